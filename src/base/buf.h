@@ -1,0 +1,46 @@
+/* A growing byte buffer whose memory may come from elsewhere.
+**
+** The codec writes a message into a buffer without knowing where the bytes will live: small ones
+** stay in private memory, large ones move to a block of shared memory as soon as they outgrow it,
+** so that a megabyte is written once and not copied again. That is what `grow` is for.
+*/
+#ifndef TINE_BASE_BUF_H
+#define TINE_BASE_BUF_H
+
+#include <stddef.h>
+#include <string.h>
+
+struct buf {
+    char *data;
+    size_t len; /* bytes written */
+    size_t cap; /* bytes that fit before `grow` is called */
+    /* Make room for `need` bytes in all, keeping the first `len`. 0, or TINE_ENOMEM with the buffer
+    ** as it was. */
+    int (*grow)(struct buf *b, size_t need);
+    void *owner; /* for `grow`: the allocator's own business */
+};
+
+/* A buffer in private memory (malloc through tine__sys). Nothing is allocated before the first
+** byte. */
+void tine__buf_init(struct buf *b);
+/* Give its memory back; the buffer is empty and usable afterwards. Only for tine__buf_init ones. */
+void tine__buf_free(struct buf *b);
+
+/* Make room for `n` more bytes. 0 or TINE_ENOMEM. */
+static inline int buf_reserve(struct buf *b, size_t n) {
+    if (n <= b->cap - b->len)
+        return 0;
+    return b->grow(b, b->len + n);
+}
+
+/* Append `n` bytes. 0 or TINE_ENOMEM. */
+static inline int buf_append(struct buf *b, const void *p, size_t n) {
+    int err = buf_reserve(b, n);
+    if (err)
+        return err;
+    memcpy(b->data + b->len, p, n);
+    b->len += n;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,13 @@
+/* Error codes: what every function of the core returns.
+**
+** A function that can fail returns 0 or one of the negative codes of include/tine.h (TINE_ENOMEM,
+** TINE_ESYSTEM ...). TINE_ESYSTEM goes with an errno, which is kept in `errno` until the caller has
+** read it. What a user sees beside the code (message, pid, signal, task ...) is a `tine_error`,
+** made where the failure is understood, not where it happens.
+*/
+#ifndef TINE_BASE_ERROR_H
+#define TINE_BASE_ERROR_H
+
+#include "tine.h"
+
+#endif

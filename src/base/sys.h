@@ -1,0 +1,75 @@
+/* Every system call and every allocation of the core, in one table.
+**
+** The core calls `sys.mmap(...)`, never `mmap(...)`, so that a test can make any of them fail by
+** name and count (base/fault.c, only in builds with TINE_FAULTS). In other builds the table is
+** constant and the compiler calls the functions directly.
+*/
+#ifndef TINE_BASE_SYS_H
+#define TINE_BASE_SYS_H
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* name, result, parameters: a new call is added here and nowhere else (base/sys.c expands it) */
+#define TINE__SYS_CALLS(X)                                                                         \
+    X(malloc, void *, (size_t size), (size))                                                       \
+    X(calloc, void *, (size_t n, size_t size), (n, size))                                          \
+    X(realloc, void *, (void *p, size_t size), (p, size))                                          \
+    X(memfd_create, int, (const char *name, unsigned flags), (name, flags))                        \
+    X(ftruncate, int, (int fd, off_t size), (fd, size))                                            \
+    X(mmap, void *, (void *at, size_t n, int prot, int flags, int fd, off_t off),                  \
+      (at, n, prot, flags, fd, off))                                                               \
+    X(eventfd, int, (unsigned count, int flags), (count, flags))                                   \
+    X(socketpair, int, (int domain, int type, int protocol, int *fds),                             \
+      (domain, type, protocol, fds))                                                               \
+    X(sendmsg, ssize_t, (int fd, const struct msghdr *m, int flags), (fd, m, flags))               \
+    X(recvmsg, ssize_t, (int fd, struct msghdr * m, int flags), (fd, m, flags))                    \
+    X(fork, pid_t, (void), ())                                                                     \
+    X(pidfd_open, int, (pid_t pid, unsigned flags), (pid, flags))                                  \
+    X(signalfd, int, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))                 \
+    X(open, int, (const char *path, int flags), (path, flags))                                     \
+    X(dup3, int, (int from, int to, int flags), (from, to, flags))                                 \
+    X(thread_create, int,                                                                          \
+      (pthread_t * t, const pthread_attr_t *attr, void *(*run)(void *), void *arg),                \
+      (t, attr, run, arg))
+
+struct tine__sys {
+#define TINE__SYS_MEMBER(name, result, params, args) result(*name) params;
+    TINE__SYS_CALLS(TINE__SYS_MEMBER)
+#undef TINE__SYS_MEMBER
+};
+
+#ifdef TINE_FAULTS
+extern struct tine__sys tine__sys;
+/* Die here (SIGKILL to self) when a test asked for it: TINE_KILL=name or name:count. */
+void tine__kill_point(const char *name);
+#define KILL_POINT(name) tine__kill_point(name)
+#else
+extern const struct tine__sys tine__sys;
+#define KILL_POINT(name) ((void)0)
+#endif
+
+#define sys tine__sys
+
+/* Monotonic time in nanoseconds. */
+static inline unsigned long long tine__now(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
+}
+
+/* close(2) that accepts -1 and leaves errno alone; sets *fd to -1. */
+void tine__close(int *fd);
+
+#endif
