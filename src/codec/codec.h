@@ -24,20 +24,7 @@
 #include <stdint.h>
 #include <lua.h>
 #include "base/buf.h"
-
-/* Where a function comes from: what labels and errors are made of. */
-struct codec_origin {
-    const char *name;   /* "fib", "string.rep", "a.b.c"; "function" when it has none */
-    const char *source; /* "report.lua" (short_src); "[C]" for C functions, "" unknown */
-    int line;           /* line where it is defined, 0 when unknown */
-};
-
-/* A function's code: what is stored once. */
-struct codec_code {
-    const char *bytes; /* lua_dump of it */
-    size_t len;
-    uint64_t hash; /* of the bytes, checked before they are loaded */
-};
+#include "codec/origin.h"
 
 /* How code and origins reach the other side once: given by who knows the transport. Ids start at 1
 ** and are never reused. Every member may be NULL: code then travels inline. Called in the thread

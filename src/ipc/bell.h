@@ -1,0 +1,42 @@
+/* Bell: how workers wake a sleeper of the submitter: rung only when the sleeper asked for it.
+**
+** A word in memory shared with the workers and an eventfd. The sleeper arms the word, looks once more
+** for work, and sleeps in poll; a worker that has published something rings, which costs one load when
+** nobody sleeps and at most one system call for each time the bell was armed.
+**
+** Two bells for each pool: of the thread that waits for results, and of the manager.
+*/
+#ifndef TINE_IPC_BELL_H
+#define TINE_IPC_BELL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum bell_level {
+    BELL_OFF,
+    BELL_PRESSURE, /* wake me when you cannot go on without me: ring full, queue low, failures */
+    BELL_RESULT    /* wake me at any result */
+};
+
+struct bell {
+    _Atomic uint32_t *word; /* shared */
+    int fd;                 /* eventfd, borrowed; the sleeper polls and empties it */
+};
+
+/* By the sleeper, before it looks for work for the last time. */
+static inline void bell_arm(struct bell *b, enum bell_level level) {
+    atomic_store_explicit(b->word, level, memory_order_relaxed);
+    /* store of the wish before loads of the work: pairs with the fence in bell_ring */
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+static inline void bell_disarm(struct bell *b) {
+    atomic_store_explicit(b->word, BELL_OFF, memory_order_relaxed);
+}
+
+/* By a worker, after the work is published: wake the sleeper if it asked for events of this level. */
+void tine__bell_ring(struct bell *b, enum bell_level level);
+/* By the sleeper: empty the eventfd. */
+void tine__bell_clear(int fd);
+
+#endif

@@ -1,0 +1,68 @@
+/* Large payloads: blocks in a shared file that one side writes and the other reads.
+**
+** The writer allocates, fills and names a block by its offset; the reader maps what it needs and
+** reads in place. Both directions use it: calls (writer: submitter, readers: workers, read-only) and
+** results (writer: one worker, reader: submitter).
+**
+** The file grows in extents, each mapped once and never moved, so pointers into blocks stay good for
+** the life of the heap. Blocks are of size classes (four to a doubling), freed ones are kept for
+** reuse in a list for each class, because pages that are there already are several times faster than
+** fresh ones; beyond a budget (HEAP_KEEP bytes free) their pages are given back to the system. No
+** block is ever split or joined: alloc and free are O(1).
+**
+** A result block is released by its reader: it pushes the block on the `released` list in the link
+** (ipc/link.h), which the writer empties at its next allocation.
+**
+** What the reader gets from a worker is foreign: offset and length are checked against the extents and
+** the file's real size before they are touched.
+*/
+#ifndef TINE_IPC_HEAP_H
+#define TINE_IPC_HEAP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HEAP_EXTENTS 48
+#define HEAP_KEEP ((size_t)256 << 20)
+
+/* The directory, in a page that the writer writes and the reader reads. offset/size of each extent
+** in the file; `count` is stored with release after them. */
+struct heap_directory {
+    _Atomic uint32_t count;
+    uint32_t spare;
+    /* results: offset of the block released last (its first word names the next), 0: none */
+    _Atomic uint64_t released;
+    struct {
+        uint64_t offset, size;
+    } extent[HEAP_EXTENTS];
+};
+
+struct heap; /* one side's view, in private memory */
+
+/* The writer's side: blocks in the file `fd` from byte `start` on (a multiple of the page size); `fd`
+** is borrowed and must live as long. 0, TINE_ENOMEM. */
+int tine__heap_create(struct heap **out, struct heap_directory *dir, int fd, size_t start);
+/* The reader's side. `writable`: it may release blocks. */
+int tine__heap_attach(struct heap **out, struct heap_directory *dir, int fd, bool writable);
+/* Unmap all extents; NULL is fine. */
+void tine__heap_destroy(struct heap *h);
+
+/* Writer: a block of at least `size` bytes; *offset names it. NULL: out of memory (errno). */
+void *tine__heap_alloc(struct heap *h, size_t size, uint64_t *offset);
+/* Writer: a larger block with the first `used` bytes kept; the old one is freed. NULL: out of memory,
+** the old one is still good. */
+void *tine__heap_grow(struct heap *h, uint64_t *offset, size_t used, size_t size);
+/* Writer: bytes that fit into the block. */
+size_t tine__heap_capacity(struct heap *h, uint64_t offset);
+/* Writer: free a block of its own. */
+void tine__heap_free(struct heap *h, uint64_t offset);
+
+/* Reader: the bytes [offset, offset+length), mapped on demand. NULL: no such block (TINE_EINVALID in
+** *err) or it cannot be mapped (TINE_ESYSTEM). */
+const void *tine__heap_at(struct heap *h, uint64_t offset, uint64_t length, int *err);
+/* Reader of results: done with the block. Any thread, under the submitter's lock. */
+void tine__heap_release(struct heap *h, uint64_t offset);
+
+#endif

@@ -1,0 +1,132 @@
+/* Link: what one worker shares with the submitter: which task it runs, its result ring, and its heap of
+** large results. One file for each worker, mapped by that worker and the submitter alone, so a worker
+** that scribbles over it breaks itself and nobody else.
+**
+**   field     written by      read by     rule
+**   running   both, CAS       both        see below
+**   started   worker          submitter   before `running` says RUNNING
+**   head      worker          submitter   release, after the record's bytes
+**   tail      submitter       worker      release, after the record was copied or taken over
+**   full      both            both        1: the worker sleeps (futex) until the ring has room
+**   retired   worker          submitter   tasks it has run (statistics)
+**   directory worker          submitter   ipc/heap.h
+**
+** `running` decides races between the end of a task and its end by force. It is one word: task id (56
+** bits) and a state:
+**
+**     IDLE -> RUNNING(id) -> FINISHED(id) -> RUNNING(id+1, next of the chunk) ... -> IDLE
+**                \--submitter--> KILLED(id)
+**
+** The worker goes from RUNNING to FINISHED by compare-and-swap *before* it writes the last part of its
+** result; the submitter goes from RUNNING to KILLED by compare-and-swap before it has the worker
+** killed. Whoever wins decides the one ending: a worker that finds KILLED writes nothing and takes
+** nothing any more; a submitter that finds FINISHED does not kill. A flag STOP, set by the submitter
+** on any word of a chunk, keeps the worker from starting the chunk's next task.
+**
+** The ring holds records of 16-byte multiples, each in one piece; a record that does not fit before
+** the end is preceded by a SKIP record. What comes out of it is foreign input: the reader checks
+** lengths and kinds and calls a wrong one TINE_EINVALID.
+*/
+#ifndef TINE_IPC_LINK_H
+#define TINE_IPC_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "ipc/heap.h"
+#include "ipc/shm.h"
+
+#define LINK_RING (128u << 10)  /* bytes, power of two */
+#define LINK_INLINE (16u << 10) /* a longer result goes to the heap */
+
+enum record_kind {
+    RECORD_SKIP,    /* fills the end of the ring */
+    RECORD_READY,   /* the worker has reached its task loop */
+    RECORD_VALUES,  /* a result segment: the values */
+    RECORD_ERROR,   /* a result segment: the error value and the traceback */
+    RECORD_REFUSED, /* text: the result (or the call) cannot travel: serialization */
+    RECORD_STOPPED, /* a chunk was stopped: tasks from `id` on never ran */
+    RECORD_FAILED,  /* the initializer failed: a result segment as RECORD_ERROR, then it leaves */
+    RECORD_LEAVING, /* this worker has run its last task and ends in good order */
+    RECORD_KINDS
+};
+
+/* The head of a record. */
+struct record {
+    uint32_t length; /* of the payload in the ring, without this head */
+    uint16_t kind;
+    uint16_t large;  /* 1: the payload is a struct record_block */
+    uint64_t id;     /* task */
+    uint32_t ref;    /* the submitter's number of the call item */
+    uint32_t spare;
+    uint64_t spent;  /* ns from the start of the task to its end */
+};
+_Static_assert(sizeof(struct record) == 32, "records start at multiples of 16");
+
+struct record_block {
+    uint64_t offset, length;
+};
+
+enum run_state { RUN_IDLE, RUN_RUNNING, RUN_FINISHED, RUN_KILLED };
+#define RUN_STOP 0x80u
+
+struct link_shared; /* the first page(s) of the file */
+
+struct link {
+    struct shm shm; /* page with the words, and the ring */
+    struct link_shared *s;
+    struct heap *heap;
+    uint64_t at; /* private copy of our own index: head for the worker, tail for the submitter */
+};
+
+#define LINK_CLOSED                                                                                \
+    (struct link) {                                                                                \
+        SHM_CLOSED, NULL, NULL, 0                                                                  \
+    }
+
+/* --- both --- */
+void tine__link_close(struct link *l);
+
+/* --- the submitter's side --- */
+
+/* Create the file for a worker to be started; its descriptor (shm.fd) is passed on and kept. */
+int tine__link_create(struct link *l);
+/* Anything to read? Cheap: one load. */
+bool tine__link_pending(const struct link *l);
+/* The next record: its head is copied to *r, *payload points into the ring (inline) or the heap
+** (large) and is valid until tine__link_next / until the block is released. 0; TINE_EAGAIN: none;
+** TINE_EINVALID: rubbish, the worker is to be killed. */
+int tine__link_peek(struct link *l, struct record *r, const char **payload, uint64_t *length);
+/* Done with the record: free its place in the ring and wake the worker if it waits for room. The
+** heap block of a large one is NOT released by that. */
+void tine__link_next(struct link *l);
+/* For a large record: the block's offset, to be released with tine__heap_release(l->heap, offset). */
+uint64_t tine__link_block(const struct record *r, const struct link *l);
+/* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
+enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started);
+/* End task `id` by force: true when from now on its result cannot come any more (the worker is to be
+** killed now); false: it is not running (finished, or not yet begun). */
+bool tine__link_condemn(struct link *l, uint64_t id);
+/* Keep a chunk [id, id+count) from starting further tasks. True, and *next: tasks from *next on never
+** run; false: the worker is not in this chunk. */
+bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next);
+
+/* --- the worker's side --- */
+
+/* Map the file that came from the submitter; takes over `fd`. */
+int tine__link_attach(struct link *l, int fd);
+/* Before a task: say what we run. For the first of an item always 0. For a later one of a chunk
+** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `stamp`: note the
+** start (needed for run-time limits). */
+int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp);
+/* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. */
+int tine__link_finish(struct link *l, uint64_t id);
+/* The item is done: IDLE. */
+void tine__link_idle(struct link *l);
+/* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling
+** `ring` (wake the submitter's manager) before it sleeps. */
+void tine__link_write(struct link *l, const struct record *head, const void *payload,
+                      void (*ring)(void *arg), void *arg);
+/* True when the ring is more than half full (then the manager should be woken). */
+bool tine__link_half_full(const struct link *l);
+
+#endif

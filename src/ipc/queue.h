@@ -1,0 +1,131 @@
+/* The call queue: one queue in shared memory that every worker takes call items from.
+**
+** Two files. `calls` is written by the submitter alone and read-only for workers: the tail, the
+** closing flag and the slots. `claims` is written by both: the state word of each slot, the hint where
+** to look, and who sleeps.
+**
+**   field            written by        read by   rule
+**   tail             submitter         workers   release, after the slot's bytes and its READY state
+**   closing          submitter         workers   0 to 1 only
+**   slot             submitter         workers   written only while its state is FREE
+**   state[i]         both              both      see below
+**   head             workers           workers   a hint only: no READY slot lies before it
+**   sleepers         both              both      bit set by the worker itself, cleared by who wakes it
+**                                                (or by the worker that found work after all)
+**   wake[w]          both              both      futex of worker w: 0 before it sleeps, 1 wakes it
+**
+** A slot's state is one word: the sequence number of the item (40 bits), the owner (16 bits), the
+** state (8 bits):
+**
+**     FREE --submitter--> READY(seq) --worker, CAS--> TAKEN(seq, worker) --worker--> FREE(seq)
+**                             \--submitter, CAS--> FREE(seq): withdrawn, it never runs
+**
+** The claim is the compare-and-swap on the slot's own word, so at no instant has an item left the
+** queue and belongs to nobody. A peer may be killed between any two stores: the only slot it can
+** leave behind is one TAKEN in its name, which tine__queue_reclaim finds. Workers free a slot as soon
+** as they have copied it (and have said in their link that they run it), so that one long task does
+** not hold up the queue. Because the state names the sequence number, a slow worker can never take an
+** item for another one.
+**
+** One submitter: all functions of the submitter's side are called under its lock.
+*/
+#ifndef TINE_IPC_QUEUE_H
+#define TINE_IPC_QUEUE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "ipc/shm.h"
+
+#define QUEUE_SLOTS 1024u       /* power of two */
+#define QUEUE_INLINE 200u       /* bytes of payload that fit in a slot */
+#define QUEUE_MAX_WORKERS 4096u /* the owner field would allow more */
+
+/* A call item as it lies in a slot: 256 bytes. The payload is label, function segment, argument
+** segments, one after the other, either in `bytes` or in the call heap at `offset`. */
+struct queue_slot {
+    uint64_t id;       /* of the first task; a chunk has ids id .. id+count-1 */
+    uint32_t count;    /* tasks in it */
+    uint32_t ref;      /* the submitter's own number for it, comes back with each result */
+    uint64_t offset;   /* in the call heap; 0: the payload is inline */
+    uint64_t length;   /* of the payload */
+    uint32_t label;    /* bytes of the label at its start */
+    uint32_t function; /* bytes of the function segment after the label */
+    uint32_t flags;    /* SLOT_TIMED */
+    uint32_t origin;   /* id of the function's origin in the call heap (worker/store.h), 0: none */
+    uint64_t spare;
+    char bytes[QUEUE_INLINE];
+};
+_Static_assert(sizeof(struct queue_slot) == 256, "a slot is four cache lines");
+
+#define SLOT_TIMED 1u /* note the start: the task has a run-time limit */
+
+enum slot_state { SLOT_FREE, SLOT_READY, SLOT_TAKEN };
+
+struct queue_calls;  /* the file that workers only read */
+struct queue_claims; /* the file that both write */
+
+struct queue {
+    struct shm calls, claims;
+    struct queue_calls *c;
+    struct queue_claims *k;
+};
+
+#define QUEUE_CLOSED                                                                               \
+    (struct queue) {                                                                               \
+        SHM_CLOSED, SHM_CLOSED, NULL, NULL                                                         \
+    }
+
+/* --- both sides --- */
+
+/* Unmap and close; harmless on a closed one. */
+void tine__queue_close(struct queue *q);
+/* The shared words of the pool's bells (ipc/bell.h), each on a cache line of its own: 0 the waiting
+** thread's, 1 the manager's. */
+#define QUEUE_BELLS 2
+_Atomic uint32_t *tine__queue_bell(struct queue *q, unsigned which);
+
+/* --- the submitter's side --- */
+
+/* Create both files. 0 or TINE_ESYSTEM. The descriptors stay in `calls.fd` and `claims.fd`, to be
+** passed on. */
+int tine__queue_create(struct queue *q);
+/* Append an item; `slot` is copied (only as much of `bytes` as is used). *seq names it from now on. 0,
+** or TINE_EAGAIN when the queue is full. Wakes nobody. */
+int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *seq);
+/* Wake one sleeping worker / all of them. True when somebody slept. */
+bool tine__queue_wake(struct queue *q);
+void tine__queue_wake_all(struct queue *q);
+/* Take an item back. True: nobody has taken it, and nobody ever will. */
+bool tine__queue_withdraw(struct queue *q, uint64_t seq);
+/* READY: nobody has taken it yet; TAKEN or FREE: somebody has (or it was withdrawn). */
+enum slot_state tine__queue_state(struct queue *q, uint64_t seq);
+/* Items that nobody has taken yet (walks from the oldest that may be READY). */
+unsigned tine__queue_ready(struct queue *q);
+/* After the death of `worker`: free the slot it had taken and not yet freed, forget that it sleeps.
+** True, and *seq: there was one. */
+bool tine__queue_reclaim(struct queue *q, unsigned worker, uint64_t *seq);
+/* No items will come any more: workers that find the queue empty leave. Wakes all. */
+void tine__queue_shut(struct queue *q);
+
+/* --- a worker's side --- */
+
+/* Map files that came from the submitter; takes over the descriptors. `calls` is mapped read-only.
+** 0 or TINE_ESYSTEM. */
+int tine__queue_attach(struct queue *q, int calls_fd, int claims_fd);
+/* Take the next item for `worker` (1 .. QUEUE_MAX_WORKERS-1). Gives the slot (valid until
+** tine__queue_free) and its seq; NULL when there is none just now. */
+const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint64_t *seq);
+/* Give the slot back for reuse. */
+void tine__queue_free(struct queue *q, unsigned worker, uint64_t seq);
+/* Wait until there may be an item, or the queue is shut: yields the processor for `spin` ns, then
+** sleeps on the worker's futex. 0: look again; TINE_ESHUTDOWN: shut, and no item is READY. */
+int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin);
+/* True when the submitter wants to know that fewer than a quarter of the slots are left READY
+** (tine__queue_want_low), at most once for each wish; the worker then rings the manager. */
+bool tine__queue_is_low(struct queue *q);
+
+/* --- refilling: the submitter has more items than slots --- */
+void tine__queue_want_low(struct queue *q);
+
+#endif

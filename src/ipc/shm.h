@@ -1,0 +1,31 @@
+/* Memory shared between processes: a memfd and one mapping of it.
+**
+** Files are created by the submitter and sealed against shrinking, so that no peer can take away
+** pages that another has mapped (a read beyond the end would be a SIGBUS in the submitter).
+*/
+#ifndef TINE_IPC_SHM_H
+#define TINE_IPC_SHM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct shm {
+    int fd;     /* -1: closed, or given up after mapping */
+    char *base; /* NULL: not mapped */
+    size_t size;
+};
+
+#define SHM_CLOSED                                                                                 \
+    (struct shm) {                                                                                 \
+        -1, NULL, 0                                                                                \
+    }
+
+/* Create a file of `size` bytes and map it for reading and writing. 0 or TINE_ESYSTEM. */
+int tine__shm_create(struct shm *s, const char *name, size_t size);
+/* Map the first `size` bytes of a file that came from another process; takes over `fd` (closed on
+** failure too). The file must be at least that long. 0 or TINE_ESYSTEM. */
+int tine__shm_attach(struct shm *s, int fd, size_t size, bool writable);
+/* Unmap and close; harmless on a closed one. */
+void tine__shm_close(struct shm *s);
+
+#endif

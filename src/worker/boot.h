@@ -1,0 +1,43 @@
+/* Boot: what a fork server and its workers must know of their pool, as one block of bytes in a memfd:
+** a header with numbers, then strings named by offset. Written once by the submitter.
+*/
+#ifndef TINE_WORKER_BOOT_H
+#define TINE_WORKER_BOOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "ipc/shm.h"
+
+struct lua_State;
+
+/* Prepares a worker's state for a host program; 0, or it leaves an error message on the stack. */
+typedef int (*boot_hook)(struct lua_State *L, void *arg);
+
+/* What the submitter says. Pointers are borrowed for the call of tine__boot_write. */
+struct boot {
+    const char *name;         /* of the pool: process titles, messages */
+    const char *path, *cpath; /* package.path, package.cpath; NULL: Lua's own */
+    char *const *environ;     /* the submitter's environment as of now */
+    mode_t umask;
+    /* calls as ipc/queue.h has them: function segment, then `count` argument segments; NULL: none */
+    const char *preload;
+    size_t preload_len, preload_function;
+    uint32_t preload_count;
+    const char *initializer;
+    size_t initializer_len, initializer_function;
+    uint64_t spin;      /* ns */
+    uint64_t max_tasks; /* 0: no limit */
+    bool send_globals;
+    boot_hook hook; /* "fork": a function of the program */
+    void *hook_arg;
+    const char *hook_name; /* "spawn": "lib.so:symbol" */
+};
+
+/* Write it into a new memfd (shm.fd is passed on). 0, TINE_ESYSTEM, TINE_ENOMEM. */
+int tine__boot_write(struct shm *out, const struct boot *boot);
+/* Read it in the fork server: pointers of *out go into the mapping, `environ` is malloced. Takes over
+** `fd`. */
+int tine__boot_read(struct boot *out, struct shm *map, int fd);
+
+#endif

@@ -1,0 +1,47 @@
+/* Channel: where a worker's task loop gets its calls and puts its results.
+**
+** The loop (worker/loop.c) knows nothing of shared memory: today's channel is the call queue and the
+** worker's link (worker/shm_channel.c), another backend brings another one.
+*/
+#ifndef TINE_WORKER_CHANNEL_H
+#define TINE_WORKER_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "codec/codec.h"
+#include "ipc/link.h"
+
+/* A call item in the worker's hands; the bytes are valid until the next `take`. */
+struct call {
+    uint64_t id;
+    uint32_t count, ref;
+    bool timed;
+    const char *label; /* NULL: made from the origin */
+    size_t label_len;
+    const char *function;
+    size_t function_len;
+    const char *arguments; /* `count` segments */
+    size_t arguments_len;
+    struct codec_origin origin; /* name NULL when unknown */
+};
+
+struct channel {
+    /* Wait for the next call. 0; TINE_ESHUTDOWN: there will be none any more; TINE_EINVALID. */
+    int (*take)(struct channel *ch, struct call *out);
+    /* Before task `k` of the call is run. 0; TINE_ECANCELLED: it and the rest of the chunk must not run;
+    ** TINE_EAGAIN: this worker is to be killed, do nothing more. */
+    int (*begin)(struct channel *ch, const struct call *call, uint32_t k);
+    /* An empty buffer to encode a result into (one at a time). */
+    struct buf *(*reply)(struct channel *ch);
+    /* Answer task `k` with what is in the reply buffer. 0; TINE_EAGAIN as above. */
+    int (*answer)(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind);
+    /* All of the call is answered (or stopped). */
+    void (*done)(struct channel *ch, const struct call *call);
+    /* Say something that is no answer (RECORD_READY, RECORD_FAILED, RECORD_LEAVING, RECORD_STOPPED with the
+    ** first id that never ran), with what is in the reply buffer. */
+    void (*say)(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref);
+    struct codec_store store; /* get only */
+};
+
+#endif

@@ -1,0 +1,45 @@
+/* Root: the one small process from which everything of ours is forked.
+**
+** It is taken while the program is small and has one thread (at `require`, or tine_prepare in C): then
+** a plain fork is safe. In a program that has threads already, and for start_method = "spawn", it is a
+** freshly executed helper (tine-helper, found beside the library) instead. It holds no memory of a
+** pool, no descriptors but its socket and a pidfd of the program, and ends when the program ends, however that
+** happens.
+**
+** The state of a worker is made here once (luaL_newstate, luaL_openlibs, the preloaded `tine`
+** modules), so that fork servers and workers start with it done.
+*/
+#ifndef TINE_WORKER_ROOT_H
+#define TINE_WORKER_ROOT_H
+
+#include <stdbool.h>
+#include "worker/protocol.h"
+
+struct lua_State;
+
+/* Put what every worker state should have beside Lua's libraries into it (package.preload entries):
+** set by the floor above before the root is taken; runs in the root. */
+extern void (*tine__root_dress)(struct lua_State *L);
+
+/* Take the root if there is none: by fork when this process has one thread, else nothing happens now
+** (the helper is executed at the first pool). Any thread. 0, TINE_ESYSTEM. */
+int tine__root_take(void);
+
+/* Have a fork server forked for a pool: passes `fds` (borrowed; the caller closes its copies of what it
+** does not need). `spawn`: from the executed helper. 0; TINE_ESYSTEM: no root to be had (errno; also
+** when the helper cannot be found: ENOENT), or it is gone. The answer (UP, NOFORK ...) comes over
+** the control socket. */
+int tine__root_open(const int fds[OPEN_FDS], bool spawn);
+
+/* How often the calling process was forked since the root was taken, by means that keep our memory: 0
+** in the process that took it; a handle made at another count than the current one is used in a forked
+** child of its owner. In such a child all descriptors of ours are closed. */
+unsigned tine__root_generation(void);
+
+/* Have `close` called with `arg` in forked children of the program (to close descriptors that they
+** must not hold). Returns a handle for tine__root_unwatch, NULL when out of memory. */
+struct root_watch;
+struct root_watch *tine__root_watch(void (*close)(void *arg), void *arg);
+void tine__root_unwatch(struct root_watch *w);
+
+#endif
