@@ -1,0 +1,28 @@
+# Writes OUT, a C file that holds the Lua FILES (a list) as the table of src/bind/sources.h.
+# init.lua is the module "tine", any other x.lua is "tine.x".
+set(arrays "")
+set(rows "")
+set(n 0)
+foreach(file IN LISTS FILES)
+  get_filename_component(stem ${file} NAME_WE)
+  if(stem STREQUAL "init")
+    set(module "tine")
+  else()
+    set(module "tine.${stem}")
+  endif()
+  file(READ ${file} hex HEX)
+  string(LENGTH "${hex}" length)
+  math(EXPR length "${length} / 2")
+  string(REGEX REPLACE "(................................)" "\\1\n    " hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+  string(APPEND arrays "static const unsigned char text${n}[] = {\n    ${hex}0x00};\n\n")
+  string(APPEND rows "    {\"${module}\", (const char *)text${n}, ${length}},\n")
+  math(EXPR n "${n} + 1")
+endforeach()
+file(WRITE ${OUT} "/* Made by cmake/embed_lua.cmake from lua/tine. */
+#include \"bind/sources.h\"
+
+${arrays}const struct tine__lua_source tine__lua_sources[] = {
+${rows}    {NULL, NULL, 0},
+};
+")

@@ -1,0 +1,33 @@
+# The installed layout (README.md, "Installing"); everything below the prefix can be moved.
+include(CMakePackageConfigHelpers)
+
+install(FILES ${lua_files} DESTINATION ${TINE_INSTALL_LUADIR}/tine COMPONENT lua)
+install(TARGETS tine_module LIBRARY DESTINATION ${TINE_INSTALL_LUACDIR}/tine COMPONENT lua)
+if(TARGET tine_helper)
+install(TARGETS tine_helper RUNTIME DESTINATION ${TINE_INSTALL_LUACDIR}/tine COMPONENT lua)
+endif()
+
+if(TINE_INSTALL_LIBRARY)
+  set(tine_pc_lua ${LUA_MODULE_NAME})
+  set(tine_pc_msgpack ${MSGPACK_MODULE_NAME})
+  set(tine_package_dir lib/cmake/tine)
+
+  install(TARGETS tine_program RUNTIME DESTINATION bin)
+  target_include_directories(tine_shared INTERFACE $<INSTALL_INTERFACE:include>)
+  target_include_directories(tine_static INTERFACE $<INSTALL_INTERFACE:include>)
+  install(TARGETS tine_shared tine_static EXPORT tineTargets
+    LIBRARY DESTINATION lib ARCHIVE DESTINATION lib)
+  file(GLOB public_headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/*.h)
+  install(FILES ${public_headers} DESTINATION include)
+
+  configure_file(cmake/tine.pc.in generated/tine.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/generated/tine.pc DESTINATION lib/pkgconfig)
+
+  configure_package_config_file(cmake/tineConfig.cmake.in generated/tineConfig.cmake
+    INSTALL_DESTINATION ${tine_package_dir} NO_SET_AND_CHECK_MACRO)
+  write_basic_package_version_file(generated/tineConfigVersion.cmake
+    COMPATIBILITY SameMinorVersion)
+  install(FILES ${CMAKE_BINARY_DIR}/generated/tineConfig.cmake
+    ${CMAKE_BINARY_DIR}/generated/tineConfigVersion.cmake DESTINATION ${tine_package_dir})
+  install(EXPORT tineTargets NAMESPACE tine:: DESTINATION ${tine_package_dir})
+endif()

@@ -1,0 +1,13 @@
+# The compiler's and linker's options for a sanitizer: "address" (with undefined), "thread" or "".
+function(tine_sanitizer_flags kind result)
+  if(kind STREQUAL "")
+    set(flags)
+  elseif(kind STREQUAL "address")
+    set(flags -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  elseif(kind STREQUAL "thread")
+    set(flags -fsanitize=thread -fno-omit-frame-pointer)
+  else()
+    message(FATAL_ERROR "TINE_SANITIZE is \"${kind}\"; it can be address, thread or empty")
+  endif()
+  set(${result} ${flags} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,54 @@
+#include "base/sys.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+
+#include "base/fault.h"
+
+/* Names of the table that libc has not, or calls otherwise. */
+
+static int thread_create(pthread_t *t, const pthread_attr_t *attr, void *(*run)(void *),
+                         void *arg) {
+    return pthread_create(t, attr, run, arg);
+}
+
+static int pidfd_open(pid_t pid, unsigned flags) {
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+#ifdef TINE_FAULTS
+
+/* What a call of this name returns when a fault strikes. */
+#define IS_POINTER(result) _Generic((result)0, void * : true, default : false)
+
+#define WRAP(name, result, params, args) \
+    static result sys_##name params { \
+        if (tine__fault_strikes(#name)) \
+            return (result)tine__fault_result(#name, IS_POINTER(result)); \
+        return name args; \
+    }
+#else
+#define WRAP(name, result, params, args) \
+    static result sys_##name params { \
+        return name args; \
+    }
+#endif
+
+TINE__SYS_CALLS(WRAP)
+
+#define MEMBER(name, result, params, args) .name = sys_##name,
+#ifdef TINE_FAULTS
+struct tine__sys tine__sys = {TINE__SYS_CALLS(MEMBER)};
+#else
+const struct tine__sys tine__sys = {TINE__SYS_CALLS(MEMBER)};
+#endif
+
+void tine__close(int *fd) {
+    int err = errno;
+    if (*fd != -1)
+        close(*fd);
+    *fd = -1;
+    errno = err;
+}

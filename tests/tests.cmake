@@ -1,0 +1,113 @@
+# All tests, registered with CTest.
+#
+# spec/**/*_spec.lua    one test each, named after the file, run by tests/run_spec.lua under the
+#                       guard (tests/guard.c). A line "-- timeout: 120" near the head of a spec sets
+#                       its seconds, a line "-- labels: soak" its CTest labels.
+# tests/*.cmake         C tests; each fragment uses tine_c_test (below).
+
+set(default_timeout 60)
+
+add_executable(guard tests/guard.c)
+target_compile_definitions(guard PRIVATE _GNU_SOURCE)
+target_compile_options(guard PRIVATE ${warnings})
+
+# One test under the guard, which prints every thread's stack when the time is up, and fails when a
+# process or a piece of shared memory is left. CTest's own limit is only a second net.
+function(tine_guarded_test name seconds labels)
+  add_test(NAME ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+    COMMAND guard ${seconds} ${CMAKE_SOURCE_DIR}/scripts/env ${CMAKE_BINARY_DIR} ${ARGN})
+  math(EXPR outer "${seconds} + 60")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${outer} LABELS "${labels}"
+    ENVIRONMENT "TINE_SANITIZE=${TINE_SANITIZE}")
+endfunction()
+
+# tine_c_test(NAME name SOURCES files... [VARIANTS variants...] [TIMEOUT seconds] [LABELS labels]
+#             [NEEDS_LUA])
+#
+# A C program whose exit code 0 means passed, linked with the core's objects. It is built and run
+# once as it is, and once more for each variant: "address", "thread" (the whole core compiled with
+# that sanitizer) and "faults" (TINE_FAULTS). Test names: name, name.address, name.thread ...
+function(tine_c_test)
+  cmake_parse_arguments(T "NEEDS_LUA" "NAME;TIMEOUT" "SOURCES;VARIANTS;LABELS" ${ARGN})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT ${default_timeout})
+  endif()
+  set(variants plain)
+  if(NOT TINE_SANITIZE) # otherwise the plain one has it already
+    list(APPEND variants ${T_VARIANTS})
+  endif()
+  foreach(variant IN LISTS variants)
+    tine_variant_objects(${variant} objects options)
+    set(test ${T_NAME}.${variant})
+    if(variant STREQUAL "plain")
+      set(test ${T_NAME})
+    endif()
+    add_executable(test_${test} ${T_SOURCES} $<TARGET_OBJECTS:${objects}>)
+    set_target_properties(test_${test} PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    target_include_directories(test_${test} PRIVATE ${CMAKE_SOURCE_DIR}/tests
+      $<TARGET_PROPERTY:${objects},INTERFACE_INCLUDE_DIRECTORIES>)
+    target_include_directories(test_${test} SYSTEM PRIVATE ${LUA_INCLUDE_DIRS}
+      ${MSGPACK_INCLUDE_DIRS})
+    target_compile_definitions(test_${test} PRIVATE _GNU_SOURCE)
+    target_compile_options(test_${test} PRIVATE ${warnings} -UNDEBUG ${options})
+    target_link_options(test_${test} PRIVATE ${options})
+    target_link_libraries(test_${test} PRIVATE tine_needs PkgConfig::LUA m)
+    tine_guarded_test(${test} ${T_TIMEOUT} "c;${T_LABELS}" $<TARGET_FILE:test_${test}>)
+  endforeach()
+endfunction()
+
+# The object library of a variant, made at its first use, and the options it was compiled with.
+function(tine_variant_objects variant objects options)
+  if(variant STREQUAL "plain")
+    set(${objects} tine_objects PARENT_SCOPE)
+    set(${options} "${core_options}" PARENT_SCOPE)
+    return()
+  endif()
+  if(variant STREQUAL "faults")
+    set(flags ${sanitize} -DTINE_FAULTS)
+  else()
+    tine_sanitizer_flags(${variant} flags)
+  endif()
+  if(NOT TARGET tine_objects_${variant})
+    tine_core_objects(tine_objects_${variant} ${flags} -UNDEBUG)
+  endif()
+  set(${objects} tine_objects_${variant} PARENT_SCOPE)
+  set(${options} "${flags}" PARENT_SCOPE)
+endfunction()
+
+# Value of a line "-- key: value" in the first lines of a spec, or the default.
+function(tine_spec_setting file key default result)
+  file(STRINGS ${file} lines LIMIT_COUNT 30 REGEX "^-- ${key}: ")
+  set(value ${default})
+  if(lines)
+    list(GET lines 0 line)
+    string(REGEX REPLACE "^-- ${key}: *" "" value "${line}")
+  endif()
+  set(${result} "${value}" PARENT_SCOPE)
+endfunction()
+
+# The module in plain lua5.4; with a sanitizer the host program, which alone is built with it.
+find_program(LUA_PROGRAM NAMES lua5.4 lua54 lua REQUIRED)
+set(spec_lua ${LUA_PROGRAM})
+if(TINE_SANITIZE)
+  set(spec_lua $<TARGET_FILE:tine_program>)
+endif()
+
+file(GLOB_RECURSE specs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/spec/*_spec.lua)
+foreach(spec IN LISTS specs)
+  file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/spec ${spec})
+  string(REGEX REPLACE "_spec\\.lua$" "" name ${name})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${spec})
+  tine_spec_setting(${spec} timeout ${default_timeout} seconds)
+  tine_spec_setting(${spec} labels "" labels)
+  string(REPLACE " " ";" labels "${labels}")
+  tine_guarded_test(spec/${name} ${seconds} "spec;${labels}"
+    ${spec_lua} tests/run_spec.lua ${spec})
+endforeach()
+
+file(GLOB fragments CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.cmake)
+list(REMOVE_ITEM fragments ${CMAKE_CURRENT_LIST_FILE})
+foreach(fragment IN LISTS fragments)
+  include(${fragment})
+endforeach()
