@@ -1,0 +1,95 @@
+/* Work item: a submitted task, or a chunk of tasks of one map, in the submitting process.
+**
+** The memory of an item belongs to who submits (a Lua userdata, or malloc for the C library): it must
+** stay where it is from tine__pool_submit until the item is *released*: all its tasks are settled and it
+** has been taken from the pool's list of done items (tine__pool_take_done). Between the two the pool
+** alone writes it, under the pool's lock.
+**
+**     NEW -> PENDING (no room in the call queue) -> QUEUED (in the queue or with a worker) -> DONE
+**
+** Each of its `count` tasks (ids id .. id+count-1) has an outcome.
+*/
+#ifndef TINE_POOL_ITEM_H
+#define TINE_POOL_ITEM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/list.h"
+#include "codec/origin.h"
+#include "pool/failure.h"
+
+struct pool;
+struct lane;
+
+enum outcome_state {
+    OUTCOME_NONE,   /* not settled */
+    OUTCOME_VALUES, /* bytes: a result segment with the values */
+    OUTCOME_ERROR,  /* bytes: a result segment [error value, traceback] */
+    OUTCOME_FAILED  /* code; perhaps a failure, perhaps bytes (a text) */
+};
+
+#define OUTCOME_INLINE 40
+
+/* How a task ended. Written once, under the pool's lock; `state` last, with release, so that its owner
+** may look at it without the lock. */
+struct outcome {
+    _Atomic uint8_t state;
+    uint8_t storage; /* where the bytes are; private to outcome.c */
+    int16_t code;    /* TINE_E... of a failed one */
+    uint32_t spare;
+    uint64_t length; /* of the bytes */
+    union {
+        char bytes[OUTCOME_INLINE];
+        struct {
+            char *data;
+            uint64_t offset;   /* of a block in the worker's heap */
+            struct lane *lane; /* whose heap */
+        } far;
+        struct failure *failure;
+    } u;
+};
+
+static inline bool outcome_settled(const struct outcome *o) {
+    return atomic_load_explicit(&o->state, memory_order_acquire) != OUTCOME_NONE;
+}
+/* The bytes (valid until tine__outcome_free); NULL when it has none. */
+const char *tine__outcome_bytes(const struct outcome *o, size_t *length);
+/* Its failure, or NULL. */
+struct failure *tine__outcome_failure(const struct outcome *o);
+/* True when tine__outcome_free has something to do. */
+bool tine__outcome_owns(const struct outcome *o);
+/* Give back what it holds; it keeps state and code. Any thread, no lock held. */
+void tine__outcome_free(struct outcome *o);
+
+enum item_state { ITEM_NEW, ITEM_PENDING, ITEM_QUEUED, ITEM_DONE };
+
+/* The encoded call: label, function segment, argument segments (ipc/queue.h). */
+struct payload {
+    char *data;      /* NULL: none (or all of it is in the queue's slot) */
+    uint64_t offset; /* of a block in the call heap; 0: `data` is malloced */
+    uint64_t length;
+    uint32_t label, function; /* bytes of the first two parts */
+};
+
+struct item {
+    struct list node; /* in the pool's pending list, then in its list of done items */
+    uint64_t id;      /* of the first task; given by tine__pool_submit */
+    uint32_t count;   /* tasks, 1 or more */
+    uint32_t open;    /* tasks not settled yet */
+    uint64_t seq;     /* in the call queue */
+    uint32_t ref;     /* in the pool's table of queued items */
+    uint8_t state;    /* enum item_state */
+    bool listed;      /* in the list of done items */
+    bool taken;       /* seen to be with a worker */
+    bool detached;    /* the owner wants to hear nothing more of it before it is done */
+    uint64_t limit;   /* run-time limit of each task, ns; 0 none */
+    struct payload call;
+    const char *label; /* given by the user, or NULL; owner's memory, as long as the item */
+    uint32_t label_len;
+    const struct codec_origin *origin; /* or NULL; lives as long as the pool */
+    struct outcome *outcomes;          /* `count` of them: the owner's memory */
+    void *owner;                       /* for the owner's use */
+};
+
+#endif
