@@ -23,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GRACE 10 /* seconds for descendants to notice that the test has ended, on a busy machine \
-                  */
+/* Seconds for descendants to notice that the test has ended, on a busy machine. */
+#define GRACE 10
 #define MAX_PROCESSES 512
 #define EXIT_TIMEOUT 124
 

@@ -1,0 +1,6 @@
+std = "lua54"
+codes = true
+max_line_length = 110
+exclude_files = { "build*", "**/build*" }
+files["spec"] = { std = "+busted" }
+files["examples"] = { allow_defined_top = true }
