@@ -1,2 +1,218 @@
+/* tine: runs Lua scripts as `lua` does, with the module "tine" there to require.
+**
+**     tine [options] [script [args]]     the interpreter-like form; after lua.c of Lua 5.4
+**     tine map ...                       lua/tine/cli_map.lua
+**
+** Everything runs in one protected call, `run`, so that a failure at any point, of memory too,
+*comes
+** out in one place. There it is decided how the program ends: in good order after a script that
+** succeeded (pools let their tasks finish), at once after one that failed.
+*/
+#include <stdbool.h>
 #include <stdio.h>
-int main(void) { return puts("soon") < 0; }
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "bind/preload.h"
+#include "host/call.h"
+#include "host/options.h"
+#include "host/repl.h"
+#include "tine.h"
+
+#define EXIT_INTERRUPTED 130 /* 128 + SIGINT, what shells say of a program that Ctrl-C ended */
+
+struct command {
+    int argc;
+    char **argv;
+    int code; /* what the program exits with when nothing failed */
+};
+
+static void print_help(void) {
+    printf("usage: %s [options] [script [args]]\n"
+           "       %s map [options] FUNCTION [file...]\n"
+           "\n"
+           "Runs a Lua script as lua does, with the process pool to require:\n"
+           "\n"
+           "  local tine = require \"tine\"\n"
+           "\n"
+           "  -e stat    execute string 'stat'\n"
+           "  -i         enter interactive mode after executing 'script'\n"
+           "  -l mod     require library 'mod' into global 'mod'\n"
+           "  -l g=mod   require library 'mod' into global 'g'\n"
+           "  -v         show version information\n"
+           "  -E         ignore environment variables\n"
+           "  -W         turn warnings on\n"
+           "  --         stop handling options\n"
+           "  -          stop handling options and execute stdin\n"
+           "  --help     this text\n"
+           "  --version  the version of tine\n"
+           "\n"
+           "tine map applies a function to each line of files, in parallel: tine map --help.\n"
+           "A script of the name \"map\" is run by its path, ./map.\n",
+           progname, progname);
+}
+
+static void print_version(void) {
+    printf("%s\n", LUA_COPYRIGHT);
+    fflush(stdout);
+}
+
+/* The global `arg`: the script at 0, its arguments from 1 on, what stands before at negatives. */
+static void create_arg_table(lua_State *L, const struct command *c, int script) {
+    if (script == c->argc)
+        script = 0; /* no script: the program's own name is number 0 */
+    lua_createtable(L, c->argc - script, script + 1);
+    for (int i = 0; i < c->argc; i++) {
+        lua_pushstring(L, c->argv[i]);
+        lua_rawseti(L, -2, i - script);
+    }
+    lua_setglobal(L, "arg");
+}
+
+static int run_file(lua_State *L, const char *name) {
+    int status = luaL_loadfile(L, name);
+    return report(L, status == LUA_OK ? docall(L, 0, 0) : status);
+}
+
+static int run_init(lua_State *L) {
+    const char *name = "=LUA_INIT" LUA_VERSUFFIX;
+    const char *init = getenv(name + 1);
+    if (!init) {
+        name = "=LUA_INIT";
+        init = getenv(name + 1);
+    }
+    if (!init)
+        return LUA_OK;
+    if (init[0] == '@')
+        return run_file(L, init + 1);
+    int status = luaL_loadbuffer(L, init, strlen(init), name);
+    return report(L, status == LUA_OK ? docall(L, 0, 0) : status);
+}
+
+/* Push the elements of `arg` as the script's arguments; gives their number. */
+static int push_args(lua_State *L) {
+    if (lua_getglobal(L, "arg") != LUA_TTABLE)
+        luaL_error(L, "'arg' is not a table");
+    int n = (int)luaL_len(L, -1);
+    luaL_checkstack(L, n + 3, "too many arguments to script");
+    for (int i = 1; i <= n; i++)
+        lua_rawgeti(L, -i, i);
+    lua_remove(L, -n - 1);
+    return n;
+}
+
+/* argv: the script and what precedes it; "-" is stdin unless "--" stands before. */
+static int run_script(lua_State *L, char **argv) {
+    const char *name = argv[0];
+    if (!strcmp(name, "-") && strcmp(argv[-1], "--") != 0)
+        name = NULL;
+    int status = luaL_loadfile(L, name);
+    if (status == LUA_OK)
+        status = docall(L, push_args(L), LUA_MULTRET);
+    return report(L, status);
+}
+
+static bool run_without_script(lua_State *L, const struct options *o) {
+    if (o->execute || o->version)
+        return true;
+    if (!isatty(STDIN_FILENO))
+        return run_file(L, NULL) == LUA_OK;
+    print_version();
+    run_repl(L);
+    return true;
+}
+
+/* The interpreter-like form; false after an error, which has been reported. */
+static bool interpret(lua_State *L, struct command *c) {
+    struct options o = read_options(c->argc, c->argv);
+    if (o.wrong) {
+        print_usage(c->argv[o.script]);
+        return false;
+    }
+    if (o.version)
+        print_version();
+    if (o.no_environment) { /* for the libraries, which read LUA_PATH and LUA_CPATH */
+        lua_pushboolean(L, 1);
+        lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+    }
+    luaL_openlibs(L);
+    tine__preload(L);
+    create_arg_table(L, c, o.script);
+    lua_gc(L, LUA_GCGEN, 0, 0); /* as lua.c does */
+    if (!o.no_environment && run_init(L) != LUA_OK)
+        return false;
+    if (!run_options(L, c->argv, o.script))
+        return false;
+    if (o.script < c->argc && run_script(L, c->argv + o.script) != LUA_OK)
+        return false;
+    if (o.interactive)
+        run_repl(L);
+    else if (o.script == c->argc)
+        return run_without_script(L, &o);
+    return true;
+}
+
+/* tine map: the module tine.cli_map is a function that gets the arguments and gives the exit code.
+ */
+static bool map(lua_State *L, struct command *c) {
+    luaL_openlibs(L);
+    tine__preload(L);
+    lua_gc(L, LUA_GCGEN, 0, 0);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tine.cli_map");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "main");
+    for (int i = 2; i < c->argc; i++)
+        lua_pushstring(L, c->argv[i]);
+    int status = docall(L, c->argc - 2, 1);
+    if (status != LUA_OK && was_interrupted())
+        return false; /* quietly, as other filters end */
+    if (report(L, status) != LUA_OK)
+        return false;
+    c->code = (int)lua_tointeger(L, -1);
+    return true;
+}
+
+/* What main runs in protected mode: gives whether all went well. */
+static int run(lua_State *L) {
+    struct command *c = lua_touserdata(L, 1);
+    const char *first = c->argc > 1 ? c->argv[1] : "";
+    bool ok = true;
+    luaL_checkversion(L);
+    lua_settop(L, 0);
+    if (c->argv[0] && c->argv[0][0])
+        progname = c->argv[0];
+    if (!strcmp(first, "--help"))
+        print_help();
+    else if (!strcmp(first, "--version"))
+        printf("tine %s (%s)\n", TINE_VERSION, LUA_RELEASE);
+    else if (!strcmp(first, "map"))
+        ok = map(L, c);
+    else
+        ok = interpret(L, c);
+    lua_pushboolean(L, ok);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    struct command c = {argc, argv, EXIT_SUCCESS};
+    lua_State *L = luaL_newstate();
+    if (!L) {
+        print_message(argv[0], "cannot create state: not enough memory");
+        return EXIT_FAILURE;
+    }
+    lua_pushcfunction(L, run);
+    lua_pushlightuserdata(L, &c);
+    int status = lua_pcall(L, 1, 1, 0);
+    bool ok = status == LUA_OK && lua_toboolean(L, -1);
+    report(L, status);
+    if (!ok) {
+        c.code = was_interrupted() ? EXIT_INTERRUPTED : EXIT_FAILURE;
+        tine__kill_pools(L); /* lua_close would wait for their tasks */
+    }
+    lua_close(L);
+    return c.code;
+}

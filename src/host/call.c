@@ -1,0 +1,99 @@
+#include "host/call.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <lauxlib.h>
+
+#include "host/task_error.h"
+
+const char *progname = "tine";
+
+static lua_State *running; /* for the signal handler */
+static bool interrupted;
+
+void print_message(const char *name, const char *msg) {
+    if (name)
+        fprintf(stderr, "%s: ", name);
+    fprintf(stderr, "%s\n", msg);
+    fflush(stderr);
+}
+
+int report(lua_State *L, int status) {
+    if (status == LUA_OK)
+        return status;
+    const char *msg = lua_tostring(L, -1);
+    print_message(progname, msg ? msg : "(error message is no string)");
+    lua_pop(L, 1);
+    return status;
+}
+
+bool was_interrupted(void) {
+    return interrupted;
+}
+
+/* --- Ctrl-C ------------------------------------------------------------------------------------
+ */
+
+static void set_handler(int signal, void (*handler)(int)) {
+    struct sigaction sa = {.sa_handler = handler}; /* no SA_RESTART: waiting calls are to return */
+    sigemptyset(&sa.sa_mask);
+    sigaction(signal, &sa, NULL);
+}
+
+static void stop(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    luaL_error(L, "interrupted!");
+}
+
+/* A handler may touch nothing of Lua but the hook. A second Ctrl-C, when the script is stuck where
+** no hook runs, ends the program the hard way. */
+static void on_interrupt(int signal) {
+    int everything = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+    set_handler(signal, SIG_DFL);
+    lua_sethook(running, stop, everything, 1);
+}
+
+/* --- calls -------------------------------------------------------------------------------------
+ */
+
+static bool is_interruption(lua_State *L, int err) {
+    static const char text[] = "interrupted!";
+    size_t len, n = sizeof text - 1;
+    if (lua_type(L, err) != LUA_TSTRING)
+        return false;
+    const char *msg = lua_tolstring(L, err, &len);
+    return len >= n && !memcmp(msg + len - n, text, n);
+}
+
+/* Push the text of the error value at index 1, with a traceback where lua.c gives one. */
+static void push_message(lua_State *L) {
+    const char *msg = lua_tostring(L, 1);
+    if (!msg) {
+        if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
+            return;
+        msg = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+    }
+    luaL_traceback(L, L, msg, 1);
+}
+
+static int message_handler(lua_State *L) {
+    interrupted = is_interruption(L, 1);
+    push_message(L);
+    if (push_task_report(L, 1))
+        lua_concat(L, 2);
+    return 1;
+}
+
+int docall(lua_State *L, int nargs, int nresults) {
+    int base = lua_gettop(L) - nargs;
+    lua_pushcfunction(L, message_handler);
+    lua_insert(L, base);
+    running = L;
+    set_handler(SIGINT, on_interrupt);
+    int status = lua_pcall(L, nargs, nresults, base);
+    set_handler(SIGINT, SIG_DFL);
+    lua_remove(L, base);
+    return status;
+}

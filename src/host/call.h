@@ -1,0 +1,24 @@
+/* Protected calls of the host program: tracebacks, error messages, Ctrl-C. */
+#ifndef TINE_HOST_CALL_H
+#define TINE_HOST_CALL_H
+
+#include <stdbool.h>
+#include <lua.h>
+
+/* The name that messages begin with; NULL: none (interactive mode). */
+extern const char *progname;
+
+/* "progname: msg" and a newline on stderr. */
+void print_message(const char *name, const char *msg);
+
+/* When status is an error, print the message on top of the stack and pop it. Gives status back. */
+int report(lua_State *L, int status);
+
+/* lua_pcall with a traceback, and with Ctrl-C raising "interrupted!" in `L` as long as it runs. On
+** failure the message is on the stack, text made ready for `report`. */
+int docall(lua_State *L, int nargs, int nresults);
+
+/* True when the last error that docall saw was the one that Ctrl-C raised. */
+bool was_interrupted(void);
+
+#endif
