@@ -28,8 +28,7 @@
 #define MAX_PROCESSES 512
 #define EXIT_TIMEOUT 124
 
-/* --- processes ----------------------------------------------------------------------------------
- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 struct process {
     pid_t pid, parent;
@@ -129,8 +128,7 @@ static void kill_descendants(void) {
     }
 }
 
-/* --- shared memory ------------------------------------------------------------------------------
- */
+/* --- shared memory ---------------------------------------------------------------------------- */
 
 /* The names in /dev/shm that are ours by their look. */
 static int count_shared_memory(bool show) {
@@ -147,8 +145,7 @@ static int count_shared_memory(bool show) {
     return n;
 }
 
-/* --- the run ------------------------------------------------------------------------------------
- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static double now(void) {
     struct timespec ts;

@@ -42,18 +42,19 @@ function(tine_c_test)
     if(variant STREQUAL "plain")
       set(test ${T_NAME})
     endif()
-    add_executable(test_${test} ${T_SOURCES} $<TARGET_OBJECTS:${objects}>)
-    set_target_properties(test_${test} PROPERTIES
+    string(REPLACE "/" "_" target test_${test})
+    add_executable(${target} ${T_SOURCES} $<TARGET_OBJECTS:${objects}>)
+    set_target_properties(${target} PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-    target_include_directories(test_${test} PRIVATE ${CMAKE_SOURCE_DIR}/tests
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests
       $<TARGET_PROPERTY:${objects},INTERFACE_INCLUDE_DIRECTORIES>)
-    target_include_directories(test_${test} SYSTEM PRIVATE ${LUA_INCLUDE_DIRS}
+    target_include_directories(${target} SYSTEM PRIVATE ${LUA_INCLUDE_DIRS}
       ${MSGPACK_INCLUDE_DIRS})
-    target_compile_definitions(test_${test} PRIVATE _GNU_SOURCE)
-    target_compile_options(test_${test} PRIVATE ${warnings} -UNDEBUG ${options})
-    target_link_options(test_${test} PRIVATE ${options})
-    target_link_libraries(test_${test} PRIVATE tine_needs PkgConfig::LUA m)
-    tine_guarded_test(${test} ${T_TIMEOUT} "c;${T_LABELS}" $<TARGET_FILE:test_${test}>)
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+    target_compile_options(${target} PRIVATE ${warnings} -UNDEBUG ${options})
+    target_link_options(${target} PRIVATE ${options})
+    target_link_libraries(${target} PRIVATE tine_needs PkgConfig::LUA m)
+    tine_guarded_test(${test} ${T_TIMEOUT} "c;${T_LABELS}" $<TARGET_FILE:${target}>)
   endforeach()
 endfunction()
 

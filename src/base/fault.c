@@ -50,8 +50,7 @@ static int index_of(const char *name) {
     return -1;
 }
 
-/* --- reading a spec ----------------------------------------------------------------------------
- */
+/* --- reading a spec --------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -134,8 +133,7 @@ static void reset_counts(void) {
     atomic_store(&struck, 0);
 }
 
-/* --- what tests call ---------------------------------------------------------------------------
- */
+/* --- what tests call -------------------------------------------------------------------------- */
 
 bool tine__fault_set(const char *spec) {
     bool ok = arm(faults, spec, false);
@@ -173,8 +171,7 @@ __attribute__((constructor)) static void start(void) {
     arm_from_environment();
 }
 
-/* --- what the wrapped calls ask ----------------------------------------------------------------
- */
+/* --- what the wrapped calls ask --------------------------------------------------------------- */
 
 static bool concerns(const struct armed *a, const char *name) {
     if (!atomic_load(&a->on) || (strcmp(a->name, name) && strcmp(a->name, "all")))

@@ -32,8 +32,7 @@ bool was_interrupted(void) {
     return interrupted;
 }
 
-/* --- Ctrl-C ------------------------------------------------------------------------------------
- */
+/* --- Ctrl-C ----------------------------------------------------------------------------------- */
 
 static void set_handler(int signal, void (*handler)(int)) {
     struct sigaction sa = {.sa_handler = handler}; /* no SA_RESTART: waiting calls are to return */
@@ -55,8 +54,7 @@ static void on_interrupt(int signal) {
     lua_sethook(running, stop, everything, 1);
 }
 
-/* --- calls -------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static bool is_interruption(lua_State *L, int err) {
     static const char text[] = "interrupted!";

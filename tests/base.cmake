@@ -1,0 +1,2 @@
+# C tests of src/base.
+tine_c_test(NAME base/fault SOURCES tests/base/fault.c VARIANTS faults LABELS base)
