@@ -6,7 +6,9 @@
 **   running   both, CAS       both        see below
 **   started   worker          submitter   before `running` says RUNNING
 **   head      worker          submitter   release, after the record's bytes
-**   tail      submitter       worker      release, after the record was copied or taken over
+**   tail      submitter       worker      release, after the record was copied or taken over; not
+**                                         for each record, but when the ring is drained or a
+**                                         quarter of it was read
 **   full      both            both        1: the worker sleeps (futex) until the ring has room
 **   retired   worker          submitter   tasks it has run (statistics)
 **   directory worker          submitter   ipc/heap.h
@@ -23,9 +25,9 @@
 ** nothing any more; a submitter that finds FINISHED does not kill. A flag STOP, set by the submitter
 ** on any word of a chunk, keeps the worker from starting the chunk's next task.
 **
-** The ring holds records of 16-byte multiples, each in one piece; a record that does not fit before
-** the end is preceded by a SKIP record. What comes out of it is foreign input: the reader checks
-** lengths and kinds and calls a wrong one TINE_EINVALID.
+** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
+** the end is preceded by a SKIP record, and both become visible together. What comes out of it is
+** foreign input: the reader checks lengths and kinds and calls a wrong one TINE_EINVALID.
 */
 #ifndef TINE_IPC_LINK_H
 #define TINE_IPC_LINK_H
@@ -60,7 +62,7 @@ struct record {
     uint32_t spare;
     uint64_t spent;  /* ns from the start of the task to its end */
 };
-_Static_assert(sizeof(struct record) == 32, "records start at multiples of 16");
+_Static_assert(sizeof(struct record) == 32, "records start at multiples of 32");
 
 struct record_block {
     uint64_t offset, length;
@@ -75,12 +77,16 @@ struct link {
     struct shm shm; /* page with the words, and the ring */
     struct link_shared *s;
     struct heap *heap;
-    uint64_t at; /* private copy of our own index: head for the worker, tail for the submitter */
+    /* private, so that the other side cannot change them under us */
+    uint64_t at;    /* our own index: head for the worker, tail for the submitter */
+    uint64_t seen;  /* the other's index as we last read it */
+    uint64_t after; /* submitter: where the record that was peeked ends */
+    uint64_t block; /* submitter: where its payload lies in the heap */
 };
 
 #define LINK_CLOSED                                                                                \
     (struct link) {                                                                                \
-        SHM_CLOSED, NULL, NULL, 0                                                                  \
+        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0                                                         \
     }
 
 /* --- both --- */
@@ -94,13 +100,16 @@ int tine__link_create(struct link *l);
 bool tine__link_pending(const struct link *l);
 /* The next record: its head is copied to *r, *payload points into the ring (inline) or the heap
 ** (large) and is valid until tine__link_next / until the block is released. 0; TINE_EAGAIN: none;
-** TINE_EINVALID: rubbish, the worker is to be killed. */
+** TINE_EINVALID: rubbish, the worker is to be killed; TINE_ESYSTEM: its block cannot be mapped just
+** now, the record stays. */
 int tine__link_peek(struct link *l, struct record *r, const char **payload, uint64_t *length);
 /* Done with the record: free its place in the ring and wake the worker if it waits for room. The
 ** heap block of a large one is NOT released by that. */
 void tine__link_next(struct link *l);
 /* For a large record: the block's offset, to be released with tine__heap_release(l->heap, offset). */
 uint64_t tine__link_block(const struct record *r, const struct link *l);
+/* How many tasks it has run. */
+uint64_t tine__link_retired(const struct link *l);
 /* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started);
 /* End task `id` by force: true when from now on its result cannot come any more (the worker is to be

@@ -1,18 +1,23 @@
 /* The call queue: one queue in shared memory that every worker takes call items from.
 **
 ** Two files. `calls` is written by the submitter alone and read-only for workers: the tail, the
-** closing flag and the slots. `claims` is written by both: the state word of each slot, the hint where
-** to look, and who sleeps.
+** closing flag and the slots; it is sealed, so that nobody else can map it for writing. `claims` is
+** written by both: the state word of each slot, and who sleeps.
 **
 **   field            written by        read by   rule
 **   tail             submitter         workers   release, after the slot's bytes and its READY state
 **   closing          submitter         workers   0 to 1 only
 **   slot             submitter         workers   written only while its state is FREE
 **   state[i]         both              both      see below
-**   head             workers           workers   a hint only: no READY slot lies before it
 **   sleepers         both              both      bit set by the worker itself, cleared by who wakes it
 **                                                (or by the worker that found work after all)
 **   wake[w]          both              both      futex of worker w: 0 before it sleeps, 1 wakes it
+**   want_low         both              both      set by the submitter, cleared by who rings for it
+**
+** There is no shared head. Each side keeps for itself from where on there may be READY slots, and
+** walks over those that are not: an item that is not READY any more will never be so again, and a
+** slot whose number is still that of the round before is the end. Workers do not contend for an
+** index, and none can spoil it for the others.
 **
 ** A slot's state is one word: the sequence number of the item (40 bits), the owner (16 bits), the
 ** state (8 bits):
@@ -44,7 +49,7 @@
 /* A call item as it lies in a slot: 256 bytes. The payload is label, function segment, argument
 ** segments, one after the other, either in `bytes` or in the call heap at `offset`. */
 struct queue_slot {
-    uint64_t id;       /* of the first task; a chunk has ids id .. id+count-1 */
+    uint64_t id;       /* of the first task, 56 bits; a chunk has ids id .. id+count-1 */
     uint32_t count;    /* tasks in it */
     uint32_t ref;      /* the submitter's own number for it, comes back with each result */
     uint64_t offset;   /* in the call heap; 0: the payload is inline */
@@ -69,11 +74,12 @@ struct queue {
     struct shm calls, claims;
     struct queue_calls *c;
     struct queue_claims *k;
+    uint64_t from; /* private: no item before this one is READY */
 };
 
 #define QUEUE_CLOSED                                                                               \
     (struct queue) {                                                                               \
-        SHM_CLOSED, SHM_CLOSED, NULL, NULL                                                         \
+        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0                                                      \
     }
 
 /* --- both sides --- */
@@ -102,7 +108,8 @@ bool tine__queue_withdraw(struct queue *q, uint64_t seq);
 enum slot_state tine__queue_state(struct queue *q, uint64_t seq);
 /* Items that nobody has taken yet (walks from the oldest that may be READY). */
 unsigned tine__queue_ready(struct queue *q);
-/* After the death of `worker`: free the slot it had taken and not yet freed, forget that it sleeps.
+/* After the death of `worker`: free the slot it had taken and not yet freed, forget that it sleeps;
+** when items are READY, wake all others (it may have died with a wake-up that was meant for one).
 ** True, and *seq: there was one. */
 bool tine__queue_reclaim(struct queue *q, unsigned worker, uint64_t *seq);
 /* No items will come any more: workers that find the queue empty leave. Wakes all. */
@@ -122,10 +129,13 @@ void tine__queue_free(struct queue *q, unsigned worker, uint64_t seq);
 ** sleeps on the worker's futex. 0: look again; TINE_ESHUTDOWN: shut, and no item is READY. */
 int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin);
 /* True when the submitter wants to know that fewer than a quarter of the slots are left READY
-** (tine__queue_want_low), at most once for each wish; the worker then rings the manager. */
+** (tine__queue_want_low), at most once for each wish; the worker then rings the manager. To be asked
+** after each tine__queue_free. */
 bool tine__queue_is_low(struct queue *q);
 
 /* --- refilling: the submitter has more items than slots --- */
+/* Ask for a ring when few items are left. Put once more afterwards: if the queue ran empty before the
+** wish was seen, nobody else will ring. */
 void tine__queue_want_low(struct queue *q);
 
 #endif

@@ -1,0 +1,107 @@
+#include "ipc/control.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+
+/* Room for descriptors beside a message, aligned as the kernel wants it. */
+union ancillary {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int) * CONTROL_FDS)];
+};
+
+int tine__control_pair(int ends[2]) {
+    ends[0] = ends[1] = -1;
+    int type = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    return sys.socketpair(AF_UNIX, type, 0, ends) == -1 ? TINE_ESYSTEM : 0;
+}
+
+static int send_error(void) {
+    switch (errno) {
+    case EAGAIN:
+        return TINE_EAGAIN;
+    case EPIPE:
+    case ECONNRESET:
+    case ENOTCONN:
+        return TINE_ESHUTDOWN;
+    default:
+        return TINE_ESYSTEM;
+    }
+}
+
+static void add_fds(struct msghdr *m, union ancillary *a, const int *fds, int nfds) {
+    memset(a, 0, sizeof *a);
+    m->msg_control = a;
+    m->msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)nfds);
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)nfds);
+    memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)nfds);
+}
+
+int tine__control_send(int fd, const void *data, size_t len, const int *fds, int nfds) {
+    struct iovec v = {(void *)data, len};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+    union ancillary a;
+    ssize_t n;
+    assert(len > 0); /* an empty packet would be taken for the end */
+    assert(nfds >= 0 && nfds <= CONTROL_FDS);
+    if (nfds > 0)
+        add_fds(&m, &a, fds, nfds);
+    do
+        n = sys.sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n == -1 && errno == EINTR);
+    return n == -1 ? send_error() : 0;
+}
+
+/* Move the descriptors that came into fds[], as many as fit; close the rest. The number kept. */
+static int collect_fds(struct msghdr *m, int *fds, int room) {
+    int kept = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        int n = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        for (int i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + sizeof fd * (size_t)i, sizeof fd);
+            if (kept < room)
+                fds[kept++] = fd;
+            else
+                tine__close(&fd);
+        }
+    }
+    return kept;
+}
+
+static void drop_fds(int *fds, int *nfds) {
+    while (*nfds > 0)
+        tine__close(&fds[--*nfds]);
+}
+
+ssize_t tine__control_receive(int fd, void *data, size_t size, int *fds, int *nfds) {
+    struct iovec v = {data, size};
+    union ancillary a;
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &a, .msg_controllen = sizeof a};
+    int room = nfds ? *nfds : 0;
+    ssize_t n;
+    do
+        n = sys.recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    while (n == -1 && errno == EINTR);
+    int kept = n == -1 ? 0 : collect_fds(&m, fds, room < CONTROL_FDS ? room : CONTROL_FDS);
+    if (n != -1 && m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        /* Half a message is none: it was longer than agreed, or we have no descriptors left. */
+        drop_fds(fds, &kept);
+        errno = m.msg_flags & MSG_TRUNC ? EMSGSIZE : EMFILE;
+        n = -1;
+    }
+    if (nfds)
+        *nfds = kept;
+    if (n >= 0 || errno == ECONNRESET)
+        return n >= 0 ? n : 0;
+    return errno == EAGAIN ? TINE_EAGAIN : TINE_ESYSTEM;
+}

@@ -1,0 +1,271 @@
+#include "ipc/link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "ipc/futex.h"
+#include "ipc/link_layout.h"
+
+/* --- both --- */
+
+void tine__link_close(struct link *l) {
+    tine__heap_destroy(l->heap);
+    tine__shm_close(&l->shm);
+    *l = LINK_CLOSED;
+}
+
+/* --- the submitter's side --- */
+
+int tine__link_create(struct link *l) {
+    *l = LINK_CLOSED;
+    int err = tine__shm_create(&l->shm, "tine-link", HEAP_START);
+    if (err)
+        return err;
+    l->s = (struct link_shared *)l->shm.base;
+    err = tine__heap_attach(&l->heap, &l->s->directory, l->shm.fd, true);
+    if (err)
+        tine__link_close(l);
+    return err;
+}
+
+bool tine__link_pending(const struct link *l) {
+    return l->at != l->seen || atomic_load_explicit(&l->s->head, memory_order_relaxed) != l->at;
+}
+
+/* Bytes up to the writer's head: what was seen before, or when that is used up, a new look. */
+static int see_records(struct link *l) {
+    if (l->at != l->seen)
+        return 0;
+    uint64_t head = atomic_load_explicit(&l->s->head, memory_order_acquire);
+    if (head == l->at)
+        return TINE_EAGAIN;
+    if (head - l->at > LINK_RING || head % RECORD_ALIGN)
+        return TINE_EINVALID;
+    l->seen = head;
+    return 0;
+}
+
+static uint64_t record_size(uint64_t payload) {
+    return (sizeof(struct record) + payload + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
+}
+
+/* Copy the head of the record at l->at and check it. Everything is judged by the copy: the bytes in
+** the ring can change at any time. */
+static int read_head(struct link *l, struct record *r) {
+    uint64_t place = l->at % LINK_RING;
+    memcpy(r, l->s->ring + place, sizeof *r);
+    uint64_t size = record_size(r->length);
+    if (r->kind >= RECORD_KINDS || size > l->seen - l->at || size > LINK_RING - place)
+        return TINE_EINVALID;
+    if (r->kind == RECORD_SKIP)
+        return place + size == LINK_RING ? 0 : TINE_EINVALID;
+    if (r->large ? r->length != sizeof(struct record_block) : r->length > LINK_INLINE)
+        return TINE_EINVALID;
+    return 0;
+}
+
+static int find_block(struct link *l, const char **payload, uint64_t *length) {
+    struct record_block b;
+    int err;
+    memcpy(&b, *payload, sizeof b);
+    l->block = b.offset;
+    *length = b.length;
+    *payload = tine__heap_at(l->heap, b.offset, b.length, &err);
+    return err;
+}
+
+int tine__link_peek(struct link *l, struct record *r, const char **payload, uint64_t *length) {
+    for (;;) {
+        int err = see_records(l);
+        if (err || (err = read_head(l, r)) != 0)
+            return err;
+        if (r->kind != RECORD_SKIP)
+            break;
+        l->at += record_size(r->length);
+    }
+    l->after = l->at + record_size(r->length);
+    *payload = l->s->ring + l->at % LINK_RING + sizeof *r;
+    *length = r->length;
+    return r->large ? find_block(l, payload, length) : 0;
+}
+
+/* Tell the worker how far we are, and wake it if it waits for that. */
+static void publish_tail(struct link *l) {
+    /* release: we have read what lies before */
+    atomic_store_explicit(&l->s->tail, l->at, memory_order_release);
+    store_then_look(); /* room, then the sleeper; the sleeper: its flag, then room */
+    if (!atomic_load_explicit(&l->s->full, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&l->s->full, 0, memory_order_relaxed);
+    futex_wake(&l->s->full, 1);
+}
+
+void tine__link_next(struct link *l) {
+    assert(l->after - l->at <= LINK_RING);
+    l->at = l->after;
+    /* A batch pays for one fence and one look at `full`; who drains always gets to the end. */
+    uint64_t told = atomic_load_explicit(&l->s->tail, memory_order_relaxed);
+    if (l->at == l->seen || l->at - told >= LINK_RING / 4)
+        publish_tail(l);
+}
+
+uint64_t tine__link_block(const struct record *r, const struct link *l) {
+    assert(r->large);
+    (void)r;
+    return l->block;
+}
+
+uint64_t tine__link_retired(const struct link *l) {
+    return atomic_load_explicit(&l->s->retired, memory_order_relaxed);
+}
+
+enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started) {
+    uint64_t word, again = atomic_load_explicit(&l->s->running, memory_order_acquire);
+    /* A worker notes the start before it says what it runs: when the word is the same before and
+    ** after, the time belongs to it. Not for ever, if it changes all the time. */
+    for (int tries = 0; tries < 100; tries++) {
+        word = again;
+        *started = atomic_load_explicit(&l->s->started, memory_order_acquire);
+        again = atomic_load_explicit(&l->s->running, memory_order_acquire);
+        if (again == word)
+            break;
+        *started = 0;
+    }
+    *id = id_in(again);
+    return state_in(again);
+}
+
+/* The word decides alone, all that hangs on it is in the ring: relaxed. */
+static bool swap(struct link *l, uint64_t *word, uint64_t to, memory_order order) {
+    return atomic_compare_exchange_weak_explicit(&l->s->running, word, to, order,
+                                                 memory_order_relaxed);
+}
+
+bool tine__link_condemn(struct link *l, uint64_t id) {
+    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    do {
+        if (state_in(word) != RUN_RUNNING || id_in(word) != id)
+            return false;
+    } while (!swap(l, &word, with_state(word, RUN_KILLED), memory_order_relaxed));
+    return true;
+}
+
+bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next) {
+    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    do {
+        enum run_state state = state_in(word);
+        if ((state != RUN_RUNNING && state != RUN_FINISHED) || id_in(word) - id >= count)
+            return false;
+    } while (!swap(l, &word, word | RUN_STOP, memory_order_relaxed));
+    *next = id_in(word) + 1;
+    return true;
+}
+
+/* --- the worker's side --- */
+
+int tine__link_attach(struct link *l, int fd) {
+    *l = LINK_CLOSED;
+    int err = tine__shm_attach(&l->shm, fd, HEAP_START, true);
+    if (err)
+        return err;
+    l->s = (struct link_shared *)l->shm.base;
+    err = tine__heap_create(&l->heap, &l->s->directory, fd, HEAP_START);
+    if (err)
+        tine__link_close(l);
+    return err;
+}
+
+int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp) {
+    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    assert(id >> 56 == 0);
+    atomic_store_explicit(&l->s->started, stamp ? tine__now() : 0, memory_order_relaxed);
+    if (first) {
+        assert(state_in(word) == RUN_IDLE); /* which the submitter leaves alone */
+        /* release: the start */
+        atomic_store_explicit(&l->s->running, word_of(id, RUN_RUNNING), memory_order_release);
+        KILL_POINT("begun");
+        return 0;
+    }
+    do {
+        if (state_in(word) != RUN_FINISHED)
+            return TINE_EAGAIN;
+        if (word & RUN_STOP)
+            return TINE_ECANCELLED;
+    } while (!swap(l, &word, word_of(id, RUN_RUNNING), memory_order_release));
+    KILL_POINT("begun");
+    return 0;
+}
+
+int tine__link_finish(struct link *l, uint64_t id) {
+    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    do {
+        if (state_in(word) != RUN_RUNNING || id_in(word) != id)
+            return TINE_EAGAIN;
+    } while (!swap(l, &word, with_state(word, RUN_FINISHED), memory_order_relaxed));
+    KILL_POINT("finished");
+    uint64_t retired = atomic_load_explicit(&l->s->retired, memory_order_relaxed);
+    atomic_store_explicit(&l->s->retired, retired + 1, memory_order_relaxed);
+    return 0;
+}
+
+void tine__link_idle(struct link *l) {
+    atomic_store_explicit(&l->s->running, word_of(0, RUN_IDLE), memory_order_release);
+}
+
+static bool has_room(struct link *l, uint64_t size) {
+    if (size <= LINK_RING - (l->at - l->seen))
+        return true;
+    /* acquire: the reader is done with what we are going to write over */
+    l->seen = atomic_load_explicit(&l->s->tail, memory_order_acquire);
+    return size <= LINK_RING - (l->at - l->seen);
+}
+
+static void wait_for_room(struct link *l, uint64_t size, void (*ring)(void *arg), void *arg) {
+    while (!has_room(l, size)) {
+        atomic_store_explicit(&l->s->full, 1, memory_order_relaxed);
+        store_then_look();
+        KILL_POINT("full");
+        if (has_room(l, size))
+            break;
+        ring(arg);
+        futex_wait(&l->s->full, 1);
+    }
+    atomic_store_explicit(&l->s->full, 0, memory_order_relaxed);
+}
+
+static void put_record(struct link *l, const struct record *head, const void *payload) {
+    char *place = l->s->ring + l->at % LINK_RING;
+    memcpy(place, head, sizeof *head);
+    if (head->length > 0 && payload)
+        memcpy(place + sizeof *head, payload, head->length);
+    l->at += record_size(head->length);
+}
+
+void tine__link_write(struct link *l, const struct record *head, const void *payload,
+                      void (*ring)(void *arg), void *arg) {
+    uint64_t size = record_size(head->length), left = LINK_RING - l->at % LINK_RING;
+    uint64_t skip = left < size ? left : 0;
+    assert(head->length <= LINK_INLINE);
+    if (!has_room(l, skip + size))
+        wait_for_room(l, skip + size, ring, arg);
+    if (skip) {
+        struct record filler = {.length = (uint32_t)(skip - sizeof filler), .kind = RECORD_SKIP};
+        put_record(l, &filler, NULL);
+    }
+    put_record(l, head, payload);
+    KILL_POINT("halfway");
+    /* release: the bytes; and SKIP with what follows it, so the reader never waits behind one */
+    atomic_store_explicit(&l->s->head, l->at, memory_order_release);
+    KILL_POINT("written");
+}
+
+bool tine__link_half_full(const struct link *l) {
+    return l->at - l->seen > LINK_RING / 2 &&
+           l->at - atomic_load_explicit(&l->s->tail, memory_order_relaxed) > LINK_RING / 2;
+}

@@ -1,0 +1,303 @@
+#include "ipc/queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "ipc/futex.h"
+#include "ipc/queue_layout.h"
+
+/* Move q->from to the first item from there on that is READY, and give its word; NULL: there is
+** none. Ends at a slot whose item is still that of the round before, so the tail (a line that the
+** submitter writes for each item) is not looked at. */
+static _Atomic uint64_t *find(struct queue *q, uint64_t *word) {
+    for (;;) {
+        _Atomic uint64_t *s = state_of(q, q->from);
+        /* relaxed: who wants to read the slot claims it with acquire */
+        *word = atomic_load_explicit(s, memory_order_relaxed);
+        int64_t age = newer(*word, q->from);
+        if (age < 0)
+            return NULL;
+        if (age == 0 && state_in(*word) == SLOT_READY)
+            return s;
+        q->from++;
+        if (age > 0) { /* overtaken by a round or more: all older than these slots is gone */
+            uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+            if ((int64_t)(tail - QUEUE_SLOTS - q->from) > 0)
+                q->from = tail - QUEUE_SLOTS;
+        }
+    }
+}
+
+/* --- both sides --- */
+
+void tine__queue_close(struct queue *q) {
+    tine__shm_close(&q->calls);
+    tine__shm_close(&q->claims);
+    *q = QUEUE_CLOSED;
+}
+
+_Atomic uint32_t *tine__queue_bell(struct queue *q, unsigned which) {
+    assert(which < QUEUE_BELLS);
+    return &q->k->bell[which].word;
+}
+
+static void use_maps(struct queue *q) {
+    q->c = (struct queue_calls *)q->calls.base;
+    q->k = (struct queue_claims *)q->claims.base;
+}
+
+/* --- the submitter's side --- */
+
+int tine__queue_create(struct queue *q) {
+    *q = QUEUE_CLOSED;
+    if (tine__shm_create(&q->calls, "tine-calls", sizeof(struct queue_calls)))
+        goto fail;
+    if (tine__shm_create(&q->claims, "tine-claims", sizeof(struct queue_claims)))
+        goto fail;
+    /* We are mapped; from now on nobody else can map it for writing. */
+    if (sys.fcntl(q->calls.fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW) == -1)
+        goto fail;
+    use_maps(q);
+    atomic_store(&q->c->tail, FIRST_SEQ);
+    q->from = FIRST_SEQ;
+    return 0;
+fail:
+    tine__queue_close(q);
+    return TINE_ESYSTEM;
+}
+
+int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *seq) {
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    size_t inl = slot->offset ? 0 : (size_t)slot->length;
+    _Atomic uint64_t *s = state_of(q, tail);
+    assert(inl <= QUEUE_INLINE);
+    /* acquire: the last owner has read the slot before it freed it */
+    if (state_in(atomic_load_explicit(s, memory_order_acquire)) != SLOT_FREE)
+        return TINE_EAGAIN;
+    memcpy(&q->c->slot[tail % QUEUE_SLOTS], slot, offsetof(struct queue_slot, bytes) + inl);
+    atomic_store_explicit(s, word_of(tail, 0, SLOT_READY), memory_order_release);
+    atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
+    *seq = tail;
+    return 0;
+}
+
+static void rouse(struct queue *q, unsigned worker) {
+    atomic_store_explicit(&q->k->wake[worker], 1, memory_order_release);
+    futex_wake(&q->k->wake[worker], 1);
+}
+
+/* Wake the first sleeper of a group. Who clears the bit wakes, so each sleep is ended once. */
+static bool wake_in(struct queue *q, unsigned group) {
+    _Atomic uint64_t *sleepers = &q->k->sleepers[group];
+    uint64_t bits;
+    while ((bits = atomic_load_explicit(sleepers, memory_order_relaxed)) != 0) {
+        uint64_t bit = bits & -bits;
+        /* acquire: the sleeper's zero in its futex word comes before our 1 */
+        if (atomic_fetch_and_explicit(sleepers, ~bit, memory_order_acquire) & bit) {
+            rouse(q, group * 64 + (unsigned)__builtin_ctzll(bit));
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool wake_one(struct queue *q) {
+    uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
+    for (; groups; groups &= groups - 1)
+        if (wake_in(q, (unsigned)__builtin_ctzll(groups)))
+            return true;
+    return false;
+}
+
+bool tine__queue_wake(struct queue *q) {
+    store_then_look(); /* items, then sleepers; the sleeper: its bit, then items */
+    return wake_one(q);
+}
+
+void tine__queue_wake_all(struct queue *q) {
+    store_then_look();
+    /* A worker that goes to sleep again meanwhile has looked after our stores: at most one wake for
+    ** each keeps this from running after it. */
+    for (unsigned n = 0; n < QUEUE_MAX_WORKERS && wake_one(q); n++)
+        ;
+}
+
+bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
+    uint64_t ready = word_of(seq, 0, SLOT_READY);
+    /* relaxed: only we write the slot, and nobody has read it */
+    return atomic_compare_exchange_strong_explicit(state_of(q, seq), &ready,
+                                                   word_of(seq, 0, SLOT_FREE), memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
+enum slot_state tine__queue_state(struct queue *q, uint64_t seq) {
+    /* acquire: an owner says in its link what it runs before it frees the slot */
+    uint64_t word = atomic_load_explicit(state_of(q, seq), memory_order_acquire);
+    enum slot_state state = state_in(word);
+    if (newer(word, seq) != 0 || (state != SLOT_READY && state != SLOT_TAKEN))
+        return SLOT_FREE;
+    return state;
+}
+
+unsigned tine__queue_ready(struct queue *q) {
+    uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    unsigned n = 0;
+    if (!find(q, &word))
+        return 0;
+    for (uint64_t seq = q->from; seq < tail; seq++)
+        n += atomic_load_explicit(state_of(q, seq), memory_order_relaxed) ==
+             word_of(seq, 0, SLOT_READY);
+    return n;
+}
+
+static void forget_sleeper(struct queue *q, unsigned worker) {
+    _Atomic uint64_t *sleepers = &q->k->sleepers[worker / 64];
+    uint64_t bit = (uint64_t)1 << worker % 64;
+    if (atomic_load_explicit(sleepers, memory_order_relaxed) & bit)
+        atomic_fetch_and_explicit(sleepers, ~bit, memory_order_relaxed);
+}
+
+bool tine__queue_reclaim(struct queue *q, unsigned worker, uint64_t *seq) {
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    bool found = false;
+    uint64_t word;
+    forget_sleeper(q, worker);
+    /* Newest first: a worker has one slot at a time, so the oldest only turn up in rubbish. */
+    for (uint64_t i = 1; i <= QUEUE_SLOTS && !found; i++) {
+        uint64_t taken = word_of(tail - i, worker, SLOT_TAKEN);
+        if (!(found = atomic_load_explicit(state_of(q, tail - i), memory_order_acquire) == taken))
+            continue;
+        *seq = tail - i;
+        atomic_store_explicit(state_of(q, tail - i), word_of(tail - i, 0, SLOT_FREE),
+                              memory_order_relaxed);
+    }
+    /* It may have been woken for an item and not have taken it: others must look. */
+    if (find(q, &word))
+        tine__queue_wake_all(q);
+    return found;
+}
+
+void tine__queue_shut(struct queue *q) {
+    atomic_store_explicit(&q->c->closing, 1, memory_order_release);
+    tine__queue_wake_all(q);
+}
+
+void tine__queue_want_low(struct queue *q) {
+    atomic_store_explicit(&q->k->want_low, 1, memory_order_relaxed);
+    store_then_look(); /* the wish, then (by the caller) the room; workers: room, then wish */
+}
+
+/* --- a worker's side --- */
+
+int tine__queue_attach(struct queue *q, int calls_fd, int claims_fd) {
+    *q = QUEUE_CLOSED;
+    q->claims.fd = claims_fd; /* so that every failure closes both */
+    if (tine__shm_attach(&q->calls, calls_fd, sizeof(struct queue_calls), false))
+        goto fail;
+    if (tine__shm_attach(&q->claims, claims_fd, sizeof(struct queue_claims), true))
+        goto fail;
+    use_maps(q);
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    q->from = tail < 2 * FIRST_SEQ ? FIRST_SEQ : tail - QUEUE_SLOTS;
+    return 0;
+fail:
+    tine__queue_close(q);
+    return TINE_ESYSTEM;
+}
+
+const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint64_t *seq) {
+    _Atomic uint64_t *s;
+    uint64_t word;
+    assert(worker > 0 && worker < QUEUE_MAX_WORKERS);
+    do {
+        if ((s = find(q, &word)) == NULL)
+            return NULL;
+        /* acquire: the slot's bytes. Who loses looks from the same place again. */
+    } while (!atomic_compare_exchange_strong_explicit(s, &word,
+                                                      word_of(q->from, worker, SLOT_TAKEN),
+                                                      memory_order_acquire, memory_order_relaxed));
+    KILL_POINT("taken");
+    *seq = q->from++;
+    return &q->c->slot[*seq % QUEUE_SLOTS];
+}
+
+void tine__queue_free(struct queue *q, unsigned worker, uint64_t seq) {
+    _Atomic uint64_t *s = state_of(q, seq);
+    assert(atomic_load_explicit(s, memory_order_relaxed) == word_of(seq, worker, SLOT_TAKEN));
+    (void)worker;
+    /* release: we have read the slot, and said in the link that we run it */
+    atomic_store_explicit(s, word_of(seq, 0, SLOT_FREE), memory_order_release);
+    KILL_POINT("freed");
+}
+
+bool tine__queue_is_low(struct queue *q) {
+    uint64_t word;
+    bool drained = !find(q, &word);
+    /* While there are items some worker asks again after the next one. After the last nobody does,
+    ** so then a wish that is just being made must not be missed. */
+    if (drained)
+        store_then_look(); /* our slot is free, then the wish */
+    if (!atomic_load_explicit(&q->k->want_low, memory_order_relaxed))
+        return false;
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    if (!drained && tail - q->from > QUEUE_SLOTS / 4)
+        return false;
+    return atomic_exchange_explicit(&q->k->want_low, 0, memory_order_relaxed);
+}
+
+/* 0: there is an item. TINE_ESHUTDOWN, TINE_EAGAIN: none, and none will come / not yet. */
+static int look(struct queue *q) {
+    uint64_t word;
+    /* First the flag: what was put before it was set is seen after it. */
+    bool closing = atomic_load_explicit(&q->c->closing, memory_order_acquire);
+    if (find(q, &word))
+        return 0;
+    return closing ? TINE_ESHUTDOWN : TINE_EAGAIN;
+}
+
+/* Give the processor away for up to `spin` ns, looking in between: the peer that would make the
+** next item may need this very core. */
+static int spin_and_look(struct queue *q, uint64_t spin) {
+    uint64_t start = spin ? tine__now() : 0;
+    int r = look(q);
+    for (unsigned turn = 1; spin && r == TINE_EAGAIN; turn++) {
+        sched_yield();
+        r = look(q);
+        if (turn % 4 == 0 && tine__now() - start >= spin)
+            break; /* reading the clock costs a tenth of a yield */
+    }
+    return r;
+}
+
+static void announce_sleeper(struct queue *q, unsigned worker) {
+    atomic_store_explicit(&q->k->wake[worker], 0, memory_order_relaxed);
+    /* release: who finds the bit writes its 1 after our 0 */
+    atomic_fetch_or_explicit(&q->k->sleepers[worker / 64], (uint64_t)1 << worker % 64,
+                             memory_order_release);
+    uint64_t group = (uint64_t)1 << worker / 64;
+    if (!(atomic_load_explicit(&q->k->groups, memory_order_relaxed) & group))
+        atomic_fetch_or_explicit(&q->k->groups, group, memory_order_relaxed);
+    store_then_look();
+}
+
+int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin) {
+    int r = spin_and_look(q, spin);
+    if (r != TINE_EAGAIN)
+        return r;
+    announce_sleeper(q, worker);
+    KILL_POINT("announced");
+    r = look(q);
+    if (r == TINE_EAGAIN) {
+        futex_wait(&q->k->wake[worker], 0);
+        KILL_POINT("woken");
+        r = look(q);
+    }
+    forget_sleeper(q, worker);
+    return r == TINE_ESHUTDOWN ? r : 0;
+}

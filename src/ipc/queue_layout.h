@@ -1,0 +1,57 @@
+/* What lies in the two files of the call queue: for queue.c, and for tests that look into them. */
+#ifndef TINE_IPC_QUEUE_LAYOUT_H
+#define TINE_IPC_QUEUE_LAYOUT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include "ipc/queue.h"
+
+/* Words that different sides write lie on lines of their own. */
+#define LINE _Alignas(64)
+
+#define GROUPS (QUEUE_MAX_WORKERS / 64)
+
+struct queue_calls {
+    LINE _Atomic uint64_t tail; /* sequence number of the next item */
+    LINE _Atomic uint32_t closing;
+    LINE struct queue_slot slot[QUEUE_SLOTS];
+};
+
+struct queue_claims {
+    LINE _Atomic uint32_t want_low;
+    struct {
+        LINE _Atomic uint32_t word;
+    } bell[QUEUE_BELLS];
+    LINE _Atomic uint64_t groups; /* bit g: sleepers[g] has been in use; never cleared */
+    LINE _Atomic uint64_t sleepers[GROUPS];
+    LINE _Atomic uint64_t state[QUEUE_SLOTS];
+    LINE _Atomic uint32_t wake[QUEUE_MAX_WORKERS];
+};
+
+/* --- state words --- */
+
+/* Sequence numbers start here, so that a file full of zeros is an empty queue: every slot FREE
+** after an item of the round before the first. */
+#define FIRST_SEQ ((uint64_t)QUEUE_SLOTS)
+
+static inline uint64_t word_of(uint64_t seq, unsigned worker, enum slot_state state) {
+    return seq << 24 | (uint64_t)worker << 8 | state;
+}
+
+static inline enum slot_state state_in(uint64_t word) {
+    return (enum slot_state)(word & 0xff);
+}
+
+/* Is the item in this word newer (> 0) or older (< 0) than item `seq`? Words have the lower 40 bits
+** of the number, which wrap within days. */
+static inline int64_t newer(uint64_t word, uint64_t seq) {
+    return (int64_t)((word >> 24 << 24) - (seq << 24));
+}
+
+/* Neighbours in the queue lie next to each other: spreading them over lines was measured, and the
+** longer walks cost more than the shared lines. */
+static inline _Atomic uint64_t *state_of(const struct queue *q, uint64_t seq) {
+    return &q->k->state[seq % QUEUE_SLOTS];
+}
+
+#endif

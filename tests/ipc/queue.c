@@ -1,0 +1,307 @@
+/* The call queue, one thread: every edge that needs no luck. */
+#include "ipc/queue.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "check.h"
+#include "ipc/queue_layout.h"
+
+static struct queue q, w; /* the two sides */
+
+static void open_both(void) {
+    CHECK_EQ(tine__queue_create(&q), 0);
+    CHECK_EQ(tine__queue_attach(&w, dup(q.calls.fd), dup(q.claims.fd)), 0);
+}
+
+static void close_both(void) {
+    tine__queue_close(&w);
+    tine__queue_close(&q);
+    tine__queue_close(&q);
+}
+
+/* What a worker does just before it sleeps. */
+static void announce_sleeper(unsigned worker) {
+    w.k->wake[worker] = 0;
+    w.k->sleepers[worker / 64] |= (uint64_t)1 << worker % 64;
+    w.k->groups |= (uint64_t)1 << worker / 64;
+}
+
+static struct queue_slot item(uint64_t id) {
+    struct queue_slot s = {.id = id, .count = 1, .length = 8};
+    memcpy(s.bytes, &id, sizeof id);
+    return s;
+}
+
+static uint64_t put(uint64_t id) {
+    struct queue_slot s = item(id);
+    uint64_t seq;
+    CHECK_EQ(tine__queue_put(&q, &s, &seq), 0);
+    return seq;
+}
+
+static void take_expecting(unsigned worker, uint64_t id) {
+    uint64_t seq, copy;
+    const struct queue_slot *s = tine__queue_take(&w, worker, &seq);
+    CHECK(s);
+    CHECK_EQ(s->id, id);
+    memcpy(&copy, s->bytes, sizeof copy);
+    CHECK_EQ(copy, id);
+    CHECK_EQ(tine__queue_state(&q, seq), SLOT_TAKEN);
+    tine__queue_free(&w, worker, seq);
+    CHECK_EQ(tine__queue_state(&q, seq), SLOT_FREE);
+}
+
+static bool nothing_to_take(void) {
+    uint64_t seq;
+    return !tine__queue_take(&w, 1, &seq);
+}
+
+static bool is_full(void) {
+    struct queue_slot s = item(0);
+    uint64_t seq;
+    return tine__queue_put(&q, &s, &seq) == TINE_EAGAIN;
+}
+
+static void items_come_in_order_over_many_rounds(void) {
+    open_both();
+    CHECK(nothing_to_take());
+    CHECK_EQ(tine__queue_ready(&q), 0);
+    for (uint64_t id = 1; id < 5 * QUEUE_SLOTS; id += 3) {
+        for (int i = 0; i < 3; i++)
+            put(id + (uint64_t)i);
+        CHECK_EQ(tine__queue_ready(&q), 3);
+        for (int i = 0; i < 3; i++)
+            take_expecting(1 + id % 4000, id + (uint64_t)i);
+        CHECK(nothing_to_take());
+    }
+    close_both();
+}
+
+static void full_until_a_slot_is_freed(void) {
+    uint64_t seq;
+    open_both();
+    for (unsigned i = 0; i < QUEUE_SLOTS; i++)
+        put(i);
+    CHECK(is_full());
+    CHECK_EQ(tine__queue_ready(&q), QUEUE_SLOTS);
+    CHECK(tine__queue_take(&w, 1, &seq));
+    CHECK(is_full()); /* taken, but its bytes may still be read */
+    tine__queue_free(&w, 1, seq);
+    put(QUEUE_SLOTS);
+    CHECK(is_full());
+    for (unsigned i = 1; i <= QUEUE_SLOTS; i++)
+        take_expecting(2, i);
+    CHECK(nothing_to_take());
+    close_both();
+}
+
+static void withdrawn_items_are_skipped(void) {
+    open_both();
+    uint64_t a = put(1), b = put(2), c = put(3), d = put(4);
+    CHECK(tine__queue_withdraw(&q, a));
+    CHECK(!tine__queue_withdraw(&q, a));
+    CHECK(tine__queue_withdraw(&q, c));
+    CHECK_EQ(tine__queue_state(&q, c), SLOT_FREE);
+    CHECK_EQ(tine__queue_state(&q, b), SLOT_READY);
+    CHECK_EQ(tine__queue_ready(&q), 2);
+    take_expecting(1, 2);
+    CHECK(!tine__queue_withdraw(&q, b));
+    CHECK(tine__queue_withdraw(&q, d));
+    CHECK(nothing_to_take());
+    put(5);
+    take_expecting(1, 5);
+    /* a number of an earlier round names nobody */
+    for (unsigned i = 0; i < QUEUE_SLOTS; i++)
+        put(i);
+    CHECK(!tine__queue_withdraw(&q, a));
+    CHECK_EQ(tine__queue_state(&q, a), SLOT_FREE);
+    close_both();
+}
+
+static void a_worker_that_was_away_catches_up(void) {
+    struct queue late;
+    open_both();
+    CHECK_EQ(tine__queue_attach(&late, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    for (uint64_t i = 0; i < 10 * QUEUE_SLOTS + 7; i++) {
+        put(i);
+        take_expecting(1, i);
+    }
+    put(42);
+    uint64_t seq;
+    const struct queue_slot *s = tine__queue_take(&late, 2, &seq);
+    CHECK(s && s->id == 42);
+    tine__queue_free(&late, 2, seq);
+    CHECK(nothing_to_take());
+    tine__queue_close(&late);
+    /* one that comes new finds items that lie there since before, behind taken ones */
+    uint64_t old = put(43);
+    for (unsigned i = 1; i < QUEUE_SLOTS; i++)
+        CHECK(tine__queue_withdraw(&q, put(i)));
+    CHECK_EQ(tine__queue_attach(&late, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    s = tine__queue_take(&late, 2, &seq);
+    CHECK(s && s->id == 43 && seq == old);
+    tine__queue_close(&late);
+    close_both();
+}
+
+static void reclaim_finds_the_slot_of_the_dead(void) {
+    uint64_t seq, taken;
+    open_both();
+    CHECK(!tine__queue_reclaim(&q, 7, &seq));
+    put(1), put(2);
+    CHECK(tine__queue_take(&w, 7, &taken));
+    take_expecting(8, 2);
+    CHECK(!tine__queue_reclaim(&q, 8, &seq)); /* freed it */
+    CHECK(tine__queue_reclaim(&q, 7, &seq));
+    CHECK_EQ(seq, taken);
+    CHECK_EQ(tine__queue_state(&q, seq), SLOT_FREE);
+    CHECK(!tine__queue_reclaim(&q, 7, &seq));
+    /* died asleep: nobody is woken in its place */
+    announce_sleeper(7);
+    CHECK(!tine__queue_reclaim(&q, 7, &seq));
+    CHECK(!tine__queue_wake(&q));
+    /* died with the wake-up that was meant for an item: the next sleeper gets it */
+    announce_sleeper(7), announce_sleeper(8);
+    put(3);
+    CHECK(tine__queue_wake(&q));
+    CHECK_EQ(q.k->wake[7], 1);
+    CHECK_EQ(q.k->wake[8], 0);
+    CHECK(!tine__queue_reclaim(&q, 7, &seq));
+    CHECK_EQ(q.k->wake[8], 1);
+    close_both();
+}
+
+static void each_sleep_is_ended_once(void) {
+    static const unsigned workers[] = {1, 63, 64, 65, 4095};
+    open_both();
+    CHECK(!tine__queue_wake(&q));
+    for (int i = 0; i < 5; i++)
+        announce_sleeper(workers[i]);
+    for (int i = 0; i < 5; i++) {
+        CHECK(tine__queue_wake(&q));
+        CHECK_EQ(q.k->wake[workers[i]], 1);
+    }
+    CHECK(!tine__queue_wake(&q));
+    for (int i = 0; i < 5; i++)
+        announce_sleeper(workers[i]);
+    tine__queue_wake_all(&q);
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ(q.k->wake[workers[i]], 1);
+    CHECK(!tine__queue_wake(&q));
+    close_both();
+}
+
+static void shut_lets_what_is_there_be_taken(void) {
+    open_both();
+    put(1);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0), 0);
+    tine__queue_shut(&q);
+    CHECK_EQ(tine__queue_wait(&w, 1, 50000), 0);
+    take_expecting(1, 1);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0), TINE_ESHUTDOWN);
+    CHECK_EQ(tine__queue_wait(&w, 1, 50000), TINE_ESHUTDOWN);
+    CHECK(!tine__queue_wake(&q)); /* nobody is left announced */
+    close_both();
+}
+
+static void low_is_told_once_for_each_wish(void) {
+    open_both();
+    for (unsigned i = 0; i < QUEUE_SLOTS; i++)
+        put(i);
+    take_expecting(1, 0);
+    CHECK(!tine__queue_is_low(&w));
+    tine__queue_want_low(&q);
+    unsigned i = 1;
+    for (; !tine__queue_is_low(&w); i++)
+        take_expecting(1, i);
+    CHECK_EQ(QUEUE_SLOTS - i, QUEUE_SLOTS / 4);
+    CHECK(!tine__queue_is_low(&w));
+    tine__queue_want_low(&q);
+    CHECK(tine__queue_is_low(&w));
+    /* what was withdrawn does not count as left */
+    uint64_t seqs[QUEUE_SLOTS];
+    for (; i < QUEUE_SLOTS; i++)
+        take_expecting(1, i);
+    for (i = 0; i < QUEUE_SLOTS / 2; i++)
+        seqs[i] = put(i);
+    tine__queue_want_low(&q);
+    CHECK(!tine__queue_is_low(&w));
+    for (i = 0; i < QUEUE_SLOTS / 2; i++)
+        CHECK(tine__queue_withdraw(&q, seqs[i]));
+    CHECK(tine__queue_is_low(&w));
+    close_both();
+}
+
+/* The words have 40 bits of the number, the submitter counts 64. */
+static void numbers_wrap(void) {
+    open_both();
+    uint64_t start = ((uint64_t)1 << 40) - 5 * QUEUE_SLOTS / 2;
+    for (uint64_t seq = start - QUEUE_SLOTS; seq != start; seq++)
+        q.k->state[seq % QUEUE_SLOTS] = word_of(seq, 0, SLOT_FREE);
+    q.c->tail = q.from = start;
+    w.from = start - QUEUE_SLOTS;
+    for (uint64_t i = 0; i < 5 * QUEUE_SLOTS; i += 2) {
+        uint64_t a = put(i), seq;
+        CHECK_EQ(a, start + i);
+        put(i + 1);
+        CHECK_EQ(tine__queue_ready(&q), 2);
+        CHECK(tine__queue_take(&w, 9, &seq));
+        CHECK(tine__queue_reclaim(&q, 9, &seq));
+        CHECK_EQ(seq, a);
+        CHECK(!tine__queue_withdraw(&q, a));
+        if (i % 8)
+            take_expecting(1, i + 1);
+        else
+            CHECK(tine__queue_withdraw(&q, a + 1));
+        CHECK(nothing_to_take());
+    }
+    close_both();
+}
+
+static void workers_cannot_write_calls(void) {
+    open_both();
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, w.calls.fd, 0);
+    CHECK(p == MAP_FAILED);
+    CHECK_EQ(write(w.calls.fd, "x", 1), -1);
+    close_both();
+}
+
+/* Whatever a worker writes over the claims: every function returns. */
+static void rubbish_in_claims_keeps_nobody(void) {
+    unsigned long long seed = 1;
+    open_both();
+    uint64_t seq;
+    for (int round = 0; round < 2000; round++) {
+        uint64_t tail = q.c->tail;
+        for (unsigned i = 0; i < QUEUE_SLOTS; i++) {
+            unsigned long long r = check_random(&seed);
+            q.k->state[i] = r % 4 ? word_of(tail + r / 8 % 4096 - 2048, 1, (r >> 40) % 3) : r;
+        }
+        struct queue_slot s = item(1);
+        tine__queue_put(&q, &s, &seq);
+        CHECK_LE(tine__queue_ready(&q), QUEUE_SLOTS);
+        tine__queue_withdraw(&q, tail - (seed >> 7) % QUEUE_SLOTS);
+        tine__queue_reclaim(&q, 1, &seq);
+        for (unsigned i = 0; tine__queue_take(&w, 1, &seq); i++)
+            CHECK_LE(i, 4 * QUEUE_SLOTS);
+    }
+    close_both();
+}
+
+int main(void) {
+    items_come_in_order_over_many_rounds();
+    full_until_a_slot_is_freed();
+    withdrawn_items_are_skipped();
+    a_worker_that_was_away_catches_up();
+    reclaim_finds_the_slot_of_the_dead();
+    each_sleep_is_ended_once();
+    shut_lets_what_is_there_be_taken();
+    low_is_told_once_for_each_wish();
+    numbers_wrap();
+    workers_cannot_write_calls();
+    rubbish_in_claims_keeps_nobody();
+    return 0;
+}
