@@ -20,7 +20,6 @@
 #include "pool/failure.h"
 
 struct pool;
-struct lane;
 
 enum outcome_state {
     OUTCOME_NONE,   /* not settled */
@@ -43,8 +42,9 @@ struct outcome {
         char bytes[OUTCOME_INLINE];
         struct {
             char *data;
-            uint64_t offset;   /* of a block in the worker's heap */
-            struct lane *lane; /* whose heap */
+            struct pool *pool; /* of a kept block, else NULL: malloced */
+            void *lane;        /* the block: backend's names for it */
+            uint64_t offset;
         } far;
         struct failure *failure;
     } u;
@@ -73,8 +73,10 @@ struct payload {
 };
 
 struct item {
-    struct list node; /* in the pool's pending list, then in its list of done items */
+    struct list node; /* in the pool's pending list */
+    struct list news; /* in its list of done items */
     uint64_t id;      /* of the first task; given by tine__pool_submit */
+    uint64_t index;   /* of its first task in its map, from 1; 0: not of a map */
     uint32_t count;   /* tasks, 1 or more */
     uint32_t open;    /* tasks not settled yet */
     uint64_t seq;     /* in the call queue */
@@ -82,7 +84,7 @@ struct item {
     uint8_t state;    /* enum item_state */
     bool listed;      /* in the list of done items */
     bool taken;       /* seen to be with a worker */
-    bool detached;    /* the owner wants to hear nothing more of it before it is done */
+    uint32_t first;   /* the first task that the bytes in `call` are for */
     uint64_t limit;   /* run-time limit of each task, ns; 0 none */
     struct payload call;
     const char *label; /* given by the user, or NULL; owner's memory, as long as the item */
