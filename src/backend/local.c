@@ -165,7 +165,7 @@ static bool local_pressed(struct backend *b) {
     struct local *l = self(b);
     for (unsigned id = 1; id <= l->top; id++) {
         const struct lane *lane = l->lanes[id];
-        if (lane && !lane->broken && tine__link_half_full(&lane->link))
+        if (lane && !lane->broken && tine__link_pressed(&lane->link))
             return true;
     }
     return false;

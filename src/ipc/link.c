@@ -38,6 +38,11 @@ bool tine__link_pending(const struct link *l) {
     return l->at != l->seen || atomic_load_explicit(&l->s->head, memory_order_relaxed) != l->at;
 }
 
+bool tine__link_pressed(const struct link *l) {
+    return atomic_load_explicit(&l->s->head, memory_order_relaxed) - l->at > LINK_RING / 2 ||
+           atomic_load_explicit(&l->s->full, memory_order_relaxed) != 0;
+}
+
 /* Bytes up to the writer's head: what was seen before, or when that is used up, a new look. */
 static int see_records(struct link *l) {
     if (l->at != l->seen)

@@ -98,6 +98,8 @@ void tine__link_close(struct link *l);
 int tine__link_create(struct link *l);
 /* Anything to read? Cheap: one load. */
 bool tine__link_pending(const struct link *l);
+/* More than half full, or its worker waits for room: it must be read now, whoever waits for what. */
+bool tine__link_pressed(const struct link *l);
 /* The next record: its head is copied to *r, *payload points into the ring (inline) or the heap
 ** (large) and is valid until tine__link_next / until the block is released. 0; TINE_EAGAIN: none;
 ** TINE_EINVALID: rubbish, the worker is to be killed; TINE_ESYSTEM: its block cannot be mapped just

@@ -168,9 +168,12 @@ void tine__pool_refill(struct pool *p) {
         struct item *item = LIST_ITEM(p->pending.next, struct item, node);
         list_remove(&item->node);
         int err = give(p, item);
+        if (err == TINE_EAGAIN) { /* say that we want to know of room, and only then look again */
+            p->backend->ops->want_low(p->backend);
+            err = give(p, item);
+        }
         if (err == TINE_EAGAIN) {
             list_push_front(&p->pending, &item->node);
-            p->backend->ops->want_low(p->backend);
             break;
         }
         if (err)
@@ -286,7 +289,6 @@ static void set_off(struct pool *p, struct item *item) {
     } else {
         item->state = ITEM_PENDING;
         list_push(&p->pending, &item->node);
-        p->backend->ops->want_low(p->backend);
     }
     /* results taken in now make room, and may show that an idle worker is there already */
     bool starve = p->open_items > p->live && p->present < p->workers_max;

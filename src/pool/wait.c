@@ -177,16 +177,18 @@ static int sleep_on(struct pool *const *pools, unsigned n, uint64_t deadline,
     int err = make_room(n);
     for (unsigned i = 0; i < n && !err; i++)
         err = enter(pools[i]);
-    if (!err && !any_news(pools, n, true)) {
-        if (hook) {
+    bool ready = hook && hook->ready && hook->ready(hook->arg);
+    bool listen = hook && hook->before_sleep;
+    if (!err && !ready && !any_news(pools, n, true)) {
+        if (listen) {
             sigset_t all;
             sigfillset(&all);
             pthread_sigmask(SIG_BLOCK, &all, &self.mask);
             self.masked = true;
         }
-        err = hook && hook->before_sleep(hook->arg)
+        err = listen && hook->before_sleep(hook->arg)
                   ? TINE_EAGAIN
-                  : poll_until(deadline, hook ? &self.mask : NULL);
+                  : poll_until(deadline, listen ? &self.mask : NULL);
     }
     tine__wait_abandon();
     return err;

@@ -14,7 +14,10 @@ struct pool;
 ** owner notice what a handler has done. Returning true ends the wait at once with TINE_EAGAIN. May not return at all
 ** (Lua errors): so no lock is held; the mask must then be put back by the owner with tine__wait_abandon. */
 struct wait_hook {
-    bool (*before_sleep)(void *arg);
+    bool (*before_sleep)(void *arg); /* may be NULL */
+    /* May be NULL: what the thread waits for is there already (asked when a wake-up can no longer be
+    ** missed); ends the wait with 0. */
+    bool (*ready)(void *arg);
     void *arg;
 };
 
