@@ -1,6 +1,6 @@
 std = "lua54"
 codes = true
-max_line_length = 110
+max_line_length = 120
 exclude_files = { "build*", "**/build*" }
 files["spec"] = { std = "+busted" }
 files["examples"] = { allow_defined_top = true }
