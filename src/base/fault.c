@@ -198,7 +198,7 @@ bool tine__fault_strikes(const char *name) {
 intptr_t tine__fault_result(const char *name, bool pointer) {
     if (!strcmp(name, "mmap"))
         return (intptr_t)MAP_FAILED;
-    if (!strcmp(name, "thread_create"))
+    if (!strcmp(name, "thread_create") || !strcmp(name, "posix_spawn"))
         return errno; /* pthread functions return it */
     return pointer ? 0 : -1;
 }

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -43,6 +44,11 @@
     X(signalfd, int, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))                 \
     X(open, int, (const char *path, int flags), (path, flags))                                     \
     X(dup3, int, (int from, int to, int flags), (from, to, flags))                                 \
+    X(close_range, int, (unsigned first, unsigned last, int flags), (first, last, flags))          \
+    X(posix_spawn, int,                                                                            \
+      (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                   \
+       const posix_spawnattr_t *attr, char *const argv[], char *const envp[]),                     \
+      (pid, path, actions, attr, argv, envp))                                                      \
     X(thread_create, int,                                                                          \
       (pthread_t * t, const pthread_attr_t *attr, void *(*run)(void *), void *arg),                \
       (t, attr, run, arg))

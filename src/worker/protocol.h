@@ -28,12 +28,12 @@ enum open_fd {
     OPEN_CONTROL, /* the fork server's end of the control socket */
     OPEN_CALLS,   /* the call queue's files */
     OPEN_CLAIMS,
-    OPEN_HEAP,    /* the call heap: page 0 is its directory, blocks from page 1 on */
-    OPEN_BELL,    /* eventfd of the waiting thread's bell: word 0 of the queue */
-    OPEN_WAKEUP,  /* eventfd of the manager: word 1 of the queue */
-    OPEN_BOOT,    /* worker/boot.h */
-    OPEN_CWD,     /* O_PATH of the working directory */
-    OPEN_STDOUT,  /* of the submitter */
+    OPEN_HEAP,   /* the call heap: page 0 is its directory, blocks from page 1 on */
+    OPEN_BELL,   /* eventfd of the waiting thread's bell: word 0 of the queue */
+    OPEN_WAKEUP, /* eventfd of the manager: word 1 of the queue */
+    OPEN_BOOT,   /* worker/boot.h */
+    OPEN_CWD,    /* O_PATH of the working directory */
+    OPEN_STDOUT, /* of the submitter */
     OPEN_STDERR,
     OPEN_FDS
 };
@@ -54,8 +54,8 @@ struct message {
     uint32_t kind;
     uint32_t worker; /* id */
     int32_t pid;
-    int32_t status; /* EXITED: as waitpid gives it; KILL: the signal */
-    int32_t error;  /* errno */
+    int32_t status;  /* EXITED: as waitpid gives it; KILL: the signal */
+    int32_t error;   /* errno */
     uint32_t length; /* bytes that follow */
 };
 

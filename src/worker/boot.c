@@ -1,0 +1,158 @@
+#include "worker/boot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+
+#define MAGIC 0x31746f6f62656e69ull /* "ineboot1" */
+#define ALIGN 16u
+
+/* Places are offsets from the start of the file; 0: none. */
+struct boot_head {
+    uint64_t magic, size;
+    uint64_t spin, max_tasks, hook, hook_arg;
+    uint64_t name, path, cpath, hook_name;
+    uint64_t environ; /* `nenviron` strings, one after the other */
+    uint64_t preload, preload_len, preload_function;
+    uint64_t initializer, initializer_len, initializer_function;
+    uint32_t nenviron, preload_count, umask, send_globals;
+};
+
+/* Where the next thing goes. Run twice: without `base` it only counts. */
+struct writer {
+    char *base;
+    size_t at;
+};
+
+static uint64_t put(struct writer *w, const void *p, size_t n) {
+    if (!p)
+        return 0;
+    size_t at = w->at;
+    if (w->base)
+        memcpy(w->base + at, p, n);
+    w->at += n;
+    return at;
+}
+
+static uint64_t put_text(struct writer *w, const char *s) {
+    return put(w, s, s ? strlen(s) + 1 : 0);
+}
+
+static uint64_t put_call(struct writer *w, const char *p, size_t n) {
+    w->at = (w->at + ALIGN - 1) / ALIGN * ALIGN;
+    return put(w, p, n);
+}
+
+static void write_all(struct writer *w, struct boot_head *h, const struct boot *b) {
+    w->at = sizeof *h;
+    h->name = put_text(w, b->name);
+    h->path = put_text(w, b->path);
+    h->cpath = put_text(w, b->cpath);
+    h->hook_name = put_text(w, b->hook_name);
+    h->nenviron = 0;
+    h->environ = w->at;
+    for (char *const *e = b->environ; e && *e; e++, h->nenviron++)
+        put_text(w, *e);
+    h->preload = put_call(w, b->preload, b->preload_len);
+    h->initializer = put_call(w, b->initializer, b->initializer_len);
+}
+
+int tine__boot_write(struct shm *out, const struct boot *b) {
+    struct boot_head head = {
+        .magic = MAGIC,
+        .spin = b->spin,
+        .max_tasks = b->max_tasks,
+        .hook = (uintptr_t)b->hook,
+        .hook_arg = (uintptr_t)b->hook_arg,
+        .preload_len = b->preload_len,
+        .preload_function = b->preload_function,
+        .preload_count = b->preload_count,
+        .initializer_len = b->initializer_len,
+        .initializer_function = b->initializer_function,
+        .umask = b->umask,
+        .send_globals = b->send_globals,
+    };
+    struct writer w = {NULL, 0};
+    write_all(&w, &head, b);
+    head.size = w.at;
+    int err = tine__shm_create(out, "tine-boot", w.at);
+    if (err)
+        return err;
+    w.base = out->base;
+    write_all(&w, &head, b);
+    memcpy(out->base, &head, sizeof head);
+    return 0;
+}
+
+static const char *text_at(const char *base, uint64_t offset) {
+    return offset ? base + offset : NULL;
+}
+
+static char **read_environ(const char *base, const struct boot_head *h) {
+    char **list = sys.malloc((h->nenviron + 1) * sizeof *list);
+    const char *p = base + h->environ;
+    if (!list)
+        return NULL;
+    for (uint32_t i = 0; i < h->nenviron; i++) {
+        list[i] = (char *)p;
+        p += strlen(p) + 1;
+    }
+    list[h->nenviron] = NULL;
+    return list;
+}
+
+/* Map the whole file: its head says how long it is. */
+static int map_file(struct shm *map, int fd) {
+    struct stat st;
+    if (sys.fstat(fd, &st) == -1) {
+        tine__close(&fd);
+        return TINE_ESYSTEM;
+    }
+    int err = tine__shm_attach(map, fd, (size_t)st.st_size, false);
+    const struct boot_head *h = (const struct boot_head *)map->base;
+    if (!err && (map->size < sizeof *h || h->magic != MAGIC || h->size != map->size)) {
+        tine__shm_close(map);
+        errno = EINVAL;
+        err = TINE_ESYSTEM;
+    }
+    return err;
+}
+
+int tine__boot_read(struct boot *out, struct shm *map, int fd) {
+    *map = SHM_CLOSED;
+    int err = map_file(map, fd);
+    if (err)
+        return err;
+    const char *base = map->base;
+    const struct boot_head *h = (const struct boot_head *)base;
+    char **list = read_environ(base, h);
+    if (!list) {
+        tine__shm_close(map);
+        return TINE_ENOMEM;
+    }
+    tine__close(&map->fd); /* the mapping stays */
+    *out = (struct boot){
+        .name = text_at(base, h->name),
+        .path = text_at(base, h->path),
+        .cpath = text_at(base, h->cpath),
+        .environ = list,
+        .umask = h->umask,
+        .preload = text_at(base, h->preload),
+        .preload_len = h->preload_len,
+        .preload_function = h->preload_function,
+        .preload_count = h->preload_count,
+        .initializer = text_at(base, h->initializer),
+        .initializer_len = h->initializer_len,
+        .initializer_function = h->initializer_function,
+        .spin = h->spin,
+        .max_tasks = h->max_tasks,
+        .send_globals = h->send_globals,
+        .hook = (boot_hook)(uintptr_t)h->hook,
+        .hook_arg = (void *)(uintptr_t)h->hook_arg,
+        .hook_name = text_at(base, h->hook_name),
+    };
+    return 0;
+}

@@ -1,0 +1,12 @@
+/* Where tine-helper is: beside the library that this code is in, wherever that was installed. */
+#ifndef TINE_WORKER_FIND_HELPER_H
+#define TINE_WORKER_FIND_HELPER_H
+
+#define HELPER_PATH 4096
+
+/* Note where this code was loaded from while a relative path still means the same. */
+void tine__find_helper_note(void);
+/* 0, or TINE_ESYSTEM (ENOENT: it is nowhere). */
+int tine__find_helper(char path[HELPER_PATH]);
+
+#endif

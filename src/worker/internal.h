@@ -1,0 +1,43 @@
+/* The processes of this floor, and how one becomes the next:
+**
+**   program --fork (or posix_spawn of tine-helper)--> root --fork--> fork server --fork--> worker
+**
+** None of these functions returns: each is the rest of its process's life.
+*/
+#ifndef TINE_WORKER_INTERNAL_H
+#define TINE_WORKER_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <lua.h>
+#include "ipc/heap.h"
+#include "worker/boot.h"
+#include "worker/protocol.h"
+
+/* root_main.c: the root, which talks to the submitter over `socket` and sees by `life` (a pidfd) that it
+** has ended. `executed`: by tine-helper, so addresses in the program mean nothing here. Closes all
+** other descriptors. */
+_Noreturn void tine__root_main(int socket, int life, bool executed);
+
+/* root.c: in a fresh process of ours: no root has been taken here yet. */
+void tine__root_reset(void);
+
+/* What a fork server has of its pool; its workers inherit it. */
+struct server {
+    int fds[OPEN_FDS];
+    int life;      /* pidfd of the submitter */
+    bool executed; /* see tine__root_main */
+    lua_State *L;
+    struct shm boot_map;
+    struct boot boot;
+    struct heap_directory *directory; /* page 0 of the call heap, read-only */
+    struct heap *heap;                /* calls, reader's side */
+};
+
+/* server.c: the fork server of a pool. Takes over `fds`. */
+_Noreturn void tine__server_main(const int fds[OPEN_FDS], int life, bool executed, lua_State *L);
+
+/* worker.c: worker `id`. Takes over `link`. `parent`: pid of the fork server. */
+_Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t parent);
+
+#endif

@@ -1,0 +1,136 @@
+#include "worker/loop.h"
+
+#include <string.h>
+#include <unistd.h>
+#include <lauxlib.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "worker/output.h"
+#include "worker/process.h"
+
+/* --- what a task sees --- */
+
+/* The default label, as the submitter makes it too. */
+static void push_label(lua_State *L, const struct call *c, lua_Integer id) {
+    const struct codec_origin *o = &c->origin;
+    const char *name = o->name ? o->name : "function";
+    if (c->label)
+        lua_pushlstring(L, c->label, c->label_len);
+    else if (o->source && *o->source && o->line > 0)
+        lua_pushfstring(L, "%s (%s:%d) #%I", name, o->source, o->line, id);
+    else
+        lua_pushfstring(L, "%s #%I", name, id);
+}
+
+/* tine.worker.task; upvalue: the loop */
+static int worker_index(lua_State *L) {
+    const struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
+    const char *key = lua_tostring(L, 2);
+    if (!loop->call || !key || strcmp(key, "task") != 0)
+        return 0;
+    lua_Integer id = (lua_Integer)(loop->call->id + loop->k);
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, id);
+    lua_setfield(L, -2, "id");
+    push_label(L, loop->call, id);
+    lua_setfield(L, -2, "label");
+    return 1;
+}
+
+void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
+    lua_createtable(L, 0, 3);
+    lua_pushinteger(L, id);
+    lua_setfield(L, -2, "id");
+    lua_pushinteger(L, getpid());
+    lua_setfield(L, -2, "pid");
+    lua_newtable(L);
+    lua_setfield(L, -2, "state");
+    lua_createtable(L, 0, 1);
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, worker_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    lua_setfield(L, LUA_REGISTRYINDEX, TINE_WORKER_FIELD);
+}
+
+/* --- tasks --- */
+
+/* We are to be killed: touch nothing any more. */
+static _Noreturn void await_death(void) {
+    for (;;)
+        pause();
+}
+
+/* The argument segment of the next task of the call, cut off from *rest. */
+static bool next_arguments(struct run_call *c, const char **rest, size_t *left) {
+    size_t n = tine__segment_length(*rest, *left);
+    c->arguments = *rest;
+    c->arguments_len = n;
+    *rest += n;
+    *left -= n;
+    return n > 0;
+}
+
+static enum record_kind refuse(struct buf *out, const char *text) {
+    if (buf_append(out, text, strlen(text)))
+        out->len = 0;
+    return RECORD_REFUSED;
+}
+
+static enum record_kind run_task(struct loop *l, const struct run_call *c, bool whole,
+                                 struct buf *out) {
+    if (!l->call->function)
+        return refuse(out, "the call cannot be read in the worker: out of memory");
+    if (!whole)
+        return refuse(out, "the call is damaged");
+    return tine__run(&l->run, c, out);
+}
+
+/* Run and answer task `l->k`. 0, or TINE_ECANCELLED: it and the rest of the chunk do not run. */
+static int one_task(struct loop *l, const struct run_call *c, bool whole) {
+    struct channel *ch = l->channel;
+    int err = ch->begin(ch, l->call, l->k);
+    if (err == TINE_ECANCELLED)
+        return err;
+    if (err)
+        await_death();
+    enum record_kind kind = run_task(l, c, whole, ch->reply(ch));
+    if (tine__process_is_foreign())
+        tine__process_exit(0); /* the task has forked, and we are the child */
+    tine__output_flush();
+    if (ch->answer(ch, l->call, l->k, kind))
+        await_death();
+    l->tasks++;
+    return 0;
+}
+
+static bool has_had_enough(const struct loop *l) {
+    return l->max_tasks && l->tasks >= l->max_tasks;
+}
+
+static void run_call(struct loop *l, const struct call *call) {
+    struct channel *ch = l->channel;
+    struct run_call c = {.function = call->function, .function_len = call->function_len};
+    const char *rest = call->arguments;
+    size_t left = call->arguments_len;
+    l->call = call;
+    for (l->k = 0; l->k < call->count; l->k++) {
+        bool whole = call->function && next_arguments(&c, &rest, &left);
+        if (has_had_enough(l) || one_task(l, &c, whole)) {
+            ch->reply(ch);
+            ch->say(ch, RECORD_STOPPED, call->id + l->k, call->ref);
+            break;
+        }
+    }
+    ch->done(ch, call);
+    l->call = NULL;
+}
+
+void tine__loop_run(struct loop *l) {
+    struct call call;
+    while (!has_had_enough(l) && l->channel->take(l->channel, &call) == 0) {
+        KILL_POINT("taken");
+        run_call(l, &call);
+    }
+}

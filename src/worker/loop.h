@@ -1,0 +1,29 @@
+/* Loop: a worker's life between its start and its end: take a call, run its tasks, answer.
+**
+** What a task sees of its worker is in the registry field "tine.worker": a table with `id`, `pid`, `state`,
+** and, made when it is asked for, `task`.
+*/
+#ifndef TINE_WORKER_LOOP_H
+#define TINE_WORKER_LOOP_H
+
+#include "worker/channel.h"
+#include "worker/run.h"
+
+#define TINE_WORKER_FIELD "tine.worker"
+
+struct loop {
+    struct run run;
+    struct channel *channel;
+    uint64_t max_tasks;      /* 0: no limit */
+    uint64_t tasks;          /* run so far */
+    const struct call *call; /* NULL between calls */
+    uint32_t k;              /* which of its tasks */
+};
+
+/* Put the field "tine.worker" into the state; `loop` must live as long. Raises memory errors. */
+void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id);
+
+/* Run calls until there are none any more, or max_tasks are through. */
+void tine__loop_run(struct loop *loop);
+
+#endif

@@ -1,0 +1,179 @@
+#include "worker/output.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+
+#define UNIT 4096u           /* PIPE_BUF: what one write keeps together */
+#define BUFFER (64u * 1024u) /* of the stream, above us */
+
+struct output {
+    int fd;
+    size_t used;  /* bytes in `unit` */
+    size_t whole; /* up to the end of the last whole line in there */
+    char unit[UNIT];
+    char buffer[BUFFER];
+};
+
+static struct output standard_out = {.fd = 1}, standard_error = {.fd = 2};
+static FILE *out_stream, *err_stream;
+
+/* --- writing to the descriptor --- */
+
+static void sigpipe_only(sigset_t *set) {
+    sigemptyset(set);
+    sigaddset(set, SIGPIPE);
+}
+
+/* write(2), but a SIGPIPE that it raises is taken back: the error is enough. */
+static ssize_t write_quietly(int fd, const char *p, size_t n) {
+    sigset_t pipe_only, before, pending;
+    sigpipe_only(&pipe_only);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    ssize_t done = write(fd, p, n);
+    int saved = errno;
+    if (done == -1 && saved == EPIPE && !sigismember(&pending, SIGPIPE)) {
+        const struct timespec now = {0, 0};
+        while (sigtimedwait(&pipe_only, NULL, &now) == -1 && errno == EINTR)
+            ;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return done;
+}
+
+/* Whoever shares the descriptor may have made it non-blocking: then wait for room here. */
+static bool wait_for_room(int fd) {
+    struct pollfd p = {fd, POLLOUT, 0};
+    return poll(&p, 1, -1) != -1 || errno == EINTR;
+}
+
+static bool emit(int fd, const char *p, size_t n) {
+    while (n > 0) {
+        ssize_t done = write_quietly(fd, p, n);
+        if (done >= 0) {
+            p += done;
+            n -= (size_t)done;
+        } else if (errno == EAGAIN ? !wait_for_room(fd) : errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- collecting lines --- */
+
+/* Write the first `n` collected bytes, the whole lines or everything. What cannot be written is lost,
+** as with any stream. */
+static bool send_collected(struct output *o, size_t n) {
+    bool ok = emit(o->fd, o->unit, n);
+    if (!ok)
+        n = o->used;
+    memmove(o->unit, o->unit + n, o->used - n);
+    o->used -= n;
+    o->whole = 0;
+    return ok;
+}
+
+/* Make room for `n` more bytes of the line that we are in, or write what we have of it. */
+static bool make_room(struct output *o, size_t n) {
+    if (o->used + n > UNIT && o->whole > 0 && !send_collected(o, o->whole))
+        return false;
+    if (o->used + n > UNIT && o->used > 0)
+        return send_collected(o, o->used); /* a line too long to be kept together */
+    return true;
+}
+
+/* Take in a piece that ends with a line, or has no end of a line in it. */
+static bool collect(struct output *o, const char *p, size_t n, bool ends_line) {
+    if (!make_room(o, n))
+        return false;
+    if (n > UNIT)
+        return emit(o->fd, p, n);
+    memcpy(o->unit + o->used, p, n);
+    o->used += n;
+    if (ends_line)
+        o->whole = o->used;
+    return true;
+}
+
+/* What the stream above hands down. Less than a buffer full: it is being flushed, so everything must go
+** out, the unfinished line too; else keep that back. */
+static ssize_t stream_write(void *cookie, const char *p, size_t n) {
+    struct output *o = cookie;
+    const char *end = p + n;
+    bool ok = true;
+    while (ok && p < end) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        const char *next = newline ? newline + 1 : end;
+        ok = collect(o, p, (size_t)(next - p), newline != NULL);
+        p = next;
+    }
+    size_t due = n < BUFFER ? o->used : o->whole;
+    if (ok && due > 0)
+        ok = send_collected(o, due);
+    return ok ? (ssize_t)n : 0;
+}
+
+static int stream_seek(void *cookie, off64_t *position, int whence) {
+    struct output *o = cookie;
+    if (o->used > 0 && !send_collected(o, o->used))
+        return -1;
+    off64_t at = lseek64(o->fd, *position, whence);
+    if (at == -1)
+        return -1;
+    *position = at;
+    return 0;
+}
+
+/* --- the streams --- */
+
+static FILE *open_stream(struct output *o, int mode) {
+    cookie_io_functions_t functions = {.write = stream_write, .seek = stream_seek};
+    FILE *f = fopencookie(o, "w", functions);
+    if (!f)
+        return NULL;
+    f->_fileno = o->fd; /* fileno(3) works on it, for modules that ask whether it is a terminal */
+    setvbuf(f, o->buffer, mode, BUFFER);
+    return f;
+}
+
+int tine__output_open(void) {
+    FILE *o = open_stream(&standard_out, _IOFBF), *e = open_stream(&standard_error, _IOLBF);
+    if (!o || !e) {
+        if (o)
+            fclose(o);
+        if (e)
+            fclose(e);
+        return TINE_ESYSTEM;
+    }
+    stdout = out_stream = o;
+    stderr = err_stream = e;
+    return 0;
+}
+
+void tine__output_redirected(void) {
+    int saved = errno;
+    if (out_stream)
+        setvbuf(out_stream, standard_out.buffer, isatty(standard_out.fd) ? _IOLBF : _IOFBF, BUFFER);
+    errno = saved;
+}
+
+static void flush(struct output *o, FILE *f) {
+    if (f && __fpending(f) > 0)
+        fflush(f);
+    if (o->used > 0)
+        send_collected(o, o->used);
+}
+
+void tine__output_flush(void) {
+    flush(&standard_out, out_stream);
+    flush(&standard_error, err_stream);
+}

@@ -1,0 +1,126 @@
+#include "worker/preload.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <lauxlib.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "ipc/control.h"
+#include "worker/family.h"
+#include "worker/output.h"
+#include "worker/process.h"
+#include "worker/run.h"
+#include "worker/state.h"
+#include "worker/store.h"
+
+/* --- the guard: a preload may run for ever, and the fork server listens to nobody meanwhile --- */
+
+/* Waits for the end of the pool or of the program, and then kills the fork server. */
+static _Noreturn void guard(const struct server *s, pid_t server) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != server)
+        _exit(0);
+    tine__process_title("tine:guard");
+    struct pollfd p[2] = {{s->fds[OPEN_CONTROL], POLLRDHUP, 0}, {s->life, POLLIN, 0}};
+    while (poll(p, 2, -1) == -1 && errno == EINTR)
+        ;
+    tine__family_kill_tree(server);
+    _exit(0);
+}
+
+static int open_guard(const struct server *s, pid_t *pid) {
+    pid_t server = getpid();
+    *pid = sys.fork();
+    if (*pid == 0)
+        guard(s, server);
+    return *pid == -1 ? TINE_ESYSTEM : 0;
+}
+
+static void close_guard(pid_t pid) {
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+        ;
+}
+
+/* --- the calls --- */
+
+static bool get_code(void *ctx, uint32_t id, struct codec_code *out) {
+    return tine__store_find_code(ctx, id, out);
+}
+
+/* Run one after the other. 0, or TINE_ETASK with a result segment in `out`. */
+static int run_calls(struct run *r, const struct boot *b, struct buf *out) {
+    const char *rest = b->preload + b->preload_function;
+    size_t left = b->preload_len - b->preload_function;
+    for (uint32_t i = 0; i < b->preload_count; i++) {
+        size_t n = tine__segment_length(rest, left);
+        const struct run_call call = {b->preload, b->preload_function, rest, n};
+        out->len = 0;
+        enum record_kind kind = tine__run(r, &call, out);
+        if (kind == RECORD_REFUSED)
+            tine__run_text(r, out);
+        if (kind != RECORD_VALUES)
+            return TINE_ETASK;
+        rest += n;
+        left -= n;
+    }
+    return 0;
+}
+
+/* (server) */
+static int place(lua_State *L) {
+    struct server *s = lua_touserdata(L, 1);
+    tine__state_place(L, &s->boot);
+    return 0;
+}
+
+/* Say that it failed. An error that is too long for a message goes as its text, and cut. */
+static void tell_failure(struct server *s, struct run *r, struct buf *out) {
+    struct message m = {.kind = MESSAGE_NOPRELOAD, .pid = getpid()};
+    struct buf packet;
+    tine__buf_init(&packet);
+    if (out->len > MESSAGE_MAX - sizeof m)
+        tine__run_shorten(r, out, MESSAGE_MAX / 4);
+    m.length = (uint32_t)out->len;
+    if (!buf_append(&packet, &m, sizeof m) && !buf_append(&packet, out->data, out->len))
+        tine__control_send(s->fds[OPEN_CONTROL], packet.data, packet.len, NULL, 0);
+    tine__buf_free(&packet);
+}
+
+static int run_preload(struct server *s, struct run *r) {
+    struct buf out;
+    pid_t pid;
+    int err = open_guard(s, &pid);
+    if (err)
+        return err;
+    tine__buf_init(&out);
+    err = run_calls(r, &s->boot, &out);
+    tine__output_flush(); /* or every worker would print it again */
+    if (err)
+        tell_failure(s, r, &out);
+    tine__buf_free(&out);
+    close_guard(pid);
+    return err;
+}
+
+int tine__preload(struct server *s) {
+    const struct codec_options options = {.store = {NULL, get_code, NULL, s->heap},
+                                          .send_globals = s->boot.send_globals,
+                                          .worker = true};
+    struct run r;
+    lua_settop(s->L, 0);
+    lua_pushcfunction(s->L, place);
+    lua_pushlightuserdata(s->L, s);
+    if (lua_pcall(s->L, 1, 0, 0) != LUA_OK)
+        return TINE_ENOMEM;
+    if (!s->boot.preload)
+        return 0;
+    int err = tine__run_open(&r, s->L, &options);
+    if (!err)
+        err = run_preload(s, &r);
+    return err;
+}

@@ -1,0 +1,11 @@
+/* Preload: what a pool has done once in its fork server, before the first worker is forked. */
+#ifndef TINE_WORKER_PRELOAD_H
+#define TINE_WORKER_PRELOAD_H
+
+#include "worker/internal.h"
+
+/* Make the inherited state the pool's and run its preload calls. 0; TINE_ETASK: one failed, and the submitter
+** was told (NOPRELOAD); TINE_ESYSTEM, TINE_ENOMEM. */
+int tine__preload(struct server *s);
+
+#endif

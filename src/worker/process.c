@@ -1,0 +1,132 @@
+#include "worker/process.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "worker/output.h"
+
+/* --- descriptors --- */
+
+static int compare(const void *a, const void *b) {
+    int x = *(const int *)a, y = *(const int *)b;
+    return (x > y) - (x < y);
+}
+
+/* Close [first, last]. Without close_range (a sandbox may refuse it) one by one. */
+static void close_between(int first, int last) {
+    if (first > last || sys.close_range((unsigned)first, (unsigned)last, 0) == 0)
+        return;
+    long most = sysconf(_SC_OPEN_MAX);
+    if (most > 0 && last >= most)
+        last = (int)most - 1;
+    for (int fd = first; fd <= last; fd++)
+        close(fd);
+}
+
+void tine__process_keep(int *keep, size_t n) {
+    int first = 3;
+    qsort(keep, n, sizeof *keep, compare);
+    for (size_t i = 0; i < n; i++) {
+        if (keep[i] < first)
+            continue;
+        close_between(first, keep[i] - 1);
+        first = keep[i] + 1;
+    }
+    close_between(first, INT_MAX);
+}
+
+int tine__process_null(void) {
+    int null = sys.open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null == -1)
+        return TINE_ESYSTEM;
+    for (int fd = 0; fd < 3; fd++) {
+        int done = fd == null ? sys.fcntl(fd, F_SETFD, 0) : sys.dup3(null, fd, 0);
+        if (done == -1)
+            return TINE_ESYSTEM;
+    }
+    if (null > 2)
+        tine__close(&null);
+    return 0;
+}
+
+/* --- signals --- */
+
+static void empty_handler(int signal) {
+    (void)signal;
+}
+
+static void all_default(void) {
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    for (int s = 1; s < NSIG; s++)
+        sigaction(s, &plain, NULL); /* fails for SIGKILL, SIGSTOP and libc's own: fine */
+}
+
+static void nothing_blocked(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void tine__process_signals_server(void) {
+    static const int of_the_group[] = {SIGINT,  SIGQUIT, SIGTERM, SIGHUP,
+                                       SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    all_default();
+    for (size_t i = 0; i < sizeof of_the_group / sizeof *of_the_group; i++)
+        sigaction(of_the_group[i], &ignore, NULL);
+    nothing_blocked();
+}
+
+void tine__process_signals_worker(void) {
+    struct sigaction empty = {.sa_handler = empty_handler, .sa_flags = SA_RESTART};
+    all_default();
+    sigaction(SIGINT, &empty, NULL);
+    nothing_blocked();
+}
+
+/* --- title --- */
+
+void tine__process_title(const char *title) {
+    prctl(PR_SET_NAME, title, 0, 0, 0);
+}
+
+/* --- the end --- */
+
+static bool foreign;
+
+static void forked_child(void) {
+    foreign = true;
+}
+
+bool tine__process_is_foreign(void) {
+    return foreign;
+}
+
+void tine__process_is_ours(void) {
+    foreign = false;
+}
+
+static void on_any_exit(int status, void *arg) {
+    (void)arg;
+    tine__process_exit(status);
+}
+
+int tine__process_own_exit(void) {
+    /* handlers run in the reverse order of their registration, so this one comes before the program's */
+    if (on_exit(on_any_exit, NULL) != 0 || pthread_atfork(NULL, NULL, forked_child) != 0) {
+        errno = ENOMEM;
+        return TINE_ESYSTEM;
+    }
+    return 0;
+}
+
+_Noreturn void tine__process_exit(int code) {
+    fflush(NULL);
+    tine__output_flush();
+    _exit(code);
+}

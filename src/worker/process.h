@@ -1,0 +1,40 @@
+/* Process: what each of our processes makes of the state it inherited: descriptors, signals, title,
+** the end of the process.
+*/
+#ifndef TINE_WORKER_PROCESS_H
+#define TINE_WORKER_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Close all descriptors from 3 on but these (-1 entries are skipped). Sorts `keep`. */
+void tine__process_keep(int *keep, size_t n);
+
+/* Make 0, 1 and 2 /dev/null. Only then are descriptors from 3 on really what new ones get. 0 or
+** TINE_ESYSTEM. */
+int tine__process_null(void);
+
+/* All dispositions default, nothing blocked; and nothing that a terminal or a user sends to the whole
+** process group ends us: for root and fork servers, which end when the submitter does. */
+void tine__process_signals_server(void);
+/* All dispositions default, nothing blocked, and SIGINT caught by an empty handler: for workers. Caught
+** and not ignored, because what is ignored stays ignored in programs that a task starts. */
+void tine__process_signals_worker(void);
+
+/* Show `title` in ps and top. */
+void tine__process_title(const char *title);
+
+/* From now on exit(3) ends this process after flushing what was printed, without the exit handlers
+** of the program that it was forked from. Once for each process tree. 0 or TINE_ESYSTEM. */
+int tine__process_own_exit(void);
+
+/* Flush all streams and _exit. */
+_Noreturn void tine__process_exit(int code);
+
+/* True in a child that somebody else's code forked from this process (a task that calls fork): it
+** must not go on as if it were us. Needs tine__process_own_exit; set to false by
+** tine__process_is_ours in a process of ours. */
+bool tine__process_is_foreign(void);
+void tine__process_is_ours(void);
+
+#endif

@@ -1,0 +1,103 @@
+/* The root process: from the instant it is taken to the end of the program. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/sys.h"
+#include "ipc/control.h"
+#include "worker/internal.h"
+#include "worker/output.h"
+#include "worker/process.h"
+#include "worker/state.h"
+
+struct root {
+    int socket, life;
+    bool executed;
+    lua_State *L; /* what the workers' states are copies of; NULL: no memory for one */
+};
+
+/* --- becoming the root --- */
+
+/* Fork servers are forked from us and reaped by nobody: what they have to say they say themselves. */
+static void reap_by_itself(void) {
+    struct sigaction sa = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
+    sigaction(SIGCHLD, &sa, NULL);
+}
+
+/* Keep the two descriptors that are ours, away from 0 to 2, which the program may have had closed. */
+static int take_descriptors(struct root *r) {
+    int keep[] = {r->socket, r->life};
+    tine__process_keep(keep, 2);
+    int s = sys.fcntl(r->socket, F_DUPFD_CLOEXEC, 3);
+    int l = sys.fcntl(r->life, F_DUPFD_CLOEXEC, 3);
+    if (s == -1 || l == -1)
+        return TINE_ESYSTEM;
+    r->socket = s;
+    r->life = l;
+    int err = tine__process_null();
+    keep[0] = s;
+    keep[1] = l;
+    tine__process_keep(keep, 2);
+    return err;
+}
+
+static void become_root(struct root *r) {
+    tine__fault_role("root");
+    tine__root_reset();
+    if (take_descriptors(r) || tine__process_own_exit())
+        _exit(1); /* the program sees the end of file */
+    tine__process_signals_server();
+    reap_by_itself();
+    tine__process_title("tine:root");
+    if (chdir("/") == -1)
+        errno = 0;       /* then it keeps a directory busy, no more */
+    tine__output_open(); /* in need the ordinary streams do */
+    r->L = tine__state_new();
+}
+
+/* --- serving --- */
+
+static void refuse(int control, int error) {
+    struct message m = {.kind = MESSAGE_NOFORK, .error = error};
+    tine__control_send(control, &m, sizeof m, NULL, 0);
+}
+
+static void open_pool(struct root *r, int fds[OPEN_FDS]) {
+    if (!r->L && !(r->L = tine__state_new())) {
+        refuse(fds[OPEN_CONTROL], ENOMEM);
+        return;
+    }
+    pid_t pid = sys.fork();
+    if (pid == 0) {
+        tine__close(&r->socket);
+        tine__server_main(fds, r->life, r->executed, r->L);
+    }
+    if (pid == -1)
+        refuse(fds[OPEN_CONTROL], errno);
+}
+
+/* One message. False: the program has closed its end. */
+static bool serve(struct root *r) {
+    struct message m;
+    int fds[OPEN_FDS], nfds = OPEN_FDS;
+    ssize_t n = tine__control_receive(r->socket, &m, sizeof m, fds, &nfds);
+    if (n == sizeof m && m.kind == MESSAGE_OPEN && nfds == OPEN_FDS)
+        open_pool(r, fds);
+    while (nfds > 0)
+        tine__close(&fds[--nfds]);
+    return n != 0;
+}
+
+_Noreturn void tine__root_main(int socket, int life, bool executed) {
+    struct root r = {.socket = socket, .life = life, .executed = executed};
+    become_root(&r);
+    for (;;) {
+        struct pollfd p[2] = {{r.socket, POLLIN, 0}, {r.life, POLLIN, 0}};
+        if (poll(p, 2, -1) == -1 && errno != EINTR)
+            _exit(1);
+        if (p[1].revents || (p[0].revents && !serve(&r)))
+            _exit(0);
+    }
+}

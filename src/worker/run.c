@@ -1,0 +1,229 @@
+#include "worker/run.h"
+
+#include <string.h>
+#include <lauxlib.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+
+/* Registry keys: the codec's owner; the traceback of the error that was raised last. */
+static const char codec_key, traceback_key;
+
+#define HANDLER 1 /* stack index of the message handler, at the bottom for good */
+
+/* What the C functions below work on: the state has one run, and a process one such state. */
+static struct run *running;
+
+/* --- protected pieces --- */
+
+/* The message handler: keeps the traceback aside and leaves the error value alone. (A handler that
+** changed it would also change what `load` with a reader returns inside a task.) */
+static int keep_traceback(lua_State *L) {
+    luaL_traceback(L, L, NULL, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static void forget_traceback(lua_State *L) {
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+}
+
+/* (call) -> function, arguments... */
+static int decode(lua_State *L) {
+    const struct run_call *c = lua_touserdata(L, 1);
+    return 1 + tine__decode_call(L, running->codec, c->function, c->function_len, c->arguments,
+                                 c->arguments_len);
+}
+
+/* (values..., out) -> nothing, or the reason why they cannot travel */
+static int encode_values(lua_State *L) {
+    int n = lua_gettop(L) - 1;
+    struct buf *out = lua_touserdata(L, -1);
+    return tine__encode_values(L, running->codec, 1, n, out) ? 1 : 0;
+}
+
+/* The error value at `index` as text, whatever it is. */
+static int as_text(lua_State *L) {
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+/* Replace the error value at `index`, which cannot travel, by its text. */
+static void replace_by_text(lua_State *L, int index) {
+    lua_pushcfunction(L, as_text);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        lua_pop(L, 1);
+        lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+    }
+    lua_replace(L, index);
+}
+
+/* (error, traceback, out) -> nothing, or the reason why even its text cannot travel */
+static int encode_error(lua_State *L) {
+    struct buf *out = lua_touserdata(L, 3);
+    lua_settop(L, 2);
+    if (lua_type(L, 1) == LUA_TSTRING)
+        tine__codec_explain(L, running->codec, lua_tostring(L, 1));
+    if (tine__encode_values(L, running->codec, 1, 2, out) == 0)
+        return 0;
+    lua_pushfstring(L, "%s\n(the error value arrives as text: %s)", lua_tostring(L, 2),
+                    lua_tostring(L, -1));
+    lua_replace(L, 2);
+    lua_settop(L, 2);
+    replace_by_text(L, 1);
+    return tine__encode_values(L, running->codec, 1, 2, out) ? 1 : 0;
+}
+
+/* --- results --- */
+
+/* The text at the top of the stack is the reason why there is no result. */
+static enum record_kind refuse(lua_State *L, struct buf *out) {
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    if (!text) {
+        text = "it raised an error that is no text";
+        len = strlen(text);
+    }
+    out->len = 0;
+    if (buf_append(out, text, len))
+        out->len = 0;
+    return RECORD_REFUSED;
+}
+
+/* Encode the `n` values at the top of the stack by `encoder`. */
+static enum record_kind encode(lua_State *L, lua_CFunction encoder, int n, enum record_kind kind,
+                               struct buf *out) {
+    out->len = 0;
+    /* room for two more: a task may return as many values as the stack holds */
+    if (!lua_checkstack(L, 2)) {
+        lua_settop(L, HANDLER);
+        lua_pushliteral(L, "too many results");
+        return refuse(L, out);
+    }
+    lua_pushcfunction(L, encoder);
+    lua_insert(L, -n - 1);
+    lua_pushlightuserdata(L, out);
+    if (lua_pcall(L, n + 1, 1, 0) == LUA_OK && lua_isnil(L, -1))
+        return kind;
+    return refuse(L, out);
+}
+
+/* The error value is at the top of the stack, `status` what lua_pcall gave. */
+static enum record_kind failed(lua_State *L, int status, struct buf *out) {
+    /* the handler is not called when memory runs out: what it kept is of an earlier error */
+    if (status == LUA_ERRMEM || lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key) != LUA_TSTRING) {
+        lua_settop(L, HANDLER + 1);
+        lua_pushliteral(L, "");
+    }
+    return encode(L, encode_error, 2, RECORD_ERROR, out);
+}
+
+/* --- running --- */
+
+static enum record_kind run(lua_State *L, const struct run_call *call, struct buf *out) {
+    KILL_POINT("decoding");
+    lua_pushcfunction(L, decode);
+    lua_pushlightuserdata(L, (void *)call);
+    if (lua_pcall(L, 1, LUA_MULTRET, 0) != LUA_OK)
+        return refuse(L, out);
+    KILL_POINT("running");
+    int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
+    if (lua_gethook(L))
+        lua_sethook(L, NULL, 0, 0); /* it was the task's */
+    KILL_POINT("encoding");
+    if (status != LUA_OK)
+        return failed(L, status, out);
+    return encode(L, encode_values, lua_gettop(L) - HANDLER, RECORD_VALUES, out);
+}
+
+enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out) {
+    running = r;
+    enum record_kind kind = run(r->L, call, out);
+    lua_settop(r->L, HANDLER);
+    if (kind != RECORD_VALUES)
+        forget_traceback(r->L);
+    return kind;
+}
+
+int tine__run_c(struct run *r, lua_CFunction f, void *arg, struct buf *out) {
+    running = r;
+    lua_pushcfunction(r->L, f);
+    lua_pushlightuserdata(r->L, arg);
+    int status = lua_pcall(r->L, 1, 0, HANDLER);
+    if (status != LUA_OK)
+        failed(r->L, status, out);
+    lua_settop(r->L, HANDLER);
+    return status == LUA_OK ? 0 : TINE_ETASK;
+}
+
+/* --- error segments of another kind --- */
+
+/* (error, traceback, out): no more than these texts */
+static void encode_texts(lua_State *L, struct buf *out) {
+    out->len = 0;
+    if (encode(L, encode_error, 2, RECORD_ERROR, out) == RECORD_REFUSED)
+        out->len = 0;
+    lua_settop(L, HANDLER);
+}
+
+void tine__run_text(struct run *r, struct buf *out) {
+    running = r;
+    lua_pushlstring(r->L, out->data, out->len);
+    lua_pushliteral(r->L, "");
+    encode_texts(r->L, out);
+}
+
+/* (out, most) -> error, traceback: both as text, cut */
+static int shorten(lua_State *L) {
+    struct buf *out = lua_touserdata(L, 1);
+    size_t most = (size_t)lua_tointeger(L, 2);
+    lua_settop(L, 0);
+    tine__decode_values(L, running->codec, out->data, out->len);
+    lua_settop(L, 2);
+    for (int i = 1; i <= 2; i++) {
+        size_t len;
+        const char *text = luaL_tolstring(L, i, &len);
+        lua_pushlstring(L, text, len < most ? len : most);
+        lua_replace(L, i);
+        lua_settop(L, 2);
+    }
+    return 2;
+}
+
+void tine__run_shorten(struct run *r, struct buf *out, size_t most) {
+    running = r;
+    lua_pushcfunction(r->L, shorten);
+    lua_pushlightuserdata(r->L, out);
+    lua_pushinteger(r->L, (lua_Integer)most);
+    if (lua_pcall(r->L, 2, 2, 0) != LUA_OK) {
+        lua_settop(r->L, HANDLER);
+        lua_pushliteral(r->L, "the error is too long to be told");
+        lua_pushliteral(r->L, "");
+    }
+    encode_texts(r->L, out);
+}
+
+/* (run, options) */
+static int open_codec(lua_State *L) {
+    struct run *r = lua_touserdata(L, 1);
+    r->codec = tine__codec_new(L, lua_touserdata(L, 2));
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &codec_key);
+    forget_traceback(L); /* makes the key, so that forgetting allocates nothing later */
+    return 0;
+}
+
+int tine__run_open(struct run *r, lua_State *L, const struct codec_options *options) {
+    *r = (struct run){L, NULL};
+    lua_settop(L, 0);
+    lua_pushcfunction(L, keep_traceback);
+    lua_pushcfunction(L, open_codec);
+    lua_pushlightuserdata(L, r);
+    lua_pushlightuserdata(L, (void *)options);
+    if (lua_pcall(L, 2, 0, 0) == LUA_OK)
+        return 0;
+    lua_settop(L, HANDLER);
+    return TINE_ENOMEM;
+}

@@ -1,0 +1,43 @@
+/* Run: one call in a Lua state: decode, call, encode what came out.
+**
+** The function is called from C with nothing around it: no Lua or C function, no coroutine. So a task sees
+** itself as a program does: coroutine.running() is the main one, a traceback ends with the task.
+*/
+#ifndef TINE_WORKER_RUN_H
+#define TINE_WORKER_RUN_H
+
+#include <lua.h>
+#include "base/buf.h"
+#include "codec/codec.h"
+#include "ipc/link.h"
+
+struct run {
+    lua_State *L;
+    struct codec *codec; /* anchored in the registry */
+};
+
+/* One call: a function segment and an argument segment. */
+struct run_call {
+    const char *function;
+    size_t function_len;
+    const char *arguments;
+    size_t arguments_len;
+};
+
+/* Prepare a state whose stack is empty. 0, or TINE_ENOMEM. */
+int tine__run_open(struct run *r, lua_State *L, const struct codec_options *options);
+
+/* Run a call and write its result into `out`, which is empty: RECORD_VALUES or RECORD_ERROR (a result
+** segment), or RECORD_REFUSED (text: the call or its result cannot travel). */
+enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out);
+
+/* Call a C function without arguments and results; its error is written as RECORD_ERROR. 0, or
+** TINE_ETASK when it raised one. */
+int tine__run_c(struct run *r, lua_CFunction f, void *arg, struct buf *out);
+
+/* Where no plain text can be said (RECORD_FAILED): make the text in `out` an error segment. */
+void tine__run_text(struct run *r, struct buf *out);
+/* Make the error segment in `out` one of texts of at most `most` bytes each. */
+void tine__run_shorten(struct run *r, struct buf *out, size_t most);
+
+#endif

@@ -1,0 +1,302 @@
+/* The fork server of a pool: one process without threads that forks the workers and buries them. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <lauxlib.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/sys.h"
+#include "ipc/control.h"
+#include "worker/family.h"
+#include "worker/internal.h"
+#include "worker/output.h"
+#include "worker/preload.h"
+#include "worker/process.h"
+#include "worker/state.h"
+
+#define HEAP_PAGE 4096u
+#define LAST_LOOK 200 /* ms between the end of file and the death that caused it, at most */
+
+extern char **environ;
+
+struct child {
+    uint32_t id;
+    pid_t pid;
+};
+
+/* The workers that live; everything else that comes to us is an orphan of theirs. */
+static struct {
+    struct child *list;
+    size_t n, room;
+} children;
+
+/* --- telling the submitter --- */
+
+/* It reads all the time; when it cannot keep up we wait, and when it is gone we are about to hear. */
+static void tell(const struct server *s, const struct message *m) {
+    struct pollfd p[2] = {{s->fds[OPEN_CONTROL], POLLOUT, 0}, {s->life, POLLIN, 0}};
+    while (tine__control_send(p[0].fd, m, sizeof *m, NULL, 0) == TINE_EAGAIN)
+        if (poll(p, 2, -1) > 0 && p[1].revents)
+            return;
+}
+
+static void tell_started(const struct server *s, uint32_t id, pid_t pid) {
+    const struct message m = {.kind = MESSAGE_STARTED, .worker = id, .pid = pid};
+    tell(s, &m);
+}
+
+static void tell_not_started(const struct server *s, uint32_t id, int error) {
+    const struct message m = {.kind = MESSAGE_NOSTART, .worker = id, .error = error};
+    tell(s, &m);
+}
+
+/* --- workers --- */
+
+static bool has_room(void) {
+    if (children.n < children.room)
+        return true;
+    size_t room = children.room ? 2 * children.room : 16;
+    struct child *list = sys.realloc(children.list, room * sizeof *list);
+    if (!list)
+        return false;
+    children.list = list;
+    children.room = room;
+    return true;
+}
+
+static struct child *find_id(uint32_t id) {
+    for (size_t i = 0; i < children.n; i++)
+        if (children.list[i].id == id)
+            return &children.list[i];
+    return NULL;
+}
+
+static struct child *find_pid(pid_t pid) {
+    for (size_t i = 0; i < children.n; i++)
+        if (children.list[i].pid == pid)
+            return &children.list[i];
+    return NULL;
+}
+
+static void start_worker(struct server *s, uint32_t id, int link) {
+    pid_t parent = getpid();
+    if (!has_room()) {
+        tell_not_started(s, id, ENOMEM);
+        return;
+    }
+    pid_t pid = sys.fork();
+    if (pid == 0)
+        tine__worker_main(s, id, link, parent);
+    if (pid == -1) {
+        tell_not_started(s, id, errno);
+        return;
+    }
+    children.list[children.n++] = (struct child){id, pid};
+    tell_started(s, id, pid);
+}
+
+static void kill_worker(uint32_t id, int signal) {
+    const struct child *c = find_id(id);
+    if (!c)
+        return; /* it has ended, and the submitter is about to hear */
+    if (signal == SIGKILL)
+        tine__family_kill(c->pid);
+    else
+        tine__family_signal(c->pid, signal);
+}
+
+/* A child has ended. What a worker leaves behind goes with it, unless it ended in good order: then what
+** runs on was meant to. */
+static void bury(const struct server *s, pid_t pid, int status) {
+    struct child *c = find_pid(pid);
+    if (!c)
+        return; /* an orphan of a worker */
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        tine__family_kill(pid);
+    const struct message m = {
+        .kind = MESSAGE_EXITED, .worker = c->id, .pid = pid, .status = status};
+    *c = children.list[--children.n];
+    tell(s, &m);
+}
+
+static void bury_the_dead(const struct server *s) {
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        bury(s, pid, status);
+}
+
+/* --- messages --- */
+
+static void hear(struct server *s, const struct message *m, int *link) {
+    switch (m->kind) {
+    case MESSAGE_START:
+        if (*link == -1)
+            tell_not_started(s, m->worker, EMFILE);
+        else
+            start_worker(s, m->worker, *link);
+        break;
+    case MESSAGE_KILL:
+        kill_worker(m->worker, m->status);
+        break;
+    }
+    tine__close(link);
+}
+
+/* All messages there are. False: the submitter has closed its end. */
+static bool listen_to(struct server *s) {
+    for (;;) {
+        struct message m = {0};
+        int link = -1, nfds = 1;
+        ssize_t n = tine__control_receive(s->fds[OPEN_CONTROL], &m, sizeof m, &link, &nfds);
+        if (n == 0)
+            return false;
+        if (n == TINE_EAGAIN || (n == TINE_ESYSTEM && errno != EMFILE))
+            return n == TINE_EAGAIN;
+        if (nfds == 0)
+            link = -1; /* a message whose descriptor there was no place for still says what it is */
+        hear(s, &m, &link);
+    }
+}
+
+/* --- the end --- */
+
+static bool has_children(void) {
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* Has the submitter died? The end of file may come an instant before its death can be seen. */
+static bool submitter_is_dead(const struct server *s) {
+    struct pollfd p = {s->life, POLLIN, 0};
+    return poll(&p, 1, LAST_LOOK) > 0;
+}
+
+/* Nobody wants us any more. Workers are killed with all that they started. When there are none left they
+** have ended in good order, and programs that still run are left alone, unless the submitter was killed. */
+static _Noreturn void end(struct server *s) {
+    int status;
+    pid_t pid;
+    bury_the_dead(s);
+    if (!has_children() || (children.n == 0 && !submitter_is_dead(s)))
+        _exit(0);
+    do {
+        tine__family_kill_all();
+        pid = waitpid(-1, &status, 0);
+        if (pid > 0)
+            bury(s, pid, status);
+        bury_the_dead(s);
+    } while (has_children());
+    _exit(0);
+}
+
+static _Noreturn void serve(struct server *s, int signals) {
+    for (;;) {
+        struct pollfd p[3] = {
+            {s->fds[OPEN_CONTROL], POLLIN, 0}, {s->life, POLLIN, 0}, {signals, POLLIN, 0}};
+        if (poll(p, 3, -1) == -1 && errno != EINTR)
+            end(s);
+        if (p[2].revents) {
+            struct signalfd_siginfo info;
+            while (read(signals, &info, sizeof info) > 0)
+                ;
+            bury_the_dead(s);
+        }
+        if (p[1].revents || (p[0].revents && !listen_to(s)))
+            end(s);
+    }
+}
+
+/* --- becoming the fork server --- */
+
+static int take_over_descriptors(struct server *s) {
+    int keep[OPEN_FDS + 1];
+    memcpy(keep, s->fds, sizeof s->fds);
+    keep[OPEN_FDS] = s->life;
+    tine__process_keep(keep, OPEN_FDS + 1);
+    if (sys.dup3(s->fds[OPEN_STDOUT], 1, 0) == -1 || sys.dup3(s->fds[OPEN_STDERR], 2, 0) == -1)
+        return TINE_ESYSTEM;
+    tine__close(&s->fds[OPEN_STDOUT]);
+    tine__close(&s->fds[OPEN_STDERR]);
+    tine__output_redirected();
+    return 0;
+}
+
+static int take_over_place(struct server *s) {
+    int err = tine__boot_read(&s->boot, &s->boot_map, s->fds[OPEN_BOOT]);
+    s->fds[OPEN_BOOT] = -1;
+    if (err)
+        return err;
+    if (fchdir(s->fds[OPEN_CWD]) == -1)
+        return TINE_ESYSTEM;
+    tine__close(&s->fds[OPEN_CWD]);
+    umask(s->boot.umask);
+    environ = (char **)s->boot.environ;
+    return 0;
+}
+
+/* The call heap is mapped here, once for all workers. */
+static int attach_heap(struct server *s) {
+    void *page = sys.mmap(NULL, HEAP_PAGE, PROT_READ, MAP_SHARED, s->fds[OPEN_HEAP], 0);
+    if (page == MAP_FAILED)
+        return TINE_ESYSTEM;
+    s->directory = page;
+    return tine__heap_attach(&s->heap, s->directory, s->fds[OPEN_HEAP], false);
+}
+
+/* SIGCHLD comes by a descriptor; workers unblock it again. */
+static int open_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return sys.signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void show_title(const struct server *s) {
+    char title[64];
+    snprintf(title, sizeof title, "tine:%s", s->boot.name ? s->boot.name : "");
+    tine__process_title(title);
+}
+
+static int become_server(struct server *s) {
+    tine__process_signals_server();
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    int err = take_over_descriptors(s);
+    if (!err)
+        err = take_over_place(s);
+    tine__fault_role("server"); /* reads the environment, which is the submitter's now */
+    if (!err)
+        err = attach_heap(s);
+    if (!err)
+        show_title(s);
+    return err;
+}
+
+static void refuse(const struct server *s, int err) {
+    const struct message m = {.kind = MESSAGE_NOFORK, .error = err == TINE_ENOMEM ? ENOMEM : errno};
+    tell(s, &m);
+}
+
+_Noreturn void tine__server_main(const int fds[OPEN_FDS], int life, bool executed, lua_State *L) {
+    struct server s = {.life = life, .executed = executed, .L = L, .boot_map = SHM_CLOSED};
+    int signals = -1;
+    memcpy(s.fds, fds, sizeof s.fds);
+    int err = become_server(&s);
+    if (!err && (err = tine__preload(&s)) == TINE_ETASK)
+        end(&s); /* it has said so itself */
+    if (!err && (signals = open_signals()) == -1)
+        err = TINE_ESYSTEM;
+    if (err) {
+        refuse(&s, err);
+        end(&s);
+    }
+    const struct message up = {.kind = MESSAGE_UP, .pid = getpid()};
+    tell(&s, &up);
+    serve(&s, signals);
+}

@@ -1,0 +1,220 @@
+#include "worker/shm_channel.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "ipc/bell.h"
+#include "ipc/queue.h"
+#include "worker/store.h"
+
+struct shm_channel {
+    struct channel base;
+    struct queue queue;
+    struct link link;
+    struct heap *calls;
+    struct bell waiter, manager;
+    unsigned worker;
+    uint64_t spin;
+    uint64_t seq;           /* of the item in hand */
+    struct queue_slot slot; /* our copy of it: the place in the queue is free again */
+    uint64_t since;         /* when the running task was begun */
+    struct buf reply;
+    uint64_t block; /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
+    char bytes[LINK_INLINE];
+};
+
+static struct shm_channel *self(struct channel *ch) {
+    return (struct shm_channel *)ch;
+}
+
+/* --- bells --- */
+
+static void ring(struct shm_channel *c, enum bell_level level) {
+    tine__bell_ring(&c->waiter, level);
+    tine__bell_ring(&c->manager, level);
+}
+
+static void ring_hard(void *arg) {
+    ring(arg, BELL_PRESSURE);
+}
+
+/* --- calls --- */
+
+/* Copy the slot that lies in the queue. */
+static void copy_slot(struct queue_slot *to, const struct queue_slot *from) {
+    memcpy(to, from, offsetof(struct queue_slot, bytes));
+    if (to->offset)
+        return;
+    if (to->length > QUEUE_INLINE)
+        to->length = QUEUE_INLINE;
+    memcpy(to->bytes, from->bytes, to->length);
+}
+
+/* Where the payload is; NULL: it cannot be mapped. */
+static const char *payload(struct shm_channel *c) {
+    const struct queue_slot *s = &c->slot;
+    int err;
+    if ((uint64_t)s->label + s->function > s->length)
+        return NULL;
+    return s->offset ? tine__heap_at(c->calls, s->offset, s->length, &err) : s->bytes;
+}
+
+static void describe(struct shm_channel *c, struct call *out) {
+    const struct queue_slot *s = &c->slot;
+    const char *p = payload(c);
+    *out = (struct call){
+        .id = s->id, .count = s->count, .ref = s->ref, .timed = s->flags & SLOT_TIMED};
+    if (s->origin)
+        tine__store_find_origin(c->calls, s->origin, &out->origin);
+    if (!p)
+        return;
+    out->label = s->label ? p : NULL;
+    out->label_len = s->label;
+    out->function = p + s->label;
+    out->function_len = s->function;
+    out->arguments = out->function + s->function;
+    out->arguments_len = s->length - s->label - s->function;
+}
+
+static int take(struct channel *ch, struct call *out) {
+    struct shm_channel *c = self(ch);
+    const struct queue_slot *slot;
+    while (!(slot = tine__queue_take(&c->queue, c->worker, &c->seq))) {
+        int err = tine__queue_wait(&c->queue, c->worker, c->spin);
+        if (err)
+            return err;
+    }
+    copy_slot(&c->slot, slot);
+    describe(c, out);
+    if (tine__queue_is_low(&c->queue))
+        ring(c, BELL_PRESSURE);
+    return 0;
+}
+
+static int begin(struct channel *ch, const struct call *call, uint32_t k) {
+    struct shm_channel *c = self(ch);
+    int err = tine__link_begin(&c->link, call->id + k, k == 0, call->timed);
+    if (k == 0) {
+        /* the link says that it is ours: only now may the slot forget it */
+        tine__queue_free(&c->queue, c->worker, c->seq);
+        c->since = tine__now();
+    }
+    return err;
+}
+
+static void done(struct channel *ch, const struct call *call) {
+    (void)call;
+    tine__link_idle(&self(ch)->link);
+}
+
+/* --- replies --- */
+
+/* Move the reply to a block of the link's heap, or to a larger one. */
+static int grow(struct buf *b, size_t need) {
+    struct shm_channel *c = b->owner;
+    size_t size = need < 2 * b->cap ? 2 * b->cap : need;
+    uint64_t offset = c->block;
+    char *p = c->block ? tine__heap_grow(c->link.heap, &offset, b->len, size)
+                       : tine__heap_alloc(c->link.heap, size, &offset);
+    if (!p)
+        return TINE_ENOMEM;
+    if (!c->block)
+        memcpy(p, b->data, b->len);
+    c->block = offset;
+    b->data = p;
+    b->cap = tine__heap_capacity(c->link.heap, offset);
+    return 0;
+}
+
+static struct buf *reply(struct channel *ch) {
+    struct shm_channel *c = self(ch);
+    if (c->block)
+        tine__heap_free(c->link.heap, c->block);
+    c->block = 0;
+    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c};
+    return &c->reply;
+}
+
+/* Write a record with the reply as its payload. A block goes over to the reader. */
+static void write_record(struct shm_channel *c, struct record *r) {
+    struct record_block large = {c->block, c->reply.len};
+    const void *bytes = c->bytes;
+    r->length = (uint32_t)c->reply.len;
+    if (c->block) {
+        bytes = &large;
+        r->length = sizeof large;
+        r->large = 1;
+        c->block = 0;
+    }
+    c->reply.len = 0;
+    tine__link_write(&c->link, r, bytes, ring_hard, c);
+}
+
+static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
+    struct shm_channel *c = self(ch);
+    struct record r = {.kind = kind, .id = call->id + k, .ref = call->ref};
+    int err = tine__link_finish(&c->link, r.id);
+    if (err)
+        return err;
+    KILL_POINT("halfway");
+    uint64_t now = tine__now();
+    r.spent = now - c->since;
+    c->since = now; /* of the chunk's next task */
+    write_record(c, &r);
+    KILL_POINT("written");
+    ring(c, tine__link_half_full(&c->link) ? BELL_PRESSURE : BELL_RESULT);
+    return 0;
+}
+
+static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref) {
+    struct shm_channel *c = self(ch);
+    struct record r = {.kind = kind, .id = id, .ref = ref};
+    write_record(c, &r);
+    ring(c, BELL_PRESSURE);
+}
+
+/* --- the store --- */
+
+static bool get_code(void *ctx, uint32_t id, struct codec_code *out) {
+    return tine__store_find_code(ctx, id, out);
+}
+
+/* --- opening --- */
+
+static int attach(struct shm_channel *c, const struct shm_channel_parts *p) {
+    int link = p->link;
+    int err = tine__queue_attach(&c->queue, p->calls, p->claims);
+    if (err) {
+        tine__close(&link);
+        return err;
+    }
+    return tine__link_attach(&c->link, p->link);
+}
+
+int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts *p) {
+    struct shm_channel *c = sys.calloc(1, sizeof *c);
+    if (!c)
+        return TINE_ENOMEM;
+    *c = (struct shm_channel){
+        .base = {take, begin, reply, answer, done, say, {NULL, get_code, NULL, p->heap}},
+        .queue = QUEUE_CLOSED,
+        .link = LINK_CLOSED,
+        .calls = p->heap,
+        .worker = p->worker,
+        .spin = p->spin,
+    };
+    int err = attach(c, p);
+    if (err) {
+        tine__queue_close(&c->queue);
+        free(c);
+        return err;
+    }
+    c->waiter = (struct bell){tine__queue_bell(&c->queue, 0), p->waiter};
+    c->manager = (struct bell){tine__queue_bell(&c->queue, 1), p->manager};
+    reply(&c->base);
+    *out = &c->base;
+    return 0;
+}

@@ -1,0 +1,15 @@
+/* State: the lua_State that fork servers and workers inherit from the root. */
+#ifndef TINE_WORKER_STATE_H
+#define TINE_WORKER_STATE_H
+
+#include <lua.h>
+#include "worker/boot.h"
+
+/* A state with Lua's libraries and what tine__root_dress adds. NULL: out of memory. */
+lua_State *tine__state_new(void);
+/* Make it the pool's: package.path and package.cpath. Raises memory errors. */
+void tine__state_place(lua_State *L, const struct boot *boot);
+/* Give math.random a seed of its own: siblings would all draw the same numbers. Raises memory errors. */
+void tine__state_seed(lua_State *L);
+
+#endif
