@@ -72,7 +72,7 @@ static int error_number(const char *text) {
 /* What such a call is likely to give: memory, descriptors, processes, the other end gone. */
 static int likely_error(const char *name) {
     static const char *const memory = " malloc calloc realloc mmap ftruncate ";
-    static const char *const process = " fork thread_create ";
+    static const char *const process = " fork posix_spawn thread_create ";
     static const char *const message = " sendmsg recvmsg ";
     char word[NAME_SIZE + 2];
     snprintf(word, sizeof word, " %s ", name);
@@ -199,7 +199,7 @@ intptr_t tine__fault_result(const char *name, bool pointer) {
     if (!strcmp(name, "mmap"))
         return (intptr_t)MAP_FAILED;
     if (!strcmp(name, "thread_create") || !strcmp(name, "posix_spawn"))
-        return errno; /* pthread functions return it */
+        return errno; /* these return it */
     return pointer ? 0 : -1;
 }
 

@@ -5,9 +5,10 @@
 #include <lua.h>
 
 /* Make `require "tine"` and its parts work in this state without anything installed: fills
-** package.preload from what is compiled in (bind/sources.h). Takes no root process and starts
+** package.preload from what is compiled in (bind/sources.h), with `tine.core` as a C function. Fits
+** tine__root_dress (worker/root.h): worker states get the same. Takes no root process, and starts
 ** nothing. May raise memory errors. */
-void tine__preload(lua_State *L);
+void tine__preload_modules(lua_State *L);
 
 /* Kill the workers of all pools that this state has made, now and without waiting; unfinished
 ** futures fail with `broken`. For a host whose script has failed. Does not raise; nothing happens

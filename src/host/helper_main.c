@@ -1,7 +1,11 @@
-/* tine-helper: the root process of start_method = "spawn". All of it is in src/worker/helper.c;
-** this file only gives it the name that the linker wants. */
+/* tine-helper: the root process of start_method = "spawn". All of it is in src/worker; this file gives
+** it the name that the linker wants, and what only a higher floor can: the states of workers get the
+** modules that are compiled in. */
+#include "bind/preload.h"
 #include "worker/helper.h"
+#include "worker/root.h"
 
 int main(int argc, char **argv) {
+    tine__root_dress = tine__preload_modules;
     return tine__helper_main(argc, argv);
 }

@@ -139,7 +139,7 @@ static bool interpret(lua_State *L, struct command *c) {
         lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
     }
     luaL_openlibs(L);
-    tine__preload(L);
+    tine__preload_modules(L);
     create_arg_table(L, c, o.script);
     lua_gc(L, LUA_GCGEN, 0, 0); /* as lua.c does */
     if (!o.no_environment && run_init(L) != LUA_OK)
@@ -159,7 +159,7 @@ static bool interpret(lua_State *L, struct command *c) {
  */
 static bool map(lua_State *L, struct command *c) {
     luaL_openlibs(L);
-    tine__preload(L);
+    tine__preload_modules(L);
     lua_gc(L, LUA_GCGEN, 0, 0);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "tine.cli_map");

@@ -1,7 +1,7 @@
 /* Stand-ins until the binding has them; they go then. */
 #include "bind/preload.h"
 
-__attribute__((weak)) void tine__preload(lua_State *L) {
+__attribute__((weak)) void tine__preload_modules(lua_State *L) {
     (void)L;
 }
 
