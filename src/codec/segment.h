@@ -9,6 +9,17 @@
 #define SEGMENT_HEAD 8
 #define SEGMENT_GLOBALS UINT32_C(0x80000000) /* in the number of marks: call environments occur */
 
+/* Functions that can be named without Lua: the body is [ext SEGMENT_EXT_OP with the operation, text]. */
+#define SEGMENT_EXT_OP 5
+#define SEGMENT_OP_TEXT 5   /* "a.b.c" */
+#define SEGMENT_OP_SOURCE 8 /* Lua source of a chunk */
+
+/* Write the head of a segment without marks. */
+static inline void segment_set_head(char *at, size_t body) {
+    uint32_t head[2] = {(uint32_t)body, 0};
+    memcpy(at, head, sizeof head);
+}
+
 /* Length of the segment (codec/codec.h) that starts at `p`, checked against the `len` bytes there are; 0
 ** when it is not whole. */
 static inline size_t segment_length(const char *p, size_t len) {
@@ -20,6 +31,13 @@ static inline size_t segment_length(const char *p, size_t len) {
     marks &= ~SEGMENT_GLOBALS;
     uint64_t whole = SEGMENT_HEAD + (uint64_t)body + 4 * (uint64_t)marks;
     return whole <= len ? (size_t)whole : 0;
+}
+
+/* Length of the body of a whole segment; it starts after the head. */
+static inline size_t segment_body(const char *p, size_t len) {
+    uint32_t body;
+    memcpy(&body, p, 4);
+    return body <= len - SEGMENT_HEAD ? body : 0;
 }
 
 #endif

@@ -58,6 +58,7 @@ struct pool {
     uint32_t *free_refs;     /* a stack */
     uint32_t nfree, nrefs;
     uint64_t open_items;     /* not DONE */
+    uint64_t watched_items;  /* open ones whose owner wants to hear of the end at once */
     uint64_t timed_items;    /* of them with a run-time limit */
     uint64_t least_limit;    /* the shortest limit of those, ns */
     uint64_t next_id;
@@ -69,6 +70,7 @@ struct pool {
     unsigned failed_starts;  /* in a row, that did not reach the task loop */
     struct worker *workers;  /* [1 .. workers_max] */
     bool replace;
+    size_t (*on_done)(struct pool *p);
     bool retry;              /* something could not be sent: try again soon */
     uint64_t task_limit, max_pending, spin; /* ns, items, ns */
 

@@ -71,7 +71,7 @@ static uint64_t attend(struct pool *p) {
 
 /* Say what we want to be woken for. False: it has happened meanwhile, look again. */
 static bool arm(struct pool *p) {
-    bool all = p->notify != -1 || (p->state == POOL_CLOSING && p->waiting == 0);
+    bool all = p->notify != -1 || p->watched_items > 0 || (p->state == POOL_CLOSING && p->waiting == 0);
     bell_arm(&p->bells.manager, all ? BELL_RESULT : BELL_PRESSURE);
     return !(all ? p->backend->ops->pending(p->backend) : p->backend->ops->pressed(p->backend));
 }
@@ -92,8 +92,18 @@ static bool sleep_until(struct pool *p, int descriptor, uint64_t when) {
     return n > 0 && fds[1].revents;
 }
 
+/* Callbacks of the C library that no waiting thread has called. */
+static void call_owner(struct pool *p) {
+    while (p->on_done && p->notify == -1 && !list_empty(&p->done)) {
+        pthread_mutex_unlock(&p->lock);
+        p->on_done(p);
+        pthread_mutex_lock(&p->lock);
+    }
+}
+
 static void end_manager(struct pool *p) {
     pthread_mutex_lock(&p->lock);
+    call_owner(p);
     atomic_store_explicit(&p->ended, true, memory_order_release);
     tine__pool_notify(p);
     pthread_mutex_unlock(&p->lock);
@@ -107,6 +117,7 @@ static void *run_manager(void *arg) {
     pthread_mutex_lock(&p->lock);
     while (!p->gone) {
         uint64_t next = attend(p);
+        call_owner(p);
         if (!arm(p))
             next = 0;
         int descriptor = p->backend->ops->descriptor(p->backend);

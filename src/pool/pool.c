@@ -75,6 +75,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->wakeup = WAKEUP_CLOSED;
     p->workers_max = options->workers;
     p->replace = options->replace;
+    p->on_done = options->on_done;
     p->task_limit = options->task_limit;
     p->max_pending = options->max_pending;
     p->spin = options->boot.spin;

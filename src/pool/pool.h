@@ -42,6 +42,9 @@ struct pool_options {
     uint64_t max_pending; /* 0 none */
     bool spawn, replace; /* start_method = "spawn", on_crash = "replace" */
     struct boot boot;    /* borrowed for the call */
+    /* NULL, or: called by the manager thread, with no lock held, when there are done items that nobody has
+    ** taken (unless there is a fileno). */
+    size_t (*on_done)(struct pool *p);
 };
 
 /* Open a pool: its shared memory, fork server (its answer is not waited for) and manager thread. On

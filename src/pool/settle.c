@@ -50,6 +50,7 @@ static void finish_item(struct pool *p, struct item *item) {
     tine__pool_free_payload(p, item);
     item->state = ITEM_DONE;
     p->open_items--;
+    p->watched_items -= item->watched;
     if (item->limit)
         p->timed_items--;
 }
@@ -269,6 +270,7 @@ struct item *tine__pool_take_done(struct pool *p) {
     if (node) {
         item = LIST_ITEM(node, struct item, news);
         item->listed = false;
+        item->released = item->open == 0;
     }
     if (list_empty(&p->done)) {
         atomic_store_explicit(&p->has_done, false, memory_order_relaxed);

@@ -248,7 +248,7 @@ static void prepare(const struct pool *p, struct item *item, const struct payloa
     item->id = p->next_id;
     item->open = item->count;
     item->first = 0;
-    item->listed = false;
+    item->listed = item->released = false;
     item->taken = false;
     item->state = ITEM_NEW;
     item->call = *call;
@@ -260,6 +260,8 @@ static void prepare(const struct pool *p, struct item *item, const struct payloa
 static void admit(struct pool *p, struct item *item) {
     p->next_id += item->count;
     p->open_items++;
+    if (item->watched && p->watched_items++ == 0)
+        tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
     p->stats.submitted += item->count;
     if (item->limit && (p->timed_items++ == 0 || item->limit < p->least_limit)) {
         p->least_limit = item->limit;

@@ -1,0 +1,13 @@
+/* Calls encoded without Lua: what the C library submits (codec/codec.h has the format). */
+#ifndef TINE_POOL_TASK_H
+#define TINE_POOL_TASK_H
+
+#include "base/buf.h"
+#include "tine.h"
+
+/* Append the function segment of a task. 0, TINE_EARG, TINE_ENOMEM. */
+int tine__task_function(const tine_task *task, struct buf *out);
+/* Append an argument segment: `args` is one msgpack array, NULL none. 0, TINE_EARG, TINE_ENOMEM. */
+int tine__task_arguments(const void *args, size_t length, struct buf *out);
+
+#endif
