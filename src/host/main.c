@@ -27,7 +27,8 @@
 struct command {
     int argc;
     char **argv;
-    int code; /* what the program exits with when nothing failed */
+    int code;    /* what the program exits with when nothing failed */
+    bool failed; /* an uncaught error, even when the exit code will not tell */
 };
 
 static void print_help(void) {
@@ -115,11 +116,14 @@ static int run_script(lua_State *L, char **argv) {
     return report(L, status);
 }
 
-static bool run_without_script(lua_State *L, const struct options *o) {
+/* As in lua.c, an error in a script that comes from stdin without being asked for is no failure. */
+static bool run_without_script(lua_State *L, struct command *c, const struct options *o) {
     if (o->execute || o->version)
         return true;
-    if (!isatty(STDIN_FILENO))
-        return run_file(L, NULL) == LUA_OK;
+    if (!isatty(STDIN_FILENO)) {
+        c->failed = run_file(L, NULL) != LUA_OK;
+        return !c->failed || !was_interrupted();
+    }
     print_version();
     run_repl(L);
     return true;
@@ -151,7 +155,7 @@ static bool interpret(lua_State *L, struct command *c) {
     if (o.interactive)
         run_repl(L);
     else if (o.script == c->argc)
-        return run_without_script(L, &o);
+        return run_without_script(L, c, &o);
     return true;
 }
 
@@ -198,7 +202,7 @@ static int run(lua_State *L) {
 }
 
 int main(int argc, char **argv) {
-    struct command c = {argc, argv, EXIT_SUCCESS};
+    struct command c = {argc, argv, EXIT_SUCCESS, false};
     lua_State *L = luaL_newstate();
     if (!L) {
         print_message(argv[0], "cannot create state: not enough memory");
@@ -209,10 +213,10 @@ int main(int argc, char **argv) {
     int status = lua_pcall(L, 1, 1, 0);
     bool ok = status == LUA_OK && lua_toboolean(L, -1);
     report(L, status);
-    if (!ok) {
+    if (!ok)
         c.code = was_interrupted() ? EXIT_INTERRUPTED : EXIT_FAILURE;
+    if (!ok || c.failed)
         tine__kill_pools(L); /* lua_close would wait for their tasks */
-    }
     lua_close(L);
     return c.code;
 }
