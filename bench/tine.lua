@@ -1,0 +1,264 @@
+-- What Tine does (two workers unless said otherwise): prints lines of `measure value`.
+--
+--   lua5.4 bench/tine.lua [group...]          groups: quick (default), big (a heap of 1 GB), flat, idle
+--
+-- Times are in seconds, memory in bytes, rates per second. Peers in bench/peers print the same measures.
+local lfs = require "lfs"
+local processes = require "spec.support.processes"
+local system = require "system"
+local tine = require "tine"
+
+local now = system.monotime
+
+local NOOPS = 200000
+local ROUND_TRIPS = 5000
+local MAP_ITEMS = 1000000
+local MAP_CHUNKS = { 200, 1000, 5000, 20000 }
+local HOLD = 0.02 -- a first task holds its worker so long, so that each worker gets one
+local TASKS_10MS = 100
+
+local function noop() end
+local function echo(value) return value end
+local function increment(n) return n + 1 end
+
+local function report(measure, value) print(measure, ("%.9g"):format(value)) end
+
+local function timed(fn, ...)
+  local start = now()
+  fn(...)
+  return now() - start
+end
+
+local function quantile(times, q)
+  table.sort(times)
+  return times[math.max(1, math.ceil(#times * q))]
+end
+
+local function median_time(repeats, fn, ...)
+  local times = {}
+  for i = 1, repeats do times[i] = timed(fn, ...) end
+  return quantile(times, 0.5)
+end
+
+local function hold()
+  local start = now()
+  system.sleep(HOLD)
+  return now() - start, tine.worker.pid
+end
+
+-- From nothing to the first result of each worker, without the time that the tasks held them.
+local function start_and_stop(workers)
+  local start = now()
+  local pool = tine.pool { workers = workers }
+  local futures, held = {}, math.huge
+  for i = 1, workers do futures[i] = pool:submit(hold) end
+  for i = 1, workers do futures[i]:result() end
+  local elapsed = now() - start
+  for i = 1, workers do held = math.min(held, (futures[i]:result())) end
+  return elapsed - held, timed(pool.shutdown, pool)
+end
+
+local function pss(pid)
+  for line in io.lines(("/proc/%d/smaps_rollup"):format(pid)) do
+    local kilobytes = line:match "^Pss:%s*(%d+)"
+    if kilobytes then return kilobytes * 1024 end
+  end
+end
+
+local function records(count)
+  local list = {}
+  for i = 1, count do
+    list[i] = { id = i, name = "name " .. i, score = i / 3, tags = { "a", "b" }, ok = i % 2 == 0 }
+  end
+  return list
+end
+
+local function run_noops(pool, count)
+  local futures = {}
+  for i = 1, count do futures[i] = pool:submit(noop) end
+  for i = 1, count do futures[i]:result() end
+end
+
+local function run_map(pool, items, chunksize)
+  for _ in pool:map(increment, items, { chunksize = chunksize }) do end -- luacheck: ignore
+end
+
+-- Work for the processor: `spin(count)`; a count of `units` takes as long as `units` tasks of one.
+local function spin(count)
+  local sum = 0
+  for i = 1, count do sum = sum + (i & 7) end
+  return sum
+end
+
+-- How far `spin` counts in so many seconds.
+local function calibrate(seconds)
+  local best = math.huge
+  for _ = 1, 20 do best = math.min(best, timed(spin, 100000)) end
+  return math.floor(100000 * seconds / best)
+end
+
+local function gather(pool, fn, argument, count)
+  local futures = {}
+  for i = 1, count do futures[i] = pool:submit(fn, argument) end
+  for i = 1, count do futures[i]:result() end
+end
+
+local function warm(pool, workers)
+  local futures = {}
+  for i = 1, workers do futures[i] = pool:submit(hold) end
+  for i = 1, workers do futures[i]:result() end
+end
+
+-- Two workers against one, tasks of 10 ms.
+local function scaling()
+  local count, times = calibrate(0.01), {}
+  for workers = 1, 2 do
+    local pool <close> = tine.pool { workers = workers }
+    warm(pool, workers)
+    times[workers] = timed(gather, pool, spin, count, TASKS_10MS)
+  end
+  return times[1] / times[2]
+end
+
+-- The share of both cores that goes into the tasks' own work: two long tasks against many short ones.
+local function efficiency(pool, seconds, tasks)
+  local count = calibrate(seconds)
+  local function long(n, times)
+    for _ = 1, times do spin(n) end
+  end
+  local function two_long()
+    local a, b = pool:submit(long, count, tasks // 2), pool:submit(long, count, tasks // 2)
+    a:result()
+    b:result()
+  end
+  local alone = math.min(timed(two_long), timed(two_long))
+  return alone / timed(gather, pool, spin, count, tasks)
+end
+
+-- From the kill of the only worker to a result from its replacement. A shell sends the signal; its waking
+-- up is counted in.
+local function replacement(repeats)
+  local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
+  local shell <close> = io.popen("sh", "w")
+  shell:setvbuf "no"
+  local times = {}
+  local function whoami() return tine.worker.pid end
+  for i = 1, repeats do
+    local pid = pool:submit(whoami):result()
+    system.sleep(0.02)
+    local start = now()
+    shell:write(("kill -KILL %d\n"):format(pid))
+    while true do
+      local ok, other = pool:submit(whoami):pcall()
+      if ok and other ~= pid then break end
+    end
+    times[i] = now() - start
+  end
+  return quantile(times, 0.5)
+end
+
+-- How often the threads of these processes have been switched so far.
+local function switches(pids)
+  local sum = 0
+  for _, pid in ipairs(pids) do
+    for thread in lfs.dir(("/proc/%d/task"):format(pid)) do
+      local status = processes.read(("/proc/%d/task/%s/status"):format(pid, thread)) or ""
+      for n in status:gmatch "ctxt_switches:%s*(%d+)" do sum = sum + n end
+    end
+  end
+  return sum
+end
+
+local groups = {}
+
+function groups.quick()
+  for _, workers in ipairs { 2, 8 } do
+    local starts, stops = {}, {}
+    for i = 1, 5 do starts[i], stops[i] = start_and_stop(workers) end
+    report("start_" .. workers, quantile(starts, 0.5))
+    report("stop_" .. workers, quantile(stops, 0.5))
+  end
+
+  local pool <close> = tine.pool { workers = 2 }
+  warm(pool, 2)
+  local most = 0
+  for _, worker in ipairs(pool:workers()) do most = math.max(most, pss(worker.pid)) end
+  report("pss", most)
+
+  run_noops(pool, 10000)
+  report("noops", NOOPS / timed(run_noops, pool, NOOPS))
+  collectgarbage()
+
+  local trips = {}
+  for i = 1, ROUND_TRIPS do trips[i] = timed(function() pool:submit(noop):result() end) end
+  report("round_trip", quantile(trips, 0.5))
+  report("round_trip_p99", quantile(trips, 0.99))
+
+  local text = ("x"):rep(1 << 20)
+  report("echo_1m", median_time(50, function() pool:submit(echo, text):result() end))
+  text = ("x"):rep(64 << 20)
+  report("echo_64m", median_time(5, function()
+    pool:submit(echo, text):result()
+    collectgarbage()
+  end))
+  text = nil -- luacheck: ignore
+  collectgarbage()
+  local list = records(1000)
+  report("echo_records", median_time(50, function() pool:submit(echo, list):result() end))
+
+  local items, best = {}, math.huge
+  for i = 1, MAP_ITEMS do items[i] = i end
+  for _, size in ipairs(MAP_CHUNKS) do best = math.min(best, timed(run_map, pool, items, size)) end
+  report("map", MAP_ITEMS / best)
+  report("map_unchunked", MAP_ITEMS / timed(run_map, pool, items))
+  items = nil -- luacheck: ignore
+  collectgarbage()
+
+  report("efficiency_100us", efficiency(pool, 100e-6, 5000))
+  report("efficiency_10us", efficiency(pool, 10e-6, 50000))
+  report("scaling", scaling())
+  report("replace", replacement(9))
+end
+
+function groups.big()
+  local ballast = {}
+  for i = 1, 1024 do ballast[i] = ("x"):rep(1 << 20) .. i end
+  report("replace_1g", replacement(9))
+  assert(#ballast == 1024)
+end
+
+-- The cost of a task as the work grows.
+function groups.flat()
+  for _, workers in ipairs { 1, 2, 8, 64 } do
+    local pool <close> = tine.pool { workers = workers }
+    warm(pool, workers)
+    run_noops(pool, 10000)
+    report("noops_workers_" .. workers, NOOPS / timed(run_noops, pool, NOOPS))
+  end
+  local pool <close> = tine.pool { workers = 2 }
+  run_noops(pool, 10000)
+  report("task_1e3", median_time(101, run_noops, pool, 1000) / 1000)
+  for power = 4, 6 do
+    local count = math.tointeger(10 ^ power)
+    report("task_1e" .. power, timed(run_noops, pool, count) / count)
+    collectgarbage()
+  end
+  local hundred = timed(function()
+    for _ = 1, 100 do run_noops(pool, 100000) end -- ten million, a hundred thousand at a time
+  end)
+  report("task_1e7", hundred / 1e7)
+end
+
+-- How often any thread of a pool that has nothing to do wakes up in a second.
+function groups.idle()
+  local pool <close> = tine.pool { workers = 2 }
+  warm(pool, 2)
+  system.sleep(0.2)
+  local pids = processes.descendants(processes.self())
+  pids[#pids + 1] = processes.self()
+  local before = switches(pids)
+  system.sleep(2)
+  report("idle_wakeups", (switches(pids) - before - 1) / 2) -- one is the end of this sleep
+end
+
+for _, name in ipairs(arg[1] and arg or { "quick" }) do groups[name]() end
