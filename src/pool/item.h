@@ -83,6 +83,7 @@ struct item {
     uint32_t ref;     /* in the pool's table of queued items */
     uint8_t state;    /* enum item_state */
     bool listed;      /* in the list of done items */
+    bool released;    /* set by tine__pool_take_done: the pool touches it no more */
     bool taken;       /* seen to be with a worker */
     bool watched;     /* its owner wants to hear of its end at once (a callback of the C library) */
     uint32_t first;   /* the first task that the bytes in `call` are for */
