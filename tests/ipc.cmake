@@ -1,6 +1,10 @@
 # Shared memory, call queue, links, heap, wakeup, control sockets: tests/ipc/.
 
-tine_c_test(NAME ipc_control SOURCES tests/ipc/control.c VARIANTS address)
-tine_c_test(NAME ipc_queue SOURCES tests/ipc/queue.c VARIANTS address)
-tine_c_test(NAME ipc_heap SOURCES tests/ipc/heap.c VARIANTS address)
-tine_c_test(NAME ipc_link SOURCES tests/ipc/link.c VARIANTS address)
+tine_c_test(NAME ipc/control SOURCES tests/ipc/control.c LABELS ipc VARIANTS address)
+tine_c_test(NAME ipc/queue SOURCES tests/ipc/queue.c LABELS ipc VARIANTS address)
+tine_c_test(NAME ipc/heap SOURCES tests/ipc/heap.c LABELS ipc VARIANTS address)
+tine_c_test(NAME ipc/link SOURCES tests/ipc/link.c LABELS ipc VARIANTS address)
+tine_c_test(NAME ipc/threads SOURCES tests/ipc/threads.c LABELS ipc VARIANTS thread address)
+tine_c_test(NAME ipc/ring SOURCES tests/ipc/ring.c LABELS ipc VARIANTS address)
+tine_c_test(NAME ipc/kill SOURCES tests/ipc/kill.c LABELS ipc VARIANTS address faults)
+tine_c_test(NAME ipc/faults SOURCES tests/ipc/faults.c LABELS ipc VARIANTS faults)

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 void tine__bell_ring(struct bell *b, enum bell_level level) {
-    /* the work is published before the wish is read: pairs with the fence in bell_arm */
-    atomic_thread_fence(memory_order_seq_cst);
+    /* the work is published before the wish is read: pairs with the one in bell_arm */
+    store_then_look();
     uint32_t wanted = atomic_load_explicit(b->word, memory_order_relaxed);
     if (wanted == BELL_OFF || (wanted == BELL_PRESSURE && level != BELL_PRESSURE))
         return;

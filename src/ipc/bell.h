@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include "ipc/futex.h"
 
 enum bell_level {
     BELL_OFF,
@@ -26,8 +27,8 @@ struct bell {
 /* By the sleeper, before it looks for work for the last time. */
 static inline void bell_arm(struct bell *b, enum bell_level level) {
     atomic_store_explicit(b->word, level, memory_order_relaxed);
-    /* store of the wish before loads of the work: pairs with the fence in bell_ring */
-    atomic_thread_fence(memory_order_seq_cst);
+    /* the wish is stored before the work is looked for: pairs with the one in tine__bell_ring */
+    store_then_look();
 }
 
 static inline void bell_disarm(struct bell *b) {

@@ -13,7 +13,6 @@
 #define LARGEST ((size_t)1 << 46)
 #define PAGED_CLASS ((size_t)16 << 10) /* from here on blocks are whole pages */
 #define GIVE_BACK ((size_t)64 << 10)   /* smaller blocks are not worth a system call */
-#define PREFAULT ((size_t)256 << 10)   /* the same, for asking for pages */
 
 /* Before each block, in the file: a line of its own, so that payloads start on one. */
 struct block {
@@ -46,9 +45,10 @@ struct heap {
     struct extent extent[HEAP_EXTENTS];
     unsigned last; /* extent of the last look-up */
     /* the writer's */
-    uint64_t end; /* of the file */
-    size_t bump;  /* in the last extent: what lies behind it was never used */
-    size_t warm;  /* bytes in free blocks that have their pages */
+    uint64_t end;  /* of the last extent */
+    uint64_t file; /* its size; more than `end` after an extent that could not be mapped */
+    size_t bump;   /* in the last extent: what lies behind it was never used */
+    size_t warm;   /* bytes in free blocks that have their pages */
     struct free_lists free[TEMPERATURES];
 };
 
@@ -128,8 +128,11 @@ static bool add_extent(struct heap *h, size_t size) {
         errno = ENOMEM;
         return false;
     }
-    if (sys.ftruncate(h->fd, (off_t)(h->end + size)) == -1)
-        return false;
+    if (h->end + size > h->file) { /* never smaller: the seal does not allow it */
+        if (sys.ftruncate(h->fd, (off_t)(h->end + size)) == -1)
+            return false;
+        h->file = h->end + size;
+    }
     if (!map_extent(h, h->end, size))
         return false;
     unsigned n = h->count - 1;
@@ -184,7 +187,7 @@ int tine__heap_create(struct heap **out, struct heap_directory *dir, int fd, siz
     int err = new_heap(out, dir, fd, true);
     assert(start > 0 && start % PAGE == 0); /* offset 0 names no block */
     if (!err)
-        (*out)->end = start;
+        (*out)->end = (*out)->file = start;
     return err;
 }
 
@@ -246,32 +249,14 @@ static struct block *carve(struct heap *h, unsigned class) {
     return b;
 }
 
-/* Ask for the pages of [from, to) in one go: half the price of a fault for each. Old kernels do not
-** know it, then the faults do. */
-static void prefault(struct block *b, size_t from, size_t to) {
-#ifdef MADV_POPULATE_WRITE
-    char *first = (char *)((uintptr_t)((char *)(b + 1) + from) & ~(PAGE - 1));
-    size_t n = round_up((size_t)((char *)(b + 1) + to - first), PAGE);
-    int err = errno;
-    if (to - from >= PREFAULT)
-        sys.madvise(first, n, MADV_POPULATE_WRITE);
-    errno = err;
-#else
-    (void)b, (void)from, (void)to;
-#endif
-}
-
-/* A block of `class`, or a free one of up to class `last` whose pages are there. */
-static struct block *obtain(struct heap *h, unsigned class, unsigned last, size_t size) {
+/* A block of `class`, or a free one of up to class `last` whose pages are there. New pages cost ten
+** times the copying that they are for; asking for them in one go (MADV_POPULATE_WRITE, fallocate)
+** saves a tenth of that, which is not worth pages that may never be used. */
+static struct block *obtain(struct heap *h, unsigned class, unsigned last) {
     struct block *b = pop(h, WARM, class, last);
-    if (b)
-        return b;
-    b = pop(h, COLD, class, class);
     if (!b)
-        b = carve(h, class);
-    if (b)
-        prefault(b, 0, size);
-    return b;
+        b = pop(h, COLD, class, class);
+    return b ? b : carve(h, class);
 }
 
 static bool too_large(size_t size) {
@@ -286,7 +271,7 @@ void *tine__heap_alloc(struct heap *h, size_t size, uint64_t *offset) {
         return NULL;
     collect_released(h);
     unsigned class = class_of(size);
-    struct block *b = obtain(h, class, class + 4, size); /* at most twice as large */
+    struct block *b = obtain(h, class, class + 4); /* at most twice as large */
     if (!b)
         return NULL;
     *offset = b->offset;
@@ -317,11 +302,9 @@ void *tine__heap_grow(struct heap *h, uint64_t *offset, size_t used, size_t size
     /* What grows has a size that nobody knows yet, so any block that is there is welcome, however
     ** large: the rest of the way costs no copies and no pages. */
     struct block *larger = pop(h, WARM, class, CLASSES - 1);
-    if (!larger && extend(h, b, class)) {
-        prefault(b, used, size);
+    if (!larger && extend(h, b, class))
         return b + 1;
-    }
-    if (!larger && (larger = obtain(h, class, class, size)) == NULL)
+    if (!larger && (larger = obtain(h, class, class)) == NULL)
         return NULL;
     memcpy(larger + 1, b + 1, used);
     tine__heap_free(h, *offset);

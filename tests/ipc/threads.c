@@ -1,0 +1,336 @@
+/* Races on purpose, between threads. Both sides work on one mapping, so that the thread sanitizer sees
+** them touch the same memory. A lost wake-up shows as a test that never ends. */
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "check.h"
+#include "ipc/bell.h"
+#include "ipc/link.h"
+#include "ipc/link_layout.h"
+#include "ipc/queue.h"
+#include "ipc/wakeup.h"
+
+#define WORKERS 3
+#define ITEMS 60000u
+
+static struct queue queue;
+static struct link links[WORKERS];
+static struct bell bell;
+static uint64_t spin; /* of the workers, ns */
+static atomic_uchar ran[ITEMS];
+
+static void ring(void *arg) {
+    (void)arg;
+    tine__bell_ring(&bell, BELL_PRESSURE);
+}
+
+/* The worker's side of a link, on the submitter's mapping. */
+static struct link worker_side(struct link *l) {
+    struct link w = *l;
+    CHECK_EQ(tine__heap_create(&w.heap, &l->s->directory, l->shm.fd, HEAP_START), 0);
+    return w;
+}
+
+static void answer(struct link *l, uint64_t id) {
+    char bytes[512];
+    struct record r = {.length = id % sizeof bytes, .kind = RECORD_VALUES, .id = id};
+    memset(bytes, (int)id, sizeof bytes);
+    CHECK_EQ(tine__link_finish(l, id), 0);
+    tine__link_write(l, &r, bytes, ring, NULL);
+}
+
+static void run_item(struct queue *q, struct link *l, unsigned number, const struct queue_slot *s,
+                     uint64_t seq) {
+    uint64_t id = s->id, copy;
+    CHECK_EQ(tine__link_begin(l, id, true, false), 0);
+    memcpy(&copy, s->bytes, sizeof copy);
+    tine__queue_free(q, number, seq);
+    CHECK_EQ(copy, id);
+    CHECK_EQ(atomic_fetch_add(&ran[id], 1), 0);
+    answer(l, id);
+    tine__link_idle(l);
+    tine__bell_ring(&bell, tine__queue_is_low(q) ? BELL_PRESSURE : BELL_RESULT);
+}
+
+static void *work(void *arg) {
+    unsigned number = (unsigned)(uintptr_t)arg;
+    struct queue q = queue;
+    struct link l = worker_side(&links[number - 1]);
+    const struct queue_slot *s;
+    uint64_t seq;
+    q.from -= QUEUE_SLOTS / 2; /* as one that was away */
+    do
+        while ((s = tine__queue_take(&q, number, &seq)) != NULL)
+            run_item(&q, &l, number, s, seq);
+    while (tine__queue_wait(&q, number, spin) == 0);
+    tine__heap_destroy(l.heap);
+    return NULL;
+}
+
+enum fate { OPEN, DONE, WITHDRAWN };
+static unsigned char fate[ITEMS];
+static uint64_t seq_of[ITEMS];
+
+static unsigned drain(unsigned limit) {
+    struct record r;
+    const char *payload;
+    uint64_t length;
+    unsigned n = 0;
+    for (int i = 0; i < WORKERS; i++)
+        for (; n < limit && tine__link_peek(&links[i], &r, &payload, &length) == 0; n++) {
+            CHECK_LE(r.id, ITEMS - 1);
+            CHECK_EQ(length, r.id % 512);
+            for (uint64_t k = 0; k < length; k += 37)
+                CHECK_EQ(payload[k], (char)r.id);
+            CHECK_EQ(fate[r.id], OPEN);
+            fate[r.id] = DONE;
+            tine__link_next(&links[i]);
+        }
+    return n;
+}
+
+static unsigned sent, settled;
+
+/* Put as many as fit; true: at least one. */
+static bool fill(void) {
+    unsigned before = sent;
+    for (; sent < ITEMS; sent++) {
+        struct queue_slot s = {.id = sent, .count = 1, .length = 100};
+        uint64_t id = sent;
+        memcpy(s.bytes, &id, sizeof id);
+        if (tine__queue_put(&queue, &s, &seq_of[sent]))
+            break;
+        tine__queue_wake(&queue);
+    }
+    return sent > before;
+}
+
+static bool any_pending(void) {
+    for (int i = 0; i < WORKERS; i++)
+        if (tine__link_pending(&links[i]))
+            return true;
+    return false;
+}
+
+/* When there is nothing to read, and nothing can be put. */
+static void sleep_until_rung(void) {
+    struct pollfd p = {bell.fd, POLLIN, 0};
+    if (sent < ITEMS)
+        tine__queue_want_low(&queue);
+    bell_arm(&bell, BELL_RESULT);
+    if (!any_pending() && !fill())
+        CHECK_EQ(poll(&p, 1, -1), 1);
+    bell_disarm(&bell);
+    tine__bell_clear(bell.fd);
+}
+
+static void withdraw_some(unsigned long long *seed) {
+    for (int i = 0; i < 5; i++) {
+        unsigned id = sent - 1 - (unsigned)(check_random(seed) % (sent < 50 ? sent : 50));
+        if (fate[id] == OPEN && tine__queue_withdraw(&queue, seq_of[id])) {
+            fate[id] = WITHDRAWN;
+            settled++;
+        }
+    }
+}
+
+static void submit_all(unsigned at_a_time) {
+    unsigned long long seed = spin + at_a_time;
+    while (settled < ITEMS) {
+        bool some = fill();
+        if (some)
+            withdraw_some(&seed);
+        unsigned n = drain(at_a_time);
+        settled += n;
+        if (n == 0 && !some && settled < ITEMS)
+            sleep_until_rung();
+    }
+}
+
+static void every_item_once(uint64_t workers_spin, unsigned at_a_time) {
+    pthread_t t[WORKERS];
+    spin = workers_spin;
+    sent = settled = 0;
+    memset(fate, OPEN, sizeof fate), memset(ran, 0, sizeof ran);
+    CHECK_EQ(tine__queue_create(&queue), 0);
+    bell = (struct bell){tine__queue_bell(&queue, 0), eventfd(0, EFD_NONBLOCK)};
+    for (int i = 0; i < WORKERS; i++)
+        CHECK_EQ(tine__link_create(&links[i]), 0);
+    for (int i = 0; i < WORKERS; i++)
+        CHECK_EQ(pthread_create(&t[i], NULL, work, (void *)(uintptr_t)(i + 1)), 0);
+    submit_all(at_a_time);
+    tine__queue_shut(&queue);
+    for (int i = 0; i < WORKERS; i++)
+        pthread_join(t[i], NULL);
+    for (unsigned i = 0; i < ITEMS; i++)
+        CHECK_EQ(ran[i], fate[i] == DONE);
+    for (int i = 0; i < WORKERS; i++)
+        tine__link_close(&links[i]);
+    close(bell.fd);
+    tine__queue_close(&queue);
+}
+
+/* --- the end of a task against its end by force ------------------------------------------------ */
+
+static struct link one;
+static atomic_bool over;
+
+static void no_ring(void *arg) {
+    (void)arg;
+}
+
+#define TASKS 100000u
+
+/* Runs tasks without end; a condemned one writes nothing and "restarts" with the next. */
+static void *run_tasks(void *arg) {
+    struct link w = worker_side(&one);
+    (void)arg;
+    for (uint64_t id = 1; id <= TASKS; id++) {
+        struct record r = {.kind = RECORD_VALUES, .id = id};
+        CHECK_EQ(tine__link_begin(&w, id, true, id % 2), 0);
+        if (tine__link_finish(&w, id) == 0)
+            tine__link_write(&w, &r, NULL, no_ring, NULL);
+        tine__link_idle(&w);
+    }
+    over = true;
+    tine__heap_destroy(w.heap);
+    return NULL;
+}
+
+static void condemn_against_finish(void) {
+    static unsigned char ends[TASKS + 1];
+    pthread_t t;
+    struct record r;
+    const char *payload;
+    uint64_t length, id, started;
+    unsigned condemned = 0, finished = 0;
+    CHECK_EQ(tine__link_create(&one), 0);
+    CHECK_EQ(pthread_create(&t, NULL, run_tasks, NULL), 0);
+    bool last;
+    do {
+        last = over;
+        if (tine__link_running(&one, &id, &started) == RUN_RUNNING) {
+            CHECK(started == 0 || id % 2); /* the time of this task, not of another */
+            if (tine__link_condemn(&one, id)) {
+                CHECK_EQ(ends[id]++, 0);
+                condemned++;
+            }
+        }
+        while (tine__link_peek(&one, &r, &payload, &length) == 0) {
+            CHECK_EQ(ends[r.id]++, 0);
+            tine__link_next(&one);
+            finished++;
+        }
+    } while (!last);
+    pthread_join(t, NULL);
+    CHECK_EQ(condemned + finished, TASKS);
+    tine__link_close(&one);
+}
+
+/* --- a chunk against its stop ------------------------------------------------------------------- */
+
+#define CHUNK 40u
+#define CHUNKS 4000u
+
+static atomic_uint_fast64_t ended[CHUNKS]; /* first task that did not run, + 1 */
+
+static void *run_chunks(void *arg) {
+    struct link w = worker_side(&one);
+    (void)arg;
+    for (uint64_t c = 0; c < CHUNKS; c++) {
+        uint64_t id = c * CHUNK, k = 0;
+        do {
+            if (tine__link_begin(&w, id + k, k == 0, false))
+                break;
+            CHECK_EQ(tine__link_finish(&w, id + k), 0);
+        } while (++k < CHUNK);
+        tine__link_idle(&w);
+        atomic_store(&ended[c], id + k + 1);
+    }
+    tine__heap_destroy(w.heap);
+    return NULL;
+}
+
+static void stop_against_begin(void) {
+    pthread_t t;
+    CHECK_EQ(tine__link_create(&one), 0);
+    memset(ended, 0, sizeof ended);
+    CHECK_EQ(pthread_create(&t, NULL, run_chunks, NULL), 0);
+    for (uint64_t c = 0; c < CHUNKS; c++) {
+        uint64_t next = 0, end;
+        bool stop = false;
+        while (!(end = atomic_load(&ended[c])))
+            if (!stop)
+                stop = tine__link_stop(&one, c * CHUNK, CHUNK, &next);
+        if (stop)
+            CHECK_EQ(end - 1, next);
+        else
+            CHECK_EQ(end - 1, (c + 1) * CHUNK);
+    }
+    pthread_join(t, NULL);
+    tine__link_close(&one);
+}
+
+/* --- wakeup -------------------------------------------------------------------------------------- */
+
+static struct wakeup wakeup;
+static atomic_uint work_done;
+
+static void *send_often(void *arg) {
+    (void)arg;
+    for (int i = 0; i < 20000; i++) {
+        atomic_fetch_add_explicit(&work_done, 1, memory_order_relaxed);
+        tine__wakeup_send(&wakeup);
+    }
+    return NULL;
+}
+
+static void no_wakeup_is_lost(void) {
+    pthread_t t[2];
+    struct pollfd p;
+    CHECK_EQ(tine__wakeup_open(&wakeup), 0);
+    p = (struct pollfd){wakeup.fd, POLLIN, 0};
+    atomic_store(&work_done, 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pthread_create(&t[i], NULL, send_often, NULL), 0);
+    while (atomic_load_explicit(&work_done, memory_order_relaxed) < 40000) {
+        CHECK_EQ(poll(&p, 1, -1), 1);
+        tine__wakeup_clear(&wakeup);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    tine__wakeup_close(&wakeup);
+}
+
+static void closing_against_late_senders(void) {
+    pthread_t t[2];
+    CHECK_EQ(tine__wakeup_open(&wakeup), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pthread_create(&t[i], NULL, send_often, NULL), 0);
+    while (atomic_load_explicit(&work_done, memory_order_relaxed) < 45000)
+        sched_yield();
+    tine__wakeup_close(&wakeup);
+    int fd = eventfd(0, EFD_NONBLOCK); /* very likely the same number */
+    for (int i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    uint64_t count;
+    CHECK_EQ(read(fd, &count, sizeof count), -1); /* nobody wrote into somebody else's */
+    close(fd);
+}
+
+int main(void) {
+    every_item_once(0, UINT32_MAX);
+    every_item_once(0, 1);
+    every_item_once(50000, UINT32_MAX);
+    condemn_against_finish();
+    stop_against_begin();
+    no_wakeup_is_lost();
+    closing_against_late_senders();
+    return 0;
+}
