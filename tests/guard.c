@@ -23,7 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Seconds for descendants to notice that the test has ended, on a busy machine. */
+/* Seconds for descendants to notice that the test has ended, on a busy machine; GUARD_GRACE in the
+** environment changes it. */
 #define GRACE 10
 #define MAX_PROCESSES 512
 #define EXIT_TIMEOUT 124
@@ -130,15 +131,16 @@ static void kill_descendants(void) {
 
 /* --- shared memory ---------------------------------------------------------------------------- */
 
-/* The names in /dev/shm that are ours by their look. */
+/* The names in /dev/shm (GUARD_SHM: another folder, to try this) that are ours by their look. */
 static int count_shared_memory(bool show) {
-    DIR *dir = opendir("/dev/shm");
+    const char *folder = getenv("GUARD_SHM") ? getenv("GUARD_SHM") : "/dev/shm";
+    DIR *dir = opendir(folder);
     int n = 0;
     for (struct dirent *e; dir && (e = readdir(dir));)
         if (strstr(e->d_name, "tine")) {
             n++;
             if (show)
-                fprintf(stderr, "guard: /dev/shm/%s\n", e->d_name);
+                fprintf(stderr, "guard: %s/%s\n", folder, e->d_name);
         }
     if (dir)
         closedir(dir);
@@ -217,6 +219,11 @@ static int report_left_over(int code) {
     return 1;
 }
 
+static double grace(void) {
+    const char *seconds = getenv("GUARD_GRACE");
+    return seconds ? atof(seconds) : GRACE;
+}
+
 static int guard(double seconds, char **argv) {
     sigset_t set = awaited();
     int status = 0, shared_before = count_shared_memory(false);
@@ -235,7 +242,7 @@ static int guard(double seconds, char **argv) {
     if (WIFSIGNALED(status))
         fprintf(stderr, "guard: the test was ended by signal %d\n", WTERMSIG(status));
     int ignored;
-    if (reap_until(-1, now() + GRACE, &set, &ignored) != ENDED)
+    if (reap_until(-1, now() + grace(), &set, &ignored) != ENDED)
         code = report_left_over(code);
     if (count_shared_memory(false) > shared_before) {
         fprintf(stderr, "guard: the test has left shared memory behind:\n");
