@@ -1,0 +1,430 @@
+/* The code of functions: recognized, dumped, stored, loaded.
+**
+** A function is looked up in a weak table first. A closure that is not there may still be of known
+** code (made in a loop): it is compared with the codes defined in the same lines of the same source,
+** by its stripped dump, which costs a fraction of a full dump and makes no wrong matches. Such
+** closures enter the weak table only when they come a second time.
+*/
+#include "codec/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+uint64_t tine__code_hash(const char *p, size_t len) {
+    uint64_t h = UINT64_C(0x9E3779B97F4A7C15) ^ len, x;
+    for (; len >= 8; p += 8, len -= 8) {
+        memcpy(&x, p, 8);
+        h = (h ^ x) * UINT64_C(0xFF51AFD7ED558CCD);
+        h ^= h >> 32;
+    }
+    x = 0;
+    memcpy(&x, p, len);
+    h = (h ^ x) * UINT64_C(0xC4CEB9FE1A85EC53);
+    return h ^ h >> 29;
+}
+
+/* ---- memory ---- */
+
+static void code_free(struct code *code) {
+    if (code) {
+        free(code->dump);
+        free(code->stripped);
+        free(code);
+    }
+}
+
+void tine__codes_free(struct code **list) {
+    for (struct code *code = *list, *next; code; code = next) {
+        next = code->next;
+        code_free(code);
+    }
+    *list = NULL;
+}
+
+void tine__code_free(struct codec *c) {
+    for (uint32_t i = 0; i < c->ncodes; i++)
+        code_free(c->codes[i]);
+    code_free(c->making);
+    free(c->codes);
+    free(c->by_id);
+    c->codes = c->by_id = NULL;
+    c->making = NULL;
+    c->ncodes = c->codes_cap = c->by_id_len = 0;
+}
+
+/* Room for one more in `codes`, and for `id` in `by_id`. */
+static bool make_room(struct codec *c, uint32_t id) {
+    if (c->ncodes == c->codes_cap) {
+        uint32_t cap = c->codes_cap ? c->codes_cap * 2 : 32;
+        struct code **codes = sys.realloc(c->codes, cap * sizeof *codes);
+        if (!codes)
+            return false;
+        c->codes = codes;
+        c->codes_cap = cap;
+    }
+    if (id >= c->by_id_len) {
+        size_t len = (size_t)id + id / 2 + 32;
+        struct code **by_id = sys.realloc(c->by_id, len * sizeof *by_id);
+        if (!by_id)
+            return false;
+        memset(by_id + c->by_id_len, 0, (len - c->by_id_len) * sizeof *by_id);
+        c->by_id = by_id;
+        c->by_id_len = (uint32_t)len;
+    }
+    return true;
+}
+
+static struct code **bucket(struct codec *c, const struct code *key) {
+    uint64_t x = (uint64_t)(uintptr_t)key->source + (uint64_t)key->line * 31 +
+                 (uint64_t)key->last * 17 + key->nups;
+    return &c->buckets[(x * UINT64_C(0x9E3779B97F4A7C15)) >> 56];
+}
+
+static void keep(struct codec *c, struct code *code) {
+    struct code **b = bucket(c, code);
+    code->next = *b;
+    *b = code;
+    c->codes[c->ncodes++] = code;
+    if (code->id && code->id < c->by_id_len)
+        c->by_id[code->id] = code;
+}
+
+/* ---- recognizing ---- */
+
+/* What a closure says of itself without a dump. */
+static struct code key_of(lua_State *L, int fn) {
+    lua_Debug ar;
+    lua_pushvalue(L, fn);
+    lua_getinfo(L, ">Su", &ar);
+    return (struct code){.source = ar.source,
+                         .line = ar.linedefined,
+                         .last = ar.lastlinedefined,
+                         .nparams = ar.nparams + (ar.isvararg ? 256 : 0),
+                         .nups = ar.nups};
+}
+
+static bool same_key(const struct code *a, const struct code *b) {
+    return a->source == b->source && a->line == b->line && a->last == b->last &&
+           a->nups == b->nups && a->nparams == b->nparams && a->stripped;
+}
+
+struct comparison {
+    const char *p;
+    size_t left;
+};
+
+static int compare_some(lua_State *L, const void *p, size_t n, void *ud) {
+    struct comparison *with = ud;
+    (void)L;
+    if (n > with->left || memcmp(p, with->p, n) != 0)
+        return 1;
+    with->p += n;
+    with->left -= n;
+    return 0;
+}
+
+/* The number of the upvalue _ENV, by its name. */
+static int find_env(lua_State *L, int fn, int nups) {
+    for (int i = 1; i <= nups; i++) {
+        const char *name = lua_getupvalue(L, fn, i);
+        lua_pop(L, 1);
+        if (strcmp(name, "_ENV") == 0)
+            return i;
+    }
+    return 0;
+}
+
+static bool same_code(lua_State *L, int fn, const struct code *code) {
+    struct comparison with = {code->stripped, code->stripped_len};
+    lua_pushvalue(L, fn);
+    bool same = lua_dump(L, compare_some, &with, 1) == 0 && with.left == 0;
+    lua_pop(L, 1);
+    /* two functions of one line may differ in nothing but this */
+    return same && find_env(L, fn, code->nups) == code->env;
+}
+
+static struct code *recognize(lua_State *L, struct codec *c, int fn, const struct code *key) {
+    for (struct code *code = *bucket(c, key); code; code = code->next)
+        if (same_key(code, key) && same_code(L, fn, code))
+            return code;
+    return NULL;
+}
+
+/* Was this closure recognized lately, too? Then it is one that stays. */
+static bool comes_again(struct codec *c, const void *p) {
+    for (int i = 0; i < 8; i++)
+        if (c->lately[i] == p)
+            return true;
+    c->lately[c->lately_at++ % 8] = p;
+    return false;
+}
+
+static void remember(lua_State *L, int self, int fn, const struct code *code) {
+    lua_rawgeti(L, self, ST_CACHE);
+    lua_pushvalue(L, fn);
+    lua_pushinteger(L, code->index);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+}
+
+/* ---- new code ---- */
+
+static int append_some(lua_State *L, const void *p, size_t n, void *ud) {
+    (void)L;
+    return buf_append(ud, p, n);
+}
+
+static bool dump(lua_State *L, int fn, bool strip, char **out, size_t *len) {
+    struct buf b;
+    tine__buf_init(&b);
+    lua_pushvalue(L, fn);
+    int err = lua_dump(L, append_some, &b, strip);
+    lua_pop(L, 1);
+    if (err) {
+        tine__buf_free(&b);
+        return false;
+    }
+    *out = b.data; /* tine__buf_free is free() */
+    *len = b.len;
+    return true;
+}
+
+/* The source text of a function made by load() is its chunk name, and travels with the dump. Of a
+** long one the short form, which is all that messages show, is enough. */
+static bool shorten(lua_State *L, int fn, struct code *code) {
+    struct dump_parts parts;
+    lua_Debug ar;
+    if (!tine__dump_parts(code->dump, code->len, &parts) || parts.name_len < 256 ||
+        strchr("@=", code->dump[parts.name]))
+        return true;
+    lua_pushvalue(L, fn);
+    lua_getinfo(L, ">S", &ar);
+    size_t n = strlen(ar.short_src), rest = parts.source + parts.source_len;
+    char *bytes = sys.malloc(code->len);
+    if (!bytes)
+        return false;
+    memcpy(bytes, code->dump, parts.source);
+    char *p = bytes + parts.source;
+    *p++ = (char)(0x80 | (n + 2)); /* "=" and the name, LUA_IDSIZE at most */
+    *p++ = '=';
+    memcpy(p, ar.short_src, n);
+    memcpy(p + n, code->dump + rest, code->len - rest);
+    free(code->dump);
+    code->dump = bytes;
+    code->len = (size_t)(p + n - bytes) + code->len - rest;
+    return true;
+}
+
+/* Upvalue _ENV and the names of globals; may raise a memory error. */
+static void describe(lua_State *L, int self, int fn, struct code *code, const char *bytes,
+                     size_t len) {
+    code->env = (uint8_t)find_env(L, fn, code->nups);
+    if (!code->env || !tine__globals_of(L, bytes, len, code->env, &code->nreads, &code->nassigns))
+        return;
+    lua_rawgeti(L, self, ST_GLOBALS);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, code->index);
+    lua_pop(L, 1);
+}
+
+/* A new code in c->making: what is left there by an error that passed through is dropped. */
+static struct code *begin_code(struct codec *c, const struct code *key) {
+    code_free(c->making);
+    c->making = sys.malloc(sizeof *c->making);
+    if (c->making)
+        *c->making = *key;
+    return c->making;
+}
+
+static const char *global_name(lua_State *L, int fn) {
+    const char *name = "function";
+    int top = lua_gettop(L);
+    lua_pushglobaltable(L);
+    for (lua_pushnil(L); lua_next(L, top + 1); lua_pop(L, 1))
+        if (lua_rawequal(L, -1, fn) && lua_type(L, -2) == LUA_TSTRING) {
+            name = lua_tostring(L, -2); /* stays: the globals table has it as a key */
+            break;
+        }
+    lua_settop(L, top);
+    return name;
+}
+
+const struct codec_origin *tine__origin_of(struct encoder *e, int fn, const char *name) {
+    lua_State *L = e->L;
+    const struct codec_store *store = &e->c->options.store;
+    lua_Debug ar;
+    if (!store->origin)
+        return NULL;
+    lua_pushvalue(L, fn);
+    lua_getinfo(L, ">S", &ar);
+    struct codec_origin o = {
+        .name = name ? name : global_name(L, fn), .source = ar.short_src, .line = ar.linedefined};
+    return store->origin(store->ctx, &o);
+}
+
+static void put(struct codec *c, struct code *code) {
+    struct codec_code bytes = {code->dump, code->len, code->hash};
+    if (!c->options.store.put || !(code->id = c->options.store.put(c->options.store.ctx, &bytes)))
+        return;
+    free(code->dump);
+    code->dump = NULL;
+}
+
+/* 0 or TINE_ENOMEM without a message. */
+static int make_code(struct encoder *e, int fn, const struct code *key, struct code **out) {
+    lua_State *L = e->L;
+    struct codec *c = e->c;
+    struct code *code = begin_code(c, key);
+    bool kept = c->ncodes < MAX_CODES;
+    if (!code || !dump(L, fn, false, &code->dump, &code->len) || !shorten(L, fn, code) ||
+        !make_room(c, 0))
+        return TINE_ENOMEM;
+    if (kept && !dump(L, fn, true, &code->stripped, &code->stripped_len))
+        return TINE_ENOMEM;
+    code->hash = tine__code_hash(code->dump, code->len);
+    code->index = kept ? (int32_t)c->ncodes + 1 : e->passing ? e->passing->index - 1 : -1;
+    describe(L, e->self, fn, code, code->dump, code->len);
+    code->origin = tine__origin_of(e, fn, NULL);
+    if (kept) {
+        remember(L, e->self, fn, code);
+        put(c, code);
+        (void)make_room(c, code->id); /* without: a function that comes back is a code of its own */
+    }
+    c->making = NULL;
+    if (kept) {
+        keep(c, code);
+    } else {
+        code->next = e->passing;
+        e->passing = code;
+    }
+    *out = code;
+    return 0;
+}
+
+static struct code *cached(lua_State *L, const struct encoder *e, int fn) {
+    lua_rawgeti(L, e->self, ST_CACHE);
+    lua_pushvalue(L, fn);
+    lua_rawget(L, -2);
+    lua_Integer i = lua_tointeger(L, -1);
+    lua_pop(L, 2);
+    return i > 0 && i <= e->c->ncodes ? e->c->codes[i - 1] : NULL;
+}
+
+int tine__code_of(struct encoder *e, int fn, struct code **out) {
+    lua_State *L = e->L;
+    const void *p = lua_topointer(L, fn);
+    int err;
+    if (p == e->memo_fn) {
+        *out = e->memo_code;
+        return 0;
+    }
+    *out = cached(L, e, fn);
+    if (!*out) {
+        struct code key = key_of(L, fn);
+        *out = recognize(L, e->c, fn, &key);
+        if (*out && comes_again(e->c, p))
+            remember(L, e->self, fn, *out);
+        if (!*out && (err = tine__name_missing(e)))
+            return err;
+        if (!*out && make_code(e, fn, &key, out))
+            return tine__encode_nomem(e);
+    }
+    e->memo_fn = p;
+    e->memo_code = *out;
+    return 0;
+}
+
+/* ---- loading ---- */
+
+struct reading {
+    const char *p;
+    size_t len;
+};
+
+static const char *read_all(lua_State *L, void *ud, size_t *len) {
+    struct reading *r = ud;
+    const char *p = r->p;
+    (void)L;
+    *len = r->len;
+    r->p = NULL;
+    r->len = 0;
+    return p;
+}
+
+/* Push the function of a dump whose hash has been checked. */
+static void load_dump(lua_State *L, const char *p, size_t len) {
+    struct reading r = {p, len};
+    if (lua_load(L, read_all, &r, "=(task)", "b") != LUA_OK)
+        luaL_error(L, "cannot load the code of a function: %s", lua_tostring(L, -1));
+}
+
+static struct codec_code stored(lua_State *L, const struct codec *c, lua_Integer id) {
+    const struct codec_store *store = &c->options.store;
+    struct codec_code bytes = {0};
+    if (id < 1 || id > UINT32_MAX - 1 || !store->get ||
+        !store->get(store->ctx, (uint32_t)id, &bytes))
+        luaL_error(L, "malformed message: no code has the number %I", (LUAI_UACINT)id);
+    return bytes;
+}
+
+/* A code met first as an id: so that functions of it in results are named by that id. */
+static struct code *adopt(lua_State *L, struct codec *c, int self, uint32_t id, int fn,
+                          const struct codec_code *bytes) {
+    struct code key = key_of(L, fn);
+    struct code *code = begin_code(c, &key);
+    if (!code || !make_room(c, id) || !dump(L, fn, true, &code->stripped, &code->stripped_len))
+        luaL_error(L, "not enough memory to load a function");
+    code->id = id;
+    code->hash = bytes->hash;
+    code->index = (int32_t)c->ncodes + 1;
+    describe(L, self, fn, code, bytes->bytes, bytes->len);
+    c->making = NULL;
+    keep(c, code);
+    return code;
+}
+
+const struct code *tine__code_by_id(lua_State *L, struct codec *c, int self, lua_Integer id) {
+    struct code *code = id > 0 && id < c->by_id_len ? c->by_id[id] : NULL;
+    if (likely(code && code->loaded))
+        return code;
+    struct codec_code bytes = stored(L, c, id);
+    if (tine__code_hash(bytes.bytes, bytes.len) != bytes.hash)
+        luaL_error(L, "the code of a function was damaged on its way");
+    load_dump(L, bytes.bytes, bytes.len);
+    if (!code)
+        code = adopt(L, c, self, (uint32_t)id, lua_gettop(L), &bytes);
+    lua_rawgeti(L, self, ST_MAKERS);
+    if (!tine__push_maker(L, self, bytes.bytes, bytes.len, code->nups))
+        lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, id);
+    lua_pop(L, 2);
+    code->loaded = true;
+    return code;
+}
+
+void tine__code_push(lua_State *L, struct codec *c, int self, const struct code *code) {
+    lua_rawgeti(L, self, ST_MAKERS);
+    if (likely(lua_rawgeti(L, -1, code->id) == LUA_TFUNCTION)) {
+        lua_call(L, 0, 1);
+        lua_remove(L, -2);
+        return;
+    }
+    lua_pop(L, 2);
+    struct codec_code bytes = stored(L, c, code->id);
+    load_dump(L, bytes.bytes, bytes.len);
+}
+
+int tine__code_push_inline(lua_State *L, const char *p, size_t len) {
+    lua_Debug ar;
+    if (len < 8)
+        luaL_error(L, "malformed message: code of %d bytes", (int)len);
+    uint64_t hash = get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
+    if (tine__code_hash(p + 8, len - 8) != hash)
+        luaL_error(L, "the code of a function was damaged on its way");
+    load_dump(L, p + 8, len - 8);
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">u", &ar);
+    return ar.nups;
+}

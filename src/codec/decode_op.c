@@ -1,0 +1,381 @@
+/* Operations: arrays whose first item says that they are more than an array. */
+#include "codec/reader.h"
+
+#include <limits.h>
+
+/* ---- begin ---- */
+
+static const struct {
+    uint8_t kind;
+    uint32_t min, max; /* items, the marker included */
+} ops[] = {
+    [OP_TABLE] = {FRAME_TABLE, 3, INT_MAX}, [OP_FUNCTION] = {FRAME_FUNCTION, 2, INT_MAX},
+    [OP_NAME] = {FRAME_NAME, 2, 4},         [OP_OBJECT] = {FRAME_OBJECT, 4, 4},
+    [OP_TEXT] = {FRAME_TEXT, 2, 2},         [OP_CLASS] = {FRAME_CLASS, 3, 3},
+    [OP_NOTE] = {FRAME_NOTE, 2, 2},         [OP_SOURCE] = {FRAME_SOURCE, 2, 2},
+};
+
+void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {
+    if (op < OP_TABLE || op > OP_SOURCE)
+        luaL_error(r->L, "malformed message: unknown operation %d", (int)op);
+    if (f->n < ops[op].min || f->n > ops[op].max)
+        tine__malformed(r, "an operation of a wrong size");
+    f->kind = ops[op].kind;
+    f->m = 0;
+    f->env = 0;
+    f->marked = false;
+    f->at = lua_gettop(r->L) + 1;
+    if (f->kind == FRAME_OBJECT) { /* its ordinal comes before those of its parts */
+        f->m = r->ordinal;
+        f->marked = r->ordinal == r->next;
+        if (f->marked)
+            tine__next_mark(r);
+        r->ordinal++;
+    }
+}
+
+/* ---- tables ---- */
+
+static void table_items(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    lua_Integer n = lua_tointeger(L, -1);
+    lua_Integer rest = (lua_Integer)f->n - 3;
+    if (!lua_isinteger(L, -1) || n < 0 || n > rest || (rest - n) % 2)
+        tine__malformed(r, "a table of a wrong size");
+    lua_pop(L, 1);
+    lua_createtable(L, (int)n, (int)((rest - n) / 2));
+    f->m = (uint32_t)n;
+    number_object(r, f->parent);
+}
+
+static void table_item(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    if (f->i == 1)
+        table_items(r, f);
+    else if (f->i == 2 && !lua_istable(L, -1) && !lua_isnil(L, -1))
+        tine__malformed(r, "a metatable that is no table");
+    else if (f->i >= 3 && f->i < 3 + f->m)
+        lua_rawseti(L, f->at, (lua_Integer)f->i - 2);
+    else if (f->i >= 3 + f->m && (f->i - f->m) % 2 == 0)
+        lua_rawset(L, f->at);
+}
+
+/* ---- functions ---- */
+
+static void function_code(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    size_t len;
+    if (lua_isinteger(L, -1)) {
+        const struct code *code = tine__code_by_id(L, r->c, r->self, lua_tointeger(L, -1));
+        tine__code_push(L, r->c, r->self, code);
+        f->m = code->nups;
+    } else if (lua_type(L, -1) == LUA_TSTRING) {
+        const char *bytes = lua_tolstring(L, -1, &len);
+        f->m = (uint32_t)tine__code_push_inline(L, bytes, len);
+    } else {
+        tine__malformed(r, "a function without code");
+    }
+    lua_replace(L, f->at);
+    number_object(r, f->parent);
+    uint32_t rest = f->n - 2 - f->m;
+    if (f->n < 2 + f->m || (rest && (rest < 3 || rest % 2 == 0)))
+        tine__malformed(r, "a function with a wrong number of upvalues");
+}
+
+static bool in_upvalues(const struct frame *f) {
+    return f->kind == FRAME_FUNCTION && f->i >= 2 && f->i < 2 + f->m;
+}
+
+/* Are we at the value of a global? */
+static bool in_global(const struct frame *f) {
+    return f->kind == FRAME_FUNCTION && f->i > 2 + f->m && (f->i - f->m) % 2 == 0;
+}
+
+void tine__op_upref(struct reader *r, const unsigned char *p) {
+    lua_State *L = r->L;
+    struct frame *f = r->frame;
+    int box = p[4];
+    if (!in_upvalues(f) || !r->refs)
+        tine__malformed(r, "an upvalue outside of a function");
+    lua_rawgeti(L, r->refs, (lua_Integer)get_be32(p) + 1);
+    if (!lua_isfunction(L, -1) || lua_iscfunction(L, -1) || !lua_upvalueid(L, -1, box))
+        tine__malformed(r, "a reference to an upvalue that is not there");
+    lua_upvaluejoin(L, f->at, (int)f->i - 1, -1, box);
+    lua_pop(L, 1);
+    r->handled = true;
+}
+
+static void set_upvalue(struct reader *r, struct frame *f) {
+    if (!lua_setupvalue(r->L, f->at, (int)f->i - 1))
+        tine__malformed(r, "an upvalue too many");
+}
+
+/* ---- call environments ---- */
+
+/* Keep (function, upvalue) in the list envs[-number]: when the environment comes to be, it goes
+** there. */
+static void await_env(struct reader *r, const struct frame *f, unsigned number) {
+    lua_State *L = r->L;
+    if (lua_rawgeti(L, r->envs, -(lua_Integer)number) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, r->envs, -(lua_Integer)number);
+    }
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+    lua_pushvalue(L, f->at);
+    lua_rawseti(L, -2, n + 1);
+    lua_pushinteger(L, (lua_Integer)f->i - 1);
+    lua_rawseti(L, -2, n + 2);
+    lua_pop(L, 1);
+}
+
+void tine__op_env(struct reader *r, unsigned number) {
+    lua_State *L = r->L;
+    struct frame *f = r->frame;
+    if (number == 0) {
+        lua_pushglobaltable(L);
+        return;
+    }
+    if (!in_upvalues(f))
+        tine__malformed(r, "an environment outside of a function");
+    if (!r->envs || lua_rawgeti(L, r->envs, number) != LUA_TTABLE) {
+        if (r->envs) {
+            lua_pop(L, 1);
+            await_env(r, f, number);
+        }
+        lua_pushglobaltable(L);
+    }
+    set_upvalue(r, f);
+    r->handled = true;
+}
+
+/* Push a table whose other reads and writes go to the globals. */
+static void new_env(lua_State *L) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 2);
+    lua_pushglobaltable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_setfield(L, -2, "__newindex");
+    lua_setmetatable(L, -2);
+}
+
+/* Push the call environment of that number, made now if there was no need for it before. */
+static void push_env(struct reader *r, unsigned number) {
+    lua_State *L = r->L;
+    if (lua_rawgeti(L, r->envs, number) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    new_env(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, r->envs, number);
+    if (lua_rawgeti(L, r->envs, -(lua_Integer)number) == LUA_TTABLE) {
+        lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+        for (lua_Integer i = 1; i < n; i += 2) {
+            lua_rawgeti(L, -1, i);
+            lua_rawgeti(L, -2, i + 1);
+            int box = (int)lua_tointeger(L, -1);
+            lua_pushvalue(L, -4);
+            lua_setupvalue(L, -3, box);
+            lua_pop(L, 2);
+        }
+    }
+    lua_pop(L, 1);
+}
+
+void tine__op_held(struct reader *r, unsigned why) {
+    if (!in_global(r->frame))
+        tine__malformed(r, "a global outside of a function");
+    r->held = true;
+    r->why = (uint8_t)why;
+    lua_pushnil(r->L);
+}
+
+/* Name and value of a global are on top. The worker's own comes first. */
+static void set_global(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    int name = lua_gettop(L) - 1;
+    bool note = r->note, held = r->held;
+    r->note = r->held = false;
+    if (held) {
+        lua_rawgeti(L, r->self, ST_HELD);
+        lua_pushvalue(L, name);
+        lua_pushinteger(L, r->why);
+        lua_rawset(L, -3);
+        r->c->held = true;
+    } else if (!tine__has_global(L, name)) {
+        if (note)
+            luaL_error(L, "%s", lua_tostring(L, name + 1));
+        push_env(r, f->env);
+        lua_pushvalue(L, name);
+        if (lua_rawget(L, -2) == LUA_TNIL) {
+            lua_pushvalue(L, name);
+            lua_pushvalue(L, name + 1);
+            lua_rawset(L, -4);
+        }
+    }
+    lua_settop(L, name - 1);
+}
+
+static void global_item(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    if (f->i == 2 + f->m) {
+        lua_Integer env = lua_tointeger(L, -1);
+        if (!lua_isinteger(L, -1) || env < 1 || env > 255)
+            tine__malformed(r, "globals of no environment");
+        f->env = (uint8_t)env;
+        lua_pop(L, 1);
+    } else if (!in_global(f)) {
+        if (lua_type(L, -1) != LUA_TSTRING)
+            tine__malformed(r, "the name of a global is no string");
+    } else {
+        if (!r->envs && !r->held)
+            tine__malformed(r, "globals in a message that announces none");
+        set_global(r, f);
+    }
+}
+
+static void function_item(struct reader *r, struct frame *f) {
+    if (f->i == 1) {
+        function_code(r, f);
+    } else if (!in_upvalues(f)) {
+        global_item(r, f);
+    } else if (r->handled) {
+        r->handled = false;
+    } else {
+        set_upvalue(r, f);
+    }
+}
+
+/* ---- objects, classes, notes ---- */
+
+static void string_item(struct reader *r) {
+    if (lua_type(r->L, -1) != LUA_TSTRING)
+        tine__malformed(r, "a name that is no string");
+}
+
+/* Replace the name on top by the record of the class that this process has, or nil. */
+static bool find_class(lua_State *L, int name) {
+    if (!tine__classes_push(L))
+        return false;
+    lua_pushvalue(L, name);
+    if (lua_rawget(L, -2) == LUA_TTABLE) {
+        lua_remove(L, -2);
+        return true;
+    }
+    lua_pop(L, 2);
+    return false;
+}
+
+/* On the stack: name, decode function, plain value. */
+static void object_end(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    if (find_class(L, f->at)) { /* the class as it is here, with its own identity */
+        if (lua_rawgeti(L, -1, CLASS_DECODE) == LUA_TFUNCTION)
+            lua_replace(L, f->at + 1);
+        lua_settop(L, f->at + 2);
+    }
+    lua_pushvalue(L, f->at + 1);
+    lua_pushvalue(L, f->at + 2);
+    int status = lua_pcall(L, 1, 1, 0);
+    if (status == LUA_ERRMEM)
+        lua_error(L);
+    if (status != LUA_OK)
+        luaL_error(L, "the decode function of class '%s' failed: %s", lua_tostring(L, f->at),
+                   luaL_tolstring(L, -1, NULL));
+    lua_replace(L, f->at);
+    lua_settop(L, f->at);
+    if (f->marked) {
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, r->refs, (lua_Integer)f->m + 1);
+    }
+}
+
+static void class_item(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    if (f->i == 1) {
+        string_item(r);
+        f->m = find_class(L, f->at);
+        if (f->m) {
+            lua_rawgeti(L, -1, CLASS_METATABLE);
+            lua_replace(L, f->at);
+            lua_settop(L, f->at);
+        }
+    } else if (!r->note && !lua_istable(L, -1)) {
+        tine__malformed(r, "a class that is no table");
+    } else if (r->note && !f->m) {
+        luaL_error(L, "class '%s' is not registered in this process, and it cannot travel: %s",
+                   lua_tostring(L, f->at), lua_tostring(L, -1));
+    }
+}
+
+/* On the stack: this process's metatable or the class's name, and the table that came. */
+static void class_end(struct reader *r, struct frame *f) {
+    r->note = false;
+    if (!f->m)
+        lua_replace(r->L, f->at);
+    lua_settop(r->L, f->at);
+}
+
+static void note_end(struct reader *r, struct frame *f) {
+    string_item(r);
+    if (f->parent->kind == FRAME_CLASS)
+        number_object(r, f->parent);
+    else if (!in_global(f->parent))
+        tine__malformed(r, "a note in a wrong place");
+    r->note = true;
+}
+
+/* ---- all ---- */
+
+void tine__op_item(struct reader *r, struct frame *f) {
+    if (f->i == 0) /* the marker */
+        return;
+    switch (f->kind) {
+    case FRAME_TABLE:
+        table_item(r, f);
+        break;
+    case FRAME_FUNCTION:
+        function_item(r, f);
+        break;
+    case FRAME_NAME:
+    case FRAME_TEXT:
+    case FRAME_SOURCE:
+        string_item(r);
+        break;
+    case FRAME_OBJECT:
+        if (f->i == 1)
+            string_item(r);
+        break;
+    case FRAME_CLASS:
+        class_item(r, f);
+        break;
+    }
+}
+
+void tine__op_end(struct reader *r, struct frame *f) {
+    switch (f->kind) {
+    case FRAME_TABLE: /* table, metatable: last, so that __gc and __mode see the finished table */
+        lua_setmetatable(r->L, -2);
+        break;
+    case FRAME_NAME:
+        tine__resolve_name(r, f, f->at);
+        break;
+    case FRAME_TEXT:
+        tine__resolve_text(r);
+        break;
+    case FRAME_SOURCE:
+        tine__load_source(r);
+        break;
+    case FRAME_OBJECT:
+        object_end(r, f);
+        break;
+    case FRAME_CLASS:
+        class_end(r, f);
+        break;
+    case FRAME_NOTE:
+        note_end(r, f);
+        break;
+    }
+}

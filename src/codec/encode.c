@@ -1,0 +1,660 @@
+/* Lua values to bytes.
+**
+** A table is written in one pass over lua_next. Keys that come as 1, 2, 3 ... become items of a
+** msgpack array; the first other key ends that: if there were no items yet the table is a plain map,
+** else its header is widened in place to the operation OP_TABLE. Access is raw throughout, and
+** nothing here allocates Lua objects in the usual case, so neither metamethods nor finalizers run.
+*/
+#include "codec/internal.h"
+#include "codec/pack.h"
+
+#include <stdlib.h>
+
+#include "base/sys.h"
+
+/* ---- errors, marks, points ---- */
+
+int tine__encode_nomem(struct encoder *e) {
+    lua_pushliteral(e->L, "not enough memory to encode a value");
+    return TINE_ENOMEM;
+}
+
+static inline int room(struct encoder *e, size_t n) {
+    return likely(buf_reserve(e->out, n) == 0) ? 0 : tine__encode_nomem(e);
+}
+
+static int add_mark(struct encoder *e, uint32_t ordinal) {
+    if (e->nmarks == e->marks_cap) {
+        uint32_t cap = e->marks_cap ? e->marks_cap * 2 : 32;
+        uint32_t *marks = sys.realloc(e->marks, cap * sizeof *marks);
+        if (!marks)
+            return tine__encode_nomem(e);
+        e->marks = marks;
+        e->marks_cap = cap;
+    }
+    e->marks[e->nmarks++] = ordinal;
+    return 0;
+}
+
+struct encode_point tine__encode_mark(const struct encoder *e) {
+    return (struct encode_point){e->out->len, e->seen.len, e->nmarks,
+                                 e->ordinals, e->nenvs,    e->levels};
+}
+
+void tine__encode_rewind(struct encoder *e, const struct encode_point *p) {
+    e->out->len = p->len;
+    seen_cut(&e->seen, p->seen);
+    e->nmarks = p->nmarks;
+    e->ordinals = p->ordinals;
+    e->nenvs = p->nenvs;
+    e->levels = p->levels;
+    /* Marks set since are gone; an object that is marked twice does no harm. */
+    for (uint32_t i = 0; i < e->seen.len; i++)
+        e->seen.entries[i].marked = false;
+}
+
+/* ---- identity ---- */
+
+int tine__encode_ref(struct encoder *e, struct seen_entry *s) {
+    int err = room(e, PACK_MAX);
+    if (err)
+        return err;
+    if (!s->marked) {
+        if ((err = add_mark(e, s->ordinal)))
+            return err;
+        s->marked = true;
+    }
+    char bytes[5];
+    put_be32(bytes, s->ordinal);
+    bytes[4] = (char)s->upvalue;
+    if (s->upvalue) {
+        pack_ext(e->out, 5, EXT_UPREF);
+        pack_ext_body(e->out, bytes, 5);
+    } else {
+        pack_ext(e->out, 4, EXT_REF);
+        pack_ext_body(e->out, bytes, 4);
+    }
+    return 0;
+}
+
+/* Between two segments of a call any code may run and the collector with it, so an address seen in
+** the function segment may belong to another object by now. The weak table knows. */
+bool tine__encode_same(struct encoder *e, const struct seen_entry *s, int idx) {
+    lua_State *L = e->L;
+    if (!e->arguments || s >= e->seen.entries + e->fn_seen)
+        return true;
+    lua_rawgeti(L, e->self, ST_WEAK);
+    lua_rawgeti(L, -1, (lua_Integer)s->ordinal + 1);
+    bool same = s->upvalue ? lua_isfunction(L, -1) && lua_upvalueid(L, -1, s->upvalue) == s->key
+                           : lua_rawequal(L, -1, idx);
+    lua_pop(L, 2);
+    return same;
+}
+
+void tine__encode_number(struct encoder *e, struct seen_entry *s, int idx) {
+    s->ordinal = e->ordinals++;
+    if (e->weak) {
+        lua_pushvalue(e->L, idx);
+        lua_rawseti(e->L, e->weak, (lua_Integer)s->ordinal + 1);
+    }
+}
+
+/* ---- tables: layout ---- */
+
+/* OP_TABLE's head before it is shortened: array 32, the operation, uint 32 items. */
+#define OP_HEAD 13
+/* Bodies up to this are moved to shorten their head; this keeps deep nesting linear. */
+#define SHORTEN_MAX 4096
+
+struct layout {
+    size_t head;       /* offset of the header */
+    unsigned head_len; /* of a plain array's or map's: 1, 3 or 5 */
+    enum { LAYOUT_ARRAY, LAYOUT_MAP, LAYOUT_OP } kind;
+    lua_Integer items; /* array items written */
+    lua_Integer skip;  /* integer keys up to this are among them, out of turn */
+    uint64_t pairs;
+};
+
+static unsigned head_len(uint64_t n) {
+    return n < 16 ? 1 : n < 65536 ? 3 : 5;
+}
+
+/* Write the header of an array or a map into the bytes reserved for it. */
+static void put_head(unsigned char *p, unsigned len, uint64_t n, unsigned char fix,
+                     unsigned char wide) {
+    if (len == 1) {
+        p[0] = (unsigned char)(fix | n);
+    } else if (len == 3) {
+        p[0] = wide;
+        p[1] = (unsigned char)(n >> 8);
+        p[2] = (unsigned char)n;
+    } else {
+        p[0] = (unsigned char)(wide + 1);
+        put_be32(p + 1, (uint32_t)n);
+    }
+}
+
+static inline unsigned char *bytes_at(struct encoder *e, size_t at) {
+    return (unsigned char *)e->out->data + at;
+}
+
+/* Move what follows offset `at` by `by` bytes. */
+static int shift(struct encoder *e, size_t at, size_t by) {
+    int err = room(e, by + PACK_MAX);
+    if (err)
+        return err;
+    memmove(e->out->data + at + by, e->out->data + at, e->out->len - at);
+    e->out->len += by;
+    return 0;
+}
+
+static void begin_plain(struct encoder *e, struct layout *o, size_t len) {
+    o->kind = len ? LAYOUT_ARRAY : LAYOUT_MAP;
+    o->head_len = head_len(len);
+    e->out->len = o->head + o->head_len;
+}
+
+static int widen_to_op(struct encoder *e, struct layout *o) {
+    int err = shift(e, o->head + o->head_len, OP_HEAD + 1 - o->head_len);
+    if (err)
+        return err;
+    *bytes_at(e, o->head + OP_HEAD) = 0xc0; /* no metatable */
+    o->kind = LAYOUT_OP;
+    return 0;
+}
+
+static int widen_map(struct encoder *e, struct layout *o) {
+    unsigned len = head_len(o->pairs);
+    int err = shift(e, o->head + o->head_len, len - o->head_len);
+    o->head_len = len;
+    return err;
+}
+
+static void finish_op(struct encoder *e, struct layout *o) {
+    uint64_t count = 3 + (uint64_t)o->items + 2 * o->pairs;
+    unsigned char head[OP_HEAD + PACK_MAX];
+    struct buf b = {.data = (char *)head, .cap = sizeof head};
+    unsigned char *at = bytes_at(e, o->head);
+    size_t body = e->out->len - o->head - OP_HEAD;
+    if (body > SHORTEN_MAX) {
+        put_head(at, 5, count, 0x90, 0xdc);
+        memcpy(at + 5, (unsigned char[]){0xd4, EXT_OP, OP_TABLE, 0xce}, 4);
+        put_be32(at + 9, (uint32_t)o->items);
+        return;
+    }
+    pack_array(&b, (size_t)count);
+    pack_bytes(&b, (unsigned char[]){0xd4, EXT_OP, OP_TABLE}, 3);
+    pack_uint32(&b, (uint32_t)o->items);
+    memcpy(at, head, b.len);
+    memmove(at + b.len, at + OP_HEAD, body);
+    e->out->len -= OP_HEAD - b.len;
+}
+
+static void finish(struct encoder *e, struct layout *o) {
+    if (o->kind == LAYOUT_OP)
+        finish_op(e, o);
+    else if (o->kind == LAYOUT_ARRAY)
+        put_head(bytes_at(e, o->head), o->head_len, (uint64_t)o->items, 0x90, 0xdc);
+    else if (o->pairs == 0)
+        *bytes_at(e, o->head) = 0x90;
+    else
+        put_head(bytes_at(e, o->head), o->head_len, o->pairs, 0x80, 0xde);
+}
+
+/* ---- tables: content ---- */
+
+static int put_nils(struct encoder *e, lua_Integer n) {
+    int err = room(e, (size_t)n + PACK_MAX);
+    if (err)
+        return err;
+    memset(e->out->data + e->out->len, 0xc0, (size_t)n);
+    e->out->len += (size_t)n;
+    return 0;
+}
+
+/* Items from the key nil on, as long as the keys come in order, with few holes. 1: the pair on the
+** stack is none; 0: that was all. */
+static int encode_items(struct encoder *e, int t, lua_Integer len, struct layout *o,
+                        const struct step *up) {
+    lua_State *L = e->L;
+    struct step step = {.up = up, .kind = STEP_INDEX};
+    lua_Integer i = 0, holes = 0;
+    int err;
+    while (lua_next(L, t)) {
+        lua_Integer k = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+        if (unlikely(k != i + 1)) {
+            lua_Integer gap = k - i - 1;
+            if (k <= i || k > len || holes + gap > i - holes + 8) {
+                o->items = i;
+                return 1;
+            }
+            if ((err = put_nils(e, gap)))
+                return err;
+            holes += gap;
+        }
+        step.n = i = k;
+        if (unlikely((err = tine__encode_value(e, -1, &step))))
+            return err;
+        lua_pop(L, 1);
+    }
+    o->items = i;
+    return 0;
+}
+
+static lua_Integer count_keys(lua_State *L, int t) {
+    lua_Integer n = 0;
+    for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1))
+        n++;
+    return n;
+}
+
+/* The rest of a sequence whose items do not come in order (they lie in the hash part). */
+static int encode_rest(struct encoder *e, int t, lua_Integer len, struct layout *o,
+                       const struct step *up) {
+    struct step step = {.up = up, .kind = STEP_INDEX};
+    for (lua_Integer i = o->items + 1; i <= len; i++) {
+        lua_rawgeti(e->L, t, i);
+        step.n = i;
+        int err = tine__encode_value(e, -1, &step);
+        if (err)
+            return err;
+        lua_pop(e->L, 1);
+    }
+    o->items = o->skip = len;
+    return 0;
+}
+
+static bool skipped(lua_State *L, const struct layout *o) {
+    if (!lua_isinteger(L, -2))
+        return false;
+    lua_Integer k = lua_tointeger(L, -2);
+    return k >= 1 && k <= o->skip;
+}
+
+static int encode_pair(struct encoder *e, struct layout *o, const struct step *up) {
+    struct step step = {.up = up, .kind = STEP_KEY_SELF, .at = lua_gettop(e->L) - 1};
+    int err = tine__encode_value(e, -2, &step);
+    if (unlikely(err))
+        return err;
+    step.kind = STEP_KEY;
+    if (unlikely((err = tine__encode_value(e, -1, &step))))
+        return err;
+    o->pairs++;
+    if (o->kind == LAYOUT_MAP && unlikely(head_len(o->pairs) != o->head_len))
+        return widen_map(e, o);
+    return 0;
+}
+
+/* All pairs from the one that lies on the stack. */
+static int encode_pairs(struct encoder *e, int t, struct layout *o, const struct step *up) {
+    lua_State *L = e->L;
+    int err = 0;
+    if (o->kind == LAYOUT_ARRAY && o->items == 0)
+        begin_plain(e, o, 0);
+    do {
+        if (unlikely(o->skip) && skipped(L, o))
+            goto next;
+        if (unlikely(o->kind == LAYOUT_ARRAY) && (err = widen_to_op(e, o)))
+            return err;
+        if (unlikely((err = encode_pair(e, o, up))))
+            return err;
+    next:
+        lua_pop(L, 1);
+    } while (lua_next(L, t));
+    return 0;
+}
+
+/* Does the array stop at an integer key out of turn, in a table that is dense all the same? */
+static bool out_of_turn(lua_State *L, int t, lua_Integer len) {
+    if (!lua_isinteger(L, -2))
+        return false;
+    lua_Integer k = lua_tointeger(L, -2);
+    return k >= 1 && k <= len && len / 2 <= count_keys(L, t) + 4;
+}
+
+/* Everything after the header. */
+static int encode_content(struct encoder *e, int t, struct layout *o, const struct step *up) {
+    lua_State *L = e->L;
+    lua_Integer len = (lua_Integer)lua_rawlen(L, t);
+    lua_pushnil(L);
+    int err = len ? encode_items(e, t, len, o, up) : lua_next(L, t);
+    if (err == 1 && len && out_of_turn(L, t, len)) {
+        lua_pop(L, 2);
+        if ((err = encode_rest(e, t, len, o, up)))
+            return err;
+        lua_pushnil(L);
+        err = lua_next(L, t);
+    }
+    if (err == 1)
+        err = encode_pairs(e, t, o, up);
+    if (err == 0)
+        finish(e, o);
+    return err;
+}
+
+static int begin_op(struct encoder *e, struct layout *o, int meta, const struct step *up) {
+    struct step step = {.up = up, .kind = STEP_METATABLE};
+    int err = room(e, OP_HEAD + PACK_MAX);
+    if (err)
+        return err;
+    o->kind = LAYOUT_OP;
+    e->out->len += OP_HEAD;
+    return tine__encode_metatable(e, meta, &step);
+}
+
+/* A table by value; `meta` is the index of its metatable, or 0. */
+static int encode_by_value(struct encoder *e, int t, int meta, const struct step *up) {
+    struct layout o = {.head = e->out->len};
+    int err = 0;
+    if (unlikely(++e->levels > MAX_LEVELS))
+        return tine__encode_fail(e, up, "nested more than %d levels deep", MAX_LEVELS);
+    if (meta)
+        err = begin_op(e, &o, meta, up);
+    else
+        begin_plain(e, &o, lua_rawlen(e->L, t));
+    if (likely(!err))
+        err = encode_content(e, t, &o, up);
+    e->levels--;
+    return err;
+}
+
+/* ---- registered classes ---- */
+
+/* Push the record of the metatable at `meta`; false, and nothing, when it is not registered. */
+static bool class_of(struct encoder *e, int meta) {
+    if (!e->classes)
+        return false;
+    lua_pushvalue(e->L, meta);
+    if (lua_rawget(e->L, e->classes) == LUA_TTABLE)
+        return true;
+    lua_pop(e->L, 1);
+    return false;
+}
+
+static int put_op(struct encoder *e, unsigned count, enum wire_op op) {
+    int err = room(e, PACK_MAX);
+    if (err)
+        return err;
+    pack_array(e->out, count);
+    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, (unsigned char)op}, 3);
+    return 0;
+}
+
+int tine__encode_note(struct encoder *e, int text) {
+    int err = put_op(e, 2, OP_NOTE);
+    return err ? err : tine__encode_value(e, text, NULL);
+}
+
+/* Keep a value that only the message refers to, so that its address stays its own. */
+static void anchor(struct encoder *e, int idx) {
+    lua_State *L = e->L;
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, e->anchors, (lua_Integer)lua_rawlen(L, e->anchors) + 1);
+}
+
+/* What the class's encode function makes of the value at `idx`, pushed. */
+static int call_encode(struct encoder *e, int idx, int class, const struct step *up) {
+    lua_State *L = e->L;
+    lua_rawgeti(L, class, CLASS_ENCODE);
+    lua_pushvalue(L, idx);
+    int status = lua_pcall(L, 1, 1, 0);
+    if (status == LUA_ERRMEM)
+        return lua_error(L);
+    if (status == LUA_OK) {
+        anchor(e, lua_gettop(L));
+        return 0;
+    }
+    luaL_tolstring(L, -1, NULL);
+    lua_rawgeti(L, class, CLASS_NAME);
+    return tine__encode_fail(e, up, "the encode function of class '%s' failed: %s",
+                             lua_tostring(L, -1), lua_tostring(L, -2));
+}
+
+/* A value of a registered class; its record is on top of the stack. */
+static int encode_object(struct encoder *e, int idx, const struct step *up) {
+    lua_State *L = e->L;
+    int class = lua_gettop(L), err;
+    bool found;
+    if (++e->levels > MAX_LEVELS)
+        return tine__encode_fail(e, up, "nested more than %d levels deep", MAX_LEVELS);
+    lua_rawgeti(L, class, CLASS_NAME);
+    struct step step = {.up = up, .kind = STEP_DECODE, .at = lua_gettop(L)};
+    if ((err = put_op(e, 4, OP_OBJECT)) || (err = tine__encode_value(e, -1, &step)))
+        return err;
+    lua_rawgeti(L, class, CLASS_DECODE);
+    if ((err = tine__encode_value(e, lua_gettop(L), &step)))
+        return err;
+    step.kind = STEP_ENCODED;
+    if ((err = call_encode(e, idx, class, up)) ||
+        (err = tine__encode_value(e, lua_gettop(L), &step)))
+        return err;
+    struct seen_entry *s = tine__seen_put(&e->seen, lua_topointer(L, idx), &found);
+    if (!s)
+        return tine__encode_nomem(e);
+    s->kind = SEEN_OBJECT;
+    e->levels--;
+    lua_settop(L, class - 1);
+    return 0;
+}
+
+/* A registered metatable as a value or as a metatable: its name, and itself by value for a process
+** where nobody registered it. The record is on top of the stack. */
+static int encode_class(struct encoder *e, int t, const struct step *up) {
+    lua_State *L = e->L;
+    int err, top = lua_gettop(L);
+    bool found;
+    lua_rawgeti(L, top, CLASS_NAME);
+    if ((err = put_op(e, 3, OP_CLASS)) || (err = tine__encode_value(e, -1, up)))
+        return err;
+    struct encode_point point = tine__encode_mark(e);
+    int meta = lua_getmetatable(L, t) ? lua_gettop(L) : 0;
+    err = encode_by_value(e, t, meta, up);
+    if (err == TINE_ESERIALIZE) {
+        int text = lua_gettop(L);
+        tine__encode_rewind(e, &point);
+        /* The entry of `t` itself lies before the point and keeps its ordinal. */
+        err = tine__encode_note(e, text);
+    }
+    (void)found;
+    if (!err)
+        lua_settop(L, top - 1);
+    return err;
+}
+
+int tine__encode_metatable(struct encoder *e, int meta, const struct step *up) {
+    const void *p = lua_topointer(e->L, meta);
+    int r = tine__name_encode(e, meta, p, true, NULL);
+    if (r)
+        return r < 0 ? r : 0;
+    if (!class_of(e, meta)) {
+        if ((r = tine__name_missing_table(e, p)))
+            return r;
+    } else {
+        lua_pop(e->L, 1);
+    }
+    return tine__encode_value(e, meta, up);
+}
+
+/* ---- values ---- */
+
+/* Find or make the entry of the object at `idx`. *found: a reference to it has been written. */
+static int meet(struct encoder *e, int idx, const void *p, const struct step *step, bool *found) {
+    struct seen_entry *s = tine__seen_put(&e->seen, p, found);
+    if (unlikely(!s))
+        return tine__encode_nomem(e);
+    if (likely(!*found))
+        return 0;
+    if (likely(tine__encode_same(e, s, idx))) {
+        if (s->kind == SEEN_OPEN)
+            return tine__encode_fail(e, step,
+                                     "cannot send a value whose encoded form holds the "
+                                     "value itself");
+        return tine__encode_ref(e, s);
+    }
+    s->key = e; /* the old one is dead: nothing has this address any more */
+    return tine__seen_put(&e->seen, p, found) ? 0 : tine__encode_nomem(e);
+}
+
+int tine__encode_meet(struct encoder *e, int idx, const void *p, const struct step *step,
+                      bool *found) {
+    return meet(e, idx, p, step, found);
+}
+
+/* The entry that `meet` made. */
+static inline struct seen_entry *newest(struct encoder *e) {
+    return &e->seen.entries[e->seen.len - 1];
+}
+
+/* A table with a metatable (on top of the stack), or one that may be a registered metatable. */
+static int encode_special(struct encoder *e, int t, int meta, const struct step *step) {
+    lua_State *L = e->L;
+    tine__encode_number(e, newest(e), t);
+    if (class_of(e, t))
+        return encode_class(e, t, step);
+    if (meta && class_of(e, meta)) {
+        if (lua_rawgeti(L, -1, CLASS_ENCODE) != LUA_TNIL) {
+            newest(e)->kind = SEEN_OPEN;
+            lua_pop(L, 1);
+            return encode_object(e, t, step);
+        }
+        lua_pop(L, 2);
+    }
+    return encode_by_value(e, t, meta, step);
+}
+
+static int encode_table(struct encoder *e, int t, const struct step *step) {
+    lua_State *L = e->L;
+    const void *p = lua_topointer(L, t);
+    int top = lua_gettop(L), err;
+    bool found;
+    if (unlikely(p == e->c->globals)) {
+        pack_bytes(e->out, (unsigned char[]){0xd4, EXT_ENV, 0}, 3);
+        return 0;
+    }
+    if (unlikely((err = meet(e, t, p, step, &found)) || found))
+        return err;
+    if (unlikely((err = tine__name_encode(e, t, p, false, NULL)))) {
+        seen_cut(&e->seen, e->seen.len - 1);
+        return err < 0 ? err : 0;
+    }
+    if (unlikely(!lua_checkstack(L, 20)))
+        return tine__encode_nomem(e);
+    int meta = lua_getmetatable(L, t) ? top + 1 : 0;
+    if (unlikely(meta || e->classes)) {
+        err = encode_special(e, t, meta, step);
+    } else {
+        tine__encode_number(e, newest(e), t);
+        err = encode_by_value(e, t, 0, step);
+    }
+    if (likely(!err))
+        lua_settop(L, top);
+    return err;
+}
+
+static int refuse_userdata(struct encoder *e, int idx, const struct step *step) {
+    lua_State *L = e->L;
+    const char *type = "userdata";
+    if (lua_getmetatable(L, idx)) {
+        lua_pushliteral(L, "__name");
+        if (lua_rawget(L, -2) == LUA_TSTRING)
+            type = lua_tostring(L, -1);
+    }
+    return tine__encode_fail(e, step,
+                             "cannot send a userdata (%s); create it in the task, or tell "
+                             "tine.register how its class travels",
+                             type);
+}
+
+static int encode_userdata(struct encoder *e, int idx, const struct step *step) {
+    lua_State *L = e->L;
+    const void *p = lua_topointer(L, idx);
+    int top = lua_gettop(L);
+    bool found;
+    int err = meet(e, idx, p, step, &found);
+    if (err || found)
+        return err;
+    if (!lua_checkstack(L, 20))
+        return tine__encode_nomem(e);
+    if (lua_getmetatable(L, idx) && class_of(e, -1)) {
+        tine__encode_number(e, newest(e), idx);
+        if (lua_rawgeti(L, -1, CLASS_ENCODE) != LUA_TNIL) {
+            newest(e)->kind = SEEN_OPEN;
+            lua_pop(L, 1);
+            err = encode_object(e, idx, step);
+            if (!err)
+                lua_settop(L, top);
+            return err;
+        }
+    }
+    lua_settop(L, top);
+    seen_cut(&e->seen, e->seen.len - 1);
+    if ((err = tine__name_encode(e, idx, p, false, NULL)))
+        return err < 0 ? err : 0;
+    err = tine__name_missing(e);
+    return err ? err : refuse_userdata(e, idx, step);
+}
+
+static int encode_light(struct encoder *e, int idx, const struct step *step) {
+    const void *p = lua_touserdata(e->L, idx);
+    if (!p) {
+        pack_bytes(e->out, (unsigned char[]){0xd4, EXT_NULL, 0}, 3);
+        return 0;
+    }
+    int err = tine__name_encode(e, idx, p, false, NULL);
+    if (err)
+        return err < 0 ? err : 0;
+    err = tine__name_missing(e);
+    return err ? err
+               : tine__encode_fail(e, step,
+                                   "cannot send a light userdata: an address means nothing "
+                                   "in another process");
+}
+
+static int encode_string(struct encoder *e, int idx, const struct step *step) {
+    size_t len;
+    const char *s = lua_tolstring(e->L, idx, &len);
+    if (unlikely(len > UINT32_MAX))
+        return tine__encode_fail(e, step, "cannot send a string of 4 GiB or more");
+    int err = room(e, len + PACK_MAX);
+    if (unlikely(err))
+        return err;
+    pack_str(e->out, len);
+    pack_bytes(e->out, s, len);
+    return 0;
+}
+
+int tine__encode_value(struct encoder *e, int idx, const struct step *step) {
+    lua_State *L = e->L;
+    int err = room(e, PACK_MAX);
+    if (unlikely(err))
+        return err;
+    switch (lua_type(L, idx)) {
+    case LUA_TNIL:
+        pack_nil(e->out);
+        return 0;
+    case LUA_TBOOLEAN:
+        if (lua_toboolean(L, idx))
+            pack_true(e->out);
+        else
+            pack_false(e->out);
+        return 0;
+    case LUA_TNUMBER:
+        if (lua_isinteger(L, idx))
+            pack_int64(e->out, lua_tointeger(L, idx));
+        else
+            pack_double(e->out, lua_tonumber(L, idx));
+        return 0;
+    case LUA_TSTRING:
+        return encode_string(e, idx, step);
+    case LUA_TTABLE:
+        return encode_table(e, lua_absindex(L, idx), step);
+    case LUA_TFUNCTION:
+        return tine__encode_fn_value(e, lua_absindex(L, idx), step);
+    case LUA_TUSERDATA:
+        return encode_userdata(e, lua_absindex(L, idx), step);
+    case LUA_TLIGHTUSERDATA:
+        return encode_light(e, idx, step);
+    default:
+        return tine__encode_fail(e, step, "cannot send a coroutine; create it in the task");
+    }
+}

@@ -1,0 +1,270 @@
+/* What the files of the codec share.
+**
+**     encode.c      values to bytes           decode.c      bytes to values: the parser's callbacks
+**     encode_fn.c   functions to bytes        decode_op.c   what is more than plain msgpack
+**     code.c        a function's code: dump, id, hash, load
+**     globals.c     which globals a function reads and assigns
+**     names.c       what loaded modules hold, by address
+**     registry.c    tine.register             path.c        "argument 2: key "x"[3]: ..."
+**     seen.c        what a message has met    codec.c       the codec itself, segments
+**
+** Lua values that a codec keeps are in one table (its *state table*), held by a registry reference;
+** memory of its own is freed by its __gc. What encoding and decoding need while they run is in an
+** encoder and a decoder, userdata that are *taken* and put back: an error that passes through simply
+** leaves them to the collector, and a registered function that uses the codec again finds them taken
+** and makes others.
+*/
+#ifndef TINE_CODEC_INTERNAL_H
+#define TINE_CODEC_INTERNAL_H
+
+#include "codec/codec.h"
+
+#include <lauxlib.h>
+
+#include "base/error.h"
+#include "codec/seen.h"
+#include "codec/wire.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Slots of the state table. */
+enum {
+    ST_ENCODER = 1, /* userdata */
+    ST_DECODER,     /* userdata */
+    ST_CACHE,       /* weak keys: function -> index of its struct code */
+    ST_GLOBALS,     /* index of struct code -> list of names: read ones, then assigned ones */
+    ST_MAKERS,      /* code id -> function that makes a closure, or false: load it each time */
+    ST_PATHS,       /* names.c: 3 strings each */
+    ST_FOUND,       /* names.c: module -> whether a path finds it */
+    ST_ORIGINS,     /* C function or text -> light userdata, its origin */
+    ST_WEAK,        /* weak values: ordinal -> object of the function segment */
+    ST_TEXTS,       /* text -> length of the module's name in it */
+    ST_HELD,        /* global that stayed at home -> enum wire_held; of the call decoded last */
+    ST_STUBS,       /* number of upvalues -> dump of a function with so many */
+    ST_COUNT = ST_STUBS,
+};
+
+/* ---- code.c ---- */
+
+/* The code of Lua functions that are one prototype. */
+struct code {
+    uint32_t id;       /* in the store; 0: travels inline */
+    int32_t index;     /* in ST_GLOBALS, and if positive in codec.codes (from 1) */
+    uint32_t nreads;   /* globals read and never assigned, not Lua's own */
+    uint32_t nassigns; /* globals assigned */
+    uint64_t hash;     /* of the dump */
+    char *dump;        /* only when inline */
+    size_t len;
+    uint8_t nups;
+    uint8_t env;    /* index of the upvalue _ENV, 0 for none */
+    bool loaded;    /* came by id, hash checked, its maker is in ST_MAKERS */
+    char *stripped; /* stripped dump, by which another closure of this code is recognized */
+    size_t stripped_len;
+    const char *source; /* for comparing, never read */
+    int line, last, nparams;
+    struct code *next; /* same bucket or list */
+    const struct codec_origin *origin;
+};
+
+#define CODE_BUCKETS 256
+#define MAX_CODES 16384
+
+/* ---- names.c ---- */
+
+enum name_kind { NAME_MODULE, NAME_HELD, NAME_FUNCTION, NAME_CFUNCTION, NAME_USERDATA };
+
+struct name {
+    const void *key;
+    uint32_t path;           /* index in ST_PATHS, from 0 */
+    uint32_t wire, wire_len; /* its operation in names.bytes, made at first use */
+    uint8_t kind;
+    uint8_t parts; /* 1..3: module, field, field of field */
+    bool builtin;  /* one of Lua's own modules */
+    const struct codec_origin *origin;
+};
+
+struct names {
+    struct name *slots;
+    uint32_t mask, used, paths;
+    struct buf bytes;
+    uint64_t sum; /* of package.loaded, when the index was built */
+    bool built;
+    const void *plain[64]; /* tables lately found to have no name */
+};
+
+/* ---- the codec ---- */
+
+struct codec {
+    struct codec_options options;
+    int ref;                 /* of the state table */
+    const void *globals;     /* address of the globals table */
+    struct encoder *encoder; /* the one in ST_ENCODER */
+    struct decoder *decoder;
+    struct code *buckets[CODE_BUCKETS];
+    struct code **codes; /* by index - 1 */
+    uint32_t ncodes, codes_cap;
+    struct code *making; /* not yet anywhere else */
+    struct code **by_id; /* by id */
+    uint32_t by_id_len;
+    const void *lately[8]; /* functions whose code was recognized lately */
+    uint32_t lately_at;
+    struct names names;
+    bool held; /* ST_HELD has something */
+};
+
+/* ---- encoding ---- */
+
+/* Where the encoder is, from the innermost outwards: a list on the C stack, read when it fails. */
+struct step {
+    const struct step *up;
+    enum step_kind {
+        STEP_ARGUMENT, /* n: its number */
+        STEP_RESULT,   /* n */
+        STEP_KEY,      /* at: stack index of the key */
+        STEP_INDEX,    /* n: an array item */
+        STEP_KEY_SELF, /* the key itself */
+        STEP_UPVALUE,  /* at: the function, n: which */
+        STEP_METATABLE,
+        STEP_GLOBAL,  /* at: the name */
+        STEP_ENCODED, /* at: the class's name */
+        STEP_DECODE,  /* at: the class's name */
+    } kind;
+    int at;
+    lua_Integer n;
+};
+
+#define ENCODE_AGAIN (-1000) /* a module was loaded meanwhile: start the segment again */
+
+struct encoder {
+    lua_State *L;
+    struct codec *c;
+    struct buf *out;
+    struct seen seen;
+    uint32_t *marks;
+    uint32_t nmarks, marks_cap;
+    uint32_t ordinals; /* objects so far */
+    int self;          /* stack index of the state table */
+    int weak;          /* of ST_WEAK, or 0 when not needed */
+    int classes;       /* of the table of registered classes, or 0 */
+    int anchors;       /* of a table that keeps what encode functions gave, or 0 */
+    int levels;
+    uint32_t nenvs; /* call environments so far */
+    bool globals;   /* call environments occur in this segment */
+    bool busy;
+    bool arguments; /* encoding an argument segment */
+    bool checked;   /* package.loaded was looked at for this segment */
+    bool has_function;
+    const void *memo_fn; /* the function that code_of saw last, and its code */
+    struct code *memo_code;
+    struct code *passing; /* codes that are not kept, the codec having too many already */
+    uint32_t fn_seen, fn_ordinals, fn_envs; /* where the function segment ended */
+};
+
+/* All give 0 or a negative code; with one the message is on top of the Lua stack, and whatever lies
+** between is left there for the outermost to drop. */
+int tine__encode_value(struct encoder *e, int idx, const struct step *step);
+int tine__encode_fn_value(struct encoder *e, int idx, const struct step *step);
+/* A table that serves as a metatable. */
+int tine__encode_metatable(struct encoder *e, int meta, const struct step *step);
+/* Append a note: why a value stayed at home. */
+int tine__encode_note(struct encoder *e, int text);
+/* Find or make the entry (the newest then) of the object at `idx`, whose address is `p`. *found: a
+** reference to it has been written. */
+int tine__encode_meet(struct encoder *e, int idx, const void *p, const struct step *step,
+                      bool *found);
+/* Append a reference to what `seen` says, and mark it. */
+int tine__encode_ref(struct encoder *e, struct seen_entry *s);
+/* Is the object at `idx` the very one that was met (and not another at the address of a dead one)? */
+bool tine__encode_same(struct encoder *e, const struct seen_entry *s, int idx);
+/* Give the object at `idx`, whose entry is new, its ordinal. */
+void tine__encode_number(struct encoder *e, struct seen_entry *s, int idx);
+
+/* A point to which the encoder can go back. */
+struct encode_point {
+    size_t len;
+    uint32_t seen, nmarks, ordinals, nenvs;
+    int levels;
+};
+struct encode_point tine__encode_mark(const struct encoder *e);
+void tine__encode_rewind(struct encoder *e, const struct encode_point *p);
+
+/* Append " a.b: cannot ..." messages; push the text and give TINE_ESERIALIZE. */
+int tine__encode_fail(struct encoder *e, const struct step *step, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int tine__encode_nomem(struct encoder *e);
+/* For the message of a function: "report.lua:12", pushed. */
+const char *tine__push_place(lua_State *L, int fn);
+
+/* ---- code.c ---- */
+
+/* The code of the Lua function at `idx`, dumped and stored if it is new. 0 or an error as above. */
+int tine__code_of(struct encoder *e, int idx, struct code **out);
+/* The code of an id as it came in a message, its maker in place. Raises. */
+const struct code *tine__code_by_id(lua_State *L, struct codec *c, int self, lua_Integer id);
+/* Push a new closure of a code that came by id. Raises. */
+void tine__code_push(lua_State *L, struct codec *c, int self, const struct code *code);
+/* Push a new closure of code that came inline: hash (8 bytes), dump. Gives nups. Raises. */
+int tine__code_push_inline(lua_State *L, const char *p, size_t len);
+uint64_t tine__code_hash(const char *p, size_t len);
+void tine__code_free(struct codec *c);
+/* Free a list of codes and empty it. */
+void tine__codes_free(struct code **list);
+/* Origin of the Lua function at idx, named `name` or looked up among the globals when NULL. */
+const struct codec_origin *tine__origin_of(struct encoder *e, int idx, const char *name);
+
+/* ---- maker.c ---- */
+
+/* Push a function each call of which makes a new closure of the dumped code, with new upvalues that
+** are nil; false, and nothing, when it cannot be had. May raise memory errors. */
+bool tine__push_maker(lua_State *L, int self, const char *dump, size_t len, int nups);
+
+/* ---- globals.c ---- */
+
+/* Push the list of names of globals in a dump whose upvalue number `env` is _ENV: read ones first,
+** then assigned ones. False, with nothing pushed, if the dump is not understood. */
+bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, uint32_t *nreads,
+                      uint32_t *nassigns);
+/* Where the parts of a dump lie. */
+struct dump_parts {
+    size_t source, source_len; /* offset of the encoded chunk name and its encoded length */
+    size_t name;               /* offset and length of its characters */
+    size_t name_len;
+    size_t upvalues; /* offset of the main function's upvalue descriptions (3 bytes each) */
+    int nups;
+};
+bool tine__dump_parts(const char *dump, size_t len, struct dump_parts *out);
+
+/* ---- names.c ---- */
+
+/* Append the operation that names the value at `idx` (address `p`), if a loaded module holds it and
+** api.md lets it go by name. 1: done; 0: it has no name; negative: error. */
+int tine__name_encode(struct encoder *e, int idx, const void *p, bool as_metatable,
+                      const struct name **which);
+/* Something has no name: if package.loaded changed since the index was built, build it again and
+** give ENCODE_AGAIN. */
+int tine__name_missing(struct encoder *e);
+/* The same for a table, of which many come by that have no name. */
+int tine__name_missing_table(struct encoder *e, const void *p);
+/* "string.rep", pushed. */
+const char *tine__name_push(struct encoder *e, const struct name *n);
+void tine__names_free(struct codec *c);
+
+/* ---- registry.c ---- */
+
+enum { CLASS_NAME = 1, CLASS_METATABLE, CLASS_ENCODE, CLASS_DECODE };
+
+/* Push the table of classes (by name and by metatable), or nothing and false when there is none. */
+bool tine__classes_push(lua_State *L);
+
+/* ---- codec.c ---- */
+
+/* Empty ST_HELD. */
+void tine__forget_held(lua_State *L, struct codec *c, int self);
+
+/* ---- segment.c ---- */
+
+/* Read a segment of exactly `len` bytes. Raises. */
+void tine__segment_read(lua_State *L, const char *p, size_t len, struct segment *out);
+
+#endif

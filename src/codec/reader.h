@@ -1,0 +1,91 @@
+/* What the two files of the decoder share. */
+#ifndef TINE_CODEC_READER_H
+#define TINE_CODEC_READER_H
+
+#include "codec/internal.h"
+
+/* What an open container of the message is. */
+enum frame_kind {
+    FRAME_TOP,     /* outside of all */
+    FRAME_PENDING, /* an array whose first item decides what it is */
+    FRAME_ROOT,    /* the array of arguments or results: items stay on the Lua stack */
+    FRAME_ARRAY,
+    FRAME_MAP,
+    FRAME_TABLE, /* from here on: operations */
+    FRAME_FUNCTION,
+    FRAME_NAME,
+    FRAME_OBJECT,
+    FRAME_TEXT,
+    FRAME_CLASS,
+    FRAME_NOTE,
+    FRAME_SOURCE,
+};
+
+/* One for each level of nesting; lies in the parser's own stack. */
+struct frame {
+    struct frame *parent;
+    uint32_t n, i; /* items in all, items done */
+    uint32_t m; /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here */
+    int at;     /* stack index of the table or function */
+    uint8_t kind;
+    uint8_t env; /* FUNCTION: number of its call environment */
+    bool marked; /* OBJECT: something points back to it */
+};
+
+struct mark_list {
+    const unsigned char *p, *end;
+};
+
+struct reader {
+    lua_State *L;
+    struct codec *c;
+    struct frame *frame; /* the innermost */
+    struct frame top;
+    uint32_t ordinal; /* of the next object */
+    uint32_t next;    /* the next ordinal that something points back to */
+    struct mark_list marks[2];
+    size_t budget;        /* items that the rest of the segment can hold */
+    int self, refs, envs; /* stack indices: state table, marked objects, call environments */
+    bool globals;         /* call environments occur */
+    bool values;          /* the body is an array of values */
+    bool rooted;          /* and it was one */
+    bool handled;         /* the item needed nothing on the stack */
+    bool note, held;      /* what came as the value of a global */
+    uint8_t why;          /* enum wire_held */
+    uint32_t nvalues;
+};
+
+/* The object on top is the next one of the message; `parent` is what it lies in. */
+void tine__keep_object(struct reader *r, const struct frame *parent);
+static inline void number_object(struct reader *r, const struct frame *parent) {
+    if (unlikely(r->ordinal == r->next))
+        tine__keep_object(r, parent);
+    r->ordinal++;
+}
+/* Step to the next marked ordinal. */
+void tine__next_mark(struct reader *r);
+
+/* The marker of an operation came as the first item of the frame. */
+void tine__op_begin(struct reader *r, struct frame *f, unsigned op);
+/* An item of it came (and lies on top). */
+void tine__op_item(struct reader *r, struct frame *f);
+void tine__op_end(struct reader *r, struct frame *f);
+/* Extensions with a meaning only inside of functions. */
+void tine__op_upref(struct reader *r, const unsigned char *p);
+void tine__op_env(struct reader *r, unsigned number);
+void tine__op_held(struct reader *r, unsigned why);
+
+int tine__malformed(struct reader *r, const char *what);
+
+/* ---- resolve.c ---- */
+
+/* Replace the strings at stack index `first` to the top by what they name: module, field, field. */
+void tine__resolve_name(struct reader *r, struct frame *f, int first);
+/* Replace the text on top by the function it names. */
+void tine__resolve_text(struct reader *r);
+/* Replace the Lua source on top by the function of that chunk. */
+void tine__load_source(struct reader *r);
+/* Has this process the global whose name is at `name`? */
+bool tine__has_global(lua_State *L, int name);
+
+#endif

@@ -1,0 +1,368 @@
+/* From the stack to a segment: what tine__encode_function and its like have in common. */
+#include "codec/internal.h"
+#include "codec/pack.h"
+
+#include <stdlib.h>
+
+#include "base/sys.h"
+
+struct job {
+    struct codec *c;
+    struct buf *out;
+    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_VALUES } kind;
+    int first, n; /* stack indices */
+    const struct codec_origin **origin;
+    int err;
+};
+
+/* ---- the encoder: taken and put back ---- */
+
+static int encoder_gc(lua_State *L) {
+    struct encoder *e = lua_touserdata(L, 1);
+    tine__seen_free(&e->seen);
+    tine__codes_free(&e->passing);
+    free(e->marks);
+    e->marks = NULL;
+    return 0;
+}
+
+static struct encoder *encoder_new(lua_State *L, int self) {
+    struct encoder *e = lua_newuserdatauv(L, sizeof *e, 0);
+    *e = (struct encoder){0};
+    if (luaL_newmetatable(L, "tine.encoder")) {
+        lua_pushcfunction(L, encoder_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, self, ST_ENCODER);
+    return e;
+}
+
+/* Push the encoder, which nobody else uses now. */
+static struct encoder *encoder_take(lua_State *L, struct codec *c, int self) {
+    if (likely(c->encoder && !c->encoder->busy))
+        lua_rawgeti(L, self, ST_ENCODER);
+    else
+        c->encoder = encoder_new(L, self);
+    c->encoder->busy = true;
+    return c->encoder;
+}
+
+static void encoder_put_back(lua_State *L, struct codec *c, struct encoder *e, int self) {
+    if (unlikely(c->encoder != e)) { /* a registered function made another meanwhile */
+        lua_pushvalue(L, self + 1);
+        lua_rawseti(L, self, ST_ENCODER);
+        c->encoder = e;
+    }
+    if (unlikely(e->seen.cap > 65536)) { /* after a huge message */
+        tine__seen_free(&e->seen);
+        e->has_function = false;
+    }
+    e->busy = false;
+}
+
+/* ---- the function segment ---- */
+
+static const struct codec_origin *cached_origin(struct encoder *e, int key,
+                                                const struct codec_origin *o) {
+    lua_State *L = e->L;
+    const struct codec_store *store = &e->c->options.store;
+    if (!store->origin)
+        return NULL;
+    lua_rawgeti(L, e->self, ST_ORIGINS);
+    lua_pushvalue(L, key);
+    lua_rawget(L, -2);
+    const struct codec_origin *kept = lua_touserdata(L, -1);
+    if (!kept && (kept = store->origin(store->ctx, o))) {
+        lua_pushvalue(L, key);
+        lua_pushlightuserdata(L, (void *)kept);
+        lua_rawset(L, -4);
+    }
+    lua_pop(L, 2);
+    return kept;
+}
+
+static int encode_text(struct encoder *e, const struct job *j) {
+    lua_State *L = e->L;
+    struct codec_origin o = {.name = lua_tostring(L, j->first), .source = ""};
+    if (j->origin)
+        *j->origin = cached_origin(e, j->first, &o);
+    if (buf_reserve(e->out, PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_array(e->out, 2);
+    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_TEXT}, 3);
+    return tine__encode_value(e, j->first, NULL);
+}
+
+static int encode_callable(struct encoder *e, const struct job *j) {
+    lua_State *L = e->L;
+    struct codec_origin o = {.name = "callable table", .source = ""};
+    bool callable = false;
+    if (lua_getmetatable(L, j->first)) {
+        lua_pushliteral(L, "__call");
+        callable = lua_rawget(L, -2) != LUA_TNIL;
+        lua_pop(L, 2);
+    }
+    if (!callable)
+        return tine__encode_fail(e, NULL, "cannot call a %s in a task", luaL_typename(L, j->first));
+    lua_pushstring(L, o.name);
+    if (j->origin)
+        *j->origin = cached_origin(e, lua_gettop(L), &o);
+    lua_pop(L, 1);
+    return tine__encode_value(e, j->first, NULL);
+}
+
+/* Is the function at `fn` one that goes by name? Then *origin is set. */
+static bool named_origin(struct encoder *e, int fn, const struct codec_origin **origin) {
+    lua_State *L = e->L;
+    const struct name *name = NULL;
+    size_t len = e->out->len;
+    if (tine__name_encode(e, fn, lua_topointer(L, fn), false, &name) != 1)
+        return false;
+    e->out->len = len;
+    int top = lua_gettop(L);
+    const char *text = tine__name_push(e, name);
+    if (lua_iscfunction(L, fn)) {
+        struct codec_origin o = {.name = text, .source = "[C]"};
+        *origin = cached_origin(e, fn, &o);
+    } else {
+        *origin = name->origin ? name->origin : tine__origin_of(e, fn, text);
+        ((struct name *)name)->origin = *origin;
+    }
+    lua_settop(L, top);
+    return true;
+}
+
+/* For a label, also of a function that cannot be sent. */
+static int find_origin(struct encoder *e, int fn, const struct codec_origin **origin) {
+    struct code *code;
+    if (named_origin(e, fn, origin) || lua_iscfunction(e->L, fn))
+        return 0;
+    int err = tine__code_of(e, fn, &code);
+    if (!err)
+        *origin = code->origin;
+    return err;
+}
+
+static int encode_callee(struct encoder *e, const struct job *j) {
+    lua_State *L = e->L;
+    int err;
+    switch (lua_type(L, j->first)) {
+    case LUA_TFUNCTION:
+        if (j->origin && (err = find_origin(e, j->first, j->origin)))
+            return err;
+        return tine__encode_fn_value(e, j->first, NULL);
+    case LUA_TSTRING:
+        return encode_text(e, j);
+    default:
+        return encode_callable(e, j);
+    }
+}
+
+/* Weak values, so that nothing lives longer because it was sent. */
+static void push_weak(lua_State *L, struct encoder *e) {
+    if (lua_rawgeti(L, e->self, ST_WEAK) == LUA_TTABLE && e->fn_ordinals < 1000)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, e->self, ST_WEAK);
+}
+
+/* ---- any segment ---- */
+
+static int encode_body(struct encoder *e, const struct job *j) {
+    if (j->kind == JOB_FUNCTION)
+        return encode_callee(e, j);
+    struct step step = {.kind = j->kind == JOB_ARGUMENTS ? STEP_ARGUMENT : STEP_RESULT};
+    if (buf_reserve(e->out, PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_array(e->out, (size_t)j->n);
+    for (int i = 0; i < j->n; i++) {
+        step.n = i + 1;
+        int err = tine__encode_value(e, j->first + i, &step);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int compare_marks(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Sort the marks, drop those that are there twice. */
+static void tidy_marks(struct encoder *e) {
+    uint32_t n = 0;
+    qsort(e->marks, e->nmarks, sizeof *e->marks, compare_marks);
+    for (uint32_t i = 0; i < e->nmarks; i++)
+        if (i == 0 || e->marks[i] != e->marks[i - 1])
+            e->marks[n++] = e->marks[i];
+    e->nmarks = n;
+}
+
+static int finish_segment(struct encoder *e, size_t start) {
+    size_t body = e->out->len - start - SEGMENT_HEAD;
+    if (body > UINT32_MAX)
+        return tine__encode_fail(e, NULL, "cannot send more than 4 GiB at once");
+    if (e->nmarks) {
+        tidy_marks(e);
+        if (buf_reserve(e->out, (size_t)e->nmarks * 4))
+            return tine__encode_nomem(e);
+        for (uint32_t i = 0; i < e->nmarks; i++, e->out->len += 4)
+            put_le32(e->out->data + e->out->len, e->marks[i]);
+    }
+    put_le32(e->out->data + start, (uint32_t)body);
+    put_le32(e->out->data + start + 4, e->nmarks | (e->globals ? SEGMENT_GLOBALS : 0));
+    return 0;
+}
+
+static void forget(struct encoder *e, const struct job *j) {
+    bool arguments = j->kind == JOB_ARGUMENTS;
+    seen_cut(&e->seen, arguments ? e->fn_seen : 0);
+    for (uint32_t i = 0; i < e->seen.len; i++)
+        e->seen.entries[i].marked = false;
+    e->ordinals = arguments ? e->fn_ordinals : 0;
+    e->nenvs = arguments ? e->fn_envs : 0;
+    tine__codes_free(&e->passing);
+    e->nmarks = 0;
+    e->levels = 0;
+    e->globals = false;
+    e->arguments = arguments;
+}
+
+static int encode_once(struct encoder *e, const struct job *j) {
+    size_t start = e->out->len;
+    forget(e, j);
+    if (buf_reserve(e->out, SEGMENT_HEAD))
+        return tine__encode_nomem(e);
+    e->out->len += SEGMENT_HEAD;
+    int err = encode_body(e, j);
+    if (likely(!err))
+        err = finish_segment(e, start);
+    if (unlikely(err))
+        e->out->len = start;
+    return err;
+}
+
+static void prepare(lua_State *L, struct encoder *e, const struct job *j, int self) {
+    e->L = L;
+    e->c = j->c;
+    e->out = j->out;
+    e->self = self;
+    e->weak = e->classes = e->anchors = 0;
+    e->checked = false;
+    e->memo_fn = NULL;
+    if (j->kind != JOB_ARGUMENTS)
+        e->has_function = false;
+    if (j->kind == JOB_FUNCTION) {
+        push_weak(L, e);
+        e->weak = lua_gettop(L);
+    }
+    if (unlikely(tine__classes_push(L))) {
+        e->classes = lua_gettop(L);
+        lua_newtable(L);
+        e->anchors = lua_gettop(L);
+    }
+}
+
+/* Encode; on failure the message is pushed, and nothing else either way. */
+static int run(lua_State *L, const struct job *j) {
+    int base = lua_gettop(L), err;
+    luaL_checkstack(L, 40, "encoding");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, j->c->ref);
+    struct encoder *e = encoder_take(L, j->c, base + 1);
+    prepare(L, e, j, base + 1);
+    int top = lua_gettop(L);
+    if (j->kind == JOB_ARGUMENTS && unlikely(!e->has_function)) {
+        err = tine__encode_fail(e, NULL, "no function was encoded before these arguments");
+    } else {
+        while ((err = encode_once(e, j)) == ENCODE_AGAIN)
+            lua_settop(L, top);
+    }
+    if (j->kind == JOB_FUNCTION && !err) {
+        e->has_function = true;
+        e->fn_seen = e->seen.len;
+        e->fn_ordinals = e->ordinals;
+        e->fn_envs = e->nenvs;
+    }
+    encoder_put_back(L, j->c, e, base + 1);
+    if (err)
+        lua_replace(L, base + 1);
+    lua_settop(L, base + (err ? 1 : 0));
+    return err;
+}
+
+/* With registered classes Lua code runs meanwhile, which may change a table under lua_next. */
+static int run_protected(lua_State *L) {
+    struct job *j = lua_touserdata(L, 1);
+    j->first = 2;
+    j->err = run(L, j);
+    return j->err ? 1 : 0;
+}
+
+static int start(lua_State *L, struct job *j) {
+    luaL_checkstack(L, j->n + 10, "encoding");
+    if (likely(!tine__classes_push(L)))
+        return run(L, j);
+    size_t len = j->out->len;
+    lua_pop(L, 1);
+    lua_pushcfunction(L, run_protected);
+    lua_pushlightuserdata(L, j);
+    for (int i = 0; i < j->n; i++)
+        lua_pushvalue(L, j->first + i);
+    int status = lua_pcall(L, j->n + 1, 1, 0);
+    if (status != LUA_OK)
+        j->out->len = len;
+    if (status == LUA_ERRMEM)
+        return lua_error(L);
+    if (status != LUA_OK)
+        return TINE_ESERIALIZE;
+    if (!j->err)
+        lua_pop(L, 1);
+    return j->err;
+}
+
+int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
+                          const struct codec_origin **origin) {
+    struct job j = {c, out, JOB_FUNCTION, lua_absindex(L, fn), 1, origin, 0};
+    if (origin)
+        *origin = NULL;
+    return start(L, &j);
+}
+
+int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
+    struct job j = {c, out, JOB_ARGUMENTS, lua_absindex(L, first), n, NULL, 0};
+    return start(L, &j);
+}
+
+int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
+    struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, NULL, 0};
+    return start(L, &j);
+}
+
+/* ---- reading ---- */
+
+size_t tine__segment_length(const char *p, size_t len) {
+    return segment_length(p, len);
+}
+
+void tine__segment_read(lua_State *L, const char *p, size_t len, struct segment *out) {
+    if (tine__segment_length(p, len) != len || len == 0)
+        luaL_error(L, "malformed message: not a whole segment");
+    uint32_t n = get_le32(p + 4);
+    out->body = p + SEGMENT_HEAD;
+    out->len = get_le32(p);
+    out->marks = (const unsigned char *)out->body + out->len;
+    out->nmarks = n & ~SEGMENT_GLOBALS;
+    out->globals = n & SEGMENT_GLOBALS;
+    for (uint32_t i = 1; i < out->nmarks; i++)
+        if (get_le32(out->marks + 4 * i) <= get_le32(out->marks + 4 * i - 4))
+            luaL_error(L, "malformed message: marks out of order");
+}

@@ -1,0 +1,74 @@
+/* Numbers of the wire format; codec.h documents it. */
+#ifndef TINE_CODEC_WIRE_H
+#define TINE_CODEC_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "codec/segment.h"
+
+enum wire_ext {
+    EXT_REF = 1,             /* u32 big endian: ordinal of an object */
+    EXT_UPREF = 2,           /* u32 ordinal of a function, u8 index: that upvalue */
+    EXT_ENV = 3,             /* u8: 0 the globals table, 1..255 call environment of that number */
+    EXT_NULL = 4,            /* u8 0: light userdata NULL */
+    EXT_OP = SEGMENT_EXT_OP, /* u8 operation: first item of an array that is no plain array */
+    EXT_HELD = 6,            /* u8 enum wire_held: a global that stayed at home */
+};
+
+enum wire_op {
+    OP_TABLE = 1,
+    OP_FUNCTION = 2,
+    OP_NAME = 3,
+    OP_OBJECT = 4,
+    OP_TEXT = SEGMENT_OP_TEXT,
+    OP_CLASS = 6,
+    OP_NOTE = 7,
+    OP_SOURCE = SEGMENT_OP_SOURCE,
+};
+
+enum wire_held {
+    HELD_ASSIGNED = 0, /* tasks assign it */
+    HELD_NONE = 1,     /* globals = "none" */
+};
+
+/* Tables, functions and registered objects may lie so deep in each other. */
+#define MAX_LEVELS 1000
+/* Environments of one call that are told apart; the last number is shared by the rest. */
+#define MAX_ENVS 200
+
+struct segment {
+    const char *body;
+    size_t len;
+    const unsigned char *marks; /* u32 little endian each */
+    uint32_t nmarks;
+    bool globals;
+};
+
+static inline uint32_t get_le32(const void *at) {
+    const unsigned char *p = at;
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline void put_le32(void *at, uint32_t v) {
+    unsigned char *p = at;
+    p[0] = (unsigned char)v;
+    p[1] = (unsigned char)(v >> 8);
+    p[2] = (unsigned char)(v >> 16);
+    p[3] = (unsigned char)(v >> 24);
+}
+
+static inline uint32_t get_be32(const void *at) {
+    const unsigned char *p = at;
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline void put_be32(void *at, uint32_t v) {
+    unsigned char *p = at;
+    p[0] = (unsigned char)(v >> 24);
+    p[1] = (unsigned char)(v >> 16);
+    p[2] = (unsigned char)(v >> 8);
+    p[3] = (unsigned char)v;
+}
+
+#endif
