@@ -7,6 +7,8 @@
 
 set(default_timeout 60)
 
+add_library(tine_objects_archive ALIAS tine_static)
+
 add_executable(guard tests/guard.c)
 target_compile_definitions(guard PRIVATE _GNU_SOURCE)
 target_compile_options(guard PRIVATE ${warnings})
@@ -43,7 +45,7 @@ function(tine_c_test)
       set(test ${T_NAME})
     endif()
     string(REPLACE "/" "_" target test_${test})
-    add_executable(${target} ${T_SOURCES} $<TARGET_OBJECTS:${objects}>)
+    add_executable(${target} ${T_SOURCES})
     set_target_properties(${target} PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests
@@ -53,12 +55,13 @@ function(tine_c_test)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
     target_compile_options(${target} PRIVATE ${warnings} -UNDEBUG ${options})
     target_link_options(${target} PRIVATE ${options})
-    target_link_libraries(${target} PRIVATE tine_needs PkgConfig::LUA m)
+    target_link_libraries(${target} PRIVATE ${objects}_archive tine_needs PkgConfig::LUA m)
     tine_guarded_test(${test} ${T_TIMEOUT} "c;${T_LABELS}" $<TARGET_FILE:${target}>)
   endforeach()
 endfunction()
 
-# The object library of a variant, made at its first use, and the options it was compiled with.
+# The object library of a variant, made at its first use (<name>_archive: the same as an archive, of
+# which a test takes only what it needs), and the options it was compiled with.
 function(tine_variant_objects variant objects options)
   if(variant STREQUAL "plain")
     set(${objects} tine_objects PARENT_SCOPE)
@@ -72,6 +75,8 @@ function(tine_variant_objects variant objects options)
   endif()
   if(NOT TARGET tine_objects_${variant})
     tine_core_objects(tine_objects_${variant} ${flags} -UNDEBUG)
+    add_library(tine_objects_${variant}_archive STATIC EXCLUDE_FROM_ALL
+      $<TARGET_OBJECTS:tine_objects_${variant}>)
   endif()
   set(${objects} tine_objects_${variant} PARENT_SCOPE)
   set(${options} "${flags}" PARENT_SCOPE)
