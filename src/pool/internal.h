@@ -30,7 +30,8 @@ struct wait_entry {
     int fd; /* wakes it when it does not lead */
 };
 
-/* Origins that items point to live as long as the pool. */
+/* Origins that items point to: each is kept once, and lives as long as the pool. */
+#define ORIGIN_BUCKETS 256
 struct origin_node {
     struct codec_origin origin; /* first member */
     struct origin_node *next;
@@ -80,7 +81,7 @@ struct pool {
 
     struct list waiters; /* struct wait_entry: threads that sleep */
     unsigned waiting;    /* threads inside tine__wait: they take results in themselves */
-    struct origin_node *origins;
+    struct origin_node *origins[ORIGIN_BUCKETS];
     int notify;          /* eventfd of tine__pool_fileno, -1 */
     struct wakeup wakeup;
     pthread_t manager;

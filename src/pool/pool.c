@@ -18,11 +18,12 @@ static void free_pool(struct pool *p) {
         p->backend->ops->close(p->backend);
     tine__wakeup_close(&p->wakeup);
     tine__close(&p->notify);
-    while (p->origins) {
-        struct origin_node *node = p->origins;
-        p->origins = node->next;
-        free(node);
-    }
+    for (unsigned i = 0; i < ORIGIN_BUCKETS; i++)
+        while (p->origins[i]) {
+            struct origin_node *node = p->origins[i];
+            p->origins[i] = node->next;
+            free(node);
+        }
     tine__failure_unref(p->reason);
     pthread_mutex_destroy(&p->lock);
     free(p->queued);

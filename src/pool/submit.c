@@ -62,20 +62,40 @@ uint32_t tine__pool_put_code(void *pool, const struct codec_code *code) {
     return id;
 }
 
-const struct codec_origin *tine__pool_put_origin(void *pool, const struct codec_origin *origin) {
-    struct pool *p = pool;
+static unsigned origin_bucket(const struct codec_origin *o) {
+    uint32_t h = 2166136261u ^ (uint32_t)o->line; /* FNV-1a */
+    for (const char *p = o->name; *p; p++)
+        h = (h ^ (unsigned char)*p) * 16777619u;
+    return h % ORIGIN_BUCKETS;
+}
+
+static bool same_origin(const struct codec_origin *a, const struct codec_origin *b) {
+    return a->line == b->line && strcmp(a->name, b->name) == 0 && strcmp(a->source, b->source) == 0;
+}
+
+static struct origin_node *add_origin(struct pool *p, struct origin_node **bucket,
+                                      const struct codec_origin *origin) {
     struct origin_node *node = sys.malloc(sizeof *node);
     if (!node)
         return NULL;
-    pthread_mutex_lock(&p->lock);
-    struct heap *heap = p->backend->ops->heap(p->backend);
-    if (tine__store_origin(heap, origin, &node->origin)) {
-        node->next = p->origins;
-        p->origins = node;
-    } else {
+    if (!tine__store_origin(p->backend->ops->heap(p->backend), origin, &node->origin)) {
         free(node);
-        node = NULL;
+        return NULL;
     }
+    node->next = *bucket;
+    *bucket = node;
+    return node;
+}
+
+const struct codec_origin *tine__pool_put_origin(void *pool, const struct codec_origin *origin) {
+    struct pool *p = pool;
+    struct origin_node **bucket = &p->origins[origin_bucket(origin)];
+    pthread_mutex_lock(&p->lock);
+    struct origin_node *node = *bucket;
+    while (node && !same_origin(&node->origin, origin))
+        node = node->next;
+    if (!node)
+        node = add_origin(p, bucket, origin);
     pthread_mutex_unlock(&p->lock);
     return node ? &node->origin : NULL;
 }
