@@ -5,6 +5,7 @@
 ** by its stripped dump, which costs a fraction of a full dump and makes no wrong matches. Such
 ** closures enter the weak table only when they come a second time.
 */
+#include "codec/dump.h"
 #include "codec/internal.h"
 
 #include <stdlib.h>
@@ -194,26 +195,26 @@ static bool dump(lua_State *L, int fn, bool strip, char **out, size_t *len) {
 /* The source text of a function made by load() is its chunk name, and travels with the dump. Of a
 ** long one the short form, which is all that messages show, is enough. */
 static bool shorten(lua_State *L, int fn, struct code *code) {
-    struct dump_parts parts;
+    struct dump_function f;
     lua_Debug ar;
-    if (!tine__dump_parts(code->dump, code->len, &parts) || parts.name_len < 256 ||
-        strchr("@=", code->dump[parts.name]))
+    if (!tine__dump_main(code->dump, code->len, &f) || f.source_len < 256 ||
+        strchr("@=", *f.source))
         return true;
     lua_pushvalue(L, fn);
     lua_getinfo(L, ">S", &ar);
-    size_t n = strlen(ar.short_src), rest = parts.source + parts.source_len;
+    size_t n = strlen(ar.short_src);
     char *bytes = sys.malloc(code->len);
     if (!bytes)
         return false;
-    memcpy(bytes, code->dump, parts.source);
-    char *p = bytes + parts.source;
+    memcpy(bytes, code->dump, f.start);
+    char *p = bytes + f.start;
     *p++ = (char)(0x80 | (n + 2)); /* "=" and the name, LUA_IDSIZE at most */
     *p++ = '=';
     memcpy(p, ar.short_src, n);
-    memcpy(p + n, code->dump + rest, code->len - rest);
+    memcpy(p + n, code->dump + f.source_end, code->len - f.source_end);
     free(code->dump);
     code->dump = bytes;
-    code->len = (size_t)(p + n - bytes) + code->len - rest;
+    code->len = (size_t)(p + n - bytes) + code->len - f.source_end;
     return true;
 }
 
@@ -354,7 +355,7 @@ static const char *read_all(lua_State *L, void *ud, size_t *len) {
 }
 
 /* Push the function of a dump whose hash has been checked. */
-static void load_dump(lua_State *L, const char *p, size_t len) {
+void tine__load_dump(lua_State *L, const char *p, size_t len) {
     struct reading r = {p, len};
     if (lua_load(L, read_all, &r, "=(task)", "b") != LUA_OK)
         luaL_error(L, "cannot load the code of a function: %s", lua_tostring(L, -1));
@@ -392,11 +393,11 @@ const struct code *tine__code_by_id(lua_State *L, struct codec *c, int self, lua
     struct codec_code bytes = stored(L, c, id);
     if (tine__code_hash(bytes.bytes, bytes.len) != bytes.hash)
         luaL_error(L, "the code of a function was damaged on its way");
-    load_dump(L, bytes.bytes, bytes.len);
+    tine__load_dump(L, bytes.bytes, bytes.len);
     if (!code)
         code = adopt(L, c, self, (uint32_t)id, lua_gettop(L), &bytes);
     lua_rawgeti(L, self, ST_MAKERS);
-    if (!tine__push_maker(L, self, bytes.bytes, bytes.len, code->nups))
+    if (!tine__push_maker(L, bytes.bytes, bytes.len, code->nups))
         lua_pushboolean(L, 0);
     lua_rawseti(L, -2, id);
     lua_pop(L, 2);
@@ -413,7 +414,7 @@ void tine__code_push(lua_State *L, struct codec *c, int self, const struct code 
     }
     lua_pop(L, 2);
     struct codec_code bytes = stored(L, c, code->id);
-    load_dump(L, bytes.bytes, bytes.len);
+    tine__load_dump(L, bytes.bytes, bytes.len);
 }
 
 int tine__code_push_inline(lua_State *L, const char *p, size_t len) {
@@ -423,7 +424,7 @@ int tine__code_push_inline(lua_State *L, const char *p, size_t len) {
     uint64_t hash = get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
     if (tine__code_hash(p + 8, len - 8) != hash)
         luaL_error(L, "the code of a function was damaged on its way");
-    load_dump(L, p + 8, len - 8);
+    tine__load_dump(L, p + 8, len - 8);
     lua_pushvalue(L, -1);
     lua_getinfo(L, ">u", &ar);
     return ar.nups;

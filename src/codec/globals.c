@@ -6,77 +6,13 @@
 ** from probes that this Lua compiles. If a dump does not look as expected, no name is found, and
 ** globals then do not travel.
 */
+#include "codec/dump.h"
 #include "codec/internal.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/buf.h"
-
-/* ---- a cursor over a dump ---- */
-
-#define HEADER_LEN 31 /* signature to LUAC_NUM, with 8-byte integers and floats */
-#define SOURCE_AT (HEADER_LEN + 1)
-
-struct cursor {
-    const unsigned char *p, *end;
-    bool ok;
-};
-
-static const unsigned char *skip(struct cursor *c, size_t n) {
-    const unsigned char *at = c->p;
-    if (!c->ok || n > (size_t)(c->end - c->p)) {
-        c->ok = false;
-        return NULL;
-    }
-    c->p += n;
-    return at;
-}
-
-static unsigned byte(struct cursor *c) {
-    const unsigned char *p = skip(c, 1);
-    return p ? *p : 0;
-}
-
-/* Seven bits a byte, the highest first; the last byte has its top bit set. */
-static size_t number(struct cursor *c) {
-    size_t x = 0;
-    for (int i = 0; i < 10 && c->ok; i++) {
-        unsigned b = byte(c);
-        x = x << 7 | (b & 0x7f);
-        if (b & 0x80)
-            return x;
-    }
-    c->ok = false;
-    return 0;
-}
-
-static const char *string(struct cursor *c, size_t *len) {
-    size_t n = number(c);
-    *len = n ? n - 1 : 0;
-    return n ? (const char *)skip(c, n - 1) : NULL;
-}
-
-static struct cursor open_dump(const char *dump, size_t len) {
-    struct cursor c = {(const unsigned char *)dump, (const unsigned char *)dump + len, true};
-    const unsigned char *h = skip(&c, SOURCE_AT);
-    /* 4-byte instructions, 8-byte integers and floats: what HEADER_LEN supposes */
-    c.ok = c.ok && memcmp(h, LUA_SIGNATURE, 4) == 0 && h[4] == 0x54 && h[5] == 0 && h[12] == 4 &&
-           h[13] == 8 && h[14] == 8;
-    return c;
-}
-
-bool tine__dump_parts(const char *dump, size_t len, struct dump_parts *out) {
-    struct cursor c = open_dump(dump, len);
-    *out = (struct dump_parts){.source = SOURCE_AT};
-    if (!c.ok)
-        return false;
-    out->nups = c.p[-1];
-    const char *name = string(&c, &out->name_len);
-    out->source_len = (size_t)((const char *)c.p - dump) - SOURCE_AT;
-    out->name = name ? (size_t)(name - dump) : 0;
-    return c.ok;
-}
 
 /* ---- instructions ---- */
 
@@ -130,12 +66,12 @@ static unsigned char probe(lua_State *L, const char *text, size_t at) {
         return op;
     }
     if (lua_dump(L, write_some, &b, 1) == 0) {
-        struct cursor c = open_dump(bytes, b.len);
-        string(&c, &unused);
-        number(&c), number(&c);
-        skip(&c, 3);
-        size_t n = number(&c);
-        const unsigned char *code = skip(&c, 4 * n);
+        struct dump_cursor c = tine__dump_open(bytes, b.len);
+        tine__dump_string(&c, &unused);
+        tine__dump_number(&c), tine__dump_number(&c);
+        tine__dump_skip(&c, 3);
+        size_t n = tine__dump_number(&c);
+        const unsigned char *code = tine__dump_skip(&c, 4 * n);
         if (c.ok && at < n)
             op = (unsigned char)op_of(instruction(code, at));
     }
@@ -176,7 +112,7 @@ static struct opcodes opcodes(lua_State *L) {
 
 struct scan {
     lua_State *L;
-    struct cursor c;
+    struct dump_cursor c;
     struct opcodes ops;
     int set; /* stack index: name -> true if assigned, false if only read */
 };
@@ -243,55 +179,28 @@ static void scan_code(struct scan *s, const unsigned char *code, size_t n, int e
 
 /* Push a table of the string constants, by number. */
 static void push_constants(struct scan *s) {
-    size_t len, n = number(&s->c);
+    size_t len, n = tine__dump_number(&s->c);
     lua_newtable(s->L);
     for (size_t i = 0; i < n && s->c.ok; i++) {
-        const char *p = NULL;
-        switch (byte(&s->c)) {
-        case 0x00: /* nil */
-        case 0x01: /* false */
-        case 0x11: /* true */
-            break;
-        case 0x03: /* integer */
-        case 0x13: /* float */
-            skip(&s->c, 8);
-            break;
-        case 0x04: /* short and long string */
-        case 0x14:
-            p = string(&s->c, &len);
-            break;
-        default:
-            s->c.ok = false;
-        }
-        if (p && s->c.ok) {
-            lua_pushlstring(s->L, p, len);
-            lua_rawseti(s->L, -2, (lua_Integer)i + 1);
-        }
+        const char *p = tine__dump_constant(&s->c, &len);
+        if (!p)
+            continue;
+        lua_pushlstring(s->L, p, len);
+        lua_rawseti(s->L, -2, (lua_Integer)i + 1);
     }
 }
 
 /* The number of the upvalue that is the enclosing function's upvalue `env`; -1: none. */
 static int find_upvalue(struct scan *s, int env) {
     int found = -1;
-    size_t n = number(&s->c);
+    size_t n = tine__dump_number(&s->c);
     for (size_t i = 0; i < n && s->c.ok; i++) {
-        unsigned instack = byte(&s->c), index = byte(&s->c);
-        byte(&s->c); /* kind */
+        unsigned instack = tine__dump_byte(&s->c), index = tine__dump_byte(&s->c);
+        tine__dump_byte(&s->c); /* kind */
         if (!instack && env >= 0 && index == (unsigned)env)
             found = (int)i;
     }
     return found;
-}
-
-static void skip_debug(struct scan *s) {
-    size_t len, n = number(&s->c);
-    skip(&s->c, n);
-    for (n = number(&s->c); n > 0 && s->c.ok; n--)
-        number(&s->c), number(&s->c);
-    for (n = number(&s->c); n > 0 && s->c.ok; n--)
-        string(&s->c, &len), number(&s->c), number(&s->c);
-    for (n = number(&s->c); n > 0 && s->c.ok; n--)
-        string(&s->c, &len);
 }
 
 /* `outer` is the environment's number among the enclosing function's upvalues, or with `main` among
@@ -299,11 +208,12 @@ static void skip_debug(struct scan *s) {
 static void scan_function(struct scan *s, int outer, bool main) {
     size_t len;
     luaL_checkstack(s->L, 8, "nested functions");
-    string(&s->c, &len);
-    number(&s->c), number(&s->c);
-    skip(&s->c, 3);
-    size_t n = number(&s->c);
-    const unsigned char *code = n <= (size_t)(s->c.end - s->c.p) ? skip(&s->c, 4 * n) : NULL;
+    tine__dump_string(&s->c, &len);
+    tine__dump_number(&s->c), tine__dump_number(&s->c);
+    tine__dump_skip(&s->c, 3);
+    size_t n = tine__dump_number(&s->c);
+    const unsigned char *code =
+        n <= (size_t)(s->c.end - s->c.p) ? tine__dump_skip(&s->c, 4 * n) : NULL;
     s->c.ok = s->c.ok && code;
     push_constants(s);
     int env = find_upvalue(s, outer);
@@ -312,9 +222,9 @@ static void scan_function(struct scan *s, int outer, bool main) {
     if (s->c.ok && env >= 0)
         scan_code(s, code, n, env);
     lua_pop(s->L, 1);
-    for (n = number(&s->c); n > 0 && s->c.ok; n--)
+    for (n = tine__dump_number(&s->c); n > 0 && s->c.ok; n--)
         scan_function(s, env, false);
-    skip_debug(s);
+    tine__dump_debug(&s->c);
 }
 
 /* Append the names of `set` that are assigned, or are not, to the list on top. */
@@ -332,7 +242,7 @@ static uint32_t collect(lua_State *L, int set, bool assigned, lua_Integer at) {
 
 bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, uint32_t *nreads,
                       uint32_t *nassigns) {
-    struct scan s = {.L = L, .c = open_dump(dump, len), .ops = opcodes(L)};
+    struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L)};
     if (!s.c.ok || !s.ops.known)
         return false;
     lua_newtable(L);

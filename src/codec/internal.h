@@ -3,6 +3,7 @@
 **     encode.c      values to bytes           decode.c      bytes to values: the parser's callbacks
 **     encode_fn.c   functions to bytes        decode_op.c   what is more than plain msgpack
 **     code.c        a function's code: dump, id, hash, load
+**     maker.c       closures of it, fast       dump.c        the layout of a dump
 **     globals.c     which globals a function reads and assigns
 **     names.c       what loaded modules hold, by address
 **     registry.c    tine.register             path.c        "argument 2: key "x"[3]: ..."
@@ -41,8 +42,7 @@ enum {
     ST_WEAK,        /* weak values: ordinal -> object of the function segment */
     ST_TEXTS,       /* text -> length of the module's name in it */
     ST_HELD,        /* global that stayed at home -> enum wire_held; of the call decoded last */
-    ST_STUBS,       /* number of upvalues -> dump of a function with so many */
-    ST_COUNT = ST_STUBS,
+    ST_COUNT = ST_HELD,
 };
 
 /* ---- code.c ---- */
@@ -217,7 +217,9 @@ const struct codec_origin *tine__origin_of(struct encoder *e, int idx, const cha
 
 /* Push a function each call of which makes a new closure of the dumped code, with new upvalues that
 ** are nil; false, and nothing, when it cannot be had. May raise memory errors. */
-bool tine__push_maker(lua_State *L, int self, const char *dump, size_t len, int nups);
+bool tine__push_maker(lua_State *L, const char *dump, size_t len, int nups);
+/* Push the function of a dump. Raises. */
+void tine__load_dump(lua_State *L, const char *p, size_t len);
 
 /* ---- globals.c ---- */
 
@@ -225,15 +227,6 @@ bool tine__push_maker(lua_State *L, int self, const char *dump, size_t len, int 
 ** then assigned ones. False, with nothing pushed, if the dump is not understood. */
 bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, uint32_t *nreads,
                       uint32_t *nassigns);
-/* Where the parts of a dump lie. */
-struct dump_parts {
-    size_t source, source_len; /* offset of the encoded chunk name and its encoded length */
-    size_t name;               /* offset and length of its characters */
-    size_t name_len;
-    size_t upvalues; /* offset of the main function's upvalue descriptions (3 bytes each) */
-    int nups;
-};
-bool tine__dump_parts(const char *dump, size_t len, struct dump_parts *out);
 
 /* ---- names.c ---- */
 
