@@ -10,21 +10,29 @@
 
 #include "base/sys.h"
 
-#define MARK ((rlim_t)1 << 60) /* microseconds; the pid is added */
+#define MARK ((rlim_t)1 << 60) /* microseconds; to be added: server << PID_BITS | worker */
+#define PID_BITS 24            /* pids have 22 at most */
 
-void tine__family_mark(void) {
+static rlim_t mark_of(pid_t server, pid_t worker) {
+    return MARK + ((rlim_t)server << PID_BITS) + (rlim_t)worker;
+}
+
+void tine__family_mark(pid_t server, pid_t worker) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_RTTIME, &limit) == -1)
         return;
-    limit.rlim_cur = MARK + (rlim_t)getpid();
+    limit.rlim_cur = mark_of(server, worker);
     setrlimit(RLIMIT_RTTIME, &limit); /* refused below a lower hard limit: then parents must do */
 }
 
-/* Does this process carry the mark of worker `pid`? */
-static bool is_marked(pid_t process, pid_t pid) {
+/* Does this process carry the mark of that worker, or (`worker` 0) one of that fork server? */
+static bool is_marked(pid_t process, pid_t server, pid_t worker) {
     struct rlimit limit;
-    return prlimit(process, RLIMIT_RTTIME, NULL, &limit) == 0 &&
-           limit.rlim_cur == MARK + (rlim_t)pid;
+    if (!server || prlimit(process, RLIMIT_RTTIME, NULL, &limit) == -1)
+        return false;
+    if (worker)
+        return limit.rlim_cur == mark_of(server, worker);
+    return limit.rlim_cur >> PID_BITS == mark_of(server, 0) >> PID_BITS;
 }
 
 /* --- all processes --- */
@@ -90,8 +98,9 @@ static void take_census(struct census *c) {
 /* --- a family --- */
 
 struct family {
-    pid_t head;  /* whose descendants; 0: of the calling process */
-    pid_t *list; /* members found so far, in order */
+    bool all;             /* all children of this process are members, or: */
+    pid_t server, worker; /* those that carry this mark are (worker 0: of any worker) */
+    pid_t *list;          /* members found so far */
     size_t n, room;
 };
 
@@ -118,9 +127,9 @@ static bool add(struct family *f, pid_t pid) {
 static bool belongs(const struct family *f, const struct process *p) {
     if (p->pid == getpid())
         return false;
-    if (p->parent == getpid())
-        return !f->head || p->pid == f->head || is_marked(p->pid, f->head);
-    return is_member(f, p->parent);
+    if (p->parent != getpid())
+        return is_member(f, p->parent);
+    return f->all || p->pid == f->worker || is_marked(p->pid, f->server, f->worker);
 }
 
 /* Add the members in the census that are new, and send each a signal. Their number. */
@@ -148,24 +157,29 @@ static void kill_family(struct family *f) {
     do /* a process that stops now may have forked just before */
         take_census(&c);
     while (find_members(f, &c, SIGSTOP) > 0);
-    for (size_t i = 0; i < f->n; i++)
-        kill(f->list[i], SIGKILL);
+    while (f->n > 0) /* the eldest last: its death may be ours (preload.c) */
+        kill(f->list[--f->n], SIGKILL);
     free(f->list);
     free(c.list);
 }
 
 void tine__family_kill(pid_t pid) {
-    struct family f = {.head = pid};
+    struct family f = {.server = getpid(), .worker = pid};
+    kill_family(&f);
+}
+
+void tine__family_kill_pool(pid_t pid) {
+    struct family f = {.server = pid};
     kill_family(&f);
 }
 
 void tine__family_kill_all(void) {
-    struct family f = {.head = 0};
+    struct family f = {.all = true};
     kill_family(&f);
 }
 
 void tine__family_kill_tree(pid_t pid) {
-    struct family f = {.head = pid};
+    struct family f = {.all = false};
     kill(pid, SIGSTOP);
     if (!add(&f, pid))
         kill(pid, SIGKILL);
@@ -173,7 +187,7 @@ void tine__family_kill_tree(pid_t pid) {
 }
 
 void tine__family_signal(pid_t pid, int signal) {
-    struct family f = {.head = pid};
+    struct family f = {.server = getpid(), .worker = pid};
     struct census c = {0};
     take_census(&c);
     find_members(&f, &c, signal);

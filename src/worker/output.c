@@ -15,13 +15,15 @@
 
 struct output {
     int fd;
+    bool pipe;    /* or a socket: writing may raise SIGPIPE */
     size_t used;  /* bytes in `unit` */
     size_t whole; /* up to the end of the last whole line in there */
     char unit[UNIT];
     char buffer[BUFFER];
 };
 
-static struct output standard_out = {.fd = 1}, standard_error = {.fd = 2};
+static struct output standard_out = {.fd = 1, .pipe = true},
+                     standard_error = {.fd = 2, .pipe = true};
 static FILE *out_stream, *err_stream;
 
 /* --- writing to the descriptor --- */
@@ -32,7 +34,7 @@ static void sigpipe_only(sigset_t *set) {
 }
 
 /* write(2), but a SIGPIPE that it raises is taken back: the error is enough. */
-static ssize_t write_quietly(int fd, const char *p, size_t n) {
+static ssize_t write_to_pipe(int fd, const char *p, size_t n) {
     sigset_t pipe_only, before, pending;
     sigpipe_only(&pipe_only);
     sigpending(&pending);
@@ -55,13 +57,13 @@ static bool wait_for_room(int fd) {
     return poll(&p, 1, -1) != -1 || errno == EINTR;
 }
 
-static bool emit(int fd, const char *p, size_t n) {
+static bool emit(const struct output *o, const char *p, size_t n) {
     while (n > 0) {
-        ssize_t done = write_quietly(fd, p, n);
+        ssize_t done = o->pipe ? write_to_pipe(o->fd, p, n) : write(o->fd, p, n);
         if (done >= 0) {
             p += done;
             n -= (size_t)done;
-        } else if (errno == EAGAIN ? !wait_for_room(fd) : errno != EINTR) {
+        } else if (errno == EAGAIN ? !wait_for_room(o->fd) : errno != EINTR) {
             return false;
         }
     }
@@ -73,7 +75,7 @@ static bool emit(int fd, const char *p, size_t n) {
 /* Write the first `n` collected bytes, the whole lines or everything. What cannot be written is lost,
 ** as with any stream. */
 static bool send_collected(struct output *o, size_t n) {
-    bool ok = emit(o->fd, o->unit, n);
+    bool ok = emit(o, o->unit, n);
     if (!ok)
         n = o->used;
     memmove(o->unit, o->unit + n, o->used - n);
@@ -96,7 +98,7 @@ static bool collect(struct output *o, const char *p, size_t n, bool ends_line) {
     if (!make_room(o, n))
         return false;
     if (n > UNIT)
-        return emit(o->fd, p, n);
+        return emit(o, p, n);
     memcpy(o->unit + o->used, p, n);
     o->used += n;
     if (ends_line)
@@ -159,8 +161,15 @@ int tine__output_open(void) {
     return 0;
 }
 
+static bool is_pipe(int fd) {
+    struct stat st;
+    return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
 void tine__output_redirected(void) {
     int saved = errno;
+    standard_out.pipe = is_pipe(standard_out.fd);
+    standard_error.pipe = is_pipe(standard_error.fd);
     if (out_stream)
         setvbuf(out_stream, standard_out.buffer, isatty(standard_out.fd) ? _IOLBF : _IOFBF, BUFFER);
     errno = saved;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 
 #include "base/error.h"
 #include "base/sys.h"
@@ -87,6 +88,20 @@ void tine__process_signals_worker(void) {
     all_default();
     sigaction(SIGINT, &empty, NULL);
     nothing_blocked();
+}
+
+int tine__process_open_sigchld(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return sys.signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void tine__process_clear_sigchld(int fd) {
+    struct signalfd_siginfo info;
+    while (read(fd, &info, sizeof info) > 0)
+        ;
 }
 
 /* --- title --- */

@@ -21,6 +21,11 @@ void tine__process_signals_server(void);
 ** and not ignored, because what is ignored stays ignored in programs that a task starts. */
 void tine__process_signals_worker(void);
 
+/* Block SIGCHLD and have it come by a descriptor; -1: errno. */
+int tine__process_open_sigchld(void);
+/* Empty it: before waitpid, so that no death is missed. */
+void tine__process_clear_sigchld(int fd);
+
 /* Show `title` in ps and top. */
 void tine__process_title(const char *title);
 

@@ -122,12 +122,32 @@ static void gift_close(struct gift *g) {
     tine__close(&g->life);
 }
 
+/* Move a descriptor to 5 or above: the program may have closed 0 to 2, and take what it opens next for
+** its own, and the helper wants 3 and 4. */
+static int move_up(int *fd) {
+    if (*fd >= 5)
+        return 0;
+    int up = sys.fcntl(*fd, F_DUPFD_CLOEXEC, 5);
+    if (up == -1)
+        return TINE_ESYSTEM;
+    tine__close(fd);
+    *fd = up;
+    return 0;
+}
+
 static int gift_make(struct gift *g) {
     *g = (struct gift){{-1, -1}, -1};
     g->life = sys.pidfd_open(getpid(), 0);
     if (g->life == -1)
         return TINE_ESYSTEM;
-    return tine__control_pair(g->ends);
+    int err = tine__control_pair(g->ends);
+    if (!err)
+        err = move_up(&g->ends[0]);
+    if (!err)
+        err = move_up(&g->ends[1]);
+    if (!err)
+        err = move_up(&g->life);
+    return err;
 }
 
 /* Wait for the process between us and the root (see below); its exit code is an errno. */
@@ -209,16 +229,6 @@ static int spawn_helper(const char *path, struct gift *g) {
     return errno ? TINE_ESYSTEM : await_between(pid);
 }
 
-/* Move a descriptor to 5 or above. */
-static int move_up(int *fd) {
-    int up = sys.fcntl(*fd, F_DUPFD_CLOEXEC, 5);
-    if (up == -1)
-        return TINE_ESYSTEM;
-    tine__close(fd);
-    *fd = up;
-    return 0;
-}
-
 static int execute_root(void) {
     struct gift g;
     char path[HELPER_PATH];
@@ -226,10 +236,6 @@ static int execute_root(void) {
     if (err)
         return err;
     err = gift_make(&g);
-    if (!err)
-        err = move_up(&g.ends[1]);
-    if (!err)
-        err = move_up(&g.life);
     if (!err)
         err = spawn_helper(path, &g);
     if (!err) {

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/sys.h"
 #include "ipc/control.h"
+#include "worker/family.h"
 #include "worker/internal.h"
 #include "worker/output.h"
 #include "worker/process.h"
@@ -14,17 +16,12 @@
 
 struct root {
     int socket, life;
+    int signals; /* SIGCHLD */
     bool executed;
     lua_State *L; /* what the workers' states are copies of; NULL: no memory for one */
 };
 
 /* --- becoming the root --- */
-
-/* Fork servers are forked from us and reaped by nobody: what they have to say they say themselves. */
-static void reap_by_itself(void) {
-    struct sigaction sa = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
-    sigaction(SIGCHLD, &sa, NULL);
-}
 
 /* Keep the two descriptors that are ours, away from 0 to 2, which the program may have had closed. */
 static int take_descriptors(struct root *r) {
@@ -49,7 +46,10 @@ static void become_root(struct root *r) {
     if (take_descriptors(r) || tine__process_own_exit())
         _exit(1); /* the program sees the end of file */
     tine__process_signals_server();
-    reap_by_itself();
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    r->signals = tine__process_open_sigchld();
+    if (r->signals == -1)
+        _exit(1);
     tine__process_title("tine:root");
     if (chdir("/") == -1)
         errno = 0;       /* then it keeps a directory busy, no more */
@@ -90,13 +90,26 @@ static bool serve(struct root *r) {
     return n != 0;
 }
 
+/* A fork server that ended in good order has left behind only what was meant to run on (server.c). What
+** another one leaves must go: we are told of its children because they are ours now. */
+static void bury_the_dead(struct root *r) {
+    int status;
+    pid_t pid;
+    tine__process_clear_sigchld(r->signals);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (WIFSIGNALED(status))
+            tine__family_kill_pool(pid);
+}
+
 _Noreturn void tine__root_main(int socket, int life, bool executed) {
     struct root r = {.socket = socket, .life = life, .executed = executed};
     become_root(&r);
     for (;;) {
-        struct pollfd p[2] = {{r.socket, POLLIN, 0}, {r.life, POLLIN, 0}};
-        if (poll(p, 2, -1) == -1 && errno != EINTR)
+        struct pollfd p[3] = {{r.socket, POLLIN, 0}, {r.life, POLLIN, 0}, {r.signals, POLLIN, 0}};
+        if (poll(p, 3, -1) == -1 && errno != EINTR)
             _exit(1);
+        if (p[2].revents)
+            bury_the_dead(&r);
         if (p[1].revents || (p[0].revents && !serve(&r)))
             _exit(0);
     }

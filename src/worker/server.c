@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <lauxlib.h>
 
 #include "base/error.h"
@@ -202,9 +201,7 @@ static _Noreturn void serve(struct server *s, int signals) {
         if (poll(p, 3, -1) == -1 && errno != EINTR)
             end(s);
         if (p[2].revents) {
-            struct signalfd_siginfo info;
-            while (read(signals, &info, sizeof info) > 0)
-                ;
+            tine__process_clear_sigchld(signals);
             bury_the_dead(s);
         }
         if (p[1].revents || (p[0].revents && !listen_to(s)))
@@ -249,15 +246,6 @@ static int attach_heap(struct server *s) {
     return tine__heap_attach(&s->heap, s->directory, s->fds[OPEN_HEAP], false);
 }
 
-/* SIGCHLD comes by a descriptor; workers unblock it again. */
-static int open_signals(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return sys.signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void show_title(const struct server *s) {
     char title[64];
     snprintf(title, sizeof title, "tine:%s", s->boot.name ? s->boot.name : "");
@@ -267,6 +255,7 @@ static void show_title(const struct server *s) {
 static int become_server(struct server *s) {
     tine__process_signals_server();
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    tine__family_mark(getpid(), 0);
     int err = take_over_descriptors(s);
     if (!err)
         err = take_over_place(s);
@@ -290,7 +279,7 @@ _Noreturn void tine__server_main(const int fds[OPEN_FDS], int life, bool execute
     int err = become_server(&s);
     if (!err && (err = tine__preload(&s)) == TINE_ETASK)
         end(&s); /* it has said so itself */
-    if (!err && (signals = open_signals()) == -1)
+    if (!err && (signals = tine__process_open_sigchld()) == -1)
         err = TINE_ESYSTEM;
     if (err) {
         refuse(&s, err);

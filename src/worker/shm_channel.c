@@ -191,6 +191,8 @@ static int attach(struct shm_channel *c, const struct shm_channel_parts *p) {
         tine__close(&link);
         return err;
     }
+    tine__close(&c->queue.calls.fd); /* the mappings stay */
+    tine__close(&c->queue.claims.fd);
     return tine__link_attach(&c->link, p->link);
 }
 

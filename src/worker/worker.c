@@ -38,7 +38,7 @@ static void become_worker(struct server *s, int link, pid_t parent) {
     tine__fault_role("worker");
     tine__process_is_ours();
     tine__process_signals_worker();
-    tine__family_mark();
+    tine__family_mark(parent, getpid());
     int keep[] = {s->fds[OPEN_CALLS], s->fds[OPEN_CLAIMS], s->fds[OPEN_HEAP],
                   s->fds[OPEN_BELL],  s->fds[OPEN_WAKEUP], link};
     tine__process_keep(keep, sizeof keep / sizeof *keep);

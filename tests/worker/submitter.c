@@ -144,6 +144,10 @@ bool submitter_hear(struct submitter *s, struct message *m, char *bytes) {
     CHECK((size_t)n >= sizeof *m);
     memcpy(m, packet, sizeof *m);
     CHECK(m->length == (size_t)n - sizeof *m);
+    if (m->kind == MESSAGE_STARTED)
+        s->living++;
+    if (m->kind == MESSAGE_EXITED)
+        s->living--;
     if (bytes)
         memcpy(bytes, packet + sizeof *m, m->length);
     return true;
@@ -267,6 +271,8 @@ void submitter_drop(struct submitter *s) {
 void submitter_close(struct submitter *s) {
     struct message m;
     tine__queue_shut(&s->queue);
+    while (s->living > 0 && submitter_hear(s, &m, NULL))
+        ;
     shutdown(s->control, SHUT_WR);
     while (submitter_hear(s, &m, NULL))
         ;

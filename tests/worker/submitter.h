@@ -40,6 +40,7 @@ struct submitter {
     struct codec *codec;
     uint64_t next; /* task id */
     pid_t server;
+    int living; /* workers */
 };
 
 /* What a pool is opened with; zeros are fine. */
@@ -73,7 +74,7 @@ uint64_t submitter_put1(struct submitter *s, const char *function, const char *a
 struct record submitter_record(struct submitter *s, unsigned id);
 /* The same, checked, with the first value as text (valid until the next). */
 const char *submitter_value(struct submitter *s, unsigned id, enum record_kind kind);
-/* Shut the queue and wait until all is over. */
+/* Shut the queue, let the workers end in good order, and wait until all is over. */
 void submitter_close(struct submitter *s);
 /* Only give everything back that is ours. */
 void submitter_drop(struct submitter *s);
