@@ -107,7 +107,7 @@ static int run_preload(struct server *s, struct run *r) {
     return err;
 }
 
-int tine__preload(struct server *s) {
+int tine__server_preload(struct server *s) {
     const struct codec_options options = {.store = {NULL, get_code, NULL, s->heap},
                                           .send_globals = s->boot.send_globals,
                                           .worker = true};

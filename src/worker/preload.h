@@ -6,6 +6,6 @@
 
 /* Make the inherited state the pool's and run its preload calls. 0; TINE_ETASK: one failed, and the submitter
 ** was told (NOPRELOAD); TINE_ESYSTEM, TINE_ENOMEM. */
-int tine__preload(struct server *s);
+int tine__server_preload(struct server *s);
 
 #endif

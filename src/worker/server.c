@@ -277,7 +277,7 @@ _Noreturn void tine__server_main(const int fds[OPEN_FDS], int life, bool execute
     int signals = -1;
     memcpy(s.fds, fds, sizeof s.fds);
     int err = become_server(&s);
-    if (!err && (err = tine__preload(&s)) == TINE_ETASK)
+    if (!err && (err = tine__server_preload(&s)) == TINE_ETASK)
         end(&s); /* it has said so itself */
     if (!err && (signals = tine__process_open_sigchld()) == -1)
         err = TINE_ESYSTEM;

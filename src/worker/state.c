@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/sys.h"
+#include "worker/loop.h"
 #include "worker/root.h"
 
 /* Registry key of math.randomseed, kept from before anybody could replace it. */
@@ -16,6 +17,9 @@ static int dress(lua_State *L) {
     lua_getfield(L, -1, "randomseed");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &randomseed_key);
     lua_settop(L, 0);
+    /* no worker yet, but no submitter either: the module takes no root here */
+    lua_pushboolean(L, 0);
+    lua_setfield(L, LUA_REGISTRYINDEX, TINE_WORKER_FIELD);
     if (tine__root_dress)
         tine__root_dress(L);
     return 0;
