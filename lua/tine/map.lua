@@ -1,0 +1,252 @@
+-- pool:map: how far to read ahead, and how many items make a chunk. What is done for every item is in
+-- src/bind/map.c; this runs once for each chunk or so.
+local core = require "tine.core"
+local C = core.map
+local fill, flush, counts, ready, control = C.fill, C.flush, C.counts, C.ready, C.control
+
+-- A chunk is to take so long that what it costs to send it does not count ...
+local CHUNK_SECONDS <const> = 200e-6
+-- ... and not so many items that one worker is left with much to do at the end.
+local MOST_ITEMS <const> = 256
+-- Chunks read ahead for each worker when the input is an iterator.
+local CHUNKS_AHEAD <const> = 4
+
+local huge = math.huge
+local max, min, ceil = math.max, math.min, math.ceil
+
+-- ---- arguments ----
+
+local OPTIONS <const> = { "chunksize", "buffersize", "timeout", "ordered", "on_error" }
+
+local function shown(value)
+    if type(value) == "string" then
+        return ("%q"):format(value)
+    elseif type(value) == "number" then
+        return tostring(value)
+    end
+    return type(value)
+end
+
+-- The checks give a text when something is wrong, so that it is raised at the line that called map.
+
+local function wrong_option(name, wanted, value)
+    return ("option '%s' must be %s, got %s"):format(name, wanted, shown(value))
+end
+
+local function check_names(opts)
+    for name in pairs(opts) do
+        local known = false
+        for _, option in ipairs(OPTIONS) do
+            known = known or option == name
+        end
+        if not known then
+            local near = type(name) == "string" and core.nearest(name, OPTIONS)
+            return ("unknown option '%s', %s"):format(tostring(name), near
+                and ("did you mean '%s'?"):format(near)
+                or "known are: " .. table.concat(OPTIONS, ", "))
+        end
+    end
+end
+
+local function check_count(opts, name)
+    local value = opts[name]
+    if value ~= nil and value ~= huge and
+        not (math.type(value) and math.tointeger(value) and value >= 1) then
+        return wrong_option(name, "an integer of 1 or more", value)
+    end
+end
+
+local function count_option(opts, name)
+    local value = opts[name]
+    return value ~= huge and math.tointeger(value) or nil
+end
+
+local function check_options(opts)
+    local ordered, on_error, timeout = opts.ordered, opts.on_error, opts.timeout
+    if ordered ~= nil and type(ordered) ~= "boolean" then
+        return wrong_option("ordered", "true or false", ordered)
+    elseif on_error ~= nil and on_error ~= "raise" and on_error ~= "return" then
+        return wrong_option("on_error", '"raise" or "return"', on_error)
+    elseif timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
+        return wrong_option("timeout", "a number of seconds", timeout)
+    end
+    return check_names(opts) or check_count(opts, "chunksize") or check_count(opts, "buffersize")
+end
+
+local function is_callable(value)
+    if type(value) == "function" then
+        return true
+    end
+    local meta = debug.getmetatable(value)
+    return type(meta) == "table" and rawget(meta, "__call") ~= nil
+end
+
+-- The length of a list; nil for an iterator; or nil and what is wrong.
+local function input_length(items)
+    if is_callable(items) then
+        return nil
+    elseif type(items) ~= "table" then
+        return nil, ("list or iterator expected, got %s"):format(type(items))
+    end
+    local n = items.n
+    if n == nil then
+        return #items
+    elseif math.type(n) ~= "integer" or n < 0 then
+        return nil, "field 'n' of the list must be an integer of 0 or more"
+    end
+    return n
+end
+
+-- ---- chunk sizes ----
+
+-- Items in a chunk, and how many may be read ahead of the one that is returned next.
+local function chosen_size(c, read)
+    local size = c.chunksize or c.size
+    if c.buffersize then
+        size = min(size, c.chunksize and c.buffersize or max(1, c.buffersize // (2 * c.workers)))
+    end
+    if c.length and not c.chunksize then
+        size = min(size, max(1, ceil((c.length - read) / (CHUNKS_AHEAD * c.workers))))
+    end
+    return size
+end
+
+local function read_ahead(c, size)
+    return c.buffersize or (c.length and huge) or CHUNKS_AHEAD * c.workers * size
+end
+
+-- Look how fast items have ended since the last look. The time that one takes is bounded by that, so the
+-- size found is careful; it grows by steps as that shows to be right.
+local function adapt(c, settled, at)
+    local items = settled - c.settled
+    if c.chunksize or items == 0 then
+        return
+    end
+    if c.settled > 0 and at > c.at then
+        local each = (at - c.at) * c.workers / items
+        local target = CHUNK_SECONDS / each
+        c.size = max(1, min(target // 1 | 0, c.size * 4, MOST_ITEMS))
+    end
+    c.settled, c.at = settled, at
+end
+
+-- ---- reading ahead ----
+
+-- Read at most `n` items; what the input raises comes after all that was read before.
+local function read_some(m, c, n, size)
+    local ok, ended = pcall(fill, m, n, size)
+    if not ok and not C.is_interrupt(ended) then
+        c.failed, c.failure = true, ended
+        ok, ended = pcall(flush, m)
+        if ok then
+            ended = true
+        end
+    end
+    if not ok then
+        c.ended = true
+        error(ended, 0)
+    end
+    c.ended = ended
+end
+
+local function top_up(m, c)
+    while not c.ended do
+        local read, returned, settled, at = counts(m)
+        adapt(c, settled, at)
+        local size = chosen_size(c, read)
+        local room = read_ahead(c, size) - (read - returned)
+        if room < 1 or (room < size and read > returned) then
+            return
+        end
+        read_some(m, c, min(room, size * c.workers), min(size, room) // 1 | 0)
+    end
+end
+
+-- What the iterator does when its next result is not at hand.
+local function advance(m)
+    local c = control(m)
+    if not c.reading then
+        c.reading = true
+        local ok, err = pcall(top_up, m, c)
+        c.reading = false
+        if not ok then
+            error(err, 0)
+        end
+    end
+    if ready(m, c.deadline) then
+        return m()
+    end
+    if c.failed then
+        c.failed = false
+        error(c.failure, 0)
+    end
+    return nil
+end
+C.on_advance(advance)
+
+-- ---- the methods ----
+
+local function argument_error(n, text)
+    error(("bad argument #%d to 'map' (%s)"):format(n, text), 3)
+end
+
+local function new_map(self, fn, items, length, opts, workers)
+    local c = {
+        workers = workers,
+        length = length,
+        chunksize = count_option(opts, "chunksize"),
+        buffersize = count_option(opts, "buffersize"),
+        deadline = C.deadline(opts.timeout),
+        size = 1, -- of the chunks, as found so far
+        settled = 0, -- items ended, and when, at the last look
+        at = 0,
+    }
+    local m = C.new(self, fn, items, length, c, opts.ordered ~= false, opts.on_error == "return")
+    top_up(m, c)
+    if c.failed and counts(m) == 0 then -- nothing comes before it
+        c.failed = false
+        error(c.failure, 0)
+    end
+    return m
+end
+
+local function map(self, fn, items, opts)
+    local ok, workers = pcall(C.workers, self) -- self is a pool, and in its own process
+    if not ok then
+        error(workers, 2)
+    end
+    if type(fn) ~= "string" and not is_callable(fn) then
+        argument_error(1, ("function expected, got %s"):format(type(fn)))
+    end
+    local length, wrong = input_length(items)
+    if wrong then
+        argument_error(2, wrong)
+    end
+    if opts ~= nil and type(opts) ~= "table" then
+        argument_error(3, ("table expected, got %s"):format(type(opts)))
+    end
+    wrong = check_options(opts or {})
+    if wrong then
+        argument_error(3, wrong)
+    end
+    local m = new_map(self, fn, items, length, opts or {}, workers)
+    return m, nil, nil, m
+end
+
+core.pool_methods.map = map
+core.view_methods.map = map
+
+function core.map_methods.totable(m)
+    local list = { n = 0 }
+    local _ <close> = m
+    while true do
+        local i, value = m()
+        if i == nil then
+            return list
+        end
+        list[i] = value
+        list.n = max(list.n, i)
+    end
+end
+
+return map

@@ -1,0 +1,141 @@
+/* Waiting: the one place in which a Lua thread stands still. */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include "bind/bind.h"
+#include "worker/root.h"
+
+/* --- times --- */
+
+uint64_t tine__check_seconds(lua_State *L, int arg) {
+    lua_Number s = luaL_checknumber(L, arg);
+    luaL_argcheck(L, s == s, arg, "a time cannot be NaN");
+    if (s <= 0)
+        return 0;
+    return s >= 9e9 ? WAIT_FOREVER : (uint64_t)ceil(s * 1e9);
+}
+
+uint64_t tine__check_deadline(lua_State *L, int arg) {
+    if (lua_isnoneornil(L, arg))
+        return WAIT_FOREVER;
+    uint64_t ns = tine__check_seconds(L, arg);
+    return ns == WAIT_FOREVER ? ns : tine__now() + ns;
+}
+
+/* --- interrupts --- */
+
+bool tine__is_interrupt(lua_State *L, int idx) {
+    static const char word[] = "interrupted!";
+    size_t len, n = sizeof word - 1;
+    if (lua_type(L, idx) != LUA_TSTRING)
+        return false;
+    const char *s = lua_tolstring(L, idx, &len);
+    if (len < n || memcmp(s + len - n, word, n) != 0)
+        return false;
+    return len == n || (len > n + 1 && memcmp(s + len - n - 2, ": ", 2) == 0);
+}
+
+/* lua.c answers SIGINT by setting a hook in the main coroutine, which raises at the next instruction
+** there. While another coroutine waits, that would be after the wait: so take the hook over. */
+static void adopt_hook(lua_State *L) {
+    const int all = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+    lua_State *from = state_of(L)->main;
+    lua_Hook hook = lua_gethook(from);
+    if (L == from || !hook || lua_gethookmask(from) != all || lua_gethookcount(from) != 1)
+        return;
+    lua_sethook(from, NULL, 0, 0);
+    lua_sethook(L, hook, all, 1);
+}
+
+static int nothing(lua_State *L) {
+    (void)L;
+    return 0;
+}
+
+/* Call something, so that a hook that a signal handler has set is run. */
+static int run_hook(lua_State *L) {
+    adopt_hook(L);
+    if (!lua_gethook(L))
+        return LUA_OK;
+    lua_pushcfunction(L, nothing);
+    return lua_pcall(L, 0, 0, 0);
+}
+
+struct nap {
+    lua_State *L;
+    int status; /* with an error, its value is on the stack */
+};
+
+static bool before_sleep(void *arg) {
+    struct nap *nap = arg;
+    nap->status = run_hook(nap->L);
+    return nap->status != LUA_OK;
+}
+
+/* --- waiting --- */
+
+/* Can nothing that is under way ever meet the aim? */
+static bool hopeless(struct state *S, const struct aim *aim) {
+    if (aim->any || (aim->core && !tine__pool_ended(aim->core->p)))
+        return false;
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
+        struct core *c = LIST_ITEM(n, struct core, node);
+        if (tine__pool_unfinished(c->p) > 0 || tine__pool_has_done(c->p))
+            return false;
+    }
+    return list_empty(&S->news);
+}
+
+/* The pools in an array; a very long one goes on the Lua stack. */
+static struct pool **list_pools(lua_State *L, struct state *S, struct pool **room, unsigned size) {
+    struct pool **pools = room;
+    if (S->ncores > size)
+        pools = lua_newuserdatauv(L, S->ncores * sizeof *pools, 0);
+    unsigned i = 0;
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
+        pools[i++] = LIST_ITEM(n, struct core, node)->p;
+    return pools;
+}
+
+static void nap(lua_State *L, struct state *S, uint64_t deadline) {
+    struct pool *room[32];
+    struct nap n = {L, LUA_OK};
+    struct wait_hook hook = {.before_sleep = before_sleep, .arg = &n};
+    int top = lua_gettop(L);
+    unsigned count = S->ncores;
+    struct pool **pools = list_pools(L, S, room, sizeof room / sizeof *room);
+    if (count != S->ncores) /* making room has run finalizers */
+        count = 0, deadline = 0;
+    int err = tine__wait(pools, count, deadline, &hook);
+    if (n.status == LUA_OK && err == TINE_EAGAIN)
+        n.status = run_hook(L);
+    if (n.status != LUA_OK)
+        lua_error(L);
+    lua_settop(L, top);
+    if (err == TINE_ESYSTEM)
+        tine__error(L, err, "cannot wait: %s", strerror(errno));
+}
+
+#define NESTED_CALLBACKS 50
+
+/* Take in what has ended, run what is due. */
+static void dispatch(lua_State *L, struct state *S, const struct aim *aim) {
+    tine__reap(L);
+    if (!aim->quiet && callbacks_due(S) && S->depth < NESTED_CALLBACKS)
+        tine__callbacks_run(L);
+}
+
+int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
+    struct state *S = state_of(L);
+    for (;;) {
+        dispatch(L, S, aim);
+        if (aim->met(aim))
+            return 0;
+        if (deadline != WAIT_FOREVER && tine__now() >= deadline)
+            return TINE_ETIMEOUT;
+        if (deadline == WAIT_FOREVER && hopeless(S, aim))
+            return tine__error(L, TINE_EINVALID,
+                               "this wait can never end: nothing is under way that could end it");
+        nap(L, S, deadline);
+    }
+}

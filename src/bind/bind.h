@@ -1,0 +1,363 @@
+/* Bind: the C half of the Lua module (tine.core), on top of the pool.
+**
+** DESIGN
+**
+** What a script holds, and what that holds:
+**
+**     pool, view (userdata) -> core (userdata) -> struct pool
+**     future (userdata: item and outcome inside) -> core
+**
+** A core is anchored in the state's table of cores until its pool has ended and is joined, so a pool
+** that nobody refers to any more finishes its tasks; the pool userdata alone has a __gc that says so.
+** While a task is in flight its future is anchored in the state's table of anchors, under the number
+** in its `struct anchor`, and let go when the Lua thread takes it from the pool's done list (tine__reap).
+**
+** Futures have no __gc, which would cost more than all the rest of a small task. What an outcome holds
+** beyond its own bytes goes into a *box*, a userdata with __gc, when the future is reaped.
+**
+** Every function of the module is a C closure with the same upvalues (enum upvalue): comparing a
+** metatable with an upvalue takes a third of luaL_checkudata.
+**
+** The collector may run a script's finalizers wherever we allocate, and those may call any of this: no
+** C structure is left half-changed across a call that allocates.
+*/
+#ifndef TINE_BIND_BIND_H
+#define TINE_BIND_BIND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include "base/error.h"
+#include "base/list.h"
+#include "base/sys.h"
+#include "codec/codec.h"
+#include "pool/item.h"
+#include "pool/pool.h"
+#include "pool/wait.h"
+
+/* --- the module in one Lua state --- */
+
+/* Upvalues of every function. */
+enum upvalue { UP_STATE = 1, UP_FUTURE, UP_POOL, UP_VIEW, UP_ANCHORS, UP_LAST = UP_ANCHORS };
+#define UP(which) lua_upvalueindex(which)
+
+/* User values of the state userdata. */
+enum kept {
+    KEPT_CORES = 1, /* address -> core, while not joined */
+    KEPT_DUE,       /* futures with callbacks to run: [due_first .. due_last] */
+    KEPT_BOX,       /* metatables */
+    KEPT_ROOM,
+    KEPT_CORE,
+    KEPT_CHUNK,
+    KEPT_WATCH,
+    KEPT_BYTES,
+    KEPT_CLOSER_META,
+    KEPT_CLOSER,
+    KEPT_ADVANCE,   /* map.lua: what a map does when nothing is there at once */
+    KEPT_WAITER,    /* tine__wait_ended as a function */
+    KEPT_HANDLER,   /* message handler of callbacks */
+    KEPT_REPORT,    /* where errors of callbacks go when nobody wants them */
+    KEPT_TRACEBACK, /* what it found */
+    KEPT_LAST = KEPT_TRACEBACK
+};
+
+struct state {
+    struct list cores; /* not joined yet */
+    struct list news;  /* items that the pools have released and that are still to be dealt with */
+    lua_State *main;
+    unsigned generation; /* of the process: in a forked child all pools are dead */
+    unsigned ncores;
+    lua_Integer due_first, due_last;
+    unsigned depth;            /* callbacks running inside each other */
+    uint32_t free_slot, slots; /* of the anchors: a free one holds the number of the next */
+    uint32_t serial;           /* last mark given to futures by a look for duplicates */
+    bool closed;               /* lua_close has begun */
+    struct closer *closer;     /* anchored in KEPT_CLOSER */
+};
+
+/* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
+** finalizers run in the opposite order of creation, and those of codecs must come later. */
+struct closer {
+    bool live;
+};
+void tine__closer_renew(lua_State *L);
+
+static inline struct state *state_of(lua_State *L) {
+    return lua_touserdata(L, UP(UP_STATE));
+}
+static inline void push_kept(lua_State *L, enum kept which) {
+    lua_getiuservalue(L, UP(UP_STATE), which);
+}
+
+/* Wait for all pools that are left and let them go: at lua_close. */
+int tine__state_gc(lua_State *L);
+/* A function: wait for the pool of a core (light userdata) to have ended and been joined; nil: for all. */
+int tine__wait_ended(lua_State *L);
+/* In a forked child: forget the pools of the parent. */
+void tine__state_check(lua_State *L, struct state *S);
+
+/* --- pools --- */
+
+/* Where a call is encoded: taken while in use, so that whoever comes in between makes another. */
+#define ROOM_SIZE 2048
+struct room {
+    struct call_buf call;
+    char bytes[ROOM_SIZE];
+};
+
+/* User values of a core. */
+enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_LAST = CORE_NAME };
+
+struct core {
+    struct list node; /* in state.cores */
+    struct pool *p;   /* NULL: not opened, or the state is closed */
+    struct codec *codec;
+    struct room *room; /* the one in CORE_ROOM */
+    bool room_free;
+    bool joined;
+    bool orphan;  /* collected before it was joined: only at lua_close */
+    bool watched; /* the script polls its fileno: news are taken in only where callbacks run */
+    unsigned workers;
+    uint32_t since_poll; /* submits */
+    uint64_t taken;      /* news from its pool */
+    uint64_t messages;   /* calls whose encoding has begun */
+};
+
+/* What has `submit` and `map`: a pool, or a view of one (pool:with). User values: the core; of a view
+** also the pool userdata, so that it lives, and the label. */
+enum { VIEW_CORE = 1, VIEW_POOL, VIEW_LABEL, VIEW_LAST = VIEW_LABEL };
+struct view {
+    struct core *core;
+    const char *label;
+    size_t label_len;
+    uint64_t limit; /* ns, 0: the pool's */
+};
+
+/* The pool or view at `arg`, usable in this process; else raises. */
+struct view *tine__check_view(lua_State *L, int arg);
+/* The same, a pool only. */
+struct core *tine__check_pool(lua_State *L, int arg);
+/* No check of the process. */
+struct core *tine__raw_pool(lua_State *L, int arg);
+/* Raises `forked`. */
+void tine__check_process(lua_State *L, const struct core *c);
+/* No more submits; never raises. */
+void tine__core_close(struct core *c, bool cancel);
+/* After its pool has ended: join it and let it go. */
+void tine__core_join(lua_State *L, struct core *c);
+
+/* Take the core's room (pushed), its buffer empty; give it back. The core is at stack index `core`. */
+struct room *tine__room_take(lua_State *L, struct core *c, int core);
+void tine__room_put(struct core *c, struct room *r);
+
+/* Hand over what is in `cb`, or a failure to encode it; waits while max_pending are unfinished. The item
+** belongs to the userdata at `idx`, which is anchored. Raises what the pool refuses. */
+void tine__send(lua_State *L, struct core *c, struct item *item, int idx, struct call_buf *cb,
+                uint32_t label, uint32_t function);
+void tine__send_failed(lua_State *L, struct core *c, struct item *item, int idx, int code,
+                       const char *text, size_t len);
+/* Append label and function segment (the function at `fn`); *function: bytes of the segment. 0, or a code
+** with the message pushed. */
+int tine__encode_head(lua_State *L, struct core *c, struct item *item, int fn, struct buf *b,
+                      uint32_t *function);
+/* The value at `arg` may be a task: else an argument error. */
+void tine__check_task(lua_State *L, int arg);
+int tine__submit(lua_State *L); /* pool:submit */
+
+/* --- what is in flight --- */
+
+enum anchor_kind { ANCHOR_FUTURE, ANCHOR_CHUNK };
+struct anchor {    /* item->owner */
+    uint32_t slot; /* 0: not anchored */
+    uint8_t kind;
+};
+
+/* Anchor the value at `idx`. */
+void tine__anchor(lua_State *L, struct anchor *a, int idx);
+/* Let it go. */
+void tine__unanchor(lua_State *L, struct anchor *a);
+
+/* Take in what has ended in all pools of the state: no callbacks run. */
+void tine__reap(lua_State *L);
+/* The same, only what is in the pool's done list already. */
+void tine__reap_core(lua_State *L, struct core *c);
+
+/* Move what the outcome holds into a box (pushed): the outcome is then in the box alone. */
+struct outcome *tine__box(lua_State *L, struct outcome *o);
+
+/* --- futures --- */
+
+/* User values of a future. EXTRAS: nil; the label, a string; a watch; or a table of all that
+** (extras.c). VALUE: what it ended with, once decoded (enum cache), or before that the box. */
+enum { FUTURE_CORE = 1, FUTURE_EXTRAS, FUTURE_VALUE, FUTURE_LAST = FUTURE_VALUE };
+
+enum phase { /* of a manual future */
+             PHASE_PENDING,
+             PHASE_RUNNING,
+             PHASE_CANCELLED,
+             PHASE_NOTIFIED,
+             PHASE_FINISHED
+};
+
+enum cache {
+    CACHE_NONE,   /* not decoded yet */
+    CACHE_VALUES, /* nvalues of them: one as it is, several in a list */
+    CACHE_ERROR   /* {error, traceback} */
+};
+
+struct future {
+    struct anchor anchor;
+    struct core *core;   /* NULL: a manual one */
+    struct outcome *box; /* the outcome in the box in FUTURE_VALUE */
+    uint32_t mark;
+    int nvalues;
+    uint8_t phase; /* of a manual one: enum phase */
+    uint8_t cache;
+    uint8_t extras; /* enum extra: what there is in FUTURE_EXTRAS */
+    bool done;      /* reaped: the Lua thread knows that it has ended */
+    bool failed;    /* done, and neither finished nor cancelled */
+    bool due;       /* it is in the list of futures with due callbacks */
+    struct item item;
+    struct outcome outcome;
+};
+
+/* Push a new future of this view (NULL: a manual one) whose core is at stack index `core`. */
+struct future *tine__future_new(lua_State *L, struct view *v, int core);
+struct future *tine__check_future(lua_State *L, int arg);
+/* NULL when the value at idx is none. */
+struct future *tine__to_future(lua_State *L, int idx);
+/* The future at `idx` has ended: who watches it learns of it, and its callbacks are due. */
+void tine__future_ended(lua_State *L, struct future *f, int idx);
+/* Wait until the future at `idx` has ended. 0 or TINE_ETIMEOUT. */
+int tine__future_await(lua_State *L, struct future *f, uint64_t deadline);
+/* Decode the values or error of a future that is done, at `idx`, into its cache. */
+void tine__future_decode(lua_State *L, struct future *f, int idx);
+bool tine__future_cancelled(const struct future *f);
+/* The manual future at 1 has ended with `n` values, or (-1) error and traceback, on top of the stack. */
+void tine__manual_end(lua_State *L, struct future *f, int n);
+/* Push the label of the future at `idx`. */
+const char *tine__future_label(lua_State *L, struct future *f, int idx);
+
+/* --- extras.c --- */
+
+enum extra { EXTRA_NONE, EXTRA_LABEL, EXTRA_WATCH, EXTRA_TABLE };
+/* Push the table of extras of the future at `idx`, made if there is none. */
+void tine__extras_push(lua_State *L, struct future *f, int idx);
+void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label);
+/* Add a watch (at `watch`) to the future. */
+void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
+void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);
+
+/* --- callbacks.c --- */
+
+/* Add the function at `fn` to the callbacks of the future at `idx`. */
+void tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
+bool tine__has_callbacks(lua_State *L, struct future *f, int idx);
+/* The future at `idx` is done: its callbacks, if any, are due. */
+void tine__callbacks_due(lua_State *L, struct future *f, int idx);
+/* Run what is due. Raises only `interrupted!`. */
+void tine__callbacks_run(lua_State *L);
+/* Run one function with the future at `idx`, errors reported likewise. */
+void tine__callback_call(lua_State *L, struct future *f, int idx, int fn);
+static inline bool callbacks_due(const struct state *S) {
+    return S->due_first <= S->due_last;
+}
+
+/* --- await.c --- */
+
+/* What a wait waits for. `met` may not raise or allocate. */
+struct aim {
+    bool (*met)(const struct aim *aim);
+    const void *what;
+    uint64_t n;
+    struct core *core; /* while its pool has not ended, this may still come */
+    bool any;          /* it will come in any case */
+    bool quiet;        /* run no callbacks */
+};
+/* Wait until the aim is met: dispatches. 0 or TINE_ETIMEOUT; raises `interrupted!`, system errors, and
+** invalid_state when nothing could ever meet it. */
+int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline);
+/* The deadline that the timeout at `arg` gives; nil: none. Raises argument errors. */
+uint64_t tine__check_deadline(lua_State *L, int arg);
+/* A number of seconds as ns; what: for the argument error. */
+uint64_t tine__check_seconds(lua_State *L, int arg);
+/* Is the error value at `idx` that of an interrupt (Ctrl-C)? */
+bool tine__is_interrupt(lua_State *L, int idx);
+
+/* --- errors.c --- */
+
+/* Push an error object of this code with a message printf-like as lua_pushfstring. */
+void tine__error_push(lua_State *L, int code, const char *format, ...);
+/* The same, raised. */
+int tine__error(lua_State *L, int code, const char *format, ...);
+/* Raise what the pool refused (code, errno as it is now). */
+int tine__refused(lua_State *L, struct core *c, int code);
+/* Push an error object for a failure; TINE_E... of it or of `code`. */
+void tine__error_failure(lua_State *L, struct core *c, int code, const struct failure *f);
+/* Set `task` of the error object on top: that of task k of the item; label at `label` (0: none). */
+void tine__error_set_task(lua_State *L, const struct item *item, uint32_t k);
+/* Push the label of task k. */
+const char *tine__label_push(lua_State *L, const struct item *item, uint32_t k);
+/* Remember what is to be shown beside the error on top if nobody catches it. */
+void tine__error_note(lua_State *L, int label, int traceback);
+/* Make the metatable of error objects known to this state; pushed. */
+void tine__errors_open(lua_State *L);
+bool tine__is_error(lua_State *L, int idx);
+int tine__kind(lua_State *L); /* tine.kind */
+
+/* --- values.c: what outcomes hold --- */
+
+/* Push the values of an outcome (VALUES); their number, or -1 with an error object pushed. The outcome is freed. */
+int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
+                      uint32_t k);
+/* Push error and traceback of an outcome that is not VALUES. The outcome is freed. */
+void tine__failure_push(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
+                        uint32_t k);
+
+/* --- watch.c --- */
+struct watch;
+/* The future at `idx` has ended; the watch is at `watch`. */
+void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
+
+/* --- map.c --- */
+/* The pool has news of this item, a chunk's. Does not allocate. */
+void tine__chunk_news(struct item *item);
+
+/* --- functions by file, for module.c --- */
+extern const luaL_Reg tine__future_methods[], tine__pool_methods[], tine__pool_meta[],
+    tine__view_methods[], tine__view_meta[], tine__watch_functions[], tine__map_functions[],
+    tine__map_methods[], tine__map_meta[];
+int tine__future_tostring(lua_State *L);
+int tine__pool_open_lua(lua_State *L); /* core.open */
+int tine__future_manual(lua_State *L); /* tine.future */
+unsigned tine__cpus(void);
+int tine__cpu_count(lua_State *L);
+int tine__box_gc(lua_State *L);
+int tine__room_gc(lua_State *L);
+int tine__core_gc(lua_State *L);
+int tine__chunk_gc(lua_State *L);
+int tine__bytes_gc(lua_State *L);
+int tine__callback_handler(lua_State *L);
+int tine__callback_report(lua_State *L);
+
+/* --- options.c --- */
+
+/* An option table's keys: raises an argument error for one that is not in `known` (NULL ends it). */
+void tine__check_options(lua_State *L, int arg, const char *const *known);
+/* Push option `name` of the table at `arg`; its type. */
+int tine__option(lua_State *L, int arg, const char *name);
+/* Raise: option `name` (its value on top) must be `wanted`. */
+int tine__option_error(lua_State *L, int arg, const char *name, const char *wanted);
+/* The option as a count of 1 or more, up to `max`; `none` when nil. */
+uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t max, uint64_t none);
+/* As ns; `none` when nil; UINT64_MAX for math.huge. */
+uint64_t tine__option_seconds(lua_State *L, int arg, const char *name, uint64_t none);
+/* As a run-time limit in ns, 0: none. */
+uint64_t tine__option_limit(lua_State *L, int arg, const char *name, uint64_t none);
+bool tine__option_flag(lua_State *L, int arg, const char *name, bool none);
+/* As one of `names` (NULL ends it): its number; 0 when nil. */
+int tine__option_choice(lua_State *L, int arg, const char *name, const char *const *names);
+int tine__nearest(lua_State *L); /* core.nearest(name, list) */
+
+#endif

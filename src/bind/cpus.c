@@ -1,0 +1,101 @@
+/* How many processors this process may use: its affinity mask, and the quota of its control group. */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bind/bind.h"
+
+static unsigned affinity(void) {
+    size_t size = CPU_ALLOC_SIZE(8192);
+    cpu_set_t *set = CPU_ALLOC(8192);
+    unsigned n = 0;
+    if (set && sched_getaffinity(0, size, set) == 0)
+        n = (unsigned)CPU_COUNT_S(size, set);
+    CPU_FREE(set);
+    return n > 0 ? n : 1;
+}
+
+/* Whole processors of a quota per period; 0: no limit. */
+static unsigned whole(double quota, double period) {
+    if (quota <= 0 || period <= 0)
+        return 0;
+    double n = quota / period;
+    return n < 1 ? 1 : (unsigned)n;
+}
+
+static bool read_line(const char *folder, const char *file, char *out, int size) {
+    char path[1200];
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    bool ok = fgets(out, size, f) != NULL;
+    fclose(f);
+    return ok;
+}
+
+static unsigned limit_v2(const char *folder) {
+    char line[100];
+    double quota, period;
+    if (!read_line(folder, "cpu.max", line, sizeof line) ||
+        sscanf(line, "%lf %lf", &quota, &period) != 2)
+        return 0;
+    return whole(quota, period);
+}
+
+static unsigned limit_v1(const char *folder) {
+    char quota[60], period[60];
+    if (!read_line(folder, "cpu.cfs_quota_us", quota, sizeof quota) ||
+        !read_line(folder, "cpu.cfs_period_us", period, sizeof period))
+        return 0;
+    return whole(atof(quota), atof(period));
+}
+
+static void lower(unsigned *n, unsigned limit) {
+    if (limit > 0 && limit < *n)
+        *n = limit;
+}
+
+/* The group's own limit and those of all above it hold. */
+static void lower_upwards(unsigned *n, const char *root, char *group,
+                          unsigned (*limit)(const char *)) {
+    char folder[1100];
+    for (;;) {
+        snprintf(folder, sizeof folder, "%s%s", root, group);
+        lower(n, limit(folder));
+        char *slash = strrchr(group, '/');
+        if (!slash)
+            return;
+        *slash = '\0';
+    }
+}
+
+/* A line of /proc/self/cgroup: "0::/group" (v2) or "4:cpu,cpuacct:/group" (v1). */
+static void obey_line(unsigned *n, char *line) {
+    char *controllers = strchr(line, ':');
+    char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+    if (!group)
+        return;
+    *group++ = '\0';
+    group[strcspn(group, "\n")] = '\0';
+    if (controllers[1] == '\0')
+        lower_upwards(n, "/sys/fs/cgroup", group, limit_v2);
+    else if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset"))
+        lower_upwards(n, "/sys/fs/cgroup/cpu", group, limit_v1);
+}
+
+unsigned tine__cpus(void) {
+    unsigned n = affinity();
+    char line[1024];
+    FILE *f = fopen("/proc/self/cgroup", "re");
+    while (f && fgets(line, sizeof line, f))
+        obey_line(&n, line);
+    if (f)
+        fclose(f);
+    return n;
+}
+
+int tine__cpu_count(lua_State *L) {
+    lua_pushinteger(L, tine__cpus());
+    return 1;
+}

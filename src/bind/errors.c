@@ -1,0 +1,235 @@
+/* Error objects: what Lua sees of the codes and failures of the core. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include "bind/bind.h"
+
+#define ERROR_METATABLE "tine.error"
+#define NOTE "tine.traceback" /* read by the host program */
+
+static int error_tostring(lua_State *L) {
+    lua_settop(L, 1);
+    if (!lua_istable(L, 1) || lua_getfield(L, 1, "message") == LUA_TNIL)
+        lua_pushliteral(L, "tine error");
+    luaL_tolstring(L, -1, NULL);
+    return 1;
+}
+
+void tine__errors_open(lua_State *L) {
+    if (luaL_newmetatable(L, ERROR_METATABLE)) {
+        lua_pushcfunction(L, error_tostring);
+        lua_setfield(L, -2, "__tostring");
+    }
+}
+
+bool tine__is_error(lua_State *L, int idx) {
+    if (!lua_istable(L, idx) || !lua_getmetatable(L, idx))
+        return false;
+    luaL_getmetatable(L, ERROR_METATABLE);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
+int tine__kind(lua_State *L) {
+    luaL_checkany(L, 1);
+    lua_pushliteral(L, "kind");
+    if (tine__is_error(L, 1))
+        lua_rawget(L, 1);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* Push an error object; its message is the text on top of the stack, which is taken. */
+static void make(lua_State *L, int code) {
+    lua_createtable(L, 0, 4);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "message");
+    lua_pushstring(L, tine_error_kind(code));
+    lua_setfield(L, -2, "kind");
+    luaL_getmetatable(L, ERROR_METATABLE);
+    lua_setmetatable(L, -2);
+}
+
+static void set_integer(lua_State *L, const char *field, lua_Integer value) {
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, field);
+}
+
+void tine__error_push(lua_State *L, int code, const char *format, ...) {
+    int error = errno;
+    va_list args;
+    va_start(args, format);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    make(L, code);
+    if (code == TINE_ESYSTEM && error)
+        set_integer(L, "errno", error);
+    if (code == TINE_ENOMEM)
+        set_integer(L, "errno", ENOMEM);
+}
+
+int tine__error(lua_State *L, int code, const char *format, ...) {
+    int error = errno;
+    va_list args;
+    va_start(args, format);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    make(L, code);
+    if (code == TINE_ESYSTEM && error)
+        set_integer(L, "errno", error);
+    return lua_error(L);
+}
+
+/* --- tasks --- */
+
+const char *tine__label_push(lua_State *L, const struct item *item, uint32_t k) {
+    char room[256];
+    size_t n = tine__task_label(item, k, room, sizeof room);
+    if (n < sizeof room)
+        return lua_pushlstring(L, room, n);
+    luaL_Buffer b;
+    char *at = luaL_buffinitsize(L, &b, n + 1);
+    tine__task_label(item, k, at, n + 1);
+    luaL_pushresultsize(&b, n);
+    return lua_tostring(L, -1);
+}
+
+static void set_place(lua_State *L, const char *source, int line) {
+    if (source && *source) {
+        lua_pushstring(L, source);
+        lua_setfield(L, -2, "source");
+    }
+    if (line > 0)
+        set_integer(L, "line", line);
+}
+
+void tine__error_set_task(lua_State *L, const struct item *item, uint32_t k) {
+    lua_createtable(L, 0, 4);
+    set_integer(L, "id", (lua_Integer)(item->id + k));
+    tine__label_push(L, item, k);
+    lua_setfield(L, -2, "label");
+    if (item->origin)
+        set_place(L, item->origin->source, item->origin->line);
+    lua_setfield(L, -2, "task");
+}
+
+/* --- failures --- */
+
+struct cause {
+    struct codec *codec;
+    const char *bytes;
+    size_t len;
+};
+
+static int decode_cause(lua_State *L) {
+    const struct cause *c = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    return tine__decode_values(L, c->codec, c->bytes, c->len);
+}
+
+/* Set `cause` and its traceback of the error object on top. */
+static void set_cause(lua_State *L, struct core *c, const struct failure *f) {
+    struct cause cause = {c->codec, f->cause, f->cause_len};
+    lua_pushcfunction(L, decode_cause);
+    lua_pushlightuserdata(L, &cause);
+    if (lua_pcall(L, 1, 2, 0) != LUA_OK) {
+        lua_setfield(L, -2, "cause");
+        return;
+    }
+    lua_setfield(L, -3, "traceback");
+    lua_setfield(L, -2, "cause");
+    /* a user who prints the message wants to read it there */
+    lua_getfield(L, -1, "message");
+    lua_getfield(L, -2, "cause");
+    lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), luaL_tolstring(L, -1, NULL));
+    lua_setfield(L, -5, "message");
+    lua_pop(L, 3);
+}
+
+static void set_status(lua_State *L, const struct failure *f) {
+    if (f->pid)
+        set_integer(L, "pid", f->pid);
+    if (f->worker)
+        set_integer(L, "worker", f->worker);
+    if (f->has_status && WIFEXITED(f->status))
+        set_integer(L, "exit_code", WEXITSTATUS(f->status));
+    if (f->has_status && WIFSIGNALED(f->status))
+        set_integer(L, "signal", WTERMSIG(f->status));
+    if (f->error)
+        set_integer(L, "errno", f->error);
+}
+
+/* The task that the worker was running, which need not be the one that fails. */
+static void set_culprit(lua_State *L, const struct failure *f) {
+    lua_createtable(L, 0, 4);
+    set_integer(L, "id", (lua_Integer)f->task);
+    lua_pushstring(L, f->label ? f->label : "");
+    lua_setfield(L, -2, "label");
+    set_place(L, f->source, f->line);
+    lua_setfield(L, -2, "task");
+}
+
+void tine__error_failure(lua_State *L, struct core *c, int code, const struct failure *f) {
+    lua_pushstring(L, f && f->message ? f->message : tine_error_text(code));
+    make(L, code);
+    if (!f)
+        return;
+    set_status(L, f);
+    if (f->task)
+        set_culprit(L, f);
+    if (f->cause)
+        set_cause(L, c, f);
+}
+
+/* Protected, so that the reason is given back whatever happens. */
+static int push_reason(lua_State *L) {
+    struct failure *f = lua_touserdata(L, 2);
+    tine__error_failure(L, lua_touserdata(L, 1), TINE_EBROKEN, f);
+    return 1;
+}
+
+int tine__refused(lua_State *L, struct core *c, int code) {
+    int error = errno;
+    if (code == TINE_EBROKEN) {
+        struct failure *f = tine__pool_reason(c->p);
+        lua_pushcfunction(L, push_reason);
+        lua_pushlightuserdata(L, c);
+        lua_pushlightuserdata(L, f);
+        lua_pcall(L, 2, 1, 0);
+        tine__failure_unref(f);
+        return lua_error(L);
+    }
+    errno = error;
+    if (code == TINE_ESYSTEM)
+        return tine__error(L, code, "%s", strerror(error));
+    return tine__error(L, code, "%s", tine_error_text(code));
+}
+
+/* --- what the host program shows beside an error that nobody caught --- */
+
+void tine__error_note(lua_State *L, int label, int traceback) {
+    int err = lua_gettop(L);
+    label = lua_absindex(L, label);
+    traceback = lua_absindex(L, traceback);
+    if (lua_getfield(L, LUA_REGISTRYINDEX, NOTE) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 3);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "v"); /* keeps no error alive */
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, LUA_REGISTRYINDEX, NOTE);
+    }
+    lua_pushvalue(L, err);
+    lua_setfield(L, -2, "error");
+    lua_pushvalue(L, label);
+    lua_setfield(L, -2, "label");
+    lua_pushvalue(L, traceback);
+    lua_setfield(L, -2, "traceback");
+    lua_settop(L, err);
+}

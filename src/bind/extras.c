@@ -1,0 +1,122 @@
+/* Extras: what few futures have and most do not. In the user value FUTURE_EXTRAS, the simplest thing
+** that holds it: nothing, a label, one watch, or a table {label=, watches={...}, callbacks={...}, next=}.
+*/
+#include "bind/bind.h"
+
+/* Turn what there is into a table. */
+static void make_table(lua_State *L, struct future *f, int idx) {
+    static const char *const field[] = {[EXTRA_LABEL] = "label"};
+    lua_createtable(L, 0, 4);
+    if (f->extras == EXTRA_LABEL) {
+        lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+        lua_setfield(L, -2, field[EXTRA_LABEL]);
+    } else if (f->extras == EXTRA_WATCH) {
+        lua_createtable(L, 1, 0);
+        lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+        lua_rawseti(L, -2, 1);
+        lua_setfield(L, -2, "watches");
+    }
+    f->extras = EXTRA_TABLE;
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, idx, FUTURE_EXTRAS);
+}
+
+void tine__extras_push(lua_State *L, struct future *f, int idx) {
+    idx = lua_absindex(L, idx);
+    if (f->extras == EXTRA_TABLE)
+        lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+    else
+        make_table(L, f, idx);
+}
+
+/* Push the list in this field of the table on top, made if there is none. */
+static void push_list(lua_State *L, const char *field) {
+    if (lua_getfield(L, -1, field) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_createtable(L, 1, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, field);
+}
+
+void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label) {
+    idx = lua_absindex(L, idx);
+    lua_pushvalue(L, label);
+    lua_setiuservalue(L, idx, FUTURE_EXTRAS);
+    f->extras = EXTRA_LABEL;
+}
+
+void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch) {
+    idx = lua_absindex(L, idx);
+    watch = lua_absindex(L, watch);
+    if (f->extras == EXTRA_NONE) {
+        lua_pushvalue(L, watch);
+        lua_setiuservalue(L, idx, FUTURE_EXTRAS);
+        f->extras = EXTRA_WATCH;
+        return;
+    }
+    tine__extras_push(L, f, idx);
+    push_list(L, "watches");
+    lua_pushvalue(L, watch);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 2);
+}
+
+/* Take the value at `what` out of the list on top. */
+static void remove_from_list(lua_State *L, int what) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1), kept = 0;
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, -1, i);
+        if (lua_rawequal(L, -1, what))
+            lua_pop(L, 1);
+        else
+            lua_rawseti(L, -2, ++kept);
+    }
+    for (lua_Integer i = kept + 1; i <= n; i++) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, i);
+    }
+}
+
+void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch) {
+    idx = lua_absindex(L, idx);
+    watch = lua_absindex(L, watch);
+    lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+    if (f->extras == EXTRA_WATCH && lua_rawequal(L, -1, watch)) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, idx, FUTURE_EXTRAS);
+        f->extras = EXTRA_NONE;
+    } else if (f->extras == EXTRA_TABLE) {
+        if (lua_getfield(L, -1, "watches") == LUA_TTABLE)
+            remove_from_list(L, watch);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+static void tell_watches(lua_State *L, struct future *f, int idx) {
+    if (lua_getfield(L, -1, "watches") == LUA_TTABLE) {
+        int list = lua_gettop(L);
+        lua_Integer n = (lua_Integer)lua_rawlen(L, list);
+        for (lua_Integer i = 1; i <= n; i++) {
+            lua_rawgeti(L, list, i);
+            tine__watch_tell(L, lua_gettop(L), f, idx);
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+}
+
+void tine__future_ended(lua_State *L, struct future *f, int idx) {
+    if (f->extras < EXTRA_WATCH)
+        return;
+    idx = lua_absindex(L, idx);
+    lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+    if (f->extras == EXTRA_WATCH) {
+        tine__watch_tell(L, lua_gettop(L), f, idx);
+    } else {
+        tell_watches(L, f, idx);
+        tine__callbacks_due(L, f, idx);
+    }
+    lua_pop(L, 1);
+}

@@ -1,0 +1,507 @@
+/* pool:map, the half that is done for every item: reading, encoding, sending in chunks, and taking
+** results. How many items make a chunk and how far to read ahead is decided above, in lua/tine/map.lua.
+**
+** A *map* is the iterator that the script holds. Items are encoded as soon as they are read (so each is
+** sent as it was then) behind one another in the map's own buffer; `flush` makes a chunk of them: a
+** userdata with the item and its outcomes, anchored while in flight and queued in the map until its
+** results are taken. The map knows its chunks by a C list, and each chunk its map, which may be
+** collected first.
+*/
+#include <assert.h>
+#include <string.h>
+#include "bind/bind.h"
+
+enum { /* user values of a map */
+       MAP_CORE = 1,
+       MAP_VIEW, /* keeps the label */
+       MAP_FUNCTION,
+       MAP_ITEMS, /* list or iterator */
+       MAP_QUEUE, /* serial -> chunk */
+       MAP_CONTROL,
+       MAP_CHUNK, /* the current one */
+       MAP_LAST = MAP_CHUNK
+};
+
+struct map {
+    struct core *core;
+    struct item like; /* label, limit and origin of the chunks */
+    struct call_buf call;
+    uint32_t function; /* bytes of the function segment in the buffer */
+    uint32_t count;    /* argument segments in it */
+    bool begun;        /* label and function segment are in it */
+    bool is_list, ordered, return_errors, closed;
+    uint64_t message;        /* core->messages when it was begun */
+    uint64_t first;          /* index of the first item in the buffer */
+    uint64_t read, returned; /* items */
+    uint64_t length;         /* of a list */
+    lua_Integer head, tail;  /* serials of the oldest and the newest chunk */
+    struct list chunks;      /* not collected */
+    struct list news;        /* unordered: chunks that have results to take */
+    struct chunk *chunk;     /* current */
+    uint32_t k;              /* its next task */
+    uint64_t settled;        /* items of chunks that are done */
+    uint64_t settled_at;     /* when the last of them was taken in */
+    char bytes[ROOM_SIZE];
+};
+
+struct chunk {
+    struct anchor anchor;
+    struct map *map;   /* NULL: collected, or closed */
+    struct list node;  /* in map->chunks */
+    struct list fresh; /* in map->news */
+    struct pool *sent;
+    lua_Integer serial;
+    uint32_t next; /* unordered: the first task that was not taken */
+    struct item item;
+    struct outcome outcomes[];
+};
+
+static struct map *check_map(lua_State *L, int arg) {
+    struct map *m = luaL_checkudata(L, arg, "tine.map");
+    tine__check_process(L, m->core);
+    return m;
+}
+
+/* --- chunks --- */
+
+/* Push a chunk of `count` items, the first with this index. */
+static struct chunk *new_chunk(lua_State *L, struct map *m, uint32_t count, uint64_t index) {
+    struct chunk *c = lua_newuserdatauv(L, sizeof *c + count * sizeof c->outcomes[0], 2);
+    memset(c, 0, sizeof *c + count * sizeof c->outcomes[0]);
+    c->anchor.kind = ANCHOR_CHUNK;
+    c->item = m->like;
+    c->item.index = index;
+    c->item.count = count;
+    c->item.outcomes = c->outcomes;
+    c->item.owner = &c->anchor;
+    c->map = m;
+    list_init(&c->fresh);
+    list_push(&m->chunks, &c->node);
+    push_kept(L, KEPT_CHUNK);
+    lua_setmetatable(L, -2);
+    lua_getiuservalue(L, 1, MAP_CORE);
+    lua_setiuservalue(L, -2, 1);
+    lua_getiuservalue(L, 1, MAP_VIEW);
+    lua_setiuservalue(L, -2, 2);
+    return c;
+}
+
+/* The chunk on top (popped) has been sent. */
+static void enqueue(lua_State *L, struct map *m, struct chunk *c) {
+    lua_getiuservalue(L, 1, MAP_QUEUE);
+    lua_insert(L, -2);
+    c->serial = ++m->tail;
+    lua_rawseti(L, -2, c->serial);
+    lua_pop(L, 1);
+}
+
+void tine__chunk_news(struct item *item) {
+    struct chunk *c = (struct chunk *)((char *)item - offsetof(struct chunk, item));
+    struct map *m = c->map;
+    if (!m)
+        return;
+    if (item->released) {
+        m->settled += item->count;
+        m->settled_at = tine__now();
+    }
+    if (!m->ordered && c != m->chunk && list_empty(&c->fresh))
+        list_push(&m->news, &c->fresh);
+}
+
+/* At lua_close a chunk may be in the pool's hands still: what it gets then is lost with it. */
+int tine__chunk_gc(lua_State *L) {
+    struct chunk *c = lua_touserdata(L, 1);
+    list_remove(&c->node);
+    list_remove(&c->fresh);
+    c->map = NULL;
+    if (c->item.released)
+        for (uint32_t k = 0; k < c->item.count; k++)
+            tine__outcome_free(&c->outcomes[k]);
+    return 0;
+}
+
+/* --- reading and sending --- */
+
+static void drop_buffer(struct map *m) {
+    tine__call_buf_drop(&m->call);
+    m->begun = false;
+    m->count = 0;
+}
+
+/* Send what is in the buffer. The map is at 1, as in all that follows. */
+static void flush(lua_State *L, struct map *m) {
+    if (m->count == 0)
+        return;
+    struct chunk *c = new_chunk(L, m, m->count, m->first);
+    int idx = lua_gettop(L);
+    m->begun = false;
+    m->count = 0;
+    tine__send(L, m->core, &c->item, idx, &m->call, m->like.label_len, m->function);
+    enqueue(L, m, c);
+}
+
+/* An item that cannot be sent, for the reason on top of the stack (popped). */
+static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
+    size_t len;
+    int text = lua_gettop(L);
+    const char *s = lua_tolstring(L, text, &len);
+    flush(L, m);
+    struct chunk *c = new_chunk(L, m, 1, index);
+    tine__send_failed(L, m->core, &c->item, text + 1, code, s, len);
+    enqueue(L, m, c);
+    lua_settop(L, text - 1);
+}
+
+/* Have the head of a call in the buffer, of the message that the codec encoded last. 0, or a code with
+** the message pushed. */
+static int begin(lua_State *L, struct map *m) {
+    if (m->begun && m->message == m->core->messages)
+        return 0;
+    flush(L, m); /* another call was encoded in between: its segments end here */
+    drop_buffer(m);
+    lua_getiuservalue(L, 1, MAP_FUNCTION);
+    int err = tine__encode_head(L, m->core, &m->like, lua_gettop(L), &m->call.b, &m->function);
+    if (err)
+        return err;
+    lua_pop(L, 1);
+    m->begun = true;
+    m->message = m->core->messages;
+    return 0;
+}
+
+/* Add the item whose `n` values start at stack index `at`. */
+static void add(lua_State *L, struct map *m, int at, int n) {
+    uint64_t index = ++m->read;
+    int err = begin(L, m);
+    if (!err)
+        err = tine__encode_arguments(L, m->core->codec, at, n, &m->call.b);
+    if (err) {
+        if (m->count == 0)
+            drop_buffer(m);
+        send_failed(L, m, index, err);
+    } else if (m->count++ == 0) {
+        m->first = index;
+    }
+    lua_settop(L, at - 1);
+}
+
+/* Push the values of the next item; how many, 0: there are no more. */
+static int next_input(lua_State *L, struct map *m, int items) {
+    if (m->is_list) {
+        if (m->read >= m->length)
+            return 0;
+        lua_geti(L, items, (lua_Integer)m->read + 1);
+        return 1;
+    }
+    int top = lua_gettop(L);
+    lua_pushvalue(L, items);
+    lua_call(L, 0, LUA_MULTRET);
+    int n = lua_gettop(L) - top;
+    return n > 0 && lua_isnil(L, top + 1) ? 0 : n;
+}
+
+/* fill(map, n, size): read up to `n` items more and send them in chunks of `size`. True when the input
+** has ended. What the input raises leaves the buffer as it is. */
+static int map_fill(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    uint64_t n = (uint64_t)luaL_checkinteger(L, 2);
+    uint32_t size = (uint32_t)luaL_checkinteger(L, 3);
+    lua_settop(L, 3);
+    luaL_checkstack(L, 20, "map");
+    lua_getiuservalue(L, 1, MAP_ITEMS);
+    for (; n > 0 && !m->closed; n--) {
+        int values = next_input(L, m, 4);
+        if (values == 0)
+            break;
+        add(L, m, 5, values);
+        if (m->count >= size)
+            flush(L, m);
+    }
+    flush(L, m);
+    lua_pushboolean(L, n > 0);
+    return 1;
+}
+
+static int map_flush(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    lua_settop(L, 1);
+    flush(L, m);
+    return 0;
+}
+
+/* read, returned, settled, settled_at (seconds) = counts(map): takes in what has ended. */
+static int map_counts(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    tine__reap(L);
+    lua_pushinteger(L, (lua_Integer)m->read);
+    lua_pushinteger(L, (lua_Integer)m->returned);
+    lua_pushinteger(L, (lua_Integer)m->settled);
+    lua_pushnumber(L, (lua_Number)m->settled_at / 1e9);
+    return 4;
+}
+
+/* --- taking results --- */
+
+/* Nothing of the chunk is to be taken any more. */
+static void leave_chunk(lua_State *L, struct map *m) {
+    struct chunk *c = m->chunk;
+    m->chunk = NULL;
+    lua_getiuservalue(L, 1, MAP_QUEUE);
+    lua_pushnil(L);
+    lua_rawseti(L, -2, c->serial);
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, MAP_CHUNK);
+    lua_pop(L, 1);
+}
+
+/* The chunk on top (popped) is the current one. */
+static void enter_chunk(lua_State *L, struct map *m) {
+    m->chunk = lua_touserdata(L, -1);
+    m->k = m->chunk->next;
+    lua_setiuservalue(L, 1, MAP_CHUNK);
+}
+
+static bool can_take(const struct map *m) {
+    return m->chunk && outcome_settled(&m->chunk->outcomes[m->k]);
+}
+
+/* What a task failed with, as the map says: raised, or returned. */
+static int take_failure(lua_State *L, struct map *m, struct chunk *c, uint32_t k) {
+    if (m->return_errors) { /* index, error, traceback */
+        lua_pushnil(L);
+        lua_insert(L, -3);
+        return 4;
+    }
+    lua_insert(L, -2);
+    tine__label_push(L, &c->item, k);
+    lua_insert(L, -2); /* traceback, label, error */
+    tine__error_note(L, lua_gettop(L) - 1, lua_gettop(L) - 2);
+    return lua_error(L);
+}
+
+static int take(lua_State *L, struct map *m) {
+    struct chunk *c = m->chunk;
+    uint32_t k = m->k++;
+    struct outcome *o = &c->outcomes[k];
+    int n = -1;
+    lua_settop(L, 1);
+    lua_getiuservalue(L, 1, MAP_CHUNK); /* keeps it while it is read */
+    lua_pushinteger(L, (lua_Integer)(c->item.index + k));
+    m->returned++;
+    if (m->k == c->item.count)
+        leave_chunk(L, m);
+    if (o->state != OUTCOME_VALUES)
+        tine__failure_push(L, m->core, o, &c->item, k);
+    else if ((n = tine__values_push(L, m->core, o, &c->item, k)) < 0)
+        lua_pushliteral(L, "");
+    return n >= 0 ? n + 1 : take_failure(L, m, c, k);
+}
+
+/* The iterator itself: what is there at once is taken here, the rest is map.lua's. */
+static int map_call(lua_State *L) {
+    struct map *m = lua_touserdata(L, 1);
+    if (m->closed)
+        return 0;
+    tine__check_process(L, m->core);
+    if (can_take(m))
+        return take(L, m);
+    lua_settop(L, 1);
+    push_kept(L, KEPT_ADVANCE);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, LUA_MULTRET);
+    return lua_gettop(L) - 1;
+}
+
+static bool take_met(const struct aim *aim) {
+    const struct map *m = aim->what;
+    return m->closed || can_take(m) || !list_empty(&m->news);
+}
+
+/* Unordered: make a chunk that has results the current one. */
+static void enter_fresh(lua_State *L, struct map *m) {
+    while (!can_take(m) && !list_empty(&m->news)) {
+        struct chunk *c = LIST_ITEM(m->news.next, struct chunk, fresh);
+        list_remove(&c->fresh);
+        if (m->chunk)
+            m->chunk->next = m->k;
+        lua_getiuservalue(L, 1, MAP_QUEUE);
+        lua_rawgeti(L, -1, c->serial);
+        enter_chunk(L, m);
+        lua_pop(L, 1);
+    }
+}
+
+/* Ordered: make the oldest chunk the current one. */
+static void enter_oldest(lua_State *L, struct map *m) {
+    if (m->chunk || m->head >= m->tail)
+        return;
+    lua_getiuservalue(L, 1, MAP_QUEUE);
+    lua_rawgeti(L, -1, ++m->head);
+    enter_chunk(L, m);
+    lua_pop(L, 1);
+}
+
+/* ready(map, deadline): wait until a result can be taken; true, or false: nothing is under way. */
+static int map_ready(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
+    if (m->ordered)
+        enter_oldest(L, m);
+    if (m->read != m->returned) {
+        struct aim aim = {.met = take_met, .what = m, .core = m->core};
+        if (tine__await(L, &aim, deadline))
+            return tine__error(L, TINE_ETIMEOUT,
+                               "the map has not finished in the time allowed: item %I is next",
+                               (LUAI_UACINT)m->returned + 1);
+        if (!m->ordered)
+            enter_fresh(L, m);
+    }
+    lua_pushboolean(L, can_take(m));
+    return 1;
+}
+
+/* --- the map itself --- */
+
+static void each_chunk(struct map *m, void (*act)(struct map *m, struct chunk *c)) {
+    for (struct list *n = m->chunks.next, *next; n != &m->chunks; n = next) {
+        next = n->next;
+        act(m, LIST_ITEM(n, struct chunk, node));
+    }
+}
+
+static void cancel_chunk(struct map *m, struct chunk *c) {
+    if (c->anchor.slot && !c->item.released)
+        tine__item_cancel(m->core->p, &c->item);
+}
+
+static void leave_map(struct map *m, struct chunk *c) {
+    (void)m;
+    c->map = NULL;
+    list_remove(&c->fresh);
+    list_remove(&c->node);
+}
+
+/* Cancel what has not started; what has ended is forgotten. */
+static void close_map(struct map *m) {
+    if (m->closed || !m->core)
+        return;
+    m->closed = true;
+    m->chunk = NULL;
+    if (m->core->p && !tine__pool_is_forked(m->core->p)) {
+        if (!m->core->joined)
+            each_chunk(m, cancel_chunk);
+        drop_buffer(m);
+    }
+    each_chunk(m, leave_map);
+}
+
+static int map_close(lua_State *L) {
+    close_map(luaL_checkudata(L, 1, "tine.map"));
+    for (int value = MAP_VIEW; value <= MAP_CHUNK; value++) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, value);
+    }
+    return 0;
+}
+
+static int map_gc(lua_State *L) {
+    close_map(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* map(pool or view, function, items, length or nil, control, ordered, return errors): a new map. Its
+** arguments were checked in map.lua. */
+static int map_new(lua_State *L) {
+    struct view *v = tine__check_view(L, 1);
+    lua_settop(L, 7);
+    struct map *m = lua_newuserdatauv(L, sizeof *m, MAP_LAST);
+    memset(m, 0, offsetof(struct map, bytes));
+    list_init(&m->chunks);
+    list_init(&m->news);
+    m->is_list = !lua_isnil(L, 4);
+    m->length = (uint64_t)lua_tointeger(L, 4);
+    m->ordered = lua_toboolean(L, 6);
+    m->return_errors = lua_toboolean(L, 7);
+    m->like.limit = v->limit;
+    m->like.label = v->label;
+    m->like.label_len = (uint32_t)v->label_len;
+    lua_getiuservalue(L, 1, VIEW_CORE);
+    lua_setiuservalue(L, 8, MAP_CORE);
+    static const int from[] = {
+        [MAP_VIEW] = 1, [MAP_FUNCTION] = 2, [MAP_ITEMS] = 3, [MAP_CONTROL] = 5};
+    for (int value = MAP_VIEW; value <= MAP_CONTROL; value++)
+        if (from[value]) {
+            lua_pushvalue(L, from[value]);
+            lua_setiuservalue(L, 8, value);
+        }
+    lua_createtable(L, 0, 0);
+    lua_setiuservalue(L, 8, MAP_QUEUE);
+    m->core = v->core;
+    tine__call_buf_init(&m->call, v->core->p, m->bytes, sizeof m->bytes);
+    luaL_setmetatable(L, "tine.map");
+    return 1;
+}
+
+static int map_control(lua_State *L) {
+    luaL_checkudata(L, 1, "tine.map");
+    lua_getiuservalue(L, 1, MAP_CONTROL);
+    return 1;
+}
+
+/* workers(pool or view): at most so many. */
+static int map_workers(lua_State *L) {
+    lua_pushinteger(L, tine__check_view(L, 1)->core->workers);
+    return 1;
+}
+
+/* task(value): an argument error unless it may be a task; which argument: 2. */
+static int map_check_task(lua_State *L) {
+    tine__check_task(L, 1);
+    return 0;
+}
+
+/* deadline(seconds or nil): as `ready` wants it. */
+static int map_deadline(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)tine__check_deadline(L, 1));
+    return 1;
+}
+
+/* on_advance(function): what the iterator does when nothing is there at once. */
+static int map_on_advance(lua_State *L) {
+    lua_settop(L, 1);
+    lua_setiuservalue(L, UP(UP_STATE), KEPT_ADVANCE);
+    return 0;
+}
+
+static int map_is_interrupt(lua_State *L) {
+    luaL_checkany(L, 1);
+    lua_pushboolean(L, tine__is_interrupt(L, 1));
+    return 1;
+}
+
+const luaL_Reg tine__map_functions[] = {
+    {"new", map_new},
+    {"fill", map_fill},
+    {"flush", map_flush},
+    {"counts", map_counts},
+    {"ready", map_ready},
+    {"control", map_control},
+    {"workers", map_workers},
+    {"check_task", map_check_task},
+    {"deadline", map_deadline},
+    {"on_advance", map_on_advance},
+    {"is_interrupt", map_is_interrupt},
+    {NULL, NULL},
+};
+
+const luaL_Reg tine__map_methods[] = {
+    {"close", map_close},
+    {NULL, NULL},
+};
+
+const luaL_Reg tine__map_meta[] = {
+    {"__call", map_call},
+    {"__close", map_close},
+    {"__gc", map_gc},
+    {NULL, NULL},
+};

@@ -1,0 +1,164 @@
+/* The module tine.core: puts the parts together. */
+#include <string.h>
+#include "bind/bind.h"
+#include "bind/preload.h"
+#include "tine_lua.h"
+#include "worker/root.h"
+
+#define STATE "tine.state"   /* registry: the state userdata */
+#define CORE "tine.core"     /* registry: the module's table */
+#define WORKER "tine.worker" /* registry: set in worker states, and in those they are made of */
+
+/* Stack of luaopen_tine_core: the upvalues of every function first. */
+enum { AT_MODULE = UP_LAST + 1 };
+
+static void set_functions(lua_State *L, const luaL_Reg *functions) {
+    for (int up = 1; up <= UP_LAST; up++)
+        lua_pushvalue(L, up);
+    luaL_setfuncs(L, functions, UP_LAST);
+}
+
+static void set_function(lua_State *L, const char *name, lua_CFunction f) {
+    const luaL_Reg one[] = {{name, f}, {NULL, NULL}};
+    set_functions(L, one);
+}
+
+/* --- the state --- */
+
+static void push_state(lua_State *L) {
+    struct state *S = lua_newuserdatauv(L, sizeof *S, KEPT_LAST);
+    memset(S, 0, sizeof *S);
+    list_init(&S->cores);
+    list_init(&S->news);
+    S->due_first = 1;
+    S->generation = tine__root_generation();
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    S->main = lua_tothread(L, -1);
+    lua_pop(L, 1);
+}
+
+/* The value on top (popped) is kept in the state. */
+static void keep(lua_State *L, enum kept which) {
+    lua_setiuservalue(L, UP_STATE, which);
+}
+
+static void keep_meta(lua_State *L, enum kept which, const char *name, lua_CFunction gc) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    if (gc)
+        set_function(L, "__gc", gc);
+    keep(L, which);
+}
+
+static void keep_function(lua_State *L, enum kept which, lua_CFunction f) {
+    for (int up = 1; up <= UP_LAST; up++)
+        lua_pushvalue(L, up);
+    lua_pushcclosure(L, f, UP_LAST);
+    keep(L, which);
+}
+
+static void fill_state(lua_State *L) {
+    lua_createtable(L, 0, 0);
+    keep(L, KEPT_CORES);
+    lua_createtable(L, 0, 0);
+    keep(L, KEPT_DUE);
+    keep_meta(L, KEPT_BOX, "tine.box", tine__box_gc);
+    keep_meta(L, KEPT_ROOM, "tine.room", tine__room_gc);
+    keep_meta(L, KEPT_CORE, "tine.core", tine__core_gc);
+    keep_meta(L, KEPT_CHUNK, "tine.chunk", tine__chunk_gc);
+    keep_meta(L, KEPT_WATCH, "tine.watch", NULL);
+    keep_meta(L, KEPT_BYTES, "tine.bytes", tine__bytes_gc);
+    keep_meta(L, KEPT_CLOSER_META, "tine.closer", tine__state_gc);
+    keep_function(L, KEPT_WAITER, tine__wait_ended);
+    keep_function(L, KEPT_HANDLER, tine__callback_handler);
+    keep_function(L, KEPT_REPORT, tine__callback_report);
+}
+
+/* --- what scripts hold --- */
+
+/* Fill the metatable at `meta`; its methods become field `name` of the module, for the Lua layer to
+** add to. */
+static void fill_meta(lua_State *L, int meta, const char *type, const char *name,
+                      const luaL_Reg *methods, const luaL_Reg *special) {
+    lua_pushvalue(L, meta);
+    if (special)
+        set_functions(L, special);
+    lua_pushstring(L, type);
+    lua_setfield(L, -2, "__name");
+    lua_pushliteral(L, "a handle of tine");
+    lua_setfield(L, -2, "__metatable");
+    lua_createtable(L, 0, 16);
+    set_functions(L, methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_setfield(L, AT_MODULE, name);
+    lua_pop(L, 1);
+}
+
+static void fill_metas(lua_State *L) {
+    static const luaL_Reg future_meta[] = {{"__tostring", tine__future_tostring}, {NULL, NULL}};
+    fill_meta(L, UP_FUTURE, "tine.future", "future_methods", tine__future_methods, future_meta);
+    fill_meta(L, UP_POOL, "tine.pool", "pool_methods", tine__pool_methods, tine__pool_meta);
+    fill_meta(L, UP_VIEW, "tine.view", "view_methods", tine__view_methods, tine__view_meta);
+    luaL_newmetatable(L, "tine.map");
+    fill_meta(L, lua_gettop(L), "tine.map", "map_methods", tine__map_methods, tine__map_meta);
+    lua_pop(L, 1);
+}
+
+/* --- functions of the module --- */
+
+/* core.worker(): what tine.worker is. */
+static int worker(lua_State *L) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, WORKER) != LUA_TTABLE)
+        lua_pushnil(L);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"pool", tine__pool_open_lua},  {"future", tine__future_manual},
+    {"kind", tine__kind},           {"register", tine__codec_register},
+    {"cpu_count", tine__cpu_count}, {"worker", worker},
+    {"nearest", tine__nearest},     {NULL, NULL},
+};
+
+static void fill_module(lua_State *L) {
+    set_functions(L, functions);
+    set_functions(L, tine__watch_functions);
+    lua_createtable(L, 0, 12);
+    set_functions(L, tine__map_functions);
+    lua_setfield(L, AT_MODULE, "map");
+    tine__errors_open(L); /* by this name error objects travel */
+    lua_setfield(L, AT_MODULE, "error");
+    lua_pushliteral(L, TINE_VERSION);
+    lua_setfield(L, AT_MODULE, "version");
+}
+
+/* A worker takes a root only when it makes a pool of its own; so does what workers are made of. */
+static void take_root(lua_State *L) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, WORKER) == LUA_TNIL)
+        tine__root_take(); /* if it cannot be had, the first pool says so */
+    lua_pop(L, 1);
+}
+
+TINE_API int luaopen_tine_core(lua_State *L) {
+    luaL_checkstack(L, 40, "tine.core");
+    if (lua_getfield(L, LUA_REGISTRYINDEX, CORE) == LUA_TTABLE)
+        return 1;
+    lua_settop(L, 0);
+    push_state(L);
+    for (int up = UP_FUTURE; up <= UP_LAST; up++)
+        lua_createtable(L, 0, 8); /* three metatables and the anchors */
+    lua_createtable(L, 0, 16);
+    fill_state(L);
+    fill_metas(L);
+    fill_module(L);
+    tine__root_dress = tine__preload_modules;
+    take_root(L);
+    lua_pushvalue(L, UP_STATE);
+    lua_setfield(L, LUA_REGISTRYINDEX, STATE);
+    lua_pushvalue(L, AT_MODULE);
+    lua_setfield(L, LUA_REGISTRYINDEX, CORE);
+    lua_settop(L, AT_MODULE);
+    return 1;
+}

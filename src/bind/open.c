@@ -1,0 +1,330 @@
+/* tine.pool: from an option table to an open pool. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <lualib.h>
+#include "bind/bind.h"
+
+extern char **environ;
+
+#define MOST_WORKERS 4095
+
+static const char *const known[] = {"workers",
+                                    "initializer",
+                                    "initargs",
+                                    "max_tasks_per_worker",
+                                    "task_timeout",
+                                    "start_method",
+                                    "preload",
+                                    "on_crash",
+                                    "globals",
+                                    "max_pending",
+                                    "on_callback_error",
+                                    "spin",
+                                    "name",
+                                    NULL};
+
+/* --- bytes that outlive an error --- */
+
+int tine__bytes_gc(lua_State *L) {
+    tine__buf_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* Push a userdata that owns a buffer. */
+static struct buf *push_buf(lua_State *L) {
+    struct buf *b = lua_newuserdatauv(L, sizeof *b, 0);
+    tine__buf_init(b);
+    push_kept(L, KEPT_BYTES);
+    lua_setmetatable(L, -2);
+    return b;
+}
+
+/* --- what runs in each worker before its tasks --- */
+
+/* An encoding failed with the message on top. */
+static void cannot_send(lua_State *L, int code, const char *option) {
+    if (code)
+        tine__error(L, code, "option '%s': %s", option, lua_tostring(L, -1));
+}
+
+/* Encode the function on top (popped). */
+static void encode_function(lua_State *L, struct codec *c, struct buf *b, size_t *len,
+                            const char *option) {
+    const struct codec_origin *origin = NULL;
+    cannot_send(L, tine__encode_function(L, c, lua_gettop(L), b, &origin), option);
+    *len = b->len;
+    lua_pop(L, 1);
+}
+
+/* Encode the `n` values on top (popped) as the arguments of one call. */
+static void encode_arguments(lua_State *L, struct codec *c, struct buf *b, int n,
+                             const char *option) {
+    cannot_send(L, tine__encode_arguments(L, c, lua_gettop(L) - n + 1, n, b), option);
+    lua_pop(L, n);
+}
+
+static bool is_callable(lua_State *L, int idx) {
+    if (lua_isfunction(L, idx))
+        return true;
+    if (luaL_getmetafield(L, idx, "__call") == LUA_TNIL)
+        return false;
+    lua_pop(L, 1);
+    return true;
+}
+
+/* Push the values of option `initargs`; how many. */
+static int push_initargs(lua_State *L, int arg) {
+    int type = tine__option(L, arg, "initargs");
+    if (type == LUA_TNIL)
+        return lua_pop(L, 1), 0;
+    if (type != LUA_TTABLE)
+        tine__option_error(L, arg, "initargs", "a list");
+    int list = lua_gettop(L);
+    lua_Integer n = lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1)
+                                                              : (lua_Integer)lua_rawlen(L, list);
+    lua_pop(L, 1);
+    luaL_argcheck(L, n >= 0 && n < 250, arg, "option 'initargs' has too many values");
+    luaL_checkstack(L, (int)n + 5, "too many initargs");
+    for (lua_Integer i = 1; i <= n; i++)
+        lua_geti(L, list, i);
+    lua_remove(L, list);
+    return (int)n;
+}
+
+static void encode_initializer(lua_State *L, int arg, struct codec *c, struct boot *boot) {
+    int type = tine__option(L, arg, "initializer");
+    if (type == LUA_TNIL)
+        return lua_pop(L, 1);
+    if (type != LUA_TSTRING && !is_callable(L, lua_gettop(L)))
+        tine__option_error(L, arg, "initializer", "a function");
+    struct buf *b = push_buf(L);
+    lua_insert(L, -2);
+    encode_function(L, c, b, &boot->initializer_function, "initializer");
+    encode_arguments(L, c, b, push_initargs(L, arg), "initargs");
+    boot->initializer = b->data;
+    boot->initializer_len = b->len;
+}
+
+/* Push `require` as Lua made it. */
+static void push_require(lua_State *L) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, LUA_GNAME);
+    lua_getfield(L, -1, "require");
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* The module names in the list (or the single name) on top: one call of `require` each. Popped. */
+static uint32_t encode_names(lua_State *L, int arg, struct codec *c, struct buf *b) {
+    int list = lua_gettop(L);
+    uint32_t n = 0;
+    if (lua_type(L, list) == LUA_TSTRING) {
+        encode_arguments(L, c, b, 1, "preload");
+        return 1;
+    }
+    for (lua_Integer i = 1; lua_geti(L, list, i) != LUA_TNIL; i++, n++) {
+        if (lua_type(L, -1) != LUA_TSTRING)
+            tine__option_error(L, arg, "preload", "a list of module names");
+        encode_arguments(L, c, b, 1, "preload");
+    }
+    lua_pop(L, 2);
+    return n;
+}
+
+static void encode_preload(lua_State *L, int arg, struct codec *c, struct boot *boot) {
+    int type = tine__option(L, arg, "preload");
+    if (type == LUA_TNIL)
+        return lua_pop(L, 1);
+    struct buf *b = push_buf(L);
+    lua_insert(L, -2);
+    if (is_callable(L, lua_gettop(L))) {
+        encode_function(L, c, b, &boot->preload_function, "preload");
+        encode_arguments(L, c, b, 0, "preload");
+        boot->preload_count = 1;
+    } else if (type == LUA_TSTRING || type == LUA_TTABLE) {
+        push_require(L);
+        encode_function(L, c, b, &boot->preload_function, "preload");
+        boot->preload_count = encode_names(L, arg, c, b);
+    } else {
+        tine__option_error(L, arg, "preload", "module names or a function");
+    }
+    if (boot->preload_count == 0)
+        return;
+    boot->preload = b->data;
+    boot->preload_len = b->len;
+}
+
+/* --- the rest --- */
+
+/* Field of `package`; stays on the stack. */
+static const char *package_field(lua_State *L, const char *field) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    const char *value = NULL;
+    if (lua_getfield(L, -1, LUA_LOADLIBNAME) == LUA_TTABLE) {
+        lua_getfield(L, -1, field);
+        value = lua_tostring(L, -1);
+    }
+    return value;
+}
+
+/* The umask, looked at without changing it: the program may have threads. */
+static mode_t read_umask(void) {
+    char text[512];
+    unsigned mask = 022;
+    int fd = sys.open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return mask;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    tine__close(&fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *at = strstr(text, "Umask:");
+    return at ? (mode_t)strtoul(at + strlen("Umask:"), NULL, 8) : mask;
+}
+
+static const char *option_string(lua_State *L, int arg, const char *name, const char *none) {
+    int type = tine__option(L, arg, name); /* stays on the stack */
+    if (type == LUA_TNIL)
+        return none;
+    if (type != LUA_TSTRING)
+        tine__option_error(L, arg, name, "a string");
+    return lua_tostring(L, -1);
+}
+
+static void read_limits(lua_State *L, int arg, struct pool_options *o) {
+    static const char *const methods[] = {"fork", "spawn", NULL};
+    static const char *const crashes[] = {"break", "replace", NULL};
+    static const char *const globals[] = {"named", "none", NULL};
+    o->workers = (unsigned)tine__option_count(L, arg, "workers", MOST_WORKERS, 0);
+    o->max_pending = tine__option_count(L, arg, "max_pending", INT64_MAX, 0);
+    o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
+    o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
+    o->task_limit = tine__option_limit(L, arg, "task_timeout", 0);
+    o->spawn = tine__option_choice(L, arg, "start_method", methods) == 1;
+    o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1;
+    o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;
+}
+
+static void read_options(lua_State *L, int arg, struct pool_options *o) {
+    luaL_checkstack(L, 30, "options");
+    read_limits(L, arg, o);
+    o->boot.name = option_string(L, arg, "name", "tine");
+    o->boot.path = package_field(L, "path");
+    o->boot.cpath = package_field(L, "cpath");
+    o->boot.environ = environ;
+    o->boot.umask = read_umask();
+    if (tine__option(L, arg, "on_callback_error") != LUA_TNIL && !is_callable(L, -1))
+        tine__option_error(L, arg, "on_callback_error", "a function");
+    lua_pop(L, 1);
+    /* what travels with the pool travels inline: there is no store yet */
+    struct codec_options co = {.send_globals = o->boot.send_globals};
+    struct codec *c = tine__codec_new(L, &co);
+    encode_preload(L, arg, c, &o->boot);
+    encode_initializer(L, arg, c, &o->boot);
+}
+
+/* --- opening --- */
+
+/* Push a new pool userdata whose core is anchored and knows no pool yet; the core is pushed after it. */
+static struct core *push_pool(lua_State *L) {
+    struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
+    *v = (struct view){0};
+    struct core *c = lua_newuserdatauv(L, sizeof *c, CORE_LAST);
+    memset(c, 0, sizeof *c);
+    list_init(&c->node);
+    push_kept(L, KEPT_CORE);
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, -3, VIEW_CORE);
+    v->core = c;
+    push_kept(L, KEPT_CORES);
+    lua_pushvalue(L, -2);
+    lua_rawsetp(L, -2, c); /* also when opening fails: a moment only */
+    lua_pop(L, 1);
+    return c;
+}
+
+static void drop_core(lua_State *L, struct core *c) {
+    push_kept(L, KEPT_CORES);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, c);
+    lua_pop(L, 1);
+}
+
+static int open_failed(lua_State *L) {
+    tine__error_failure(L, NULL, (int)lua_tointeger(L, 2), lua_touserdata(L, 1));
+    return 1;
+}
+
+static int raise_open_failed(lua_State *L, int code, int error, struct failure *why) {
+    if (!why) {
+        errno = error;
+        return tine__error(L, code, "cannot make a pool: %s",
+                           code == TINE_ESYSTEM ? strerror(error) : tine_error_text(code));
+    }
+    lua_pushcfunction(L, open_failed);
+    lua_pushlightuserdata(L, why);
+    lua_pushinteger(L, code);
+    lua_pcall(L, 2, 1, 0);
+    tine__failure_unref(why);
+    return lua_error(L);
+}
+
+static void open_pool(lua_State *L, struct core *c, const struct pool_options *o) {
+    struct state *S = state_of(L);
+    struct failure *why = NULL;
+    int err = tine__pool_open(&c->p, o, &why);
+    if (err) {
+        int error = errno;
+        c->p = NULL;
+        drop_core(L, c);
+        raise_open_failed(L, err, error, why);
+    }
+    c->workers = o->workers;
+    list_push(&S->cores, &c->node);
+    S->ncores++;
+}
+
+/* The pool has been opened; core at `core`. */
+static void equip(lua_State *L, struct core *c, int core, int arg, bool send_globals) {
+    struct codec_options co = {
+        .send_globals = send_globals,
+        .store = {.put = tine__pool_put_code, .origin = tine__pool_put_origin, .ctx = c->p}};
+    c->codec = tine__codec_new(L, &co);
+    lua_setiuservalue(L, core, CORE_CODEC);
+    tine__option(L, arg, "on_callback_error");
+    lua_setiuservalue(L, core, CORE_ON_ERROR);
+    lua_pushstring(L, option_string(L, arg, "name", "tine"));
+    lua_setiuservalue(L, core, CORE_NAME);
+    tine__closer_renew(L);
+}
+
+/* tine.pool([workers | options]) */
+int tine__pool_open_lua(lua_State *L) {
+    struct pool_options o = {0};
+    struct state *S = state_of(L);
+    if (S->closed)
+        return tine__error(L, TINE_EINVALID, "this Lua state is being closed");
+    tine__state_check(L, S);
+    lua_settop(L, 1);
+    if (lua_type(L, 1) == LUA_TTABLE) {
+        tine__check_options(L, 1, known);
+    } else if (!lua_isnil(L, 1)) { /* the number of workers */
+        if (lua_type(L, 1) != LUA_TNUMBER)
+            return luaL_typeerror(L, 1, "table or number of workers");
+        lua_createtable(L, 0, 1);
+        lua_insert(L, 1);
+        lua_setfield(L, 1, "workers");
+    }
+    read_options(L, 1, &o);
+    if (o.workers == 0)
+        o.workers = tine__cpus();
+    struct core *c = push_pool(L);
+    int core = lua_gettop(L);
+    open_pool(L, c, &o);
+    lua_pushvalue(L, UP(UP_POOL)); /* from here on its __gc closes the pool */
+    lua_setmetatable(L, core - 1);
+    equip(L, c, core, 1, o.boot.send_globals);
+    lua_settop(L, core - 1);
+    return 1;
+}

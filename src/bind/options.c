@@ -1,0 +1,186 @@
+/* Option tables: every wrong one is an argument error that names the option. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bind/bind.h"
+
+/* --- the nearest known name --- */
+
+static size_t least(size_t a, size_t b, size_t c) {
+    size_t m = a < b ? a : b;
+    return m < c ? m : c;
+}
+
+/* Edit distance of two short words. */
+static size_t distance(const char *a, const char *b) {
+    size_t row[41], n = strlen(b);
+    if (strlen(a) > 40 || n > 40)
+        return 100;
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t corner = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t up = row[j];
+            row[j] = least(row[j] + 1, row[j - 1] + 1, corner + (a[i - 1] != b[j - 1]));
+            corner = up;
+        }
+    }
+    return row[n];
+}
+
+static const char *nearest(const char *name, const char *const *known) {
+    const char *best = NULL;
+    size_t shortest = 100;
+    for (; *known; known++) {
+        size_t d = distance(name, *known);
+        if (strncmp(name, *known, strlen(name)) == 0)
+            d = 0; /* a beginning of it */
+        if (d < shortest) {
+            shortest = d;
+            best = *known;
+        }
+    }
+    return shortest <= 2 + strlen(name) / 3 ? best : NULL;
+}
+
+static bool is_known(const char *name, const char *const *known) {
+    for (; *known; known++)
+        if (strcmp(name, *known) == 0)
+            return true;
+    return false;
+}
+
+static void push_known(lua_State *L, const char *const *known) {
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (const char *const *k = known; *k; k++) {
+        if (k > known)
+            luaL_addstring(&b, ", ");
+        luaL_addstring(&b, *k);
+    }
+    luaL_pushresult(&b);
+}
+
+void tine__check_options(lua_State *L, int arg, const char *const *known) {
+    luaL_checktype(L, arg, LUA_TTABLE);
+    luaL_checkstack(L, 8, "options");
+    for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            luaL_argerror(
+                L, arg,
+                lua_pushfstring(L, "option names are strings, got a %s", luaL_typename(L, -2)));
+        const char *name = lua_tostring(L, -2);
+        if (is_known(name, known))
+            continue;
+        const char *near = nearest(name, known);
+        if (near)
+            luaL_argerror(
+                L, arg, lua_pushfstring(L, "unknown option '%s', did you mean '%s'?", name, near));
+        push_known(L, known);
+        luaL_argerror(
+            L, arg,
+            lua_pushfstring(L, "unknown option '%s', known are: %s", name, lua_tostring(L, -1)));
+    }
+}
+
+/* --- one option --- */
+
+int tine__option(lua_State *L, int arg, const char *name) {
+    if (lua_isnoneornil(L, arg))
+        return lua_pushnil(L), LUA_TNIL;
+    return lua_getfield(L, arg, name);
+}
+
+int tine__option_error(lua_State *L, int arg, const char *name, const char *wanted) {
+    const char *got = luaL_typename(L, -1);
+    if (lua_type(L, -1) == LUA_TSTRING)
+        got = lua_pushfstring(L, "\"%s\"", lua_tostring(L, -1));
+    else if (lua_type(L, -1) == LUA_TNUMBER)
+        got = luaL_tolstring(L, -1, NULL);
+    return luaL_argerror(L, arg,
+                         lua_pushfstring(L, "option '%s' must be %s, got %s", name, wanted, got));
+}
+
+uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t max, uint64_t none) {
+    int exact;
+    int type = tine__option(L, arg, name);
+    if (type == LUA_TNIL)
+        return lua_pop(L, 1), none;
+    lua_Integer n = lua_tointegerx(L, -1, &exact);
+    if (type != LUA_TNUMBER || !exact || n < 1)
+        tine__option_error(L, arg, name, "an integer of 1 or more");
+    if ((uint64_t)n > max)
+        tine__option_error(L, arg, name, lua_pushfstring(L, "at most %I", (LUAI_UACINT)max));
+    lua_pop(L, 1);
+    return (uint64_t)n;
+}
+
+uint64_t tine__option_seconds(lua_State *L, int arg, const char *name, uint64_t none) {
+    int type = tine__option(L, arg, name);
+    if (type == LUA_TNIL)
+        return lua_pop(L, 1), none;
+    lua_Number s = lua_tonumber(L, -1);
+    if (type != LUA_TNUMBER || s != s)
+        tine__option_error(L, arg, name, "a number of seconds");
+    lua_pop(L, 1);
+    if (s <= 0)
+        return 0;
+    return s >= 9e9 ? WAIT_FOREVER : (uint64_t)ceil(s * 1e9);
+}
+
+uint64_t tine__option_limit(lua_State *L, int arg, const char *name, uint64_t none) {
+    uint64_t ns = tine__option_seconds(L, arg, name, WAIT_FOREVER - 1);
+    if (ns == WAIT_FOREVER - 1)
+        return none;
+    return ns == WAIT_FOREVER ? 0 : ns > 0 ? ns : 1;
+}
+
+bool tine__option_flag(lua_State *L, int arg, const char *name, bool none) {
+    int type = tine__option(L, arg, name);
+    if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+        tine__option_error(L, arg, name, "true or false");
+    bool flag = type == LUA_TNIL ? none : lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
+int tine__option_choice(lua_State *L, int arg, const char *name, const char *const *names) {
+    int type = tine__option(L, arg, name);
+    if (type == LUA_TNIL)
+        return lua_pop(L, 1), 0;
+    luaL_Buffer b;
+    for (int i = 0; names[i] && type == LUA_TSTRING; i++)
+        if (strcmp(lua_tostring(L, -1), names[i]) == 0)
+            return lua_pop(L, 1), i;
+    int value = lua_gettop(L);
+    luaL_buffinit(L, &b);
+    for (int i = 0; names[i]; i++) {
+        if (i > 0)
+            luaL_addstring(&b, names[i + 1] ? ", " : " or ");
+        luaL_addstring(&b, "\"");
+        luaL_addstring(&b, names[i]);
+        luaL_addstring(&b, "\"");
+    }
+    luaL_pushresult(&b);
+    const char *wanted = lua_tostring(L, -1);
+    lua_pushvalue(L, value);
+    return tine__option_error(L, arg, name, wanted);
+}
+
+/* --- for the Lua layer --- */
+
+#define MOST_NAMES 31
+
+/* core.nearest(name, list of known names): the nearest, or nil. */
+int tine__nearest(lua_State *L) {
+    const char *known[MOST_NAMES + 1] = {NULL};
+    const char *name = luaL_checkstring(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_checkstack(L, MOST_NAMES, "names");
+    for (int i = 0; i < MOST_NAMES && lua_rawgeti(L, 2, i + 1) == LUA_TSTRING; i++)
+        known[i] = lua_tostring(L, -1);
+    lua_pushstring(L, nearest(name, known));
+    return 1;
+}

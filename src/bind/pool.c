@@ -1,0 +1,273 @@
+/* Pools and their views: what their methods are, submit apart. */
+#include <signal.h>
+#include <string.h>
+#include "bind/bind.h"
+
+/* --- checking --- */
+
+static bool has_metatable(lua_State *L, int idx, int meta) {
+    if (!lua_getmetatable(L, idx))
+        return false;
+    bool same = lua_rawequal(L, -1, meta);
+    lua_pop(L, 1);
+    return same;
+}
+
+void tine__check_process(lua_State *L, const struct core *c) {
+    if (!c->p || state_of(L)->closed)
+        tine__error(L, TINE_EINVALID, "the Lua state of this pool is being closed");
+    if (tine__pool_is_forked(c->p))
+        tine__error(L, TINE_EFORKED, "this pool belongs to the parent process");
+}
+
+struct view *tine__check_view(lua_State *L, int arg) {
+    struct view *v = lua_touserdata(L, arg);
+    if (!v || !(has_metatable(L, arg, UP(UP_POOL)) || has_metatable(L, arg, UP(UP_VIEW))))
+        luaL_typeerror(L, arg, "tine.pool");
+    tine__check_process(L, v->core);
+    return v;
+}
+
+struct core *tine__raw_pool(lua_State *L, int arg) {
+    struct view *v = lua_touserdata(L, arg);
+    if (!v || !has_metatable(L, arg, UP(UP_POOL)))
+        luaL_typeerror(L, arg, "tine.pool");
+    return v->core;
+}
+
+struct core *tine__check_pool(lua_State *L, int arg) {
+    struct core *c = tine__raw_pool(L, arg);
+    tine__check_process(L, c);
+    return c;
+}
+
+/* --- the end --- */
+
+void tine__core_close(struct core *c, bool cancel) {
+    if (c->p && !c->joined && !tine__pool_is_forked(c->p))
+        tine__pool_shutdown(c->p, cancel);
+}
+
+/* Wait until the pool has ended; an interrupt ends it at once. */
+static void wait_ended(lua_State *L, struct core *c) {
+    if (c->joined)
+        return;
+    push_kept(L, KEPT_WAITER);
+    lua_pushlightuserdata(L, c);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+        return;
+    if (tine__is_interrupt(L, -1))
+        tine__pool_kill(c->p, SIGKILL);
+    lua_error(L);
+}
+
+static int pool_shutdown(lua_State *L) {
+    static const char *const known[] = {"wait", "cancel_futures", NULL};
+    struct core *c = tine__check_pool(L, 1);
+    lua_settop(L, 2);
+    if (!lua_isnil(L, 2))
+        tine__check_options(L, 2, known);
+    bool wait = tine__option_flag(L, 2, "wait", true);
+    tine__core_close(c, tine__option_flag(L, 2, "cancel_futures", false));
+    if (wait)
+        wait_ended(L, c);
+    return 0;
+}
+
+/* __close(pool, error) */
+static int pool_close(lua_State *L) {
+    struct core *c = tine__raw_pool(L, 1);
+    lua_settop(L, 2);
+    if (!c->p || c->joined || state_of(L)->closed || tine__pool_is_forked(c->p))
+        return 0;
+    if (tine__is_interrupt(L, 2))
+        tine__pool_kill(c->p, SIGKILL);
+    else
+        tine__core_close(c, !lua_isnil(L, 2));
+    wait_ended(L, c);
+    return 0;
+}
+
+static int pool_gc(lua_State *L) {
+    struct view *v = lua_touserdata(L, 1);
+    if (v->core)
+        tine__core_close(v->core, false);
+    return 0;
+}
+
+int tine__core_gc(lua_State *L) {
+    struct core *c = lua_touserdata(L, 1);
+    if (!c->p)
+        return 0;
+    if (c->joined)
+        tine__pool_unref(c->p);
+    else
+        c->orphan = true;
+    return 0;
+}
+
+static int end_workers(lua_State *L, int signal) {
+    struct core *c = tine__check_pool(L, 1);
+    if (!c->joined)
+        tine__pool_kill(c->p, signal);
+    return 0;
+}
+
+static int pool_terminate_workers(lua_State *L) {
+    return end_workers(L, SIGTERM);
+}
+
+static int pool_kill_workers(lua_State *L) {
+    return end_workers(L, SIGKILL);
+}
+
+/* --- looking --- */
+
+static void set_count(lua_State *L, const char *name, uint64_t n) {
+    lua_pushinteger(L, (lua_Integer)n);
+    lua_setfield(L, -2, name);
+}
+
+static int pool_stats(lua_State *L) {
+    struct core *c = tine__check_pool(L, 1);
+    struct pool_stats s;
+    if (!c->joined)
+        tine__pool_poll(c->p);
+    tine__pool_stats(c->p, &s);
+    lua_createtable(L, 0, 8);
+    set_count(L, "submitted", s.submitted);
+    set_count(L, "pending", s.pending);
+    set_count(L, "running", s.running);
+    set_count(L, "finished", s.finished);
+    set_count(L, "failed", s.failed);
+    set_count(L, "cancelled", s.cancelled);
+    set_count(L, "workers_started", s.workers_started);
+    set_count(L, "workers_lost", s.workers_lost);
+    return 1;
+}
+
+static void push_worker(lua_State *L, const struct worker_info *w) {
+    lua_createtable(L, 0, 4);
+    set_count(L, "id", w->id);
+    if (w->pid)
+        set_count(L, "pid", (uint64_t)w->pid);
+    lua_pushstring(L, w->state);
+    lua_setfield(L, -2, "state");
+    set_count(L, "tasks", w->tasks);
+}
+
+static int pool_workers(lua_State *L) {
+    struct core *c = tine__check_pool(L, 1);
+    struct worker_info *info = lua_newuserdatauv(L, (c->workers + 1) * sizeof *info, 0);
+    if (!c->joined)
+        tine__pool_poll(c->p);
+    unsigned n = c->joined ? 0 : tine__pool_workers(c->p, info, c->workers);
+    lua_createtable(L, (int)n, 0);
+    for (unsigned i = 0; i < n && i < c->workers; i++) {
+        push_worker(L, &info[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+static int pool_fileno(lua_State *L) {
+    struct core *c = tine__check_pool(L, 1);
+    if (c->joined)
+        return tine__error(L, TINE_ESHUTDOWN, "the pool has ended");
+    int fd = tine__pool_fileno(c->p);
+    if (fd < 0)
+        return tine__refused(L, c, fd);
+    c->watched = true;
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+static int pool_dispatch(lua_State *L) {
+    tine__check_pool(L, 1);
+    tine__reap(L);
+    tine__callbacks_run(L);
+    return 0;
+}
+
+static int pool_tostring(lua_State *L) {
+    struct core *c = tine__raw_pool(L, 1);
+    lua_getiuservalue(L, 1, VIEW_CORE);
+    lua_getiuservalue(L, -1, CORE_NAME);
+    const char *name = lua_tostring(L, -1);
+    const char *state = "open";
+    if (!c->p || state_of(L)->closed)
+        state = "closed";
+    else if (tine__pool_is_forked(c->p))
+        state = "of another process";
+    else if (c->joined)
+        state = "ended";
+    else if (!tine__pool_is_open(c->p))
+        state = "ending";
+    lua_pushfstring(L, "tine.pool (%s, %d workers, %s)", name, (int)c->workers, state);
+    return 1;
+}
+
+/* --- views --- */
+
+static int view_with(lua_State *L) {
+    static const char *const known[] = {"label", "timeout", NULL};
+    struct view *from = tine__check_view(L, 1);
+    tine__check_options(L, 2, known);
+    lua_settop(L, 2);
+    struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
+    *v = *from;
+    v->limit = tine__option_limit(L, 2, "timeout", from->limit);
+    lua_getiuservalue(L, 1, VIEW_CORE);
+    lua_setiuservalue(L, 3, VIEW_CORE);
+    lua_pushvalue(L, 1); /* a view of a view keeps that one, and so the label */
+    lua_setiuservalue(L, 3, VIEW_POOL);
+    int type = tine__option(L, 2, "label");
+    if (type == LUA_TSTRING)
+        v->label = lua_tolstring(L, -1, &v->label_len);
+    else if (type != LUA_TNIL)
+        tine__option_error(L, 2, "label", "a string");
+    else
+        lua_getiuservalue(L, 1, VIEW_LABEL);
+    lua_setiuservalue(L, 3, VIEW_LABEL);
+    lua_settop(L, 3);
+    lua_pushvalue(L, UP(UP_VIEW));
+    lua_setmetatable(L, 3);
+    return 1;
+}
+
+static int view_tostring(lua_State *L) {
+    lua_getiuservalue(L, 1, VIEW_LABEL);
+    lua_pushfstring(L, "tine.view (%s)", lua_isnil(L, -1) ? "no label" : lua_tostring(L, -1));
+    return 1;
+}
+
+const luaL_Reg tine__pool_methods[] = {
+    {"submit", tine__submit},
+    {"with", view_with},
+    {"shutdown", pool_shutdown},
+    {"terminate_workers", pool_terminate_workers},
+    {"kill_workers", pool_kill_workers},
+    {"workers", pool_workers},
+    {"stats", pool_stats},
+    {"fileno", pool_fileno},
+    {"dispatch", pool_dispatch},
+    {NULL, NULL},
+};
+
+const luaL_Reg tine__pool_meta[] = {
+    {"__gc", pool_gc},
+    {"__close", pool_close},
+    {"__tostring", pool_tostring},
+    {NULL, NULL},
+};
+
+const luaL_Reg tine__view_methods[] = {
+    {"submit", tine__submit},
+    {"with", view_with},
+    {NULL, NULL},
+};
+
+const luaL_Reg tine__view_meta[] = {
+    {"__tostring", view_tostring},
+    {NULL, NULL},
+};

@@ -1,0 +1,235 @@
+/* The state of the module in one lua_State: what is in flight, and what has come back. */
+#include <assert.h>
+#include <string.h>
+#include "bind/bind.h"
+#include "bind/preload.h"
+#include "worker/root.h"
+
+/* --- anchors --- */
+
+void tine__anchor(lua_State *L, struct anchor *a, int idx) {
+    struct state *S = state_of(L);
+    idx = lua_absindex(L, idx);
+    if (S->free_slot) {
+        a->slot = S->free_slot;
+        lua_rawgeti(L, UP(UP_ANCHORS), a->slot);
+        S->free_slot = (uint32_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    } else {
+        a->slot = ++S->slots;
+    }
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, UP(UP_ANCHORS), a->slot);
+}
+
+void tine__unanchor(lua_State *L, struct anchor *a) {
+    struct state *S = state_of(L);
+    if (!a->slot)
+        return;
+    lua_pushinteger(L, S->free_slot);
+    lua_rawseti(L, UP(UP_ANCHORS), a->slot);
+    S->free_slot = a->slot;
+    a->slot = 0;
+}
+
+/* --- boxes --- */
+
+struct outcome *tine__box(lua_State *L, struct outcome *o) {
+    struct outcome *box = lua_newuserdatauv(L, sizeof *box, 0);
+    memcpy(box, o, sizeof *box);
+    push_kept(L, KEPT_BOX);
+    lua_setmetatable(L, -2);
+    return box;
+}
+
+int tine__box_gc(lua_State *L) {
+    tine__outcome_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* --- reaping --- */
+
+/* Take the pool's news: a released item goes to the state's list. Allocates nothing. */
+static void take_news(struct state *S, struct core *c) {
+    struct item *item;
+    while ((item = tine__pool_take_done(c->p))) {
+        c->taken++;
+        if (((struct anchor *)item->owner)->kind == ANCHOR_CHUNK)
+            tine__chunk_news(item);
+        if (item->released)
+            list_push(&S->news, &item->node);
+    }
+}
+
+static bool outcome_failed(const struct outcome *o) {
+    return o->state != OUTCOME_VALUES && o->code != TINE_ECANCELLED;
+}
+
+/* The future at the top of the stack has been released. Making the box may run finalizers, which may
+** come here too: so look again. */
+static void future_released(lua_State *L, struct future *f) {
+    int idx = lua_gettop(L);
+    if (tine__outcome_owns(&f->outcome)) {
+        struct outcome empty = {0};
+        struct outcome *box = tine__box(L, &empty);
+        if (f->done)
+            return;
+        memcpy(box, &f->outcome, sizeof *box);
+        f->box = box;
+        lua_setiuservalue(L, idx, FUTURE_VALUE);
+    }
+    f->done = true;
+    f->failed = outcome_failed(&f->outcome);
+    list_remove(&f->item.node);
+    tine__unanchor(L, &f->anchor);
+    tine__future_ended(L, f, idx);
+}
+
+static void item_released(lua_State *L, struct item *item) {
+    struct anchor *a = item->owner;
+    int top = lua_gettop(L);
+    if (a->kind == ANCHOR_CHUNK) {
+        list_remove(&item->node);
+        tine__unanchor(L, a);
+    } else {
+        struct future *f = (struct future *)((char *)a - offsetof(struct future, anchor));
+        lua_rawgeti(L, UP(UP_ANCHORS), a->slot);
+        future_released(L, f);
+    }
+    lua_settop(L, top);
+}
+
+static void deal_news(lua_State *L, struct state *S) {
+    while (!list_empty(&S->news))
+        item_released(L, LIST_ITEM(S->news.next, struct item, node));
+}
+
+void tine__reap_core(lua_State *L, struct core *c) {
+    struct state *S = state_of(L);
+    take_news(S, c);
+    deal_news(L, S);
+}
+
+/* Pools that have ended and have nothing more to tell. Allocates nothing. */
+static void join_ended(lua_State *L, struct state *S) {
+    for (struct list *n = S->cores.next, *next; n != &S->cores; n = next) {
+        struct core *c = LIST_ITEM(n, struct core, node);
+        next = n->next;
+        if (tine__pool_ended(c->p) && !tine__pool_has_done(c->p))
+            tine__core_join(L, c);
+    }
+}
+
+void tine__reap(lua_State *L) {
+    struct state *S = state_of(L);
+    luaL_checkstack(L, 12, "too many values");
+    tine__state_check(L, S);
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
+        struct core *c = LIST_ITEM(n, struct core, node);
+        tine__pool_poll(c->p);
+        take_news(S, c);
+    }
+    deal_news(L, S);
+    join_ended(L, S);
+}
+
+/* --- ends --- */
+
+void tine__core_join(lua_State *L, struct core *c) {
+    struct state *S = state_of(L);
+    assert(!c->joined);
+    c->joined = true;
+    list_remove(&c->node);
+    S->ncores--;
+    tine__pool_join(c->p);
+    push_kept(L, KEPT_CORES);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, c);
+    lua_pop(L, 1);
+    if (c->orphan)
+        tine__pool_unref(c->p);
+}
+
+void tine__state_check(lua_State *L, struct state *S) {
+    (void)L;
+    if (S->generation == tine__root_generation())
+        return;
+    /* their memory is not ours to touch; the table of cores keeps what Lua has of them */
+    S->generation = tine__root_generation();
+    while (list_pop(&S->cores))
+        ;
+    list_init(&S->news);
+    S->ncores = 0;
+}
+
+static bool no_cores(const struct aim *aim) {
+    return list_empty(&((const struct state *)aim->what)->cores);
+}
+
+static bool core_joined(const struct aim *aim) {
+    return ((const struct core *)aim->what)->joined;
+}
+
+int tine__wait_ended(lua_State *L) {
+    struct aim aim = {.any = true, .met = core_joined, .what = lua_touserdata(L, 1)};
+    if (!aim.what) {
+        aim.met = no_cores;
+        aim.what = state_of(L);
+    }
+    tine__await(L, &aim, WAIT_FOREVER);
+    return 0;
+}
+
+static void close_core(struct core *c) {
+    tine__core_close(c, false);
+}
+
+static void kill_core(struct core *c) {
+    tine__pool_kill(c->p, SIGKILL);
+}
+
+static void each_core(struct state *S, void (*act)(struct core *c)) {
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
+        act(LIST_ITEM(n, struct core, node));
+}
+
+void tine__closer_renew(lua_State *L) {
+    struct state *S = state_of(L);
+    struct closer *closer = lua_newuserdatauv(L, sizeof *closer, 0);
+    closer->live = false;
+    push_kept(L, KEPT_CLOSER_META);
+    lua_setmetatable(L, -2);
+    lua_setiuservalue(L, UP(UP_STATE), KEPT_CLOSER);
+    if (S->closer)
+        S->closer->live = false;
+    closer->live = true;
+    S->closer = closer;
+}
+
+/* lua_close: let all tasks finish, then give everything back. An interrupt ends them at once. */
+int tine__state_gc(lua_State *L) {
+    struct state *S = state_of(L);
+    struct closer *closer = lua_touserdata(L, 1);
+    if (!closer->live)
+        return 0;
+    tine__state_check(L, S);
+    each_core(S, close_core);
+    while (push_kept(L, KEPT_WAITER), lua_pcall(L, 0, 0, 0) != LUA_OK) {
+        each_core(S, kill_core);
+        lua_pop(L, 1);
+    }
+    closer->live = false;
+    S->closed = true;
+    return 0;
+}
+
+/* --- for the host program --- */
+
+void tine__kill_pools(lua_State *L) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, "tine.state") == LUA_TUSERDATA) {
+        struct state *S = lua_touserdata(L, -1);
+        if (!S->closed && S->generation == tine__root_generation())
+            each_core(S, kill_core);
+    }
+    lua_pop(L, 1);
+}

@@ -1,0 +1,144 @@
+/* What outcomes hold: from bytes to Lua values. */
+#include <string.h>
+#include "bind/bind.h"
+#include "codec/segment.h"
+
+/* --- small results, which most are --- */
+
+/* A result segment of one array of none or one of the smallest values: pushed; -1: something else. */
+static int push_small(lua_State *L, const char *p, size_t len) {
+    const unsigned char *body = (const unsigned char *)p + SEGMENT_HEAD;
+    static const char no_marks[4];
+    if (len < SEGMENT_HEAD + 1 || memcmp(p + 4, no_marks, 4) != 0)
+        return -1;
+    if (body[0] == 0x90 && len == SEGMENT_HEAD + 1)
+        return 0;
+    if (body[0] != 0x91 || len != SEGMENT_HEAD + 2)
+        return -1;
+    if (body[1] == 0xc0)
+        lua_pushnil(L);
+    else if (body[1] == 0xc2 || body[1] == 0xc3)
+        lua_pushboolean(L, body[1] == 0xc3);
+    else if (body[1] < 0x80)
+        lua_pushinteger(L, body[1]);
+    else
+        return -1;
+    return 1;
+}
+
+/* --- the rest, protected --- */
+
+struct decoding {
+    struct codec *codec;
+    const char *bytes;
+    size_t len;
+};
+
+static int decode(lua_State *L) {
+    const struct decoding *d = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    return tine__decode_values(L, d->codec, d->bytes, d->len);
+}
+
+/* Decode the bytes of an outcome: the number of values pushed; -1: an error value is. A decode function
+** of the script's own may come here for the same outcome: its bytes stay as long as somebody reads them. */
+static int decode_protected(lua_State *L, struct core *c, struct outcome *o) {
+    struct decoding d = {.codec = c->codec};
+    int top = lua_gettop(L);
+    d.bytes = tine__outcome_bytes(o, &d.len);
+    if (!d.bytes) {
+        lua_pushliteral(L, "not enough memory");
+        return -1;
+    }
+    luaL_checkstack(L, 4, "too many values");
+    lua_pushcfunction(L, decode);
+    lua_pushlightuserdata(L, &d);
+    o->spare++;
+    int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+    o->spare--;
+    if (status == LUA_OK)
+        return lua_gettop(L) - top;
+    if (tine__is_interrupt(L, -1))
+        lua_error(L);
+    return -1;
+}
+
+/* The error on top, of decoding, becomes an error object. */
+static void undecodable(lua_State *L, const struct item *item, uint32_t k) {
+    int err = lua_gettop(L);
+    const char *text = luaL_tolstring(L, err, NULL);
+    const char *label = tine__label_push(L, item, k);
+    tine__error_push(L, TINE_ESERIALIZE, "the result of %s cannot be decoded: %s", label, text);
+    tine__error_set_task(L, item, k);
+    lua_replace(L, err);
+    lua_settop(L, err);
+}
+
+static void free_unread(struct outcome *o) {
+    if (o->spare == 0)
+        tine__outcome_free(o);
+}
+
+int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
+                      uint32_t k) {
+    size_t len;
+    const char *bytes = tine__outcome_bytes(o, &len);
+    int n = bytes ? push_small(L, bytes, len) : -1;
+    if (n >= 0)
+        return n;
+    n = decode_protected(L, c, o);
+    if (n < 0)
+        undecodable(L, item, k);
+    free_unread(o);
+    return n;
+}
+
+/* What the task raised: [error, traceback]. */
+static void push_task_error(lua_State *L, struct core *c, struct outcome *o,
+                            const struct item *item, uint32_t k) {
+    int top = lua_gettop(L);
+    if (decode_protected(L, c, o) < 0) {
+        undecodable(L, item, k);
+        lua_pushliteral(L, "");
+    }
+    lua_settop(L, top + 2);
+    if (lua_type(L, -1) != LUA_TSTRING) {
+        lua_pushliteral(L, "");
+        lua_replace(L, -2);
+    }
+}
+
+/* Tine's own: a failure, or a code with perhaps a text. */
+static void push_failed(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
+                        uint32_t k) {
+    struct failure *f = tine__outcome_failure(o);
+    size_t len;
+    const char *text = tine__outcome_bytes(o, &len);
+    if (f)
+        tine__error_failure(L, c, o->code, f);
+    else if (text && len)
+        tine__error_push(L, o->code, "%s", lua_pushlstring(L, text, len));
+    else
+        tine__error_push(L, o->code, "%s: %s", tine__label_push(L, item, k),
+                         tine_error_text(o->code));
+    if (!f || !f->task)
+        tine__error_set_task(L, item, k);
+}
+
+void tine__failure_push(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
+                        uint32_t k) {
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 12, "too many values");
+    if (o->state == OUTCOME_ERROR) {
+        push_task_error(L, c, o, item, k);
+    } else {
+        push_failed(L, c, o, item, k);
+        lua_replace(L, top + 1);
+        lua_settop(L, top + 1);
+        if (lua_getfield(L, -1, "traceback") != LUA_TSTRING) {
+            lua_pop(L, 1);
+            lua_pushliteral(L, "");
+        }
+    }
+    free_unread(o);
+}

@@ -1,0 +1,209 @@
+/* Watches: who waits for several futures at a time (tine.wait, tine.as_completed).
+**
+** A watch is attached to each future that has not ended yet and is told of each end, so waiting for
+** n futures costs n steps however they come.
+*/
+#include <string.h>
+#include "bind/bind.h"
+
+struct watch {
+    uint64_t open;           /* futures that have not ended */
+    uint64_t ended;          /* since the watch was made, or before */
+    uint64_t failed;         /* of them */
+    lua_Integer first, last; /* of the queue of ended ones (user value 1), if it is wanted */
+    bool queue;
+};
+
+static struct watch *new_watch(lua_State *L, bool queue) {
+    struct watch *w = lua_newuserdatauv(L, sizeof *w, 1);
+    *w = (struct watch){.first = 1, .queue = queue};
+    push_kept(L, KEPT_WATCH);
+    lua_setmetatable(L, -2);
+    if (queue) {
+        lua_createtable(L, 4, 0);
+        lua_setiuservalue(L, -2, 1);
+    }
+    return w;
+}
+
+/* The future at `idx` goes into the queue of the watch at `watch`. */
+static void enqueue(lua_State *L, struct watch *w, int watch, int idx) {
+    if (!w->queue)
+        return;
+    lua_getiuservalue(L, watch, 1);
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, w->last + 1);
+    w->last++;
+    lua_pop(L, 1);
+}
+
+void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx) {
+    struct watch *w = lua_touserdata(L, watch);
+    enqueue(L, w, watch, lua_absindex(L, idx));
+    w->open--;
+    w->ended++;
+    w->failed += f->failed;
+}
+
+/* --- the list --- */
+
+/* Every item of the list at `arg` is a future that may be used here: else raises. */
+static lua_Integer check_list(lua_State *L, int arg) {
+    luaL_checktype(L, arg, LUA_TTABLE);
+    lua_Integer n = luaL_len(L, arg);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_geti(L, arg, i);
+        struct future *f = tine__to_future(L, -1);
+        if (!f)
+            luaL_argerror(L, arg,
+                          lua_pushfstring(L, "item %I is no future but a %s", (LUAI_UACINT)i,
+                                          luaL_typename(L, -1)));
+        if (f->core)
+            tine__check_process(L, f->core);
+        lua_pop(L, 1);
+    }
+    return n;
+}
+
+/* Push a list of the futures in the list at `arg`, each once. */
+static lua_Integer push_distinct(lua_State *L, int arg, lua_Integer n) {
+    lua_Integer kept = 0;
+    uint32_t mark = ++state_of(L)->serial;
+    lua_createtable(L, n < 1000000 ? (int)n : 1000000, 0);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_geti(L, arg, i);
+        struct future *f = tine__to_future(L, -1);
+        if (!f || f->mark == mark) {
+            lua_pop(L, 1);
+            continue;
+        }
+        f->mark = mark;
+        lua_rawseti(L, -2, ++kept);
+    }
+    return kept;
+}
+
+/* Attach the watch to the futures of the list, which have not ended; count those that have. */
+static void attach(lua_State *L, int list, lua_Integer n, int watch) {
+    struct watch *w = lua_touserdata(L, watch);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, list, i);
+        struct future *f = lua_touserdata(L, -1);
+        if (f->done) {
+            w->open++;
+            tine__watch_tell(L, watch, f, lua_gettop(L));
+        } else {
+            tine__extras_watch(L, f, -1, watch);
+            w->open++;
+        }
+        lua_pop(L, 1);
+    }
+}
+
+static void detach(lua_State *L, int list, lua_Integer n, int watch) {
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, list, i);
+        struct future *f = lua_touserdata(L, -1);
+        if (!f->done)
+            tine__extras_unwatch(L, f, -1, watch);
+        lua_pop(L, 1);
+    }
+}
+
+/* --- tine.wait --- */
+
+enum when { ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION };
+
+static bool wait_met(const struct aim *aim) {
+    const struct watch *w = aim->what;
+    return w->open == 0 || (aim->n == FIRST_COMPLETED && w->ended > 0) ||
+           (aim->n == FIRST_EXCEPTION && w->failed > 0);
+}
+
+/* Two lists of the futures in the list at `list`: those that have ended, and the others. */
+static void push_lists(lua_State *L, int list, lua_Integer n) {
+    lua_Integer ended = 0, open = 0;
+    lua_createtable(L, 0, 0);
+    lua_createtable(L, 0, 0);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, list, i);
+        if (((struct future *)lua_touserdata(L, -1))->done)
+            lua_rawseti(L, -3, ++ended);
+        else
+            lua_rawseti(L, -2, ++open);
+    }
+}
+
+static int read_wait_options(lua_State *L, int arg, uint64_t *deadline) {
+    static const char *const known[] = {"timeout", "return_when", NULL};
+    static const char *const when[] = {"all_completed", "first_completed", "first_exception", NULL};
+    if (!lua_isnil(L, arg))
+        tine__check_options(L, arg, known);
+    uint64_t ns = tine__option_seconds(L, arg, "timeout", WAIT_FOREVER);
+    *deadline = ns == WAIT_FOREVER ? ns : tine__now() + ns;
+    return tine__option_choice(L, arg, "return_when", when);
+}
+
+/* A wait that an error leaves detaches nothing: the futures tell a watch that nobody reads. */
+static int watch_wait(lua_State *L) {
+    uint64_t deadline;
+    lua_settop(L, 2);
+    int when = read_wait_options(L, 2, &deadline);
+    lua_Integer n = push_distinct(L, 1, check_list(L, 1)); /* 3 */
+    struct watch *w = new_watch(L, false);                 /* 4 */
+    tine__reap(L);
+    attach(L, 3, n, 4);
+    struct aim aim = {.met = wait_met, .what = w, .n = (uint64_t)when};
+    tine__await(L, &aim, deadline);
+    detach(L, 3, n, 4);
+    push_lists(L, 3, n);
+    return 2;
+}
+
+/* --- tine.as_completed --- */
+
+static bool queue_filled(const struct aim *aim) {
+    const struct watch *w = aim->what;
+    return w->first <= w->last || w->open == 0;
+}
+
+/* Upvalues beside the common ones: the watch, the deadline. */
+enum { UP_WATCH = UP_LAST + 1, UP_DEADLINE };
+
+static int next_completed(lua_State *L) {
+    struct watch *w = lua_touserdata(L, UP(UP_WATCH));
+    uint64_t deadline = (uint64_t)lua_tointeger(L, UP(UP_DEADLINE));
+    struct aim aim = {.met = queue_filled, .what = w};
+    if ((!queue_filled(&aim) || callbacks_due(state_of(L))) && tine__await(L, &aim, deadline))
+        return tine__error(L, TINE_ETIMEOUT,
+                           "%I of the futures have not finished in the time allowed",
+                           (LUAI_UACINT)w->open);
+    if (w->first > w->last)
+        return lua_pushnil(L), 1;
+    lua_getiuservalue(L, UP(UP_WATCH), 1);
+    lua_rawgeti(L, -1, w->first);
+    lua_pushnil(L);
+    lua_rawseti(L, -3, w->first++);
+    return 1;
+}
+
+static int watch_as_completed(lua_State *L) {
+    uint64_t deadline = tine__check_deadline(L, 2);
+    lua_settop(L, 2);
+    lua_Integer n = push_distinct(L, 1, check_list(L, 1)); /* 3 */
+    new_watch(L, true);                                    /* 4 */
+    tine__reap(L);
+    attach(L, 3, n, 4);
+    for (int up = 1; up <= UP_LAST; up++)
+        lua_pushvalue(L, UP(up));
+    lua_pushvalue(L, 4);
+    lua_pushinteger(L, (lua_Integer)deadline);
+    lua_pushcclosure(L, next_completed, UP_DEADLINE);
+    return 1;
+}
+
+const luaL_Reg tine__watch_functions[] = {
+    {"wait", watch_wait},
+    {"as_completed", watch_as_completed},
+    {NULL, NULL},
+};
