@@ -8,3 +8,4 @@ tine_c_test(NAME ipc/threads SOURCES tests/ipc/threads.c LABELS ipc VARIANTS thr
 tine_c_test(NAME ipc/ring SOURCES tests/ipc/ring.c LABELS ipc VARIANTS address)
 tine_c_test(NAME ipc/kill SOURCES tests/ipc/kill.c LABELS ipc VARIANTS address faults)
 tine_c_test(NAME ipc/faults SOURCES tests/ipc/faults.c LABELS ipc VARIANTS faults)
+tine_c_test(NAME ipc/wakes SOURCES tests/ipc/wakes.c LABELS ipc VARIANTS thread)

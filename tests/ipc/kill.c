@@ -182,9 +182,10 @@ static void bury(struct worker *w, const struct point *point) {
 
 /* Now a few, now as many as fit: workers sleep now and then, and rings run full. */
 static bool fill(void) {
-    unsigned before = sent, n = dry || check_random(&seed) % 3 ? 5 : ITEMS;
+    unsigned before = sent, n = check_random(&seed) % 3 ? 5 : ITEMS;
     if (dry && settled < sent)
         return false;
+    n = dry ? 1 : n; /* one wake-up that matters */
     for (; sent < ITEMS && sent - before < n; sent++) {
         struct queue_slot s = {.id = sent, .count = 1, .length = 100};
         if (tine__queue_put(&queue, &s, &seq_of[sent]))
@@ -249,7 +250,7 @@ static void every_item_ends_once(const struct point *point) {
     while (settled < ITEMS) {
         bool some = check_random(&seed) % 2 && fill();
         unsigned n = 0;
-        if (some)
+        if (some && !dry)
             withdraw_some();
         for (int i = 0; i < WORKERS && settled < ITEMS; i++)
             n += check_random(&seed) % 4 ? drain(&workers[i]) : 0;

@@ -15,7 +15,7 @@
 
 #define WORKERS 3
 #define STATIONS (WORKERS + 1) /* links; the first one's reader is worker 0, the last one's we */
-#define PASSAGES 4
+#define PASSAGES 16            /* fill one ring, not all of them */
 
 static struct link links[STATIONS];
 static struct bell bells[STATIONS]; /* bell i wakes who reads link i */
@@ -122,7 +122,7 @@ int main(void) {
     char *bytes = calloc(1, 33 << 20);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         round_trips(&first, bytes, sizes[i],
-                    sizes[i] > 1 << 20 ? 6 : (unsigned)(20000 / (1 + sizes[i] / 64)) + 40);
+                    sizes[i] > 1 << 20 ? 20 : (unsigned)(20000 / (1 + sizes[i] / 64)) + 40);
     send_message(&first, &bells[0], 0, bytes, 0);
     for (int i = 0; i < WORKERS; i++) {
         int status;

@@ -14,12 +14,11 @@
 #include "ipc/link.h"
 #include "ipc/link_layout.h"
 #include "ipc/queue.h"
-#include "ipc/wakeup.h"
 
 #define WORKERS 3
 #define ITEMS 60000u
 
-static struct queue queue;
+static struct queue queue, side; /* the submitter's, and where the workers' start */
 static struct link links[WORKERS];
 static struct bell bell;
 static uint64_t spin; /* of the workers, ns */
@@ -60,11 +59,10 @@ static void run_item(struct queue *q, struct link *l, unsigned number, const str
 
 static void *work(void *arg) {
     unsigned number = (unsigned)(uintptr_t)arg;
-    struct queue q = queue;
+    struct queue q = side;
     struct link l = worker_side(&links[number - 1]);
     const struct queue_slot *s;
     uint64_t seq;
-    q.from -= QUEUE_SLOTS / 2; /* as one that was away */
     do
         while ((s = tine__queue_take(&q, number, &seq)) != NULL)
             run_item(&q, &l, number, s, seq);
@@ -159,6 +157,7 @@ static void every_item_once(uint64_t workers_spin, unsigned at_a_time) {
     sent = settled = 0;
     memset(fate, OPEN, sizeof fate), memset(ran, 0, sizeof ran);
     CHECK_EQ(tine__queue_create(&queue), 0);
+    side = queue;
     bell = (struct bell){tine__queue_bell(&queue, 0), eventfd(0, EFD_NONBLOCK)};
     for (int i = 0; i < WORKERS; i++)
         CHECK_EQ(tine__link_create(&links[i]), 0);
@@ -277,60 +276,11 @@ static void stop_against_begin(void) {
     tine__link_close(&one);
 }
 
-/* --- wakeup -------------------------------------------------------------------------------------- */
-
-static struct wakeup wakeup;
-static atomic_uint work_done;
-
-static void *send_often(void *arg) {
-    (void)arg;
-    for (int i = 0; i < 20000; i++) {
-        atomic_fetch_add_explicit(&work_done, 1, memory_order_relaxed);
-        tine__wakeup_send(&wakeup);
-    }
-    return NULL;
-}
-
-static void no_wakeup_is_lost(void) {
-    pthread_t t[2];
-    struct pollfd p;
-    CHECK_EQ(tine__wakeup_open(&wakeup), 0);
-    p = (struct pollfd){wakeup.fd, POLLIN, 0};
-    atomic_store(&work_done, 0);
-    for (int i = 0; i < 2; i++)
-        CHECK_EQ(pthread_create(&t[i], NULL, send_often, NULL), 0);
-    while (atomic_load_explicit(&work_done, memory_order_relaxed) < 40000) {
-        CHECK_EQ(poll(&p, 1, -1), 1);
-        tine__wakeup_clear(&wakeup);
-    }
-    for (int i = 0; i < 2; i++)
-        pthread_join(t[i], NULL);
-    tine__wakeup_close(&wakeup);
-}
-
-static void closing_against_late_senders(void) {
-    pthread_t t[2];
-    CHECK_EQ(tine__wakeup_open(&wakeup), 0);
-    for (int i = 0; i < 2; i++)
-        CHECK_EQ(pthread_create(&t[i], NULL, send_often, NULL), 0);
-    while (atomic_load_explicit(&work_done, memory_order_relaxed) < 45000)
-        sched_yield();
-    tine__wakeup_close(&wakeup);
-    int fd = eventfd(0, EFD_NONBLOCK); /* very likely the same number */
-    for (int i = 0; i < 2; i++)
-        pthread_join(t[i], NULL);
-    uint64_t count;
-    CHECK_EQ(read(fd, &count, sizeof count), -1); /* nobody wrote into somebody else's */
-    close(fd);
-}
-
 int main(void) {
     every_item_once(0, UINT32_MAX);
     every_item_once(0, 1);
     every_item_once(50000, UINT32_MAX);
     condemn_against_finish();
     stop_against_begin();
-    no_wakeup_is_lost();
-    closing_against_late_senders();
     return 0;
 }

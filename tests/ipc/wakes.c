@@ -1,0 +1,321 @@
+/* Lost wake-ups and lost items, in the one place where they would show: each round depends on a single
+** wake-up, so that none that comes later can make up for it. A lost one is a test that never ends. */
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "check.h"
+#include "ipc/bell.h"
+#include "ipc/link.h"
+#include "ipc/link_layout.h"
+#include "ipc/queue.h"
+#include "ipc/wakeup.h"
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define ROUNDS 20000u
+#else
+#define ROUNDS 100000u
+#endif
+
+static struct queue queue, side; /* the submitter's and the worker's, on one mapping */
+static struct link reader, writer;
+static struct bell bell;
+static atomic_uint taken;
+
+/* A little while of unequal length, so that two threads meet at ever other places. */
+static void dawdle(unsigned long long *seed) {
+    for (unsigned n = check_random(seed) % 256; n > 0; n--)
+        __asm__ volatile("" ::: "memory");
+}
+
+static void start(pthread_t *t, void *(*body)(void *)) {
+    CHECK_EQ(pthread_create(t, NULL, body, NULL), 0);
+}
+
+static void open_queue(void) {
+    CHECK_EQ(tine__queue_create(&queue), 0);
+    side = queue;
+}
+
+static uint64_t put(uint64_t id) {
+    struct queue_slot s = {.id = id, .count = 1};
+    uint64_t seq;
+    CHECK_EQ(tine__queue_put(&queue, &s, &seq), 0);
+    return seq;
+}
+
+/* --- a sleeping worker and one item --------------------------------------------------------------- */
+
+static void *take_all(void *arg) {
+    struct queue q = side;
+    unsigned long long seed = 5;
+    const struct queue_slot *s;
+    uint64_t seq;
+    (void)arg;
+    do
+        while ((s = tine__queue_take(&q, 1, &seq)) != NULL) {
+            unsigned id = (unsigned)s->id;
+            tine__queue_free(&q, 1, seq);
+            atomic_store_explicit(&taken, id, memory_order_release);
+            dawdle(&seed);
+        }
+    while (tine__queue_wait(&q, 1, 0) == 0);
+    return NULL;
+}
+
+static void an_item_for_a_sleeper(void) {
+    unsigned long long seed = 6;
+    pthread_t t;
+    open_queue();
+    start(&t, take_all);
+    for (unsigned id = 1; id <= ROUNDS; id++) {
+        put(id);
+        tine__queue_wake(&queue);
+        while (atomic_load_explicit(&taken, memory_order_acquire) != id)
+            sched_yield();
+        dawdle(&seed);
+    }
+    tine__queue_shut(&queue);
+    pthread_join(t, NULL);
+    tine__queue_close(&queue);
+}
+
+/* --- withdraw against take ------------------------------------------------------------------------ */
+
+static atomic_bool stop;
+
+static void *take_eagerly(void *arg) {
+    struct queue q = side;
+    uint64_t seq;
+    (void)arg;
+    while (!atomic_load_explicit(&stop, memory_order_relaxed))
+        if (tine__queue_take(&q, 2, &seq)) {
+            atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed);
+            tine__queue_free(&q, 2, seq);
+        }
+    return NULL;
+}
+
+static void withdraw_against_take(void) {
+    unsigned long long seed = 8;
+    unsigned withdrawn = 0;
+    uint64_t seqs[4];
+    pthread_t t;
+    open_queue();
+    atomic_store(&taken, 0), atomic_store(&stop, false);
+    start(&t, take_eagerly);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < 4; i++)
+            seqs[i] = put(round);
+        dawdle(&seed);
+        for (int i = 0; i < 4; i++)
+            withdrawn += tine__queue_withdraw(&queue, seqs[i]);
+        for (int i = 0; i < 4; i++) /* also what is being run keeps its slot, but not for long */
+            while (tine__queue_state(&queue, seqs[i]) != SLOT_FREE)
+                sched_yield();
+        CHECK_EQ(tine__queue_ready(&queue), 0);
+    }
+    atomic_store(&stop, true);
+    pthread_join(t, NULL);
+    CHECK_EQ(withdrawn + taken, 4 * ROUNDS);
+    tine__queue_close(&queue);
+}
+
+/* --- a full ring and a sleeping reader ------------------------------------------------------------- */
+
+static void ring(void *arg) {
+    (void)arg;
+    tine__bell_ring(&bell, BELL_PRESSURE);
+}
+
+static void *write_much(void *arg) {
+    static char bytes[LINK_INLINE];
+    unsigned long long seed = 9;
+    struct link w = writer;
+    (void)arg;
+    for (unsigned id = 1; id <= ROUNDS; id++) {
+        struct record r = {.kind = RECORD_VALUES, .id = id};
+        r.length = (uint32_t)(LINK_INLINE - check_random(&seed) % 200);
+        tine__link_write(&w, &r, bytes, ring, NULL);
+        if (id % 1024 == 0 || id == ROUNDS) /* otherwise only when it cannot go on */
+            tine__bell_ring(&bell, BELL_PRESSURE);
+    }
+    return NULL;
+}
+
+static void room_for_a_blocked_writer(void) {
+    unsigned long long seed = 10;
+    const char *payload;
+    uint64_t length, id = 0;
+    struct record r;
+    pthread_t t;
+    _Atomic uint32_t word = BELL_OFF;
+    bell = (struct bell){&word, eventfd(0, EFD_NONBLOCK)};
+    struct pollfd p = {bell.fd, POLLIN, 0};
+    CHECK_EQ(tine__link_create(&reader), 0);
+    writer = reader;
+    start(&t, write_much);
+    while (id < ROUNDS) {
+        while (tine__link_peek(&reader, &r, &payload, &length) == 0) {
+            CHECK_EQ(r.id, ++id);
+            tine__link_next(&reader);
+            dawdle(&seed);
+        }
+        bell_arm(&bell, BELL_PRESSURE);
+        if (!tine__link_pending(&reader) && id < ROUNDS)
+            CHECK_EQ(poll(&p, 1, -1), 1);
+        bell_disarm(&bell);
+        tine__bell_clear(bell.fd);
+    }
+    pthread_join(t, NULL);
+    close(bell.fd);
+    tine__link_close(&reader);
+}
+
+/* --- the last slot that is freed, and the wish for room --------------------------------------------- */
+
+static atomic_bool hold;
+
+static void *free_and_tell(void *arg) {
+    struct queue q = side;
+    unsigned long long seed = 12;
+    uint64_t seq;
+    (void)arg;
+    do
+        while (tine__queue_take(&q, 3, &seq)) {
+            while (atomic_load_explicit(&hold, memory_order_relaxed))
+                ;
+            dawdle(&seed);
+            tine__queue_free(&q, 3, seq);
+            if (tine__queue_is_low(&q))
+                tine__bell_ring(&bell, BELL_PRESSURE);
+        }
+    while (tine__queue_wait(&q, 3, 0) == 0);
+    return NULL;
+}
+
+/* All slots are free but the next one, which the worker has. */
+static void fill_behind_a_taken_item(void) {
+    struct queue_slot s = {.count = 1};
+    atomic_store(&hold, true);
+    uint64_t first = put(0), seq;
+    tine__queue_wake(&queue);
+    while (tine__queue_state(&queue, first) != SLOT_TAKEN)
+        sched_yield();
+    while (tine__queue_put(&queue, &s, &seq) == 0)
+        CHECK(tine__queue_withdraw(&queue, seq));
+    atomic_store(&hold, false);
+}
+
+/* Nobody else will ever tell that there is room. */
+static void room_for_a_submitter(void) {
+    struct queue_slot s = {.count = 1};
+    unsigned long long seed = 13;
+    _Atomic uint32_t word = BELL_OFF;
+    uint64_t seq;
+    pthread_t t;
+    open_queue();
+    bell = (struct bell){&word, eventfd(0, EFD_NONBLOCK)};
+    struct pollfd p = {bell.fd, POLLIN, 0};
+    start(&t, free_and_tell);
+    for (unsigned round = 0; round < ROUNDS / 10; round++) {
+        fill_behind_a_taken_item();
+        dawdle(&seed);
+        for (;;) {
+            bell_arm(&bell, BELL_PRESSURE);
+            tine__queue_want_low(&queue);
+            if (tine__queue_put(&queue, &s, &seq) == 0)
+                break;
+            CHECK_EQ(poll(&p, 1, -1), 1);
+            tine__bell_clear(bell.fd);
+        }
+        tine__queue_wake(&queue);
+        while (tine__queue_state(&queue, seq) != SLOT_FREE)
+            sched_yield();
+    }
+    tine__queue_shut(&queue);
+    pthread_join(t, NULL);
+    close(bell.fd);
+    tine__queue_close(&queue);
+}
+
+/* --- wakeup ----------------------------------------------------------------------------------------- */
+
+static struct wakeup wakeup;
+static atomic_uint round_, work_done;
+
+/* One piece of work a round. */
+static void *send_each_round(void *arg) {
+    unsigned long long seed = (uintptr_t)&arg;
+    for (unsigned r = 1; r <= ROUNDS / 4; r++) {
+        while (atomic_load_explicit(&round_, memory_order_relaxed) < r)
+            sched_yield();
+        dawdle(&seed);
+        atomic_fetch_add_explicit(&work_done, 1, memory_order_relaxed);
+        tine__wakeup_send(&wakeup);
+    }
+    return NULL;
+}
+
+static void no_wakeup_is_lost(void) {
+    pthread_t t[2];
+    CHECK_EQ(tine__wakeup_open(&wakeup), 0);
+    struct pollfd p = {wakeup.fd, POLLIN, 0};
+    for (int i = 0; i < 2; i++)
+        start(&t[i], send_each_round);
+    for (unsigned r = 1; r <= ROUNDS / 4; r++) {
+        atomic_store(&round_, r);
+        while (atomic_load_explicit(&work_done, memory_order_relaxed) < 2 * r) {
+            CHECK_EQ(poll(&p, 1, -1), 1);
+            tine__wakeup_clear(&wakeup);
+        }
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    tine__wakeup_close(&wakeup);
+}
+
+static void *send_often(void *arg) {
+    for (int i = 0; i < 20000; i++) {
+        atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed);
+        tine__wakeup_send(&wakeup);
+    }
+    return arg;
+}
+
+static void closing_against_late_senders(void) {
+    pthread_t t[2];
+    uint64_t count;
+    atomic_store(&taken, 0);
+    CHECK_EQ(tine__wakeup_open(&wakeup), 0);
+    for (int i = 0; i < 2; i++)
+        start(&t[i], send_often);
+    while (atomic_load_explicit(&taken, memory_order_relaxed) < 5000)
+        tine__wakeup_clear(&wakeup);
+    int old = atomic_load(&wakeup.fd);
+    tine__wakeup_close(&wakeup);
+    int fd = eventfd(0, EFD_NONBLOCK);
+    CHECK_EQ(fd, old);
+    for (int i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    CHECK_EQ(read(fd, &count, sizeof count), -1); /* nobody wrote into somebody else's */
+    close(fd);
+}
+
+int main(void) {
+    an_item_for_a_sleeper();
+    withdraw_against_take();
+    room_for_a_blocked_writer();
+    room_for_a_submitter();
+    no_wakeup_is_lost();
+    closing_against_late_senders();
+    return 0;
+}
