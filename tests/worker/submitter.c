@@ -234,8 +234,11 @@ struct record submitter_record(struct submitter *s, unsigned id) {
     const char *p;
     uint64_t len;
     int err;
-    while ((err = tine__link_peek(&s->links[id], &r, &p, &len)) == TINE_EAGAIN)
+    while ((err = tine__link_peek(&s->links[id], &r, &p, &len)) == TINE_EAGAIN) {
+        bool alive = is_alive(s->pids[id]);
+        CHECK(alive || tine__link_pending(&s->links[id]));
         sched_yield();
+    }
     CHECK(err == 0);
     push_payload(s, &r, p, len);
     if (r.large)

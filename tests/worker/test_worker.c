@@ -70,6 +70,12 @@ static void expect_error(struct submitter *s, const char *function, const char *
     }
 }
 
+/* Under the address sanitizer too a request that is too large fails, as it does elsewhere. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) {
+    return "allocator_may_return_null=1";
+}
+
 static int no_memory(lua_State *L) {
     lua_newuserdatauv(L, (size_t)1 << 60, 0);
     return 0;
@@ -299,12 +305,13 @@ static void test_hook(void) {
 static void test_worker_process(void) {
     struct submitter s;
     open_one(&s, &plain);
-    /* what it holds: 0 1 2, the heap, the link, the two bells, and here the pipe of popen */
+    /* what it holds: 0 1 2, the heap, the link, the two bells, and here the pipe of popen (for an
+    ** instant both ends of it) */
     const char *n = run_task(&s,
                              "function() local f <close> = io.popen('ls /proc/$PPID/fd | wc -l')"
                              " return f:read() end",
                              "");
-    CHECK(atoi(n) == 8);
+    CHECK(atoi(n) == 8 || atoi(n) == 9);
     const char *status =
         run_task(&s, "function() return io.open('/proc/self/status'):read('a') end", "");
     /* signals: nothing ignored, nothing blocked, SIGINT caught */
