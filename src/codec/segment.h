@@ -9,6 +9,9 @@
 #define SEGMENT_HEAD 8
 #define SEGMENT_GLOBALS UINT32_C(0x80000000) /* in the number of marks: call environments occur */
 
+/* Tables that are more than an array or a map, and NULL: plain data, too. */
+#define SEGMENT_EXT_NULL 4
+#define SEGMENT_OP_TABLE 1
 /* Functions that can be named without Lua: the body is [ext SEGMENT_EXT_OP with the operation, text]. */
 #define SEGMENT_EXT_OP 5
 #define SEGMENT_OP_TEXT 5   /* "a.b.c" */

@@ -85,7 +85,7 @@ struct pool {
     int notify;          /* eventfd of tine__pool_fileno, -1 */
     struct wakeup wakeup;
     pthread_t manager;
-    bool joined;
+    atomic_bool joined;
 };
 
 #define SECOND 1000000000ull
@@ -112,6 +112,8 @@ uint32_t tine__pool_settle_rest(struct pool *p, struct item *item, uint32_t from
                                 struct failure *f);
 /* Take in all results, refill, wake whom it concerns. */
 void tine__pool_collect(struct pool *p);
+/* Take in what the backend has to say (deaths, and the last results of the dead), and what follows. */
+void tine__pool_hear(struct pool *p, const struct backend_sink *sink);
 void tine__pool_result_sink(struct pool *p, struct backend_sink *sink);
 /* The item is no longer in the call queue: its ref is free. */
 void tine__pool_unqueue(struct pool *p, struct item *item);

@@ -2,6 +2,7 @@
 #include "pool/pool.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
@@ -167,6 +168,11 @@ void tine__pool_join(struct pool *p) {
         return;
     pthread_join(p->manager, NULL);
     pthread_mutex_lock(&p->lock);
+    while (p->waiting > 0) { /* they have been woken, and may still hold our descriptors */
+        pthread_mutex_unlock(&p->lock);
+        sched_yield();
+        pthread_mutex_lock(&p->lock);
+    }
     p->joined = true;
     p->backend->ops->retire(p->backend);
     p->bells.waiter.fd = p->bells.manager.fd = -1;

@@ -92,6 +92,10 @@ bool tine__pool_has_done(struct pool *p);
 /* The next item with news: settled tasks since it was last taken (all of them for count 1). An item whose
 ** tasks are all settled is thereby released: the pool does not touch it any more. NULL: none. */
 struct item *tine__pool_take_done(struct pool *p);
+/* The same if its owner does not watch it, else NULL. */
+struct item *tine__pool_take_unwatched(struct pool *p);
+/* Have `on_done` called if there is something to take. */
+void tine__pool_call_owner(struct pool *p);
 
 enum task_state { TASK_PENDING, TASK_RUNNING, TASK_SETTLED };
 enum task_state tine__task_state(struct pool *p, struct item *item, uint32_t k);

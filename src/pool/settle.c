@@ -226,6 +226,14 @@ void tine__pool_collect(struct pool *p) {
         tine__pool_notify(p);
 }
 
+void tine__pool_hear(struct pool *p, const struct backend_sink *sink) {
+    uint64_t before = ends(p);
+    p->backend->ops->control(p->backend, sink);
+    tine__pool_progress(p);
+    if (ends(p) != before)
+        tine__pool_notify(p);
+}
+
 /* --- whom it concerns --- */
 
 static void poke(int fd) {
@@ -261,14 +269,18 @@ bool tine__pool_has_done(struct pool *p) {
     return atomic_load_explicit(&p->has_done, memory_order_acquire);
 }
 
-struct item *tine__pool_take_done(struct pool *p) {
+/* The first item of the done list, taken from it (`watched`: whatever it is). */
+static struct item *take_done(struct pool *p, bool watched) {
     if (!tine__pool_has_done(p) || tine__pool_is_forked(p))
         return NULL;
     pthread_mutex_lock(&p->lock);
     struct item *item = NULL;
-    struct list *node = list_pop(&p->done);
-    if (node) {
-        item = LIST_ITEM(node, struct item, news);
+    if (!list_empty(&p->done))
+        item = LIST_ITEM(p->done.next, struct item, news);
+    if (item && item->watched && !watched)
+        item = NULL;
+    if (item) {
+        list_remove(&item->news);
         item->listed = false;
         item->released = item->open == 0;
     }
@@ -279,6 +291,23 @@ struct item *tine__pool_take_done(struct pool *p) {
     }
     pthread_mutex_unlock(&p->lock);
     return item;
+}
+
+struct item *tine__pool_take_done(struct pool *p) {
+    return take_done(p, true);
+}
+
+struct item *tine__pool_take_unwatched(struct pool *p) {
+    return take_done(p, false);
+}
+
+void tine__pool_call_owner(struct pool *p) {
+    if (!tine__pool_has_done(p) || tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    if (p->on_done && p->notify == -1)
+        tine__wakeup_send(&p->wakeup);
+    pthread_mutex_unlock(&p->lock);
 }
 
 int tine__pool_fileno(struct pool *p) {

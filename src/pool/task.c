@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "codec/segment.h"
 
+#define LONGEST ((size_t)UINT32_MAX - 64) /* segments count their bytes in 32 bits */
+
 /* Begin a segment: its head is filled in at the end. */
 static int open_segment(struct buf *out, size_t *start) {
     static const char head[SEGMENT_HEAD];
@@ -39,6 +41,8 @@ int tine__task_function(const tine_task *task, struct buf *out) {
     if (!text)
         return TINE_EARG;
     size_t length = task->function_length ? task->function_length : strlen(text);
+    if (length > LONGEST)
+        return TINE_EARG;
     switch (task->kind) {
     case TINE_SOURCE:
         return pack_operation(out, SEGMENT_OP_SOURCE, text, length);
@@ -53,20 +57,22 @@ int tine__task_function(const tine_task *task, struct buf *out) {
     }
 }
 
-static bool is_array(const unsigned char *bytes, size_t length) {
-    return length > 0 && ((bytes[0] & 0xf0) == 0x90 || bytes[0] == 0xdc || bytes[0] == 0xdd);
-}
-
 int tine__task_arguments(const void *args, size_t length, struct buf *out) {
+    static const char none = '\x90'; /* an empty array */
     size_t start;
-    if (!args) {
-        args = "\x90"; /* an empty array */
-        length = 1;
-    }
-    if (!is_array(args, length) || length > UINT32_MAX)
+    if (args && (length > LONGEST || !tine__is_plain_array(args, length)))
         return TINE_EARG;
-    if (open_segment(out, &start) || buf_append(out, args, length))
+    if (open_segment(out, &start) || buf_append(out, args ? args : &none, args ? length : 1))
         return TINE_ENOMEM;
     close_segment(out, start);
     return 0;
+}
+
+int tine__task_chunk(const char *source, struct buf *out, size_t *function) {
+    tine_task task = TINE_TASK_INIT;
+    size_t start = out->len;
+    task.function = source;
+    int err = tine__task_function(&task, out);
+    *function = out->len - start;
+    return err ? err : tine__task_arguments(NULL, 0, out);
 }

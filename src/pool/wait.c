@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
+#include "worker/root.h"
 
 #define FEW 8
 
@@ -24,6 +25,7 @@ struct waiter {
 
 static _Thread_local struct waiter self;
 static _Thread_local int own_fd = -1;
+static _Thread_local unsigned own_generation; /* of the process that made it (worker/root.h) */
 static pthread_key_t own_fd_key;
 static pthread_once_t own_fd_once = PTHREAD_ONCE_INIT;
 
@@ -76,8 +78,10 @@ static void make_key(void) {
 }
 
 static int need_own_fd(void) {
-    if (own_fd != -1)
+    if (own_fd != -1 && own_generation == tine__root_generation())
         return 0;
+    tine__close(&own_fd); /* the parent's, which it would take the wake-ups from */
+    own_generation = tine__root_generation();
     own_fd = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (own_fd == -1)
         return TINE_ESYSTEM;
@@ -114,14 +118,20 @@ static int enter(struct pool *p) {
         pthread_mutex_unlock(&p->lock);
         return TINE_ESYSTEM;
     }
+    int fd = leads ? p->bells.waiter.fd : own_fd;
     e->fd = own_fd;
     list_push(&p->waiters, &e->node);
     if (leads)
         bell_arm(&p->bells.waiter, BELL_RESULT);
     pthread_mutex_unlock(&p->lock);
-    self.fds[self.n++] =
-        (struct pollfd){.fd = leads ? p->bells.waiter.fd : own_fd, .events = POLLIN};
+    self.fds[self.n++] = (struct pollfd){.fd = fd, .events = POLLIN};
     return 0;
+}
+
+/* (lock held) One thread less waits. */
+static void uncount(struct pool *p) {
+    if (--p->waiting == 0 && p->state == POOL_CLOSING && !p->gone)
+        tine__wakeup_send(&p->wakeup); /* from now on the manager takes in the results */
 }
 
 static void leave(struct wait_entry *e) {
@@ -137,7 +147,20 @@ static void leave(struct wait_entry *e) {
         ssize_t n = write(fd, &one, sizeof one);
         (void)n;
     }
+    uncount(p);
     pthread_mutex_unlock(&p->lock);
+}
+
+static void count_waiting(struct pool *const *pools, unsigned n, bool more) {
+    for (unsigned i = 0; i < n; i++) {
+        struct pool *p = pools[i];
+        pthread_mutex_lock(&p->lock);
+        if (more)
+            p->waiting++;
+        else
+            uncount(p);
+        pthread_mutex_unlock(&p->lock);
+    }
 }
 
 void tine__wait_abandon(void) {
@@ -177,6 +200,7 @@ static int sleep_on(struct pool *const *pools, unsigned n, uint64_t deadline,
     int err = make_room(n);
     for (unsigned i = 0; i < n && !err; i++)
         err = enter(pools[i]);
+    count_waiting(pools + self.n, n - self.n, false); /* for the others `leave` does it */
     bool ready = hook && hook->ready && hook->ready(hook->arg);
     bool listen = hook && hook->before_sleep;
     if (!err && !ready && !any_news(pools, n, true)) {
@@ -194,25 +218,15 @@ static int sleep_on(struct pool *const *pools, unsigned n, uint64_t deadline,
     return err;
 }
 
-static void count_waiting(struct pool *const *pools, unsigned n, int change) {
-    for (unsigned i = 0; i < n; i++) {
-        struct pool *p = pools[i];
-        pthread_mutex_lock(&p->lock);
-        p->waiting += (unsigned)change;
-        if (p->waiting == 0 && p->state == POOL_CLOSING && !p->gone)
-            tine__wakeup_send(&p->wakeup); /* from now on the manager takes in the results */
-        pthread_mutex_unlock(&p->lock);
-    }
-}
-
 int tine__wait(struct pool *const *pools, unsigned n, uint64_t deadline,
                const struct wait_hook *hook) {
     if (any_news(pools, n, false))
         return 0;
     if (tine__now() >= deadline)
         return TINE_ETIMEOUT;
-    count_waiting(pools, n, 1);
-    int err = spin(pools, n, deadline) ? 0 : sleep_on(pools, n, deadline, hook);
-    count_waiting(pools, n, -1);
-    return err;
+    count_waiting(pools, n, true);
+    if (!spin(pools, n, deadline))
+        return sleep_on(pools, n, deadline, hook);
+    count_waiting(pools, n, false);
+    return 0;
 }

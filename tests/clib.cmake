@@ -1,0 +1,3 @@
+# The C library: include/tine.h from programs in C and C++, tests/clib/.
+
+tine_c_test(NAME clib_basic SOURCES tests/clib/basic.c VARIANTS address thread NEEDS_LUA)

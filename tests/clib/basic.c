@@ -1,0 +1,443 @@
+/* The C library, one function after the other: what each gives in good and in bad hands. */
+#include <math.h>
+#include <limits.h>
+#include "clib/clib.h"
+
+static void test_codes(void) {
+    CHECK(strcmp(tine_version(), TINE_VERSION) == 0);
+    CHECK(strcmp(tine_error_kind(TINE_ECRASHED), "crashed") == 0);
+    CHECK(strcmp(tine_error_text(TINE_EFORKED), "used in a forked child of its owner") == 0);
+    CHECK(strcmp(tine_error_kind(-999), "unknown") == 0);
+    CHECK(tine_cpu_count() >= 1);
+    OK(tine_prepare());
+    OK(tine_prepare());
+}
+
+static void test_null(void) {
+    tine_stats stats = {.size = sizeof stats};
+    tine_blame blame = {.size = sizeof blame};
+    char label[8] = "x";
+    size_t length = 7;
+    CHECK_EQ(tine_pool_open(NULL, NULL), TINE_EARG);
+    CHECK_EQ(tine_pool_shutdown(NULL, true), TINE_EARG);
+    CHECK_EQ(tine_pool_wait(NULL, 0), TINE_EARG);
+    CHECK_EQ(tine_pool_kill(NULL, true), TINE_EARG);
+    CHECK_EQ(tine_pool_dispatch(NULL), 0);
+    CHECK_EQ(tine_pool_fileno(NULL), TINE_EARG);
+    CHECK_EQ(tine_pool_stats(NULL, &stats), TINE_EARG);
+    CHECK(*tine_pool_message(NULL) == '\0');
+    tine_pool_close(NULL);
+    CHECK_EQ(tine_submit(NULL, NULL, NULL), TINE_EARG);
+    CHECK_EQ(tine_future_state(NULL), TINE_EARG);
+    CHECK_EQ(tine_future_wait(NULL, 0), TINE_EARG);
+    CHECK_EQ(tine_future_code(NULL), TINE_EARG);
+    CHECK(!tine_future_values(NULL, &length) && length == 0);
+    CHECK(*tine_future_message(NULL) == '\0' && *tine_future_traceback(NULL) == '\0');
+    CHECK_EQ(tine_future_blame(NULL, &blame), TINE_EARG);
+    CHECK(!tine_future_cancel(NULL) && !tine_future_abort(NULL));
+    CHECK_EQ(tine_future_label(NULL, label, sizeof label), 0);
+    CHECK(*label == '\0');
+    CHECK(!tine_future_ref(NULL));
+    tine_future_free(NULL);
+}
+
+static int open_with(const tine_options *options) {
+    tine_pool *pool = (tine_pool *)options;
+    int err = tine_pool_open(&pool, options);
+    CHECK((err == 0) == (pool != NULL));
+    tine_pool_close(pool);
+    return err;
+}
+
+static void test_options(void) {
+    tine_options o = TINE_OPTIONS_INIT;
+    OK(open_with(NULL));
+    OK(open_with(&o));
+#define WRONG(field, value) \
+    do { \
+        tine_options wrong = TINE_OPTIONS_INIT; \
+        wrong.field = value; \
+        CHECK_EQ(open_with(&wrong), TINE_EARG); \
+    } while (0)
+    WRONG(size, 8);
+    WRONG(size, 100000);
+    WRONG(workers, 100000);
+    WRONG(start_method, 2);
+    WRONG(on_crash, -1);
+    WRONG(task_timeout, -1);
+    WRONG(task_timeout, NAN);
+    WRONG(spin, NAN);
+#undef WRONG
+    /* the struct of a later version: fine as long as what we do not know is not set */
+    struct {
+        tine_options known;
+        void *unknown;
+    } later = {TINE_OPTIONS_INIT, NULL};
+    later.known.size = sizeof later;
+    OK(open_with(&later.known));
+    later.unknown = &later;
+    CHECK_EQ(open_with(&later.known), TINE_EARG);
+}
+
+static void test_wrong_tasks(void) {
+    tine_pool *pool = open_pool(1, TINE_BREAK);
+    static const struct {
+        int kind;
+        const char *function;
+        const char *args;
+        size_t length;
+    } wrong[] = {
+        {TINE_SOURCE, NULL, NULL, 0},
+        {TINE_NAME, "", NULL, 0},
+        {7, "return 1", NULL, 0},
+        {TINE_ENCODED, "rubbish", NULL, 0},
+        {TINE_SOURCE, "return 1", "", 0},
+        {TINE_SOURCE, "return 1", "\x01", 1},         /* no array */
+        {TINE_SOURCE, "return 1", "\x92\x01", 2},     /* ends too early */
+        {TINE_SOURCE, "return 1", "\x91\x01\x01", 3}, /* something follows */
+        {TINE_SOURCE, "return 1", "\xdd\xff\xff\xff\xff\x01", 6},
+        {TINE_SOURCE, "return 1", "\x91\xd4\x05\x02", 4}, /* a function */
+        {TINE_SOURCE, "return 1", "\x91\xc1", 2},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        tine_task task = TINE_TASK_INIT;
+        tine_future *future = (tine_future *)pool;
+        task.kind = wrong[i].kind;
+        task.function = wrong[i].function;
+        task.args = wrong[i].args;
+        task.args_length = wrong[i].length;
+        CHECK_EQ(tine_submit(pool, &task, &future), TINE_EARG);
+        CHECK(!future);
+    }
+    tine_task task = TINE_TASK_INIT;
+    task.function = "return 1";
+    task.timeout = -1;
+    CHECK_EQ(tine_submit(pool, &task, NULL), TINE_EARG);
+    task.timeout = 0;
+    task.size = 16;
+    CHECK_EQ(tine_submit(pool, &task, NULL), TINE_EARG);
+    CHECK_EQ(tine_submit(pool, NULL, NULL), TINE_EARG);
+    tine_stats stats = {.size = sizeof stats};
+    OK(tine_pool_stats(pool, &stats));
+    CHECK_EQ(stats.submitted, 0);
+    stats.size = 16;
+    CHECK_EQ(tine_pool_stats(pool, &stats), TINE_EARG);
+    CHECK_EQ(tine_pool_stats(pool, NULL), TINE_EARG);
+    tine_pool_close(pool);
+}
+
+static tine_future *submit_task(tine_pool *pool, int kind, const char *function, const char *label,
+                                double timeout) {
+    tine_task task = TINE_TASK_INIT;
+    tine_future *future;
+    task.kind = kind;
+    task.function = function;
+    task.label = label;
+    task.timeout = timeout;
+    OK(tine_submit(pool, &task, &future));
+    return future;
+}
+
+static void test_results(void) {
+    tine_pool *pool = open_pool(2, TINE_BREAK);
+    size_t length;
+    CHECK_EQ(await_integer(submit(pool, "local n = ... return n * n", 7)), 49);
+    /* several values, none, and one so long that it needs memory of its own */
+    tine_future *f = submit(pool, "return ..., 'two', nil", 1);
+    OK(tine_future_wait(f, -1));
+    const char *bytes = tine_future_values(f, &length);
+    CHECK_EQ(length, 7);
+    CHECK(memcmp(bytes, "\x93\x01\xa3two\xc0", 7) == 0);
+    CHECK(*tine_future_message(f) == '\0' && *tine_future_traceback(f) == '\0');
+    tine_future_free(f);
+    f = submit(pool, "", 1);
+    OK(tine_future_wait(f, -1));
+    CHECK(*(const char *)tine_future_values(f, &length) == '\x90' && length == 1);
+    tine_future_free(f);
+    f = submit(pool, "return ('x'):rep(3000000)", 1);
+    OK(tine_future_wait(f, -1));
+    bytes = tine_future_values(f, &length);
+    CHECK_EQ(length, 1 + 5 + 3000000);
+    CHECK(bytes[6] == 'x' && bytes[length - 1] == 'x');
+    tine_pool_close(pool); /* futures outlive their pool */
+    CHECK(tine_future_values(f, &length) == bytes && bytes[length - 1] == 'x');
+    CHECK_EQ(tine_future_state(f), TINE_FINISHED);
+    OK(tine_future_wait(f, 0));
+    CHECK(!tine_future_cancel(f) && !tine_future_abort(f));
+    tine_future_free(f);
+}
+
+static void test_arguments(void) {
+    tine_pool *pool = open_pool(1, TINE_BREAK);
+    char *big = malloc(2000000 + 6);
+    memcpy(big, "\x91\xc6\x00\x1e\x84\x80", 6);
+    memset(big + 6, 'y', 2000000);
+    tine_task task = TINE_TASK_INIT;
+    tine_future *f;
+    task.function = "return #...";
+    task.args = big;
+    task.args_length = 2000006;
+    OK(tine_submit(pool, &task, &f));
+    memset(big, 0, 2000006); /* it was copied */
+    free(big);
+    CHECK_EQ(await_integer(f), 2000000);
+    task.args = "\x93\x01\xc0\x81\xa1k\xcb\x40\x04\x00\x00\x00\x00\x00\x00"; /* 1, nil, {k = 2.5} */
+    task.args_length = 15;
+    task.function =
+        "local a, b, c = ... return a == 1 and b == nil and c.k == 2.5 and select('#', ...)";
+    OK(tine_submit(pool, &task, &f));
+    CHECK_EQ(await_integer(f), 3);
+    task.function = "return 11 -- and more text";
+    task.function_length = 9;
+    OK(tine_submit(pool, &task, &f));
+    CHECK_EQ(await_integer(f), 11 / 10 * 11);
+    tine_pool_close(pool);
+}
+
+static void test_functions(void) {
+    tine_pool *pool = open_pool(1, TINE_BREAK);
+    size_t length;
+    tine_future *f = submit_task(pool, TINE_NAME, "math.type", NULL, 0);
+    OK(tine_future_wait(f, -1));
+    CHECK_EQ(tine_future_code(f), TINE_ETASK);
+    CONTAINS(tine_future_message(f), "bad argument #1");
+    CONTAINS(tine_future_traceback(f), "stack traceback");
+    char label[64], tiny[5];
+    CHECK_EQ(tine_future_label(f, label, sizeof label), strlen("math.type #1"));
+    CHECK(strcmp(label, "math.type #1") == 0);
+    CHECK_EQ(tine_future_label(f, tiny, sizeof tiny), strlen("math.type #1"));
+    CHECK(strcmp(tiny, "math") == 0);
+    tine_future_free(f);
+    tine_task task = TINE_TASK_INIT; /* a name that does not end with a NUL */
+    task.kind = TINE_NAME;
+    task.function = "string.lenXYZ";
+    task.function_length = 10;
+    task.args = "\x91\xa3"
+                "abc";
+    task.args_length = 5;
+    OK(tine_submit(pool, &task, &f));
+    tine_future_label(f, label, sizeof label);
+    CHECK(strcmp(label, "string.len #2") == 0);
+    CHECK_EQ(await_integer(f), 3);
+    f = submit_task(pool, TINE_NAME, "no.such", NULL, 0);
+    OK(tine_future_wait(f, -1));
+    CHECK_EQ(tine_future_code(f), TINE_ESERIALIZE);
+    CONTAINS(tine_future_message(f), "no.such");
+    CHECK(!tine_future_values(f, &length));
+    tine_future_free(f);
+    f = submit_task(pool, TINE_SOURCE, "return +", "mine", 0);
+    OK(tine_future_wait(f, -1));
+    CONTAINS(tine_future_message(f), "[string \"return +\"]:1:");
+    tine_future_label(f, label, sizeof label);
+    CHECK(strcmp(label, "mine") == 0);
+    tine_future_free(f);
+    /* a chunk is compiled once, and yet each call is its own */
+    static const char counter[] =
+        "local n = 0 n = n + 1 count = (count or 0) + 1 return n * 100 + count";
+    for (int i = 1; i <= 3; i++)
+        CHECK_EQ(await_integer(submit(pool, counter, 0)), 100 + i);
+    CHECK_EQ(await_integer(submit(pool, "_ENV = {x = 5} return x", 0)), 5);
+    CHECK_EQ(await_integer(submit(pool, "_ENV = {x = 5} return x", 0)), 5);
+    CHECK_EQ(await_integer(submit(
+                 pool, "if not count then return 0 end local c = count _ENV = {} return c", 0)),
+             3);
+    CHECK_EQ(await_integer(submit(
+                 pool, "if not count then return 0 end local c = count _ENV = {} return c", 0)),
+             3);
+    f = submit(pool, "\x1bLua", 0); /* never bytecode */
+    OK(tine_future_wait(f, -1));
+    CHECK(tine_future_code(f) != 0);
+    CONTAINS(tine_future_message(f), "binary chunk");
+    tine_future_free(f);
+    tine_pool_close(pool);
+}
+
+static void check_error(tine_pool *pool, const char *source, const char *message) {
+    tine_future *f = submit(pool, source, 0);
+    size_t length;
+    OK(tine_future_wait(f, -1));
+    CHECK_EQ(tine_future_code(f), TINE_ETASK);
+    CHECK_EQ(tine_future_state(f), TINE_FINISHED);
+    CHECK(strcmp(tine_future_message(f), message) == 0);
+    CHECK(tine_future_message(f) == tine_future_message(f));
+    const char *bytes = tine_future_values(f, &length);
+    CHECK(bytes && length > 1 && *bytes == '\x92');
+    tine_future_free(f);
+}
+
+static void test_errors(void) {
+    tine_pool *pool = open_pool(1, TINE_BREAK);
+    check_error(pool, "error('oh no', 0)", "oh no");
+    check_error(pool, "error('here')", "[string \"error('here')\"]:1: here");
+    check_error(pool, "error(42)", "42");
+    check_error(pool, "error()", "nil");
+    check_error(pool, "error({code = 1})", "(error object that is no text)");
+    tine_future *f = submit(pool, "return print, coroutine.create(print)", 0);
+    OK(tine_future_wait(f, -1));
+    CHECK_EQ(tine_future_code(f), TINE_ESERIALIZE);
+    CONTAINS(tine_future_message(f), "coroutine");
+    tine_future_free(f);
+    tine_pool_close(pool);
+}
+
+static void test_limits(void) {
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_pool *pool;
+    options.workers = 1;
+    options.max_pending = 2;
+    options.task_timeout = 0.05;
+    OK(tine_pool_open(&pool, &options));
+    tine_task task = TINE_TASK_INIT;
+    tine_future *a, *b, *none;
+    task.function = "while true do end";
+    OK(tine_submit(pool, &task, &a));
+    task.function = "return 1";
+    task.timeout = 1000;
+    OK(tine_submit(pool, &task, &b));
+    CHECK_EQ(tine_submit(pool, &task, &none), TINE_EAGAIN);
+    CHECK_EQ(tine_future_code(a), TINE_EAGAIN);
+    CHECK_EQ(tine_future_wait(b, 0), TINE_ETIMEOUT);
+    CHECK_EQ(tine_future_wait(b, 0.001), TINE_ETIMEOUT);
+    CHECK_EQ(tine_future_wait(b, NAN), TINE_EARG);
+    OK(tine_future_wait(a, -1));
+    CHECK_EQ(tine_future_code(a), TINE_ETIMEOUT);
+    CHECK_EQ(await_integer(b), 1);
+    tine_future_free(a);
+    OK(tine_submit(pool, &task, NULL)); /* nobody wants its result */
+    tine_pool_close(pool);
+}
+
+static void test_cancel(void) {
+    tine_pool *pool = open_pool(1, TINE_BREAK);
+    tine_future *busy = submit(pool, "while true do end", 0), *waiting = submit(pool, "", 0);
+    EVENTUALLY(tine_future_state(busy) == TINE_RUNNING);
+    CHECK_EQ(tine_future_state(waiting), TINE_PENDING);
+    CHECK(!tine_future_cancel(busy));
+    CHECK(tine_future_cancel(waiting) && tine_future_cancel(waiting));
+    CHECK_EQ(tine_future_state(waiting), TINE_CANCELLED);
+    CHECK_EQ(tine_future_code(waiting), TINE_ECANCELLED);
+    CHECK(strcmp(tine_future_message(waiting), tine_error_text(TINE_ECANCELLED)) == 0);
+    CHECK(!tine_future_abort(waiting));
+    CHECK(tine_future_abort(busy) && !tine_future_abort(busy));
+    CHECK_EQ(tine_future_state(busy), TINE_CANCELLED);
+    tine_future_free(busy);
+    tine_future_free(waiting);
+    CHECK_EQ(await_integer(submit(pool, "return 5", 0)), 5); /* by the worker's replacement */
+    busy = submit(pool, "while true do end", 0);
+    waiting = submit(pool, "", 0);
+    EVENTUALLY(tine_future_state(busy) == TINE_RUNNING);
+    OK(tine_pool_shutdown(pool, true));
+    OK(tine_pool_shutdown(pool, true));
+    CHECK_EQ(tine_future_state(waiting), TINE_CANCELLED);
+    CHECK_EQ(tine_pool_wait(pool, 0.001), TINE_ETIMEOUT);
+    tine_task task = TINE_TASK_INIT;
+    task.function = "";
+    CHECK_EQ(tine_submit(pool, &task, NULL), TINE_ESHUTDOWN);
+    CHECK(tine_future_abort(busy));
+    OK(tine_pool_wait(pool, -1));
+    OK(tine_pool_wait(pool, 0));
+    tine_stats stats = {.size = sizeof stats};
+    OK(tine_pool_stats(pool, &stats));
+    CHECK_EQ(stats.submitted, 5);
+    CHECK_EQ(stats.cancelled, 4);
+    CHECK_EQ(stats.finished, 1);
+    tine_future_free(busy);
+    tine_future_free(waiting);
+    tine_pool_close(pool);
+}
+
+static void test_crash(int on_crash, int code) {
+    tine_pool *pool = open_pool(1, on_crash);
+    tine_future *f = submit_task(pool, TINE_SOURCE, "os.exit(3)", "suicide", 0),
+                *g = submit(pool, "return 1", 0);
+    tine_blame blame = {.size = sizeof blame};
+    CHECK(tine_future_blame(f, &blame) == TINE_EINVALID || tine_future_code(f) != TINE_EAGAIN);
+    OK(tine_future_wait(f, -1));
+    CHECK_EQ(tine_future_code(f), code);
+    OK(tine_future_blame(f, &blame));
+    CHECK(blame.pid > 0);
+    CHECK_EQ(blame.exit_code, 3);
+    CHECK_EQ(blame.signal, 0);
+    CHECK_EQ(blame.task, 1);
+    CHECK(strcmp(blame.label, "suicide") == 0);
+    CONTAINS(tine_future_message(f), "exit code 3");
+    blame.size = 4;
+    CHECK_EQ(tine_future_blame(f, &blame), TINE_EARG);
+    tine_task task = TINE_TASK_INIT;
+    task.function = "";
+    OK(tine_future_wait(g, -1));
+    if (on_crash == TINE_BREAK) {
+        CHECK_EQ(tine_future_code(g), TINE_EBROKEN);
+        CHECK_EQ(tine_submit(pool, &task, NULL), TINE_EBROKEN);
+        CONTAINS(tine_pool_message(pool), "exit code 3");
+        OK(tine_pool_wait(pool, -1));
+    } else {
+        CHECK_EQ(integer_of(g), 1);
+        CHECK(*tine_pool_message(pool) == '\0');
+        CHECK_EQ(tine_pool_wait(pool, -1), TINE_EINVALID); /* it is open */
+    }
+    tine_future_free(f);
+    tine_future_free(g);
+    tine_pool_close(pool);
+}
+
+static void test_kill(bool hard) {
+    tine_pool *pool = open_pool(2, TINE_REPLACE);
+    tine_future *f = submit(pool, "while true do end", 0);
+    EVENTUALLY(tine_future_state(f) == TINE_RUNNING);
+    OK(tine_pool_kill(pool, hard));
+    OK(tine_future_wait(f, -1));
+    CHECK_EQ(tine_future_code(f), TINE_EBROKEN);
+    CONTAINS(tine_pool_message(pool), hard ? "kill" : "terminate");
+    tine_task task = TINE_TASK_INIT;
+    task.function = "";
+    CHECK_EQ(tine_submit(pool, &task, NULL), TINE_ESHUTDOWN);
+    OK(tine_pool_wait(pool, -1));
+    tine_future_free(f);
+    tine_pool_close(pool);
+}
+
+static void test_start(void) {
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_pool *pool;
+    options.workers = 1;
+    options.preload = "PRE = 40";
+    options.initializer = "INIT = PRE + 1";
+    options.package_path = "/nowhere/?.lua";
+    options.name = "starter";
+    OK(tine_pool_open(&pool, &options));
+    CHECK_EQ(
+        await_integer(submit(pool, "assert(package.path == '/nowhere/?.lua') return INIT + 1", 0)),
+        42);
+    CHECK_EQ(await_integer(submit(pool, "return require('tine').worker.id", 0)), 1);
+    tine_pool_close(pool);
+    options.initializer = "error 'bad start'";
+    OK(tine_pool_open(&pool, &options));
+    tine_future *f = submit(pool, "", 0);
+    OK(tine_future_wait(f, -1));
+    CHECK_EQ(tine_future_code(f), TINE_EBROKEN);
+    CONTAINS(tine_future_message(f),
+             "initializer failed: [string \"error 'bad start'\"]:1: bad start");
+    CONTAINS(tine_future_traceback(f), "stack traceback");
+    tine_future_free(f);
+    tine_pool_close(pool);
+}
+
+int main(void) {
+    test_codes();
+    test_null();
+    test_options();
+    test_wrong_tasks();
+    test_results();
+    test_arguments();
+    test_functions();
+    test_errors();
+    test_limits();
+    test_cancel();
+    test_crash(TINE_BREAK, TINE_EBROKEN);
+    test_crash(TINE_REPLACE, TINE_ECRASHED);
+    test_kill(false);
+    test_kill(true);
+    test_start();
+    return 0;
+}
