@@ -12,6 +12,7 @@
 **     c:eval(source) -> string                  run source in the other state
 **     c:codes() -> how many codes are stored    c:origin(f) -> name, source, line
 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 
 #include "codec/codec.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/sys.h"
 
 int luaopen_tine_codec_test(lua_State *L);
@@ -95,6 +97,7 @@ struct pair {
     struct codec *worker; /* in `other`, or in this state */
     lua_State *other;
     struct buf out;
+    bool busy;
     size_t left; /* allocations that `other` may make; SIZE_MAX: any number */
 };
 
@@ -219,10 +222,25 @@ static int pair_args(lua_State *L) {
     return give(L, p, tine__encode_arguments(L, p->here, 2, lua_gettop(L) - 1, &p->out));
 }
 
+/* An encode function may come here again: then into a buffer of its own. */
+static int values_again(lua_State *L, struct pair *p) {
+    struct pair inner = {0};
+    tine__buf_init(&inner.out);
+    int err = tine__encode_values(L, p->here, 2, lua_gettop(L) - 1, &inner.out);
+    int n = give(L, &inner, err);
+    tine__buf_free(&inner.out);
+    return n;
+}
+
 static int pair_values(lua_State *L) {
-    struct pair *p = check(L);
+    struct pair *p = lua_touserdata(L, 1); /* unchecked: for the benchmark */
+    if (p->busy)
+        return values_again(L, p);
+    p->busy = true;
     p->out.len = 0;
-    return give(L, p, tine__encode_values(L, p->here, 2, lua_gettop(L) - 1, &p->out));
+    int err = tine__encode_values(L, p->here, 2, lua_gettop(L) - 1, &p->out);
+    p->busy = false;
+    return give(L, p, err);
 }
 
 static int pair_origin(lua_State *L) {
@@ -243,7 +261,7 @@ static int pair_origin(lua_State *L) {
 /* ---- decoding ---- */
 
 static int pair_decode(lua_State *L) {
-    struct pair *p = check(L);
+    struct pair *p = lua_touserdata(L, 1);
     size_t len;
     const char *bytes = luaL_checklstring(L, 2, &len);
     return tine__decode_values(L, p->here, bytes, len);
@@ -263,6 +281,7 @@ struct task {
     const char *fn, *args;
     size_t fn_len, args_len;
     struct buf *out;
+    struct codec *fresh;
     int err;
 };
 
@@ -337,35 +356,120 @@ static int pair_damage(lua_State *L) {
 
 /* ---- allocations that fail ---- */
 
-/* c:starve(what, bytes...): let the n-th allocation of the other state fail, for n = 1, 2 ... until
-** decoding (and encoding the result) passes; gives how often it failed. */
+/* Of the Lua state, or (in builds with TINE_FAULTS) of the codec itself. */
+enum starving { STARVE_LUA, STARVE_MALLOC, STARVE_KINDS };
+
+static void starve_from(struct pair *p, enum starving kind, size_t n) {
+    if (kind == STARVE_LUA)
+        p->left = n;
+#ifdef TINE_FAULTS
+    char spec[64];
+    snprintf(spec, sizeof spec, "all:%zu:ENOMEM:1", n + 1);
+    if (kind == STARVE_MALLOC)
+        tine__fault_set(spec);
+#endif
+}
+
+static bool feed(struct pair *p, enum starving kind) {
+    p->left = SIZE_MAX;
+#ifdef TINE_FAULTS
+    bool struck = kind == STARVE_MALLOC && tine__fault_struck() > 0;
+    tine__fault_set(NULL);
+    return struck;
+#else
+    return kind == STARVE_MALLOC && false;
+#endif
+}
+
+static bool is_memory(lua_State *other, int status, int err) {
+    const char *s = lua_tostring(other, -1);
+    return status == LUA_ERRMEM || err == TINE_ENOMEM ||
+           (s && (strstr(s, "memory") || strstr(s, "Lua stack") || strstr(s, "stack overflow")));
+}
+
+/* Let allocation 1, 2 ... of `body` fail until it passes. Gives how often it failed. */
+static lua_Integer starve(lua_State *L, struct pair *p, enum starving kind, lua_CFunction prepare,
+                          lua_CFunction body, struct task *t) {
+    lua_State *other = p->other;
+    for (size_t n = 0; n < 100000; n++) {
+        lua_settop(other, 0);
+        lua_gc(other, LUA_GCCOLLECT);
+        if (prepare) {
+            lua_pushcfunction(other, prepare);
+            lua_pushlightuserdata(other, t);
+            if (lua_pcall(other, 1, LUA_MULTRET, 0) != LUA_OK)
+                return luaL_error(L, "preparing: %s", lua_tostring(other, -1));
+        }
+        lua_pushcfunction(other, body);
+        lua_insert(other, 1);
+        lua_pushlightuserdata(other, t);
+        lua_insert(other, 2);
+        p->out.len = 0;
+        t->err = 0;
+        starve_from(p, kind, n);
+        int status = lua_pcall(other, lua_gettop(other) - 1, 0, 0);
+        bool struck = feed(p, kind);
+        if (status == LUA_OK && (!struck || kind == STARVE_LUA))
+            return (lua_Integer)n;
+        if (status != LUA_OK && !is_memory(other, status, t->err))
+            return luaL_error(L, "after %d: %s", (int)n, lua_tostring(other, -1));
+    }
+    return luaL_error(L, "never passes");
+}
+
+static lua_Integer starve_both(lua_State *L, struct pair *p, lua_CFunction prepare,
+                               lua_CFunction body, struct task *t) {
+    lua_Integer n = starve(L, p, STARVE_LUA, prepare, body, t);
+#ifdef TINE_FAULTS
+    starve(L, p, STARVE_MALLOC, prepare, body, t);
+#endif
+    lua_settop(p->other, 0);
+    return n;
+}
+
+/* c:starve(fnbytes, argsbytes): decoding, running and encoding the results */
 static int pair_starve(lua_State *L) {
     struct pair *p = check(L);
     struct task t = {.p = p, .out = &p->out};
     t.fn = luaL_checklstring(L, 2, &t.fn_len);
     t.args = luaL_checklstring(L, 3, &t.args_len);
-    for (size_t n = 0; n < 100000; n++) {
-        p->out.len = 0;
-        lua_gc(p->other, LUA_GCCOLLECT);
-        lua_pushcfunction(p->other, run_task);
-        lua_pushlightuserdata(p->other, &t);
-        p->left = n;
-        int status = lua_pcall(p->other, 1, 0, 0);
-        p->left = SIZE_MAX;
-        bool memory = status == LUA_ERRMEM || t.err == TINE_ENOMEM;
-        if (status != LUA_OK && !memory) {
-            const char *s = lua_tostring(p->other, -1);
-            memory = s && (strstr(s, "memory") || strstr(s, "Lua stack"));
-            if (!memory)
-                return luaL_error(L, "after %d: %s", (int)n, s);
-        }
-        lua_settop(p->other, 0);
-        if (status == LUA_OK) {
-            lua_pushinteger(L, (lua_Integer)n);
-            return 1;
-        }
+    lua_pushinteger(L, starve_both(L, p, NULL, run_task, &t));
+    return 1;
+}
+
+/* A codec that knows nothing yet, and what the source returns: a function and arguments. */
+static int prepare_encoding(lua_State *L) {
+    struct task *t = lua_touserdata(L, 1);
+    struct codec_options o = {.store = {store_put, store_get, NULL, &t->p->store},
+                              .send_globals = true};
+    lua_settop(L, 0);
+    t->fresh = tine__codec_new(L, &o);
+    if (luaL_loadbuffer(L, t->fn, t->fn_len, "=source"))
+        return lua_error(L);
+    lua_call(L, 0, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+/* task, codec, function, arguments */
+static int encode_all(lua_State *L) {
+    struct task *t = lua_touserdata(L, 1);
+    for (int i = 0; i < 2; i++) {
+        t->err = tine__encode_function(L, t->fresh, 3, t->out, NULL);
+        if (!t->err)
+            t->err = tine__encode_arguments(L, t->fresh, 4, lua_gettop(L) - 3, t->out);
+        if (t->err)
+            return lua_error(L);
     }
-    return luaL_error(L, "never passes");
+    return 0;
+}
+
+/* c:starve_encoding(source) */
+static int pair_starve_encoding(lua_State *L) {
+    struct pair *p = check(L);
+    struct task t = {.p = p, .out = &p->out};
+    t.fn = luaL_checklstring(L, 2, &t.fn_len);
+    lua_pushinteger(L, starve_both(L, p, prepare_encoding, encode_all, &t));
+    return 1;
 }
 
 /* ---- time ---- */
@@ -411,13 +515,21 @@ static int pair_time(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"fn", pair_fn},         {"args", pair_args},
-    {"values", pair_values}, {"origin", pair_origin},
-    {"decode", pair_decode}, {"call", pair_call},
-    {"run", pair_run},       {"eval", pair_eval},
-    {"codes", pair_codes},   {"damage", pair_damage},
-    {"starve", pair_starve}, {"time", pair_time},
-    {"__gc", pair_gc},       {NULL, NULL},
+    {"fn", pair_fn},
+    {"args", pair_args},
+    {"values", pair_values},
+    {"origin", pair_origin},
+    {"decode", pair_decode},
+    {"call", pair_call},
+    {"run", pair_run},
+    {"eval", pair_eval},
+    {"codes", pair_codes},
+    {"damage", pair_damage},
+    {"starve", pair_starve},
+    {"time", pair_time},
+    {"starve_encoding", pair_starve_encoding},
+    {"__gc", pair_gc},
+    {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

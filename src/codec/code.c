@@ -78,8 +78,7 @@ static bool make_room(struct codec *c, uint32_t id) {
 }
 
 static struct code **bucket(struct codec *c, const struct code *key) {
-    uint64_t x = (uint64_t)(uintptr_t)key->source + (uint64_t)key->line * 31 +
-                 (uint64_t)key->last * 17 + key->nups;
+    uint64_t x = (uint64_t)key->line * 31 + (uint64_t)key->last * 17 + key->nups;
     return &c->buckets[(x * UINT64_C(0x9E3779B97F4A7C15)) >> 56];
 }
 
@@ -100,15 +99,30 @@ static struct code key_of(lua_State *L, int fn) {
     lua_pushvalue(L, fn);
     lua_getinfo(L, ">Su", &ar);
     return (struct code){.source = ar.source,
+                         .source_len = ar.srclen,
                          .line = ar.linedefined,
                          .last = ar.lastlinedefined,
                          .nparams = ar.nparams + (ar.isvararg ? 256 : 0),
                          .nups = ar.nups};
 }
 
-static bool same_key(const struct code *a, const struct code *b) {
-    return a->source == b->source && a->line == b->line && a->last == b->last &&
-           a->nups == b->nups && a->nparams == b->nparams && a->stripped;
+/* Of a code that is kept the chunk name may be gone: its hash stays. */
+static uint64_t source_hash(const struct code *key) {
+    size_t n = key->source_len;
+    return n <= 128
+               ? tine__code_hash(key->source, n)
+               : tine__code_hash(key->source, 64) ^ tine__code_hash(key->source + n - 64, 64) ^ n;
+}
+
+/* The same pointer is the same chunk in nearly all cases, and the code is compared anyway. */
+static bool same_source(const struct code *code, const struct code *key) {
+    return code->source == key->source ||
+           (code->source_len == key->source_len && code->source_hash == source_hash(key));
+}
+
+static bool same_key(const struct code *code, const struct code *key) {
+    return code->line == key->line && code->last == key->last && code->nups == key->nups &&
+           code->nparams == key->nparams && code->stripped && same_source(code, key);
 }
 
 struct comparison {
@@ -234,8 +248,10 @@ static void describe(lua_State *L, int self, int fn, struct code *code, const ch
 static struct code *begin_code(struct codec *c, const struct code *key) {
     code_free(c->making);
     c->making = sys.malloc(sizeof *c->making);
-    if (c->making)
+    if (c->making) {
         *c->making = *key;
+        c->making->source_hash = source_hash(key);
+    }
     return c->making;
 }
 

@@ -26,6 +26,7 @@ static void open_array(struct reader *r) {
     struct frame *f = r->frame;
     lua_createtable(r->L, (int)f->n, 0);
     f->kind = FRAME_ARRAY;
+    f->at = lua_gettop(r->L);
     number_object(r, f->parent);
 }
 
@@ -229,8 +230,10 @@ static inline int on_map(struct reader *r, uint32_t n, struct frame *f) {
     spend(r, (size_t)n * 2);
     lua_createtable(r->L, 0, (int)n);
     number_object(r, r->frame);
-    if (n)
+    if (n) {
         enter(r, f, n, FRAME_MAP);
+        f->at = lua_gettop(r->L);
+    }
     return 0;
 }
 
@@ -370,9 +373,25 @@ static void start_marks(struct reader *r, struct mark_list a, struct mark_list b
             r->next = get_le32(r->marks[i].p);
 }
 
-static void check_marks(struct reader *r) {
+/* Metatables that had to wait (see table_end in decode_op.c). */
+static void set_late_metatables(struct reader *r) {
+    lua_State *L = r->L;
+    while (lua_rawgeti(L, r->refs, 0) == LUA_TTABLE) {
+        lua_rawgeti(L, -1, 1);
+        lua_rawgeti(L, -2, 2);
+        lua_setmetatable(L, -2);
+        lua_rawgeti(L, -2, 3);
+        lua_rawseti(L, r->refs, 0);
+        lua_pop(L, 2);
+    }
+    lua_pop(L, 1);
+}
+
+static void finish_objects(struct reader *r) {
     if (r->next != UINT32_MAX)
         tine__malformed(r, "marks beyond its objects");
+    if (r->refs)
+        set_late_metatables(r);
 }
 
 int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
@@ -391,7 +410,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     start_marks(r, mark_list(&f), mark_list(&a));
     read_body(d, &f, false);
     read_body(d, &a, true);
-    check_marks(r);
+    finish_objects(r);
     decoder_put_back(L, c, d, r->self);
     drop_slots(L, base);
     return (int)r->nvalues;
@@ -409,7 +428,7 @@ int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len
     push_slots(L, c, r, s.nmarks, s.globals);
     start_marks(r, mark_list(&s), (struct mark_list){0});
     read_body(d, &s, true);
-    check_marks(r);
+    finish_objects(r);
     decoder_put_back(L, c, d, r->self);
     drop_slots(L, base);
     return (int)r->nvalues;

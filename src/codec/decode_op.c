@@ -60,6 +60,32 @@ static void table_item(struct reader *r, struct frame *f) {
         lua_rawset(L, f->at);
 }
 
+/* Is the table on top still being read? */
+static bool is_open(lua_State *L, const struct frame *f) {
+    const void *p = lua_topointer(L, -1);
+    for (; f; f = f->parent)
+        if (f->kind >= FRAME_ARRAY && f->kind <= FRAME_TABLE && lua_topointer(L, f->at) == p)
+            return true;
+    return false;
+}
+
+/* Table and metatable are on top. Lua looks for __gc when a metatable is set, so one that is not
+** finished is set again at the end. */
+static void table_end(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    if (lua_istable(L, -1) && r->refs && unlikely(is_open(L, f))) {
+        lua_rawgeti(L, r->refs, 0);
+        lua_createtable(L, 3, 0); /* a linked list: table, metatable, the rest */
+        for (int i = 1; i <= 3; i++) {
+            lua_pushvalue(L, -5 + i);
+            lua_rawseti(L, -2, i);
+        }
+        lua_rawseti(L, r->refs, 0);
+        lua_pop(L, 1);
+    }
+    lua_setmetatable(L, -2);
+}
+
 /* ---- functions ---- */
 
 static void function_code(struct reader *r, struct frame *f) {
@@ -356,8 +382,8 @@ void tine__op_item(struct reader *r, struct frame *f) {
 
 void tine__op_end(struct reader *r, struct frame *f) {
     switch (f->kind) {
-    case FRAME_TABLE: /* table, metatable: last, so that __gc and __mode see the finished table */
-        lua_setmetatable(r->L, -2);
+    case FRAME_TABLE:
+        table_end(r, f);
         break;
     case FRAME_NAME:
         tine__resolve_name(r, f, f->at);

@@ -203,6 +203,17 @@ static void finish(struct encoder *e, struct layout *o) {
 
 /* ---- tables: content ---- */
 
+/* Are there really no items from `i` to before `k`, or do they only come later? */
+static bool is_gap(lua_State *L, int t, lua_Integer i, lua_Integer k) {
+    for (; i < k; i++) {
+        int type = lua_rawgeti(L, t, i);
+        lua_pop(L, 1);
+        if (type != LUA_TNIL)
+            return false;
+    }
+    return true;
+}
+
 static int put_nils(struct encoder *e, lua_Integer n) {
     int err = room(e, (size_t)n + PACK_MAX);
     if (err)
@@ -224,7 +235,7 @@ static int encode_items(struct encoder *e, int t, lua_Integer len, struct layout
         lua_Integer k = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
         if (unlikely(k != i + 1)) {
             lua_Integer gap = k - i - 1;
-            if (k <= i || k > len || holes + gap > i - holes + 8) {
+            if (k <= i || k > len || holes + gap > i - holes + 8 || !is_gap(L, t, i + 1, k)) {
                 o->items = i;
                 return 1;
             }
@@ -565,6 +576,20 @@ static int refuse_userdata(struct encoder *e, int idx, const struct step *step) 
                              type);
 }
 
+/* A userdata of a registered class, or none that can travel. Its entry is new. */
+static int encode_full(struct encoder *e, int idx, const struct step *step) {
+    lua_State *L = e->L;
+    if (lua_getmetatable(L, idx) && class_of(e, lua_gettop(L)) &&
+        lua_rawgeti(L, -1, CLASS_ENCODE) != LUA_TNIL) {
+        tine__encode_number(e, newest(e), idx);
+        newest(e)->kind = SEEN_OPEN;
+        lua_pop(L, 1);
+        return encode_object(e, idx, step);
+    }
+    int err = tine__name_missing(e);
+    return err ? err : refuse_userdata(e, idx, step);
+}
+
 static int encode_userdata(struct encoder *e, int idx, const struct step *step) {
     lua_State *L = e->L;
     const void *p = lua_topointer(L, idx);
@@ -575,23 +600,14 @@ static int encode_userdata(struct encoder *e, int idx, const struct step *step) 
         return err;
     if (!lua_checkstack(L, 20))
         return tine__encode_nomem(e);
-    if (lua_getmetatable(L, idx) && class_of(e, -1)) {
-        tine__encode_number(e, newest(e), idx);
-        if (lua_rawgeti(L, -1, CLASS_ENCODE) != LUA_TNIL) {
-            newest(e)->kind = SEEN_OPEN;
-            lua_pop(L, 1);
-            err = encode_object(e, idx, step);
-            if (!err)
-                lua_settop(L, top);
-            return err;
-        }
-    }
-    lua_settop(L, top);
-    seen_cut(&e->seen, e->seen.len - 1);
-    if ((err = tine__name_encode(e, idx, p, false, NULL)))
+    if ((err = tine__name_encode(e, idx, p, false, NULL))) {
+        seen_cut(&e->seen, e->seen.len - 1);
         return err < 0 ? err : 0;
-    err = tine__name_missing(e);
-    return err ? err : refuse_userdata(e, idx, step);
+    }
+    err = encode_full(e, idx, step);
+    if (!err)
+        lua_settop(L, top);
+    return err;
 }
 
 static int encode_light(struct encoder *e, int idx, const struct step *step) {

@@ -43,6 +43,7 @@ static bool is_environment(struct encoder *e, int env) {
 static int env_number(struct encoder *e, int env) {
     const char *p = lua_topointer(e->L, env);
     bool found;
+    env = lua_absindex(e->L, env);
     if (!p)
         return 0;
     /* The address after the first byte: the table as an environment, not as a value. */

@@ -61,7 +61,10 @@ struct code {
     bool loaded;    /* came by id, hash checked, its maker is in ST_MAKERS */
     char *stripped; /* stripped dump, by which another closure of this code is recognized */
     size_t stripped_len;
-    const char *source; /* for comparing, never read */
+    const char
+        *source; /* chunk name: an address to compare, read only while the function is there */
+    size_t source_len;
+    uint64_t source_hash;
     int line, last, nparams;
     struct code *next; /* same bucket or list */
     const struct codec_origin *origin;

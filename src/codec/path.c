@@ -129,7 +129,7 @@ static void push_way(lua_State *L, const struct step *s, int left, int all) {
         push_step(L, s);
     else
         lua_pushliteral(L, "...");
-    lua_replace(L, base + 3);
+    lua_copy(L, -1, base + 3);
     lua_settop(L, base + 3);
     lua_concat(L, 3);
 }

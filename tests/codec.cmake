@@ -1,0 +1,33 @@
+# The codec: a module for its specs and its benchmark, the specs under sanitizers, and the fuzzer.
+
+add_library(tine_codec_test MODULE tests/codec_module.c $<TARGET_OBJECTS:tine_objects>)
+set_target_properties(tine_codec_test PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY_PRESET default
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/lua/5.4)
+target_include_directories(tine_codec_test PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+target_include_directories(tine_codec_test SYSTEM PRIVATE ${LUA_INCLUDE_DIRS} ${MSGPACK_INCLUDE_DIRS})
+target_compile_definitions(tine_codec_test PRIVATE _GNU_SOURCE)
+target_compile_options(tine_codec_test PRIVATE ${warnings} ${core_options})
+target_link_libraries(tine_codec_test PRIVATE tine_needs)
+
+# spec/codec in one process, linked with the codec: plain, under AddressSanitizer and
+# UndefinedBehaviorSanitizer, and with allocations that fail.
+tine_c_test(NAME codec/specs NEEDS_LUA VARIANTS address faults TIMEOUT 300 LABELS codec
+  SOURCES tests/codec_host.c tests/codec_module.c)
+
+# build-fuzz/tests/fuzz_codec -max_total_time=600 tests/fuzz/corpus
+if(TINE_FUZZ)
+  file(GLOB codec_sources ${CMAKE_SOURCE_DIR}/src/codec/*.c)
+  add_executable(fuzz_codec tests/fuzz_codec.c ${codec_sources} src/base/buf.c src/base/sys.c)
+  set_target_properties(fuzz_codec PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_include_directories(fuzz_codec PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+  target_include_directories(fuzz_codec SYSTEM PRIVATE ${LUA_INCLUDE_DIRS} ${MSGPACK_INCLUDE_DIRS})
+  target_compile_definitions(fuzz_codec PRIVATE _GNU_SOURCE)
+  set(fuzz_options -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -UNDEBUG)
+  target_compile_options(fuzz_codec PRIVATE ${fuzz_options})
+  target_link_options(fuzz_codec PRIVATE ${fuzz_options})
+  target_link_libraries(fuzz_codec PRIVATE PkgConfig::LUA m)
+  # what once went wrong must not again
+  file(GLOB regressions ${CMAKE_SOURCE_DIR}/tests/fuzz/regressions/*)
+  add_test(NAME codec/fuzz_regressions COMMAND fuzz_codec ${regressions}
+    ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus -runs=0)
+endif()
