@@ -132,7 +132,6 @@ static void crashed(struct pool *p, unsigned worker, int pid, int status, struct
         tine__failure_unref(f);
     }
     go_on_after(p, item, k);
-    tine__pool_notify(p);
 }
 
 static void on_exited(void *arg, unsigned worker, int pid, int status) {

@@ -125,7 +125,7 @@ static void *run_manager(void *arg) {
         bool speaks = sleep_until(p, descriptor, next);
         pthread_mutex_lock(&p->lock);
         if (speaks)
-            p->backend->ops->control(p->backend, &sink);
+            tine__pool_hear(p, &sink);
     }
     pthread_mutex_unlock(&p->lock);
     end_manager(p);

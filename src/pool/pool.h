@@ -81,6 +81,7 @@ int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const 
 
 /* The store of codes and origins (codec/codec.h, struct codec_store): ctx is the pool. */
 uint32_t tine__pool_put_code(void *pool, const struct codec_code *code);
+bool tine__pool_get_code(void *pool, uint32_t id, struct codec_code *out);
 const struct codec_origin *tine__pool_put_origin(void *pool, const struct codec_origin *origin);
 
 /* --- results --- */

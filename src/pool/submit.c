@@ -62,6 +62,14 @@ uint32_t tine__pool_put_code(void *pool, const struct codec_code *code) {
     return id;
 }
 
+bool tine__pool_get_code(void *pool, uint32_t id, struct codec_code *out) {
+    struct pool *p = pool;
+    pthread_mutex_lock(&p->lock);
+    bool found = tine__store_find_code(p->backend->ops->heap(p->backend), id, out);
+    pthread_mutex_unlock(&p->lock);
+    return found;
+}
+
 static unsigned origin_bucket(const struct codec_origin *o) {
     uint32_t h = 2166136261u ^ (uint32_t)o->line; /* FNV-1a */
     for (const char *p = o->name; *p; p++)
