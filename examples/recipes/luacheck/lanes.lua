@@ -1,0 +1,119 @@
+-- As much of the interface of Lanes as `luacheck -j` uses, on a pool of Tine.
+--
+-- luacheck.multithreading starts a few lanes that take pairs {key, argument} from a linda and put
+-- func(argument) into a table each. Here a lane is a coroutine of this process, a linda a plain queue, and
+-- the functions that a lane is given run in the pool: calling one submits it, and the lane goes on when the
+-- result is there. So the work is spread call by call, and when a worker dies only its call is lost, and
+-- made again.
+local tine = require "tine"
+
+local lanes = { ABOUT = { version = "tine " .. tine.version } }
+
+local ATTEMPTS = 3 -- of a call whose worker dies
+
+local pool -- made when the first call is made: workers load this file too
+
+function lanes.configure() return lanes end
+
+-- The pool that runs the calls; a program may make one of its own before.
+function lanes.pool(options)
+  pool = pool or tine.pool(options or { on_crash = "replace", name = "luacheck" })
+  return pool
+end
+
+-- A function whose calls, made in a lane, run in the pool.
+local function remote(fn)
+  return function(...)
+    local args, future = table.pack(...), nil
+    for _ = 1, ATTEMPTS do
+      future = lanes.pool():submit(fn, table.unpack(args, 1, args.n))
+      coroutine.yield(future)
+      if tine.kind(future:exception()) ~= "crashed" then break end
+    end
+    return future:result()
+  end
+end
+
+local Linda = {}
+Linda.__index = Linda
+
+function lanes.linda() return setmetatable({}, Linda) end
+
+function Linda:send(_, slot, value)
+  local queue = self[slot] or { first = 1, last = 0 }
+  self[slot] = queue
+  queue.last = queue.last + 1
+  queue[queue.last] = value
+  return true
+end
+
+function Linda:receive(_, slot)
+  local queue = self[slot]
+  while not queue or queue.first > queue.last do
+    coroutine.yield() -- until another lane has sent something
+    queue = self[slot]
+  end
+  local value = queue[queue.first]
+  queue[queue.first] = nil
+  queue.first = queue.first + 1
+  return slot, value
+end
+
+local running = {} -- lanes that have not ended
+
+-- Run one as far as it comes.
+local function step(lane)
+  local results = table.pack(coroutine.resume(lane.thread, table.unpack(lane.args, 1, lane.args.n)))
+  lane.args = { n = 0 }
+  if coroutine.status(lane.thread) == "dead" then
+    lane.results = results
+  else
+    lane.waits_for = results[2]
+    running[#running + 1] = lane
+  end
+end
+
+-- Run all that can go on; then wait until another one can.
+local function step_all()
+  local lanes_now, futures = running, {}
+  running = {}
+  for _, lane in ipairs(lanes_now) do
+    if lane.waits_for and not lane.waits_for:done() then
+      running[#running + 1] = lane
+    else
+      step(lane)
+    end
+  end
+  for _, lane in ipairs(running) do
+    if lane.waits_for then futures[#futures + 1] = lane.waits_for end
+  end
+  if futures[1] then tine.wait(futures, { return_when = "first_completed" }) end
+  return futures[1] ~= nil
+end
+
+local Lane = {}
+Lane.__index = Lane
+
+-- What the lane's function returns; or nil and its error.
+function Lane:join()
+  while not self.results do
+    local waiting = step_all()
+    if not waiting and not self.results then return nil, "all lanes wait for messages" end
+  end
+  if not self.results[1] then return nil, self.results[2] end
+  return table.unpack(self.results, 2, self.results.n)
+end
+
+function lanes.gen(_, fn)
+  return function(...)
+    local args = table.pack(...)
+    for i = 1, args.n do
+      if type(args[i]) == "function" then args[i] = remote(args[i]) end
+    end
+    local lane = setmetatable({ thread = coroutine.create(fn), args = args }, Lane)
+    running[#running + 1] = lane
+    return lane
+  end
+end
+
+return lanes

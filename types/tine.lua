@@ -1,0 +1,292 @@
+---@meta tine
+
+-- Definitions of the whole Lua interface for the Lua language server: add the folder `types` to its
+-- setting `workspace.library`. docs/ says more about everything.
+
+---@class tine
+---@field version string
+---The worker that this code runs in; nil in the submitting process.
+---@field worker tine.Worker?
+local tine = {}
+
+---@alias tine.Kind
+---| "timeout" # a wait, or a task, has taken longer than allowed
+---| "cancelled" # the task was cancelled or aborted
+---| "shutdown" # a submit after the shutdown
+---| "broken" # the pool is broken
+---| "crashed" # the worker running this task died
+---| "serialization" # a value cannot travel
+---| "invalid_state" # not possible as things are
+---| "system" # no process, memory or descriptor to be had
+---| "forked" # a handle used in a forked child of its owner
+
+---@alias tine.State
+---| "pending" # no worker has taken the task up
+---| "running"
+---| "cancelled"
+---| "finished" # it has returned, or failed
+
+---A function, a callable table, a C function that a loaded module holds, or the text "module.field".
+---@alias tine.Function function|string|table
+
+---@class tine.Task
+---@field id integer
+---@field label string
+---@field source string? file of the function
+---@field line integer? where it begins
+
+---@class tine.Error
+---@field kind tine.Kind
+---@field message string
+---@field task tine.Task? the task that it is about
+---@field worker integer? number of the worker that died
+---@field pid integer? of the worker that died
+---@field exit_code integer?
+---@field signal integer? that killed it
+---@field errno integer?
+---@field cause any what an initializer or preload raised
+---@field traceback string? of the cause
+
+---@class tine.Worker
+---@field id integer from 1
+---@field pid integer
+---@field state table lives as long as the worker
+---@field task tine.Task the running task: its id and label
+
+---@class tine.PoolOptions
+---@field workers integer? at most so many; default: tine.cpu_count()
+---@field initializer function? run in each new worker before its first task
+---@field initargs table? list of its arguments; `n` counts when present
+---@field max_tasks_per_worker integer? then it is replaced
+---@field task_timeout number? seconds that a task may run
+---@field start_method "fork"|"spawn"|nil default: "fork"
+---@field preload string[]|function|nil done once, before the first worker starts
+---@field on_crash "break"|"replace"|nil default: "break"
+---@field globals "named"|"none"|nil default: "named"
+---@field max_pending integer? submit waits while so many tasks are unfinished
+---@field on_callback_error fun(err: any, traceback: string)|nil default: writes to stderr
+---@field spin number? seconds to yield before sleeping; default: 50e-6
+---@field name string? in process titles and messages; default: "tine"
+
+---Make a pool of worker processes. Raises a Tine error if it cannot.
+---@param options integer|tine.PoolOptions|nil the number of workers, or options
+---@return tine.Pool
+---@nodiscard
+function tine.pool(options) end
+
+---@class tine.WaitOptions
+---@field timeout number? seconds
+---@field return_when "all_completed"|"first_completed"|"first_exception"|nil default: "all_completed"
+
+---Wait for futures. A timeout is no error here.
+---@param futures tine.Future[]
+---@param options tine.WaitOptions?
+---@return tine.Future[] done in the given order, duplicates once
+---@return tine.Future[] not_done
+function tine.wait(futures, options) end
+
+---Iterate over futures as they are done, each once. Raises a timeout error.
+---@param futures tine.Future[]
+---@param timeout number? seconds from the call
+---@return fun(): tine.Future?
+function tine.as_completed(futures, timeout) end
+
+---A future without a pool, to be settled with set_result or set_exception.
+---@return tine.Future
+---@nodiscard
+function tine.future() end
+
+---The kind of a Tine error, nil for any other value.
+---@param err any
+---@return tine.Kind?
+---@nodiscard
+function tine.kind(err) end
+
+---Say how values with this metatable travel.
+---@param name string
+---@param metatable table
+---@param encode fun(value: any): any gives a plain value
+---@param decode fun(plain: any): any rebuilds it in the other process
+function tine.register(name, metatable, encode, decode) end
+
+---Processors that this process may use: affinity mask and cgroup quota count.
+---@return integer
+---@nodiscard
+function tine.cpu_count() end
+
+---@class tine.MapOptions
+---@field chunksize integer? items that a worker takes at a time; default: by the time that tasks take
+---@field buffersize integer? items read ahead at most
+---@field timeout number? seconds for the whole iteration
+---@field ordered boolean? default: true
+---@field on_error "raise"|"return"|nil default: "raise"
+
+---@class tine.ViewOptions
+---@field label string? names the tasks in errors
+---@field timeout number? seconds that each task may run
+
+---@class tine.ShutdownOptions
+---@field wait boolean? default: true
+---@field cancel_futures boolean? default: false
+
+---@class tine.WorkerInfo
+---@field id integer
+---@field pid integer
+---@field state "starting"|"idle"|"running"
+---@field tasks integer that it has run
+
+---@class tine.Stats
+---@field submitted integer the sum of the next five
+---@field pending integer
+---@field running integer
+---@field finished integer
+---@field failed integer
+---@field cancelled integer
+---@field workers_started integer
+---@field workers_lost integer that died unasked
+
+---A pool with a label or time limit for its tasks (pool:with).
+---@class tine.View
+local View = {}
+
+---Schedule fn(...) to run in a worker. Raises `shutdown` or `broken`.
+---@param fn tine.Function
+---@param ... any
+---@return tine.Future
+function View:submit(fn, ...) end
+
+---Apply fn to each item: iterates over index, results...
+---@param fn tine.Function
+---@param items table|function a list, or an iterator
+---@param options tine.MapOptions?
+---@return tine.Results
+function View:map(fn, items, options) end
+
+---A view that keeps what these settings do not replace.
+---@param options tine.ViewOptions
+---@return tine.View
+---@nodiscard
+function View:with(options) end
+
+---@class tine.Pool
+local Pool = {}
+
+---Schedule fn(...) to run in a worker. Raises `shutdown` or `broken`.
+---@param fn tine.Function
+---@param ... any
+---@return tine.Future
+function Pool:submit(fn, ...) end
+
+---Apply fn to each item: iterates over index, results...
+---@param fn tine.Function
+---@param items table|function a list, or an iterator
+---@param options tine.MapOptions?
+---@return tine.Results
+function Pool:map(fn, items, options) end
+
+---A view of the pool whose tasks carry these settings.
+---@param options tine.ViewOptions
+---@return tine.View
+---@nodiscard
+function Pool:with(options) end
+
+---No more submits; running and queued tasks finish unless cancelled. Callable again.
+---@param options tine.ShutdownOptions?
+function Pool:shutdown(options) end
+
+---End the workers now with SIGTERM; unfinished futures fail with `broken`.
+function Pool:terminate_workers() end
+
+---End the workers now with SIGKILL; unfinished futures fail with `broken`.
+function Pool:kill_workers() end
+
+---@return tine.WorkerInfo[]
+---@nodiscard
+function Pool:workers() end
+
+---@return tine.Stats
+---@nodiscard
+function Pool:stats() end
+
+---A descriptor that is readable when there is something to dispatch.
+---@return integer
+---@nodiscard
+function Pool:fileno() end
+
+---Run the callbacks that are due. Never blocks.
+function Pool:dispatch() end
+
+---What pool:map returns, for a generic `for`, and with methods of its own.
+---@class tine.Results
+---@overload fun(): integer?, ...
+local Results = {}
+
+---The list of first results, with `n`; or raises the first error.
+---@return table
+function Results:totable() end
+
+---Cancel what has not started.
+function Results:close() end
+
+---@class tine.Future
+local Future = {}
+
+---The task's values. Raises what the task raised, or a Tine error.
+---@param timeout number? seconds
+---@return any ...
+function Future:result(timeout) end
+
+---true, values... or false, error, traceback.
+---@param timeout number? seconds
+---@return boolean ok
+---@return any ...
+function Future:pcall(timeout) end
+
+---nil on success; the error and the worker's traceback on failure.
+---@param timeout number? seconds
+---@return any err
+---@return string? traceback
+function Future:exception(timeout) end
+
+---@return tine.State
+---@nodiscard
+function Future:state() end
+
+---@return boolean
+---@nodiscard
+function Future:done() end
+
+---@return boolean
+---@nodiscard
+function Future:running() end
+
+---@return boolean
+---@nodiscard
+function Future:cancelled() end
+
+---True if the task had not started, and now never will.
+---@return boolean
+function Future:cancel() end
+
+---End the task, by killing its worker when it runs. False if it was done.
+---@return boolean
+function Future:abort() end
+
+---Call fn(future) once when the future is done.
+---@param fn fun(future: tine.Future)
+function Future:add_done_callback(fn) end
+
+---Of a future without a pool: false when it has been cancelled, and the work is to be left.
+---@return boolean
+function Future:set_running_or_notify_cancel() end
+
+---Of a future without a pool: it has these values.
+---@param ... any
+function Future:set_result(...) end
+
+---Of a future without a pool: it has failed.
+---@param err any
+---@param traceback string?
+function Future:set_exception(err, traceback) end
+
+return tine
