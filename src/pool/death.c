@@ -6,7 +6,7 @@
 #include "base/sys.h"
 #include "pool/internal.h"
 
-#define FAILED_STARTS 3 /* in a row break the pool */
+#define FAILED_STARTS 3 /* workers in a row that died before they took up a task break the pool */
 
 /* --- the broken pool --- */
 
@@ -114,12 +114,11 @@ static void go_on_after(struct pool *p, struct item *item, uint32_t k) {
 ** and nobody is to blame. */
 static void crashed(struct pool *p, unsigned worker, int pid, int status, struct item *item,
                     uint32_t k) {
-    bool unborn = p->workers[worker].state == WORKER_STARTING;
+    bool useless = !item && p->workers[worker].tasks == 0;
     struct item *culprit = item && !outcome_settled(&item->outcomes[k]) ? item : NULL;
     p->stats.workers_lost++;
     forget(p, worker);
-    if (unborn)
-        p->failed_starts++;
+    p->failed_starts = useless ? p->failed_starts + 1 : 0;
     if (!p->replace || p->failed_starts >= FAILED_STARTS) {
         tine__pool_break(p, death_failure(TINE_EBROKEN, worker, pid, status, culprit, k));
         return;

@@ -68,7 +68,7 @@ struct pool {
     unsigned workers_max;
     unsigned live;           /* starting or ready, and not doomed */
     unsigned present;        /* not NONE */
-    unsigned failed_starts;  /* in a row, that did not reach the task loop */
+    unsigned failed_starts;  /* in a row: workers that died before they took up a task */
     struct worker *workers;  /* [1 .. workers_max] */
     bool replace;
     size_t (*on_done)(struct pool *p);

@@ -130,6 +130,7 @@ static bool task_result(struct pool *p, const struct result_item *r, bool *keep)
         return false;
     item->taken = true;
     p->workers[r->worker].tasks++;
+    p->failed_starts = 0;
     set_result(p, item, k, r, keep);
     return true;
 }
@@ -143,10 +144,9 @@ static void chunk_stopped(struct pool *p, const struct result_item *r) {
         tine__pool_requeue(p, item, k);
 }
 
-static void worker_ready(struct pool *p, struct worker *w) {
+static void worker_ready(struct worker *w) {
     if (w->state == WORKER_STARTING)
         w->state = WORKER_READY;
-    p->failed_starts = 0;
 }
 
 static void worker_leaves(struct pool *p, struct worker *w) {
@@ -179,7 +179,7 @@ static bool on_result(void *arg, const struct result_item *r, bool *keep) {
         return true; /* all is settled; what still comes is too late */
     switch (r->kind) {
     case RECORD_READY:
-        worker_ready(p, w);
+        worker_ready(w);
         return true;
     case RECORD_LEAVING:
         worker_leaves(p, w);
