@@ -2,6 +2,7 @@
 
 -- Definitions of the whole Lua interface for the Lua language server: add the folder `types` to its
 -- setting `workspace.library`. docs/ says more about everything.
+-- luacheck: ignore 212 241
 
 ---@class tine
 ---@field version string
