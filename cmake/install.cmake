@@ -3,9 +3,7 @@ include(CMakePackageConfigHelpers)
 
 install(FILES ${lua_files} DESTINATION ${TINE_INSTALL_LUADIR}/tine COMPONENT lua)
 install(TARGETS tine_module LIBRARY DESTINATION ${TINE_INSTALL_LUACDIR}/tine COMPONENT lua)
-if(TARGET tine_helper)
 install(TARGETS tine_helper RUNTIME DESTINATION ${TINE_INSTALL_LUACDIR}/tine COMPONENT lua)
-endif()
 
 if(TINE_INSTALL_LIBRARY)
   set(tine_pc_lua ${LUA_MODULE_NAME})
