@@ -151,11 +151,11 @@ end
 
 local function top_up(m, c)
     while not c.ended do
-        local read, returned, settled, at = counts(m)
+        local read, sent, returned, settled, at = counts(m)
         adapt(c, settled, at)
         local size = chosen_size(c, read)
         local room = read_ahead(c, size) - (read - returned)
-        if room < 1 or (room < size and read > returned) then
+        if room < 1 or (room < size and sent > returned) then
             return
         end
         read_some(m, c, min(room, size * c.workers), min(size, room) // 1 | 0)
@@ -203,7 +203,7 @@ local function new_map(self, fn, items, length, opts, workers)
     }
     local m = C.new(self, fn, items, length, c, opts.ordered ~= false, opts.on_error == "return")
     top_up(m, c)
-    if c.failed and counts(m) == 0 then -- nothing comes before it
+    if c.failed and select(2, counts(m)) == 0 then -- nothing comes before it
         c.failed = false
         error(c.failure, 0)
     end

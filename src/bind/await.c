@@ -76,7 +76,7 @@ static bool before_sleep(void *arg) {
 
 /* Can nothing that is under way ever meet the aim? */
 static bool hopeless(struct state *S, const struct aim *aim) {
-    if (aim->any || (aim->core && !tine__pool_ended(aim->core->p)))
+    if (aim->any || (aim->core && !aim->core->joined))
         return false;
     for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
         struct core *c = LIST_ITEM(n, struct core, node);

@@ -102,6 +102,7 @@ void tine__state_check(lua_State *L, struct state *S);
 /* Where a call is encoded: taken while in use, so that whoever comes in between makes another. */
 #define ROOM_SIZE 2048
 struct room {
+    struct core *core; /* user value 1 */
     struct call_buf call;
     char bytes[ROOM_SIZE];
 };
@@ -110,13 +111,16 @@ struct room {
 enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_LAST = CORE_NAME };
 
 struct core {
-    struct list node; /* in state.cores */
-    struct pool *p;   /* NULL: not opened, or the state is closed */
+    struct list node;        /* in state.cores */
+    struct pool *p;          /* NULL before it is opened, and after it has ended and was joined */
+    unsigned generation;     /* of the process that opened it */
+    struct pool_stats stats; /* at the end */
+    struct failure *reason;  /* why it ended, or NULL */
+    struct origin_copy *origins;
     struct codec *codec;
     struct room *room; /* the one in CORE_ROOM */
     bool room_free;
     bool joined;
-    bool orphan;  /* collected before it was joined: only at lua_close */
     bool watched; /* the script polls its fileno: news are taken in only where callbacks run */
     unsigned workers;
     uint32_t since_poll; /* submits */
@@ -136,6 +140,11 @@ struct view {
 
 /* The pool or view at `arg`, usable in this process; else raises. */
 struct view *tine__check_view(lua_State *L, int arg);
+/* Is this the process that opened the pool? */
+bool tine__core_is_ours(const struct core *c);
+/* The origin of a function, for the items of this core: a copy that lives as long as the core, for
+** futures are looked at after their pool has given back its memory. NULL when out of memory. */
+const struct codec_origin *tine__core_origin(void *core, const struct codec_origin *origin);
 /* The same, a pool only. */
 struct core *tine__check_pool(lua_State *L, int arg);
 /* No check of the process. */
@@ -144,8 +153,9 @@ struct core *tine__raw_pool(lua_State *L, int arg);
 void tine__check_process(lua_State *L, const struct core *c);
 /* No more submits; never raises. */
 void tine__core_close(struct core *c, bool cancel);
-/* After its pool has ended: join it and let it go. */
+/* After its pool has ended: join it and give back its memory, keep what is asked for later. */
 void tine__core_join(lua_State *L, struct core *c);
+void tine__core_retire(struct core *c);
 
 /* Take the core's room (pushed), its buffer empty; give it back. The core is at stack index `core`. */
 struct room *tine__room_take(lua_State *L, struct core *c, int core);
@@ -163,6 +173,8 @@ int tine__encode_head(lua_State *L, struct core *c, struct item *item, int fn, s
                       uint32_t *function);
 /* The value at `arg` may be a task: else an argument error. */
 void tine__check_task(lua_State *L, int arg);
+/* Raise why a pool that has ended takes nothing. */
+void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */
 
 /* --- what is in flight --- */

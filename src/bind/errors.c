@@ -195,7 +195,7 @@ static int push_reason(lua_State *L) {
 int tine__refused(lua_State *L, struct core *c, int code) {
     int error = errno;
     if (code == TINE_EBROKEN) {
-        struct failure *f = tine__pool_reason(c->p);
+        struct failure *f = c->p ? tine__pool_reason(c->p) : tine__failure_ref(c->reason);
         lua_pushcfunction(L, push_reason);
         lua_pushlightuserdata(L, c);
         lua_pushlightuserdata(L, f);

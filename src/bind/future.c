@@ -68,7 +68,7 @@ static bool has_ended(struct future *f) {
         return true;
     if (!f->core)
         return manual_ended(f);
-    if (!outcome_settled(&f->outcome))
+    if (!outcome_settled(&f->outcome) && f->core->p)
         tine__pool_poll(f->core->p);
     return outcome_settled(&f->outcome);
 }
@@ -84,7 +84,7 @@ static bool is_running(struct future *f) {
         return false;
     if (!f->core)
         return f->phase == PHASE_RUNNING;
-    return tine__task_state(f->core->p, &f->item, 0) == TASK_RUNNING;
+    return f->core->p && tine__task_state(f->core->p, &f->item, 0) == TASK_RUNNING;
 }
 
 static const char *state_name(struct future *f) {
@@ -206,6 +206,7 @@ static int push_values(lua_State *L, struct future *f, int idx) {
     luaL_checkstack(L, f->nvalues, "too many results");
     for (int i = 1; i <= f->nvalues; i++)
         lua_rawgeti(L, list, i);
+    lua_remove(L, list);
     return f->nvalues;
 }
 
@@ -284,7 +285,7 @@ static int future_cancel(lua_State *L) {
     lua_settop(L, 1);
     if (!f->core)
         return manual_cancel(L, f);
-    if (!has_ended(f))
+    if (!has_ended(f) && f->core->p)
         tine__task_cancel(f->core->p, &f->item, 0);
     lua_pushboolean(L, has_ended(f) && tine__future_cancelled(f));
     return 1;
@@ -295,7 +296,7 @@ static int future_abort(lua_State *L) {
     lua_settop(L, 1);
     if (!f->core)
         return manual_cancel(L, f);
-    lua_pushboolean(L, !has_ended(f) && tine__task_abort(f->core->p, &f->item, 0));
+    lua_pushboolean(L, !has_ended(f) && f->core->p && tine__task_abort(f->core->p, &f->item, 0));
     return 1;
 }
 
@@ -426,7 +427,7 @@ int tine__future_tostring(lua_State *L) {
     if (!f)
         luaL_typeerror(L, 1, "tine.future");
     lua_settop(L, 1);
-    if (f->core && (!f->core->p || tine__pool_is_forked(f->core->p))) {
+    if (f->core && !tine__core_is_ours(f->core)) {
         lua_pushfstring(L, "tine.future: %p (of another process)", (void *)f);
         return 1;
     }

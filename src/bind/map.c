@@ -30,17 +30,17 @@ struct map {
     uint32_t count;    /* argument segments in it */
     bool begun;        /* label and function segment are in it */
     bool is_list, ordered, return_errors, closed;
-    uint64_t message;        /* core->messages when it was begun */
-    uint64_t first;          /* index of the first item in the buffer */
-    uint64_t read, returned; /* items */
-    uint64_t length;         /* of a list */
-    lua_Integer head, tail;  /* serials of the oldest and the newest chunk */
-    struct list chunks;      /* not collected */
-    struct list news;        /* unordered: chunks that have results to take */
-    struct chunk *chunk;     /* current */
-    uint32_t k;              /* its next task */
-    uint64_t settled;        /* items of chunks that are done */
-    uint64_t settled_at;     /* when the last of them was taken in */
+    uint64_t message;              /* core->messages when it was begun */
+    uint64_t first;                /* index of the first item in the buffer */
+    uint64_t read, sent, returned; /* items */
+    uint64_t length;               /* of a list */
+    lua_Integer head, tail;        /* serials of the oldest and the newest chunk */
+    struct list chunks;            /* not collected */
+    struct list news;              /* unordered: chunks that have results to take */
+    struct chunk *chunk;           /* current */
+    uint32_t k;                    /* its next task */
+    uint64_t settled;              /* items of chunks that are done */
+    uint64_t settled_at;           /* when the last of them was taken in */
     char bytes[ROOM_SIZE];
 };
 
@@ -123,7 +123,8 @@ int tine__chunk_gc(lua_State *L) {
 /* --- reading and sending --- */
 
 static void drop_buffer(struct map *m) {
-    tine__call_buf_drop(&m->call);
+    if (m->core->p)
+        tine__call_buf_drop(&m->call);
     m->begun = false;
     m->count = 0;
 }
@@ -137,6 +138,7 @@ static void flush(lua_State *L, struct map *m) {
     m->begun = false;
     m->count = 0;
     tine__send(L, m->core, &c->item, idx, &m->call, m->like.label_len, m->function);
+    m->sent += c->item.count;
     enqueue(L, m, c);
 }
 
@@ -148,6 +150,7 @@ static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
     flush(L, m);
     struct chunk *c = new_chunk(L, m, 1, index);
     tine__send_failed(L, m->core, &c->item, text + 1, code, s, len);
+    m->sent++;
     enqueue(L, m, c);
     lua_settop(L, text - 1);
 }
@@ -157,6 +160,8 @@ static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
 static int begin(lua_State *L, struct map *m) {
     if (m->begun && m->message == m->core->messages)
         return 0;
+    if (!m->core->p)
+        tine__refuse_ended(L, m->core);
     flush(L, m); /* another call was encoded in between: its segments end here */
     drop_buffer(m);
     lua_getiuservalue(L, 1, MAP_FUNCTION);
@@ -229,15 +234,16 @@ static int map_flush(lua_State *L) {
     return 0;
 }
 
-/* read, returned, settled, settled_at (seconds) = counts(map): takes in what has ended. */
+/* read, sent, returned, settled, settled_at (seconds) = counts(map): takes in what has ended. */
 static int map_counts(lua_State *L) {
     struct map *m = check_map(L, 1);
     tine__reap(L);
     lua_pushinteger(L, (lua_Integer)m->read);
+    lua_pushinteger(L, (lua_Integer)m->sent);
     lua_pushinteger(L, (lua_Integer)m->returned);
     lua_pushinteger(L, (lua_Integer)m->settled);
     lua_pushnumber(L, (lua_Number)m->settled_at / 1e9);
-    return 4;
+    return 5;
 }
 
 /* --- taking results --- */
@@ -347,7 +353,7 @@ static int map_ready(lua_State *L) {
     uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
     if (m->ordered)
         enter_oldest(L, m);
-    if (m->read != m->returned) {
+    if (m->sent != m->returned) {
         struct aim aim = {.met = take_met, .what = m, .core = m->core};
         if (tine__await(L, &aim, deadline))
             return tine__error(L, TINE_ETIMEOUT,
@@ -387,8 +393,8 @@ static void close_map(struct map *m) {
         return;
     m->closed = true;
     m->chunk = NULL;
-    if (m->core->p && !tine__pool_is_forked(m->core->p)) {
-        if (!m->core->joined)
+    if (tine__core_is_ours(m->core)) {
+        if (m->core->p)
             each_chunk(m, cancel_chunk);
         drop_buffer(m);
     }

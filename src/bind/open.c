@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <lualib.h>
+#include "base/umask.h"
 #include "bind/bind.h"
+#include "worker/root.h"
 
 extern char **environ;
 
@@ -78,8 +80,6 @@ static int push_initargs(lua_State *L, int arg) {
     int type = tine__option(L, arg, "initargs");
     if (type == LUA_TNIL)
         return lua_pop(L, 1), 0;
-    if (type != LUA_TTABLE)
-        tine__option_error(L, arg, "initargs", "a list");
     int list = lua_gettop(L);
     lua_Integer n = lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1)
                                                               : (lua_Integer)lua_rawlen(L, list);
@@ -94,6 +94,9 @@ static int push_initargs(lua_State *L, int arg) {
 
 static void encode_initializer(lua_State *L, int arg, struct codec *c, struct boot *boot) {
     int type = tine__option(L, arg, "initializer");
+    if (tine__option(L, arg, "initargs") != LUA_TNIL && !lua_istable(L, -1))
+        tine__option_error(L, arg, "initargs", "a list");
+    lua_pop(L, 1);
     if (type == LUA_TNIL)
         return lua_pop(L, 1);
     if (type != LUA_TSTRING && !is_callable(L, lua_gettop(L)))
@@ -168,20 +171,6 @@ static const char *package_field(lua_State *L, const char *field) {
     return value;
 }
 
-/* The umask, looked at without changing it: the program may have threads. */
-static mode_t read_umask(void) {
-    char text[512];
-    unsigned mask = 022;
-    int fd = sys.open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    if (fd == -1)
-        return mask;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    tine__close(&fd);
-    text[n > 0 ? n : 0] = '\0';
-    const char *at = strstr(text, "Umask:");
-    return at ? (mode_t)strtoul(at + strlen("Umask:"), NULL, 8) : mask;
-}
-
 static const char *option_string(lua_State *L, int arg, const char *name, const char *none) {
     int type = tine__option(L, arg, name); /* stays on the stack */
     if (type == LUA_TNIL)
@@ -212,7 +201,7 @@ static void read_options(lua_State *L, int arg, struct pool_options *o) {
     o->boot.path = package_field(L, "path");
     o->boot.cpath = package_field(L, "cpath");
     o->boot.environ = environ;
-    o->boot.umask = read_umask();
+    o->boot.umask = tine__umask();
     if (tine__option(L, arg, "on_callback_error") != LUA_TNIL && !is_callable(L, -1))
         tine__option_error(L, arg, "on_callback_error", "a function");
     lua_pop(L, 1);
@@ -281,15 +270,25 @@ static void open_pool(lua_State *L, struct core *c, const struct pool_options *o
         raise_open_failed(L, err, error, why);
     }
     c->workers = o->workers;
+    c->generation = tine__root_generation();
     list_push(&S->cores, &c->node);
     S->ncores++;
+}
+
+static uint32_t put_code(void *core, const struct codec_code *code) {
+    return tine__pool_put_code(((struct core *)core)->p, code);
+}
+
+/* Results name code that came to the worker by its id. */
+static bool get_code(void *core, uint32_t id, struct codec_code *out) {
+    return tine__pool_get_code(((struct core *)core)->p, id, out);
 }
 
 /* The pool has been opened; core at `core`. */
 static void equip(lua_State *L, struct core *c, int core, int arg, bool send_globals) {
     struct codec_options co = {
         .send_globals = send_globals,
-        .store = {.put = tine__pool_put_code, .origin = tine__pool_put_origin, .ctx = c->p}};
+        .store = {.put = put_code, .get = get_code, .origin = tine__core_origin, .ctx = c}};
     c->codec = tine__codec_new(L, &co);
     lua_setiuservalue(L, core, CORE_CODEC);
     tine__option(L, arg, "on_callback_error");

@@ -1,7 +1,9 @@
 /* Pools and their views: what their methods are, submit apart. */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bind/bind.h"
+#include "worker/root.h"
 
 /* --- checking --- */
 
@@ -13,10 +15,14 @@ static bool has_metatable(lua_State *L, int idx, int meta) {
     return same;
 }
 
+bool tine__core_is_ours(const struct core *c) {
+    return c->generation == tine__root_generation();
+}
+
 void tine__check_process(lua_State *L, const struct core *c) {
-    if (!c->p || state_of(L)->closed)
+    if (state_of(L)->closed)
         tine__error(L, TINE_EINVALID, "the Lua state of this pool is being closed");
-    if (tine__pool_is_forked(c->p))
+    if (!tine__core_is_ours(c))
         tine__error(L, TINE_EFORKED, "this pool belongs to the parent process");
 }
 
@@ -41,11 +47,44 @@ struct core *tine__check_pool(lua_State *L, int arg) {
     return c;
 }
 
+/* --- origins --- */
+
+struct origin_copy {
+    struct origin_copy *next;
+    struct codec_origin origin;
+    char text[];
+};
+
+const struct codec_origin *tine__core_origin(void *core, const struct codec_origin *origin) {
+    struct core *c = core;
+    const struct codec_origin *kept = tine__pool_put_origin(c->p, origin);
+    if (!kept)
+        return NULL;
+    size_t name = strlen(kept->name) + 1, source = strlen(kept->source) + 1;
+    struct origin_copy *copy = sys.malloc(sizeof *copy + name + source);
+    if (!copy)
+        return NULL;
+    copy->origin = *kept;
+    copy->origin.name = memcpy(copy->text, kept->name, name);
+    copy->origin.source = memcpy(copy->text + name, kept->source, source);
+    copy->next = c->origins;
+    c->origins = copy;
+    return &copy->origin;
+}
+
 /* --- the end --- */
 
 void tine__core_close(struct core *c, bool cancel) {
-    if (c->p && !c->joined && !tine__pool_is_forked(c->p))
+    if (c->p && tine__core_is_ours(c))
         tine__pool_shutdown(c->p, cancel);
+}
+
+void tine__core_retire(struct core *c) {
+    tine__pool_stats(c->p, &c->stats);
+    c->reason = tine__pool_reason(c->p);
+    tine__pool_join(c->p);
+    tine__pool_unref(c->p);
+    c->p = NULL;
 }
 
 /* Wait until the pool has ended; an interrupt ends it at once. */
@@ -56,7 +95,7 @@ static void wait_ended(lua_State *L, struct core *c) {
     lua_pushlightuserdata(L, c);
     if (lua_pcall(L, 1, 0, 0) == LUA_OK)
         return;
-    if (tine__is_interrupt(L, -1))
+    if (tine__is_interrupt(L, -1) && c->p)
         tine__pool_kill(c->p, SIGKILL);
     lua_error(L);
 }
@@ -78,7 +117,7 @@ static int pool_shutdown(lua_State *L) {
 static int pool_close(lua_State *L) {
     struct core *c = tine__raw_pool(L, 1);
     lua_settop(L, 2);
-    if (!c->p || c->joined || state_of(L)->closed || tine__pool_is_forked(c->p))
+    if (!c->p || state_of(L)->closed || !tine__core_is_ours(c))
         return 0;
     if (tine__is_interrupt(L, 2))
         tine__pool_kill(c->p, SIGKILL);
@@ -97,18 +136,19 @@ static int pool_gc(lua_State *L) {
 
 int tine__core_gc(lua_State *L) {
     struct core *c = lua_touserdata(L, 1);
-    if (!c->p)
-        return 0;
-    if (c->joined)
-        tine__pool_unref(c->p);
-    else
-        c->orphan = true;
+    while (c->origins) {
+        struct origin_copy *o = c->origins;
+        c->origins = o->next;
+        free(o);
+    }
+    tine__failure_unref(c->reason);
+    c->reason = NULL;
     return 0;
 }
 
 static int end_workers(lua_State *L, int signal) {
     struct core *c = tine__check_pool(L, 1);
-    if (!c->joined)
+    if (c->p)
         tine__pool_kill(c->p, signal);
     return 0;
 }
@@ -130,10 +170,11 @@ static void set_count(lua_State *L, const char *name, uint64_t n) {
 
 static int pool_stats(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
-    struct pool_stats s;
-    if (!c->joined)
+    struct pool_stats s = c->stats;
+    if (c->p) {
         tine__pool_poll(c->p);
-    tine__pool_stats(c->p, &s);
+        tine__pool_stats(c->p, &s);
+    }
     lua_createtable(L, 0, 8);
     set_count(L, "submitted", s.submitted);
     set_count(L, "pending", s.pending);
@@ -159,9 +200,9 @@ static void push_worker(lua_State *L, const struct worker_info *w) {
 static int pool_workers(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     struct worker_info *info = lua_newuserdatauv(L, (c->workers + 1) * sizeof *info, 0);
-    if (!c->joined)
+    if (c->p)
         tine__pool_poll(c->p);
-    unsigned n = c->joined ? 0 : tine__pool_workers(c->p, info, c->workers);
+    unsigned n = c->p ? tine__pool_workers(c->p, info, c->workers) : 0;
     lua_createtable(L, (int)n, 0);
     for (unsigned i = 0; i < n && i < c->workers; i++) {
         push_worker(L, &info[i]);
@@ -172,7 +213,7 @@ static int pool_workers(lua_State *L) {
 
 static int pool_fileno(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
-    if (c->joined)
+    if (!c->p)
         return tine__error(L, TINE_ESHUTDOWN, "the pool has ended");
     int fd = tine__pool_fileno(c->p);
     if (fd < 0)
@@ -195,11 +236,9 @@ static int pool_tostring(lua_State *L) {
     lua_getiuservalue(L, -1, CORE_NAME);
     const char *name = lua_tostring(L, -1);
     const char *state = "open";
-    if (!c->p || state_of(L)->closed)
-        state = "closed";
-    else if (tine__pool_is_forked(c->p))
+    if (!tine__core_is_ours(c))
         state = "of another process";
-    else if (c->joined)
+    else if (!c->p)
         state = "ended";
     else if (!tine__pool_is_open(c->p))
         state = "ending";

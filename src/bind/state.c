@@ -141,13 +141,11 @@ void tine__core_join(lua_State *L, struct core *c) {
     c->joined = true;
     list_remove(&c->node);
     S->ncores--;
-    tine__pool_join(c->p);
+    tine__core_retire(c);
     push_kept(L, KEPT_CORES);
     lua_pushnil(L);
     lua_rawsetp(L, -2, c);
     lua_pop(L, 1);
-    if (c->orphan)
-        tine__pool_unref(c->p);
 }
 
 void tine__state_check(lua_State *L, struct state *S) {

@@ -6,17 +6,20 @@
 
 int tine__room_gc(lua_State *L) {
     struct room *r = lua_touserdata(L, 1);
-    if (r->call.pool)
+    if (r->core && r->core->p)
         tine__call_buf_drop(&r->call);
     return 0;
 }
 
 static struct room *new_room(lua_State *L, struct core *c, int core) {
-    struct room *r = lua_newuserdatauv(L, sizeof *r, 0);
-    r->call.pool = NULL;
+    struct room *r = lua_newuserdatauv(L, sizeof *r, 1);
+    r->core = NULL;
     push_kept(L, KEPT_ROOM);
     lua_setmetatable(L, -2);
     tine__call_buf_init(&r->call, c->p, r->bytes, sizeof r->bytes);
+    r->core = c;
+    lua_pushvalue(L, core);
+    lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, core, CORE_ROOM);
     c->room = r;
@@ -43,6 +46,11 @@ static bool news_came(const struct aim *aim) {
     return c->taken != aim->n || c->joined;
 }
 
+void tine__refuse_ended(lua_State *L, struct core *c) {
+    bool broken = c->reason && c->reason->code == TINE_EBROKEN;
+    tine__refused(L, c, broken ? TINE_EBROKEN : TINE_ESHUTDOWN);
+}
+
 /* max_pending items are unfinished: wait for one of them. */
 static void await_news(lua_State *L, struct core *c) {
     struct aim aim = {.met = news_came, .what = c, .n = c->taken, .any = true, .quiet = true};
@@ -52,6 +60,8 @@ static void await_news(lua_State *L, struct core *c) {
 void tine__send(lua_State *L, struct core *c, struct item *item, int idx, struct call_buf *cb,
                 uint32_t label, uint32_t function) {
     for (;;) {
+        if (!c->p) /* it has ended while we waited */
+            tine__refuse_ended(L, c);
         tine__anchor(L, item->owner, idx);
         int err = tine__pool_submit(c->p, item, cb, label, function);
         if (!err)
@@ -90,6 +100,12 @@ static void take_in(lua_State *L, struct core *c) {
 
 /* --- the call --- */
 
+/* Argument errors of `submit` and `map` count as in a method call, however they are called. */
+static int wrong_task(lua_State *L, int arg) {
+    return luaL_error(L, "bad argument #%d to 'submit' (function expected, got %s)", arg - 1,
+                      luaL_typename(L, arg));
+}
+
 void tine__check_task(lua_State *L, int arg) {
     switch (lua_type(L, arg)) {
     case LUA_TFUNCTION:
@@ -103,7 +119,7 @@ void tine__check_task(lua_State *L, int arg) {
         }
         /* FALLTHROUGH */
     default:
-        luaL_typeerror(L, arg, "function");
+        wrong_task(L, arg);
     }
 }
 
@@ -128,6 +144,8 @@ int tine__submit(lua_State *L) {
     int n = lua_gettop(L) - 2, core = n + 3, future = n + 4;
     uint32_t function = 0;
     luaL_checkstack(L, 12, "too many arguments");
+    if (!c->p)
+        tine__refuse_ended(L, c);
     take_in(L, c);
     lua_getiuservalue(L, 1, VIEW_CORE);
     struct future *f = tine__future_new(L, v, core);

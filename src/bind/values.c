@@ -133,7 +133,7 @@ void tine__failure_push(lua_State *L, struct core *c, struct outcome *o, const s
         push_task_error(L, c, o, item, k);
     } else {
         push_failed(L, c, o, item, k);
-        lua_replace(L, top + 1);
+        lua_insert(L, top + 1);
         lua_settop(L, top + 1);
         if (lua_getfield(L, -1, "traceback") != LUA_TSTRING) {
             lua_pop(L, 1);
