@@ -12,7 +12,7 @@ if(TINE_INSTALL_LIBRARY)
 
   install(TARGETS tine_program RUNTIME DESTINATION bin)
   install(FILES docs/tine.1 DESTINATION share/man/man1)
-  install(FILES docs/tine.bash-completion DESTINATION share/bash-completion/completions RENAME tine)
+  install(FILES completion/tine.bash DESTINATION share/bash-completion/completions RENAME tine)
   target_include_directories(tine_shared INTERFACE $<INSTALL_INTERFACE:include>)
   target_include_directories(tine_static INTERFACE $<INSTALL_INTERFACE:include>)
   install(TARGETS tine_shared tine_static EXPORT tineTargets

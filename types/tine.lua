@@ -106,8 +106,8 @@ function tine.kind(err) end
 ---Say how values with this metatable travel.
 ---@param name string
 ---@param metatable table
----@param encode fun(value: any): any gives a plain value
----@param decode fun(plain: any): any rebuilds it in the other process
+---@param encode (fun(value: any): any)? gives a plain value
+---@param decode (fun(plain: any): any)? rebuilds it in the other process
 function tine.register(name, metatable, encode, decode) end
 
 ---Processors that this process may use: affinity mask and cgroup quota count.

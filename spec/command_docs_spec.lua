@@ -1,0 +1,89 @@
+-- The man page, the shell completion and docs/program.md know the options that the program knows.
+local shell = require "spec.support.shell"
+local quote = shell.quote
+
+local root = os.getenv "TINE_SOURCE_DIR" or "."
+local TINE = quote(os.getenv "TINE_PROGRAM" or "tine")
+
+-- The options that a help text lists, as a set.
+local function options_in(command)
+  local set = {}
+  for line in shell.run(command).out:gmatch "[^\n]+" do
+    local option = line:match "^  (%-%-?%a*)"
+    if option then set[option] = true end
+  end
+  return set
+end
+
+-- What bash offers for the last of these words.
+local function completions(folder, ...)
+  local words = { ... }
+  for i, word in ipairs(words) do words[i] = quote(word) end
+  local script = ('source %s/completion/tine.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _tine; printf "%%s\\n" "${COMPREPLY[@]}"')
+    :format(root, table.concat(words, " "), #words - 1)
+  local s = shell.run(("cd %s && bash -c %s"):format(quote(folder), quote(script)))
+  assert.equal("", s.err)
+  local list = {}
+  for line in s.out:gmatch "[^\n]+" do list[#list + 1] = line end
+  table.sort(list)
+  return list
+end
+
+describe("the options", function()
+  local interpreter, map
+  setup(function()
+    interpreter, map = options_in(TINE .. " --help"), options_in(TINE .. " map --help")
+    assert.is_true(interpreter["-e"] and map["--unordered"])
+  end)
+
+  for _, name in ipairs { "docs/tine.1", "docs/program.md", "completion/tine.bash" } do
+    it("are all in " .. name, function()
+      local text = " " .. shell.contents(root .. "/" .. name):gsub("\\%-", "-"):gsub("\\fR", " ")
+      for _, options in ipairs { interpreter, map } do
+        for option in pairs(options) do
+          local found = text:find("[%s`\"(]" .. option:gsub("%-", "%%-") .. "[%s`\",)]")
+          assert(found, name .. " does not have " .. option)
+        end
+      end
+    end)
+  end
+end)
+
+describe("the completion", function()
+  local folder
+  setup(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute(("mkdir %s && touch %s/a.lua %s/b.txt"):format(folder, folder, folder)))
+  end)
+  teardown(function() os.execute("rm -r " .. folder) end)
+
+  it("offers scripts and map", function()
+    assert.same({ "a.lua", "map" }, completions(folder, "tine", ""))
+    assert.same({ "a.lua" }, completions(folder, "tine", "-W", ""))
+    assert.same({ "map" }, completions(folder, "tine", "m"))
+  end)
+
+  it("offers options", function()
+    assert.same({ "--", "--help", "--version" }, completions(folder, "tine", "--"))
+    assert.same({ "--unordered" }, completions(folder, "tine", "map", "--u"))
+    assert.same({ "@a.lua" }, completions(folder, "tine", "map", "@"))
+  end)
+
+  it("leaves the rest to the shell", function()
+    assert.same({}, completions(folder, "tine", "a.lua", ""))
+    assert.same({}, completions(folder, "tine", "-e", ""))
+    assert.same({}, completions(folder, "tine", "map", "-n", ""))
+    assert.same({}, completions(folder, "tine", "map", "_", "b"))
+  end)
+end)
+
+describe("the man page", function()
+  it("is read without a warning", function()
+    local has_groff = os.execute "command -v groff >/dev/null"
+    if not has_groff then return pending "groff is not installed" end
+    local s = shell.run(("groff -man -ww -Tutf8 %s/docs/tine.1"):format(quote(root)))
+    assert.equal("", s.err)
+    assert.matches("tine", s.out)
+  end)
+end)
