@@ -19,8 +19,8 @@ end
 local function completions(folder, ...)
   local words = { ... }
   for i, word in ipairs(words) do words[i] = quote(word) end
-  local script = ('source %s/completion/tine.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _tine; printf "%%s\\n" "${COMPREPLY[@]}"')
-    :format(root, table.concat(words, " "), #words - 1)
+  local script = ("source %s/completion/tine.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _tine; "):format(root,
+    table.concat(words, " "), #words - 1) .. 'printf "%s\\n" "${COMPREPLY[@]}"'
   local s = shell.run(("cd %s && bash -c %s"):format(quote(folder), quote(script)))
   assert.equal("", s.err)
   local list = {}
