@@ -27,6 +27,7 @@ struct server {
     int fds[OPEN_FDS];
     int life;      /* pidfd of the submitter */
     bool executed; /* see tine__root_main */
+    bool ending;   /* nothing new is begun, and what cannot be told is not */
     lua_State *L;
     struct shm boot_map;
     struct boot boot;

@@ -130,7 +130,6 @@ static void run_call(struct loop *l, const struct call *call) {
 void tine__loop_run(struct loop *l) {
     struct call call;
     while (!has_had_enough(l) && l->channel->take(l->channel, &call) == 0) {
-        KILL_POINT("taken");
         run_call(l, &call);
     }
 }

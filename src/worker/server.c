@@ -36,20 +36,26 @@ static struct {
 
 /* --- telling the submitter --- */
 
-/* It reads all the time; when it cannot keep up we wait, and when it is gone we are about to hear. */
-static void tell(const struct server *s, const struct message *m) {
+static _Noreturn void end(struct server *s);
+
+/* It reads all the time; when it cannot keep up we wait, and when it is gone we are about to hear. What we
+** cannot say for any other reason it must not miss: then it hears the end of file. */
+static void tell(struct server *s, const struct message *m) {
     struct pollfd p[2] = {{s->fds[OPEN_CONTROL], POLLOUT, 0}, {s->life, POLLIN, 0}};
-    while (tine__control_send(p[0].fd, m, sizeof *m, NULL, 0) == TINE_EAGAIN)
+    int err;
+    while ((err = tine__control_send(p[0].fd, m, sizeof *m, NULL, 0)) == TINE_EAGAIN)
         if (poll(p, 2, -1) > 0 && p[1].revents)
             return;
+    if (err == TINE_ESYSTEM && !s->ending)
+        end(s);
 }
 
-static void tell_started(const struct server *s, uint32_t id, pid_t pid) {
+static void tell_started(struct server *s, uint32_t id, pid_t pid) {
     const struct message m = {.kind = MESSAGE_STARTED, .worker = id, .pid = pid};
     tell(s, &m);
 }
 
-static void tell_not_started(const struct server *s, uint32_t id, int error) {
+static void tell_not_started(struct server *s, uint32_t id, int error) {
     const struct message m = {.kind = MESSAGE_NOSTART, .worker = id, .error = error};
     tell(s, &m);
 }
@@ -111,7 +117,7 @@ static void kill_worker(uint32_t id, int signal) {
 
 /* A child has ended. What a worker leaves behind goes with it, unless it ended in good order: then what
 ** runs on was meant to. */
-static void bury(const struct server *s, pid_t pid, int status) {
+static void bury(struct server *s, pid_t pid, int status) {
     struct child *c = find_pid(pid);
     if (!c)
         return; /* an orphan of a worker */
@@ -123,7 +129,7 @@ static void bury(const struct server *s, pid_t pid, int status) {
     tell(s, &m);
 }
 
-static void bury_the_dead(const struct server *s) {
+static void bury_the_dead(struct server *s) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
@@ -181,6 +187,7 @@ static bool submitter_is_dead(const struct server *s) {
 static _Noreturn void end(struct server *s) {
     int status;
     pid_t pid;
+    s->ending = true;
     bury_the_dead(s);
     if (!has_children() || (children.n == 0 && !submitter_is_dead(s)))
         _exit(0);
@@ -267,7 +274,7 @@ static int become_server(struct server *s) {
     return err;
 }
 
-static void refuse(const struct server *s, int err) {
+static void refuse(struct server *s, int err) {
     const struct message m = {.kind = MESSAGE_NOFORK, .error = err == TINE_ENOMEM ? ENOMEM : errno};
     tell(s, &m);
 }

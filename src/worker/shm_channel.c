@@ -159,12 +159,10 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     int err = tine__link_finish(&c->link, r.id);
     if (err)
         return err;
-    KILL_POINT("halfway");
     uint64_t now = tine__now();
     r.spent = now - c->since;
     c->since = now; /* of the chunk's next task */
     write_record(c, &r);
-    KILL_POINT("written");
     ring(c, tine__link_half_full(&c->link) ? BELL_PRESSURE : BELL_RESULT);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Fork servers and workers, seen from the submitter's side. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -71,7 +72,7 @@ static void expect_error(struct submitter *s, const char *function, const char *
 }
 
 /* Under the address sanitizer too a request that is too large fails, as it does elsewhere. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
     return "allocator_may_return_null=1";
 }
@@ -575,6 +576,53 @@ static void test_odd_program(void) {
     close(p[1]);
 }
 
+/* start_method = "spawn": a root that was executed has nothing of this program. */
+static void test_spawn(void) {
+    struct submitter s;
+    open_one(&s, &(struct setup){
+                     .spawn = true, .preload = "function(x) loaded = x end", .initarg = "here"});
+    expect(&s, "function() return loaded end", "", "here");
+    expect(&s,
+           "function() local f <close> = io.popen('readlink /proc/$PPID/exe') return"
+           " f:read():match('[^/]*$') end",
+           "", "tine-helper");
+    submitter_close(&s);
+    submitter_open(&s, &(struct setup){.spawn = true, .hook = hook, .hook_arg = "x"});
+    submitter_up(&s);
+    submitter_start(&s, 1);
+    CHECK(strstr(submitter_value(&s, 1, RECORD_FAILED), "lib.so:symbol"));
+    submitter_expect(&s, MESSAGE_EXITED);
+    submitter_close(&s);
+}
+
+static void *another_thread(void *arg) {
+    read(*(int *)arg, (char[1]){0}, 1);
+    return NULL;
+}
+
+/* A program that has threads when the root is taken is not forked at all. */
+static void test_threads(void) {
+    int p[2], status;
+    CHECK(pipe2(p, O_CLOEXEC) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct submitter s;
+        pthread_t t;
+        CHECK(pthread_create(&t, NULL, another_thread, &p[0]) == 0);
+        CHECK(tine__root_take() == 0);
+        open_one(&s, &plain);
+        expect(&s,
+               "function() local f <close> = io.popen('readlink /proc/$PPID/exe') return"
+               " f:read():match('[^/]*$') end",
+               "", "tine-helper");
+        submitter_close(&s);
+        _exit(0);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    close(p[0]);
+    close(p[1]);
+}
+
 static void count_close(void *arg) {
     ++*(int *)arg;
 }
@@ -655,6 +703,8 @@ int main(int argc, char **argv) {
         {"death_of_the_server", test_death_of_the_server},
         {"death_of_the_submitter", test_death_of_the_submitter},
         {"odd_program", test_odd_program},
+        {"spawn", test_spawn},
+        {"threads", test_threads},
         {"watch", test_watch},
         {"pool_in_a_task", test_pool_in_a_task},
     };
@@ -667,7 +717,8 @@ int main(int argc, char **argv) {
             fprintf(stderr, "%s\n", tests[i].name);
             int before = count_fds();
             tests[i].run();
-            CHECK(count_fds() == before);
+            /* the socket of the helper, which is executed once, stays */
+            CHECK(count_fds() == before + !strcmp(tests[i].name, "spawn"));
         }
     return 0;
 }
