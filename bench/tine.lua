@@ -254,7 +254,7 @@ function groups.idle()
   local pool <close> = tine.pool { workers = 2 }
   warm(pool, 2)
   system.sleep(0.2)
-  local pids = processes.descendants(processes.self())
+  local pids = processes.family(pool:submit(function() return tine.worker.pid end):result())
   pids[#pids + 1] = processes.self()
   local before = switches(pids)
   system.sleep(2)
