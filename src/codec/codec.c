@@ -38,8 +38,10 @@ static void push_state(lua_State *L) {
     new_slot(L, ST_CACHE, "k");
     new_slot(L, ST_WEAK, "v");
     for (int slot = ST_GLOBALS; slot <= ST_COUNT; slot++)
-        if (slot != ST_WEAK)
+        if (slot != ST_WEAK && slot != ST_LOADED)
             new_slot(L, slot, NULL);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_rawseti(L, -2, ST_LOADED);
 }
 
 struct codec *tine__codec_new(lua_State *L, const struct codec_options *options) {

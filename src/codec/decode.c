@@ -27,7 +27,7 @@ static void open_array(struct reader *r) {
     lua_createtable(r->L, (int)f->n, 0);
     f->kind = FRAME_ARRAY;
     f->at = lua_gettop(r->L);
-    number_object(r, f->parent);
+    number_object(r, f - 1);
 }
 
 /* Before anything is pushed: the array that waited for its first item is a plain one. */
@@ -43,7 +43,7 @@ static inline int push_integer(struct reader *r, lua_Integer i) {
 }
 
 #define ON_INTEGER(name, type) \
-    static inline int on_##name(struct reader *r, type d, struct frame *o) { \
+    static inline int on_##name(struct reader *r, type d, char *o) { \
         (void)o; \
         return push_integer(r, (lua_Integer)d); \
     }
@@ -56,55 +56,53 @@ ON_INTEGER(int32, int32_t)
 ON_INTEGER(int64, int64_t)
 #undef ON_INTEGER
 
-static inline int on_double(struct reader *r, double d, struct frame *o) {
+static inline int on_double(struct reader *r, double d, char *o) {
     (void)o;
     ready(r);
     lua_pushnumber(r->L, d);
     return 0;
 }
 
-static inline int on_float(struct reader *r, float d, struct frame *o) {
+static inline int on_float(struct reader *r, float d, char *o) {
     return on_double(r, (double)d, o);
 }
 
 /* Only other writers send integers that Lua has not. */
-static inline int on_uint64(struct reader *r, uint64_t d, struct frame *o) {
+static inline int on_uint64(struct reader *r, uint64_t d, char *o) {
     if (d > LUA_MAXINTEGER)
         return on_double(r, (double)d, o);
     return push_integer(r, (lua_Integer)d);
 }
 
-static inline int on_nil(struct reader *r, struct frame *o) {
+static inline int on_nil(struct reader *r, char *o) {
     (void)o;
     ready(r);
     lua_pushnil(r->L);
     return 0;
 }
 
-static inline int on_true(struct reader *r, struct frame *o) {
+static inline int on_true(struct reader *r, char *o) {
     (void)o;
     ready(r);
     lua_pushboolean(r->L, 1);
     return 0;
 }
 
-static inline int on_false(struct reader *r, struct frame *o) {
+static inline int on_false(struct reader *r, char *o) {
     (void)o;
     ready(r);
     lua_pushboolean(r->L, 0);
     return 0;
 }
 
-static inline int on_str(struct reader *r, const char *b, const char *p, size_t n,
-                         struct frame *o) {
+static inline int on_str(struct reader *r, const char *b, const char *p, size_t n, char *o) {
     (void)b, (void)o;
     ready(r);
     lua_pushlstring(r->L, p, n);
     return 0;
 }
 
-static inline int on_bin(struct reader *r, const char *b, const char *p, size_t n,
-                         struct frame *o) {
+static inline int on_bin(struct reader *r, const char *b, const char *p, size_t n, char *o) {
     return on_str(r, b, p, n, o);
 }
 
@@ -143,7 +141,7 @@ static void check_len(struct reader *r, size_t len, size_t expected) {
         tine__malformed(r, "an extension of a wrong size");
 }
 
-static int on_ext(struct reader *r, const char *b, const char *bytes, size_t len, struct frame *o) {
+static int on_ext(struct reader *r, const char *b, const char *bytes, size_t len, char *o) {
     const unsigned char *p = (const unsigned char *)bytes + 1;
     (void)b, (void)o;
     if (len < 1 || len > UINT32_MAX) /* the parser's sum of length and type has wrapped */
@@ -194,30 +192,31 @@ static void spend(struct reader *r, size_t n) {
         luaL_error(r->L, "no room on the Lua stack to decode a message");
 }
 
-static inline void enter(struct reader *r, struct frame *f, uint32_t n, uint8_t kind) {
-    f->parent = r->frame;
+static inline struct frame *enter(struct reader *r, uint32_t n, uint8_t kind) {
+    struct frame *f = ++r->frame; /* the parser has seen to it that there is one more */
     f->n = n;
     f->i = 0;
     f->kind = kind;
-    r->frame = f;
+    return f;
 }
 
-static void open_root(struct reader *r, struct frame *f, uint32_t n) {
+static void open_root(struct reader *r, uint32_t n) {
     r->rooted = true;
     r->nvalues = n;
     if (!lua_checkstack(r->L, (int)n + 20))
         luaL_error(r->L, "too many values for the Lua stack: %d", (int)n);
     if (n)
-        enter(r, f, n, FRAME_ROOT);
+        enter(r, n, FRAME_ROOT);
 }
 
-static inline int on_array(struct reader *r, uint32_t n, struct frame *f) {
+static inline int on_array(struct reader *r, uint32_t n, char *o) {
+    (void)o;
     ready(r);
     spend(r, n);
     if (unlikely(r->frame->kind == FRAME_TOP && r->values)) {
-        open_root(r, f, n);
+        open_root(r, n);
     } else if (n) {
-        enter(r, f, n, FRAME_PENDING);
+        enter(r, n, FRAME_PENDING);
     } else {
         lua_newtable(r->L);
         number_object(r, r->frame);
@@ -225,20 +224,20 @@ static inline int on_array(struct reader *r, uint32_t n, struct frame *f) {
     return 0;
 }
 
-static inline int on_map(struct reader *r, uint32_t n, struct frame *f) {
+static inline int on_map(struct reader *r, uint32_t n, char *o) {
+    (void)o;
     ready(r);
     spend(r, (size_t)n * 2);
     lua_createtable(r->L, 0, (int)n);
     number_object(r, r->frame);
-    if (n) {
-        enter(r, f, n, FRAME_MAP);
-        f->at = lua_gettop(r->L);
-    }
+    if (n)
+        enter(r, n, FRAME_MAP)->at = lua_gettop(r->L);
     return 0;
 }
 
-static inline int on_array_item(struct reader *r, struct frame *f, struct frame item) {
-    (void)item;
+static inline int on_array_item(struct reader *r, char *o, char item) {
+    struct frame *f = r->frame;
+    (void)o, (void)item;
     if (likely(f->kind == FRAME_ARRAY))
         lua_rawseti(r->L, -2, (lua_Integer)f->i + 1);
     else if (f->kind > FRAME_MAP)
@@ -246,33 +245,37 @@ static inline int on_array_item(struct reader *r, struct frame *f, struct frame 
     if (++f->i == f->n) {
         if (f->kind > FRAME_MAP)
             tine__op_end(r, f);
-        r->frame = f->parent;
+        r->frame = f - 1;
     }
     return 0;
 }
 
-static inline int on_map_item(struct reader *r, struct frame *f, struct frame key,
-                              struct frame value) {
-    (void)key, (void)value;
+static inline int on_map_item(struct reader *r, char *o, char key, char value) {
+    struct frame *f = r->frame;
+    (void)o, (void)key, (void)value;
     lua_rawset(r->L, -3);
     if (++f->i == f->n)
-        r->frame = f->parent;
+        r->frame = f - 1;
     return 0;
 }
 
-static inline struct frame on_root(struct reader *r) {
+static inline char on_root(struct reader *r) {
     (void)r;
-    return (struct frame){0};
+    return 0;
 }
 
+/* The parser keeps a value for each container; ours are on the Lua stack and in the frames. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wcast-qual"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #define msgpack_unpack_func(result, name) static inline result unpack##name
 #define msgpack_unpack_callback(name) on##name
 #define msgpack_unpack_struct(name) struct unpack##name
-#define msgpack_unpack_object struct frame
+#define msgpack_unpack_object char
 #define msgpack_unpack_user struct reader
 #include <msgpack/unpack_template.h>
 #pragma GCC diagnostic pop
@@ -282,6 +285,7 @@ static inline struct frame on_root(struct reader *r) {
 struct decoder {
     bool busy;
     struct unpack_context parser;
+    struct frame frames[MSGPACK_EMBED_STACK_SIZE + 1];
 };
 
 static struct decoder *decoder_take(lua_State *L, struct codec *c, int self) {
@@ -343,8 +347,8 @@ static struct mark_list mark_list(const struct segment *s) {
 static void read_body(struct decoder *d, const struct segment *s, bool values) {
     struct reader *r = &d->parser.user;
     size_t at = 0;
-    r->top = (struct frame){.kind = FRAME_TOP, .n = 1};
-    r->frame = &r->top;
+    r->frame = d->frames;
+    *r->frame = (struct frame){.kind = FRAME_TOP, .n = 1};
     r->budget = s->len;
     r->values = values;
     r->rooted = r->handled = r->note = r->held = false;
@@ -394,8 +398,8 @@ static void finish_objects(struct reader *r) {
         set_late_metatables(r);
 }
 
-int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
-                      const char *args, size_t args_len) {
+static int decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
+                       const char *args, size_t args_len) {
     struct segment f, a;
     int base = lua_gettop(L);
     luaL_checkstack(L, 20, "decoding");
@@ -416,7 +420,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     return (int)r->nvalues;
 }
 
-int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
+static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
     struct segment s;
     int base = lua_gettop(L);
     luaL_checkstack(L, 20, "decoding");
@@ -432,4 +436,54 @@ int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len
     decoder_put_back(L, c, d, r->self);
     drop_slots(L, base);
     return (int)r->nvalues;
+}
+
+/* ---- without the collector ---- */
+
+/* Nothing of a message is garbage while it is decoded, so for a large one the collector would only
+** pass over it again and again. */
+#define LARGE 65536
+
+struct large {
+    struct codec *c;
+    const char *fn, *p;
+    size_t fn_len, len;
+};
+
+static int decode_large(lua_State *L) {
+    struct large *m = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    if (!m->fn)
+        return decode_values(L, m->c, m->p, m->len);
+    return decode_call(L, m->c, m->fn, m->fn_len, m->p, m->len) + 1;
+}
+
+/* The values decoded are pushed, the function among them; gives their number. */
+static int without_collector(lua_State *L, struct large *m) {
+    int base = lua_gettop(L);
+    bool running = lua_gc(L, LUA_GCISRUNNING);
+    luaL_checkstack(L, 4, "decoding");
+    lua_pushcfunction(L, decode_large);
+    lua_pushlightuserdata(L, m);
+    if (running)
+        lua_gc(L, LUA_GCSTOP);
+    int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+    if (running)
+        lua_gc(L, LUA_GCRESTART);
+    if (status != LUA_OK)
+        lua_error(L);
+    return lua_gettop(L) - base;
+}
+
+int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
+                      const char *args, size_t args_len) {
+    if (likely(fn_len + args_len < LARGE))
+        return decode_call(L, c, fn, fn_len, args, args_len);
+    return without_collector(L, &(struct large){c, fn, args, fn_len, args_len}) - 1;
+}
+
+int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
+    if (likely(len < LARGE))
+        return decode_values(L, c, p, len);
+    return without_collector(L, &(struct large){c, NULL, p, 0, len});
 }

@@ -45,7 +45,7 @@ static void table_items(struct reader *r, struct frame *f) {
     lua_pop(L, 1);
     lua_createtable(L, (int)n, (int)((rest - n) / 2));
     f->m = (uint32_t)n;
-    number_object(r, f->parent);
+    number_object(r, f - 1);
 }
 
 static void table_item(struct reader *r, struct frame *f) {
@@ -63,7 +63,7 @@ static void table_item(struct reader *r, struct frame *f) {
 /* Is the table on top still being read? */
 static bool is_open(lua_State *L, const struct frame *f) {
     const void *p = lua_topointer(L, -1);
-    for (; f; f = f->parent)
+    for (; f->kind != FRAME_TOP; f--)
         if (f->kind >= FRAME_ARRAY && f->kind <= FRAME_TABLE && lua_topointer(L, f->at) == p)
             return true;
     return false;
@@ -102,7 +102,7 @@ static void function_code(struct reader *r, struct frame *f) {
         tine__malformed(r, "a function without code");
     }
     lua_replace(L, f->at);
-    number_object(r, f->parent);
+    number_object(r, f - 1);
     uint32_t rest = f->n - 2 - f->m;
     if (f->n < 2 + f->m || (rest && (rest < 3 || rest % 2 == 0)))
         tine__malformed(r, "a function with a wrong number of upvalues");
@@ -346,9 +346,9 @@ static void class_end(struct reader *r, struct frame *f) {
 
 static void note_end(struct reader *r, struct frame *f) {
     string_item(r);
-    if (f->parent->kind == FRAME_CLASS)
-        number_object(r, f->parent);
-    else if (!in_global(f->parent))
+    if (f[-1].kind == FRAME_CLASS)
+        number_object(r, f - 1);
+    else if (!in_global(f - 1))
         tine__malformed(r, "a note in a wrong place");
     r->note = true;
 }

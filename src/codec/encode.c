@@ -99,6 +99,66 @@ void tine__encode_number(struct encoder *e, struct seen_entry *s, int idx) {
     }
 }
 
+/* ---- strings and numbers ---- */
+
+/* Up to 31 bytes, into a place with room for 32: cheaper than a call of memcpy. */
+static inline void copy_short(char *to, const char *from, size_t n) {
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 <= n; i += 8)
+            memcpy(to + i, from + i, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            to[i] = from[i];
+    }
+}
+
+static int encode_long(struct encoder *e, const char *s, size_t len, const struct step *step) {
+    if (unlikely(len > UINT32_MAX))
+        return tine__encode_fail(e, step, "cannot send a string of 4 GiB or more");
+    int err = room(e, len + PACK_MAX);
+    if (unlikely(err))
+        return err;
+    pack_str(e->out, len);
+    pack_bytes(e->out, s, len);
+    return 0;
+}
+
+static inline int encode_string(struct encoder *e, int idx, const struct step *step) {
+    size_t len;
+    const char *s = lua_tolstring(e->L, idx, &len);
+    if (len >= 32)
+        return encode_long(e, s, len, step);
+    char *to = e->out->data + e->out->len;
+    *to = (char)(0xa0 | len);
+    copy_short(to + 1, s, len);
+    e->out->len += len + 1;
+    return 0;
+}
+
+static int encode_other(struct encoder *e, int idx, int type, const struct step *step);
+
+/* The most frequent types first, to be inlined where there are many values. */
+static inline int encode_value(struct encoder *e, int idx, const struct step *step) {
+    lua_State *L = e->L;
+    int err = room(e, PACK_MAX + 32);
+    if (unlikely(err))
+        return err;
+    int type = lua_type(L, idx);
+    if (type == LUA_TSTRING)
+        return encode_string(e, idx, step);
+    if (type != LUA_TNUMBER)
+        return encode_other(e, idx, type, step);
+    if (lua_isinteger(L, idx))
+        pack_int64(e->out, lua_tointeger(L, idx));
+    else
+        pack_double(e->out, lua_tonumber(L, idx));
+    return 0;
+}
+
 /* ---- tables: layout ---- */
 
 /* OP_TABLE's head before it is shortened: array 32, the operation, uint 32 items. */
@@ -244,7 +304,7 @@ static int encode_items(struct encoder *e, int t, lua_Integer len, struct layout
             holes += gap;
         }
         step.n = i = k;
-        if (unlikely((err = tine__encode_value(e, -1, &step))))
+        if (unlikely((err = encode_value(e, -1, &step))))
             return err;
         lua_pop(L, 1);
     }
@@ -266,7 +326,7 @@ static int encode_rest(struct encoder *e, int t, lua_Integer len, struct layout 
     for (lua_Integer i = o->items + 1; i <= len; i++) {
         lua_rawgeti(e->L, t, i);
         step.n = i;
-        int err = tine__encode_value(e, -1, &step);
+        int err = encode_value(e, -1, &step);
         if (err)
             return err;
         lua_pop(e->L, 1);
@@ -282,13 +342,13 @@ static bool skipped(lua_State *L, const struct layout *o) {
     return k >= 1 && k <= o->skip;
 }
 
-static int encode_pair(struct encoder *e, struct layout *o, const struct step *up) {
-    struct step step = {.up = up, .kind = STEP_KEY_SELF, .at = lua_gettop(e->L) - 1};
-    int err = tine__encode_value(e, -2, &step);
+static inline int encode_pair(struct encoder *e, struct layout *o, struct step *step) {
+    step->kind = STEP_KEY_SELF;
+    int err = encode_value(e, -2, step);
     if (unlikely(err))
         return err;
-    step.kind = STEP_KEY;
-    if (unlikely((err = tine__encode_value(e, -1, &step))))
+    step->kind = STEP_KEY;
+    if (unlikely((err = encode_value(e, -1, step))))
         return err;
     o->pairs++;
     if (o->kind == LAYOUT_MAP && unlikely(head_len(o->pairs) != o->head_len))
@@ -299,6 +359,7 @@ static int encode_pair(struct encoder *e, struct layout *o, const struct step *u
 /* All pairs from the one that lies on the stack. */
 static int encode_pairs(struct encoder *e, int t, struct layout *o, const struct step *up) {
     lua_State *L = e->L;
+    struct step step = {.up = up, .at = lua_gettop(L) - 1};
     int err = 0;
     if (o->kind == LAYOUT_ARRAY && o->items == 0)
         begin_plain(e, o, 0);
@@ -307,7 +368,7 @@ static int encode_pairs(struct encoder *e, int t, struct layout *o, const struct
             goto next;
         if (unlikely(o->kind == LAYOUT_ARRAY) && (err = widen_to_op(e, o)))
             return err;
-        if (unlikely((err = encode_pair(e, o, up))))
+        if (unlikely((err = encode_pair(e, o, &step))))
             return err;
     next:
         lua_pop(L, 1);
@@ -324,9 +385,9 @@ static bool out_of_turn(lua_State *L, int t, lua_Integer len) {
 }
 
 /* Everything after the header. */
-static int encode_content(struct encoder *e, int t, struct layout *o, const struct step *up) {
+static int encode_content(struct encoder *e, int t, lua_Integer len, struct layout *o,
+                          const struct step *up) {
     lua_State *L = e->L;
-    lua_Integer len = (lua_Integer)lua_rawlen(L, t);
     lua_pushnil(L);
     int err = len ? encode_items(e, t, len, o, up) : lua_next(L, t);
     if (err == 1 && len && out_of_turn(L, t, len)) {
@@ -356,15 +417,16 @@ static int begin_op(struct encoder *e, struct layout *o, int meta, const struct 
 /* A table by value; `meta` is the index of its metatable, or 0. */
 static int encode_by_value(struct encoder *e, int t, int meta, const struct step *up) {
     struct layout o = {.head = e->out->len};
+    lua_Integer len = (lua_Integer)lua_rawlen(e->L, t);
     int err = 0;
     if (unlikely(++e->levels > MAX_LEVELS))
         return tine__encode_fail(e, up, "nested more than %d levels deep", MAX_LEVELS);
     if (meta)
         err = begin_op(e, &o, meta, up);
     else
-        begin_plain(e, &o, lua_rawlen(e->L, t));
+        begin_plain(e, &o, (size_t)len);
     if (likely(!err))
-        err = encode_content(e, t, &o, up);
+        err = encode_content(e, t, len, &o, up);
     e->levels--;
     return err;
 }
@@ -536,7 +598,7 @@ static int encode_special(struct encoder *e, int t, int meta, const struct step 
 static int encode_table(struct encoder *e, int t, const struct step *step) {
     lua_State *L = e->L;
     const void *p = lua_topointer(L, t);
-    int top = lua_gettop(L), err;
+    int err;
     bool found;
     if (unlikely(p == e->c->globals)) {
         pack_bytes(e->out, (unsigned char[]){0xd4, EXT_ENV, 0}, 3);
@@ -548,18 +610,20 @@ static int encode_table(struct encoder *e, int t, const struct step *step) {
         seen_cut(&e->seen, e->seen.len - 1);
         return err < 0 ? err : 0;
     }
-    if (unlikely(!lua_checkstack(L, 20)))
+    if (unlikely(e->levels % STACK_LEVELS == STACK_LEVELS - 1 && !lua_checkstack(L, STACK_ROOM)))
         return tine__encode_nomem(e);
-    int meta = lua_getmetatable(L, t) ? top + 1 : 0;
+    int meta = lua_getmetatable(L, t) ? lua_gettop(L) : 0;
     if (unlikely(meta || e->classes)) {
+        int top = lua_gettop(L) - (meta != 0);
+        if (!lua_checkstack(L, STACK_ROOM))
+            return tine__encode_nomem(e);
         err = encode_special(e, t, meta, step);
-    } else {
-        tine__encode_number(e, newest(e), t);
-        err = encode_by_value(e, t, 0, step);
+        if (likely(!err))
+            lua_settop(L, top);
+        return err;
     }
-    if (likely(!err))
-        lua_settop(L, top);
-    return err;
+    tine__encode_number(e, newest(e), t);
+    return encode_by_value(e, t, 0, step); /* leaves the stack as it was */
 }
 
 static int refuse_userdata(struct encoder *e, int idx, const struct step *step) {
@@ -598,7 +662,7 @@ static int encode_userdata(struct encoder *e, int idx, const struct step *step) 
     int err = meet(e, idx, p, step, &found);
     if (err || found)
         return err;
-    if (!lua_checkstack(L, 20))
+    if (!lua_checkstack(L, STACK_ROOM))
         return tine__encode_nomem(e);
     if ((err = tine__name_encode(e, idx, p, false, NULL))) {
         seen_cut(&e->seen, e->seen.len - 1);
@@ -626,25 +690,10 @@ static int encode_light(struct encoder *e, int idx, const struct step *step) {
                                    "in another process");
 }
 
-static int encode_string(struct encoder *e, int idx, const struct step *step) {
-    size_t len;
-    const char *s = lua_tolstring(e->L, idx, &len);
-    if (unlikely(len > UINT32_MAX))
-        return tine__encode_fail(e, step, "cannot send a string of 4 GiB or more");
-    int err = room(e, len + PACK_MAX);
-    if (unlikely(err))
-        return err;
-    pack_str(e->out, len);
-    pack_bytes(e->out, s, len);
-    return 0;
-}
-
-int tine__encode_value(struct encoder *e, int idx, const struct step *step) {
+/* What is neither number nor string. */
+static int encode_other(struct encoder *e, int idx, int type, const struct step *step) {
     lua_State *L = e->L;
-    int err = room(e, PACK_MAX);
-    if (unlikely(err))
-        return err;
-    switch (lua_type(L, idx)) {
+    switch (type) {
     case LUA_TNIL:
         pack_nil(e->out);
         return 0;
@@ -654,14 +703,6 @@ int tine__encode_value(struct encoder *e, int idx, const struct step *step) {
         else
             pack_false(e->out);
         return 0;
-    case LUA_TNUMBER:
-        if (lua_isinteger(L, idx))
-            pack_int64(e->out, lua_tointeger(L, idx));
-        else
-            pack_double(e->out, lua_tonumber(L, idx));
-        return 0;
-    case LUA_TSTRING:
-        return encode_string(e, idx, step);
     case LUA_TTABLE:
         return encode_table(e, lua_absindex(L, idx), step);
     case LUA_TFUNCTION:
@@ -673,4 +714,8 @@ int tine__encode_value(struct encoder *e, int idx, const struct step *step) {
     default:
         return tine__encode_fail(e, step, "cannot send a coroutine; create it in the task");
     }
+}
+
+int tine__encode_value(struct encoder *e, int idx, const struct step *step) {
+    return encode_value(e, idx, step);
 }

@@ -279,7 +279,7 @@ static int encode_c(struct encoder *e, int fn, const struct step *step) {
 
 int tine__encode_fn_value(struct encoder *e, int fn, const struct step *step) {
     lua_State *L = e->L;
-    if (unlikely(!lua_checkstack(L, 20)))
+    if (unlikely(!lua_checkstack(L, STACK_ROOM)))
         return tine__encode_nomem(e);
     if (lua_iscfunction(L, fn))
         return encode_c(e, fn, step);

@@ -39,6 +39,7 @@ enum {
     ST_PATHS,       /* names.c: 3 strings each */
     ST_FOUND,       /* names.c: module -> whether a path finds it */
     ST_ORIGINS,     /* C function or text -> light userdata, its origin */
+    ST_LOADED,      /* package.loaded, the one that `require` uses */
     ST_WEAK,        /* weak values: ordinal -> object of the function segment */
     ST_TEXTS,       /* text -> length of the module's name in it */
     ST_HELD,        /* global that stayed at home -> enum wire_held; of the call decoded last */
@@ -84,6 +85,7 @@ struct name {
     uint8_t kind;
     uint8_t parts; /* 1..3: module, field, field of field */
     bool builtin;  /* one of Lua's own modules */
+    uint8_t found; /* may it go by name: 0 not asked yet, 1 no, 2 yes */
     const struct codec_origin *origin;
 };
 
@@ -136,6 +138,11 @@ struct step {
     int at;
     lua_Integer n;
 };
+
+/* Lua stack: a plain table takes two slots, so room is made only at every so many levels. Whatever
+** takes more makes room itself. */
+#define STACK_LEVELS 16
+#define STACK_ROOM 64
 
 #define ENCODE_AGAIN (-1000) /* a module was loaded meanwhile: start the segment again */
 

@@ -300,7 +300,7 @@ static int build(struct encoder *e, uint64_t sum) {
     lua_pushvalue(L, -1);
     lua_rawseti(L, e->self, ST_PATHS);
     b.paths = lua_gettop(L);
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_rawgeti(L, e->self, ST_LOADED);
     b.loaded = lua_gettop(L);
     enter_modules(&b);
     lua_settop(L, top);
@@ -318,7 +318,7 @@ int tine__name_missing(struct encoder *e) {
     struct names *n = &e->c->names;
     if (e->checked && n->built)
         return 0;
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_rawgeti(L, e->self, ST_LOADED);
     uint64_t sum = sum_of_loaded(L, lua_gettop(L));
     lua_pop(L, 1);
     e->checked = true;
@@ -340,9 +340,10 @@ int tine__name_missing_table(struct encoder *e, const void *p) {
 }
 
 /* Push the value at the end of the way; false, and nothing, when it leads nowhere. */
-static bool walk(lua_State *L, int paths, const struct name *n) {
+static bool walk(struct encoder *e, int paths, const struct name *n) {
+    lua_State *L = e->L;
     int top = lua_gettop(L);
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_rawgeti(L, e->self, ST_LOADED);
     for (int i = 1; i <= n->parts; i++) {
         if (!lua_istable(L, -1)) {
             lua_settop(L, top);
@@ -376,10 +377,12 @@ static bool is_class(lua_State *L, int t) {
 }
 
 /* May this go by name, once it is certain that it is still there? */
-static bool is_eligible(struct encoder *e, int paths, const struct name *n) {
+static bool is_eligible(struct encoder *e, int paths, struct name *n) {
     if (n->builtin || n->kind == NAME_CFUNCTION || n->kind == NAME_USERDATA)
         return true;
-    return is_found(e, part(e->L, paths, n, 1));
+    if (unlikely(!n->found))
+        n->found = is_found(e, part(e->L, paths, n, 1)) ? 2 : 1;
+    return n->found == 2;
 }
 
 /* Its operation on the wire, made at first use. */
@@ -412,7 +415,7 @@ static int encode_name(struct encoder *e, int idx, struct name *n, bool as_metat
     if (unlikely(!lua_checkstack(L, 20)))
         return tine__encode_nomem(e);
     lua_rawgeti(L, e->self, ST_PATHS);
-    bool there = walk(L, top + 1, n) && lua_rawequal(L, -1, idx) && is_eligible(e, top + 1, n) &&
+    bool there = walk(e, top + 1, n) && lua_rawequal(L, -1, idx) && is_eligible(e, top + 1, n) &&
                  (n->kind != NAME_HELD || as_metatable || is_class(L, idx));
     int err = there && !n->wire_len ? make_wire(e, top + 1, n) : 0;
     if (err)

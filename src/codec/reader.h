@@ -21,9 +21,8 @@ enum frame_kind {
     FRAME_SOURCE,
 };
 
-/* One for each level of nesting; lies in the parser's own stack. */
+/* One for each level of nesting, in an array: the one before is what it lies in. */
 struct frame {
-    struct frame *parent;
     uint32_t n, i; /* items in all, items done */
     uint32_t m; /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here */
     int at;     /* stack index of the table or function */
@@ -40,9 +39,8 @@ struct reader {
     lua_State *L;
     struct codec *c;
     struct frame *frame; /* the innermost */
-    struct frame top;
-    uint32_t ordinal; /* of the next object */
-    uint32_t next;    /* the next ordinal that something points back to */
+    uint32_t ordinal;    /* of the next object */
+    uint32_t next;       /* the next ordinal that something points back to */
     struct mark_list marks[2];
     size_t budget;        /* items that the rest of the segment can hold */
     int self, refs, envs; /* stack indices: state table, marked objects, call environments */

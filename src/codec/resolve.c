@@ -25,14 +25,14 @@ bool tine__has_global(lua_State *L, int name) {
 
 /* The innermost function around the frame. */
 static const struct frame *function_around(const struct frame *f) {
-    while (f && f->kind != FRAME_FUNCTION)
-        f = f->parent;
-    return f && f->i >= 2 ? f : NULL;
+    while (f->kind != FRAME_FUNCTION && f->kind != FRAME_TOP)
+        f--;
+    return f->kind == FRAME_FUNCTION && f->i >= 2 ? f : NULL;
 }
 
 /* Is the frame part of a global that this process has itself, and which will be dropped? */
 static bool is_spare(struct reader *r, const struct frame *f) {
-    for (f = f->parent; f; f = f->parent)
+    for (f--; f->kind != FRAME_TOP; f--)
         if (f->kind == FRAME_FUNCTION && f->i > 2 + f->m && (f->i - f->m) % 2 == 0 &&
             tine__has_global(r->L, f->at + 1))
             return true;
@@ -41,7 +41,7 @@ static bool is_spare(struct reader *r, const struct frame *f) {
 
 /* ", which function at report.lua:12 needs," or nothing, pushed. */
 static const char *push_needed(struct reader *r, const struct frame *f) {
-    const struct frame *fn = function_around(f->parent);
+    const struct frame *fn = function_around(f - 1);
     if (!fn)
         return lua_pushliteral(r->L, "");
     return lua_pushfstring(r->L, " (function at %s needs it)", tine__push_place(r->L, fn->at));

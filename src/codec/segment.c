@@ -13,6 +13,7 @@ struct job {
     int first, n; /* stack indices */
     const struct codec_origin **origin;
     int err;
+    bool classes; /* some are registered: encode functions may run */
 };
 
 /* ---- the encoder: taken and put back ---- */
@@ -230,7 +231,8 @@ static void forget(struct encoder *e, const struct job *j) {
         e->seen.entries[i].marked = false;
     e->ordinals = arguments ? e->fn_ordinals : 0;
     e->nenvs = arguments ? e->fn_envs : 0;
-    tine__codes_free(&e->passing);
+    if (unlikely(e->passing))
+        tine__codes_free(&e->passing);
     e->nmarks = 0;
     e->levels = 0;
     e->globals = false;
@@ -265,7 +267,8 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
         push_weak(L, e);
         e->weak = lua_gettop(L);
     }
-    if (unlikely(tine__classes_push(L))) {
+    if (unlikely(j->classes)) {
+        tine__classes_push(L);
         e->classes = lua_gettop(L);
         lua_newtable(L);
         e->anchors = lua_gettop(L);
@@ -275,7 +278,6 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
 /* Encode; on failure the message is pushed, and nothing else either way. */
 static int run(lua_State *L, const struct job *j) {
     int base = lua_gettop(L), err;
-    luaL_checkstack(L, 40, "encoding");
     lua_rawgeti(L, LUA_REGISTRYINDEX, j->c->ref);
     struct encoder *e = encoder_take(L, j->c, base + 1);
     prepare(L, e, j, base + 1);
@@ -302,16 +304,18 @@ static int run(lua_State *L, const struct job *j) {
 /* With registered classes Lua code runs meanwhile, which may change a table under lua_next. */
 static int run_protected(lua_State *L) {
     struct job *j = lua_touserdata(L, 1);
+    luaL_checkstack(L, STACK_ROOM + 20, "encoding");
     j->first = 2;
     j->err = run(L, j);
     return j->err ? 1 : 0;
 }
 
 static int start(lua_State *L, struct job *j) {
-    luaL_checkstack(L, j->n + 10, "encoding");
+    luaL_checkstack(L, j->n + STACK_ROOM + 20, "encoding");
     if (likely(!tine__classes_push(L)))
         return run(L, j);
     size_t len = j->out->len;
+    j->classes = true;
     lua_pop(L, 1);
     lua_pushcfunction(L, run_protected);
     lua_pushlightuserdata(L, j);
@@ -331,19 +335,19 @@ static int start(lua_State *L, struct job *j) {
 
 int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
                           const struct codec_origin **origin) {
-    struct job j = {c, out, JOB_FUNCTION, lua_absindex(L, fn), 1, origin, 0};
+    struct job j = {c, out, JOB_FUNCTION, lua_absindex(L, fn), 1, origin, 0, false};
     if (origin)
         *origin = NULL;
     return start(L, &j);
 }
 
 int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
-    struct job j = {c, out, JOB_ARGUMENTS, lua_absindex(L, first), n, NULL, 0};
+    struct job j = {c, out, JOB_ARGUMENTS, lua_absindex(L, first), n, NULL, 0, false};
     return start(L, &j);
 }
 
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
-    struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, NULL, 0};
+    struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, NULL, 0, false};
     return start(L, &j);
 }
 
