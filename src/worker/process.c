@@ -106,8 +106,35 @@ void tine__process_clear_sigchld(int fd) {
 
 /* --- title --- */
 
+/* Where the kernel takes the command line from: fields 48 and 49 of the process's stat. */
+static bool find_arguments(char **start, size_t *len) {
+    char text[2048];
+    unsigned long from, to;
+    int fd = sys.open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return false;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    tine__close(&fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *p = strrchr(text, ')'); /* the end of field 2, which may hold anything */
+    for (int field = 2; p && field < 48; field++)
+        p = strchr(p + 1, ' ');
+    if (!p || sscanf(p, "%lu %lu", &from, &to) != 2 || to <= from)
+        return false;
+    *start = (char *)from;
+    *len = to - from;
+    return true;
+}
+
 void tine__process_title(const char *title) {
+    static char *start;
+    static size_t len; /* 0: not found yet */
     prctl(PR_SET_NAME, title, 0, 0, 0);
+    if (len == 0 && !find_arguments(&start, &len))
+        return;
+    size_t n = strlen(title) < len ? strlen(title) : len - 1;
+    memcpy(start, title, n);
+    memset(start + n, 0, len - n);
 }
 
 /* --- the end --- */

@@ -26,7 +26,8 @@ int tine__process_open_sigchld(void);
 /* Empty it: before waitpid, so that no death is missed. */
 void tine__process_clear_sigchld(int fd);
 
-/* Show `title` in ps and top. */
+/* Show `title` in ps and top: as the process's name and, as far as there is room, in the place of the
+** command line that it inherited. */
 void tine__process_title(const char *title);
 
 /* From now on exit(3) ends this process after flushing what was printed, without the exit handlers

@@ -33,6 +33,12 @@ static void tie_to_parent(pid_t parent) {
         _exit(1); /* it was dead before we asked */
 }
 
+static void show_title(const struct server *s, uint32_t id) {
+    char title[64];
+    snprintf(title, sizeof title, "tine:%s.%u", s->boot.name ? s->boot.name : "", (unsigned)id);
+    tine__process_title(title);
+}
+
 static void become_worker(struct server *s, int link, pid_t parent) {
     tie_to_parent(parent);
     tine__fault_role("worker");
@@ -143,6 +149,7 @@ static void start(struct worker *w) {
 _Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t parent) {
     struct worker w = {.server = s, .id = id};
     become_worker(s, link, parent);
+    show_title(s, id);
     w.loop.channel = open_channel(s, id, link);
     w.loop.max_tasks = s->boot.max_tasks;
     if (!w.loop.channel)
