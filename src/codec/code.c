@@ -149,14 +149,17 @@ static int compare_some(lua_State *L, const void *p, size_t n, void *ud) {
     return 0;
 }
 
+static bool is_env(lua_State *L, int fn, int i) {
+    const char *name = lua_getupvalue(L, fn, i);
+    lua_pop(L, 1);
+    return strcmp(name, "_ENV") == 0;
+}
+
 /* The number of the upvalue _ENV, by its name. */
 static int find_env(lua_State *L, int fn, int nups) {
-    for (int i = 1; i <= nups; i++) {
-        const char *name = lua_getupvalue(L, fn, i);
-        lua_pop(L, 1);
-        if (strcmp(name, "_ENV") == 0)
+    for (int i = 1; i <= nups; i++)
+        if (is_env(L, fn, i))
             return i;
-    }
     return 0;
 }
 
@@ -165,8 +168,10 @@ static bool same_code(lua_State *L, int fn, const struct code *code) {
     lua_pushvalue(L, fn);
     bool same = lua_dump(L, compare_some, &with, 1) == 0 && with.left == 0;
     lua_pop(L, 1);
+    if (!same)
+        return false;
     /* two functions of one line may differ in nothing but this */
-    return same && find_env(L, fn, code->nups) == code->env;
+    return code->env ? is_env(L, fn, code->env) : find_env(L, fn, code->nups) == 0;
 }
 
 static struct code *recognize(lua_State *L, struct codec *c, int fn, const struct code *key) {

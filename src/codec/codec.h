@@ -15,7 +15,75 @@
 ** argument segment. A *result* is one segment: an array of the values returned, or, for an error,
 ** [error value, traceback].
 **
-** THE WIRE FORMAT (ext types, operations) is documented here, in this comment, by who writes it.
+** THE WIRE FORMAT
+**
+** Plain data is plain msgpack, which any other implementation reads:
+**
+**     nil, booleans       nil, false, true
+**     integers            the shortest int or uint
+**     floats              always float 64, bit by bit
+**     strings             always str, of any bytes
+**     sequences           array; holes before the last item are nil as long as they are few; so is {}
+**     other tables        map; keys may be anything
+**
+** and everything of other writers is read: all widths, bin as strings, float 32, integers beyond
+** Lua's as floats, the first of equal keys being overwritten by the last.
+**
+** What more Lua has, is in extensions:
+**
+**     ext  payload            meaning
+**     1    u32                the object with that ordinal, again
+**     2    u32, u8            upvalue 2 of the function with ordinal 1 (only as an upvalue)
+**     3    u8: 0              the globals table of the process that decodes
+**          u8: 1..200         call environment of that number (only as an upvalue, see below)
+**     4    u8: 0              light userdata NULL
+**     5    u8                 operation: first item of an array that stands for something else
+**     6    u8                 a global that stayed at home: 0 it is assigned, 1 globals = "none"
+**
+** (numbers in payloads big endian). Operations, with the items that follow the marker:
+**
+**     1 TABLE     n, metatable or nil, n array items, then key, value ...: a table with both items
+**                 and other keys, or with a metatable
+**     2 FUNCTION  code, one item for each upvalue [, number of its call environment, then name,
+**                 value ... of globals]. Code is the id of a stored one, or bytes: hash (8, little
+**                 endian), lua_dump
+**     3 NAME      module [, field [, field]]: what the module, required here, holds there
+**     4 OBJECT    class, decode function, plain value: a value of a registered class. A class of that
+**                 name registered here is decoded by its own function
+**     5 TEXT      "a.b.c": the longest prefix that can be required, then fields; without a dot a
+**                 module that is a function, else a global
+**     6 CLASS     class, table or note: a registered metatable; the one registered here under that
+**                 name, if there is one, stands for the table that came
+**     7 NOTE      text: why this could not travel; only for globals and in CLASS
+**     8 SOURCE    text: the chunk of this Lua source, never bytecode
+**
+** Objects are tables, Lua functions, values of operation 4, and a note in 6. Their ordinals count, from
+** 0, in the order in which they start, through function segment and argument segment of a call;
+** what goes by name has none. The marks of an argument segment may be ordinals of the function
+** segment.
+**
+** Call environments. The globals that a function reads and never assigns, Lua's own apart, travel as
+** pairs behind its upvalues. The decoder drops those that its process has; for the rest it makes one
+** table for each number, whose other reads and writes go to the real globals, and which takes the
+** place of _ENV in the functions of that number, for this call alone. Segments in which this occurs
+** have bit 31 of the number of marks set. Different numbers are different tables in the sender.
+**
+** WHAT GOES BY NAME
+**
+** C functions and userdata that a loaded module, or a table in it, holds; of Lua's own modules, of
+** Tine's, and of those that package.path or package.cpath finds (package.preload does not count: it
+** is the sender's own): the module, its functions, and held tables that have a metamethod or are met
+** as a metatable; each only if it is still where the index of package.loaded says. That index is
+** made anew when package.loaded has changed and something turns up that has no name: a new function,
+** a C function, a userdata, a metatable, a table that is an upvalue. A module of data alone that was
+** loaded since, and comes as an argument or deeper, may therefore travel by value.
+**
+** LIMITS
+**
+** 1,000 levels of nesting: tables, functions and objects, on both sides. 4 GiB for a string or a
+** segment. Containers cannot declare more items than the segment has bytes. Bytecode is loaded only
+** through lua_load with mode "b", after its hash was compared and Lua's own check of the version;
+** that keeps accidents out, not forgers: messages are to come only from this pool's processes.
 */
 #ifndef TINE_CODEC_CODEC_H
 #define TINE_CODEC_CODEC_H
@@ -57,13 +125,15 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
 ** callable table, a C function with a name, or a string "a.b.c" (api.md, `pool:submit`). Starts a
 ** new message. *origin is set when not NULL, also when the encoding fails and it is known.
 ** 0, or TINE_ESERIALIZE / TINE_ENOMEM with the message (a string) pushed and `out` as it was. May
-** raise memory errors; nothing else raises, metamethods and registered encoders run protected. */
+** raise memory errors (what is then in `out` behind its old length is to be cut off); nothing else
+** raises, metamethods and registered encoders run protected. */
 int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
                           const struct codec_origin **origin);
 
 /* Append an argument segment with the `n` values from stack index `first` on, for the function
-** encoded last. May be called again and again for the same function (the calls of a chunk). Result
-** as above; on failure `out` is as it was and the function segment is still good. */
+** encoded last with this codec, by whomever: between the two no other code that may submit must run,
+** an iterator say. May be called again and again for the same function (the calls of a chunk).
+** Result as above; on failure `out` is as it was and the function segment is still good. */
 int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out);
 
 /* Append a result segment with `n` values. On failure as above. */
@@ -75,7 +145,8 @@ size_t tine__segment_length(const char *p, size_t len);
 
 /* Decode one call: push the function and then its arguments, and give the number of arguments. Each
 ** call of it makes fresh functions, upvalues and tables. Raises an error (a string that says what is
-** wrong: bad bytes, a module that cannot be required ...): call it protected. */
+** wrong: bad bytes, a module that cannot be required ...): call it protected. Requires modules, runs
+** decode functions of classes. */
 int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                       const char *args, size_t args_len);
 
