@@ -40,9 +40,10 @@ end
 
 local pages = lines_of("ls " .. quote(root) .. "/docs/*.md")
 pages[#pages + 1] = root .. "/README.md"
+pages[#pages + 1] = root .. "/examples/recipes/README.md"
 
 for _, page in ipairs(pages) do
-  local name = page:match "[^/]*$"
+  local name = page:sub(#root + 2)
   describe("the page " .. name, function()
     local folder = os.tmpname()
     setup(function()
