@@ -10,6 +10,7 @@
 #include "pool/internal.h"
 #include "worker/root.h"
 
+#define PIDS_PATIENCE (100 * MILLISECOND)
 #define TERM_GRACE (5 * SECOND) /* after SIGTERM, before SIGKILL */
 
 /* --- memory --- */
@@ -221,11 +222,37 @@ static const char *worker_state(struct pool *p, unsigned w) {
     return run == RUN_RUNNING ? "running" : "idle";
 }
 
+static bool knows_pids(const struct pool *p) {
+    for (unsigned w = 1; w <= p->workers_max; w++)
+        if (p->workers[w].state != WORKER_NONE && p->workers[w].pid == 0)
+            return false;
+    return true;
+}
+
+/* A worker may be at work before the word of its pid has been read: hear what there is, and give the
+** fork server a moment for those that it is just forking. */
+static void learn_pids(struct pool *p) {
+    struct backend_sink sink = {0};
+    uint64_t end = tine__now() + PIDS_PATIENCE;
+    tine__pool_death_sink(p, &sink);
+    while (!p->gone && !knows_pids(p)) {
+        tine__pool_hear(p, &sink);
+        if (knows_pids(p) || tine__now() >= end)
+            break;
+        pthread_mutex_unlock(&p->lock);
+        sched_yield();
+        pthread_mutex_lock(&p->lock);
+    }
+    if (p->gone) /* it was us who heard it */
+        tine__wakeup_send(&p->wakeup);
+}
+
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max) {
     unsigned n = 0;
     if (tine__pool_is_forked(p))
         return 0;
     pthread_mutex_lock(&p->lock);
+    learn_pids(p);
     if (!p->gone)
         tine__pool_collect(p);
     for (unsigned w = 1; w <= p->workers_max; w++) {
