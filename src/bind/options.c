@@ -111,8 +111,11 @@ uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t ma
     lua_Integer n = lua_tointegerx(L, -1, &exact);
     if (type != LUA_TNUMBER || !exact || n < 1)
         tine__option_error(L, arg, name, "an integer of 1 or more");
-    if ((uint64_t)n > max)
-        tine__option_error(L, arg, name, lua_pushfstring(L, "at most %I", (LUAI_UACINT)max));
+    if ((uint64_t)n > max) {
+        const char *wanted = lua_pushfstring(L, "at most %I", (LUAI_UACINT)max);
+        lua_insert(L, -2);
+        tine__option_error(L, arg, name, wanted);
+    }
     lua_pop(L, 1);
     return (uint64_t)n;
 }

@@ -1,0 +1,148 @@
+-- Done callbacks: order, once, where, and what errors in them do.
+local tine = require "tine"
+local leftovers = require "spec.support.leftovers"
+
+describe("done callbacks", function()
+  local pool, errors
+  setup(function()
+    pool = tine.pool { workers = 2, on_callback_error = function(err, traceback)
+      errors[#errors + 1] = { err, traceback }
+    end }
+  end)
+  before_each(function() errors = {} end)
+  teardown(function()
+    pool:shutdown()
+    pool = nil
+    leftovers.none()
+  end)
+
+  it("of one future run in the order of adding", function()
+    local seen = {}
+    local f = pool:submit(math.abs, 1)
+    for i = 1, 5 do f:add_done_callback(function() seen[#seen + 1] = i end) end
+    f:result()
+    assert.same({ 1, 2, 3, 4, 5 }, seen)
+  end)
+
+  it("run once, however often the future is asked", function()
+    local n = 0
+    local f = pool:submit(math.abs, 1)
+    f:add_done_callback(function() n = n + 1 end)
+    for _ = 1, 3 do f:result() end
+    pool:dispatch()
+    tine.wait { f }
+    assert.equal(1, n)
+  end)
+
+  it("added inside a callback wait for those that are due", function()
+    local seen = {}
+    local f = pool:submit(math.abs, 1)
+    f:add_done_callback(function(g)
+      seen[#seen + 1] = "first"
+      g:add_done_callback(function() seen[#seen + 1] = "inner" end)
+    end)
+    f:add_done_callback(function(g)
+      seen[#seen + 1] = "last"
+      g:add_done_callback(function() seen[#seen + 1] = "inner of last" end)
+    end)
+    f:result()
+    assert.same({ "first", "last", "inner", "inner of last" }, seen)
+  end)
+
+  it("may wait for other futures, whose callbacks run meanwhile", function()
+    local seen = {}
+    local a, b = pool:submit(math.abs, -1), pool:submit(math.abs, -2)
+    b:add_done_callback(function() seen[#seen + 1] = "b" end)
+    a:add_done_callback(function()
+      assert.equal(2, b:result())
+      assert.equal("b", seen[1])
+      seen[#seen + 1] = "a"
+    end)
+    tine.wait { a, b }
+    pool:dispatch()
+    assert.same({ "b", "a" }, seen)
+    assert.same({}, errors)
+  end)
+
+  it("that wait in callbacks that wait do not overflow the stack", function()
+    local n, futures = 0, {}
+    for i = 1, 1000 do
+      futures[i] = pool:submit(math.abs, -i)
+      futures[i]:add_done_callback(function()
+        pool:submit(math.abs, 1):result()
+        n = n + 1
+      end)
+    end
+    tine.wait(futures)
+    pool:dispatch()
+    assert.same({}, errors)
+    assert.equal(1000, n)
+  end)
+
+  it("run for cancelled futures too", function()
+    local own <close> = tine.pool { workers = 1 }
+    local first = own:submit(os.execute, "sleep 0.05")
+    local f, seen = own:submit(math.abs, 1), nil
+    f:add_done_callback(function(g) seen = g:state() end)
+    assert.is_true(f:cancel())
+    own:dispatch()
+    assert.equal("cancelled", seen)
+    first:result()
+  end)
+
+  it("that fail are reported with traceback, the others run", function()
+    local f, seen = pool:submit(math.abs, 1), 0
+    f:add_done_callback(function() error "one" end)
+    f:add_done_callback(function() seen = seen + 1 end)
+    f:add_done_callback(function() error { code = 2 } end)
+    f:add_done_callback(function() error(nil) end)
+    f:result()
+    assert.equal(1, seen)
+    assert.equal(3, #errors)
+    assert.matches("callbacks_spec.lua:%d+: one", errors[1][1])
+    assert.matches("stack traceback", errors[1][2])
+    assert.same({ code = 2 }, errors[2][1])
+    assert.is_nil(errors[3][1])
+  end)
+
+  it("whose report fails too stop nothing", function()
+    local own <close> = tine.pool { workers = 1, on_callback_error = function() end }
+    local f, seen = own:submit(math.abs, 1), false
+    f:add_done_callback(function() error "one" end)
+    f:add_done_callback(function() seen = true end)
+    f:result()
+    assert.is_true(seen)
+  end)
+
+  it("pass interrupted! on, and the rest runs later", function()
+    local f, seen = pool:submit(math.abs, 1), false
+    f:add_done_callback(function() error("interrupted!", 0) end)
+    f:add_done_callback(function() seen = true end)
+    local ok, err = pcall(tine.wait, { f })
+    assert.is_false(ok)
+    assert.equal("interrupted!", err)
+    assert.is_false(seen)
+    pool:dispatch()
+    assert.is_true(seen)
+    assert.same({}, errors)
+  end)
+
+  it("never run in submit, not even when it waits", function()
+    local own <close> = tine.pool { workers = 1, max_pending = 1 }
+    local n = 0
+    for i = 1, 20 do
+      own:submit(math.abs, i):add_done_callback(function() n = n + 1 end)
+      if i == 10 then assert.equal(0, n) end
+    end
+    own:dispatch()
+    assert.is_true(n >= 19)
+  end)
+
+  it("must be functions", function()
+    local f = pool:submit(math.abs, 1)
+    assert.has_error(function() f:add_done_callback() end)
+    assert.has_error(function() f:add_done_callback(1) end)
+    f:add_done_callback(setmetatable({}, { __call = function(self, g) self.got = g:result() end }))
+    f:result()
+  end)
+end)

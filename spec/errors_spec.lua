@@ -1,0 +1,113 @@
+-- Error objects.
+local tine = require "tine"
+local leftovers = require "spec.support.leftovers"
+
+describe("an error of tine", function()
+  local pool
+  setup(function() pool = tine.pool { workers = 2, on_crash = "replace" } end)
+  teardown(function()
+    pool:shutdown()
+    pool = nil
+    leftovers.none()
+  end)
+
+  it("is a table with kind, message and text", function()
+    local err = select(2, tine.future():pcall(0))
+    assert.equal("table", type(err))
+    assert.equal("timeout", err.kind)
+    assert.equal("timeout", tine.kind(err))
+    assert.equal(err.message, tostring(err))
+  end)
+
+  it("has no kind when it is any other value", function()
+    for _, value in ipairs { 1, "timeout", true, {}, { kind = "timeout" }, setmetatable({ kind = "timeout" }, {}),
+      io.stdout } do
+      assert.is_nil(tine.kind(value))
+    end
+    assert.is_nil(tine.kind(nil))
+    assert.has_error(function() tine.kind() end)
+  end)
+
+  it("of a crash says who, how, and what was running", function()
+    local f = pool:with { label = "doomed" }:submit(function() os.exit(3) end)
+    local err = f:exception()
+    assert.equal("crashed", err.kind)
+    assert.equal(3, err.exit_code)
+    assert.is_nil(err.signal)
+    assert.equal("integer", math.type(err.pid))
+    assert.equal("doomed", err.task.label)
+    assert.matches("errors_spec.lua", err.task.source, 1, true)
+    assert.equal("integer", math.type(err.task.line))
+    for _, part in ipairs { "doomed", "exit code 3", tostring(err.pid) } do
+      assert.matches(part, err.message, 1, true)
+    end
+  end)
+
+  it("is each future's own", function()
+    local own <close> = tine.pool { workers = 1 }
+    local futures = { own:submit(function() os.exit(4) end), own:submit(math.abs, 1), own:submit(math.abs, 2) }
+    local seen = {}
+    for _, f in ipairs(futures) do
+      local err = f:exception()
+      assert.equal("broken", tine.kind(err))
+      assert.equal(4, err.exit_code)
+      assert.is_nil(seen[err])
+      seen[err] = true
+    end
+    local ok, err = pcall(own.submit, own, math.abs, 3)
+    assert.is_false(ok)
+    assert.equal("broken", tine.kind(err))
+    assert.is_nil(seen[err])
+    own:shutdown()
+    assert.equal("broken", tine.kind(select(2, pcall(own.submit, own, math.abs, 3))))
+  end)
+
+  it("of an initializer has the cause", function()
+    local own <close> = tine.pool { workers = 1, initializer = function() error({ code = 17 }) end }
+    local err = own:submit(math.abs, 1):exception()
+    assert.equal("broken", tine.kind(err))
+    assert.same({ code = 17 }, err.cause)
+  end)
+
+  it("of a value that cannot travel says where it is", function()
+    local co = coroutine.create(print)
+    local err = pool:submit(math.abs, { list = { 1, co } }):exception()
+    assert.equal("serialization", err.kind)
+    assert.matches("argument 1", err.message)
+    assert.matches("list", err.message)
+    err = pool:submit(function() return co end):exception()
+    assert.matches("co", err.message)
+  end)
+
+  it("comes through from a pool inside a task", function()
+    local err = pool:submit(function()
+      local inner = require "tine".pool(1)
+      local f = inner:submit(function() os.exit(5) end)
+      local e = f:exception()
+      inner:shutdown()
+      error(e)
+    end):exception()
+    assert.equal("broken", tine.kind(err))
+    assert.equal(5, err.exit_code)
+    assert.equal(err.message, tostring(err))
+  end)
+
+  it("of the task's own carries the worker's traceback", function()
+    local err, traceback = pool:submit(function()
+      local function deeper() error "down here" end
+      deeper()
+    end):exception()
+    assert.matches("errors_spec.lua:%d+: down here", err)
+    assert.matches("deeper", traceback)
+  end)
+
+  it("is noted for the program that shows it", function()
+    local f = pool:with { label = "shown" }:submit(error, "unseen")
+    local ok, err = pcall(f.result, f)
+    assert.is_false(ok)
+    local note = debug.getregistry()["tine.traceback"]
+    assert.equal(err, note.error)
+    assert.equal("shown", note.label)
+    assert.equal("string", type(note.traceback))
+  end)
+end)
