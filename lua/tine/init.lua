@@ -12,6 +12,7 @@ local tine = {
     kind = core.kind,
     register = core.register,
     cpu_count = core.cpu_count,
+    encode = core.encode,
 }
 
 -- tine.worker is looked up each time: the fork server may load the module before there are workers.

@@ -1,6 +1,7 @@
 /* The module tine.core: puts the parts together. */
 #include <string.h>
 #include "bind/bind.h"
+#include "bind/embed.h"
 #include "bind/preload.h"
 #include "tine_lua.h"
 #include "worker/root.h"
@@ -119,7 +120,8 @@ static const luaL_Reg functions[] = {
     {"pool", tine__pool_open_lua},  {"future", tine__future_manual},
     {"kind", tine__kind},           {"register", tine__codec_register},
     {"cpu_count", tine__cpu_count}, {"worker", worker},
-    {"nearest", tine__nearest},     {NULL, NULL},
+    {"nearest", tine__nearest},     {"encode", tine__encode_lua},
+    {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {

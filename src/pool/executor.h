@@ -47,6 +47,12 @@ bool tine__read_struct(void *ours, size_t size, const void *given, size_t least)
 /* The other way. */
 bool tine__write_struct(void *given, size_t least, void *ours, size_t size);
 
+/* --- future.c --- */
+
+/* tine_submit of a call whose argument segment is there already (NULL: made from the task's `args`). */
+int tine__executor_submit(struct tine_pool *pool, const tine_task *task,
+                          const struct buf *arguments, tine_future **out);
+
 /* --- callbacks.c --- */
 
 /* Take what is done from the pool's list: callbacks, references. The number of callbacks called. */

@@ -91,20 +91,23 @@ static const struct codec_origin *origin_of(struct pool *p, const tine_task *tas
 }
 
 static int encode(struct call_buf *cb, const struct tine_future *f, const tine_task *task,
-                  uint32_t *function) {
+                  const struct buf *arguments, uint32_t *function) {
     int err = f->label ? buf_append(&cb->b, f->label, f->item.label_len) : 0;
     if (!err)
         err = tine__task_function(task, &cb->b);
     *function = (uint32_t)(cb->b.len - f->item.label_len);
+    if (!err && arguments)
+        return buf_append(&cb->b, arguments->data, arguments->len);
     return err ? err : tine__task_arguments(task->args, task->args_length, &cb->b);
 }
 
-static int send_task(tine_pool *pool, struct tine_future *f, const tine_task *task) {
+static int send_task(tine_pool *pool, struct tine_future *f, const tine_task *task,
+                     const struct buf *arguments) {
     char room[ROOM];
     struct call_buf cb;
     uint32_t function;
     tine__call_buf_init(&cb, pool->core, room, sizeof room);
-    int err = encode(&cb, f, task, &function);
+    int err = encode(&cb, f, task, arguments, &function);
     if (!err) {
         f->item.origin = origin_of(pool->core, task);
         err = tine__pool_submit(pool->core, &f->item, &cb, f->item.label_len, function);
@@ -114,7 +117,12 @@ static int send_task(tine_pool *pool, struct tine_future *f, const tine_task *ta
     return err;
 }
 
-int tine_submit(tine_pool *pool, const tine_task *given, tine_future **out) {
+int tine_submit(tine_pool *pool, const tine_task *task, tine_future **out) {
+    return tine__executor_submit(pool, task, NULL, out);
+}
+
+int tine__executor_submit(tine_pool *pool, const tine_task *given, const struct buf *arguments,
+                          tine_future **out) {
     tine_task task;
     if (out)
         *out = NULL;
@@ -125,7 +133,7 @@ int tine_submit(tine_pool *pool, const tine_task *given, tine_future **out) {
     struct tine_future *f = new_future(pool, &task);
     if (!f)
         return TINE_ENOMEM;
-    int err = send_task(pool, f, &task);
+    int err = send_task(pool, f, &task, arguments);
     if (err)
         tine_future_free(f); /* there is no task that holds it */
     if (err || !out)

@@ -1,0 +1,17 @@
+/* What the files for embedding programs share (embed.c, handles.c). */
+#ifndef TINE_BIND_EMBED_H
+#define TINE_BIND_EMBED_H
+
+#include <lua.h>
+#include "base/buf.h"
+
+struct codec;
+
+/* The state's codec for what knows no pool of its own: code travels inline. Raises memory errors. */
+struct codec *tine__embed_codec(lua_State *L);
+/* Push a userdata that owns an empty buffer. Raises memory errors. */
+struct buf *tine__embed_buf(lua_State *L);
+/* tine.encode(fn) */
+int tine__encode_lua(lua_State *L);
+
+#endif
