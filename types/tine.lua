@@ -110,6 +110,12 @@ function tine.kind(err) end
 ---@param decode (fun(plain: any): any)? rebuilds it in the other process
 function tine.register(name, metatable, encode, decode) end
 
+---A function with all that travels with it, as bytes for the C library (TINE_ENCODED).
+---@param fn function
+---@return string
+---@nodiscard
+function tine.encode(fn) end
+
 ---Processors that this process may use: affinity mask and cgroup quota count.
 ---@return integer
 ---@nodiscard
