@@ -62,7 +62,9 @@ static int await(lua_State *L, tine_future *f, int arg) {
     while ((err = tine_future_wait(f, timeout)) == TINE_EAGAIN) {
         run_hook(L);
         if (timeout >= 0)
-            timeout = fmax(end - (double)tine__now() * 1e-9, 0);
+            timeout = end - (double)tine__now() * 1e-9;
+        if (timeout < 0 && end > 0)
+            timeout = 0;
     }
     if (err && err != TINE_ETIMEOUT)
         return fail(L, err);
