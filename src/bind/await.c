@@ -30,6 +30,10 @@ bool tine__is_interrupt(lua_State *L, int idx) {
     if (lua_type(L, idx) != LUA_TSTRING)
         return false;
     const char *s = lua_tolstring(L, idx, &len);
+    /* lua.c's message handler has put the traceback behind it before __close sees it */
+    const char *traceback = strstr(s, "\nstack traceback:");
+    if (traceback)
+        len = (size_t)(traceback - s);
     if (len < n || memcmp(s + len - n, word, n) != 0)
         return false;
     return len == n || (len > n + 1 && memcmp(s + len - n - 2, ": ", 2) == 0);
