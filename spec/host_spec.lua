@@ -155,8 +155,7 @@ describe("the host program", function()
   it("goes on when a script catches Ctrl-C, and then fails as usual", function()
     local program = require "spec.support.program"
     local source = [[
-print "ready" io.stdout:flush()
-local ok, err = pcall(function() while true do end end)
+local ok, err = pcall(function() print "ready" io.stdout:flush() while true do end end)
 print(ok, err)
 os.exit(err:find "interrupted!$" and 3 or 4)]]
     local p = program.start(source, { tine = true })
@@ -164,5 +163,67 @@ os.exit(err:find "interrupted!$" and 3 or 4)]]
     p:signal "INT"
     local ended = p:close()
     assert.equal(3, ended.code)
+  end)
+
+  describe("with a pool", function()
+    local program = require "spec.support.program"
+    local BUSY = [[
+local tine = require "tine"
+local pool %s = tine.pool { workers = 2 }
+local busy = pool:submit(function() while true do end end)
+repeat until busy:running()
+]]
+
+    -- `program.close` fails when a process is left.
+    for _, host in ipairs { "tine", "lua5.4" } do
+      for declaration in ("<close>, "):gmatch "([^,]*), ?" do
+        it(host .. " stops at once by Ctrl-C in a wait, local pool " .. declaration, function()
+          local source = BUSY:format(declaration) .. "io.write 'ready\\n' io.stdout:flush() busy:result()"
+          local p = program.start(source, { tine = host == "tine" })
+          assert.equal("ready", p:line())
+          p:signal("INT", true)
+          local ended = p:close()
+          assert.matches("interrupted!\nstack traceback:\n", ended.err)
+          if host == "tine" then assert.same({ "exit", 130 }, { ended.how, ended.code }) end
+        end)
+      end
+    end
+
+    it("ends the workers at once after an uncaught error", function()
+      local ended = program.run(BUSY:format "" .. "error 'enough'", { tine = true })
+      assert.same({ "exit", 1 }, { ended.how, ended.code })
+      assert.matches("enough\nstack traceback:\n", ended.err)
+    end)
+
+    it("ends the workers at once at os.exit", function()
+      local ended = program.run(BUSY:format "" .. "os.exit(5)", { tine = true })
+      assert.same({ "exit", 5 }, { ended.how, ended.code })
+    end)
+
+    it("lets tasks finish when the script has ended", function()
+      local ended = program.run([[
+local pool = require "tine".pool(1)
+pool:submit(function() print "done" end)]], { tine = true })
+      assert.same({ "exit", 0, "done\n" }, { ended.how, ended.code, ended.out })
+    end)
+
+    it("shows the label and the worker's traceback of a task's error that nobody caught", function()
+      local ended = program.run([[
+local pool <close> = require "tine".pool(1)
+local function culprit() local t return t.field end
+pool:with { label = "my job" }:submit(culprit):result()]], { tine = true })
+      assert.same({ "exit", 1 }, { ended.how, ended.code })
+      assert.matches("attempt to index a nil value %(local 't'%)\nstack traceback:\n.*"
+        .. "\nin task my job, whose worker says:\nstack traceback:\n.*:2: in function", ended.err)
+    end)
+
+    it("shows nothing of a task beside another error", function()
+      local ended = program.run([[
+local pool <close> = require "tine".pool(1)
+pcall(pool:submit(error, "of a task").result)
+pcall(function() pool:submit(error, "of a task"):result() end)
+error "my own"]], { tine = true })
+      assert.is_nil(ended.err:find "in task")
+    end)
   end)
 end)
