@@ -102,6 +102,27 @@ describe("the documents", function()
     assert.same({}, missing)
   end)
 
+  it("name no function that there is not", function()
+    local tine = require "tine"
+    local pool <close> = tine.pool(1)
+    local objects = {
+      pool = debug.getmetatable(pool).__index,
+      future = debug.getmetatable(tine.future()).__index,
+      iterator = debug.getmetatable(pool:map(math.abs, {})).__index,
+    }
+    for _, page in ipairs(pages) do
+      local text = shell.contents(page):gsub("```.-```", "")
+      for object, method in text:gmatch "%f[%w](%a+):([%a_]+)" do
+        local methods = objects[object]
+        assert(not methods or methods[method], ("%s names %s:%s"):format(page, object, method))
+      end
+      for field in text:gmatch "%f[%w]tine%.([%a_]+)" do
+        local known = tine[field] ~= nil or field == "worker" or field == "h" or field == "bash" or field == "lua"
+        assert(known, ("%s names tine.%s"):format(page, field))
+      end
+    end
+  end)
+
   it("name files of the source that exist", function()
     for _, page in ipairs(pages) do
       for text in shell.contents(page):gmatch "`([^`\n]+)`" do
