@@ -1,0 +1,30 @@
+# Proofs by faults (tests/proof): long ones have the label "soak" and run with scripts/test --soak.
+
+# The host program of a core in which calls can fail and processes die on demand.
+tine_variant_objects(faults proof_objects proof_options)
+add_executable(tine_faults ${host_sources} $<TARGET_OBJECTS:${proof_objects}>)
+set_target_properties(tine_faults PROPERTIES ENABLE_EXPORTS ON
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_include_directories(tine_faults PRIVATE
+  $<TARGET_PROPERTY:${proof_objects},INTERFACE_INCLUDE_DIRECTORIES>)
+target_include_directories(tine_faults SYSTEM PRIVATE ${LUA_INCLUDE_DIRS})
+target_compile_definitions(tine_faults PRIVATE _GNU_SOURCE)
+target_compile_options(tine_faults PRIVATE ${warnings} ${proof_options})
+target_link_options(tine_faults PRIVATE ${proof_options} -Wl,--no-as-needed)
+target_link_libraries(tine_faults PRIVATE tine_needs PkgConfig::LUA m)
+
+# tine_proof(name seconds labels script arguments...)
+function(tine_proof name seconds labels script)
+  tine_guarded_test(proof/${name} ${seconds} "proof;${labels}"
+    ${spec_lua} tests/proof/${script}.lua ${ARGN})
+endfunction()
+
+set(faults $<TARGET_FILE:tine_faults>)
+tine_proof(kill_matrix 200 "" kill_matrix ${faults})
+tine_proof(kill_rounds 100 "" rounds 5000)
+tine_proof(kill_rounds_100000 1200 soak rounds 100000)
+tine_proof(outside_kills 60 "" outside 10)
+tine_proof(outside_kills_300 500 soak outside 300)
+tine_proof(fault_table 1800 soak fault_table ${faults})
+tine_proof(memory 1200 soak memory)
+tine_proof(limits 900 soak limits)

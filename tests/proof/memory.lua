@@ -1,0 +1,70 @@
+-- Memory: 10 million no-op tasks through one pool leave the submitter's and the workers' memory where
+-- it was after 100,000; a million futures pending at once cost less than 500 bytes each.
+local tine = require "tine"
+
+-- Resident bytes of a process.
+local function resident(pid)
+    for line in io.lines("/proc/" .. pid .. "/smaps_rollup") do
+        local kb = line:match("^Pss:%s+(%d+)")
+        if kb then
+            return tonumber(kb) * 1024
+        end
+    end
+end
+
+local function noop() end
+
+local function run(pool, n)
+    local futures = {}
+    for from = 1, n, 10000 do
+        for i = 1, math.min(10000, n - from + 1) do
+            futures[i] = pool:submit(noop)
+        end
+        for i = 1, #futures do
+            futures[i]:result()
+        end
+    end
+    collectgarbage()
+    collectgarbage()
+    local bytes = { resident("self") }
+    for _, w in ipairs(pool:workers()) do
+        bytes[#bytes + 1] = resident(w.pid)
+    end
+    return bytes
+end
+
+local pool <close> = tine.pool { workers = 2 }
+local before = run(pool, 100000)
+local after = run(pool, 10000000 - 100000)
+for i, bytes in ipairs(before) do
+    local grown = after[i] - bytes
+    print(string.format("%s: %.1f MB after 100,000 tasks, %.1f MB after 10,000,000",
+        i == 1 and "submitter" or "worker " .. i - 1, bytes / 1e6, after[i] / 1e6))
+    assert(grown < 1e6, "it has grown")
+end
+
+-- pending: the only worker is held up by the first task
+local gate = os.tmpname()
+os.remove(gate)
+local single <close> = tine.pool { workers = 1 }
+local held = single:submit(function(path)
+    while not io.open(path) do
+        os.execute("sleep 0.05")
+    end
+end, gate)
+collectgarbage()
+local base, futures = resident("self"), {}
+for i = 1, 1000000 do
+    futures[i] = single:submit(noop)
+end
+collectgarbage()
+local each = (resident("self") - base) / 1000000
+print(string.format("a pending future: %.0f bytes", each))
+assert(each < 500, "too much")
+assert(io.open(gate, "w")):close()
+held:result()
+for i = 1, #futures do
+    futures[i]:result()
+end
+os.remove(gate)
+print "1 passed, 0 failed"
