@@ -35,16 +35,67 @@ static bool is_marked(pid_t process, pid_t server, pid_t worker) {
     return limit.rlim_cur >> PID_BITS == mark_of(server, 0) >> PID_BITS;
 }
 
-/* --- all processes --- */
+/* --- lists of pids --- */
 
-struct process {
-    pid_t pid, parent;
-    bool member; /* of the family looked for */
+struct pids {
+    pid_t *list;
+    size_t n, room;
 };
 
+static bool add(struct pids *p, pid_t pid) {
+    if (p->n == p->room) {
+        size_t room = p->room ? 2 * p->room : 64;
+        pid_t *list = sys.realloc(p->list, room * sizeof *list);
+        if (!list)
+            return false;
+        p->list = list;
+        p->room = room;
+    }
+    p->list[p->n++] = pid;
+    return true;
+}
+
+static bool contains(const struct pids *p, pid_t pid) {
+    for (size_t i = 0; i < p->n; i++)
+        if (p->list[i] == pid)
+            return true;
+    return false;
+}
+
+/* --- children, as the kernel lists them (where it was built with CONFIG_PROC_CHILDREN) --- */
+
+static bool add_children_of_thread(struct pids *out, pid_t pid, const char *thread) {
+    char path[96];
+    int child;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)pid, thread);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    while (fscanf(f, "%d", &child) == 1 && add(out, child))
+        ;
+    fclose(f);
+    return true;
+}
+
+/* False: there are no such lists. */
+static bool add_children(struct pids *out, pid_t pid) {
+    char path[64];
+    bool listed = false;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *dir = opendir(path);
+    struct dirent *e;
+    while (dir && (e = readdir(dir)) != NULL)
+        if (isdigit((unsigned char)e->d_name[0]))
+            listed |= add_children_of_thread(out, pid, e->d_name);
+    if (dir)
+        closedir(dir);
+    return listed;
+}
+
+/* --- children, from a census of all processes: anywhere, but slower --- */
+
 struct census {
-    struct process *list;
-    size_t n, room;
+    struct pids pids, parents; /* of the same length */
 };
 
 /* Parent of a living process; -1: none, or it is a zombie. */
@@ -56,9 +107,7 @@ static pid_t parent_of(const char *pid) {
         return -1;
     ssize_t n = read(fd, text, sizeof text - 1);
     tine__close(&fd);
-    if (n <= 0)
-        return -1;
-    text[n] = '\0';
+    text[n > 0 ? n : 0] = '\0';
     const char *p = strrchr(text, ')'); /* the name before it may hold anything */
     char state;
     int parent;
@@ -67,32 +116,23 @@ static pid_t parent_of(const char *pid) {
     return parent;
 }
 
-static bool has_room(struct census *c) {
-    if (c->n < c->room)
-        return true;
-    size_t room = c->room ? 2 * c->room : 256;
-    struct process *list = sys.realloc(c->list, room * sizeof *list);
-    if (!list)
-        return false;
-    c->list = list;
-    c->room = room;
-    return true;
-}
-
-/* Count all living processes. What does not fit into memory is not seen. */
+/* What does not fit into memory is not seen. */
 static void take_census(struct census *c) {
     DIR *dir = opendir("/proc");
     struct dirent *e;
-    c->n = 0;
-    while (dir && (e = readdir(dir)) != NULL && has_room(c)) {
-        if (!isdigit((unsigned char)e->d_name[0]))
-            continue;
-        pid_t parent = parent_of(e->d_name);
-        if (parent > 0)
-            c->list[c->n++] = (struct process){(pid_t)atoi(e->d_name), parent, false};
+    while (dir && (e = readdir(dir)) != NULL) {
+        pid_t parent = isdigit((unsigned char)e->d_name[0]) ? parent_of(e->d_name) : -1;
+        if (parent > 0 && (!add(&c->parents, parent) || !add(&c->pids, (pid_t)atoi(e->d_name))))
+            break;
     }
     if (dir)
         closedir(dir);
+}
+
+static void add_counted_children(struct pids *out, const struct census *c, pid_t parent) {
+    for (size_t i = 0; i < c->pids.n; i++)
+        if (c->parents.list[i] == parent)
+            add(out, c->pids.list[i]);
 }
 
 /* --- a family --- */
@@ -100,67 +140,60 @@ static void take_census(struct census *c) {
 struct family {
     bool all;             /* all children of this process are members, or: */
     pid_t server, worker; /* those that carry this mark are (worker 0: of any worker) */
-    pid_t *list;          /* members found so far */
-    size_t n, room;
+    struct pids members;
+    int signal; /* what each is sent when it is found */
 };
 
-static bool is_member(const struct family *f, pid_t pid) {
-    for (size_t i = 0; i < f->n; i++)
-        if (f->list[i] == pid)
-            return true;
-    return false;
+static void join(struct family *f, pid_t pid) {
+    if (pid == getpid() || contains(&f->members, pid))
+        return;
+    kill(pid, f->signal);
+    if (!add(&f->members, pid))
+        kill(pid, SIGKILL); /* no memory to remember it by */
 }
 
-static bool add(struct family *f, pid_t pid) {
-    if (f->n == f->room) {
-        size_t room = f->room ? 2 * f->room : 32;
-        pid_t *list = sys.realloc(f->list, room * sizeof *list);
-        if (!list)
-            return false;
-        f->list = list;
-        f->room = room;
+/* Of our own children: those that belong to it. */
+static void join_ours(struct family *f, const struct pids *children) {
+    for (size_t i = 0; i < children->n; i++) {
+        pid_t pid = children->list[i];
+        if (f->all || pid == f->worker || is_marked(pid, f->server, f->worker))
+            join(f, pid);
     }
-    f->list[f->n++] = pid;
-    return true;
 }
 
-static bool belongs(const struct family *f, const struct process *p) {
-    if (p->pid == getpid())
-        return false;
-    if (p->parent != getpid())
-        return is_member(f, p->parent);
-    return f->all || p->pid == f->worker || is_marked(p->pid, f->server, f->worker);
-}
-
-/* Add the members in the census that are new, and send each a signal. Their number. */
-static size_t find_members(struct family *f, struct census *c, int signal) {
-    size_t before = f->n, last;
-    do { /* children may stand before their parents */
-        last = f->n;
-        for (size_t i = 0; i < c->n; i++) {
-            struct process *p = &c->list[i];
-            if (p->member || !belongs(f, p))
-                continue;
-            p->member = true;
-            if (is_member(f, p->pid))
-                continue;
-            kill(p->pid, signal);
-            if (!add(f, p->pid))
-                kill(p->pid, SIGKILL); /* no memory to remember it by */
-        }
-    } while (f->n > last);
-    return f->n - before;
+/* Find the members that there are just now. How many of them are new. */
+static size_t look(struct family *f) {
+    size_t before = f->members.n;
+    struct census c = {0};
+    struct pids children = {0};
+    bool listed = add_children(&children, getpid());
+    if (!listed) {
+        take_census(&c);
+        add_counted_children(&children, &c, getpid());
+    }
+    join_ours(f, &children);
+    for (size_t i = 0; i < f->members.n; i++) {
+        children.n = 0;
+        if (listed)
+            add_children(&children, f->members.list[i]);
+        else
+            add_counted_children(&children, &c, f->members.list[i]);
+        for (size_t k = 0; k < children.n; k++)
+            join(f, children.list[k]);
+    }
+    free(children.list);
+    free(c.pids.list);
+    free(c.parents.list);
+    return f->members.n - before;
 }
 
 static void kill_family(struct family *f) {
-    struct census c = {0};
-    do /* a process that stops now may have forked just before */
-        take_census(&c);
-    while (find_members(f, &c, SIGSTOP) > 0);
-    while (f->n > 0) /* the eldest last: its death may be ours (preload.c) */
-        kill(f->list[--f->n], SIGKILL);
-    free(f->list);
-    free(c.list);
+    f->signal = SIGSTOP;
+    while (look(f) > 0) /* one that stops now may have forked just before */
+        ;
+    while (f->members.n > 0) /* the eldest last: its death may be ours (preload.c) */
+        kill(f->members.list[--f->members.n], SIGKILL);
+    free(f->members.list);
 }
 
 void tine__family_kill(pid_t pid) {
@@ -179,18 +212,13 @@ void tine__family_kill_all(void) {
 }
 
 void tine__family_kill_tree(pid_t pid) {
-    struct family f = {.all = false};
-    kill(pid, SIGSTOP);
-    if (!add(&f, pid))
-        kill(pid, SIGKILL);
+    struct family f = {.signal = SIGSTOP};
+    join(&f, pid);
     kill_family(&f);
 }
 
 void tine__family_signal(pid_t pid, int signal) {
-    struct family f = {.server = getpid(), .worker = pid};
-    struct census c = {0};
-    take_census(&c);
-    find_members(&f, &c, signal);
-    free(f.list);
-    free(c.list);
+    struct family f = {.server = getpid(), .worker = pid, .signal = signal};
+    look(&f);
+    free(f.members.list);
 }
