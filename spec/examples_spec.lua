@@ -51,7 +51,8 @@ for _, with in ipairs { "lua5.4", "tine" } do
     it("word_count counts as tr, sort and uniq do", function()
       local texts = TEXTS:format(quote(tree))
       local expected = output("%s", "export LC_ALL=C; " .. texts
-        .. "sed '' | tr A-Z a-z | tr -cs a-z '\\n' | grep . | sort | uniq -c | sort -k1,1nr -k2 | head -20 | sed 's/^ *//'")
+        .. "sed '' | tr A-Z a-z | tr -cs a-z '\\n' | grep . | sort | uniq -c"
+        .. " | sort -k1,1nr -k2 | head -20 | sed 's/^ *//'")
       local bytes = tonumber(output("%s", texts .. "cat | wc -c"))
       local out = run(with, "word_count.lua", tree)
       local counts = {}

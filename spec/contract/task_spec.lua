@@ -229,7 +229,7 @@ describe("a task", function()
 
   describe("prints", function()
     it("before its result is known, once, and without mixing lines", function()
-      local ended = program.run [[
+      local ended = program.run([[
         local tine = require "tine"
         io.stdout:setvbuf "full"
         io.write "before the pool\n"            -- in the buffer at every fork
@@ -242,7 +242,7 @@ describe("a task", function()
         end
         for _, future in ipairs(futures) do future:result() end
         pool:shutdown()
-      ]]
+      ]], { before = "sh -c '\"$@\" | cat' sh" })
       assert.equal("", ended.err)
       assert.equal(0, ended.code)
       local lines, before = 0, 0

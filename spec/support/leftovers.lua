@@ -53,6 +53,8 @@ function M.note() before = look() end
 -- Fails unless everything is as it was.
 function M.none()
   local why
+  collectgarbage()
+  tine.pool(1):shutdown() -- making a pool clears away those that were collected while tasks went on
   local ok = pcall(eventually, function()
     local equal
     collectgarbage() -- a pool whose tasks go on may be given up by a later collection
