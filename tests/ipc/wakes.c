@@ -94,12 +94,16 @@ static atomic_bool stop;
 
 static void *take_eagerly(void *arg) {
     struct queue q = side;
+    unsigned idle = 0;
     uint64_t seq;
     (void)arg;
     while (!atomic_load_explicit(&stop, memory_order_relaxed))
         if (tine__queue_take(&q, 2, &seq)) {
             atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed);
             tine__queue_free(&q, 2, seq);
+        } else if (++idle % 64 ==
+                   0) { /* mostly here when an item comes, but not for a whole slice */
+            sched_yield();
         }
     return NULL;
 }
@@ -192,7 +196,7 @@ static void *free_and_tell(void *arg) {
     do
         while (tine__queue_take(&q, 3, &seq)) {
             while (atomic_load_explicit(&hold, memory_order_relaxed))
-                ;
+                sched_yield();
             dawdle(&seed);
             tine__queue_free(&q, 3, seq);
             if (tine__queue_is_low(&q))
@@ -226,7 +230,7 @@ static void room_for_a_submitter(void) {
     bell = (struct bell){&word, eventfd(0, EFD_NONBLOCK)};
     struct pollfd p = {bell.fd, POLLIN, 0};
     start(&t, free_and_tell);
-    for (unsigned round = 0; round < ROUNDS / 10; round++) {
+    for (unsigned round = 0; round < ROUNDS / 40; round++) {
         fill_behind_a_taken_item();
         dawdle(&seed);
         for (;;) {
