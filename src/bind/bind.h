@@ -53,6 +53,7 @@ enum kept {
     KEPT_WATCH,
     KEPT_BYTES,
     KEPT_CLOSER_META,
+    KEPT_SWEEPER,
     KEPT_CLOSER,
     KEPT_ADVANCE,   /* map.lua: what a map does when nothing is there at once */
     KEPT_WAITER,    /* tine__wait_ended as a function */
@@ -82,6 +83,10 @@ struct closer {
     bool live;
 };
 void tine__closer_renew(lua_State *L);
+/* A pool was collected before it has ended: leave a userdata whose __gc, in each of the collector's
+** rounds, looks whether it can be joined, in case the script never calls us again. */
+void tine__sweep_later(lua_State *L);
+int tine__sweep(lua_State *L);
 
 static inline struct state *state_of(lua_State *L) {
     return lua_touserdata(L, UP(UP_STATE));
@@ -121,6 +126,7 @@ struct core {
     struct room *room; /* the one in CORE_ROOM */
     bool room_free;
     bool joined;
+    bool dropped; /* its handle was collected */
     bool watched; /* the script polls its fileno: news are taken in only where callbacks run */
     unsigned workers;
     uint32_t since_poll; /* submits */

@@ -71,6 +71,7 @@ static void fill_state(lua_State *L) {
     keep_meta(L, KEPT_WATCH, "tine.watch", NULL);
     keep_meta(L, KEPT_BYTES, "tine.bytes", tine__bytes_gc);
     keep_meta(L, KEPT_CLOSER_META, "tine.closer", tine__state_gc);
+    keep_meta(L, KEPT_SWEEPER, "tine.sweeper", tine__sweep);
     keep_function(L, KEPT_WAITER, tine__wait_ended);
     keep_function(L, KEPT_HANDLER, tine__callback_handler);
     keep_function(L, KEPT_REPORT, tine__callback_report);
@@ -117,11 +118,9 @@ static int worker(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"pool", tine__pool_open_lua},  {"future", tine__future_manual},
-    {"kind", tine__kind},           {"register", tine__codec_register},
-    {"cpu_count", tine__cpu_count}, {"worker", worker},
-    {"nearest", tine__nearest},     {"encode", tine__encode_lua},
-    {NULL, NULL},
+    {"pool", tine__pool_open_lua},      {"future", tine__future_manual}, {"kind", tine__kind},
+    {"register", tine__codec_register}, {"cpu_count", tine__cpu_count},  {"worker", worker},
+    {"nearest", tine__nearest},         {"encode", tine__encode_lua},    {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {

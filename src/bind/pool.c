@@ -129,8 +129,12 @@ static int pool_close(lua_State *L) {
 
 static int pool_gc(lua_State *L) {
     struct view *v = lua_touserdata(L, 1);
-    if (v->core)
-        tine__core_close(v->core, false);
+    struct core *c = v->core;
+    if (!c || !c->p || state_of(L)->closed || !tine__core_is_ours(c))
+        return 0;
+    tine__core_close(c, false);
+    c->dropped = true;
+    tine__sweep_later(L);
     return 0;
 }
 

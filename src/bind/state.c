@@ -221,6 +221,27 @@ int tine__state_gc(lua_State *L) {
     return 0;
 }
 
+void tine__sweep_later(lua_State *L) {
+    lua_newuserdatauv(L, 0, 0);
+    push_kept(L, KEPT_SWEEPER);
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+}
+
+/* __gc of that userdata. */
+int tine__sweep(lua_State *L) {
+    struct state *S = state_of(L);
+    if (S->closed)
+        return 0;
+    tine__reap(L);
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
+        if (LIST_ITEM(n, struct core, node)->dropped) {
+            tine__sweep_later(L);
+            break;
+        }
+    return 0;
+}
+
 /* --- for the host program --- */
 
 void tine__kill_pools(lua_State *L) {
