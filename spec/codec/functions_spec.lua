@@ -108,8 +108,8 @@ for _, store in ipairs { true, false } do
         t[#t + 1] = n
         return n, #t
       end
-      local fn, args = assert(c:fn(f))
-      args = assert(c:args())
+      local fn = assert(c:fn(f))
+      local args = assert(c:args())
       for _ = 1, 3 do
         local ok, bytes = c:run(fn, args)
         assert(ok, bytes)
@@ -206,8 +206,8 @@ describe("sending once", function()
   it("names code that came by id by that id in results", function()
     local c = s.pair()
     local big = load("local t = {} " .. ("t[#t + 1] = 'some text' "):rep(200) .. " return #t")
-    local fn, args = assert(c:fn(function(f) return f end))
-    args = assert(c:args(big))
+    local fn = assert(c:fn(function(f) return f end))
+    local args = assert(c:args(big))
     assert.is_true(#args < 200)
     local ok, bytes = c:run(fn, args)
     assert(ok, bytes)

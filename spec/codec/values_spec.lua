@@ -1,3 +1,4 @@
+-- timeout: 240
 -- Plain values and tables: what goes out comes back exactly.
 local s = require "spec.codec.support"
 

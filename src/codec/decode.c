@@ -398,11 +398,17 @@ static void finish_objects(struct reader *r) {
         set_late_metatables(r);
 }
 
+static void open_codec(lua_State *L, const struct codec *c) {
+    luaL_checkstack(L, 20, "decoding");
+    if (unlikely(c->ref == LUA_NOREF)) /* lua_close is under way */
+        luaL_error(L, "cannot decode anything while the Lua state is being closed");
+}
+
 static int decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                        const char *args, size_t args_len) {
     struct segment f, a;
     int base = lua_gettop(L);
-    luaL_checkstack(L, 20, "decoding");
+    open_codec(L, c);
     tine__segment_read(L, fn, fn_len, &f);
     tine__segment_read(L, args, args_len, &a);
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
@@ -423,7 +429,7 @@ static int decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_
 static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
     struct segment s;
     int base = lua_gettop(L);
-    luaL_checkstack(L, 20, "decoding");
+    open_codec(L, c);
     tine__segment_read(L, p, len, &s);
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
     struct decoder *d = decoder_take(L, c, base + SLOT_SELF);

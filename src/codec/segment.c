@@ -311,6 +311,10 @@ static int run_protected(lua_State *L) {
 }
 
 static int start(lua_State *L, struct job *j) {
+    if (unlikely(j->c->ref == LUA_NOREF)) { /* lua_close is under way */
+        lua_pushliteral(L, "cannot send anything while the Lua state is being closed");
+        return TINE_ESERIALIZE;
+    }
     luaL_checkstack(L, j->n + STACK_ROOM + 20, "encoding");
     if (likely(!tine__classes_push(L)))
         return run(L, j);
@@ -358,7 +362,7 @@ size_t tine__segment_length(const char *p, size_t len) {
 }
 
 void tine__segment_read(lua_State *L, const char *p, size_t len, struct segment *out) {
-    if (tine__segment_length(p, len) != len || len == 0)
+    if (len == 0 || tine__segment_length(p, len) != len)
         luaL_error(L, "malformed message: not a whole segment");
     uint32_t n = get_le32(p + 4);
     out->body = p + SEGMENT_HEAD;
