@@ -8,6 +8,7 @@
 **     names.c       what loaded modules hold, by address
 **     registry.c    tine.register             path.c        "argument 2: key "x"[3]: ..."
 **     seen.c        what a message has met    codec.c       the codec itself, segments
+**     source.c      Lua source, compiled once
 **
 ** Lua values that a codec keeps are in one table (its *state table*), held by a registry reference;
 ** memory of its own is freed by its __gc. What encoding and decoding need while they run is in an
@@ -43,7 +44,8 @@ enum {
     ST_WEAK,        /* weak values: ordinal -> object of the function segment */
     ST_TEXTS,       /* text -> length of the module's name in it */
     ST_HELD,        /* global that stayed at home -> enum wire_held; of the call decoded last */
-    ST_COUNT = ST_HELD,
+    ST_SOURCES,     /* Lua source -> the function of that chunk */
+    ST_COUNT = ST_SOURCES,
 };
 
 /* ---- code.c ---- */
@@ -116,6 +118,7 @@ struct codec {
     uint32_t lately_at;
     struct names names;
     bool held; /* ST_HELD has something */
+    uint32_t sources; /* in ST_SOURCES */
 };
 
 /* ---- encoding ---- */

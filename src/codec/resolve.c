@@ -212,12 +212,3 @@ void tine__resolve_text(struct reader *r) {
     lua_replace(L, text);
     lua_settop(L, text);
 }
-
-void tine__load_source(struct reader *r) {
-    lua_State *L = r->L;
-    size_t len;
-    const char *s = lua_tolstring(L, -1, &len);
-    if (luaL_loadbufferx(L, s, len, s, "t") != LUA_OK) /* never bytecode */
-        luaL_error(L, "cannot compile the task: %s", lua_tostring(L, -1));
-    lua_remove(L, -2);
-}

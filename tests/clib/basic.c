@@ -236,6 +236,9 @@ static void test_functions(void) {
         "local n = 0 n = n + 1 count = (count or 0) + 1 return n * 100 + count";
     for (int i = 1; i <= 3; i++)
         CHECK_EQ(await_integer(submit(pool, counter, 0)), 100 + i);
+    static const char address[] =
+        "return tonumber(string.format('%p', debug.getinfo(1, 'f').func):sub(3), 16)";
+    CHECK_EQ(await_integer(submit(pool, address, 0)), await_integer(submit(pool, address, 0)));
     CHECK_EQ(await_integer(submit(pool, "_ENV = {x = 5} return x", 0)), 5);
     CHECK_EQ(await_integer(submit(pool, "_ENV = {x = 5} return x", 0)), 5);
     CHECK_EQ(await_integer(submit(
