@@ -278,7 +278,10 @@ static void no_wakeup_is_lost(void) {
     for (unsigned r = 1; r <= ROUNDS / 4; r++) {
         atomic_store(&round_, r);
         while (atomic_load_explicit(&work_done, memory_order_relaxed) < 2 * r) {
-            CHECK_EQ(poll(&p, 1, -1), 1);
+            if (r % 2) /* it may also be cleared when nothing was sent */
+                CHECK_EQ(poll(&p, 1, -1), 1);
+            else
+                sched_yield();
             tine__wakeup_clear(&wakeup);
         }
     }
