@@ -9,3 +9,16 @@ add_executable(talk ${CMAKE_SOURCE_DIR}/tests/clib/talk.c)
 set_target_properties(talk PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_include_directories(talk PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 target_compile_options(talk PRIVATE ${warnings})
+
+# Hooks: a library that workers load, and programs that name it.
+add_library(clib_hook_library MODULE ${CMAKE_SOURCE_DIR}/tests/clib/hook_library.c)
+set_target_properties(clib_hook_library PROPERTIES PREFIX "" OUTPUT_NAME hook_library
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_include_directories(clib_hook_library SYSTEM PRIVATE ${LUA_INCLUDE_DIRS})
+target_compile_options(clib_hook_library PRIVATE ${warnings})
+tine_c_test(NAME clib_hook SOURCES tests/clib/hook.c NEEDS_LUA)
+target_compile_definitions(test_clib_hook PRIVATE
+  HOOK_LIBRARY="${CMAKE_BINARY_DIR}/tests/hook_library.so")
+set_target_properties(test_clib_hook PROPERTIES ENABLE_EXPORTS ON)
+target_link_options(test_clib_hook PRIVATE -Wl,--no-as-needed)
+add_dependencies(test_clib_hook clib_hook_library tine_helper)
