@@ -354,7 +354,7 @@ static int open_memory(struct local *l) {
 
 /* A copy of the submitter's own descriptor `fd`, or of /dev/null when it is closed. */
 static int standard(int fd) {
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int copy = sys.fcntl(fd, F_DUPFD_CLOEXEC, 3);
     return copy != -1 ? copy : sys.open("/dev/null", O_WRONLY | O_CLOEXEC);
 }
 

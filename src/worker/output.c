@@ -163,7 +163,7 @@ int tine__output_open(void) {
 
 static bool is_pipe(int fd) {
     struct stat st;
-    return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+    return sys.fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
 void tine__output_redirected(void) {
