@@ -135,6 +135,23 @@ describe("the documents", function()
     end
   end)
 
+  it("tour all folders of the source, by files that they have", function()
+    local toured = {}
+    for line in io.lines(root .. "/README.md") do
+      local folder, files = line:match "^|[^|]*| `(%a+/%a+)` |[^|]*|(.*)|$"
+      if folder then
+        toured[folder] = true
+        assert(files:find "`", folder)
+        for file in files:gmatch "`([^`]+)`" do
+          assert(os.execute(("test -f %s/%s/%s"):format(quote(root), folder, file)), folder .. "/" .. file)
+        end
+      end
+    end
+    for _, folder in ipairs(lines_of(("cd %s && ls -d src/*"):format(quote(root)))) do
+      assert(toured[folder], folder .. " is not on the tour")
+    end
+  end)
+
   it("link to pages that exist", function()
     for _, page in ipairs(pages) do
       local folder = page:match "^(.*)/"
