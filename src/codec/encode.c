@@ -304,7 +304,12 @@ static int encode_items(struct encoder *e, int t, lua_Integer len, struct layout
             holes += gap;
         }
         step.n = i = k;
-        if (unlikely((err = encode_value(e, -1, &step))))
+        err = room(e, PACK_MAX + 32);
+        if (lua_isinteger(L, -1) && likely(!err)) /* lists of numbers are the longest */
+            pack_int64(e->out, lua_tointeger(L, -1));
+        else if (lua_type(L, -1) == LUA_TNUMBER && likely(!err))
+            pack_double(e->out, lua_tonumber(L, -1));
+        else if (unlikely(err || (err = encode_value(e, -1, &step))))
             return err;
         lua_pop(L, 1);
     }
