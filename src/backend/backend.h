@@ -67,8 +67,8 @@ struct backend_ops {
 
     /* Hand over a call item. 0, or TINE_EAGAIN: full. *seq names it. */
     int (*put)(struct backend *b, const struct queue_slot *slot, uint64_t *seq);
-    /* Let workers look for items (once for a batch of puts). */
-    void (*wake)(struct backend *b);
+    /* Let workers look, after `n` items were put: wakes at most so many that sleep. */
+    void (*wake)(struct backend *b, unsigned n);
     /* The pool has more items than room: wake the manager (BELL_PRESSURE) when it runs low. */
     void (*want_low)(struct backend *b);
     /* Take an item back: true, it never runs. */

@@ -112,8 +112,9 @@ static int local_put(struct backend *b, const struct queue_slot *slot, uint64_t 
     return tine__queue_put(&self(b)->queue, slot, seq);
 }
 
-static void local_wake(struct backend *b) {
-    tine__queue_wake(&self(b)->queue);
+static void local_wake(struct backend *b, unsigned n) {
+    while (n-- > 0 && tine__queue_wake(&self(b)->queue))
+        ;
 }
 
 static void local_want_low(struct backend *b) {

@@ -227,10 +227,10 @@ void tine__pool_collect(struct pool *p) {
 }
 
 void tine__pool_hear(struct pool *p, const struct backend_sink *sink) {
-    uint64_t before = ends(p);
+    uint64_t before = ends(p), lost = p->stats.workers_lost;
     p->backend->ops->control(p->backend, sink);
     tine__pool_progress(p);
-    if (ends(p) != before)
+    if (ends(p) != before || p->stats.workers_lost != lost)
         tine__pool_notify(p);
 }
 
@@ -248,7 +248,7 @@ void tine__pool_notify(struct pool *p) {
     for (struct list *n = p->waiters.next; n != &p->waiters; n = n->next) {
         struct wait_entry *entry = LIST_ITEM(n, struct wait_entry, node);
         if (n == p->waiters.next)
-            tine__bell_ring(&p->bells.waiter, BELL_RESULT);
+            poke(p->bells.waiter.fd); /* armed or not: who disarmed it may have died before it rang */
         else
             poke(entry->fd);
     }

@@ -191,7 +191,7 @@ static int give(struct pool *p, struct item *item) {
 }
 
 void tine__pool_refill(struct pool *p) {
-    bool any = false;
+    unsigned n = 0;
     while (!list_empty(&p->pending)) {
         struct item *item = LIST_ITEM(p->pending.next, struct item, node);
         list_remove(&item->node);
@@ -207,10 +207,10 @@ void tine__pool_refill(struct pool *p) {
         if (err)
             tine__pool_settle_rest(p, item, item->first, err, NULL);
         else
-            any = true;
+            n++;
     }
-    if (any)
-        p->backend->ops->wake(p->backend);
+    if (n > 0)
+        p->backend->ops->wake(p->backend, n);
 }
 
 /* The lowest id that no worker has; 0: all taken. */
@@ -315,7 +315,7 @@ static int place(struct pool *p, struct item *item, struct call_buf *cb) {
 /* After an admitted item: let it run, or let it wait. */
 static void set_off(struct pool *p, struct item *item) {
     if (item->state == ITEM_QUEUED) {
-        p->backend->ops->wake(p->backend);
+        p->backend->ops->wake(p->backend, 1);
     } else {
         item->state = ITEM_PENDING;
         list_push(&p->pending, &item->node);

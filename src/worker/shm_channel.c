@@ -89,8 +89,6 @@ static int take(struct channel *ch, struct call *out) {
     }
     copy_slot(&c->slot, slot);
     describe(c, out);
-    if (tine__queue_is_low(&c->queue))
-        ring(c, BELL_PRESSURE);
     return 0;
 }
 
@@ -100,6 +98,8 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     if (k == 0) {
         /* the link says that it is ours: only now may the slot forget it */
         tine__queue_free(&c->queue, c->worker, c->seq);
+        if (tine__queue_is_low(&c->queue))
+            ring(c, BELL_PRESSURE);
         c->since = tine__now();
     }
     return err;
