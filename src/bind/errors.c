@@ -143,11 +143,14 @@ static void set_cause(lua_State *L, struct core *c, const struct failure *f) {
     lua_setfield(L, -3, "traceback");
     lua_setfield(L, -2, "cause");
     /* a user who prints the message wants to read it there */
-    lua_getfield(L, -1, "message");
-    lua_getfield(L, -2, "cause");
-    lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), luaL_tolstring(L, -1, NULL));
-    lua_setfield(L, -5, "message");
-    lua_pop(L, 3);
+    int err = lua_gettop(L);
+    lua_getfield(L, err, "message");
+    lua_pushliteral(L, ": ");
+    lua_getfield(L, err, "cause");
+    luaL_tolstring(L, -1, NULL);
+    lua_remove(L, -2);
+    lua_concat(L, 3);
+    lua_setfield(L, err, "message");
 }
 
 static void set_status(lua_State *L, const struct failure *f) {

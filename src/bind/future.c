@@ -123,7 +123,9 @@ static bool future_met(const struct aim *aim) {
 }
 
 int tine__future_await(lua_State *L, struct future *f, uint64_t deadline) {
-    if (f->done && !callbacks_due(state_of(L)))
+    struct state *S = state_of(L);
+    /* inside a callback the rest is run after it, in order, not in the middle of its expressions */
+    if (f->done && (!callbacks_due(S) || S->depth > 0))
         return 0;
     struct aim aim = {.met = future_met, .what = f, .core = f->core};
     return tine__await(L, &aim, deadline);

@@ -73,7 +73,7 @@ static void blame(struct failure *f, const struct item *item, uint32_t k) {
 }
 
 /* `item` NULL: it was running nothing. */
-static struct failure *death_failure(int code, unsigned worker, int pid, int status,
+static struct failure *death_failure(int code, unsigned worker, int pid, int status, bool unborn,
                                      const struct item *item, uint32_t k) {
     struct failure *f = tine__failure_new(code);
     if (!f)
@@ -90,7 +90,10 @@ static struct failure *death_failure(int code, unsigned worker, int pid, int sta
         snprintf(place, sizeof place, " (%.100s:%d)", f->source, f->line);
     tine__failure_say(f, "%sworker %u (pid %d) died while it was %s%s%s: %s",
                       code == TINE_EBROKEN ? "the pool is broken: " : "", worker, pid,
-                      f->label ? "running " : "idle", f->label ? f->label : "", place, end);
+                      f->label ? "running "
+                      : unborn ? "starting"
+                               : "idle",
+                      f->label ? f->label : "", place, end);
     return f;
 }
 
@@ -114,19 +117,20 @@ static void go_on_after(struct pool *p, struct item *item, uint32_t k) {
 ** and nobody is to blame. */
 static void crashed(struct pool *p, unsigned worker, int pid, int status, struct item *item,
                     uint32_t k) {
+    bool unborn = p->workers[worker].state == WORKER_STARTING;
     bool useless = !item && p->workers[worker].tasks == 0;
     struct item *culprit = item && !outcome_settled(&item->outcomes[k]) ? item : NULL;
     p->stats.workers_lost++;
     forget(p, worker);
     p->failed_starts = useless ? p->failed_starts + 1 : 0;
     if (!p->replace || p->failed_starts >= FAILED_STARTS) {
-        tine__pool_break(p, death_failure(TINE_EBROKEN, worker, pid, status, culprit, k));
+        tine__pool_break(p, death_failure(TINE_EBROKEN, worker, pid, status, unborn, culprit, k));
         return;
     }
     if (!item)
         return;
     if (culprit) {
-        struct failure *f = death_failure(TINE_ECRASHED, worker, pid, status, item, k);
+        struct failure *f = death_failure(TINE_ECRASHED, worker, pid, status, false, item, k);
         tine__pool_settle_failed(p, item, k, TINE_ECRASHED, f);
         tine__failure_unref(f);
     }
