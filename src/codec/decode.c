@@ -404,8 +404,8 @@ static void open_codec(lua_State *L, const struct codec *c) {
         luaL_error(L, "cannot decode anything while the Lua state is being closed");
 }
 
-static int decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
-                       const char *args, size_t args_len) {
+int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
+                      const char *args, size_t args_len) {
     struct segment f, a;
     int base = lua_gettop(L);
     open_codec(L, c);
@@ -426,7 +426,7 @@ static int decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_
     return (int)r->nvalues;
 }
 
-static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
+int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
     struct segment s;
     int base = lua_gettop(L);
     open_codec(L, c);
@@ -442,54 +442,4 @@ static int decode_values(lua_State *L, struct codec *c, const char *p, size_t le
     decoder_put_back(L, c, d, r->self);
     drop_slots(L, base);
     return (int)r->nvalues;
-}
-
-/* ---- without the collector ---- */
-
-/* Nothing of a message is garbage while it is decoded, so for a large one the collector would only
-** pass over it again and again. */
-#define LARGE 65536
-
-struct large {
-    struct codec *c;
-    const char *fn, *p;
-    size_t fn_len, len;
-};
-
-static int decode_large(lua_State *L) {
-    struct large *m = lua_touserdata(L, 1);
-    lua_settop(L, 0);
-    if (!m->fn)
-        return decode_values(L, m->c, m->p, m->len);
-    return decode_call(L, m->c, m->fn, m->fn_len, m->p, m->len) + 1;
-}
-
-/* The values decoded are pushed, the function among them; gives their number. */
-static int without_collector(lua_State *L, struct large *m) {
-    int base = lua_gettop(L);
-    bool running = lua_gc(L, LUA_GCISRUNNING);
-    luaL_checkstack(L, 4, "decoding");
-    lua_pushcfunction(L, decode_large);
-    lua_pushlightuserdata(L, m);
-    if (running)
-        lua_gc(L, LUA_GCSTOP);
-    int status = lua_pcall(L, 1, LUA_MULTRET, 0);
-    if (running)
-        lua_gc(L, LUA_GCRESTART);
-    if (status != LUA_OK)
-        lua_error(L);
-    return lua_gettop(L) - base;
-}
-
-int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
-                      const char *args, size_t args_len) {
-    if (likely(fn_len + args_len < LARGE))
-        return decode_call(L, c, fn, fn_len, args, args_len);
-    return without_collector(L, &(struct large){c, fn, args, fn_len, args_len}) - 1;
-}
-
-int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
-    if (likely(len < LARGE))
-        return decode_values(L, c, p, len);
-    return without_collector(L, &(struct large){c, NULL, p, 0, len});
 }
