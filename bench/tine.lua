@@ -163,7 +163,8 @@ local function switches(pids)
   for _, pid in ipairs(pids) do
     for thread in lfs.dir(("/proc/%d/task"):format(pid)) do
       local path = ("/proc/%d/task/%s/status"):format(pid, thread)
-      local status = thread ~= own and processes.read(path) or ""
+      local counts = thread:match "%d" and thread ~= own
+      local status = counts and processes.read(path) or ""
       for n in status:gmatch "ctxt_switches:%s*(%d+)" do sum = sum + n end
     end
   end
@@ -254,9 +255,9 @@ end
 function groups.idle()
   local pool <close> = tine.pool { workers = 2 }
   warm(pool, 2)
-  system.sleep(0.2)
   local pids = processes.family(pool:submit(function() return tine.worker.pid end):result())
   pids[#pids + 1] = processes.self()
+  system.sleep(0.2)
   local before = switches(pids)
   system.sleep(2)
   report("idle_wakeups", (switches(pids) - before) / 2)
