@@ -1,8 +1,8 @@
 /* Tine: a process pool for Lua tasks, for programs in C.
 **
 ** Tasks are Lua: source text, the name of a function in a module, or a function that was encoded in
-** Lua. Arguments and results are msgpack. Tasks run in worker processes, so a crash takes one worker and
-** never this program.
+** Lua. Arguments and results are msgpack. Tasks run in worker processes, so a crash takes one
+** worker and never this program.
 **
 **     tine_pool *pool;
 **     tine_options options = TINE_OPTIONS_INIT;
@@ -22,19 +22,23 @@
 **
 ** The rules for all functions, where they do not say otherwise:
 **
-** THREADS. Any thread may call any function, on any handle, several at a time. No function holds a lock while
-** a callback runs.
-** HANDLES. tine_pool_close and tine_future_free end a handle: who calls them must be the last to use it.
-** Futures stay good when their pool is closed. NULL as a handle is an error (TINE_EARG; 0, false, NULL or
-** "" from functions that give no code) and may be freed.
-** FORKING. In a forked child of the program, handles of the parent may only be freed; other functions
-** answer TINE_EFORKED (0, false, NULL or "" where they give no code). The child may make pools of its own.
-** ERRORS. Functions return 0 or a negative code of TINE_ERRORS; with TINE_ESYSTEM errno tells more. The
-** library never prints, exits or aborts, and leaves the program's signal handlers and children alone.
-** TIMES are seconds; as a time-out a negative one means none, 0 means do not wait; NaN is TINE_EARG.
+** THREADS. Any thread may call any function, on any handle, several at a time. No function holds a
+** lock while a callback runs.
+** HANDLES. tine_pool_close and tine_future_free end a handle: who calls them must be the last to
+** use it. Futures stay good when their pool is closed. NULL as a handle is an error (TINE_EARG; 0,
+** false, NULL or "" from functions that give no code) and may be freed.
+** FORKING. In a forked child of the program, handles of the parent may only be freed; other
+** functions answer TINE_EFORKED (0, false, NULL or "" where they give no code). The child may make
+** pools of its own.
+** ERRORS. Functions return 0 or a negative code of TINE_ERRORS; with TINE_ESYSTEM errno tells more.
+** The library never prints, exits or aborts, and leaves the program's signal handlers and children
+** alone.
+** TIMES are seconds; as a time-out a negative one means none, 0 means do not wait; NaN is
+** TINE_EARG.
 ** STRINGS and bytes that are given are copied, or no longer needed when the function returns.
-** STRUCTS with a `size` may grow: a program compiled with an older header works with a newer library, and
-** the other way round unless it sets a field that the library does not know (TINE_EARG).
+** STRUCTS with a `size` may grow: a program compiled with an older header works with a newer
+** library, and the other way round unless it sets a field that the library does not know
+** (TINE_EARG).
 ** SINCE 0.1.0, all of it.
 **
 ** docs/embedding.md has complete programs.
@@ -98,8 +102,8 @@ struct lua_State;
 enum tine_start { TINE_FORK, TINE_SPAWN };
 enum tine_crash { TINE_BREAK, TINE_REPLACE };
 
-/* Options of a pool. Begin with TINE_OPTIONS_INIT. Fields that later versions add come last, and 0 or NULL is
-** their default. */
+/* Options of a pool. Begin with TINE_OPTIONS_INIT. Fields that later versions add come last, and 0
+** or NULL is their default. */
 typedef struct tine_options {
     size_t size;                   /* sizeof(tine_options) */
     const char *name;              /* in process titles and messages; NULL: "tine" */
@@ -112,13 +116,15 @@ typedef struct tine_options {
     uint64_t max_pending; /* tine_submit gives TINE_EAGAIN at so many unfinished ones; 0: none */
     const char *package_path; /* of the workers; NULL: Lua's own (LUA_PATH counts) */
     const char *package_cpath;
-    /* Prepares each worker's state, before the initializer: register your own C functions here. Returns 0,
-    ** or anything else with an error message pushed (the pool is then broken, with that cause). With
-    ** TINE_FORK a function of this program, which must be in memory when tine_prepare (or the first
-    ** pool) is called; it runs in the worker, with a copy of the program's memory of that moment. */
+    /* Prepares each worker's state, before the initializer: register your own C functions here.
+    ** Returns 0, or anything else with an error message pushed (the pool is then broken, with that
+    ** cause). With TINE_FORK a function of this program, which must be in memory when tine_prepare
+    ** (or the first pool) is called; it runs in the worker, with a copy of the program's memory of
+    ** that moment. */
     int (*prepare)(struct lua_State *L, void *arg);
     void *prepare_arg;
-    /* The same for TINE_SPAWN (also good with TINE_FORK): "path/to/lib.so:symbol", called with `arg` NULL. */
+    /* The same for TINE_SPAWN (also good with TINE_FORK): "path/to/lib.so:symbol", called with
+    ** `arg` NULL. */
     const char *prepare_symbol;
     const char
         *initializer; /* Lua source, run once in each worker; if it raises, the pool is broken */
@@ -133,46 +139,49 @@ typedef struct tine_options {
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is
-** small and has one thread; in a program with threads the first pool executes a helper program instead
-** (tine-helper, installed beside the library). Called again it does nothing. 0, TINE_ESYSTEM. */
+** small and has one thread; in a program with threads the first pool executes a helper program
+** instead (tine-helper, installed beside the library). Called again it does nothing. 0,
+** TINE_ESYSTEM. */
 TINE_API int tine_prepare(void);
 
 /* Processors that this process may use: affinity mask and cgroup quota count. At least 1. */
 TINE_API unsigned tine_cpu_count(void);
 
-/* Open a pool; `options` NULL: the defaults. On success *out is to be given to tine_pool_close; on failure
-** it is NULL. Workers start on demand, so what goes wrong in them is told by futures. Does not wait for a worker.
-** 0; TINE_EARG (an option is wrong); TINE_ESYSTEM (ENOENT: tine-helper is not there); TINE_ENOMEM. */
+/* Open a pool; `options` NULL: the defaults. On success *out is to be given to tine_pool_close; on
+** failure it is NULL. Workers start on demand, so what goes wrong in them is told by futures. Does
+** not wait for a worker. 0; TINE_EARG (an option is wrong); TINE_ESYSTEM (ENOENT: tine-helper is
+** not there); TINE_ENOMEM. */
 TINE_API int tine_pool_open(tine_pool **out, const tine_options *options);
 
-/* No more tasks; with `cancel` those that have not started are cancelled. Does not wait. 0, also when
-** called again; TINE_EARG, TINE_EFORKED. */
+/* No more tasks; with `cancel` those that have not started are cancelled. Does not wait. 0, also
+** when called again; TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_pool_shutdown(tine_pool *pool, bool cancel);
 
 /* Wait until a pool that was shut down (or is broken, or killed) has ended: all futures done, all
-** callbacks have returned, no process is left. Calls callbacks. 0; TINE_ETIMEOUT; TINE_EINVALID: it is open, or this
-** is a callback of its own; TINE_EARG, TINE_EFORKED, TINE_ESYSTEM. */
+** callbacks have returned, no process is left. Calls callbacks. 0; TINE_ETIMEOUT; TINE_EINVALID: it
+** is open, or this is a callback of its own; TINE_EARG, TINE_EFORKED, TINE_ESYSTEM. */
 TINE_API int tine_pool_wait(tine_pool *pool, double timeout);
 
-/* Shut down, wait without limit, and free the pool. Not from a callback of its own, which it would wait
-** for. In a forked child, and with NULL, it does not wait. */
+/* Shut down, wait without limit, and free the pool. Not from a callback of its own, which it would
+** wait for. In a forked child, and with NULL, it does not wait. */
 TINE_API void tine_pool_close(tine_pool *pool);
 
-/* End the workers now with SIGTERM, or SIGKILL (`hard`; also five seconds after a SIGTERM that did not
-** help). Unfinished futures fail with TINE_EBROKEN, tine_submit gives TINE_ESHUTDOWN. Does not wait. 0,
-** TINE_EARG, TINE_EFORKED. */
+/* End the workers now with SIGTERM, or SIGKILL (`hard`; also five seconds after a SIGTERM that did
+** not help). Unfinished futures fail with TINE_EBROKEN, tine_submit gives TINE_ESHUTDOWN. Does not
+** wait. 0, TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_pool_kill(tine_pool *pool, bool hard);
 
-/* Why it is broken, or was killed, for a human; "" while it is neither. Valid until the pool is closed. */
+/* Why it is broken, or was killed, for a human; "" while it is neither. Valid until the pool is
+** closed. */
 TINE_API const char *tine_pool_message(tine_pool *pool);
 
 /* Call the callbacks that are due, in this thread. Never waits. The number called. */
 TINE_API size_t tine_pool_dispatch(tine_pool *pool);
 
-/* A descriptor that is readable when there is something to dispatch: for the program's own event loop. The
-** pool keeps and closes it; only tine_pool_dispatch empties it. Negative: TINE_EARG, TINE_EFORKED,
-** TINE_ESYSTEM. From the first call on callbacks are called by tine_pool_dispatch and by threads that
-** wait, and no longer by the pool's own thread. */
+/* A descriptor that is readable when there is something to dispatch: for the program's own event
+** loop. The pool keeps and closes it; only tine_pool_dispatch empties it. Negative: TINE_EARG,
+** TINE_EFORKED, TINE_ESYSTEM. From the first call on callbacks are called by tine_pool_dispatch and
+** by threads that wait, and no longer by the pool's own thread. */
 TINE_API int tine_pool_fileno(tine_pool *pool);
 
 typedef struct tine_stats {
@@ -188,14 +197,14 @@ TINE_API int tine_pool_stats(tine_pool *pool, tine_stats *out);
 /* --- tasks --- */
 
 enum tine_function {
-    /* Lua source of a chunk (no bytecode); its `...` are the arguments, what it returns the results. Each
-    ** worker compiles a text once. */
+    /* Lua source of a chunk (no bytecode); its `...` are the arguments, what it returns the
+    ** results. Each worker compiles a text once. */
     TINE_SOURCE,
-    /* "a.b.c": the longest prefix that the worker can require, then fields; without a dot a module that
-    ** is a function, else a global. */
+    /* "a.b.c": the longest prefix that the worker can require, then fields; without a dot a module
+    ** that is a function, else a global. */
     TINE_NAME,
-    /* Bytes from tine.encode(fn) in Lua, or tine_encode_function (tine_lua.h). They hold bytecode: take
-    ** them only from where you would take a program. */
+    /* Bytes from tine.encode(fn) in Lua, or tine_encode_function (tine_lua.h). They hold bytecode:
+    ** take them only from where you would take a program. */
     TINE_ENCODED
 };
 
@@ -204,18 +213,18 @@ typedef struct tine_task {
     int kind;               /* enum tine_function */
     const char *function;   /* source, name, or bytes */
     size_t function_length; /* 0: up to the NUL */
-    /* One msgpack array; NULL: no arguments. No extension types but those of plain tables in results
-    ** of tasks, so it may come from anywhere. */
+    /* One msgpack array; NULL: no arguments. No extension types but those of plain tables in
+    ** results of tasks, so it may come from anywhere. */
     const void *args;
     size_t args_length;
     const char *label; /* shown in errors; NULL: made from the function */
     double timeout;    /* run-time limit; 0: the pool's */
-    /* Called once when the task is done, perhaps before tine_submit has returned: by a thread that waits
-    ** for a future or the end of this pool, or dispatches, or else by the pool's own thread; callbacks of
-    ** several futures may run at once. The future stays good during the call even if it was freed. It may call
-    ** anything but tine_pool_wait and tine_pool_close of its pool; if it waits for unfinished
-    ** futures of its pool, that may fail with TINE_EINVALID. It must return (no longjmp, no exception).
-    ** NULL: none. */
+    /* Called once when the task is done, perhaps before tine_submit has returned: by a thread that
+    ** waits for a future or the end of this pool, or dispatches, or else by the pool's own thread;
+    ** callbacks of several futures may run at once. The future stays good during the call even if
+    ** it was freed. It may call anything but tine_pool_wait and tine_pool_close of its pool; if it
+    ** waits for unfinished futures of its pool, that may fail with TINE_EINVALID. It must return
+    ** (no longjmp, no exception). NULL: none. */
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
 } tine_task;
@@ -224,9 +233,9 @@ typedef struct tine_task {
     { sizeof(tine_task), TINE_SOURCE, NULL, 0, NULL, 0, NULL, 0, NULL, NULL }
 
 /* Submit a task. On success *out (when `out` is not NULL) is a future, to be freed with
-** tine_future_free; on failure NULL. Never waits. 0; TINE_EARG: not a task (arguments that are not one
-** msgpack array included); TINE_ESHUTDOWN; TINE_EBROKEN; TINE_EAGAIN: max_pending tasks are unfinished;
-** TINE_ENOMEM; TINE_EFORKED. */
+** tine_future_free; on failure NULL. Never waits. 0; TINE_EARG: not a task (arguments that are not
+** one msgpack array included); TINE_ESHUTDOWN; TINE_EBROKEN; TINE_EAGAIN: max_pending tasks are
+** unfinished; TINE_ENOMEM; TINE_EFORKED. */
 TINE_API int tine_submit(tine_pool *pool, const tine_task *task, tine_future **out);
 
 /* --- futures --- */
@@ -236,22 +245,24 @@ enum tine_state { TINE_PENDING, TINE_RUNNING, TINE_CANCELLED, TINE_FINISHED };
 /* enum tine_state; takes in results, never waits. TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_future_state(tine_future *future);
 
-/* Wait until it is done (finished or cancelled); callbacks of its pool are called meanwhile. 0; TINE_ETIMEOUT;
-** TINE_EAGAIN: a signal handler ran; TINE_EINVALID: not in a callback that the pool's own thread
-** calls; TINE_EARG, TINE_EFORKED, TINE_ESYSTEM. */
+/* Wait until it is done (finished or cancelled); callbacks of its pool are called meanwhile. 0;
+** TINE_ETIMEOUT; TINE_EAGAIN: a signal handler ran; TINE_EINVALID: not in a callback that the
+** pool's own thread calls; TINE_EARG, TINE_EFORKED, TINE_ESYSTEM. */
 TINE_API int tine_future_wait(tine_future *future, double timeout);
 
-/* How it ended. 0: it has values; TINE_ETASK: the task raised an error; another code: TINE_ECANCELLED,
-** TINE_ETIMEOUT (it ran too long), TINE_ECRASHED, TINE_EBROKEN, TINE_ESERIALIZE ...; TINE_EAGAIN: it is not done. Never waits. */
+/* How it ended. 0: it has values; TINE_ETASK: the task raised an error; another code:
+** TINE_ECANCELLED, TINE_ETIMEOUT (it ran too long), TINE_ECRASHED, TINE_EBROKEN, TINE_ESERIALIZE
+** ...; TINE_EAGAIN: it is not done. Never waits. */
 TINE_API int tine_future_code(tine_future *future);
 
-/* The values as a msgpack array; for TINE_ETASK, and TINE_EBROKEN when an initializer or the like has
-** failed, [error value, traceback]. Valid until the future is freed; NULL when there are none. `length` may not be
-** NULL. What Lua has beyond msgpack is in extension types (docs/embedding.md). Never waits. */
+/* The values as a msgpack array; for TINE_ETASK, and TINE_EBROKEN when an initializer or the like
+** has failed, [error value, traceback]. Valid until the future is freed; NULL when there are none.
+** `length` may not be NULL. What Lua has beyond msgpack is in extension types (docs/embedding.md).
+** Never waits. */
 TINE_API const void *tine_future_values(tine_future *future, size_t *length);
 
-/* What happened, for a human: the text of the error; "" for a success, and while it is not done. Valid until the future
-** is freed. Never waits. */
+/* What happened, for a human: the text of the error; "" for a success, and while it is not done.
+** Valid until the future is freed. Never waits. */
 TINE_API const char *tine_future_message(tine_future *future);
 
 /* The worker's traceback for what tine_future_values gives as an error, else "". As above. */
@@ -272,14 +283,16 @@ typedef struct tine_blame {
 /* 0; TINE_EINVALID: nobody is to blame; TINE_EARG (`size` too small, too); TINE_EFORKED. */
 TINE_API int tine_future_blame(tine_future *future, tine_blame *out);
 
-/* Cancel it if no worker has taken it up: true, and it never runs (also when called again). Never waits. */
+/* Cancel it if no worker has taken it up: true, and it never runs (also when called again). Never
+** waits. */
 TINE_API bool tine_future_cancel(tine_future *future);
 
-/* End it by force: a running one's worker is killed and replaced, a pending one is cancelled. False: it
-** was done. Waits for some instructions of the worker at most. */
+/* End it by force: a running one's worker is killed and replaced, a pending one is cancelled.
+** False: it was done. Waits for some instructions of the worker at most. */
 TINE_API bool tine_future_abort(tine_future *future);
 
-/* Its label. Writes at most `size` bytes with the NUL (`out` may be NULL when that is 0); the length it has. */
+/* Its label. Writes at most `size` bytes with the NUL (`out` may be NULL when that is 0); the
+** length it has. */
 TINE_API size_t tine_future_label(tine_future *future, char *out, size_t size);
 
 /* Another reference, to be freed like the first one. Gives its argument. */

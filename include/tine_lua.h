@@ -1,8 +1,9 @@
-/* Tine in a program that embeds Lua itself: the module without a file to require, and the C library's pools and
-** futures (tine.h) in the hands of its scripts.
+/* Tine in a program that embeds Lua itself: the module without a file to require, and the C
+** library's pools and futures (tine.h) in the hands of its scripts.
 **
-** All functions here are for the thread that owns the lua_State, raise Lua errors (of memory, if nothing
-** else is said), need some slots of the stack, which they make sure of, and are since 0.1.0.
+** All functions here are for the thread that owns the lua_State, raise Lua errors (of memory, if
+** nothing else is said), need some slots of the stack, which they make sure of, and are since
+** 0.1.0.
 */
 #ifndef TINE_LUA_H
 #define TINE_LUA_H
@@ -15,33 +16,37 @@
 extern "C" {
 #endif
 
-/* Open the complete module, as `require "tine"` does, from what is compiled into the library: pushes
-** its table and returns 1. Also makes `require "tine"` work in this state. It may be given to
-** luaL_requiref. The first state that opens it takes the program's root process: do that before there
-** are other threads. */
+/* Open the complete module, as `require "tine"` does, from what is compiled into the library:
+** pushes its table and returns 1. Also makes `require "tine"` work in this state. It may be given
+** to luaL_requiref. The first state that opens it takes the program's root process: do that before
+** there are other threads. */
 TINE_API int luaopen_tine(lua_State *L);
 
 /* The C half alone, which the Lua files `require` as "tine.core". */
 TINE_API int luaopen_tine_core(lua_State *L);
 
-/* Push, as a string, the function at `index` in the form that TINE_ENCODED takes: with all that it needs, and for
-** any pool of the same version of tine and Lua. The string's bytes, valid while it is on the stack, and their number
-** in *length (may be NULL); on failure NULL, and the message is pushed. In Lua: tine.encode(fn). */
+/* Push, as a string, the function at `index` in the form that TINE_ENCODED takes: with all that it
+** needs, and for any pool of the same version of tine and Lua. The string's bytes, valid while it
+** is on the stack, and their number in *length (may be NULL); on failure NULL, and the message is
+** pushed. In Lua: tine.encode(fn). */
 TINE_API const char *tine_encode_function(lua_State *L, int index, size_t *length);
 
-/* Push a handle of the pool for scripts: pool:submit(fn, ...), with Lua functions and values as in Lua's own pools,
-** gives a future as below; pool:stats(). The program keeps the pool and closes it whenever it likes:
-** `submit` then raises `shutdown`. NULL pushes nil. */
+/* Push a handle of the pool for scripts: pool:submit(fn, ...), with Lua functions and values as in
+** Lua's own pools, gives a future as below; pool:stats(). The program keeps the pool and closes it
+** whenever it likes: `submit` then raises `shutdown`. NULL pushes nil. */
 TINE_API void tine_lua_push_pool(lua_State *L, tine_pool *pool);
 
-/* The pool whose handle is argument `arg`; anything else is an argument error. Good as long as the pool is open. */
+/* The pool whose handle is argument `arg`; anything else is an argument error. Good as long as the
+** pool is open. */
 TINE_API tine_pool *tine_lua_check_pool(lua_State *L, int arg);
 
-/* Push a handle of the future, which takes a reference of its own: result, pcall, state, done, cancel, abort and
-** tostring as of Lua's own futures. Waiting calls callbacks of the pool in this thread. NULL pushes nil. */
+/* Push a handle of the future, which takes a reference of its own: result, pcall, state, done,
+** cancel, abort and tostring as of Lua's own futures. Waiting calls callbacks of the pool in this
+** thread. NULL pushes nil. */
 TINE_API void tine_lua_push_future(lua_State *L, tine_future *future);
 
-/* The future whose handle is argument `arg`; anything else is an argument error. Good as long as the handle. */
+/* The future whose handle is argument `arg`; anything else is an argument error. Good as long as
+** the handle. */
 TINE_API tine_future *tine_lua_check_future(lua_State *L, int arg);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-/* Pools and futures of the C library in the hands of scripts (include/tine_lua.h). They belong to the program: a
-** handle is a reference, and collecting it ends nothing. */
+/* Pools and futures of the C library in the hands of scripts (include/tine_lua.h). They belong to
+** the program: a handle is a reference, and collecting it ends nothing. */
 #include <errno.h>
 #include <math.h>
 #include <string.h>

@@ -9,10 +9,12 @@
 int tine__task_function(const tine_task *task, struct buf *out);
 /* Append an argument segment: `args` is one msgpack array, NULL none. 0, TINE_EARG, TINE_ENOMEM. */
 int tine__task_arguments(const void *args, size_t length, struct buf *out);
-/* Append a call without arguments of a chunk of Lua source; *function: bytes of its function segment. As above. */
+/* Append a call without arguments of a chunk of Lua source; *function: bytes of its function
+** segment. As above. */
 int tine__task_chunk(const char *source, struct buf *out, size_t *function);
 
-/* plain.c: are these bytes one msgpack array, and nothing but plain data (no functions, no references)? */
+/* plain.c: are these bytes one msgpack array, and nothing but plain data (no functions, no
+** references)? */
 bool tine__is_plain_array(const void *bytes, size_t length);
 
 #endif
