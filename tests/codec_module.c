@@ -6,6 +6,7 @@
 **     c = t.codec{store=false, globals=false}   both sides: an encoder here, a decoder in this state
 **     w = t.codec{other=true}                   the decoder in a Lua state of its own
 **     c:fn(f) -> bytes | nil, message           c:args(...) c:values(...) -> bytes | nil, message
+**     c:size(...) -> the length of c:values(...)
 **     c:decode(bytes) -> values...              in this state
 **     c:call(fnbytes, argsbytes...) -> f, args... of the last, in this state
 **     c:run(fnbytes, argsbytes) -> true, bytes of the results | false, message   in the other state
@@ -241,6 +242,16 @@ static int pair_values(lua_State *L) {
     int err = tine__encode_values(L, p->here, 2, lua_gettop(L) - 1, &p->out);
     p->busy = false;
     return give(L, p, err);
+}
+
+/* As values, but only the length: a pool writes messages into shared memory, never into a string. */
+static int pair_size(lua_State *L) {
+    struct pair *p = lua_touserdata(L, 1);
+    p->out.len = 0;
+    if (tine__encode_values(L, p->here, 2, lua_gettop(L) - 1, &p->out))
+        return lua_error(L);
+    lua_pushinteger(L, (lua_Integer)p->out.len);
+    return 1;
 }
 
 static int pair_origin(lua_State *L) {
@@ -515,21 +526,14 @@ static int pair_time(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"fn", pair_fn},
-    {"args", pair_args},
-    {"values", pair_values},
-    {"origin", pair_origin},
-    {"decode", pair_decode},
-    {"call", pair_call},
-    {"run", pair_run},
-    {"eval", pair_eval},
-    {"codes", pair_codes},
-    {"damage", pair_damage},
-    {"starve", pair_starve},
-    {"time", pair_time},
-    {"starve_encoding", pair_starve_encoding},
-    {"__gc", pair_gc},
-    {NULL, NULL},
+    {"fn", pair_fn},         {"args", pair_args},
+    {"values", pair_values}, {"size", pair_size},
+    {"origin", pair_origin}, {"decode", pair_decode},
+    {"call", pair_call},     {"run", pair_run},
+    {"eval", pair_eval},     {"codes", pair_codes},
+    {"damage", pair_damage}, {"starve", pair_starve},
+    {"time", pair_time},     {"starve_encoding", pair_starve_encoding},
+    {"__gc", pair_gc},       {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {
