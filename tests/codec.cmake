@@ -28,6 +28,6 @@ if(TINE_FUZZ)
   target_link_libraries(fuzz_codec PRIVATE PkgConfig::LUA m)
   # what once went wrong must not again
   file(GLOB regressions ${CMAKE_SOURCE_DIR}/tests/fuzz/regressions/*)
-  add_test(NAME codec/fuzz_regressions COMMAND fuzz_codec ${regressions}
-    ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus -runs=0)
+  add_test(NAME codec/fuzz_regressions COMMAND fuzz_codec ${regressions})
+  add_test(NAME codec/fuzz_corpus COMMAND fuzz_codec -runs=0 ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus)
 endif()

@@ -117,7 +117,7 @@ struct codec {
     const void *lately[8]; /* functions whose code was recognized lately */
     uint32_t lately_at;
     struct names names;
-    bool held; /* ST_HELD has something */
+    bool held;        /* ST_HELD has something */
     uint32_t sources; /* in ST_SOURCES */
 };
 
