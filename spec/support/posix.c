@@ -1,6 +1,7 @@
 /* What specs need of the system and Lua has not: compiled and loaded by support/posix.lua. */
 #include <lauxlib.h>
 #include <lua.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -58,11 +59,19 @@ static int spec_setenv(lua_State *L) {
     return 0;
 }
 
+/* readable(descriptor, seconds) -> whether it is, waiting so long at most */
+static int spec_readable(lua_State *L) {
+    struct pollfd p = {.fd = (int)luaL_checkinteger(L, 1), .events = POLLIN};
+    lua_pushboolean(L, poll(&p, 1, (int)(luaL_checknumber(L, 2) * 1000)) > 0);
+    return 1;
+}
+
 int luaopen_spec_posix(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"fork", spec_fork}, {"wait", spec_wait},         {"exit", spec_exit},
-        {"segv", spec_segv}, {"reap_all", spec_reap_all}, {"setenv", spec_setenv},
-        {NULL, NULL},
+        {"fork", spec_fork},         {"wait", spec_wait},
+        {"exit", spec_exit},         {"segv", spec_segv},
+        {"reap_all", spec_reap_all}, {"setenv", spec_setenv},
+        {"readable", spec_readable}, {NULL, NULL},
     };
     luaL_newlib(L, functions);
     return 1;

@@ -14,6 +14,7 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -43,6 +44,9 @@
     X(pidfd_open, int, (pid_t pid, unsigned flags), (pid, flags))                                  \
     X(signalfd, int, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))                 \
     X(open, int, (const char *path, int flags), (path, flags))                                     \
+    X(epoll_create1, int, (int flags), (flags))                                                    \
+    X(epoll_ctl, int, (int epoll, int what, int fd, struct epoll_event *event),                    \
+      (epoll, what, fd, event))                                                                    \
     X(dup3, int, (int from, int to, int flags), (from, to, flags))                                 \
     X(close_range, int, (unsigned first, unsigned last, int flags), (first, last, flags))          \
     X(posix_spawn, int,                                                                            \

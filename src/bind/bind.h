@@ -75,6 +75,7 @@ struct state {
     uint32_t serial;           /* last mark given to futures by a look for duplicates */
     bool closed;               /* lua_close has begun */
     struct closer *closer;     /* anchored in KEPT_CLOSER */
+    unsigned filenos;          /* cores that have one (fileno.c) */
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -127,11 +128,13 @@ struct core {
     bool room_free;
     bool joined;
     bool dropped; /* its handle was collected */
-    bool watched; /* the script polls its fileno: news are taken in only where callbacks run */
     unsigned workers;
     uint32_t since_poll; /* submits */
     uint64_t taken;      /* news from its pool */
-    uint64_t messages;   /* calls whose encoding has begun */
+    int epoll;           /* fileno.c, or -1 */
+    int due;             /* readable while callbacks are due, or -1 */
+    struct root_watch *fileno_watch;
+    uint64_t messages; /* calls whose encoding has begun */
 };
 
 /* What has `submit` and `map`: a pool, or a view of one (pool:with). User values: the core; of a view
@@ -161,7 +164,7 @@ void tine__check_process(lua_State *L, const struct core *c);
 void tine__core_close(struct core *c, bool cancel);
 /* After its pool has ended: join it and give back its memory, keep what is asked for later. */
 void tine__core_join(lua_State *L, struct core *c);
-void tine__core_retire(struct core *c);
+void tine__core_retire(struct state *S, struct core *c);
 
 /* Take the core's room (pushed), its buffer empty; give it back. The core is at stack index `core`. */
 struct room *tine__room_take(lua_State *L, struct core *c, int core);
@@ -281,6 +284,14 @@ void tine__callback_call(lua_State *L, struct future *f, int idx, int fn);
 static inline bool callbacks_due(const struct state *S) {
     return S->due_first <= S->due_last;
 }
+
+/* --- fileno.c --- */
+
+/* The descriptor, made at the first call; or a code. */
+int tine__core_fileno(struct state *S, struct core *c);
+void tine__core_close_fileno(struct state *S, struct core *c);
+/* Callbacks have become due, or none are any more. */
+void tine__due_changed(struct state *S);
 
 /* --- await.c --- */
 

@@ -129,7 +129,8 @@ void tine__callbacks_due(lua_State *L, struct future *f, int idx) {
         push_kept(L, KEPT_DUE);
         lua_pushvalue(L, idx);
         lua_rawseti(L, -2, S->due_last + 1);
-        S->due_last++;
+        if (S->due_first == ++S->due_last)
+            tine__due_changed(S);
         f->due = true;
         lua_pop(L, 1);
     }
@@ -144,6 +145,7 @@ static void leave_queue(lua_State *L, struct state *S, struct future *f) {
     if (S->due_first > S->due_last) {
         S->due_first = 1;
         S->due_last = 0;
+        tine__due_changed(S);
     }
 }
 

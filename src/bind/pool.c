@@ -79,9 +79,10 @@ void tine__core_close(struct core *c, bool cancel) {
         tine__pool_shutdown(c->p, cancel);
 }
 
-void tine__core_retire(struct core *c) {
+void tine__core_retire(struct state *S, struct core *c) {
     tine__pool_stats(c->p, &c->stats);
     c->reason = tine__pool_reason(c->p);
+    tine__core_close_fileno(S, c);
     tine__pool_join(c->p);
     tine__pool_unref(c->p);
     c->p = NULL;
@@ -219,10 +220,9 @@ static int pool_fileno(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     if (!c->p)
         return tine__error(L, TINE_ESHUTDOWN, "the pool has ended");
-    int fd = tine__pool_fileno(c->p);
+    int fd = tine__core_fileno(state_of(L), c);
     if (fd < 0)
         return tine__refused(L, c, fd);
-    c->watched = true;
     lua_pushinteger(L, fd);
     return 1;
 }

@@ -141,7 +141,7 @@ void tine__core_join(lua_State *L, struct core *c) {
     c->joined = true;
     list_remove(&c->node);
     S->ncores--;
-    tine__core_retire(c);
+    tine__core_retire(S, c);
     push_kept(L, KEPT_CORES);
     lua_pushnil(L);
     lua_rawsetp(L, -2, c);

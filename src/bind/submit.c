@@ -85,11 +85,8 @@ void tine__send_failed(lua_State *L, struct core *c, struct item *item, int idx,
     tine__refused(L, c, err);
 }
 
-/* Results must not pile up while a script only submits; those that cannot run callbacks here leave it
-** to a descriptor that the script polls. */
+/* Results must not pile up while a script only submits. */
 static void take_in(lua_State *L, struct core *c) {
-    if (c->watched)
-        return;
     if (++c->since_poll >= 32) {
         c->since_poll = 0;
         tine__pool_poll(c->p);
