@@ -13,6 +13,7 @@ local root
 do
   local pool = tine.pool(1)
   local worker = pool:submit(function() return tine.worker.pid end):result()
+  pool:submit(os.execute, "sleep 0.05"):result() -- a thread that has slept once keeps the descriptor it slept on
   root = processes.stat(processes.stat(worker).parent).parent
   pool:shutdown()
 end
