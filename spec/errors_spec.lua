@@ -45,7 +45,13 @@ describe("an error of tine", function()
 
   it("is each future's own", function()
     local own <close> = tine.pool { workers = 1 }
-    local futures = { own:submit(function() os.exit(4) end), own:submit(math.abs, 1), own:submit(math.abs, 2) }
+    local wait, open = require "spec.support.gate"()
+    local function crash()
+      wait()
+      os.exit(4)
+    end
+    local futures = { own:submit(crash), own:submit(math.abs, 1), own:submit(math.abs, 2) }
+    open()
     local seen = {}
     for _, f in ipairs(futures) do
       local err = f:exception()

@@ -44,7 +44,7 @@ local function check_blame(err, id)
 end
 
 -- An outcome must be the right value, or a failure of a kind that the mode allows. Gives its kind.
-function account.check(mode, id, expected, ok, value, ...)
+function account.check(mode, id, expected, ok, value)
     if ok then
         if value ~= expected then
             fail("task %d gave %s instead of %s", id, value, expected)
