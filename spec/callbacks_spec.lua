@@ -1,5 +1,6 @@
 -- Done callbacks: order, once, where, and what errors in them do.
 local tine = require "tine"
+local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
 
 describe("done callbacks", function()
@@ -131,14 +132,14 @@ describe("done callbacks", function()
 
   it("never run in submit, not even when it waits", function()
     local own <close> = tine.pool { workers = 1, max_pending = 1 }
-    local n, submitting, wrong = 0, false, 0
+    local n, now, wrong = 0, {}, 0
     for i = 1, 20 do
-      submitting = true
+      now.submitting = true
       local f = own:submit(math.abs, i)
-      submitting = false
+      now.submitting = false
       f:add_done_callback(function()
         n = n + 1
-        if submitting then wrong = wrong + 1 end
+        if now.submitting then wrong = wrong + 1 end
       end)
     end
     own:submit(math.abs, 1):result()
@@ -151,12 +152,16 @@ describe("done callbacks", function()
     local own <close> = tine.pool { workers = 1, max_pending = 1 }
     local fd, n = own:fileno(), 0
     assert.is_false(posix.readable(fd, 0))
-    own:submit(math.abs, 1):add_done_callback(function() n = n + 1 end)
+    local hold, release = gate()
+    own:submit(hold):add_done_callback(function() n = n + 1 end)
+    release()
     assert.is_true(posix.readable(fd, 20))
     own:dispatch()
     assert.equal(1, n)
     assert.is_false(posix.readable(fd, 0))
-    own:submit(math.abs, 2):add_done_callback(function() n = n + 1 end)
+    local wait, open = gate()
+    own:submit(wait):add_done_callback(function() n = n + 1 end)
+    open()
     own:submit(math.abs, 3) -- waits for the one before, and runs no callback
     assert.equal(1, n)
     assert.is_true(posix.readable(fd, 0))
