@@ -99,12 +99,28 @@ local function median(program, measure)
   return values[(#values + 1) // 2]
 end
 
--- What the machine is, and how busy it was with other things.
+-- Ticks that the processors have spent so far: busy, and in all.
+local function ticks()
+  local busy, all, n = 0, 0, 0
+  for field in output("head -1 /proc/stat"):gmatch "%d+" do
+    n = n + 1
+    all = all + field
+    if n ~= 4 and n ~= 5 then busy = busy + field end -- idle, waiting for input
+  end
+  return busy, all
+end
+
+-- The share of the processors that other programs take, watched for a second.
+local function foreign()
+  local busy, all = ticks()
+  os.execute "sleep 1"
+  local busy_now, all_now = ticks()
+  return (busy_now - busy) / (all_now - all)
+end
+
 local function machine()
   local model = output("grep -m1 'model name' /proc/cpuinfo"):match ":%s*(.-)%s*\n" or "?"
-  local load = output("cat /proc/loadavg"):match "^%S+"
-  return ("%s, %d processors, %s, load before the run %s"):format(
-    model, tonumber(output "nproc"), output("uname -sr"):match "[^\n]+", load)
+  return ("%s, %d processors, %s"):format(model, tonumber(output "nproc"), output("uname -sr"):match "[^\n]+")
 end
 
 local function versions()
@@ -137,8 +153,9 @@ local function line(what, unit, measure, against)
     judge(value / other, against, ratio_text))
 end
 
-local before = machine()
+local busiest = 0
 for round = 1, rounds do
+  busiest = math.max(busiest, foreign())
   for _, program in ipairs(PROGRAMS) do
     io.stderr:write(("\rround %d of %d: %s%s"):format(round, rounds, program.name, (" "):rep(12)))
     run(program)
@@ -146,7 +163,7 @@ for round = 1, rounds do
 end
 io.stderr:write "\r\27[K"
 
-print(("Medians of %d rounds. %s"):format(rounds, before))
+print(("Medians of %d rounds. %s; other programs took up to %.0f %% of it"):format(rounds, machine(), busiest * 100))
 print(versions())
 print()
 print(FORMAT:format("", "tine", "beside", "", "ratio", "goal", ""))
