@@ -50,7 +50,8 @@ static double fork_once(volatile double *running) {
 
 static double measure_fork(void) {
     enum { N = 51 };
-    double times[N], *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    double times[N],
+        *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     for (int i = 0; i < N; i++)
         times[i] = fork_once(shared);
     return median(times, N);

@@ -28,11 +28,11 @@ struct local {
     struct heap *heap;
     int control; /* -1: the fork server is gone */
     int bell;    /* eventfd of the waiter's bell */
- struct root_watch *watch;
+    struct root_watch *watch;
     char packet[MESSAGE_MAX]; /* what the manager is just receiving */
-    unsigned top;         /* no worker above this id was ever started */
-    unsigned workers;     /* the highest id */
-    struct lane *lanes[]; /* by worker id; NULL: none */
+    unsigned top;             /* no worker above this id was ever started */
+    unsigned workers;         /* the highest id */
+    struct lane *lanes[];     /* by worker id; NULL: none */
 };
 
 static struct local *self(struct backend *b) {

@@ -24,37 +24,37 @@
 #include <unistd.h>
 
 /* name, result, parameters: a new call is added here and nowhere else (base/sys.c expands it) */
-#define TINE__SYS_CALLS(X)                                                                         \
-    X(malloc, void *, (size_t size), (size))                                                       \
-    X(calloc, void *, (size_t n, size_t size), (n, size))                                          \
-    X(realloc, void *, (void *p, size_t size), (p, size))                                          \
-    X(memfd_create, int, (const char *name, unsigned flags), (name, flags))                        \
-    X(ftruncate, int, (int fd, off_t size), (fd, size))                                            \
-    X(mmap, void *, (void *at, size_t n, int prot, int flags, int fd, off_t off),                  \
-      (at, n, prot, flags, fd, off))                                                               \
-    X(madvise, int, (void *at, size_t n, int advice), (at, n, advice))                             \
-    X(fstat, int, (int fd, struct stat *st), (fd, st))                                             \
-    X(fcntl, int, (int fd, int command, long arg), (fd, command, arg))                             \
-    X(eventfd, int, (unsigned count, int flags), (count, flags))                                   \
-    X(socketpair, int, (int domain, int type, int protocol, int *fds),                             \
-      (domain, type, protocol, fds))                                                               \
-    X(sendmsg, ssize_t, (int fd, const struct msghdr *m, int flags), (fd, m, flags))               \
-    X(recvmsg, ssize_t, (int fd, struct msghdr * m, int flags), (fd, m, flags))                    \
-    X(fork, pid_t, (void), ())                                                                     \
-    X(pidfd_open, int, (pid_t pid, unsigned flags), (pid, flags))                                  \
-    X(signalfd, int, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))                 \
-    X(open, int, (const char *path, int flags), (path, flags))                                     \
-    X(epoll_create1, int, (int flags), (flags))                                                    \
-    X(epoll_ctl, int, (int epoll, int what, int fd, struct epoll_event *event),                    \
-      (epoll, what, fd, event))                                                                    \
-    X(dup3, int, (int from, int to, int flags), (from, to, flags))                                 \
-    X(close_range, int, (unsigned first, unsigned last, int flags), (first, last, flags))          \
-    X(posix_spawn, int,                                                                            \
-      (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                   \
-       const posix_spawnattr_t *attr, char *const argv[], char *const envp[]),                     \
-      (pid, path, actions, attr, argv, envp))                                                      \
-    X(thread_create, int,                                                                          \
-      (pthread_t * t, const pthread_attr_t *attr, void *(*run)(void *), void *arg),                \
+#define TINE__SYS_CALLS(X) \
+    X(malloc, void *, (size_t size), (size)) \
+    X(calloc, void *, (size_t n, size_t size), (n, size)) \
+    X(realloc, void *, (void *p, size_t size), (p, size)) \
+    X(memfd_create, int, (const char *name, unsigned flags), (name, flags)) \
+    X(ftruncate, int, (int fd, off_t size), (fd, size)) \
+    X(mmap, void *, (void *at, size_t n, int prot, int flags, int fd, off_t off), \
+      (at, n, prot, flags, fd, off)) \
+    X(madvise, int, (void *at, size_t n, int advice), (at, n, advice)) \
+    X(fstat, int, (int fd, struct stat *st), (fd, st)) \
+    X(fcntl, int, (int fd, int command, long arg), (fd, command, arg)) \
+    X(eventfd, int, (unsigned count, int flags), (count, flags)) \
+    X(socketpair, int, (int domain, int type, int protocol, int *fds), \
+      (domain, type, protocol, fds)) \
+    X(sendmsg, ssize_t, (int fd, const struct msghdr *m, int flags), (fd, m, flags)) \
+    X(recvmsg, ssize_t, (int fd, struct msghdr *m, int flags), (fd, m, flags)) \
+    X(fork, pid_t, (void), ()) \
+    X(pidfd_open, int, (pid_t pid, unsigned flags), (pid, flags)) \
+    X(signalfd, int, (int fd, const sigset_t *mask, int flags), (fd, mask, flags)) \
+    X(open, int, (const char *path, int flags), (path, flags)) \
+    X(epoll_create1, int, (int flags), (flags)) \
+    X(epoll_ctl, int, (int epoll, int what, int fd, struct epoll_event *event), \
+      (epoll, what, fd, event)) \
+    X(dup3, int, (int from, int to, int flags), (from, to, flags)) \
+    X(close_range, int, (unsigned first, unsigned last, int flags), (first, last, flags)) \
+    X(posix_spawn, int, \
+      (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions, \
+       const posix_spawnattr_t *attr, char *const argv[], char *const envp[]), \
+      (pid, path, actions, attr, argv, envp)) \
+    X(thread_create, int, \
+      (pthread_t * t, const pthread_attr_t *attr, void *(*run)(void *), void *arg), \
       (t, attr, run, arg))
 
 struct tine__sys {

@@ -56,11 +56,11 @@ enum record_kind {
 struct record {
     uint32_t length; /* of the payload in the ring, without this head */
     uint16_t kind;
-    uint16_t large;  /* 1: the payload is a struct record_block */
-    uint64_t id;     /* task */
-    uint32_t ref;    /* the submitter's number of the call item */
+    uint16_t large; /* 1: the payload is a struct record_block */
+    uint64_t id;    /* task */
+    uint32_t ref;   /* the submitter's number of the call item */
     uint32_t spare;
-    uint64_t spent;  /* ns from the start of the task to its end */
+    uint64_t spent; /* ns from the start of the task to its end */
 };
 _Static_assert(sizeof(struct record) == 32, "records start at multiples of 32");
 
@@ -84,9 +84,9 @@ struct link {
     uint64_t block; /* submitter: where its payload lies in the heap */
 };
 
-#define LINK_CLOSED                                                                                \
-    (struct link) {                                                                                \
-        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0                                                         \
+#define LINK_CLOSED \
+    (struct link) { \
+        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0 \
     }
 
 /* --- both --- */

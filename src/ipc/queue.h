@@ -77,9 +77,9 @@ struct queue {
     uint64_t from; /* private: no item before this one is READY */
 };
 
-#define QUEUE_CLOSED                                                                               \
-    (struct queue) {                                                                               \
-        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0                                                      \
+#define QUEUE_CLOSED \
+    (struct queue) { \
+        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0 \
     }
 
 /* --- both sides --- */

@@ -15,9 +15,9 @@ struct shm {
     size_t size;
 };
 
-#define SHM_CLOSED                                                                                 \
-    (struct shm) {                                                                                 \
-        -1, NULL, 0                                                                                \
+#define SHM_CLOSED \
+    (struct shm) { \
+        -1, NULL, 0 \
     }
 
 /* Create a file of `size` bytes and map it for reading and writing. 0 or TINE_ESYSTEM. */

@@ -18,9 +18,9 @@ struct wakeup {
     _Atomic unsigned users; /* senders inside tine__wakeup_send just now */
 };
 
-#define WAKEUP_CLOSED                                                                              \
-    (struct wakeup) {                                                                              \
-        -1, 0, 0                                                                                   \
+#define WAKEUP_CLOSED \
+    (struct wakeup) { \
+        -1, 0, 0 \
     }
 
 /* 0 or TINE_ESYSTEM. The eventfd is non-blocking and close-on-exec. */

@@ -52,27 +52,27 @@ struct pool {
     bool gone;              /* it has ended */
     atomic_bool ended;      /* and so has the manager: no lock needed to look */
 
-    struct list pending;     /* items without room in the call queue, in order */
-    struct list done;        /* items with news for their owner */
-    atomic_bool has_done;    /* `done` is not empty: no lock needed to look */
-    struct item **queued;    /* by ref: items in the call queue or with workers */
-    uint32_t *free_refs;     /* a stack */
+    struct list pending;  /* items without room in the call queue, in order */
+    struct list done;     /* items with news for their owner */
+    atomic_bool has_done; /* `done` is not empty: no lock needed to look */
+    struct item **queued; /* by ref: items in the call queue or with workers */
+    uint32_t *free_refs;  /* a stack */
     uint32_t nfree, nrefs;
-    uint64_t open_items;     /* not DONE */
-    uint64_t watched_items;  /* open ones whose owner wants to hear of the end at once */
-    uint64_t timed_items;    /* of them with a run-time limit */
-    uint64_t least_limit;    /* the shortest limit of those, ns */
+    uint64_t open_items;    /* not DONE */
+    uint64_t watched_items; /* open ones whose owner wants to hear of the end at once */
+    uint64_t timed_items;   /* of them with a run-time limit */
+    uint64_t least_limit;   /* the shortest limit of those, ns */
     uint64_t next_id;
-    uint64_t kept;           /* outcomes whose bytes lie in the backend's memory */
+    uint64_t kept; /* outcomes whose bytes lie in the backend's memory */
 
     unsigned workers_max;
-    unsigned live;           /* starting or ready, and not doomed */
-    unsigned present;        /* not NONE */
-    unsigned failed_starts;  /* in a row: workers that died before they took up a task */
-    struct worker *workers;  /* [1 .. workers_max] */
+    unsigned live;          /* starting or ready, and not doomed */
+    unsigned present;       /* not NONE */
+    unsigned failed_starts; /* in a row: workers that died before they took up a task */
+    struct worker *workers; /* [1 .. workers_max] */
     bool replace;
     size_t (*on_done)(struct pool *p);
-    bool retry;              /* something could not be sent: try again soon */
+    bool retry;                             /* something could not be sent: try again soon */
     uint64_t task_limit, max_pending, spin; /* ns, items, ns */
 
     struct {
@@ -82,7 +82,7 @@ struct pool {
     struct list waiters; /* struct wait_entry: threads that sleep */
     unsigned waiting;    /* threads inside tine__wait: they take results in themselves */
     struct origin_node *origins[ORIGIN_BUCKETS];
-    int notify;          /* eventfd of tine__pool_fileno, -1 */
+    int notify; /* eventfd of tine__pool_fileno, -1 */
     struct wakeup wakeup;
     pthread_t manager;
     atomic_bool joined;

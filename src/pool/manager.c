@@ -71,7 +71,8 @@ static uint64_t attend(struct pool *p) {
 
 /* Say what we want to be woken for. False: it has happened meanwhile, look again. */
 static bool arm(struct pool *p) {
-    bool all = p->notify != -1 || p->watched_items > 0 || (p->state == POOL_CLOSING && p->waiting == 0);
+    bool all =
+        p->notify != -1 || p->watched_items > 0 || (p->state == POOL_CLOSING && p->waiting == 0);
     bell_arm(&p->bells.manager, all ? BELL_RESULT : BELL_PRESSURE);
     return !(all ? p->backend->ops->pending(p->backend) : p->backend->ops->pressed(p->backend));
 }

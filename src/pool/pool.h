@@ -37,11 +37,11 @@
 struct pool;
 
 struct pool_options {
-    unsigned workers;    /* at most so many, 1 .. 4095 */
-    uint64_t task_limit; /* ns, 0 none: task_timeout */
+    unsigned workers;     /* at most so many, 1 .. 4095 */
+    uint64_t task_limit;  /* ns, 0 none: task_timeout */
     uint64_t max_pending; /* 0 none */
-    bool spawn, replace; /* start_method = "spawn", on_crash = "replace" */
-    struct boot boot;    /* borrowed for the call */
+    bool spawn, replace;  /* start_method = "spawn", on_crash = "replace" */
+    struct boot boot;     /* borrowed for the call */
     /* NULL, or: called by the manager thread, with no lock held, when there are done items that nobody has
     ** taken (unless there is a fileno). */
     size_t (*on_done)(struct pool *p);
@@ -129,7 +129,7 @@ struct pool_stats {
 void tine__pool_stats(struct pool *p, struct pool_stats *out);
 struct worker_info {
     unsigned id;
-    int pid; /* 0: not known yet */
+    int pid;           /* 0: not known yet */
     const char *state; /* "starting", "idle", "running" */
     uint64_t tasks;
 };

@@ -112,7 +112,9 @@ static void set_result(struct pool *p, struct item *item, uint32_t k, const stru
     enum outcome_state state = r->kind == RECORD_VALUES  ? OUTCOME_VALUES
                                : r->kind == RECORD_ERROR ? OUTCOME_ERROR
                                                          : OUTCOME_FAILED;
-    int code = r->kind == RECORD_ERROR ? TINE_ETASK : r->kind == RECORD_REFUSED ? TINE_ESERIALIZE : 0;
+    int code = r->kind == RECORD_ERROR     ? TINE_ETASK
+               : r->kind == RECORD_REFUSED ? TINE_ESERIALIZE
+                                           : 0;
     if (!r->large) {
         tine__pool_settle_bytes(p, item, k, state, code, r->bytes, r->length);
         return;
@@ -248,7 +250,8 @@ void tine__pool_notify(struct pool *p) {
     for (struct list *n = p->waiters.next; n != &p->waiters; n = n->next) {
         struct wait_entry *entry = LIST_ITEM(n, struct wait_entry, node);
         if (n == p->waiters.next)
-            poke(p->bells.waiter.fd); /* armed or not: who disarmed it may have died before it rang */
+            poke(p->bells.waiter
+                     .fd); /* armed or not: who disarmed it may have died before it rang */
         else
             poke(entry->fd);
     }

@@ -304,8 +304,8 @@ static int place(struct pool *p, struct item *item, struct call_buf *cb) {
     if (room && fits_slot(call) && item->count == 1)
         return put(p, item, cb->b.data) == 0 ? 0 : keep_bytes(call, cb->b.data);
     if (!call->offset) {
-        int err = fits_slot(call) ? keep_bytes(call, cb->b.data)
-                                  : move_to_heap(p, call, cb->b.data);
+        int err =
+            fits_slot(call) ? keep_bytes(call, cb->b.data) : move_to_heap(p, call, cb->b.data);
         if (err)
             return err;
     }
@@ -386,9 +386,8 @@ static size_t argument_start(const struct item *item, uint32_t k) {
 static int cut_payload(struct pool *p, struct item *item, uint32_t k) {
     struct payload *call = &item->call;
     size_t head = call->label + call->function, from = argument_start(item, k);
-    struct payload rest = {.length = head + call->length - from,
-                           .label = call->label,
-                           .function = call->function};
+    struct payload rest = {
+        .length = head + call->length - from, .label = call->label, .function = call->function};
     rest.data = sys.malloc(rest.length);
     if (!rest.data)
         return TINE_ENOMEM;
