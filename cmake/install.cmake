@@ -1,6 +1,12 @@
 # The installed layout (README.md, "Installing"); everything below the prefix can be moved.
 include(CMakePackageConfigHelpers)
 
+# where programs with the static library look for tine-helper
+cmake_path(ABSOLUTE_PATH TINE_INSTALL_LUACDIR BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}
+  OUTPUT_VARIABLE helper_dir)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/worker/find_helper.c PROPERTIES
+  COMPILE_DEFINITIONS "TINE_HELPER_DIR=\"${helper_dir}/tine\"")
+
 install(FILES ${lua_files} DESTINATION ${TINE_INSTALL_LUADIR}/tine COMPONENT lua)
 install(TARGETS tine_module LIBRARY DESTINATION ${TINE_INSTALL_LUACDIR}/tine COMPONENT lua)
 install(TARGETS tine_helper RUNTIME DESTINATION ${TINE_INSTALL_LUACDIR}/tine COMPONENT lua)
@@ -12,6 +18,7 @@ if(TINE_INSTALL_LIBRARY)
 
   install(TARGETS tine_program RUNTIME DESTINATION bin)
   install(FILES docs/tine.1 DESTINATION share/man/man1)
+  install(FILES LICENSE DESTINATION share/doc/tine RENAME copyright)
   install(FILES completion/tine.bash DESTINATION share/bash-completion/completions RENAME tine)
   target_include_directories(tine_shared INTERFACE $<INSTALL_INTERFACE:include>)
   target_include_directories(tine_static INTERFACE $<INSTALL_INTERFACE:include>)

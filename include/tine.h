@@ -88,7 +88,7 @@ enum tine_code {
 /* Version of the library that is running: "0.1.0". TINE_VERSION is that of this header. Static. */
 TINE_API const char *tine_version(void);
 
-/* The kind ("timeout", "crashed" ...) and the meaning of a code; for any other number "unknown".
+/* The kind ("timeout", "crashed" ...) and the meaning of a code (0: "ok"); else "unknown".
 ** Static strings. Never block. */
 TINE_API const char *tine_error_kind(int code);
 TINE_API const char *tine_error_text(int code);
@@ -126,10 +126,12 @@ typedef struct tine_options {
     /* The same for TINE_SPAWN (also good with TINE_FORK): "path/to/lib.so:symbol", called with
     ** `arg` NULL. */
     const char *prepare_symbol;
-    const char
-        *initializer; /* Lua source, run once in each worker; if it raises, the pool is broken */
-    const char *
-        preload; /* Lua source, run once before workers are forked, which then start with it done */
+    /* Lua source, run once in each worker before its first task. If it raises, the pool is broken,
+    ** with that cause. NULL: none. */
+    const char *initializer;
+    /* Lua source, run once, before workers are forked, which then start with it done. A failure is
+    ** that of an initializer. NULL: none. */
+    const char *preload;
 } tine_options;
 
 #define TINE_OPTIONS_INIT \

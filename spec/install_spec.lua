@@ -76,42 +76,117 @@ print(tine.version, pool:submit(function(n) return n * n end, 7):result())]])
     if SANITIZED then return pending "the libraries of a sanitizer build need it in the program too" end
 
     setup(function()
+      -- good C and good C++
       file("use.c", [[
 #include <stdio.h>
 #include <tine.h>
 
+int main(int argc, char **argv) {
+    tine_pool *pool;
+    tine_future *future;
+    size_t length = 0;
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_task task = TINE_TASK_INIT;
+    options.start_method = argc > 1 && argv[1][0] == 's' ? TINE_SPAWN : TINE_FORK;
+    task.function = "return ... * 6";
+    task.args = "\x91\x07";
+    task.args_length = 2;
+    if (tine_pool_open(&pool, &options) != 0 || tine_submit(pool, &task, &future) != 0)
+        return 1;
+    tine_future_wait(future, -1);
+    const unsigned char *bytes = (const unsigned char *)tine_future_values(future, &length);
+    printf("%s %s %d %s\n", TINE_VERSION, tine_version(), length == 2 ? bytes[1] : -1,
+           tine_future_message(future));
+    tine_future_free(future);
+    tine_pool_close(pool);
+    return 0;
+}
+]])
+      ok("cp %s/use.c %s/use_cpp.cpp", folder, folder)
+      file("use_lua.c", [[
+#include <lauxlib.h>
+#include <lualib.h>
+#include <tine_lua.h>
+
 int main(void) {
-    return printf("%s %s\n", TINE_VERSION, tine_error_kind(TINE_ECRASHED)) < 0;
+    lua_State *L = luaL_newstate();
+    luaL_openlibs(L);
+    luaL_requiref(L, "tine", luaopen_tine, 1);
+    int failed = luaL_dostring(L, "local pool <close> = tine.pool(1) print(pool:submit(math.abs, -42):result())");
+    lua_close(L);
+    return failed;
 }
 ]])
       file("CMakeLists.txt", [[
 cmake_minimum_required(VERSION 3.18)
-project(use C)
+project(use C CXX)
 find_package(tine 0.1 REQUIRED)
-add_executable(use_shared use.c)
-target_link_libraries(use_shared PRIVATE tine::tine)
-add_executable(use_static use.c)
-target_link_libraries(use_static PRIVATE tine::tine_static)
+foreach(kind shared static)
+  set(library tine::tine)
+  if(kind STREQUAL static)
+    set(library tine::tine_static)
+  endif()
+  foreach(source use.c use_cpp.cpp)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name}_${kind} ${source})
+    target_link_libraries(${name}_${kind} PRIVATE ${library})
+  endforeach()
+endforeach()
+add_executable(use_lua_static use_lua.c)
+target_link_libraries(use_lua_static PRIVATE tine::tine_static)
 ]])
     end)
 
+    local function run(program, ...)
+      local helper = program:find "static" and "TINE_HELPER=%s/lib/lua/5.4/tine/tine-helper " or ": %s; "
+      return outside("sh -c '" .. helper .. "LD_LIBRARY_PATH=%s/lib %s/%s " .. table.concat({ ... }, " ") .. "'",
+        prefix, prefix, folder, program)
+    end
+
     local function runs(program)
-      assert.matches("^%d+%.%d+%.%d+ crashed\n$", outside("LD_LIBRARY_PATH=%s/lib %s/%s", prefix, folder, program))
+      for _, method in ipairs { "fork", "spawn" } do
+        local header, library = run(program, method):match "^(%d+%.%d+%.%d+) (%S+) 42 \n$"
+        assert.is_truthy(header, program .. " with " .. method)
+        assert.equal(header, library)
+      end
     end
 
     it("that find it with pkg-config", function()
-      ok("cd %s && export PKG_CONFIG_PATH=prefix/lib/pkgconfig && "
-        .. "cc -Wall -Werror -o use_pkg use.c $(pkg-config --cflags --libs tine) && "
-        .. "cc -o use_pkg_static use.c $(pkg-config --cflags tine) prefix/lib/libtine.a "
-        .. "$(pkg-config --libs --static tine | sed 's/-ltine//')", folder)
-      runs "use_pkg"
-      runs "use_pkg_static"
+      local build = "cd %s && export PKG_CONFIG_PATH=prefix/lib/pkgconfig && %s -Wall -Wextra -Werror -o %s %s "
+      local static = "$(pkg-config --cflags tine) prefix/lib/libtine.a $(pkg-config --libs --static tine | sed 's/-ltine//')"
+      for compiler, source in pairs { ["cc -std=c11"] = "use.c", ["c++ -std=c++11"] = "use_cpp.cpp" } do
+        ok(build .. "$(pkg-config --cflags --libs tine)", folder, compiler, "use_pkg", source)
+        runs "use_pkg"
+        -- the program exports Lua's functions, for C modules that tasks require
+        ok(build .. static, folder, compiler, "use_pkg_static", source)
+        runs "use_pkg_static"
+      end
+      ok(build .. static, folder, "cc -std=c11", "use_lua", "use_lua.c")
+      assert.equal("42\n", run "use_lua")
     end)
 
     it("that find it with find_package", function()
       ok("cd %s && cmake -S . -B use -DCMAKE_PREFIX_PATH=%s && cmake --build use", folder, prefix)
-      runs "use/use_shared"
-      runs "use/use_static"
+      for _, name in ipairs { "use", "use_cpp" } do
+        runs("use/" .. name .. "_shared")
+        runs("use/" .. name .. "_static")
+      end
+      assert.equal("42\n", run "use/use_lua_static")
+    end)
+
+    it("with a soname", function()
+      local text = ok("readelf -d %s/lib/libtine.so", prefix)
+      assert.matches("SONAME[^\n]*%[libtine%.so%.0%]", text)
+      assert.matches("libtine%.so%.0%.%d+%.%d+\n$", ok("readlink -f %s/lib/libtine.so", prefix))
+      assert.is_nil(text:find "RPATH" or text:find "RUNPATH")
+    end)
+
+    it("with no other symbols than its own in the static library", function()
+      local wrong = {}
+      for name in ok("nm -P -g --defined-only %s/lib/libtine.a", prefix):gmatch "\n(%S+) %u " do
+        if not name:find "^tine_" and not name:find "^luaopen_tine" then wrong[#wrong + 1] = name end
+      end
+      assert.same({}, wrong)
     end)
   end)
 end)

@@ -2,6 +2,8 @@
 
 const char *tine_error_kind(int code) {
     switch (code) {
+    case TINE_OK:
+        return "ok";
 #define KIND(name, value, kind, text) \
     case name: \
         return kind;
@@ -14,6 +16,8 @@ const char *tine_error_kind(int code) {
 
 const char *tine_error_text(int code) {
     switch (code) {
+    case TINE_OK:
+        return "no error";
 #define TEXT(name, value, kind, text) \
     case name: \
         return text;

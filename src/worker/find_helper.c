@@ -33,7 +33,8 @@ void tine__find_helper_note(void) {
 }
 
 static bool is_there(char path[HELPER_PATH], const char *dir, const char *below) {
-    int n = snprintf(path, HELPER_PATH, "%s/%s", dir, below);
+    int n = *below == '/' ? snprintf(path, HELPER_PATH, "%s", below)
+                          : snprintf(path, HELPER_PATH, "%s/%s", dir, below);
     return n < HELPER_PATH && access(path, X_OK) == 0;
 }
 
@@ -43,6 +44,10 @@ int tine__find_helper(char path[HELPER_PATH]) {
         "../lib/lua/5.4/tine/tine-helper", /* from P/bin and P/lib */
         "lua/5.4/tine/tine-helper",        /* from P/lib */
     };
+    const char *named =
+        secure_getenv("TINE_HELPER"); /* a program that is linked statically needs it */
+    if (named && is_there(path, ".", named))
+        return 0;
     tine__find_helper_note();
     for (size_t i = 0; *directory && i < sizeof below / sizeof *below; i++)
         if (is_there(path, directory, below[i]))

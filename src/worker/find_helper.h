@@ -1,4 +1,5 @@
-/* Where tine-helper is: beside the library that this code is in, wherever that was installed. */
+/* Where tine-helper is: beside the library that this code is in, wherever that was installed; where it was
+** meant to be installed; or what the environment variable TINE_HELPER says, which comes first. */
 #ifndef TINE_WORKER_FIND_HELPER_H
 #define TINE_WORKER_FIND_HELPER_H
 

@@ -8,6 +8,7 @@ static void test_codes(void) {
     CHECK(strcmp(tine_error_kind(TINE_ECRASHED), "crashed") == 0);
     CHECK(strcmp(tine_error_text(TINE_EFORKED), "used in a forked child of its owner") == 0);
     CHECK(strcmp(tine_error_kind(-999), "unknown") == 0);
+    CHECK(strcmp(tine_error_kind(0), "ok") == 0);
     CHECK(tine_cpu_count() >= 1);
     OK(tine_prepare());
     OK(tine_prepare());
