@@ -31,6 +31,9 @@ function M.tine()
   return os.getenv "TINE_PROGRAM" or error "TINE_PROGRAM is not set: run specs with scripts/env"
 end
 
+-- Whether this spec, and what it starts, is run by the host program.
+function M.lua_is_tine() return LUA == M.tine() end
+
 local function temporary(text)
   local name = os.tmpname()
   local file = assert(io.open(name, "wb"))
