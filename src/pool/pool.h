@@ -142,7 +142,8 @@ uint64_t tine__pool_unfinished(struct pool *p);
 /* True in a forked child of the process that opened it. */
 bool tine__pool_is_forked(const struct pool *p);
 /* A descriptor that is readable while tine__pool_take_done may have something (level: emptied by
-** take_done). Made at the first call; the pool closes it. TINE_ESYSTEM, TINE_EFORKED. */
+** take_done). Made at the first call; the pool closes it. TINE_ESYSTEM, TINE_EFORKED, TINE_ESHUTDOWN: it
+** has ended and was joined. */
 int tine__pool_fileno(struct pool *p);
 
 /* The label of task k: given one, or `name (file:line) #id`. Writes at most `size` bytes with the NUL;

@@ -317,6 +317,10 @@ int tine__pool_fileno(struct pool *p) {
     if (tine__pool_is_forked(p))
         return TINE_EFORKED;
     pthread_mutex_lock(&p->lock);
+    if (p->joined) { /* nobody would close it any more */
+        pthread_mutex_unlock(&p->lock);
+        return TINE_ESHUTDOWN;
+    }
     if (p->notify == -1) {
         p->notify = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (p->notify != -1 && !list_empty(&p->done))
