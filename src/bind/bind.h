@@ -66,6 +66,7 @@ enum kept {
 struct state {
     struct list cores; /* not joined yet */
     struct list news;  /* items that the pools have released and that are still to be dealt with */
+    struct list late;  /* while closing: futures whose outcomes are freed at the end */
     lua_State *main;
     unsigned generation; /* of the process: in a forked child all pools are dead */
     unsigned ncores;
@@ -73,7 +74,8 @@ struct state {
     unsigned depth;            /* callbacks running inside each other */
     uint32_t free_slot, slots; /* of the anchors: a free one holds the number of the next */
     uint32_t serial;           /* last mark given to futures by a look for duplicates */
-    bool closed;               /* lua_close has begun */
+    bool closing;              /* lua_close has begun: new userdata get no __gc */
+    bool closed;               /* and nothing works any more */
     struct closer *closer;     /* anchored in KEPT_CLOSER */
     unsigned filenos;          /* cores that have one (fileno.c) */
 };
@@ -350,6 +352,8 @@ struct watch;
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
 /* --- map.c --- */
+/* A chunk's item has been released. */
+void tine__chunk_released(struct item *item);
 /* The pool has news of this item, a chunk's. Does not allocate. */
 void tine__chunk_news(struct item *item);
 

@@ -49,7 +49,7 @@ struct chunk {
     struct map *map;   /* NULL: collected, or closed */
     struct list node;  /* in map->chunks */
     struct list fresh; /* in map->news */
-    struct pool *sent;
+    bool collected;    /* its __gc has run: at lua_close that may be before it is done */
     lua_Integer serial;
     uint32_t next; /* unordered: the first task that was not taken */
     struct item item;
@@ -108,16 +108,26 @@ void tine__chunk_news(struct item *item) {
         list_push(&m->news, &c->fresh);
 }
 
-/* At lua_close a chunk may be in the pool's hands still: what it gets then is lost with it. */
+static void free_outcomes(struct chunk *c) {
+    for (uint32_t k = 0; k < c->item.count; k++)
+        tine__outcome_free(&c->outcomes[k]);
+}
+
 int tine__chunk_gc(lua_State *L) {
     struct chunk *c = lua_touserdata(L, 1);
     list_remove(&c->node);
     list_remove(&c->fresh);
     c->map = NULL;
-    if (c->item.released)
-        for (uint32_t k = 0; k < c->item.count; k++)
-            tine__outcome_free(&c->outcomes[k]);
+    c->collected = true;
+    if (!c->anchor.slot)
+        free_outcomes(c);
     return 0;
+}
+
+void tine__chunk_released(struct item *item) {
+    struct chunk *c = (struct chunk *)((char *)item - offsetof(struct chunk, item));
+    if (c->collected)
+        free_outcomes(c);
 }
 
 /* --- reading and sending --- */

@@ -69,7 +69,8 @@ static bool outcome_failed(const struct outcome *o) {
 ** come here too: so look again. */
 static void future_released(lua_State *L, struct future *f) {
     int idx = lua_gettop(L);
-    if (tine__outcome_owns(&f->outcome)) {
+    struct state *S = state_of(L);
+    if (!S->closing && tine__outcome_owns(&f->outcome)) {
         struct outcome empty = {0};
         struct outcome *box = tine__box(L, &empty);
         if (f->done)
@@ -81,6 +82,8 @@ static void future_released(lua_State *L, struct future *f) {
     f->done = true;
     f->failed = outcome_failed(&f->outcome);
     list_remove(&f->item.node);
+    if (S->closing)
+        list_push(&S->late, &f->item.node);
     tine__unanchor(L, &f->anchor);
     tine__future_ended(L, f, idx);
 }
@@ -91,6 +94,7 @@ static void item_released(lua_State *L, struct item *item) {
     if (a->kind == ANCHOR_CHUNK) {
         list_remove(&item->node);
         tine__unanchor(L, a);
+        tine__chunk_released(item);
     } else {
         struct future *f = (struct future *)((char *)a - offsetof(struct future, anchor));
         lua_rawgeti(L, UP(UP_ANCHORS), a->slot);
@@ -204,18 +208,27 @@ void tine__closer_renew(lua_State *L) {
     S->closer = closer;
 }
 
+/* Futures are still there while finalizers run, whether or not anybody refers to them. */
+static void free_late(struct state *S) {
+    struct list *node;
+    while ((node = list_pop(&S->late)))
+        tine__outcome_free(&LIST_ITEM(node, struct item, node)->outcomes[0]);
+}
+
 /* lua_close: let all tasks finish, then give everything back. An interrupt ends them at once. */
 int tine__state_gc(lua_State *L) {
     struct state *S = state_of(L);
     struct closer *closer = lua_touserdata(L, 1);
     if (!closer->live)
         return 0;
+    S->closing = true;
     tine__state_check(L, S);
     each_core(S, close_core);
     while (push_kept(L, KEPT_WAITER), lua_pcall(L, 0, 0, 0) != LUA_OK) {
         each_core(S, kill_core);
         lua_pop(L, 1);
     }
+    free_late(S);
     closer->live = false;
     S->closed = true;
     return 0;

@@ -47,7 +47,7 @@ static int decode_protected(lua_State *L, struct core *c, struct outcome *o) {
     int top = lua_gettop(L);
     d.bytes = tine__outcome_bytes(o, &d.len);
     if (!d.bytes) {
-        lua_pushliteral(L, "not enough memory");
+        lua_pushliteral(L, "its bytes are gone: the Lua state is being closed");
         return -1;
     }
     luaL_checkstack(L, 4, "too many values");
