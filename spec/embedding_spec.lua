@@ -35,7 +35,8 @@ describe("docs/embedding.md", function()
         local following = blocks[i + 1]
         assert.equal("text", following and following.info)
         markdown.write(folder, "program." .. block.info, block.text)
-        local compiled = markdown.run(folder, ("%s -Werror -I%s/include program.%s -o program -L%s/lib -ltine %s -Wl,-rpath,%s/lib")
+        local compiled = markdown.run(folder,
+          ("%s -Werror -I%s/include program.%s -o program -L%s/lib -ltine %s -Wl,-rpath,%s/lib")
           :format(compiler, quote(root), block.info, quote(build), flags, quote(build)))
         assert(compiled.code == 0, compiled.err)
         local got = markdown.run(folder, "./program")
@@ -67,8 +68,10 @@ describe("the public headers", function()
 
     it(header .. " are good C11, C++11 and C++20 by themselves", function()
       local name = os.tmpname()
-      for _, compiler in ipairs { "cc -x c -std=c11 -pedantic", "c++ -x c++ -std=c++11 -pedantic", "c++ -x c++ -std=c++20" } do
-        local s = shell.run(("echo '#include \"%s\"' > %s && %s -Wall -Wextra -Werror -fsyntax-only -I%s/include $(pkg-config --cflags lua5.4) %s")
+      local compilers = { "cc -x c -std=c11 -pedantic", "c++ -x c++ -std=c++11 -pedantic", "c++ -x c++ -std=c++20" }
+      for _, compiler in ipairs(compilers) do
+        local s = shell.run(("echo '#include \"%s\"' > %s && %s -Wall -Wextra -Werror -fsyntax-only "
+          .. "-I%s/include $(pkg-config --cflags lua5.4) %s")
           :format(header, name, compiler, quote(root), name))
         assert(s.code == 0, s.err)
       end

@@ -153,7 +153,8 @@ target_link_libraries(use_lua_static PRIVATE tine::tine_static)
 
     it("that find it with pkg-config", function()
       local build = "cd %s && export PKG_CONFIG_PATH=prefix/lib/pkgconfig && %s -Wall -Wextra -Werror -o %s %s "
-      local static = "$(pkg-config --cflags tine) prefix/lib/libtine.a $(pkg-config --libs --static tine | sed 's/-ltine//')"
+      local static = "$(pkg-config --cflags tine) prefix/lib/libtine.a "
+        .. "$(pkg-config --libs --static tine | sed 's/-ltine//')"
       for compiler, source in pairs { ["cc -std=c11"] = "use.c", ["c++ -std=c++11"] = "use_cpp.cpp" } do
         ok(build .. "$(pkg-config --cflags --libs tine)", folder, compiler, "use_pkg", source)
         runs "use_pkg"

@@ -34,8 +34,9 @@ static void every_code_has_a_name(void) {
     CHECK(!strcmp(tine_error_kind(TINE_ECRASHED), "crashed"));
     CHECK(!strcmp(tine_error_kind(TINE_ENOMEM), "system"));
     CHECK(!strcmp(tine_error_text(TINE_ETIMEOUT), "the time allowed has passed"));
-    CHECK(!strcmp(tine_error_kind(0), "unknown"));
-    CHECK(!strcmp(tine_error_text(-1000), "unknown"));
+    CHECK(!strcmp(tine_error_kind(TINE_OK), "ok"));
+    CHECK(!strcmp(tine_error_kind(-1000), "unknown"));
+    CHECK(!strcmp(tine_error_text(-1000), tine_error_text(1)));
 }
 
 #ifdef TINE_FAULTS
