@@ -39,7 +39,7 @@ bool tine__write_struct(void *given, size_t least, void *ours, size_t size) {
 
 /* --- options --- */
 
-/* Zero or more, and no NaN; so many nanoseconds, `most` when that is more than the clock can tell. */
+/* Zero or more, and no NaN; so many nanoseconds, `most` when the clock cannot tell so many. */
 static bool to_ns(double seconds, uint64_t most, uint64_t *ns) {
     if (!(seconds >= 0))
         return false;

@@ -352,8 +352,14 @@ static void test_cancel(void) {
 
 static void test_crash(int on_crash, int code) {
     tine_pool *pool = open_pool(1, on_crash);
-    tine_future *f = submit_task(pool, TINE_SOURCE, "os.exit(3)", "suicide", 0),
-                *g = submit(pool, "return 1", 0);
+    char gate[] = "/tmp/tine-test-XXXXXX", opened[64], crash_source[256];
+    CHECK(close(mkstemp(gate)) == 0);
+    snprintf(opened, sizeof opened, "%s.open", gate);
+    snprintf(crash_source, sizeof crash_source, "repeat local f = io.open('%s') until f os.exit(3)",
+             opened);
+    tine_future *f = submit_task(pool, TINE_SOURCE, crash_source, "suicide", 0);
+    tine_future *g = submit(pool, "return 1", 0);
+    OK(rename(gate, opened)); /* let it crash: both are submitted */
     tine_blame blame = {.size = sizeof blame};
     CHECK(tine_future_blame(f, &blame) == TINE_EINVALID || tine_future_code(f) != TINE_EAGAIN);
     OK(tine_future_wait(f, -1));
@@ -380,6 +386,7 @@ static void test_crash(int on_crash, int code) {
         CHECK(*tine_pool_message(pool) == '\0');
         CHECK_EQ(tine_pool_wait(pool, -1), TINE_EINVALID); /* it is open */
     }
+    unlink(opened);
     tine_future_free(f);
     tine_future_free(g);
     tine_pool_close(pool);
