@@ -1,4 +1,4 @@
-/* The file mode mask of this process, looked at without changing it: the program may have threads. */
+/* The file mode mask of this process, read without changing it: the program may have threads. */
 #ifndef TINE_BASE_UMASK_H
 #define TINE_BASE_UMASK_H
 

@@ -1,4 +1,4 @@
-/* For programs that embed: worker states with the modules that are compiled in; functions as bytes. */
+/* For programs that embed: worker states with the compiled-in modules, and functions as bytes. */
 #include <pthread.h>
 #include "bind/bind.h"
 #include "bind/embed.h"

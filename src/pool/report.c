@@ -23,7 +23,7 @@ int tine_future_code(tine_future *f) {
     return err ? err : f->outcome.code;
 }
 
-/* The result segment: values, or [error, traceback] of the task or of what broke the pool; or NULL. */
+/* The result segment: values, or [error, traceback] of the task or of what broke the pool. */
 static const char *segment_of(const tine_future *f, size_t *length) {
     if (f->outcome.state != OUTCOME_FAILED)
         return tine__outcome_bytes(&f->outcome, length);
