@@ -55,4 +55,42 @@ describe("regressions", function()
         assert.equal(4, err.exit_code)
         assert.matches("starting", err.message)
     end)
+
+    it("the first function of a pool has its name in the label", function()
+        -- the origin was looked for before the index of names existed
+        local pool <close> = tine.pool(1)
+        assert.matches("math%.abs #1", tostring(pool:submit(math.abs, 1)))
+    end)
+
+    it("a failed preload is always the cause", function()
+        -- the fork server ended with messages of ours unread: the reset that this leaves hid its last words
+        for _ = 1, 30 do
+            local pool <close> = tine.pool {
+                workers = 1,
+                preload = function()
+                    error("no data", 0)
+                end,
+            }
+            local ok, future = pcall(pool.submit, pool, math.abs, 1)
+            local err = ok and future:exception() or future
+            assert.equal("broken", err.kind)
+            assert.equal("no data", err.cause)
+        end
+    end)
+
+    it("a task that is seen to run is counted as running", function()
+        -- `state` looked at the queue, `stats` at what the worker had said, a moment later
+        local pool = tine.pool(1)
+        local future = pool:submit(function()
+            while true do
+            end
+        end)
+        repeat until future:running()
+        local stats, workers = pool:stats(), pool:workers()
+        pool:kill_workers()
+        pool:shutdown()
+        assert.equal(1, stats.running)
+        assert.equal(0, stats.pending)
+        assert.equal(1, #workers)
+    end)
 end)

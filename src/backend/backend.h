@@ -29,6 +29,7 @@ struct result_item {
     enum record_kind kind;
     uint64_t id;  /* task */
     uint32_t ref; /* the pool's number for the call item */
+    int error; /* an errno: the answer is there, but its bytes cannot be had */
     const char *bytes;
     uint64_t length;
     bool large; /* the bytes lie in a block that can be kept instead of copied */
@@ -74,6 +75,8 @@ struct backend_ops {
     /* Take an item back: true, it never runs. */
     bool (*withdraw)(struct backend *b, uint64_t seq);
     bool (*taken)(struct backend *b, uint64_t seq);
+    /* Who has taken it has said so in `running` since. */
+    bool (*freed)(struct backend *b, uint64_t seq);
 
     /* What a worker runs: see ipc/link.h. */
     enum run_state (*running)(struct backend *b, unsigned id, uint64_t *task, uint64_t *started);

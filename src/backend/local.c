@@ -129,6 +129,10 @@ static bool local_taken(struct backend *b, uint64_t seq) {
     return tine__queue_state(&self(b)->queue, seq) != SLOT_READY;
 }
 
+static bool local_freed(struct backend *b, uint64_t seq) {
+    return tine__queue_state(&self(b)->queue, seq) == SLOT_FREE;
+}
+
 static enum run_state local_running(struct backend *b, unsigned id, uint64_t *task,
                                     uint64_t *started) {
     struct lane *lane = lane_of(self(b), id);
@@ -184,10 +188,11 @@ static void collect_lane(struct lane *lane, unsigned id, const struct backend_si
         int err = tine__link_peek(&lane->link, &head, &r.bytes, &r.length);
         if (err == TINE_EAGAIN)
             return;
-        if (err) {
+        if (err && err != TINE_ESYSTEM) {
             rubbish(lane, id, sink);
             return;
         }
+        r.error = err ? errno : 0; /* no memory to map the block: that task's answer is lost */
         r.kind = head.kind;
         r.id = head.id;
         r.ref = head.ref;
@@ -197,7 +202,7 @@ static void collect_lane(struct lane *lane, unsigned id, const struct backend_si
         bool sense = sink->result(sink->arg, &r, &keep);
         if (keep)
             lane->refs++;
-        else if (r.large)
+        else if (r.large && !r.error)
             tine__heap_release(lane->link.heap, r.offset);
         tine__link_next(&lane->link);
         if (!sense)
@@ -327,6 +332,7 @@ static const struct backend_ops local_ops = {
     .want_low = local_want_low,
     .withdraw = local_withdraw,
     .taken = local_taken,
+    .freed = local_freed,
     .running = local_running,
     .condemn = local_condemn,
     .stop = local_stop,

@@ -88,10 +88,13 @@ ssize_t tine__control_receive(int fd, void *data, size_t size, int *fds, int *nf
     struct msghdr m = {
         .msg_iov = &v, .msg_iovlen = 1, .msg_control = &a, .msg_controllen = sizeof a};
     int room = nfds ? *nfds : 0;
+    int resets = 0;
     ssize_t n;
+    /* A peer that closed with messages of ours unread leaves a reset, reported once and before what it
+    ** had said itself, which must be heard first. */
     do
         n = sys.recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (n == -1 && errno == EINTR);
+    while (n == -1 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
     int kept = n == -1 ? 0 : collect_fds(&m, fds, room < CONTROL_FDS ? room : CONTROL_FDS);
     if (n != -1 && m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         /* Half a message is none: it was longer than agreed, or we have no descriptors left. */

@@ -25,6 +25,12 @@ static bool not_started(struct pool *p, struct item *item) {
     return item->state == ITEM_PENDING || withdraw(p, item);
 }
 
+bool tine__item_is_taken(struct pool *p, struct item *item) {
+    if (item->state == ITEM_QUEUED && !item->taken)
+        item->taken = p->backend->ops->taken(p->backend, item->seq);
+    return item->state == ITEM_QUEUED && item->taken;
+}
+
 enum task_state tine__task_state(struct pool *p, struct item *item, uint32_t k) {
     if (outcome_settled(&item->outcomes[k]))
         return TASK_SETTLED;
@@ -33,14 +39,10 @@ enum task_state tine__task_state(struct pool *p, struct item *item, uint32_t k) 
     enum task_state state = TASK_PENDING;
     pthread_mutex_lock(&p->lock);
     tine__pool_collect(p);
-    if (outcome_settled(&item->outcomes[k])) {
+    if (outcome_settled(&item->outcomes[k]))
         state = TASK_SETTLED;
-    } else if (item->state == ITEM_QUEUED) {
-        if (!item->taken)
-            item->taken = p->backend->ops->taken(p->backend, item->seq);
-        if (item->taken)
-            state = TASK_RUNNING;
-    }
+    else if (tine__item_is_taken(p, item))
+        state = TASK_RUNNING;
     pthread_mutex_unlock(&p->lock);
     return state;
 }

@@ -113,11 +113,37 @@ static void go_on_after(struct pool *p, struct item *item, uint32_t k) {
         tine__pool_requeue(p, item, k + 1);
 }
 
+/* Is it a task of the item that some worker is at, or has just finished? */
+static bool in_good_hands(struct pool *p, const struct item *item) {
+    uint64_t id, started;
+    for (unsigned w = 1; w <= p->workers_max; w++)
+        if (p->workers[w].state != WORKER_NONE &&
+            p->backend->ops->running(p->backend, w, &id, &started) != RUN_IDLE &&
+            id - item->id < item->count)
+            return true;
+    return false;
+}
+
+/* A worker that scribbled over its answers took those with it that lay behind the rubbish: items which
+** somebody has taken, which nobody is at, and which no answer settles. In this order, so that none is
+** mistaken: a worker says what it runs before it frees the slot, and answers before it says no more. */
+static void settle_lost(struct pool *p, struct failure *f) {
+    for (uint32_t ref = 0; ref < p->nrefs; ref++) {
+        struct item *item = p->queued[ref];
+        if (!item || !p->backend->ops->freed(p->backend, item->seq) || in_good_hands(p, item))
+            continue;
+        tine__pool_collect(p);
+        if (p->queued[ref] == item)
+            tine__pool_settle_rest(p, item, item->first, TINE_ECRASHED, f);
+    }
+}
+
 /* `item` NULL: it had none. Task k may have its answer already: then it died between two tasks of a chunk
 ** and nobody is to blame. */
 static void crashed(struct pool *p, unsigned worker, int pid, int status, struct item *item,
                     uint32_t k) {
     bool unborn = p->workers[worker].state == WORKER_STARTING;
+    bool rubbish = p->workers[worker].rubbish;
     bool useless = !item && p->workers[worker].tasks == 0;
     struct item *culprit = item && !outcome_settled(&item->outcomes[k]) ? item : NULL;
     p->stats.workers_lost++;
@@ -127,14 +153,14 @@ static void crashed(struct pool *p, unsigned worker, int pid, int status, struct
         tine__pool_break(p, death_failure(TINE_EBROKEN, worker, pid, status, unborn, culprit, k));
         return;
     }
-    if (!item)
-        return;
-    if (culprit) {
-        struct failure *f = death_failure(TINE_ECRASHED, worker, pid, status, false, item, k);
+    struct failure *f = death_failure(TINE_ECRASHED, worker, pid, status, unborn, culprit, k);
+    if (culprit)
         tine__pool_settle_failed(p, item, k, TINE_ECRASHED, f);
-        tine__failure_unref(f);
-    }
-    go_on_after(p, item, k);
+    if (item)
+        go_on_after(p, item, k);
+    if (rubbish)
+        settle_lost(p, f);
+    tine__failure_unref(f);
 }
 
 static void on_exited(void *arg, unsigned worker, int pid, int status) {

@@ -18,6 +18,7 @@ enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_READY, WORKER_LEAVING }
 struct worker {
     uint8_t state;  /* enum worker_state */
     bool doomed;    /* its task was ended by force: it is being killed */
+    bool rubbish;   /* what it said made no sense: its other answers are lost too */
     bool unkilled;  /* the message that kills it could not be sent yet */
     int pid;        /* 0: not known yet */
     uint64_t tasks; /* answered */
@@ -132,6 +133,8 @@ void tine__pool_doom(struct pool *p, unsigned worker);
 void tine__pool_death_sink(struct pool *p, struct backend_sink *sink);
 
 /* cancel.c */
+/* Has a worker taken it up? */
+bool tine__item_is_taken(struct pool *p, struct item *item);
 void tine__pool_cancel_all(struct pool *p);
 
 /* limits.c */

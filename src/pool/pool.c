@@ -184,15 +184,12 @@ void tine__pool_join(struct pool *p) {
 
 /* --- looking --- */
 
-/* Tasks that workers are in the middle of. */
+/* Items that a worker has taken up: it runs one task of each. */
 static uint64_t count_running(struct pool *p) {
-    uint64_t n = 0, id, started;
-    for (unsigned w = 1; w <= p->workers_max && p->state <= POOL_CLOSING; w++)
-        if (p->workers[w].state != WORKER_NONE && !p->workers[w].doomed &&
-            p->backend->ops->running(p->backend, w, &id, &started) == RUN_RUNNING) {
-            struct item *item = tine__pool_find(p, id);
-            n += item && !outcome_settled(&item->outcomes[id - item->id]);
-        }
+    uint64_t n = 0;
+    for (uint32_t ref = 0; ref < p->nrefs && p->state <= POOL_CLOSING; ref++)
+        if (p->queued[ref])
+            n += tine__item_is_taken(p, p->queued[ref]);
     return n;
 }
 
@@ -219,7 +216,7 @@ static const char *worker_state(struct pool *p, unsigned w) {
     if (p->workers[w].state == WORKER_STARTING)
         return "starting";
     enum run_state run = p->backend->ops->running(p->backend, w, &id, &started);
-    return run == RUN_RUNNING ? "running" : "idle";
+    return run == RUN_IDLE ? "idle" : "running";
 }
 
 static bool knows_pids(const struct pool *p) {

@@ -125,6 +125,17 @@ static void set_result(struct pool *p, struct item *item, uint32_t k, const stru
     settled(p, item, state, code);
 }
 
+static void answer_lost(struct pool *p, struct item *item, uint32_t k,
+                        const struct result_item *r) {
+    struct failure *f = tine__failure_new(TINE_ESYSTEM);
+    if (f) {
+        f->error = r->error;
+        tine__failure_say(f, "the result cannot be read: %s", strerror(r->error));
+    }
+    tine__pool_settle_failed(p, item, k, TINE_ESYSTEM, f);
+    tine__failure_unref(f);
+}
+
 static bool task_result(struct pool *p, const struct result_item *r, bool *keep) {
     uint32_t k;
     struct item *item = item_of(p, r, &k);
@@ -133,7 +144,10 @@ static bool task_result(struct pool *p, const struct result_item *r, bool *keep)
     item->taken = true;
     p->workers[r->worker].tasks++;
     p->failed_starts = 0;
-    set_result(p, item, k, r, keep);
+    if (r->error)
+        answer_lost(p, item, k, r);
+    else
+        set_result(p, item, k, r, keep);
     return true;
 }
 
@@ -200,6 +214,7 @@ static bool on_result(void *arg, const struct result_item *r, bool *keep) {
 static void on_rubbish(void *arg, unsigned worker) {
     /* the death that follows blames the task it runs */
     struct pool *p = arg;
+    p->workers[worker].rubbish = true;
     if (p->backend->ops->kill(p->backend, worker, SIGKILL)) {
         p->workers[worker].unkilled = true;
         p->retry = true;
