@@ -73,32 +73,35 @@ function M.prepare(program)
   require "tine".worker.state.map_function = load_function(program)
 end
 
--- Add what is printed for one line to the list `out`: its values, joined.
-local function add(out, ...)
-  local n, first = select("#", ...), ...
-  if n > 1 then
-    local texts, some = { ... }, false
-    for i = 1, n do
-      some = some or texts[i] ~= nil
-      texts[i] = texts[i] ~= nil and tostring(texts[i]) or ""
-    end
-    first = some and table.concat(texts, "\t") or nil
+-- What is printed for one line: its values, joined; nil for nothing.
+local function joined(...)
+  local first = ...
+  if select("#", ...) <= 1 then
+    return first ~= nil and tostring(first) or nil
   end
-  if first ~= nil then
-    out[#out + 1] = tostring(first)
-    out[#out + 1] = "\n"
+  local texts, some = { ... }, false
+  for i = 1, select("#", ...) do
+    some = some or texts[i] ~= nil
+    texts[i] = texts[i] ~= nil and tostring(texts[i]) or ""
   end
+  return some and table.concat(texts, "\t") or nil
 end
 
--- Call fn with each line of `text` from at.position on. After an error `at` names the line.
+-- Call fn with each line of `text` from at.position on, and add what is printed to `out`. After an
+-- error at.position is behind the line that failed.
 local function call_lines(fn, text, at, out)
-  local find, sub = string.find, string.sub
-  local stop = find(text, "\n", at.position, true)
+  local find, sub, n = string.find, string.sub, #out
+  local start = at.position
+  local stop = find(text, "\n", start, true)
   while stop do
-    local line = sub(text, at.position, stop - 1)
-    at.position, at.number = stop + 1, at.number + 1
-    add(out, fn(line))
-    stop = find(text, "\n", at.position, true)
+    at.position = stop + 1
+    local result = joined(fn(sub(text, start, stop - 1)))
+    if result then
+      n = n + 1
+      out[n] = result
+    end
+    start = stop + 1
+    stop = find(text, "\n", start, true)
   end
 end
 
@@ -115,14 +118,19 @@ end
 -- a list of number, message, number, message ..., or nil.
 function M.block(text)
   local fn = require "tine".worker.state.map_function
-  local at, out, failed = { position = 1, number = 0 }, {}, nil
+  local at, out, failed = { position = 1 }, {}, nil
+  local number, counted = 0, 1 -- lines up to that position
   while true do
     local ok, err = pcall(call_lines, fn, text, at, out) -- once for all lines, unless some fail
-    if ok then return table.concat(out), failed end
+    if ok then break end
+    local _, more = text:sub(counted, at.position - 1):gsub("\n", "\n")
+    number, counted = number + more, at.position
     failed = failed or {}
-    failed[#failed + 1] = at.number
+    failed[#failed + 1] = number
     failed[#failed + 1] = message_of(err)
   end
+  out[#out + 1] = "" -- so that the last line has its newline too
+  return table.concat(out, "\n"), failed
 end
 
 --------------------------------------------------------------------------------------------------
