@@ -38,15 +38,15 @@ static struct {
 
 static _Noreturn void end(struct server *s);
 
-/* It reads all the time; when it cannot keep up we wait, and when it is gone we are about to hear. What we
-** cannot say for any other reason it must not miss: then it hears the end of file. */
+/* It reads all the time; when it cannot keep up we wait. What we cannot say it must not miss: then it hears
+** the end of file. */
 static void tell(struct server *s, const struct message *m) {
     struct pollfd p[2] = {{s->fds[OPEN_CONTROL], POLLOUT, 0}, {s->life, POLLIN, 0}};
     int err;
     while ((err = tine__control_send(p[0].fd, m, sizeof *m, NULL, 0)) == TINE_EAGAIN)
         if (poll(p, 2, -1) > 0 && p[1].revents)
             return;
-    if (err == TINE_ESYSTEM && !s->ending)
+    if (err && !s->ending)
         end(s);
 }
 

@@ -6,12 +6,12 @@ local here = arg[0]:gsub("[^/]*$", "")
 local roles = { "host", "root", "server", "worker" }
 local names = {}
 for line in io.lines(here .. "../../src/base/sys.h") do
-    names[#names + 1] = line:match("^    X%((%w+),")
+    names[#names + 1] = line:match("^    X%(([%w_]+),")
 end
 
 local cases, failures, struck = 0, 0, 0
 local function run(fault, clean)
-    local p = assert(io.popen(string.format("TINE_FAULT=%s timeout -k 5 60 '%s' '%sfault_case.lua' fork 2>&1",
+    local p = assert(io.popen(string.format("TINE_FAULT='%s' timeout -k 5 60 '%s' '%sfault_case.lua' fork 2>&1",
         fault, program, here)))
     local output = p:read("a"):gsub("%s+$", "")
     local ok, _, code = p:close()
@@ -26,7 +26,7 @@ local function run(fault, clean)
     return output
 end
 
-local clean = run("host/none", "")
+local clean = run("", "")
 print("without faults: " .. clean)
 for _, role in ipairs(roles) do
     for _, name in ipairs(names) do
