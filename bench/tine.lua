@@ -5,10 +5,10 @@
 -- Times are in seconds, memory in bytes, rates per second. Peers in bench/peers print the same measures.
 local lfs = require "lfs"
 local processes = require "spec.support.processes"
-local system = require "system"
+local nap = require "nap"
 local tine = require "tine"
 
-local now = system.monotime
+local now = nap.now
 
 local NOOPS = 200000
 local ROUND_TRIPS = 5000
@@ -42,7 +42,7 @@ end
 
 local function hold()
   local start = now()
-  system.sleep(HOLD)
+  nap.sleep(HOLD)
   return now() - start, tine.worker.pid
 end
 
@@ -145,7 +145,7 @@ local function replacement(repeats)
   local function whoami() return tine.worker.pid end
   for i = 1, repeats do
     local pid = pool:submit(whoami):result()
-    system.sleep(0.02)
+    nap.sleep(0.02)
     local start = now()
     shell:write(("kill -KILL %d\n"):format(pid))
     while true do
@@ -257,9 +257,9 @@ function groups.idle()
   warm(pool, 2)
   local pids = processes.family(pool:submit(function() return tine.worker.pid end):result())
   pids[#pids + 1] = processes.self()
-  system.sleep(0.2)
+  nap.sleep(0.2)
   local before = switches(pids)
-  system.sleep(2)
+  nap.sleep(2)
   report("idle_wakeups", (switches(pids) - before) / 2)
 end
 
