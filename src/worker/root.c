@@ -29,10 +29,12 @@ struct root_watch {
 **   lock       for all below; held over a fork by anybody (see before_fork)
 **   forked     our end of the forked root's socket; -1: none
 **   executed   the same of the executed helper
+**   lines      what lives as long as this process where there are no pidfds
 **   handlers   the pthread_atfork handlers are there
 */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int forked = -1, executed = -1;
+static int lines[2] = {-1, -1};
 static bool handlers;
 static atomic_uint generation;
 static struct list watches = {&watches, &watches};
@@ -58,6 +60,8 @@ static void after_fork_child(void) {
     atomic_fetch_add(&generation, 1);
     tine__close(&forked);
     tine__close(&executed);
+    tine__close(&lines[0]);
+    tine__close(&lines[1]);
     for (struct list *n = watches.next; n != &watches; n = n->next) {
         struct root_watch *w = LIST_ITEM(n, struct root_watch, node);
         w->close(w->arg);
@@ -114,6 +118,7 @@ static int add_handlers(void) {
 struct gift {
     int ends[2]; /* of its socket: ours, its */
     int life;    /* pidfd of this process */
+    int *line;   /* without pidfds: the other end of `life`, in `lines` */
 };
 
 static void gift_close(struct gift *g) {
@@ -135,10 +140,28 @@ static int move_up(int *fd) {
     return 0;
 }
 
-static int gift_make(struct gift *g) {
-    *g = (struct gift){{-1, -1}, -1};
+/* A descriptor that is readable when this process has died. Where there are no pidfds (a sandbox, an
+** emulator) it is one end of a pair whose other end stays here. */
+static int open_life(struct gift *g) {
     g->life = sys.pidfd_open(getpid(), 0);
-    if (g->life == -1)
+    if (g->life != -1)
+        return 0;
+    if (errno != ENOSYS && errno != EPERM)
+        return TINE_ESYSTEM;
+    int ends[2];
+    int err = tine__control_pair(ends);
+    if (!err) {
+        g->life = ends[0];
+        tine__close(g->line);
+        *g->line = ends[1];
+        err = move_up(g->line);
+    }
+    return err;
+}
+
+static int gift_make(struct gift *g, int *line) {
+    *g = (struct gift){{-1, -1}, -1, line};
+    if (open_life(g))
         return TINE_ESYSTEM;
     int err = tine__control_pair(g->ends);
     if (!err)
@@ -191,7 +214,7 @@ static int fork_between(const struct gift *g) {
 
 static int fork_root(void) {
     struct gift g;
-    int err = gift_make(&g);
+    int err = gift_make(&g, &lines[0]);
     if (!err)
         err = fork_between(&g);
     if (!err) {
@@ -235,7 +258,7 @@ static int execute_root(void) {
     int err = tine__find_helper(path);
     if (err)
         return err;
-    err = gift_make(&g);
+    err = gift_make(&g, &lines[1]);
     if (!err)
         err = spawn_helper(path, &g);
     if (!err) {
