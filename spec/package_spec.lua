@@ -33,7 +33,8 @@ describe("a package", function()
 
   -- Plain lua5.4 finds the module below `prefix`, from an empty folder.
   local function works(prefix)
-    assert.equal("3\n3\n", ok("cd %s/empty && env -u LUA_INIT LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua' "
+    assert.equal("3\n3\n", ok("cd %s/empty && env -u LUA_INIT "
+        .. "LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua' "
       .. "LUA_CPATH='%s/lib/lua/5.4/?.so' lua5.4 ../script.lua", folder, prefix, prefix, prefix))
   end
 
@@ -43,7 +44,8 @@ describe("a package", function()
     ok("mkdir -p %s/empty", folder)
     file("script.lua", script)
     -- a copy of what belongs to the checkout, so that nothing is written into it
-    ok("mkdir %s/checkout && cd %s && cp -r CMakeLists.txt CHANGELOG.md LICENSE README.md *.rockspec cmake completion docs "
+    ok("mkdir %s/checkout && cd %s && cp -r CMakeLists.txt CHANGELOG.md LICENSE README.md "
+        .. "*.rockspec cmake completion docs "
       .. "include lua src %s/checkout", folder, quote(root), folder)
   end)
 
@@ -59,7 +61,8 @@ describe("a package", function()
 
   it("is made by cpack, installs, and leaves nothing when it goes", function()
     if not (has "cpack" and has "dpkg") then return pending "cpack or dpkg is not installed" end
-    ok("cd %s && cmake -S checkout -B build -DTINE_TESTS=OFF && cmake --build build -j 2 && cd build && cpack -G DEB", folder)
+    ok("cd %s && cmake -S checkout -B build -DTINE_TESTS=OFF && cmake --build build -j 2 && cd "
+        .. "build && cpack -G DEB", folder)
     local deb = ok("ls %s/build/*.deb", folder):match "%S+"
     assert.matches("Depends: .*libc6.*liblua5.4%-0.*libmsgpack", ok("dpkg -I %s", deb))
     ok("mkdir -p %s/system/var/lib/dpkg/updates %s/system/var/lib/dpkg/info && touch %s/system/var/lib/dpkg/status",

@@ -29,7 +29,7 @@ struct result_item {
     enum record_kind kind;
     uint64_t id;  /* task */
     uint32_t ref; /* the pool's number for the call item */
-    int error; /* an errno: the answer is there, but its bytes cannot be had */
+    int error;    /* an errno: the answer is there, but its bytes cannot be had */
     const char *bytes;
     uint64_t length;
     bool large; /* the bytes lie in a block that can be kept instead of copied */
