@@ -59,28 +59,26 @@ static void set_integer(lua_State *L, const char *field, lua_Integer value) {
     lua_setfield(L, -2, field);
 }
 
+static void push_formatted(lua_State *L, int code, const char *format, va_list args) {
+    int error = code == TINE_ENOMEM ? ENOMEM : code == TINE_ESYSTEM ? errno : 0;
+    lua_pushvfstring(L, format, args);
+    make(L, code);
+    if (error)
+        set_integer(L, "errno", error);
+}
+
 void tine__error_push(lua_State *L, int code, const char *format, ...) {
-    int error = errno;
     va_list args;
     va_start(args, format);
-    lua_pushvfstring(L, format, args);
+    push_formatted(L, code, format, args);
     va_end(args);
-    make(L, code);
-    if (code == TINE_ESYSTEM && error)
-        set_integer(L, "errno", error);
-    if (code == TINE_ENOMEM)
-        set_integer(L, "errno", ENOMEM);
 }
 
 int tine__error(lua_State *L, int code, const char *format, ...) {
-    int error = errno;
     va_list args;
     va_start(args, format);
-    lua_pushvfstring(L, format, args);
+    push_formatted(L, code, format, args);
     va_end(args);
-    make(L, code);
-    if (code == TINE_ESYSTEM && error)
-        set_integer(L, "errno", error);
     return lua_error(L);
 }
 
