@@ -139,6 +139,11 @@ int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, stru
 /* Append a result segment with `n` values. On failure as above. */
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out);
 
+/* The same for values that are nil, booleans, numbers or strings, without a codec: it never raises and
+** allocates nothing in Lua, so it needs no protected call. False, and nothing appended: some value is none
+** of these, or there is no memory. */
+bool tine__encode_scalars(lua_State *L, int first, int n, struct buf *out);
+
 /* Length of the segment that starts at `p`, checked against the `len` bytes there are; 0 when it is
 ** not whole. */
 size_t tine__segment_length(const char *p, size_t len);

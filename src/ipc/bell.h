@@ -37,6 +37,8 @@ static inline void bell_disarm(struct bell *b) {
 
 /* By a worker, after the work is published: wake the sleeper if it asked for events of this level. */
 void tine__bell_ring(struct bell *b, enum bell_level level);
+/* The same for two bells at once. */
+void tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level);
 /* By the sleeper: empty the eventfd. */
 void tine__bell_clear(int fd);
 

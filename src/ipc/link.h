@@ -59,8 +59,7 @@ struct record {
     uint16_t large; /* 1: the payload is a struct record_block */
     uint64_t id;    /* task */
     uint32_t ref;   /* the submitter's number of the call item */
-    uint32_t spare;
-    uint64_t spent; /* ns from the start of the task to its end */
+    uint32_t spare[3];
 };
 _Static_assert(sizeof(struct record) == 32, "records start at multiples of 32");
 

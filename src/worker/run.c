@@ -136,7 +136,11 @@ static enum record_kind run(lua_State *L, const struct run_call *call, struct bu
     KILL_POINT("encoding");
     if (status != LUA_OK)
         return failed(L, status, out);
-    return encode(L, encode_values, lua_gettop(L) - HANDLER, RECORD_VALUES, out);
+    int n = lua_gettop(L) - HANDLER;
+    out->len = 0;
+    if (tine__encode_scalars(L, HANDLER + 1, n, out))
+        return RECORD_VALUES;
+    return encode(L, encode_values, n, RECORD_VALUES, out);
 }
 
 enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out) {

@@ -20,7 +20,6 @@ struct shm_channel {
     uint64_t spin;
     uint64_t seq;           /* of the item in hand */
     struct queue_slot slot; /* our copy of it: the place in the queue is free again */
-    uint64_t since;         /* when the running task was begun */
     struct buf reply;
     uint64_t block; /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
     char bytes[LINK_INLINE];
@@ -33,8 +32,7 @@ static struct shm_channel *self(struct channel *ch) {
 /* --- bells --- */
 
 static void ring(struct shm_channel *c, enum bell_level level) {
-    tine__bell_ring(&c->waiter, level);
-    tine__bell_ring(&c->manager, level);
+    tine__bell_ring_both(&c->waiter, &c->manager, level);
 }
 
 static void ring_hard(void *arg) {
@@ -100,7 +98,6 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
         tine__queue_free(&c->queue, c->worker, c->seq);
         if (tine__queue_is_low(&c->queue))
             ring(c, BELL_PRESSURE);
-        c->since = tine__now();
     }
     return err;
 }
@@ -159,9 +156,6 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     int err = tine__link_finish(&c->link, r.id);
     if (err)
         return err;
-    uint64_t now = tine__now();
-    r.spent = now - c->since;
-    c->since = now; /* of the chunk's next task */
     write_record(c, &r);
     ring(c, tine__link_half_full(&c->link) ? BELL_PRESSURE : BELL_RESULT);
     return 0;
