@@ -65,6 +65,20 @@ local function pss(pid)
   end
 end
 
+-- The larger of two workers that have run a task each and loaded no library for it.
+local function idle_pss()
+  local pool <close> = tine.pool { workers = 2 }
+  local function busy()
+    local stop = os.clock() + 0.02
+    repeat until os.clock() > stop
+  end
+  local first, second, most = pool:submit(busy), pool:submit(busy), 0
+  first:result()
+  second:result()
+  for _, worker in ipairs(pool:workers()) do most = math.max(most, pss(worker.pid)) end
+  return most
+end
+
 local function records(count)
   local list = {}
   for i = 1, count do
@@ -181,11 +195,10 @@ function groups.quick()
     report("stop_" .. workers, quantile(stops, 0.5))
   end
 
+  report("pss", idle_pss())
+
   local pool <close> = tine.pool { workers = 2 }
   warm(pool, 2)
-  local most = 0
-  for _, worker in ipairs(pool:workers()) do most = math.max(most, pss(worker.pid)) end
-  report("pss", most)
 
   run_noops(pool, 10000)
   report("noops", NOOPS / timed(run_noops, pool, NOOPS))
