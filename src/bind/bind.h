@@ -66,7 +66,7 @@ enum kept {
 struct state {
     struct list cores; /* not joined yet */
     struct list news;  /* items that the pools have released and that are still to be dealt with */
-    struct list late;  /* while closing: futures whose outcomes are freed at the end */
+    struct list boxes; /* all there are: those made while lua_close runs get no __gc */
     lua_State *main;
     unsigned generation; /* of the process: in a forked child all pools are dead */
     unsigned ncores;
@@ -74,7 +74,6 @@ struct state {
     unsigned depth;            /* callbacks running inside each other */
     uint32_t free_slot, slots; /* of the anchors: a free one holds the number of the next */
     uint32_t serial;           /* last mark given to futures by a look for duplicates */
-    bool closing;              /* lua_close has begun: new userdata get no __gc */
     bool closed;               /* and nothing works any more */
     struct closer *closer;     /* anchored in KEPT_CLOSER */
     unsigned filenos;          /* cores that have one (fileno.c) */

@@ -31,7 +31,7 @@ static void push_state(lua_State *L) {
     memset(S, 0, sizeof *S);
     list_init(&S->cores);
     list_init(&S->news);
-    list_init(&S->late);
+    list_init(&S->boxes);
     S->due_first = 1;
     S->generation = tine__root_generation();
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);

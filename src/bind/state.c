@@ -34,16 +34,24 @@ void tine__unanchor(lua_State *L, struct anchor *a) {
 
 /* --- boxes --- */
 
+struct box {
+    struct outcome outcome;
+    struct list node; /* in state.boxes */
+};
+
 struct outcome *tine__box(lua_State *L, struct outcome *o) {
-    struct outcome *box = lua_newuserdatauv(L, sizeof *box, 0);
-    memcpy(box, o, sizeof *box);
+    struct box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    box->outcome = *o;
     push_kept(L, KEPT_BOX);
     lua_setmetatable(L, -2);
-    return box;
+    list_push(&state_of(L)->boxes, &box->node);
+    return &box->outcome;
 }
 
 int tine__box_gc(lua_State *L) {
-    tine__outcome_free(lua_touserdata(L, 1));
+    struct box *box = lua_touserdata(L, 1);
+    list_remove(&box->node);
+    tine__outcome_free(&box->outcome);
     return 0;
 }
 
@@ -69,8 +77,7 @@ static bool outcome_failed(const struct outcome *o) {
 ** come here too: so look again. */
 static void future_released(lua_State *L, struct future *f) {
     int idx = lua_gettop(L);
-    struct state *S = state_of(L);
-    if (!S->closing && tine__outcome_owns(&f->outcome)) {
+    if (tine__outcome_owns(&f->outcome)) {
         struct outcome empty = {0};
         struct outcome *box = tine__box(L, &empty);
         if (f->done)
@@ -82,8 +89,6 @@ static void future_released(lua_State *L, struct future *f) {
     f->done = true;
     f->failed = outcome_failed(&f->outcome);
     list_remove(&f->item.node);
-    if (S->closing)
-        list_push(&S->late, &f->item.node);
     tine__unanchor(L, &f->anchor);
     tine__future_ended(L, f, idx);
 }
@@ -208,11 +213,11 @@ void tine__closer_renew(lua_State *L) {
     S->closer = closer;
 }
 
-/* Futures are still there while finalizers run, whether or not anybody refers to them. */
-static void free_late(struct state *S) {
+/* Boxes are still there while finalizers run, whether or not anybody refers to them. */
+static void empty_boxes(struct state *S) {
     struct list *node;
-    while ((node = list_pop(&S->late)))
-        tine__outcome_free(&LIST_ITEM(node, struct item, node)->outcomes[0]);
+    while ((node = list_pop(&S->boxes)))
+        tine__outcome_free(&LIST_ITEM(node, struct box, node)->outcome);
 }
 
 /* lua_close: let all tasks finish, then give everything back. An interrupt ends them at once. */
@@ -221,14 +226,13 @@ int tine__state_gc(lua_State *L) {
     struct closer *closer = lua_touserdata(L, 1);
     if (!closer->live)
         return 0;
-    S->closing = true;
     tine__state_check(L, S);
     each_core(S, close_core);
     while (push_kept(L, KEPT_WAITER), lua_pcall(L, 0, 0, 0) != LUA_OK) {
         each_core(S, kill_core);
         lua_pop(L, 1);
     }
-    free_late(S);
+    empty_boxes(S);
     closer->live = false;
     S->closed = true;
     return 0;
