@@ -178,7 +178,6 @@ static int test_codec(lua_State *L) {
     p->store.limit = flag(L, "store", true) ? UINT32_MAX : 0;
     p->here = tine__codec_new(L, &o);
     lua_setiuservalue(L, 2, 1);
-    o.worker = true;
     o.store.put = NULL;
     if (!flag(L, "other", false)) {
         p->worker = tine__codec_new(L, &o);

@@ -44,7 +44,6 @@ struct backend_sink {
     bool (*result)(void *arg, const struct result_item *r, bool *keep);
     /* What came out of the worker's hands is rubbish: it must be killed. */
     void (*rubbish)(void *arg, unsigned worker);
-    void (*up)(void *arg, int pid); /* the fork server serves */
     void (*started)(void *arg, unsigned worker, int pid);
     void (*not_started)(void *arg, unsigned worker, int error);
     /* A worker has ended; its results have been reported before. */

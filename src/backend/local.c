@@ -236,8 +236,7 @@ static void hear(struct local *l, const struct message *m, const char *bytes, si
                  const struct backend_sink *sink) {
     bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
     switch (m->kind) {
-    case MESSAGE_UP:
-        sink->up(sink->arg, m->pid);
+    case MESSAGE_UP: /* that it serves is taken for granted */
         break;
     case MESSAGE_NOFORK:
         sink->failed(sink->arg, m->error, NULL, 0);

@@ -363,7 +363,6 @@ extern const luaL_Reg tine__future_methods[], tine__pool_methods[], tine__pool_m
 int tine__future_tostring(lua_State *L);
 int tine__pool_open_lua(lua_State *L); /* core.open */
 int tine__future_manual(lua_State *L); /* tine.future */
-unsigned tine__cpus(void);
 int tine__cpu_count(lua_State *L);
 int tine__box_gc(lua_State *L);
 int tine__room_gc(lua_State *L);

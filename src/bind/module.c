@@ -164,3 +164,8 @@ TINE_API int luaopen_tine_core(lua_State *L) {
     lua_settop(L, AT_MODULE);
     return 1;
 }
+
+int tine__cpu_count(lua_State *L) {
+    lua_pushinteger(L, tine_cpu_count());
+    return 1;
+}

@@ -318,7 +318,7 @@ int tine__pool_open_lua(lua_State *L) {
     }
     read_options(L, 1, &o);
     if (o.workers == 0)
-        o.workers = tine__cpus();
+        o.workers = tine_cpu_count();
     struct core *c = push_pool(L);
     int core = lua_gettop(L);
     open_pool(L, c, &o);

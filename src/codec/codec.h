@@ -111,8 +111,6 @@ struct codec_store {
 struct codec_options {
     struct codec_store store;
     bool send_globals; /* false: globals = "none" */
-    bool worker;       /* the task's side: named globals come from the call, code ids may be used in
-                       ** results only for code that came by id */
 };
 
 struct codec;

@@ -186,11 +186,6 @@ static void on_exited(void *arg, unsigned worker, int pid, int status) {
 
 /* --- the fork server --- */
 
-static void on_up(void *arg, int pid) {
-    (void)arg;
-    (void)pid;
-}
-
 static void on_started(void *arg, unsigned worker, int pid) {
     struct pool *p = arg;
     p->workers[worker].pid = pid;
@@ -246,7 +241,6 @@ static void on_gone(void *arg) {
 
 void tine__pool_death_sink(struct pool *p, struct backend_sink *sink) {
     tine__pool_result_sink(p, sink);
-    sink->up = on_up;
     sink->started = on_started;
     sink->not_started = on_not_started;
     sink->exited = on_exited;

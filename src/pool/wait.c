@@ -163,7 +163,7 @@ static void count_waiting(struct pool *const *pools, unsigned n, bool more) {
     }
 }
 
-void tine__wait_abandon(void) {
+static void wake_up(void) {
     while (self.n > 0)
         leave(&self.entries[--self.n]);
     if (self.entries != self.few_entries) {
@@ -214,7 +214,7 @@ static int sleep_on(struct pool *const *pools, unsigned n, uint64_t deadline,
                   ? TINE_EAGAIN
                   : poll_until(deadline, listen ? &self.mask : NULL);
     }
-    tine__wait_abandon();
+    wake_up();
     return err;
 }
 

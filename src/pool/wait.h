@@ -11,8 +11,8 @@ struct pool;
 #define WAIT_FOREVER UINT64_MAX
 
 /* Called with all signals blocked, just before the thread sleeps, and after each signal handler that ran: lets the
-** owner notice what a handler has done. Returning true ends the wait at once with TINE_EAGAIN. May not return at all
-** (Lua errors): so no lock is held; the mask must then be put back by the owner with tine__wait_abandon. */
+** owner notice what a handler has done. Returning true ends the wait at once with TINE_EAGAIN. It must return; no
+** lock is held. */
 struct wait_hook {
     bool (*before_sleep)(void *arg); /* may be NULL */
     /* May be NULL: what the thread waits for is there already (asked when a wake-up can no longer be
@@ -27,8 +27,5 @@ struct wait_hook {
 ** 0: look; TINE_ETIMEOUT; TINE_EAGAIN: a signal, or the hook said so; TINE_ESYSTEM. */
 int tine__wait(struct pool *const *pools, unsigned n, uint64_t deadline,
                const struct wait_hook *hook);
-/* When the hook does not return: call this from wherever it ends (restores the signal mask, leaves the
-** pools' waiting lists). Harmless otherwise. */
-void tine__wait_abandon(void);
 
 #endif

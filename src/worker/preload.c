@@ -109,8 +109,7 @@ static int run_preload(struct server *s, struct run *r) {
 
 int tine__server_preload(struct server *s) {
     const struct codec_options options = {.store = {NULL, get_code, NULL, s->heap},
-                                          .send_globals = s->boot.send_globals,
-                                          .worker = true};
+                                          .send_globals = s->boot.send_globals};
     struct run r;
     lua_settop(s->L, 0);
     lua_pushcfunction(s->L, place);

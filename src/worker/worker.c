@@ -132,8 +132,8 @@ static _Noreturn void fail(struct channel *ch) {
 
 static void start(struct worker *w) {
     struct channel *ch = w->loop.channel;
-    const struct codec_options options = {
-        .store = ch->store, .send_globals = w->server->boot.send_globals, .worker = true};
+    const struct codec_options options = {.store = ch->store,
+                                          .send_globals = w->server->boot.send_globals};
     KILL_POINT("starting");
     if (tine__run_open(&w->loop.run, w->server->L, &options))
         tine__process_exit(1);
