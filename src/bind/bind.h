@@ -5,14 +5,17 @@
 ** What a script holds, and what that holds:
 **
 **     pool, view (userdata) -> core (userdata) -> struct pool
-**     future (userdata: item and outcome inside) -> core
+**     future (userdata, its outcome inside) -> metatable -> core
 **
 ** A core is anchored in the state's table of cores until its pool has ended and is joined, so a pool
 ** that nobody refers to any more finishes its tasks; the pool userdata alone has a __gc that says so.
-** While a task is in flight its future is anchored in the state's table of anchors, under the number
-** in its `struct anchor`, and let go when the Lua thread takes it from the pool's done list (tine__reap).
+** While a task is in flight its future has an item of the core's, and is anchored in the state's table of
+** anchors, under the number in its `struct anchor`. Both end when the Lua thread takes the item from the
+** pool's done list (tine__reap): scripts keep futures by the million, and what is in flight is little and
+** stays in the processor's cache.
 **
-** Futures have no __gc, which would cost more than all the rest of a small task. What an outcome holds
+** The futures of a core have a metatable of their own, which holds the core: a user value in each of them
+** would cost more. Futures have no __gc, which would cost more than all the rest of a small task. What an outcome holds
 ** beyond its own bytes goes into a *box*, a userdata with __gc, when the future is reaped.
 **
 ** Every function of the module is a C closure with the same upvalues (enum upvalue): comparing a
@@ -60,7 +63,8 @@ enum kept {
     KEPT_HANDLER,   /* message handler of callbacks */
     KEPT_REPORT,    /* where errors of callbacks go when nobody wants them */
     KEPT_TRACEBACK, /* what it found */
-    KEPT_LAST = KEPT_TRACEBACK
+    KEPT_FREE,      /* state.free */
+    KEPT_LAST = KEPT_FREE
 };
 
 struct state {
@@ -71,12 +75,14 @@ struct state {
     unsigned generation; /* of the process: in a forked child all pools are dead */
     unsigned ncores;
     lua_Integer due_first, due_last;
-    unsigned depth;            /* callbacks running inside each other */
-    uint32_t free_slot, slots; /* of the anchors: a free one holds the number of the next */
-    uint32_t serial;           /* last mark given to futures by a look for duplicates */
-    bool closed;               /* and nothing works any more */
-    struct closer *closer;     /* anchored in KEPT_CLOSER */
-    unsigned filenos;          /* cores that have one (fileno.c) */
+    unsigned depth; /* callbacks running inside each other */
+    uint32_t slots, nfree,
+        room;              /* of the anchors: all, free ones, and for how many there is room in: */
+    uint32_t *free;        /* a stack of their numbers */
+    uint32_t serial;       /* last mark given to futures by a look for duplicates */
+    bool closed;           /* and nothing works any more */
+    struct closer *closer; /* anchored in KEPT_CLOSER */
+    unsigned filenos;      /* cores that have one (fileno.c) */
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -115,7 +121,7 @@ struct room {
 };
 
 /* User values of a core. */
-enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_LAST = CORE_NAME };
+enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_META, CORE_LAST = CORE_META };
 
 struct core {
     struct list node;        /* in state.cores */
@@ -125,8 +131,11 @@ struct core {
     struct failure *reason;  /* why it ended, or NULL */
     struct origin_copy *origins;
     struct codec *codec;
+    const void *meta;  /* of its futures (CORE_META) */
     struct room *room; /* the one in CORE_ROOM */
     bool room_free;
+    struct item *items; /* that are not in flight, to be used again: linked by `owner` */
+    unsigned nitems;
     bool joined;
     bool dropped; /* its handle was collected */
     unsigned workers;
@@ -138,9 +147,9 @@ struct core {
     uint64_t messages; /* calls whose encoding has begun */
 };
 
-/* What has `submit` and `map`: a pool, or a view of one (pool:with). User values: the core; of a view
-** also the pool userdata, so that it lives, and the label. */
-enum { VIEW_CORE = 1, VIEW_POOL, VIEW_LABEL, VIEW_LAST = VIEW_LABEL };
+/* What has `submit` and `map`: a pool, or a view of one (pool:with). User values: the core, and the
+** metatable of its futures; of a view also the pool userdata, so that it lives, and the label. */
+enum { VIEW_CORE = 1, VIEW_META, VIEW_POOL, VIEW_LABEL, VIEW_LAST = VIEW_LABEL };
 struct view {
     struct core *core;
     const char *label;
@@ -167,20 +176,36 @@ void tine__core_close(struct core *c, bool cancel);
 void tine__core_join(lua_State *L, struct core *c);
 void tine__core_retire(struct state *S, struct core *c);
 
-/* Take the core's room (pushed), its buffer empty; give it back. The core is at stack index `core`. */
-struct room *tine__room_take(lua_State *L, struct core *c, int core);
+/* Give the core at stack index `core` its room. */
+void tine__room_make(lua_State *L, struct core *c, int core);
+/* Take the room of the core of the pool or view at `view`, its buffer empty, or while it is taken another
+** one (pushed); give it back. */
+struct room *tine__room_take(lua_State *L, struct core *c, int view);
 void tine__room_put(struct core *c, struct room *r);
 
-/* Hand over what is in `cb`, or a failure to encode it; waits while max_pending are unfinished. The item
-** belongs to the userdata at `idx`, which is anchored. Raises what the pool refuses. */
-void tine__send(lua_State *L, struct core *c, struct item *item, int idx, struct call_buf *cb,
-                uint32_t label, uint32_t function);
-void tine__send_failed(lua_State *L, struct core *c, struct item *item, int idx, int code,
-                       const char *text, size_t len);
+struct anchor;
+/* What an item will be; the rest of it is the pool's. */
+struct draft {
+    struct task_name name; /* the id is given when it is sent */
+    uint32_t count;
+    uint64_t limit;
+    struct outcome *outcomes;
+    struct anchor *anchor; /* of the userdata that they are in, */
+    int idx;               /* which is here */
+};
+/* Hand over what is in `cb`, or a failure to encode it; waits while max_pending are unfinished. From now on
+** the userdata is anchored. Raises what the pool refuses. */
+void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                uint32_t function);
+void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
+                       size_t len);
 /* Append label and function segment (the function at `fn`); *function: bytes of the segment. 0, or a code
 ** with the message pushed. */
-int tine__encode_head(lua_State *L, struct core *c, struct item *item, int fn, struct buf *b,
+int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int fn, struct buf *b,
                       uint32_t *function);
+/* Items that are not in flight: keep one for the next; free all. */
+void tine__item_put(struct core *c, struct item *item);
+void tine__items_free(struct core *c);
 /* The value at `arg` may be a task: else an argument error. */
 void tine__check_task(lua_State *L, int arg);
 /* Raise why a pool that has ended takes nothing. */
@@ -190,8 +215,9 @@ int tine__submit(lua_State *L); /* pool:submit */
 /* --- what is in flight --- */
 
 enum anchor_kind { ANCHOR_FUTURE, ANCHOR_CHUNK };
-struct anchor {    /* item->owner */
-    uint32_t slot; /* 0: not anchored */
+struct anchor {        /* item->owner */
+    struct item *item; /* NULL: not in flight */
+    uint32_t slot;     /* 0: not anchored */
     uint8_t kind;
 };
 
@@ -199,6 +225,9 @@ struct anchor {    /* item->owner */
 void tine__anchor(lua_State *L, struct anchor *a, int idx);
 /* Let it go. */
 void tine__unanchor(lua_State *L, struct anchor *a);
+
+/* What was in flight is no more: its item is the core's again. Allocates nothing. */
+void tine__landed(lua_State *L, struct anchor *a, struct core *c);
 
 /* Take in what has ended in all pools of the state: no callbacks run. */
 void tine__reap(lua_State *L);
@@ -212,7 +241,7 @@ struct outcome *tine__box(lua_State *L, struct outcome *o);
 
 /* User values of a future. EXTRAS: nil; the label, a string; a watch; or a table of all that
 ** (extras.c). VALUE: what it ended with, once decoded (enum cache), or before that the box. */
-enum { FUTURE_CORE = 1, FUTURE_EXTRAS, FUTURE_VALUE, FUTURE_LAST = FUTURE_VALUE };
+enum { FUTURE_EXTRAS = 1, FUTURE_VALUE, FUTURE_LAST = FUTURE_VALUE };
 
 enum phase { /* of a manual future */
              PHASE_PENDING,
@@ -228,24 +257,35 @@ enum cache {
     CACHE_ERROR   /* {error, traceback} */
 };
 
-struct future {
+struct future { /* there may be millions of them: see that it stays small */
     struct anchor anchor;
+    const void *meta;    /* its metatable */
     struct core *core;   /* NULL: a manual one */
     struct outcome *box; /* the outcome in the box in FUTURE_VALUE */
+    struct outcome outcome;
+    uint64_t id;                       /* these make its name */
+    const struct codec_origin *origin; /* lives as long as the core */
+    const char *label;                 /* in FUTURE_EXTRAS */
+    uint32_t label_len;
     uint32_t mark;
     int nvalues;
-    uint8_t phase; /* of a manual one: enum phase */
-    uint8_t cache;
-    uint8_t extras; /* enum extra: what there is in FUTURE_EXTRAS */
-    bool done;      /* reaped: the Lua thread knows that it has ended */
-    bool failed;    /* done, and neither finished nor cancelled */
-    bool due;       /* it is in the list of futures with due callbacks */
-    struct item item;
-    struct outcome outcome;
+    uint8_t phase : 3;  /* of a manual one: enum phase */
+    uint8_t cache : 2;  /* enum cache */
+    uint8_t extras : 2; /* enum extra: what there is in FUTURE_EXTRAS */
+    bool done : 1;      /* reaped: the Lua thread knows that it has ended */
+    bool failed : 1;    /* done, and neither finished nor cancelled */
+    bool due : 1;       /* it is in the list of futures with due callbacks */
 };
 
-/* Push a new future of this view (NULL: a manual one) whose core is at stack index `core`. */
-struct future *tine__future_new(lua_State *L, struct view *v, int core);
+/* Push a new future of the pool or view at `view`, or a manual one. */
+struct future *tine__future_new(lua_State *L, struct view *v, int view);
+struct future *tine__future_new_manual(lua_State *L);
+/* Push a metatable for the futures of the core at `core`. */
+void tine__future_push_meta(lua_State *L, int core);
+static inline struct task_name future_name(const struct future *f) {
+    return (struct task_name){
+        .id = f->id, .origin = f->origin, .label = f->label, .label_len = f->label_len};
+}
 struct future *tine__check_future(lua_State *L, int arg);
 /* NULL when the value at idx is none. */
 struct future *tine__to_future(lua_State *L, int idx);
@@ -325,10 +365,10 @@ int tine__error(lua_State *L, int code, const char *format, ...);
 int tine__refused(lua_State *L, struct core *c, int code);
 /* Push an error object for a failure; TINE_E... of it or of `code`. */
 void tine__error_failure(lua_State *L, struct core *c, int code, const struct failure *f);
-/* Set `task` of the error object on top: that of task k of the item; label at `label` (0: none). */
-void tine__error_set_task(lua_State *L, const struct item *item, uint32_t k);
+/* Set `task` of the error object on top: task k of what has this name. */
+void tine__error_set_task(lua_State *L, const struct task_name *name, uint32_t k);
 /* Push the label of task k. */
-const char *tine__label_push(lua_State *L, const struct item *item, uint32_t k);
+const char *tine__label_push(lua_State *L, const struct task_name *name, uint32_t k);
 /* Remember what is to be shown beside the error on top if nobody catches it. */
 void tine__error_note(lua_State *L, int label, int traceback);
 /* Make the metatable of error objects known to this state; pushed. */
@@ -339,11 +379,14 @@ int tine__kind(lua_State *L); /* tine.kind */
 /* --- values.c: what outcomes hold --- */
 
 /* Push the values of an outcome (VALUES); their number, or -1 with an error object pushed. The outcome is freed. */
-int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
+int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const struct task_name *name,
                       uint32_t k);
+/* The same if they are so few and small that nothing needs to be allocated, and looking again costs less
+** than keeping them; else -1. */
+int tine__scalars_push(lua_State *L, const struct outcome *o);
 /* Push error and traceback of an outcome that is not VALUES. The outcome is freed. */
-void tine__failure_push(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
-                        uint32_t k);
+void tine__failure_push(lua_State *L, struct core *c, struct outcome *o,
+                        const struct task_name *name, uint32_t k);
 
 /* --- watch.c --- */
 struct watch;
@@ -352,7 +395,7 @@ void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
 /* --- map.c --- */
 /* A chunk's item has been released. */
-void tine__chunk_released(struct item *item);
+void tine__chunk_released(lua_State *L, struct anchor *a);
 /* The pool has news of this item, a chunk's. Does not allocate. */
 void tine__chunk_news(struct item *item);
 

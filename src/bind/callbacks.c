@@ -24,9 +24,11 @@ static int push_reporter(lua_State *L, struct future *f, int idx) {
         lua_pushnil(L);
         return LUA_TNIL;
     }
-    lua_getiuservalue(L, idx, FUTURE_CORE);
+    lua_getmetatable(L, idx);
+    lua_rawgeti(L, -1, 1);
     int type = lua_getiuservalue(L, -1, CORE_ON_ERROR);
-    lua_remove(L, -2);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
     return type;
 }
 

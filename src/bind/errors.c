@@ -84,14 +84,14 @@ int tine__error(lua_State *L, int code, const char *format, ...) {
 
 /* --- tasks --- */
 
-const char *tine__label_push(lua_State *L, const struct item *item, uint32_t k) {
+const char *tine__label_push(lua_State *L, const struct task_name *name, uint32_t k) {
     char room[256];
-    size_t n = tine__task_label(item, k, room, sizeof room);
+    size_t n = tine__task_label(name, k, room, sizeof room);
     if (n < sizeof room)
         return lua_pushlstring(L, room, n);
     luaL_Buffer b;
     char *at = luaL_buffinitsize(L, &b, n + 1);
-    tine__task_label(item, k, at, n + 1);
+    tine__task_label(name, k, at, n + 1);
     luaL_pushresultsize(&b, n);
     return lua_tostring(L, -1);
 }
@@ -105,13 +105,13 @@ static void set_place(lua_State *L, const char *source, int line) {
         set_integer(L, "line", line);
 }
 
-void tine__error_set_task(lua_State *L, const struct item *item, uint32_t k) {
+void tine__error_set_task(lua_State *L, const struct task_name *name, uint32_t k) {
     lua_createtable(L, 0, 4);
-    set_integer(L, "id", (lua_Integer)(item->id + k));
-    tine__label_push(L, item, k);
+    set_integer(L, "id", (lua_Integer)(name->id + k));
+    tine__label_push(L, name, k);
     lua_setfield(L, -2, "label");
-    if (item->origin)
-        set_place(L, item->origin->source, item->origin->line);
+    if (name->origin)
+        set_place(L, name->origin->source, name->origin->line);
     lua_setfield(L, -2, "task");
 }
 

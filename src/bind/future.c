@@ -1,41 +1,54 @@
 /* Futures: their methods, for those of a pool and (where both have one) manual ones. */
+#include <string.h>
 #include "bind/bind.h"
 
 /* --- making and checking --- */
 
-struct future *tine__future_new(lua_State *L, struct view *v, int core) {
-    core = v ? lua_absindex(L, core) : 0;
+/* Push a future, still without its metatable. */
+static struct future *new_future(lua_State *L, struct core *c) {
     struct future *f = lua_newuserdatauv(L, sizeof *f, FUTURE_LAST);
-    f->anchor = (struct anchor){0, ANCHOR_FUTURE};
-    f->core = v ? v->core : NULL;
-    f->box = NULL;
-    f->mark = 0;
-    f->nvalues = 0;
-    f->phase = PHASE_PENDING;
-    f->cache = CACHE_NONE;
-    f->extras = EXTRA_NONE;
-    f->done = f->failed = f->due = false;
-    f->outcome.state = OUTCOME_NONE;
-    f->outcome.storage = 0;
-    f->outcome.spare = 0;
-    f->item = (struct item){.count = 1, .outcomes = &f->outcome, .owner = &f->anchor};
-    lua_pushvalue(L, UP(UP_FUTURE));
-    lua_setmetatable(L, -2);
-    if (v) {
-        f->item.limit = v->limit;
-        f->item.label = v->label;
-        f->item.label_len = (uint32_t)v->label_len;
-        lua_pushvalue(L, core);
-        lua_setiuservalue(L, -2, FUTURE_CORE);
-    }
+    memset(f, 0, sizeof *f);
+    f->anchor.kind = ANCHOR_FUTURE;
+    f->core = c;
     return f;
 }
 
+struct future *tine__future_new(lua_State *L, struct view *v, int view) {
+    struct future *f = new_future(L, v->core);
+    f->meta = v->core->meta;
+    f->label = v->label;
+    f->label_len = (uint32_t)v->label_len;
+    lua_getiuservalue(L, view, VIEW_META);
+    lua_setmetatable(L, -2);
+    return f;
+}
+
+struct future *tine__future_new_manual(lua_State *L) {
+    struct future *f = new_future(L, NULL);
+    f->meta = lua_topointer(L, UP(UP_FUTURE));
+    lua_pushvalue(L, UP(UP_FUTURE));
+    lua_setmetatable(L, -2);
+    return f;
+}
+
+/* All that is in the metatable of manual futures, and at 1 the core. */
+void tine__future_push_meta(lua_State *L, int core) {
+    lua_createtable(L, 1, 4);
+    for (lua_pushnil(L); lua_next(L, UP(UP_FUTURE));) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_pushvalue(L, core);
+    lua_rawseti(L, -2, 1);
+}
+
+/* The size first: a foreign userdata of this size is looked into, but only for a pointer to compare. */
 struct future *tine__to_future(lua_State *L, int idx) {
-    void *f = lua_touserdata(L, idx);
-    if (!f || !lua_getmetatable(L, idx))
+    struct future *f = lua_touserdata(L, idx);
+    if (!f || lua_rawlen(L, idx) != sizeof *f || !lua_getmetatable(L, idx))
         return NULL;
-    bool same = lua_rawequal(L, -1, UP(UP_FUTURE));
+    bool same = lua_topointer(L, -1) == f->meta;
     lua_pop(L, 1);
     return same ? f : NULL;
 }
@@ -53,7 +66,8 @@ const char *tine__future_label(lua_State *L, struct future *f, int idx) {
     (void)idx;
     if (!f->core)
         return lua_pushliteral(L, "manual future");
-    return tine__label_push(L, &f->item, 0);
+    const struct task_name name = future_name(f);
+    return tine__label_push(L, &name, 0);
 }
 
 /* --- how it stands --- */
@@ -84,7 +98,7 @@ static bool is_running(struct future *f) {
         return false;
     if (!f->core)
         return f->phase == PHASE_RUNNING;
-    return f->core->p && tine__task_state(f->core->p, &f->item, 0) == TASK_RUNNING;
+    return f->core->p && tine__task_state(f->core->p, f->anchor.item, 0) == TASK_RUNNING;
 }
 
 static const char *state_name(struct future *f) {
@@ -135,8 +149,10 @@ int tine__future_await(lua_State *L, struct future *f, uint64_t deadline) {
 static void push_timeout(lua_State *L, struct future *f, int idx) {
     const char *label = tine__future_label(L, f, idx);
     tine__error_push(L, TINE_ETIMEOUT, "%s has not finished in the time allowed", label);
-    if (f->core)
-        tine__error_set_task(L, &f->item, 0);
+    if (f->core) {
+        const struct task_name name = future_name(f);
+        tine__error_set_task(L, &name, 0);
+    }
     lua_remove(L, -2);
 }
 
@@ -167,12 +183,13 @@ static void keep_error(lua_State *L, struct future *f, int idx) {
 }
 
 static void decode_outcome(lua_State *L, struct future *f, int idx, struct outcome *o) {
+    const struct task_name name = future_name(f);
     int n = -1;
     if (o->state == OUTCOME_VALUES) {
-        if ((n = tine__values_push(L, f->core, o, &f->item, 0)) < 0)
+        if ((n = tine__values_push(L, f->core, o, &name, 0)) < 0)
             lua_pushliteral(L, "");
     } else {
-        tine__failure_push(L, f->core, o, &f->item, 0);
+        tine__failure_push(L, f->core, o, &name, 0);
     }
     if (f->cache != CACHE_NONE)
         return; /* a decode function has asked for this very result */
@@ -230,10 +247,18 @@ static int raise_error(lua_State *L, struct future *f, int idx) {
     return lua_error(L);
 }
 
+/* Push the values of a future that is done if they need not be kept; their number, or -1. */
+static int scalars(lua_State *L, const struct future *f) {
+    return f->cache == CACHE_NONE ? tine__scalars_push(L, &f->outcome) : -1;
+}
+
 static int future_result(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     if (tine__future_await(L, f, tine__check_deadline(L, 2)))
         return push_timeout(L, f, 1), lua_error(L);
+    int n = scalars(L, f);
+    if (n >= 0)
+        return n;
     tine__future_decode(L, f, 1);
     return f->cache == CACHE_VALUES ? push_values(L, f, 1) : raise_error(L, f, 1);
 }
@@ -288,7 +313,7 @@ static int future_cancel(lua_State *L) {
     if (!f->core)
         return manual_cancel(L, f);
     if (!has_ended(f) && f->core->p)
-        tine__task_cancel(f->core->p, &f->item, 0);
+        tine__task_cancel(f->core->p, f->anchor.item, 0);
     lua_pushboolean(L, has_ended(f) && tine__future_cancelled(f));
     return 1;
 }
@@ -298,7 +323,8 @@ static int future_abort(lua_State *L) {
     lua_settop(L, 1);
     if (!f->core)
         return manual_cancel(L, f);
-    lua_pushboolean(L, !has_ended(f) && f->core->p && tine__task_abort(f->core->p, &f->item, 0));
+    lua_pushboolean(L,
+                    !has_ended(f) && f->core->p && tine__task_abort(f->core->p, f->anchor.item, 0));
     return 1;
 }
 
@@ -342,7 +368,7 @@ void tine__manual_end(lua_State *L, struct future *f, int n) {
 }
 
 int tine__future_manual(lua_State *L) {
-    tine__future_new(L, NULL, 0);
+    tine__future_new_manual(L);
     return 1;
 }
 

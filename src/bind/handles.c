@@ -76,14 +76,14 @@ static int push_outcome(lua_State *L, tine_future *f) {
     struct core core = {.codec = tine__embed_codec(L)};
     struct outcome outcome;
     memcpy(&outcome, &f->outcome, sizeof outcome);
-    outcome.spare = 1; /* the bytes stay with the future */
+    outcome.readers = 1; /* the bytes stay with the future */
     if (tine_future_code(f) == 0) {
-        int n = tine__values_push(L, &core, &outcome, &f->item, 0);
+        int n = tine__values_push(L, &core, &outcome, &f->item.name, 0);
         if (n < 0)
             lua_pushliteral(L, "");
         return n;
     }
-    tine__failure_push(L, &core, &outcome, &f->item, 0);
+    tine__failure_push(L, &core, &outcome, &f->item.name, 0);
     return -1;
 }
 
@@ -150,7 +150,7 @@ static int future_abort(lua_State *L) {
 
 static int future_tostring(lua_State *L) {
     tine_future *f = tine_lua_check_future(L, 1);
-    lua_pushfstring(L, "future: %s, %s", tine__label_push(L, &f->item, 0), state_name(L, f));
+    lua_pushfstring(L, "future: %s, %s", tine__label_push(L, &f->item.name, 0), state_name(L, f));
     return 1;
 }
 

@@ -24,7 +24,8 @@ enum { /* user values of a map */
 
 struct map {
     struct core *core;
-    struct item like; /* label, limit and origin of the chunks */
+    struct task_name name; /* of the chunks: label and origin */
+    uint64_t limit;
     struct call_buf call;
     uint32_t function; /* bytes of the function segment in the buffer */
     uint32_t count;    /* argument segments in it */
@@ -46,13 +47,15 @@ struct map {
 
 struct chunk {
     struct anchor anchor;
+    struct core *core;
     struct map *map;   /* NULL: collected, or closed */
     struct list node;  /* in map->chunks */
     struct list fresh; /* in map->news */
     bool collected;    /* its __gc has run: at lua_close that may be before it is done */
     lua_Integer serial;
     uint32_t next; /* unordered: the first task that was not taken */
-    struct item item;
+    uint32_t count;
+    struct task_name name;
     struct outcome outcomes[];
 };
 
@@ -64,16 +67,15 @@ static struct map *check_map(lua_State *L, int arg) {
 
 /* --- chunks --- */
 
-/* Push a chunk of `count` items, the first with this index. */
-static struct chunk *new_chunk(lua_State *L, struct map *m, uint32_t count, uint64_t index) {
+/* Push a chunk of `count` items, the first with this index; the draft of its item. */
+static struct draft new_chunk(lua_State *L, struct map *m, uint32_t count, uint64_t index) {
     struct chunk *c = lua_newuserdatauv(L, sizeof *c + count * sizeof c->outcomes[0], 2);
     memset(c, 0, sizeof *c + count * sizeof c->outcomes[0]);
     c->anchor.kind = ANCHOR_CHUNK;
-    c->item = m->like;
-    c->item.index = index;
-    c->item.count = count;
-    c->item.outcomes = c->outcomes;
-    c->item.owner = &c->anchor;
+    c->core = m->core;
+    c->name = m->name;
+    c->name.index = index;
+    c->count = count;
     c->map = m;
     list_init(&c->fresh);
     list_push(&m->chunks, &c->node);
@@ -83,25 +85,37 @@ static struct chunk *new_chunk(lua_State *L, struct map *m, uint32_t count, uint
     lua_setiuservalue(L, -2, 1);
     lua_getiuservalue(L, 1, MAP_VIEW);
     lua_setiuservalue(L, -2, 2);
-    return c;
+    return (struct draft){.name = c->name,
+                          .count = count,
+                          .limit = m->limit,
+                          .outcomes = c->outcomes,
+                          .anchor = &c->anchor,
+                          .idx = lua_gettop(L)};
 }
 
-/* The chunk on top (popped) has been sent. */
-static void enqueue(lua_State *L, struct map *m, struct chunk *c) {
+/* The chunk on top (popped) has been sent as it was drafted. */
+static void enqueue(lua_State *L, struct map *m, const struct draft *d) {
+    struct chunk *c = lua_touserdata(L, -1);
     lua_getiuservalue(L, 1, MAP_QUEUE);
     lua_insert(L, -2);
+    m->sent += c->count;
+    c->name.id = d->name.id;
     c->serial = ++m->tail;
     lua_rawseti(L, -2, c->serial);
     lua_pop(L, 1);
 }
 
+static struct chunk *chunk_of(struct anchor *a) {
+    return (struct chunk *)((char *)a - offsetof(struct chunk, anchor));
+}
+
 void tine__chunk_news(struct item *item) {
-    struct chunk *c = (struct chunk *)((char *)item - offsetof(struct chunk, item));
+    struct chunk *c = chunk_of(item->owner);
     struct map *m = c->map;
     if (!m)
         return;
     if (item->released) {
-        m->settled += item->count;
+        m->settled += c->count;
         m->settled_at = tine__now();
     }
     if (!m->ordered && c != m->chunk && list_empty(&c->fresh))
@@ -109,7 +123,7 @@ void tine__chunk_news(struct item *item) {
 }
 
 static void free_outcomes(struct chunk *c) {
-    for (uint32_t k = 0; k < c->item.count; k++)
+    for (uint32_t k = 0; k < c->count; k++)
         tine__outcome_free(&c->outcomes[k]);
 }
 
@@ -124,8 +138,9 @@ int tine__chunk_gc(lua_State *L) {
     return 0;
 }
 
-void tine__chunk_released(struct item *item) {
-    struct chunk *c = (struct chunk *)((char *)item - offsetof(struct chunk, item));
+void tine__chunk_released(lua_State *L, struct anchor *a) {
+    struct chunk *c = chunk_of(a);
+    tine__landed(L, a, c->core);
     if (c->collected)
         free_outcomes(c);
 }
@@ -143,13 +158,11 @@ static void drop_buffer(struct map *m) {
 static void flush(lua_State *L, struct map *m) {
     if (m->count == 0)
         return;
-    struct chunk *c = new_chunk(L, m, m->count, m->first);
-    int idx = lua_gettop(L);
+    struct draft d = new_chunk(L, m, m->count, m->first);
     m->begun = false;
     m->count = 0;
-    tine__send(L, m->core, &c->item, idx, &m->call, m->like.label_len, m->function);
-    m->sent += c->item.count;
-    enqueue(L, m, c);
+    tine__send(L, m->core, &d, &m->call, m->function);
+    enqueue(L, m, &d);
 }
 
 /* An item that cannot be sent, for the reason on top of the stack (popped). */
@@ -158,10 +171,9 @@ static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
     int text = lua_gettop(L);
     const char *s = lua_tolstring(L, text, &len);
     flush(L, m);
-    struct chunk *c = new_chunk(L, m, 1, index);
-    tine__send_failed(L, m->core, &c->item, text + 1, code, s, len);
-    m->sent++;
-    enqueue(L, m, c);
+    struct draft d = new_chunk(L, m, 1, index);
+    tine__send_failed(L, m->core, &d, code, s, len);
+    enqueue(L, m, &d);
     lua_settop(L, text - 1);
 }
 
@@ -175,7 +187,7 @@ static int begin(lua_State *L, struct map *m) {
     flush(L, m); /* another call was encoded in between: its segments end here */
     drop_buffer(m);
     lua_getiuservalue(L, 1, MAP_FUNCTION);
-    int err = tine__encode_head(L, m->core, &m->like, lua_gettop(L), &m->call.b, &m->function);
+    int err = tine__encode_head(L, m->core, &m->name, lua_gettop(L), &m->call.b, &m->function);
     if (err)
         return err;
     lua_pop(L, 1);
@@ -289,7 +301,7 @@ static int take_failure(lua_State *L, struct map *m, struct chunk *c, uint32_t k
         return 4;
     }
     lua_insert(L, -2);
-    tine__label_push(L, &c->item, k);
+    tine__label_push(L, &c->name, k);
     lua_insert(L, -2); /* traceback, label, error */
     tine__error_note(L, lua_gettop(L) - 1, lua_gettop(L) - 2);
     return lua_error(L);
@@ -302,13 +314,13 @@ static int take(lua_State *L, struct map *m) {
     int n = -1;
     lua_settop(L, 1);
     lua_getiuservalue(L, 1, MAP_CHUNK); /* keeps it while it is read */
-    lua_pushinteger(L, (lua_Integer)(c->item.index + k));
+    lua_pushinteger(L, (lua_Integer)(c->name.index + k));
     m->returned++;
-    if (m->k == c->item.count)
+    if (m->k == c->count)
         leave_chunk(L, m);
     if (o->state != OUTCOME_VALUES)
-        tine__failure_push(L, m->core, o, &c->item, k);
-    else if ((n = tine__values_push(L, m->core, o, &c->item, k)) < 0)
+        tine__failure_push(L, m->core, o, &c->name, k);
+    else if ((n = tine__values_push(L, m->core, o, &c->name, k)) < 0)
         lua_pushliteral(L, "");
     return n >= 0 ? n + 1 : take_failure(L, m, c, k);
 }
@@ -386,8 +398,8 @@ static void each_chunk(struct map *m, void (*act)(struct map *m, struct chunk *c
 }
 
 static void cancel_chunk(struct map *m, struct chunk *c) {
-    if (c->anchor.slot && !c->item.released)
-        tine__item_cancel(m->core->p, &c->item);
+    if (c->anchor.item && !c->anchor.item->released)
+        tine__item_cancel(m->core->p, c->anchor.item);
 }
 
 static void leave_map(struct map *m, struct chunk *c) {
@@ -438,9 +450,9 @@ static int map_new(lua_State *L) {
     m->length = (uint64_t)lua_tointeger(L, 4);
     m->ordered = lua_toboolean(L, 6);
     m->return_errors = lua_toboolean(L, 7);
-    m->like.limit = v->limit;
-    m->like.label = v->label;
-    m->like.label_len = (uint32_t)v->label_len;
+    m->limit = v->limit;
+    m->name.label = v->label;
+    m->name.label_len = (uint32_t)v->label_len;
     lua_getiuservalue(L, 1, VIEW_CORE);
     lua_setiuservalue(L, 8, MAP_CORE);
     static const int from[] = {

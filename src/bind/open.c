@@ -227,6 +227,11 @@ static struct core *push_pool(lua_State *L) {
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, -3, VIEW_CORE);
     v->core = c;
+    tine__future_push_meta(L, lua_gettop(L));
+    c->meta = lua_topointer(L, -1);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, -4, VIEW_META);
+    lua_setiuservalue(L, -2, CORE_META);
     push_kept(L, KEPT_CORES);
     lua_pushvalue(L, -2);
     lua_rawsetp(L, -2, c); /* also when opening fails: a moment only */
@@ -296,6 +301,7 @@ static void equip(lua_State *L, struct core *c, int core, int arg, bool send_glo
     lua_setiuservalue(L, core, CORE_ON_ERROR);
     lua_pushstring(L, option_string(L, arg, "name", "tine"));
     lua_setiuservalue(L, core, CORE_NAME);
+    tine__room_make(L, c, core);
     tine__closer_renew(L);
 }
 

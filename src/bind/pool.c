@@ -146,6 +146,7 @@ int tine__core_gc(lua_State *L) {
         c->origins = o->next;
         free(o);
     }
+    tine__items_free(c);
     tine__failure_unref(c->reason);
     c->reason = NULL;
     return 0;
@@ -262,6 +263,8 @@ static int view_with(lua_State *L) {
     v->limit = tine__option_limit(L, 2, "timeout", from->limit);
     lua_getiuservalue(L, 1, VIEW_CORE);
     lua_setiuservalue(L, 3, VIEW_CORE);
+    lua_getiuservalue(L, 1, VIEW_META);
+    lua_setiuservalue(L, 3, VIEW_META);
     lua_pushvalue(L, 1); /* a view of a view keeps that one, and so the label */
     lua_setiuservalue(L, 3, VIEW_POOL);
     int type = tine__option(L, 2, "label");

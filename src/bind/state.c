@@ -7,18 +7,22 @@
 
 /* --- anchors --- */
 
+static void make_room(lua_State *L, struct state *S) {
+    uint32_t room = S->room ? 2 * S->room : 64;
+    uint32_t *free = lua_newuserdatauv(L, room * sizeof *free, 0);
+    if (S->nfree > 0)
+        memcpy(free, S->free, S->nfree * sizeof *free);
+    lua_setiuservalue(L, UP(UP_STATE), KEPT_FREE);
+    S->free = free;
+    S->room = room;
+}
+
 void tine__anchor(lua_State *L, struct anchor *a, int idx) {
     struct state *S = state_of(L);
-    idx = lua_absindex(L, idx);
-    if (S->free_slot) {
-        a->slot = S->free_slot;
-        lua_rawgeti(L, UP(UP_ANCHORS), a->slot);
-        S->free_slot = (uint32_t)lua_tointeger(L, -1);
-        lua_pop(L, 1);
-    } else {
-        a->slot = ++S->slots;
-    }
     lua_pushvalue(L, idx);
+    if (S->nfree == 0 && S->slots == S->room)
+        make_room(L, S);
+    a->slot = S->nfree > 0 ? S->free[--S->nfree] : ++S->slots;
     lua_rawseti(L, UP(UP_ANCHORS), a->slot);
 }
 
@@ -26,9 +30,9 @@ void tine__unanchor(lua_State *L, struct anchor *a) {
     struct state *S = state_of(L);
     if (!a->slot)
         return;
-    lua_pushinteger(L, S->free_slot);
+    lua_pushnil(L);
     lua_rawseti(L, UP(UP_ANCHORS), a->slot);
-    S->free_slot = a->slot;
+    S->free[S->nfree++] = a->slot;
     a->slot = 0;
 }
 
@@ -59,13 +63,17 @@ int tine__box_gc(lua_State *L) {
 
 /* Take the pool's news: a released item goes to the state's list. Allocates nothing. */
 static void take_news(struct state *S, struct core *c) {
-    struct item *item;
-    while ((item = tine__pool_take_done(c->p))) {
-        c->taken++;
-        if (((struct anchor *)item->owner)->kind == ANCHOR_CHUNK)
-            tine__chunk_news(item);
-        if (item->released)
-            list_push(&S->news, &item->node);
+    struct item *items[64];
+    unsigned n;
+    while ((n = tine__pool_take_done(c->p, items, sizeof items / sizeof *items)) > 0) {
+        c->taken += n;
+        for (unsigned i = 0; i < n; i++) {
+            const struct anchor *a = items[i]->owner;
+            if (a->kind == ANCHOR_CHUNK)
+                tine__chunk_news(items[i]);
+            if (items[i]->released)
+                list_push(&S->news, &items[i]->node);
+        }
     }
 }
 
@@ -73,8 +81,21 @@ static bool outcome_failed(const struct outcome *o) {
     return o->state != OUTCOME_VALUES && o->code != TINE_ECANCELLED;
 }
 
-/* The future at the top of the stack has been released. Making the box may run finalizers, which may
-** come here too: so look again. */
+void tine__landed(lua_State *L, struct anchor *a, struct core *c) {
+    list_remove(&a->item->node);
+    tine__item_put(c, a->item);
+    a->item = NULL;
+    tine__unanchor(L, a);
+}
+
+static void future_landed(lua_State *L, struct future *f) {
+    f->done = true;
+    f->failed = outcome_failed(&f->outcome);
+    tine__landed(L, &f->anchor, f->core);
+}
+
+/* The future at the top of the stack has something to keep, or somebody to tell. Making the box may run
+** finalizers, which may come here too: so look again. */
 static void future_released(lua_State *L, struct future *f) {
     int idx = lua_gettop(L);
     if (tine__outcome_owns(&f->outcome)) {
@@ -86,31 +107,27 @@ static void future_released(lua_State *L, struct future *f) {
         f->box = box;
         lua_setiuservalue(L, idx, FUTURE_VALUE);
     }
-    f->done = true;
-    f->failed = outcome_failed(&f->outcome);
-    list_remove(&f->item.node);
-    tine__unanchor(L, &f->anchor);
+    future_landed(L, f);
     tine__future_ended(L, f, idx);
 }
 
-static void item_released(lua_State *L, struct item *item) {
-    struct anchor *a = item->owner;
-    int top = lua_gettop(L);
+static void anchor_released(lua_State *L, struct anchor *a) {
+    struct future *f = (struct future *)((char *)a - offsetof(struct future, anchor));
     if (a->kind == ANCHOR_CHUNK) {
-        list_remove(&item->node);
-        tine__unanchor(L, a);
-        tine__chunk_released(item);
+        tine__chunk_released(L, a);
+    } else if (f->extras < EXTRA_WATCH && !tine__outcome_owns(&f->outcome)) {
+        future_landed(L, f);
     } else {
-        struct future *f = (struct future *)((char *)a - offsetof(struct future, anchor));
+        int top = lua_gettop(L);
         lua_rawgeti(L, UP(UP_ANCHORS), a->slot);
         future_released(L, f);
+        lua_settop(L, top);
     }
-    lua_settop(L, top);
 }
 
 static void deal_news(lua_State *L, struct state *S) {
     while (!list_empty(&S->news))
-        item_released(L, LIST_ITEM(S->news.next, struct item, node));
+        anchor_released(L, LIST_ITEM(S->news.next, struct item, node)->owner);
 }
 
 void tine__reap_core(lua_State *L, struct core *c) {

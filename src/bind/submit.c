@@ -20,23 +20,69 @@ static struct room *new_room(lua_State *L, struct core *c, int core) {
     r->core = c;
     lua_pushvalue(L, core);
     lua_setiuservalue(L, -2, 1);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, core, CORE_ROOM);
-    c->room = r;
     return r;
 }
 
-struct room *tine__room_take(lua_State *L, struct core *c, int core) {
-    if (!c->room_free)
-        return new_room(L, c, core);
-    c->room_free = false;
-    lua_getiuservalue(L, core, CORE_ROOM);
-    return c->room;
+void tine__room_make(lua_State *L, struct core *c, int core) {
+    c->room = new_room(L, c, core);
+    c->room_free = true;
+    lua_setiuservalue(L, core, CORE_ROOM);
+}
+
+struct room *tine__room_take(lua_State *L, struct core *c, int view) {
+    if (c->room_free) {
+        c->room_free = false;
+        return c->room;
+    }
+    lua_getiuservalue(L, view, VIEW_CORE);
+    return new_room(L, c, lua_gettop(L));
 }
 
 void tine__room_put(struct core *c, struct room *r) {
     if (c->room == r)
         c->room_free = true;
+}
+
+/* --- items --- */
+
+#define ITEMS_KEPT 2048 /* about as many as the call queue and the result rings hold */
+
+static struct item *item_take(struct core *c) {
+    struct item *item = c->items;
+    if (!item)
+        return sys.malloc(sizeof *item);
+    c->items = item->owner;
+    c->nitems--;
+    return item;
+}
+
+void tine__item_put(struct core *c, struct item *item) {
+    if (c->nitems == ITEMS_KEPT) {
+        free(item);
+        return;
+    }
+    item->owner = c->items;
+    c->items = item;
+    c->nitems++;
+}
+
+void tine__items_free(struct core *c) {
+    while (c->items)
+        free(item_take(c));
+}
+
+/* An item as it was drafted; NULL: no memory. */
+static struct item *item_make(struct core *c, const struct draft *d) {
+    struct item *item = item_take(c);
+    if (!item)
+        return NULL;
+    item->name = d->name;
+    item->count = d->count;
+    item->limit = d->limit;
+    item->watched = false;
+    item->outcomes = d->outcomes;
+    item->owner = d->anchor;
+    return item;
 }
 
 /* --- handing over --- */
@@ -57,32 +103,44 @@ static void await_news(lua_State *L, struct core *c) {
     tine__await(L, &aim, WAIT_FOREVER);
 }
 
-void tine__send(lua_State *L, struct core *c, struct item *item, int idx, struct call_buf *cb,
-                uint32_t label, uint32_t function) {
-    for (;;) {
-        if (!c->p) /* it has ended while we waited */
-            tine__refuse_ended(L, c);
-        tine__anchor(L, item->owner, idx);
-        int err = tine__pool_submit(c->p, item, cb, label, function);
-        if (!err)
-            return;
-        tine__unanchor(L, item->owner);
-        if (err != TINE_EAGAIN) {
-            tine__call_buf_drop(cb);
-            tine__refused(L, c, err);
-        }
+/* Anchor what was drafted and give its item to the pool: the call in `cb`, or (NULL) a failure. A code. */
+static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                  uint32_t function, int code, const char *text, size_t len) {
+    if (!c->p) /* it has ended while we waited */
+        tine__refuse_ended(L, c);
+    tine__anchor(L, d->anchor, d->idx);
+    struct item *item = item_make(c, d);
+    int err = TINE_ENOMEM;
+    if (item)
+        err = cb ? tine__pool_submit(c->p, item, cb, d->name.label_len, function)
+                 : tine__pool_submit_failed(c->p, item, code, text, len);
+    if (!err) {
+        d->anchor->item = item;
+        d->name.id = item->name.id;
+        return 0;
+    }
+    if (item)
+        tine__item_put(c, item);
+    tine__unanchor(L, d->anchor);
+    return err;
+}
+
+void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                uint32_t function) {
+    int err;
+    while ((err = launch(L, c, d, cb, function, 0, NULL, 0)) == TINE_EAGAIN)
         await_news(L, c);
+    if (err) {
+        tine__call_buf_drop(cb);
+        tine__refused(L, c, err);
     }
 }
 
-void tine__send_failed(lua_State *L, struct core *c, struct item *item, int idx, int code,
-                       const char *text, size_t len) {
-    tine__anchor(L, item->owner, idx);
-    int err = tine__pool_submit_failed(c->p, item, code, text, len);
-    if (!err)
-        return;
-    tine__unanchor(L, item->owner);
-    tine__refused(L, c, err);
+void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
+                       size_t len) {
+    int err = launch(L, c, d, NULL, 0, code, text, len);
+    if (err)
+        tine__refused(L, c, err);
 }
 
 /* Results must not pile up while a script only submits. */
@@ -120,17 +178,33 @@ void tine__check_task(lua_State *L, int arg) {
     }
 }
 
-int tine__encode_head(lua_State *L, struct core *c, struct item *item, int fn, struct buf *b,
+int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int fn, struct buf *b,
                       uint32_t *function) {
-    if (item->label && buf_append(b, item->label, item->label_len)) {
+    if (name->label && buf_append(b, name->label, name->label_len)) {
         lua_pushstring(L, tine_error_text(TINE_ENOMEM));
         return TINE_ENOMEM;
     }
     size_t from = b->len;
     c->messages++;
-    int err = tine__encode_function(L, c->codec, fn, b, &item->origin);
+    int err = tine__encode_function(L, c->codec, fn, b, &name->origin);
     *function = (uint32_t)(b->len - from);
     return err;
+}
+
+/* Encode the call at 2 and send it for the future that is drafted. */
+static void send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n) {
+    uint32_t function = 0;
+    int err = tine__encode_head(L, c, &d->name, 2, &cb->b, &function);
+    if (!err)
+        err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
+    if (!err) {
+        tine__send(L, c, d, cb, function);
+        return;
+    }
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    tine__call_buf_drop(cb);
+    tine__send_failed(L, c, d, err, text, len);
 }
 
 /* pool:submit(fn, ...) */
@@ -138,33 +212,28 @@ int tine__submit(lua_State *L) {
     struct view *v = tine__check_view(L, 1);
     struct core *c = v->core;
     tine__check_task(L, 2);
-    int n = lua_gettop(L) - 2, core = n + 3, future = n + 4;
-    uint32_t function = 0;
+    int n = lua_gettop(L) - 2, future = n + 3;
     luaL_checkstack(L, 12, "too many arguments");
     if (!c->p)
         tine__refuse_ended(L, c);
     take_in(L, c);
-    lua_getiuservalue(L, 1, VIEW_CORE);
-    struct future *f = tine__future_new(L, v, core);
+    struct future *f = tine__future_new(L, v, 1);
     if (v->label) { /* the label lives as long as the future */
         lua_getiuservalue(L, 1, VIEW_LABEL);
         tine__extras_set_label(L, f, future, future + 1);
         lua_pop(L, 1);
     }
-    struct room *r = tine__room_take(L, c, core);
-    struct buf *b = &r->call.b;
-    int err = tine__encode_head(L, c, &f->item, 2, b, &function);
-    if (!err)
-        err = tine__encode_arguments(L, c->codec, 3, n, b);
-    if (err) {
-        size_t len;
-        const char *text = lua_tolstring(L, -1, &len);
-        tine__call_buf_drop(&r->call);
-        tine__send_failed(L, c, &f->item, future, err, text, len);
-    } else {
-        tine__send(L, c, &f->item, future, &r->call, f->item.label_len, function);
-    }
+    struct draft d = {.name = {.label = v->label, .label_len = (uint32_t)v->label_len},
+                      .count = 1,
+                      .limit = v->limit,
+                      .outcomes = &f->outcome,
+                      .anchor = &f->anchor,
+                      .idx = future};
+    struct room *r = tine__room_take(L, c, 1);
+    send_call(L, c, &d, &r->call, n);
     tine__room_put(c, r);
+    f->id = d.name.id;
+    f->origin = d.name.origin;
     lua_settop(L, future);
     return 1;
 }

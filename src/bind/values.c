@@ -26,6 +26,12 @@ static int push_small(lua_State *L, const char *p, size_t len) {
     return 1;
 }
 
+int tine__scalars_push(lua_State *L, const struct outcome *o) {
+    size_t len;
+    const char *bytes = o->state == OUTCOME_VALUES ? tine__outcome_bytes(o, &len) : NULL;
+    return bytes ? push_small(L, bytes, len) : -1;
+}
+
 /* --- the rest, protected --- */
 
 struct decoding {
@@ -53,9 +59,9 @@ static int decode_protected(lua_State *L, struct core *c, struct outcome *o) {
     luaL_checkstack(L, 4, "too many values");
     lua_pushcfunction(L, decode);
     lua_pushlightuserdata(L, &d);
-    o->spare++;
+    o->readers++;
     int status = lua_pcall(L, 1, LUA_MULTRET, 0);
-    o->spare--;
+    o->readers--;
     if (status == LUA_OK)
         return lua_gettop(L) - top;
     if (tine__is_interrupt(L, -1))
@@ -64,41 +70,39 @@ static int decode_protected(lua_State *L, struct core *c, struct outcome *o) {
 }
 
 /* The error on top, of decoding, becomes an error object. */
-static void undecodable(lua_State *L, const struct item *item, uint32_t k) {
+static void undecodable(lua_State *L, const struct task_name *name, uint32_t k) {
     int err = lua_gettop(L);
     const char *text = luaL_tolstring(L, err, NULL);
-    const char *label = tine__label_push(L, item, k);
+    const char *label = tine__label_push(L, name, k);
     tine__error_push(L, TINE_ESERIALIZE, "the result of %s cannot be decoded: %s", label, text);
-    tine__error_set_task(L, item, k);
+    tine__error_set_task(L, name, k);
     lua_replace(L, err);
     lua_settop(L, err);
 }
 
 static void free_unread(struct outcome *o) {
-    if (o->spare == 0)
+    if (o->readers == 0)
         tine__outcome_free(o);
 }
 
-int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
+int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const struct task_name *name,
                       uint32_t k) {
-    size_t len;
-    const char *bytes = tine__outcome_bytes(o, &len);
-    int n = bytes ? push_small(L, bytes, len) : -1;
+    int n = tine__scalars_push(L, o);
     if (n >= 0)
         return n;
     n = decode_protected(L, c, o);
     if (n < 0)
-        undecodable(L, item, k);
+        undecodable(L, name, k);
     free_unread(o);
     return n;
 }
 
 /* What the task raised: [error, traceback]. */
 static void push_task_error(lua_State *L, struct core *c, struct outcome *o,
-                            const struct item *item, uint32_t k) {
+                            const struct task_name *name, uint32_t k) {
     int top = lua_gettop(L);
     if (decode_protected(L, c, o) < 0) {
-        undecodable(L, item, k);
+        undecodable(L, name, k);
         lua_pushliteral(L, "");
     }
     lua_settop(L, top + 2);
@@ -109,8 +113,8 @@ static void push_task_error(lua_State *L, struct core *c, struct outcome *o,
 }
 
 /* Tine's own: a failure, or a code with perhaps a text. */
-static void push_failed(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
-                        uint32_t k) {
+static void push_failed(lua_State *L, struct core *c, struct outcome *o,
+                        const struct task_name *name, uint32_t k) {
     struct failure *f = tine__outcome_failure(o);
     size_t len;
     const char *text = tine__outcome_bytes(o, &len);
@@ -119,20 +123,20 @@ static void push_failed(lua_State *L, struct core *c, struct outcome *o, const s
     else if (text && len)
         tine__error_push(L, o->code, "%s", lua_pushlstring(L, text, len));
     else
-        tine__error_push(L, o->code, "%s: %s", tine__label_push(L, item, k),
+        tine__error_push(L, o->code, "%s: %s", tine__label_push(L, name, k),
                          tine_error_text(o->code));
     if (!f || !f->task)
-        tine__error_set_task(L, item, k);
+        tine__error_set_task(L, name, k);
 }
 
-void tine__failure_push(lua_State *L, struct core *c, struct outcome *o, const struct item *item,
-                        uint32_t k) {
+void tine__failure_push(lua_State *L, struct core *c, struct outcome *o,
+                        const struct task_name *name, uint32_t k) {
     int top = lua_gettop(L);
     luaL_checkstack(L, 12, "too many values");
     if (o->state == OUTCOME_ERROR) {
-        push_task_error(L, c, o, item, k);
+        push_task_error(L, c, o, name, k);
     } else {
-        push_failed(L, c, o, item, k);
+        push_failed(L, c, o, name, k);
         lua_insert(L, top + 1);
         lua_settop(L, top + 1);
         if (lua_getfield(L, -1, "traceback") != LUA_TSTRING) {

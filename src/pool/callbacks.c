@@ -23,7 +23,7 @@ static void call(tine_future *f) {
 static size_t call_all(struct pool *p) {
     struct item *item;
     size_t called = 0;
-    while ((item = tine__pool_take_done(p)) != NULL) {
+    while (tine__pool_take_done(p, &item, 1) > 0) {
         tine_future *f = item->owner;
         if (f->done) {
             call(f);

@@ -49,12 +49,12 @@ enum task_state tine__task_state(struct pool *p, struct item *item, uint32_t k) 
 
 /* Stop a chunk that a worker has: tasks from *next on never run. */
 static bool stop_chunk(struct pool *p, struct item *item, uint32_t *next) {
-    uint64_t id = item->id + item->first, stop;
+    uint64_t id = item->name.id + item->first, stop;
     uint32_t count = item->count - item->first;
     for (unsigned w = 1; w <= p->workers_max; w++)
         if (p->workers[w].state != WORKER_NONE &&
             p->backend->ops->stop(p->backend, w, id, count, &stop)) {
-            *next = (uint32_t)(stop - item->id);
+            *next = (uint32_t)(stop - item->name.id);
             return true;
         }
     return false;
@@ -116,7 +116,7 @@ void tine__pool_doom(struct pool *p, unsigned worker) {
 static bool condemn(struct pool *p, struct item *item, uint32_t k) {
     for (unsigned w = 1; w <= p->workers_max; w++)
         if (p->workers[w].state != WORKER_NONE &&
-            p->backend->ops->condemn(p->backend, w, item->id + k)) {
+            p->backend->ops->condemn(p->backend, w, item->name.id + k)) {
             tine__pool_doom(p, w);
             tine__pool_settle_failed(p, item, k, TINE_ECANCELLED, NULL);
             return true;

@@ -49,7 +49,7 @@ static struct item *victim(struct pool *p, unsigned worker, uint32_t *k) {
         return NULL;
     item = tine__pool_find(p, id);
     if (item)
-        *k = (uint32_t)(id - item->id);
+        *k = (uint32_t)(id - item->name.id);
     return item;
 }
 
@@ -63,12 +63,12 @@ static void say_end(char *out, size_t size, int status) {
 
 static void blame(struct failure *f, const struct item *item, uint32_t k) {
     char label[256];
-    tine__task_label(item, k, label, sizeof label);
-    f->task = item->id + k;
+    tine__task_label(&item->name, k, label, sizeof label);
+    f->task = item->name.id + k;
     f->label = strdup(label);
-    if (item->origin) {
-        f->source = strdup(item->origin->source);
-        f->line = item->origin->line;
+    if (item->name.origin) {
+        f->source = strdup(item->name.origin->source);
+        f->line = item->name.origin->line;
     }
 }
 
@@ -119,7 +119,7 @@ static bool in_good_hands(struct pool *p, const struct item *item) {
     for (unsigned w = 1; w <= p->workers_max; w++)
         if (p->workers[w].state != WORKER_NONE &&
             p->backend->ops->running(p->backend, w, &id, &started) != RUN_IDLE &&
-            id - item->id < item->count)
+            id - item->name.id < item->count)
             return true;
     return false;
 }

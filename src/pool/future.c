@@ -66,8 +66,8 @@ static struct tine_future *new_future(tine_pool *pool, const tine_task *task) {
     f->item.outcomes = &f->outcome;
     f->item.owner = f;
     f->item.watched = task->done != NULL;
-    f->item.label = f->label;
-    f->item.label_len = f->label ? (uint32_t)strlen(f->label) : 0;
+    f->item.name.label = f->label;
+    f->item.name.label_len = f->label ? (uint32_t)strlen(f->label) : 0;
     f->item.limit = limit_of(task);
     return f;
 }
@@ -92,10 +92,10 @@ static const struct codec_origin *origin_of(struct pool *p, const tine_task *tas
 
 static int encode(struct call_buf *cb, const struct tine_future *f, const tine_task *task,
                   const struct buf *arguments, uint32_t *function) {
-    int err = f->label ? buf_append(&cb->b, f->label, f->item.label_len) : 0;
+    int err = f->label ? buf_append(&cb->b, f->label, f->item.name.label_len) : 0;
     if (!err)
         err = tine__task_function(task, &cb->b);
-    *function = (uint32_t)(cb->b.len - f->item.label_len);
+    *function = (uint32_t)(cb->b.len - f->item.name.label_len);
     if (!err && arguments)
         return buf_append(&cb->b, arguments->data, arguments->len);
     return err ? err : tine__task_arguments(task->args, task->args_length, &cb->b);
@@ -109,8 +109,8 @@ static int send_task(tine_pool *pool, struct tine_future *f, const tine_task *ta
     tine__call_buf_init(&cb, pool->core, room, sizeof room);
     int err = encode(&cb, f, task, arguments, &function);
     if (!err) {
-        f->item.origin = origin_of(pool->core, task);
-        err = tine__pool_submit(pool->core, &f->item, &cb, f->item.label_len, function);
+        f->item.name.origin = origin_of(pool->core, task);
+        err = tine__pool_submit(pool->core, &f->item, &cb, f->item.name.label_len, function);
     }
     tine__call_buf_drop(&cb);
     tine__executor_leave(pool);
@@ -216,5 +216,5 @@ bool tine_future_abort(tine_future *f) {
 size_t tine_future_label(tine_future *f, char *out, size_t size) {
     if (size > 0)
         *out = '\0';
-    return check(f) ? 0 : tine__task_label(&f->item, 0, out, size);
+    return check(f) ? 0 : tine__task_label(&f->item.name, 0, out, size);
 }

@@ -28,27 +28,27 @@ enum outcome_state {
     OUTCOME_FAILED  /* code; perhaps a failure, perhaps bytes (a text) */
 };
 
-#define OUTCOME_INLINE 40
+#define OUTCOME_INLINE 24 /* enough for two numbers */
 
 /* How a task ended. Written once, under the pool's lock; `state` last, with release, so that its owner
-** may look at it without the lock. */
+** may look at it without the lock. There is one for each item of a map: it is kept small. */
 struct outcome {
     _Atomic uint8_t state;
-    uint8_t storage; /* where the bytes are; private to outcome.c */
-    int16_t code;    /* TINE_E... of a failed one */
-    uint32_t spare;
-    uint64_t length; /* of the bytes */
+    uint8_t storage;  /* where the bytes are; private to outcome.c */
+    int16_t code;     /* TINE_E... of a failed one */
+    uint16_t length;  /* of bytes that lie here */
+    uint16_t readers; /* for the owner's use: who reads the bytes just now */
     union {
         char bytes[OUTCOME_INLINE];
         struct {
-            char *data;
-            struct pool *pool; /* of a kept block, else NULL: malloced */
-            void *lane;        /* the block: backend's names for it */
-            uint64_t offset;
+            const char *data;
+            uint64_t length;
+            struct kept_block *block; /* that they lie in; NULL: they are malloced */
         } far;
         struct failure *failure;
     } u;
 };
+_Static_assert(sizeof(struct outcome) == 32, "two in a cache line");
 
 static inline bool outcome_settled(const struct outcome *o) {
     return atomic_load_explicit(&o->state, memory_order_acquire) != OUTCOME_NONE;
@@ -64,6 +64,15 @@ void tine__outcome_free(struct outcome *o);
 
 enum item_state { ITEM_NEW, ITEM_PENDING, ITEM_QUEUED, ITEM_DONE };
 
+/* What a task is called. Text that is not its own. */
+struct task_name {
+    uint64_t id;                       /* of the first task of an item */
+    uint64_t index;                    /* of that task in its map, from 1; 0: not of a map */
+    const struct codec_origin *origin; /* or NULL */
+    const char *label;                 /* given by the user, or NULL */
+    uint32_t label_len;
+};
+
 /* The encoded call: label, function segment, argument segments (ipc/queue.h). */
 struct payload {
     char *data;      /* NULL: none (or all of it is in the queue's slot) */
@@ -75,25 +84,22 @@ struct payload {
 struct item {
     struct list node; /* in the pool's pending list */
     struct list news; /* in its list of done items */
-    uint64_t id;      /* of the first task; given by tine__pool_submit */
-    uint64_t index;   /* of its first task in its map, from 1; 0: not of a map */
-    uint32_t count;   /* tasks, 1 or more */
-    uint32_t open;    /* tasks not settled yet */
-    uint64_t seq;     /* in the call queue */
-    uint32_t ref;     /* in the pool's table of queued items */
-    uint8_t state;    /* enum item_state */
-    bool listed;      /* in the list of done items */
-    bool released;    /* set by tine__pool_take_done: the pool touches it no more */
-    bool taken;       /* seen to be with a worker */
-    bool watched;     /* its owner wants to hear of its end at once (a callback of the C library) */
-    uint32_t first;   /* the first task that the bytes in `call` are for */
-    uint64_t limit;   /* run-time limit of each task, ns; 0 none */
+    struct task_name
+        name;       /* the id is given by tine__pool_submit; the texts live as long as the item */
+    uint32_t count; /* tasks, 1 or more */
+    uint32_t open;  /* tasks not settled yet */
+    uint64_t seq;   /* in the call queue */
+    uint32_t ref;   /* in the pool's table of queued items */
+    uint8_t state;  /* enum item_state */
+    bool listed;    /* in the list of done items */
+    bool released;  /* set by tine__pool_take_done: the pool touches it no more */
+    bool taken;     /* seen to be with a worker */
+    bool watched;   /* its owner wants to hear of its end at once (a callback of the C library) */
+    uint32_t first; /* the first task that the bytes in `call` are for */
+    uint64_t limit; /* run-time limit of each task, ns; 0 none */
     struct payload call;
-    const char *label; /* given by the user, or NULL; owner's memory, as long as the item */
-    uint32_t label_len;
-    const struct codec_origin *origin; /* or NULL; lives as long as the pool */
-    struct outcome *outcomes;          /* `count` of them: the owner's memory */
-    void *owner;                       /* for the owner's use */
+    struct outcome *outcomes; /* `count` of them: the owner's memory */
+    void *owner;              /* for the owner's use */
 };
 
 #endif

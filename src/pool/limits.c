@@ -15,7 +15,7 @@ static uint64_t check_worker(struct pool *p, unsigned w, uint64_t now) {
         return started + item->limit;
     if (p->backend->ops->condemn(p->backend, w, id)) {
         tine__pool_doom(p, w);
-        tine__pool_settle_failed(p, item, (uint32_t)(id - item->id), TINE_ETIMEOUT, NULL);
+        tine__pool_settle_failed(p, item, (uint32_t)(id - item->name.id), TINE_ETIMEOUT, NULL);
     }
     return now;
 }

@@ -7,6 +7,13 @@
 #include "base/sys.h"
 #include "pool/internal.h"
 
+/* A block of the backend's memory, kept until the outcome is freed. It holds its pool. */
+struct kept_block {
+    struct pool *pool;
+    void *lane; /* the backend's names for it */
+    uint64_t offset;
+};
+
 enum storage { STORE_NONE, STORE_INLINE, STORE_MALLOC, STORE_BLOCK, STORE_FAILURE };
 
 static void publish(struct outcome *o, enum outcome_state state, int code) {
@@ -17,31 +24,38 @@ static void publish(struct outcome *o, enum outcome_state state, int code) {
 
 void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int code,
                              const char *bytes, size_t length) {
-    o->length = length;
     if (length <= OUTCOME_INLINE) {
         o->storage = STORE_INLINE;
+        o->length = (uint16_t)length;
         memcpy(o->u.bytes, bytes, length);
     } else {
-        o->u.far.data = sys.malloc(length);
-        if (!o->u.far.data) {
+        char *copy = sys.malloc(length);
+        if (!copy) {
             tine__outcome_set_failure(o, TINE_ENOMEM, NULL);
             return;
         }
         o->storage = STORE_MALLOC;
-        memcpy(o->u.far.data, bytes, length);
+        o->u.far.data = memcpy(copy, bytes, length);
+        o->u.far.length = length;
+        o->u.far.block = NULL;
     }
     publish(o, state, code);
 }
 
-void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
+bool tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
                              const struct result_item *r) {
+    struct kept_block *block = sys.malloc(sizeof *block);
+    if (!block) {
+        tine__outcome_set_failure(o, TINE_ENOMEM, NULL);
+        return false;
+    }
+    *block = (struct kept_block){tine__pool_ref(p), r->lane, r->offset};
     o->storage = STORE_BLOCK;
-    o->length = r->length;
-    o->u.far.data = (char *)r->bytes;
-    o->u.far.pool = tine__pool_ref(p);
-    o->u.far.lane = r->lane;
-    o->u.far.offset = r->offset;
+    o->u.far.data = r->bytes;
+    o->u.far.length = r->length;
+    o->u.far.block = block;
     publish(o, state, code);
+    return true;
 }
 
 void tine__outcome_set_failure(struct outcome *o, int code, struct failure *f) {
@@ -52,12 +66,14 @@ void tine__outcome_set_failure(struct outcome *o, int code, struct failure *f) {
 }
 
 const char *tine__outcome_bytes(const struct outcome *o, size_t *length) {
-    *length = (size_t)o->length;
+    *length = 0;
     switch (o->storage) {
     case STORE_INLINE:
+        *length = o->length;
         return o->u.bytes;
     case STORE_MALLOC:
     case STORE_BLOCK:
+        *length = (size_t)o->u.far.length;
         return o->u.far.data;
     default:
         return NULL;
@@ -73,20 +89,22 @@ bool tine__outcome_owns(const struct outcome *o) {
 }
 
 static void free_block(struct outcome *o) {
-    struct pool *p = o->u.far.pool;
+    struct kept_block *block = o->u.far.block;
+    struct pool *p = block->pool;
     if (!tine__pool_is_forked(p)) {
         pthread_mutex_lock(&p->lock);
-        p->backend->ops->release(p->backend, o->u.far.lane, o->u.far.offset);
+        p->backend->ops->release(p->backend, block->lane, block->offset);
         p->kept--;
         pthread_mutex_unlock(&p->lock);
     }
+    free(block);
     tine__pool_unref(p);
 }
 
 void tine__outcome_free(struct outcome *o) {
     switch (o->storage) {
     case STORE_MALLOC:
-        free(o->u.far.data);
+        free((void *)o->u.far.data);
         break;
     case STORE_BLOCK:
         free_block(o);

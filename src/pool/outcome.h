@@ -10,8 +10,8 @@ struct result_item;
 /* Copy the bytes. When there is no memory for them the outcome is FAILED with TINE_ENOMEM. */
 void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int code,
                              const char *bytes, size_t length);
-/* Keep the block that the bytes lie in. */
-void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
+/* Keep the block that the bytes lie in: true. False: there is no memory to do so, see above. */
+bool tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
                              const struct result_item *r);
 /* FAILED, with a reference to `f` (may be NULL). */
 void tine__outcome_set_failure(struct outcome *o, int code, struct failure *f);

@@ -291,15 +291,15 @@ uint64_t tine__pool_unfinished(struct pool *p) {
     return n;
 }
 
-size_t tine__task_label(const struct item *item, uint32_t k, char *out, size_t size) {
-    const struct codec_origin *o = item->origin;
+size_t tine__task_label(const struct task_name *name, uint32_t k, char *out, size_t size) {
+    const struct codec_origin *o = name->origin;
     char index[32] = "";
-    unsigned long long id = item->id + k;
+    unsigned long long id = name->id + k;
     int n;
-    if (item->index)
-        snprintf(index, sizeof index, "[%llu]", (unsigned long long)item->index + k);
-    if (item->label)
-        n = snprintf(out, size, "%.*s%s", (int)item->label_len, item->label, index);
+    if (name->index)
+        snprintf(index, sizeof index, "[%llu]", (unsigned long long)name->index + k);
+    if (name->label)
+        n = snprintf(out, size, "%.*s%s", (int)name->label_len, name->label, index);
     else if (!o || !o->name)
         n = snprintf(out, size, "task%s #%llu", index, id);
     else if (o->line > 0)

@@ -90,10 +90,11 @@ const struct codec_origin *tine__pool_put_origin(void *pool, const struct codec_
 void tine__pool_poll(struct pool *p);
 /* True when tine__pool_take_done has something. One load. */
 bool tine__pool_has_done(struct pool *p);
-/* The next item with news: settled tasks since it was last taken (all of them for count 1). An item whose
-** tasks are all settled is thereby released: the pool does not touch it any more. NULL: none. */
-struct item *tine__pool_take_done(struct pool *p);
-/* The same if its owner does not watch it, else NULL. */
+/* Take at most `max` items with news: settled tasks since it was last taken (all of them for count 1). An
+** item whose tasks are all settled is thereby released: the pool does not touch it any more. Their
+** number; 0: none. */
+unsigned tine__pool_take_done(struct pool *p, struct item **out, unsigned max);
+/* The next one of them if its owner does not watch it, else NULL. */
 struct item *tine__pool_take_unwatched(struct pool *p);
 /* Have `on_done` called if there is something to take. */
 void tine__pool_call_owner(struct pool *p);
@@ -148,6 +149,6 @@ int tine__pool_fileno(struct pool *p);
 
 /* The label of task k: given one, or `name (file:line) #id`. Writes at most `size` bytes with the NUL;
 ** the length it would have. */
-size_t tine__task_label(const struct item *item, uint32_t k, char *out, size_t size);
+size_t tine__task_label(const struct task_name *name, uint32_t k, char *out, size_t size);
 
 #endif

@@ -12,7 +12,7 @@
 struct item *tine__pool_find(struct pool *p, uint64_t id) {
     for (uint32_t ref = 0; ref < p->nrefs; ref++) {
         struct item *item = p->queued[ref];
-        if (item && id - item->id < item->count)
+        if (item && id - item->name.id < item->count)
             return item;
     }
     return NULL;
@@ -55,19 +55,19 @@ static void finish_item(struct pool *p, struct item *item) {
         p->timed_items--;
 }
 
-static void count_end(struct pool *p, enum outcome_state state, int code) {
-    if (state == OUTCOME_VALUES)
+static void count_end(struct pool *p, const struct outcome *o) {
+    if (o->state == OUTCOME_VALUES)
         p->stats.finished++;
-    else if (state == OUTCOME_FAILED && code == TINE_ECANCELLED)
+    else if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED)
         p->stats.cancelled++;
     else
         p->stats.failed++;
 }
 
-/* After an outcome was set. */
-static void settled(struct pool *p, struct item *item, enum outcome_state state, int code) {
+/* After the outcome of task `k` was set. */
+static void settled(struct pool *p, struct item *item, uint32_t k) {
     assert(item->open > 0);
-    count_end(p, state, code);
+    count_end(p, &item->outcomes[k]);
     if (--item->open == 0)
         finish_item(p, item);
     list_done(p, item);
@@ -76,13 +76,13 @@ static void settled(struct pool *p, struct item *item, enum outcome_state state,
 void tine__pool_settle_bytes(struct pool *p, struct item *item, uint32_t k,
                              enum outcome_state state, int code, const char *bytes, size_t length) {
     tine__outcome_set_bytes(&item->outcomes[k], state, code, bytes, length);
-    settled(p, item, state, code);
+    settled(p, item, k);
 }
 
 void tine__pool_settle_failed(struct pool *p, struct item *item, uint32_t k, int code,
                               struct failure *f) {
     tine__outcome_set_failure(&item->outcomes[k], code, f);
-    settled(p, item, OUTCOME_FAILED, code);
+    settled(p, item, k);
 }
 
 uint32_t tine__pool_settle_rest(struct pool *p, struct item *item, uint32_t from, int code,
@@ -101,9 +101,9 @@ uint32_t tine__pool_settle_rest(struct pool *p, struct item *item, uint32_t from
 /* The item and task that a record is about; NULL when there is none such. */
 static struct item *item_of(struct pool *p, const struct result_item *r, uint32_t *k) {
     struct item *item = r->ref < p->nrefs ? p->queued[r->ref] : NULL;
-    if (!item || r->id - item->id >= item->count)
+    if (!item || r->id - item->name.id >= item->count)
         return NULL;
-    *k = (uint32_t)(r->id - item->id);
+    *k = (uint32_t)(r->id - item->name.id);
     return item;
 }
 
@@ -119,10 +119,9 @@ static void set_result(struct pool *p, struct item *item, uint32_t k, const stru
         tine__pool_settle_bytes(p, item, k, state, code, r->bytes, r->length);
         return;
     }
-    tine__outcome_set_block(&item->outcomes[k], state, code, p, r);
-    p->kept++;
-    *keep = true;
-    settled(p, item, state, code);
+    *keep = tine__outcome_set_block(&item->outcomes[k], state, code, p, r);
+    p->kept += *keep;
+    settled(p, item, k);
 }
 
 static void answer_lost(struct pool *p, struct item *item, uint32_t k,
@@ -287,36 +286,46 @@ bool tine__pool_has_done(struct pool *p) {
     return atomic_load_explicit(&p->has_done, memory_order_acquire);
 }
 
-/* The first item of the done list, taken from it (`watched`: whatever it is). */
-static struct item *take_done(struct pool *p, bool watched) {
-    if (!tine__pool_has_done(p) || tine__pool_is_forked(p))
-        return NULL;
-    pthread_mutex_lock(&p->lock);
-    struct item *item = NULL;
-    if (!list_empty(&p->done))
-        item = LIST_ITEM(p->done.next, struct item, news);
-    if (item && item->watched && !watched)
-        item = NULL;
-    if (item) {
-        list_remove(&item->news);
-        item->listed = false;
-        item->released = item->open == 0;
-    }
-    if (list_empty(&p->done)) {
-        atomic_store_explicit(&p->has_done, false, memory_order_relaxed);
-        if (p->notify != -1)
-            tine__bell_clear(p->notify);
-    }
-    pthread_mutex_unlock(&p->lock);
+/* (lock held) The first item of the done list, which is not empty, is its owner's. */
+static struct item *take_first(struct pool *p) {
+    struct item *item = LIST_ITEM(p->done.next, struct item, news);
+    list_remove(&item->news);
+    item->listed = false;
+    item->released = item->open == 0;
     return item;
 }
 
-struct item *tine__pool_take_done(struct pool *p) {
-    return take_done(p, true);
+/* (lock held) Some have been taken. */
+static void taken(struct pool *p) {
+    if (!list_empty(&p->done))
+        return;
+    atomic_store_explicit(&p->has_done, false, memory_order_relaxed);
+    if (p->notify != -1)
+        tine__bell_clear(p->notify);
+}
+
+unsigned tine__pool_take_done(struct pool *p, struct item **out, unsigned max) {
+    unsigned n = 0;
+    if (!tine__pool_has_done(p) || tine__pool_is_forked(p))
+        return 0;
+    pthread_mutex_lock(&p->lock);
+    while (n < max && !list_empty(&p->done))
+        out[n++] = take_first(p);
+    taken(p);
+    pthread_mutex_unlock(&p->lock);
+    return n;
 }
 
 struct item *tine__pool_take_unwatched(struct pool *p) {
-    return take_done(p, false);
+    struct item *item = NULL;
+    if (!tine__pool_has_done(p) || tine__pool_is_forked(p))
+        return NULL;
+    pthread_mutex_lock(&p->lock);
+    if (!list_empty(&p->done) && !LIST_ITEM(p->done.next, struct item, news)->watched)
+        item = take_first(p);
+    taken(p);
+    pthread_mutex_unlock(&p->lock);
+    return item;
 }
 
 void tine__pool_call_owner(struct pool *p) {

@@ -152,7 +152,7 @@ static int put(struct pool *p, struct item *item, const char *bytes) {
         return TINE_EAGAIN;
     uint32_t ref = p->free_refs[p->nfree - 1];
     struct queue_slot slot;
-    slot.id = item->id + item->first;
+    slot.id = item->name.id + item->first;
     slot.count = item->count - item->first;
     slot.ref = ref;
     slot.offset = item->call.offset;
@@ -160,7 +160,7 @@ static int put(struct pool *p, struct item *item, const char *bytes) {
     slot.label = item->call.label;
     slot.function = item->call.function;
     slot.flags = item->limit ? SLOT_TIMED : 0;
-    slot.origin = item->origin ? item->origin->id : 0;
+    slot.origin = item->name.origin ? item->name.origin->id : 0;
     slot.spare = 0;
     if (!slot.offset)
         memcpy(slot.bytes, bytes, slot.length);
@@ -273,7 +273,7 @@ static int check_open(const struct pool *p) {
 static void prepare(const struct pool *p, struct item *item, const struct payload *call) {
     list_init(&item->node);
     list_init(&item->news);
-    item->id = p->next_id;
+    item->name.id = p->next_id;
     item->open = item->count;
     item->first = 0;
     item->listed = item->released = false;

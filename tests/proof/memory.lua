@@ -40,7 +40,7 @@ for i, bytes in ipairs(before) do
     local grown = after[i] - bytes
     print(string.format("%s: %.1f MB after 100,000 tasks, %.1f MB after 10,000,000",
         i == 1 and "submitter" or "worker " .. i - 1, bytes / 1e6, after[i] / 1e6))
-    assert(grown < 1e6, "it has grown")
+    assert(grown < 2e6, "it has grown") -- a byte for each task would be 9.9 MB
 end
 
 -- pending: the only worker is held up by the first task
