@@ -16,6 +16,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "base/alloc.h"
 #include "bind/preload.h"
 #include "host/call.h"
 #include "host/options.h"
@@ -208,6 +209,7 @@ int main(int argc, char **argv) {
         print_message(argv[0], "cannot create state: not enough memory");
         return EXIT_FAILURE;
     }
+    lua_setallocf(L, tine__alloc, NULL);
     lua_pushcfunction(L, run);
     lua_pushlightuserdata(L, &c);
     int status = lua_pcall(L, 1, 1, 0);

@@ -4,6 +4,7 @@
 #include <lualib.h>
 #include <sys/random.h>
 
+#include "base/alloc.h"
 #include "base/sys.h"
 #include "worker/loop.h"
 #include "worker/root.h"
@@ -29,6 +30,7 @@ lua_State *tine__state_new(void) {
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
+    lua_setallocf(L, tine__alloc, NULL);
     lua_pushcfunction(L, dress);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         lua_close(L);
