@@ -124,7 +124,8 @@ void tine__chunk_news(struct item *item) {
 
 static void free_outcomes(struct chunk *c) {
     for (uint32_t k = 0; k < c->count; k++)
-        tine__outcome_free(&c->outcomes[k]);
+        if (outcome_owns(&c->outcomes[k]))
+            tine__outcome_free(&c->outcomes[k]);
 }
 
 int tine__chunk_gc(lua_State *L) {
@@ -307,22 +308,28 @@ static int take_failure(lua_State *L, struct map *m, struct chunk *c, uint32_t k
     return lua_error(L);
 }
 
-static int take(lua_State *L, struct map *m) {
-    struct chunk *c = m->chunk;
-    uint32_t k = m->k++;
+/* Task `k`, which is taken already; its chunk at 2 and its index at 3. */
+static int take_any(lua_State *L, struct map *m, struct chunk *c, uint32_t k) {
     struct outcome *o = &c->outcomes[k];
     int n = -1;
-    lua_settop(L, 1);
-    lua_getiuservalue(L, 1, MAP_CHUNK); /* keeps it while it is read */
-    lua_pushinteger(L, (lua_Integer)(c->name.index + k));
-    m->returned++;
-    if (m->k == c->count)
-        leave_chunk(L, m);
     if (o->state != OUTCOME_VALUES)
         tine__failure_push(L, m->core, o, &c->name, k);
     else if ((n = tine__values_push(L, m->core, o, &c->name, k)) < 0)
         lua_pushliteral(L, "");
     return n >= 0 ? n + 1 : take_failure(L, m, c, k);
+}
+
+static int take(lua_State *L, struct map *m) {
+    struct chunk *c = m->chunk;
+    uint32_t k = m->k++;
+    m->returned++;
+    lua_settop(L, 1);
+    lua_getiuservalue(L, 1, MAP_CHUNK); /* keeps it while it is read */
+    lua_pushinteger(L, (lua_Integer)(c->name.index + k));
+    if (m->k == c->count)
+        leave_chunk(L, m);
+    int n = tine__scalars_push(L, &c->outcomes[k]);
+    return n >= 0 ? n + 1 : take_any(L, m, c, k);
 }
 
 /* The iterator itself: what is there at once is taken here, the rest is map.lua's. */

@@ -98,7 +98,7 @@ static void future_landed(lua_State *L, struct future *f) {
 ** finalizers, which may come here too: so look again. */
 static void future_released(lua_State *L, struct future *f) {
     int idx = lua_gettop(L);
-    if (tine__outcome_owns(&f->outcome)) {
+    if (outcome_owns(&f->outcome)) {
         struct outcome empty = {0};
         struct outcome *box = tine__box(L, &empty);
         if (f->done)
@@ -115,7 +115,7 @@ static void anchor_released(lua_State *L, struct anchor *a) {
     struct future *f = (struct future *)((char *)a - offsetof(struct future, anchor));
     if (a->kind == ANCHOR_CHUNK) {
         tine__chunk_released(L, a);
-    } else if (f->extras < EXTRA_WATCH && !tine__outcome_owns(&f->outcome)) {
+    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome)) {
         future_landed(L, f);
     } else {
         int top = lua_gettop(L);

@@ -28,13 +28,16 @@ enum outcome_state {
     OUTCOME_FAILED  /* code; perhaps a failure, perhaps bytes (a text) */
 };
 
+/* Where its bytes are, or the failure. */
+enum storage { STORE_NONE, STORE_INLINE, STORE_MALLOC, STORE_BLOCK, STORE_FAILURE };
+
 #define OUTCOME_INLINE 24 /* enough for two numbers */
 
 /* How a task ended. Written once, under the pool's lock; `state` last, with release, so that its owner
 ** may look at it without the lock. There is one for each item of a map: it is kept small. */
 struct outcome {
     _Atomic uint8_t state;
-    uint8_t storage;  /* where the bytes are; private to outcome.c */
+    uint8_t storage;  /* enum storage */
     int16_t code;     /* TINE_E... of a failed one */
     uint16_t length;  /* of bytes that lie here */
     uint16_t readers; /* for the owner's use: who reads the bytes just now */
@@ -58,7 +61,9 @@ const char *tine__outcome_bytes(const struct outcome *o, size_t *length);
 /* Its failure, or NULL. */
 struct failure *tine__outcome_failure(const struct outcome *o);
 /* True when tine__outcome_free has something to do. */
-bool tine__outcome_owns(const struct outcome *o);
+static inline bool outcome_owns(const struct outcome *o) {
+    return o->storage > STORE_INLINE;
+}
 /* Give back what it holds; it keeps state and code. Any thread, no lock held. */
 void tine__outcome_free(struct outcome *o);
 

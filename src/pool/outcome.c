@@ -14,8 +14,6 @@ struct kept_block {
     uint64_t offset;
 };
 
-enum storage { STORE_NONE, STORE_INLINE, STORE_MALLOC, STORE_BLOCK, STORE_FAILURE };
-
 static void publish(struct outcome *o, enum outcome_state state, int code) {
     assert(!outcome_settled(o));
     o->code = (int16_t)code;
@@ -82,10 +80,6 @@ const char *tine__outcome_bytes(const struct outcome *o, size_t *length) {
 
 struct failure *tine__outcome_failure(const struct outcome *o) {
     return o->storage == STORE_FAILURE ? o->u.failure : NULL;
-}
-
-bool tine__outcome_owns(const struct outcome *o) {
-    return o->storage > STORE_INLINE;
 }
 
 static void free_block(struct outcome *o) {
