@@ -44,9 +44,12 @@ void tine__codes_free(struct code **list) {
     *list = NULL;
 }
 
-void tine__code_free(struct codec *c) {
-    for (uint32_t i = 0; i < c->ncodes; i++)
+void tine__code_free(lua_State *L, struct codec *c) {
+    for (uint32_t i = 0; i < c->ncodes; i++) {
+        if (c->codes[i]->closure)
+            luaL_unref(L, LUA_REGISTRYINDEX, c->codes[i]->closure);
         code_free(c->codes[i]);
+    }
     code_free(c->making);
     free(c->codes);
     free(c->by_id);
@@ -431,6 +434,7 @@ const struct code *tine__code_by_id(lua_State *L, struct codec *c, int self, lua
         lua_pushboolean(L, 0);
     lua_rawseti(L, -2, id);
     lua_pop(L, 2);
+    code->stateless = tine__stateless_code(code, bytes.bytes, bytes.len);
     code->loaded = true;
     return code;
 }

@@ -9,7 +9,7 @@
 static int codec_gc(lua_State *L) {
     struct codec *c = lua_touserdata(L, 1);
     tine__names_free(c);
-    tine__code_free(c);
+    tine__code_free(L, c);
     luaL_unref(L, LUA_REGISTRYINDEX, c->ref);
     c->ref = LUA_NOREF;
     c->encoder = NULL;
@@ -37,9 +37,11 @@ static void push_state(lua_State *L) {
     lua_rawseti(L, -2, ST_DECODER);
     new_slot(L, ST_CACHE, "k");
     new_slot(L, ST_WEAK, "v");
-    for (int slot = ST_GLOBALS; slot <= ST_COUNT; slot++)
+    for (int slot = ST_GLOBALS; slot < ST_SENT; slot++)
         if (slot != ST_WEAK && slot != ST_LOADED)
             new_slot(L, slot, NULL);
+    lua_createtable(L, SENT_SLOTS, 0);
+    lua_rawseti(L, -2, ST_SENT);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_rawseti(L, -2, ST_LOADED);
 }

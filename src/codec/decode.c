@@ -408,6 +408,10 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
                       const char *args, size_t args_len) {
     struct segment f, a;
     int base = lua_gettop(L);
+    /* no marks and no call environments: the arguments have nothing to do with the function */
+    if (args_len >= SEGMENT_HEAD && get_le32(args + 4) == 0 && !c->held &&
+        tine__stateless_push(L, c, fn, fn_len))
+        return tine__decode_values(L, c, args, args_len);
     open_codec(L, c);
     tine__segment_read(L, fn, fn_len, &f);
     tine__segment_read(L, args, args_len, &a);
@@ -429,6 +433,9 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
     struct segment s;
     int base = lua_gettop(L);
+    int n = tine__decode_scalars(L, p, len);
+    if (n >= 0)
+        return n;
     open_codec(L, c);
     tine__segment_read(L, p, len, &s);
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);

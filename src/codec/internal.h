@@ -9,6 +9,8 @@
 **     registry.c    tine.register             path.c        "argument 2: key "x"[3]: ..."
 **     seen.c        what a message has met    codec.c       the codec itself, segments
 **     source.c      Lua source, compiled once
+**     stateless.c   functions without state, sent and received quickly
+**     scalars.c     lists of scalars, likewise
 **
 ** Lua values that a codec keeps are in one table (its *state table*), held by a registry reference;
 ** memory of its own is freed by its __gc. What encoding and decoding need while they run is in an
@@ -45,7 +47,8 @@ enum {
     ST_TEXTS,       /* text -> length of the module's name in it */
     ST_HELD,        /* global that stayed at home -> enum wire_held; of the call decoded last */
     ST_SOURCES,     /* Lua source -> the function of that chunk */
-    ST_COUNT = ST_SOURCES,
+    ST_SENT,        /* the functions in codec.sent */
+    ST_COUNT = ST_SENT,
 };
 
 /* ---- code.c ---- */
@@ -62,6 +65,8 @@ struct code {
     uint8_t nups;
     uint8_t env;    /* index of the upvalue _ENV, 0 for none */
     bool loaded;    /* came by id, hash checked, its maker is in ST_MAKERS */
+    bool stateless; /* one closure serves all calls */
+    int closure;    /* registry reference to it, or 0 */
     char *stripped; /* stripped dump, by which another closure of this code is recognized */
     size_t stripped_len;
     const char
@@ -102,6 +107,14 @@ struct names {
 
 /* ---- the codec ---- */
 
+/* A function without state that was sent. */
+struct sent {
+    const void *fn;
+    const struct code *code; /* NULL: sent only once, and it need not be alive */
+};
+
+#define SENT_SLOTS 16
+
 struct codec {
     struct codec_options options;
     int ref;                 /* of the state table */
@@ -117,8 +130,10 @@ struct codec {
     const void *lately[8]; /* functions whose code was recognized lately */
     uint32_t lately_at;
     struct names names;
-    bool held;        /* ST_HELD has something */
-    uint32_t sources; /* in ST_SOURCES */
+    bool held;                    /* ST_HELD has something */
+    uint32_t sources;             /* in ST_SOURCES */
+    struct sent sent[SENT_SLOTS]; /* by address */
+    const struct sent *last;      /* the function encoded last, if the encoder does not know it */
 };
 
 /* ---- encoding ---- */
@@ -220,11 +235,31 @@ void tine__code_push(lua_State *L, struct codec *c, int self, const struct code 
 /* Push a new closure of code that came inline: hash (8 bytes), dump. Gives nups. Raises. */
 int tine__code_push_inline(lua_State *L, const char *p, size_t len);
 uint64_t tine__code_hash(const char *p, size_t len);
-void tine__code_free(struct codec *c);
+void tine__code_free(lua_State *L, struct codec *c);
 /* Free a list of codes and empty it. */
 void tine__codes_free(struct code **list);
 /* Origin of the Lua function at idx, named `name` or looked up among the globals when NULL. */
 const struct codec_origin *tine__origin_of(struct encoder *e, int idx, const char *name);
+
+/* ---- stateless.c ---- */
+
+/* The function at `fn` was encoded as that segment: the second time, it is one to recognize. */
+void tine__stateless_note(lua_State *L, struct codec *c, int fn, const char *segment, size_t len);
+/* Encode the function at `fn` if it is known to be without state, and give its code, else NULL. What
+** arguments need to refer to it is not there: it is codec.last. */
+const struct code *tine__stateless_encode(lua_State *L, struct codec *c, int fn, struct buf *out);
+/* Push the function codec.last. */
+void tine__stateless_push_last(lua_State *L, const struct codec *c);
+/* May one closure of this code serve all calls? */
+bool tine__stateless_code(const struct code *code, const char *dump, size_t len);
+/* Push the function of a segment if its code is loaded and stateless. Raises memory errors. */
+bool tine__stateless_push(lua_State *L, struct codec *c, const char *segment, size_t len);
+
+/* ---- scalars.c ---- */
+
+/* Push the values of a segment that holds nothing but scalars, and give their number. -1, and nothing
+** pushed: it is another one, or not a good one. */
+int tine__decode_scalars(lua_State *L, const char *p, size_t len);
 
 /* ---- maker.c ---- */
 
@@ -252,6 +287,8 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, bool as_metatab
 int tine__name_missing(struct encoder *e);
 /* The same for a table, of which many come by that have no name. */
 int tine__name_missing_table(struct encoder *e, const void *p);
+/* Is an object of that address in the index? */
+bool tine__name_known(const struct codec *c, const void *p);
 /* "string.rep", pushed. */
 const char *tine__name_push(struct encoder *e, const struct name *n);
 void tine__names_free(struct codec *c);

@@ -76,6 +76,8 @@ void tine__names_free(struct codec *c) {
     n->used = n->mask = n->paths = 0;
     n->built = false;
     memset(n->plain, 0, sizeof n->plain);
+    memset(c->sent, 0, sizeof c->sent); /* they may have names then */
+    c->last = NULL;
 }
 
 /* ---- which modules a worker finds ---- */
@@ -426,6 +428,10 @@ static int encode_name(struct encoder *e, int idx, struct name *n, bool as_metat
     if (buf_append(e->out, e->c->names.bytes.data + n->wire, n->wire_len))
         return tine__encode_nomem(e);
     return 1;
+}
+
+bool tine__name_known(const struct codec *c, const void *p) {
+    return find(&c->names, p);
 }
 
 int tine__name_encode(struct encoder *e, int idx, const void *p, bool as_metatable,

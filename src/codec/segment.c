@@ -60,6 +60,7 @@ static void encoder_put_back(lua_State *L, struct codec *c, struct encoder *e, i
         tine__seen_free(&e->seen);
         e->has_function = false;
     }
+    c->last = NULL; /* this encoder knows the function now, or there is none */
     e->busy = false;
 }
 
@@ -342,15 +343,40 @@ static int start(lua_State *L, struct job *j) {
 
 int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
                           const struct codec_origin **origin) {
-    struct job j = {c, out, JOB_FUNCTION, lua_absindex(L, fn), 1, origin, 0, false};
+    fn = lua_absindex(L, fn);
+    struct job j = {c, out, JOB_FUNCTION, fn, 1, origin, 0, false};
+    size_t at = out->len;
+    const struct code *code = tine__stateless_encode(L, c, fn, out);
     if (origin)
-        *origin = NULL;
-    return start(L, &j);
+        *origin = code ? code->origin : NULL;
+    if (likely(code))
+        return 0;
+    int err = start(L, &j);
+    if (!err)
+        tine__stateless_note(L, c, fn, out->data + at, out->len - at);
+    return err;
+}
+
+/* Arguments may refer to the function: the encoder must have met it. */
+static int meet_function(lua_State *L, struct codec *c, struct buf *out) {
+    size_t len = out->len;
+    luaL_checkstack(L, 10, "encoding");
+    tine__stateless_push_last(L, c);
+    int fn = lua_gettop(L);
+    struct job j = {c, out, JOB_FUNCTION, fn, 1, NULL, 0, false};
+    int err = start(L, &j);
+    out->len = len;
+    lua_remove(L, fn);
+    return err;
 }
 
 int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
     struct job j = {c, out, JOB_ARGUMENTS, lua_absindex(L, first), n, NULL, 0, false};
-    return start(L, &j);
+    bool ready = c->last || (c->encoder && c->encoder->has_function);
+    if (likely(ready && tine__encode_scalars(L, j.first, n, out)))
+        return 0;
+    int err = c->last ? meet_function(L, c, out) : 0;
+    return err ? err : start(L, &j);
 }
 
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
