@@ -1,35 +1,13 @@
 /* What outcomes hold: from bytes to Lua values. */
 #include <string.h>
 #include "bind/bind.h"
-#include "codec/segment.h"
 
-/* --- small results, which most are --- */
-
-/* A result segment of one array of none or one of the smallest values: pushed; -1: something else. */
-static int push_small(lua_State *L, const char *p, size_t len) {
-    const unsigned char *body = (const unsigned char *)p + SEGMENT_HEAD;
-    static const char no_marks[4];
-    if (len < SEGMENT_HEAD + 1 || memcmp(p + 4, no_marks, 4) != 0)
-        return -1;
-    if (body[0] == 0x90 && len == SEGMENT_HEAD + 1)
-        return 0;
-    if (body[0] != 0x91 || len != SEGMENT_HEAD + 2)
-        return -1;
-    if (body[1] == 0xc0)
-        lua_pushnil(L);
-    else if (body[1] == 0xc2 || body[1] == 0xc3)
-        lua_pushboolean(L, body[1] == 0xc3);
-    else if (body[1] < 0x80)
-        lua_pushinteger(L, body[1]);
-    else
-        return -1;
-    return 1;
-}
+/* --- scalars, which most results are --- */
 
 int tine__scalars_push(lua_State *L, const struct outcome *o) {
-    size_t len;
-    const char *bytes = o->state == OUTCOME_VALUES ? tine__outcome_bytes(o, &len) : NULL;
-    return bytes ? push_small(L, bytes, len) : -1;
+    if (o->state != OUTCOME_VALUES || o->storage != STORE_INLINE)
+        return -1;
+    return tine__decode_scalars(L, o->u.bytes, o->length, true);
 }
 
 /* --- the rest, protected --- */

@@ -154,8 +154,17 @@ size_t tine__segment_length(const char *p, size_t len);
 int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                       const char *args, size_t args_len);
 
+/* The same for what most calls are, without a protected call: a function without state that was called
+** before, and arguments that are nil, booleans or numbers. -1, and nothing pushed: it is another one. */
+int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
+                            const char *args, size_t args_len);
+
 /* Decode a result segment: push its values, give their number. Raises likewise. */
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len);
+/* The same for a few values (arguments, too) that are nil, booleans, numbers or, if `strings` allows
+** them, strings. -1, and nothing pushed: there are others, or it is damaged. Without strings it allocates
+** nothing and never raises. */
+int tine__decode_scalars(lua_State *L, const char *p, size_t len, bool strings);
 
 /* After a task failed with the traceback at the top of the stack: append to it, when the error came
 ** from a nil global that the submitter has and that did not travel, what happened and how to mend

@@ -410,7 +410,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     int base = lua_gettop(L);
     /* no marks and no call environments: the arguments have nothing to do with the function */
     if (args_len >= SEGMENT_HEAD && get_le32(args + 4) == 0 && !c->held &&
-        tine__stateless_push(L, c, fn, fn_len))
+        tine__stateless_push(L, c, fn, fn_len, true))
         return tine__decode_values(L, c, args, args_len);
     open_codec(L, c);
     tine__segment_read(L, fn, fn_len, &f);
@@ -430,10 +430,20 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     return (int)r->nvalues;
 }
 
+int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
+                            const char *args, size_t args_len) {
+    if (c->held || !tine__stateless_push(L, c, fn, fn_len, false))
+        return -1;
+    int n = tine__decode_scalars(L, args, args_len, false);
+    if (n < 0)
+        lua_pop(L, 1);
+    return n;
+}
+
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
     struct segment s;
     int base = lua_gettop(L);
-    int n = tine__decode_scalars(L, p, len);
+    int n = tine__decode_scalars(L, p, len, true);
     if (n >= 0)
         return n;
     open_codec(L, c);

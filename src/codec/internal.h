@@ -252,14 +252,10 @@ const struct code *tine__stateless_encode(lua_State *L, struct codec *c, int fn,
 void tine__stateless_push_last(lua_State *L, const struct codec *c);
 /* May one closure of this code serve all calls? */
 bool tine__stateless_code(const struct code *code, const char *dump, size_t len);
-/* Push the function of a segment if its code is loaded and stateless. Raises memory errors. */
-bool tine__stateless_push(lua_State *L, struct codec *c, const char *segment, size_t len);
-
-/* ---- scalars.c ---- */
-
-/* Push the values of a segment that holds nothing but scalars, and give their number. -1, and nothing
-** pushed: it is another one, or not a good one. */
-int tine__decode_scalars(lua_State *L, const char *p, size_t len);
+/* Push the function of a segment if its code is loaded and stateless. If it has no closure yet one is made
+** when `make`, which raises memory errors; without, it never raises. */
+bool tine__stateless_push(lua_State *L, struct codec *c, const char *segment, size_t len,
+                          bool make);
 
 /* ---- maker.c ---- */
 

@@ -121,16 +121,31 @@ static const unsigned char *push_number(lua_State *L, unsigned char type, const 
     return p + widths[type - 0xcb];
 }
 
+/* Push a string behind its first byte; what follows it, or NULL: it is none. */
+static const unsigned char *push_text(lua_State *L, unsigned char type, const unsigned char *p,
+                                      const unsigned char *end) {
+    if (type >= 0xa0 && type < 0xc0)
+        return push_string(L, p, end, type & 31);
+    switch (type) {
+    case 0xd9:
+        return p < end ? push_string(L, p + 1, end, *p) : NULL;
+    case 0xda:
+        return end - p >= 2 ? push_string(L, p + 2, end, get_be16(p)) : NULL;
+    case 0xdb:
+        return end - p >= 4 ? push_string(L, p + 4, end, get_be32(p)) : NULL;
+    default:
+        return NULL;
+    }
+}
+
 /* Push the value at `p`, if it is a scalar; what follows it, or NULL. */
 static const unsigned char *push_scalar(lua_State *L, const unsigned char *p,
-                                        const unsigned char *end) {
+                                        const unsigned char *end, bool strings) {
     unsigned char type = *p++;
     if (type < 0x80 || type >= 0xe0) {
         lua_pushinteger(L, (signed char)type);
         return p;
     }
-    if (type >= 0xa0 && type < 0xc0)
-        return push_string(L, p, end, type & 31);
     switch (type) {
     case 0xc0:
         lua_pushnil(L);
@@ -139,18 +154,14 @@ static const unsigned char *push_scalar(lua_State *L, const unsigned char *p,
     case 0xc3:
         lua_pushboolean(L, type & 1);
         return p;
-    case 0xd9:
-        return p < end ? push_string(L, p + 1, end, *p) : NULL;
-    case 0xda:
-        return end - p >= 2 ? push_string(L, p + 2, end, get_be16(p)) : NULL;
-    case 0xdb:
-        return end - p >= 4 ? push_string(L, p + 4, end, get_be32(p)) : NULL;
     default:
-        return push_number(L, type, p, end);
+        break;
     }
+    const unsigned char *next = push_number(L, type, p, end);
+    return next || !strings ? next : push_text(L, type, p, end);
 }
 
-int tine__decode_scalars(lua_State *L, const char *segment, size_t len) {
+int tine__decode_scalars(lua_State *L, const char *segment, size_t len, bool strings) {
     const unsigned char *p = (const unsigned char *)segment + SEGMENT_HEAD;
     const unsigned char *end = (const unsigned char *)segment + len;
     int base = lua_gettop(L);
@@ -159,7 +170,7 @@ int tine__decode_scalars(lua_State *L, const char *segment, size_t len) {
         return -1;
     int n = *p++ & 15;
     for (int i = 0; i < n && p && p < end; i++)
-        p = push_scalar(L, p, end);
+        p = push_scalar(L, p, end, strings);
     if (p == end && lua_gettop(L) == base + n)
         return n;
     lua_settop(L, base);

@@ -142,13 +142,15 @@ static void make_closure(lua_State *L, struct codec *c, struct code *code) {
     code->closure = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-bool tine__stateless_push(lua_State *L, struct codec *c, const char *segment, size_t len) {
+bool tine__stateless_push(lua_State *L, struct codec *c, const char *segment, size_t len,
+                          bool make) {
     struct code *code = code_of(c, segment, len);
     if (!code || !code->stateless || !lua_checkstack(L, 20))
         return false;
     if (unlikely(!code->closure)) {
-        make_closure(L, c, code);
-        return true;
+        if (make)
+            make_closure(L, c, code);
+        return make;
     }
     lua_rawgeti(L, LUA_REGISTRYINDEX, code->closure);
     if (likely(has_globals(L, c, code, -1)))

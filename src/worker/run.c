@@ -123,11 +123,19 @@ static enum record_kind failed(lua_State *L, int status, struct buf *out) {
 
 /* --- running --- */
 
+/* Push the function and its arguments. False: the reason why not is on top. */
+static bool decode_call(lua_State *L, const struct run_call *c) {
+    if (tine__decode_plain_call(L, running->codec, c->function, c->function_len, c->arguments,
+                                c->arguments_len) >= 0)
+        return true;
+    lua_pushcfunction(L, decode);
+    lua_pushlightuserdata(L, (void *)c);
+    return lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK;
+}
+
 static enum record_kind run(lua_State *L, const struct run_call *call, struct buf *out) {
     KILL_POINT("decoding");
-    lua_pushcfunction(L, decode);
-    lua_pushlightuserdata(L, (void *)call);
-    if (lua_pcall(L, 1, LUA_MULTRET, 0) != LUA_OK)
+    if (!decode_call(L, call))
         return refuse(L, out);
     KILL_POINT("running");
     int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
