@@ -249,7 +249,7 @@ static int raise_error(lua_State *L, struct future *f, int idx) {
 
 /* Push the values of a future that is done if they need not be kept; their number, or -1. */
 static int scalars(lua_State *L, const struct future *f) {
-    return f->cache == CACHE_NONE ? tine__scalars_push(L, &f->outcome) : -1;
+    return f->cache == CACHE_NONE ? tine__scalars_push(L, &f->outcome, true) : -1;
 }
 
 static int future_result(lua_State *L) {

@@ -308,8 +308,8 @@ static int take_failure(lua_State *L, struct map *m, struct chunk *c, uint32_t k
     return lua_error(L);
 }
 
-/* Task `k`, which is taken already; its chunk at 2 and its index at 3. */
-static int take_any(lua_State *L, struct map *m, struct chunk *c, uint32_t k) {
+/* What task `k` of the chunk at 2 ended with; its index is at 3. */
+static int push_taken(lua_State *L, struct map *m, struct chunk *c, uint32_t k) {
     struct outcome *o = &c->outcomes[k];
     int n = -1;
     if (o->state != OUTCOME_VALUES)
@@ -322,14 +322,18 @@ static int take_any(lua_State *L, struct map *m, struct chunk *c, uint32_t k) {
 static int take(lua_State *L, struct map *m) {
     struct chunk *c = m->chunk;
     uint32_t k = m->k++;
+    bool last = m->k == c->count;
     m->returned++;
-    lua_settop(L, 1);
-    lua_getiuservalue(L, 1, MAP_CHUNK); /* keeps it while it is read */
     lua_pushinteger(L, (lua_Integer)(c->name.index + k));
-    if (m->k == c->count)
+    int n = tine__scalars_push(L, &c->outcomes[k], false);
+    if (n < 0) {
+        lua_settop(L, 1);
+        lua_getiuservalue(L, 1, MAP_CHUNK); /* keeps it while it is read */
+        lua_pushinteger(L, (lua_Integer)(c->name.index + k));
+    }
+    if (last)
         leave_chunk(L, m);
-    int n = tine__scalars_push(L, &c->outcomes[k]);
-    return n >= 0 ? n + 1 : take_any(L, m, c, k);
+    return n >= 0 ? n + 1 : push_taken(L, m, c, k);
 }
 
 /* The iterator itself: what is there at once is taken here, the rest is map.lua's. */

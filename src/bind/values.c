@@ -4,10 +4,10 @@
 
 /* --- scalars, which most results are --- */
 
-int tine__scalars_push(lua_State *L, const struct outcome *o) {
+int tine__scalars_push(lua_State *L, const struct outcome *o, bool strings) {
     if (o->state != OUTCOME_VALUES || o->storage != STORE_INLINE)
         return -1;
-    return tine__decode_scalars(L, o->u.bytes, o->length, true);
+    return tine__decode_scalars(L, o->u.bytes, o->length, strings);
 }
 
 /* --- the rest, protected --- */
@@ -65,7 +65,7 @@ static void free_unread(struct outcome *o) {
 
 int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const struct task_name *name,
                       uint32_t k) {
-    int n = tine__scalars_push(L, o);
+    int n = tine__scalars_push(L, o, true);
     if (n >= 0)
         return n;
     n = decode_protected(L, c, o);

@@ -54,14 +54,13 @@ enum record_kind {
 
 /* The head of a record. */
 struct record {
-    uint32_t length; /* of the payload in the ring, without this head */
-    uint16_t kind;
-    uint16_t large; /* 1: the payload is a struct record_block */
-    uint64_t id;    /* task */
-    uint32_t ref;   /* the submitter's number of the call item */
-    uint32_t spare[3];
+    uint64_t id : 56;   /* task */
+    uint64_t kind : 7;  /* enum record_kind */
+    uint64_t large : 1; /* the payload is a struct record_block */
+    uint32_t length;    /* of the payload in the ring, without this head */
+    uint32_t ref;       /* the submitter's number of the call item */
 };
-_Static_assert(sizeof(struct record) == 32, "records start at multiples of 32");
+_Static_assert(sizeof(struct record) == 16, "two small results in a cache line");
 
 struct record_block {
     uint64_t offset, length;

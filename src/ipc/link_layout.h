@@ -9,7 +9,7 @@
 /* Words that different sides write lie on lines of their own. */
 #define LINE _Alignas(64)
 #define PAGE 4096
-#define RECORD_ALIGN 32u
+#define RECORD_ALIGN 16u
 
 struct link_shared {
     LINE _Atomic uint64_t running;

@@ -80,7 +80,8 @@ static void half_full(void) {
     open_both();
     while (!tine__link_half_full(&w))
         write_record(++n, "0123456789abcdef0123456789abcdef", 32);
-    CHECK_EQ(n, LINK_RING / 2 / 64 + 1);
+    uint64_t size = sizeof r + 32;
+    CHECK_EQ(n, LINK_RING / 2 / size + 1);
     while (tine__link_peek(&l, &r, &payload, &length) == 0)
         tine__link_next(&l);
     CHECK(!tine__link_half_full(&w));
@@ -197,14 +198,14 @@ static int peek_at(struct record r, uint64_t bytes) {
 
 static void rubbish_is_told(void) {
     struct record good = {.length = 40, .kind = RECORD_ERROR};
-    CHECK_EQ(peek_at(good, 96), 0);
-    CHECK_EQ(peek_at(good, 64), TINE_EINVALID);
-    CHECK_EQ(peek_at(good, 95), TINE_EINVALID);
-    CHECK_EQ(peek_at(good, LINK_RING + 32), TINE_EINVALID);
-    CHECK_EQ(peek_at(good, -(uint64_t)32), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, 64), 0);
+    CHECK_EQ(peek_at(good, 48), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, 63), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, LINK_RING + 16), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, -(uint64_t)16), TINE_EINVALID);
     struct record r = good;
     r.kind = RECORD_KINDS;
-    CHECK_EQ(peek_at(r, 96), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r = good, r.length = LINK_INLINE;
     CHECK_EQ(peek_at(r, LINK_RING), 0);
     r.length = LINK_INLINE + 1;
@@ -212,11 +213,11 @@ static void rubbish_is_told(void) {
     r.length = UINT32_MAX;
     CHECK_EQ(peek_at(r, LINK_RING), TINE_EINVALID);
     r = good, r.large = 1;
-    CHECK_EQ(peek_at(r, 96), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r.length = sizeof(struct record_block);
-    CHECK_EQ(peek_at(r, 64), TINE_EINVALID); /* no such block */
+    CHECK_EQ(peek_at(r, 32), TINE_EINVALID); /* no such block */
     r = good, r.kind = RECORD_SKIP;
-    CHECK_EQ(peek_at(r, 96), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r.length = LINK_RING - sizeof r;
     CHECK_EQ(peek_at(r, LINK_RING), TINE_EAGAIN);
 }
@@ -229,7 +230,7 @@ static void random_rubbish(void) {
     volatile char sum = 0;
     for (int round = 0; round < 300; round++) {
         open_both();
-        for (unsigned i = 0; i < LINK_RING; i += 32) {
+        for (unsigned i = 0; i < LINK_RING; i += 16) {
             unsigned long long x = check_random(&seed);
             r = (struct record){.length = (uint32_t)(x % 80),
                                 .kind = (uint16_t)(x >> 8) % 9,
@@ -242,7 +243,7 @@ static void random_rubbish(void) {
         for (int step = 0; step < 100; step++) {
             if (l.at == l.seen)
                 l.s->head =
-                    check_random(&seed) % 3 ? l.at + check_random(&seed) % 4096 / 32 * 32 : 1;
+                    check_random(&seed) % 3 ? l.at + check_random(&seed) % 4096 / 16 * 16 : 1;
             if (tine__link_peek(&l, &r, &payload, &length) == 0) {
                 for (uint64_t i = 0; i < length; i++)
                     sum += payload[i];
