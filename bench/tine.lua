@@ -15,7 +15,7 @@ local ROUND_TRIPS = 5000
 local MAP_ITEMS = 1000000
 local MAP_CHUNKS = { 200, 1000, 5000, 20000 }
 local HOLD = 0.02 -- a first task holds its worker so long, so that each worker gets one
-local TASKS_10MS = 100
+local TASKS_10MS = 40
 
 local function noop() end
 local function echo(value) return value end
@@ -123,18 +123,21 @@ local function warm(pool, workers)
   for i = 1, workers do futures[i]:result() end
 end
 
--- Two workers against one, tasks of 10 ms.
+-- Two workers against one, tasks of 10 ms. The two take turns: the machine's speed wanders.
 local function scaling()
-  local count, times = calibrate(0.01), {}
-  for workers = 1, 2 do
-    local pool <close> = tine.pool { workers = workers }
-    warm(pool, workers)
-    times[workers] = timed(gather, pool, spin, count, TASKS_10MS)
+  local one <close>, two <close> = tine.pool { workers = 1 }, tine.pool { workers = 2 }
+  local count, ratios = calibrate(0.01), {}
+  warm(one, 1)
+  warm(two, 2)
+  for i = 1, 5 do
+    local alone = timed(gather, one, spin, count, TASKS_10MS)
+    ratios[i] = alone / timed(gather, two, spin, count, TASKS_10MS)
   end
-  return times[1] / times[2]
+  return quantile(ratios, 0.5)
 end
 
--- The share of both cores that goes into the tasks' own work: two long tasks against many short ones.
+-- The share of both cores that goes into the tasks' own work: two long tasks against many short ones,
+-- in turns.
 local function efficiency(pool, seconds, tasks)
   local count = calibrate(seconds)
   local function long(n, times)
@@ -145,8 +148,14 @@ local function efficiency(pool, seconds, tasks)
     a:result()
     b:result()
   end
-  local alone = math.min(timed(two_long), timed(two_long))
-  return alone / timed(gather, pool, spin, count, tasks)
+  local ratios, before = {}, timed(two_long)
+  for i = 1, 9 do
+    local short = timed(gather, pool, spin, count, tasks)
+    local after = timed(two_long)
+    ratios[i] = (before + after) / 2 / short
+    before = after
+  end
+  return quantile(ratios, 0.5)
 end
 
 -- From the kill of the only worker to a result from its replacement. A shell sends the signal; its waking
@@ -229,8 +238,8 @@ function groups.quick()
   items = nil -- luacheck: ignore
   collectgarbage()
 
-  report("efficiency_100us", efficiency(pool, 100e-6, 5000))
-  report("efficiency_10us", efficiency(pool, 10e-6, 50000))
+  report("efficiency_100us", efficiency(pool, 100e-6, 3000))
+  report("efficiency_10us", efficiency(pool, 10e-6, 30000))
   report("scaling", scaling())
   report("replace", replacement(9))
 end
