@@ -1,5 +1,6 @@
 /* What outcomes hold: from bytes to Lua values. */
 #include <string.h>
+#include "base/alloc.h"
 #include "bind/bind.h"
 
 /* --- scalars, which most results are --- */
@@ -17,6 +18,16 @@ struct decoding {
     const char *bytes;
     size_t len;
 };
+
+/* A large result becomes a large string, say: its memory is the state's own, and asks for huge pages. */
+static int call_with_huge_pages(lua_State *L, int nargs) {
+    struct alloc alloc;
+    alloc.f = lua_getallocf(L, &alloc.ud);
+    lua_setallocf(L, tine__alloc, &alloc);
+    int status = lua_pcall(L, nargs, LUA_MULTRET, 0);
+    lua_setallocf(L, alloc.f, alloc.ud);
+    return status;
+}
 
 static int decode(lua_State *L) {
     const struct decoding *d = lua_touserdata(L, 1);
@@ -38,7 +49,7 @@ static int decode_protected(lua_State *L, struct core *c, struct outcome *o) {
     lua_pushcfunction(L, decode);
     lua_pushlightuserdata(L, &d);
     o->readers++;
-    int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+    int status = d.len < ALLOC_LARGE ? lua_pcall(L, 1, LUA_MULTRET, 0) : call_with_huge_pages(L, 1);
     o->readers--;
     if (status == LUA_OK)
         return lua_gettop(L) - top;

@@ -209,7 +209,9 @@ int main(int argc, char **argv) {
         print_message(argv[0], "cannot create state: not enough memory");
         return EXIT_FAILURE;
     }
-    lua_setallocf(L, tine__alloc, NULL);
+    struct alloc alloc;
+    alloc.f = lua_getallocf(L, &alloc.ud);
+    lua_setallocf(L, tine__alloc, &alloc);
     lua_pushcfunction(L, run);
     lua_pushlightuserdata(L, &c);
     int status = lua_pcall(L, 1, 1, 0);

@@ -12,6 +12,8 @@
 /* Registry key of math.randomseed, kept from before anybody could replace it. */
 static const char randomseed_key;
 
+static struct alloc allocator; /* of the one state there is */
+
 static int dress(lua_State *L) {
     luaL_openlibs(L);
     lua_getglobal(L, LUA_MATHLIBNAME);
@@ -30,7 +32,8 @@ lua_State *tine__state_new(void) {
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
-    lua_setallocf(L, tine__alloc, NULL);
+    allocator.f = lua_getallocf(L, &allocator.ud);
+    lua_setallocf(L, tine__alloc, &allocator);
     lua_pushcfunction(L, dress);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         lua_close(L);

@@ -1,4 +1,5 @@
-/* The memory of Lua states: blocks keep their bytes across the border between malloc and mappings. */
+/* Huge pages for large blocks: another allocator's blocks are left what they are. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,6 +9,23 @@
 #include "check.h"
 
 #define MIB ((size_t)1 << 20)
+
+static unsigned calls;
+
+static void *plain(void *ud, void *block, size_t old_size, size_t size) {
+    (void)old_size;
+    CHECK(ud == &calls);
+    calls++;
+    if (size > 1000 * MIB)
+        return NULL;
+    if (size == 0) {
+        free(block);
+        return NULL;
+    }
+    return realloc(block, size);
+}
+
+static struct alloc behind = {plain, &calls};
 
 static void fill(char *p, size_t from, size_t to) {
     for (size_t i = from; i < to; i += 997)
@@ -19,64 +37,59 @@ static void check_bytes(const char *p, size_t n) {
         CHECK_EQ(p[i], (char)(i / 997));
 }
 
-static void bytes_survive_every_size(void) {
-    static const size_t sizes[] = {1,       100,      4 * MIB - 1, 4 * MIB,   4 * MIB + 1,
-                                   9 * MIB, 64 * MIB, 9 * MIB,     8 * MIB,   5 * MIB,
-                                   3 * MIB, 70 * MIB, 10,          100 * MIB, 4 * MIB};
+static void blocks_are_those_of_the_allocator(void) {
+    static const size_t sizes[] = {1,        100,     4 * MIB - 1, 4 * MIB, 4 * MIB + 1,
+                                   64 * MIB, 9 * MIB, 3 * MIB,     70 * MIB};
     char *p = NULL;
-    size_t size = 8; /* what Lua says of a new block: its type */
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        size_t kept = p ? size : 0;
-        p = tine__alloc(NULL, p, size, sizes[i]);
+    size_t size = 0;
+    unsigned n = 0, before = calls;
+    for (; n < sizeof sizes / sizeof *sizes; n++) {
+        p = tine__alloc(&behind, p, size, sizes[n]);
         CHECK(p);
-        size = sizes[i];
-        if (kept < size)
-            fill(p, (kept + 996) / 997 * 997, size);
+        if (size < sizes[n])
+            fill(p, (size + 996) / 997 * 997, sizes[n]);
+        size = sizes[n];
         check_bytes(p, size);
     }
-    CHECK(!tine__alloc(NULL, p, size, 0));
-    CHECK(!tine__alloc(NULL, NULL, 4, 0));
+    CHECK(!tine__alloc(&behind, p, size, 2000 * MIB));
+    check_bytes(p, size);
+    CHECK(!tine__alloc(&behind, p, size, 0));
+    CHECK_EQ(calls - before, n + 2);
 }
 
-static void large_blocks_are_given_back(void) {
-    char *p = tine__alloc(NULL, NULL, 0, 8 * MIB);
-    unsigned char there[8 * MIB / 4096];
-    CHECK_EQ((uintptr_t)p % (2 * MIB), 0);
-    CHECK_EQ(mincore(p, 8 * MIB, there), 0);
-    tine__alloc(NULL, p, 8 * MIB, 0);
-    CHECK_EQ(mincore(p, 8 * MIB, there), -1);
-    CHECK_EQ(errno, ENOMEM);
+/* Does the mapping that `p` lies in ask for huge pages? */
+static bool asks(const void *p) {
+    FILE *f = fopen("/proc/self/smaps", "r");
+    char line[512];
+    unsigned long from, to;
+    bool here = false, yes = false;
+    CHECK(f);
+    while (fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+            here = from <= (uintptr_t)p && (uintptr_t)p < to;
+        else if (here && !strncmp(line, "VmFlags:", 8))
+            yes = strstr(line, " hg") != NULL;
+    }
+    fclose(f);
+    return yes;
 }
 
-static void absurd_sizes_are_refused(void) {
-    CHECK(!tine__alloc(NULL, NULL, 0, SIZE_MAX));
-    CHECK(!tine__alloc(NULL, NULL, 0, SIZE_MAX - 3 * MIB));
+static void large_blocks_ask_for_huge_pages(void) {
+    char *small = tine__alloc(&behind, NULL, 0, 3 * MIB);
+    char *large = tine__alloc(&behind, NULL, 0, 40 * MIB);
+    CHECK(!asks(small + MIB));
+    CHECK(asks(large + 20 * MIB) || access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0);
+    tine__alloc(&behind, small, 3 * MIB, 0);
+    tine__alloc(&behind, large, 40 * MIB, 0);
 }
-
-#ifdef TINE_FAULTS
-static void what_cannot_be_had_is_null(void) {
-    char *p = tine__alloc(NULL, NULL, 0, 1000);
-    fill(p, 0, 1000);
-    CHECK(tine__fault_set("mmap:1"));
-    CHECK(!tine__alloc(NULL, p, 1000, 8 * MIB));
-    CHECK_EQ(tine__fault_struck(), 1);
-    check_bytes(p, 1000); /* it is what it was */
-    CHECK(tine__fault_set("madvise:1"));
-    char *q = tine__alloc(NULL, p, 1000, 8 * MIB); /* small pages, then */
-    CHECK(q);
-    CHECK_EQ(tine__fault_struck(), 1);
-    CHECK(tine__fault_set(NULL));
-    check_bytes(q, 1000);
-    tine__alloc(NULL, q, 8 * MIB, 0);
-}
-#endif
 
 int main(void) {
-    bytes_survive_every_size();
-    large_blocks_are_given_back();
-    absurd_sizes_are_refused();
+    blocks_are_those_of_the_allocator();
+    large_blocks_ask_for_huge_pages();
 #ifdef TINE_FAULTS
-    what_cannot_be_had_is_null();
+    CHECK(tine__fault_set("madvise:1"));
+    blocks_are_those_of_the_allocator(); /* small pages, then */
+    CHECK_EQ(tine__fault_struck(), 1);
 #endif
     return 0;
 }
