@@ -9,7 +9,7 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void dress(void) {
-    tine__root_dress = tine__preload_modules;
+    tine__root_dress = tine__preload_worker;
 }
 
 /* Here and not below, because the root's state is made from what this floor has. */

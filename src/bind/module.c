@@ -155,7 +155,7 @@ TINE_API int luaopen_tine_core(lua_State *L) {
     fill_state(L);
     fill_metas(L);
     fill_module(L);
-    tine__root_dress = tine__preload_modules;
+    tine__root_dress = tine__preload_worker;
     take_root(L);
     lua_pushvalue(L, UP_STATE);
     lua_setfield(L, LUA_REGISTRYINDEX, STATE);

@@ -1,16 +1,24 @@
 #include "bind/preload.h"
 
+#include <string.h>
 #include <lauxlib.h>
+#include <lualib.h>
 #include "bind/sources.h"
 #include "tine_lua.h"
+
+/* Compile it: its chunk on top. */
+static void compile(lua_State *L, const struct tine__lua_source *source) {
+    lua_pushfstring(L, "@%s.lua", source->name);
+    if (luaL_loadbufferx(L, source->text, source->len, lua_tostring(L, -1), "t") != LUA_OK)
+        lua_error(L);
+    lua_remove(L, -2);
+}
 
 /* Loader of a module whose source is compiled in: (name, ":preload:"). */
 static int load_source(lua_State *L) {
     const struct tine__lua_source *source = lua_touserdata(L, lua_upvalueindex(1));
     lua_settop(L, 1);
-    lua_pushfstring(L, "@%s.lua", source->name);
-    if (luaL_loadbufferx(L, source->text, source->len, lua_tostring(L, 2), "t") != LUA_OK)
-        return lua_error(L);
+    compile(L, source);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
     return 1;
@@ -30,6 +38,45 @@ void tine__preload_modules(lua_State *L) {
     lua_pushcfunction(L, luaopen_tine_core);
     lua_setfield(L, -2, "tine.core");
     preload_sources(L);
+    lua_pop(L, 1);
+}
+
+/* --- for worker states --- */
+
+/* Loader of a module that was compiled before: (name, ":preload:"). */
+static int load_dump(lua_State *L) {
+    size_t len;
+    const char *dump = lua_tolstring(L, lua_upvalueindex(1), &len);
+    lua_settop(L, 1);
+    if (luaL_loadbufferx(L, dump, len, "=tine", "b") != LUA_OK)
+        return lua_error(L);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+/* What `require "tine"` runs, and not what the host program has beside it. */
+static bool is_of_module(const struct tine__lua_source *source) {
+    return strncmp(source->name, "tine.cli", 8) != 0;
+}
+
+/* A string, which workers share; functions would be marked, and so copied, by the collector of each. */
+static void preload_dump(lua_State *L, const struct tine__lua_source *source) {
+    lua_getglobal(L, LUA_STRLIBNAME);
+    lua_getfield(L, -1, "dump");
+    compile(L, source);
+    lua_call(L, 1, 1);
+    lua_pushcclosure(L, load_dump, 1);
+    lua_setfield(L, -3, source->name);
+    lua_pop(L, 1);
+}
+
+void tine__preload_worker(lua_State *L) {
+    tine__preload_modules(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    for (const struct tine__lua_source *s = tine__lua_sources; s->name; s++)
+        if (is_of_module(s))
+            preload_dump(L, s);
     lua_pop(L, 1);
 }
 

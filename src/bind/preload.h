@@ -5,10 +5,13 @@
 #include <lua.h>
 
 /* Make `require "tine"` and its parts work in this state without anything installed: fills
-** package.preload from what is compiled in (bind/sources.h), with `tine.core` as a C function. Fits
-** tine__root_dress (worker/root.h): worker states get the same. Takes no root process, and starts
-** nothing. May raise memory errors. */
+** package.preload from what is compiled in (bind/sources.h), with `tine.core` as a C function. Takes no
+** root process, and starts nothing. May raise memory errors. */
 void tine__preload_modules(lua_State *L);
+
+/* The same for the state that workers are copies of (tine__root_dress, worker/root.h), with the module
+** compiled here once: a worker whose task uses it would take longer to compile it than to start. */
+void tine__preload_worker(lua_State *L);
 
 /* Kill the workers of all pools that this state has made, now and without waiting; unfinished
 ** futures fail with `broken`. For a host whose script has failed. Does not raise; nothing happens

@@ -6,6 +6,6 @@
 #include "worker/root.h"
 
 int main(int argc, char **argv) {
-    tine__root_dress = tine__preload_modules;
+    tine__root_dress = tine__preload_worker;
     return tine__helper_main(argc, argv);
 }
