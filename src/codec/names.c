@@ -5,6 +5,9 @@
 ** something turns up that has no name, the index is compared with package.loaded (its length and the
 ** addresses in it) and made anew if that has changed; this is done at most once for a segment.
 **
+** A state has a codec for each pool. The one that made an index last leaves a copy of it for the others,
+** which is good as long as everything that it was made from is where it was.
+**
 ** Which modules count. Lua's own, and Tine's, are in every worker. Lua functions, tables and module
 ** tables of another one go by name only if package.path or package.cpath finds the module, for that
 ** is how a worker comes by it. A loader in package.preload counts for nothing: it is in the
@@ -151,6 +154,8 @@ struct building {
     int n;
     bool builtin;
     bool failed;
+    bool looking; /* nothing is entered, but: */
+    uint64_t sum; /* of what would be, and where */
 };
 
 static const char *part(lua_State *L, int paths, const struct name *n, int i) {
@@ -188,11 +193,23 @@ static bool is_better(struct building *b, const struct name *old) {
     return false;
 }
 
+/* The value at `p` under the name in `b`, whose parts are strings of Lua's. */
+static uint64_t sum_of_place(const struct building *b, const void *p) {
+    uint64_t sum = (uintptr_t)p;
+    for (int i = 0; i < b->n; i++)
+        sum = (sum ^ (uintptr_t)b->parts[i]) * UINT64_C(0x9E3779B97F4A7C15);
+    return sum ^ sum >> 29;
+}
+
 /* Enter the value on top of the stack under the name in `b`. */
 static void enter(struct building *b, enum name_kind kind) {
     lua_State *L = b->e->L;
     struct names *n = &b->e->c->names;
     const void *p = kind == NAME_USERDATA ? lua_touserdata(L, -1) : lua_topointer(L, -1);
+    if (b->looking) {
+        b->sum += sum_of_place(b, p);
+        return;
+    }
     struct name *old = p ? find(n, p) : NULL;
     if (!p || (old && !is_better(b, old)))
         return;
@@ -291,20 +308,106 @@ static uint64_t sum_of_loaded(lua_State *L, int loaded) {
     return sum;
 }
 
+/* ---- the copy for other codecs of the state ---- */
+
+static const char copy_key; /* registry */
+
+enum { COPY_PATHS = 1, COPY_PATH, COPY_CPATH, COPY_VALUES = COPY_CPATH };
+
+struct copy {
+    uint64_t sum; /* see struct building */
+    uint32_t n, paths;
+    struct name names[];
+};
+
+/* Push package.path and package.cpath: by them it was decided which of two names is better. */
+static void push_search_paths(lua_State *L, int loaded) {
+    lua_pushliteral(L, "package");
+    bool is_table = lua_rawget(L, loaded) == LUA_TTABLE;
+    for (int i = 0; i < 2; i++) {
+        lua_pushstring(L, i == 0 ? "path" : "cpath");
+        if (is_table)
+            lua_rawget(L, -2 - i);
+    }
+    lua_remove(L, -3);
+}
+
+static void leave_copy(struct building *b) {
+    lua_State *L = b->e->L;
+    const struct names *n = &b->e->c->names;
+    struct copy *copy =
+        lua_newuserdatauv(L, sizeof *copy + (size_t)n->used * sizeof copy->names[0], COPY_VALUES);
+    copy->sum = b->sum;
+    copy->paths = n->paths;
+    copy->n = 0;
+    for (uint32_t i = 0; i <= n->mask; i++)
+        if (n->slots[i].key)
+            copy->names[copy->n++] = n->slots[i];
+    lua_pushvalue(L, b->paths);
+    lua_setiuservalue(L, -2, COPY_PATHS);
+    push_search_paths(L, b->loaded);
+    lua_setiuservalue(L, -3, COPY_CPATH);
+    lua_setiuservalue(L, -2, COPY_PATH);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &copy_key);
+}
+
+/* Is the copy at `at` of what there is now? */
+static bool is_up_to_date(struct building *b, const struct copy *copy, int at) {
+    lua_State *L = b->e->L;
+    push_search_paths(L, b->loaded);
+    lua_getiuservalue(L, at, COPY_PATH);
+    lua_getiuservalue(L, at, COPY_CPATH);
+    bool same = lua_rawequal(L, -4, -2) && lua_rawequal(L, -3, -1) && copy->sum == b->sum;
+    lua_pop(L, 4);
+    return same;
+}
+
+/* Take over what another codec has found. */
+static bool take_copy(struct building *b) {
+    lua_State *L = b->e->L;
+    struct names *n = &b->e->c->names;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &copy_key);
+    const struct copy *copy = lua_touserdata(L, -1);
+    if (!copy || !is_up_to_date(b, copy, lua_gettop(L)))
+        return false;
+    for (uint32_t i = 0; i < copy->n && !b->failed; i++) {
+        struct name *name = insert(n, copy->names[i].key);
+        b->failed = !name;
+        if (name)
+            *name = copy->names[i];
+    }
+    n->paths = copy->paths;
+    lua_getiuservalue(L, -1, COPY_PATHS);
+    lua_rawseti(L, b->e->self, ST_PATHS);
+    return true;
+}
+
+/* ---- building: the whole ---- */
+
+static void make_index(struct building *b) {
+    lua_State *L = b->e->L;
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, b->e->self, ST_PATHS);
+    b->paths = lua_gettop(L);
+    enter_modules(b);
+    if (!b->failed)
+        leave_copy(b);
+}
+
 static int build(struct encoder *e, uint64_t sum) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
     struct names *n = &e->c->names;
-    struct building b = {.e = e};
+    struct building b = {.e = e, .looking = true};
     tine__names_free(e->c);
     luaL_checkstack(L, 40, "modules");
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, e->self, ST_PATHS);
-    b.paths = lua_gettop(L);
     lua_rawgeti(L, e->self, ST_LOADED);
     b.loaded = lua_gettop(L);
     enter_modules(&b);
+    b.looking = false;
+    if (!take_copy(&b))
+        make_index(&b);
     lua_settop(L, top);
     if (b.failed)
         return tine__encode_nomem(e);
