@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/umask.h"
 #include "ipc/control.h"
 #include "worker/protocol.h"
 #include "worker/root.h"
@@ -283,7 +284,10 @@ static void local_control(struct backend *b, const struct backend_sink *sink) {
 }
 
 static void local_shut(struct backend *b) {
-    tine__queue_shut(&self(b)->queue);
+    struct local *l = self(b);
+    const struct message m = {.kind = MESSAGE_SHUT};
+    tine__queue_shut(&l->queue);
+    tine__control_send(l->control, &m, sizeof m, NULL, 0); /* saves time; `end` says the same */
 }
 
 static void local_end(struct backend *b) {
@@ -364,42 +368,49 @@ static int standard(int fd) {
     return copy != -1 ? copy : sys.open("/dev/null", O_WRONLY | O_CLOEXEC);
 }
 
-/* Ask the root for the fork server. All of `fds` but the shared ones are closed afterwards. */
-static int open_server(struct local *l, bool spawn, const struct boot *boot, int wakeup) {
+/* Tell the fork server of its pool. All of the descriptors but the shared ones are closed afterwards. */
+static int set_up_server(struct local *l, const struct boot *given, int wakeup) {
+    struct boot boot = *given;
     struct shm boot_shm = SHM_CLOSED;
-    int ends[2] = {-1, -1}, cwd = -1, out = -1, error = -1;
-    int err = tine__boot_write(&boot_shm, boot);
-    if (!err)
-        err = tine__control_pair(ends);
+    int cwd = -1, out = -1, error = -1;
+    boot.umask = tine__umask();
+    int err = tine__boot_write(&boot_shm, &boot);
     if (!err && ((cwd = sys.open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1 ||
                  (out = standard(1)) == -1 || (error = standard(2)) == -1))
         err = TINE_ESYSTEM;
     if (!err) {
-        const int fds[OPEN_FDS] = {
-            [OPEN_CONTROL] = ends[1],
-            [OPEN_CALLS] = l->queue.calls.fd,
-            [OPEN_CLAIMS] = l->queue.claims.fd,
-            [OPEN_HEAP] = l->directory.fd,
-            [OPEN_BELL] = l->bell,
-            [OPEN_WAKEUP] = wakeup,
-            [OPEN_BOOT] = boot_shm.fd,
-            [OPEN_CWD] = cwd,
-            [OPEN_STDOUT] = out,
-            [OPEN_STDERR] = error,
+        const int fds[SETUP_FDS] = {
+            [SETUP_CALLS] = l->queue.calls.fd,
+            [SETUP_CLAIMS] = l->queue.claims.fd,
+            [SETUP_HEAP] = l->directory.fd,
+            [SETUP_BELL] = l->bell,
+            [SETUP_WAKEUP] = wakeup,
+            [SETUP_BOOT] = boot_shm.fd,
+            [SETUP_CWD] = cwd,
+            [SETUP_STDOUT] = out,
+            [SETUP_STDERR] = error,
         };
-        err = tine__root_open(fds, spawn);
+        err = tine__root_set_up(l->control, fds);
     }
     int saved = errno;
-    tine__close(&ends[1]);
     tine__close(&cwd);
     tine__close(&out);
     tine__close(&error);
     tine__shm_close(&boot_shm);
-    if (err)
-        tine__close(&ends[0]);
-    l->control = ends[0];
     errno = saved;
     return err;
+}
+
+/* The root forks while we do the rest. */
+static int open_parts(struct local *l, bool spawn, const struct boot *boot, int wakeup) {
+    if (!(l->watch = tine__root_watch(close_in_child, l)))
+        return TINE_ENOMEM;
+    int err = tine__root_open(&l->control, spawn);
+    if (!err)
+        err = open_memory(l);
+    if (!err && (l->bell = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
+        err = TINE_ESYSTEM;
+    return err ? err : set_up_server(l, boot, wakeup);
 }
 
 int tine__local_open(struct backend **out, unsigned workers, bool spawn, const struct boot *boot,
@@ -413,13 +424,7 @@ int tine__local_open(struct backend **out, unsigned workers, bool spawn, const s
     l->directory = SHM_CLOSED;
     l->control = l->bell = -1;
     l->workers = workers;
-    int err = open_memory(l);
-    if (!err && (l->bell = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
-        err = TINE_ESYSTEM;
-    if (!err)
-        err = open_server(l, spawn, boot, manager->fd);
-    if (!err && !(l->watch = tine__root_watch(close_in_child, l)))
-        err = TINE_ENOMEM;
+    int err = open_parts(l, spawn, boot, manager->fd);
     if (err) {
         int saved = errno;
         local_close(&l->base);

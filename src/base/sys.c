@@ -46,9 +46,10 @@ const struct tine__sys tine__sys = {TINE__SYS_CALLS(MEMBER)};
 #endif
 
 void tine__close(int *fd) {
+    if (*fd == -1)
+        return;
     int err = errno;
-    if (*fd != -1)
-        close(*fd);
+    close(*fd);
     *fd = -1;
     errno = err;
 }

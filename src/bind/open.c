@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <lualib.h>
-#include "base/umask.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -201,7 +200,6 @@ static void read_options(lua_State *L, int arg, struct pool_options *o) {
     o->boot.path = package_field(L, "path");
     o->boot.cpath = package_field(L, "cpath");
     o->boot.environ = environ;
-    o->boot.umask = tine__umask();
     if (tine__option(L, arg, "on_callback_error") != LUA_TNIL && !is_callable(L, -1))
         tine__option_error(L, arg, "on_callback_error", "a function");
     lua_pop(L, 1);

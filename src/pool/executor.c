@@ -7,7 +7,6 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
-#include "base/umask.h"
 #include "pool/internal.h"
 #include "pool/task.h"
 
@@ -65,7 +64,6 @@ static bool check_options(const tine_options *o, struct pool_options *p) {
                             .path = o->package_path,
                             .cpath = o->package_cpath,
                             .environ = environ,
-                            .umask = tine__umask(),
                             .max_tasks = o->max_tasks_per_worker,
                             .send_globals = true,
                             .hook = o->prepare,

@@ -19,7 +19,7 @@ struct boot {
     const char *name;         /* of the pool: process titles, messages */
     const char *path, *cpath; /* package.path, package.cpath; NULL: Lua's own */
     char *const *environ;     /* the submitter's environment as of now */
-    mode_t umask;
+    mode_t umask;             /* of workers: the backend fills it in */
     /* calls as ipc/queue.h has them: function segment, then `count` argument segments; NULL: none */
     const char *preload;
     size_t preload_len, preload_function;

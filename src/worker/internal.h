@@ -13,6 +13,7 @@
 #include "ipc/heap.h"
 #include "worker/boot.h"
 #include "worker/protocol.h"
+#include "worker/run.h"
 
 /* root_main.c: the root, which talks to the submitter over `socket` and sees by `life` (a pidfd) that it
 ** has ended. `executed`: by tine-helper, so addresses in the program mean nothing here. Closes all
@@ -24,19 +25,23 @@ void tine__root_reset(void);
 
 /* What a fork server has of its pool; its workers inherit it. */
 struct server {
-    int fds[OPEN_FDS];
-    int life;      /* pidfd of the submitter */
+    int control;
+    int life; /* pidfd of the submitter */
+    int fds[SETUP_FDS];
     bool executed; /* see tine__root_main */
+    bool shut;     /* no worker will be asked for any more */
     bool ending;   /* nothing new is begun, and what cannot be told is not */
     lua_State *L;
     struct shm boot_map;
     struct boot boot;
     struct heap_directory *directory; /* page 0 of the call heap, read-only */
     struct heap *heap;                /* calls, reader's side */
+    struct run run;                   /* of L; workers go on with copies of it */
 };
 
-/* server.c: the fork server of a pool. Takes over `fds`. */
-_Noreturn void tine__server_main(const int fds[OPEN_FDS], int life, bool executed, lua_State *L);
+/* server.c: the fork server of a pool, from its fork on: signals, title and streams are the root's. Takes
+** over `control`; closes all other descriptors but `life`. */
+_Noreturn void tine__server_main(int control, int life, bool executed, lua_State *L);
 
 /* worker.c: worker `id`. Takes over `link`. `parent`: pid of the fork server. */
 _Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t parent);

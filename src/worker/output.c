@@ -18,12 +18,13 @@ struct output {
     bool pipe;    /* or a socket: writing may raise SIGPIPE */
     size_t used;  /* bytes in `unit` */
     size_t whole; /* up to the end of the last whole line in there */
-    char unit[UNIT];
-    char buffer[BUFFER];
+    char *unit;   /* not in here: a worker that prints nothing need not have a page of them */
+    char *buffer;
 };
 
-static struct output standard_out = {.fd = 1, .pipe = true},
-                     standard_error = {.fd = 2, .pipe = true};
+static char units[2][UNIT], buffers[2][BUFFER];
+static struct output standard_out = {1, true, 0, 0, units[0], buffers[0]},
+                     standard_error = {2, true, 0, 0, units[1], buffers[1]};
 static FILE *out_stream, *err_stream;
 
 /* --- writing to the descriptor --- */
@@ -161,17 +162,19 @@ int tine__output_open(void) {
     return 0;
 }
 
-static bool is_pipe(int fd) {
+/* The file type of a descriptor; 0: it is none. */
+static mode_t type_of(int fd) {
     struct stat st;
-    return sys.fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+    return sys.fstat(fd, &st) == 0 ? st.st_mode & S_IFMT : 0;
 }
 
 void tine__output_redirected(void) {
     int saved = errno;
-    standard_out.pipe = is_pipe(standard_out.fd);
-    standard_error.pipe = is_pipe(standard_error.fd);
-    if (out_stream)
-        setvbuf(out_stream, standard_out.buffer, isatty(standard_out.fd) ? _IOLBF : _IOFBF, BUFFER);
+    mode_t out = type_of(standard_out.fd), error = type_of(standard_error.fd);
+    standard_out.pipe = out == S_IFIFO || out == S_IFSOCK;
+    standard_error.pipe = error == S_IFIFO || error == S_IFSOCK;
+    if (out_stream && out == S_IFCHR && isatty(standard_out.fd))
+        setvbuf(out_stream, standard_out.buffer, _IOLBF, BUFFER);
     errno = saved;
 }
 

@@ -24,8 +24,8 @@ static _Noreturn void guard(const struct server *s, pid_t server) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != server)
         _exit(0);
-    tine__process_title("tine:guard");
-    struct pollfd p[2] = {{s->fds[OPEN_CONTROL], POLLRDHUP, 0}, {s->life, POLLIN, 0}};
+    tine__process_title("guard", 0);
+    struct pollfd p[2] = {{s->control, POLLRDHUP, 0}, {s->life, POLLIN, 0}};
     while (poll(p, 2, -1) == -1 && errno == EINTR)
         ;
     tine__family_kill_tree(server);
@@ -87,7 +87,7 @@ static void tell_failure(struct server *s, struct run *r, struct buf *out) {
         tine__run_shorten(r, out, MESSAGE_MAX / 4);
     m.length = (uint32_t)out->len;
     if (!buf_append(&packet, &m, sizeof m) && !buf_append(&packet, out->data, out->len))
-        tine__control_send(s->fds[OPEN_CONTROL], packet.data, packet.len, NULL, 0);
+        tine__control_send(s->control, packet.data, packet.len, NULL, 0);
     tine__buf_free(&packet);
 }
 
@@ -110,16 +110,11 @@ static int run_preload(struct server *s, struct run *r) {
 int tine__server_preload(struct server *s) {
     const struct codec_options options = {.store = {NULL, get_code, NULL, s->heap},
                                           .send_globals = s->boot.send_globals};
-    struct run r;
     lua_settop(s->L, 0);
     lua_pushcfunction(s->L, place);
     lua_pushlightuserdata(s->L, s);
     if (lua_pcall(s->L, 1, 0, 0) != LUA_OK)
         return TINE_ENOMEM;
-    if (!s->boot.preload)
-        return 0;
-    int err = tine__run_open(&r, s->L, &options);
-    if (!err)
-        err = run_preload(s, &r);
-    return err;
+    int err = tine__run_open(&s->run, s->L, &options);
+    return err || !s->boot.preload ? err : run_preload(s, &s->run);
 }

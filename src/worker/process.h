@@ -18,17 +18,23 @@ int tine__process_null(void);
 ** process group ends us: for root and fork servers, which end when the submitter does. */
 void tine__process_signals_server(void);
 /* All dispositions default, nothing blocked, and SIGINT caught by an empty handler: for workers. Caught
-** and not ignored, because what is ignored stays ignored in programs that a task starts. */
-void tine__process_signals_worker(void);
+** and not ignored, because what is ignored stays ignored in programs that a task starts. `foreign`: code
+** that is not ours has run since tine__process_signals_server, and may have changed any of them. */
+void tine__process_signals_worker(bool foreign);
+void tine__process_unblock_signals(void);
 
 /* Block SIGCHLD and have it come by a descriptor; -1: errno. */
 int tine__process_open_sigchld(void);
 /* Empty it: before waitpid, so that no death is missed. */
 void tine__process_clear_sigchld(int fd);
 
-/* Show `title` in ps and top: as the process's name and, as far as there is room, in the place of the
-** command line that it inherited. */
-void tine__process_title(const char *title);
+/* Show "tine:NAME", for a worker "tine:NAME.ID" (`id` not 0), in ps and top: as the process's name and, as
+** far as there is room, in the place of the command line that it inherited. */
+void tine__process_title(const char *name, unsigned id);
+
+/* Take all free places that lie scattered over the heap, so that what children allocate lies together: the
+** first small thing in each place would cost them a copy of its page. */
+void tine__process_use_up_heap(void);
 
 /* From now on exit(3) ends this process after flushing what was printed, without the exit handlers
 ** of the program that it was forked from. Once for each process tree. 0 or TINE_ESYSTEM. */

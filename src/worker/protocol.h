@@ -1,10 +1,13 @@
 /* What the submitter, the root and the fork servers say to each other on their control sockets
 ** (ipc/control.h), one struct for each message.
 **
-**   submitter -> root         OPEN     + the descriptors below: fork a fork server for a pool
-**   submitter -> fork server  START    worker id + its link's descriptor
+**   submitter -> root         OPEN     + a control socket's end: fork a fork server for a pool
+**   submitter -> fork server  SETUP    + the descriptors below: the first message; the root forks while
+**                                      they are made
+**                             START    worker id + its link's descriptor
 **                             KILL     worker id, signal: that worker, and with SIGKILL all processes
 **                                      descended from it
+**                             SHUT     no worker will be asked for any more: end with the last one
 **   fork server -> submitter  UP       the fork server runs (pid), preload is done
 **                             NOFORK   root could not fork the fork server (errno)
 **                             NOPRELOAD a result segment [error, traceback] follows the head
@@ -23,25 +26,26 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The descriptors that go with OPEN, in this order. */
-enum open_fd {
-    OPEN_CONTROL, /* the fork server's end of the control socket */
-    OPEN_CALLS,   /* the call queue's files */
-    OPEN_CLAIMS,
-    OPEN_HEAP,   /* the call heap: page 0 is its directory, blocks from page 1 on */
-    OPEN_BELL,   /* eventfd of the waiting thread's bell: word 0 of the queue */
-    OPEN_WAKEUP, /* eventfd of the manager: word 1 of the queue */
-    OPEN_BOOT,   /* worker/boot.h */
-    OPEN_CWD,    /* O_PATH of the working directory */
-    OPEN_STDOUT, /* of the submitter */
-    OPEN_STDERR,
-    OPEN_FDS
+/* The descriptors that go with SETUP, in this order. */
+enum setup_fd {
+    SETUP_CALLS, /* the call queue's files */
+    SETUP_CLAIMS,
+    SETUP_HEAP,   /* the call heap: page 0 is its directory, blocks from page 1 on */
+    SETUP_BELL,   /* eventfd of the waiting thread's bell: word 0 of the queue */
+    SETUP_WAKEUP, /* eventfd of the manager: word 1 of the queue */
+    SETUP_BOOT,   /* worker/boot.h */
+    SETUP_CWD,    /* O_PATH of the working directory */
+    SETUP_STDOUT, /* of the submitter */
+    SETUP_STDERR,
+    SETUP_FDS
 };
 
 enum message_kind {
     MESSAGE_OPEN = 1,
+    MESSAGE_SETUP,
     MESSAGE_START,
     MESSAGE_KILL,
+    MESSAGE_SHUT,
     MESSAGE_UP,
     MESSAGE_NOFORK,
     MESSAGE_NOPRELOAD,

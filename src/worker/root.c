@@ -40,7 +40,7 @@ static atomic_uint generation;
 static struct list watches = {&watches, &watches};
 
 /* We are forking ourselves, with the lock held: the handlers below have nothing to do. */
-static _Thread_local bool ours;
+static _Thread_local bool ours __attribute__((tls_model("initial-exec")));
 
 /* --- forks of the program --- */
 
@@ -304,11 +304,11 @@ static int *choose(bool spawn) {
     return &executed;
 }
 
-static int tell(int root, const int fds[OPEN_FDS]) {
+static int tell(int root, int control) {
     struct message m = {.kind = MESSAGE_OPEN};
     struct pollfd p = {root, POLLOUT, 0};
     int err;
-    while ((err = tine__control_send(root, &m, sizeof m, fds, OPEN_FDS)) == TINE_EAGAIN) {
+    while ((err = tine__control_send(root, &m, sizeof m, &control, 1)) == TINE_EAGAIN) {
         int n = poll(&p, 1, PATIENCE);
         if (n == 0)
             errno = ETIMEDOUT;
@@ -318,18 +318,39 @@ static int tell(int root, const int fds[OPEN_FDS]) {
     return err;
 }
 
-int tine__root_open(const int fds[OPEN_FDS], bool spawn) {
-    pthread_mutex_lock(&lock);
+/* Have the end `control` of a socket passed to a fork server. */
+static int pass(int control, bool spawn) {
     int err = add_handlers();
     for (int try = 0; !err && try < 2; try++) {
         int *root = choose(spawn);
-        err = root ? tell(*root, fds) : TINE_ESYSTEM;
+        err = root ? tell(*root, control) : TINE_ESYSTEM;
         if (err != TINE_ESHUTDOWN)
             break;
         tine__close(root); /* somebody has killed it: take another one */
         errno = ECHILD;
         err = try ? TINE_ESYSTEM : 0;
     }
+    return err;
+}
+
+int tine__root_open(int *control, bool spawn) {
+    int ends[2] = {-1, -1};
+    pthread_mutex_lock(&lock);
+    int err = tine__control_pair(ends);
+    if (!err)
+        err = pass(ends[1], spawn);
+    tine__close(&ends[1]);
+    if (err)
+        tine__close(&ends[0]);
+    *control = ends[0];
     pthread_mutex_unlock(&lock);
     return err;
+}
+
+int tine__root_set_up(int control, const int fds[SETUP_FDS]) {
+    struct message m = {.kind = MESSAGE_SETUP};
+    int err = tine__control_send(control, &m, sizeof m, fds, SETUP_FDS);
+    if (err == TINE_EAGAIN)
+        err = TINE_ESYSTEM; /* the first message always finds room, but for the kernel's memory */
+    return err == TINE_ESHUTDOWN ? 0 : err;
 }

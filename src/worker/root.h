@@ -25,11 +25,14 @@ extern void (*tine__root_dress)(struct lua_State *L);
 ** (the helper is executed at the first pool). Any thread. 0, TINE_ESYSTEM. */
 int tine__root_take(void);
 
-/* Have a fork server forked for a pool: passes `fds` (borrowed; the caller closes its copies of what it
-** does not need). `spawn`: from the executed helper. 0; TINE_ESYSTEM: no root to be had (errno; also
-** when the helper cannot be found: ENOENT), or it is gone. The answer (UP, NOFORK ...) comes over
-** the control socket. */
-int tine__root_open(const int fds[OPEN_FDS], bool spawn);
+/* Have a fork server forked for a pool: *control is our end of its control socket. `spawn`: from the
+** executed helper. 0; TINE_ESYSTEM: no root to be had (errno; also when the helper cannot be found:
+** ENOENT), or it is gone. The answer (UP, NOFORK ...) comes over the control socket. */
+int tine__root_open(int *control, bool spawn);
+
+/* Tell that fork server of its pool: passes `fds` (borrowed; the caller closes its copies of what it does
+** not need). 0, also when it is gone: the control socket says why; TINE_ESYSTEM. */
+int tine__root_set_up(int control, const int fds[SETUP_FDS]);
 
 /* How often the calling process was forked since the root was taken, by means that keep our memory: 0
 ** in the process that took it; a handle made at another count than the current one is used in a forked

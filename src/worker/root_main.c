@@ -50,11 +50,12 @@ static void become_root(struct root *r) {
     r->signals = tine__process_open_sigchld();
     if (r->signals == -1)
         _exit(1);
-    tine__process_title("tine:root");
+    tine__process_title("root", 0);
     if (chdir("/") == -1)
         errno = 0;       /* then it keeps a directory busy, no more */
     tine__output_open(); /* in need the ordinary streams do */
     r->L = tine__state_new();
+    tine__process_use_up_heap();
 }
 
 /* --- serving --- */
@@ -64,29 +65,29 @@ static void refuse(int control, int error) {
     tine__control_send(control, &m, sizeof m, NULL, 0);
 }
 
-static void open_pool(struct root *r, int fds[OPEN_FDS]) {
+static void open_pool(struct root *r, int control) {
     if (!r->L && !(r->L = tine__state_new())) {
-        refuse(fds[OPEN_CONTROL], ENOMEM);
+        refuse(control, ENOMEM);
         return;
     }
     pid_t pid = sys.fork();
     if (pid == 0) {
         tine__close(&r->socket);
-        tine__server_main(fds, r->life, r->executed, r->L);
+        tine__server_main(control, r->life, r->executed, r->L);
     }
     if (pid == -1)
-        refuse(fds[OPEN_CONTROL], errno);
+        refuse(control, errno);
 }
 
 /* One message. False: the program has closed its end. */
 static bool serve(struct root *r) {
     struct message m;
-    int fds[OPEN_FDS], nfds = OPEN_FDS;
-    ssize_t n = tine__control_receive(r->socket, &m, sizeof m, fds, &nfds);
-    if (n == sizeof m && m.kind == MESSAGE_OPEN && nfds == OPEN_FDS)
-        open_pool(r, fds);
-    while (nfds > 0)
-        tine__close(&fds[--nfds]);
+    int control = -1, nfds = 1;
+    ssize_t n = tine__control_receive(r->socket, &m, sizeof m, &control, &nfds);
+    if (n == sizeof m && m.kind == MESSAGE_OPEN && nfds == 1)
+        open_pool(r, control);
+    if (nfds == 1)
+        tine__close(&control);
     return n != 0;
 }
 

@@ -1,7 +1,6 @@
 /* The fork server of a pool: one process without threads that forks the workers and buries them. */
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -41,7 +40,7 @@ static _Noreturn void end(struct server *s);
 /* It reads all the time; when it cannot keep up we wait. What we cannot say it must not miss: then it hears
 ** the end of file. */
 static void tell(struct server *s, const struct message *m) {
-    struct pollfd p[2] = {{s->fds[OPEN_CONTROL], POLLOUT, 0}, {s->life, POLLIN, 0}};
+    struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
     int err;
     while ((err = tine__control_send(p[0].fd, m, sizeof *m, NULL, 0)) == TINE_EAGAIN)
         if (poll(p, 2, -1) > 0 && p[1].revents)
@@ -163,6 +162,9 @@ static void hear(struct server *s, const struct message *m, int *link) {
     case MESSAGE_KILL:
         kill_worker(m->worker, m->status);
         break;
+    case MESSAGE_SHUT:
+        s->shut = true;
+        break;
     }
     tine__close(link);
 }
@@ -172,7 +174,7 @@ static bool listen_to(struct server *s) {
     for (;;) {
         struct message m = {0};
         int link = -1, nfds = 1;
-        ssize_t n = tine__control_receive(s->fds[OPEN_CONTROL], &m, sizeof m, &link, &nfds);
+        ssize_t n = tine__control_receive(s->control, &m, sizeof m, &link, &nfds);
         if (n == 0)
             return false;
         if (n == TINE_EAGAIN || (n == TINE_ESYSTEM && errno != EMFILE))
@@ -203,8 +205,10 @@ static _Noreturn void end(struct server *s) {
     pid_t pid;
     s->ending = true;
     bury_the_dead(s);
-    if (!has_children() || (children.n == 0 && !submitter_is_dead(s)))
+    if (!has_children() || (children.n == 0 && !submitter_is_dead(s))) {
+        tine__close(&s->control); /* it need not wait until the kernel has taken us apart */
         _exit(0);
+    }
     do {
         tine__family_kill_all();
         pid = waitpid(-1, &status, 0);
@@ -216,9 +220,8 @@ static _Noreturn void end(struct server *s) {
 }
 
 static _Noreturn void serve(struct server *s, int signals) {
-    for (;;) {
-        struct pollfd p[3] = {
-            {s->fds[OPEN_CONTROL], POLLIN, 0}, {s->life, POLLIN, 0}, {signals, POLLIN, 0}};
+    while (!s->shut || children.n > 0) {
+        struct pollfd p[3] = {{s->control, POLLIN, 0}, {s->life, POLLIN, 0}, {signals, POLLIN, 0}};
         if (poll(p, 3, -1) == -1 && errno != EINTR)
             end(s);
         if (p[2].revents) {
@@ -228,31 +231,46 @@ static _Noreturn void serve(struct server *s, int signals) {
         if (p[1].revents || (p[0].revents && !listen_to(s)))
             end(s);
     }
+    end(s);
 }
 
 /* --- becoming the fork server --- */
 
-static int take_over_descriptors(struct server *s) {
-    int keep[OPEN_FDS + 1];
-    memcpy(keep, s->fds, sizeof s->fds);
-    keep[OPEN_FDS] = s->life;
-    tine__process_keep(keep, OPEN_FDS + 1);
-    if (sys.dup3(s->fds[OPEN_STDOUT], 1, 0) == -1 || sys.dup3(s->fds[OPEN_STDERR], 2, 0) == -1)
+/* Wait for SETUP. 0; TINE_ESHUTDOWN: the submitter has given up, or is dead. */
+static int receive_setup(struct server *s) {
+    struct pollfd p[2] = {{s->control, POLLIN, 0}, {s->life, POLLIN, 0}};
+    struct message m;
+    int nfds = SETUP_FDS;
+    while (poll(p, 2, -1) == -1 && errno == EINTR)
+        ;
+    if (p[1].revents)
+        return TINE_ESHUTDOWN;
+    ssize_t n = tine__control_receive(s->control, &m, sizeof m, s->fds, &nfds);
+    if (n == 0)
+        return TINE_ESHUTDOWN;
+    if (n == sizeof m && m.kind == MESSAGE_SETUP && nfds == SETUP_FDS)
+        return 0;
+    errno = n < 0 ? errno : EPROTO;
+    return TINE_ESYSTEM;
+}
+
+static int take_over_streams(struct server *s) {
+    if (sys.dup3(s->fds[SETUP_STDOUT], 1, 0) == -1 || sys.dup3(s->fds[SETUP_STDERR], 2, 0) == -1)
         return TINE_ESYSTEM;
-    tine__close(&s->fds[OPEN_STDOUT]);
-    tine__close(&s->fds[OPEN_STDERR]);
+    tine__close(&s->fds[SETUP_STDOUT]);
+    tine__close(&s->fds[SETUP_STDERR]);
     tine__output_redirected();
     return 0;
 }
 
 static int take_over_place(struct server *s) {
-    int err = tine__boot_read(&s->boot, &s->boot_map, s->fds[OPEN_BOOT]);
-    s->fds[OPEN_BOOT] = -1;
+    int err = tine__boot_read(&s->boot, &s->boot_map, s->fds[SETUP_BOOT]);
+    s->fds[SETUP_BOOT] = -1;
     if (err)
         return err;
-    if (fchdir(s->fds[OPEN_CWD]) == -1)
+    if (fchdir(s->fds[SETUP_CWD]) == -1)
         return TINE_ESYSTEM;
-    tine__close(&s->fds[OPEN_CWD]);
+    tine__close(&s->fds[SETUP_CWD]);
     umask(s->boot.umask);
     environ = (char **)s->boot.environ;
     return 0;
@@ -260,31 +278,31 @@ static int take_over_place(struct server *s) {
 
 /* The call heap is mapped here, once for all workers. */
 static int attach_heap(struct server *s) {
-    void *page = sys.mmap(NULL, HEAP_PAGE, PROT_READ, MAP_SHARED, s->fds[OPEN_HEAP], 0);
+    void *page = sys.mmap(NULL, HEAP_PAGE, PROT_READ, MAP_SHARED, s->fds[SETUP_HEAP], 0);
     if (page == MAP_FAILED)
         return TINE_ESYSTEM;
     s->directory = page;
-    return tine__heap_attach(&s->heap, s->directory, s->fds[OPEN_HEAP], false);
+    return tine__heap_attach(&s->heap, s->directory, s->fds[SETUP_HEAP], false);
 }
 
-static void show_title(const struct server *s) {
-    char title[64];
-    snprintf(title, sizeof title, "tine:%s", s->boot.name ? s->boot.name : "");
-    tine__process_title(title);
+/* What needs no word from the submitter. */
+static void leave_root(struct server *s) {
+    int keep[] = {s->control, s->life};
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    tine__family_mark(getpid(), 0);
+    tine__process_keep(keep, 2);
+    tine__process_unblock_signals();
 }
 
 static int become_server(struct server *s) {
-    tine__process_signals_server();
-    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    tine__family_mark(getpid(), 0);
-    int err = take_over_descriptors(s);
+    int err = take_over_streams(s);
     if (!err)
         err = take_over_place(s);
     tine__fault_role("server"); /* reads the environment, which is the submitter's now */
     if (!err)
         err = attach_heap(s);
     if (!err)
-        show_title(s);
+        tine__process_title(s->boot.name ? s->boot.name : "", 0);
     return err;
 }
 
@@ -293,11 +311,16 @@ static void refuse(struct server *s, int err) {
     tell(s, &m);
 }
 
-_Noreturn void tine__server_main(const int fds[OPEN_FDS], int life, bool executed, lua_State *L) {
-    struct server s = {.life = life, .executed = executed, .L = L, .boot_map = SHM_CLOSED};
+_Noreturn void tine__server_main(int control, int life, bool executed, lua_State *L) {
+    struct server s = {
+        .control = control, .life = life, .executed = executed, .L = L, .boot_map = SHM_CLOSED};
     int signals = -1;
-    memcpy(s.fds, fds, sizeof s.fds);
-    int err = become_server(&s);
+    leave_root(&s);
+    int err = receive_setup(&s);
+    if (err == TINE_ESHUTDOWN)
+        end(&s);
+    if (!err)
+        err = become_server(&s);
     if (!err && (err = tine__server_preload(&s)) == TINE_ETASK)
         end(&s); /* it has said so itself */
     if (!err && (signals = tine__process_open_sigchld()) == -1)

@@ -7,14 +7,50 @@
 #include "base/alloc.h"
 #include "base/sys.h"
 #include "worker/loop.h"
+#include "worker/process.h"
 #include "worker/root.h"
 
 /* Registry key of math.randomseed, kept from before anybody could replace it. */
 static const char randomseed_key;
+static const char last_finalizer_key;
+
+#define FIRST_PAUSE 400 /* percent of what the state takes */
+
+/* --- the end --- */
+
+static bool ending;
+
+static int last_finalizer(lua_State *L) {
+    (void)L;
+    if (ending)
+        tine__process_exit(0);
+    return 0;
+}
+
+/* Finalizers run in the reverse order of their setting, so the one that was set first runs last. */
+static void set_last_finalizer(lua_State *L) {
+    lua_newuserdatauv(L, 0, 0);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, last_finalizer);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &last_finalizer_key);
+}
+
+/* lua_close finalizes, and then frees one object after the other, which takes longer and is of no use: the
+** memory goes with the process. So the last finalizer ends it. */
+_Noreturn void tine__state_end(lua_State *L) {
+    ending = true;
+    lua_close(L);
+    tine__process_exit(0); /* a task has taken our finalizer away */
+}
+
+/* --- the beginning --- */
 
 static struct alloc allocator; /* of the one state there is */
 
 static int dress(lua_State *L) {
+    set_last_finalizer(L);
     luaL_openlibs(L);
     lua_getglobal(L, LUA_MATHLIBNAME);
     lua_getfield(L, -1, "randomseed");
@@ -40,7 +76,11 @@ lua_State *tine__state_new(void) {
         return NULL;
     }
     lua_settop(L, 0);
-    lua_gc(L, LUA_GCCOLLECT); /* so that the workers' collectors do not begin with our rubbish */
+    /* so that the workers' collectors do not begin with our rubbish; and not so soon that a short task makes
+    ** a copy of all that is shared */
+    int pause = lua_gc(L, LUA_GCSETPAUSE, FIRST_PAUSE);
+    lua_gc(L, LUA_GCCOLLECT);
+    lua_gc(L, LUA_GCSETPAUSE, pause);
     return L;
 }
 

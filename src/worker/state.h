@@ -7,6 +7,8 @@
 
 /* A state with Lua's libraries and what tine__root_dress adds. NULL: out of memory. */
 lua_State *tine__state_new(void);
+/* Close the state and end the process. */
+_Noreturn void tine__state_end(lua_State *L);
 /* Make it the pool's: package.path and package.cpath. Raises memory errors. */
 void tine__state_place(lua_State *L, const struct boot *boot);
 /* Give math.random a seed of its own: siblings would all draw the same numbers. Raises memory errors. */

@@ -1,7 +1,6 @@
 /* A worker process: from its fork to its end. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <lauxlib.h>
@@ -33,31 +32,25 @@ static void tie_to_parent(pid_t parent) {
         _exit(1); /* it was dead before we asked */
 }
 
-static void show_title(const struct server *s, uint32_t id) {
-    char title[64];
-    snprintf(title, sizeof title, "tine:%s.%u", s->boot.name ? s->boot.name : "", (unsigned)id);
-    tine__process_title(title);
-}
-
 static void become_worker(struct server *s, int link, pid_t parent) {
     tie_to_parent(parent);
     tine__fault_role("worker");
     tine__process_is_ours();
-    tine__process_signals_worker();
+    tine__process_signals_worker(s->boot.preload != NULL);
     tine__family_mark(parent, getpid());
-    int keep[] = {s->fds[OPEN_CALLS], s->fds[OPEN_CLAIMS], s->fds[OPEN_HEAP],
-                  s->fds[OPEN_BELL],  s->fds[OPEN_WAKEUP], link};
+    int keep[] = {s->fds[SETUP_CALLS], s->fds[SETUP_CLAIMS], s->fds[SETUP_HEAP],
+                  s->fds[SETUP_BELL],  s->fds[SETUP_WAKEUP], link};
     tine__process_keep(keep, sizeof keep / sizeof *keep);
 }
 
 static struct channel *open_channel(struct server *s, uint32_t id, int link) {
     struct channel *ch;
     const struct shm_channel_parts parts = {
-        .calls = s->fds[OPEN_CALLS],
-        .claims = s->fds[OPEN_CLAIMS],
+        .calls = s->fds[SETUP_CALLS],
+        .claims = s->fds[SETUP_CLAIMS],
         .link = link,
-        .waiter = s->fds[OPEN_BELL],
-        .manager = s->fds[OPEN_WAKEUP],
+        .waiter = s->fds[SETUP_BELL],
+        .manager = s->fds[SETUP_WAKEUP],
         .heap = s->heap,
         .worker = id,
         .spin = s->boot.spin,
@@ -132,11 +125,8 @@ static _Noreturn void fail(struct channel *ch) {
 
 static void start(struct worker *w) {
     struct channel *ch = w->loop.channel;
-    const struct codec_options options = {.store = ch->store,
-                                          .send_globals = w->server->boot.send_globals};
     KILL_POINT("starting");
-    if (tine__run_open(&w->loop.run, w->server->L, &options))
-        tine__process_exit(1);
+    w->loop.run = w->server->run;
     if (tine__run_c(&w->loop.run, prepare, w, ch->reply(ch)))
         fail(ch);
     if (initialize(w, ch->reply(ch)) != RECORD_VALUES)
@@ -149,16 +139,17 @@ static void start(struct worker *w) {
 _Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t parent) {
     struct worker w = {.server = s, .id = id};
     become_worker(s, link, parent);
-    show_title(s, id);
+    tine__process_title(s->boot.name ? s->boot.name : "", id);
     w.loop.channel = open_channel(s, id, link);
     w.loop.max_tasks = s->boot.max_tasks;
     if (!w.loop.channel)
         tine__process_exit(1);
     start(&w);
     tine__loop_run(&w.loop);
-    w.loop.channel->reply(w.loop.channel);
-    w.loop.channel->say(w.loop.channel, RECORD_LEAVING, 0, 0);
+    if (w.loop.max_tasks) { /* else all leave because the pool ends, and nobody asks */
+        w.loop.channel->reply(w.loop.channel);
+        w.loop.channel->say(w.loop.channel, RECORD_LEAVING, 0, 0);
+    }
     KILL_POINT("leaving");
-    lua_close(s->L);
-    tine__process_exit(0);
+    tine__state_end(s->L);
 }

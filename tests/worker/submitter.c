@@ -71,25 +71,21 @@ static void open_memory(struct submitter *s) {
 }
 
 static void ask_root(struct submitter *s, const struct setup *setup, struct shm *boot) {
-    int ends[2];
-    CHECK(tine__control_pair(ends) == 0);
-    const int fds[OPEN_FDS] = {
-        [OPEN_CONTROL] = ends[1],
-        [OPEN_CALLS] = s->queue.calls.fd,
-        [OPEN_CLAIMS] = s->queue.claims.fd,
-        [OPEN_HEAP] = s->directory.fd,
-        [OPEN_BELL] = s->bell,
-        [OPEN_WAKEUP] = s->wakeup,
-        [OPEN_BOOT] = boot->fd,
-        [OPEN_CWD] = open(".", O_PATH | O_CLOEXEC),
-        [OPEN_STDOUT] = fcntl(setup->stdout_fd ? setup->stdout_fd : 1, F_DUPFD_CLOEXEC, 3),
-        [OPEN_STDERR] = fcntl(2, F_DUPFD_CLOEXEC, 3),
+    CHECK(tine__root_open(&s->control, setup->spawn) == 0);
+    const int fds[SETUP_FDS] = {
+        [SETUP_CALLS] = s->queue.calls.fd,
+        [SETUP_CLAIMS] = s->queue.claims.fd,
+        [SETUP_HEAP] = s->directory.fd,
+        [SETUP_BELL] = s->bell,
+        [SETUP_WAKEUP] = s->wakeup,
+        [SETUP_BOOT] = boot->fd,
+        [SETUP_CWD] = open(".", O_PATH | O_CLOEXEC),
+        [SETUP_STDOUT] = fcntl(setup->stdout_fd ? setup->stdout_fd : 1, F_DUPFD_CLOEXEC, 3),
+        [SETUP_STDERR] = fcntl(2, F_DUPFD_CLOEXEC, 3),
     };
-    CHECK(tine__root_open(fds, setup->spawn) == 0);
-    close(ends[1]);
-    for (int i = OPEN_CWD; i < OPEN_FDS; i++)
+    CHECK(tine__root_set_up(s->control, fds) == 0);
+    for (int i = SETUP_CWD; i < SETUP_FDS; i++)
         close(fds[i]);
-    s->control = ends[0];
 }
 
 void submitter_open(struct submitter *s, const struct setup *setup) {
