@@ -312,8 +312,8 @@ static void decoder_put_back(lua_State *L, struct codec *c, struct decoder *d, i
 
 /* ---- segments ---- */
 
-/* Stack slots below what is decoded. */
-enum { SLOT_SELF = 1, SLOT_DECODER, SLOT_REFS, SLOT_ENVS, SLOTS = SLOT_ENVS };
+/* Below what is decoded lie on the stack the state table, the decoder, and as far as there are such, a
+** table of marked objects and one of call environments. */
 
 static void push_slots(lua_State *L, struct codec *c, struct reader *r, bool refs, bool globals) {
     r->L = L;
@@ -324,20 +324,17 @@ static void push_slots(lua_State *L, struct codec *c, struct reader *r, bool ref
     if (refs) {
         lua_newtable(L);
         r->refs = lua_gettop(L);
-    } else {
-        lua_pushnil(L);
     }
     if (globals) {
         lua_newtable(L);
         r->envs = lua_gettop(L);
-    } else {
-        lua_pushnil(L);
     }
 }
 
-static void drop_slots(lua_State *L, int base) {
-    lua_rotate(L, base + 1, -SLOTS);
-    lua_pop(L, SLOTS);
+static void drop_slots(const struct reader *r) {
+    int n = 2 + (r->refs != 0) + (r->envs != 0);
+    lua_rotate(r->L, r->self, -n);
+    lua_pop(r->L, n);
 }
 
 static struct mark_list mark_list(const struct segment *s) {
@@ -416,9 +413,9 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     tine__segment_read(L, fn, fn_len, &f);
     tine__segment_read(L, args, args_len, &a);
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
-    struct decoder *d = decoder_take(L, c, base + SLOT_SELF);
+    struct decoder *d = decoder_take(L, c, base + 1);
     struct reader *r = &d->parser.user;
-    r->self = base + SLOT_SELF;
+    r->self = base + 1;
     push_slots(L, c, r, f.nmarks || a.nmarks, f.globals || a.globals);
     tine__forget_held(L, c, r->self);
     start_marks(r, mark_list(&f), mark_list(&a));
@@ -426,7 +423,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     read_body(d, &a, true);
     finish_objects(r);
     decoder_put_back(L, c, d, r->self);
-    drop_slots(L, base);
+    drop_slots(r);
     return (int)r->nvalues;
 }
 
@@ -449,14 +446,14 @@ int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len
     open_codec(L, c);
     tine__segment_read(L, p, len, &s);
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
-    struct decoder *d = decoder_take(L, c, base + SLOT_SELF);
+    struct decoder *d = decoder_take(L, c, base + 1);
     struct reader *r = &d->parser.user;
-    r->self = base + SLOT_SELF;
+    r->self = base + 1;
     push_slots(L, c, r, s.nmarks, s.globals);
     start_marks(r, mark_list(&s), (struct mark_list){0});
     read_body(d, &s, true);
     finish_objects(r);
     decoder_put_back(L, c, d, r->self);
-    drop_slots(L, base);
+    drop_slots(r);
     return (int)r->nvalues;
 }

@@ -141,8 +141,10 @@ static inline int encode_string(struct encoder *e, int idx, const struct step *s
 
 static int encode_other(struct encoder *e, int idx, int type, const struct step *step);
 
-/* The most frequent types first, to be inlined where there are many values. */
-static inline int encode_value(struct encoder *e, int idx, const struct step *step) {
+/* The most frequent types first. Inlined where there are many values: for most of them the call would
+** cost as much as what is done. */
+static inline __attribute__((always_inline)) int encode_value(struct encoder *e, int idx,
+                                                              const struct step *step) {
     lua_State *L = e->L;
     int err = room(e, PACK_MAX + 32);
     if (unlikely(err))
@@ -611,7 +613,7 @@ static int encode_table(struct encoder *e, int t, const struct step *step) {
     }
     if (unlikely((err = meet(e, t, p, step, &found)) || found))
         return err;
-    if (unlikely((err = tine__name_encode(e, t, p, false, NULL)))) {
+    if (name_possible(&e->c->names, p) && (err = tine__name_encode(e, t, p, false, NULL))) {
         seen_cut(&e->seen, e->seen.len - 1);
         return err < 0 ? err : 0;
     }

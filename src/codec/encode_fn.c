@@ -288,8 +288,8 @@ int tine__encode_fn_value(struct encoder *e, int fn, const struct step *step) {
     int err = tine__encode_meet(e, fn, p, step, &found);
     if (unlikely(err || found))
         return err;
-    err = tine__name_encode(e, fn, p, false, NULL);
-    if (likely(err == 0))
+    if (likely(!name_possible(&e->c->names, p) ||
+               (err = tine__name_encode(e, fn, p, false, NULL)) == 0))
         return encode_lua(e, fn, step);
     seen_cut(&e->seen, e->seen.len - 1);
     return err < 0 ? err : 0;

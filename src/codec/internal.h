@@ -83,6 +83,13 @@ struct code {
 
 /* ---- names.c ---- */
 
+#define NAME_FILTER 16384 /* bits */
+
+static inline uint32_t name_filter_bit(const void *p) {
+    uint64_t x = (uint64_t)(uintptr_t)p >> 3;
+    return (uint32_t)((x * UINT64_C(0x9E3779B97F4A7C15)) >> 32) % NAME_FILTER;
+}
+
 enum name_kind { NAME_MODULE, NAME_HELD, NAME_FUNCTION, NAME_CFUNCTION, NAME_USERDATA };
 
 struct name {
@@ -99,6 +106,7 @@ struct name {
 struct names {
     struct name *slots;
     uint32_t mask, used, paths;
+    uint64_t filter[NAME_FILTER / 64]; /* by address: no bit, no name */
     struct buf bytes;
     uint64_t sum; /* of package.loaded, when the index was built */
     bool built;
@@ -285,6 +293,11 @@ int tine__name_missing(struct encoder *e);
 int tine__name_missing_table(struct encoder *e, const void *p);
 /* Is an object of that address in the index? */
 bool tine__name_known(const struct codec *c, const void *p);
+/* False: none is. For most tables and functions this is all that must be asked. */
+static inline bool name_possible(const struct names *n, const void *p) {
+    uint32_t bit = name_filter_bit(p);
+    return unlikely(!n->built || (n->filter[bit / 64] >> bit % 64 & 1));
+}
 /* "string.rep", pushed. */
 const char *tine__name_push(struct encoder *e, const struct name *n);
 void tine__names_free(struct codec *c);

@@ -67,6 +67,7 @@ static struct name *insert(struct names *n, const void *key) {
     while (n->slots[i].key)
         i = (i + 1) & n->mask;
     n->slots[i] = (struct name){.key = key};
+    n->filter[name_filter_bit(key) / 64] |= UINT64_C(1) << name_filter_bit(key) % 64;
     n->used++;
     return &n->slots[i];
 }
@@ -79,6 +80,7 @@ void tine__names_free(struct codec *c) {
     n->used = n->mask = n->paths = 0;
     n->built = false;
     memset(n->plain, 0, sizeof n->plain);
+    memset(n->filter, 0, sizeof n->filter);
     memset(c->sent, 0, sizeof c->sent); /* they may have names then */
     c->last = NULL;
 }

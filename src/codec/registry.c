@@ -5,10 +5,17 @@
 */
 #include "codec/internal.h"
 
+#include <stdatomic.h>
+
 static const char registry_key;
 
+/* Some Lua state of this process has registered a class: as long as none has, nobody need look. */
+static atomic_bool any;
+
 bool tine__classes_push(lua_State *L) {
-    if (likely(lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key) == LUA_TNIL)) {
+    if (likely(!atomic_load_explicit(&any, memory_order_relaxed)))
+        return false;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key) == LUA_TNIL) {
         lua_pop(L, 1);
         return false;
     }
@@ -21,6 +28,7 @@ static void push_or_make(lua_State *L) {
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
+    atomic_store_explicit(&any, true, memory_order_relaxed);
 }
 
 static void check_arguments(lua_State *L) {

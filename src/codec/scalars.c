@@ -164,11 +164,13 @@ static const unsigned char *push_scalar(lua_State *L, const unsigned char *p,
 int tine__decode_scalars(lua_State *L, const char *segment, size_t len, bool strings) {
     const unsigned char *p = (const unsigned char *)segment + SEGMENT_HEAD;
     const unsigned char *end = (const unsigned char *)segment + len;
-    int base = lua_gettop(L);
     if (len <= SEGMENT_HEAD || get_le32(segment) != len - SEGMENT_HEAD ||
-        get_le32(segment + 4) != 0 || (*p & 0xf0) != 0x90 || !lua_checkstack(L, 20))
+        get_le32(segment + 4) != 0 || (*p & 0xf0) != 0x90)
         return -1;
     int n = *p++ & 15;
+    if ((p < end && (*p & 0xe0) == 0x80) || !lua_checkstack(L, 20)) /* an array or a map */
+        return -1;
+    int base = lua_gettop(L);
     for (int i = 0; i < n && p && p < end; i++)
         p = push_scalar(L, p, end, strings);
     if (p == end && lua_gettop(L) == base + n)

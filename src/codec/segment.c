@@ -120,6 +120,8 @@ static bool named_origin(struct encoder *e, int fn, const struct codec_origin **
     lua_State *L = e->L;
     const struct name *name = NULL;
     size_t len = e->out->len;
+    if (!name_possible(&e->c->names, lua_topointer(L, fn)))
+        return false;
     int r = tine__name_encode(e, fn, lua_topointer(L, fn), false, &name);
     if (r == ENCODE_AGAIN) /* the index of names was made just now */
         r = tine__name_encode(e, fn, lua_topointer(L, fn), false, &name);
