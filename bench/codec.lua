@@ -81,7 +81,8 @@ local makers = {
   function() return function(a) return print and up1 + up3 + a .. up2 end end,
   function() return function(a) return format("%s", dkjson.encode(a)) end end,
 }
-local args_encode = best_of("v", 1000, 1, 2)
+assert(c:fn(functions[1][2]))
+local args_encode = best_of("a", 1000, 1, 2)
 local args_decode = best_of("d", 1000, c:values(1, 2))
 for i, f in ipairs(functions) do
   local name, fn, goal_encode, goal_decode = table.unpack(f)
