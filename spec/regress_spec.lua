@@ -93,4 +93,39 @@ describe("regressions", function()
         assert.equal(0, stats.pending)
         assert.equal(1, #workers)
     end)
+
+    it("a pool may end while a call is encoded for it", function()
+        -- by a finalizer, or by the input of a map: the buffer grew in memory of the pool that was gone
+        local large = ("x"):rep(5000)
+        local pool = tine.pool(1)
+        pool:submit(math.abs, 1):result()
+        local i = 0
+        local function input()
+            i = i + 1
+            if i == 5 then
+                pool:shutdown()
+            end
+            return large
+        end
+        local ok, err = pcall(function()
+            pool:map(string.len, input, { chunksize = 10 }):totable()
+        end)
+        assert.is_false(ok)
+        assert.equal("shutdown", tine.kind(err))
+
+        for _ = 1, 20 do
+            local other, ended = tine.pool(1), false
+            setmetatable({}, { __gc = function()
+                ended = true
+                other:shutdown()
+            end })
+            local kind
+            repeat
+                local sent, why = pcall(other.submit, other, string.len, { large, {}, {} }, input)
+                kind = not sent and tine.kind(why)
+            until kind
+            assert.is_true(ended)
+            assert.equal("shutdown", kind)
+        end
+    end)
 end)

@@ -126,6 +126,8 @@ enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_META, CORE_LAST
 struct core {
     struct list node;        /* in state.cores */
     struct pool *p;          /* NULL before it is opened, and after it has ended and was joined */
+    struct pool *held;       /* its memory, when that was in the midst of an encoding */
+    unsigned encoding;       /* calls, one inside the other */
     unsigned generation;     /* of the process that opened it */
     struct pool_stats stats; /* at the end */
     struct failure *reason;  /* why it ended, or NULL */
@@ -184,6 +186,13 @@ struct room *tine__room_take(lua_State *L, struct core *c, int view);
 void tine__room_put(struct core *c, struct room *r);
 
 struct anchor;
+/* Around the encoding of a call: a finalizer that runs meanwhile may end the pool, whose memory must stay as
+** long as the buffer may grow in it. (If an error leaves the encoding it stays as long as the core.) */
+static inline void core_begin_encoding(struct core *c) {
+    c->encoding++;
+}
+void tine__core_end_encoding(struct core *c);
+
 /* What an item will be; the rest of it is the pool's. */
 struct draft {
     struct task_name name; /* the id is given when it is sent */

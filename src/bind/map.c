@@ -181,10 +181,10 @@ static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
 /* Have the head of a call in the buffer, of the message that the codec encoded last. 0, or a code with
 ** the message pushed. */
 static int begin(lua_State *L, struct map *m) {
+    if (!m->core->p) /* the input may have ended it */
+        tine__refuse_ended(L, m->core);
     if (m->begun && m->message == m->core->messages)
         return 0;
-    if (!m->core->p)
-        tine__refuse_ended(L, m->core);
     flush(L, m); /* another call was encoded in between: its segments end here */
     drop_buffer(m);
     lua_getiuservalue(L, 1, MAP_FUNCTION);
@@ -200,9 +200,11 @@ static int begin(lua_State *L, struct map *m) {
 /* Add the item whose `n` values start at stack index `at`. */
 static void add(lua_State *L, struct map *m, int at, int n) {
     uint64_t index = ++m->read;
+    core_begin_encoding(m->core);
     int err = begin(L, m);
     if (!err)
         err = tine__encode_arguments(L, m->core->codec, at, n, &m->call.b);
+    tine__core_end_encoding(m->core);
     if (err) {
         if (m->count == 0)
             drop_buffer(m);

@@ -279,13 +279,16 @@ static void open_pool(lua_State *L, struct core *c, const struct pool_options *o
     S->ncores++;
 }
 
+/* The pool may have ended while a call was encoded, which then goes nowhere. */
 static uint32_t put_code(void *core, const struct codec_code *code) {
-    return tine__pool_put_code(((struct core *)core)->p, code);
+    struct core *c = core;
+    return c->p ? tine__pool_put_code(c->p, code) : 0;
 }
 
 /* Results name code that came to the worker by its id. */
 static bool get_code(void *core, uint32_t id, struct codec_code *out) {
-    return tine__pool_get_code(((struct core *)core)->p, id, out);
+    struct core *c = core;
+    return c->p && tine__pool_get_code(c->p, id, out);
 }
 
 /* The pool has been opened; core at `core`. */

@@ -57,7 +57,7 @@ struct origin_copy {
 
 const struct codec_origin *tine__core_origin(void *core, const struct codec_origin *origin) {
     struct core *c = core;
-    const struct codec_origin *kept = tine__pool_put_origin(c->p, origin);
+    const struct codec_origin *kept = c->p ? tine__pool_put_origin(c->p, origin) : NULL;
     if (!kept)
         return NULL;
     size_t name = strlen(kept->name) + 1, source = strlen(kept->source) + 1;
@@ -79,13 +79,26 @@ void tine__core_close(struct core *c, bool cancel) {
         tine__pool_shutdown(c->p, cancel);
 }
 
+static void let_go(struct core *c) {
+    if (c->encoding > 0)
+        return;
+    tine__pool_unref(c->held);
+    c->held = NULL;
+}
+
 void tine__core_retire(struct state *S, struct core *c) {
     tine__pool_stats(c->p, &c->stats);
     c->reason = tine__pool_reason(c->p);
     tine__core_close_fileno(S, c);
     tine__pool_join(c->p);
-    tine__pool_unref(c->p);
+    c->held = c->p;
     c->p = NULL;
+    let_go(c);
+}
+
+void tine__core_end_encoding(struct core *c) {
+    c->encoding--;
+    let_go(c);
 }
 
 /* Wait until the pool has ended; an interrupt ends it at once. */
@@ -147,6 +160,8 @@ int tine__core_gc(lua_State *L) {
         free(o);
     }
     tine__items_free(c);
+    tine__pool_unref(c->held);
+    c->held = NULL;
     tine__failure_unref(c->reason);
     c->reason = NULL;
     return 0;

@@ -10,6 +10,10 @@
 static void make_room(lua_State *L, struct state *S) {
     uint32_t room = S->room ? 2 * S->room : 64;
     uint32_t *free = lua_newuserdatauv(L, room * sizeof *free, 0);
+    if (room <= S->room) { /* a finalizer came here too */
+        lua_pop(L, 1);
+        return;
+    }
     if (S->nfree > 0)
         memcpy(free, S->free, S->nfree * sizeof *free);
     lua_setiuservalue(L, UP(UP_STATE), KEPT_FREE);
@@ -20,7 +24,7 @@ static void make_room(lua_State *L, struct state *S) {
 void tine__anchor(lua_State *L, struct anchor *a, int idx) {
     struct state *S = state_of(L);
     lua_pushvalue(L, idx);
-    if (S->nfree == 0 && S->slots == S->room)
+    while (S->nfree == 0 && S->slots == S->room)
         make_room(L, S);
     a->slot = S->nfree > 0 ? S->free[--S->nfree] : ++S->slots;
     lua_rawseti(L, UP(UP_ANCHORS), a->slot);

@@ -14,6 +14,8 @@ int tine__room_gc(lua_State *L) {
 static struct room *new_room(lua_State *L, struct core *c, int core) {
     struct room *r = lua_newuserdatauv(L, sizeof *r, 1);
     r->core = NULL;
+    if (!c->p) /* a finalizer has ended it */
+        tine__refuse_ended(L, c);
     push_kept(L, KEPT_ROOM);
     lua_setmetatable(L, -2);
     tine__call_buf_init(&r->call, c->p, r->bytes, sizeof r->bytes);
@@ -106,12 +108,12 @@ static void await_news(lua_State *L, struct core *c) {
 /* Anchor what was drafted and give its item to the pool: the call in `cb`, or (NULL) a failure. A code. */
 static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                   uint32_t function, int code, const char *text, size_t len) {
-    if (!c->p) /* it has ended while we waited */
-        tine__refuse_ended(L, c);
     tine__anchor(L, d->anchor, d->idx);
     struct item *item = item_make(c, d);
     int err = TINE_ENOMEM;
-    if (item)
+    if (!c->p) /* it has ended meanwhile */
+        err = TINE_ESHUTDOWN;
+    else if (item)
         err = cb ? tine__pool_submit(c->p, item, cb, d->name.label_len, function)
                  : tine__pool_submit_failed(c->p, item, code, text, len);
     if (!err) {
@@ -122,6 +124,8 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     if (item)
         tine__item_put(c, item);
     tine__unanchor(L, d->anchor);
+    if (!c->p)
+        tine__refuse_ended(L, c);
     return err;
 }
 
@@ -214,10 +218,11 @@ int tine__submit(lua_State *L) {
     tine__check_task(L, 2);
     int n = lua_gettop(L) - 2, future = n + 3;
     luaL_checkstack(L, 12, "too many arguments");
+    if (c->p)
+        take_in(L, c);
+    struct future *f = tine__future_new(L, v, 1);
     if (!c->p)
         tine__refuse_ended(L, c);
-    take_in(L, c);
-    struct future *f = tine__future_new(L, v, 1);
     if (v->label) { /* the label lives as long as the future */
         lua_getiuservalue(L, 1, VIEW_LABEL);
         tine__extras_set_label(L, f, future, future + 1);
@@ -229,9 +234,11 @@ int tine__submit(lua_State *L) {
                       .outcomes = &f->outcome,
                       .anchor = &f->anchor,
                       .idx = future};
+    core_begin_encoding(c);
     struct room *r = tine__room_take(L, c, 1);
     send_call(L, c, &d, &r->call, n);
     tine__room_put(c, r);
+    tine__core_end_encoding(c);
     f->id = d.name.id;
     f->origin = d.name.origin;
     lua_settop(L, future);
