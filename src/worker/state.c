@@ -49,9 +49,21 @@ _Noreturn void tine__state_end(lua_State *L) {
 
 static struct alloc allocator; /* of the one state there is */
 
+/* Call what tasks call first, so that the dynamic linker looks the functions of libc up here, once: that
+** takes it through the tables of every library. Nothing that asks for the time zone, which is known later. */
+static void warm_up(lua_State *L) {
+    static const char calls[] =
+        "local _ = ('%d %.14g %s'):format(1, 0.5, 'x'), tostring(0.5), tonumber '0.5', 'a' < 'b', "
+        "2 ^ 0.5, 5.5 % 2, 5.5 // 2, ('a b'):find '%s', ('ab'):find('b', 1, true), os.time(), "
+        "os.clock(), os.getenv 'TZ', package.searchpath('-', '/dev/null/?')";
+    if (luaL_dostring(L, calls))
+        lua_error(L);
+}
+
 static int dress(lua_State *L) {
     set_last_finalizer(L);
     luaL_openlibs(L);
+    warm_up(L);
     lua_getglobal(L, LUA_MATHLIBNAME);
     lua_getfield(L, -1, "randomseed");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &randomseed_key);
