@@ -30,10 +30,10 @@ struct local {
     int control; /* -1: the fork server is gone */
     int bell;    /* eventfd of the waiter's bell */
     struct root_watch *watch;
-    char packet[MESSAGE_MAX]; /* what the manager is just receiving */
-    unsigned top;             /* no worker above this id was ever started */
-    unsigned workers;         /* the highest id */
-    struct lane *lanes[];     /* by worker id; NULL: none */
+    char *packet;         /* MESSAGE_MAX bytes: what is just being received */
+    unsigned top;         /* no worker above this id was ever started */
+    unsigned workers;     /* the highest id */
+    struct lane *lanes[]; /* by worker id; NULL: none */
 };
 
 static struct local *self(struct backend *b) {
@@ -268,7 +268,7 @@ static void local_control(struct backend *b, const struct backend_sink *sink) {
     struct message m;
     while (l->control != -1) {
         int nfds = 0;
-        ssize_t n = tine__control_receive(l->control, l->packet, sizeof l->packet, NULL, &nfds);
+        ssize_t n = tine__control_receive(l->control, l->packet, MESSAGE_MAX, NULL, &nfds);
         if (n == TINE_EAGAIN)
             return;
         if (n <= 0) {
@@ -322,6 +322,7 @@ static void local_close(struct backend *b) {
     tine__heap_destroy(l->heap);
     tine__shm_close(&l->directory);
     tine__queue_close(&l->queue);
+    free(l->packet);
     free(l);
 }
 
@@ -403,7 +404,7 @@ static int set_up_server(struct local *l, const struct boot *given, int wakeup) 
 
 /* The root forks while we do the rest. */
 static int open_parts(struct local *l, bool spawn, const struct boot *boot, int wakeup) {
-    if (!(l->watch = tine__root_watch(close_in_child, l)))
+    if (!(l->packet = sys.malloc(MESSAGE_MAX)) || !(l->watch = tine__root_watch(close_in_child, l)))
         return TINE_ENOMEM;
     int err = tine__root_open(&l->control, spawn);
     if (!err)

@@ -193,6 +193,21 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;
 }
 
+/* Preload and initializer, if there is any of them. */
+static void encode_calls(lua_State *L, int arg, struct pool_options *o) {
+    bool any = tine__option(L, arg, "preload") != LUA_TNIL;
+    any |= tine__option(L, arg, "initializer") != LUA_TNIL;
+    any |= tine__option(L, arg, "initargs") != LUA_TNIL;
+    lua_pop(L, 3);
+    if (!any)
+        return;
+    /* what travels with the pool travels inline: there is no store yet */
+    struct codec_options co = {.send_globals = o->boot.send_globals};
+    struct codec *c = tine__codec_new(L, &co);
+    encode_preload(L, arg, c, &o->boot);
+    encode_initializer(L, arg, c, &o->boot);
+}
+
 static void read_options(lua_State *L, int arg, struct pool_options *o) {
     luaL_checkstack(L, 30, "options");
     read_limits(L, arg, o);
@@ -203,11 +218,7 @@ static void read_options(lua_State *L, int arg, struct pool_options *o) {
     if (tine__option(L, arg, "on_callback_error") != LUA_TNIL && !is_callable(L, -1))
         tine__option_error(L, arg, "on_callback_error", "a function");
     lua_pop(L, 1);
-    /* what travels with the pool travels inline: there is no store yet */
-    struct codec_options co = {.send_globals = o->boot.send_globals};
-    struct codec *c = tine__codec_new(L, &co);
-    encode_preload(L, arg, c, &o->boot);
-    encode_initializer(L, arg, c, &o->boot);
+    encode_calls(L, arg, o);
 }
 
 /* --- opening --- */
