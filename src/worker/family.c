@@ -77,6 +77,13 @@ static bool add_children_of_thread(struct pids *out, pid_t pid, const char *thre
     return true;
 }
 
+/* Of this process, which has one thread. False: there are no such lists. */
+static bool add_own_children(struct pids *out) {
+    char thread[16];
+    snprintf(thread, sizeof thread, "%d", (int)getpid());
+    return add_children_of_thread(out, getpid(), thread);
+}
+
 /* False: there are no such lists. */
 static bool add_children(struct pids *out, pid_t pid) {
     char path[64];
@@ -166,7 +173,7 @@ static size_t look(struct family *f) {
     size_t before = f->members.n;
     struct census c = {0};
     struct pids children = {0};
-    bool listed = add_children(&children, getpid());
+    bool listed = add_own_children(&children);
     if (!listed) {
         take_census(&c);
         add_counted_children(&children, &c, getpid());

@@ -14,9 +14,15 @@
 
 /* --- descriptors --- */
 
-static int compare(const void *a, const void *b) {
-    int x = *(const int *)a, y = *(const int *)b;
-    return (x > y) - (x < y);
+/* By insertion: they are few. */
+static void sort(int *list, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        int x = list[i];
+        size_t k = i;
+        for (; k > 0 && list[k - 1] > x; k--)
+            list[k] = list[k - 1];
+        list[k] = x;
+    }
 }
 
 /* Close [first, last]. Without close_range (a sandbox may refuse it) one by one. */
@@ -32,7 +38,7 @@ static void close_between(int first, int last) {
 
 void tine__process_keep(int *keep, size_t n) {
     int first = 3;
-    qsort(keep, n, sizeof *keep, compare);
+    sort(keep, n);
     for (size_t i = 0; i < n; i++) {
         if (keep[i] < first)
             continue;

@@ -39,7 +39,8 @@ static bool handlers;
 static atomic_uint generation;
 static struct list watches = {&watches, &watches};
 
-/* We are forking ourselves, with the lock held: the handlers below have nothing to do. */
+/* We are forking ourselves, with the lock held: the handlers below have nothing to do. Initial-exec: they run
+** in each worker too, and to ask for the address touches pages that it has no other use for. */
 static _Thread_local bool ours __attribute__((tls_model("initial-exec")));
 
 /* --- forks of the program --- */

@@ -128,13 +128,18 @@ static void kill_worker(uint32_t id, int signal) {
         tine__family_signal(c->pid, signal);
 }
 
+static bool has_children(void) {
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* A child has ended. What a worker leaves behind goes with it, unless it ended in good order: then what
-** runs on was meant to. */
+** runs on was meant to. What it had started is ours by now. */
 static void bury(struct server *s, pid_t pid, int status) {
     struct child *c = find_pid(pid);
     if (!c)
         return; /* an orphan of a worker */
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if ((!WIFEXITED(status) || WEXITSTATUS(status) != 0) && has_children())
         tine__family_kill(pid);
     const struct message m = {
         .kind = MESSAGE_EXITED, .worker = c->id, .pid = pid, .status = status};
@@ -187,11 +192,6 @@ static bool listen_to(struct server *s) {
 
 /* --- the end --- */
 
-static bool has_children(void) {
-    siginfo_t info;
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
 /* Has the submitter died? The end of file may come an instant before its death can be seen. */
 static bool submitter_is_dead(const struct server *s) {
     struct pollfd p = {s->life, POLLIN, 0};
@@ -220,6 +220,11 @@ static _Noreturn void end(struct server *s) {
 }
 
 static _Noreturn void serve(struct server *s, int signals) {
+    const struct message up = {.kind = MESSAGE_UP, .pid = getpid()};
+    /* as a rule a worker is asked for already: nothing comes before it */
+    if (!listen_to(s))
+        end(s);
+    tell(s, &up);
     while (!s->shut || children.n > 0) {
         struct pollfd p[3] = {{s->control, POLLIN, 0}, {s->life, POLLIN, 0}, {signals, POLLIN, 0}};
         if (poll(p, 3, -1) == -1 && errno != EINTR)
@@ -329,7 +334,5 @@ _Noreturn void tine__server_main(int control, int life, bool executed, lua_State
         refuse(&s, err);
         end(&s);
     }
-    const struct message up = {.kind = MESSAGE_UP, .pid = getpid()};
-    tell(&s, &up);
     serve(&s, signals);
 }
