@@ -342,6 +342,8 @@ static int future_add_done_callback(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     check_callable(L, 2);
     lua_settop(L, 2);
+    if (!f->done && has_ended(f))
+        tine__reap(L); /* or a `result` in the callback would do so, and run others inside of it */
     bool earlier = f->due || (!f->done && tine__has_callbacks(L, f, 1));
     if (has_ended(f) && !earlier)
         tine__callback_call(L, f, 1, 2);

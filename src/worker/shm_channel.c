@@ -189,17 +189,17 @@ static int attach(struct shm_channel *c, const struct shm_channel_parts *p) {
 }
 
 int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts *p) {
-    struct shm_channel *c = sys.calloc(1, sizeof *c);
+    struct shm_channel *c = sys.malloc(sizeof *c);
     if (!c)
         return TINE_ENOMEM;
-    *c = (struct shm_channel){
-        .base = {take, begin, reply, answer, done, say, {NULL, get_code, NULL, p->heap}},
-        .queue = QUEUE_CLOSED,
-        .link = LINK_CLOSED,
-        .calls = p->heap,
-        .worker = p->worker,
-        .spin = p->spin,
-    };
+    memset(c, 0, offsetof(struct shm_channel, bytes)); /* which no idle worker has touched */
+    c->base =
+        (struct channel){take, begin, reply, answer, done, say, {NULL, get_code, NULL, p->heap}};
+    c->queue = QUEUE_CLOSED;
+    c->link = LINK_CLOSED;
+    c->calls = p->heap;
+    c->worker = p->worker;
+    c->spin = p->spin;
     int err = attach(c, p);
     if (err) {
         tine__queue_close(&c->queue);
