@@ -434,7 +434,7 @@ const struct code *tine__code_by_id(lua_State *L, struct codec *c, int self, lua
         lua_pushboolean(L, 0);
     lua_rawseti(L, -2, id);
     lua_pop(L, 2);
-    code->stateless = tine__stateless_code(code, bytes.bytes, bytes.len);
+    code->stateless = tine__stateless(code, bytes.bytes, bytes.len);
     code->loaded = true;
     return code;
 }

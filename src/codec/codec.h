@@ -148,7 +148,7 @@ size_t tine__segment_length(const char *p, size_t len);
 
 /* Decode one call: push the function and then its arguments, and give the number of arguments. Each
 ** call of it makes fresh functions, upvalues and tables, but for functions without state
-** (stateless.c), which are the ones of an earlier call. Raises an error (a string that says what is
+** (simple.c), which are the ones of an earlier call. Raises an error (a string that says what is
 ** wrong: bad bytes, a module that cannot be required ...): call it protected. Requires modules, runs
 ** decode functions of classes. */
 int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,

@@ -407,7 +407,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     int base = lua_gettop(L);
     /* no marks and no call environments: the arguments have nothing to do with the function */
     if (args_len >= SEGMENT_HEAD && get_le32(args + 4) == 0 && !c->held &&
-        tine__stateless_push(L, c, fn, fn_len, true))
+        tine__simple_push(L, c, fn, fn_len, true))
         return tine__decode_values(L, c, args, args_len);
     open_codec(L, c);
     tine__segment_read(L, fn, fn_len, &f);
@@ -429,7 +429,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
 
 int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                             const char *args, size_t args_len) {
-    if (c->held || !tine__stateless_push(L, c, fn, fn_len, false))
+    if (c->held || !tine__simple_push(L, c, fn, fn_len, false))
         return -1;
     int n = tine__decode_scalars(L, args, args_len, false);
     if (n < 0)

@@ -9,7 +9,7 @@
 **     registry.c    tine.register             path.c        "argument 2: key "x"[3]: ..."
 **     seen.c        what a message has met    codec.c       the codec itself, segments
 **     source.c      Lua source, compiled once
-**     stateless.c   functions without state, sent and received quickly
+**     simple.c      functions whose upvalues are scalars, quickly
 **     scalars.c     lists of scalars, likewise
 **
 ** Lua values that a codec keeps are in one table (its *state table*), held by a registry reference;
@@ -115,13 +115,15 @@ struct names {
 
 /* ---- the codec ---- */
 
-/* A function without state that was sent. */
+/* A function that was sent. */
 struct sent {
     const void *fn;
-    const struct code *code; /* NULL: sent only once, and it need not be alive */
+    const struct code *code; /* NULL: it need not be alive */
+    bool complex;            /* it had an upvalue that was not simple */
 };
 
 #define SENT_SLOTS 16
+#define SIMPLE_MAX 13 /* upvalues of a function in sent */
 
 struct codec {
     struct codec_options options;
@@ -249,21 +251,31 @@ void tine__codes_free(struct code **list);
 /* Origin of the Lua function at idx, named `name` or looked up among the globals when NULL. */
 const struct codec_origin *tine__origin_of(struct encoder *e, int idx, const char *name);
 
-/* ---- stateless.c ---- */
+/* ---- simple.c ---- */
 
-/* The function at `fn` was encoded as that segment: the second time, it is one to recognize. */
-void tine__stateless_note(lua_State *L, struct codec *c, int fn, const char *segment, size_t len);
-/* Encode the function at `fn` if it is known to be without state, and give its code, else NULL. What
-** arguments need to refer to it is not there: it is codec.last. */
-const struct code *tine__stateless_encode(lua_State *L, struct codec *c, int fn, struct buf *out);
+/* The function at `fn`, of that code, was encoded: the second time, it is one to recognize. */
+void tine__simple_note(lua_State *L, struct codec *c, int fn, const struct code *code);
+/* Encode the function at `fn` if it was noted and is simple, and give its code, else NULL. It is
+** codec.last then: the encoder has not met it. */
+const struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct buf *out);
 /* Push the function codec.last. */
-void tine__stateless_push_last(lua_State *L, const struct codec *c);
+void tine__simple_push_last(lua_State *L, const struct codec *c);
+/* Have the encoder meet it: it is at `fn`. */
+int tine__simple_meet(struct encoder *e, int fn);
 /* May one closure of this code serve all calls? */
-bool tine__stateless_code(const struct code *code, const char *dump, size_t len);
-/* Push the function of a segment if its code is loaded and stateless. If it has no closure yet one is made
-** when `make`, which raises memory errors; without, it never raises. */
-bool tine__stateless_push(lua_State *L, struct codec *c, const char *segment, size_t len,
-                          bool make);
+bool tine__stateless(const struct code *code, const char *dump, size_t len);
+/* Push the function of a segment if it is simple and its code is loaded. A new closure is made only when
+** `make`, which raises memory errors; without, it never raises. */
+bool tine__simple_push(lua_State *L, struct codec *c, const char *segment, size_t len, bool make);
+
+/* ---- scalars.c ---- */
+
+/* Append the value at `idx`. False: it is no scalar, or there is no room for it. */
+bool tine__encode_scalar(lua_State *L, int idx, struct buf *out);
+/* Push the value at `p`, before `end`, and give what follows it. NULL, and perhaps something pushed: it
+** is no scalar (or a string, when not `strings`), or not a good one. */
+const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
+                                         const unsigned char *end, bool strings);
 
 /* ---- maker.c ---- */
 

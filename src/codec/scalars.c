@@ -5,8 +5,7 @@
 
 #include "codec/pack.h"
 
-/* One value; false: it is no scalar, or there is no room for it. */
-static bool scalar(lua_State *L, int idx, struct buf *out) {
+bool tine__encode_scalar(lua_State *L, int idx, struct buf *out) {
     const char *text = NULL;
     size_t len = 0;
     int type = lua_type(L, idx);
@@ -46,7 +45,7 @@ bool tine__encode_scalars(lua_State *L, int first, int n, struct buf *out) {
     out->len += SEGMENT_HEAD;
     pack_array(out, (size_t)n);
     for (int i = 0; i < n; i++)
-        if (!scalar(L, first + i, out)) {
+        if (!tine__encode_scalar(L, first + i, out)) {
             out->len = start;
             return false;
         }
@@ -138,9 +137,8 @@ static const unsigned char *push_text(lua_State *L, unsigned char type, const un
     }
 }
 
-/* Push the value at `p`, if it is a scalar; what follows it, or NULL. */
-static const unsigned char *push_scalar(lua_State *L, const unsigned char *p,
-                                        const unsigned char *end, bool strings) {
+const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
+                                         const unsigned char *end, bool strings) {
     unsigned char type = *p++;
     if (type < 0x80 || type >= 0xe0) {
         lua_pushinteger(L, (signed char)type);
@@ -172,7 +170,8 @@ int tine__decode_scalars(lua_State *L, const char *segment, size_t len, bool str
         return -1;
     int base = lua_gettop(L);
     for (int i = 0; i < n && p && p < end; i++)
-        p = push_scalar(L, p, end, strings);
+        p = tine__decode_scalar(L, p, end, strings);
+    p = tine__decode_scalar(L, p, end, strings);
     if (p == end && lua_gettop(L) == base + n)
         return n;
     lua_settop(L, base);

@@ -281,6 +281,43 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     }
 }
 
+/* The function segment ends here: arguments start from this point. */
+static void end_function(struct encoder *e) {
+    e->has_function = true;
+    e->fn_seen = e->seen.len;
+    e->fn_ordinals = e->ordinals;
+    e->fn_envs = e->nenvs;
+}
+
+/* Arguments may refer to the function, which went the quick way: catch up. */
+static int meet_last(struct encoder *e) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    seen_cut(&e->seen, 0);
+    e->ordinals = e->nenvs = 0;
+    push_weak(L, e);
+    e->weak = top + 1;
+    tine__simple_push_last(L, e->c);
+    int err = tine__simple_meet(e, top + 2);
+    e->weak = 0;
+    if (err)
+        return err;
+    end_function(e);
+    lua_settop(L, top);
+    return 0;
+}
+
+/* Arguments need a function that the encoder has met. */
+static int check_function(struct encoder *e, const struct job *j) {
+    if (j->kind != JOB_ARGUMENTS)
+        return 0;
+    if (e->c->last)
+        return meet_last(e);
+    if (likely(e->has_function))
+        return 0;
+    return tine__encode_fail(e, NULL, "no function was encoded before these arguments");
+}
+
 /* Encode; on failure the message is pushed, and nothing else either way. */
 static int run(lua_State *L, const struct job *j) {
     int base = lua_gettop(L), err;
@@ -288,18 +325,11 @@ static int run(lua_State *L, const struct job *j) {
     struct encoder *e = encoder_take(L, j->c, base + 1);
     prepare(L, e, j, base + 1);
     int top = lua_gettop(L);
-    if (j->kind == JOB_ARGUMENTS && unlikely(!e->has_function)) {
-        err = tine__encode_fail(e, NULL, "no function was encoded before these arguments");
-    } else {
+    if (!(err = check_function(e, j)))
         while ((err = encode_once(e, j)) == ENCODE_AGAIN)
             lua_settop(L, top);
-    }
-    if (j->kind == JOB_FUNCTION && !err) {
-        e->has_function = true;
-        e->fn_seen = e->seen.len;
-        e->fn_ordinals = e->ordinals;
-        e->fn_envs = e->nenvs;
-    }
+    if (j->kind == JOB_FUNCTION && !err)
+        end_function(e);
     encoder_put_back(L, j->c, e, base + 1);
     if (err)
         lua_replace(L, base + 1);
@@ -348,27 +378,14 @@ int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out
     fn = lua_absindex(L, fn);
     struct job j = {c, out, JOB_FUNCTION, fn, 1, origin, 0, false};
     size_t at = out->len;
-    const struct code *code = tine__stateless_encode(L, c, fn, out);
+    const struct code *code = tine__simple_encode(L, c, fn, out);
     if (origin)
         *origin = code ? code->origin : NULL;
     if (likely(code))
         return 0;
     int err = start(L, &j);
-    if (!err)
-        tine__stateless_note(L, c, fn, out->data + at, out->len - at);
-    return err;
-}
-
-/* Arguments may refer to the function: the encoder must have met it. */
-static int meet_function(lua_State *L, struct codec *c, struct buf *out) {
-    size_t len = out->len;
-    luaL_checkstack(L, 10, "encoding");
-    tine__stateless_push_last(L, c);
-    int fn = lua_gettop(L);
-    struct job j = {c, out, JOB_FUNCTION, fn, 1, NULL, 0, false};
-    int err = start(L, &j);
-    out->len = len;
-    lua_remove(L, fn);
+    if (!err && c->encoder->memo_fn == lua_topointer(L, fn) && get_le32(out->data + at + 4) == 0)
+        tine__simple_note(L, c, fn, c->encoder->memo_code);
     return err;
 }
 
@@ -377,8 +394,7 @@ int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, stru
     bool ready = c->last || (c->encoder && c->encoder->has_function);
     if (likely(ready && tine__encode_scalars(L, j.first, n, out)))
         return 0;
-    int err = c->last ? meet_function(L, c, out) : 0;
-    return err ? err : start(L, &j);
+    return start(L, &j);
 }
 
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {

@@ -1,4 +1,4 @@
--- Functions without state go a quick way and are called again as they are: nobody may notice.
+-- Simple functions go a quick way, and those without state are called again: nobody may notice.
 local s = require "spec.codec.support"
 
 local c = s.pair()
@@ -170,6 +170,84 @@ describe("_ENV of a function that is called again", function()
     assert.same({ true, true, true }, thrice(g))
     debug.setupvalue(g, 1, _G)
     assert.same({ false, false, false }, thrice(g))
+  end)
+end)
+
+describe("a function whose upvalues are scalars", function()
+  it("has them as they are at that time, new ones in each call", function()
+    local a, b, d, e, f, g = 1, 2.5, ("long"):rep(100), nil, true, false
+    local function fn(x)
+      a = a + 1
+      return a, b, d, e, f, g, print and x
+    end
+    for i = 1, 4 do
+      assert.same({ 2, 2.5, d, nil, true, false, i }, { s.call(c, fn, i) })
+    end
+    a, e, g = 10, "now", nil
+    for i = 1, 2 do
+      assert.same({ 11, 2.5, d, "now", true, nil, i }, { s.call(c, fn, i) })
+    end
+  end)
+
+  it("may have a table or a function there another time", function()
+    local up = 1
+    local function fn() return type(up), type(up) == "function" and up() end
+    for _ = 1, 3 do
+      up = 1
+      for _ = 1, 3 do assert.same({ "number", false }, { s.call(c, fn) }) end
+      up = { 1 }
+      for _ = 1, 3 do assert.same({ "table", false }, { s.call(c, fn) }) end
+      up = function() return "up" end
+      for _ = 1, 3 do assert.same({ "function", "up" }, { s.call(c, fn) }) end
+    end
+  end)
+
+  it("shares them with functions among its arguments", function()
+    local n, m = 1, "m"
+    local function up() n = n + 1 end
+    local function fn(f, t)
+      f()
+      return n, m, t[1] == t[2]
+    end
+    for _ = 1, 4 do
+      local t = {}
+      assert.same({ 2, "m", true }, { s.call(c, fn, up, { t, t }) })
+    end
+  end)
+
+  it("keeps upvalues apart, or joined", function()
+    local a, b = 1, 1
+    local function fn()
+      a = a + 1
+      return b
+    end
+    assert.same({ 1, 1, 1 }, thrice(fn))
+    debug.upvaluejoin(fn, 1, fn, 2)
+    assert.same({ 2, 2, 2 }, thrice(fn))
+  end)
+
+  it("may have many of them", function()
+    for _, n in ipairs { 12, 13, 14, 15, 60 } do
+      local names, values = {}, {}
+      for i = 1, n do names[i], values[i] = "v" .. i, i end
+      local source = "local " .. table.concat(names, ",") .. " = ...; return function() return "
+        .. table.concat(names, "+") .. " end"
+      local sum = n * (n + 1) // 2
+      assert.same({ sum, sum, sum }, thrice(load(source)(table.unpack(values))))
+    end
+  end)
+
+  it("may change before its arguments are encoded", function()
+    local up = 1
+    local function fn(t) return up, t[1] == t[2] end
+    for _ = 1, 3 do
+      up = 1
+      local bytes = assert(c:fn(fn))
+      local t = {}
+      up = {}
+      local _, results = c:run(bytes, assert(c:args { t, t }))
+      assert.same({ 1, true }, { c:decode(results) })
+    end
   end)
 end)
 

@@ -1,0 +1,233 @@
+/* Simple functions: those whose upvalues are scalars or the globals table.
+**
+** Most tasks are such functions, and most functions are sent many times. Their segment is
+**
+**     [FUNCTION, code, scalar or globals table ...]
+**
+** so what encodes and decodes anything is not needed for them.
+**
+** The sender recognizes them by address. It keeps those alive that it sent twice of late, a few of them, so
+** that an address is never another function's. Their upvalues are looked at each time.
+**
+** The receiver makes a new closure for each call, as always, but for functions without state: one that
+** has no upvalue is called again and again, and nobody can tell. So is one with nothing but _ENV, which
+** a call may assign: it must be the globals table still when the next one comes, else that closure is
+** left to whoever has it, and this code gets new ones from then on. Functions inside of a function
+** share its _ENV and may outlive the call, so a later assignment would reach them: a function that has
+** any is not called again.
+*/
+#include "codec/dump.h"
+#include "codec/internal.h"
+#include "codec/pack.h"
+
+/* ---- sending ---- */
+
+static uint32_t slot_of(const void *fn) {
+    return (uint32_t)((uintptr_t)fn >> 5) % SENT_SLOTS;
+}
+
+void tine__simple_note(lua_State *L, struct codec *c, int fn, const struct code *code) {
+    const void *p = lua_topointer(L, fn);
+    uint32_t i = slot_of(p);
+    struct sent *s = &c->sent[i];
+    if (s->fn != p) {
+        *s = (struct sent){.fn = p};
+        return;
+    }
+    if (s->complex || !code->id || code->nreads + code->nassigns > 0 || code->nups > SIMPLE_MAX ||
+        tine__name_known(c, p))
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    lua_rawgeti(L, -1, ST_SENT);
+    lua_pushvalue(L, fn);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+    lua_pop(L, 2);
+    s->code = code;
+}
+
+/* Is it another variable than those before? Upvalues may have been joined. */
+static bool is_new(const void **boxes, int i, const void *box) {
+    boxes[i] = box;
+    while (--i > 0)
+        if (boxes[i] == box)
+            return false;
+    return true;
+}
+
+/* Upvalue `i` of the function at `fn`. False: it is no simple one, or there is no room. */
+static bool encode_upvalue(lua_State *L, const struct codec *c, const struct code *code, int fn,
+                           int i, struct buf *out) {
+    bool good;
+    lua_getupvalue(L, fn, i);
+    if (i == code->env) {
+        good = lua_topointer(L, -1) == c->globals && !buf_reserve(out, PACK_MAX);
+        if (good)
+            pack_bytes(out, (unsigned char[]){0xd4, EXT_ENV, 1}, 3);
+    } else {
+        good = tine__encode_scalar(L, -1, out);
+    }
+    lua_pop(L, 1);
+    return good;
+}
+
+const struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct buf *out) {
+    const void *p = lua_topointer(L, fn);
+    struct sent *s = &c->sent[slot_of(p)];
+    const struct code *code = s->code;
+    const void *boxes[SIMPLE_MAX + 1];
+    size_t start = out->len;
+    if (s->fn != p || !code || lua_type(L, fn) != LUA_TFUNCTION || !lua_checkstack(L, 1) ||
+        buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
+        return NULL;
+    out->len += SEGMENT_HEAD;
+    pack_array(out, 2u + code->nups);
+    pack_bytes(out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
+    pack_uint32(out, code->id);
+    for (int i = 1; i <= code->nups; i++)
+        if (!is_new(boxes, i, lua_upvalueid(L, fn, i)) || !encode_upvalue(L, c, code, fn, i, out)) {
+            *s = (struct sent){.fn = p, .complex = true};
+            out->len = start;
+            return NULL;
+        }
+    segment_set_head(out->data + start, out->len - start - SEGMENT_HEAD);
+    c->last = s;
+    return code;
+}
+
+static struct seen_entry *put(struct encoder *e, const void *p) {
+    bool found;
+    return tine__seen_put(&e->seen, p, &found);
+}
+
+/* As encode_fn.c would have entered it: the function, its upvalues, its environment. */
+int tine__simple_meet(struct encoder *e, int fn) {
+    lua_State *L = e->L;
+    const struct code *code = e->c->last->code;
+    struct seen_entry *s = put(e, lua_topointer(L, fn));
+    if (!s)
+        return tine__encode_nomem(e);
+    tine__encode_number(e, s, fn);
+    for (int i = 1; i <= code->nups; i++) {
+        if (!(s = put(e, lua_upvalueid(L, fn, i))))
+            return tine__encode_nomem(e);
+        s->upvalue = (uint8_t)i;
+    }
+    if (code->env && !(s = put(e, (const char *)e->c->globals + 1)))
+        return tine__encode_nomem(e);
+    if (code->env) {
+        s->kind = SEEN_ENV;
+        s->ordinal = ++e->nenvs;
+    }
+    return 0;
+}
+
+void tine__simple_push_last(lua_State *L, const struct codec *c) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    lua_rawgeti(L, -1, ST_SENT);
+    lua_rawgeti(L, -1, (lua_Integer)(c->last - c->sent) + 1);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* ---- receiving ---- */
+
+/* Read a uint of at most 32 bits and give what follows it; NULL: it is none. */
+static const unsigned char *read_id(const unsigned char *p, const unsigned char *end,
+                                    uint32_t *id) {
+    unsigned type = *p++;
+    *id = type;
+    if (type < 0x80)
+        return p;
+    int width = type == 0xcc ? 1 : type == 0xcd ? 2 : type == 0xce ? 4 : 0;
+    if (width == 0 || end - p < width)
+        return NULL;
+    for (*id = 0; width > 0; width--)
+        *id = *id << 8 | *p++;
+    return p;
+}
+
+/* The code of a segment that may be a simple function's, loaded before, and where the upvalues are in
+** it; NULL: it is another one. */
+static struct code *code_of(const struct codec *c, const char *segment, size_t len,
+                            const unsigned char **upvalues) {
+    static const unsigned char op[] = {0xd4, EXT_OP, OP_FUNCTION};
+    const unsigned char *p = (const unsigned char *)segment + SEGMENT_HEAD;
+    uint32_t id;
+    if (len < SEGMENT_HEAD + 5 || get_le32(segment) != len - SEGMENT_HEAD ||
+        get_le32(segment + 4) != 0 || (*p & 0xf0) != 0x90 || memcmp(p + 1, op, sizeof op) != 0)
+        return NULL;
+    *upvalues = read_id(p + 4, (const unsigned char *)segment + len, &id);
+    struct code *code = *upvalues && id < c->by_id_len ? c->by_id[id] : NULL;
+    return code && code->loaded && (*p & 15) == 2 + code->nups ? code : NULL;
+}
+
+/* Set the upvalues of the closure on top; false: they are not simple ones. */
+static bool set_upvalues(lua_State *L, int n, const unsigned char *p, const unsigned char *end) {
+    for (int i = 1; i <= n; i++) {
+        if (p == end)
+            return false;
+        if (end - p >= 3 && p[0] == 0xd4 && p[1] == EXT_ENV) { /* which one, there is but the one */
+            lua_pushglobaltable(L);
+            p += 3;
+        } else if (!(p = tine__decode_scalar(L, p, end, true))) {
+            return false;
+        }
+        if (!lua_setupvalue(L, -2, i))
+            return false;
+    }
+    return p == end;
+}
+
+bool tine__stateless(const struct code *code, const char *dump, size_t len) {
+    struct dump_function f;
+    return code->nups == 0 ||
+           (code->nups == 1 && code->env && tine__dump_main(dump, len, &f) && !f.child_end);
+}
+
+/* May the closure with the upvalues at `p` serve all calls? */
+static bool is_stateless(const struct code *code, const unsigned char *p,
+                         const unsigned char *end) {
+    return code->stateless &&
+           (code->nups == 0 || (end - p == 3 && p[0] == 0xd4 && p[1] == EXT_ENV));
+}
+
+/* Push the closure that serves all calls, unless its _ENV was changed. */
+static bool push_kept(lua_State *L, const struct codec *c, struct code *code) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, code->closure);
+    if (code->nups == 0)
+        return true;
+    lua_getupvalue(L, -1, 1);
+    bool good = lua_topointer(L, -1) == c->globals;
+    lua_pop(L, good ? 1 : 2);
+    if (!good) {
+        luaL_unref(L, LUA_REGISTRYINDEX, code->closure);
+        code->closure = 0;
+        code->stateless = false;
+    }
+    return good;
+}
+
+bool tine__simple_push(lua_State *L, struct codec *c, const char *segment, size_t len, bool make) {
+    const unsigned char *p, *end = (const unsigned char *)segment + len;
+    struct code *code = code_of(c, segment, len, &p);
+    if (!code || !lua_checkstack(L, 20))
+        return false;
+    bool kept = is_stateless(code, p, end);
+    if (kept && code->closure && push_kept(L, c, code))
+        return true;
+    if (!make)
+        return false;
+    int top = lua_gettop(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    tine__code_push(L, c, top + 1, code);
+    lua_replace(L, top + 1);
+    if (!set_upvalues(L, code->nups, p, end)) {
+        lua_settop(L, top);
+        return false;
+    }
+    if (kept && code->stateless) {
+        lua_pushvalue(L, -1);
+        code->closure = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    return true;
+}
