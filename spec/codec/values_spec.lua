@@ -12,6 +12,19 @@ local function returns(...)
 end
 
 describe("the codec brings back", function()
+  it("very many tables, also in a function or in one of its calls", function()
+    local many = {}
+    for i = 1, 70000 do many[i] = {} end
+    local f = function() return #many end
+    local pair = s.pair()
+    assert.equal(70000, s.call(pair, f))
+    local fn = assert(pair:fn(function(t) return #t end))
+    for _, t in ipairs { many, { 1 }, many, { 2 } } do
+      local _, bytes = pair:run(fn, assert(pair:args(t)))
+      assert.equal(#t, (pair:decode(bytes)))
+    end
+  end)
+
   it("nil in the middle and at the end", function()
     returns()
     returns(nil)

@@ -50,16 +50,20 @@ static struct encoder *encoder_take(lua_State *L, struct codec *c, int self) {
     return c->encoder;
 }
 
+/* After a huge message, to which no arguments will refer any more. */
+static void forget_huge(struct encoder *e) {
+    if (unlikely(e->seen.cap > 65536))
+        tine__seen_free(&e->seen);
+}
+
 static void encoder_put_back(lua_State *L, struct codec *c, struct encoder *e, int self) {
     if (unlikely(c->encoder != e)) { /* a registered function made another meanwhile */
         lua_pushvalue(L, self + 1);
         lua_rawseti(L, self, ST_ENCODER);
         c->encoder = e;
     }
-    if (unlikely(e->seen.cap > 65536)) { /* after a huge message */
-        tine__seen_free(&e->seen);
-        e->has_function = false;
-    }
+    if (!e->has_function)
+        forget_huge(e);
     c->last = NULL; /* this encoder knows the function now, or there is none */
     e->busy = false;
 }
@@ -267,8 +271,10 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     e->weak = e->classes = e->anchors = 0;
     e->checked = false;
     e->memo_fn = NULL;
-    if (j->kind != JOB_ARGUMENTS)
+    if (j->kind != JOB_ARGUMENTS) {
         e->has_function = false;
+        forget_huge(e);
+    }
     if (j->kind == JOB_FUNCTION) {
         push_weak(L, e);
         e->weak = lua_gettop(L);
