@@ -171,7 +171,6 @@ int tine__decode_scalars(lua_State *L, const char *segment, size_t len, bool str
     int base = lua_gettop(L);
     for (int i = 0; i < n && p && p < end; i++)
         p = tine__decode_scalar(L, p, end, strings);
-    p = tine__decode_scalar(L, p, end, strings);
     if (p == end && lua_gettop(L) == base + n)
         return n;
     lua_settop(L, base);
