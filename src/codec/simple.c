@@ -76,6 +76,7 @@ const struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, st
     const struct code *code = s->code;
     const void *boxes[SIMPLE_MAX + 1];
     size_t start = out->len;
+    c->last = NULL;
     if (s->fn != p || !code || lua_type(L, fn) != LUA_TFUNCTION || !lua_checkstack(L, 1) ||
         buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
         return NULL;
