@@ -197,14 +197,24 @@ static int begin(lua_State *L, struct map *m) {
     return 0;
 }
 
+/* Encode the `n` values at stack index `at` behind the others. 0, or a code with the message pushed. */
+static int encode(lua_State *L, struct map *m, int at, int n) {
+    struct core *c = m->core;
+    /* scalars have nothing to do with what the codec knows of the message */
+    if (m->begun && c->p && tine__encode_scalars(L, at, n, &m->call.b))
+        return 0;
+    core_begin_encoding(c);
+    int err = begin(L, m);
+    if (!err)
+        err = tine__encode_arguments(L, c->codec, at, n, &m->call.b);
+    tine__core_end_encoding(c);
+    return err;
+}
+
 /* Add the item whose `n` values start at stack index `at`. */
 static void add(lua_State *L, struct map *m, int at, int n) {
     uint64_t index = ++m->read;
-    core_begin_encoding(m->core);
-    int err = begin(L, m);
-    if (!err)
-        err = tine__encode_arguments(L, m->core->codec, at, n, &m->call.b);
-    tine__core_end_encoding(m->core);
+    int err = encode(L, m, at, n);
     if (err) {
         if (m->count == 0)
             drop_buffer(m);
