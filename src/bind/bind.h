@@ -324,7 +324,6 @@ void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);
 
 /* Add the function at `fn` to the callbacks of the future at `idx`. */
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
-bool tine__has_callbacks(lua_State *L, struct future *f, int idx);
 /* The future at `idx` is done: its callbacks, if any, are due. */
 void tine__callbacks_due(lua_State *L, struct future *f, int idx);
 /* Run what is due. Raises only `interrupted!`. */

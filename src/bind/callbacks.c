@@ -100,15 +100,6 @@ void tine__callback_call(lua_State *L, struct future *f, int idx, int fn) {
 
 /* --- the queue --- */
 
-bool tine__has_callbacks(lua_State *L, struct future *f, int idx) {
-    if (f->extras != EXTRA_TABLE)
-        return false;
-    lua_getiuservalue(L, idx, FUTURE_EXTRAS);
-    bool any = lua_getfield(L, -1, "callbacks") == LUA_TTABLE;
-    lua_pop(L, 2);
-    return any;
-}
-
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn) {
     fn = lua_absindex(L, fn);
     tine__extras_push(L, f, idx);

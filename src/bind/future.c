@@ -343,9 +343,9 @@ static int future_add_done_callback(lua_State *L) {
     check_callable(L, 2);
     lua_settop(L, 2);
     if (!f->done && has_ended(f))
-        tine__reap(L); /* or a `result` in the callback would do so, and run others inside of it */
-    bool earlier = f->due || (!f->done && tine__has_callbacks(L, f, 1));
-    if (has_ended(f) && !earlier)
+        tine__reap(L);
+    /* not what has_ended says: a `result` in the callback would take in the news, and run others inside */
+    if (f->done && !f->due)
         tine__callback_call(L, f, 1, 2);
     else
         tine__callback_add(L, f, 1, 2);
