@@ -7,7 +7,7 @@ local PROGRAMS = {
   { name = "tine", command = "lua5.4 bench/tine.lua quick" },
   { name = "cpython", command = python .. " bench/peers/cpython.py" },
   { name = "mce", command = "perl bench/peers/mce.pl", optional = "perl -MMCE -e 1" },
-  { name = "tine", command = "lua5.4 bench/tine.lua big idle" },
+  { name = "tine", command = "lua5.4 bench/tine.lua big idle busy" },
   { name = "tine", command = "lua5.4 bench/tine.lua flat" },
 }
 
@@ -37,6 +37,7 @@ local ROWS = {
   { "round trip, median", seconds, "round_trip", { "floor", "ping_pong", most = 0.6 } },
   { "", seconds, "round_trip", { "cpython", "round_trip", most = 0.1 } },
   { "  99th percentile", seconds, "round_trip_p99", { "tine", "round_trip", most = 5 } },
+  { "  beside two busy loops", seconds, "round_trip_busy", { "floor", "ping_pong" } },
   { "echo of 1 MiB", seconds, "echo_1m", { "floor", "memcpy_1m", most = 6 } },
   { "", seconds, "echo_1m", { "cpython", "echo_1m" } },
   { "echo of 64 MiB", seconds, "echo_64m", { "floor", "memcpy_64m", most = 4 } },

@@ -1,6 +1,6 @@
 -- What Tine does (two workers unless said otherwise): prints lines of `measure value`.
 --
---   lua5.4 bench/tine.lua [group...]          groups: quick (default), big (a heap of 1 GB), flat, idle
+--   lua5.4 bench/tine.lua [group...]          groups: quick (default), big (a heap of 1 GB), flat, idle, busy
 --
 -- Times are in seconds, memory in bytes, rates per second. Peers in bench/peers print the same measures.
 local lfs = require "lfs"
@@ -95,6 +95,12 @@ end
 
 local function run_map(pool, items, chunksize)
   for _ in pool:map(increment, items, { chunksize = chunksize }) do end -- luacheck: ignore
+end
+
+local function round_trips(pool, count)
+  local trips = {}
+  for i = 1, count do trips[i] = timed(function() pool:submit(noop):result() end) end
+  return trips
 end
 
 -- Work for the processor: `spin(count)`; a count of `units` takes as long as `units` tasks of one.
@@ -214,8 +220,7 @@ function groups.quick()
   report("noops", NOOPS / timed(run_noops, pool, NOOPS))
   collectgarbage()
 
-  local trips = {}
-  for i = 1, ROUND_TRIPS do trips[i] = timed(function() pool:submit(noop):result() end) end
+  local trips = round_trips(pool, ROUND_TRIPS)
   report("round_trip", quantile(trips, 0.5))
   report("round_trip_p99", quantile(trips, 0.99))
 
@@ -286,6 +291,17 @@ function groups.idle()
   local before = switches(pids)
   nap.sleep(2)
   report("idle_wakeups", (switches(pids) - before) / 2)
+end
+
+-- Round trips while other programs want both processors.
+function groups.busy()
+  local hog = "sh -c 'while :; do :; done' & "
+  local hogs <close> = io.popen(hog .. "one=$!; " .. hog .. "two=$!; read -r _; kill $one $two", "w")
+  assert(hogs)
+  nap.sleep(0.2)
+  local pool <close> = tine.pool { workers = 2 }
+  warm(pool, 2)
+  report("round_trip_busy", quantile(round_trips(pool, 1000), 0.5))
 end
 
 for _, name in ipairs(arg[1] and arg or { "quick" }) do groups[name]() end

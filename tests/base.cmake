@@ -1,3 +1,4 @@
 # C tests of src/base.
 tine_c_test(NAME base/fault SOURCES tests/base/fault.c VARIANTS faults LABELS base)
 tine_c_test(NAME base/alloc SOURCES tests/base/alloc.c VARIANTS faults LABELS base)
+tine_c_test(NAME base/yield SOURCES tests/base/yield.c LABELS base)

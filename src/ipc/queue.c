@@ -2,13 +2,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/yield.h"
 #include "ipc/futex.h"
 #include "ipc/queue_layout.h"
 
@@ -264,13 +264,12 @@ static int look(struct queue *q) {
 /* Give the processor away for up to `spin` ns, looking in between: the peer that would make the
 ** next item may need this very core. */
 static int spin_and_look(struct queue *q, uint64_t spin) {
-    uint64_t start = spin ? tine__now() : 0;
+    struct yield y;
     int r = look(q);
-    for (unsigned turn = 1; spin && r == TINE_EAGAIN; turn++) {
-        sched_yield();
-        r = look(q);
-        if (turn % 4 == 0 && tine__now() - start >= spin)
-            break; /* reading the clock costs a tenth of a yield */
+    for (bool more = tine__yield_begin(&y, spin); more && r == TINE_EAGAIN; r = look(q)) {
+        more = tine__yield(&y);
+        if (y.slow && tine__queue_ready(q) <= 1)
+            tine__yield_regret(&y);
     }
     return r;
 }

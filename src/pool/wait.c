@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/yield.h"
 #include "pool/internal.h"
 #include "worker/root.h"
 
@@ -51,18 +51,30 @@ static bool any_news(struct pool *const *pools, unsigned n, bool sure) {
     return false;
 }
 
+/* Has a pool more to do than its workers are just doing? */
+static bool any_busy(struct pool *const *pools, unsigned n) {
+    bool busy = false;
+    for (unsigned i = 0; i < n && !busy; i++) {
+        pthread_mutex_lock(&pools[i]->lock);
+        busy = pools[i]->open_items > pools[i]->live;
+        pthread_mutex_unlock(&pools[i]->lock);
+    }
+    return busy;
+}
+
 /* Yield the processor until there are news or the time is over. */
 static bool spin(struct pool *const *pools, unsigned n, uint64_t deadline) {
-    uint64_t longest = 0, now = tine__now();
+    struct yield y;
+    uint64_t longest = 0;
     for (unsigned i = 0; i < n; i++)
         if (pools[i]->spin > longest)
             longest = pools[i]->spin;
-    uint64_t end = now + longest < deadline ? now + longest : deadline;
-    while (now < end) {
-        sched_yield();
+    for (bool more = tine__yield_begin(&y, longest); more;) {
+        more = tine__yield(&y) && y.now < deadline;
+        if (y.slow && !any_busy(pools, n))
+            tine__yield_regret(&y);
         if (any_news(pools, n, false))
             return true;
-        now = tine__now();
     }
     return false;
 }
