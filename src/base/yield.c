@@ -4,11 +4,12 @@
 #include <stdatomic.h>
 #include "base/sys.h"
 
-#define LONG 1000000u    /* ns: somebody else had the processor for a slice */
-#define SOON 100000000u  /* twice in this time is no accident */
+#define SLICE 1000000u   /* ns: somebody else had the processor for a slice */
+#define IN_A_ROW 4       /* so often is no accident */
 #define PAUSE 500000000u /* without yields, afterwards */
 
-static _Atomic uint64_t last_regret, paused_until;
+static _Atomic unsigned slow_ones; /* in a row */
+static _Atomic uint64_t paused_until;
 
 bool tine__yield_begin(struct yield *y, uint64_t longest) {
     if (longest == 0)
@@ -21,13 +22,14 @@ bool tine__yield_begin(struct yield *y, uint64_t longest) {
 bool tine__yield(struct yield *y) {
     sched_yield();
     uint64_t now = tine__now();
-    y->slow = now - y->now > LONG;
+    y->slow = now - y->now > SLICE;
     y->now = now;
     return now < y->end;
 }
 
-void tine__yield_regret(const struct yield *y) {
-    uint64_t last = atomic_exchange_explicit(&last_regret, y->now, memory_order_relaxed);
-    if (last > 0 && y->now - last < SOON)
+void tine__yield_news(const struct yield *y, bool much) {
+    unsigned n = y->slow && !much ? atomic_load_explicit(&slow_ones, memory_order_relaxed) + 1 : 0;
+    atomic_store_explicit(&slow_ones, n % IN_A_ROW, memory_order_relaxed);
+    if (n == IN_A_ROW)
         atomic_store_explicit(&paused_until, y->now + PAUSE, memory_order_relaxed);
 }

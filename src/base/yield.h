@@ -4,9 +4,9 @@
 ** and again for a while, looking in between. That gives way to the peer and to whoever else has work.
 **
 ** But another program's busy loop, once it has the processor, keeps it for a slice of some milliseconds, while a
-** sleeper that is woken goes before it. So who regrets that yields took so long, twice within a short time, does
-** not yield for half a second, but sleeps at once. No reason for regret is a slice that the peer has made
-** use of: then much has come meanwhile.
+** sleeper that is woken goes before it. So when what came by yielding came so late some times in a row,
+** nobody in this process yields for half a second, but sleeps at once. Not so when much came meanwhile:
+** then the peer has made use of the slice.
 */
 #ifndef TINE_BASE_YIELD_H
 #define TINE_BASE_YIELD_H
@@ -23,7 +23,7 @@ struct yield {
 bool tine__yield_begin(struct yield *y, uint64_t longest);
 /* Yield once. False: that is enough. Whoever waits looks for news first, whatever this says. */
 bool tine__yield(struct yield *y);
-/* What had come after a slow one was little. */
-void tine__yield_regret(const struct yield *y);
+/* After the last one there were news, `much` or not. */
+void tine__yield_news(const struct yield *y, bool much);
 
 #endif

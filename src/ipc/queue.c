@@ -266,10 +266,10 @@ static int look(struct queue *q) {
 static int spin_and_look(struct queue *q, uint64_t spin) {
     struct yield y;
     int r = look(q);
-    for (bool more = tine__yield_begin(&y, spin); more && r == TINE_EAGAIN; r = look(q)) {
+    for (bool more = tine__yield_begin(&y, spin); more && r == TINE_EAGAIN;) {
         more = tine__yield(&y);
-        if (y.slow && tine__queue_ready(q) <= 1)
-            tine__yield_regret(&y);
+        if ((r = look(q)) == 0)
+            tine__yield_news(&y, y.slow && tine__queue_ready(q) > 1);
     }
     return r;
 }

@@ -71,10 +71,10 @@ static bool spin(struct pool *const *pools, unsigned n, uint64_t deadline) {
             longest = pools[i]->spin;
     for (bool more = tine__yield_begin(&y, longest); more;) {
         more = tine__yield(&y) && y.now < deadline;
-        if (y.slow && !any_busy(pools, n))
-            tine__yield_regret(&y);
-        if (any_news(pools, n, false))
+        if (any_news(pools, n, false)) {
+            tine__yield_news(&y, y.slow && any_busy(pools, n));
             return true;
+        }
     }
     return false;
 }

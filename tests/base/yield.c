@@ -1,12 +1,14 @@
 /* Waiting without sleeping: for how long, and when not. */
+#include <stdbool.h>
 #include "base/sys.h"
 #include "base/yield.h"
 #include "check.h"
 
 #define SECOND 1000000000ull
 
-static void regret(uint64_t when) {
-    tine__yield_regret(&(struct yield){.now = when});
+/* What came by a yield that took so long. */
+static void news(bool slow, bool much) {
+    tine__yield_news(&(struct yield){.now = tine__now(), .slow = slow}, much);
 }
 
 static bool begins(void) {
@@ -25,22 +27,27 @@ static void it_ends_when_the_time_is_over(void) {
     CHECK_LE(start, y.now);
 }
 
-static void two_regrets_in_a_row_are_enough(void) {
-    uint64_t now = tine__now();
-    regret(now - 5 * SECOND);
-    CHECK(begins());
-    regret(now - 4 * SECOND); /* long after */
-    CHECK(begins());
-    regret(now - 4 * SECOND + SECOND / 20); /* soon, but the pause is over */
-    CHECK(begins());
-    regret(now);
-    CHECK(begins());
-    regret(now + 1);
+static void it_pauses_when_little_comes_late_in_a_row(void) {
+    for (int i = 0; i < 20; i++) {
+        news(true, true);
+        CHECK(begins());
+    }
+    for (int i = 0; i < 20; i++) {
+        news(true, false);
+        news(true, false);
+        news(true, false);
+        news(i % 2, i % 2); /* one that was quick, or came with much */
+        CHECK(begins());
+    }
+    for (int i = 0; i < 4; i++) {
+        CHECK(begins());
+        news(true, false);
+    }
     CHECK(!begins());
 }
 
 int main(void) {
     it_ends_when_the_time_is_over();
-    two_regrets_in_a_row_are_enough();
+    it_pauses_when_little_comes_late_in_a_row();
     return 0;
 }
