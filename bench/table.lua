@@ -57,6 +57,7 @@ local ROWS = {
   { "tasks of 10 ms, two workers to one", factor, "scaling", { least = 1.95 } },
   { "", factor, "scaling", { "floor", "scaling" } },
   { "", factor, "scaling", { "cpython", "scaling" } },
+  { "  two workers, share of both processors", share, "scaling_share", { least = 0.975 } },
   { "tasks of 100 us, own work", share, "efficiency_100us", { least = 0.95 } },
   { "tasks of 10 us, own work", share, "efficiency_10us", { least = 0.80 } },
   { "one task of 1,000", seconds, "task_1e3" },

@@ -129,18 +129,31 @@ local function warm(pool, workers)
   for i = 1, workers do futures[i]:result() end
 end
 
--- Two workers against one, tasks of 10 ms. The two take turns: the machine's speed wanders.
+-- Seconds that the workers have run.
+local function run_time(pool)
+  local sum = 0
+  for _, worker in ipairs(pool:workers()) do
+    sum = sum + processes.read(("/proc/%d/schedstat"):format(worker.pid)):match "%d+" / 1e9
+  end
+  return sum
+end
+
+-- Two workers against one, tasks of 10 ms, and the share of both processors that two have. The pools
+-- take turns: the machine's speed wanders; and often two processors are no two whole ones, which the
+-- share does not know of.
 local function scaling()
   local one <close> = tine.pool { workers = 1 }
   local two <close> = tine.pool { workers = 2 }
-  local count, ratios = calibrate(0.01), {}
+  local count, ratios, shares = calibrate(0.01), {}, {}
   warm(one, 1)
   warm(two, 2)
   for i = 1, 5 do
     local alone = timed(gather, one, spin, count, TASKS_10MS)
-    ratios[i] = alone / timed(gather, two, spin, count, TASKS_10MS)
+    local before = run_time(two)
+    local both = timed(gather, two, spin, count, TASKS_10MS)
+    ratios[i], shares[i] = alone / both, (run_time(two) - before) / both / 2
   end
-  return quantile(ratios, 0.5)
+  return quantile(ratios, 0.5), quantile(shares, 0.5)
 end
 
 -- The share of both cores that goes into the tasks' own work: two long tasks against many short ones,
@@ -248,7 +261,9 @@ function groups.quick()
 
   report("efficiency_100us", efficiency(pool, 100e-6, 3000))
   report("efficiency_10us", efficiency(pool, 10e-6, 30000))
-  report("scaling", scaling())
+  local factor, share = scaling()
+  report("scaling", factor)
+  report("scaling_share", share)
   report("replace", replacement(9))
 end
 
