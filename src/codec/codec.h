@@ -142,10 +142,6 @@ int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct 
 ** of these, or there is no memory. */
 bool tine__encode_scalars(lua_State *L, int first, int n, struct buf *out);
 
-/* Length of the segment that starts at `p`, checked against the `len` bytes there are; 0 when it is
-** not whole. */
-size_t tine__segment_length(const char *p, size_t len);
-
 /* Decode one call: push the function and then its arguments, and give the number of arguments. Each
 ** call of it makes fresh functions, upvalues and tables, but for functions without state
 ** (simple.c), which are the ones of an earlier call. Raises an error (a string that says what is

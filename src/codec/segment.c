@@ -410,12 +410,8 @@ int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct 
 
 /* ---- reading ---- */
 
-size_t tine__segment_length(const char *p, size_t len) {
-    return segment_length(p, len);
-}
-
 void tine__segment_read(lua_State *L, const char *p, size_t len, struct segment *out) {
-    if (len == 0 || tine__segment_length(p, len) != len)
+    if (len == 0 || segment_length(p, len) != len)
         luaL_error(L, "malformed message: not a whole segment");
     uint32_t n = get_le32(p + 4);
     out->body = p + SEGMENT_HEAD;

@@ -126,10 +126,6 @@ uint64_t tine__link_block(const struct record *r, const struct link *l) {
     return l->block;
 }
 
-uint64_t tine__link_retired(const struct link *l) {
-    return atomic_load_explicit(&l->s->retired, memory_order_relaxed);
-}
-
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started) {
     uint64_t word, again = atomic_load_explicit(&l->s->running, memory_order_acquire);
     /* A worker notes the start before it says what it runs: when the word is the same before and
@@ -214,8 +210,6 @@ int tine__link_finish(struct link *l, uint64_t id) {
             return TINE_EAGAIN;
     } while (!swap(l, &word, with_state(word, RUN_FINISHED), memory_order_relaxed));
     KILL_POINT("finished");
-    uint64_t retired = atomic_load_explicit(&l->s->retired, memory_order_relaxed);
-    atomic_store_explicit(&l->s->retired, retired + 1, memory_order_relaxed);
     return 0;
 }
 

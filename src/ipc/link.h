@@ -10,7 +10,6 @@
 **                                         for each record, but when the ring is drained or a
 **                                         quarter of it was read
 **   full      both            both        1: the worker sleeps (futex) until the ring has room
-**   retired   worker          submitter   tasks it has run (statistics)
 **   directory worker          submitter   ipc/heap.h
 **
 ** `running` decides races between the end of a task and its end by force. It is one word: task id (56
@@ -108,8 +107,6 @@ int tine__link_peek(struct link *l, struct record *r, const char **payload, uint
 void tine__link_next(struct link *l);
 /* For a large record: the block's offset, to be released with tine__heap_release(l->heap, offset). */
 uint64_t tine__link_block(const struct record *r, const struct link *l);
-/* How many tasks it has run. */
-uint64_t tine__link_retired(const struct link *l);
 /* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started);
 /* End task `id` by force: true when from now on its result cannot come any more (the worker is to be

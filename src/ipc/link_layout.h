@@ -13,7 +13,7 @@
 
 struct link_shared {
     LINE _Atomic uint64_t running;
-    _Atomic uint64_t started, retired;
+    _Atomic uint64_t started;
     LINE _Atomic uint64_t head;
     LINE _Atomic uint64_t tail;
     LINE _Atomic uint32_t full;

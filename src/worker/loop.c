@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "codec/segment.h"
 #include "worker/output.h"
 #include "worker/process.h"
 
@@ -64,7 +65,7 @@ static _Noreturn void await_death(void) {
 
 /* The argument segment of the next task of the call, cut off from *rest. */
 static bool next_arguments(struct run_call *c, const char **rest, size_t *left) {
-    size_t n = tine__segment_length(*rest, *left);
+    size_t n = segment_length(*rest, *left);
     c->arguments = *rest;
     c->arguments_len = n;
     *rest += n;

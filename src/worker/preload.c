@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "codec/segment.h"
 #include "ipc/control.h"
 #include "worker/family.h"
 #include "worker/output.h"
@@ -57,7 +58,7 @@ static int run_calls(struct run *r, const struct boot *b, struct buf *out) {
     const char *rest = b->preload + b->preload_function;
     size_t left = b->preload_len - b->preload_function;
     for (uint32_t i = 0; i < b->preload_count; i++) {
-        size_t n = tine__segment_length(rest, left);
+        size_t n = segment_length(rest, left);
         const struct run_call call = {b->preload, b->preload_function, rest, n};
         out->len = 0;
         enum record_kind kind = tine__run(r, &call, out);

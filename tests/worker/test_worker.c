@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "codec/segment.h"
 #include "worker/root.h"
 #include "worker/submitter.h"
 
@@ -250,7 +251,7 @@ static void test_preload(void) {
     submitter_open(
         &s, &(struct setup){.preload = "function(x) error(x:rep(100000), 0) end", .initarg = "no"});
     CHECK(submitter_hear(&s, &m, bytes) && m.kind == MESSAGE_NOPRELOAD && m.length > 10000);
-    CHECK(m.length == tine__segment_length(bytes, m.length));
+    CHECK(m.length == segment_length(bytes, m.length));
     CHECK(!submitter_hear(&s, &m, NULL));
     submitter_drop(&s);
 }
