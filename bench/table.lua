@@ -42,6 +42,7 @@ local ROWS = {
   { "", seconds, "echo_1m", { "cpython", "echo_1m" } },
   { "echo of 64 MiB", seconds, "echo_64m", { "floor", "memcpy_64m", most = 4 } },
   { "echo of 1,000 records", seconds, "echo_records", { "cpython", "echo_records", most = 0.6 } },
+  { "pool of 1, to its first result", seconds, "start_1", { "floor", "fork" } },
   { "pool of 2, to each one's first result", seconds, "start_2", { "floor", "fork", most = 2.5 } },
   { "", seconds, "start_2", { "cpython", "start_2", most = 0.25 } },
   { "", seconds, "start_2", { "mce", "start_2" } },

@@ -58,6 +58,14 @@ local function start_and_stop(workers)
   return elapsed - held, timed(pool.shutdown, pool)
 end
 
+-- From nothing to a first result, with nothing to load and nobody asleep.
+local function start_one()
+  local start = now()
+  local pool <close> = tine.pool { workers = 1 }
+  pool:submit(noop):result()
+  return now() - start
+end
+
 local function pss(pid)
   for line in io.lines(("/proc/%d/smaps_rollup"):format(pid)) do
     local kilobytes = line:match "^Pss:%s*(%d+)"
@@ -217,6 +225,10 @@ end
 local groups = {}
 
 function groups.quick()
+  local firsts = {}
+  for i = 1, 15 do firsts[i] = start_one() end
+  report("start_1", quantile(firsts, 0.5))
+
   for _, workers in ipairs { 2, 8 } do
     local starts, stops = {}, {}
     for i = 1, 5 do starts[i], stops[i] = start_and_stop(workers) end
