@@ -2,17 +2,10 @@
 -- program, for C programs that find it with pkg-config or find_package.
 -- timeout: 120
 local shell = require "spec.support.shell"
-local quote = shell.quote
+local quote, ok = shell.quote, shell.ok
 
 local BUILD = os.getenv "TINE_BUILD_DIR"
 local SANITIZED = (os.getenv "TINE_SANITIZE" or "") ~= ""
-
--- Run, expect success, give the output.
-local function ok(command, ...)
-  local s = shell.run(command:format(...))
-  assert(s.code == 0, command:format(...) .. "\n" .. s.out .. s.err)
-  return s.out
-end
 
 describe("an installed tine", function()
   local folder, prefix

@@ -2,16 +2,10 @@
 -- timeout: 600
 -- labels: soak
 local shell = require "spec.support.shell"
-local quote = shell.quote
+local quote, ok = shell.quote, shell.ok
 
 local root = os.getenv "TINE_SOURCE_DIR" or "."
 local SANITIZED = (os.getenv "TINE_SANITIZE" or "") ~= ""
-
-local function ok(command, ...)
-  local s = shell.run(command:format(...))
-  assert(s.code == 0, command:format(...) .. "\n" .. s.out .. s.err)
-  return s.out
-end
 
 local function has(program)
   return shell.run("command -v " .. program).code == 0

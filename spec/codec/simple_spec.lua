@@ -108,16 +108,21 @@ describe("a function without state", function()
 end)
 
 describe("_ENV of a function that is called again", function()
+  -- `f(x)` makes x its own `print`, and says whether that is its `print`: no later call may see it.
+  local function changes_its_own(f)
+    for _ = 1, 3 do
+      assert.is_false(s.call(c, f))
+      assert.is_true(s.call(c, f, "mine"))
+    end
+  end
+
   it("is the globals table, though a call assigned it", function()
     local f = function(x)
       local before = print
       if x then _ENV = { print = x } end
       return before and print == x
     end
-    for _ = 1, 3 do
-      assert.is_false(s.call(c, f))
-      assert.is_true(s.call(c, f, "mine"))
-    end
+    changes_its_own(f)
   end)
 
   it("is the globals table, though debug.setupvalue changed it", function()
@@ -125,10 +130,7 @@ describe("_ENV of a function that is called again", function()
       if x then debug.setupvalue(debug.getinfo(1, "f").func, 1, { print = x }) end
       return print == x
     end
-    for _ = 1, 3 do
-      assert.is_false(s.call(c, f))
-      assert.is_true(s.call(c, f, "mine"))
-    end
+    changes_its_own(f)
   end)
 
   it("is the globals table, though debug.upvaluejoin replaced it", function()
@@ -137,10 +139,7 @@ describe("_ENV of a function that is called again", function()
       if x then debug.upvaluejoin(own, 1, load("return y", "=y", "t", { print = x }), 1) end
       return print == x
     end
-    for _ = 1, 3 do
-      assert.is_false(s.call(c, f))
-      assert.is_true(s.call(c, f, "mine"))
-    end
+    changes_its_own(f)
   end)
 
   it("is not that of functions which an earlier call left behind", function()

@@ -18,4 +18,12 @@ local function shell(command)
   return result
 end
 
-return { run = shell, quote = quote, contents = contents }
+-- Formats and runs a command, expects success, and gives the output.
+local function ok(command, ...)
+  command = command:format(...)
+  local s = shell(command)
+  assert(s.code == 0, command .. "\n" .. s.out .. s.err)
+  return s.out
+end
+
+return { run = shell, ok = ok, quote = quote, contents = contents }

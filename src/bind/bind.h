@@ -15,8 +15,8 @@
 ** stays in the processor's cache.
 **
 ** The futures of a core have a metatable of their own, which holds the core: a user value in each of them
-** would cost more. Futures have no __gc, which would cost more than all the rest of a small task. What an outcome holds
-** beyond its own bytes goes into a *box*, a userdata with __gc, when the future is reaped.
+** would cost more. Futures have no __gc, which would cost more than all the rest of a small task. What an
+** outcome holds beyond its own bytes goes into a *box*, a userdata with __gc, when the future is reaped.
 **
 ** Every function of the module is a C closure with the same upvalues (enum upvalue): comparing a
 ** metatable with an upvalue takes a third of luaL_checkudata.
@@ -75,10 +75,10 @@ struct state {
     unsigned generation; /* of the process: in a forked child all pools are dead */
     unsigned ncores;
     lua_Integer due_first, due_last;
-    unsigned depth; /* callbacks running inside each other */
-    uint32_t slots, nfree,
-        room;              /* of the anchors: all, free ones, and for how many there is room in: */
-    uint32_t *free;        /* a stack of their numbers */
+    unsigned depth;        /* callbacks running inside each other */
+    uint32_t slots;        /* of the anchors, free ones too */
+    uint32_t *free;        /* the numbers of those, a stack */
+    uint32_t nfree, room;  /* how many there are, and for how many it has room */
     uint32_t serial;       /* last mark given to futures by a look for duplicates */
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */

@@ -1,7 +1,7 @@
 /* What outcomes hold: from bytes to Lua values. */
 #include <string.h>
-#include "base/alloc.h"
 #include "bind/bind.h"
+#include "worker/state.h"
 
 /* --- scalars, which most results are --- */
 
@@ -22,8 +22,7 @@ struct decoding {
 /* A large result becomes a large string, say: its memory is the state's own, and asks for huge pages. */
 static int call_with_huge_pages(lua_State *L, int nargs) {
     struct alloc alloc;
-    alloc.f = lua_getallocf(L, &alloc.ud);
-    lua_setallocf(L, tine__alloc, &alloc);
+    tine__state_huge_pages(L, &alloc);
     int status = lua_pcall(L, nargs, LUA_MULTRET, 0);
     lua_setallocf(L, alloc.f, alloc.ud);
     return status;

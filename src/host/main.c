@@ -16,7 +16,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "base/alloc.h"
+#include "worker/state.h"
 #include "bind/preload.h"
 #include "host/call.h"
 #include "host/options.h"
@@ -210,8 +210,7 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     struct alloc alloc;
-    alloc.f = lua_getallocf(L, &alloc.ud);
-    lua_setallocf(L, tine__alloc, &alloc);
+    tine__state_huge_pages(L, &alloc);
     lua_pushcfunction(L, run);
     lua_pushlightuserdata(L, &c);
     int status = lua_pcall(L, 1, 1, 0);

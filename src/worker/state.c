@@ -4,7 +4,6 @@
 #include <lualib.h>
 #include <sys/random.h>
 
-#include "base/alloc.h"
 #include "base/sys.h"
 #include "worker/loop.h"
 #include "worker/process.h"
@@ -76,12 +75,16 @@ static int dress(lua_State *L) {
     return 0;
 }
 
+void tine__state_huge_pages(lua_State *L, struct alloc *behind) {
+    behind->f = lua_getallocf(L, &behind->ud);
+    lua_setallocf(L, tine__alloc, behind);
+}
+
 lua_State *tine__state_new(void) {
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
-    allocator.f = lua_getallocf(L, &allocator.ud);
-    lua_setallocf(L, tine__alloc, &allocator);
+    tine__state_huge_pages(L, &allocator);
     lua_pushcfunction(L, dress);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         lua_close(L);

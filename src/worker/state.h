@@ -3,10 +3,14 @@
 #define TINE_WORKER_STATE_H
 
 #include <lua.h>
+#include "base/alloc.h"
 #include "worker/boot.h"
 
 /* A state with Lua's libraries and what tine__root_dress adds. NULL: out of memory. */
 lua_State *tine__state_new(void);
+/* Put huge pages (base/alloc.h) before the state's allocator, which is left in *behind: that must stay as long
+** as the state, or until what is in it is set again. */
+void tine__state_huge_pages(lua_State *L, struct alloc *behind);
 /* Close the state and end the process. */
 _Noreturn void tine__state_end(lua_State *L);
 /* Make it the pool's: package.path and package.cpath. Raises memory errors. */
