@@ -1,0 +1,28 @@
+/* Call: what is said of a task when it is handed over, described once: the same struct is in the
+** pool's item, in the slot of the call queue, and at the head of a message to another machine.
+**
+** Plain data. The bytes that go with it are the label, the function segment and `count` argument
+** segments, one after the other (codec/segment.h has the segments); where they lie is the business
+** of whoever carries them.
+*/
+#ifndef TINE_MSG_CALL_H
+#define TINE_MSG_CALL_H
+
+#include <stdint.h>
+
+#define CALL_TIMED 1u /* note the start: the task has a run-time limit */
+
+struct call_head {
+    uint64_t id;       /* of the first task, 56 bits; a chunk has ids id .. id+count-1 */
+    uint32_t count;    /* tasks in it */
+    uint32_t ref;      /* the submitter's own number for it, comes back with each report */
+    uint64_t offset;   /* of a block in the site's memory where the bytes are; 0: they go along */
+    uint64_t length;   /* of the bytes */
+    uint32_t label;    /* bytes of the label at their start */
+    uint32_t function; /* bytes of the function segment after the label */
+    uint32_t flags;    /* CALL_TIMED */
+    uint32_t origin;   /* number of the function's origin in the store, 0: none */
+};
+_Static_assert(sizeof(struct call_head) == 48, "no padding that could carry foreign bytes");
+
+#endif
