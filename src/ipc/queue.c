@@ -76,7 +76,7 @@ int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *se
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     size_t inl = slot->call.offset ? 0 : (size_t)slot->call.length;
     _Atomic uint64_t *s = state_of(q, tail);
-    assert(inl <= QUEUE_INLINE);
+    assert(inl <= CALL_INLINE);
     /* acquire: the last owner has read the slot before it freed it */
     if (state_in(atomic_load_explicit(s, memory_order_acquire)) != SLOT_FREE)
         return TINE_EAGAIN;

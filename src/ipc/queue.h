@@ -46,14 +46,13 @@
 #include "msg/call.h"
 
 #define QUEUE_SLOTS 1024u       /* power of two */
-#define QUEUE_INLINE 208u       /* bytes of payload that fit in a slot */
 #define QUEUE_MAX_WORKERS 4096u /* the owner field would allow more */
 
 /* A call item as it lies in a slot: 256 bytes. Its bytes are in `bytes`, or in the call heap at
 ** `call.offset`. */
 struct queue_slot {
     struct call_head call;
-    char bytes[QUEUE_INLINE];
+    char bytes[CALL_INLINE];
 };
 _Static_assert(sizeof(struct queue_slot) == 256, "a slot is four cache lines");
 

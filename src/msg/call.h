@@ -10,7 +10,8 @@
 
 #include <stdint.h>
 
-#define CALL_TIMED 1u /* note the start: the task has a run-time limit */
+#define CALL_INLINE 200u /* bytes that go along; more lie in the site's memory */
+#define CALL_TIMED 1u  /* note the start: the task has a run-time limit */
 
 struct call_head {
     uint64_t id;       /* of the first task, 56 bits; a chunk has ids id .. id+count-1 */
@@ -22,7 +23,8 @@ struct call_head {
     uint32_t function; /* bytes of the function segment after the label */
     uint32_t flags;    /* CALL_TIMED */
     uint32_t origin;   /* number of the function's origin in the store, 0: none */
+    uint64_t index;    /* of the first task in its map, from 1; 0: it is of none */
 };
-_Static_assert(sizeof(struct call_head) == 48, "no padding that could carry foreign bytes");
+_Static_assert(sizeof(struct call_head) == 56, "no padding that could carry foreign bytes");
 
 #endif

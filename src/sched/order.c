@@ -196,6 +196,11 @@ bool tine__sched_event(struct sched *s, struct event *e) {
         *e = (struct event){.kind = EVENT_STOPPED};
         return true;
     }
+    if (s->died) {
+        s->died = false;
+        *e = (struct event){.kind = EVENT_DIED};
+        return true;
+    }
     struct list *node = list_pop(&s->ended);
     if (!node)
         return false;

@@ -167,6 +167,7 @@ static void crashed(struct sched *s, const struct report *r) {
     s->lost_ones++;
     tine__sched_vanish(s, r->worker);
     if (s->o.replace && s->failed_starts < FAILED_STARTS) {
+        s->died = true;
         lost_in_crash(s);
         return;
     }

@@ -126,6 +126,7 @@ struct sched {
     struct list kills;    /* workers to be signalled */
     struct list ended;    /* tasks of which an event is to be taken */
     bool told;            /* EVENT_STOPPED was taken */
+    bool died;            /* EVENT_DIED is to be taken */
     struct task **sent;   /* by ref */
     uint32_t *free_refs;  /* a stack */
     uint32_t nfree, nrefs;
@@ -198,6 +199,7 @@ void tine__sched_answer(struct sched *s, const struct order *o, const struct ans
 enum event_kind {
     EVENT_NONE,
     EVENT_STOPPED, /* the pool is broken, or was killed: s->reason; before the tasks it takes along */
+    EVENT_DIED,    /* a worker has died unasked, which breaks nothing: s->blame; before its tasks */
     EVENT_ENDED    /* tasks [from, to) of `task` have ended: `how`; DONE: for good */
 };
 

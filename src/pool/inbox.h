@@ -1,0 +1,53 @@
+/* Inbox: where the owner of tasks hears of their ends. Each owner has one in each pool that it uses: a
+** Lua state, the C library, a server that runs tasks for others. News of an item go to its own inbox and
+** nowhere else, so several owners share a pool without knowing of each other.
+**
+** The memory is the owner's. It is open from tine__inbox_open to tine__inbox_close; no item may be
+** unreleased at its close. Any thread may call its functions, which take the pool's lock for a moment.
+*/
+#ifndef TINE_POOL_INBOX_H
+#define TINE_POOL_INBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/list.h"
+
+struct pool;
+struct item;
+
+struct inbox {
+    struct pool *pool;
+    /* Called by the manager thread, with no lock held, when there are news that nobody has taken, unless
+    ** there is a fileno; NULL: they wait. */
+    void (*on_news)(struct inbox *inbox);
+    void *owner; /* for the owner's use */
+    /* under the pool's lock */
+    struct list node;     /* in pool->inboxes */
+    struct list news;     /* items */
+    atomic_bool has_news; /* `news` is not empty: no lock needed to look */
+    uint64_t open;        /* items that are not released */
+    uint64_t watched;     /* of them those that are watched, and not DONE */
+    int fd;               /* of tine__inbox_fileno, or -1 */
+    bool fresh;           /* news since its waiters were last woken */
+};
+
+void tine__inbox_open(struct inbox *in, struct pool *p);
+/* Takes its descriptor along. Harmless when it was never opened. */
+void tine__inbox_close(struct inbox *in);
+
+/* True when tine__inbox_take has something. One load. */
+static inline bool inbox_has_news(const struct inbox *in) {
+    return atomic_load_explicit(&in->has_news, memory_order_acquire);
+}
+/* Take at most `max` items with news: tasks of them have ended since it was last taken. An item whose
+** tasks have all ended is thereby released. Their number; 0: none. */
+unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max);
+
+/* A descriptor that is readable while tine__inbox_take may have something (level: emptied by it), and
+** for good when the pool has ended. Made at the first call; the inbox closes it. TINE_ESYSTEM,
+** TINE_EFORKED, TINE_ESHUTDOWN: the pool has ended and was joined. */
+int tine__inbox_fileno(struct inbox *in);
+
+#endif
