@@ -11,7 +11,7 @@
 ** that nobody refers to any more finishes its tasks; the pool userdata alone has a __gc that says so.
 ** While a task is in flight its future has an item of the core's, and is anchored in the state's table of
 ** anchors, under the number in its `struct anchor`. Both end when the Lua thread takes the item from the
-** pool's done list (tine__reap): scripts keep futures by the million, and what is in flight is little and
+** core's inbox (tine__reap): scripts keep futures by the million, and what is in flight is little and
 ** stays in the processor's cache.
 **
 ** The futures of a core have a metatable of their own, which holds the core: a user value in each of them
@@ -35,6 +35,7 @@
 #include "base/list.h"
 #include "base/sys.h"
 #include "codec/codec.h"
+#include "pool/inbox.h"
 #include "pool/item.h"
 #include "pool/pool.h"
 #include "pool/wait.h"
@@ -83,6 +84,7 @@ struct state {
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned filenos;      /* cores that have one (fileno.c) */
+    uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -116,6 +118,7 @@ void tine__state_check(lua_State *L, struct state *S);
 #define ROOM_SIZE 2048
 struct room {
     struct core *core; /* user value 1 */
+    const void *frame; /* of the C function that uses it */
     struct call_buf call;
     char bytes[ROOM_SIZE];
 };
@@ -126,6 +129,7 @@ enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_META, CORE_LAST
 struct core {
     struct list node;        /* in state.cores */
     struct pool *p;          /* NULL before it is opened, and after it has ended and was joined */
+    struct inbox inbox;      /* of this state's tasks in it */
     struct pool *held;       /* its memory, when that was in the midst of an encoding */
     unsigned encoding;       /* calls, one inside the other */
     unsigned generation;     /* of the process that opened it */
@@ -240,7 +244,7 @@ void tine__landed(lua_State *L, struct anchor *a, struct core *c);
 
 /* Take in what has ended in all pools of the state: no callbacks run. */
 void tine__reap(lua_State *L);
-/* The same, only what is in the pool's done list already. */
+/* The same, only what is in its inbox already. */
 void tine__reap_core(lua_State *L, struct core *c);
 
 /* Move what the outcome holds into a box (pushed): the outcome is then in the box alone. */

@@ -255,39 +255,23 @@ static void drop_core(lua_State *L, struct core *c) {
     lua_pop(L, 1);
 }
 
-static int open_failed(lua_State *L) {
-    tine__error_failure(L, NULL, (int)lua_tointeger(L, 2), lua_touserdata(L, 1));
-    return 1;
-}
-
-static int raise_open_failed(lua_State *L, int code, int error, struct failure *why) {
-    if (!why) {
-        errno = error;
-        return tine__error(L, code, "cannot make a pool: %s",
-                           code == TINE_ESYSTEM ? strerror(error) : tine_error_text(code));
-    }
-    lua_pushcfunction(L, open_failed);
-    lua_pushlightuserdata(L, why);
-    lua_pushinteger(L, code);
-    lua_pcall(L, 2, 1, 0);
-    tine__failure_unref(why);
-    return lua_error(L);
-}
-
 static void open_pool(lua_State *L, struct core *c, const struct pool_options *o) {
     struct state *S = state_of(L);
-    struct failure *why = NULL;
-    int err = tine__pool_open(&c->p, o, &why);
+    int err = tine__pool_open(&c->p, o);
     if (err) {
         int error = errno;
         c->p = NULL;
         drop_core(L, c);
-        raise_open_failed(L, err, error, why);
+        errno = error;
+        tine__error(L, err, "cannot make a pool: %s",
+                    err == TINE_ESYSTEM ? strerror(error) : tine_error_text(err));
     }
     c->workers = o->workers;
     c->generation = tine__root_generation();
+    tine__inbox_open(&c->inbox, c->p);
     list_push(&S->cores, &c->node);
     S->ncores++;
+    S->changes++;
 }
 
 /* The pool may have ended while a call was encoded, which then goes nowhere. */

@@ -90,6 +90,7 @@ void tine__core_retire(struct state *S, struct core *c) {
     tine__pool_stats(c->p, &c->stats);
     c->reason = tine__pool_reason(c->p);
     tine__core_close_fileno(S, c);
+    tine__inbox_close(&c->inbox);
     tine__pool_join(c->p);
     c->held = c->p;
     c->p = NULL;

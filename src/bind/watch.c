@@ -175,9 +175,8 @@ static int next_completed(lua_State *L) {
     uint64_t deadline = (uint64_t)lua_tointeger(L, UP(UP_DEADLINE));
     struct aim aim = {.met = queue_filled, .what = w};
     if ((!queue_filled(&aim) || callbacks_due(state_of(L))) && tine__await(L, &aim, deadline))
-        return tine__error(L, TINE_ETIMEOUT,
-                           "%I of the futures have not finished in the time allowed",
-                           (LUAI_UACINT)w->open);
+        return tine__error(L, TINE_ETIMEOUT, "%I of %I unfinished in the time allowed",
+                           (LUAI_UACINT)w->open, (LUAI_UACINT)(w->open + w->ended));
     if (w->first > w->last)
         return lua_pushnil(L), 1;
     lua_getiuservalue(L, UP(UP_WATCH), 1);

@@ -175,17 +175,20 @@ static void count_waiting(struct inbox *const *inboxes, unsigned n, bool more) {
     }
 }
 
-static void wake_up(struct waiter *w) {
+static void leave_all(struct waiter *w) {
     while (w->n > 0)
         leave(&w->entries[--w->n]);
     if (w->entries != w->few_entries) {
         free(w->entries);
         free(w->fds);
     }
-    if (w->masked) {
-        program_mask = w->outer;
-        pthread_sigmask(SIG_SETMASK, &w->mask, NULL);
-    }
+}
+
+static void unmask(const struct waiter *w) {
+    if (!w->masked)
+        return;
+    program_mask = w->outer;
+    pthread_sigmask(SIG_SETMASK, &w->mask, NULL);
 }
 
 static int poll_until(struct waiter *w, uint64_t deadline) {
@@ -231,8 +234,6 @@ static uint64_t enter_all(struct waiter *w, struct inbox *const *inboxes, unsign
 
 static int sleep_on(struct waiter *w, struct inbox *const *inboxes, unsigned n, uint64_t deadline,
                     const struct wait_hook *hook) {
-    if (!listen_to_signals(w, hook)) /* which may wait itself: we are in no list yet */
-        return TINE_EAGAIN;
     uint64_t until = enter_all(w, inboxes, n);
     if ((hook && hook->ready && hook->ready(hook->arg)) || any_news(inboxes, n, true))
         return 0;
@@ -242,19 +243,26 @@ static int sleep_on(struct waiter *w, struct inbox *const *inboxes, unsigned n, 
 
 int tine__wait(struct inbox *const *inboxes, unsigned n, uint64_t deadline,
                const struct wait_hook *hook) {
-    int cancelable, err = 0;
+    int cancelable, err = TINE_EAGAIN;
     if (any_news(inboxes, n, false))
         return 0;
     if (tine__now() >= deadline)
         return TINE_ETIMEOUT;
     count_waiting(inboxes, n, true);
-    if (!spin(inboxes, n, deadline)) {
-        struct waiter w = {.entries = w.few_entries, .fds = w.few_fds};
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable);
-        err = sleep_on(&w, inboxes, n, deadline, hook);
-        wake_up(&w);
-        pthread_setcancelstate(cancelable, NULL);
-    }
+    bool news = spin(inboxes, n, deadline);
     count_waiting(inboxes, n, false);
+    if (news)
+        return 0;
+    struct waiter w = {.entries = w.few_entries, .fds = w.few_fds};
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable);
+    /* The hook may wait, and end pools: we are not counted, in no list, and after it has said so touch nothing. */
+    if (listen_to_signals(&w, hook)) {
+        count_waiting(inboxes, n, true);
+        err = sleep_on(&w, inboxes, n, deadline, hook);
+        leave_all(&w);
+        count_waiting(inboxes, n, false);
+    }
+    unmask(&w);
+    pthread_setcancelstate(cancelable, NULL);
     return err;
 }

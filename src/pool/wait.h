@@ -14,7 +14,7 @@ struct inbox;
 struct wait_hook {
     /* May be NULL. Called with all signals blocked, before the thread sleeps: lets the owner notice what a
     ** signal handler has done. Returning true ends the wait at once with TINE_EAGAIN. It must return; it may
-    ** itself wait, and thereby take what the outer wait waits for (`ready` tells). */
+    ** itself wait, and close inboxes of this wait: then it must return true. */
     bool (*before_sleep)(void *arg);
     /* May be NULL: what the thread waits for is there already (asked when a wake-up can no longer be
     ** missed); ends the wait with 0. */
