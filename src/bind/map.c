@@ -78,9 +78,8 @@ static struct draft new_chunk(lua_State *L, struct map *m, uint32_t count, uint6
     c->name = m->name;
     c->name.index = index;
     c->count = count;
-    c->map = m;
     list_init(&c->fresh);
-    list_push(&m->chunks, &c->node);
+    list_init(&c->node);
     push_kept(L, KEPT_CHUNK);
     lua_setmetatable(L, -2);
     lua_getiuservalue(L, 1, MAP_CORE);
@@ -96,14 +95,19 @@ static struct draft new_chunk(lua_State *L, struct map *m, uint32_t count, uint6
 }
 
 /* The chunk on top is about to be sent. What its results need is made first, so that nothing can fail once
-** it is on its way. */
-static void enqueue(lua_State *L, struct map *m) {
+** it is on its way. False: the map has been closed. */
+static bool enqueue(lua_State *L, struct map *m) {
     struct chunk *c = lua_touserdata(L, -1);
+    if (m->closed)
+        return false;
     lua_getiuservalue(L, 1, MAP_QUEUE);
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, m->tail + 1);
     lua_pop(L, 1);
     c->serial = m->unsent = ++m->tail;
+    c->map = m;
+    list_push(&m->chunks, &c->node);
+    return true;
 }
 
 /* It was not sent. */
@@ -186,7 +190,8 @@ static void flush(lua_State *L, struct map *m) {
     if (m->count == 0 || m->closed)
         return;
     struct draft d = new_chunk(L, m, m->count, m->first);
-    enqueue(L, m);
+    if (!enqueue(L, m))
+        return lua_pop(L, 1);
     m->begun = false;
     m->count = 0;
     tine__send(L, m->core, &d, &m->call, m->function);
@@ -199,9 +204,8 @@ static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
     int text = lua_gettop(L);
     const char *s = lua_tolstring(L, text, &len);
     flush(L, m);
-    if (!m->closed) {
-        struct draft d = new_chunk(L, m, 1, index);
-        enqueue(L, m);
+    struct draft d = new_chunk(L, m, 1, index);
+    if (enqueue(L, m)) {
         tine__send_failed(L, m->core, &d, code, s, len);
         sent(L, m, &d);
     }
@@ -519,6 +523,8 @@ static int time_is_over(lua_State *L, struct map *m) {
 static int map_ready(lua_State *L) {
     struct map *m = check_map(L, 1);
     uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
+    if (m->closed)
+        return lua_pushboolean(L, false), 1;
     if (m->ordered)
         enter_oldest(L, m);
     if (m->sent != m->returned) {

@@ -86,7 +86,9 @@ static void say(struct failure *f, const struct blame *b, bool broken) {
 }
 
 struct failure *tine__failure_of(const struct blame *b, bool broken) {
-    struct failure *f = tine__failure_new(broken ? TINE_EBROKEN : TINE_ECRASHED);
+    struct failure *f = tine__failure_new(!broken                 ? TINE_ECRASHED
+                                          : why_is_broken(b->why) ? TINE_EBROKEN
+                                                                  : TINE_ESHUTDOWN);
     if (!f)
         return NULL;
     f->worker = b->worker;

@@ -205,7 +205,8 @@ static void failed(struct sched *s, const struct report *r) {
 
 /* It took everything with it. */
 static void gone(struct sched *s, const struct report *r) {
-    if (s->life < LIFE_ENDING)
+    bool expected = s->life >= LIFE_ENDING || (s->life == LIFE_DRAINING && s->present == 0);
+    if (!expected)
         tine__sched_stop(s,
                          &(struct blame){.why = WHY_GONE,
                                          .pid = r->pid,
