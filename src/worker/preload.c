@@ -20,14 +20,22 @@
 
 /* --- the guard: a preload may run for ever, and the fork server listens to nobody meanwhile --- */
 
-/* Waits for the end of the pool or of the program, and then kills the fork server. */
+/* Ends a guard, but only while it waits: one that is about to kill the fork server has stopped it first, and
+** must live to do the rest. (What a user or a terminal sends to the whole group does not end it.) */
+#define STAND_DOWN SIGRTMAX
+
+/* Waits for the end of the pool or of the program, and then kills the fork server. Begins with all signals
+** blocked. */
 static _Noreturn void guard(const struct server *s, pid_t server) {
+    sigset_t waiting;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != server)
         _exit(0);
     tine__process_title("guard", 0);
+    sigfillset(&waiting);
+    sigdelset(&waiting, STAND_DOWN);
     struct pollfd p[2] = {{s->control, POLLRDHUP, 0}, {s->life, POLLIN, 0}};
-    while (poll(p, 2, -1) == -1 && errno == EINTR)
+    while (ppoll(p, 2, NULL, &waiting) == -1 && errno == EINTR)
         ;
     tine__family_kill_tree(server);
     _exit(0);
@@ -35,14 +43,14 @@ static _Noreturn void guard(const struct server *s, pid_t server) {
 
 static int open_guard(const struct server *s, pid_t *pid) {
     pid_t server = getpid();
-    *pid = sys.fork();
+    *pid = tine__process_fork();
     if (*pid == 0)
         guard(s, server);
     return *pid == -1 ? TINE_ESYSTEM : 0;
 }
 
 static void close_guard(pid_t pid) {
-    kill(pid, SIGKILL);
+    kill(pid, STAND_DOWN);
     while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
         ;
 }
