@@ -566,9 +566,8 @@ static int meet(struct encoder *e, int idx, const void *p, const struct step *st
         return 0;
     if (likely(tine__encode_same(e, s, idx))) {
         if (s->kind == SEEN_OPEN)
-            return tine__encode_fail(e, step,
-                                     "cannot send a value whose encoded form holds the "
-                                     "value itself");
+            return tine__encode_fail(
+                e, step, "cannot send a value whose encoded form holds the value itself");
         return tine__encode_ref(e, s);
     }
     s->key = e; /* the old one is dead: nothing has this address any more */
