@@ -43,7 +43,7 @@
 #include "ipc/shm.h"
 
 #define QUEUE_SLOTS 1024u       /* power of two */
-#define QUEUE_INLINE 200u       /* bytes of payload that fit in a slot */
+#define QUEUE_INLINE 208u       /* bytes of payload that fit in a slot */
 #define QUEUE_MAX_WORKERS 4096u /* the owner field would allow more */
 
 /* A call item as it lies in a slot: 256 bytes. The payload is label, function segment, argument
@@ -58,7 +58,6 @@ struct queue_slot {
     uint32_t function; /* bytes of the function segment after the label */
     uint32_t flags;    /* SLOT_TIMED */
     uint32_t origin;   /* id of the function's origin in the call heap (worker/store.h), 0: none */
-    uint64_t spare;
     char bytes[QUEUE_INLINE];
 };
 _Static_assert(sizeof(struct queue_slot) == 256, "a slot is four cache lines");

@@ -161,7 +161,6 @@ static int put(struct pool *p, struct item *item, const char *bytes) {
     slot.function = item->call.function;
     slot.flags = item->limit ? SLOT_TIMED : 0;
     slot.origin = item->name.origin ? item->name.origin->id : 0;
-    slot.spare = 0;
     if (!slot.offset)
         memcpy(slot.bytes, bytes, slot.length);
     int err = p->backend->ops->put(p->backend, &slot, &item->seq);
