@@ -522,7 +522,6 @@ static int encode_object(struct encoder *e, int idx, const struct step *up) {
 static int encode_class(struct encoder *e, int t, const struct step *up) {
     lua_State *L = e->L;
     int err, top = lua_gettop(L);
-    bool found;
     lua_rawgeti(L, top, CLASS_NAME);
     if ((err = put_op(e, 3, OP_CLASS)) || (err = tine__encode_value(e, -1, up)))
         return err;
@@ -535,7 +534,6 @@ static int encode_class(struct encoder *e, int t, const struct step *up) {
         /* The entry of `t` itself lies before the point and keeps its ordinal. */
         err = tine__encode_note(e, text);
     }
-    (void)found;
     if (!err)
         lua_settop(L, top - 1);
     return err;

@@ -89,12 +89,11 @@ static int place(lua_State *L) {
 
 /* Say that it failed. An error that is too long for a message goes as its text, and cut. */
 static void tell_failure(struct server *s, struct run *r, struct buf *out) {
-    struct message m = {.kind = MESSAGE_NOPRELOAD, .pid = getpid()};
+    const struct message m = {.kind = MESSAGE_NOPRELOAD, .pid = getpid()};
     struct buf packet;
     tine__buf_init(&packet);
     if (out->len > MESSAGE_MAX - sizeof m)
         tine__run_shorten(r, out, MESSAGE_MAX / 4);
-    m.length = (uint32_t)out->len;
     if (!buf_append(&packet, &m, sizeof m) && !buf_append(&packet, out->data, out->len))
         tine__control_send(s->control, packet.data, packet.len, NULL, 0);
     tine__buf_free(&packet);
