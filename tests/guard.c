@@ -2,8 +2,7 @@
 **
 ** - When the time is up it prints the stacks of all threads of all processes of the test (with gdb
 **   when there is one, else what /proc tells), kills them, and exits with 124.
-** - When the test has ended, every process that descends from it must end too, within a few
-*seconds.
+** - When the test has ended, every process that descends from it must end too, within a few seconds.
 **   Those that do not are shown, killed, and make the test fail. None can hide: the guard is the
 **   subreaper of the test, so whatever loses its parent becomes its own child.
 ** - No file of the test's may be left in /dev/shm.

@@ -105,6 +105,18 @@ void tine__process_signals_worker(bool foreign) {
     tine__process_unblock_signals();
 }
 
+pid_t tine__process_fork(void) {
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = sys.fork();
+    int saved = errno;
+    if (pid != 0)
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return pid;
+}
+
 int tine__process_open_sigchld(void) {
     sigset_t set;
     sigemptyset(&set);

@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 #include "ipc/queue.h"
 
@@ -58,7 +59,7 @@ static unsigned long long seed;
 
 static void ring(void *arg) {
     (void)arg;
-    tine__bell_ring(&bell, BELL_PRESSURE);
+    ring_one(&bell, BELL_PRESSURE);
 }
 
 static size_t size_of(uint64_t id) {
@@ -101,7 +102,7 @@ static void work(unsigned number, struct link *own) {
             CHECK_EQ(atomic_fetch_add(&ran[id], 1), 0);
             answer(&l, id);
             tine__link_idle(&l);
-            tine__bell_ring(&bell, tine__queue_is_low(&q) ? BELL_PRESSURE : BELL_RESULT);
+            ring_one(&bell, tine__queue_is_low(&q) ? BELL_PRESSURE : BELL_RESULT);
         }
     } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0) == 0);
     _exit(0);

@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 
 #define WORKERS 3
@@ -21,7 +22,7 @@ static struct link links[STATIONS];
 static struct bell bells[STATIONS]; /* bell i wakes who reads link i */
 
 static void ring(void *arg) {
-    tine__bell_ring(arg, BELL_PRESSURE);
+    ring_one(arg, BELL_PRESSURE);
 }
 
 static void send_message(struct link *to, struct bell *bell, uint64_t id, const char *bytes,
@@ -35,7 +36,7 @@ static void send_message(struct link *to, struct bell *bell, uint64_t id, const 
         r.length = sizeof b, r.large = 1;
     }
     tine__link_write(to, &r, r.large ? (const void *)&b : bytes, ring, bell);
-    tine__bell_ring(bell, BELL_RESULT);
+    ring_one(bell, BELL_RESULT);
 }
 
 /* The next message, however long it takes. */

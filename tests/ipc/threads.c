@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 #include "ipc/link_layout.h"
 #include "ipc/queue.h"
@@ -26,7 +27,7 @@ static atomic_uchar ran[ITEMS];
 
 static void ring(void *arg) {
     (void)arg;
-    tine__bell_ring(&bell, BELL_PRESSURE);
+    ring_one(&bell, BELL_PRESSURE);
 }
 
 /* The worker's side of a link, on the submitter's mapping. */
@@ -54,7 +55,7 @@ static void run_item(struct queue *q, struct link *l, unsigned number, const str
     CHECK_EQ(atomic_fetch_add(&ran[id], 1), 0);
     answer(l, id);
     tine__link_idle(l);
-    tine__bell_ring(&bell, tine__queue_is_low(q) ? BELL_PRESSURE : BELL_RESULT);
+    ring_one(&bell, tine__queue_is_low(q) ? BELL_PRESSURE : BELL_RESULT);
 }
 
 static void *work(void *arg) {

@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 #include "ipc/link_layout.h"
 #include "ipc/queue.h"
@@ -137,7 +138,7 @@ static void withdraw_against_take(void) {
 
 static void ring(void *arg) {
     (void)arg;
-    tine__bell_ring(&bell, BELL_PRESSURE);
+    ring_one(&bell, BELL_PRESSURE);
 }
 
 static void *write_much(void *arg) {
@@ -150,7 +151,7 @@ static void *write_much(void *arg) {
         r.length = (uint32_t)(LINK_INLINE - check_random(&seed) % 200);
         tine__link_write(&w, &r, bytes, ring, NULL);
         if (id % 1024 == 0 || id == ROUNDS) /* otherwise only when it cannot go on */
-            tine__bell_ring(&bell, BELL_PRESSURE);
+            ring_one(&bell, BELL_PRESSURE);
     }
     return NULL;
 }
@@ -200,7 +201,7 @@ static void *free_and_tell(void *arg) {
             dawdle(&seed);
             tine__queue_free(&q, 3, seq);
             if (tine__queue_is_low(&q))
-                tine__bell_ring(&bell, BELL_PRESSURE);
+                ring_one(&bell, BELL_PRESSURE);
         }
     while (tine__queue_wait(&q, 3, 0) == 0);
     return NULL;

@@ -128,7 +128,7 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
 
 /* --- the control socket --- */
 
-bool submitter_hear(struct submitter *s, struct message *m, char *bytes) {
+bool submitter_hear_bytes(struct submitter *s, struct message *m, char *bytes, size_t *len) {
     static char packet[MESSAGE_MAX];
     struct pollfd p = {s->control, POLLIN, 0};
     ssize_t n;
@@ -139,19 +139,24 @@ bool submitter_hear(struct submitter *s, struct message *m, char *bytes) {
         return false;
     CHECK((size_t)n >= sizeof *m);
     memcpy(m, packet, sizeof *m);
-    CHECK(m->length == (size_t)n - sizeof *m);
+    *len = (size_t)n - sizeof *m;
     if (m->kind == MESSAGE_STARTED)
         s->living++;
     if (m->kind == MESSAGE_EXITED)
         s->living--;
-    if (bytes)
-        memcpy(bytes, packet + sizeof *m, m->length);
+    memcpy(bytes, packet + sizeof *m, *len);
     return true;
+}
+
+bool submitter_hear(struct submitter *s, struct message *m) {
+    static char bytes[MESSAGE_MAX];
+    size_t len;
+    return submitter_hear_bytes(s, m, bytes, &len);
 }
 
 struct message submitter_expect(struct submitter *s, enum message_kind kind) {
     struct message m = {0};
-    bool heard = submitter_hear(s, &m, NULL);
+    bool heard = submitter_hear(s, &m);
     if (!heard || m.kind != kind) {
         fprintf(stderr, "message %u (status %d, error %d) where %u was expected\n",
                 heard ? m.kind : 0, m.status, m.error, kind);
@@ -270,10 +275,10 @@ void submitter_drop(struct submitter *s) {
 void submitter_close(struct submitter *s) {
     struct message m;
     tine__queue_shut(&s->queue);
-    while (s->living > 0 && submitter_hear(s, &m, NULL))
+    while (s->living > 0 && submitter_hear(s, &m))
         ;
     shutdown(s->control, SHUT_WR);
-    while (submitter_hear(s, &m, NULL))
+    while (submitter_hear(s, &m))
         ;
     await_gone(s->server);
     submitter_drop(s);

@@ -250,9 +250,10 @@ static void test_preload(void) {
     static char bytes[MESSAGE_MAX];
     submitter_open(
         &s, &(struct setup){.preload = "function(x) error(x:rep(100000), 0) end", .initarg = "no"});
-    CHECK(submitter_hear(&s, &m, bytes) && m.kind == MESSAGE_NOPRELOAD && m.length > 10000);
-    CHECK(m.length == segment_length(bytes, m.length));
-    CHECK(!submitter_hear(&s, &m, NULL));
+    size_t len;
+    CHECK(submitter_hear_bytes(&s, &m, bytes, &len) && m.kind == MESSAGE_NOPRELOAD && len > 10000);
+    CHECK(len == segment_length(bytes, len));
+    CHECK(!submitter_hear(&s, &m));
     submitter_drop(&s);
 }
 
@@ -507,7 +508,7 @@ static void test_death_of_the_server(void) {
     struct message m;
     open_busy(&b, true);
     kill(b.s.server, SIGKILL);
-    CHECK(!submitter_hear(&b.s, &m, NULL));
+    CHECK(!submitter_hear(&b.s, &m));
     await_gone(b.s.pids[1]);
     await_gone(b.child);
     await_gone(b.background);
