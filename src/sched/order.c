@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "sched/internal.h"
 
-#define RETRY (2 * SCHED_MILLISECOND)        /* the site could not take it just now */
-#define LONG_RETRY (100 * SCHED_MILLISECOND) /* nor will it soon */
+#define RETRY (2 * SCHED_MILLISECOND)      /* the site could not take it just now */
+#define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
 
 /* --- orders --- */
 
@@ -153,11 +153,9 @@ static void began(struct sched *s, unsigned worker, const struct answer *a, uint
         if (s->o.start_timeout)
             tine__timer_set(&s->timers, &s->workers[worker].timer, now + s->o.start_timeout);
     } else if (a->err == TINE_EAGAIN) {
-        hold(s, now + RETRY);
-    } else if (s->present > 0) { /* those that are there go on */
-        hold(s, now + LONG_RETRY);
+        tine__sched_hold_starts(s, now + RETRY);
     } else {
-        tine__sched_stop(s, &(struct blame){.why = WHY_NO_WORKER, .error = a->error}, true);
+        tine__sched_no_process(s, a->error, now);
     }
 }
 

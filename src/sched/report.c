@@ -86,12 +86,11 @@ static void initializer_failed(struct sched *s, const struct report *r) {
     tine__sched_stop(s, &b, true);
 }
 
-static void not_started(struct sched *s, const struct report *r) {
+static void not_started(struct sched *s, const struct report *r, uint64_t now) {
     tine__sched_vanish(s, r->worker);
     s->started--;
-    /* those that are there go on; the next demand tries again */
-    if (s->live == 0 && s->open > 0)
-        tine__sched_stop(s, &(struct blame){.why = WHY_NO_WORKER, .error = r->error}, true);
+    if (s->open > s->live && s->life <= LIFE_CLOSING)
+        tine__sched_no_process(s, r->error, now);
 }
 
 /* --- the death of a worker --- */
@@ -246,7 +245,7 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
         s->workers[r->worker].pid = r->pid;
         break;
     case REPORT_NOT_STARTED:
-        not_started(s, r);
+        not_started(s, r, now);
         break;
     default:
         exited(s, r);
@@ -265,7 +264,8 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
         lost(s, r);
         break;
     case REPORT_ROOM:
-        s->full = s->hold = false;
+        s->full = false;
+        tine__sched_let_start(s);
         break;
     case REPORT_FAILED:
         failed(s, r);
