@@ -48,8 +48,13 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
 static void stopped(struct sched *s, const struct report *r) {
     uint32_t k;
     struct task *t = find(s, r->ref, r->id, &k);
-    if (!t || k != t->next)
-        return; /* what was cancelled of it has ended already */
+    if (!t)
+        return;         /* what was cancelled of it has ended already */
+    if (k != t->next) { /* results are missing, or it has them from nowhere */
+        if (is_worker(s, r->worker))
+            tine__sched_doom(s, r->worker, DOOM_RUBBISH);
+        return;
+    }
     if (t->doom == ENDING_BROKEN || s->life >= LIFE_STOPPING) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);
         return;
