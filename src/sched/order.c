@@ -151,11 +151,6 @@ static void looked(struct sched *s, struct task *t, const struct answer *a, uint
     }
 }
 
-static void hold(struct sched *s, uint64_t until) {
-    s->hold = true;
-    tine__timer_set(&s->timers, &s->retry, until);
-}
-
 static void began(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {
     if (!a->err) {
         tine__sched_appear(s, worker);
