@@ -161,7 +161,8 @@ static void check_task_quiet(const struct sim *m, const struct job *j) {
     if (t->limit > 0 && !t->doom && m->s.life < LIFE_STOPPING)
         HOLDS(t->timer.when != 0, "nobody looks after the limit of #%d", id);
     if (m->s.life >= LIFE_STOPPING)
-        HOLDS(t->doom, "#%d is not to end, but its pool is", id);
+        HOLDS(t->doom && (m->site.handed[t->call.ref].worker || m->s.life > LIFE_STOPPING),
+              "#%d is not to end, but its pool is", id);
 }
 
 static void check_workers_quiet(const struct sim *m) {
@@ -187,12 +188,15 @@ void sim_check_quiet(struct sim *m) {
     check_workers_quiet(m);
     HOLDS(list_empty(&s->kills), "a signal was not sent");
     if (s->life <= LIFE_CLOSING)
-        HOLDS(s->waiting == 0 || s->full, "tasks wait, and nothing stands in their way");
+        HOLDS(s->waiting == 0 ||
+                  (s->full && (s->nsent >= s->window || s->nfree == 0 || s->nsent >= m->room)),
+              "tasks wait, and nothing stands in their way");
     if (s->life <= LIFE_CLOSING && s->open > s->live)
         HOLDS(s->hold ? s->retry.when != 0 : s->present == m->o.workers,
               "workers are wanted, and none is started");
     HOLDS(s->life != LIFE_CLOSING || s->open > 0, "CLOSING, and nothing is open");
-    HOLDS(s->life != LIFE_DRAINING || s->present > 0, "DRAINING, and nobody is there");
+    HOLDS(s->life != LIFE_DRAINING || (s->present > 0 && (s->end.when || !m->o.exit_timeout)),
+          "DRAINING for ever");
     HOLDS(s->life != LIFE_STOPPING || (!s->hard && s->present > 0 && s->end.when),
           "STOPPING for ever");
 }

@@ -132,30 +132,45 @@ static void hold_start(struct sim *m, unsigned worker) {
     HOLDS(!m->site.shut && !m->site.ending, "START %u after FINISH or END", worker);
 }
 
+static void hold_call(struct sim *m, const struct order *o) {
+    const struct task *t = o->task;
+    const struct unit *u = sim_unit(m, o->id);
+    HOLDS(!job_of(o->task)->over && t->state == TASK_SENT && m->s.sent[t->call.ref] == t &&
+              o->id == t->call.id + t->next,
+          "order %d for #%d, which is not there", o->kind, (int)t->call.id);
+    HOLDS(o->kind != ORDER_STOP || t->doom != ENDING_TIMEOUT ||
+              (u->begun && m->now >= u->since + t->limit),
+          "STOP #%d before its time is over", (int)o->id);
+}
+
+static void hold_kill(struct sim *m, const struct order *o) {
+    const struct hand *h = &m->site.hands[o->worker];
+    HOLDS(o->worker >= 1 && o->worker <= m->o.workers && (m->site.gone || h->stage != ABSENT),
+          "KILL %u, which is not there", o->worker);
+    HOLDS(o->signal == SIGTERM || o->signal == SIGKILL, "signal %d", o->signal);
+    HOLDS(!h->killed || h->condemned, "KILL %u, which was killed", o->worker);
+}
+
 static void hold_order(struct sim *m, const struct order *o) {
-    struct task *t = o->task;
     switch (o->kind) {
     case ORDER_RUN:
-        hold_run(m, t);
+        hold_run(m, o->task);
         break;
     case ORDER_RECALL:
     case ORDER_STOP:
     case ORDER_LOOK:
-        HOLDS(!job_of(t)->over && t->state == TASK_SENT && m->s.sent[t->call.ref] == t &&
-                  o->id == t->call.id + t->next,
-              "order %d for #%d, which is not there", o->kind, (int)t->call.id);
+        hold_call(m, o);
         break;
     case ORDER_START:
         hold_start(m, o->worker);
         break;
     case ORDER_KILL:
-        HOLDS(o->worker >= 1 && o->worker <= m->o.workers &&
-                  (m->site.gone || m->site.hands[o->worker].stage != ABSENT),
-              "KILL %u, which is not there", o->worker);
-        HOLDS(o->signal == SIGTERM || o->signal == SIGKILL, "signal %d", o->signal);
+        hold_kill(m, o);
         break;
     default:
         HOLDS(o->kind == ORDER_FINISH || o->kind == ORDER_END, "order %d", o->kind);
+        HOLDS(o->kind != ORDER_END || m->s.present == 0 || m->s.hard,
+              "END while workers are there");
         HOLDS(o->kind == ORDER_END ? !m->site.ending : !m->site.shut, "FINISH or END twice");
     }
 }
@@ -211,6 +226,8 @@ static void carry(struct sim *m, const struct order *o) {
     note_answer(m, o, &a, doom);
     bool timed = o->kind != ORDER_RUN || o->task->limit;
     tine__sched_answer(&m->s, o, &a, timed ? m->now : 0);
+    if (o->kind == ORDER_RUN && a.err == TINE_EAGAIN)
+        m->room = m->s.nsent;
     take_events(m);
     if (o->task)
         hold_taken_back(m, job_of(o->task));
@@ -331,6 +348,7 @@ void sim_kill(struct sim *m, bool hard, uint64_t patience) {
     tine__sched_kill(&m->s, hard, m->now + patience);
     HOLDS(m->s.life >= LIFE_STOPPING, "alive after kill");
     sim_follow(m);
+    HOLDS(!hard || m->s.life >= LIFE_ENDING, "kill waits");
 }
 
 void sim_tick(struct sim *m, uint64_t now) {
@@ -339,6 +357,7 @@ void sim_tick(struct sim *m, uint64_t now) {
     tine__sched_tick(&m->s, now);
     HOLDS(sched_due(&m->s) > now, "the next time is past after a tick");
     follow_later(m);
+    HOLDS(sched_due(&m->s) > now, "the next time is past after the orders of a tick");
 }
 
 /* --- what the site says --- */
@@ -422,7 +441,6 @@ static void note_report(struct sim *m, const struct report *r) {
             m->jobs[i].returned |= m->s.sent[r->ref] == &m->jobs[i].task;
     if (r->kind == REPORT_ROOM || r->kind == REPORT_EXITED)
         m->start_waits = false;
-    m->failed_sites += r->kind == REPORT_FAILED || r->kind == REPORT_GONE;
     m->told_died = false;
 }
 
@@ -436,10 +454,12 @@ static void hear(struct sim *m, const struct letter *l) {
         return;
     }
     note_report(m, r);
+    bool well = r->kind == REPORT_GONE && !m->s.why && !r->pid;
     bool owed = m->death && owes_an_end(m, m->death);
     if (m->death)
         m->s.blame = (struct blame){.why = WHY_NONE};
     tine__sched_report(&m->s, r, m->now);
+    HOLDS(!well || !m->s.why, "the pool is broken by the end that was wanted of its site");
     if (r->kind == REPORT_NOT_STARTED)
         m->start_waits = m->s.open > m->s.live;
     if (m->death)
@@ -462,19 +482,36 @@ unsigned sim_hear(struct sim *m, unsigned n, unsigned pick) {
     return heard;
 }
 
+/* A result of what runs, from a worker that is not. */
+static void stray_result(struct sim *m, unsigned number) {
+    uint32_t ref = number % m->s.nrefs, k;
+    enum ending how;
+    const struct task *t = m->s.sent[ref];
+    struct report r = {.kind = REPORT_VALUES, .worker = m->o.workers + 1, .ref = ref};
+    if (!t)
+        return;
+    for (unsigned w = m->o.workers; w > 0; w--)
+        if (m->s.workers[w].state == WORKER_NONE)
+            r.worker = w;
+    r.id = t->call.id + t->next;
+    HOLDS(!tine__sched_result(&m->s, &r, &k, &how), "a result from nobody is taken");
+}
+
 void sim_stray(struct sim *m, unsigned what, unsigned number) {
-    static const enum report_kind kinds[] = {REPORT_LOST,    REPORT_STOPPED,     REPORT_EXITED,
-                                             REPORT_READY,   REPORT_LEAVING,     REPORT_RUBBISH,
-                                             REPORT_STARTED, REPORT_NOT_STARTED, REPORT_NONE};
-    struct letter l = {{.kind = kinds[what % 9],
-                        .worker = m->o.workers + 1 + number,
-                        .ref = m->s.nrefs + number,
-                        .id = 1000 + number},
-                       false};
+    static const enum report_kind kinds[] = {
+        REPORT_LOST,    REPORT_STOPPED, REPORT_EXITED,      REPORT_READY, REPORT_LEAVING,
+        REPORT_RUBBISH, REPORT_STARTED, REPORT_NOT_STARTED, REPORT_NONE,  REPORT_VALUES};
+    struct report r = {.kind = kinds[what % 10],
+                       .worker = m->o.workers + 1 + number,
+                       .ref = m->s.nrefs + number,
+                       .id = 1000 + number};
     if (m->s.life == LIFE_ENDED)
         return;
     if (sim_verbose)
-        tell_report(&l.report);
-    tine__sched_report(&m->s, &l.report, m->now);
-    follow_later(m);
+        tell_report(&r);
+    if (r.kind == REPORT_VALUES)
+        stray_result(m, number);
+    else
+        tine__sched_report(&m->s, &r, m->now);
+    sim_follow(m);
 }

@@ -195,7 +195,7 @@ static const struct {
                    [OP_LIE] = {"lie", do_lie, 4, LIES, 4, 4},
                    [OP_REFUSE_RUN] = {"refuse_run", do_refuse_run, 4, REFUSALS, 3, 4},
                    [OP_REFUSE_START] = {"refuse_start", do_refuse_start, 4, REFUSALS, 4, 3},
-                   [OP_STRAY] = {"stray", sim_stray, 2, LIES, 9, 3},
+                   [OP_STRAY] = {"stray", sim_stray, 2, LIES, 10, 4},
                    [OP_FAIL] = {"fail", do_fail, 1, ENDS, 1, 1},
                    [OP_GONE] = {"gone", do_gone, 1, ENDS, 1, 1}};
 
@@ -244,6 +244,7 @@ void history_make(struct history *h, uint64_t number) {
 static void open_pool(struct sim *m, const struct config *c) {
     memset(m, 0, sizeof *m);
     m->now = 1000 * MS;
+    m->room = UINT64_MAX;
     m->o = (struct sched_options){.workers = c->workers,
                                   .slots = c->slots,
                                   .replace = c->replace,

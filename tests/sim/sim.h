@@ -151,7 +151,7 @@ struct sim {
     unsigned death;    /* the worker whose end is just being told */
     bool told_died;    /* ... and EVENT_DIED was taken */
     bool start_waits;  /* no start before time passes or there is room */
-    int failed_sites;  /* the site has failed, or gone unasked */
+    uint64_t room;     /* the site has refused a call when it had so many */
 };
 
 /* --- failing, telling (main.c) --- */

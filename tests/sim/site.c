@@ -413,8 +413,18 @@ static bool tell_death(struct sim *m, struct letter *l) {
     return true;
 }
 
+/* It ends by itself when no more calls come and its last worker has gone. */
+static bool is_through(const struct sim *m) {
+    for (unsigned w = 1; w <= m->o.workers; w++)
+        if (m->site.hands[w].stage != ABSENT)
+            return false;
+    return m->site.shut && !m->site.ending && !m->site.gone && m->site.ncontrol == 0;
+}
+
 static bool read_control(struct sim *m, struct letter *l) {
     struct site *site = &m->site;
+    if (is_through(m))
+        post(m, (struct report){.kind = REPORT_GONE});
     if (site->ncontrol == 0)
         return false;
     *l = pop(site->control, &site->ncontrol);
