@@ -189,19 +189,19 @@ void submitter_kill(struct submitter *s, unsigned id, int signal) {
 uint64_t submitter_put(struct submitter *s, const char *function, uint32_t count,
                        const char *const *arguments) {
     struct buf call;
-    struct queue_slot slot = {.id = s->next, .count = count, .ref = (uint32_t)s->next};
+    struct queue_slot slot = {.call = {.id = s->next, .count = count, .ref = (uint32_t)s->next}};
     uint64_t seq;
-    slot.function = (uint32_t)encode(s, function, count, arguments, &call);
-    slot.length = call.len;
+    slot.call.function = (uint32_t)encode(s, function, count, arguments, &call);
+    slot.call.length = call.len;
     char *to = slot.bytes;
-    if (call.len > QUEUE_INLINE)
-        CHECK((to = tine__heap_alloc(s->heap, call.len, &slot.offset)));
+    if (call.len > CALL_INLINE)
+        CHECK((to = tine__heap_alloc(s->heap, call.len, &slot.call.offset)));
     memcpy(to, call.data, call.len);
     CHECK(tine__queue_put(&s->queue, &slot, &seq) == 0);
     tine__queue_wake(&s->queue);
     tine__buf_free(&call);
     s->next += count;
-    return slot.id;
+    return slot.call.id;
 }
 
 uint64_t submitter_put1(struct submitter *s, const char *function, const char *argument) {
