@@ -172,7 +172,7 @@ static double tasks_per_second(unsigned tasks, unsigned depth) {
     while (back < tasks) {
         unsigned before = sent;
         while (sent < tasks && sent - back < depth) {
-            item.id = sent + 1;
+            item.call.id = sent + 1;
             if (tine__queue_put(&queue, &item, &seq))
                 break;
             sent++;
@@ -199,8 +199,8 @@ static double echo_large(struct heap *calls, size_t size, unsigned n, bool copie
     memset(from, 1, size), memset(to, 2, size);
     uint64_t start = tine__now();
     for (unsigned i = 0; i < n; i++) {
-        item.id = i + 1;
-        char *block = tine__heap_alloc(calls, size, &item.offset);
+        item.call.id = i + 1;
+        char *block = tine__heap_alloc(calls, size, &item.call.offset);
         if (!block)
             fail("alloc");
         memcpy(block, from, size);
@@ -215,7 +215,7 @@ static double echo_large(struct heap *calls, size_t size, unsigned n, bool copie
             memcpy(to, payload, length);
         tine__heap_release(links[0].heap, tine__link_block(&r, &links[0]));
         tine__link_next(&links[0]);
-        tine__heap_free(calls, item.offset);
+        tine__heap_free(calls, item.call.offset);
     }
     return (double)(tine__now() - start) / n / 1e3;
 }
