@@ -81,6 +81,7 @@ static void initializer_failed(struct sched *s, const struct report *r) {
     const struct blame b = {.why = WHY_INITIALIZER,
                             .worker = r->worker,
                             .pid = s->workers[r->worker].pid,
+                            .error = r->error, /* the cause cannot be read */
                             .segment = r->bytes,
                             .length = r->length};
     tine__sched_stop(s, &b, true);
