@@ -402,6 +402,8 @@ void tine__failure_push(lua_State *L, struct core *c, struct outcome *o,
 
 /* --- watch.c --- */
 struct watch;
+int tine__watch_next(lua_State *L); /* of what as_completed gives: __call */
+int tine__watch_add(lua_State *L);  /* and `add` */
 /* The future at `idx` has ended; the watch is at `watch`. */
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
