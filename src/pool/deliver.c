@@ -17,6 +17,7 @@ static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
         tine__item_free_bytes(p, item);
         item->inbox->watched -= item->watched;
+        item->inbox->urgent |= item->watched;
         item->watched = false;
     }
     tine__inbox_post(item->inbox, item);

@@ -53,6 +53,7 @@ struct pool {
     uint64_t task_limit, spin; /* ns */
 
     struct wakeup wakeup; /* the manager's */
+    bool asleep;          /* it sleeps, or is about to */
     pthread_t manager;
     atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
     atomic_bool joined;
@@ -92,6 +93,7 @@ struct failure *tine__failure_of(const struct blame *b, bool broken);
 
 /* inbox.c */
 void tine__inbox_post(struct inbox *in, struct item *item);
+void tine__inbox_close_fd(struct inbox *in);
 /* Wake threads that wait for news that have come; with `all` every one. */
 void tine__wake_waiters(struct pool *p, bool all);
 /* The pool has ended: for good. */

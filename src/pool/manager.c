@@ -30,7 +30,7 @@ static bool arm(struct pool *p) {
 static struct inbox *next_owner(struct pool *p) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
-        if (in->on_news && in->fd == -1 && !list_empty(&in->news))
+        if (in->on_news && in->fd == -1 && inbox_has_news(in))
             return in;
     }
     return NULL;
@@ -51,6 +51,7 @@ static void sleep_until(struct pool *p, uint64_t when) {
     struct pollfd fds[SITE_FDS + 1] = {{.fd = p->wakeup.fd, .events = POLLIN}};
     struct timespec left = {0};
     unsigned nfds = p->site->ops->poll(p->site, fds + 1);
+    p->asleep = true;
     pthread_mutex_unlock(&p->lock);
     if (when != TIMER_NEVER) {
         uint64_t now = tine__now();
@@ -61,8 +62,19 @@ static void sleep_until(struct pool *p, uint64_t when) {
     if (n > 0 && fds[0].revents)
         tine__wakeup_clear(&p->wakeup);
     pthread_mutex_lock(&p->lock);
+    p->asleep = false;
     if (n > 0)
         p->site->ops->polled(p->site, fds + 1, nfds);
+}
+
+/* For the last time: a thread that has just taken something may put it off when nobody comes any more. */
+static void call_owners_last(struct pool *p) {
+    for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
+        struct inbox *in = LIST_ITEM(n, struct inbox, node);
+        if (in->on_news && in->fd == -1)
+            atomic_store(&in->has_news, true);
+    }
+    call_owners(p);
 }
 
 static void *run_manager(void *arg) {
@@ -76,7 +88,7 @@ static void *run_manager(void *arg) {
             break;
         sleep_until(p, arm(p) ? sched_due(&p->s) : 0);
     }
-    call_owners(p);
+    call_owners_last(p);
     atomic_store_explicit(&p->ended, true, memory_order_release);
     tine__inboxes_end(p);
     pthread_mutex_unlock(&p->lock);

@@ -34,6 +34,7 @@
 struct pool;
 
 #define POOL_MAX_WORKERS 4095u
+#define POOL_EXIT_TIMEOUT 5000000000u /* ns: what users get who say nothing */
 
 struct pool_options {
     unsigned workers;                     /* at most so many, 1 .. POOL_MAX_WORKERS */
