@@ -99,7 +99,7 @@ static void local_forget(struct backend *b, unsigned id) {
     struct lane *lane = lane_of(l, id);
     l->lanes[id] = NULL;
     /* results kept in its heap are mapped already; the descriptor need not stay for them */
-    tine__close(&lane->link.shm.fd);
+    tine__link_retire(&lane->link);
     lane_unref(lane);
 }
 
