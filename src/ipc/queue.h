@@ -57,8 +57,8 @@ struct queue_slot {
     uint32_t label;    /* bytes of the label at its start */
     uint32_t function; /* bytes of the function segment after the label */
     uint32_t flags;    /* SLOT_TIMED */
-    uint32_t origin;   /* id of the function's origin in the call heap (worker/store.h), 0: none */
-    uint64_t spare;
+    uint32_t spare;
+    uint64_t callee; /* id of the function in the store (store/store.h), 0: it is not there */
     char bytes[QUEUE_INLINE];
 };
 _Static_assert(sizeof(struct queue_slot) == 256, "a slot is four cache lines");

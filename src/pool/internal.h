@@ -31,18 +31,12 @@ struct wait_entry {
     int fd; /* wakes it when it does not lead */
 };
 
-/* Origins that items point to: each is kept once, and lives as long as the pool. */
-#define ORIGIN_BUCKETS 256
-struct origin_node {
-    struct codec_origin origin; /* first member */
-    struct origin_node *next;
-};
-
 struct pool {
     atomic_uint refs;
     unsigned generation; /* of the process that opened it (worker/root.h) */
     pthread_mutex_t lock;
     struct backend *backend;
+    struct store *store; /* on the backend's heap; needs no lock of ours */
     struct backend_bells bells;
 
     enum pool_state state;
@@ -82,8 +76,7 @@ struct pool {
 
     struct list waiters; /* struct wait_entry: threads that sleep */
     unsigned waiting;    /* threads inside tine__wait: they take results in themselves */
-    struct origin_node *origins[ORIGIN_BUCKETS];
-    int notify; /* eventfd of tine__pool_fileno, -1 */
+    int notify;          /* eventfd of tine__pool_fileno, -1 */
     struct wakeup wakeup;
     pthread_t manager;
     atomic_bool joined;

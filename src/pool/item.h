@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "codec/origin.h"
 #include "pool/failure.h"
+#include "store/store.h"
 
 struct pool;
 
@@ -103,6 +104,7 @@ struct item {
     uint32_t first; /* the first task that the bytes in `call` are for */
     uint64_t limit; /* run-time limit of each task, ns; 0 none */
     struct payload call;
+    struct store_refs refs;   /* what it names, until the last of its tasks is settled */
     struct outcome *outcomes; /* `count` of them: the owner's memory */
     void *owner;              /* for the owner's use */
 };

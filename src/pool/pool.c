@@ -16,16 +16,11 @@
 /* --- memory --- */
 
 static void free_pool(struct pool *p) {
+    tine__store_close(p->store);
     if (p->backend)
         p->backend->ops->close(p->backend);
     tine__wakeup_close(&p->wakeup);
     tine__close(&p->notify);
-    for (unsigned i = 0; i < ORIGIN_BUCKETS; i++)
-        while (p->origins[i]) {
-            struct origin_node *node = p->origins[i];
-            p->origins[i] = node->next;
-            free(node);
-        }
     tine__failure_unref(p->reason);
     pthread_mutex_destroy(&p->lock);
     free(p->queued);
@@ -49,6 +44,10 @@ void tine__pool_unref(struct pool *p) {
 
 bool tine__pool_is_forked(const struct pool *p) {
     return p->generation != tine__root_generation();
+}
+
+struct store *tine__pool_store(struct pool *p) {
+    return p->store;
 }
 
 static int make_tables(struct pool *p) {
@@ -99,6 +98,8 @@ int tine__pool_open(struct pool **out, const struct pool_options *options, struc
     if (!err)
         err = tine__local_open(&p->backend, p->workers_max, options->spawn, &options->boot,
                                &p->wakeup, &p->bells);
+    if (!err)
+        err = tine__store_open(&p->store, p->backend->ops->heap(p->backend));
     if (!err)
         err = tine__manager_start(p);
     if (err) {
@@ -175,6 +176,7 @@ void tine__pool_join(struct pool *p) {
         pthread_mutex_lock(&p->lock);
     }
     p->joined = true;
+    tine__store_retire(p->store);
     p->backend->ops->retire(p->backend);
     p->bells.waiter.fd = p->bells.manager.fd = -1;
     tine__wakeup_close(&p->wakeup);

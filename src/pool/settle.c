@@ -48,6 +48,7 @@ static void finish_item(struct pool *p, struct item *item) {
         tine__pool_unqueue(p, item);
     list_remove(&item->node);
     tine__pool_free_payload(p, item);
+    tine__store_release(p->store, &item->refs);
     item->state = ITEM_DONE;
     p->open_items--;
     p->watched_items -= item->watched;

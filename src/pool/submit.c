@@ -7,29 +7,19 @@
 #include "codec/segment.h"
 #include "pool/internal.h"
 #include "pool/outcome.h"
-#include "worker/store.h"
 
 /* --- call buffers: private memory first, a block of the call heap when that is too small --- */
 
 static int call_buf_grow(struct buf *b, size_t need) {
     struct call_buf *cb = (struct call_buf *)b;
-    struct pool *p = cb->pool;
     size_t size = need < 2 * b->cap ? 2 * b->cap : need;
-    void *data;
-    pthread_mutex_lock(&p->lock);
-    struct heap *heap = p->backend->ops->heap(p->backend);
-    if (cb->block) {
-        data = tine__heap_grow(heap, &cb->block, b->len, size);
-    } else {
-        data = tine__heap_alloc(heap, size, &cb->block);
-        if (data)
-            memcpy(data, b->data, b->len);
-    }
-    if (data)
-        b->cap = tine__heap_capacity(heap, cb->block);
-    pthread_mutex_unlock(&p->lock);
-    if (!data)
-        return TINE_ENOMEM;
+    bool private = !cb->block;
+    char *data;
+    int err = tine__store_grow(cb->pool->store, &cb->block, b->len, size, &data, &b->cap);
+    if (err)
+        return err;
+    if (private)
+        memcpy(data, b->data, b->len);
     b->data = data;
     return 0;
 }
@@ -37,6 +27,7 @@ static int call_buf_grow(struct buf *b, size_t need) {
 void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t room_size) {
     cb->b = (struct buf){.data = room, .cap = room_size, .grow = call_buf_grow};
     cb->pool = p;
+    cb->refs = (struct store_refs){0};
     cb->block = 0;
     cb->room = room;
     cb->room_size = room_size;
@@ -44,68 +35,17 @@ void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t
 
 void tine__call_buf_drop(struct call_buf *cb) {
     struct pool *p = cb->pool;
-    if (cb->block && !tine__pool_is_forked(p)) {
-        pthread_mutex_lock(&p->lock);
-        tine__heap_free(p->backend->ops->heap(p->backend), cb->block);
-        pthread_mutex_unlock(&p->lock);
+    if (!tine__pool_is_forked(p)) {
+        if (cb->block)
+            tine__store_free(p->store, cb->block);
+        tine__store_release(p->store, &cb->refs);
     }
     tine__call_buf_init(cb, p, cb->room, cb->room_size);
 }
 
-/* --- the store --- */
-
-uint32_t tine__pool_put_code(void *pool, const struct codec_code *code) {
-    struct pool *p = pool;
-    pthread_mutex_lock(&p->lock);
-    uint32_t id = tine__store_code(p->backend->ops->heap(p->backend), code);
-    pthread_mutex_unlock(&p->lock);
-    return id;
-}
-
-bool tine__pool_get_code(void *pool, uint32_t id, struct codec_code *out) {
-    struct pool *p = pool;
-    pthread_mutex_lock(&p->lock);
-    bool found = tine__store_find_code(p->backend->ops->heap(p->backend), id, out);
-    pthread_mutex_unlock(&p->lock);
-    return found;
-}
-
-static unsigned origin_bucket(const struct codec_origin *o) {
-    uint32_t h = 2166136261u ^ (uint32_t)o->line; /* FNV-1a */
-    for (const char *p = o->name; *p; p++)
-        h = (h ^ (unsigned char)*p) * 16777619u;
-    return h % ORIGIN_BUCKETS;
-}
-
-static bool same_origin(const struct codec_origin *a, const struct codec_origin *b) {
-    return a->line == b->line && strcmp(a->name, b->name) == 0 && strcmp(a->source, b->source) == 0;
-}
-
-static struct origin_node *add_origin(struct pool *p, struct origin_node **bucket,
-                                      const struct codec_origin *origin) {
-    struct origin_node *node = sys.malloc(sizeof *node);
-    if (!node)
-        return NULL;
-    if (!tine__store_origin(p->backend->ops->heap(p->backend), origin, &node->origin)) {
-        free(node);
-        return NULL;
-    }
-    node->next = *bucket;
-    *bucket = node;
-    return node;
-}
-
-const struct codec_origin *tine__pool_put_origin(void *pool, const struct codec_origin *origin) {
-    struct pool *p = pool;
-    struct origin_node **bucket = &p->origins[origin_bucket(origin)];
-    pthread_mutex_lock(&p->lock);
-    struct origin_node *node = *bucket;
-    while (node && !same_origin(&node->origin, origin))
-        node = node->next;
-    if (!node)
-        node = add_origin(p, bucket, origin);
-    pthread_mutex_unlock(&p->lock);
-    return node ? &node->origin : NULL;
+void tine__call_buf_abandon(struct call_buf *cb) {
+    free(cb->refs.far);
+    tine__call_buf_init(cb, NULL, cb->room, cb->room_size);
 }
 
 /* --- handing over --- */
@@ -113,7 +53,7 @@ const struct codec_origin *tine__pool_put_origin(void *pool, const struct codec_
 /* Free what the item holds of its encoded call. */
 void tine__pool_free_payload(struct pool *p, struct item *item) {
     if (item->call.offset)
-        tine__heap_free(p->backend->ops->heap(p->backend), item->call.offset);
+        tine__store_free(p->store, item->call.offset);
     else
         free(item->call.data);
     item->call.data = NULL;
@@ -123,9 +63,11 @@ void tine__pool_free_payload(struct pool *p, struct item *item) {
 /* Move private bytes that do not fit into a slot to a block of the call heap. */
 static int move_to_heap(struct pool *p, struct payload *call, const char *bytes) {
     uint64_t offset = 0;
-    char *block = tine__heap_alloc(p->backend->ops->heap(p->backend), call->length, &offset);
-    if (!block)
-        return TINE_ENOMEM;
+    size_t capacity;
+    char *block;
+    int err = tine__store_grow(p->store, &offset, 0, call->length, &block, &capacity);
+    if (err)
+        return err;
     memcpy(block, bytes, call->length);
     call->data = block;
     call->offset = offset;
@@ -160,8 +102,8 @@ static int put(struct pool *p, struct item *item, const char *bytes) {
     slot.label = item->call.label;
     slot.function = item->call.function;
     slot.flags = item->limit ? SLOT_TIMED : 0;
-    slot.origin = item->name.origin ? item->name.origin->id : 0;
     slot.spare = 0;
+    slot.callee = store_callee(&item->refs);
     if (!slot.offset)
         memcpy(slot.bytes, bytes, slot.length);
     int err = p->backend->ops->put(p->backend, &slot, &item->seq);
@@ -270,7 +212,8 @@ static int check_open(const struct pool *p) {
 }
 
 /* What the pool knows of the item before it is in. */
-static void prepare(const struct pool *p, struct item *item, const struct payload *call) {
+static void prepare(const struct pool *p, struct item *item, const struct payload *call,
+                    const struct store_refs *refs) {
     list_init(&item->node);
     list_init(&item->news);
     item->name.id = p->next_id;
@@ -280,6 +223,7 @@ static void prepare(const struct pool *p, struct item *item, const struct payloa
     item->taken = false;
     item->state = ITEM_NEW;
     item->call = *call;
+    item->refs = *refs;
     if (!item->limit)
         item->limit = p->task_limit;
 }
@@ -340,13 +284,14 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
     if (!err && p->max_pending && p->open_items >= p->max_pending)
         err = TINE_EAGAIN;
     if (!err) {
-        prepare(p, item, &call);
+        prepare(p, item, &call, &cb->refs);
         err = place(p, item, cb);
     }
     if (!err) {
         admit(p, item);
         set_off(p, item);
-        tine__call_buf_init(cb, p, cb->room, cb->room_size); /* its block is the item's now */
+        tine__call_buf_init(cb, p, cb->room,
+                            cb->room_size); /* its block and refs are the item's now */
     }
     pthread_mutex_unlock(&p->lock);
     return err;
@@ -359,7 +304,7 @@ int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const 
     pthread_mutex_lock(&p->lock);
     int err = check_open(p);
     if (!err) {
-        prepare(p, item, &(struct payload){0});
+        prepare(p, item, &(struct payload){0}, &(struct store_refs){0});
         admit(p, item);
         for (uint32_t k = 0; k < item->count; k++)
             tine__pool_settle_bytes(p, item, k, OUTCOME_FAILED, code, text, length);
