@@ -46,7 +46,8 @@ struct tine_future {
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
     char *label;
-    _Atomic(char *) message; /* made when asked for */
+    const struct codec_stored *origin; /* held for its name; NULL: it has a label */
+    _Atomic(char *) message;           /* made when asked for */
     _Atomic(char *) traceback;
 };
 

@@ -29,6 +29,8 @@ void tine_future_free(tine_future *f) {
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
     tine__outcome_free(&f->outcome);
+    if (f->origin && !tine__pool_is_forked(f->pool->core))
+        tine__store_drop(tine__pool_store(f->pool->core), f->origin);
     tine__api_unref(f->pool);
     free(f->label);
     free(f->message);

@@ -43,13 +43,13 @@ static struct tine_future *new_future(tine_pool *pool, const tine_task *task) {
     return f;
 }
 
-/* What labels say of the task. */
-static const struct codec_origin *origin_of(struct pool *p, const tine_task *task) {
+/* What labels say of the task, here and in its worker: held by the call and by the future. */
+static int name_task(struct tine_future *f, struct call_buf *cb, const tine_task *task) {
     static const char *const names[] = {[TINE_SOURCE] = "source", [TINE_ENCODED] = "function"};
     char name[128];
     struct codec_origin o = {.name = name, .source = ""};
     if (task->label)
-        return NULL;
+        return 0;
     if (task->kind == TINE_NAME) {
         size_t n = task->function_length ? task->function_length : strlen(task->function);
         n = n < sizeof name ? n : sizeof name - 1;
@@ -58,7 +58,11 @@ static const struct codec_origin *origin_of(struct pool *p, const tine_task *tas
     } else {
         o.name = names[task->kind];
     }
-    return tine__pool_put_origin(p, &o);
+    f->origin = tine__store_put(tine__pool_store(cb->pool), &(struct codec_code){0}, &o);
+    if (!f->origin)
+        return 0; /* no memory: the label is only `task #1` */
+    f->item.name.origin = &f->origin->origin;
+    return tine__store_hold(&cb->refs, f->origin);
 }
 
 static int encode(struct call_buf *cb, const struct tine_future *f, const tine_task *task,
@@ -77,10 +81,10 @@ static int send_task(tine_pool *pool, struct tine_future *f, const tine_task *ta
     uint32_t function;
     tine__call_buf_init(&cb, pool->core, room, sizeof room);
     int err = encode(&cb, f, task, &function);
-    if (!err) {
-        f->item.name.origin = origin_of(pool->core, task);
+    if (!err)
+        err = name_task(f, &cb, task);
+    if (!err)
         err = tine__pool_submit(pool->core, &f->item, &cb, f->item.name.label_len, function);
-    }
     tine__call_buf_drop(&cb);
     tine__api_collect(pool);
     return err;

@@ -174,10 +174,7 @@ void tine__core_join(lua_State *L, struct core *c) {
     S->ncores--;
     S->changes++;
     tine__core_retire(S, c);
-    push_kept(L, KEPT_CORES);
-    lua_pushnil(L);
-    lua_rawsetp(L, -2, c);
-    lua_pop(L, 1);
+    tine__core_unanchor(L, c);
 }
 
 void tine__state_check(lua_State *L, struct state *S) {

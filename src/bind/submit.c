@@ -8,6 +8,8 @@ int tine__room_gc(lua_State *L) {
     struct room *r = lua_touserdata(L, 1);
     if (r->core && r->core->p)
         tine__call_buf_drop(&r->call);
+    else if (r->core)
+        tine__call_buf_abandon(&r->call);
     return 0;
 }
 
@@ -209,6 +211,8 @@ int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int 
 static void send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n) {
     uint32_t function = 0;
     int err = tine__encode_head(L, c, &d->name, 2, &cb->b, &function);
+    if (d->name.origin)
+        tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
     if (!err)
         err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
     if (!err) {

@@ -24,19 +24,13 @@ struct wait_entry {
     int fd; /* wakes it when it does not lead */
 };
 
-/* Origins that items point to: each is kept once, and lives as long as the pool. */
-#define ORIGIN_BUCKETS 256
-struct origin_node {
-    struct codec_origin origin; /* first member */
-    struct origin_node *next;
-};
-
 struct pool {
     atomic_uint refs;
     unsigned generation; /* of the process that opened it (worker/root.h) */
     pthread_mutex_t lock;
     struct sched s;
     struct site *site;
+    struct store *store; /* on the site's heap; needs no lock of ours */
     struct site_bells bells;
     struct failure *reason; /* why it was stopped */
     struct failure *crash;  /* of the death that is just being told */
@@ -57,7 +51,6 @@ struct pool {
     pthread_t manager;
     atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
     atomic_bool joined;
-    struct origin_node *origins[ORIGIN_BUCKETS];
 };
 
 #define SECOND 1000000000ull
@@ -75,7 +68,7 @@ void tine__drive(struct pool *p);
 void tine__take_in(struct pool *p, bool listen);
 /* The rest of it is wanted no more: give back the item's bytes. */
 void tine__item_free_bytes(struct pool *p, struct item *item);
-/* Move bytes that are in private memory into the site's. 0 or TINE_ENOMEM. */
+/* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */
 int tine__item_move_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */

@@ -25,7 +25,7 @@ void tine__local_forget(struct local *l, unsigned worker) {
     struct lane *lane = l->lanes[worker];
     l->lanes[worker] = NULL;
     /* results kept in its heap are mapped already; the descriptor need not stay for them */
-    tine__close(&lane->link.shm.fd);
+    tine__link_retire(&lane->link);
     tine__lane_unref(lane);
 }
 
@@ -69,25 +69,8 @@ static bool local_want_room(struct site *s, unsigned level) {
     return tine__queue_want_low(&local_of(s)->queue, level);
 }
 
-/* --- memory for calls --- */
-
-static char *local_grow(struct site *s, uint64_t *offset, size_t used, size_t size, size_t *cap) {
-    struct local *l = local_of(s);
-    if (l->retired)
-        return NULL; /* its file is closed */
-    char *block = *offset ? tine__heap_grow(l->heap, offset, used, size)
-                          : tine__heap_alloc(l->heap, size, offset);
-    if (block)
-        *cap = tine__heap_capacity(l->heap, *offset);
-    return block;
-}
-
-static void local_free(struct site *s, uint64_t offset) {
-    tine__heap_free(local_of(s)->heap, offset);
-}
-
 static struct heap *local_heap(struct site *s) {
-    return local_of(s)->retired ? NULL : local_of(s)->heap;
+    return local_of(s)->heap;
 }
 
 /* --- sleeping --- */
@@ -122,7 +105,6 @@ static void close_in_child(void *arg) {
 
 static void local_retire(struct site *s) {
     struct local *l = local_of(s);
-    l->retired = true;
     tine__root_unwatch(l->watch);
     l->watch = NULL;
     tine__close(&l->control);
@@ -157,8 +139,6 @@ static const struct site_ops local_ops = {
     .release = local_release,
     .poll = local_poll,
     .polled = local_polled,
-    .grow = local_grow,
-    .free = local_free,
     .heap = local_heap,
     .retire = local_retire,
     .close = local_close,

@@ -53,7 +53,6 @@ struct local {
     struct heap *heap;
     int control; /* -1: the fork server is gone */
     int bell;    /* eventfd of the waiter's bell */
-    bool retired;
     struct root_watch *watch;
     unsigned unwoken; /* calls that were handed over since the last flush */
 

@@ -8,7 +8,7 @@
 #include "base/sys.h"
 #include "ipc/bell.h"
 #include "ipc/queue.h"
-#include "worker/store.h"
+#include "store/store.h"
 
 struct shm_channel {
     struct channel base;
@@ -63,10 +63,13 @@ static const char *payload(struct shm_channel *c) {
 static void describe(struct shm_channel *c, struct call *out) {
     const struct call_head *s = &c->slot.call;
     const char *p = payload(c);
-    *out = (struct call){
-        .id = s->id, .count = s->count, .ref = s->ref, .timed = s->flags & CALL_TIMED, .index = s->index};
-    if (s->origin)
-        tine__store_find_origin(c->calls, s->origin, &out->origin);
+    *out = (struct call){.id = s->id,
+                         .count = s->count,
+                         .ref = s->ref,
+                         .timed = s->flags & CALL_TIMED,
+                         .index = s->index};
+    if (s->callee)
+        tine__store_find(c->calls, s->callee, NULL, &out->origin);
     if (!p)
         return;
     out->label = s->label ? p : NULL;
@@ -171,8 +174,8 @@ static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t
 
 /* --- the store --- */
 
-static bool get_code(void *ctx, uint32_t id, struct codec_code *out) {
-    return tine__store_find_code(ctx, id, out);
+static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
+    return tine__store_find(ctx, id, out, NULL);
 }
 
 /* --- opening --- */
@@ -195,7 +198,7 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
         return TINE_ENOMEM;
     memset(c, 0, offsetof(struct shm_channel, bytes)); /* which no idle worker has touched */
     c->base =
-        (struct channel){take, begin, reply, answer, done, say, {NULL, get_code, NULL, p->heap}};
+        (struct channel){take, begin, reply, answer, done, say, {.get = get_code, .ctx = p->heap}};
     c->queue = QUEUE_CLOSED;
     c->link = LINK_CLOSED;
     c->calls = p->heap;
