@@ -419,7 +419,7 @@ void tine__segment_read(lua_State *L, const char *p, size_t len, struct segment 
     out->marks = (const unsigned char *)out->body + out->len;
     out->nmarks = n & ~SEGMENT_GLOBALS;
     out->globals = n & SEGMENT_GLOBALS;
-    for (uint32_t i = 1; i < out->nmarks; i++)
+    for (size_t i = 1; i < out->nmarks; i++)
         if (get_le32(out->marks + 4 * i) <= get_le32(out->marks + 4 * i - 4))
             luaL_error(L, "malformed message: marks out of order");
 }
