@@ -466,7 +466,7 @@ void tine__segment_read(lua_State *L, const char *p, size_t len, struct segment 
                             .marks = (const unsigned char *)p + SEGMENT_HEAD + body,
                             .nmarks = nmarks,
                             .globals = n & SEGMENT_GLOBALS};
-    for (uint32_t i = 1; i < nmarks; i++)
+    for (size_t i = 1; i < nmarks; i++)
         if (get_le32(out->marks + 4 * i) <= get_le32(out->marks + 4 * i - 4))
             luaL_error(L, "malformed message: marks out of order");
 }

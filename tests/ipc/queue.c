@@ -81,7 +81,7 @@ static void items_come_in_order_over_many_rounds(void) {
     open_both();
     CHECK(nothing_to_take());
     CHECK_EQ(tine__queue_ready(&q), 0);
-    for (uint64_t id = 1; id < 5 * QUEUE_SLOTS; id += 3) {
+    for (uint64_t id = 1; id < UINT64_C(5) * QUEUE_SLOTS; id += 3) {
         for (int i = 0; i < 3; i++)
             put(id + (uint64_t)i);
         CHECK_EQ(tine__queue_ready(&q), 3);
@@ -292,7 +292,7 @@ static void numbers_wrap(void) {
         q.k->state[seq % QUEUE_SLOTS] = word_of(seq, 0, SLOT_FREE);
     q.c->tail = q.from = start;
     w.from = start - QUEUE_SLOTS;
-    for (uint64_t i = 0; i < 5 * QUEUE_SLOTS; i += 2) {
+    for (uint64_t i = 0; i < UINT64_C(5) * QUEUE_SLOTS; i += 2) {
         uint64_t a = put(i), seq;
         CHECK_EQ(a, start + i);
         put(i + 1);

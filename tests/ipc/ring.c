@@ -114,13 +114,14 @@ int main(void) {
     CHECK(words != MAP_FAILED);
     for (int i = 0; i < STATIONS; i++) {
         CHECK_EQ(tine__link_create(&links[i]), 0);
-        bells[i] = (struct bell){&words[i * 16], eventfd(0, EFD_NONBLOCK)};
+        bells[i] = (struct bell){&words[(size_t)i * 16], eventfd(0, EFD_NONBLOCK)};
     }
     for (int i = 0; i < WORKERS; i++)
         if ((pids[i] = fork()) == 0)
             work(i);
     CHECK_EQ(tine__link_attach(&first, dup(links[0].shm.fd)), 0);
     char *bytes = calloc(1, 33 << 20);
+    CHECK(bytes);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         round_trips(&first, bytes, sizes[i],
                     sizes[i] > 1 << 20 ? 20 : (unsigned)(20000 / (1 + sizes[i] / 64)) + 40);

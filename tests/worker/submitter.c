@@ -161,7 +161,7 @@ struct message submitter_expect(struct submitter *s, enum message_kind kind) {
     bool heard = submitter_hear(s, &m);
     if (!heard || m.kind != kind) {
         fprintf(stderr, "message %u (status %d, error %d) where %u was expected\n",
-                heard ? m.kind : 0, m.status, m.error, kind);
+                heard ? m.kind : 0u, m.status, m.error, (unsigned)kind);
         exit(1);
     }
     return m;
@@ -253,7 +253,7 @@ struct record submitter_record(struct submitter *s, unsigned id) {
 const char *submitter_value(struct submitter *s, unsigned id, enum record_kind kind) {
     struct record r = submitter_record(s, id);
     if (r.kind != kind) {
-        fprintf(stderr, "record %u where %u was expected: %s\n", r.kind, kind,
+        fprintf(stderr, "record %u where %u was expected: %s\n", (unsigned)r.kind, (unsigned)kind,
                 luaL_tolstring(s->L, 1, NULL));
         exit(1);
     }

@@ -41,7 +41,7 @@ static const char *run_task(struct submitter *s, const char *function, const cha
 static void expect(struct submitter *s, const char *function, const char *argument,
                    const char *result) {
     const char *got = run_task(s, function, argument);
-    if (strcmp(got, result)) {
+    if (strcmp(got, result) != 0) {
         fprintf(stderr, "%s\ngave: %s\nwanted: %s\n", function, got, result);
         exit(1);
     }
@@ -65,7 +65,7 @@ static void expect_error(struct submitter *s, const char *function, const char *
                          const char *traceback) {
     submitter_put1(s, function, "");
     const char *got = submitter_value(s, 1, RECORD_ERROR);
-    if (strcmp(got, error) || lua_type(s->L, 2) != LUA_TSTRING ||
+    if (strcmp(got, error) != 0 || lua_type(s->L, 2) != LUA_TSTRING ||
         !strstr(lua_tostring(s->L, 2), traceback)) {
         fprintf(stderr, "%s\ngave: %s\n%s\n", function, got, lua_tostring(s->L, 2));
         exit(1);
@@ -168,6 +168,7 @@ static void test_stopped_chunk(void) {
                                 (const char *const[]){path, path, path});
     FILE *f = fopen(path, "w"); /* now the first task has opened it */
     uint64_t next;
+    CHECK(f);
     CHECK(tine__link_stop(&s.links[1], id, 3, &next) && next == id + 1);
     fputs("first", f);
     fclose(f);
@@ -394,7 +395,7 @@ static void test_lines_are_whole(void) {
     for (int i = 0; i < 40 * 200; i++) {
         CHECK(fgets(line, sizeof line, f));
         size_t n = strlen(line) - 1;
-        CHECK(line[n] == '\n' && n < 4096 && strspn(line, (char[]){line[0], 0}) == (n ? n : 1));
+        CHECK(n < 4096 && line[n] == '\n' && strspn(line, (char[]){line[0], 0}) == (n ? n : 1));
     }
     submitter_close(&s);
     fclose(f);
