@@ -26,6 +26,13 @@ void tine__sched_signal(struct sched *s, unsigned worker, int signal);
 /* A worker is (no longer) there. */
 void tine__sched_appear(struct sched *s, unsigned worker);
 void tine__sched_vanish(struct sched *s, unsigned worker);
+/* No start until then. */
+void tine__sched_hold_starts(struct sched *s, uint64_t until);
+/* There is no process to be had for a worker that is wanted: those that are there go on, and it is tried
+** again in a while; without any the pool is broken. */
+void tine__sched_no_process(struct sched *s, int error, uint64_t now);
+/* Starts are no longer held up. */
+void tine__sched_let_start(struct sched *s);
 /* It is no longer one that takes calls; its new state. */
 void tine__sched_retire(struct sched *s, unsigned worker, enum worker_state state);
 /* The pool is broken, or killed: all that has not begun ends now, the rest with its worker. */

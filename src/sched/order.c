@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "sched/internal.h"
 
-#define RETRY (2 * SCHED_MILLISECOND)        /* the site could not take it just now */
-#define LONG_RETRY (100 * SCHED_MILLISECOND) /* nor will it soon */
+#define RETRY (2 * SCHED_MILLISECOND)      /* the site could not take it just now */
+#define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
 
 /* --- orders --- */
 
@@ -103,18 +103,27 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
     }
 }
 
-static void recalled(struct sched *s, struct task *t, const struct answer *a) {
+/* Look again when the task that runs since then may have run too long. 0: it has yet to begin, who knows
+** when, or what it has come to is not told yet: look now and then, and at all such calls at once. */
+static void watch(struct sched *s, struct task *t, uint64_t since, uint64_t now) {
+    uint64_t due = since + t->limit;
+    if (!t->limit)
+        return;
+    if (since == 0 || due <= now) {
+        due = now + (t->limit > LOOK_REST ? t->limit : LOOK_REST);
+        due += LOOK_REST - due % LOOK_REST;
+    }
+    tine__timer_set(&s->timers, &t->timer, due);
+}
+
+static void recalled(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
     uint64_t k = a->id - t->call.id;
     uint32_t from = k > t->next ? (uint32_t)k : t->next;
     if (a->where == AT_NOBODY && k <= t->call.count && from < t->upto)
         tine__sched_end(s, t, from, t->upto,
                         s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CANCELLED);
-}
-
-/* Look again when its task may have run too long. */
-static void watch(struct sched *s, struct task *t, uint64_t since, uint64_t now) {
-    if (t->limit)
-        tine__timer_set(&s->timers, &t->timer, since > 0 ? since + t->limit : now + t->limit);
+    if (t->state == TASK_SENT && t->timer.when == 0)
+        watch(s, t, 0, now); /* the wish to look at it has given way to this one */
 }
 
 static void halted(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
@@ -142,22 +151,15 @@ static void looked(struct sched *s, struct task *t, const struct answer *a, uint
     }
 }
 
-static void hold(struct sched *s, uint64_t until) {
-    s->hold = true;
-    tine__timer_set(&s->timers, &s->retry, until);
-}
-
 static void began(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {
     if (!a->err) {
         tine__sched_appear(s, worker);
         if (s->o.start_timeout)
             tine__timer_set(&s->timers, &s->workers[worker].timer, now + s->o.start_timeout);
     } else if (a->err == TINE_EAGAIN) {
-        hold(s, now + RETRY);
-    } else if (s->present > 0) { /* those that are there go on */
-        hold(s, now + LONG_RETRY);
+        tine__sched_hold_starts(s, now + RETRY);
     } else {
-        tine__sched_stop(s, &(struct blame){.why = WHY_NO_WORKER, .error = a->error}, true);
+        tine__sched_no_process(s, a->error, now);
     }
 }
 
@@ -168,7 +170,7 @@ void tine__sched_answer(struct sched *s, const struct order *o, const struct ans
         ran(s, o->task, a, now);
         break;
     case ORDER_RECALL:
-        recalled(s, o->task, a);
+        recalled(s, o->task, a, now);
         break;
     case ORDER_STOP:
         halted(s, o->task, a, now);

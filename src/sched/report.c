@@ -48,8 +48,13 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
 static void stopped(struct sched *s, const struct report *r) {
     uint32_t k;
     struct task *t = find(s, r->ref, r->id, &k);
-    if (!t || k != t->next)
-        return; /* what was cancelled of it has ended already */
+    if (!t)
+        return;         /* what was cancelled of it has ended already */
+    if (k != t->next) { /* results are missing, or it has them from nowhere */
+        if (is_worker(s, r->worker))
+            tine__sched_doom(s, r->worker, DOOM_RUBBISH);
+        return;
+    }
     if (t->doom == ENDING_BROKEN || s->life >= LIFE_STOPPING) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);
         return;
@@ -87,12 +92,11 @@ static void initializer_failed(struct sched *s, const struct report *r) {
     tine__sched_stop(s, &b, true);
 }
 
-static void not_started(struct sched *s, const struct report *r) {
+static void not_started(struct sched *s, const struct report *r, uint64_t now) {
     tine__sched_vanish(s, r->worker);
     s->started--;
-    /* those that are there go on; the next demand tries again */
-    if (s->live == 0 && s->open > 0)
-        tine__sched_stop(s, &(struct blame){.why = WHY_NO_WORKER, .error = r->error}, true);
+    if (s->open > s->live && s->life <= LIFE_CLOSING)
+        tine__sched_no_process(s, r->error, now);
 }
 
 /* --- the death of a worker --- */
@@ -117,44 +121,44 @@ static struct task *next_lost(struct sched *s) {
     return node ? LIST_ITEM(node, struct task, node) : NULL;
 }
 
-/* The worker was ended by force in the midst of a task, which ends so; or the pool is being stopped. (A
-** task that has more open than this event tells is ended when that was taken, see tine__sched_event.) */
-static void lost_by_force(struct sched *s) {
+/* How the task that it was in the midst of ends with it, or those that had begun. */
+static enum ending end_of_lost(const struct sched *s, const struct task *t) {
+    if (t->doom)
+        return t->doom;
+    return s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CRASHED;
+}
+
+/* What had begun there is lost with it, the rest runs elsewhere, or (the pool is being stopped) never. A task
+** that ends by force may not have begun, but is the next, and the only one. (If the pool is being stopped and
+** it is not the last one, the rest ends when its event was taken, see tine__sched_event.) */
+static void settle_lost(struct sched *s) {
     bool stopping = s->life >= LIFE_STOPPING;
     struct task *t;
     while ((t = next_lost(s)) != NULL) {
-        enum ending how = t->doom ? t->doom : stopping ? ENDING_BROKEN : ENDING_NONE;
-        if (how != ENDING_NONE)
-            tine__sched_end(s, t, t->next, how == ENDING_BROKEN ? t->upto : t->next + 1, how);
+        enum ending how = end_of_lost(s, t);
+        uint32_t begun = t->end_to < t->upto ? t->end_to : t->upto;
+        if (how == ENDING_BROKEN)
+            begun = t->upto;
+        else if (how != ENDING_CRASHED)
+            begun = t->next + 1;
+        if (begun > t->next)
+            tine__sched_end(s, t, t->next, begun, how);
         if (!stopping)
             tine__sched_wait_again(s, t);
     }
 }
 
-/* What had begun there is lost with it, the rest runs elsewhere. */
-static void lost_in_crash(struct sched *s) {
-    struct task *t;
-    while ((t = next_lost(s)) != NULL) {
-        uint32_t begun = t->end_to < t->upto ? t->end_to : t->upto;
-        if (begun > t->next)
-            tine__sched_end(s, t, t->next, begun, ENDING_CRASHED);
-        tine__sched_wait_again(s, t);
-    }
-}
-
-/* The task that it was in the midst of. */
-static void find_culprit(struct sched *s, struct blame *b) {
+/* The call that it was in the midst of, unasked. */
+static struct task *find_culprit(struct sched *s) {
     for (struct list *n = s->lost.next; n != &s->lost; n = n->next) {
         struct task *t = LIST_ITEM(n, struct task, node);
-        if (t->end_to > t->next && t->end_to <= t->upto) {
-            b->task = t;
-            b->k = t->end_to - 1;
-            return;
-        }
+        if (!t->doom && t->end_to > t->next && t->end_to <= t->upto)
+            return t;
     }
+    return NULL;
 }
 
-static void crashed(struct sched *s, const struct report *r) {
+static void crashed(struct sched *s, const struct report *r, struct task *culprit) {
     const struct worker *w = &s->workers[r->worker];
     s->blame = (struct blame){.why = WHY_CRASH,
                               .worker = r->worker,
@@ -162,33 +166,35 @@ static void crashed(struct sched *s, const struct report *r) {
                               .has_status = true,
                               .status = r->status,
                               .unborn = w->unborn,
-                              .rubbish = w->doom == DOOM_RUBBISH};
-    find_culprit(s, &s->blame);
+                              .rubbish = w->doom == DOOM_RUBBISH,
+                              .task = culprit,
+                              .k = culprit ? culprit->end_to - 1 : 0};
     s->failed_starts = !s->blame.task && w->tasks == 0 ? s->failed_starts + 1 : 0;
     s->lost_ones++;
     tine__sched_vanish(s, r->worker);
     if (s->o.replace && s->failed_starts < FAILED_STARTS) {
         s->died = true;
-        lost_in_crash(s);
+        settle_lost(s);
         return;
     }
     if (s->o.replace)
         s->blame.why = WHY_STARTS;
     tine__sched_stop(s, &s->blame, true);
-    lost_by_force(s);
+    settle_lost(s);
 }
 
 static void exited(struct sched *s, const struct report *r) {
     const struct worker *w = &s->workers[r->worker];
-    bool expected = s->life >= LIFE_STOPPING || w->doom == DOOM_TASK || w->doom == DOOM_SLOW_EXIT;
+    struct task *culprit = find_culprit(s);
+    bool by_force = (w->doom == DOOM_TASK || w->doom == DOOM_SLOW_EXIT) && !culprit;
     bool in_order =
         (s->life == LIFE_DRAINING || w->state == WORKER_LEAVING) && list_empty(&s->lost);
-    if (!expected && !in_order) {
-        crashed(s, r);
+    if (s->life < LIFE_STOPPING && !by_force && !in_order) {
+        crashed(s, r, culprit);
         return;
     }
     tine__sched_vanish(s, r->worker);
-    lost_by_force(s);
+    settle_lost(s);
 }
 
 /* --- the site --- */
@@ -221,7 +227,7 @@ static void gone(struct sched *s, const struct report *r) {
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
         if (s->sent[ref])
             lose(s, s->sent[ref], 0);
-    lost_by_force(s);
+    settle_lost(s);
     tine__timer_clear(&s->timers, &s->retry);
     tine__timer_clear(&s->timers, &s->end);
     s->life = LIFE_ENDED;
@@ -247,7 +253,7 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
         s->workers[r->worker].pid = r->pid;
         break;
     case REPORT_NOT_STARTED:
-        not_started(s, r);
+        not_started(s, r, now);
         break;
     default:
         exited(s, r);
@@ -266,7 +272,8 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
         lost(s, r);
         break;
     case REPORT_ROOM:
-        s->full = s->hold = false;
+        s->full = false;
+        tine__sched_let_start(s);
         break;
     case REPORT_FAILED:
         failed(s, r);

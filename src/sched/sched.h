@@ -213,9 +213,9 @@ struct event {
 /* The next event; false: there is none. */
 bool tine__sched_event(struct sched *s, struct event *e);
 
-/* When the clock is to be told next; TIMER_NEVER. */
+/* When the clock is to be told next; TIMER_NEVER (as from the order to end on: all is over soon). */
 static inline uint64_t sched_due(const struct sched *s) {
-    return timers_next(&s->timers);
+    return s->life < LIFE_ENDING ? timers_next(&s->timers) : TIMER_NEVER;
 }
 
 /* Tasks wait for room at the site: it is to be asked to say when there is (pool/pool.c). */

@@ -77,6 +77,25 @@ void tine__sched_appear(struct sched *s, unsigned worker) {
     s->started++;
 }
 
+void tine__sched_hold_starts(struct sched *s, uint64_t until) {
+    s->hold = true;
+    tine__timer_set(&s->timers, &s->retry, until);
+}
+
+void tine__sched_let_start(struct sched *s) {
+    s->hold = false;
+    tine__timer_clear(&s->timers, &s->retry);
+}
+
+#define LONG_RETRY (100 * SCHED_MILLISECOND) /* it will not be otherwise soon */
+
+void tine__sched_no_process(struct sched *s, int error, uint64_t now) {
+    if (s->present > 0)
+        tine__sched_hold_starts(s, now + LONG_RETRY);
+    else
+        tine__sched_stop(s, &(struct blame){.why = WHY_NO_WORKER, .error = error}, true);
+}
+
 void tine__sched_retire(struct sched *s, unsigned worker, enum worker_state state) {
     struct worker *w = &s->workers[worker];
     if (w->state == WORKER_STARTING || w->state == WORKER_READY)
@@ -122,6 +141,7 @@ void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
     s->hard = hard;
     s->why = blame->why;
     s->reason = *blame;
+    tine__sched_let_start(s); /* none will be asked for */
     while (!policy_empty(&s->policy)) {
         struct task *t = LIST_ITEM(s->policy.queue.next, struct task, node);
         tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);
