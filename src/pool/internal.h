@@ -37,6 +37,7 @@ struct pool {
     pthread_mutex_t lock;
     struct backend *backend;
     struct store *store; /* on the backend's heap; needs no lock of ours */
+    uint64_t tidy_at; /* when the manager looks for memory that nobody wants any more; 0: never */
     struct backend_bells bells;
 
     enum pool_state state;

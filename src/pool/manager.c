@@ -64,6 +64,10 @@ static uint64_t attend(struct pool *p) {
     uint64_t next = tine__pool_check_limits(p, now);
     if (p->state == POOL_KILLED && p->kill_at)
         next = earliest(next, p->kill_at);
+    if (p->tidy_at && now >= p->tidy_at)
+        p->tidy_at = tine__store_tidy(p->store, now);
+    if (p->tidy_at)
+        next = earliest(next, p->tidy_at);
     if (p->retry)
         next = earliest(next, now + RETRY);
     return next;

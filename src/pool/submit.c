@@ -50,10 +50,17 @@ void tine__call_buf_abandon(struct call_buf *cb) {
 
 /* --- handing over --- */
 
+static void free_block(struct pool *p, uint64_t block) {
+    if (!tine__store_free(p->store, block) || p->tidy_at)
+        return;
+    p->tidy_at = tine__now() + HEAP_REST;
+    tine__wakeup_send(&p->wakeup);
+}
+
 /* Free what the item holds of its encoded call. */
 void tine__pool_free_payload(struct pool *p, struct item *item) {
     if (item->call.offset)
-        tine__store_free(p->store, item->call.offset);
+        free_block(p, item->call.offset);
     else
         free(item->call.data);
     item->call.data = NULL;
