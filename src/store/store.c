@@ -90,10 +90,12 @@ int tine__store_grow(struct store *s, uint64_t *block, size_t used, size_t size,
     return err;
 }
 
-void tine__store_free(struct store *s, uint64_t block) {
+bool tine__store_free(struct store *s, uint64_t block) {
     pthread_mutex_lock(&s->lock);
     tine__heap_free(s->heap, block);
+    bool untidy = tine__heap_untidy(s->heap);
     pthread_mutex_unlock(&s->lock);
+    return untidy;
 }
 
 uint64_t tine__store_tidy(struct store *s, uint64_t now) {

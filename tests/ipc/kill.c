@@ -104,7 +104,7 @@ static void work(unsigned number, struct link *own) {
             tine__link_idle(&l);
             ring_one(&bell, tine__queue_is_low(&q) ? BELL_PRESSURE : BELL_RESULT);
         }
-    } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0) == 0);
+    } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0, UINT64_MAX) == 0);
     _exit(0);
 }
 

@@ -246,12 +246,12 @@ static void each_sleep_is_ended_once(void) {
 static void shut_lets_what_is_there_be_taken(void) {
     open_both();
     put(1);
-    CHECK_EQ(tine__queue_wait(&w, 1, 0), 0);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, UINT64_MAX), 0);
     tine__queue_shut(&q);
-    CHECK_EQ(tine__queue_wait(&w, 1, 50000), 0);
+    CHECK_EQ(tine__queue_wait(&w, 1, 50000, UINT64_MAX), 0);
     take_expecting(1, 1);
-    CHECK_EQ(tine__queue_wait(&w, 1, 0), TINE_ESHUTDOWN);
-    CHECK_EQ(tine__queue_wait(&w, 1, 50000), TINE_ESHUTDOWN);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, UINT64_MAX), TINE_ESHUTDOWN);
+    CHECK_EQ(tine__queue_wait(&w, 1, 50000, UINT64_MAX), TINE_ESHUTDOWN);
     CHECK(!tine__queue_wake(&q)); /* nobody is left announced */
     close_both();
 }
