@@ -45,8 +45,7 @@ end
 -- Files that call each other. Honest recursion:
 local RECURSION = {
   { "codec/decode codec/decode_op", "an operation holds values, and a value may be an operation" },
-  { "codec/code codec/encode codec/encode_fn codec/simple",
-    "a function holds values, and a value may be a function; simple.c is the short way through the same" },
+  { "codec/encode codec/encode_fn", "a function holds values, and a value may be a function" },
   { "worker/preload worker/root worker/root_main worker/server worker/state worker/worker",
     "each of our processes becomes the next one (root.c forks, root_main.c is what comes of it ...), the last of them"
     .. " has a state, and how that is dressed is told to root.c" },
@@ -55,8 +54,9 @@ local RECURSION = {
 local KNOWN = {
   "bind/await bind/callbacks bind/extras bind/future bind/map bind/pool bind/state bind/submit bind/values bind/watch",
   "bind/embed bind/module bind/preload",
-  "pool/callbacks pool/executor pool/future",
-  "pool/cancel pool/death pool/limits pool/manager pool/outcome pool/pool pool/settle pool/submit",
+  "codec/loaded codec/simple",
+  "pool/deliver pool/drive pool/inbox pool/manager pool/outcome pool/pool",
+  "site/local site/local_orders site/local_reports",
 }
 
 -- Of a graph (name -> set of names) the groups of nodes that all reach each other, each as a line of names. (Tarjan)
@@ -105,9 +105,15 @@ local function uses(build)
       home[symbol] = file
     end
   end
+  local function is_there(file) -- or its source was removed since that build
+    local source = io.open(root .. "/src/" .. file .. ".c")
+    return source and source:close()
+  end
   for _, w in ipairs(wanted) do
     local to = home[w[2]]
-    if to and to ~= w[1] and folder_of(to) == folder_of(w[1]) then link(graph, w[1], to) end
+    if to and to ~= w[1] and folder_of(to) == folder_of(w[1]) and is_there(to) and is_there(w[1]) then
+      link(graph, w[1], to)
+    end
   end
   return graph
 end

@@ -89,14 +89,14 @@ static bool paste(const struct buf *stub, const char *dump, const struct dump_fu
     return true;
 }
 
-bool tine__push_maker(lua_State *L, const char *dump, size_t len, int nups) {
+bool tine__push_maker(lua_State *L, const char *dump, size_t len) {
     struct dump_function f;
     struct buf stub, made;
-    if (nups > MAX_STUB || !tine__dump_main(dump, len, &f) || f.nups != (size_t)nups)
+    if (!tine__dump_main(dump, len, &f) || f.nups > MAX_STUB)
         return false;
     tine__buf_init(&stub);
     tine__buf_init(&made);
-    bool ok = dump_stub(L, nups, &stub) && paste(&stub, dump, &f, &made);
+    bool ok = dump_stub(L, (int)f.nups, &stub) && paste(&stub, dump, &f, &made);
     if (ok && luaL_loadbufferx(L, made.data, made.len, "=(task)", "b") != LUA_OK) {
         lua_pop(L, 1);
         ok = false;

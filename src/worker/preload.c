@@ -11,12 +11,12 @@
 #include "base/sys.h"
 #include "codec/segment.h"
 #include "ipc/control.h"
+#include "store/store.h"
 #include "worker/family.h"
 #include "worker/output.h"
 #include "worker/process.h"
 #include "worker/run.h"
 #include "worker/state.h"
-#include "worker/store.h"
 
 /* --- the guard: a preload may run for ever, and the fork server listens to nobody meanwhile --- */
 
@@ -57,8 +57,8 @@ static void close_guard(pid_t pid) {
 
 /* --- the calls --- */
 
-static bool get_code(void *ctx, uint32_t id, struct codec_code *out) {
-    return tine__store_find_code(ctx, id, out);
+static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
+    return tine__store_find(ctx, id, out, NULL);
 }
 
 /* Run one after the other. 0, or TINE_ETASK with a result segment in `out`. */
@@ -116,7 +116,7 @@ static int run_preload(struct server *s, struct run *r) {
 }
 
 int tine__server_preload(struct server *s) {
-    const struct codec_options options = {.store = {NULL, get_code, NULL, s->heap},
+    const struct codec_options options = {.store = {.get = get_code, .ctx = s->heap},
                                           .send_globals = s->boot.send_globals};
     lua_settop(s->L, 0);
     lua_pushcfunction(s->L, place);

@@ -33,6 +33,7 @@ struct submitter {
     struct queue queue;
     struct shm directory;
     struct heap *heap;
+    struct store *store; /* on the heap */
     int control, bell, wakeup;
     struct link links[MAX_WORKERS];
     pid_t pids[MAX_WORKERS];
