@@ -59,6 +59,8 @@ static void free_block(struct pool *p, uint64_t block) {
 
 /* Free what the item holds of its encoded call. */
 void tine__pool_free_payload(struct pool *p, struct item *item) {
+    if (!item->call.data)
+        return;
     if (item->call.offset)
         free_block(p, item->call.offset);
     else
