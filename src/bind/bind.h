@@ -11,7 +11,7 @@
 ** that nobody refers to any more finishes its tasks; the pool userdata alone has a __gc that says so.
 ** While a task is in flight its future has an item of the core's, and is anchored in the state's table of
 ** anchors, under the number in its `struct anchor`. Both end when the Lua thread takes the item from the
-** pool's done list (tine__reap): scripts keep futures by the million, and what is in flight is little and
+** core's inbox (tine__reap): scripts keep futures by the million, and what is in flight is little and
 ** stays in the processor's cache.
 **
 ** The futures of a core have a metatable of their own, which holds the core: a user value in each of them
@@ -35,6 +35,7 @@
 #include "base/list.h"
 #include "base/sys.h"
 #include "codec/codec.h"
+#include "pool/inbox.h"
 #include "pool/item.h"
 #include "pool/pool.h"
 #include "pool/wait.h"
@@ -83,6 +84,7 @@ struct state {
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned filenos;      /* cores that have one (fileno.c) */
+    uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -105,7 +107,8 @@ static inline void push_kept(lua_State *L, enum kept which) {
 
 /* Wait for all pools that are left and let them go: at lua_close. */
 int tine__state_gc(lua_State *L);
-/* A function: wait for the pool of a core (light userdata) to have ended and been joined; nil: for all. */
+/* A function: wait for the pool of a core (light userdata) to have ended and been joined; nil: for all. With a
+** deadline (integer): whether it has. */
 int tine__wait_ended(lua_State *L);
 /* In a forked child: forget the pools of the parent. */
 void tine__state_check(lua_State *L, struct state *S);
@@ -116,6 +119,7 @@ void tine__state_check(lua_State *L, struct state *S);
 #define ROOM_SIZE 2048
 struct room {
     struct core *core; /* user value 1 */
+    const void *frame; /* of the C function that uses it */
     struct call_buf call;
     char bytes[ROOM_SIZE];
 };
@@ -126,6 +130,7 @@ enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_LAST = CORE_NAM
 struct core {
     struct list node;        /* in state.cores */
     struct pool *p;          /* NULL before it is opened, and after it has ended and was joined */
+    struct inbox inbox;      /* of this state's tasks in it */
     struct pool *held;       /* its memory, when that was in the midst of an encoding */
     unsigned encoding;       /* calls, one inside the other */
     unsigned generation;     /* of the process that opened it */
@@ -215,6 +220,9 @@ struct draft {
 ** the userdata is anchored. Raises what the pool refuses. */
 void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                 uint32_t function);
+/* The same without waiting: false, and nothing has happened, when it would have to. */
+bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                    uint32_t function);
 void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
                        size_t len);
 /* Append label and function segment (the function at `fn`); *function: bytes of the segment. 0, or a code
@@ -249,7 +257,7 @@ void tine__landed(lua_State *L, struct anchor *a, struct core *c);
 
 /* Take in what has ended in all pools of the state: no callbacks run. */
 void tine__reap(lua_State *L);
-/* The same, only what is in the pool's done list already. */
+/* The same, only what is in its inbox already. */
 void tine__reap_core(lua_State *L, struct core *c);
 
 /* Move what the outcome holds into a box (pushed): the outcome is then in the box alone. */
@@ -409,6 +417,8 @@ void tine__failure_push(lua_State *L, struct core *c, struct outcome *o,
 
 /* --- watch.c --- */
 struct watch;
+int tine__watch_next(lua_State *L); /* of what as_completed gives: __call */
+int tine__watch_add(lua_State *L);  /* and `add` */
 /* The future at `idx` has ended; the watch is at `watch`. */
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
@@ -426,6 +436,9 @@ int tine__future_tostring(lua_State *L);
 int tine__pool_open_lua(lua_State *L); /* core.open */
 int tine__future_manual(lua_State *L); /* tine.future */
 int tine__cpu_count(lua_State *L);
+int tine__clock(lua_State *L);      /* tine.clock */
+int tine__sleep(lua_State *L);      /* tine.sleep */
+int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__box_gc(lua_State *L);
 int tine__room_gc(lua_State *L);
 int tine__core_gc(lua_State *L);

@@ -115,7 +115,7 @@ static bool is_running(struct future *f) {
         return false;
     if (!f->core)
         return f->phase == PHASE_RUNNING;
-    return f->core->p && tine__task_state(f->core->p, f->anchor.item, 0) == TASK_RUNNING;
+    return f->core->p && tine__task_look(f->core->p, f->anchor.item, 0) == LOOK_RUNNING;
 }
 
 static const char *state_name(struct future *f) {

@@ -9,6 +9,7 @@
 extern char **environ;
 
 #define MOST_WORKERS 4095
+#define EXIT_TIMEOUT 5000000000u /* ns */
 
 static const char *const known[] = {"workers",
                                     "initializer",
@@ -22,6 +23,8 @@ static const char *const known[] = {"workers",
                                     "max_pending",
                                     "on_callback_error",
                                     "spin",
+                                    "start_timeout",
+                                    "exit_timeout",
                                     "name",
                                     NULL};
 
@@ -188,6 +191,8 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
     o->task_limit = tine__option_limit(L, arg, "task_timeout", 0);
+    o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
+    o->exit_timeout = tine__option_limit(L, arg, "exit_timeout", EXIT_TIMEOUT);
     o->spawn = tine__option_choice(L, arg, "start_method", methods) == 1;
     o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1;
     o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;
@@ -246,39 +251,23 @@ static struct core *push_pool(lua_State *L) {
     return c;
 }
 
-static int open_failed(lua_State *L) {
-    tine__error_failure(L, NULL, (int)lua_tointeger(L, 2), lua_touserdata(L, 1));
-    return 1;
-}
-
-static int raise_open_failed(lua_State *L, int code, int error, struct failure *why) {
-    if (!why) {
-        errno = error;
-        return tine__error(L, code, "cannot make a pool: %s",
-                           code == TINE_ESYSTEM ? strerror(error) : tine_error_text(code));
-    }
-    lua_pushcfunction(L, open_failed);
-    lua_pushlightuserdata(L, why);
-    lua_pushinteger(L, code);
-    lua_pcall(L, 2, 1, 0);
-    tine__failure_unref(why);
-    return lua_error(L);
-}
-
 static void open_pool(lua_State *L, struct core *c, const struct pool_options *o) {
     struct state *S = state_of(L);
-    struct failure *why = NULL;
-    int err = tine__pool_open(&c->p, o, &why);
+    int err = tine__pool_open(&c->p, o);
     if (err) {
         int error = errno;
         c->p = NULL;
         tine__core_unanchor(L, c);
-        raise_open_failed(L, err, error, why);
+        errno = error;
+        tine__error(L, err, "cannot make a pool: %s",
+                    err == TINE_ESYSTEM ? strerror(error) : tine_error_text(err));
     }
     c->workers = o->workers;
     c->generation = tine__root_generation();
+    tine__inbox_open(&c->inbox, c->p);
     list_push(&S->cores, &c->node);
     S->ncores++;
+    S->changes++;
 }
 
 /* --- the store of its functions, as the codec sees it --- */

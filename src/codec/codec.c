@@ -98,16 +98,13 @@ static bool push_nil_global(lua_State *L, const char *message) {
     return true;
 }
 
+#define TO_HAVE_IT \
+    "; make it a local of the program, pass it as an argument, or define it in the pool's initializer"
+
 static const char *explanation(lua_Integer why) {
     if (why == HELD_NONE)
-        return "the submitting program has it, but the pool was made with globals = \"none\"; make "
-               "it "
-               "a local of the program, pass it as an argument, or define it in the pool's "
-               "initializer";
-    return "the submitting program has it, but it stays there because the task assigns it too; "
-           "make "
-           "it a local of the program, pass it as an argument, or define it in the pool's "
-           "initializer";
+        return "the submitting program has it, but the pool was made with globals = \"none\"" TO_HAVE_IT;
+    return "the submitting program has it, but it stays there because the task assigns it too" TO_HAVE_IT;
 }
 
 void tine__codec_explain(lua_State *L, struct codec *c, const char *message) {

@@ -453,16 +453,20 @@ int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct 
 
 /* ---- reading ---- */
 
+/* The bytes may lie in memory that a worker can still write: each number is read once, and judged by what was
+** read. */
 void tine__segment_read(lua_State *L, const char *p, size_t len, struct segment *out) {
-    if (len == 0 || segment_length(p, len) != len)
+    uint32_t body = len >= SEGMENT_HEAD ? get_le32(p) : 0;
+    uint32_t n = len >= SEGMENT_HEAD ? get_le32(p + 4) : 0;
+    uint32_t nmarks = n & ~SEGMENT_GLOBALS;
+    if (len < SEGMENT_HEAD || SEGMENT_HEAD + (uint64_t)body + 4 * (uint64_t)nmarks != len)
         luaL_error(L, "malformed message: not a whole segment");
-    uint32_t n = get_le32(p + 4);
-    out->body = p + SEGMENT_HEAD;
-    out->len = get_le32(p);
-    out->marks = (const unsigned char *)out->body + out->len;
-    out->nmarks = n & ~SEGMENT_GLOBALS;
-    out->globals = n & SEGMENT_GLOBALS;
-    for (uint32_t i = 1; i < out->nmarks; i++)
+    *out = (struct segment){.body = p + SEGMENT_HEAD,
+                            .len = body,
+                            .marks = (const unsigned char *)p + SEGMENT_HEAD + body,
+                            .nmarks = nmarks,
+                            .globals = n & SEGMENT_GLOBALS};
+    for (size_t i = 1; i < nmarks; i++)
         if (get_le32(out->marks + 4 * i) <= get_le32(out->marks + 4 * i - 4))
             luaL_error(L, "malformed message: marks out of order");
 }

@@ -43,28 +43,31 @@ static void ring_hard(void *arg) {
 
 /* Copy the slot that lies in the queue. */
 static void copy_slot(struct queue_slot *to, const struct queue_slot *from) {
-    memcpy(to, from, offsetof(struct queue_slot, bytes));
-    if (to->offset)
+    to->call = from->call;
+    if (to->call.offset)
         return;
-    if (to->length > QUEUE_INLINE)
-        to->length = QUEUE_INLINE;
-    memcpy(to->bytes, from->bytes, to->length);
+    if (to->call.length > CALL_INLINE)
+        to->call.length = CALL_INLINE;
+    memcpy(to->bytes, from->bytes, to->call.length);
 }
 
 /* Where the payload is; NULL: it cannot be mapped. */
 static const char *payload(struct shm_channel *c) {
-    const struct queue_slot *s = &c->slot;
+    const struct call_head *h = &c->slot.call;
     int err;
-    if ((uint64_t)s->label + s->function > s->length)
+    if ((uint64_t)h->label + h->function > h->length)
         return NULL;
-    return s->offset ? tine__heap_at(c->calls, s->offset, s->length, &err) : s->bytes;
+    return h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : c->slot.bytes;
 }
 
 static void describe(struct shm_channel *c, struct call *out) {
-    const struct queue_slot *s = &c->slot;
+    const struct call_head *s = &c->slot.call;
     const char *p = payload(c);
-    *out = (struct call){
-        .id = s->id, .count = s->count, .ref = s->ref, .timed = s->flags & SLOT_TIMED};
+    *out = (struct call){.id = s->id,
+                         .count = s->count,
+                         .ref = s->ref,
+                         .timed = s->flags & CALL_TIMED,
+                         .index = s->index};
     if (s->callee)
         tine__store_find(c->calls, s->callee, NULL, &out->origin);
     if (!p)
@@ -95,7 +98,8 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     int err = tine__link_begin(&c->link, call->id + k, k == 0, call->timed);
     if (k == 0) {
         /* the link says that it is ours: only now may the slot forget it */
-        tine__queue_free(&c->queue, c->worker, c->seq);
+        if (!tine__queue_free(&c->queue, c->worker, c->seq))
+            return TINE_EAGAIN;
         if (tine__queue_is_low(&c->queue))
             ring(c, BELL_PRESSURE);
     }

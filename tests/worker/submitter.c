@@ -130,7 +130,7 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
 
 /* --- the control socket --- */
 
-bool submitter_hear(struct submitter *s, struct message *m, char *bytes) {
+bool submitter_hear_bytes(struct submitter *s, struct message *m, char *bytes, size_t *len) {
     static char packet[MESSAGE_MAX];
     struct pollfd p = {s->control, POLLIN, 0};
     ssize_t n;
@@ -141,22 +141,27 @@ bool submitter_hear(struct submitter *s, struct message *m, char *bytes) {
         return false;
     CHECK((size_t)n >= sizeof *m);
     memcpy(m, packet, sizeof *m);
-    CHECK(m->length == (size_t)n - sizeof *m);
+    *len = (size_t)n - sizeof *m;
     if (m->kind == MESSAGE_STARTED)
         s->living++;
     if (m->kind == MESSAGE_EXITED)
         s->living--;
-    if (bytes)
-        memcpy(bytes, packet + sizeof *m, m->length);
+    memcpy(bytes, packet + sizeof *m, *len);
     return true;
+}
+
+bool submitter_hear(struct submitter *s, struct message *m) {
+    static char bytes[MESSAGE_MAX];
+    size_t len;
+    return submitter_hear_bytes(s, m, bytes, &len);
 }
 
 struct message submitter_expect(struct submitter *s, enum message_kind kind) {
     struct message m = {0};
-    bool heard = submitter_hear(s, &m, NULL);
+    bool heard = submitter_hear(s, &m);
     if (!heard || m.kind != kind) {
         fprintf(stderr, "message %u (status %d, error %d) where %u was expected\n",
-                heard ? m.kind : 0, m.status, m.error, kind);
+                heard ? m.kind : 0u, m.status, m.error, (unsigned)kind);
         exit(1);
     }
     return m;
@@ -186,19 +191,19 @@ void submitter_kill(struct submitter *s, unsigned id, int signal) {
 uint64_t submitter_put(struct submitter *s, const char *function, uint32_t count,
                        const char *const *arguments) {
     struct buf call;
-    struct queue_slot slot = {.id = s->next, .count = count, .ref = (uint32_t)s->next};
+    struct queue_slot slot = {.call = {.id = s->next, .count = count, .ref = (uint32_t)s->next}};
     uint64_t seq;
-    slot.function = (uint32_t)encode(s, function, count, arguments, &call);
-    slot.length = call.len;
+    slot.call.function = (uint32_t)encode(s, function, count, arguments, &call);
+    slot.call.length = call.len;
     char *to = slot.bytes;
-    if (call.len > QUEUE_INLINE)
-        CHECK((to = tine__heap_alloc(s->heap, call.len, &slot.offset)));
+    if (call.len > CALL_INLINE)
+        CHECK((to = tine__heap_alloc(s->heap, call.len, &slot.call.offset)));
     memcpy(to, call.data, call.len);
     CHECK(tine__queue_put(&s->queue, &slot, &seq) == 0);
     tine__queue_wake(&s->queue);
     tine__buf_free(&call);
     s->next += count;
-    return slot.id;
+    return slot.call.id;
 }
 
 uint64_t submitter_put1(struct submitter *s, const char *function, const char *argument) {
@@ -248,7 +253,7 @@ struct record submitter_record(struct submitter *s, unsigned id) {
 const char *submitter_value(struct submitter *s, unsigned id, enum record_kind kind) {
     struct record r = submitter_record(s, id);
     if (r.kind != kind) {
-        fprintf(stderr, "record %u where %u was expected: %s\n", r.kind, kind,
+        fprintf(stderr, "record %u where %u was expected: %s\n", (unsigned)r.kind, (unsigned)kind,
                 luaL_tolstring(s->L, 1, NULL));
         exit(1);
     }
@@ -273,10 +278,10 @@ void submitter_drop(struct submitter *s) {
 void submitter_close(struct submitter *s) {
     struct message m;
     tine__queue_shut(&s->queue);
-    while (s->living > 0 && submitter_hear(s, &m, NULL))
+    while (s->living > 0 && submitter_hear(s, &m))
         ;
     shutdown(s->control, SHUT_WR);
-    while (submitter_hear(s, &m, NULL))
+    while (submitter_hear(s, &m))
         ;
     await_gone(s->server);
     submitter_drop(s);
