@@ -5,6 +5,7 @@
 -- worker dies.
 local columns_of = require "tine.cli_columns"
 local host = require "tine.cli_host"
+local tagged = require "tine.cli_tag"
 local template = require "tine.cli_template"
 local log_entry = require "tine.cli_work".log_entry
 
@@ -48,7 +49,7 @@ end
 
 -- Whole lines of all workers, one after the other.
 local function write_lines(state, to, text)
-  if state.tag then text = (text:gsub("[^\n]*\n?", function(l) return l ~= "" and state.tag .. "\t" .. l or "" end)) end
+  if state.tag then text = tagged(text, state.tag) end
   repeat until host.lock(state.lock, true)
   write_all(to, text)
   host.lock(state.lock, false)

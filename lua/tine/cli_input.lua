@@ -17,7 +17,7 @@ local STDIN <const> = 0
 local Files = {}
 Files.__index = Files
 
--- how: { separator=, csv=, header= (the first line of each file is one) }
+-- how: { separator=, csv=, header= (the first line of each file is one), pipe= (blocks have numbers, not records) }
 function M.files(names, how)
   if #names == 0 then names = { "-" } end
   return setmetatable({ names = names, how = how, at = 0, records = 0, lines = 0, bytes = 0, blocks = 0 }, Files)
@@ -74,8 +74,9 @@ function Files:take(records, bytes, full)
 end
 
 function Files:new_block(text, records, lines)
-  local block = { text = text, records = records, lines = lines, number = self.records + 1, name = self.name,
-                  line = self.line }
+  if self.how.pipe and self.header then text = self.header .. self.how.separator .. text end
+  local number = (self.how.pipe and self.blocks or self.records) + 1
+  local block = { text = text, records = records, lines = lines, number = number, name = self.name, line = self.line }
   self.line = self.line + lines
   self.records = self.records + records
   self.lines = self.lines + lines

@@ -210,7 +210,7 @@ local function new_job(o, input)
 end
 
 local function run(o)
-  local how = { separator = o.separator or "\n", csv = o.csv, header = o.header }
+  local how = { separator = o.separator or "\n", csv = o.csv, header = o.header, pipe = o.pipe }
   local input = o.arguments and inputs.arguments(o.arguments, o.header) or inputs.files(o, how)
   local job = new_job(o, input)
   o.workers = o.workers or require "tine".cpu_count()

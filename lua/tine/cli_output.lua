@@ -1,11 +1,12 @@
 -- The output of tine map: what finished jobs have given, in the order of the input, on stdout and stderr.
 --
 -- A job (cli_run.lua) has `index`, its place, and when it is finished
---   text=        what is printed; for a command files= { out=, err= }, descriptors or texts
+--   printed=     a text; for a command files= { out=, err= }, descriptors or texts
 --   messages=    a list of { line (in its block), message }: what has failed
 --   values=      for `reduce`
 --   entry=       for the joblog
 local host = require "tine.cli_host"
+local tagged = require "tine.cli_tag"
 local give_up = require "tine.cli_trouble".give_up
 
 local M = {}
@@ -73,31 +74,23 @@ local function copy(from, to)
   end
 end
 
--- Each line of the file behind the tag.
 local function copy_tagged(from, to, tag)
-  local at, start = 0, true
-  local escaped = (tag .. "\t"):gsub("%%", "%%%%")
+  local at, continued = 0, false
   while true do
     local text = assert(host.contents(from, BUFFER, at))
     if text == "" then return end
     at = at + #text
-    local lines = text:gsub("\n(.)", "\n" .. escaped .. "%1")
-    write_all(to, (start and tag .. "\t" or "") .. lines)
-    start = text:byte(-1) == 10
+    write_all(to, tagged(text, tag, continued))
+    continued = text:byte(-1) ~= 10
   end
 end
 
 -- --- a job's turn -------------------------------------------------------------------------------------
 
-local function tagged(text, tag)
-  if not tag or text == "" then return text end
-  return tag .. "\t" .. text:gsub("\n(.)", "\n" .. (tag .. "\t"):gsub("%%", "%%%%") .. "%1")
-end
-
 -- What a command has written: a text, or a descriptor of more.
 function Output:stream(what, to, tag)
   if type(what) == "string" then
-    local text = tagged(what, tag)
+    local text = tag and tagged(what, tag) or what
     if to == STDOUT then return self:write(text) end
     if text ~= "" then
       self:flush()
@@ -114,8 +107,8 @@ function Output:emit(job)
   if job.files then
     self:stream(job.files.out, STDOUT, job.tag)
     self:stream(job.files.err, STDERR, job.tag)
-  elseif job.text then
-    self:write(job.text)
+  elseif job.printed then
+    self:write(job.printed)
   end
   for _, values in ipairs(job.values or {}) do self.how.reduce(table.unpack(values, 1, values.n)) end
   for _, message in ipairs(job.messages or {}) do self:tell(message) end
@@ -125,7 +118,7 @@ end
 -- --- waiting for one's turn ----------------------------------------------------------------------------
 
 local function weight(job)
-  local files, bytes = 0, #(job.text or "")
+  local files, bytes = 0, #(job.printed or "")
   for _, what in pairs(job.files or {}) do
     if type(what) == "string" then bytes = bytes + #what else files = files + 1 end
   end

@@ -167,7 +167,7 @@ end
 
 -- What FUNCTION has given for a part of a block, from record `from` on.
 local function add_part(job, from, text, failed, values, entry)
-  job.text_out[#job.text_out + 1] = text
+  job.texts[#job.texts + 1] = text
   for i = 1, failed and #failed or 0, 3 do
     job.messages[#job.messages + 1] = ("%s: %s"):format(where(job, from + failed[i + 1]), failed[i + 2])
   end
@@ -176,13 +176,13 @@ local function add_part(job, from, text, failed, values, entry)
 end
 
 local function begin_parts(job)
-  job.text_out, job.messages, job.values, job.entries = {}, {}, {}, {}
+  job.texts, job.messages, job.values, job.entries = {}, {}, {}, {}
 end
 
 function Run:write_results(job)
   local out, err = self.settings.results(self:work_of(job))
   local messages = table.concat(job.messages, "\n")
-  for path, text in pairs { [out] = job.text, [err] = messages ~= "" and messages .. "\n" or "" } do
+  for path, text in pairs { [out] = job.printed, [err] = messages ~= "" and messages .. "\n" or "" } do
     local fd = assert(host.open(path, "w"))
     assert(host.write(fd, text))
     host.close(fd)
@@ -190,11 +190,11 @@ function Run:write_results(job)
 end
 
 function Run:finish_block(job)
-  job.text, job.entry = table.concat(job.text_out), table.concat(job.entries)
+  job.printed, job.entry = table.concat(job.texts), table.concat(job.entries)
   if job.entry == "" then job.entry = nil end
   self.each = job.seconds and job.seconds / job.records or self.each
   if self.settings.results then self:write_results(job) end
-  if self.settings.quiet then job.text = "" end
+  if self.settings.quiet then job.printed = "" end
   self:finish(job)
 end
 
@@ -225,6 +225,12 @@ function Run:rescued(job, ...)
   self:finish_block(job)
 end
 
+-- What a task's error is called; those of Tine begin with a label that says nothing here.
+function Run:cause(err, kind)
+  if kind == "timeout" then return ("took longer than %g s"):format(self.settings.timeout) end
+  return tostring(err)
+end
+
 local FATAL <const> = { broken = true, shutdown = true, system = true }
 
 -- Its worker died, or was killed.
@@ -242,16 +248,16 @@ function Run:lost(job, err)
     return
   end
   local number = job.number + (job.rescue and job.rescue.at - 1 or 0)
-  local failed, entry = { 1, 1, tostring(err) }, nil
+  local cause, entry = self:cause(err, kind), nil
   if self.job.log then
     local code, signal = err.exit_code or -1, err.signal or kind == "timeout" and 15 or 0
     entry = work.log_entry(number, job.time, host.clock() - job.clock, 0, 0, code, signal, self:description(job))
   end
   if not self.job.template then
     if not job.rescue then begin_parts(job) end
-    return self:took_lost(job, failed, entry)
+    return self:took_lost(job, { 1, 1, cause }, entry)
   end
-  job.messages, job.entry = { ("%s: %s: %s"):format(where(job, 1), err, self:description(job)) }, entry
+  job.messages, job.entry = { ("%s: %s: %s"):format(where(job, 1), cause, self:description(job)) }, entry
   self:take_files(job)
   self:finish(job)
 end
@@ -268,6 +274,7 @@ function Run:finish(job)
   local failed = job.messages and #job.messages or 0
   self.counts.done, self.counts.fail = self.counts.done + job.records, self.counts.fail + failed
   if self.job.tag and job.files then job.tag = self:work_of(job).record end
+  job.text = nil -- what waits for its turn is not to hold its input
   self.output:put(job)
   self.progress(job)
   local due = not self.halted and self.settings.halt and halt_rule.due(self.settings.halt, self.counts)
@@ -341,7 +348,7 @@ local function reducer(self)
 end
 
 local function limit_of(settings, workers)
-  if settings.delay then return workers end
+  if settings.delay or settings.halt then return workers end -- none begins without being asked
   return settings.pipe and workers + 2 or settings.command and 2 * workers or 4 * workers
 end
 
@@ -380,7 +387,9 @@ function M.run(job, input, settings)
     error(err, 0)
   end
   if finish then finish() end
-  return input.failed and trouble.TROUBLE or self.counts.fail > 0 and trouble.FAILED or 0
+  if input.failed then return trouble.TROUBLE end
+  local succeeded = self.halted and settings.halt.why == "success"
+  return self.counts.fail > 0 and not succeeded and trouble.FAILED or 0
 end
 
 return M

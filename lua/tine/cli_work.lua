@@ -8,6 +8,7 @@
 --   seed=, tag=, log=, quiet=             options of those names
 local columns_of = require "tine.cli_columns"
 local host = require "tine.cli_host"
+local tagged = require "tine.cli_tag"
 
 local M = {}
 
@@ -149,10 +150,6 @@ function M.records(work, text)
   end
 end
 
-local function tagged(tag, result)
-  return tag .. "\t" .. result:gsub("\n(.)", "\n" .. tag:gsub("%%", "%%%%") .. "\t%1")
-end
-
 local function add(work, out, record, ...)
   if work.reduce then
     if joined(...) then out.values[#out.values + 1] = table.pack(...) end
@@ -160,7 +157,7 @@ local function add(work, out, record, ...)
   end
   local result = joined(...)
   if not result then return end
-  if work.tag then result = tagged(record, result) end
+  if work.tag then result = tagged(result, record) end
   if not work.separator and work.pipe and result:sub(-1) == "\n" then result = result:sub(1, -2) end
   out[#out + 1] = result
   out.bytes = #result + 1
