@@ -17,13 +17,8 @@ static void ring_if_wanted(struct bell *b, enum bell_level level) {
     errno = saved;
 }
 
-void tine__bell_ring(struct bell *b, enum bell_level level) {
-    /* the work is published before the wish is read: pairs with the one in bell_arm */
-    store_then_look();
-    ring_if_wanted(b, level);
-}
-
 void tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level) {
+    /* the work is published before the wish is read: pairs with the one in bell_arm */
     store_then_look();
     ring_if_wanted(a, level);
     ring_if_wanted(b, level);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Close all descriptors from 3 on but these (-1 entries are skipped). Sorts `keep`. */
 void tine__process_keep(int *keep, size_t n);
@@ -22,6 +23,10 @@ void tine__process_signals_server(void);
 ** that is not ours has run since tine__process_signals_server, and may have changed any of them. */
 void tine__process_signals_worker(bool foreign);
 void tine__process_unblock_signals(void);
+
+/* fork with all signals blocked, in the child for it to unblock: what is sent to it before it has its own
+** dispositions waits, and is not ignored as we ignore it. */
+pid_t tine__process_fork(void);
 
 /* Block SIGCHLD and have it come by a descriptor; -1: errno. */
 int tine__process_open_sigchld(void);

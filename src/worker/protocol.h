@@ -10,7 +10,7 @@
 **                             SHUT     no worker will be asked for any more: end with the last one
 **   fork server -> submitter  UP       the fork server runs (pid), preload is done
 **                             NOFORK   root could not fork the fork server (errno)
-**                             NOPRELOAD a result segment [error, traceback] follows the head
+**                             NOPRELOAD a result segment [error, traceback] fills the rest of the packet
 **                             STARTED  worker id, pid
 **                             NOSTART  worker id, errno: no process to be had
 **                             EXITED   worker id, pid, wait status
@@ -58,9 +58,8 @@ struct message {
     uint32_t kind;
     uint32_t worker; /* id */
     int32_t pid;
-    int32_t status;  /* EXITED: as waitpid gives it; KILL: the signal */
-    int32_t error;   /* errno */
-    uint32_t length; /* bytes that follow */
+    int32_t status; /* EXITED: as waitpid gives it; KILL: the signal */
+    int32_t error;  /* errno */
 };
 
 #define MESSAGE_MAX (60u << 10) /* a message with its bytes; longer error texts are cut */

@@ -87,27 +87,13 @@ static struct child *find_pid(pid_t pid) {
     return NULL;
 }
 
-/* fork with all signals blocked: what is sent to a worker before it has its own dispositions waits, and
-** is not ignored as we ignore it. */
-static pid_t fork_blocked(void) {
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = sys.fork();
-    int saved = errno;
-    if (pid != 0)
-        sigprocmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    return pid;
-}
-
 static void start_worker(struct server *s, uint32_t id, int link) {
     pid_t parent = getpid();
     if (!has_room()) {
         tell_not_started(s, id, ENOMEM);
         return;
     }
-    pid_t pid = fork_blocked();
+    pid_t pid = tine__process_fork();
     if (pid == 0)
         tine__worker_main(s, id, link, parent);
     if (pid == -1) {

@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 
 #define WORKERS 3
@@ -21,7 +22,7 @@ static struct link links[STATIONS];
 static struct bell bells[STATIONS]; /* bell i wakes who reads link i */
 
 static void ring(void *arg) {
-    tine__bell_ring(arg, BELL_PRESSURE);
+    ring_one(arg, BELL_PRESSURE);
 }
 
 static void send_message(struct link *to, struct bell *bell, uint64_t id, const char *bytes,
@@ -35,7 +36,7 @@ static void send_message(struct link *to, struct bell *bell, uint64_t id, const 
         r.length = sizeof b, r.large = 1;
     }
     tine__link_write(to, &r, r.large ? (const void *)&b : bytes, ring, bell);
-    tine__bell_ring(bell, BELL_RESULT);
+    ring_one(bell, BELL_RESULT);
 }
 
 /* The next message, however long it takes. */
@@ -113,13 +114,14 @@ int main(void) {
     CHECK(words != MAP_FAILED);
     for (int i = 0; i < STATIONS; i++) {
         CHECK_EQ(tine__link_create(&links[i]), 0);
-        bells[i] = (struct bell){&words[i * 16], eventfd(0, EFD_NONBLOCK)};
+        bells[i] = (struct bell){&words[(size_t)i * 16], eventfd(0, EFD_NONBLOCK)};
     }
     for (int i = 0; i < WORKERS; i++)
         if ((pids[i] = fork()) == 0)
             work(i);
     CHECK_EQ(tine__link_attach(&first, dup(links[0].shm.fd)), 0);
     char *bytes = calloc(1, 33 << 20);
+    CHECK(bytes);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         round_trips(&first, bytes, sizes[i],
                     sizes[i] > 1 << 20 ? 20 : (unsigned)(20000 / (1 + sizes[i] / 64)) + 40);
