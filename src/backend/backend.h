@@ -48,8 +48,9 @@ struct backend_sink {
     void (*not_started)(void *arg, unsigned worker, int error);
     /* A worker has ended; its results have been reported before. */
     void (*exited)(void *arg, unsigned worker, int pid, int status);
-    /* No worker can ever be started: `error` an errno (0 none), or a result segment of the preload's error */
-    void (*failed)(void *arg, int error, const char *segment, size_t length);
+    /* No worker can be started any more: `error` an errno and the bytes text that says what happened; or 0 and a
+    ** result segment of the preload's error. */
+    void (*failed)(void *arg, int error, const char *bytes, size_t length);
     void (*gone)(void *arg); /* the fork server has ended */
     void *arg;
 };

@@ -4,11 +4,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
-#include "base/umask.h"
+#include "base/why.h"
 #include "ipc/control.h"
 #include "worker/protocol.h"
 #include "worker/root.h"
@@ -27,8 +27,10 @@ struct local {
     struct queue queue;
     struct shm directory; /* page 0 of the call heap */
     struct heap *heap;
-    int control; /* -1: the fork server is gone */
-    int bell;    /* eventfd of the waiter's bell */
+    int control;   /* -1: the fork server is gone */
+    uint32_t step; /* the last thing heard of how far it has come: a message_kind, 0: nothing */
+    bool over;     /* it was told to end */
+    int bell;      /* event of the waiter's bell */
     struct root_watch *watch;
     char *packet;         /* MESSAGE_MAX bytes: what is just being received */
     unsigned top;         /* no worker above this id was ever started */
@@ -233,14 +235,43 @@ static int local_descriptor(struct backend *b) {
     return self(b)->control;
 }
 
+static void not_forked(const struct message *m, const char *bytes, size_t length,
+                       const struct backend_sink *sink) {
+    char text[512];
+    int n = snprintf(text, sizeof text, "cannot start its fork server: %.*s", (int)length, bytes);
+    sink->failed(sink->arg, m->error, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+}
+
+/* In which step, and how. */
+static void died(const struct local *l, const struct message *m, const struct backend_sink *sink) {
+    const char *step = l->step == MESSAGE_UP           ? ""
+                       : l->step == MESSAGE_PRELOADING ? " in its preload"
+                                                       : " while it was being set up";
+    char text[256];
+    int n = snprintf(text, sizeof text, "its fork server (pid %d) died%s: ", m->pid, step);
+    size_t left = sizeof text - (size_t)n;
+    if (WIFSIGNALED(m->status))
+        n += snprintf(text + n, left, "killed by signal %d (%s)", WTERMSIG(m->status),
+                      strsignal(WTERMSIG(m->status)));
+    else
+        n += snprintf(text + n, left, "exit code %d", WEXITSTATUS(m->status));
+    sink->failed(sink->arg, ECHILD, text, (size_t)n);
+}
+
 static void hear(struct local *l, const struct message *m, const char *bytes, size_t length,
                  const struct backend_sink *sink) {
     bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
     switch (m->kind) {
-    case MESSAGE_UP: /* that it serves is taken for granted */
+    case MESSAGE_UP:
+    case MESSAGE_PRELOADING:
+        l->step = m->kind;
         break;
     case MESSAGE_NOFORK:
-        sink->failed(sink->arg, m->error, NULL, 0);
+        not_forked(m, bytes, length, sink);
+        break;
+    case MESSAGE_GONE:
+        if (!l->over)
+            died(l, m, sink);
         break;
     case MESSAGE_NOPRELOAD:
         sink->failed(sink->arg, 0, bytes, length);
@@ -271,14 +302,18 @@ static void local_control(struct backend *b, const struct backend_sink *sink) {
         ssize_t n = tine__control_receive(l->control, l->packet, MESSAGE_MAX, NULL, &nfds);
         if (n == TINE_EAGAIN)
             return;
-        if (n <= 0) {
+        if (n >= (ssize_t)sizeof m)
+            memcpy(&m, l->packet, sizeof m);
+        /* what was heard last, or of the root, that it has died: its own end of file may come much later */
+        if (n <= 0 || (n >= (ssize_t)sizeof m && m.kind == MESSAGE_GONE)) {
+            if (n > 0)
+                hear(l, &m, l->packet + sizeof m, (size_t)n - sizeof m, sink);
             tine__close(&l->control);
             sink->gone(sink->arg);
             return;
         }
         if ((size_t)n < sizeof m)
             continue;
-        memcpy(&m, l->packet, sizeof m);
         hear(l, &m, l->packet + sizeof m, (size_t)n - sizeof m, sink);
     }
 }
@@ -292,7 +327,10 @@ static void local_shut(struct backend *b) {
 
 static void local_end(struct backend *b) {
     struct local *l = self(b);
-    if (l->control != -1)
+    const struct message m = {.kind = MESSAGE_END};
+    l->over = true;
+    tine__control_send(l->control, &m, sizeof m, NULL, 0);
+    if (tine__fd_ours(l->control))
         shutdown(l->control, SHUT_WR); /* it reads the end of file, we still hear it out */
 }
 
@@ -365,27 +403,36 @@ static int open_memory(struct local *l) {
 
 /* A copy of the submitter's own descriptor `fd`, or of /dev/null when it is closed. */
 static int standard(int fd) {
-    int copy = sys.fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    return copy != -1 ? copy : sys.open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int copy = tine__fd_copy(fd);
+    return copy != -1 ? copy : tine__fd_null();
+}
+
+static int open_directory(void) {
+    char path[512];
+    int fd = tine__fd_open(".", O_PATH | O_DIRECTORY);
+    if (fd == -1 && errno == EACCES)
+        tine__why(EACCES, "the working directory \"%s\" may not be searched by uid %d",
+                  getcwd(path, sizeof path) ? path : "?", (int)geteuid());
+    else if (fd == -1)
+        tine__why(errno, "the working directory cannot be opened: %s", strerror(errno));
+    return fd;
 }
 
 /* Tell the fork server of its pool. All of the descriptors but the shared ones are closed afterwards. */
-static int set_up_server(struct local *l, const struct boot *given, int wakeup) {
-    struct boot boot = *given;
+static int set_up_server(struct local *l, const struct boot *boot, int wakeup) {
     struct shm boot_shm = SHM_CLOSED;
     int cwd = -1, out = -1, error = -1;
-    boot.umask = tine__umask();
-    int err = tine__boot_write(&boot_shm, &boot);
-    if (!err && ((cwd = sys.open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1 ||
-                 (out = standard(1)) == -1 || (error = standard(2)) == -1))
+    int err = tine__boot_write(&boot_shm, boot);
+    if (!err && ((cwd = open_directory()) == -1 || (out = standard(1)) == -1 ||
+                 (error = standard(2)) == -1))
         err = TINE_ESYSTEM;
     if (!err) {
         const int fds[SETUP_FDS] = {
             [SETUP_CALLS] = l->queue.calls.fd,
             [SETUP_CLAIMS] = l->queue.claims.fd,
             [SETUP_HEAP] = l->directory.fd,
-            [SETUP_BELL] = l->bell,
-            [SETUP_WAKEUP] = wakeup,
+            [SETUP_BELL] = tine__fd_ringer(l->bell),
+            [SETUP_WAKEUP] = tine__fd_ringer(wakeup),
             [SETUP_BOOT] = boot_shm.fd,
             [SETUP_CWD] = cwd,
             [SETUP_STDOUT] = out,
@@ -409,7 +456,7 @@ static int open_parts(struct local *l, bool spawn, const struct boot *boot, int 
     int err = tine__root_open(&l->control, spawn);
     if (!err)
         err = open_memory(l);
-    if (!err && (l->bell = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
+    if (!err && (l->bell = tine__fd_event()) == -1)
         err = TINE_ESYSTEM;
     return err ? err : set_up_server(l, boot, wakeup);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <lualib.h>
+#include "base/why.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -264,7 +265,7 @@ static int raise_open_failed(lua_State *L, int code, int error, struct failure *
     if (!why) {
         errno = error;
         return tine__error(L, code, "cannot make a pool: %s",
-                           code == TINE_ESYSTEM ? strerror(error) : tine_error_text(code));
+                           code == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(code));
     }
     lua_pushcfunction(L, open_failed);
     lua_pushlightuserdata(L, why);

@@ -212,8 +212,7 @@ static void on_failed(void *arg, int error, const char *segment, size_t length) 
     struct failure *f = tine__failure_new(TINE_EBROKEN);
     if (f && error) {
         f->error = error;
-        tine__failure_say(f, "the pool is broken: cannot start its fork server: %s",
-                          strerror(error));
+        tine__failure_say(f, "the pool is broken: %.*s", (int)length, segment);
     } else if (f) {
         f->cause = sys.malloc(length);
         if (f->cause) {

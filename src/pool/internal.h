@@ -83,7 +83,7 @@ struct pool {
     struct list waiters; /* struct wait_entry: threads that sleep */
     unsigned waiting;    /* threads inside tine__wait: they take results in themselves */
     struct origin_node *origins[ORIGIN_BUCKETS];
-    int notify; /* eventfd of tine__pool_fileno, -1 */
+    int notify; /* event of tine__pool_fileno, -1 */
     struct wakeup wakeup;
     pthread_t manager;
     atomic_bool joined;

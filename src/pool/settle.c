@@ -1,7 +1,6 @@
 /* Settling: from result records to outcomes, and from outcomes to whoever waits for them. */
 #include <assert.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
@@ -252,22 +251,16 @@ void tine__pool_hear(struct pool *p, const struct backend_sink *sink) {
 
 /* --- whom it concerns --- */
 
-static void poke(int fd) {
-    const uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof one);
-    (void)n; /* EAGAIN: it is awake anyway */
-}
-
 void tine__pool_notify(struct pool *p) {
     if (p->notify != -1 && !list_empty(&p->done))
-        poke(p->notify);
+        tine__fd_ring(p->notify);
     for (struct list *n = p->waiters.next; n != &p->waiters; n = n->next) {
         struct wait_entry *entry = LIST_ITEM(n, struct wait_entry, node);
         if (n == p->waiters.next)
-            poke(p->bells.waiter
-                     .fd); /* armed or not: who disarmed it may have died before it rang */
+            tine__fd_ring(
+                p->bells.waiter.fd); /* armed or not: who disarmed it may have died since */
         else
-            poke(entry->fd);
+            tine__fd_ring(entry->fd);
     }
 }
 
@@ -346,9 +339,9 @@ int tine__pool_fileno(struct pool *p) {
         return TINE_ESHUTDOWN;
     }
     if (p->notify == -1) {
-        p->notify = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        p->notify = tine__fd_event();
         if (p->notify != -1 && !list_empty(&p->done))
-            poke(p->notify);
+            tine__fd_ring(p->notify);
         tine__wakeup_send(&p->wakeup); /* from now on the manager takes in every result */
     }
     int fd = p->notify;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "base/yield.h"
@@ -82,7 +81,8 @@ static bool spin(struct pool *const *pools, unsigned n, uint64_t deadline) {
 /* --- a descriptor of the thread's own, for waits in which another thread leads --- */
 
 static void close_own_fd(void *fd) {
-    close((int)(intptr_t)fd - 1);
+    int own = (int)(intptr_t)fd - 1;
+    tine__close(&own);
 }
 
 static void make_key(void) {
@@ -94,7 +94,7 @@ static int need_own_fd(void) {
         return 0;
     tine__close(&own_fd); /* the parent's, which it would take the wake-ups from */
     own_generation = tine__root_generation();
-    own_fd = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    own_fd = tine__fd_event();
     if (own_fd == -1)
         return TINE_ESYSTEM;
     pthread_once(&own_fd_once, make_key);
@@ -154,10 +154,7 @@ static void leave(struct wait_entry *e) {
     if (led && list_empty(&p->waiters)) {
         bell_disarm(&p->bells.waiter);
     } else if (led) { /* the next one leads: let it poll the bell */
-        const uint64_t one = 1;
-        int fd = LIST_ITEM(p->waiters.next, struct wait_entry, node)->fd;
-        ssize_t n = write(fd, &one, sizeof one);
-        (void)n;
+        tine__fd_ring(LIST_ITEM(p->waiters.next, struct wait_entry, node)->fd);
     }
     uncount(p);
     pthread_mutex_unlock(&p->lock);
