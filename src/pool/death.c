@@ -53,8 +53,10 @@ static struct item *victim(struct pool *p, unsigned worker, uint32_t *k) {
     return item;
 }
 
-static void say_end(char *out, size_t size, int status) {
-    if (WIFSIGNALED(status))
+static void say_end(char *out, size_t size, int status, bool spoilt) {
+    if (spoilt)
+        snprintf(out, size, "a task closed or replaced its descriptors");
+    else if (WIFSIGNALED(status))
         snprintf(out, size, "killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     else
@@ -73,13 +75,13 @@ static void blame(struct failure *f, const struct item *item, uint32_t k) {
 }
 
 /* `item` NULL: it was running nothing. */
-static struct failure *death_failure(int code, unsigned worker, int pid, int status, bool unborn,
-                                     const struct item *item, uint32_t k) {
+static struct failure *death_failure(int code, unsigned worker, const struct worker *w, int pid,
+                                     int status, const struct item *item, uint32_t k) {
     struct failure *f = tine__failure_new(code);
     if (!f)
         return NULL;
     char end[96], place[128] = "";
-    say_end(end, sizeof end, status);
+    say_end(end, sizeof end, status, w->spoilt);
     f->worker = worker;
     f->pid = pid;
     f->has_status = true;
@@ -90,9 +92,9 @@ static struct failure *death_failure(int code, unsigned worker, int pid, int sta
         snprintf(place, sizeof place, " (%.100s:%d)", f->source, f->line);
     tine__failure_say(f, "%sworker %u (pid %d) died while it was %s%s%s: %s",
                       code == TINE_EBROKEN ? "the pool is broken: " : "", worker, pid,
-                      f->label ? "running "
-                      : unborn ? "starting"
-                               : "idle",
+                      f->label                      ? "running "
+                      : w->state == WORKER_STARTING ? "starting"
+                                                    : "idle",
                       f->label ? f->label : "", place, end);
     return f;
 }
@@ -142,23 +144,22 @@ static void settle_lost(struct pool *p, struct failure *f) {
 ** and nobody is to blame. */
 static void crashed(struct pool *p, unsigned worker, int pid, int status, struct item *item,
                     uint32_t k) {
-    bool unborn = p->workers[worker].state == WORKER_STARTING;
-    bool rubbish = p->workers[worker].rubbish;
-    bool useless = !item && p->workers[worker].tasks == 0;
+    struct worker w = p->workers[worker];
+    bool useless = !item && w.tasks == 0;
     struct item *culprit = item && !outcome_settled(&item->outcomes[k]) ? item : NULL;
     p->stats.workers_lost++;
     forget(p, worker);
     p->failed_starts = useless ? p->failed_starts + 1 : 0;
     if (!p->replace || p->failed_starts >= FAILED_STARTS) {
-        tine__pool_break(p, death_failure(TINE_EBROKEN, worker, pid, status, unborn, culprit, k));
+        tine__pool_break(p, death_failure(TINE_EBROKEN, worker, &w, pid, status, culprit, k));
         return;
     }
-    struct failure *f = death_failure(TINE_ECRASHED, worker, pid, status, unborn, culprit, k);
+    struct failure *f = death_failure(TINE_ECRASHED, worker, &w, pid, status, culprit, k);
     if (culprit)
         tine__pool_settle_failed(p, item, k, TINE_ECRASHED, f);
     if (item)
         go_on_after(p, item, k);
-    if (rubbish)
+    if (w.rubbish)
         settle_lost(p, f);
     tine__failure_unref(f);
 }
@@ -236,6 +237,21 @@ static void on_gone(void *arg) {
     for (unsigned w = 1; w <= p->workers_max; w++) /* it took them with it */
         if (p->workers[w].state != WORKER_NONE)
             forget(p, w);
+}
+
+bool tine__pool_lost(struct pool *p) {
+    int control = p->backend->ops->descriptor(p->backend);
+    if (p->gone ||
+        (control != -1 && tine__fd_ours(control) && tine__fd_ours(p->wakeup.fd) &&
+         tine__fd_ours(tine__fd_ringer(p->wakeup.fd)) && tine__fd_ours(p->bells.waiter.fd)))
+        return false;
+    struct failure *f = p->ending ? NULL : tine__failure_new(TINE_EBROKEN);
+    if (f)
+        tine__failure_say(f,
+                          "the pool is broken: the program has closed or replaced its descriptors");
+    tine__pool_break(p, f);
+    on_gone(p);
+    return true;
 }
 
 void tine__pool_death_sink(struct pool *p, struct backend_sink *sink) {

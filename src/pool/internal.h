@@ -19,6 +19,7 @@ struct worker {
     uint8_t state;  /* enum worker_state */
     bool doomed;    /* its task was ended by force: it is being killed */
     bool rubbish;   /* what it said made no sense: its other answers are lost too */
+    bool spoilt;    /* a task has closed or replaced its descriptors: it ends itself */
     bool unkilled;  /* the message that kills it could not be sent yet */
     int pid;        /* 0: not known yet */
     uint64_t tasks; /* answered */
@@ -91,6 +92,10 @@ struct pool {
 
 #define SECOND 1000000000ull
 #define MILLISECOND 1000000ull
+
+/* death.c */
+/* (lock held) Has the program closed or replaced a descriptor of the pool's? Then it is broken, and gone. */
+bool tine__pool_lost(struct pool *p);
 
 /* submit.c */
 /* Put pending items into the call queue while there is room; wakes workers. */

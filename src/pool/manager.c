@@ -13,6 +13,8 @@
 #include "pool/internal.h"
 
 #define RETRY (2 * MILLISECOND)
+/* At least so often it looks whether it still has its descriptors: what was put in their place may never tell. */
+#define LOOK (5 * SECOND)
 
 void tine__pool_progress(struct pool *p) {
     if (p->state <= POOL_CLOSING && !p->gone) {
@@ -61,7 +63,7 @@ static uint64_t attend(struct pool *p) {
     retry(p);
     tine__pool_collect(p);
     end_stubborn(p, now);
-    uint64_t next = tine__pool_check_limits(p, now);
+    uint64_t next = earliest(tine__pool_check_limits(p, now), now + LOOK);
     if (p->state == POOL_KILLED && p->kill_at)
         next = earliest(next, p->kill_at);
     if (p->retry)
@@ -81,13 +83,10 @@ static bool arm(struct pool *p) {
 static bool sleep_until(struct pool *p, int descriptor, uint64_t when) {
     struct pollfd fds[2] = {{.fd = p->wakeup.fd, .events = POLLIN},
                             {.fd = descriptor, .events = POLLIN}};
-    struct timespec left = {0};
-    if (when != UINT64_MAX) {
-        uint64_t now = tine__now();
-        uint64_t ns = when > now ? when - now : 0;
-        left = (struct timespec){(time_t)(ns / SECOND), (long)(ns % SECOND)};
-    }
-    int n = ppoll(fds, 2, when == UINT64_MAX ? NULL : &left, NULL);
+    uint64_t now = tine__now();
+    uint64_t ns = when > now ? when - now : 0;
+    const struct timespec left = {(time_t)(ns / SECOND), (long)(ns % SECOND)};
+    int n = ppoll(fds, 2, &left, NULL);
     if (n > 0 && fds[0].revents)
         tine__wakeup_clear(&p->wakeup);
     return n > 0 && fds[1].revents;
@@ -125,7 +124,7 @@ static void *run_manager(void *arg) {
         pthread_mutex_unlock(&p->lock);
         bool speaks = sleep_until(p, descriptor, next);
         pthread_mutex_lock(&p->lock);
-        if (speaks)
+        if (!tine__pool_lost(p) && speaks)
             tine__pool_hear(p, &sink);
     }
     pthread_mutex_unlock(&p->lock);

@@ -201,6 +201,9 @@ static bool on_result(void *arg, const struct result_item *r, bool *keep) {
     case RECORD_FAILED:
         initializer_failed(p, r);
         return true;
+    case RECORD_SPOILT:
+        w->spoilt = true;
+        return true;
     case RECORD_STOPPED:
         chunk_stopped(p, r);
         return true;

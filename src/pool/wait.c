@@ -125,6 +125,9 @@ static int enter(struct pool *p) {
     e->pool = p;
     e->fd = -1;
     pthread_mutex_lock(&p->lock);
+    if (!p->joined)
+        tine__pool_lost(
+            p); /* or who waits would wait for ever: what follows looks for news once more */
     bool leads = list_empty(&p->waiters);
     if (!leads && need_own_fd()) {
         pthread_mutex_unlock(&p->lock);

@@ -12,7 +12,7 @@
 **     the root; there the trace of parents is lost. Therefore fork servers and workers carry a mark that all
 **     their descendants inherit, whatever they do: a soft limit on real-time processing that no process can
 **     reach (RLIMIT_RTTIME: 2^60 microseconds and the pids of fork server and worker), which nothing else
-**     looks at. Where /proc cannot be read the whole range of pids is searched for it.
+**     looks at. Where /proc cannot be read, all pids are asked for it.
 **   - What may not be signalled (a setuid program) is left alone and not waited for. Nothing is waited for
 **     without bound.
 */
