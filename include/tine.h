@@ -79,10 +79,10 @@ extern "C" {
     X(TINE_EAGAIN, -13, "again", "not now: the call would have to wait")
 
 enum tine_code {
-    TINE_OK = 0,
 #define TINE_ERROR_MEMBER(name, value, kind, text) name = value,
     TINE_ERRORS(TINE_ERROR_MEMBER)
 #undef TINE_ERROR_MEMBER
+        TINE_OK = 0 /* last: C89 has no comma there */
 };
 
 /* Version of the library that is running: "0.1.0". TINE_VERSION is that of this header. Static. */

@@ -161,13 +161,13 @@ describe("descriptors of ours", function()
     it(("are missed when a task takes them away (%s), and nothing is written in their place"):format(how), function()
       local name = os.tmpname()
       local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
-      local function task(how, name)
+      local function task(mode, file)
         local posix = require "spec.support.posix"
-        if how == "close" then
+        if mode == "close" then
           posix.close(3, 255)
-          for _ = 1, 20 do io.open(name, "r+") end
+          for _ = 1, 20 do io.open(file, "r+") end
         else
-          posix.replace(3, 255, name)
+          posix.replace(3, 255, file)
         end
         return ("x"):rep(1 << 20) -- it needs a block of the heap, whose file it is not any more
       end

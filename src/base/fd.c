@@ -7,10 +7,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "base/sys.h"
+#include "base/why.h"
 
 #define LOWEST 3
 
@@ -126,39 +128,51 @@ static int take_two(int made, int ends[2]) {
     return -1;
 }
 
+/* Say which call it was, and with how many descriptors. */
+static int complain(const char *call) {
+    struct rlimit limit;
+    int error = errno;
+    if (error == EMFILE && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        tine__why(error, "%s: %s (the limit, ulimit -n, is %llu)", call, strerror(error),
+                  (unsigned long long)limit.rlim_cur);
+    else
+        tine__why(error, "%s: %s", call, strerror(error));
+    return -1;
+}
+
 /* The calls below are short; a fork waits for them. */
-#define MAKE(result, expression) \
+#define MAKE(call, expression) \
     pthread_mutex_lock(&making); \
-    int result = (expression); \
+    int made = (expression); \
     pthread_mutex_unlock(&making); \
-    return result
+    return made == -1 ? complain(call) : made
 
 int tine__fd_memfd(const char *name, unsigned flags) {
-    MAKE(fd, take(sys.memfd_create(name, flags | MFD_CLOEXEC)));
+    MAKE("memfd_create", take(sys.memfd_create(name, flags | MFD_CLOEXEC)));
 }
 
 int tine__fd_pair(int ends[2], int type) {
-    MAKE(err, take_two(sys.socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends), ends));
+    MAKE("socketpair", take_two(sys.socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends), ends));
 }
 
 int tine__fd_open(const char *path, int flags) {
-    MAKE(fd, take(sys.open(path, flags | O_CLOEXEC)));
+    MAKE("open", take(sys.open(path, flags | O_CLOEXEC)));
 }
 
 int tine__fd_copy(int from) {
-    MAKE(fd, take(sys.fcntl(from, F_DUPFD_CLOEXEC, LOWEST)));
+    MAKE("fcntl(F_DUPFD)", take(sys.fcntl(from, F_DUPFD_CLOEXEC, LOWEST)));
 }
 
 int tine__fd_pidfd(pid_t pid) {
-    MAKE(fd, take(sys.pidfd_open(pid, 0)));
+    MAKE("pidfd_open", take(sys.pidfd_open(pid, 0)));
 }
 
 int tine__fd_epoll(void) {
-    MAKE(fd, take(sys.epoll_create1(EPOLL_CLOEXEC)));
+    MAKE("epoll_create", take(sys.epoll_create1(EPOLL_CLOEXEC)));
 }
 
 int tine__fd_signals(const void *sigset) {
-    MAKE(fd, take(sys.signalfd(-1, sigset, SFD_CLOEXEC | SFD_NONBLOCK)));
+    MAKE("signalfd", take(sys.signalfd(-1, sigset, SFD_CLOEXEC | SFD_NONBLOCK)));
 }
 
 int tine__fd_null(void) {
@@ -180,10 +194,10 @@ int tine__fd_resize(int fd, size_t size) {
     if (!tine__fd_ours(fd))
         return -1;
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur) {
-        errno = EFBIG;
+        tine__why(EFBIG, "a file of %zu bytes is beyond the limit on file sizes (ulimit -f)", size);
         return -1;
     }
-    return sys.ftruncate(fd, (off_t)size);
+    return sys.ftruncate(fd, (off_t)size) == -1 ? complain("ftruncate") : 0;
 }
 
 static void close_one(int fd, struct known *e) {
@@ -216,7 +230,7 @@ static int make_event(void) {
 }
 
 int tine__fd_event(void) {
-    MAKE(fd, make_event());
+    MAKE("pipe", make_event());
 }
 
 int tine__fd_ringer(int event) {

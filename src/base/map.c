@@ -1,9 +1,11 @@
 #include "base/map.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/list.h"
 #include "base/sys.h"
+#include "base/why.h"
 
 struct mapping {
     struct list node;
@@ -39,8 +41,10 @@ void *tine__map(int fd, uint64_t offset, size_t size, bool writable) {
     if (base)
         list_push(chain_of(base), &m->node);
     pthread_mutex_unlock(&lock);
-    if (!base)
+    if (!base) {
+        tine__why(errno, "mmap of %zu bytes: %s", size, strerror(errno));
         free(m);
+    }
     return base;
 }
 

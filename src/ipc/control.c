@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/why.h"
 
 /* Room for descriptors beside a message, aligned as the kernel wants it. */
 union ancillary {
@@ -27,6 +28,7 @@ static int send_error(void) {
     case ENOTCONN:
         return TINE_ESHUTDOWN;
     default:
+        tine__why(errno, "sendmsg: %s", strerror(errno));
         return TINE_ESYSTEM;
     }
 }

@@ -43,6 +43,32 @@ static uint64_t hash_of_groups(void) {
     return h;
 }
 
+/* A small file of /proc as text, "" when it cannot be read. */
+static const char *read_small(const char *path, char text[4096]) {
+    int fd = tine__fd_open(path, O_RDONLY);
+    ssize_t n = fd == -1 ? 0 : read(fd, text, 4095);
+    tine__close(&fd);
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+/* What one look at /proc tells in place of forty system calls: false if it does not. */
+static bool read_status(struct rights *r) {
+    char text[4096];
+    const char *status = read_small("/proc/thread-self/status", text);
+    const char *bounding = strstr(status, "CapBnd:"), *filters = strstr(status, "Seccomp_filters:");
+    if (!bounding)
+        return false;
+    r->bounding = strtoull(bounding + strlen("CapBnd:"), NULL, 16);
+    r->filters = filters ? strtoull(filters + strlen("Seccomp_filters:"), NULL, 10) : 0;
+    return true;
+}
+
+static void ask_bounding(struct rights *r) {
+    for (int c = 0, has; c < 64 && (has = prctl(PR_CAPBSET_READ, c, 0, 0, 0)) != -1; c++)
+        r->bounding |= (uint64_t)has << c;
+}
+
 static void get_capabilities(struct rights *r) {
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
@@ -51,14 +77,10 @@ static void get_capabilities(struct rights *r) {
         r->permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
         r->inheritable = data[0].inheritable | (uint64_t)data[1].inheritable << 32;
     }
-    for (int c = 0; c < 64; c++) {
-        int has = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
-        if (has == -1)
-            break;
-        r->bounding |= (uint64_t)has << c;
+    uint64_t may_be_ambient = r->permitted & r->inheritable;
+    for (int c = 0; c < 64 && may_be_ambient >> c; c++)
         if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, c, 0, 0) == 1)
             r->ambient |= (uint64_t)1 << c;
-    }
 }
 
 void tine__rights_of(struct rights *r) {
@@ -74,6 +96,8 @@ void tine__rights_of(struct rights *r) {
     }
     r->groups = hash_of_groups();
     get_capabilities(r);
+    if (!read_status(r))
+        ask_bounding(r);
     r->no_new_privs = (uint64_t)(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
     r->seccomp = (uint64_t)(prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0);
     if (stat("/", &st) == 0) {
@@ -84,25 +108,15 @@ void tine__rights_of(struct rights *r) {
 
 /* --- where it is --- */
 
-/* Of a small file of /proc, or of what stands in it behind `key`; 0 when it cannot be read. */
-static uint64_t hash_of_file(const char *path, const char *key) {
+static uint64_t hash_of_file(const char *path) {
     char text[4096];
-    int fd = tine__fd_open(path, O_RDONLY);
-    if (fd == -1)
-        return 0;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    tine__close(&fd);
-    text[n > 0 ? n : 0] = '\0';
-    const char *from = key ? strstr(text, key) : text;
-    if (!from)
-        return 0;
-    return hash(HASH_START, from, key ? strcspn(from, "\n") : strlen(from));
+    read_small(path, text);
+    return *text ? hash(HASH_START, text, strlen(text)) : 0;
 }
 
 void tine__station_of(struct station *s) {
-    static const char *const namespaces[] = {"mnt", "user",   "pid_for_children", "net", "ipc",
-                                             "uts", "cgroup", "time_for_children"};
-    uint64_t all[sizeof namespaces / sizeof *namespaces + 2] = {0};
+    static const char *const namespaces[] = {"mnt", "user", "pid_for_children", "net", "ipc"};
+    uint64_t all[sizeof namespaces / sizeof *namespaces + 1] = {0};
     size_t n = 0;
     for (; n < sizeof namespaces / sizeof *namespaces; n++) {
         char path[64];
@@ -110,10 +124,9 @@ void tine__station_of(struct station *s) {
         snprintf(path, sizeof path, "/proc/thread-self/ns/%s", namespaces[n]);
         all[n] = stat(path, &st) == 0 ? st.st_ino : 0;
     }
-    all[n++] = hash_of_file("/proc/thread-self/status", "Seccomp_filters:");
-    all[n] = hash_of_file("/proc/thread-self/attr/current", NULL);
+    all[n] = hash_of_file("/proc/thread-self/attr/current");
     s->confines = hash(HASH_START, all, sizeof all);
-    s->group[0] = hash_of_file("/proc/thread-self/cgroup", NULL);
+    s->group[0] = hash_of_file("/proc/thread-self/cgroup");
     s->group[1] = (uint64_t)getsid(0);
     s->group[2] = (uint64_t)getpgrp();
 }
@@ -224,7 +237,7 @@ static void take_limits(const struct rlimit *limits) {
     }
 }
 
-int tine__inherit_take(const struct inherit *i) {
+int tine__inherit_take(const struct inherit *i, bool executed) {
     const struct sched_param param = {.sched_priority = i->priority};
     umask((mode_t)i->umask);
     if (i->ncpus)
@@ -236,5 +249,5 @@ int tine__inherit_take(const struct inherit *i) {
     if (i->io >= 0 && i->io != syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0))
         syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, i->io);
     take_limits(i->limits);
-    return take_rights(&i->rights); /* last: what is above may need some of them */
+    return executed ? take_rights(&i->rights) : 0; /* last: what is above may need some of them */
 }

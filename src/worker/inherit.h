@@ -41,13 +41,13 @@ struct rights {
     uint64_t user[3], group[3]; /* real, effective, saved */
     uint64_t groups;            /* hash of the supplementary ones */
     uint64_t effective, permitted, inheritable, bounding, ambient; /* capabilities */
-    uint64_t no_new_privs, seccomp;
+    uint64_t no_new_privs, seccomp, filters; /* `filters`: how many, where /proc tells */
     uint64_t root[2]; /* device and inode of "/" */
 };
 
 /* Where it is: hashes of what /proc tells, 0 when it does not. */
 struct station {
-    uint64_t confines; /* namespaces, seccomp filters, security label */
+    uint64_t confines; /* namespaces, security label */
     uint64_t group[3]; /* control group, session, process group */
 };
 
@@ -67,9 +67,9 @@ void tine__rights_of(struct rights *out);
 void tine__station_of(struct station *out);
 void tine__inherit_note(struct inherit *out);
 
-/* By the fork server: 0, or TINE_ESYSTEM: it has rights that the program has not, and cannot give them up
-** (tine__why). */
-int tine__inherit_take(const struct inherit *i);
+/* By the fork server. A forked one has the rights of a root that had just those of the program, an `executed` one what
+** exec gave it. 0, or TINE_ESYSTEM: it has rights that the program has not, and cannot give them up (tine__why). */
+int tine__inherit_take(const struct inherit *i, bool executed);
 
 static inline bool inherit_ignores(const struct inherit *i, int signal) {
     return i->ignored >> (signal - 1) & 1;

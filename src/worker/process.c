@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/why.h"
 #include "worker/output.h"
 
 /* --- descriptors --- */
@@ -18,8 +19,10 @@ int tine__process_null(void) {
     if (null == -1)
         return TINE_ESYSTEM;
     for (int fd = 0; fd < 3; fd++)
-        if (sys.dup3(null, fd, 0) == -1)
+        if (sys.dup3(null, fd, 0) == -1) {
+            tine__why(errno, "dup3: %s", strerror(errno));
             return TINE_ESYSTEM;
+        }
     tine__close(&null);
     return 0;
 }

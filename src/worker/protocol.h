@@ -5,7 +5,7 @@
 **   submitter -> fork server  SETUP    + the descriptors below: the first message; the root forks while
 **                                      they are made
 **                             START    worker id + its link's descriptor
-**                             KILL     worker id, signal: that worker, and with SIGKILL all processes
+**                             KILL     worker id (0: all), signal: that worker, and with SIGKILL all processes
 **                                      descended from it
 **                             SHUT     no worker will be asked for any more: end with the last one
 **                             END      the pool has ended; the end of file comes next, and is not our death

@@ -373,18 +373,6 @@ static int place_of(const struct root *r) {
     return memcmp(&now, &r->station, sizeof now) ? STRAYED : AT_HOME;
 }
 
-/* Let go of a root whose rights are not ours. One that is merely in another session or control group is
-** kept when no other is to be had. */
-static bool usable(struct root *r, bool *strayed) {
-    if (r->socket == -1)
-        return false;
-    int place = fits(r) ? place_of(r) : CONFINED_ELSEWHERE;
-    if (place == CONFINED_ELSEWHERE)
-        drop(r);
-    *strayed = place == STRAYED;
-    return place != CONFINED_ELSEWHERE;
-}
-
 /* A new root in the place of one that has strayed, if there is any. */
 static void replace(struct root *r, int (*make)(void)) {
     struct root old = *r;
@@ -396,22 +384,26 @@ static void replace(struct root *r, int (*make)(void)) {
     tine__why_clear();
 }
 
-/* The root to ask, taken now if need be. NULL: errno tells why. */
-static struct root *choose(bool executed) {
-    bool strayed;
-    if (!executed && usable(FORKED, &strayed)) {
-        if (strayed && alone())
-            replace(FORKED, fork_root);
-        return FORKED;
-    }
-    if (!executed && alone())
-        return fork_root() ? NULL : FORKED;
-    if (usable(EXECUTED, &strayed)) {
-        if (strayed)
-            replace(EXECUTED, execute_root);
-        return EXECUTED;
-    }
-    return execute_root() ? NULL : EXECUTED;
+/* After it was told to fork, which takes longer than our look: is it one whose children may be ours? When not, it is
+** let go, or another one put in its place; one that is merely in another session or control group stays when
+** no other is to be had. */
+static bool suits(struct root *r) {
+    int place = fits(r) ? place_of(r) : CONFINED_ELSEWHERE;
+    int had = r->socket;
+    if (place == CONFINED_ELSEWHERE)
+        drop(r);
+    else if (place == STRAYED && (r == EXECUTED || alone()))
+        replace(r, r == EXECUTED ? execute_root : fork_root);
+    return r->socket == had;
+}
+
+/* The root to ask, taken now if need be (*fresh). NULL: errno tells why. */
+static struct root *choose(bool executed, bool *fresh) {
+    struct root *r = executed || (FORKED->socket == -1 && !alone()) ? EXECUTED : FORKED;
+    *fresh = r->socket == -1;
+    if (*fresh && (r == FORKED ? fork_root() : execute_root()))
+        return NULL;
+    return r;
 }
 
 static int tell(int root, int control) {
@@ -428,36 +420,43 @@ static int tell(int root, int control) {
     return err;
 }
 
-/* Have the end `control` of a socket passed to a fork server. */
-static int pass(int control, bool executed) {
-    int err = TINE_ESHUTDOWN;
-    for (int try = 0; try < 2; try++) {
-        struct root *r = choose(executed);
-        err = r ? tell(r->socket, control) : TINE_ESYSTEM;
-        bool gone = err == TINE_ESHUTDOWN || (r && err && errno == EBADF);
-        if (!gone)
-            return err;
-        drop(r); /* somebody has killed it, or closed our end: take another one */
-    }
-    tine__why(ECHILD, "its root process was killed as soon as it was there");
-    return TINE_ESYSTEM;
-}
-
-int tine__root_open(int *control, bool spawn) {
-    int ends[2] = {-1, -1};
-    tine__why_clear();
-    int err = need_handlers();
-    if (!err)
-        err = tine__control_pair(ends);
-    pthread_mutex_lock(&taking);
-    if (!err)
-        err = pass(ends[1], spawn);
-    pthread_mutex_unlock(&taking);
+/* Have a fork server forked. 0, an error, or TINE_EAGAIN: that root was none any more. */
+static int open_once(int *control, bool executed) {
+    int ends[2];
+    bool fresh;
+    struct root *r = choose(executed, &fresh);
+    int err = r ? tine__control_pair(ends) : TINE_ESYSTEM;
+    if (err)
+        return err;
+    err = tell(r->socket, ends[1]);
     tine__close(&ends[1]);
+    if (err == TINE_ESHUTDOWN || (err && errno == EBADF)) {
+        drop(r); /* somebody has killed it, or closed our end */
+        err = TINE_EAGAIN;
+    } else if (!err && !fresh && !suits(r)) {
+        err = TINE_EAGAIN;
+    }
     if (err)
         tine__close(&ends[0]);
     *control = ends[0];
     return err;
+}
+
+int tine__root_open(int *control, bool spawn) {
+    *control = -1;
+    tine__why_clear();
+    int err = need_handlers(), tries = 3;
+    if (err)
+        return err;
+    pthread_mutex_lock(&taking);
+    do
+        err = open_once(control, spawn);
+    while (err == TINE_EAGAIN && --tries > 0);
+    pthread_mutex_unlock(&taking);
+    if (err != TINE_EAGAIN)
+        return err;
+    tine__why(ECHILD, "its root process was killed as soon as it was there");
+    return TINE_ESYSTEM;
 }
 
 int tine__root_set_up(int control, const int fds[SETUP_FDS]) {

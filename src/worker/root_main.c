@@ -45,12 +45,12 @@ static void raise_limit(void) {
 
 static int take_over(struct root *r) {
     int keep[] = {r->socket, r->life};
+    tine__process_signals_server();
     if (tine__fd_keep(keep, 2))
         return TINE_ESYSTEM;
     int err = tine__process_null();
     if (!err)
         err = tine__process_own_exit();
-    tine__process_signals_server();
     if (!err && (r->signals = tine__process_open_sigchld()) == -1)
         err = TINE_ESYSTEM;
     return err;

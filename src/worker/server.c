@@ -103,13 +103,6 @@ static bool has_room(void) {
     return true;
 }
 
-static struct child *find_id(uint32_t id) {
-    for (size_t i = 0; i < children.n; i++)
-        if (children.list[i].id == id)
-            return &children.list[i];
-    return NULL;
-}
-
 static struct child *find_pid(pid_t pid) {
     for (size_t i = 0; i < children.n; i++)
         if (children.list[i].pid == pid && !children.list[i].reaped)
@@ -154,17 +147,23 @@ static uint64_t now_plus(uint64_t ms) {
 
 /* --- their ends --- */
 
-/* Where the program ignores SIGTERM its workers do, too: then only one signal ends them. */
-static void kill_worker(const struct server *s, uint32_t id, int signal) {
-    struct child *c = find_id(id);
-    if (!c || c->reaped)
-        return; /* it has ended, and the submitter is about to hear */
+/* Where the program ignores SIGTERM its workers do, too: then only one signal ends them. One that is reaped has
+** ended, and the submitter is about to hear. */
+static void kill_child(const struct server *s, struct child *c, int signal) {
+    if (c->reaped)
+        return;
     if (signal == SIGKILL || (signal == SIGTERM && inherit_ignores(&s->boot.inherit, SIGTERM))) {
         tine__family_kill(&c->toll, c->pid, false);
         c->deadline = now_plus(PATIENCE);
     } else {
         tine__family_signal(c->pid, signal);
     }
+}
+
+static void kill_workers(const struct server *s, uint32_t id, int signal) {
+    for (size_t i = 0; i < children.n; i++)
+        if (id == 0 || children.list[i].id == id)
+            kill_child(s, &children.list[i], signal);
 }
 
 static bool has_children(void) {
@@ -254,7 +253,7 @@ static void hear(struct server *s, const struct message *m, int *link) {
             start_worker(s, m->worker, *link);
         break;
     case MESSAGE_KILL:
-        kill_worker(s, m->worker, m->status);
+        kill_workers(s, m->worker, m->status);
         break;
     case MESSAGE_SHUT:
         s->shut = true;
@@ -329,8 +328,7 @@ static _Noreturn void end(struct server *s) {
     bury_the_dead(s);
     if (!has_children() || (children.n == 0 && !submitter_is_dead(s)))
         leave(s);
-    for (size_t i = 0; i < children.n; i++)
-        kill_worker(s, children.list[i].id, SIGKILL);
+    kill_workers(s, 0, SIGKILL);
     do {
         tine__family_kill_all(&toll);
         pay(s, &toll, deadline);
@@ -392,7 +390,7 @@ static int take_over_place(struct server *s) {
     int err = tine__boot_read(&s->boot, s->fds[SETUP_BOOT]);
     s->fds[SETUP_BOOT] = -1;
     if (!err)
-        err = tine__inherit_take(&s->boot.inherit);
+        err = tine__inherit_take(&s->boot.inherit, s->executed);
     if (err)
         return err;
     if (fchdir(s->fds[SETUP_CWD]) == -1) {
