@@ -1,8 +1,12 @@
-/* Every system call and every allocation of the core, in one table.
+/* The calls by which the core gets something that there may be none of (memory, descriptors, processes,
+** threads, messages and the room for them), in one table.
 **
 ** The core calls `sys.mmap(...)`, never `mmap(...)`, so that a test can make any of them fail by
 ** name and count (base/fault.c, only in builds with TINE_FAULTS). In other builds the table is
 ** constant and the compiler calls the functions directly.
+**
+** Not in the table: what works on something we have already (read, write, poll, close, munmap, kill,
+** waitpid, prctl), what reads /proc by streams (worker/family.c), and what the host program does.
 */
 #ifndef TINE_BASE_SYS_H
 #define TINE_BASE_SYS_H

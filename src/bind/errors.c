@@ -86,12 +86,12 @@ int tine__error(lua_State *L, int code, const char *format, ...) {
 
 const char *tine__label_push(lua_State *L, const struct task_name *name, uint32_t k) {
     char room[256];
-    size_t n = tine__task_label(name, k, room, sizeof room);
+    size_t n = tine__label(name, k, room, sizeof room);
     if (n < sizeof room)
         return lua_pushlstring(L, room, n);
     luaL_Buffer b;
     char *at = luaL_buffinitsize(L, &b, n + 1);
-    tine__task_label(name, k, at, n + 1);
+    tine__label(name, k, at, n + 1);
     luaL_pushresultsize(&b, n);
     return lua_tostring(L, -1);
 }

@@ -38,7 +38,7 @@ static int add(int epoll, int fd) {
 }
 
 static int open_both(struct core *c) {
-    int news = tine__pool_fileno(c->p);
+    int news = tine__inbox_fileno(&c->inbox);
     if (news < 0)
         return news;
     c->due = tine__fd_event();

@@ -49,30 +49,63 @@ struct core *tine__check_pool(lua_State *L, int arg) {
 
 /* --- origins --- */
 
-struct origin_copy {
-    struct origin_copy *next;
-    struct codec_origin origin;
-    char text[];
-};
+#define ORIGINS_TOGETHER 256
 
-const struct codec_origin *tine__core_origin(void *core, const struct codec_origin *origin) {
+void tine__core_push_meta(lua_State *L, const struct core *c) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, c);
+}
+
+/* In place of the metatable on top: the same without origins. */
+static void renew_meta(lua_State *L, struct core *c) {
+    lua_createtable(L, ORIGINS_TOGETHER / 4, 4);
+    for (lua_pushnil(L); lua_next(L, -3);) {
+        bool origin = lua_isinteger(L, -2) && lua_tointeger(L, -2) != 1;
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        if (origin)
+            lua_pop(L, 2);
+        else
+            lua_rawset(L, -4);
+    }
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, c);
+    lua_replace(L, -2);
+    c->meta = lua_topointer(L, -1);
+    c->norigins = 0;
+    c->origins_age++;
+}
+
+const struct codec_origin *tine__core_origin(void *core, lua_State *L,
+                                             const struct codec_origin *origin) {
     struct core *c = core;
-    const struct codec_origin *kept = c->p ? tine__pool_put_origin(c->p, origin) : NULL;
-    if (!kept)
-        return NULL;
-    size_t name = strlen(kept->name) + 1, source = strlen(kept->source) + 1;
-    struct origin_copy *copy = sys.malloc(sizeof *copy + name + source);
-    if (!copy)
-        return NULL;
-    copy->origin = *kept;
-    copy->origin.name = memcpy(copy->text, kept->name, name);
-    copy->origin.source = memcpy(copy->text + name, kept->source, source);
-    copy->next = c->origins;
-    c->origins = copy;
-    return &copy->origin;
+    size_t name = strlen(origin->name) + 1, source = strlen(origin->source) + 1;
+    /* first: a finalizer that runs here may submit, too */
+    struct codec_origin *o = lua_newuserdatauv(L, sizeof *o + name + source, 0);
+    tine__core_push_meta(L, c);
+    if (lua_isnil(L, -1))
+        return lua_pop(L, 2), NULL;
+    if (c->norigins >= ORIGINS_TOGETHER)
+        renew_meta(L, c);
+    char *text = (char *)(o + 1);
+    o->name = memcpy(text, origin->name, name);
+    o->source = memcpy(text + name, origin->source, source);
+    o->line = origin->line;
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)++c->norigins + 1);
+    lua_pop(L, 1);
+    return o;
 }
 
 /* --- the end --- */
+
+void tine__core_unanchor(lua_State *L, struct core *c) {
+    push_kept(L, KEPT_CORES);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, c);
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, c);
+}
 
 void tine__core_close(struct core *c, bool cancel) {
     if (c->p && tine__core_is_ours(c))
@@ -90,6 +123,7 @@ void tine__core_retire(struct state *S, struct core *c) {
     tine__pool_stats(c->p, &c->stats);
     c->reason = tine__pool_reason(c->p);
     tine__core_close_fileno(S, c);
+    tine__inbox_close(&c->inbox);
     tine__pool_join(c->p);
     c->held = c->p;
     c->p = NULL;
@@ -154,11 +188,6 @@ static int pool_gc(lua_State *L) {
 
 int tine__core_gc(lua_State *L) {
     struct core *c = lua_touserdata(L, 1);
-    while (c->origins) {
-        struct origin_copy *o = c->origins;
-        c->origins = o->next;
-        free(o);
-    }
     tine__items_free(c);
     tine__pool_unref(c->held);
     c->held = NULL;
@@ -279,8 +308,8 @@ static int view_with(lua_State *L) {
     lua_getiuservalue(L, 1, VIEW_CORE);
     lua_setiuservalue(L, 3, VIEW_CORE);
     lua_getiuservalue(L, 1, VIEW_META);
-    lua_setiuservalue(L, 3, VIEW_META);
-    lua_pushvalue(L, 1); /* a view of a view keeps that one, and so the label */
+    lua_setiuservalue(L, 3, VIEW_META); /* that of v->meta */
+    lua_pushvalue(L, 1);                /* a view of a view keeps that one, and so the label */
     lua_setiuservalue(L, 3, VIEW_POOL);
     int type = tine__option(L, 2, "label");
     if (type == LUA_TSTRING)

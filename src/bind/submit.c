@@ -8,6 +8,8 @@ int tine__room_gc(lua_State *L) {
     struct room *r = lua_touserdata(L, 1);
     if (r->core && r->core->p)
         tine__call_buf_drop(&r->call);
+    else if (r->core)
+        tine__call_buf_abandon(&r->call);
     return 0;
 }
 
@@ -32,9 +34,18 @@ void tine__room_make(lua_State *L, struct core *c, int core) {
 }
 
 struct room *tine__room_take(lua_State *L, struct core *c, int view) {
+    struct room *r = c->room;
+    const void *frame = __builtin_frame_address(0);
+    if (!c->room_free && (uintptr_t)r->frame <= (uintptr_t)frame) {
+        /* a function that still used it would lie above us on the C stack: an error has left it */
+        if (c->p)
+            tine__call_buf_drop(&r->call);
+        c->room_free = true;
+    }
     if (c->room_free) {
         c->room_free = false;
-        return c->room;
+        r->frame = frame;
+        return r;
     }
     lua_getiuservalue(L, view, VIEW_CORE);
     return new_room(L, c, lua_gettop(L));
@@ -79,8 +90,9 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     if (!item)
         return NULL;
     item->name = d->name;
-    item->count = d->count;
-    item->limit = d->limit;
+    item->inbox = &c->inbox;
+    item->task.call.count = d->count;
+    item->task.limit = d->limit;
     item->watched = false;
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
@@ -153,7 +165,7 @@ static void take_in(lua_State *L, struct core *c) {
         c->since_poll = 0;
         tine__pool_poll(c->p);
     }
-    if (tine__pool_has_done(c->p))
+    if (inbox_has_news(&c->inbox))
         tine__reap_core(L, c);
 }
 
@@ -199,6 +211,8 @@ int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int 
 static void send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n) {
     uint32_t function = 0;
     int err = tine__encode_head(L, c, &d->name, 2, &cb->b, &function);
+    if (d->name.origin)
+        tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
     if (!err)
         err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
     if (!err) {

@@ -3,8 +3,7 @@
 **     tine [options] [script [args]]     the interpreter-like form; after lua.c of Lua 5.4
 **     tine map ...                       lua/tine/cli_map.lua
 **
-** Everything runs in one protected call, `run`, so that a failure at any point, of memory too,
-*comes
+** Everything runs in one protected call, `run`, so that a failure at any point, of memory too, comes
 ** out in one place. There it is decided how the program ends: in good order after a script that
 ** succeeded (pools let their tasks finish), at once after one that failed.
 */

@@ -12,13 +12,8 @@ static bool ring_if_wanted(struct bell *b, enum bell_level level) {
     return tine__fd_ring(b->fd);
 }
 
-bool tine__bell_ring(struct bell *b, enum bell_level level) {
-    /* the work is published before the wish is read: pairs with the one in bell_arm */
-    store_then_look();
-    return ring_if_wanted(b, level);
-}
-
 bool tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level) {
+    /* the work is published before the wish is read: pairs with the one in bell_arm */
     store_then_look();
     bool first = ring_if_wanted(a, level);
     return ring_if_wanted(b, level) && first;

@@ -28,7 +28,7 @@ struct bell {
 /* By the sleeper, before it looks for work for the last time. */
 static inline void bell_arm(struct bell *b, enum bell_level level) {
     atomic_store_explicit(b->word, level, memory_order_relaxed);
-    /* the wish is stored before the work is looked for: pairs with the one in tine__bell_ring */
+    /* the wish is stored before the work is looked for: pairs with the one in tine__bell_ring_both */
     store_then_look();
 }
 
@@ -36,10 +36,8 @@ static inline void bell_disarm(struct bell *b) {
     atomic_store_explicit(b->word, BELL_OFF, memory_order_relaxed);
 }
 
-/* By a worker, after the work is published: wake the sleeper if it asked for events of this level.
-** False: the descriptor is not ours any more, and the sleeper will not hear. */
-bool tine__bell_ring(struct bell *b, enum bell_level level);
-/* The same for two bells at once. */
+/* By a worker, after the work is published: wake those sleepers that asked for events of this level.
+** False: a descriptor is not ours any more, and its sleeper will not hear. */
 bool tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level);
 /* By the sleeper: clear the event. False: it is not ours any more. */
 bool tine__bell_clear(int fd);

@@ -89,6 +89,8 @@ struct link {
 
 /* --- both --- */
 void tine__link_close(struct link *l);
+/* Give up the descriptor; what is mapped stays. */
+void tine__link_retire(struct link *l);
 
 /* --- the submitter's side --- */
 

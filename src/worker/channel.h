@@ -14,7 +14,7 @@
 
 /* A call item in the worker's hands; the bytes are valid until the next `take`. */
 struct call {
-    uint64_t id;
+    uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
     bool timed;
     const char *label; /* NULL: made from the origin */

@@ -7,21 +7,24 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "codec/segment.h"
+#include "msg/label.h"
 #include "worker/output.h"
 #include "worker/process.h"
 
 /* --- what a task sees --- */
 
-/* The default label, as the submitter makes it too. */
-static void push_label(lua_State *L, const struct call *c, lua_Integer id) {
-    const struct codec_origin *o = &c->origin;
-    const char *name = o->name ? o->name : "function";
-    if (c->label)
-        lua_pushlstring(L, c->label, c->label_len);
-    else if (o->source && *o->source && o->line > 0)
-        lua_pushfstring(L, "%s (%s:%d) #%I", name, o->source, o->line, id);
-    else
-        lua_pushfstring(L, "%s #%I", name, id);
+/* The label of task `k`, as the submitter makes it too. */
+static void push_label(lua_State *L, const struct call *c, uint32_t k) {
+    const struct task_name name = {.id = c->id,
+                                   .index = c->index,
+                                   .origin = &c->origin,
+                                   .label = c->label,
+                                   .label_len = (uint32_t)c->label_len};
+    luaL_Buffer b;
+    size_t n = tine__label(&name, k, NULL, 0);
+    char *at = luaL_buffinitsize(L, &b, n + 1);
+    tine__label(&name, k, at, n + 1);
+    luaL_pushresultsize(&b, n);
 }
 
 /* tine.worker.task; upvalue: the loop */
@@ -34,7 +37,7 @@ static int worker_index(lua_State *L) {
     lua_createtable(L, 0, 2);
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
-    push_label(L, loop->call, id);
+    push_label(L, loop->call, loop->k);
     lua_setfield(L, -2, "label");
     return 1;
 }

@@ -11,23 +11,31 @@
 #include "base/sys.h"
 #include "codec/segment.h"
 #include "ipc/control.h"
+#include "store/store.h"
 #include "worker/family.h"
 #include "worker/output.h"
 #include "worker/process.h"
 #include "worker/run.h"
 #include "worker/state.h"
-#include "worker/store.h"
 
 /* --- the guard: a preload may run for ever, and the fork server listens to nobody meanwhile --- */
 
-/* Waits for the end of the pool or of the program, and then kills the fork server. */
+/* Ends a guard, but only while it waits: one that is about to kill the fork server has stopped it first, and
+** must live to do the rest. (What a user or a terminal sends to the whole group does not end it.) */
+#define STAND_DOWN SIGRTMAX
+
+/* Waits for the end of the pool or of the program, and then kills the fork server. Begins with all signals
+** blocked. */
 static _Noreturn void guard(const struct server *s, pid_t server) {
+    sigset_t waiting;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != server)
         _exit(0);
     tine__process_title("guard", 0);
+    sigfillset(&waiting);
+    sigdelset(&waiting, STAND_DOWN);
     struct pollfd p[2] = {{s->control, POLLRDHUP, 0}, {s->life, POLLIN, 0}};
-    while (poll(p, 2, -1) == -1 && errno == EINTR)
+    while (ppoll(p, 2, NULL, &waiting) == -1 && errno == EINTR)
         ;
     tine__family_kill_tree(server);
     _exit(0);
@@ -35,22 +43,22 @@ static _Noreturn void guard(const struct server *s, pid_t server) {
 
 static int open_guard(const struct server *s, pid_t *pid) {
     pid_t server = getpid();
-    *pid = sys.fork();
+    *pid = tine__process_fork();
     if (*pid == 0)
         guard(s, server);
     return *pid == -1 ? TINE_ESYSTEM : 0;
 }
 
 static void close_guard(pid_t pid) {
-    kill(pid, SIGKILL);
+    kill(pid, STAND_DOWN);
     while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
         ;
 }
 
 /* --- the calls --- */
 
-static bool get_code(void *ctx, uint32_t id, struct codec_code *out) {
-    return tine__store_find_code(ctx, id, out);
+static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
+    return tine__store_find(ctx, id, out, NULL);
 }
 
 /* Run one after the other. 0, or TINE_ETASK with a result segment in `out`. */
@@ -106,7 +114,7 @@ static int run_preload(struct server *s, struct run *r) {
 }
 
 int tine__server_preload(struct server *s) {
-    const struct codec_options options = {.store = {NULL, get_code, NULL, s->heap},
+    const struct codec_options options = {.store = {.get = get_code, .ctx = s->heap},
                                           .send_globals = s->boot.send_globals};
     lua_settop(s->L, 0);
     lua_pushcfunction(s->L, place);

@@ -51,7 +51,7 @@ static void set_group(void (*handler)(int)) {
 void tine__process_unblock_signals(void) {
     sigset_t none;
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 void tine__process_signals_server(void) {
@@ -74,11 +74,23 @@ void tine__process_signals_worker(bool foreign, const struct inherit *i) {
     tine__process_unblock_signals();
 }
 
+pid_t tine__process_fork(void) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = sys.fork();
+    int saved = errno;
+    if (pid != 0)
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return pid;
+}
+
 int tine__process_open_sigchld(void) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     return tine__fd_signals(&set);
 }
 

@@ -5,6 +5,7 @@
 #define TINE_WORKER_PROCESS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include "worker/inherit.h"
 
 /* Make 0, 1 and 2 /dev/null, or what can stand for it. 0 or TINE_ESYSTEM. */
@@ -19,6 +20,10 @@ void tine__process_signals_server(void);
 ** them. */
 void tine__process_signals_worker(bool foreign, const struct inherit *i);
 void tine__process_unblock_signals(void);
+
+/* fork with all signals blocked, in the child for it to unblock: what is sent to it before it has its own
+** dispositions waits, and is not ignored as we ignore it. */
+pid_t tine__process_fork(void);
 
 /* Block SIGCHLD and have it come by a descriptor; -1: errno. */
 int tine__process_open_sigchld(void);

@@ -14,7 +14,7 @@
 **   fork server -> submitter  PRELOADING preload begins
 **                             UP       the fork server runs (pid), preload is done
 **                             NOFORK   it cannot become what it should (errno, and words that follow)
-**                             NOPRELOAD a result segment [error, traceback] follows the head
+**                             NOPRELOAD a result segment [error, traceback] fills the rest of the packet
 **                             STARTED  worker id, pid
 **                             NOSTART  worker id, errno: no process to be had
 **                             EXITED   worker id, pid, wait status: it is gone, and if it was killed or
@@ -70,9 +70,8 @@ struct message {
     uint32_t kind;
     uint32_t worker; /* id */
     int32_t pid;
-    int32_t status;  /* EXITED, GONE: as waitpid gives it; KILL: the signal */
-    int32_t error;   /* errno */
-    uint32_t length; /* bytes that follow */
+    int32_t status; /* EXITED, GONE: as waitpid gives it; KILL: the signal */
+    int32_t error;  /* errno */
 };
 
 #define MESSAGE_MAX (60u << 10) /* a message with its bytes; longer error texts are cut */

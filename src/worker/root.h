@@ -38,7 +38,8 @@ int tine__root_set_up(int control, const int fds[SETUP_FDS]);
 
 /* How often the calling process was forked since the root was taken, by means that keep our memory: 0
 ** in the process that took it; a handle made at another count than the current one is used in a forked
-** child of its owner. In such a child all descriptors of ours are closed. */
+** child of its owner. In such a child the sockets of the roots are closed, and what tine__root_watch closes;
+** memory and descriptors of pools beyond that stay until it ends or executes another program. */
 unsigned tine__root_generation(void);
 
 /* Have `close` called with `arg` in forked children of the program (to close descriptors that they

@@ -79,8 +79,7 @@ static void refuse(int control, int error) {
         char text[200];
     } m = {.head = {.kind = MESSAGE_NOFORK, .error = error}};
     strncpy(m.text, tine__why_text(error), sizeof m.text - 1);
-    m.head.length = (uint32_t)strlen(m.text);
-    tine__control_send(control, &m, sizeof m.head + m.head.length, NULL, 0);
+    tine__control_send(control, &m, sizeof m.head + strlen(m.text), NULL, 0);
 }
 
 static bool has_room(struct root *r) {

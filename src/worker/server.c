@@ -49,12 +49,10 @@ static _Noreturn void end(struct server *s);
 
 int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,
                       size_t length) {
-    struct message head = *m;
     struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
     struct buf packet;
-    head.length = (uint32_t)length;
     tine__buf_init(&packet);
-    int err = buf_append(&packet, &head, sizeof head);
+    int err = buf_append(&packet, m, sizeof *m);
     if (!err)
         err = buf_append(&packet, bytes, length);
     while (!err && (err = tine__control_send(s->control, packet.data, packet.len, NULL, 0)) ==
@@ -110,27 +108,13 @@ static struct child *find_pid(pid_t pid) {
     return NULL;
 }
 
-/* fork with all signals blocked: what is sent to a worker before it has its own dispositions waits, and
-** is not ignored as we ignore it. */
-static pid_t fork_blocked(void) {
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = sys.fork();
-    int saved = errno;
-    if (pid != 0)
-        sigprocmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    return pid;
-}
-
 static void start_worker(struct server *s, uint32_t id, int link) {
     pid_t parent = getpid();
     if (!has_room()) {
         tell_not_started(s, id, ENOMEM);
         return;
     }
-    pid_t pid = fork_blocked();
+    pid_t pid = tine__process_fork();
     if (pid == 0)
         tine__worker_main(s, id, link, parent);
     if (pid == -1) {

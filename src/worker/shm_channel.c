@@ -9,8 +9,8 @@
 #include "base/sys.h"
 #include "ipc/bell.h"
 #include "ipc/queue.h"
+#include "store/store.h"
 #include "worker/process.h"
-#include "worker/store.h"
 
 struct shm_channel {
     struct channel base;
@@ -60,33 +60,36 @@ static void ring_hard(void *arg) {
 
 /* Copy the slot that lies in the queue. */
 static void copy_slot(struct queue_slot *to, const struct queue_slot *from) {
-    memcpy(to, from, offsetof(struct queue_slot, bytes));
-    if (to->offset)
+    to->call = from->call;
+    if (to->call.offset)
         return;
-    if (to->length > QUEUE_INLINE)
-        to->length = QUEUE_INLINE;
-    memcpy(to->bytes, from->bytes, to->length);
+    if (to->call.length > CALL_INLINE)
+        to->call.length = CALL_INLINE;
+    memcpy(to->bytes, from->bytes, to->call.length);
 }
 
 /* Where the payload is; NULL: it cannot be mapped. */
 static const char *payload(struct shm_channel *c) {
-    const struct queue_slot *s = &c->slot;
+    const struct call_head *h = &c->slot.call;
     int err;
-    if ((uint64_t)s->label + s->function > s->length)
+    if ((uint64_t)h->label + h->function > h->length)
         return NULL;
-    const char *p = s->offset ? tine__heap_at(c->calls, s->offset, s->length, &err) : s->bytes;
+    const char *p = h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : c->slot.bytes;
     if (!p && errno == EBADF)
         end_spoilt(c);
     return p;
 }
 
 static void describe(struct shm_channel *c, struct call *out) {
-    const struct queue_slot *s = &c->slot;
+    const struct call_head *s = &c->slot.call;
     const char *p = payload(c);
-    *out = (struct call){
-        .id = s->id, .count = s->count, .ref = s->ref, .timed = s->flags & SLOT_TIMED};
-    if (s->origin)
-        tine__store_find_origin(c->calls, s->origin, &out->origin);
+    *out = (struct call){.id = s->id,
+                         .count = s->count,
+                         .ref = s->ref,
+                         .timed = s->flags & CALL_TIMED,
+                         .index = s->index};
+    if (s->callee)
+        tine__store_find(c->calls, s->callee, NULL, &out->origin);
     if (!p)
         return;
     out->label = s->label ? p : NULL;
@@ -115,7 +118,8 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     int err = tine__link_begin(&c->link, call->id + k, k == 0, call->timed);
     if (k == 0) {
         /* the link says that it is ours: only now may the slot forget it */
-        tine__queue_free(&c->queue, c->worker, c->seq);
+        if (!tine__queue_free(&c->queue, c->worker, c->seq))
+            return TINE_EAGAIN;
         if (tine__queue_is_low(&c->queue))
             ring(c, BELL_PRESSURE);
     }
@@ -192,8 +196,8 @@ static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t
 
 /* --- the store --- */
 
-static bool get_code(void *ctx, uint32_t id, struct codec_code *out) {
-    return tine__store_find_code(ctx, id, out);
+static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
+    return tine__store_find(ctx, id, out, NULL);
 }
 
 /* --- opening --- */
@@ -216,7 +220,7 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
         return TINE_ENOMEM;
     memset(c, 0, offsetof(struct shm_channel, bytes)); /* which no idle worker has touched */
     c->base =
-        (struct channel){take, begin, reply, answer, done, say, {NULL, get_code, NULL, p->heap}};
+        (struct channel){take, begin, reply, answer, done, say, {.get = get_code, .ctx = p->heap}};
     c->queue = QUEUE_CLOSED;
     c->link = LINK_CLOSED;
     c->calls = p->heap;

@@ -1,7 +1,6 @@
 /* A host that does to its pools what careless programs and hostile tasks do: closes and replaces descriptors, forks
 ** in threads, reaps all children, changes its environment and its ids meanwhile. Nothing of it may crash, hang or
 ** write into files of the program; a pool that was broken says so, and the next one works. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 
 #define WORKERS 3
@@ -20,7 +21,7 @@ static struct link links[STATIONS];
 static struct bell bells[STATIONS]; /* bell i wakes who reads link i */
 
 static void ring(void *arg) {
-    tine__bell_ring(arg, BELL_PRESSURE);
+    ring_one(arg, BELL_PRESSURE);
 }
 
 static void send_message(struct link *to, struct bell *bell, uint64_t id, const char *bytes,
@@ -34,7 +35,7 @@ static void send_message(struct link *to, struct bell *bell, uint64_t id, const 
         r.length = sizeof b, r.large = 1;
     }
     tine__link_write(to, &r, r.large ? (const void *)&b : bytes, ring, bell);
-    tine__bell_ring(bell, BELL_RESULT);
+    ring_one(bell, BELL_RESULT);
 }
 
 /* The next message, however long it takes. */
@@ -119,6 +120,7 @@ int main(void) {
             work(i);
     CHECK_EQ(tine__link_attach(&first, tine__fd_copy(links[0].shm.fd)), 0);
     char *bytes = calloc(1, 33 << 20);
+    CHECK(bytes);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         round_trips(&first, bytes, sizes[i],
                     sizes[i] > 1 << 20 ? 20 : (unsigned)(20000 / (1 + sizes[i] / 64)) + 40);

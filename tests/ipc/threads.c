@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 #include "ipc/link_layout.h"
 #include "ipc/queue.h"
@@ -25,7 +26,7 @@ static atomic_uchar ran[ITEMS];
 
 static void ring(void *arg) {
     (void)arg;
-    tine__bell_ring(&bell, BELL_PRESSURE);
+    ring_one(&bell, BELL_PRESSURE);
 }
 
 /* The worker's side of a link, on the submitter's mapping. */
@@ -45,15 +46,15 @@ static void answer(struct link *l, uint64_t id) {
 
 static void run_item(struct queue *q, struct link *l, unsigned number, const struct queue_slot *s,
                      uint64_t seq) {
-    uint64_t id = s->id, copy;
+    uint64_t id = s->call.id, copy;
     CHECK_EQ(tine__link_begin(l, id, true, false), 0);
     memcpy(&copy, s->bytes, sizeof copy);
-    tine__queue_free(q, number, seq);
+    CHECK(tine__queue_free(q, number, seq));
     CHECK_EQ(copy, id);
     CHECK_EQ(atomic_fetch_add(&ran[id], 1), 0);
     answer(l, id);
     tine__link_idle(l);
-    tine__bell_ring(&bell, tine__queue_is_low(q) ? BELL_PRESSURE : BELL_RESULT);
+    ring_one(&bell, tine__queue_is_low(q) ? BELL_PRESSURE : BELL_RESULT);
 }
 
 static void *work(void *arg) {
@@ -98,7 +99,7 @@ static unsigned sent, settled;
 static bool fill(void) {
     unsigned before = sent;
     for (; sent < ITEMS; sent++) {
-        struct queue_slot s = {.id = sent, .count = 1, .length = 100};
+        struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
         uint64_t id = sent;
         memcpy(s.bytes, &id, sizeof id);
         if (tine__queue_put(&queue, &s, &seq_of[sent]))
@@ -119,7 +120,7 @@ static bool any_pending(void) {
 static void sleep_until_rung(void) {
     struct pollfd p = {bell.fd, POLLIN, 0};
     if (sent < ITEMS)
-        tine__queue_want_low(&queue);
+        tine__queue_want_low(&queue, QUEUE_SLOTS / 4);
     bell_arm(&bell, BELL_RESULT);
     if (!any_pending() && !fill())
         CHECK_EQ(poll(&p, 1, -1), 1);
