@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <lualib.h>
+#include "base/why.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -260,7 +261,7 @@ static void open_pool(lua_State *L, struct core *c, const struct pool_options *o
         tine__core_unanchor(L, c);
         errno = error;
         tine__error(L, err, "cannot make a pool: %s",
-                    err == TINE_ESYSTEM ? strerror(error) : tine_error_text(err));
+                    err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
     }
     c->workers = o->workers;
     c->generation = tine__root_generation();

@@ -1,4 +1,5 @@
 /* The call queue, one thread: every edge that needs no luck. */
+#include "base/fd.h"
 #include "ipc/queue.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@ static struct queue q, w; /* the two sides */
 
 static void open_both(void) {
     CHECK_EQ(tine__queue_create(&q), 0);
-    CHECK_EQ(tine__queue_attach(&w, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&w, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
 }
 
 static void close_both(void) {
@@ -136,7 +137,7 @@ static void withdrawn_items_are_skipped(void) {
 static void a_worker_that_was_away_catches_up(void) {
     struct queue late;
     open_both();
-    CHECK_EQ(tine__queue_attach(&late, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&late, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
     for (uint64_t i = 0; i < 10 * QUEUE_SLOTS + 7; i++) {
         put(i);
         take_expecting(1, i);
@@ -152,7 +153,7 @@ static void a_worker_that_was_away_catches_up(void) {
     uint64_t old = put(43);
     for (unsigned i = 1; i < QUEUE_SLOTS; i++)
         CHECK(tine__queue_withdraw(&q, put(i)));
-    CHECK_EQ(tine__queue_attach(&late, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&late, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
     s = tine__queue_take(&late, 2, &seq);
     CHECK(s && s->call.id == 43 && seq == old);
     tine__queue_close(&late);
