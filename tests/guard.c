@@ -132,7 +132,7 @@ static void kill_descendants(void) {
 
 /* The names in /dev/shm (GUARD_SHM: another folder, to try this) that are ours by their look. */
 static int count_shared_memory(bool show) {
-    const char *folder = getenv("GUARD_SHM") ? getenv("GUARD_SHM") : "/dev/shm";
+    const char *other = getenv("GUARD_SHM"), *folder = other ? other : "/dev/shm";
     DIR *dir = opendir(folder);
     int n = 0;
     for (struct dirent *e; dir && (e = readdir(dir));)

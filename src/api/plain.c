@@ -1,7 +1,7 @@
-/* Checking msgpack that comes from outside, by msgpack-c's parser with callbacks that only look. */
+#include "api/plain.h"
+
 #include <stdint.h>
 #include "codec/segment.h"
-#include "pool/task.h"
 
 /* What `unpack_template.h` asks for. */
 struct looker {

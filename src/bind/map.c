@@ -11,9 +11,9 @@
 #include <string.h>
 #include "bind/bind.h"
 
-enum { /* user values of a map */
-       MAP_CORE = 1,
-       MAP_VIEW, /* keeps the label */
+enum {               /* user values of a map */
+       MAP_CORE = 1, /* or a metatable of futures, which holds the core, and the origin */
+       MAP_VIEW,     /* keeps the label */
        MAP_FUNCTION,
        MAP_ITEMS, /* list or iterator */
        MAP_QUEUE, /* serial -> chunk */
@@ -180,6 +180,8 @@ void tine__chunk_released(lua_State *L, struct anchor *a) {
 static void drop_buffer(struct map *m) {
     if (m->call.pool && m->core->p)
         tine__call_buf_drop(&m->call);
+    else
+        tine__call_buf_abandon(&m->call);
     m->begun = false;
     m->count = 0;
 }
@@ -212,6 +214,15 @@ static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
     lua_settop(L, text - 1);
 }
 
+/* The origin of what was encoded just now lives as long as the map; and as its chunks. */
+static void hold_origin(lua_State *L, const struct map *m) {
+    tine__core_push_meta(L, m->core);
+    if (lua_isnil(L, -1))
+        lua_pop(L, 1);
+    else
+        lua_setiuservalue(L, 1, MAP_CORE);
+}
+
 /* Have the head of a call in the buffer, of the message that the codec encoded last. 0, or a code with
 ** the message pushed. */
 static int begin(lua_State *L, struct map *m) {
@@ -223,6 +234,7 @@ static int begin(lua_State *L, struct map *m) {
     drop_buffer(m);
     lua_getiuservalue(L, 1, MAP_FUNCTION);
     int err = tine__encode_head(L, m->core, &m->name, lua_gettop(L), &m->call.b, &m->function);
+    hold_origin(L, m);
     if (err)
         return err;
     lua_pop(L, 1);

@@ -174,10 +174,7 @@ void tine__core_join(lua_State *L, struct core *c) {
     S->ncores--;
     S->changes++;
     tine__core_retire(S, c);
-    push_kept(L, KEPT_CORES);
-    lua_pushnil(L);
-    lua_rawsetp(L, -2, c);
-    lua_pop(L, 1);
+    tine__core_unanchor(L, c);
 }
 
 void tine__state_check(lua_State *L, struct state *S) {
@@ -206,8 +203,9 @@ int tine__wait_ended(lua_State *L) {
         aim.met = no_cores;
         aim.what = state_of(L);
     }
-    tine__await(L, &aim, WAIT_FOREVER);
-    return 0;
+    uint64_t deadline = (uint64_t)luaL_optinteger(L, 2, (lua_Integer)WAIT_FOREVER);
+    lua_pushboolean(L, tine__await(L, &aim, deadline) == 0);
+    return 1;
 }
 
 static void close_core(struct core *c) {

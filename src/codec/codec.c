@@ -9,7 +9,8 @@
 static int codec_gc(lua_State *L) {
     struct codec *c = lua_touserdata(L, 1);
     tine__names_free(c);
-    tine__code_free(L, c);
+    tine__code_free(c);
+    tine__loaded_free(L, c);
     luaL_unref(L, LUA_REGISTRYINDEX, c->ref);
     c->ref = LUA_NOREF;
     c->encoder = NULL;
@@ -29,17 +30,28 @@ static void new_slot(lua_State *L, int slot, const char *mode) {
     lua_rawseti(L, -2, slot);
 }
 
+static const char *mode_of(int slot) {
+    switch (slot) {
+    case ST_CACHE:
+        return "kv";
+    case ST_ORIGINS:
+        return "k";
+    case ST_WEAK:
+        return "v";
+    default:
+        return NULL;
+    }
+}
+
 static void push_state(lua_State *L) {
     lua_createtable(L, ST_COUNT, 0);
     lua_pushboolean(L, 0);
     lua_rawseti(L, -2, ST_ENCODER);
     lua_pushboolean(L, 0);
     lua_rawseti(L, -2, ST_DECODER);
-    new_slot(L, ST_CACHE, "k");
-    new_slot(L, ST_WEAK, "v");
-    for (int slot = ST_GLOBALS; slot < ST_SENT; slot++)
-        if (slot != ST_WEAK && slot != ST_LOADED)
-            new_slot(L, slot, NULL);
+    for (int slot = ST_CACHE; slot < ST_SENT; slot++)
+        if (slot != ST_LOADED)
+            new_slot(L, slot, mode_of(slot));
     lua_createtable(L, SENT_SLOTS, 0);
     lua_rawseti(L, -2, ST_SENT);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -51,6 +63,10 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
     struct codec *c = lua_newuserdatauv(L, sizeof *c, 0);
     *c = (struct codec){.options = *options, .ref = LUA_NOREF};
     tine__buf_init(&c->names.bytes);
+    tine__buf_init(&c->scratch);
+    list_init(&c->knowns);
+    list_init(&c->codes.order);
+    list_init(&c->loaded.order);
     if (luaL_newmetatable(L, "tine.codec")) {
         lua_pushcfunction(L, codec_gc);
         lua_setfield(L, -2, "__gc");

@@ -179,7 +179,7 @@ static int encode_fn_globals(struct encoder *e, const struct code *code, int fn,
     size_t start = e->out->len;
     int top = lua_gettop(L), err;
     lua_rawgeti(L, e->self, ST_GLOBALS);
-    lua_rawgeti(L, -1, code->index);
+    lua_rawgetp(L, -1, code);
     lua_replace(L, -2);
     lua_getupvalue(L, fn, code->env);
     if (env == 0 && (env = env_number(e, -1)) < 0)
@@ -201,13 +201,14 @@ static int encode_fn_globals(struct encoder *e, const struct code *code, int fn,
 
 /* ---- functions ---- */
 
-static int encode_code(struct encoder *e, const struct code *code) {
-    int err = room(e, code->id ? PACK_MAX : code->len + 8 + PACK_MAX);
-    if (err)
+static int encode_code(struct encoder *e, struct code *code) {
+    uint64_t id = code_id(code);
+    int err = room(e, id ? PACK_MAX : code->len + 8 + PACK_MAX);
+    if (err || (err = tine__known_name(e, &code->known)))
         return err;
     pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
-    if (code->id) {
-        pack_uint32(e->out, code->id);
+    if (id) {
+        pack_id(e->out, id);
         return 0;
     }
     char hash[8];
@@ -220,7 +221,7 @@ static int encode_code(struct encoder *e, const struct code *code) {
 }
 
 /* A function by value; its entry has been numbered. */
-static int encode_by_value(struct encoder *e, const struct code *code, int fn, uint32_t ordinal,
+static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_t ordinal,
                            const struct step *up) {
     size_t head = e->out->len;
     bool names = code->nreads + code->nassigns > 0;

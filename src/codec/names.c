@@ -499,7 +499,7 @@ static int make_wire(struct encoder *e, int paths, struct name *n) {
     for (int i = 0; i < n->parts; i++) {
         const char *s = part(e->L, paths, n, i + 1);
         size_t len = strlen(s);
-        if (buf_reserve(b, len + 2 * PACK_MAX))
+        if (buf_reserve(b, len + (size_t)2 * PACK_MAX))
             goto fail;
         if (i == 0) {
             pack_array(b, 1u + n->parts);

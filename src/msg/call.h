@@ -10,21 +10,21 @@
 
 #include <stdint.h>
 
-#define CALL_INLINE 200u /* bytes that go along; more lie in the site's memory */
-#define CALL_TIMED 1u  /* note the start: the task has a run-time limit */
+#define CALL_INLINE 192u /* bytes that go along; more lie in the call heap */
+#define CALL_TIMED 1u    /* note the start: the task has a run-time limit */
 
 struct call_head {
     uint64_t id;       /* of the first task, 56 bits; a chunk has ids id .. id+count-1 */
+    uint64_t index;    /* of the first task in its map, from 1; 0: it is of none */
+    uint64_t offset;   /* of a block in the call heap where the bytes are; 0: they go along */
+    uint64_t length;   /* of the bytes */
+    uint64_t callee;   /* id of the function in the store (store/store.h), 0: it is not there */
+    uint64_t flags;    /* CALL_TIMED */
     uint32_t count;    /* tasks in it */
     uint32_t ref;      /* the submitter's own number for it, comes back with each report */
-    uint64_t offset;   /* of a block in the site's memory where the bytes are; 0: they go along */
-    uint64_t length;   /* of the bytes */
     uint32_t label;    /* bytes of the label at their start */
     uint32_t function; /* bytes of the function segment after the label */
-    uint32_t flags;    /* CALL_TIMED */
-    uint32_t origin;   /* number of the function's origin in the store, 0: none */
-    uint64_t index;    /* of the first task in its map, from 1; 0: it is of none */
 };
-_Static_assert(sizeof(struct call_head) == 56, "no padding that could carry foreign bytes");
+_Static_assert(sizeof(struct call_head) == 64, "a cache line, and no padding with foreign bytes");
 
 #endif

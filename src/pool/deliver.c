@@ -16,7 +16,9 @@ static void count(struct pool *p, const struct outcome *o) {
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
         tine__item_free_bytes(p, item);
+        tine__store_release(p->store, &item->refs);
         item->inbox->watched -= item->watched;
+        item->inbox->urgent |= item->watched;
         item->watched = false;
     }
     tine__inbox_post(item->inbox, item);

@@ -8,9 +8,16 @@
 
 /* --- the bytes of calls --- */
 
+void tine__free_block(struct pool *p, uint64_t block) {
+    if (!tine__store_free(p->store, block) || p->tidy_at)
+        return;
+    p->tidy_at = tine__now() + HEAP_REST;
+    tine__wakeup_send(&p->wakeup);
+}
+
 void tine__item_free_bytes(struct pool *p, struct item *item) {
     if (item->task.call.offset)
-        p->site->ops->free(p->site, item->task.call.offset);
+        tine__free_block(p, item->task.call.offset);
     else if (!item->borrowed)
         free(item->bytes);
     item->task.call.offset = 0;
@@ -21,9 +28,10 @@ void tine__item_free_bytes(struct pool *p, struct item *item) {
 int tine__item_move_bytes(struct pool *p, struct item *item) {
     uint64_t offset = 0, length = item->task.call.length;
     size_t cap;
-    char *block = p->site->ops->grow(p->site, &offset, 0, length, &cap);
-    if (!block)
-        return TINE_ENOMEM;
+    char *block;
+    int err = tine__store_grow(p->store, &offset, 0, length, &block, &cap);
+    if (err)
+        return err;
     memcpy(block, item->bytes, length);
     tine__item_free_bytes(p, item);
     item->bytes = block;

@@ -1,22 +1,16 @@
 #include "pool/inbox.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
-
-static void poke(int fd) {
-    const uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof one);
-    (void)n; /* EAGAIN: it is awake anyway */
-}
+#include "worker/root.h"
 
 void tine__inbox_open(struct inbox *in, struct pool *p) {
     in->pool = tine__pool_ref(p);
     in->open = in->watched = 0;
     in->fd = -1;
-    in->fresh = false;
+    in->fresh = in->urgent = false;
     list_init(&in->news);
     atomic_store(&in->has_news, false);
     pthread_mutex_lock(&p->lock);
@@ -34,19 +28,34 @@ void tine__inbox_close(struct inbox *in) {
         list_remove(&in->node);
         pthread_mutex_unlock(&p->lock);
     }
-    tine__close(&in->fd);
+    tine__inbox_close_fd(in);
     tine__pool_unref(p);
 }
 
 /* --- news --- */
 
-void tine__inbox_post(struct inbox *in, struct item *item) {
+static void freshen(struct inbox *in) {
     in->fresh = in->pool->fresh = true;
+    atomic_store_explicit(&in->has_news, true, memory_order_release);
+}
+
+void tine__inbox_post(struct inbox *in, struct item *item) {
+    freshen(in);
     if (item->listed)
         return;
     item->listed = true;
     list_push(&in->news, &item->news);
-    atomic_store_explicit(&in->has_news, true, memory_order_release);
+}
+
+void tine__inbox_remind(struct inbox *in) {
+    struct pool *p = in->pool;
+    if (!p || tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    freshen(in);
+    in->urgent = true;
+    tine__wake_waiters(p, false);
+    pthread_mutex_unlock(&p->lock);
 }
 
 static struct item *take_first(struct inbox *in) {
@@ -56,12 +65,6 @@ static struct item *take_first(struct inbox *in) {
     item->released = item->task.state == TASK_DONE;
     in->open -= item->released;
     return item;
-}
-
-static void clear(int fd) {
-    uint64_t n;
-    ssize_t got = read(fd, &n, sizeof n);
-    (void)got;
 }
 
 unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max) {
@@ -75,7 +78,7 @@ unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max) {
     if (list_empty(&in->news)) {
         atomic_store_explicit(&in->has_news, false, memory_order_relaxed);
         if (in->fd != -1 && !tine__pool_ended(p))
-            clear(in->fd);
+            tine__fd_clear(in->fd);
     }
     pthread_mutex_unlock(&p->lock);
     return n;
@@ -92,13 +95,15 @@ void tine__wake_waiters(struct pool *p, bool all) {
         if (!all && !e->inbox->fresh)
             continue;
         /* the leader's bell may be armed or not: who disarmed it may have died before it rang */
-        poke(n == p->waiters.next ? p->bells.waiter.fd : e->fd);
+        tine__fd_ring(n == p->waiters.next ? p->bells.waiter.fd : e->fd);
     }
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
-        if (in->fd != -1 && (in->fresh || all) && !list_empty(&in->news))
-            poke(in->fd);
-        in->fresh = false;
+        if (in->fd != -1 && (in->fresh || all) && inbox_has_news(in))
+            tine__fd_ring(in->fd);
+        if (in->urgent && p->asleep)
+            tine__wakeup_send(&p->wakeup);
+        in->fresh = in->urgent = false;
     }
 }
 
@@ -106,9 +111,34 @@ void tine__inboxes_end(struct pool *p) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
         if (in->fd != -1)
-            poke(in->fd);
+            tine__fd_ring(in->fd);
     }
     tine__wake_waiters(p, true);
+}
+
+/* --- the descriptor --- */
+
+/* In a forked child of the program. */
+static void close_in_child(void *inbox) {
+    tine__close(&((struct inbox *)inbox)->fd);
+}
+
+void tine__inbox_close_fd(struct inbox *in) {
+    tine__root_unwatch(in->watch);
+    in->watch = NULL;
+    tine__close(&in->fd);
+}
+
+/* The lock is held. */
+static int open_fd(struct inbox *in) {
+    struct pool *p = in->pool;
+    in->fd = tine__fd_event();
+    if (in->fd == -1)
+        return TINE_ESYSTEM;
+    if (inbox_has_news(in) || tine__pool_ended(p))
+        tine__fd_ring(in->fd);
+    tine__wakeup_send(&p->wakeup); /* from now on the manager takes in every result */
+    return in->fd;
 }
 
 int tine__inbox_fileno(struct inbox *in) {
@@ -117,14 +147,16 @@ int tine__inbox_fileno(struct inbox *in) {
         return TINE_ESHUTDOWN;
     if (tine__pool_is_forked(p))
         return TINE_EFORKED;
+    struct root_watch *watch = tine__root_watch(close_in_child, in); /* has a lock of its own */
+    if (!watch)
+        return TINE_ENOMEM;
     pthread_mutex_lock(&p->lock);
-    if (in->fd == -1) {
-        in->fd = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (in->fd != -1 && (!list_empty(&in->news) || tine__pool_ended(p)))
-            poke(in->fd);
-        tine__wakeup_send(&p->wakeup); /* from now on the manager takes in every result */
+    int fd = in->fd != -1 ? in->fd : p->joined ? TINE_ESHUTDOWN : open_fd(in);
+    if (fd >= 0 && !in->watch) {
+        in->watch = watch;
+        watch = NULL;
     }
-    int fd = in->fd;
     pthread_mutex_unlock(&p->lock);
-    return fd == -1 ? TINE_ESYSTEM : fd;
+    tine__root_unwatch(watch);
+    return fd;
 }

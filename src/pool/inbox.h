@@ -16,21 +16,25 @@
 
 struct pool;
 struct item;
+struct root_watch;
 
 struct inbox {
     struct pool *pool;
+    /* the owner's, set before it is opened */
     /* Called by the manager thread, with no lock held, when there are news that nobody has taken, unless
-    ** there is a fileno; NULL: they wait. */
+    ** there is a fileno; and a last time when the pool has ended. NULL: they wait. */
     void (*on_news)(struct inbox *inbox);
-    void *owner; /* for the owner's use */
+    void *owner;
     /* under the pool's lock */
-    struct list node;     /* in pool->inboxes */
-    struct list news;     /* items */
-    atomic_bool has_news; /* `news` is not empty: no lock needed to look */
-    uint64_t open;        /* items that are not released */
-    uint64_t watched;     /* of them those that are watched, and not DONE */
-    int fd;               /* of tine__inbox_fileno, or -1 */
-    bool fresh;           /* news since its waiters were last woken */
+    struct list node;         /* in pool->inboxes */
+    struct list news;         /* items */
+    atomic_bool has_news;     /* it is to be taken from: no lock needed to look */
+    uint64_t open;            /* items that are not released */
+    uint64_t watched;         /* of them those that are watched, and not DONE */
+    int fd;                   /* of tine__inbox_fileno, or -1 */
+    bool fresh;               /* news since its waiters were last woken */
+    bool urgent;              /* of those, some that the manager must hear of: on_news */
+    struct root_watch *watch; /* closes `fd` in forked children */
 };
 
 void tine__inbox_open(struct inbox *in, struct pool *p);
@@ -42,12 +46,14 @@ static inline bool inbox_has_news(const struct inbox *in) {
     return atomic_load_explicit(&in->has_news, memory_order_acquire);
 }
 /* Take at most `max` items with news: tasks of them have ended since it was last taken. An item whose
-** tasks have all ended is thereby released. Their number; 0: none. */
+** tasks have all ended is thereby released, and its `news` is the owner's. Their number; 0: none. */
 unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max);
+/* The owner has put off something that it took: as if there were news, until it is taken from again. */
+void tine__inbox_remind(struct inbox *in);
 
 /* A descriptor that is readable while tine__inbox_take may have something (level: emptied by it), and
-** for good when the pool has ended. Made at the first call; the inbox closes it. TINE_ESYSTEM,
-** TINE_EFORKED, TINE_ESHUTDOWN: the pool has ended and was joined. */
+** for good when the pool has ended. Made at the first call; closed with the inbox, or when the pool is
+** joined. TINE_ESYSTEM, TINE_ENOMEM, TINE_EFORKED, TINE_ESHUTDOWN: the pool was joined. */
 int tine__inbox_fileno(struct inbox *in);
 
 #endif

@@ -24,19 +24,14 @@ struct wait_entry {
     int fd; /* wakes it when it does not lead */
 };
 
-/* Origins that items point to: each is kept once, and lives as long as the pool. */
-#define ORIGIN_BUCKETS 256
-struct origin_node {
-    struct codec_origin origin; /* first member */
-    struct origin_node *next;
-};
-
 struct pool {
     atomic_uint refs;
     unsigned generation; /* of the process that opened it (worker/root.h) */
     pthread_mutex_t lock;
     struct sched s;
     struct site *site;
+    struct store *store; /* on the site's heap; needs no lock of ours */
+    uint64_t tidy_at; /* when the manager looks for memory that nobody wants any more; 0: never */
     struct site_bells bells;
     struct failure *reason; /* why it was stopped */
     struct failure *crash;  /* of the death that is just being told */
@@ -53,10 +48,10 @@ struct pool {
     uint64_t task_limit, spin; /* ns */
 
     struct wakeup wakeup; /* the manager's */
+    bool asleep;          /* it sleeps, or is about to */
     pthread_t manager;
     atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
     atomic_bool joined;
-    struct origin_node *origins[ORIGIN_BUCKETS];
 };
 
 #define SECOND 1000000000ull
@@ -74,7 +69,9 @@ void tine__drive(struct pool *p);
 void tine__take_in(struct pool *p, bool listen);
 /* The rest of it is wanted no more: give back the item's bytes. */
 void tine__item_free_bytes(struct pool *p, struct item *item);
-/* Move bytes that are in private memory into the site's. 0 or TINE_ENOMEM. */
+/* Give back a block of the call heap. */
+void tine__free_block(struct pool *p, uint64_t block);
+/* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */
 int tine__item_move_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */
@@ -92,6 +89,7 @@ struct failure *tine__failure_of(const struct blame *b, bool broken);
 
 /* inbox.c */
 void tine__inbox_post(struct inbox *in, struct item *item);
+void tine__inbox_close_fd(struct inbox *in);
 /* Wake threads that wait for news that have come; with `all` every one. */
 void tine__wake_waiters(struct pool *p, bool all);
 /* The pool has ended: for good. */

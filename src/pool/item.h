@@ -15,6 +15,7 @@
 #include "msg/label.h"
 #include "pool/outcome.h"
 #include "sched/task.h"
+#include "store/store.h"
 
 struct inbox;
 
@@ -29,12 +30,13 @@ struct item {
     void *owner;
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
-    bool listed;     /* in its inbox */
-    bool released;   /* set by tine__inbox_take: the pool touches it no more */
-    bool borrowed;   /* `bytes` are the submitter's: it is just being submitted */
-    uint32_t first;  /* the first task that `bytes` are for */
-    char *bytes;     /* label, function segment, argument segments; NULL: none any more */
-    uint64_t length; /* of all of them; task.call says where they are */
+    bool listed;            /* in its inbox */
+    bool released;          /* set by tine__inbox_take: the pool touches it no more */
+    bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
+    struct store_refs refs; /* what the call names, until all its tasks have ended */
+    uint32_t first;         /* the first task that `bytes` are for */
+    char *bytes;            /* label, function segment, argument segments; NULL: none any more */
+    uint64_t length;        /* of all of them; task.call says where they are */
 };
 
 static inline struct item *item_of(struct task *t) {

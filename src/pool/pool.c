@@ -10,16 +10,11 @@
 #include "worker/root.h"
 
 static void free_pool(struct pool *p) {
+    tine__store_close(p->store);
     if (p->site)
         p->site->ops->close(p->site);
     tine__sched_free(&p->s);
     tine__wakeup_close(&p->wakeup);
-    for (unsigned i = 0; i < ORIGIN_BUCKETS; i++)
-        while (p->origins[i]) {
-            struct origin_node *node = p->origins[i];
-            p->origins[i] = node->next;
-            free(node);
-        }
     tine__failure_unref(p->reason);
     tine__failure_unref(p->crash);
     pthread_mutex_destroy(&p->lock);
@@ -41,6 +36,10 @@ void tine__pool_unref(struct pool *p) {
 
 bool tine__pool_is_forked(const struct pool *p) {
     return p->generation != tine__root_generation();
+}
+
+struct store *tine__pool_store(struct pool *p) {
+    return p->store;
 }
 
 /* --- opening --- */
@@ -72,6 +71,8 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
         err = tine__wakeup_open(&p->wakeup);
     if (!err)
         err = tine__local_open(&p->site, o->workers, o->spawn, &o->boot, &p->wakeup, &p->bells);
+    if (!err)
+        err = tine__store_open(&p->store, p->site->ops->heap(p->site));
     return err ? err : tine__manager_start(p);
 }
 
@@ -108,7 +109,10 @@ void tine__pool_join(struct pool *p) {
         sched_yield();
         pthread_mutex_lock(&p->lock);
     }
+    tine__store_retire(p->store);
     p->site->ops->retire(p->site);
+    for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next)
+        tine__inbox_close_fd(LIST_ITEM(n, struct inbox, node));
     p->bells.waiter.fd = p->bells.manager.fd = -1;
     tine__wakeup_close(&p->wakeup);
     pthread_mutex_unlock(&p->lock);

@@ -25,15 +25,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buf.h"
-#include "codec/origin.h"
+#include "msg/origin.h"
 #include "pool/failure.h"
 #include "pool/inbox.h"
 #include "pool/item.h"
+#include "store/store.h"
 #include "worker/boot.h"
 
 struct pool;
 
 #define POOL_MAX_WORKERS 4095u
+#define POOL_EXIT_TIMEOUT 5000000000u /* ns: what users get who say nothing */
 
 struct pool_options {
     unsigned workers;                     /* at most so many, 1 .. POOL_MAX_WORKERS */
@@ -53,17 +55,20 @@ void tine__pool_unref(struct pool *p);
 
 /* --- submitting --- */
 
-/* A buffer to encode a call into: private memory first (`room`), a block of the site's memory when it
-** outgrows that. Must be either submitted or dropped. */
+/* A buffer to encode a call into: private memory first (`room`), a block of the call heap when it outgrows
+** that. Must be either submitted or dropped. */
 struct call_buf {
     struct buf b; /* first member */
     struct pool *pool;
-    uint64_t block; /* 0: still private */
+    struct store_refs refs; /* what the call names */
+    uint64_t block;         /* in the call heap; 0: still private */
     char *room;
     size_t room_size;
 };
 void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t room_size);
 void tine__call_buf_drop(struct call_buf *cb);
+/* The same when the pool is not there any more. */
+void tine__call_buf_abandon(struct call_buf *cb);
 
 /* Submit the call in `cb` (`label` bytes of label, `function` bytes of function segment, argument segments).
 ** Of the item the owner's half is set and all outcomes are NONE. `cb` is taken over on success, and on
@@ -76,10 +81,8 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
 int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const char *text,
                              size_t length);
 
-/* The store of codes and origins (codec/codec.h, struct codec_store): ctx is the pool. */
-uint32_t tine__pool_put_code(void *pool, const struct codec_code *code);
-bool tine__pool_get_code(void *pool, uint32_t id, struct codec_code *out);
-const struct codec_origin *tine__pool_put_origin(void *pool, const struct codec_origin *origin);
+/* Where the functions are that calls name. Never used in a forked child. */
+struct store *tine__pool_store(struct pool *p);
 
 /* --- tasks --- */
 

@@ -4,30 +4,28 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
-#include "worker/store.h"
+#include "store/store.h"
 
-/* --- call buffers: private memory first, a block of the site's when that is too small --- */
+/* --- call buffers: private memory first, a block of the call heap when that is too small --- */
 
 static int call_buf_grow(struct buf *b, size_t need) {
     struct call_buf *cb = (struct call_buf *)b;
-    struct pool *p = cb->pool;
-    size_t size = need < 2 * b->cap ? 2 * b->cap : need, cap;
-    uint64_t before = cb->block;
-    pthread_mutex_lock(&p->lock);
-    char *data = p->site->ops->grow(p->site, &cb->block, before ? b->len : 0, size, &cap);
-    pthread_mutex_unlock(&p->lock);
-    if (!data)
-        return TINE_ENOMEM;
-    if (!before)
+    size_t size = need < 2 * b->cap ? 2 * b->cap : need;
+    bool private = !cb->block;
+    char *data;
+    int err = tine__store_grow(cb->pool->store, &cb->block, b->len, size, &data, &b->cap);
+    if (err)
+        return err;
+    if (private)
         memcpy(data, b->data, b->len);
     b->data = data;
-    b->cap = cap;
     return 0;
 }
 
 void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t room_size) {
     cb->b = (struct buf){.data = room, .cap = room_size, .grow = call_buf_grow};
     cb->pool = p;
+    cb->refs = (struct store_refs){0};
     cb->block = 0;
     cb->room = room;
     cb->room_size = room_size;
@@ -35,68 +33,17 @@ void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t
 
 void tine__call_buf_drop(struct call_buf *cb) {
     struct pool *p = cb->pool;
-    if (cb->block && !tine__pool_is_forked(p)) {
-        pthread_mutex_lock(&p->lock);
-        p->site->ops->free(p->site, cb->block);
-        pthread_mutex_unlock(&p->lock);
+    if (!tine__pool_is_forked(p)) {
+        if (cb->block)
+            tine__store_free(p->store, cb->block);
+        tine__store_release(p->store, &cb->refs);
     }
     tine__call_buf_init(cb, p, cb->room, cb->room_size);
 }
 
-/* --- the store --- */
-
-uint32_t tine__pool_put_code(void *pool, const struct codec_code *code) {
-    struct pool *p = pool;
-    pthread_mutex_lock(&p->lock);
-    uint32_t id = tine__store_code(p->site->ops->heap(p->site), code);
-    pthread_mutex_unlock(&p->lock);
-    return id;
-}
-
-bool tine__pool_get_code(void *pool, uint32_t id, struct codec_code *out) {
-    struct pool *p = pool;
-    pthread_mutex_lock(&p->lock);
-    bool found = tine__store_find_code(p->site->ops->heap(p->site), id, out);
-    pthread_mutex_unlock(&p->lock);
-    return found;
-}
-
-static unsigned origin_bucket(const struct codec_origin *o) {
-    uint32_t h = 2166136261u ^ (uint32_t)o->line; /* FNV-1a */
-    for (const char *p = o->name; *p; p++)
-        h = (h ^ (unsigned char)*p) * 16777619u;
-    return h % ORIGIN_BUCKETS;
-}
-
-static bool same_origin(const struct codec_origin *a, const struct codec_origin *b) {
-    return a->line == b->line && strcmp(a->name, b->name) == 0 && strcmp(a->source, b->source) == 0;
-}
-
-static struct origin_node *add_origin(struct pool *p, struct origin_node **bucket,
-                                      const struct codec_origin *origin) {
-    struct origin_node *node = sys.malloc(sizeof *node);
-    if (!node)
-        return NULL;
-    if (!tine__store_origin(p->site->ops->heap(p->site), origin, &node->origin)) {
-        free(node);
-        return NULL;
-    }
-    node->next = *bucket;
-    *bucket = node;
-    return node;
-}
-
-const struct codec_origin *tine__pool_put_origin(void *pool, const struct codec_origin *origin) {
-    struct pool *p = pool;
-    struct origin_node **bucket = &p->origins[origin_bucket(origin)];
-    pthread_mutex_lock(&p->lock);
-    struct origin_node *node = *bucket;
-    while (node && !same_origin(&node->origin, origin))
-        node = node->next;
-    if (!node)
-        node = add_origin(p, bucket, origin);
-    pthread_mutex_unlock(&p->lock);
-    return node ? &node->origin : NULL;
+void tine__call_buf_abandon(struct call_buf *cb) {
+    free(cb->refs.far);
+    tine__call_buf_init(cb, NULL, cb->room, cb->room_size);
 }
 
 /* --- handing over --- */
@@ -108,7 +55,7 @@ static void prepare(struct pool *p, struct item *item) {
     if (!item->task.limit)
         item->task.limit = p->task_limit;
     item->task.call.index = item->name.index;
-    item->task.call.origin = item->name.origin ? item->name.origin->id : 0;
+    item->task.call.callee = store_callee(&item->refs);
 }
 
 /* The item is in: count it. */
@@ -178,11 +125,13 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
     call->length = cb->b.len;
     call->label = label;
     call->function = function;
+    item->refs = cb->refs;
     pthread_mutex_lock(&p->lock);
     int err = submit(p, item, cb);
     pthread_mutex_unlock(&p->lock);
     if (!err)
-        tine__call_buf_init(cb, p, cb->room, cb->room_size); /* its block is the item's now */
+        tine__call_buf_init(cb, p, cb->room,
+                            cb->room_size); /* its block and refs are the item's now */
     return err;
 }
 
@@ -193,6 +142,7 @@ int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const 
     item->task.call.offset = 0;
     item->bytes = NULL;
     item->borrowed = false;
+    item->refs = (struct store_refs){0};
     pthread_mutex_lock(&p->lock);
     prepare(p, item);
     int err = tine__sched_submit_done(&p->s, &item->task);

@@ -5,10 +5,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/clock.h"
 
 struct inbox;
-
-#define WAIT_FOREVER UINT64_MAX
 
 /* What the owner has to say while its thread waits. No lock is held. */
 struct wait_hook {

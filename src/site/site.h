@@ -31,7 +31,7 @@ struct heap;
 /* A call to be handed over. */
 struct site_call {
     struct call_head head;
-    const char *bytes; /* head.length of them; in the site's memory when head.offset is set */
+    const char *bytes; /* head.length of them; in the call heap when head.offset is set */
 };
 
 struct site_ops {
@@ -58,15 +58,16 @@ struct site_ops {
     void (*keep)(struct site *s, const struct report *r);
     void (*release)(struct site *s, void *lane, uint64_t offset);
 
+    /* Are the descriptors of the site, and of the bells, still the pool's own? If not (somebody has closed or replaced
+    ** them), REPORT_GONE comes next. */
+    bool (*intact)(struct site *s);
+
     /* What to sleep on: fills in fds, their number. */
     unsigned (*poll)(struct site *s, struct pollfd fds[SITE_FDS]);
     void (*polled)(struct site *s, const struct pollfd *fds, unsigned n);
 
-    /* Memory for large calls, which workers read in place: a block of at least `size` bytes with the first
-    ** `used` of block *offset (0: none yet) kept. *cap: what fits. NULL: no memory, or retired. */
-    char *(*grow)(struct site *s, uint64_t *offset, size_t used, size_t size, size_t *cap);
-    void (*free)(struct site *s, uint64_t offset);
-    /* Where the store keeps what workers read (worker/store.h). */
+    /* Memory that workers can read: for the pool's store, which has it to itself (store/store.h). It is to be
+    ** retired before the site. */
     struct heap *(*heap)(struct site *s);
 
     /* After REPORT_GONE: give back all descriptors; what was kept stays readable. */

@@ -11,12 +11,12 @@
 #include "base/sys.h"
 #include "codec/segment.h"
 #include "ipc/control.h"
+#include "store/store.h"
 #include "worker/family.h"
 #include "worker/output.h"
 #include "worker/process.h"
 #include "worker/run.h"
 #include "worker/state.h"
-#include "worker/store.h"
 
 /* --- the guard: a preload may run for ever, and the fork server listens to nobody meanwhile --- */
 
@@ -57,8 +57,8 @@ static void close_guard(pid_t pid) {
 
 /* --- the calls --- */
 
-static bool get_code(void *ctx, uint32_t id, struct codec_code *out) {
-    return tine__store_find_code(ctx, id, out);
+static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
+    return tine__store_find(ctx, id, out, NULL);
 }
 
 /* Run one after the other. 0, or TINE_ETASK with a result segment in `out`. */
@@ -90,21 +90,19 @@ static int place(lua_State *L) {
 /* Say that it failed. An error that is too long for a message goes as its text, and cut. */
 static void tell_failure(struct server *s, struct run *r, struct buf *out) {
     const struct message m = {.kind = MESSAGE_NOPRELOAD, .pid = getpid()};
-    struct buf packet;
-    tine__buf_init(&packet);
     if (out->len > MESSAGE_MAX - sizeof m)
         tine__run_shorten(r, out, MESSAGE_MAX / 4);
-    if (!buf_append(&packet, &m, sizeof m) && !buf_append(&packet, out->data, out->len))
-        tine__control_send(s->control, packet.data, packet.len, NULL, 0);
-    tine__buf_free(&packet);
+    tine__server_tell(s, &m, out->data, out->len);
 }
 
 static int run_preload(struct server *s, struct run *r) {
+    const struct message m = {.kind = MESSAGE_PRELOADING, .pid = getpid()};
     struct buf out;
     pid_t pid;
     int err = open_guard(s, &pid);
     if (err)
         return err;
+    tine__server_tell(s, &m, NULL, 0);
     tine__buf_init(&out);
     err = run_calls(r, &s->boot, &out);
     tine__output_flush(); /* or every worker would print it again */
@@ -116,7 +114,7 @@ static int run_preload(struct server *s, struct run *r) {
 }
 
 int tine__server_preload(struct server *s) {
-    const struct codec_options options = {.store = {NULL, get_code, NULL, s->heap},
+    const struct codec_options options = {.store = {.get = get_code, .ctx = s->heap},
                                           .send_globals = s->boot.send_globals};
     lua_settop(s->L, 0);
     lua_pushcfunction(s->L, place);

@@ -33,6 +33,7 @@ struct submitter {
     struct queue queue;
     struct shm directory;
     struct heap *heap;
+    struct store *store; /* on the heap */
     int control, bell, wakeup;
     struct link links[MAX_WORKERS];
     pid_t pids[MAX_WORKERS];
@@ -41,6 +42,7 @@ struct submitter {
     uint64_t next; /* task id */
     pid_t server;
     int living; /* workers */
+    int gone;   /* wait status of the fork server, when it has ended */
 };
 
 /* What a pool is opened with; zeros are fine. */

@@ -1,6 +1,6 @@
 /* Calls encoded without Lua: what the C library submits (codec/codec.h has the format). */
-#ifndef TINE_POOL_TASK_H
-#define TINE_POOL_TASK_H
+#ifndef TINE_API_ENCODE_H
+#define TINE_API_ENCODE_H
 
 #include "base/buf.h"
 #include "tine.h"
@@ -12,9 +12,5 @@ int tine__task_arguments(const void *args, size_t length, struct buf *out);
 /* Append a call without arguments of a chunk of Lua source; *function: bytes of its function
 ** segment. As above. */
 int tine__task_chunk(const char *source, struct buf *out, size_t *function);
-
-/* plain.c: are these bytes one msgpack array, and nothing but plain data (no functions, no
-** references)? */
-bool tine__is_plain_array(const void *bytes, size_t length);
 
 #endif

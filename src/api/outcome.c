@@ -1,21 +1,16 @@
 /* What the C library's futures say of how they ended. */
-#include <stddef.h>
 #include <string.h>
 #include <msgpack.h>
-#include "base/error.h"
+#include "api/api.h"
+#include "api/structs.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "codec/segment.h"
-#include "pool/executor.h"
-
-#define FIELD_END(type, field) (offsetof(type, field) + sizeof((type){0}.field))
 
 /* 0 when it is done and may be looked at. */
 static int check(const tine_future *f) {
-    if (!f)
-        return TINE_EARG;
-    if (tine__pool_is_forked(f->pool->core))
-        return TINE_EFORKED;
-    return outcome_settled(&f->outcome) ? 0 : TINE_EAGAIN;
+    int err = future_check(f);
+    return err || outcome_settled(&f->outcome) ? err : TINE_EAGAIN;
 }
 
 int tine_future_code(tine_future *f) {
@@ -46,14 +41,7 @@ const void *tine_future_values(tine_future *f, size_t *length) {
 
 /* --- texts --- */
 
-static char *copy_bytes(const char *bytes, size_t length) {
-    char *copy = sys.malloc(length + 1);
-    if (!copy)
-        return NULL;
-    memcpy(copy, bytes, length);
-    copy[length] = '\0';
-    return copy;
-}
+static const char no_text[] = "(error object that is no text)";
 
 static char *join(const char *a, const char *b) {
     size_t na = strlen(a), nb = strlen(b);
@@ -71,18 +59,18 @@ static char *value_text(const msgpack_object *value) {
     char number[64] = "";
     switch (value->type) {
     case MSGPACK_OBJECT_STR:
-        return copy_bytes(value->via.str.ptr, value->via.str.size);
+        return tine__text_copy_n(value->via.str.ptr, value->via.str.size);
     case MSGPACK_OBJECT_BOOLEAN:
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
     case MSGPACK_OBJECT_NEGATIVE_INTEGER:
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64:
         msgpack_object_print_buffer(number, sizeof number, *value);
-        return copy_bytes(number, strlen(number));
+        return tine__text_copy(number);
     case MSGPACK_OBJECT_NIL:
-        return copy_bytes("nil", 3);
+        return tine__text_copy("nil");
     default:
-        return copy_bytes("(error object that is no text)", 30);
+        return tine__text_copy(no_text);
     }
 }
 
@@ -99,15 +87,14 @@ static char *error_part(tine_future *f, size_t index) {
         unpacked.data.type == MSGPACK_OBJECT_ARRAY && unpacked.data.via.array.size > index)
         text = value_text(&unpacked.data.via.array.ptr[index]);
     else if (index == 0) /* nested too deeply for msgpack-c */
-        text = copy_bytes("(error object that is no text)", 30);
+        text = tine__text_copy(no_text);
     msgpack_unpacked_destroy(&unpacked);
     return text;
 }
 
 static char *failure_message(tine_future *f, const struct failure *failure) {
     char *cause = failure->cause ? error_part(f, 0) : NULL;
-    char *text = cause ? join(failure->message, cause)
-                       : copy_bytes(failure->message, strlen(failure->message));
+    char *text = cause ? join(failure->message, cause) : tine__text_copy(failure->message);
     free(cause);
     return text;
 }
@@ -121,14 +108,13 @@ static char *make_message(tine_future *f) {
         return failure_message(f, failure);
     const char *text = tine__outcome_bytes(&f->outcome, &length);
     if (text)
-        return copy_bytes(text, length);
-    text = tine_error_text(f->outcome.code);
-    return copy_bytes(text, strlen(text));
+        return tine__text_copy_n(text, length);
+    return tine__text_copy(tine_error_text(f->outcome.code));
 }
 
 static char *make_traceback(tine_future *f) {
     char *text = error_part(f, 1);
-    return text ? text : copy_bytes("", 0);
+    return text ? text : tine__text_copy("");
 }
 
 /* The text in `slot`, made now if it is the first time. */
@@ -176,6 +162,6 @@ int tine_future_blame(tine_future *f, tine_blame *out) {
                        .label = b->label,
                        .source = b->source,
                        .line = b->line};
-    size_t least = FIELD_END(tine_blame, line);
-    return tine__write_struct(out, least, &ours, sizeof ours) ? 0 : TINE_EARG;
+    size_t least = STRUCT_UPTO(tine_blame, line);
+    return tine__struct_write(out, least, &ours, sizeof ours) ? 0 : TINE_EARG;
 }

@@ -1,6 +1,7 @@
-#include "pool/task.h"
+#include "api/encode.h"
 
 #include <msgpack.h>
+#include "api/plain.h"
 #include "base/error.h"
 #include "codec/segment.h"
 
