@@ -151,11 +151,25 @@ void sim_check(struct sim *m) {
 
 /* --- when all orders were taken --- */
 
+/* Of what was cancelled, and could be told so, only that is left which has begun. */
+static void check_cancelled(const struct sim *m, const struct job *j) {
+    const struct task *t = &j->task;
+    const struct hand *h = &m->site.hands[m->site.handed[t->call.ref].worker];
+    bool left = h->stage != CLAIMED && h->stage != RUNNING; /* that will be told */
+    HOLDS(t->state != TASK_WAITING, "#%d was cancelled, and waits", (int)t->call.id);
+    if (t->doom || !j->told || left || h->rogue)
+        return;
+    for (uint32_t k = t->next; k < t->upto; k++)
+        HOLDS(j->units[k].begun, "#%d was cancelled, and is to run", (int)(t->call.id + k));
+}
+
 static void check_task_quiet(const struct sim *m, const struct job *j) {
     const struct task *t = &j->task;
     int id = (int)t->call.id;
     HOLDS(!t->wish, "#%d is wished something for ever", id);
     HOLDS(t->state != TASK_NEW, "#%d is nowhere", id);
+    if (j->cancelled)
+        check_cancelled(m, j);
     if (t->state != TASK_SENT)
         return;
     if (t->limit > 0 && !t->doom && m->s.life < LIFE_STOPPING)

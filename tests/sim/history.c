@@ -262,15 +262,23 @@ static void say_config(const struct config *c) {
         c->max_pending, c->start_timeout, c->exit_timeout, c->window);
 }
 
+static void take_step(struct sim *m, const struct step *s) {
+    bool users = s->op < OP_TIME;
+    if (m->site.gone && !users && s->op != OP_HEAR)
+        return;
+    SAY("%s %u %u", ops[s->op].name, s->a, s->b);
+    if (users) { /* tell nothing while orders are left */
+        m->lazy = 0;
+        sim_follow(m);
+    }
+    ops[s->op].run(m, s->a, s->b);
+}
+
 static void play(struct sim *m, const struct history *h) {
     say_config(&h->config);
     open_pool(m, &h->config);
-    for (unsigned i = 0; i < h->n && m->s.life != LIFE_ENDED; i++) {
-        const struct step *s = &h->steps[i];
-        SAY("%s %u %u", ops[s->op].name, s->a, s->b);
-        if (!m->site.gone || s->op == OP_HEAR || s->op <= OP_PACE)
-            ops[s->op].run(m, s->a, s->b);
-    }
+    for (unsigned i = 0; i < h->n && m->s.life != LIFE_ENDED; i++)
+        take_step(m, &h->steps[i]);
     sim_end(m);
 }
 

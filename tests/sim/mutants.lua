@@ -125,13 +125,10 @@ fault("those that are sent are not taken back when it stops", "state.c",
     "            t->doom = ENDING_BROKEN;\n        tine__sched_wish(s, t, ORDER_RECALL);", "            t->doom = ENDING_BROKEN;")
 fault("the stop is not told", "order.c", "    if (s->why && !s->told) {", "    if (s->why == WHY_CRASH && !s->told) {")
 fault("what ended by force is broken", "state.c", "        if (!t->doom)\n            t->doom = ENDING_BROKEN;", "        t->doom = ENDING_BROKEN;")
-fault("what was left is sent again while it stops", "report.c",
-    "    if (t->doom == ENDING_BROKEN || s->life >= LIFE_STOPPING) {", "    if (false) {")
-fault("what was lost waits while it stops", "report.c", "        if (!stopping)\n            tine", "        (void)stopping;\n            tine")
-fault("the rest of what was lost is nobody's", "order.c",
-    "        tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);\n    return true;", "        ;\n    return true;")
+fault("what was lost or left waits while it stops", "state.c", "    if (t->cancelled || s->life >= LIFE_STOPPING) {", "    if (t->cancelled) {")
+fault("the rest of what was lost is nobody's", "order.c", "        tine__sched_end_rest(s, t);\n    return true;", "        ;\n    return true;")
 fault("the rest of a lost chunk never runs", "report.c",
-    "        if (!stopping)\n            tine__sched_wait_again(s, t);", "        (void)stopping;")
+    "begun, how);\n        tine__sched_wait_again(s, t);", "begun, how);")
 fault("the rest of a chunk that was left never runs", "report.c",
     "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t);\n}\n\n/* --- workers", "    tine__sched_unsend(s, t);\n}\n\n/* --- workers")
 fault("what is lost stays where it was", "report.c", "    lose(s, t, begun <= t->call.count ? (uint32_t)begun : 0);", "    (void)begun;")
@@ -147,7 +144,9 @@ fault("each death is a crash", "report.c", "if (s->life < LIFE_STOPPING && !by_f
 fault("no death is a crash", "report.c", "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (false) {")
 fault("doom outlives its worker", "state.c", "    t->doom = ENDING_NONE;\n    t->state = TASK_WAITING;", "    t->state = TASK_WAITING;")
 fault("doom outlives an abort that came too late", "order.c", "        t->doom = ENDING_NONE;\n        watch(", "        watch(")
-fault("a result counts in spite of the stop", "report.c", "*how = t->doom == ENDING_BROKEN ? ENDING_BROKEN : ENDING_NONE;", "*how = t->doom;")
+fault("a result counts in spite of the stop", "report.c", "*how = t->doom == ENDING_BROKEN ? ENDING_BROKEN : ENDING_NONE;", "*how = ENDING_NONE;")
+fault("what was cancelled while it was taken up runs on", "report.c", "    else if (t->cancelled && !t->doom)", "    else if (false)")
+fault("what was cancelled runs after the death of its worker", "state.c", "    if (t->cancelled || s->life >= LIFE_STOPPING) {", "    if (s->life >= LIFE_STOPPING) {")
 fault("cancel does nothing at the site", "sched.c", "    else if (t->state == TASK_SENT && !t->doom)\n        tine__sched_wish(s, t, ORDER_RECALL);", "")
 fault("cancel takes only half", "order.c", "        tine__sched_end(s, t, from, t->upto,", "        tine__sched_end(s, t, t->upto - 1, t->upto,")
 fault("cancel takes what has begun", "order.c", "uint32_t from = k > t->next ? (uint32_t)k : t->next;", "uint32_t from = t->next;")

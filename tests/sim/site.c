@@ -186,7 +186,7 @@ void site_forge(struct sim *m, unsigned worker, unsigned what) {
         break;
     case 1: /* a result of a task that is not its own, or of one that it has not come to */
         r.kind = REPORT_VALUES;
-        if (h->stage == CLAIMED || h->stage == RUNNING)
+        if ((h->stage == CLAIMED || h->stage == RUNNING) && h->k + 1 < h->count)
             r.id = h->id + h->k + 1;
         break;
     case 2: /* it says twice what it has said */
