@@ -140,7 +140,7 @@ bool submitter_hear_bytes(struct submitter *s, struct message *m, char *bytes, s
     CHECK((size_t)n >= sizeof *m);
     memcpy(m, packet, sizeof *m);
     if (m->kind == MESSAGE_PRELOADING)
-        return submitter_hear(s, m, bytes, len);
+        return submitter_hear_bytes(s, m, bytes, len);
     if (m->kind == MESSAGE_GONE) {
         s->gone = m->status;
         return false;
