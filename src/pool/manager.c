@@ -78,16 +78,25 @@ static void call_owners_last(struct pool *p) {
     call_owners(p);
 }
 
+/* Give back memory that nobody wants any more; when something is due next. */
+static uint64_t next_due(struct pool *p, uint64_t now) {
+    uint64_t due = sched_due(&p->s);
+    if (p->tidy_at && now >= p->tidy_at)
+        p->tidy_at = tine__store_tidy(p->store, now);
+    return p->tidy_at && p->tidy_at < due ? p->tidy_at : due;
+}
+
 static void *run_manager(void *arg) {
     struct pool *p = arg;
     pthread_mutex_lock(&p->lock);
     while (!pool_site_is_gone(p)) {
-        tine__sched_tick(&p->s, tine__now());
+        uint64_t now = tine__now();
+        tine__sched_tick(&p->s, now);
         tine__take_in(p, false);
         call_owners(p);
         if (pool_site_is_gone(p))
             break;
-        sleep_until(p, arm(p) ? sched_due(&p->s) : 0);
+        sleep_until(p, arm(p) ? next_due(p, now) : 0);
     }
     call_owners_last(p);
     atomic_store_explicit(&p->ended, true, memory_order_release);

@@ -100,11 +100,11 @@ static void describe(struct shm_channel *c, struct call *out) {
     out->arguments_len = s->length - s->label - s->function;
 }
 
-static int take(struct channel *ch, struct call *out) {
+static int take(struct channel *ch, struct call *out, uint64_t patience) {
     struct shm_channel *c = self(ch);
     const struct queue_slot *slot;
     while (!(slot = tine__queue_take(&c->queue, c->worker, &c->seq))) {
-        int err = tine__queue_wait(&c->queue, c->worker, c->spin);
+        int err = tine__queue_wait(&c->queue, c->worker, c->spin, patience);
         if (err)
             return err;
     }
@@ -170,6 +170,7 @@ static void write_record(struct shm_channel *c, struct record *r) {
         bytes = &large;
         r->length = sizeof large;
         r->large = 1;
+        tine__heap_give(c->link.heap, c->block);
         c->block = 0;
     }
     c->reply.len = 0;
@@ -192,6 +193,16 @@ static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t
     struct record r = {.kind = kind, .id = id, .ref = ref};
     write_record(c, &r);
     ring(c, BELL_PRESSURE);
+}
+
+/* --- memory --- */
+
+static bool untidy(struct channel *ch) {
+    return tine__heap_untidy(self(ch)->link.heap);
+}
+
+static void tidy(struct channel *ch) {
+    tine__heap_tidy(self(ch)->link.heap, tine__now());
 }
 
 /* --- the store --- */
@@ -219,8 +230,15 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     if (!c)
         return TINE_ENOMEM;
     memset(c, 0, offsetof(struct shm_channel, bytes)); /* which no idle worker has touched */
-    c->base =
-        (struct channel){take, begin, reply, answer, done, say, {.get = get_code, .ctx = p->heap}};
+    c->base = (struct channel){.take = take,
+                               .begin = begin,
+                               .reply = reply,
+                               .answer = answer,
+                               .done = done,
+                               .say = say,
+                               .untidy = untidy,
+                               .tidy = tidy,
+                               .store = {.get = get_code, .ctx = p->heap}};
     c->queue = QUEUE_CLOSED;
     c->link = LINK_CLOSED;
     c->calls = p->heap;

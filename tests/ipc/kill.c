@@ -104,7 +104,7 @@ static void work(unsigned number, struct link *own) {
             tine__link_idle(&l);
             ring_one(&bell, tine__queue_is_low(&q) ? BELL_PRESSURE : BELL_RESULT);
         }
-    } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0) == 0);
+    } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0, UINT64_MAX) == 0);
     _exit(0);
 }
 
@@ -261,7 +261,8 @@ static void every_item_ends_once(const struct point *point) {
             withdraw_some();
         for (int i = 0; i < WORKERS && settled < ITEMS; i++)
             n += check_random(&seed) % 4 ? drain(&workers[i]) : 0;
-        if (!point->name && check_random(&seed) % 4 == 0)
+        if (!point->name &&
+            check_random(&seed) % (dry ? 16 : 4) == 0) /* dry: thousands of rounds */
             kill(workers[check_random(&seed) % WORKERS].pid, SIGKILL);
         look_around(n == 0 && !some && settled < ITEMS, point);
     }

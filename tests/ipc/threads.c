@@ -66,7 +66,7 @@ static void *work(void *arg) {
     do
         while ((s = tine__queue_take(&q, number, &seq)) != NULL)
             run_item(&q, &l, number, s, seq);
-    while (tine__queue_wait(&q, number, spin) == 0);
+    while (tine__queue_wait(&q, number, spin, UINT64_MAX) == 0);
     tine__heap_destroy(l.heap);
     return NULL;
 }

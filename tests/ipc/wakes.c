@@ -72,7 +72,7 @@ static void *take_all(void *arg) {
             atomic_store_explicit(&taken, id, memory_order_release);
             dawdle(&seed);
         }
-    while (tine__queue_wait(&q, 1, 0) == 0);
+    while (tine__queue_wait(&q, 1, 0, UINT64_MAX) == 0);
     return NULL;
 }
 
@@ -207,7 +207,7 @@ static void *free_and_tell(void *arg) {
             if (tine__queue_is_low(&q))
                 ring_one(&bell, BELL_PRESSURE);
         }
-    while (tine__queue_wait(&q, 3, 0) == 0);
+    while (tine__queue_wait(&q, 3, 0, UINT64_MAX) == 0);
     return NULL;
 }
 
