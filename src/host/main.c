@@ -1,7 +1,7 @@
 /* tine: runs Lua scripts as `lua` does, with the module "tine" there to require.
 **
 **     tine [options] [script [args]]     the interpreter-like form; after lua.c of Lua 5.4
-**     tine COMMAND ...                   lua/tine/cli_COMMAND.lua: map
+**     tine COMMAND ...                   lua/tine/cli_COMMAND.lua: map, busted, luacheck
 **
 ** Everything runs in one protected call, `run`, so that a failure at any point, of memory too, comes
 ** out in one place. There it is decided how the program ends: in good order after a script that
@@ -162,7 +162,10 @@ static bool interpret(lua_State *L, struct command *c) {
 
 /* The module of a command, or NULL: its field `main` gets the arguments and gives the exit code. */
 static const char *command_module(const char *name) {
-    static const struct { const char *name, *module; } commands[] = {{"map", "tine.cli_map"}};
+    static const struct {
+        const char *name, *module;
+    } commands[] = {
+        {"map", "tine.cli_map"}, {"busted", "tine.cli_busted"}, {"luacheck", "tine.cli_luacheck"}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(name, commands[i].name))
             return commands[i].module;
