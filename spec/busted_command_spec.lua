@@ -13,8 +13,8 @@ end
 
 -- Without what is never the same twice.
 local function normal(text)
-  return (text:gsub("%d+%.?%d* seconds", "T"):gsub("%(%d+%.%d+ ms", "(T"):gsub("0x%x+", "ADDRESS"):gsub("serial%.lua", "busted")
-    :gsub("total%)%s*$", "total)"))
+  return (text:gsub("%d+%.?%d* seconds", "T"):gsub("%(%d+%.%d+ ms", "(T"):gsub("0x%x+", "ADDRESS")
+    :gsub("serial%.lua", "busted"):gsub("total%)%s*$", "total)"))
 end
 
 local function same(arguments)
@@ -50,7 +50,8 @@ describe("b", function() setup(function() error "in setup" end) it("never", func
 describe("c", function() for i = 1, 20 do it("case " .. i, function() assert.is_true(i ~= 7) end) end end)]])
     busted.file("other/d_test.lua", "describe('d', function() it('fine', function() assert(helped) end) end)")
     busted.file("helper.lua", "helped = true")
-    busted.file("conf", "return { _all = { helper = 'helper.lua' }, default = { ROOT = { 'other' }, pattern = '_test' } }")
+    busted.file("conf", [[
+return { _all = { helper = "helper.lua" }, default = { ROOT = { "other" }, pattern = "_test" } }]])
   end)
   teardown(busted.teardown)
 
@@ -67,7 +68,8 @@ describe("c", function() for i = 1, 20 do it("case " .. i, function() assert.is_
       local names = {}
       for _, kind in ipairs { "successes", "failures", "errors", "pendings" } do
         for _, test in ipairs(list[kind]) do
-          names[#names + 1] = ("%s %s %s %s"):format(kind, test.name, test.element.trace.currentline, tostring(test.message))
+          names[#names + 1] = ("%s %s %s %s"):format(kind, test.name, test.element.trace.currentline,
+            tostring(test.message))
         end
       end
       return table.concat(names, "\n")
@@ -89,8 +91,8 @@ describe("c", function() for i = 1, 20 do it("case " .. i, function() assert.is_
     for _, arguments in ipairs {
       "--filter=fails", "--tags=bad", "--exclude-tags=bad", "--filter-out=case", "--list", "spec/b_spec.lua spec/deep",
       "--shuffle --seed=3", "--sort", "--no-keep-going", "--repeat=2", "-C spec .", "-e 'print \"hello\"' spec/deep",
-      "--no-recursive", "--suppress-pending", "--defer-print", "-o plainTerminal -p _none", "-o plainTerminal no/such/file", "--none", "-f conf", "--version",
-      "--helper=helper.lua -p _test other", "--helper=none.lua",
+      "--no-recursive", "--suppress-pending", "--defer-print", "-o plainTerminal -p _none", "--none", "-f conf",
+      "-o plainTerminal no/such/file", "--version", "--helper=helper.lua -p _test other", "--helper=none.lua",
     } do
       same("-o TAP " .. arguments)
     end
@@ -111,8 +113,8 @@ describe("c", function() for i = 1, 20 do it("case " .. i, function() assert.is_
     assert.equal(1, s.code)
     assert.matches("22 successes / 2 failures / 4 errors / 2 pending", s.out, 1, true)
     assert.matches("last words\n", s.out, 1, true)
-    assert.matches("died while it was running spec/0_spec.lua: exit code 7\nwhile it was running: crash exits (spec/0_spec.lua:1)",
-      s.out, 1, true)
+    assert.matches("died while it was running spec/0_spec.lua: exit code 7\n"
+      .. "while it was running: crash exits (spec/0_spec.lua:1)", s.out, 1, true)
   end)
 
   it("says what a file that cannot be loaded says", function()
@@ -140,9 +142,12 @@ pending "last"]])
     assert.equal(one.out, many.out)
     assert.equal(one.code, many.code)
     busted.file("split_spec.lua", [[
-local wait, touch = "until test -e %s; do sleep 0.01; done", "touch %s"
-describe("a", function() it("meets b", function() os.execute(touch:format "a") assert(os.execute(wait:format "b")) end) end)
-describe("b", function() it("meets a", function() os.execute(touch:format "b") assert(os.execute(wait:format "a")) end) end)]])
+local function meet(me, other)
+  os.execute("touch " .. me)
+  assert(os.execute(("until test -e %s; do sleep 0.01; done"):format(other)))
+end
+describe("a", function() it("meets b", function() meet("a", "b") end) end)
+describe("b", function() it("meets a", function() meet("b", "a") end) end)]])
     assert.matches("2 successes / 0 failures", busted.run("-j2 --split split_spec.lua").out, 1, true)
   end)
 

@@ -33,28 +33,32 @@ struct command {
 };
 
 static void print_help(void) {
-    printf("usage: %s [options] [script [args]]\n"
-           "       %s map [options] FUNCTION [file...]\n"
-           "\n"
-           "Runs a Lua script as lua does, with the process pool to require:\n"
-           "\n"
-           "  local tine = require \"tine\"\n"
-           "\n"
-           "  -e stat    execute string 'stat'\n"
-           "  -i         enter interactive mode after executing 'script'\n"
-           "  -l mod     require library 'mod' into global 'mod'\n"
-           "  -l g=mod   require library 'mod' into global 'g'\n"
-           "  -v         show version information\n"
-           "  -E         ignore environment variables\n"
-           "  -W         turn warnings on\n"
-           "  --         stop handling options\n"
-           "  -          stop handling options and execute stdin\n"
-           "  --help     this text\n"
-           "  --version  the version of tine\n"
-           "\n"
-           "tine map applies a function to each line of files, in parallel: tine map --help.\n"
-           "A script of the name \"map\" is run by its path, ./map.\n",
-           progname, progname);
+    printf(
+        "usage: %s [options] [script [args]]\n"
+        "       %s COMMAND ...\n"
+        "\n"
+        "Runs a Lua script as lua does, with the process pool to require:\n"
+        "\n"
+        "  local tine = require \"tine\"\n"
+        "\n"
+        "  -e stat    execute string 'stat'\n"
+        "  -i         enter interactive mode after executing 'script'\n"
+        "  -l mod     require library 'mod' into global 'mod'\n"
+        "  -l g=mod   require library 'mod' into global 'g'\n"
+        "  -v         show version information\n"
+        "  -E         ignore environment variables\n"
+        "  -W         turn warnings on\n"
+        "  --         stop handling options\n"
+        "  -          stop handling options and execute stdin\n"
+        "  --help     this text\n"
+        "  --version  the version of tine\n"
+        "\n"
+        "Commands (a script of such a name is run by its path, ./map):\n"
+        "\n"
+        "  map        a function or a command for each line of files, in parallel: tine map --help\n"
+        "  busted     busted on all processors: tine busted --help\n"
+        "  luacheck   luacheck on all processors\n",
+        progname, progname);
 }
 
 static void print_version(void) {
