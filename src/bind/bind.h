@@ -392,6 +392,8 @@ int tine__error(lua_State *L, int code, const char *format, ...);
 int tine__refused(lua_State *L, struct core *c, int code);
 /* Push an error object for a failure; TINE_E... of it or of `code`. */
 void tine__error_failure(lua_State *L, struct core *c, int code, const struct failure *f);
+/* Push the text of the value at `idx`, whatever its __tostring does. */
+const char *tine__text_push(lua_State *L, int idx);
 /* Set `task` of the error object on top: task k of what has this name. */
 void tine__error_set_task(lua_State *L, const struct task_name *name, uint32_t k);
 /* Push the label of task k. */

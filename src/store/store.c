@@ -288,6 +288,7 @@ int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored)
 void tine__store_release(struct store *s, struct store_refs *refs) {
     for (uint32_t i = 0; i < refs->n; i++)
         tine__store_drop(s, i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR]);
-    free(refs->far);
+    if (refs->room)
+        free(refs->far);
     *refs = (struct store_refs){0};
 }

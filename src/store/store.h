@@ -23,7 +23,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "codec/origin.h"
+#include "msg/origin.h"
 #include "ipc/heap.h"
 
 struct store;

@@ -1,6 +1,7 @@
 #include "worker/shm_channel.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "ipc/bell.h"
 #include "ipc/queue.h"
 #include "store/store.h"
+#include "worker/process.h"
 
 struct shm_channel {
     struct channel base;
@@ -21,6 +23,7 @@ struct shm_channel {
     uint64_t seq;           /* of the item in hand */
     struct queue_slot slot; /* our copy of it: the place in the queue is free again */
     struct buf reply;
+    bool mute;      /* no bell can be rung any more */
     uint64_t block; /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
     char bytes[LINK_INLINE];
 };
@@ -31,8 +34,22 @@ static struct shm_channel *self(struct channel *ch) {
 
 /* --- bells --- */
 
+static void write_record(struct shm_channel *c, struct record *r);
+
+/* Somebody has closed or replaced descriptors of ours: a task, no other code runs here. We cannot be heard any more, but
+** for our end. What it answered stands. */
+static _Noreturn void end_spoilt(struct shm_channel *c) {
+    struct record r = {.kind = RECORD_SPOILT};
+    c->block = 0;
+    c->reply.len = 0;
+    c->mute = true;
+    write_record(c, &r);
+    tine__process_exit(1);
+}
+
 static void ring(struct shm_channel *c, enum bell_level level) {
-    tine__bell_ring_both(&c->waiter, &c->manager, level);
+    if (!tine__bell_ring_both(&c->waiter, &c->manager, level) && !c->mute)
+        end_spoilt(c);
 }
 
 static void ring_hard(void *arg) {
@@ -57,7 +74,10 @@ static const char *payload(struct shm_channel *c) {
     int err;
     if ((uint64_t)h->label + h->function > h->length)
         return NULL;
-    return h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : c->slot.bytes;
+    const char *p = h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : c->slot.bytes;
+    if (!p && errno == EBADF)
+        end_spoilt(c);
+    return p;
 }
 
 static void describe(struct shm_channel *c, struct call *out) {
@@ -120,6 +140,8 @@ static int grow(struct buf *b, size_t need) {
     uint64_t offset = c->block;
     char *p = c->block ? tine__heap_grow(c->link.heap, &offset, b->len, size)
                        : tine__heap_alloc(c->link.heap, size, &offset);
+    if (!p && errno == EBADF)
+        end_spoilt(c);
     if (!p)
         return TINE_ENOMEM;
     if (!c->block)
