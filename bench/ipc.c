@@ -119,7 +119,7 @@ static void work(unsigned number, int heap_fd, struct heap_directory *dir) {
     for (;;) {
         const struct queue_slot *s = tine__queue_take(&q, number + 1, &seq);
         if (!s) {
-            if (tine__queue_wait(&q, number + 1, SPIN) == TINE_ESHUTDOWN)
+            if (tine__queue_wait(&q, number + 1, SPIN, UINT64_MAX) == TINE_ESHUTDOWN)
                 _exit(0);
             continue;
         }

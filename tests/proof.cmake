@@ -2,7 +2,7 @@
 
 # The host program of a core in which calls can fail and processes die on demand.
 tine_variant_objects(faults proof_objects proof_options)
-add_executable(tine_faults ${host_sources} $<TARGET_OBJECTS:${proof_objects}>)
+add_executable(tine_faults ${host_sources} ${cli_sources_c} $<TARGET_OBJECTS:${proof_objects}>)
 set_target_properties(tine_faults PROPERTIES ENABLE_EXPORTS ON
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_include_directories(tine_faults PRIVATE

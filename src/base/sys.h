@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/fd.h"
 
 /* name, result, parameters: a new call is added here and nowhere else (base/sys.c expands it) */
 #define TINE__SYS_CALLS(X) \
@@ -39,7 +40,7 @@
     X(madvise, int, (void *at, size_t n, int advice), (at, n, advice)) \
     X(fstat, int, (int fd, struct stat *st), (fd, st)) \
     X(fcntl, int, (int fd, int command, long arg), (fd, command, arg)) \
-    X(eventfd, int, (unsigned count, int flags), (count, flags)) \
+    X(pipe2, int, (int *ends, int flags), (ends, flags)) \
     X(socketpair, int, (int domain, int type, int protocol, int *fds), \
       (domain, type, protocol, fds)) \
     X(sendmsg, ssize_t, (int fd, const struct msghdr *m, int flags), (fd, m, flags)) \
@@ -85,8 +86,5 @@ static inline unsigned long long tine__now(void) {
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
 }
-
-/* close(2) that accepts -1 and leaves errno alone; sets *fd to -1. */
-void tine__close(int *fd);
 
 #endif

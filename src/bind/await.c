@@ -1,7 +1,7 @@
 /* Waiting: the one place in which a Lua thread stands still. */
 #include <errno.h>
-#include <math.h>
 #include <string.h>
+#include "base/clock.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -10,16 +10,13 @@
 uint64_t tine__check_seconds(lua_State *L, int arg) {
     lua_Number s = luaL_checknumber(L, arg);
     luaL_argcheck(L, s == s, arg, "a time cannot be NaN");
-    if (s <= 0)
-        return 0;
-    return s >= 9e9 ? WAIT_FOREVER : (uint64_t)ceil(s * 1e9);
+    return clock_span(s);
 }
 
 uint64_t tine__check_deadline(lua_State *L, int arg) {
     if (lua_isnoneornil(L, arg))
         return WAIT_FOREVER;
-    uint64_t ns = tine__check_seconds(L, arg);
-    return ns == WAIT_FOREVER ? ns : tine__now() + ns;
+    return clock_deadline(tine__check_seconds(L, arg));
 }
 
 /* --- interrupts --- */
@@ -147,4 +144,24 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
                                "this wait can never end: nothing is under way that could end it");
         nap(L, S, changes, deadline);
     }
+}
+
+/* --- the clock --- */
+
+/* tine.clock(): seconds that only go forward. */
+int tine__clock(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)tine__now() / 1e9);
+    return 1;
+}
+
+static bool never(const struct aim *aim) {
+    (void)aim;
+    return false;
+}
+
+/* tine.sleep(seconds): stand still, without a process; Ctrl-C ends it. Runs no callbacks. */
+int tine__sleep(lua_State *L) {
+    struct aim aim = {.met = never, .any = true, .quiet = true};
+    tine__await(L, &aim, clock_deadline(tine__check_seconds(L, 1)));
+    return 0;
 }

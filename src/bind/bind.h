@@ -107,7 +107,8 @@ static inline void push_kept(lua_State *L, enum kept which) {
 
 /* Wait for all pools that are left and let them go: at lua_close. */
 int tine__state_gc(lua_State *L);
-/* A function: wait for the pool of a core (light userdata) to have ended and been joined; nil: for all. */
+/* A function: wait for the pool of a core (light userdata) to have ended and been joined; nil: for all. With a
+** deadline (integer): whether it has. */
 int tine__wait_ended(lua_State *L);
 /* In a forked child: forget the pools of the parent. */
 void tine__state_check(lua_State *L, struct state *S);
@@ -219,6 +220,9 @@ struct draft {
 ** the userdata is anchored. Raises what the pool refuses. */
 void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                 uint32_t function);
+/* The same without waiting: false, and nothing has happened, when it would have to. */
+bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                    uint32_t function);
 void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
                        size_t len);
 /* Append label and function segment (the function at `fn`); *function: bytes of the segment. 0, or a code
@@ -388,6 +392,8 @@ int tine__error(lua_State *L, int code, const char *format, ...);
 int tine__refused(lua_State *L, struct core *c, int code);
 /* Push an error object for a failure; TINE_E... of it or of `code`. */
 void tine__error_failure(lua_State *L, struct core *c, int code, const struct failure *f);
+/* Push the text of the value at `idx`, whatever its __tostring does. */
+const char *tine__text_push(lua_State *L, int idx);
 /* Set `task` of the error object on top: task k of what has this name. */
 void tine__error_set_task(lua_State *L, const struct task_name *name, uint32_t k);
 /* Push the label of task k. */
@@ -432,6 +438,9 @@ int tine__future_tostring(lua_State *L);
 int tine__pool_open_lua(lua_State *L); /* core.open */
 int tine__future_manual(lua_State *L); /* tine.future */
 int tine__cpu_count(lua_State *L);
+int tine__clock(lua_State *L);      /* tine.clock */
+int tine__sleep(lua_State *L);      /* tine.sleep */
+int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__box_gc(lua_State *L);
 int tine__room_gc(lua_State *L);
 int tine__core_gc(lua_State *L);

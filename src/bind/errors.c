@@ -117,6 +117,25 @@ void tine__error_set_task(lua_State *L, const struct task_name *name, uint32_t k
 
 /* --- failures --- */
 
+static int tostring(lua_State *L) {
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+/* Its __tostring may raise, and its text is only wanted to go on with another error. */
+const char *tine__text_push(lua_State *L, int idx) {
+    idx = lua_absindex(L, idx);
+    lua_pushcfunction(L, tostring);
+    lua_pushvalue(L, idx);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        if (tine__is_interrupt(L, -1))
+            lua_error(L);
+        lua_pop(L, 1);
+        lua_pushfstring(L, "(a %s whose __tostring raises an error)", luaL_typename(L, idx));
+    }
+    return lua_tostring(L, -1);
+}
+
 struct cause {
     struct codec *codec;
     const char *bytes;
@@ -145,7 +164,7 @@ static void set_cause(lua_State *L, struct core *c, const struct failure *f) {
     lua_getfield(L, err, "message");
     lua_pushliteral(L, ": ");
     lua_getfield(L, err, "cause");
-    luaL_tolstring(L, -1, NULL);
+    tine__text_push(L, -1);
     lua_remove(L, -2);
     lua_concat(L, 3);
     lua_setfield(L, err, "message");

@@ -130,9 +130,17 @@ static int worker(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"pool", tine__pool_open_lua},      {"future", tine__future_manual}, {"kind", tine__kind},
-    {"register", tine__codec_register}, {"cpu_count", tine__cpu_count},  {"worker", worker},
-    {"nearest", tine__nearest},         {"encode", tine__encode_lua},    {NULL, NULL},
+    {"pool", tine__pool_open_lua},
+    {"future", tine__future_manual},
+    {"kind", tine__kind},
+    {"register", tine__codec_register},
+    {"cpu_count", tine__cpu_count},
+    {"worker", worker},
+    {"clock", tine__clock},
+    {"sleep", tine__sleep},
+    {"nearest", tine__nearest},
+    {"encode", tine__encode_lua},
+    {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <lualib.h>
+#include "base/why.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -260,7 +261,7 @@ static void open_pool(lua_State *L, struct core *c, const struct pool_options *o
         tine__core_unanchor(L, c);
         errno = error;
         tine__error(L, err, "cannot make a pool: %s",
-                    err == TINE_ESYSTEM ? strerror(error) : tine_error_text(err));
+                    err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
     }
     c->workers = o->workers;
     c->generation = tine__root_generation();
@@ -293,7 +294,8 @@ static void drop_function(void *core, const struct codec_stored *stored) {
 /* Calls are encoded into call buffers (struct room, struct map). */
 static int hold_function(void *core, struct buf *out, const struct codec_stored *stored) {
     struct call_buf *cb = (struct call_buf *)out;
-    return store_of(core) ? tine__store_hold(&cb->refs, stored) : TINE_ESHUTDOWN;
+    (void)core; /* whose pool's memory stays until the encoding has ended */
+    return tine__store_hold(&cb->refs, stored);
 }
 
 /* The pool has been opened; core at `core`. */

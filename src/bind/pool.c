@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -135,30 +136,57 @@ void tine__core_end_encoding(struct core *c) {
     let_go(c);
 }
 
-/* Wait until the pool has ended; an interrupt ends it at once. */
-static void wait_ended(lua_State *L, struct core *c) {
+/* Wait until the pool has ended; false: the deadline has passed. An interrupt ends it at once. */
+static bool wait_ended(lua_State *L, struct core *c, uint64_t deadline) {
     if (c->joined)
-        return;
+        return true;
     push_kept(L, KEPT_WAITER);
     lua_pushlightuserdata(L, c);
-    if (lua_pcall(L, 1, 0, 0) == LUA_OK)
-        return;
+    lua_pushinteger(L, (lua_Integer)deadline);
+    if (lua_pcall(L, 2, 1, 0) == LUA_OK) {
+        bool ended = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+        return ended;
+    }
     if (tine__is_interrupt(L, -1) && c->p)
         tine__pool_kill(c->p, SIGKILL);
-    lua_error(L);
+    return lua_error(L);
 }
 
 static int pool_shutdown(lua_State *L) {
-    static const char *const known[] = {"wait", "cancel_futures", NULL};
+    static const char *const known[] = {"wait", "cancel_futures", "timeout", NULL};
     struct core *c = tine__check_pool(L, 1);
+    bool in_time = true;
     lua_settop(L, 2);
     if (!lua_isnil(L, 2))
         tine__check_options(L, 2, known);
     bool wait = tine__option_flag(L, 2, "wait", true);
+    uint64_t span = tine__option_seconds(L, 2, "timeout", WAIT_FOREVER);
+    if (!wait && span != WAIT_FOREVER)
+        return luaL_argerror(L, 2, "option 'timeout' says how long to wait, but 'wait' is false");
     tine__core_close(c, tine__option_flag(L, 2, "cancel_futures", false));
     if (wait)
-        wait_ended(L, c);
-    return 0;
+        in_time = wait_ended(L, c, clock_deadline(span));
+    if (!in_time) { /* what is left then is killed */
+        tine__pool_kill(c->p, SIGKILL);
+        wait_ended(L, c, WAIT_FOREVER);
+    }
+    lua_pushboolean(L, in_time);
+    return 1;
+}
+
+static bool all_finished(const struct aim *aim) {
+    const struct core *c = aim->what;
+    return c->joined || c->inbox.open == 0;
+}
+
+/* pool:join([timeout]): wait until nothing is unfinished, what callbacks submit meanwhile included. Whether it
+** is so. The pool stays open. */
+static int pool_join(lua_State *L) {
+    struct core *c = tine__check_pool(L, 1);
+    struct aim aim = {.met = all_finished, .what = c, .core = c};
+    lua_pushboolean(L, tine__await(L, &aim, tine__check_deadline(L, 2)) == 0);
+    return 1;
 }
 
 /* __close(pool, error) */
@@ -171,7 +199,7 @@ static int pool_close(lua_State *L) {
         tine__pool_kill(c->p, SIGKILL);
     else
         tine__core_close(c, !lua_isnil(L, 2));
-    wait_ended(L, c);
+    wait_ended(L, c, WAIT_FOREVER);
     return 0;
 }
 
@@ -333,6 +361,8 @@ static int view_tostring(lua_State *L) {
 
 const luaL_Reg tine__pool_methods[] = {
     {"submit", tine__submit},
+    {"try_submit", tine__try_submit},
+    {"join", pool_join},
     {"with", view_with},
     {"shutdown", pool_shutdown},
     {"terminate_workers", pool_terminate_workers},
@@ -353,6 +383,7 @@ const luaL_Reg tine__pool_meta[] = {
 
 const luaL_Reg tine__view_methods[] = {
     {"submit", tine__submit},
+    {"try_submit", tine__try_submit},
     {"with", view_with},
     {NULL, NULL},
 };

@@ -203,8 +203,9 @@ int tine__wait_ended(lua_State *L) {
         aim.met = no_cores;
         aim.what = state_of(L);
     }
-    tine__await(L, &aim, WAIT_FOREVER);
-    return 0;
+    uint64_t deadline = (uint64_t)luaL_optinteger(L, 2, (lua_Integer)WAIT_FOREVER);
+    lua_pushboolean(L, tine__await(L, &aim, deadline) == 0);
+    return 1;
 }
 
 static void close_core(struct core *c) {

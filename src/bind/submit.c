@@ -141,15 +141,20 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     return err;
 }
 
-void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
-                uint32_t function) {
-    int err;
-    while ((err = launch(L, c, d, cb, function, 0, NULL, 0)) == TINE_EAGAIN)
-        await_news(L, c);
-    if (err) {
+bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                    uint32_t function) {
+    int err = launch(L, c, d, cb, function, 0, NULL, 0);
+    if (err && err != TINE_EAGAIN) {
         tine__call_buf_drop(cb);
         tine__refused(L, c, err);
     }
+    return !err;
+}
+
+void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                uint32_t function) {
+    while (!tine__try_send(L, c, d, cb, function))
+        await_news(L, c);
 }
 
 void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
@@ -207,26 +212,33 @@ int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int 
     return err;
 }
 
-/* Encode the call at 2 and send it for the future that is drafted. */
-static void send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n) {
+/* Encode the call at 2 and send it for the future that is drafted. False: there is no room just now (`wait` false). */
+static bool send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n,
+                      bool wait) {
     uint32_t function = 0;
     int err = tine__encode_head(L, c, &d->name, 2, &cb->b, &function);
     if (d->name.origin)
         tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
     if (!err)
         err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
-    if (!err) {
+    if (!err && wait) {
         tine__send(L, c, d, cb, function);
-        return;
+        return true;
+    }
+    if (!err) {
+        bool sent = tine__try_send(L, c, d, cb, function);
+        if (!sent)
+            tine__call_buf_drop(cb);
+        return sent;
     }
     size_t len;
     const char *text = lua_tolstring(L, -1, &len);
     tine__call_buf_drop(cb);
     tine__send_failed(L, c, d, err, text, len);
+    return true;
 }
 
-/* pool:submit(fn, ...) */
-int tine__submit(lua_State *L) {
+static int submit(lua_State *L, bool wait) {
     struct view *v = tine__check_view(L, 1);
     struct core *c = v->core;
     tine__check_task(L, 2);
@@ -250,11 +262,23 @@ int tine__submit(lua_State *L) {
                       .idx = future};
     core_begin_encoding(c);
     struct room *r = tine__room_take(L, c, 1);
-    send_call(L, c, &d, &r->call, n);
+    bool sent = send_call(L, c, &d, &r->call, n, wait);
     tine__room_put(c, r);
     tine__core_end_encoding(c);
     f->id = d.name.id;
     f->origin = d.name.origin;
     lua_settop(L, future);
+    if (!sent)
+        return lua_pushnil(L), lua_pushliteral(L, "full"), 2;
     return 1;
+}
+
+/* pool:submit(fn, ...) */
+int tine__submit(lua_State *L) {
+    return submit(L, true);
+}
+
+/* pool:try_submit(fn, ...): where submit would wait, nil and "full". */
+int tine__try_submit(lua_State *L) {
+    return submit(L, false);
 }

@@ -4,6 +4,7 @@
 ** n futures costs n steps however they come.
 */
 #include <string.h>
+#include "base/clock.h"
 #include "bind/bind.h"
 
 enum { WATCH_QUEUE = 1, WATCH_KNOWN, WATCH_LAST = WATCH_KNOWN }; /* user values */
@@ -148,7 +149,7 @@ static int read_wait_options(lua_State *L, int arg, uint64_t *deadline) {
     if (!lua_isnil(L, arg))
         tine__check_options(L, arg, known);
     uint64_t ns = tine__option_seconds(L, arg, "timeout", WAIT_FOREVER);
-    *deadline = ns == WAIT_FOREVER ? ns : tine__now() + ns;
+    *deadline = clock_deadline(ns);
     return tine__option_choice(L, arg, "return_when", when);
 }
 

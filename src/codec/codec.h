@@ -93,7 +93,7 @@
 #include <stdint.h>
 #include <lua.h>
 #include "base/buf.h"
-#include "codec/origin.h"
+#include "msg/origin.h"
 
 /* How functions reach the other side once: given by who knows the transport (store/store.h). Every
 ** member may be NULL: code then travels inline. Called in the thread that owns the state; only `keep` may

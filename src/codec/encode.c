@@ -14,11 +14,6 @@
 
 /* ---- errors, marks, points ---- */
 
-int tine__encode_nomem(struct encoder *e) {
-    lua_pushliteral(e->L, "not enough memory to encode a value");
-    return TINE_ENOMEM;
-}
-
 static inline int room(struct encoder *e, size_t n) {
     return likely(buf_reserve(e->out, n) == 0) ? 0 : tine__encode_nomem(e);
 }

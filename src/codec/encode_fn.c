@@ -208,7 +208,7 @@ static int encode_code(struct encoder *e, struct code *code) {
         return err;
     pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
     if (id) {
-        pack_uint64(e->out, id);
+        pack_id(e->out, id);
         return 0;
     }
     char hash[8];

@@ -93,7 +93,7 @@ struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct b
     out->len += SEGMENT_HEAD;
     pack_array(out, 2u + code->nups);
     pack_bytes(out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
-    pack_uint64(out, code_id(code));
+    pack_id(out, code_id(code));
     for (int i = 1; i <= code->nups; i++)
         if (!is_new(boxes, i, lua_upvalueid(L, fn, i)) || !encode_upvalue(L, c, code, fn, i, out)) {
             *s = (struct sent){.fn = p, .complex = true};
@@ -150,10 +150,14 @@ void tine__simple_push_last(lua_State *L, const struct codec *c) {
 static const unsigned char *read_id(const unsigned char *p, const unsigned char *end,
                                     uint64_t *id) {
     unsigned type = *p++;
+    if (likely(type == 0xcf && end - p >= 8)) {
+        *id = (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+        return p + 8;
+    }
     *id = type;
     if (type < 0x80)
         return p;
-    int width = type >= 0xcc && type <= 0xcf ? 1 << (type - 0xcc) : 0;
+    int width = type >= 0xcc && type <= 0xce ? 1 << (type - 0xcc) : 0;
     if (width == 0 || end - p < width)
         return NULL;
     for (*id = 0; width > 0; width--)

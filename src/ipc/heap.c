@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/map.h"
 #include "base/sys.h"
 
 #define PAGE ((size_t)4096)
@@ -130,9 +131,8 @@ static struct block *pop(struct heap *h, int temperature, unsigned class, unsign
 /* --- extents --- */
 
 static bool map_extent(struct heap *h, uint64_t offset, uint64_t size) {
-    int prot = h->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *base = sys.mmap(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, h->fd, (off_t)offset);
-    if (base == MAP_FAILED)
+    void *base = tine__map(h->fd, offset, size, h->writable);
+    if (!base)
         return false;
     h->extent[h->count++] = (struct extent){base, offset, size};
     return true;
@@ -144,7 +144,7 @@ static bool add_extent(struct heap *h, size_t size) {
         return false;
     }
     if (h->end + size > h->file) { /* never smaller: the seal does not allow it */
-        if (sys.ftruncate(h->fd, (off_t)(h->end + size)) == -1)
+        if (tine__fd_resize(h->fd, h->end + size) == -1)
             return false;
         h->file = h->end + size;
     }
@@ -214,7 +214,7 @@ void tine__heap_destroy(struct heap *h) {
     if (!h)
         return;
     for (unsigned i = 0; i < h->count; i++)
-        munmap(h->extent[i].base, h->extent[i].size);
+        tine__unmap(h->extent[i].base, h->extent[i].size);
     free(h);
 }
 

@@ -30,6 +30,8 @@ static _Atomic uint64_t *find(struct queue *q, uint64_t *word) {
             uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
             if ((int64_t)(tail - QUEUE_SLOTS - q->from) > 0)
                 q->from = tail - QUEUE_SLOTS;
+            else if ((int64_t)(q->from - tail) > 0) /* a word of an item that never was: rubbish */
+                return q->from = tail, NULL;
         }
     }
 }
@@ -78,7 +80,9 @@ int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *se
     _Atomic uint64_t *s = state_of(q, tail);
     assert(inl <= CALL_INLINE);
     /* acquire: the last owner has read the slot before it freed it */
-    if (state_in(atomic_load_explicit(s, memory_order_acquire)) != SLOT_FREE)
+    uint64_t word = atomic_load_explicit(s, memory_order_acquire);
+    /* only the item of the round before can still be there: all else is rubbish that a worker wrote */
+    if (state_in(word) != SLOT_FREE && newer(word, tail - QUEUE_SLOTS) == 0)
         return TINE_EAGAIN;
     memcpy(&q->c->slot[tail % QUEUE_SLOTS], slot, offsetof(struct queue_slot, bytes) + inl);
     atomic_store_explicit(s, word_of(tail, 0, SLOT_READY), memory_order_release);
@@ -299,18 +303,27 @@ static void announce_sleeper(struct queue *q, unsigned worker) {
     store_then_look();
 }
 
-int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin) {
-    int r = spin_and_look(q, spin);
-    if (r != TINE_EAGAIN)
-        return r;
+static int sleep_and_look(struct queue *q, unsigned worker, uint64_t patience) {
     announce_sleeper(q, worker);
     KILL_POINT("announced");
-    r = look(q);
+    int r = look(q);
     if (r == TINE_EAGAIN) {
-        futex_wait(&q->k->wake[worker], 0);
+        if (patience == UINT64_MAX)
+            futex_wait(&q->k->wake[worker], 0);
+        else
+            futex_wait_for(&q->k->wake[worker], 0, patience);
         KILL_POINT("woken");
         r = look(q);
     }
     forget_sleeper(q, worker);
-    return r == TINE_ESHUTDOWN ? r : 0;
+    return r;
+}
+
+int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin, uint64_t patience) {
+    int r = patience ? spin_and_look(q, spin) : look(q);
+    if (r == TINE_EAGAIN && patience)
+        r = sleep_and_look(q, worker, patience);
+    if (r != TINE_EAGAIN)
+        return r;
+    return patience == UINT64_MAX ? 0 : TINE_ETIMEOUT;
 }

@@ -122,8 +122,9 @@ const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint
 /* Give the slot back for reuse. False: we are condemned, and must do nothing any more. */
 bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq);
 /* Wait until there may be an item, or the queue is shut: yields the processor for `spin` ns, then
-** sleeps on the worker's futex. 0: look again; TINE_ESHUTDOWN: shut, and no item is READY. */
-int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin);
+** sleeps on the worker's futex, for `patience` ns at most (0: it only looks; UINT64_MAX: without end). 0: look
+** again; TINE_ESHUTDOWN: shut, and no item is READY; TINE_ETIMEOUT: nothing came. */
+int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin, uint64_t patience);
 /* True when the submitter wants to know that so few items are left READY (tine__queue_want_low), at most
 ** once for each wish; the worker then rings the manager. To be asked after each tine__queue_free. */
 bool tine__queue_is_low(struct queue *q);

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "codec/origin.h"
+#include "msg/origin.h"
 
 /* What it is made of. Texts that are not its own. */
 struct task_name {

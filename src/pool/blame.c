@@ -1,4 +1,5 @@
 /* Why a task or a pool failed, in words. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
@@ -29,20 +30,25 @@ static void name_task(struct failure *f, const struct item *item, uint32_t k) {
 /* "broken: worker 3 (pid 77) died while it was running fib (a.lua:3) #5: exit code 1" */
 static void say_death(struct failure *f, const struct blame *b, const char *prefix) {
     char end[96], place[128] = "";
-    say_end(end, sizeof end, b->status);
+    if (b->spoilt)
+        snprintf(end, sizeof end, "a task closed or replaced its descriptors");
+    else
+        say_end(end, sizeof end, b->status);
     if (f->label && f->source && f->line > 0 && !strstr(f->label, f->source))
         snprintf(place, sizeof place, " (%.100s:%d)", f->source, f->line);
-    tine__failure_say(f, "%sworker %u (pid %d) %s while it was %s%s%s: %s", prefix, b->worker,
+    tine__failure_say(f, "%sworker %u (pid %d) %s while it was %s%s%s: %s%s", prefix, b->worker,
                       b->pid,
                       b->rubbish ? "was killed for what it sent, which makes no sense," : "died",
                       b->task     ? "running "
                       : b->unborn ? "starting"
                                   : "idle",
-                      b->task ? f->label ? f->label : "a task" : "", place, end);
+                      b->task ? f->label ? f->label : "a task" : "", place, end,
+                      b->error ? " (what it started could not be ended, and may run on)" : "");
 }
 
 static void keep_segment(struct failure *f, const struct blame *b) {
-    if (!b->segment || !(f->cause = sys.malloc(b->length)))
+    bool text = b->why == WHY_NO_SERVER || b->why == WHY_GONE;
+    if (text || !b->segment || !(f->cause = sys.malloc(b->length)))
         return;
     memcpy(f->cause, b->segment, b->length);
     f->cause_len = b->length;
@@ -52,8 +58,14 @@ static void keep_segment(struct failure *f, const struct blame *b) {
 static void say_gone(struct failure *f, const struct blame *b) {
     char end[96];
     say_end(end, sizeof end, b->status);
-    tine__failure_say(f, "the pool is broken: its fork server died%s%s", b->has_status ? ": " : "",
-                      b->has_status ? end : "");
+    if (b->error == EBADF)
+        tine__failure_say(
+            f, "the pool is broken: the program has closed or replaced its descriptors");
+    else if (b->has_status)
+        tine__failure_say(f, "the pool is broken: its fork server (pid %d) died%.*s: %s", b->pid,
+                          (int)b->length, b->segment ? b->segment : "", end);
+    else
+        tine__failure_say(f, "the pool is broken: its fork server died, and so did its parent");
 }
 
 static void say(struct failure *f, const struct blame *b, bool broken) {
@@ -71,8 +83,8 @@ static void say(struct failure *f, const struct blame *b, bool broken) {
         say_death(f, b, broken ? "the pool is broken: " : "");
         break;
     case WHY_NO_SERVER:
-        tine__failure_say(f, "the pool is broken: cannot start its fork server: %s",
-                          strerror(b->error));
+        tine__failure_say(f, "the pool is broken: cannot start its fork server: %.*s",
+                          (int)b->length, b->segment ? b->segment : "");
         break;
     case WHY_NO_WORKER:
         tine__failure_say(f, "the pool is broken: cannot start a worker: %s", strerror(b->error));

@@ -8,9 +8,16 @@
 
 /* --- the bytes of calls --- */
 
+void tine__free_block(struct pool *p, uint64_t block) {
+    if (!tine__store_free(p->store, block) || p->tidy_at)
+        return;
+    p->tidy_at = tine__now() + HEAP_REST;
+    tine__wakeup_send(&p->wakeup);
+}
+
 void tine__item_free_bytes(struct pool *p, struct item *item) {
     if (item->task.call.offset)
-        tine__store_free(p->store, item->task.call.offset);
+        tine__free_block(p, item->task.call.offset);
     else if (!item->borrowed)
         free(item->bytes);
     item->task.call.offset = 0;

@@ -1,17 +1,10 @@
 #include "pool/inbox.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
 #include "worker/root.h"
-
-static void poke(int fd) {
-    const uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof one);
-    (void)n; /* EAGAIN: it is awake anyway */
-}
 
 void tine__inbox_open(struct inbox *in, struct pool *p) {
     in->pool = tine__pool_ref(p);
@@ -86,12 +79,6 @@ static struct item *take_first(struct inbox *in) {
     return item;
 }
 
-static void clear(int fd) {
-    uint64_t n;
-    ssize_t got = read(fd, &n, sizeof n);
-    (void)got;
-}
-
 unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max) {
     struct pool *p = in->pool;
     unsigned n = 0;
@@ -103,7 +90,7 @@ unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max) {
     if (list_empty(&in->news)) {
         atomic_store_explicit(&in->has_news, false, memory_order_relaxed);
         if (in->fd != -1 && !tine__pool_ended(p))
-            clear(in->fd);
+            tine__fd_clear(in->fd);
     }
     pthread_mutex_unlock(&p->lock);
     return n;
@@ -120,12 +107,12 @@ void tine__wake_waiters(struct pool *p, bool all) {
         if (!all && !e->inbox->fresh)
             continue;
         /* the leader's bell may be armed or not: who disarmed it may have died before it rang */
-        poke(n == p->waiters.next ? p->bells.waiter.fd : e->fd);
+        tine__fd_ring(n == p->waiters.next ? p->bells.waiter.fd : e->fd);
     }
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
         if (in->fd != -1 && (in->fresh || all) && inbox_has_news(in))
-            poke(in->fd);
+            tine__fd_ring(in->fd);
         if (in->urgent && p->asleep)
             tine__wakeup_send(&p->wakeup);
         in->fresh = in->urgent = false;
@@ -136,7 +123,7 @@ void tine__inboxes_end(struct pool *p) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
         if (in->fd != -1)
-            poke(in->fd);
+            tine__fd_ring(in->fd);
     }
     tine__wake_waiters(p, true);
 }
@@ -157,11 +144,11 @@ void tine__inbox_close_fd(struct inbox *in) {
 /* The lock is held. */
 static int open_fd(struct inbox *in) {
     struct pool *p = in->pool;
-    in->fd = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    in->fd = tine__fd_event();
     if (in->fd == -1)
         return TINE_ESYSTEM;
     if (inbox_has_news(in) || tine__pool_ended(p))
-        poke(in->fd);
+        tine__fd_ring(in->fd);
     tine__wakeup_send(&p->wakeup); /* from now on the manager takes in every result */
     return in->fd;
 }

@@ -32,6 +32,7 @@ struct pool {
     struct sched s;
     struct site *site;
     struct store *store; /* on the site's heap; needs no lock of ours */
+    uint64_t tidy_at; /* when the manager looks for memory that nobody wants any more; 0: never */
     struct site_bells bells;
     struct failure *reason; /* why it was stopped */
     struct failure *crash;  /* of the death that is just being told */
@@ -70,6 +71,8 @@ void tine__drive(struct pool *p);
 void tine__take_in(struct pool *p, bool listen);
 /* The rest of it is wanted no more: give back the item's bytes. */
 void tine__item_free_bytes(struct pool *p, struct item *item);
+/* Give back a block of the call heap. */
+void tine__free_block(struct pool *p, uint64_t block);
 /* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */
 int tine__item_move_bytes(struct pool *p, struct item *item);
 

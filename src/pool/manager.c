@@ -12,6 +12,9 @@
 #include "base/sys.h"
 #include "pool/internal.h"
 
+/* At least so often it looks whether it still has its descriptors: what was put in their place may never tell. */
+#define LOOK (5 * SECOND)
+
 /* Does an owner want to hear of every result at once? */
 static bool wants_all(const struct inbox *in) {
     return in->fd != -1 || (in->on_news && in->watched > 0);
@@ -49,22 +52,20 @@ static void call_owners(struct pool *p) {
 /* Sleep until something happens or the time has come. The lock is held but while it sleeps. */
 static void sleep_until(struct pool *p, uint64_t when) {
     struct pollfd fds[SITE_FDS + 1] = {{.fd = p->wakeup.fd, .events = POLLIN}};
-    struct timespec left = {0};
     unsigned nfds = p->site->ops->poll(p->site, fds + 1);
     p->asleep = true;
     pthread_mutex_unlock(&p->lock);
-    if (when != TIMER_NEVER) {
-        uint64_t now = tine__now();
-        uint64_t ns = when > now ? when - now : 0;
-        left = (struct timespec){(time_t)(ns / SECOND), (long)(ns % SECOND)};
-    }
-    int n = ppoll(fds, nfds + 1, when == TIMER_NEVER ? NULL : &left, NULL);
+    uint64_t now = tine__now();
+    uint64_t ns = when < now ? 0 : when - now < LOOK ? when - now : LOOK;
+    const struct timespec left = {(time_t)(ns / SECOND), (long)(ns % SECOND)};
+    int n = ppoll(fds, nfds + 1, &left, NULL);
     if (n > 0 && fds[0].revents)
         tine__wakeup_clear(&p->wakeup);
     pthread_mutex_lock(&p->lock);
     p->asleep = false;
     if (n > 0)
         p->site->ops->polled(p->site, fds + 1, nfds);
+    p->site->ops->intact(p->site);
 }
 
 /* For the last time: a thread that has just taken something may put it off when nobody comes any more. */
@@ -77,16 +78,25 @@ static void call_owners_last(struct pool *p) {
     call_owners(p);
 }
 
+/* Give back memory that nobody wants any more; when something is due next. */
+static uint64_t next_due(struct pool *p, uint64_t now) {
+    uint64_t due = sched_due(&p->s);
+    if (p->tidy_at && now >= p->tidy_at)
+        p->tidy_at = tine__store_tidy(p->store, now);
+    return p->tidy_at && p->tidy_at < due ? p->tidy_at : due;
+}
+
 static void *run_manager(void *arg) {
     struct pool *p = arg;
     pthread_mutex_lock(&p->lock);
     while (!pool_site_is_gone(p)) {
-        tine__sched_tick(&p->s, tine__now());
+        uint64_t now = tine__now();
+        tine__sched_tick(&p->s, now);
         tine__take_in(p, false);
         call_owners(p);
         if (pool_site_is_gone(p))
             break;
-        sleep_until(p, arm(p) ? sched_due(&p->s) : 0);
+        sleep_until(p, arm(p) ? next_due(p, now) : 0);
     }
     call_owners_last(p);
     atomic_store_explicit(&p->ended, true, memory_order_release);

@@ -25,7 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buf.h"
-#include "codec/origin.h"
+#include "msg/origin.h"
 #include "pool/failure.h"
 #include "pool/inbox.h"
 #include "pool/item.h"

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "base/yield.h"
@@ -87,7 +86,8 @@ static bool spin(struct inbox *const *inboxes, unsigned n, uint64_t deadline) {
 /* --- a descriptor of the thread's own, for waits in which another thread leads --- */
 
 static void close_own_fd(void *fd) {
-    close((int)(intptr_t)fd - 1);
+    int own = (int)(intptr_t)fd - 1;
+    tine__close(&own);
 }
 
 static void make_key(void) {
@@ -99,7 +99,7 @@ static bool need_own_fd(void) {
         return true;
     tine__close(&own_fd); /* the parent's, which it would take the wake-ups from */
     own_generation = tine__root_generation();
-    own_fd = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    own_fd = tine__fd_event();
     if (own_fd == -1)
         return false;
     pthread_once(&own_fd_once, make_key);
@@ -130,6 +130,8 @@ static bool enter(struct waiter *w, struct inbox *in) {
     struct wait_entry *e = &w->entries[w->n];
     struct pool *p = in->pool;
     pthread_mutex_lock(&p->lock);
+    if (!pool_site_is_gone(p) && !p->site->ops->intact(p->site))
+        tine__take_in(p, true); /* or it would wait for ever; it looks for news once more */
     bool leads = list_empty(&p->waiters);
     if (!leads && !need_own_fd()) {
         pthread_mutex_unlock(&p->lock);
@@ -147,9 +149,7 @@ static bool enter(struct waiter *w, struct inbox *in) {
 
 /* The next one leads: let it poll the bell. */
 static void wake_next(struct pool *p) {
-    const uint64_t one = 1;
-    ssize_t n = write(LIST_ITEM(p->waiters.next, struct wait_entry, node)->fd, &one, sizeof one);
-    (void)n;
+    tine__fd_ring(LIST_ITEM(p->waiters.next, struct wait_entry, node)->fd);
 }
 
 static void leave(struct wait_entry *e) {

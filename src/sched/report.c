@@ -167,6 +167,8 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
                               .status = r->status,
                               .unborn = w->unborn,
                               .rubbish = w->doom == DOOM_RUBBISH,
+                              .spoilt = r->spoilt,
+                              .error = r->error,
                               .task = culprit,
                               .k = culprit ? culprit->end_to - 1 : 0};
     s->failed_starts = !s->blame.task && w->tasks == 0 ? s->failed_starts + 1 : 0;
@@ -200,7 +202,7 @@ static void exited(struct sched *s, const struct report *r) {
 /* --- the site --- */
 
 static void failed(struct sched *s, const struct report *r) {
-    const struct blame b = {.why = r->bytes ? WHY_PRELOAD : WHY_NO_SERVER,
+    const struct blame b = {.why = r->error ? WHY_NO_SERVER : WHY_PRELOAD,
                             .error = r->error,
                             .pid = r->pid,
                             .has_status = r->status != 0,
@@ -219,7 +221,9 @@ static void gone(struct sched *s, const struct report *r) {
                                          .pid = r->pid,
                                          .has_status = r->pid != 0,
                                          .status = r->status,
-                                         .error = r->error},
+                                         .error = r->error,
+                                         .segment = r->bytes,
+                                         .length = r->length},
                          true);
     for (unsigned w = 1; w <= s->o.workers; w++)
         if (s->workers[w].state != WORKER_NONE)

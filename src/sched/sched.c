@@ -210,6 +210,8 @@ void tine__sched_pace(struct sched *s, uint64_t now) {
     bool busy = s->waiting > 0;
     if (wanted < s->window)
         wanted = busy && s->was_busy ? (s->window + wanted) / 2 : s->window;
+    if (wanted > s->window)
+        s->full = false; /* more may be handed over at once */
     s->window = wanted < s->nrefs ? wanted : s->nrefs;
     s->was_busy = busy;
     s->paced = now;

@@ -74,10 +74,12 @@ struct blame {
     int status;        /* as waitpid gives it */
     bool unborn;       /* it was still starting */
     bool rubbish;      /* it was killed for what it said */
+    bool spoilt;       /* it ended itself: a task had taken its descriptors away */
     int error;         /* errno, or 0 */
     struct task *task; /* that it was running, or NULL */
     uint32_t k;
-    const char *segment; /* an error segment of the report that is just being told, or NULL */
+    const char *segment; /* bytes of the report that is just being told: an error segment, or of WHY_NO_SERVER and
+                         ** WHY_GONE text; or NULL */
     size_t length;
 };
 

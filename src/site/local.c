@@ -3,10 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
-#include "base/umask.h"
+#include "base/why.h"
 #include "worker/protocol.h"
 #include "worker/root.h"
 
@@ -83,6 +82,17 @@ static unsigned local_poll(struct site *s, struct pollfd fds[SITE_FDS]) {
     return 1;
 }
 
+static bool local_intact(struct site *s) {
+    struct local *l = local_of(s);
+    if (l->control == -1)
+        return true;
+    const int fds[] = {l->control, l->bell, tine__fd_ringer(l->bell), l->manager,
+                       tine__fd_ringer(l->manager)};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        l->lost |= !tine__fd_ours(fds[i]);
+    return !l->lost;
+}
+
 static void local_polled(struct site *s, const struct pollfd *fds, unsigned n) {
     struct local *l = local_of(s);
     if (n == 0 || !fds[0].revents)
@@ -139,6 +149,7 @@ static const struct site_ops local_ops = {
     .release = local_release,
     .poll = local_poll,
     .polled = local_polled,
+    .intact = local_intact,
     .heap = local_heap,
     .retire = local_retire,
     .close = local_close,
@@ -156,27 +167,36 @@ static int open_memory(struct local *l) {
 
 /* A copy of the submitter's own descriptor `fd`, or of /dev/null when it is closed. */
 static int standard(int fd) {
-    int copy = sys.fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    return copy != -1 ? copy : sys.open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int copy = tine__fd_copy(fd);
+    return copy != -1 ? copy : tine__fd_null();
+}
+
+static int open_directory(void) {
+    char path[400];
+    int fd = tine__fd_open(".", O_PATH | O_DIRECTORY);
+    if (fd == -1 && errno == EACCES)
+        tine__why(EACCES, "the working directory \"%s\" may not be searched by uid %d",
+                  getcwd(path, sizeof path) ? path : "?", (int)geteuid());
+    else if (fd == -1)
+        tine__why(errno, "the working directory cannot be opened: %s", strerror(errno));
+    return fd;
 }
 
 /* Tell the fork server of its pool. All of the descriptors but the shared ones are closed afterwards. */
-static int set_up_server(struct local *l, const struct boot *given, int wakeup) {
-    struct boot boot = *given;
+static int set_up_server(struct local *l, const struct boot *boot) {
     struct shm boot_shm = SHM_CLOSED;
     int cwd = -1, out = -1, error = -1;
-    boot.umask = tine__umask();
-    int err = tine__boot_write(&boot_shm, &boot);
-    if (!err && ((cwd = sys.open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1 ||
-                 (out = standard(1)) == -1 || (error = standard(2)) == -1))
+    int err = tine__boot_write(&boot_shm, boot);
+    if (!err && ((cwd = open_directory()) == -1 || (out = standard(1)) == -1 ||
+                 (error = standard(2)) == -1))
         err = TINE_ESYSTEM;
     if (!err) {
         const int fds[SETUP_FDS] = {
             [SETUP_CALLS] = l->queue.calls.fd,
             [SETUP_CLAIMS] = l->queue.claims.fd,
             [SETUP_HEAP] = l->directory.fd,
-            [SETUP_BELL] = l->bell,
-            [SETUP_WAKEUP] = wakeup,
+            [SETUP_BELL] = tine__fd_ringer(l->bell),
+            [SETUP_WAKEUP] = tine__fd_ringer(l->manager),
             [SETUP_BOOT] = boot_shm.fd,
             [SETUP_CWD] = cwd,
             [SETUP_STDOUT] = out,
@@ -194,7 +214,7 @@ static int set_up_server(struct local *l, const struct boot *given, int wakeup) 
 }
 
 /* The root forks while we do the rest. */
-static int open_parts(struct local *l, bool spawn, const struct boot *boot, int wakeup) {
+static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
     l->packet = sys.malloc(MESSAGE_MAX);
     l->handed = sys.calloc(l->nrefs, sizeof *l->handed);
     if (!l->packet || !l->handed || !(l->watch = tine__root_watch(close_in_child, l)))
@@ -202,9 +222,9 @@ static int open_parts(struct local *l, bool spawn, const struct boot *boot, int 
     int err = tine__root_open(&l->control, spawn);
     if (!err)
         err = open_memory(l);
-    if (!err && (l->bell = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
+    if (!err && (l->bell = tine__fd_event()) == -1)
         err = TINE_ESYSTEM;
-    return err ? err : set_up_server(l, boot, wakeup);
+    return err ? err : set_up_server(l, boot);
 }
 
 int tine__local_open(struct site **out, unsigned workers, bool spawn, const struct boot *boot,
@@ -220,7 +240,8 @@ int tine__local_open(struct site **out, unsigned workers, bool spawn, const stru
     l->workers = workers;
     l->nrefs = LOCAL_SLOTS + workers + 1;
     l->cursor = 1;
-    int err = open_parts(l, spawn, boot, manager->fd);
+    l->manager = manager->fd;
+    int err = open_parts(l, spawn, boot);
     if (err) {
         int saved = errno;
         local_close(&l->base);

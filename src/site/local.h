@@ -35,6 +35,7 @@ struct lane {
     unsigned refs;
     int signal;  /* to be sent when the control socket has room, or 0 */
     bool broken; /* it said rubbish: nothing more is read from it */
+    bool spoilt; /* it ends because a task has taken its descriptors away */
 };
 
 /* A call that was handed over, by its ref. The scheduler does not say when it is done with one: an entry
@@ -52,7 +53,8 @@ struct local {
     struct shm directory; /* page 0 of the call heap */
     struct heap *heap;
     int control; /* -1: the fork server is gone */
-    int bell;    /* eventfd of the waiter's bell */
+    int bell;    /* event of the waiter's bell */
+    int manager; /* of the manager's wakeup, borrowed */
     struct root_watch *watch;
     unsigned unwoken; /* calls that were handed over since the last flush */
 
@@ -64,6 +66,9 @@ struct local {
     bool readable;        /* the control socket may have something */
     bool blocked;         /* something could not be sent: wait until it takes more */
     bool room;            /* it does: to be reported */
+    bool lost;            /* a descriptor of ours was taken away: all is over */
+    bool over;            /* the fork server was told to end */
+    uint32_t step;        /* how far it has come: the message_kind that said so, 0: nothing heard */
     unsigned cursor;      /* the lane that is being read */
     struct lane *reading; /* its record was reported last, and is to be given back */
     bool kept, large;     /* that record's block */

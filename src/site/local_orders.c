@@ -177,8 +177,12 @@ static void finish(struct local *l) {
 }
 
 static void end(struct local *l) {
-    if (l->control != -1)
-        shutdown(l->control, SHUT_WR); /* it reads the end of file, we still hear it out */
+    const struct message m = {.kind = MESSAGE_END};
+    l->over = true;
+    if (l->control == -1 || !tine__fd_ours(l->control))
+        return;
+    tine__control_send(l->control, &m, sizeof m, NULL, 0);
+    shutdown(l->control, SHUT_WR); /* it reads the end of file, we still hear it out */
 }
 
 void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,

@@ -84,6 +84,10 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         length = 0;
     }
     r->length = length;
+    if (head.kind == RECORD_SPOILT) { /* its end follows, and says so */
+        lane->spoilt = lane->broken = true;
+        return false;
+    }
     describe(l, lane, &head, r);
     if (report_is_result(r) && !is_its_call(l, worker, r->ref)) {
         give_back(l);
@@ -126,6 +130,7 @@ static bool tell_death(struct local *l, struct report *r) {
     if (read_lane(l, worker, r) || next_loss(l, r))
         return true;
     *r = l->death;
+    r->spoilt = l->lanes[worker]->spoilt;
     l->death.kind = REPORT_NONE;
     tine__queue_bury(&l->queue, worker);
     tine__local_forget(l, worker);
@@ -134,14 +139,33 @@ static bool tell_death(struct local *l, struct report *r) {
 
 /* --- the fork server --- */
 
+/* It died unasked: in which step. */
+static void gone(struct local *l, const struct message *m, struct report *r) {
+    tine__close(&l->control);
+    *r = (struct report){.kind = REPORT_GONE, .pid = l->over ? 0 : m->pid, .status = m->status};
+    r->bytes = l->step == MESSAGE_UP           ? ""
+               : l->step == MESSAGE_PRELOADING ? " in its preload"
+                                               : " while it was being set up";
+    r->length = strlen(r->bytes);
+}
+
 /* A message as a report; false: there is nothing to report of it. */
 static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
     bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
     *r =
         (struct report){.worker = m->worker, .pid = m->pid, .status = m->status, .error = m->error};
     switch (m->kind) {
-    case MESSAGE_NOFORK:
+    case MESSAGE_UP:
+    case MESSAGE_PRELOADING:
+        l->step = m->kind;
+        return false;
+    case MESSAGE_GONE:
+        gone(l, m, r);
+        return true;
+    case MESSAGE_NOFORK: /* and words */
         r->kind = REPORT_FAILED;
+        r->bytes = l->packet + sizeof *m;
+        r->length = length - sizeof *m;
         return true;
     case MESSAGE_NOPRELOAD:
         r->kind = REPORT_FAILED;
@@ -163,12 +187,17 @@ static bool hear(struct local *l, const struct message *m, size_t length, struct
             l->death_ref = 0;
         }
         return false;
-    default: /* UP: that it serves is taken for granted */
+    default:
         return false;
     }
 }
 
 static bool read_control(struct local *l, struct report *r) {
+    if (l->lost && l->control != -1) {
+        tine__close(&l->control);
+        *r = (struct report){.kind = REPORT_GONE, .error = EBADF};
+        return true;
+    }
     while (l->readable && l->control != -1 && l->death.kind == REPORT_NONE) {
         struct message m;
         int nfds = 0;
@@ -177,7 +206,7 @@ static bool read_control(struct local *l, struct report *r) {
             l->readable = false;
         } else if (n <= 0) {
             tine__close(&l->control);
-            *r = (struct report){.kind = REPORT_GONE};
+            *r = (struct report){.kind = REPORT_GONE, .error = n < 0 ? errno : 0};
             return true;
         } else if ((size_t)n >= sizeof m) {
             memcpy(&m, l->packet, sizeof m);

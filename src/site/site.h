@@ -58,6 +58,10 @@ struct site_ops {
     void (*keep)(struct site *s, const struct report *r);
     void (*release)(struct site *s, void *lane, uint64_t offset);
 
+    /* Are the descriptors of the site, and of the bells, still the pool's own? If not (somebody has closed or replaced
+    ** them), REPORT_GONE comes next. */
+    bool (*intact)(struct site *s);
+
     /* What to sleep on: fills in fds, their number. */
     unsigned (*poll)(struct site *s, struct pollfd fds[SITE_FDS]);
     void (*polled)(struct site *s, const struct pollfd *fds, unsigned n);

@@ -90,10 +90,12 @@ int tine__store_grow(struct store *s, uint64_t *block, size_t used, size_t size,
     return err;
 }
 
-void tine__store_free(struct store *s, uint64_t block) {
+bool tine__store_free(struct store *s, uint64_t block) {
     pthread_mutex_lock(&s->lock);
     tine__heap_free(s->heap, block);
+    bool untidy = tine__heap_untidy(s->heap);
     pthread_mutex_unlock(&s->lock);
+    return untidy;
 }
 
 uint64_t tine__store_tidy(struct store *s, uint64_t now) {
@@ -286,6 +288,7 @@ int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored)
 void tine__store_release(struct store *s, struct store_refs *refs) {
     for (uint32_t i = 0; i < refs->n; i++)
         tine__store_drop(s, i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR]);
-    free(refs->far);
+    if (refs->room)
+        free(refs->far);
     *refs = (struct store_refs){0};
 }

@@ -23,7 +23,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "codec/origin.h"
+#include "msg/origin.h"
 #include "ipc/heap.h"
 
 struct store;
@@ -43,7 +43,8 @@ void tine__store_close(struct store *s);
 ** as it was. */
 int tine__store_grow(struct store *s, uint64_t *block, size_t used, size_t size, char **data,
                      size_t *capacity);
-void tine__store_free(struct store *s, uint64_t block);
+/* True: there may be something to give back, after HEAP_REST (tine__store_tidy). */
+bool tine__store_free(struct store *s, uint64_t block);
 /* Give back the pages of large blocks that nobody wants any more (ipc/heap.h). When to call it again, ns; 0:
 ** there is nothing to give back. */
 uint64_t tine__store_tidy(struct store *s, uint64_t now);

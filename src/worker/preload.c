@@ -90,21 +90,19 @@ static int place(lua_State *L) {
 /* Say that it failed. An error that is too long for a message goes as its text, and cut. */
 static void tell_failure(struct server *s, struct run *r, struct buf *out) {
     const struct message m = {.kind = MESSAGE_NOPRELOAD, .pid = getpid()};
-    struct buf packet;
-    tine__buf_init(&packet);
     if (out->len > MESSAGE_MAX - sizeof m)
         tine__run_shorten(r, out, MESSAGE_MAX / 4);
-    if (!buf_append(&packet, &m, sizeof m) && !buf_append(&packet, out->data, out->len))
-        tine__control_send(s->control, packet.data, packet.len, NULL, 0);
-    tine__buf_free(&packet);
+    tine__server_tell(s, &m, out->data, out->len);
 }
 
 static int run_preload(struct server *s, struct run *r) {
+    const struct message m = {.kind = MESSAGE_PRELOADING, .pid = getpid()};
     struct buf out;
     pid_t pid;
     int err = open_guard(s, &pid);
     if (err)
         return err;
+    tine__server_tell(s, &m, NULL, 0);
     tine__buf_init(&out);
     err = run_calls(r, &s->boot, &out);
     tine__output_flush(); /* or every worker would print it again */

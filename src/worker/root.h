@@ -3,8 +3,10 @@
 ** It is taken while the program is small and has one thread (at `require`, or tine_prepare in C): then
 ** a plain fork is safe. In a program that has threads already, and for start_method = "spawn", it is a
 ** freshly executed helper (tine-helper, found beside the library) instead. It holds no memory of a
-** pool and no descriptors but /dev/null as its streams, its socket, a pidfd of the program (where there are
-** none, one end of a pair) and its signalfd; it ends when the program ends, however that happens.
+** pool; its descriptors are its socket, a pidfd of the program, one for SIGCHLD, and its copy of each fork
+** server's control socket. It ends when the program ends, however that happens, or lets go of it: when rights
+** have changed (worker/inherit.h), and in a program that waits for all children of its descendants, with the
+** last pool.
 **
 ** The state of a worker is made here once (luaL_newstate, luaL_openlibs, the preloaded `tine`
 ** modules), so that fork servers and workers start with it done.

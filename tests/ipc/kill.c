@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -92,8 +91,9 @@ static void work(unsigned number, struct link *own) {
     struct link l;
     const struct queue_slot *s;
     uint64_t seq;
-    CHECK_EQ(tine__queue_attach(&q, dup(queue.calls.fd), dup(queue.claims.fd)), 0);
-    CHECK_EQ(tine__link_attach(&l, dup(own->shm.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&q, tine__fd_copy(queue.calls.fd), tine__fd_copy(queue.claims.fd)),
+             0);
+    CHECK_EQ(tine__link_attach(&l, tine__fd_copy(own->shm.fd)), 0);
     do {
         while ((s = tine__queue_take(&q, number, &seq)) != NULL) {
             uint64_t id = s->call.id;
@@ -104,7 +104,7 @@ static void work(unsigned number, struct link *own) {
             tine__link_idle(&l);
             ring_one(&bell, tine__queue_is_low(&q) ? BELL_PRESSURE : BELL_RESULT);
         }
-    } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0) == 0);
+    } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0, UINT64_MAX) == 0);
     _exit(0);
 }
 
@@ -251,7 +251,7 @@ static void every_item_ends_once(const struct point *point) {
     memset(fate, OPEN, sizeof fate);
     memset((void *)ran, 0, ITEMS);
     CHECK_EQ(tine__queue_create(&queue), 0);
-    bell = (struct bell){tine__queue_bell(&queue, 0), eventfd(0, EFD_NONBLOCK)};
+    bell = (struct bell){tine__queue_bell(&queue, 0), tine__fd_event()};
     for (int i = 0; i < WORKERS; i++)
         start(&workers[i], point);
     while (settled < ITEMS) {
@@ -261,7 +261,8 @@ static void every_item_ends_once(const struct point *point) {
             withdraw_some();
         for (int i = 0; i < WORKERS && settled < ITEMS; i++)
             n += check_random(&seed) % 4 ? drain(&workers[i]) : 0;
-        if (!point->name && check_random(&seed) % 4 == 0)
+        if (!point->name &&
+            check_random(&seed) % (dry ? 16 : 4) == 0) /* dry: thousands of rounds */
             kill(workers[check_random(&seed) % WORKERS].pid, SIGKILL);
         look_around(n == 0 && !some && settled < ITEMS, point);
     }

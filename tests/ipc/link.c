@@ -13,7 +13,7 @@ static struct link l, w; /* submitter, worker */
 
 static void open_both(void) {
     CHECK_EQ(tine__link_create(&l), 0);
-    CHECK_EQ(tine__link_attach(&w, dup(l.shm.fd)), 0);
+    CHECK_EQ(tine__link_attach(&w, tine__fd_copy(l.shm.fd)), 0);
 }
 
 static void close_both(void) {

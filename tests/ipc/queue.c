@@ -1,4 +1,5 @@
 /* The call queue, one thread: every edge that needs no luck. */
+#include "base/fd.h"
 #include "ipc/queue.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@ static struct queue q, w; /* the two sides */
 
 static void open_both(void) {
     CHECK_EQ(tine__queue_create(&q), 0);
-    CHECK_EQ(tine__queue_attach(&w, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&w, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
 }
 
 static void close_both(void) {
@@ -136,7 +137,7 @@ static void withdrawn_items_are_skipped(void) {
 static void a_worker_that_was_away_catches_up(void) {
     struct queue late;
     open_both();
-    CHECK_EQ(tine__queue_attach(&late, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&late, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
     for (uint64_t i = 0; i < 10 * QUEUE_SLOTS + 7; i++) {
         put(i);
         take_expecting(1, i);
@@ -152,7 +153,7 @@ static void a_worker_that_was_away_catches_up(void) {
     uint64_t old = put(43);
     for (unsigned i = 1; i < QUEUE_SLOTS; i++)
         CHECK(tine__queue_withdraw(&q, put(i)));
-    CHECK_EQ(tine__queue_attach(&late, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&late, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
     s = tine__queue_take(&late, 2, &seq);
     CHECK(s && s->call.id == 43 && seq == old);
     tine__queue_close(&late);
@@ -246,12 +247,12 @@ static void each_sleep_is_ended_once(void) {
 static void shut_lets_what_is_there_be_taken(void) {
     open_both();
     put(1);
-    CHECK_EQ(tine__queue_wait(&w, 1, 0), 0);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, UINT64_MAX), 0);
     tine__queue_shut(&q);
-    CHECK_EQ(tine__queue_wait(&w, 1, 50000), 0);
+    CHECK_EQ(tine__queue_wait(&w, 1, 50000, UINT64_MAX), 0);
     take_expecting(1, 1);
-    CHECK_EQ(tine__queue_wait(&w, 1, 0), TINE_ESHUTDOWN);
-    CHECK_EQ(tine__queue_wait(&w, 1, 50000), TINE_ESHUTDOWN);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, UINT64_MAX), TINE_ESHUTDOWN);
+    CHECK_EQ(tine__queue_wait(&w, 1, 50000, UINT64_MAX), TINE_ESHUTDOWN);
     CHECK(!tine__queue_wake(&q)); /* nobody is left announced */
     close_both();
 }
@@ -341,6 +342,40 @@ static void rubbish_in_claims_keeps_nobody(void) {
     close_both();
 }
 
+/* Words of items that will be in some 2^38 puts kept whoever looked, the submitter under its lock too, walking as
+** far; and a slot that such a word was in was never free again. */
+static void words_of_items_to_come(void) {
+    open_both();
+    put(1);
+    take_expecting(1, 1);
+    for (unsigned i = 0; i < QUEUE_SLOTS; i++)
+        q.k->state[i] = word_of((uint64_t)1 << 38, 1, SLOT_TAKEN);
+    CHECK_EQ(tine__queue_ready(&q), 0);
+    CHECK(nothing_to_take());
+    tine__queue_bury(&q, 2);
+    for (uint64_t i = 0; i < 2 * QUEUE_SLOTS; i++) {
+        put(i);
+        take_expecting(1, i);
+    }
+    close_both();
+}
+
+/* Who is not to wait for ever is told that nothing came. */
+static void patience_ends(void) {
+    open_both();
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 0), TINE_ETIMEOUT);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 1000), TINE_ETIMEOUT);
+    CHECK_EQ(tine__queue_wait(&w, 1, 1000, 1000), TINE_ETIMEOUT);
+    CHECK(!tine__queue_wake(&q)); /* it is not announced any more */
+    put(1);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 0), 0);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 1000), 0);
+    tine__queue_shut(&q);
+    take_expecting(1, 1);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 0), TINE_ESHUTDOWN);
+    close_both();
+}
+
 int main(void) {
     items_come_in_order_over_many_rounds();
     full_until_a_slot_is_freed();
@@ -355,5 +390,7 @@ int main(void) {
     numbers_wrap();
     workers_cannot_write_calls();
     rubbish_in_claims_keeps_nobody();
+    words_of_items_to_come();
+    patience_ends();
     return 0;
 }

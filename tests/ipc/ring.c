@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -66,7 +65,7 @@ static void work(int i) {
     struct record r;
     const char *bytes;
     uint64_t size;
-    CHECK_EQ(tine__link_attach(&out, dup(links[i + 1].shm.fd)), 0);
+    CHECK_EQ(tine__link_attach(&out, tine__fd_copy(links[i + 1].shm.fd)), 0);
     do {
         receive(&links[i], &bells[i], &r, &bytes, &size);
         send_message(&out, &bells[i + 1], r.id, bytes, size);
@@ -114,12 +113,12 @@ int main(void) {
     CHECK(words != MAP_FAILED);
     for (int i = 0; i < STATIONS; i++) {
         CHECK_EQ(tine__link_create(&links[i]), 0);
-        bells[i] = (struct bell){&words[(size_t)i * 16], eventfd(0, EFD_NONBLOCK)};
+        bells[i] = (struct bell){&words[i * 16], tine__fd_event()};
     }
     for (int i = 0; i < WORKERS; i++)
         if ((pids[i] = fork()) == 0)
             work(i);
-    CHECK_EQ(tine__link_attach(&first, dup(links[0].shm.fd)), 0);
+    CHECK_EQ(tine__link_attach(&first, tine__fd_copy(links[0].shm.fd)), 0);
     char *bytes = calloc(1, 33 << 20);
     CHECK(bytes);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)

@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/error.h"
 #include "base/sys.h"
@@ -67,7 +66,7 @@ static void *work(void *arg) {
     do
         while ((s = tine__queue_take(&q, number, &seq)) != NULL)
             run_item(&q, &l, number, s, seq);
-    while (tine__queue_wait(&q, number, spin) == 0);
+    while (tine__queue_wait(&q, number, spin, UINT64_MAX) == 0);
     tine__heap_destroy(l.heap);
     return NULL;
 }
@@ -159,7 +158,7 @@ static void every_item_once(uint64_t workers_spin, unsigned at_a_time) {
     memset(fate, OPEN, sizeof fate), memset(ran, 0, sizeof ran);
     CHECK_EQ(tine__queue_create(&queue), 0);
     side = queue;
-    bell = (struct bell){tine__queue_bell(&queue, 0), eventfd(0, EFD_NONBLOCK)};
+    bell = (struct bell){tine__queue_bell(&queue, 0), tine__fd_event()};
     for (int i = 0; i < WORKERS; i++)
         CHECK_EQ(tine__link_create(&links[i]), 0);
     for (int i = 0; i < WORKERS; i++)

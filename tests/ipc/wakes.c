@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/error.h"
 #include "base/sys.h"
@@ -73,7 +72,7 @@ static void *take_all(void *arg) {
             atomic_store_explicit(&taken, id, memory_order_release);
             dawdle(&seed);
         }
-    while (tine__queue_wait(&q, 1, 0) == 0);
+    while (tine__queue_wait(&q, 1, 0, UINT64_MAX) == 0);
     return NULL;
 }
 
@@ -168,7 +167,7 @@ static void room_for_a_blocked_writer(void) {
     struct record r;
     pthread_t t;
     _Atomic uint32_t word = BELL_OFF;
-    bell = (struct bell){&word, eventfd(0, EFD_NONBLOCK)};
+    bell = (struct bell){&word, tine__fd_event()};
     struct pollfd p = {bell.fd, POLLIN, 0};
     CHECK_EQ(tine__link_create(&reader), 0);
     writer = reader;
@@ -208,7 +207,7 @@ static void *free_and_tell(void *arg) {
             if (tine__queue_is_low(&q))
                 ring_one(&bell, BELL_PRESSURE);
         }
-    while (tine__queue_wait(&q, 3, 0) == 0);
+    while (tine__queue_wait(&q, 3, 0, UINT64_MAX) == 0);
     return NULL;
 }
 
@@ -233,7 +232,7 @@ static void room_for_a_submitter(void) {
     uint64_t seq;
     pthread_t t;
     open_queue();
-    bell = (struct bell){&word, eventfd(0, EFD_NONBLOCK)};
+    bell = (struct bell){&word, tine__fd_event()};
     struct pollfd p = {bell.fd, POLLIN, 0};
     start(&t, free_and_tell);
     for (unsigned round = 0; round < ROUNDS / 40; round++) {
@@ -315,7 +314,7 @@ static void closing_against_late_senders(void) {
         tine__wakeup_clear(&wakeup);
     int old = atomic_load(&wakeup.fd);
     tine__wakeup_close(&wakeup);
-    int fd = eventfd(0, EFD_NONBLOCK);
+    int fd = tine__fd_event();
     CHECK_EQ(fd, old);
     for (int i = 0; i < 2; i++)
         pthread_join(t[i], NULL);

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "ipc/control.h"
@@ -68,8 +67,8 @@ static void open_memory(struct submitter *s) {
     CHECK(tine__heap_create(&s->heap, (struct heap_directory *)s->directory.base, s->directory.fd,
                             4096) == 0);
     CHECK(tine__store_open(&s->store, s->heap) == 0);
-    CHECK((s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) != -1);
-    CHECK((s->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) != -1);
+    CHECK((s->bell = tine__fd_event()) != -1);
+    CHECK((s->wakeup = tine__fd_event()) != -1);
 }
 
 static void ask_root(struct submitter *s, const struct setup *setup, struct shm *boot) {
@@ -78,8 +77,8 @@ static void ask_root(struct submitter *s, const struct setup *setup, struct shm 
         [SETUP_CALLS] = s->queue.calls.fd,
         [SETUP_CLAIMS] = s->queue.claims.fd,
         [SETUP_HEAP] = s->directory.fd,
-        [SETUP_BELL] = s->bell,
-        [SETUP_WAKEUP] = s->wakeup,
+        [SETUP_BELL] = tine__fd_ringer(s->bell),
+        [SETUP_WAKEUP] = tine__fd_ringer(s->wakeup),
         [SETUP_BOOT] = boot->fd,
         [SETUP_CWD] = open(".", O_PATH | O_CLOEXEC),
         [SETUP_STDOUT] = fcntl(setup->stdout_fd ? setup->stdout_fd : 1, F_DUPFD_CLOEXEC, 3),
@@ -101,7 +100,6 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
     struct boot boot = {.name = "test",
                         .path = "here/?.lua",
                         .environ = setup->environ ? setup->environ : environ,
-                        .umask = 027,
                         .spin = 20000,
                         .max_tasks = setup->max_tasks,
                         .send_globals = true,
@@ -141,6 +139,12 @@ bool submitter_hear_bytes(struct submitter *s, struct message *m, char *bytes, s
         return false;
     CHECK((size_t)n >= sizeof *m);
     memcpy(m, packet, sizeof *m);
+    if (m->kind == MESSAGE_PRELOADING)
+        return submitter_hear_bytes(s, m, bytes, len);
+    if (m->kind == MESSAGE_GONE) {
+        s->gone = m->status;
+        return false;
+    }
     *len = (size_t)n - sizeof *m;
     if (m->kind == MESSAGE_STARTED)
         s->living++;

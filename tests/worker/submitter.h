@@ -42,6 +42,7 @@ struct submitter {
     uint64_t next; /* task id */
     pid_t server;
     int living; /* workers */
+    int gone;   /* wait status of the fork server, when it has ended */
 };
 
 /* What a pool is opened with; zeros are fine. */

@@ -1,6 +1,6 @@
 /* What the codec says of functions to those who carry them: code and origin. No Lua in here. */
-#ifndef TINE_CODEC_ORIGIN_H
-#define TINE_CODEC_ORIGIN_H
+#ifndef TINE_MSG_ORIGIN_H
+#define TINE_MSG_ORIGIN_H
 
 #include <stddef.h>
 #include <stdint.h>
