@@ -28,11 +28,13 @@ struct inbox {
     /* under the pool's lock */
     struct list node;         /* in pool->inboxes */
     struct list news;         /* items */
+    struct list followers;    /* items (by `news`) that follow others, until these end */
     atomic_bool has_news;     /* it is to be taken from: no lock needed to look */
     uint64_t open;            /* items that are not released */
     uint64_t watched;         /* of them those that are watched, and not DONE */
     int fd;                   /* of tine__inbox_fileno, or -1 */
     bool fresh;               /* news since its waiters were last woken */
+    bool refused;             /* a submit was, for max_pending: it is reminded when there is room */
     bool urgent;              /* of those, some that the manager must hear of: on_news */
     struct root_watch *watch; /* closes `fd` in forked children */
 };
