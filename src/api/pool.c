@@ -118,6 +118,7 @@ void tine_pool_close(tine_pool *pool) {
         tine__pool_shutdown(pool->core, false);
         wait_end(pool, WAIT_FOREVER);
         tine__pool_join(pool->core);
+        tine__inbox_close_fd(&pool->inbox); /* futures may hold the rest for long */
     }
     tine__api_unref(pool);
 }

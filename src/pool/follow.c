@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "pool/internal.h"
 
-/* The follower has an outcome. */
-static void end(struct item *follower) {
+/* It follows no more. */
+static void let_go(struct item *follower) {
     follower->leader = NULL;
     follower->task.state = TASK_DONE;
     list_remove(&follower->news);
@@ -20,7 +20,7 @@ void tine__followers_end(struct item *item) {
         struct item *follower = item->followers;
         item->followers = follower->next_follower;
         tine__outcome_share(follower->outcomes, item->outcomes);
-        end(follower);
+        let_go(follower);
     }
 }
 
@@ -61,8 +61,7 @@ void tine__inbox_unfollow(struct inbox *in) {
     while (!list_empty(&in->followers)) {
         struct item *follower = LIST_ITEM(in->followers.next, struct item, news);
         leave(follower);
-        tine__outcome_set_failure(follower->outcomes, TINE_EINVALID, NULL);
-        end(follower);
+        let_go(follower);
     }
     tine__wake_waiters(p, false);
     pthread_mutex_unlock(&p->lock);

@@ -54,8 +54,10 @@ unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max);
 void tine__inbox_remind(struct inbox *in);
 
 /* A descriptor that is readable while tine__inbox_take may have something (level: emptied by it), and
-** for good when the pool has ended. Made at the first call; closed with the inbox, or when the pool is
-** joined. TINE_ESYSTEM, TINE_ENOMEM, TINE_EFORKED, TINE_ESHUTDOWN: the pool was joined. */
+** for good when the pool has ended. Made at the first call. TINE_ESYSTEM, TINE_ENOMEM, TINE_EFORKED,
+** TINE_ESHUTDOWN: the pool was joined. */
 int tine__inbox_fileno(struct inbox *in);
+/* Close it, when the pool has ended: the inbox is good for what is still in it. */
+void tine__inbox_close_fd(struct inbox *in);
 
 #endif

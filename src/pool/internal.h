@@ -97,7 +97,6 @@ struct failure *tine__failure_of(const struct blame *b, bool broken);
 void tine__inbox_post(struct inbox *in, struct item *item);
 /* There is room for more tasks: whose submit was refused may look again. */
 void tine__inboxes_room(struct pool *p);
-void tine__inbox_close_fd(struct inbox *in);
 /* Wake threads that wait for news that have come; with `all` every one. */
 void tine__wake_waiters(struct pool *p, bool all);
 /* The pool has ended: for good. */

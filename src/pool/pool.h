@@ -106,7 +106,7 @@ bool tine__task_abort(struct pool *p, struct item *item, uint32_t k);
 ** `leader` does, with the same outcome; it is released like any other. The leader is in flight, or has ended and
 ** still has its outcome. What is asked of a follower, or done to it, is asked of its leader. 0, TINE_EFORKED. */
 int tine__item_follow(struct pool *p, struct item *follower, struct item *leader);
-/* All followers in this inbox end now, as FAILED/TINE_EINVALID. */
+/* No item in this inbox follows another one any more: they are released, without an outcome. */
 void tine__inbox_unfollow(struct inbox *in);
 
 /* --- the end --- */
