@@ -59,8 +59,8 @@ static void say_gone(struct failure *f, const struct blame *b) {
     char end[96];
     say_end(end, sizeof end, b->status);
     if (b->error == EBADF)
-        tine__failure_say(
-            f, "the pool is broken: the program has closed or replaced its descriptors");
+        tine__failure_say(f,
+                          "the pool is broken: the program has closed or replaced its descriptors");
     else if (b->has_status)
         tine__failure_say(f, "the pool is broken: its fork server (pid %d) died%.*s: %s", b->pid,
                           (int)b->length, b->segment ? b->segment : "", end);

@@ -53,7 +53,7 @@ int tine__server_tell(const struct server *s, const struct message *m, const voi
     struct buf packet;
     tine__buf_init(&packet);
     int err = buf_append(&packet, m, sizeof *m);
-    if (!err)
+    if (!err && length > 0)
         err = buf_append(&packet, bytes, length);
     while (!err && (err = tine__control_send(s->control, packet.data, packet.len, NULL, 0)) ==
                        TINE_EAGAIN) {
