@@ -1,4 +1,4 @@
--- pool:join, pool:try_submit, shutdown{timeout}, tine.clock, tine.sleep, as_completed's add, the two timeouts of workers.
+-- pool:join, try_submit, shutdown{timeout}, tine.clock, tine.sleep, the two timeouts of workers, what as_completed gives.
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local program = require "spec.support.program"

@@ -156,6 +156,10 @@ enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worke
     return same && (state == SLOT_READY || state == SLOT_TAKEN) ? state : SLOT_FREE;
 }
 
+const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq) {
+    return &q->c->slot[seq % QUEUE_SLOTS];
+}
+
 uint64_t tine__queue_oldest(struct queue *q, uint32_t *ref, unsigned *worker) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     /* acquire: see tine__queue_state */

@@ -101,6 +101,8 @@ bool tine__queue_condemn(struct queue *q, uint64_t seq, unsigned worker);
 /* READY: nobody has taken it yet; TAKEN or FREE: somebody has, *worker as far as the word still says
 ** (0: it does not, or the item was withdrawn). */
 enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worker);
+/* The item's slot, which is not used again before it is FREE. */
+const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq);
 /* Before the next put: the item whose slot it will use, and who had taken it. */
 uint64_t tine__queue_oldest(struct queue *q, uint32_t *ref, unsigned *worker);
 /* Items that nobody has taken yet (walks from the oldest that may be READY). */

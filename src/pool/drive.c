@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "codec/segment.h"
 #include "pool/internal.h"
 
@@ -126,6 +127,15 @@ void tine__drive(struct pool *p) {
 
 /* --- reports --- */
 
+/* The bytes of a single call that was handed over are not kept; when its worker has died before it began, the site
+** still has them, and it runs elsewhere. */
+static void keep_lost(struct pool *p, const struct report *r) {
+    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    struct item *item = t ? item_of(t) : NULL;
+    if (item && !item->bytes && r->bytes && r->length == t->call.length)
+        item->bytes = tine__text_copy_n(r->bytes, r->length);
+}
+
 /* All there are; the number of results. */
 static unsigned hear(struct pool *p, bool listen) {
     struct report r;
@@ -136,6 +146,8 @@ static unsigned hear(struct pool *p, bool listen) {
             tine__deliver_result(p, &r);
             n++;
         } else {
+            if (r.kind == REPORT_LOST)
+                keep_lost(p, &r);
             tine__sched_report(&p->s, &r, tine__now());
             deliver_all(p); /* what it says of its bytes is good only now */
         }

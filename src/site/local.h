@@ -74,6 +74,7 @@ struct local {
     bool kept, large;     /* that record's block */
     uint64_t block;
     struct report death; /* a worker's end that is to be told when its results and losses are */
+    uint64_t death_seq;  /* of the call that it had taken last */
     uint32_t death_ref;  /* calls below this one were looked at */
 
     unsigned top;         /* no worker above this id was ever started */

@@ -106,19 +106,43 @@ static bool read_rings(struct local *l, struct report *r) {
 
 /* --- a worker's end --- */
 
-/* The next call that the dead worker had taken. */
+/* A death has been heard: which call had the worker taken last? */
+static void begin_death(struct local *l, const struct report *r) {
+    l->death = *r;
+    l->death_ref = 0;
+    l->death_seq = 0;
+    for (uint32_t ref = 0; ref < l->nrefs; ref++)
+        if (l->handed[ref].seq > l->death_seq && tine__local_who(l, ref) == r->worker)
+            l->death_seq = l->handed[ref].seq;
+}
+
+/* The first task of the call that the dead worker had not begun. All but the call that it had taken last it had
+** finished, though what it said of that was not read (rubbish lay before it). */
+static uint64_t first_unbegun(struct local *l, const struct handed *h) {
+    uint64_t id, since;
+    if (h->seq != l->death_seq)
+        return h->id + h->count;
+    bool runs = tine__link_running(&l->lanes[l->death.worker]->link, &id, &since) != RUN_IDLE &&
+                id - h->id < h->count;
+    return runs ? id + 1 : h->id;
+}
+
+/* The next call that the dead worker had taken. The bytes of one that it had not even begun are still in its slot:
+** who handed it over need not have kept them. */
 static bool next_loss(struct local *l, struct report *r) {
-    unsigned worker = l->death.worker;
+    unsigned worker = l->death.worker, owner;
     while (l->death_ref < l->nrefs) {
         uint32_t ref = l->death_ref++;
         struct handed *h = &l->handed[ref];
-        uint64_t id, since;
         if (!h->seq || tine__local_who(l, ref) != worker)
             continue;
-        bool begun = tine__link_running(&l->lanes[worker]->link, &id, &since) != RUN_IDLE &&
-                     id - h->id < h->count;
         *r = (struct report){
-            .kind = REPORT_LOST, .worker = worker, .ref = ref, .id = begun ? id + 1 : h->id};
+            .kind = REPORT_LOST, .worker = worker, .ref = ref, .id = first_unbegun(l, h)};
+        const struct queue_slot *slot = tine__queue_slot(&l->queue, h->seq);
+        if (tine__queue_state(&l->queue, h->seq, &owner) == SLOT_TAKEN && !slot->call.offset) {
+            r->bytes = slot->bytes;
+            r->length = slot->call.length;
+        }
         h->seq = 0;
         return true;
     }
@@ -183,8 +207,7 @@ static bool hear(struct local *l, const struct message *m, size_t length, struct
     case MESSAGE_EXITED:
         if (known) {
             r->kind = REPORT_EXITED;
-            l->death = *r;
-            l->death_ref = 0;
+            begin_death(l, r);
         }
         return false;
     default:

@@ -170,7 +170,7 @@ fault("each death is a crash", "report.c",
     "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (s->life < LIFE_STOPPING) {")
 fault("no death is a crash", "report.c", "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (false) {")
 fault("doom outlives its worker", "state.c",
-    "    t->doom = ENDING_NONE;\n    t->state = TASK_WAITING;", "    t->state = TASK_WAITING;")
+    "    t->doom = ENDING_NONE;\n    if (t->cancelled", "    if (t->cancelled")
 fault("doom outlives an abort that came too late", "order.c",
     "        t->doom = ENDING_NONE;\n        watch(", "        watch(")
 fault("a result counts in spite of the stop", "report.c",
