@@ -52,7 +52,7 @@ local RECURSION = {
 }
 -- What is no recursion, and is to go:
 local KNOWN = {
-  "bind/await bind/callbacks bind/extras bind/future bind/map bind/pool bind/state bind/submit bind/values bind/watch",
+  "bind/await bind/callbacks bind/errors bind/extras bind/future bind/map bind/pool bind/state bind/submit bind/values bind/watch",
   "bind/embed bind/module bind/preload",
   "codec/loaded codec/simple",
   "pool/deliver pool/drive pool/inbox pool/manager pool/outcome pool/pool",

@@ -28,9 +28,9 @@ enum report_kind {
     REPORT_LOST,   /* it has ended, and call `ref` was with it: tasks from `id` on had not begun */
     REPORT_EXITED, /* it has ended: `pid`, `status`; its results and losses were reported before */
     /* of the site */
-    REPORT_ROOM,   /* what was refused with TINE_EAGAIN may be tried again */
+    REPORT_ROOM, /* what was refused with TINE_EAGAIN may be tried again */
     REPORT_FAILED, /* no worker can ever be started: `error`, bytes: text; or `error` 0, bytes: the preload's error */
-    REPORT_GONE    /* it has ended; nothing comes any more. Unasked: `pid`, `status`, bytes: text, in which step; or
+    REPORT_GONE /* it has ended; nothing comes any more. Unasked: `pid`, `status`, bytes: text, in which step; or
                    ** `error` EBADF: the program has taken its descriptors away */
 };
 
@@ -40,9 +40,9 @@ struct report {
     uint32_t ref;
     uint64_t id;
     int pid;
-    int status; /* as waitpid gives it */
+    int status;  /* as waitpid gives it */
     bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */
-    int error;  /* an errno; of an end: it, or what it started, could not be ended; of a result: it is there, but its bytes cannot be had */
+    int error; /* an errno; of an end: it, or what it started, could not be ended; of a result: it is there, but its bytes cannot be had */
     /* The bytes are the site's, and good until it is asked for the next report. Large ones can be
     ** kept instead of copied (site_ops.keep). */
     const char *bytes;

@@ -59,8 +59,8 @@ static void say_gone(struct failure *f, const struct blame *b) {
     char end[96];
     say_end(end, sizeof end, b->status);
     if (b->error == EBADF)
-        tine__failure_say(
-            f, "the pool is broken: the program has closed or replaced its descriptors");
+        tine__failure_say(f,
+                          "the pool is broken: the program has closed or replaced its descriptors");
     else if (b->has_status)
         tine__failure_say(f, "the pool is broken: its fork server (pid %d) died%.*s: %s", b->pid,
                           (int)b->length, b->segment ? b->segment : "", end);
@@ -72,8 +72,7 @@ static void say(struct failure *f, const struct blame *b, bool broken) {
     static const char *const texts[WHY_COUNT] = {
         [WHY_INITIALIZER] = "the pool is broken: its initializer failed",
         [WHY_SLOW_START] =
-            "the pool is broken: its initializer failed: a worker was not ready in the "
-            "time allowed (start_timeout)",
+            "the pool is broken: its initializer failed: a worker was not ready in the time allowed (start_timeout)",
         [WHY_PRELOAD] = "the pool is broken: its preload failed",
         [WHY_TERMINATED] = "the pool's workers were terminated (terminate_workers)",
         [WHY_KILLED] = "the pool's workers were killed (kill_workers)"};

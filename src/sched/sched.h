@@ -78,8 +78,9 @@ struct blame {
     int error;         /* errno, or 0 */
     struct task *task; /* that it was running, or NULL */
     uint32_t k;
-    const char *segment; /* bytes of the report that is just being told: an error segment, or of WHY_NO_SERVER and
-                         ** WHY_GONE text; or NULL */
+    /* Bytes of the report that is just being told: an error segment, or of WHY_NO_SERVER and WHY_GONE
+    ** text; or NULL. */
+    const char *segment;
     size_t length;
 };
 

@@ -42,7 +42,7 @@ struct rights {
     uint64_t groups;            /* hash of the supplementary ones */
     uint64_t effective, permitted, inheritable, bounding, ambient; /* capabilities */
     uint64_t no_new_privs, seccomp, filters; /* `filters`: how many, where /proc tells */
-    uint64_t root[2]; /* device and inode of "/" */
+    uint64_t root[2];                        /* device and inode of "/" */
 };
 
 /* Where it is: hashes of what /proc tells, 0 when it does not. */
