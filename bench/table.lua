@@ -9,6 +9,9 @@ local PROGRAMS = {
   { name = "mce", command = "perl bench/peers/mce.pl", optional = "perl -MMCE -e 1" },
   { name = "tine", command = "lua5.4 bench/tine.lua big idle busy" },
   { name = "tine", command = "lua5.4 bench/tine.lua flat" },
+  { name = "tine", command = "lua5.4 bench/shell.lua tine" },
+  { name = "xargs", command = "lua5.4 bench/shell.lua xargs", optional = "command -v xargs" },
+  { name = "parallel", command = "lua5.4 bench/shell.lua parallel", optional = "command -v parallel" },
 }
 
 -- How the table writes a value.
@@ -70,6 +73,10 @@ local ROWS = {
   { "  8 workers", per_second, "noops_workers_8", { "tine", "noops_workers_2" } },
   { "  64 workers", per_second, "noops_workers_64", { "tine", "noops_workers_2", least = 0.7 } },
   { "wake-ups of an idle pool in a second", factor, "idle_wakeups", { most = 0 } },
+  { "tine map -x, 2,000 times true", seconds, "commands", { "xargs", "commands", most = 1 / 1.5 } },
+  { "", seconds, "commands", { "parallel", "commands", most = 1 / 5 } },
+  { "tine map, 1,000,000 lines", seconds, "lines" },
+  { "  through --pipe -x cat", seconds, "blocks", { "parallel", "blocks", most = 1 } },
 }
 
 local function output(command)

@@ -14,24 +14,45 @@ _tine_has_script() {
     return 1
 }
 
+_tine_map_options="-j --jobs -n --chunk --timeout --retries --delay --halt --seed -0 --null --colsep --csv --header --pipe
+    --block -N -x --unordered -k --keep-order --tag --line-buffer -q --quiet --results --joblog --resume --resume-failed
+    --dry-run --progress --bar --help --"
+
 _tine_map() {
     local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
-    -j) mapfile -t COMPREPLY < <(compgen -W "$(seq "$(nproc)")" -- "$cur") && return ;;
-    -n) return ;;
+    -j | --jobs) mapfile -t COMPREPLY < <(compgen -W "$(seq "$(nproc)")" -- "$cur") && return ;;
+    --halt) mapfile -t COMPREPLY < <(compgen -W "now,fail=1 soon,fail=1 now,success=1 never" -- "$cur") && return ;;
+    --header) COMPREPLY=(:) && return ;;
+    -n | --chunk | -N | --timeout | --retries | --delay | --seed | --colsep | --block | -x) return ;;
+    --joblog | --results) return ;;
     esac
     case $cur in
-    -*) mapfile -t COMPREPLY < <(compgen -W "-j -n --unordered --progress --help --" -- "$cur") ;;
+    -*) mapfile -t COMPREPLY < <(compgen -W "$_tine_map_options" -- "$cur") ;;
     @*) mapfile -t COMPREPLY < <(compgen -f -P @ -X '!*.lua' -- "${cur#@}") ;;
+    esac
+}
+
+_tine_busted() {
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case $cur in
+    -*)
+        mapfile -t COMPREPLY < <(compgen -W "-j --jobs --split --help --version -o --output -t --tags --exclude-tags
+            --filter --filter-out -p --pattern --exclude-pattern -m --lpath --cpath -r --run -f --config-file --helper
+            --seed --shuffle --sort --repeat -l --list -v --verbose -C --directory" -- "$cur")
+        ;;
     esac
 }
 
 _tine() {
     local cur=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
-    if [ "${COMP_WORDS[1]}" = map ] && [ "$COMP_CWORD" -gt 1 ]; then
-        _tine_map
-        return
+    if [ "$COMP_CWORD" -gt 1 ]; then
+        case ${COMP_WORDS[1]} in
+        map) _tine_map && return ;;
+        busted) _tine_busted && return ;;
+        luacheck) return ;;
+        esac
     fi
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     -e | -l) return ;;
@@ -41,7 +62,7 @@ _tine() {
     -*) mapfile -t COMPREPLY < <(compgen -W "-e -i -l -v -E -W -- --help --version" -- "$cur") ;;
     *)
         mapfile -t COMPREPLY < <(compgen -f -X '!*.lua' -- "$cur")
-        [ "$COMP_CWORD" = 1 ] && [[ map == "$cur"* ]] && COMPREPLY+=(map)
+        [ "$COMP_CWORD" = 1 ] && mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "map busted luacheck" -- "$cur")
         ;;
     esac
 }

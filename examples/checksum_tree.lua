@@ -6,6 +6,11 @@
 -- stay with their item: a file that cannot be read is reported, the others are summed.
 local tine = require "tine"
 
+if arg[1] == "--help" then
+  print "usage: checksum_tree.lua [folder...]"
+  os.exit(true)
+end
+
 local DEFAULT_FOLDERS = { "/usr/share/common-licenses" }
 
 -- RFC 1321: four rounds of 16 steps; each step has a constant, a word of the block and a rotation.

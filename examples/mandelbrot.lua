@@ -1,14 +1,21 @@
--- Draws the Mandelbrot set into a PGM image, one task for each row.
+-- Draws the Mandelbrot set into a PNG picture, one task for each row.
 --
---   tine examples/mandelbrot.lua [width [height [file]]]        (default: 1200 800 mandelbrot.pgm)
+--   tine examples/mandelbrot.lua [width [height [file]]]        (default: 1200 800 mandelbrot.png)
 --
 -- Shows `map` at its plainest: rows take very different times, come back in order, and are written
 -- while later ones are still being computed. How many rows go to a worker at once is chosen by itself.
 local tine = require "tine"
+package.path = (arg[0]:match "^(.*/)" or "") .. "?.lua;" .. package.path
+local png = require "png" -- beside this file
+
+if arg[1] == "--help" then
+  print "usage: mandelbrot.lua [width [height [file]]]      (1200 800 mandelbrot.png)"
+  os.exit(true)
+end
 
 local width = math.tointeger(tonumber(arg[1] or 1200)) or error "width: a whole number"
 local height = math.tointeger(tonumber(arg[2] or 800)) or error "height: a whole number"
-local name = arg[3] or "mandelbrot.pgm"
+local name = arg[3] or "mandelbrot.png"
 
 local LIMIT = 255 -- so many steps, and a point counts as one of the set
 local STEP = 3 / width -- from -2.25 to 0.75
@@ -30,11 +37,19 @@ local function row(y)
   return table.concat(bytes)
 end
 
+-- The set is black; around it the colours go from bright, where points leave slowly, to deep blue.
+local palette = { { 0, 0, 0 } }
+for n = 1, LIMIT do
+  local t = ((LIMIT - n) / LIMIT) ^ 0.3
+  palette[n + 1] = { math.floor(255 * t ^ 1.5), math.floor(255 * t ^ 3), math.floor(60 + 120 * math.sin(math.pi * t)) }
+end
+
 local rows = {}
 for y = 1, height do rows[y] = y - 1 end
 
 local image <close> = assert(io.open(name, "wb"))
 local pool <close> = tine.pool()
-image:write(("P5\n%d %d\n255\n"):format(width, height))
-for _, bytes in pool:map(row, rows) do image:write(bytes) end
+local picture = png.create(image, width, height, palette)
+for _, bytes in pool:map(row, rows) do picture:row(bytes) end
+picture:close()
 print(("%s: %d x %d"):format(name, width, height))

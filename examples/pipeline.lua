@@ -7,6 +7,11 @@
 -- on_crash = "replace" a worker that dies takes nothing with it but the task it was running.
 local tine = require "tine"
 
+if arg[1] == "--help" then
+  print "usage: pipeline.lua"
+  os.exit(true)
+end
+
 local jobs = {
   { name = "march", text = "12 7.5 30" },
   { name = "april", text = "9 x 4" }, -- does not parse

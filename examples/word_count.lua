@@ -7,6 +7,11 @@
 -- each returns one table for all its files, which is merged here as it comes in.
 local tine = require "tine"
 
+if arg[1] == "--help" then
+  print "usage: word_count.lua [--compare] [folder...]"
+  os.exit(true)
+end
+
 local DEFAULT_FOLDERS = { "/usr/share/common-licenses", "/usr/share/doc" }
 local SHOWN = 20 -- so many words are printed
 local PARTS_PER_WORKER = 8 -- more even out better, fewer have less to merge

@@ -1,4 +1,5 @@
 -- The C examples (examples/c) print what they should.
+local png = require "spec.support.png"
 local shell = require "spec.support.shell"
 local quote = shell.quote
 local BUILD = assert(os.getenv "TINE_BUILD_DIR", "run with scripts/test")
@@ -12,7 +13,7 @@ end
 
 describe("the C example", function()
   it("render makes a picture", function()
-    local width, height, expected = 64, 48, { "P5\n64 48\n255\n" }
+    local width, height, expected = 64, 48, {}
     for y = 0, height - 1 do
       for x = 0, width - 1 do
         local cr, ci, zr, zi, n = 3.2 * x / width - 2.2, 2.4 * y / height - 1.2, 0.0, 0.0, 0
@@ -22,7 +23,15 @@ describe("the C example", function()
         expected[#expected + 1] = string.char(255 - n)
       end
     end
-    assert.is_true(table.concat(expected) == example "render 64 48")
+    local picture = png(example "render 64 48")
+    assert.same({ width, height, 256 }, { picture.width, picture.height, #picture.palette })
+    assert.is_true(table.concat(expected) == table.concat(picture.rows))
+  end)
+
+  it("tells its usage", function()
+    for _, name in ipairs { "render", "threads", "server" } do
+      assert.matches("^usage: " .. name, shell.run(quote(BUILD) .. "/examples/" .. name .. " --help 2>&1").out)
+    end
   end)
 
   it("threads counts primes", function()

@@ -9,8 +9,8 @@ local TINE = quote(os.getenv "TINE_PROGRAM" or "tine")
 local function options_in(command)
   local set = {}
   for line in shell.run(command).out:gmatch "[^\n]+" do
-    local option = line:match "^  (%-%-?%a*)"
-    if option then set[option] = true end
+    local words = line:match "^  (%-.-)  " or line:match "^  (%-%S*)"
+    for option in (words or ""):gmatch "%-%-?[%w-]*" do set[option] = true end
   end
   return set
 end
@@ -36,17 +36,36 @@ describe("the options", function()
     assert.is_true(interpreter["-e"] and map["--unordered"])
   end)
 
-  for _, name in ipairs { "docs/tine.1", "docs/program.md", "completion/tine.bash" } do
+  local function all_in(name, options)
+    local text = " " .. shell.contents(root .. "/" .. name):gsub("\\%-", "-"):gsub("\\fR", " ")
+    for option in pairs(options) do
+      local found = text:find("[%s`\"'(},{*]" .. option:gsub("%-", "%%-") .. "[%s`\",)'%[}]")
+      assert(found, name .. " does not have " .. option)
+    end
+  end
+
+  for _, name in ipairs { "docs/program.md", "completion/tine.bash", "completion/_tine" } do
     it("are all in " .. name, function()
-      local text = " " .. shell.contents(root .. "/" .. name):gsub("\\%-", "-"):gsub("\\fR", " ")
-      for _, options in ipairs { interpreter, map } do
-        for option in pairs(options) do
-          local found = text:find("[%s`\"(]" .. option:gsub("%-", "%%-") .. "[%s`\",)]")
-          assert(found, name .. " does not have " .. option)
-        end
-      end
+      interpreter["-"], interpreter["--"] = nil, nil
+      map["--"] = nil
+      all_in(name, interpreter)
+      all_in(name, map)
     end)
   end
+
+  it("are all in the man pages", function()
+    all_in("docs/tine.1", interpreter)
+    all_in("docs/tine-map.1", map)
+  end)
+
+  it("are all in completion/tine.fish", function()
+    local text = shell.contents(root .. "/completion/tine.fish")
+    for option in pairs(map) do
+      local found = option == "--" or text:find((option:find "^%-%-" and "-l " or "-s ") .. option:gsub("^%-*", "") .. " ", 1,
+        true)
+      assert(found, "not there: " .. option)
+    end
+  end)
 end)
 
 describe("the completion", function()
@@ -59,7 +78,7 @@ describe("the completion", function()
   teardown(function() os.execute("rm -r " .. folder) end)
 
   it("offers scripts and map", function()
-    assert.same({ "a.lua", "map" }, completions(folder, "tine", ""))
+    assert.same({ "a.lua", "busted", "luacheck", "map" }, completions(folder, "tine", ""))
     assert.same({ "a.lua" }, completions(folder, "tine", "-W", ""))
     assert.same({ "map" }, completions(folder, "tine", "m"))
   end)
@@ -78,12 +97,14 @@ describe("the completion", function()
   end)
 end)
 
-describe("the man page", function()
-  it("is read without a warning", function()
-    local has_groff = os.execute "command -v groff >/dev/null"
-    if not has_groff then return pending "groff is not installed" end
-    local s = shell.run(("groff -man -ww -Tutf8 %s/docs/tine.1"):format(quote(root)))
-    assert.equal("", s.err)
-    assert.matches("tine", s.out)
-  end)
+describe("the man pages", function()
+  for _, page in ipairs { "tine.1", "tine-map.1" } do
+    it(page .. " is read without a warning", function()
+      local has_groff = os.execute "command -v groff >/dev/null"
+      if not has_groff then return pending "groff is not installed" end
+      local s = shell.run(("groff -man -ww -Tutf8 %s/docs/%s"):format(quote(root), page))
+      assert.equal("", s.err)
+      assert.matches("tine", s.out)
+    end)
+  end
 end)

@@ -19,10 +19,11 @@ describe("tine map -x", function()
 
     it("a value by itself, whatever is in it and wherever it stands", function()
       map.file("print", 'for a; do printf "[%s]" "$a"; done')
-      for _, value in ipairs { "it's", 'a "b"', "$HOME `id` $(id)", "a\\b\\", "*", " ", "-n", "~", "#x", "a;b&c|d", "é" } do
+      for _, value in ipairs { "it's", 'a "b"', "$HOME `id` $(id)", "a\\b\\", "*", " ", "-n", "~", "#x", "a;b&c|d",
+                               "é" } do
         local expected = ("[%s]"):rep(5):gsub("%%s", (value:gsub("%%", "%%%%")))
-        assert.equal(expected, out([[-x 'sh print {} "{}" '"'{}'"' "$(printf %s {})" "$(printf %s "{}")" # it'"'"'s {}']],
-          value .. "\n"), value)
+        local command = [[-x 'sh print {} "{}" '"'{}'"' "$(printf %s {})" "$(printf %s "{}")" # it'"'"'s {}']]
+        assert.equal(expected, out(command, value .. "\n"), value)
       end
     end)
 
@@ -85,7 +86,9 @@ describe("tine map -x", function()
 
     it("lines as they are written with --line-buffer", function()
       -- the first waits for the second, which starts when the first has written a line
-      local s = map.run [[-j2 --line-buffer --tag -x 'echo a; case {} in 1) while ! test -e go; do sleep 0.01; done;; 2) touch go;; esac; printf b' ::: 1 2]]
+      local s = map.run [[-j2 --line-buffer --tag -x 'echo a
+        case {} in 1) while ! test -e go; do sleep 0.01; done;; 2) touch go;; esac
+        printf b' ::: 1 2]]
       local lines = {}
       for line in s.out:gmatch "%d\t%a" do lines[#lines + 1] = line end
       table.sort(lines)

@@ -1,6 +1,7 @@
 -- tine map: time limits, attempts, stopping early, joblogs, results, and ends of all kinds.
 local map = require "spec.support.command" "map"
 local eventually = require "spec.support.eventually"
+local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 
 local HEADER <const> = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
@@ -53,7 +54,9 @@ describe("tine map", function()
     end)
 
     it("of functions, also after a crash", function()
-      local s = map.run([[--retries 2 'if not io.open "seen" then io.open("seen", "w"):close() os.exit(1) end return _']], "1\n")
+      local s = map.run([[--retries 2 '
+        if not io.open "seen" then io.open("seen", "w"):close() os.exit(1) end
+        return _']], "1\n")
       assert.same({ out = "1\n", err = "", code = 0 }, s)
     end)
   end)
@@ -156,7 +159,9 @@ describe("tine map", function()
       local line = ("cd %s; exec %s map -j2 --joblog killed -x 'test {} -le 20 || sleep 60; echo {} >> done' numbers")
         :format(map.folder, map.program)
       local p = program.start(("os.execute(%q)"):format(line .. " & echo $! > pid; wait"))
-      eventually(function() return exists "killed" and #map.contents "killed" >= #HEADER and #joblog "killed" == 20 end, "twenty lines in the joblog")
+      eventually(function()
+        return exists "killed" and #map.contents "killed" >= #HEADER and #joblog "killed" == 20
+      end, "twenty lines in the joblog")
       os.execute(("kill -9 $(cat %s/pid)"):format(map.folder))
       p:close()
       local s = map.run "-j2 --resume --joblog killed -x 'echo {} >> done' numbers"
@@ -186,7 +191,8 @@ describe("tine map", function()
 
     it("keeps what functions give", function()
       map.run([[--results r 'if _ == "2" then error("no", 0) end return _ + 1']], "1\n2\n")
-      assert.same({ "2\n", "", "" }, { map.contents "r/1/1/stdout", map.contents "r/1/1/stderr", map.contents "r/1/2/stdout" })
+      assert.same({ "2\n", "", "" }, { map.contents "r/1/1/stdout", map.contents "r/1/1/stderr",
+        map.contents "r/1/2/stdout" })
       assert.equal("stdin:2: no\n", map.contents "r/1/2/stderr")
     end)
   end)
@@ -214,24 +220,22 @@ describe("tine map", function()
       local s = map.shell(map.program .. " map -x echo ::: a > /dev/full")
       assert.same({ out = "", err = "tine map: write error: No space left on device\n", code = 2 }, s)
       s = map.run "--joblog /dev/full -x echo ::: a"
-      assert.same({ out = "", err = "tine map: cannot write the joblog /dev/full: No space left on device\n", code = 2 }, s)
+      assert.same({ out = "", code = 2,
+        err = "tine map: cannot write the joblog /dev/full: No space left on device\n" }, s)
       s = map.run "--results /dev/null/x -x echo ::: a"
       assert.same({ "", 2 }, { s.out, s.code })
       assert.matches("^tine map: cannot write results: ", s.err)
     end)
 
     it("with 130 after Ctrl-C, and leaves nothing", function()
-      local p = program.start([[os.execute(arg[1]) print("code", select(3, os.execute(arg[1])))]], {
-        args = { ("cd %s; trap : INT; %s map -x 'echo x >> started; sleep 60' ::: a b; code=$?; exit $code")
-          :format(map.folder, map.program) } })
-      for _ = 1, 2 do
-        os.remove(map.folder .. "/started")
-        eventually(function() return exists "started" end, "a start")
-        for _, stat in ipairs(p:processes()) do
-          if stat.name == "tine" then p.signal({ pid = stat.pid }, "INT") end
-        end
+      local line = ("cd %s; exec %s map -x 'echo x > started; sleep 60; : {}' ::: a b"):format(map.folder, map.program)
+      local p = program.start("print(select(3, os.execute(arg[1])))", { args = { line } })
+      eventually(function() return exists "started" end, "a start")
+      for _, stat in ipairs(p:processes()) do
+        if stat.name == "tine" then processes.signal("INT", stat.pid) end
       end
-      assert.matches("code%s130", p:close().out)
+      local ended = p:close()
+      assert.same({ "130\n", "" }, { ended.out, ended.err })
     end)
   end)
 

@@ -1,8 +1,5 @@
 -- The recipes in examples/recipes, with the real programs.
 -- timeout: 120
-local eventually = require "spec.support.eventually"
-local processes = require "spec.support.processes"
-local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local quote = shell.quote
 
@@ -26,99 +23,6 @@ local function recipe(name, folder, arguments)
   return shell.run(("cd %s && %s %s/examples/recipes/%s/run.lua %s"):format(quote(folder), TINE, quote(root), name,
     arguments))
 end
-
-describe("luacheck", function()
-  local FILES = "/usr/share/lua/5.4"
-  local has_luacheck = io.open "/usr/share/lua/5.1/luacheck/main.lua"
-  local serial
-
-  local function check(arguments) return recipe("luacheck", "/", "--no-cache " .. arguments .. " " .. FILES) end
-
-  if not has_luacheck then
-    pending("is not installed (package lua-check)")
-    return
-  end
-  has_luacheck:close()
-
-  setup(function() serial = check "-j1" end)
-
-  it("says in parallel what it says serially", function()
-    assert.matches("Total: ", serial.out, 1, true)
-    local parallel = check "-j2"
-    assert.is_true(parallel.out == serial.out)
-    assert.equal(serial.err, parallel.err)
-    assert.equal(serial.code, parallel.code)
-  end)
-
-  it("knows which lanes it has", function()
-    assert.matches("lanes: *tine 0%.1%.0", recipe("luacheck", "/", "--version").out:lower())
-  end)
-
-  it("says the same when a worker is killed midway", function()
-    local p = program.start(("arg[0] = %q dofile(arg[0])"):format(root .. "/examples/recipes/luacheck/run.lua"),
-      { tine = true, args = { "--no-cache", "-j2", FILES }, before = "env -C /" })
-    -- A worker is what has burnt some processor time in the program's session.
-    local victim = eventually(function()
-      for _, pid in ipairs(processes.all()) do
-        local stat = processes.stat(pid)
-        if stat and stat.session == p.pid and pid ~= p.pid and (processes.ticks(pid) or 0) > 10 then return pid end
-      end
-    end, "a worker is at work")
-    assert.is_true(processes.signal("KILL", victim))
-    local ended = p:close()
-    assert.is_true(ended.out == serial.out)
-    assert.equal(serial.code, ended.code)
-  end)
-end)
-
-describe("busted", function()
-  local folder
-  setup(function()
-    folder = new_folder()
-    write(folder, "one_spec.lua", [[
-describe("one", function()
-  it("passes", function() assert.equal(1, 1) end)
-  it("leaves something behind", function() _G.left = true end)
-  pending "later"
-end)]])
-    write(folder, "two_spec.lua", 'describe("two", function() it("is alone", function() assert.is_nil(left) end) end)')
-    write(folder, "wrong_spec.lua", [[
-describe("wrong", function()
-  it("fails", function() assert.equal(1, 2) end)
-  it("raises", function() error "oh" end)
-end)]])
-    write(folder, "crash_spec.lua", 'describe("crash", function() it("exits", function() os.exit(7) end) end)')
-    write(folder, "syntax_spec.lua", "return return")
-  end)
-  teardown(function() os.execute("rm -r " .. folder) end)
-
-  it("runs each file alone, and counts", function()
-    local s = recipe("busted", folder, "-j 2 one_spec.lua two_spec.lua")
-    assert.same({ out = "3 successes / 0 failures / 0 errors / 1 pending\n", err = "", code = 0 }, s)
-  end)
-
-  it("reports what fails, crashes or does not load, in the order of the files", function()
-    local s = recipe("busted", folder, "-j 2 *_spec.lua")
-    assert.equal(1, s.code)
-    assert.matches("3 successes / 1 failures / 3 errors / 1 pending\n$", s.out)
-    local crash, syntax = s.out:find "crash_spec.lua: Error: [^\n]*exit code 7", s.out:find "syntax_spec.lua: Error: "
-    local fails, raises = s.out:find "wrong_spec.lua: Failure: wrong fails", s.out:find "Error: wrong raises"
-    assert.is_true(crash < syntax and syntax < fails and fails < raises)
-  end)
-
-  it("finds what busted itself finds in many files", function()
-    local many = new_folder()
-    for i = 1, 40 do
-      write(many, ("n%02d_spec.lua"):format(i), ([[
-describe("n%d", function()
-  for i = 1, 5 do it("case " .. i, function() assert.is_true(i ~= %d) end) end
-end)]]):format(i, i % 10))
-    end
-    local s = recipe("busted", many, "-j 2 *_spec.lua")
-    os.execute("rm -r " .. many)
-    assert.matches("180 successes / 20 failures / 0 errors / 0 pending\n$", s.out)
-  end)
-end)
 
 describe("jobs", function()
   local folder

@@ -1,13 +1,17 @@
-/* Renders the Mandelbrot set into a PGM picture: one Lua task for each row.
+/* Renders the Mandelbrot set into a PNG picture: one Lua task for each row.
 **
-**     render 640 480 > mandelbrot.pgm
+**     render 640 480 > mandelbrot.png
 */
 #include <msgpack.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include <tine.h>
+#include "png.h"
 
-/* Gets the number of a row and the size of the picture, returns the row as a string of grey values. */
+/* Gets the number of a row and the size of the picture, returns the row as a string of steps: 0 in the set, else 1 (slow)
+** to 255. */
 static const char row_source[] = "local y, width, height = ...\n"
                                  "local row, ci = {}, 2.4 * y / height - 1.2\n"
                                  "for x = 0, width - 1 do\n"
@@ -42,7 +46,7 @@ static tine_future *submit_row(tine_pool *pool, int y, int width, int height) {
 }
 
 /* Wait for a row and write it. Frees the future. */
-static int write_row(tine_future *future, int width) {
+static int write_row(struct png *picture, tine_future *future) {
     int good = 0;
     size_t length;
     msgpack_unpacked values;
@@ -55,29 +59,54 @@ static int write_row(tine_future *future, int width) {
     if (tine_future_code(future) == 0 &&
         msgpack_unpack_next(&values, bytes, length, NULL) == MSGPACK_UNPACK_SUCCESS) {
         const msgpack_object_str *row = &values.data.via.array.ptr[0].via.str;
-        good = fwrite(row->ptr, 1, row->size, stdout) == (size_t)width;
+        good = row->size == picture->width && png_row(picture, row->ptr);
     }
     msgpack_unpacked_destroy(&values);
     tine_future_free(future);
     return good;
 }
 
+/* The set is black; around it the colours go from bright, where points leave slowly, to blue. */
+static void make_palette(unsigned char palette[256][3]) {
+    memset(palette[0], 0, 3);
+    for (int n = 1; n < 256; n++) {
+        int left = 255 - n; /* small far away from the set */
+        palette[n][0] = (unsigned char)(left < 64 ? left * 4 : 255);
+        palette[n][1] = (unsigned char)(left < 128 ? left * 2 : 255);
+        palette[n][2] = (unsigned char)(left < 32 ? 64 + left * 5 : 224 - left / 2);
+    }
+}
+
+static int render(tine_pool *pool, int width, int height) {
+    unsigned char palette[256][3];
+    struct png picture;
+    int good = 1;
+    tine_future **rows = calloc((size_t)height, sizeof *rows);
+    if (!rows)
+        return 0;
+    for (int y = 0; y < height; y++)
+        rows[y] = submit_row(pool, y, width, height);
+    make_palette(palette);
+    png_begin(&picture, stdout, (unsigned)width, (unsigned)height, palette);
+    for (int y = 0; y < height; y++) /* in order, while later ones are still being computed */
+        good &= write_row(&picture, rows[y]);
+    free(rows);
+    return png_end(&picture) && good;
+}
+
 int main(int argc, char **argv) {
-    int width = argc > 1 ? atoi(argv[1]) : 640, height = argc > 2 ? atoi(argv[2]) : 480, good = 1;
+    int width = argc > 1 ? atoi(argv[1]) : 640, height = argc > 2 ? atoi(argv[2]) : 480;
     tine_pool *pool;
+    if (width < 1 || height < 1 || isatty(STDOUT_FILENO)) { /* `--help` is no number either */
+        fprintf(stderr, "usage: render [width [height]] > FILE.png      (640 480)\n");
+        return argc > 1 && !strcmp(argv[1], "--help") ? 0 : 2;
+    }
     int err = tine_pool_open(&pool, NULL);
     if (err) {
         fprintf(stderr, "render: %s\n", tine_error_text(err));
         return 1;
     }
-    tine_future **rows = calloc((size_t)height, sizeof *rows);
-    for (int y = 0; rows && y < height; y++)
-        rows[y] = submit_row(pool, y, width, height);
-    printf("P5\n%d %d\n255\n", width, height);
-    for (int y = 0; rows && y < height;
-         y++) /* in order, while later ones are still being computed */
-        good &= write_row(rows[y], width);
-    free(rows);
+    int good = render(pool, width, height);
     tine_pool_close(pool);
-    return rows && good ? 0 : 1;
+    return good ? 0 : 1;
 }

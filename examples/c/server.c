@@ -232,6 +232,8 @@ static int listen_at(int port) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 1 && !strcmp(argv[1], "--help"))
+        return puts("usage: server [port]      (0: any free one)") == EOF;
     tine_options options = TINE_OPTIONS_INIT;
     options.on_crash = TINE_REPLACE; /* one bad request must not end the others */
     options.workers = 4;

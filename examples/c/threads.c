@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <tine.h>
 
 enum { THREADS = 4, SLICES = 8 }; /* of each thread */
@@ -80,6 +81,8 @@ static void *count_part(void *arg) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 1 && !strcmp(argv[1], "--help"))
+        return puts("usage: threads [most]      (counts primes; 200000)") == EOF;
     long most = argc > 1 ? atol(argv[1]) : 200000, total = 0;
     pthread_t threads[THREADS];
     struct part parts[THREADS];

@@ -17,7 +17,7 @@
 **     callbacks.c                    the inbox, and what is due
 **     outcome.c                      how futures have ended
 **     options.c, pool.c              pools
-**     submit.c, future.c             tasks and futures
+**     submit.c, follow.c, future.c   tasks and futures
 */
 #ifndef TINE_API_API_H
 #define TINE_API_API_H
@@ -31,6 +31,8 @@ struct tine_pool {
     atomic_uint refs;
     struct pool *core;
     struct inbox inbox;
+    char *name;
+    unsigned workers;
     pthread_mutex_t lock;             /* of what follows; held while the inbox is emptied */
     pthread_cond_t quiet;             /* `calling` has become 0 */
     struct list due;                  /* items (by `news`) whose callbacks are to be called */
@@ -84,6 +86,18 @@ bool tine__api_is_calling(const struct tine_pool *pool);
 bool tine__api_is_managing(const struct tine_pool *pool);
 /* inbox.on_news */
 void tine__api_manage(struct inbox *inbox);
+
+/* --- submit.c --- */
+
+/* A future for a task that is described so, with a reference for the caller and one for the task. NULL: out of
+** memory. */
+struct tine_future *tine__api_future(struct tine_pool *pool, const tine_task *task);
+/* --- follow.c --- */
+
+/* A future for a task that another owner has submitted on the same pool: it ends when `leader` does
+** (tine__item_follow), or (leader NULL) has ended like this. NULL: out of memory, or a forked child. */
+struct tine_future *tine__api_follow(struct tine_pool *pool, const char *label, struct item *leader,
+                                     const struct outcome *ended);
 
 /* --- options.c --- */
 

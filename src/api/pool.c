@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "api/structs.h"
 #include "base/clock.h"
+#include "base/text.h"
 
 const char *tine_version(void) {
     return TINE_VERSION;
@@ -20,15 +21,18 @@ static void init_lock(struct tine_pool *pool) {
     pthread_condattr_destroy(&attr);
 }
 
-static int open_core(struct pool **core, const tine_options *given) {
-    struct pool_options options;
+static int open_core(struct tine_pool *pool, const tine_options *given) {
+    struct pool_options options = {0};
     struct buf calls;
     tine__buf_init(&calls);
     int err = tine__api_options(given, &options, &calls);
+    if (!err && !(pool->name = tine__text_copy(options.boot.name)))
+        err = TINE_ENOMEM;
     if (!err)
         err = tine_prepare();
     if (!err)
-        err = tine__pool_open(core, &options);
+        err = tine__pool_open(&pool->core, &options);
+    pool->workers = options.workers;
     int saved = errno;
     tine__buf_free(&calls);
     errno = saved;
@@ -42,9 +46,10 @@ int tine_pool_open(tine_pool **out, const tine_options *given) {
     struct tine_pool *pool = sys.calloc(1, sizeof *pool);
     if (!pool)
         return TINE_ENOMEM;
-    int err = open_core(&pool->core, given);
+    int err = open_core(pool, given);
     if (err) {
         int saved = errno;
+        free(pool->name);
         free(pool);
         errno = saved;
         return err;
@@ -113,6 +118,7 @@ void tine_pool_close(tine_pool *pool) {
         tine__pool_shutdown(pool->core, false);
         wait_end(pool, WAIT_FOREVER);
         tine__pool_join(pool->core);
+        tine__inbox_close_fd(&pool->inbox); /* futures may hold the rest for long */
     }
     tine__api_unref(pool);
 }

@@ -24,8 +24,7 @@ static void describe(struct item *item, const struct tine_future *f, const tine_
     item->task.limit = clock_span(task->timeout);
 }
 
-/* One reference is for the caller, one for the task. */
-static struct tine_future *new_future(tine_pool *pool, const tine_task *task) {
+struct tine_future *tine__api_future(struct tine_pool *pool, const tine_task *task) {
     struct tine_future *f = sys.calloc(1, sizeof *f);
     if (!f)
         return NULL;
@@ -97,7 +96,7 @@ int tine_submit(tine_pool *pool, const tine_task *given, tine_future **out) {
     int err = pool_check(pool);
     if (err || !read_task(&task, given))
         return err ? err : TINE_EARG;
-    struct tine_future *f = new_future(pool, &task);
+    struct tine_future *f = tine__api_future(pool, &task);
     if (!f)
         return TINE_ENOMEM;
     err = send_task(pool, f, &task);

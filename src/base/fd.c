@@ -95,15 +95,20 @@ bool tine__fd_ours(int fd) {
 
 /* --- making --- */
 
-/* Above the standard streams: what the program has closed there, it may open again. */
+/* Above the standard streams: what the program has closed there, it may open again. And to a number that nobody of us
+** believes to be his: somebody else has closed it, and what gets it now would be taken for what it was. */
 static int move_up(int fd) {
-    if (fd == -1 || fd >= LOWEST)
-        return fd;
-    int up = sys.fcntl(fd, F_DUPFD_CLOEXEC, LOWEST);
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return up;
+    const struct known *e = entry(fd);
+    while (fd != -1 &&
+           (fd < LOWEST || (e && atomic_load_explicit(&e->inode, memory_order_relaxed)))) {
+        int up = sys.fcntl(fd, F_DUPFD_CLOEXEC, fd < LOWEST ? LOWEST : fd + 1);
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        fd = up;
+        e = entry(fd);
+    }
+    return fd;
 }
 
 static int take(int fd) {

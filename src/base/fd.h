@@ -3,7 +3,8 @@
 ** Descriptors are the program's as much as ours, and so are the numbers: a program closes 3 to 255, takes what
 ** it opens next for its stderr, forks. Therefore each of ours
 **
-**   - is 3 or more, and close-on-exec;
+**   - is 3 or more, close-on-exec, and has a number that no other of ours has until that is closed by its owner,
+**     whoever else has closed it;
 **   - is known here by the file behind it (device and inode), and looked at before it is written to, read,
 **     grown or closed: with another file behind it, it is the program's by now, and is left alone;
 **   - is closed in a child that the program forks (worker/root.c).

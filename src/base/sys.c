@@ -17,9 +17,7 @@ static int thread_create(pthread_t *t, const pthread_attr_t *attr, void *(*run)(
 ** numbers that are ours by then, below the root, where all of its own are closed. What else libc does in a
 ** fork (the thread's id, robust mutexes) is done; its locks are free, for we fork where there is one thread. */
 static pid_t fork_alone(void) {
-#if defined(__SANITIZE_THREAD__) /* it must know of each fork */
-    return fork();
-#elif defined(__GLIBC__) && !__GLIBC_PREREQ(2, 34)
+#if defined(__GLIBC__) && !__GLIBC_PREREQ(2, 34)
     return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 #else
     return _Fork();

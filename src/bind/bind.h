@@ -64,7 +64,13 @@ enum kept {
     KEPT_HANDLER,   /* message handler of callbacks */
     KEPT_REPORT,    /* where errors of callbacks go when nobody wants them */
     KEPT_TRACEBACK, /* what it found */
-    KEPT_FREE,      /* state.free */
+    KEPT_HANDLE,    /* metatable */
+    KEPT_FUTURES,   /* tine_future (address) -> the future that follows it, weak */
+    KEPT_PUSH_POOL, /* adopt.c: functions */
+    KEPT_PUSH_FUTURE,
+    KEPT_POOL_OF,
+    KEPT_FUTURE_OF,
+    KEPT_FREE, /* state.free */
     KEPT_LAST = KEPT_FREE
 };
 
@@ -125,13 +131,16 @@ struct room {
 };
 
 /* User values of a core. */
-enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_LAST = CORE_NAME };
+enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_HANDLE, CORE_LAST = CORE_HANDLE };
 
 struct core {
-    struct list node;        /* in state.cores */
-    struct pool *p;          /* NULL before it is opened, and after it has ended and was joined */
-    struct inbox inbox;      /* of this state's tasks in it */
-    struct pool *held;       /* its memory, when that was in the midst of an encoding */
+    struct list node;   /* in state.cores */
+    struct pool *p;     /* NULL before it is opened, and after it has ended and was joined */
+    struct inbox inbox; /* of this state's tasks in it */
+    struct pool
+        *held; /* its memory, when that was in the midst of an encoding, or is the program's */
+    struct tine_pool
+        *program; /* of the C library, whose pool it is (adopt.c); NULL: ours, to be ended by us */
     unsigned encoding;       /* calls, one inside the other */
     unsigned generation;     /* of the process that opened it */
     struct pool_stats stats; /* at the end */
@@ -182,6 +191,8 @@ void tine__core_push_meta(lua_State *L, const struct core *c);
 void tine__core_unanchor(lua_State *L, struct core *c);
 /* The same, a pool only. */
 struct core *tine__check_pool(lua_State *L, int arg);
+/* NULL when the value at idx is none. */
+struct view *tine__to_pool(lua_State *L, int idx);
 /* No check of the process. */
 struct core *tine__raw_pool(lua_State *L, int arg);
 /* Raises `forked`. */
@@ -229,6 +240,9 @@ void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, 
 ** with the message pushed. */
 int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int fn, struct buf *b,
                       uint32_t *function);
+/* Let what is drafted end as the program's item `leader` does, which has not been freed: anchored as above. False: the
+** pool has ended meanwhile, and so has that. Raises memory errors. */
+bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *leader);
 /* Items that are not in flight: keep one for the next; free all. */
 void tine__item_put(struct core *c, struct item *item);
 void tine__items_free(struct core *c);
@@ -237,6 +251,17 @@ void tine__check_task(lua_State *L, int arg);
 /* Raise why a pool that has ended takes nothing. */
 void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */
+
+/* --- opening --- */
+
+/* Push a new pool userdata, still without its metatable, whose core is anchored and knows no pool yet; the
+** core is pushed after it. */
+struct core *tine__core_push(lua_State *L);
+/* It knows its pool, but for its inbox: give the core at `core` what it needs to encode, and the options in the
+** table at `arg` that are ours. */
+void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send_globals);
+/* Open its inbox: from now on it is one of the state's. Does not raise. */
+void tine__core_start(struct state *S, struct core *c, unsigned workers);
 
 /* --- what is in flight --- */
 
@@ -328,6 +353,18 @@ bool tine__future_cancelled(const struct future *f);
 void tine__manual_end(lua_State *L, struct future *f, int n);
 /* Push the label of the future at `idx`. */
 const char *tine__future_label(lua_State *L, struct future *f, int idx);
+
+/* --- adopt.c: the C library's pools and futures --- */
+
+/* The future at `idx` is about to decode its outcome `o`, which the C library may still want. */
+void tine__program_keep(lua_State *L, struct future *f, int idx, struct outcome *o);
+/* Give back the program's pool. */
+void tine__program_release(struct core *c);
+int tine__program_push_pool(lua_State *L);
+int tine__program_push_future(lua_State *L);
+int tine__program_pool_of(lua_State *L);
+int tine__program_future_of(lua_State *L);
+int tine__handle_gc(lua_State *L);
 
 /* --- extras.c --- */
 

@@ -226,8 +226,11 @@ void tine__future_decode(lua_State *L, struct future *f, int idx) {
         lua_getiuservalue(L, idx, FUTURE_VALUE);
         o = f->box;
     }
+    if (f->core->program)
+        tine__program_keep(L, f, idx, o);
     decode_outcome(L, f, idx, o);
-    f->box = NULL;
+    if (!f->core->program)
+        f->box = NULL;
     lua_settop(L, top);
 }
 

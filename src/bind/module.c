@@ -75,6 +75,12 @@ static void fill_state(lua_State *L) {
     keep(L, KEPT_CORES);
     lua_createtable(L, 0, 0);
     keep(L, KEPT_DUE);
+    lua_createtable(L, 0, 0);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    keep(L, KEPT_FUTURES);
     keep_meta(L, KEPT_BOX, "tine.box", tine__box_gc);
     keep_meta(L, KEPT_ROOM, "tine.room", tine__room_gc);
     keep_meta(L, KEPT_CORE, "tine.core", tine__core_gc);
@@ -84,6 +90,11 @@ static void fill_state(lua_State *L) {
     keep_meta(L, KEPT_BYTES, "tine.bytes", tine__bytes_gc);
     keep_meta(L, KEPT_CLOSER_META, "tine.closer", tine__state_gc);
     keep_meta(L, KEPT_SWEEPER, "tine.sweeper", tine__sweep);
+    keep_meta(L, KEPT_HANDLE, "tine.handle", tine__handle_gc);
+    keep_function(L, KEPT_PUSH_POOL, tine__program_push_pool);
+    keep_function(L, KEPT_PUSH_FUTURE, tine__program_push_future);
+    keep_function(L, KEPT_POOL_OF, tine__program_pool_of);
+    keep_function(L, KEPT_FUTURE_OF, tine__program_future_of);
     keep_function(L, KEPT_WAITER, tine__wait_ended);
     keep_function(L, KEPT_HANDLER, tine__callback_handler);
     keep_function(L, KEPT_REPORT, tine__callback_report);

@@ -229,8 +229,7 @@ static void read_options(lua_State *L, int arg, struct pool_options *o) {
 
 /* --- opening --- */
 
-/* Push a new pool userdata whose core is anchored and knows no pool yet; the core is pushed after it. */
-static struct core *push_pool(lua_State *L) {
+struct core *tine__core_push(lua_State *L) {
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
     *v = (struct view){0};
     struct core *c = lua_newuserdatauv(L, sizeof *c, CORE_LAST);
@@ -252,8 +251,16 @@ static struct core *push_pool(lua_State *L) {
     return c;
 }
 
+void tine__core_start(struct state *S, struct core *c, unsigned workers) {
+    c->workers = workers;
+    c->generation = tine__root_generation();
+    tine__inbox_open(&c->inbox, c->p);
+    list_push(&S->cores, &c->node);
+    S->ncores++;
+    S->changes++;
+}
+
 static void open_pool(lua_State *L, struct core *c, const struct pool_options *o) {
-    struct state *S = state_of(L);
     int err = tine__pool_open(&c->p, o);
     if (err) {
         int error = errno;
@@ -263,12 +270,7 @@ static void open_pool(lua_State *L, struct core *c, const struct pool_options *o
         tine__error(L, err, "cannot make a pool: %s",
                     err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
     }
-    c->workers = o->workers;
-    c->generation = tine__root_generation();
-    tine__inbox_open(&c->inbox, c->p);
-    list_push(&S->cores, &c->node);
-    S->ncores++;
-    S->changes++;
+    tine__core_start(state_of(L), c, o->workers);
 }
 
 /* --- the store of its functions, as the codec sees it --- */
@@ -298,8 +300,7 @@ static int hold_function(void *core, struct buf *out, const struct codec_stored 
     return tine__store_hold(&cb->refs, stored);
 }
 
-/* The pool has been opened; core at `core`. */
-static void equip(lua_State *L, struct core *c, int core, int arg, bool send_globals) {
+void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send_globals) {
     struct codec_options co = {.send_globals = send_globals,
                                .store = {.put = put_function,
                                          .drop = drop_function,
@@ -337,12 +338,12 @@ int tine__pool_open_lua(lua_State *L) {
     read_options(L, 1, &o);
     if (o.workers == 0)
         o.workers = tine_cpu_count();
-    struct core *c = push_pool(L);
+    struct core *c = tine__core_push(L);
     int core = lua_gettop(L);
     open_pool(L, c, &o);
     lua_pushvalue(L, UP(UP_POOL)); /* from here on its __gc closes the pool */
     lua_setmetatable(L, core - 1);
-    equip(L, c, core, 1, o.boot.send_globals);
+    tine__core_equip(L, c, core, 1, o.boot.send_globals);
     lua_settop(L, core - 1);
     return 1;
 }

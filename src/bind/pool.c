@@ -35,9 +35,14 @@ struct view *tine__check_view(lua_State *L, int arg) {
     return v;
 }
 
+struct view *tine__to_pool(lua_State *L, int idx) {
+    struct view *v = lua_touserdata(L, idx);
+    return v && has_metatable(L, idx, UP(UP_POOL)) ? v : NULL;
+}
+
 struct core *tine__raw_pool(lua_State *L, int arg) {
-    struct view *v = lua_touserdata(L, arg);
-    if (!v || !has_metatable(L, arg, UP(UP_POOL)))
+    struct view *v = tine__to_pool(L, arg);
+    if (!v)
         luaL_typeerror(L, arg, "tine.pool");
     return v->core;
 }
@@ -114,7 +119,7 @@ void tine__core_close(struct core *c, bool cancel) {
 }
 
 static void let_go(struct core *c) {
-    if (c->encoding > 0)
+    if (c->encoding > 0 || c->program)
         return;
     tine__pool_unref(c->held);
     c->held = NULL;
@@ -125,7 +130,8 @@ void tine__core_retire(struct state *S, struct core *c) {
     c->reason = tine__pool_reason(c->p);
     tine__core_close_fileno(S, c);
     tine__inbox_close(&c->inbox);
-    tine__pool_join(c->p);
+    if (!c->program)
+        tine__pool_join(c->p);
     c->held = c->p;
     c->p = NULL;
     let_go(c);
@@ -193,7 +199,7 @@ static int pool_join(lua_State *L) {
 static int pool_close(lua_State *L) {
     struct core *c = tine__raw_pool(L, 1);
     lua_settop(L, 2);
-    if (!c->p || state_of(L)->closed || !tine__core_is_ours(c))
+    if (!c->p || c->program || state_of(L)->closed || !tine__core_is_ours(c))
         return 0;
     if (tine__is_interrupt(L, 2))
         tine__pool_kill(c->p, SIGKILL);
@@ -206,7 +212,7 @@ static int pool_close(lua_State *L) {
 static int pool_gc(lua_State *L) {
     struct view *v = lua_touserdata(L, 1);
     struct core *c = v->core;
-    if (!c || !c->p || state_of(L)->closed || !tine__core_is_ours(c))
+    if (!c || !c->p || c->program || state_of(L)->closed || !tine__core_is_ours(c))
         return 0;
     tine__core_close(c, false);
     c->dropped = true;
@@ -217,6 +223,7 @@ static int pool_gc(lua_State *L) {
 int tine__core_gc(lua_State *L) {
     struct core *c = lua_touserdata(L, 1);
     tine__items_free(c);
+    tine__program_release(c);
     tine__pool_unref(c->held);
     c->held = NULL;
     tine__failure_unref(c->reason);

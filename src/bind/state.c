@@ -69,9 +69,11 @@ int tine__box_gc(lua_State *L) {
 static void take_news(struct state *S, struct core *c) {
     struct item *items[64];
     unsigned n;
-    while ((n = tine__inbox_take(&c->inbox, items, sizeof items / sizeof *items)) > 0) {
-        c->taken += n;
-        S->changes++;
+    if (!inbox_has_news(&c->inbox))
+        return;
+    c->taken++;
+    S->changes++;
+    while ((n = tine__inbox_take(&c->inbox, items, sizeof items / sizeof *items)) > 0)
         for (unsigned i = 0; i < n; i++) {
             const struct anchor *a = items[i]->owner;
             if (a->kind == ANCHOR_CHUNK)
@@ -79,7 +81,6 @@ static void take_news(struct state *S, struct core *c) {
             if (items[i]->released)
                 list_push(&S->news, &items[i]->news);
         }
-    }
 }
 
 static bool outcome_failed(const struct outcome *o) {
@@ -120,6 +121,9 @@ static void anchor_released(lua_State *L, struct anchor *a) {
     struct future *f = (struct future *)((char *)a - offsetof(struct future, anchor));
     if (a->kind == ANCHOR_CHUNK) {
         tine__chunk_released(L, a);
+    } else if (!outcome_settled(
+                   &f->outcome)) { /* it only followed, and the state is being closed */
+        tine__landed(L, a, f->core);
     } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome)) {
         future_landed(L, f);
     } else {
@@ -189,8 +193,15 @@ void tine__state_check(lua_State *L, struct state *S) {
     S->ncores = 0;
 }
 
-static bool no_cores(const struct aim *aim) {
-    return list_empty(&((const struct state *)aim->what)->cores);
+/* Only pools of the program are left, with no task of ours in them. */
+static bool nothing_left(const struct aim *aim) {
+    const struct state *S = aim->what;
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
+        const struct core *c = LIST_ITEM(n, struct core, node);
+        if (!c->program || c->inbox.open > 0)
+            return false;
+    }
+    return true;
 }
 
 static bool core_joined(const struct aim *aim) {
@@ -200,7 +211,7 @@ static bool core_joined(const struct aim *aim) {
 int tine__wait_ended(lua_State *L) {
     struct aim aim = {.any = true, .met = core_joined, .what = lua_touserdata(L, 1)};
     if (!aim.what) {
-        aim.met = no_cores;
+        aim.met = nothing_left;
         aim.what = state_of(L);
     }
     uint64_t deadline = (uint64_t)luaL_optinteger(L, 2, (lua_Integer)WAIT_FOREVER);
@@ -209,11 +220,15 @@ int tine__wait_ended(lua_State *L) {
 }
 
 static void close_core(struct core *c) {
-    tine__core_close(c, false);
+    if (c->program)
+        tine__inbox_unfollow(&c->inbox); /* its tasks are not ours to wait for */
+    else
+        tine__core_close(c, false);
 }
 
 static void kill_core(struct core *c) {
-    tine__pool_kill(c->p, SIGKILL);
+    if (!c->program || c->inbox.open > 0)
+        tine__pool_kill(c->p, SIGKILL);
 }
 
 static void each_core(struct state *S, void (*act)(struct core *c)) {
@@ -253,6 +268,8 @@ int tine__state_gc(lua_State *L) {
         each_core(S, kill_core);
         lua_pop(L, 1);
     }
+    while (!list_empty(&S->cores))
+        tine__core_join(L, LIST_ITEM(S->cores.next, struct core, node));
     empty_boxes(S);
     closer->live = false;
     S->closed = true;

@@ -141,6 +141,21 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     return err;
 }
 
+bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *leader) {
+    tine__anchor(L, d->anchor, d->idx);
+    struct item *item = c->p ? item_make(c, d) : NULL;
+    if (item && tine__item_follow(c->p, item, leader) == 0) {
+        d->anchor->item = item;
+        return true;
+    }
+    if (item)
+        tine__item_put(c, item);
+    tine__unanchor(L, d->anchor);
+    if (c->p)
+        tine__refused(L, c, item ? TINE_EFORKED : TINE_ENOMEM);
+    return false;
+}
+
 bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                     uint32_t function) {
     int err = launch(L, c, d, cb, function, 0, NULL, 0);

@@ -1,6 +1,8 @@
 #include "host/cli.h"
 
+#include <limits.h>
 #include <time.h>
+#include <unistd.h>
 #include <lauxlib.h>
 
 #include "bind/preload.h"
@@ -27,8 +29,31 @@ static int cli_time(lua_State *L) {
     return 1;
 }
 
+/* program() -> the path of the program that runs */
+static int cli_program(lua_State *L) {
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    if (n == -1)
+        return luaL_fileresult(L, 0, "/proc/self/exe");
+    lua_pushlstring(L, path, (size_t)n);
+    return 1;
+}
+
+/* working_folder() */
+static int cli_working_folder(lua_State *L) {
+    char path[PATH_MAX];
+    if (!getcwd(path, sizeof path))
+        return luaL_fileresult(L, 0, NULL);
+    lua_pushstring(L, path);
+    return 1;
+}
+
 int luaopen_tine_cli_host(lua_State *L) {
-    static const luaL_Reg functions[] = {{"clock", cli_clock}, {"time", cli_time}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"clock", cli_clock},
+                                         {"time", cli_time},
+                                         {"program", cli_program},
+                                         {"working_folder", cli_working_folder},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     add_descriptors(L);
     add_reader(L);

@@ -81,6 +81,11 @@ static int cli_close(lua_State *L) {
     return luaL_fileresult(L, close(descriptor(L, 1)) == 0, NULL);
 }
 
+/* duplicate(fd, to): `to` becomes the same as fd */
+static int cli_duplicate(lua_State *L) {
+    return luaL_fileresult(L, dup2(descriptor(L, 1), descriptor(L, 2)) != -1, NULL);
+}
+
 /* path(fd) -> a name under which processes of this user can open it */
 static int cli_path(lua_State *L) {
     lua_pushfstring(L, "/proc/%d/fd/%d", (int)getpid(), descriptor(L, 1));
@@ -244,6 +249,7 @@ void add_descriptors(lua_State *L) {
         {"temporary", cli_temporary},
         {"memory", cli_memory},
         {"close", cli_close},
+        {"duplicate", cli_duplicate},
         {"path", cli_path},
         {"size", cli_size},
         {"remaining", cli_remaining},

@@ -1,7 +1,7 @@
 /* tine: runs Lua scripts as `lua` does, with the module "tine" there to require.
 **
 **     tine [options] [script [args]]     the interpreter-like form; after lua.c of Lua 5.4
-**     tine COMMAND ...                   lua/tine/cli_COMMAND.lua: map
+**     tine COMMAND ...                   lua/tine/cli_COMMAND.lua: map, busted, luacheck
 **
 ** Everything runs in one protected call, `run`, so that a failure at any point, of memory too, comes
 ** out in one place. There it is decided how the program ends: in good order after a script that
@@ -33,28 +33,32 @@ struct command {
 };
 
 static void print_help(void) {
-    printf("usage: %s [options] [script [args]]\n"
-           "       %s map [options] FUNCTION [file...]\n"
-           "\n"
-           "Runs a Lua script as lua does, with the process pool to require:\n"
-           "\n"
-           "  local tine = require \"tine\"\n"
-           "\n"
-           "  -e stat    execute string 'stat'\n"
-           "  -i         enter interactive mode after executing 'script'\n"
-           "  -l mod     require library 'mod' into global 'mod'\n"
-           "  -l g=mod   require library 'mod' into global 'g'\n"
-           "  -v         show version information\n"
-           "  -E         ignore environment variables\n"
-           "  -W         turn warnings on\n"
-           "  --         stop handling options\n"
-           "  -          stop handling options and execute stdin\n"
-           "  --help     this text\n"
-           "  --version  the version of tine\n"
-           "\n"
-           "tine map applies a function to each line of files, in parallel: tine map --help.\n"
-           "A script of the name \"map\" is run by its path, ./map.\n",
-           progname, progname);
+    printf(
+        "usage: %s [options] [script [args]]\n"
+        "       %s COMMAND ...\n"
+        "\n"
+        "Runs a Lua script as lua does, with the process pool to require:\n"
+        "\n"
+        "  local tine = require \"tine\"\n"
+        "\n"
+        "  -e stat    execute string 'stat'\n"
+        "  -i         enter interactive mode after executing 'script'\n"
+        "  -l mod     require library 'mod' into global 'mod'\n"
+        "  -l g=mod   require library 'mod' into global 'g'\n"
+        "  -v         show version information\n"
+        "  -E         ignore environment variables\n"
+        "  -W         turn warnings on\n"
+        "  --         stop handling options\n"
+        "  -          stop handling options and execute stdin\n"
+        "  --help     this text\n"
+        "  --version  the version of tine\n"
+        "\n"
+        "Commands (a script of such a name is run by its path, ./map):\n"
+        "\n"
+        "  map        a function or a command for each line of files, in parallel: tine map --help\n"
+        "  busted     busted on all processors: tine busted --help\n"
+        "  luacheck   luacheck on all processors\n",
+        progname, progname);
 }
 
 static void print_version(void) {
@@ -162,7 +166,10 @@ static bool interpret(lua_State *L, struct command *c) {
 
 /* The module of a command, or NULL: its field `main` gets the arguments and gives the exit code. */
 static const char *command_module(const char *name) {
-    static const struct { const char *name, *module; } commands[] = {{"map", "tine.cli_map"}};
+    static const struct {
+        const char *name, *module;
+    } commands[] = {
+        {"map", "tine.cli_map"}, {"busted", "tine.cli_busted"}, {"luacheck", "tine.cli_luacheck"}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(name, commands[i].name))
             return commands[i].module;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -61,8 +62,9 @@ int tine__control_send(int fd, const void *data, size_t len, const int *fds, int
     return n == -1 ? send_error() : 0;
 }
 
-/* Take the descriptors that came into fds[], as many as fit; close the rest. The number kept. */
-static int collect_fds(struct msghdr *m, int *fds, int room) {
+/* Take the descriptors that came into fds[], as many as fit; close the rest. The number kept. *lost: one could not be
+** taken. */
+static int collect_fds(struct msghdr *m, int *fds, int room, bool *lost) {
     int kept = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -72,6 +74,7 @@ static int collect_fds(struct msghdr *m, int *fds, int room) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + sizeof fd * (size_t)i, sizeof fd);
             fd = tine__fd_adopt(fd);
+            *lost |= fd == -1;
             if (kept < room && fd != -1)
                 fds[kept++] = fd;
             else
@@ -93,6 +96,7 @@ ssize_t tine__control_receive(int fd, void *data, size_t size, int *fds, int *nf
         .msg_iov = &v, .msg_iovlen = 1, .msg_control = &a, .msg_controllen = sizeof a};
     int room = nfds ? *nfds : 0;
     int resets = 0;
+    bool lost = false;
     ssize_t n;
     if (nfds)
         *nfds = 0;
@@ -103,8 +107,10 @@ ssize_t tine__control_receive(int fd, void *data, size_t size, int *fds, int *nf
     do
         n = sys.recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     while (n == -1 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
-    int kept = n == -1 ? 0 : collect_fds(&m, fds, room < CONTROL_FDS ? room : CONTROL_FDS);
-    if (n != -1 && m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+    if (room > CONTROL_FDS)
+        room = CONTROL_FDS;
+    int kept = n == -1 ? 0 : collect_fds(&m, fds, room, &lost);
+    if (n != -1 && (lost || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
         /* Half a message is none: it was longer than agreed, or we have no descriptors left. */
         drop_fds(fds, &kept);
         errno = m.msg_flags & MSG_TRUNC ? EMSGSIZE : EMFILE;

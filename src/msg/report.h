@@ -25,7 +25,8 @@ enum report_kind {
     REPORT_RUBBISH,     /* what it says makes no sense: nothing more is read from it */
     REPORT_STARTED,     /* its process: `pid` */
     REPORT_NOT_STARTED, /* `error`, an errno: no process to be had */
-    REPORT_LOST,   /* it has ended, and call `ref` was with it: tasks from `id` on had not begun */
+    REPORT_LOST, /* it has ended, and call `ref` was with it: tasks from `id` on had not begun; those before
+                   ** have, also if what they have answered is lost. REPORT_EXITED follows at once */
     REPORT_EXITED, /* it has ended: `pid`, `status`; its results and losses were reported before */
     /* of the site */
     REPORT_ROOM, /* what was refused with TINE_EAGAIN may be tried again */

@@ -20,6 +20,9 @@ static void post(struct pool *p, struct item *item) {
         item->inbox->watched -= item->watched;
         item->inbox->urgent |= item->watched;
         item->watched = false;
+        tine__followers_end(item);
+        if (p->refused)
+            tine__inboxes_room(p);
     }
     tine__inbox_post(item->inbox, item);
 }
@@ -85,6 +88,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
     switch (e->kind) {
     case EVENT_STOPPED:
         p->reason = tine__failure_of(&p->s.reason, true);
+        tine__inboxes_room(p); /* there never will be */
         p->fresh = true;
         break;
     case EVENT_DIED:

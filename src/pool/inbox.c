@@ -11,7 +11,9 @@ void tine__inbox_open(struct inbox *in, struct pool *p) {
     in->open = in->watched = 0;
     in->fd = -1;
     in->fresh = in->urgent = false;
+    in->refused = false;
     list_init(&in->news);
+    list_init(&in->followers);
     atomic_store(&in->has_news, false);
     pthread_mutex_lock(&p->lock);
     list_push(&p->inboxes, &in->node);
@@ -45,6 +47,16 @@ void tine__inbox_post(struct inbox *in, struct item *item) {
         return;
     item->listed = true;
     list_push(&in->news, &item->news);
+}
+
+void tine__inboxes_room(struct pool *p) {
+    p->refused = false;
+    for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
+        struct inbox *in = LIST_ITEM(n, struct inbox, node);
+        if (in->refused)
+            freshen(in);
+        in->refused = false;
+    }
 }
 
 void tine__inbox_remind(struct inbox *in) {

@@ -28,11 +28,13 @@ struct inbox {
     /* under the pool's lock */
     struct list node;         /* in pool->inboxes */
     struct list news;         /* items */
+    struct list followers;    /* items (by `news`) that follow others, until these end */
     atomic_bool has_news;     /* it is to be taken from: no lock needed to look */
     uint64_t open;            /* items that are not released */
     uint64_t watched;         /* of them those that are watched, and not DONE */
     int fd;                   /* of tine__inbox_fileno, or -1 */
     bool fresh;               /* news since its waiters were last woken */
+    bool refused;             /* a submit was, for max_pending: it is reminded when there is room */
     bool urgent;              /* of those, some that the manager must hear of: on_news */
     struct root_watch *watch; /* closes `fd` in forked children */
 };
@@ -52,8 +54,10 @@ unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max);
 void tine__inbox_remind(struct inbox *in);
 
 /* A descriptor that is readable while tine__inbox_take may have something (level: emptied by it), and
-** for good when the pool has ended. Made at the first call; closed with the inbox, or when the pool is
-** joined. TINE_ESYSTEM, TINE_ENOMEM, TINE_EFORKED, TINE_ESHUTDOWN: the pool was joined. */
+** for good when the pool has ended. Made at the first call. TINE_ESYSTEM, TINE_ENOMEM, TINE_EFORKED,
+** TINE_ESHUTDOWN: the pool was joined. */
 int tine__inbox_fileno(struct inbox *in);
+/* Close it, when the pool has ended: the inbox is good for what is still in it. */
+void tine__inbox_close_fd(struct inbox *in);
 
 #endif

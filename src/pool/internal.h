@@ -3,6 +3,7 @@
 **   pool.c     opening, references, the end       drive.c    the loop between scheduler and site
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           blame.c    why, in words
+**   follow.c   several owners of one task's end
 **   look.c     statistics                         inbox.c, outcome.c, failure.c
 **   wait.c     waiting threads                    manager.c  the thread
 */
@@ -40,6 +41,7 @@ struct pool {
     struct list waiters; /* struct wait_entry: threads that sleep */
     unsigned waiting;    /* threads inside tine__wait: they take in results themselves */
     bool fresh;          /* some inbox has news since waiters were last woken */
+    bool refused;        /* some inbox was: see there */
 
     struct {
         uint64_t finished, failed, cancelled;
@@ -83,13 +85,18 @@ void tine__deliver(struct pool *p, const struct event *e);
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length);
 
+/* follow.c */
+/* The item has ended: so have those that follow it. */
+void tine__followers_end(struct item *item);
+
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
 
 /* inbox.c */
 void tine__inbox_post(struct inbox *in, struct item *item);
-void tine__inbox_close_fd(struct inbox *in);
+/* There is room for more tasks: whose submit was refused may look again. */
+void tine__inboxes_room(struct pool *p);
 /* Wake threads that wait for news that have come; with `all` every one. */
 void tine__wake_waiters(struct pool *p, bool all);
 /* The pool has ended: for good. */

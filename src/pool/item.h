@@ -20,7 +20,8 @@
 struct inbox;
 
 struct item {
-    struct task task; /* first member; the owner sets call.count and limit */
+    struct task
+        task; /* first member; the owner sets call.count and limit (0: the pool's, WAIT_FOREVER: none) */
     struct list news; /* in its inbox */
     /* the owner's, set before tine__pool_submit */
     struct inbox *inbox;
@@ -30,9 +31,13 @@ struct item {
     void *owner;
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
-    bool listed;            /* in its inbox */
-    bool released;          /* set by tine__inbox_take: the pool touches it no more */
-    bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
+    struct item
+        *followers; /* items that end when this one does (follow.c), linked by `next_follower` */
+    struct item *next_follower;
+    struct item *leader; /* of a follower that has not ended; which is not known to the scheduler */
+    bool listed;         /* in its inbox */
+    bool released;       /* set by tine__inbox_take: the pool touches it no more */
+    bool borrowed;       /* `bytes` are the submitter's: it is just being submitted */
     struct store_refs refs; /* what the call names, until all its tasks have ended */
     uint32_t first;         /* the first task that `bytes` are for */
     char *bytes;            /* label, function segment, argument segments; NULL: none any more */

@@ -8,17 +8,37 @@
 #include "msg/report.h"
 #include "pool/internal.h"
 
-/* A block of the site's memory, kept until the outcome is freed. It holds its pool. */
-struct kept_block {
-    struct pool *pool;
-    void *lane; /* the site's names for it */
+/* Bytes beyond those in the outcomes themselves, kept until the last of these is freed: behind this struct, or
+** in a block of the site's memory. */
+struct kept_bytes {
+    atomic_size_t refs;
+    struct pool *pool; /* whose block it is, and which it holds; NULL: none */
+    void *lane;        /* the site's names for it */
     uint64_t offset;
+    char bytes[];
 };
 
 static void publish(struct outcome *o, enum outcome_state state, int code) {
     assert(!outcome_settled(o));
     o->code = (int16_t)code;
     atomic_store_explicit(&o->state, state, memory_order_release);
+}
+
+/* With room for so many bytes; NULL: no memory. */
+static struct kept_bytes *new_kept(size_t room) {
+    struct kept_bytes *kept = sys.malloc(sizeof *kept + room);
+    if (kept) {
+        kept->refs = 1;
+        kept->pool = NULL;
+    }
+    return kept;
+}
+
+static void set_far(struct outcome *o, struct kept_bytes *kept, const char *data, size_t length) {
+    o->storage = STORE_KEPT;
+    o->u.far.data = data;
+    o->u.far.length = length;
+    o->u.far.kept = kept;
 }
 
 void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int code,
@@ -28,32 +48,28 @@ void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int co
         o->length = (uint16_t)length;
         memcpy(o->u.bytes, bytes, length);
     } else {
-        char *copy = sys.malloc(length);
-        if (!copy) {
+        struct kept_bytes *kept = new_kept(length);
+        if (!kept) {
             tine__outcome_set_failure(o, TINE_ENOMEM, NULL);
             return;
         }
-        o->storage = STORE_MALLOC;
-        o->u.far.data = memcpy(copy, bytes, length);
-        o->u.far.length = length;
-        o->u.far.block = NULL;
+        set_far(o, kept, memcpy(kept->bytes, bytes, length), length);
     }
     publish(o, state, code);
 }
 
 void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
                              const struct report *r) {
-    struct kept_block *block = sys.malloc(sizeof *block);
-    if (!block) {
+    struct kept_bytes *kept = new_kept(0);
+    if (!kept) {
         tine__outcome_set_failure(o, TINE_ENOMEM, NULL);
         return;
     }
     p->site->ops->keep(p->site, r);
-    *block = (struct kept_block){tine__pool_ref(p), r->lane, r->offset};
-    o->storage = STORE_BLOCK;
-    o->u.far.data = r->bytes;
-    o->u.far.length = r->length;
-    o->u.far.block = block;
+    kept->pool = tine__pool_ref(p);
+    kept->lane = r->lane;
+    kept->offset = r->offset;
+    set_far(o, kept, r->bytes, r->length);
     publish(o, state, code);
 }
 
@@ -70,8 +86,7 @@ const char *tine__outcome_bytes(const struct outcome *o, size_t *length) {
     case STORE_INLINE:
         *length = o->length;
         return o->u.bytes;
-    case STORE_MALLOC:
-    case STORE_BLOCK:
+    case STORE_KEPT:
         *length = (size_t)o->u.far.length;
         return o->u.far.data;
     default:
@@ -83,25 +98,23 @@ struct failure *tine__outcome_failure(const struct outcome *o) {
     return o->storage == STORE_FAILURE ? o->u.failure : NULL;
 }
 
-static void free_block(struct outcome *o) {
-    struct kept_block *block = o->u.far.block;
-    struct pool *p = block->pool;
-    if (!tine__pool_is_forked(p)) {
+static void unref(struct kept_bytes *kept) {
+    struct pool *p = kept->pool;
+    if (atomic_fetch_sub_explicit(&kept->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (p && !tine__pool_is_forked(p)) {
         pthread_mutex_lock(&p->lock);
-        p->site->ops->release(p->site, block->lane, block->offset);
+        p->site->ops->release(p->site, kept->lane, kept->offset);
         pthread_mutex_unlock(&p->lock);
     }
-    free(block);
+    free(kept);
     tine__pool_unref(p);
 }
 
 void tine__outcome_free(struct outcome *o) {
     switch (o->storage) {
-    case STORE_MALLOC:
-        free((void *)o->u.far.data);
-        break;
-    case STORE_BLOCK:
-        free_block(o);
+    case STORE_KEPT:
+        unref(o->u.far.kept);
         break;
     case STORE_FAILURE:
         tine__failure_unref(o->u.failure);
@@ -111,4 +124,15 @@ void tine__outcome_free(struct outcome *o) {
     }
     o->storage = STORE_NONE;
     o->length = 0;
+}
+
+void tine__outcome_share(struct outcome *to, const struct outcome *from) {
+    to->storage = from->storage;
+    to->length = from->length;
+    memcpy(&to->u, &from->u, sizeof to->u);
+    if (from->storage == STORE_KEPT)
+        atomic_fetch_add_explicit(&from->u.far.kept->refs, 1, memory_order_relaxed);
+    else if (from->storage == STORE_FAILURE)
+        tine__failure_ref(from->u.failure);
+    publish(to, from->state, from->code);
 }

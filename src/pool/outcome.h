@@ -23,7 +23,7 @@ enum outcome_state {
 };
 
 /* Where its bytes are, or the failure. */
-enum storage { STORE_NONE, STORE_INLINE, STORE_MALLOC, STORE_BLOCK, STORE_FAILURE };
+enum storage { STORE_NONE, STORE_INLINE, STORE_KEPT, STORE_FAILURE };
 
 #define OUTCOME_INLINE 24 /* enough for two numbers */
 
@@ -38,7 +38,7 @@ struct outcome {
         struct {
             const char *data;
             uint64_t length;
-            struct kept_block *block; /* that they lie in; NULL: they are malloced */
+            struct kept_bytes *kept; /* that they lie in */
         } far;
         struct failure *failure;
     } u;
@@ -60,6 +60,9 @@ static inline bool outcome_owns(const struct outcome *o) {
 }
 /* Give back what it holds; it keeps state and code. Any thread, no lock held. */
 void tine__outcome_free(struct outcome *o);
+/* `to`, which is not settled, becomes what `from` is, which is settled and not freed meanwhile. They share
+** the bytes. */
+void tine__outcome_share(struct outcome *to, const struct outcome *from);
 
 /* --- the pool's side --- */
 

@@ -111,8 +111,6 @@ void tine__pool_join(struct pool *p) {
     }
     tine__store_retire(p->store);
     p->site->ops->retire(p->site);
-    for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next)
-        tine__inbox_close_fd(LIST_ITEM(n, struct inbox, node));
     p->bells.waiter.fd = p->bells.manager.fd = -1;
     tine__wakeup_close(&p->wakeup);
     pthread_mutex_unlock(&p->lock);

@@ -100,6 +100,15 @@ void tine__item_cancel(struct pool *p, struct item *item);
 ** being ended already. */
 bool tine__task_abort(struct pool *p, struct item *item, uint32_t k);
 
+/* --- following --- */
+
+/* Let an item that is not submitted, with its owner's half set and one outcome, end when the only task of
+** `leader` does, with the same outcome; it is released like any other. The leader is in flight, or has ended and
+** still has its outcome. What is asked of a follower, or done to it, is asked of its leader. 0, TINE_EFORKED. */
+int tine__item_follow(struct pool *p, struct item *follower, struct item *leader);
+/* No item in this inbox follows another one any more: they are released, without an outcome. */
+void tine__inbox_unfollow(struct inbox *in);
+
 /* --- the end --- */
 
 /* No more submits; cancel what has not started when `cancel`. Returns at once; callable again. */

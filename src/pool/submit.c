@@ -1,6 +1,7 @@
 /* Submitting: from an encoded call to an item in the scheduler's hands. */
 #include <assert.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
@@ -51,9 +52,12 @@ void tine__call_buf_abandon(struct call_buf *cb) {
 static void prepare(struct pool *p, struct item *item) {
     list_init(&item->news);
     item->listed = item->released = false;
+    item->followers = item->leader = NULL;
     item->first = 0;
     if (!item->task.limit)
         item->task.limit = p->task_limit;
+    else if (item->task.limit == WAIT_FOREVER)
+        item->task.limit = 0;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
 }
@@ -106,6 +110,8 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
     int err = tine__sched_submit(&p->s, &item->task);
+    if (err == TINE_EAGAIN)
+        item->inbox->refused = p->refused = true;
     if (err)
         return err;
     admit(p, item);

@@ -13,6 +13,15 @@ void tine__pool_poll(struct pool *p) {
     pthread_mutex_unlock(&p->lock);
 }
 
+/* The item that the scheduler knows. The lock is held. */
+static struct item *leader_of(struct item *item) {
+    return item->leader ? item->leader : item;
+}
+
+static bool is_taken(struct pool *p, const struct item *item) {
+    return item->task.state == TASK_SENT && p->site->ops->taken(p->site, item->task.call.ref);
+}
+
 enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
     if (outcome_settled(&item->outcomes[k]))
         return LOOK_SETTLED;
@@ -23,14 +32,14 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
     tine__take_in(p, false);
     if (outcome_settled(&item->outcomes[k]))
         look = LOOK_SETTLED;
-    else if (item->task.state == TASK_SENT && p->site->ops->taken(p->site, item->task.call.ref))
+    else if (is_taken(p, leader_of(item)))
         look = LOOK_RUNNING;
     pthread_mutex_unlock(&p->lock);
     return look;
 }
 
 /* The scheduler has been told of a wish: carry it out. */
-static void follow(struct pool *p) {
+static void carry_out(struct pool *p) {
     tine__drive(p);
     tine__wake_waiters(p, false);
 }
@@ -40,8 +49,8 @@ void tine__item_cancel(struct pool *p, struct item *item) {
         return;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
-    tine__sched_cancel(&p->s, &item->task);
-    follow(p);
+    tine__sched_cancel(&p->s, &leader_of(item)->task);
+    carry_out(p);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -59,9 +68,10 @@ bool tine__task_abort(struct pool *p, struct item *item, uint32_t k) {
         return false;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
-    bool ended = tine__sched_abort(&p->s, &item->task, k);
-    follow(p);
-    ended = ended && (item->task.doom || outcome_settled(&item->outcomes[k]));
+    struct item *leader = leader_of(item);
+    bool ended = tine__sched_abort(&p->s, &leader->task, k);
+    carry_out(p);
+    ended = ended && (leader->task.doom || outcome_settled(&item->outcomes[k]));
     pthread_mutex_unlock(&p->lock);
     return ended;
 }
@@ -76,6 +86,7 @@ void tine__pool_shutdown(struct pool *p, bool cancel) {
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p)) {
         tine__sched_shutdown(&p->s, cancel);
+        tine__inboxes_room(p); /* there never will be */
         tine__take_in(p, false);
         tine__wake_waiters(p, true);
         tine__wakeup_send(&p->wakeup);
@@ -90,7 +101,7 @@ void tine__pool_kill(struct pool *p, int signal) {
     if (!pool_site_is_gone(p)) {
         tine__take_in(p, false); /* what is finished counts */
         tine__sched_kill(&p->s, signal == SIGKILL, tine__now() + TERM_GRACE);
-        follow(p);
+        carry_out(p);
         tine__wakeup_send(&p->wakeup);
     }
     pthread_mutex_unlock(&p->lock);

@@ -36,7 +36,7 @@ static pthread_once_t own_fd_once = PTHREAD_ONCE_INIT;
 /* While spinning (`sure` false) a pool whose lock is held just now counts as one without news. */
 static bool has_news(const struct inbox *in, bool sure) {
     struct pool *p = in->pool;
-    if (inbox_has_news(in) || (tine__pool_ended(p) && !p->joined))
+    if (inbox_has_news(in) || tine__pool_ended(p))
         return true;
     if (sure)
         pthread_mutex_lock(&p->lock);

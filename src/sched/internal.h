@@ -9,13 +9,21 @@
 
 enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_RETRY, TIMER_END };
 
+/* How that ends which shall never run. */
+static inline enum ending sched_end_unrun(const struct sched *s) {
+    return s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CANCELLED;
+}
+
 /* --- state.c: changes that keep the counts true --- */
 
 /* Tasks [from, upto) of `t` end by `how`: an event. With that it may be DONE. */
 void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to, enum ending how);
 /* It is no longer with the site; it is in no list, and not yet WAITING or DONE. */
 void tine__sched_unsend(struct sched *s, struct task *t);
-/* What is open of it waits again, before all others; it is DONE when there is nothing. */
+/* What is open of it, and with nobody, never runs. */
+void tine__sched_end_rest(struct sched *s, struct task *t);
+/* What is open of it waits again, before all others, or ends if it shall not run; it is DONE when there is
+** nothing. */
 void tine__sched_wait_again(struct sched *s, struct task *t);
 /* Have the site do something about a task that is SENT. */
 void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish);

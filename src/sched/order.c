@@ -120,8 +120,7 @@ static void recalled(struct sched *s, struct task *t, const struct answer *a, ui
     uint64_t k = a->id - t->call.id;
     uint32_t from = k > t->next ? (uint32_t)k : t->next;
     if (a->where == AT_NOBODY && k <= t->call.count && from < t->upto)
-        tine__sched_end(s, t, from, t->upto,
-                        s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CANCELLED);
+        tine__sched_end(s, t, from, t->upto, sched_end_unrun(s));
     if (t->state == TASK_SENT && t->timer.when == 0)
         watch(s, t, 0, now); /* the wish to look at it has given way to this one */
 }
@@ -208,8 +207,7 @@ bool tine__sched_event(struct sched *s, struct event *e) {
         return false;
     struct task *t = LIST_ITEM(node, struct task, ended);
     *e = (struct event){EVENT_ENDED, t, t->end_from, t->end_to, t->how};
-    if (t->state == TASK_NEW &&
-        task_is_open(t)) /* lost while the pool stops: its rest is nobody's */
-        tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);
+    if (t->state == TASK_NEW && task_is_open(t)) /* lost, and not to be sent again */
+        tine__sched_end_rest(s, t);
     return true;
 }

@@ -41,6 +41,9 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     *how = t->doom == ENDING_BROKEN ? ENDING_BROKEN : ENDING_NONE;
     if (++t->next == t->upto)
         finish(s, t);
+    else if (t->cancelled && !t->doom)
+        tine__sched_wish(s, t,
+                         ORDER_RECALL); /* it was just being taken up, now it can be told to stop */
     return t;
 }
 
@@ -53,10 +56,6 @@ static void stopped(struct sched *s, const struct report *r) {
     if (k != t->next) { /* results are missing, or it has them from nowhere */
         if (is_worker(s, r->worker))
             tine__sched_doom(s, r->worker, DOOM_RUBBISH);
-        return;
-    }
-    if (t->doom == ENDING_BROKEN || s->life >= LIFE_STOPPING) {
-        tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);
         return;
     }
     tine__sched_unsend(s, t);
@@ -128,11 +127,9 @@ static enum ending end_of_lost(const struct sched *s, const struct task *t) {
     return s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CRASHED;
 }
 
-/* What had begun there is lost with it, the rest runs elsewhere, or (the pool is being stopped) never. A task
-** that ends by force may not have begun, but is the next, and the only one. (If the pool is being stopped and
-** it is not the last one, the rest ends when its event was taken, see tine__sched_event.) */
+/* What had begun there is lost with it, the rest runs elsewhere, or never. A task that ends by force may not
+** have begun, but is the next, and the only one. */
 static void settle_lost(struct sched *s) {
-    bool stopping = s->life >= LIFE_STOPPING;
     struct task *t;
     while ((t = next_lost(s)) != NULL) {
         enum ending how = end_of_lost(s, t);
@@ -143,8 +140,7 @@ static void settle_lost(struct sched *s) {
             begun = t->next + 1;
         if (begun > t->next)
             tine__sched_end(s, t, t->next, begun, how);
-        if (!stopping)
-            tine__sched_wait_again(s, t);
+        tine__sched_wait_again(s, t);
     }
 }
 

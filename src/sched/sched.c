@@ -77,6 +77,7 @@ static void admit(struct sched *s, struct task *t) {
     t->upto = t->call.count;
     t->how = t->doom = ENDING_NONE;
     t->wish = 0;
+    t->cancelled = false;
     t->call.flags = t->limit ? CALL_TIMED : 0;
 }
 
@@ -113,6 +114,7 @@ int tine__sched_submit_done(struct sched *s, struct task *t) {
 }
 
 void tine__sched_cancel(struct sched *s, struct task *t) {
+    t->cancelled = true;
     if (t->state == TASK_WAITING)
         tine__sched_end(s, t, t->next, t->upto, ENDING_CANCELLED);
     else if (t->state == TASK_SENT && !t->doom)

@@ -12,7 +12,10 @@
 **     while an event is there: deliver it
 **     while an order is there: carry it to the site, tell the answer, deliver the events
 **
-** (pool/pool.c; the simulator in tests/sim does the same against a site that answers at random). A
+** Several reports, or the time and reports, may be told in a row before orders are taken, but not before
+** events are; a wish of the user's is told when none is left, and followed at once.
+**
+** (pool/drive.c; the simulator in tests/sim does the same against a site that answers at random). A
 ** scheduler is guarded by its user's lock, here the pool's.
 **
 ** A POOL'S LIFE is one word, and apart from it stands one reason:

@@ -48,10 +48,19 @@ void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to
     }
 }
 
+void tine__sched_end_rest(struct sched *s, struct task *t) {
+    if (list_empty(&t->ended)) /* else when that event was taken */
+        tine__sched_end(s, t, t->next, t->upto, sched_end_unrun(s));
+}
+
 void tine__sched_wait_again(struct sched *s, struct task *t) {
     if (t->state == TASK_DONE)
         return;
     t->doom = ENDING_NONE;
+    if (t->cancelled || s->life >= LIFE_STOPPING) {
+        tine__sched_end_rest(s, t);
+        return;
+    }
     t->state = TASK_WAITING;
     s->waiting++;
     policy_push_back(&s->policy, t);

@@ -44,6 +44,7 @@ struct task {
     uint8_t doom;              /* enum ending: what it, while SENT, is to end with by force */
     uint8_t wish;              /* enum order_kind that is wanted of it, 0 none */
     uint8_t state;             /* enum task_state */
+    bool cancelled;            /* what of it has not begun shall never run */
     uint64_t limit;            /* the owner's: run-time limit of each of its tasks, ns; 0 none */
 };
 

@@ -86,8 +86,9 @@ static bool local_intact(struct site *s) {
     struct local *l = local_of(s);
     if (l->control == -1)
         return true;
-    const int fds[] = {l->control, l->bell, tine__fd_ringer(l->bell), l->manager,
-                       tine__fd_ringer(l->manager)};
+    const int fds[] = {l->control, l->directory.fd,
+                       l->bell,    tine__fd_ringer(l->bell),
+                       l->manager, tine__fd_ringer(l->manager)};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         l->lost |= !tine__fd_ours(fds[i]);
     return !l->lost;

@@ -53,7 +53,7 @@ int tine__server_tell(const struct server *s, const struct message *m, const voi
     struct buf packet;
     tine__buf_init(&packet);
     int err = buf_append(&packet, m, sizeof *m);
-    if (!err)
+    if (!err && length > 0)
         err = buf_append(&packet, bytes, length);
     while (!err && (err = tine__control_send(s->control, packet.data, packet.len, NULL, 0)) ==
                        TINE_EAGAIN) {
@@ -283,7 +283,7 @@ static _Noreturn void leave(const struct server *s) {
 
 /* Wait until all of the toll are reaped, or will not be in time. Others that end meanwhile are, too. */
 static void pay(struct server *s, struct toll *toll, uint64_t deadline) {
-    const struct timespec moment = {0, 20 * 1000 * 1000};
+    const struct timespec moment = {0, 20000000};
     sigset_t chld;
     int status;
     sigemptyset(&chld);

@@ -68,47 +68,280 @@ static void test_encoded(tine_pool *pool) {
     lua_close(L);
 }
 
-static void test_handles(tine_pool *pool) {
+/* A state that knows the pool as `pool`. */
+static lua_State *state_with(tine_pool *pool) {
     lua_State *L = new_state();
     tine_lua_push_pool(L, pool);
+    tine_lua_push_pool(L, pool);
+    CHECK(lua_rawequal(L, 1, 2));
     CHECK(tine_lua_check_pool(L, 1) == pool);
     lua_setglobal(L, "pool");
+    lua_settop(L, 0);
+    return L;
+}
+
+static void set_future(lua_State *L, const char *name, tine_future *f) {
+    tine_lua_push_future(L, f);
+    lua_setglobal(L, name);
+}
+
+static tine_future *get_future(lua_State *L, const char *name) {
+    lua_getglobal(L, name);
+    tine_future *f = tine_lua_check_future(L, -1);
+    lua_pop(L, 1);
+    return f;
+}
+
+/* The program's pool is one like any other. */
+static void test_pool(tine_pool *pool) {
+    lua_State *L = state_with(pool);
     run(L, "local f = pool:submit(function(a, b) return {sum = a + b}, a end, 1, 2) "
            "local t, a = f:result() assert(t.sum == 3 and a == 1) "
-           "assert(f:result() and f:state() == 'finished' and f:done()) "
-           "local ok, u = f:pcall() assert(ok and u.sum == 3) "
-           "assert(tostring(f):find 'function %(.*:1%), finished', tostring(f))");
+           "assert(f:result() == t and f:state() == 'finished' and f:done()) "
+           "local ok, u = f:pcall() assert(ok and u == t) "
+           "assert(tostring(f):find 'finished, function %(.*:1%)', tostring(f))");
     run(L, "local f = pool:submit(function() error({code = 5}) end) "
            "local ok, e, tb = f:pcall() assert(not ok and e.code == 5 and tb:find 'traceback') "
-           "local ok2, e2 = pcall(f.result, f) assert(not ok2 and e2.code == 5)");
+           "local ok2, e2 = pcall(f.result, f) assert(not ok2 and e2 == e)");
     run(L, "local f = pool:submit('string.rep', 'ab', 100000) assert(#f:result() == 200000)");
     run(L, "local f = pool:submit(function() while true do end end) "
            "local ok, e = f:pcall(0) assert(not ok and tine.kind(e) == 'timeout') "
            "ok, e = pcall(f.result, f, 0.001) assert(not ok and tine.kind(e) == 'timeout') "
            "while f:state() ~= 'running' do end assert(not f:cancel() and f:abort()) "
            "ok, e = f:pcall() assert(not ok and tine.kind(e) == 'cancelled' and e.task.id) ");
-    run(L, "local ok, e = pcall(pool.submit, pool, print, coroutine.create(print)) "
+    run(L, "local ok, e = pool:submit(print, coroutine.create(print)):pcall() "
            "assert(tine.kind(e) == 'serialization') assert(pool:stats().submitted > 3) "
            "assert(not pcall(pool.submit, pool)) assert(not pcall(pool.submit, pool, 5))");
+    run(L, "local list = pool:map(function(x) return x * x end, {1, 2, 3}):totable() "
+           "assert(list.n == 3 and list[3] == 9) assert(#pool:workers() == 1) "
+           "local f = pool:with{label = 'mine'}:submit(math.abs, -1) "
+           "local seen f:add_done_callback(function(g) seen = g end) "
+           "assert(#tine.wait{f} == 1 and f:result() == 1 and seen == f) "
+           "assert(tostring(f):find 'mine')");
+    /* its handle is not the pool */
+    run(L, "do local p <close> = pool end assert(pool:submit(math.abs, -2):result() == 2) "
+           "pool = nil collectgarbage() collectgarbage()");
+    lua_close(L);
+    CHECK_EQ(await_integer(submit(pool, "return ...", 4)), 4);
+}
+
+/* Futures of the program, pending and done, of every kind of result. */
+static void test_given_futures(tine_pool *pool) {
+    lua_State *L = state_with(pool);
     tine_future *f = submit(pool, "return ... + 1", 4);
     tine_lua_push_future(L, f);
     tine_lua_push_future(L, f);
-    CHECK(tine_lua_check_future(L, 1) == f && lua_compare(L, 1, 2, LUA_OPEQ));
-    tine_future_free(f); /* the handles have their own */
+    CHECK(tine_lua_check_future(L, 1) == f && lua_rawequal(L, 1, 2));
+    tine_future_free(f); /* the script's has its own */
     lua_setglobal(L, "f");
-    run(L, "assert(f:result() == 5) f = nil collectgarbage()");
+    run(L, "local seen f:add_done_callback(function(g) seen = g end) assert(f:result() == 5) "
+           "assert(seen == f and tostring(f):find 'source #%d+: returned 5', tostring(f)) "
+           "assert(tine.wait{f}[1] == f) f = nil collectgarbage()");
+    static const char *const sources[] = {"return ('x'):rep(100)", "return ('x'):rep(1000000)",
+                                          "error {code = 6}", "os.exit(7)"};
+    static const char *const checks[] = {
+        "assert(f:result() == ('x'):rep(100) and f:result() == ('x'):rep(100))",
+        "assert(#f:result() == 1000000)",
+        "local ok, e, tb = f:pcall() assert(not ok and e.code == 6 and #tb > 0)",
+        "local e = f:exception() assert(e.kind == 'crashed' and e.exit_code == 7)"};
+    for (int i = 0; i < 8; i++) {
+        f = submit(pool, sources[i / 2], 0);
+        if (i % 2)
+            OK(tine_future_wait(f, -1));
+        set_future(L, "f", f);
+        run(L, checks[i / 2]);
+        OK(tine_future_wait(f, 0));
+        CHECK(*tine_future_message(f) != '\0' || tine_future_code(f) == 0);
+        tine_future_free(f);
+    }
+    f = submit(pool, "while true do end", 0);
+    set_future(L, "f", f);
+    run(L, "while f:state() ~= 'running' do end assert(not f:cancel() and f:abort()) "
+           "assert(tine.kind(select(2, f:pcall())) == 'cancelled' and f:cancelled())");
+    CHECK_EQ(tine_future_code(f), TINE_ECANCELLED);
+    tine_future_free(f);
+    lua_close(L);
+}
+
+/* The value of a future that a script has submitted. */
+static void check_taken(tine_future *f, size_t length) {
+    size_t n;
+    OK(tine_future_wait(f, -1));
+    OK(tine_future_code(f));
+    CHECK(tine_future_values(f, &n) && n > length && n < length + 10);
+}
+
+static void test_taken_futures(tine_pool *pool) {
+    lua_State *L = state_with(pool);
+    char label[200];
+    run(L, "f = pool:submit(function(n) return n + 1 end, 41)");
+    tine_future *f = get_future(L, "f");
+    CHECK(get_future(L, "f") == f);
+    tine_future_ref(f);
+    tine_lua_push_future(L, f);
+    lua_getglobal(L, "f");
+    CHECK(lua_rawequal(L, -1, -2));
+    CHECK(tine_future_label(f, label, sizeof label) > 0);
+    CONTAINS(label, "function (");
+    run(L, "f = nil collectgarbage() collectgarbage()");
+    CHECK_EQ(await_integer(f), 42);
+    for (int n = 10; n <= 1000000; n *= 10)
+        for (int i = 0; i < 3; i++) { /* in flight, done, looked at */
+            lua_pushinteger(L, n);
+            lua_setglobal(L, "n");
+            run(L, "f = pool:submit(string.rep, 'x', n)");
+            if (i >= 1)
+                run(L, "tine.wait{f}");
+            if (i == 2)
+                run(L, "assert(#f:result() == n)");
+            f = get_future(L, "f");
+            run(L, "collectgarbage() assert(#f:result() == n)");
+            check_taken(f, (size_t)n);
+        }
+    run(L, "f = pool:submit(function() while true do end end)");
+    f = get_future(L, "f");
+    EVENTUALLY(tine_future_state(f) == TINE_RUNNING);
+    CHECK(tine_future_abort(f));
+    OK(tine_future_wait(f, -1));
+    run(L, "assert(tine.kind(select(2, f:pcall())) == 'cancelled')");
+    run(L, "f = pool:submit(function() error 'oh' end) f:pcall()");
+    f = tine_future_ref(get_future(L, "f"));
+    lua_close(L);
+    CHECK_EQ(tine_future_code(f), TINE_ETASK);
+    CONTAINS(tine_future_message(f), "oh");
+    tine_future_free(f);
+}
+
+static int check_both(lua_State *L) {
+    lua_pushboolean(L, tine_lua_check_future(L, 1) && tine_lua_check_pool(L, 2));
+    return 1;
+}
+
+static void test_wrong_handles(tine_pool *pool) {
+    lua_State *L = state_with(pool);
+    lua_register(L, "check", check_both);
+    run(L,
+        "local mine <close> = tine.pool(1) local f = mine:submit(math.abs, 1) "
+        "local g = pool:submit(math.abs, 1) assert(check(g, pool)) "
+        "for _, v in ipairs {f, tine.future(), 7, {}, io.stdout, pool} do "
+        "  local ok, e = pcall(check, v, pool) assert(not ok and e:find '#1.*future of a pool', e) "
+        "end "
+        "for _, v in ipairs {mine, g, 'x', pool:with{}} do "
+        "  local ok, e = pcall(check, g, v) assert(not ok and e:find '#2.*pool of the program', e) "
+        "end");
     tine_lua_push_pool(L, NULL);
     tine_lua_push_future(L, NULL);
     CHECK(lua_isnil(L, 1) && lua_isnil(L, 2));
-    tine_pool_close(pool);
-    run(L, "local ok, e = pcall(pool.submit, pool, print) assert(tine.kind(e) == 'shutdown')");
     lua_close(L);
+    /* a state that does not know the module yet */
+    L = luaL_newstate();
+    luaL_openlibs(L);
+    lua_pushliteral(L, "below");
+    tine_lua_push_pool(L, pool);
+    CHECK_EQ(lua_gettop(L), 2);
+    CHECK(tine_lua_check_pool(L, 2) == pool);
+    lua_close(L);
+}
+
+/* A state that is closed waits for what its scripts have submitted, and for nothing else. */
+static void test_closed_state(tine_pool *pool) {
+    lua_State *L = state_with(pool);
+    tine_future *endless = submit(pool, "while true do end", 0);
+    set_future(L, "f", endless);
+    run(L, "f:add_done_callback(os.exit)");
+    lua_close(L);
+    CHECK(tine_future_state(endless) != TINE_FINISHED);
+    CHECK(tine_future_abort(endless));
+    OK(tine_future_wait(endless, -1));
+    CHECK_EQ(tine_future_code(endless), TINE_ECANCELLED);
+    tine_future_free(endless);
+    L = state_with(pool);
+    run(L, "local now = os.clock pool:submit(function() local t = os.clock() + 0.02 "
+           "while os.clock() < t do end end)");
+    lua_close(L);
+    tine_stats s = {.size = sizeof s};
+    OK(tine_pool_stats(pool, &s));
+    CHECK_EQ(s.pending + s.running, 0);
+}
+
+/* --- with other threads --- */
+
+static void *abort_it(void *future) {
+    usleep(20000);
+    CHECK(tine_future_abort(future));
+    return NULL;
+}
+
+/* max_pending counts whoever submits: room that the program makes lets a script go on. */
+static void test_room(void) {
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_pool *pool;
+    pthread_t thread;
+    options.workers = 1;
+    options.max_pending = 1;
+    options.on_crash = TINE_REPLACE;
+    OK(tine_pool_open(&pool, &options));
+    lua_State *L = state_with(pool);
+    tine_future *f = submit(pool, "while true do end", 0);
+    EVENTUALLY(tine_future_state(f) == TINE_RUNNING);
+    OK(pthread_create(&thread, NULL, abort_it, f));
+    run(L, "assert(select(2, pool:try_submit(math.abs, 1)) == 'full') "
+           "assert(pool:submit(math.abs, -3):result() == 3)");
+    OK(pthread_join(thread, NULL));
+    lua_close(L);
+    tine_future_free(f);
+    tine_pool_close(pool);
+}
+
+static void *close_it(void *pool) {
+    usleep(20000);
+    tine_pool_close(pool);
+    return NULL;
+}
+
+/* The program closes its pool whenever it likes. */
+static void test_closed_pool(tine_pool *pool) {
+    pthread_t thread;
+    lua_State *L = state_with(pool);
+    run(L, "f = pool:submit(string.rep, 'x', 100000) g = pool:submit(function() "
+           "local t = os.clock() + 0.05 while os.clock() < t do end return 8 end)");
+    tine_future *f = submit(pool, "return 9", 0);
+    set_future(L, "h", f);
+    OK(pthread_create(&thread, NULL, close_it, pool));
+    run(L, "assert(g:result() == 8)");
+    OK(pthread_join(thread, NULL));
+    run(L, "local ok, e = pcall(pool.submit, pool, print) assert(tine.kind(e) == 'shutdown') "
+           "assert(h:result() == 9 and #f:result() == 100000 and #pool:workers() == 0) "
+           "assert(pool:stats().finished >= 3) pool:shutdown()");
+    set_future(L, "i", f); /* futures outlive it */
+    CHECK_EQ(await_integer(tine_future_ref(get_future(L, "i"))), 9);
+    run(L, "assert(h == i and h:result() == 9)");
+    check_taken(get_future(L, "f"), 100000);
+    tine_future_free(f);
+    lua_close(L);
+}
+
+static void test_shutdown_by_script(void) {
+    tine_pool *pool = open_pool(1, TINE_REPLACE);
+    lua_State *L = state_with(pool);
+    run(L, "local f = pool:submit(math.abs, -1) assert(pool:shutdown() and f:result() == 1) "
+           "assert(tostring(pool):find 'ended')");
+    OK(tine_pool_wait(pool, 0));
+    lua_close(L);
+    tine_pool_close(pool);
 }
 
 int main(void) {
     test_module();
     tine_pool *pool = open_pool(1, TINE_REPLACE);
     test_encoded(pool);
-    test_handles(pool);
+    test_pool(pool);
+    test_given_futures(pool);
+    test_taken_futures(pool);
+    test_wrong_handles(pool);
+    test_closed_state(pool);
+    test_room();
+    test_closed_pool(pool);
+    test_shutdown_by_script();
     return 0;
 }

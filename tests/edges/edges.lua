@@ -38,18 +38,21 @@ add("a user namespace", "unshare -Ur", { needs = "unshare -Ur true" })
 for what, values in pairs { nofile = { 32, 64 }, as = { 300000000 }, fsize = { 100000, 8388608 }, stack = { 131072 },
                             data = { 100000000 } } do
   for _, value in ipairs(values) do
-    add(("limit %s %d"):format(what, value), ("prlimit --%s=%d"):format(what, value), { may = "told or error", soak = value < 10000000 and value > 32 })
+    add(("limit %s %d"):format(what, value), ("prlimit --%s=%d"):format(what, value),
+        { may = "told or error", soak = value < 10000000 and value > 32 })
   end
 end
 -- as nobody, who may have processes elsewhere
 add("limit nproc", "prlimit --nproc=3 setpriv --reuid=65533 --regid=65534 --clear-groups", { needs = root
   .. " && setpriv --reuid=65534 --regid=65534 --clear-groups test -r tests/edges/smoke.lua", may = "told or error" })
 -- What can be done without, together and one by one; and what cannot, each of which must be told.
-local spare = { "close_range", "pidfd_open", "pidfd_send_signal", "madvise", "epoll_create1", "prlimit64", "setpriority",
-                "getpriority", "sched_getaffinity", "sched_setaffinity", "ioprio_get", "capget", "getgroups", "getrandom" }
+local spare = { "close_range", "pidfd_open", "pidfd_send_signal", "madvise", "epoll_create1", "prlimit64",
+                "setpriority", "getpriority", "sched_getaffinity", "sched_setaffinity", "ioprio_get", "capget",
+                "getgroups", "getrandom" }
 add("all that is to spare refused", ("%s 1 %s"):format(refuse, table.concat(spare, ",")))
 for _, call in ipairs(spare) do add(call .. " refused", ("%s 1 %s"):format(refuse, call), { soak = true }) end
-for _, call in ipairs { "memfd_create", "socketpair", "pipe2", "ftruncate", "signalfd4", "dup3", "fchdir", "sendmsg" } do
+for _, call in ipairs { "memfd_create", "socketpair", "pipe2", "ftruncate", "signalfd4", "dup3", "fchdir",
+                        "sendmsg" } do
   add(call .. " refused", ("%s 1 %s"):format(refuse, call), { may = "told", soak = call ~= "memfd_create" })
 end
 add("close_range refused, many descriptors allowed", refuse .. " 38 close_range prlimit --nofile=1000000:1000000",

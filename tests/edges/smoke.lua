@@ -45,9 +45,8 @@ assert(pool:submit(math.abs, -5):result(30) == 5)
 
 -- a pool inside a task; where that is refused it is an error like any
 local inner, value = pool:submit(function()
-  local tine = require "tine"
-  local pool <close> = tine.pool(1)
-  return pool:submit(math.abs, -7):result(30)
+  local nested <close> = require "tine".pool(1)
+  return nested:submit(math.abs, -7):result(30)
 end):pcall(30)
 assert(inner and value == 7 or tine.kind(value) == "system" or tine.kind(value) == "broken", tostring(value))
 

@@ -40,7 +40,7 @@ static int shared_maps(void) {
 }
 
 static int dup_of(int fd) {
-    return fcntl(fd, F_DUPFD_CLOEXEC, 0); /* libc's own: no fault strikes here */
+    return tine__fd_adopt(fcntl(fd, F_DUPFD_CLOEXEC, 0)); /* libc's own: no fault strikes in it */
 }
 
 /* --- bodies: 0, or the error --------------------------------------------------------------------- */
@@ -79,9 +79,10 @@ static int use_control(void) {
         CHECK(got > 0 || n == 0);
         err = got == 1 ? 0 : got == 0 ? TINE_ESHUTDOWN : (int)got;
         for (int i = 0; i < n; i++)
-            close(fds[i]);
+            tine__close(&fds[i]);
     }
-    close(ends[0]), close(ends[1]);
+    tine__close(&ends[0]);
+    tine__close(&ends[1]);
     return err;
 }
 

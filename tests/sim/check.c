@@ -151,17 +151,32 @@ void sim_check(struct sim *m) {
 
 /* --- when all orders were taken --- */
 
+/* Of what was cancelled, and could be told so, only that is left which has begun. */
+static void check_cancelled(const struct sim *m, const struct job *j) {
+    const struct task *t = &j->task;
+    const struct hand *h = &m->site.hands[m->site.handed[t->call.ref].worker];
+    bool left = h->stage != CLAIMED && h->stage != RUNNING; /* that will be told */
+    HOLDS(t->state != TASK_WAITING, "#%d was cancelled, and waits", (int)t->call.id);
+    if (t->doom || !j->told || left || h->rogue)
+        return;
+    for (uint32_t k = t->next; k < t->upto; k++)
+        HOLDS(j->units[k].begun, "#%d was cancelled, and is to run", (int)(t->call.id + k));
+}
+
 static void check_task_quiet(const struct sim *m, const struct job *j) {
     const struct task *t = &j->task;
     int id = (int)t->call.id;
     HOLDS(!t->wish, "#%d is wished something for ever", id);
     HOLDS(t->state != TASK_NEW, "#%d is nowhere", id);
+    if (j->cancelled)
+        check_cancelled(m, j);
     if (t->state != TASK_SENT)
         return;
     if (t->limit > 0 && !t->doom && m->s.life < LIFE_STOPPING)
         HOLDS(t->timer.when != 0, "nobody looks after the limit of #%d", id);
     if (m->s.life >= LIFE_STOPPING)
-        HOLDS(t->doom, "#%d is not to end, but its pool is", id);
+        HOLDS(t->doom && (m->site.handed[t->call.ref].worker || m->s.life > LIFE_STOPPING),
+              "#%d is not to end, but its pool is", id);
 }
 
 static void check_workers_quiet(const struct sim *m) {
@@ -187,12 +202,15 @@ void sim_check_quiet(struct sim *m) {
     check_workers_quiet(m);
     HOLDS(list_empty(&s->kills), "a signal was not sent");
     if (s->life <= LIFE_CLOSING)
-        HOLDS(s->waiting == 0 || s->full, "tasks wait, and nothing stands in their way");
+        HOLDS(s->waiting == 0 ||
+                  (s->full && (s->nsent >= s->window || s->nfree == 0 || s->nsent >= m->room)),
+              "tasks wait, and nothing stands in their way");
     if (s->life <= LIFE_CLOSING && s->open > s->live)
         HOLDS(s->hold ? s->retry.when != 0 : s->present == m->o.workers,
               "workers are wanted, and none is started");
     HOLDS(s->life != LIFE_CLOSING || s->open > 0, "CLOSING, and nothing is open");
-    HOLDS(s->life != LIFE_DRAINING || s->present > 0, "DRAINING, and nobody is there");
+    HOLDS(s->life != LIFE_DRAINING || (s->present > 0 && (s->end.when || !m->o.exit_timeout)),
+          "DRAINING for ever");
     HOLDS(s->life != LIFE_STOPPING || (!s->hard && s->present > 0 && s->end.when),
           "STOPPING for ever");
 }

@@ -132,30 +132,45 @@ static void hold_start(struct sim *m, unsigned worker) {
     HOLDS(!m->site.shut && !m->site.ending, "START %u after FINISH or END", worker);
 }
 
+static void hold_call(struct sim *m, const struct order *o) {
+    const struct task *t = o->task;
+    const struct unit *u = sim_unit(m, o->id);
+    HOLDS(!job_of(o->task)->over && t->state == TASK_SENT && m->s.sent[t->call.ref] == t &&
+              o->id == t->call.id + t->next,
+          "order %d for #%d, which is not there", o->kind, (int)t->call.id);
+    HOLDS(o->kind != ORDER_STOP || t->doom != ENDING_TIMEOUT ||
+              (u->begun && !u->answered && m->now >= u->since + t->limit),
+          "STOP #%d before its time is over", (int)o->id);
+}
+
+static void hold_kill(struct sim *m, const struct order *o) {
+    const struct hand *h = &m->site.hands[o->worker];
+    HOLDS(o->worker >= 1 && o->worker <= m->o.workers && (m->site.gone || h->stage != ABSENT),
+          "KILL %u, which is not there", o->worker);
+    HOLDS(o->signal == SIGTERM || o->signal == SIGKILL, "signal %d", o->signal);
+    HOLDS(!h->killed || h->condemned, "KILL %u, which was killed", o->worker);
+}
+
 static void hold_order(struct sim *m, const struct order *o) {
-    struct task *t = o->task;
     switch (o->kind) {
     case ORDER_RUN:
-        hold_run(m, t);
+        hold_run(m, o->task);
         break;
     case ORDER_RECALL:
     case ORDER_STOP:
     case ORDER_LOOK:
-        HOLDS(!job_of(t)->over && t->state == TASK_SENT && m->s.sent[t->call.ref] == t &&
-                  o->id == t->call.id + t->next,
-              "order %d for #%d, which is not there", o->kind, (int)t->call.id);
+        hold_call(m, o);
         break;
     case ORDER_START:
         hold_start(m, o->worker);
         break;
     case ORDER_KILL:
-        HOLDS(o->worker >= 1 && o->worker <= m->o.workers &&
-                  (m->site.gone || m->site.hands[o->worker].stage != ABSENT),
-              "KILL %u, which is not there", o->worker);
-        HOLDS(o->signal == SIGTERM || o->signal == SIGKILL, "signal %d", o->signal);
+        hold_kill(m, o);
         break;
     default:
         HOLDS(o->kind == ORDER_FINISH || o->kind == ORDER_END, "order %d", o->kind);
+        HOLDS(o->kind != ORDER_END || m->s.present == 0 || m->s.hard,
+              "END while workers are there");
         HOLDS(o->kind == ORDER_END ? !m->site.ending : !m->site.shut, "FINISH or END twice");
     }
 }
@@ -177,10 +192,11 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
     struct job *j = o->task ? job_of(o->task) : NULL;
     if (o->kind == ORDER_RUN) {
         j->no_memory |= a->err == TINE_ENOMEM;
-        j->handed |= a->err == 0;
         j->returned |= a->err != 0;
     } else if (o->kind == ORDER_START && a->err) {
         m->start_waits = true;
+    } else if (o->kind == ORDER_START) {
+        m->lives[o->worker] = (struct past){0};
     } else if (a->where == AT_NOBODY) {
         for (uint32_t k = (uint32_t)(a->id - j->task.call.id); k < j->task.call.count; k++)
             j->units[k].taken_back = true;
@@ -188,17 +204,17 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
         struct unit *u = sim_unit(m, o->id);
         u->condemned = (uint8_t)a->worker;
         u->want = (uint8_t)doom;
+        m->lives[a->worker].wanted |= m->s.workers[a->worker].state != WORKER_DOOMED;
         HOLDS(doom != ENDING_TIMEOUT || (u->begun && m->now >= u->since + j->task.limit),
               "#%d is stopped before its time is over", (int)o->id);
     }
 }
 
 /* What was taken back has ended with the order. */
-static void hold_taken_back(struct sim *m, struct job *j) {
+static void hold_taken_back(const struct job *j) {
     for (uint32_t k = 0; k < j->task.call.count; k++)
         HOLDS(!j->units[k].taken_back || j->units[k].ended, "#%d was taken back, and has not ended",
               (int)(j->task.call.id + k));
-    (void)m;
 }
 
 static void carry(struct sim *m, const struct order *o) {
@@ -211,9 +227,11 @@ static void carry(struct sim *m, const struct order *o) {
     note_answer(m, o, &a, doom);
     bool timed = o->kind != ORDER_RUN || o->task->limit;
     tine__sched_answer(&m->s, o, &a, timed ? m->now : 0);
+    if (o->kind == ORDER_RUN && a.err == TINE_EAGAIN)
+        m->room = m->s.nsent;
     take_events(m);
     if (o->task)
-        hold_taken_back(m, job_of(o->task));
+        hold_taken_back(job_of(o->task));
 }
 
 /* What the site or the clock has told: the orders may be left until more is told. */
@@ -285,9 +303,12 @@ void sim_withdraw(struct sim *m, unsigned job) {
     sim_follow(m);
 }
 
-static void hold_ended(const struct job *j, const char *what) {
-    HOLDS(j->over || j->task.state != TASK_WAITING, "#%d waits after %s", (int)j->task.call.id,
-          what);
+/* Nobody can begin any more what nobody has begun. */
+static void hold_ended(const struct sim *m, const struct job *j, const char *what) {
+    const struct task *t = &j->task;
+    HOLDS(j->over || t->state != TASK_WAITING, "#%d waits after %s", (int)t->call.id, what);
+    HOLDS(j->over || t->doom || m->site.handed[t->call.ref].worker, "#%d is in the queue after %s",
+          (int)t->call.id, what);
 }
 
 void sim_cancel(struct sim *m, unsigned job) {
@@ -298,7 +319,7 @@ void sim_cancel(struct sim *m, unsigned job) {
     j->cancelled = true;
     tine__sched_cancel(&m->s, &j->task);
     sim_follow(m);
-    hold_ended(j, "cancel");
+    hold_ended(m, j, "cancel");
 }
 
 void sim_abort(struct sim *m, unsigned job, uint32_t k) {
@@ -315,7 +336,7 @@ void sim_abort(struct sim *m, unsigned job, uint32_t k) {
     j->aborted = wanted || taken;
     sim_follow(m);
     if (taken)
-        hold_ended(j, "abort");
+        hold_ended(m, j, "abort");
 }
 
 void sim_shutdown(struct sim *m, bool cancel) {
@@ -324,13 +345,14 @@ void sim_shutdown(struct sim *m, bool cancel) {
     HOLDS(m->s.life != LIFE_OPEN, "open after shutdown");
     sim_follow(m);
     for (unsigned i = 0; i < m->njobs && cancel; i++)
-        hold_ended(&m->jobs[i], "shutdown");
+        hold_ended(m, &m->jobs[i], "shutdown");
 }
 
 void sim_kill(struct sim *m, bool hard, uint64_t patience) {
     tine__sched_kill(&m->s, hard, m->now + patience);
     HOLDS(m->s.life >= LIFE_STOPPING, "alive after kill");
     sim_follow(m);
+    HOLDS(!hard || m->s.life >= LIFE_ENDING, "kill waits");
 }
 
 void sim_tick(struct sim *m, uint64_t now) {
@@ -339,6 +361,7 @@ void sim_tick(struct sim *m, uint64_t now) {
     tine__sched_tick(&m->s, now);
     HOLDS(sched_due(&m->s) > now, "the next time is past after a tick");
     follow_later(m);
+    HOLDS(sched_due(&m->s) > now, "the next time is past after the orders of a tick");
 }
 
 /* --- what the site says --- */
@@ -368,7 +391,11 @@ static void hear_result(struct sim *m, const struct letter *l) {
           "a result of another task");
     HOLDS(l->honest && j->units[k].answered, "the result of #%d is a lie", (int)r->id);
     HOLDS(!j->units[k].condemned, "#%d ends by a result, but is stopped", (int)r->id);
-    HOLDS(how == ENDING_NONE || has_stopped(m), "the result of #%d does not count", (int)r->id);
+    HOLDS(how == (has_stopped(m) ? ENDING_BROKEN : ENDING_NONE), "the result of #%d counts, or not",
+          (int)r->id);
+    m->lives[r->worker].useful = true;
+    m->futile = 0;
+    j->told = j->cancelled;
     unit_ends(m, j, k, ENDING_NONE);
     if (t->state == TASK_DONE)
         job_over(j);
@@ -401,10 +428,22 @@ static bool owes_an_end(const struct sim *m, unsigned worker) {
     return false;
 }
 
-static void hold_blame(const struct sim *m, bool owed) {
+/* A death that was told as one: was it, and are its consequences those that they should be? */
+static void hold_crash(struct sim *m, bool owed) {
+    const struct past *p = &m->lives[m->death];
+    m->futile = owed || p->useful ? 0 : m->futile + 1;
+    bool futile = m->o.replace && m->futile >= 3;
+    HOLDS(owed || !p->wanted || m->s.blame.rubbish, "worker %u has crashed: it was to end",
+          m->death);
+    HOLDS(m->s.blame.why == (futile ? WHY_STARTS : WHY_CRASH), "why = %d", m->s.blame.why);
+    HOLDS(has_stopped(m) == (futile || !m->o.replace), "a death breaks the pool, or does not");
+}
+
+static void hold_blame(struct sim *m, bool owed) {
     const struct blame *b = &m->s.blame;
     if (b->why == WHY_NONE) /* it has died as it was expected to */
         return;
+    hold_crash(m, owed);
     HOLDS(b->worker == m->death && (b->task != NULL) == owed,
           "a task is blamed for a death, or should be");
     const struct unit *u = b->task ? &LIST_ITEM(b->task, struct job, task)->units[b->k] : NULL;
@@ -422,7 +461,6 @@ static void note_report(struct sim *m, const struct report *r) {
             m->jobs[i].returned |= m->s.sent[r->ref] == &m->jobs[i].task;
     if (r->kind == REPORT_ROOM || r->kind == REPORT_EXITED)
         m->start_waits = false;
-    m->failed_sites += r->kind == REPORT_FAILED || r->kind == REPORT_GONE;
     m->told_died = false;
 }
 
@@ -436,10 +474,14 @@ static void hear(struct sim *m, const struct letter *l) {
         return;
     }
     note_report(m, r);
+    bool well = r->kind == REPORT_GONE && !m->s.why && !r->pid;
     bool owed = m->death && owes_an_end(m, m->death);
     if (m->death)
         m->s.blame = (struct blame){.why = WHY_NONE};
     tine__sched_report(&m->s, r, m->now);
+    HOLDS(!well || !m->s.why, "the pool is broken by the end that was wanted of its site");
+    if (r->kind == REPORT_LEAVING)
+        m->lives[r->worker].wanted |= m->s.workers[r->worker].state == WORKER_LEAVING;
     if (r->kind == REPORT_NOT_STARTED)
         m->start_waits = m->s.open > m->s.live;
     if (m->death)
@@ -462,19 +504,36 @@ unsigned sim_hear(struct sim *m, unsigned n, unsigned pick) {
     return heard;
 }
 
+/* A result of what runs, from a worker that is not. */
+static void stray_result(struct sim *m, unsigned number) {
+    uint32_t ref = number % m->s.nrefs, k;
+    enum ending how;
+    const struct task *t = m->s.sent[ref];
+    struct report r = {.kind = REPORT_VALUES, .worker = m->o.workers + 1, .ref = ref};
+    if (!t)
+        return;
+    for (unsigned w = m->o.workers; w > 0; w--)
+        if (m->s.workers[w].state == WORKER_NONE)
+            r.worker = w;
+    r.id = t->call.id + t->next;
+    HOLDS(!tine__sched_result(&m->s, &r, &k, &how), "a result from nobody is taken");
+}
+
 void sim_stray(struct sim *m, unsigned what, unsigned number) {
-    static const enum report_kind kinds[] = {REPORT_LOST,    REPORT_STOPPED,     REPORT_EXITED,
-                                             REPORT_READY,   REPORT_LEAVING,     REPORT_RUBBISH,
-                                             REPORT_STARTED, REPORT_NOT_STARTED, REPORT_NONE};
-    struct letter l = {{.kind = kinds[what % 9],
-                        .worker = m->o.workers + 1 + number,
-                        .ref = m->s.nrefs + number,
-                        .id = 1000 + number},
-                       false};
+    static const enum report_kind kinds[] = {
+        REPORT_LOST,    REPORT_STOPPED, REPORT_EXITED,      REPORT_READY, REPORT_LEAVING,
+        REPORT_RUBBISH, REPORT_STARTED, REPORT_NOT_STARTED, REPORT_NONE,  REPORT_VALUES};
+    struct report r = {.kind = kinds[what % 10],
+                       .worker = m->o.workers + 1 + number,
+                       .ref = m->s.nrefs + number,
+                       .id = 1000 + number};
     if (m->s.life == LIFE_ENDED)
         return;
     if (sim_verbose)
-        tell_report(&l.report);
-    tine__sched_report(&m->s, &l.report, m->now);
-    follow_later(m);
+        tell_report(&r);
+    if (r.kind == REPORT_VALUES)
+        stray_result(m, number);
+    else
+        tine__sched_report(&m->s, &r, m->now);
+    sim_follow(m);
 }

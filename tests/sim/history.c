@@ -195,7 +195,7 @@ static const struct {
                    [OP_LIE] = {"lie", do_lie, 4, LIES, 4, 4},
                    [OP_REFUSE_RUN] = {"refuse_run", do_refuse_run, 4, REFUSALS, 3, 4},
                    [OP_REFUSE_START] = {"refuse_start", do_refuse_start, 4, REFUSALS, 4, 3},
-                   [OP_STRAY] = {"stray", sim_stray, 2, LIES, 9, 3},
+                   [OP_STRAY] = {"stray", sim_stray, 2, LIES, 10, 4},
                    [OP_FAIL] = {"fail", do_fail, 1, ENDS, 1, 1},
                    [OP_GONE] = {"gone", do_gone, 1, ENDS, 1, 1}};
 
@@ -244,6 +244,7 @@ void history_make(struct history *h, uint64_t number) {
 static void open_pool(struct sim *m, const struct config *c) {
     memset(m, 0, sizeof *m);
     m->now = 1000 * MS;
+    m->room = UINT64_MAX;
     m->o = (struct sched_options){.workers = c->workers,
                                   .slots = c->slots,
                                   .replace = c->replace,
@@ -261,15 +262,23 @@ static void say_config(const struct config *c) {
         c->max_pending, c->start_timeout, c->exit_timeout, c->window);
 }
 
+static void take_step(struct sim *m, const struct step *s) {
+    bool users = s->op < OP_TIME;
+    if (m->site.gone && !users && s->op != OP_HEAR)
+        return;
+    SAY("%s %u %u", ops[s->op].name, s->a, s->b);
+    if (users) { /* tell nothing while orders are left */
+        m->lazy = 0;
+        sim_follow(m);
+    }
+    ops[s->op].run(m, s->a, s->b);
+}
+
 static void play(struct sim *m, const struct history *h) {
     say_config(&h->config);
     open_pool(m, &h->config);
-    for (unsigned i = 0; i < h->n && m->s.life != LIFE_ENDED; i++) {
-        const struct step *s = &h->steps[i];
-        SAY("%s %u %u", ops[s->op].name, s->a, s->b);
-        if (!m->site.gone || s->op == OP_HEAR || s->op <= OP_PACE)
-            ops[s->op].run(m, s->a, s->b);
-    }
+    for (unsigned i = 0; i < h->n && m->s.life != LIFE_ENDED; i++)
+        take_step(m, &h->steps[i]);
     sim_end(m);
 }
 

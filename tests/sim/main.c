@@ -1,5 +1,5 @@
-/* sim [-v] [-s seed] [-n count]: play the histories of `count` seeds from `seed` on. The first that fails is
-** shrunk and told step by step; the exit code is 1 then. */
+/* sim [-v] [-q] [-s seed] [-n count]: play the histories of `count` seeds from `seed` on (with -v: tell each).
+** The first that fails is shrunk and told step by step (-q: only named); the exit code is 1 then. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,8 +65,10 @@ static void catch_signals(void) {
     setitimer(ITIMER_REAL, &second, NULL);
 }
 
-static int fail(struct history *h, unsigned long n, const char *why) {
+static int fail(struct history *h, unsigned long n, const char *why, bool quiet) {
     printf("seed %llu (history %lu): %s\n", (unsigned long long)h->seed, n, why);
+    if (quiet)
+        return 1;
     history_shrink(h);
     sim_verbose = true;
     printf("as short as it gets, %u steps:\n", h->n);
@@ -78,11 +80,15 @@ static int fail(struct history *h, unsigned long n, const char *why) {
 int main(int argc, char **argv) {
     unsigned long long seed = 1;
     unsigned long count = 200000;
+    bool quiet = false;
     int option;
-    while ((option = getopt(argc, argv, "vs:n:")) != -1)
+    while ((option = getopt(argc, argv, "vqs:n:")) != -1)
         switch (option) {
         case 'v':
             sim_verbose = true;
+            break;
+        case 'q':
+            quiet = true;
             break;
         case 's':
             seed = strtoull(optarg, NULL, 10);
@@ -91,7 +97,7 @@ int main(int argc, char **argv) {
             count = strtoul(optarg, NULL, 10);
             break;
         default:
-            fprintf(stderr, "usage: %s [-v] [-s seed] [-n count]\n", argv[0]);
+            fprintf(stderr, "usage: %s [-v] [-q] [-s seed] [-n count]\n", argv[0]);
             return 2;
         }
     catch_signals();
@@ -100,7 +106,7 @@ int main(int argc, char **argv) {
         history_make(&h, seed + i);
         const char *why = history_run(&h);
         if (why)
-            return fail(&h, i + 1, why);
+            return fail(&h, i + 1, why, quiet);
     }
     printf("%lu histories from seed %llu: all is well\n", count, seed);
     return 0;

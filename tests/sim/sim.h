@@ -56,7 +56,8 @@ struct job {
     bool used, over;         /* over: withdrawn, or DONE and all events taken */
     bool cancelled, aborted; /* the user wanted it */
     bool no_memory;          /* the site had none for it */
-    bool handed, returned;   /* it was once at the site; it came back from there */
+    bool returned;           /* it came back from the site */
+    bool told;               /* a result was told after it was cancelled */
 };
 
 /* --- the site --- */
@@ -118,6 +119,12 @@ struct site {
     int refusal, start_refusal;        /* by this code */
 };
 
+/* What the scheduler knows of a worker, or should. */
+struct past {
+    bool wanted; /* that it ends: it was stopped for a task, or has said that it leaves */
+    bool useful; /* it has answered */
+};
+
 /* --- a history --- */
 
 struct config {
@@ -144,6 +151,8 @@ struct sim {
     struct {
         uint8_t job, k;
     } owners[MAX_IDS]; /* of ids */
+    struct past lives[MAX_WORKERS + 1];
+    unsigned futile; /* deaths in a row of workers that had taken up nothing */
     uint64_t now;
     unsigned lazy; /* orders are not taken after so many transitions to come */
     bool shutdown_cancels;
@@ -151,7 +160,7 @@ struct sim {
     unsigned death;    /* the worker whose end is just being told */
     bool told_died;    /* ... and EVENT_DIED was taken */
     bool start_waits;  /* no start before time passes or there is room */
-    int failed_sites;  /* the site has failed, or gone unasked */
+    uint64_t room;     /* the site has refused a call when it had so many */
 };
 
 /* --- failing, telling (main.c) --- */

@@ -186,7 +186,7 @@ void site_forge(struct sim *m, unsigned worker, unsigned what) {
         break;
     case 1: /* a result of a task that is not its own, or of one that it has not come to */
         r.kind = REPORT_VALUES;
-        if (h->stage == CLAIMED || h->stage == RUNNING)
+        if ((h->stage == CLAIMED || h->stage == RUNNING) && h->k + 1 < h->count)
             r.id = h->id + h->k + 1;
         break;
     case 2: /* it says twice what it has said */
@@ -413,8 +413,18 @@ static bool tell_death(struct sim *m, struct letter *l) {
     return true;
 }
 
+/* It ends by itself when no more calls come and its last worker has gone. */
+static bool is_through(const struct sim *m) {
+    for (unsigned w = 1; w <= m->o.workers; w++)
+        if (m->site.hands[w].stage != ABSENT)
+            return false;
+    return m->site.shut && !m->site.ending && !m->site.gone && m->site.ncontrol == 0;
+}
+
 static bool read_control(struct sim *m, struct letter *l) {
     struct site *site = &m->site;
+    if (is_through(m))
+        post(m, (struct report){.kind = REPORT_GONE});
     if (site->ncontrol == 0)
         return false;
     *l = pop(site->control, &site->ncontrol);

@@ -142,6 +142,10 @@ while arg[i] do
   end
   i = i + 1
 end
+if file == "--help" then
+  print "usage: run.lua [-j workers] [-k] FILE [target...]"
+  os.exit(true)
+end
 if not file then give_up "usage: run.lua [-j workers] [-k] FILE [target...]" end
 
 local rules = assert(loadfile(file))()

@@ -4,7 +4,8 @@
 -- func(argument) into a table each. Here a lane is a coroutine of this process, a linda a plain queue, and
 -- the functions that a lane is given run in the pool: calling one submits it, and the lane goes on when the
 -- result is there. So the work is spread call by call, and when a worker dies only its call is lost, and
--- made again.
+-- made again. (A library that starts threads of its own often has one narrow place where work is handed over; that
+-- is the place to replace.)
 local tine = require "tine"
 
 local lanes = { ABOUT = { version = "tine " .. tine.version } }

@@ -1,0 +1,339 @@
+-- tine busted: busted over all processors, a spec file in each worker.
+--
+-- busted's own runner runs here, with its configuration, file loaders, filters and output handlers. Only the
+-- executor of files is ours: it does not run a file but waits for a worker that has done so (cli_busted_file.lua),
+-- and publishes here what was published there. So the output handler sees the same events in the same order as
+-- without us, and what tests have printed stands between them where it belongs.
+--
+-- Each worker runs one file and is then replaced, so that no file sees what another has left behind. The longest by
+-- the times of the last run go first.
+local host = require "tine.cli_host"
+local times_of = require "tine.cli_busted_times"
+local trouble = require "tine.cli_trouble"
+local worker = require "tine.cli_busted_file"
+local jobs = require "tine.cli_options".jobs
+
+local M = {}
+
+local USAGE <const> = [[
+usage: tine busted [-j N] [--split] [options of busted] [paths]
+
+  -j, --jobs N   so many files at a time; +N, -N: more, fewer than processors; N%: of them
+  --split        the describe blocks of a long file apart, where they do not depend on each other
+
+]]
+
+-- --- the command line ----------------------------------------------------------------------------------------
+
+local function wrong_jobs(text)
+  trouble.give_up("option '-j' needs a number of 1 or more, +N, -N or N%%, not '%s'\n%s", text or "", USAGE)
+end
+
+-- Our options, and the rest for busted.
+local function parse(...)
+  local args, rest, options = { ... }, {}, {}
+  local i = 1
+  while args[i] do
+    local word = args[i]
+    local text = word:match "^%-j(.+)$" or word:match "^%-%-jobs=(.*)$"
+    if word == "-j" or word == "--jobs" then
+      i = i + 1
+      text = args[i] or ""
+    end
+    if text then
+      options.workers = jobs(text) or wrong_jobs(text)
+    elseif word == "--split" then
+      options.split = true
+    else
+      options.help = options.help or word == "--help" or word == "-h"
+      rest[#rest + 1] = word
+    end
+    i = i + 1
+  end
+  options.workers = options.workers or require "tine".cpu_count()
+  return options, rest
+end
+
+-- --- what the workers need -----------------------------------------------------------------------------------
+
+-- Loaded once for all workers. Not the runner and what reads the command line: those keep the function that ends
+-- the program, and ours is not there yet.
+local MODULES <const> = {
+  "busted.core", "busted", "busted.execute", "busted.block", "busted.context", "busted.environment",
+  "busted.status", "busted.options", "busted.utils", "busted.fixtures",
+  "busted.modules.filter_loader", "busted.modules.helper_loader", "busted.modules.luacov",
+  "busted.modules.output_handler_loader", "busted.modules.test_file_loader", "busted.modules.files.lua",
+  "busted.languages.en", "luassert", "luassert.spy", "luassert.mock", "luassert.stub", "luassert.match", "cliargs",
+}
+
+local PARAMETERS <const> = { "TableFormatLevel", "TableFormatShowRecursion", "TableErrorHighlightCharacter",
+                             "TableErrorHighlightColor" }
+
+-- How assertions write their messages: output handlers set that.
+local function parameters()
+  local list = {}
+  for _, name in ipairs(PARAMETERS) do list[name] = require "luassert":get_parameter(name) end
+  return list
+end
+
+local Suite = {}
+Suite.__index = Suite
+
+local function new_pool(options)
+  return require "tine".pool {
+    name = "tine busted", workers = options.workers, max_tasks_per_worker = 1, on_crash = "replace",
+    preload = MODULES,
+  }
+end
+
+-- --- starting files --------------------------------------------------------------------------------------------
+
+function Suite:submit(file, part, parts)
+  local task = { out = assert(host.temporary "/tmp"), err = assert(host.temporary "/tmp"),
+                 note = assert(host.memory "") }
+  task.future = self.pool:with { label = file.name }:submit("tine.cli_busted_file.run", {
+    file = file.name, arg = self.arg, part = part, parts = parts, seed = self.busted.randomseed,
+    parameters = self.parameters, out = host.path(task.out), err = host.path(task.err), note = host.path(task.note),
+  })
+  return task
+end
+
+-- Into how many parts a file is cut: not when its tests have an order of their own, and not a short one.
+function Suite:parts_of(file)
+  if not self.options.split or self.busted.randomize or self.busted.sort then return 1 end
+  local seconds = self.times[file.name]
+  local share = self.total / self.options.workers
+  return (not seconds or seconds > share / 2) and self.options.workers or 1
+end
+
+-- All files, the longest first; those that were never run before the others.
+function Suite:start(files)
+  local order = table.move(files, 1, #files, 1, {})
+  self.total, self.tasks, self.parameters = 0, {}, parameters()
+  for i, file in ipairs(files) do
+    self.tasks[file] = { index = i }
+    self.total = self.total + (self.times[file.name] or 0)
+  end
+  table.sort(order, function(a, b)
+    local one, two = self.times[a.name] or math.huge, self.times[b.name] or math.huge
+    if one ~= two then return one > two end
+    return self.tasks[a].index < self.tasks[b].index
+  end)
+  for _, file in ipairs(order) do
+    local parts = self:parts_of(file)
+    for part = 1, parts do self.tasks[file][part] = self:submit(file, part, parts) end
+  end
+end
+
+-- --- what a file has given ---------------------------------------------------------------------------------------
+
+-- Print what the file's tests wrote up to there.
+local function pass_on(task, stream, to, size)
+  local at = task[stream .. "_at"] or 0
+  while at < size do
+    local text = assert(host.contents(task[stream], math.min(size - at, 65536), at))
+    if text == "" then break end
+    at = at + #text;
+    (to == 1 and io.stdout or io.stderr):write(text)
+  end
+  task[stream .. "_at"] = at
+end
+
+local function pass_on_all(task, out, err)
+  pass_on(task, "out", 1, out or host.size(task.out))
+  pass_on(task, "err", 2, err or host.size(task.err))
+end
+
+-- The element here that stands for the one there.
+local function element_of(self, task, copy)
+  local element = task.elements[copy.id]
+  if not element then
+    element = { attributes = {}, run = function() end }
+    task.elements[copy.id] = element
+  end
+  for key, value in pairs(copy) do
+    if key ~= "id" then element[key] = value end
+  end
+  if not self.busted.context.parent(element) and element ~= self.file then self.busted.context.attach(element) end
+  return element
+end
+
+-- Publish an event as busted.safe_publish would, in the context of its element.
+function Suite:publish(task, event)
+  local busted = self.busted
+  local channel, copy = event[1], event[2]
+  pass_on_all(task, event.out, event.err)
+  local element = copy.descriptor == "file" and self.file or task.elements[copy.id]
+  task.elements[copy.id] = element
+  element = element_of(self, task, copy)
+  local parent = event.parent and task.elements[event.parent]
+  if parent then parent.randomseed = event.seed end
+  local what = channel[2]
+  local block = channel[1] == "file" or channel[1] == "describe"
+  if block and what == "start" then busted.context.push(element) end
+  local inside = busted.context.get() == element
+  if not inside then busted.context.push(element) end
+  busted.publish(channel, element, parent, table.unpack(event.args, 1, event.args.n))
+  if not inside then busted.context.pop() end
+  if block and what == "end" then busted.context.pop() end
+end
+
+-- The events of all parts, in the order of the file's blocks; what the file itself publishes is taken once.
+local function merged(parts)
+  local list = {}
+  for p, task in ipairs(parts) do
+    for i, event in ipairs(task.events) do
+      local own = event.top == 0 or event.top == math.maxinteger
+      if not own or p == 1 then list[#list + 1] = { task = task, event = event, at = i } end
+    end
+  end
+  table.sort(list, function(a, b)
+    if a.event.top ~= b.event.top then return a.event.top < b.event.top end
+    return a.at < b.at
+  end)
+  return list
+end
+
+-- Each part knows the file under an id of its own. What was written before it began (by a helper, by -e), was written
+-- here, too.
+local function share_file(parts, file)
+  for _, task in ipairs(parts) do
+    local first = task.events[1]
+    task.elements, task.out_at, task.err_at = {}, first and first.out, first and first.err
+    for _, event in ipairs(task.events) do
+      if event[2].descriptor == "file" then
+        task.elements[event[2].id] = file
+        break
+      end
+    end
+  end
+end
+
+-- It did not come to its end: what its tests wrote, and an error that says where it was.
+function Suite:crashed(file, task, err)
+  pass_on_all(task)
+  local note = host.contents(task.note, 4096) or ""
+  local during = note ~= "" and "\nwhile it was running: " .. note or ""
+  file.descriptor = "file"
+  self.busted.publish({ "error", "file" }, file, nil, tostring(err) .. during, {})
+end
+
+-- Waits for the parts; true when all have ended well.
+function Suite:collect(file, parts)
+  local seconds, ok = 0, true
+  for _, task in ipairs(parts) do
+    local done, events, spent = task.future:pcall()
+    if done then
+      task.events, seconds = events, seconds + spent
+    else
+      ok = false
+      self:crashed(file, task, events)
+    end
+  end
+  if ok then self.new_times[file.name] = seconds end
+  return ok
+end
+
+-- The executor of files.
+function Suite:run_file(file)
+  if not self.tasks then self:start(self.busted.context.children(self.busted.context.parent(file))) end
+  local parts = self.tasks[file]
+  self.file = file
+  local ok, done = pcall(self.collect, self, file, parts)
+  if not ok then -- Ctrl-C
+    self.failure, self.busted.skipAll = done, true
+    return
+  elseif done then
+    share_file(parts, file)
+    for _, item in ipairs(merged(parts)) do self:publish(item.task, item.event) end
+  end
+  for _, task in ipairs(parts) do
+    if done then pass_on_all(task) end
+    for _, name in ipairs { "out", "err", "note" } do host.close(task[name]) end
+  end
+end
+
+-- --- all of it ------------------------------------------------------------------------------------------------------
+
+-- Counts tests: a run without any is a failure.
+local function watch(self)
+  self.tests = 0
+  self.busted.subscribe({ "test", "end" }, function()
+    self.tests = self.tests + 1
+    return nil, true
+  end, { priority = 1 })
+  self.busted.subscribe({ "suite", "start" }, function() -- of each of --repeat
+    self.tasks = nil
+    return nil, true
+  end, { priority = 1 })
+end
+
+-- What is told there for one process only: names of tests, coverage.
+local function is_serial(args) return args.list or args.coverage end
+
+local function take_over(self)
+  local busted = self.busted
+  busted.register("file", function(file) self:run_file(file) end, { envmode = "insulate" })
+  busted.hide "file"
+end
+
+local function prepare_modules(self)
+  worker.wrap("busted.core", function(core)
+    return function(...)
+      self.busted = core(...)
+      watch(self)
+      return self.busted
+    end
+  end)
+  worker.wrap("busted.modules.cli", function(cli)
+    return function(options)
+      local parser = cli(options)
+      local parse_arguments = parser.parse
+      function parser.parse(...)
+        local args, err = parse_arguments(...)
+        self.cli = args
+        self.parallel = args and not args.version and not is_serial(args)
+        if self.parallel then self.pool = new_pool(self.options) end -- in the folder and with the paths of now
+        return args, err
+      end
+      return parser
+    end
+  end)
+  worker.wrap("busted.execute", function(execute)
+    return function(busted)
+      worker.unwrap()
+      if self.parallel then take_over(self) end
+      return execute(busted)
+    end
+  end)
+end
+
+local function run(...)
+  local options, rest = parse(...)
+  if options.help then io.stdout:write(USAGE) end
+  local found, why = pcall(require, "busted.compatibility")
+  if not found then
+    trouble.give_up("busted is not installed for Lua 5.4 (Debian: lua-busted, LuaRocks: busted): %s",
+      tostring(why):match "^[^\n]*")
+  end
+  rest[0], rest[-1] = "busted", assert(host.program())
+  arg = rest -- luacheck: globals arg
+  local self = setmetatable({ options = options, arg = rest, times = times_of.read(), new_times = {} }, Suite)
+  prepare_modules(self)
+  local code = worker.run_busted()
+  if self.failure then self.pool:kill_workers() end
+  if self.pool then self.pool:shutdown { cancel_futures = true } end
+  if self.failure then error(self.failure, 0) end
+  for name, seconds in pairs(self.times) do self.new_times[name] = self.new_times[name] or seconds end
+  if self.parallel then times_of.write(self.new_times) end
+  if self.parallel and code == 0 and self.tests == 0 then
+    trouble.complain("busted", "no tests")
+    return trouble.FAILED
+  end
+  return code
+end
+
+-- The program: gives its exit code.
+function M.main(...) return trouble.protect("busted", run, ...) end
+
+return M

@@ -1,0 +1,221 @@
+-- tine busted, in the worker: runs one spec file with busted's own runner, and records what it publishes.
+--
+-- The runner is started with the arguments of the command line, so that configuration, helpers, paths and filters
+-- are read as always; only what it loads (one file), where it prints (nowhere) and how it ends are ours, through
+-- the modules that it requires for them. What the tests write goes into files of the program, and each event has the
+-- places in them, so that the program can print it where it belongs.
+local host = require "tine.cli_host"
+
+local M = {}
+
+local ENDED <const> = {} -- raised in place of os.exit
+
+local originals = {} -- by name, of modules that are changed
+
+-- Has `require(name)` give what change(original) makes of it, for the runner.
+function M.wrap(name, change)
+  originals[name] = require(name)
+  package.loaded[name] = change(originals[name])
+end
+
+-- From now on `require` gives what is really there: the tests may be those of busted.
+function M.unwrap()
+  for name, original in pairs(originals) do package.loaded[name] = original end
+end
+
+-- Calls busted's runner as the program "busted" does; gives what it would exit with.
+function M.run_busted()
+  local code, compatibility = 0, require "busted.compatibility"
+  local exit = compatibility.exit
+  function compatibility.exit(n)
+    code = n ~= 0 and 1 or 0 -- as its own does
+    error(ENDED, 0)
+  end
+  local runner = require "busted.runner" -- it keeps the function that is there now
+  compatibility.exit = exit
+  local call = load("local run, options = ... run(options) return true", "@busted") -- its name in messages
+  local ok, err = pcall(call, runner, { standalone = false })
+  if not ok and err ~= ENDED then error(err, 0) end
+  return code
+end
+
+-- --- recording --------------------------------------------------------------------------------------------
+
+-- A copy of what can travel: no functions, and tables to some depth.
+local function plain(value, depth)
+  local kind = type(value)
+  if kind == "string" or kind == "number" or kind == "boolean" then return value end
+  if kind ~= "table" or depth == 0 then return nil end
+  local copy = {}
+  for k, v in next, value do
+    if type(k) == "string" or type(k) == "number" then copy[k] = plain(v, depth - 1) end
+  end
+  return copy
+end
+
+local DEPTH <const> = 6
+local FIELDS <const> = { "starttick", "endtick", "starttime", "endtime", "duration", "randomseed", "message" }
+
+-- An element as the program needs it: whole the first time, afterwards what may have changed.
+local function describe_element(record, element)
+  local id = record.ids[element]
+  local copy = {}
+  if not id then
+    id = #record.elements + 1
+    record.ids[element], record.elements[id] = id, element
+    copy.name, copy.descriptor, copy.trace = element.name, element.descriptor, plain(element.trace, DEPTH)
+  end
+  copy.id = id
+  for _, field in ipairs(FIELDS) do copy[field] = plain(element[field], DEPTH) end
+  return copy
+end
+
+local function note(record, element)
+  local names, parent = { element.name or element.descriptor }, record.busted.context.parent(element)
+  while parent and parent.name and parent.descriptor ~= "file" do
+    table.insert(names, 1, parent.name)
+    parent = record.busted.context.parent(parent)
+  end
+  local trace = element.trace
+  local place = trace and trace.short_src and (" (%s:%d)"):format(trace.short_src, trace.currentline) or ""
+  host.truncate(record.note, 0)
+  host.write(record.note, table.concat(names, " ") .. place)
+end
+
+local function add(record, channel, element, parent, ...)
+  io.stdout:flush()
+  local event = { channel, describe_element(record, element), top = record.top, out = host.size(1), err = host.size(2),
+                  args = table.pack(...) }
+  for i = 1, event.args.n do event.args[i] = plain(event.args[i], DEPTH) end
+  if parent then event.parent, event.seed = record.ids[parent], parent.randomseed end
+  record.events[#record.events + 1] = event
+end
+
+local PRIORITY <const> = { priority = 1 }
+
+local function subscribe(record)
+  local busted = record.busted
+  local function forward(channel)
+    busted.subscribe(channel, function(element, parent, ...)
+      -- a test that a filter cancels is not told of, as in outputHandlers/base.lua
+      local name = channel[2] and channel or { channel[1], element.descriptor }
+      if name[1] == "test" and name[2] == "start" then note(record, element) end
+      add(record, name, element, parent, ...)
+      return nil, true
+    end, PRIORITY)
+  end
+  for _, what in ipairs { "file", "describe", "test" } do
+    forward { what, "start" }
+    forward { what, "end" }
+  end
+  for _, what in ipairs { "pending", "failure", "error" } do forward { what } end
+end
+
+-- Which child of the file something belongs to; with --split the children of other parts are left out.
+local function count_children(record, job)
+  local busted, n = record.busted, 0
+  local top_of = {}
+  for _, descriptor in ipairs { "describe", "it", "pending" } do
+    busted.subscribe({ "register", descriptor }, function()
+      if busted.context.get().descriptor ~= "file" then return nil, true end
+      n = n + 1
+      return nil, job.parts == 1 or (n - 1) % job.parts == job.part - 1
+    end, PRIORITY)
+  end
+  -- set when the child is reached: children are executed in the order of their registration
+  for _, descriptor in ipairs { "describe", "test" } do
+    busted.subscribe({ descriptor, "start" }, function(element, parent)
+      if parent and parent.descriptor == "file" then
+        if not top_of[element] then
+          record.reached = record.reached + 1
+          top_of[element] = (record.reached - 1) * job.parts + job.part
+        end
+        record.top = top_of[element]
+      end
+      return nil, true
+    end, PRIORITY)
+  end
+end
+
+-- What stands between two children of the file belongs to the file.
+local function leave_children(record)
+  record.busted.subscribe({ "file", "end" }, function()
+    record.top = math.maxinteger
+    return nil, true
+  end, PRIORITY)
+end
+
+-- --- the task -----------------------------------------------------------------------------------------------
+
+local function prepare_modules(record, job)
+  M.wrap("busted.core", function(core)
+    return function(...)
+      record.busted = core(...)
+      return record.busted
+    end
+  end)
+  M.wrap("busted.modules.cli", function(cli)
+    return function(options)
+      local parser = cli(options)
+      local parse = parser.parse
+      function parser.parse(...)
+        local args, err = parse(...)
+        if args then args["repeat"] = 1 end
+        return args, err
+      end
+      return parser
+    end
+  end)
+  M.wrap("busted.modules.output_handler_loader", function()
+    return function()
+      return function(_, _, options)
+        require "busted.languages.en"
+        if options.language ~= "en" then require("busted.languages." .. options.language) end
+        for name, value in pairs(job.parameters) do require "luassert":set_parameter(name, value) end
+        subscribe(record) -- last of all: what has priority 1 comes before what had it earlier
+        leave_children(record)
+        count_children(record, job)
+      end
+    end
+  end)
+  M.wrap("busted.modules.test_file_loader", function(loader)
+    return function(...)
+      local load_files = loader(...)
+      return function(_, patterns, options) return load_files({ job.file }, patterns, options) end
+    end
+  end)
+  M.wrap("busted.execute", function(execute)
+    return function(busted)
+      local run = execute(busted)
+      return function()
+        busted.randomseed = job.seed
+        M.unwrap()
+        return run(1, {})
+      end
+    end
+  end)
+end
+
+-- Standard output and error into the program's files.
+local function redirect(job)
+  io.stdout:setvbuf "line"
+  for to, path in pairs { [1] = job.out, [2] = job.err } do
+    local fd = assert(host.open(path, "a"))
+    assert(host.duplicate(fd, to))
+    host.close(fd)
+  end
+end
+
+-- job: { file=, arg=, part=, parts=, seed=, parameters=, out=, err=, note= }; gives the events, and seconds.
+function M.run(job)
+  redirect(job)
+  arg = job.arg -- luacheck: globals arg
+  local record = { ids = {}, elements = {}, events = {}, top = 0, reached = 0, note = assert(host.open(job.note, "a")) }
+  local started = host.clock()
+  prepare_modules(record, job)
+  M.run_busted()
+  io.stdout:flush()
+  return record.events, host.clock() - started
+end
+
+return M

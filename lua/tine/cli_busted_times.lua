@@ -1,0 +1,39 @@
+-- How long spec files took last time, for `tine busted`: a file for each folder that it was run in, below the user's
+-- cache folder. It only makes runs quicker: whatever goes wrong with it is no trouble.
+local host = require "tine.cli_host"
+
+local M = {}
+
+local function file_name()
+  local cache, home = os.getenv "XDG_CACHE_HOME", os.getenv "HOME"
+  if not cache or cache == "" then cache = home and home .. "/.cache" end
+  local folder = host.working_folder()
+  if not cache or not folder then return nil end
+  for _, path in ipairs { cache, cache .. "/tine", cache .. "/tine/busted" } do host.make_folder(path) end
+  return cache .. "/tine/busted/" .. folder:gsub("[%%/]", { ["%"] = "%25", ["/"] = "%2F" }):sub(-200)
+end
+
+-- Seconds by file.
+function M.read()
+  local name, times = file_name(), {}
+  local file = name and io.open(name, "r")
+  if not file then return times end
+  for line in file:lines() do
+    local seconds, path = line:match "^(%S+)\t(.*)$"
+    if seconds then times[path] = tonumber(seconds) end
+  end
+  file:close()
+  return times
+end
+
+function M.write(times)
+  local name, lines = file_name(), {}
+  for path, seconds in pairs(times) do lines[#lines + 1] = ("%.4f\t%s\n"):format(seconds, path) end
+  table.sort(lines)
+  local file = name and io.open(name .. ".new", "w")
+  if not file then return end
+  local ok = file:write(table.concat(lines))
+  if file:close() and ok then os.rename(name .. ".new", name) end
+end
+
+return M

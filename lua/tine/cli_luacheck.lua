@@ -1,0 +1,47 @@
+-- tine luacheck: luacheck on all processors, with its own options, output and exit code.
+--
+-- luacheck checks files in parallel (`-j N`) when it finds Lanes, which is rarely installed; here it finds
+-- cli_lanes.lua, as much of Lanes as it uses, on a pool of Tine.
+local trouble = require "tine.cli_trouble"
+local processors = require "tine".cpu_count
+
+local M = {}
+
+-- Debian (package lua-check) installs it for Lua 5.1 only; it runs under 5.4 as well.
+local DEBIAN <const> = ";/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua"
+
+-- What a worker requires as "lanes", too.
+local function provide() package.preload.lanes = function() return require "tine.cli_lanes" end end
+
+-- The number after -j; luacheck's own default is one process, ours all processors.
+local function with_jobs(args)
+  for i, word in ipairs(args) do
+    local text = word:match "^%-j(%d+)$" or word:match "^%-%-jobs=(%d+)$"
+      or (word == "-j" or word == "--jobs") and args[i + 1]
+    if text then return args, math.tointeger(tonumber(text)) end
+  end
+  local n = processors()
+  table.move(args, 1, #args, 3)
+  args[1], args[2] = "-j", tostring(n)
+  return args, n
+end
+
+-- The program. luacheck ends it with its exit code.
+function M.main(...)
+  return trouble.protect("luacheck", function(...)
+    local args, workers = with_jobs { ... }
+    args[0] = "luacheck"
+    arg = args -- luacheck: globals arg
+    package.path = package.path .. DEBIAN
+    provide()
+    require "tine.cli_lanes".pool { workers = workers, on_crash = "replace", name = "tine luacheck", preload = provide }
+    local ok, err = pcall(require, "luacheck.main")
+    if not ok and tostring(err):find "^module 'luacheck%.main' not found" then
+      trouble.give_up "luacheck is not installed (Debian: lua-check, LuaRocks: luacheck)"
+    end
+    if not ok then error(err, 0) end
+    return 0
+  end, ...)
+end
+
+return M

@@ -1,0 +1,190 @@
+-- tine busted: what busted says when it runs the same files by itself.
+-- timeout: 120
+local busted = require "spec.support.command" "busted"
+local shell = require "spec.support.shell"
+
+local function lua() return os.getenv "TINE_SANITIZE" ~= "" and busted.program or "lua5.4" end
+
+-- Busted itself, in one process.
+local function serial(arguments)
+  busted.file("serial.lua", [[require "busted.runner" { standalone = false }]])
+  return busted.shell(lua() .. " serial.lua " .. arguments)
+end
+
+-- Without what is never the same twice.
+local function normal(text)
+  return (text:gsub("%d+%.?%d* seconds", "T"):gsub("%(%d+%.%d+ ms", "(T"):gsub("0x%x+", "ADDRESS")
+    :gsub("serial%.lua", "busted"):gsub("total%)%s*$", "total)"))
+end
+
+local function same(arguments)
+  local one, many = serial(arguments), busted.run("-j2 " .. arguments)
+  assert.equal(normal(one.out), normal(many.out), arguments)
+  assert.equal(normal(one.err), normal(many.err), arguments)
+  assert.equal(one.code, many.code, arguments)
+end
+
+describe("tine busted", function()
+  setup(function()
+    busted.setup()
+    os.execute(("mkdir -p %s/spec/deep %s/other"):format(busted.folder, busted.folder))
+    busted.file("spec/a_spec.lua", [[
+describe("a", function()
+  local n = 0
+  setup(function() print "setup of a" end)
+  before_each(function() n = n + 1 end)
+  it("one", function() print "in one" assert.equal(1, n) end)
+  it("fails #bad", function() assert.same({ 1, 2 }, { 1, 3 }) end)
+  pending("later")
+  it("pends", function() pending "not yet" end)
+  describe("inner", function()
+    it("errs", function() error "boom" end)
+    it("errs with a table", function() error {} end)
+  end)
+end)
+describe("second", function() it("x", function() io.stderr:write "to stderr\n" left = true end) end)]])
+    busted.file("spec/b_spec.lua", [[
+it("top", function() assert.truthy(arg[-1]) assert.is_nil(left) end)
+describe("b", function() setup(function() error "in setup" end) it("never", function() end) end)]])
+    busted.file("spec/deep/c_spec.lua", [[
+describe("c", function() for i = 1, 20 do it("case " .. i, function() assert.is_true(i ~= 7) end) end end)]])
+    busted.file("other/d_test.lua", "describe('d', function() it('fine', function() assert(helped) end) end)")
+    busted.file("helper.lua", "helped = true")
+    busted.file("conf", [[
+return { _all = { helper = "helper.lua" }, default = { ROOT = { "other" }, pattern = "_test" } }]])
+  end)
+  teardown(busted.teardown)
+
+  it("prints what busted prints, in its order", function()
+    for _, output in ipairs { "plainTerminal", "utfTerminal", "TAP", "gtest -v", "plainTerminal -v" } do
+      same("-o " .. output)
+    end
+  end)
+
+  it("gives the events that handlers make files of", function()
+    local function tests(command)
+      local text = command.out:match "{.*}"
+      local list = require "dkjson".decode(text)
+      local names = {}
+      for _, kind in ipairs { "successes", "failures", "errors", "pendings" } do
+        for _, test in ipairs(list[kind]) do
+          names[#names + 1] = ("%s %s %s %s"):format(kind, test.name, test.element.trace.currentline,
+            tostring(test.message))
+        end
+      end
+      return table.concat(names, "\n")
+    end
+    assert.equal(tests(serial "-o json spec/deep"), tests(busted.run "-j2 -o json spec/deep"))
+    serial "-o junit -Xoutput one.xml"
+    busted.run "-j2 -o junit -Xoutput many.xml"
+    local function cases(name)
+      local list = {}
+      for test in busted.contents(name):gmatch "name=['\"]([^'\"]*)" do list[#list + 1] = test end
+      table.sort(list)
+      return list
+    end
+    assert.same(cases "one.xml", cases "many.xml")
+    assert.is_true(#cases "one.xml" > 25)
+  end)
+
+  it("takes busted's options", function()
+    for _, arguments in ipairs {
+      "--filter=fails", "--tags=bad", "--exclude-tags=bad", "--filter-out=case", "--list", "spec/b_spec.lua spec/deep",
+      "--shuffle --seed=3", "--sort", "--no-keep-going", "--repeat=2", "-C spec .", "-e 'print \"hello\"' spec/deep",
+      "--no-recursive", "--suppress-pending", "--defer-print", "-o plainTerminal -p _none", "--none", "-f conf",
+      "-o plainTerminal no/such/file", "--version", "--helper=helper.lua -p _test other", "--helper=none.lua",
+    } do
+      same("-o TAP " .. arguments)
+    end
+  end)
+
+  it("reads .busted", function()
+    busted.file(".busted", busted.contents "conf")
+    same "-o TAP"
+    os.remove(busted.folder .. "/.busted")
+    assert.matches("ok 1 %- d fine", busted.run("-f conf -o TAP").out)
+  end)
+
+  it("goes on after a file that crashes its process, and blames the test", function()
+    busted.file("spec/0_spec.lua", "describe('crash', function() it('before', function() end) it('exits', function()"
+      .. " print 'last words' io.stdout:flush() os.exit(7) end) end)")
+    local s = busted.run "-j2"
+    os.remove(busted.folder .. "/spec/0_spec.lua")
+    assert.equal(1, s.code)
+    assert.matches("22 successes / 2 failures / 4 errors / 2 pending", s.out, 1, true)
+    assert.matches("last words\n", s.out, 1, true)
+    assert.matches("died while it was running spec/0_spec.lua: exit code 7\n"
+      .. "while it was running: crash exits (spec/0_spec.lua:1)", s.out, 1, true)
+  end)
+
+  it("says what a file that cannot be loaded says", function()
+    busted.file("spec/1_spec.lua", "it('x', function(")
+    same ""
+    os.remove(busted.folder .. "/spec/1_spec.lua")
+  end)
+
+  it("fails without tests", function()
+    local s = busted.run "--filter=none_of_that_name spec/deep"
+    assert.same({ "tine busted: no tests\n", 1 }, { s.err, s.code })
+  end)
+
+  it("runs the blocks of a file apart with --split, and gives them in order", function()
+    busted.file("split_spec.lua", [[
+it("first", function() print "first" end)
+for i = 1, 7 do
+  describe("block " .. i, function()
+    it("passes", function() print(i) end)
+    it("fails", function() assert.not_equal(3, i) end)
+  end)
+end
+pending "last"]])
+    local one, many = serial "-o TAP split_spec.lua", busted.run "-j3 --split -o TAP split_spec.lua"
+    assert.equal(one.out, many.out)
+    assert.equal(one.code, many.code)
+    busted.file("split_spec.lua", [[
+local function meet(me, other)
+  os.execute("touch " .. me)
+  assert(os.execute(("until test -e %s; do sleep 0.01; done"):format(other)))
+end
+describe("a", function() it("meets b", function() meet("a", "b") end) end)
+describe("b", function() it("meets a", function() meet("b", "a") end) end)]])
+    assert.matches("2 successes / 0 failures", busted.run("-j2 --split split_spec.lua").out, 1, true)
+  end)
+
+  it("remembers how long files took, in the user's cache", function()
+    busted.shell(("XDG_CACHE_HOME=$PWD/cache %s busted"):format(busted.program))
+    local text = shell.ok("cat %s/cache/tine/busted/*", busted.folder)
+    for _, name in ipairs { "spec/a_spec.lua", "spec/b_spec.lua", "spec/deep/c_spec.lua" } do
+      assert.matches("\t" .. name .. "\n", text, 1, true)
+    end
+    assert.equal(1, busted.shell(("XDG_CACHE_HOME=/dev/null HOME= %s busted"):format(busted.program)).code)
+  end)
+
+  it("refuses a wrong number of workers", function()
+    local s = busted.run "-j x"
+    assert.same({ "", 2 }, { s.out, s.code })
+    assert.matches("^tine busted: option '%-j' needs a number", s.err)
+  end)
+end)
+
+-- TINE_BUSTED_SUITES: folders of checkouts with a spec suite of busted, such as Penlight's, separated by colons.
+describe("tine busted, over the suite of", function()
+  local folders = os.getenv "TINE_BUSTED_SUITES" or ""
+  if folders == "" then
+    pending("others: TINE_BUSTED_SUITES names no checkouts")
+    return
+  end
+  for folder in folders:gmatch "[^:]+" do
+    it(folder .. " finds what busted finds", function()
+      local runner = os.tmpname()
+      local file <close> = assert(io.open(runner, "w"))
+      file:write [[require "busted.runner" { standalone = false }]]
+      file:flush()
+      local one = shell.run(("cd %s && %s %s -o TAP"):format(shell.quote(folder), lua(), runner))
+      local many = shell.run(("cd %s && %s busted -o TAP"):format(shell.quote(folder), busted.program))
+      os.remove(runner)
+      assert.equal(normal(one.out), normal(many.out))
+      assert.equal(one.code, many.code)
+    end)
+  end
+end)

@@ -1,0 +1,252 @@
+-- lua5.4 tests/sim/mutants.lua [name ...]: does the simulator find what it is there for?
+--
+-- Faults are put into a copy of src/sched, one at a time: those that were once found in the policy of the pool
+-- (by users, readers or the simulator), and ordinary slips. Each must be found within LIMIT histories; it is
+-- told after how many. One that is not found is a check that the simulator lacks. ($CC: the compiler.)
+local LIMIT <const> = 300000
+local CC <const> = os.getenv "CC" or "cc"
+local FLAGS <const> = "-std=gnu11 -O1 -g -D_GNU_SOURCE -UNDEBUG -w"
+
+local faults = {}
+
+-- In `file` the text `from`, which is there once, becomes `to`.
+local function fault(name, file, from, to)
+    faults[#faults + 1] = { name = name, file = file, from = from, to = to }
+end
+
+-- --- what was once so ---
+
+fault("answers that lay before rubbish are never settled", "report.c",
+    "uint32_t begun = t->end_to < t->upto ? t->end_to : t->upto;",
+    "uint32_t begun = t->end_to < t->upto ? t->end_to : t->upto;\n" ..
+    "        if (begun > t->next + 1)\n            t->next = begun - 1;")
+fault("what was answered before rubbish runs again", "report.c",
+    "        if (begun > t->next)\n            tine__sched_end(s, t, t->next, begun, how);",
+    "        if (begun == t->next + 1)\n            tine__sched_end(s, t, t->next, begun, how);")
+fault("abort spins while it is too late", "order.c",
+    "    default: /* it was faster than we */\n        t->doom = ENDING_NONE;",
+    "    default:\n        tine__sched_wish(s, t, ORDER_STOP);")
+fault("abort is done before its worker has ended", "order.c",
+    "        tine__sched_doom(s, a->worker, DOOM_TASK);",
+    "        tine__sched_doom(s, a->worker, DOOM_TASK);\n" ..
+    "        tine__sched_end(s, t, t->next, t->next + 1, t->doom);")
+fault("the manager is busy while no worker can be started: refused by the site", "order.c",
+    "        tine__sched_hold_starts(s, now + RETRY);", "        ;")
+fault("the manager is busy while no worker can be started: no process", "report.c",
+    "        tine__sched_no_process(s, r->error, now);", "        ;")
+fault("the manager is busy while no worker can be started: until now", "order.c",
+    "tine__sched_hold_starts(s, now + RETRY)", "tine__sched_hold_starts(s, now)")
+fault("wake-ups for tasks that have ended", "state.c",
+    "    list_remove(&t->node);\n    tine__timer_clear(&s->timers, &t->timer);", "    list_remove(&t->node);")
+fault("wake-ups for what has not begun, in each limit", "order.c",
+    "        due = now + (t->limit > LOOK_REST ? t->limit : LOOK_REST);\n" ..
+    "        due += LOOK_REST - due % LOOK_REST;",
+    "        due = now + t->limit;")
+fault("wake-ups for starts that nothing holds up", "state.c",
+    "    s->hold = false;\n    tine__timer_clear(&s->timers, &s->retry);", "    s->hold = false;")
+fault("wake-ups in the past", "order.c", "if (since == 0 || due <= now)", "if (since == 0)")
+fault("an answer is taken that is not due", "report.c", "*k != t->next || ", "")
+fault("an answer is taken from nobody", "report.c",
+    "|| *k >= t->upto || !is_worker(s, r->worker)", "|| *k >= t->upto")
+fault("who says that it left what it cannot have come to", "report.c",
+    "        if (is_worker(s, r->worker))\n            tine__sched_doom(s, r->worker, DOOM_RUBBISH);\n        return;",
+    "        return;")
+fault("a wish to take back makes the limit forgotten", "order.c",
+    "    if (t->state == TASK_SENT && t->timer.when == 0)\n        watch(s, t, 0, now);", "    (void)now;")
+fault("ended by force, and crashed all the same", "report.c",
+    "    if (t->doom)\n        return t->doom;", "    if (t->doom && s->life >= LIFE_STOPPING)\n        return t->doom;")
+fault("killed for another task, and runs again", "report.c",
+    "w->doom == DOOM_SLOW_EXIT) && !culprit;", "w->doom == DOOM_SLOW_EXIT);")
+fault("a pool that has ended well is broken by its site's end", "report.c",
+    "(s->life == LIFE_DRAINING && s->present == 0)", "false")
+fault("a window that grows does not help at once", "sched.c", "        s->full = false; /* more", "        ; /* more")
+
+-- --- slips ---
+
+fault("no list_remove when it leaves the site", "state.c",
+    "    list_remove(&t->node);\n    tine__timer_clear(&s->timers, &t->timer);", "    tine__timer_clear(&s->timers, &t->timer);")
+fault("no list_remove when it stops waiting", "state.c",
+    "        list_remove(&t->node);\n        s->waiting--;", "        s->waiting--;")
+fault("no list_remove when a worker has gone", "state.c",
+    "    list_remove(&w->node);\n    *w =", "    *w =")
+fault("waiting is not counted down when it is withdrawn", "sched.c",
+    "    list_remove(&t->node);\n    s->waiting--;", "    list_remove(&t->node);")
+fault("open is not counted down by results", "report.c", "    t->state = TASK_DONE;\n    s->open--;", "    t->state = TASK_DONE;")
+fault("open is not counted down by other ends", "state.c", "    t->state = TASK_DONE;\n    s->open--;", "    t->state = TASK_DONE;")
+fault("nsent is not counted down", "state.c", "    s->nsent--;\n", "")
+fault("a ref is not given back", "state.c", "    s->free_refs[s->nfree++] = t->call.ref;\n", "")
+fault("a ref is given back twice", "state.c",
+    "    s->nsent--;\n", "    s->nsent--;\n    if (s->nfree < s->nrefs)\n        s->free_refs[s->nfree++] = t->call.ref;\n")
+fault("a ref is left in use", "state.c", "    s->sent[t->call.ref] = NULL;\n", "")
+fault("the site stays full", "state.c", "    s->full = false;\n", "")
+fault("room is not heard of", "report.c", "        s->full = false;\n", "")
+fault("a refused call does not make it full", "order.c", "        s->full = true;\n    } else if (a->err) {", "    } else if (a->err) {")
+fault("a refused call goes to the end of the line", "policy.h",
+    "    list_push_front(&p->queue, &t->node);", "    list_push(&p->queue, &t->node);")
+fault("the line is a stack", "policy.h", "    list_push(&p->queue, &t->node);", "    list_push_front(&p->queue, &t->node);")
+fault("the window is not looked at", "order.c", "s->nsent >= s->window || ", "")
+fault("one more than the window", "order.c", "s->nsent >= s->window", "s->nsent > s->window")
+fault("a window of nothing", "sched.c", " + 2ull * s->o.workers + 2;", ";")
+fault("a doomed worker is live", "state.c",
+    "    if (w->state == WORKER_STARTING || w->state == WORKER_READY)\n        s->live--;",
+    "    if (state != WORKER_DOOMED && (w->state == WORKER_STARTING || w->state == WORKER_READY))\n        s->live--;")
+fault("a worker that leaves twice", "report.c",
+    "    if (w->state != WORKER_STARTING && w->state != WORKER_READY)\n        return;\n    tine__sched_retire",
+    "    tine__sched_retire")
+fault("a doomed worker is doomed again", "state.c", " || w->state == WORKER_DOOMED)\n        return;", ")\n        return;")
+fault("a worker that lies is not killed", "state.c",
+    "    if (why != DOOM_TASK) /* then the site has killed it already */\n", "    if (why == DOOM_SLOW_EXIT)\n")
+fault("the id of a worker stays taken", "state.c",
+    "    s->free_workers[worker / 64] |= (uint64_t)1 << worker % 64;\n", "")
+fault("present is not counted down", "state.c", "    s->present--;\n", "")
+fault("the timer of a start runs on", "report.c",
+    "    tine__timer_clear(&s->timers, &w->timer);\n    w->state = WORKER_READY;", "    w->state = WORKER_READY;")
+fault("no timer for a start", "order.c", "        if (s->o.start_timeout)\n", "        if (false)\n")
+fault("no timer for leaving", "report.c", "    if (s->o.exit_timeout)\n", "    if (false)\n")
+fault("no timer for the end", "order.c", "        if (s->o.exit_timeout)\n", "        if (false)\n")
+fault("no timer for SIGTERM", "sched.c", "    tine__timer_set(&s->timers, &s->end, patience);\n", "    (void)patience;\n")
+fault("no timer for a limit", "order.c", "        tine__timer_set(&s->timers, &t->timer, now + t->limit);\n", "        (void)now;\n")
+fault("stopped before its time", "order.c", "now >= a->since + t->limit", "now >= a->since")
+fault("stopped for the time of another task", "order.c", "a->id == t->call.id + t->next && ", "")
+fault("it is not looked at again", "order.c", "        watch(s, t, a->where == AT_WORKER ? a->since : 0, now);\n", "        ;\n")
+fault("one more worker than is needed", "order.c", "s->open > s->live && !s->hold", "s->open >= s->live && !s->hold")
+fault("a start while starts are held up", "order.c", "s->open > s->live && !s->hold", "s->open > s->live")
+fault("too few starts", "order.c", "s->open > s->live && !s->hold", "s->open > s->present && !s->hold")
+fault("DRAINING while something is open", "order.c", "s->life == LIFE_CLOSING && s->open == 0", "s->life == LIFE_CLOSING && s->waiting == 0")
+fault("END while workers are there", "order.c", "!over || (s->present > 0 && !s->hard)", "!over || (s->live > 0 && !s->hard)")
+fault("END never", "order.c", "s->life == LIFE_DRAINING || s->life == LIFE_STOPPING;", "s->life == LIFE_STOPPING;")
+fault("patience has no end", "sched.c", "            s->hard = true; /* STOPPING", "            s->hard = false; /* STOPPING")
+fault("kill after terminate is not heard", "sched.c", "    if (s->life == LIFE_STOPPING && hard)\n        s->hard = true;\n", "")
+fault("those that wait are forgotten when it stops", "state.c",
+    "    while (!policy_empty(&s->policy)) {", "    while (false) {")
+fault("those that are sent do not end when it stops", "state.c",
+    "        if (!t->doom)\n            t->doom = ENDING_BROKEN;\n", "")
+fault("those that are sent are not taken back when it stops", "state.c",
+    "            t->doom = ENDING_BROKEN;\n        tine__sched_wish(s, t, ORDER_RECALL);", "            t->doom = ENDING_BROKEN;")
+fault("the stop is not told", "order.c", "    if (s->why && !s->told) {", "    if (s->why == WHY_CRASH && !s->told) {")
+fault("what ended by force is broken", "state.c", "        if (!t->doom)\n            t->doom = ENDING_BROKEN;", "        t->doom = ENDING_BROKEN;")
+fault("what was lost or left waits while it stops", "state.c", "    if (t->cancelled || s->life >= LIFE_STOPPING) {", "    if (t->cancelled) {")
+fault("the rest of what was lost is nobody's", "order.c", "        tine__sched_end_rest(s, t);\n    return true;", "        ;\n    return true;")
+fault("the rest of a lost chunk never runs", "report.c",
+    "begun, how);\n        tine__sched_wait_again(s, t);", "begun, how);")
+fault("the rest of a chunk that was left never runs", "report.c",
+    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t);\n}\n\n/* --- workers", "    tine__sched_unsend(s, t);\n}\n\n/* --- workers")
+fault("what is lost stays where it was", "report.c", "    lose(s, t, begun <= t->call.count ? (uint32_t)begun : 0);", "    (void)begun;")
+fault("one too few has begun", "report.c", "(uint32_t)begun : 0);", "(uint32_t)begun - (begun > 0) : 0);")
+fault("one too many has begun", "report.c", "(uint32_t)begun : 0);", "(uint32_t)begun + 1 : 0);")
+fault("the wrong task is blamed", "report.c", ".k = culprit ? culprit->end_to - 1 : 0};", ".k = 0};")
+fault("nobody is blamed", "report.c", ".task = culprit,", "")
+fault("a death that breaks nothing is not told", "report.c", "        s->died = true;\n", "")
+fault("a death breaks nothing", "report.c", "    if (s->o.replace && s->failed_starts < FAILED_STARTS) {", "    if (s->failed_starts < FAILED_STARTS) {")
+fault("a death breaks all", "report.c", "    if (s->o.replace && s->failed_starts < FAILED_STARTS) {", "    if (false) {")
+fault("starts may fail for ever", "report.c", "s->failed_starts + 1 : 0;", "0 : 0;")
+fault("each death is a crash", "report.c", "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (s->life < LIFE_STOPPING) {")
+fault("no death is a crash", "report.c", "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (false) {")
+fault("doom outlives its worker", "state.c", "    t->doom = ENDING_NONE;\n    t->state = TASK_WAITING;", "    t->state = TASK_WAITING;")
+fault("doom outlives an abort that came too late", "order.c", "        t->doom = ENDING_NONE;\n        watch(", "        watch(")
+fault("a result counts in spite of the stop", "report.c", "*how = t->doom == ENDING_BROKEN ? ENDING_BROKEN : ENDING_NONE;", "*how = ENDING_NONE;")
+fault("what was cancelled while it was taken up runs on", "report.c", "    else if (t->cancelled && !t->doom)", "    else if (false)")
+fault("what was cancelled runs after the death of its worker", "state.c", "    if (t->cancelled || s->life >= LIFE_STOPPING) {", "    if (s->life >= LIFE_STOPPING) {")
+fault("cancel does nothing at the site", "sched.c", "    else if (t->state == TASK_SENT && !t->doom)\n        tine__sched_wish(s, t, ORDER_RECALL);", "")
+fault("cancel takes only half", "order.c", "        tine__sched_end(s, t, from, t->upto,", "        tine__sched_end(s, t, t->upto - 1, t->upto,")
+fault("cancel takes what has begun", "order.c", "uint32_t from = k > t->next ? (uint32_t)k : t->next;", "uint32_t from = t->next;")
+fault("shutdown cancels only what waits", "sched.c", "        if (s->sent[ref])\n            tine__sched_cancel(s, s->sent[ref]);", "        ;")
+fault("max_pending and one more", "sched.c", "s->open >= s->o.max_pending", "s->open > s->o.max_pending")
+fault("a submit after shutdown", "sched.c", "    if (s->life == LIFE_OPEN)\n        return", "    if (s->life <= LIFE_CLOSING)\n        return")
+fault("a wish stays", "order.c", "    t->wish = 0;\n    return true;", "    return true;")
+fault("a wish is wished twice", "state.c", "    if (!t->wish)\n        list_push", "        list_push")
+fault("a worker is there after the site has gone", "report.c", "            tine__sched_vanish(s, w);\n    for", "            ;\n    for")
+fault("a call is there after the site has gone", "report.c", "            lose(s, s->sent[ref], 0);", "            ;")
+fault("a heap that is none", "timer.c", "if (b->when < a->when) {", "if (b->when > a->when) {")
+fault("a timer loses its siblings", "timer.c", "            t->back->next = t->next;", "            t->back->next = NULL;")
+fault("a timer is due too late", "timer.c", "t->when > now", "t->when >= now")
+
+-- --- running ---
+
+local function run(command)
+    local p = assert(io.popen(command .. " 2>&1"))
+    local out = p:read "a"
+    local ok = p:close()
+    return ok, out
+end
+
+local function read(path)
+    local f = assert(io.open(path))
+    local text = f:read "a"
+    f:close()
+    return text
+end
+
+local function write(path, text)
+    local f = assert(io.open(path, "w"))
+    f:write(text)
+    f:close()
+end
+
+local dir = read "/proc/sys/kernel/random/uuid"
+dir = (os.getenv "TMPDIR" or "/tmp") .. "/tine-mutants-" .. dir:sub(1, 8)
+
+-- The text with the one place changed; raises when there is not just one.
+local function changed(text, f)
+    local from, to = text:find(f.from, 1, true)
+    if not from or text:find(f.from, to + 1, true) then
+        error(string.format("fault %q: %s has its text %s", f.name, f.file, from and "twice" or "nowhere"), 0)
+    end
+    return text:sub(1, from - 1) .. f.to .. text:sub(to + 1)
+end
+
+-- Compile the copy and play. The number of histories until it is found, and what was said; nil: never.
+local function play()
+    local files = "main history site drive check end shrink"
+    files = files:gsub("%S+", "tests/sim/%0.c") .. " src/base/sys.c " .. dir .. "/sched/*.c"
+    local ok, out = run(string.format("%s %s -I%s -Isrc -Iinclude -Itests -o %s/sim %s", CC, FLAGS, dir, dir, files))
+    if not ok then
+        error(out, 0)
+    end
+    ok, out = run(string.format("%s/sim -q -n %d", dir, LIMIT))
+    if ok then
+        return nil
+    end
+    local n, why = out:match "%(history (%d+)%): (.*)"
+    return math.tointeger(n) or 0, (why or out):gsub("\n.*", "")
+end
+
+local function test(f)
+    local path = string.format("%s/sched/%s", dir, f.file)
+    local text = read(path)
+    write(path, changed(text, f))
+    local n, why = play()
+    write(path, text)
+    print(string.format("%9s  %-60s %s", n or "SURVIVES", f.name, why or ""))
+    io.stdout:flush()
+    return n ~= nil
+end
+
+local function wanted(f)
+    if #arg == 0 then
+        return true
+    end
+    for _, name in ipairs(arg) do
+        if f.name:find(name, 1, true) then
+            return true
+        end
+    end
+    return false
+end
+
+local survivors, tested = 0, 0
+assert(run("mkdir -p " .. dir .. " && cp -r src/sched " .. dir))
+local ok, err = pcall(function()
+    for _, f in ipairs(faults) do
+        if wanted(f) then
+            tested = tested + 1
+            survivors = survivors + (test(f) and 0 or 1)
+        end
+    end
+end)
+run("rm -r " .. dir)
+if not ok then
+    error(err, 0)
+end
+print(string.format("%d faults, %d not found", tested, survivors))
+os.exit(survivors == 0 and tested > 0)
