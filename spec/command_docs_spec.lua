@@ -61,8 +61,8 @@ describe("the options", function()
   it("are all in completion/tine.fish", function()
     local text = shell.contents(root .. "/completion/tine.fish")
     for option in pairs(map) do
-      local found = option == "--" or text:find((option:find "^%-%-" and "-l " or "-s ") .. option:gsub("^%-*", "") .. " ", 1,
-        true)
+      local long = option:find "^%-%-"
+      local found = option == "--" or text:find((long and "-l " or "-s ") .. option:gsub("^%-*", "") .. " ", 1, true)
       assert(found, "not there: " .. option)
     end
   end)

@@ -1,4 +1,5 @@
--- pool:join, pool:try_submit, shutdown{timeout}, tine.clock, tine.sleep, as_completed's add, the two timeouts of workers.
+-- pool:join, pool:try_submit, shutdown{timeout}, tine.clock, tine.sleep, as_completed's add, the two timeouts of
+-- workers.
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local program = require "spec.support.program"
