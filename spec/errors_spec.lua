@@ -119,11 +119,11 @@ describe("an error of tine", function()
 
   it("whose cause cannot be printed is given all the same", function()
     -- The text of the cause, an object whose __tostring raises, was put into the message: pcall raised.
-    local pool <close> = tine.pool {
+    local broken <close> = tine.pool {
       workers = 1,
       initializer = function() error(setmetatable({}, { __tostring = function() error("no text", 0) end })) end,
     }
-    local future = pool:submit(math.abs, -1)
+    local future = broken:submit(math.abs, -1)
     local ok, good, err = pcall(future.pcall, future)
     assert.is_true(ok)
     assert.is_false(good)

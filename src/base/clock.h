@@ -21,7 +21,7 @@ static inline uint64_t clock_span(double seconds) {
         return WAIT_FOREVER;
     double ns = seconds * 1e9;
     uint64_t whole = (uint64_t)ns;
-    return whole < ns ? whole + 1 : whole;
+    return (double)whole < ns ? whole + 1 : whole;
 }
 
 /* The time (tine__now) so many ns after `now`. */

@@ -83,7 +83,8 @@ void tine__map_before_fork(void) {
 
 static void replace(const struct mapping *m) {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    mmap(m->base, m->size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    (void)mmap(m->base, m->size, PROT_READ | PROT_WRITE, flags, -1,
+               0); /* refused: it goes on to be shared */
 }
 
 void tine__map_after_fork(bool child) {

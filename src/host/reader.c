@@ -133,7 +133,7 @@ static void rewind_reader(struct reader *r) {
 static int reader_take(lua_State *L) {
     struct reader *r = check_reader(L);
     lua_Integer wanted = luaL_checkinteger(L, 2), records = 0;
-    size_t bytes = (size_t)luaL_checkinteger(L, 3), end = r->from, start = r->from;
+    size_t bytes = (size_t)luaL_checkinteger(L, 3), start = r->from, end = start;
     while (records < wanted && end - start < bytes && next_end(r)) {
         end = r->seen;
         records++;

@@ -72,8 +72,7 @@ static void say(struct failure *f, const struct blame *b, bool broken) {
     static const char *const texts[WHY_COUNT] = {
         [WHY_INITIALIZER] = "the pool is broken: its initializer failed",
         [WHY_SLOW_START] =
-            "the pool is broken: its initializer failed: a worker was not ready in the "
-            "time allowed (start_timeout)",
+            "the pool is broken: its initializer failed: a worker was not ready in the time allowed (start_timeout)",
         [WHY_PRELOAD] = "the pool is broken: its preload failed",
         [WHY_TERMINATED] = "the pool's workers were terminated (terminate_workers)",
         [WHY_KILLED] = "the pool's workers were killed (kill_workers)"};

@@ -187,10 +187,6 @@ static bool hear(struct local *l, const struct message *m, size_t length, struct
         gone(l, m, r);
         return true;
     case MESSAGE_NOFORK: /* and words */
-        r->kind = REPORT_FAILED;
-        r->bytes = l->packet + sizeof *m;
-        r->length = length - sizeof *m;
-        return true;
     case MESSAGE_NOPRELOAD:
         r->kind = REPORT_FAILED;
         r->bytes = l->packet + sizeof *m;

@@ -203,7 +203,7 @@ static const char *excess(const struct rights *ours, const struct rights *theirs
         return "more capabilities";
     if (ours->no_new_privs < theirs->no_new_privs || ours->seccomp < theirs->seccomp)
         return "less confinement (no_new_privs, seccomp)";
-    if (memcmp(ours->root, theirs->root, sizeof ours->root))
+    if (memcmp(ours->root, theirs->root, sizeof ours->root) != 0)
         return "another root directory";
     return NULL;
 }

@@ -283,7 +283,7 @@ static _Noreturn void leave(const struct server *s) {
 
 /* Wait until all of the toll are reaped, or will not be in time. Others that end meanwhile are, too. */
 static void pay(struct server *s, struct toll *toll, uint64_t deadline) {
-    const struct timespec moment = {0, 20 * 1000 * 1000};
+    const struct timespec moment = {0, 20000000};
     sigset_t chld;
     int status;
     sigemptyset(&chld);

@@ -353,7 +353,7 @@ static void words_of_items_to_come(void) {
     CHECK_EQ(tine__queue_ready(&q), 0);
     CHECK(nothing_to_take());
     tine__queue_bury(&q, 2);
-    for (uint64_t i = 0; i < 2 * QUEUE_SLOTS; i++) {
+    for (uint64_t i = 0; i < UINT64_C(2) * QUEUE_SLOTS; i++) {
         put(i);
         take_expecting(1, i);
     }

@@ -113,7 +113,7 @@ int main(void) {
     CHECK(words != MAP_FAILED);
     for (int i = 0; i < STATIONS; i++) {
         CHECK_EQ(tine__link_create(&links[i]), 0);
-        bells[i] = (struct bell){&words[i * 16], tine__fd_event()};
+        bells[i] = (struct bell){&words[(size_t)i * 16], tine__fd_event()};
     }
     for (int i = 0; i < WORKERS; i++)
         if ((pids[i] = fork()) == 0)
