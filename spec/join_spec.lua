@@ -1,4 +1,4 @@
--- pool:join, try_submit, shutdown{timeout}, tine.clock, tine.sleep, the two timeouts of workers, what as_completed gives.
+-- pool:join, try_submit, shutdown{timeout}, clock and sleep, what as_completed gives, and the two timeouts of workers.
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local program = require "spec.support.program"

@@ -5,7 +5,7 @@
 #                       its seconds, a line "-- labels: soak" its CTest labels.
 # tests/*.cmake         C tests; each fragment uses tine_c_test (below).
 
-set(default_timeout 60)
+set(default_timeout 180)
 
 add_library(tine_objects_archive ALIAS tine_static)
 
