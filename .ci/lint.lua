@@ -70,7 +70,8 @@ local function look(list)
       local command = tool.command:format(one.file, one.options)
       one[tool.name] = ("%s/%s.%s"):format(CACHE, one.file:gsub("/", "+"), tool.name)
       lines[#lines + 1] = ("key=$(printf '%%s' \"$text\" %s | sha256sum)"):format(quote(tool.version .. command))
-      lines[#lines + 1] = ("[ \"$(head -n 1 %s 2>/dev/null)\" = \"$key\" ] || { found=$(%s) || { echo '%s cannot look at %s' >&2; exit 1; }; "
+      lines[#lines + 1] = ("[ \"$(head -n 1 %s 2>/dev/null)\" = \"$key\" ] || "
+        .. "{ found=$(%s) || { echo '%s cannot look at %s' >&2; exit 1; }; "
         .. "printf '%%s\\n%%s\\n' \"$key\" \"$found\" >%s; }"):format(one[tool.name], command, tool.name, one.file,
           one[tool.name])
     end
