@@ -2,8 +2,9 @@
 **
 ** A function is looked up in a weak table first. A closure that is not there may still be of known
 ** code (made in a loop): it is compared with the codes defined in the same lines of the same source,
-** by its stripped dump, which costs a fraction of a full dump and makes no wrong matches. Such
-** closures enter the weak table only when they come a second time.
+** by its dump without the chunk's name (which the key has). So functions that differ in nothing but lines or names of
+** locals are different ones: their errors must name their own. Such closures enter the weak table only when they
+** come a second time.
 */
 #include "codec/dump.h"
 #include "codec/internal.h"
@@ -31,7 +32,7 @@ uint64_t tine__code_hash(const char *p, size_t len) {
 static void code_free(struct code *code) {
     if (code) {
         free(code->dump);
-        free(code->stripped);
+        free(code->plain);
         free(code);
     }
 }
@@ -125,17 +126,46 @@ static bool same_source(const struct code *code, const struct code *key) {
 
 static bool same_key(const struct code *code, const struct code *key) {
     return code->line == key->line && code->last == key->last && code->nups == key->nups &&
-           code->nparams == key->nparams && code->stripped && same_source(code, key);
+           code->nparams == key->nparams && code->plain && same_source(code, key);
+}
+
+/* Where the chunk's name lies in a dump: behind the header and the number of upvalues, its length first. */
+#define SOURCE_AT (DUMP_HEADER + 1)
+
+/* What of a dump has come. */
+struct progress {
+    size_t at, source; /* bytes that came; that are still to come of the chunk's name */
+};
+
+/* Is this piece of a dump the chunk's name, or its length? lua_dump gives each of them as a piece. */
+static bool is_source(struct progress *d, const void *p, size_t n) {
+    const unsigned char *c = p;
+    size_t at = d->at;
+    d->at += n;
+    if (unlikely(at == SOURCE_AT)) {
+        size_t len = 0;
+        for (size_t i = 0; i < n; i++)
+            len = len << 7 | (c[i] & 0x7f);
+        d->source = len ? len - 1 : 0;
+        return true;
+    }
+    if (likely(d->source == 0 || at < SOURCE_AT))
+        return false;
+    d->source -= n < d->source ? n : d->source;
+    return true;
 }
 
 struct comparison {
     const char *p;
     size_t left;
+    struct progress progress;
 };
 
 static int compare_some(lua_State *L, const void *p, size_t n, void *ud) {
     struct comparison *with = ud;
     (void)L;
+    if (is_source(&with->progress, p, n))
+        return 0;
     const char *a = p, *b = with->p;
     if (n > with->left)
         return 1;
@@ -152,34 +182,36 @@ static int compare_some(lua_State *L, const void *p, size_t n, void *ud) {
     return 0;
 }
 
-static bool is_env(lua_State *L, int fn, int i) {
+/* Stripped code has no names of upvalues: there it is the one that is the globals table (at `globals`, if that is
+** to count). */
+static bool is_env(lua_State *L, int fn, int i, const void *globals) {
     const char *name = lua_getupvalue(L, fn, i);
+    bool is = strcmp(name, "_ENV") == 0 ||
+              (globals && strcmp(name, "(no name)") == 0 && lua_topointer(L, -1) == globals);
     lua_pop(L, 1);
-    return strcmp(name, "_ENV") == 0;
+    return is;
 }
 
-/* The number of the upvalue _ENV, by its name. */
-static int find_env(lua_State *L, int fn, int nups) {
+static int find_env(lua_State *L, int fn, int nups, const void *globals) {
     for (int i = 1; i <= nups; i++)
-        if (is_env(L, fn, i))
+        if (is_env(L, fn, i, globals))
             return i;
     return 0;
 }
 
-static bool same_code(lua_State *L, int fn, const struct code *code) {
-    struct comparison with = {code->stripped, code->stripped_len};
+static bool same_code(lua_State *L, const struct codec *c, int fn, const struct code *code) {
+    struct comparison with = {.p = code->plain, .left = code->plain_len};
     lua_pushvalue(L, fn);
-    bool same = lua_dump(L, compare_some, &with, 1) == 0 && with.left == 0;
+    bool same = lua_dump(L, compare_some, &with, 0) == 0 && with.left == 0;
     lua_pop(L, 1);
     if (!same)
         return false;
-    /* two functions of one line may differ in nothing but this */
-    return code->env ? is_env(L, fn, code->env) : find_env(L, fn, code->nups) == 0;
+    return code->env ? is_env(L, fn, code->env, c->globals) : find_env(L, fn, code->nups, c->globals) == 0;
 }
 
 static struct code *recognize(lua_State *L, struct codec *c, int fn, const struct code *key) {
     for (struct code *code = *bucket(c, key); code; code = code->next)
-        if (same_key(code, key) && same_code(L, fn, code))
+        if (same_key(code, key) && same_code(L, c, fn, code))
             return code;
     return NULL;
 }
@@ -208,18 +240,29 @@ static int append_some(lua_State *L, const void *p, size_t n, void *ud) {
     return buf_append(ud, p, n);
 }
 
-static bool dump(lua_State *L, int fn, bool strip, char **out, size_t *len) {
+struct plain_dump {
     struct buf b;
-    tine__buf_init(&b);
+    struct progress progress;
+};
+
+static int append_plain(lua_State *L, const void *p, size_t n, void *ud) {
+    struct plain_dump *d = ud;
+    (void)L;
+    return is_source(&d->progress, p, n) ? 0 : buf_append(&d->b, p, n);
+}
+
+static bool dump(lua_State *L, int fn, bool plain, char **out, size_t *len) {
+    struct plain_dump d = {0};
+    tine__buf_init(&d.b);
     lua_pushvalue(L, fn);
-    int err = lua_dump(L, append_some, &b, strip);
+    int err = plain ? lua_dump(L, append_plain, &d, 0) : lua_dump(L, append_some, &d.b, 0);
     lua_pop(L, 1);
     if (err) {
-        tine__buf_free(&b);
+        tine__buf_free(&d.b);
         return false;
     }
-    *out = b.data; /* tine__buf_free is free() */
-    *len = b.len;
+    *out = d.b.data; /* tine__buf_free is free() */
+    *len = d.b.len;
     return true;
 }
 
@@ -251,9 +294,9 @@ static bool shorten(lua_State *L, int fn, struct code *code) {
 
 /* Upvalue _ENV and the names of globals; may raise a memory error. */
 static void describe(lua_State *L, int self, int fn, struct code *code, const char *bytes,
-                     size_t len) {
-    code->env = (uint8_t)find_env(L, fn, code->nups);
-    if (!code->env || !tine__globals_of(L, bytes, len, code->env, &code->nreads, &code->nassigns))
+                     size_t len, const void *globals) {
+    code->env = (uint8_t)find_env(L, fn, code->nups, globals);
+    if (!tine__globals_of(L, bytes, len, code->env, &code->globals))
         return;
     lua_rawgeti(L, self, ST_GLOBALS);
     lua_insert(L, -2);
@@ -315,11 +358,11 @@ static int make_code(struct encoder *e, int fn, const struct code *key, struct c
     if (!code || !dump(L, fn, false, &code->dump, &code->len) || !shorten(L, fn, code) ||
         !make_room(c, 0))
         return TINE_ENOMEM;
-    if (kept && !dump(L, fn, true, &code->stripped, &code->stripped_len))
+    if (kept && !dump(L, fn, true, &code->plain, &code->plain_len))
         return TINE_ENOMEM;
     code->hash = tine__code_hash(code->dump, code->len);
     code->index = kept ? (int32_t)c->ncodes + 1 : e->passing ? e->passing->index - 1 : -1;
-    describe(L, e->self, fn, code, code->dump, code->len);
+    describe(L, e->self, fn, code, code->dump, code->len, c->globals);
     code->origin = tine__origin_of(e, fn, NULL);
     if (kept) {
         remember(L, e->self, fn, code);
@@ -408,12 +451,12 @@ static struct code *adopt(lua_State *L, struct codec *c, int self, uint32_t id, 
                           const struct codec_code *bytes) {
     struct code key = key_of(L, fn);
     struct code *code = begin_code(c, &key);
-    if (!code || !make_room(c, id) || !dump(L, fn, true, &code->stripped, &code->stripped_len))
+    if (!code || !make_room(c, id) || !dump(L, fn, true, &code->plain, &code->plain_len))
         luaL_error(L, "not enough memory to load a function");
     code->id = id;
     code->hash = bytes->hash;
     code->index = (int32_t)c->ncodes + 1;
-    describe(L, self, fn, code, bytes->bytes, bytes->len);
+    describe(L, self, fn, code, bytes->bytes, bytes->len, NULL);
     c->making = NULL;
     keep(c, code);
     return code;

@@ -3,13 +3,19 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/sys.h"
+#include "codec/standard.h"
 
 static int codec_gc(lua_State *L) {
     struct codec *c = lua_touserdata(L, 1);
     tine__names_free(c);
     tine__code_free(L, c);
+    free(c->path);
+    free(c->cpath);
+    free(c->cwd);
+    c->path = c->cpath = c->cwd = NULL;
     luaL_unref(L, LUA_REGISTRYINDEX, c->ref);
     c->ref = LUA_NOREF;
     c->encoder = NULL;
@@ -35,7 +41,8 @@ static void push_state(lua_State *L) {
     lua_rawseti(L, -2, ST_ENCODER);
     lua_pushboolean(L, 0);
     lua_rawseti(L, -2, ST_DECODER);
-    new_slot(L, ST_CACHE, "k");
+    for (int slot = ST_CACHE; slot <= ST_CHECKED; slot++)
+        new_slot(L, slot, "k");
     new_slot(L, ST_WEAK, "v");
     for (int slot = ST_GLOBALS; slot < ST_SENT; slot++)
         if (slot != ST_WEAK && slot != ST_LOADED)
@@ -44,6 +51,58 @@ static void push_state(lua_State *L) {
     lua_rawseti(L, -2, ST_SENT);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_rawseti(L, -2, ST_LOADED);
+}
+
+/* ---- what is here from the start ---- */
+
+/* Push what the loaded module has there. */
+static void push_field(lua_State *L, const char *module, const char *field) {
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushstring(L, module);
+    if (lua_rawget(L, -2) == LUA_TTABLE) {
+        lua_pushstring(L, field);
+        lua_rawget(L, -2);
+    } else {
+        lua_pushnil(L);
+    }
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* The one thing of Lua's own that cannot be made again: functions with upvalues, files. Into the slot on top. */
+static void keep_libraries(lua_State *L) {
+    static const char *const files[] = {"stdin", "stdout", "stderr"};
+    int slot = lua_gettop(L);
+    for (const struct standard *s = tine__standard_list(); s && s->f; s++) {
+        if (!s->closure)
+            continue;
+        push_field(L, s->module, s->field);
+        if (lua_tocfunction(L, -1) == s->f)
+            lua_setfield(L, slot, s->name);
+        lua_settop(L, slot);
+    }
+    for (int i = 0; i < 3; i++) {
+        push_field(L, "io", files[i]);
+        const char *name = tine__standard_file(L, -1);
+        if (name)
+            lua_setfield(L, slot, name);
+        lua_settop(L, slot);
+    }
+}
+
+static char *copy_field(lua_State *L, const char *field) {
+    push_field(L, "package", field);
+    const char *s = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    char *copy = strdup(s);
+    lua_pop(L, 1);
+    return copy;
+}
+
+/* Where workers will look for modules is decided when their pool is made. */
+static void keep_paths(lua_State *L, struct codec *c) {
+    c->path = copy_field(L, "path");
+    c->cpath = copy_field(L, "cpath");
+    c->cwd = getcwd(NULL, 0);
 }
 
 struct codec *tine__codec_new(lua_State *L, const struct codec_options *options) {
@@ -60,6 +119,11 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
     c->globals = lua_topointer(L, -1);
     lua_pop(L, 1);
     push_state(L);
+    lua_rawgeti(L, -1, ST_LIBRARIES);
+    keep_libraries(L);
+    lua_pop(L, 1);
+    if (options->store.put)
+        keep_paths(L, c);
     c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return c;
 }
@@ -94,18 +158,34 @@ static const char *explanation(lua_Integer why) {
            "initializer";
 }
 
+/* Append to the text at `text` what of Lua's own the task has seen that the program has replaced. */
+static void explain_replaced(lua_State *L, int held, int text) {
+    for (lua_pushnil(L); lua_next(L, held); lua_pop(L, 1)) {
+        if (lua_tointeger(L, -1) != HELD_REPLACED || lua_type(L, -2) != LUA_TSTRING)
+            continue;
+        lua_pushfstring(L,
+                        "%s\nnote: '%s' is Lua's own here: what the submitting program has put in its place cannot "
+                        "travel",
+                        lua_tostring(L, text), lua_tostring(L, -2));
+        lua_replace(L, text);
+    }
+}
+
 void tine__codec_explain(lua_State *L, struct codec *c, const char *message) {
     int top = lua_gettop(L);
     luaL_checkstack(L, 10, "explanation");
-    if (!c->held || !push_nil_global(L, message))
+    if (!c->held || !lua_isstring(L, top))
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
     lua_rawgeti(L, -1, ST_HELD);
-    lua_pushvalue(L, top + 1);
-    if (lua_rawget(L, -2) == LUA_TNUMBER && lua_isstring(L, top)) {
-        lua_pushfstring(L, "%s\nnote: the global '%s' is nil here: %s", lua_tostring(L, top),
-                        lua_tostring(L, top + 1), explanation(lua_tointeger(L, -1)));
-        lua_replace(L, top);
+    explain_replaced(L, top + 2, top);
+    if (push_nil_global(L, message)) {
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, top + 2) == LUA_TNUMBER && lua_tointeger(L, -1) != HELD_REPLACED) {
+            lua_pushfstring(L, "%s\nnote: the global '%s' is nil here: %s", lua_tostring(L, top),
+                            lua_tostring(L, top + 3), explanation(lua_tointeger(L, -1)));
+            lua_replace(L, top);
+        }
     }
     lua_settop(L, top);
 }

@@ -137,6 +137,9 @@ int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, stru
 /* Append a result segment with `n` values. On failure as above. */
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out);
 
+/* The same for an error: the error value, its traceback and so on. */
+int tine__encode_error(lua_State *L, struct codec *c, int first, int n, struct buf *out);
+
 /* The same for values that are nil, booleans, numbers or strings, without a codec: it never raises and
 ** allocates nothing in Lua, so it needs no protected call. False, and nothing appended: some value is none
 ** of these, or there is no memory. */
@@ -157,10 +160,15 @@ int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_
 
 /* Decode a result segment: push its values, give their number. Raises likewise. */
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len);
+/* The same for an error: what it names and this process has not is nil. */
+int tine__decode_error(lua_State *L, struct codec *c, const char *p, size_t len);
 /* The same for a few values (arguments, too) that are nil, booleans, numbers or, if `strings` allows
 ** them, strings. -1, and nothing pushed: there are others, or it is damaged. Without strings it allocates
 ** nothing and never raises. */
 int tine__decode_scalars(lua_State *L, const char *p, size_t len, bool strings);
+
+/* A call has ended, and its results are encoded: put back what it had changed in modules. Never raises. */
+void tine__codec_restore(lua_State *L, struct codec *c);
 
 /* After a task failed with the traceback at the top of the stack: append to it, when the error came
 ** from a nil global that the submitter has and that did not travel, what happened and how to mend

@@ -406,6 +406,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     struct segment f, a;
     int base = lua_gettop(L);
     /* no marks and no call environments: the arguments have nothing to do with the function */
+    tine__codec_restore(L, c); /* of a call that did not come to its end */
     if (args_len >= SEGMENT_HEAD && get_le32(args + 4) == 0 && !c->held &&
         tine__simple_push(L, c, fn, fn_len, true))
         return tine__decode_values(L, c, args, args_len);
@@ -418,6 +419,8 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     r->self = base + 1;
     push_slots(L, c, r, f.nmarks || a.nmarks, f.globals || a.globals);
     tine__forget_held(L, c, r->self);
+    r->call = true;
+    r->lenient = false;
     start_marks(r, mark_list(&f), mark_list(&a));
     read_body(d, &f, false);
     read_body(d, &a, true);
@@ -429,7 +432,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
 
 int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                             const char *args, size_t args_len) {
-    if (c->held || !tine__simple_push(L, c, fn, fn_len, false))
+    if (c->held || c->changed || !tine__simple_push(L, c, fn, fn_len, false))
         return -1;
     int n = tine__decode_scalars(L, args, args_len, false);
     if (n < 0)
@@ -437,7 +440,7 @@ int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_
     return n;
 }
 
-int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
+static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len, bool lenient) {
     struct segment s;
     int base = lua_gettop(L);
     int n = tine__decode_scalars(L, p, len, true);
@@ -449,6 +452,8 @@ int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len
     struct decoder *d = decoder_take(L, c, base + 1);
     struct reader *r = &d->parser.user;
     r->self = base + 1;
+    r->call = false;
+    r->lenient = lenient;
     push_slots(L, c, r, s.nmarks, s.globals);
     start_marks(r, mark_list(&s), (struct mark_list){0});
     read_body(d, &s, true);
@@ -456,4 +461,12 @@ int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len
     decoder_put_back(L, c, d, r->self);
     drop_slots(r);
     return (int)r->nvalues;
+}
+
+int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
+    return decode_values(L, c, p, len, false);
+}
+
+int tine__decode_error(lua_State *L, struct codec *c, const char *p, size_t len) {
+    return decode_values(L, c, p, len, true);
 }

@@ -5,7 +5,10 @@
 **     code.c        a function's code: dump, id, hash, load
 **     maker.c       closures of it, fast       dump.c        the layout of a dump
 **     globals.c     which globals a function reads and assigns
-**     names.c       what loaded modules hold, by address
+**     names.c       what can be reached from loaded modules, by address: the rule about names
+**     proof.c       how such a thing goes            files.c       what `require` loads there
+**     changes.c     what the program has changed     standard.c    what a new Lua state has
+**     resolve.c     names back to what they name     same.c        is what came the same as what is here
 **     registry.c    tine.register             path.c        "argument 2: key "x"[3]: ..."
 **     seen.c        what a message has met    codec.c       the codec itself, segments
 **     source.c      Lua source, compiled once
@@ -37,10 +40,18 @@ enum {
     ST_ENCODER = 1, /* userdata */
     ST_DECODER,     /* userdata */
     ST_CACHE,       /* weak keys: function -> index of its struct code */
+    ST_HASHES,      /* weak keys: function -> hash of its code (files.c) */
+    ST_CHANGES,     /* weak keys: table of a module -> what belongs there (changes.c) */
+    ST_CHECKED,     /* weak keys: table of a module here -> hash of its file, as it was loaded */
     ST_GLOBALS,     /* index of struct code -> list of names: read ones, then assigned ones */
     ST_MAKERS,      /* code id -> function that makes a closure, or false: load it each time */
-    ST_PATHS,       /* names.c: 3 strings each */
-    ST_FOUND,       /* names.c: module -> whether a path finds it */
+    ST_PATHS,       /* names.c: the last step to each name */
+    ST_FOUND,       /* files.c: module -> its file, or false */
+    ST_OWNERS,      /* names.c: chunk name -> name of the module with that file, or false */
+    ST_ANCHORS,     /* names.c: number -> the object that has a name and was sent by it */
+    ST_FILES,       /* files.c: every file that a name may point to */
+    ST_LIBRARIES,   /* name -> what Lua's own function or file of that name is here */
+    ST_UNDO,        /* resolve.c: table, key, value ... to put back after the call */
     ST_ORIGINS,     /* C function or text -> light userdata, its origin */
     ST_LOADED,      /* package.loaded, the one that `require` uses */
     ST_WEAK,        /* weak values: ordinal -> object of the function segment */
@@ -53,22 +64,34 @@ enum {
 
 /* ---- code.c ---- */
 
+/* Which globals a function names, and which fields of Lua's own libraries: numbers of names in one list, in this
+** order. */
+struct global_uses {
+    uint32_t reads;     /* read and never assigned, not Lua's own */
+    uint32_t assigns;   /* assigned */
+    uint32_t by_g;      /* read as _G.name */
+    uint32_t standards; /* Lua's own */
+    uint32_t uses;      /* pairs: library, and field or false for any */
+    bool escapes;       /* _ENV is used as a value */
+    bool stores;        /* and something is stored in it */
+};
+
 /* The code of Lua functions that are one prototype. */
 struct code {
     uint32_t id;       /* in the store; 0: travels inline */
     int32_t index;     /* in ST_GLOBALS, and if positive in codec.codes (from 1) */
-    uint32_t nreads;   /* globals read and never assigned, not Lua's own */
-    uint32_t nassigns; /* globals assigned */
+    struct global_uses globals;
     uint64_t hash;     /* of the dump */
     char *dump;        /* only when inline */
     size_t len;
     uint8_t nups;
     uint8_t env;    /* index of the upvalue _ENV, 0 for none */
+    uint8_t sent;   /* how often it was encoded, up to STRINGS_LOOKED */
     bool loaded;    /* came by id, hash checked, its maker is in ST_MAKERS */
     bool stateless; /* one closure serves all calls */
     int closure;    /* registry reference to it, or 0 */
-    char *stripped; /* stripped dump, by which another closure of this code is recognized */
-    size_t stripped_len;
+    char *plain; /* dump without the chunk's name, by which another closure of this code is recognized */
+    size_t plain_len;
     const char
         *source; /* chunk name: an address to compare, read only while the function is there */
     size_t source_len;
@@ -77,6 +100,9 @@ struct code {
     struct code *next; /* same bucket or list */
     const struct codec_origin *origin;
 };
+
+/* The metatable of strings is looked at when a code is encoded for the first times only: any arithmetic might use it. */
+#define STRINGS_LOOKED 2
 
 #define CODE_BUCKETS 256
 #define MAX_CODES 16384
@@ -90,22 +116,34 @@ static inline uint32_t name_filter_bit(const void *p) {
     return (uint32_t)((x * UINT64_C(0x9E3779B97F4A7C15)) >> 32) % NAME_FILTER;
 }
 
-enum name_kind { NAME_MODULE, NAME_HELD, NAME_FUNCTION, NAME_CFUNCTION, NAME_USERDATA };
+/* On the wire, too. */
+enum name_kind { NAME_NONE, NAME_MODULE, NAME_HELD, NAME_FUNCTION, NAME_CFUNCTION, NAME_USERDATA };
+
+enum { BUILTIN_LUA = 1, BUILTIN_TINE };
+
+enum going { GOES_BY_VALUE, GOES_BY_NAME, GOES_BY_BOTH };
+
+#define NAME_STEPS 4 /* from the module */
+#define CHECK_MAX 40 /* bytes that say what is there: Lua interns strings as short as this */
+
+struct file;
 
 struct name {
     const void *key;
-    uint32_t path;           /* index in ST_PATHS, from 0 */
-    uint32_t wire, wire_len; /* its operation in names.bytes, made at first use */
-    uint8_t kind;
-    uint8_t parts; /* 1..3: module, field, field of field */
-    bool builtin;  /* one of Lua's own modules */
-    uint8_t found; /* may it go by name: 0 not asked yet, 1 no, 2 yes */
+    const struct file *file; /* of its module, if that is known and found */
+    uint32_t parent, root;   /* numbers of the object one step nearer to the module, and of the module */
+    uint32_t wire, wire_len; /* its operation in names.bytes */
+    uint8_t kind, depth;
+    uint8_t builtin;
+    uint8_t going; /* enum going */
+    bool known;    /* it was looked at: file, going and wire are good */
     const struct codec_origin *origin;
 };
 
 struct names {
-    struct name *slots;
-    uint32_t mask, used, paths;
+    struct name *list; /* by number */
+    uint32_t *slots;   /* by address: number + 1 */
+    uint32_t mask, used, cap;
     uint64_t filter[NAME_FILTER / 64]; /* by address: no bit, no name */
     struct buf bytes;
     uint64_t sum; /* of package.loaded, when the index was built */
@@ -141,6 +179,8 @@ struct codec {
     uint32_t lately_at;
     struct names names;
     bool held;                    /* ST_HELD has something */
+    uint32_t changed;             /* what is in ST_UNDO: so many times table, key, value */
+    char *path, *cpath, *cwd;     /* where the other side's `require` looks; NULL: where this state's does now */
     uint32_t sources;             /* in ST_SOURCES */
     struct sent sent[SENT_SLOTS]; /* by address */
     const struct sent *last;      /* the function encoded last, if the encoder does not know it */
@@ -154,6 +194,8 @@ struct step {
     enum step_kind {
         STEP_ARGUMENT, /* n: its number */
         STEP_RESULT,   /* n */
+        STEP_ERROR,    /* the error value */
+        STEP_CHANGE,   /* of a module; at: the path */
         STEP_KEY,      /* at: stack index of the key */
         STEP_INDEX,    /* n: an array item */
         STEP_KEY_SELF, /* the key itself */
@@ -192,6 +234,8 @@ struct encoder {
     bool busy;
     bool arguments; /* encoding an argument segment */
     bool checked;   /* package.loaded was looked at for this segment */
+    bool changes;   /* what the program has changed in modules goes along */
+    bool results;   /* encoding what comes out of a task */
     bool has_function;
     const void *memo_fn; /* the function that code_of saw last, and its code */
     struct code *memo_code;
@@ -205,12 +249,16 @@ int tine__encode_value(struct encoder *e, int idx, const struct step *step);
 int tine__encode_fn_value(struct encoder *e, int idx, const struct step *step);
 /* A table that serves as a metatable. */
 int tine__encode_metatable(struct encoder *e, int meta, const struct step *step);
+/* Append that a value stays at home. */
+int tine__encode_held(struct encoder *e, enum wire_held why);
 /* Append a note: why a value stayed at home. */
 int tine__encode_note(struct encoder *e, int text);
 /* Find or make the entry (the newest then) of the object at `idx`, whose address is `p`. *found: a
 ** reference to it has been written. */
 int tine__encode_meet(struct encoder *e, int idx, const void *p, const struct step *step,
                       bool *found);
+/* What was met goes by name after all: forget its entry, number `at`. */
+void tine__encode_unmeet(struct encoder *e, uint32_t at);
 /* Append a reference to what `seen` says, and mark it. */
 int tine__encode_ref(struct encoder *e, struct seen_entry *s);
 /* Is the object at `idx` the very one that was met (and not another at the address of a dead one)? */
@@ -287,17 +335,22 @@ void tine__load_dump(lua_State *L, const char *p, size_t len);
 
 /* ---- globals.c ---- */
 
-/* Push the list of names of globals in a dump whose upvalue number `env` is _ENV: read ones first,
-** then assigned ones. False, with nothing pushed, if the dump is not understood. */
-bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, uint32_t *nreads,
-                      uint32_t *nassigns);
+/* Push the list of names (see struct global_uses) in a dump whose upvalue number `env` is _ENV, 0 none. False, with
+** nothing pushed, if the dump is not understood. */
+bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, struct global_uses *out);
 
-/* ---- names.c ---- */
+/* ---- names.c, proof.c ---- */
 
-/* Append the operation that names the value at `idx` (address `p`), if a loaded module holds it and
-** api.md lets it go by name. 1: done; 0: it has no name; negative: error. */
-int tine__name_encode(struct encoder *e, int idx, const void *p, bool as_metatable,
-                      const struct name **which);
+/* Append the operation that names the value at `idx` (address `p`), if it can be reached from a loaded module
+** and the rule lets it go by name. NAME_SAME: the value must follow. Negative: error. */
+enum { NAME_BY_VALUE, NAME_DONE, NAME_SAME };
+int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step);
+/* Does it go by name, alone or with its value? *out says which, and it is positive; 0: no; negative: error. */
+int tine__name_of(struct encoder *e, int idx, struct name **out);
+/* Append the operation that stands for what a new Lua state has under that name. */
+int tine__standard_encode(struct encoder *e, const char *name);
+/* Likewise a C function of a loaded module's library. 0: there is none such. */
+int tine__library_encode(struct encoder *e, int fn);
 /* Something has no name: if package.loaded changed since the index was built, build it again and
 ** give ENCODE_AGAIN. */
 int tine__name_missing(struct encoder *e);
@@ -313,6 +366,23 @@ static inline bool name_possible(const struct names *n, const void *p) {
 /* "string.rep", pushed. */
 const char *tine__name_push(struct encoder *e, const struct name *n);
 void tine__names_free(struct codec *c);
+
+/* ---- changes.c ---- */
+
+/* Push a list of the changed fields of Lua's own libraries that the code names: library, path, value in turn. How
+** many; 0, and nothing pushed. */
+int tine__changes_used(struct encoder *e, const struct code *code);
+/* Are there none, and are the globals of Lua's own that the code names what they were? `self` is the state table. */
+bool tine__uses_unchanged(lua_State *L, int self, const struct code *code);
+/* Is the value on top what a new state has under that global name? */
+bool tine__is_standard_value(lua_State *L, const char *name);
+
+/* ---- resolve.c ---- */
+
+/* Replace the value at `at` by what is a step from it; the step is on top, and taken. False: it leads nowhere. */
+bool tine__take_step(lua_State *L, int at);
+/* Replace the step on top by how it is written: ".name", "[3]". */
+void tine__push_step(lua_State *L, bool first);
 
 /* ---- registry.c ---- */
 

@@ -19,16 +19,20 @@ enum frame_kind {
     FRAME_CLASS,
     FRAME_NOTE,
     FRAME_SOURCE,
+    FRAME_SAME,     /* what a name stands for, and the same by value */
+    FRAME_CHANGED,  /* something, and what is to be changed for the call */
+    FRAME_STANDARD, /* a function of Lua's own */
 };
 
 /* One for each level of nesting, in an array: the one before is what it lies in. */
 struct frame {
     uint32_t n, i; /* items in all, items done */
-    uint32_t m; /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here */
+    uint32_t m; /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here; SAME: its ordinal */
     int at;     /* stack index of the table or function */
     uint8_t kind;
     uint8_t env; /* FUNCTION: number of its call environment */
     bool marked; /* OBJECT: something points back to it */
+    uint32_t own, by_g; /* FUNCTION: how many of its globals are its environment's own; are read as _G.name */
 };
 
 struct mark_list {
@@ -48,6 +52,8 @@ struct reader {
     bool values;          /* the body is an array of values */
     bool rooted;          /* and it was one */
     bool handled;         /* the item needed nothing on the stack */
+    bool call;            /* it is a call: what comes may change modules as long as that lasts */
+    bool lenient;         /* names that stand for nothing are nil: an error is being read */
     bool note, held;      /* what came as the value of a global */
     uint8_t why;          /* enum wire_held */
     uint32_t nvalues;
@@ -77,13 +83,24 @@ int tine__malformed(struct reader *r, const char *what);
 
 /* ---- resolve.c ---- */
 
-/* Replace the strings at stack index `first` to the top by what they name: module, field, field. */
+/* Replace what lies from stack index `first` to the top (module, kind, check, steps) by what it names. */
 void tine__resolve_name(struct reader *r, struct frame *f, int first);
+/* Replace the name on top by Lua's own function of that name. */
+void tine__resolve_standard(struct reader *r);
+/* A table (or the name of one of Lua's libraries), the path and the value of a field are on top: set it for this
+** call, and take them. */
+void tine__apply_change(struct reader *r);
 /* Replace the text on top by the function it names. */
 void tine__resolve_text(struct reader *r);
 /* Replace the Lua source on top by the function of that chunk. */
 void tine__load_source(struct reader *r);
 /* Has this process the global whose name is at `name`? */
 bool tine__has_global(lua_State *L, int name);
+
+/* ---- same.c ---- */
+
+/* What this process has is at `own` (nil: nothing), what came at `copy`, on top: leave the one to be taken in place of
+** both. Ordinals of the copy's parts start at `from`. */
+void tine__take_same(struct reader *r, int own, int copy, uint32_t from);
 
 #endif

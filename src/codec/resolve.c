@@ -1,5 +1,7 @@
 /* Names back to what they name: modules are required, fields looked up. */
+#include "codec/modules.h"
 #include "codec/reader.h"
+#include "codec/standard.h"
 
 #include <string.h>
 
@@ -69,7 +71,48 @@ static int push_module(lua_State *L, int name) {
     return status;
 }
 
-/* Replace the value on top by its field named at `name`. */
+/* ---- steps ---- */
+
+static bool take_upvalue(lua_State *L, int at, int i) {
+    lua_settop(L, lua_gettop(L) - 1);
+    if (!lua_isfunction(L, at) || !lua_getupvalue(L, at, i))
+        return false;
+    lua_replace(L, at);
+    return true;
+}
+
+bool tine__take_step(lua_State *L, int at) {
+    if (lua_isboolean(L, -1)) {
+        lua_pop(L, 1);
+        if (!lua_getmetatable(L, at))
+            return false;
+        lua_replace(L, at);
+        return true;
+    }
+    if (lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0)
+        return take_upvalue(L, at, (int)-lua_tointeger(L, -1));
+    if (!lua_istable(L, at)) {
+        lua_pop(L, 1);
+        return false;
+    }
+    bool there = lua_rawget(L, at) != LUA_TNIL;
+    lua_replace(L, at);
+    return there;
+}
+
+void tine__push_step(lua_State *L, bool first) {
+    if (lua_isboolean(L, -1))
+        lua_pushliteral(L, ".<metatable>");
+    else if (lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0)
+        lua_pushfstring(L, ".<upvalue %I>", (LUAI_UACINT)-lua_tointeger(L, -1));
+    else if (lua_isinteger(L, -1))
+        lua_pushfstring(L, "[%I]", (LUAI_UACINT)lua_tointeger(L, -1));
+    else
+        lua_pushfstring(L, first ? "%s" : ".%s", lua_tostring(L, -1));
+    lua_remove(L, -2);
+}
+
+/* Replace the value on top by its field named at `name`, as a script would find it. */
 static void get_field(lua_State *L, int name) {
     if (!lua_istable(L, -1)) {
         lua_pushnil(L);
@@ -84,26 +127,272 @@ static void get_field(lua_State *L, int name) {
     lua_remove(L, -2);
 }
 
+/* ---- what came by name ---- */
+
+/* On the stack from `module` on: the module's name, what kind of thing it names, what is to be checked, steps. */
+struct naming {
+    struct reader *r;
+    int module, first, last; /* stack indices: the name, the first and the last step */
+    enum name_kind kind;
+    const char *check; /* "": nothing can be checked */
+    size_t check_len;
+    uint64_t hash;
+};
+
+/* Push "a.b.c": the steps. */
+static const char *push_way(const struct naming *n) {
+    lua_State *L = n->r->L;
+    lua_pushliteral(L, "");
+    for (int i = n->first; i <= n->last; i++) {
+        lua_pushvalue(L, i);
+        tine__push_step(L, i == n->first);
+        lua_concat(L, 2);
+    }
+    const char *s = lua_tostring(L, -1);
+    return *s == '.' ? s + 1 : s;
+}
+
+/* Replace the module on top by what the steps lead to; nil: they lead nowhere. */
+static void take_way(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int at = lua_gettop(L);
+    for (int i = n->first; i <= n->last; i++) {
+        if (lua_type(L, i) == LUA_TSTRING) {
+            get_field(L, i);
+        } else {
+            lua_pushvalue(L, i);
+            if (!tine__take_step(L, at)) {
+                lua_pushnil(L);
+                lua_replace(L, at);
+            }
+        }
+        if (lua_isnil(L, at))
+            return;
+    }
+}
+
+/* The hash of the file that the functions in the table on top are from, as far as they are from their module's file:
+** what was loaded, which that file may no longer say. */
+static uint64_t hash_of_table(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int t = lua_gettop(L);
+    uint64_t hash = 0;
+    lua_rawgeti(L, n->r->self, ST_CHECKED);
+    lua_pushvalue(L, t);
+    if (lua_rawget(L, t + 1) == LUA_TNUMBER) {
+        hash = (uint64_t)lua_tointeger(L, -1);
+    } else {
+        hash = tine__hash_of_file(L, n->r->c, n->r->self, lua_tostring(L, n->module), t);
+        lua_pushvalue(L, t);
+        lua_pushinteger(L, (lua_Integer)hash);
+        lua_rawset(L, t + 1);
+    }
+    lua_settop(L, t);
+    return hash;
+}
+
+/* Is the value on top what was sent, as far as that can be seen? */
+static bool is_it(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int top = lua_gettop(L);
+    switch (n->kind) {
+    case NAME_MODULE:
+    case NAME_HELD:
+        return lua_istable(L, top) && (!n->check_len || hash_of_table(n) == n->hash);
+    case NAME_FUNCTION:
+        return lua_isfunction(L, top) && !lua_iscfunction(L, top) &&
+               (!n->check_len || tine__hash_function(L, n->r->self, top) == n->hash);
+    case NAME_CFUNCTION:
+        return lua_iscfunction(L, top) &&
+               (!n->check_len || tine__library_hash(lua_tocfunction(L, top), NULL) == n->hash);
+    default:
+        return lua_isuserdata(L, top);
+    }
+}
+
+/* It is not where the way leads. Push the one that the module, at `module`, holds somewhere else: the program may
+** have given it another name. */
+static bool search(const struct naming *n, int module) {
+    lua_State *L = n->r->L;
+    if ((n->kind != NAME_FUNCTION && n->kind != NAME_CFUNCTION) || !lua_istable(L, module))
+        return false;
+    for (lua_pushnil(L); lua_next(L, module); lua_pop(L, 1))
+        if (lua_isfunction(L, -1) && is_it(n)) {
+            lua_remove(L, -2);
+            return true;
+        }
+    return false;
+}
+
+/* What there is instead is on top. */
+static int another(const struct naming *n) {
+    lua_State *L = n->r->L;
+    const char *module = lua_tostring(L, n->module), *way = n->last >= n->first ? push_way(n) : "";
+    const struct file *f = tine__file_of(L, n->r->c, n->r->self, module);
+    const char *theirs = n->check_len > 8 ? lua_pushlstring(L, n->check + 8, n->check_len - 8) : "elsewhere";
+    if (lua_isnil(L, n->last + 2))
+        return luaL_error(L, "module '%s' has no '%s' in this process%s", module, way, push_needed(n->r, n->r->frame));
+    return luaL_error(L, "module '%s' is another one in this process%s: %s%s%s was sent from ...%s, and here it is %s%s", module,
+                      push_needed(n->r, n->r->frame), *way ? "'" : "it", way, *way ? "'" : "", theirs,
+                      f ? "from " : "from no file that can be found", f ? f->path : "");
+}
+
+/* Push what the name stands for here; nil when that need not be, else an error. */
+static void push_named_thing(const struct naming *n, bool spare) {
+    lua_State *L = n->r->L;
+    int module = n->last + 1;
+    if (push_module(L, n->module) != LUA_OK) {
+        if (!spare)
+            luaL_error(L, "cannot load module '%s'%s: %s", lua_tostring(L, n->module), push_needed(n->r, n->r->frame),
+                       lua_tostring(L, module));
+        lua_pushnil(L);
+        return;
+    }
+    lua_pushvalue(L, module);
+    take_way(n);
+    if (is_it(n) || search(n, module))
+        return;
+    if (!spare)
+        another(n);
+    lua_pushnil(L);
+}
+
 void tine__resolve_name(struct reader *r, struct frame *f, int first) {
     lua_State *L = r->L;
-    int last = lua_gettop(L);
-    bool spare = false;
-    if (push_module(L, first) != LUA_OK) {
-        spare = is_spare(r, f);
-        if (!spare)
-            luaL_error(L, "cannot load module '%s'%s: %s", lua_tostring(L, first),
-                       push_needed(r, f), lua_tostring(L, last + 1));
-        lua_settop(L, last);
-        lua_pushnil(L);
-    }
-    for (int i = first + 1; i <= last && !spare; i++) {
-        get_field(L, i);
-        if (lua_isnil(L, -1) && !(spare = is_spare(r, f)))
-            luaL_error(L, "module '%s' has no '%s' in this process%s", lua_tostring(L, first),
-                       lua_tostring(L, i), push_needed(r, f));
-    }
+    struct naming n = {.r = r, .module = first, .first = first + 3, .last = lua_gettop(L)};
+    luaL_checkstack(L, 30, "names");
+    n.kind = (enum name_kind)lua_tointeger(L, first + 1);
+    n.check = lua_tolstring(L, first + 2, &n.check_len);
+    if (n.check_len >= 8)
+        n.hash = get_le32(n.check) | (uint64_t)get_le32(n.check + 4) << 32;
+    else
+        n.check_len = 0;
+    push_named_thing(&n, f[-1].kind == FRAME_SAME || is_spare(r, f));
     lua_replace(L, first);
     lua_settop(L, first);
+}
+
+void tine__resolve_standard(struct reader *r) {
+    lua_State *L = r->L;
+    int name = lua_gettop(L);
+    lua_rawgeti(L, r->self, ST_LIBRARIES);
+    lua_pushvalue(L, name);
+    if (lua_rawget(L, -2) == LUA_TNIL && tine__push_standard(L, lua_tostring(L, name))) {
+        lua_pushvalue(L, name);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, name + 1);
+    }
+    if (lua_isnil(L, -1))
+        luaL_error(L, "this Lua has no '%s'", lua_tostring(L, name));
+    lua_replace(L, name);
+    lua_settop(L, name);
+}
+
+/* ---- what the sender had changed ---- */
+
+/* Set field `key` of the table at `t` to the value on top, which is popped, and note what is to be put back. */
+static void change(struct reader *r, int t, int key) {
+    lua_State *L = r->L;
+    int value = lua_gettop(L);
+    lua_Integer n = r->c->changed;
+    lua_rawgeti(L, r->self, ST_UNDO);
+    lua_pushvalue(L, t);
+    lua_rawseti(L, value + 1, 3 * n + 1);
+    lua_pushvalue(L, key);
+    lua_rawseti(L, value + 1, 3 * n + 2);
+    lua_pushvalue(L, key);
+    lua_rawget(L, t);
+    lua_rawseti(L, value + 1, 3 * n + 3);
+    r->c->changed++;
+    lua_pushvalue(L, key);
+    lua_pushvalue(L, value);
+    lua_rawset(L, t);
+    lua_settop(L, value - 1);
+}
+
+/* Replace the table at `t` by the one that the first of two steps leads to; made for the call if there is none. */
+static void enter(struct reader *r, int t, int step) {
+    lua_State *L = r->L;
+    if (lua_isboolean(L, step)) {
+        lua_pushliteral(L, "");
+        if (lua_getmetatable(L, -1))
+            lua_replace(L, t);
+        lua_settop(L, step);
+        return;
+    }
+    lua_pushvalue(L, step);
+    if (lua_rawget(L, t) != LUA_TTABLE) {
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        change(r, t, step);
+    }
+    lua_replace(L, t);
+    lua_settop(L, step);
+}
+
+/* Has this process put something of its own in place of Lua's there? Then that stays. */
+static bool is_own(lua_State *L, int library, int key) {
+    const char *field = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : NULL;
+    const struct standard *s = field && library ? tine__standard_named(lua_tostring(L, library), field) : NULL;
+    return s && lua_tocfunction(L, -1) != s->f;
+}
+
+/* The table, the path and the value are on top. */
+void tine__apply_change(struct reader *r) {
+    lua_State *L = r->L;
+    int t = lua_gettop(L) - 2, path = t + 1, value = t + 2;
+    bool library = lua_type(L, t) == LUA_TSTRING;
+    luaL_checkstack(L, 20, "changes");
+    if (!r->call)
+        tine__malformed(r, "a change outside of a call");
+    lua_pushvalue(L, library ? t : path);
+    int name = lua_gettop(L);
+    if (library) {
+        push_module(L, name);
+        lua_replace(L, t);
+    }
+    if (lua_istable(L, path)) {
+        lua_rawgeti(L, path, 1);
+        if (lua_istable(L, t))
+            enter(r, t, name + 1);
+        lua_rawgeti(L, path, 2);
+        lua_replace(L, path);
+        library = false;
+    }
+    lua_settop(L, name);
+    lua_pushvalue(L, path);
+    if (lua_istable(L, t) && !lua_isnil(L, path)) {
+        lua_rawget(L, t);
+        if (!lua_rawequal(L, -1, value) && !is_own(L, library ? name : 0, path)) {
+            lua_pushvalue(L, value);
+            change(r, t, path);
+        }
+    }
+    lua_settop(L, t - 1);
+}
+
+/* (list, how many): the last change first */
+static int restore(lua_State *L) {
+    for (lua_Integer n = lua_tointeger(L, 2) - 1; n >= 0; n--) {
+        for (int i = 1; i <= 3; i++)
+            lua_rawgeti(L, 1, 3 * n + i);
+        lua_rawset(L, 3);
+        lua_settop(L, 2);
+    }
+    return 0;
+}
+
+void tine__codec_restore(lua_State *L, struct codec *c) {
+    if (likely(!c->changed) || !lua_checkstack(L, 20))
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    lua_pushcfunction(L, restore);
+    lua_rawgeti(L, -2, ST_UNDO);
+    lua_pushinteger(L, c->changed);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+        lua_pop(L, 1); /* no memory */
+    lua_pop(L, 1);
+    c->changed = 0;
 }
 
 /* ---- text ---- */

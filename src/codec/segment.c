@@ -1,15 +1,18 @@
 /* From the stack to a segment: what tine__encode_function and its like have in common. */
 #include "codec/internal.h"
 #include "codec/pack.h"
+#include "codec/standard.h"
 
 #include <stdlib.h>
 
 #include "base/sys.h"
 
+#define MAX_AGAIN 100 /* a look at a global may load a module */
+
 struct job {
     struct codec *c;
     struct buf *out;
-    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_VALUES } kind;
+    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_VALUES, JOB_ERROR } kind;
     int first, n; /* stack indices */
     const struct codec_origin **origin;
     int err;
@@ -122,24 +125,20 @@ static int encode_callable(struct encoder *e, const struct job *j) {
 /* Is the function at `fn` one that goes by name? Then *origin is set. */
 static bool named_origin(struct encoder *e, int fn, const struct codec_origin **origin) {
     lua_State *L = e->L;
-    const struct name *name = NULL;
-    size_t len = e->out->len;
-    if (!name_possible(&e->c->names, lua_topointer(L, fn)))
-        return false;
-    int r = tine__name_encode(e, fn, lua_topointer(L, fn), false, &name);
-    if (r == ENCODE_AGAIN) /* the index of names was made just now */
-        r = tine__name_encode(e, fn, lua_topointer(L, fn), false, &name);
-    if (r != 1)
-        return false;
-    e->out->len = len;
+    struct name *name = NULL;
+    const struct standard *s = lua_iscfunction(L, fn) ? tine__standard_of(lua_tocfunction(L, fn)) : NULL;
     int top = lua_gettop(L);
-    const char *text = tine__name_push(e, name);
+    if (!s && (!name_possible(&e->c->names, lua_topointer(L, fn)) || tine__name_of(e, fn, &name) <= 0)) {
+        lua_settop(L, top);
+        return false;
+    }
+    const char *text = s ? s->name : tine__name_push(e, name);
     if (lua_iscfunction(L, fn)) {
         struct codec_origin o = {.name = text, .source = "[C]"};
         *origin = cached_origin(e, fn, &o);
     } else {
         *origin = name->origin ? name->origin : tine__origin_of(e, fn, text);
-        ((struct name *)name)->origin = *origin;
+        name->origin = *origin;
     }
     lua_settop(L, top);
     return true;
@@ -196,6 +195,8 @@ static int encode_body(struct encoder *e, const struct job *j) {
     pack_array(e->out, (size_t)j->n);
     for (int i = 0; i < j->n; i++) {
         step.n = i + 1;
+        if (j->kind == JOB_ERROR)
+            step.kind = i == 0 ? STEP_ERROR : STEP_RESULT;
         int err = tine__encode_value(e, j->first + i, &step);
         if (err)
             return err;
@@ -270,6 +271,8 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     e->self = self;
     e->weak = e->classes = e->anchors = 0;
     e->checked = false;
+    e->results = j->kind >= JOB_VALUES;
+    e->changes = !e->results;
     e->memo_fn = NULL;
     if (j->kind != JOB_ARGUMENTS) {
         e->has_function = false;
@@ -332,8 +335,10 @@ static int run(lua_State *L, const struct job *j) {
     prepare(L, e, j, base + 1);
     int top = lua_gettop(L);
     if (!(err = check_function(e, j)))
-        while ((err = encode_once(e, j)) == ENCODE_AGAIN)
+        for (int i = 0; (err = encode_once(e, j)) == ENCODE_AGAIN && i < MAX_AGAIN; i++)
             lua_settop(L, top);
+    if (unlikely(err == ENCODE_AGAIN))
+        err = tine__encode_fail(e, NULL, "cannot send it: looking at it loads new modules again and again");
     if (j->kind == JOB_FUNCTION && !err)
         end_function(e);
     encoder_put_back(L, j->c, e, base + 1);
@@ -405,6 +410,11 @@ int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, stru
 
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
     struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, NULL, 0, false};
+    return start(L, &j);
+}
+
+int tine__encode_error(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
+    struct job j = {c, out, JOB_ERROR, lua_absindex(L, first), n, NULL, 0, false};
     return start(L, &j);
 }
 

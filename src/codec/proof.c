@@ -1,0 +1,383 @@
+/* How a thing that a module holds goes: by name, by name and value, or by value.
+**
+** By name goes what can be shown, here and now, to be what the other side gets, or what the other side can check:
+**
+**     tables of a module with functions that its file defines (module tables, classes): the file's hash travels
+**     functions that the file defines, not inside of another function: there is one of each; its hash travels
+**     C functions: library and place in it travel        userdata: the name of its class travels
+**
+** By name and value goes what may be the same: tables of data, sentinels, closures that another function made. The
+** other side compares, and takes its own if it is the same (same.c). Everything else goes by value.
+*/
+#include "codec/modules.h"
+#include "codec/pack.h"
+#include "codec/standard.h"
+
+#include <string.h>
+
+/* ---- whose a function is ---- */
+
+static const char *source_of(lua_State *L, int fn) {
+    lua_Debug ar;
+    lua_pushvalue(L, fn);
+    lua_getinfo(L, ">S", &ar);
+    return ar.source; /* as long as the function */
+}
+
+/* How deep inside of the file's main function the Lua function at `fn` is; -1: it is not in there. */
+static int level_in(struct encoder *e, const struct file *f, int fn) {
+    if (!f->lua || *source_of(e->L, fn) != '@')
+        return -1;
+    return tine__file_level(f, tine__hash_function(e->L, e->self, fn));
+}
+
+/* Is the Lua function at `fn` from the file of a module that the code of `f` names? */
+static bool is_from_mentioned(struct encoder *e, const struct file *f, int fn) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool is = false;
+    if (f->lua && tine__push_owner(L, e->self, source_of(L, fn))) {
+        const char *owner = lua_tostring(L, -1);
+        const struct file *its = tine__file_mentions(f, owner) ? tine__file_of(L, e->c, e->self, owner) : NULL;
+        is = its && level_in(e, its, fn) >= 0;
+    }
+    lua_settop(L, top);
+    return is;
+}
+
+/* Is the C function at `fn` from the module's library, or from that of a module that its code names? */
+static bool is_from_library(struct encoder *e, const struct file *f, int fn) {
+    const char *path = NULL;
+    if (!tine__library_hash(lua_tocfunction(e->L, fn), &path) || !path)
+        return false;
+    if (!f->lua)
+        return tine__file_is_of(f, path);
+    const struct name *name = tine__name_find(e->c, lua_topointer(e->L, fn));
+    return name && tine__file_mentions(f, tine__name_root(e, name));
+}
+
+enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
+    lua_State *L = e->L;
+    if (lua_iscfunction(L, value)) {
+        if (tine__standard_of(lua_tocfunction(L, value)))
+            return ORIGIN_OTHER;
+        return is_from_library(e, f, value) ? ORIGIN_ONCE : ORIGIN_OTHER;
+    }
+    int level = level_in(e, f, value);
+    if (level == 1)
+        return ORIGIN_ONCE;
+    if (level > 1 || is_from_mentioned(e, f, value))
+        return ORIGIN_AGAIN;
+    return ORIGIN_OTHER;
+}
+
+/* ---- tables ---- */
+
+/* Does the table at `t` hold a function that its module's file defines? */
+static bool has_own(struct encoder *e, const struct file *f, int t, bool module) {
+    lua_State *L = e->L;
+    bool found = false;
+    for (lua_pushnil(L); !found && lua_next(L, t);) {
+        if (lua_type(L, -1) == LUA_TFUNCTION) {
+            enum origin o = tine__origin(e, f, lua_gettop(L));
+            found = o == ORIGIN_ONCE || (o == ORIGIN_AGAIN && module);
+        }
+        lua_pop(L, 1);
+    }
+    if (found)
+        lua_pop(L, 1);
+    return found;
+}
+
+/* Is the table at `t` really the standard library of that name? */
+static bool is_standard(lua_State *L, int t, const char *module) {
+    for (const struct standard *s = tine__standard_list(); s && s->f; s++) {
+        if (strcmp(s->module, module) != 0)
+            continue;
+        lua_pushstring(L, s->field);
+        lua_rawget(L, t);
+        bool same = lua_tocfunction(L, -1) == s->f;
+        lua_pop(L, 1);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+static enum going table_goes(struct encoder *e, int t, struct name *n) {
+    const char *root = tine__name_root(e, n);
+    if (n->builtin == BUILTIN_TINE)
+        return GOES_BY_NAME;
+    if (n->builtin)
+        return n->kind == NAME_HELD || is_standard(e->L, t, root) ? GOES_BY_NAME : GOES_BY_VALUE;
+    if (!n->file)
+        return GOES_BY_VALUE;
+    return has_own(e, n->file, t, n->kind == NAME_MODULE) ? GOES_BY_NAME : GOES_BY_BOTH;
+}
+
+uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t) {
+    struct encoder e = {.L = L, .c = c, .self = self};
+    const struct file *f = tine__file_of(L, c, self, module);
+    return f && f->lua && has_own(&e, f, t, true) ? f->hash : 0;
+}
+
+/* ---- functions and userdata ---- */
+
+static enum going function_goes(struct encoder *e, int fn, struct name *n) {
+    if (n->builtin == BUILTIN_TINE)
+        return GOES_BY_NAME;
+    if (n->builtin || !n->file)
+        return GOES_BY_VALUE;
+    switch (tine__origin(e, n->file, fn)) {
+    case ORIGIN_ONCE:
+        return GOES_BY_NAME;
+    case ORIGIN_AGAIN:
+        return GOES_BY_BOTH;
+    default:
+        return GOES_BY_VALUE;
+    }
+}
+
+/* A file that the program has opened and put into some module is not what a worker has there. */
+static enum going userdata_goes(struct encoder *e, int idx, struct name *n) {
+    if (n->builtin == BUILTIN_TINE || n->file)
+        return GOES_BY_NAME;
+    return luaL_testudata(e->L, idx, LUA_FILEHANDLE) ? GOES_BY_VALUE : GOES_BY_NAME;
+}
+
+/* How the object at `idx` goes, which is where its name says. */
+static enum going judge(struct encoder *e, int idx, struct name *n) {
+    switch (n->kind) {
+    case NAME_MODULE:
+    case NAME_HELD:
+        return table_goes(e, idx, n);
+    case NAME_FUNCTION:
+        return function_goes(e, idx, n);
+    case NAME_USERDATA:
+        return userdata_goes(e, idx, n);
+    default:
+        return GOES_BY_NAME;
+    }
+}
+
+/* ---- on the wire ---- */
+
+/* What the other side compares: eight bytes, and for its message the end of the file's name. */
+static size_t write_check(struct encoder *e, int idx, const struct name *n, char *out) {
+    lua_State *L = e->L;
+    const char *path = n->file ? n->file->path : "";
+    uint64_t hash = 0;
+    if (n->kind == NAME_CFUNCTION)
+        hash = tine__library_hash(lua_tocfunction(L, idx), &path);
+    else if (n->builtin)
+        return 0;
+    else if (n->kind == NAME_FUNCTION)
+        hash = tine__hash_function(L, e->self, idx);
+    else if (n->kind != NAME_USERDATA && n->file->lua)
+        hash = n->file->hash;
+    else
+        return 0;
+    put_le32(out, (uint32_t)hash);
+    put_le32(out + 4, (uint32_t)(hash >> 32));
+    size_t len = strlen(path);
+    size_t part = len > CHECK_MAX - 8 ? CHECK_MAX - 8 : len;
+    memcpy(out + 8, path + len - part, part);
+    return 8 + part;
+}
+
+/* Its operation on the wire, made at first use. */
+static int make_wire(struct encoder *e, int idx, struct name *n) {
+    struct buf *b = &e->c->names.bytes;
+    size_t start = b->len;
+    const char *root = tine__name_root(e, n);
+    char check[CHECK_MAX];
+    size_t len = strlen(root), nchecks = write_check(e, idx, n, check);
+    if (buf_reserve(b, len + CHECK_MAX + 4 * PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_array(b, 4u + n->depth);
+    pack_bytes(b, (unsigned char[]){0xd4, EXT_OP, OP_NAME}, 3);
+    pack_str(b, len);
+    pack_bytes(b, root, len);
+    pack_uint8(b, n->kind);
+    pack_str(b, nchecks);
+    pack_bytes(b, check, nchecks);
+    int err = tine__name_pack(e, n, b);
+    if (err) {
+        b->len = start;
+        return err;
+    }
+    n->wire = (uint32_t)start;
+    n->wire_len = (uint32_t)(b->len - start);
+    return 0;
+}
+
+/* The name is new, or its file has changed: see what it is now. */
+static int learn(struct encoder *e, int idx, struct name *n) {
+    lua_State *L = e->L;
+    n->file = n->builtin ? NULL : tine__file_of(L, e->c, e->self, tine__name_root(e, n));
+    n->going = (uint8_t)judge(e, idx, n);
+    n->wire_len = 0;
+    n->known = true;
+    if (n->going == GOES_BY_VALUE)
+        return 0;
+    lua_rawgeti(L, e->self, ST_ANCHORS); /* so that the address stays its own */
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, (lua_Integer)(n - e->c->names.list) + 1);
+    lua_pop(L, 1);
+    return make_wire(e, idx, n);
+}
+
+static int put_wire(struct encoder *e, const struct name *n) {
+    if (buf_append(e->out, e->c->names.bytes.data + n->wire, n->wire_len))
+        return tine__encode_nomem(e);
+    return NAME_DONE;
+}
+
+static int put_head(struct encoder *e, unsigned count, enum wire_op op) {
+    if (buf_reserve(e->out, PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_array(e->out, count);
+    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, (unsigned char)op}, 3);
+    return 0;
+}
+
+static int put_target(struct encoder *e, const struct name *n) {
+    if (n->builtin != BUILTIN_LUA)
+        return put_wire(e, n);
+    const char *root = tine__name_root(e, n);
+    size_t len = strlen(root);
+    if (buf_reserve(e->out, len + PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_str(e->out, len);
+    pack_bytes(e->out, root, len);
+    return 0;
+}
+
+/* A table that goes by name, and what the program has changed in it: once in a message. */
+static int put_changed(struct encoder *e, int idx, const struct name *n, const struct step *step) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), err;
+    uint32_t id = (uint32_t)(n - e->c->names.list);
+    bool found;
+    if (!tine__seen_put(&e->seen, (const char *)n->key + 2, &found))
+        return tine__encode_nomem(e);
+    int count = found ? 0 : tine__changes_of(e, idx, n);
+    if (count <= 0)
+        return count < 0 ? count : put_wire(e, n);
+    if ((err = put_head(e, 2u + 3u * (unsigned)count, OP_CHANGED)) || (err = put_wire(e, n)) < 0)
+        return err;
+    for (int i = 1; i <= count; i++) {
+        lua_rawgeti(L, top + 1, 2 * i - 1);
+        lua_rawgeti(L, top + 1, 2 * i);
+        n = &e->c->names.list[id];
+        if ((err = put_target(e, n)) < 0 || (err = tine__change_put(e, top + 2, step, n->builtin)))
+            return err;
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
+    return NAME_DONE;
+}
+
+/* How the object at `idx` goes, which may be where its name says; or an error. */
+static int consider(struct encoder *e, int idx, struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), err;
+    if (unlikely(!lua_checkstack(L, 40)))
+        return tine__encode_nomem(e);
+    bool there = n->kind != NAME_NONE && tine__name_walk(e, n) && lua_rawequal(L, -1, idx);
+    lua_settop(L, top);
+    if (!there)
+        return GOES_BY_VALUE;
+    if (unlikely(!n->known || (n->file && !tine__file_is_current(n->file)))) {
+        if ((err = learn(e, idx, n)))
+            return err;
+        lua_settop(L, top);
+    }
+    return n->going;
+}
+
+int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step) {
+    struct name *n = tine__name_find(e->c, p);
+    int r;
+    if (likely(!n))
+        return likely(e->c->names.built) ? NAME_BY_VALUE : tine__name_missing(e);
+    if ((r = consider(e, idx, n)) <= 0)
+        return r;
+    if (r == GOES_BY_BOTH) {
+        if ((r = put_head(e, 3, OP_SAME)) || (r = put_wire(e, n)) < 0)
+            return r;
+        return NAME_SAME;
+    }
+    if (e->changes && (n->kind == NAME_MODULE || n->kind == NAME_HELD))
+        return put_changed(e, idx, n, step);
+    return put_wire(e, n);
+}
+
+int tine__name_of(struct encoder *e, int idx, struct name **out) {
+    int r = e->c->names.built ? 0 : tine__name_missing(e);
+    if (r && r != ENCODE_AGAIN) /* the index was made just now */
+        return r;
+    *out = tine__name_find(e->c, lua_topointer(e->L, idx));
+    return *out && (r = consider(e, idx, *out)) ? r : 0;
+}
+
+/* ---- C functions ---- */
+
+int tine__standard_encode(struct encoder *e, const char *name) {
+    size_t len = strlen(name);
+    if (buf_reserve(e->out, len + 2 * PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_array(e->out, 2);
+    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_STANDARD}, 3);
+    pack_str(e->out, len);
+    pack_bytes(e->out, name, len);
+    return 0;
+}
+
+/* Have the C functions at these indices the same values as upvalues? */
+static bool same_upvalues(lua_State *L, int a, int b) {
+    bool same = true;
+    for (int i = 1; same && lua_getupvalue(L, a, i); i++) {
+        same = lua_getupvalue(L, b, i) && lua_rawequal(L, -1, -2);
+        lua_settop(L, b);
+    }
+    return same;
+}
+
+/* Is the C function that `n` names, a module's, of the library of the one at `fn`, and do they share what they
+** know? Then that module holds, or held, both. */
+static bool is_sibling(struct encoder *e, const struct name *n, int fn, const char *library) {
+    lua_State *L = e->L;
+    const char *path;
+    int top = lua_gettop(L);
+    bool is = n->kind == NAME_CFUNCTION && tine__name_walk(e, n) && lua_iscfunction(L, -1) &&
+              tine__library_hash(lua_tocfunction(L, -1), &path) && strcmp(path, library) == 0;
+    if (is && lua_getupvalue(L, fn, 1)) {
+        lua_settop(L, top + 1);
+        is = same_upvalues(L, fn, top + 1);
+    }
+    lua_settop(L, top);
+    return is;
+}
+
+/* A C function that is not, or no longer, where modules hold theirs: it goes by the module that others of its
+** library are in, where the other side looks for it. */
+int tine__library_encode(struct encoder *e, int fn) {
+    struct names *names = &e->c->names;
+    const char *path = NULL;
+    uint64_t hash = tine__library_hash(lua_tocfunction(e->L, fn), &path);
+    const struct name *n = NULL;
+    if (!hash || !lua_checkstack(e->L, 40))
+        return 0;
+    for (uint32_t i = 0; i < names->used && !n; i++)
+        if (is_sibling(e, &names->list[i], fn, path))
+            n = &names->list[i];
+    if (!n)
+        return 0;
+    struct name found = {.root = n->root, .kind = NAME_CFUNCTION};
+    found.parent = found.root;
+    int err = make_wire(e, fn, &found);
+    if (!err && (err = put_wire(e, &found)) == NAME_DONE)
+        names->bytes.len -= found.wire_len;
+    return err;
+}
