@@ -173,7 +173,7 @@ static size_t write_check(struct encoder *e, int idx, const struct name *n, char
         return 0;
     else if (n->kind == NAME_FUNCTION)
         hash = tine__hash_function(L, e->self, idx);
-    else if (n->kind != NAME_USERDATA && n->file->lua)
+    else if (n->kind != NAME_USERDATA && n->going == GOES_BY_NAME && n->file->lua)
         hash = n->file->hash;
     else
         return 0;
