@@ -19,7 +19,8 @@ struct scan {
     struct encoder *e;
     const struct file *file; /* of the module, unless it is one of Lua's own: */
     const char *module;
-    int list; /* stack index: paths and values in turn */
+    int list; /* stack index: paths and values in turn, */
+    int seen; /* the tables that were looked at */
     int count;
     bool first; /* the table was never looked at before */
 };
@@ -214,10 +215,24 @@ static bool is_step(lua_State *L, int key) {
     return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0);
 }
 
+/* A class is often its own __index. */
+static bool is_seen(struct scan *s, int t) {
+    lua_State *L = s->e->L;
+    lua_pushvalue(L, t);
+    bool seen = lua_rawget(L, s->seen) != LUA_TNIL;
+    lua_pop(L, 1);
+    lua_pushvalue(L, t);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, s->seen);
+    return seen;
+}
+
 static void scan_fields(struct scan *s, int t, int prefix) {
     lua_State *L = s->e->L;
     int left = prefix ? MAX_ITEMS : MAX_FIELDS;
     luaL_checkstack(L, 30, "changes");
+    if (is_seen(s, t))
+        return;
     bool first = s->first;
     lua_Integer known = push_own(s, t), hits = 0;
     int own = lua_gettop(L);
@@ -260,6 +275,14 @@ static void scan_strings(struct scan *s, int t) {
     lua_settop(L, top);
 }
 
+static void push_lists(struct scan *s) {
+    lua_State *L = s->e->L;
+    lua_newtable(L);
+    s->list = lua_gettop(L);
+    lua_newtable(L);
+    s->seen = s->list + 1;
+}
+
 static int finish(struct scan *s, int top) {
     lua_settop(s->e->L, s->count ? s->list : top);
     return s->count;
@@ -274,8 +297,7 @@ int tine__changes_of(struct encoder *e, int t, const struct name *n) {
     luaL_checkstack(L, 30, "changes");
     if (n->builtin)
         s.module = tine__name_root(e, n);
-    lua_newtable(L);
-    s.list = top + 1;
+    push_lists(&s);
     scan_fields(&s, t, 0);
     if (s.module && strcmp(s.module, "string") == 0)
         scan_strings(&s, t);
@@ -377,8 +399,7 @@ static void look_at_use(struct encoder *e, int at, int triples, int *count) {
     if (!push_library(L, e->self, at))
         return;
     int t = lua_gettop(L);
-    lua_newtable(L);
-    s.list = t + 1;
+    push_lists(&s);
     if (!lua_toboolean(L, at + 1)) {
         scan_fields(&s, t, 0);
     } else {
@@ -386,8 +407,8 @@ static void look_at_use(struct encoder *e, int at, int triples, int *count) {
         lua_rawget(L, t);
         if (!is_unchanged(L, library, lua_tostring(L, at + 1)))
             add(&s, 0, at + 1);
-        lua_settop(L, t + 1);
     }
+    lua_settop(L, s.seen);
     add_all(&s, triples, count, library);
 }
 
@@ -398,8 +419,7 @@ static void look_at_strings(struct encoder *e, int triples, int *count) {
     if (!push_library(L, e->self, lua_gettop(L)))
         return;
     int t = lua_gettop(L);
-    lua_newtable(L);
-    s.list = t + 1;
+    push_lists(&s);
     scan_strings(&s, t);
     add_all(&s, triples, count, "string");
 }
