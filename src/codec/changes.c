@@ -178,7 +178,8 @@ static int scan_field(struct scan *s, int own, int prefix) {
     case LUA_TTABLE:
         if ((callable = push_call(L)))
             lua_pop(L, 1);
-        if (s->module && !prefix && lua_topointer(L, -1) != s->e->c->globals && strcmp(s->module, "package") != 0) {
+        if (s->module && !prefix && lua_topointer(L, -1) != s->e->c->globals &&
+            strcmp(s->module, "package") != 0) {
             add(s, prefix, key);
             return 0;
         }
@@ -427,7 +428,8 @@ static void look_at_strings(struct encoder *e, int triples, int *count) {
 int tine__changes_used(struct encoder *e, const struct code *code) {
     lua_State *L = e->L;
     int top = lua_gettop(L), count = 0;
-    lua_Integer first = (lua_Integer)code->globals.reads + code->globals.assigns + code->globals.by_g + code->globals.standards;
+    lua_Integer first = (lua_Integer)code->globals.reads + code->globals.assigns +
+                        code->globals.by_g + code->globals.standards;
     luaL_checkstack(L, 40, "changes");
     lua_newtable(L);
     lua_rawgeti(L, e->self, ST_GLOBALS);
@@ -474,7 +476,8 @@ static bool standards_unchanged(lua_State *L, const struct code *code, int list,
     return same;
 }
 
-static bool uses_unchanged(lua_State *L, const struct code *code, int self, int list, lua_Integer from) {
+static bool uses_unchanged(lua_State *L, const struct code *code, int self, int list,
+                           lua_Integer from) {
     bool same = true;
     for (uint32_t i = 0; i < code->globals.uses && same; i++) {
         lua_rawgeti(L, list, from + 2 * i + 1);
@@ -496,7 +499,8 @@ bool tine__uses_unchanged(lua_State *L, int self, const struct code *code) {
         return true;
     lua_rawgeti(L, self, ST_GLOBALS);
     lua_rawgeti(L, -1, code->index);
-    lua_Integer from = (lua_Integer)code->globals.reads + code->globals.assigns + code->globals.by_g;
+    lua_Integer from =
+        (lua_Integer)code->globals.reads + code->globals.assigns + code->globals.by_g;
     bool same = standards_unchanged(L, code, top + 2, from) &&
                 uses_unchanged(L, code, self, top + 2, from + code->globals.standards);
     lua_settop(L, top);

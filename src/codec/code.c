@@ -206,7 +206,8 @@ static bool same_code(lua_State *L, const struct codec *c, int fn, const struct 
     lua_pop(L, 1);
     if (!same)
         return false;
-    return code->env ? is_env(L, fn, code->env, c->globals) : find_env(L, fn, code->nups, c->globals) == 0;
+    return code->env ? is_env(L, fn, code->env, c->globals)
+                     : find_env(L, fn, code->nups, c->globals) == 0;
 }
 
 static struct code *recognize(lua_State *L, struct codec *c, int fn, const struct code *key) {

@@ -164,7 +164,8 @@ static void explain_replaced(lua_State *L, int held, int text) {
         if (lua_tointeger(L, -1) != HELD_REPLACED || lua_type(L, -2) != LUA_TSTRING)
             continue;
         lua_pushfstring(L,
-                        "%s\nnote: '%s' is Lua's own here: what the submitting program has put in its place cannot "
+                        "%s\nnote: '%s' is Lua's own here: what the submitting program has put in "
+                        "its place cannot "
                         "travel",
                         lua_tostring(L, text), lua_tostring(L, -2));
         lua_replace(L, text);

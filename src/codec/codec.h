@@ -170,6 +170,9 @@ int tine__decode_scalars(lua_State *L, const char *p, size_t len, bool strings);
 /* A call has ended, and its results are encoded: put back what it had changed in modules. Never raises. */
 void tine__codec_restore(lua_State *L, struct codec *c);
 
+/* Is the value at `idx` the `require` of Lua's own? */
+bool tine__is_require(lua_State *L, int idx);
+
 /* After a task failed with the traceback at the top of the stack: append to it, when the error came
 ** from a nil global that the submitter has and that did not travel, what happened and how to mend
 ** it. Worker only; never raises anything but memory errors. */

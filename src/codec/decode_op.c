@@ -10,11 +10,16 @@ static const struct {
     uint8_t kind;
     uint32_t min, max; /* items, the marker included */
 } ops[] = {
-    [OP_TABLE] = {FRAME_TABLE, 3, INT_MAX}, [OP_FUNCTION] = {FRAME_FUNCTION, 2, INT_MAX},
-    [OP_NAME] = {FRAME_NAME, 4, 4 + NAME_STEPS}, [OP_OBJECT] = {FRAME_OBJECT, 4, 4},
-    [OP_TEXT] = {FRAME_TEXT, 2, 2},         [OP_CLASS] = {FRAME_CLASS, 3, 3},
-    [OP_NOTE] = {FRAME_NOTE, 2, 2},         [OP_SOURCE] = {FRAME_SOURCE, 2, 2},
-    [OP_SAME] = {FRAME_SAME, 3, 3},         [OP_CHANGED] = {FRAME_CHANGED, 2, INT_MAX},
+    [OP_TABLE] = {FRAME_TABLE, 3, INT_MAX},
+    [OP_FUNCTION] = {FRAME_FUNCTION, 2, INT_MAX},
+    [OP_NAME] = {FRAME_NAME, 4, 4 + NAME_STEPS},
+    [OP_OBJECT] = {FRAME_OBJECT, 4, 4},
+    [OP_TEXT] = {FRAME_TEXT, 2, 2},
+    [OP_CLASS] = {FRAME_CLASS, 3, 3},
+    [OP_NOTE] = {FRAME_NOTE, 2, 2},
+    [OP_SOURCE] = {FRAME_SOURCE, 2, 2},
+    [OP_SAME] = {FRAME_SAME, 3, 3},
+    [OP_CHANGED] = {FRAME_CHANGED, 2, INT_MAX},
     [OP_STANDARD] = {FRAME_STANDARD, 2, 2},
 };
 
@@ -278,7 +283,8 @@ static void set_global(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     int name = lua_gettop(L) - 1;
     uint32_t pair = (f->i - f->m) / 2 - 2;
-    bool note = r->note, held = r->held, own = pair < f->own, by_g = !own && pair < f->own + f->by_g;
+    bool note = r->note, held = r->held, own = pair < f->own,
+         by_g = !own && pair < f->own + f->by_g;
     r->note = r->held = false;
     if (held) {
         note_held(r, name);
@@ -450,8 +456,9 @@ static void changed_item(struct reader *r, struct frame *f) {
 static void name_item(struct reader *r, const struct frame *f) {
     lua_State *L = r->L;
     bool good = f->i == 2 ? lua_isinteger(L, -1)
-                          : f->i > 3 ? lua_isinteger(L, -1) || lua_isboolean(L, -1) || lua_type(L, -1) == LUA_TSTRING
-                                     : lua_type(L, -1) == LUA_TSTRING;
+                : f->i > 3
+                    ? lua_isinteger(L, -1) || lua_isboolean(L, -1) || lua_type(L, -1) == LUA_TSTRING
+                    : lua_type(L, -1) == LUA_TSTRING;
     if (!good)
         tine__malformed(r, "a name of a wrong form");
 }

@@ -655,12 +655,13 @@ static int encode_table(struct encoder *e, int t, const struct step *step) {
 /* "tine.pool" and the like stay where they were made. */
 static int refuse_own(struct encoder *e, const char *type, const struct step *step) {
     bool pool = strcmp(type, "tine.pool") == 0;
-    return tine__encode_fail(e, step,
-                             pool ? "cannot send a pool (%s): it stays in the process that made it; make one in the "
-                                    "task, or submit from here and pass on the results"
-                                  : "cannot send a userdata (%s): it stays in the process that made it; pass on its "
-                                    "results",
-                             type);
+    return tine__encode_fail(
+        e, step,
+        pool ? "cannot send a pool (%s): it stays in the process that made it; make one in the "
+               "task, or submit from here and pass on the results"
+             : "cannot send a userdata (%s): it stays in the process that made it; pass on its "
+               "results",
+        type);
 }
 
 static int refuse_userdata(struct encoder *e, int idx, const struct step *step) {
@@ -673,8 +674,9 @@ static int refuse_userdata(struct encoder *e, int idx, const struct step *step) 
     }
     if (strncmp(type, "tine.", 5) == 0 && strcmp(type, "tine.test") != 0)
         return refuse_own(e, type, step);
-    return tine__encode_fail(e, step, "cannot send a userdata (%s); %s tell tine.register how its class travels", type,
-                             e->results ? "give back what was read from it, or" : "create it in the task, or");
+    return tine__encode_fail(
+        e, step, "cannot send a userdata (%s); %s tell tine.register how its class travels", type,
+        e->results ? "give back what was read from it, or" : "create it in the task, or");
 }
 
 /* A userdata of a registered class, or none that can travel. Its entry is new. */
@@ -765,7 +767,8 @@ static int encode_other(struct encoder *e, int idx, int type, const struct step 
         return encode_light(e, idx, step);
     default:
         return tine__encode_fail(e, step, "cannot send a coroutine%s",
-                                 e->results ? "; give back what it makes" : "; create it in the task");
+                                 e->results ? "; give back what it makes"
+                                            : "; create it in the task");
     }
 }
 

@@ -229,7 +229,8 @@ static int put_by_g(struct naming *n, lua_Integer first) {
     int err = 0;
     for (lua_Integer i = first + 1; i <= first + n->code->globals.by_g && !err; i++) {
         lua_rawgeti(L, n->names, i);
-        if (get_global(n->e, n->globals, lua_gettop(L)) != LUA_TNIL && n->e->c->options.send_globals)
+        if (get_global(n->e, n->globals, lua_gettop(L)) != LUA_TNIL &&
+            n->e->c->options.send_globals)
             err = put_pair(n);
         else
             lua_pop(L, 2);
@@ -249,7 +250,8 @@ static int put_named(struct naming *n) {
             continue;
         }
         lua_rawgeti(L, n->names, i);
-        if ((assigned && tine__standard_global(lua_tostring(L, -1))) || get_global(n->e, n->env, top + 1) == LUA_TNIL)
+        if ((assigned && tine__standard_global(lua_tostring(L, -1))) ||
+            get_global(n->e, n->env, top + 1) == LUA_TNIL)
             lua_settop(L, top);
         else if (assigned || !n->e->c->options.send_globals)
             err = put_held(n, assigned ? HELD_ASSIGNED : HELD_NONE);
@@ -270,7 +272,8 @@ static int put_replaced(struct naming *n, lua_Integer first) {
         }
         lua_rawgeti(L, n->names, i);
         lua_pushvalue(L, -1);
-        if (lua_rawget(L, n->globals) == LUA_TNIL || tine__is_standard_value(L, lua_tostring(L, -2))) {
+        if (lua_rawget(L, n->globals) == LUA_TNIL ||
+            tine__is_standard_value(L, lua_tostring(L, -2))) {
             lua_settop(L, top);
             continue;
         }
@@ -302,7 +305,8 @@ static int put_pairs(struct naming *n, uint64_t *number) {
     uint32_t own = n->count;
     if (err || (err = put_by_g(n, bare)))
         return err;
-    *number |= (uint64_t)(own & ENV_COUNT) << ENV_OWN_SHIFT | (uint64_t)((n->count - own) & ENV_COUNT) << ENV_BY_G_SHIFT;
+    *number |= (uint64_t)(own & ENV_COUNT) << ENV_OWN_SHIFT |
+               (uint64_t)((n->count - own) & ENV_COUNT) << ENV_BY_G_SHIFT;
     if ((err = put_named(n)))
         return err;
     return put_replaced(n, standards);
@@ -320,11 +324,17 @@ static bool keeps(lua_State *L, const struct code *code, int env) {
 }
 
 /* The globals that the function at `fn` names: the number that says of what environment, and so on; then pairs. */
-static int encode_fn_globals(struct encoder *e, const struct code *code, int fn, int env, uint32_t *items,
-                             const struct step *up) {
+static int encode_fn_globals(struct encoder *e, const struct code *code, int fn, int env,
+                             uint32_t *items, const struct step *up) {
     lua_State *L = e->L;
     int top = lua_gettop(L), err;
-    struct naming n = {.e = e, .code = code, .up = up, .fn = fn, .names = top + 1, .env = top + 2, .globals = top + 3};
+    struct naming n = {.e = e,
+                       .code = code,
+                       .up = up,
+                       .fn = fn,
+                       .names = top + 1,
+                       .env = top + 2,
+                       .globals = top + 3};
     lua_rawgeti(L, e->self, ST_GLOBALS);
     lua_rawgeti(L, -1, code->index);
     lua_replace(L, -2);
@@ -457,7 +467,8 @@ static int encode_lua(struct encoder *e, int fn, const struct step *step) {
     uint32_t ordinal = e->seen.entries[at].ordinal;
     if (unlikely(++e->levels > MAX_LEVELS))
         return tine__encode_fail(e, step, "nested more than %d levels deep", MAX_LEVELS);
-    if ((err = encode_by_value(e, code, fn, ordinal, step)) || (err = put_changes(e, top + 1, changes, step)))
+    if ((err = encode_by_value(e, code, fn, ordinal, step)) ||
+        (err = put_changes(e, top + 1, changes, step)))
         return err;
     e->levels--;
     lua_settop(e->L, top);

@@ -142,7 +142,11 @@ static bool identify(const char *path, struct file_id *id) {
     if (stat(path, &st) != 0)
         return false;
     memset(id, 0, sizeof *id);
-    *id = (struct file_id){.dev = st.st_dev, .ino = st.st_ino, .size = st.st_size, .modified = st.st_mtim, .changed = st.st_ctim};
+    *id = (struct file_id){.dev = st.st_dev,
+                           .ino = st.st_ino,
+                           .size = st.st_size,
+                           .modified = st.st_mtim,
+                           .changed = st.st_ctim};
     return true;
 }
 

@@ -133,8 +133,8 @@ struct scan {
 };
 
 enum use {
-    USE_READ = 1,     /* as a bare name */
-    USE_READ_G = 2,   /* as _G.name */
+    USE_READ = 1,   /* as a bare name */
+    USE_READ_G = 2, /* as _G.name */
     USE_ASSIGNED = 4,
 };
 
@@ -174,7 +174,8 @@ static void note_use(struct scan *s, const char *module, int k) {
 }
 
 static bool is_library(const char *name) {
-    static const char *const names[] = {"coroutine", "debug", "io", "math", "os", "package", "string", "table", "utf8"};
+    static const char *const names[] = {"coroutine", "debug",  "io",    "math", "os",
+                                        "package",   "string", "table", "utf8"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0)
             return true;
@@ -182,7 +183,8 @@ static bool is_library(const char *name) {
 }
 
 /* The instruction after `at`, when it takes a field of register `r`: the number of the constant, else -1. */
-static int field_after(const struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned r) {
+static int field_after(const struct scan *s, const unsigned char *code, size_t n, size_t at,
+                       unsigned r) {
     if (at + 1 >= n)
         return -1;
     uint32_t x = instruction(code, at + 1);
@@ -191,7 +193,8 @@ static int field_after(const struct scan *s, const unsigned char *code, size_t n
 }
 
 /* The global named by constant `k` was loaded into register `r` by instruction `at`, or by one before. */
-static void note_read(struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned k, unsigned r) {
+static void note_read(struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned k,
+                      unsigned r) {
     const char *name = push_constant(s, k);
     if (!name)
         return;
@@ -258,7 +261,8 @@ static void scan_code(struct scan *s, const unsigned char *code, size_t n, int e
             note_read(s, code, n, i, c_of(x), a_of(x));
         else if (op_of(x) == s->ops.settabup && a_of(x) == (unsigned)env)
             note(s, b_of(x), USE_ASSIGNED);
-        else if (op_of(x) == s->ops.getupval && b_of(x) == (unsigned)env && !note_long(s, code, n, i))
+        else if (op_of(x) == s->ops.getupval && b_of(x) == (unsigned)env &&
+                 !note_long(s, code, n, i))
             note_escape(s, code, n, i);
     }
 }
@@ -314,7 +318,8 @@ static void scan_function(struct scan *s, int outer, bool main) {
 }
 
 /* Append the names of `set` of which `wanted` says so to the list on top. */
-static uint32_t collect(lua_State *L, int set, bool (*wanted)(const char *name, lua_Integer bits), lua_Integer *at) {
+static uint32_t collect(lua_State *L, int set, bool (*wanted)(const char *name, lua_Integer bits),
+                        lua_Integer *at) {
     int list = lua_gettop(L);
     uint32_t n = 0;
     for (lua_pushnil(L); lua_next(L, set); lua_pop(L, 1)) {
@@ -362,7 +367,8 @@ static uint32_t collect_uses(lua_State *L, int uses, lua_Integer at) {
     return n;
 }
 
-bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, struct global_uses *out) {
+bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env,
+                      struct global_uses *out) {
     struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L), .out = out};
     lua_Integer at = 0;
     *out = (struct global_uses){0};

@@ -78,11 +78,11 @@ struct global_uses {
 
 /* The code of Lua functions that are one prototype. */
 struct code {
-    uint32_t id;       /* in the store; 0: travels inline */
-    int32_t index;     /* in ST_GLOBALS, and if positive in codec.codes (from 1) */
+    uint32_t id;   /* in the store; 0: travels inline */
+    int32_t index; /* in ST_GLOBALS, and if positive in codec.codes (from 1) */
     struct global_uses globals;
-    uint64_t hash;     /* of the dump */
-    char *dump;        /* only when inline */
+    uint64_t hash; /* of the dump */
+    char *dump;    /* only when inline */
     size_t len;
     uint8_t nups;
     uint8_t env;    /* index of the upvalue _ENV, 0 for none */
@@ -90,7 +90,8 @@ struct code {
     bool loaded;    /* came by id, hash checked, its maker is in ST_MAKERS */
     bool stateless; /* one closure serves all calls */
     int closure;    /* registry reference to it, or 0 */
-    char *plain; /* dump without the chunk's name, by which another closure of this code is recognized */
+    char *
+        plain; /* dump without the chunk's name, by which another closure of this code is recognized */
     size_t plain_len;
     const char
         *source; /* chunk name: an address to compare, read only while the function is there */
@@ -131,7 +132,8 @@ struct file;
 struct name {
     const void *key;
     const struct file *file; /* of its module, if that is known and found */
-    uint32_t parent, root;   /* numbers of the object one step nearer to the module, and of the module */
+    uint32_t parent,
+        root; /* numbers of the object one step nearer to the module, and of the module */
     uint32_t wire, wire_len; /* its operation in names.bytes */
     uint8_t kind, depth;
     uint8_t builtin;
@@ -178,9 +180,10 @@ struct codec {
     const void *lately[8]; /* functions whose code was recognized lately */
     uint32_t lately_at;
     struct names names;
-    bool held;                    /* ST_HELD has something */
-    uint32_t changed;             /* what is in ST_UNDO: so many times table, key, value */
-    char *path, *cpath, *cwd;     /* where the other side's `require` looks; NULL: where this state's does now */
+    bool held;        /* ST_HELD has something */
+    uint32_t changed; /* what is in ST_UNDO: so many times table, key, value */
+    char *path, *cpath,
+        *cwd; /* where the other side's `require` looks; NULL: where this state's does now */
     uint32_t sources;             /* in ST_SOURCES */
     struct sent sent[SENT_SLOTS]; /* by address */
     const struct sent *last;      /* the function encoded last, if the encoder does not know it */

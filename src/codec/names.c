@@ -119,7 +119,8 @@ static void push_owner(lua_State *L, int loaded, const char *source) {
         return;
     lua_pushlstring(L, source + 1, len - 5);
     const char *dotted = luaL_gsub(L, lua_tostring(L, -1), "/", ".");
-    for (const char *p = dotted + strlen(dotted); p >= dotted; p--) { /* the longest that is loaded */
+    for (const char *p = dotted + strlen(dotted); p >= dotted;
+         p--) { /* the longest that is loaded */
         if (p > dotted && p[-1] != '.')
             continue;
         size_t n = strlen(p);
@@ -202,7 +203,8 @@ static bool is_better(struct building *b, const struct name *old, int step) {
     if (!b->from)
         return lua_settop(L, top), true;
     const char *mine = lua_tostring(L, step), *other = lua_tostring(L, -1);
-    const struct name *a = &b->e->c->names.list[old->root], *z = &b->e->c->names.list[b->from->root];
+    const struct name *a = &b->e->c->names.list[old->root],
+                      *z = &b->e->c->names.list[b->from->root];
     if (a == z) {
         size_t m = strlen(mine), n = strlen(other);
         better = m != n ? m < n : strcmp(mine, other) < 0;
@@ -274,8 +276,8 @@ static void enter(struct building *b, int step) {
 /* ---- a step ---- */
 
 static bool is_step(lua_State *L, int key) {
-    return lua_type(L, key) == LUA_TSTRING ||
-           (lua_isinteger(L, key) && lua_tointeger(L, key) > 0 && lua_tointeger(L, key) < INT32_MAX);
+    return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0 &&
+                                               lua_tointeger(L, key) < INT32_MAX);
 }
 
 /* The fields and items of the table at `t`. */
@@ -327,7 +329,8 @@ static void expand(struct building *b, uint32_t id) {
             enter_metatable(b, at);
     } else if (type == LUA_TUSERDATA) {
         enter_metatable(b, at);
-    } else if (type == LUA_TFUNCTION && !b->from->builtin && !lua_iscfunction(L, at) && is_of_module(b)) {
+    } else if (type == LUA_TFUNCTION && !b->from->builtin && !lua_iscfunction(L, at) &&
+               is_of_module(b)) {
         enter_upvalues(b, at);
     }
     lua_settop(L, at - 1);

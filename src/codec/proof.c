@@ -38,7 +38,8 @@ static bool is_from_mentioned(struct encoder *e, const struct file *f, int fn) {
     bool is = false;
     if (f->lua && tine__push_owner(L, e->self, source_of(L, fn))) {
         const char *owner = lua_tostring(L, -1);
-        const struct file *its = tine__file_mentions(f, owner) ? tine__file_of(L, e->c, e->self, owner) : NULL;
+        const struct file *its =
+            tine__file_mentions(f, owner) ? tine__file_of(L, e->c, e->self, owner) : NULL;
         is = its && level_in(e, its, fn) >= 0;
     }
     lua_settop(L, top);

@@ -27,12 +27,14 @@ enum frame_kind {
 /* One for each level of nesting, in an array: the one before is what it lies in. */
 struct frame {
     uint32_t n, i; /* items in all, items done */
-    uint32_t m; /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here; SAME: its ordinal */
-    int at;     /* stack index of the table or function */
+    uint32_t
+        m; /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here; SAME: its ordinal */
+    int at; /* stack index of the table or function */
     uint8_t kind;
     uint8_t env; /* FUNCTION: number of its call environment */
     bool marked; /* OBJECT: something points back to it */
-    uint32_t own, by_g; /* FUNCTION: how many of its globals are its environment's own; are read as _G.name */
+    uint32_t own,
+        by_g; /* FUNCTION: how many of its globals are its environment's own; are read as _G.name */
 };
 
 struct mark_list {

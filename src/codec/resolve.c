@@ -229,12 +229,17 @@ static int another(const struct naming *n) {
     lua_State *L = n->r->L;
     const char *module = lua_tostring(L, n->module), *way = n->last >= n->first ? push_way(n) : "";
     const struct file *f = tine__file_of(L, n->r->c, n->r->self, module);
-    const char *theirs = n->check_len > 8 ? lua_pushlstring(L, n->check + 8, n->check_len - 8) : "elsewhere";
+    const char *theirs =
+        n->check_len > 8 ? lua_pushlstring(L, n->check + 8, n->check_len - 8) : "elsewhere";
     if (lua_isnil(L, n->last + 2))
-        return luaL_error(L, "module '%s' has no '%s' in this process%s", module, way, push_needed(n->r, n->r->frame));
-    return luaL_error(L, "module '%s' is another one in this process%s: %s%s%s was sent from ...%s, and here it is %s%s", module,
-                      push_needed(n->r, n->r->frame), *way ? "'" : "it", way, *way ? "'" : "", theirs,
-                      f ? "from " : "from no file that can be found", f ? f->path : "");
+        return luaL_error(L, "module '%s' has no '%s' in this process%s", module, way,
+                          push_needed(n->r, n->r->frame));
+    return luaL_error(L,
+                      "module '%s' is another one in this process%s: %s%s%s was sent from ...%s, "
+                      "and here it is %s%s",
+                      module, push_needed(n->r, n->r->frame), *way ? "'" : "it", way,
+                      *way ? "'" : "", theirs, f ? "from " : "from no file that can be found",
+                      f ? f->path : "");
 }
 
 /* Push what the name stands for here; nil when that need not be, else an error. */
@@ -243,8 +248,8 @@ static void push_named_thing(const struct naming *n, bool spare) {
     int module = n->last + 1;
     if (push_module(L, n->module) != LUA_OK) {
         if (!spare)
-            luaL_error(L, "cannot load module '%s'%s: %s", lua_tostring(L, n->module), push_needed(n->r, n->r->frame),
-                       lua_tostring(L, module));
+            luaL_error(L, "cannot load module '%s'%s: %s", lua_tostring(L, n->module),
+                       push_needed(n->r, n->r->frame), lua_tostring(L, module));
         lua_pushnil(L);
         return;
     }
@@ -267,9 +272,15 @@ void tine__resolve_name(struct reader *r, struct frame *f, int first) {
         n.hash = get_le32(n.check) | (uint64_t)get_le32(n.check + 4) << 32;
     else
         n.check_len = 0;
-    push_named_thing(&n, f[-1].kind == FRAME_SAME || is_spare(r, f));
+    push_named_thing(&n, f[-1].kind == FRAME_SAME || r->lenient || is_spare(r, f));
     lua_replace(L, first);
     lua_settop(L, first);
+}
+
+bool tine__is_require(lua_State *L, int idx) {
+    lua_CFunction f = lua_tocfunction(L, idx);
+    const struct standard *s = f ? tine__standard_named("_G", "require") : NULL;
+    return s && s->f == f;
 }
 
 void tine__resolve_standard(struct reader *r) {
@@ -333,7 +344,8 @@ static void enter(struct reader *r, int t, int step) {
 /* Has this process put something of its own in place of Lua's there? Then that stays. */
 static bool is_own(lua_State *L, int library, int key) {
     const char *field = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : NULL;
-    const struct standard *s = field && library ? tine__standard_named(lua_tostring(L, library), field) : NULL;
+    const struct standard *s =
+        field && library ? tine__standard_named(lua_tostring(L, library), field) : NULL;
     return s && lua_tocfunction(L, -1) != s->f;
 }
 

@@ -38,10 +38,14 @@ static bool dump(lua_State *L, int fn, struct buf *b, struct dump_function *f) {
 
 /* The same but for the chunk's name, and where upvalues come from: closures that the codec makes take them from
 ** elsewhere. */
-static bool same_dumps(const char *a, const struct dump_function *f, const char *b, const struct dump_function *g) {
-    size_t head = f->upvalues - f->source_end, from = f->upvalues + 3 * f->nups, to = g->upvalues + 3 * g->nups;
-    return f->nups == g->nups && g->upvalues - g->source_end == head && f->end - from == g->end - to &&
-           memcmp(a + f->source_end, b + g->source_end, head) == 0 && memcmp(a + from, b + to, f->end - from) == 0;
+static bool same_dumps(const char *a, const struct dump_function *f, const char *b,
+                       const struct dump_function *g) {
+    size_t head = f->upvalues - f->source_end, from = f->upvalues + 3 * f->nups,
+           to = g->upvalues + 3 * g->nups;
+    return f->nups == g->nups && g->upvalues - g->source_end == head &&
+           f->end - from == g->end - to &&
+           memcmp(a + f->source_end, b + g->source_end, head) == 0 &&
+           memcmp(a + from, b + to, f->end - from) == 0;
 }
 
 static bool same_code(lua_State *L, int a, int b) {

@@ -126,9 +126,11 @@ static int encode_callable(struct encoder *e, const struct job *j) {
 static bool named_origin(struct encoder *e, int fn, const struct codec_origin **origin) {
     lua_State *L = e->L;
     struct name *name = NULL;
-    const struct standard *s = lua_iscfunction(L, fn) ? tine__standard_of(lua_tocfunction(L, fn)) : NULL;
+    const struct standard *s =
+        lua_iscfunction(L, fn) ? tine__standard_of(lua_tocfunction(L, fn)) : NULL;
     int top = lua_gettop(L);
-    if (!s && (!name_possible(&e->c->names, lua_topointer(L, fn)) || tine__name_of(e, fn, &name) <= 0)) {
+    if (!s &&
+        (!name_possible(&e->c->names, lua_topointer(L, fn)) || tine__name_of(e, fn, &name) <= 0)) {
         lua_settop(L, top);
         return false;
     }
@@ -338,7 +340,8 @@ static int run(lua_State *L, const struct job *j) {
         for (int i = 0; (err = encode_once(e, j)) == ENCODE_AGAIN && i < MAX_AGAIN; i++)
             lua_settop(L, top);
     if (unlikely(err == ENCODE_AGAIN))
-        err = tine__encode_fail(e, NULL, "cannot send it: looking at it loads new modules again and again");
+        err = tine__encode_fail(e, NULL,
+                                "cannot send it: looking at it loads new modules again and again");
     if (j->kind == JOB_FUNCTION && !err)
         end_function(e);
     encoder_put_back(L, j->c, e, base + 1);

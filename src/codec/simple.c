@@ -34,8 +34,9 @@ void tine__simple_note(lua_State *L, struct codec *c, int fn, const struct code 
         *s = (struct sent){.fn = p};
         return;
     }
-    if (s->complex || !code->id || code->globals.reads + code->globals.assigns + code->globals.by_g > 0 || code->nups > SIMPLE_MAX ||
-        tine__name_known(c, p))
+    if (s->complex || !code->id ||
+        code->globals.reads + code->globals.assigns + code->globals.by_g > 0 ||
+        code->nups > SIMPLE_MAX || tine__name_known(c, p))
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
     lua_rawgeti(L, -1, ST_SENT);

@@ -9,8 +9,6 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-
-
 #define SLOTS 1024 /* Lua 5.4 has some 170 functions */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -81,8 +79,11 @@ static void enter(lua_State *L, const char *module, const char *field) {
     bool closure = lua_getupvalue(L, -1, 1);
     if (closure)
         lua_pop(L, 1);
-    list[length++] = (struct standard){
-        .f = lua_tocfunction(L, -1), .module = key, .field = key + strlen(module) + 1, .name = text, .closure = closure};
+    list[length++] = (struct standard){.f = lua_tocfunction(L, -1),
+                                       .module = key,
+                                       .field = key + strlen(module) + 1,
+                                       .name = text,
+                                       .closure = closure};
     index_last();
 }
 
@@ -171,5 +172,8 @@ const char *tine__standard_file(lua_State *L, int idx) {
     const luaL_Stream *file = luaL_testudata(L, idx, LUA_FILEHANDLE);
     if (!file || !file->closef)
         return NULL;
-    return file->f == stdin ? "io.stdin" : file->f == stdout ? "io.stdout" : file->f == stderr ? "io.stderr" : NULL;
+    return file->f == stdin    ? "io.stdin"
+           : file->f == stdout ? "io.stdout"
+           : file->f == stderr ? "io.stderr"
+                               : NULL;
 }

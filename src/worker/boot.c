@@ -16,10 +16,20 @@ struct boot_head {
     uint64_t spin, max_tasks, hook, hook_arg;
     uint64_t name, path, cpath, hook_name;
     uint64_t environ; /* `nenviron` strings, one after the other */
+    uint64_t arg;     /* `narg` of them; 0: none */
+    uint64_t locale;
     uint64_t preload, preload_len, preload_function;
     uint64_t initializer, initializer_len, initializer_function;
     uint32_t nenviron, preload_count, umask, send_globals;
+    uint32_t narg, warnings, depth;
+    int32_t arg_first;
 };
+
+static unsigned depth;
+
+unsigned tine__boot_depth(void) {
+    return depth;
+}
 
 /* Where the next thing goes. Run twice: without `base` it only counts. */
 struct writer {
@@ -56,6 +66,11 @@ static void write_all(struct writer *w, struct boot_head *h, const struct boot *
     h->environ = w->at;
     for (char *const *e = b->environ; e && *e; e++, h->nenviron++)
         put_text(w, *e);
+    h->narg = 0;
+    h->arg = b->arg ? w->at : 0;
+    for (const char *const *a = b->arg; a && *a; a++, h->narg++)
+        put_text(w, *a);
+    h->locale = put_text(w, b->locale);
     h->preload = put_call(w, b->preload, b->preload_len);
     h->initializer = put_call(w, b->initializer, b->initializer_len);
 }
@@ -74,6 +89,9 @@ int tine__boot_write(struct shm *out, const struct boot *b) {
         .initializer_function = b->initializer_function,
         .umask = b->umask,
         .send_globals = b->send_globals,
+        .warnings = b->warnings,
+        .depth = depth + 1,
+        .arg_first = b->arg_first,
     };
     struct writer w = {NULL, 0};
     write_all(&w, &head, b);
@@ -91,16 +109,16 @@ static const char *text_at(const char *base, uint64_t offset) {
     return offset ? base + offset : NULL;
 }
 
-static char **read_environ(const char *base, const struct boot_head *h) {
-    char **list = sys.malloc((h->nenviron + 1) * sizeof *list);
-    const char *p = base + h->environ;
+/* A malloced list of `n` strings that lie one after the other. */
+static char **read_list(const char *p, uint32_t n) {
+    char **list = sys.malloc((n + 1) * sizeof *list);
     if (!list)
         return NULL;
-    for (uint32_t i = 0; i < h->nenviron; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         list[i] = (char *)p;
         p += strlen(p) + 1;
     }
-    list[h->nenviron] = NULL;
+    list[n] = NULL;
     return list;
 }
 
@@ -128,11 +146,14 @@ int tine__boot_read(struct boot *out, struct shm *map, int fd) {
         return err;
     const char *base = map->base;
     const struct boot_head *h = (const struct boot_head *)base;
-    char **list = read_environ(base, h);
-    if (!list) {
+    char **list = read_list(base + h->environ, h->nenviron);
+    char **arg = h->arg ? read_list(base + h->arg, h->narg) : NULL;
+    if (!list || (h->arg && !arg)) {
+        free(list);
         tine__shm_close(map);
         return TINE_ENOMEM;
     }
+    depth = h->depth;
     tine__close(&map->fd); /* the mapping stays */
     *out = (struct boot){
         .name = text_at(base, h->name),
@@ -140,6 +161,10 @@ int tine__boot_read(struct boot *out, struct shm *map, int fd) {
         .cpath = text_at(base, h->cpath),
         .environ = list,
         .umask = h->umask,
+        .arg = (const char *const *)arg,
+        .arg_first = h->arg_first,
+        .locale = text_at(base, h->locale),
+        .warnings = h->warnings,
         .preload = text_at(base, h->preload),
         .preload_len = h->preload_len,
         .preload_function = h->preload_function,
