@@ -401,6 +401,31 @@ static void open_codec(lua_State *L, const struct codec *c) {
         luaL_error(L, "cannot decode anything while the Lua state is being closed");
 }
 
+enum reading { READ_RESULT, READ_ERROR, READ_ARGUMENTS };
+
+static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len, enum reading what) {
+    struct segment s;
+    int base = lua_gettop(L);
+    int n = tine__decode_scalars(L, p, len, true);
+    if (n >= 0)
+        return n;
+    open_codec(L, c);
+    tine__segment_read(L, p, len, &s);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    struct decoder *d = decoder_take(L, c, base + 1);
+    struct reader *r = &d->parser.user;
+    r->self = base + 1;
+    r->call = what == READ_ARGUMENTS;
+    r->lenient = what == READ_ERROR;
+    push_slots(L, c, r, s.nmarks, s.globals);
+    start_marks(r, mark_list(&s), (struct mark_list){0});
+    read_body(d, &s, true);
+    finish_objects(r);
+    decoder_put_back(L, c, d, r->self);
+    drop_slots(r);
+    return (int)r->nvalues;
+}
+
 int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                       const char *args, size_t args_len) {
     struct segment f, a;
@@ -409,7 +434,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     tine__codec_restore(L, c); /* of a call that did not come to its end */
     if (args_len >= SEGMENT_HEAD && get_le32(args + 4) == 0 && !c->held &&
         tine__simple_push(L, c, fn, fn_len, true))
-        return tine__decode_values(L, c, args, args_len);
+        return decode_values(L, c, args, args_len, READ_ARGUMENTS);
     open_codec(L, c);
     tine__segment_read(L, fn, fn_len, &f);
     tine__segment_read(L, args, args_len, &a);
@@ -440,33 +465,10 @@ int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_
     return n;
 }
 
-static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len, bool lenient) {
-    struct segment s;
-    int base = lua_gettop(L);
-    int n = tine__decode_scalars(L, p, len, true);
-    if (n >= 0)
-        return n;
-    open_codec(L, c);
-    tine__segment_read(L, p, len, &s);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
-    struct decoder *d = decoder_take(L, c, base + 1);
-    struct reader *r = &d->parser.user;
-    r->self = base + 1;
-    r->call = false;
-    r->lenient = lenient;
-    push_slots(L, c, r, s.nmarks, s.globals);
-    start_marks(r, mark_list(&s), (struct mark_list){0});
-    read_body(d, &s, true);
-    finish_objects(r);
-    decoder_put_back(L, c, d, r->self);
-    drop_slots(r);
-    return (int)r->nvalues;
-}
-
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
-    return decode_values(L, c, p, len, false);
+    return decode_values(L, c, p, len, READ_RESULT);
 }
 
 int tine__decode_error(lua_State *L, struct codec *c, const char *p, size_t len) {
-    return decode_values(L, c, p, len, true);
+    return decode_values(L, c, p, len, READ_ERROR);
 }

@@ -269,7 +269,7 @@ static const char *package_field(lua_State *L, int self, const char *field) {
     return s;
 }
 
-/* Push the record of the module's file, or false. */
+/* Push the record of the module's file; NULL, and false: there is none. */
 static struct file *push_found(lua_State *L, struct codec *c, int self, const char *module) {
     int top = lua_gettop(L);
     const char *path = c->path ? c->path : package_field(L, self, "path");
@@ -300,7 +300,10 @@ const struct file *tine__file_of(lua_State *L, struct codec *c, int self, const 
     if (type == LUA_TNIL || (f && !is_current(f))) {
         f = push_found(L, c, self, module);
         lua_pushstring(L, module);
-        lua_pushvalue(L, -2);
+        if (f)
+            lua_pushvalue(L, -2);
+        else
+            lua_pushnil(L);
         lua_rawset(L, -4);
         lua_pop(L, 1);
     }

@@ -147,9 +147,11 @@ bool tine__push_owner(lua_State *L, int self, const char *source) {
     if (lua_rawget(L, -2) == LUA_TNIL) {
         lua_rawgeti(L, self, ST_LOADED);
         push_owner(L, lua_gettop(L), source);
-        lua_pushstring(L, source);
-        lua_pushvalue(L, -2);
-        lua_rawset(L, top + 1);
+        if (lua_toboolean(L, -1)) { /* another module may be loaded at any time */
+            lua_pushstring(L, source);
+            lua_pushvalue(L, -2);
+            lua_rawset(L, top + 1);
+        }
     }
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);
@@ -189,37 +191,55 @@ static enum name_kind kind_of(struct building *b) {
     }
 }
 
-/* Of two ways of one length the one through the module that a function is from, and then that which does not
-** depend on the order of the traversal. */
+/* Of two names of one module the one that a file has, and of these the shorter: it is what others hold on to. */
+static bool is_better_module(struct building *b, const char *mine, const char *other) {
+    struct encoder *e = b->e;
+    if (tine__standard_module(mine) != tine__standard_module(other))
+        return tine__standard_module(mine);
+    bool found = tine__file_of(e->L, e->c, e->self, mine);
+    if (found != (tine__file_of(e->L, e->c, e->self, other) != NULL))
+        return found;
+    size_t m = strlen(mine), n = strlen(other);
+    return m != n ? m < n : strcmp(mine, other) < 0;
+}
+
+/* Is the function on top from the file of that module? */
+static bool is_from(struct building *b, uint32_t root) {
+    lua_State *L = b->e->L;
+    lua_Debug ar;
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">S", &ar);
+    tine__push_owner(L, b->e->self, ar.source);
+    lua_rawgeti(L, b->paths, (lua_Integer)root + 1);
+    bool is = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return is;
+}
+
+/* The value on top is in the index under `old`: is the way to it that ends with the step at `step` a better one? Of ways
+** of one length that through the module whose the function is; otherwise one that does not depend on the order
+** of the traversal. */
 static bool is_better(struct building *b, const struct name *old, int step) {
     lua_State *L = b->e->L;
+    const struct names *n = &b->e->c->names;
     bool better = false;
     int top = lua_gettop(L);
-    if (old->depth < (b->from ? b->from->depth + 1 : 0) || (old->kind == NAME_MODULE && !b->from))
+    if (old->depth != (b->from ? b->from->depth + 1 : 0) || old->kind == NAME_NONE)
         return false;
-    lua_rawgeti(L, b->paths, (lua_Integer)(old - b->e->c->names.list) + 1);
-    if (old->depth == 0 || lua_type(L, -1) != LUA_TSTRING || lua_type(L, step) != LUA_TSTRING)
-        return lua_settop(L, top), false;
-    if (!b->from)
-        return lua_settop(L, top), true;
-    const char *mine = lua_tostring(L, step), *other = lua_tostring(L, -1);
-    const struct name *a = &b->e->c->names.list[old->root],
-                      *z = &b->e->c->names.list[b->from->root];
-    if (a == z) {
-        size_t m = strlen(mine), n = strlen(other);
-        better = m != n ? m < n : strcmp(mine, other) < 0;
+    lua_rawgeti(L, b->paths, (lua_Integer)(old - n->list) + 1);
+    const char *mine = lua_type(L, step) == LUA_TSTRING ? lua_tostring(L, step) : NULL;
+    const char *other = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    lua_settop(L, top); /* both stay: tables have them */
+    if (!mine || !other)
+        return mine && !other;
+    if (!b->from) {
+        better = is_better_module(b, mine, other);
+    } else if (old->root == b->from->root) {
+        size_t m = strlen(mine), k = strlen(other);
+        better = m != k ? m < k : strcmp(mine, other) < 0;
     } else if (old->kind == NAME_FUNCTION) {
-        lua_Debug ar;
-        lua_pushvalue(L, top);
-        lua_getinfo(L, ">S", &ar);
-        if (tine__push_owner(L, b->e->self, ar.source)) {
-            lua_rawgeti(L, b->paths, (lua_Integer)b->from->root + 1);
-            better = lua_rawequal(L, -1, -2);
-        }
-    } else {
-        better = z->builtin && !a->builtin;
+        better = !is_from(b, old->root) && is_from(b, b->from->root);
     }
-    lua_settop(L, top);
     return better;
 }
 

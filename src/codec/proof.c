@@ -31,19 +31,18 @@ static int level_in(struct encoder *e, const struct file *f, int fn) {
     return tine__file_level(f, tine__hash_function(e->L, e->self, fn));
 }
 
-/* Is the Lua function at `fn` from the file of a module that the code of `f` names? */
-static bool is_from_mentioned(struct encoder *e, const struct file *f, int fn) {
+/* The same for the file of another module, that the code of `f` names, if the function is from such a one. */
+static int level_in_mentioned(struct encoder *e, const struct file *f, int fn) {
     lua_State *L = e->L;
-    int top = lua_gettop(L);
-    bool is = false;
+    int top = lua_gettop(L), level = -1;
     if (f->lua && tine__push_owner(L, e->self, source_of(L, fn))) {
         const char *owner = lua_tostring(L, -1);
         const struct file *its =
             tine__file_mentions(f, owner) ? tine__file_of(L, e->c, e->self, owner) : NULL;
-        is = its && level_in(e, its, fn) >= 0;
+        level = its ? level_in(e, its, fn) : -1;
     }
     lua_settop(L, top);
-    return is;
+    return level;
 }
 
 /* Is the C function at `fn` from the module's library, or from that of a module that its code names? */
@@ -65,11 +64,9 @@ enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
         return is_from_library(e, f, value) ? ORIGIN_ONCE : ORIGIN_OTHER;
     }
     int level = level_in(e, f, value);
-    if (level == 1)
-        return ORIGIN_ONCE;
-    if (level > 1 || is_from_mentioned(e, f, value))
-        return ORIGIN_AGAIN;
-    return ORIGIN_OTHER;
+    if (level < 0)
+        level = level_in_mentioned(e, f, value);
+    return level == 1 ? ORIGIN_ONCE : level > 1 ? ORIGIN_AGAIN : ORIGIN_OTHER;
 }
 
 /* ---- tables ---- */
