@@ -99,11 +99,14 @@ static bool push_call(lua_State *L) {
     return false;
 }
 
-/* Does the function on top belong to the module, as far as can be seen? */
-static bool belongs(struct scan *s) {
+/* Does the function on top belong to the module, under that key, as far as can be seen? */
+static bool belongs(struct scan *s, int key) {
+    lua_State *L = s->e->L;
     if (s->module)
         return false; /* all that does was known from the start */
-    enum origin o = tine__origin(s->e, s->file, lua_gettop(s->e->L));
+    if (key && lua_type(L, key) == LUA_TSTRING && tine__is_misplaced(s->e, s->file, lua_gettop(L), lua_tostring(L, key)))
+        return false;
+    enum origin o = tine__origin(s->e, s->file, lua_gettop(L));
     return o == ORIGIN_ONCE || (o == ORIGIN_AGAIN && s->first);
 }
 
@@ -154,7 +157,7 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
         return 1;
     if (callable)
         push_call(L);
-    bool mine = belongs(s);
+    bool mine = belongs(s, callable ? 0 : key);
     if (callable)
         lua_pop(L, 1);
     if (!mine) {

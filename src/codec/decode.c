@@ -318,6 +318,7 @@ static void decoder_put_back(lua_State *L, struct codec *c, struct decoder *d, i
 static void push_slots(lua_State *L, struct codec *c, struct reader *r, bool refs, bool globals) {
     r->L = L;
     r->c = c;
+    r->pending = 0;
     r->refs = r->envs = 0;
     r->globals = globals;
     r->ordinal = 0;
@@ -393,6 +394,8 @@ static void finish_objects(struct reader *r) {
         tine__malformed(r, "marks beyond its objects");
     if (r->refs)
         set_late_metatables(r);
+    if (unlikely(r->pending))
+        tine__apply_changes(r);
 }
 
 static void open_codec(lua_State *L, const struct codec *c) {

@@ -449,7 +449,7 @@ static void changed_item(struct reader *r, struct frame *f) {
             note_held(r, lua_gettop(r->L) - 1);
         lua_settop(r->L, f->at);
     } else {
-        tine__apply_change(r);
+        tine__await_change(r);
     }
 }
 

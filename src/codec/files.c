@@ -37,7 +37,7 @@ static int compare_hashes(const void *a, const void *b) {
 struct collecting {
     struct file *file;
     const char *dump;
-    struct buf functions, texts;
+    struct buf functions, texts, children, definitions;
     bool failed;
 };
 
@@ -46,6 +46,8 @@ static void on_function(void *ud, const struct dump_function *f, int level) {
     struct file_hash h = {tine__function_hash(c->dump, f), (uint32_t)level};
     if (level == 0)
         c->file->hash = h.hash;
+    if (level == 1)
+        c->failed |= buf_append(&c->children, &h.hash, sizeof h.hash) != 0;
     c->failed |= buf_append(&c->functions, &h, sizeof h) != 0;
 }
 
@@ -53,6 +55,15 @@ static void on_text(void *ud, const char *s, size_t len) {
     struct collecting *c = ud;
     struct file_hash h = {tine__code_hash(s, len), 0};
     c->failed |= buf_append(&c->texts, &h, sizeof h) != 0;
+}
+
+static void on_definition(void *ud, const char *key, size_t len, unsigned function) {
+    struct collecting *c = ud;
+    struct file_definition d = {.key = tine__code_hash(key, len)};
+    if (((size_t)function + 1) * sizeof d.function > c->children.len)
+        return;
+    memcpy(&d.function, c->children.data + function * sizeof d.function, sizeof d.function);
+    c->failed |= buf_append(&c->definitions, &d, sizeof d) != 0;
 }
 
 static struct file_hash *take(struct buf *b, uint32_t *n) {
@@ -70,6 +81,17 @@ static const struct file_hash *look(const struct file_hash *list, uint32_t n, ui
 int tine__file_level(const struct file *f, uint64_t hash) {
     const struct file_hash *h = look(f->functions, f->nfunctions, hash);
     return h ? (int)h->level : -1;
+}
+
+bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash) {
+    uint64_t k = tine__code_hash(key, strlen(key));
+    bool another = false;
+    for (uint32_t i = 0; i < f->ndefinitions; i++) {
+        if (f->definitions[i].key == k && f->definitions[i].function == hash)
+            return false;
+        another |= f->definitions[i].key == k;
+    }
+    return another;
 }
 
 bool tine__file_mentions(const struct file *f, const char *text) {
@@ -122,6 +144,7 @@ static int file_gc(lua_State *L) {
     free(f->path);
     free(f->functions);
     free(f->texts);
+    free(f->definitions);
     *f = (struct file){0};
     return 0;
 }
@@ -169,11 +192,17 @@ static bool collect(lua_State *L, struct file *f) {
     tine__buf_init(&b);
     tine__buf_init(&c.functions);
     tine__buf_init(&c.texts);
+    tine__buf_init(&c.children);
+    tine__buf_init(&c.definitions);
     bool good = lua_dump(L, append_some, &b, 0) == 0;
     c.dump = b.data;
     const struct dump_visitor visitor = {on_function, on_text, &c};
-    good = good && tine__dump_visit(b.data, b.len, &visitor) && !c.failed;
+    good = good && tine__dump_visit(b.data, b.len, &visitor) &&
+           tine__definitions_of(L, b.data, b.len, on_definition, &c) && !c.failed;
     tine__buf_free(&b);
+    tine__buf_free(&c.children);
+    f->ndefinitions = (uint32_t)(c.definitions.len / sizeof *f->definitions);
+    f->definitions = (struct file_definition *)(void *)c.definitions.data;
     f->functions = take(&c.functions, &f->nfunctions);
     f->texts = take(&c.texts, &f->ntexts);
     return good;

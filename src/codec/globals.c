@@ -18,7 +18,7 @@
 /* ---- instructions ---- */
 
 struct opcodes {
-    unsigned char gettabup, settabup, getupval, loadk, gettable, settable, getfield, setfield, self;
+    unsigned char gettabup, settabup, getupval, loadk, gettable, settable, getfield, setfield, self, closure;
     bool known;
 };
 
@@ -97,6 +97,7 @@ static struct opcodes learn(lua_State *L) {
         .getfield = probe(L, "local a; return a.x", 2),
         .setfield = probe(L, "local a; a.x = a", 2),
         .self = probe(L, "local a; a:x()", 2),
+        .closure = probe(L, "return function() end", 1),
     };
     o.known = o.gettabup != 0x7f && o.settabup != 0x7f && o.gettabup != o.settabup;
     return o;
@@ -392,4 +393,32 @@ bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env,
     lua_replace(L, s.set);
     lua_settop(L, s.set);
     return true;
+}
+
+/* ---- what a file defines ---- */
+
+bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
+                          void (*found)(void *ud, const char *key, size_t key_len, unsigned function), void *ud) {
+    struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L)};
+    size_t n, key_len;
+    tine__dump_string(&s.c, &n);
+    tine__dump_number(&s.c), tine__dump_number(&s.c);
+    tine__dump_skip(&s.c, 3);
+    n = tine__dump_number(&s.c);
+    const unsigned char *code = n <= (size_t)(s.c.end - s.c.p) ? tine__dump_skip(&s.c, 4 * n) : NULL;
+    if (!s.c.ok || !code || !s.ops.known)
+        return false;
+    push_constants(&s);
+    for (size_t i = 0; i + 1 < n && s.c.ok; i++) {
+        uint32_t make = instruction(code, i), set = instruction(code, i + 1);
+        if (op_of(make) != s.ops.closure || op_of(set) != s.ops.setfield || k_of(set) || c_of(set) != a_of(make))
+            continue;
+        if (push_constant(&s, b_of(set))) {
+            const char *key = lua_tolstring(L, -1, &key_len);
+            found(ud, key, key_len, bx_of(make));
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+    return s.c.ok;
 }

@@ -51,6 +51,7 @@ enum {
     ST_ANCHORS,     /* names.c: number -> the object that has a name and was sent by it */
     ST_FILES,       /* files.c: every file that a name may point to */
     ST_LIBRARIES,   /* name -> what Lua's own function or file of that name is here */
+    ST_PENDING,     /* resolve.c: table, path, value ... to be set for the call */
     ST_UNDO,        /* resolve.c: table, key, value ... to put back after the call */
     ST_ORIGINS,     /* C function or text -> light userdata, its origin */
     ST_LOADED,      /* package.loaded, the one that `require` uses */
@@ -341,6 +342,11 @@ void tine__load_dump(lua_State *L, const char *p, size_t len);
 /* Push the list of names (see struct global_uses) in a dump whose upvalue number `env` is _ENV, 0 none. False, with
 ** nothing pushed, if the dump is not understood. */
 bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, struct global_uses *out);
+
+/* Call `found` for each function that the main function of a dump makes and stores in a field right away: its number
+** among the functions in there, and the field's name. */
+bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
+                          void (*found)(void *ud, const char *key, size_t key_len, unsigned function), void *ud);
 
 /* ---- names.c, proof.c ---- */
 

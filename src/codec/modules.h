@@ -22,6 +22,11 @@ struct file_hash {
     uint32_t level; /* of a function: how many are around it */
 };
 
+/* "function M.key() ... end", and the like. */
+struct file_definition {
+    uint64_t key, function; /* hashes */
+};
+
 /* What `require` loads for a module. */
 struct file {
     char *path;
@@ -31,13 +36,16 @@ struct file {
     bool lua;      /* else a C library */
     uint64_t hash; /* of all the code in it */
     struct file_hash *functions, *texts;
-    uint32_t nfunctions, ntexts;
+    struct file_definition *definitions;
+    uint32_t nfunctions, ntexts, ndefinitions;
 };
 
 /* The file of that module, as it is now; NULL: `require` would find none. Raises memory errors. */
 const struct file *tine__file_of(lua_State *L, struct codec *c, int self, const char *module);
 /* How many functions are around the one of that hash in the file; -1: there is none such. */
 int tine__file_level(const struct file *f, uint64_t hash);
+/* Does the file put a function into a field of that name, but never the one of that hash? */
+bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
 /* Is there such a string in the code? */
 bool tine__file_mentions(const struct file *f, const char *text);
 /* Is that path the same file? */
@@ -72,6 +80,8 @@ enum origin {
     ORIGIN_AGAIN, /* the file's code makes it, perhaps at every call of something */
 };
 enum origin tine__origin(struct encoder *e, const struct file *f, int value);
+/* Does the file say that another function than the Lua function at `fn` has that name? */
+bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key);
 
 /* The hash of the module's file when the table at `t` holds functions that are in it, else 0. */
 uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t);

@@ -69,6 +69,11 @@ enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
     return level == 1 ? ORIGIN_ONCE : level > 1 ? ORIGIN_AGAIN : ORIGIN_OTHER;
 }
 
+bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key) {
+    return f->lua && f->ndefinitions && !lua_iscfunction(e->L, fn) &&
+           tine__file_defines_another(f, key, tine__hash_function(e->L, e->self, fn));
+}
+
 /* ---- tables ---- */
 
 /* Does the table at `t` hold a function that its module's file defines? */

@@ -59,6 +59,7 @@ struct reader {
     bool note, held;      /* what came as the value of a global */
     uint8_t why;          /* enum wire_held */
     uint32_t nvalues;
+    uint32_t pending; /* changes in ST_PENDING */
 };
 
 /* The object on top is the next one of the message; `parent` is what it lies in. */
@@ -89,9 +90,10 @@ int tine__malformed(struct reader *r, const char *what);
 void tine__resolve_name(struct reader *r, struct frame *f, int first);
 /* Replace the name on top by Lua's own function of that name. */
 void tine__resolve_standard(struct reader *r);
-/* A table (or the name of one of Lua's libraries), the path and the value of a field are on top: set it for this
-** call, and take them. */
-void tine__apply_change(struct reader *r);
+/* A table (or the name of one of Lua's libraries), the path and the value of a field are on top, and taken: when all is
+** read, it is set for this call. */
+void tine__await_change(struct reader *r);
+void tine__apply_changes(struct reader *r);
 /* Replace the text on top by the function it names. */
 void tine__resolve_text(struct reader *r);
 /* Replace the Lua source on top by the function of that chunk. */

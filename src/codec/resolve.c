@@ -349,38 +349,73 @@ static bool is_own(lua_State *L, int library, int key) {
     return s && lua_tocfunction(L, -1) != s->f;
 }
 
-/* The table, the path and the value are on top. */
-void tine__apply_change(struct reader *r) {
+/* The table, the path and the value are on top: they wait, as names must lead to what this process has itself. */
+void tine__await_change(struct reader *r) {
     lua_State *L = r->L;
-    int t = lua_gettop(L) - 2, path = t + 1, value = t + 2;
-    bool library = lua_type(L, t) == LUA_TSTRING;
+    int t = lua_gettop(L) - 2;
     luaL_checkstack(L, 20, "changes");
     if (!r->call)
         tine__malformed(r, "a change outside of a call");
-    lua_pushvalue(L, library ? t : path);
-    int name = lua_gettop(L);
-    if (library) {
-        push_module(L, name);
-        lua_replace(L, t);
+    lua_rawgeti(L, r->self, ST_PENDING);
+    for (int i = 0; i < 3; i++) {
+        lua_pushvalue(L, t + i);
+        lua_rawseti(L, -2, 3 * (lua_Integer)r->pending + i + 1);
     }
-    if (lua_istable(L, path)) {
+    r->pending++;
+    lua_settop(L, t - 1);
+}
+
+/* Replace the table at `t` (or the name of a library) by the one to change, and the path behind it by the key. */
+static bool find_place(struct reader *r, int t) {
+    lua_State *L = r->L;
+    int path = t + 1, top = lua_gettop(L);
+    if (lua_type(L, t) == LUA_TSTRING) {
+        push_module(L, t);
+        lua_replace(L, t);
+        lua_settop(L, top);
+    }
+    if (lua_istable(L, t) && lua_istable(L, path)) {
         lua_rawgeti(L, path, 1);
-        if (lua_istable(L, t))
-            enter(r, t, name + 1);
+        enter(r, t, top + 1);
         lua_rawgeti(L, path, 2);
         lua_replace(L, path);
-        library = false;
     }
-    lua_settop(L, name);
-    lua_pushvalue(L, path);
-    if (lua_istable(L, t) && !lua_isnil(L, path)) {
+    lua_settop(L, top);
+    return lua_istable(L, t) && (lua_type(L, path) == LUA_TSTRING || lua_isinteger(L, path));
+}
+
+/* The table, the path and the value are on top, and taken. */
+static void apply(struct reader *r) {
+    lua_State *L = r->L;
+    int t = lua_gettop(L) - 2, path = t + 1, value = t + 2;
+    lua_pushvalue(L, t); /* a library's name */
+    int library = lua_type(L, t) == LUA_TSTRING && !lua_istable(L, path) ? value + 1 : 0;
+    if (find_place(r, t)) {
+        lua_pushvalue(L, path);
         lua_rawget(L, t);
-        if (!lua_rawequal(L, -1, value) && !is_own(L, library ? name : 0, path)) {
+        if (!lua_rawequal(L, -1, value) && !is_own(L, library, path)) {
             lua_pushvalue(L, value);
             change(r, t, path);
         }
     }
     lua_settop(L, t - 1);
+}
+
+void tine__apply_changes(struct reader *r) {
+    lua_State *L = r->L;
+    luaL_checkstack(L, 30, "changes");
+    for (uint32_t n = 0; n < r->pending; n++) {
+        lua_rawgeti(L, r->self, ST_PENDING);
+        int list = lua_gettop(L);
+        for (int i = 1; i <= 3; i++) {
+            lua_rawgeti(L, list, 3 * (lua_Integer)n + i);
+            lua_pushnil(L);
+            lua_rawseti(L, list, 3 * (lua_Integer)n + i);
+        }
+        apply(r);
+        lua_settop(L, list - 1);
+    }
+    r->pending = 0;
 }
 
 /* (list, how many): the last change first */
