@@ -366,6 +366,21 @@ static bool push_library(lua_State *L, int self, int name) {
     return false;
 }
 
+bool tine__is_standard_value(lua_State *L, const char *name) {
+    const struct standard *known = tine__standard_named("_G", name);
+    if (known)
+        return lua_tocfunction(L, -1) == known->f;
+    if (!lua_istable(L, -1))
+        return strcmp(name, "_VERSION") == 0;
+    const void *p = lua_topointer(L, -1);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushstring(L, name);
+    lua_rawget(L, -2);
+    bool same = lua_topointer(L, -1) == p;
+    lua_pop(L, 2);
+    return same;
+}
+
 /* Is the value on top what a new state has in that field of that library? */
 static bool is_unchanged(lua_State *L, const char *library, const char *field) {
     struct encoder unused = {.L = L};
@@ -373,6 +388,8 @@ static bool is_unchanged(lua_State *L, const char *library, const char *field) {
     const struct standard *known = tine__standard_named(library, field);
     if (known)
         return lua_tocfunction(L, -1) == known->f;
+    if (strcmp(library, "_G") == 0)
+        return lua_isnil(L, -1) || tine__is_standard_value(L, field);
     if (lua_isnil(L, -1) || (lua_istable(L, -1) && strcmp(library, "package") == 0))
         return true;
     lua_pushstring(L, field);
@@ -403,14 +420,17 @@ static void look_at_use(struct encoder *e, int at, int triples, int *count) {
     if (!push_library(L, e->self, at))
         return;
     int t = lua_gettop(L);
-    push_lists(&s);
-    if (!lua_toboolean(L, at + 1)) {
-        scan_fields(&s, t, 0);
-    } else {
+    if (lua_toboolean(L, at + 1)) {
         lua_pushvalue(L, at + 1);
         lua_rawget(L, t);
-        if (!is_unchanged(L, library, lua_tostring(L, at + 1)))
-            add(&s, 0, at + 1);
+        if (is_unchanged(L, library, lua_tostring(L, at + 1)))
+            return lua_settop(L, t - 1);
+        push_lists(&s);
+        lua_pushvalue(L, t + 1);
+        add(&s, 0, at + 1);
+    } else {
+        push_lists(&s);
+        scan_fields(&s, t, 0);
     }
     lua_settop(L, s.seen);
     add_all(&s, triples, count, library);
@@ -449,19 +469,108 @@ int tine__changes_used(struct encoder *e, const struct code *code) {
     return count;
 }
 
-bool tine__is_standard_value(lua_State *L, const char *name) {
-    const struct standard *known = tine__standard_named("_G", name);
-    if (known)
-        return lua_tocfunction(L, -1) == known->f;
-    if (!lua_istable(L, -1))
-        return strcmp(name, "_VERSION") == 0;
-    const void *p = lua_topointer(L, -1);
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_pushstring(L, name);
-    lua_rawget(L, -2);
-    bool same = lua_topointer(L, -1) == p;
-    lua_pop(L, 2);
-    return same;
+int tine__changes_put(struct encoder *e, int list, int count, const struct step *step) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    for (int i = 0; i < count; i++) {
+        for (int k = 1; k <= 3; k++)
+            lua_rawgeti(L, list, 3 * i + k);
+        int err = tine__encode_value(e, top + 1, step);
+        if (err || (err = tine__change_put(e, top + 2, step, true)))
+            return err;
+        lua_settop(L, top);
+    }
+    return 0;
+}
+
+/* ---- the same for the code of modules ---- */
+
+/* Add what the code of the module named at `module` uses to the set at `set`, and what that of modules uses which it
+** names; `visited` is a set of modules. */
+static void add_uses(struct encoder *e, int module, int set, int visited) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 30, "modules");
+    lua_pushvalue(L, module);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, visited);
+    const char *name = lua_tostring(L, module);
+    const struct file *f = tine__file_of(L, e->c, e->self, name);
+    if (!f || !f->lua)
+        return;
+    tine__file_push_uses(L, e->c, e->self, name);
+    for (lua_Integer i = 1; lua_rawgeti(L, top + 1, i) != LUA_TNIL; i += 2) {
+        if (lua_rawgeti(L, top + 1, i + 1) == LUA_TSTRING)
+            lua_pushfstring(L, "%s.%s", lua_tostring(L, -2), lua_tostring(L, -1));
+        else
+            lua_pushvalue(L, -2);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, set);
+        lua_settop(L, top + 1);
+    }
+    lua_rawgeti(L, e->self, ST_LOADED);
+    int loaded = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
+        if (lua_type(L, loaded + 1) != LUA_TSTRING || tine__standard_module(lua_tostring(L, loaded + 1)) ||
+            !tine__file_mentions(f, lua_tostring(L, loaded + 1)))
+            continue;
+        lua_pushvalue(L, loaded + 1);
+        if (lua_rawget(L, visited) == LUA_TNIL)
+            add_uses(e, loaded + 1, set, visited);
+    }
+    lua_settop(L, top);
+}
+
+/* Push the list of what is used, pairs. */
+static void push_uses_of(struct encoder *e, const char *module) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    lua_Integer n = 0;
+    lua_rawgeti(L, e->self, ST_USES);
+    lua_pushstring(L, module);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, top + 1) == LUA_TNIL) {
+        lua_newtable(L);
+        lua_newtable(L);
+        add_uses(e, top + 2, top + 4, top + 5);
+        lua_newtable(L);
+        for (lua_pushnil(L); lua_next(L, top + 4); lua_settop(L, top + 7)) {
+            const char *use = lua_tostring(L, top + 7), *dot = strchr(use, '.');
+            lua_pushlstring(L, use, dot ? (size_t)(dot - use) : strlen(use));
+            lua_rawseti(L, top + 6, ++n);
+            if (dot)
+                lua_pushstring(L, dot + 1);
+            else
+                lua_pushboolean(L, 0);
+            lua_rawseti(L, top + 6, ++n);
+        }
+        lua_pushvalue(L, top + 2);
+        lua_pushvalue(L, top + 6);
+        lua_rawset(L, top + 1);
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+}
+
+int tine__changes_under(struct encoder *e, const struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), count = 0;
+    luaL_checkstack(L, 40, "changes");
+    push_uses_of(e, tine__name_root(e, n));
+    if (lua_rawlen(L, -1) == 0) {
+        lua_settop(L, top);
+        return 0;
+    }
+    lua_newtable(L);
+    for (lua_Integer i = 1; lua_rawgeti(L, top + 1, i) != LUA_TNIL; i += 2) {
+        lua_rawgeti(L, top + 1, i + 1);
+        look_at_use(e, top + 3, top + 2, &count);
+        lua_settop(L, top + 2);
+    }
+    lua_settop(L, top + 2);
+    lua_remove(L, top + 1);
+    lua_settop(L, count ? top + 1 : top);
+    return count;
 }
 
 /* The quick look, without an encoder: the names are those at `list`. */

@@ -90,6 +90,43 @@ static void keep_libraries(lua_State *L) {
     }
 }
 
+/* ---- modules that come later ---- */
+
+static const char loads_key; /* registry: userdata, how many names package.loaded got since */
+
+/* (loaded, name, module): `require` and its like have found a new module */
+static int on_load(lua_State *L) {
+    uint64_t *loads = lua_touserdata(L, lua_upvalueindex(1));
+    ++*loads;
+    lua_settop(L, 3);
+    lua_rawset(L, 1);
+    return 0;
+}
+
+/* So that nobody need look at package.loaded for each message, it says itself when a name is new in it; unless it has a
+** metatable of the program's already. */
+static const uint64_t *watch_loads(lua_State *L) {
+    int top = lua_gettop(L);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loads_key) == LUA_TNIL) {
+        uint64_t *loads = lua_newuserdatauv(L, sizeof *loads, 0);
+        *loads = 0;
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &loads_key);
+        luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+        if (!lua_getmetatable(L, -1)) {
+            lua_createtable(L, 0, 1);
+            lua_pushvalue(L, top + 2);
+            lua_pushcclosure(L, on_load, 1);
+            lua_setfield(L, -2, "__newindex");
+            lua_setmetatable(L, -2);
+        }
+        lua_settop(L, top + 2);
+    }
+    const uint64_t *loads = lua_touserdata(L, -1);
+    lua_settop(L, top);
+    return loads;
+}
+
 static char *copy_field(lua_State *L, const char *field) {
     push_field(L, "package", field);
     const char *s = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
@@ -122,6 +159,7 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
     lua_rawgeti(L, -1, ST_LIBRARIES);
     keep_libraries(L);
     lua_pop(L, 1);
+    c->loads = watch_loads(L);
     if (options->store.put)
         keep_paths(L, c);
     c->ref = luaL_ref(L, LUA_REGISTRYINDEX);

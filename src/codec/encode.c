@@ -591,15 +591,6 @@ static inline struct seen_entry *newest(struct encoder *e) {
     return &e->seen.entries[e->seen.len - 1];
 }
 
-/* What goes by name is no object of the message: forget the entry number `at`, behind which there may be others of what
-** goes along with the name. */
-void tine__encode_unmeet(struct encoder *e, uint32_t at) {
-    if (e->seen.len == at + 1)
-        seen_cut(&e->seen, at);
-    else
-        e->seen.entries[at].key = e; /* no object's address */
-}
-
 /* A table with a metatable (on top of the stack), or one that may be a registered metatable. */
 static int encode_special(struct encoder *e, int t, int meta, const struct step *step) {
     lua_State *L = e->L;
@@ -629,10 +620,7 @@ static int encode_table(struct encoder *e, int t, const struct step *step) {
     if (unlikely((err = meet(e, t, p, step, &found)) || found))
         return err;
     if (name_possible(&e->c->names, p)) {
-        uint32_t at = e->seen.len - 1;
         err = tine__name_encode(e, t, p, step);
-        if (err == NAME_DONE)
-            tine__encode_unmeet(e, at);
         if (err < 0 || err == NAME_DONE)
             return err < 0 ? err : 0;
     }
@@ -718,10 +706,8 @@ static int encode_userdata(struct encoder *e, int idx, const struct step *step) 
         return err;
     if (!lua_checkstack(L, STACK_ROOM))
         return tine__encode_nomem(e);
-    if (!is_own(L, idx) && (err = tine__name_encode(e, idx, p, step))) {
-        tine__encode_unmeet(e, e->seen.len - 1);
+    if (!is_own(L, idx) && (err = tine__name_encode(e, idx, p, step)))
         return err < 0 ? err : 0;
-    }
     err = encode_full(e, idx, step);
     if (!err)
         lua_settop(L, top);

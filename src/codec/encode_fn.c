@@ -440,19 +440,6 @@ static int begin_changes(struct encoder *e, struct code *code) {
     return count;
 }
 
-static int put_changes(struct encoder *e, int list, int count, const struct step *step) {
-    lua_State *L = e->L;
-    for (int i = 0; i < count; i++) {
-        for (int k = 1; k <= 3; k++)
-            lua_rawgeti(L, list, 3 * i + k);
-        int err = tine__encode_value(e, list + 1, step);
-        if (err || (err = tine__change_put(e, list + 2, step, true)))
-            return err;
-        lua_settop(L, list);
-    }
-    return 0;
-}
-
 static int encode_lua(struct encoder *e, int fn, const struct step *step) {
     struct code *code;
     int top = lua_gettop(e->L);
@@ -468,7 +455,7 @@ static int encode_lua(struct encoder *e, int fn, const struct step *step) {
     if (unlikely(++e->levels > MAX_LEVELS))
         return tine__encode_fail(e, step, "nested more than %d levels deep", MAX_LEVELS);
     if ((err = encode_by_value(e, code, fn, ordinal, step)) ||
-        (err = put_changes(e, top + 1, changes, step)))
+        (err = tine__changes_put(e, top + 1, changes, step)))
         return err;
     e->levels--;
     lua_settop(e->L, top);
@@ -501,8 +488,6 @@ int tine__encode_fn_value(struct encoder *e, int fn, const struct step *step) {
         return err;
     if (unlikely(name_possible(&e->c->names, p))) {
         err = tine__name_encode(e, fn, p, step);
-        if (err == NAME_DONE)
-            tine__encode_unmeet(e, e->seen.len - 1);
         if (err < 0 || err == NAME_DONE)
             return err < 0 ? err : 0;
     }

@@ -149,8 +149,9 @@ static int file_gc(lua_State *L) {
     return 0;
 }
 
+/* Its user value: the uses that its code makes of Lua's own libraries, pairs of library and field. */
 static struct file *push_new(lua_State *L) {
-    struct file *f = lua_newuserdatauv(L, sizeof *f, 0);
+    struct file *f = lua_newuserdatauv(L, sizeof *f, 1);
     *f = (struct file){0};
     if (luaL_newmetatable(L, CLASS)) {
         lua_pushcfunction(L, file_gc);
@@ -185,7 +186,28 @@ static uint64_t ticks(void) {
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Hashes of the compiled chunk on top. */
+/* Push the uses that the dumped chunk makes of Lua's own libraries and globals. */
+static void push_uses(lua_State *L, const char *dump, size_t len) {
+    struct global_uses g;
+    lua_newtable(L);
+    if (!tine__globals_of(L, dump, len, 1, &g))
+        return;
+    int out = lua_gettop(L) - 1, list = out + 1;
+    lua_Integer n = 0, first = (lua_Integer)g.reads + g.assigns + g.by_g;
+    for (uint32_t i = 1; i <= g.standards; i++) {
+        lua_pushliteral(L, "_G");
+        lua_rawseti(L, out, ++n);
+        lua_rawgeti(L, list, first + i);
+        lua_rawseti(L, out, ++n);
+    }
+    for (uint32_t i = 1; i <= 2 * g.uses; i++) {
+        lua_rawgeti(L, list, first + g.standards + i);
+        lua_rawseti(L, out, ++n);
+    }
+    lua_pop(L, 1);
+}
+
+/* Hashes of the compiled chunk on top, and its uses, which are pushed. */
 static bool collect(lua_State *L, struct file *f) {
     struct collecting c = {.file = f};
     struct buf b;
@@ -199,6 +221,7 @@ static bool collect(lua_State *L, struct file *f) {
     const struct dump_visitor visitor = {on_function, on_text, &c};
     good = good && tine__dump_visit(b.data, b.len, &visitor) &&
            tine__definitions_of(L, b.data, b.len, on_definition, &c) && !c.failed;
+    push_uses(L, b.data, b.len);
     tine__buf_free(&b);
     tine__buf_free(&c.children);
     f->ndefinitions = (uint32_t)(c.definitions.len / sizeof *f->definitions);
@@ -218,8 +241,10 @@ static struct file *push_read(lua_State *L, int path, bool lua) {
     f->tick = ticks();
     f->found = !lua;
     if (lua) {
+        int top = lua_gettop(L);
         f->found = luaL_loadfilex(L, f->path, NULL) == LUA_OK && collect(L, f);
-        lua_pop(L, 1);
+        lua_setiuservalue(L, top, 1);
+        lua_settop(L, top);
     }
     return f;
 }
@@ -312,7 +337,7 @@ static struct file *push_found(lua_State *L, struct codec *c, int self, const ch
         f = read_shared(L, lua);
     else
         lua_pushboolean(L, 0);
-    lua_replace(L, top + 1);
+    lua_insert(L, top + 1);
     lua_settop(L, top + 1);
     if (f)
         anchor(L, self);
@@ -338,6 +363,17 @@ const struct file *tine__file_of(lua_State *L, struct codec *c, int self, const 
     }
     lua_pop(L, 1);
     return f && f->found ? f : NULL;
+}
+
+void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *module) {
+    int top = lua_gettop(L);
+    bool found = tine__file_of(L, c, self, module);
+    lua_rawgeti(L, self, ST_FOUND);
+    lua_pushstring(L, module);
+    if (!found || lua_rawget(L, top + 1) != LUA_TUSERDATA || lua_getiuservalue(L, -1, 1) != LUA_TTABLE)
+        lua_newtable(L);
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
 }
 
 bool tine__file_is_current(const struct file *f) {

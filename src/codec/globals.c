@@ -338,7 +338,8 @@ static bool is_read(const char *name, lua_Integer bits) {
 }
 
 static bool is_read_by_g(const char *name, lua_Integer bits) {
-    return bits & USE_READ_G && !tine__standard_global(name);
+    (void)name;
+    return bits & USE_READ_G;
 }
 
 static bool is_assigned(const char *name, lua_Integer bits) {
@@ -347,7 +348,7 @@ static bool is_assigned(const char *name, lua_Integer bits) {
 }
 
 static bool is_standard_read(const char *name, lua_Integer bits) {
-    return !(bits & USE_ASSIGNED) && tine__standard_global(name) && strcmp(name, "_G") != 0;
+    return bits & USE_READ && !(bits & USE_ASSIGNED) && tine__standard_global(name) && strcmp(name, "_G") != 0;
 }
 
 /* Append the uses of libraries to the list on top: "module", then "field" or false. */

@@ -48,6 +48,7 @@ enum {
     ST_PATHS,       /* names.c: the last step to each name */
     ST_FOUND,       /* files.c: module -> its file, or false */
     ST_OWNERS,      /* names.c: chunk name -> name of the module with that file, or false */
+    ST_USES,        /* changes.c: module -> what its code and that of modules it names uses of Lua's own */
     ST_ANCHORS,     /* names.c: number -> the object that has a name and was sent by it */
     ST_FILES,       /* files.c: every file that a name may point to */
     ST_LIBRARIES,   /* name -> what Lua's own function or file of that name is here */
@@ -149,7 +150,8 @@ struct names {
     uint32_t mask, used, cap;
     uint64_t filter[NAME_FILTER / 64]; /* by address: no bit, no name */
     struct buf bytes;
-    uint64_t sum; /* of package.loaded, when the index was built */
+    uint64_t sum;   /* of package.loaded, when the index was built */
+    uint64_t loads; /* codec.loads, when package.loaded was looked at */
     bool built;
     const void *plain[64]; /* tables lately found to have no name */
 };
@@ -183,6 +185,7 @@ struct codec {
     struct names names;
     bool held;        /* ST_HELD has something */
     uint32_t changed; /* what is in ST_UNDO: so many times table, key, value */
+    const uint64_t *loads; /* changes when a module is loaded */
     char *path, *cpath,
         *cwd; /* where the other side's `require` looks; NULL: where this state's does now */
     uint32_t sources;             /* in ST_SOURCES */
@@ -261,8 +264,6 @@ int tine__encode_note(struct encoder *e, int text);
 ** reference to it has been written. */
 int tine__encode_meet(struct encoder *e, int idx, const void *p, const struct step *step,
                       bool *found);
-/* What was met goes by name after all: forget its entry, number `at`. */
-void tine__encode_unmeet(struct encoder *e, uint32_t at);
 /* Append a reference to what `seen` says, and mark it. */
 int tine__encode_ref(struct encoder *e, struct seen_entry *s);
 /* Is the object at `idx` the very one that was met (and not another at the address of a dead one)? */

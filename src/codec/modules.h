@@ -56,6 +56,8 @@ uint64_t tine__function_hash(const char *dump, const struct dump_function *f);
 /* Which library and where in it. *path: of the library, as long as that is loaded. 0: unknown. */
 uint64_t tine__library_hash(lua_CFunction fn, const char **path);
 
+/* Push a list of what the code of that module's file uses of Lua's own: library and field (false: any), in turn. */
+void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *module);
 /* Is it still the file that was read? */
 bool tine__file_is_current(const struct file *f);
 
@@ -91,6 +93,11 @@ uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char 
 /* Push a list of what the program has changed in the table at `t`, which goes by the name `n`: paths and values, in
 ** turn. How many; 0, and nothing pushed; or an error. */
 int tine__changes_of(struct encoder *e, int t, const struct name *n);
+/* Push a list of what the program has changed in Lua's own libraries that the code of the module of `n`, and of
+** those it names, uses: library, path, value in turn. How many; 0, and nothing pushed. */
+int tine__changes_under(struct encoder *e, const struct name *n);
+/* Append `count` triples of such a list. */
+int tine__changes_put(struct encoder *e, int list, int count, const struct step *step);
 /* Append the path at `path` and the value behind it; what cannot travel may stay at home. */
 int tine__change_put(struct encoder *e, int path, const struct step *up, bool may_stay);
 

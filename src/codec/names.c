@@ -416,6 +416,7 @@ static int build(struct encoder *e, uint64_t sum) {
     b.owners = lua_gettop(L);
     new_table(L, e->self, ST_FOUND);
     new_table(L, e->self, ST_ANCHORS);
+    new_table(L, e->self, ST_USES);
     lua_newtable(L);
     b.objects = lua_gettop(L);
     enter_modules(&b);
@@ -438,6 +439,7 @@ int tine__name_missing(struct encoder *e) {
     uint64_t sum = sum_of_loaded(L, lua_gettop(L));
     lua_pop(L, 1);
     e->checked = true;
+    n->loads = *e->c->loads;
     if (n->built && n->sum == sum)
         return 0;
     int err = build(e, sum);

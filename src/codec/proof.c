@@ -256,27 +256,46 @@ static int put_target(struct encoder *e, const struct name *n) {
     return 0;
 }
 
-/* A table that goes by name, and what the program has changed in it: once in a message. */
-static int put_changed(struct encoder *e, int idx, const struct name *n, const struct step *step) {
+/* Is this the first time in the message that `key` is asked for? Negative: error. */
+static int is_new(struct encoder *e, const void *key) {
+    bool found;
+    return tine__seen_put(&e->seen, key, &found) ? !found : tine__encode_nomem(e);
+}
+
+/* Fields of the table itself: the list of paths and values at `list`. */
+static int put_own_changes(struct encoder *e, uint32_t id, int list, int count, const struct step *step) {
     lua_State *L = e->L;
     int top = lua_gettop(L), err;
-    uint32_t id = (uint32_t)(n - e->c->names.list);
-    bool found;
-    if (!tine__seen_put(&e->seen, (const char *)n->key + 2, &found))
-        return tine__encode_nomem(e);
-    int count = found ? 0 : tine__changes_of(e, idx, n);
-    if (count <= 0)
-        return count < 0 ? count : put_wire(e, n);
-    if ((err = put_head(e, 2u + 3u * (unsigned)count, OP_CHANGED)) || (err = put_wire(e, n)) < 0)
-        return err;
     for (int i = 1; i <= count; i++) {
-        lua_rawgeti(L, top + 1, 2 * i - 1);
-        lua_rawgeti(L, top + 1, 2 * i);
-        n = &e->c->names.list[id];
-        if ((err = put_target(e, n)) < 0 || (err = tine__change_put(e, top + 2, step, n->builtin)))
+        const struct name *n = &e->c->names.list[id];
+        lua_rawgeti(L, list, 2 * i - 1);
+        lua_rawgeti(L, list, 2 * i);
+        if ((err = put_target(e, n)) < 0 || (err = tine__change_put(e, top + 1, step, n->builtin)))
             return err;
-        lua_settop(L, top + 1);
+        lua_settop(L, top);
     }
+    return 0;
+}
+
+/* What goes by name, and what the program has changed in it, and in what its code uses: each once in a message. */
+static int put_changed(struct encoder *e, int idx, const struct name *n, const struct step *step) {
+    lua_State *L = e->L;
+    uint32_t id = (uint32_t)(n - e->c->names.list);
+    int top = lua_gettop(L), own = 0, under = 0, err = 0;
+    if (n->kind == NAME_MODULE || n->kind == NAME_HELD) {
+        if ((err = is_new(e, (const char *)n->key + 2)) > 0)
+            own = tine__changes_of(e, idx, n);
+    }
+    int list = own > 0 ? top + 1 : 0, libraries = lua_gettop(L) + 1;
+    if (err >= 0 && n->file && (err = is_new(e, (const char *)n->file + 3)) > 0)
+        under = tine__changes_under(e, n);
+    if (err < 0)
+        return err;
+    if (own + under == 0)
+        return put_wire(e, n);
+    if ((err = put_head(e, 2u + 3u * (unsigned)(own + under), OP_CHANGED)) || (err = put_wire(e, n)) < 0 ||
+        (err = put_own_changes(e, id, list, own, step)) || (err = tine__changes_put(e, libraries, under, step)))
+        return err;
     lua_settop(L, top);
     return NAME_DONE;
 }
@@ -299,6 +318,12 @@ static int consider(struct encoder *e, int idx, struct name *n) {
     return n->going;
 }
 
+/* What goes by name is no object of the message: forget that it was met just now. */
+static void forget_met(struct encoder *e, const void *p) {
+    if (e->seen.len && e->seen.entries[e->seen.len - 1].key == p)
+        seen_cut(&e->seen, e->seen.len - 1);
+}
+
 int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step) {
     struct name *n = tine__name_find(e->c, p);
     int r;
@@ -306,12 +331,14 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
         return likely(e->c->names.built) ? NAME_BY_VALUE : tine__name_missing(e);
     if ((r = consider(e, idx, n)) <= 0)
         return r;
+    if (r == GOES_BY_NAME)
+        forget_met(e, p);
     if (r == GOES_BY_BOTH) {
         if ((r = put_head(e, 3, OP_SAME)) || (r = put_wire(e, n)) < 0)
             return r;
         return NAME_SAME;
     }
-    if (e->changes && (n->kind == NAME_MODULE || n->kind == NAME_HELD))
+    if (e->changes && n->kind != NAME_CFUNCTION && n->kind != NAME_USERDATA)
         return put_changed(e, idx, n, step);
     return put_wire(e, n);
 }

@@ -336,6 +336,9 @@ static int run(lua_State *L, const struct job *j) {
     struct encoder *e = encoder_take(L, j->c, base + 1);
     prepare(L, e, j, base + 1);
     int top = lua_gettop(L);
+    if (unlikely(*e->c->loads != e->c->names.loads) && e->c->names.built)
+        (void)tine__name_missing(e);
+    lua_settop(L, top);
     if (!(err = check_function(e, j)))
         for (int i = 0; (err = encode_once(e, j)) == ENCODE_AGAIN && i < MAX_AGAIN; i++)
             lua_settop(L, top);
