@@ -54,7 +54,7 @@ describe("random programs", function()
     for number = FROM, FROM + COUNT - 1 do
       local program = travellers.program(number)
       write(program)
-      local wrong = run(program)
+      if os.getenv "TRV" then io.stderr:write(number, "\n") end local wrong = run(program)
       forget(program)
       if wrong then
         local text = { "program " .. number .. ": " .. wrong }

@@ -38,16 +38,17 @@ function pieces.func(m, out)
   local name = "f" .. #m.functions + 1
   local body = expression(m, true)
   m.functions[#m.functions + 1] = name
+  if not body:find "%f[%w]M%." and not body:find "helper" and not body:find "tm" then m.simple[#m.simple + 1] = name end
   out[#out + 1] = pick {
-    "function M.%s(x) return %s end",
-    "M.%s = function(x) return %s end",
-    "do local unused = 1 function M.%s(x) return %s end end",
+    "function M.%s(x) return (%s) end",
+    "M.%s = function(x) return (%s) end",
+    "do local unused = 1 function M.%s(x) return (%s) end end",
   }:format(name, body)
 end
 
 function pieces.helper(m, out)
   local name = "helper" .. #m.helpers + 1
-  out[#out + 1] = ("local function %s(x) return %s end"):format(name, expression(m))
+  out[#out + 1] = ("local function %s(x) return (%s) end"):format(name, expression(m))
   m.helpers[#m.helpers + 1] = name
 end
 
@@ -96,11 +97,11 @@ end
 function pieces.registry(m, out)
   if m.registry then return end
   m.registry = true
-  out[#out + 1] = ("M.registry = { known = function(x) return %s end }"):format(expression(m))
+  out[#out + 1] = ("M.registry = { known = function(x) return (%s) end }"):format(expression(m))
 end
 
 local function module(name, needs)
-  local m = { name = name, needs = needs, functions = {}, helpers = {}, closures = {}, classes = {}, sentinels = {}, data = {} }
+  local m = { name = name, needs = needs, functions = {}, simple = {}, helpers = {}, closures = {}, classes = {}, sentinels = {}, data = {} }
   local out = { "local M = {}" }
   for _, other in ipairs(needs) do out[#out + 1] = ("local %s = require %q"):format(other.name, other.name) end
   local kinds = { "func", "func", "helper", "factory", "class", "sentinel", "data", "registry" }
@@ -131,7 +132,8 @@ function changes.add(m, out)
   out("function %s.added(x) return x + 500 end", m.name)
 end
 function changes.swap(m, out)
-  local a, b = pick(m.functions), pick(m.functions)
+  if #m.simple < 2 then return end -- others might then call each other without end
+  local a, b = m.simple[1], m.simple[2]
   out("%s.%s, %s.%s = %s.%s, %s.%s", m.name, a, m.name, b, m.name, b, m.name, a)
 end
 function changes.method(m, out)
@@ -248,8 +250,12 @@ function M.program(number)
   for k in pairs(globals) do others[#others + 1] = k end
   table.sort(kinds)
   table.sort(others)
+  local needed = {} -- what modules see of each other is the worker's own
   for _, m in ipairs(modules) do
-    for _ = 1, random(0, 3) do changes[pick(kinds)](m, out) end
+    for _, other in ipairs(m.needs) do needed[other] = true end
+  end
+  for _, m in ipairs(modules) do
+    for _ = 1, needed[m] and 0 or random(0, 3) do changes[pick(kinds)](m, out) end
   end
   shuffle(others)
   for i = 1, random(0, 3) do globals[others[i]](p, out) end

@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#define MOST_LOOKED_AT 4096 /* fields of a table */
+
 /* ---- whose a function is ---- */
 
 static const char *source_of(lua_State *L, int fn) {
@@ -76,19 +78,27 @@ bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const c
 
 /* ---- tables ---- */
 
-/* Does the table at `t` hold a function that its module's file defines? */
-static bool has_own(struct encoder *e, const struct file *f, int t, bool module) {
+/* Is the function on top one that the module's file defines? */
+static bool is_own(struct encoder *e, const struct file *f, bool module) {
+    enum origin o = tine__origin(e, f, lua_gettop(e->L));
+    return o == ORIGIN_ONCE || (o == ORIGIN_AGAIN && module);
+}
+
+/* Does the table at `t` hold a function that its module's file defines? For a module's own table, tables in it count,
+** too: the program may have replaced all the others. */
+static bool has_own(struct encoder *e, const struct file *f, int t, bool module, int depth) {
     lua_State *L = e->L;
+    int left = MOST_LOOKED_AT, top = lua_gettop(L);
     bool found = false;
-    for (lua_pushnil(L); !found && lua_next(L, t);) {
-        if (lua_type(L, -1) == LUA_TFUNCTION) {
-            enum origin o = tine__origin(e, f, lua_gettop(L));
-            found = o == ORIGIN_ONCE || (o == ORIGIN_AGAIN && module);
-        }
-        lua_pop(L, 1);
+    if (!lua_checkstack(L, 30))
+        return false;
+    for (lua_pushnil(L); !found && --left > 0 && lua_next(L, t); lua_pop(L, 1)) {
+        if (lua_type(L, -1) == LUA_TFUNCTION)
+            found = is_own(e, f, module);
+        else if (depth > 0 && lua_type(L, -1) == LUA_TTABLE)
+            found = has_own(e, f, lua_gettop(L), module, depth - 1);
     }
-    if (found)
-        lua_pop(L, 1);
+    lua_settop(L, top);
     return found;
 }
 
@@ -115,13 +125,13 @@ static enum going table_goes(struct encoder *e, int t, struct name *n) {
         return n->kind == NAME_HELD || is_standard(e->L, t, root) ? GOES_BY_NAME : GOES_BY_VALUE;
     if (!n->file)
         return GOES_BY_VALUE;
-    return has_own(e, n->file, t, n->kind == NAME_MODULE) ? GOES_BY_NAME : GOES_BY_BOTH;
+    return has_own(e, n->file, t, n->kind == NAME_MODULE, n->kind == NAME_MODULE) ? GOES_BY_NAME : GOES_BY_BOTH;
 }
 
 uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t) {
     struct encoder e = {.L = L, .c = c, .self = self};
     const struct file *f = tine__file_of(L, c, self, module);
-    return f && f->lua && has_own(&e, f, t, true) ? f->hash : 0;
+    return f && f->lua && has_own(&e, f, t, true, 1) ? f->hash : 0;
 }
 
 /* ---- functions and userdata ---- */
