@@ -1,3 +1,4 @@
+-- timeout: 300
 -- Random programs (spec/support/travellers.lua): the task gives in another state what it gives in this one. How many, and
 -- from which one on: TINE_TRAVELLERS, TINE_TRAVELLERS_FROM.
 local s = require "spec.codec.support"
@@ -54,7 +55,7 @@ describe("random programs", function()
     for number = FROM, FROM + COUNT - 1 do
       local program = travellers.program(number)
       write(program)
-      if os.getenv "TRV" then io.stderr:write(number, "\n") end local wrong = run(program)
+      local wrong = run(program)
       forget(program)
       if wrong then
         local text = { "program " .. number .. ": " .. wrong }

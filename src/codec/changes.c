@@ -104,7 +104,8 @@ static bool belongs(struct scan *s, int key) {
     lua_State *L = s->e->L;
     if (s->module)
         return false; /* all that does was known from the start */
-    if (key && lua_type(L, key) == LUA_TSTRING && tine__is_misplaced(s->e, s->file, lua_gettop(L), lua_tostring(L, key)))
+    if (key && lua_type(L, key) == LUA_TSTRING &&
+        tine__is_misplaced(s->e, s->file, lua_gettop(L), lua_tostring(L, key)))
         return false;
     enum origin o = tine__origin(s->e, s->file, lua_gettop(L));
     return o == ORIGIN_ONCE || (o == ORIGIN_AGAIN && s->first);
@@ -511,7 +512,8 @@ static void add_uses(struct encoder *e, int module, int set, int visited) {
     lua_rawgeti(L, e->self, ST_LOADED);
     int loaded = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
-        if (lua_type(L, loaded + 1) != LUA_TSTRING || tine__standard_module(lua_tostring(L, loaded + 1)) ||
+        if (lua_type(L, loaded + 1) != LUA_TSTRING ||
+            tine__standard_module(lua_tostring(L, loaded + 1)) ||
             !tine__file_mentions(f, lua_tostring(L, loaded + 1)))
             continue;
         lua_pushvalue(L, loaded + 1);

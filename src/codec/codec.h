@@ -47,7 +47,10 @@
 **     2 FUNCTION  code, one item for each upvalue [, number of its call environment, then name,
 **                 value ... of globals]. Code is the id of a stored one, or bytes: hash (8, little
 **                 endian), lua_dump
-**     3 NAME      module [, field [, field]]: what the module, required here, holds there
+**     3 NAME      module, kind (enum name_kind), check, step ...: what the steps from the module,
+**                 required here, lead to. A step is a field, an item (positive), an upvalue (negative) or
+**                 true, a metatable. Check is "", or 8 bytes that say what must be there (hash of the
+**                 file's code; of the function's; of library and place in it), then the end of a path
 **     4 OBJECT    class, decode function, plain value: a value of a registered class. A class of that
 **                 name registered here is decoded by its own function
 **     5 TEXT      "a.b.c": the longest prefix that can be required, then fields; without a dot a
@@ -56,27 +59,25 @@
 **                 name, if there is one, stands for the table that came
 **     7 NOTE      text: why this could not travel; only for globals and in CLASS
 **     8 SOURCE    text: the chunk of this Lua source, never bytecode
+**     9 SAME      name, value: what is here under that name if it is the same, else the value
+**    10 CHANGED   value, then table or library's name, path, value ...: the first item; the fields behind it
+**                 are set for this call, when all is read, and put back after it
+**    11 STANDARD  "string.format": what a new Lua state has there
 **
 ** Objects are tables, Lua functions, values of operation 4, and a note in 6. Their ordinals count, from
 ** 0, in the order in which they start, through function segment and argument segment of a call;
 ** what goes by name has none. The marks of an argument segment may be ordinals of the function
 ** segment.
 **
-** Call environments. The globals that a function reads and never assigns, Lua's own apart, travel as
-** pairs behind its upvalues. The decoder drops those that its process has; for the rest it makes one
-** table for each number, whose other reads and writes go to the real globals, and which takes the
-** place of _ENV in the functions of that number, for this call alone. Segments in which this occurs
-** have bit 31 of the number of marks set. Different numbers are different tables in the sender.
+** Call environments. The globals that a function reads and never assigns travel as pairs behind its upvalues;
+** Lua's own only when they were replaced. A number in front says which environment (wire.h). The decoder drops
+** those that its process has, but for those that the environment's table itself held; for the rest it makes
+** one table for each number, whose other reads go to the real globals, its writes, too, unless it is to
+** keep them, and which takes the place of _ENV in the functions of that number, for this call alone. Segments in
+** which this occurs have bit 31 of the number of marks set. Different numbers are different tables in the sender.
 **
-** WHAT GOES BY NAME
-**
-** C functions and userdata that a loaded module, or a table in it, holds; of Lua's own modules, of
-** Tine's, and of those that package.path or package.cpath finds (package.preload does not count: it
-** is the sender's own): the module, its functions, and held tables that have a metamethod or are met
-** as a metatable; each only if it is still where the index of package.loaded says. That index is
-** made anew when package.loaded has changed and something turns up that has no name: a new function,
-** a C function, a userdata, a metatable, a table that is an upvalue. A module of data alone that was
-** loaded since, and comes as an argument or deeper, may therefore travel by value.
+** WHAT GOES BY NAME: names.c has the rule. Its index of package.loaded is made anew when something turns up that
+** has no name, or a module was loaded, and package.loaded has changed.
 **
 ** LIMITS
 **

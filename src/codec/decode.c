@@ -406,7 +406,8 @@ static void open_codec(lua_State *L, const struct codec *c) {
 
 enum reading { READ_RESULT, READ_ERROR, READ_ARGUMENTS };
 
-static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len, enum reading what) {
+static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len,
+                         enum reading what) {
     struct segment s;
     int base = lua_gettop(L);
     int n = tine__decode_scalars(L, p, len, true);

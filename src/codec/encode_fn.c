@@ -229,8 +229,13 @@ static int put_by_g(struct naming *n, lua_Integer first) {
     int err = 0;
     for (lua_Integer i = first + 1; i <= first + n->code->globals.by_g && !err; i++) {
         lua_rawgeti(L, n->names, i);
-        if (get_global(n->e, n->globals, lua_gettop(L)) != LUA_TNIL &&
-            n->e->c->options.send_globals)
+        const char *name = lua_tostring(L, -1); /* stays: the list has it */
+        bool travels = get_global(n->e, n->globals, lua_gettop(L)) != LUA_TNIL;
+        if (tine__standard_global(name))
+            travels = travels && !tine__is_standard_value(L, name);
+        else
+            travels = travels && n->e->c->options.send_globals;
+        if (travels)
             err = put_pair(n);
         else
             lua_pop(L, 2);

@@ -370,7 +370,8 @@ void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *m
     bool found = tine__file_of(L, c, self, module);
     lua_rawgeti(L, self, ST_FOUND);
     lua_pushstring(L, module);
-    if (!found || lua_rawget(L, top + 1) != LUA_TUSERDATA || lua_getiuservalue(L, -1, 1) != LUA_TTABLE)
+    if (!found || lua_rawget(L, top + 1) != LUA_TUSERDATA ||
+        lua_getiuservalue(L, -1, 1) != LUA_TTABLE)
         lua_newtable(L);
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);

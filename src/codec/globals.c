@@ -18,7 +18,8 @@
 /* ---- instructions ---- */
 
 struct opcodes {
-    unsigned char gettabup, settabup, getupval, loadk, gettable, settable, getfield, setfield, self, closure;
+    unsigned char gettabup, settabup, getupval, loadk, gettable, settable, getfield, setfield, self,
+        closure;
     bool known;
 };
 
@@ -348,7 +349,8 @@ static bool is_assigned(const char *name, lua_Integer bits) {
 }
 
 static bool is_standard_read(const char *name, lua_Integer bits) {
-    return bits & USE_READ && !(bits & USE_ASSIGNED) && tine__standard_global(name) && strcmp(name, "_G") != 0;
+    return bits & USE_READ && !(bits & USE_ASSIGNED) && tine__standard_global(name) &&
+           strcmp(name, "_G") != 0;
 }
 
 /* Append the uses of libraries to the list on top: "module", then "field" or false. */
@@ -399,20 +401,24 @@ bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env,
 /* ---- what a file defines ---- */
 
 bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
-                          void (*found)(void *ud, const char *key, size_t key_len, unsigned function), void *ud) {
+                          void (*found)(void *ud, const char *key, size_t key_len,
+                                        unsigned function),
+                          void *ud) {
     struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L)};
     size_t n, key_len;
     tine__dump_string(&s.c, &n);
     tine__dump_number(&s.c), tine__dump_number(&s.c);
     tine__dump_skip(&s.c, 3);
     n = tine__dump_number(&s.c);
-    const unsigned char *code = n <= (size_t)(s.c.end - s.c.p) ? tine__dump_skip(&s.c, 4 * n) : NULL;
+    const unsigned char *code =
+        n <= (size_t)(s.c.end - s.c.p) ? tine__dump_skip(&s.c, 4 * n) : NULL;
     if (!s.c.ok || !code || !s.ops.known)
         return false;
     push_constants(&s);
     for (size_t i = 0; i + 1 < n && s.c.ok; i++) {
         uint32_t make = instruction(code, i), set = instruction(code, i + 1);
-        if (op_of(make) != s.ops.closure || op_of(set) != s.ops.setfield || k_of(set) || c_of(set) != a_of(make))
+        if (op_of(make) != s.ops.closure || op_of(set) != s.ops.setfield || k_of(set) ||
+            c_of(set) != a_of(make))
             continue;
         if (push_constant(&s, b_of(set))) {
             const char *key = lua_tolstring(L, -1, &key_len);

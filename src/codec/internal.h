@@ -48,19 +48,19 @@ enum {
     ST_PATHS,       /* names.c: the last step to each name */
     ST_FOUND,       /* files.c: module -> its file, or false */
     ST_OWNERS,      /* names.c: chunk name -> name of the module with that file, or false */
-    ST_USES,        /* changes.c: module -> what its code and that of modules it names uses of Lua's own */
-    ST_ANCHORS,     /* names.c: number -> the object that has a name and was sent by it */
-    ST_FILES,       /* files.c: every file that a name may point to */
-    ST_LIBRARIES,   /* name -> what Lua's own function or file of that name is here */
-    ST_PENDING,     /* resolve.c: table, path, value ... to be set for the call */
-    ST_UNDO,        /* resolve.c: table, key, value ... to put back after the call */
-    ST_ORIGINS,     /* C function or text -> light userdata, its origin */
-    ST_LOADED,      /* package.loaded, the one that `require` uses */
-    ST_WEAK,        /* weak values: ordinal -> object of the function segment */
-    ST_TEXTS,       /* text -> length of the module's name in it */
-    ST_HELD,        /* global that stayed at home -> enum wire_held; of the call decoded last */
-    ST_SOURCES,     /* Lua source -> the function of that chunk */
-    ST_SENT,        /* the functions in codec.sent */
+    ST_USES, /* changes.c: module -> what its code and that of modules it names uses of Lua's own */
+    ST_ANCHORS,   /* names.c: number -> the object that has a name and was sent by it */
+    ST_FILES,     /* files.c: every file that a name may point to */
+    ST_LIBRARIES, /* name -> what Lua's own function or file of that name is here */
+    ST_PENDING,   /* resolve.c: table, path, value ... to be set for the call */
+    ST_UNDO,      /* resolve.c: table, key, value ... to put back after the call */
+    ST_ORIGINS,   /* C function or text -> light userdata, its origin */
+    ST_LOADED,    /* package.loaded, the one that `require` uses */
+    ST_WEAK,      /* weak values: ordinal -> object of the function segment */
+    ST_TEXTS,     /* text -> length of the module's name in it */
+    ST_HELD,      /* global that stayed at home -> enum wire_held; of the call decoded last */
+    ST_SOURCES,   /* Lua source -> the function of that chunk */
+    ST_SENT,      /* the functions in codec.sent */
     ST_COUNT = ST_SENT,
 };
 
@@ -183,8 +183,8 @@ struct codec {
     const void *lately[8]; /* functions whose code was recognized lately */
     uint32_t lately_at;
     struct names names;
-    bool held;        /* ST_HELD has something */
-    uint32_t changed; /* what is in ST_UNDO: so many times table, key, value */
+    bool held;             /* ST_HELD has something */
+    uint32_t changed;      /* what is in ST_UNDO: so many times table, key, value */
     const uint64_t *loads; /* changes when a module is loaded */
     char *path, *cpath,
         *cwd; /* where the other side's `require` looks; NULL: where this state's does now */
@@ -347,7 +347,9 @@ bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, struc
 /* Call `found` for each function that the main function of a dump makes and stores in a field right away: its number
 ** among the functions in there, and the field's name. */
 bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
-                          void (*found)(void *ud, const char *key, size_t key_len, unsigned function), void *ud);
+                          void (*found)(void *ud, const char *key, size_t key_len,
+                                        unsigned function),
+                          void *ud);
 
 /* ---- names.c, proof.c ---- */
 

@@ -125,7 +125,8 @@ static enum going table_goes(struct encoder *e, int t, struct name *n) {
         return n->kind == NAME_HELD || is_standard(e->L, t, root) ? GOES_BY_NAME : GOES_BY_VALUE;
     if (!n->file)
         return GOES_BY_VALUE;
-    return has_own(e, n->file, t, n->kind == NAME_MODULE, n->kind == NAME_MODULE) ? GOES_BY_NAME : GOES_BY_BOTH;
+    return has_own(e, n->file, t, n->kind == NAME_MODULE, n->kind == NAME_MODULE) ? GOES_BY_NAME
+                                                                                  : GOES_BY_BOTH;
 }
 
 uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t) {
@@ -273,7 +274,8 @@ static int is_new(struct encoder *e, const void *key) {
 }
 
 /* Fields of the table itself: the list of paths and values at `list`. */
-static int put_own_changes(struct encoder *e, uint32_t id, int list, int count, const struct step *step) {
+static int put_own_changes(struct encoder *e, uint32_t id, int list, int count,
+                           const struct step *step) {
     lua_State *L = e->L;
     int top = lua_gettop(L), err;
     for (int i = 1; i <= count; i++) {
@@ -303,8 +305,9 @@ static int put_changed(struct encoder *e, int idx, const struct name *n, const s
         return err;
     if (own + under == 0)
         return put_wire(e, n);
-    if ((err = put_head(e, 2u + 3u * (unsigned)(own + under), OP_CHANGED)) || (err = put_wire(e, n)) < 0 ||
-        (err = put_own_changes(e, id, list, own, step)) || (err = tine__changes_put(e, libraries, under, step)))
+    if ((err = put_head(e, 2u + 3u * (unsigned)(own + under), OP_CHANGED)) ||
+        (err = put_wire(e, n)) < 0 || (err = put_own_changes(e, id, list, own, step)) ||
+        (err = tine__changes_put(e, libraries, under, step)))
         return err;
     lua_settop(L, top);
     return NAME_DONE;
