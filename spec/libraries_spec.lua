@@ -36,7 +36,8 @@ local libraries = {
   { "dkjson", work = function(m) return m.encode({ x = 1 }), m.decode("[null]", 1, m.null)[1] == m.null end,
     instance = function(m) return m.null end, use = function(v) return v == require "dkjson".null end },
   { "inifile", work = function(m) return type(m.parse) end },
-  { "lfs", work = function(m) return m.attributes("/", "mode") end, handle = function(m) return select(2, m.dir("/")) end },
+  { "lfs", work = function(m) return m.attributes("/", "mode") end,
+    handle = function(m) return select(2, m.dir("/")) end },
   { "lpeg", work = function(m) return m.match(m.C(m.R("09") ^ 1), "123a") end, handle = function(m) return m.P(1) end },
   { "ltn12", work = function(m)
     local out = {}
@@ -47,7 +48,8 @@ local libraries = {
   { "luassert.spy", work = function(m)
     local s = m.new(function(x) return x + 1 end)
     return s(1), #s.calls
-  end, instance = function(m) return m.new(function(x) return x + 1 end) end, use = function(s) return s(4), #s.calls end },
+  end, instance = function(m) return m.new(function(x) return x + 1 end) end,
+    use = function(s) return s(4), #s.calls end },
   { "luasql.sqlite3", work = function(m)
     local env = m.sqlite3()
     local db = env:connect(":memory:")

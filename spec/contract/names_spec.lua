@@ -72,7 +72,7 @@ describe("names", function()
 
     it("go with what the program has put in their place", function()
       local old, old_type = os.time, type
-      finally(function() os.time, _G.type = old, old_type end)
+      finally(function() os.time, _G.type = old, old_type end) -- luacheck: ignore
       os.time = function() return 42 end -- luacheck: ignore
       with_pool(function(run)
         local time, t, o = os.time, os, "os"
@@ -289,7 +289,8 @@ describe("names", function()
         local m = require "relative_module"
         local pool <close> = tine.pool(1)
         lfs.chdir "/"
-        io.write(pool:submit(m.f):result(), pool:submit(function() return m == require "relative_module" end):result() and "y" or "n")
+        local function same() return m == require "relative_module" and "y" or "n" end
+        io.write(pool:submit(m.f):result(), pool:submit(same):result())
         local other <close> = tine.pool(1)
         io.write(other:submit(m.f):result(), other:submit(function() return m.f() end):result())
       ]]):format(package.path .. ";"))

@@ -1,6 +1,6 @@
--- Random programs for what travels: modules with functions, classes, sentinels, closures and data; what a program changes
--- in them, in Lua's own libraries and in its globals; and a task that looks at all of that. Each is a table: files of
--- modules, and the program's source, which gives the task, its arguments, and what it has to undo.
+-- Random programs for what travels: modules with functions, classes, sentinels, closures and data; what a program
+-- changes in them, in Lua's own libraries and in its globals; and a task that looks at all of that. Each is a table:
+-- files of modules, and the program's source, which gives the task, its arguments, and what it has to undo.
 local M = {}
 
 local random = math.random
@@ -101,7 +101,8 @@ function pieces.registry(m, out)
 end
 
 local function module(name, needs)
-  local m = { name = name, needs = needs, functions = {}, simple = {}, helpers = {}, closures = {}, classes = {}, sentinels = {}, data = {} }
+  local m = { name = name, needs = needs }
+  for _, k in ipairs { "functions", "simple", "helpers", "closures", "classes", "sentinels", "data" } do m[k] = {} end
   local out = { "local M = {}" }
   for _, other in ipairs(needs) do out[#out + 1] = ("local %s = require %q"):format(other.name, other.name) end
   local kinds = { "func", "func", "helper", "factory", "class", "sentinel", "data", "registry" }
@@ -122,7 +123,9 @@ end
 
 local changes = {}
 
-function changes.replace(m, out) out("%s.%s = function(x) return x * 1000 + %d end", m.name, pick(m.functions), random(9)) end
+function changes.replace(m, out)
+  out("%s.%s = function(x) return x * 1000 + %d end", m.name, pick(m.functions), random(9))
+end
 function changes.wrap(m, out)
   local f = pick(m.functions)
   out("do local old = %s.%s %s.%s = function(x) return old(x) + 7000 end end", m.name, f, m.name, f)
@@ -164,7 +167,8 @@ function globals.string_method(p, out)
   p.checks[#p.checks + 1] = "string.twice('c')"
 end
 function globals.replaced(p, out)
-  out("do local old = math.abs math.abs = function(x) return old(x) + 0.5 end undo[#undo + 1] = function() math.abs = old end end")
+  out "do local old = math.abs math.abs = function(x) return old(x) + 0.5 end"
+  out "undo[#undo + 1] = function() math.abs = old end end"
   p.checks[#p.checks + 1] = "math.abs(-3)"
   p.replaced = true
 end
@@ -174,7 +178,8 @@ function globals.global(p, out)
   p.checks[#p.checks + 1] = pick { "g_function(1)", "_G.g_value", "_G.g_function(2)", "g_value" }
 end
 function globals.standard(p, out)
-  out("do local old = tonumber tonumber = function() return 'no number' end undo[#undo + 1] = function() tonumber = old end end")
+  out "do local old = tonumber tonumber = function() return 'no number' end"
+  out "undo[#undo + 1] = function() tonumber = old end end"
   p.checks[#p.checks + 1] = pick { "tonumber('1')", "_G.tonumber('1')" }
 end
 function globals.environment(p, out)
@@ -209,7 +214,8 @@ local function checks_of(m, p)
   for _, c in ipairs(m.classes) do
     add("%s.%s(%s.%s(1))", m.name, c.is, m.name, c.new)
     add("tostring(%s.%s(2))", m.name, c.new)
-    p.objects[#p.objects + 1] = { make = ("%s.%s(5)"):format(m.name, c.new), is = ("%s.%s"):format(m.name, c.is), extra = c.extra }
+    local make, is = ("%s.%s(5)"):format(m.name, c.new), ("%s.%s"):format(m.name, c.is)
+    p.objects[#p.objects + 1] = { make = make, is = is, extra = c.extra }
   end
   for _, s in ipairs(m.sentinels) do
     p.sentinels[#p.sentinels + 1] = ("%s.%s"):format(m.name, s)
@@ -282,7 +288,8 @@ function M.program(number)
   end
   out("local task = function(...) %s return table.concat(t, ' '), sentinels.x, objects[1] end", table.concat(body, " "))
   out("return { task = task, undo = undo, args = { { %s }, { x = %s }, %s%s }, sentinel = %s, is = %s }",
-    object and object.make or "", sentinel or "nil", copy or "{}", #arguments > 0 and ", " .. table.concat(arguments, ", ") or "",
+    object and object.make or "", sentinel or "nil", copy or "{}",
+    #arguments > 0 and ", " .. table.concat(arguments, ", ") or "",
     sentinel or "nil", object and object.is or "nil")
   local files = {}
   for i, m in ipairs(modules) do files[i] = { name = m.name, source = m.source } end
