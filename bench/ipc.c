@@ -38,7 +38,7 @@ static void no_ring(void *arg) {
 
 static double time_put_take(unsigned n) {
     struct queue worker;
-    struct queue_slot item = {.count = 1, .length = 100};
+    struct queue_slot item = {.call = {.count = 1, .length = 100}};
     uint64_t seq, start = tine__now();
     if (tine__queue_attach(&worker, dup(queue.calls.fd), dup(queue.claims.fd)))
         fail("attach");
@@ -79,8 +79,9 @@ static double time_link(unsigned n) {
 /* --- workers ---------------------------------------------------------------------------------- */
 
 static void answer_small(struct link *l, const struct queue_slot *item) {
-    struct record r = {.length = (uint32_t)item->length, .kind = RECORD_VALUES, .id = item->id};
-    tine__link_finish(l, item->id);
+    struct record r = {
+        .length = (uint32_t)item->call.length, .kind = RECORD_VALUES, .id = item->call.id};
+    tine__link_finish(l, item->call.id);
     tine__link_write(l, &r, item->bytes, no_ring, NULL);
 }
 
@@ -88,21 +89,21 @@ static void answer_small(struct link *l, const struct queue_slot *item) {
 static void answer_large(struct link *l, struct heap *calls, const struct queue_slot *item) {
     static char *own;
     static size_t size;
-    struct record_block b = {.length = item->length};
-    struct record r = {.length = sizeof b, .kind = RECORD_VALUES, .large = 1, .id = item->id};
+    struct record_block b = {.length = item->call.length};
+    struct record r = {.length = sizeof b, .kind = RECORD_VALUES, .large = 1, .id = item->call.id};
     int err;
-    const char *from = tine__heap_at(calls, item->offset, item->length, &err);
+    const char *from = tine__heap_at(calls, item->call.offset, item->call.length, &err);
     if (!from)
         fail("heap_at");
-    if (size < item->length)
-        own = realloc(own, size = item->length);
-    if (item->flags) /* how many copies: 1 or 2 on this side */
-        memcpy(own, from, item->length), from = own;
-    char *to = tine__heap_alloc(l->heap, item->length, &b.offset);
+    if (size < item->call.length)
+        own = realloc(own, size = item->call.length);
+    if (item->call.flags) /* how many copies: 1 or 2 on this side */
+        memcpy(own, from, item->call.length), from = own;
+    char *to = tine__heap_alloc(l->heap, item->call.length, &b.offset);
     if (!to)
         fail("heap_alloc");
-    memcpy(to, from, item->length);
-    tine__link_finish(l, item->id);
+    memcpy(to, from, item->call.length);
+    tine__link_finish(l, item->call.id);
     tine__link_write(l, &r, &b, no_ring, NULL);
 }
 
@@ -118,16 +119,16 @@ static void work(unsigned number, int heap_fd, struct heap_directory *dir) {
     for (;;) {
         const struct queue_slot *s = tine__queue_take(&q, number + 1, &seq);
         if (!s) {
-            if (tine__queue_wait(&q, number + 1, SPIN) == TINE_ESHUTDOWN)
+            if (tine__queue_wait(&q, number + 1, SPIN, UINT64_MAX) == TINE_ESHUTDOWN)
                 _exit(0);
             continue;
         }
         struct queue_slot item;
-        memcpy(&item, s, offsetof(struct queue_slot, bytes) + (s->offset ? 0 : s->length));
-        tine__link_begin(&l, item.id, true, true);
+        memcpy(&item, s, sizeof item.call + (s->call.offset ? 0 : s->call.length));
+        tine__link_begin(&l, item.call.id, true, true);
         tine__queue_free(&q, number + 1, seq);
         tine__queue_is_low(&q);
-        if (item.offset)
+        if (item.call.offset)
             answer_large(&l, calls, &item);
         else
             answer_small(&l, &item);
@@ -165,13 +166,13 @@ static unsigned drain(int workers) {
 }
 
 static double tasks_per_second(unsigned tasks, unsigned depth) {
-    struct queue_slot item = {.count = 1, .length = 72};
+    struct queue_slot item = {.call = {.count = 1, .length = 72}};
     unsigned sent = 0, back = 0;
     uint64_t seq, start = tine__now();
     while (back < tasks) {
         unsigned before = sent;
         while (sent < tasks && sent - back < depth) {
-            item.id = sent + 1;
+            item.call.id = sent + 1;
             if (tine__queue_put(&queue, &item, &seq))
                 break;
             sent++;
@@ -190,7 +191,7 @@ static double tasks_per_second(unsigned tasks, unsigned depth) {
 
 static double echo_large(struct heap *calls, size_t size, unsigned n, bool copies) {
     static char *from, *to;
-    struct queue_slot item = {.count = 1, .length = size, .flags = copies};
+    struct queue_slot item = {.call = {.count = 1, .length = size, .flags = copies}};
     struct record r;
     const char *payload;
     uint64_t length, seq;
@@ -198,8 +199,8 @@ static double echo_large(struct heap *calls, size_t size, unsigned n, bool copie
     memset(from, 1, size), memset(to, 2, size);
     uint64_t start = tine__now();
     for (unsigned i = 0; i < n; i++) {
-        item.id = i + 1;
-        char *block = tine__heap_alloc(calls, size, &item.offset);
+        item.call.id = i + 1;
+        char *block = tine__heap_alloc(calls, size, &item.call.offset);
         if (!block)
             fail("alloc");
         memcpy(block, from, size);
@@ -214,7 +215,7 @@ static double echo_large(struct heap *calls, size_t size, unsigned n, bool copie
             memcpy(to, payload, length);
         tine__heap_release(links[0].heap, tine__link_block(&r, &links[0]));
         tine__link_next(&links[0]);
-        tine__heap_free(calls, item.offset);
+        tine__heap_free(calls, item.call.offset);
     }
     return (double)(tine__now() - start) / n / 1e3;
 }

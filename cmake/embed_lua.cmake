@@ -1,4 +1,4 @@
-# Writes OUT, a C file that holds the Lua FILES (a list) as the table of src/bind/sources.h.
+# Writes OUT, a C file that holds the Lua FILES (a list) as the table NAME, of the form of src/bind/sources.h.
 # init.lua is the module "tine", any other x.lua is "tine.x".
 set(arrays "")
 set(rows "")
@@ -22,7 +22,7 @@ endforeach()
 file(WRITE ${OUT} "/* Made by cmake/embed_lua.cmake from lua/tine. */
 #include \"bind/sources.h\"
 
-${arrays}const struct tine__lua_source tine__lua_sources[] = {
+${arrays}const struct tine__lua_source ${NAME}[] = {
 ${rows}    {NULL, NULL, 0},
 };
 ")

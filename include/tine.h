@@ -10,12 +10,12 @@
 **
 **     tine_task task = TINE_TASK_INIT;
 **     task.function = "local a, b = ... return a + b";
-**     task.args = "\x92\x01\x02";  // msgpack: [1, 2]
+**     task.args = "\x92\x01\x02";                                       msgpack: [1, 2]
 **     task.args_length = 3;
 **     tine_future *future;
 **     if (tine_submit(pool, &task, &future) == 0 && tine_future_wait(future, -1) == 0) {
 **         size_t length;
-**         const void *bytes = tine_future_values(future, &length);  // msgpack: [3]
+**         const void *bytes = tine_future_values(future, &length);      msgpack: [3]
 **     }
 **     tine_future_free(future);
 **     tine_pool_close(pool);
@@ -28,13 +28,14 @@
 ** use it. Futures stay good when their pool is closed. NULL as a handle is an error (TINE_EARG; 0,
 ** false, NULL or "" from functions that give no code) and may be freed.
 ** FORKING. In a forked child of the program, handles of the parent may only be freed; other
-** functions answer TINE_EFORKED (0, false, NULL or "" where they give no code). The child may make
-** pools of its own.
+** functions answer TINE_EFORKED (0, false, NULL or "" where they give no code). The child has none of
+** the library's descriptors: that of tine_pool_fileno is closed there. It may make pools of its own.
 ** ERRORS. Functions return 0 or a negative code of TINE_ERRORS; with TINE_ESYSTEM errno tells more.
 ** The library never prints, exits or aborts, and leaves the program's signal handlers and children
 ** alone.
-** TIMES are seconds; as a time-out a negative one means none, 0 means do not wait; NaN is
-** TINE_EARG.
+** TIMES are seconds; as a time-out a negative one means none, 0 means do not wait; as a limit of
+** something else 0 or INFINITY means none, and a negative one is TINE_EARG, unless it is said
+** otherwise. NaN is TINE_EARG.
 ** STRINGS and bytes that are given are copied, or no longer needed when the function returns.
 ** STRUCTS with a `size` may grow: a program compiled with an older header works with a newer
 ** library, and the other way round unless it sets a field that the library does not know
@@ -79,10 +80,10 @@ extern "C" {
     X(TINE_EAGAIN, -13, "again", "not now: the call would have to wait")
 
 enum tine_code {
-    TINE_OK = 0,
 #define TINE_ERROR_MEMBER(name, value, kind, text) name = value,
     TINE_ERRORS(TINE_ERROR_MEMBER)
 #undef TINE_ERROR_MEMBER
+        TINE_OK = 0
 };
 
 /* Version of the library that is running: "0.1.0". TINE_VERSION is that of this header. Static. */
@@ -132,12 +133,19 @@ typedef struct tine_options {
     /* Lua source, run once, before workers are forked, which then start with it done. A failure is
     ** that of an initializer. NULL: none. */
     const char *preload;
+    /* SINCE 0.2.0 */
+    /* A worker that is not ready so long after its start counts as one whose initializer has
+    ** failed. 0: no limit. */
+    double start_timeout;
+    /* A worker that leaves (finalizers may run) and is not gone so long after is killed. < 0: 5;
+    ** 0: killed at once; INFINITY: never. */
+    double exit_timeout;
 } tine_options;
 
 #define TINE_OPTIONS_INIT \
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
-            NULL, NULL, NULL \
+            NULL, NULL, NULL, 0, -1 \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is
@@ -161,7 +169,7 @@ TINE_API int tine_pool_shutdown(tine_pool *pool, bool cancel);
 
 /* Wait until a pool that was shut down (or is broken, or killed) has ended: all futures done, all
 ** callbacks have returned, no process is left. Calls callbacks. 0; TINE_ETIMEOUT; TINE_EINVALID: it
-** is open, or this is a callback of its own; TINE_EARG, TINE_EFORKED, TINE_ESYSTEM. */
+** is open, or this is a callback of its own; TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_pool_wait(tine_pool *pool, double timeout);
 
 /* Shut down, wait without limit, and free the pool. Not from a callback of its own, which it would
@@ -180,10 +188,11 @@ TINE_API const char *tine_pool_message(tine_pool *pool);
 /* Call the callbacks that are due, in this thread. Never waits. The number called. */
 TINE_API size_t tine_pool_dispatch(tine_pool *pool);
 
-/* A descriptor that is readable when there is something to dispatch: for the program's own event
-** loop. The pool keeps and closes it; only tine_pool_dispatch empties it. Negative: TINE_EARG,
-** TINE_EFORKED, TINE_ESYSTEM. From the first call on callbacks are called by tine_pool_dispatch and
-** by threads that wait, and no longer by the pool's own thread. */
+/* A descriptor that is readable when there is something to dispatch, and for good when the pool has
+** ended, so that tine_pool_wait(pool, 0) has something to say: for the program's own event loop. The
+** pool keeps it, tine_pool_close closes it; only tine_pool_dispatch and threads that wait empty it.
+** Negative: TINE_EARG, TINE_EFORKED, TINE_ESYSTEM, TINE_ENOMEM. From the first call on callbacks are
+** called by tine_pool_dispatch and by threads that wait, and no longer by the pool's own thread. */
 TINE_API int tine_pool_fileno(tine_pool *pool);
 
 typedef struct tine_stats {
@@ -220,13 +229,14 @@ typedef struct tine_task {
     const void *args;
     size_t args_length;
     const char *label; /* shown in errors; NULL: made from the function */
-    double timeout;    /* run-time limit; 0: the pool's */
+    double timeout;    /* run-time limit; 0: the pool's, INFINITY: none */
     /* Called once when the task is done, perhaps before tine_submit has returned: by a thread that
     ** waits for a future or the end of this pool, or dispatches, or else by the pool's own thread;
     ** callbacks of several futures may run at once. The future stays good during the call even if
-    ** it was freed. It may call anything but tine_pool_wait and tine_pool_close of its pool; if it
-    ** waits for unfinished futures of its pool, that may fail with TINE_EINVALID. It must return
-    ** (no longjmp, no exception). NULL: none. */
+    ** it was freed. The stack is that of the thread; the pool's own has the size that threads of
+    ** the program have by default, and all signals blocked. It may call anything but tine_pool_wait
+    ** and tine_pool_close of its pool; if it waits for unfinished futures of its pool, that may fail
+    ** with TINE_EINVALID. It must return (no longjmp, no exception). NULL: none. */
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
 } tine_task;
@@ -249,7 +259,7 @@ TINE_API int tine_future_state(tine_future *future);
 
 /* Wait until it is done (finished or cancelled); callbacks of its pool are called meanwhile. 0;
 ** TINE_ETIMEOUT; TINE_EAGAIN: a signal handler ran; TINE_EINVALID: not in a callback that the
-** pool's own thread calls; TINE_EARG, TINE_EFORKED, TINE_ESYSTEM. */
+** pool's own thread calls; TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_future_wait(tine_future *future, double timeout);
 
 /* How it ended. 0: it has values; TINE_ETASK: the task raised an error; another code:
@@ -289,8 +299,9 @@ TINE_API int tine_future_blame(tine_future *future, tine_blame *out);
 ** waits. */
 TINE_API bool tine_future_cancel(tine_future *future);
 
-/* End it by force: a running one's worker is killed and replaced, a pending one is cancelled.
-** False: it was done. Waits for some instructions of the worker at most. */
+/* End it by force: a running one's worker is killed and replaced, a pending one is cancelled. Never
+** waits: one that runs is TINE_RUNNING until its worker, and the programs that the task has started,
+** have ended; then its code is TINE_ECANCELLED. False: it is done, or being ended already. */
 TINE_API bool tine_future_abort(tine_future *future);
 
 /* Its label. Writes at most `size` bytes with the NUL (`out` may be NULL when that is 0); the

@@ -31,7 +31,7 @@ end
 local function run_session(folder, block, where)
   for _, part in ipairs(markdown.session(block.text)) do
     local command = part.command:gsub("^scripts/run", "tine") -- that one would set up and build first
-    local got = markdown.run(folder, ("PATH=%s/bin:$PATH; { %s\n} 2>&1"):format(quote(os.getenv "TINE_BUILD_DIR"),
+    local got = markdown.run(folder, ("PATH=%s/bin:$PATH; { %s\n} 2>&1"):format(quote(os.getenv "TINE_TREE"),
       command))
     got.code = 0 -- the page shows it where it matters
     compare(part.expected, got, where .. ": " .. part.command)

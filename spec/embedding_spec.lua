@@ -6,7 +6,7 @@ local shell = require "spec.support.shell"
 local quote = shell.quote
 
 local root = os.getenv "TINE_SOURCE_DIR" or "."
-local build = assert(os.getenv "TINE_BUILD_DIR", "run with scripts/test")
+local tree = assert(os.getenv "TINE_TREE", "run with scripts/test")
 local sanitizer = os.getenv "TINE_SANITIZE" or ""
 
 local COMPILER = {
@@ -37,7 +37,7 @@ describe("docs/embedding.md", function()
         markdown.write(folder, "program." .. block.info, block.text)
         local compiled = markdown.run(folder,
           ("%s -Werror -I%s/include program.%s -o program -L%s/lib -ltine %s -Wl,-rpath,%s/lib")
-          :format(compiler, quote(root), block.info, quote(build), flags, quote(build)))
+          :format(compiler, quote(root), block.info, quote(tree), flags, quote(tree)))
         assert(compiled.code == 0, compiled.err)
         local got = markdown.run(folder, "./program")
         assert(got.code == 0, "exit code " .. got.code .. "\n" .. got.out .. got.err)

@@ -116,4 +116,20 @@ describe("an error of tine", function()
     assert.equal("shown", note.label)
     assert.equal("string", type(note.traceback))
   end)
+
+  it("whose cause cannot be printed is given all the same", function()
+    -- The text of the cause, an object whose __tostring raises, was put into the message: pcall raised.
+    local pool <close> = tine.pool {
+      workers = 1,
+      initializer = function() error(setmetatable({}, { __tostring = function() error("no text", 0) end })) end,
+    }
+    local future = pool:submit(math.abs, -1)
+    local ok, good, err = pcall(future.pcall, future)
+    assert.is_true(ok)
+    assert.is_false(good)
+    assert.equal("broken", tine.kind(err))
+    assert.equal("table", type(err.cause))
+    assert.matches("initializer failed: %(a table whose __tostring raises an error%)$", tostring(err))
+    assert.equal("string", type(tostring(future)))
+  end)
 end)

@@ -151,7 +151,7 @@ describe("tine map", function()
         ["-n x _"] = "option '%-n' needs a number",
         ["-j"] = "option '%-j' needs a number",
         ["--none _"] = "unrecognized option '%-%-none'",
-        ["-x _"] = "unrecognized option '%-x'",
+        ["-z _"] = "unrecognized option '%-z'",
       } do
         local s = map(arguments, "a\n")
         assert.same({ "", 2 }, { s.out, s.code })
@@ -192,6 +192,6 @@ describe("tine map", function()
   it("tells its usage", function()
     local s = map "--help"
     assert.equal(0, s.code)
-    assert.matches("^usage: tine map %[%-j workers%]", s.out)
+    assert.matches("^usage: tine map %[options%]", s.out)
   end)
 end)

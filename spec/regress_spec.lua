@@ -81,6 +81,21 @@ describe("regressions", function()
         end
     end)
 
+    it("a failed preload always ends its fork server", function()
+        -- the end of the pool had the preload's guard stop the fork server, to kill it, at the instant at which that
+        -- killed its guard: a stopped fork server, and a shutdown that never ended; once in some hundred times
+        for _ = 1, 400 do
+            local pool = tine.pool {
+                workers = 1,
+                preload = function()
+                    error("no data", 0)
+                end,
+            }
+            pcall(pool.submit, pool, math.abs, 1)
+            pool:shutdown()
+        end
+    end)
+
     it("a task that is seen to run is counted as running", function()
         -- `state` looked at the queue, `stats` at what the worker had said, a moment later
         local pool = tine.pool(1)

@@ -1,9 +1,9 @@
 -- What the libraries show to the outside: tine_* and luaopen_*, and nothing internal.
-local build = assert(os.getenv "TINE_BUILD_DIR", "run with scripts/test")
+local tree = assert(os.getenv "TINE_TREE", "run with scripts/test")
 local sanitized = (os.getenv "TINE_SANITIZE" or "") ~= ""
 
 local function symbols(file, option)
-  local pipe <close> = assert(io.popen(("nm -P -D %s '%s/%s'"):format(option, build, file)))
+  local pipe <close> = assert(io.popen(("nm -P -D %s '%s/%s'"):format(option, tree, file)))
   local list = {}
   for line in pipe:lines() do list[#list + 1] = line:match "^[^ @]+" end
   return list
@@ -12,6 +12,13 @@ end
 local function defined(file)
   return symbols(file, "--defined-only")
 end
+
+it("the module that specs test is that of the tree they are told", function()
+  assert.equal(tree .. "/lib/lua/5.4/tine/core.so", package.searchpath("tine.core", package.cpath))
+  local lua = package.searchpath("tine", package.path)
+  assert.equal(os.getenv "TINE_PREFIX" and tree .. "/share/lua/5.4/tine/init.lua"
+    or os.getenv "TINE_SOURCE_DIR" .. "/lua/tine/init.lua", lua)
+end)
 
 describe("the symbols of", function()
   for _, file in ipairs { "lib/libtine.so", "lib/lua/5.4/tine/core.so" } do
@@ -28,7 +35,7 @@ describe("the symbols of", function()
   end
 
   it("core.so do not bring a Lua of their own", function()
-    local file = build .. "/lib/lua/5.4/tine/core.so"
+    local file = tree .. "/lib/lua/5.4/tine/core.so"
     local pipe <close> = assert(io.popen("readelf -d '" .. file .. "'"))
     local text = pipe:read "a"
     assert.is_truthy(text:find "NEEDED.*libc")

@@ -22,7 +22,7 @@
     check_compare((long long)(a), (long long)(b), #a, #b, "<=", __FILE__, __LINE__)
 
 /* _exit, not exit: also in a forked child, and with other threads running. */
-static inline void check_failed(const char *file, int line, const char *what) {
+static inline _Noreturn void check_failed(const char *file, int line, const char *what) {
     fprintf(stderr, "%s:%d: pid %d: failed: %s (errno %d, %s)\n", file, line, (int)getpid(), what,
             errno, strerror(errno));
     fflush(NULL);

@@ -29,64 +29,76 @@ int luaopen_tine_codec_test(lua_State *L);
 
 /* ---- the store ---- */
 
-struct store {
-    struct codec_code *codes;
-    uint32_t n, limit;
-    struct codec_origin **origins;
-    uint32_t norigins;
+struct entry {
+    struct codec_stored stored; /* first member */
+    uint32_t refs;
+    char text[];
 };
 
-static uint32_t store_put(void *ctx, const struct codec_code *code) {
-    struct store *s = ctx;
-    if (s->n >= s->limit)
-        return 0;
-    struct codec_code *codes = realloc(s->codes, (s->n + 1) * sizeof *codes);
-    char *bytes = malloc(code->len);
-    if (codes)
-        s->codes = codes;
-    if (!codes || !bytes) {
-        free(bytes);
-        return 0;
-    }
-    memcpy(bytes, code->bytes, code->len);
-    s->codes[s->n] = (struct codec_code){bytes, code->len, code->hash};
-    return ++s->n;
-}
+struct store {
+    struct entry **entries; /* all there ever were */
+    uint32_t n;
+    uint32_t codes, limit; /* those with an id */
+    uint32_t held;         /* references */
+};
 
-static bool store_get(void *ctx, uint32_t id, struct codec_code *out) {
-    struct store *s = ctx;
-    if (id < 1 || id > s->n)
-        return false;
-    *out = s->codes[id - 1];
-    return true;
-}
-
-static const struct codec_origin *store_origin(void *ctx, const struct codec_origin *o) {
-    struct store *s = ctx;
+static struct entry *new_entry(const struct codec_code *code, const struct codec_origin *o) {
     size_t name = strlen(o->name) + 1, source = strlen(o->source) + 1;
-    struct codec_origin *kept = malloc(sizeof *kept + name + source);
-    struct codec_origin **list = realloc(s->origins, (s->norigins + 1) * sizeof *list);
-    if (list)
-        s->origins = list;
-    if (!kept || !list) {
-        free(kept);
+    struct entry *e = malloc(sizeof *e + name + source + code->len);
+    if (!e)
         return NULL;
-    }
-    char *text = (char *)(kept + 1);
-    memcpy(text, o->name, name);
-    memcpy(text + name, o->source, source);
-    *kept = (struct codec_origin){.name = text, .source = text + name, .line = o->line};
-    s->origins[s->norigins++] = kept;
-    return kept;
+    char *p = e->text;
+    *e = (struct entry){.refs = 1};
+    e->stored.origin = (struct codec_origin){memcpy(p, o->name, name),
+                                             memcpy(p + name, o->source, source), o->line};
+    e->stored.code = *code;
+    if (code->len)
+        e->stored.code.bytes = memcpy(p + name + source, code->bytes, code->len);
+    return e;
+}
+
+static const struct codec_stored *store_put(void *ctx, const struct codec_code *code,
+                                            const struct codec_origin *origin) {
+    struct store *s = ctx;
+    struct entry **entries = realloc(s->entries, (s->n + 1) * sizeof *entries);
+    if (entries)
+        s->entries = entries;
+    struct entry *e = entries ? new_entry(code, origin) : NULL;
+    if (!e)
+        return NULL;
+    s->entries[s->n++] = e;
+    s->held++;
+    if (code->bytes && s->codes < s->limit)
+        e->stored.id = ++s->codes;
+    return &e->stored;
+}
+
+static void store_drop(void *ctx, const struct codec_stored *stored) {
+    struct entry *e = (struct entry *)stored;
+    struct store *s = ctx;
+    if (e->refs-- == 0)
+        abort();
+    s->held--;
+}
+
+static struct entry *store_find(struct store *s, uint64_t id) {
+    for (uint32_t i = s->n; i > 0; i--)
+        if (id && s->entries[i - 1]->stored.id == id)
+            return s->entries[i - 1];
+    return NULL;
+}
+
+static bool store_get(void *ctx, uint64_t id, struct codec_code *out) {
+    const struct entry *e = store_find(ctx, id);
+    if (e)
+        *out = e->stored.code;
+    return e;
 }
 
 static void store_free(struct store *s) {
     for (uint32_t i = 0; i < s->n; i++)
-        free((void *)s->codes[i].bytes);
-    for (uint32_t i = 0; i < s->norigins; i++)
-        free(s->origins[i]);
-    free(s->codes);
-    free(s->origins);
+        free(s->entries[i]);
+    free(s->entries);
     *s = (struct store){0};
 }
 
@@ -127,7 +139,7 @@ static int pair_gc(lua_State *L) {
         lua_close(p->other);
     p->other = NULL;
     tine__buf_free(&p->out);
-    store_free(&p->store);
+    store_free(&p->store); /* the codecs are younger, and had their __gc before */
     return 0;
 }
 
@@ -173,12 +185,14 @@ static int test_codec(lua_State *L) {
     *p = (struct pair){.left = SIZE_MAX};
     tine__buf_init(&p->out);
     luaL_setmetatable(L, "tine.test");
-    struct codec_options o = {.store = {store_put, store_get, store_origin, &p->store},
-                              .send_globals = flag(L, "globals", true)};
+    struct codec_options o = {
+        .store = {.put = store_put, .drop = store_drop, .get = store_get, .ctx = &p->store},
+        .send_globals = flag(L, "globals", true)};
     p->store.limit = flag(L, "store", true) ? UINT32_MAX : 0;
     p->here = tine__codec_new(L, &o);
     lua_setiuservalue(L, 2, 1);
     o.store.put = NULL;
+    o.store.drop = NULL;
     if (!flag(L, "other", false)) {
         p->worker = tine__codec_new(L, &o);
         lua_setiuservalue(L, 2, 2);
@@ -351,16 +365,20 @@ static int pair_eval(lua_State *L) {
     return 1;
 }
 
+/* How many codes were stored, and how many things are held there now. */
 static int pair_codes(lua_State *L) {
-    lua_pushinteger(L, check(L)->store.n);
-    return 1;
+    const struct store *s = &check(L)->store;
+    lua_pushinteger(L, s->codes);
+    lua_pushinteger(L, s->held);
+    return 2;
 }
 
 /* Change a byte of stored code: c:damage(id, at) */
 static int pair_damage(lua_State *L) {
     struct pair *p = check(L);
-    uint32_t id = (uint32_t)luaL_checkinteger(L, 2);
-    ((char *)p->store.codes[id - 1].bytes)[luaL_checkinteger(L, 3)] ^= 1;
+    struct entry *e = store_find(&p->store, (uint64_t)luaL_checkinteger(L, 2));
+    luaL_argcheck(L, e, 2, "no such code");
+    ((char *)e->stored.code.bytes)[luaL_checkinteger(L, 3)] ^= 1;
     return 0;
 }
 
@@ -450,7 +468,7 @@ static int pair_starve(lua_State *L) {
 /* A codec that knows nothing yet, and what the source returns: a function and arguments. */
 static int prepare_encoding(lua_State *L) {
     struct task *t = lua_touserdata(L, 1);
-    struct codec_options o = {.store = {store_put, store_get, NULL, &t->p->store},
+    struct codec_options o = {.store = {.put = store_put, .get = store_get, .ctx = &t->p->store},
                               .send_globals = true};
     lua_settop(L, 0);
     t->fresh = tine__codec_new(L, &o);

@@ -2,8 +2,7 @@
 **
 ** - When the time is up it prints the stacks of all threads of all processes of the test (with gdb
 **   when there is one, else what /proc tells), kills them, and exits with 124.
-** - When the test has ended, every process that descends from it must end too, within a few
-*seconds.
+** - When the test has ended, every process that descends from it must end too, within a few seconds.
 **   Those that do not are shown, killed, and make the test fail. None can hide: the guard is the
 **   subreaper of the test, so whatever loses its parent becomes its own child.
 ** - No file of the test's may be left in /dev/shm.
@@ -133,7 +132,7 @@ static void kill_descendants(void) {
 
 /* The names in /dev/shm (GUARD_SHM: another folder, to try this) that are ours by their look. */
 static int count_shared_memory(bool show) {
-    const char *folder = getenv("GUARD_SHM") ? getenv("GUARD_SHM") : "/dev/shm";
+    const char *other = getenv("GUARD_SHM"), *folder = other ? other : "/dev/shm";
     DIR *dir = opendir(folder);
     int n = 0;
     for (struct dirent *e; dir && (e = readdir(dir));)

@@ -67,6 +67,8 @@ local tine = {}
 ---@field globals "named"|"none"|nil default: "named"
 ---@field max_pending integer? submit waits while so many tasks are unfinished
 ---@field on_callback_error fun(err: any, traceback: string)|nil default: writes to stderr
+---@field start_timeout number? seconds until a new worker must be ready; default: none
+---@field exit_timeout number? seconds until a leaving worker must be gone; default: 5
 ---@field spin number? seconds to yield before sleeping; default: 50e-6
 ---@field name string? in process titles and messages; default: "tine"
 
@@ -90,8 +92,18 @@ function tine.wait(futures, options) end
 ---Iterate over futures as they are done, each once. Raises a timeout error.
 ---@param futures tine.Future[]
 ---@param timeout number? seconds from the call
----@return fun(): tine.Future?
+---@return tine.Completed
 function tine.as_completed(futures, timeout) end
+
+---What as_completed gives: an iterator that takes more futures while it runs.
+---@class tine.Completed
+---@overload fun(): tine.Future?
+local Completed = {}
+
+---More futures; one that was in already is not given again.
+---@param ... tine.Future
+---@return tine.Completed self
+function Completed:add(...) end
 
 ---A future without a pool, to be settled with set_result or set_exception.
 ---@return tine.Future
@@ -122,6 +134,15 @@ function tine.encode(fn) end
 ---@nodiscard
 function tine.cpu_count() end
 
+---Seconds of a clock that only goes forward.
+---@return number
+---@nodiscard
+function tine.clock() end
+
+---Stand still, without a process, in a task too. Runs no callbacks; Ctrl-C ends it.
+---@param seconds number
+function tine.sleep(seconds) end
+
 ---@class tine.MapOptions
 ---@field chunksize integer? items that a worker takes at a time; default: by the time that tasks take
 ---@field buffersize integer? items read ahead at most
@@ -136,6 +157,7 @@ function tine.cpu_count() end
 ---@class tine.ShutdownOptions
 ---@field wait boolean? default: true
 ---@field cancel_futures boolean? default: false
+---@field timeout number? seconds to wait, then what is left is killed
 
 ---@class tine.WorkerInfo
 ---@field id integer
@@ -163,6 +185,13 @@ local View = {}
 ---@return tine.Future
 function View:submit(fn, ...) end
 
+---The same without waiting: nil and "full" where submit would wait for max_pending.
+---@param fn tine.Function
+---@param ... any
+---@return tine.Future? future
+---@return "full"? why
+function View:try_submit(fn, ...) end
+
 ---Apply fn to each item: iterates over index, results...
 ---@param fn tine.Function
 ---@param items table|function a list, or an iterator
@@ -185,6 +214,13 @@ local Pool = {}
 ---@return tine.Future
 function Pool:submit(fn, ...) end
 
+---The same without waiting: nil and "full" where submit would wait for max_pending.
+---@param fn tine.Function
+---@param ... any
+---@return tine.Future? future
+---@return "full"? why
+function Pool:try_submit(fn, ...) end
+
 ---Apply fn to each item: iterates over index, results...
 ---@param fn tine.Function
 ---@param items table|function a list, or an iterator
@@ -200,7 +236,13 @@ function Pool:with(options) end
 
 ---No more submits; running and queued tasks finish unless cancelled. Callable again.
 ---@param options tine.ShutdownOptions?
+---@return boolean ended false: after `timeout` what was left was killed
 function Pool:shutdown(options) end
+
+---Wait until nothing is unfinished, what callbacks submit meanwhile included. The pool stays open.
+---@param timeout number? seconds
+---@return boolean finished
+function Pool:join(timeout) end
 
 ---End the workers now with SIGTERM; unfinished futures fail with `broken`.
 function Pool:terminate_workers() end

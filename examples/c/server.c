@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,17 +178,17 @@ static void welcome(int listener) {
         close(fd);
 }
 
-static void serve(struct client *c, short events) {
+static void serve(struct client *c, int events) {
     if (events & (POLLIN | POLLHUP | POLLERR))
         read_some(c);
     if (c->fd != -1)
         take_lines(c);
     if (c->fd != -1 && c->out_length > 0)
         write_some(c);
-    if (c->fd != -1 && c->closing && c->count == 0 && c->out_length == 0)
+    bool finished = c->closing && c->count == 0 && c->out_length == 0;
+    bool too_long = c->in_length == LINE && !memchr(c->in, '\n', LINE); /* no line is that long */
+    if (c->fd != -1 && (finished || too_long))
         drop(c);
-    else if (c->fd != -1 && c->in_length == LINE && !memchr(c->in, '\n', LINE))
-        drop(c); /* no line is that long */
 }
 
 static short wanted(const struct client *c) {

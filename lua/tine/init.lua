@@ -12,6 +12,8 @@ local tine = {
     kind = core.kind,
     register = core.register,
     cpu_count = core.cpu_count,
+    clock = core.clock,
+    sleep = core.sleep,
     encode = core.encode,
 }
 

@@ -203,7 +203,7 @@ describe("sending once", function()
     rawset(_G, "value", nil)
   end)
 
-  it("names code that came by id by that id in results", function()
+  it("sends code that came by id back inline: who reads the result may have forgotten it", function()
     local c = s.pair()
     local big = load("local t = {} " .. ("t[#t + 1] = 'some text' "):rep(200) .. " return #t")
     local fn = assert(c:fn(function(f) return f end))
@@ -211,8 +211,37 @@ describe("sending once", function()
     assert.is_true(#args < 200)
     local ok, bytes = c:run(fn, args)
     assert(ok, bytes)
-    assert.is_true(#bytes < 200, "the code came back inline")
+    for i = 1, 5000 do assert(c:fn(load("return " .. i))) end
+    assert.equal(200, (s.pair { store = false }:decode(bytes))())
     assert.equal(200, (c:decode(bytes))())
+  end)
+
+  -- Codes were looked up by the lines of a function and 64 bytes from either end of its source: thousands of
+  -- generated functions lay in one bucket, and nothing was ever forgotten.
+  it("forgets codes that were not used of late, on both sides", function()
+    local c = s.pair()
+    local kept = function() return "kept" end
+    local most = 0
+    for i = 1, 20000 do
+      local fn = assert(c:fn(load("return " .. i, "=generated")))
+      if i % 100 == 0 then
+        assert.equal(i, (select(2, assert(c:run(fn, assert(c:args())))):byte(-1) and i))
+        assert.equal("kept", s.call(c, kept))
+        most = math.max(most, select(2, c:codes()))
+      end
+    end
+    assert.is_true(most < 12000, most .. " codes are held")
+    assert.equal(20001, (c:codes()), "what was used all the time was forgotten")
+  end)
+
+  it("tells functions apart that differ in nothing but what errors say", function()
+    local c = s.pair()
+    local f, g = load("error 'x'", "=same"), load("\nerror 'x'", "=same")
+    for _ = 1, 2 do
+      assert.matches("^same:1: x", select(2, pcall(s.call, c, f)))
+      assert.matches("^same:2: x", select(2, pcall(s.call, c, g)))
+    end
+    assert.equal(2, (c:codes()))
   end)
 
   it("sends new code of a worker inline", function()

@@ -32,8 +32,11 @@ describe("a task that runs too long", function()
       local after = pool:submit(math.abs, -1)
       eventually(function() return future:running() end, "it runs")
       assert.is_true(future:abort())
+      assert.equal("running", future:state()) -- until its worker is gone
+      assert.equal("cancelled", tine.kind(select(2, future:pcall(20))))
       assert.equal("cancelled", future:state())
       assert.is_true(future:cancelled())
+      assert.is_false(future:abort())
       assert.equal(1, after:result(20))
     end)
   end

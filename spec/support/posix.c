@@ -1,9 +1,15 @@
 /* What specs need of the system and Lua has not: compiled and loaded by support/posix.lua. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <grp.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,12 +72,89 @@ static int spec_readable(lua_State *L) {
     return 1;
 }
 
+/* close(first, last): all descriptors from first to last */
+static int spec_close(lua_State *L) {
+    for (int fd = (int)luaL_checkinteger(L, 1); fd <= luaL_checkinteger(L, 2); fd++)
+        close(fd);
+    return 0;
+}
+
+/* replace(first, last, file): put that file (opened once, for reading and writing) in the place of each descriptor
+** from first to last that is open -> how many */
+static int spec_replace(lua_State *L) {
+    int file = open(luaL_checkstring(L, 3), O_RDWR | O_CREAT, 0600), n = 0;
+    for (int fd = (int)luaL_checkinteger(L, 1); fd <= luaL_checkinteger(L, 2); fd++)
+        if (fd != file && fcntl(fd, F_GETFD) != -1)
+            n += dup2(file, fd) == fd;
+    close(file);
+    lua_pushinteger(L, n);
+    return 1;
+}
+
+/* become(id): that user and group, and no other groups */
+static int spec_become(lua_State *L) {
+    gid_t id = (gid_t)luaL_checkinteger(L, 1);
+    if (setgroups(0, NULL) || setresgid(id, id, id) || setresuid(id, id, id))
+        return luaL_error(L, "cannot become another user");
+    return 0;
+}
+
+/* chroot(path) */
+static int spec_chroot(lua_State *L) {
+    if (chroot(luaL_checkstring(L, 1)) || chdir("/"))
+        return luaL_error(L, "cannot chroot");
+    return 0;
+}
+
+/* limit(files): both limits on open descriptors; nice(n); pin(): to processor 0; no_new_privs() */
+static int spec_limit(lua_State *L) {
+    rlim_t n = (rlim_t)luaL_checkinteger(L, 1);
+    const struct rlimit limit = {n, n};
+    lua_pushboolean(L, setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    return 1;
+}
+
+static int spec_nice(lua_State *L) {
+    lua_pushboolean(L, setpriority(PRIO_PROCESS, 0, (int)luaL_checkinteger(L, 1)) == 0);
+    return 1;
+}
+
+static int spec_pin(lua_State *L) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
+    lua_pushboolean(L, sched_setaffinity(0, sizeof one, &one) == 0);
+    return 1;
+}
+
+static int spec_no_new_privs(lua_State *L) {
+    lua_pushboolean(L, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    return 1;
+}
+
+/* subreaper(): orphans of this process's descendants become its children */
+static int spec_subreaper(lua_State *L) {
+    lua_pushboolean(L, prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+    return 1;
+}
+
+/* ignore(signal) */
+static int spec_ignore(lua_State *L) {
+    signal((int)luaL_checkinteger(L, 1), SIG_IGN);
+    return 0;
+}
+
 int luaopen_spec_posix(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"fork", spec_fork},         {"wait", spec_wait},
         {"exit", spec_exit},         {"segv", spec_segv},
         {"reap_all", spec_reap_all}, {"setenv", spec_setenv},
-        {"readable", spec_readable}, {NULL, NULL},
+        {"readable", spec_readable}, {"close", spec_close},
+        {"replace", spec_replace},   {"become", spec_become},
+        {"chroot", spec_chroot},     {"limit", spec_limit},
+        {"nice", spec_nice},         {"pin", spec_pin},
+        {"ignore", spec_ignore},     {"no_new_privs", spec_no_new_privs},
+        {"subreaper", spec_subreaper}, {NULL, NULL},
     };
     luaL_newlib(L, functions);
     return 1;

@@ -174,7 +174,7 @@ __attribute__((constructor)) static void start(void) {
 /* --- what the wrapped calls ask --------------------------------------------------------------- */
 
 static bool concerns(const struct armed *a, const char *name) {
-    if (!atomic_load(&a->on) || (strcmp(a->name, name) && strcmp(a->name, "all")))
+    if (!atomic_load(&a->on) || (strcmp(a->name, name) != 0 && strcmp(a->name, "all") != 0))
         return false;
     return !a->role[0] || !strcmp(a->role, atomic_load(&role));
 }

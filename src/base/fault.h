@@ -11,12 +11,9 @@
 **
 ** A spec is a list, separated by commas, of
 **
-**     [role/]name[:count[:errno[:times]]]    for calls; count from 1 (default 1); errno as a name
-*or
-**                                            a number (default: what such a call is likely to
-*give);
-**                                            times: how many calls in a row fail (default 1, 0:
-*all)
+**     [role/]name[:count[:errno[:times]]]    for calls; count from 1 (default 1); errno as a name or a
+**                                            number (default: what such a call is likely to give);
+**                                            times: how many calls in a row fail (default 1, 0: all)
 **     [role/]point[:count]                   for kill points
 **
 ** A name is one of base/sys.h, or "all" for any of them together. A role is what the process is:

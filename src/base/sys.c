@@ -1,7 +1,6 @@
 #include "base/sys.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 
@@ -13,6 +12,20 @@ static int thread_create(pthread_t *t, const pthread_attr_t *attr, void *(*run)(
                          void *arg) {
     return pthread_create(t, attr, run, arg);
 }
+
+/* Without the handlers that others have registered (pthread_atfork): a library's would close descriptors by
+** numbers that are ours by then, below the root, where all of its own are closed. What else libc does in a
+** fork (the thread's id, robust mutexes) is done; its locks are free, for we fork where there is one thread. */
+static pid_t fork_alone(void) {
+#if defined(__SANITIZE_THREAD__) /* it must know of each fork */
+    return fork();
+#elif defined(__GLIBC__) && !__GLIBC_PREREQ(2, 34)
+    return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#else
+    return _Fork();
+#endif
+}
+#define fork() fork_alone()
 
 static int pidfd_open(pid_t pid, unsigned flags) {
     return (int)syscall(SYS_pidfd_open, pid, flags);
@@ -44,12 +57,3 @@ struct tine__sys tine__sys = {TINE__SYS_CALLS(MEMBER)};
 #else
 const struct tine__sys tine__sys = {TINE__SYS_CALLS(MEMBER)};
 #endif
-
-void tine__close(int *fd) {
-    if (*fd == -1)
-        return;
-    int err = errno;
-    close(*fd);
-    *fd = -1;
-    errno = err;
-}

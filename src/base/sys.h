@@ -1,8 +1,12 @@
-/* Every system call and every allocation of the core, in one table.
+/* The calls by which the core gets something that there may be none of (memory, descriptors, processes,
+** threads, messages and the room for them), in one table.
 **
 ** The core calls `sys.mmap(...)`, never `mmap(...)`, so that a test can make any of them fail by
 ** name and count (base/fault.c, only in builds with TINE_FAULTS). In other builds the table is
 ** constant and the compiler calls the functions directly.
+**
+** Not in the table: what works on something we have already (read, write, poll, close, munmap, kill,
+** waitpid, prctl), what reads /proc by streams (worker/family.c), and what the host program does.
 */
 #ifndef TINE_BASE_SYS_H
 #define TINE_BASE_SYS_H
@@ -22,6 +26,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/fd.h"
 
 /* name, result, parameters: a new call is added here and nowhere else (base/sys.c expands it) */
 #define TINE__SYS_CALLS(X) \
@@ -35,7 +40,7 @@
     X(madvise, int, (void *at, size_t n, int advice), (at, n, advice)) \
     X(fstat, int, (int fd, struct stat *st), (fd, st)) \
     X(fcntl, int, (int fd, int command, long arg), (fd, command, arg)) \
-    X(eventfd, int, (unsigned count, int flags), (count, flags)) \
+    X(pipe2, int, (int *ends, int flags), (ends, flags)) \
     X(socketpair, int, (int domain, int type, int protocol, int *fds), \
       (domain, type, protocol, fds)) \
     X(sendmsg, ssize_t, (int fd, const struct msghdr *m, int flags), (fd, m, flags)) \
@@ -81,8 +86,5 @@ static inline unsigned long long tine__now(void) {
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
 }
-
-/* close(2) that accepts -1 and leaves errno alone; sets *fd to -1. */
-void tine__close(int *fd);
 
 #endif

@@ -6,7 +6,7 @@
 mode_t tine__umask(void) {
     char text[512]; /* the line is the second one */
     mode_t mask = 022;
-    int fd = sys.open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    int fd = tine__fd_open("/proc/self/status", O_RDONLY);
     if (fd == -1)
         return mask;
     ssize_t n = read(fd, text, sizeof text - 1);

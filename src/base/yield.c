@@ -2,7 +2,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
-#include "base/sys.h"
+#include "base/clock.h"
 
 #define SLICE 1000000u   /* ns: somebody else had the processor for a slice */
 #define IN_A_ROW 4       /* so often is no accident */
@@ -15,7 +15,7 @@ bool tine__yield_begin(struct yield *y, uint64_t longest) {
     if (longest == 0)
         return false;
     y->now = tine__now();
-    y->end = y->now + longest;
+    y->end = clock_after(y->now, longest);
     return y->now >= atomic_load_explicit(&paused_until, memory_order_relaxed);
 }
 

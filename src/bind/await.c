@@ -1,7 +1,7 @@
 /* Waiting: the one place in which a Lua thread stands still. */
 #include <errno.h>
-#include <math.h>
 #include <string.h>
+#include "base/clock.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -10,16 +10,13 @@
 uint64_t tine__check_seconds(lua_State *L, int arg) {
     lua_Number s = luaL_checknumber(L, arg);
     luaL_argcheck(L, s == s, arg, "a time cannot be NaN");
-    if (s <= 0)
-        return 0;
-    return s >= 9e9 ? WAIT_FOREVER : (uint64_t)ceil(s * 1e9);
+    return clock_span(s);
 }
 
 uint64_t tine__check_deadline(lua_State *L, int arg) {
     if (lua_isnoneornil(L, arg))
         return WAIT_FOREVER;
-    uint64_t ns = tine__check_seconds(L, arg);
-    return ns == WAIT_FOREVER ? ns : tine__now() + ns;
+    return clock_deadline(tine__check_seconds(L, arg));
 }
 
 /* --- interrupts --- */
@@ -67,13 +64,16 @@ static int run_hook(lua_State *L) {
 
 struct nap {
     lua_State *L;
-    int status; /* with an error, its value is on the stack */
+    struct state *S;
+    uint64_t changes; /* S->changes when what is waited for was looked at last */
+    int status;       /* with an error, its value is on the stack */
 };
 
+/* The hook may wait itself, and take what we wait for. */
 static bool before_sleep(void *arg) {
     struct nap *nap = arg;
     nap->status = run_hook(nap->L);
-    return nap->status != LUA_OK;
+    return nap->status != LUA_OK || nap->S->changes != nap->changes;
 }
 
 /* --- waiting --- */
@@ -84,40 +84,41 @@ static bool hopeless(struct state *S, const struct aim *aim) {
         return false;
     for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
         struct core *c = LIST_ITEM(n, struct core, node);
-        if (tine__pool_unfinished(c->p) > 0 || tine__pool_has_done(c->p))
+        if (c->inbox.open > 0)
             return false;
     }
     return list_empty(&S->news);
 }
 
-/* The pools in an array; a very long one goes on the Lua stack. */
-static struct pool **list_pools(lua_State *L, struct state *S, struct pool **room, unsigned size) {
-    struct pool **pools = room;
+/* The inboxes of all pools in an array; a very long one goes on the Lua stack. */
+static struct inbox **list_inboxes(lua_State *L, struct state *S, struct inbox **room,
+                                   unsigned size) {
+    struct inbox **inboxes = room;
     if (S->ncores > size)
-        pools = lua_newuserdatauv(L, S->ncores * sizeof *pools, 0);
+        inboxes = lua_newuserdatauv(L, S->ncores * sizeof *inboxes, 0);
     unsigned i = 0;
     for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
-        pools[i++] = LIST_ITEM(n, struct core, node)->p;
-    return pools;
+        inboxes[i++] = &LIST_ITEM(n, struct core, node)->inbox;
+    return inboxes;
 }
 
-static void nap(lua_State *L, struct state *S, uint64_t deadline) {
-    struct pool *room[32];
-    struct nap n = {L, LUA_OK};
+/* Sleep until something happens; `changes`: as of when what is waited for was looked at last. */
+static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadline) {
+    struct inbox *room[32];
+    struct nap n = {L, S, changes, LUA_OK};
     struct wait_hook hook = {.before_sleep = before_sleep, .arg = &n};
     int top = lua_gettop(L);
     unsigned count = S->ncores;
-    struct pool **pools = list_pools(L, S, room, sizeof room / sizeof *room);
-    if (count != S->ncores) /* making room has run finalizers */
-        count = 0, deadline = 0;
-    int err = tine__wait(pools, count, deadline, &hook);
-    if (n.status == LUA_OK && err == TINE_EAGAIN)
-        n.status = run_hook(L);
-    if (n.status != LUA_OK)
-        lua_error(L);
+    luaL_checkstack(L, 4, "wait");
+    struct inbox **inboxes = list_inboxes(L, S, room, sizeof room / sizeof *room);
+    if (S->changes == changes) { /* else making room has run finalizers that have taken something */
+        int err = tine__wait(inboxes, count, deadline, &hook);
+        if (n.status == LUA_OK && err == TINE_EAGAIN)
+            n.status = run_hook(L);
+        if (n.status != LUA_OK)
+            lua_error(L);
+    }
     lua_settop(L, top);
-    if (err == TINE_ESYSTEM)
-        tine__error(L, err, "cannot wait: %s", strerror(errno));
 }
 
 #define NESTED_CALLBACKS 50
@@ -133,6 +134,7 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
     struct state *S = state_of(L);
     for (;;) {
         dispatch(L, S, aim);
+        uint64_t changes = S->changes;
         if (aim->met(aim))
             return 0;
         if (deadline != WAIT_FOREVER && tine__now() >= deadline)
@@ -140,6 +142,26 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
         if (deadline == WAIT_FOREVER && hopeless(S, aim))
             return tine__error(L, TINE_EINVALID,
                                "this wait can never end: nothing is under way that could end it");
-        nap(L, S, deadline);
+        nap(L, S, changes, deadline);
     }
+}
+
+/* --- the clock --- */
+
+/* tine.clock(): seconds that only go forward. */
+int tine__clock(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)tine__now() / 1e9);
+    return 1;
+}
+
+static bool never(const struct aim *aim) {
+    (void)aim;
+    return false;
+}
+
+/* tine.sleep(seconds): stand still, without a process; Ctrl-C ends it. Runs no callbacks. */
+int tine__sleep(lua_State *L) {
+    struct aim aim = {.met = never, .any = true, .quiet = true};
+    tine__await(L, &aim, clock_deadline(tine__check_seconds(L, 1)));
+    return 0;
 }

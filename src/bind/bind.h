@@ -11,7 +11,7 @@
 ** that nobody refers to any more finishes its tasks; the pool userdata alone has a __gc that says so.
 ** While a task is in flight its future has an item of the core's, and is anchored in the state's table of
 ** anchors, under the number in its `struct anchor`. Both end when the Lua thread takes the item from the
-** pool's done list (tine__reap): scripts keep futures by the million, and what is in flight is little and
+** core's inbox (tine__reap): scripts keep futures by the million, and what is in flight is little and
 ** stays in the processor's cache.
 **
 ** The futures of a core have a metatable of their own, which holds the core: a user value in each of them
@@ -35,6 +35,7 @@
 #include "base/list.h"
 #include "base/sys.h"
 #include "codec/codec.h"
+#include "pool/inbox.h"
 #include "pool/item.h"
 #include "pool/pool.h"
 #include "pool/wait.h"
@@ -83,6 +84,7 @@ struct state {
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned filenos;      /* cores that have one (fileno.c) */
+    uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -105,7 +107,8 @@ static inline void push_kept(lua_State *L, enum kept which) {
 
 /* Wait for all pools that are left and let them go: at lua_close. */
 int tine__state_gc(lua_State *L);
-/* A function: wait for the pool of a core (light userdata) to have ended and been joined; nil: for all. */
+/* A function: wait for the pool of a core (light userdata) to have ended and been joined; nil: for all. With a
+** deadline (integer): whether it has. */
 int tine__wait_ended(lua_State *L);
 /* In a forked child: forget the pools of the parent. */
 void tine__state_check(lua_State *L, struct state *S);
@@ -116,25 +119,28 @@ void tine__state_check(lua_State *L, struct state *S);
 #define ROOM_SIZE 2048
 struct room {
     struct core *core; /* user value 1 */
+    const void *frame; /* of the C function that uses it */
     struct call_buf call;
     char bytes[ROOM_SIZE];
 };
 
 /* User values of a core. */
-enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_META, CORE_LAST = CORE_META };
+enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_LAST = CORE_NAME };
 
 struct core {
     struct list node;        /* in state.cores */
     struct pool *p;          /* NULL before it is opened, and after it has ended and was joined */
+    struct inbox inbox;      /* of this state's tasks in it */
     struct pool *held;       /* its memory, when that was in the midst of an encoding */
     unsigned encoding;       /* calls, one inside the other */
     unsigned generation;     /* of the process that opened it */
     struct pool_stats stats; /* at the end */
     struct failure *reason;  /* why it ended, or NULL */
-    struct origin_copy *origins;
     struct codec *codec;
-    const void *meta;  /* of its futures (CORE_META) */
-    struct room *room; /* the one in CORE_ROOM */
+    const void *meta;     /* of its futures, in the registry at our address until it is joined */
+    uint32_t origins_age; /* how many such there were before */
+    uint32_t norigins;    /* in this one */
+    struct room *room;    /* the one in CORE_ROOM */
     bool room_free;
     struct item *items; /* that are not in flight, to be used again: linked by `owner` */
     unsigned nitems;
@@ -150,10 +156,11 @@ struct core {
 };
 
 /* What has `submit` and `map`: a pool, or a view of one (pool:with). User values: the core, and the
-** metatable of its futures; of a view also the pool userdata, so that it lives, and the label. */
+** metatable of futures that it used last; of a view also the pool userdata, so that it lives, and the label. */
 enum { VIEW_CORE = 1, VIEW_META, VIEW_POOL, VIEW_LABEL, VIEW_LAST = VIEW_LABEL };
 struct view {
     struct core *core;
+    const void *meta; /* in VIEW_META */
     const char *label;
     size_t label_len;
     uint64_t limit; /* ns, 0: the pool's */
@@ -163,9 +170,16 @@ struct view {
 struct view *tine__check_view(lua_State *L, int arg);
 /* Is this the process that opened the pool? */
 bool tine__core_is_ours(const struct core *c);
-/* The origin of a function, for the items of this core: a copy that lives as long as the core, for
-** futures are looked at after their pool has given back its memory. NULL when out of memory. */
-const struct codec_origin *tine__core_origin(void *core, const struct codec_origin *origin);
+/* A copy of a function's origin for the labels of futures, which are looked at long after their pool has given
+** back its memory. It is held by the metatable of futures of the time; when that has many, the next futures
+** get another one, and core->origins_age grows: so origins go with the last future that may have them, and
+** futures, which there may be millions of, need no finalizer. NULL: the pool has ended. */
+const struct codec_origin *tine__core_origin(void *core, lua_State *L,
+                                             const struct codec_origin *origin);
+/* Push the metatable of futures that holds the origins of functions encoded last, and the core; nil: joined. */
+void tine__core_push_meta(lua_State *L, const struct core *c);
+/* Opening has failed, or it was joined: the state holds it no more. */
+void tine__core_unanchor(lua_State *L, struct core *c);
 /* The same, a pool only. */
 struct core *tine__check_pool(lua_State *L, int arg);
 /* No check of the process. */
@@ -206,6 +220,9 @@ struct draft {
 ** the userdata is anchored. Raises what the pool refuses. */
 void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                 uint32_t function);
+/* The same without waiting: false, and nothing has happened, when it would have to. */
+bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                    uint32_t function);
 void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
                        size_t len);
 /* Append label and function segment (the function at `fn`); *function: bytes of the segment. 0, or a code
@@ -240,7 +257,7 @@ void tine__landed(lua_State *L, struct anchor *a, struct core *c);
 
 /* Take in what has ended in all pools of the state: no callbacks run. */
 void tine__reap(lua_State *L);
-/* The same, only what is in the pool's done list already. */
+/* The same, only what is in its inbox already. */
 void tine__reap_core(lua_State *L, struct core *c);
 
 /* Move what the outcome holds into a box (pushed): the outcome is then in the box alone. */
@@ -273,7 +290,7 @@ struct future { /* there may be millions of them: see that it stays small */
     struct outcome *box; /* the outcome in the box in FUTURE_VALUE */
     struct outcome outcome;
     uint64_t id;                       /* these make its name */
-    const struct codec_origin *origin; /* lives as long as the core */
+    const struct codec_origin *origin; /* held by the metatable */
     const char *label;                 /* in FUTURE_EXTRAS */
     uint32_t label_len;
     uint32_t mark;
@@ -289,6 +306,8 @@ struct future { /* there may be millions of them: see that it stays small */
 /* Push a new future of the pool or view at `view`, or a manual one. */
 struct future *tine__future_new(lua_State *L, struct view *v, int view);
 struct future *tine__future_new_manual(lua_State *L);
+/* The future at `idx` is of a function that was encoded just now. */
+void tine__future_hold_origin(lua_State *L, struct future *f, int idx);
 /* Push a metatable for the futures of the core at `core`. */
 void tine__future_push_meta(lua_State *L, int core);
 static inline struct task_name future_name(const struct future *f) {
@@ -373,6 +392,8 @@ int tine__error(lua_State *L, int code, const char *format, ...);
 int tine__refused(lua_State *L, struct core *c, int code);
 /* Push an error object for a failure; TINE_E... of it or of `code`. */
 void tine__error_failure(lua_State *L, struct core *c, int code, const struct failure *f);
+/* Push the text of the value at `idx`, whatever its __tostring does. */
+const char *tine__text_push(lua_State *L, int idx);
 /* Set `task` of the error object on top: task k of what has this name. */
 void tine__error_set_task(lua_State *L, const struct task_name *name, uint32_t k);
 /* Push the label of task k. */
@@ -398,6 +419,8 @@ void tine__failure_push(lua_State *L, struct core *c, struct outcome *o,
 
 /* --- watch.c --- */
 struct watch;
+int tine__watch_next(lua_State *L); /* of what as_completed gives: __call */
+int tine__watch_add(lua_State *L);  /* and `add` */
 /* The future at `idx` has ended; the watch is at `watch`. */
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
@@ -415,6 +438,9 @@ int tine__future_tostring(lua_State *L);
 int tine__pool_open_lua(lua_State *L); /* core.open */
 int tine__future_manual(lua_State *L); /* tine.future */
 int tine__cpu_count(lua_State *L);
+int tine__clock(lua_State *L);      /* tine.clock */
+int tine__sleep(lua_State *L);      /* tine.sleep */
+int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__box_gc(lua_State *L);
 int tine__room_gc(lua_State *L);
 int tine__core_gc(lua_State *L);

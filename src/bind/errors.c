@@ -86,12 +86,12 @@ int tine__error(lua_State *L, int code, const char *format, ...) {
 
 const char *tine__label_push(lua_State *L, const struct task_name *name, uint32_t k) {
     char room[256];
-    size_t n = tine__task_label(name, k, room, sizeof room);
+    size_t n = tine__label(name, k, room, sizeof room);
     if (n < sizeof room)
         return lua_pushlstring(L, room, n);
     luaL_Buffer b;
     char *at = luaL_buffinitsize(L, &b, n + 1);
-    tine__task_label(name, k, at, n + 1);
+    tine__label(name, k, at, n + 1);
     luaL_pushresultsize(&b, n);
     return lua_tostring(L, -1);
 }
@@ -116,6 +116,25 @@ void tine__error_set_task(lua_State *L, const struct task_name *name, uint32_t k
 }
 
 /* --- failures --- */
+
+static int tostring(lua_State *L) {
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+/* Its __tostring may raise, and its text is only wanted to go on with another error. */
+const char *tine__text_push(lua_State *L, int idx) {
+    idx = lua_absindex(L, idx);
+    lua_pushcfunction(L, tostring);
+    lua_pushvalue(L, idx);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        if (tine__is_interrupt(L, -1))
+            lua_error(L);
+        lua_pop(L, 1);
+        lua_pushfstring(L, "(a %s whose __tostring raises an error)", luaL_typename(L, idx));
+    }
+    return lua_tostring(L, -1);
+}
 
 struct cause {
     struct codec *codec;
@@ -145,7 +164,7 @@ static void set_cause(lua_State *L, struct core *c, const struct failure *f) {
     lua_getfield(L, err, "message");
     lua_pushliteral(L, ": ");
     lua_getfield(L, err, "cause");
-    luaL_tolstring(L, -1, NULL);
+    tine__text_push(L, -1);
     lua_remove(L, -2);
     lua_concat(L, 3);
     lua_setfield(L, err, "message");

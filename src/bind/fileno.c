@@ -5,7 +5,6 @@
 ** over two: the pool's own, and one that is readable while callbacks of the state are due.
 */
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -17,9 +16,10 @@ static void close_both(void *core) {
 }
 
 static void set_due(struct core *c, bool due) {
-    uint64_t n = 1;
-    ssize_t done = due ? write(c->due, &n, sizeof n) : read(c->due, &n, sizeof n);
-    (void)done; /* EAGAIN: it is so already */
+    if (due)
+        tine__fd_ring(c->due);
+    else
+        tine__fd_clear(c->due);
 }
 
 void tine__due_changed(struct state *S) {
@@ -38,11 +38,11 @@ static int add(int epoll, int fd) {
 }
 
 static int open_both(struct core *c) {
-    int news = tine__pool_fileno(c->p);
+    int news = tine__inbox_fileno(&c->inbox);
     if (news < 0)
         return news;
-    c->due = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    c->epoll = sys.epoll_create1(EPOLL_CLOEXEC);
+    c->due = tine__fd_event();
+    c->epoll = tine__fd_epoll();
     if (c->due == -1 || c->epoll == -1 || add(c->epoll, news) || add(c->epoll, c->due))
         return TINE_ESYSTEM;
     c->fileno_watch = tine__root_watch(close_both, c);

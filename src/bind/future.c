@@ -13,14 +13,31 @@ static struct future *new_future(lua_State *L, struct core *c) {
     return f;
 }
 
+/* The view at `view` has a metatable that is not in use any more. */
+static void renew_view(lua_State *L, struct view *v, int view) {
+    tine__core_push_meta(L, v->core);
+    v->meta = lua_topointer(L, -1);
+    lua_setiuservalue(L, view, VIEW_META);
+}
+
 struct future *tine__future_new(lua_State *L, struct view *v, int view) {
     struct future *f = new_future(L, v->core);
-    f->meta = v->core->meta;
+    if (v->meta != v->core->meta)
+        renew_view(L, v, view);
+    f->meta = v->meta;
     f->label = v->label;
     f->label_len = (uint32_t)v->label_len;
     lua_getiuservalue(L, view, VIEW_META);
     lua_setmetatable(L, -2);
     return f;
+}
+
+void tine__future_hold_origin(lua_State *L, struct future *f, int idx) {
+    if (f->meta == f->core->meta)
+        return;
+    tine__core_push_meta(L, f->core);
+    f->meta = lua_topointer(L, -1);
+    lua_setmetatable(L, idx);
 }
 
 struct future *tine__future_new_manual(lua_State *L) {
@@ -98,7 +115,7 @@ static bool is_running(struct future *f) {
         return false;
     if (!f->core)
         return f->phase == PHASE_RUNNING;
-    return f->core->p && tine__task_state(f->core->p, f->anchor.item, 0) == TASK_RUNNING;
+    return f->core->p && tine__task_look(f->core->p, f->anchor.item, 0) == LOOK_RUNNING;
 }
 
 static const char *state_name(struct future *f) {

@@ -11,9 +11,9 @@
 #include <string.h>
 #include "bind/bind.h"
 
-enum { /* user values of a map */
-       MAP_CORE = 1,
-       MAP_VIEW, /* keeps the label */
+enum {               /* user values of a map */
+       MAP_CORE = 1, /* or a metatable of futures, which holds the core, and the origin */
+       MAP_VIEW,     /* keeps the label */
        MAP_FUNCTION,
        MAP_ITEMS, /* list or iterator */
        MAP_QUEUE, /* serial -> chunk */
@@ -31,8 +31,10 @@ struct map {
     uint32_t count;    /* argument segments in it */
     bool begun;        /* label and function segment are in it */
     bool is_list, ordered, return_errors, closed;
-    uint64_t message;              /* core->messages when it was begun */
-    uint64_t first;                /* index of the first item in the buffer */
+    unsigned filling;   /* calls of map_fill, one inside the other: they own the buffer */
+    lua_Integer unsent; /* the newest chunk's serial while it is being sent, or 0 */
+    uint64_t message;   /* core->messages when it was begun */
+    uint64_t first;     /* index of the first item in the buffer */
     uint64_t read, sent, returned; /* items */
     uint64_t length;               /* of a list */
     lua_Integer head, tail;        /* serials of the oldest and the newest chunk */
@@ -76,9 +78,8 @@ static struct draft new_chunk(lua_State *L, struct map *m, uint32_t count, uint6
     c->name = m->name;
     c->name.index = index;
     c->count = count;
-    c->map = m;
     list_init(&c->fresh);
-    list_push(&m->chunks, &c->node);
+    list_init(&c->node);
     push_kept(L, KEPT_CHUNK);
     lua_setmetatable(L, -2);
     lua_getiuservalue(L, 1, MAP_CORE);
@@ -93,15 +94,43 @@ static struct draft new_chunk(lua_State *L, struct map *m, uint32_t count, uint6
                           .idx = lua_gettop(L)};
 }
 
-/* The chunk on top (popped) has been sent as it was drafted. */
-static void enqueue(lua_State *L, struct map *m, const struct draft *d) {
+/* The chunk on top is about to be sent. What its results need is made first, so that nothing can fail once
+** it is on its way. False: the map has been closed. */
+static bool enqueue(lua_State *L, struct map *m) {
     struct chunk *c = lua_touserdata(L, -1);
+    if (m->closed)
+        return false;
     lua_getiuservalue(L, 1, MAP_QUEUE);
-    lua_insert(L, -2);
-    m->sent += c->count;
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, m->tail + 1);
+    lua_pop(L, 1);
+    c->serial = m->unsent = ++m->tail;
+    c->map = m;
+    list_push(&m->chunks, &c->node);
+    return true;
+}
+
+/* It was not sent. */
+static void dequeue(lua_State *L, struct map *m) {
+    if (!m->unsent)
+        return;
+    if (lua_getiuservalue(L, 1, MAP_QUEUE) == LUA_TTABLE) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, m->unsent);
+    }
+    lua_pop(L, 1);
+    m->tail--;
+    m->unsent = 0;
+}
+
+/* The chunk on top (popped) has been sent as it was drafted. */
+static void sent(lua_State *L, struct map *m, const struct draft *d) {
+    struct chunk *c = lua_touserdata(L, -1);
     c->name.id = d->name.id;
-    c->serial = ++m->tail;
-    lua_rawseti(L, -2, c->serial);
+    m->sent += c->count;
+    m->unsent = 0;
+    if (m->closed && c->anchor.item && m->core->p) /* while it was being sent */
+        tine__item_cancel(m->core->p, c->anchor.item);
     lua_pop(L, 1);
 }
 
@@ -149,21 +178,26 @@ void tine__chunk_released(lua_State *L, struct anchor *a) {
 /* --- reading and sending --- */
 
 static void drop_buffer(struct map *m) {
-    if (m->core->p)
+    if (m->call.pool && m->core->p)
         tine__call_buf_drop(&m->call);
+    else
+        tine__call_buf_abandon(&m->call);
     m->begun = false;
     m->count = 0;
 }
 
-/* Send what is in the buffer. The map is at 1, as in all that follows. */
+/* Send what is in the buffer. The map is at 1, as in all that follows. Whatever calls the script, or
+** allocates, may find the map closed afterwards. */
 static void flush(lua_State *L, struct map *m) {
-    if (m->count == 0)
+    if (m->count == 0 || m->closed)
         return;
     struct draft d = new_chunk(L, m, m->count, m->first);
+    if (!enqueue(L, m))
+        return lua_pop(L, 1);
     m->begun = false;
     m->count = 0;
     tine__send(L, m->core, &d, &m->call, m->function);
-    enqueue(L, m, &d);
+    sent(L, m, &d);
 }
 
 /* An item that cannot be sent, for the reason on top of the stack (popped). */
@@ -173,9 +207,20 @@ static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
     const char *s = lua_tolstring(L, text, &len);
     flush(L, m);
     struct draft d = new_chunk(L, m, 1, index);
-    tine__send_failed(L, m->core, &d, code, s, len);
-    enqueue(L, m, &d);
+    if (enqueue(L, m)) {
+        tine__send_failed(L, m->core, &d, code, s, len);
+        sent(L, m, &d);
+    }
     lua_settop(L, text - 1);
+}
+
+/* The origin of what was encoded just now lives as long as the map; and as its chunks. */
+static void hold_origin(lua_State *L, const struct map *m) {
+    tine__core_push_meta(L, m->core);
+    if (lua_isnil(L, -1))
+        lua_pop(L, 1);
+    else
+        lua_setiuservalue(L, 1, MAP_CORE);
 }
 
 /* Have the head of a call in the buffer, of the message that the codec encoded last. 0, or a code with
@@ -189,6 +234,7 @@ static int begin(lua_State *L, struct map *m) {
     drop_buffer(m);
     lua_getiuservalue(L, 1, MAP_FUNCTION);
     int err = tine__encode_head(L, m->core, &m->name, lua_gettop(L), &m->call.b, &m->function);
+    hold_origin(L, m);
     if (err)
         return err;
     lua_pop(L, 1);
@@ -215,7 +261,9 @@ static int encode(lua_State *L, struct map *m, int at, int n) {
 static void add(lua_State *L, struct map *m, int at, int n) {
     uint64_t index = ++m->read;
     int err = encode(L, m, at, n);
-    if (err) {
+    if (m->closed) {
+        /* by an encode function, or __index: nothing of it is wanted any more */
+    } else if (err) {
         if (m->count == 0)
             drop_buffer(m);
         send_failed(L, m, index, err);
@@ -240,18 +288,16 @@ static int next_input(lua_State *L, struct map *m, int items) {
     return n > 0 && lua_isnil(L, top + 1) ? 0 : n;
 }
 
-/* fill(map, n, size): read up to `n` items more and send them in chunks of `size`. True when the input
-** has ended. What the input raises leaves the buffer as it is. */
-static int map_fill(lua_State *L) {
-    struct map *m = check_map(L, 1);
-    uint64_t n = (uint64_t)luaL_checkinteger(L, 2);
-    uint32_t size = (uint32_t)luaL_checkinteger(L, 3);
-    lua_settop(L, 3);
+/* (map, n, size) */
+static int fill(lua_State *L) {
+    struct map *m = lua_touserdata(L, 1);
+    uint64_t n = (uint64_t)lua_tointeger(L, 2);
+    uint32_t size = (uint32_t)lua_tointeger(L, 3);
     luaL_checkstack(L, 20, "map");
     lua_getiuservalue(L, 1, MAP_ITEMS);
     for (; n > 0 && !m->closed; n--) {
         int values = next_input(L, m, 4);
-        if (values == 0)
+        if (values == 0 || m->closed)
             break;
         add(L, m, 5, values);
         if (m->count >= size)
@@ -262,11 +308,45 @@ static int map_fill(lua_State *L) {
     return 1;
 }
 
+/* (map) */
+static int flush_rest(lua_State *L) {
+    flush(L, lua_touserdata(L, 1));
+    return 0;
+}
+
+/* Call `f` with the arguments that are there, as their owner of the buffer: a map that is closed meanwhile
+** leaves it to us. */
+static int own_buffer(lua_State *L, struct map *m, lua_CFunction f) {
+    int n = lua_gettop(L);
+    lua_pushvalue(L, 1); /* stays */
+    lua_insert(L, 1);
+    for (int up = 1; up <= UP_LAST; up++)
+        lua_pushvalue(L, UP(up));
+    lua_pushcclosure(L, f, UP_LAST);
+    lua_insert(L, 2);
+    m->filling++;
+    int status = lua_pcall(L, n, LUA_MULTRET, 0);
+    m->filling--;
+    dequeue(L, m);
+    if (m->closed && m->filling == 0)
+        drop_buffer(m);
+    return status == LUA_OK ? lua_gettop(L) - 1 : lua_error(L);
+}
+
+/* fill(map, n, size): read up to `n` items more and send them in chunks of `size`. True when the input
+** has ended. What the input raises leaves the buffer as it is. */
+static int map_fill(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    luaL_checkinteger(L, 2);
+    luaL_checkinteger(L, 3);
+    lua_settop(L, 3);
+    return own_buffer(L, m, fill);
+}
+
 static int map_flush(lua_State *L) {
     struct map *m = check_map(L, 1);
     lua_settop(L, 1);
-    flush(L, m);
-    return 0;
+    return own_buffer(L, m, flush_rest);
 }
 
 /* read, sent, returned, settled, settled_at (seconds) = counts(map): takes in what has ended. */
@@ -365,7 +445,8 @@ static int map_call(lua_State *L) {
 
 static bool take_met(const struct aim *aim) {
     const struct map *m = aim->what;
-    return m->closed || can_take(m) || !list_empty(&m->news);
+    /* sent == returned: a callback has taken the last result */
+    return m->closed || can_take(m) || !list_empty(&m->news) || m->sent == m->returned;
 }
 
 /* Unordered: make a chunk that has results the current one. */
@@ -392,26 +473,7 @@ static void enter_oldest(lua_State *L, struct map *m) {
     lua_pop(L, 1);
 }
 
-/* ready(map, deadline): wait until a result can be taken; true, or false: nothing is under way. */
-static int map_ready(lua_State *L) {
-    struct map *m = check_map(L, 1);
-    uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
-    if (m->ordered)
-        enter_oldest(L, m);
-    if (m->sent != m->returned) {
-        struct aim aim = {.met = take_met, .what = m, .core = m->core};
-        if (tine__await(L, &aim, deadline))
-            return tine__error(L, TINE_ETIMEOUT,
-                               "the map has not finished in the time allowed: item %I is next",
-                               (LUAI_UACINT)m->returned + 1);
-        if (!m->ordered)
-            enter_fresh(L, m);
-    }
-    lua_pushboolean(L, can_take(m));
-    return 1;
-}
-
-/* --- the map itself --- */
+/* --- closing --- */
 
 static void each_chunk(struct map *m, void (*act)(struct map *m, struct chunk *c)) {
     for (struct list *n = m->chunks.next, *next; n != &m->chunks; n = next) {
@@ -441,10 +503,58 @@ static void close_map(struct map *m) {
     if (tine__core_is_ours(m->core)) {
         if (m->core->p)
             each_chunk(m, cancel_chunk);
-        drop_buffer(m);
+        if (m->filling == 0)
+            drop_buffer(m);
     }
     each_chunk(m, leave_map);
 }
+
+/* Items whose tasks have not ended, of those that there are or were read. */
+static uint64_t unfinished(const struct map *m, uint64_t all) {
+    uint64_t n = all - m->sent;
+    for (const struct list *node = m->chunks.next; node != &m->chunks; node = node->next) {
+        const struct chunk *c = LIST_ITEM(node, struct chunk, node);
+        for (uint32_t k = 0; k < c->count; k++)
+            n += !outcome_settled(&c->outcomes[k]);
+    }
+    return n;
+}
+
+/* Its time has passed: it ends, and what has not begun does not run. */
+static int time_is_over(lua_State *L, struct map *m) {
+    uint64_t all = m->is_list ? m->length : m->read, open = unfinished(m, all);
+    close_map(m);
+    return tine__error(L, TINE_ETIMEOUT,
+                       "the map has not finished in the time allowed: %I of %I unfinished",
+                       (LUAI_UACINT)open, (LUAI_UACINT)all);
+}
+
+/* --- waiting --- */
+
+/* ready(map, deadline): wait until a result can be taken; true, or false: nothing is under way. */
+static int map_ready(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
+    if (m->closed)
+        return lua_pushboolean(L, false), 1;
+    if (m->ordered)
+        enter_oldest(L, m);
+    if (m->sent != m->returned) {
+        struct aim aim = {.met = take_met, .what = m, .core = m->core};
+        if (tine__await(L, &aim, deadline))
+            return time_is_over(L, m);
+        if (m->closed)
+            return lua_pushboolean(L, false), 1;
+        if (m->ordered)
+            enter_oldest(L, m);
+        else
+            enter_fresh(L, m);
+    }
+    lua_pushboolean(L, can_take(m));
+    return 1;
+}
+
+/* --- the map itself --- */
 
 static int map_close(lua_State *L) {
     close_map(luaL_checkudata(L, 1, "tine.map"));

@@ -60,6 +60,16 @@ static void keep_function(lua_State *L, enum kept which, lua_CFunction f) {
     keep(L, which);
 }
 
+/* What as_completed gives. */
+static void fill_watch(lua_State *L) {
+    lua_getiuservalue(L, UP_STATE, KEPT_WATCH);
+    set_function(L, "__call", tine__watch_next);
+    lua_createtable(L, 0, 1);
+    set_function(L, "add", tine__watch_add);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
 static void fill_state(lua_State *L) {
     lua_createtable(L, 0, 0);
     keep(L, KEPT_CORES);
@@ -69,7 +79,8 @@ static void fill_state(lua_State *L) {
     keep_meta(L, KEPT_ROOM, "tine.room", tine__room_gc);
     keep_meta(L, KEPT_CORE, "tine.core", tine__core_gc);
     keep_meta(L, KEPT_CHUNK, "tine.chunk", tine__chunk_gc);
-    keep_meta(L, KEPT_WATCH, "tine.watch", NULL);
+    keep_meta(L, KEPT_WATCH, "tine.completed", NULL);
+    fill_watch(L);
     keep_meta(L, KEPT_BYTES, "tine.bytes", tine__bytes_gc);
     keep_meta(L, KEPT_CLOSER_META, "tine.closer", tine__state_gc);
     keep_meta(L, KEPT_SWEEPER, "tine.sweeper", tine__sweep);
@@ -119,9 +130,17 @@ static int worker(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"pool", tine__pool_open_lua},      {"future", tine__future_manual}, {"kind", tine__kind},
-    {"register", tine__codec_register}, {"cpu_count", tine__cpu_count},  {"worker", worker},
-    {"nearest", tine__nearest},         {"encode", tine__encode_lua},    {NULL, NULL},
+    {"pool", tine__pool_open_lua},
+    {"future", tine__future_manual},
+    {"kind", tine__kind},
+    {"register", tine__codec_register},
+    {"cpu_count", tine__cpu_count},
+    {"worker", worker},
+    {"clock", tine__clock},
+    {"sleep", tine__sleep},
+    {"nearest", tine__nearest},
+    {"encode", tine__encode_lua},
+    {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {

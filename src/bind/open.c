@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <lualib.h>
+#include "base/why.h"
 #include "bind/bind.h"
 #include "worker/loop.h"
 #include "worker/root.h"
@@ -12,12 +13,25 @@ extern char **environ;
 
 #define MOST_WORKERS 4095
 #define DEEPEST 8 /* pools in workers of pools ... */
+#define EXIT_TIMEOUT 5000000000u /* ns */
 
-static const char *const known[] = {
-    "workers",      "initializer",  "initargs",    "max_tasks_per_worker",
-    "task_timeout", "start_method", "preload",     "on_crash",
-    "globals",      "warnings",     "max_pending", "on_callback_error",
-    "spin",         "name",         NULL};
+static const char *const known[] = {"workers",
+                                    "initializer",
+                                    "initargs",
+                                    "max_tasks_per_worker",
+                                    "task_timeout",
+                                    "start_method",
+                                    "preload",
+                                    "on_crash",
+                                    "globals",
+                                    "warnings",
+                                    "max_pending",
+                                    "on_callback_error",
+                                    "spin",
+                                    "start_timeout",
+                                    "exit_timeout",
+                                    "name",
+                                    NULL};
 
 /* --- bytes that outlive an error --- */
 
@@ -182,6 +196,8 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
     o->task_limit = tine__option_limit(L, arg, "task_timeout", 0);
+    o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
+    o->exit_timeout = tine__option_limit(L, arg, "exit_timeout", EXIT_TIMEOUT);
     o->spawn = tine__option_choice(L, arg, "start_method", methods) == 1;
     o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1;
     o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;
@@ -279,9 +295,7 @@ static struct core *push_pool(lua_State *L) {
     v->core = c;
     tine__future_push_meta(L, lua_gettop(L));
     c->meta = lua_topointer(L, -1);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, -4, VIEW_META);
-    lua_setiuservalue(L, -2, CORE_META);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, c);
     push_kept(L, KEPT_CORES);
     lua_pushvalue(L, -2);
     lua_rawsetp(L, -2, c); /* also when opening fails: a moment only */
@@ -289,65 +303,61 @@ static struct core *push_pool(lua_State *L) {
     return c;
 }
 
-static void drop_core(lua_State *L, struct core *c) {
-    push_kept(L, KEPT_CORES);
-    lua_pushnil(L);
-    lua_rawsetp(L, -2, c);
-    lua_pop(L, 1);
-}
-
-static int open_failed(lua_State *L) {
-    tine__error_failure(L, NULL, (int)lua_tointeger(L, 2), lua_touserdata(L, 1));
-    return 1;
-}
-
-static int raise_open_failed(lua_State *L, int code, int error, struct failure *why) {
-    if (!why) {
-        errno = error;
-        return tine__error(L, code, "cannot make a pool: %s",
-                           code == TINE_ESYSTEM ? strerror(error) : tine_error_text(code));
-    }
-    lua_pushcfunction(L, open_failed);
-    lua_pushlightuserdata(L, why);
-    lua_pushinteger(L, code);
-    lua_pcall(L, 2, 1, 0);
-    tine__failure_unref(why);
-    return lua_error(L);
-}
-
 static void open_pool(lua_State *L, struct core *c, const struct pool_options *o) {
     struct state *S = state_of(L);
-    struct failure *why = NULL;
-    int err = tine__pool_open(&c->p, o, &why);
+    int err = tine__pool_open(&c->p, o);
     if (err) {
         int error = errno;
         c->p = NULL;
-        drop_core(L, c);
-        raise_open_failed(L, err, error, why);
+        tine__core_unanchor(L, c);
+        errno = error;
+        tine__error(L, err, "cannot make a pool: %s",
+                    err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
     }
     c->workers = o->workers;
     c->generation = tine__root_generation();
+    tine__inbox_open(&c->inbox, c->p);
     list_push(&S->cores, &c->node);
     S->ncores++;
+    S->changes++;
 }
 
-/* The pool may have ended while a call was encoded, which then goes nowhere. */
-static uint32_t put_code(void *core, const struct codec_code *code) {
-    struct core *c = core;
-    return c->p ? tine__pool_put_code(c->p, code) : 0;
+/* --- the store of its functions, as the codec sees it --- */
+
+/* While a call is encoded the pool may end, and so may the process be another: such a call goes nowhere. */
+static struct store *store_of(const struct core *c) {
+    struct pool *p = c->p ? c->p : c->held;
+    return p && tine__core_is_ours(c) ? tine__pool_store(p) : NULL;
 }
 
-/* Results name code that came to the worker by its id. */
-static bool get_code(void *core, uint32_t id, struct codec_code *out) {
-    struct core *c = core;
-    return c->p && tine__pool_get_code(c->p, id, out);
+static const struct codec_stored *put_function(void *core, const struct codec_code *code,
+                                               const struct codec_origin *origin) {
+    struct store *s = store_of(core);
+    return s ? tine__store_put(s, code, origin) : NULL;
+}
+
+static void drop_function(void *core, const struct codec_stored *stored) {
+    struct store *s = store_of(core);
+    if (s)
+        tine__store_drop(s, stored);
+}
+
+/* Calls are encoded into call buffers (struct room, struct map). */
+static int hold_function(void *core, struct buf *out, const struct codec_stored *stored) {
+    struct call_buf *cb = (struct call_buf *)out;
+    (void)core; /* whose pool's memory stays until the encoding has ended */
+    return tine__store_hold(&cb->refs, stored);
 }
 
 /* The pool has been opened; core at `core`. */
 static void equip(lua_State *L, struct core *c, int core, int arg, bool send_globals) {
-    struct codec_options co = {
-        .send_globals = send_globals,
-        .store = {.put = put_code, .get = get_code, .origin = tine__core_origin, .ctx = c}};
+    struct codec_options co = {.send_globals = send_globals,
+                               .store = {.put = put_function,
+                                         .drop = drop_function,
+                                         .hold = hold_function,
+                                         .keep = tine__core_origin,
+                                         .age = &c->origins_age,
+                                         .ctx = c}};
     c->codec = tine__codec_new(L, &co);
     lua_setiuservalue(L, core, CORE_CODEC);
     tine__option(L, arg, "on_callback_error");

@@ -1,7 +1,7 @@
 /* Option tables: every wrong one is an argument error that names the option. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "bind/bind.h"
 
 /* --- the nearest known name --- */
@@ -128,9 +128,7 @@ uint64_t tine__option_seconds(lua_State *L, int arg, const char *name, uint64_t 
     if (type != LUA_TNUMBER || s != s)
         tine__option_error(L, arg, name, "a number of seconds");
     lua_pop(L, 1);
-    if (s <= 0)
-        return 0;
-    return s >= 9e9 ? WAIT_FOREVER : (uint64_t)ceil(s * 1e9);
+    return clock_span(s);
 }
 
 uint64_t tine__option_limit(lua_State *L, int arg, const char *name, uint64_t none) {

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -49,30 +50,63 @@ struct core *tine__check_pool(lua_State *L, int arg) {
 
 /* --- origins --- */
 
-struct origin_copy {
-    struct origin_copy *next;
-    struct codec_origin origin;
-    char text[];
-};
+#define ORIGINS_TOGETHER 256
 
-const struct codec_origin *tine__core_origin(void *core, const struct codec_origin *origin) {
+void tine__core_push_meta(lua_State *L, const struct core *c) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, c);
+}
+
+/* In place of the metatable on top: the same without origins. */
+static void renew_meta(lua_State *L, struct core *c) {
+    lua_createtable(L, ORIGINS_TOGETHER / 4, 4);
+    for (lua_pushnil(L); lua_next(L, -3);) {
+        bool origin = lua_isinteger(L, -2) && lua_tointeger(L, -2) != 1;
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        if (origin)
+            lua_pop(L, 2);
+        else
+            lua_rawset(L, -4);
+    }
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, c);
+    lua_replace(L, -2);
+    c->meta = lua_topointer(L, -1);
+    c->norigins = 0;
+    c->origins_age++;
+}
+
+const struct codec_origin *tine__core_origin(void *core, lua_State *L,
+                                             const struct codec_origin *origin) {
     struct core *c = core;
-    const struct codec_origin *kept = c->p ? tine__pool_put_origin(c->p, origin) : NULL;
-    if (!kept)
-        return NULL;
-    size_t name = strlen(kept->name) + 1, source = strlen(kept->source) + 1;
-    struct origin_copy *copy = sys.malloc(sizeof *copy + name + source);
-    if (!copy)
-        return NULL;
-    copy->origin = *kept;
-    copy->origin.name = memcpy(copy->text, kept->name, name);
-    copy->origin.source = memcpy(copy->text + name, kept->source, source);
-    copy->next = c->origins;
-    c->origins = copy;
-    return &copy->origin;
+    size_t name = strlen(origin->name) + 1, source = strlen(origin->source) + 1;
+    /* first: a finalizer that runs here may submit, too */
+    struct codec_origin *o = lua_newuserdatauv(L, sizeof *o + name + source, 0);
+    tine__core_push_meta(L, c);
+    if (lua_isnil(L, -1))
+        return lua_pop(L, 2), NULL;
+    if (c->norigins >= ORIGINS_TOGETHER)
+        renew_meta(L, c);
+    char *text = (char *)(o + 1);
+    o->name = memcpy(text, origin->name, name);
+    o->source = memcpy(text + name, origin->source, source);
+    o->line = origin->line;
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)++c->norigins + 1);
+    lua_pop(L, 1);
+    return o;
 }
 
 /* --- the end --- */
+
+void tine__core_unanchor(lua_State *L, struct core *c) {
+    push_kept(L, KEPT_CORES);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, c);
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, c);
+}
 
 void tine__core_close(struct core *c, bool cancel) {
     if (c->p && tine__core_is_ours(c))
@@ -90,6 +124,7 @@ void tine__core_retire(struct state *S, struct core *c) {
     tine__pool_stats(c->p, &c->stats);
     c->reason = tine__pool_reason(c->p);
     tine__core_close_fileno(S, c);
+    tine__inbox_close(&c->inbox);
     tine__pool_join(c->p);
     c->held = c->p;
     c->p = NULL;
@@ -101,30 +136,57 @@ void tine__core_end_encoding(struct core *c) {
     let_go(c);
 }
 
-/* Wait until the pool has ended; an interrupt ends it at once. */
-static void wait_ended(lua_State *L, struct core *c) {
+/* Wait until the pool has ended; false: the deadline has passed. An interrupt ends it at once. */
+static bool wait_ended(lua_State *L, struct core *c, uint64_t deadline) {
     if (c->joined)
-        return;
+        return true;
     push_kept(L, KEPT_WAITER);
     lua_pushlightuserdata(L, c);
-    if (lua_pcall(L, 1, 0, 0) == LUA_OK)
-        return;
+    lua_pushinteger(L, (lua_Integer)deadline);
+    if (lua_pcall(L, 2, 1, 0) == LUA_OK) {
+        bool ended = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+        return ended;
+    }
     if (tine__is_interrupt(L, -1) && c->p)
         tine__pool_kill(c->p, SIGKILL);
-    lua_error(L);
+    return lua_error(L);
 }
 
 static int pool_shutdown(lua_State *L) {
-    static const char *const known[] = {"wait", "cancel_futures", NULL};
+    static const char *const known[] = {"wait", "cancel_futures", "timeout", NULL};
     struct core *c = tine__check_pool(L, 1);
+    bool in_time = true;
     lua_settop(L, 2);
     if (!lua_isnil(L, 2))
         tine__check_options(L, 2, known);
     bool wait = tine__option_flag(L, 2, "wait", true);
+    uint64_t span = tine__option_seconds(L, 2, "timeout", WAIT_FOREVER);
+    if (!wait && span != WAIT_FOREVER)
+        return luaL_argerror(L, 2, "option 'timeout' says how long to wait, but 'wait' is false");
     tine__core_close(c, tine__option_flag(L, 2, "cancel_futures", false));
     if (wait)
-        wait_ended(L, c);
-    return 0;
+        in_time = wait_ended(L, c, clock_deadline(span));
+    if (!in_time) { /* what is left then is killed */
+        tine__pool_kill(c->p, SIGKILL);
+        wait_ended(L, c, WAIT_FOREVER);
+    }
+    lua_pushboolean(L, in_time);
+    return 1;
+}
+
+static bool all_finished(const struct aim *aim) {
+    const struct core *c = aim->what;
+    return c->joined || c->inbox.open == 0;
+}
+
+/* pool:join([timeout]): wait until nothing is unfinished, what callbacks submit meanwhile included. Whether it
+** is so. The pool stays open. */
+static int pool_join(lua_State *L) {
+    struct core *c = tine__check_pool(L, 1);
+    struct aim aim = {.met = all_finished, .what = c, .core = c};
+    lua_pushboolean(L, tine__await(L, &aim, tine__check_deadline(L, 2)) == 0);
+    return 1;
 }
 
 /* __close(pool, error) */
@@ -137,7 +199,7 @@ static int pool_close(lua_State *L) {
         tine__pool_kill(c->p, SIGKILL);
     else
         tine__core_close(c, !lua_isnil(L, 2));
-    wait_ended(L, c);
+    wait_ended(L, c, WAIT_FOREVER);
     return 0;
 }
 
@@ -154,11 +216,6 @@ static int pool_gc(lua_State *L) {
 
 int tine__core_gc(lua_State *L) {
     struct core *c = lua_touserdata(L, 1);
-    while (c->origins) {
-        struct origin_copy *o = c->origins;
-        c->origins = o->next;
-        free(o);
-    }
     tine__items_free(c);
     tine__pool_unref(c->held);
     c->held = NULL;
@@ -279,8 +336,8 @@ static int view_with(lua_State *L) {
     lua_getiuservalue(L, 1, VIEW_CORE);
     lua_setiuservalue(L, 3, VIEW_CORE);
     lua_getiuservalue(L, 1, VIEW_META);
-    lua_setiuservalue(L, 3, VIEW_META);
-    lua_pushvalue(L, 1); /* a view of a view keeps that one, and so the label */
+    lua_setiuservalue(L, 3, VIEW_META); /* that of v->meta */
+    lua_pushvalue(L, 1);                /* a view of a view keeps that one, and so the label */
     lua_setiuservalue(L, 3, VIEW_POOL);
     int type = tine__option(L, 2, "label");
     if (type == LUA_TSTRING)
@@ -304,6 +361,8 @@ static int view_tostring(lua_State *L) {
 
 const luaL_Reg tine__pool_methods[] = {
     {"submit", tine__submit},
+    {"try_submit", tine__try_submit},
+    {"join", pool_join},
     {"with", view_with},
     {"shutdown", pool_shutdown},
     {"terminate_workers", pool_terminate_workers},
@@ -324,6 +383,7 @@ const luaL_Reg tine__pool_meta[] = {
 
 const luaL_Reg tine__view_methods[] = {
     {"submit", tine__submit},
+    {"try_submit", tine__try_submit},
     {"with", view_with},
     {NULL, NULL},
 };

@@ -6,6 +6,8 @@
 #include "bind/sources.h"
 #include "tine_lua.h"
 
+const struct tine__extra_modules *tine__extra;
+
 /* Compile it: its chunk on top. */
 static void compile(lua_State *L, const struct tine__lua_source *source) {
     lua_pushfstring(L, "@%s.lua", source->name);
@@ -24,12 +26,18 @@ static int load_source(lua_State *L) {
     return 1;
 }
 
-static void preload_sources(lua_State *L) {
-    for (const struct tine__lua_source *s = tine__lua_sources; s->name; s++) {
+static void preload_sources(lua_State *L, const struct tine__lua_source *s) {
+    for (; s->name; s++) {
         lua_pushlightuserdata(L, (void *)s);
         lua_pushcclosure(L, load_source, 1);
         lua_setfield(L, -2, s->name);
     }
+}
+
+static void preload_extra(lua_State *L, const struct tine__extra_modules *extra) {
+    preload_sources(L, extra->sources);
+    lua_pushcfunction(L, extra->open);
+    lua_setfield(L, -2, extra->name);
 }
 
 void tine__preload_modules(lua_State *L) {
@@ -37,7 +45,9 @@ void tine__preload_modules(lua_State *L) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, luaopen_tine_core);
     lua_setfield(L, -2, "tine.core");
-    preload_sources(L);
+    preload_sources(L, tine__lua_sources);
+    if (tine__extra)
+        preload_extra(L, tine__extra);
     lua_pop(L, 1);
 }
 
@@ -55,11 +65,6 @@ static int load_dump(lua_State *L) {
     return 1;
 }
 
-/* What `require "tine"` runs, and not what the host program has beside it. */
-static bool is_of_module(const struct tine__lua_source *source) {
-    return strncmp(source->name, "tine.cli", 8) != 0;
-}
-
 /* A string, which workers share; functions would be marked, and so copied, by the collector of each. */
 static void preload_dump(lua_State *L, const struct tine__lua_source *source) {
     lua_getglobal(L, LUA_STRLIBNAME);
@@ -75,8 +80,7 @@ void tine__preload_worker(lua_State *L) {
     tine__preload_modules(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (const struct tine__lua_source *s = tine__lua_sources; s->name; s++)
-        if (is_of_module(s))
-            preload_dump(L, s);
+        preload_dump(L, s);
     lua_pop(L, 1);
 }
 

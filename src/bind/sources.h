@@ -7,6 +7,7 @@
 #define TINE_BIND_SOURCES_H
 
 #include <stddef.h>
+#include <lua.h>
 
 struct tine__lua_source {
     const char *name; /* of the module: "tine", "tine.map" ... */
@@ -16,5 +17,15 @@ struct tine__lua_source {
 
 /* Ends with a row of NULLs. */
 extern const struct tine__lua_source tine__lua_sources[];
+
+/* What the host program has beside the module: for its own state and for workers. */
+struct tine__extra_modules {
+    const struct tine__lua_source *sources;
+    const char *name; /* of one more module, and its function */
+    int (*open)(lua_State *L);
+};
+
+/* NULL: nothing. Set before the first state is made ready, and never changed. */
+extern const struct tine__extra_modules *tine__extra;
 
 #endif

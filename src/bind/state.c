@@ -69,14 +69,15 @@ int tine__box_gc(lua_State *L) {
 static void take_news(struct state *S, struct core *c) {
     struct item *items[64];
     unsigned n;
-    while ((n = tine__pool_take_done(c->p, items, sizeof items / sizeof *items)) > 0) {
+    while ((n = tine__inbox_take(&c->inbox, items, sizeof items / sizeof *items)) > 0) {
         c->taken += n;
+        S->changes++;
         for (unsigned i = 0; i < n; i++) {
             const struct anchor *a = items[i]->owner;
             if (a->kind == ANCHOR_CHUNK)
                 tine__chunk_news(items[i]);
             if (items[i]->released)
-                list_push(&S->news, &items[i]->node);
+                list_push(&S->news, &items[i]->news);
         }
     }
 }
@@ -86,7 +87,7 @@ static bool outcome_failed(const struct outcome *o) {
 }
 
 void tine__landed(lua_State *L, struct anchor *a, struct core *c) {
-    list_remove(&a->item->node);
+    list_remove(&a->item->news);
     tine__item_put(c, a->item);
     a->item = NULL;
     tine__unanchor(L, a);
@@ -131,7 +132,7 @@ static void anchor_released(lua_State *L, struct anchor *a) {
 
 static void deal_news(lua_State *L, struct state *S) {
     while (!list_empty(&S->news))
-        anchor_released(L, LIST_ITEM(S->news.next, struct item, node)->owner);
+        anchor_released(L, LIST_ITEM(S->news.next, struct item, news)->owner);
 }
 
 void tine__reap_core(lua_State *L, struct core *c) {
@@ -145,7 +146,7 @@ static void join_ended(lua_State *L, struct state *S) {
     for (struct list *n = S->cores.next, *next; n != &S->cores; n = next) {
         struct core *c = LIST_ITEM(n, struct core, node);
         next = n->next;
-        if (tine__pool_ended(c->p) && !tine__pool_has_done(c->p))
+        if (tine__pool_ended(c->p) && !inbox_has_news(&c->inbox))
             tine__core_join(L, c);
     }
 }
@@ -171,11 +172,9 @@ void tine__core_join(lua_State *L, struct core *c) {
     c->joined = true;
     list_remove(&c->node);
     S->ncores--;
+    S->changes++;
     tine__core_retire(S, c);
-    push_kept(L, KEPT_CORES);
-    lua_pushnil(L);
-    lua_rawsetp(L, -2, c);
-    lua_pop(L, 1);
+    tine__core_unanchor(L, c);
 }
 
 void tine__state_check(lua_State *L, struct state *S) {
@@ -204,8 +203,9 @@ int tine__wait_ended(lua_State *L) {
         aim.met = no_cores;
         aim.what = state_of(L);
     }
-    tine__await(L, &aim, WAIT_FOREVER);
-    return 0;
+    uint64_t deadline = (uint64_t)luaL_optinteger(L, 2, (lua_Integer)WAIT_FOREVER);
+    lua_pushboolean(L, tine__await(L, &aim, deadline) == 0);
+    return 1;
 }
 
 static void close_core(struct core *c) {

@@ -8,6 +8,8 @@ int tine__room_gc(lua_State *L) {
     struct room *r = lua_touserdata(L, 1);
     if (r->core && r->core->p)
         tine__call_buf_drop(&r->call);
+    else if (r->core)
+        tine__call_buf_abandon(&r->call);
     return 0;
 }
 
@@ -32,9 +34,18 @@ void tine__room_make(lua_State *L, struct core *c, int core) {
 }
 
 struct room *tine__room_take(lua_State *L, struct core *c, int view) {
+    struct room *r = c->room;
+    const void *frame = __builtin_frame_address(0);
+    if (!c->room_free && (uintptr_t)r->frame <= (uintptr_t)frame) {
+        /* a function that still used it would lie above us on the C stack: an error has left it */
+        if (c->p)
+            tine__call_buf_drop(&r->call);
+        c->room_free = true;
+    }
     if (c->room_free) {
         c->room_free = false;
-        return c->room;
+        r->frame = frame;
+        return r;
     }
     lua_getiuservalue(L, view, VIEW_CORE);
     return new_room(L, c, lua_gettop(L));
@@ -79,8 +90,9 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     if (!item)
         return NULL;
     item->name = d->name;
-    item->count = d->count;
-    item->limit = d->limit;
+    item->inbox = &c->inbox;
+    item->task.call.count = d->count;
+    item->task.limit = d->limit;
     item->watched = false;
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
@@ -129,15 +141,20 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     return err;
 }
 
-void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
-                uint32_t function) {
-    int err;
-    while ((err = launch(L, c, d, cb, function, 0, NULL, 0)) == TINE_EAGAIN)
-        await_news(L, c);
-    if (err) {
+bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                    uint32_t function) {
+    int err = launch(L, c, d, cb, function, 0, NULL, 0);
+    if (err && err != TINE_EAGAIN) {
         tine__call_buf_drop(cb);
         tine__refused(L, c, err);
     }
+    return !err;
+}
+
+void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                uint32_t function) {
+    while (!tine__try_send(L, c, d, cb, function))
+        await_news(L, c);
 }
 
 void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
@@ -153,7 +170,7 @@ static void take_in(lua_State *L, struct core *c) {
         c->since_poll = 0;
         tine__pool_poll(c->p);
     }
-    if (tine__pool_has_done(c->p))
+    if (inbox_has_news(&c->inbox))
         tine__reap_core(L, c);
 }
 
@@ -195,24 +212,33 @@ int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int 
     return err;
 }
 
-/* Encode the call at 2 and send it for the future that is drafted. */
-static void send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n) {
+/* Encode the call at 2 and send it for the future that is drafted. False: there is no room just now (`wait` false). */
+static bool send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n,
+                      bool wait) {
     uint32_t function = 0;
     int err = tine__encode_head(L, c, &d->name, 2, &cb->b, &function);
+    if (d->name.origin)
+        tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
     if (!err)
         err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
-    if (!err) {
+    if (!err && wait) {
         tine__send(L, c, d, cb, function);
-        return;
+        return true;
+    }
+    if (!err) {
+        bool sent = tine__try_send(L, c, d, cb, function);
+        if (!sent)
+            tine__call_buf_drop(cb);
+        return sent;
     }
     size_t len;
     const char *text = lua_tolstring(L, -1, &len);
     tine__call_buf_drop(cb);
     tine__send_failed(L, c, d, err, text, len);
+    return true;
 }
 
-/* pool:submit(fn, ...) */
-int tine__submit(lua_State *L) {
+static int submit(lua_State *L, bool wait) {
     struct view *v = tine__check_view(L, 1);
     struct core *c = v->core;
     tine__check_task(L, 2);
@@ -236,11 +262,23 @@ int tine__submit(lua_State *L) {
                       .idx = future};
     core_begin_encoding(c);
     struct room *r = tine__room_take(L, c, 1);
-    send_call(L, c, &d, &r->call, n);
+    bool sent = send_call(L, c, &d, &r->call, n, wait);
     tine__room_put(c, r);
     tine__core_end_encoding(c);
     f->id = d.name.id;
     f->origin = d.name.origin;
     lua_settop(L, future);
+    if (!sent)
+        return lua_pushnil(L), lua_pushliteral(L, "full"), 2;
     return 1;
+}
+
+/* pool:submit(fn, ...) */
+int tine__submit(lua_State *L) {
+    return submit(L, true);
+}
+
+/* pool:try_submit(fn, ...): where submit would wait, nil and "full". */
+int tine__try_submit(lua_State *L) {
+    return submit(L, false);
 }

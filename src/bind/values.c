@@ -62,7 +62,7 @@ static int decode_protected(lua_State *L, struct core *c, struct outcome *o, boo
 /* The error on top, of decoding, becomes an error object. */
 static void undecodable(lua_State *L, const struct task_name *name, uint32_t k) {
     int err = lua_gettop(L);
-    const char *text = luaL_tolstring(L, err, NULL);
+    const char *text = tine__text_push(L, err);
     const char *label = tine__label_push(L, name, k);
     tine__error_push(L, TINE_ESERIALIZE, "the result of %s cannot be decoded: %s", label, text);
     tine__error_set_task(L, name, k);

@@ -4,24 +4,28 @@
 ** n futures costs n steps however they come.
 */
 #include <string.h>
+#include "base/clock.h"
 #include "bind/bind.h"
 
+enum { WATCH_QUEUE = 1, WATCH_KNOWN, WATCH_LAST = WATCH_KNOWN }; /* user values */
+
 struct watch {
+    uint64_t deadline;       /* of as_completed */
     uint64_t open;           /* futures that have not ended */
     uint64_t ended;          /* since the watch was made, or before */
     uint64_t failed;         /* of them */
-    lua_Integer first, last; /* of the queue of ended ones (user value 1), if it is wanted */
+    lua_Integer first, last; /* of the queue of ended ones, if it is wanted */
     bool queue;
 };
 
 static struct watch *new_watch(lua_State *L, bool queue) {
-    struct watch *w = lua_newuserdatauv(L, sizeof *w, 1);
+    struct watch *w = lua_newuserdatauv(L, sizeof *w, WATCH_LAST);
     *w = (struct watch){.first = 1, .queue = queue};
     push_kept(L, KEPT_WATCH);
     lua_setmetatable(L, -2);
     if (queue) {
         lua_createtable(L, 4, 0);
-        lua_setiuservalue(L, -2, 1);
+        lua_setiuservalue(L, -2, WATCH_QUEUE);
     }
     return w;
 }
@@ -30,7 +34,7 @@ static struct watch *new_watch(lua_State *L, bool queue) {
 static void enqueue(lua_State *L, struct watch *w, int watch, int idx) {
     if (!w->queue)
         return;
-    lua_getiuservalue(L, watch, 1);
+    lua_getiuservalue(L, watch, WATCH_QUEUE);
     lua_pushvalue(L, idx);
     lua_rawseti(L, -2, w->last + 1);
     w->last++;
@@ -83,20 +87,25 @@ static lua_Integer push_distinct(lua_State *L, int arg, lua_Integer n) {
     return kept;
 }
 
-/* Attach the watch to the futures of the list, which have not ended; count those that have. */
+/* Attach the watch to the future on top (popped), or count it when it has ended. */
+static void attach_one(lua_State *L, struct watch *w, int watch) {
+    struct future *f = lua_touserdata(L, -1);
+    if (f->done) {
+        w->open++;
+        tine__watch_tell(L, watch, f, lua_gettop(L));
+    } else {
+        tine__extras_watch(L, f, -1, watch);
+        w->open++;
+    }
+    lua_pop(L, 1);
+}
+
+/* The same for all of a list. */
 static void attach(lua_State *L, int list, lua_Integer n, int watch) {
     struct watch *w = lua_touserdata(L, watch);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, list, i);
-        struct future *f = lua_touserdata(L, -1);
-        if (f->done) {
-            w->open++;
-            tine__watch_tell(L, watch, f, lua_gettop(L));
-        } else {
-            tine__extras_watch(L, f, -1, watch);
-            w->open++;
-        }
-        lua_pop(L, 1);
+        attach_one(L, w, watch);
     }
 }
 
@@ -140,7 +149,7 @@ static int read_wait_options(lua_State *L, int arg, uint64_t *deadline) {
     if (!lua_isnil(L, arg))
         tine__check_options(L, arg, known);
     uint64_t ns = tine__option_seconds(L, arg, "timeout", WAIT_FOREVER);
-    *deadline = ns == WAIT_FOREVER ? ns : tine__now() + ns;
+    *deadline = clock_deadline(ns);
     return tine__option_choice(L, arg, "return_when", when);
 }
 
@@ -167,38 +176,82 @@ static bool queue_filled(const struct aim *aim) {
     return w->first <= w->last || w->open == 0;
 }
 
-/* Upvalues beside the common ones: the watch, the deadline. */
-enum { UP_WATCH = UP_LAST + 1, UP_DEADLINE };
+static struct watch *check_watch(lua_State *L) {
+    struct watch *w = lua_touserdata(L, 1);
+    if (w && lua_getmetatable(L, 1)) {
+        push_kept(L, KEPT_WATCH);
+        bool same = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+        if (same)
+            return w;
+    }
+    luaL_typeerror(L, 1, "tine.completed");
+    return NULL;
+}
 
-static int next_completed(lua_State *L) {
-    struct watch *w = lua_touserdata(L, UP(UP_WATCH));
-    uint64_t deadline = (uint64_t)lua_tointeger(L, UP(UP_DEADLINE));
+/* The iterator: the next future that has finished. */
+int tine__watch_next(lua_State *L) {
+    struct watch *w = check_watch(L);
     struct aim aim = {.met = queue_filled, .what = w};
-    if ((!queue_filled(&aim) || callbacks_due(state_of(L))) && tine__await(L, &aim, deadline))
-        return tine__error(L, TINE_ETIMEOUT,
-                           "%I of the futures have not finished in the time allowed",
-                           (LUAI_UACINT)w->open);
+    if ((!queue_filled(&aim) || callbacks_due(state_of(L))) && tine__await(L, &aim, w->deadline))
+        return tine__error(L, TINE_ETIMEOUT, "%I of %I unfinished in the time allowed",
+                           (LUAI_UACINT)w->open, (LUAI_UACINT)(w->open + w->ended));
     if (w->first > w->last)
         return lua_pushnil(L), 1;
-    lua_getiuservalue(L, UP(UP_WATCH), 1);
+    lua_getiuservalue(L, 1, WATCH_QUEUE);
     lua_rawgeti(L, -1, w->first);
     lua_pushnil(L);
     lua_rawseti(L, -3, w->first++);
     return 1;
 }
 
+/* Push a set of the futures in the list at `list`. It keeps none of them alive: what was collected is not added
+** again. */
+static void push_set(lua_State *L, int list, lua_Integer n) {
+    lua_createtable(L, 0, n < 1000000 ? (int)n : 1000000);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, list, i);
+        lua_pushboolean(L, true);
+        lua_rawset(L, -3);
+    }
+}
+
+/* it:add(future, ...): more of them, each that was not in already. Gives the iterator. */
+int tine__watch_add(lua_State *L) {
+    struct watch *w = check_watch(L);
+    int n = lua_gettop(L);
+    for (int i = 2; i <= n; i++)
+        tine__check_future(L, i);
+    luaL_checkstack(L, 12, "too many futures");
+    lua_getiuservalue(L, 1, WATCH_KNOWN); /* n + 1 */
+    for (int i = 2; i <= n; i++) {
+        lua_pushvalue(L, i);
+        if (lua_rawget(L, n + 1) == LUA_TNIL) {
+            lua_pushvalue(L, i);
+            lua_pushboolean(L, true);
+            lua_rawset(L, n + 1);
+            lua_pushvalue(L, i);
+            attach_one(L, w, 1);
+        }
+        lua_settop(L, n + 1);
+    }
+    return lua_settop(L, 1), 1;
+}
+
 static int watch_as_completed(lua_State *L) {
     uint64_t deadline = tine__check_deadline(L, 2);
     lua_settop(L, 2);
     lua_Integer n = push_distinct(L, 1, check_list(L, 1)); /* 3 */
-    new_watch(L, true);                                    /* 4 */
+    struct watch *w = new_watch(L, true);                  /* 4 */
+    w->deadline = deadline;
+    push_set(L, 3, n);
+    lua_setiuservalue(L, 4, WATCH_KNOWN);
     tine__reap(L);
     attach(L, 3, n, 4);
-    for (int up = 1; up <= UP_LAST; up++)
-        lua_pushvalue(L, UP(up));
-    lua_pushvalue(L, 4);
-    lua_pushinteger(L, (lua_Integer)deadline);
-    lua_pushcclosure(L, next_completed, UP_DEADLINE);
     return 1;
 }
 

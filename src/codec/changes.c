@@ -457,7 +457,7 @@ int tine__changes_used(struct encoder *e, const struct code *code) {
     luaL_checkstack(L, 40, "changes");
     lua_newtable(L);
     lua_rawgeti(L, e->self, ST_GLOBALS);
-    lua_rawgeti(L, -1, code->index);
+    lua_rawgetp(L, -1, code);
     for (uint32_t i = 0; i < code->globals.uses; i++) {
         lua_rawgeti(L, top + 3, first + 2 * i + 1);
         lua_rawgeti(L, top + 3, first + 2 * i + 2);
@@ -612,7 +612,7 @@ bool tine__uses_unchanged(lua_State *L, int self, const struct code *code) {
     if (code->globals.standards + code->globals.uses == 0)
         return true;
     lua_rawgeti(L, self, ST_GLOBALS);
-    lua_rawgeti(L, -1, code->index);
+    lua_rawgetp(L, -1, code);
     lua_Integer from =
         (lua_Integer)code->globals.reads + code->globals.assigns + code->globals.by_g;
     bool same = standards_unchanged(L, code, top + 2, from) &&

@@ -11,7 +11,8 @@
 static int codec_gc(lua_State *L) {
     struct codec *c = lua_touserdata(L, 1);
     tine__names_free(c);
-    tine__code_free(L, c);
+    tine__code_free(c);
+    tine__loaded_free(L, c);
     free(c->path);
     free(c->cpath);
     free(c->cwd);
@@ -35,18 +36,31 @@ static void new_slot(lua_State *L, int slot, const char *mode) {
     lua_rawseti(L, -2, slot);
 }
 
+static const char *mode_of(int slot) {
+    switch (slot) {
+    case ST_CACHE:
+        return "kv";
+    case ST_HASHES:
+    case ST_CHANGES:
+    case ST_CHECKED:
+    case ST_ORIGINS:
+        return "k";
+    case ST_WEAK:
+        return "v";
+    default:
+        return NULL;
+    }
+}
+
 static void push_state(lua_State *L) {
     lua_createtable(L, ST_COUNT, 0);
     lua_pushboolean(L, 0);
     lua_rawseti(L, -2, ST_ENCODER);
     lua_pushboolean(L, 0);
     lua_rawseti(L, -2, ST_DECODER);
-    for (int slot = ST_CACHE; slot <= ST_CHECKED; slot++)
-        new_slot(L, slot, "k");
-    new_slot(L, ST_WEAK, "v");
-    for (int slot = ST_GLOBALS; slot < ST_SENT; slot++)
-        if (slot != ST_WEAK && slot != ST_LOADED)
-            new_slot(L, slot, NULL);
+    for (int slot = ST_CACHE; slot < ST_SENT; slot++)
+        if (slot != ST_LOADED)
+            new_slot(L, slot, mode_of(slot));
     lua_createtable(L, SENT_SLOTS, 0);
     lua_rawseti(L, -2, ST_SENT);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -147,6 +161,10 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
     struct codec *c = lua_newuserdatauv(L, sizeof *c, 0);
     *c = (struct codec){.options = *options, .ref = LUA_NOREF};
     tine__buf_init(&c->names.bytes);
+    tine__buf_init(&c->scratch);
+    list_init(&c->knowns);
+    list_init(&c->codes.order);
+    list_init(&c->loaded.order);
     if (luaL_newmetatable(L, "tine.codec")) {
         lua_pushcfunction(L, codec_gc);
         lua_setfield(L, -2, "__gc");
@@ -184,16 +202,13 @@ static bool push_nil_global(lua_State *L, const char *message) {
     return true;
 }
 
+#define TO_HAVE_IT \
+    "; make it a local of the program, pass it as an argument, or define it in the pool's initializer"
+
 static const char *explanation(lua_Integer why) {
     if (why == HELD_NONE)
-        return "the submitting program has it, but the pool was made with globals = \"none\"; make "
-               "it "
-               "a local of the program, pass it as an argument, or define it in the pool's "
-               "initializer";
-    return "the submitting program has it, but it stays there because the task assigns it too; "
-           "make "
-           "it a local of the program, pass it as an argument, or define it in the pool's "
-           "initializer";
+        return "the submitting program has it, but the pool was made with globals = \"none\"" TO_HAVE_IT;
+    return "the submitting program has it, but it stays there because the task assigns it too" TO_HAVE_IT;
 }
 
 /* Append to the text at `text` what of Lua's own the task has seen that the program has replaced. */

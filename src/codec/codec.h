@@ -45,8 +45,9 @@
 **     1 TABLE     n, metatable or nil, n array items, then key, value ...: a table with both items
 **                 and other keys, or with a metatable
 **     2 FUNCTION  code, one item for each upvalue [, number of its call environment, then name,
-**                 value ... of globals]. Code is the id of a stored one, or bytes: hash (8, little
-**                 endian), lua_dump
+**                 value ... of globals]. Code is the id of a stored one (in calls only: what a
+**                 result names might be gone when it is read), or bytes: hash (8, little endian),
+**                 lua_dump
 **     3 NAME      module, kind (enum name_kind), check, step ...: what the steps from the module,
 **                 required here, lead to. A step is a field, an item (positive), an upvalue (negative) or
 **                 true, a metatable. Check is "", or 8 bytes that say what must be there (hash of the
@@ -93,19 +94,26 @@
 #include <stdint.h>
 #include <lua.h>
 #include "base/buf.h"
-#include "codec/origin.h"
+#include "msg/origin.h"
 
-/* How code and origins reach the other side once: given by who knows the transport. Ids start at 1
-** and are never reused. Every member may be NULL: code then travels inline. Called in the thread
-** that owns the state; they do not raise. */
+/* How functions reach the other side once: given by who knows the transport (store/store.h). Every
+** member may be NULL: code then travels inline. Called in the thread that owns the state; only `keep` may
+** raise, and only memory errors. */
 struct codec_store {
-    /* Keep the code and say its id; 0: no room, send it inline. */
-    uint32_t (*put)(void *ctx, const struct codec_code *code);
-    /* The code of an id, valid as long as the codec; false when there is none. */
-    bool (*get)(void *ctx, uint32_t id, struct codec_code *out);
-    /* Keep the origin (strings are copied) and give a pointer that lives as long as the pool; NULL
-    ** when out of memory. */
-    const struct codec_origin *(*origin)(void *ctx, const struct codec_origin *origin);
+    /* Store the function (code->bytes NULL: it goes by name, and has an origin only); the codec holds it until it
+    ** drops it. NULL: out of memory. */
+    const struct codec_stored *(*put)(void *ctx, const struct codec_code *code,
+                                      const struct codec_origin *origin);
+    void (*drop)(void *ctx, const struct codec_stored *stored);
+    /* The message that is being written into `out` names a function that the codec holds: it must be there as
+    ** long as the message may be read. The first one named is the function that is called. 0, TINE_ENOMEM. */
+    int (*hold)(void *ctx, struct buf *out, const struct codec_stored *stored);
+    /* A copy of the origin for the labels of what is being sent, which may outlive the message by far. It is
+    ** asked for again when *age (not NULL if `keep` is not) has changed. NULL: no memory. */
+    const struct codec_origin *(*keep)(void *ctx, lua_State *L, const struct codec_origin *origin);
+    const uint32_t *age;
+    /* Of an id in a message that is just being read: its code. False when there is none. */
+    bool (*get)(void *ctx, uint64_t id, struct codec_code *out);
     void *ctx;
 };
 

@@ -100,9 +100,9 @@ static void function_code(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     size_t len;
     if (lua_isinteger(L, -1)) {
-        const struct code *code = tine__code_by_id(L, r->c, r->self, lua_tointeger(L, -1));
-        tine__code_push(L, r->c, r->self, code);
+        const struct loaded *code = tine__loaded(L, r->c, r->self, lua_tointeger(L, -1));
         f->m = code->nups;
+        tine__loaded_push(L, r->c, r->self, code);
     } else if (lua_type(L, -1) == LUA_TSTRING) {
         const char *bytes = lua_tolstring(L, -1, &len);
         f->m = (uint32_t)tine__code_push_inline(L, bytes, len);

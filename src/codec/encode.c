@@ -15,11 +15,6 @@
 
 /* ---- errors, marks, points ---- */
 
-int tine__encode_nomem(struct encoder *e) {
-    lua_pushliteral(e->L, "not enough memory to encode a value");
-    return TINE_ENOMEM;
-}
-
 static inline int room(struct encoder *e, size_t n) {
     return likely(buf_reserve(e->out, n) == 0) ? 0 : tine__encode_nomem(e);
 }
@@ -530,7 +525,6 @@ static int encode_object(struct encoder *e, int idx, const struct step *up) {
 static int encode_class(struct encoder *e, int t, const struct step *up) {
     lua_State *L = e->L;
     int err, top = lua_gettop(L);
-    bool found;
     lua_rawgeti(L, top, CLASS_NAME);
     if ((err = put_op(e, 3, OP_CLASS)) || (err = tine__encode_value(e, -1, up)))
         return err;
@@ -543,7 +537,6 @@ static int encode_class(struct encoder *e, int t, const struct step *up) {
         /* The entry of `t` itself lies before the point and keeps its ordinal. */
         err = tine__encode_note(e, text);
     }
-    (void)found;
     if (!err)
         lua_settop(L, top - 1);
     return err;
@@ -572,9 +565,8 @@ static int meet(struct encoder *e, int idx, const void *p, const struct step *st
         return 0;
     if (likely(tine__encode_same(e, s, idx))) {
         if (s->kind == SEEN_OPEN)
-            return tine__encode_fail(e, step,
-                                     "cannot send a value whose encoded form holds the "
-                                     "value itself");
+            return tine__encode_fail(
+                e, step, "cannot send a value whose encoded form holds the value itself");
         return tine__encode_ref(e, s);
     }
     s->key = e; /* the old one is dead: nothing has this address any more */

@@ -341,7 +341,7 @@ static int encode_fn_globals(struct encoder *e, const struct code *code, int fn,
                        .env = top + 2,
                        .globals = top + 3};
     lua_rawgeti(L, e->self, ST_GLOBALS);
-    lua_rawgeti(L, -1, code->index);
+    lua_rawgetp(L, -1, code);
     lua_replace(L, -2);
     lua_getupvalue(L, fn, code->env);
     if (env == 0 && (env = env_number(e, -1)) < 0)
@@ -374,13 +374,14 @@ static int encode_fn_globals(struct encoder *e, const struct code *code, int fn,
 
 /* ---- functions ---- */
 
-static int encode_code(struct encoder *e, const struct code *code) {
-    int err = room(e, code->id ? PACK_MAX : code->len + 8 + PACK_MAX);
-    if (err)
+static int encode_code(struct encoder *e, struct code *code) {
+    uint64_t id = code_id(code);
+    int err = room(e, id ? PACK_MAX : code->len + 8 + PACK_MAX);
+    if (err || (err = tine__known_name(e, &code->known)))
         return err;
     pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
-    if (code->id) {
-        pack_uint32(e->out, code->id);
+    if (id) {
+        pack_id(e->out, id);
         return 0;
     }
     char hash[8];
@@ -399,7 +400,7 @@ static bool has_names(const struct code *code) {
 }
 
 /* A function by value; its entry has been numbered. */
-static int encode_by_value(struct encoder *e, const struct code *code, int fn, uint32_t ordinal,
+static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_t ordinal,
                            const struct step *up) {
     size_t head = e->out->len;
     bool names = code->env && has_names(code);
@@ -452,7 +453,7 @@ static int encode_lua(struct encoder *e, int fn, const struct step *step) {
     int err = tine__code_of(e, fn, &code);
     if (err)
         return err;
-    int changes = begin_changes(e, code);
+    int list = lua_gettop(e->L) + 1, changes = begin_changes(e, code);
     if (changes < 0)
         return changes;
     tine__encode_number(e, &e->seen.entries[at], fn);
@@ -460,7 +461,7 @@ static int encode_lua(struct encoder *e, int fn, const struct step *step) {
     if (unlikely(++e->levels > MAX_LEVELS))
         return tine__encode_fail(e, step, "nested more than %d levels deep", MAX_LEVELS);
     if ((err = encode_by_value(e, code, fn, ordinal, step)) ||
-        (err = tine__changes_put(e, top + 1, changes, step)))
+        (err = tine__changes_put(e, list, changes, step)))
         return err;
     e->levels--;
     lua_settop(e->L, top);

@@ -11,6 +11,7 @@
 */
 #include "codec/dump.h"
 #include "codec/internal.h"
+#include "base/hash.h"
 #include "codec/modules.h"
 
 #include <dlfcn.h>
@@ -26,7 +27,7 @@
 /* ---- hashes ---- */
 
 uint64_t tine__function_hash(const char *dump, const struct dump_function *f) {
-    return tine__code_hash(dump + f->source_end, f->end - f->source_end);
+    return tine__hash(dump + f->source_end, f->end - f->source_end);
 }
 
 static int compare_hashes(const void *a, const void *b) {
@@ -53,13 +54,13 @@ static void on_function(void *ud, const struct dump_function *f, int level) {
 
 static void on_text(void *ud, const char *s, size_t len) {
     struct collecting *c = ud;
-    struct file_hash h = {tine__code_hash(s, len), 0};
+    struct file_hash h = {tine__hash(s, len), 0};
     c->failed |= buf_append(&c->texts, &h, sizeof h) != 0;
 }
 
 static void on_definition(void *ud, const char *key, size_t len, unsigned function) {
     struct collecting *c = ud;
-    struct file_definition d = {.key = tine__code_hash(key, len)};
+    struct file_definition d = {.key = tine__hash(key, len)};
     if (((size_t)function + 1) * sizeof d.function > c->children.len)
         return;
     memcpy(&d.function, c->children.data + function * sizeof d.function, sizeof d.function);
@@ -84,7 +85,7 @@ int tine__file_level(const struct file *f, uint64_t hash) {
 }
 
 bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash) {
-    uint64_t k = tine__code_hash(key, strlen(key));
+    uint64_t k = tine__hash(key, strlen(key));
     bool another = false;
     for (uint32_t i = 0; i < f->ndefinitions; i++) {
         if (f->definitions[i].key == k && f->definitions[i].function == hash)
@@ -95,7 +96,7 @@ bool tine__file_defines_another(const struct file *f, const char *key, uint64_t 
 }
 
 bool tine__file_mentions(const struct file *f, const char *text) {
-    return look(f->texts, f->ntexts, tine__code_hash(text, strlen(text)));
+    return look(f->texts, f->ntexts, tine__hash(text, strlen(text)));
 }
 
 /* ---- a function's own hash ---- */
@@ -400,5 +401,5 @@ uint64_t tine__library_hash(lua_CFunction fn, const char **path) {
     uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)info.dli_fbase);
     if (path)
         *path = info.dli_fname;
-    return tine__code_hash(base, strlen(base)) ^ (offset * UINT64_C(0x9E3779B97F4A7C15));
+    return tine__hash(base, strlen(base)) ^ (offset * UINT64_C(0x9E3779B97F4A7C15));
 }

@@ -2,7 +2,9 @@
 **
 **     encode.c      values to bytes           decode.c      bytes to values: the parser's callbacks
 **     encode_fn.c   functions to bytes        decode_op.c   what is more than plain msgpack
-**     code.c        a function's code: dump, id, hash, load
+**     code.c        a function's code: recognize, dump, store
+**     loaded.c      the same when it has come: fetch, check, load
+**     cache.h       what of either to forget
 **     maker.c       closures of it, fast       dump.c        the layout of a dump
 **     globals.c     which globals a function reads and assigns
 **     names.c       what can be reached from loaded modules, by address: the rule about names
@@ -29,6 +31,7 @@
 #include <lauxlib.h>
 
 #include "base/error.h"
+#include "codec/cache.h"
 #include "codec/seen.h"
 #include "codec/wire.h"
 
@@ -39,12 +42,13 @@
 enum {
     ST_ENCODER = 1, /* userdata */
     ST_DECODER,     /* userdata */
-    ST_CACHE,       /* weak keys: function -> index of its struct code */
+    ST_CACHE,       /* weak: function -> struct code */
     ST_HASHES,      /* weak keys: function -> hash of its code (files.c) */
     ST_CHANGES,     /* weak keys: table of a module -> what belongs there (changes.c) */
     ST_CHECKED,     /* weak keys: table of a module here -> hash of its file, as it was loaded */
-    ST_GLOBALS,     /* index of struct code -> list of names: read ones, then assigned ones */
-    ST_MAKERS,      /* code id -> function that makes a closure, or false: load it each time */
+    ST_CODES,       /* address -> struct code: those that are remembered */
+    ST_GLOBALS,     /* address of a struct code -> names: read ones, then assigned ones */
+    ST_MAKERS,      /* address of a struct loaded -> function that makes a closure, or false */
     ST_PATHS,       /* names.c: the last step to each name */
     ST_FOUND,       /* files.c: module -> its file, or false */
     ST_OWNERS,      /* names.c: chunk name -> name of the module with that file, or false */
@@ -54,13 +58,13 @@ enum {
     ST_LIBRARIES, /* name -> what Lua's own function or file of that name is here */
     ST_PENDING,   /* resolve.c: table, path, value ... to be set for the call */
     ST_UNDO,      /* resolve.c: table, key, value ... to put back after the call */
-    ST_ORIGINS,   /* C function or text -> light userdata, its origin */
-    ST_LOADED,    /* package.loaded, the one that `require` uses */
-    ST_WEAK,      /* weak values: ordinal -> object of the function segment */
-    ST_TEXTS,     /* text -> length of the module's name in it */
-    ST_HELD,      /* global that stayed at home -> enum wire_held; of the call decoded last */
-    ST_SOURCES,   /* Lua source -> the function of that chunk */
-    ST_SENT,      /* the functions in codec.sent */
+    ST_ORIGINS,     /* weak keys: function that goes by name, or text -> struct known */
+    ST_LOADED,      /* package.loaded, the one that `require` uses */
+    ST_WEAK,        /* weak values: ordinal -> object of the function segment */
+    ST_TEXTS,       /* text -> length of the module's name in it */
+    ST_HELD,        /* global that stayed at home -> enum wire_held; of the call decoded last */
+    ST_SOURCES,     /* Lua source -> the function of that chunk */
+    ST_SENT,        /* the functions in codec.sent */
     ST_COUNT = ST_SENT,
 };
 
@@ -78,37 +82,54 @@ struct global_uses {
     bool stores;        /* and something is stored in it */
 };
 
-/* The code of Lua functions that are one prototype. */
-struct code {
-    uint32_t id;   /* in the store; 0: travels inline */
-    int32_t index; /* in ST_GLOBALS, and if positive in codec.codes (from 1) */
-    struct global_uses globals;
-    uint64_t hash; /* of the dump */
-    char *dump;    /* only when inline */
-    size_t len;
-    uint8_t nups;
-    uint8_t env;    /* index of the upvalue _ENV, 0 for none */
-    uint8_t sent;   /* how often it was encoded, up to STRINGS_LOOKED */
-    bool loaded;    /* came by id, hash checked, its maker is in ST_MAKERS */
-    bool stateless; /* one closure serves all calls */
-    int closure;    /* registry reference to it, or 0 */
-    char *
-        plain; /* dump without the chunk's name, by which another closure of this code is recognized */
-    size_t plain_len;
-    const char
-        *source; /* chunk name: an address to compare, read only while the function is there */
-    size_t source_len;
-    uint64_t source_hash;
-    int line, last, nparams;
-    struct code *next; /* same bucket or list */
-    const struct codec_origin *origin;
+/* A function that is in the store: a userdata, which holds it there. */
+struct known {
+    struct codec *c;  /* NULL: it is gone; what its state table held dies after it */
+    struct list node; /* in its list of all of them */
+    const struct codec_stored *stored; /* NULL: it is not */
+    const struct codec_origin *origin; /* what store.keep made of its origin */
+    uint32_t age;                      /* then */
+    uint64_t message;                  /* the last one that was told to hold it */
 };
 
+/* The code of Lua functions that are one prototype: one to send. A userdata. */
+struct code {
+    struct known known; /* stored without an id: it travels inline */
+    struct cached cached;
+    bool linked; /* the codec knows it */
+    bool listed; /* it has names of globals in ST_GLOBALS */
+    uint8_t nups;
+    uint8_t env;       /* index of the upvalue _ENV, 0 for none */
+    uint8_t sent;      /* how often it was encoded, up to STRINGS_LOOKED */
+    struct global_uses globals;
+    uint64_t hash;     /* of the dump */
+    struct code *next; /* same bucket */
+    const char *dump;  /* as the store has it, or our own */
+    size_t len;
+    char *own; /* NULL: the store has it */
+};
+
+static inline uint64_t code_id(const struct code *code) {
+    return code->known.stored ? code->known.stored->id : 0;
+}
+
+/* One that came, by its id. */
+struct loaded {
+    struct cached cached;
+    uint64_t id;
+    uint8_t nups;
+    uint8_t env;
+    bool stateless; /* one closure serves all calls */
+    int closure;    /* registry reference to it, or 0 */
+    struct loaded *next;
+};
+
+#define CODE_BUCKETS 512u              /* power of two */
+#define CODES_KEPT ((size_t)2 << 20)   /* bytes of codes to send that are remembered */
+#define CODES_LOADED ((size_t)2 << 20) /* of codes that came */
 /* The metatable of strings is looked at when a code is encoded for the first times only: any arithmetic might use it. */
 #define STRINGS_LOOKED 2
 
-#define CODE_BUCKETS 256
-#define MAX_CODES 16384
 
 /* ---- names.c ---- */
 
@@ -141,7 +162,6 @@ struct name {
     uint8_t builtin;
     uint8_t going; /* enum going */
     bool known;    /* it was looked at: file, going and wire are good */
-    const struct codec_origin *origin;
 };
 
 struct names {
@@ -161,8 +181,8 @@ struct names {
 /* A function that was sent. */
 struct sent {
     const void *fn;
-    const struct code *code; /* NULL: it need not be alive */
-    bool complex;            /* it had an upvalue that was not simple */
+    struct code *code; /* NULL: it need not be alive */
+    bool complex;      /* it had an upvalue that was not simple */
 };
 
 #define SENT_SLOTS 16
@@ -174,14 +194,19 @@ struct codec {
     const void *globals;     /* address of the globals table */
     struct encoder *encoder; /* the one in ST_ENCODER */
     struct decoder *decoder;
-    struct code *buckets[CODE_BUCKETS];
-    struct code **codes; /* by index - 1 */
-    uint32_t ncodes, codes_cap;
-    struct code *making; /* not yet anywhere else */
-    struct code **by_id; /* by id */
-    uint32_t by_id_len;
+    struct list knowns;    /* struct known */
+    struct cache codes;    /* struct code */
+    struct code **buckets; /* by hash; NULL: none was sent yet */
+    uint32_t forgotten;    /* codes so far */
+    struct buf scratch;    /* for dumps */
     const void *lately[8]; /* functions whose code was recognized lately */
     uint32_t lately_at;
+    struct cache loaded; /* struct loaded */
+    struct loaded **loaded_buckets;
+    struct loaded *latest;  /* found last */
+    struct loaded *loading; /* not yet anywhere else */
+    uint64_t message;       /* begun last */
+    uint32_t origins;       /* in ST_ORIGINS */
     struct names names;
     bool held;             /* ST_HELD has something */
     uint32_t changed;      /* what is in ST_UNDO: so many times table, key, value */
@@ -235,6 +260,7 @@ struct encoder {
     int weak;          /* of ST_WEAK, or 0 when not needed */
     int classes;       /* of the table of registered classes, or 0 */
     int anchors;       /* of a table that keeps what encode functions gave, or 0 */
+    int callee;        /* of the function that is called, when somebody asks for its origin, or 0 */
     int levels;
     uint32_t nenvs; /* call environments so far */
     bool globals;   /* call environments occur in this segment */
@@ -244,9 +270,10 @@ struct encoder {
     bool changes;   /* what the program has changed in modules goes along */
     bool results;   /* encoding what comes out of a task */
     bool has_function;
-    const void *memo_fn; /* the function that code_of saw last, and its code */
+    const void *memo_fn; /* the function that code_of saw last, and its code, */
     struct code *memo_code;
-    struct code *passing; /* codes that are not kept, the codec having too many already */
+    uint32_t memo_at; /* as long as none was forgotten since */
+    uint64_t message;
     uint32_t fn_seen, fn_ordinals, fn_envs; /* where the function segment ended */
 };
 
@@ -289,34 +316,49 @@ const char *tine__push_place(lua_State *L, int fn);
 
 /* ---- code.c ---- */
 
-/* The code of the Lua function at `idx`, dumped and stored if it is new. 0 or an error as above. */
+/* Push the code of the Lua function at `idx`, dumped and stored if it is new. 0 or an error as above. */
 int tine__code_of(struct encoder *e, int idx, struct code **out);
-/* The code of an id as it came in a message, its maker in place. Raises. */
-const struct code *tine__code_by_id(lua_State *L, struct codec *c, int self, lua_Integer id);
-/* Push a new closure of a code that came by id. Raises. */
-void tine__code_push(lua_State *L, struct codec *c, int self, const struct code *code);
+/* The code that this found last if it was for the function at that address; NULL: it was not. */
+struct code *tine__code_memo(const struct encoder *e, const void *p);
+/* The number of the upvalue _ENV of the function at `fn`, by its name; 0: none. */
+int tine__find_env(lua_State *L, int fn, int nups, const void *globals);
+void tine__code_free(struct codec *c);
+
+/* Push a new one that is not stored yet. */
+struct known *tine__known_new(lua_State *L, struct codec *c);
+/* Store it, if there is a store that has memory for it. */
+void tine__known_put(struct known *k, const struct codec_code *code,
+                     const struct codec_origin *origin);
+/* The message names it: have the store hold it for that. 0 or an error as above. */
+int tine__known_name(struct encoder *e, struct known *k);
+/* Its origin for labels. May raise memory errors. */
+const struct codec_origin *tine__known_origin(lua_State *L, struct known *k);
+
+/* ---- loaded.c ---- */
+
+/* The code of an id as it came in a message, loaded if it is not. Raises. */
+struct loaded *tine__loaded(lua_State *L, struct codec *c, int self, lua_Integer id);
+/* The same if it is loaded, else NULL. */
+struct loaded *tine__loaded_find(struct codec *c, uint64_t id);
+/* Push a new closure of it. Raises. */
+void tine__loaded_push(lua_State *L, struct codec *c, int self, const struct loaded *l);
 /* Push a new closure of code that came inline: hash (8 bytes), dump. Gives nups. Raises. */
 int tine__code_push_inline(lua_State *L, const char *p, size_t len);
-uint64_t tine__code_hash(const char *p, size_t len);
-void tine__code_free(lua_State *L, struct codec *c);
-/* Free a list of codes and empty it. */
-void tine__codes_free(struct code **list);
-/* Origin of the Lua function at idx, named `name` or looked up among the globals when NULL. */
-const struct codec_origin *tine__origin_of(struct encoder *e, int idx, const char *name);
+void tine__loaded_free(lua_State *L, struct codec *c);
 
 /* ---- simple.c ---- */
 
 /* The function at `fn`, of that code, was encoded: the second time, it is one to recognize. */
-void tine__simple_note(lua_State *L, struct codec *c, int fn, const struct code *code);
+void tine__simple_note(lua_State *L, struct codec *c, int fn, struct code *code);
 /* Encode the function at `fn` if it was noted and is simple, and give its code, else NULL. It is
 ** codec.last then: the encoder has not met it. */
-const struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct buf *out);
+struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct buf *out);
 /* Push the function codec.last. */
 void tine__simple_push_last(lua_State *L, const struct codec *c);
 /* Have the encoder meet it: it is at `fn`. */
 int tine__simple_meet(struct encoder *e, int fn);
 /* May one closure of this code serve all calls? */
-bool tine__stateless(const struct code *code, const char *dump, size_t len);
+bool tine__stateless(const struct loaded *l, const char *dump, size_t len);
 /* Push the function of a segment if it is simple and its code is loaded. A new closure is made only when
 ** `make`, which raises memory errors; without, it never raises. */
 bool tine__simple_push(lua_State *L, struct codec *c, const char *segment, size_t len, bool make);
@@ -334,9 +376,7 @@ const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
 
 /* Push a function each call of which makes a new closure of the dumped code, with new upvalues that
 ** are nil; false, and nothing, when it cannot be had. May raise memory errors. */
-bool tine__push_maker(lua_State *L, const char *dump, size_t len, int nups);
-/* Push the function of a dump. Raises. */
-void tine__load_dump(lua_State *L, const char *p, size_t len);
+bool tine__push_maker(lua_State *L, const char *dump, size_t len);
 
 /* ---- globals.c ---- */
 

@@ -56,8 +56,8 @@ static bool is_stub(const struct buf *stub, const struct dump_function *inner, i
     const char *p = stub->data + inner->upvalues;
     if (inner->nups != (size_t)n)
         return false;
-    for (int i = 0; i < n; i++)
-        if (p[3 * i] != 1 || p[3 * i + 1] != i)
+    for (int i = 0; i < n; i++, p += 3)
+        if (p[0] != 1 || p[1] != i)
             return false;
     return true;
 }
@@ -84,19 +84,19 @@ static bool paste(const struct buf *stub, const char *dump, const struct dump_fu
         buf_append(out, dump + f->start, f->end - f->start) ||
         buf_append(out, stub->data + inner.end, stub->len - inner.end))
         return false;
-    for (int i = 0; i < n; i++)
+    for (size_t i = 0; i < (size_t)n; i++)
         memcpy(out->data + at + 3 * i, stub->data + inner.upvalues + 3 * i, 2);
     return true;
 }
 
-bool tine__push_maker(lua_State *L, const char *dump, size_t len, int nups) {
+bool tine__push_maker(lua_State *L, const char *dump, size_t len) {
     struct dump_function f;
     struct buf stub, made;
-    if (nups > MAX_STUB || !tine__dump_main(dump, len, &f) || f.nups != (size_t)nups)
+    if (!tine__dump_main(dump, len, &f) || f.nups > MAX_STUB)
         return false;
     tine__buf_init(&stub);
     tine__buf_init(&made);
-    bool ok = dump_stub(L, nups, &stub) && paste(&stub, dump, &f, &made);
+    bool ok = dump_stub(L, (int)f.nups, &stub) && paste(&stub, dump, &f, &made);
     if (ok && luaL_loadbufferx(L, made.data, made.len, "=(task)", "b") != LUA_OK) {
         lua_pop(L, 1);
         ok = false;

@@ -14,6 +14,7 @@
 #include <msgpack/timestamp.h>
 
 #include "base/buf.h"
+#include "codec/wire.h"
 
 #define PACK_MAX 16
 
@@ -21,6 +22,14 @@ static inline void pack_bytes(struct buf *b, const void *p, size_t n) {
     assert(n <= b->cap - b->len);
     memcpy(b->data + b->len, p, n);
     b->len += n;
+}
+
+/* An id of the store, which is a large number nearly always: no look for the shortest form. */
+static inline void pack_id(struct buf *b, uint64_t id) {
+    unsigned char bytes[9] = {0xcf};
+    put_be32(bytes + 1, (uint32_t)(id >> 32));
+    put_be32(bytes + 5, (uint32_t)id);
+    pack_bytes(b, bytes, sizeof bytes);
 }
 
 #pragma GCC diagnostic push

@@ -9,6 +9,7 @@
 ** By name and value goes what may be the same: tables of data, sentinels, closures that another function made. The
 ** other side compares, and takes its own if it is the same (same.c). Everything else goes by value.
 */
+#include "base/hash.h"
 #include "codec/modules.h"
 #include "codec/pack.h"
 #include "codec/standard.h"

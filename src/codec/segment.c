@@ -24,7 +24,6 @@ struct job {
 static int encoder_gc(lua_State *L) {
     struct encoder *e = lua_touserdata(L, 1);
     tine__seen_free(&e->seen);
-    tine__codes_free(&e->passing);
     free(e->marks);
     e->marks = NULL;
     return 0;
@@ -73,30 +72,58 @@ static void encoder_put_back(lua_State *L, struct codec *c, struct encoder *e, i
 
 /* ---- the function segment ---- */
 
-static const struct codec_origin *cached_origin(struct encoder *e, int key,
-                                                const struct codec_origin *o) {
+/* Functions that go by name are stored by where they come from, for labels. When there are too many, all are
+** forgotten. */
+#define MOST_ORIGINS 1000
+
+static void forget_origins(struct encoder *e) {
     lua_State *L = e->L;
-    const struct codec_store *store = &e->c->options.store;
-    if (!store->origin)
-        return NULL;
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawseti(L, e->self, ST_ORIGINS);
+    e->c->origins = 1;
+}
+
+/* The function that is called is the struct known at the top of the stack. */
+static void set_callee(struct encoder *e) {
+    lua_pushvalue(e->L, -1);
+    lua_replace(e->L, e->callee);
+}
+
+/* The call is of what is at `key`, known by that origin. */
+static int name_origin(struct encoder *e, int key, const struct codec_origin *o) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
     lua_rawgeti(L, e->self, ST_ORIGINS);
     lua_pushvalue(L, key);
-    lua_rawget(L, -2);
-    const struct codec_origin *kept = lua_touserdata(L, -1);
-    if (!kept && (kept = store->origin(store->ctx, o))) {
+    struct known *k = lua_rawget(L, -2) == LUA_TNIL ? NULL : lua_touserdata(L, -1);
+    if (!k) {
+        if (e->c->origins++ >= MOST_ORIGINS)
+            forget_origins(e);
+        k = tine__known_new(L, e->c);
+        tine__known_put(k, &(struct codec_code){0}, o);
+        lua_rawgeti(L, e->self, ST_ORIGINS);
         lua_pushvalue(L, key);
-        lua_pushlightuserdata(L, (void *)kept);
-        lua_rawset(L, -4);
+        lua_pushvalue(L, -3);
+        lua_rawset(L, -3);
+        lua_pop(L, 1);
     }
-    lua_pop(L, 2);
-    return kept;
+    set_callee(e);
+    int err = tine__known_name(e, k);
+    if (!err)
+        lua_settop(L, top);
+    return err;
 }
 
 static int encode_text(struct encoder *e, const struct job *j) {
     lua_State *L = e->L;
     struct codec_origin o = {.name = lua_tostring(L, j->first), .source = ""};
-    if (j->origin)
-        *j->origin = cached_origin(e, j->first, &o);
+    int err = j->origin ? name_origin(e, j->first, &o) : 0;
+    if (err)
+        return err;
     if (buf_reserve(e->out, PACK_MAX))
         return tine__encode_nomem(e);
     pack_array(e->out, 2);
@@ -116,45 +143,56 @@ static int encode_callable(struct encoder *e, const struct job *j) {
     if (!callable)
         return tine__encode_fail(e, NULL, "cannot call a %s in a task", luaL_typename(L, j->first));
     lua_pushstring(L, o.name);
-    if (j->origin)
-        *j->origin = cached_origin(e, lua_gettop(L), &o);
+    int err = j->origin ? name_origin(e, lua_gettop(L), &o) : 0;
+    if (err)
+        return err;
     lua_pop(L, 1);
     return tine__encode_value(e, j->first, NULL);
 }
 
-/* Is the function at `fn` one that goes by name? Then *origin is set. */
-static bool named_origin(struct encoder *e, int fn, const struct codec_origin **origin) {
+/* A Lua function that is known as `name` is called. */
+static int name_lua_function(struct encoder *e, int fn, const char *name) {
+    lua_Debug ar;
+    lua_pushvalue(e->L, fn);
+    lua_getinfo(e->L, ">S", &ar);
+    struct codec_origin o = {name, ar.short_src, ar.linedefined};
+    return name_origin(e, fn, &o);
+}
+
+/* If the function at `fn` goes by name: 1, and it is the callee; 0: it does not; negative: error. */
+static int named_origin(struct encoder *e, int fn) {
     lua_State *L = e->L;
     struct name *name = NULL;
     const struct standard *s =
         lua_iscfunction(L, fn) ? tine__standard_of(lua_tocfunction(L, fn)) : NULL;
-    int top = lua_gettop(L);
-    if (!s &&
-        (!name_possible(&e->c->names, lua_topointer(L, fn)) || tine__name_of(e, fn, &name) <= 0)) {
+    int top = lua_gettop(L), r = 1;
+    if (!s)
+        r = name_possible(&e->c->names, lua_topointer(L, fn)) ? tine__name_of(e, fn, &name) : 0;
+    if (r <= 0) {
         lua_settop(L, top);
-        return false;
+        return 0;
     }
     const char *text = s ? s->name : tine__name_push(e, name);
-    if (lua_iscfunction(L, fn)) {
-        struct codec_origin o = {.name = text, .source = "[C]"};
-        *origin = cached_origin(e, fn, &o);
-    } else {
-        *origin = name->origin ? name->origin : tine__origin_of(e, fn, text);
-        name->origin = *origin;
-    }
+    struct codec_origin o = {.name = text, .source = "[C]"};
+    int err = lua_iscfunction(L, fn) ? name_origin(e, fn, &o) : name_lua_function(e, fn, text);
+    if (err)
+        return err;
     lua_settop(L, top);
-    return true;
+    return 1;
 }
 
 /* For a label, also of a function that cannot be sent. */
-static int find_origin(struct encoder *e, int fn, const struct codec_origin **origin) {
+static int find_origin(struct encoder *e, int fn) {
     struct code *code;
-    if (named_origin(e, fn, origin) || lua_iscfunction(e->L, fn))
-        return 0;
-    int err = tine__code_of(e, fn, &code);
-    if (!err)
-        *origin = code->origin;
-    return err;
+    int err = named_origin(e, fn);
+    if (err || lua_iscfunction(e->L, fn))
+        return err < 0 ? err : 0;
+    err = tine__code_of(e, fn, &code);
+    if (err)
+        return err;
+    set_callee(e);
+    lua_pop(e->L, 1);
+    return 0;
 }
 
 static int encode_callee(struct encoder *e, const struct job *j) {
@@ -162,7 +200,7 @@ static int encode_callee(struct encoder *e, const struct job *j) {
     int err;
     switch (lua_type(L, j->first)) {
     case LUA_TFUNCTION:
-        if (j->origin && (err = find_origin(e, j->first, j->origin)))
+        if (j->origin && (err = find_origin(e, j->first)))
             return err;
         return tine__encode_fn_value(e, j->first, NULL);
     case LUA_TSTRING:
@@ -244,8 +282,6 @@ static void forget(struct encoder *e, const struct job *j) {
         e->seen.entries[i].marked = false;
     e->ordinals = arguments ? e->fn_ordinals : 0;
     e->nenvs = arguments ? e->fn_envs : 0;
-    if (unlikely(e->passing))
-        tine__codes_free(&e->passing);
     e->nmarks = 0;
     e->levels = 0;
     e->globals = false;
@@ -271,7 +307,7 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     e->c = j->c;
     e->out = j->out;
     e->self = self;
-    e->weak = e->classes = e->anchors = 0;
+    e->weak = e->classes = e->anchors = e->callee = 0;
     e->checked = false;
     e->results = j->kind >= JOB_VALUES;
     e->changes = !e->results;
@@ -280,9 +316,13 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
         e->has_function = false;
         forget_huge(e);
     }
+    if (j->kind != JOB_ARGUMENTS)
+        e->message = ++e->c->message;
     if (j->kind == JOB_FUNCTION) {
         push_weak(L, e);
         e->weak = lua_gettop(L);
+        lua_pushnil(L);
+        e->callee = lua_gettop(L);
     }
     if (unlikely(j->classes)) {
         tine__classes_push(L);
@@ -306,6 +346,7 @@ static int meet_last(struct encoder *e) {
     int top = lua_gettop(L);
     seen_cut(&e->seen, 0);
     e->ordinals = e->nenvs = 0;
+    e->message = e->c->message;
     push_weak(L, e);
     e->weak = top + 1;
     tine__simple_push_last(L, e->c);
@@ -347,6 +388,8 @@ static int run(lua_State *L, const struct job *j) {
                                 "cannot send it: looking at it loads new modules again and again");
     if (j->kind == JOB_FUNCTION && !err)
         end_function(e);
+    if (j->origin && lua_isuserdata(L, e->callee)) /* last: nothing runs before the caller has it */
+        *j->origin = tine__known_origin(L, lua_touserdata(L, e->callee));
     encoder_put_back(L, j->c, e, base + 1);
     if (err)
         lua_replace(L, base + 1);
@@ -395,14 +438,15 @@ int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out
     fn = lua_absindex(L, fn);
     struct job j = {c, out, JOB_FUNCTION, fn, 1, origin, 0, false};
     size_t at = out->len;
-    const struct code *code = tine__simple_encode(L, c, fn, out);
+    struct code *code = tine__simple_encode(L, c, fn, out);
     if (origin)
-        *origin = code ? code->origin : NULL;
+        *origin = code ? tine__known_origin(L, &code->known) : NULL;
     if (likely(code))
         return 0;
     int err = start(L, &j);
-    if (!err && c->encoder->memo_fn == lua_topointer(L, fn) && get_le32(out->data + at + 4) == 0)
-        tine__simple_note(L, c, fn, c->encoder->memo_code);
+    code = err ? NULL : tine__code_memo(c->encoder, lua_topointer(L, fn));
+    if (code && get_le32(out->data + at + 4) == 0)
+        tine__simple_note(L, c, fn, code);
     return err;
 }
 
@@ -426,16 +470,20 @@ int tine__encode_error(lua_State *L, struct codec *c, int first, int n, struct b
 
 /* ---- reading ---- */
 
+/* The bytes may lie in memory that a worker can still write: each number is read once, and judged by what was
+** read. */
 void tine__segment_read(lua_State *L, const char *p, size_t len, struct segment *out) {
-    if (len == 0 || segment_length(p, len) != len)
+    uint32_t body = len >= SEGMENT_HEAD ? get_le32(p) : 0;
+    uint32_t n = len >= SEGMENT_HEAD ? get_le32(p + 4) : 0;
+    uint32_t nmarks = n & ~SEGMENT_GLOBALS;
+    if (len < SEGMENT_HEAD || SEGMENT_HEAD + (uint64_t)body + 4 * (uint64_t)nmarks != len)
         luaL_error(L, "malformed message: not a whole segment");
-    uint32_t n = get_le32(p + 4);
-    out->body = p + SEGMENT_HEAD;
-    out->len = get_le32(p);
-    out->marks = (const unsigned char *)out->body + out->len;
-    out->nmarks = n & ~SEGMENT_GLOBALS;
-    out->globals = n & SEGMENT_GLOBALS;
-    for (uint32_t i = 1; i < out->nmarks; i++)
+    *out = (struct segment){.body = p + SEGMENT_HEAD,
+                            .len = body,
+                            .marks = (const unsigned char *)p + SEGMENT_HEAD + body,
+                            .nmarks = nmarks,
+                            .globals = n & SEGMENT_GLOBALS};
+    for (size_t i = 1; i < nmarks; i++)
         if (get_le32(out->marks + 4 * i) <= get_le32(out->marks + 4 * i - 4))
             luaL_error(L, "malformed message: marks out of order");
 }

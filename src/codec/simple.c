@@ -26,7 +26,7 @@ static uint32_t slot_of(const void *fn) {
     return (uint32_t)((uintptr_t)fn >> 5) % SENT_SLOTS;
 }
 
-void tine__simple_note(lua_State *L, struct codec *c, int fn, const struct code *code) {
+void tine__simple_note(lua_State *L, struct codec *c, int fn, struct code *code) {
     const void *p = lua_topointer(L, fn);
     uint32_t i = slot_of(p);
     struct sent *s = &c->sent[i];
@@ -34,7 +34,7 @@ void tine__simple_note(lua_State *L, struct codec *c, int fn, const struct code 
         *s = (struct sent){.fn = p};
         return;
     }
-    if (s->complex || !code->id ||
+    if (s->complex || !code_id(code) ||
         code->globals.reads + code->globals.assigns + code->globals.by_g > 0 ||
         code->nups > SIMPLE_MAX || tine__name_known(c, p))
         return;
@@ -81,10 +81,20 @@ static bool is_unchanged(lua_State *L, const struct codec *c, const struct code 
     return same;
 }
 
-const struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct buf *out) {
+/* The message in `out` names this code. */
+static bool hold(struct codec *c, struct code *code, struct buf *out) {
+    const struct codec_store *store = &c->options.store;
+    if (store->hold && store->hold(store->ctx, out, code->known.stored))
+        return false;
+    code->cached.used = true;
+    code->known.message = ++c->message;
+    return true;
+}
+
+struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct buf *out) {
     const void *p = lua_topointer(L, fn);
     struct sent *s = &c->sent[slot_of(p)];
-    const struct code *code = s->code;
+    struct code *code = s->code;
     const void *boxes[SIMPLE_MAX + 1];
     size_t start = out->len;
     c->last = NULL;
@@ -94,13 +104,17 @@ const struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, st
     out->len += SEGMENT_HEAD;
     pack_array(out, 2u + code->nups);
     pack_bytes(out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
-    pack_uint32(out, code->id);
+    pack_id(out, code_id(code));
     for (int i = 1; i <= code->nups; i++)
         if (!is_new(boxes, i, lua_upvalueid(L, fn, i)) || !encode_upvalue(L, c, code, fn, i, out)) {
             *s = (struct sent){.fn = p, .complex = true};
             out->len = start;
             return NULL;
         }
+    if (!hold(c, code, out)) {
+        out->len = start;
+        return NULL;
+    }
     segment_set_head(out->data + start, out->len - start - SEGMENT_HEAD);
     c->last = s;
     return code;
@@ -143,14 +157,18 @@ void tine__simple_push_last(lua_State *L, const struct codec *c) {
 
 /* ---- receiving ---- */
 
-/* Read a uint of at most 32 bits and give what follows it; NULL: it is none. */
+/* Read a uint and give what follows it; NULL: it is none. */
 static const unsigned char *read_id(const unsigned char *p, const unsigned char *end,
-                                    uint32_t *id) {
+                                    uint64_t *id) {
     unsigned type = *p++;
+    if (likely(type == 0xcf && end - p >= 8)) {
+        *id = (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+        return p + 8;
+    }
     *id = type;
     if (type < 0x80)
         return p;
-    int width = type == 0xcc ? 1 : type == 0xcd ? 2 : type == 0xce ? 4 : 0;
+    int width = type >= 0xcc && type <= 0xce ? 1 << (type - 0xcc) : 0;
     if (width == 0 || end - p < width)
         return NULL;
     for (*id = 0; width > 0; width--)
@@ -160,17 +178,17 @@ static const unsigned char *read_id(const unsigned char *p, const unsigned char 
 
 /* The code of a segment that may be a simple function's, loaded before, and where the upvalues are in
 ** it; NULL: it is another one. */
-static struct code *code_of(const struct codec *c, const char *segment, size_t len,
-                            const unsigned char **upvalues) {
+static struct loaded *code_of(struct codec *c, const char *segment, size_t len,
+                              const unsigned char **upvalues) {
     static const unsigned char op[] = {0xd4, EXT_OP, OP_FUNCTION};
     const unsigned char *p = (const unsigned char *)segment + SEGMENT_HEAD;
-    uint32_t id;
+    uint64_t id;
     if (len < SEGMENT_HEAD + 5 || get_le32(segment) != len - SEGMENT_HEAD ||
         get_le32(segment + 4) != 0 || (*p & 0xf0) != 0x90 || memcmp(p + 1, op, sizeof op) != 0)
         return NULL;
     *upvalues = read_id(p + 4, (const unsigned char *)segment + len, &id);
-    struct code *code = *upvalues && id < c->by_id_len ? c->by_id[id] : NULL;
-    return code && code->loaded && (*p & 15) == 2 + code->nups ? code : NULL;
+    struct loaded *code = *upvalues ? tine__loaded_find(c, id) : NULL;
+    return code && (*p & 15) == 2 + code->nups ? code : NULL;
 }
 
 /* Set the upvalues of the closure on top; false: they are not simple ones. */
@@ -190,21 +208,21 @@ static bool set_upvalues(lua_State *L, int n, const unsigned char *p, const unsi
     return p == end;
 }
 
-bool tine__stateless(const struct code *code, const char *dump, size_t len) {
+bool tine__stateless(const struct loaded *code, const char *dump, size_t len) {
     struct dump_function f;
     return code->nups == 0 ||
            (code->nups == 1 && code->env && tine__dump_main(dump, len, &f) && !f.child_end);
 }
 
 /* May the closure with the upvalues at `p` serve all calls? */
-static bool is_stateless(const struct code *code, const unsigned char *p,
+static bool is_stateless(const struct loaded *code, const unsigned char *p,
                          const unsigned char *end) {
     return code->stateless &&
            (code->nups == 0 || (end - p == 3 && p[0] == 0xd4 && p[1] == EXT_ENV));
 }
 
 /* Push the closure that serves all calls, unless its _ENV was changed. */
-static bool push_kept(lua_State *L, const struct codec *c, struct code *code) {
+static bool push_kept(lua_State *L, const struct codec *c, struct loaded *code) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, code->closure);
     if (code->nups == 0)
         return true;
@@ -221,7 +239,7 @@ static bool push_kept(lua_State *L, const struct codec *c, struct code *code) {
 
 bool tine__simple_push(lua_State *L, struct codec *c, const char *segment, size_t len, bool make) {
     const unsigned char *p, *end = (const unsigned char *)segment + len;
-    struct code *code = code_of(c, segment, len, &p);
+    struct loaded *code = code_of(c, segment, len, &p);
     if (!code || !lua_checkstack(L, 20))
         return false;
     bool kept = is_stateless(code, p, end);
@@ -231,7 +249,7 @@ bool tine__simple_push(lua_State *L, struct codec *c, const char *segment, size_
         return false;
     int top = lua_gettop(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
-    tine__code_push(L, c, top + 1, code);
+    tine__loaded_push(L, c, top + 1, code);
     lua_replace(L, top + 1);
     if (!set_upvalues(L, code->nups, p, end)) {
         lua_settop(L, top);

@@ -1,4 +1,4 @@
-/* Numbers of the wire format; codec.h documents it. */
+/* Numbers of the wire format, which codec.h documents; those that must be known without Lua are in segment.h. */
 #ifndef TINE_CODEC_WIRE_H
 #define TINE_CODEC_WIRE_H
 
@@ -8,10 +8,10 @@
 #include "codec/segment.h"
 
 enum wire_ext {
-    EXT_REF = 1,             /* u32 big endian: ordinal of an object */
-    EXT_UPREF = 2,           /* u32 ordinal of a function, u8 index: that upvalue */
-    EXT_ENV = 3,             /* u8: 0 the globals table, 1..255 call environment of that number */
-    EXT_NULL = 4,            /* u8 0: light userdata NULL */
+    EXT_REF = 1,   /* u32 big endian: ordinal of an object */
+    EXT_UPREF = 2, /* u32 ordinal of a function, u8 index: that upvalue */
+    EXT_ENV = 3,   /* u8: 0 the globals table, 1 .. MAX_ENVS call environment of that number */
+    EXT_NULL = 4,  /* u8 0: light userdata NULL */
     EXT_OP = SEGMENT_EXT_OP, /* u8 operation: first item of an array that is no plain array */
     EXT_HELD = 6,            /* u8 enum wire_held: a global that stayed at home */
 };

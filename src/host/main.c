@@ -1,10 +1,9 @@
 /* tine: runs Lua scripts as `lua` does, with the module "tine" there to require.
 **
 **     tine [options] [script [args]]     the interpreter-like form; after lua.c of Lua 5.4
-**     tine map ...                       lua/tine/cli_map.lua
+**     tine COMMAND ...                   lua/tine/cli_COMMAND.lua: map
 **
-** Everything runs in one protected call, `run`, so that a failure at any point, of memory too,
-*comes
+** Everything runs in one protected call, `run`, so that a failure at any point, of memory too, comes
 ** out in one place. There it is decided how the program ends: in good order after a script that
 ** succeeded (pools let their tasks finish), at once after one that failed.
 */
@@ -19,6 +18,7 @@
 #include "worker/state.h"
 #include "bind/preload.h"
 #include "host/call.h"
+#include "host/cli.h"
 #include "host/options.h"
 #include "host/repl.h"
 #include "tine.h"
@@ -160,16 +160,25 @@ static bool interpret(lua_State *L, struct command *c) {
     return true;
 }
 
-/* tine map: the module tine.cli_map is a function that gets the arguments and gives the exit code.
- */
-static bool map(lua_State *L, struct command *c) {
+/* The module of a command, or NULL: its field `main` gets the arguments and gives the exit code. */
+static const char *command_module(const char *name) {
+    static const struct { const char *name, *module; } commands[] = {{"map", "tine.cli_map"}};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (!strcmp(name, commands[i].name))
+            return commands[i].module;
+    return NULL;
+}
+
+static bool run_command(lua_State *L, struct command *c, const char *module) {
     luaL_openlibs(L);
+    enable_commands();
     tine__preload_modules(L);
     lua_gc(L, LUA_GCGEN, 0, 0);
     lua_getglobal(L, "require");
-    lua_pushliteral(L, "tine.cli_map");
+    lua_pushstring(L, module);
     lua_call(L, 1, 1);
     lua_getfield(L, -1, "main");
+    luaL_checkstack(L, c->argc, "too many arguments");
     for (int i = 2; i < c->argc; i++)
         lua_pushstring(L, c->argv[i]);
     int status = docall(L, c->argc - 2, 1);
@@ -184,7 +193,7 @@ static bool map(lua_State *L, struct command *c) {
 /* What main runs in protected mode: gives whether all went well. */
 static int run(lua_State *L) {
     struct command *c = lua_touserdata(L, 1);
-    const char *first = c->argc > 1 ? c->argv[1] : "";
+    const char *first = c->argc > 1 ? c->argv[1] : "", *module = command_module(first);
     bool ok = true;
     luaL_checkversion(L);
     lua_settop(L, 0);
@@ -194,8 +203,8 @@ static int run(lua_State *L) {
         print_help();
     else if (!strcmp(first, "--version"))
         printf("tine %s (%s)\n", TINE_VERSION, LUA_RELEASE);
-    else if (!strcmp(first, "map"))
-        ok = map(L, c);
+    else if (module)
+        ok = run_command(L, c, module);
     else
         ok = interpret(L, c);
     lua_pushboolean(L, ok);

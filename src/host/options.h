@@ -19,8 +19,7 @@ struct options read_options(int argc, char **argv);
 /* The usage on stderr, with what is wrong about `option`. */
 void print_usage(const char *option);
 
-/* Run the -e and -l (and turn on -W) among argv[1..n-1], in their order. False after an error,
-*which
+/* Run the -e and -l (and turn on -W) among argv[1..n-1], in their order. False after an error, which
 ** has been reported. */
 bool run_options(lua_State *L, char **argv, int n);
 

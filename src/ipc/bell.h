@@ -1,6 +1,6 @@
 /* Bell: how workers wake a sleeper of the submitter: rung only when the sleeper asked for it.
 **
-** A word in memory shared with the workers and an eventfd. The sleeper arms the word, looks once more
+** A word in memory shared with the workers and an event (base/fd.h). The sleeper arms the word, looks once more
 ** for work, and sleeps in poll; a worker that has published something rings, which costs one load when
 ** nobody sleeps and at most one system call for each time the bell was armed.
 **
@@ -10,6 +10,7 @@
 #define TINE_IPC_BELL_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "ipc/futex.h"
 
@@ -21,13 +22,13 @@ enum bell_level {
 
 struct bell {
     _Atomic uint32_t *word; /* shared */
-    int fd;                 /* eventfd, borrowed; the sleeper polls and empties it */
+    int fd;                 /* the event, borrowed; in a worker its ringer */
 };
 
 /* By the sleeper, before it looks for work for the last time. */
 static inline void bell_arm(struct bell *b, enum bell_level level) {
     atomic_store_explicit(b->word, level, memory_order_relaxed);
-    /* the wish is stored before the work is looked for: pairs with the one in tine__bell_ring */
+    /* the wish is stored before the work is looked for: pairs with the one in tine__bell_ring_both */
     store_then_look();
 }
 
@@ -35,11 +36,10 @@ static inline void bell_disarm(struct bell *b) {
     atomic_store_explicit(b->word, BELL_OFF, memory_order_relaxed);
 }
 
-/* By a worker, after the work is published: wake the sleeper if it asked for events of this level. */
-void tine__bell_ring(struct bell *b, enum bell_level level);
-/* The same for two bells at once. */
-void tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level);
-/* By the sleeper: empty the eventfd. */
-void tine__bell_clear(int fd);
+/* By a worker, after the work is published: wake those sleepers that asked for events of this level.
+** False: a descriptor is not ours any more, and its sleeper will not hear. */
+bool tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level);
+/* By the sleeper: clear the event. False: it is not ours any more. */
+bool tine__bell_clear(int fd);
 
 #endif

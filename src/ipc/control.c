@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/why.h"
 
 /* Room for descriptors beside a message, aligned as the kernel wants it. */
 union ancillary {
@@ -14,9 +15,8 @@ union ancillary {
 };
 
 int tine__control_pair(int ends[2]) {
-    ends[0] = ends[1] = -1;
-    int type = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
-    return sys.socketpair(AF_UNIX, type, 0, ends) == -1 ? TINE_ESYSTEM : 0;
+    int type = SOCK_SEQPACKET | SOCK_NONBLOCK;
+    return tine__fd_pair(ends, type) == -1 ? TINE_ESYSTEM : 0;
 }
 
 static int send_error(void) {
@@ -28,6 +28,7 @@ static int send_error(void) {
     case ENOTCONN:
         return TINE_ESHUTDOWN;
     default:
+        tine__why(errno, "sendmsg: %s", strerror(errno));
         return TINE_ESYSTEM;
     }
 }
@@ -50,6 +51,8 @@ int tine__control_send(int fd, const void *data, size_t len, const int *fds, int
     ssize_t n;
     assert(len > 0); /* an empty packet would be taken for the end */
     assert(nfds >= 0 && nfds <= CONTROL_FDS);
+    if (!tine__fd_ours(fd))
+        return TINE_ESYSTEM;
     if (nfds > 0)
         add_fds(&m, &a, fds, nfds);
     do
@@ -58,7 +61,7 @@ int tine__control_send(int fd, const void *data, size_t len, const int *fds, int
     return n == -1 ? send_error() : 0;
 }
 
-/* Move the descriptors that came into fds[], as many as fit; close the rest. The number kept. */
+/* Take the descriptors that came into fds[], as many as fit; close the rest. The number kept. */
 static int collect_fds(struct msghdr *m, int *fds, int room) {
     int kept = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
@@ -68,7 +71,8 @@ static int collect_fds(struct msghdr *m, int *fds, int room) {
         for (int i = 0; i < n; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + sizeof fd * (size_t)i, sizeof fd);
-            if (kept < room)
+            fd = tine__fd_adopt(fd);
+            if (kept < room && fd != -1)
                 fds[kept++] = fd;
             else
                 tine__close(&fd);
@@ -90,6 +94,10 @@ ssize_t tine__control_receive(int fd, void *data, size_t size, int *fds, int *nf
     int room = nfds ? *nfds : 0;
     int resets = 0;
     ssize_t n;
+    if (nfds)
+        *nfds = 0;
+    if (!tine__fd_ours(fd))
+        return TINE_ESYSTEM;
     /* A peer that closed with messages of ours unread leaves a reset, reported once and before what it
     ** had said itself, which must be heard first. */
     do

@@ -12,7 +12,7 @@
 /* A pair of ends, close-on-exec and non-blocking. 0 or TINE_ESYSTEM. */
 int tine__control_pair(int ends[2]);
 /* Send one message with `nfds` descriptors. 0; TINE_EAGAIN (the socket is full); TINE_ESHUTDOWN (the
-** peer is gone); TINE_ESYSTEM. */
+** peer is gone); TINE_ESYSTEM (EBADF: `fd` is not ours any more). */
 int tine__control_send(int fd, const void *data, size_t len, const int *fds, int nfds);
 /* Receive one message. Its length; 0: the peer is gone; TINE_EAGAIN; TINE_ESYSTEM. *nfds is the
 ** number received into fds[CONTROL_FDS] (close-on-exec); when more came than were expected by

@@ -13,12 +13,19 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Sleep while *word is `expected`. Returns when woken, at once when it is something else, and also
 ** for no reason (a signal): the caller looks again. */
 static inline void futex_wait(_Atomic uint32_t *word, uint32_t expected) {
     syscall(SYS_futex, word, FUTEX_WAIT, expected, NULL, NULL, 0);
+}
+
+/* The same for at most `ns`. */
+static inline void futex_wait_for(_Atomic uint32_t *word, uint32_t expected, uint64_t ns) {
+    const struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    syscall(SYS_futex, word, FUTEX_WAIT, expected, &t, NULL, 0);
 }
 
 /* Wake up to `count` of those who sleep on *word. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/map.h"
 #include "base/sys.h"
 
 #define PAGE ((size_t)4096)
@@ -20,6 +21,7 @@ struct block {
     uint32_t magic;
     struct block *next; /* in its free list */
     uint64_t offset;    /* of the payload */
+    uint64_t since;     /* large: when it was freed, or given to the reader; ns */
 };
 #define MAGIC 0x74696e65u
 _Static_assert(sizeof(struct block) == 64, "a header is one cache line");
@@ -39,16 +41,18 @@ struct free_lists {
 
 struct heap {
     struct heap_directory *dir;
-    int fd;
+    int fd;        /* borrowed; -1: retired */
     bool writable; /* the mapping: always for the writer */
     unsigned count;
     struct extent extent[HEAP_EXTENTS];
     unsigned last; /* extent of the last look-up */
     /* the writer's */
-    uint64_t end;  /* of the last extent */
-    uint64_t file; /* its size; more than `end` after an extent that could not be mapped */
-    size_t bump;   /* in the last extent: what lies behind it was never used */
-    size_t warm;   /* bytes in free blocks that have their pages */
+    uint64_t end;   /* of the last extent */
+    uint64_t file;  /* its size; more than `end` after an extent that could not be mapped */
+    size_t bump;    /* in the last extent: what lies behind it was never used */
+    size_t warm;    /* bytes in free blocks that have their pages */
+    size_t resting; /* of them in large ones */
+    uint64_t given; /* when a large block was last given away; 0: all are back or too old */
     struct free_lists free[TEMPERATURES];
 };
 
@@ -75,7 +79,19 @@ static size_t round_up(size_t n, size_t to) {
     return (n + to - 1) & ~(to - 1);
 }
 
+/* Is a block of that class worth the system calls that give its pages back? */
+static bool is_large(unsigned class) {
+    return class_size(class) >= GIVE_BACK;
+}
+
 /* --- free lists --- */
+
+/* Bytes of a block have become warm, or are no longer. */
+static void count_warm(struct heap *h, unsigned class, bool more) {
+    size_t size = class_size(class), large = is_large(class) ? size : 0;
+    h->warm = more ? h->warm + size : h->warm - size;
+    h->resting = more ? h->resting + large : h->resting - large;
+}
 
 static void push(struct heap *h, int temperature, struct block *b) {
     struct free_lists *f = &h->free[temperature];
@@ -83,7 +99,7 @@ static void push(struct heap *h, int temperature, struct block *b) {
     f->list[b->class] = b;
     f->filled[b->class / 64] |= (uint64_t)1 << b->class % 64;
     if (temperature == WARM)
-        h->warm += class_size(b->class);
+        count_warm(h, b->class, true);
 }
 
 /* The first class from `class` to `last` of which there is a free block; CLASSES: none. */
@@ -108,28 +124,27 @@ static struct block *pop(struct heap *h, int temperature, unsigned class, unsign
     if ((f->list[class] = b->next) == NULL)
         f->filled[class / 64] &= ~((uint64_t)1 << class % 64);
     if (temperature == WARM)
-        h->warm -= class_size(class);
+        count_warm(h, class, false);
     return b;
 }
 
 /* --- extents --- */
 
 static bool map_extent(struct heap *h, uint64_t offset, uint64_t size) {
-    int prot = h->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *base = sys.mmap(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, h->fd, (off_t)offset);
-    if (base == MAP_FAILED)
+    void *base = tine__map(h->fd, offset, size, h->writable);
+    if (!base)
         return false;
     h->extent[h->count++] = (struct extent){base, offset, size};
     return true;
 }
 
 static bool add_extent(struct heap *h, size_t size) {
-    if (h->count == HEAP_EXTENTS) {
-        errno = ENOMEM;
+    if (h->count == HEAP_EXTENTS || h->fd == -1) {
+        errno = h->fd == -1 ? ESHUTDOWN : ENOMEM;
         return false;
     }
     if (h->end + size > h->file) { /* never smaller: the seal does not allow it */
-        if (sys.ftruncate(h->fd, (off_t)(h->end + size)) == -1)
+        if (tine__fd_resize(h->fd, h->end + size) == -1)
             return false;
         h->file = h->end + size;
     }
@@ -199,8 +214,12 @@ void tine__heap_destroy(struct heap *h) {
     if (!h)
         return;
     for (unsigned i = 0; i < h->count; i++)
-        munmap(h->extent[i].base, h->extent[i].size);
+        tine__unmap(h->extent[i].base, h->extent[i].size);
     free(h);
+}
+
+void tine__heap_retire(struct heap *h) {
+    h->fd = -1;
 }
 
 /* --- the writer's side --- */
@@ -318,21 +337,62 @@ size_t tine__heap_capacity(struct heap *h, uint64_t offset) {
     return class_size(b->class) - sizeof *b;
 }
 
-/* Give the whole pages of a free block back to the system, its header's apart. */
-static bool give_back(struct block *b) {
-    size_t size = class_size(b->class);
+/* Give the whole pages of a free block of that size back to the system, its header's apart. */
+static bool give_back(struct block *b, size_t size) {
     uintptr_t start = round_up((uintptr_t)(b + 1), PAGE);
     uintptr_t end = ((uintptr_t)b + size) & ~(uintptr_t)(PAGE - 1);
-    return size >= GIVE_BACK && sys.madvise((void *)start, end - start, MADV_REMOVE) == 0;
+    return sys.madvise((void *)start, end - start, MADV_REMOVE) == 0;
 }
 
 void tine__heap_free(struct heap *h, uint64_t offset) {
     int err = errno;
     struct block *b = block_at(h, offset);
     assert(b);
-    bool cold = h->warm + class_size(b->class) > HEAP_KEEP && give_back(b);
+    bool cold = false;
+    if (is_large(b->class)) {
+        size_t size = class_size(b->class);
+        cold = h->warm + size > HEAP_KEEP && give_back(b, size);
+        b->since = tine__now();
+    }
     push(h, cold ? COLD : WARM, b);
     errno = err;
+}
+
+void tine__heap_give(struct heap *h, uint64_t offset) {
+    struct block *b = block_at(h, offset);
+    assert(b);
+    if (is_large(b->class))
+        h->given = b->since = tine__now();
+}
+
+/* The blocks of one class that were freed before `then`. The list has the newest first. */
+static void cool(struct heap *h, unsigned class, uint64_t then) {
+    struct block **at = &h->free[WARM].list[class], *b, *next;
+    while (*at && (*at)->since > then)
+        at = &(*at)->next;
+    for (b = *at, *at = NULL; b; b = next) {
+        next = b->next;
+        count_warm(h, class, false);
+        push(h, give_back(b, class_size(class)) ? COLD : WARM, b);
+    }
+    if (!h->free[WARM].list[class])
+        h->free[WARM].filled[class / 64] &= ~((uint64_t)1 << class % 64);
+}
+
+uint64_t tine__heap_tidy(struct heap *h, uint64_t now) {
+    uint64_t then = now > HEAP_REST ? now - HEAP_REST : 0;
+    collect_released(h);
+    for (unsigned class = 0; (class = filled_class(&h->free[WARM], class, CLASSES - 1)) != CLASSES;
+         class ++)
+        if (is_large(class))
+            cool(h, class, then);
+    if (h->given <= then)
+        h->given = 0; /* what is still out there is emptied by the reader */
+    return tine__heap_untidy(h) ? now + HEAP_REST : 0;
+}
+
+bool tine__heap_untidy(const struct heap *h) {
+    return h->resting > 0 || h->given > 0;
 }
 
 /* --- the reader's side --- */
@@ -344,6 +404,8 @@ static int map_new_extents(struct heap *h) {
     struct stat st;
     if (count <= h->count || count > HEAP_EXTENTS)
         return TINE_EINVALID;
+    if (h->fd == -1)
+        return TINE_ESHUTDOWN;
     if (sys.fstat(h->fd, &st) == -1)
         return TINE_ESYSTEM;
     while (h->count < count) {
@@ -367,12 +429,30 @@ const void *tine__heap_at(struct heap *h, uint64_t offset, uint64_t length, int 
     return e ? e->base + (offset - e->offset) : NULL;
 }
 
+/* The reader is done with the block at `offset`, which it has had for long: its writer may not look at it
+** for longer still. What the writer says of the block can be anything: it loses pages of its own. */
+static void empty_old(struct extent *e, uint64_t offset) {
+    if (offset - e->offset < sizeof(struct block))
+        return;
+    struct block *b = (struct block *)(e->base + (offset - e->offset)) - 1;
+    unsigned class = *(volatile uint32_t *)&b->class;
+    uint64_t since = *(volatile uint64_t *)&b->since;
+    if (class >= CLASSES || !is_large(class) || tine__now() - since <= HEAP_REST)
+        return;
+    size_t size = class_size(class);
+    if (size <= e->size - (offset - sizeof *b - e->offset))
+        give_back(b, size);
+}
+
 void tine__heap_release(struct heap *h, uint64_t offset) {
     struct extent *e = extent_of(h, offset, sizeof(uint64_t));
     uint64_t old = atomic_load_explicit(&h->dir->released, memory_order_relaxed);
     assert(h->writable);
     if (!e || offset % sizeof(struct block)) /* was never given by tine__heap_at */
         return;
+    int err = errno;
+    empty_old(e, offset);
+    errno = err;
     uint64_t *link = (uint64_t *)(e->base + (offset - e->offset));
     /* release: the link, and our reading of the block before it. A sane writer changes the word
     ** once, to 0; one that changes it for ever does not keep us here. */

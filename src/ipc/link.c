@@ -20,6 +20,11 @@ void tine__link_close(struct link *l) {
     *l = LINK_CLOSED;
 }
 
+void tine__link_retire(struct link *l) {
+    tine__heap_retire(l->heap);
+    tine__close(&l->shm.fd);
+}
+
 /* --- the submitter's side --- */
 
 int tine__link_create(struct link *l) {

@@ -48,6 +48,7 @@ enum record_kind {
     RECORD_STOPPED, /* a chunk was stopped: tasks from `id` on never ran */
     RECORD_FAILED,  /* the initializer failed: a result segment as RECORD_ERROR, then it leaves */
     RECORD_LEAVING, /* this worker has run its last task and ends in good order */
+    RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS
 };
 
@@ -88,6 +89,8 @@ struct link {
 
 /* --- both --- */
 void tine__link_close(struct link *l);
+/* Give up the descriptor; what is mapped stays. */
+void tine__link_retire(struct link *l);
 
 /* --- the submitter's side --- */
 

@@ -30,6 +30,8 @@ static _Atomic uint64_t *find(struct queue *q, uint64_t *word) {
             uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
             if ((int64_t)(tail - QUEUE_SLOTS - q->from) > 0)
                 q->from = tail - QUEUE_SLOTS;
+            else if ((int64_t)(q->from - tail) > 0) /* a word of an item that never was: rubbish */
+                return q->from = tail, NULL;
         }
     }
 }
@@ -74,11 +76,13 @@ fail:
 
 int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *seq) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    size_t inl = slot->offset ? 0 : (size_t)slot->length;
+    size_t inl = slot->call.offset ? 0 : (size_t)slot->call.length;
     _Atomic uint64_t *s = state_of(q, tail);
-    assert(inl <= QUEUE_INLINE);
+    assert(inl <= CALL_INLINE);
     /* acquire: the last owner has read the slot before it freed it */
-    if (state_in(atomic_load_explicit(s, memory_order_acquire)) != SLOT_FREE)
+    uint64_t word = atomic_load_explicit(s, memory_order_acquire);
+    /* only the item of the round before can still be there: all else is rubbish that a worker wrote */
+    if (state_in(word) != SLOT_FREE && newer(word, tail - QUEUE_SLOTS) == 0)
         return TINE_EAGAIN;
     memcpy(&q->c->slot[tail % QUEUE_SLOTS], slot, offsetof(struct queue_slot, bytes) + inl);
     atomic_store_explicit(s, word_of(tail, 0, SLOT_READY), memory_order_release);
@@ -136,13 +140,29 @@ bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
                                                    memory_order_relaxed);
 }
 
-enum slot_state tine__queue_state(struct queue *q, uint64_t seq) {
+bool tine__queue_condemn(struct queue *q, uint64_t seq, unsigned worker) {
+    uint64_t taken = word_of(seq, worker, SLOT_TAKEN);
+    return atomic_compare_exchange_strong_explicit(state_of(q, seq), &taken,
+                                                   word_of(seq, worker, SLOT_FREE),
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
+
+enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worker) {
     /* acquire: an owner says in its link what it runs before it frees the slot */
     uint64_t word = atomic_load_explicit(state_of(q, seq), memory_order_acquire);
     enum slot_state state = state_in(word);
-    if (newer(word, seq) != 0 || (state != SLOT_READY && state != SLOT_TAKEN))
-        return SLOT_FREE;
-    return state;
+    bool same = newer(word, seq) == 0;
+    *worker = same ? worker_in(word) : 0;
+    return same && (state == SLOT_READY || state == SLOT_TAKEN) ? state : SLOT_FREE;
+}
+
+uint64_t tine__queue_oldest(struct queue *q, uint32_t *ref, unsigned *worker) {
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    /* acquire: see tine__queue_state */
+    uint64_t word = atomic_load_explicit(state_of(q, tail), memory_order_acquire);
+    *ref = q->c->slot[tail % QUEUE_SLOTS].call.ref;
+    *worker = worker_in(word);
+    return tail - QUEUE_SLOTS;
 }
 
 unsigned tine__queue_ready(struct queue *q) {
@@ -163,24 +183,17 @@ static void forget_sleeper(struct queue *q, unsigned worker) {
         atomic_fetch_and_explicit(sleepers, ~bit, memory_order_relaxed);
 }
 
-bool tine__queue_reclaim(struct queue *q, unsigned worker, uint64_t *seq) {
+void tine__queue_bury(struct queue *q, unsigned worker) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    bool found = false;
     uint64_t word;
     forget_sleeper(q, worker);
     /* Newest first: a worker has one slot at a time, so the oldest only turn up in rubbish. */
-    for (uint64_t i = 1; i <= QUEUE_SLOTS && !found; i++) {
-        uint64_t taken = word_of(tail - i, worker, SLOT_TAKEN);
-        if (!(found = atomic_load_explicit(state_of(q, tail - i), memory_order_acquire) == taken))
-            continue;
-        *seq = tail - i;
-        atomic_store_explicit(state_of(q, tail - i), word_of(tail - i, 0, SLOT_FREE),
-                              memory_order_relaxed);
-    }
+    for (uint64_t i = 1; i <= QUEUE_SLOTS; i++)
+        if (tine__queue_condemn(q, tail - i, worker))
+            break;
     /* It may have been woken for an item and not have taken it: others must look. */
     if (find(q, &word))
         tine__queue_wake_all(q);
-    return found;
 }
 
 void tine__queue_shut(struct queue *q) {
@@ -188,9 +201,12 @@ void tine__queue_shut(struct queue *q) {
     tine__queue_wake_all(q);
 }
 
-void tine__queue_want_low(struct queue *q) {
-    atomic_store_explicit(&q->k->want_low, 1, memory_order_relaxed);
-    store_then_look(); /* the wish, then (by the caller) the room; workers: room, then wish */
+bool tine__queue_want_low(struct queue *q, unsigned level) {
+    uint64_t word;
+    atomic_store_explicit(&q->k->want_low, level + 1, memory_order_relaxed);
+    store_then_look(); /* the wish, then the room; workers: room, then wish */
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    return !find(q, &word) || tail - q->from <= level;
 }
 
 /* --- a worker's side --- */
@@ -227,13 +243,14 @@ const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint
     return &q->c->slot[*seq % QUEUE_SLOTS];
 }
 
-void tine__queue_free(struct queue *q, unsigned worker, uint64_t seq) {
-    _Atomic uint64_t *s = state_of(q, seq);
-    assert(atomic_load_explicit(s, memory_order_relaxed) == word_of(seq, worker, SLOT_TAKEN));
-    (void)worker;
+bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq) {
+    uint64_t taken = word_of(seq, worker, SLOT_TAKEN);
     /* release: we have read the slot, and said in the link that we run it */
-    atomic_store_explicit(s, word_of(seq, 0, SLOT_FREE), memory_order_release);
+    bool freed = atomic_compare_exchange_strong_explicit(
+        state_of(q, seq), &taken, word_of(seq, worker, SLOT_FREE), memory_order_release,
+        memory_order_relaxed);
     KILL_POINT("freed");
+    return freed;
 }
 
 bool tine__queue_is_low(struct queue *q) {
@@ -243,10 +260,11 @@ bool tine__queue_is_low(struct queue *q) {
     ** so then a wish that is just being made must not be missed. */
     if (drained)
         store_then_look(); /* our slot is free, then the wish */
-    if (!atomic_load_explicit(&q->k->want_low, memory_order_relaxed))
+    uint32_t wish = atomic_load_explicit(&q->k->want_low, memory_order_relaxed);
+    if (!wish)
         return false;
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    if (!drained && tail - q->from > QUEUE_SLOTS / 4)
+    if (!drained && tail - q->from > wish - 1)
         return false;
     return atomic_exchange_explicit(&q->k->want_low, 0, memory_order_relaxed);
 }
@@ -285,18 +303,27 @@ static void announce_sleeper(struct queue *q, unsigned worker) {
     store_then_look();
 }
 
-int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin) {
-    int r = spin_and_look(q, spin);
-    if (r != TINE_EAGAIN)
-        return r;
+static int sleep_and_look(struct queue *q, unsigned worker, uint64_t patience) {
     announce_sleeper(q, worker);
     KILL_POINT("announced");
-    r = look(q);
+    int r = look(q);
     if (r == TINE_EAGAIN) {
-        futex_wait(&q->k->wake[worker], 0);
+        if (patience == UINT64_MAX)
+            futex_wait(&q->k->wake[worker], 0);
+        else
+            futex_wait_for(&q->k->wake[worker], 0, patience);
         KILL_POINT("woken");
         r = look(q);
     }
     forget_sleeper(q, worker);
-    return r == TINE_ESHUTDOWN ? r : 0;
+    return r;
+}
+
+int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin, uint64_t patience) {
+    int r = patience ? spin_and_look(q, spin) : look(q);
+    if (r == TINE_EAGAIN && patience)
+        r = sleep_and_look(q, worker, patience);
+    if (r != TINE_EAGAIN)
+        return r;
+    return patience == UINT64_MAX ? 0 : TINE_ETIMEOUT;
 }

@@ -12,7 +12,7 @@
 **   sleepers         both              both      bit set by the worker itself, cleared by who wakes it
 **                                                (or by the worker that found work after all)
 **   wake[w]          both              both      futex of worker w: 0 before it sleeps, 1 wakes it
-**   want_low         both              both      set by the submitter, cleared by who rings for it
+**   want_low         both              both      set by the submitter (level + 1), cleared by who rings
 **
 ** There is no shared head. Each side keeps for itself from where on there may be READY slots, and
 ** walks over those that are not: an item that is not READY any more will never be so again, and a
@@ -22,15 +22,17 @@
 ** A slot's state is one word: the sequence number of the item (40 bits), the owner (16 bits), the
 ** state (8 bits):
 **
-**     FREE --submitter--> READY(seq) --worker, CAS--> TAKEN(seq, worker) --worker--> FREE(seq)
-**                             \--submitter, CAS--> FREE(seq): withdrawn, it never runs
+**     FREE --submitter--> READY(seq) --worker, CAS--> TAKEN(seq, worker) --worker, CAS--> FREE(seq, worker)
+**                             \                              \--submitter, CAS--> FREE(seq, worker):
+**                              \                                 that worker is to be killed
+**                               \--submitter, CAS--> FREE(seq): withdrawn, it never runs
 **
 ** The claim is the compare-and-swap on the slot's own word, so at no instant has an item left the
 ** queue and belongs to nobody. A peer may be killed between any two stores: the only slot it can
 ** leave behind is one TAKEN in its name, which tine__queue_reclaim finds. Workers free a slot as soon
 ** as they have copied it (and have said in their link that they run it), so that one long task does
-** not hold up the queue. Because the state names the sequence number, a slow worker can never take an
-** item for another one.
+** not hold up the queue; until the slot is used again its word says who took the item. Because the state
+** names the sequence number, a slow worker can never take an item for another one.
 **
 ** One submitter: all functions of the submitter's side are called under its lock.
 */
@@ -41,29 +43,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "ipc/shm.h"
+#include "msg/call.h"
 
 #define QUEUE_SLOTS 1024u       /* power of two */
-#define QUEUE_INLINE 200u       /* bytes of payload that fit in a slot */
 #define QUEUE_MAX_WORKERS 4096u /* the owner field would allow more */
 
-/* A call item as it lies in a slot: 256 bytes. The payload is label, function segment, argument
-** segments, one after the other, either in `bytes` or in the call heap at `offset`. */
+/* A call item as it lies in a slot: 256 bytes. Its bytes are in `bytes`, or in the call heap at
+** `call.offset`. */
 struct queue_slot {
-    uint64_t id;       /* of the first task, 56 bits; a chunk has ids id .. id+count-1 */
-    uint32_t count;    /* tasks in it */
-    uint32_t ref;      /* the submitter's own number for it, comes back with each result */
-    uint64_t offset;   /* in the call heap; 0: the payload is inline */
-    uint64_t length;   /* of the payload */
-    uint32_t label;    /* bytes of the label at its start */
-    uint32_t function; /* bytes of the function segment after the label */
-    uint32_t flags;    /* SLOT_TIMED */
-    uint32_t origin;   /* id of the function's origin in the call heap (worker/store.h), 0: none */
-    uint64_t spare;
-    char bytes[QUEUE_INLINE];
+    struct call_head call;
+    char bytes[CALL_INLINE];
 };
 _Static_assert(sizeof(struct queue_slot) == 256, "a slot is four cache lines");
-
-#define SLOT_TIMED 1u /* note the start: the task has a run-time limit */
 
 enum slot_state { SLOT_FREE, SLOT_READY, SLOT_TAKEN };
 
@@ -104,14 +95,19 @@ bool tine__queue_wake(struct queue *q);
 void tine__queue_wake_all(struct queue *q);
 /* Take an item back. True: nobody has taken it, and nobody ever will. */
 bool tine__queue_withdraw(struct queue *q, uint64_t seq);
-/* READY: nobody has taken it yet; TAKEN or FREE: somebody has (or it was withdrawn). */
-enum slot_state tine__queue_state(struct queue *q, uint64_t seq);
+/* Condemn the worker that has taken the item and not yet freed its slot: true, it will run nothing any
+** more, and is to be killed. */
+bool tine__queue_condemn(struct queue *q, uint64_t seq, unsigned worker);
+/* READY: nobody has taken it yet; TAKEN or FREE: somebody has, *worker as far as the word still says
+** (0: it does not, or the item was withdrawn). */
+enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worker);
+/* Before the next put: the item whose slot it will use, and who had taken it. */
+uint64_t tine__queue_oldest(struct queue *q, uint32_t *ref, unsigned *worker);
 /* Items that nobody has taken yet (walks from the oldest that may be READY). */
 unsigned tine__queue_ready(struct queue *q);
 /* After the death of `worker`: free the slot it had taken and not yet freed, forget that it sleeps;
-** when items are READY, wake all others (it may have died with a wake-up that was meant for one).
-** True, and *seq: there was one. */
-bool tine__queue_reclaim(struct queue *q, unsigned worker, uint64_t *seq);
+** when items are READY, wake all others (it may have died with a wake-up that was meant for one). */
+void tine__queue_bury(struct queue *q, unsigned worker);
 /* No items will come any more: workers that find the queue empty leave. Wakes all. */
 void tine__queue_shut(struct queue *q);
 
@@ -123,19 +119,20 @@ int tine__queue_attach(struct queue *q, int calls_fd, int claims_fd);
 /* Take the next item for `worker` (1 .. QUEUE_MAX_WORKERS-1). Gives the slot (valid until
 ** tine__queue_free) and its seq; NULL when there is none just now. */
 const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint64_t *seq);
-/* Give the slot back for reuse. */
-void tine__queue_free(struct queue *q, unsigned worker, uint64_t seq);
+/* Give the slot back for reuse. False: we are condemned, and must do nothing any more. */
+bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq);
 /* Wait until there may be an item, or the queue is shut: yields the processor for `spin` ns, then
-** sleeps on the worker's futex. 0: look again; TINE_ESHUTDOWN: shut, and no item is READY. */
-int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin);
-/* True when the submitter wants to know that fewer than a quarter of the slots are left READY
-** (tine__queue_want_low), at most once for each wish; the worker then rings the manager. To be asked
-** after each tine__queue_free. */
+** sleeps on the worker's futex, for `patience` ns at most (0: it only looks; UINT64_MAX: without end). 0: look
+** again; TINE_ESHUTDOWN: shut, and no item is READY; TINE_ETIMEOUT: nothing came. */
+int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin, uint64_t patience);
+/* True when the submitter wants to know that so few items are left READY (tine__queue_want_low), at most
+** once for each wish; the worker then rings the manager. To be asked after each tine__queue_free. */
 bool tine__queue_is_low(struct queue *q);
 
-/* --- refilling: the submitter has more items than slots --- */
-/* Ask for a ring when few items are left. Put once more afterwards: if the queue ran empty before the
-** wish was seen, nobody else will ring. */
-void tine__queue_want_low(struct queue *q);
+/* --- refilling: the submitter has more items than it wants in the queue --- */
+
+/* Ask for a ring when at most `level` items are left. Look afterwards: if so few are left already, nobody
+** may ring (true). */
+bool tine__queue_want_low(struct queue *q, unsigned level);
 
 #endif

@@ -42,6 +42,10 @@ static inline enum slot_state state_in(uint64_t word) {
     return (enum slot_state)(word & 0xff);
 }
 
+static inline unsigned worker_in(uint64_t word) {
+    return word >> 8 & 0xffff;
+}
+
 /* Is the item in this word newer (> 0) or older (< 0) than item `seq`? Words have the lower 40 bits
 ** of the number, which wrap within days. */
 static inline int64_t newer(uint64_t word, uint64_t seq) {

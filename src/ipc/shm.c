@@ -3,25 +3,23 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "base/map.h"
 #include "base/sys.h"
 
-static int map(struct shm *s, int prot) {
-    void *base = sys.mmap(NULL, s->size, prot, MAP_SHARED, s->fd, 0);
-    if (base == MAP_FAILED)
-        return TINE_ESYSTEM;
-    s->base = base;
-    return 0;
+static int map(struct shm *s, bool writable) {
+    s->base = tine__map(s->fd, 0, s->size, writable);
+    return s->base ? 0 : TINE_ESYSTEM;
 }
 
 int tine__shm_create(struct shm *s, const char *name, size_t size) {
     *s = SHM_CLOSED;
     s->size = size;
-    s->fd = sys.memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (s->fd == -1 || sys.ftruncate(s->fd, (off_t)size) == -1)
+    s->fd = tine__fd_memfd(name, MFD_ALLOW_SEALING);
+    if (s->fd == -1 || tine__fd_resize(s->fd, size) == -1)
         goto fail;
     if (sys.fcntl(s->fd, F_ADD_SEALS, F_SEAL_SHRINK) == -1)
         goto fail;
-    if (map(s, PROT_READ | PROT_WRITE))
+    if (map(s, true))
         goto fail;
     return 0;
 fail:
@@ -38,7 +36,7 @@ int tine__shm_attach(struct shm *s, int fd, size_t size, bool writable) {
         errno = EINVAL; /* not the file it is said to be: touching it could be a SIGBUS */
         goto fail;
     }
-    if (map(s, writable ? PROT_READ | PROT_WRITE : PROT_READ))
+    if (map(s, writable))
         goto fail;
     return 0;
 fail:
@@ -49,7 +47,7 @@ fail:
 void tine__shm_close(struct shm *s) {
     int err = errno;
     if (s->base)
-        munmap(s->base, s->size);
+        tine__unmap(s->base, s->size);
     tine__close(&s->fd);
     *s = SHM_CLOSED;
     errno = err;

@@ -1,16 +1,13 @@
 #include "ipc/wakeup.h"
 
-#include <errno.h>
 #include <sched.h>
-#include <stdint.h>
-#include <sys/eventfd.h>
 
 #include "base/error.h"
 #include "base/sys.h"
 
 int tine__wakeup_open(struct wakeup *w) {
     *w = WAKEUP_CLOSED;
-    int fd = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int fd = tine__fd_event();
     if (fd == -1)
         return TINE_ESYSTEM;
     atomic_store(&w->fd, fd);
@@ -26,28 +23,22 @@ void tine__wakeup_close(struct wakeup *w) {
     tine__close(&fd);
 }
 
-void tine__wakeup_send(struct wakeup *w) {
-    static const uint64_t one = 1;
-    int err = errno;
+bool tine__wakeup_send(struct wakeup *w) {
+    bool ours = true;
     atomic_fetch_add(&w->users, 1);
     int fd = atomic_load(&w->fd);
-    /* The exchange is also the release of what the sender did before. A full counter (EAGAIN) is
-    ** readable anyway. */
+    /* The exchange is also the release of what the sender did before. */
     if (fd != -1 && !atomic_exchange(&w->sent, 1))
-        while (write(fd, &one, sizeof one) == -1 && errno == EINTR)
-            ;
+        ours = tine__fd_ring(fd);
     atomic_fetch_sub(&w->users, 1);
-    errno = err;
+    return ours;
 }
 
-void tine__wakeup_clear(struct wakeup *w) {
-    uint64_t count;
-    int err = errno, fd = atomic_load(&w->fd);
-    if (fd != -1)
-        while (read(fd, &count, sizeof count) == -1 && errno == EINTR)
-            ;
+bool tine__wakeup_clear(struct wakeup *w) {
+    int fd = atomic_load(&w->fd);
+    bool ours = fd == -1 || tine__fd_clear(fd);
     /* An exchange and not a store: a sender that found the flag up has written nothing and relies
     ** on us to see its work, for which we must have read the flag that it left. */
     atomic_exchange(&w->sent, 0);
-    errno = err;
+    return ours;
 }

@@ -1,149 +1,101 @@
-/* The pool's inside: what its files share. Everything below is guarded by `lock` unless it says
-** otherwise. */
+/* The pool's inside: what its files share. Everything below is guarded by `lock` unless it says otherwise.
+**
+**   pool.c     opening, references, the end       drive.c    the loop between scheduler and site
+**   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
+**   tasks.c    looking at, ending tasks           blame.c    why, in words
+**   look.c     statistics                         inbox.c, outcome.c, failure.c
+**   wait.c     waiting threads                    manager.c  the thread
+*/
 #ifndef TINE_POOL_INTERNAL_H
 #define TINE_POOL_INTERNAL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include "backend/backend.h"
 #include "base/list.h"
 #include "ipc/wakeup.h"
-#include "pool/outcome.h"
 #include "pool/pool.h"
+#include "sched/sched.h"
+#include "site/site.h"
 
-enum pool_state { POOL_OPEN, POOL_CLOSING, POOL_BROKEN, POOL_KILLED };
-
-enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_READY, WORKER_LEAVING };
-
-struct worker {
-    uint8_t state;  /* enum worker_state */
-    bool doomed;    /* its task was ended by force: it is being killed */
-    bool rubbish;   /* what it said made no sense: its other answers are lost too */
-    bool unkilled;  /* the message that kills it could not be sent yet */
-    int pid;        /* 0: not known yet */
-    uint64_t tasks; /* answered */
-};
-
-/* A thread inside tine__wait, as one pool sees it. */
+/* A thread that sleeps in tine__wait, as one inbox sees it. */
 struct wait_entry {
     struct list node; /* in pool->waiters; the first one leads: it polls the bell */
-    struct pool *pool;
+    struct inbox *inbox;
     int fd; /* wakes it when it does not lead */
-};
-
-/* Origins that items point to: each is kept once, and lives as long as the pool. */
-#define ORIGIN_BUCKETS 256
-struct origin_node {
-    struct codec_origin origin; /* first member */
-    struct origin_node *next;
 };
 
 struct pool {
     atomic_uint refs;
     unsigned generation; /* of the process that opened it (worker/root.h) */
     pthread_mutex_t lock;
-    struct backend *backend;
-    struct backend_bells bells;
+    struct sched s;
+    struct site *site;
+    struct store *store; /* on the site's heap; needs no lock of ours */
+    uint64_t tidy_at; /* when the manager looks for memory that nobody wants any more; 0: never */
+    struct site_bells bells;
+    struct failure *reason; /* why it was stopped */
+    struct failure *crash;  /* of the death that is just being told */
 
-    enum pool_state state;
-    struct failure *reason; /* of BROKEN and KILLED */
-    bool shut;              /* workers were told that nothing comes any more */
-    bool ending;            /* the backend was told to end */
-    uint64_t kill_at;       /* KILLED: what is left then is ended by force (ns) */
-    bool gone;              /* it has ended */
-    atomic_bool ended;      /* and so has the manager: no lock needed to look */
-
-    struct list pending;  /* items without room in the call queue, in order */
-    struct list done;     /* items with news for their owner */
-    atomic_bool has_done; /* `done` is not empty: no lock needed to look */
-    struct item **queued; /* by ref: items in the call queue or with workers */
-    uint32_t *free_refs;  /* a stack */
-    uint32_t nfree, nrefs;
-    uint64_t open_items;    /* not DONE */
-    uint64_t watched_items; /* open ones whose owner wants to hear of the end at once */
-    uint64_t timed_items;   /* of them with a run-time limit */
-    uint64_t least_limit;   /* the shortest limit of those, ns */
-    uint64_t next_id;
-    uint64_t kept; /* outcomes whose bytes lie in the backend's memory */
-
-    unsigned workers_max;
-    unsigned live;          /* starting or ready, and not doomed */
-    unsigned present;       /* not NONE */
-    unsigned failed_starts; /* in a row: workers that died before they took up a task */
-    struct worker *workers; /* [1 .. workers_max] */
-    bool replace;
-    size_t (*on_done)(struct pool *p);
-    bool retry;                             /* something could not be sent: try again soon */
-    uint64_t task_limit, max_pending, spin; /* ns, items, ns */
+    struct list inboxes;
+    struct list waiters; /* struct wait_entry: threads that sleep */
+    unsigned waiting;    /* threads inside tine__wait: they take in results themselves */
+    bool fresh;          /* some inbox has news since waiters were last woken */
 
     struct {
-        uint64_t submitted, finished, failed, cancelled, workers_started, workers_lost;
-    } stats;
+        uint64_t finished, failed, cancelled;
+    } ends; /* of tasks */
+    uint64_t submitted;
+    uint64_t task_limit, spin; /* ns */
 
-    struct list waiters; /* struct wait_entry: threads that sleep */
-    unsigned waiting;    /* threads inside tine__wait: they take results in themselves */
-    struct origin_node *origins[ORIGIN_BUCKETS];
-    int notify; /* eventfd of tine__pool_fileno, -1 */
-    struct wakeup wakeup;
+    struct wakeup wakeup; /* the manager's */
+    bool asleep;          /* it sleeps, or is about to */
     pthread_t manager;
+    atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
     atomic_bool joined;
 };
 
 #define SECOND 1000000000ull
 #define MILLISECOND 1000000ull
 
-/* submit.c */
-/* Put pending items into the call queue while there is room; wakes workers. */
-void tine__pool_refill(struct pool *p);
-/* Have a worker started when there are more open items than workers. */
-void tine__pool_start_on_demand(struct pool *p);
-/* The item's tasks from `k` on go back to the head of the pending list (their worker has gone). */
-void tine__pool_requeue(struct pool *p, struct item *item, uint32_t k);
+static inline bool pool_site_is_gone(const struct pool *p) {
+    return p->s.life == LIFE_ENDED;
+}
 
-/* Free what the item holds of its encoded call. */
-void tine__pool_free_payload(struct pool *p, struct item *item);
+/* drive.c */
+/* Carry out what follows from what the scheduler was told. */
+void tine__drive(struct pool *p);
+/* Take in what the site has to report, carry out what follows, wake whom it concerns. With `listen` all that
+** the site can hear, without only what is there already. */
+void tine__take_in(struct pool *p, bool listen);
+/* The rest of it is wanted no more: give back the item's bytes. */
+void tine__item_free_bytes(struct pool *p, struct item *item);
+/* Give back a block of the call heap. */
+void tine__free_block(struct pool *p, uint64_t block);
+/* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */
+int tine__item_move_bytes(struct pool *p, struct item *item);
 
-/* settle.c */
-void tine__pool_settle_bytes(struct pool *p, struct item *item, uint32_t k,
-                             enum outcome_state state, int code, const char *bytes, size_t length);
-void tine__pool_settle_failed(struct pool *p, struct item *item, uint32_t k, int code,
-                              struct failure *f);
-/* Settle all open tasks of the item. The number. */
-uint32_t tine__pool_settle_rest(struct pool *p, struct item *item, uint32_t from, int code,
-                                struct failure *f);
-/* Take in all results, refill, wake whom it concerns. */
-void tine__pool_collect(struct pool *p);
-/* Take in what the backend has to say (deaths, and the last results of the dead), and what follows. */
-void tine__pool_hear(struct pool *p, const struct backend_sink *sink);
-void tine__pool_result_sink(struct pool *p, struct backend_sink *sink);
-/* The item is no longer in the call queue: its ref is free. */
-void tine__pool_unqueue(struct pool *p, struct item *item);
-struct item *tine__pool_find(struct pool *p, uint64_t id); /* the queued item that has this task */
-struct item *tine__pool_find_seq(struct pool *p, uint64_t seq);
-/* Something a waiting thread may want to see has happened. */
-void tine__pool_notify(struct pool *p);
+/* deliver.c */
+/* A task has ended by a report. */
+void tine__deliver_result(struct pool *p, const struct report *r);
+/* The next thing that the scheduler tells. */
+void tine__deliver(struct pool *p, const struct event *e);
+/* A task has failed before it was sent. */
+void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
+                        size_t length);
 
-/* death.c */
-/* The pool is broken: takes over `f`. */
-void tine__pool_break(struct pool *p, struct failure *f);
-/* Every open task fails with the reason. */
-void tine__pool_fail_all(struct pool *p);
-/* Have the worker killed that runs this task, which was settled by force. */
-void tine__pool_doom(struct pool *p, unsigned worker);
-void tine__pool_death_sink(struct pool *p, struct backend_sink *sink);
+/* blame.c */
+/* The failure that says it; NULL: out of memory. */
+struct failure *tine__failure_of(const struct blame *b, bool broken);
 
-/* cancel.c */
-/* Has a worker taken it up? */
-bool tine__item_is_taken(struct pool *p, struct item *item);
-void tine__pool_cancel_all(struct pool *p);
-
-/* limits.c */
-/* End tasks that have run too long; when to look again (ns, UINT64_MAX: never). */
-uint64_t tine__pool_check_limits(struct pool *p, uint64_t now);
+/* inbox.c */
+void tine__inbox_post(struct inbox *in, struct item *item);
+void tine__inbox_close_fd(struct inbox *in);
+/* Wake threads that wait for news that have come; with `all` every one. */
+void tine__wake_waiters(struct pool *p, bool all);
+/* The pool has ended: for good. */
+void tine__inboxes_end(struct pool *p);
 
 /* manager.c */
-/* What follows from where things stand: refill, start workers, the steps of the shutdown. */
-void tine__pool_progress(struct pool *p);
 int tine__manager_start(struct pool *p);
 
 #endif

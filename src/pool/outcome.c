@@ -5,12 +5,13 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
+#include "msg/report.h"
 #include "pool/internal.h"
 
-/* A block of the backend's memory, kept until the outcome is freed. It holds its pool. */
+/* A block of the site's memory, kept until the outcome is freed. It holds its pool. */
 struct kept_block {
     struct pool *pool;
-    void *lane; /* the backend's names for it */
+    void *lane; /* the site's names for it */
     uint64_t offset;
 };
 
@@ -40,20 +41,20 @@ void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int co
     publish(o, state, code);
 }
 
-bool tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
-                             const struct result_item *r) {
+void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
+                             const struct report *r) {
     struct kept_block *block = sys.malloc(sizeof *block);
     if (!block) {
         tine__outcome_set_failure(o, TINE_ENOMEM, NULL);
-        return false;
+        return;
     }
+    p->site->ops->keep(p->site, r);
     *block = (struct kept_block){tine__pool_ref(p), r->lane, r->offset};
     o->storage = STORE_BLOCK;
     o->u.far.data = r->bytes;
     o->u.far.length = r->length;
     o->u.far.block = block;
     publish(o, state, code);
-    return true;
 }
 
 void tine__outcome_set_failure(struct outcome *o, int code, struct failure *f) {
@@ -87,8 +88,7 @@ static void free_block(struct outcome *o) {
     struct pool *p = block->pool;
     if (!tine__pool_is_forked(p)) {
         pthread_mutex_lock(&p->lock);
-        p->backend->ops->release(p->backend, block->lane, block->offset);
-        p->kept--;
+        p->site->ops->release(p->site, block->lane, block->offset);
         pthread_mutex_unlock(&p->lock);
     }
     free(block);

@@ -1,18 +1,74 @@
-/* Outcomes from the pool's side (item.h has the owner's): each is set once, under the pool's lock. */
+/* Outcome: how a task has ended, and where its bytes are kept until somebody asks for them.
+**
+** Set once, by the pool under its lock; `state` last, with release, so that its owner may look at it
+** without the lock. There is one for each item of a map: it is kept small.
+*/
 #ifndef TINE_POOL_OUTCOME_H
 #define TINE_POOL_OUTCOME_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
-#include "pool/item.h"
+#include <stdint.h>
+#include "pool/failure.h"
 
-struct result_item;
+struct pool;
+struct report;
+
+enum outcome_state {
+    OUTCOME_NONE,   /* not settled */
+    OUTCOME_VALUES, /* bytes: a result segment with the values */
+    OUTCOME_ERROR,  /* bytes: a result segment [error value, traceback] */
+    OUTCOME_FAILED  /* code; perhaps a failure, perhaps bytes (a text) */
+};
+
+/* Where its bytes are, or the failure. */
+enum storage { STORE_NONE, STORE_INLINE, STORE_MALLOC, STORE_BLOCK, STORE_FAILURE };
+
+#define OUTCOME_INLINE 24 /* enough for two numbers */
+
+struct outcome {
+    _Atomic uint8_t state;
+    uint8_t storage;  /* enum storage */
+    int16_t code;     /* TINE_E... of a failed one */
+    uint16_t length;  /* of bytes that lie here */
+    uint16_t readers; /* for the owner's use: who reads the bytes just now */
+    union {
+        char bytes[OUTCOME_INLINE];
+        struct {
+            const char *data;
+            uint64_t length;
+            struct kept_block *block; /* that they lie in; NULL: they are malloced */
+        } far;
+        struct failure *failure;
+    } u;
+};
+_Static_assert(sizeof(struct outcome) == 32, "two in a cache line");
+
+/* --- the owner's side --- */
+
+static inline bool outcome_settled(const struct outcome *o) {
+    return atomic_load_explicit(&o->state, memory_order_acquire) != OUTCOME_NONE;
+}
+/* The bytes (valid until tine__outcome_free); NULL when it has none. */
+const char *tine__outcome_bytes(const struct outcome *o, size_t *length);
+/* Its failure, or NULL. */
+struct failure *tine__outcome_failure(const struct outcome *o);
+/* True when tine__outcome_free has something to do. */
+static inline bool outcome_owns(const struct outcome *o) {
+    return o->storage > STORE_INLINE;
+}
+/* Give back what it holds; it keeps state and code. Any thread, no lock held. */
+void tine__outcome_free(struct outcome *o);
+
+/* --- the pool's side --- */
 
 /* Copy the bytes. When there is no memory for them the outcome is FAILED with TINE_ENOMEM. */
 void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int code,
                              const char *bytes, size_t length);
-/* Keep the block that the bytes lie in: true. False: there is no memory to do so, see above. */
-bool tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
-                             const struct result_item *r);
+/* Have the site keep the block of the report given last, in which the bytes lie. No memory: as above. */
+void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
+                             const struct report *r);
 /* FAILED, with a reference to `f` (may be NULL). */
 void tine__outcome_set_failure(struct outcome *o, int code, struct failure *f);
 

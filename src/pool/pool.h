@@ -1,26 +1,23 @@
-/* Pool: the executor. Bytes only; whoever encodes and decodes sits above.
+/* Pool: the lock and the thread around a scheduler and its site. Bytes only; whoever encodes and
+** decodes sits above.
 **
 ** DESIGN
 **
-** One lock for each pool. It is held for the short moments in which items, rings and lists change hands,
-** never while anything that can raise, call back or block runs. Three parties take it: threads that
-** submit, threads that wait (they drain the result rings themselves), and the manager thread, which
-** does what must happen when nobody waits: deaths, replacements, refilling the call queue, run-time
-** limits, shutdown.
+**     submit -> [ sched: waiting ] -order-> site -> worker -> site -report-> [ sched ] -> outcome -> inbox
 **
-**     submit -> [pending list] -> call queue -> worker -> result ring -> drain -> outcome -> done list
+** What happens is decided in sched/ and done by site/; the pool carries orders, reports and events between
+** the two (drive.c), puts what has ended into outcomes and those into inboxes (deliver.c), and lets threads
+** wait (wait.c). One lock for each pool, held for the short moments in which scheduler, site and inboxes
+** change hands, never while anything that can raise, call back or block runs. Three parties take it:
+** threads that submit, threads that wait (they take in results themselves), and the manager thread, which
+** does what must happen when nobody waits: deaths, replacements, time limits, shutdown (manager.c).
 **
-** A pool is counted: its opener holds it, the manager thread holds it, and each outcome whose bytes lie in
-** shared memory holds it.
+** A pool is counted: its openers hold it, the manager thread holds it, and each outcome whose bytes lie in
+** the site's memory holds it. Its life, and apart from it the reason why it ended, are the scheduler's
+** (enum life, enum why in sched/sched.h); `ended` says that the manager thread has gone, too.
 **
-** STATE, and apart from it one reason:
-**
-** A pool in a child that the program forked is dead memory: every function that could touch shared
-** memory checks tine__pool_is_forked first and does nothing (TINE_EFORKED).
-**
-**     OPEN -> CLOSING (no more submits; what is queued runs) -> ENDED
-**        \-> BROKEN (every unfinished task fails with the reason) -> ENDED
-**        \-> KILLED (terminate_workers, kill_workers) -> ENDED
+** In a child that the program forked a pool is dead memory: every function that could touch what is shared
+** checks tine__pool_is_forked first and does nothing (TINE_EFORKED).
 */
 #ifndef TINE_POOL_POOL_H
 #define TINE_POOL_POOL_H
@@ -28,92 +25,87 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buf.h"
-#include "codec/origin.h"
+#include "msg/origin.h"
 #include "pool/failure.h"
+#include "pool/inbox.h"
 #include "pool/item.h"
-#include "pool/wait.h"
+#include "store/store.h"
 #include "worker/boot.h"
 
 struct pool;
 
+#define POOL_MAX_WORKERS 4095u
+#define POOL_EXIT_TIMEOUT 5000000000u /* ns: what users get who say nothing */
+
 struct pool_options {
-    unsigned workers;     /* at most so many, 1 .. 4095 */
-    uint64_t task_limit;  /* ns, 0 none: task_timeout */
-    uint64_t max_pending; /* 0 none */
-    bool spawn, replace;  /* start_method = "spawn", on_crash = "replace" */
-    struct boot boot;     /* borrowed for the call */
-    /* NULL, or: called by the manager thread, with no lock held, when there are done items that nobody has
-    ** taken (unless there is a fileno). */
-    size_t (*on_done)(struct pool *p);
+    unsigned workers;                     /* at most so many, 1 .. POOL_MAX_WORKERS */
+    uint64_t task_limit;                  /* run-time limit of tasks that have none, ns; 0 none */
+    uint64_t max_pending;                 /* 0 none */
+    uint64_t start_timeout, exit_timeout; /* ns, 0 none */
+    bool spawn, replace;                  /* start_method = "spawn", on_crash = "replace" */
+    struct boot boot;                     /* borrowed for the call */
 };
 
-/* Open a pool: its shared memory, fork server (its answer is not waited for) and manager thread. On
-** failure *why (when not NULL) says more. 0, TINE_ESYSTEM, TINE_ENOMEM. The caller holds one reference. */
-int tine__pool_open(struct pool **out, const struct pool_options *options, struct failure **why);
+/* Open a pool: its site (no answer of it is waited for) and manager thread. 0, TINE_ESYSTEM, TINE_ENOMEM. The
+** caller holds one reference. */
+int tine__pool_open(struct pool **out, const struct pool_options *options);
 struct pool *tine__pool_ref(struct pool *p);
 /* The last reference frees it. The opener gives up its own only after tine__pool_join. */
 void tine__pool_unref(struct pool *p);
 
 /* --- submitting --- */
 
-/* A buffer to encode a call into: private memory first (`room`), a block of the call heap when it
-** outgrows that. Must be either submitted or dropped. */
+/* A buffer to encode a call into: private memory first (`room`), a block of the call heap when it outgrows
+** that. Must be either submitted or dropped. */
 struct call_buf {
     struct buf b; /* first member */
     struct pool *pool;
-    uint64_t block; /* offset in the call heap, 0: still private */
+    struct store_refs refs; /* what the call names */
+    uint64_t block;         /* in the call heap; 0: still private */
     char *room;
     size_t room_size;
 };
 void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t room_size);
 void tine__call_buf_drop(struct call_buf *cb);
+/* The same when the pool is not there any more. */
+void tine__call_buf_abandon(struct call_buf *cb);
 
-/* Submit the call in `cb` (label, function segment, argument segments). The item has count, limit (0: the
-** pool's), origin, outcomes (all NONE) and owner set; the rest is filled in. `cb` is taken over on success, and
-** on failure still the caller's. 0; TINE_ESHUTDOWN; TINE_EBROKEN (tine__pool_reason); TINE_EFORKED;
+/* Submit the call in `cb` (`label` bytes of label, `function` bytes of function segment, argument segments).
+** Of the item the owner's half is set and all outcomes are NONE. `cb` is taken over on success, and on
+** failure still the caller's. 0; TINE_ESHUTDOWN; TINE_EBROKEN (tine__pool_reason); TINE_EFORKED;
 ** TINE_ENOMEM; TINE_EAGAIN: max_pending items are unfinished: wait, then again. Never blocks. */
 int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, uint32_t label,
                       uint32_t function);
 /* An item that fails before it is sent (its encoding failed): counted, settled as FAILED with the code and
-** the text, and put on the done list at once. Result as of submit. */
+** the text, and put into its inbox at once. Result as of submit. */
 int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const char *text,
                              size_t length);
 
-/* The store of codes and origins (codec/codec.h, struct codec_store): ctx is the pool. */
-uint32_t tine__pool_put_code(void *pool, const struct codec_code *code);
-bool tine__pool_get_code(void *pool, uint32_t id, struct codec_code *out);
-const struct codec_origin *tine__pool_put_origin(void *pool, const struct codec_origin *origin);
+/* Where the functions are that calls name. Never used in a forked child. */
+struct store *tine__pool_store(struct pool *p);
 
-/* --- results --- */
+/* --- tasks --- */
 
 /* Take in what workers have answered, without waiting. Cheap when there is nothing (a few loads). */
 void tine__pool_poll(struct pool *p);
-/* True when tine__pool_take_done has something. One load. */
-bool tine__pool_has_done(struct pool *p);
-/* Take at most `max` items with news: settled tasks since it was last taken (all of them for count 1). An
-** item whose tasks are all settled is thereby released: the pool does not touch it any more. Their
-** number; 0: none. */
-unsigned tine__pool_take_done(struct pool *p, struct item **out, unsigned max);
-/* The next one of them if its owner does not watch it, else NULL. */
-struct item *tine__pool_take_unwatched(struct pool *p);
-/* Have `on_done` called if there is something to take. */
-void tine__pool_call_owner(struct pool *p);
 
-enum task_state { TASK_PENDING, TASK_RUNNING, TASK_SETTLED };
-enum task_state tine__task_state(struct pool *p, struct item *item, uint32_t k);
+enum task_look { LOOK_PENDING, LOOK_RUNNING, LOOK_SETTLED };
+enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k);
 /* Cancel task k if no worker has begun it: true, and it is settled as FAILED/TINE_ECANCELLED. */
 bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k);
-/* Cancel all tasks of the item that have not begun. The number cancelled. */
-uint32_t tine__item_cancel(struct pool *p, struct item *item);
-/* End task k: cancels it when it is pending, kills its worker when it runs (settled as TINE_ECANCELLED).
-** False: it was settled already. */
+/* Cancel all tasks of the item that have not begun. */
+void tine__item_cancel(struct pool *p, struct item *item);
+/* End task k: cancels it when it is pending; a running one's worker is killed, and it is settled as
+** TINE_ECANCELLED when that and what it had started are gone. Returns at once. False: it has ended, or is
+** being ended already. */
 bool tine__task_abort(struct pool *p, struct item *item, uint32_t k);
 
 /* --- the end --- */
 
 /* No more submits; cancel what has not started when `cancel`. Returns at once; callable again. */
 void tine__pool_shutdown(struct pool *p, bool cancel);
-/* End the workers now (SIGTERM or SIGKILL); unfinished tasks fail with TINE_EBROKEN. Returns at once. */
+/* End the workers now (SIGTERM or SIGKILL); unfinished tasks fail with TINE_EBROKEN, running ones when their
+** worker is gone. Returns at once. */
 void tine__pool_kill(struct pool *p, int signal);
 /* All workers, the fork server and the manager thread are gone. */
 bool tine__pool_ended(struct pool *p);
@@ -136,19 +128,10 @@ struct worker_info {
 };
 /* Fill in at most `max`; the number there are. */
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max);
-/* Why the pool is broken, or NULL; a reference for the caller. */
+/* Why the pool is broken or was killed, or NULL; a reference for the caller. */
 struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);
-uint64_t tine__pool_unfinished(struct pool *p);
 /* True in a forked child of the process that opened it. */
 bool tine__pool_is_forked(const struct pool *p);
-/* A descriptor that is readable while tine__pool_take_done may have something (level: emptied by
-** take_done). Made at the first call; the pool closes it. TINE_ESYSTEM, TINE_EFORKED, TINE_ESHUTDOWN: it
-** has ended and was joined. */
-int tine__pool_fileno(struct pool *p);
-
-/* The label of task k: given one, or `name (file:line) #id`. Writes at most `size` bytes with the NUL;
-** the length it would have. */
-size_t tine__task_label(const struct task_name *name, uint32_t k, char *out, size_t size);
 
 #endif

@@ -3,76 +3,80 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "base/yield.h"
+#include "ipc/bell.h"
 #include "pool/internal.h"
 #include "worker/root.h"
 
 #define FEW 8
+#define SHORT_SLEEP (10 * MILLISECOND) /* when not everything can be listened to */
 
-/* What a thread brings to its waits. One wait at a time: the hook runs Lua, but no wait. */
+/* One wait. The hook may run Lua, and that may wait: each has its own. */
 struct waiter {
     struct wait_entry *entries; /* [n], in the pools' lists */
     struct pollfd *fds;
     unsigned n;
     bool masked;
     sigset_t mask; /* to be restored */
+    const sigset_t *outer;
     struct wait_entry few_entries[FEW];
-    struct pollfd few_fds[FEW + 1];
+    struct pollfd few_fds[FEW];
 };
 
-static _Thread_local struct waiter self;
 static _Thread_local int own_fd = -1;
-static _Thread_local unsigned own_generation; /* of the process that made it (worker/root.h) */
+static _Thread_local unsigned own_generation;      /* of the process that made it (worker/root.h) */
+static _Thread_local const sigset_t *program_mask; /* while this thread is in a hook */
 static pthread_key_t own_fd_key;
 static pthread_once_t own_fd_once = PTHREAD_ONCE_INIT;
 
 /* --- news --- */
 
 /* While spinning (`sure` false) a pool whose lock is held just now counts as one without news. */
-static bool has_news(struct pool *p, bool sure) {
-    if (tine__pool_has_done(p) || (tine__pool_ended(p) && !p->joined))
+static bool has_news(const struct inbox *in, bool sure) {
+    struct pool *p = in->pool;
+    if (inbox_has_news(in) || (tine__pool_ended(p) && !p->joined))
         return true;
     if (sure)
         pthread_mutex_lock(&p->lock);
     else if (pthread_mutex_trylock(&p->lock))
         return false;
-    bool news = !p->gone && p->backend->ops->pending(p->backend);
+    bool news = !pool_site_is_gone(p) && p->site->ops->news(p->site, false);
     pthread_mutex_unlock(&p->lock);
     return news;
 }
 
-static bool any_news(struct pool *const *pools, unsigned n, bool sure) {
+static bool any_news(struct inbox *const *inboxes, unsigned n, bool sure) {
     for (unsigned i = 0; i < n; i++)
-        if (has_news(pools[i], sure))
+        if (has_news(inboxes[i], sure))
             return true;
     return false;
 }
 
 /* Has a pool more to do than its workers are just doing? */
-static bool any_busy(struct pool *const *pools, unsigned n) {
+static bool any_busy(struct inbox *const *inboxes, unsigned n) {
     bool busy = false;
     for (unsigned i = 0; i < n && !busy; i++) {
-        pthread_mutex_lock(&pools[i]->lock);
-        busy = pools[i]->open_items > pools[i]->live;
-        pthread_mutex_unlock(&pools[i]->lock);
+        struct pool *p = inboxes[i]->pool;
+        pthread_mutex_lock(&p->lock);
+        busy = p->s.open > p->s.live;
+        pthread_mutex_unlock(&p->lock);
     }
     return busy;
 }
 
 /* Yield the processor until there are news or the time is over. */
-static bool spin(struct pool *const *pools, unsigned n, uint64_t deadline) {
+static bool spin(struct inbox *const *inboxes, unsigned n, uint64_t deadline) {
     struct yield y;
     uint64_t longest = 0;
     for (unsigned i = 0; i < n; i++)
-        if (pools[i]->spin > longest)
-            longest = pools[i]->spin;
+        if (inboxes[i]->pool->spin > longest)
+            longest = inboxes[i]->pool->spin;
     for (bool more = tine__yield_begin(&y, longest); more;) {
         more = tine__yield(&y) && y.now < deadline;
-        if (any_news(pools, n, false)) {
-            tine__yield_news(&y, y.slow && any_busy(pools, n));
+        if (any_news(inboxes, n, false)) {
+            tine__yield_news(&y, y.slow && any_busy(inboxes, n));
             return true;
         }
     }
@@ -82,115 +86,112 @@ static bool spin(struct pool *const *pools, unsigned n, uint64_t deadline) {
 /* --- a descriptor of the thread's own, for waits in which another thread leads --- */
 
 static void close_own_fd(void *fd) {
-    close((int)(intptr_t)fd - 1);
+    int own = (int)(intptr_t)fd - 1;
+    tine__close(&own);
 }
 
 static void make_key(void) {
     pthread_key_create(&own_fd_key, close_own_fd);
 }
 
-static int need_own_fd(void) {
+static bool need_own_fd(void) {
     if (own_fd != -1 && own_generation == tine__root_generation())
-        return 0;
+        return true;
     tine__close(&own_fd); /* the parent's, which it would take the wake-ups from */
     own_generation = tine__root_generation();
-    own_fd = sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    own_fd = tine__fd_event();
     if (own_fd == -1)
-        return TINE_ESYSTEM;
+        return false;
     pthread_once(&own_fd_once, make_key);
     pthread_setspecific(own_fd_key, (void *)(intptr_t)(own_fd + 1));
-    return 0;
+    return true;
 }
 
 /* --- falling asleep --- */
 
-static int make_room(unsigned n) {
-    self.entries = self.few_entries;
-    self.fds = self.few_fds;
+/* Room for `n` entries; for fewer when there is no memory. */
+static unsigned make_room(struct waiter *w, unsigned n) {
     if (n <= FEW)
-        return 0;
-    self.entries = sys.calloc(n, sizeof *self.entries);
-    self.fds = sys.calloc(n + 1, sizeof *self.fds);
-    if (self.entries && self.fds)
-        return 0;
-    free(self.entries);
-    free(self.fds);
-    self.entries = NULL;
-    self.fds = NULL;
-    return TINE_ENOMEM;
+        return n;
+    struct wait_entry *entries = sys.calloc(n, sizeof *entries);
+    struct pollfd *fds = sys.calloc(n, sizeof *fds);
+    if (!entries || !fds) {
+        free(entries);
+        free(fds);
+        return FEW;
+    }
+    w->entries = entries;
+    w->fds = fds;
+    return n;
 }
 
-static int enter(struct pool *p) {
-    struct wait_entry *e = &self.entries[self.n];
-    e->pool = p;
-    e->fd = -1;
+/* False: no descriptor to be woken by. */
+static bool enter(struct waiter *w, struct inbox *in) {
+    struct wait_entry *e = &w->entries[w->n];
+    struct pool *p = in->pool;
     pthread_mutex_lock(&p->lock);
+    if (!pool_site_is_gone(p) && !p->site->ops->intact(p->site))
+        tine__take_in(p, true); /* or it would wait for ever; it looks for news once more */
     bool leads = list_empty(&p->waiters);
-    if (!leads && need_own_fd()) {
+    if (!leads && !need_own_fd()) {
         pthread_mutex_unlock(&p->lock);
-        return TINE_ESYSTEM;
+        return false;
     }
-    int fd = leads ? p->bells.waiter.fd : own_fd;
-    e->fd = own_fd;
+    *e = (struct wait_entry){.inbox = in, .fd = own_fd};
     list_push(&p->waiters, &e->node);
     if (leads)
         bell_arm(&p->bells.waiter, BELL_RESULT);
+    int fd = leads ? p->bells.waiter.fd : own_fd;
     pthread_mutex_unlock(&p->lock);
-    self.fds[self.n++] = (struct pollfd){.fd = fd, .events = POLLIN};
-    return 0;
+    w->fds[w->n++] = (struct pollfd){.fd = fd, .events = POLLIN};
+    return true;
 }
 
-/* (lock held) One thread less waits. */
-static void uncount(struct pool *p) {
-    if (--p->waiting == 0 && p->state == POOL_CLOSING && !p->gone)
-        tine__wakeup_send(&p->wakeup); /* from now on the manager takes in the results */
+/* The next one leads: let it poll the bell. */
+static void wake_next(struct pool *p) {
+    tine__fd_ring(LIST_ITEM(p->waiters.next, struct wait_entry, node)->fd);
 }
 
 static void leave(struct wait_entry *e) {
-    struct pool *p = e->pool;
+    struct pool *p = e->inbox->pool;
     pthread_mutex_lock(&p->lock);
     bool led = p->waiters.next == &e->node;
     list_remove(&e->node);
-    if (led && list_empty(&p->waiters)) {
+    if (led && list_empty(&p->waiters))
         bell_disarm(&p->bells.waiter);
-    } else if (led) { /* the next one leads: let it poll the bell */
-        const uint64_t one = 1;
-        int fd = LIST_ITEM(p->waiters.next, struct wait_entry, node)->fd;
-        ssize_t n = write(fd, &one, sizeof one);
-        (void)n;
-    }
-    uncount(p);
+    else if (led)
+        wake_next(p);
     pthread_mutex_unlock(&p->lock);
 }
 
-static void count_waiting(struct pool *const *pools, unsigned n, bool more) {
+static void count_waiting(struct inbox *const *inboxes, unsigned n, bool more) {
     for (unsigned i = 0; i < n; i++) {
-        struct pool *p = pools[i];
+        struct pool *p = inboxes[i]->pool;
         pthread_mutex_lock(&p->lock);
-        if (more)
-            p->waiting++;
-        else
-            uncount(p);
+        p->waiting += more ? 1 : -1;
+        if (p->waiting == 0 && p->s.life > LIFE_OPEN && !pool_site_is_gone(p))
+            tine__wakeup_send(&p->wakeup); /* from now on the manager takes in the results */
         pthread_mutex_unlock(&p->lock);
     }
 }
 
-static void wake_up(void) {
-    while (self.n > 0)
-        leave(&self.entries[--self.n]);
-    if (self.entries != self.few_entries) {
-        free(self.entries);
-        free(self.fds);
-    }
-    self.entries = NULL;
-    self.fds = NULL;
-    if (self.masked) {
-        self.masked = false;
-        pthread_sigmask(SIG_SETMASK, &self.mask, NULL);
+static void leave_all(struct waiter *w) {
+    while (w->n > 0)
+        leave(&w->entries[--w->n]);
+    if (w->entries != w->few_entries) {
+        free(w->entries);
+        free(w->fds);
     }
 }
 
-static int poll_until(uint64_t deadline, const sigset_t *mask) {
+static void unmask(const struct waiter *w) {
+    if (!w->masked)
+        return;
+    program_mask = w->outer;
+    pthread_sigmask(SIG_SETMASK, &w->mask, NULL);
+}
+
+static int poll_until(struct waiter *w, uint64_t deadline) {
     struct timespec left, *timeout = NULL;
     if (deadline != WAIT_FOREVER) {
         uint64_t now = tine__now();
@@ -198,47 +199,70 @@ static int poll_until(uint64_t deadline, const sigset_t *mask) {
         left = (struct timespec){(time_t)(ns / SECOND), (long)(ns % SECOND)};
         timeout = &left;
     }
-    int n = ppoll(self.fds, self.n, timeout, mask);
+    int n = ppoll(w->fds, w->n, timeout, program_mask);
     if (n == -1)
-        return errno == EINTR ? TINE_EAGAIN : TINE_ESYSTEM;
-    for (unsigned i = 0; i < self.n; i++)
-        if (self.fds[i].revents)
-            tine__bell_clear(self.fds[i].fd);
+        return errno == EINTR ? TINE_EAGAIN : 0;
+    for (unsigned i = 0; i < w->n; i++)
+        if (w->fds[i].revents)
+            tine__bell_clear(w->fds[i].fd);
     return n == 0 ? TINE_ETIMEOUT : 0;
 }
 
-static int sleep_on(struct pool *const *pools, unsigned n, uint64_t deadline,
-                    const struct wait_hook *hook) {
-    int err = make_room(n);
-    for (unsigned i = 0; i < n && !err; i++)
-        err = enter(pools[i]);
-    count_waiting(pools + self.n, n - self.n, false); /* for the others `leave` does it */
-    bool ready = hook && hook->ready && hook->ready(hook->arg);
-    bool listen = hook && hook->before_sleep;
-    if (!err && !ready && !any_news(pools, n, true)) {
-        if (listen) {
-            sigset_t all;
-            sigfillset(&all);
-            pthread_sigmask(SIG_BLOCK, &all, &self.mask);
-            self.masked = true;
-        }
-        err = listen && hook->before_sleep(hook->arg)
-                  ? TINE_EAGAIN
-                  : poll_until(deadline, listen ? &self.mask : NULL);
-    }
-    wake_up();
-    return err;
+/* From here to poll all signals are blocked: what a handler has done is seen by the hook, and what comes
+** later ends the poll. In a wait that the hook of an outer one makes they are blocked already; poll admits
+** those of the program. */
+static bool listen_to_signals(struct waiter *w, const struct wait_hook *hook) {
+    sigset_t all;
+    if (!hook || !hook->before_sleep)
+        return true;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &w->mask);
+    w->masked = true;
+    w->outer = program_mask;
+    if (!program_mask)
+        program_mask = &w->mask;
+    return !hook->before_sleep(hook->arg);
 }
 
-int tine__wait(struct pool *const *pools, unsigned n, uint64_t deadline,
+/* Lie down with all of them, as far as memory and descriptors allow; when to look again if not. */
+static uint64_t enter_all(struct waiter *w, struct inbox *const *inboxes, unsigned n) {
+    unsigned room = make_room(w, n);
+    while (w->n < room && enter(w, inboxes[w->n]))
+        ;
+    return w->n == n ? WAIT_FOREVER : tine__now() + SHORT_SLEEP;
+}
+
+static int sleep_on(struct waiter *w, struct inbox *const *inboxes, unsigned n, uint64_t deadline,
+                    const struct wait_hook *hook) {
+    uint64_t until = enter_all(w, inboxes, n);
+    if ((hook && hook->ready && hook->ready(hook->arg)) || any_news(inboxes, n, true))
+        return 0;
+    int err = poll_until(w, until < deadline ? until : deadline);
+    return err == TINE_ETIMEOUT && until < deadline ? 0 : err;
+}
+
+int tine__wait(struct inbox *const *inboxes, unsigned n, uint64_t deadline,
                const struct wait_hook *hook) {
-    if (any_news(pools, n, false))
+    int cancelable, err = TINE_EAGAIN;
+    if (any_news(inboxes, n, false))
         return 0;
     if (tine__now() >= deadline)
         return TINE_ETIMEOUT;
-    count_waiting(pools, n, true);
-    if (!spin(pools, n, deadline))
-        return sleep_on(pools, n, deadline, hook);
-    count_waiting(pools, n, false);
-    return 0;
+    count_waiting(inboxes, n, true);
+    bool news = spin(inboxes, n, deadline);
+    count_waiting(inboxes, n, false);
+    if (news)
+        return 0;
+    struct waiter w = {.entries = w.few_entries, .fds = w.few_fds};
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable);
+    /* The hook may wait, and end pools: we are not counted, in no list, and after it has said so touch nothing. */
+    if (listen_to_signals(&w, hook)) {
+        count_waiting(inboxes, n, true);
+        err = sleep_on(&w, inboxes, n, deadline, hook);
+        leave_all(&w);
+        count_waiting(inboxes, n, false);
+    }
+    unmask(&w);
+    pthread_setcancelstate(cancelable, NULL);
+    return err;
 }

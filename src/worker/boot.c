@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/sys.h"
 
@@ -20,9 +21,16 @@ struct boot_head {
     uint64_t locale;
     uint64_t preload, preload_len, preload_function;
     uint64_t initializer, initializer_len, initializer_function;
-    uint32_t nenviron, preload_count, umask, send_globals;
+    uint32_t nenviron, preload_count, send_globals;
     uint32_t narg, warnings, depth;
     int32_t arg_first;
+    struct inherit inherit;
+};
+
+/* The environment as it was at one instant: another thread of the program may be changing it. */
+struct snapshot {
+    struct buf strings;
+    uint32_t count;
 };
 
 static unsigned depth;
@@ -56,16 +64,29 @@ static uint64_t put_call(struct writer *w, const char *p, size_t n) {
     return put(w, p, n);
 }
 
-static void write_all(struct writer *w, struct boot_head *h, const struct boot *b) {
+/* Whatever happens to a string meanwhile, the copy ends where it was seen to end. */
+static int take_snapshot(struct snapshot *s, char *const *environ) {
+    tine__buf_init(&s->strings);
+    s->count = 0;
+    for (const char *e; environ && (e = *environ) != NULL; environ++) {
+        if (buf_append(&s->strings, e, strlen(e) + 1))
+            return TINE_ENOMEM;
+        s->strings.data[s->strings.len - 1] = '\0';
+        s->count++;
+    }
+    return 0;
+}
+
+static void write_all(struct writer *w, struct boot_head *h, const struct boot *b,
+                      const struct snapshot *environ) {
     w->at = sizeof *h;
     h->name = put_text(w, b->name);
     h->path = put_text(w, b->path);
     h->cpath = put_text(w, b->cpath);
     h->hook_name = put_text(w, b->hook_name);
-    h->nenviron = 0;
+    h->nenviron = environ->count;
     h->environ = w->at;
-    for (char *const *e = b->environ; e && *e; e++, h->nenviron++)
-        put_text(w, *e);
+    put(w, environ->strings.data, environ->strings.len);
     h->narg = 0;
     h->arg = b->arg ? w->at : 0;
     for (const char *const *a = b->arg; a && *a; a++, h->narg++)
@@ -75,7 +96,7 @@ static void write_all(struct writer *w, struct boot_head *h, const struct boot *
     h->initializer = put_call(w, b->initializer, b->initializer_len);
 }
 
-int tine__boot_write(struct shm *out, const struct boot *b) {
+static int write_file(struct shm *out, const struct boot *b, const struct snapshot *environ) {
     struct boot_head head = {
         .magic = MAGIC,
         .spin = b->spin,
@@ -87,22 +108,33 @@ int tine__boot_write(struct shm *out, const struct boot *b) {
         .preload_count = b->preload_count,
         .initializer_len = b->initializer_len,
         .initializer_function = b->initializer_function,
-        .umask = b->umask,
         .send_globals = b->send_globals,
         .warnings = b->warnings,
         .depth = depth + 1,
         .arg_first = b->arg_first,
     };
     struct writer w = {NULL, 0};
-    write_all(&w, &head, b);
+    tine__inherit_note(&head.inherit);
+    write_all(&w, &head, b, environ);
     head.size = w.at;
     int err = tine__shm_create(out, "tine-boot", w.at);
     if (err)
         return err;
     w.base = out->base;
-    write_all(&w, &head, b);
+    write_all(&w, &head, b, environ);
     memcpy(out->base, &head, sizeof head);
     return 0;
+}
+
+int tine__boot_write(struct shm *out, const struct boot *b) {
+    struct snapshot environ;
+    int err = take_snapshot(&environ, b->environ);
+    if (!err)
+        err = write_file(out, b, &environ);
+    int saved = errno;
+    tine__buf_free(&environ.strings);
+    errno = saved;
+    return err;
 }
 
 static const char *text_at(const char *base, uint64_t offset) {
@@ -122,45 +154,46 @@ static char **read_list(const char *p, uint32_t n) {
     return list;
 }
 
-/* Map the whole file: its head says how long it is. */
-static int map_file(struct shm *map, int fd) {
+/* The whole file, in memory of our own: the environment is in it, which a forked child of a task needs, too. */
+static char *read_file(int fd) {
     struct stat st;
-    if (sys.fstat(fd, &st) == -1) {
-        tine__close(&fd);
-        return TINE_ESYSTEM;
-    }
-    int err = tine__shm_attach(map, fd, (size_t)st.st_size, false);
-    const struct boot_head *h = (const struct boot_head *)map->base;
-    if (!err && (map->size < sizeof *h || h->magic != MAGIC || h->size != map->size)) {
-        tine__shm_close(map);
-        errno = EINVAL;
-        err = TINE_ESYSTEM;
-    }
-    return err;
+    struct boot_head *h;
+    if (sys.fstat(fd, &st) == -1)
+        return NULL;
+    size_t size = (size_t)st.st_size, at = 0;
+    char *base = sys.malloc(size > sizeof *h ? size : sizeof *h);
+    for (ssize_t n = 1; base && at < size && n > 0; at += (size_t)n)
+        if ((n = pread(fd, base + at, size - at, (off_t)at)) == -1)
+            n = 0;
+    h = (struct boot_head *)base;
+    if (base && at == size && size >= sizeof *h && h->magic == MAGIC && h->size == size)
+        return base;
+    free(base);
+    errno = base ? EINVAL : ENOMEM;
+    return NULL;
 }
 
-int tine__boot_read(struct boot *out, struct shm *map, int fd) {
-    *map = SHM_CLOSED;
-    int err = map_file(map, fd);
-    if (err)
-        return err;
-    const char *base = map->base;
+int tine__boot_read(struct boot *out, int fd) {
+    char *base = read_file(fd);
+    tine__close(&fd);
+    if (!base)
+        return TINE_ESYSTEM;
     const struct boot_head *h = (const struct boot_head *)base;
     char **list = read_list(base + h->environ, h->nenviron);
     char **arg = h->arg ? read_list(base + h->arg, h->narg) : NULL;
     if (!list || (h->arg && !arg)) {
         free(list);
-        tine__shm_close(map);
+        free(arg);
+        free(base);
         return TINE_ENOMEM;
     }
     depth = h->depth;
-    tine__close(&map->fd); /* the mapping stays */
     *out = (struct boot){
         .name = text_at(base, h->name),
         .path = text_at(base, h->path),
         .cpath = text_at(base, h->cpath),
         .environ = list,
-        .umask = h->umask,
+        .inherit = h->inherit,
         .arg = (const char *const *)arg,
         .arg_first = h->arg_first,
         .locale = text_at(base, h->locale),

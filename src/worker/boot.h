@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "ipc/shm.h"
+#include "worker/inherit.h"
 
 struct lua_State;
 
@@ -19,7 +20,7 @@ struct boot {
     const char *name;         /* of the pool: process titles, messages */
     const char *path, *cpath; /* package.path, package.cpath; NULL: Lua's own */
     char *const *environ;     /* the submitter's environment as of now */
-    mode_t umask;             /* of workers: the backend fills it in */
+    struct inherit inherit;   /* noted by tine__boot_write */
     const char *const
         *arg; /* the program's `arg` from index `arg_first` on, ends with NULL; NULL: it has none */
     int arg_first;
@@ -39,11 +40,12 @@ struct boot {
     const char *hook_name; /* "spawn": "lib.so:symbol" */
 };
 
-/* Write it into a new memfd (shm.fd is passed on). 0, TINE_ESYSTEM, TINE_ENOMEM. */
+/* Write it into a new memfd (shm.fd is passed on), with what workers inherit of the calling thread. 0,
+** TINE_ESYSTEM, TINE_ENOMEM. */
 int tine__boot_write(struct shm *out, const struct boot *boot);
-/* Read it in the fork server: pointers of *out go into the mapping, `environ` is malloced. Takes over
-** `fd`. */
-int tine__boot_read(struct boot *out, struct shm *map, int fd);
+/* Read it in the fork server, which keeps what is allocated for it. Takes over `fd`. 0, TINE_ESYSTEM,
+** TINE_ENOMEM. */
+int tine__boot_read(struct boot *out, int fd);
 
 /* How deep this process is in pools: 0 in a program, 1 in the workers (and the fork server) of its pools, and so on. */
 unsigned tine__boot_depth(void);

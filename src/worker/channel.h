@@ -14,7 +14,7 @@
 
 /* A call item in the worker's hands; the bytes are valid until the next `take`. */
 struct call {
-    uint64_t id;
+    uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
     bool timed;
     const char *label; /* NULL: made from the origin */
@@ -26,9 +26,12 @@ struct call {
     struct codec_origin origin; /* name NULL when unknown */
 };
 
+#define CHANNEL_REST HEAP_REST /* ns */
+
 struct channel {
-    /* Wait for the next call. 0; TINE_ESHUTDOWN: there will be none any more; TINE_EINVALID. */
-    int (*take)(struct channel *ch, struct call *out);
+    /* Wait for the next call. 0; TINE_ESHUTDOWN: there will be none any more; TINE_ETIMEOUT: none came within
+    ** `patience` ns (UINT64_MAX: waits without end). */
+    int (*take)(struct channel *ch, struct call *out, uint64_t patience);
     /* Before task `k` of the call is run. 0; TINE_ECANCELLED: it and the rest of the chunk must not run;
     ** TINE_EAGAIN: this worker is to be killed, do nothing more. */
     int (*begin)(struct channel *ch, const struct call *call, uint32_t k);
@@ -41,6 +44,9 @@ struct channel {
     /* Say something that is no answer (RECORD_READY, RECORD_FAILED, RECORD_LEAVING, RECORD_STOPPED with the
     ** first id that never ran), with what is in the reply buffer. */
     void (*say)(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref);
+    /* Is there memory for `tidy` to give back, that nobody wants any more? After CHANNEL_REST it knows. */
+    bool (*untidy)(struct channel *ch);
+    void (*tidy)(struct channel *ch);
     struct codec_store store; /* get only */
 };
 

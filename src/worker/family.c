@@ -3,26 +3,34 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "base/sys.h"
 
 #define MARK ((rlim_t)1 << 60) /* microseconds; to be added: server << PID_BITS | worker */
-#define PID_BITS 24            /* pids have 22 at most */
+#define PID_BITS 24
+#define PIDS (1 << 22) /* the kernel gives none from here on */
+
+/* --- the mark --- */
 
 static rlim_t mark_of(pid_t server, pid_t worker) {
     return MARK + ((rlim_t)server << PID_BITS) + (rlim_t)worker;
+}
+
+bool tine__family_is_mark(rlim_t limit) {
+    return limit >= MARK && limit < 2 * MARK;
 }
 
 void tine__family_mark(pid_t server, pid_t worker) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_RTTIME, &limit) == -1)
         return;
+    if (limit.rlim_cur != RLIM_INFINITY && !tine__family_is_mark(limit.rlim_cur))
+        return; /* a limit that the program means: then parents must do */
     limit.rlim_cur = mark_of(server, worker);
-    setrlimit(RLIMIT_RTTIME, &limit); /* refused below a lower hard limit: then parents must do */
+    setrlimit(RLIMIT_RTTIME, &limit); /* refused below a lower hard limit: the same */
 }
 
 /* Does this process carry the mark of that worker, or (`worker` 0) one of that fork server? */
@@ -37,34 +45,68 @@ static bool is_marked(pid_t process, pid_t server, pid_t worker) {
 
 /* --- lists of pids --- */
 
-struct pids {
-    pid_t *list;
-    size_t n, room;
-};
-
-static bool add(struct pids *p, pid_t pid) {
+static bool add(struct toll *p, pid_t pid) {
     if (p->n == p->room) {
         size_t room = p->room ? 2 * p->room : 64;
-        pid_t *list = sys.realloc(p->list, room * sizeof *list);
+        pid_t *list = sys.realloc(p->pids, room * sizeof *list);
         if (!list)
             return false;
-        p->list = list;
+        p->pids = list;
         p->room = room;
     }
-    p->list[p->n++] = pid;
+    p->pids[p->n++] = pid;
     return true;
 }
 
-static bool contains(const struct pids *p, pid_t pid) {
+static bool contains(const struct toll *p, pid_t pid) {
     for (size_t i = 0; i < p->n; i++)
-        if (p->list[i] == pid)
+        if (p->pids[i] == pid)
             return true;
     return false;
 }
 
+void tine__toll_strike(struct toll *t, pid_t pid) {
+    for (size_t i = 0; i < t->n; i++)
+        if (t->pids[i] == pid)
+            t->pids[i--] = t->pids[--t->n];
+}
+
+void tine__toll_free(struct toll *t) {
+    free(t->pids);
+    *t = (struct toll){0};
+}
+
+/* --- what /proc says --- */
+
+/* Does its /proc speak of our pids? One of another namespace calls us by another name, or not at all. */
+static bool proc_is_ours(void) {
+    char self[16];
+    ssize_t n = readlink("/proc/self", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    return atoi(self) == getpid();
+}
+
+/* Parent of a living process; -1: none, or it is a zombie. */
+static pid_t parent_of(pid_t pid) {
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = tine__fd_open(path, O_RDONLY);
+    if (fd == -1)
+        return -1;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    tine__close(&fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *p = strrchr(text, ')'); /* the name before it may hold anything */
+    char state;
+    int parent;
+    if (!p || sscanf(p + 1, " %c %d", &state, &parent) != 2 || state == 'Z' || state == 'X')
+        return -1;
+    return parent;
+}
+
 /* --- children, as the kernel lists them (where it was built with CONFIG_PROC_CHILDREN) --- */
 
-static bool add_children_of_thread(struct pids *out, pid_t pid, const char *thread) {
+static bool add_children_of_thread(struct toll *out, pid_t pid, const char *thread) {
     char path[96];
     int child;
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)pid, thread);
@@ -77,15 +119,8 @@ static bool add_children_of_thread(struct pids *out, pid_t pid, const char *thre
     return true;
 }
 
-/* Of this process, which has one thread. False: there are no such lists. */
-static bool add_own_children(struct pids *out) {
-    char thread[16];
-    snprintf(thread, sizeof thread, "%d", (int)getpid());
-    return add_children_of_thread(out, getpid(), thread);
-}
-
-/* False: there are no such lists. */
-static bool add_children(struct pids *out, pid_t pid) {
+/* Of all its threads. False: there are no such lists. */
+static bool add_children(struct toll *out, pid_t pid) {
     char path[64];
     bool listed = false;
     snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
@@ -102,44 +137,27 @@ static bool add_children(struct pids *out, pid_t pid) {
 /* --- children, from a census of all processes: anywhere, but slower --- */
 
 struct census {
-    struct pids pids, parents; /* of the same length */
+    struct toll pids, parents; /* of the same length */
 };
-
-/* Parent of a living process; -1: none, or it is a zombie. */
-static pid_t parent_of(const char *pid) {
-    char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-    int fd = sys.open(path, O_RDONLY | O_CLOEXEC);
-    if (fd == -1)
-        return -1;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    tine__close(&fd);
-    text[n > 0 ? n : 0] = '\0';
-    const char *p = strrchr(text, ')'); /* the name before it may hold anything */
-    char state;
-    int parent;
-    if (!p || sscanf(p + 1, " %c %d", &state, &parent) != 2 || state == 'Z' || state == 'X')
-        return -1;
-    return parent;
-}
 
 /* What does not fit into memory is not seen. */
 static void take_census(struct census *c) {
     DIR *dir = opendir("/proc");
     struct dirent *e;
     while (dir && (e = readdir(dir)) != NULL) {
-        pid_t parent = isdigit((unsigned char)e->d_name[0]) ? parent_of(e->d_name) : -1;
-        if (parent > 0 && (!add(&c->parents, parent) || !add(&c->pids, (pid_t)atoi(e->d_name))))
+        pid_t pid = isdigit((unsigned char)e->d_name[0]) ? (pid_t)atoi(e->d_name) : 0;
+        pid_t parent = pid ? parent_of(pid) : -1;
+        if (parent > 0 && (!add(&c->parents, parent) || !add(&c->pids, pid)))
             break;
     }
     if (dir)
         closedir(dir);
 }
 
-static void add_counted_children(struct pids *out, const struct census *c, pid_t parent) {
+static void add_counted_children(struct toll *out, const struct census *c, pid_t parent) {
     for (size_t i = 0; i < c->pids.n; i++)
-        if (c->parents.list[i] == parent)
-            add(out, c->pids.list[i]);
+        if (c->parents.pids[i] == parent)
+            add(out, c->pids.pids[i]);
 }
 
 /* --- a family --- */
@@ -147,85 +165,148 @@ static void add_counted_children(struct pids *out, const struct census *c, pid_t
 struct family {
     bool all;             /* all children of this process are members, or: */
     pid_t server, worker; /* those that carry this mark are (worker 0: of any worker) */
-    struct pids members;
-    int signal; /* what each is sent when it is found */
+    pid_t head;           /* known to be ours: a child, or (the guard's) the parent; 0: none */
+    int signal;           /* what each is sent when it is found */
+    struct toll members;  /* that have got it */
+    struct toll others;   /* that may not be signalled */
 };
 
-static void join(struct family *f, pid_t pid) {
-    if (pid == getpid() || contains(&f->members, pid))
+/* By a pidfd, for which no other process can take the pid: then a look at whether it is the one we mean.
+** `parent` 0: it is known to be a child of ours. */
+static int signal_one(pid_t pid, pid_t parent, int signal) {
+    if (!parent)
+        return kill(pid, signal);
+    int fd = tine__fd_pidfd(pid), result;
+    if (parent_of(pid) != parent) {
+        errno = ESRCH;
+        result = -1;
+    } else {
+        result =
+            fd == -1 ? kill(pid, signal) : (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
+    }
+    tine__close(&fd);
+    return result;
+}
+
+static void join(struct family *f, pid_t pid, pid_t parent) {
+    if (pid == getpid() || contains(&f->members, pid) || contains(&f->others, pid))
         return;
-    kill(pid, f->signal);
-    if (!add(&f->members, pid))
-        kill(pid, SIGKILL); /* no memory to remember it by */
+    if (signal_one(pid, parent, f->signal) == -1) {
+        if (errno == EPERM)
+            add(&f->others, pid);
+        return;
+    }
+    if (!add(&f->members, pid)) /* no memory to remember it by */
+        signal_one(pid, parent, SIGKILL);
 }
 
 /* Of our own children: those that belong to it. */
-static void join_ours(struct family *f, const struct pids *children) {
+static void join_ours(struct family *f, const struct toll *children) {
     for (size_t i = 0; i < children->n; i++) {
-        pid_t pid = children->list[i];
-        if (f->all || pid == f->worker || is_marked(pid, f->server, f->worker))
-            join(f, pid);
+        pid_t pid = children->pids[i];
+        if (f->all || is_marked(pid, f->server, f->worker))
+            join(f, pid, 0);
     }
 }
 
-/* Find the members that there are just now. How many of them are new. */
-static size_t look(struct family *f) {
-    size_t before = f->members.n;
+/* By parents. False: /proc is not to be had, or not ours. */
+static bool look_in_proc(struct family *f) {
     struct census c = {0};
-    struct pids children = {0};
-    bool listed = add_own_children(&children);
+    struct toll children = {0};
+    if (!proc_is_ours())
+        return false;
+    bool listed = add_children(&children, getpid());
     if (!listed) {
         take_census(&c);
         add_counted_children(&children, &c, getpid());
     }
     join_ours(f, &children);
     for (size_t i = 0; i < f->members.n; i++) {
+        pid_t parent = f->members.pids[i];
         children.n = 0;
         if (listed)
-            add_children(&children, f->members.list[i]);
+            add_children(&children, parent);
         else
-            add_counted_children(&children, &c, f->members.list[i]);
+            add_counted_children(&children, &c, parent);
         for (size_t k = 0; k < children.n; k++)
-            join(f, children.list[k]);
+            join(f, children.pids[k], parent);
     }
-    free(children.list);
-    free(c.pids.list);
-    free(c.parents.list);
+    tine__toll_free(&children);
+    tine__toll_free(&c.pids);
+    tine__toll_free(&c.parents);
+    return true;
+}
+
+/* The pid that was given out last: they are given out in turn. */
+static pid_t newest_pid(void) {
+    pid_t pid = sys.fork();
+    if (pid == 0)
+        _exit(0);
+    while (pid > 0 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+        ;
+    return pid > 0 ? pid : PIDS;
+}
+
+/* By the mark, among all pids there can be: a microsecond or two for each. */
+static void look_everywhere(struct family *f) {
+    pid_t server = f->all ? getpid() : f->server, last = newest_pid();
+    if (last < (f->worker ? f->worker : server)) /* they have begun again at the lowest since */
+        last = PIDS;
+    for (pid_t pid = 2; server && pid < last; pid++)
+        if (is_marked(pid, server, f->worker))
+            join(f, pid, 0);
+}
+
+/* Find the members that there are just now. How many of them are new. */
+static size_t look(struct family *f) {
+    size_t before = f->members.n;
+    if (f->head)
+        join(f, f->head, 0);
+    if (!look_in_proc(f))
+        look_everywhere(f);
     return f->members.n - before;
 }
 
-static void kill_family(struct family *f) {
+/* What is killed now was stopped by us and is still there: nobody reaps it but its parent, which is stopped, too,
+** or us. */
+static void kill_family(struct family *f, struct toll *toll) {
     f->signal = SIGSTOP;
     while (look(f) > 0) /* one that stops now may have forked just before */
         ;
-    while (f->members.n > 0) /* the eldest last: its death may be ours (preload.c) */
-        kill(f->members.list[--f->members.n], SIGKILL);
-    free(f->members.list);
+    if (toll)
+        toll->refused |= f->others.n > 0;
+    while (f->members.n > 0) { /* the eldest last: its death may be ours (preload.c) */
+        pid_t pid = f->members.pids[--f->members.n];
+        if (kill(pid, SIGKILL) == 0 && toll && !contains(toll, pid))
+            add(toll, pid);
+    }
+    tine__toll_free(&f->members);
+    tine__toll_free(&f->others);
 }
 
-void tine__family_kill(pid_t pid) {
-    struct family f = {.server = getpid(), .worker = pid};
-    kill_family(&f);
+void tine__family_kill(struct toll *t, pid_t pid, bool reaped) {
+    struct family f = {.server = getpid(), .worker = pid, .head = reaped ? 0 : pid};
+    kill_family(&f, t);
 }
 
 void tine__family_kill_pool(pid_t pid) {
     struct family f = {.server = pid};
-    kill_family(&f);
+    kill_family(&f, NULL);
 }
 
-void tine__family_kill_all(void) {
+void tine__family_kill_all(struct toll *t) {
     struct family f = {.all = true};
-    kill_family(&f);
+    kill_family(&f, t);
 }
 
 void tine__family_kill_tree(pid_t pid) {
-    struct family f = {.signal = SIGSTOP};
-    join(&f, pid);
-    kill_family(&f);
+    struct family f = {.server = pid, .head = pid};
+    kill_family(&f, NULL);
 }
 
 void tine__family_signal(pid_t pid, int signal) {
-    struct family f = {.server = getpid(), .worker = pid, .signal = signal};
+    struct family f = {.server = getpid(), .worker = pid, .head = pid, .signal = signal};
     look(&f);
-    free(f.members.list);
+    tine__toll_free(&f.members);
+    tine__toll_free(&f.others);
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/why.h"
 
 static char directory[PATH_MAX]; /* of our own object; "": not known yet */
 
@@ -56,6 +57,8 @@ int tine__find_helper(char path[HELPER_PATH]) {
     if (is_there(path, TINE_HELPER_DIR, "tine-helper"))
         return 0;
 #endif
-    errno = ENOENT;
+    tine__why(ENOENT, "tine-helper, which workers must descend from here (start_method \"spawn\", "
+                      "or the program has "
+                      "threads), cannot be found; TINE_HELPER can say where it is");
     return TINE_ESYSTEM;
 }

@@ -5,20 +5,18 @@
 #include "base/sys.h"
 #include "worker/internal.h"
 
-#define SOCKET 3
-#define LIFE 4
-
 int tine__helper_main(int argc, char **argv) {
     (void)argc;
     (void)argv;
     struct stat st;
-    if (sys.fstat(SOCKET, &st) == -1 || !S_ISSOCK(st.st_mode) || sys.fstat(LIFE, &st) == -1) {
+    if (sys.fstat(HELPER_SOCKET, &st) == -1 || !S_ISSOCK(st.st_mode) ||
+        sys.fstat(HELPER_LIFE, &st) == -1) {
         static const char text[] = "tine-helper is started by the tine library, not by hand\n";
         return write(2, text, sizeof text - 1) == -1 ? errno : 2;
     }
     /* no child of the program: see `between` in root.c */
     pid_t pid = sys.fork();
     if (pid == 0)
-        tine__root_main(SOCKET, LIFE, true);
+        tine__root_main(HELPER_SOCKET, HELPER_LIFE, true);
     return pid == -1 ? errno : 0;
 }

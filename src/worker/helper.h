@@ -2,7 +2,11 @@
 #ifndef TINE_WORKER_HELPER_H
 #define TINE_WORKER_HELPER_H
 
-/* Runs the root on the socket at descriptor 3; returns the exit code. */
+/* Where it finds what it is given: its socket, and what is readable when the program has died. */
+#define HELPER_SOCKET 3
+#define HELPER_LIFE 4
+
+/* Runs the root on them; returns the exit code, an errno when it cannot. */
 int tine__helper_main(int argc, char **argv);
 
 #endif

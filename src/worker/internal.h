@@ -28,11 +28,11 @@ struct server {
     int control;
     int life; /* pidfd of the submitter */
     int fds[SETUP_FDS];
-    bool executed; /* see tine__root_main */
-    bool shut;     /* no worker will be asked for any more */
-    bool ending;   /* nothing new is begun, and what cannot be told is not */
+    bool executed;  /* see tine__root_main */
+    bool shut;      /* no worker will be asked for any more */
+    bool dismissed; /* the submitter has said that it wants no more: its end of file is no death */
+    bool ending;    /* nothing new is begun, and what cannot be told is not */
     lua_State *L;
-    struct shm boot_map;
     struct boot boot;
     struct heap_directory *directory; /* page 0 of the call heap, read-only */
     struct heap *heap;                /* calls, reader's side */
@@ -42,6 +42,10 @@ struct server {
 /* server.c: the fork server of a pool, from its fork on: signals, title and streams are the root's. Takes
 ** over `control`; closes all other descriptors but `life`. */
 _Noreturn void tine__server_main(int control, int life, bool executed, lua_State *L);
+
+/* Tell the submitter something that bytes follow. 0, or it cannot be told. */
+int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,
+                      size_t length);
 
 /* worker.c: worker `id`. Takes over `link`. `parent`: pid of the fork server. */
 _Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t parent);

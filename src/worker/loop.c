@@ -7,21 +7,24 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "codec/segment.h"
+#include "msg/label.h"
 #include "worker/output.h"
 #include "worker/process.h"
 
 /* --- what a task sees --- */
 
-/* The default label, as the submitter makes it too. */
-static void push_label(lua_State *L, const struct call *c, lua_Integer id) {
-    const struct codec_origin *o = &c->origin;
-    const char *name = o->name ? o->name : "function";
-    if (c->label)
-        lua_pushlstring(L, c->label, c->label_len);
-    else if (o->source && *o->source && o->line > 0)
-        lua_pushfstring(L, "%s (%s:%d) #%I", name, o->source, o->line, id);
-    else
-        lua_pushfstring(L, "%s #%I", name, id);
+/* The label of task `k`, as the submitter makes it too. */
+static void push_label(lua_State *L, const struct call *c, uint32_t k) {
+    const struct task_name name = {.id = c->id,
+                                   .index = c->index,
+                                   .origin = &c->origin,
+                                   .label = c->label,
+                                   .label_len = (uint32_t)c->label_len};
+    luaL_Buffer b;
+    size_t n = tine__label(&name, k, NULL, 0);
+    char *at = luaL_buffinitsize(L, &b, n + 1);
+    tine__label(&name, k, at, n + 1);
+    luaL_pushresultsize(&b, n);
 }
 
 /* tine.worker.task; upvalue: the loop */
@@ -34,7 +37,7 @@ static int worker_index(lua_State *L) {
     lua_createtable(L, 0, 2);
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
-    push_label(L, loop->call, id);
+    push_label(L, loop->call, loop->k);
     lua_setfield(L, -2, "label");
     return 1;
 }
@@ -128,9 +131,60 @@ static void run_call(struct loop *l, const struct call *call) {
     l->call = NULL;
 }
 
+/* --- between calls --- */
+
+#define GARBAGE 4096 /* KiB that the state may have grown by before an idle worker collects */
+#define STEP 1024 /* KiB: what a step of the collector goes over, so that a call waits no longer */
+#define CALLS_OFTEN 256u /* a worker that is never idle tidies up after so many */
+
+static int memory(const struct loop *l) {
+    return lua_gc(l->run.L, LUA_GCCOUNT);
+}
+
+static bool has_garbage(struct loop *l) {
+    int kib = memory(l);
+    if (kib < l->clean)
+        l->clean = kib;
+    return kib - l->clean > GARBAGE && lua_gc(l->run.L, LUA_GCISRUNNING);
+}
+
+/* Collect what tasks have left, in steps, until a call comes: 0. Two cycles: what became garbage in the
+** midst of one is the next one's. TINE_ETIMEOUT: all is done. */
+static int collect(struct loop *l, struct call *call) {
+    for (int cycles = 0; cycles < 2;) {
+        int err = l->channel->take(l->channel, call, 0);
+        if (err != TINE_ETIMEOUT)
+            return err;
+        cycles += lua_gc(l->run.L, LUA_GCSTEP, STEP);
+    }
+    l->clean = memory(l);
+    tine__output_flush(); /* finalizers may have written */
+    return TINE_ETIMEOUT;
+}
+
+/* Nothing has come for some time: the memory of large tasks is the system's again. */
+static int rest(struct loop *l, struct call *call) {
+    l->channel->tidy(l->channel);
+    return has_garbage(l) ? collect(l, call) : TINE_ETIMEOUT;
+}
+
+static int next_call(struct loop *l, struct call *call) {
+    int err;
+    do {
+        bool tidy = !l->channel->untidy(l->channel) && !has_garbage(l);
+        err = l->channel->take(l->channel, call, tidy ? UINT64_MAX : CHANNEL_REST);
+        if (err == TINE_ETIMEOUT)
+            err = rest(l, call);
+    } while (err == TINE_ETIMEOUT);
+    return err;
+}
+
 void tine__loop_run(struct loop *l) {
     struct call call;
-    while (!has_had_enough(l) && l->channel->take(l->channel, &call) == 0) {
+    l->clean = memory(l);
+    for (unsigned n = 1; !has_had_enough(l) && next_call(l, &call) == 0; n++) {
         run_call(l, &call);
+        if (n % CALLS_OFTEN == 0 && l->channel->untidy(l->channel))
+            l->channel->tidy(l->channel);
     }
 }

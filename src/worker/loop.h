@@ -18,6 +18,7 @@ struct loop {
     struct channel *channel;
     uint64_t max_tasks;      /* 0: no limit */
     uint64_t tasks;          /* run so far */
+    int clean;               /* KiB that the state took when it was collected last */
     const struct call *call; /* NULL between calls */
     uint32_t k;              /* which of its tasks */
 };

@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/sys.h"
 
-#define UNIT 4096u           /* PIPE_BUF: what one write keeps together */
-#define BUFFER (64u * 1024u) /* of the stream, above us */
+#define UNIT 4096u                 /* PIPE_BUF: what one write keeps together */
+#define BUFFER ((size_t)64 * 1024) /* of the stream, above us */
 
 struct output {
     int fd;

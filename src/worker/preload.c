@@ -11,23 +11,31 @@
 #include "base/sys.h"
 #include "codec/segment.h"
 #include "ipc/control.h"
+#include "store/store.h"
 #include "worker/family.h"
 #include "worker/output.h"
 #include "worker/process.h"
 #include "worker/run.h"
 #include "worker/state.h"
-#include "worker/store.h"
 
 /* --- the guard: a preload may run for ever, and the fork server listens to nobody meanwhile --- */
 
-/* Waits for the end of the pool or of the program, and then kills the fork server. */
+/* Ends a guard, but only while it waits: one that is about to kill the fork server has stopped it first, and
+** must live to do the rest. (What a user or a terminal sends to the whole group does not end it.) */
+#define STAND_DOWN SIGRTMAX
+
+/* Waits for the end of the pool or of the program, and then kills the fork server. Begins with all signals
+** blocked. */
 static _Noreturn void guard(const struct server *s, pid_t server) {
+    sigset_t waiting;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != server)
         _exit(0);
     tine__process_title("guard", 0);
+    sigfillset(&waiting);
+    sigdelset(&waiting, STAND_DOWN);
     struct pollfd p[2] = {{s->control, POLLRDHUP, 0}, {s->life, POLLIN, 0}};
-    while (poll(p, 2, -1) == -1 && errno == EINTR)
+    while (ppoll(p, 2, NULL, &waiting) == -1 && errno == EINTR)
         ;
     tine__family_kill_tree(server);
     _exit(0);
@@ -35,22 +43,22 @@ static _Noreturn void guard(const struct server *s, pid_t server) {
 
 static int open_guard(const struct server *s, pid_t *pid) {
     pid_t server = getpid();
-    *pid = sys.fork();
+    *pid = tine__process_fork();
     if (*pid == 0)
         guard(s, server);
     return *pid == -1 ? TINE_ESYSTEM : 0;
 }
 
 static void close_guard(pid_t pid) {
-    kill(pid, SIGKILL);
+    kill(pid, STAND_DOWN);
     while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
         ;
 }
 
 /* --- the calls --- */
 
-static bool get_code(void *ctx, uint32_t id, struct codec_code *out) {
-    return tine__store_find_code(ctx, id, out);
+static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
+    return tine__store_find(ctx, id, out, NULL);
 }
 
 /* Run one after the other. 0, or TINE_ETASK with a result segment in `out`. */
@@ -81,23 +89,20 @@ static int place(lua_State *L) {
 
 /* Say that it failed. An error that is too long for a message goes as its text, and cut. */
 static void tell_failure(struct server *s, struct run *r, struct buf *out) {
-    struct message m = {.kind = MESSAGE_NOPRELOAD, .pid = getpid()};
-    struct buf packet;
-    tine__buf_init(&packet);
+    const struct message m = {.kind = MESSAGE_NOPRELOAD, .pid = getpid()};
     if (out->len > MESSAGE_MAX - sizeof m)
         tine__run_shorten(r, out, MESSAGE_MAX / 4);
-    m.length = (uint32_t)out->len;
-    if (!buf_append(&packet, &m, sizeof m) && !buf_append(&packet, out->data, out->len))
-        tine__control_send(s->control, packet.data, packet.len, NULL, 0);
-    tine__buf_free(&packet);
+    tine__server_tell(s, &m, out->data, out->len);
 }
 
 static int run_preload(struct server *s, struct run *r) {
+    const struct message m = {.kind = MESSAGE_PRELOADING, .pid = getpid()};
     struct buf out;
     pid_t pid;
     int err = open_guard(s, &pid);
     if (err)
         return err;
+    tine__server_tell(s, &m, NULL, 0);
     tine__buf_init(&out);
     err = run_calls(r, &s->boot, &out);
     tine__output_flush(); /* or every worker would print it again */
@@ -109,7 +114,7 @@ static int run_preload(struct server *s, struct run *r) {
 }
 
 int tine__server_preload(struct server *s) {
-    const struct codec_options options = {.store = {NULL, get_code, NULL, s->heap},
+    const struct codec_options options = {.store = {.get = get_code, .ctx = s->heap},
                                           .send_globals = s->boot.send_globals};
     lua_settop(s->L, 0);
     lua_pushcfunction(s->L, place);

@@ -1,7 +1,6 @@
 #include "worker/process.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,55 +9,21 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/why.h"
 #include "worker/output.h"
 
 /* --- descriptors --- */
 
-/* By insertion: they are few. */
-static void sort(int *list, size_t n) {
-    for (size_t i = 1; i < n; i++) {
-        int x = list[i];
-        size_t k = i;
-        for (; k > 0 && list[k - 1] > x; k--)
-            list[k] = list[k - 1];
-        list[k] = x;
-    }
-}
-
-/* Close [first, last]. Without close_range (a sandbox may refuse it) one by one. */
-static void close_between(int first, int last) {
-    if (first > last || sys.close_range((unsigned)first, (unsigned)last, 0) == 0)
-        return;
-    long most = sysconf(_SC_OPEN_MAX);
-    if (most > 0 && last >= most)
-        last = (int)most - 1;
-    for (int fd = first; fd <= last; fd++)
-        close(fd);
-}
-
-void tine__process_keep(int *keep, size_t n) {
-    int first = 3;
-    sort(keep, n);
-    for (size_t i = 0; i < n; i++) {
-        if (keep[i] < first)
-            continue;
-        close_between(first, keep[i] - 1);
-        first = keep[i] + 1;
-    }
-    close_between(first, INT_MAX);
-}
-
 int tine__process_null(void) {
-    int null = sys.open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = tine__fd_null();
     if (null == -1)
         return TINE_ESYSTEM;
-    for (int fd = 0; fd < 3; fd++) {
-        int done = fd == null ? sys.fcntl(fd, F_SETFD, 0) : sys.dup3(null, fd, 0);
-        if (done == -1)
+    for (int fd = 0; fd < 3; fd++)
+        if (sys.dup3(null, fd, 0) == -1) {
+            tine__why(errno, "dup3: %s", strerror(errno));
             return TINE_ESYSTEM;
-    }
-    if (null > 2)
-        tine__close(&null);
+        }
+    tine__close(&null);
     return 0;
 }
 
@@ -76,8 +41,8 @@ static void all_default(void) {
 
 /* What a terminal or a user sends to the whole process group. */
 static void set_group(void (*handler)(int)) {
-    static const int of_the_group[] = {SIGINT,  SIGQUIT, SIGTERM, SIGHUP,
-                                       SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
+    static const int of_the_group[] = {SIGINT,  SIGQUIT, SIGTERM, SIGHUP,  SIGPIPE, SIGUSR1,
+                                       SIGUSR2, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU};
     struct sigaction action = {.sa_handler = handler};
     for (size_t i = 0; i < sizeof of_the_group / sizeof *of_the_group; i++)
         sigaction(of_the_group[i], &action, NULL);
@@ -86,7 +51,7 @@ static void set_group(void (*handler)(int)) {
 void tine__process_unblock_signals(void) {
     sigset_t none;
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 void tine__process_signals_server(void) {
@@ -95,22 +60,38 @@ void tine__process_signals_server(void) {
     tine__process_unblock_signals();
 }
 
-void tine__process_signals_worker(bool foreign) {
+void tine__process_signals_worker(bool foreign, const struct inherit *i) {
     struct sigaction empty = {.sa_handler = empty_handler, .sa_flags = SA_RESTART};
+    struct sigaction ignored = {.sa_handler = SIG_IGN};
     if (foreign)
         all_default();
     else
         set_group(SIG_DFL);
     sigaction(SIGINT, &empty, NULL);
+    for (int s = 1; i->ignored && s <= 64; s++)
+        if (inherit_ignores(i, s))
+            sigaction(s, &ignored, NULL);
     tine__process_unblock_signals();
+}
+
+pid_t tine__process_fork(void) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = sys.fork();
+    int saved = errno;
+    if (pid != 0)
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return pid;
 }
 
 int tine__process_open_sigchld(void) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return sys.signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return tine__fd_signals(&set);
 }
 
 void tine__process_clear_sigchld(int fd) {
@@ -125,7 +106,7 @@ void tine__process_clear_sigchld(int fd) {
 static bool find_arguments(char **start, size_t *len) {
     char text[2048];
     unsigned long from, to;
-    int fd = sys.open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    int fd = tine__fd_open("/proc/self/stat", O_RDONLY);
     if (fd == -1)
         return false;
     ssize_t n = read(fd, text, sizeof text - 1);
@@ -204,10 +185,6 @@ static void forked_child(void) {
 
 bool tine__process_is_foreign(void) {
     return foreign;
-}
-
-void tine__process_is_ours(void) {
-    foreign = false;
 }
 
 static void on_any_exit(int status, void *arg) {

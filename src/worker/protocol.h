@@ -5,20 +5,29 @@
 **   submitter -> fork server  SETUP    + the descriptors below: the first message; the root forks while
 **                                      they are made
 **                             START    worker id + its link's descriptor
-**                             KILL     worker id, signal: that worker, and with SIGKILL all processes
+**                             KILL     worker id (0: all), signal: that worker, and with SIGKILL all processes
 **                                      descended from it
 **                             SHUT     no worker will be asked for any more: end with the last one
-**   fork server -> submitter  UP       the fork server runs (pid), preload is done
-**                             NOFORK   root could not fork the fork server (errno)
-**                             NOPRELOAD a result segment [error, traceback] follows the head
+**                             END      the pool has ended; the end of file comes next, and is not our death
+**   root -> submitter         NOFORK   no fork server can be forked (errno, and words that follow)
+**                             GONE     the fork server has died (pid, wait status)
+**   fork server -> submitter  PRELOADING preload begins
+**                             UP       the fork server runs (pid), preload is done
+**                             NOFORK   it cannot become what it should (errno, and words that follow)
+**                             NOPRELOAD a result segment [error, traceback] fills the rest of the packet
 **                             STARTED  worker id, pid
 **                             NOSTART  worker id, errno: no process to be had
-**                             EXITED   worker id, pid, wait status
+**                             EXITED   worker id, pid, wait status: it is gone, and if it was killed or
+**                                      has crashed so are the programs of its task. Error EPERM: it, or
+**                                      one of them, may not be killed and runs on; EBUSY: was killed and
+**                                      is not gone in time
+**                             GONE     it has ended in good order: status 0
 **
 ** Closing the submitter's end of the control socket ends the fork server: it kills what workers are
 ** left, with all their descendants, reaps them and exits; so does the death of the submitter, which it
-** sees by a pidfd even while forked children of the submitter hold copies of the socket. End of file
-** at the submitter's end means that the fork server is gone.
+** sees by a pidfd. The root holds a copy of the fork server's end until that has died, so that GONE always
+** comes before the end of file, which without it means that the root is gone, too. What was heard before GONE
+** says in which step it died: nothing, PRELOADING, UP.
 */
 #ifndef TINE_WORKER_PROTOCOL_H
 #define TINE_WORKER_PROTOCOL_H
@@ -31,8 +40,8 @@ enum setup_fd {
     SETUP_CALLS, /* the call queue's files */
     SETUP_CLAIMS,
     SETUP_HEAP,   /* the call heap: page 0 is its directory, blocks from page 1 on */
-    SETUP_BELL,   /* eventfd of the waiting thread's bell: word 0 of the queue */
-    SETUP_WAKEUP, /* eventfd of the manager: word 1 of the queue */
+    SETUP_BELL,   /* ringer of the waiting thread's bell: word 0 of the queue */
+    SETUP_WAKEUP, /* ringer of the manager's wakeup: word 1 of the queue */
     SETUP_BOOT,   /* worker/boot.h */
     SETUP_CWD,    /* O_PATH of the working directory */
     SETUP_STDOUT, /* of the submitter */
@@ -46,21 +55,23 @@ enum message_kind {
     MESSAGE_START,
     MESSAGE_KILL,
     MESSAGE_SHUT,
+    MESSAGE_END,
+    MESSAGE_PRELOADING,
     MESSAGE_UP,
     MESSAGE_NOFORK,
     MESSAGE_NOPRELOAD,
     MESSAGE_STARTED,
     MESSAGE_NOSTART,
-    MESSAGE_EXITED
+    MESSAGE_EXITED,
+    MESSAGE_GONE
 };
 
 struct message {
     uint32_t kind;
     uint32_t worker; /* id */
     int32_t pid;
-    int32_t status;  /* EXITED: as waitpid gives it; KILL: the signal */
-    int32_t error;   /* errno */
-    uint32_t length; /* bytes that follow */
+    int32_t status; /* EXITED, GONE: as waitpid gives it; KILL: the signal */
+    int32_t error;  /* errno */
 };
 
 #define MESSAGE_MAX (60u << 10) /* a message with its bytes; longer error texts are cut */

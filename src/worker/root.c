@@ -5,12 +5,21 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#include <sys/single_threaded.h>
+#endif
 
 #include "base/error.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/sys.h"
+#include "base/why.h"
 #include "ipc/control.h"
 #include "worker/find_helper.h"
+#include "worker/helper.h"
+#include "worker/inherit.h"
 #include "worker/internal.h"
 
 #define PATIENCE 10000 /* ms that a root may take to read what it is told */
@@ -25,44 +34,53 @@ struct root_watch {
     void *arg;
 };
 
+/* Our end of a root: of the forked one, of the executed one. */
+struct root {
+    int socket; /* -1: none */
+    int line;   /* what lives as long as this process, where there are no pidfds */
+    struct rights rights;
+    struct station station; /* of the thread that took it, as its own are */
+};
+
 /*   field      rule
-**   lock       for all below; held over a fork by anybody (see before_fork)
-**   forked     our end of the forked root's socket; -1: none
-**   executed   the same of the executed helper
-**   lines      what lives as long as this process where there are no pidfds
-**   handlers   the pthread_atfork handlers are there
+**   taking     for `roots`; held while one is taken or told something, which may take seconds
+**   lock       for `watches` and `handlers`; held over a fork of the program by anybody, and never for long
 */
+static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
+static struct root roots[2] = {{.socket = -1, .line = -1}, {.socket = -1, .line = -1}};
+#define FORKED (&roots[0])
+#define EXECUTED (&roots[1])
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int forked = -1, executed = -1;
-static int lines[2] = {-1, -1};
 static bool handlers;
 static atomic_uint generation;
 static struct list watches = {&watches, &watches};
 
-/* We are forking ourselves, with the lock held: the handlers below have nothing to do. Initial-exec: they run
-** in each worker too, and to ask for the address touches pages that it has no other use for. */
-static _Thread_local bool ours __attribute__((tls_model("initial-exec")));
-
-/* --- forks of the program --- */
+/* --- forks of the program (ours run no handlers: base/sys.c) --- */
 
 static void before_fork(void) {
-    if (!ours)
-        pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&lock);
+    tine__map_before_fork();
+    tine__fd_before_fork();
 }
 
 static void after_fork_parent(void) {
-    if (!ours)
-        pthread_mutex_unlock(&lock);
+    tine__fd_after_fork(false);
+    tine__map_after_fork(false);
+    pthread_mutex_unlock(&lock);
+}
+
+static void forget_roots(void) {
+    for (int i = 0; i < 2; i++)
+        roots[i].socket = roots[i].line = -1;
 }
 
 static void after_fork_child(void) {
-    if (ours)
-        return;
     atomic_fetch_add(&generation, 1);
-    tine__close(&forked);
-    tine__close(&executed);
-    tine__close(&lines[0]);
-    tine__close(&lines[1]);
+    tine__fd_after_fork(true);
+    tine__map_after_fork(true);
+    forget_roots();
+    pthread_mutex_init(&taking, NULL); /* whoever held it is not here */
     for (struct list *n = watches.next; n != &watches; n = n->next) {
         struct root_watch *w = LIST_ITEM(n, struct root_watch, node);
         w->close(w->arg);
@@ -86,22 +104,15 @@ struct root_watch *tine__root_watch(void (*close_it)(void *arg), void *arg) {
     return w;
 }
 
-void tine__root_unwatch(struct root_watch *w) {
-    if (!w)
-        return;
-    pthread_mutex_lock(&lock);
-    list_remove(&w->node);
-    pthread_mutex_unlock(&lock);
-    free(w);
-}
-
 void tine__root_reset(void) {
     pthread_mutex_init(&lock, NULL);
-    forked = executed = -1; /* closed already, with all that was the program's */
+    pthread_mutex_init(&taking, NULL);
+    tine__map_drop();
+    forget_roots(); /* closed already, with all that was the program's */
     list_init(&watches);
-    ours = false;
 }
 
+/* (lock held) */
 static int add_handlers(void) {
     if (handlers)
         return 0;
@@ -113,79 +124,68 @@ static int add_handlers(void) {
     return 0;
 }
 
+static int need_handlers(void) {
+    pthread_mutex_lock(&lock);
+    int err = add_handlers();
+    pthread_mutex_unlock(&lock);
+    return err;
+}
+
 /* --- taking a root --- */
 
 /* What both kinds of root are given. */
 struct gift {
     int ends[2]; /* of its socket: ours, its */
     int life;    /* pidfd of this process */
-    int *line;   /* without pidfds: the other end of `life`, in `lines` */
+    int line;    /* without pidfds: the other end of `life` */
 };
 
 static void gift_close(struct gift *g) {
     tine__close(&g->ends[0]);
     tine__close(&g->ends[1]);
     tine__close(&g->life);
-}
-
-/* Move a descriptor to 5 or above: the program may have closed 0 to 2, and take what it opens next for
-** its own, and the helper wants 3 and 4. */
-static int move_up(int *fd) {
-    if (*fd >= 5)
-        return 0;
-    int up = sys.fcntl(*fd, F_DUPFD_CLOEXEC, 5);
-    if (up == -1)
-        return TINE_ESYSTEM;
-    tine__close(fd);
-    *fd = up;
-    return 0;
+    tine__close(&g->line);
 }
 
 /* A descriptor that is readable when this process has died. Where there are no pidfds (a sandbox, an
 ** emulator) it is one end of a pair whose other end stays here. */
 static int open_life(struct gift *g) {
-    g->life = sys.pidfd_open(getpid(), 0);
+    g->life = tine__fd_pidfd(getpid());
     if (g->life != -1)
         return 0;
     if (errno != ENOSYS && errno != EPERM)
         return TINE_ESYSTEM;
     int ends[2];
     int err = tine__control_pair(ends);
-    if (!err) {
-        g->life = ends[0];
-        tine__close(g->line);
-        *g->line = ends[1];
-        err = move_up(g->line);
-    }
+    g->life = ends[0];
+    g->line = ends[1];
     return err;
 }
 
-static int gift_make(struct gift *g, int *line) {
-    *g = (struct gift){{-1, -1}, -1, line};
-    if (open_life(g))
-        return TINE_ESYSTEM;
-    int err = tine__control_pair(g->ends);
-    if (!err)
-        err = move_up(&g->ends[0]);
-    if (!err)
-        err = move_up(&g->ends[1]);
-    if (!err)
-        err = move_up(&g->life);
-    return err;
+static int gift_make(struct gift *g) {
+    *g = (struct gift){{-1, -1}, -1, -1};
+    int err = open_life(g);
+    return err ? err : tine__control_pair(g->ends);
 }
 
-/* Wait for the process between us and the root (see below); its exit code is an errno. */
-static int await_between(pid_t pid) {
-    int status;
-    while (waitpid(pid, &status, 0) == -1) {
+/* Our end stays, with what the root is known by; the rest has been handed over. */
+static void keep_gift(struct root *r, struct gift *g) {
+    tine__close(&r->line);
+    r->socket = g->ends[0];
+    r->line = g->line;
+    g->ends[0] = g->line = -1;
+    tine__rights_of(&r->rights);
+    tine__station_of(&r->station);
+}
+
+/* How the process between us and the root (see below) ended: 0, or -1 and *status. */
+static int await_between(pid_t pid, int *status) {
+    while (waitpid(pid, status, 0) == -1) {
         if (errno == EINTR)
             continue;
         return 0; /* the program reaps all children itself: then the socket will tell */
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return 0;
-    errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
-    return TINE_ESYSTEM;
+    return WIFEXITED(*status) && WEXITSTATUS(*status) == 0 ? 0 : -1;
 }
 
 /* The root is not our child but our grandchild, its parent ends at once: a program that waits for all
@@ -199,41 +199,58 @@ static _Noreturn void between(const struct gift *g) {
 
 static int fork_between(const struct gift *g) {
     sigset_t all, before;
+    int status;
     fflush(NULL); /* or what the program has printed so far could appear twice */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of the program's runs over there */
-    ours = true;
     pid_t pid = sys.fork();
     if (pid == 0)
         between(g);
     int saved = errno;
-    ours = false;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = saved;
-    return pid == -1 ? TINE_ESYSTEM : await_between(pid);
+    if (pid == -1)
+        return TINE_ESYSTEM;
+    if (await_between(pid, &status) == 0)
+        return 0;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+    return TINE_ESYSTEM;
 }
 
 static int fork_root(void) {
     struct gift g;
-    int err = gift_make(&g, &lines[0]);
+    int err = gift_make(&g);
     if (!err)
         err = fork_between(&g);
-    if (!err) {
-        forked = g.ends[0];
-        g.ends[0] = -1;
-    }
+    if (!err)
+        keep_gift(FORKED, &g);
+    int saved = errno;
     gift_close(&g);
+    errno = saved;
     return err;
 }
 
-/* posix_spawn with the gift at 3 and 4, whatever their numbers are here. */
-static int spawn_helper(const char *path, struct gift *g) {
+/* --- the helper --- */
+
+/* A number that adddup2 does not overwrite before it is used. */
+static int move_off(int *fd) {
+    if (*fd > HELPER_LIFE)
+        return 0;
+    int up = sys.fcntl(*fd, F_DUPFD_CLOEXEC, HELPER_LIFE + 1);
+    if (up != -1)
+        tine__close(fd);
+    if (up != -1)
+        *fd = tine__fd_adopt(up);
+    return *fd == -1 || up == -1 ? TINE_ESYSTEM : 0;
+}
+
+/* posix_spawn with the gift at 3 and 4, whatever their numbers are here, and `words` as stderr. */
+static int spawn(const char *path, const struct gift *g, int words, pid_t *pid) {
     char room[] = "                                "; /* where the title will be written */
     char *argv[] = {"tine-helper", room, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t all, none;
-    pid_t pid;
     sigfillset(&all);
     sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
@@ -241,16 +258,49 @@ static int spawn_helper(const char *path, struct gift *g) {
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     posix_spawnattr_setsigdefault(&attr, &all);
     posix_spawnattr_setsigmask(&attr, &none);
-    errno = posix_spawn_file_actions_adddup2(&actions, g->ends[1], 3);
+    errno = posix_spawn_file_actions_adddup2(&actions, g->ends[1], HELPER_SOCKET);
     if (!errno)
-        errno = posix_spawn_file_actions_adddup2(&actions, g->life, 4);
+        errno = posix_spawn_file_actions_adddup2(&actions, g->life, HELPER_LIFE);
+    if (!errno && words != -1)
+        errno = posix_spawn_file_actions_adddup2(&actions, words, STDERR_FILENO);
     if (!errno)
-        errno = sys.posix_spawn(&pid, path, &actions, &attr, argv, environ);
+        errno = sys.posix_spawn(pid, path, &actions, &attr, argv, environ);
     int saved = errno;
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attr);
     errno = saved;
-    return errno ? TINE_ESYSTEM : await_between(pid);
+    if (saved)
+        tine__why(saved, "%s cannot be executed: %s", path, strerror(saved));
+    return saved ? TINE_ESYSTEM : 0;
+}
+
+/* It has not become a root: say what became of it, and what it said itself (the dynamic linker's complaint). */
+static int explain(const char *path, int status, int words) {
+    char text[256];
+    ssize_t n = words == -1 ? 0 : pread(words, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    if (WIFSIGNALED(status))
+        tine__why(ECHILD, "%s was killed by signal %d%s%s", path, WTERMSIG(status),
+                  *text ? ": " : "", text);
+    else
+        tine__why(ECHILD, "%s ended with exit code %d%s%s", path, WEXITSTATUS(status),
+                  *text ? ": " : "", text);
+    return TINE_ESYSTEM;
+}
+
+static int spawn_helper(const char *path, struct gift *g) {
+    pid_t pid;
+    int status, words = tine__fd_memfd("tine-words", 0);
+    int err = move_off(&g->ends[1]);
+    if (!err)
+        err = move_off(&g->life);
+    if (!err)
+        err = spawn(path, g, words, &pid);
+    if (!err && await_between(pid, &status) == -1)
+        err = explain(path, status, words);
+    tine__close(&words);
+    return err;
 }
 
 static int execute_root(void) {
@@ -259,14 +309,14 @@ static int execute_root(void) {
     int err = tine__find_helper(path);
     if (err)
         return err;
-    err = gift_make(&g, &lines[1]);
+    err = gift_make(&g);
     if (!err)
         err = spawn_helper(path, &g);
-    if (!err) {
-        executed = g.ends[0];
-        g.ends[0] = -1;
-    }
+    if (!err)
+        keep_gift(EXECUTED, &g);
+    int saved = errno;
     gift_close(&g);
+    errno = saved;
     return err;
 }
 
@@ -278,31 +328,82 @@ static bool alone(void) {
     const nlink_t hidden = 0;
 #endif
     struct stat st;
-    return stat("/proc/self/task", &st) == 0 && st.st_nlink <= 3 + hidden;
+    if (stat("/proc/self/task", &st) == 0)
+        return st.st_nlink <= 3 + hidden;
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+    return __libc_single_threaded && !hidden; /* never had another one */
+#else
+    return false;
+#endif
 }
 
 int tine__root_take(void) {
-    pthread_mutex_lock(&lock);
-    int err = add_handlers();
+    int err = need_handlers();
+    pthread_mutex_lock(&taking);
     if (!err)
         tine__find_helper_note();
-    if (!err && forked == -1 && alone())
+    if (!err && FORKED->socket == -1 && alone())
         err = fork_root();
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&taking);
     return err;
 }
 
 /* --- asking it --- */
 
-/* Our end of the socket of the root to ask, taken now if need be. NULL: errno tells why. */
-static int *choose(bool spawn) {
-    if (!spawn && forked == -1 && alone() && fork_root())
+static void drop(struct root *r) {
+    tine__close(&r->socket);
+    tine__close(&r->line);
+}
+
+/* May workers descend from it? It is where it was taken: what this process has given up since, or gained,
+** is not seen over there. */
+static bool fits(const struct root *r) {
+    struct rights now;
+    tine__rights_of(&now);
+    return !memcmp(&now, &r->rights, sizeof now);
+}
+
+enum { CONFINED_ELSEWHERE = -1, STRAYED, AT_HOME };
+
+static int place_of(const struct root *r) {
+    struct station now;
+    tine__station_of(&now);
+    if (now.confines != r->station.confines)
+        return CONFINED_ELSEWHERE;
+    return memcmp(&now, &r->station, sizeof now) ? STRAYED : AT_HOME;
+}
+
+/* A new root in the place of one that has strayed, if there is any. */
+static void replace(struct root *r, int (*make)(void)) {
+    struct root old = *r;
+    r->socket = r->line = -1;
+    if (make() == 0)
+        drop(&old);
+    else
+        *r = old;
+    tine__why_clear();
+}
+
+/* After it was told to fork, which takes longer than our look: is it one whose children may be ours? When not, it is
+** let go, or another one put in its place; one that is merely in another session or control group stays when
+** no other is to be had. */
+static bool suits(struct root *r) {
+    int place = fits(r) ? place_of(r) : CONFINED_ELSEWHERE;
+    int had = r->socket;
+    if (place == CONFINED_ELSEWHERE)
+        drop(r);
+    else if (place == STRAYED && (r == EXECUTED || alone()))
+        replace(r, r == EXECUTED ? execute_root : fork_root);
+    return r->socket == had;
+}
+
+/* The root to ask, taken now if need be (*fresh). NULL: errno tells why. */
+static struct root *choose(bool executed, bool *fresh) {
+    struct root *r = executed || (FORKED->socket == -1 && !alone()) ? EXECUTED : FORKED;
+    *fresh = r->socket == -1;
+    if (*fresh && (r == FORKED ? fork_root() : execute_root()))
         return NULL;
-    if (!spawn && forked != -1)
-        return &forked;
-    if (executed == -1 && execute_root())
-        return NULL;
-    return &executed;
+    return r;
 }
 
 static int tell(int root, int control) {
@@ -319,33 +420,43 @@ static int tell(int root, int control) {
     return err;
 }
 
-/* Have the end `control` of a socket passed to a fork server. */
-static int pass(int control, bool spawn) {
-    int err = add_handlers();
-    for (int try = 0; !err && try < 2; try++) {
-        int *root = choose(spawn);
-        err = root ? tell(*root, control) : TINE_ESYSTEM;
-        if (err != TINE_ESHUTDOWN)
-            break;
-        tine__close(root); /* somebody has killed it: take another one */
-        errno = ECHILD;
-        err = try ? TINE_ESYSTEM : 0;
+/* Have a fork server forked. 0, an error, or TINE_EAGAIN: that root was none any more. */
+static int open_once(int *control, bool executed) {
+    int ends[2];
+    bool fresh;
+    struct root *r = choose(executed, &fresh);
+    int err = r ? tine__control_pair(ends) : TINE_ESYSTEM;
+    if (err)
+        return err;
+    err = tell(r->socket, ends[1]);
+    tine__close(&ends[1]);
+    if (err == TINE_ESHUTDOWN || (err && errno == EBADF)) {
+        drop(r); /* somebody has killed it, or closed our end */
+        err = TINE_EAGAIN;
+    } else if (!err && !fresh && !suits(r)) {
+        err = TINE_EAGAIN;
     }
+    if (err)
+        tine__close(&ends[0]);
+    *control = ends[0];
     return err;
 }
 
 int tine__root_open(int *control, bool spawn) {
-    int ends[2] = {-1, -1};
-    pthread_mutex_lock(&lock);
-    int err = tine__control_pair(ends);
-    if (!err)
-        err = pass(ends[1], spawn);
-    tine__close(&ends[1]);
+    *control = -1;
+    tine__why_clear();
+    int err = need_handlers(), tries = 3;
     if (err)
-        tine__close(&ends[0]);
-    *control = ends[0];
-    pthread_mutex_unlock(&lock);
-    return err;
+        return err;
+    pthread_mutex_lock(&taking);
+    do
+        err = open_once(control, spawn);
+    while (err == TINE_EAGAIN && --tries > 0);
+    pthread_mutex_unlock(&taking);
+    if (err != TINE_EAGAIN)
+        return err;
+    tine__why(ECHILD, "its root process was killed as soon as it was there");
+    return TINE_ESYSTEM;
 }
 
 int tine__root_set_up(int control, const int fds[SETUP_FDS]) {
@@ -354,4 +465,34 @@ int tine__root_set_up(int control, const int fds[SETUP_FDS]) {
     if (err == TINE_EAGAIN)
         err = TINE_ESYSTEM; /* the first message always finds room, but for the kernel's memory */
     return err == TINE_ESHUTDOWN ? 0 : err;
+}
+
+/* --- the end of the last pool --- */
+
+/* Orphans of this process's descendants become its children: a program that waits for all of them would wait for
+** the root, which waits for its end. */
+static bool adopts(void) {
+    int reaper = 0;
+    return getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &reaper, 0, 0, 0) == 0 && reaper);
+}
+
+static bool is_watched(void) {
+    pthread_mutex_lock(&lock);
+    bool watched = !list_empty(&watches);
+    pthread_mutex_unlock(&lock);
+    return watched;
+}
+
+void tine__root_unwatch(struct root_watch *w) {
+    if (!w)
+        return;
+    pthread_mutex_lock(&lock);
+    list_remove(&w->node);
+    pthread_mutex_unlock(&lock);
+    free(w);
+    if (is_watched() || !adopts() || pthread_mutex_trylock(&taking))
+        return;
+    for (int i = 0; !is_watched() && i < 2; i++)
+        drop(&roots[i]);
+    pthread_mutex_unlock(&taking);
 }

@@ -3,8 +3,10 @@
 ** It is taken while the program is small and has one thread (at `require`, or tine_prepare in C): then
 ** a plain fork is safe. In a program that has threads already, and for start_method = "spawn", it is a
 ** freshly executed helper (tine-helper, found beside the library) instead. It holds no memory of a
-** pool, no descriptors but its socket and a pidfd of the program, and ends when the program ends, however that
-** happens.
+** pool; its descriptors are its socket, a pidfd of the program, one for SIGCHLD, and its copy of each fork
+** server's control socket. It ends when the program ends, however that happens, or lets go of it: when rights
+** have changed (worker/inherit.h), and in a program that waits for all children of its descendants, with the
+** last pool.
 **
 ** The state of a worker is made here once (luaL_newstate, luaL_openlibs, the preloaded `tine`
 ** modules), so that fork servers and workers start with it done.
@@ -36,7 +38,8 @@ int tine__root_set_up(int control, const int fds[SETUP_FDS]);
 
 /* How often the calling process was forked since the root was taken, by means that keep our memory: 0
 ** in the process that took it; a handle made at another count than the current one is used in a forked
-** child of its owner. In such a child all descriptors of ours are closed. */
+** child of its owner. In such a child the sockets of the roots are closed, and what tine__root_watch closes;
+** memory and descriptors of pools beyond that stay until it ends or executes another program. */
 unsigned tine__root_generation(void);
 
 /* Have `close` called with `arg` in forked children of the program (to close descriptors that they

@@ -3,10 +3,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/sys.h"
+#include "base/why.h"
 #include "ipc/control.h"
 #include "worker/family.h"
 #include "worker/internal.h"
@@ -14,42 +16,53 @@
 #include "worker/process.h"
 #include "worker/state.h"
 
+/* A fork server, and our copy of its end of the control socket, by which we tell how it died. */
+struct ward {
+    pid_t pid;
+    int control;
+};
+
 struct root {
     int socket, life;
     int signals; /* SIGCHLD */
     bool executed;
+    int error;    /* why it is good for nothing but to say so; 0: it is fine */
     lua_State *L; /* what the workers' states are copies of; NULL: no memory for one */
+    struct ward *wards;
+    size_t n, room;
 };
 
 /* --- becoming the root --- */
 
-/* Keep the two descriptors that are ours, away from 0 to 2, which the program may have had closed. */
-static int take_descriptors(struct root *r) {
+/* As many descriptors as may be had: there is one for each pool. Fork servers have the program's limit. */
+static void raise_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == -1)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static int take_over(struct root *r) {
     int keep[] = {r->socket, r->life};
-    tine__process_keep(keep, 2);
-    int s = sys.fcntl(r->socket, F_DUPFD_CLOEXEC, 3);
-    int l = sys.fcntl(r->life, F_DUPFD_CLOEXEC, 3);
-    if (s == -1 || l == -1)
+    tine__process_signals_server();
+    if (tine__fd_keep(keep, 2))
         return TINE_ESYSTEM;
-    r->socket = s;
-    r->life = l;
     int err = tine__process_null();
-    keep[0] = s;
-    keep[1] = l;
-    tine__process_keep(keep, 2);
+    if (!err)
+        err = tine__process_own_exit();
+    if (!err && (r->signals = tine__process_open_sigchld()) == -1)
+        err = TINE_ESYSTEM;
     return err;
 }
 
 static void become_root(struct root *r) {
     tine__fault_role("root");
     tine__root_reset();
-    if (take_descriptors(r) || tine__process_own_exit())
-        _exit(1); /* the program sees the end of file */
-    tine__process_signals_server();
+    if (take_over(r))
+        r->error = errno;
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    r->signals = tine__process_open_sigchld();
-    if (r->signals == -1)
-        _exit(1);
+    raise_limit();
     tine__process_title("root", 0);
     if (chdir("/") == -1)
         errno = 0;       /* then it keeps a directory busy, no more */
@@ -61,22 +74,42 @@ static void become_root(struct root *r) {
 /* --- serving --- */
 
 static void refuse(int control, int error) {
-    struct message m = {.kind = MESSAGE_NOFORK, .error = error};
-    tine__control_send(control, &m, sizeof m, NULL, 0);
+    struct {
+        struct message head;
+        char text[200];
+    } m = {.head = {.kind = MESSAGE_NOFORK, .error = error}};
+    strncpy(m.text, tine__why_text(error), sizeof m.text - 1);
+    tine__control_send(control, &m, sizeof m.head + strlen(m.text), NULL, 0);
 }
 
-static void open_pool(struct root *r, int control) {
-    if (!r->L && !(r->L = tine__state_new())) {
-        refuse(control, ENOMEM);
-        return;
+static bool has_room(struct root *r) {
+    if (r->n < r->room)
+        return true;
+    size_t room = r->room ? 2 * r->room : 8;
+    struct ward *list = sys.realloc(r->wards, room * sizeof *list);
+    if (!list)
+        return false;
+    r->wards = list;
+    r->room = room;
+    return true;
+}
+
+static void open_pool(struct root *r, int *control) {
+    if (!r->error && ((!r->L && !(r->L = tine__state_new())) || !has_room(r)))
+        errno = ENOMEM;
+    else if (!r->error) {
+        pid_t pid = sys.fork();
+        if (pid == 0)
+            tine__server_main(*control, r->life, r->executed, r->L);
+        if (pid > 0) {
+            r->wards[r->n++] = (struct ward){pid, *control};
+            *control = -1;
+            return;
+        }
     }
-    pid_t pid = sys.fork();
-    if (pid == 0) {
-        tine__close(&r->socket);
-        tine__server_main(control, r->life, r->executed, r->L);
-    }
-    if (pid == -1)
-        refuse(control, errno);
+    refuse(*control, r->error ? r->error : errno);
+    if (r->error)
+        _exit(1); /* the program takes another root for its next pool */
 }
 
 /* One message. False: the program has closed its end. */
@@ -84,11 +117,25 @@ static bool serve(struct root *r) {
     struct message m;
     int control = -1, nfds = 1;
     ssize_t n = tine__control_receive(r->socket, &m, sizeof m, &control, &nfds);
-    if (n == sizeof m && m.kind == MESSAGE_OPEN && nfds == 1)
-        open_pool(r, control);
+    if (nfds == 1 && n == sizeof m && m.kind == MESSAGE_OPEN)
+        open_pool(r, &control);
     if (nfds == 1)
         tine__close(&control);
-    return n != 0;
+    return n != 0 && !(n == TINE_ESYSTEM && errno == EBADF);
+}
+
+/* Say how a fork server died, if it has not said so itself. */
+static void bury(struct root *r, pid_t pid, int status) {
+    const struct message m = {.kind = MESSAGE_GONE, .pid = pid, .status = status};
+    for (size_t i = 0; i < r->n; i++) {
+        struct ward *w = &r->wards[i];
+        if (w->pid != pid)
+            continue;
+        tine__control_send(w->control, &m, sizeof m, NULL, 0);
+        tine__close(&w->control);
+        *w = r->wards[--r->n];
+        return;
+    }
 }
 
 /* A fork server that ended in good order has left behind only what was meant to run on (server.c). What
@@ -96,14 +143,17 @@ static bool serve(struct root *r) {
 static void bury_the_dead(struct root *r) {
     int status;
     pid_t pid;
-    tine__process_clear_sigchld(r->signals);
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (WIFSIGNALED(status))
+    if (r->signals != -1)
+        tine__process_clear_sigchld(r->signals);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
             tine__family_kill_pool(pid);
+        bury(r, pid, status);
+    }
 }
 
 _Noreturn void tine__root_main(int socket, int life, bool executed) {
-    struct root r = {.socket = socket, .life = life, .executed = executed};
+    struct root r = {.socket = socket, .life = life, .signals = -1, .executed = executed};
     become_root(&r);
     for (;;) {
         struct pollfd p[3] = {{r.socket, POLLIN, 0}, {r.life, POLLIN, 0}, {r.signals, POLLIN, 0}};

@@ -6,9 +6,12 @@
 #include <sys/prctl.h>
 #include <lauxlib.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/map.h"
 #include "base/sys.h"
+#include "base/why.h"
 #include "ipc/control.h"
 #include "worker/family.h"
 #include "worker/internal.h"
@@ -19,15 +22,22 @@
 
 #define HEAP_PAGE 4096u
 #define LAST_LOOK 200 /* ms between the end of file and the death that caused it, at most */
+#define PATIENCE \
+    2000 /* ms that who was killed may take to be gone: one in the kernel's hands may take for ever */
+#define NANO 1000000ull
 
 extern char **environ;
 
 struct child {
     uint32_t id;
     pid_t pid;
+    bool reaped;
+    int status;        /* when reaped */
+    uint64_t deadline; /* ns; 0: nobody has killed it or what it left */
+    struct toll toll;  /* who must be gone before its end is told */
 };
 
-/* The workers that live; everything else that comes to us is an orphan of theirs. */
+/* The workers whose end has not been told; everything else that comes to us is an orphan of theirs. */
 static struct {
     struct child *list;
     size_t n, room;
@@ -37,12 +47,30 @@ static struct {
 
 static _Noreturn void end(struct server *s);
 
+int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,
+                      size_t length) {
+    struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
+    struct buf packet;
+    tine__buf_init(&packet);
+    int err = buf_append(&packet, m, sizeof *m);
+    if (!err)
+        err = buf_append(&packet, bytes, length);
+    while (!err && (err = tine__control_send(s->control, packet.data, packet.len, NULL, 0)) ==
+                       TINE_EAGAIN) {
+        err = 0;
+        if (poll(p, 2, -1) > 0 && p[1].revents)
+            break;
+    }
+    tine__buf_free(&packet);
+    return err;
+}
+
 /* It reads all the time; when it cannot keep up we wait. What we cannot say it must not miss: then it hears
 ** the end of file. */
 static void tell(struct server *s, const struct message *m) {
     struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
     int err;
-    while ((err = tine__control_send(p[0].fd, m, sizeof *m, NULL, 0)) == TINE_EAGAIN)
+    while ((err = tine__control_send(s->control, m, sizeof *m, NULL, 0)) == TINE_EAGAIN)
         if (poll(p, 2, -1) > 0 && p[1].revents)
             return;
     if (err && !s->ending)
@@ -73,32 +101,11 @@ static bool has_room(void) {
     return true;
 }
 
-static struct child *find_id(uint32_t id) {
-    for (size_t i = 0; i < children.n; i++)
-        if (children.list[i].id == id)
-            return &children.list[i];
-    return NULL;
-}
-
 static struct child *find_pid(pid_t pid) {
     for (size_t i = 0; i < children.n; i++)
-        if (children.list[i].pid == pid)
+        if (children.list[i].pid == pid && !children.list[i].reaped)
             return &children.list[i];
     return NULL;
-}
-
-/* fork with all signals blocked: what is sent to a worker before it has its own dispositions waits, and
-** is not ignored as we ignore it. */
-static pid_t fork_blocked(void) {
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = sys.fork();
-    int saved = errno;
-    if (pid != 0)
-        sigprocmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    return pid;
 }
 
 static void start_worker(struct server *s, uint32_t id, int link) {
@@ -107,25 +114,40 @@ static void start_worker(struct server *s, uint32_t id, int link) {
         tell_not_started(s, id, ENOMEM);
         return;
     }
-    pid_t pid = fork_blocked();
+    pid_t pid = tine__process_fork();
     if (pid == 0)
         tine__worker_main(s, id, link, parent);
     if (pid == -1) {
         tell_not_started(s, id, errno);
         return;
     }
-    children.list[children.n++] = (struct child){id, pid};
+    children.list[children.n++] = (struct child){.id = id, .pid = pid};
     tell_started(s, id, pid);
 }
 
-static void kill_worker(uint32_t id, int signal) {
-    const struct child *c = find_id(id);
-    if (!c)
-        return; /* it has ended, and the submitter is about to hear */
-    if (signal == SIGKILL)
-        tine__family_kill(c->pid);
-    else
+static uint64_t now_plus(uint64_t ms) {
+    return tine__now() + ms * NANO;
+}
+
+/* --- their ends --- */
+
+/* Where the program ignores SIGTERM its workers do, too: then only one signal ends them. One that is reaped has
+** ended, and the submitter is about to hear. */
+static void kill_child(const struct server *s, struct child *c, int signal) {
+    if (c->reaped)
+        return;
+    if (signal == SIGKILL || (signal == SIGTERM && inherit_ignores(&s->boot.inherit, SIGTERM))) {
+        tine__family_kill(&c->toll, c->pid, false);
+        c->deadline = now_plus(PATIENCE);
+    } else {
         tine__family_signal(c->pid, signal);
+    }
+}
+
+static void kill_workers(const struct server *s, uint32_t id, int signal) {
+    for (size_t i = 0; i < children.n; i++)
+        if (id == 0 || children.list[i].id == id)
+            kill_child(s, &children.list[i], signal);
 }
 
 static bool has_children(void) {
@@ -133,25 +155,75 @@ static bool has_children(void) {
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+/* The worker, and who had to go with it, are gone, or will not go (`error`). */
+static void tell_end(struct server *s, struct child *c, int error) {
+    const struct message m = {.kind = MESSAGE_EXITED,
+                              .worker = c->id,
+                              .pid = c->pid,
+                              .status = c->reaped ? c->status : 0,
+                              .error = error};
+    tine__toll_free(&c->toll);
+    *c = children.list[--children.n];
+    tell(s, &m);
+}
+
+/* All that were killed have been reaped. Those that were begotten meanwhile go the same way. */
+static bool is_over(struct child *c) {
+    if (!c->reaped || c->toll.n > 0)
+        return false;
+    if (c->deadline && has_children())
+        tine__family_kill(&c->toll, c->pid, true);
+    return c->toll.n == 0;
+}
+
 /* A child has ended. What a worker leaves behind goes with it, unless it ended in good order: then what
 ** runs on was meant to. What it had started is ours by now. */
-static void bury(struct server *s, pid_t pid, int status) {
+static void bury(pid_t pid, int status) {
+    for (size_t i = 0; i < children.n; i++)
+        tine__toll_strike(&children.list[i].toll, pid);
     struct child *c = find_pid(pid);
     if (!c)
         return; /* an orphan of a worker */
-    if ((!WIFEXITED(status) || WEXITSTATUS(status) != 0) && has_children())
-        tine__family_kill(pid);
-    const struct message m = {
-        .kind = MESSAGE_EXITED, .worker = c->id, .pid = pid, .status = status};
-    *c = children.list[--children.n];
-    tell(s, &m);
+    c->reaped = true;
+    c->status = status;
+    if (!c->deadline && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
+        c->deadline = now_plus(PATIENCE);
+}
+
+static void tell_ends(struct server *s) {
+    for (size_t i = children.n; i-- > 0;)
+        if (is_over(&children.list[i]))
+            tell_end(s, &children.list[i], 0);
 }
 
 static void bury_the_dead(struct server *s) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        bury(s, pid, status);
+        bury(pid, status);
+    tell_ends(s);
+}
+
+/* Who may not be killed, or does not go though he was, is not waited for. */
+static void give_up_late(struct server *s) {
+    uint64_t now = tine__now();
+    for (size_t i = children.n; i-- > 0;) {
+        struct child *c = &children.list[i];
+        bool stays = c->toll.refused && c->toll.n == 0 && !c->reaped;
+        if (c->deadline && (stays || now >= c->deadline))
+            tell_end(s, c, c->toll.refused ? EPERM : EBUSY);
+    }
+}
+
+/* ms until somebody must be given up; -1: nobody is waited for. */
+static int patience_left(void) {
+    uint64_t now = tine__now(), next = UINT64_MAX;
+    for (size_t i = 0; i < children.n; i++)
+        if (children.list[i].deadline && children.list[i].deadline < next)
+            next = children.list[i].deadline;
+    if (next == UINT64_MAX)
+        return -1;
+    return next <= now ? 0 : (int)((next - now) / NANO) + 1;
 }
 
 /* --- messages --- */
@@ -165,10 +237,13 @@ static void hear(struct server *s, const struct message *m, int *link) {
             start_worker(s, m->worker, *link);
         break;
     case MESSAGE_KILL:
-        kill_worker(m->worker, m->status);
+        kill_workers(s, m->worker, m->status);
         break;
     case MESSAGE_SHUT:
         s->shut = true;
+        break;
+    case MESSAGE_END:
+        s->dismissed = true;
         break;
     }
     tine__close(link);
@@ -192,31 +267,57 @@ static bool listen_to(struct server *s) {
 
 /* --- the end --- */
 
-/* Has the submitter died? The end of file may come an instant before its death can be seen. */
+/* Has the submitter died? The end of file may come an instant before its death can be seen, but not after a
+** farewell. */
 static bool submitter_is_dead(const struct server *s) {
     struct pollfd p = {s->life, POLLIN, 0};
-    return poll(&p, 1, LAST_LOOK) > 0;
+    return poll(&p, 1, s->shut || s->dismissed ? 0 : LAST_LOOK) > 0;
+}
+
+/* The submitter need not wait until the kernel has taken us apart. */
+static _Noreturn void leave(const struct server *s) {
+    const struct message m = {.kind = MESSAGE_GONE, .pid = getpid()};
+    tine__control_send(s->control, &m, sizeof m, NULL, 0);
+    _exit(0);
+}
+
+/* Wait until all of the toll are reaped, or will not be in time. Others that end meanwhile are, too. */
+static void pay(struct server *s, struct toll *toll, uint64_t deadline) {
+    const struct timespec moment = {0, 20 * 1000 * 1000};
+    sigset_t chld;
+    int status;
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &chld, NULL);
+    while (toll->n > 0 && tine__now() < deadline) {
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid == 0)
+            sigtimedwait(&chld, NULL, &moment);
+        else if (pid == -1)
+            break;
+        if (pid > 0) {
+            tine__toll_strike(toll, pid);
+            bury(pid, status);
+            tell_ends(s);
+        }
+    }
 }
 
 /* Nobody wants us any more. Workers are killed with all that they started. When there are none left they
 ** have ended in good order, and programs that still run are left alone, unless the submitter was killed. */
 static _Noreturn void end(struct server *s) {
-    int status;
-    pid_t pid;
+    uint64_t deadline = now_plus(PATIENCE);
+    struct toll toll = {0};
     s->ending = true;
     bury_the_dead(s);
-    if (!has_children() || (children.n == 0 && !submitter_is_dead(s))) {
-        tine__close(&s->control); /* it need not wait until the kernel has taken us apart */
-        _exit(0);
-    }
+    if (!has_children() || (children.n == 0 && !submitter_is_dead(s)))
+        leave(s);
+    kill_workers(s, 0, SIGKILL);
     do {
-        tine__family_kill_all();
-        pid = waitpid(-1, &status, 0);
-        if (pid > 0)
-            bury(s, pid, status);
-        bury_the_dead(s);
-    } while (has_children());
-    _exit(0);
+        tine__family_kill_all(&toll);
+        pay(s, &toll, deadline);
+    } while (toll.n > 0 && tine__now() < deadline);
+    leave(s);
 }
 
 static _Noreturn void serve(struct server *s, int signals) {
@@ -227,7 +328,7 @@ static _Noreturn void serve(struct server *s, int signals) {
     tell(s, &up);
     while (!s->shut || children.n > 0) {
         struct pollfd p[3] = {{s->control, POLLIN, 0}, {s->life, POLLIN, 0}, {signals, POLLIN, 0}};
-        if (poll(p, 3, -1) == -1 && errno != EINTR)
+        if (poll(p, 3, patience_left()) == -1 && errno != EINTR)
             end(s);
         if (p[2].revents) {
             tine__process_clear_sigchld(signals);
@@ -235,6 +336,7 @@ static _Noreturn void serve(struct server *s, int signals) {
         }
         if (p[1].revents || (p[0].revents && !listen_to(s)))
             end(s);
+        give_up_late(s);
     }
     end(s);
 }
@@ -269,24 +371,26 @@ static int take_over_streams(struct server *s) {
 }
 
 static int take_over_place(struct server *s) {
-    int err = tine__boot_read(&s->boot, &s->boot_map, s->fds[SETUP_BOOT]);
+    int err = tine__boot_read(&s->boot, s->fds[SETUP_BOOT]);
     s->fds[SETUP_BOOT] = -1;
+    if (!err)
+        err = tine__inherit_take(&s->boot.inherit, s->executed);
     if (err)
         return err;
-    if (fchdir(s->fds[SETUP_CWD]) == -1)
+    if (fchdir(s->fds[SETUP_CWD]) == -1) {
+        tine__why(errno, "the working directory cannot be entered: %s", strerror(errno));
         return TINE_ESYSTEM;
+    }
     tine__close(&s->fds[SETUP_CWD]);
-    umask(s->boot.umask);
     environ = (char **)s->boot.environ;
     return 0;
 }
 
 /* The call heap is mapped here, once for all workers. */
 static int attach_heap(struct server *s) {
-    void *page = sys.mmap(NULL, HEAP_PAGE, PROT_READ, MAP_SHARED, s->fds[SETUP_HEAP], 0);
-    if (page == MAP_FAILED)
+    s->directory = tine__map(s->fds[SETUP_HEAP], 0, HEAP_PAGE, false);
+    if (!s->directory)
         return TINE_ESYSTEM;
-    s->directory = page;
     return tine__heap_attach(&s->heap, s->directory, s->fds[SETUP_HEAP], false);
 }
 
@@ -295,7 +399,7 @@ static void leave_root(struct server *s) {
     int keep[] = {s->control, s->life};
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     tine__family_mark(getpid(), 0);
-    tine__process_keep(keep, 2);
+    tine__fd_keep(keep, 2);
     tine__process_unblock_signals();
 }
 
@@ -311,14 +415,14 @@ static int become_server(struct server *s) {
     return err;
 }
 
-static void refuse(struct server *s, int err) {
+static void refuse(const struct server *s, int err) {
     const struct message m = {.kind = MESSAGE_NOFORK, .error = err == TINE_ENOMEM ? ENOMEM : errno};
-    tell(s, &m);
+    const char *text = tine__why_text(m.error);
+    tine__server_tell(s, &m, text, strlen(text));
 }
 
 _Noreturn void tine__server_main(int control, int life, bool executed, lua_State *L) {
-    struct server s = {
-        .control = control, .life = life, .executed = executed, .L = L, .boot_map = SHM_CLOSED};
+    struct server s = {.control = control, .life = life, .executed = executed, .L = L};
     int signals = -1;
     leave_root(&s);
     int err = receive_setup(&s);

@@ -1,6 +1,7 @@
 #include "worker/shm_channel.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 #include "base/sys.h"
 #include "ipc/bell.h"
 #include "ipc/queue.h"
-#include "worker/store.h"
+#include "store/store.h"
+#include "worker/process.h"
 
 struct shm_channel {
     struct channel base;
@@ -21,6 +23,7 @@ struct shm_channel {
     uint64_t seq;           /* of the item in hand */
     struct queue_slot slot; /* our copy of it: the place in the queue is free again */
     struct buf reply;
+    bool mute;      /* no bell can be rung any more */
     uint64_t block; /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
     char bytes[LINK_INLINE];
 };
@@ -31,8 +34,22 @@ static struct shm_channel *self(struct channel *ch) {
 
 /* --- bells --- */
 
+static void write_record(struct shm_channel *c, struct record *r);
+
+/* Somebody has closed or replaced descriptors of ours: a task, no other code runs here. We cannot be heard any more, but
+** for our end. What it answered stands. */
+static _Noreturn void end_spoilt(struct shm_channel *c) {
+    struct record r = {.kind = RECORD_SPOILT};
+    c->block = 0;
+    c->reply.len = 0;
+    c->mute = true;
+    write_record(c, &r);
+    tine__process_exit(1);
+}
+
 static void ring(struct shm_channel *c, enum bell_level level) {
-    tine__bell_ring_both(&c->waiter, &c->manager, level);
+    if (!tine__bell_ring_both(&c->waiter, &c->manager, level) && !c->mute)
+        end_spoilt(c);
 }
 
 static void ring_hard(void *arg) {
@@ -43,30 +60,36 @@ static void ring_hard(void *arg) {
 
 /* Copy the slot that lies in the queue. */
 static void copy_slot(struct queue_slot *to, const struct queue_slot *from) {
-    memcpy(to, from, offsetof(struct queue_slot, bytes));
-    if (to->offset)
+    to->call = from->call;
+    if (to->call.offset)
         return;
-    if (to->length > QUEUE_INLINE)
-        to->length = QUEUE_INLINE;
-    memcpy(to->bytes, from->bytes, to->length);
+    if (to->call.length > CALL_INLINE)
+        to->call.length = CALL_INLINE;
+    memcpy(to->bytes, from->bytes, to->call.length);
 }
 
 /* Where the payload is; NULL: it cannot be mapped. */
 static const char *payload(struct shm_channel *c) {
-    const struct queue_slot *s = &c->slot;
+    const struct call_head *h = &c->slot.call;
     int err;
-    if ((uint64_t)s->label + s->function > s->length)
+    if ((uint64_t)h->label + h->function > h->length)
         return NULL;
-    return s->offset ? tine__heap_at(c->calls, s->offset, s->length, &err) : s->bytes;
+    const char *p = h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : c->slot.bytes;
+    if (!p && errno == EBADF)
+        end_spoilt(c);
+    return p;
 }
 
 static void describe(struct shm_channel *c, struct call *out) {
-    const struct queue_slot *s = &c->slot;
+    const struct call_head *s = &c->slot.call;
     const char *p = payload(c);
-    *out = (struct call){
-        .id = s->id, .count = s->count, .ref = s->ref, .timed = s->flags & SLOT_TIMED};
-    if (s->origin)
-        tine__store_find_origin(c->calls, s->origin, &out->origin);
+    *out = (struct call){.id = s->id,
+                         .count = s->count,
+                         .ref = s->ref,
+                         .timed = s->flags & CALL_TIMED,
+                         .index = s->index};
+    if (s->callee)
+        tine__store_find(c->calls, s->callee, NULL, &out->origin);
     if (!p)
         return;
     out->label = s->label ? p : NULL;
@@ -77,11 +100,11 @@ static void describe(struct shm_channel *c, struct call *out) {
     out->arguments_len = s->length - s->label - s->function;
 }
 
-static int take(struct channel *ch, struct call *out) {
+static int take(struct channel *ch, struct call *out, uint64_t patience) {
     struct shm_channel *c = self(ch);
     const struct queue_slot *slot;
     while (!(slot = tine__queue_take(&c->queue, c->worker, &c->seq))) {
-        int err = tine__queue_wait(&c->queue, c->worker, c->spin);
+        int err = tine__queue_wait(&c->queue, c->worker, c->spin, patience);
         if (err)
             return err;
     }
@@ -95,7 +118,8 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     int err = tine__link_begin(&c->link, call->id + k, k == 0, call->timed);
     if (k == 0) {
         /* the link says that it is ours: only now may the slot forget it */
-        tine__queue_free(&c->queue, c->worker, c->seq);
+        if (!tine__queue_free(&c->queue, c->worker, c->seq))
+            return TINE_EAGAIN;
         if (tine__queue_is_low(&c->queue))
             ring(c, BELL_PRESSURE);
     }
@@ -116,6 +140,8 @@ static int grow(struct buf *b, size_t need) {
     uint64_t offset = c->block;
     char *p = c->block ? tine__heap_grow(c->link.heap, &offset, b->len, size)
                        : tine__heap_alloc(c->link.heap, size, &offset);
+    if (!p && errno == EBADF)
+        end_spoilt(c);
     if (!p)
         return TINE_ENOMEM;
     if (!c->block)
@@ -144,6 +170,7 @@ static void write_record(struct shm_channel *c, struct record *r) {
         bytes = &large;
         r->length = sizeof large;
         r->large = 1;
+        tine__heap_give(c->link.heap, c->block);
         c->block = 0;
     }
     c->reply.len = 0;
@@ -168,10 +195,20 @@ static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t
     ring(c, BELL_PRESSURE);
 }
 
+/* --- memory --- */
+
+static bool untidy(struct channel *ch) {
+    return tine__heap_untidy(self(ch)->link.heap);
+}
+
+static void tidy(struct channel *ch) {
+    tine__heap_tidy(self(ch)->link.heap, tine__now());
+}
+
 /* --- the store --- */
 
-static bool get_code(void *ctx, uint32_t id, struct codec_code *out) {
-    return tine__store_find_code(ctx, id, out);
+static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
+    return tine__store_find(ctx, id, out, NULL);
 }
 
 /* --- opening --- */
@@ -193,8 +230,15 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     if (!c)
         return TINE_ENOMEM;
     memset(c, 0, offsetof(struct shm_channel, bytes)); /* which no idle worker has touched */
-    c->base =
-        (struct channel){take, begin, reply, answer, done, say, {NULL, get_code, NULL, p->heap}};
+    c->base = (struct channel){.take = take,
+                               .begin = begin,
+                               .reply = reply,
+                               .answer = answer,
+                               .done = done,
+                               .say = say,
+                               .untidy = untidy,
+                               .tidy = tidy,
+                               .store = {.get = get_code, .ctx = p->heap}};
     c->queue = QUEUE_CLOSED;
     c->link = LINK_CLOSED;
     c->calls = p->heap;

@@ -7,7 +7,7 @@
 /* What it is made of. Descriptors are the worker's own. */
 struct shm_channel_parts {
     int calls, claims, link; /* taken over, on failure too */
-    int waiter, manager;     /* eventfds of the bells, borrowed */
+    int waiter, manager;     /* ringers of the bells, borrowed */
     struct heap *heap;       /* calls, borrowed */
     unsigned worker;
     uint64_t spin;

@@ -35,12 +35,11 @@ static void tie_to_parent(pid_t parent) {
 static void become_worker(struct server *s, int link, pid_t parent) {
     tie_to_parent(parent);
     tine__fault_role("worker");
-    tine__process_is_ours();
-    tine__process_signals_worker(s->boot.preload != NULL);
+    tine__process_signals_worker(s->boot.preload != NULL, &s->boot.inherit);
     tine__family_mark(parent, getpid());
     int keep[] = {s->fds[SETUP_CALLS], s->fds[SETUP_CLAIMS], s->fds[SETUP_HEAP],
                   s->fds[SETUP_BELL],  s->fds[SETUP_WAKEUP], link};
-    tine__process_keep(keep, sizeof keep / sizeof *keep);
+    tine__fd_keep(keep, sizeof keep / sizeof *keep);
 }
 
 static struct channel *open_channel(struct server *s, uint32_t id, int link) {

@@ -68,6 +68,9 @@ static void test_options(void) {
     WRONG(task_timeout, -1);
     WRONG(task_timeout, NAN);
     WRONG(spin, NAN);
+    WRONG(start_timeout, -1);
+    WRONG(start_timeout, NAN);
+    WRONG(exit_timeout, NAN);
 #undef WRONG
     /* the struct of a later version: fine as long as what we do not know is not set */
     struct {
@@ -78,6 +81,10 @@ static void test_options(void) {
     OK(open_with(&later.known));
     later.unknown = &later;
     CHECK_EQ(open_with(&later.known), TINE_EARG);
+    /* that of an earlier one: what it has not is as if it had not been set */
+    o.size = offsetof(tine_options, start_timeout);
+    o.start_timeout = NAN;
+    OK(open_with(&o));
 }
 
 static void test_wrong_tasks(void) {
@@ -323,7 +330,9 @@ static void test_cancel(void) {
     CHECK(strcmp(tine_future_message(waiting), tine_error_text(TINE_ECANCELLED)) == 0);
     CHECK(!tine_future_abort(waiting));
     CHECK(tine_future_abort(busy) && !tine_future_abort(busy));
+    OK(tine_future_wait(busy, -1));
     CHECK_EQ(tine_future_state(busy), TINE_CANCELLED);
+    CHECK(!tine_future_abort(busy));
     tine_future_free(busy);
     tine_future_free(waiting);
     CHECK_EQ(await_integer(submit(pool, "return 5", 0)), 5); /* by the worker's replacement */

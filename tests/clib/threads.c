@@ -223,11 +223,12 @@ static void *force(void *arg) {
         if (i % 3 == 0) {
             if (!tine_future_cancel(f))
                 CHECK(tine_future_abort(f));
+            OK(tine_future_wait(f, -1));
             CHECK_EQ(tine_future_code(f), TINE_ECANCELLED);
         } else if (!tine_future_cancel(f) && !tine_future_abort(f)) {
             CHECK_EQ(integer_of(f), i);
         }
-        OK(tine_future_wait(f, 0));
+        OK(tine_future_wait(f, -1));
         tine_future_free(f);
     }
     return NULL;

@@ -1,4 +1,5 @@
 /* Shared memory, wakeup and control sockets, one thread. */
+#include "base/fd.h"
 #include "ipc/control.h"
 
 #include <fcntl.h>
@@ -16,7 +17,7 @@ static void shm_is_shared_and_cannot_shrink(void) {
     struct shm a, b;
     CHECK_EQ(tine__shm_create(&a, "test", 8192), 0);
     CHECK(fcntl(a.fd, F_GETFD) & FD_CLOEXEC);
-    CHECK_EQ(tine__shm_attach(&b, dup(a.fd), 8192, false), 0);
+    CHECK_EQ(tine__shm_attach(&b, tine__fd_copy(a.fd), 8192, false), 0);
     strcpy(a.base + 5000, "hello");
     CHECK(!strcmp(b.base + 5000, "hello"));
     CHECK_EQ(ftruncate(a.fd, 4096), -1);
@@ -32,7 +33,7 @@ static void shm_is_shared_and_cannot_shrink(void) {
 static void attach_refuses_a_short_file(void) {
     struct shm a, b;
     CHECK_EQ(tine__shm_create(&a, "test", 4096), 0);
-    int fd = dup(a.fd);
+    int fd = tine__fd_copy(a.fd);
     CHECK_EQ(tine__shm_attach(&b, fd, 4097, true), TINE_ESYSTEM);
     CHECK_EQ(errno, EINVAL);
     CHECK_EQ(fcntl(fd, F_GETFD), -1); /* taken over, so closed */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/sys.h"
 #include "check.h"
 #include "ipc/shm.h"
 
@@ -173,6 +174,101 @@ static void huge_blocks(void) {
     close_both();
 }
 
+/* Blocks in steady use keep their pages, those that rest give them back: 256 MB of them were kept for ever. */
+static void resting_blocks_are_given_back(void) {
+    uint64_t offset[4];
+    open_both();
+    CHECK(!tine__heap_untidy(writer));
+    for (int i = 0; i < 4; i++)
+        memset(alloc(8 * MIB, &offset[i]), 1, 8 * MIB);
+    for (int i = 0; i < 4; i++)
+        tine__heap_free(writer, offset[i]);
+    uint64_t now = tine__now();
+    CHECK(tine__heap_untidy(writer));
+    CHECK_LE(now, tine__heap_tidy(writer, now));
+    CHECK_LE(32 * MIB, resident());
+    memset(alloc(8 * MIB, &offset[0]), 1, 8 * MIB);
+    CHECK_EQ(tine__heap_tidy(writer, now + 2 * HEAP_REST), 0);
+    CHECK(!tine__heap_untidy(writer));
+    CHECK_LE(8 * MIB, resident());
+    CHECK_LE(resident(), 11 * MIB);
+    for (int i = 1; i < 4; i++) /* and can be used as before */
+        memset(alloc(8 * MIB, &offset[i]), 1, 8 * MIB);
+    CHECK_LE(dir->extent[0].size, 64 * MIB);
+    close_both();
+}
+
+/* The writer may be asleep when a result is dropped after all: its reader empties it. What is dropped at once
+** will be written again soon. */
+static void a_reader_empties_what_it_had_for_long(void) {
+    uint64_t offset;
+    open_both();
+    memset(alloc(8 * MIB, &offset), 1, 8 * MIB);
+    tine__heap_give(writer, offset);
+    CHECK(tine__heap_untidy(writer));
+    at(offset, 8 * MIB);
+    tine__heap_release(reader, offset);
+    CHECK_LE(8 * MIB, resident());
+    memset(alloc(8 * MIB, &offset), 1, 8 * MIB);
+    tine__heap_give(writer, offset);
+    uint64_t *since = (uint64_t *)(uintptr_t)(at(offset - 64, 64) + 24);
+    CHECK_LE(tine__now() - *since, HEAP_REST * 100);
+    *since -= 2 * HEAP_REST;
+    CHECK_EQ(tine__heap_tidy(writer, tine__now() + 2 * HEAP_REST), 0); /* it need not look again */
+    tine__heap_release(reader, offset);
+    CHECK_LE(resident(), MIB);
+    memset(alloc(8 * MIB, &offset), 1, 8 * MIB);
+    close_both();
+}
+
+/* What the writer says of a block when its reader empties it may be anything. */
+static void rubbish_in_block_heads(void) {
+    static const uint32_t classes[] = {0, 40, 70, 159, 160, UINT32_MAX};
+    uint64_t offset, other;
+    open_both();
+    char *p = alloc(MIB, &offset);
+    alloc(MIB, &other);
+    at(other, 1);
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        memcpy(p - 64, &classes[i], sizeof classes[i]);
+        memset(p - 40, 0, sizeof(uint64_t)); /* had for long */
+        dir->released = 0;
+        at(offset, 1);
+        tine__heap_release(reader, offset);
+    }
+    tine__heap_release(reader, UINT64_MAX - 63);
+    tine__heap_release(reader, 0);
+    dir->released = 0;
+    close_both();
+}
+
+/* A pool's end closes the descriptor, and the number may be that of any file of the program afterwards. */
+static void a_retired_heap_does_not_grow(void) {
+    uint64_t offset, second;
+    int err;
+    open_both();
+    alloc(MIB, &offset);
+    at(offset, MIB);
+    tine__heap_retire(writer);
+    tine__heap_retire(reader);
+    close(file.fd);
+    FILE *mine = tmpfile();
+    CHECK(mine);
+    CHECK_EQ(fileno(mine), file.fd);
+    alloc(MIB, &second); /* in what is mapped */
+    CHECK(!tine__heap_alloc(writer, 64 * MIB, &second));
+    CHECK_EQ(errno, ESHUTDOWN);
+    CHECK(!tine__heap_grow(writer, &offset, 10, 64 * MIB));
+    at(offset, MIB);
+    dir->count = 2;
+    CHECK(!tine__heap_at(reader, (uint64_t)1 << 30, 1, &err));
+    CHECK_EQ(err, TINE_ESHUTDOWN);
+    CHECK_EQ(resident(), 0);
+    file.fd = -1;
+    fclose(mine);
+    close_both();
+}
+
 static int error_at(uint64_t offset, uint64_t length) {
     int err = 0;
     CHECK(!tine__heap_at(reader, offset, length, &err));
@@ -240,6 +336,10 @@ int main(void) {
     freed_blocks_are_used_again();
     grow_keeps_the_bytes();
     pages_beyond_the_budget_are_given_back();
+    resting_blocks_are_given_back();
+    a_reader_empties_what_it_had_for_long();
+    rubbish_in_block_heads();
+    a_retired_heap_does_not_grow();
     huge_blocks();
     hostile_offsets_and_extents();
     a_reader_that_may_not_write();

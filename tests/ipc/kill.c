@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 #include "ipc/queue.h"
 
@@ -58,7 +58,7 @@ static unsigned long long seed;
 
 static void ring(void *arg) {
     (void)arg;
-    tine__bell_ring(&bell, BELL_PRESSURE);
+    ring_one(&bell, BELL_PRESSURE);
 }
 
 static size_t size_of(uint64_t id) {
@@ -91,19 +91,20 @@ static void work(unsigned number, struct link *own) {
     struct link l;
     const struct queue_slot *s;
     uint64_t seq;
-    CHECK_EQ(tine__queue_attach(&q, dup(queue.calls.fd), dup(queue.claims.fd)), 0);
-    CHECK_EQ(tine__link_attach(&l, dup(own->shm.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&q, tine__fd_copy(queue.calls.fd), tine__fd_copy(queue.claims.fd)),
+             0);
+    CHECK_EQ(tine__link_attach(&l, tine__fd_copy(own->shm.fd)), 0);
     do {
         while ((s = tine__queue_take(&q, number, &seq)) != NULL) {
-            uint64_t id = s->id;
+            uint64_t id = s->call.id;
             CHECK_EQ(tine__link_begin(&l, id, true, false), 0);
-            tine__queue_free(&q, number, seq);
+            CHECK(tine__queue_free(&q, number, seq));
             CHECK_EQ(atomic_fetch_add(&ran[id], 1), 0);
             answer(&l, id);
             tine__link_idle(&l);
-            tine__bell_ring(&bell, tine__queue_is_low(&q) ? BELL_PRESSURE : BELL_RESULT);
+            ring_one(&bell, tine__queue_is_low(&q) ? BELL_PRESSURE : BELL_RESULT);
         }
-    } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0) == 0);
+    } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0, UINT64_MAX) == 0);
     _exit(0);
 }
 
@@ -155,24 +156,30 @@ static unsigned drain(struct worker *w) {
     return n;
 }
 
+/* The item whose slot the worker has not freed. */
+static bool has_taken(unsigned number, uint64_t *id) {
+    unsigned owner;
+    for (*id = sent; (*id)-- > 0 && sent - *id <= QUEUE_SLOTS;)
+        if (tine__queue_state(&queue, seq_of[*id], &owner) == SLOT_TAKEN && owner == number)
+            return true;
+    return false;
+}
+
 /* What it ran, or had taken, and sent no result for: at most one item. */
 static void bury(struct worker *w, const struct point *point) {
-    uint64_t id, started, seq;
-    unsigned before = lost;
+    uint64_t id, started;
+    unsigned before = lost, number = (unsigned)(w - workers) + 1;
     CHECK_EQ(waitpid(w->pid, NULL, 0), w->pid);
     drain(w);
     if (tine__link_running(&w->link, &id, &started) != RUN_IDLE && fate[id] == OPEN) {
         settle(id, LOST);
         lost++;
     }
-    if (tine__queue_reclaim(&queue, (unsigned)(w - workers) + 1, &seq)) {
-        for (id = sent; seq_of[id - 1] != seq; id--)
-            CHECK(id > 1);
-        if (fate[--id] == OPEN) {
-            settle(id, LOST);
-            lost++;
-        }
+    if (has_taken(number, &id) && fate[id] == OPEN) {
+        settle(id, LOST);
+        lost++;
     }
+    tine__queue_bury(&queue, number);
     CHECK_LE(lost - before, 1);
     tine__link_close(&w->link);
     close(w->pidfd);
@@ -187,7 +194,7 @@ static bool fill(void) {
         return false;
     n = dry ? 1 : n; /* one wake-up that matters */
     for (; sent < ITEMS && sent - before < n; sent++) {
-        struct queue_slot s = {.id = sent, .count = 1, .length = 100};
+        struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
         if (tine__queue_put(&queue, &s, &seq_of[sent]))
             break;
         tine__queue_wake(&queue);
@@ -216,7 +223,7 @@ static void look_around(bool wait, const struct point *point) {
     for (int i = 0; i < WORKERS; i++)
         p[i + 1] = (struct pollfd){workers[i].pidfd, POLLIN, 0};
     if (wait && sent < ITEMS)
-        tine__queue_want_low(&queue);
+        tine__queue_want_low(&queue, QUEUE_SLOTS / 4);
     if (wait)
         bell_arm(&bell, BELL_RESULT);
     wait = wait && !any_pending() && !fill();
@@ -244,7 +251,7 @@ static void every_item_ends_once(const struct point *point) {
     memset(fate, OPEN, sizeof fate);
     memset((void *)ran, 0, ITEMS);
     CHECK_EQ(tine__queue_create(&queue), 0);
-    bell = (struct bell){tine__queue_bell(&queue, 0), eventfd(0, EFD_NONBLOCK)};
+    bell = (struct bell){tine__queue_bell(&queue, 0), tine__fd_event()};
     for (int i = 0; i < WORKERS; i++)
         start(&workers[i], point);
     while (settled < ITEMS) {
@@ -254,7 +261,8 @@ static void every_item_ends_once(const struct point *point) {
             withdraw_some();
         for (int i = 0; i < WORKERS && settled < ITEMS; i++)
             n += check_random(&seed) % 4 ? drain(&workers[i]) : 0;
-        if (!point->name && check_random(&seed) % 4 == 0)
+        if (!point->name &&
+            check_random(&seed) % (dry ? 16 : 4) == 0) /* dry: thousands of rounds */
             kill(workers[check_random(&seed) % WORKERS].pid, SIGKILL);
         look_around(n == 0 && !some && settled < ITEMS, point);
     }

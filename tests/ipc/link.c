@@ -13,7 +13,7 @@ static struct link l, w; /* submitter, worker */
 
 static void open_both(void) {
     CHECK_EQ(tine__link_create(&l), 0);
-    CHECK_EQ(tine__link_attach(&w, dup(l.shm.fd)), 0);
+    CHECK_EQ(tine__link_attach(&w, tine__fd_copy(l.shm.fd)), 0);
 }
 
 static void close_both(void) {
@@ -244,7 +244,7 @@ static void random_rubbish(void) {
                     check_random(&seed) % 3 ? l.at + check_random(&seed) % 4096 / 16 * 16 : 1;
             if (tine__link_peek(&l, &r, &payload, &length) == 0) {
                 for (uint64_t i = 0; i < length; i++)
-                    sum += payload[i];
+                    sum = (char)(sum + payload[i]);
                 tine__link_next(&l);
             }
             tine__link_running(&l, &id, &started);

@@ -1,4 +1,5 @@
 /* The call queue, one thread: every edge that needs no luck. */
+#include "base/fd.h"
 #include "ipc/queue.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@ static struct queue q, w; /* the two sides */
 
 static void open_both(void) {
     CHECK_EQ(tine__queue_create(&q), 0);
-    CHECK_EQ(tine__queue_attach(&w, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&w, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
 }
 
 static void close_both(void) {
@@ -30,7 +31,7 @@ static void announce_sleeper(unsigned worker) {
 }
 
 static struct queue_slot item(uint64_t id) {
-    struct queue_slot s = {.id = id, .count = 1, .length = 8};
+    struct queue_slot s = {.call = {.id = id, .count = 1, .length = 8, .ref = (uint32_t)id + 1000}};
     memcpy(s.bytes, &id, sizeof id);
     return s;
 }
@@ -42,16 +43,28 @@ static uint64_t put(uint64_t id) {
     return seq;
 }
 
+static enum slot_state state(uint64_t seq) {
+    unsigned worker;
+    return tine__queue_state(&q, seq, &worker);
+}
+
+static unsigned owner(uint64_t seq) {
+    unsigned worker;
+    tine__queue_state(&q, seq, &worker);
+    return worker;
+}
+
 static void take_expecting(unsigned worker, uint64_t id) {
     uint64_t seq, copy;
     const struct queue_slot *s = tine__queue_take(&w, worker, &seq);
     CHECK(s);
-    CHECK_EQ(s->id, id);
+    CHECK_EQ(s->call.id, id);
     memcpy(&copy, s->bytes, sizeof copy);
     CHECK_EQ(copy, id);
-    CHECK_EQ(tine__queue_state(&q, seq), SLOT_TAKEN);
-    tine__queue_free(&w, worker, seq);
-    CHECK_EQ(tine__queue_state(&q, seq), SLOT_FREE);
+    CHECK_EQ(state(seq), SLOT_TAKEN);
+    CHECK(tine__queue_free(&w, worker, seq));
+    CHECK_EQ(state(seq), SLOT_FREE);
+    CHECK_EQ(owner(seq), worker); /* as long as the slot is not used again */
 }
 
 static bool nothing_to_take(void) {
@@ -69,7 +82,7 @@ static void items_come_in_order_over_many_rounds(void) {
     open_both();
     CHECK(nothing_to_take());
     CHECK_EQ(tine__queue_ready(&q), 0);
-    for (uint64_t id = 1; id < 5 * QUEUE_SLOTS; id += 3) {
+    for (uint64_t id = 1; id < UINT64_C(5) * QUEUE_SLOTS; id += 3) {
         for (int i = 0; i < 3; i++)
             put(id + (uint64_t)i);
         CHECK_EQ(tine__queue_ready(&q), 3);
@@ -89,7 +102,7 @@ static void full_until_a_slot_is_freed(void) {
     CHECK_EQ(tine__queue_ready(&q), QUEUE_SLOTS);
     CHECK(tine__queue_take(&w, 1, &seq));
     CHECK(is_full()); /* taken, but its bytes may still be read */
-    tine__queue_free(&w, 1, seq);
+    CHECK(tine__queue_free(&w, 1, seq));
     put(QUEUE_SLOTS);
     CHECK(is_full());
     for (unsigned i = 1; i <= QUEUE_SLOTS; i++)
@@ -104,8 +117,8 @@ static void withdrawn_items_are_skipped(void) {
     CHECK(tine__queue_withdraw(&q, a));
     CHECK(!tine__queue_withdraw(&q, a));
     CHECK(tine__queue_withdraw(&q, c));
-    CHECK_EQ(tine__queue_state(&q, c), SLOT_FREE);
-    CHECK_EQ(tine__queue_state(&q, b), SLOT_READY);
+    CHECK_EQ(state(c), SLOT_FREE);
+    CHECK_EQ(state(b), SLOT_READY);
     CHECK_EQ(tine__queue_ready(&q), 2);
     take_expecting(1, 2);
     CHECK(!tine__queue_withdraw(&q, b));
@@ -117,14 +130,14 @@ static void withdrawn_items_are_skipped(void) {
     for (unsigned i = 0; i < QUEUE_SLOTS; i++)
         put(i);
     CHECK(!tine__queue_withdraw(&q, a));
-    CHECK_EQ(tine__queue_state(&q, a), SLOT_FREE);
+    CHECK_EQ(state(a), SLOT_FREE);
     close_both();
 }
 
 static void a_worker_that_was_away_catches_up(void) {
     struct queue late;
     open_both();
-    CHECK_EQ(tine__queue_attach(&late, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&late, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
     for (uint64_t i = 0; i < 10 * QUEUE_SLOTS + 7; i++) {
         put(i);
         take_expecting(1, i);
@@ -132,7 +145,7 @@ static void a_worker_that_was_away_catches_up(void) {
     put(42);
     uint64_t seq;
     const struct queue_slot *s = tine__queue_take(&late, 2, &seq);
-    CHECK(s && s->id == 42);
+    CHECK(s && s->call.id == 42);
     tine__queue_free(&late, 2, seq);
     CHECK(nothing_to_take());
     tine__queue_close(&late);
@@ -140,28 +153,30 @@ static void a_worker_that_was_away_catches_up(void) {
     uint64_t old = put(43);
     for (unsigned i = 1; i < QUEUE_SLOTS; i++)
         CHECK(tine__queue_withdraw(&q, put(i)));
-    CHECK_EQ(tine__queue_attach(&late, dup(q.calls.fd), dup(q.claims.fd)), 0);
+    CHECK_EQ(tine__queue_attach(&late, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
     s = tine__queue_take(&late, 2, &seq);
-    CHECK(s && s->id == 43 && seq == old);
+    CHECK(s && s->call.id == 43 && seq == old);
     tine__queue_close(&late);
     close_both();
 }
 
-static void reclaim_finds_the_slot_of_the_dead(void) {
-    uint64_t seq, taken;
+static void the_dead_are_buried_with_their_slot(void) {
+    uint64_t taken;
     open_both();
-    CHECK(!tine__queue_reclaim(&q, 7, &seq));
+    tine__queue_bury(&q, 7);
     put(1), put(2);
     CHECK(tine__queue_take(&w, 7, &taken));
     take_expecting(8, 2);
-    CHECK(!tine__queue_reclaim(&q, 8, &seq)); /* freed it */
-    CHECK(tine__queue_reclaim(&q, 7, &seq));
-    CHECK_EQ(seq, taken);
-    CHECK_EQ(tine__queue_state(&q, seq), SLOT_FREE);
-    CHECK(!tine__queue_reclaim(&q, 7, &seq));
+    CHECK_EQ(state(taken), SLOT_TAKEN);
+    CHECK_EQ(owner(taken), 7);
+    tine__queue_bury(&q, 8); /* freed it */
+    CHECK_EQ(state(taken), SLOT_TAKEN);
+    tine__queue_bury(&q, 7);
+    CHECK_EQ(state(taken), SLOT_FREE);
+    CHECK_EQ(owner(taken), 7);
     /* died asleep: nobody is woken in its place */
     announce_sleeper(7);
-    CHECK(!tine__queue_reclaim(&q, 7, &seq));
+    tine__queue_bury(&q, 7);
     CHECK(!tine__queue_wake(&q));
     /* died with the wake-up that was meant for an item: the next sleeper gets it */
     announce_sleeper(7), announce_sleeper(8);
@@ -169,8 +184,43 @@ static void reclaim_finds_the_slot_of_the_dead(void) {
     CHECK(tine__queue_wake(&q));
     CHECK_EQ(q.k->wake[7], 1);
     CHECK_EQ(q.k->wake[8], 0);
-    CHECK(!tine__queue_reclaim(&q, 7, &seq));
+    tine__queue_bury(&q, 7);
     CHECK_EQ(q.k->wake[8], 1);
+    close_both();
+}
+
+/* The submitter ends a task that was just taken: its worker has not said so yet, and never does. */
+static void condemned_before_it_has_freed_its_slot(void) {
+    uint64_t seq;
+    open_both();
+    uint64_t a = put(1);
+    CHECK(!tine__queue_condemn(&q, a, 5)); /* nobody has it */
+    CHECK(tine__queue_take(&w, 5, &seq));
+    CHECK(!tine__queue_condemn(&q, a, 6));
+    CHECK(tine__queue_condemn(&q, a, 5));
+    CHECK(!tine__queue_condemn(&q, a, 5));
+    CHECK(!tine__queue_free(&w, 5, seq)); /* it learns of it */
+    CHECK_EQ(owner(a), 5);
+    put(2);
+    CHECK(tine__queue_take(&w, 5, &seq));
+    CHECK(tine__queue_free(&w, 5, seq)); /* too late */
+    CHECK(!tine__queue_condemn(&q, seq, 5));
+    close_both();
+}
+
+static void who_had_a_slot_is_told_before_it_is_used_again(void) {
+    uint32_t ref;
+    unsigned worker;
+    open_both();
+    uint64_t first = put(77);
+    take_expecting(3, 77);
+    for (unsigned i = 1; i < QUEUE_SLOTS; i++)
+        CHECK(tine__queue_withdraw(&q, put(i)));
+    CHECK_EQ(tine__queue_oldest(&q, &ref, &worker), first);
+    CHECK_EQ(ref, 1077);
+    CHECK_EQ(worker, 3);
+    put(5);
+    CHECK_EQ(owner(first), 0);
     close_both();
 }
 
@@ -197,12 +247,12 @@ static void each_sleep_is_ended_once(void) {
 static void shut_lets_what_is_there_be_taken(void) {
     open_both();
     put(1);
-    CHECK_EQ(tine__queue_wait(&w, 1, 0), 0);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, UINT64_MAX), 0);
     tine__queue_shut(&q);
-    CHECK_EQ(tine__queue_wait(&w, 1, 50000), 0);
+    CHECK_EQ(tine__queue_wait(&w, 1, 50000, UINT64_MAX), 0);
     take_expecting(1, 1);
-    CHECK_EQ(tine__queue_wait(&w, 1, 0), TINE_ESHUTDOWN);
-    CHECK_EQ(tine__queue_wait(&w, 1, 50000), TINE_ESHUTDOWN);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, UINT64_MAX), TINE_ESHUTDOWN);
+    CHECK_EQ(tine__queue_wait(&w, 1, 50000, UINT64_MAX), TINE_ESHUTDOWN);
     CHECK(!tine__queue_wake(&q)); /* nobody is left announced */
     close_both();
 }
@@ -213,13 +263,13 @@ static void low_is_told_once_for_each_wish(void) {
         put(i);
     take_expecting(1, 0);
     CHECK(!tine__queue_is_low(&w));
-    tine__queue_want_low(&q);
+    CHECK(!tine__queue_want_low(&q, QUEUE_SLOTS / 4));
     unsigned i = 1;
     for (; !tine__queue_is_low(&w); i++)
         take_expecting(1, i);
     CHECK_EQ(QUEUE_SLOTS - i, QUEUE_SLOTS / 4);
     CHECK(!tine__queue_is_low(&w));
-    tine__queue_want_low(&q);
+    CHECK(tine__queue_want_low(&q, QUEUE_SLOTS / 4)); /* it is so already */
     CHECK(tine__queue_is_low(&w));
     /* what was withdrawn does not count as left */
     uint64_t seqs[QUEUE_SLOTS];
@@ -227,7 +277,7 @@ static void low_is_told_once_for_each_wish(void) {
         take_expecting(1, i);
     for (i = 0; i < QUEUE_SLOTS / 2; i++)
         seqs[i] = put(i);
-    tine__queue_want_low(&q);
+    CHECK(!tine__queue_want_low(&q, QUEUE_SLOTS / 4));
     CHECK(!tine__queue_is_low(&w));
     for (i = 0; i < QUEUE_SLOTS / 2; i++)
         CHECK(tine__queue_withdraw(&q, seqs[i]));
@@ -243,14 +293,15 @@ static void numbers_wrap(void) {
         q.k->state[seq % QUEUE_SLOTS] = word_of(seq, 0, SLOT_FREE);
     q.c->tail = q.from = start;
     w.from = start - QUEUE_SLOTS;
-    for (uint64_t i = 0; i < 5 * QUEUE_SLOTS; i += 2) {
+    for (uint64_t i = 0; i < UINT64_C(5) * QUEUE_SLOTS; i += 2) {
         uint64_t a = put(i), seq;
         CHECK_EQ(a, start + i);
         put(i + 1);
         CHECK_EQ(tine__queue_ready(&q), 2);
         CHECK(tine__queue_take(&w, 9, &seq));
-        CHECK(tine__queue_reclaim(&q, 9, &seq));
         CHECK_EQ(seq, a);
+        tine__queue_bury(&q, 9);
+        CHECK_EQ(owner(a), 9);
         CHECK(!tine__queue_withdraw(&q, a));
         if (i % 8)
             take_expecting(1, i + 1);
@@ -284,10 +335,45 @@ static void rubbish_in_claims_keeps_nobody(void) {
         tine__queue_put(&q, &s, &seq);
         CHECK_LE(tine__queue_ready(&q), QUEUE_SLOTS);
         tine__queue_withdraw(&q, tail - (seed >> 7) % QUEUE_SLOTS);
-        tine__queue_reclaim(&q, 1, &seq);
+        tine__queue_bury(&q, 1);
         for (unsigned i = 0; tine__queue_take(&w, 1, &seq); i++)
             CHECK_LE(i, 4 * QUEUE_SLOTS);
     }
+    close_both();
+}
+
+/* Words of items that will be in some 2^38 puts kept whoever looked, the submitter under its lock too, walking as
+** far; and a slot that such a word was in was never free again. */
+static void words_of_items_to_come(void) {
+    uint64_t seq;
+    open_both();
+    put(1);
+    take_expecting(1, 1);
+    for (unsigned i = 0; i < QUEUE_SLOTS; i++)
+        q.k->state[i] = word_of((uint64_t)1 << 38, 1, SLOT_TAKEN);
+    CHECK_EQ(tine__queue_ready(&q), 0);
+    CHECK(nothing_to_take());
+    CHECK(!tine__queue_reclaim(&q, 2, &seq));
+    for (uint64_t i = 0; i < 2 * QUEUE_SLOTS; i++) {
+        put(i);
+        take_expecting(1, i);
+    }
+    close_both();
+}
+
+/* Who is not to wait for ever is told that nothing came. */
+static void patience_ends(void) {
+    open_both();
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 0), TINE_ETIMEOUT);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 1000), TINE_ETIMEOUT);
+    CHECK_EQ(tine__queue_wait(&w, 1, 1000, 1000), TINE_ETIMEOUT);
+    CHECK(!tine__queue_wake(&q)); /* it is not announced any more */
+    put(1);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 0), 0);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 1000), 0);
+    tine__queue_shut(&q);
+    take_expecting(1, 1);
+    CHECK_EQ(tine__queue_wait(&w, 1, 0, 0), TINE_ESHUTDOWN);
     close_both();
 }
 
@@ -296,12 +382,16 @@ int main(void) {
     full_until_a_slot_is_freed();
     withdrawn_items_are_skipped();
     a_worker_that_was_away_catches_up();
-    reclaim_finds_the_slot_of_the_dead();
+    the_dead_are_buried_with_their_slot();
+    condemned_before_it_has_freed_its_slot();
+    who_had_a_slot_is_told_before_it_is_used_again();
     each_sleep_is_ended_once();
     shut_lets_what_is_there_be_taken();
     low_is_told_once_for_each_wish();
     numbers_wrap();
     workers_cannot_write_calls();
     rubbish_in_claims_keeps_nobody();
+    words_of_items_to_come();
+    patience_ends();
     return 0;
 }

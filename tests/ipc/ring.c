@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -11,6 +10,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 
 #define WORKERS 3
@@ -21,7 +21,7 @@ static struct link links[STATIONS];
 static struct bell bells[STATIONS]; /* bell i wakes who reads link i */
 
 static void ring(void *arg) {
-    tine__bell_ring(arg, BELL_PRESSURE);
+    ring_one(arg, BELL_PRESSURE);
 }
 
 static void send_message(struct link *to, struct bell *bell, uint64_t id, const char *bytes,
@@ -35,7 +35,7 @@ static void send_message(struct link *to, struct bell *bell, uint64_t id, const 
         r.length = sizeof b, r.large = 1;
     }
     tine__link_write(to, &r, r.large ? (const void *)&b : bytes, ring, bell);
-    tine__bell_ring(bell, BELL_RESULT);
+    ring_one(bell, BELL_RESULT);
 }
 
 /* The next message, however long it takes. */
@@ -65,7 +65,7 @@ static void work(int i) {
     struct record r;
     const char *bytes;
     uint64_t size;
-    CHECK_EQ(tine__link_attach(&out, dup(links[i + 1].shm.fd)), 0);
+    CHECK_EQ(tine__link_attach(&out, tine__fd_copy(links[i + 1].shm.fd)), 0);
     do {
         receive(&links[i], &bells[i], &r, &bytes, &size);
         send_message(&out, &bells[i + 1], r.id, bytes, size);
@@ -113,13 +113,14 @@ int main(void) {
     CHECK(words != MAP_FAILED);
     for (int i = 0; i < STATIONS; i++) {
         CHECK_EQ(tine__link_create(&links[i]), 0);
-        bells[i] = (struct bell){&words[i * 16], eventfd(0, EFD_NONBLOCK)};
+        bells[i] = (struct bell){&words[i * 16], tine__fd_event()};
     }
     for (int i = 0; i < WORKERS; i++)
         if ((pids[i] = fork()) == 0)
             work(i);
-    CHECK_EQ(tine__link_attach(&first, dup(links[0].shm.fd)), 0);
+    CHECK_EQ(tine__link_attach(&first, tine__fd_copy(links[0].shm.fd)), 0);
     char *bytes = calloc(1, 33 << 20);
+    CHECK(bytes);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         round_trips(&first, bytes, sizes[i],
                     sizes[i] > 1 << 20 ? 20 : (unsigned)(20000 / (1 + sizes[i] / 64)) + 40);

@@ -5,12 +5,12 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/error.h"
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 #include "ipc/link_layout.h"
 #include "ipc/queue.h"
@@ -26,7 +26,7 @@ static atomic_uchar ran[ITEMS];
 
 static void ring(void *arg) {
     (void)arg;
-    tine__bell_ring(&bell, BELL_PRESSURE);
+    ring_one(&bell, BELL_PRESSURE);
 }
 
 /* The worker's side of a link, on the submitter's mapping. */
@@ -46,15 +46,15 @@ static void answer(struct link *l, uint64_t id) {
 
 static void run_item(struct queue *q, struct link *l, unsigned number, const struct queue_slot *s,
                      uint64_t seq) {
-    uint64_t id = s->id, copy;
+    uint64_t id = s->call.id, copy;
     CHECK_EQ(tine__link_begin(l, id, true, false), 0);
     memcpy(&copy, s->bytes, sizeof copy);
-    tine__queue_free(q, number, seq);
+    CHECK(tine__queue_free(q, number, seq));
     CHECK_EQ(copy, id);
     CHECK_EQ(atomic_fetch_add(&ran[id], 1), 0);
     answer(l, id);
     tine__link_idle(l);
-    tine__bell_ring(&bell, tine__queue_is_low(q) ? BELL_PRESSURE : BELL_RESULT);
+    ring_one(&bell, tine__queue_is_low(q) ? BELL_PRESSURE : BELL_RESULT);
 }
 
 static void *work(void *arg) {
@@ -66,7 +66,7 @@ static void *work(void *arg) {
     do
         while ((s = tine__queue_take(&q, number, &seq)) != NULL)
             run_item(&q, &l, number, s, seq);
-    while (tine__queue_wait(&q, number, spin) == 0);
+    while (tine__queue_wait(&q, number, spin, UINT64_MAX) == 0);
     tine__heap_destroy(l.heap);
     return NULL;
 }
@@ -99,7 +99,7 @@ static unsigned sent, settled;
 static bool fill(void) {
     unsigned before = sent;
     for (; sent < ITEMS; sent++) {
-        struct queue_slot s = {.id = sent, .count = 1, .length = 100};
+        struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
         uint64_t id = sent;
         memcpy(s.bytes, &id, sizeof id);
         if (tine__queue_put(&queue, &s, &seq_of[sent]))
@@ -120,7 +120,7 @@ static bool any_pending(void) {
 static void sleep_until_rung(void) {
     struct pollfd p = {bell.fd, POLLIN, 0};
     if (sent < ITEMS)
-        tine__queue_want_low(&queue);
+        tine__queue_want_low(&queue, QUEUE_SLOTS / 4);
     bell_arm(&bell, BELL_RESULT);
     if (!any_pending() && !fill())
         CHECK_EQ(poll(&p, 1, -1), 1);
@@ -158,7 +158,7 @@ static void every_item_once(uint64_t workers_spin, unsigned at_a_time) {
     memset(fate, OPEN, sizeof fate), memset(ran, 0, sizeof ran);
     CHECK_EQ(tine__queue_create(&queue), 0);
     side = queue;
-    bell = (struct bell){tine__queue_bell(&queue, 0), eventfd(0, EFD_NONBLOCK)};
+    bell = (struct bell){tine__queue_bell(&queue, 0), tine__fd_event()};
     for (int i = 0; i < WORKERS; i++)
         CHECK_EQ(tine__link_create(&links[i]), 0);
     for (int i = 0; i < WORKERS; i++)

@@ -5,12 +5,12 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/error.h"
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/bell.h"
+#include "ipc/ring_one.h"
 #include "ipc/link.h"
 #include "ipc/link_layout.h"
 #include "ipc/queue.h"
@@ -45,8 +45,13 @@ static void open_queue(void) {
     side = queue;
 }
 
+static enum slot_state state_of_item(uint64_t seq) {
+    unsigned worker;
+    return tine__queue_state(&queue, seq, &worker);
+}
+
 static uint64_t put(uint64_t id) {
-    struct queue_slot s = {.id = id, .count = 1};
+    struct queue_slot s = {.call = {.id = id, .count = 1}};
     uint64_t seq;
     CHECK_EQ(tine__queue_put(&queue, &s, &seq), 0);
     return seq;
@@ -62,12 +67,12 @@ static void *take_all(void *arg) {
     (void)arg;
     do
         while ((s = tine__queue_take(&q, 1, &seq)) != NULL) {
-            unsigned id = (unsigned)s->id;
+            unsigned id = (unsigned)s->call.id;
             tine__queue_free(&q, 1, seq);
             atomic_store_explicit(&taken, id, memory_order_release);
             dawdle(&seed);
         }
-    while (tine__queue_wait(&q, 1, 0) == 0);
+    while (tine__queue_wait(&q, 1, 0, UINT64_MAX) == 0);
     return NULL;
 }
 
@@ -123,7 +128,7 @@ static void withdraw_against_take(void) {
         for (int i = 0; i < 4; i++)
             withdrawn += tine__queue_withdraw(&queue, seqs[i]);
         for (int i = 0; i < 4; i++) /* also what is being run keeps its slot, but not for long */
-            while (tine__queue_state(&queue, seqs[i]) != SLOT_FREE)
+            while (state_of_item(seqs[i]) != SLOT_FREE)
                 sched_yield();
         CHECK_EQ(tine__queue_ready(&queue), 0);
     }
@@ -137,7 +142,7 @@ static void withdraw_against_take(void) {
 
 static void ring(void *arg) {
     (void)arg;
-    tine__bell_ring(&bell, BELL_PRESSURE);
+    ring_one(&bell, BELL_PRESSURE);
 }
 
 static void *write_much(void *arg) {
@@ -150,7 +155,7 @@ static void *write_much(void *arg) {
         r.length = (uint32_t)(LINK_INLINE - check_random(&seed) % 200);
         tine__link_write(&w, &r, bytes, ring, NULL);
         if (id % 1024 == 0 || id == ROUNDS) /* otherwise only when it cannot go on */
-            tine__bell_ring(&bell, BELL_PRESSURE);
+            ring_one(&bell, BELL_PRESSURE);
     }
     return NULL;
 }
@@ -162,7 +167,7 @@ static void room_for_a_blocked_writer(void) {
     struct record r;
     pthread_t t;
     _Atomic uint32_t word = BELL_OFF;
-    bell = (struct bell){&word, eventfd(0, EFD_NONBLOCK)};
+    bell = (struct bell){&word, tine__fd_event()};
     struct pollfd p = {bell.fd, POLLIN, 0};
     CHECK_EQ(tine__link_create(&reader), 0);
     writer = reader;
@@ -200,19 +205,19 @@ static void *free_and_tell(void *arg) {
             dawdle(&seed);
             tine__queue_free(&q, 3, seq);
             if (tine__queue_is_low(&q))
-                tine__bell_ring(&bell, BELL_PRESSURE);
+                ring_one(&bell, BELL_PRESSURE);
         }
-    while (tine__queue_wait(&q, 3, 0) == 0);
+    while (tine__queue_wait(&q, 3, 0, UINT64_MAX) == 0);
     return NULL;
 }
 
 /* All slots are free but the next one, which the worker has. */
 static void fill_behind_a_taken_item(void) {
-    struct queue_slot s = {.count = 1};
+    struct queue_slot s = {.call = {.count = 1}};
     atomic_store(&hold, true);
     uint64_t first = put(0), seq;
     tine__queue_wake(&queue);
-    while (tine__queue_state(&queue, first) != SLOT_TAKEN)
+    while (state_of_item(first) != SLOT_TAKEN)
         sched_yield();
     while (tine__queue_put(&queue, &s, &seq) == 0)
         CHECK(tine__queue_withdraw(&queue, seq));
@@ -221,13 +226,13 @@ static void fill_behind_a_taken_item(void) {
 
 /* Nobody else will ever tell that there is room. */
 static void room_for_a_submitter(void) {
-    struct queue_slot s = {.count = 1};
+    struct queue_slot s = {.call = {.count = 1}};
     unsigned long long seed = 13;
     _Atomic uint32_t word = BELL_OFF;
     uint64_t seq;
     pthread_t t;
     open_queue();
-    bell = (struct bell){&word, eventfd(0, EFD_NONBLOCK)};
+    bell = (struct bell){&word, tine__fd_event()};
     struct pollfd p = {bell.fd, POLLIN, 0};
     start(&t, free_and_tell);
     for (unsigned round = 0; round < ROUNDS / 40; round++) {
@@ -235,14 +240,14 @@ static void room_for_a_submitter(void) {
         dawdle(&seed);
         for (;;) {
             bell_arm(&bell, BELL_PRESSURE);
-            tine__queue_want_low(&queue);
+            tine__queue_want_low(&queue, QUEUE_SLOTS / 4);
             if (tine__queue_put(&queue, &s, &seq) == 0)
                 break;
             CHECK_EQ(poll(&p, 1, -1), 1);
             tine__bell_clear(bell.fd);
         }
         tine__queue_wake(&queue);
-        while (tine__queue_state(&queue, seq) != SLOT_FREE)
+        while (state_of_item(seq) != SLOT_FREE)
             sched_yield();
     }
     tine__queue_shut(&queue);
@@ -309,7 +314,7 @@ static void closing_against_late_senders(void) {
         tine__wakeup_clear(&wakeup);
     int old = atomic_load(&wakeup.fd);
     tine__wakeup_close(&wakeup);
-    int fd = eventfd(0, EFD_NONBLOCK);
+    int fd = tine__fd_event();
     CHECK_EQ(fd, old);
     for (int i = 0; i < 2; i++)
         pthread_join(t[i], NULL);

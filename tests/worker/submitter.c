@@ -4,12 +4,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "worker/root.h"
-#include "worker/store.h"
+#include "store/store.h"
 
 extern char **environ;
 
@@ -20,13 +19,14 @@ _Noreturn void fail_check(const char *file, int line, const char *text) {
 
 /* --- the codec's store --- */
 
-static uint32_t put_code(void *ctx, const struct codec_code *code) {
+static const struct codec_stored *put(void *ctx, const struct codec_code *code,
+                                      const struct codec_origin *origin) {
     struct submitter *s = ctx;
-    return tine__store_code(s->heap, code);
+    return tine__store_put(s->store, code, origin);
 }
 
 static void open_lua(struct submitter *s) {
-    const struct codec_options options = {.store = {put_code, NULL, NULL, s}, .send_globals = true};
+    const struct codec_options options = {.store = {.put = put, .ctx = s}, .send_globals = true};
     s->L = luaL_newstate();
     luaL_openlibs(s->L);
     s->codec = tine__codec_new(s->L, &options);
@@ -66,8 +66,9 @@ static void open_memory(struct submitter *s) {
     CHECK(tine__shm_create(&s->directory, "tine-heap", 4096) == 0);
     CHECK(tine__heap_create(&s->heap, (struct heap_directory *)s->directory.base, s->directory.fd,
                             4096) == 0);
-    CHECK((s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) != -1);
-    CHECK((s->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) != -1);
+    CHECK(tine__store_open(&s->store, s->heap) == 0);
+    CHECK((s->bell = tine__fd_event()) != -1);
+    CHECK((s->wakeup = tine__fd_event()) != -1);
 }
 
 static void ask_root(struct submitter *s, const struct setup *setup, struct shm *boot) {
@@ -76,8 +77,8 @@ static void ask_root(struct submitter *s, const struct setup *setup, struct shm 
         [SETUP_CALLS] = s->queue.calls.fd,
         [SETUP_CLAIMS] = s->queue.claims.fd,
         [SETUP_HEAP] = s->directory.fd,
-        [SETUP_BELL] = s->bell,
-        [SETUP_WAKEUP] = s->wakeup,
+        [SETUP_BELL] = tine__fd_ringer(s->bell),
+        [SETUP_WAKEUP] = tine__fd_ringer(s->wakeup),
         [SETUP_BOOT] = boot->fd,
         [SETUP_CWD] = open(".", O_PATH | O_CLOEXEC),
         [SETUP_STDOUT] = fcntl(setup->stdout_fd ? setup->stdout_fd : 1, F_DUPFD_CLOEXEC, 3),
@@ -99,7 +100,6 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
     struct boot boot = {.name = "test",
                         .path = "here/?.lua",
                         .environ = setup->environ ? setup->environ : environ,
-                        .umask = 027,
                         .spin = 20000,
                         .max_tasks = setup->max_tasks,
                         .send_globals = true,
@@ -128,7 +128,7 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
 
 /* --- the control socket --- */
 
-bool submitter_hear(struct submitter *s, struct message *m, char *bytes) {
+bool submitter_hear_bytes(struct submitter *s, struct message *m, char *bytes, size_t *len) {
     static char packet[MESSAGE_MAX];
     struct pollfd p = {s->control, POLLIN, 0};
     ssize_t n;
@@ -139,22 +139,33 @@ bool submitter_hear(struct submitter *s, struct message *m, char *bytes) {
         return false;
     CHECK((size_t)n >= sizeof *m);
     memcpy(m, packet, sizeof *m);
-    CHECK(m->length == (size_t)n - sizeof *m);
+    if (m->kind == MESSAGE_PRELOADING)
+        return submitter_hear(s, m, bytes, len);
+    if (m->kind == MESSAGE_GONE) {
+        s->gone = m->status;
+        return false;
+    }
+    *len = (size_t)n - sizeof *m;
     if (m->kind == MESSAGE_STARTED)
         s->living++;
     if (m->kind == MESSAGE_EXITED)
         s->living--;
-    if (bytes)
-        memcpy(bytes, packet + sizeof *m, m->length);
+    memcpy(bytes, packet + sizeof *m, *len);
     return true;
+}
+
+bool submitter_hear(struct submitter *s, struct message *m) {
+    static char bytes[MESSAGE_MAX];
+    size_t len;
+    return submitter_hear_bytes(s, m, bytes, &len);
 }
 
 struct message submitter_expect(struct submitter *s, enum message_kind kind) {
     struct message m = {0};
-    bool heard = submitter_hear(s, &m, NULL);
+    bool heard = submitter_hear(s, &m);
     if (!heard || m.kind != kind) {
         fprintf(stderr, "message %u (status %d, error %d) where %u was expected\n",
-                heard ? m.kind : 0, m.status, m.error, kind);
+                heard ? m.kind : 0u, m.status, m.error, (unsigned)kind);
         exit(1);
     }
     return m;
@@ -184,19 +195,19 @@ void submitter_kill(struct submitter *s, unsigned id, int signal) {
 uint64_t submitter_put(struct submitter *s, const char *function, uint32_t count,
                        const char *const *arguments) {
     struct buf call;
-    struct queue_slot slot = {.id = s->next, .count = count, .ref = (uint32_t)s->next};
+    struct queue_slot slot = {.call = {.id = s->next, .count = count, .ref = (uint32_t)s->next}};
     uint64_t seq;
-    slot.function = (uint32_t)encode(s, function, count, arguments, &call);
-    slot.length = call.len;
+    slot.call.function = (uint32_t)encode(s, function, count, arguments, &call);
+    slot.call.length = call.len;
     char *to = slot.bytes;
-    if (call.len > QUEUE_INLINE)
-        CHECK((to = tine__heap_alloc(s->heap, call.len, &slot.offset)));
+    if (call.len > CALL_INLINE)
+        CHECK((to = tine__heap_alloc(s->heap, call.len, &slot.call.offset)));
     memcpy(to, call.data, call.len);
     CHECK(tine__queue_put(&s->queue, &slot, &seq) == 0);
     tine__queue_wake(&s->queue);
     tine__buf_free(&call);
     s->next += count;
-    return slot.id;
+    return slot.call.id;
 }
 
 uint64_t submitter_put1(struct submitter *s, const char *function, const char *argument) {
@@ -246,7 +257,7 @@ struct record submitter_record(struct submitter *s, unsigned id) {
 const char *submitter_value(struct submitter *s, unsigned id, enum record_kind kind) {
     struct record r = submitter_record(s, id);
     if (r.kind != kind) {
-        fprintf(stderr, "record %u where %u was expected: %s\n", r.kind, kind,
+        fprintf(stderr, "record %u where %u was expected: %s\n", (unsigned)r.kind, (unsigned)kind,
                 luaL_tolstring(s->L, 1, NULL));
         exit(1);
     }
@@ -261,19 +272,20 @@ void submitter_drop(struct submitter *s) {
     tine__close(&s->wakeup);
     for (int i = 0; i < MAX_WORKERS; i++)
         tine__link_close(&s->links[i]);
+    lua_close(s->L);
+    tine__store_close(s->store);
     tine__heap_destroy(s->heap);
     tine__shm_close(&s->directory);
     tine__queue_close(&s->queue);
-    lua_close(s->L);
 }
 
 void submitter_close(struct submitter *s) {
     struct message m;
     tine__queue_shut(&s->queue);
-    while (s->living > 0 && submitter_hear(s, &m, NULL))
+    while (s->living > 0 && submitter_hear(s, &m))
         ;
     shutdown(s->control, SHUT_WR);
-    while (submitter_hear(s, &m, NULL))
+    while (submitter_hear(s, &m))
         ;
     await_gone(s->server);
     submitter_drop(s);

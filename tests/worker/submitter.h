@@ -33,6 +33,7 @@ struct submitter {
     struct queue queue;
     struct shm directory;
     struct heap *heap;
+    struct store *store; /* on the heap */
     int control, bell, wakeup;
     struct link links[MAX_WORKERS];
     pid_t pids[MAX_WORKERS];
@@ -41,6 +42,7 @@ struct submitter {
     uint64_t next; /* task id */
     pid_t server;
     int living; /* workers */
+    int gone;   /* wait status of the fork server, when it has ended */
 };
 
 /* What a pool is opened with; zeros are fine. */
@@ -57,8 +59,10 @@ struct setup {
 };
 
 void submitter_open(struct submitter *s, const struct setup *setup);
-/* Wait for the next message of the fork server; false: end of file. `bytes` may be NULL. */
-bool submitter_hear(struct submitter *s, struct message *m, char *bytes);
+/* Wait for the next message of the fork server; false: end of file. */
+bool submitter_hear(struct submitter *s, struct message *m);
+/* The same with what follows its head: MESSAGE_MAX bytes at most. */
+bool submitter_hear_bytes(struct submitter *s, struct message *m, char *bytes, size_t *len);
 /* The same, and it must be of this kind. */
 struct message submitter_expect(struct submitter *s, enum message_kind kind);
 void submitter_up(struct submitter *s);

@@ -41,7 +41,7 @@ static int await_record(struct submitter *s) {
         struct message m;
         if (poll(&p, 1, 0) <= 0 || tine__link_pending(&s->links[1]))
             continue;
-        if (!submitter_hear(s, &m, NULL) || m.kind == MESSAGE_EXITED)
+        if (!submitter_hear(s, &m) || m.kind == MESSAGE_EXITED)
             return tine__link_pending(&s->links[1]) ? (int)submitter_record(s, 1).kind : -1;
     }
     return (int)submitter_record(s, 1).kind;
@@ -52,7 +52,7 @@ static enum outcome start(struct submitter *s) {
     CHECK(tine__link_create(&s->links[1]) == 0);
     if (tine__control_send(s->control, &m, sizeof m, &s->links[1].shm.fd, 1))
         return NO_SERVER;
-    if (!submitter_hear(s, &m, NULL))
+    if (!submitter_hear(s, &m))
         return NO_SERVER;
     if (m.kind == MESSAGE_EXITED)
         return NO_SERVER; /* it could not say that it had started it, so it ends */
@@ -63,7 +63,7 @@ static enum outcome start(struct submitter *s) {
 
 static enum outcome go(struct submitter *s) {
     struct message m;
-    if (!submitter_hear(s, &m, NULL))
+    if (!submitter_hear(s, &m))
         return NO_SERVER;
     if (m.kind != MESSAGE_UP) {
         CHECK(m.kind == MESSAGE_NOPRELOAD || (m.kind == MESSAGE_NOFORK && m.error != 0));
@@ -88,7 +88,7 @@ static void finish(struct submitter *s) {
     struct message m;
     tine__queue_shut(&s->queue);
     shutdown(s->control, SHUT_WR);
-    while (submitter_hear(s, &m, NULL))
+    while (submitter_hear(s, &m))
         ;
     if (s->server)
         await_gone(s->server);

@@ -1,0 +1,7 @@
+/* What Lua's headers do not tell a compiler: read before each file that scripts/lint has analysed. */
+#include <lauxlib.h>
+
+__attribute__((noreturn)) int lua_error(lua_State *L);
+__attribute__((noreturn)) int luaL_error(lua_State *L, const char *format, ...);
+__attribute__((noreturn)) int luaL_argerror(lua_State *L, int arg, const char *extra);
+__attribute__((noreturn)) int luaL_typeerror(lua_State *L, int arg, const char *name);

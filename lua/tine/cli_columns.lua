@@ -1,0 +1,89 @@
+-- The columns of a record: by a separator (--colsep), as RFC 4180 says (--csv), or of arguments (:::).
+local M = {}
+
+local find, sub = string.find, string.sub
+
+-- What people write in a regular expression, as a pattern of Lua: \t, \s+, \| ...
+local ESCAPES <const> = { t = "\t", n = "\n", r = "\r", ["0"] = "%z", s = "%s", S = "%S", d = "%d", D = "%D",
+                          w = "[%w_]", W = "[^%w_]" }
+
+function M.pattern(text)
+  return (text:gsub("\\(.)", function(c)
+    return ESCAPES[c] or (c:find "%p" and "%" .. c) or c
+  end))
+end
+
+-- An error when it is no pattern, or finds what is empty.
+function M.check_pattern(pattern)
+  local ok, first, last = pcall(find, "", pattern)
+  if not ok then return nil, first end
+  if first and last < first then return nil, "it matches the empty string" end
+  return true
+end
+
+local function trim(text) return text:match "^%s*(.-)%s*$" end
+
+-- Columns are trimmed, as GNU parallel trims them.
+local function by_pattern(pattern)
+  return function(record)
+    local columns, n, start = {}, 0, 1
+    local from, to = find(record, pattern)
+    while from do
+      n = n + 1
+      columns[n] = trim(sub(record, start, from - 1))
+      start = to + 1
+      from, to = find(record, pattern, start)
+    end
+    columns[n + 1] = trim(sub(record, start))
+    return columns
+  end
+end
+
+-- The field in quotes whose first character is at `start`: its text, and where the quotes end.
+local function quoted(record, start)
+  local parts, at = {}, start
+  while true do
+    local quote = find(record, '"', at, true)
+    if not quote then
+      parts[#parts + 1] = sub(record, at)
+      return table.concat(parts), #record + 1
+    end
+    parts[#parts + 1] = sub(record, at, quote - 1)
+    if sub(record, quote + 1, quote + 1) ~= '"' then return table.concat(parts), quote + 1 end
+    parts[#parts + 1] = '"'
+    at = quote + 2
+  end
+end
+
+local function csv(separator)
+  return function(record)
+    local columns, n, start = {}, 0, 1
+    repeat
+      local field, rest = "", start
+      if sub(record, start, start) == '"' then field, rest = quoted(record, start + 1) end
+      local at = find(record, separator, rest, true)
+      n = n + 1
+      columns[n] = field .. sub(record, rest, (at or 0) - 1)
+      start = at and at + #separator
+    until not start
+    return columns
+  end
+end
+
+local function arguments(record)
+  local columns, n = {}, 0
+  for argument in record:gmatch "([^\0]*)\0" do
+    n = n + 1
+    columns[n] = argument
+  end
+  return columns
+end
+
+-- A function that splits a record into a list; nil when records have no columns. `how`: { csv=, colsep=, arguments= }
+function M.splitter(how)
+  if how.arguments then return arguments end
+  if how.csv then return csv(how.colsep or ",") end
+  return how.colsep and by_pattern(how.colsep) or nil
+end
+
+return M

@@ -1,0 +1,148 @@
+-- tine map -x, in the worker: a command for a record.
+--
+-- What it writes goes into files that the program has opened (/proc/PID/fd/N), so that it is complete when the
+-- command has ended, is held on disk while it waits for its place in the order, and is nobody's to lose when the
+-- worker dies.
+local columns_of = require "tine.cli_columns"
+local host = require "tine.cli_host"
+local tagged = require "tine.cli_tag"
+local template = require "tine.cli_template"
+local log_entry = require "tine.cli_work".log_entry
+
+local M = {}
+
+function M.prepare(job)
+  local tine = require "tine"
+  tine.worker.state.map_command = {
+    job = job,
+    split = columns_of.splitter(job),
+    worker = tine.worker.id,
+    null = assert(host.open("/dev/null", "r")),
+    lock = job.lock and assert(host.open(job.lock, "a")),
+  }
+end
+
+-- The record as the template wants it.
+function M.work(job, split, text, number, worker)
+  local record = job.separator and text:sub(1, -2) or text
+  if job.csv then record = record:gsub("\r$", "") end
+  local columns = split and split(record)
+  if job.arguments then record = table.concat(columns, " ") end
+  return { record = record, columns = columns, arguments = job.arguments, number = number, worker = worker }
+end
+
+local function wait(child)
+  repeat
+    local code, signal = child:wait()
+    if code then return code, signal end
+  until false
+end
+
+-- --- --line-buffer: lines go out as they are written -----------------------------------------------------
+
+local BYTES <const> = 65536
+
+local function write_all(fd, text)
+  local at = 1
+  while at <= #text do at = assert(host.write(fd, text, at)) end
+end
+
+-- Whole lines of all workers, one after the other.
+local function write_lines(state, to, text)
+  if state.tag then text = tagged(text, state.tag) end
+  repeat until host.lock(state.lock, true)
+  write_all(to, text)
+  host.lock(state.lock, false)
+end
+
+local function pass_on(state, stream, text)
+  if not text then return end
+  stream.bytes = stream.bytes + #text
+  write_lines(state, stream.to, text)
+  if stream.copy then write_all(stream.copy, text) end
+end
+
+-- Take what is there; false at the end.
+local function pump(state, stream)
+  local open = stream.reader:fill(BYTES)
+  pass_on(state, stream, stream.reader:take(math.maxinteger, math.maxinteger))
+  return open
+end
+
+local function new_stream(to, path)
+  local from, into = assert(host.pipe())
+  return { from = from, into = into, to = to, bytes = 0, reader = host.reader(from, "\n", false),
+           copy = path and assert(host.open(path, "a")) }
+end
+
+local function close_stream(stream)
+  host.close(stream.from)
+  if stream.copy then host.close(stream.copy) end
+end
+
+-- Until the command has ended and all that it has written is taken; programs in its background are not waited for.
+local function pump_all(state, child, streams)
+  local open = { streams[1], streams[2] }
+  local ended = false
+  while open[1] do
+    local list = { assert(child:fd()) }
+    for _, stream in ipairs(open) do list[#list + 1] = stream.from end
+    local ready = { host.poll(list, ended and 0 or nil) }
+    for i = #open, 1, -1 do
+      if ready[i + 1] and not pump(state, open[i]) or ended and not ready[i + 1] then table.remove(open, i) end
+    end
+    ended = ended or ready[1]
+  end
+  for _, stream in ipairs(streams) do
+    pass_on(state, stream, (stream.reader:take(1, BYTES, true)))
+  end
+end
+
+local function run_line_buffered(state, command, input, out_path, err_path)
+  local streams = { new_stream(1, out_path), new_stream(2, err_path) }
+  local child <close> = assert(host.spawn(command, input, streams[1].into, streams[2].into))
+  for _, stream in ipairs(streams) do host.close(stream.into) end
+  pump_all(state, child, streams)
+  local code, signal = wait(child)
+  for _, stream in ipairs(streams) do close_stream(stream) end
+  return code, signal, streams[1].bytes
+end
+
+-- --- whole outputs -------------------------------------------------------------------------------------------
+
+local function run_grouped(command, input, out_path, err_path)
+  local out, err = assert(host.open(out_path, "a")), assert(host.open(err_path, "a"))
+  local child <close> = assert(host.spawn(command, input, out, err))
+  local code, signal = wait(child)
+  local bytes = host.size(out)
+  host.close(out)
+  host.close(err)
+  return code, signal, bytes
+end
+
+-- --- the task ---------------------------------------------------------------------------------------------------
+
+-- Runs the command for a record (with --pipe: with this text as its input); gives the exit code, the signal that
+-- ended it or 0, the command when it has failed, and a line for the joblog.
+function M.command(text, number, out_path, err_path)
+  local state = require "tine".worker.state.map_command
+  local job = state.job
+  local work = M.work(job, not job.pipe and state.split, text, number, state.worker)
+  local command = template.expand(job.template, work)
+  if command:find("\0", 1, true) then error("a command cannot have a zero byte", 0) end
+  local input = job.pipe and assert(host.memory(text)) or state.null
+  local time, clock = host.time(), host.clock()
+  local code, signal, bytes
+  if job.line_buffer then
+    state.tag = job.tag and work.record
+    code, signal, bytes = run_line_buffered(state, command, input, out_path, err_path)
+  else
+    code, signal, bytes = run_grouped(command, input, out_path, err_path)
+  end
+  local seconds = host.clock() - clock
+  if job.pipe then host.close(input) end
+  local entry = job.log and log_entry(number, time, seconds, job.pipe and #text or 0, bytes, code, signal, command)
+  return code, signal, (code ~= 0 or signal ~= 0) and command or nil, entry or nil
+end
+
+return M

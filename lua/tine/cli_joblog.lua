@@ -1,0 +1,61 @@
+-- The joblog of tine map: a line for each finished job, in the columns of GNU parallel's.
+--
+-- A line is appended by one write when its job is finished and printed, so that the file is whole whenever the
+-- program is killed; what is left of a torn line is cut off by --resume.
+local host = require "tine.cli_host"
+local give_up = require "tine.cli_trouble".give_up
+
+local M = {}
+
+local HEADER <const> = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
+
+local Joblog = {}
+Joblog.__index = Joblog
+
+function Joblog:append(text)
+  local at = 1
+  while at <= #text do
+    local next_at, err = host.write(self.fd, text, at)
+    if not next_at then give_up("cannot write the joblog %s: %s", self.name, err) end
+    at = next_at
+  end
+end
+
+-- The numbers that are not to be run again, the highest number, and the bytes of all whole lines. A later line
+-- about a job holds.
+local function read(file, only_succeeded, name)
+  local done, last, whole = {}, 0, 0
+  for line in file:lines "L" do
+    if line:sub(-1) ~= "\n" then break end
+    whole = whole + #line
+    local seq, code, signal = line:match "^(%d+)\t[^\t]*\t[^\t]*\t[^\t]*\t[^\t]*\t[^\t]*\t(%-?%d+)\t(%-?%d+)\t"
+    seq = math.tointeger(tonumber(seq))
+    if seq then
+      done[seq] = not only_succeeded or tonumber(code) == 0 and tonumber(signal) == 0 or nil
+      last = math.max(last, seq)
+    elseif line ~= HEADER then
+      give_up("%s is no joblog: %s", name, line)
+    end
+  end
+  return done, last, whole
+end
+
+-- Read what is there, and cut off a torn last line.
+local function resume(self, only_succeeded)
+  local file <close> = assert(io.open(self.name, "rb"))
+  local whole
+  self.done, self.last, whole = read(file, only_succeeded, self.name)
+  assert(host.truncate(self.fd, whole))
+  return whole == 0 and HEADER or ""
+end
+
+-- how: nil (begin anew), "resume" or "resume-failed"
+function M.open(name, how)
+  local fd, err = host.open(name, how and "a" or "w")
+  if not fd then give_up("cannot write the joblog: %s", err) end
+  local self = setmetatable({ name = name, fd = fd, done = {}, last = 0 }, Joblog)
+  self:append(how and resume(self, how == "resume-failed") or HEADER)
+  return self
+end
+
+return M

@@ -1,0 +1,99 @@
+-- Options of a command line, from a table that says what there is.
+--
+--   { "-j", "--jobs", value = "N", key = "workers", read = function(text) ... end }
+--
+-- Several names are the same option; `value` names what follows it (none: a flag, whose value is true);
+-- `read` turns the text into a value, or gives nil and what was expected. The first operand ends the options.
+local trouble = require "tine.cli_trouble"
+
+local M = {}
+
+local function by_name(options)
+  local names = {}
+  for _, option in ipairs(options) do
+    for _, name in ipairs(option) do names[name] = option end
+  end
+  return names
+end
+
+-- Name, value (nil: not in this word) of a word that begins with "-".
+local function split(word, names)
+  if names[word] then return word end
+  if word:sub(1, 2) == "--" then return word:match "^(.-)=(.*)$" end
+  return word:sub(1, 2), word:sub(3)
+end
+
+local function unknown(word, usage)
+  trouble.give_up("unrecognized option '%s'\n%s", word, usage)
+end
+
+local function set(result, option, name, text, usage)
+  if not option.value then
+    result[option.key] = option.set == nil and true or option.set
+    return
+  end
+  local value, expected = text, "a value"
+  if option.read then value, expected = option.read(text or "") end
+  if value == nil or text == nil then
+    trouble.give_up("option '%s' needs %s, not '%s'\n%s", name, expected or "a value", text or "", usage)
+  end
+  result[option.key] = value
+end
+
+-- Reads args into `result` by the keys of the options; gives the index of the first operand.
+function M.parse(options, args, result, usage)
+  local names, i = by_name(options), 1
+  while args[i] and args[i]:find "^%-." and not names[args[i]] or names[args[i]] do
+    local word = args[i]
+    i = i + 1
+    if word == "--" then break end
+    local name, text = split(word, names)
+    local option = names[name]
+    if not option or text and not option.value and name ~= word then unknown(word, usage) end
+    if option.value and not text then
+      text = args[i]
+      i = i + 1
+    end
+    set(result, option, name, text, usage)
+  end
+  return i
+end
+
+function M.count(text)
+  local n = math.tointeger(tonumber(text))
+  if n and n >= 1 then return n end
+  return nil, "a number of 1 or more"
+end
+
+function M.seconds(text)
+  local n = tonumber(text)
+  if n and n >= 0 then return n end
+  return nil, "a number of seconds"
+end
+
+-- N, +N and -N (more and fewer than processors), P% (of them).
+function M.jobs(text)
+  local processors = require "tine".cpu_count()
+  local sign, digits, percent = text:match "^([+-]?)(%d+)(%%?)$"
+  local n = math.tointeger(tonumber(digits))
+  if not n or sign ~= "" and percent ~= "" or sign == "" and n < 1 then
+    return nil, "a number of 1 or more, +N, -N or N%"
+  end
+  if percent ~= "" then n = processors * n // 100 end
+  if sign ~= "" then n = processors + (sign == "+" and n or -n) end
+  return math.max(n, 1)
+end
+
+local SUFFIXES <const> = { k = 1000, K = 1024, m = 1000 ^ 2, M = 1024 ^ 2, g = 1000 ^ 3, G = 1024 ^ 3,
+                           t = 1000 ^ 4, T = 1024 ^ 4 }
+
+-- A number of bytes, with a suffix as GNU parallel's: k is 1000, K is 1024, and so on.
+function M.size(text)
+  local digits, suffix = text:match "^(%d+%.?%d*)(%a?)$"
+  local factor = suffix == "" and 1 or SUFFIXES[suffix]
+  local n = factor and (tonumber(digits) * factor) // 1 | 0
+  if n and n >= 1 then return n end
+  return nil, "a number of bytes (suffixes k K m M g G t T)"
+end
+
+return M

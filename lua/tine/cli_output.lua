@@ -1,0 +1,196 @@
+-- The output of tine map: what finished jobs have given, in the order of the input, on stdout and stderr.
+--
+-- A job (cli_run.lua) has `index`, its place, and when it is finished
+--   printed=     a text; for a command files= { out=, err= }, descriptors or texts
+--   messages=    a list of { line (in its block), message }: what has failed
+--   values=      for `reduce`
+--   entry=       for the joblog
+local host = require "tine.cli_host"
+local tagged = require "tine.cli_tag"
+local give_up = require "tine.cli_trouble".give_up
+
+local M = {}
+
+local STDOUT <const>, STDERR <const> = 1, 2
+local BUFFER <const> = 65536  -- bytes that are gathered before they are written
+local SMALL <const> = 4096    -- an output up to this is held in memory, else in its file
+local HELD_BYTES <const> = 16 << 20 -- as much may wait for its place ...
+local HELD_FILES <const> = 256
+local HELD_JOBS <const> = 50000
+
+local Output = {}
+Output.__index = Output
+
+-- how: { ordered=, tag=, reduce=function(...), joblog=, quiet= }
+function M.new(how)
+  return setmetatable({ how = how, held = {}, next = 1, held_bytes = 0, held_files = 0, held_jobs = 0, parts = {},
+                        bytes = 0, entries = {} }, Output)
+end
+
+-- --- writing ------------------------------------------------------------------------------------------
+
+local function write_all(fd, text)
+  local at = 1
+  while at <= #text do
+    local next_at, err = host.write(fd, text, at)
+    if not next_at then give_up("write error: %s", err) end
+    at = next_at
+  end
+end
+
+-- All that was printed so far, and then the joblog's lines about it.
+function Output:flush()
+  if self.bytes > 0 then
+    local text = table.concat(self.parts)
+    self.parts, self.bytes = {}, 0
+    write_all(STDOUT, text)
+  end
+  if self.entries[1] then
+    local text = table.concat(self.entries)
+    self.entries = {}
+    self.how.joblog:append(text)
+  end
+end
+
+function Output:write(text)
+  if text == "" then return end
+  self.parts[#self.parts + 1] = text
+  self.bytes = self.bytes + #text
+  if self.bytes >= BUFFER then self:flush() end
+end
+
+function Output:tell(text)
+  self:flush()
+  write_all(STDERR, text .. "\n")
+end
+
+local function copy(from, to)
+  local at = 0
+  while true do
+    local next_at, err = host.copy(from, at, to)
+    if not next_at then give_up("write error: %s", err) end
+    if next_at == at then return end
+    at = next_at
+  end
+end
+
+local function copy_tagged(from, to, tag)
+  local at, continued = 0, false
+  while true do
+    local text = assert(host.contents(from, BUFFER, at))
+    if text == "" then return end
+    at = at + #text
+    write_all(to, tagged(text, tag, continued))
+    continued = text:byte(-1) ~= 10
+  end
+end
+
+-- --- a job's turn -------------------------------------------------------------------------------------
+
+-- What a command has written: a text, or a descriptor of more.
+function Output:stream(what, to, tag)
+  if type(what) == "string" then
+    local text = tag and tagged(what, tag) or what
+    if to == STDOUT then return self:write(text) end
+    if text ~= "" then
+      self:flush()
+      write_all(to, text)
+    end
+    return
+  end
+  self:flush()
+  if tag then copy_tagged(what, to, tag) else copy(what, to) end
+  host.close(what)
+end
+
+function Output:emit(job)
+  if job.files then
+    self:stream(job.files.out, STDOUT, job.tag)
+    self:stream(job.files.err, STDERR, job.tag)
+  elseif job.printed then
+    self:write(job.printed)
+  end
+  for _, values in ipairs(job.values or {}) do self.how.reduce(table.unpack(values, 1, values.n)) end
+  for _, message in ipairs(job.messages or {}) do self:tell(message) end
+  self.entries[#self.entries + 1] = job.entry
+end
+
+-- --- waiting for one's turn ----------------------------------------------------------------------------
+
+local function weight(job)
+  local files, bytes = 0, #(job.printed or "")
+  for _, what in pairs(job.files or {}) do
+    if type(what) == "string" then bytes = bytes + #what else files = files + 1 end
+  end
+  return bytes, files
+end
+
+function Output:hold(job)
+  local bytes, files = weight(job)
+  if bytes + files == 0 and job.entry then -- nothing of it can be lost any more
+    self.entries[#self.entries + 1] = job.entry
+    job.entry = nil
+  end
+  self.held[job.index] = job
+  self.held_jobs = self.held_jobs + 1
+  self.held_bytes, self.held_files = self.held_bytes + bytes, self.held_files + files
+end
+
+function Output:release()
+  local job = self.held[self.next]
+  while job do
+    self.held[self.next] = nil
+    local bytes, files = weight(job)
+    self.held_jobs = self.held_jobs - 1
+    self.held_bytes, self.held_files = self.held_bytes - bytes, self.held_files - files
+    self.next = self.next + 1
+    self:emit(job)
+    job = self.held[self.next]
+  end
+end
+
+-- A finished job; one that is `dropped` gives nothing.
+function Output:put(job)
+  if not self.how.ordered then return self:emit(job) end
+  self:hold(job)
+  self:release()
+end
+
+-- Whether there is room for more that waits.
+function Output:has_room()
+  return self.held_bytes < HELD_BYTES and self.held_files < HELD_FILES and self.held_jobs < HELD_JOBS
+end
+
+-- --- files that commands write into ---------------------------------------------------------------------
+
+local spare = {}
+
+-- A descriptor of an empty file without a name.
+function M.temporary()
+  local fd = table.remove(spare)
+  if fd then return fd end
+  local err
+  fd, err = host.temporary(os.getenv "TMPDIR" or "/tmp")
+  if not fd then give_up("cannot hold what commands write: %s", err) end
+  return fd
+end
+
+-- What a command has written into the file: small ones as text, and the file is used again, unless the command has
+-- left somebody behind who has it open.
+function M.collect(fd)
+  local size = host.size(fd)
+  if size > SMALL then return fd end
+  local text = size > 0 and host.contents(fd, size) or ""
+  M.give_back(fd)
+  return text
+end
+
+function M.give_back(fd)
+  if #spare < 16 and host.again(fd) then
+    spare[#spare + 1] = fd
+  else
+    host.close(fd)
+  end
+end
+
+return M

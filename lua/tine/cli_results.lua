@@ -1,0 +1,55 @@
+-- --results: the files of a job, as GNU parallel names them.
+--
+--   DIR              DIR/1/VALUE/2/VALUE/stdout, with stderr and seq beside it (a column's name for its number)
+--   with {} in it    that file, with NAME.err and NAME.seq; or that folder when it ends with "/"
+local host = require "tine.cli_host"
+local template = require "tine.cli_template"
+local give_up = require "tine.cli_trouble".give_up
+
+local M = {}
+
+local LONGEST_NAME <const> = 255
+local ESCAPES <const> = { ["\\"] = "\\\\", ["\t"] = "\\t", ["\0"] = "\\0", ["/"] = "\\_" }
+
+local function must(ok, err)
+  if not ok then give_up("cannot write results: %s", err) end
+  return ok
+end
+
+local function make_folders(path)
+  for at in path:gmatch "()/" do
+    if at > 1 then must(host.make_folder(path:sub(1, at - 1))) end
+  end
+end
+
+-- The folder of a record: each column is two of them.
+local function folder_of(root, work, names)
+  local parts = { root }
+  for i, value in ipairs(work.columns or { work.record }) do
+    parts[#parts + 1] = names[i] or tostring(i)
+    value = value:gsub("[\\\t\0/]", ESCAPES):sub(1, LONGEST_NAME)
+    parts[#parts + 1] = (value == "" or value == "." or value == "..") and "\\" .. value or value
+  end
+  return table.concat(parts, "/") .. "/"
+end
+
+-- A function from a record to the paths of its files. `header`: column by name
+function M.new(name, header)
+  local parts, has_strings = template.parse(name, header)
+  local names = {}
+  for text, column in pairs(header) do names[column] = text end
+  for _, part in ipairs(parts) do
+    if type(part) == "table" then part.quotes = "none" end
+  end
+  return function(work)
+    local path = has_strings and template.expand(parts, work) or folder_of(name, work, names)
+    make_folders(path)
+    local of_folder = path:sub(-1) == "/"
+    local seq = must(host.open(of_folder and path .. "seq" or path .. ".seq", "w"))
+    must(host.write(seq, tostring(work.number)))
+    host.close(seq)
+    return of_folder and path .. "stdout" or path, of_folder and path .. "stderr" or path .. ".err"
+  end
+end
+
+return M

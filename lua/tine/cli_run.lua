@@ -1,0 +1,395 @@
+-- tine map: the loop that has jobs run.
+--
+-- A job is a block of records, as the input cuts it, or one record. The loop waits for input and for results
+-- together, so that what is ready is printed while the input is slow. What it reads ahead is bounded, and so is what
+-- waits for its turn to be printed: input of any length passes in constant memory.
+--
+-- Blocks start at one record and grow with the input, so that a few slow lines spread over all workers and many
+-- fast ones cost next to nothing. A block whose worker dies is run again record by record, to find the one that did
+-- it. Where each record is to be looked at (time limits, retries, --halt), a job is one record.
+local command = require "tine.cli_command"
+local columns_of = require "tine.cli_columns"
+local halt_rule = require "tine.cli_halt"
+local host = require "tine.cli_host"
+local outputs = require "tine.cli_output"
+local template = require "tine.cli_template"
+local trouble = require "tine.cli_trouble"
+local work = require "tine.cli_work"
+
+local M = {}
+
+local BLOCK_BYTES <const> = 65536 -- a block of lines is not made larger than about this
+local GROWTH <const> = 64         -- a block has at most 1/64 of the records that were read before it
+local LOGGED_SECONDS <const> = 0.05 -- with a joblog a block is not to take longer
+local STDOUT <const> = 1
+
+local Run = {}
+Run.__index = Run
+
+-- --- what comes next --------------------------------------------------------------------------------
+
+function Run:block_size()
+  local s = self.settings
+  if s.pipe then return s.records or math.maxinteger, s.records and math.maxinteger or s.block, true end
+  if self.single or self.input.records < self.resumed then return 1, BLOCK_BYTES end
+  if s.lines then return s.lines, BLOCK_BYTES end
+  local size = math.max(1, self.input.records // GROWTH)
+  if self.each then size = math.max(1, math.min(size, LOGGED_SECONDS / self.each // 1 | 0)) end
+  return size, BLOCK_BYTES
+end
+
+-- The record of a job, and what else replacement strings stand for.
+function Run:work_of(job)
+  return command.work(self.job, self.split, job.text, job.number, 1)
+end
+
+function Run:description(job)
+  if self.job.template then
+    local w = self.job.pipe and { number = job.number, worker = 1 } or self:work_of(job)
+    return template.expand(self.job.template, w)
+  end
+  return work.described(self.job, self.job.pipe and "" or self:work_of(job).record)
+end
+
+-- The next job: of those to be tried again, or from the input; "wait" when none is there yet, nil at the end.
+function Run:next_job()
+  if self.again[1] then return table.remove(self.again, 1) end
+  while not self.halted do
+    local job = self.input:next(self:block_size())
+    if job == "wait" or job == nil then
+      self.ended = job == nil
+      return job
+    end
+    if self.settings.dry_run then
+      self.output:write(self:description(job) .. "\n")
+    elseif not self.done[job.number] then
+      self.jobs = self.jobs + 1
+      job.index, job.attempts, job.bytes = self.jobs, 0, #job.text
+      return job
+    end
+  end
+  self.ended = true
+end
+
+-- --- starting --------------------------------------------------------------------------------------------
+
+-- The files that the command of a job writes into, as paths.
+function Run:open_files(job)
+  local s = self.settings
+  if s.results then
+    local out, err = s.results(self:work_of(job))
+    if s.line_buffer then return out, err end
+    job.out, job.err = assert(host.open(out, "w")), assert(host.open(err, "w"))
+  elseif s.line_buffer then
+    return nil
+  elseif s.quiet then
+    return "/dev/null", "/dev/null"
+  else
+    job.out, job.err = outputs.temporary(), outputs.temporary()
+  end
+  return host.path(job.out), host.path(job.err)
+end
+
+function Run:submit(job)
+  local future
+  job.time, job.clock = host.time(), host.clock()
+  if self.job.template then
+    future = self.view:submit("tine.cli_command.command", job.text, job.number, self:open_files(job))
+  else
+    local text, number = job.text, job.number
+    if job.rescue then text, number = job.rescue.list[job.rescue.at], number + job.rescue.at - 1 end
+    future = self.view:submit("tine.cli_work.block", text, number)
+  end
+  self.running[future] = job
+  self.in_flight = self.in_flight + 1
+  future:add_done_callback(self.on_done)
+end
+
+function Run:start_some()
+  local delay = self.settings.delay
+  self.waits_for_input = false
+  while self.in_flight < self.limit and self.output:has_room() do
+    if delay and host.clock() < self.next_start then return end
+    local job = self:next_job()
+    self.waits_for_input = job == "wait"
+    if self.waits_for_input or not job then return end
+    job.attempts = job.attempts + 1
+    self:submit(job)
+    if delay then self.next_start = host.clock() + delay end
+  end
+end
+
+-- --- ending ----------------------------------------------------------------------------------------------
+
+local function where(job, line)
+  if job.argument then return "argument " .. job.number end
+  return ("%s:%d"):format(job.name, job.line + line)
+end
+
+function Run:take_files(job)
+  if job.out and self.settings.results then
+    job.files = { out = job.out, err = job.err }
+    if self.settings.quiet then self:drop_files(job) end
+  elseif job.out then
+    job.files = { out = outputs.collect(job.out), err = outputs.collect(job.err) }
+  end
+  job.out, job.err = nil, nil
+end
+
+function Run:drop_files(job)
+  for _, name in ipairs { "out", "err" } do
+    if job[name] then (self.settings.results and host.close or outputs.give_back)(job[name]) end
+    job[name] = nil
+  end
+  job.files = nil
+end
+
+-- Another attempt, if the job has some left.
+function Run:try_again(job)
+  if job.attempts >= (self.settings.retries or 1) or self.halted then return false end
+  self:drop_files(job)
+  self.again[#self.again + 1] = job
+  return true
+end
+
+-- Its command has ended.
+function Run:took_command(job, code, signal, text, entry)
+  if text then
+    if self:try_again(job) then return end
+    local how = signal ~= 0 and "killed by " .. (host.signal_name(signal) or "signal " .. signal) or
+      "exit code " .. code
+    job.messages = { ("%s: %s: %s"):format(where(job, 1), how, text) }
+  end
+  job.entry = entry
+  self:take_files(job)
+  self:finish(job)
+end
+
+-- What FUNCTION has given for a part of a block, from record `from` on.
+local function add_part(job, from, text, failed, values, entry)
+  job.texts[#job.texts + 1] = text
+  for i = 1, failed and #failed or 0, 3 do
+    job.messages[#job.messages + 1] = ("%s: %s"):format(where(job, from + failed[i + 1]), failed[i + 2])
+  end
+  for _, value in ipairs(values or {}) do job.values[#job.values + 1] = value end
+  job.entries[#job.entries + 1] = entry
+end
+
+local function begin_parts(job)
+  job.texts, job.messages, job.values, job.entries = {}, {}, {}, {}
+end
+
+function Run:write_results(job)
+  local out, err = self.settings.results(self:work_of(job))
+  local messages = table.concat(job.messages, "\n")
+  for path, text in pairs { [out] = job.printed, [err] = messages ~= "" and messages .. "\n" or "" } do
+    local fd = assert(host.open(path, "w"))
+    assert(host.write(fd, text))
+    host.close(fd)
+  end
+end
+
+function Run:finish_block(job)
+  job.printed, job.entry = table.concat(job.texts), table.concat(job.entries)
+  if job.entry == "" then job.entry = nil end
+  self.each = job.seconds and job.seconds / job.records or self.each
+  if self.settings.results then self:write_results(job) end
+  if self.settings.quiet then job.printed = "" end
+  self:finish(job)
+end
+
+function Run:took_block(job, text, failed, values, entry, seconds)
+  if job.rescue then return self:rescued(job, text, failed, values, entry) end
+  if failed and self.single and self:try_again(job) then return end
+  begin_parts(job)
+  job.seconds = seconds
+  add_part(job, 0, text, failed, values, entry)
+  self:finish_block(job)
+end
+
+-- --- a block whose worker died: each record by itself ------------------------------------------------------
+
+function Run:rescue(job)
+  job.rescue = { list = work.records(self.job, job.text), at = 1, line = 0 }
+  begin_parts(job)
+  self:submit(job)
+end
+
+function Run:rescued(job, ...)
+  local rescue = job.rescue
+  add_part(job, rescue.line, ...)
+  local _, lines = rescue.list[rescue.at]:gsub("\n", "")
+  rescue.line = rescue.line + math.max(lines, 1)
+  rescue.at = rescue.at + 1
+  if rescue.list[rescue.at] and not self.halted then return self:submit(job) end
+  self:finish_block(job)
+end
+
+-- What a task's error is called; those of Tine begin with a label that says nothing here.
+function Run:cause(err, kind)
+  if kind == "timeout" then return ("took longer than %g s"):format(self.settings.timeout) end
+  return tostring(err)
+end
+
+local FATAL <const> = { broken = true, shutdown = true, system = true }
+
+-- Its worker died, or was killed.
+function Run:lost(job, err)
+  local kind = require "tine".kind(err)
+  if FATAL[kind] then
+    self.error = self.error or { trouble = trouble.root_cause(err) }
+    return
+  elseif kind == "cancelled" then
+    self:drop_files(job)
+    return self.output:put { index = job.index }
+  elseif job.records > 1 and not job.rescue and not self.job.template then
+    return self:rescue(job)
+  elseif not job.rescue and self:try_again(job) then
+    return
+  end
+  local number = job.number + (job.rescue and job.rescue.at - 1 or 0)
+  local cause, entry = self:cause(err, kind), nil
+  if self.job.log then
+    local code, signal = err.exit_code or -1, err.signal or kind == "timeout" and 15 or 0
+    entry = work.log_entry(number, job.time, host.clock() - job.clock, 0, 0, code, signal, self:description(job))
+  end
+  if not self.job.template then
+    if not job.rescue then begin_parts(job) end
+    return self:took_lost(job, { 1, 1, cause }, entry)
+  end
+  job.messages, job.entry = { ("%s: %s: %s"):format(where(job, 1), cause, self:description(job)) }, entry
+  self:take_files(job)
+  self:finish(job)
+end
+
+function Run:took_lost(job, failed, entry)
+  if job.rescue then return self:rescued(job, "", failed, nil, entry) end
+  add_part(job, 0, "", failed, nil, entry)
+  self:finish_block(job)
+end
+
+-- --- all of it -------------------------------------------------------------------------------------------------
+
+function Run:finish(job)
+  local failed = job.messages and #job.messages or 0
+  self.counts.done, self.counts.fail = self.counts.done + job.records, self.counts.fail + failed
+  if self.job.tag and job.files then job.tag = self:work_of(job).record end
+  job.text = nil -- what waits for its turn is not to hold its input
+  self.output:put(job)
+  self.progress(job)
+  local due = not self.halted and self.settings.halt and halt_rule.due(self.settings.halt, self.counts)
+  if due then self:halt(due) end
+end
+
+-- Nothing more is started; with "now" what runs is ended.
+function Run:halt(when)
+  self.halted, self.again = when, {}
+  local futures = {}
+  for future in pairs(self.running) do futures[#futures + 1] = future end
+  for _, future in ipairs(futures) do
+    if when == "now" then future:abort() else future:cancel() end
+  end
+end
+
+function Run:done_callback()
+  return function(future)
+    local job = self.running[future]
+    self.running[future] = nil
+    self.in_flight = self.in_flight - 1
+    local result = table.pack(future:pcall())
+    if not result[1] then
+      self:lost(job, result[2])
+    elseif self.job.template then
+      self:took_command(job, table.unpack(result, 2, result.n))
+    else
+      self:took_block(job, table.unpack(result, 2, result.n))
+    end
+  end
+end
+
+-- For results, for input when there is room for more, and for the next start when there is a delay.
+function Run:wait()
+  local list, seconds = { self.pool:fileno() }, nil
+  if self.waits_for_input then list[2] = self.input.fd end
+  if self.settings.delay and not self.ended and self.in_flight < self.limit then
+    seconds = math.max(self.next_start - host.clock(), 0)
+  end
+  host.poll(list, seconds, STDOUT)
+  self.pool:dispatch()
+end
+
+function Run:loop()
+  while true do
+    self:start_some()
+    if self.error then error(self.error, 0) end
+    if self.in_flight == 0 and self.ended and not self.again[1] then break end
+    self.output:flush()
+    self:wait()
+  end
+  self.progress()
+  self.output:flush()
+end
+
+-- Has the file's `reduce` run here on each result; gives the function that prints what comes out.
+local function reducer(self)
+  local program = work.load_file(self.job)
+  local reduce, acc = program.reduce, program.init
+  if type(acc) == "function" then acc = acc() end
+  self.output.how.reduce = function(...)
+    local result = table.pack(reduce(acc, ...))
+    if result.n > 0 then acc = result[1] end
+  end
+  return function()
+    local text
+    if program.finish then text = work.joined(program.finish(acc)) else text = work.joined(acc) end
+    if text then self.output:write(text .. "\n") end
+    self.output:flush()
+  end
+end
+
+local function limit_of(settings, workers)
+  if settings.delay or settings.halt then return workers end -- none begins without being asked
+  return settings.pipe and workers + 2 or settings.command and 2 * workers or 4 * workers
+end
+
+local function new_pool(self, job, settings)
+  return require "tine".pool {
+    name = "tine map", workers = settings.workers, on_crash = "replace",
+    initializer = function(j)
+      require(j.template and "tine.cli_command" or "tine.cli_work").prepare(j)
+    end,
+    initargs = { job },
+    on_callback_error = function(err) self.error = self.error or err end,
+  }
+end
+
+-- Runs the job (cli_work.lua) over the input; gives the exit code.
+-- settings: workers, ordered, lines, pipe, block, records, timeout, retries, delay, halt, joblog, results, quiet,
+--           dry_run, line_buffer, progress
+function M.run(job, input, settings)
+  local joblog = settings.joblog
+  local self = setmetatable({
+    job = job, input = input, settings = settings, running = {}, in_flight = 0, again = {}, jobs = 0,
+    counts = { done = 0, fail = 0 }, next_start = 0, split = columns_of.splitter(job),
+    limit = limit_of(settings, settings.workers), done = joblog and joblog.done or {},
+    resumed = joblog and joblog.last or 0, progress = settings.progress or function() end,
+    single = settings.command or settings.timeout or settings.retries or settings.delay or settings.halt or
+      settings.results or settings.dry_run,
+    output = outputs.new { ordered = settings.ordered, joblog = joblog },
+  }, Run)
+  self.on_done = self:done_callback()
+  local pool <close> = new_pool(self, job, settings)
+  self.pool, self.view = pool, settings.timeout and pool:with { timeout = settings.timeout } or pool
+  local finish = job.file and pool:submit("tine.cli_work.reduces"):result() and reducer(self)
+  local ok, err = pcall(self.loop, self)
+  if not ok then
+    pool:kill_workers() -- what runs is of no use any more
+    error(err, 0)
+  end
+  if finish then finish() end
+  if input.failed then return trouble.TROUBLE end
+  local succeeded = self.halted and settings.halt.why == "success"
+  return self.counts.fail > 0 and not succeeded and trouble.FAILED or 0
+end
+
+return M

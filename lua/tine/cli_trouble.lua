@@ -1,0 +1,38 @@
+-- How the commands of the program tell what is wrong.
+local M = {}
+
+M.TROUBLE = 2 -- exit code: wrong usage, a file that cannot be read, output that cannot be written
+M.FAILED = 1  -- exit code: something that was to be run has failed
+
+-- Trouble that ends the program: raised as a table, so that it is told from errors of Lua.
+function M.give_up(format, ...)
+  error({ trouble = format:format(...) })
+end
+
+-- The reason at the bottom of an error: of an initializer that raised, what it raised.
+function M.root_cause(err)
+  while type(err) == "table" and err.cause ~= nil do err = err.cause end
+  return tostring(err)
+end
+
+function M.complain(command, text)
+  io.stdout:flush()
+  io.stderr:write("tine ", command, ": ", text, "\n")
+end
+
+-- Calls fn(...), which gives an exit code; trouble is told, and gives its own.
+function M.protect(command, fn, ...)
+  local ok, code = pcall(fn, ...)
+  if ok then return code end
+  local err = code
+  if type(err) == "table" and err.trouble then
+    M.complain(command, (err.trouble:gsub("\n$", "")))
+  elseif require "tine".kind(err) then
+    M.complain(command, M.root_cause(err))
+  else
+    error(err, 0)
+  end
+  return M.TROUBLE
+end
+
+return M

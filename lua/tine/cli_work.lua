@@ -1,0 +1,260 @@
+-- tine map, in the worker: functions of Lua for a block of records. (Commands: cli_command.lua.)
+--
+-- A job is what the command line asks for, made by cli_map.lua:
+--
+--   text=, file=    FUNCTION, or the file that returns one
+--   separator=      what ends a record; nil: a block is one record (--pipe, :::)
+--   csv=, colsep=, arguments=, header=    columns, and their names
+--   seed=, tag=, log=, quiet=             options of those names
+local columns_of = require "tine.cli_columns"
+local host = require "tine.cli_host"
+local tagged = require "tine.cli_tag"
+
+local M = {}
+
+-- --- the function ---------------------------------------------------------------------------------
+
+local KEYWORDS <const> = {}
+for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then true
+    until while]]):gmatch "%a+" do
+  KEYWORDS[word] = true
+end
+
+-- The parameters of FUNCTION: _, _n, _1 ... as far as it names them, and columns by name.
+local function parameters(text, header)
+  local last, list = 0, { "_", "_n" }
+  for digits in text:gmatch "%f[%w_]_(%d+)%f[^%w_]" do last = math.max(last, tonumber(digits)) end
+  local by_column = {}
+  for name, column in pairs(header or {}) do
+    if name:find "^[%a_][%w_]*$" and not KEYWORDS[name] and text:find("%f[%w_]" .. name .. "%f[^%w_]") then
+      by_column[column] = name
+      last = math.max(last, column)
+    end
+  end
+  for i = 1, last do list[#list + 1] = "_" .. i end
+  local again = {} -- a column has its number, and its name too
+  for column, name in pairs(by_column) do again[#again + 1] = ("local %s = _%d; "):format(name, column) end
+  return ("local %s = ...; %s"):format(table.concat(list, ", "), table.concat(again)), last
+end
+
+local STATEMENTS <const> = { "local", "if", "for", "while", "repeat", "do", "return", "goto" }
+
+local function begins_statement(text)
+  local first = text:match "^%s*(%a*)"
+  for _, word in ipairs(STATEMENTS) do
+    if word == first then return true end
+  end
+end
+
+-- The chunk of FUNCTION, an expression or statements; nil and what is wrong with it.
+function M.compile(text, header)
+  local head = parameters(text, header)
+  local fn, wrong = load(head .. "return " .. text, "=FUNCTION", "t")
+  if fn then return fn end
+  local statements, wrong_too = load(head .. text, "=FUNCTION", "t")
+  return statements, begins_statement(text) and wrong_too or wrong
+end
+
+local function is_callable(value)
+  local meta = getmetatable(value)
+  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+-- What the file gives: a function, or a table with `map` and perhaps `reduce`, `init`, `finish`.
+function M.load_file(job)
+  local value = assert(load(job.text, "@" .. job.file))()
+  if is_callable(value) then return { map = value } end
+  if type(value) ~= "table" then
+    error(("%s returns a %s, not a function"):format(job.file, type(value)), 0)
+  end
+  for _, name in ipairs { "map", "reduce", "finish" } do
+    if (name == "map" or value[name] ~= nil) and not is_callable(value[name]) then
+      error(("%s returns a table whose field '%s' is a %s, not a function"):format(job.file, name, type(value[name])),
+        0)
+    end
+  end
+  return value
+end
+
+-- --- what a record gives ------------------------------------------------------------------------------
+
+-- What is printed for one record: its values, joined; nil for nothing.
+function M.joined(...)
+  local first = ...
+  if select("#", ...) <= 1 then
+    return first ~= nil and tostring(first) or nil
+  end
+  local texts, some = { ... }, false
+  for i = 1, select("#", ...) do
+    some = some or texts[i] ~= nil
+    texts[i] = texts[i] ~= nil and tostring(texts[i]) or ""
+  end
+  return some and table.concat(texts, "\t") or nil
+end
+local joined = M.joined
+
+local function message_of(err)
+  local meta = getmetatable(err)
+  if type(err) == "string" or type(err) == "number" or type(meta) == "table" and meta.__tostring then
+    local ok, text = pcall(tostring, err)
+    if ok then return text end
+  end
+  return ("(error object is a %s value)"):format(type(err))
+end
+
+-- --- plain lines: the quick way -----------------------------------------------------------------------
+
+-- Call fn with each line of `text` from at.position on, and add what is printed to `out`. After an
+-- error at.position is behind the line that failed.
+local function call_lines(work, text, at, out)
+  local find, sub, n = string.find, string.sub, #out
+  local start, fn, separator = at.position, work.fn, work.separator
+  local stop = find(text, separator, start, true)
+  while stop do
+    at.position = stop + 1
+    local result = joined(fn(sub(text, start, stop - 1)))
+    if result then
+      n = n + 1
+      out[n] = result
+    end
+    start = stop + 1
+    stop = find(text, separator, start, true)
+  end
+end
+
+-- --- all the rest --------------------------------------------------------------------------------------
+
+-- Where the record that begins at `start` ends (its last byte, and the separator), or nil.
+local function record_end(work, text, start)
+  if not work.separator then return start <= #text and #text, #text end
+  local stop = string.find(text, work.separator, start, true)
+  while work.csv and stop do
+    local _, quotes = text:sub(start, stop):gsub('"', '"')
+    if quotes % 2 == 0 then break end
+    stop = string.find(text, "\n", stop + 1, true)
+  end
+  if not stop then return nil end
+  local last = stop - 1
+  if work.csv and text:byte(last) == 13 and last >= start then last = last - 1 end
+  return last, stop
+end
+
+-- The records of a block.
+function M.records(work, text)
+  local list, start = {}, 1
+  while true do
+    local last, stop = record_end(work, text, start)
+    if not last then return list end
+    list[#list + 1] = text:sub(start, stop)
+    start = stop + 1
+  end
+end
+
+local function add(work, out, record, ...)
+  if work.reduce then
+    if joined(...) then out.values[#out.values + 1] = table.pack(...) end
+    return
+  end
+  local result = joined(...)
+  if not result then return end
+  if work.tag then result = tagged(result, record) end
+  if not work.separator and work.pipe and result:sub(-1) == "\n" then result = result:sub(1, -2) end
+  out[#out + 1] = result
+  out.bytes = #result + 1
+end
+
+-- A line as GNU parallel writes it into its joblog.
+function M.log_entry(seq, started, seconds, sent, received, code, signal, command)
+  return ("%d\t:\t%.3f\t%10.3f\t%d\t%d\t%d\t%d\t%s\n"):format(seq, started, seconds, sent, received, code, signal,
+    (command:gsub("\n", "\0")))
+end
+
+local function log(work, out, at, code)
+  local seconds = host.clock() - at.clock
+  out.log[#out.log + 1] = M.log_entry(at.number, at.time, seconds, 0, out.bytes, code, 0,
+    M.described(work, at.record))
+end
+
+-- What a record's call is called: in joblogs, and by --dry-run.
+function M.described(job, record)
+  local name = job.file and "@" .. job.file or job.text
+  return job.pipe and name or name .. " " .. record
+end
+
+-- As call_lines, for everything else that there is.
+local function call_records(work, text, at, out)
+  local last, stop = record_end(work, text, at.position)
+  while last do
+    local record = text:sub(at.position, last)
+    local columns = work.split and work.split(record)
+    if work.arguments then record = table.concat(columns, " ") end
+    at.position, at.number, at.record, out.bytes = stop + 1, at.number + 1, record, 0
+    if work.log then at.clock, at.time = host.clock(), host.time() end
+    if work.seed then math.randomseed(work.seed, at.number) end
+    if work.plain then -- a file's function: of the record and its columns
+      add(work, out, record, work.fn(record, table.unpack(columns or {})))
+    else
+      add(work, out, record, work.fn(record, at.number, table.unpack(columns or { record })))
+    end
+    if work.log then log(work, out, at, 0) end
+    last, stop = record_end(work, text, at.position)
+  end
+end
+
+-- --- the task --------------------------------------------------------------------------------------------
+
+-- The initializer of a worker.
+function M.prepare(job)
+  local work = {}
+  for key, value in pairs(job) do work[key] = value end
+  if job.file then
+    local program = M.load_file(job)
+    work.fn, work.reduce, work.plain = program.map, program.reduce ~= nil, true
+  else
+    work.fn = assert(M.compile(job.text, job.header))
+  end
+  work.split = columns_of.splitter(job)
+  local numbered = not job.file and job.text:find "%f[%w_]_[n%d]"
+  work.quick = job.separator and not (work.split or numbered or work.reduce or job.seed or job.tag or job.log)
+  work.call = work.quick and call_lines or call_records
+  require "tine".worker.state.map_work = work
+end
+
+-- Whether the file has a `reduce`: asked before anything else, so that what is wrong with it is told at once.
+function M.reduces() return require "tine".worker.state.map_work.reduce end
+
+local function count(text, separator) return select(2, text:gsub(separator == "\0" and "%z" or separator, "")) end
+
+-- The numbers of records and lines up to at.position. (A quick block does not count them while all is well.)
+local function place(work, text, at)
+  local before = text:sub(1, at.position - 1)
+  if not work.separator then return 1, 1 end
+  local lines = count(before, work.separator)
+  if not work.csv then return lines, lines end
+  local records = at.number - at.first
+  local last = M.records(work, before)[records] or ""
+  return records, lines - math.max(count(last, "\n"), 1) + 1
+end
+
+-- The text to print for a block of records whose first has the number `first`; the failed ones as a list of
+-- record (its index), line (in the block), message, ..., or nil; values for `reduce`; lines for the joblog; seconds.
+function M.block(text, first)
+  local work = require "tine".worker.state.map_work
+  local at = { position = 1, number = first - 1, first = first - 1 }
+  local started = host.clock()
+  local out, failed = { values = {}, log = {}, bytes = 0 }, nil
+  while true do
+    local ok, err = pcall(work.call, work, text, at, out) -- once for all records, unless some fail
+    if ok then break end
+    failed = failed or {}
+    local record, line = place(work, text, at)
+    table.move({ record, line, message_of(err) }, 1, 3, #failed + 1, failed)
+    if work.log then log(work, out, at, 1) end
+  end
+  if work.quiet then out = { values = out.values, log = out.log } end
+  out[#out + 1] = "" -- so that the last line has its newline too
+  return table.concat(out, "\n"), failed, work.reduce and out.values or nil, table.concat(out.log),
+    host.clock() - started
+end
+
+return M

@@ -1,0 +1,149 @@
+-- tine map -x: commands for lines, what stands for what in them, and what they write.
+local map = require "spec.support.command" "map"
+
+local function out(arguments, input)
+  local s = map.run(arguments, input)
+  assert.same({ "", 0 }, { s.err, s.code })
+  return s.out
+end
+
+describe("tine map -x", function()
+  setup(map.setup)
+  teardown(map.teardown)
+
+  describe("replaces", function()
+    it("{} by the line, or appends it", function()
+      assert.equal("<a> a\n<b c> b c\n", out("-x 'echo \"<{}>\" {}'", "a\nb c\n"))
+      assert.equal("a\nb\n", out("-x echo", "a\nb\n"))
+    end)
+
+    it("a value by itself, whatever is in it and wherever it stands", function()
+      map.file("print", 'for a; do printf "[%s]" "$a"; done')
+      for _, value in ipairs { "it's", 'a "b"', "$HOME `id` $(id)", "a\\b\\", "*", " ", "-n", "~", "#x", "a;b&c|d", "é" } do
+        local expected = ("[%s]"):rep(5):gsub("%%s", (value:gsub("%%", "%%%%")))
+        assert.equal(expected, out([[-x 'sh print {} "{}" '"'{}'"' "$(printf %s {})" "$(printf %s "{}")" # it'"'"'s {}']],
+          value .. "\n"), value)
+      end
+    end)
+
+    it("parts of a path", function()
+      assert.equal("/a.b/c.tar c.tar.gz /a.b c.tar /a.b/c.tar.gz\nx x.y . x x.y\n",
+        out("-x 'echo {.} {/} {//} {/.} {1}'", "/a.b/c.tar.gz\nx.y\n"))
+    end)
+
+    it("numbers and workers", function()
+      assert.equal("1 1\n2 1\n3 1\n", out("-j1 -x 'echo {#} {%}'", "a\nb\nc\n"))
+    end)
+
+    it("columns, by number from both ends, and by name", function()
+      assert.equal("b a c\n", out("--colsep , -x 'echo {2} {1} {-1}'", "a,b,c\n"))
+      assert.equal("3 d/x x\n", out("--csv --header : -x 'echo {size} {name} {name/}'", "name,size\nd/x,3\n"))
+
+    end)
+
+    it("nothing that means nothing to it", function()
+      assert.equal("a {x,y} {print}\n", out("-x 'printf \"%s {x,y} {print}\\n\" {}'", "a\n"))
+    end)
+  end)
+
+  describe("takes arguments after :::", function()
+    it("in all combinations", function()
+      assert.equal("a-1\na-2\nb-1\nb-2\n", out "-x 'echo {1}-{2}' ::: a b ::: 1 2")
+      assert.equal("a 1\nb 1\n", out "-x echo ::: a b ::: 1")
+    end)
+
+    it("in step after :::+, the shorter beginning again", function()
+      assert.equal("a1 a1\nb2 b2\nc1 c1\n", out "-x 'echo {1}{2} {1}{2}' ::: a b c :::+ 1 2")
+    end)
+
+    it("whatever is in them", function()
+      assert.equal("x\ny\n", out "-x 'printf %s\\\\n {}' ::: \"$(printf 'x\\ny')\"")
+      assert.equal("", out "-x 'echo' :::")
+    end)
+
+    it("with names", function()
+      assert.equal("1+3\n1+4\n", out "--header : -x 'echo {a}+{b}' ::: a 1 ::: b 3 4")
+    end)
+  end)
+
+  describe("prints", function()
+    it("what each command writes, whole and in order", function()
+      local s = map.run([[-j4 -x 'echo {}a; echo {}e >&2; sleep 0.0{}; echo {}b; echo {}f >&2']], "3\n1\n2\n")
+      assert.same({ out = "3a\n3b\n1a\n1b\n2a\n2b\n", err = "3e\n3f\n1e\n1f\n2e\n2f\n", code = 0 }, s)
+    end)
+
+    it("large outputs", function()
+      local s = map.shell(map.program .. " map -x 'yes {} | head -c 500000' ::: abc de | cksum")
+      local expected = map.shell "for i in abc de; do yes $i | head -c 500000; done | cksum"
+      assert.equal(expected.out, s.out)
+    end)
+
+    it("lines behind their tag", function()
+      local s = map.run "--tag -x 'printf \"%s\\n\\nb\\n\" {}; echo e >&2' ::: x 'p%q'"
+      assert.same({ out = "x\tx\nx\t\nx\tb\np%q\tp%q\np%q\t\np%q\tb\n", err = "x\te\np%q\te\n", code = 0 }, s)
+    end)
+
+    it("lines as they are written with --line-buffer", function()
+      -- the first waits for the second, which starts when the first has written a line
+      local s = map.run [[-j2 --line-buffer --tag -x 'echo a; case {} in 1) while ! test -e go; do sleep 0.01; done;; 2) touch go;; esac; printf b' ::: 1 2]]
+      local lines = {}
+      for line in s.out:gmatch "%d\t%a" do lines[#lines + 1] = line end
+      table.sort(lines)
+      assert.same({ "1\ta", "1\tb", "2\ta", "2\tb" }, lines)
+      assert.equal(0, s.code)
+    end)
+
+    it("nothing with -q, and commands with --dry-run", function()
+      assert.equal("", out "-q -x 'echo {}; echo e >&2' ::: a")
+      assert.equal("echo 'a b' \"c a b\"\n", out "--dry-run -x 'echo {} \"c {}\"' ::: 'a b'")
+      assert.equal("_ + 1 7\n", out "--dry-run '_ + 1' ::: 7")
+    end)
+  end)
+
+  describe("tells", function()
+    it("an exit code other than 0, and a signal", function()
+      map.file("lines", "1\n2\n3\n")
+      assert.same({ out = "1\n2\n3\n", err = "lines:2: exit code 7: echo 2; test 2 != 2 || exit 7\n", code = 1 },
+        map.run "-x 'echo {}; test {} != 2 || exit 7' lines")
+      local s = map.run "-x 'echo x; kill -9 $$' ::: a"
+      assert.same({ out = "x\n", err = "argument 1: killed by SIGKILL: echo x; kill -9 $$ a\n", code = 1 }, s)
+    end)
+
+    it("that it could not be found", function()
+      local s = map.run "-x /none/such ::: a"
+      assert.equal(1, s.code)
+      assert.matches("argument 1: exit code 127: /none/such a\n$", s.err)
+    end)
+
+    it("values that no command can have", function()
+      local s = map.run("-x echo", "a\0b\nc\n")
+      assert.same({ "c\n", 1 }, { s.out, s.code })
+      assert.matches("stdin:1: [^\n]*zero byte", s.err)
+    end)
+  end)
+
+  it("gives blocks of whole lines to commands with --pipe", function()
+    local numbers = {}
+    for i = 1, 20000 do numbers[i] = i .. "\n" end
+    numbers = table.concat(numbers)
+    local counts = 0
+    local s = out("--pipe --block 10k -x 'wc -l'", numbers)
+    for n in s:gmatch "%d+" do counts = counts + n end
+    assert.equal(20000, counts)
+    assert.is_true(select(2, s:gsub("\n", "")) > 5)
+    assert.is_true(out("--pipe --block 10k -x cat", numbers) == numbers)
+    assert.equal("3\n3\n1\n", out("--pipe -N 3 -x 'wc -l'", "1\n2\n3\n4\n5\n6\n7"))
+    assert.equal("3 1\n1 2\n", out("--pipe -N 3 -x 'echo $(wc -l) {#}'", "1\n2\n3\n4"))
+  end)
+
+  it("runs commands that a broken pipe ends, whoever ignores the signal", function()
+    assert.equal("y\n", map.shell("trap '' PIPE; " .. map.program .. " map -x 'yes | head -n 1; :' ::: a").out)
+  end)
+
+  it("does not wait for what a command leaves running", function()
+    local s = map.run "-x 'sleep 20 & echo $!' ::: a"
+    os.execute("kill " .. s.out:match "%d+")
+    assert.equal(0, s.code)
+    assert.matches("^%d+ a\n$", s.out)
+  end)
+end)

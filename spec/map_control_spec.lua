@@ -1,0 +1,272 @@
+-- tine map: time limits, attempts, stopping early, joblogs, results, and ends of all kinds.
+local map = require "spec.support.command" "map"
+local eventually = require "spec.support.eventually"
+local program = require "spec.support.program"
+
+local HEADER <const> = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
+
+-- The joblog's lines: without times, which are checked to be some.
+local function joblog(name)
+  local text, list = map.contents(name), {}
+  assert.equal(HEADER, text:sub(1, #HEADER))
+  for line in text:sub(#HEADER + 1):gmatch "[^\n]*\n" do
+    local seq, sent, received, code, signal, command =
+      line:match "^(%d+)\t:\t%d+%.%d%d%d\t +%d+%.%d%d%d\t(%d+)\t(%d+)\t(%-?%d+)\t(%d+)\t([^\n]*)\n$"
+    assert(seq, line)
+    list[#list + 1] = table.concat({ seq, sent, received, code, signal, command }, " ")
+  end
+  return list
+end
+
+local function exists(name)
+  local file = io.open(map.folder .. "/" .. name)
+  return file and file:close()
+end
+
+describe("tine map", function()
+  setup(map.setup)
+  teardown(map.teardown)
+
+  describe("ends what takes too long", function()
+    it("a command, with the programs that it has started", function()
+      local s = map.run "--timeout 0.2 -x 'echo {}; test {} = b || sleep 60' ::: a b"
+      assert.same({ out = "a\nb\n", code = 1,
+        err = "argument 1: took longer than 0.2 s: echo a; test a = b || sleep 60\n" }, s)
+    end)
+
+    it("a function, and no other line", function()
+      local s = map.run("--timeout 0.2 'while _ == \"2\" do end return _'", "1\n2\n3\n")
+      assert.same({ out = "1\n3\n", err = "stdin:2: took longer than 0.2 s\n", code = 1 }, s)
+    end)
+  end)
+
+  describe("with --retries", function()
+    it("runs what fails again, so many times in all, and tells of the last", function()
+      map.file("runs", "")
+      local s = map.run "-j1 --retries 3 -x 'echo x >> runs; echo {} $(grep -c x runs); grep -q xxx runs' ::: a"
+      assert.same({ "a 3\n", 1 }, { s.out, s.code })
+      assert.matches("^argument 1: exit code 1: [^\n]*\n$", s.err)
+      map.file("runs", "")
+      s = map.run [[-j1 --retries 5 -x 'echo {} >> runs; test $(grep -c a runs) != 1' ::: a b]]
+      assert.same({ out = "", err = "", code = 0 }, s)
+      assert.equal("a\nb\na\nb\n", map.contents "runs")
+    end)
+
+    it("of functions, also after a crash", function()
+      local s = map.run([[--retries 2 'if not io.open "seen" then io.open("seen", "w"):close() os.exit(1) end return _']], "1\n")
+      assert.same({ out = "1\n", err = "", code = 0 }, s)
+    end)
+  end)
+
+  it("with --delay starts one after the other", function()
+    local s = map.run [[-j4 --delay 0.01 -x 'echo {}' ::: a b c d e f]]
+    assert.same({ out = "a\nb\nc\nd\ne\nf\n", err = "", code = 0 }, s)
+  end)
+
+  describe("with --halt", function()
+    it("now: ends what runs", function()
+      local s = map.run "-j2 --halt now,fail=1 -x 'echo {}; test {} = 1 || exec sleep 60; exit 3' ::: 2 1 3"
+      assert.same({ out = "1\n", err = "argument 2: exit code 3: echo 1; test 1 = 1 || exec sleep 60; exit 3\n",
+        code = 1 }, s)
+    end)
+
+    it("soon: starts nothing more", function()
+      local s = map.run("-j1 --halt soon,fail=2 'if tonumber(_) then error(\"no\", 0) end return _'", "a\n1\nb\n2\nc\n")
+      assert.same({ out = "a\nb\n", err = "stdin:2: no\nstdin:4: no\n", code = 1 }, s)
+    end)
+
+    it("at the first success", function()
+      local s = map.run "-j1 --halt now,success=1 -x 'test {} = 2 && echo {}' ::: 1 2 3"
+      assert.same({ "2\n", 0 }, { s.out, s.code })
+    end)
+
+    it("at a share", function()
+      local s = map.run "-j1 --halt soon,fail=50% -x 'echo {}; test {} -lt 3' ::: 1 2 3 4 5 6"
+      assert.same({ "1\n2\n3\n4\n", 1 }, { s.out, s.code })
+    end)
+
+    it("never", function()
+      assert.equal("1\n2\n", map.run("--halt never -x 'echo {}; false' ::: 1 2").out)
+    end)
+  end)
+
+  describe("with --joblog", function()
+    it("writes parallel's columns", function()
+      map.run "--joblog log -j1 -x 'printf abc; exit {}' ::: 0 3"
+      assert.same({ "1 0 3 0 0 printf abc; exit 0", "2 0 3 3 0 printf abc; exit 3" }, joblog "log")
+      map.run "--joblog log --timeout 0.1 -x 'kill -{} $$ || sleep 100' ::: 9 none"
+      assert.same({ "1 0 0 0 9 kill -9 $$ || sleep 100", "2 0 0 -1 15 kill -none $$ || sleep 100" }, joblog "log")
+      map.run("--joblog log --pipe -N2 -x cat", "1\n2\n3\n")
+      assert.same({ "1 4 4 0 0 cat", "2 2 2 0 0 cat" }, joblog "log")
+    end)
+
+    it("of functions too", function()
+      map.run([[--joblog log 'if _ == "b" then error "x" elseif _ == "c" then os.exit(2) end return _']], "a\nb\nc\n")
+      local list = joblog "log"
+      for i, line in ipairs(list) do list[i] = line:match "^%S+ %S+ %S+ %S+ %S+" end
+      table.sort(list) -- lines are in the order of the ends
+      assert.same({ "1 0 2 0 0", "2 0 0 1 0", "3 0 0 2 0" }, list)
+      local input = {}
+      for i = 1, 3000 do input[i] = i .. "\n" end
+      map.run("--joblog log _", table.concat(input))
+      list = joblog "log"
+      assert.equal(3000, #list)
+      table.sort(list)
+      assert.equal("999 0 4 0 0 _ 999", list[3000])
+    end)
+
+    it("does not run again what is in it", function()
+      map.file("log", "")
+      local command = "-j1 --joblog log %s -x 'echo {}; exit {}' ::: 0 1 0 0"
+      map.run("-j1 --joblog log -x 'echo {}; exit {}' ::: 0 1")
+      local s = map.run(command:format "--resume")
+      assert.same({ out = "0\n0\n", err = "", code = 0 }, s)
+      s = map.run(command:format "--resume-failed")
+      assert.same({ "1\n", 1 }, { s.out, s.code })
+      assert.equal(5, #joblog "log")
+      assert.same({ "", 0 }, { map.run(command:format "--resume").out, s.code - 1 })
+      assert.equal("0\n1\n0\n0\n", map.run(command:format "").out) -- begins anew
+    end)
+
+    it("resumes functions, whatever the size of their blocks", function()
+      local input = {}
+      for i = 1, 2000 do input[i] = i .. "\n" end
+      map.run("--joblog log _", table.concat(input, "", 1, 700))
+      assert.is_true(map.run("--resume --joblog log _", table.concat(input)).out == table.concat(input, "", 701))
+      assert.equal(2000, #joblog "log")
+    end)
+
+    it("cuts off a line that was torn", function()
+      map.run("--joblog log -x 'echo {}' ::: a b")
+      map.file("log", map.contents "log" .. "3\t:\t17")
+      assert.equal("c\n", map.run("--resume --joblog log -x 'echo {}' ::: a b c").out)
+      assert.equal(3, #joblog "log")
+    end)
+
+    it("refuses what is none", function()
+      map.file("log", "something\n")
+      local s = map.run "--resume --joblog log -x true ::: a"
+      assert.same({ out = "", err = "tine map: log is no joblog: something\n", code = 2 }, s)
+    end)
+
+    it("goes on after kill -9, each job done once", function()
+      local input = {}
+      for i = 1, 40 do input[i] = i .. "\n" end
+      map.file("numbers", table.concat(input))
+      local line = ("cd %s; exec %s map -j2 --joblog killed -x 'test {} -le 20 || sleep 60; echo {} >> done' numbers")
+        :format(map.folder, map.program)
+      local p = program.start(("os.execute(%q)"):format(line .. " & echo $! > pid; wait"))
+      eventually(function() return exists "killed" and #map.contents "killed" >= #HEADER and #joblog "killed" == 20 end, "twenty lines in the joblog")
+      os.execute(("kill -9 $(cat %s/pid)"):format(map.folder))
+      p:close()
+      local s = map.run "-j2 --resume --joblog killed -x 'echo {} >> done' numbers"
+      assert.same({ out = "", err = "", code = 0 }, s)
+      local seen = {}
+      for n in map.contents "done":gmatch "%d+" do seen[#seen + 1] = tonumber(n) end
+      table.sort(seen)
+      for i = 1, 40 do assert.equal(i, seen[i]) end
+      assert.equal(40, #seen)
+    end)
+  end)
+
+  describe("with --results", function()
+    it("keeps what commands write", function()
+      local s = map.run "--results r -x 'echo {1}{2}; echo e >&2' ::: a/b ::: c"
+      assert.equal("a/bc\n", s.out)
+      assert.same({ "a/bc\n", "e\n", "1" }, { map.contents "r/1/a\\_b/2/c/stdout", map.contents "r/1/a\\_b/2/c/stderr",
+        map.contents "r/1/a\\_b/2/c/seq" })
+      map.run "--results r --header : -x 'echo {n}' ::: n 7"
+      assert.equal("7\n", map.contents "r/n/7/stdout")
+    end)
+
+    it("in files of any name", function()
+      map.run "--results 'out_{/.}.txt' -x 'echo {}; echo e >&2' ::: d/a.c"
+      assert.same({ "d/a.c\n", "e\n" }, { map.contents "out_a.txt", map.contents "out_a.txt.err" })
+    end)
+
+    it("keeps what functions give", function()
+      map.run([[--results r 'if _ == "2" then error("no", 0) end return _ + 1']], "1\n2\n")
+      assert.same({ "2\n", "", "" }, { map.contents "r/1/1/stdout", map.contents "r/1/1/stderr", map.contents "r/1/2/stdout" })
+      assert.equal("stdin:2: no\n", map.contents "r/1/2/stderr")
+    end)
+  end)
+
+  describe("prints a result", function()
+    it("before the next line of a slow input comes", function()
+      -- the input waits for the output
+      local s = map.shell(([[mkfifo in; { echo a; until grep -q A out; do sleep 0.01; done; echo b; } > in & ]] ..
+        [[%s map '_:upper()' < in > out; wait; cat out]]):format(map.program))
+      assert.same({ "A\nB\n", 0 }, { s.out, s.code })
+      s = map.shell(([[rm out; { echo c; until grep -q c out; do sleep 0.01; done; echo d; } > in & ]] ..
+        [[%s map -x echo < in | cat > out; wait; cat out]]):format(map.program))
+      assert.same({ "c\nd\n", 0 }, { s.out, s.code })
+    end)
+  end)
+
+  describe("ends", function()
+    it("when nobody reads on, though its input is silent", function()
+      local s = map.shell(("mkfifo silent; (exec 9<>silent; { %s map _ <silent; echo $? >&2; } | head -n 1 & " ..
+        "echo a >silent; wait)"):format(map.program))
+      assert.same({ out = "a\n", err = "141\n", code = 0 }, s)
+    end)
+
+    it("with 2 when something cannot be written", function()
+      local s = map.shell(map.program .. " map -x echo ::: a > /dev/full")
+      assert.same({ out = "", err = "tine map: write error: No space left on device\n", code = 2 }, s)
+      s = map.run "--joblog /dev/full -x echo ::: a"
+      assert.same({ out = "", err = "tine map: cannot write the joblog /dev/full: No space left on device\n", code = 2 }, s)
+      s = map.run "--results /dev/null/x -x echo ::: a"
+      assert.same({ "", 2 }, { s.out, s.code })
+      assert.matches("^tine map: cannot write results: ", s.err)
+    end)
+
+    it("with 130 after Ctrl-C, and leaves nothing", function()
+      local p = program.start([[os.execute(arg[1]) print("code", select(3, os.execute(arg[1])))]], {
+        args = { ("cd %s; trap : INT; %s map -x 'echo x >> started; sleep 60' ::: a b; code=$?; exit $code")
+          :format(map.folder, map.program) } })
+      for _ = 1, 2 do
+        os.remove(map.folder .. "/started")
+        eventually(function() return exists "started" end, "a start")
+        for _, stat in ipairs(p:processes()) do
+          if stat.name == "tine" then p.signal({ pid = stat.pid }, "INT") end
+        end
+      end
+      assert.matches("code%s130", p:close().out)
+    end)
+  end)
+
+  it("refuses what does not go together", function()
+    for arguments, message in pairs {
+      ["--resume _"] = "--resume needs --joblog",
+      ["-N 3 _"] = "-N needs --pipe",
+      ["--line-buffer _"] = "--line-buffer needs -x",
+      ["-x cat file ::: a"] = "there are files and arguments",
+      ["--halt soon _"] = "option '--halt' needs never",
+      ["--block 1x --pipe _"] = "option '--block' needs a number of bytes",
+      ["--colsep 'x*' _"] = "option '--colsep' needs a pattern",
+      ["--timeout -1 _"] = "option '--timeout' needs a number of seconds",
+      ["--progress=5 _"] = "unrecognized option '--progress=5'",
+    } do
+      local s = map.run(arguments)
+      assert.same({ "", 2 }, { s.out, s.code })
+      assert(s.err:find("tine map: " .. message, 1, true), arguments .. ": " .. s.err)
+    end
+  end)
+
+  it("has as many workers as are asked for", function()
+    local n = tonumber(map.shell("nproc").out)
+    local function workers(option)
+      local s = map.run(option .. " -x 'echo {%}; sleep 0.0{#}; : {}'", ("x\n"):rep(6 * n))
+      local seen, count = {}, 0
+      for id in s.out:gmatch "%d+" do
+        count = count + (seen[id] and 0 or 1)
+        seen[id] = true
+      end
+      return count
+    end
+    assert.equal(n + 1, workers "-j +1")
+    assert.equal(math.max(n - 1, 1), workers "-j -1")
+    assert.equal(2 * n, workers "--jobs 200%")
+    assert.equal(1, workers "-P1")
+  end)
+end)

@@ -1,0 +1,163 @@
+-- tine map: what a line is, its columns, blocks, and functions that take them.
+local map = require "spec.support.command" "map"
+
+local function out(arguments, input)
+  local s = map.run(arguments, input)
+  assert.same({ "", 0 }, { s.err, s.code })
+  return s.out
+end
+
+local function numbers(from, to)
+  local list = {}
+  for i = from, to do list[#list + 1] = i .. "\n" end
+  return table.concat(list)
+end
+
+describe("tine map", function()
+  setup(map.setup)
+  teardown(map.teardown)
+
+  describe("takes FUNCTION", function()
+    it("as statements too", function()
+      assert.equal("ab\t12\n", out([['local a, b = _:match"(%d+) (.*)" return b, a']], "12 ab\n"))
+      assert.equal("1\n3\n", out("'if _ ~= \"2\" then return _ end'", "1\n2\n3\n"))
+      assert.equal("", out("'x = _'", "1\n"))
+    end)
+
+    it("and tells what is wrong with it as what it seems to be", function()
+      local s = map.run("'local x = ) return x'", "1\n")
+      assert.same({ "", 2 }, { s.out, s.code })
+      assert.matches("^tine map: FUNCTION:1: unexpected symbol near '%)'", s.err)
+      assert.matches("^tine map: FUNCTION:1: '%)' expected", map.run("'_:find(1'", "1\n").err)
+    end)
+
+    it("with the number of the line in _n, over all files", function()
+      map.file("one", "a\nb\n")
+      map.file("two", "c")
+      assert.equal("1\ta\n2\tb\n3\tc\n", out "'_n, _' one two")
+      local expected = {}
+      for i = 1, 5000 do expected[i] = i .. "\n" end
+      assert.is_true(out("'_n'", ("x\n"):rep(5000)) == table.concat(expected))
+    end)
+
+    it("from a file, with columns behind the line", function()
+      map.file("f.lua", "return function(line, ...) return line, select('#', ...), (...) end")
+      assert.equal("a b\t0\n", (out("@f.lua", "a b\n"):gsub("\t\n", "\n")))
+      assert.equal("a b\t2\ta\n", out("--colsep ' ' @f.lua", "a b\n"))
+    end)
+  end)
+
+  describe("has columns", function()
+    it("by a pattern, trimmed", function()
+      assert.equal("b\ta\n", out("--colsep , '_2, _1'", "a , b\n"))
+      assert.equal("2\t1\n", out("--colsep '\\t' '_2, _1'", "1\t2\n"))
+      assert.equal("3\t1\n", out("--colsep '\\s+' '_3, _1'", "1   2 \t3\n"))
+      assert.equal("2\n", out("--colsep '\\|' '_2'", "1|2\n"))
+      assert.equal("2\n", out("-C: '_2'", "1:2\n"))
+    end)
+
+    it("of CSV", function()
+      assert.equal('1\ta\tb "q", c\td\n2\tx\ny\t\t3\n3\t\t\t\n',
+        out("--csv '_n, _1, _2, _3'", 'a,"b ""q"", c",d\r\n"x\ny",,3\n,\n'))
+      assert.equal("a;b\tc\n", out("--csv --colsep ';' '_1, _2'", '"a;b";c\n'))
+      assert.equal('"a\nb",2\n', out("--csv _", '"a\nb",2\n'))
+    end)
+
+    it("by name, from the first line of each file", function()
+      map.file("one", "name,size\nx,2\n")
+      map.file("two", "name,size\r\ny,3\r\n")
+      assert.equal("x\t4\ny\t6\n", out "--csv --header : 'name, size * 2' one two")
+      map.file("three", "size,name\n1,z\n")
+      local s = map.run "--csv --header : name three two"
+      assert.same({ out = "z\n", err = "tine map: two: its first line names other columns\n", code = 2 }, s)
+    end)
+
+    it("that tell the right line when they fail", function()
+      map.file("data", 'a,"1\n2"\nb,3\n\nc,"4\n5\n6"\nd,x\n')
+      local s = map.run [[--csv 'error(_1, 0)' data]]
+      assert.equal("data:1: a\ndata:3: b\ndata:4: \ndata:5: c\ndata:8: d\n", s.err)
+      s = map.run [[--csv --header : 'error(_1, 0)' data]]
+      assert.equal("data:3: b\ndata:4: \ndata:5: c\ndata:8: d\n", s.err)
+    end)
+
+    it("of arguments", function()
+      assert.equal("a x\tx\ta\t1\n", out "'_, _2, _1, _n' ::: a ::: x")
+    end)
+
+    it("in any number of lines, in order", function()
+      local lines, expected = {}, {}
+      for i = 1, 20000 do
+        lines[i] = ('%d,"x\n%d"\n'):format(i, i)
+        expected[i] = ("%d\t%d\n"):format(i, i)
+      end
+      assert.is_true(out("--csv '_1, _2:match\"%d+\"'", table.concat(lines)) == table.concat(expected))
+    end)
+  end)
+
+  it("takes lines that end with a zero byte", function()
+    assert.equal("3\n1\n0\n1\n", out("-0 '#_'", "a\nb\0c\0\0d"))
+    assert.equal("[a\nb]\n[c]\n", out("-0 -x 'echo [{}]'", "a\nb\0c\0"))
+  end)
+
+  describe("gives blocks with --pipe", function()
+    it("of whole lines, about so large", function()
+      local input = numbers(1, 50000)
+      assert.is_true(out("--pipe --block 20k _", input) == input)
+      local lines = 0
+      for bytes, n in out("--pipe --block 20k '#_, select(2, _:gsub(\"\\n\", \"\"))'", input):gmatch "(%d+)\t(%d+)" do
+        assert.is_true(tonumber(bytes) < 40000)
+        lines = lines + n
+      end
+      assert.equal(50000, lines)
+    end)
+
+    it("of so many lines, and numbers them", function()
+      assert.equal("1\t3\n2\t3\n3\t1\n", out("--pipe -N 3 '_n, select(2, _:gsub(\"\\n\", \"\"))'", numbers(1, 7)))
+      assert.equal("1\t1\n", out("--pipe -N 3 '_n, #_:gsub(\"\\n\", \"\")'", "x"))
+    end)
+
+    it("each with the first line, with --header", function()
+      assert.equal("h\n1\n2\nh\n3\n", out("--pipe -N 2 --header : _", "h\n1\n2\n3\n"))
+    end)
+
+    it("of one line that is longer than a block", function()
+      local line = ("x"):rep(300000) .. "\n"
+      assert.is_true(out("--pipe --block 1k _", line .. "y\n") == line .. "y\n")
+    end)
+  end)
+
+  describe("reduces", function()
+    it("what a file's map gives, in order", function()
+      map.file("f.lua", [[return { map = function(l) if l ~= "3" then return l, #l end end, init = "<",
+        reduce = function(acc, text, n) return acc .. text .. ":" .. n .. " " end,
+        finish = function(acc) return acc .. ">", "end" end }]])
+      assert.equal("<1:1 2:1 4:1 50:2 >\tend\n", out("@f.lua", "1\n2\n3\n4\n50\n"))
+    end)
+
+    it("into a table that is changed, and without a finish", function()
+      map.file("f.lua", [[local t = setmetatable({}, { __tostring = function(t) return table.concat(t, " ") end })
+        return { map = tonumber, init = t, reduce = function(acc, n) acc[#acc + 1] = n end }]])
+      assert.equal("1 2 3\n", out("@f.lua", "1\n2\n3\n"))
+    end)
+
+    it("sums of many lines, failed ones left out", function()
+      map.file("f.lua", "return { map = function(l) return assert(tonumber(l), 'no') end, init = 0, "
+        .. "reduce = function(a, b) return a + b end }")
+      assert.equal("50005000\n", out("@f.lua", numbers(1, 10000)))
+      local s = map.run("@f.lua", "1\nx\n2\n")
+      assert.same({ "3\n", 1 }, { s.out, s.code })
+    end)
+
+    it("and says what is wrong with the table", function()
+      map.file("f.lua", "return { map = 1 }")
+      assert.same({ out = "", code = 2, err = "tine map: f.lua returns a table whose field 'map' is a number, "
+        .. "not a function\n" }, map.run("@f.lua", "1\n"))
+    end)
+  end)
+
+  it("has the same random numbers with any number of workers", function()
+    local one = out("-j1 -n1 --seed 7 'math.random(1000000)'", numbers(1, 300))
+    assert.equal(one, out("-j3 --seed 7 'math.random(1000000)'", numbers(1, 300)))
+    assert.not_equal(one, out("-j3 --seed x 'math.random(1000000)'", numbers(1, 300)))
+  end)
+end)

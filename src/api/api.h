@@ -1,0 +1,96 @@
+/* The C library's pools and futures (include/tine.h) on top of the pool.
+**
+** REFERENCES. The opener holds the tine_pool, and so does each future; a future is held by its user and
+** by the task under way, whose reference goes when its item has been taken from the library's inbox and
+** its callback has been called.
+**
+** CALLBACKS. Whatever enters the library and takes in results empties the inbox: futures without a
+** callback lose their task's reference at once, those with one go into the pool's list of due ones.
+** Threads that wait or dispatch call those; who only submits or looks leaves them there and reminds the
+** inbox, so that somebody comes for them: a thread that waits, the program's event loop, and where there
+** is none the manager thread.
+**
+** FILES, each of which knows only those before it:
+**
+**     structs.c, plain.c, encode.c   what programs hand over
+**     refs.c                         references
+**     callbacks.c                    the inbox, and what is due
+**     outcome.c                      how futures have ended
+**     options.c, pool.c              pools
+**     submit.c, future.c             tasks and futures
+*/
+#ifndef TINE_API_API_H
+#define TINE_API_API_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "base/error.h"
+#include "pool/pool.h"
+
+struct tine_pool {
+    atomic_uint refs;
+    struct pool *core;
+    struct inbox inbox;
+    pthread_mutex_t lock;             /* of what follows; held while the inbox is emptied */
+    pthread_cond_t quiet;             /* `calling` has become 0 */
+    struct list due;                  /* items (by `news`) whose callbacks are to be called */
+    unsigned calling;                 /* threads inside tine__api_dispatch */
+    _Atomic(struct failure *) reason; /* why it is broken, when somebody has asked */
+};
+
+struct tine_future {
+    atomic_uint refs;
+    struct item item;
+    struct outcome outcome;
+    struct tine_pool *pool;
+    void (*done)(tine_future *future, void *arg);
+    void *done_arg;
+    char *label;
+    const struct codec_stored *origin; /* held for its name; NULL: it has a label */
+    _Atomic(char *) message;           /* made when asked for */
+    _Atomic(char *) traceback;
+};
+
+/* 0 when the handle may be used. */
+static inline int pool_check(const tine_pool *pool) {
+    if (!pool)
+        return TINE_EARG;
+    return tine__pool_is_forked(pool->core) ? TINE_EFORKED : 0;
+}
+
+static inline int future_check(const tine_future *f) {
+    return f ? pool_check(f->pool) : TINE_EARG;
+}
+
+/* --- refs.c --- */
+
+void tine__api_ref(struct tine_pool *pool);
+void tine__api_unref(struct tine_pool *pool);
+
+/* --- callbacks.c --- */
+
+/* Empty the inbox, in a thread that calls no callbacks. */
+void tine__api_collect(struct tine_pool *pool);
+/* Empty the inbox and call the callbacks that are due. Their number. */
+size_t tine__api_dispatch(struct tine_pool *pool);
+/* Take in results, dispatch and sleep until `met` or the deadline. 0, TINE_ETIMEOUT; TINE_EAGAIN: a signal
+** handler ran. */
+int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg), void *arg, uint64_t deadline);
+/* Wait until nothing is due and no other thread is in a callback. False: the deadline has passed. */
+bool tine__api_await_quiet(struct tine_pool *pool, uint64_t deadline);
+/* Is this a callback of this pool? */
+bool tine__api_is_calling(const struct tine_pool *pool);
+/* Is this a callback that its manager thread calls? */
+bool tine__api_is_managing(const struct tine_pool *pool);
+/* inbox.on_news */
+void tine__api_manage(struct inbox *inbox);
+
+/* --- options.c --- */
+
+/* What the pool is to be told, borrowing from `given` (NULL: the defaults) and `calls`, which holds what is
+** encoded; the caller frees it also on failure. 0, TINE_EARG, TINE_ENOMEM. */
+int tine__api_options(const tine_options *given, struct pool_options *out, struct buf *calls);
+/* A time-out as a deadline: negative none. False: NaN. */
+bool tine__api_deadline(double timeout, uint64_t *deadline);
+
+#endif

@@ -1,0 +1,142 @@
+/* Callbacks of the C library: who calls them, and how others know that they have returned. */
+#include <assert.h>
+#include "api/api.h"
+#include "base/clock.h"
+#include "pool/wait.h"
+
+/* --- emptying the inbox --- */
+
+/* Into the list of due ones, or (no callback) into `gone`. The lock is held: who comes after us finds in
+** one of the two places what there is. */
+static void take_all(struct tine_pool *pool, struct list *gone) {
+    struct item *items[64];
+    unsigned n;
+    while ((n = tine__inbox_take(&pool->inbox, items, sizeof items / sizeof *items)) > 0)
+        for (unsigned i = 0; i < n; i++) {
+            const tine_future *f = items[i]->owner;
+            assert(items[i]->released);
+            list_push(f->done ? &pool->due : gone, &items[i]->news);
+        }
+}
+
+static tine_future *pop(struct list *items) {
+    struct list *node = list_pop(items);
+    return node ? LIST_ITEM(node, struct item, news)->owner : NULL;
+}
+
+/* Drop the tasks' own references. */
+static void free_all(struct list *gone) {
+    tine_future *f;
+    while ((f = pop(gone)) != NULL)
+        tine_future_free(f);
+}
+
+void tine__api_collect(struct tine_pool *pool) {
+    struct list gone;
+    if (!inbox_has_news(&pool->inbox))
+        return;
+    list_init(&gone);
+    pthread_mutex_lock(&pool->lock);
+    take_all(pool, &gone);
+    bool due = !list_empty(&pool->due);
+    pthread_mutex_unlock(&pool->lock);
+    if (due)
+        tine__inbox_remind(&pool->inbox);
+    free_all(&gone);
+}
+
+/* --- calling --- */
+
+/* The callbacks that this thread is in, the innermost first. */
+struct call {
+    const struct tine_pool *pool;
+    struct call *outer;
+};
+static _Thread_local struct call *calls;
+
+/* The pool whose manager this thread is, while it is in a callback. */
+static _Thread_local const struct tine_pool *managing;
+
+static void call(tine_future *f) {
+    struct call here = {f->pool, calls};
+    calls = &here;
+    f->done(f, f->done_arg);
+    calls = here.outer;
+    tine_future_free(f); /* the task's own reference */
+}
+
+/* The lock is held, but for the calls. */
+static size_t call_due(struct tine_pool *pool) {
+    tine_future *f;
+    size_t called = 0;
+    pool->calling++;
+    while ((f = pop(&pool->due)) != NULL) {
+        pthread_mutex_unlock(&pool->lock);
+        call(f);
+        called++;
+        pthread_mutex_lock(&pool->lock);
+    }
+    if (--pool->calling == 0)
+        pthread_cond_broadcast(&pool->quiet);
+    return called;
+}
+
+size_t tine__api_dispatch(struct tine_pool *pool) {
+    struct list gone;
+    list_init(&gone);
+    pthread_mutex_lock(&pool->lock);
+    take_all(pool, &gone);
+    size_t called = list_empty(&pool->due) ? 0 : call_due(pool);
+    pthread_mutex_unlock(&pool->lock);
+    free_all(&gone);
+    return called;
+}
+
+void tine__api_manage(struct inbox *inbox) {
+    managing = inbox->owner;
+    tine__api_dispatch(inbox->owner);
+    managing = NULL;
+}
+
+bool tine__api_is_calling(const struct tine_pool *pool) {
+    for (const struct call *c = calls; c; c = c->outer)
+        if (c->pool == pool)
+            return true;
+    return false;
+}
+
+bool tine__api_is_managing(const struct tine_pool *pool) {
+    return managing == pool;
+}
+
+/* --- waiting --- */
+
+int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg), void *arg, uint64_t deadline) {
+    struct inbox *inbox = &pool->inbox;
+    const struct wait_hook hook = {.ready = met, .arg = arg};
+    int err = 0;
+    for (;;) {
+        tine__pool_poll(pool->core);
+        tine__api_dispatch(pool);
+        if (met(arg))
+            return 0;
+        if (err == TINE_EAGAIN)
+            return err;
+        if (deadline != WAIT_FOREVER && tine__now() >= deadline)
+            return TINE_ETIMEOUT;
+        err = tine__wait(&inbox, 1, deadline, &hook);
+    }
+}
+
+bool tine__api_await_quiet(struct tine_pool *pool, uint64_t deadline) {
+    const struct timespec until = clock_timespec(deadline);
+    int error = 0;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->calling > 0 && !error)
+        error = deadline == WAIT_FOREVER
+                    ? pthread_cond_wait(&pool->quiet, &pool->lock)
+                    : pthread_cond_timedwait(&pool->quiet, &pool->lock, &until);
+    bool quiet = pool->calling == 0;
+    pthread_mutex_unlock(&pool->lock);
+    return quiet;
+}

@@ -1,0 +1,86 @@
+/* From tine_options to what the pool is told. */
+#include <unistd.h>
+#include "api/api.h"
+#include "api/encode.h"
+#include "api/structs.h"
+#include "base/clock.h"
+
+#define SPIN 50000u /* ns, when nothing is said */
+
+bool tine__api_deadline(double timeout, uint64_t *deadline) {
+    *deadline = timeout < 0 ? WAIT_FOREVER : clock_deadline(clock_span(timeout));
+    return timeout == timeout;
+}
+
+static bool check_times(const tine_options *o) {
+    return o->task_timeout >= 0 && o->start_timeout >= 0 && o->spin == o->spin &&
+           o->exit_timeout == o->exit_timeout;
+}
+
+static bool check_choices(const tine_options *o) {
+    return (o->start_method == TINE_FORK || o->start_method == TINE_SPAWN) &&
+           (o->on_crash == TINE_BREAK || o->on_crash == TINE_REPLACE) &&
+           !(o->prepare && (o->start_method == TINE_SPAWN || o->prepare_symbol));
+}
+
+/* A limit: what the clock cannot tell is none, which is 0 here. */
+static uint64_t limit(double seconds) {
+    uint64_t span = clock_span(seconds);
+    return span == WAIT_FOREVER ? 0 : span;
+}
+
+/* There 0 is a time. */
+static uint64_t exit_timeout(double seconds) {
+    return seconds < 0 ? POOL_EXIT_TIMEOUT : seconds == 0 ? 1 : limit(seconds);
+}
+
+static void translate(const tine_options *o, struct pool_options *p) {
+    *p = (struct pool_options){.workers = o->workers ? o->workers : tine_cpu_count(),
+                               .max_pending = o->max_pending,
+                               .spawn = o->start_method == TINE_SPAWN,
+                               .replace = o->on_crash == TINE_REPLACE,
+                               .task_limit = limit(o->task_timeout),
+                               .start_timeout = limit(o->start_timeout),
+                               .exit_timeout = exit_timeout(o->exit_timeout)};
+    p->boot = (struct boot){.name = o->name ? o->name : "tine",
+                            .path = o->package_path,
+                            .cpath = o->package_cpath,
+                            .environ = environ,
+                            .max_tasks = o->max_tasks_per_worker,
+                            .spin = o->spin < 0 ? SPIN : clock_span(o->spin),
+                            .send_globals = true,
+                            .hook = o->prepare,
+                            .hook_arg = o->prepare_arg,
+                            .hook_name = o->prepare_symbol};
+}
+
+/* Initializer and preload as calls without arguments, one after the other. */
+static int encode_chunks(const tine_options *o, struct boot *boot, struct buf *out) {
+    int err = 0;
+    if (o->initializer)
+        err = tine__task_chunk(o->initializer, out, &boot->initializer_function);
+    boot->initializer_len = out->len;
+    if (!err && o->preload)
+        err = tine__task_chunk(o->preload, out, &boot->preload_function);
+    boot->preload_len = out->len - boot->initializer_len;
+    if (o->initializer)
+        boot->initializer = out->data;
+    if (o->preload) {
+        boot->preload = out->data + boot->initializer_len;
+        boot->preload_count = 1;
+    }
+    return err;
+}
+
+int tine__api_options(const tine_options *given, struct pool_options *out, struct buf *calls) {
+    tine_options options = TINE_OPTIONS_INIT;
+    size_t least = STRUCT_UPTO(tine_options, preload); /* 0.1.0 */
+    if (given && !tine__struct_read(&options, sizeof options, given, least))
+        return TINE_EARG;
+    if (!check_times(&options) || !check_choices(&options))
+        return TINE_EARG;
+    translate(&options, out);
+    if (out->workers > POOL_MAX_WORKERS)
+        return TINE_EARG;
+    return encode_chunks(&options, &out->boot, calls);
+}

@@ -1,0 +1,167 @@
+/* The C library's pools. */
+#include <errno.h>
+#include <signal.h>
+#include "api/api.h"
+#include "api/structs.h"
+#include "base/clock.h"
+
+const char *tine_version(void) {
+    return TINE_VERSION;
+}
+
+/* --- opening --- */
+
+static void init_lock(struct tine_pool *pool) {
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->quiet, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+static int open_core(struct pool **core, const tine_options *given) {
+    struct pool_options options;
+    struct buf calls;
+    tine__buf_init(&calls);
+    int err = tine__api_options(given, &options, &calls);
+    if (!err)
+        err = tine_prepare();
+    if (!err)
+        err = tine__pool_open(core, &options);
+    int saved = errno;
+    tine__buf_free(&calls);
+    errno = saved;
+    return err;
+}
+
+int tine_pool_open(tine_pool **out, const tine_options *given) {
+    if (!out)
+        return TINE_EARG;
+    *out = NULL;
+    struct tine_pool *pool = sys.calloc(1, sizeof *pool);
+    if (!pool)
+        return TINE_ENOMEM;
+    int err = open_core(&pool->core, given);
+    if (err) {
+        int saved = errno;
+        free(pool);
+        errno = saved;
+        return err;
+    }
+    pool->refs = 1;
+    init_lock(pool);
+    list_init(&pool->due);
+    pool->inbox.owner = pool;
+    pool->inbox.on_news = tine__api_manage;
+    tine__inbox_open(&pool->inbox, pool->core);
+    *out = pool;
+    return 0;
+}
+
+/* --- the end --- */
+
+int tine_pool_shutdown(tine_pool *pool, bool cancel) {
+    int err = pool_check(pool);
+    if (err)
+        return err;
+    tine__pool_shutdown(pool->core, cancel);
+    tine__api_collect(pool);
+    return 0;
+}
+
+int tine_pool_kill(tine_pool *pool, bool hard) {
+    int err = pool_check(pool);
+    if (err)
+        return err;
+    tine__pool_kill(pool->core, hard ? SIGKILL : SIGTERM);
+    tine__api_collect(pool);
+    return 0;
+}
+
+static bool has_ended(void *arg) {
+    struct tine_pool *pool = arg;
+    return tine__pool_ended(pool->core);
+}
+
+static int wait_end(struct tine_pool *pool, uint64_t deadline) {
+    int err;
+    while ((err = tine__api_wait(pool, has_ended, pool, deadline)) == TINE_EAGAIN)
+        ; /* a signal */
+    if (err)
+        return err;
+    tine__api_dispatch(pool); /* what came last */
+    return tine__api_await_quiet(pool, deadline) ? 0 : TINE_ETIMEOUT;
+}
+
+int tine_pool_wait(tine_pool *pool, double timeout) {
+    uint64_t deadline;
+    int err = pool_check(pool);
+    if (err)
+        return err;
+    if (!tine__api_deadline(timeout, &deadline))
+        return TINE_EARG;
+    if (tine__pool_is_open(pool->core) || tine__api_is_calling(pool))
+        return TINE_EINVALID;
+    return wait_end(pool, deadline);
+}
+
+void tine_pool_close(tine_pool *pool) {
+    if (!pool)
+        return;
+    if (!tine__pool_is_forked(pool->core)) {
+        tine__pool_shutdown(pool->core, false);
+        wait_end(pool, WAIT_FOREVER);
+        tine__pool_join(pool->core);
+    }
+    tine__api_unref(pool);
+}
+
+/* --- looking --- */
+
+size_t tine_pool_dispatch(tine_pool *pool) {
+    if (pool_check(pool))
+        return 0;
+    tine__pool_poll(pool->core);
+    return tine__api_dispatch(pool);
+}
+
+int tine_pool_fileno(tine_pool *pool) {
+    int err = pool_check(pool);
+    return err ? err : tine__inbox_fileno(&pool->inbox);
+}
+
+int tine_pool_stats(tine_pool *pool, tine_stats *out) {
+    int err = pool_check(pool);
+    struct pool_stats s;
+    if (err || !out)
+        return err ? err : TINE_EARG;
+    tine__pool_stats(pool->core, &s);
+    tine__api_collect(pool);
+    tine_stats ours = {.submitted = s.submitted,
+                       .pending = s.pending,
+                       .running = s.running,
+                       .finished = s.finished,
+                       .failed = s.failed,
+                       .cancelled = s.cancelled,
+                       .workers_started = s.workers_started,
+                       .workers_lost = s.workers_lost};
+    size_t least = STRUCT_UPTO(tine_stats, workers_lost);
+    return tine__struct_write(out, least, &ours, sizeof ours) ? 0 : TINE_EARG;
+}
+
+const char *tine_pool_message(tine_pool *pool) {
+    if (pool_check(pool))
+        return "";
+    struct failure *reason = atomic_load(&pool->reason), *none = NULL;
+    if (!reason) {
+        reason = tine__pool_reason(pool->core);
+        if (reason && !atomic_compare_exchange_strong(&pool->reason, &none, reason)) {
+            tine__failure_unref(reason); /* another thread was first, and has the same */
+            reason = none;
+        }
+    }
+    if (!reason)
+        return "";
+    return reason->message ? reason->message : tine_error_text(reason->code);
+}

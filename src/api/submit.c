@@ -1,0 +1,111 @@
+/* tine_submit: from a description of a task to an item in the pool's hands. */
+#include <string.h>
+#include "api/api.h"
+#include "api/encode.h"
+#include "api/structs.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+#define ROOM 4096 /* bytes of a call that are encoded on the stack */
+
+static bool read_task(tine_task *out, const tine_task *given) {
+    size_t least = STRUCT_UPTO(tine_task, done_arg); /* 0.1.0 */
+    *out = (tine_task)TINE_TASK_INIT;
+    return given && tine__struct_read(out, sizeof *out, given, least) && out->timeout >= 0;
+}
+
+static void describe(struct item *item, const struct tine_future *f, const tine_task *task) {
+    item->inbox = &f->pool->inbox;
+    item->owner = (void *)f;
+    item->watched = f->done != NULL;
+    item->name.label = f->label;
+    item->name.label_len = f->label ? (uint32_t)strlen(f->label) : 0;
+    item->task.call.count = 1;
+    item->task.limit = clock_span(task->timeout);
+}
+
+/* One reference is for the caller, one for the task. */
+static struct tine_future *new_future(tine_pool *pool, const tine_task *task) {
+    struct tine_future *f = sys.calloc(1, sizeof *f);
+    if (!f)
+        return NULL;
+    if (task->label && !(f->label = tine__text_copy(task->label))) {
+        free(f);
+        return NULL;
+    }
+    tine__api_ref(pool);
+    f->refs = 2;
+    f->pool = pool;
+    f->done = task->done;
+    f->done_arg = task->done_arg;
+    f->item.outcomes = &f->outcome;
+    describe(&f->item, f, task);
+    return f;
+}
+
+/* What labels say of the task, here and in its worker: held by the call and by the future. */
+static int name_task(struct tine_future *f, struct call_buf *cb, const tine_task *task) {
+    static const char *const names[] = {[TINE_SOURCE] = "source", [TINE_ENCODED] = "function"};
+    char name[128];
+    struct codec_origin o = {.name = name, .source = ""};
+    if (task->label)
+        return 0;
+    if (task->kind == TINE_NAME) {
+        size_t n = task->function_length ? task->function_length : strlen(task->function);
+        n = n < sizeof name ? n : sizeof name - 1;
+        memcpy(name, task->function, n);
+        name[n] = '\0';
+    } else {
+        o.name = names[task->kind];
+    }
+    f->origin = tine__store_put(tine__pool_store(cb->pool), &(struct codec_code){0}, &o);
+    if (!f->origin)
+        return 0; /* no memory: the label is only `task #1` */
+    f->item.name.origin = &f->origin->origin;
+    return tine__store_hold(&cb->refs, f->origin);
+}
+
+static int encode(struct call_buf *cb, const struct tine_future *f, const tine_task *task,
+                  uint32_t *function) {
+    uint32_t label = f->item.name.label_len;
+    int err = label ? buf_append(&cb->b, f->label, label) : 0;
+    if (!err)
+        err = tine__task_function(task, &cb->b);
+    *function = (uint32_t)(cb->b.len - label);
+    return err ? err : tine__task_arguments(task->args, task->args_length, &cb->b);
+}
+
+static int send_task(tine_pool *pool, struct tine_future *f, const tine_task *task) {
+    char room[ROOM];
+    struct call_buf cb;
+    uint32_t function;
+    tine__call_buf_init(&cb, pool->core, room, sizeof room);
+    int err = encode(&cb, f, task, &function);
+    if (!err)
+        err = name_task(f, &cb, task);
+    if (!err)
+        err = tine__pool_submit(pool->core, &f->item, &cb, f->item.name.label_len, function);
+    tine__call_buf_drop(&cb);
+    tine__api_collect(pool);
+    return err;
+}
+
+int tine_submit(tine_pool *pool, const tine_task *given, tine_future **out) {
+    tine_task task;
+    if (out)
+        *out = NULL;
+    int err = pool_check(pool);
+    if (err || !read_task(&task, given))
+        return err ? err : TINE_EARG;
+    struct tine_future *f = new_future(pool, &task);
+    if (!f)
+        return TINE_ENOMEM;
+    err = send_task(pool, f, &task);
+    if (err)
+        tine_future_free(f); /* there is no task that holds it */
+    if (err || !out)
+        tine_future_free(f);
+    else
+        *out = f;
+    return err;
+}

@@ -1,0 +1,363 @@
+#include "base/fd.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include "base/sys.h"
+#include "base/why.h"
+
+#define LOWEST 3
+
+/* --- those that are ours --- */
+
+/* By number, in leaves that are made when they are needed and stay. An entry is written by who makes and
+** closes that descriptor, so nothing is locked for a look. */
+#define LEAF 256u
+#define LEAVES 4096u
+
+struct known {
+    _Atomic uint64_t inode; /* 0: not ours */
+    _Atomic uint64_t device;
+    _Atomic int ringer; /* of an event: its other end; 0: it is none */
+};
+
+static _Atomic(struct known *) leaves[LEAVES];
+static atomic_uint nleaves; /* none behind */
+
+/* Held while one is made and noted, and by who forks. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+static struct known *entry(int fd) {
+    if (fd < 0 || (unsigned)fd >= LEAF * LEAVES)
+        return NULL;
+    struct known *leaf = atomic_load_explicit(&leaves[(unsigned)fd / LEAF], memory_order_acquire);
+    return leaf ? &leaf[(unsigned)fd % LEAF] : NULL;
+}
+
+static struct known *make_entry(int fd) {
+    struct known *e = entry(fd), *none = NULL;
+    if (e || fd < 0 || (unsigned)fd >= LEAF * LEAVES)
+        return e;
+    struct known *leaf = sys.calloc(LEAF, sizeof *leaf);
+    if (!leaf)
+        return NULL;
+    if (!atomic_compare_exchange_strong(&leaves[(unsigned)fd / LEAF], &none, leaf))
+        free(leaf); /* another thread was first */
+    else if (atomic_load(&nleaves) <= (unsigned)fd / LEAF)
+        atomic_store(&nleaves,
+                     (unsigned)fd / LEAF + 1); /* under `making`, but where there are no threads */
+    return entry(fd);
+}
+
+static bool is_same(const struct known *e, const struct stat *st) {
+    return atomic_load_explicit(&e->inode, memory_order_relaxed) == st->st_ino &&
+           atomic_load_explicit(&e->device, memory_order_relaxed) == st->st_dev;
+}
+
+static void forget(struct known *e) {
+    atomic_store_explicit(&e->inode, 0, memory_order_relaxed);
+    atomic_store_explicit(&e->ringer, 0, memory_order_relaxed);
+}
+
+/* Note `fd`, which is open. It is closed when that fails. */
+static int note(int fd) {
+    struct stat st;
+    struct known *e = make_entry(fd);
+    if (!e || sys.fstat(fd, &st) == -1) {
+        int error = e ? errno : ENOMEM;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    atomic_store_explicit(&e->device, st.st_dev, memory_order_relaxed);
+    atomic_store_explicit(&e->inode, st.st_ino, memory_order_relaxed);
+    return fd;
+}
+
+bool tine__fd_ours(int fd) {
+    const struct known *e = entry(fd);
+    struct stat st;
+    /* not by the table of calls: what fails here has been changed by somebody, there is no other way */
+    if (e && atomic_load_explicit(&e->inode, memory_order_relaxed) && fstat(fd, &st) == 0 &&
+        is_same(e, &st))
+        return true;
+    errno = EBADF;
+    return false;
+}
+
+/* --- making --- */
+
+/* Above the standard streams: what the program has closed there, it may open again. */
+static int move_up(int fd) {
+    if (fd == -1 || fd >= LOWEST)
+        return fd;
+    int up = sys.fcntl(fd, F_DUPFD_CLOEXEC, LOWEST);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return up;
+}
+
+static int take(int fd) {
+    fd = move_up(fd);
+    return fd == -1 ? -1 : note(fd);
+}
+
+/* Both of what a call made, or none. */
+static int take_two(int made, int ends[2]) {
+    if (made == -1) {
+        ends[0] = ends[1] = -1;
+        return -1;
+    }
+    ends[0] = take(ends[0]);
+    int saved = errno;
+    ends[1] = take(ends[1]);
+    if (ends[0] != -1 && ends[1] != -1)
+        return 0;
+    errno = ends[0] == -1 ? saved : errno;
+    tine__close(&ends[0]);
+    tine__close(&ends[1]);
+    return -1;
+}
+
+/* Say which call it was, and with how many descriptors. */
+static int complain(const char *call) {
+    struct rlimit limit;
+    int error = errno;
+    if (error == EMFILE && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        tine__why(error, "%s: %s (the limit, ulimit -n, is %llu)", call, strerror(error),
+                  (unsigned long long)limit.rlim_cur);
+    else
+        tine__why(error, "%s: %s", call, strerror(error));
+    return -1;
+}
+
+/* The calls below are short; a fork waits for them. */
+#define MAKE(call, expression) \
+    pthread_mutex_lock(&making); \
+    int made = (expression); \
+    pthread_mutex_unlock(&making); \
+    return made == -1 ? complain(call) : made
+
+int tine__fd_memfd(const char *name, unsigned flags) {
+    MAKE("memfd_create", take(sys.memfd_create(name, flags | MFD_CLOEXEC)));
+}
+
+int tine__fd_pair(int ends[2], int type) {
+    MAKE("socketpair", take_two(sys.socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends), ends));
+}
+
+int tine__fd_open(const char *path, int flags) {
+    MAKE("open", take(sys.open(path, flags | O_CLOEXEC)));
+}
+
+int tine__fd_copy(int from) {
+    MAKE("fcntl(F_DUPFD)", take(sys.fcntl(from, F_DUPFD_CLOEXEC, LOWEST)));
+}
+
+int tine__fd_pidfd(pid_t pid) {
+    MAKE("pidfd_open", take(sys.pidfd_open(pid, 0)));
+}
+
+int tine__fd_epoll(void) {
+    MAKE("epoll_create", take(sys.epoll_create1(EPOLL_CLOEXEC)));
+}
+
+int tine__fd_signals(const void *sigset) {
+    MAKE("signalfd", take(sys.signalfd(-1, sigset, SFD_CLOEXEC | SFD_NONBLOCK)));
+}
+
+int tine__fd_null(void) {
+    int ends[2], fd = tine__fd_open("/dev/null", O_RDWR);
+    if (fd != -1 || tine__fd_pair(ends, SOCK_STREAM) == -1)
+        return fd;
+    tine__close(&ends[1]);
+    return ends[0];
+}
+
+int tine__fd_adopt(int fd) {
+    return fd == -1 ? -1 : take(fd);
+}
+
+/* --- using and closing --- */
+
+int tine__fd_resize(int fd, size_t size) {
+    struct rlimit limit;
+    if (!tine__fd_ours(fd))
+        return -1;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur) {
+        tine__why(EFBIG, "a file of %zu bytes is beyond the limit on file sizes (ulimit -f)", size);
+        return -1;
+    }
+    return sys.ftruncate(fd, (off_t)size) == -1 ? complain("ftruncate") : 0;
+}
+
+static void close_one(int fd, struct known *e) {
+    bool ours = tine__fd_ours(fd);
+    forget(e); /* before: the number may be given to another thread at once */
+    if (ours)
+        close(fd);
+}
+
+void tine__close(int *fd) {
+    int saved = errno;
+    struct known *e = entry(*fd);
+    int ringer = e ? atomic_load_explicit(&e->ringer, memory_order_relaxed) : 0;
+    if (e)
+        close_one(*fd, e);
+    if (ringer)
+        close_one(ringer, entry(ringer));
+    *fd = -1;
+    errno = saved;
+}
+
+/* --- events --- */
+
+static int make_event(void) {
+    int ends[2];
+    if (take_two(sys.pipe2(ends, O_CLOEXEC | O_NONBLOCK), ends) == -1)
+        return -1;
+    atomic_store_explicit(&entry(ends[0])->ringer, ends[1], memory_order_relaxed);
+    return ends[0];
+}
+
+int tine__fd_event(void) {
+    MAKE("pipe", make_event());
+}
+
+int tine__fd_ringer(int event) {
+    const struct known *e = entry(event);
+    int ringer = e ? atomic_load_explicit(&e->ringer, memory_order_relaxed) : 0;
+    return ringer ? ringer : event;
+}
+
+bool tine__fd_ring(int event) {
+    int saved = errno, to = tine__fd_ringer(event);
+    bool ours = tine__fd_ours(to);
+    /* a full pipe (EAGAIN) is readable anyway */
+    if (ours)
+        while (write(to, "", 1) == -1 && errno == EINTR)
+            ;
+    errno = saved;
+    return ours;
+}
+
+bool tine__fd_clear(int event) {
+    char bytes[64];
+    int saved = errno;
+    bool ours = tine__fd_ours(event);
+    ssize_t n = sizeof bytes;
+    while (ours && (n == sizeof bytes || (n == -1 && errno == EINTR)))
+        n = read(event, bytes, sizeof bytes);
+    errno = saved;
+    return ours;
+}
+
+/* --- closing all others --- */
+
+/* By insertion: they are few. */
+static void sort(int *list, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        int x = list[i];
+        size_t k = i;
+        for (; k > 0 && list[k - 1] > x; k--)
+            list[k] = list[k - 1];
+        list[k] = x;
+    }
+}
+
+/* By what /proc lists. False: there is no such list. */
+static bool close_listed(int first, int last) {
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *e;
+    if (!dir)
+        return false;
+    while ((e = readdir(dir)) != NULL) {
+        int fd = isdigit((unsigned char)e->d_name[0]) ? atoi(e->d_name) : -1;
+        if (fd >= first && fd <= last && fd != dirfd(dir))
+            close(fd);
+    }
+    closedir(dir);
+    return true;
+}
+
+/* By asking of each whether it is open, many at a time: the limit may be ten millions. */
+static void close_open_ones(int first, int last) {
+    struct pollfd p[512];
+    long most = sysconf(_SC_OPEN_MAX);
+    if (most > 0 && last >= most)
+        last = (int)most - 1;
+    while (first <= last) {
+        int n = last - first < 512 ? last - first + 1 : 512;
+        for (int i = 0; i < n; i++)
+            p[i] = (struct pollfd){first + i, 0, 0};
+        bool asked = poll(p, (nfds_t)n, 0) != -1;
+        for (int i = 0; i < n; i++)
+            if (!asked || !(p[i].revents & POLLNVAL))
+                close(first + i);
+        first += n;
+    }
+}
+
+/* Close [first, last]. A sandbox may refuse close_range. */
+static void close_between(int first, int last) {
+    if (first > last || sys.close_range((unsigned)first, (unsigned)last, 0) == 0)
+        return;
+    if (!close_listed(first, last))
+        close_open_ones(first, last);
+}
+
+static void forget_all(void) {
+    for (unsigned i = 0; i < atomic_load(&nleaves); i++) {
+        struct known *leaf = atomic_load_explicit(&leaves[i], memory_order_relaxed);
+        for (unsigned k = 0; leaf && k < LEAF; k++)
+            forget(&leaf[k]);
+    }
+}
+
+int tine__fd_keep(int *keep, size_t n) {
+    int first = LOWEST, err = 0;
+    forget_all();
+    sort(keep, n);
+    for (size_t i = 0; i < n; i++) {
+        if (keep[i] < first)
+            continue;
+        close_between(first, keep[i] - 1);
+        first = keep[i] + 1;
+        if (note(keep[i]) == -1)
+            err = -1;
+    }
+    close_between(first, INT_MAX);
+    return err;
+}
+
+/* --- forks of the program --- */
+
+void tine__fd_before_fork(void) {
+    pthread_mutex_lock(&making);
+}
+
+static void close_all(void) {
+    for (unsigned i = 0; i < atomic_load(&nleaves); i++) {
+        struct known *leaf = atomic_load_explicit(&leaves[i], memory_order_relaxed);
+        for (unsigned k = 0; leaf && k < LEAF; k++) {
+            int fd = (int)(i * LEAF + k);
+            if (atomic_load_explicit(&leaf[k].inode, memory_order_relaxed))
+                tine__close(&fd);
+        }
+    }
+}
+
+void tine__fd_after_fork(bool child) {
+    if (child)
+        close_all();
+    pthread_mutex_unlock(&making);
+}

@@ -1,0 +1,12 @@
+/* Texts in memory that can be had to fail (base/sys.h). */
+#ifndef TINE_BASE_TEXT_H
+#define TINE_BASE_TEXT_H
+
+#include <stddef.h>
+
+/* A copy, to be freed by the caller; NULL: of NULL, or out of memory. */
+char *tine__text_copy(const char *text);
+/* The same of `length` bytes, with a NUL behind them. */
+char *tine__text_copy_n(const char *bytes, size_t length);
+
+#endif

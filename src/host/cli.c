@@ -1,0 +1,43 @@
+#include "host/cli.h"
+
+#include <time.h>
+#include <lauxlib.h>
+
+#include "bind/preload.h"
+#include "bind/sources.h"
+
+/* The files lua/tine/cli_*.lua, as cmake/embed_lua.cmake has made them. */
+extern const struct tine__lua_source tine__cli_sources[];
+
+static double seconds(clockid_t id) {
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+/* clock() -> monotonic seconds */
+static int cli_clock(lua_State *L) {
+    lua_pushnumber(L, seconds(CLOCK_MONOTONIC));
+    return 1;
+}
+
+/* time() -> seconds since 1970, with fractions */
+static int cli_time(lua_State *L) {
+    lua_pushnumber(L, seconds(CLOCK_REALTIME));
+    return 1;
+}
+
+int luaopen_tine_cli_host(lua_State *L) {
+    static const luaL_Reg functions[] = {{"clock", cli_clock}, {"time", cli_time}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+    add_descriptors(L);
+    add_reader(L);
+    add_spawn(L);
+    return 1;
+}
+
+void enable_commands(void) {
+    static const struct tine__extra_modules extra = {tine__cli_sources, "tine.cli_host",
+                                                     luaopen_tine_cli_host};
+    tine__extra = &extra;
+}

@@ -1,0 +1,261 @@
+/* Descriptors as integers: Lua's files buffer, and cannot be waited for. */
+#include "host/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <lauxlib.h>
+
+#define COPY_BYTES 65536
+
+static int descriptor(lua_State *L, int arg) {
+    return (int)luaL_checkinteger(L, arg);
+}
+
+/* open(path, mode) -> fd. Modes: "r", "w" (a new or emptied file), "a" (written at its end) */
+static int cli_open(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1), *mode = luaL_checkstring(L, 2);
+    int flags = O_CLOEXEC | (*mode == 'r'   ? O_RDONLY
+                             : *mode == 'w' ? O_RDWR | O_CREAT | O_TRUNC
+                                            : O_RDWR | O_CREAT | O_APPEND);
+    int fd = open(path, flags, 0666);
+    if (fd == -1)
+        return luaL_fileresult(L, 0, path);
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+static int unlinked(const char *folder) {
+    char name[PATH_MAX];
+    snprintf(name, sizeof name, "%s/tine-XXXXXX", folder);
+    int fd = mkostemp(name, O_CLOEXEC);
+    if (fd != -1)
+        unlink(name);
+    return fd;
+}
+
+/* temporary(folder) -> fd of a file without a name. */
+static int cli_temporary(lua_State *L) {
+    const char *folder = luaL_checkstring(L, 1);
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd == -1) /* a file system that does not know such files */
+        fd = unlinked(folder);
+    if (fd == -1)
+        return luaL_fileresult(L, 0, folder);
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+/* memory(text) -> fd of a file in memory with that content, to be read from its beginning */
+static int cli_memory(lua_State *L) {
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    int fd = memfd_create("tine block", MFD_CLOEXEC);
+    for (size_t at = 0; fd != -1 && at < len;) {
+        ssize_t n = pwrite(fd, text + at, len - at, (off_t)at);
+        if (n <= 0) {
+            int err = errno;
+            close(fd);
+            errno = err;
+            return luaL_fileresult(L, 0, "memory");
+        }
+        at += (size_t)n;
+    }
+    if (fd == -1)
+        return luaL_fileresult(L, 0, "memory");
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+/* close(fd) */
+static int cli_close(lua_State *L) {
+    return luaL_fileresult(L, close(descriptor(L, 1)) == 0, NULL);
+}
+
+/* path(fd) -> a name under which processes of this user can open it */
+static int cli_path(lua_State *L) {
+    lua_pushfstring(L, "/proc/%d/fd/%d", (int)getpid(), descriptor(L, 1));
+    return 1;
+}
+
+/* size(fd) -> bytes; of what is no file 0 */
+static int cli_size(lua_State *L) {
+    struct stat st;
+    if (fstat(descriptor(L, 1), &st) == -1)
+        return luaL_fileresult(L, 0, NULL);
+    lua_pushinteger(L, S_ISREG(st.st_mode) ? (lua_Integer)st.st_size : 0);
+    return 1;
+}
+
+/* remaining(fd) -> bytes of a file that are not read yet; of what is no file nil */
+static int cli_remaining(lua_State *L) {
+    int fd = descriptor(L, 1);
+    struct stat st;
+    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
+        return 0;
+    lua_pushinteger(L, (lua_Integer)(st.st_size - lseek(fd, 0, SEEK_CUR)));
+    return 1;
+}
+
+/* truncate(fd, bytes) */
+static int cli_truncate(lua_State *L) {
+    int ok = ftruncate(descriptor(L, 1), (off_t)luaL_checkinteger(L, 2)) == 0;
+    return luaL_fileresult(L, ok, NULL);
+}
+
+/* contents(fd, bytes [, at]) -> text: at most so many bytes of a file from an offset on */
+static int cli_contents(lua_State *L) {
+    size_t wanted = (size_t)luaL_checkinteger(L, 2);
+    off_t at = (off_t)luaL_optinteger(L, 3, 0);
+    luaL_Buffer b;
+    char *text = luaL_buffinitsize(L, &b, wanted);
+    ssize_t n = pread(descriptor(L, 1), text, wanted, at);
+    if (n == -1)
+        return luaL_fileresult(L, 0, NULL);
+    luaL_pushresultsize(&b, (size_t)n);
+    return 1;
+}
+
+/* again(fd) -> whether the file could be emptied to be used by somebody else: no other process has it
+** open. A write lease is given under just that condition. */
+static int cli_again(lua_State *L) {
+    int fd = descriptor(L, 1);
+    bool alone = fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+    if (alone)
+        fcntl(fd, F_SETLEASE, F_UNLCK);
+    lua_pushboolean(L, alone && ftruncate(fd, 0) == 0);
+    return 1;
+}
+
+/* Wait until it takes bytes again: a descriptor that somebody has made non-blocking. */
+static void wait_for_room(int fd) {
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    poll(&p, 1, -1);
+}
+
+/* A reader that is gone ends us as it ends other filters, also where the signal was ignored. */
+static void die_of_sigpipe(void) {
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+}
+
+/* write(fd, text [, at]) -> the offset behind what is written, from 1; less than all when interrupted */
+static int cli_write(lua_State *L) {
+    int fd = descriptor(L, 1);
+    size_t len, at = (size_t)luaL_optinteger(L, 3, 1) - 1;
+    const char *text = luaL_checklstring(L, 2, &len);
+    while (at < len) {
+        ssize_t n = write(fd, text + at, len - at);
+        if (n >= 0)
+            at += (size_t)n;
+        else if (errno == EAGAIN)
+            wait_for_room(fd);
+        else if (errno == EPIPE)
+            die_of_sigpipe();
+        else if (errno == EINTR)
+            break;
+        else
+            return luaL_fileresult(L, 0, NULL);
+    }
+    lua_pushinteger(L, (lua_Integer)at + 1);
+    return 1;
+}
+
+/* lock(fd, whether): the lock of the file for one process, or none; false: try again */
+static int cli_lock(lua_State *L) {
+    bool lock = lua_toboolean(L, 2);
+    lua_pushboolean(L, flock(descriptor(L, 1), lock ? LOCK_EX : LOCK_UN) == 0);
+    return 1;
+}
+
+/* make_folder(path): true also when it is there */
+static int cli_make_folder(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    struct stat st;
+    bool made =
+        mkdir(path, 0777) == 0 || (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode));
+    return luaL_fileresult(L, made, path);
+}
+
+/* What `poll` waits for: [1..n] = fd, read at most 8. */
+enum { MOST_POLLED = 8 };
+
+static nfds_t take_list(lua_State *L, struct pollfd *list) {
+    nfds_t n = (nfds_t)lua_rawlen(L, 1);
+    luaL_argcheck(L, n <= MOST_POLLED, 1, "too many descriptors");
+    for (nfds_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        list[i] = (struct pollfd){.fd = (int)lua_tointeger(L, -1), .events = POLLIN};
+        lua_pop(L, 1);
+    }
+    return n;
+}
+
+/* poll(list, seconds|nil [, output]) -> ...: whether each descriptor of the list is readable (or at its
+** end). Returns early when a signal comes. When the reader of the descriptor `output` goes away meanwhile, the
+** process dies of SIGPIPE. */
+static int cli_poll(lua_State *L) {
+    struct pollfd list[MOST_POLLED + 1];
+    nfds_t n = take_list(L, list), all = n;
+    double seconds = luaL_optnumber(L, 2, -1);
+    if (!lua_isnoneornil(L, 3))
+        list[all++] = (struct pollfd){.fd = descriptor(L, 3)};
+    int timeout = seconds < 0 ? -1 : seconds > 1e6 ? 1000000000 : (int)(seconds * 1e3 + 0.999);
+    int ready = poll(list, all, timeout);
+    if (ready > 0 && all > n && list[n].revents & POLLERR)
+        die_of_sigpipe();
+    luaL_checkstack(L, MOST_POLLED, "poll");
+    for (nfds_t i = 0; i < n; i++)
+        lua_pushboolean(L, ready > 0 && list[i].revents != 0);
+    return (int)n;
+}
+
+/* copy(from, at, to) -> the offset behind what is copied: a file from an offset on; false as the second
+** value when interrupted */
+static int cli_copy(lua_State *L) {
+    char block[COPY_BYTES];
+    off_t at = (off_t)luaL_checkinteger(L, 2);
+    int from = descriptor(L, 1), to = descriptor(L, 3);
+    ssize_t n = pread(from, block, sizeof block, at);
+    if (n == -1)
+        return luaL_fileresult(L, 0, NULL);
+    lua_pushcfunction(L, cli_write);
+    lua_pushinteger(L, to);
+    lua_pushlstring(L, block, (size_t)n);
+    lua_call(L, 2, 3);
+    if (lua_isnil(L, -3))
+        return 3;
+    lua_pushinteger(L, (lua_Integer)at + lua_tointeger(L, -3) - 1);
+    return 1;
+}
+
+void add_descriptors(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"open", cli_open},
+        {"temporary", cli_temporary},
+        {"memory", cli_memory},
+        {"close", cli_close},
+        {"path", cli_path},
+        {"size", cli_size},
+        {"remaining", cli_remaining},
+        {"truncate", cli_truncate},
+        {"contents", cli_contents},
+        {"again", cli_again},
+        {"write", cli_write},
+        {"lock", cli_lock},
+        {"make_folder", cli_make_folder},
+        {"poll", cli_poll},
+        {"copy", cli_copy},
+        {NULL, NULL},
+    };
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,172 @@
+/* A reader: cuts what comes from a descriptor into whole records, each with its separator at the end.
+**
+** A record is a line, or what another byte ends; with `csv` a line whose newlines in quotes belong to it (RFC
+** 4180). Reading and cutting are apart, so that a block of records can be had while more is awaited.
+*/
+#include "host/cli.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <lauxlib.h>
+
+#define READER "tine.cli_host.reader"
+
+struct reader {
+    int fd;
+    char separator;
+    bool csv;
+    char *data;
+    size_t from, len, size; /* data[from .. len) is not taken yet */
+    size_t seen;            /* no record ends before it */
+    bool quoted;            /* there, in a record of csv */
+};
+
+static struct reader *check_reader(lua_State *L) {
+    return luaL_checkudata(L, 1, READER);
+}
+
+/* reader(fd, separator, csv) */
+static int reader_new(lua_State *L) {
+    int fd = (int)luaL_checkinteger(L, 1);
+    const char *separator = luaL_checkstring(L, 2); /* "\0" is empty here, and what it stands for */
+    struct reader *r = lua_newuserdatauv(L, sizeof *r, 0);
+    *r = (struct reader){.fd = fd, .separator = separator[0], .csv = lua_toboolean(L, 3)};
+    luaL_setmetatable(L, READER);
+    return 1;
+}
+
+static int reader_gc(lua_State *L) {
+    struct reader *r = check_reader(L);
+    free(r->data);
+    r->data = NULL;
+    r->from = r->len = r->size = 0;
+    return 0;
+}
+
+/* Room for so many more bytes, what is taken already given up. */
+static bool make_room(struct reader *r, size_t more) {
+    if (r->from > 0) {
+        memmove(r->data, r->data + r->from, r->len - r->from);
+        r->seen -= r->from;
+        r->len -= r->from;
+        r->from = 0;
+    }
+    if (r->size - r->len >= more)
+        return true;
+    size_t size = r->size * 2 > r->len + more ? r->size * 2 : r->len + more;
+    char *data = realloc(r->data, size);
+    if (!data)
+        return false;
+    r->data = data;
+    r->size = size;
+    return true;
+}
+
+/* reader:fill(bytes) -> true, or false at the end: one read of at most so many bytes */
+static int reader_fill(lua_State *L) {
+    struct reader *r = check_reader(L);
+    size_t wanted = (size_t)luaL_checkinteger(L, 2);
+    if (r->size - r->len < wanted && !make_room(r, wanted))
+        return luaL_error(L, "not enough memory");
+    ssize_t n = read(r->fd, r->data + r->len, wanted);
+    if (n == -1 && errno != EINTR && errno != EAGAIN)
+        return luaL_fileresult(L, 0, NULL);
+    r->len += n > 0 ? (size_t)n : 0;
+    lua_pushboolean(L, n != 0);
+    return 1;
+}
+
+/* reader:buffered() -> bytes that are not taken yet */
+static int reader_buffered(lua_State *L) {
+    struct reader *r = check_reader(L);
+    lua_pushinteger(L, (lua_Integer)(r->len - r->from));
+    return 1;
+}
+
+/* Find the end of the record that `seen` is in and go behind it; false when it is not there yet. */
+static bool next_end(struct reader *r) {
+    if (!r->csv) {
+        const char *end = memchr(r->data + r->seen, r->separator, r->len - r->seen);
+        r->seen = end ? (size_t)(end - r->data) + 1 : r->len;
+        return end != NULL;
+    }
+    while (r->seen < r->len) {
+        char c = r->data[r->seen++];
+        if (c == '"')
+            r->quoted = !r->quoted;
+        else if (c == '\n' && !r->quoted)
+            return true;
+    }
+    return false;
+}
+
+static lua_Integer count_newlines(const char *text, size_t len) {
+    lua_Integer n = 0;
+    for (const char *end = text + len; (text = memchr(text, '\n', (size_t)(end - text))); text++)
+        n++;
+    return n;
+}
+
+/* Push what lies before `end`, and a separator when the input has ended without one. */
+static void push_taken(lua_State *L, struct reader *r, size_t end, bool whole) {
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    luaL_addlstring(&b, r->data + r->from, end - r->from);
+    if (!whole)
+        luaL_addchar(&b, r->separator);
+    luaL_pushresult(&b);
+    r->from = end;
+}
+
+/* Take nothing, after all. */
+static void rewind_reader(struct reader *r) {
+    r->seen = r->from;
+    r->quoted = false;
+}
+
+/* reader:take(records, bytes, ended, full) -> text, records, lines: so many records at most, none that begins
+** after so many bytes; nothing when no record is complete, or with `full` when it could be more. `ended`: the
+** rest is a record even without a separator. */
+static int reader_take(lua_State *L) {
+    struct reader *r = check_reader(L);
+    lua_Integer wanted = luaL_checkinteger(L, 2), records = 0;
+    size_t bytes = (size_t)luaL_checkinteger(L, 3), end = r->from, start = r->from;
+    while (records < wanted && end - start < bytes && next_end(r)) {
+        end = r->seen;
+        records++;
+    }
+    bool whole = records > 0;
+    if (lua_toboolean(L, 5) && !lua_toboolean(L, 4) && records < wanted && end - start < bytes) {
+        rewind_reader(r);
+        return 0;
+    }
+    if (!whole && lua_toboolean(L, 4) && r->len > r->from) {
+        end = r->seen = r->len;
+        r->quoted = false;
+        records = 1;
+    }
+    if (records == 0)
+        return 0;
+    push_taken(L, r, end, whole);
+    lua_pushinteger(L, records);
+    lua_pushinteger(L, r->csv ? count_newlines(r->data + start, end - start) + !whole : records);
+    return 3;
+}
+
+void add_reader(lua_State *L) {
+    static const luaL_Reg methods[] = {{"fill", reader_fill},
+                                       {"take", reader_take},
+                                       {"buffered", reader_buffered},
+                                       {"__gc", reader_gc},
+                                       {NULL, NULL}};
+    luaL_newmetatable(L, READER);
+    luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    lua_pushcfunction(L, reader_new);
+    lua_setfield(L, -2, "reader");
+}

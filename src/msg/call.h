@@ -1,0 +1,30 @@
+/* Call: what is said of a task when it is handed over, described once: the same struct is in the
+** pool's item, in the slot of the call queue, and at the head of a message to another machine.
+**
+** Plain data. The bytes that go with it are the label, the function segment and `count` argument
+** segments, one after the other (codec/segment.h has the segments); where they lie is the business
+** of whoever carries them.
+*/
+#ifndef TINE_MSG_CALL_H
+#define TINE_MSG_CALL_H
+
+#include <stdint.h>
+
+#define CALL_INLINE 192u /* bytes that go along; more lie in the call heap */
+#define CALL_TIMED 1u    /* note the start: the task has a run-time limit */
+
+struct call_head {
+    uint64_t id;       /* of the first task, 56 bits; a chunk has ids id .. id+count-1 */
+    uint64_t index;    /* of the first task in its map, from 1; 0: it is of none */
+    uint64_t offset;   /* of a block in the call heap where the bytes are; 0: they go along */
+    uint64_t length;   /* of the bytes */
+    uint64_t callee;   /* id of the function in the store (store/store.h), 0: it is not there */
+    uint64_t flags;    /* CALL_TIMED */
+    uint32_t count;    /* tasks in it */
+    uint32_t ref;      /* the submitter's own number for it, comes back with each report */
+    uint32_t label;    /* bytes of the label at their start */
+    uint32_t function; /* bytes of the function segment after the label */
+};
+_Static_assert(sizeof(struct call_head) == 64, "a cache line, and no padding with foreign bytes");
+
+#endif

@@ -1,0 +1,50 @@
+/* Order: what the pool asks of a site, and what the site answers at once.
+**
+** Plain data. The scheduler gives out orders one by one (sched/sched.h); the pool carries each to
+** its site and brings back the answer. None of them blocks.
+*/
+#ifndef TINE_MSG_ORDER_H
+#define TINE_MSG_ORDER_H
+
+#include <stdint.h>
+
+struct task;
+
+enum order_kind {
+    ORDER_NONE,
+    ORDER_RUN,    /* hand over the call of `task`: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
+    ORDER_RECALL, /* take back what of it has not begun: enum whereabouts, `id` */
+    ORDER_STOP,   /* end its task `id` by force: enum whereabouts, `worker` */
+    ORDER_LOOK,   /* where is it: enum whereabouts, `id`, `since` */
+    ORDER_START,  /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
+    ORDER_KILL, /* signal `worker`; with SIGKILL its whole family. The site sees to it that it is done */
+    ORDER_FINISH, /* no more calls: workers end in good order when there is none left */
+    ORDER_END     /* end everything now; REPORT_GONE follows */
+};
+
+struct order {
+    enum order_kind kind;
+    struct task *task;
+    uint64_t id;
+    unsigned worker;
+    int signal;
+};
+
+enum whereabouts {
+    AT_SITE,    /* LOOK: nobody has begun it */
+    AT_WORKER,  /* LOOK: task `id` runs since `since` (ns; 0 unknown) */
+    AT_NOBODY,  /* RECALL, STOP: tasks from `id` on never run */
+    AT_ITS_END, /* STOP: `worker` is being killed in the midst of it, its end will be reported */
+    AT_PAST     /* too late: it has ended, and a report will tell */
+};
+
+struct answer {
+    int err;
+    int error; /* errno of TINE_ESYSTEM */
+    enum whereabouts where;
+    uint64_t id;
+    unsigned worker;
+    uint64_t since;
+};
+
+#endif

@@ -1,0 +1,60 @@
+/* Report: what a site says to the pool, one at a time, when it is asked for the next.
+**
+** Plain data. Everything in it that came from a worker has been checked by the site as far as the
+** site can: that the worker exists, that the call with this number is there and was taken by this
+** worker, that bytes lie where they are said to. What it means is the scheduler's business.
+*/
+#ifndef TINE_MSG_REPORT_H
+#define TINE_MSG_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum report_kind {
+    REPORT_NONE,
+    /* results: of task `id` of call `ref` */
+    REPORT_VALUES,  /* bytes: a result segment with the values */
+    REPORT_ERROR,   /* bytes: a result segment [error value, traceback] */
+    REPORT_REFUSED, /* bytes: text; the call or its result cannot travel */
+    /* of a worker */
+    REPORT_READY,       /* it has reached its task loop */
+    REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
+    REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */
+    REPORT_LEAVING,     /* it has run its last task and ends in good order */
+    REPORT_RUBBISH,     /* what it says makes no sense: nothing more is read from it */
+    REPORT_STARTED,     /* its process: `pid` */
+    REPORT_NOT_STARTED, /* `error`, an errno: no process to be had */
+    REPORT_LOST,   /* it has ended, and call `ref` was with it: tasks from `id` on had not begun */
+    REPORT_EXITED, /* it has ended: `pid`, `status`; its results and losses were reported before */
+    /* of the site */
+    REPORT_ROOM,   /* what was refused with TINE_EAGAIN may be tried again */
+    REPORT_FAILED, /* no worker can ever be started: `error`, bytes: text; or `error` 0, bytes: the preload's error */
+    REPORT_GONE    /* it has ended; nothing comes any more. Unasked: `pid`, `status`, bytes: text, in which step; or
+                   ** `error` EBADF: the program has taken its descriptors away */
+};
+
+struct report {
+    enum report_kind kind;
+    unsigned worker;
+    uint32_t ref;
+    uint64_t id;
+    int pid;
+    int status; /* as waitpid gives it */
+    bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */
+    int error;  /* an errno; of an end: it, or what it started, could not be ended; of a result: it is there, but its bytes cannot be had */
+    /* The bytes are the site's, and good until it is asked for the next report. Large ones can be
+    ** kept instead of copied (site_ops.keep). */
+    const char *bytes;
+    size_t length;
+    bool large;
+    void *lane;
+    uint64_t offset;
+};
+
+/* Is it about a task's end? */
+static inline bool report_is_result(const struct report *r) {
+    return r->kind >= REPORT_VALUES && r->kind <= REPORT_REFUSED;
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* Why a task or a pool failed, in words. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "pool/internal.h"
+
+static void say_end(char *out, size_t size, int status) {
+    if (WIFSIGNALED(status))
+        snprintf(out, size, "killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(out, size, "exit code %d", WEXITSTATUS(status));
+}
+
+/* The task that it was running. */
+static void name_task(struct failure *f, const struct item *item, uint32_t k) {
+    char label[256];
+    tine__label(&item->name, k, label, sizeof label);
+    f->task = item->name.id + k;
+    f->label = tine__text_copy(label);
+    if (item->name.origin) {
+        f->source = tine__text_copy(item->name.origin->source);
+        f->line = item->name.origin->line;
+    }
+}
+
+/* "broken: worker 3 (pid 77) died while it was running fib (a.lua:3) #5: exit code 1" */
+static void say_death(struct failure *f, const struct blame *b, const char *prefix) {
+    char end[96], place[128] = "";
+    if (b->spoilt)
+        snprintf(end, sizeof end, "a task closed or replaced its descriptors");
+    else
+        say_end(end, sizeof end, b->status);
+    if (f->label && f->source && f->line > 0 && !strstr(f->label, f->source))
+        snprintf(place, sizeof place, " (%.100s:%d)", f->source, f->line);
+    tine__failure_say(f, "%sworker %u (pid %d) %s while it was %s%s%s: %s%s", prefix, b->worker,
+                      b->pid,
+                      b->rubbish ? "was killed for what it sent, which makes no sense," : "died",
+                      b->task     ? "running "
+                      : b->unborn ? "starting"
+                                  : "idle",
+                      b->task ? f->label ? f->label : "a task" : "", place, end,
+                      b->error ? " (what it started could not be ended, and may run on)" : "");
+}
+
+static void keep_segment(struct failure *f, const struct blame *b) {
+    bool text = b->why == WHY_NO_SERVER || b->why == WHY_GONE;
+    if (text || !b->segment || !(f->cause = sys.malloc(b->length)))
+        return;
+    memcpy(f->cause, b->segment, b->length);
+    f->cause_len = b->length;
+}
+
+/* The fork server has ended unasked. */
+static void say_gone(struct failure *f, const struct blame *b) {
+    char end[96];
+    say_end(end, sizeof end, b->status);
+    if (b->error == EBADF)
+        tine__failure_say(
+            f, "the pool is broken: the program has closed or replaced its descriptors");
+    else if (b->has_status)
+        tine__failure_say(f, "the pool is broken: its fork server (pid %d) died%.*s: %s", b->pid,
+                          (int)b->length, b->segment ? b->segment : "", end);
+    else
+        tine__failure_say(f, "the pool is broken: its fork server died, and so did its parent");
+}
+
+static void say(struct failure *f, const struct blame *b, bool broken) {
+    static const char *const texts[WHY_COUNT] = {
+        [WHY_INITIALIZER] = "the pool is broken: its initializer failed",
+        [WHY_SLOW_START] =
+            "the pool is broken: its initializer failed: a worker was not ready in the "
+            "time allowed (start_timeout)",
+        [WHY_PRELOAD] = "the pool is broken: its preload failed",
+        [WHY_TERMINATED] = "the pool's workers were terminated (terminate_workers)",
+        [WHY_KILLED] = "the pool's workers were killed (kill_workers)"};
+    switch (b->why) {
+    case WHY_CRASH:
+    case WHY_STARTS:
+        say_death(f, b, broken ? "the pool is broken: " : "");
+        break;
+    case WHY_NO_SERVER:
+        tine__failure_say(f, "the pool is broken: cannot start its fork server: %.*s",
+                          (int)b->length, b->segment ? b->segment : "");
+        break;
+    case WHY_NO_WORKER:
+        tine__failure_say(f, "the pool is broken: cannot start a worker: %s", strerror(b->error));
+        break;
+    case WHY_GONE:
+        say_gone(f, b);
+        break;
+    default:
+        tine__failure_say(f, "%s", texts[b->why]);
+    }
+}
+
+struct failure *tine__failure_of(const struct blame *b, bool broken) {
+    struct failure *f = tine__failure_new(!broken                 ? TINE_ECRASHED
+                                          : why_is_broken(b->why) ? TINE_EBROKEN
+                                                                  : TINE_ESHUTDOWN);
+    if (!f)
+        return NULL;
+    f->worker = b->worker;
+    f->pid = b->pid;
+    f->has_status = b->has_status;
+    f->status = b->status;
+    f->error = b->error;
+    if (b->task)
+        name_task(f, item_of(b->task), b->k);
+    keep_segment(f, b);
+    say(f, b, broken);
+    return f;
+}

@@ -1,0 +1,109 @@
+/* From what has ended to outcomes, and from those to whoever waits for them. */
+#include <string.h>
+#include "base/error.h"
+#include "pool/internal.h"
+
+static void count(struct pool *p, const struct outcome *o) {
+    if (o->state == OUTCOME_VALUES)
+        p->ends.finished++;
+    else if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED)
+        p->ends.cancelled++;
+    else
+        p->ends.failed++;
+}
+
+/* Some outcomes of the item have been set. */
+static void post(struct pool *p, struct item *item) {
+    if (item->task.state == TASK_DONE) {
+        tine__item_free_bytes(p, item);
+        tine__store_release(p->store, &item->refs);
+        item->inbox->watched -= item->watched;
+        item->inbox->urgent |= item->watched;
+        item->watched = false;
+    }
+    tine__inbox_post(item->inbox, item);
+}
+
+/* --- results --- */
+
+static struct failure *unreadable(int error) {
+    struct failure *f = tine__failure_new(TINE_ESYSTEM);
+    if (f) {
+        f->error = error;
+        tine__failure_say(f, "the result cannot be read: %s", strerror(error));
+    }
+    return f;
+}
+
+static void set_result(struct pool *p, struct outcome *o, const struct report *r) {
+    enum outcome_state state = r->kind == REPORT_VALUES  ? OUTCOME_VALUES
+                               : r->kind == REPORT_ERROR ? OUTCOME_ERROR
+                                                         : OUTCOME_FAILED;
+    int code = r->kind == REPORT_ERROR     ? TINE_ETASK
+               : r->kind == REPORT_REFUSED ? TINE_ESERIALIZE
+                                           : 0;
+    if (r->error) {
+        struct failure *f = unreadable(r->error);
+        tine__outcome_set_failure(o, TINE_ESYSTEM, f);
+        tine__failure_unref(f);
+    } else if (r->large) {
+        tine__outcome_set_block(o, state, code, p, r);
+    } else {
+        tine__outcome_set_bytes(o, state, code, r->bytes, r->length);
+    }
+}
+
+void tine__deliver_result(struct pool *p, const struct report *r) {
+    uint32_t k;
+    enum ending how;
+    struct task *t = tine__sched_result(&p->s, r, &k, &how);
+    if (!t)
+        return;
+    struct item *item = item_of(t);
+    if (how == ENDING_NONE)
+        set_result(p, &item->outcomes[k], r);
+    else
+        tine__outcome_set_failure(&item->outcomes[k], TINE_EBROKEN, p->reason);
+    count(p, &item->outcomes[k]);
+    post(p, item);
+}
+
+/* --- other ends --- */
+
+static void end_task(struct pool *p, struct outcome *o, enum ending how) {
+    static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
+                                [ENDING_TIMEOUT] = TINE_ETIMEOUT,
+                                [ENDING_CRASHED] = TINE_ECRASHED,
+                                [ENDING_BROKEN] = TINE_EBROKEN,
+                                [ENDING_NOMEM] = TINE_ENOMEM};
+    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : NULL;
+    tine__outcome_set_failure(o, codes[how], f);
+    count(p, o);
+}
+
+void tine__deliver(struct pool *p, const struct event *e) {
+    switch (e->kind) {
+    case EVENT_STOPPED:
+        p->reason = tine__failure_of(&p->s.reason, true);
+        p->fresh = true;
+        break;
+    case EVENT_DIED:
+        tine__failure_unref(p->crash);
+        p->crash = tine__failure_of(&p->s.blame, false);
+        break;
+    case EVENT_ENDED:
+        for (uint32_t k = e->from; k < e->to; k++)
+            end_task(p, &item_of(e->task)->outcomes[k], e->how);
+        post(p, item_of(e->task));
+        break;
+    case EVENT_NONE:
+        break;
+    }
+}
+
+void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
+                        size_t length) {
+    tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length);
+    count(p, &item->outcomes[k]);
+    post(p, item);
+}

@@ -1,0 +1,162 @@
+#include "pool/inbox.h"
+
+#include <string.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "pool/internal.h"
+#include "worker/root.h"
+
+void tine__inbox_open(struct inbox *in, struct pool *p) {
+    in->pool = tine__pool_ref(p);
+    in->open = in->watched = 0;
+    in->fd = -1;
+    in->fresh = in->urgent = false;
+    list_init(&in->news);
+    atomic_store(&in->has_news, false);
+    pthread_mutex_lock(&p->lock);
+    list_push(&p->inboxes, &in->node);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void tine__inbox_close(struct inbox *in) {
+    struct pool *p = in->pool;
+    if (!p)
+        return;
+    in->pool = NULL;
+    if (!tine__pool_is_forked(p)) {
+        pthread_mutex_lock(&p->lock);
+        list_remove(&in->node);
+        pthread_mutex_unlock(&p->lock);
+    }
+    tine__inbox_close_fd(in);
+    tine__pool_unref(p);
+}
+
+/* --- news --- */
+
+static void freshen(struct inbox *in) {
+    in->fresh = in->pool->fresh = true;
+    atomic_store_explicit(&in->has_news, true, memory_order_release);
+}
+
+void tine__inbox_post(struct inbox *in, struct item *item) {
+    freshen(in);
+    if (item->listed)
+        return;
+    item->listed = true;
+    list_push(&in->news, &item->news);
+}
+
+void tine__inbox_remind(struct inbox *in) {
+    struct pool *p = in->pool;
+    if (!p || tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    freshen(in);
+    in->urgent = true;
+    tine__wake_waiters(p, false);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static struct item *take_first(struct inbox *in) {
+    struct item *item = LIST_ITEM(in->news.next, struct item, news);
+    list_remove(&item->news);
+    item->listed = false;
+    item->released = item->task.state == TASK_DONE;
+    in->open -= item->released;
+    return item;
+}
+
+unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max) {
+    struct pool *p = in->pool;
+    unsigned n = 0;
+    if (!p || !inbox_has_news(in) || tine__pool_is_forked(p))
+        return 0;
+    pthread_mutex_lock(&p->lock);
+    while (n < max && !list_empty(&in->news))
+        out[n++] = take_first(in);
+    if (list_empty(&in->news)) {
+        atomic_store_explicit(&in->has_news, false, memory_order_relaxed);
+        if (in->fd != -1 && !tine__pool_ended(p))
+            tine__fd_clear(in->fd);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return n;
+}
+
+/* --- whom it concerns --- */
+
+void tine__wake_waiters(struct pool *p, bool all) {
+    if (!p->fresh && !all)
+        return;
+    p->fresh = false;
+    for (struct list *n = p->waiters.next; n != &p->waiters; n = n->next) {
+        struct wait_entry *e = LIST_ITEM(n, struct wait_entry, node);
+        if (!all && !e->inbox->fresh)
+            continue;
+        /* the leader's bell may be armed or not: who disarmed it may have died before it rang */
+        tine__fd_ring(n == p->waiters.next ? p->bells.waiter.fd : e->fd);
+    }
+    for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
+        struct inbox *in = LIST_ITEM(n, struct inbox, node);
+        if (in->fd != -1 && (in->fresh || all) && inbox_has_news(in))
+            tine__fd_ring(in->fd);
+        if (in->urgent && p->asleep)
+            tine__wakeup_send(&p->wakeup);
+        in->fresh = in->urgent = false;
+    }
+}
+
+void tine__inboxes_end(struct pool *p) {
+    for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
+        struct inbox *in = LIST_ITEM(n, struct inbox, node);
+        if (in->fd != -1)
+            tine__fd_ring(in->fd);
+    }
+    tine__wake_waiters(p, true);
+}
+
+/* --- the descriptor --- */
+
+/* In a forked child of the program. */
+static void close_in_child(void *inbox) {
+    tine__close(&((struct inbox *)inbox)->fd);
+}
+
+void tine__inbox_close_fd(struct inbox *in) {
+    tine__root_unwatch(in->watch);
+    in->watch = NULL;
+    tine__close(&in->fd);
+}
+
+/* The lock is held. */
+static int open_fd(struct inbox *in) {
+    struct pool *p = in->pool;
+    in->fd = tine__fd_event();
+    if (in->fd == -1)
+        return TINE_ESYSTEM;
+    if (inbox_has_news(in) || tine__pool_ended(p))
+        tine__fd_ring(in->fd);
+    tine__wakeup_send(&p->wakeup); /* from now on the manager takes in every result */
+    return in->fd;
+}
+
+int tine__inbox_fileno(struct inbox *in) {
+    struct pool *p = in->pool;
+    if (!p)
+        return TINE_ESHUTDOWN;
+    if (tine__pool_is_forked(p))
+        return TINE_EFORKED;
+    struct root_watch *watch = tine__root_watch(close_in_child, in); /* has a lock of its own */
+    if (!watch)
+        return TINE_ENOMEM;
+    pthread_mutex_lock(&p->lock);
+    int fd = in->fd != -1 ? in->fd : p->joined ? TINE_ESHUTDOWN : open_fd(in);
+    if (fd >= 0 && !in->watch) {
+        in->watch = watch;
+        watch = NULL;
+    }
+    pthread_mutex_unlock(&p->lock);
+    tine__root_unwatch(watch);
+    return fd;
+}

@@ -1,0 +1,59 @@
+/* Inbox: where the owner of tasks hears of their ends. Each owner has one in each pool that it uses: a
+** Lua state, the C library, a server that runs tasks for others. News of an item go to its own inbox and
+** nowhere else, so several owners share a pool without knowing of each other.
+**
+** The memory is the owner's. It is open from tine__inbox_open to tine__inbox_close; no item may be
+** unreleased at its close. Any thread may call its functions, which take the pool's lock for a moment.
+*/
+#ifndef TINE_POOL_INBOX_H
+#define TINE_POOL_INBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/list.h"
+
+struct pool;
+struct item;
+struct root_watch;
+
+struct inbox {
+    struct pool *pool;
+    /* the owner's, set before it is opened */
+    /* Called by the manager thread, with no lock held, when there are news that nobody has taken, unless
+    ** there is a fileno; and a last time when the pool has ended. NULL: they wait. */
+    void (*on_news)(struct inbox *inbox);
+    void *owner;
+    /* under the pool's lock */
+    struct list node;         /* in pool->inboxes */
+    struct list news;         /* items */
+    atomic_bool has_news;     /* it is to be taken from: no lock needed to look */
+    uint64_t open;            /* items that are not released */
+    uint64_t watched;         /* of them those that are watched, and not DONE */
+    int fd;                   /* of tine__inbox_fileno, or -1 */
+    bool fresh;               /* news since its waiters were last woken */
+    bool urgent;              /* of those, some that the manager must hear of: on_news */
+    struct root_watch *watch; /* closes `fd` in forked children */
+};
+
+void tine__inbox_open(struct inbox *in, struct pool *p);
+/* Takes its descriptor along. Harmless when it was never opened. */
+void tine__inbox_close(struct inbox *in);
+
+/* True when tine__inbox_take has something. One load. */
+static inline bool inbox_has_news(const struct inbox *in) {
+    return atomic_load_explicit(&in->has_news, memory_order_acquire);
+}
+/* Take at most `max` items with news: tasks of them have ended since it was last taken. An item whose
+** tasks have all ended is thereby released, and its `news` is the owner's. Their number; 0: none. */
+unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max);
+/* The owner has put off something that it took: as if there were news, until it is taken from again. */
+void tine__inbox_remind(struct inbox *in);
+
+/* A descriptor that is readable while tine__inbox_take may have something (level: emptied by it), and
+** for good when the pool has ended. Made at the first call; closed with the inbox, or when the pool is
+** joined. TINE_ESYSTEM, TINE_ENOMEM, TINE_EFORKED, TINE_ESHUTDOWN: the pool was joined. */
+int tine__inbox_fileno(struct inbox *in);
+
+#endif

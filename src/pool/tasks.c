@@ -1,0 +1,97 @@
+/* Looking at tasks, and ending them. */
+#include <signal.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "pool/internal.h"
+
+void tine__pool_poll(struct pool *p) {
+    if (tine__pool_is_forked(p) || tine__pool_ended(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    if (!pool_site_is_gone(p) && p->site->ops->news(p->site, false))
+        tine__take_in(p, false);
+    pthread_mutex_unlock(&p->lock);
+}
+
+enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
+    if (outcome_settled(&item->outcomes[k]))
+        return LOOK_SETTLED;
+    if (tine__pool_is_forked(p))
+        return LOOK_PENDING;
+    enum task_look look = LOOK_PENDING;
+    pthread_mutex_lock(&p->lock);
+    tine__take_in(p, false);
+    if (outcome_settled(&item->outcomes[k]))
+        look = LOOK_SETTLED;
+    else if (item->task.state == TASK_SENT && p->site->ops->taken(p->site, item->task.call.ref))
+        look = LOOK_RUNNING;
+    pthread_mutex_unlock(&p->lock);
+    return look;
+}
+
+/* The scheduler has been told of a wish: carry it out. */
+static void follow(struct pool *p) {
+    tine__drive(p);
+    tine__wake_waiters(p, false);
+}
+
+void tine__item_cancel(struct pool *p, struct item *item) {
+    if (tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    tine__take_in(p, false);
+    tine__sched_cancel(&p->s, &item->task);
+    follow(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k) {
+    if (tine__pool_is_forked(p))
+        return false;
+    const struct outcome *o = &item->outcomes[k];
+    if (!outcome_settled(o) && item->task.call.count == 1)
+        tine__item_cancel(p, item);
+    return outcome_settled(o) && o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED;
+}
+
+bool tine__task_abort(struct pool *p, struct item *item, uint32_t k) {
+    if (tine__pool_is_forked(p))
+        return false;
+    pthread_mutex_lock(&p->lock);
+    tine__take_in(p, false);
+    bool ended = tine__sched_abort(&p->s, &item->task, k);
+    follow(p);
+    ended = ended && (item->task.doom || outcome_settled(&item->outcomes[k]));
+    pthread_mutex_unlock(&p->lock);
+    return ended;
+}
+
+/* --- all of them --- */
+
+#define TERM_GRACE (5 * SECOND) /* after SIGTERM, before SIGKILL */
+
+void tine__pool_shutdown(struct pool *p, bool cancel) {
+    if (tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    if (!pool_site_is_gone(p)) {
+        tine__sched_shutdown(&p->s, cancel);
+        tine__take_in(p, false);
+        tine__wake_waiters(p, true);
+        tine__wakeup_send(&p->wakeup);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void tine__pool_kill(struct pool *p, int signal) {
+    if (tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    if (!pool_site_is_gone(p)) {
+        tine__take_in(p, false); /* what is finished counts */
+        tine__sched_kill(&p->s, signal == SIGKILL, tine__now() + TERM_GRACE);
+        follow(p);
+        tine__wakeup_send(&p->wakeup);
+    }
+    pthread_mutex_unlock(&p->lock);
+}

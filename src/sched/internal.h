@@ -1,0 +1,41 @@
+/* The scheduler's inside: what its files share (sched.h). */
+#ifndef TINE_SCHED_INTERNAL_H
+#define TINE_SCHED_INTERNAL_H
+
+#include "sched/sched.h"
+
+#define SCHED_SECOND 1000000000ull
+#define SCHED_MILLISECOND 1000000ull
+
+enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_RETRY, TIMER_END };
+
+/* --- state.c: changes that keep the counts true --- */
+
+/* Tasks [from, upto) of `t` end by `how`: an event. With that it may be DONE. */
+void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to, enum ending how);
+/* It is no longer with the site; it is in no list, and not yet WAITING or DONE. */
+void tine__sched_unsend(struct sched *s, struct task *t);
+/* What is open of it waits again, before all others; it is DONE when there is nothing. */
+void tine__sched_wait_again(struct sched *s, struct task *t);
+/* Have the site do something about a task that is SENT. */
+void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish);
+/* Have the worker killed. */
+void tine__sched_doom(struct sched *s, unsigned worker, enum doom why);
+/* Have it signalled. */
+void tine__sched_signal(struct sched *s, unsigned worker, int signal);
+/* A worker is (no longer) there. */
+void tine__sched_appear(struct sched *s, unsigned worker);
+void tine__sched_vanish(struct sched *s, unsigned worker);
+/* No start until then. */
+void tine__sched_hold_starts(struct sched *s, uint64_t until);
+/* There is no process to be had for a worker that is wanted: those that are there go on, and it is tried
+** again in a while; without any the pool is broken. */
+void tine__sched_no_process(struct sched *s, int error, uint64_t now);
+/* Starts are no longer held up. */
+void tine__sched_let_start(struct sched *s);
+/* It is no longer one that takes calls; its new state. */
+void tine__sched_retire(struct sched *s, unsigned worker, enum worker_state state);
+/* The pool is broken, or killed: all that has not begun ends now, the rest with its worker. */
+void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard);
+
+#endif

@@ -1,0 +1,215 @@
+/* What the scheduler gives out: orders, and the events that have come of all that it was told. */
+#include <assert.h>
+#include <signal.h>
+#include "base/error.h"
+#include "sched/internal.h"
+
+#define RETRY (2 * SCHED_MILLISECOND)      /* the site could not take it just now */
+#define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
+
+/* --- orders --- */
+
+static bool order_kill(struct sched *s, struct order *o) {
+    struct list *node = list_pop(&s->kills);
+    if (!node)
+        return false;
+    struct worker *w = LIST_ITEM(node, struct worker, node);
+    *o = (struct order){
+        .kind = ORDER_KILL, .worker = (unsigned)(w - s->workers), .signal = w->signal};
+    return true;
+}
+
+static bool order_wish(struct sched *s, struct order *o) {
+    struct list *node = list_pop(&s->wishes);
+    if (!node)
+        return false;
+    struct task *t = LIST_ITEM(node, struct task, node);
+    *o = (struct order){.kind = t->wish, .task = t, .id = t->call.id + t->next};
+    t->wish = 0;
+    return true;
+}
+
+static bool order_run(struct sched *s, struct order *o) {
+    if (s->full || policy_empty(&s->policy))
+        return false;
+    if (s->nsent >= s->window || s->nfree == 0) {
+        s->full = true;
+        return false;
+    }
+    struct task *t = policy_pop(&s->policy);
+    t->call.ref = s->free_refs[--s->nfree];
+    s->sent[t->call.ref] = t;
+    s->waiting--;
+    s->nsent++;
+    t->state = TASK_SENT;
+    *o = (struct order){.kind = ORDER_RUN, .task = t};
+    return true;
+}
+
+/* The lowest id that no worker has; 0: all taken. */
+static unsigned free_id(const struct sched *s) {
+    if (s->present == s->o.workers)
+        return 0;
+    unsigned i = 0;
+    while (!s->free_workers[i])
+        i++;
+    return i * 64 + (unsigned)__builtin_ctzll(s->free_workers[i]);
+}
+
+static bool order_start(struct sched *s, struct order *o) {
+    unsigned id = s->open > s->live && !s->hold ? free_id(s) : 0;
+    if (!id)
+        return false;
+    *o = (struct order){.kind = ORDER_START, .worker = id};
+    return true;
+}
+
+/* The steps of the end. */
+static bool order_end(struct sched *s, struct order *o) {
+    if (s->life == LIFE_CLOSING && s->open == 0) {
+        s->life = LIFE_DRAINING;
+        *o = (struct order){.kind = ORDER_FINISH};
+        return true;
+    }
+    bool over = s->life == LIFE_DRAINING || s->life == LIFE_STOPPING;
+    if (!over || (s->present > 0 && !s->hard))
+        return false;
+    s->life = LIFE_ENDING;
+    *o = (struct order){.kind = ORDER_END};
+    return true;
+}
+
+bool tine__sched_order(struct sched *s, struct order *o) {
+    if (s->life == LIFE_ENDED)
+        return false;
+    if (order_wish(s, o) || order_kill(s, o))
+        return true;
+    if (s->life <= LIFE_CLOSING && (order_run(s, o) || order_start(s, o)))
+        return true;
+    return order_end(s, o);
+}
+
+/* --- answers --- */
+
+static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
+    if (a->err == TINE_EAGAIN) {
+        tine__sched_unsend(s, t);
+        tine__sched_wait_again(s, t);
+        s->full = true;
+    } else if (a->err) {
+        tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
+    } else if (t->limit) {
+        tine__timer_set(&s->timers, &t->timer, now + t->limit);
+    }
+}
+
+/* Look again when the task that runs since then may have run too long. 0: it has yet to begin, who knows
+** when, or what it has come to is not told yet: look now and then, and at all such calls at once. */
+static void watch(struct sched *s, struct task *t, uint64_t since, uint64_t now) {
+    uint64_t due = since + t->limit;
+    if (!t->limit)
+        return;
+    if (since == 0 || due <= now) {
+        due = now + (t->limit > LOOK_REST ? t->limit : LOOK_REST);
+        due += LOOK_REST - due % LOOK_REST;
+    }
+    tine__timer_set(&s->timers, &t->timer, due);
+}
+
+static void recalled(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
+    uint64_t k = a->id - t->call.id;
+    uint32_t from = k > t->next ? (uint32_t)k : t->next;
+    if (a->where == AT_NOBODY && k <= t->call.count && from < t->upto)
+        tine__sched_end(s, t, from, t->upto,
+                        s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CANCELLED);
+    if (t->state == TASK_SENT && t->timer.when == 0)
+        watch(s, t, 0, now); /* the wish to look at it has given way to this one */
+}
+
+static void halted(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
+    switch (a->where) {
+    case AT_NOBODY:
+        tine__sched_end(s, t, t->next, t->upto, t->doom);
+        break;
+    case AT_ITS_END:
+        tine__sched_doom(s, a->worker, DOOM_TASK);
+        break;
+    default: /* it was faster than we */
+        t->doom = ENDING_NONE;
+        watch(s, t, 0, now);
+    }
+}
+
+static void looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
+    bool over = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0 &&
+                now >= a->since + t->limit;
+    if (over) {
+        t->doom = ENDING_TIMEOUT;
+        tine__sched_wish(s, t, ORDER_STOP);
+    } else {
+        watch(s, t, a->where == AT_WORKER ? a->since : 0, now);
+    }
+}
+
+static void began(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {
+    if (!a->err) {
+        tine__sched_appear(s, worker);
+        if (s->o.start_timeout)
+            tine__timer_set(&s->timers, &s->workers[worker].timer, now + s->o.start_timeout);
+    } else if (a->err == TINE_EAGAIN) {
+        tine__sched_hold_starts(s, now + RETRY);
+    } else {
+        tine__sched_no_process(s, a->error, now);
+    }
+}
+
+void tine__sched_answer(struct sched *s, const struct order *o, const struct answer *a,
+                        uint64_t now) {
+    switch (o->kind) {
+    case ORDER_RUN:
+        ran(s, o->task, a, now);
+        break;
+    case ORDER_RECALL:
+        recalled(s, o->task, a, now);
+        break;
+    case ORDER_STOP:
+        halted(s, o->task, a, now);
+        break;
+    case ORDER_LOOK:
+        looked(s, o->task, a, now);
+        break;
+    case ORDER_START:
+        began(s, o->worker, a, now);
+        break;
+    case ORDER_FINISH:
+        if (s->o.exit_timeout)
+            tine__timer_set(&s->timers, &s->end, now + s->o.exit_timeout);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- events --- */
+
+bool tine__sched_event(struct sched *s, struct event *e) {
+    if (s->why && !s->told) {
+        s->told = true;
+        *e = (struct event){.kind = EVENT_STOPPED};
+        return true;
+    }
+    if (s->died) {
+        s->died = false;
+        *e = (struct event){.kind = EVENT_DIED};
+        return true;
+    }
+    struct list *node = list_pop(&s->ended);
+    if (!node)
+        return false;
+    struct task *t = LIST_ITEM(node, struct task, ended);
+    *e = (struct event){EVENT_ENDED, t, t->end_from, t->end_to, t->how};
+    if (t->state == TASK_NEW &&
+        task_is_open(t)) /* lost while the pool stops: its rest is nobody's */
+        tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);
+    return true;
+}

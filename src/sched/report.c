@@ -1,0 +1,291 @@
+/* What the site reports. */
+#include <assert.h>
+#include <signal.h>
+#include "sched/internal.h"
+
+#define FAILED_STARTS 3 /* workers in a row that died before they took up a task break the pool */
+
+/* The call of this number if it has task `id` open; else NULL. */
+static struct task *find(struct sched *s, uint32_t ref, uint64_t id, uint32_t *k) {
+    struct task *t = ref < s->nrefs ? s->sent[ref] : NULL;
+    if (!t || id - t->call.id >= t->call.count)
+        return NULL;
+    *k = (uint32_t)(id - t->call.id);
+    return t;
+}
+
+static bool is_worker(const struct sched *s, unsigned worker) {
+    return worker >= 1 && worker <= s->o.workers && s->workers[worker].state != WORKER_NONE;
+}
+
+/* --- results --- */
+
+/* Its last open task has ended by a report. */
+static void finish(struct sched *s, struct task *t) {
+    tine__sched_unsend(s, t);
+    t->state = TASK_DONE;
+    s->open--;
+}
+
+struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
+                                enum ending *how) {
+    struct task *t = find(s, r->ref, r->id, k);
+    if (!t || *k != t->next || *k >= t->upto || !is_worker(s, r->worker)) {
+        if (is_worker(s, r->worker))
+            tine__sched_doom(s, r->worker, DOOM_RUBBISH);
+        return NULL;
+    }
+    s->workers[r->worker].tasks++;
+    s->failed_starts = 0;
+    s->recent++;
+    *how = t->doom == ENDING_BROKEN ? ENDING_BROKEN : ENDING_NONE;
+    if (++t->next == t->upto)
+        finish(s, t);
+    return t;
+}
+
+/* A chunk was left in the middle: its worker ends after so many tasks, or was stopped. */
+static void stopped(struct sched *s, const struct report *r) {
+    uint32_t k;
+    struct task *t = find(s, r->ref, r->id, &k);
+    if (!t)
+        return;         /* what was cancelled of it has ended already */
+    if (k != t->next) { /* results are missing, or it has them from nowhere */
+        if (is_worker(s, r->worker))
+            tine__sched_doom(s, r->worker, DOOM_RUBBISH);
+        return;
+    }
+    if (t->doom == ENDING_BROKEN || s->life >= LIFE_STOPPING) {
+        tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);
+        return;
+    }
+    tine__sched_unsend(s, t);
+    tine__sched_wait_again(s, t);
+}
+
+/* --- workers --- */
+
+static void ready(struct sched *s, struct worker *w) {
+    w->unborn = false;
+    if (w->state != WORKER_STARTING)
+        return;
+    tine__timer_clear(&s->timers, &w->timer);
+    w->state = WORKER_READY;
+}
+
+static void leaving(struct sched *s, unsigned worker, uint64_t now) {
+    struct worker *w = &s->workers[worker];
+    if (w->state != WORKER_STARTING && w->state != WORKER_READY)
+        return;
+    tine__sched_retire(s, worker, WORKER_LEAVING);
+    if (s->o.exit_timeout)
+        tine__timer_set(&s->timers, &w->timer, now + s->o.exit_timeout);
+}
+
+static void initializer_failed(struct sched *s, const struct report *r) {
+    const struct blame b = {.why = WHY_INITIALIZER,
+                            .worker = r->worker,
+                            .pid = s->workers[r->worker].pid,
+                            .error = r->error, /* the cause cannot be read */
+                            .segment = r->bytes,
+                            .length = r->length};
+    tine__sched_stop(s, &b, true);
+}
+
+static void not_started(struct sched *s, const struct report *r, uint64_t now) {
+    tine__sched_vanish(s, r->worker);
+    s->started--;
+    if (s->open > s->live && s->life <= LIFE_CLOSING)
+        tine__sched_no_process(s, r->error, now);
+}
+
+/* --- the death of a worker --- */
+
+static void lose(struct sched *s, struct task *t, uint32_t begun) {
+    tine__sched_unsend(s, t);
+    t->end_to = begun; /* kept here until then */
+    list_push(&s->lost, &t->node);
+}
+
+/* Its call is nobody's any more until the worker's end is told, which says why. */
+static void lost(struct sched *s, const struct report *r) {
+    struct task *t = r->ref < s->nrefs ? s->sent[r->ref] : NULL;
+    if (!t)
+        return;
+    uint64_t begun = r->id - t->call.id;
+    lose(s, t, begun <= t->call.count ? (uint32_t)begun : 0);
+}
+
+static struct task *next_lost(struct sched *s) {
+    struct list *node = list_pop(&s->lost);
+    return node ? LIST_ITEM(node, struct task, node) : NULL;
+}
+
+/* How the task that it was in the midst of ends with it, or those that had begun. */
+static enum ending end_of_lost(const struct sched *s, const struct task *t) {
+    if (t->doom)
+        return t->doom;
+    return s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CRASHED;
+}
+
+/* What had begun there is lost with it, the rest runs elsewhere, or (the pool is being stopped) never. A task
+** that ends by force may not have begun, but is the next, and the only one. (If the pool is being stopped and
+** it is not the last one, the rest ends when its event was taken, see tine__sched_event.) */
+static void settle_lost(struct sched *s) {
+    bool stopping = s->life >= LIFE_STOPPING;
+    struct task *t;
+    while ((t = next_lost(s)) != NULL) {
+        enum ending how = end_of_lost(s, t);
+        uint32_t begun = t->end_to < t->upto ? t->end_to : t->upto;
+        if (how == ENDING_BROKEN)
+            begun = t->upto;
+        else if (how != ENDING_CRASHED)
+            begun = t->next + 1;
+        if (begun > t->next)
+            tine__sched_end(s, t, t->next, begun, how);
+        if (!stopping)
+            tine__sched_wait_again(s, t);
+    }
+}
+
+/* The call that it was in the midst of, unasked. */
+static struct task *find_culprit(struct sched *s) {
+    for (struct list *n = s->lost.next; n != &s->lost; n = n->next) {
+        struct task *t = LIST_ITEM(n, struct task, node);
+        if (!t->doom && t->end_to > t->next && t->end_to <= t->upto)
+            return t;
+    }
+    return NULL;
+}
+
+static void crashed(struct sched *s, const struct report *r, struct task *culprit) {
+    const struct worker *w = &s->workers[r->worker];
+    s->blame = (struct blame){.why = WHY_CRASH,
+                              .worker = r->worker,
+                              .pid = r->pid,
+                              .has_status = true,
+                              .status = r->status,
+                              .unborn = w->unborn,
+                              .rubbish = w->doom == DOOM_RUBBISH,
+                              .spoilt = r->spoilt,
+                              .error = r->error,
+                              .task = culprit,
+                              .k = culprit ? culprit->end_to - 1 : 0};
+    s->failed_starts = !s->blame.task && w->tasks == 0 ? s->failed_starts + 1 : 0;
+    s->lost_ones++;
+    tine__sched_vanish(s, r->worker);
+    if (s->o.replace && s->failed_starts < FAILED_STARTS) {
+        s->died = true;
+        settle_lost(s);
+        return;
+    }
+    if (s->o.replace)
+        s->blame.why = WHY_STARTS;
+    tine__sched_stop(s, &s->blame, true);
+    settle_lost(s);
+}
+
+static void exited(struct sched *s, const struct report *r) {
+    const struct worker *w = &s->workers[r->worker];
+    struct task *culprit = find_culprit(s);
+    bool by_force = (w->doom == DOOM_TASK || w->doom == DOOM_SLOW_EXIT) && !culprit;
+    bool in_order =
+        (s->life == LIFE_DRAINING || w->state == WORKER_LEAVING) && list_empty(&s->lost);
+    if (s->life < LIFE_STOPPING && !by_force && !in_order) {
+        crashed(s, r, culprit);
+        return;
+    }
+    tine__sched_vanish(s, r->worker);
+    settle_lost(s);
+}
+
+/* --- the site --- */
+
+static void failed(struct sched *s, const struct report *r) {
+    const struct blame b = {.why = r->error ? WHY_NO_SERVER : WHY_PRELOAD,
+                            .error = r->error,
+                            .pid = r->pid,
+                            .has_status = r->status != 0,
+                            .status = r->status,
+                            .segment = r->bytes,
+                            .length = r->length};
+    tine__sched_stop(s, &b, true);
+}
+
+/* It took everything with it. */
+static void gone(struct sched *s, const struct report *r) {
+    bool expected = s->life >= LIFE_ENDING || (s->life == LIFE_DRAINING && s->present == 0);
+    if (!expected)
+        tine__sched_stop(s,
+                         &(struct blame){.why = WHY_GONE,
+                                         .pid = r->pid,
+                                         .has_status = r->pid != 0,
+                                         .status = r->status,
+                                         .error = r->error,
+                                         .segment = r->bytes,
+                                         .length = r->length},
+                         true);
+    for (unsigned w = 1; w <= s->o.workers; w++)
+        if (s->workers[w].state != WORKER_NONE)
+            tine__sched_vanish(s, w);
+    for (uint32_t ref = 0; ref < s->nrefs; ref++)
+        if (s->sent[ref])
+            lose(s, s->sent[ref], 0);
+    settle_lost(s);
+    tine__timer_clear(&s->timers, &s->retry);
+    tine__timer_clear(&s->timers, &s->end);
+    s->life = LIFE_ENDED;
+}
+
+static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
+    if (!is_worker(s, r->worker))
+        return;
+    switch (r->kind) {
+    case REPORT_READY:
+        ready(s, &s->workers[r->worker]);
+        break;
+    case REPORT_INITIALIZER:
+        initializer_failed(s, r);
+        break;
+    case REPORT_LEAVING:
+        leaving(s, r->worker, now);
+        break;
+    case REPORT_RUBBISH:
+        tine__sched_doom(s, r->worker, DOOM_RUBBISH);
+        break;
+    case REPORT_STARTED:
+        s->workers[r->worker].pid = r->pid;
+        break;
+    case REPORT_NOT_STARTED:
+        not_started(s, r, now);
+        break;
+    default:
+        exited(s, r);
+    }
+}
+
+void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
+    assert(!report_is_result(r));
+    switch (r->kind) {
+    case REPORT_NONE:
+        break;
+    case REPORT_STOPPED:
+        stopped(s, r);
+        break;
+    case REPORT_LOST:
+        lost(s, r);
+        break;
+    case REPORT_ROOM:
+        s->full = false;
+        tine__sched_let_start(s);
+        break;
+    case REPORT_FAILED:
+        failed(s, r);
+        break;
+    case REPORT_GONE:
+        gone(s, r);
+        break;
+    default:
+        of_worker(s, r, now);
+    }
+}

@@ -1,0 +1,234 @@
+/* Scheduler: everything that is decided in a pool, and nothing that is done.
+**
+** PURE: no lock, no thread, no clock, no system call, no memory but what tine__sched_init takes, and
+** no Lua. It is told what happens (a submit, a report of the site, a wish of the user, the time), each
+** of which is one transition; what follows is taken from it one by one when the transition is over:
+**
+**     told:   submit cancel abort shutdown kill   result report   answer   tick
+**     gives:  orders for the site (msg/order.h), to be answered at once; events: tasks that have ended
+**
+** Nothing is called back, so no consequence runs inside of its cause: who drives it loops
+**
+**     while an event is there: deliver it
+**     while an order is there: carry it to the site, tell the answer, deliver the events
+**
+** (pool/pool.c; the simulator in tests/sim does the same against a site that answers at random). A
+** scheduler is guarded by its user's lock, here the pool's.
+**
+** A POOL'S LIFE is one word, and apart from it stands one reason:
+**
+**     OPEN -> CLOSING (no more submits; what is there runs) -> DRAINING (nothing is left to run; workers
+**       \        \                                               were told to leave) -> ENDING -> ENDED
+**        \--------\--> STOPPING (broken or killed: workers end now) ----------------------^
+**
+** A WORKER'S: NONE -> STARTING -> READY -> LEAVING -> NONE, and from anywhere DOOMED: it is being killed.
+** A TASK'S: see task.h.
+**
+** HOW MUCH IS HANDED OVER. Workers take calls from the site's queue by themselves. It is kept as short
+** as they can empty in the time of some wake-ups (`window`, from how fast results come), so that the rest,
+** which waits here, can still be overtaken and cancelled.
+**
+** After: CPython's process.py (the names), Dask's scheduler (transitions that return what they cause).
+*/
+#ifndef TINE_SCHED_SCHED_H
+#define TINE_SCHED_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/list.h"
+#include "msg/order.h"
+#include "msg/report.h"
+#include "sched/policy.h"
+#include "sched/task.h"
+#include "sched/timer.h"
+
+enum life { LIFE_OPEN, LIFE_CLOSING, LIFE_DRAINING, LIFE_STOPPING, LIFE_ENDING, LIFE_ENDED };
+
+/* Why a pool is STOPPING or has ended so. */
+enum why {
+    WHY_NONE,
+    WHY_CRASH,       /* a worker died (on_crash = "break") */
+    WHY_STARTS,      /* several in a row died before they took up a task */
+    WHY_INITIALIZER, /* it failed */
+    WHY_SLOW_START,  /* a worker was not ready in start_timeout */
+    WHY_PRELOAD,     /* it failed */
+    WHY_NO_SERVER,   /* the site cannot start: `error` */
+    WHY_NO_WORKER,   /* no process to be had: `error` */
+    WHY_GONE,        /* the site has ended unasked */
+    WHY_TERMINATED,  /* the user wanted it, with SIGTERM */
+    WHY_KILLED,      /* with SIGKILL */
+    WHY_COUNT
+};
+
+/* Broken: the next submit says so; killed pools say that they are shut down. */
+static inline bool why_is_broken(enum why why) {
+    return why != WHY_NONE && why < WHY_TERMINATED;
+}
+
+/* Who died, doing what. */
+struct blame {
+    enum why why; /* WHY_CRASH also where it breaks nothing */
+    unsigned worker;
+    int pid;
+    bool has_status;
+    int status;        /* as waitpid gives it */
+    bool unborn;       /* it was still starting */
+    bool rubbish;      /* it was killed for what it said */
+    bool spoilt;       /* it ended itself: a task had taken its descriptors away */
+    int error;         /* errno, or 0 */
+    struct task *task; /* that it was running, or NULL */
+    uint32_t k;
+    const char *segment; /* bytes of the report that is just being told: an error segment, or of WHY_NO_SERVER and
+                         ** WHY_GONE text; or NULL */
+    size_t length;
+};
+
+enum worker_state {
+    WORKER_NONE,
+    WORKER_STARTING,
+    WORKER_READY,
+    WORKER_LEAVING, /* it takes nothing more */
+    WORKER_DOOMED   /* it is being killed */
+};
+
+enum doom { DOOM_NONE, DOOM_TASK, DOOM_RUBBISH, DOOM_SLOW_EXIT };
+
+struct worker {
+    struct list node;   /* in sched->kills */
+    struct timer timer; /* STARTING, LEAVING: for how long */
+    uint8_t state;      /* enum worker_state */
+    uint8_t doom;       /* why it is DOOMED: enum doom */
+    bool unborn;        /* it has not reached its task loop */
+    int signal;         /* wanted of it, or 0 */
+    int pid;            /* 0: not known yet */
+    uint64_t tasks;     /* answered */
+};
+
+struct sched_options {
+    unsigned workers;       /* at most so many, 1 or more */
+    unsigned slots;         /* calls that the site has room for, beyond those that workers run */
+    bool replace;           /* a death ends its task only */
+    uint64_t max_pending;   /* 0: none */
+    uint64_t start_timeout; /* ns, 0: none */
+    uint64_t exit_timeout;  /* ns, 0: none */
+};
+
+struct sched {
+    struct sched_options o;
+    enum life life;
+    enum why why; /* of STOPPING and what follows */
+    struct blame
+        reason; /* what made it so; its task and segment are good for that transition only */
+    struct blame blame; /* of the death that was told last */
+    bool hard;          /* STOPPING: do not wait for workers */
+
+    struct policy policy; /* WAITING tasks */
+    struct list wishes;   /* SENT tasks of which something is wanted (task->wish) */
+    struct list lost;     /* tasks whose worker's end is about to be told */
+    struct list kills;    /* workers to be signalled */
+    struct list ended;    /* tasks of which an event is to be taken */
+    bool told;            /* EVENT_STOPPED was taken */
+    bool died;            /* EVENT_DIED is to be taken */
+    struct task **sent;   /* by ref */
+    uint32_t *free_refs;  /* a stack */
+    uint32_t nfree, nrefs;
+
+    uint64_t open;    /* tasks that are not DONE */
+    uint64_t waiting; /* of them with us */
+    uint64_t nsent;
+    uint64_t next_id;
+    uint64_t window;
+    bool full; /* the site has refused a call, or the window is used up */
+
+    struct worker *workers;      /* [1 .. o.workers] */
+    uint64_t *free_workers;      /* a bit for each id that no worker has */
+    unsigned live;               /* STARTING or READY */
+    unsigned present;            /* not NONE */
+    unsigned failed_starts;      /* in a row */
+    bool hold;                   /* a start was refused: not before `retry` */
+    uint64_t started, lost_ones; /* workers, ever */
+
+    struct timers timers;
+    struct timer retry, end; /* start again; STOPPING, DRAINING: no more patience */
+
+    uint64_t paced;  /* when the window was last looked at */
+    uint64_t recent; /* results since */
+    bool was_busy;   /* tasks were waiting then */
+};
+
+/* Take the memory it needs. 0 or TINE_ENOMEM. */
+int tine__sched_init(struct sched *s, const struct sched_options *o);
+void tine__sched_free(struct sched *s);
+
+/* --- what it is told (sched.c) --- */
+
+/* A task; `count`, `limit` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_EAGAIN: max_pending. */
+int tine__sched_submit(struct sched *s, struct task *t);
+/* It could not be kept: as if it had never been submitted. It must be WAITING. */
+void tine__sched_withdraw(struct sched *s, struct task *t);
+/* A task that has failed before it was submitted: counted, and DONE. As submit. */
+int tine__sched_submit_done(struct sched *s, struct task *t);
+/* What of it has not begun shall never run. */
+void tine__sched_cancel(struct sched *s, struct task *t);
+/* End task k by force; cancel it if it has not begun. False: it has ended, or is being ended. */
+bool tine__sched_abort(struct sched *s, struct task *t, uint32_t k);
+/* No more submits; with `cancel` all that has not begun is cancelled. */
+void tine__sched_shutdown(struct sched *s, bool cancel);
+/* Workers end now: SIGTERM and patience until `patience` (ns of the clock), or (`hard`) SIGKILL. */
+void tine__sched_kill(struct sched *s, bool hard, uint64_t patience);
+/* The time. */
+void tine__sched_tick(struct sched *s, uint64_t now);
+/* Some results have been told: see how much may be handed over. */
+void tine__sched_pace(struct sched *s, uint64_t now);
+
+/* --- what the site reports (report.c) --- */
+
+/* A result (report_is_result): the task it is of, and *k; *how is ENDING_NONE, or what it ends with
+** all the same. NULL: it makes no sense; the worker is being killed. The caller delivers it; when the
+** task is DONE nothing more comes of it. */
+struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
+                                enum ending *how);
+/* Anything else. */
+void tine__sched_report(struct sched *s, const struct report *r, uint64_t now);
+
+/* --- what it gives out (order.c) --- */
+
+/* The next order; false: there is none. It must be answered before anything else is told. */
+bool tine__sched_order(struct sched *s, struct order *o);
+void tine__sched_answer(struct sched *s, const struct order *o, const struct answer *a,
+                        uint64_t now);
+
+enum event_kind {
+    EVENT_NONE,
+    EVENT_STOPPED, /* the pool is broken, or was killed: s->reason; before the tasks it takes along */
+    EVENT_DIED,    /* a worker has died unasked, which breaks nothing: s->blame; before its tasks */
+    EVENT_ENDED    /* tasks [from, to) of `task` have ended: `how`; DONE: for good */
+};
+
+struct event {
+    enum event_kind kind;
+    struct task *task;
+    uint32_t from, to;
+    enum ending how;
+};
+
+/* The next event; false: there is none. */
+bool tine__sched_event(struct sched *s, struct event *e);
+
+/* When the clock is to be told next; TIMER_NEVER (as from the order to end on: all is over soon). */
+static inline uint64_t sched_due(const struct sched *s) {
+    return s->life < LIFE_ENDING ? timers_next(&s->timers) : TIMER_NEVER;
+}
+
+/* Tasks wait for room at the site: it is to be asked to say when there is (pool/pool.c). */
+static inline bool sched_wants_room(const struct sched *s) {
+    return s->full && s->waiting > 0 && s->life <= LIFE_CLOSING;
+}
+
+/* Calls that may be left at the site before it says so. */
+static inline unsigned sched_low_water(const struct sched *s) {
+    unsigned most = s->o.slots / 4;
+    return s->o.workers < most ? s->o.workers : most;
+}
+
+#endif

@@ -1,0 +1,157 @@
+/* Changes of state, each of which keeps what is counted true. They decide nothing. */
+#include <assert.h>
+#include <signal.h>
+#include "sched/internal.h"
+
+static void done(struct sched *s, struct task *t) {
+    assert(t->state != TASK_DONE);
+    tine__timer_clear(&s->timers, &t->timer);
+    t->state = TASK_DONE;
+    s->open--;
+}
+
+void tine__sched_unsend(struct sched *s, struct task *t) {
+    assert(t->state == TASK_SENT && s->sent[t->call.ref] == t);
+    list_remove(&t->node);
+    tine__timer_clear(&s->timers, &t->timer);
+    s->sent[t->call.ref] = NULL;
+    s->free_refs[s->nfree++] = t->call.ref;
+    s->nsent--;
+    s->full = false;
+    t->wish = 0;
+    t->state = TASK_NEW;
+}
+
+static void leave(struct sched *s, struct task *t) {
+    if (t->state == TASK_SENT) {
+        tine__sched_unsend(s, t);
+    } else if (t->state == TASK_WAITING) {
+        list_remove(&t->node);
+        s->waiting--;
+    }
+}
+
+void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to, enum ending how) {
+    assert(from >= t->next && from < to && to <= t->upto && list_empty(&t->ended));
+    assert(from == t->next || to == t->upto);
+    t->end_from = from;
+    t->end_to = to;
+    t->how = (uint8_t)how;
+    if (from == t->next)
+        t->next = to;
+    else
+        t->upto = from;
+    list_push(&s->ended, &t->ended);
+    if (!task_is_open(t)) {
+        leave(s, t);
+        done(s, t);
+    }
+}
+
+void tine__sched_wait_again(struct sched *s, struct task *t) {
+    if (t->state == TASK_DONE)
+        return;
+    t->doom = ENDING_NONE;
+    t->state = TASK_WAITING;
+    s->waiting++;
+    policy_push_back(&s->policy, t);
+}
+
+void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish) {
+    assert(t->state == TASK_SENT);
+    if (!t->wish)
+        list_push(&s->wishes, &t->node);
+    t->wish = (uint8_t)wish;
+}
+
+/* --- workers --- */
+
+void tine__sched_appear(struct sched *s, unsigned worker) {
+    struct worker *w = &s->workers[worker];
+    assert(w->state == WORKER_NONE);
+    s->free_workers[worker / 64] &= ~((uint64_t)1 << worker % 64);
+    w->state = WORKER_STARTING;
+    w->unborn = true;
+    s->live++;
+    s->present++;
+    s->started++;
+}
+
+void tine__sched_hold_starts(struct sched *s, uint64_t until) {
+    s->hold = true;
+    tine__timer_set(&s->timers, &s->retry, until);
+}
+
+void tine__sched_let_start(struct sched *s) {
+    s->hold = false;
+    tine__timer_clear(&s->timers, &s->retry);
+}
+
+#define LONG_RETRY (100 * SCHED_MILLISECOND) /* it will not be otherwise soon */
+
+void tine__sched_no_process(struct sched *s, int error, uint64_t now) {
+    if (s->present > 0)
+        tine__sched_hold_starts(s, now + LONG_RETRY);
+    else
+        tine__sched_stop(s, &(struct blame){.why = WHY_NO_WORKER, .error = error}, true);
+}
+
+void tine__sched_retire(struct sched *s, unsigned worker, enum worker_state state) {
+    struct worker *w = &s->workers[worker];
+    if (w->state == WORKER_STARTING || w->state == WORKER_READY)
+        s->live--;
+    tine__timer_clear(&s->timers, &w->timer);
+    w->state = (uint8_t)state;
+}
+
+void tine__sched_vanish(struct sched *s, unsigned worker) {
+    struct worker *w = &s->workers[worker];
+    assert(w->state != WORKER_NONE);
+    tine__sched_retire(s, worker, WORKER_NONE);
+    list_remove(&w->node);
+    *w = (struct worker){.timer.kind = TIMER_WORKER};
+    list_init(&w->node);
+    s->free_workers[worker / 64] |= (uint64_t)1 << worker % 64;
+    s->present--;
+}
+
+void tine__sched_signal(struct sched *s, unsigned worker, int signal) {
+    struct worker *w = &s->workers[worker];
+    list_remove(&w->node);
+    list_push(&s->kills, &w->node);
+    w->signal = signal;
+}
+
+void tine__sched_doom(struct sched *s, unsigned worker, enum doom why) {
+    struct worker *w = &s->workers[worker];
+    if (w->state == WORKER_NONE || w->state == WORKER_DOOMED)
+        return;
+    tine__sched_retire(s, worker, WORKER_DOOMED);
+    w->doom = (uint8_t)why;
+    if (why != DOOM_TASK) /* then the site has killed it already */
+        tine__sched_signal(s, worker, SIGKILL);
+}
+
+/* --- the end --- */
+
+void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
+    if (s->life >= LIFE_STOPPING)
+        return;
+    s->life = LIFE_STOPPING;
+    s->hard = hard;
+    s->why = blame->why;
+    s->reason = *blame;
+    tine__sched_let_start(s); /* none will be asked for */
+    while (!policy_empty(&s->policy)) {
+        struct task *t = LIST_ITEM(s->policy.queue.next, struct task, node);
+        tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);
+    }
+    for (uint32_t ref = 0; ref < s->nrefs; ref++) {
+        struct task *t = s->sent[ref];
+        if (!t)
+            continue;
+        if (!t->doom)
+            t->doom = ENDING_BROKEN;
+        tine__sched_wish(s, t, ORDER_RECALL);
+    }
+}

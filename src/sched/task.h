@@ -1,0 +1,54 @@
+/* Task: what is scheduled as one: a task, or a chunk of tasks of one map, as the scheduler sees it.
+**
+**     NEW -> WAITING (here, in order) -> SENT (with the site, or a worker) -> DONE
+**               ^--------------------------/  its worker has gone, and some of it never ran
+**
+** Its tasks are numbered k = 0 .. count-1 (ids id .. id+count-1), and end in this order, but for those
+** that are cancelled from behind: those in [next, upto) are open.
+**
+** The memory is the owner's, and stays where it is until it is DONE and its last event was taken.
+** Everything in here is the scheduler's, guarded by the lock that guards it, but for what is said to
+** be the owner's.
+*/
+#ifndef TINE_SCHED_TASK_H
+#define TINE_SCHED_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/list.h"
+#include "msg/call.h"
+#include "sched/timer.h"
+
+enum task_state { TASK_NEW, TASK_WAITING, TASK_SENT, TASK_DONE };
+
+/* How tasks end other than by a report. */
+enum ending {
+    ENDING_NONE,
+    ENDING_CANCELLED, /* before it began, or by abort */
+    ENDING_TIMEOUT,   /* its run-time limit */
+    ENDING_CRASHED,   /* with its worker: sched->blame */
+    ENDING_BROKEN,    /* with its pool: sched->reason */
+    ENDING_NOMEM      /* it could not be handed over for want of memory */
+};
+
+struct task {
+    struct list node;   /* where it waits, or which order is wanted of it */
+    struct list ended;  /* in sched->ended: an event is to be taken */
+    struct timer timer; /* when to look whether it runs too long */
+    struct call_head
+        call; /* `id` is given by the scheduler; count, origin and what says where the bytes
+                           ** are are the owner's; `ref` while it is SENT */
+    uint32_t next, upto;
+    uint32_t end_from, end_to; /* of the event: these have ended by `how` */
+    uint8_t how;               /* enum ending, of the event */
+    uint8_t doom;              /* enum ending: what it, while SENT, is to end with by force */
+    uint8_t wish;              /* enum order_kind that is wanted of it, 0 none */
+    uint8_t state;             /* enum task_state */
+    uint64_t limit;            /* the owner's: run-time limit of each of its tasks, ns; 0 none */
+};
+
+static inline bool task_is_open(const struct task *t) {
+    return t->next < t->upto;
+}
+
+#endif

@@ -1,0 +1,258 @@
+/* The local site's opening and closing. */
+#include "site/local.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "base/why.h"
+#include "worker/protocol.h"
+#include "worker/root.h"
+
+#define HEAP_PAGE 4096u
+
+/* --- lanes --- */
+
+void tine__lane_unref(struct lane *lane) {
+    if (lane && --lane->refs == 0) {
+        tine__link_close(&lane->link);
+        free(lane);
+    }
+}
+
+void tine__local_forget(struct local *l, unsigned worker) {
+    struct lane *lane = l->lanes[worker];
+    l->lanes[worker] = NULL;
+    /* results kept in its heap are mapped already; the descriptor need not stay for them */
+    tine__link_retire(&lane->link);
+    tine__lane_unref(lane);
+}
+
+static bool local_busy(struct site *s, unsigned worker) {
+    struct local *l = local_of(s);
+    uint64_t id, since;
+    struct lane *lane = worker <= l->workers ? l->lanes[worker] : NULL;
+    return lane && tine__link_running(&lane->link, &id, &since) != RUN_IDLE;
+}
+
+static bool local_news(struct site *s, bool pressed) {
+    const struct local *l = local_of(s);
+    if (l->reading || l->room || l->death.kind != REPORT_NONE)
+        return true;
+    for (unsigned w = 1; w <= l->top; w++) {
+        const struct lane *lane = l->lanes[w];
+        if (lane && !lane->broken &&
+            (pressed ? tine__link_pressed(&lane->link) : tine__link_pending(&lane->link)))
+            return true;
+    }
+    return false;
+}
+
+static void local_release(struct site *s, void *which, uint64_t offset) {
+    (void)s;
+    struct lane *lane = which;
+    tine__heap_release(lane->link.heap, offset);
+    tine__lane_unref(lane);
+}
+
+/* --- the queue --- */
+
+static void local_flush(struct site *s) {
+    struct local *l = local_of(s);
+    while (l->unwoken > 0 && tine__queue_wake(&l->queue))
+        l->unwoken--;
+    l->unwoken = 0;
+}
+
+static bool local_want_room(struct site *s, unsigned level) {
+    return tine__queue_want_low(&local_of(s)->queue, level);
+}
+
+static struct heap *local_heap(struct site *s) {
+    return local_of(s)->heap;
+}
+
+/* --- sleeping --- */
+
+static unsigned local_poll(struct site *s, struct pollfd fds[SITE_FDS]) {
+    const struct local *l = local_of(s);
+    fds[0] = (struct pollfd){.fd = l->control, .events = POLLIN};
+    if (l->blocked)
+        fds[0].events |= POLLOUT;
+    return 1;
+}
+
+static bool local_intact(struct site *s) {
+    struct local *l = local_of(s);
+    if (l->control == -1)
+        return true;
+    const int fds[] = {l->control, l->bell, tine__fd_ringer(l->bell), l->manager,
+                       tine__fd_ringer(l->manager)};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        l->lost |= !tine__fd_ours(fds[i]);
+    return !l->lost;
+}
+
+static void local_polled(struct site *s, const struct pollfd *fds, unsigned n) {
+    struct local *l = local_of(s);
+    if (n == 0 || !fds[0].revents)
+        return;
+    if (fds[0].revents & ~POLLOUT)
+        l->readable = true;
+    if (l->blocked && fds[0].revents & POLLOUT && tine__local_send_signals(l)) {
+        l->blocked = false;
+        l->room = true;
+    }
+}
+
+/* --- open and close --- */
+
+/* In a forked child of the program: it must not hold our ends, or the others would never see us die. */
+static void close_in_child(void *arg) {
+    struct local *l = arg;
+    tine__close(&l->control);
+}
+
+static void local_retire(struct site *s) {
+    struct local *l = local_of(s);
+    tine__root_unwatch(l->watch);
+    l->watch = NULL;
+    tine__close(&l->control);
+    tine__close(&l->bell);
+    tine__close(&l->directory.fd);
+    l->reading = NULL;
+    for (unsigned w = 1; w <= l->workers; w++)
+        if (l->lanes[w])
+            tine__local_forget(l, w);
+}
+
+static void local_close(struct site *s) {
+    struct local *l = local_of(s);
+    local_retire(s);
+    tine__heap_destroy(l->heap);
+    tine__shm_close(&l->directory);
+    tine__queue_close(&l->queue);
+    free(l->packet);
+    free(l->handed);
+    free(l);
+}
+
+static const struct site_ops local_ops = {
+    .give = tine__local_give,
+    .flush = local_flush,
+    .want_room = local_want_room,
+    .taken = tine__local_taken,
+    .busy = local_busy,
+    .news = local_news,
+    .report = tine__local_report,
+    .keep = tine__local_keep,
+    .release = local_release,
+    .poll = local_poll,
+    .polled = local_polled,
+    .intact = local_intact,
+    .heap = local_heap,
+    .retire = local_retire,
+    .close = local_close,
+};
+
+static int open_memory(struct local *l) {
+    int err = tine__queue_create(&l->queue);
+    if (!err)
+        err = tine__shm_create(&l->directory, "tine-heap", HEAP_PAGE);
+    if (!err)
+        err = tine__heap_create(&l->heap, (struct heap_directory *)l->directory.base,
+                                l->directory.fd, HEAP_PAGE);
+    return err;
+}
+
+/* A copy of the submitter's own descriptor `fd`, or of /dev/null when it is closed. */
+static int standard(int fd) {
+    int copy = tine__fd_copy(fd);
+    return copy != -1 ? copy : tine__fd_null();
+}
+
+static int open_directory(void) {
+    char path[400];
+    int fd = tine__fd_open(".", O_PATH | O_DIRECTORY);
+    if (fd == -1 && errno == EACCES)
+        tine__why(EACCES, "the working directory \"%s\" may not be searched by uid %d",
+                  getcwd(path, sizeof path) ? path : "?", (int)geteuid());
+    else if (fd == -1)
+        tine__why(errno, "the working directory cannot be opened: %s", strerror(errno));
+    return fd;
+}
+
+/* Tell the fork server of its pool. All of the descriptors but the shared ones are closed afterwards. */
+static int set_up_server(struct local *l, const struct boot *boot) {
+    struct shm boot_shm = SHM_CLOSED;
+    int cwd = -1, out = -1, error = -1;
+    int err = tine__boot_write(&boot_shm, boot);
+    if (!err && ((cwd = open_directory()) == -1 || (out = standard(1)) == -1 ||
+                 (error = standard(2)) == -1))
+        err = TINE_ESYSTEM;
+    if (!err) {
+        const int fds[SETUP_FDS] = {
+            [SETUP_CALLS] = l->queue.calls.fd,
+            [SETUP_CLAIMS] = l->queue.claims.fd,
+            [SETUP_HEAP] = l->directory.fd,
+            [SETUP_BELL] = tine__fd_ringer(l->bell),
+            [SETUP_WAKEUP] = tine__fd_ringer(l->manager),
+            [SETUP_BOOT] = boot_shm.fd,
+            [SETUP_CWD] = cwd,
+            [SETUP_STDOUT] = out,
+            [SETUP_STDERR] = error,
+        };
+        err = tine__root_set_up(l->control, fds);
+    }
+    int saved = errno;
+    tine__close(&cwd);
+    tine__close(&out);
+    tine__close(&error);
+    tine__shm_close(&boot_shm);
+    errno = saved;
+    return err;
+}
+
+/* The root forks while we do the rest. */
+static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
+    l->packet = sys.malloc(MESSAGE_MAX);
+    l->handed = sys.calloc(l->nrefs, sizeof *l->handed);
+    if (!l->packet || !l->handed || !(l->watch = tine__root_watch(close_in_child, l)))
+        return TINE_ENOMEM;
+    int err = tine__root_open(&l->control, spawn);
+    if (!err)
+        err = open_memory(l);
+    if (!err && (l->bell = tine__fd_event()) == -1)
+        err = TINE_ESYSTEM;
+    return err ? err : set_up_server(l, boot);
+}
+
+int tine__local_open(struct site **out, unsigned workers, bool spawn, const struct boot *boot,
+                     struct wakeup *manager, struct site_bells *bells) {
+    *out = NULL;
+    struct local *l = sys.calloc(1, sizeof *l + (workers + 1) * sizeof l->lanes[0]);
+    if (!l)
+        return TINE_ENOMEM;
+    l->base.ops = &local_ops;
+    l->queue = QUEUE_CLOSED;
+    l->directory = SHM_CLOSED;
+    l->control = l->bell = -1;
+    l->workers = workers;
+    l->nrefs = LOCAL_SLOTS + workers + 1;
+    l->cursor = 1;
+    l->manager = manager->fd;
+    int err = open_parts(l, spawn, boot);
+    if (err) {
+        int saved = errno;
+        local_close(&l->base);
+        errno = saved;
+        return err;
+    }
+    /* workers have the files by now; we need the call queue's mappings only */
+    tine__close(&l->queue.calls.fd);
+    tine__close(&l->queue.claims.fd);
+    bells->waiter = (struct bell){tine__queue_bell(&l->queue, 0), l->bell};
+    bells->manager = (struct bell){tine__queue_bell(&l->queue, 1), manager->fd};
+    *out = &l->base;
+    return 0;
+}

@@ -1,0 +1,106 @@
+/* The local site: workers forked on this machine.
+**
+** A fork server behind a control socket (worker/protocol.h), the call queue (ipc/queue.h), and a link
+** to each worker (ipc/link.h). Who has taken which call is written in the queue's own words; what is
+** known of it is kept for each call by its number, so that nothing is searched for but at a death.
+**
+**   local.c          opening and closing, memory, what to sleep on
+**   local_orders.c   orders, and where calls are
+**   local_reports.c  reports: result rings, then what the fork server says
+**
+** Under the pool's lock, as all of a site (site.h).
+*/
+#ifndef TINE_SITE_LOCAL_H
+#define TINE_SITE_LOCAL_H
+
+#include "ipc/link.h"
+#include "ipc/queue.h"
+#include "ipc/wakeup.h"
+#include "site/site.h"
+#include "worker/boot.h"
+
+/* Calls that the queue has room for: what the scheduler may have handed over beyond those that run. */
+#define LOCAL_SLOTS QUEUE_SLOTS
+
+/* `workers` is the highest id. On failure errno tells with TINE_ESYSTEM. Fills in *bells (the fds of which
+** it owns, except that of the wakeup). */
+int tine__local_open(struct site **out, unsigned workers, bool spawn, const struct boot *boot,
+                     struct wakeup *manager, struct site_bells *bells);
+
+/* --- inside --- */
+
+/* A link and who still needs its memory: the worker's place, and each result kept in its heap. */
+struct lane {
+    struct link link;
+    unsigned refs;
+    int signal;  /* to be sent when the control socket has room, or 0 */
+    bool broken; /* it said rubbish: nothing more is read from it */
+    bool spoilt; /* it ends because a task has taken its descriptors away */
+};
+
+/* A call that was handed over, by its ref. The scheduler does not say when it is done with one: an entry
+** is good until the next call of this number. */
+struct handed {
+    uint64_t seq; /* in the queue; 0: none, or it was taken back */
+    uint64_t id;
+    uint32_t count;
+    unsigned worker; /* who has taken it, once that is known; 0 */
+};
+
+struct local {
+    struct site base;
+    struct queue queue;
+    struct shm directory; /* page 0 of the call heap */
+    struct heap *heap;
+    int control; /* -1: the fork server is gone */
+    int bell;    /* event of the waiter's bell */
+    int manager; /* of the manager's wakeup, borrowed */
+    struct root_watch *watch;
+    unsigned unwoken; /* calls that were handed over since the last flush */
+
+    struct handed *handed; /* by ref */
+    uint32_t nrefs;
+
+    /* reports */
+    char *packet;         /* MESSAGE_MAX bytes: what was received last */
+    bool readable;        /* the control socket may have something */
+    bool blocked;         /* something could not be sent: wait until it takes more */
+    bool room;            /* it does: to be reported */
+    bool lost;            /* a descriptor of ours was taken away: all is over */
+    bool over;            /* the fork server was told to end */
+    uint32_t step;        /* how far it has come: the message_kind that said so, 0: nothing heard */
+    unsigned cursor;      /* the lane that is being read */
+    struct lane *reading; /* its record was reported last, and is to be given back */
+    bool kept, large;     /* that record's block */
+    uint64_t block;
+    struct report death; /* a worker's end that is to be told when its results and losses are */
+    uint32_t death_ref;  /* calls below this one were looked at */
+
+    unsigned top;         /* no worker above this id was ever started */
+    unsigned workers;     /* the highest id */
+    struct lane *lanes[]; /* by worker id; NULL: none */
+};
+
+static inline struct local *local_of(struct site *s) {
+    return (struct local *)s;
+}
+
+/* local_orders.c */
+void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
+                      struct answer *a);
+/* Who has taken the call; 0: nobody. */
+unsigned tine__local_who(struct local *l, uint32_t ref);
+bool tine__local_taken(struct site *s, uint32_t ref);
+/* Send the signals that are due. False: not all could be sent yet. */
+bool tine__local_send_signals(struct local *l);
+
+/* local_reports.c */
+bool tine__local_report(struct site *s, struct report *r, bool listen);
+void tine__local_keep(struct site *s, const struct report *r);
+
+/* local.c */
+void tine__lane_unref(struct lane *lane);
+/* The worker's place is free again. */
+void tine__local_forget(struct local *l, unsigned worker);
+
+#endif

@@ -1,0 +1,223 @@
+/* Orders to the local site. */
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "ipc/control.h"
+#include "site/local.h"
+#include "worker/protocol.h"
+
+/* --- where calls are --- */
+
+unsigned tine__local_who(struct local *l, uint32_t ref) {
+    struct handed *h = &l->handed[ref];
+    unsigned worker;
+    if (h->worker || !h->seq)
+        return h->worker;
+    if (tine__queue_state(&l->queue, h->seq, &worker) == SLOT_READY)
+        return 0;
+    if (worker <= l->workers && l->lanes[worker])
+        h->worker = worker;
+    return h->worker;
+}
+
+bool tine__local_taken(struct site *s, uint32_t ref) {
+    struct local *l = local_of(s);
+    return l->handed[ref].seq && tine__local_who(l, ref) != 0;
+}
+
+static bool has_task(const struct handed *h, uint64_t id) {
+    return id - h->id < h->count;
+}
+
+static void look(struct local *l, struct handed *h, unsigned worker, struct answer *a) {
+    uint64_t id, since;
+    if (!worker)
+        return; /* AT_SITE */
+    enum run_state state = tine__link_running(&l->lanes[worker]->link, &id, &since);
+    bool runs = (state == RUN_RUNNING || state == RUN_KILLED) && has_task(h, id);
+    a->where = runs ? AT_WORKER : AT_PAST;
+    a->id = id;
+    a->since = since;
+}
+
+/* --- ending calls --- */
+
+/* Nobody has taken it, and nobody will. */
+static bool withdraw(struct local *l, struct handed *h, struct answer *a) {
+    if (!tine__queue_withdraw(&l->queue, h->seq))
+        return false;
+    h->seq = 0;
+    a->where = AT_NOBODY;
+    a->id = h->id;
+    return true;
+}
+
+static void recall(struct local *l, struct handed *h, uint32_t ref, struct answer *a) {
+    uint64_t next;
+    a->where = AT_PAST;
+    if (withdraw(l, h, a))
+        return;
+    unsigned worker = tine__local_who(l, ref);
+    if (h->count > 1 && worker &&
+        tine__link_stop(&l->lanes[worker]->link, h->id, h->count, &next)) {
+        a->where = AT_NOBODY;
+        a->id = next;
+    }
+}
+
+static void kill_worker(struct local *l, unsigned worker, int signal) {
+    l->lanes[worker]->signal = signal;
+    if (!tine__local_send_signals(l))
+        l->blocked = true;
+}
+
+/* Between taking it and saying so a worker is condemned by the word in the queue, afterwards by that in
+** its link: each decided by one compare-and-swap that either the worker or we win. */
+static void stop(struct local *l, struct handed *h, uint32_t ref, uint64_t id, struct answer *a) {
+    a->where = AT_PAST;
+    if (withdraw(l, h, a))
+        return;
+    unsigned worker = tine__local_who(l, ref);
+    if (!worker)
+        return;
+    if (tine__queue_condemn(&l->queue, h->seq, worker) ||
+        tine__link_condemn(&l->lanes[worker]->link, id)) {
+        a->where = AT_ITS_END;
+        a->worker = worker;
+        kill_worker(l, worker, SIGKILL);
+    }
+}
+
+/* --- running calls --- */
+
+/* The next call is put where an older one was, whose word said who has it. */
+static void remember_oldest(struct local *l) {
+    uint32_t ref;
+    unsigned worker;
+    uint64_t seq = tine__queue_oldest(&l->queue, &ref, &worker);
+    if (ref < l->nrefs && l->handed[ref].seq == seq)
+        tine__local_who(l, ref);
+}
+
+static int run(struct local *l, const struct site_call *call) {
+    struct queue_slot slot;
+    uint64_t seq;
+    remember_oldest(l);
+    slot.call = call->head;
+    if (!call->head.offset)
+        memcpy(slot.bytes, call->bytes, call->head.length);
+    int err = tine__queue_put(&l->queue, &slot, &seq);
+    if (err)
+        return err;
+    l->handed[call->head.ref] = (struct handed){seq, call->head.id, call->head.count, 0};
+    l->unwoken++;
+    return 0;
+}
+
+/* --- workers --- */
+
+static struct lane *lane_new(void) {
+    struct lane *lane = sys.calloc(1, sizeof *lane);
+    if (!lane)
+        return NULL;
+    lane->link = LINK_CLOSED;
+    lane->refs = 1;
+    if (tine__link_create(&lane->link)) {
+        free(lane);
+        return NULL;
+    }
+    return lane;
+}
+
+static int start(struct local *l, unsigned worker) {
+    assert(worker >= 1 && worker <= l->workers && !l->lanes[worker]);
+    if (l->control == -1 || l->blocked)
+        return TINE_EAGAIN; /* gone: that will be reported, with its reason */
+    struct lane *lane = lane_new();
+    if (!lane)
+        return errno == ENOMEM ? TINE_ENOMEM : TINE_ESYSTEM;
+    struct message m = {.kind = MESSAGE_START, .worker = worker};
+    int err = tine__control_send(l->control, &m, sizeof m, &lane->link.shm.fd, 1);
+    if (err) {
+        l->blocked |= err == TINE_EAGAIN;
+        tine__lane_unref(lane);
+        return err == TINE_ESHUTDOWN ? TINE_EAGAIN : err;
+    }
+    l->lanes[worker] = lane;
+    if (worker > l->top)
+        l->top = worker;
+    return 0;
+}
+
+bool tine__local_send_signals(struct local *l) {
+    for (unsigned w = 1; w <= l->top; w++) {
+        struct lane *lane = l->lanes[w];
+        if (!lane || !lane->signal)
+            continue;
+        struct message m = {.kind = MESSAGE_KILL, .worker = w, .status = lane->signal};
+        if (l->control != -1 &&
+            tine__control_send(l->control, &m, sizeof m, NULL, 0) == TINE_EAGAIN)
+            return false;
+        lane->signal = 0; /* gone: its workers are ended with it */
+    }
+    return true;
+}
+
+/* --- the end --- */
+
+static void finish(struct local *l) {
+    const struct message m = {.kind = MESSAGE_SHUT};
+    tine__queue_shut(&l->queue);
+    if (l->control != -1)
+        tine__control_send(l->control, &m, sizeof m, NULL, 0); /* saves time; `end` says the same */
+}
+
+static void end(struct local *l) {
+    const struct message m = {.kind = MESSAGE_END};
+    l->over = true;
+    if (l->control == -1 || !tine__fd_ours(l->control))
+        return;
+    tine__control_send(l->control, &m, sizeof m, NULL, 0);
+    shutdown(l->control, SHUT_WR); /* it reads the end of file, we still hear it out */
+}
+
+void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
+                      struct answer *a) {
+    struct local *l = local_of(s);
+    uint32_t ref = call ? call->head.ref : 0;
+    *a = (struct answer){.where = AT_SITE};
+    switch (o->kind) {
+    case ORDER_RUN:
+        a->err = run(l, call);
+        break;
+    case ORDER_RECALL:
+        recall(l, &l->handed[ref], ref, a);
+        break;
+    case ORDER_STOP:
+        stop(l, &l->handed[ref], ref, o->id, a);
+        break;
+    case ORDER_LOOK:
+        look(l, &l->handed[ref], tine__local_who(l, ref), a);
+        break;
+    case ORDER_START:
+        a->err = start(l, o->worker);
+        a->error = a->err == TINE_ENOMEM ? ENOMEM : errno;
+        break;
+    case ORDER_KILL:
+        if (l->lanes[o->worker])
+            kill_worker(l, o->worker, o->signal);
+        break;
+    case ORDER_FINISH:
+        finish(l);
+        break;
+    case ORDER_END:
+        end(l);
+        break;
+    case ORDER_NONE:
+        break;
+    }
+}

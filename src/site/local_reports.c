@@ -1,0 +1,237 @@
+/* Reports of the local site: what workers have written into their rings, and what the fork server says.
+**
+** Results come before deaths: a worker may finish a task and die, and what it sent still counts. So a
+** worker's end is put aside when it is heard (`death`) until its ring is empty and the calls that it had
+** taken were reported lost.
+*/
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "ipc/control.h"
+#include "site/local.h"
+#include "worker/protocol.h"
+
+/* --- rings --- */
+
+/* Done with the record that was reported last. */
+static void give_back(struct local *l) {
+    struct lane *lane = l->reading;
+    if (!lane)
+        return;
+    l->reading = NULL;
+    if (l->kept)
+        lane->refs++;
+    else if (l->large)
+        tine__heap_release(lane->link.heap, l->block);
+    tine__link_next(&lane->link);
+}
+
+void tine__local_keep(struct site *s, const struct report *r) {
+    struct local *l = local_of(s);
+    assert(l->reading && l->large && r->offset == l->block);
+    (void)r;
+    l->kept = true;
+}
+
+static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
+    lane->broken = true;
+    *r = (struct report){.kind = REPORT_RUBBISH, .worker = worker};
+}
+
+/* A call that this worker was given? */
+static bool is_its_call(struct local *l, unsigned worker, uint32_t ref) {
+    return ref < l->nrefs && l->handed[ref].seq && tine__local_who(l, ref) == worker;
+}
+
+static void describe(struct local *l, struct lane *lane, const struct record *head,
+                     struct report *r) {
+    static const uint8_t kinds[RECORD_KINDS] = {
+        [RECORD_READY] = REPORT_READY,     [RECORD_VALUES] = REPORT_VALUES,
+        [RECORD_ERROR] = REPORT_ERROR,     [RECORD_REFUSED] = REPORT_REFUSED,
+        [RECORD_STOPPED] = REPORT_STOPPED, [RECORD_FAILED] = REPORT_INITIALIZER,
+        [RECORD_LEAVING] = REPORT_LEAVING};
+    r->kind = kinds[head->kind];
+    r->ref = head->ref;
+    r->id = head->id;
+    r->large = head->large;
+    r->lane = lane;
+    r->offset = l->block = head->large ? tine__link_block(head, &lane->link) : 0;
+    l->reading = lane;
+    l->large = head->large && !r->error;
+    l->kept = false;
+}
+
+/* The next record of the lane. */
+static bool read_lane(struct local *l, unsigned worker, struct report *r) {
+    struct lane *lane = l->lanes[worker];
+    struct record head;
+    uint64_t length;
+    if (lane->broken || !tine__link_pending(&lane->link))
+        return false;
+    *r = (struct report){.worker = worker};
+    int err = tine__link_peek(&lane->link, &head, &r->bytes, &length);
+    if (err == TINE_EAGAIN)
+        return false;
+    if (err && err != TINE_ESYSTEM) {
+        rubbish(lane, worker, r);
+        return true;
+    }
+    if (err) { /* no memory to map the block: that answer is lost */
+        r->error = errno;
+        r->bytes = NULL;
+        length = 0;
+    }
+    r->length = length;
+    if (head.kind == RECORD_SPOILT) { /* its end follows, and says so */
+        lane->spoilt = lane->broken = true;
+        return false;
+    }
+    describe(l, lane, &head, r);
+    if (report_is_result(r) && !is_its_call(l, worker, r->ref)) {
+        give_back(l);
+        rubbish(lane, worker, r);
+    }
+    return true;
+}
+
+static bool read_rings(struct local *l, struct report *r) {
+    for (; l->cursor <= l->top; l->cursor++)
+        if (l->lanes[l->cursor] && read_lane(l, l->cursor, r))
+            return true;
+    l->cursor = 1;
+    return false;
+}
+
+/* --- a worker's end --- */
+
+/* The next call that the dead worker had taken. */
+static bool next_loss(struct local *l, struct report *r) {
+    unsigned worker = l->death.worker;
+    while (l->death_ref < l->nrefs) {
+        uint32_t ref = l->death_ref++;
+        struct handed *h = &l->handed[ref];
+        uint64_t id, since;
+        if (!h->seq || tine__local_who(l, ref) != worker)
+            continue;
+        bool begun = tine__link_running(&l->lanes[worker]->link, &id, &since) != RUN_IDLE &&
+                     id - h->id < h->count;
+        *r = (struct report){
+            .kind = REPORT_LOST, .worker = worker, .ref = ref, .id = begun ? id + 1 : h->id};
+        h->seq = 0;
+        return true;
+    }
+    return false;
+}
+
+static bool tell_death(struct local *l, struct report *r) {
+    unsigned worker = l->death.worker;
+    if (read_lane(l, worker, r) || next_loss(l, r))
+        return true;
+    *r = l->death;
+    r->spoilt = l->lanes[worker]->spoilt;
+    l->death.kind = REPORT_NONE;
+    tine__queue_bury(&l->queue, worker);
+    tine__local_forget(l, worker);
+    return true;
+}
+
+/* --- the fork server --- */
+
+/* It died unasked: in which step. */
+static void gone(struct local *l, const struct message *m, struct report *r) {
+    tine__close(&l->control);
+    *r = (struct report){.kind = REPORT_GONE, .pid = l->over ? 0 : m->pid, .status = m->status};
+    r->bytes = l->step == MESSAGE_UP           ? ""
+               : l->step == MESSAGE_PRELOADING ? " in its preload"
+                                               : " while it was being set up";
+    r->length = strlen(r->bytes);
+}
+
+/* A message as a report; false: there is nothing to report of it. */
+static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
+    bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
+    *r =
+        (struct report){.worker = m->worker, .pid = m->pid, .status = m->status, .error = m->error};
+    switch (m->kind) {
+    case MESSAGE_UP:
+    case MESSAGE_PRELOADING:
+        l->step = m->kind;
+        return false;
+    case MESSAGE_GONE:
+        gone(l, m, r);
+        return true;
+    case MESSAGE_NOFORK: /* and words */
+        r->kind = REPORT_FAILED;
+        r->bytes = l->packet + sizeof *m;
+        r->length = length - sizeof *m;
+        return true;
+    case MESSAGE_NOPRELOAD:
+        r->kind = REPORT_FAILED;
+        r->bytes = l->packet + sizeof *m;
+        r->length = length - sizeof *m;
+        return true;
+    case MESSAGE_STARTED:
+        r->kind = REPORT_STARTED;
+        return known;
+    case MESSAGE_NOSTART:
+        r->kind = REPORT_NOT_STARTED;
+        if (known)
+            tine__local_forget(l, m->worker);
+        return known;
+    case MESSAGE_EXITED:
+        if (known) {
+            r->kind = REPORT_EXITED;
+            l->death = *r;
+            l->death_ref = 0;
+        }
+        return false;
+    default:
+        return false;
+    }
+}
+
+static bool read_control(struct local *l, struct report *r) {
+    if (l->lost && l->control != -1) {
+        tine__close(&l->control);
+        *r = (struct report){.kind = REPORT_GONE, .error = EBADF};
+        return true;
+    }
+    while (l->readable && l->control != -1 && l->death.kind == REPORT_NONE) {
+        struct message m;
+        int nfds = 0;
+        ssize_t n = tine__control_receive(l->control, l->packet, MESSAGE_MAX, NULL, &nfds);
+        if (n == TINE_EAGAIN) {
+            l->readable = false;
+        } else if (n <= 0) {
+            tine__close(&l->control);
+            *r = (struct report){.kind = REPORT_GONE, .error = n < 0 ? errno : 0};
+            return true;
+        } else if ((size_t)n >= sizeof m) {
+            memcpy(&m, l->packet, sizeof m);
+            if (hear(l, &m, (size_t)n, r))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool tine__local_report(struct site *s, struct report *r, bool listen) {
+    struct local *l = local_of(s);
+    give_back(l);
+    l->readable |= listen;
+    if (l->room) {
+        l->room = false;
+        *r = (struct report){.kind = REPORT_ROOM};
+        return true;
+    }
+    for (;;) {
+        if (l->death.kind != REPORT_NONE)
+            return tell_death(l, r);
+        if (read_rings(l, r) || read_control(l, r))
+            return true;
+        if (l->death.kind == REPORT_NONE)
+            return false;
+    }
+}

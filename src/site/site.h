@@ -1,0 +1,89 @@
+/* Site: where workers are. This machine (site/local.c: a fork server, the call queue, a link to each
+** worker); another may be a job server with many machines behind it.
+**
+** A site carries out orders (msg/order.h) and has something to report (msg/report.h). It decides
+** nothing: what runs where and when, and what has come of it, is the scheduler's (sched/sched.h), and
+** who is waiting for it the pool's. It does not know what a future is.
+**
+** All operations are called under the pool's lock, and none of them blocks, calls back, or raises.
+** What cannot be done at once (a signal whose socket is full) the site does later by itself: it says
+** what it waits for (`poll`). Reports are pulled: nothing is told but when asked.
+**
+** No descriptor of a site is touched after `retire`.
+*/
+#ifndef TINE_SITE_SITE_H
+#define TINE_SITE_SITE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ipc/bell.h"
+#include "msg/call.h"
+#include "msg/order.h"
+#include "msg/report.h"
+
+struct site;
+struct heap;
+
+#define SITE_FDS 4 /* descriptors that a site polls, at most */
+
+/* A call to be handed over. */
+struct site_call {
+    struct call_head head;
+    const char *bytes; /* head.length of them; in the call heap when head.offset is set */
+};
+
+struct site_ops {
+    /* Carry out an order; `call` goes with ORDER_RUN. */
+    void (*give)(struct site *s, const struct order *o, const struct site_call *call,
+                 struct answer *a);
+    /* Let workers look at what was handed over: once for a batch. */
+    void (*flush)(struct site *s);
+    /* Say so (a bell for the manager, and REPORT_ROOM) when at most `level` calls are left. True: so few
+    ** are left already. */
+    bool (*want_room)(struct site *s, unsigned level);
+    /* Has a worker taken up the call? As cheap as a load. */
+    bool (*taken)(struct site *s, uint32_t ref);
+    /* Is the worker in the midst of a call? */
+    bool (*busy)(struct site *s, unsigned worker);
+
+    /* Is there a report that came through shared memory? Cheap. With `pressed` only if it cannot wait for a
+    ** reader (a ring that is filling up). */
+    bool (*news)(struct site *s, bool pressed);
+    /* The next report; false: there is none. What `polled` has seen to be readable is read, too; with
+    ** `listen` all that there may be. */
+    bool (*report)(struct site *s, struct report *r, bool listen);
+    /* Keep the bytes of the report given last, until `release` (any time before `close`). */
+    void (*keep)(struct site *s, const struct report *r);
+    void (*release)(struct site *s, void *lane, uint64_t offset);
+
+    /* Are the descriptors of the site, and of the bells, still the pool's own? If not (somebody has closed or replaced
+    ** them), REPORT_GONE comes next. */
+    bool (*intact)(struct site *s);
+
+    /* What to sleep on: fills in fds, their number. */
+    unsigned (*poll)(struct site *s, struct pollfd fds[SITE_FDS]);
+    void (*polled)(struct site *s, const struct pollfd *fds, unsigned n);
+
+    /* Memory that workers can read: for the pool's store, which has it to itself (store/store.h). It is to be
+    ** retired before the site. */
+    struct heap *(*heap)(struct site *s);
+
+    /* After REPORT_GONE: give back all descriptors; what was kept stays readable. */
+    void (*retire)(struct site *s);
+    /* Give everything back. Retires first. */
+    void (*close)(struct site *s);
+};
+
+struct site {
+    const struct site_ops *ops;
+};
+
+/* The bells of a pool: whom workers wake (ipc/bell.h). */
+struct site_bells {
+    struct bell waiter;  /* the thread that waits */
+    struct bell manager; /* its fd is the manager's wakeup */
+};
+
+#endif

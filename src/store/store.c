@@ -1,0 +1,294 @@
+/* The store from the submitter's side. */
+#include "store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/sys.h"
+#include "store/blob.h"
+
+struct blob {
+    struct codec_stored stored; /* first member; its texts follow the struct */
+    atomic_uint refs;           /* 0 only with the lock held */
+    struct blob *next;          /* in its bucket */
+    uint64_t key;               /* hash of all it is */
+    uint64_t block;             /* offset in the heap, 0: it is not there */
+    char text[];
+};
+
+struct store {
+    pthread_mutex_t lock;
+    struct heap *heap;
+    bool retired;
+    uint64_t made; /* blobs that were given an id */
+    struct blob **buckets;
+    size_t nbuckets, count; /* nbuckets: a power of two */
+};
+
+#define FIRST_BUCKETS 64u
+
+/* --- opening and closing --- */
+
+int tine__store_open(struct store **out, struct heap *heap) {
+    struct store *s = *out = sys.calloc(1, sizeof *s);
+    if (!s)
+        return TINE_ENOMEM;
+    s->buckets = sys.calloc(FIRST_BUCKETS, sizeof *s->buckets);
+    if (!s->buckets) {
+        free(s);
+        *out = NULL;
+        return TINE_ENOMEM;
+    }
+    s->nbuckets = FIRST_BUCKETS;
+    s->heap = heap;
+    pthread_mutex_init(&s->lock, NULL);
+    return 0;
+}
+
+void tine__store_retire(struct store *s) {
+    pthread_mutex_lock(&s->lock);
+    s->retired = true;
+    tine__heap_retire(s->heap);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void tine__store_close(struct store *s) {
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->nbuckets; i++)
+        for (struct blob *b = s->buckets[i], *next; b; b = next) {
+            next = b->next;
+            free(b);
+        }
+    pthread_mutex_destroy(&s->lock);
+    free(s->buckets);
+    free(s);
+}
+
+/* --- calls --- */
+
+static int no_memory(const struct store *s) {
+    return s->retired ? TINE_ESHUTDOWN : TINE_ENOMEM;
+}
+
+int tine__store_grow(struct store *s, uint64_t *block, size_t used, size_t size, char **data,
+                     size_t *capacity) {
+    pthread_mutex_lock(&s->lock);
+    char *p = *block ? tine__heap_grow(s->heap, block, used, size)
+                     : tine__heap_alloc(s->heap, size, block);
+    if (p)
+        *capacity = tine__heap_capacity(s->heap, *block);
+    int err = p ? 0 : no_memory(s);
+    pthread_mutex_unlock(&s->lock);
+    if (p)
+        *data = p;
+    return err;
+}
+
+bool tine__store_free(struct store *s, uint64_t block) {
+    pthread_mutex_lock(&s->lock);
+    tine__heap_free(s->heap, block);
+    bool untidy = tine__heap_untidy(s->heap);
+    pthread_mutex_unlock(&s->lock);
+    return untidy;
+}
+
+uint64_t tine__store_tidy(struct store *s, uint64_t now) {
+    pthread_mutex_lock(&s->lock);
+    uint64_t due = tine__heap_untidy(s->heap) ? tine__heap_tidy(s->heap, now) : 0;
+    pthread_mutex_unlock(&s->lock);
+    return due;
+}
+
+/* --- finding blobs --- */
+
+static uint64_t key_of(const struct codec_code *code, const struct codec_origin *o) {
+    const uint64_t parts[] = {code->bytes ? code->hash : 0, code->len,
+                              tine__hash(o->name, strlen(o->name)),
+                              tine__hash(o->source, strlen(o->source)), (uint64_t)o->line};
+    return tine__hash(parts, sizeof parts);
+}
+
+static bool same(const struct blob *b, const struct codec_code *code,
+                 const struct codec_origin *o) {
+    const struct codec_origin *own = &b->stored.origin;
+    return b->stored.code.len == code->len && own->line == o->line &&
+           strcmp(own->name, o->name) == 0 && strcmp(own->source, o->source) == 0 &&
+           (code->len == 0 || memcmp(b->stored.code.bytes, code->bytes, code->len) == 0);
+}
+
+static struct blob **bucket_of(struct store *s, uint64_t key) {
+    return &s->buckets[key & (s->nbuckets - 1)];
+}
+
+static struct blob *find(struct store *s, uint64_t key, const struct codec_code *code,
+                         const struct codec_origin *origin) {
+    struct blob *b = *bucket_of(s, key);
+    while (b && (b->key != key || !same(b, code, origin)))
+        b = b->next;
+    return b;
+}
+
+/* Twice the buckets, if they can be had: without, the lists become longer. */
+static void widen(struct store *s) {
+    struct blob **old = s->buckets;
+    size_t n = s->nbuckets;
+    struct blob **buckets = sys.calloc(2 * n, sizeof *buckets);
+    if (!buckets)
+        return;
+    s->buckets = buckets;
+    s->nbuckets = 2 * n;
+    for (size_t i = 0; i < n; i++)
+        for (struct blob *b = old[i], *next; b; b = next) {
+            next = b->next;
+            struct blob **bucket = bucket_of(s, b->key);
+            b->next = *bucket;
+            *bucket = b;
+        }
+    free(old);
+}
+
+static void enter(struct store *s, struct blob *b) {
+    if (s->count++ >= s->nbuckets)
+        widen(s);
+    struct blob **bucket = bucket_of(s, b->key);
+    b->next = *bucket;
+    *bucket = b;
+}
+
+static void leave(struct store *s, struct blob *b) {
+    struct blob **at = bucket_of(s, b->key);
+    while (*at != b)
+        at = &(*at)->next;
+    *at = b->next;
+    s->count--;
+}
+
+/* --- making blobs --- */
+
+/* Its private half: what the submitter itself looks at. */
+static struct blob *new_blob(uint64_t key, const struct codec_origin *o) {
+    size_t name = strlen(o->name) + 1, source = strlen(o->source) + 1;
+    struct blob *b = sys.malloc(sizeof *b + name + source);
+    if (!b)
+        return NULL;
+    *b = (struct blob){.key = key};
+    atomic_init(&b->refs, 1);
+    b->stored.origin = (struct codec_origin){memcpy(b->text, o->name, name),
+                                             memcpy(b->text + name, o->source, source), o->line};
+    return b;
+}
+
+/* The id for the next blob, at that place; 0: beyond what ids can say, after 16 GiB of heap or 2^35 blobs. */
+static uint64_t next_id(struct store *s, uint64_t block) {
+    uint64_t place = block / BLOB_UNIT;
+    assert(block % BLOB_UNIT == 0);
+    if (place >> BLOB_PLACE_BITS || s->made >= UINT64_C(1) << (63 - BLOB_PLACE_BITS))
+        return 0;
+    return s->made++ << BLOB_PLACE_BITS | place;
+}
+
+/* Copy it into the heap, as far as there is room. */
+static void share(struct store *s, struct blob *b, const struct codec_code *code) {
+    const struct codec_origin *o = &b->stored.origin;
+    size_t name = strlen(o->name) + 1, source = strlen(o->source) + 1;
+    struct blob_head *head = NULL;
+    if (code->len <= SIZE_MAX / 2)
+        head = tine__heap_alloc(s->heap, sizeof *head + name + source + code->len, &b->block);
+    if (!head)
+        return;
+    if (!(b->stored.id = next_id(s, b->block))) {
+        tine__heap_free(s->heap, b->block);
+        b->block = 0;
+        return;
+    }
+    *head = (struct blob_head){BLOB_MAGIC,       o->line,   b->stored.id, (uint32_t)name,
+                               (uint32_t)source, code->len, code->hash};
+    char *p = (char *)(head + 1);
+    memcpy(p, o->name, name);
+    memcpy(p + name, o->source, source);
+    b->stored.code = *code;
+    b->stored.code.bytes = code->len ? memcpy(p + name + source, code->bytes, code->len) : NULL;
+}
+
+const struct codec_stored *tine__store_put(struct store *s, const struct codec_code *code,
+                                           const struct codec_origin *origin) {
+    uint64_t key = key_of(code, origin);
+    pthread_mutex_lock(&s->lock);
+    struct blob *b = find(s, key, code, origin);
+    if (b) {
+        atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    } else if ((b = new_blob(key, origin))) {
+        share(s, b, code);
+        enter(s, b);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return b ? &b->stored : NULL;
+}
+
+/* --- references --- */
+
+static struct blob *blob_of(const struct codec_stored *stored) {
+    return (struct blob *)stored;
+}
+
+static void free_blob(struct store *s, struct blob *b) {
+    leave(s, b);
+    if (b->block)
+        tine__heap_free(s->heap, b->block);
+    free(b);
+}
+
+/* The last reference goes with the lock held: `put` may just be finding the blob. */
+void tine__store_drop(struct store *s, const struct codec_stored *stored) {
+    struct blob *b = blob_of(stored);
+    unsigned n = atomic_load_explicit(&b->refs, memory_order_relaxed);
+    while (n > 1)
+        if (atomic_compare_exchange_weak_explicit(&b->refs, &n, n - 1, memory_order_release,
+                                                  memory_order_relaxed))
+            return;
+    pthread_mutex_lock(&s->lock);
+    if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
+        free_blob(s, b);
+    pthread_mutex_unlock(&s->lock);
+}
+
+size_t tine__store_count(struct store *s) {
+    pthread_mutex_lock(&s->lock);
+    size_t n = s->count;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+static int make_room(struct store_refs *refs) {
+    uint32_t room = refs->room ? 2 * refs->room : 8;
+    const struct codec_stored **far = sys.realloc(refs->far, room * sizeof *far);
+    if (!far)
+        return TINE_ENOMEM;
+    refs->far = far;
+    refs->room = room;
+    return 0;
+}
+
+int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored) {
+    uint32_t n = refs->n;
+    if (n >= STORE_REFS_NEAR && n - STORE_REFS_NEAR == refs->room && make_room(refs))
+        return TINE_ENOMEM;
+    atomic_fetch_add_explicit(&blob_of(stored)->refs, 1, memory_order_relaxed);
+    *(n < STORE_REFS_NEAR ? &refs->near[n] : &refs->far[n - STORE_REFS_NEAR]) = stored;
+    refs->n++;
+    return 0;
+}
+
+void tine__store_release(struct store *s, struct store_refs *refs) {
+    for (uint32_t i = 0; i < refs->n; i++)
+        tine__store_drop(s, i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR]);
+    if (refs->room)
+        free(refs->far);
+    *refs = (struct store_refs){0};
+}

@@ -1,0 +1,85 @@
+/* Store: what is sent once and named afterwards, and the memory in which calls travel.
+**
+** A *blob* is a function: its origin, and its code unless it goes by name. It is immutable, lies in the
+** call heap (ipc/heap.h), and is found by its whole content, so the same function is there once,
+** whoever puts it. Each blob has an id that messages name it by. An id says where the blob lies
+** and how many were made before, so a reader needs no directory, and an id is never another blob's.
+**
+** Blobs are counted. Who has put one holds it (a codec, as long as it remembers the function), and
+** so does each call that names it, from the encoding until its last task is settled (struct
+** store_refs): so a call that waits, runs, or is sent again always finds its code, however many others
+** have come since. With the last of them the blob is gone. There is no cache in here: how long a
+** function that nobody uses is kept is the codec's affair.
+**
+** The submitter's side has a lock of its own, which is always the last one taken: nothing is called
+** and nothing waited for while it is held. All memory of the call heap is had through it. Any
+** thread may call these functions, with or without the pool's lock.
+**
+** A worker reads a blob only while it runs a call that names it. What it makes of one (a function in its Lua
+** state) it may keep, by the id.
+*/
+#ifndef TINE_STORE_STORE_H
+#define TINE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "msg/origin.h"
+#include "ipc/heap.h"
+
+struct store;
+
+/* --- the submitter's side --- */
+
+/* On top of a heap (writer's side), which is borrowed and from now on the store's alone. 0, TINE_ENOMEM. */
+int tine__store_open(struct store **out, struct heap *heap);
+/* The heap's descriptor is going to be closed: no more memory is to be had (TINE_ESHUTDOWN), what is there
+** stays. */
+void tine__store_retire(struct store *s);
+/* Forget everything, whoever holds it; NULL is fine. The heap stays. */
+void tine__store_close(struct store *s);
+
+/* A block for a call of at least `size` bytes, *block its offset in the heap; with *block not 0 it takes the
+** place of that one, of which the first `used` bytes are kept. 0, TINE_ENOMEM or TINE_ESHUTDOWN with all
+** as it was. */
+int tine__store_grow(struct store *s, uint64_t *block, size_t used, size_t size, char **data,
+                     size_t *capacity);
+/* True: there may be something to give back, after HEAP_REST (tine__store_tidy). */
+bool tine__store_free(struct store *s, uint64_t block);
+/* Give back the pages of large blocks that nobody wants any more (ipc/heap.h). When to call it again, ns; 0:
+** there is nothing to give back. */
+uint64_t tine__store_tidy(struct store *s, uint64_t now);
+
+/* The function with this code (bytes NULL: none) and origin, and a reference to it; both are copied. NULL: out
+** of memory. */
+const struct codec_stored *tine__store_put(struct store *s, const struct codec_code *code,
+                                           const struct codec_origin *origin);
+/* Give back a reference. */
+void tine__store_drop(struct store *s, const struct codec_stored *stored);
+/* How many blobs there are. */
+size_t tine__store_count(struct store *s);
+
+/* What a message names: the references that it holds. The first is of the function that it calls, if that
+** is stored. All zero: none. */
+#define STORE_REFS_NEAR 2
+struct store_refs {
+    uint32_t n, room; /* room: of `far` */
+    const struct codec_stored *near[STORE_REFS_NEAR];
+    const struct codec_stored **far;
+};
+/* Hold one more, which somebody holds already. 0, TINE_ENOMEM. */
+int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored);
+/* Drop them all. */
+void tine__store_release(struct store *s, struct store_refs *refs);
+/* The id of the function that the message calls; 0: none. */
+static inline uint64_t store_callee(const struct store_refs *refs) {
+    return refs->n ? refs->near[0]->id : 0;
+}
+
+/* --- a worker's side --- */
+
+/* The blob of an id: its code (bytes NULL when it has none) and origin, each unless NULL. False: there is none,
+** or not any more. */
+bool tine__store_find(struct heap *h, uint64_t id, struct codec_code *code,
+                      struct codec_origin *origin);
+
+#endif

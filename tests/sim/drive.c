@@ -1,0 +1,480 @@
+/* The driver: tells the scheduler what happens, and takes what it gives out, as pool/drive.c does. What
+** tasks end with is held against what is true of them. */
+#include <signal.h>
+#include <string.h>
+#include "sim.h"
+
+static const char *const hows[] = {"a result", "CANCELLED", "TIMEOUT",
+                                   "CRASHED",  "BROKEN",    "NOMEM"};
+
+static struct job *job_of(struct task *t) {
+    return LIST_ITEM(t, struct job, task);
+}
+
+static bool has_stopped(const struct sim *m) {
+    return m->s.why != WHY_NONE;
+}
+
+/* --- tasks end --- */
+
+static void hold_cancelled(struct sim *m, const struct job *j, const struct unit *u, int id) {
+    HOLDS(j->cancelled || j->aborted || m->shutdown_cancels, "#%d is CANCELLED: nobody wanted it",
+          id);
+    HOLDS(!u->begun || j->aborted, "#%d is CANCELLED in the midst of it: nobody wanted that", id);
+    HOLDS(!u->begun || u->condemned || m->site.gone, "#%d is CANCELLED, and runs on", id);
+}
+
+static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum ending how,
+                       int id) {
+    switch (how) {
+    case ENDING_CANCELLED:
+        hold_cancelled(m, j, u, id);
+        break;
+    case ENDING_TIMEOUT:
+        HOLDS(u->condemned && u->want == ENDING_TIMEOUT,
+              "#%d is TIMEOUT: it was not stopped for that", id);
+        break;
+    case ENDING_CRASHED:
+        HOLDS(m->death && u->begun == m->death, "#%d is CRASHED: not with its worker", id);
+        HOLDS(m->o.replace && !has_stopped(m), "#%d is CRASHED in a pool that is broken", id);
+        HOLDS(m->told_died, "#%d is CRASHED before it was told who died", id);
+        break;
+    case ENDING_BROKEN:
+        HOLDS(m->told_stopped, "#%d is BROKEN before the pool is", id);
+        break;
+    default:
+        HOLDS(how == ENDING_NOMEM && j->no_memory, "#%d ends with how = %d", id, how);
+    }
+    HOLDS(!u->condemned || u->want == how, "#%d is %s, but was stopped for %s", id, hows[how],
+          hows[u->want]);
+    HOLDS(!(u->begun || u->condemned) || u->orphan,
+          "#%d is %s before the end of its worker was told", id, hows[how]);
+}
+
+static void unit_ends(struct sim *m, struct job *j, uint32_t k, enum ending how) {
+    struct unit *u = &j->units[k];
+    int id = (int)(j->task.call.id + k);
+    SAY("        #%d: %s", id, hows[how]);
+    HOLDS(k < j->task.call.count && !u->ended, "#%d ends twice", id);
+    u->ended = true;
+    if (how != ENDING_NONE)
+        hold_cause(m, j, u, how, id);
+}
+
+/* Nothing more comes of it: from now on its memory is its owner's. */
+static void job_over(struct job *j) {
+    const struct task *t = &j->task;
+    for (uint32_t k = 0; k < t->call.count; k++)
+        HOLDS(j->units[k].ended, "#%d has not ended, but its call is DONE", (int)(t->call.id + k));
+    HOLDS(list_empty(&t->node) && list_empty(&t->ended), "#%d is DONE and in a list",
+          (int)t->call.id);
+    HOLDS(t->timer.when == 0, "#%d is DONE and has a timer", (int)t->call.id);
+    j->over = true;
+    j->last = *t;
+}
+
+static void take_event(struct sim *m, const struct event *e) {
+    switch (e->kind) {
+    case EVENT_STOPPED:
+        SAY("        the pool has stopped: why = %d", m->s.why);
+        HOLDS(!m->told_stopped && has_stopped(m), "EVENT_STOPPED twice, or without a reason");
+        m->told_stopped = true;
+        return;
+    case EVENT_DIED:
+        SAY("        worker %u has died", m->s.blame.worker);
+        HOLDS(m->death == m->s.blame.worker, "EVENT_DIED of worker %u", m->s.blame.worker);
+        m->told_died = true;
+        return;
+    default:
+        HOLDS(e->kind == EVENT_ENDED && e->from < e->to, "an event of nothing");
+    }
+    struct job *j = job_of(e->task);
+    for (uint32_t k = e->from; k < e->to; k++)
+        unit_ends(m, j, k, e->how);
+    if (e->task->state == TASK_DONE && list_empty(&e->task->ended))
+        job_over(j);
+}
+
+static void take_events(struct sim *m) {
+    struct event e;
+    for (unsigned n = 0; tine__sched_event(&m->s, &e); n++) {
+        HOLDS(n < MAX_IDS * 2, "events without end");
+        take_event(m, &e);
+    }
+    sim_check(m);
+}
+
+/* --- orders --- */
+
+static void hold_run(struct sim *m, struct task *t) {
+    struct job *j = job_of(t);
+    int id = (int)t->call.id;
+    HOLDS(!j->over && t->state == TASK_SENT && task_is_open(t), "RUN #%d, which is not to run", id);
+    HOLDS(t->call.ref < m->s.nrefs && m->s.sent[t->call.ref] == t, "RUN #%d as %u", id,
+          t->call.ref);
+    HOLDS(!t->doom, "RUN #%d, which is to end by force", id);
+    HOLDS(m->s.nsent <= m->s.window, "RUN #%d beyond the window", id);
+    HOLDS(!m->site.shut && !m->site.ending, "RUN #%d after FINISH or END", id);
+    for (unsigned i = 0; i < m->njobs && !j->returned; i++) {
+        const struct job *o = &m->jobs[i];
+        HOLDS(o->over || o->task.state != TASK_WAITING || o->task.call.id >= t->call.id,
+              "RUN #%d before #%d", id, (int)o->task.call.id);
+    }
+}
+
+static void hold_start(struct sim *m, unsigned worker) {
+    HOLDS(worker >= 1 && worker <= m->o.workers && m->s.workers[worker].state == WORKER_NONE,
+          "START %u, which is there", worker);
+    HOLDS(m->site.hands[worker].stage == ABSENT || m->site.gone, "START %u, which the site has",
+          worker);
+    HOLDS(m->s.open > m->s.live, "START %u, which nobody needs", worker);
+    HOLDS(!m->start_waits, "START %u at once after a start was refused", worker);
+    HOLDS(!m->site.shut && !m->site.ending, "START %u after FINISH or END", worker);
+}
+
+static void hold_order(struct sim *m, const struct order *o) {
+    struct task *t = o->task;
+    switch (o->kind) {
+    case ORDER_RUN:
+        hold_run(m, t);
+        break;
+    case ORDER_RECALL:
+    case ORDER_STOP:
+    case ORDER_LOOK:
+        HOLDS(!job_of(t)->over && t->state == TASK_SENT && m->s.sent[t->call.ref] == t &&
+                  o->id == t->call.id + t->next,
+              "order %d for #%d, which is not there", o->kind, (int)t->call.id);
+        break;
+    case ORDER_START:
+        hold_start(m, o->worker);
+        break;
+    case ORDER_KILL:
+        HOLDS(o->worker >= 1 && o->worker <= m->o.workers &&
+                  (m->site.gone || m->site.hands[o->worker].stage != ABSENT),
+              "KILL %u, which is not there", o->worker);
+        HOLDS(o->signal == SIGTERM || o->signal == SIGKILL, "signal %d", o->signal);
+        break;
+    default:
+        HOLDS(o->kind == ORDER_FINISH || o->kind == ORDER_END, "order %d", o->kind);
+        HOLDS(o->kind == ORDER_END ? !m->site.ending : !m->site.shut, "FINISH or END twice");
+    }
+}
+
+static void tell_order(const struct order *o, const struct answer *a) {
+    static const char *const names[] = {"-",     "RUN",  "RECALL", "STOP", "LOOK",
+                                        "START", "KILL", "FINISH", "END"};
+    static const char *const places[] = {"at site", "at worker", "at nobody", "at its end", "past"};
+    if (o->task)
+        sim_say("      %s #%d: %d, %s #%d", names[o->kind], (int)(o->task->call.id + o->task->next),
+                a->err, places[a->where], (int)a->id);
+    else
+        sim_say("      %s %u (%d): %d", names[o->kind], o->worker, o->signal, a->err);
+}
+
+/* What the answer makes true. */
+static void note_answer(struct sim *m, const struct order *o, const struct answer *a,
+                        enum ending doom) {
+    struct job *j = o->task ? job_of(o->task) : NULL;
+    if (o->kind == ORDER_RUN) {
+        j->no_memory |= a->err == TINE_ENOMEM;
+        j->handed |= a->err == 0;
+        j->returned |= a->err != 0;
+    } else if (o->kind == ORDER_START && a->err) {
+        m->start_waits = true;
+    } else if (a->where == AT_NOBODY) {
+        for (uint32_t k = (uint32_t)(a->id - j->task.call.id); k < j->task.call.count; k++)
+            j->units[k].taken_back = true;
+    } else if (a->where == AT_ITS_END) {
+        struct unit *u = sim_unit(m, o->id);
+        u->condemned = (uint8_t)a->worker;
+        u->want = (uint8_t)doom;
+        HOLDS(doom != ENDING_TIMEOUT || (u->begun && m->now >= u->since + j->task.limit),
+              "#%d is stopped before its time is over", (int)o->id);
+    }
+}
+
+/* What was taken back has ended with the order. */
+static void hold_taken_back(struct sim *m, struct job *j) {
+    for (uint32_t k = 0; k < j->task.call.count; k++)
+        HOLDS(!j->units[k].taken_back || j->units[k].ended, "#%d was taken back, and has not ended",
+              (int)(j->task.call.id + k));
+    (void)m;
+}
+
+static void carry(struct sim *m, const struct order *o) {
+    struct answer a;
+    hold_order(m, o);
+    enum ending doom = o->task ? o->task->doom : ENDING_NONE;
+    site_give(m, o, &a);
+    if (sim_verbose)
+        tell_order(o, &a);
+    note_answer(m, o, &a, doom);
+    bool timed = o->kind != ORDER_RUN || o->task->limit;
+    tine__sched_answer(&m->s, o, &a, timed ? m->now : 0);
+    take_events(m);
+    if (o->task)
+        hold_taken_back(m, job_of(o->task));
+}
+
+/* What the site or the clock has told: the orders may be left until more is told. */
+static void follow_later(struct sim *m) {
+    if (m->lazy > 0) {
+        m->lazy--;
+        take_events(m);
+    } else {
+        sim_follow(m);
+    }
+}
+
+void sim_follow(struct sim *m) {
+    struct order o;
+    take_events(m);
+    for (unsigned n = 0; tine__sched_order(&m->s, &o); n++) {
+        HOLDS(n < 8 * (MAX_JOBS + MAX_WORKERS), "orders without end");
+        carry(m, &o);
+    }
+    if (sched_wants_room(&m->s)) {
+        m->site.asked_for_room = true;
+        m->site.low = sched_low_water(&m->s);
+    }
+    sim_check_quiet(m);
+}
+
+/* --- what users do --- */
+
+void sim_submit(struct sim *m, uint32_t count, uint64_t limit, bool failed) {
+    if (m->njobs == MAX_JOBS)
+        return;
+    struct job *j = &m->jobs[m->njobs];
+    uint64_t first = m->s.next_id;
+    *j = (struct job){.task.call.count = count, .task.limit = limit};
+    bool full = m->o.max_pending && m->s.open >= m->o.max_pending && !failed;
+    int wanted = m->s.life == LIFE_OPEN    ? full ? TINE_EAGAIN : 0
+                 : why_is_broken(m->s.why) ? TINE_EBROKEN
+                                           : TINE_ESHUTDOWN;
+    int err =
+        failed ? tine__sched_submit_done(&m->s, &j->task) : tine__sched_submit(&m->s, &j->task);
+    HOLDS(err == wanted, "a submit gives %d, not %d", err, wanted);
+    if (err)
+        return;
+    HOLDS(j->task.call.id == first && m->s.next_id == first + count, "ids that are not in a row");
+    for (uint32_t k = 0; k < count; k++) {
+        m->owners[first + k].job = (uint8_t)m->njobs;
+        m->owners[first + k].k = (uint8_t)k;
+        j->units[k].ended = failed;
+    }
+    j->used = true;
+    m->njobs++;
+    m->start_waits = false; /* it is wanted once more */
+    SAY("    #%d .. #%d", (int)first, (int)(first + count - 1));
+    if (failed)
+        job_over(j);
+    sim_follow(m);
+}
+
+/* Nothing is followed: so does pool/submit.c. */
+void sim_withdraw(struct sim *m, unsigned job) {
+    struct job *j = &m->jobs[job];
+    if (j->over || j->task.state != TASK_WAITING || j->returned)
+        return;
+    SAY("    #%d", (int)j->task.call.id);
+    tine__sched_withdraw(&m->s, &j->task);
+    for (uint32_t k = 0; k < j->task.call.count; k++)
+        j->units[k].ended = true;
+    job_over(j);
+    sim_follow(m);
+}
+
+static void hold_ended(const struct job *j, const char *what) {
+    HOLDS(j->over || j->task.state != TASK_WAITING, "#%d waits after %s", (int)j->task.call.id,
+          what);
+}
+
+void sim_cancel(struct sim *m, unsigned job) {
+    struct job *j = &m->jobs[job];
+    if (j->task.state == TASK_NEW)
+        return; /* withdrawn: it was never submitted */
+    SAY("    #%d", (int)j->task.call.id);
+    j->cancelled = true;
+    tine__sched_cancel(&m->s, &j->task);
+    sim_follow(m);
+    hold_ended(j, "cancel");
+}
+
+void sim_abort(struct sim *m, unsigned job, uint32_t k) {
+    struct job *j = &m->jobs[job];
+    if (j->task.state == TASK_NEW)
+        return;
+    k %= j->task.call.count;
+    SAY("    #%d", (int)(j->task.call.id + k));
+    bool open = !j->units[k].ended && !j->task.doom;
+    bool wanted = j->aborted;
+    j->aborted = true;
+    bool taken = tine__sched_abort(&m->s, &j->task, k);
+    HOLDS(taken == open, "abort of #%d says %d", (int)(j->task.call.id + k), taken);
+    j->aborted = wanted || taken;
+    sim_follow(m);
+    if (taken)
+        hold_ended(j, "abort");
+}
+
+void sim_shutdown(struct sim *m, bool cancel) {
+    m->shutdown_cancels |= cancel && m->s.life <= LIFE_CLOSING;
+    tine__sched_shutdown(&m->s, cancel);
+    HOLDS(m->s.life != LIFE_OPEN, "open after shutdown");
+    sim_follow(m);
+    for (unsigned i = 0; i < m->njobs && cancel; i++)
+        hold_ended(&m->jobs[i], "shutdown");
+}
+
+void sim_kill(struct sim *m, bool hard, uint64_t patience) {
+    tine__sched_kill(&m->s, hard, m->now + patience);
+    HOLDS(m->s.life >= LIFE_STOPPING, "alive after kill");
+    sim_follow(m);
+}
+
+void sim_tick(struct sim *m, uint64_t now) {
+    m->now = now;
+    m->start_waits = false;
+    tine__sched_tick(&m->s, now);
+    HOLDS(sched_due(&m->s) > now, "the next time is past after a tick");
+    follow_later(m);
+}
+
+/* --- what the site says --- */
+
+static void tell_report(const struct report *r) {
+    static const char *const names[] = {"-",       "VALUES",  "ERROR",       "REFUSED",
+                                        "READY",   "STOPPED", "INITIALIZER", "LEAVING",
+                                        "RUBBISH", "STARTED", "NOT_STARTED", "LOST",
+                                        "EXITED",  "ROOM",    "FAILED",      "GONE"};
+    sim_say("      %s of %u (call %u, #%d)", names[r->kind], r->worker, r->ref, (int)r->id);
+}
+
+static void hear_result(struct sim *m, const struct letter *l) {
+    const struct report *r = &l->report;
+    uint32_t k = 0;
+    enum ending how = ENDING_NONE;
+    struct task *t = tine__sched_result(&m->s, r, &k, &how);
+    if (!t) {
+        HOLDS(!l->honest || m->site.hands[r->worker].rogue,
+              "the result of #%d is taken for rubbish", (int)r->id);
+        HOLDS(m->s.workers[r->worker].state == WORKER_DOOMED, "worker %u lies and lives",
+              r->worker);
+        return;
+    }
+    struct job *j = job_of(t);
+    HOLDS(j == &m->jobs[m->owners[r->id].job] && k == m->owners[r->id].k,
+          "a result of another task");
+    HOLDS(l->honest && j->units[k].answered, "the result of #%d is a lie", (int)r->id);
+    HOLDS(!j->units[k].condemned, "#%d ends by a result, but is stopped", (int)r->id);
+    HOLDS(how == ENDING_NONE || has_stopped(m), "the result of #%d does not count", (int)r->id);
+    unit_ends(m, j, k, ENDING_NONE);
+    if (t->state == TASK_DONE)
+        job_over(j);
+}
+
+/* All that this worker had begun, or is stopped for, has lost it. */
+static void orphan(struct sim *m, unsigned worker) {
+    for (unsigned i = 0; i < m->njobs; i++)
+        for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++) {
+            struct unit *u = &m->jobs[i].units[k];
+            u->orphan |= worker == 0 || u->begun == worker || u->condemned == worker;
+            m->jobs[i].returned |= u->orphan;
+        }
+}
+
+static void hold_orphans_ended(struct sim *m) {
+    for (unsigned i = 0; i < m->njobs; i++)
+        for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++)
+            HOLDS(!m->jobs[i].units[k].orphan || m->jobs[i].units[k].ended,
+                  "#%d goes on after the end of its worker", (int)(m->jobs[i].task.call.id + k));
+}
+
+/* Did the worker begin what has not ended? (It may have finished it: what it says may be lost.) */
+static bool owes_an_end(const struct sim *m, unsigned worker) {
+    for (unsigned i = 0; i < m->njobs; i++)
+        for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++)
+            if (m->jobs[i].units[k].begun == worker && !m->jobs[i].units[k].ended &&
+                !m->jobs[i].units[k].condemned)
+                return true;
+    return false;
+}
+
+static void hold_blame(const struct sim *m, bool owed) {
+    const struct blame *b = &m->s.blame;
+    if (b->why == WHY_NONE) /* it has died as it was expected to */
+        return;
+    HOLDS(b->worker == m->death && (b->task != NULL) == owed,
+          "a task is blamed for a death, or should be");
+    const struct unit *u = b->task ? &LIST_ITEM(b->task, struct job, task)->units[b->k] : NULL;
+    HOLDS(!u || (u->begun == m->death && !u->ended), "the wrong task is blamed");
+}
+
+/* What the report makes true. */
+static void note_report(struct sim *m, const struct report *r) {
+    if (r->kind == REPORT_EXITED)
+        m->death = r->worker;
+    if (r->kind == REPORT_EXITED || r->kind == REPORT_GONE)
+        orphan(m, r->kind == REPORT_GONE ? 0 : r->worker);
+    if (r->kind == REPORT_LOST || r->kind == REPORT_STOPPED)
+        for (unsigned i = 0; i < m->njobs; i++)
+            m->jobs[i].returned |= m->s.sent[r->ref] == &m->jobs[i].task;
+    if (r->kind == REPORT_ROOM || r->kind == REPORT_EXITED)
+        m->start_waits = false;
+    m->failed_sites += r->kind == REPORT_FAILED || r->kind == REPORT_GONE;
+    m->told_died = false;
+}
+
+static void hear(struct sim *m, const struct letter *l) {
+    const struct report *r = &l->report;
+    if (sim_verbose)
+        tell_report(r);
+    if (report_is_result(r)) {
+        hear_result(m, l);
+        sim_check(m);
+        return;
+    }
+    note_report(m, r);
+    bool owed = m->death && owes_an_end(m, m->death);
+    if (m->death)
+        m->s.blame = (struct blame){.why = WHY_NONE};
+    tine__sched_report(&m->s, r, m->now);
+    if (r->kind == REPORT_NOT_STARTED)
+        m->start_waits = m->s.open > m->s.live;
+    if (m->death)
+        hold_blame(m, owed);
+    take_events(m);
+    if (r->kind == REPORT_EXITED || r->kind == REPORT_GONE)
+        hold_orphans_ended(m);
+    m->death = 0;
+}
+
+unsigned sim_hear(struct sim *m, unsigned n, unsigned pick) {
+    struct letter l;
+    unsigned heard = 0;
+    while ((heard < n || m->site.dying) && m->s.life != LIFE_ENDED &&
+           site_report(m, pick + heard, &l)) {
+        hear(m, &l);
+        HOLDS(++heard < 1000, "reports without end");
+    }
+    follow_later(m);
+    return heard;
+}
+
+void sim_stray(struct sim *m, unsigned what, unsigned number) {
+    static const enum report_kind kinds[] = {REPORT_LOST,    REPORT_STOPPED,     REPORT_EXITED,
+                                             REPORT_READY,   REPORT_LEAVING,     REPORT_RUBBISH,
+                                             REPORT_STARTED, REPORT_NOT_STARTED, REPORT_NONE};
+    struct letter l = {{.kind = kinds[what % 9],
+                        .worker = m->o.workers + 1 + number,
+                        .ref = m->s.nrefs + number,
+                        .id = 1000 + number},
+                       false};
+    if (m->s.life == LIFE_ENDED)
+        return;
+    if (sim_verbose)
+        tell_report(&l.report);
+    tine__sched_report(&m->s, &l.report, m->now);
+    follow_later(m);
+}

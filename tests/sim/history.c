@@ -1,0 +1,286 @@
+/* Histories: what may happen, and how it is chosen. */
+#include <stdio.h>
+#include <string.h>
+#include "check.h"
+#include "sim.h"
+
+/* --- steps: all that they do is in two numbers --- */
+
+enum op {
+    OP_SUBMIT,
+    OP_SUBMIT_DONE,
+    OP_WITHDRAW,
+    OP_CANCEL,
+    OP_ABORT,
+    OP_SHUTDOWN,
+    OP_TERMINATE,
+    OP_KILL,
+    OP_TIME,
+    OP_DUE,
+    OP_PACE,
+    OP_LAZY,
+    OP_HEAR,
+    OP_WORK,
+    OP_HANG,
+    OP_LEAVE,
+    OP_DIE,
+    OP_NO_START,
+    OP_BAD_START,
+    OP_LIE,
+    OP_REFUSE_RUN,
+    OP_REFUSE_START,
+    OP_STRAY,
+    OP_FAIL,
+    OP_GONE,
+    OP_COUNT
+};
+
+static void do_submit(struct sim *m, unsigned a, unsigned b) {
+    static const uint64_t limits[] = {0, 1 * MS, 5 * MS, 20 * MS};
+    sim_submit(m, 1 + a % MAX_COUNT, limits[b % 4], false);
+}
+
+static void do_submit_done(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    sim_submit(m, 1 + a % MAX_COUNT, 0, true);
+}
+
+static void do_withdraw(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    if (m->njobs > 0)
+        sim_withdraw(m, m->njobs - 1 - a % m->njobs);
+}
+
+static void do_cancel(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    if (m->njobs > 0)
+        sim_cancel(m, m->njobs - 1 - a % m->njobs);
+}
+
+static void do_abort(struct sim *m, unsigned a, unsigned b) {
+    if (m->njobs > 0)
+        sim_abort(m, m->njobs - 1 - a % m->njobs, b);
+}
+
+static void do_shutdown(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    sim_shutdown(m, a % 2);
+}
+
+static void do_terminate(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    sim_kill(m, false, (a % 8) * 10 * MS + 1);
+}
+
+static void do_kill(struct sim *m, unsigned a, unsigned b) {
+    (void)a, (void)b;
+    sim_kill(m, true, 0);
+}
+
+static void do_time(struct sim *m, unsigned a, unsigned b) {
+    static const uint64_t times[] = {1, MS / 10, MS, 2 * MS, 6 * MS, 20 * MS, 50 * MS, 200 * MS};
+    sim_tick(m, m->now + times[a % 8] + b);
+}
+
+static void do_due(struct sim *m, unsigned a, unsigned b) {
+    (void)a, (void)b;
+    uint64_t due = sched_due(&m->s);
+    if (due != TIMER_NEVER)
+        sim_tick(m, due > m->now ? due : m->now);
+}
+
+static void do_pace(struct sim *m, unsigned a, unsigned b) {
+    m->now += a * MS / 16 + b;
+    tine__sched_pace(&m->s, m->now);
+    HOLDS(m->s.window > 0 && m->s.window <= m->s.nrefs, "a window of %d", (int)m->s.window);
+    sim_follow(m);
+}
+
+static void do_lazy(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    m->lazy = 1 + a % 3;
+}
+
+static void do_hear(struct sim *m, unsigned a, unsigned b) {
+    sim_hear(m, 1 + a, b);
+}
+
+static unsigned which(const struct sim *m, unsigned a) {
+    return 1 + a % m->o.workers;
+}
+
+static void do_work(struct sim *m, unsigned a, unsigned b) {
+    for (unsigned i = 0; i <= b; i++)
+        if (!m->site.hands[which(m, a)].hung)
+            site_advance(m, which(m, a));
+}
+
+static void do_hang(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    m->site.hands[which(m, a)].hung = m->site.hands[which(m, a)].stage != ABSENT;
+}
+
+static void do_leave(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    site_leave(m, which(m, a));
+}
+
+static void do_die(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    site_die(m, which(m, a));
+}
+
+static void do_no_start(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    site_no_start(m, which(m, a));
+}
+
+static void do_bad_start(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    site_bad_start(m, which(m, a));
+}
+
+static void do_lie(struct sim *m, unsigned a, unsigned b) {
+    site_forge(m, which(m, a), b);
+}
+
+static void do_refuse_run(struct sim *m, unsigned a, unsigned b) {
+    m->site.refusals = 1 + a % 3;
+    m->site.refusal = b % 4 ? TINE_EAGAIN : TINE_ENOMEM;
+}
+
+static void do_refuse_start(struct sim *m, unsigned a, unsigned b) {
+    static const int codes[] = {TINE_EAGAIN, TINE_ESYSTEM, TINE_ENOMEM};
+    m->site.start_refusals = 1 + a % 4;
+    m->site.start_refusal = codes[b % 3];
+}
+
+static void do_fail(struct sim *m, unsigned a, unsigned b) {
+    (void)a, (void)b;
+    site_fail(m, false);
+}
+
+static void do_gone(struct sim *m, unsigned a, unsigned b) {
+    (void)a, (void)b;
+    site_fail(m, true);
+}
+
+/* `often` of each in an ordinary history, and what kind of history it belongs to. */
+enum flavour { PLAIN, USERS = 1, DEATHS = 2, LIES = 4, REFUSALS = 8, ENDS = 16, LAZINESS = 32 };
+
+static const struct {
+    const char *name;
+    void (*run)(struct sim *m, unsigned a, unsigned b);
+    uint8_t often, flavour;
+    uint8_t a, b; /* both are below */
+} ops[OP_COUNT] = {[OP_SUBMIT] = {"submit", do_submit, 16, PLAIN, 4, 8},
+                   [OP_SUBMIT_DONE] = {"submit_done", do_submit_done, 1, USERS, 4, 1},
+                   [OP_WITHDRAW] = {"withdraw", do_withdraw, 1, USERS, 2, 1},
+                   [OP_CANCEL] = {"cancel", do_cancel, 5, USERS, 6, 1},
+                   [OP_ABORT] = {"abort", do_abort, 5, USERS, 6, 4},
+                   [OP_SHUTDOWN] = {"shutdown", do_shutdown, 2, ENDS, 2, 1},
+                   [OP_TERMINATE] = {"terminate", do_terminate, 1, ENDS, 8, 1},
+                   [OP_KILL] = {"kill", do_kill, 1, ENDS, 1, 1},
+                   [OP_TIME] = {"time", do_time, 6, PLAIN, 8, 4},
+                   [OP_DUE] = {"due", do_due, 6, PLAIN, 1, 1},
+                   [OP_PACE] = {"pace", do_pace, 2, PLAIN, 64, 4},
+                   [OP_LAZY] = {"lazy", do_lazy, 4, LAZINESS, 3, 1},
+                   [OP_HEAR] = {"hear", do_hear, 20, PLAIN, 6, 5},
+                   [OP_WORK] = {"work", do_work, 30, PLAIN, 4, 5},
+                   [OP_HANG] = {"hang", do_hang, 2, PLAIN, 4, 1},
+                   [OP_LEAVE] = {"leave", do_leave, 3, DEATHS, 4, 1},
+                   [OP_DIE] = {"die", do_die, 5, DEATHS, 4, 1},
+                   [OP_NO_START] = {"no_start", do_no_start, 2, REFUSALS, 4, 1},
+                   [OP_BAD_START] = {"bad_start", do_bad_start, 1, ENDS, 4, 1},
+                   [OP_LIE] = {"lie", do_lie, 4, LIES, 4, 4},
+                   [OP_REFUSE_RUN] = {"refuse_run", do_refuse_run, 4, REFUSALS, 3, 4},
+                   [OP_REFUSE_START] = {"refuse_start", do_refuse_start, 4, REFUSALS, 4, 3},
+                   [OP_STRAY] = {"stray", sim_stray, 2, LIES, 9, 3},
+                   [OP_FAIL] = {"fail", do_fail, 1, ENDS, 1, 1},
+                   [OP_GONE] = {"gone", do_gone, 1, ENDS, 1, 1}};
+
+/* --- making one --- */
+
+static unsigned below(unsigned long long *seed, unsigned n) {
+    return (unsigned)(check_random(seed) >> 33) % n;
+}
+
+static uint8_t choose(unsigned long long *seed, unsigned flavours) {
+    unsigned sum = 0;
+    for (unsigned i = 0; i < OP_COUNT; i++)
+        sum += ops[i].flavour & ~flavours ? 0 : ops[i].often;
+    unsigned at = below(seed, sum);
+    for (unsigned i = 0;; i++) {
+        unsigned often = ops[i].flavour & ~flavours ? 0 : ops[i].often;
+        if (at < often)
+            return (uint8_t)i;
+        at -= often;
+    }
+}
+
+void history_make(struct history *h, uint64_t number) {
+    unsigned long long seed = number * 0x2545f4914f6cdd1dull + 1;
+    unsigned flavours = below(&seed, 64);
+    h->seed = number;
+    h->config = (struct config){.workers = (uint8_t)(1 + below(&seed, MAX_WORKERS)),
+                                .slots = (uint8_t)(1 + below(&seed, MAX_SLOTS)),
+                                .replace = below(&seed, 4) > 0,
+                                .max_pending = (uint8_t)(below(&seed, 4) ? 0 : 1 + below(&seed, 6)),
+                                .start_timeout = (uint8_t)below(&seed, 2),
+                                .exit_timeout = (uint8_t)below(&seed, 2),
+                                .window = (uint8_t)(below(&seed, 3) ? 0 : 1 + below(&seed, 6))};
+    h->n = 5 + below(&seed, MAX_STEPS - 4);
+    for (unsigned i = 0; i < h->n; i++) {
+        uint8_t op = choose(&seed, flavours);
+        h->steps[i] =
+            (struct step){op, (uint8_t)below(&seed, ops[op].a), (uint8_t)below(&seed, ops[op].b)};
+        if (op == OP_SUBMIT && below(&seed, 2))
+            h->steps[i].a = 0; /* half of them are single tasks */
+    }
+}
+
+/* --- running it --- */
+
+static void open_pool(struct sim *m, const struct config *c) {
+    memset(m, 0, sizeof *m);
+    m->now = 1000 * MS;
+    m->o = (struct sched_options){.workers = c->workers,
+                                  .slots = c->slots,
+                                  .replace = c->replace,
+                                  .max_pending = c->max_pending,
+                                  .start_timeout = c->start_timeout * 30 * MS,
+                                  .exit_timeout = c->exit_timeout * 40 * MS};
+    HOLDS(tine__sched_init(&m->s, &m->o) == 0, "no memory");
+    if (c->window) /* never less than this, see tine__sched_pace */
+        m->s.window = 2 * c->workers + 1 + c->window;
+}
+
+static void say_config(const struct config *c) {
+    SAY("workers %u, slots %u, %s, max_pending %u, start_timeout %u, exit_timeout %u, window %u",
+        c->workers, c->slots, c->replace ? "a death ends its task only" : "a death breaks the pool",
+        c->max_pending, c->start_timeout, c->exit_timeout, c->window);
+}
+
+static void play(struct sim *m, const struct history *h) {
+    say_config(&h->config);
+    open_pool(m, &h->config);
+    for (unsigned i = 0; i < h->n && m->s.life != LIFE_ENDED; i++) {
+        const struct step *s = &h->steps[i];
+        SAY("%s %u %u", ops[s->op].name, s->a, s->b);
+        if (!m->site.gone || s->op == OP_HEAR || s->op <= OP_PACE)
+            ops[s->op].run(m, s->a, s->b);
+    }
+    sim_end(m);
+}
+
+const char *history_run(const struct history *h) {
+    static struct sim m;
+    sim_played++;
+    if (sigsetjmp(sim_failed, 0) == 0) {
+        play(&m, h);
+        tine__sched_free(&m.s);
+        return NULL;
+    }
+    tine__sched_free(&m.s);
+    return sim_failure;
+}
