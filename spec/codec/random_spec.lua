@@ -1,6 +1,6 @@
 -- timeout: 300
--- Random programs (spec/support/travellers.lua): the task gives in another state what it gives in this one. How many, and
--- from which one on: TINE_TRAVELLERS, TINE_TRAVELLERS_FROM.
+-- Random programs (spec/support/travellers.lua): the task gives in another state what it gives in this one. How many,
+-- and from which one on: TINE_TRAVELLERS, TINE_TRAVELLERS_FROM.
 local s = require "spec.codec.support"
 local travellers = require "spec.support.travellers"
 
