@@ -31,18 +31,20 @@ TINE_API int luaopen_tine_core(lua_State *L);
 ** pushed. In Lua: tine.encode(fn). */
 TINE_API const char *tine_encode_function(lua_State *L, int index, size_t *length);
 
-/* Push a handle of the pool for scripts: pool:submit(fn, ...), with Lua functions and values as in
-** Lua's own pools, gives a future as below; pool:stats(). The program keeps the pool and closes it
-** whenever it likes: `submit` then raises `shutdown`. NULL pushes nil. */
+/* Push the pool for scripts: with all methods of Lua's own pools. The program keeps it: collecting the
+** handle, or `<close>`, ends nothing (an explicit shutdown or kill does), and the program closes the pool
+** whenever it likes: `submit` then raises `shutdown`. lua_close waits for tasks that scripts of this
+** state have submitted. The module is opened when it is first needed, so the state must have `require`.
+** NULL pushes nil. */
 TINE_API void tine_lua_push_pool(lua_State *L, tine_pool *pool);
 
 /* The pool whose handle is argument `arg`; anything else is an argument error. Good as long as the
 ** pool is open. */
 TINE_API tine_pool *tine_lua_check_pool(lua_State *L, int arg);
 
-/* Push a handle of the future, which takes a reference of its own: result, pcall, state, done,
-** cancel, abort and tostring as of Lua's own futures. Waiting calls callbacks of the pool in this
-** thread. NULL pushes nil. */
+/* Push the future, of which a reference is taken: with all methods of Lua's own futures, also in
+** tine.wait and tine.as_completed. Waiting for it in Lua calls none of the program's callbacks. NULL
+** pushes nil. */
 TINE_API void tine_lua_push_future(lua_State *L, tine_future *future);
 
 /* The future whose handle is argument `arg`; anything else is an argument error. Good as long as

@@ -1,4 +1,4 @@
-/* What the files for embedding programs share (embed.c, handles.c). */
+/* What the files for embedding programs share (embed.c, adopt.c). */
 #ifndef TINE_BIND_EMBED_H
 #define TINE_BIND_EMBED_H
 
