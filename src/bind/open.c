@@ -10,7 +10,6 @@
 extern char **environ;
 
 #define MOST_WORKERS 4095
-#define EXIT_TIMEOUT 5000000000u /* ns */
 
 static const char *const known[] = {"workers",
                                     "initializer",
@@ -193,7 +192,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
     o->task_limit = tine__option_limit(L, arg, "task_timeout", 0);
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
-    o->exit_timeout = tine__option_limit(L, arg, "exit_timeout", EXIT_TIMEOUT);
+    o->exit_timeout = tine__option_limit(L, arg, "exit_timeout", POOL_EXIT_TIMEOUT);
     o->spawn = tine__option_choice(L, arg, "start_method", methods) == 1;
     o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1;
     o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;

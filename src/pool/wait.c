@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "base/yield.h"
@@ -194,9 +195,7 @@ static void unmask(const struct waiter *w) {
 static int poll_until(struct waiter *w, uint64_t deadline) {
     struct timespec left, *timeout = NULL;
     if (deadline != WAIT_FOREVER) {
-        uint64_t now = tine__now();
-        uint64_t ns = deadline > now ? deadline - now : 0;
-        left = (struct timespec){(time_t)(ns / SECOND), (long)(ns % SECOND)};
+        left = clock_left(deadline);
         timeout = &left;
     }
     int n = ppoll(w->fds, w->n, timeout, program_mask);
