@@ -24,8 +24,8 @@ enum {               /* user values of a map */
 
 struct map {
     struct core *core;
-    struct task_name name; /* of the chunks: label and origin */
-    uint64_t limit;
+    struct task_name name;     /* of the chunks: label and origin */
+    struct settings *settings; /* of the view in MAP_VIEW */
     struct call_buf call;
     uint32_t function; /* bytes of the function segment in the buffer */
     uint32_t count;    /* argument segments in it */
@@ -88,7 +88,7 @@ static struct draft new_chunk(lua_State *L, struct map *m, uint32_t count, uint6
     lua_setiuservalue(L, -2, 2);
     return (struct draft){.name = c->name,
                           .count = count,
-                          .limit = m->limit,
+                          .settings = m->settings,
                           .outcomes = c->outcomes,
                           .anchor = &c->anchor,
                           .idx = lua_gettop(L)};
@@ -583,7 +583,7 @@ static int map_new(lua_State *L) {
     m->length = (uint64_t)lua_tointeger(L, 4);
     m->ordered = lua_toboolean(L, 6);
     m->return_errors = lua_toboolean(L, 7);
-    m->limit = v->limit;
+    m->settings = v->settings;
     m->name.label = v->label;
     m->name.label_len = (uint32_t)v->label_len;
     lua_getiuservalue(L, 1, VIEW_CORE);

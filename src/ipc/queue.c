@@ -169,6 +169,17 @@ uint64_t tine__queue_oldest(struct queue *q, uint32_t *ref, unsigned *worker) {
     return tail - QUEUE_SLOTS;
 }
 
+bool tine__queue_holds(const struct queue *q, unsigned worker) {
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    for (uint64_t i = 1; i <= QUEUE_SLOTS; i++) {
+        /* acquire: see tine__queue_state */
+        uint64_t word = atomic_load_explicit(state_of(q, tail - i), memory_order_acquire);
+        if (state_in(word) == SLOT_TAKEN && worker_in(word) == worker)
+            return true;
+    }
+    return false;
+}
+
 unsigned tine__queue_ready(struct queue *q) {
     uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     unsigned n = 0;

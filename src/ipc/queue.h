@@ -105,6 +105,9 @@ enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worke
 const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq);
 /* Before the next put: the item whose slot it will use, and who had taken it. */
 uint64_t tine__queue_oldest(struct queue *q, uint32_t *ref, unsigned *worker);
+/* Has the worker taken an item whose slot it has not yet freed? Then it has not yet said in its link that it runs
+** it; looked at before the link, no instant between the two is missed. */
+bool tine__queue_holds(const struct queue *q, unsigned worker);
 /* Items that nobody has taken yet (walks from the oldest that may be READY). */
 unsigned tine__queue_ready(struct queue *q);
 /* After the death of `worker`: free the slot it had taken and not yet freed, forget that it sleeps;

@@ -105,7 +105,7 @@ static void carry(struct pool *p, const struct order *o) {
         run(p, o, &a);
     else
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
-    bool timed = o->kind != ORDER_RUN || o->task->limit;
+    bool timed = o->kind != ORDER_RUN || o->task->set->timeout;
     tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
 }
 

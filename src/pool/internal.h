@@ -47,7 +47,8 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
-    uint64_t task_limit, spin; /* ns */
+    struct settings *settings; /* of tasks that have none of their own */
+    uint64_t spin;             /* ns */
 
     struct wakeup wakeup; /* the manager's */
     bool asleep;          /* it sleeps, or is about to */

@@ -17,6 +17,7 @@ static void free_pool(struct pool *p) {
     tine__wakeup_close(&p->wakeup);
     tine__failure_unref(p->reason);
     tine__failure_unref(p->crash);
+    tine__settings_unref(p->settings);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -38,6 +39,10 @@ bool tine__pool_is_forked(const struct pool *p) {
     return p->generation != tine__root_generation();
 }
 
+struct settings *tine__pool_settings(struct pool *p) {
+    return p->settings;
+}
+
 struct store *tine__pool_store(struct pool *p) {
     return p->store;
 }
@@ -54,7 +59,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     list_init(&p->inboxes);
     list_init(&p->waiters);
     p->wakeup = WAKEUP_CLOSED;
-    p->task_limit = options->task_limit;
+    p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;
     return p;
 }

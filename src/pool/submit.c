@@ -54,16 +54,14 @@ static void prepare(struct pool *p, struct item *item) {
     item->listed = item->released = false;
     item->followers = item->leader = NULL;
     item->first = 0;
-    if (!item->task.limit)
-        item->task.limit = p->task_limit;
-    else if (item->task.limit == WAIT_FOREVER)
-        item->task.limit = 0;
+    item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
 }
 
 /* The item is in: count it. */
 static void admit(struct pool *p, struct item *item) {
+    tine__settings_ref(item->settings);
     item->name.id = item->task.call.id;
     item->inbox->open++;
     p->submitted += item->task.call.count;
@@ -100,6 +98,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
 }
 
 static void unadmit(struct pool *p, struct item *item) {
+    tine__settings_unref(item->settings);
     item->inbox->open--;
     item->inbox->watched -= item->watched;
     p->submitted -= item->task.call.count;

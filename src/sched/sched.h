@@ -166,7 +166,7 @@ void tine__sched_free(struct sched *s);
 
 /* --- what it is told (sched.c) --- */
 
-/* A task; `count`, `limit` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_EAGAIN: max_pending. */
+/* A task; `count`, `set` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_EAGAIN: max_pending. */
 int tine__sched_submit(struct sched *s, struct task *t);
 /* It could not be kept: as if it had never been submitted. It must be WAITING. */
 void tine__sched_withdraw(struct sched *s, struct task *t);

@@ -32,7 +32,8 @@ static bool local_busy(struct site *s, unsigned worker) {
     struct local *l = local_of(s);
     uint64_t id, since;
     struct lane *lane = worker <= l->workers ? l->lanes[worker] : NULL;
-    return lane && tine__link_running(&lane->link, &id, &since) != RUN_IDLE;
+    return lane && (tine__queue_holds(&l->queue, worker) ||
+                    tine__link_running(&lane->link, &id, &since) != RUN_IDLE);
 }
 
 static bool local_news(struct site *s, bool pressed) {
