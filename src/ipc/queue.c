@@ -74,7 +74,14 @@ fail:
     return TINE_ESYSTEM;
 }
 
-int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *seq) {
+static void tell_past(const struct queue *q, uint64_t seq, uint64_t word, struct queue_past *past) {
+    past->seq = seq;
+    past->ref = q->c->slot[seq % QUEUE_SLOTS].call.ref;
+    past->worker = newer(word, seq) == 0 ? worker_in(word) : 0;
+}
+
+int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *seq,
+                    struct queue_past *past) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     size_t inl = slot->call.offset ? 0 : (size_t)slot->call.length;
     _Atomic uint64_t *s = state_of(q, tail);
@@ -84,6 +91,8 @@ int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *se
     /* only the item of the round before can still be there: all else is rubbish that a worker wrote */
     if (state_in(word) != SLOT_FREE && newer(word, tail - QUEUE_SLOTS) == 0)
         return TINE_EAGAIN;
+    if (past)
+        tell_past(q, tail - QUEUE_SLOTS, word, past);
     memcpy(&q->c->slot[tail % QUEUE_SLOTS], slot, offsetof(struct queue_slot, bytes) + inl);
     atomic_store_explicit(s, word_of(tail, 0, SLOT_READY), memory_order_release);
     atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
@@ -158,15 +167,6 @@ enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worke
 
 const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq) {
     return &q->c->slot[seq % QUEUE_SLOTS];
-}
-
-uint64_t tine__queue_oldest(struct queue *q, uint32_t *ref, unsigned *worker) {
-    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    /* acquire: see tine__queue_state */
-    uint64_t word = atomic_load_explicit(state_of(q, tail), memory_order_acquire);
-    *ref = q->c->slot[tail % QUEUE_SLOTS].call.ref;
-    *worker = worker_in(word);
-    return tail - QUEUE_SLOTS;
 }
 
 bool tine__queue_holds(const struct queue *q, unsigned worker) {

@@ -94,25 +94,25 @@ static void stop(struct local *l, struct handed *h, uint32_t ref, uint64_t id, s
 
 /* --- running calls --- */
 
-/* The next call is put where an older one was, whose word said who has it. */
-static void remember_oldest(struct local *l) {
-    uint32_t ref;
-    unsigned worker;
-    uint64_t seq = tine__queue_oldest(&l->queue, &ref, &worker);
-    if (ref < l->nrefs && l->handed[ref].seq == seq)
-        tine__local_who(l, ref);
+/* The call that was in its slot before may still be answered: remember by whom. */
+static void remember(struct local *l, const struct queue_past *past) {
+    if (past->ref >= l->nrefs || l->handed[past->ref].seq != past->seq)
+        return;
+    if (past->worker >= 1 && past->worker <= l->workers && l->lanes[past->worker])
+        l->handed[past->ref].worker = past->worker;
 }
 
 static int run(struct local *l, const struct site_call *call) {
     struct queue_slot slot;
+    struct queue_past past;
     uint64_t seq;
-    remember_oldest(l);
     slot.call = call->head;
     if (!call->head.offset)
         memcpy(slot.bytes, call->bytes, call->head.length);
-    int err = tine__queue_put(&l->queue, &slot, &seq);
+    int err = tine__queue_put(&l->queue, &slot, &seq, &past);
     if (err)
         return err;
+    remember(l, &past);
     l->handed[call->head.ref] = (struct handed){seq, call->head.id, call->head.count, 0};
     l->unwoken++;
     return 0;
