@@ -88,11 +88,16 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
     a->err = prepare(p, item);
     if (a->err)
         return;
-    struct site_call call = {.head = o->task->call, .bytes = item->bytes};
-    call.head.id += item->first;
-    call.head.count = o->task->upto - item->first;
-    if (call.head.index)
-        call.head.index += item->first;
+    struct call_head rest;
+    struct site_call call = {&o->task->call, item->bytes};
+    if (item->first > 0 || o->task->upto < call.head->count) {
+        rest = *call.head;
+        rest.id += item->first;
+        rest.count = o->task->upto - item->first;
+        if (rest.index)
+            rest.index += item->first;
+        call.head = &rest;
+    }
     p->site->ops->give(p->site, o, &call, a);
     if (!a->err && o->task->call.count == 1 && !o->task->call.offset)
         tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
@@ -100,18 +105,19 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
 
 static void carry(struct pool *p, const struct order *o) {
     struct answer a = {0};
-    const struct site_call call = {.head.ref = o->task ? o->task->call.ref : 0};
-    if (o->kind == ORDER_RUN)
+    if (o->kind == ORDER_RUN) {
         run(p, o, &a);
-    else
+    } else {
+        const struct site_call call = {o->task ? &o->task->call : NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
+    }
     bool timed = o->kind != ORDER_RUN || o->task->set->timeout;
     tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
 }
 
 static void deliver_all(struct pool *p) {
     struct event e;
-    while (tine__sched_event(&p->s, &e))
+    while (sched_has_event(&p->s) && tine__sched_event(&p->s, &e))
         tine__deliver(p, &e);
 }
 
@@ -157,7 +163,7 @@ static unsigned hear(struct pool *p, bool listen) {
 
 void tine__take_in(struct pool *p, bool listen) {
     do {
-        if (hear(p, listen) > 0)
+        if (hear(p, listen) > 0 && sched_wants_pace(&p->s))
             tine__sched_pace(&p->s, tine__now());
         listen = false;
         tine__drive(p);

@@ -47,6 +47,7 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
+    unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
 

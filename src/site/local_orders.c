@@ -103,17 +103,14 @@ static void remember(struct local *l, const struct queue_past *past) {
 }
 
 static int run(struct local *l, const struct site_call *call) {
-    struct queue_slot slot;
+    const struct call_head *head = call->head;
     struct queue_past past;
     uint64_t seq;
-    slot.call = call->head;
-    if (!call->head.offset)
-        memcpy(slot.bytes, call->bytes, call->head.length);
-    int err = tine__queue_put(&l->queue, &slot, &seq, &past);
+    int err = tine__queue_put(&l->queue, head, call->bytes, &seq, &past);
     if (err)
         return err;
     remember(l, &past);
-    l->handed[call->head.ref] = (struct handed){seq, call->head.id, call->head.count, 0};
+    l->handed[head->ref] = (struct handed){seq, head->id, head->count, 0};
     l->unwoken++;
     return 0;
 }
@@ -188,7 +185,7 @@ static void end(struct local *l) {
 void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
                       struct answer *a) {
     struct local *l = local_of(s);
-    uint32_t ref = call ? call->head.ref : 0;
+    uint32_t ref = call ? call->head->ref : 0;
     *a = (struct answer){.where = AT_SITE};
     switch (o->kind) {
     case ORDER_RUN:
