@@ -53,6 +53,7 @@ struct pool {
 
     struct wakeup wakeup; /* the manager's */
     bool asleep;          /* it sleeps, or is about to */
+    uint64_t looked;      /* when it last looked at its descriptors */
     pthread_t manager;
     atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
     atomic_bool joined;
