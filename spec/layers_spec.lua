@@ -55,8 +55,6 @@ local KNOWN = {
   bind = "adopt await callbacks embed errors extras future map module open pool preload settings state submit " ..
     "values watch",
   codec = "loaded simple",
-  pool = "deliver drive follow inbox manager outcome pool",
-  site = "local local_orders local_reports",
 }
 
 -- Of a graph (name -> set of names) the groups of nodes that all reach each other, each as a line of names. (Tarjan)
