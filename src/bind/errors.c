@@ -182,6 +182,10 @@ static void set_status(lua_State *L, const struct failure *f) {
         set_integer(L, "signal", WTERMSIG(f->status));
     if (f->error)
         set_integer(L, "errno", f->error);
+    if (f->phase) {
+        lua_pushstring(L, f->phase);
+        lua_setfield(L, -2, "phase");
+    }
 }
 
 /* The task that the worker was running, which need not be the one that fails. */

@@ -344,7 +344,7 @@ static int future_abort(lua_State *L) {
     if (!f->core)
         return manual_cancel(L, f);
     lua_pushboolean(L,
-                    !has_ended(f) && f->core->p && tine__task_abort(f->core->p, f->anchor.item, 0));
+                    !has_ended(f) && f->core->p && tine__task_abort(f->core->p, f->anchor.item));
     return 1;
 }
 

@@ -98,6 +98,8 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
+/* The same for task k whose time was over before, or while it ran. */
+struct failure *tine__failure_of_time(const struct item *item, uint32_t k, bool running);
 
 /* inbox.c */
 void tine__inbox_post(struct inbox *in, struct item *item);
