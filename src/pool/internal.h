@@ -51,7 +51,8 @@ struct pool {
     uint64_t spin;             /* ns */
 
     struct wakeup wakeup; /* the manager's */
-    bool asleep;          /* it sleeps, or is about to */
+    bool asleep;          /* it sleeps, or is about to, */
+    uint64_t until;       /* for so long, at most */
     pthread_t manager;
     atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
     atomic_bool joined;
@@ -93,6 +94,10 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
+/* The failure of task `k`, that was ended in the midst of it by `code` (a limit, or abort), and what its worker has said
+** of that, or NULL. NULL: out of memory. */
+struct failure *tine__failure_ended(const struct item *item, uint32_t k, int code,
+                                    const struct report *r);
 
 /* inbox.c */
 void tine__inbox_post(struct inbox *in, struct item *item);

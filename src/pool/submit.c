@@ -71,14 +71,11 @@ static void admit(struct pool *p, struct item *item) {
 
 /* Let it run, or wait. Results taken in first may show that an idle worker is there already. */
 static void set_off(struct pool *p) {
-    uint64_t due = sched_due(&p->s);
     bool short_of_workers = p->s.open > p->s.live && p->s.present < p->s.o.workers;
     if (!short_of_workers)
         tine__drive(p);
     if (short_of_workers || p->s.waiting > 0)
         tine__take_in(p, false);
-    if (sched_due(&p->s) < due)
-        tine__wakeup_send(&p->wakeup); /* the manager's timer must run */
 }
 
 /* The bytes are still in the caller's buffer: keep what may be wanted of them. 0 or TINE_ENOMEM. */

@@ -77,7 +77,7 @@ static void admit(struct sched *s, struct task *t) {
     t->upto = t->call.count;
     t->how = t->doom = ENDING_NONE;
     t->wish = 0;
-    t->cancelled = false;
+    t->asked = t->cancelled = false;
     t->call.flags = t->set->timeout ? CALL_TIMED : 0;
 }
 
@@ -127,8 +127,7 @@ bool tine__sched_abort(struct sched *s, struct task *t, uint32_t k) {
     if (t->state == TASK_WAITING) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_CANCELLED);
     } else {
-        t->doom = ENDING_CANCELLED;
-        tine__sched_wish(s, t, ORDER_STOP);
+        tine__sched_stop_task(s, t, ENDING_CANCELLED);
     }
     return true;
 }
@@ -178,7 +177,9 @@ static void worker_due(struct sched *s, struct worker *w) {
 }
 
 static void task_due(struct sched *s, struct task *t) {
-    if (t->state == TASK_SENT && !t->doom && !t->wish)
+    if (t->asked)
+        tine__sched_grace_over(s, t);
+    else if (t->state == TASK_SENT && !t->doom && !t->wish)
         tine__sched_wish(s, t, ORDER_LOOK);
 }
 

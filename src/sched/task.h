@@ -33,18 +33,21 @@ enum ending {
 };
 
 struct task {
-    struct list node;   /* where it waits, or which order is wanted of it */
-    struct list ended;  /* in sched->ended: an event is to be taken */
-    struct timer timer; /* when to look whether it runs too long */
+    struct list node;  /* where it waits, or which order is wanted of it */
+    struct list ended; /* in sched->ended: an event is to be taken */
+    struct timer
+        timer; /* when to look whether it runs too long; when it was asked: when it is killed */
     struct call_head
         call; /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
     uint32_t next, upto;
+    uint32_t begun;             /* of one that is lost: those before it had begun */
     uint32_t end_from, end_to;  /* of the event: these have ended by `how` */
     uint8_t how;                /* enum ending, of the event */
     uint8_t doom;               /* enum ending: what it, while SENT, is to end with by force */
     uint8_t wish;               /* enum order_kind that is wanted of it, 0 none */
     uint8_t state;              /* enum task_state */
+    bool asked;                 /* SENT: task `next` was asked to end by `doom` */
     bool cancelled;             /* what of it has not begun shall never run */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };

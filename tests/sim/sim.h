@@ -39,6 +39,7 @@
 /* One task; a job has as many as its call counts. */
 struct unit {
     uint8_t begun;     /* the worker that began it, 0: none */
+    uint8_t asked;     /* the worker that was asked to end it */
     uint8_t condemned; /* the worker that is being killed for it */
     uint8_t want;      /* enum ending: what for */
     bool answered;     /* its worker has sent a result */
@@ -46,6 +47,7 @@ struct unit {
     bool ended;        /* the scheduler has said so */
     bool taken_back;   /* the site has said that it never runs */
     uint64_t since;    /* when it began */
+    uint64_t asked_at;
 };
 
 /* What was submitted as one. */
@@ -212,7 +214,7 @@ static inline struct unit *sim_unit(struct sim *m, uint64_t id) {
 
 /* Take what is there: events, and orders unless they are left for later. */
 void sim_follow(struct sim *m);
-void sim_submit(struct sim *m, uint32_t count, uint64_t limit, bool failed);
+void sim_submit(struct sim *m, uint32_t count, uint64_t limit, uint64_t grace, bool failed);
 void sim_withdraw(struct sim *m, unsigned job);
 void sim_cancel(struct sim *m, unsigned job);
 void sim_abort(struct sim *m, unsigned job, uint32_t k);
