@@ -80,12 +80,11 @@ static void tell_past(const struct queue *q, uint64_t seq, uint64_t word, struct
     past->worker = newer(word, seq) == 0 ? worker_in(word) : 0;
 }
 
-int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *seq,
+int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
                     struct queue_past *past) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    size_t inl = slot->call.offset ? 0 : (size_t)slot->call.length;
     _Atomic uint64_t *s = state_of(q, tail);
-    assert(inl <= CALL_INLINE);
+    struct queue_slot *slot = &q->c->slot[tail % QUEUE_SLOTS];
     /* acquire: the last owner has read the slot before it freed it */
     uint64_t word = atomic_load_explicit(s, memory_order_acquire);
     /* only the item of the round before can still be there: all else is rubbish that a worker wrote */
@@ -93,7 +92,11 @@ int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *se
         return TINE_EAGAIN;
     if (past)
         tell_past(q, tail - QUEUE_SLOTS, word, past);
-    memcpy(&q->c->slot[tail % QUEUE_SLOTS], slot, offsetof(struct queue_slot, bytes) + inl);
+    slot->call = *call;
+    if (!call->offset) {
+        assert(call->length <= CALL_INLINE);
+        memcpy(slot->bytes, bytes, call->length);
+    }
     atomic_store_explicit(s, word_of(tail, 0, SLOT_READY), memory_order_release);
     atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
     *seq = tail;

@@ -97,10 +97,10 @@ struct queue_past {
     uint32_t ref;
     unsigned worker; /* who has taken it; 0: nobody, or nobody knows */
 };
-/* Append an item; `slot` is copied (only as much of `bytes` as is used). *seq names it from now on. What was there
+/* Append an item; `bytes` (call->length of them) only when call->offset is 0. *seq names it from now on. What was there
 ** before goes into *past, unless that is NULL: told by the very word that lets us overwrite it, so that whoever
 ** takes that item in the last moment is told, too. 0, or TINE_EAGAIN when the queue is full. Wakes nobody. */
-int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *seq,
+int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
                     struct queue_past *past);
 /* Wake one sleeping worker / all of them. True when somebody slept. */
 bool tine__queue_wake(struct queue *q);

@@ -69,8 +69,17 @@ static void admit(struct pool *p, struct item *item) {
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
 }
 
+#define LOOKS 16 /* submits to a full site between two looks at it */
+
+/* Is it one of many that wait for room? The site was asked to say when there is, and that costs a fence each time. */
+static bool just_queues(struct pool *p) {
+    return p->s.full && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
+}
+
 /* Let it run, or wait. Results taken in first may show that an idle worker is there already. */
 static void set_off(struct pool *p) {
+    if (just_queues(p))
+        return;
     bool short_of_workers = p->s.open > p->s.live && p->s.present < p->s.o.workers;
     if (!short_of_workers)
         tine__drive(p);
