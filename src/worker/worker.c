@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/sys.h"
+#include "worker/ask.h"
 #include "worker/family.h"
 #include "worker/internal.h"
 #include "worker/loop.h"
@@ -93,6 +94,7 @@ static int prepare(lua_State *L) {
     struct worker *w = lua_touserdata(L, 1);
     tine__state_seed(L);
     tine__loop_table(L, &w->loop, (lua_Integer)w->id);
+    tine__ask_open(L, w->loop.channel);
     run_hook(L, w->server);
     return 0;
 }
