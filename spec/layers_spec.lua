@@ -53,10 +53,9 @@ local RECURSION = {
 }
 -- Files in circles that are no recursion, and are to go.
 local KNOWN = {
-  bind = "adopt await callbacks embed errors extras future map module open pool preload state submit values watch",
+  bind = "adopt await callbacks embed errors extras future map map_chunk map_fill map_take module open pool preload " ..
+    "settings state submit values watch",
   codec = "loaded simple",
-  pool = "deliver drive follow inbox manager outcome pool",
-  site = "local local_orders local_reports",
 }
 
 -- Of a graph (name -> set of names) the groups of nodes that all reach each other, each as a line of names. (Tarjan)

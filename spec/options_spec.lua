@@ -26,7 +26,6 @@ describe("wrong options", function()
       { { worker = 2 }, "unknown option 'worker', did you mean 'workers'?" },
       { { wrokers = 2 }, "did you mean 'workers'?" },
       { { max_task_per_worker = 2 }, "did you mean 'max_tasks_per_worker'?" },
-      { { timeout = 2 }, "unknown option 'timeout'" },
       { { [1] = 2 }, "option names are strings, got a number" },
       { { frobnicate = 2 }, "known are: workers, initializer" },
       { { on_crash = "restart" }, [[option 'on_crash' must be "break" or "replace", got "restart"]] },

@@ -52,6 +52,7 @@ describe("statistics", function()
   it("count a running task as running, the others as pending", function()
     local pool <close> = tine.pool { workers = 1 }
     local future = pool:submit(function() while true do end end)
+    finally(function() pool:kill_workers() end)
     for _ = 1, 3 do pool:submit(math.abs, 1) end
     eventually(function() return future:running() end, "it runs")
     local stats = adds_up(pool:stats())
@@ -101,6 +102,18 @@ describe("the list of workers", function()
     end
     assert.equal(1, #pool:workers())
     assert.equal(1, pool:stats().workers_started)
+  end)
+
+  -- Between taking a call from the queue and saying that it runs, a worker was "idle" while its future was running.
+  it("has a running worker from the moment that a future is running", function()
+    for _ = 1, 100 do
+      local pool <close> = tine.pool { workers = 1 }
+      finally(function() pool:kill_workers() end)
+      local future = pool:submit(tine.sleep, math.huge)
+      while not future:running() do end
+      assert.equal("running", pool:workers()[1].state)
+      pool:kill_workers()
+    end
   end)
 
   it("never grows beyond `workers`", function()

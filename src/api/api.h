@@ -16,7 +16,7 @@
 **     refs.c                         references
 **     callbacks.c                    the inbox, and what is due
 **     outcome.c                      how futures have ended
-**     options.c, pool.c              pools
+**     settings.c, options.c, pool.c  pools, and how their tasks are to be run
 **     submit.c, follow.c, future.c   tasks and futures
 */
 #ifndef TINE_API_API_H
@@ -48,6 +48,7 @@ struct tine_future {
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
     char *label;
+    struct settings *settings;         /* NULL: the pool's */
     const struct codec_stored *origin; /* held for its name; NULL: it has a label */
     _Atomic(char *) message;           /* made when asked for */
     _Atomic(char *) traceback;
@@ -86,6 +87,16 @@ bool tine__api_is_calling(const struct tine_pool *pool);
 bool tine__api_is_managing(const struct tine_pool *pool);
 /* inbox.on_news */
 void tine__api_manage(struct inbox *inbox);
+
+/* --- settings.c --- */
+
+/* A limit: what the clock cannot tell is none, which is 0 here. */
+uint64_t tine__api_limit(double seconds);
+/* How the task is to be run where it says so, else *out is NULL; a new one, counted once, over those of `from`. 0 or
+** TINE_ENOMEM. */
+int tine__api_settings(const tine_task *task, const struct settings *from, struct settings **out);
+/* Those of a pool's tasks. 0 or TINE_ENOMEM. */
+int tine__api_defaults(const tine_options *o, struct settings **out);
 
 /* --- submit.c --- */
 

@@ -23,15 +23,9 @@ static bool check_choices(const tine_options *o) {
            !(o->prepare && (o->start_method == TINE_SPAWN || o->prepare_symbol));
 }
 
-/* A limit: what the clock cannot tell is none, which is 0 here. */
-static uint64_t limit(double seconds) {
-    uint64_t span = clock_span(seconds);
-    return span == WAIT_FOREVER ? 0 : span;
-}
-
 /* There 0 is a time. */
 static uint64_t exit_timeout(double seconds) {
-    return seconds < 0 ? POOL_EXIT_TIMEOUT : seconds == 0 ? 1 : limit(seconds);
+    return seconds < 0 ? POOL_EXIT_TIMEOUT : seconds == 0 ? 1 : tine__api_limit(seconds);
 }
 
 static void translate(const tine_options *o, struct pool_options *p) {
@@ -39,8 +33,7 @@ static void translate(const tine_options *o, struct pool_options *p) {
                                .max_pending = o->max_pending,
                                .spawn = o->start_method == TINE_SPAWN,
                                .replace = o->on_crash == TINE_REPLACE,
-                               .task_limit = limit(o->task_timeout),
-                               .start_timeout = limit(o->start_timeout),
+                               .start_timeout = tine__api_limit(o->start_timeout),
                                .exit_timeout = exit_timeout(o->exit_timeout)};
     p->boot = (struct boot){.name = o->name ? o->name : "tine",
                             .path = o->package_path,
@@ -82,5 +75,6 @@ int tine__api_options(const tine_options *given, struct pool_options *out, struc
     translate(&options, out);
     if (out->workers > POOL_MAX_WORKERS)
         return TINE_EARG;
-    return encode_chunks(&options, &out->boot, calls);
+    int err = encode_chunks(&options, &out->boot, calls);
+    return err ? err : tine__api_defaults(&options, &out->settings);
 }

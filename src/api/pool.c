@@ -34,6 +34,7 @@ static int open_core(struct tine_pool *pool, const tine_options *given) {
         err = tine__pool_open(&pool->core, &options);
     pool->workers = options.workers;
     int saved = errno;
+    tine__settings_unref(options.settings);
     tine__buf_free(&calls);
     errno = saved;
     return err;

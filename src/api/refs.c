@@ -34,6 +34,7 @@ void tine_future_free(tine_future *f) {
         tine__store_drop(tine__pool_store(f->pool->core), f->origin);
     tine__api_unref(f->pool);
     free(f->label);
+    tine__settings_unref(f->settings);
     free(f->message);
     free(f->traceback);
     free(f);

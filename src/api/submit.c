@@ -14,21 +14,23 @@ static bool read_task(tine_task *out, const tine_task *given) {
     return given && tine__struct_read(out, sizeof *out, given, least) && out->timeout >= 0;
 }
 
-static void describe(struct item *item, const struct tine_future *f, const tine_task *task) {
+static void describe(struct item *item, const struct tine_future *f) {
     item->inbox = &f->pool->inbox;
     item->owner = (void *)f;
     item->watched = f->done != NULL;
     item->name.label = f->label;
     item->name.label_len = f->label ? (uint32_t)strlen(f->label) : 0;
     item->task.call.count = 1;
-    item->task.limit = clock_span(task->timeout);
 }
 
 struct tine_future *tine__api_future(struct tine_pool *pool, const tine_task *task) {
     struct tine_future *f = sys.calloc(1, sizeof *f);
     if (!f)
         return NULL;
-    if (task->label && !(f->label = tine__text_copy(task->label))) {
+    struct settings *set = NULL;
+    if ((task->label && !(f->label = tine__text_copy(task->label))) ||
+        tine__api_settings(task, tine__pool_settings(pool->core), &set)) {
+        free(f->label);
         free(f);
         return NULL;
     }
@@ -38,7 +40,8 @@ struct tine_future *tine__api_future(struct tine_pool *pool, const tine_task *ta
     f->done = task->done;
     f->done_arg = task->done_arg;
     f->item.outcomes = &f->outcome;
-    describe(&f->item, f, task);
+    f->item.settings = f->settings = set;
+    describe(&f->item, f);
     return f;
 }
 

@@ -29,8 +29,10 @@ static void adopt(lua_State *L, struct state *S, struct tine_pool *program) {
     tine__api_ref(program);
     c->program = program;
     c->p = c->held = tine__pool_ref(program->core);
+    c->settings = tine__settings_ref(tine__pool_settings(c->p));
     lua_pushvalue(L, UP(UP_POOL));
     lua_setmetatable(L, core - 1);
+    tine__view_adopt_settings(L, core - 1, 0);
     lua_createtable(L, 0, 1);
     lua_pushstring(L, program->name);
     lua_setfield(L, -2, "name");

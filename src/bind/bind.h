@@ -153,6 +153,7 @@ struct core {
     bool room_free;
     struct item *items; /* that are not in flight, to be used again: linked by `owner` */
     unsigned nitems;
+    struct settings *settings; /* the pool's */
     bool joined;
     bool dropped; /* its handle was collected */
     unsigned workers;
@@ -165,14 +166,15 @@ struct core {
 };
 
 /* What has `submit` and `map`: a pool, or a view of one (pool:with). User values: the core, and the
-** metatable of futures that it used last; of a view also the pool userdata, so that it lives, and the label. */
-enum { VIEW_CORE = 1, VIEW_META, VIEW_POOL, VIEW_LABEL, VIEW_LAST = VIEW_LABEL };
+** metatable of futures that it used last, the label, and the function that is asked before a task is tried again;
+** of a view also the pool userdata, so that it lives. */
+enum { VIEW_CORE = 1, VIEW_META, VIEW_POOL, VIEW_LABEL, VIEW_WHEN, VIEW_LAST = VIEW_WHEN };
 struct view {
     struct core *core;
     const void *meta; /* in VIEW_META */
     const char *label;
     size_t label_len;
-    uint64_t limit; /* ns, 0: the pool's */
+    struct settings *settings; /* how its tasks are to be run; NULL: not yet known */
 };
 
 /* The pool or view at `arg`, usable in this process; else raises. */
@@ -222,7 +224,7 @@ void tine__core_end_encoding(struct core *c);
 struct draft {
     struct task_name name; /* the id is given when it is sent */
     uint32_t count;
-    uint64_t limit;
+    struct settings *settings; /* the view's */
     struct outcome *outcomes;
     struct anchor *anchor; /* of the userdata that they are in, */
     int idx;               /* which is here */
@@ -461,7 +463,7 @@ int tine__watch_add(lua_State *L);  /* and `add` */
 /* The future at `idx` has ended; the watch is at `watch`. */
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
-/* --- map.c --- */
+/* --- map_chunk.c --- */
 /* A chunk's item has been released. */
 void tine__chunk_released(lua_State *L, struct anchor *a);
 /* The pool has news of this item, a chunk's. Does not allocate. */
@@ -486,10 +488,29 @@ int tine__bytes_gc(lua_State *L);
 int tine__callback_handler(lua_State *L);
 int tine__callback_report(lua_State *L);
 
+/* --- settings.c --- */
+
+/* The settings in the table at `arg`, over those of `from`: *out is new, counted once. True: there are retries among
+** them, and the function to be asked, or nil, is pushed. */
+bool tine__settings_read(lua_State *L, int arg, const struct settings *from, struct settings **out);
+/* Their names in an option table. */
+#define SETTING_NAMES \
+    "label", "timeout", "deadline", "grace", "priority", "group", "retry", "memory", "cpu", \
+        "output", "output_limit", "seed"
+/* Give the view at `idx`, which has none yet, its label and its settings from the table at `arg`, over those of `from`,
+** which are at `over` (0: there is no such view). */
+void tine__view_settings(lua_State *L, int arg, int idx, const struct settings *from, int over);
+/* Give the pool at `idx` the settings of its core, and what else the view at `from` (0: none) was told. */
+void tine__view_adopt_settings(lua_State *L, int idx, int from);
+int tine__view_gc(lua_State *L);
+
 /* --- options.c --- */
 
 /* An option table's keys: raises an argument error for one that is not in `known` (NULL ends it). */
 void tine__check_options(lua_State *L, int arg, const char *const *known);
+/* The same for the table at `idx`, which is the value of an option: messages say `prefix` before the names. */
+void tine__check_fields(lua_State *L, int arg, int idx, const char *prefix,
+                        const char *const *known);
 /* Push option `name` of the table at `arg`; its type. */
 int tine__option(lua_State *L, int arg, const char *name);
 /* Raise: option `name` (its value on top) must be `wanted`. */
@@ -500,6 +521,7 @@ uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t ma
 uint64_t tine__option_seconds(lua_State *L, int arg, const char *name, uint64_t none);
 /* As a run-time limit in ns, 0: none. */
 uint64_t tine__option_limit(lua_State *L, int arg, const char *name, uint64_t none);
+bool tine__is_callable(lua_State *L, int idx);
 bool tine__option_flag(lua_State *L, int arg, const char *name, bool none);
 /* As one of `names` (NULL ends it): its number; 0 when nil. */
 int tine__option_choice(lua_State *L, int arg, const char *name, const char *const *names);

@@ -19,6 +19,7 @@ static const char *const known[] = {"workers",
                                     "initargs",
                                     "max_tasks_per_worker",
                                     "task_timeout",
+                                    SETTING_NAMES,
                                     "start_method",
                                     "preload",
                                     "on_crash",
@@ -72,15 +73,6 @@ static void encode_arguments(lua_State *L, struct codec *c, struct buf *b, int n
     lua_pop(L, n);
 }
 
-static bool is_callable(lua_State *L, int idx) {
-    if (lua_isfunction(L, idx))
-        return true;
-    if (luaL_getmetafield(L, idx, "__call") == LUA_TNIL)
-        return false;
-    lua_pop(L, 1);
-    return true;
-}
-
 /* Push the values of option `initargs`; how many. */
 static int push_initargs(lua_State *L, int arg) {
     int type = tine__option(L, arg, "initargs");
@@ -105,7 +97,7 @@ static void encode_initializer(lua_State *L, int arg, struct codec *c, struct bo
     lua_pop(L, 1);
     if (type == LUA_TNIL)
         return lua_pop(L, 1);
-    if (type != LUA_TSTRING && !is_callable(L, lua_gettop(L)))
+    if (type != LUA_TSTRING && !tine__is_callable(L, lua_gettop(L)))
         tine__option_error(L, arg, "initializer", "a function");
     struct buf *b = push_buf(L);
     lua_insert(L, -2);
@@ -147,7 +139,7 @@ static void encode_preload(lua_State *L, int arg, struct codec *c, struct boot *
         return lua_pop(L, 1);
     struct buf *b = push_buf(L);
     lua_insert(L, -2);
-    if (is_callable(L, lua_gettop(L))) {
+    if (tine__is_callable(L, lua_gettop(L))) {
         encode_function(L, c, b, &boot->preload_function, "preload");
         encode_arguments(L, c, b, 0, "preload");
         boot->preload_count = 1;
@@ -194,7 +186,6 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->max_pending = tine__option_count(L, arg, "max_pending", INT64_MAX, 0);
     o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
-    o->task_limit = tine__option_limit(L, arg, "task_timeout", 0);
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
     o->exit_timeout = tine__option_limit(L, arg, "exit_timeout", POOL_EXIT_TIMEOUT);
     o->spawn = tine__option_choice(L, arg, "start_method", methods) == 1;
@@ -271,10 +262,28 @@ static void read_options(lua_State *L, int arg, struct pool_options *o) {
     o->boot.locale = lua_pushstring(L, setlocale(LC_ALL, NULL));
     read_arg(L, &o->boot);
     read_warnings(L, arg, &o->boot);
-    if (tine__option(L, arg, "on_callback_error") != LUA_TNIL && !is_callable(L, -1))
+    if (tine__option(L, arg, "on_callback_error") != LUA_TNIL && !tine__is_callable(L, -1))
         tine__option_error(L, arg, "on_callback_error", "a function");
     lua_pop(L, 1);
     encode_calls(L, arg, o);
+}
+
+/* What holds for tasks that say nothing else; `timeout` has an older name here. Pushes a view that has it. */
+static struct view *read_settings(lua_State *L, int arg) {
+    struct settings base;
+    memcpy(&base, &tine__settings_none, sizeof base);
+    bool old = tine__option(L, arg, "task_timeout") != LUA_TNIL;
+    bool new = tine__option(L, arg, "timeout") != LUA_TNIL;
+    lua_pop(L, 2);
+    if (old && new)
+        luaL_argerror(L, arg, "options 'timeout' and 'task_timeout' are one: give one of them");
+    base.timeout = tine__option_limit(L, arg, "task_timeout", 0);
+    struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
+    *v = (struct view){0};
+    lua_pushvalue(L, UP(UP_VIEW));
+    lua_setmetatable(L, -2);
+    tine__view_settings(L, arg, lua_gettop(L), &base, 0);
+    return v;
 }
 
 /* --- opening --- */
@@ -418,11 +427,15 @@ int tine__pool_open_lua(lua_State *L) {
     read_options(L, 1, &o);
     if (o.workers == 0)
         o.workers = tine_cpu_count();
+    o.settings = read_settings(L, 1)->settings;
+    int said = lua_gettop(L);
     struct core *c = tine__core_push(L);
     int core = lua_gettop(L);
+    c->settings = tine__settings_ref(o.settings);
     open_pool(L, c, &o);
     lua_pushvalue(L, UP(UP_POOL)); /* from here on its __gc closes the pool */
     lua_setmetatable(L, core - 1);
+    tine__view_adopt_settings(L, core - 1, said);
     tine__core_equip(L, c, core, 1, o.boot.send_globals);
     lua_settop(L, core - 1);
     return 1;

@@ -63,10 +63,10 @@ static void push_known(lua_State *L, const char *const *known) {
     luaL_pushresult(&b);
 }
 
-void tine__check_options(lua_State *L, int arg, const char *const *known) {
-    luaL_checktype(L, arg, LUA_TTABLE);
+void tine__check_fields(lua_State *L, int arg, int idx, const char *prefix,
+                        const char *const *known) {
     luaL_checkstack(L, 8, "options");
-    for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
+    for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
             luaL_argerror(
                 L, arg,
@@ -76,13 +76,19 @@ void tine__check_options(lua_State *L, int arg, const char *const *known) {
             continue;
         const char *near = nearest(name, known);
         if (near)
-            luaL_argerror(
-                L, arg, lua_pushfstring(L, "unknown option '%s', did you mean '%s'?", name, near));
+            luaL_argerror(L, arg,
+                          lua_pushfstring(L, "unknown option '%s%s', did you mean '%s%s'?", prefix,
+                                          name, prefix, near));
         push_known(L, known);
-        luaL_argerror(
-            L, arg,
-            lua_pushfstring(L, "unknown option '%s', known are: %s", name, lua_tostring(L, -1)));
+        luaL_argerror(L, arg,
+                      lua_pushfstring(L, "unknown option '%s%s', known are: %s", prefix, name,
+                                      lua_tostring(L, -1)));
     }
+}
+
+void tine__check_options(lua_State *L, int arg, const char *const *known) {
+    luaL_checktype(L, arg, LUA_TTABLE);
+    tine__check_fields(L, arg, arg, "", known);
 }
 
 /* --- one option --- */
@@ -136,6 +142,15 @@ uint64_t tine__option_limit(lua_State *L, int arg, const char *name, uint64_t no
     if (ns == WAIT_FOREVER - 1)
         return none;
     return ns == WAIT_FOREVER ? 0 : ns > 0 ? ns : 1;
+}
+
+bool tine__is_callable(lua_State *L, int idx) {
+    if (lua_isfunction(L, idx))
+        return true;
+    if (luaL_getmetafield(L, idx, "__call") == LUA_TNIL)
+        return false;
+    lua_pop(L, 1);
+    return true;
 }
 
 bool tine__option_flag(lua_State *L, int arg, const char *name, bool none) {

@@ -211,6 +211,7 @@ static int pool_close(lua_State *L) {
 
 static int pool_gc(lua_State *L) {
     struct view *v = lua_touserdata(L, 1);
+    tine__view_gc(L);
     struct core *c = v->core;
     if (!c || !c->p || c->program || state_of(L)->closed || !tine__core_is_ours(c))
         return 0;
@@ -223,6 +224,8 @@ static int pool_gc(lua_State *L) {
 int tine__core_gc(lua_State *L) {
     struct core *c = lua_touserdata(L, 1);
     tine__items_free(c);
+    tine__settings_unref(c->settings);
+    c->settings = NULL;
     tine__program_release(c);
     tine__pool_unref(c->held);
     c->held = NULL;
@@ -333,30 +336,23 @@ static int pool_tostring(lua_State *L) {
 /* --- views --- */
 
 static int view_with(lua_State *L) {
-    static const char *const known[] = {"label", "timeout", NULL};
+    static const char *const known[] = {SETTING_NAMES, NULL};
     struct view *from = tine__check_view(L, 1);
     tine__check_options(L, 2, known);
     lua_settop(L, 2);
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
     *v = *from;
-    v->limit = tine__option_limit(L, 2, "timeout", from->limit);
+    v->settings = NULL;
+    lua_pushvalue(L, UP(UP_VIEW));
+    lua_setmetatable(L, 3);
     lua_getiuservalue(L, 1, VIEW_CORE);
     lua_setiuservalue(L, 3, VIEW_CORE);
     lua_getiuservalue(L, 1, VIEW_META);
     lua_setiuservalue(L, 3, VIEW_META); /* that of v->meta */
     lua_pushvalue(L, 1);                /* a view of a view keeps that one, and so the label */
     lua_setiuservalue(L, 3, VIEW_POOL);
-    int type = tine__option(L, 2, "label");
-    if (type == LUA_TSTRING)
-        v->label = lua_tolstring(L, -1, &v->label_len);
-    else if (type != LUA_TNIL)
-        tine__option_error(L, 2, "label", "a string");
-    else
-        lua_getiuservalue(L, 1, VIEW_LABEL);
-    lua_setiuservalue(L, 3, VIEW_LABEL);
-    lua_settop(L, 3);
-    lua_pushvalue(L, UP(UP_VIEW));
-    lua_setmetatable(L, 3);
+    /* at lua_close those of a pool that was finalized already are gone */
+    tine__view_settings(L, 2, 3, from->settings ? from->settings : &tine__settings_none, 1);
     return 1;
 }
 
@@ -396,6 +392,7 @@ const luaL_Reg tine__view_methods[] = {
 };
 
 const luaL_Reg tine__view_meta[] = {
+    {"__gc", tine__view_gc},
     {"__tostring", view_tostring},
     {NULL, NULL},
 };

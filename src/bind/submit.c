@@ -92,7 +92,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->name = d->name;
     item->inbox = &c->inbox;
     item->task.call.count = d->count;
-    item->task.limit = d->limit;
+    item->settings = d->settings == c->settings ? NULL : d->settings;
     item->watched = false;
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
@@ -271,7 +271,7 @@ static int submit(lua_State *L, bool wait) {
     }
     struct draft d = {.name = {.label = v->label, .label_len = (uint32_t)v->label_len},
                       .count = 1,
-                      .limit = v->limit,
+                      .settings = v->settings,
                       .outcomes = &f->outcome,
                       .anchor = &f->anchor,
                       .idx = future};

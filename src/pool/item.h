@@ -20,14 +20,15 @@
 struct inbox;
 
 struct item {
-    struct task
-        task; /* first member; the owner sets call.count and limit (0: the pool's, WAIT_FOREVER: none) */
+    struct task task; /* first member; the owner sets call.count */
     struct list news; /* in its inbox */
     /* the owner's, set before tine__pool_submit */
     struct inbox *inbox;
     struct task_name
         name; /* the id is given by tine__pool_submit; texts live as long as the item */
     struct outcome *outcomes; /* call.count of them */
+    struct settings
+        *settings; /* NULL: the pool's; counted by the pool until all its tasks have ended */
     void *owner;
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */

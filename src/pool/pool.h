@@ -38,9 +38,9 @@ struct pool;
 #define POOL_EXIT_TIMEOUT 5000000000u /* ns: what users get who say nothing */
 
 struct pool_options {
-    unsigned workers;                     /* at most so many, 1 .. POOL_MAX_WORKERS */
-    uint64_t task_limit;                  /* run-time limit of tasks that have none, ns; 0 none */
-    uint64_t max_pending;                 /* 0 none */
+    unsigned workers;          /* at most so many, 1 .. POOL_MAX_WORKERS */
+    struct settings *settings; /* of tasks that have none of their own; the pool counts them */
+    uint64_t max_pending;      /* 0 none */
     uint64_t start_timeout, exit_timeout; /* ns, 0 none */
     bool spawn, replace;                  /* start_method = "spawn", on_crash = "replace" */
     struct boot boot;                     /* borrowed for the call */
@@ -81,6 +81,8 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
 int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const char *text,
                              size_t length);
 
+/* The settings of tasks that have none of their own; the pool's. */
+struct settings *tine__pool_settings(struct pool *p);
 /* Where the functions are that calls name. Never used in a forked child. */
 struct store *tine__pool_store(struct pool *p);
 

@@ -54,16 +54,14 @@ static void prepare(struct pool *p, struct item *item) {
     item->listed = item->released = false;
     item->followers = item->leader = NULL;
     item->first = 0;
-    if (!item->task.limit)
-        item->task.limit = p->task_limit;
-    else if (item->task.limit == WAIT_FOREVER)
-        item->task.limit = 0;
+    item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
 }
 
 /* The item is in: count it. */
 static void admit(struct pool *p, struct item *item) {
+    tine__settings_ref(item->settings);
     item->name.id = item->task.call.id;
     item->inbox->open++;
     p->submitted += item->task.call.count;
@@ -71,8 +69,17 @@ static void admit(struct pool *p, struct item *item) {
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
 }
 
+#define LOOKS 16 /* submits to a full site between two looks at it */
+
+/* Is it one of many that wait for room? The site was asked to say when there is, and that costs a fence each time. */
+static bool just_queues(struct pool *p) {
+    return p->s.full && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
+}
+
 /* Let it run, or wait. Results taken in first may show that an idle worker is there already. */
 static void set_off(struct pool *p) {
+    if (just_queues(p))
+        return;
     uint64_t due = sched_due(&p->s);
     bool short_of_workers = p->s.open > p->s.live && p->s.present < p->s.o.workers;
     if (!short_of_workers)
@@ -100,6 +107,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
 }
 
 static void unadmit(struct pool *p, struct item *item) {
+    tine__settings_unref(item->settings);
     item->inbox->open--;
     item->inbox->watched -= item->watched;
     p->submitted -= item->task.call.count;

@@ -98,19 +98,19 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
         s->full = true;
     } else if (a->err) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
-    } else if (t->limit) {
-        tine__timer_set(&s->timers, &t->timer, now + t->limit);
+    } else if (t->set->timeout) {
+        tine__timer_set(&s->timers, &t->timer, now + t->set->timeout);
     }
 }
 
 /* Look again when the task that runs since then may have run too long. 0: it has yet to begin, who knows
 ** when, or what it has come to is not told yet: look now and then, and at all such calls at once. */
 static void watch(struct sched *s, struct task *t, uint64_t since, uint64_t now) {
-    uint64_t due = since + t->limit;
-    if (!t->limit)
+    uint64_t due = since + t->set->timeout;
+    if (!t->set->timeout)
         return;
     if (since == 0 || due <= now) {
-        due = now + (t->limit > LOOK_REST ? t->limit : LOOK_REST);
+        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);
         due += LOOK_REST - due % LOOK_REST;
     }
     tine__timer_set(&s->timers, &t->timer, due);
@@ -141,7 +141,7 @@ static void halted(struct sched *s, struct task *t, const struct answer *a, uint
 
 static void looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
     bool over = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0 &&
-                now >= a->since + t->limit;
+                now >= a->since + t->set->timeout;
     if (over) {
         t->doom = ENDING_TIMEOUT;
         tine__sched_wish(s, t, ORDER_STOP);

@@ -78,7 +78,7 @@ static void admit(struct sched *s, struct task *t) {
     t->how = t->doom = ENDING_NONE;
     t->wish = 0;
     t->cancelled = false;
-    t->call.flags = t->limit ? CALL_TIMED : 0;
+    t->call.flags = t->set->timeout ? CALL_TIMED : 0;
 }
 
 int tine__sched_submit(struct sched *s, struct task *t) {

@@ -45,6 +45,8 @@
 #include "sched/task.h"
 #include "sched/timer.h"
 
+#define SCHED_PACE 64 /* results that may be told before it looks, when nothing waits for room */
+
 enum life { LIFE_OPEN, LIFE_CLOSING, LIFE_DRAINING, LIFE_STOPPING, LIFE_ENDING, LIFE_ENDED };
 
 /* Why a pool is STOPPING or has ended so. */
@@ -166,7 +168,7 @@ void tine__sched_free(struct sched *s);
 
 /* --- what it is told (sched.c) --- */
 
-/* A task; `count`, `limit` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_EAGAIN: max_pending. */
+/* A task; `count`, `set` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_EAGAIN: max_pending. */
 int tine__sched_submit(struct sched *s, struct task *t);
 /* It could not be kept: as if it had never been submitted. It must be WAITING. */
 void tine__sched_withdraw(struct sched *s, struct task *t);
@@ -182,7 +184,7 @@ void tine__sched_shutdown(struct sched *s, bool cancel);
 void tine__sched_kill(struct sched *s, bool hard, uint64_t patience);
 /* The time. */
 void tine__sched_tick(struct sched *s, uint64_t now);
-/* Some results have been told: see how much may be handed over. */
+/* Some results have been told: see how much may be handed over (sched_wants_pace). */
 void tine__sched_pace(struct sched *s, uint64_t now);
 
 /* --- what the site reports (report.c) --- */
@@ -216,6 +218,10 @@ struct event {
     enum ending how;
 };
 
+/* Is there one? */
+static inline bool sched_has_event(const struct sched *s) {
+    return !list_empty(&s->ended) || s->died || (s->why && !s->told);
+}
 /* The next event; false: there is none. */
 bool tine__sched_event(struct sched *s, struct event *e);
 
@@ -227,6 +233,11 @@ static inline uint64_t sched_due(const struct sched *s) {
 /* Tasks wait for room at the site: it is to be asked to say when there is (pool/pool.c). */
 static inline bool sched_wants_room(const struct sched *s) {
     return s->full && s->waiting > 0 && s->life <= LIFE_CLOSING;
+}
+
+/* Is it time to look at the clock for how fast results come? */
+static inline bool sched_wants_pace(const struct sched *s) {
+    return s->waiting > 0 || s->recent >= SCHED_PACE;
 }
 
 /* Calls that may be left at the site before it says so. */

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include "base/list.h"
 #include "msg/call.h"
+#include "msg/settings.h"
 #include "sched/timer.h"
 
 enum task_state { TASK_NEW, TASK_WAITING, TASK_SENT, TASK_DONE };
@@ -39,13 +40,13 @@ struct task {
         call; /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
     uint32_t next, upto;
-    uint32_t end_from, end_to; /* of the event: these have ended by `how` */
-    uint8_t how;               /* enum ending, of the event */
-    uint8_t doom;              /* enum ending: what it, while SENT, is to end with by force */
-    uint8_t wish;              /* enum order_kind that is wanted of it, 0 none */
-    uint8_t state;             /* enum task_state */
-    bool cancelled;            /* what of it has not begun shall never run */
-    uint64_t limit;            /* the owner's: run-time limit of each of its tasks, ns; 0 none */
+    uint32_t end_from, end_to;  /* of the event: these have ended by `how` */
+    uint8_t how;                /* enum ending, of the event */
+    uint8_t doom;               /* enum ending: what it, while SENT, is to end with by force */
+    uint8_t wish;               /* enum order_kind that is wanted of it, 0 none */
+    uint8_t state;              /* enum task_state */
+    bool cancelled;             /* what of it has not begun shall never run */
+    const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
 
 static inline bool task_is_open(const struct task *t) {

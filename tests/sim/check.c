@@ -24,7 +24,7 @@ static unsigned heap_nodes(const struct timer *t) {
 static void check_task_timer(const struct sim *m, const struct task *t) {
     if (t->timer.when == 0)
         return;
-    HOLDS(t->state == TASK_SENT && t->limit > 0, "#%d has a timer that it does not need",
+    HOLDS(t->state == TASK_SENT && t->set->timeout > 0, "#%d has a timer that it does not need",
           (int)t->call.id);
     (void)m;
 }
@@ -172,7 +172,7 @@ static void check_task_quiet(const struct sim *m, const struct job *j) {
         check_cancelled(m, j);
     if (t->state != TASK_SENT)
         return;
-    if (t->limit > 0 && !t->doom && m->s.life < LIFE_STOPPING)
+    if (t->set->timeout > 0 && !t->doom && m->s.life < LIFE_STOPPING)
         HOLDS(t->timer.when != 0, "nobody looks after the limit of #%d", id);
     if (m->s.life >= LIFE_STOPPING)
         HOLDS(t->doom && (m->site.handed[t->call.ref].worker || m->s.life > LIFE_STOPPING),

@@ -139,7 +139,7 @@ static void hold_call(struct sim *m, const struct order *o) {
               o->id == t->call.id + t->next,
           "order %d for #%d, which is not there", o->kind, (int)t->call.id);
     HOLDS(o->kind != ORDER_STOP || t->doom != ENDING_TIMEOUT ||
-              (u->begun && !u->answered && m->now >= u->since + t->limit),
+              (u->begun && !u->answered && m->now >= u->since + t->set->timeout),
           "STOP #%d before its time is over", (int)o->id);
 }
 
@@ -205,7 +205,7 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
         u->condemned = (uint8_t)a->worker;
         u->want = (uint8_t)doom;
         m->lives[a->worker].wanted |= m->s.workers[a->worker].state != WORKER_DOOMED;
-        HOLDS(doom != ENDING_TIMEOUT || (u->begun && m->now >= u->since + j->task.limit),
+        HOLDS(doom != ENDING_TIMEOUT || (u->begun && m->now >= u->since + j->task.set->timeout),
               "#%d is stopped before its time is over", (int)o->id);
     }
 }
@@ -225,7 +225,7 @@ static void carry(struct sim *m, const struct order *o) {
     if (sim_verbose)
         tell_order(o, &a);
     note_answer(m, o, &a, doom);
-    bool timed = o->kind != ORDER_RUN || o->task->limit;
+    bool timed = o->kind != ORDER_RUN || o->task->set->timeout;
     tine__sched_answer(&m->s, o, &a, timed ? m->now : 0);
     if (o->kind == ORDER_RUN && a.err == TINE_EAGAIN)
         m->room = m->s.nsent;
@@ -265,7 +265,10 @@ void sim_submit(struct sim *m, uint32_t count, uint64_t limit, bool failed) {
         return;
     struct job *j = &m->jobs[m->njobs];
     uint64_t first = m->s.next_id;
-    *j = (struct job){.task.call.count = count, .task.limit = limit};
+    memset(j, 0, sizeof *j);
+    j->task.call.count = count;
+    j->set.timeout = limit;
+    j->task.set = &j->set;
     bool full = m->o.max_pending && m->s.open >= m->o.max_pending && !failed;
     int wanted = m->s.life == LIFE_OPEN    ? full ? TINE_EAGAIN : 0
                  : why_is_broken(m->s.why) ? TINE_EBROKEN

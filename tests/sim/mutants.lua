@@ -39,9 +39,9 @@ fault("the manager is busy while no worker can be started: until now", "order.c"
 fault("wake-ups for tasks that have ended", "state.c",
     "    list_remove(&t->node);\n    tine__timer_clear(&s->timers, &t->timer);", "    list_remove(&t->node);")
 fault("wake-ups for what has not begun, in each limit", "order.c",
-    "        due = now + (t->limit > LOOK_REST ? t->limit : LOOK_REST);\n" ..
+    "        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);\n" ..
     "        due += LOOK_REST - due % LOOK_REST;",
-    "        due = now + t->limit;")
+    "        due = now + t->set->timeout;")
 fault("wake-ups for starts that nothing holds up", "state.c",
     "    s->hold = false;\n    tine__timer_clear(&s->timers, &s->retry);", "    s->hold = false;")
 fault("wake-ups in the past", "order.c", "if (since == 0 || due <= now)", "if (since == 0)")
@@ -117,8 +117,8 @@ fault("no timer for the end", "order.c", "        if (s->o.exit_timeout)\n", "  
 fault("no timer for SIGTERM", "sched.c",
     "    tine__timer_set(&s->timers, &s->end, patience);\n", "    (void)patience;\n")
 fault("no timer for a limit", "order.c",
-    "        tine__timer_set(&s->timers, &t->timer, now + t->limit);\n", "        (void)now;\n")
-fault("stopped before its time", "order.c", "now >= a->since + t->limit", "now >= a->since")
+    "        tine__timer_set(&s->timers, &t->timer, now + t->set->timeout);\n", "        (void)now;\n")
+fault("stopped before its time", "order.c", "now >= a->since + t->set->timeout", "now >= a->since")
 fault("stopped for the time of another task", "order.c", "a->id == t->call.id + t->next && ", "")
 fault("it is not looked at again", "order.c",
     "        watch(s, t, a->where == AT_WORKER ? a->since : 0, now);\n", "        ;\n")

@@ -51,6 +51,7 @@ struct unit {
 /* What was submitted as one. */
 struct job {
     struct task task;
+    struct settings set;
     struct task last; /* as it was when it was DONE and all was taken: nobody touches it then */
     struct unit units[MAX_COUNT];
     bool used, over;         /* over: withdrawn, or DONE and all events taken */

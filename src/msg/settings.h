@@ -1,0 +1,71 @@
+/* Settings: how a task is to be run, as its submitter wants it (pool:with in Lua, struct tine_task in C).
+**
+** Never changed once made, and shared by all tasks that are submitted through one view, by the view and by
+** whoever looks at them later: so they are counted, with a count that any thread may change. A pool's defaults
+** live as long as the pool, and its own tasks do not count them.
+*/
+#ifndef TINE_MSG_SETTINGS_H
+#define TINE_MSG_SETTINGS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SETTINGS_GRACE 100000000u        /* ns: what users get who say nothing */
+#define SETTINGS_OUTPUT_LIMIT 1048576u   /* bytes */
+#define SETTINGS_RETRY_DELAY 100000000u  /* ns */
+#define SETTINGS_RETRY_MOST 60000000000u /* ns */
+
+/* What a task writes to its standard streams goes ... */
+enum output_mode {
+    OUTPUT_INHERIT, /* to the program's own */
+    OUTPUT_CAPTURE, /* to its future */
+    OUTPUT_PREFIX   /* to the program's, line by line behind its label */
+};
+
+/* The ways to fail that have budgets of their own. */
+enum retry_kind { RETRY_ERROR, RETRY_CRASHED, RETRY_TIMEOUT, RETRY_LOST, RETRY_KINDS };
+
+struct retry {
+    uint32_t budget[RETRY_KINDS]; /* attempts beyond the first */
+    uint64_t delay, most;         /* ns: before the second attempt, before any */
+    double factor, jitter;
+    bool asks; /* the owner has a function to be asked before each */
+};
+
+struct settings {
+    atomic_uint refs;
+    uint8_t output; /* enum output_mode */
+    bool seeded;
+    int64_t priority;
+    uint64_t timeout;  /* ns from when it is taken up, 0: none */
+    uint64_t deadline; /* ns from submit, 0: none */
+    uint64_t grace;  /* ns from when it was asked to end; 0: not asked, UINT64_MAX: never killed */
+    uint64_t memory; /* bytes, 0: no limit */
+    uint64_t cpu;    /* ns, 0: no limit */
+    uint64_t output_limit; /* bytes that are kept */
+    uint64_t seed[2];
+    struct retry retry;
+    uint32_t group_len; /* 0: of no group */
+    char group[];
+};
+
+/* What holds where nothing was said. */
+extern const struct settings tine__settings_none;
+
+/* A copy with this group, counted once; `s->group_len` is not looked at. NULL: no memory. */
+struct settings *tine__settings_copy(const struct settings *s, const char *group, size_t len);
+/* Both take NULL. */
+struct settings *tine__settings_ref(struct settings *s);
+void tine__settings_unref(struct settings *s);
+
+/* Is anything to be tried again? */
+static inline bool settings_retry(const struct settings *s) {
+    for (int kind = 0; kind < RETRY_KINDS; kind++)
+        if (s->retry.budget[kind])
+            return true;
+    return false;
+}
+
+#endif
