@@ -1,5 +1,5 @@
 -- pool:map: how far to read ahead, and how many items make a chunk. What is done for every item is in
--- src/bind/map.c; this runs once for each chunk or so.
+-- src/bind/map.h; this runs once for each chunk or so.
 local core = require "tine.core"
 local C = core.map
 local fill, flush, counts, ready, control = C.fill, C.flush, C.counts, C.ready, C.control
@@ -149,10 +149,14 @@ local function read_some(m, c, n, size)
     c.ended = ended
 end
 
+-- Read ahead as far as we may. Results that are ready come first, so that an input that blocks holds up only itself.
 local function top_up(m, c)
-    while not c.ended do
-        local read, sent, returned, settled, at = counts(m)
+    while not c.ended and not C.over(c.deadline) do
+        local read, sent, returned, settled, at, ready_first = counts(m)
         adapt(c, settled, at)
+        if ready_first then
+            return
+        end
         local size = chosen_size(c, read)
         local room = read_ahead(c, size) - (read - returned)
         if room < 1 or (room < size and sent > returned) then
@@ -173,7 +177,7 @@ local function advance(m)
             error(err, 0)
         end
     end
-    if ready(m, c.deadline) then
+    if ready(m, c.deadline, not c.ended and not c.reading) then
         return m()
     end
     if c.failed then

@@ -87,4 +87,11 @@ static inline unsigned long long tine__now(void) {
     return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
 }
 
+/* The same as of some milliseconds ago at most, at a fifth of the cost: has anything taken long? */
+static inline unsigned long long tine__now_coarse(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
+}
+
 #endif

@@ -463,7 +463,7 @@ int tine__watch_add(lua_State *L);  /* and `add` */
 /* The future at `idx` has ended; the watch is at `watch`. */
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
-/* --- map.c --- */
+/* --- map_chunk.c --- */
 /* A chunk's item has been released. */
 void tine__chunk_released(lua_State *L, struct anchor *a);
 /* The pool has news of this item, a chunk's. Does not allocate. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "base/why.h"
 #include "bind/bind.h"
 
 #define ERROR_METATABLE "tine.error"
@@ -229,7 +230,7 @@ int tine__refused(lua_State *L, struct core *c, int code) {
     }
     errno = error;
     if (code == TINE_ESYSTEM)
-        return tine__error(L, code, "%s", strerror(error));
+        return tine__error(L, code, "%s", tine__why_text(error));
     return tine__error(L, code, "%s", tine_error_text(code));
 }
 

@@ -15,7 +15,8 @@ static void count(struct pool *p, const struct outcome *o) {
 /* Some outcomes of the item have been set. */
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
-        tine__item_free_bytes(p, item);
+        if (item->bytes || item->task.call.offset)
+            tine__item_free_bytes(p, item);
         tine__store_release(p->store, &item->refs);
         tine__settings_unref(item->settings);
         item->settings = NULL;

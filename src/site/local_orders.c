@@ -12,18 +12,6 @@
 
 /* --- where calls are --- */
 
-unsigned tine__local_who(struct local *l, uint32_t ref) {
-    struct handed *h = &l->handed[ref];
-    unsigned worker;
-    if (h->worker || !h->seq)
-        return h->worker;
-    if (tine__queue_state(&l->queue, h->seq, &worker) == SLOT_READY)
-        return 0;
-    if (worker <= l->workers && l->lanes[worker])
-        h->worker = worker;
-    return h->worker;
-}
-
 bool tine__local_taken(struct site *s, uint32_t ref) {
     struct local *l = local_of(s);
     return l->handed[ref].seq && tine__local_who(l, ref) != 0;
@@ -127,24 +115,11 @@ static int run(struct local *l, const struct site_call *call) {
 
 /* --- workers --- */
 
-static struct lane *lane_new(void) {
-    struct lane *lane = sys.calloc(1, sizeof *lane);
-    if (!lane)
-        return NULL;
-    lane->link = LINK_CLOSED;
-    lane->refs = 1;
-    if (tine__link_create(&lane->link)) {
-        free(lane);
-        return NULL;
-    }
-    return lane;
-}
-
 static int start(struct local *l, unsigned worker) {
     assert(worker >= 1 && worker <= l->workers && !l->lanes[worker]);
     if (l->control == -1 || l->blocked)
         return TINE_EAGAIN; /* gone: that will be reported, with its reason */
-    struct lane *lane = lane_new();
+    struct lane *lane = tine__lane_new();
     if (!lane)
         return errno == ENOMEM ? TINE_ENOMEM : TINE_ESYSTEM;
     struct message m = {.kind = MESSAGE_START, .worker = worker};

@@ -1,0 +1,160 @@
+/* Chunks of a map: what is under way, and its end (map.h). */
+#include <string.h>
+#include "bind/map.h"
+
+/* --- making, queueing --- */
+
+struct draft tine__chunk_new(lua_State *L, struct map *m, uint32_t count, uint64_t index) {
+    struct chunk *c = lua_newuserdatauv(L, sizeof *c + count * sizeof c->outcomes[0], 2);
+    memset(c, 0, sizeof *c + count * sizeof c->outcomes[0]);
+    c->anchor.kind = ANCHOR_CHUNK;
+    c->core = m->core;
+    c->name = m->name;
+    c->name.index = index;
+    c->count = count;
+    list_init(&c->fresh);
+    list_init(&c->node);
+    push_kept(L, KEPT_CHUNK);
+    lua_setmetatable(L, -2);
+    lua_getiuservalue(L, 1, MAP_CORE);
+    lua_setiuservalue(L, -2, 1);
+    lua_getiuservalue(L, 1, MAP_VIEW);
+    lua_setiuservalue(L, -2, 2);
+    return (struct draft){.name = c->name,
+                          .count = count,
+                          .settings = m->settings,
+                          .outcomes = c->outcomes,
+                          .anchor = &c->anchor,
+                          .idx = lua_gettop(L)};
+}
+
+bool tine__chunk_enqueue(lua_State *L, struct map *m) {
+    struct chunk *c = lua_touserdata(L, -1);
+    if (m->closed)
+        return false;
+    lua_getiuservalue(L, 1, MAP_QUEUE);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, m->tail + 1);
+    lua_pop(L, 1);
+    c->serial = m->unsent = ++m->tail;
+    c->map = m;
+    list_push(&m->chunks, &c->node);
+    return true;
+}
+
+void tine__chunk_dequeue(lua_State *L, struct map *m) {
+    if (!m->unsent)
+        return;
+    if (lua_getiuservalue(L, 1, MAP_QUEUE) == LUA_TTABLE) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, m->unsent);
+    }
+    lua_pop(L, 1);
+    m->tail--;
+    m->unsent = 0;
+}
+
+void tine__chunk_sent(lua_State *L, struct map *m, const struct draft *d) {
+    struct chunk *c = lua_touserdata(L, -1);
+    c->name.id = d->name.id;
+    m->sent += c->count;
+    m->unsent = 0;
+    if (m->closed && c->anchor.item && m->core->p) /* while it was being sent */
+        tine__item_cancel(m->core->p, c->anchor.item);
+    lua_pop(L, 1);
+}
+
+static struct chunk *chunk_of(struct anchor *a) {
+    return (struct chunk *)((char *)a - offsetof(struct chunk, anchor));
+}
+
+void tine__chunk_news(struct item *item) {
+    struct chunk *c = chunk_of(item->owner);
+    struct map *m = c->map;
+    if (!m)
+        return;
+    if (item->released) {
+        m->settled += c->count;
+        m->settled_at = tine__now();
+    }
+    if (!m->ordered && c != m->chunk && list_empty(&c->fresh))
+        list_push(&m->news, &c->fresh);
+}
+
+static void free_outcomes(struct chunk *c) {
+    for (uint32_t k = 0; k < c->count; k++)
+        if (outcome_owns(&c->outcomes[k]))
+            tine__outcome_free(&c->outcomes[k]);
+}
+
+int tine__chunk_gc(lua_State *L) {
+    struct chunk *c = lua_touserdata(L, 1);
+    list_remove(&c->node);
+    list_remove(&c->fresh);
+    c->map = NULL;
+    c->collected = true;
+    if (!c->anchor.slot)
+        free_outcomes(c);
+    return 0;
+}
+
+void tine__chunk_released(lua_State *L, struct anchor *a) {
+    struct chunk *c = chunk_of(a);
+    tine__landed(L, a, c->core);
+    if (c->collected)
+        free_outcomes(c);
+}
+
+/* --- the end --- */
+
+static void each_chunk(struct map *m, void (*act)(struct map *m, struct chunk *c)) {
+    for (struct list *n = m->chunks.next, *next; n != &m->chunks; n = next) {
+        next = n->next;
+        act(m, LIST_ITEM(n, struct chunk, node));
+    }
+}
+
+static void cancel_chunk(struct map *m, struct chunk *c) {
+    if (c->anchor.item && !c->anchor.item->released)
+        tine__item_cancel(m->core->p, c->anchor.item);
+}
+
+static void leave_map(struct map *m, struct chunk *c) {
+    (void)m;
+    c->map = NULL;
+    list_remove(&c->fresh);
+    list_remove(&c->node);
+}
+
+void tine__map_drop_buffer(struct map *m) {
+    if (m->call.pool && m->core->p)
+        tine__call_buf_drop(&m->call);
+    else
+        tine__call_buf_abandon(&m->call);
+    m->begun = false;
+    m->count = 0;
+}
+
+void tine__map_end(struct map *m) {
+    if (m->closed || !m->core)
+        return;
+    m->closed = true;
+    m->chunk = NULL;
+    if (tine__core_is_ours(m->core)) {
+        if (m->core->p)
+            each_chunk(m, cancel_chunk);
+        if (m->filling == 0)
+            tine__map_drop_buffer(m);
+    }
+    each_chunk(m, leave_map);
+}
+
+uint64_t tine__map_unfinished(const struct map *m, uint64_t all) {
+    uint64_t n = all - m->sent;
+    for (const struct list *node = m->chunks.next; node != &m->chunks; node = node->next) {
+        const struct chunk *c = LIST_ITEM(node, struct chunk, node);
+        for (uint32_t k = 0; k < c->count; k++)
+            n += !outcome_settled(&c->outcomes[k]);
+    }
+    return n;
+}

@@ -1,0 +1,189 @@
+/* Reading the input of a map, encoding it and sending it in chunks (map.h). */
+#include "bind/map.h"
+
+/* --- sending --- */
+
+/* Send what is in the buffer. The map is at 1, as in all that follows. Whatever calls the script, or
+** allocates, may find the map closed afterwards. */
+static void flush(lua_State *L, struct map *m) {
+    if (m->count == 0 || m->closed)
+        return;
+    struct draft d = tine__chunk_new(L, m, m->count, m->first);
+    if (!tine__chunk_enqueue(L, m))
+        return lua_pop(L, 1);
+    m->begun = false;
+    m->count = 0;
+    tine__send(L, m->core, &d, &m->call, m->function);
+    tine__chunk_sent(L, m, &d);
+}
+
+/* An item that cannot be sent, for the reason on top of the stack (popped). */
+static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
+    size_t len;
+    int text = lua_gettop(L);
+    const char *s = lua_tolstring(L, text, &len);
+    flush(L, m);
+    struct draft d = tine__chunk_new(L, m, 1, index);
+    if (tine__chunk_enqueue(L, m)) {
+        tine__send_failed(L, m->core, &d, code, s, len);
+        tine__chunk_sent(L, m, &d);
+    }
+    lua_settop(L, text - 1);
+}
+
+/* The origin of what was encoded just now lives as long as the map; and as its chunks. */
+static void hold_origin(lua_State *L, const struct map *m) {
+    tine__core_push_meta(L, m->core);
+    if (lua_isnil(L, -1))
+        lua_pop(L, 1);
+    else
+        lua_setiuservalue(L, 1, MAP_CORE);
+}
+
+/* Have the head of a call in the buffer, of the message that the codec encoded last. 0, or a code with
+** the message pushed. */
+static int begin(lua_State *L, struct map *m) {
+    if (!m->core->p) /* the input may have ended it */
+        tine__refuse_ended(L, m->core);
+    if (m->begun && m->message == m->core->messages)
+        return 0;
+    flush(L, m); /* another call was encoded in between: its segments end here */
+    tine__map_drop_buffer(m);
+    lua_getiuservalue(L, 1, MAP_FUNCTION);
+    int err = tine__encode_head(L, m->core, &m->name, lua_gettop(L), &m->call.b, &m->function);
+    hold_origin(L, m);
+    if (err)
+        return err;
+    lua_pop(L, 1);
+    m->begun = true;
+    m->message = m->core->messages;
+    return 0;
+}
+
+/* Encode the `n` values at stack index `at` behind the others. 0, or a code with the message pushed. */
+static int encode(lua_State *L, struct map *m, int at, int n) {
+    struct core *c = m->core;
+    /* scalars have nothing to do with what the codec knows of the message */
+    if (m->begun && c->p && tine__encode_scalars(L, at, n, &m->call.b))
+        return 0;
+    core_begin_encoding(c);
+    int err = begin(L, m);
+    if (!err)
+        err = tine__encode_arguments(L, c->codec, at, n, &m->call.b);
+    tine__core_end_encoding(c);
+    return err;
+}
+
+/* Add the item whose `n` values start at stack index `at`. */
+static void add(lua_State *L, struct map *m, int at, int n) {
+    uint64_t index = ++m->read;
+    int err = encode(L, m, at, n);
+    if (m->closed) {
+        /* by an encode function, or __index: nothing of it is wanted any more */
+    } else if (err) {
+        if (m->count == 0)
+            tine__map_drop_buffer(m);
+        send_failed(L, m, index, err);
+    } else if (m->count++ == 0) {
+        m->first = index;
+    }
+    lua_settop(L, at - 1);
+}
+
+/* Push the values of the next item; how many, 0: there are no more. */
+static int next_input(lua_State *L, struct map *m, int items) {
+    if (m->is_list) {
+        if (m->read >= m->length)
+            return 0;
+        lua_geti(L, items, (lua_Integer)m->read + 1);
+        return 1;
+    }
+    int top = lua_gettop(L);
+    lua_pushvalue(L, items);
+    lua_call(L, 0, LUA_MULTRET);
+    int n = lua_gettop(L) - top;
+    return n > 0 && lua_isnil(L, top + 1) ? 0 : n;
+}
+
+/* --- reading --- */
+
+#define QUICK \
+    100000u /* ns: reading that goes fast may go on for so long though results are there */
+#define LOOK_EVERY 16u /* items that were read fast */
+
+/* Before an item is read that may take any time: are there results, which are to be given first? Not while reading has
+** only just begun: chunks would stay small. */
+static bool must_give(lua_State *L, struct map *m, uint64_t began) {
+    return m->patient && m->count % LOOK_EVERY == 0 && tine__map_look(L, m) &&
+           tine__now() - began >= QUICK;
+}
+
+/* Has reading the last item taken long? Then the next one may, too: what was read must not wait for it. */
+static bool was_slow(struct map *m) {
+    uint64_t tick = m->patient ? tine__now_coarse() : 0;
+    bool slow = tick != m->tick;
+    m->tick = tick;
+    return slow;
+}
+
+/* (map, n, size) */
+static int fill(lua_State *L) {
+    struct map *m = lua_touserdata(L, 1);
+    uint64_t n = (uint64_t)lua_tointeger(L, 2), began = tine__now();
+    uint32_t size = (uint32_t)lua_tointeger(L, 3);
+    bool ended = false;
+    luaL_checkstack(L, 20, "map");
+    lua_getiuservalue(L, 1, MAP_ITEMS);
+    was_slow(m);
+    for (; n > 0 && !m->closed && !must_give(L, m, began); n--) {
+        int values = next_input(L, m, 4);
+        ended = values == 0;
+        if (ended || m->closed)
+            break;
+        add(L, m, 5, values);
+        if (m->count >= size || was_slow(m))
+            flush(L, m);
+    }
+    flush(L, m);
+    lua_pushboolean(L, ended || m->closed);
+    return 1;
+}
+
+/* (map) */
+static int flush_rest(lua_State *L) {
+    flush(L, lua_touserdata(L, 1));
+    return 0;
+}
+
+/* Call `f` with the arguments that are there, as their owner of the buffer: a map that is closed meanwhile
+** leaves it to us. */
+static int own_buffer(lua_State *L, struct map *m, lua_CFunction f) {
+    int n = lua_gettop(L);
+    lua_pushvalue(L, 1); /* stays */
+    lua_insert(L, 1);
+    for (int up = 1; up <= UP_LAST; up++)
+        lua_pushvalue(L, UP(up));
+    lua_pushcclosure(L, f, UP_LAST);
+    lua_insert(L, 2);
+    m->filling++;
+    int status = lua_pcall(L, n, LUA_MULTRET, 0);
+    m->filling--;
+    tine__chunk_dequeue(L, m);
+    if (m->closed && m->filling == 0)
+        tine__map_drop_buffer(m);
+    return status == LUA_OK ? lua_gettop(L) - 1 : lua_error(L);
+}
+
+int tine__map_fill(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    luaL_checkinteger(L, 2);
+    luaL_checkinteger(L, 3);
+    lua_settop(L, 3);
+    return own_buffer(L, m, fill);
+}
+
+int tine__map_flush(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    lua_settop(L, 1);
+    return own_buffer(L, m, flush_rest);
+}

@@ -1,0 +1,182 @@
+/* Taking the results of a map, and waiting for them (map.h). */
+#include "bind/map.h"
+
+/* --- the current chunk --- */
+
+/* Nothing of the chunk is to be taken any more. */
+static void leave_chunk(lua_State *L, struct map *m) {
+    struct chunk *c = m->chunk;
+    m->chunk = NULL;
+    lua_getiuservalue(L, 1, MAP_QUEUE);
+    lua_pushnil(L);
+    lua_rawseti(L, -2, c->serial);
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, MAP_CHUNK);
+    lua_pop(L, 1);
+}
+
+/* The chunk on top (popped) is the current one. */
+static void enter_chunk(lua_State *L, struct map *m) {
+    m->chunk = lua_touserdata(L, -1);
+    m->k = m->chunk->next;
+    lua_setiuservalue(L, 1, MAP_CHUNK);
+}
+
+static bool can_take(const struct map *m) {
+    return m->chunk && outcome_settled(&m->chunk->outcomes[m->k]);
+}
+
+/* Unordered: make a chunk that has results the current one. */
+static void enter_fresh(lua_State *L, struct map *m) {
+    while (!can_take(m) && !list_empty(&m->news)) {
+        struct chunk *c = LIST_ITEM(m->news.next, struct chunk, fresh);
+        list_remove(&c->fresh);
+        if (m->chunk)
+            m->chunk->next = m->k;
+        lua_getiuservalue(L, 1, MAP_QUEUE);
+        lua_rawgeti(L, -1, c->serial);
+        enter_chunk(L, m);
+        lua_pop(L, 1);
+    }
+}
+
+/* Ordered: make the oldest chunk the current one. */
+static void enter_oldest(lua_State *L, struct map *m) {
+    if (m->chunk || m->head >= m->tail)
+        return;
+    lua_getiuservalue(L, 1, MAP_QUEUE);
+    lua_rawgeti(L, -1, ++m->head);
+    enter_chunk(L, m);
+    lua_pop(L, 1);
+}
+
+/* Make the chunk current of which the next result is, if that is there. */
+static void enter_any(lua_State *L, struct map *m) {
+    if (m->ordered)
+        enter_oldest(L, m);
+    else
+        enter_fresh(L, m);
+}
+
+bool tine__map_look(lua_State *L, struct map *m) {
+    struct core *c = m->core;
+    if (c->p)
+        tine__pool_poll(c->p);
+    if (inbox_has_news(&c->inbox))
+        tine__reap_core(L, c);
+    if (!m->closed)
+        enter_any(L, m);
+    return can_take(m);
+}
+
+/* --- taking --- */
+
+/* What a task failed with, as the map says: raised, or returned. */
+static int take_failure(lua_State *L, struct map *m, struct chunk *c, uint32_t k) {
+    if (m->return_errors) { /* index, error, traceback */
+        lua_pushnil(L);
+        lua_insert(L, -3);
+        return 4;
+    }
+    lua_insert(L, -2);
+    tine__label_push(L, &c->name, k);
+    lua_insert(L, -2); /* traceback, label, error */
+    tine__error_note(L, lua_gettop(L) - 1, lua_gettop(L) - 2);
+    return lua_error(L);
+}
+
+/* What task `k` of the chunk at 2 ended with; its index is at 3. */
+static int push_taken(lua_State *L, struct map *m, struct chunk *c, uint32_t k) {
+    struct outcome *o = &c->outcomes[k];
+    int n = -1;
+    if (o->state != OUTCOME_VALUES)
+        tine__failure_push(L, m->core, o, &c->name, k);
+    else if ((n = tine__values_push(L, m->core, o, &c->name, k)) < 0)
+        lua_pushliteral(L, "");
+    return n >= 0 ? n + 1 : take_failure(L, m, c, k);
+}
+
+static int take(lua_State *L, struct map *m) {
+    struct chunk *c = m->chunk;
+    uint32_t k = m->k++;
+    bool last = m->k == c->count;
+    m->returned++;
+    lua_pushinteger(L, (lua_Integer)(c->name.index + k));
+    int n = tine__scalars_push(L, &c->outcomes[k], false);
+    if (n < 0) {
+        lua_settop(L, 1);
+        lua_getiuservalue(L, 1, MAP_CHUNK); /* keeps it while it is read */
+        lua_pushinteger(L, (lua_Integer)(c->name.index + k));
+    }
+    if (last)
+        leave_chunk(L, m);
+    return n >= 0 ? n + 1 : push_taken(L, m, c, k);
+}
+
+/* The iterator itself: what is there at once is taken here, the rest is map.lua's. */
+int tine__map_call(lua_State *L) {
+    struct map *m = lua_touserdata(L, 1);
+    if (m->closed)
+        return 0;
+    tine__check_process(L, m->core);
+    if (can_take(m))
+        return take(L, m);
+    lua_settop(L, 1);
+    push_kept(L, KEPT_ADVANCE);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, LUA_MULTRET);
+    return lua_gettop(L) - 1;
+}
+
+/* --- waiting --- */
+
+static bool take_met(const struct aim *aim) {
+    const struct map *m = aim->what;
+    /* sent == returned: a callback has taken the last result */
+    return m->closed || can_take(m) || !list_empty(&m->news) || m->sent == m->returned;
+}
+
+/* Its time has passed: it ends, and what has not begun does not run. */
+static int time_is_over(lua_State *L, struct map *m) {
+    uint64_t all = m->is_list ? m->length : m->read, open = tine__map_unfinished(m, all);
+    tine__map_end(m);
+    return tine__error(L, TINE_ETIMEOUT,
+                       "the map has not finished in the time allowed: %I of %I unfinished",
+                       (LUAI_UACINT)open, (LUAI_UACINT)all);
+}
+
+int tine__map_ready(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
+    if (m->closed)
+        return lua_pushboolean(L, false), 1;
+    if (m->ordered)
+        enter_oldest(L, m);
+    if (m->sent != m->returned) {
+        struct aim aim = {.met = take_met, .what = m, .core = m->core};
+        if (tine__await(L, &aim, deadline))
+            return time_is_over(L, m);
+        if (m->closed)
+            return lua_pushboolean(L, false), 1;
+        enter_any(L, m);
+    } else if (lua_toboolean(L, 3) && tine__now() >= deadline) {
+        return time_is_over(L, m);
+    }
+    lua_pushboolean(L, can_take(m));
+    return 1;
+}
+
+/* read, sent, returned, settled, settled_at (seconds), ready = counts(map): takes in what has ended. `ready`: a result is
+** to be given before anything more is read. */
+int tine__map_counts(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    tine__reap(L);
+    bool ready = m->patient && tine__map_look(L, m);
+    lua_pushinteger(L, (lua_Integer)m->read);
+    lua_pushinteger(L, (lua_Integer)m->sent);
+    lua_pushinteger(L, (lua_Integer)m->returned);
+    lua_pushinteger(L, (lua_Integer)m->settled);
+    lua_pushnumber(L, (lua_Number)m->settled_at / 1e9);
+    lua_pushboolean(L, ready);
+    return 6;
+}
