@@ -37,7 +37,7 @@ fault("the manager is busy while no worker can be started: no process", "report.
 fault("the manager is busy while no worker can be started: until now", "order.c",
     "tine__sched_hold_starts(s, now + RETRY)", "tine__sched_hold_starts(s, now)")
 fault("wake-ups for tasks that have ended", "state.c",
-    "    list_remove(&t->node);\n    tine__timer_clear(&s->timers, &t->timer);", "    list_remove(&t->node);")
+    "    tine__policy_unsent(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);", "    tine__policy_unsent(&s->policy, t);")
 fault("wake-ups for what has not begun, in each limit", "stop.c",
     "        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);\n" ..
         "        due += LOOK_REST - due % LOOK_REST;",
@@ -66,8 +66,7 @@ fault("a window that grows does not help at once", "sched.c", "        s->full =
 -- --- slips ---
 
 fault("no list_remove when it leaves the site", "state.c",
-    "    list_remove(&t->node);\n" ..
-        "    tine__timer_clear(&s->timers, &t->timer);", "    tine__timer_clear(&s->timers, &t->timer);")
+    "    list_remove(&t->node);\n    list_remove(&t->sent);", "    list_remove(&t->sent);")
 fault("it stays in its line when it stops waiting", "state.c",
     "        tine__policy_remove(&s->policy, t);\n        s->waiting--;", "        s->waiting--;")
 fault("no list_remove when a worker has gone", "state.c",
@@ -102,10 +101,16 @@ fault("groups do not take turns", "policy.c",
 fault("low priorities are first", "policy.c", "x->rank > y->rank", "x->rank < y->rank")
 fault("among equal ranks the younger is first", "policy.c", ": x->first < y->first;", ": x->first > y->first;")
 fault("priorities wrap around", "policy.c",
-    "gained < (double)most ? b->priority + (int64_t)gained : b->priority + most;",
-    "(int64_t)((uint64_t)b->priority + (uint64_t)gained);")
-fault("nobody gains by waiting", "policy.c", "uint64_t seconds = waited < SECOND ? 0 : waited / SECOND;",
-    "uint64_t seconds = 0;")
+    "gained < (double)most ? priority + (int64_t)gained : priority + most;",
+    "(int64_t)((uint64_t)priority + (uint64_t)gained);")
+fault("nobody gains by waiting", "policy.c", "    return ns < SECOND ? 0 : ns / SECOND;", "    return ns & 0;")
+fault("nothing is overtaken at the site", "order.c", "        if (by == BY_NOTHING)\n", "        if (true)\n")
+fault("what comes back does not overtake", "internal.h", "    s->anew |= again;", "    (void)again;")
+fault("what gains by waiting does not overtake", "sched.c",
+    "    if (tine__policy_tick(&s->policy, now))\n        tine__sched_overtake(s, false);\n", "")
+fault("what was withdrawn is forgotten", "order.c",
+    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);\n}\n\n/* Look again",
+    "    tine__sched_unsend(s, t);\n}\n\n/* Look again")
 fault("what was gained is not looked at again", "policy.c", "        catch_up(p, now);", "        p->now = now;")
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "policy.c",
@@ -121,9 +126,9 @@ fault("a limit makes the deadline forgotten", "state.c", "when < t->deadline ? w
 fault("what is late is cancelled", "internal.h", "t->unrun ? t->unrun : ENDING_CANCELLED", "ENDING_CANCELLED")
 fault("what never began was running", "order.c",
     "t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom", "t->doom")
-fault("the window is not looked at", "order.c", "s->nsent >= s->window || ", "")
-fault("one more than the window", "order.c", "s->nsent >= s->window", "s->nsent > s->window")
-fault("a window of nothing", "sched.c", " + 2ull * s->o.workers + 2;", ";")
+fault("the window is not looked at", "order.c", "s->nsent >= sched_window(s) || ", "")
+fault("one more than the window", "order.c", "s->nsent >= sched_window(s)", "s->nsent > sched_window(s)")
+fault("a window of nothing", "sched.c", " + sched_least_window(s);", ";")
 fault("a doomed worker is live", "state.c",
     "    if (w->state == WORKER_STARTING || w->state == WORKER_READY)\n        s->live--;",
     "    if (state != WORKER_DOOMED && (w->state == WORKER_STARTING || w->state == WORKER_READY))\n" ..
@@ -181,8 +186,8 @@ fault("the rest of what was lost is nobody's", "order.c",
 fault("the rest of a lost chunk never runs", "report.c",
     "begun, how);\n        tine__sched_wait_again(s, t, true);", "begun, how);")
 fault("the rest of a chunk that was left never runs", "report.c",
-    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);\n}\n\n" ..
-        "/* --- workers", "    tine__sched_unsend(s, t);\n}\n\n/* --- workers")
+    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);\n    tine__sched_overtake",
+    "    tine__sched_unsend(s, t);\n    tine__sched_overtake")
 fault("what is lost stays where it was", "report.c",
     "    lose(s, t, begun <= t->call.count ? (uint32_t)begun : 0);", "    (void)begun;")
 fault("one too few has begun", "report.c", "(uint32_t)begun : 0);", "(uint32_t)begun - (begun > 0) : 0);")
