@@ -63,6 +63,7 @@ local tine = {}
 ---@field start_method "fork"|"spawn"|nil default: "fork"
 ---@field preload string[]|function|nil done once, before the first worker starts
 ---@field on_crash "break"|"replace"|nil default: "break"
+---@field warnings boolean? whether workers show what `warn` says; default: as `tine -W`
 ---@field globals "named"|"none"|nil default: "named"
 ---@field max_pending integer? submit waits while so many tasks are unfinished
 ---@field on_callback_error fun(err: any, traceback: string)|nil default: writes to stderr

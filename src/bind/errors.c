@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "base/why.h"
 #include "bind/bind.h"
 
 #define ERROR_METATABLE "tine.error"
@@ -181,6 +182,10 @@ static void set_status(lua_State *L, const struct failure *f) {
         set_integer(L, "signal", WTERMSIG(f->status));
     if (f->error)
         set_integer(L, "errno", f->error);
+    if (f->phase) {
+        lua_pushstring(L, f->phase);
+        lua_setfield(L, -2, "phase");
+    }
 }
 
 /* The task that the worker was running, which need not be the one that fails. */
@@ -225,7 +230,7 @@ int tine__refused(lua_State *L, struct core *c, int code) {
     }
     errno = error;
     if (code == TINE_ESYSTEM)
-        return tine__error(L, code, "%s", strerror(error));
+        return tine__error(L, code, "%s", tine__why_text(error));
     return tine__error(L, code, "%s", tine_error_text(code));
 }
 

@@ -34,7 +34,8 @@ void tine__simple_note(lua_State *L, struct codec *c, int fn, struct code *code)
         *s = (struct sent){.fn = p};
         return;
     }
-    if (s->complex || !code_id(code) || code->nreads + code->nassigns > 0 ||
+    if (s->complex || !code_id(code) ||
+        code->globals.reads + code->globals.assigns + code->globals.by_g > 0 ||
         code->nups > SIMPLE_MAX || tine__name_known(c, p))
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
@@ -70,6 +71,16 @@ static bool encode_upvalue(lua_State *L, const struct codec *c, const struct cod
     return good;
 }
 
+/* Are Lua's own functions that the code names what they were? */
+static bool is_unchanged(lua_State *L, const struct codec *c, const struct code *code) {
+    if (code->globals.standards + code->globals.uses == 0)
+        return true;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    bool same = tine__uses_unchanged(L, lua_gettop(L), code);
+    lua_pop(L, 1);
+    return same;
+}
+
 /* The message in `out` names this code. */
 static bool hold(struct codec *c, struct code *code, struct buf *out) {
     const struct codec_store *store = &c->options.store;
@@ -87,8 +98,8 @@ struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct b
     const void *boxes[SIMPLE_MAX + 1];
     size_t start = out->len;
     c->last = NULL;
-    if (s->fn != p || !code || lua_type(L, fn) != LUA_TFUNCTION || !lua_checkstack(L, 1) ||
-        buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
+    if (s->fn != p || !code || lua_type(L, fn) != LUA_TFUNCTION || !lua_checkstack(L, 20) ||
+        !is_unchanged(L, c, code) || buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
         return NULL;
     out->len += SEGMENT_HEAD;
     pack_array(out, 2u + code->nups);

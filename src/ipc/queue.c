@@ -74,17 +74,29 @@ fail:
     return TINE_ESYSTEM;
 }
 
-int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *seq) {
+static void tell_past(const struct queue *q, uint64_t seq, uint64_t word, struct queue_past *past) {
+    past->seq = seq;
+    past->ref = q->c->slot[seq % QUEUE_SLOTS].call.ref;
+    past->worker = newer(word, seq) == 0 ? worker_in(word) : 0;
+}
+
+int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
+                    struct queue_past *past) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    size_t inl = slot->call.offset ? 0 : (size_t)slot->call.length;
     _Atomic uint64_t *s = state_of(q, tail);
-    assert(inl <= CALL_INLINE);
+    struct queue_slot *slot = &q->c->slot[tail % QUEUE_SLOTS];
     /* acquire: the last owner has read the slot before it freed it */
     uint64_t word = atomic_load_explicit(s, memory_order_acquire);
     /* only the item of the round before can still be there: all else is rubbish that a worker wrote */
     if (state_in(word) != SLOT_FREE && newer(word, tail - QUEUE_SLOTS) == 0)
         return TINE_EAGAIN;
-    memcpy(&q->c->slot[tail % QUEUE_SLOTS], slot, offsetof(struct queue_slot, bytes) + inl);
+    if (past)
+        tell_past(q, tail - QUEUE_SLOTS, word, past);
+    slot->call = *call;
+    if (!call->offset) {
+        assert(call->length <= CALL_INLINE);
+        memcpy(slot->bytes, bytes, call->length);
+    }
     atomic_store_explicit(s, word_of(tail, 0, SLOT_READY), memory_order_release);
     atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
     *seq = tail;
@@ -158,15 +170,6 @@ enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worke
 
 const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq) {
     return &q->c->slot[seq % QUEUE_SLOTS];
-}
-
-uint64_t tine__queue_oldest(struct queue *q, uint32_t *ref, unsigned *worker) {
-    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    /* acquire: see tine__queue_state */
-    uint64_t word = atomic_load_explicit(state_of(q, tail), memory_order_acquire);
-    *ref = q->c->slot[tail % QUEUE_SLOTS].call.ref;
-    *worker = worker_in(word);
-    return tail - QUEUE_SLOTS;
 }
 
 bool tine__queue_holds(const struct queue *q, unsigned worker) {

@@ -87,9 +87,17 @@ _Atomic uint32_t *tine__queue_bell(struct queue *q, unsigned which);
 /* Create both files. 0 or TINE_ESYSTEM. The descriptors stay in `calls.fd` and `claims.fd`, to be
 ** passed on. */
 int tine__queue_create(struct queue *q);
-/* Append an item; `slot` is copied (only as much of `bytes` as is used). *seq names it from now on. 0,
-** or TINE_EAGAIN when the queue is full. Wakes nobody. */
-int tine__queue_put(struct queue *q, const struct queue_slot *slot, uint64_t *seq);
+/* The item that was in a slot before: who has had it cannot be asked any more. */
+struct queue_past {
+    uint64_t seq;
+    uint32_t ref;
+    unsigned worker; /* who has taken it; 0: nobody, or nobody knows */
+};
+/* Append an item; `bytes` (call->length of them) only when call->offset is 0. *seq names it from now on. What was there
+** before goes into *past, unless that is NULL: told by the very word that lets us overwrite it, so that whoever
+** takes that item in the last moment is told, too. 0, or TINE_EAGAIN when the queue is full. Wakes nobody. */
+int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
+                    struct queue_past *past);
 /* Wake one sleeping worker / all of them. True when somebody slept. */
 bool tine__queue_wake(struct queue *q);
 void tine__queue_wake_all(struct queue *q);
@@ -103,8 +111,6 @@ bool tine__queue_condemn(struct queue *q, uint64_t seq, unsigned worker);
 enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worker);
 /* The item's slot, which is not used again before it is FREE. */
 const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq);
-/* Before the next put: the item whose slot it will use, and who had taken it. */
-uint64_t tine__queue_oldest(struct queue *q, uint32_t *ref, unsigned *worker);
 /* Has the worker taken an item whose slot it has not yet freed? Then it has not yet said in its link that it runs
 ** it; looked at before the link, no instant between the two is missed. */
 bool tine__queue_holds(const struct queue *q, unsigned worker);

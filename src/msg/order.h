@@ -12,7 +12,8 @@ struct task;
 
 enum order_kind {
     ORDER_NONE,
-    ORDER_RUN,    /* hand over the call of `task`: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
+    ORDER_RUN, /* hand over the call of `task`: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
+    ORDER_WITHDRAW, /* take the call back if nobody has taken it up: AT_NOBODY and its bytes if it has some; AT_PAST */
     ORDER_RECALL, /* take back what of it has not begun: enum whereabouts, `id` */
     ORDER_STOP,   /* end its task `id` by force: enum whereabouts, `worker` */
     ORDER_LOOK,   /* where is it: enum whereabouts, `id`, `since` */
@@ -33,7 +34,7 @@ struct order {
 enum whereabouts {
     AT_SITE,    /* LOOK: nobody has begun it */
     AT_WORKER,  /* LOOK: task `id` runs since `since` (ns; 0 unknown) */
-    AT_NOBODY,  /* RECALL, STOP: tasks from `id` on never run */
+    AT_NOBODY,  /* RECALL, STOP, WITHDRAW: tasks from `id` on never run */
     AT_ITS_END, /* STOP: `worker` is being killed in the midst of it, its end will be reported */
     AT_PAST     /* too late: it has ended, and a report will tell */
 };
@@ -45,6 +46,8 @@ struct answer {
     uint64_t id;
     unsigned worker;
     uint64_t since;
+    const char *bytes; /* the site's, good for now; NULL: they do not lie with it */
+    uint64_t length;
 };
 
 #endif

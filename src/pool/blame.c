@@ -113,3 +113,16 @@ struct failure *tine__failure_of(const struct blame *b, bool broken) {
     say(f, b, broken);
     return f;
 }
+
+struct failure *tine__failure_of_time(const struct item *item, uint32_t k, bool running) {
+    char label[256];
+    struct failure *f = tine__failure_new(TINE_ETIMEOUT);
+    if (!f)
+        return NULL;
+    tine__label(&item->name, k, label, sizeof label);
+    f->phase = running ? "running" : "pending";
+    tine__failure_say(f, "%s: %s", label,
+                      running ? tine_error_text(TINE_ETIMEOUT)
+                              : "its deadline passed before it had begun");
+    return f;
+}

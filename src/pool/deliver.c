@@ -15,7 +15,8 @@ static void count(struct pool *p, const struct outcome *o) {
 /* Some outcomes of the item have been set. */
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
-        tine__item_free_bytes(p, item);
+        if (item->bytes || item->task.call.offset)
+            tine__item_free_bytes(p, item);
         tine__store_release(p->store, &item->refs);
         tine__settings_unref(item->settings);
         item->settings = NULL;
@@ -76,12 +77,23 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
 
 /* --- other ends --- */
 
-static void end_task(struct pool *p, struct outcome *o, enum ending how) {
+static void end_in_time(struct pool *p, struct item *item, uint32_t k, bool running) {
+    struct failure *f = tine__failure_of_time(item, k, running);
+    tine__outcome_set_failure(&item->outcomes[k], TINE_ETIMEOUT, f);
+    tine__failure_unref(f);
+    count(p, &item->outcomes[k]);
+}
+
+static void end_task(struct pool *p, struct item *item, uint32_t k, enum ending how) {
     static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
-                                [ENDING_TIMEOUT] = TINE_ETIMEOUT,
                                 [ENDING_CRASHED] = TINE_ECRASHED,
                                 [ENDING_BROKEN] = TINE_EBROKEN,
                                 [ENDING_NOMEM] = TINE_ENOMEM};
+    struct outcome *o = &item->outcomes[k];
+    if (how == ENDING_TIMEOUT || how == ENDING_LATE) {
+        end_in_time(p, item, k, how == ENDING_TIMEOUT);
+        return;
+    }
     struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : NULL;
     tine__outcome_set_failure(o, codes[how], f);
     count(p, o);
@@ -100,7 +112,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
         break;
     case EVENT_ENDED:
         for (uint32_t k = e->from; k < e->to; k++)
-            end_task(p, &item_of(e->task)->outcomes[k], e->how);
+            end_task(p, item_of(e->task), k, e->how);
         post(p, item_of(e->task));
         break;
     case EVENT_NONE:

@@ -4,69 +4,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "base/text.h"
-#include "codec/segment.h"
 #include "pool/internal.h"
-
-/* --- the bytes of calls --- */
-
-void tine__free_block(struct pool *p, uint64_t block) {
-    if (!tine__store_free(p->store, block) || p->tidy_at)
-        return;
-    p->tidy_at = tine__now() + HEAP_REST;
-    tine__wakeup_send(&p->wakeup);
-}
-
-void tine__item_free_bytes(struct pool *p, struct item *item) {
-    if (item->task.call.offset)
-        tine__free_block(p, item->task.call.offset);
-    else if (!item->borrowed)
-        free(item->bytes);
-    item->task.call.offset = 0;
-    item->borrowed = false;
-    item->bytes = NULL;
-}
-
-int tine__item_move_bytes(struct pool *p, struct item *item) {
-    uint64_t offset = 0, length = item->task.call.length;
-    size_t cap;
-    char *block;
-    int err = tine__store_grow(p->store, &offset, 0, length, &block, &cap);
-    if (err)
-        return err;
-    memcpy(block, item->bytes, length);
-    tine__item_free_bytes(p, item);
-    item->bytes = block;
-    item->task.call.offset = offset;
-    return 0;
-}
-
-/* Where the argument segment of task `k` starts in the item's bytes, which begin with task `first`. */
-static size_t argument_start(const struct item *item, uint32_t k) {
-    const struct call_head *call = &item->task.call;
-    size_t at = call->label + call->function;
-    for (uint32_t i = item->first; i < k && at < call->length; i++) {
-        size_t n = segment_length(item->bytes + at, call->length - at);
-        at = n ? at + n : call->length;
-    }
-    return at;
-}
-
-/* The item's bytes without the tasks that have ended. 0 or TINE_ENOMEM. */
-static int cut_bytes(struct pool *p, struct item *item) {
-    struct call_head *call = &item->task.call;
-    size_t head = call->label + call->function, from = argument_start(item, item->task.next);
-    size_t length = head + call->length - from;
-    char *rest = sys.malloc(length);
-    if (!rest)
-        return TINE_ENOMEM;
-    memcpy(rest, item->bytes, head);
-    memcpy(rest + head, item->bytes + from, call->length - from);
-    tine__item_free_bytes(p, item);
-    item->bytes = rest;
-    call->length = length;
-    item->first = item->task.next;
-    return 0;
-}
 
 /* --- orders --- */
 
@@ -76,7 +14,7 @@ static int prepare(struct pool *p, struct item *item) {
     if (!item->bytes)
         return TINE_ENOMEM; /* they could not be kept when it was handed over first */
     if (t->next > item->first) {
-        int err = cut_bytes(p, item);
+        int err = tine__item_cut_bytes(p, item);
         if (err)
             return err;
     }
@@ -88,36 +26,52 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
     a->err = prepare(p, item);
     if (a->err)
         return;
-    struct site_call call = {.head = o->task->call, .bytes = item->bytes};
-    call.head.id += item->first;
-    call.head.count = o->task->upto - item->first;
-    if (call.head.index)
-        call.head.index += item->first;
+    struct call_head rest;
+    struct site_call call = {&o->task->call, item->bytes};
+    if (item->first > 0 || o->task->upto < call.head->count) {
+        rest = *call.head;
+        rest.id += item->first;
+        rest.count = o->task->upto - item->first;
+        if (rest.index)
+            rest.index += item->first;
+        call.head = &rest;
+    }
     p->site->ops->give(p->site, o, &call, a);
     if (!a->err && o->task->call.count == 1 && !o->task->call.offset)
         tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
 }
 
+/* It has come back, and its bytes were not kept. */
+static void keep_withdrawn(struct item *item, const struct answer *a) {
+    if (!item->bytes && a->bytes)
+        item->bytes = tine__text_copy_n(a->bytes, a->length);
+}
+
 static void carry(struct pool *p, const struct order *o) {
     struct answer a = {0};
-    const struct site_call call = {.head.ref = o->task ? o->task->call.ref : 0};
-    if (o->kind == ORDER_RUN)
+    if (o->kind == ORDER_RUN) {
         run(p, o, &a);
-    else
+    } else {
+        const struct site_call call = {o->task ? &o->task->call : NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
+        if (o->kind == ORDER_WITHDRAW)
+            keep_withdrawn(item_of(o->task), &a);
+    }
     bool timed = o->kind != ORDER_RUN || o->task->set->timeout;
     tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
 }
 
 static void deliver_all(struct pool *p) {
     struct event e;
-    while (tine__sched_event(&p->s, &e))
+    while (sched_has_event(&p->s) && tine__sched_event(&p->s, &e))
         tine__deliver(p, &e);
 }
 
 void tine__drive(struct pool *p) {
     struct order o;
     deliver_all(p);
+    if (sched_wants_time(&p->s))
+        sched_time(&p->s, tine__now());
     while (tine__sched_order(&p->s, &o)) {
         carry(p, &o);
         deliver_all(p);
@@ -157,7 +111,7 @@ static unsigned hear(struct pool *p, bool listen) {
 
 void tine__take_in(struct pool *p, bool listen) {
     do {
-        if (hear(p, listen) > 0)
+        if (hear(p, listen) > 0 && sched_wants_pace(&p->s))
             tine__sched_pace(&p->s, tine__now());
         listen = false;
         tine__drive(p);

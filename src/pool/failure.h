@@ -21,7 +21,8 @@ struct failure {
     char *label;     /* of that task, or NULL */
     char *source;
     int line;
-    char *cause; /* a result segment [error, traceback] (an initializer's), or NULL */
+    const char *phase; /* of a task whose time was over: "pending" or "running"; static */
+    char *cause;       /* a result segment [error, traceback] (an initializer's), or NULL */
     size_t cause_len;
     char *message; /* whole text */
 };

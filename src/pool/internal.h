@@ -1,11 +1,12 @@
 /* The pool's inside: what its files share. Everything below is guarded by `lock` unless it says otherwise.
 **
-**   pool.c     opening, references, the end       drive.c    the loop between scheduler and site
+**   pool.c     opening, the end                   drive.c    the loop between scheduler and site
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
-**   tasks.c    looking at, ending tasks           blame.c    why, in words
-**   follow.c   several owners of one task's end
+**   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
+**   follow.c   several owners of one task's end   blame.c    why, in words
 **   look.c     statistics                         inbox.c, outcome.c, failure.c
-**   wait.c     waiting threads                    manager.c  the thread
+**   wait.c     waiting threads                    refs.c     who holds a pool
+**   manager.c  the thread
 */
 #ifndef TINE_POOL_INTERNAL_H
 #define TINE_POOL_INTERNAL_H
@@ -47,12 +48,14 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
+    unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
 
     struct wakeup wakeup; /* the manager's */
     bool asleep;          /* it sleeps, or is about to */
+    uint64_t looked;      /* when it last looked at its descriptors */
     pthread_t manager;
     atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
     atomic_bool joined;
@@ -73,12 +76,14 @@ void tine__drive(struct pool *p);
 void tine__take_in(struct pool *p, bool listen);
 /* Do what the site has to be done by a thread of the program (site_ops.work). The lock is given up meanwhile. */
 void tine__work(struct pool *p);
+
+/* bytes.c */
 /* The rest of it is wanted no more: give back the item's bytes. */
 void tine__item_free_bytes(struct pool *p, struct item *item);
-/* Give back a block of the call heap. */
-void tine__free_block(struct pool *p, uint64_t block);
 /* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */
 int tine__item_move_bytes(struct pool *p, struct item *item);
+/* Keep only those of the tasks that have not ended. 0 or TINE_ENOMEM. */
+int tine__item_cut_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */
 /* A task has ended by a report. */
@@ -96,6 +101,8 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
+/* The same for task k whose time was over before, or while it ran. */
+struct failure *tine__failure_of_time(const struct item *item, uint32_t k, bool running);
 
 /* inbox.c */
 void tine__inbox_post(struct inbox *in, struct item *item);

@@ -12,7 +12,8 @@
 #include "base/sys.h"
 #include "pool/internal.h"
 
-/* At least so often it looks whether it still has its descriptors: what was put in their place may never tell. */
+/* So often it looks whether it still has its descriptors: what was put in their place may never tell. (Who uses one
+** looks, too.) */
 #define LOOK (5 * SECOND)
 
 /* Does an owner want to hear of every result at once? */
@@ -49,6 +50,14 @@ static void call_owners(struct pool *p) {
     }
 }
 
+/* Is one of them no descriptor any more, or another one? */
+static bool gone_wrong(const struct pollfd *fds, unsigned n) {
+    int seen = 0;
+    for (unsigned i = 0; i < n; i++)
+        seen |= fds[i].revents;
+    return seen & (POLLNVAL | POLLERR);
+}
+
 /* Sleep until something happens or the time has come. The lock is held but while it sleeps. */
 static void sleep_until(struct pool *p, uint64_t when) {
     struct pollfd fds[SITE_FDS + 1] = {{.fd = p->wakeup.fd, .events = POLLIN}};
@@ -65,7 +74,10 @@ static void sleep_until(struct pool *p, uint64_t when) {
     p->asleep = false;
     if (n > 0)
         p->site->ops->polled(p->site, fds + 1, nfds);
-    p->site->ops->intact(p->site);
+    if (now - p->looked >= LOOK || gone_wrong(fds, nfds + 1)) {
+        p->looked = now;
+        p->site->ops->intact(p->site);
+    }
 }
 
 /* For the last time: a thread that has just taken something may put it off when nobody comes any more. */

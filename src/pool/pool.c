@@ -1,4 +1,4 @@
-/* Opening, references, and the end. */
+/* Opening, and the end. */
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -9,44 +9,6 @@
 #include "site/here.h"
 #include "site/local.h"
 #include "worker/root.h"
-
-static void free_pool(struct pool *p) {
-    tine__store_close(p->store);
-    if (p->site)
-        p->site->ops->close(p->site);
-    tine__sched_free(&p->s);
-    tine__wakeup_close(&p->wakeup);
-    tine__failure_unref(p->reason);
-    tine__failure_unref(p->crash);
-    tine__settings_unref(p->settings);
-    pthread_mutex_destroy(&p->lock);
-    free(p);
-}
-
-struct pool *tine__pool_ref(struct pool *p) {
-    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-    return p;
-}
-
-void tine__pool_unref(struct pool *p) {
-    /* in a forked child its memory is a copy in which anything may be half done: leave it alone */
-    if (!p || tine__pool_is_forked(p))
-        return;
-    if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)
-        free_pool(p);
-}
-
-bool tine__pool_is_forked(const struct pool *p) {
-    return p->generation != tine__root_generation();
-}
-
-struct settings *tine__pool_settings(struct pool *p) {
-    return p->settings;
-}
-
-struct store *tine__pool_store(struct pool *p) {
-    return p->store;
-}
 
 /* --- opening --- */
 
@@ -71,6 +33,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .slots = o->in_process ? HERE_SLOTS : LOCAL_SLOTS,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,
+                                         .ageing = o->ageing,
                                          .start_timeout = o->start_timeout,
                                          .exit_timeout = o->exit_timeout};
     int err = tine__sched_init(&p->s, &policy);
@@ -103,10 +66,6 @@ int tine__pool_open(struct pool **out, const struct pool_options *options) {
 }
 
 /* --- the end --- */
-
-bool tine__pool_ended(struct pool *p) {
-    return atomic_load_explicit(&p->ended, memory_order_acquire);
-}
 
 void tine__pool_join(struct pool *p) {
     if (tine__pool_is_forked(p) || atomic_exchange(&p->joined, true))

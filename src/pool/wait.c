@@ -133,7 +133,8 @@ static bool enter(struct waiter *w, struct inbox *in) {
     struct wait_entry *e = &w->entries[w->n];
     struct pool *p = in->pool;
     pthread_mutex_lock(&p->lock);
-    if (!pool_site_is_gone(p) && !p->site->ops->intact(p->site))
+    if (!pool_site_is_gone(p) && !tine__fd_ours(p->bells.waiter.fd) &&
+        !p->site->ops->intact(p->site))
         tine__take_in(p, true); /* or it would wait for ever; it looks for news once more */
     bool leads = list_empty(&p->waiters);
     if (!leads && !need_own_fd()) {

@@ -49,7 +49,7 @@ struct here {
     bool lost;                  /* somebody has taken our descriptors */
     struct list calls;          /* to be run */
     struct list told;           /* run, or being run: in order */
-    struct here_call *reading;  /* the answer reported last is its */
+    struct list withdrawn; /* the call that was withdrawn last: its bytes are being looked at */
     struct here_call *by_ref[NREFS];
 };
 
@@ -68,19 +68,24 @@ static void free_call(struct here *h, struct here_call *c) {
     free(c);
 }
 
+static void free_calls(struct here *h, struct list *list) {
+    while (!list_empty(list))
+        free_call(h, LIST_ITEM(list->next, struct here_call, node));
+}
+
 static int run(struct here *h, const struct site_call *call) {
-    struct here_call *c = sys.calloc(1, sizeof *c + call->head.count * sizeof c->call.answers[0]);
+    struct here_call *c = sys.calloc(1, sizeof *c + call->head->count * sizeof c->call.answers[0]);
     if (!c)
         return TINE_ENOMEM;
-    c->call.head = call->head;
+    c->call.head = *call->head;
     c->call.bytes = call->bytes; /* in the call heap it stays until the task has ended */
-    c->call.upto = call->head.count;
-    if (!call->head.offset) {
-        memcpy(c->bytes, call->bytes, call->head.length);
+    c->call.upto = call->head->count;
+    if (!call->head->offset) {
+        memcpy(c->bytes, call->bytes, call->head->length);
         c->call.bytes = c->bytes;
     }
     list_push(&h->calls, &c->node);
-    h->by_ref[call->head.ref] = c;
+    h->by_ref[call->head->ref] = c;
     return 0;
 }
 
@@ -90,7 +95,12 @@ static bool withdraw(struct here *h, struct here_call *c, struct answer *a) {
         return false;
     a->where = AT_NOBODY;
     a->id = c->call.head.id;
-    free_call(h, c);
+    a->bytes = c->call.head.offset ? NULL : c->bytes;
+    a->length = c->call.head.length;
+    h->by_ref[c->call.head.ref] = NULL;
+    list_remove(&c->node);
+    free_calls(h, &h->withdrawn);
+    list_push(&h->withdrawn, &c->node);
     return true;
 }
 
@@ -118,7 +128,7 @@ static void look(const struct here_call *c, struct answer *a) {
 static void here_give(struct site *s, const struct order *o, const struct site_call *call,
                       struct answer *a) {
     struct here *h = here_of(s);
-    struct here_call *c = call && o->kind != ORDER_RUN ? h->by_ref[call->head.ref] : NULL;
+    struct here_call *c = call && o->kind != ORDER_RUN ? h->by_ref[call->head->ref] : NULL;
     *a = (struct answer){.where = AT_SITE};
     switch (o->kind) {
     case ORDER_RUN:
@@ -128,6 +138,7 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
         recall(h, c, a);
         break;
     case ORDER_STOP:
+    case ORDER_WITHDRAW:
         stop(h, c, a);
         break;
     case ORDER_LOOK:
@@ -335,17 +346,13 @@ static void here_retire(struct site *s) {
     tine__close(&h->directory.fd);
 }
 
-static void free_calls(struct here *h, struct list *list) {
-    while (!list_empty(list))
-        free_call(h, LIST_ITEM(list->next, struct here_call, node));
-}
-
 static void here_close(struct site *s) {
     struct here *h = here_of(s);
     here_retire(s);
     tine__inner_free(h->inner);
     free_calls(h, &h->calls);
     free_calls(h, &h->told);
+    free_calls(h, &h->withdrawn);
     tine__buf_free(&h->said);
     tine__heap_destroy(h->reader);
     tine__heap_destroy(h->heap);
@@ -395,6 +402,7 @@ int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *m
     h->manager = manager->fd;
     list_init(&h->calls);
     list_init(&h->told);
+    list_init(&h->withdrawn);
     tine__buf_init(&h->said);
     int err = open_parts(h, boot);
     if (err) {

@@ -11,23 +11,6 @@
 
 #define HEAP_PAGE 4096u
 
-/* --- lanes --- */
-
-void tine__lane_unref(struct lane *lane) {
-    if (lane && --lane->refs == 0) {
-        tine__link_close(&lane->link);
-        free(lane);
-    }
-}
-
-void tine__local_forget(struct local *l, unsigned worker) {
-    struct lane *lane = l->lanes[worker];
-    l->lanes[worker] = NULL;
-    /* results kept in its heap are mapped already; the descriptor need not stay for them */
-    tine__link_retire(&lane->link);
-    tine__lane_unref(lane);
-}
-
 static bool local_busy(struct site *s, unsigned worker) {
     struct local *l = local_of(s);
     uint64_t id, since;

@@ -89,8 +89,6 @@ static inline struct local *local_of(struct site *s) {
 /* local_orders.c */
 void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
                       struct answer *a);
-/* Who has taken the call; 0: nobody. */
-unsigned tine__local_who(struct local *l, uint32_t ref);
 bool tine__local_taken(struct site *s, uint32_t ref);
 /* Send the signals that are due. False: not all could be sent yet. */
 bool tine__local_send_signals(struct local *l);
@@ -99,9 +97,13 @@ bool tine__local_send_signals(struct local *l);
 bool tine__local_report(struct site *s, struct report *r, bool listen);
 void tine__local_keep(struct site *s, const struct report *r);
 
-/* local.c */
+/* lanes.c */
+/* With its link, counted once. NULL: errno tells. */
+struct lane *tine__lane_new(void);
 void tine__lane_unref(struct lane *lane);
 /* The worker's place is free again. */
 void tine__local_forget(struct local *l, unsigned worker);
+/* Who has taken the call; 0: nobody. */
+unsigned tine__local_who(struct local *l, uint32_t ref);
 
 #endif

@@ -12,18 +12,6 @@
 
 /* --- where calls are --- */
 
-unsigned tine__local_who(struct local *l, uint32_t ref) {
-    struct handed *h = &l->handed[ref];
-    unsigned worker;
-    if (h->worker || !h->seq)
-        return h->worker;
-    if (tine__queue_state(&l->queue, h->seq, &worker) == SLOT_READY)
-        return 0;
-    if (worker <= l->workers && l->lanes[worker])
-        h->worker = worker;
-    return h->worker;
-}
-
 bool tine__local_taken(struct site *s, uint32_t ref) {
     struct local *l = local_of(s);
     return l->handed[ref].seq && tine__local_who(l, ref) != 0;
@@ -54,6 +42,16 @@ static bool withdraw(struct local *l, struct handed *h, struct answer *a) {
     a->where = AT_NOBODY;
     a->id = h->id;
     return true;
+}
+
+/* Its bytes still lie in its slot. */
+static void take_back(struct local *l, struct handed *h, struct answer *a) {
+    const struct queue_slot *slot = tine__queue_slot(&l->queue, h->seq);
+    a->where = AT_PAST;
+    if (!h->seq || !withdraw(l, h, a) || slot->call.offset)
+        return;
+    a->bytes = slot->bytes;
+    a->length = slot->call.length;
 }
 
 static void recall(struct local *l, struct handed *h, uint32_t ref, struct answer *a) {
@@ -94,50 +92,34 @@ static void stop(struct local *l, struct handed *h, uint32_t ref, uint64_t id, s
 
 /* --- running calls --- */
 
-/* The next call is put where an older one was, whose word said who has it. */
-static void remember_oldest(struct local *l) {
-    uint32_t ref;
-    unsigned worker;
-    uint64_t seq = tine__queue_oldest(&l->queue, &ref, &worker);
-    if (ref < l->nrefs && l->handed[ref].seq == seq)
-        tine__local_who(l, ref);
+/* The call that was in its slot before may still be answered: remember by whom. */
+static void remember(struct local *l, const struct queue_past *past) {
+    if (past->ref >= l->nrefs || l->handed[past->ref].seq != past->seq)
+        return;
+    if (past->worker >= 1 && past->worker <= l->workers && l->lanes[past->worker])
+        l->handed[past->ref].worker = past->worker;
 }
 
 static int run(struct local *l, const struct site_call *call) {
-    struct queue_slot slot;
+    const struct call_head *head = call->head;
+    struct queue_past past;
     uint64_t seq;
-    remember_oldest(l);
-    slot.call = call->head;
-    if (!call->head.offset)
-        memcpy(slot.bytes, call->bytes, call->head.length);
-    int err = tine__queue_put(&l->queue, &slot, &seq);
+    int err = tine__queue_put(&l->queue, head, call->bytes, &seq, &past);
     if (err)
         return err;
-    l->handed[call->head.ref] = (struct handed){seq, call->head.id, call->head.count, 0};
+    remember(l, &past);
+    l->handed[head->ref] = (struct handed){seq, head->id, head->count, 0};
     l->unwoken++;
     return 0;
 }
 
 /* --- workers --- */
 
-static struct lane *lane_new(void) {
-    struct lane *lane = sys.calloc(1, sizeof *lane);
-    if (!lane)
-        return NULL;
-    lane->link = LINK_CLOSED;
-    lane->refs = 1;
-    if (tine__link_create(&lane->link)) {
-        free(lane);
-        return NULL;
-    }
-    return lane;
-}
-
 static int start(struct local *l, unsigned worker) {
     assert(worker >= 1 && worker <= l->workers && !l->lanes[worker]);
     if (l->control == -1 || l->blocked)
         return TINE_EAGAIN; /* gone: that will be reported, with its reason */
-    struct lane *lane = lane_new();
+    struct lane *lane = tine__lane_new();
     if (!lane)
         return errno == ENOMEM ? TINE_ENOMEM : TINE_ESYSTEM;
     struct message m = {.kind = MESSAGE_START, .worker = worker};
@@ -188,11 +170,14 @@ static void end(struct local *l) {
 void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
                       struct answer *a) {
     struct local *l = local_of(s);
-    uint32_t ref = call ? call->head.ref : 0;
+    uint32_t ref = call ? call->head->ref : 0;
     *a = (struct answer){.where = AT_SITE};
     switch (o->kind) {
     case ORDER_RUN:
         a->err = run(l, call);
+        break;
+    case ORDER_WITHDRAW:
+        take_back(l, &l->handed[ref], a);
         break;
     case ORDER_RECALL:
         recall(l, &l->handed[ref], ref, a);

@@ -31,8 +31,8 @@ struct heap;
 
 /* A call to be handed over. */
 struct site_call {
-    struct call_head head;
-    const char *bytes; /* head.length of them; in the call heap when head.offset is set */
+    const struct call_head *head;
+    const char *bytes; /* head->length of them; in the call heap when head->offset is set */
 };
 
 struct site_ops {

@@ -22,6 +22,11 @@ struct boot {
     const char *path, *cpath; /* package.path, package.cpath; NULL: Lua's own */
     char *const *environ;     /* the submitter's environment as of now */
     struct inherit inherit;   /* noted by tine__boot_write */
+    const char *const
+        *arg; /* the program's `arg` from index `arg_first` on, ends with NULL; NULL: it has none */
+    int arg_first;
+    const char *locale; /* setlocale(LC_ALL, NULL) */
+    bool warnings;      /* on */
     /* calls as ipc/queue.h has them: function segment, then `count` argument segments; NULL: none */
     const char *preload;
     size_t preload_len, preload_function;
@@ -46,5 +51,8 @@ int tine__boot_read(struct boot *out, int fd);
 int tine__boot_copy(struct boot *out, const struct boot *boot);
 /* Give back what was allocated for what was read, or copied. */
 void tine__boot_free(struct boot *boot);
+
+/* How deep this process is in pools: 0 in a program, 1 in the workers (and the fork server) of its pools, and so on. */
+unsigned tine__boot_depth(void);
 
 #endif

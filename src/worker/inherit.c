@@ -52,13 +52,29 @@ static const char *read_small(const char *path, char text[4096]) {
     return text;
 }
 
-/* What one look at /proc tells in place of forty system calls: false if it does not. */
-static bool read_status(struct rights *r) {
+static uint64_t bit_of(int signal) {
+    return (uint64_t)1 << (signal - 1);
+}
+
+static uint64_t ask_ignored(void) {
+    uint64_t set = 0;
+    struct sigaction a;
+    for (int s = 1; s <= 64; s++)
+        if (s != SIGCHLD && sigaction(s, NULL, &a) == 0 && !(a.sa_flags & SA_SIGINFO) &&
+            a.sa_handler == SIG_IGN)
+            set |= bit_of(s);
+    return set;
+}
+
+/* What one look at /proc tells in place of a hundred system calls: false if it does not. */
+static bool read_status(struct rights *r, uint64_t *ignored) {
     char text[4096];
     const char *status = read_small("/proc/thread-self/status", text);
     const char *bounding = strstr(status, "CapBnd:"), *filters = strstr(status, "Seccomp_filters:");
-    if (!bounding)
+    const char *signals = strstr(status, "SigIgn:");
+    if (!bounding || !signals)
         return false;
+    *ignored = strtoull(signals + strlen("SigIgn:"), NULL, 16) & ~bit_of(SIGCHLD);
     r->bounding = strtoull(bounding + strlen("CapBnd:"), NULL, 16);
     r->filters = filters ? strtoull(filters + strlen("Seccomp_filters:"), NULL, 10) : 0;
     return true;
@@ -83,7 +99,7 @@ static void get_capabilities(struct rights *r) {
             r->ambient |= (uint64_t)1 << c;
 }
 
-void tine__rights_of(struct rights *r) {
+static void look_around(struct rights *r, uint64_t *ignored) {
     uid_t u[3] = {0};
     gid_t g[3] = {0};
     struct stat st = {0};
@@ -96,14 +112,21 @@ void tine__rights_of(struct rights *r) {
     }
     r->groups = hash_of_groups();
     get_capabilities(r);
-    if (!read_status(r))
+    if (!read_status(r, ignored)) {
         ask_bounding(r);
+        *ignored = ask_ignored();
+    }
     r->no_new_privs = (uint64_t)(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
     r->seccomp = (uint64_t)(prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0);
     if (stat("/", &st) == 0) {
         r->root[0] = st.st_dev;
         r->root[1] = st.st_ino;
     }
+}
+
+void tine__rights_of(struct rights *r) {
+    uint64_t ignored;
+    look_around(r, &ignored);
 }
 
 /* --- where it is --- */
@@ -133,23 +156,12 @@ void tine__station_of(struct station *s) {
 
 /* --- noting --- */
 
-static uint64_t ignored_signals(void) {
-    uint64_t set = 0;
-    struct sigaction a;
-    for (int s = 1; s <= 64; s++)
-        if (s != SIGCHLD && sigaction(s, NULL, &a) == 0 && !(a.sa_flags & SA_SIGINFO) &&
-            a.sa_handler == SIG_IGN)
-            set |= (uint64_t)1 << (s - 1);
-    return set;
-}
-
 void tine__inherit_note(struct inherit *i) {
     struct sched_param param = {0};
     memset(i, 0, sizeof *i);
-    tine__rights_of(&i->rights);
+    look_around(&i->rights, &i->ignored);
     for (int k = 0; k < RLIM_NLIMITS; k++)
         getrlimit(k, &i->limits[k]);
-    i->ignored = ignored_signals();
     i->nice = getpriority(PRIO_PROCESS, 0);
     i->policy = sched_getscheduler(0);
     if (sched_getparam(0, &param) == 0)

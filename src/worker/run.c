@@ -66,21 +66,25 @@ static void replace_by_text(lua_State *L, int index) {
     lua_replace(L, index);
 }
 
-/* (error, traceback, piece) -> nothing, or the reason why even its text cannot travel */
+/* (error, traceback, piece) -> nothing, or the reason why even its text cannot travel. An object's text goes along: who
+** receives it may not have its class. */
 static int encode_error(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 3);
     struct codec *codec = p->run->codec;
     lua_settop(L, 2);
-    if (lua_type(L, 1) == LUA_TSTRING)
-        tine__codec_explain(L, codec, lua_tostring(L, 1));
-    if (tine__encode_values(L, codec, 1, 2, p->out) == 0)
+    tine__codec_explain(L, codec, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
+    if (lua_type(L, 1) >= LUA_TTABLE) {
+        lua_pushvalue(L, 1);
+        replace_by_text(L, 3);
+    }
+    if (tine__encode_error(L, codec, 1, lua_gettop(L), p->out) == 0)
         return 0;
     lua_pushfstring(L, "%s\n(the error value arrives as text: %s)", lua_tostring(L, 2),
                     lua_tostring(L, -1));
     lua_replace(L, 2);
     lua_settop(L, 2);
     replace_by_text(L, 1);
-    return tine__encode_values(L, codec, 1, 2, p->out) ? 1 : 0;
+    return tine__encode_error(L, codec, 1, 2, p->out) ? 1 : 0;
 }
 
 /* --- results --- */
@@ -144,6 +148,16 @@ static bool decode_call(struct run *r, const struct run_call *c) {
     return lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK;
 }
 
+/* A module asks by its caller whether it is the program. So `require` as a task has one: the one exception to that
+** nothing is around a task. */
+static void give_caller(lua_State *L) {
+    static const char caller[] =
+        "local require = ... local module, found = require(select(2, ...)) return module, found";
+    if (tine__is_require(L, HANDLER + 1) &&
+        luaL_loadbufferx(L, caller, sizeof caller - 1, "=(require)", "t") == LUA_OK)
+        lua_insert(L, HANDLER + 1);
+}
+
 static enum record_kind run(struct run *r, const struct run_call *call, struct buf *out) {
     lua_State *L = r->L;
     lua_Hook hook = lua_gethook(L);
@@ -152,6 +166,7 @@ static enum record_kind run(struct run *r, const struct run_call *call, struct b
     if (!decode_call(r, call))
         return refuse(L, out);
     KILL_POINT("running");
+    give_caller(L);
     int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
     if (lua_gethook(L) != hook)
         lua_sethook(L, hook, mask,
@@ -168,6 +183,7 @@ static enum record_kind run(struct run *r, const struct run_call *call, struct b
 
 enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out) {
     enum record_kind kind = run(r, call, out);
+    tine__codec_restore(r->L, r->codec);
     lua_settop(r->L, HANDLER);
     if (kind != RECORD_VALUES)
         forget_traceback(r->L);
@@ -205,7 +221,7 @@ static int shorten(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 1);
     size_t most = (size_t)lua_tointeger(L, 2);
     lua_settop(L, 0);
-    tine__decode_values(L, p->run->codec, p->out->data, p->out->len);
+    tine__decode_error(L, p->run->codec, p->out->data, p->out->len);
     lua_settop(L, 2);
     for (int i = 1; i <= 2; i++) {
         size_t len;

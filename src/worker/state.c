@@ -1,5 +1,6 @@
 #include "worker/state.h"
 
+#include <locale.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <sys/random.h>
@@ -104,12 +105,28 @@ static void set_text(lua_State *L, const char *key, const char *text) {
     lua_setfield(L, -2, key);
 }
 
+static void set_arg(lua_State *L, const struct boot *boot) {
+    if (!boot->arg)
+        return;
+    lua_newtable(L);
+    for (int i = 0; boot->arg[i]; i++) {
+        lua_pushstring(L, boot->arg[i]);
+        lua_rawseti(L, -2, boot->arg_first + i);
+    }
+    lua_setglobal(L, "arg");
+}
+
 void tine__state_place(lua_State *L, const struct boot *boot) {
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, LUA_LOADLIBNAME);
     set_text(L, "path", boot->path);
     set_text(L, "cpath", boot->cpath);
     lua_pop(L, 2);
+    set_arg(L, boot);
+    if (boot->locale)
+        setlocale(LC_ALL, boot->locale);
+    if (boot->warnings)
+        lua_warning(L, "@on", 0);
 }
 
 void tine__state_seed(lua_State *L) {

@@ -13,7 +13,7 @@ lua_State *tine__state_new(struct alloc *behind);
 void tine__state_huge_pages(lua_State *L, struct alloc *behind);
 /* Close the state and end the process. */
 _Noreturn void tine__state_end(lua_State *L);
-/* Make it the pool's: package.path and package.cpath. Raises memory errors. */
+/* Make it the pool's: package.path and package.cpath, `arg`, the locale, warnings. Raises memory errors. */
 void tine__state_place(lua_State *L, const struct boot *boot);
 /* Give math.random a seed of its own: siblings would all draw the same numbers. Raises memory errors. */
 void tine__state_seed(lua_State *L);

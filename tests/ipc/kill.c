@@ -195,7 +195,7 @@ static bool fill(void) {
     n = dry ? 1 : n; /* one wake-up that matters */
     for (; sent < ITEMS && sent - before < n; sent++) {
         struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
-        if (tine__queue_put(&queue, &s, &seq_of[sent]))
+        if (tine__queue_put(&queue, &s.call, s.bytes, &seq_of[sent], NULL))
             break;
         tine__queue_wake(&queue);
     }

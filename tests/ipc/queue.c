@@ -39,7 +39,7 @@ static struct queue_slot item(uint64_t id) {
 static uint64_t put(uint64_t id) {
     struct queue_slot s = item(id);
     uint64_t seq;
-    CHECK_EQ(tine__queue_put(&q, &s, &seq), 0);
+    CHECK_EQ(tine__queue_put(&q, &s.call, s.bytes, &seq, NULL), 0);
     return seq;
 }
 
@@ -75,7 +75,7 @@ static bool nothing_to_take(void) {
 static bool is_full(void) {
     struct queue_slot s = item(0);
     uint64_t seq;
-    return tine__queue_put(&q, &s, &seq) == TINE_EAGAIN;
+    return tine__queue_put(&q, &s.call, s.bytes, &seq, NULL) == TINE_EAGAIN;
 }
 
 static void items_come_in_order_over_many_rounds(void) {
@@ -209,17 +209,18 @@ static void condemned_before_it_has_freed_its_slot(void) {
 }
 
 static void who_had_a_slot_is_told_before_it_is_used_again(void) {
-    uint32_t ref;
-    unsigned worker;
+    struct queue_past past;
+    uint64_t next;
     open_both();
     uint64_t first = put(77);
     take_expecting(3, 77);
     for (unsigned i = 1; i < QUEUE_SLOTS; i++)
         CHECK(tine__queue_withdraw(&q, put(i)));
-    CHECK_EQ(tine__queue_oldest(&q, &ref, &worker), first);
-    CHECK_EQ(ref, 1077);
-    CHECK_EQ(worker, 3);
-    put(5);
+    struct queue_slot s = item(5);
+    CHECK_EQ(tine__queue_put(&q, &s.call, s.bytes, &next, &past), 0);
+    CHECK_EQ(past.seq, first);
+    CHECK_EQ(past.ref, 1077);
+    CHECK_EQ(past.worker, 3);
     CHECK_EQ(owner(first), 0);
     close_both();
 }
@@ -332,7 +333,7 @@ static void rubbish_in_claims_keeps_nobody(void) {
             q.k->state[i] = r % 4 ? word_of(tail + r / 8 % 4096 - 2048, 1, (r >> 40) % 3) : r;
         }
         struct queue_slot s = item(1);
-        tine__queue_put(&q, &s, &seq);
+        tine__queue_put(&q, &s.call, s.bytes, &seq, NULL);
         CHECK_LE(tine__queue_ready(&q), QUEUE_SLOTS);
         tine__queue_withdraw(&q, tail - (seed >> 7) % QUEUE_SLOTS);
         tine__queue_bury(&q, 1);

@@ -102,7 +102,7 @@ static bool fill(void) {
         struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
         uint64_t id = sent;
         memcpy(s.bytes, &id, sizeof id);
-        if (tine__queue_put(&queue, &s, &seq_of[sent]))
+        if (tine__queue_put(&queue, &s.call, s.bytes, &seq_of[sent], NULL))
             break;
         tine__queue_wake(&queue);
     }

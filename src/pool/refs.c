@@ -1,0 +1,47 @@
+/* Who holds a pool, and what may be asked of one in whatever state it is. */
+#include "base/error.h"
+#include "base/sys.h"
+#include "pool/internal.h"
+#include "worker/root.h"
+
+static void free_pool(struct pool *p) {
+    tine__store_close(p->store);
+    if (p->site)
+        p->site->ops->close(p->site);
+    tine__sched_free(&p->s);
+    tine__wakeup_close(&p->wakeup);
+    tine__failure_unref(p->reason);
+    tine__failure_unref(p->crash);
+    tine__settings_unref(p->settings);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+struct pool *tine__pool_ref(struct pool *p) {
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    return p;
+}
+
+void tine__pool_unref(struct pool *p) {
+    /* in a forked child its memory is a copy in which anything may be half done: leave it alone */
+    if (!p || tine__pool_is_forked(p))
+        return;
+    if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)
+        free_pool(p);
+}
+
+bool tine__pool_is_forked(const struct pool *p) {
+    return p->generation != tine__root_generation();
+}
+
+bool tine__pool_ended(struct pool *p) {
+    return atomic_load_explicit(&p->ended, memory_order_acquire);
+}
+
+struct settings *tine__pool_settings(struct pool *p) {
+    return p->settings;
+}
+
+struct store *tine__pool_store(struct pool *p) {
+    return p->store;
+}

@@ -1,0 +1,47 @@
+/* Lanes: the link to each worker, and which call was whose. */
+#include "base/sys.h"
+#include "site/local.h"
+
+/* --- lanes --- */
+
+struct lane *tine__lane_new(void) {
+    struct lane *lane = sys.calloc(1, sizeof *lane);
+    if (!lane)
+        return NULL;
+    lane->link = LINK_CLOSED;
+    lane->refs = 1;
+    if (tine__link_create(&lane->link)) {
+        free(lane);
+        return NULL;
+    }
+    return lane;
+}
+
+void tine__lane_unref(struct lane *lane) {
+    if (lane && --lane->refs == 0) {
+        tine__link_close(&lane->link);
+        free(lane);
+    }
+}
+
+void tine__local_forget(struct local *l, unsigned worker) {
+    struct lane *lane = l->lanes[worker];
+    l->lanes[worker] = NULL;
+    /* results kept in its heap are mapped already; the descriptor need not stay for them */
+    tine__link_retire(&lane->link);
+    tine__lane_unref(lane);
+}
+
+/* --- calls --- */
+
+unsigned tine__local_who(struct local *l, uint32_t ref) {
+    struct handed *h = &l->handed[ref];
+    unsigned worker;
+    if (h->worker || !h->seq)
+        return h->worker;
+    if (tine__queue_state(&l->queue, h->seq, &worker) == SLOT_READY)
+        return 0;
+    if (worker <= l->workers && l->lanes[worker])
+        h->worker = worker;
+    return h->worker;
+}
