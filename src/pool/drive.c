@@ -130,3 +130,15 @@ void tine__take_in(struct pool *p, bool listen) {
              p->site->ops->news(p->site, false));
     tine__wake_waiters(p, false);
 }
+
+void tine__work(struct pool *p) {
+    const struct site_ops *ops = p->site->ops;
+    p->waiting++; /* the site is not to be retired meanwhile */
+    while (ops->work && !pool_site_is_gone(p) && ops->work(p->site, &p->lock))
+        do
+            tine__take_in(p, true);
+        while (!pool_site_is_gone(p) && ops->news(p->site, false));
+    p->waiting--;
+    if (pool_site_is_gone(p))
+        tine__wakeup_send(&p->wakeup); /* the manager is to end, too */
+}

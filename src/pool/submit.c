@@ -143,6 +143,8 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
     item->refs = cb->refs;
     pthread_mutex_lock(&p->lock);
     int err = submit(p, item, cb);
+    if (!err)
+        tine__work(p);
     pthread_mutex_unlock(&p->lock);
     if (!err)
         tine__call_buf_init(cb, p, cb->room,

@@ -10,6 +10,7 @@ void tine__pool_poll(struct pool *p) {
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p) && p->site->ops->news(p->site, false))
         tine__take_in(p, false);
+    tine__work(p);
     pthread_mutex_unlock(&p->lock);
 }
 

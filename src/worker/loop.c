@@ -98,9 +98,9 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
         return refuse(out, "the call cannot be read in the worker: out of memory");
     if (!whole)
         return refuse(out, "the call is damaged");
-    tine__ask_begin(l->run.L);
+    tine__ask_begin(l->run.L, l->channel);
     enum record_kind kind = tine__run(&l->run, c, out);
-    tine__ask_end(l->run.L);
+    tine__ask_end(l->run.L, l->channel);
     return kind;
 }
 
