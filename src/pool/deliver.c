@@ -1,6 +1,7 @@
 /* From what has ended to outcomes, and from those to whoever waits for them. */
 #include <string.h>
 #include "base/error.h"
+#include "base/sys.h"
 #include "pool/internal.h"
 
 static void count(struct pool *p, const struct outcome *o) {
@@ -15,6 +16,7 @@ static void count(struct pool *p, const struct outcome *o) {
 /* Some outcomes of the item have been set. */
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
+        item->asking = false;
         if (item->bytes || item->task.call.offset)
             tine__item_free_bytes(p, item);
         tine__store_release(p->store, &item->refs);
@@ -60,6 +62,28 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     }
 }
 
+/* --- attempts --- */
+
+/* The item has failed, and the error was noted: its owner is asked, or it is tried again. */
+static void try_again(struct pool *p, struct item *item) {
+    item->times.started = item->times.ended = 0;
+    if (item->answers && item->task.set->retry.asks && item->attempts) {
+        item->asking = true;
+        tine__inbox_post(item->inbox, item);
+    } else {
+        tine__sched_again(&p->s, &item->task, tine__now());
+    }
+}
+
+/* --- results --- */
+
+static void deliver_failure(struct pool *p, struct item *item, const struct report *r) {
+    struct attempt *a = tine__attempt_add(item);
+    if (a)
+        set_result(p, &a->error, r);
+    try_again(p, item);
+}
+
 void tine__deliver_result(struct pool *p, const struct report *r) {
     uint32_t k;
     enum ending how;
@@ -67,6 +91,12 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     if (!t)
         return;
     struct item *item = item_of(t);
+    if (t->call.count == 1)
+        tine__attempt_times(item, r->started, r->ended);
+    if (how == ENDING_AGAIN) {
+        deliver_failure(p, item, r);
+        return;
+    }
     if (how == ENDING_NONE)
         set_result(p, &item->outcomes[k], r);
     else
@@ -77,26 +107,42 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
 
 /* --- other ends --- */
 
-static void end_in_time(struct pool *p, struct item *item, uint32_t k, bool running) {
+static void end_in_time(const struct item *item, uint32_t k, struct outcome *o, bool running) {
     struct failure *f = tine__failure_of_time(item, k, running);
-    tine__outcome_set_failure(&item->outcomes[k], TINE_ETIMEOUT, f);
+    tine__outcome_set_failure(o, TINE_ETIMEOUT, f);
     tine__failure_unref(f);
-    count(p, &item->outcomes[k]);
 }
 
-static void end_task(struct pool *p, struct item *item, uint32_t k, enum ending how) {
+/* How task k of the item has ended. */
+static void say_end(struct pool *p, const struct item *item, uint32_t k, enum ending how,
+                    struct outcome *o) {
     static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
                                 [ENDING_CRASHED] = TINE_ECRASHED,
                                 [ENDING_BROKEN] = TINE_EBROKEN,
                                 [ENDING_NOMEM] = TINE_ENOMEM};
-    struct outcome *o = &item->outcomes[k];
-    if (how == ENDING_TIMEOUT || how == ENDING_LATE) {
-        end_in_time(p, item, k, how == ENDING_TIMEOUT);
+    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : NULL;
+    if (how == ENDING_TIMEOUT || how == ENDING_LATE)
+        end_in_time(item, k, o, how == ENDING_TIMEOUT);
+    else
+        tine__outcome_set_failure(o, codes[how], f);
+}
+
+static void deliver_end(struct pool *p, const struct event *e) {
+    struct item *item = item_of(e->task);
+    if (e->task->call.count == 1)
+        tine__attempt_times(item, item->times.started, 0);
+    if (e->again) {
+        struct attempt *a = tine__attempt_add(item);
+        if (a)
+            say_end(p, item, 0, e->how, &a->error);
+        try_again(p, item);
         return;
     }
-    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : NULL;
-    tine__outcome_set_failure(o, codes[how], f);
-    count(p, o);
+    for (uint32_t k = e->from; k < e->to; k++) {
+        say_end(p, item, k, e->how, &item->outcomes[k]);
+        count(p, &item->outcomes[k]);
+    }
+    post(p, item);
 }
 
 void tine__deliver(struct pool *p, const struct event *e) {
@@ -111,9 +157,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
         p->crash = tine__failure_of(&p->s.blame, false);
         break;
     case EVENT_ENDED:
-        for (uint32_t k = e->from; k < e->to; k++)
-            end_task(p, item_of(e->task), k, e->how);
-        post(p, item_of(e->task));
+        deliver_end(p, e);
         break;
     case EVENT_NONE:
         break;
@@ -124,5 +168,15 @@ void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code,
                         size_t length) {
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length);
     count(p, &item->outcomes[k]);
+    post(p, item);
+}
+
+void tine__item_refuse(struct pool *p, struct item *item) {
+    struct attempt *last = &item->attempts->list[--item->attempts->n];
+    item->times = last->times;
+    tine__outcome_share(item->outcomes, &last->error);
+    tine__outcome_free(&last->error);
+    tine__sched_give_up(&p->s, &item->task);
+    count(p, item->outcomes);
     post(p, item);
 }

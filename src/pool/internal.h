@@ -53,7 +53,8 @@ struct pool {
     uint64_t spin;             /* ns */
 
     struct wakeup wakeup; /* the manager's */
-    bool asleep;          /* it sleeps, or is about to */
+    bool asleep;          /* it sleeps, or is about to, */
+    uint64_t alarm;       /* until then */
     uint64_t looked;      /* when it last looked at its descriptors */
     pthread_t manager;
     atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
@@ -90,6 +91,9 @@ void tine__deliver(struct pool *p, const struct event *e);
 /* A task has failed before it was sent. */
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length);
+
+/* The last attempt, of which its owner was asked, was the last. */
+void tine__item_refuse(struct pool *p, struct item *item);
 
 /* follow.c */
 /* The item has ended: so have those that follow it. */

@@ -63,6 +63,22 @@ fault("a pool that has ended well is broken by its site's end", "report.c",
     "(s->life == LIFE_DRAINING && s->present == 0)", "false")
 fault("a window that grows does not help at once", "sched.c", "        s->full = false; /* more", "        ; /* more")
 
+fault("one attempt more than the budget", "state.c", "t->failed[kind] < t->set->retry.budget[kind]",
+    "t->failed[kind] <= t->set->retry.budget[kind]")
+fault("what was cancelled is tried again", "state.c", "retry.budget[kind] && !t->unrun &&", "retry.budget[kind] &&")
+fault("what was aborted too late is tried again", "sched.c",
+    "        t->doom = t->unrun = ENDING_CANCELLED;", "        t->doom = ENDING_CANCELLED;")
+fault("what is late is tried again", "state.c", "!t->late && t->doom", "t->doom")
+fault("it is tried again in a pool that stops", "state.c",
+    "t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;", "t->doom != ENDING_CANCELLED;")
+fault("no pause between attempts", "sched.c", "    if (ns < 1) {", "    if (true) {")
+fault("a pause beyond the longest", "sched.c", "        ns = (double)r->most;", "        ;")
+fault("a pause that is never over", "sched.c", "t->wake && t->wake <= s->policy.now", "false")
+fault("what is held starts workers", "sched.h", "    return s->open - s->nheld;", "    return s->open;")
+fault("what is held is not cancelled by shutdown", "sched.c",
+    "    while (!list_empty(&s->held))\n        tine__sched_cancel", "    while (false)\n        tine__sched_cancel")
+fault("what is held does not end with its pool", "state.c", "    while (!list_empty(&s->held)) {", "    while (false) {")
+
 -- --- slips ---
 
 fault("no list_remove when it leaves the site", "state.c",
@@ -72,7 +88,8 @@ fault("it stays in its line when it stops waiting", "state.c",
 fault("no list_remove when a worker has gone", "state.c",
     "    list_remove(&w->node);\n    *w =", "    *w =")
 fault("waiting is not counted down when it is withdrawn", "sched.c",
-    "    s->waiting--;\n    s->open--;\n", "    s->open--;\n")
+    "    tine__sched_leave(s, t);\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);",
+    "    tine__sched_leave(s, t);\n    s->waiting++;\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);")
 fault("open is not counted down by results", "report.c",
     "    t->state = TASK_DONE;\n    s->open--;", "    t->state = TASK_DONE;")
 fault("open is not counted down by other ends", "state.c",
@@ -156,9 +173,9 @@ fault("stopped before its time", "order.c", "now >= clock_after(a->since, t->set
 fault("stopped for the time of another task", "order.c", "a->id == t->call.id + t->next && ", "")
 fault("it is not looked at again", "order.c",
     "        watch(s, t, a->where == AT_WORKER ? a->since : 0, now);\n", "        ;\n")
-fault("one more worker than is needed", "order.c", "s->open > s->live && !s->hold", "s->open >= s->live && !s->hold")
-fault("a start while starts are held up", "order.c", "s->open > s->live && !s->hold", "s->open > s->live")
-fault("too few starts", "order.c", "s->open > s->live && !s->hold", "s->open > s->present && !s->hold")
+fault("one more worker than is needed", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) >= s->live && !s->hold")
+fault("a start while starts are held up", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) > s->live")
+fault("too few starts", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) > s->present && !s->hold")
 fault("DRAINING while something is open", "order.c",
     "s->life == LIFE_CLOSING && s->open == 0", "s->life == LIFE_CLOSING && s->waiting == 0")
 fault("END while workers are there", "order.c",
