@@ -62,69 +62,74 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     }
 }
 
+/* How task k of the item has ended, not by a result; `r` is what its worker has said of it, or NULL. */
+static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending how,
+                    const struct report *r, struct outcome *o) {
+    static const int codes[] = {
+        [ENDING_CANCELLED] = TINE_ECANCELLED, [ENDING_TIMEOUT] = TINE_ETIMEOUT,
+        [ENDING_LATE] = TINE_ETIMEOUT,        [ENDING_CRASHED] = TINE_ECRASHED,
+        [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM};
+    struct failure *ended = NULL;
+    if (how == ENDING_TIMEOUT || how == ENDING_LATE || (how == ENDING_CANCELLED && r))
+        ended = tine__failure_ended(item, k, how, r);
+    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : ended;
+    tine__outcome_set_failure(o, codes[how], f);
+    tine__failure_unref(ended);
+}
+
+/* Or by a result: */
+static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum ending how,
+                        const struct report *r, struct outcome *o) {
+    if (how == ENDING_NONE)
+        set_result(p, o, r);
+    else
+        set_end(p, item, k, how, r, o);
+}
+
 /* --- attempts --- */
 
-/* The item has failed, and the error was noted: its owner is asked, or it is tried again. */
-static void try_again(struct pool *p, struct item *item) {
-    item->times.started = item->times.ended = 0;
-    if (item->answers && item->task.set->retry.asks && item->attempts) {
-        item->asking = true;
-        tine__inbox_post(item->inbox, item);
-    } else {
-        tine__sched_again(&p->s, &item->task, tine__now());
-    }
-}
-
-/* --- results --- */
-
-static void deliver_failure(struct pool *p, struct item *item, const struct report *r) {
+/* The item has failed: that is noted, and its owner is asked, or it is tried again. */
+static void try_again(struct pool *p, struct item *item, enum ending how, const struct report *r) {
     struct attempt *a = tine__attempt_add(item);
     if (a)
-        set_result(p, &a->error, r);
-    try_again(p, item);
+        set_outcome(p, item, 0, how, r, &a->error);
+    item->times.started = item->times.ended = 0;
+    item->asking = a && item->answers && item->task.set->retry.asks;
+    if (item->asking)
+        tine__inbox_post(item->inbox, item);
+    else
+        tine__sched_again(&p->s, &item->task, tine__now());
 }
+
+void tine__item_refuse(struct pool *p, struct item *item) {
+    struct attempt *last = &item->attempts->list[--item->attempts->n];
+    item->times = last->times;
+    tine__outcome_share(item->outcomes, &last->error);
+    tine__outcome_free(&last->error);
+    tine__sched_give_up(&p->s, &item->task);
+    count(p, item->outcomes);
+    post(p, item);
+}
+
+/* --- ends --- */
 
 void tine__deliver_result(struct pool *p, const struct report *r) {
     uint32_t k;
     enum ending how;
-    struct task *t = tine__sched_result(&p->s, r, &k, &how);
+    bool again;
+    struct task *t = tine__sched_result(&p->s, r, &k, &how, &again);
     if (!t)
         return;
     struct item *item = item_of(t);
     if (t->call.count == 1)
         tine__attempt_times(item, r->started, r->ended);
-    if (how == ENDING_AGAIN) {
-        deliver_failure(p, item, r);
+    if (again) {
+        try_again(p, item, how, r);
         return;
     }
-    if (how == ENDING_NONE)
-        set_result(p, &item->outcomes[k], r);
-    else
-        tine__outcome_set_failure(&item->outcomes[k], TINE_EBROKEN, p->reason);
+    set_outcome(p, item, k, how, r, &item->outcomes[k]);
     count(p, &item->outcomes[k]);
     post(p, item);
-}
-
-/* --- other ends --- */
-
-static void end_in_time(const struct item *item, uint32_t k, struct outcome *o, bool running) {
-    struct failure *f = tine__failure_of_time(item, k, running);
-    tine__outcome_set_failure(o, TINE_ETIMEOUT, f);
-    tine__failure_unref(f);
-}
-
-/* How task k of the item has ended. */
-static void say_end(struct pool *p, const struct item *item, uint32_t k, enum ending how,
-                    struct outcome *o) {
-    static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
-                                [ENDING_CRASHED] = TINE_ECRASHED,
-                                [ENDING_BROKEN] = TINE_EBROKEN,
-                                [ENDING_NOMEM] = TINE_ENOMEM};
-    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : NULL;
-    if (how == ENDING_TIMEOUT || how == ENDING_LATE)
-        end_in_time(item, k, o, how == ENDING_TIMEOUT);
-    else
-        tine__outcome_set_failure(o, codes[how], f);
 }
 
 static void deliver_end(struct pool *p, const struct event *e) {
@@ -132,14 +137,11 @@ static void deliver_end(struct pool *p, const struct event *e) {
     if (e->task->call.count == 1)
         tine__attempt_times(item, item->times.started, 0);
     if (e->again) {
-        struct attempt *a = tine__attempt_add(item);
-        if (a)
-            say_end(p, item, 0, e->how, &a->error);
-        try_again(p, item);
+        try_again(p, item, e->how, NULL);
         return;
     }
     for (uint32_t k = e->from; k < e->to; k++) {
-        say_end(p, item, k, e->how, &item->outcomes[k]);
+        set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
         count(p, &item->outcomes[k]);
     }
     post(p, item);
@@ -168,15 +170,5 @@ void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code,
                         size_t length) {
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length);
     count(p, &item->outcomes[k]);
-    post(p, item);
-}
-
-void tine__item_refuse(struct pool *p, struct item *item) {
-    struct attempt *last = &item->attempts->list[--item->attempts->n];
-    item->times = last->times;
-    tine__outcome_share(item->outcomes, &last->error);
-    tine__outcome_free(&last->error);
-    tine__sched_give_up(&p->s, &item->task);
-    count(p, item->outcomes);
     post(p, item);
 }

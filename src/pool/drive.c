@@ -68,6 +68,15 @@ static void deliver_all(struct pool *p) {
         tine__deliver(p, &e);
 }
 
+/* Its timer must run, when something is due earlier than it knows. */
+static void wake_manager(struct pool *p) {
+    uint64_t due = sched_due(&p->s);
+    if (!p->asleep || due >= p->until)
+        return;
+    p->until = due;
+    tine__wakeup_send(&p->wakeup);
+}
+
 void tine__drive(struct pool *p) {
     struct order o;
     deliver_all(p);
@@ -77,9 +86,8 @@ void tine__drive(struct pool *p) {
         carry(p, &o);
         deliver_all(p);
     }
-    if (sched_due(&p->s) < p->alarm && p->asleep)
-        tine__wakeup_send(&p->wakeup);
     p->site->ops->flush(p->site);
+    wake_manager(p);
 }
 
 /* --- reports --- */
@@ -124,4 +132,16 @@ void tine__take_in(struct pool *p, bool listen) {
     } while (sched_wants_room(&p->s) && p->site->ops->want_room(p->site, sched_low_water(&p->s)) &&
              p->site->ops->news(p->site, false));
     tine__wake_waiters(p, false);
+}
+
+void tine__work(struct pool *p) {
+    const struct site_ops *ops = p->site->ops;
+    p->waiting++; /* the site is not to be retired meanwhile */
+    while (ops->work && !pool_site_is_gone(p) && ops->work(p->site, &p->lock))
+        do
+            tine__take_in(p, true);
+        while (!pool_site_is_gone(p) && ops->news(p->site, false));
+    p->waiting--;
+    if (pool_site_is_gone(p))
+        tine__wakeup_send(&p->wakeup); /* the manager is to end, too */
 }

@@ -45,7 +45,8 @@ struct pool_options {
     double ageing;             /* what a second of waiting adds to a priority; 0 nothing */
     uint64_t start_timeout, exit_timeout; /* ns, 0 none */
     bool spawn, replace;                  /* start_method = "spawn", on_crash = "replace" */
-    struct boot boot;                     /* borrowed for the call */
+    bool in_process;  /* no worker is a process: tasks run in the threads that submit */
+    struct boot boot; /* borrowed for the call */
 };
 
 /* Open a pool: its site (no answer of it is waited for) and manager thread. 0, TINE_ESYSTEM, TINE_ENOMEM. The
@@ -90,7 +91,8 @@ struct store *tine__pool_store(struct pool *p);
 
 /* --- tasks --- */
 
-/* Take in what workers have answered, without waiting. Cheap when there is nothing (a few loads). */
+/* Take in what workers have answered, without waiting. Cheap when there is nothing (a few loads). In a pool without
+** processes: do what is to be done in this thread. */
 void tine__pool_poll(struct pool *p);
 
 enum task_look { LOOK_PENDING, LOOK_RUNNING, LOOK_SETTLED };

@@ -91,8 +91,6 @@ static void set_off(struct pool *p, uint64_t due) {
         tine__drive(p);
     if (short_of_workers || p->s.waiting > 0)
         tine__take_in(p, false);
-    if (sched_due(&p->s) < due)
-        tine__wakeup_send(&p->wakeup); /* the manager's timer must run */
 }
 
 /* The bytes are still in the caller's buffer: keep what may be wanted of them. 0 or TINE_ENOMEM. */
@@ -148,6 +146,8 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
     item->refs = cb->refs;
     pthread_mutex_lock(&p->lock);
     int err = submit(p, item, cb);
+    if (!err)
+        tine__work(p);
     pthread_mutex_unlock(&p->lock);
     if (!err)
         tine__call_buf_init(cb, p, cb->room,

@@ -10,6 +10,7 @@ void tine__pool_poll(struct pool *p) {
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p) && p->site->ops->news(p->site, false))
         tine__take_in(p, false);
+    tine__work(p);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -119,6 +120,7 @@ void tine__item_answer(struct pool *p, struct item *item, bool again) {
         else
             tine__item_refuse(p, item);
         carry_out(p);
+        tine__work(p);
     }
     pthread_mutex_unlock(&p->lock);
 }

@@ -90,7 +90,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->attempts = t->worker = 0;
     t->pid = 0;
     t->unrun = ENDING_NONE;
-    t->late = false;
+    t->late = t->asked = false;
     t->since = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
     t->call.flags = t->set->timeout ? CALL_TIMED : 0;
@@ -169,8 +169,8 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
     if (t->state == TASK_WAITING || t->state == TASK_HELD) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_CANCELLED);
     } else {
-        t->doom = t->unrun = ENDING_CANCELLED; /* should it come too late: no other attempt */
-        tine__sched_wish(s, t, ORDER_STOP);
+        t->unrun = ENDING_CANCELLED; /* should it come too late: no other attempt */
+        tine__sched_stop_task(s, t, ENDING_CANCELLED);
     }
     return true;
 }
@@ -244,7 +244,7 @@ static double pause_before(struct sched *s, const struct task *t) {
 void tine__sched_again(struct sched *s, struct task *t, uint64_t now) {
     assert(t->state == TASK_HELD);
     double ns = t->attempts ? pause_before(s, t) : 0;
-    if (ns < 1) {
+    if (ns < 1 || s->o.at_once) {
         let_go(s, t);
     } else {
         t->wake = ns < 9e18 ? clock_after(now, (uint64_t)ns) : TIMER_NEVER;
@@ -273,7 +273,9 @@ static void worker_due(struct sched *s, struct worker *w) {
 
 /* Its deadline has passed, or it may have run too long. */
 static void task_due(struct sched *s, struct task *t) {
-    if (t->deadline <= s->policy.now) {
+    if (t->asked) {
+        tine__sched_grace_over(s, t);
+    } else if (t->deadline <= s->policy.now) {
         t->deadline = TIMER_NEVER;
         t->late = true;
         give_up(s, t, ENDING_LATE);

@@ -119,6 +119,7 @@ struct sched_options {
     uint64_t start_timeout; /* ns, 0: none */
     uint64_t exit_timeout;  /* ns, 0: none */
     uint64_t seed;          /* of what is random */
+    bool at_once;           /* no pauses between attempts */
     double ageing;          /* what a second of waiting adds to a priority, 0: nothing */
 };
 
@@ -194,7 +195,8 @@ void tine__sched_withdraw(struct sched *s, struct task *t);
 int tine__sched_submit_done(struct sched *s, struct task *t);
 /* What of it has not begun shall never run. */
 void tine__sched_cancel(struct sched *s, struct task *t);
-/* End it, which is a single one, by force; cancel it if it has not begun. False: it has ended, or is being ended. */
+/* End it, which is a single one: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun.
+** False: it has ended, or is being ended. */
 bool tine__sched_abort(struct sched *s, struct task *t);
 /* No more submits; with `cancel` all that has not begun is cancelled. */
 void tine__sched_shutdown(struct sched *s, bool cancel);
@@ -215,10 +217,10 @@ void tine__sched_pace(struct sched *s, uint64_t now);
 /* --- what the site reports (report.c) --- */
 
 /* A result (report_is_result): the task it is of, and *k; *how is ENDING_NONE, or what it ends with
-** all the same; AGAIN: it is HELD, as with the event. NULL: it makes no sense; the worker is being killed. The caller delivers it; when the
+** all the same; *again: it is HELD, as with the event. NULL: it makes no sense; the worker is being killed. The caller delivers it; when the
 ** task is DONE nothing more comes of it. */
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
-                                enum ending *how);
+                                enum ending *how, bool *again);
 /* Anything else. */
 void tine__sched_report(struct sched *s, const struct report *r, uint64_t now);
 

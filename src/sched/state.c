@@ -35,12 +35,13 @@ void tine__sched_hold(struct sched *s, struct task *t) {
     t->state = TASK_HELD;
     t->wake = 0;
     t->doom = ENDING_NONE;
+    t->asked = false;
     list_push(&s->held, &t->node);
     s->nheld++;
     tine__sched_watch(s, t, TIMER_NEVER);
 }
 
-bool tine__sched_retry(struct sched *s, struct task *t, enum retry_kind kind) {
+static bool retry(struct sched *s, struct task *t, enum retry_kind kind) {
     bool may = t->call.count == 1 && t->failed[kind] < t->set->retry.budget[kind] && !t->unrun &&
                !t->late && t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
     if (!may)
@@ -53,10 +54,17 @@ bool tine__sched_retry(struct sched *s, struct task *t, enum retry_kind kind) {
     return true;
 }
 
-/* Instead of an end: it has failed, and is tried again. */
-static bool fails_only(struct sched *s, struct task *t, enum ending how) {
-    return (how == ENDING_TIMEOUT && tine__sched_retry(s, t, RETRY_TIMEOUT)) ||
-           (how == ENDING_CRASHED && tine__sched_retry(s, t, RETRY_CRASHED));
+bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool error) {
+    switch (how) {
+    case ENDING_NONE:
+        return error && retry(s, t, RETRY_ERROR);
+    case ENDING_TIMEOUT:
+        return retry(s, t, RETRY_TIMEOUT);
+    case ENDING_CRASHED:
+        return retry(s, t, RETRY_CRASHED);
+    default:
+        return false;
+    }
 }
 
 void tine__sched_leave(struct sched *s, struct task *t) {
@@ -82,7 +90,7 @@ void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to
     t->end_from = from;
     t->end_to = to;
     t->how = (uint8_t)how;
-    t->again_told = fails_only(s, t, how);
+    t->again_told = tine__sched_fails(s, t, how, false);
     if (t->again_told) {
         list_push(&s->ended, &t->ended);
         return;
@@ -106,6 +114,7 @@ void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent) {
     if (t->state == TASK_DONE || t->state == TASK_HELD)
         return;
     t->doom = ENDING_NONE;
+    t->asked = false;
     if (t->unrun || s->life >= LIFE_STOPPING) {
         tine__sched_end_rest(s, t);
         return;
@@ -121,6 +130,11 @@ void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish) {
     if (!t->wish)
         list_push(&s->wishes, &t->node);
     t->wish = (uint8_t)wish;
+}
+
+void tine__sched_unwish(struct task *t) {
+    list_remove(&t->node);
+    t->wish = ORDER_NONE;
 }
 
 /* --- workers --- */

@@ -31,7 +31,6 @@ enum task_state { TASK_NEW, TASK_HELD, TASK_WAITING, TASK_SENT, TASK_DONE };
 /* How tasks end other than by a report. */
 enum ending {
     ENDING_NONE,
-    ENDING_AGAIN,     /* not at all: it has failed, and is HELD (of a report only) */
     ENDING_CANCELLED, /* before it began, or by abort */
     ENDING_TIMEOUT,   /* its run-time limit, or in the midst of it its deadline */
     ENDING_LATE,      /* its deadline, before it began */
@@ -41,10 +40,11 @@ enum ending {
 };
 
 struct task {
-    struct list node;          /* where it waits, or which order is wanted of it */
-    struct list sent;          /* while nobody is known to have taken it up: in sched->handed */
-    struct list ended;         /* in sched->ended: an event is to be taken */
-    struct timer timer;        /* when to look whether it runs too long, or its deadline */
+    struct list node;  /* where it waits, or which order is wanted of it */
+    struct list sent;  /* while nobody is known to have taken it up: in sched->handed */
+    struct list ended; /* in sched->ended: an event is to be taken */
+    struct timer
+        timer; /* when to look whether it runs too long, or its deadline; asked: when it is killed */
     struct line *line;         /* where it waits (policy.h), until it is DONE */
     struct pairing_node again; /* ... when it came back */
     uint64_t wake;             /* HELD: when it is let go; 0: it waits for a word */
@@ -57,6 +57,7 @@ struct task {
     uint32_t attempts;            /* that have ended */
     unsigned worker;              /* of the last one; 0: it has not run */
     int pid;
+    uint32_t begun;            /* of one that is lost: those before it had begun */
     uint32_t end_from, end_to; /* of the event: these have ended by `how` */
     uint8_t how;               /* enum ending, of the event */
     uint8_t doom;              /* enum ending: what it, while SENT, is to end with by force */
@@ -66,6 +67,7 @@ struct task {
         unrun; /* enum ending: what of it has not begun shall never run, and ends so; NONE: it may */
     bool came_back;
     bool again_told;            /* of the event: it is HELD, and has not ended */
+    bool asked;                 /* SENT: task `next` was asked to end by `doom` */
     bool late;                  /* its deadline has passed */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
