@@ -14,6 +14,10 @@ target_link_libraries(tine_codec_test PRIVATE tine_needs)
 tine_c_test(NAME codec/specs NEEDS_LUA VARIANTS address faults TIMEOUT 300 LABELS codec
   SOURCES tests/codec_host.c tests/codec_module.c)
 
+# Many more of the random programs.
+tine_guarded_test(spec/codec/random_100000 3600 soak ${CMAKE_COMMAND} -E env TINE_TRAVELLERS=100000
+  TINE_TRAVELLERS_FROM=100001 ${spec_lua} tests/run_spec.lua spec/codec/random_spec.lua)
+
 # build-fuzz/tests/fuzz_codec -max_total_time=600 tests/fuzz/corpus
 if(TINE_FUZZ)
   file(GLOB codec_sources ${CMAKE_SOURCE_DIR}/src/codec/*.c)

@@ -136,7 +136,8 @@ end
 
 function driver.open(s)
     if s.fd >= MOST then
-        C.refuse(("the pool's descriptor is %d: select, by which copas waits, takes none of %d or more"):format(s.fd, MOST))
+        C.refuse(("the pool's descriptor is %d, and select, by which copas waits, takes none above %d"):format(
+            s.fd, MOST - 1))
     end
     s.ready = {}
 end

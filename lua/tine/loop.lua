@@ -1,8 +1,8 @@
 -- Pools that an event loop serves: what the loops have in common (tine.luv, tine.cqueues, tine.copas).
 --
--- A *service* is one pool at one loop. The loop watches the pool's descriptor and calls `turn` when it is readable. A
--- coroutine that has to wait is suspended as its loop has it, and a turn wakes it. What a loop must be able to do is its
--- *driver*:
+-- A *service* is one pool at one loop. The loop watches the pool's descriptor and calls `turn` when that is readable.
+-- A coroutine that has to wait is suspended as its loop has it, and a turn wakes it. What a loop must be able to do is
+-- its *driver*:
 --
 --   open(s)        watch s.fd, but do not go on for its sake; closed by
 --   close(s)       which calls C.release(s.core, s) once the descriptor is watched no more
@@ -280,7 +280,7 @@ end
 -- Why this coroutine cannot wait, or nil.
 local function hindrance(s)
     if not s.driver.here(s) then
-        return ("the pool is attached to %s, which does not run this coroutine (see docs/loops.md)"):format(s.driver.name)
+        return ("the pool is attached to %s, which does not run this coroutine"):format(s.driver.name)
     elseif not coroutine.isyieldable() then
         return "this coroutine cannot yield here: it is inside a function in C, such as table.sort or a callback"
     end

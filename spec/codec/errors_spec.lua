@@ -157,6 +157,21 @@ describe("a registered class", function()
     assert.matches("holds the value itself", (refusal(print, setmetatable({}, Bad))))
   end)
 
+  it("fail with anything, also with what cannot be printed", function()
+    local Mute = {}
+    local silent = setmetatable({}, { __tostring = function() error "not even that" end })
+    local odd = setmetatable({}, { __tostring = function() return {} end })
+    for _, err in ipairs { silent, odd } do
+      s.register("Mute", Mute, function() error(err) end, print)
+      assert.matches("^argument 1: key \"x\": the encode function of class 'Mute' failed: "
+        .. "%(error object is a table value%)", (refusal(print, { x = setmetatable({}, Mute) })))
+      s.register("Mute", Mute, function() return 1 end, function() error(err) end)
+      local bytes = c:values(setmetatable({}, Mute))
+      assert.error_matches(function() c:decode(bytes) end,
+        "the decode function of class 'Mute' failed: %(error object is a table value%)")
+    end
+  end)
+
   it("may change what is being encoded without harm", function()
     local Evil = {}
     local victim = {}

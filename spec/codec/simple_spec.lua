@@ -78,23 +78,27 @@ describe("a function without state", function()
     assert.is_true(n <= 20, n)
   end)
 
-  it("goes by name once a module holds it", function()
-    local m = {} -- as a worker that requires it finds it
-    function m.double(x) return x * 2 end
-    local path = os.tmpname()
-    local file = assert(io.open(path, "w"))
-    file:write("return { double = function(x) return x * 2 end }")
+  it("goes by name once a module that defines it is loaded", function()
+    local name = "codec_simple_" .. os.time()
+    local old, dir = package.path, os.tmpname()
+    os.remove(dir)
+    os.execute("mkdir " .. dir)
+    finally(function()
+      package.loaded[name], package.path = nil, old
+      os.execute("rm -r " .. dir)
+    end)
+    package.path = dir .. "/?.lua;" .. old
+    local file <close> = assert(io.open(("%s/%s.lua"):format(dir, name), "w"))
+    file:write "return { double = function(x) return x * 2 end }"
     file:close()
-    assert.same({ 4, 4, 4 }, thrice(m.double, 2))
-    local old = package.path
-    package.path = path:gsub("[^/]+$", "?") .. ";" .. old
-    local name = path:match("[^/]+$")
+    local w = s.pair()
+    local m = require(name)
+    package.loaded[name] = nil -- not yet
+    assert.equal(4, s.call(w, m.double, 2))
     package.loaded[name] = m
-    assert(c:fn(function() return "new" end)) -- has the index made anew
-    local fn = assert(c:fn(m.double))
-    package.loaded[name], package.path = nil, old
-    os.remove(path)
-    assert.is_truthy(fn:find(name, 1, true))
+    assert(w:fn(function() return "new" end)) -- has the index made anew
+    assert.is_truthy(assert(w:fn(m.double)):find(name, 1, true))
+    assert.equal(4, s.call(w, m.double, 2))
   end)
 
   it("may fail", function()

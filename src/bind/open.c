@@ -1,15 +1,18 @@
 /* tine.pool: from an option table to an open pool. */
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <lualib.h>
 #include "base/why.h"
 #include "bind/bind.h"
+#include "worker/loop.h"
 #include "worker/root.h"
 
 extern char **environ;
 
 #define MOST_WORKERS 4095
+#define DEEPEST 8 /* pools in workers of pools ... */
 
 static const char *const known[] = {"workers",
                                     "initializer",
@@ -21,7 +24,9 @@ static const char *const known[] = {"workers",
                                     "preload",
                                     "on_crash",
                                     "globals",
+                                    "warnings",
                                     "max_pending",
+                                    "ageing",
                                     "on_callback_error",
                                     "spin",
                                     "start_timeout",
@@ -174,12 +179,38 @@ static const char *option_string(lua_State *L, int arg, const char *name, const 
     return lua_tostring(L, -1);
 }
 
+/* 0 is none, and the program's own process. */
+static void read_workers(lua_State *L, int arg, struct pool_options *o) {
+    int type = tine__option(L, arg, "workers");
+    lua_Number n = lua_tonumber(L, -1);
+    if (type == LUA_TNUMBER && n < 0)
+        tine__option_error(L, arg, "workers",
+                           "an integer of 1 or more, or 0 for a pool without processes");
+    lua_pop(L, 1);
+    o->in_process = type == LUA_TNUMBER && n == 0;
+    o->workers = 1;
+    if (!o->in_process)
+        o->workers =
+            (unsigned)tine__option_count(L, arg, "workers", MOST_WORKERS, tine_cpu_count());
+}
+
+/* Steps a second. */
+static double read_ageing(lua_State *L, int arg) {
+    int type = tine__option(L, arg, "ageing");
+    double x = type == LUA_TNIL ? POOL_AGEING : lua_tonumber(L, -1);
+    if ((type != LUA_TNIL && type != LUA_TNUMBER) || !(x >= 0))
+        tine__option_error(L, arg, "ageing", "a number of 0 or more");
+    lua_pop(L, 1);
+    return x;
+}
+
 static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     static const char *const methods[] = {"fork", "spawn", NULL};
     static const char *const crashes[] = {"break", "replace", NULL};
     static const char *const globals[] = {"named", "none", NULL};
-    o->workers = (unsigned)tine__option_count(L, arg, "workers", MOST_WORKERS, 0);
+    read_workers(L, arg, o);
     o->max_pending = tine__option_count(L, arg, "max_pending", INT64_MAX, 0);
+    o->ageing = read_ageing(L, arg);
     o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
@@ -187,6 +218,50 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->spawn = tine__option_choice(L, arg, "start_method", methods) == 1;
     o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1;
     o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;
+}
+
+/* --- what belongs to the program as a process --- */
+
+/* The first and last of the integer keys around 0 of the table on top under which strings are. */
+static void measure_arg(lua_State *L, int *first, int *last) {
+    int t = lua_gettop(L);
+    for (*first = 0; lua_rawgeti(L, t, *first - 1) == LUA_TSTRING; --*first)
+        lua_settop(L, t);
+    lua_settop(L, t);
+    for (*last = 0; lua_rawgeti(L, t, *last + 1) == LUA_TSTRING; ++*last)
+        lua_settop(L, t);
+    lua_settop(L, t);
+    if (lua_rawgeti(L, t, 0) != LUA_TSTRING)
+        *first = 1;
+    lua_settop(L, t);
+}
+
+/* The strings stay where they are: in `arg`, which stays on the stack. */
+static void read_arg(lua_State *L, struct boot *boot) {
+    int last;
+    lua_pushglobaltable(L);
+    lua_pushliteral(L, "arg");
+    if (lua_rawget(L, -2) != LUA_TTABLE)
+        return;
+    measure_arg(L, &boot->arg_first, &last);
+    int t = lua_gettop(L), n = last - boot->arg_first + 1;
+    const char **list = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *list, 0);
+    for (int i = 0; i < n; i++) {
+        lua_rawgeti(L, t, boot->arg_first + i);
+        list[i] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    list[n] = NULL;
+    boot->arg = list;
+}
+
+static void read_warnings(lua_State *L, int arg, struct boot *boot) {
+    int type = tine__option(L, arg, "warnings");
+    if (type == LUA_TNIL) /* as `tine -W` */
+        lua_getfield(L, LUA_REGISTRYINDEX, TINE_WARNINGS_FIELD);
+    else if (type != LUA_TBOOLEAN)
+        tine__option_error(L, arg, "warnings", "a boolean");
+    boot->warnings = lua_toboolean(L, -1);
 }
 
 /* Preload and initializer, if there is any of them. */
@@ -205,12 +280,15 @@ static void encode_calls(lua_State *L, int arg, struct pool_options *o) {
 }
 
 static void read_options(lua_State *L, int arg, struct pool_options *o) {
-    luaL_checkstack(L, 30, "options");
+    luaL_checkstack(L, 50, "options");
     read_limits(L, arg, o);
     o->boot.name = option_string(L, arg, "name", "tine");
     o->boot.path = package_field(L, "path");
     o->boot.cpath = package_field(L, "cpath");
     o->boot.environ = environ;
+    o->boot.locale = lua_pushstring(L, setlocale(LC_ALL, NULL));
+    read_arg(L, &o->boot);
+    read_warnings(L, arg, &o->boot);
     if (tine__option(L, arg, "on_callback_error") != LUA_TNIL && !tine__is_callable(L, -1))
         tine__option_error(L, arg, "on_callback_error", "a function");
     lua_pop(L, 1);
@@ -326,6 +404,35 @@ void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send
     tine__closer_renew(L);
 }
 
+/* Is a module being loaded? */
+static bool is_loading(lua_State *L) {
+    lua_Debug ar;
+    bool loading = false;
+    for (int level = 0; !loading && lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "f", &ar);
+        loading = tine__is_require(L, lua_gettop(L));
+        lua_pop(L, 1);
+    }
+    return loading;
+}
+
+/* A script that is a module, too, would make pools in its workers without end. */
+static void check_nesting(lua_State *L) {
+    if (tine__boot_depth() == 0)
+        return;
+    luaL_checkstack(L, 4, "pools");
+    if (is_loading(L))
+        tine__error(L, TINE_EINVALID,
+                    "cannot make a pool while a worker is loading a module: what only the program "
+                    "is to do must not "
+                    "stand in the module's main part; give it a test whether there is a caller");
+    if (tine__boot_depth() >= DEEPEST)
+        tine__error(
+            L, TINE_EINVALID,
+            "cannot make a pool inside of a pool inside of a pool ...: they may lie %d deep",
+            DEEPEST);
+}
+
 /* tine.pool([workers | options]) */
 int tine__pool_open_lua(lua_State *L) {
     struct pool_options o = {0};
@@ -333,6 +440,7 @@ int tine__pool_open_lua(lua_State *L) {
     if (S->closed)
         return tine__error(L, TINE_EINVALID, "this Lua state is being closed");
     tine__state_check(L, S);
+    check_nesting(L);
     lua_settop(L, 1);
     if (lua_type(L, 1) == LUA_TTABLE) {
         tine__check_options(L, 1, known);
@@ -344,8 +452,6 @@ int tine__pool_open_lua(lua_State *L) {
         lua_setfield(L, 1, "workers");
     }
     read_options(L, 1, &o);
-    if (o.workers == 0)
-        o.workers = tine_cpu_count();
     o.settings = read_settings(L, 1)->settings;
     int said = lua_gettop(L);
     struct core *c = tine__core_push(L);

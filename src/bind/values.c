@@ -17,6 +17,7 @@ struct decoding {
     struct codec *codec;
     const char *bytes;
     size_t len;
+    bool lenient; /* an error: what cannot be found here may be missing */
 };
 
 /* A large result becomes a large string, say: its memory is the state's own, and asks for huge pages. */
@@ -31,13 +32,14 @@ static int call_with_huge_pages(lua_State *L, int nargs) {
 static int decode(lua_State *L) {
     const struct decoding *d = lua_touserdata(L, 1);
     lua_settop(L, 0);
-    return tine__decode_values(L, d->codec, d->bytes, d->len);
+    return d->lenient ? tine__decode_error(L, d->codec, d->bytes, d->len)
+                      : tine__decode_values(L, d->codec, d->bytes, d->len);
 }
 
 /* Decode the bytes of an outcome: the number of values pushed; -1: an error value is. A decode function
 ** of the script's own may come here for the same outcome: its bytes stay as long as somebody reads them. */
-static int decode_protected(lua_State *L, struct core *c, struct outcome *o) {
-    struct decoding d = {.codec = c->codec};
+static int decode_protected(lua_State *L, struct core *c, struct outcome *o, bool lenient) {
+    struct decoding d = {.codec = c->codec, .lenient = lenient};
     int top = lua_gettop(L);
     d.bytes = tine__outcome_bytes(o, &d.len);
     if (!d.bytes) {
@@ -78,18 +80,34 @@ int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const str
     int n = tine__scalars_push(L, o, true);
     if (n >= 0)
         return n;
-    n = decode_protected(L, c, o);
+    n = decode_protected(L, c, o, false);
     if (n < 0)
         undecodable(L, name, k);
     free_unread(o);
     return n;
 }
 
-/* What the task raised: [error, traceback]. */
+/* The error object cannot be made here, and the reason is on top. Replace that by the object's text and the traceback,
+** which says why; false: it has no text. */
+static bool push_text(lua_State *L, struct core *c, struct outcome *o) {
+    int why = lua_gettop(L);
+    if (decode_protected(L, c, o, true) != 3 || lua_type(L, -1) != LUA_TSTRING) {
+        lua_settop(L, why);
+        return false;
+    }
+    const char *traceback = lua_tostring(L, -2);
+    lua_pushfstring(L, "%s\n(the error value arrives as text: %s)", traceback ? traceback : "",
+                    luaL_tolstring(L, why, NULL));
+    lua_copy(L, why + 3, why);
+    lua_replace(L, why + 1);
+    return true;
+}
+
+/* What the task raised: [error, traceback], and of an object its text. */
 static void push_task_error(lua_State *L, struct core *c, struct outcome *o,
                             const struct task_name *name, uint32_t k) {
     int top = lua_gettop(L);
-    if (decode_protected(L, c, o) < 0) {
+    if (decode_protected(L, c, o, false) < 0 && !push_text(L, c, o)) {
         undecodable(L, name, k);
         lua_pushliteral(L, "");
     }

@@ -70,13 +70,9 @@ static int known_gc(lua_State *L) {
 
 struct known *tine__known_new(lua_State *L, struct codec *c) {
     struct known *k = lua_newuserdatauv(L, sizeof *k, 0);
-    *k = (struct known){.c = c};
+    *k = (struct known){.c = c, .node = {&k->node, &k->node}};
+    tine__set_class(L, "tine.known", known_gc);
     list_push(&c->knowns, &k->node);
-    if (luaL_newmetatable(L, "tine.known")) {
-        lua_pushcfunction(L, known_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
     return k;
 }
 
@@ -116,6 +112,7 @@ static int code_gc(lua_State *L) {
         part(&code->known);
     free(code->own);
     code->own = NULL;
+    tine__watch_free(&code->watch);
     if (!c || !code->listed)
         return 0;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
@@ -247,22 +244,23 @@ static void push_code(lua_State *L, int self, const struct code *code) {
 
 /* ---- new code ---- */
 
-/* The number of the upvalue _ENV, by its name. */
-int tine__find_env(lua_State *L, int fn, int nups) {
+/* Stripped code has no names of upvalues: there it is the one that is the globals table. */
+int tine__find_env(lua_State *L, int fn, int nups, const void *globals) {
     for (int i = 1; i <= nups; i++) {
         const char *name = lua_getupvalue(L, fn, i);
+        bool is = strcmp(name, "_ENV") == 0 ||
+                  (globals && strcmp(name, "(no name)") == 0 && lua_topointer(L, -1) == globals);
         lua_pop(L, 1);
-        if (strcmp(name, "_ENV") == 0)
+        if (is)
             return i;
     }
     return 0;
 }
 
 /* Upvalue _ENV and the names of globals. */
-static void describe(lua_State *L, int self, int fn, struct code *code) {
-    code->env = (uint8_t)tine__find_env(L, fn, code->nups);
-    if (!code->env ||
-        !tine__globals_of(L, code->dump, code->len, code->env, &code->nreads, &code->nassigns))
+static void describe(lua_State *L, int self, int fn, struct code *code, const void *globals) {
+    code->env = (uint8_t)tine__find_env(L, fn, code->nups, globals);
+    if (!tine__globals_of(L, code->dump, code->len, code->env, false, &code->globals))
         return;
     lua_rawgeti(L, self, ST_GLOBALS);
     lua_insert(L, -2);
@@ -287,13 +285,9 @@ static const char *global_name(lua_State *L, int fn) {
 /* Push an empty code. */
 static struct code *new_code(lua_State *L, struct codec *c) {
     struct code *code = lua_newuserdatauv(L, sizeof *code, 0);
-    *code = (struct code){.known = {.c = c}};
+    *code = (struct code){.known = {.c = c, .node = {&code->known.node, &code->known.node}}};
+    tine__set_class(L, "tine.code", code_gc);
     list_push(&c->knowns, &code->known.node);
-    if (luaL_newmetatable(L, "tine.code")) {
-        lua_pushcfunction(L, code_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
     return code;
 }
 
@@ -327,7 +321,7 @@ static int make_code(struct encoder *e, int fn, const lua_Debug *ar, uint64_t ha
         return TINE_ENOMEM;
     code->hash = hash;
     code->nups = ar->nups;
-    describe(L, e->self, fn, code);
+    describe(L, e->self, fn, code, e->c->globals);
     put_code(L, fn, ar, code);
     link_code(L, e->self, code);
     remember(L, e->self, fn);

@@ -3,14 +3,24 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/sys.h"
+#include "codec/standard.h"
 
 static int codec_gc(lua_State *L) {
     struct codec *c = lua_touserdata(L, 1);
     tine__names_free(c);
     tine__code_free(c);
     tine__loaded_free(L, c);
+    free(c->path);
+    free(c->cpath);
+    free(c->cwd);
+    c->path = c->cpath = c->cwd = NULL;
+    for (int i = 0; i < SENT_SLOTS; i++)
+        if (c->watches[i])
+            luaL_unref(L, LUA_REGISTRYINDEX, c->watches[i]);
+    memset(c->watches, 0, sizeof c->watches);
     luaL_unref(L, LUA_REGISTRYINDEX, c->ref);
     c->ref = LUA_NOREF;
     c->encoder = NULL;
@@ -34,6 +44,9 @@ static const char *mode_of(int slot) {
     switch (slot) {
     case ST_CACHE:
         return "kv";
+    case ST_HASHES:
+    case ST_CHANGES:
+    case ST_CHECKED:
     case ST_ORIGINS:
         return "k";
     case ST_WEAK:
@@ -58,6 +71,95 @@ static void push_state(lua_State *L) {
     lua_rawseti(L, -2, ST_LOADED);
 }
 
+/* ---- what is here from the start ---- */
+
+/* Push what the loaded module has there. */
+static void push_field(lua_State *L, const char *module, const char *field) {
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushstring(L, module);
+    if (lua_rawget(L, -2) == LUA_TTABLE) {
+        lua_pushstring(L, field);
+        lua_rawget(L, -2);
+    } else {
+        lua_pushnil(L);
+    }
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* The one thing of Lua's own that cannot be made again: functions with upvalues, files. Into the slot on top. */
+static void keep_libraries(lua_State *L) {
+    static const char *const files[] = {"stdin", "stdout", "stderr"};
+    int slot = lua_gettop(L);
+    for (const struct standard *s = tine__standard_list(); s->f; s++) {
+        if (!s->closure)
+            continue;
+        push_field(L, s->module, s->field);
+        if (lua_tocfunction(L, -1) == s->f)
+            lua_setfield(L, slot, s->name);
+        lua_settop(L, slot);
+    }
+    for (int i = 0; i < 3; i++) {
+        push_field(L, "io", files[i]);
+        const char *name = tine__standard_file(L, -1);
+        if (name)
+            lua_setfield(L, slot, name);
+        lua_settop(L, slot);
+    }
+}
+
+/* ---- modules that come later ---- */
+
+static const char loads_key; /* registry: userdata, how many names package.loaded got since */
+
+/* (loaded, name, module): `require` and its like have found a new module */
+static int on_load(lua_State *L) {
+    uint64_t *loads = lua_touserdata(L, lua_upvalueindex(1));
+    ++*loads;
+    lua_settop(L, 3);
+    lua_rawset(L, 1);
+    return 0;
+}
+
+/* So that nobody need look at package.loaded for each message, it says itself when a name is new in it; unless it has a
+** metatable of the program's already. */
+static const uint64_t *watch_loads(lua_State *L) {
+    int top = lua_gettop(L);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loads_key) == LUA_TNIL) {
+        uint64_t *loads = lua_newuserdatauv(L, sizeof *loads, 0);
+        *loads = 0;
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &loads_key);
+        luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+        if (!lua_getmetatable(L, -1)) {
+            lua_createtable(L, 0, 1);
+            lua_pushvalue(L, top + 2);
+            lua_pushcclosure(L, on_load, 1);
+            lua_setfield(L, -2, "__newindex");
+            lua_setmetatable(L, -2);
+        }
+        lua_settop(L, top + 2);
+    }
+    const uint64_t *loads = lua_touserdata(L, -1);
+    lua_settop(L, top);
+    return loads;
+}
+
+static char *copy_field(lua_State *L, const char *field) {
+    push_field(L, "package", field);
+    const char *s = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    char *copy = strdup(s);
+    lua_pop(L, 1);
+    return copy;
+}
+
+/* Where workers will look for modules is decided when their pool is made. */
+static void keep_paths(lua_State *L, struct codec *c) {
+    c->path = copy_field(L, "path");
+    c->cpath = copy_field(L, "cpath");
+    c->cwd = getcwd(NULL, 0);
+}
+
 struct codec *tine__codec_new(lua_State *L, const struct codec_options *options) {
     luaL_checkstack(L, 10, "codec");
     struct codec *c = lua_newuserdatauv(L, sizeof *c, 0);
@@ -67,15 +169,17 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
     list_init(&c->knowns);
     list_init(&c->codes.order);
     list_init(&c->loaded.order);
-    if (luaL_newmetatable(L, "tine.codec")) {
-        lua_pushcfunction(L, codec_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
+    tine__set_class(L, "tine.codec", codec_gc);
     lua_pushglobaltable(L);
     c->globals = lua_topointer(L, -1);
     lua_pop(L, 1);
     push_state(L);
+    lua_rawgeti(L, -1, ST_LIBRARIES);
+    keep_libraries(L);
+    lua_pop(L, 1);
+    c->loads = watch_loads(L);
+    if (options->store.put)
+        keep_paths(L, c);
     c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return c;
 }
@@ -107,18 +211,35 @@ static const char *explanation(lua_Integer why) {
     return "the submitting program has it, but it stays there because the task assigns it too" TO_HAVE_IT;
 }
 
+/* Append to the text at `text` what of Lua's own the task has seen that the program has replaced. */
+static void explain_replaced(lua_State *L, int held, int text) {
+    for (lua_pushnil(L); lua_next(L, held); lua_pop(L, 1)) {
+        if (lua_tointeger(L, -1) != HELD_REPLACED || lua_type(L, -2) != LUA_TSTRING)
+            continue;
+        lua_pushfstring(L,
+                        "%s\nnote: '%s' is Lua's own here: what the submitting program has put in "
+                        "its place cannot "
+                        "travel",
+                        lua_tostring(L, text), lua_tostring(L, -2));
+        lua_replace(L, text);
+    }
+}
+
 void tine__codec_explain(lua_State *L, struct codec *c, const char *message) {
     int top = lua_gettop(L);
     luaL_checkstack(L, 10, "explanation");
-    if (!c->held || !push_nil_global(L, message))
+    if (!c->held || !lua_isstring(L, top))
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
     lua_rawgeti(L, -1, ST_HELD);
-    lua_pushvalue(L, top + 1);
-    if (lua_rawget(L, -2) == LUA_TNUMBER && lua_isstring(L, top)) {
-        lua_pushfstring(L, "%s\nnote: the global '%s' is nil here: %s", lua_tostring(L, top),
-                        lua_tostring(L, top + 1), explanation(lua_tointeger(L, -1)));
-        lua_replace(L, top);
+    explain_replaced(L, top + 2, top);
+    if (push_nil_global(L, message)) {
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, top + 2) == LUA_TNUMBER && lua_tointeger(L, -1) != HELD_REPLACED) {
+            lua_pushfstring(L, "%s\nnote: the global '%s' is nil here: %s", lua_tostring(L, top),
+                            lua_tostring(L, top + 3), explanation(lua_tointeger(L, -1)));
+            lua_replace(L, top);
+        }
     }
     lua_settop(L, top);
 }

@@ -48,7 +48,10 @@
 **                 value ... of globals]. Code is the id of a stored one (in calls only: what a
 **                 result names might be gone when it is read), or bytes: hash (8, little endian),
 **                 lua_dump
-**     3 NAME      module [, field [, field]]: what the module, required here, holds there
+**     3 NAME      module, kind (enum name_kind), check, step ...: what the steps from the module,
+**                 required here, lead to. A step is a field, an item (positive), an upvalue (negative) or
+**                 true, a metatable. Check is "", or 8 bytes that say what must be there (hash of the
+**                 file's code; of the function's; of library and place in it), then the end of a path
 **     4 OBJECT    class, decode function, plain value: a value of a registered class. A class of that
 **                 name registered here is decoded by its own function
 **     5 TEXT      "a.b.c": the longest prefix that can be required, then fields; without a dot a
@@ -57,27 +60,25 @@
 **                 name, if there is one, stands for the table that came
 **     7 NOTE      text: why this could not travel; only for globals and in CLASS
 **     8 SOURCE    text: the chunk of this Lua source, never bytecode
+**     9 SAME      name, value: what is here under that name if it is the same, else the value
+**    10 CHANGED   value, then table or library's name, path, value ...: the first item; the fields behind it
+**                 are set for this call, when all is read, and put back after it
+**    11 STANDARD  "string.format": what a new Lua state has there
 **
 ** Objects are tables, Lua functions, values of operation 4, and a note in 6. Their ordinals count, from
 ** 0, in the order in which they start, through function segment and argument segment of a call;
 ** what goes by name has none. The marks of an argument segment may be ordinals of the function
 ** segment.
 **
-** Call environments. The globals that a function reads and never assigns, Lua's own apart, travel as
-** pairs behind its upvalues. The decoder drops those that its process has; for the rest it makes one
-** table for each number, whose other reads and writes go to the real globals, and which takes the
-** place of _ENV in the functions of that number, for this call alone. Segments in which this occurs
-** have bit 31 of the number of marks set. Different numbers are different tables in the sender.
+** Call environments. The globals that a function reads and never assigns travel as pairs behind its upvalues;
+** Lua's own only when they were replaced. A number in front says which environment (wire.h). The decoder drops
+** those that its process has, but for those that the environment's table itself held; for the rest it makes
+** one table for each number, whose other reads go to the real globals, its writes, too, unless it is to
+** keep them, and which takes the place of _ENV in the functions of that number, for this call alone. Segments in
+** which this occurs have bit 31 of the number of marks set. Different numbers are different tables in the sender.
 **
-** WHAT GOES BY NAME
-**
-** C functions and userdata that a loaded module, or a table in it, holds; of Lua's own modules, of
-** Tine's, and of those that package.path or package.cpath finds (package.preload does not count: it
-** is the sender's own): the module, its functions, and held tables that have a metamethod or are met
-** as a metatable; each only if it is still where the index of package.loaded says. That index is
-** made anew when package.loaded has changed and something turns up that has no name: a new function,
-** a C function, a userdata, a metatable, a table that is an upvalue. A module of data alone that was
-** loaded since, and comes as an argument or deeper, may therefore travel by value.
+** WHAT GOES BY NAME: names.c has the rule. Its index of package.loaded is made anew when something turns up that
+** has no name, or a module was loaded, and package.loaded has changed.
 **
 ** LIMITS
 **
@@ -121,6 +122,10 @@ struct codec_options {
     bool send_globals; /* false: globals = "none" */
 };
 
+/* In the registry of a state that has functions of its own in place of some of Lua's: a table of them by name
+** ("os.exit"). Who names one of these gets that. */
+#define CODEC_INSTEAD "tine.instead"
+
 struct codec;
 
 /* Push a userdata that owns a new codec (its __gc frees it) and give the codec, valid while the
@@ -145,6 +150,9 @@ int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, stru
 /* Append a result segment with `n` values. On failure as above. */
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out);
 
+/* The same for an error: the error value, its traceback and so on. */
+int tine__encode_error(lua_State *L, struct codec *c, int first, int n, struct buf *out);
+
 /* The same for values that are nil, booleans, numbers or strings, without a codec: it never raises and
 ** allocates nothing in Lua, so it needs no protected call. False, and nothing appended: some value is none
 ** of these, or there is no memory. */
@@ -165,10 +173,18 @@ int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_
 
 /* Decode a result segment: push its values, give their number. Raises likewise. */
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len);
+/* The same for an error: what it names and this process has not is nil. */
+int tine__decode_error(lua_State *L, struct codec *c, const char *p, size_t len);
 /* The same for a few values (arguments, too) that are nil, booleans, numbers or, if `strings` allows
 ** them, strings. -1, and nothing pushed: there are others, or it is damaged. Without strings it allocates
 ** nothing and never raises. */
 int tine__decode_scalars(lua_State *L, const char *p, size_t len, bool strings);
+
+/* A call has ended, and its results are encoded: put back what it had changed in modules. Never raises. */
+void tine__codec_restore(lua_State *L, struct codec *c);
+
+/* Is the value at `idx` the `require` of Lua's own? */
+bool tine__is_require(lua_State *L, int idx);
 
 /* After a task failed with the traceback at the top of the stack: append to it, when the error came
 ** from a nil global that the submitter has and that did not travel, what happened and how to mend

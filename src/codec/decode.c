@@ -18,10 +18,6 @@
 
 #include <msgpack/unpack_define.h>
 
-int tine__malformed(struct reader *r, const char *what) {
-    return luaL_error(r->L, "malformed message: %s", what);
-}
-
 static void open_array(struct reader *r) {
     struct frame *f = r->frame;
     lua_createtable(r->L, (int)f->n, 0);
@@ -318,6 +314,7 @@ static void decoder_put_back(lua_State *L, struct codec *c, struct decoder *d, i
 static void push_slots(lua_State *L, struct codec *c, struct reader *r, bool refs, bool globals) {
     r->L = L;
     r->c = c;
+    r->pending = 0;
     r->refs = r->envs = 0;
     r->globals = globals;
     r->ordinal = 0;
@@ -393,6 +390,8 @@ static void finish_objects(struct reader *r) {
         tine__malformed(r, "marks beyond its objects");
     if (r->refs)
         set_late_metatables(r);
+    if (unlikely(r->pending))
+        tine__apply_changes(r);
 }
 
 static void open_codec(lua_State *L, const struct codec *c) {
@@ -401,43 +400,10 @@ static void open_codec(lua_State *L, const struct codec *c) {
         luaL_error(L, "cannot decode anything while the Lua state is being closed");
 }
 
-int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
-                      const char *args, size_t args_len) {
-    struct segment f, a;
-    int base = lua_gettop(L);
-    /* no marks and no call environments: the arguments have nothing to do with the function */
-    if (args_len >= SEGMENT_HEAD && get_le32(args + 4) == 0 && !c->held &&
-        tine__simple_push(L, c, fn, fn_len, true))
-        return tine__decode_values(L, c, args, args_len);
-    open_codec(L, c);
-    tine__segment_read(L, fn, fn_len, &f);
-    tine__segment_read(L, args, args_len, &a);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
-    struct decoder *d = decoder_take(L, c, base + 1);
-    struct reader *r = &d->parser.user;
-    r->self = base + 1;
-    push_slots(L, c, r, f.nmarks || a.nmarks, f.globals || a.globals);
-    tine__forget_held(L, c, r->self);
-    start_marks(r, mark_list(&f), mark_list(&a));
-    read_body(d, &f, false);
-    read_body(d, &a, true);
-    finish_objects(r);
-    decoder_put_back(L, c, d, r->self);
-    drop_slots(r);
-    return (int)r->nvalues;
-}
+enum reading { READ_RESULT, READ_ERROR, READ_ARGUMENTS };
 
-int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
-                            const char *args, size_t args_len) {
-    if (c->held || !tine__simple_push(L, c, fn, fn_len, false))
-        return -1;
-    int n = tine__decode_scalars(L, args, args_len, false);
-    if (n < 0)
-        lua_pop(L, 1);
-    return n;
-}
-
-int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
+static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len,
+                         enum reading what) {
     struct segment s;
     int base = lua_gettop(L);
     int n = tine__decode_scalars(L, p, len, true);
@@ -449,6 +415,8 @@ int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len
     struct decoder *d = decoder_take(L, c, base + 1);
     struct reader *r = &d->parser.user;
     r->self = base + 1;
+    r->call = what == READ_ARGUMENTS;
+    r->lenient = what == READ_ERROR;
     push_slots(L, c, r, s.nmarks, s.globals);
     start_marks(r, mark_list(&s), (struct mark_list){0});
     read_body(d, &s, true);
@@ -456,4 +424,51 @@ int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len
     decoder_put_back(L, c, d, r->self);
     drop_slots(r);
     return (int)r->nvalues;
+}
+
+int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
+                      const char *args, size_t args_len) {
+    struct segment f, a;
+    int base = lua_gettop(L);
+    /* no marks and no call environments: the arguments have nothing to do with the function */
+    tine__codec_restore(L, c); /* of a call that did not come to its end */
+    if (args_len >= SEGMENT_HEAD && get_le32(args + 4) == 0 && !c->held &&
+        tine__simple_push(L, c, fn, fn_len, true))
+        return decode_values(L, c, args, args_len, READ_ARGUMENTS);
+    open_codec(L, c);
+    tine__segment_read(L, fn, fn_len, &f);
+    tine__segment_read(L, args, args_len, &a);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    struct decoder *d = decoder_take(L, c, base + 1);
+    struct reader *r = &d->parser.user;
+    r->self = base + 1;
+    push_slots(L, c, r, f.nmarks || a.nmarks, f.globals || a.globals);
+    tine__forget_held(L, c, r->self);
+    r->call = true;
+    r->lenient = false;
+    start_marks(r, mark_list(&f), mark_list(&a));
+    read_body(d, &f, false);
+    read_body(d, &a, true);
+    finish_objects(r);
+    decoder_put_back(L, c, d, r->self);
+    drop_slots(r);
+    return (int)r->nvalues;
+}
+
+int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
+                            const char *args, size_t args_len) {
+    if (c->held || c->changed || !tine__simple_push(L, c, fn, fn_len, false))
+        return -1;
+    int n = tine__decode_scalars(L, args, args_len, false);
+    if (n < 0)
+        lua_pop(L, 1);
+    return n;
+}
+
+int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {
+    return decode_values(L, c, p, len, READ_RESULT);
+}
+
+int tine__decode_error(lua_State *L, struct codec *c, const char *p, size_t len) {
+    return decode_values(L, c, p, len, READ_ERROR);
 }

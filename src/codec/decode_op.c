@@ -1,5 +1,6 @@
 /* Operations: arrays whose first item says that they are more than an array. */
 #include "codec/reader.h"
+#include "codec/standard.h"
 
 #include <limits.h>
 
@@ -9,14 +10,21 @@ static const struct {
     uint8_t kind;
     uint32_t min, max; /* items, the marker included */
 } ops[] = {
-    [OP_TABLE] = {FRAME_TABLE, 3, INT_MAX}, [OP_FUNCTION] = {FRAME_FUNCTION, 2, INT_MAX},
-    [OP_NAME] = {FRAME_NAME, 2, 4},         [OP_OBJECT] = {FRAME_OBJECT, 4, 4},
-    [OP_TEXT] = {FRAME_TEXT, 2, 2},         [OP_CLASS] = {FRAME_CLASS, 3, 3},
-    [OP_NOTE] = {FRAME_NOTE, 2, 2},         [OP_SOURCE] = {FRAME_SOURCE, 2, 2},
+    [OP_TABLE] = {FRAME_TABLE, 3, INT_MAX},
+    [OP_FUNCTION] = {FRAME_FUNCTION, 2, INT_MAX},
+    [OP_NAME] = {FRAME_NAME, 4, 4 + NAME_STEPS},
+    [OP_OBJECT] = {FRAME_OBJECT, 4, 4},
+    [OP_TEXT] = {FRAME_TEXT, 2, 2},
+    [OP_CLASS] = {FRAME_CLASS, 3, 3},
+    [OP_NOTE] = {FRAME_NOTE, 2, 2},
+    [OP_SOURCE] = {FRAME_SOURCE, 2, 2},
+    [OP_SAME] = {FRAME_SAME, 3, 3},
+    [OP_CHANGED] = {FRAME_CHANGED, 2, INT_MAX},
+    [OP_STANDARD] = {FRAME_STANDARD, 2, 2},
 };
 
 void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {
-    if (op < OP_TABLE || op > OP_SOURCE)
+    if (op < OP_TABLE || op > OP_STANDARD)
         luaL_error(r->L, "malformed message: unknown operation %d", (int)op);
     if (f->n < ops[op].min || f->n > ops[op].max)
         tine__malformed(r, "an operation of a wrong size");
@@ -104,7 +112,7 @@ static void function_code(struct reader *r, struct frame *f) {
     lua_replace(L, f->at);
     number_object(r, f - 1);
     uint32_t rest = f->n - 2 - f->m;
-    if (f->n < 2 + f->m || (rest && (rest < 3 || rest % 2 == 0)))
+    if (f->n < 2 + f->m || (rest && rest % 2 == 0))
         tine__malformed(r, "a function with a wrong number of upvalues");
 }
 
@@ -176,24 +184,27 @@ void tine__op_env(struct reader *r, unsigned number) {
     r->handled = true;
 }
 
-/* Push a table whose other reads and writes go to the globals. */
-static void new_env(lua_State *L) {
+/* Push a table whose other reads go to the globals, and its other writes too unless it keeps them. */
+static void new_env(lua_State *L, bool keeps) {
     lua_newtable(L);
     lua_createtable(L, 0, 2);
     lua_pushglobaltable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "__index");
-    lua_setfield(L, -2, "__newindex");
+    if (keeps)
+        lua_pop(L, 1);
+    else
+        lua_setfield(L, -2, "__newindex");
     lua_setmetatable(L, -2);
 }
 
 /* Push the call environment of that number, made now if there was no need for it before. */
-static void push_env(struct reader *r, unsigned number) {
+static void push_env(struct reader *r, unsigned number, bool keeps) {
     lua_State *L = r->L;
     if (lua_rawgeti(L, r->envs, number) == LUA_TTABLE)
         return;
     lua_pop(L, 1);
-    new_env(L);
+    new_env(L, keeps);
     lua_pushvalue(L, -1);
     lua_rawseti(L, r->envs, number);
     if (lua_rawgeti(L, r->envs, -(lua_Integer)number) == LUA_TTABLE) {
@@ -210,32 +221,81 @@ static void push_env(struct reader *r, unsigned number) {
     lua_pop(L, 1);
 }
 
+/* Set the global whose name and value are on top where it is read as _G.name: in the environment's own _G, which
+** hides it from whoever looks into that table. */
+static void set_by_g(struct reader *r, unsigned number) {
+    lua_State *L = r->L;
+    int name = lua_gettop(L) - 1;
+    push_env(r, number, false);
+    lua_pushliteral(L, "_G");
+    if (lua_rawget(L, -2) != LUA_TTABLE) {
+        new_env(L, false); /* what is hidden, */
+        new_env(L, false); /* behind this one */
+        lua_getmetatable(L, -1);
+        lua_pushvalue(L, -3);
+        lua_setfield(L, -2, "__index");
+        lua_pop(L, 1);
+        lua_pushliteral(L, "_G");
+        lua_pushvalue(L, -2);
+        lua_rawset(L, name + 2);
+    }
+    luaL_getmetafield(L, -1, "__index");
+    lua_pushvalue(L, name);
+    lua_pushvalue(L, name + 1);
+    lua_rawset(L, -3);
+    lua_settop(L, name + 1);
+}
+
 void tine__op_held(struct reader *r, unsigned why) {
-    if (!in_global(r->frame))
+    if (!in_global(r->frame) && r->frame->kind != FRAME_CHANGED)
         tine__malformed(r, "a global outside of a function");
     r->held = true;
     r->why = (uint8_t)why;
     lua_pushnil(r->L);
 }
 
-/* Name and value of a global are on top. The worker's own comes first. */
+static void note_held(struct reader *r, int name) {
+    lua_State *L = r->L;
+    lua_rawgeti(L, r->self, ST_HELD);
+    lua_pushvalue(L, name);
+    lua_pushinteger(L, r->why);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    r->c->held = true;
+}
+
+/* Has this process such a global of its own? One of Lua's own it has only if it is no longer what Lua put there. */
+static bool has_own(lua_State *L, int name) {
+    const char *s = lua_tostring(L, name);
+    if (!tine__standard_global(s))
+        return tine__has_global(L, name);
+    lua_pushglobaltable(L);
+    lua_pushvalue(L, name);
+    lua_rawget(L, -2);
+    bool own = !tine__is_standard_value(L, s);
+    lua_pop(L, 2);
+    return own;
+}
+
+/* Name and value of a global are on top. This process's own comes first, but not before what the environment itself
+** holds. */
 static void set_global(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     int name = lua_gettop(L) - 1;
-    bool note = r->note, held = r->held;
+    uint32_t pair = (f->i - f->m) / 2 - 2;
+    bool note = r->note, held = r->held, own = pair < f->own,
+         by_g = !own && pair < f->own + f->by_g;
     r->note = r->held = false;
     if (held) {
-        lua_rawgeti(L, r->self, ST_HELD);
-        lua_pushvalue(L, name);
-        lua_pushinteger(L, r->why);
-        lua_rawset(L, -3);
-        r->c->held = true;
-    } else if (!tine__has_global(L, name)) {
+        note_held(r, name);
+    } else if (own || !has_own(L, name)) {
         if (note)
             luaL_error(L, "%s", lua_tostring(L, name + 1));
-        push_env(r, f->env);
+        if (by_g)
+            set_by_g(r, f->env);
+        push_env(r, f->env, false);
         lua_pushvalue(L, name);
-        if (lua_rawget(L, -2) == LUA_TNIL) {
+        if (lua_rawget(L, -2) == LUA_TNIL && !by_g) {
             lua_pushvalue(L, name);
             lua_pushvalue(L, name + 1);
             lua_rawset(L, -4);
@@ -244,14 +304,28 @@ static void set_global(struct reader *r, struct frame *f) {
     lua_settop(L, name - 1);
 }
 
+/* The number on top says which environment, whether that keeps what is written, and how many pairs of what kind. */
+static void env_item(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    lua_Integer env = lua_tointeger(L, -1);
+    if (!lua_isinteger(L, -1) || env < 0 || (env & ENV_NUMBER) == 0)
+        tine__malformed(r, "globals of no environment");
+    f->env = (uint8_t)(env & ENV_NUMBER);
+    f->own = (uint32_t)(env >> ENV_OWN_SHIFT) & ENV_COUNT;
+    f->by_g = (uint32_t)(env >> ENV_BY_G_SHIFT) & ENV_COUNT;
+    lua_pop(L, 1);
+    if (!(env & ENV_KEEPS))
+        return;
+    if (!r->envs)
+        tine__malformed(r, "globals in a message that announces none");
+    push_env(r, f->env, true);
+    lua_pop(L, 1);
+}
+
 static void global_item(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     if (f->i == 2 + f->m) {
-        lua_Integer env = lua_tointeger(L, -1);
-        if (!lua_isinteger(L, -1) || env < 1 || env > 255)
-            tine__malformed(r, "globals of no environment");
-        f->env = (uint8_t)env;
-        lua_pop(L, 1);
+        env_item(r, f);
     } else if (!in_global(f)) {
         if (lua_type(L, -1) != LUA_TSTRING)
             tine__malformed(r, "the name of a global is no string");
@@ -309,7 +383,7 @@ static void object_end(struct reader *r, struct frame *f) {
         lua_error(L);
     if (status != LUA_OK)
         luaL_error(L, "the decode function of class '%s' failed: %s", lua_tostring(L, f->at),
-                   luaL_tolstring(L, -1, NULL));
+                   tine__push_text(L));
     lua_replace(L, f->at);
     lua_settop(L, f->at);
     if (f->marked) {
@@ -353,6 +427,42 @@ static void note_end(struct reader *r, struct frame *f) {
     r->note = true;
 }
 
+/* ---- names ---- */
+
+static void same_item(struct reader *r, struct frame *f) {
+    if (f->i == 1)
+        f->m = r->ordinal;
+    else if (lua_gettop(r->L) != f->at + 1)
+        tine__malformed(r, "nothing to compare");
+}
+
+/* Behind the first item: a table or a library's name, a path, a value. */
+static void changed_item(struct reader *r, struct frame *f) {
+    if (f->i == 1 || (f->i - 1) % 3 != 0)
+        return;
+    bool held = r->held, note = r->note;
+    r->held = r->note = false;
+    if (note)
+        tine__malformed(r, "a note in a wrong place");
+    if (held) {
+        if (lua_type(r->L, -2) == LUA_TSTRING)
+            note_held(r, lua_gettop(r->L) - 1);
+        lua_settop(r->L, f->at);
+    } else {
+        tine__await_change(r);
+    }
+}
+
+static void name_item(struct reader *r, const struct frame *f) {
+    lua_State *L = r->L;
+    bool good = f->i == 2 ? lua_isinteger(L, -1)
+                : f->i > 3
+                    ? lua_isinteger(L, -1) || lua_isboolean(L, -1) || lua_type(L, -1) == LUA_TSTRING
+                    : lua_type(L, -1) == LUA_TSTRING;
+    if (!good)
+        tine__malformed(r, "a name of a wrong form");
+}
+
 /* ---- all ---- */
 
 void tine__op_item(struct reader *r, struct frame *f) {
@@ -366,9 +476,18 @@ void tine__op_item(struct reader *r, struct frame *f) {
         function_item(r, f);
         break;
     case FRAME_NAME:
+        name_item(r, f);
+        break;
     case FRAME_TEXT:
     case FRAME_SOURCE:
+    case FRAME_STANDARD:
         string_item(r);
+        break;
+    case FRAME_SAME:
+        same_item(r, f);
+        break;
+    case FRAME_CHANGED:
+        changed_item(r, f);
         break;
     case FRAME_OBJECT:
         if (f->i == 1)
@@ -402,6 +521,16 @@ void tine__op_end(struct reader *r, struct frame *f) {
         break;
     case FRAME_NOTE:
         note_end(r, f);
+        break;
+    case FRAME_SAME:
+        tine__take_same(r, f->at, f->at + 1, f->m);
+        break;
+    case FRAME_CHANGED:
+        if ((f->n - 2) % 3 != 0)
+            tine__malformed(r, "an operation of a wrong size");
+        break;
+    case FRAME_STANDARD:
+        tine__resolve_standard(r);
         break;
     }
 }

@@ -75,7 +75,7 @@ void tine__dump_debug(struct dump_cursor *c) {
 
 struct dump_cursor tine__dump_open(const char *dump, size_t len) {
     const unsigned char *p = (const unsigned char *)dump;
-    struct dump_cursor c = {p, p + len, LUA_VERSION_NUM == 504};
+    struct dump_cursor c = {p, p + len, LUA_VERSION_NUM == 504, NULL};
     const unsigned char *h = tine__dump_skip(&c, DUMP_HEADER + 1);
     /* 4-byte instructions, 8-byte integers and floats: what DUMP_HEADER supposes */
     c.ok = h && memcmp(h, LUA_SIGNATURE, 4) == 0 && h[4] == 0x54 && h[5] == 0 && h[12] == 4 &&
@@ -83,10 +83,19 @@ struct dump_cursor tine__dump_open(const char *dump, size_t len) {
     return c;
 }
 
+static void walk_constants(struct dump_cursor *c) {
+    size_t len;
+    for (size_t n = tine__dump_number(c); n > 0 && c->ok; n--) {
+        const char *s = tine__dump_constant(c, &len);
+        if (s && c->ok && c->visitor)
+            c->visitor->text(c->visitor->ud, s, len);
+    }
+}
+
 static void walk(struct dump_cursor *c, const unsigned char *base, int level,
                  struct dump_function *out) {
     struct dump_function child;
-    size_t len, n;
+    size_t n;
     *out = (struct dump_function){.start = (size_t)(c->p - base)};
     out->source = tine__dump_string(c, &out->source_len);
     out->source_end = (size_t)(c->p - base);
@@ -96,8 +105,7 @@ static void walk(struct dump_cursor *c, const unsigned char *base, int level,
     n = tine__dump_number(c);
     c->ok = c->ok && n <= (size_t)(c->end - c->p);
     tine__dump_skip(c, 4 * n);
-    for (n = tine__dump_number(c); n > 0 && c->ok; n--)
-        tine__dump_constant(c, &len);
+    walk_constants(c);
     out->nups = tine__dump_number(c);
     out->upvalues = (size_t)(c->p - base);
     c->ok = c->ok && out->nups <= 255 && level < 250;
@@ -111,6 +119,16 @@ static void walk(struct dump_cursor *c, const unsigned char *base, int level,
     }
     tine__dump_debug(c);
     out->end = (size_t)(c->p - base);
+    if (c->ok && c->visitor)
+        c->visitor->function(c->visitor->ud, out, level);
+}
+
+bool tine__dump_visit(const char *dump, size_t len, const struct dump_visitor *visitor) {
+    struct dump_cursor c = tine__dump_open(dump, len);
+    struct dump_function f;
+    c.visitor = visitor;
+    walk(&c, (const unsigned char *)dump, 0, &f);
+    return c.ok && c.p == c.end;
 }
 
 bool tine__dump_main(const char *dump, size_t len, struct dump_function *out) {
@@ -121,7 +139,7 @@ bool tine__dump_main(const char *dump, size_t len, struct dump_function *out) {
 
 void tine__dump_at(const char *dump, size_t len, size_t at, struct dump_function *out) {
     const unsigned char *p = (const unsigned char *)dump;
-    struct dump_cursor c = {p + at, p + len, at <= len};
+    struct dump_cursor c = {p + at, p + len, at <= len, NULL};
     walk(&c, p, 0, out);
     if (!c.ok)
         out->end = 0;

@@ -12,9 +12,12 @@
 
 #define DUMP_HEADER 31 /* signature to LUAC_NUM, with 8-byte integers and floats */
 
+struct dump_visitor;
+
 struct dump_cursor {
     const unsigned char *p, *end;
     bool ok;
+    const struct dump_visitor *visitor; /* or NULL */
 };
 
 /* At the main function, behind the header and the number of upvalues. */
@@ -41,6 +44,17 @@ struct dump_function {
 
 /* The main function of a dump; false if it is not understood to its last byte. */
 bool tine__dump_main(const char *dump, size_t len, struct dump_function *out);
+
+/* Who looks at everything in a dump. */
+struct dump_visitor {
+    /* Every function, those inside of it before it; the main one has level 0. */
+    void (*function)(void *ud, const struct dump_function *f, int level);
+    /* Every string constant. */
+    void (*text)(void *ud, const char *s, size_t len);
+    void *ud;
+};
+/* False, and not all was visited, if it is not understood to its last byte. */
+bool tine__dump_visit(const char *dump, size_t len, const struct dump_visitor *visitor);
 /* The function that starts at offset `at`; its end is 0 if it is not understood. */
 void tine__dump_at(const char *dump, size_t len, size_t at, struct dump_function *out);
 

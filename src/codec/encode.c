@@ -7,6 +7,7 @@
 */
 #include "codec/internal.h"
 #include "codec/pack.h"
+#include "codec/standard.h"
 
 #include <stdlib.h>
 
@@ -455,6 +456,13 @@ static int put_op(struct encoder *e, unsigned count, enum wire_op op) {
     return 0;
 }
 
+int tine__encode_held(struct encoder *e, enum wire_held why) {
+    int err = room(e, PACK_MAX);
+    if (!err)
+        pack_bytes(e->out, (unsigned char[]){0xd4, EXT_HELD, (unsigned char)why}, 3);
+    return err;
+}
+
 int tine__encode_note(struct encoder *e, int text) {
     int err = put_op(e, 2, OP_NOTE);
     return err ? err : tine__encode_value(e, text, NULL);
@@ -479,7 +487,7 @@ static int call_encode(struct encoder *e, int idx, int class, const struct step 
         anchor(e, lua_gettop(L));
         return 0;
     }
-    luaL_tolstring(L, -1, NULL);
+    tine__push_text(L);
     lua_rawgeti(L, class, CLASS_NAME);
     return tine__encode_fail(e, up, "the encode function of class '%s' failed: %s",
                              lua_tostring(L, -1), lua_tostring(L, -2));
@@ -536,12 +544,10 @@ static int encode_class(struct encoder *e, int t, const struct step *up) {
 
 int tine__encode_metatable(struct encoder *e, int meta, const struct step *up) {
     const void *p = lua_topointer(e->L, meta);
-    int r = tine__name_encode(e, meta, p, true, NULL);
-    if (r)
-        return r < 0 ? r : 0;
+    int err;
     if (!class_of(e, meta)) {
-        if ((r = tine__name_missing_table(e, p)))
-            return r;
+        if ((err = tine__name_missing_table(e, p)))
+            return err;
     } else {
         lua_pop(e->L, 1);
     }
@@ -605,9 +611,10 @@ static int encode_table(struct encoder *e, int t, const struct step *step) {
     }
     if (unlikely((err = meet(e, t, p, step, &found)) || found))
         return err;
-    if (name_possible(&e->c->names, p) && (err = tine__name_encode(e, t, p, false, NULL))) {
-        seen_cut(&e->seen, e->seen.len - 1);
-        return err < 0 ? err : 0;
+    if (name_possible(&e->c->names, p)) {
+        err = tine__name_encode(e, t, p, step);
+        if (err < 0 || err == NAME_DONE)
+            return err < 0 ? err : 0;
     }
     if (unlikely(e->levels % STACK_LEVELS == STACK_LEVELS - 1 && !lua_checkstack(L, STACK_ROOM)))
         return tine__encode_nomem(e);
@@ -625,6 +632,18 @@ static int encode_table(struct encoder *e, int t, const struct step *step) {
     return encode_by_value(e, t, 0, step); /* leaves the stack as it was */
 }
 
+/* "tine.pool" and the like stay where they were made. */
+static int refuse_own(struct encoder *e, const char *type, const struct step *step) {
+    bool pool = strcmp(type, "tine.pool") == 0;
+    return tine__encode_fail(
+        e, step,
+        pool ? "cannot send a pool (%s): it stays in the process that made it; make one in the "
+               "task, or submit from here and pass on the results"
+             : "cannot send a userdata (%s): it stays in the process that made it; pass on its "
+               "results",
+        type);
+}
+
 static int refuse_userdata(struct encoder *e, int idx, const struct step *step) {
     lua_State *L = e->L;
     const char *type = "userdata";
@@ -633,10 +652,11 @@ static int refuse_userdata(struct encoder *e, int idx, const struct step *step) 
         if (lua_rawget(L, -2) == LUA_TSTRING)
             type = lua_tostring(L, -1);
     }
-    return tine__encode_fail(e, step,
-                             "cannot send a userdata (%s); create it in the task, or tell "
-                             "tine.register how its class travels",
-                             type);
+    if (strncmp(type, "tine.", 5) == 0 && strcmp(type, "tine.test") != 0)
+        return refuse_own(e, type, step);
+    return tine__encode_fail(
+        e, step, "cannot send a userdata (%s); %s tell tine.register how its class travels", type,
+        e->results ? "give back what was read from it, or" : "create it in the task, or");
 }
 
 /* A userdata of a registered class, or none that can travel. Its entry is new. */
@@ -653,20 +673,33 @@ static int encode_full(struct encoder *e, int idx, const struct step *step) {
     return err ? err : refuse_userdata(e, idx, step);
 }
 
+/* Pools and futures, and what else is Tine's own: never by name, whoever holds them. */
+static bool is_own(lua_State *L, int idx) {
+    bool is = false;
+    int top = lua_gettop(L);
+    if (lua_getmetatable(L, idx)) {
+        lua_pushliteral(L, "__name");
+        is = lua_rawget(L, -2) == LUA_TSTRING && strncmp(lua_tostring(L, -1), "tine.", 5) == 0;
+    }
+    lua_settop(L, top);
+    return is;
+}
+
 static int encode_userdata(struct encoder *e, int idx, const struct step *step) {
     lua_State *L = e->L;
     const void *p = lua_topointer(L, idx);
+    const char *file = tine__standard_file(L, idx);
     int top = lua_gettop(L);
     bool found;
+    if (file)
+        return tine__standard_put(e->out, file) ? tine__encode_nomem(e) : 0;
     int err = meet(e, idx, p, step, &found);
     if (err || found)
         return err;
     if (!lua_checkstack(L, STACK_ROOM))
         return tine__encode_nomem(e);
-    if ((err = tine__name_encode(e, idx, p, false, NULL))) {
-        seen_cut(&e->seen, e->seen.len - 1);
+    if (!is_own(L, idx) && (err = tine__name_encode(e, idx, p, step)))
         return err < 0 ? err : 0;
-    }
     err = encode_full(e, idx, step);
     if (!err)
         lua_settop(L, top);
@@ -679,7 +712,7 @@ static int encode_light(struct encoder *e, int idx, const struct step *step) {
         pack_bytes(e->out, (unsigned char[]){0xd4, EXT_NULL, 0}, 3);
         return 0;
     }
-    int err = tine__name_encode(e, idx, p, false, NULL);
+    int err = tine__name_encode(e, idx, p, step);
     if (err)
         return err < 0 ? err : 0;
     err = tine__name_missing(e);
@@ -711,7 +744,9 @@ static int encode_other(struct encoder *e, int idx, int type, const struct step 
     case LUA_TLIGHTUSERDATA:
         return encode_light(e, idx, step);
     default:
-        return tine__encode_fail(e, step, "cannot send a coroutine; create it in the task");
+        return tine__encode_fail(e, step, "cannot send a coroutine%s",
+                                 e->results ? "; give back what it makes"
+                                            : "; create it in the task");
     }
 }
 

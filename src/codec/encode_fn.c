@@ -1,6 +1,8 @@
 /* Functions to bytes: code, upvalues, and the globals that the code names. */
 #include "codec/internal.h"
+#include "codec/modules.h"
 #include "codec/pack.h"
+#include "codec/standard.h"
 
 static inline int room(struct encoder *e, size_t n) {
     return likely(buf_reserve(e->out, n) == 0) ? 0 : tine__encode_nomem(e);
@@ -115,13 +117,15 @@ static int encode_upvalue(struct encoder *e, const struct code *code, uint32_t o
 
 /* Push the global whose name is at `name`: raw if the table has it, else as the script would see
 ** it. */
-static int get_global(lua_State *L, int env, int name) {
+static int get_global(struct encoder *e, int env, int name) {
+    lua_State *L = e->L;
     lua_pushvalue(L, name);
     if (lua_rawget(L, env) != LUA_TNIL || !lua_getmetatable(L, env))
         return lua_type(L, -1);
     lua_pop(L, 2);
     lua_pushvalue(L, name);
     get_field(L, env);
+    e->checked = false; /* that may have loaded a module */
     return lua_type(L, -1);
 }
 
@@ -137,64 +141,233 @@ static int encode_global(struct encoder *e, const struct step *step) {
     return tine__encode_note(e, lua_gettop(e->L));
 }
 
-static int encode_held(struct encoder *e, enum wire_held why) {
-    int err = room(e, PACK_MAX);
+/* ---- globals: which pairs of name and value ---- */
+
+/* On the stack, side by side: the list of names (struct global_uses), the environment, the real globals. */
+struct naming {
+    struct encoder *e;
+    const struct code *code;
+    const struct step *up;
+    int fn, names, env, globals; /* stack indices */
+    bool own;                    /* the environment is another table than the globals */
+    uint32_t count;
+};
+
+/* Append name and value, which are on top, and take them; the value as a note when it cannot travel. */
+static int put_pair(struct naming *n) {
+    struct encoder *e = n->e;
+    int name = lua_gettop(e->L) - 1;
+    struct step step = {.up = n->up, .kind = STEP_GLOBAL, .at = name, .n = n->fn};
+    int err = tine__encode_value(e, name, n->up);
     if (!err)
-        pack_bytes(e->out, (unsigned char[]){0xd4, EXT_HELD, (unsigned char)why}, 3);
+        err = encode_global(e, &step);
+    n->count++;
+    if (!err)
+        lua_settop(e->L, name - 1);
     return err;
 }
 
-/* The pairs of name and value; *count of them. The list of names and the environment are on top. */
-static int encode_globals(struct encoder *e, const struct code *code, int fn, uint32_t *count,
-                          const struct step *up) {
+/* The same for a value that stays here. */
+static int put_held(struct naming *n, enum wire_held why) {
+    struct encoder *e = n->e;
+    int name = lua_gettop(e->L) - 1;
+    int err = tine__encode_value(e, name, n->up);
+    n->count++;
+    lua_settop(e->L, name);
+    lua_pop(e->L, 1);
+    return err ? err : tine__encode_held(e, why);
+}
+
+/* Push name number `i` and what the environment itself has under it; false, and nothing: it has not. */
+static bool push_own(const struct naming *n, lua_Integer i) {
+    lua_State *L = n->e->L;
+    if (!n->own)
+        return false;
+    lua_rawgeti(L, n->names, i);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, n->env) != LUA_TNIL)
+        return true;
+    lua_pop(L, 2);
+    return false;
+}
+
+/* What the environment itself holds, of the names from `first` to `last`. */
+static int put_own(struct naming *n, lua_Integer first, lua_Integer last) {
+    int err = 0;
+    for (lua_Integer i = first; i <= last && !err; i++)
+        if (push_own(n, i))
+            err = put_pair(n);
+    return err;
+}
+
+/* All that the environment itself holds and that can travel: the function may look at any of it. */
+static int put_all(struct naming *n) {
+    struct encoder *e = n->e;
     lua_State *L = e->L;
-    int env = lua_gettop(L), names = env - 1, err = 0;
-    for (uint32_t i = 1; i <= code->nreads + code->nassigns && !err; i++) {
-        lua_rawgeti(L, names, i);
-        if (get_global(L, env, env + 1) == LUA_TNIL) {
-            lua_settop(L, env);
-            continue;
+    int err = 0, top = lua_gettop(L);
+    for (lua_pushnil(L); !err && lua_next(L, n->env);) {
+        struct encode_point point = tine__encode_mark(e);
+        if (lua_type(L, -2) == LUA_TSTRING) {
+            e->globals = true;
+            err = tine__encode_value(e, top + 1, n->up);
+            if (!err && (err = tine__encode_value(e, top + 2, n->up)) == 0)
+                n->count++;
+            if (err == TINE_ESERIALIZE) {
+                tine__encode_rewind(e, &point);
+                err = 0;
+            }
         }
-        struct step step = {.up = up, .kind = STEP_GLOBAL, .at = env + 1, .n = fn};
-        if ((err = tine__encode_value(e, env + 1, up)))
-            return err;
-        if (i > code->nreads)
-            err = encode_held(e, HELD_ASSIGNED);
-        else if (!e->c->options.send_globals)
-            err = encode_held(e, HELD_NONE);
-        else
-            err = encode_global(e, &step);
-        if (err)
-            return err;
-        ++*count;
-        lua_settop(L, env);
+        if (!err)
+            lua_settop(L, top + 1);
     }
     return err;
 }
 
-/* The globals that the function at `fn` names: environment number, then pairs. */
+/* Those that are read as _G.name. */
+static int put_by_g(struct naming *n, lua_Integer first) {
+    lua_State *L = n->e->L;
+    int err = 0;
+    for (lua_Integer i = first + 1; i <= first + n->code->globals.by_g && !err; i++) {
+        lua_rawgeti(L, n->names, i);
+        const char *name = lua_tostring(L, -1); /* stays: the list has it */
+        bool travels = get_global(n->e, n->globals, lua_gettop(L)) != LUA_TNIL;
+        if (tine__standard_global(name))
+            travels = travels && !tine__is_standard_value(L, name);
+        else
+            travels = travels && n->e->c->options.send_globals;
+        if (travels)
+            err = put_pair(n);
+        else
+            lua_pop(L, 2);
+    }
+    return err;
+}
+
+/* Those that are read or assigned by their bare names. */
+static int put_named(struct naming *n) {
+    lua_State *L = n->e->L;
+    const struct global_uses *g = &n->code->globals;
+    int err = 0, top = lua_gettop(L);
+    for (lua_Integer i = 1; i <= g->reads + g->assigns && !err; i++) {
+        bool assigned = i > g->reads;
+        if (push_own(n, i)) {
+            lua_pop(L, 2);
+            continue;
+        }
+        lua_rawgeti(L, n->names, i);
+        if ((assigned && tine__standard_global(lua_tostring(L, -1))) ||
+            get_global(n->e, n->env, top + 1) == LUA_TNIL)
+            lua_settop(L, top);
+        else if (assigned || !n->e->c->options.send_globals)
+            err = put_held(n, assigned ? HELD_ASSIGNED : HELD_NONE);
+        else
+            err = put_pair(n);
+    }
+    return err;
+}
+
+/* Lua's own that the program has replaced. Where what it put there cannot travel, the worker's own is used. */
+static int put_replaced(struct naming *n, lua_Integer first) {
+    lua_State *L = n->e->L;
+    int err = 0, top = lua_gettop(L);
+    for (lua_Integer i = first + 1; i <= first + n->code->globals.standards && !err; i++) {
+        if (push_own(n, i)) {
+            lua_pop(L, 2);
+            continue;
+        }
+        lua_rawgeti(L, n->names, i);
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, n->globals) == LUA_TNIL ||
+            tine__is_standard_value(L, lua_tostring(L, -2))) {
+            lua_settop(L, top);
+            continue;
+        }
+        struct encode_point point = tine__encode_mark(n->e);
+        uint32_t count = n->count;
+        n->e->globals = true;
+        err = tine__encode_value(n->e, top + 1, n->up);
+        if (!err && (err = tine__encode_value(n->e, top + 2, n->up)) == TINE_ESERIALIZE) {
+            tine__encode_rewind(n->e, &point);
+            lua_settop(L, top + 2);
+            err = put_held(n, HELD_REPLACED);
+        }
+        n->count = count + 1;
+        if (!err)
+            lua_settop(L, top);
+    }
+    return err;
+}
+
+/* All pairs, in the order in which the number in front of them counts them: what of that number they make. */
+static int put_pairs(struct naming *n, uint64_t *number) {
+    const struct global_uses *g = &n->code->globals;
+    lua_Integer bare = (lua_Integer)g->reads + g->assigns, standards = bare + g->by_g;
+    int err = 0;
+    if (n->own && g->escapes)
+        err = put_all(n);
+    else if (n->own && !(err = put_own(n, 1, bare)))
+        err = put_own(n, standards + 1, standards + g->standards);
+    uint32_t own = n->count;
+    if (err || (err = put_by_g(n, bare)))
+        return err;
+    *number |= (uint64_t)(own & ENV_COUNT) << ENV_OWN_SHIFT |
+               (uint64_t)((n->count - own) & ENV_COUNT) << ENV_BY_G_SHIFT;
+    if ((err = put_named(n)))
+        return err;
+    return put_replaced(n, standards);
+}
+
+/* Does the environment keep what the function writes, so that the worker's globals do not get it? */
+static bool keeps(lua_State *L, const struct code *code, int env) {
+    if (code->globals.assigns || code->globals.stores)
+        return true;
+    lua_pushnil(L);
+    if (!lua_next(L, env))
+        return false;
+    lua_pop(L, 2);
+    return true;
+}
+
+/* The globals that the function at `fn` names: the number that says of what environment, and so on; then pairs. */
 static int encode_fn_globals(struct encoder *e, const struct code *code, int fn, int env,
-                             uint32_t *count, const struct step *up) {
+                             uint32_t *items, const struct step *up) {
     lua_State *L = e->L;
-    size_t start = e->out->len;
     int top = lua_gettop(L), err;
+    struct naming n = {.e = e,
+                       .code = code,
+                       .up = up,
+                       .fn = fn,
+                       .names = top + 1,
+                       .env = top + 2,
+                       .globals = top + 3};
     lua_rawgeti(L, e->self, ST_GLOBALS);
     lua_rawgetp(L, -1, code);
     lua_replace(L, -2);
     lua_getupvalue(L, fn, code->env);
     if (env == 0 && (env = env_number(e, -1)) < 0)
         return env;
-    if (env == 0) {
+    if (env == 0 || lua_isnil(L, n.names)) {
         lua_settop(L, top);
         return 0;
     }
+    lua_pushglobaltable(L);
+    n.own = lua_topointer(L, n.env) != e->c->globals;
+    size_t start = e->out->len;
+    uint64_t number = (uint64_t)env | (n.own && keeps(L, code, n.env) ? ENV_KEEPS : 0);
     if ((err = room(e, PACK_MAX)))
         return err;
-    pack_uint8(e->out, (uint8_t)env);
-    if ((err = encode_globals(e, code, fn, count, up)))
+    e->out->len += 9;
+    if ((err = put_pairs(&n, &number)))
         return err;
-    if (*count == 0)
+    if (n.count || number & ENV_KEEPS) {
+        *items = 1 + 2 * n.count;
+        e->globals = true;
+        e->out->data[start] = (char)0xcf;
+        put_be32(e->out->data + start + 1, (uint32_t)(number >> 32));
+        put_be32(e->out->data + start + 5, (uint32_t)number);
+    } else {
         e->out->len = start;
+    }
     lua_settop(L, top);
     return 0;
 }
@@ -220,11 +393,24 @@ static int encode_code(struct encoder *e, struct code *code) {
     return 0;
 }
 
+/* May there be something behind the upvalues? `plain`: Lua's own globals that it names are what they were. */
+static bool has_names(struct encoder *e, const struct code *code, int fn, bool plain) {
+    const struct global_uses *g = &code->globals;
+    if (g->reads + g->assigns + g->by_g > 0 || g->escapes || !plain)
+        return true;
+    if (g->standards == 0)
+        return false;
+    lua_getupvalue(e->L, fn, code->env);
+    bool own = lua_topointer(e->L, -1) != e->c->globals; /* it may have others */
+    lua_pop(e->L, 1);
+    return own;
+}
+
 /* A function by value; its entry has been numbered. */
 static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_t ordinal,
-                           const struct step *up) {
+                           bool plain, const struct step *up) {
     size_t head = e->out->len;
-    bool names = code->nreads + code->nassigns > 0;
+    bool names = code->env && has_names(e, code, fn, plain);
     struct step step = {.up = up, .kind = STEP_UPVALUE, .at = fn};
     uint32_t globals = 0;
     int env = 0, err;
@@ -246,36 +432,63 @@ static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_
     if ((err = encode_fn_globals(e, code, fn, env, &globals, up)))
         return err;
     e->out->data[head] = (char)0xdd;
-    put_be32(e->out->data + head + 1, 2u + code->nups + (globals ? 1 + 2 * globals : 0));
+    put_be32(e->out->data + head + 1, 2u + code->nups + globals);
     return 0;
+}
+
+/* The head of what goes along with the function: fields of Lua's own libraries that the program has changed, which its
+** code names. They are pushed. How many, or an error. */
+static int begin_changes(struct encoder *e, struct code *code, bool *plain) {
+    bool strings = code->sent < STRINGS_LOOKED;
+    *plain = tine__uses_watch(e->L, e->c, e->self, code);
+    if (!e->changes || (*plain && !strings))
+        return 0;
+    int count = tine__changes_used(e, code);
+    code->sent += strings;
+    if (count <= 0)
+        return count;
+    int err = room(e, PACK_MAX);
+    if (err)
+        return err;
+    pack_array(e->out, 2u + 3u * (unsigned)count);
+    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_CHANGED}, 3);
+    return count;
 }
 
 static int encode_lua(struct encoder *e, int fn, const struct step *step) {
     struct code *code;
     int top = lua_gettop(e->L);
+    uint32_t at = e->seen.len - 1;
     int err = tine__code_of(e, fn, &code);
     if (err)
         return err;
-    struct seen_entry *s = &e->seen.entries[e->seen.len - 1];
-    tine__encode_number(e, s, fn);
+    bool plain;
+    int list = lua_gettop(e->L) + 1, changes = begin_changes(e, code, &plain);
+    if (changes < 0)
+        return changes;
+    tine__encode_number(e, &e->seen.entries[at], fn);
+    uint32_t ordinal = e->seen.entries[at].ordinal;
     if (unlikely(++e->levels > MAX_LEVELS))
         return tine__encode_fail(e, step, "nested more than %d levels deep", MAX_LEVELS);
-    err = encode_by_value(e, code, fn, s->ordinal, step);
+    if ((err = encode_by_value(e, code, fn, ordinal, plain, step)) ||
+        (changes && (err = tine__changes_put(e, list, changes, step))))
+        return err;
     e->levels--;
-    if (!err)
-        lua_settop(e->L, top);
-    return err;
+    lua_settop(e->L, top);
+    return 0;
 }
 
 static int encode_c(struct encoder *e, int fn, const struct step *step) {
-    int err = tine__name_encode(e, fn, lua_topointer(e->L, fn), false, NULL);
+    const struct standard *s = tine__standard_of(lua_tocfunction(e->L, fn));
+    if (s)
+        return tine__standard_put(e->out, s->name) ? tine__encode_nomem(e) : 0;
+    int err = tine__name_encode(e, fn, lua_topointer(e->L, fn), step);
+    if (!err && !(err = tine__name_missing(e)))
+        err = tine__library_encode(e, fn);
     if (err)
         return err < 0 ? err : 0;
-    err = tine__name_missing(e);
-    return err ? err
-               : tine__encode_fail(e, step,
-                                   "cannot send a C function that no loaded module holds; "
-                                   "make it in the task");
+    return tine__encode_fail(e, step, "cannot send a C function that no loaded module holds%s",
+                             e->results ? "" : "; make it in the task");
 }
 
 int tine__encode_fn_value(struct encoder *e, int fn, const struct step *step) {
@@ -289,9 +502,10 @@ int tine__encode_fn_value(struct encoder *e, int fn, const struct step *step) {
     int err = tine__encode_meet(e, fn, p, step, &found);
     if (unlikely(err || found))
         return err;
-    if (likely(!name_possible(&e->c->names, p) ||
-               (err = tine__name_encode(e, fn, p, false, NULL)) == 0))
-        return encode_lua(e, fn, step);
-    seen_cut(&e->seen, e->seen.len - 1);
-    return err < 0 ? err : 0;
+    if (unlikely(name_possible(&e->c->names, p))) {
+        err = tine__name_encode(e, fn, p, step);
+        if (err < 0 || err == NAME_DONE)
+            return err < 0 ? err : 0;
+    }
+    return encode_lua(e, fn, step);
 }

@@ -8,6 +8,7 @@
 */
 #include "codec/dump.h"
 #include "codec/internal.h"
+#include "codec/standard.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -17,7 +18,8 @@
 /* ---- instructions ---- */
 
 struct opcodes {
-    unsigned char gettabup, settabup, getupval, loadk, gettable, settable;
+    unsigned char gettabup, settabup, getupval, loadk, gettable, settable, getfield, setfield, self,
+        closure;
     bool known;
 };
 
@@ -33,8 +35,14 @@ static unsigned b_of(uint32_t i) {
 static unsigned c_of(uint32_t i) {
     return i >> 24;
 }
+static unsigned k_of(uint32_t i) {
+    return i >> 15 & 1;
+}
 static unsigned bx_of(uint32_t i) {
     return i >> 15;
+}
+static unsigned ax_of(uint32_t i) {
+    return i >> 7;
 }
 
 static uint32_t instruction(const unsigned char *code, size_t i) {
@@ -87,24 +95,31 @@ static struct opcodes learn(lua_State *L) {
         .loadk = probe(L, "return 'x'", 1),
         .gettable = probe(L, "local a, b; return a[b]", 2),
         .settable = probe(L, "local a, b; a[b] = a", 2),
+        .getfield = probe(L, "local a; return a.x", 2),
+        .setfield = probe(L, "local a; a.x = a", 2),
+        .self = probe(L, "local a; a:x()", 2),
+        .closure = probe(L, "return function() end", 1),
     };
     o.known = o.gettabup != 0x7f && o.settabup != 0x7f && o.gettabup != o.settabup;
     return o;
 }
 
-/* Learnt once for the whole program: one word, so that threads may learn it at the same time. */
+/* Learnt once for the whole program: two words, the same ones whoever learns them, so that threads may do so at the
+** same time. */
 static struct opcodes opcodes(lua_State *L) {
-    static _Atomic uint64_t kept;
-    uint64_t word = atomic_load_explicit(&kept, memory_order_relaxed);
+    static _Atomic uint64_t kept[2];
+    uint64_t words[2] = {atomic_load_explicit(&kept[0], memory_order_relaxed),
+                         atomic_load_explicit(&kept[1], memory_order_relaxed)};
     struct opcodes o;
-    _Static_assert(sizeof o <= sizeof word, "opcodes fit into a word");
-    if (word) {
-        memcpy(&o, &word, sizeof o);
+    _Static_assert(sizeof o <= sizeof words, "opcodes fit into two words");
+    if (words[0] && words[1]) {
+        memcpy(&o, words, sizeof o);
         return o;
     }
     o = learn(L);
-    memcpy(&word, &o, sizeof o);
-    atomic_store_explicit(&kept, word, memory_order_relaxed);
+    memcpy(words, &o, sizeof o);
+    for (int i = 0; i < 2; i++)
+        atomic_store_explicit(&kept[i], words[i], memory_order_relaxed);
     return o;
 }
 
@@ -114,66 +129,144 @@ struct scan {
     lua_State *L;
     struct dump_cursor c;
     struct opcodes ops;
-    int set; /* stack index: name -> true if assigned, false if only read */
+    int set;  /* stack index: name -> bits of enum use */
+    int uses; /* of a table: "module.field", or "module" for all of it, -> true */
+    struct global_uses *out;
+    bool inner; /* not the main function itself */
 };
 
-/* Lua's own globals: every worker has them. */
-static bool is_standard(const char *name) {
-    static const char *const names[] = {
-        "_G",       "_VERSION",     "assert",   "collectgarbage", "coroutine",
-        "debug",    "dofile",       "error",    "getmetatable",   "io",
-        "ipairs",   "load",         "loadfile", "math",           "next",
-        "os",       "package",      "pairs",    "pcall",          "print",
-        "rawequal", "rawget",       "rawlen",   "rawset",         "require",
-        "select",   "setmetatable", "string",   "table",          "tonumber",
-        "tostring", "type",         "utf8",     "warn",           "xpcall",
-    };
+enum use {
+    USE_READ = 1,   /* as a bare name */
+    USE_READ_G = 2, /* as _G.name */
+    USE_ASSIGNED = 4,
+};
+
+/* Push constant `k` of the function whose constants are on top; NULL, and nothing: it is no string. */
+static const char *push_constant(struct scan *s, unsigned k) {
+    if (lua_rawgeti(s->L, -1, (lua_Integer)k + 1) == LUA_TSTRING)
+        return lua_tostring(s->L, -1);
+    lua_pop(s->L, 1);
+    return NULL;
+}
+
+/* Note the global whose name is constant `k`. */
+static void note(struct scan *s, unsigned k, enum use use) {
+    lua_State *L = s->L;
+    if (!push_constant(s, k))
+        return;
+    lua_pushvalue(L, -1);
+    lua_rawget(L, s->set);
+    lua_Integer bits = lua_tointeger(L, -1) | (lua_Integer)use;
+    lua_pop(L, 1);
+    lua_pushinteger(L, bits);
+    lua_rawset(L, s->set);
+}
+
+/* A field of one of Lua's own libraries is used: constant `k`, or -1 for any. */
+static void note_use(struct scan *s, const char *module, int k) {
+    lua_State *L = s->L;
+    const char *field = k < 0 ? NULL : push_constant(s, (unsigned)k);
+    if (field)
+        lua_pushfstring(L, "%s.%s", module, field);
+    else
+        lua_pushstring(L, module);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, s->uses);
+    if (field)
+        lua_pop(L, 1);
+}
+
+static bool is_library(const char *name) {
+    static const char *const names[] = {"coroutine", "debug",  "io",    "math", "os",
+                                        "package",   "string", "table", "utf8"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0)
             return true;
     return false;
 }
 
-/* Note the global whose name is constant `k` of the function whose constants are on top. */
-static void note(struct scan *s, unsigned k, bool assigned) {
-    lua_State *L = s->L;
-    if (lua_rawgeti(L, -1, (lua_Integer)k + 1) != LUA_TSTRING || is_standard(lua_tostring(L, -1))) {
-        lua_pop(L, 1);
-        return;
-    }
-    lua_pushvalue(L, -1);
-    if (lua_rawget(L, s->set) == LUA_TBOOLEAN)
-        assigned |= lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    lua_pushboolean(L, assigned);
-    lua_rawset(L, s->set);
+/* The instruction after `at`, when it takes a field of register `r`: the number of the constant, else -1. */
+static int field_after(const struct scan *s, const unsigned char *code, size_t n, size_t at,
+                       unsigned r) {
+    if (at + 1 >= n)
+        return -1;
+    uint32_t x = instruction(code, at + 1);
+    bool field = op_of(x) == s->ops.getfield || (op_of(x) == s->ops.self && k_of(x));
+    return field && b_of(x) == r ? (int)c_of(x) : -1;
 }
 
-/* GETUPVAL r; LOADK q k; ... GETTABLE x r q or SETTABLE r q x. */
-static void note_long(struct scan *s, const unsigned char *code, size_t n, size_t at) {
-    if (at + 1 >= n || op_of(instruction(code, at + 1)) != s->ops.loadk)
+/* The global named by constant `k` was loaded into register `r` by instruction `at`, or by one before. */
+static void note_read(struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned k,
+                      unsigned r) {
+    const char *name = push_constant(s, k);
+    if (!name)
         return;
-    unsigned r = a_of(instruction(code, at)), q = a_of(instruction(code, at + 1));
+    lua_pop(s->L, 1); /* stays: the table of constants has it */
+    int field = field_after(s, code, n, at, r);
+    note(s, k, USE_READ);
+    if (is_library(name))
+        note_use(s, name, field);
+    if (strcmp(name, "_G") != 0 || field < 0 || !push_constant(s, (unsigned)field))
+        return;
+    name = lua_tostring(s->L, -1);
+    lua_pop(s->L, 1);
+    note(s, (unsigned)field, USE_READ_G);
+    if (is_library(name))
+        note_use(s, name, field_after(s, code, n, at + 1, a_of(instruction(code, at + 1))));
+}
+
+/* GETUPVAL r; LOADK q k (or LOADKX q, EXTRAARG k); ... GETTABLE x r q or SETTABLE r q x. */
+static bool note_long(struct scan *s, const unsigned char *code, size_t n, size_t at) {
+    unsigned r = a_of(instruction(code, at)), q, k, loader;
+    if (at + 2 >= n)
+        return false;
+    loader = op_of(instruction(code, at + 1));
+    q = a_of(instruction(code, at + 1));
+    if (loader == s->ops.loadk)
+        k = bx_of(instruction(code, at + 1));
+    else if (loader == s->ops.loadk + 1u) /* as Lua's list of instructions has it */
+        k = ax_of(instruction(code, at + 2));
+    else
+        return false;
     for (size_t i = at + 2; i < n; i++) {
         uint32_t x = instruction(code, i);
-        bool get = op_of(x) == s->ops.gettable && b_of(x) == r && c_of(x) == q;
-        bool set = op_of(x) == s->ops.settable && a_of(x) == r && b_of(x) == q;
-        if (get || set) {
-            note(s, bx_of(instruction(code, at + 1)), set);
-            return;
+        if (op_of(x) == s->ops.gettable && b_of(x) == r && c_of(x) == q) {
+            note_read(s, code, n, i, k, a_of(x));
+            return true;
         }
+        if (op_of(x) == s->ops.settable && a_of(x) == r && b_of(x) == q) {
+            note(s, k, USE_ASSIGNED);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* _ENV itself was loaded by instruction `at`. Is something stored in it? */
+static void note_escape(struct scan *s, const unsigned char *code, size_t n, size_t at) {
+    unsigned r = a_of(instruction(code, at));
+    s->out->escapes = true;
+    for (size_t i = at + 1; i < n; i++) {
+        uint32_t x = instruction(code, i);
+        if ((op_of(x) == s->ops.settable || op_of(x) == s->ops.setfield) && a_of(x) == r)
+            s->out->stores = true;
     }
 }
 
 static void scan_code(struct scan *s, const unsigned char *code, size_t n, int env) {
     for (size_t i = 0; i < n; i++) {
         uint32_t x = instruction(code, i);
+        if (op_of(x) == s->ops.self && k_of(x))
+            note_use(s, "string", (int)c_of(x)); /* it may be a string's method */
+        if (env < 0)
+            continue;
         if (op_of(x) == s->ops.gettabup && b_of(x) == (unsigned)env)
-            note(s, c_of(x), false);
+            note_read(s, code, n, i, c_of(x), a_of(x));
         else if (op_of(x) == s->ops.settabup && a_of(x) == (unsigned)env)
-            note(s, b_of(x), true);
-        else if (op_of(x) == s->ops.getupval && b_of(x) == (unsigned)env)
-            note_long(s, code, n, i);
+            note(s, b_of(x), USE_ASSIGNED);
+        else if (op_of(x) == s->ops.getupval && b_of(x) == (unsigned)env &&
+                 !note_long(s, code, n, i))
+            note_escape(s, code, n, i);
     }
 }
 
@@ -219,7 +312,7 @@ static void scan_function(struct scan *s, int outer, bool main) {
     int env = find_upvalue(s, outer);
     if (main)
         env = outer;
-    if (s->c.ok && env >= 0)
+    if (s->c.ok && !(main && s->inner))
         scan_code(s, code, n, env);
     lua_pop(s->L, 1);
     for (n = tine__dump_number(&s->c); n > 0 && s->c.ok; n--)
@@ -227,34 +320,114 @@ static void scan_function(struct scan *s, int outer, bool main) {
     tine__dump_debug(&s->c);
 }
 
-/* Append the names of `set` that are assigned, or are not, to the list on top. */
-static uint32_t collect(lua_State *L, int set, bool assigned, lua_Integer at) {
+/* Append the names of `set` of which `wanted` says so to the list on top. */
+static uint32_t collect(lua_State *L, int set, bool (*wanted)(const char *name, lua_Integer bits),
+                        lua_Integer *at) {
     int list = lua_gettop(L);
     uint32_t n = 0;
     for (lua_pushnil(L); lua_next(L, set); lua_pop(L, 1)) {
-        if (lua_toboolean(L, -1) != assigned)
+        if (!wanted(lua_tostring(L, -2), lua_tointeger(L, -1)))
             continue;
         lua_pushvalue(L, -2);
-        lua_rawseti(L, list, at + ++n);
+        lua_rawseti(L, list, ++*at);
+        n++;
     }
     return n;
 }
 
-bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, uint32_t *nreads,
-                      uint32_t *nassigns) {
-    struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L)};
+static bool is_read(const char *name, lua_Integer bits) {
+    return bits & USE_READ && !(bits & USE_ASSIGNED) && !tine__standard_global(name);
+}
+
+static bool is_read_by_g(const char *name, lua_Integer bits) {
+    (void)name;
+    return bits & USE_READ_G;
+}
+
+static bool is_assigned(const char *name, lua_Integer bits) {
+    (void)name;
+    return bits & USE_ASSIGNED;
+}
+
+static bool is_standard_read(const char *name, lua_Integer bits) {
+    return bits & USE_READ && !(bits & USE_ASSIGNED) && tine__standard_global(name) &&
+           strcmp(name, "_G") != 0;
+}
+
+/* Append the uses of libraries to the list on top: "module", then "field" or false. */
+static uint32_t collect_uses(lua_State *L, int uses, lua_Integer at) {
+    int list = lua_gettop(L);
+    uint32_t n = 0;
+    for (lua_pushnil(L); lua_next(L, uses); lua_pop(L, 1)) {
+        const char *use = lua_tostring(L, -2), *dot = strchr(use, '.');
+        lua_pushlstring(L, use, dot ? (size_t)(dot - use) : strlen(use));
+        lua_rawseti(L, list, ++at);
+        if (dot)
+            lua_pushstring(L, dot + 1);
+        else
+            lua_pushboolean(L, 0);
+        lua_rawseti(L, list, ++at);
+        n++;
+    }
+    return n;
+}
+
+bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool inner,
+                      struct global_uses *out) {
+    struct scan s = {
+        .L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L), .out = out, .inner = inner};
+    lua_Integer at = 0;
+    *out = (struct global_uses){0};
     if (!s.c.ok || !s.ops.known)
         return false;
     lua_newtable(L);
     s.set = lua_gettop(L);
+    lua_newtable(L);
+    s.uses = s.set + 1;
     scan_function(&s, env - 1, true);
     if (!s.c.ok || s.c.p != s.c.end) {
-        lua_pop(L, 1);
+        lua_settop(L, s.set - 1);
         return false;
     }
     lua_newtable(L);
-    *nreads = collect(L, s.set, false, 0);
-    *nassigns = collect(L, s.set, true, *nreads);
-    lua_remove(L, s.set);
+    out->reads = collect(L, s.set, is_read, &at);
+    out->assigns = collect(L, s.set, is_assigned, &at);
+    out->by_g = collect(L, s.set, is_read_by_g, &at);
+    out->standards = collect(L, s.set, is_standard_read, &at);
+    out->uses = collect_uses(L, s.uses, at);
+    lua_replace(L, s.set);
+    lua_settop(L, s.set);
     return true;
+}
+
+/* ---- what a file defines ---- */
+
+bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
+                          void (*found)(void *ud, const char *key, size_t key_len,
+                                        unsigned function),
+                          void *ud) {
+    struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L)};
+    size_t n, key_len;
+    tine__dump_string(&s.c, &n);
+    tine__dump_number(&s.c), tine__dump_number(&s.c);
+    tine__dump_skip(&s.c, 3);
+    n = tine__dump_number(&s.c);
+    const unsigned char *code =
+        n <= (size_t)(s.c.end - s.c.p) ? tine__dump_skip(&s.c, 4 * n) : NULL;
+    if (!s.c.ok || !code || !s.ops.known)
+        return false;
+    push_constants(&s);
+    for (size_t i = 0; i + 1 < n && s.c.ok; i++) {
+        uint32_t make = instruction(code, i), set = instruction(code, i + 1);
+        if (op_of(make) != s.ops.closure || op_of(set) != s.ops.setfield || k_of(set) ||
+            c_of(set) != a_of(make))
+            continue;
+        if (push_constant(&s, b_of(set))) {
+            const char *key = lua_tolstring(L, -1, &key_len);
+            found(ud, key, key_len, bx_of(make));
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+    return s.c.ok;
 }

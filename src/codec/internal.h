@@ -7,9 +7,15 @@
 **     cache.h       what of either to forget
 **     maker.c       closures of it, fast       dump.c        the layout of a dump
 **     globals.c     which globals a function reads and assigns
-**     names.c       what loaded modules hold, by address
+**     names.c       what can be reached from loaded modules, by address: the rule about names
+**     proof.c       how such a thing goes            files.c       what `require` loads there
+**     encode_name.c such things to bytes
+**     changes.c     what the program has changed     standard.c    what a new Lua state has
+**     resolve.c     names back to what they name     step.c        steps on the way from a module
+**     apply.c       changes done and undone          same.c        is what came the same as what is here
 **     registry.c    tine.register             path.c        "argument 2: key "x"[3]: ..."
-**     seen.c        what a message has met    codec.c       the codec itself, segments
+**     seen.c        what a message has met    codec.c       the codec itself
+**     segment.c     segments                  class.c       metatables of our own userdata
 **     source.c      Lua source, compiled once
 **     simple.c      functions whose upvalues are scalars, quickly
 **     scalars.c     lists of scalars, likewise
@@ -40,22 +46,77 @@ enum {
     ST_ENCODER = 1, /* userdata */
     ST_DECODER,     /* userdata */
     ST_CACHE,       /* weak: function -> struct code */
+    ST_HASHES,      /* weak keys: function -> hash of its code (files.c) */
+    ST_CHANGES,     /* weak keys: table of a module -> what belongs there (changes.c) */
+    ST_CHECKED,     /* weak keys: table of a module here -> hash of its file, as it was loaded */
     ST_CODES,       /* address -> struct code: those that are remembered */
     ST_GLOBALS,     /* address of a struct code -> names: read ones, then assigned ones */
     ST_MAKERS,      /* address of a struct loaded -> function that makes a closure, or false */
-    ST_PATHS,       /* names.c: 3 strings each */
-    ST_FOUND,       /* names.c: module -> whether a path finds it */
-    ST_ORIGINS,     /* weak keys: function that goes by name, or text -> struct known */
-    ST_LOADED,      /* package.loaded, the one that `require` uses */
-    ST_WEAK,        /* weak values: ordinal -> object of the function segment */
-    ST_TEXTS,       /* text -> length of the module's name in it */
-    ST_HELD,        /* global that stayed at home -> enum wire_held; of the call decoded last */
-    ST_SOURCES,     /* Lua source -> the function of that chunk */
-    ST_SENT,        /* the functions in codec.sent */
+    ST_PATHS,       /* names.c: the last step to each name */
+    ST_FOUND,       /* files.c: module -> its file, or false */
+    ST_OWNERS,      /* names.c: chunk name -> name of the module with that file, or false */
+    ST_WATCHES,     /* names.c: number -> list of a watch */
+    ST_USES, /* changes.c: module -> what its code and that of modules it names uses of Lua's own */
+    ST_ANCHORS,   /* names.c: number -> the object that has a name and was sent by it */
+    ST_FILES,     /* files.c: every file that a name may point to */
+    ST_LIBRARIES, /* name -> what Lua's own function or file of that name is here */
+    ST_PENDING,   /* resolve.c: table, path, value ... to be set for the call */
+    ST_UNDO,      /* resolve.c: table, key, value ... to put back after the call */
+    ST_ORIGINS,   /* weak keys: function that goes by name, or text -> struct known */
+    ST_LOADED,    /* package.loaded, the one that `require` uses */
+    ST_WEAK,      /* weak values: ordinal -> object of the function segment */
+    ST_TEXTS,     /* text -> length of the module's name in it */
+    ST_HELD,      /* global that stayed at home -> enum wire_held; of the call decoded last */
+    ST_SOURCES,   /* Lua source -> the function of that chunk */
+    ST_SENT,      /* the functions in codec.sent */
     ST_COUNT = ST_SENT,
 };
 
+/* ---- watch.c ---- */
+
+/* Something that was seen, and is to be the same still. */
+struct watched {
+    enum { WATCH_FIELD, WATCH_OBJECTS, WATCH_VALUES } how;
+    bool again;           /* its table is that of the item before */
+    bool global;          /* it is the globals table */
+    const void *expected; /* of a field: the object in it; NULL: compare with what the list has */
+    uint64_t count;       /* of a table */
+};
+
+/* Belongs to a list in Lua: table, key and value of each item. */
+struct watch {
+    struct watched *items;
+    uint32_t n, cap;
+    lua_Integer table; /* where the list has the last item's table */
+    uint64_t tick;     /* when that was, */
+    bool large;        /* if there is too much to count */
+    bool made;
+};
+
+/* Note that the field at `key` of the table at `t` is what it is. False: no memory. */
+bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key);
+/* Note which objects the table at `t`, and tables in it, hold; with `values`, which values the table itself has. */
+bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, bool values);
+/* Is it all so still? The list is on top, at `list`; something is left above it. The globals table is at `env`, unless
+** that is 0. Never raises. */
+bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env);
+void tine__watch_free(struct watch *w);
+/* A clock that moves every few milliseconds. */
+uint64_t tine__tick(void);
+
 /* ---- code.c ---- */
+
+/* Which globals a function names, and which fields of Lua's own libraries: numbers of names in one list, in this
+** order. */
+struct global_uses {
+    uint32_t reads;     /* read and never assigned, not Lua's own */
+    uint32_t assigns;   /* assigned */
+    uint32_t by_g;      /* read as _G.name */
+    uint32_t standards; /* Lua's own */
+    uint32_t uses;      /* pairs: library, and field or false for any */
+    bool escapes;       /* _ENV is used as a value */
+    bool stores;        /* and something is stored in it */
+};
 
 /* A function that is in the store: a userdata, which holds it there. */
 struct known {
@@ -74,12 +135,13 @@ struct code {
     bool linked; /* the codec knows it */
     bool listed; /* it has names of globals in ST_GLOBALS */
     uint8_t nups;
-    uint8_t env;       /* index of the upvalue _ENV, 0 for none */
-    uint32_t nreads;   /* globals read and never assigned, not Lua's own */
-    uint32_t nassigns; /* globals assigned */
-    uint64_t hash;     /* of the dump */
-    struct code *next; /* same bucket */
-    const char *dump;  /* as the store has it, or our own */
+    uint8_t env;  /* index of the upvalue _ENV, 0 for none */
+    uint8_t sent; /* how often it was encoded, up to STRINGS_LOOKED */
+    struct global_uses globals;
+    struct watch watch; /* of Lua's own that it names; the list is number 0 of its names */
+    uint64_t hash;      /* of the dump */
+    struct code *next;  /* same bucket */
+    const char *dump;   /* as the store has it, or our own */
     size_t len;
     char *own; /* NULL: the store has it */
 };
@@ -102,6 +164,8 @@ struct loaded {
 #define CODE_BUCKETS 512u              /* power of two */
 #define CODES_KEPT ((size_t)2 << 20)   /* bytes of codes to send that are remembered */
 #define CODES_LOADED ((size_t)2 << 20) /* of codes that came */
+/* The metatable of strings is looked at when a code is encoded for the first times only: any arithmetic might use it. */
+#define STRINGS_LOOKED 2
 
 /* ---- names.c ---- */
 
@@ -112,39 +176,58 @@ static inline uint32_t name_filter_bit(const void *p) {
     return (uint32_t)((x * UINT64_C(0x9E3779B97F4A7C15)) >> 32) % NAME_FILTER;
 }
 
-enum name_kind { NAME_MODULE, NAME_HELD, NAME_FUNCTION, NAME_CFUNCTION, NAME_USERDATA };
+/* On the wire, too. */
+enum name_kind { NAME_NONE, NAME_MODULE, NAME_HELD, NAME_FUNCTION, NAME_CFUNCTION, NAME_USERDATA };
+
+enum { BUILTIN_LUA = 1, BUILTIN_TINE };
+
+enum going { GOES_BY_VALUE, GOES_BY_NAME, GOES_BY_BOTH };
+
+#define NAME_STEPS 4 /* from the module */
+#define CHECK_MAX 40 /* bytes that say what is there: Lua interns strings as short as this */
+
+struct file;
 
 struct name {
     const void *key;
-    uint32_t path;           /* index in ST_PATHS, from 0 */
-    uint32_t wire, wire_len; /* its operation in names.bytes, made at first use */
-    uint8_t kind;
-    uint8_t parts; /* 1..3: module, field, field of field */
-    bool builtin;  /* one of Lua's own modules */
-    uint8_t found; /* may it go by name: 0 not asked yet, 1 no, 2 yes */
+    const struct file *file; /* of its module, if that is known and found */
+    uint32_t parent,
+        root; /* numbers of the object one step nearer to the module, and of the module */
+    uint32_t wire, wire_len; /* its operation in names.bytes */
+    uint8_t kind, depth;
+    uint8_t builtin;
+    uint8_t going;      /* enum going */
+    bool known;         /* it was looked at: file, going and wire are good */
+    bool fields;        /* the way to it is in the watch */
+    struct watch watch; /* made: nothing of what goes along with it was changed */
 };
 
 struct names {
-    struct name *slots;
-    uint32_t mask, used, paths;
+    struct name *list; /* by number */
+    uint32_t *slots;   /* by address: number + 1 */
+    uint32_t mask, used, cap;
     uint64_t filter[NAME_FILTER / 64]; /* by address: no bit, no name */
     struct buf bytes;
-    uint64_t sum; /* of package.loaded, when the index was built */
+    uint64_t sum;   /* of package.loaded, when the index was built */
+    uint64_t loads; /* codec.loads, when package.loaded was looked at */
     bool built;
     const void *plain[64]; /* tables lately found to have no name */
 };
 
 /* ---- the codec ---- */
 
+#define SENT_SLOTS 16
+#define SIMPLE_MAX 13 /* upvalues of a function in sent */
+
 /* A function that was sent. */
 struct sent {
     const void *fn;
-    struct code *code; /* NULL: it need not be alive */
-    bool complex;      /* it had an upvalue that was not simple */
+    struct code *code;              /* NULL: it need not be alive */
+    bool complex;                   /* it had an upvalue that was not simple */
+    bool watched;                   /* it names some of Lua's own */
+    uint32_t names[SIMPLE_MAX + 1]; /* of upvalues that go by name: number + 1; 0: it does not */
 };
-
-#define SENT_SLOTS 16
-#define SIMPLE_MAX 13 /* upvalues of a function in sent */
+#define SENT_STANDARD UINT32_MAX /* one of Lua's own functions */
 
 struct codec {
     struct codec_options options;
@@ -166,10 +249,16 @@ struct codec {
     uint64_t message;       /* begun last */
     uint32_t origins;       /* in ST_ORIGINS */
     struct names names;
-    bool held;                    /* ST_HELD has something */
+    bool held;             /* ST_HELD has something */
+    uint32_t changed;      /* what is in ST_UNDO: so many times table, key, value */
+    const uint64_t *loads; /* changes when a module is loaded */
+    char *path, *cpath,
+        *cwd; /* where the other side's `require` looks; NULL: where this state's does now */
     uint32_t sources;             /* in ST_SOURCES */
     struct sent sent[SENT_SLOTS]; /* by address */
-    const struct sent *last;      /* the function encoded last, if the encoder does not know it */
+    int watches
+        [SENT_SLOTS]; /* registry references: lists of the watches of their codes; 0: none yet */
+    const struct sent *last; /* the function encoded last, if the encoder does not know it */
 };
 
 /* ---- encoding ---- */
@@ -180,6 +269,8 @@ struct step {
     enum step_kind {
         STEP_ARGUMENT, /* n: its number */
         STEP_RESULT,   /* n */
+        STEP_ERROR,    /* the error value */
+        STEP_CHANGE,   /* of a module; at: the path */
         STEP_KEY,      /* at: stack index of the key */
         STEP_INDEX,    /* n: an array item */
         STEP_KEY_SELF, /* the key itself */
@@ -219,6 +310,9 @@ struct encoder {
     bool busy;
     bool arguments; /* encoding an argument segment */
     bool checked;   /* package.loaded was looked at for this segment */
+    bool changes;   /* what the program has changed in modules goes along */
+    bool changed;   /* some went along */
+    bool results;   /* encoding what comes out of a task */
     bool has_function;
     const void *memo_fn; /* the function that code_of saw last, and its code, */
     struct code *memo_code;
@@ -233,6 +327,8 @@ int tine__encode_value(struct encoder *e, int idx, const struct step *step);
 int tine__encode_fn_value(struct encoder *e, int idx, const struct step *step);
 /* A table that serves as a metatable. */
 int tine__encode_metatable(struct encoder *e, int meta, const struct step *step);
+/* Append that a value stays at home. */
+int tine__encode_held(struct encoder *e, enum wire_held why);
 /* Append a note: why a value stayed at home. */
 int tine__encode_note(struct encoder *e, int text);
 /* Find or make the entry (the newest then) of the object at `idx`, whose address is `p`. *found: a
@@ -269,7 +365,7 @@ int tine__code_of(struct encoder *e, int idx, struct code **out);
 /* The code that this found last if it was for the function at that address; NULL: it was not. */
 struct code *tine__code_memo(const struct encoder *e, const void *p);
 /* The number of the upvalue _ENV of the function at `fn`, by its name; 0: none. */
-int tine__find_env(lua_State *L, int fn, int nups);
+int tine__find_env(lua_State *L, int fn, int nups, const void *globals);
 void tine__code_free(struct codec *c);
 
 /* Push a new one that is not stored yet. */
@@ -328,24 +424,41 @@ bool tine__push_maker(lua_State *L, const char *dump, size_t len);
 
 /* ---- globals.c ---- */
 
-/* Push the list of names of globals in a dump whose upvalue number `env` is _ENV: read ones first,
-** then assigned ones. False, with nothing pushed, if the dump is not understood. */
-bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, uint32_t *nreads,
-                      uint32_t *nassigns);
+/* Push the list of names (see struct global_uses) in a dump whose upvalue number `env` is _ENV, 0 none; with `inner`
+** only those in the functions in it. False, with nothing pushed, if the dump is not understood. */
+bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool inner,
+                      struct global_uses *out);
 
-/* ---- names.c ---- */
+/* Call `found` for each function that the main function of a dump makes and stores in a field right away: its number
+** among the functions in there, and the field's name. */
+bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
+                          void (*found)(void *ud, const char *key, size_t key_len,
+                                        unsigned function),
+                          void *ud);
 
-/* Append the operation that names the value at `idx` (address `p`), if a loaded module holds it and
-** api.md lets it go by name. 1: done; 0: it has no name; negative: error. */
-int tine__name_encode(struct encoder *e, int idx, const void *p, bool as_metatable,
-                      const struct name **which);
+/* ---- names.c, encode_name.c ---- */
+
+/* Append the operation that names the value at `idx` (address `p`), if it can be reached from a loaded module
+** and the rule lets it go by name. NAME_SAME: the value must follow. Negative: error. */
+enum { NAME_BY_VALUE, NAME_DONE, NAME_SAME };
+int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step);
+/* Does it go by name, alone or with its value? *out says which, and it is positive; 0: no; negative: error. */
+int tine__name_of(struct encoder *e, int idx, struct name **out);
+/* Append the operation that stands for what a new Lua state has under that name. 0, or there is no memory. */
+int tine__standard_put(struct buf *out, const char *name);
+/* Likewise a C function of a loaded module's library. 0: there is none such. */
+int tine__library_encode(struct encoder *e, int fn);
+/* Append `count` triples of the list at `list`: library, path, value. */
+int tine__changes_put(struct encoder *e, int list, int count, const struct step *step);
 /* Something has no name: if package.loaded changed since the index was built, build it again and
 ** give ENCODE_AGAIN. */
 int tine__name_missing(struct encoder *e);
 /* The same for a table, of which many come by that have no name. */
 int tine__name_missing_table(struct encoder *e, const void *p);
-/* Is an object of that address in the index? */
-bool tine__name_known(const struct codec *c, const void *p);
+/* The entry of the object at that address, which stays there; NULL: it has none. */
+struct name *tine__name_find(const struct codec *c, const void *p);
+/* Is the name as good as when its watch was made? */
+bool tine__name_holds(lua_State *L, const struct codec *c, int self, struct name *n);
 /* False: none is. For most tables and functions this is all that must be asked. */
 static inline bool name_possible(const struct names *n, const void *p) {
     uint32_t bit = name_filter_bit(p);
@@ -355,12 +468,37 @@ static inline bool name_possible(const struct names *n, const void *p) {
 const char *tine__name_push(struct encoder *e, const struct name *n);
 void tine__names_free(struct codec *c);
 
+/* ---- changes.c ---- */
+
+/* Push a list of the changed fields of Lua's own libraries that the code names: library, path, value in turn. How
+** many; 0, and nothing pushed. */
+int tine__changes_used(struct encoder *e, const struct code *code);
+/* Are there none, and are the globals of Lua's own that the code names what they were? Then that is noted in its watch.
+** May raise memory errors. `self` is the state table. */
+bool tine__uses_watch(lua_State *L, struct codec *c, int self, struct code *code);
+/* Is the value on top what a new state has under that global name? */
+bool tine__is_standard_value(lua_State *L, const char *name);
+
+/* ---- step.c ---- */
+
+/* Replace the value at `at` by what is a step from it; the step is on top, and taken. False: it leads nowhere. */
+bool tine__take_step(lua_State *L, int at);
+/* Replace the step on top by how it is written: ".name", "[3]". */
+void tine__push_step(lua_State *L, bool first);
+
 /* ---- registry.c ---- */
 
 enum { CLASS_NAME = 1, CLASS_METATABLE, CLASS_ENCODE, CLASS_DECODE };
 
 /* Push the table of classes (by name and by metatable), or nothing and false when there is none. */
 bool tine__classes_push(lua_State *L);
+/* Push the text of the error value on top, that such a class's function has raised. */
+const char *tine__push_text(lua_State *L);
+
+/* ---- class.c ---- */
+
+/* Give the userdata on top the metatable of that name, with that __gc. Raises memory errors, and nothing was done then. */
+void tine__set_class(lua_State *L, const char *name, lua_CFunction gc);
 
 /* ---- codec.c ---- */
 

@@ -132,7 +132,7 @@ static struct loaded *load(lua_State *L, struct codec *c, int self, lua_Integer 
     push_both(L, &code);
     lua_pushvalue(L, -1);
     lua_getinfo(L, ">u", &ar);
-    int env = tine__find_env(L, lua_gettop(L), ar.nups);
+    int env = tine__find_env(L, lua_gettop(L), ar.nups, NULL);
     *l = (struct loaded){.id = (uint64_t)id, .nups = ar.nups, .env = (uint8_t)env};
     l->stateless = tine__stateless(l, code.bytes, code.len);
     lua_pop(L, 1);

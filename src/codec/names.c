@@ -1,28 +1,35 @@
-/* What loaded modules hold, by address: the reverse of package.loaded.
+/* What can be reached from loaded modules, by address: the reverse of package.loaded.
 **
-** The index goes two fields deep (socket.url.parse). An entry says where its object was; before it
-** is used the way there is walked again, so an entry can be out of date but never wrong. When
+** THE RULE. A name may stand only for what the other process will really get under that name. Whatever
+** cannot be shown to be the same goes by value; whatever can go by neither is an error. So the index below says
+** only where a thing might be found. What is shown of it, and how, is in proof.c; what the other side checks
+** before it takes its own for it, in resolve.c; that what the program changed in a module goes along with the
+** module, in changes.c; where the other side will look for a module's code, in files.c; that Lua's own C functions
+** are known by their address alone, in standard.c. docs/travel.md has the rule in examples.
+**
+** THE INDEX. Tables, Lua functions, C functions and userdata, to a few steps from package.loaded. A step is a
+** field, an item, a metatable, or an upvalue of a function: so private classes, and sentinels that only the
+** functions of a module see, have names too. The nearest way counts. An entry says where its object was;
+** before it is used the way there is walked again, so an entry can be out of date but never wrong. When
 ** something turns up that has no name, the index is compared with package.loaded (its length and the
 ** addresses in it) and made anew if that has changed; this is done at most once for a segment.
 **
-** A state has a codec for each pool. The one that made an index last leaves a copy of it for the others,
-** which is good as long as everything that it was made from is where it was.
-**
-** Which modules count. Lua's own, and Tine's, are in every worker. Lua functions, tables and module
-** tables of another one go by name only if package.path or package.cpath finds the module, for that
-** is how a worker comes by it. A loader in package.preload counts for nothing: it is in the
-** submitter's state alone. C functions and userdata cannot travel otherwise, so they go by name
-** wherever they are held. Of `_G` only C functions and userdata have names.
+** Functions of the program itself, wherever they are held, are no way to anything: only through functions from the
+** file of a loaded module does the index look at upvalues. Of `_G` only C functions and userdata have names.
 */
 #include "codec/internal.h"
+#include "codec/modules.h"
 #include "codec/pack.h"
+#include "codec/standard.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
 
-#define MAX_FIELDS 4096 /* of a table in a module: a longer one is data */
+#define MAX_FIELDS 4096  /* of a module's own table: a longer one is data */
+#define MAX_ITEMS 256    /* of a table farther away */
+#define MAX_NAMES 200000 /* in all */
 
 /* ---- the index ---- */
 
@@ -34,50 +41,57 @@ static uint32_t slot_of(const struct names *n, const void *key) {
 static inline struct name *find(const struct names *n, const void *key) {
     if (unlikely(!n->slots))
         return NULL;
-    uint32_t i = slot_of(n, key);
-    for (; n->slots[i].key; i = (i + 1) & n->mask)
-        if (n->slots[i].key == key)
-            return &n->slots[i];
+    for (uint32_t i = slot_of(n, key); n->slots[i]; i = (i + 1) & n->mask)
+        if (n->list[n->slots[i] - 1].key == key)
+            return &n->list[n->slots[i] - 1];
     return NULL;
 }
 
+static void put_slot(struct names *n, uint32_t id) {
+    const void *key = n->list[id].key;
+    uint32_t i = slot_of(n, key);
+    while (n->slots[i])
+        i = (i + 1) & n->mask;
+    n->slots[i] = id + 1;
+    n->filter[name_filter_bit(key) / 64] |= UINT64_C(1) << name_filter_bit(key) % 64;
+}
+
 static bool grow(struct names *n) {
-    struct names bigger = *n;
-    uint32_t size = n->slots ? (n->mask + 1) * 2 : 512;
-    if (!(bigger.slots = sys.calloc(size, sizeof *n->slots)))
+    uint32_t cap = n->cap ? n->cap * 2 : 512;
+    struct name *list = sys.realloc(n->list, cap * sizeof *list);
+    if (!list)
         return false;
-    bigger.mask = size - 1;
-    for (uint32_t i = 0; n->slots && i <= n->mask; i++) {
-        if (!n->slots[i].key)
-            continue;
-        uint32_t at = slot_of(&bigger, n->slots[i].key);
-        while (bigger.slots[at].key)
-            at = (at + 1) & bigger.mask;
-        bigger.slots[at] = n->slots[i];
-    }
+    n->list = list;
+    uint32_t *slots = sys.calloc((size_t)cap * 2, sizeof *slots);
+    if (!slots)
+        return false;
     free(n->slots);
-    *n = bigger;
+    n->slots = slots;
+    n->cap = cap;
+    n->mask = cap * 2 - 1;
+    for (uint32_t i = 0; i < n->used; i++)
+        put_slot(n, i);
     return true;
 }
 
 static struct name *insert(struct names *n, const void *key) {
-    if ((!n->slots || n->used >= n->mask / 2) && !grow(n))
+    if (n->used == n->cap && !grow(n))
         return NULL;
-    uint32_t i = slot_of(n, key);
-    while (n->slots[i].key)
-        i = (i + 1) & n->mask;
-    n->slots[i] = (struct name){.key = key};
-    n->filter[name_filter_bit(key) / 64] |= UINT64_C(1) << name_filter_bit(key) % 64;
-    n->used++;
-    return &n->slots[i];
+    n->list[n->used] = (struct name){.key = key};
+    put_slot(n, n->used);
+    return &n->list[n->used++];
 }
 
 void tine__names_free(struct codec *c) {
     struct names *n = &c->names;
+    for (uint32_t i = 0; i < n->used; i++)
+        tine__watch_free(&n->list[i].watch);
     free(n->slots);
+    free(n->list);
     tine__buf_free(&n->bytes);
     n->slots = NULL;
-    n->used = n->mask = n->paths = 0;
+    n->list = NULL;
+    n->used = n->mask = n->cap = 0;
     n->built = false;
     memset(n->plain, 0, sizeof n->plain);
     memset(n->filter, 0, sizeof n->filter);
@@ -85,219 +99,292 @@ void tine__names_free(struct codec *c) {
     c->last = NULL;
 }
 
-/* ---- which modules a worker finds ---- */
-
-static bool is_builtin(const char *module) {
-    static const char *const names[] = {"_G",     "package", "coroutine", "table", "io",  "os",
-                                        "string", "math",    "utf8",      "debug", "tine"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], module) == 0)
-            return true;
-    return strncmp(module, "tine.", 5) == 0;
-}
-
-static bool search(lua_State *L, int package, const char *module, const char *path) {
-    int top = lua_gettop(L);
-    bool found = false;
-    lua_pushliteral(L, "searchpath");
-    lua_rawget(L, package);
-    lua_pushstring(L, module);
-    lua_pushstring(L, path);
-    lua_rawget(L, package);
-    if (lua_isstring(L, -1) && lua_pcall(L, 2, 1, 0) == LUA_OK)
-        found = !lua_isnil(L, -1);
-    lua_settop(L, top);
-    return found;
-}
-
-/* As the searchers of `require` would, without loading: Lua file, C file, C file of the root. */
-static bool search_paths(lua_State *L, const char *module) {
-    int top = lua_gettop(L);
-    bool found = false;
-    const char *dot = strchr(module, '.');
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_pushliteral(L, "package");
-    if (lua_rawget(L, -2) == LUA_TTABLE) {
-        int package = lua_gettop(L);
-        found = search(L, package, module, "path") || search(L, package, module, "cpath");
-        if (!found && dot)
-            found = search(L, package, lua_pushlstring(L, module, (size_t)(dot - module)), "cpath");
-    }
-    lua_settop(L, top);
-    return found;
-}
-
-static bool is_found(struct encoder *e, const char *module) {
-    lua_State *L = e->L;
-    if (is_builtin(module))
-        return true;
-    lua_rawgeti(L, e->self, ST_FOUND);
-    lua_pushstring(L, module);
-    lua_pushvalue(L, -1);
-    if (lua_rawget(L, -3) == LUA_TNIL) {
-        lua_pop(L, 1);
-        lua_pushboolean(L, search_paths(L, module));
-        lua_pushvalue(L, -2);
-        lua_pushvalue(L, -2);
-        lua_rawset(L, -5);
-    }
-    bool found = lua_toboolean(L, -1);
-    lua_pop(L, 3);
-    return found;
-}
-
 /* ---- building ---- */
 
 struct building {
     struct encoder *e;
-    int loaded; /* stack index of package.loaded */
-    int paths;  /* of ST_PATHS */
-    const char *parts[3];
-    int n;
-    bool builtin;
+    int loaded;  /* stack indices: package.loaded, */
+    int paths;   /* ST_PATHS, */
+    int objects; /* the objects themselves, by number */
+    int owners;  /* ST_OWNERS */
+    const struct name *from;
+    uint32_t from_id;
     bool failed;
-    bool looking; /* nothing is entered, but: */
-    uint64_t sum; /* of what would be, and where */
 };
 
-static const char *part(lua_State *L, int paths, const struct name *n, int i) {
-    lua_rawgeti(L, paths, (lua_Integer)n->path * 3 + i);
-    const char *s = lua_tostring(L, -1); /* stays: the table has it */
-    lua_pop(L, 1);
-    return s;
+/* Push the name of the loaded module whose file has that chunk name, to judge by how its path ends; or false. */
+static void push_owner(lua_State *L, int loaded, const char *source) {
+    int top = lua_gettop(L);
+    size_t len = strlen(source);
+    lua_pushboolean(L, 0);
+    if (*source != '@' || len < 6 || strcmp(source + len - 4, ".lua") != 0)
+        return;
+    lua_pushlstring(L, source + 1, len - 5);
+    const char *dotted = luaL_gsub(L, lua_tostring(L, -1), "/", ".");
+    for (const char *p = dotted + strlen(dotted); p >= dotted;
+         p--) { /* the longest that is loaded */
+        if (p > dotted && p[-1] != '.')
+            continue;
+        size_t n = strlen(p);
+        bool init = n > 5 && strcmp(p + n - 5, ".init") == 0;
+        for (int whole = 1; whole >= !init; whole--) {
+            lua_pushlstring(L, p, whole ? n : n - 5);
+            lua_pushvalue(L, -1);
+            if (*p && lua_rawget(L, loaded) != LUA_TNIL) {
+                lua_pop(L, 1);
+                lua_replace(L, top + 1);
+            } else {
+                lua_settop(L, top + 3);
+            }
+        }
+    }
+    lua_settop(L, top + 1);
 }
 
-/* The same in every process, whatever the order in which the tables are traversed. */
-static bool is_better(struct building *b, const struct name *old) {
+bool tine__push_owner(lua_State *L, int self, const char *source) {
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 12, "modules");
+    lua_rawgeti(L, self, ST_OWNERS);
+    lua_pushstring(L, source);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        lua_rawgeti(L, self, ST_LOADED);
+        push_owner(L, lua_gettop(L), source);
+        if (lua_toboolean(L, -1)) { /* another module may be loaded at any time */
+            lua_pushstring(L, source);
+            lua_pushvalue(L, -2);
+            lua_rawset(L, top + 1);
+        }
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return lua_toboolean(L, -1);
+}
+
+/* Is the function on top from a module's file? */
+static bool is_of_module(struct building *b) {
     lua_State *L = b->e->L;
-    size_t mine = 0, other = 0;
-    if (old->builtin != b->builtin)
-        return b->builtin;
-    const char *module = part(L, b->paths, old, 1);
-    if (strcmp(module, b->parts[0]) != 0) {
-        bool found = is_found(b->e, b->parts[0]);
-        if (found != is_found(b->e, module))
-            return found;
-    }
-    if (old->parts != b->n)
-        return b->n < old->parts;
-    for (int i = 0; i < b->n; i++) {
-        mine += strlen(b->parts[i]);
-        other += strlen(part(L, b->paths, old, i + 1));
-    }
-    if (mine != other)
-        return mine < other;
-    for (int i = 0; i < b->n; i++) {
-        int order = strcmp(b->parts[i], part(L, b->paths, old, i + 1));
-        if (order)
-            return order < 0;
-    }
-    return false;
+    lua_Debug ar;
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">S", &ar);
+    bool is = tine__push_owner(L, b->e->self, ar.source);
+    lua_pop(L, 1);
+    return is;
 }
 
-/* The value at `p` under the name in `b`, whose parts are strings of Lua's. */
-static uint64_t sum_of_place(const struct building *b, const void *p) {
-    uint64_t sum = (uintptr_t)p;
-    for (int i = 0; i < b->n; i++)
-        sum = (sum ^ (uintptr_t)b->parts[i]) * UINT64_C(0x9E3779B97F4A7C15);
-    return sum ^ sum >> 29;
+static bool is_foreign(const struct building *b, const void *p) {
+    return p == b->e->c->globals || p == lua_topointer(b->e->L, b->loaded);
 }
 
-/* Enter the value on top of the stack under the name in `b`. */
-static void enter(struct building *b, enum name_kind kind) {
+/* What the value on top is in the index; NAME_NONE: nothing. */
+static enum name_kind kind_of(struct building *b) {
+    lua_State *L = b->e->L;
+    switch (lua_type(L, -1)) {
+    case LUA_TTABLE:
+        return is_foreign(b, lua_topointer(L, -1)) ? NAME_NONE : b->from ? NAME_HELD : NAME_MODULE;
+    case LUA_TFUNCTION:
+        if (!lua_iscfunction(L, -1))
+            return NAME_FUNCTION;
+        return tine__standard_of(lua_tocfunction(L, -1)) ? NAME_NONE : NAME_CFUNCTION;
+    case LUA_TUSERDATA:
+    case LUA_TLIGHTUSERDATA:
+        return lua_topointer(L, -1) ? NAME_USERDATA : NAME_NONE;
+    default:
+        return NAME_NONE;
+    }
+}
+
+/* Of two names of one module the one that a file has, and of these the shorter: it is what others hold on to. */
+static bool is_better_module(struct building *b, const char *mine, const char *other) {
+    struct encoder *e = b->e;
+    if (tine__standard_module(mine) != tine__standard_module(other))
+        return tine__standard_module(mine);
+    bool found = tine__file_of(e->L, e->c, e->self, mine);
+    if (found != (tine__file_of(e->L, e->c, e->self, other) != NULL))
+        return found;
+    size_t m = strlen(mine), n = strlen(other);
+    return m != n ? m < n : strcmp(mine, other) < 0;
+}
+
+/* Is the function on top from the file of that module? */
+static bool is_from(struct building *b, uint32_t root) {
+    lua_State *L = b->e->L;
+    lua_Debug ar;
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">S", &ar);
+    tine__push_owner(L, b->e->self, ar.source);
+    lua_rawgeti(L, b->paths, (lua_Integer)root + 1);
+    bool is = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return is;
+}
+
+/* The value on top is in the index under `old`: is the way to it that ends with the step at `step` a better one? Of ways
+** of one length that through the module whose the function is; otherwise one that does not depend on the order
+** of the traversal. */
+static bool is_better(struct building *b, const struct name *old, int step) {
+    lua_State *L = b->e->L;
+    const struct names *n = &b->e->c->names;
+    bool better = false;
+    int top = lua_gettop(L);
+    if (old->depth != (b->from ? b->from->depth + 1 : 0) || old->kind == NAME_NONE)
+        return false;
+    lua_rawgeti(L, b->paths, (lua_Integer)(old - n->list) + 1);
+    const char *mine = lua_type(L, step) == LUA_TSTRING ? lua_tostring(L, step) : NULL;
+    const char *other = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    lua_settop(L, top); /* both stay: tables have them */
+    if (!mine || !other)
+        return mine && !other;
+    if (!b->from) {
+        better = is_better_module(b, mine, other);
+    } else if (old->root == b->from->root) {
+        size_t m = strlen(mine), k = strlen(other);
+        better = m != k ? m < k : strcmp(mine, other) < 0;
+    } else if (old->kind == NAME_FUNCTION) {
+        better = !is_from(b, old->root) && is_from(b, b->from->root);
+    }
+    return better;
+}
+
+static uint8_t builtin_of(const char *module) {
+    if (!tine__standard_module(module))
+        return 0;
+    return strncmp(module, "tine", 4) == 0 ? BUILTIN_TINE : BUILTIN_LUA;
+}
+
+/* Of Lua's own libraries nothing but they themselves, and what `require` goes by: functions are known by their
+** address, and the rest was put there by the program. */
+static bool is_held(const struct building *b, enum name_kind kind) {
+    if (kind == NAME_NONE || !b->from || b->from->builtin != BUILTIN_LUA)
+        return kind != NAME_NONE;
+    lua_State *L = b->e->L;
+    lua_rawgeti(L, b->paths, (lua_Integer)b->from->root + 1);
+    bool package = b->from->depth == 0 && strcmp(lua_tostring(L, -1), "package") == 0;
+    lua_pop(L, 1);
+    return package && kind == NAME_HELD;
+}
+
+/* Enter the value on top, a step (the value at `step`) from b->from. */
+static void enter(struct building *b, int step) {
     lua_State *L = b->e->L;
     struct names *n = &b->e->c->names;
+    enum name_kind kind = kind_of(b);
+    if (n->used > MAX_NAMES || !is_held(b, kind))
+        return;
     const void *p = kind == NAME_USERDATA ? lua_touserdata(L, -1) : lua_topointer(L, -1);
-    if (b->looking) {
-        b->sum += sum_of_place(b, p);
+    uint32_t from_id = b->from_id;
+    struct name *name = find(n, p);
+    if (name && !is_better(b, name, step))
         return;
-    }
-    struct name *old = p ? find(n, p) : NULL;
-    if (!p || (old && !is_better(b, old)))
-        return;
-    struct name *name = old ? old : insert(n, p);
-    if (!name) {
+    bool fresh = !name;
+    if (fresh && !(name = insert(n, p))) {
         b->failed = true;
         return;
     }
-    *name = (struct name){.key = p,
-                          .path = n->paths++,
-                          .kind = (uint8_t)kind,
-                          .parts = (uint8_t)b->n,
-                          .builtin = b->builtin};
-    for (int i = 0; i < b->n; i++) {
-        lua_pushstring(L, b->parts[i]);
-        lua_rawseti(L, b->paths, (lua_Integer)name->path * 3 + i + 1);
+    uint32_t id = (uint32_t)(name - n->list);
+    b->from = b->from ? &n->list[from_id] : NULL; /* the list may have moved */
+    name->kind = (uint8_t)kind;
+    name->parent = b->from ? from_id : id;
+    name->root = b->from ? b->from->root : id;
+    name->depth = b->from ? (uint8_t)(b->from->depth + 1) : 0;
+    name->builtin = b->from ? n->list[name->root].builtin : builtin_of(lua_tostring(L, step));
+    lua_pushvalue(L, step);
+    lua_rawseti(L, b->paths, (lua_Integer)id + 1);
+    if (fresh) {
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, b->objects, (lua_Integer)id + 1);
     }
 }
 
-/* Is the table on top no part of the module that holds it? */
-static bool is_foreign(const struct building *b) {
-    lua_State *L = b->e->L;
-    return lua_rawequal(L, -1, b->loaded) || lua_topointer(L, -1) == b->e->c->globals ||
-           (b->n == 2 && strcmp(b->parts[0], "package") == 0);
+/* ---- a step ---- */
+
+static bool is_step(lua_State *L, int key) {
+    return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0 &&
+                                               lua_tointeger(L, key) < INT32_MAX);
 }
 
-static void enter_fields(struct building *b, bool globals);
-
-static void enter_value(struct building *b, bool globals) {
+/* The fields and items of the table at `t`. */
+static void enter_fields(struct building *b, int t) {
     lua_State *L = b->e->L;
-    switch (lua_type(L, -1)) {
-    case LUA_TFUNCTION:
-        if (lua_iscfunction(L, -1))
-            enter(b, NAME_CFUNCTION);
-        else if (!globals)
-            enter(b, NAME_FUNCTION);
-        break;
-    case LUA_TUSERDATA:
-    case LUA_TLIGHTUSERDATA:
-        enter(b, NAME_USERDATA);
-        break;
-    case LUA_TTABLE:
-        if (globals || is_foreign(b))
-            break;
-        enter(b, b->n == 1 ? NAME_MODULE : NAME_HELD);
-        if (b->n < 3)
-            enter_fields(b, false);
-        break;
-    }
-}
-
-/* The fields, with string keys, of the table on top. */
-static void enter_fields(struct building *b, bool globals) {
-    lua_State *L = b->e->L;
-    int t = lua_gettop(L), left = MAX_FIELDS;
-    luaL_checkstack(L, 10, "modules");
-    b->n++;
+    int left = b->from->depth == 0 ? MAX_FIELDS : MAX_ITEMS;
     for (lua_pushnil(L); lua_next(L, t) && !b->failed; lua_pop(L, 1)) {
-        if (--left < 0 && b->n == 3) {
-            lua_pop(L, 2);
+        if (--left < 0)
             break;
-        }
-        if (lua_type(L, -2) != LUA_TSTRING)
-            continue;
-        size_t len;
-        b->parts[b->n - 1] = lua_tolstring(L, -2, &len);
-        if (strlen(b->parts[b->n - 1]) == len)
-            enter_value(b, globals);
+        if (is_step(L, -2))
+            enter(b, lua_gettop(L) - 1);
     }
     lua_settop(L, t);
-    b->n--;
+}
+
+static void enter_metatable(struct building *b, int object) {
+    lua_State *L = b->e->L;
+    lua_pushboolean(L, 1);
+    if (lua_getmetatable(L, object))
+        enter(b, object + 1);
+    lua_settop(L, object);
+}
+
+static void enter_upvalues(struct building *b, int fn) {
+    lua_State *L = b->e->L;
+    for (int i = 1; lua_getupvalue(L, fn, i) && !b->failed; i++) {
+        lua_pushinteger(L, -i);
+        lua_insert(L, -2);
+        enter(b, fn + 1);
+        lua_settop(L, fn);
+    }
+    lua_settop(L, fn);
+}
+
+/* All that is one step from the object number `id`. */
+static void expand(struct building *b, uint32_t id) {
+    lua_State *L = b->e->L;
+    struct names *n = &b->e->c->names;
+    if (n->list[id].depth >= NAME_STEPS || n->list[id].kind == NAME_CFUNCTION ||
+        n->list[id].kind == NAME_NONE)
+        return;
+    b->from_id = id;
+    b->from = &n->list[id];
+    int type = lua_rawgeti(L, b->objects, (lua_Integer)id + 1);
+    int at = lua_gettop(L);
+    if (type == LUA_TTABLE) {
+        enter_fields(b, at);
+        if (b->from->builtin != BUILTIN_LUA)
+            enter_metatable(b, at);
+    } else if (type == LUA_TUSERDATA) {
+        enter_metatable(b, at);
+    } else if (type == LUA_TFUNCTION && !b->from->builtin && !lua_iscfunction(L, at) &&
+               is_of_module(b)) {
+        enter_upvalues(b, at);
+    }
+    lua_settop(L, at - 1);
+}
+
+/* What `_G` holds and Lua has not: only C functions and userdata. */
+static void enter_globals(struct building *b) {
+    lua_State *L = b->e->L;
+    struct name *root = insert(&b->e->c->names, b->e->c->globals);
+    if (!root)
+        return (void)(b->failed = true);
+    root->kind = NAME_NONE;
+    lua_pushliteral(L, "_G");
+    lua_rawseti(L, b->paths, (lua_Integer)b->e->c->names.used);
+    root->root = root->parent = b->from_id = b->e->c->names.used - 1;
+    b->from = root;
+    lua_pushglobaltable(L);
+    int t = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, t) && !b->failed; lua_pop(L, 1))
+        if (lua_type(L, -2) == LUA_TSTRING && (lua_iscfunction(L, -1) || lua_isuserdata(L, -1)))
+            enter(b, t + 1);
+    lua_settop(L, t - 1);
 }
 
 static void enter_modules(struct building *b) {
     lua_State *L = b->e->L;
-    for (lua_pushnil(L); lua_next(L, b->loaded) && !b->failed; lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING)
-            continue;
-        b->parts[0] = lua_tostring(L, -2);
-        b->builtin = is_builtin(b->parts[0]);
-        b->n = 1;
-        if (strcmp(b->parts[0], "_G") != 0)
-            enter_value(b, false);
-        else if (lua_istable(L, -1))
-            enter_fields(b, true);
-    }
+    for (lua_pushnil(L); lua_next(L, b->loaded) && !b->failed; lua_pop(L, 1))
+        if (lua_type(L, -2) == LUA_TSTRING)
+            enter(b, lua_gettop(L) - 1);
+    enter_globals(b);
+    for (uint32_t i = 0; i < b->e->c->names.used && !b->failed; i++)
+        expand(b, i);
 }
 
 /* The length of package.loaded and what is in it, as one number. */
@@ -310,106 +397,32 @@ static uint64_t sum_of_loaded(lua_State *L, int loaded) {
     return sum;
 }
 
-/* ---- the copy for other codecs of the state ---- */
-
-static const char copy_key; /* registry */
-
-enum { COPY_PATHS = 1, COPY_PATH, COPY_CPATH, COPY_VALUES = COPY_CPATH };
-
-struct copy {
-    uint64_t sum; /* see struct building */
-    uint32_t n, paths;
-    struct name names[];
-};
-
-/* Push package.path and package.cpath: by them it was decided which of two names is better. */
-static void push_search_paths(lua_State *L, int loaded) {
-    lua_pushliteral(L, "package");
-    bool is_table = lua_rawget(L, loaded) == LUA_TTABLE;
-    for (int i = 0; i < 2; i++) {
-        lua_pushstring(L, i == 0 ? "path" : "cpath");
-        if (is_table)
-            lua_rawget(L, -2 - i);
-    }
-    lua_remove(L, -3);
-}
-
-static void leave_copy(struct building *b) {
-    lua_State *L = b->e->L;
-    const struct names *n = &b->e->c->names;
-    struct copy *copy =
-        lua_newuserdatauv(L, sizeof *copy + (size_t)n->used * sizeof copy->names[0], COPY_VALUES);
-    copy->sum = b->sum;
-    copy->paths = n->paths;
-    copy->n = 0;
-    for (uint32_t i = 0; i <= n->mask; i++)
-        if (n->slots[i].key)
-            copy->names[copy->n++] = n->slots[i];
-    lua_pushvalue(L, b->paths);
-    lua_setiuservalue(L, -2, COPY_PATHS);
-    push_search_paths(L, b->loaded);
-    lua_setiuservalue(L, -3, COPY_CPATH);
-    lua_setiuservalue(L, -2, COPY_PATH);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &copy_key);
-}
-
-/* Is the copy at `at` of what there is now? */
-static bool is_up_to_date(struct building *b, const struct copy *copy, int at) {
-    lua_State *L = b->e->L;
-    push_search_paths(L, b->loaded);
-    lua_getiuservalue(L, at, COPY_PATH);
-    lua_getiuservalue(L, at, COPY_CPATH);
-    bool same = lua_rawequal(L, -4, -2) && lua_rawequal(L, -3, -1) && copy->sum == b->sum;
-    lua_pop(L, 4);
-    return same;
-}
-
-/* Take over what another codec has found. */
-static bool take_copy(struct building *b) {
-    lua_State *L = b->e->L;
-    struct names *n = &b->e->c->names;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &copy_key);
-    const struct copy *copy = lua_touserdata(L, -1);
-    if (!copy || !is_up_to_date(b, copy, lua_gettop(L)))
-        return false;
-    for (uint32_t i = 0; i < copy->n && !b->failed; i++) {
-        struct name *name = insert(n, copy->names[i].key);
-        b->failed = !name;
-        if (name)
-            *name = copy->names[i];
-    }
-    n->paths = copy->paths;
-    lua_getiuservalue(L, -1, COPY_PATHS);
-    lua_rawseti(L, b->e->self, ST_PATHS);
-    return true;
-}
-
-/* ---- building: the whole ---- */
-
-static void make_index(struct building *b) {
-    lua_State *L = b->e->L;
+static void new_table(lua_State *L, int self, int slot) {
     lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, b->e->self, ST_PATHS);
-    b->paths = lua_gettop(L);
-    enter_modules(b);
-    if (!b->failed)
-        leave_copy(b);
+    lua_rawseti(L, self, slot);
 }
 
 static int build(struct encoder *e, uint64_t sum) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
     struct names *n = &e->c->names;
-    struct building b = {.e = e, .looking = true};
+    struct building b = {.e = e};
     tine__names_free(e->c);
     luaL_checkstack(L, 40, "modules");
     lua_rawgeti(L, e->self, ST_LOADED);
     b.loaded = lua_gettop(L);
+    new_table(L, e->self, ST_PATHS);
+    b.paths = lua_gettop(L);
+    new_table(L, e->self, ST_OWNERS);
+    b.owners = lua_gettop(L);
+    new_table(L, e->self, ST_FOUND);
+    new_table(L, e->self, ST_ANCHORS);
+    new_table(L, e->self, ST_USES);
+    new_table(L, e->self, ST_WATCHES);
+    lua_newtable(L);
+    b.objects = lua_gettop(L);
     enter_modules(&b);
-    b.looking = false;
-    if (!take_copy(&b))
-        make_index(&b);
     lua_settop(L, top);
     if (b.failed)
         return tine__encode_nomem(e);
@@ -429,6 +442,7 @@ int tine__name_missing(struct encoder *e) {
     uint64_t sum = sum_of_loaded(L, lua_gettop(L));
     lua_pop(L, 1);
     e->checked = true;
+    n->loads = *e->c->loads;
     if (n->built && n->sum == sum)
         return 0;
     int err = build(e, sum);
@@ -446,118 +460,127 @@ int tine__name_missing_table(struct encoder *e, const void *p) {
     return err;
 }
 
-/* Push the value at the end of the way; false, and nothing, when it leads nowhere. */
-static bool walk(struct encoder *e, int paths, const struct name *n) {
+struct name *tine__name_find(const struct codec *c, const void *p) {
+    return find(&c->names, p);
+}
+
+/* The numbers of the objects on the way, the module's first. */
+static int way_to(const struct names *n, const struct name *name, uint32_t way[NAME_STEPS + 1]) {
+    int steps = name->depth;
+    uint32_t id = (uint32_t)(name - n->list);
+    for (int i = steps; i >= 0; i--) {
+        way[i] = id;
+        id = n->list[id].parent;
+    }
+    return steps;
+}
+
+bool tine__name_walk(struct encoder *e, const struct name *name) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
+    uint32_t way[NAME_STEPS + 1];
+    int steps = way_to(&e->c->names, name, way);
+    lua_rawgeti(L, e->self, ST_PATHS);
     lua_rawgeti(L, e->self, ST_LOADED);
-    for (int i = 1; i <= n->parts; i++) {
-        if (!lua_istable(L, -1)) {
+    for (int i = 0; i <= steps; i++) {
+        lua_rawgeti(L, top + 1, (lua_Integer)way[i] + 1);
+        if (!tine__take_step(L, top + 2)) {
             lua_settop(L, top);
             return false;
         }
-        lua_rawgeti(L, paths, (lua_Integer)n->path * 3 + i);
-        lua_rawget(L, -2);
     }
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);
     return true;
 }
 
-/* A table that a module holds: is it made to be a metatable? */
-static bool is_class(lua_State *L, int t) {
-    static const char *const events[] = {
-        "__index",  "__newindex",  "__call",  "__gc",  "__close", "__mode",
-        "__name",   "__metatable", "__eq",    "__lt",  "__le",    "__len",
-        "__concat", "__tostring",  "__pairs", "__unm", "__add",   "__sub",
-        "__mul",    "__div",       "__mod",   "__pow", "__idiv",  "__band",
-        "__bor",    "__bxor",      "__shl",   "__shr", "__bnot",
-    };
-    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
-        lua_pushstring(L, events[i]);
-        int type = lua_rawget(L, t);
-        lua_pop(L, 1);
-        if (type != LUA_TNIL)
-            return true;
-    }
-    return false;
-}
-
-/* May this go by name, once it is certain that it is still there? */
-static bool is_eligible(struct encoder *e, int paths, struct name *n) {
-    if (n->builtin || n->kind == NAME_CFUNCTION || n->kind == NAME_USERDATA)
-        return true;
-    if (unlikely(!n->found))
-        n->found = is_found(e, part(e->L, paths, n, 1)) ? 2 : 1;
-    return n->found == 2;
-}
-
-/* Its operation on the wire, made at first use. */
-static int make_wire(struct encoder *e, int paths, struct name *n) {
-    struct buf *b = &e->c->names.bytes;
-    size_t start = b->len;
-    for (int i = 0; i < n->parts; i++) {
-        const char *s = part(e->L, paths, n, i + 1);
-        size_t len = strlen(s);
-        if (buf_reserve(b, len + (size_t)2 * PACK_MAX))
-            goto fail;
-        if (i == 0) {
-            pack_array(b, 1u + n->parts);
-            pack_bytes(b, (unsigned char[]){0xd4, EXT_OP, OP_NAME}, 3);
-        }
-        pack_str(b, len);
-        pack_bytes(b, s, len);
-    }
-    n->wire = (uint32_t)start;
-    n->wire_len = (uint32_t)(b->len - start);
-    return 0;
-fail:
-    b->len = start;
-    return tine__encode_nomem(e);
-}
-
-static int encode_name(struct encoder *e, int idx, struct name *n, bool as_metatable) {
+bool tine__name_watch(struct encoder *e, struct name *name, int list) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
-    if (unlikely(!lua_checkstack(L, 20)))
-        return tine__encode_nomem(e);
+    uint32_t way[NAME_STEPS + 1];
+    int steps = way_to(&e->c->names, name, way);
+    bool good = true;
     lua_rawgeti(L, e->self, ST_PATHS);
-    bool there = walk(e, top + 1, n) && lua_rawequal(L, -1, idx) && is_eligible(e, top + 1, n) &&
-                 (n->kind != NAME_HELD || as_metatable || is_class(L, idx));
-    int err = there && !n->wire_len ? make_wire(e, top + 1, n) : 0;
-    if (err)
-        return err;
-    lua_settop(L, top);
-    if (!there)
-        return 0;
-    if (buf_append(e->out, e->c->names.bytes.data + n->wire, n->wire_len))
-        return tine__encode_nomem(e);
-    return 1;
-}
-
-bool tine__name_known(const struct codec *c, const void *p) {
-    return find(&c->names, p);
-}
-
-int tine__name_encode(struct encoder *e, int idx, const void *p, bool as_metatable,
-                      const struct name **which) {
-    struct name *n = find(&e->c->names, p);
-    if (likely(!n)) {
-        return likely(e->c->names.built) ? 0 : tine__name_missing(e);
+    lua_rawgeti(L, e->self, ST_LOADED);
+    for (int i = 0; good && i <= steps; i++) {
+        lua_rawgeti(L, top + 1, (lua_Integer)way[i] + 1);
+        good = lua_istable(L, top + 2) && !lua_isboolean(L, -1) &&
+               !(lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0) &&
+               tine__watch_field(L, &name->watch, list, top + 2, top + 3);
+        if (good) {
+            lua_rawget(L, top + 2);
+            lua_replace(L, top + 2);
+        }
     }
-    if (which)
-        *which = n;
-    return encode_name(e, idx, n, as_metatable);
+    lua_settop(L, top);
+    if (!good)
+        tine__watch_free(&name->watch);
+    return good;
 }
 
-const char *tine__name_push(struct encoder *e, const struct name *n) {
+bool tine__name_holds(lua_State *L, const struct codec *c, int self, struct name *n) {
+    int top = lua_gettop(L);
+    bool good = true;
+    if (!n->watch.made || n->going != GOES_BY_NAME ||
+        (n->file && !tine__file_is_current(n->file)) || !lua_checkstack(L, 40))
+        return false;
+    if (!n->fields) {
+        struct encoder e = {.L = L, .c = (struct codec *)c, .self = self};
+        good = tine__name_walk(&e, n) &&
+               (n->kind == NAME_USERDATA ? lua_touserdata(L, -1) : lua_topointer(L, -1)) == n->key;
+        lua_settop(L, top);
+    }
+    lua_rawgeti(L, self, ST_WATCHES);
+    lua_rawgeti(L, -1, (lua_Integer)(n - c->names.list) + 1);
+    good = good && tine__watch_holds(L, &n->watch, top + 2, 0);
+    lua_settop(L, top);
+    return good;
+}
+
+int tine__name_pack(struct encoder *e, const struct name *name, struct buf *out) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), err = 0;
+    uint32_t way[NAME_STEPS + 1];
+    int steps = way_to(&e->c->names, name, way);
+    lua_rawgeti(L, e->self, ST_PATHS);
+    for (int i = 1; i <= steps && !err; i++) {
+        lua_rawgeti(L, top + 1, (lua_Integer)way[i] + 1);
+        if (lua_isboolean(L, -1)) {
+            if (!(err = buf_reserve(out, PACK_MAX)))
+                pack_true(out);
+        } else {
+            err = !tine__encode_scalar(L, -1, out);
+        }
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
+    return err ? tine__encode_nomem(e) : 0;
+}
+
+const char *tine__name_root(struct encoder *e, const struct name *name) {
     lua_State *L = e->L;
     lua_rawgeti(L, e->self, ST_PATHS);
-    int paths = lua_gettop(L);
-    const char *s = part(L, paths, n, 1);
-    if (n->parts > 1)
-        s = lua_pushfstring(L, "%s.%s", s, part(L, paths, n, 2));
-    if (n->parts > 2)
-        s = lua_pushfstring(L, "%s.%s", s, part(L, paths, n, 3));
+    lua_rawgeti(L, -1, (lua_Integer)name->root + 1);
+    const char *s = lua_tostring(L, -1); /* stays: the table has it */
+    lua_pop(L, 2);
+    return s;
+}
+
+const char *tine__name_push(struct encoder *e, const struct name *name) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    uint32_t way[NAME_STEPS + 1];
+    int steps = way_to(&e->c->names, name, way);
+    luaL_checkstack(L, 8, "name");
+    lua_rawgeti(L, e->self, ST_PATHS);
+    lua_pushliteral(L, "");
+    for (int i = 0; i <= steps; i++) {
+        lua_rawgeti(L, top + 1, (lua_Integer)way[i] + 1);
+        tine__push_step(L, i == 0);
+        lua_concat(L, 2);
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    const char *s = lua_tostring(L, -1);
     return strncmp(s, "_G.", 3) == 0 ? s + 3 : s;
 }

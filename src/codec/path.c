@@ -69,6 +69,23 @@ static void push_upvalue(lua_State *L, const struct step *s) {
         push_in_function(L, "an upvalue", NULL, s->at);
 }
 
+/* The path at `path` is a step, or two in a list. */
+static void push_change(lua_State *L, int path) {
+    lua_pushliteral(L, "what the program has put into '");
+    for (int i = 1; i <= 2; i++) {
+        if (lua_istable(L, path))
+            lua_rawgeti(L, path, i);
+        else
+            lua_pushvalue(L, path);
+        tine__push_step(L, i == 1);
+        lua_concat(L, 2);
+        if (!lua_istable(L, path))
+            break;
+    }
+    lua_pushliteral(L, "'");
+    lua_concat(L, 2);
+}
+
 /* One step, with nothing around it; may leave other things below it. */
 static void push_step(lua_State *L, const struct step *s) {
     switch (s->kind) {
@@ -77,6 +94,12 @@ static void push_step(lua_State *L, const struct step *s) {
         break;
     case STEP_RESULT:
         lua_pushfstring(L, "result %I", (LUAI_UACINT)s->n);
+        break;
+    case STEP_ERROR:
+        lua_pushliteral(L, "error value");
+        break;
+    case STEP_CHANGE:
+        push_change(L, s->at);
         break;
     case STEP_KEY:
     case STEP_INDEX:

@@ -19,16 +19,22 @@ enum frame_kind {
     FRAME_CLASS,
     FRAME_NOTE,
     FRAME_SOURCE,
+    FRAME_SAME,     /* what a name stands for, and the same by value */
+    FRAME_CHANGED,  /* something, and what is to be changed for the call */
+    FRAME_STANDARD, /* a function of Lua's own */
 };
 
 /* One for each level of nesting, in an array: the one before is what it lies in. */
 struct frame {
     uint32_t n, i; /* items in all, items done */
-    uint32_t m; /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here */
-    int at;     /* stack index of the table or function */
+    uint32_t
+        m; /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here; SAME: its ordinal */
+    int at; /* stack index of the table or function */
     uint8_t kind;
     uint8_t env; /* FUNCTION: number of its call environment */
     bool marked; /* OBJECT: something points back to it */
+    uint32_t own,
+        by_g; /* FUNCTION: how many of its globals are its environment's own; are read as _G.name */
 };
 
 struct mark_list {
@@ -48,9 +54,12 @@ struct reader {
     bool values;          /* the body is an array of values */
     bool rooted;          /* and it was one */
     bool handled;         /* the item needed nothing on the stack */
+    bool call;            /* it is a call: what comes may change modules as long as that lasts */
+    bool lenient;         /* names that stand for nothing are nil: an error is being read */
     bool note, held;      /* what came as the value of a global */
     uint8_t why;          /* enum wire_held */
     uint32_t nvalues;
+    uint32_t pending; /* changes in ST_PENDING */
 };
 
 /* The object on top is the next one of the message; `parent` is what it lies in. */
@@ -73,17 +82,40 @@ void tine__op_upref(struct reader *r, const unsigned char *p);
 void tine__op_env(struct reader *r, unsigned number);
 void tine__op_held(struct reader *r, unsigned why);
 
-int tine__malformed(struct reader *r, const char *what);
+static inline int tine__malformed(struct reader *r, const char *what) {
+    return luaL_error(r->L, "malformed message: %s", what);
+}
 
 /* ---- resolve.c ---- */
 
-/* Replace the strings at stack index `first` to the top by what they name: module, field, field. */
+/* Replace what lies from stack index `first` to the top (module, kind, check, steps) by what it names. */
 void tine__resolve_name(struct reader *r, struct frame *f, int first);
+/* Replace the name on top by Lua's own function of that name. */
+void tine__resolve_standard(struct reader *r);
+/* Push what package.loaded has of the module named at `name`, or what `require` gives. The status of lua_pcall, with the
+** error's text pushed. */
+int tine__push_module(lua_State *L, int name);
 /* Replace the text on top by the function it names. */
 void tine__resolve_text(struct reader *r);
-/* Replace the Lua source on top by the function of that chunk. */
-void tine__load_source(struct reader *r);
 /* Has this process the global whose name is at `name`? */
 bool tine__has_global(lua_State *L, int name);
+
+/* ---- apply.c ---- */
+
+/* A table (or the name of one of Lua's libraries), the path and the value of a field are on top, and taken: when all is
+** read, it is set for this call. */
+void tine__await_change(struct reader *r);
+void tine__apply_changes(struct reader *r);
+
+/* ---- source.c ---- */
+
+/* Replace the Lua source on top by the function of that chunk. */
+void tine__load_source(struct reader *r);
+
+/* ---- same.c ---- */
+
+/* What this process has is at `own` (nil: nothing), what came at `copy`, on top: leave the one to be taken in place of
+** both. Ordinals of the copy's parts start at `from`. */
+void tine__take_same(struct reader *r, int own, int copy, uint32_t from);
 
 #endif

@@ -75,3 +75,20 @@ int tine__codec_register(lua_State *L) {
     lua_rawset(L, 5);
     return 0;
 }
+
+static int to_text(lua_State *L) {
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+const char *tine__push_text(lua_State *L) {
+    lua_pushcfunction(L, to_text);
+    lua_pushvalue(L, -2);
+    int status = lua_pcall(L, 1, 1, 0); /* __tostring may raise, or give no string */
+    if (status == LUA_ERRMEM)
+        lua_error(L);
+    if (status == LUA_OK)
+        return lua_tostring(L, -1);
+    lua_pop(L, 1);
+    return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
+}

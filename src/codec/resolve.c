@@ -1,5 +1,7 @@
 /* Names back to what they name: modules are required, fields looked up. */
+#include "codec/modules.h"
 #include "codec/reader.h"
+#include "codec/standard.h"
 
 #include <string.h>
 
@@ -47,9 +49,7 @@ static const char *push_needed(struct reader *r, const struct frame *f) {
     return lua_pushfstring(r->L, " (function at %s needs it)", tine__push_place(r->L, fn->at));
 }
 
-/* Push what package.loaded has of the module named at `name`, or what `require` gives. The status
-** of lua_pcall, with the error's text pushed. */
-static int push_module(lua_State *L, int name) {
+int tine__push_module(lua_State *L, int name) {
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_pushvalue(L, name);
     if (lua_rawget(L, -2) != LUA_TNIL && lua_toboolean(L, -1)) {
@@ -63,13 +63,13 @@ static int push_module(lua_State *L, int name) {
     if (status == LUA_ERRMEM)
         return lua_error(L);
     if (status != LUA_OK) {
-        luaL_tolstring(L, -1, NULL);
+        tine__push_text(L);
         lua_remove(L, -2);
     }
     return status;
 }
 
-/* Replace the value on top by its field named at `name`. */
+/* Replace the value on top by its field named at `name`, as a script would find it. */
 static void get_field(lua_State *L, int name) {
     if (!lua_istable(L, -1)) {
         lua_pushnil(L);
@@ -84,26 +84,190 @@ static void get_field(lua_State *L, int name) {
     lua_remove(L, -2);
 }
 
+/* ---- what came by name ---- */
+
+/* On the stack from `module` on: the module's name, what kind of thing it names, what is to be checked, steps. */
+struct naming {
+    struct reader *r;
+    int module, first, last; /* stack indices: the name, the first and the last step */
+    enum name_kind kind;
+    const char *check; /* "": nothing can be checked */
+    size_t check_len;
+    uint64_t hash;
+};
+
+/* Push "a.b.c": the steps. */
+static const char *push_way(const struct naming *n) {
+    lua_State *L = n->r->L;
+    lua_pushliteral(L, "");
+    for (int i = n->first; i <= n->last; i++) {
+        lua_pushvalue(L, i);
+        tine__push_step(L, i == n->first);
+        lua_concat(L, 2);
+    }
+    const char *s = lua_tostring(L, -1);
+    return *s == '.' ? s + 1 : s;
+}
+
+/* Replace the module on top by what the steps lead to; nil: they lead nowhere. */
+static void take_way(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int at = lua_gettop(L);
+    for (int i = n->first; i <= n->last; i++) {
+        if (lua_type(L, i) == LUA_TSTRING) {
+            get_field(L, i);
+        } else {
+            lua_pushvalue(L, i);
+            if (!tine__take_step(L, at)) {
+                lua_pushnil(L);
+                lua_replace(L, at);
+            }
+        }
+        if (lua_isnil(L, at))
+            return;
+    }
+}
+
+/* The hash of the file that the functions in the table on top are from, as far as they are from their module's file:
+** what was loaded, which that file may no longer say. */
+static uint64_t hash_of_table(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int t = lua_gettop(L);
+    uint64_t hash = 0;
+    lua_rawgeti(L, n->r->self, ST_CHECKED);
+    lua_pushvalue(L, t);
+    if (lua_rawget(L, t + 1) == LUA_TNUMBER) {
+        hash = (uint64_t)lua_tointeger(L, -1);
+    } else {
+        hash = tine__hash_of_file(L, n->r->c, n->r->self, lua_tostring(L, n->module), t);
+        lua_pushvalue(L, t);
+        lua_pushinteger(L, (lua_Integer)hash);
+        lua_rawset(L, t + 1);
+    }
+    lua_settop(L, t);
+    return hash;
+}
+
+/* Is the value on top what was sent, as far as that can be seen? */
+static bool is_it(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int top = lua_gettop(L);
+    switch (n->kind) {
+    case NAME_MODULE:
+    case NAME_HELD:
+        return lua_istable(L, top) && (!n->check_len || hash_of_table(n) == n->hash);
+    case NAME_FUNCTION:
+        return lua_isfunction(L, top) && !lua_iscfunction(L, top) &&
+               (!n->check_len || tine__hash_function(L, n->r->self, top) == n->hash);
+    case NAME_CFUNCTION:
+        return lua_iscfunction(L, top) &&
+               (!n->check_len || tine__library_hash(lua_tocfunction(L, top), NULL) == n->hash);
+    default:
+        return lua_isuserdata(L, top);
+    }
+}
+
+/* It is not where the way leads. Push the one that the module, at `module`, holds somewhere else: the program may
+** have given it another name. */
+static bool search(const struct naming *n, int module) {
+    lua_State *L = n->r->L;
+    if ((n->kind != NAME_FUNCTION && n->kind != NAME_CFUNCTION) || !lua_istable(L, module))
+        return false;
+    for (lua_pushnil(L); lua_next(L, module); lua_pop(L, 1))
+        if (lua_isfunction(L, -1) && is_it(n)) {
+            lua_remove(L, -2);
+            return true;
+        }
+    return false;
+}
+
+/* What there is instead is on top. */
+static int another(const struct naming *n) {
+    lua_State *L = n->r->L;
+    const char *module = lua_tostring(L, n->module), *way = n->last >= n->first ? push_way(n) : "";
+    const struct file *f = tine__file_of(L, n->r->c, n->r->self, module);
+    const char *theirs =
+        n->check_len > 8 ? lua_pushlstring(L, n->check + 8, n->check_len - 8) : "elsewhere";
+    if (lua_isnil(L, n->last + 2))
+        return luaL_error(L, "module '%s' has no '%s' in this process%s", module, way,
+                          push_needed(n->r, n->r->frame));
+    return luaL_error(L,
+                      "module '%s' is another one in this process%s: %s%s%s was sent from ...%s, "
+                      "and here it is %s%s",
+                      module, push_needed(n->r, n->r->frame), *way ? "'" : "it", way,
+                      *way ? "'" : "", theirs, f ? "from " : "from no file that can be found",
+                      f ? f->path : "");
+}
+
+/* Push what the name stands for here; nil when that need not be, else an error. */
+static void push_named_thing(const struct naming *n, bool spare) {
+    lua_State *L = n->r->L;
+    int module = n->last + 1;
+    if (tine__push_module(L, n->module) != LUA_OK) {
+        if (!spare)
+            luaL_error(L, "cannot load module '%s'%s: %s", lua_tostring(L, n->module),
+                       push_needed(n->r, n->r->frame), lua_tostring(L, module));
+        lua_pushnil(L);
+        return;
+    }
+    lua_pushvalue(L, module);
+    take_way(n);
+    if (is_it(n) || search(n, module))
+        return;
+    if (!spare)
+        another(n);
+    lua_pushnil(L);
+}
+
 void tine__resolve_name(struct reader *r, struct frame *f, int first) {
     lua_State *L = r->L;
-    int last = lua_gettop(L);
-    bool spare = false;
-    if (push_module(L, first) != LUA_OK) {
-        spare = is_spare(r, f);
-        if (!spare)
-            luaL_error(L, "cannot load module '%s'%s: %s", lua_tostring(L, first),
-                       push_needed(r, f), lua_tostring(L, last + 1));
-        lua_settop(L, last);
-        lua_pushnil(L);
-    }
-    for (int i = first + 1; i <= last && !spare; i++) {
-        get_field(L, i);
-        if (lua_isnil(L, -1) && !(spare = is_spare(r, f)))
-            luaL_error(L, "module '%s' has no '%s' in this process%s", lua_tostring(L, first),
-                       lua_tostring(L, i), push_needed(r, f));
-    }
+    struct naming n = {.r = r, .module = first, .first = first + 3, .last = lua_gettop(L)};
+    luaL_checkstack(L, 30, "names");
+    n.kind = (enum name_kind)lua_tointeger(L, first + 1);
+    n.check = lua_tolstring(L, first + 2, &n.check_len);
+    if (n.check_len >= 8)
+        n.hash = get_le32(n.check) | (uint64_t)get_le32(n.check + 4) << 32;
+    else
+        n.check_len = 0;
+    push_named_thing(&n, f[-1].kind == FRAME_SAME || r->lenient || is_spare(r, f));
     lua_replace(L, first);
     lua_settop(L, first);
+}
+
+bool tine__is_require(lua_State *L, int idx) {
+    lua_CFunction f = lua_tocfunction(L, idx);
+    const struct standard *s = f ? tine__standard_named("_G", "require") : NULL;
+    return s && s->f == f;
+}
+
+/* Push what this state has for the name at `name` in place of Lua's own, or what Lua has. False, and nil: there is none. */
+static bool push_standard(lua_State *L, int name) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, CODEC_INSTEAD) == LUA_TTABLE) {
+        lua_pushvalue(L, name);
+        if (lua_rawget(L, -2) != LUA_TNIL) {
+            lua_remove(L, -2);
+            return true;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return tine__push_standard(L, lua_tostring(L, name));
+}
+
+void tine__resolve_standard(struct reader *r) {
+    lua_State *L = r->L;
+    int name = lua_gettop(L);
+    lua_rawgeti(L, r->self, ST_LIBRARIES);
+    lua_pushvalue(L, name);
+    if (lua_rawget(L, -2) == LUA_TNIL && push_standard(L, name)) {
+        lua_pushvalue(L, name);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, name + 1);
+    }
+    if (lua_isnil(L, -1))
+        luaL_error(L, "this Lua has no '%s'", lua_tostring(L, name));
+    lua_replace(L, name);
+    lua_settop(L, name);
 }
 
 /* ---- text ---- */
@@ -120,7 +284,7 @@ static bool is_not_found(lua_State *L, const char *module) {
 static bool push_prefix(lua_State *L, const char *text, size_t len) {
     const char *module = lua_pushlstring(L, text, len);
     int name = lua_gettop(L);
-    if (push_module(L, name) == LUA_OK) {
+    if (tine__push_module(L, name) == LUA_OK) {
         lua_remove(L, name);
         return true;
     }

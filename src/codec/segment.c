@@ -1,15 +1,18 @@
 /* From the stack to a segment: what tine__encode_function and its like have in common. */
 #include "codec/internal.h"
 #include "codec/pack.h"
+#include "codec/standard.h"
 
 #include <stdlib.h>
 
 #include "base/sys.h"
 
+#define MAX_AGAIN 100 /* a look at a global may load a module */
+
 struct job {
     struct codec *c;
     struct buf *out;
-    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_VALUES } kind;
+    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_VALUES, JOB_ERROR } kind;
     int first, n; /* stack indices */
     const struct codec_origin **origin;
     int err;
@@ -29,11 +32,7 @@ static int encoder_gc(lua_State *L) {
 static struct encoder *encoder_new(lua_State *L, int self) {
     struct encoder *e = lua_newuserdatauv(L, sizeof *e, 0);
     *e = (struct encoder){0};
-    if (luaL_newmetatable(L, "tine.encoder")) {
-        lua_pushcfunction(L, encoder_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
+    tine__set_class(L, "tine.encoder", encoder_gc);
     lua_pushvalue(L, -1);
     lua_rawseti(L, self, ST_ENCODER);
     return e;
@@ -159,18 +158,17 @@ static int name_lua_function(struct encoder *e, int fn, const char *name) {
 /* If the function at `fn` goes by name: 1, and it is the callee; 0: it does not; negative: error. */
 static int named_origin(struct encoder *e, int fn) {
     lua_State *L = e->L;
-    const struct name *name = NULL;
-    size_t len = e->out->len;
-    if (!name_possible(&e->c->names, lua_topointer(L, fn)))
+    struct name *name = NULL;
+    const struct standard *s =
+        lua_iscfunction(L, fn) ? tine__standard_of(lua_tocfunction(L, fn)) : NULL;
+    int top = lua_gettop(L), r = 1;
+    if (!s)
+        r = name_possible(&e->c->names, lua_topointer(L, fn)) ? tine__name_of(e, fn, &name) : 0;
+    if (r <= 0) {
+        lua_settop(L, top);
         return 0;
-    int r = tine__name_encode(e, fn, lua_topointer(L, fn), false, &name);
-    if (r == ENCODE_AGAIN) /* the index of names was made just now */
-        r = tine__name_encode(e, fn, lua_topointer(L, fn), false, &name);
-    if (r != 1)
-        return 0;
-    e->out->len = len;
-    int top = lua_gettop(L);
-    const char *text = tine__name_push(e, name);
+    }
+    const char *text = s ? s->name : tine__name_push(e, name);
     struct codec_origin o = {.name = text, .source = "[C]"};
     int err = lua_iscfunction(L, fn) ? name_origin(e, fn, &o) : name_lua_function(e, fn, text);
     if (err)
@@ -233,6 +231,8 @@ static int encode_body(struct encoder *e, const struct job *j) {
     pack_array(e->out, (size_t)j->n);
     for (int i = 0; i < j->n; i++) {
         step.n = i + 1;
+        if (j->kind == JOB_ERROR)
+            step.kind = i == 0 ? STEP_ERROR : STEP_RESULT;
         int err = tine__encode_value(e, j->first + i, &step);
         if (err)
             return err;
@@ -281,6 +281,7 @@ static void forget(struct encoder *e, const struct job *j) {
     e->nmarks = 0;
     e->levels = 0;
     e->globals = false;
+    e->changed = false;
     e->arguments = arguments;
 }
 
@@ -305,6 +306,8 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     e->self = self;
     e->weak = e->classes = e->anchors = e->callee = 0;
     e->checked = false;
+    e->results = j->kind >= JOB_VALUES;
+    e->changes = !e->results;
     e->memo_fn = NULL;
     if (j->kind != JOB_ARGUMENTS) {
         e->has_function = false;
@@ -371,9 +374,15 @@ static int run(lua_State *L, const struct job *j) {
     struct encoder *e = encoder_take(L, j->c, base + 1);
     prepare(L, e, j, base + 1);
     int top = lua_gettop(L);
+    if (unlikely(*e->c->loads != e->c->names.loads) && e->c->names.built)
+        (void)tine__name_missing(e);
+    lua_settop(L, top);
     if (!(err = check_function(e, j)))
-        while ((err = encode_once(e, j)) == ENCODE_AGAIN)
+        for (int i = 0; (err = encode_once(e, j)) == ENCODE_AGAIN && i < MAX_AGAIN; i++)
             lua_settop(L, top);
+    if (unlikely(err == ENCODE_AGAIN))
+        err = tine__encode_fail(e, NULL,
+                                "cannot send it: looking at it loads new modules again and again");
     if (j->kind == JOB_FUNCTION && !err)
         end_function(e);
     if (j->origin && lua_isuserdata(L, e->callee)) /* last: nothing runs before the caller has it */
@@ -448,6 +457,11 @@ int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, stru
 
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
     struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, NULL, 0, false};
+    return start(L, &j);
+}
+
+int tine__encode_error(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
+    struct job j = {c, out, JOB_ERROR, lua_absindex(L, first), n, NULL, 0, false};
     return start(L, &j);
 }
 

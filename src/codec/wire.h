@@ -25,17 +25,29 @@ enum wire_op {
     OP_CLASS = 6,
     OP_NOTE = 7,
     OP_SOURCE = SEGMENT_OP_SOURCE,
+    OP_SAME = 9,
+    OP_CHANGED = 10,
+    OP_STANDARD = 11,
 };
 
 enum wire_held {
     HELD_ASSIGNED = 0, /* tasks assign it */
     HELD_NONE = 1,     /* globals = "none" */
+    HELD_REPLACED = 2, /* one of Lua's own, replaced by something that cannot travel */
 };
 
 /* Tables, functions and registered objects may lie so deep in each other. */
 #define MAX_LEVELS 1000
 /* Environments of one call that are told apart; the last number is shared by the rest. */
 #define MAX_ENVS 200
+
+/* The number in front of a function's globals: of its environment, whether that keeps what is written to it, and how
+** many of the pairs are its own; are read as _G.name. */
+#define ENV_NUMBER 0xff
+#define ENV_KEEPS 0x100
+#define ENV_OWN_SHIFT 16
+#define ENV_BY_G_SHIFT 32
+#define ENV_COUNT 0xffff
 
 struct segment {
     const char *body;

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "host/call.h"
+#include "worker/loop.h"
 
 /* Look at the option at argv[*i], moving on over its argument. False: not understood. */
 static bool read_option(struct options *o, char **argv, int *i) {
@@ -102,8 +103,11 @@ static int run_text(lua_State *L, const char *text) {
 bool run_options(lua_State *L, char **argv, int n) {
     for (int i = 1; i < n; i++) {
         char option = argv[i][1];
-        if (option == 'W')
+        if (option == 'W') {
             lua_warning(L, "@on", 0);
+            lua_pushboolean(L, 1); /* for its pools' workers */
+            lua_setfield(L, LUA_REGISTRYINDEX, TINE_WARNINGS_FIELD);
+        }
         if (option != 'e' && option != 'l')
             continue;
         const char *arg = argv[i][2] ? argv[i] + 2 : argv[++i];

@@ -17,9 +17,13 @@ struct boot_head {
     uint64_t spin, max_tasks, hook, hook_arg;
     uint64_t name, path, cpath, hook_name;
     uint64_t environ; /* `nenviron` strings, one after the other */
+    uint64_t arg;     /* `narg` of them; 0: none */
+    uint64_t locale;
     uint64_t preload, preload_len, preload_function;
     uint64_t initializer, initializer_len, initializer_function;
     uint32_t nenviron, preload_count, send_globals;
+    uint32_t narg, warnings, depth;
+    int32_t arg_first;
     struct inherit inherit;
 };
 
@@ -28,6 +32,12 @@ struct snapshot {
     struct buf strings;
     uint32_t count;
 };
+
+static unsigned depth;
+
+unsigned tine__boot_depth(void) {
+    return depth;
+}
 
 /* Where the next thing goes. Run twice: without `base` it only counts. */
 struct writer {
@@ -77,6 +87,11 @@ static void write_all(struct writer *w, struct boot_head *h, const struct boot *
     h->nenviron = environ->count;
     h->environ = w->at;
     put(w, environ->strings.data, environ->strings.len);
+    h->narg = 0;
+    h->arg = b->arg ? w->at : 0;
+    for (const char *const *a = b->arg; a && *a; a++, h->narg++)
+        put_text(w, *a);
+    h->locale = put_text(w, b->locale);
     h->preload = put_call(w, b->preload, b->preload_len);
     h->initializer = put_call(w, b->initializer, b->initializer_len);
 }
@@ -94,6 +109,9 @@ static int write_file(struct shm *out, const struct boot *b, const struct snapsh
         .initializer_len = b->initializer_len,
         .initializer_function = b->initializer_function,
         .send_globals = b->send_globals,
+        .warnings = b->warnings,
+        .depth = depth + 1,
+        .arg_first = b->arg_first,
     };
     struct writer w = {NULL, 0};
     tine__inherit_note(&head.inherit);
@@ -123,16 +141,16 @@ static const char *text_at(const char *base, uint64_t offset) {
     return offset ? base + offset : NULL;
 }
 
-static char **read_environ(const char *base, const struct boot_head *h) {
-    char **list = sys.malloc((h->nenviron + 1) * sizeof *list);
-    const char *p = base + h->environ;
+/* A malloced list of `n` strings that lie one after the other. */
+static char **read_list(const char *p, uint32_t n) {
+    char **list = sys.malloc((n + 1) * sizeof *list);
     if (!list)
         return NULL;
-    for (uint32_t i = 0; i < h->nenviron; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         list[i] = (char *)p;
         p += strlen(p) + 1;
     }
-    list[h->nenviron] = NULL;
+    list[n] = NULL;
     return list;
 }
 
@@ -161,17 +179,26 @@ int tine__boot_read(struct boot *out, int fd) {
     if (!base)
         return TINE_ESYSTEM;
     const struct boot_head *h = (const struct boot_head *)base;
-    char **list = read_environ(base, h);
-    if (!list) {
+    char **list = read_list(base + h->environ, h->nenviron);
+    char **arg = h->arg ? read_list(base + h->arg, h->narg) : NULL;
+    if (!list || (h->arg && !arg)) {
+        free(list);
+        free(arg);
         free(base);
         return TINE_ENOMEM;
     }
+    depth = h->depth;
     *out = (struct boot){
+        .memory = base,
         .name = text_at(base, h->name),
         .path = text_at(base, h->path),
         .cpath = text_at(base, h->cpath),
         .environ = list,
         .inherit = h->inherit,
+        .arg = (const char *const *)arg,
+        .arg_first = h->arg_first,
+        .locale = text_at(base, h->locale),
+        .warnings = h->warnings,
         .preload = text_at(base, h->preload),
         .preload_len = h->preload_len,
         .preload_function = h->preload_function,
@@ -187,4 +214,25 @@ int tine__boot_read(struct boot *out, int fd) {
         .hook_name = text_at(base, h->hook_name),
     };
     return 0;
+}
+
+int tine__boot_copy(struct boot *out, const struct boot *boot) {
+    struct shm shm = SHM_CLOSED;
+    int err = tine__boot_write(&shm, boot);
+    if (err)
+        return err;
+    int fd = tine__fd_copy(shm.fd);
+    err = fd == -1 ? TINE_ESYSTEM : tine__boot_read(out, fd);
+    int saved = errno;
+    tine__shm_close(&shm);
+    errno = saved;
+    return err;
+}
+
+void tine__boot_free(struct boot *boot) {
+    if (!boot->memory)
+        return;
+    free((void *)boot->environ);
+    free(boot->memory);
+    *boot = (struct boot){0};
 }

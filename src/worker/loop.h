@@ -10,6 +10,8 @@
 #include "worker/run.h"
 
 #define TINE_WORKER_FIELD "tine.worker"
+/* Registry field of a program: true when it was told to show warnings (`tine -W`). */
+#define TINE_WARNINGS_FIELD "tine.warnings"
 
 struct loop {
     struct run run;

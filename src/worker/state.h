@@ -6,14 +6,14 @@
 #include "base/alloc.h"
 #include "worker/boot.h"
 
-/* A state with Lua's libraries and what tine__root_dress adds. NULL: out of memory. */
-lua_State *tine__state_new(void);
+/* A state with Lua's libraries and what tine__root_dress adds; *behind must stay as long. NULL: out of memory. */
+lua_State *tine__state_new(struct alloc *behind);
 /* Put huge pages (base/alloc.h) before the state's allocator, which is left in *behind: that must stay as long
 ** as the state, or until what is in it is set again. */
 void tine__state_huge_pages(lua_State *L, struct alloc *behind);
 /* Close the state and end the process. */
 _Noreturn void tine__state_end(lua_State *L);
-/* Make it the pool's: package.path and package.cpath. Raises memory errors. */
+/* Make it the pool's: package.path and package.cpath, `arg`, the locale, warnings. Raises memory errors. */
 void tine__state_place(lua_State *L, const struct boot *boot);
 /* Give math.random a seed of its own: siblings would all draw the same numbers. Raises memory errors. */
 void tine__state_seed(lua_State *L);

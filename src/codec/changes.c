@@ -1,0 +1,681 @@
+/* What the program has changed in a module that goes by name: it goes along, for that call alone.
+**
+** Of Lua's own libraries it is known what a new state has in them: whatever is otherwise there was changed. Of other
+** modules it is known what their files define (proof.c), and what was there when the module was met for the first
+** time. Functions, and tables that can be called, that are neither from there nor from a module which the
+** file names, were put there by the program: methods that it added, functions that it replaced, registries
+** that it filled, stubs and spies of its tests. Data in a module is the worker's own.
+*/
+#include "codec/modules.h"
+#include "codec/standard.h"
+
+#include <string.h>
+
+#define MAX_FIELDS 4096
+#define MAX_ITEMS 256
+
+struct scan {
+    struct encoder *e;
+    const struct file *file; /* of the module, unless it is one of Lua's own: */
+    const char *module;
+    int list; /* stack index: paths and values in turn, */
+    int seen; /* the tables that were looked at */
+    int count;
+    bool first; /* the table was never looked at before */
+};
+
+/* ---- what is known of a table ---- */
+
+/* Push the C function of that entry; nil when only the state itself can make it, and has another one. */
+static void push_standard(lua_State *L, const struct standard *s, int t) {
+    if (!s->closure) {
+        lua_pushcfunction(L, s->f);
+        return;
+    }
+    lua_pushstring(L, s->field);
+    lua_rawget(L, t);
+    if (lua_tocfunction(L, -1) == s->f)
+        return;
+    lua_pop(L, 1);
+    lua_pushnil(L);
+}
+
+/* The record on top: what one of Lua's own libraries has in a new state. */
+static lua_Integer fill_standard(lua_State *L, int t, const char *module) {
+    lua_Integer n = 0;
+    int own = lua_gettop(L);
+    for (const struct standard *s = tine__standard_list(); s->f; s++) {
+        if (strcmp(s->module, module) != 0)
+            continue;
+        push_standard(L, s, t);
+        if (lua_isnil(L, -1)) {
+            lua_pop(L, 1);
+            continue;
+        }
+        lua_setfield(L, own, s->field);
+        n++;
+    }
+    return n;
+}
+
+/* Push the record of the table at `t`: key -> what belongs there, and at `true` how many these are. */
+static lua_Integer push_own(struct scan *s, int t) {
+    lua_State *L = s->e->L;
+    lua_Integer n = 0;
+    lua_rawgeti(L, s->e->self, ST_CHANGES);
+    lua_pushvalue(L, t);
+    s->first = lua_rawget(L, -2) == LUA_TNIL;
+    if (s->first) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        if (s->module)
+            n = fill_standard(L, t, s->module);
+        lua_pushvalue(L, t);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -4);
+    } else {
+        lua_pushboolean(L, 1);
+        lua_rawget(L, -2);
+        n = lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_remove(L, -2);
+    return n;
+}
+
+/* ---- one field ---- */
+
+/* Push the __call of the table on top; false, and nothing, when it cannot be called. */
+static bool push_call(lua_State *L) {
+    if (!lua_getmetatable(L, -1))
+        return false;
+    lua_pushliteral(L, "__call");
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+    if (lua_isfunction(L, -1))
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+/* Does the function on top belong to the module, under that key, as far as can be seen? */
+static bool belongs(struct scan *s, int key) {
+    lua_State *L = s->e->L;
+    if (s->module)
+        return false; /* all that does was known from the start */
+    if (key && lua_type(L, key) == LUA_TSTRING &&
+        tine__is_misplaced(s->e, s->file, lua_gettop(L), lua_tostring(L, key)))
+        return false;
+    enum origin o = tine__origin(s->e, s->file, lua_gettop(L));
+    return o == ORIGIN_ONCE || (o == ORIGIN_AGAIN && s->first);
+}
+
+/* Append the path (the step at `prefix`, if any, and the key) and the value, which is on top. */
+static void add(struct scan *s, int prefix, int key) {
+    lua_State *L = s->e->L;
+    if (prefix) {
+        lua_createtable(L, 2, 0);
+        lua_pushvalue(L, prefix);
+        lua_rawseti(L, -2, 1);
+        lua_pushvalue(L, key);
+        lua_rawseti(L, -2, 2);
+    } else {
+        lua_pushvalue(L, key);
+    }
+    lua_rawseti(L, s->list, 2 * ++s->count - 1);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, s->list, 2 * s->count);
+}
+
+/* A value of the libraries themselves that is no function. */
+static bool is_standard_value(struct scan *s, int key) {
+    static const char *const known[] = {"pi", "huge", "maxinteger", "mininteger", "charpattern"};
+    lua_State *L = s->e->L;
+    const char *k = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : "";
+    if (strcmp(s->module, "package") == 0 || strcmp(s->module, "_G") == 0)
+        return true;
+    if (lua_type(L, -1) == LUA_TUSERDATA) {
+        const char *file = tine__standard_file(L, -1);
+        return file && strcmp(file + 3, k) == 0;
+    }
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i], k) == 0)
+            return true;
+    return false;
+}
+
+static void scan_fields(struct scan *s, int t, int prefix);
+
+/* The function on top, or the table with a __call: 1 when it is the one that belongs there. */
+static int look_at(struct scan *s, int own, int prefix, int key, bool callable) {
+    lua_State *L = s->e->L;
+    lua_pushvalue(L, key);
+    lua_rawget(L, own);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 1);
+    if (same)
+        return 1;
+    if (callable)
+        push_call(L);
+    bool mine = belongs(s, callable ? 0 : key);
+    if (callable)
+        lua_pop(L, 1);
+    if (!mine) {
+        add(s, prefix, key);
+        return 0;
+    }
+    lua_pushvalue(L, key);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, own);
+    return 1;
+}
+
+/* The value on top, under the key below it. */
+static int scan_field(struct scan *s, int own, int prefix) {
+    lua_State *L = s->e->L;
+    int key = lua_gettop(L) - 1, hit = 0;
+    bool callable;
+    switch (lua_type(L, -1)) {
+    case LUA_TFUNCTION:
+        return look_at(s, own, prefix, key, false);
+    case LUA_TTABLE:
+        if ((callable = push_call(L)))
+            lua_pop(L, 1);
+        if (s->module && !prefix && lua_topointer(L, -1) != s->e->c->globals &&
+            strcmp(s->module, "package") != 0) {
+            add(s, prefix, key);
+            return 0;
+        }
+        int before = s->count;
+        if (callable)
+            hit = look_at(s, own, prefix, key, true);
+        if (!prefix && s->count == before && lua_topointer(L, -1) != s->e->c->globals && !s->module)
+            scan_fields(s, key + 1, key);
+        return hit;
+    default:
+        if (s->module && !prefix && !is_standard_value(s, key))
+            add(s, prefix, key);
+        return 0;
+    }
+}
+
+/* ---- a table ---- */
+
+/* What was there once and is not any more. */
+static void add_removed(struct scan *s, int own, int t, int prefix) {
+    lua_State *L = s->e->L;
+    for (lua_pushnil(L); lua_next(L, own); lua_pop(L, 1)) {
+        int key = lua_gettop(L) - 1;
+        if (lua_isboolean(L, key))
+            continue;
+        lua_pushvalue(L, key);
+        if (lua_rawget(L, t) == LUA_TNIL)
+            add(s, prefix, key);
+        lua_pop(L, 1);
+    }
+}
+
+static bool is_step(lua_State *L, int key) {
+    return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0);
+}
+
+/* A class is often its own __index. */
+static bool is_seen(struct scan *s, int t) {
+    lua_State *L = s->e->L;
+    lua_pushvalue(L, t);
+    bool seen = lua_rawget(L, s->seen) != LUA_TNIL;
+    lua_pop(L, 1);
+    lua_pushvalue(L, t);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, s->seen);
+    return seen;
+}
+
+static void scan_fields(struct scan *s, int t, int prefix) {
+    lua_State *L = s->e->L;
+    int left = prefix ? MAX_ITEMS : MAX_FIELDS;
+    luaL_checkstack(L, 30, "changes");
+    if (is_seen(s, t))
+        return;
+    bool first = s->first;
+    lua_Integer known = push_own(s, t), hits = 0;
+    int own = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
+        if (--left < 0) {
+            lua_pop(L, 2);
+            break;
+        }
+        if (is_step(L, -2))
+            hits += scan_field(s, own, prefix);
+    }
+    if (hits < known)
+        add_removed(s, own, t, prefix);
+    if (hits > known || s->first) {
+        lua_pushboolean(L, 1);
+        lua_pushinteger(L, hits > known ? hits : known);
+        lua_rawset(L, own);
+    }
+    s->first = first;
+    lua_settop(L, own - 1);
+}
+
+/* What the metatable of strings has that a new state's has not: under the step `true`. */
+static void scan_strings(struct scan *s, int t) {
+    lua_State *L = s->e->L;
+    int top = lua_gettop(L);
+    lua_pushboolean(L, 1);
+    lua_pushliteral(L, "");
+    if (!lua_getmetatable(L, -1))
+        return lua_settop(L, top);
+    int meta = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, meta); lua_pop(L, 1)) {
+        const char *k = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+        const struct standard *known = tine__standard_named(STRINGS, k);
+        if (known ? lua_tocfunction(L, -1) == known->f : lua_rawequal(L, -1, t))
+            continue;
+        if (is_step(L, -2))
+            add(s, top + 1, meta + 1);
+    }
+    lua_settop(L, top);
+}
+
+static void push_lists(struct scan *s) {
+    lua_State *L = s->e->L;
+    lua_newtable(L);
+    s->list = lua_gettop(L);
+    lua_newtable(L);
+    s->seen = s->list + 1;
+}
+
+static int finish(struct scan *s, int top) {
+    lua_settop(s->e->L, s->count ? s->list : top);
+    return s->count;
+}
+
+int tine__changes_of(struct encoder *e, int t, const struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    struct scan s = {.e = e, .file = n->file};
+    if (n->builtin == BUILTIN_TINE)
+        return 0;
+    luaL_checkstack(L, 30, "changes");
+    if (n->builtin)
+        s.module = tine__name_root(e, n);
+    push_lists(&s);
+    scan_fields(&s, t, 0);
+    if (s.module && strcmp(s.module, "string") == 0)
+        scan_strings(&s, t);
+    return finish(&s, top);
+}
+
+/* ---- Lua's own libraries, as the code of a function uses them ---- */
+
+/* Push the library's table; false, and nothing: the program has it not. */
+static bool push_library(lua_State *L, int self, int name) {
+    lua_rawgeti(L, self, ST_LOADED);
+    lua_pushvalue(L, name);
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+    if (lua_istable(L, -1))
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+bool tine__is_standard_value(lua_State *L, const char *name) {
+    const struct standard *known = tine__standard_named("_G", name);
+    if (known)
+        return lua_tocfunction(L, -1) == known->f;
+    if (!lua_istable(L, -1))
+        return strcmp(name, "_VERSION") == 0;
+    const void *p = lua_topointer(L, -1);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushstring(L, name);
+    lua_rawget(L, -2);
+    bool same = lua_topointer(L, -1) == p;
+    lua_pop(L, 2);
+    return same;
+}
+
+/* Is the value on top what a new state has in that field of that library? */
+static bool is_unchanged(lua_State *L, const char *library, const char *field) {
+    struct encoder unused = {.L = L};
+    struct scan s = {.e = &unused, .module = library};
+    const struct standard *known = tine__standard_named(library, field);
+    if (known)
+        return lua_tocfunction(L, -1) == known->f;
+    if (strcmp(library, "_G") == 0)
+        return lua_isnil(L, -1) || tine__is_standard_value(L, field);
+    if (lua_isnil(L, -1) || (lua_istable(L, -1) && strcmp(library, "package") == 0))
+        return true;
+    lua_pushstring(L, field);
+    lua_insert(L, -2);
+    bool same = is_standard_value(&s, lua_gettop(L) - 1);
+    lua_remove(L, -2);
+    return same;
+}
+
+/* Move what `s` found to the list of triples. */
+static void add_all(struct scan *s, int triples, int *count, const char *library) {
+    lua_State *L = s->e->L;
+    for (int i = 1; i <= s->count; i++) {
+        lua_pushstring(L, library);
+        lua_rawseti(L, triples, 3 * *count + 1);
+        lua_rawgeti(L, s->list, 2 * i - 1);
+        lua_rawseti(L, triples, 3 * *count + 2);
+        lua_rawgeti(L, s->list, 2 * i);
+        lua_rawseti(L, triples, 3 * ++*count);
+    }
+}
+
+/* The library whose name is at `at` (then its field, or false): its changes go to the list of triples. */
+static void look_at_use(struct encoder *e, int at, int triples, int *count) {
+    lua_State *L = e->L;
+    const char *library = lua_tostring(L, at);
+    struct scan s = {.e = e, .module = library};
+    if (!push_library(L, e->self, at))
+        return;
+    int t = lua_gettop(L);
+    if (lua_toboolean(L, at + 1)) {
+        lua_pushvalue(L, at + 1);
+        lua_rawget(L, t);
+        if (is_unchanged(L, library, lua_tostring(L, at + 1)))
+            return lua_settop(L, t - 1);
+        push_lists(&s);
+        lua_pushvalue(L, t + 1);
+        add(&s, 0, at + 1);
+    } else {
+        push_lists(&s);
+        scan_fields(&s, t, 0);
+    }
+    lua_settop(L, s.seen);
+    add_all(&s, triples, count, library);
+}
+
+static void look_at_strings(struct encoder *e, int triples, int *count) {
+    lua_State *L = e->L;
+    struct scan s = {.e = e};
+    lua_pushliteral(L, "string");
+    if (!push_library(L, e->self, lua_gettop(L)))
+        return;
+    int t = lua_gettop(L);
+    push_lists(&s);
+    scan_strings(&s, t);
+    add_all(&s, triples, count, "string");
+}
+
+int tine__changes_used(struct encoder *e, const struct code *code) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), count = 0;
+    lua_Integer first = (lua_Integer)code->globals.reads + code->globals.assigns +
+                        code->globals.by_g + code->globals.standards;
+    luaL_checkstack(L, 40, "changes");
+    lua_newtable(L);
+    lua_rawgeti(L, e->self, ST_GLOBALS);
+    lua_rawgetp(L, -1, code);
+    for (uint32_t i = 0; i < code->globals.uses; i++) {
+        lua_rawgeti(L, top + 3, first + 2 * i + 1);
+        lua_rawgeti(L, top + 3, first + 2 * i + 2);
+        look_at_use(e, top + 4, top + 1, &count);
+        lua_settop(L, top + 3);
+    }
+    if (code->sent < STRINGS_LOOKED)
+        look_at_strings(e, top + 1, &count);
+    lua_settop(L, count ? top + 1 : top);
+    return count;
+}
+
+/* ---- the same for the code of modules ---- */
+
+/* Add what the code of the module named at `module` uses to the set at `set`, and what that of modules uses which it
+** names; `visited` is a set of modules. */
+static void add_uses(struct encoder *e, int module, int set, int visited) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 30, "modules");
+    lua_pushvalue(L, module);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, visited);
+    const char *name = lua_tostring(L, module);
+    const struct file *f = tine__file_of(L, e->c, e->self, name);
+    if (!f || !f->lua)
+        return;
+    tine__file_push_uses(L, e->c, e->self, name);
+    for (lua_Integer i = 1; lua_rawgeti(L, top + 1, i) != LUA_TNIL; i += 2) {
+        if (lua_rawgeti(L, top + 1, i + 1) == LUA_TSTRING)
+            lua_pushfstring(L, "%s.%s", lua_tostring(L, -2), lua_tostring(L, -1));
+        else
+            lua_pushvalue(L, -2);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, set);
+        lua_settop(L, top + 1);
+    }
+    lua_rawgeti(L, e->self, ST_LOADED);
+    int loaded = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
+        if (lua_type(L, loaded + 1) != LUA_TSTRING ||
+            tine__standard_module(lua_tostring(L, loaded + 1)) ||
+            !tine__file_mentions(f, lua_tostring(L, loaded + 1)))
+            continue;
+        lua_pushvalue(L, loaded + 1);
+        if (lua_rawget(L, visited) == LUA_TNIL)
+            add_uses(e, loaded + 1, set, visited);
+    }
+    lua_settop(L, top);
+}
+
+/* The names in the set at `set`, as a list in place of it. */
+static void make_list(lua_State *L, int set) {
+    lua_Integer n = 0;
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, set); lua_settop(L, list + 1)) {
+        lua_pushvalue(L, list + 1);
+        lua_rawseti(L, list, ++n);
+    }
+    lua_replace(L, set);
+}
+
+void tine__push_uses_of(struct encoder *e, const struct name *name) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    lua_Integer n = 0;
+    luaL_checkstack(L, 40, "changes");
+    lua_rawgeti(L, e->self, ST_USES);
+    lua_pushstring(L, tine__name_root(e, name));
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, top + 1) == LUA_TNIL) {
+        lua_newtable(L);
+        lua_newtable(L);
+        add_uses(e, top + 2, top + 4, top + 5);
+        lua_newtable(L);
+        for (lua_pushnil(L); lua_next(L, top + 4); lua_settop(L, top + 7)) {
+            const char *use = lua_tostring(L, top + 7), *dot = strchr(use, '.');
+            lua_pushlstring(L, use, dot ? (size_t)(dot - use) : strlen(use));
+            lua_rawseti(L, top + 6, ++n);
+            if (dot)
+                lua_pushstring(L, dot + 1);
+            else
+                lua_pushboolean(L, 0);
+            lua_rawseti(L, top + 6, ++n);
+        }
+        make_list(L, top + 5);
+        lua_pushvalue(L, top + 5);
+        lua_rawseti(L, top + 6, 0);
+        lua_pushvalue(L, top + 2);
+        lua_pushvalue(L, top + 6);
+        lua_rawset(L, top + 1);
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+}
+
+int tine__changes_under(struct encoder *e, int uses) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), count = 0;
+    luaL_checkstack(L, 40, "changes");
+    lua_newtable(L);
+    for (lua_Integer i = 1; lua_rawgeti(L, uses, i) != LUA_TNIL; i += 2) {
+        lua_rawgeti(L, uses, i + 1);
+        look_at_use(e, top + 2, top + 1, &count);
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, count ? top + 1 : top);
+    return count;
+}
+
+/* ---- what was seen ---- */
+
+/* Note the use whose library is named at `at` (then its field, or false). */
+static bool watch_use(lua_State *L, int self, struct watch *w, int list, int at) {
+    if (!push_library(L, self, at))
+        return true;
+    int t = lua_gettop(L);
+    bool good = lua_toboolean(L, at + 1) ? tine__watch_field(L, w, list, t, at + 1)
+                                         : tine__watch_table(L, w, list, t, true);
+    lua_settop(L, t - 1);
+    return good;
+}
+
+/* Note the module named on top, and what it holds; `own` is noted already. */
+static bool watch_module(struct encoder *e, struct watch *w, int list, const void *own) {
+    lua_State *L = e->L;
+    int name = lua_gettop(L);
+    lua_rawgeti(L, e->self, ST_LOADED);
+    lua_pushvalue(L, name);
+    lua_rawget(L, name + 1);
+    bool noted = lua_topointer(L, -1) == own;
+    lua_settop(L, name + 1);
+    if (noted) {
+        lua_pop(L, 1);
+        return true;
+    }
+    bool good = tine__watch_field(L, w, list, name + 1, name);
+    lua_pushvalue(L, name);
+    if (good && lua_rawget(L, name + 1) == LUA_TTABLE)
+        good = tine__watch_table(L, w, list, name + 2, false);
+    lua_settop(L, name);
+    return good;
+}
+
+bool tine__changes_watch(struct encoder *e, struct watch *w, int list, int uses, const void *own) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool good = true;
+    for (lua_Integer i = 1; good && lua_rawgeti(L, uses, i) != LUA_TNIL; i += 2) {
+        lua_rawgeti(L, uses, i + 1);
+        good = watch_use(L, e->self, w, list, top + 1);
+        lua_settop(L, top);
+    }
+    lua_settop(L, top);
+    lua_rawgeti(L, uses, 0);
+    for (lua_Integer i = 1; good && lua_rawgeti(L, top + 1, i) != LUA_TNIL; i++) {
+        good = watch_module(e, w, list, own);
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
+    return good;
+}
+
+/* ---- what a function itself names ---- */
+
+/* Are the globals of Lua's own, which follow number `from` of the list at `list`, what they were? */
+static bool standards_unchanged(lua_State *L, const struct code *code, int list, lua_Integer from) {
+    bool same = true;
+    lua_pushglobaltable(L);
+    int globals = lua_gettop(L);
+    for (uint32_t i = 1; i <= code->globals.standards && same; i++) {
+        lua_rawgeti(L, list, from + i);
+        const char *name = lua_tostring(L, -1); /* stays: the list has it */
+        lua_rawget(L, globals);
+        same = tine__is_standard_value(L, name);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return same;
+}
+
+/* The name of the library is at `at`, then its field, or false. */
+static bool use_unchanged(lua_State *L, struct codec *c, int self, int at) {
+    struct encoder e = {.L = L, .c = c, .self = self};
+    int count = 0;
+    lua_newtable(L);
+    look_at_use(&e, at, at + 2, &count);
+    lua_settop(L, at + 1);
+    return count == 0;
+}
+
+static bool uses_unchanged(lua_State *L, struct codec *c, int self, const struct code *code,
+                           int list, lua_Integer from) {
+    int top = lua_gettop(L);
+    bool same = true;
+    for (uint32_t i = 0; i < code->globals.uses && same; i++) {
+        lua_rawgeti(L, list, from + 2 * i + 1);
+        lua_rawgeti(L, list, from + 2 * i + 2);
+        same = use_unchanged(L, c, self, top + 1);
+        lua_settop(L, top);
+    }
+    return same;
+}
+
+/* Push the list of the code's watch, which stays the same one; the code's names are at `names`. */
+static void push_list_of(lua_State *L, int names) {
+    if (lua_rawgeti(L, names, 0) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, names, 0);
+}
+
+static bool watch_all(lua_State *L, int self, struct code *code, int names, lua_Integer from) {
+    bool good = true;
+    push_list_of(L, names);
+    int list = lua_gettop(L);
+    lua_pushglobaltable(L);
+    for (uint32_t i = 1; i <= code->globals.standards && good; i++) {
+        lua_rawgeti(L, names, from + i);
+        good = tine__watch_field(L, &code->watch, list, list + 1, list + 2);
+        lua_settop(L, list + 1);
+    }
+    from += code->globals.standards;
+    for (uint32_t i = 0; i < code->globals.uses && good; i++) {
+        lua_rawgeti(L, names, from + 2 * i + 1);
+        lua_rawgeti(L, names, from + 2 * i + 2);
+        good = watch_use(L, self, &code->watch, list, list + 2);
+        lua_settop(L, list + 1);
+    }
+    return good;
+}
+
+/* Does the code's watch say so still? */
+static bool watch_says_so(lua_State *L, int self, const struct code *code) {
+    int top = lua_gettop(L);
+    if (!code->watch.made)
+        return false;
+    lua_rawgeti(L, self, ST_GLOBALS);
+    lua_rawgetp(L, -1, code);
+    lua_rawgeti(L, -1, 0);
+    bool same = tine__watch_holds(L, &code->watch, top + 3, 0);
+    lua_settop(L, top);
+    return same;
+}
+
+bool tine__uses_watch(lua_State *L, struct codec *c, int self, struct code *code) {
+    int top = lua_gettop(L);
+    if (code->globals.standards + code->globals.uses == 0)
+        return true;
+    luaL_checkstack(L, 60, "changes");
+    if (watch_says_so(L, self, code))
+        return true;
+    tine__watch_free(&code->watch);
+    lua_rawgeti(L, self, ST_GLOBALS);
+    lua_rawgetp(L, -1, code);
+    lua_Integer from =
+        (lua_Integer)code->globals.reads + code->globals.assigns + code->globals.by_g;
+    code->watch.made = standards_unchanged(L, code, top + 2, from) &&
+                       uses_unchanged(L, c, self, code, top + 2, from + code->globals.standards) &&
+                       watch_all(L, self, code, top + 2, from);
+    lua_settop(L, top);
+    return code->watch.made;
+}

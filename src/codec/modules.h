@@ -1,0 +1,107 @@
+/* What the files of the codec that deal with modules share: whose a function is, and how it is shown. */
+#ifndef TINE_CODEC_MODULES_H
+#define TINE_CODEC_MODULES_H
+
+#include "codec/dump.h"
+#include "codec/internal.h"
+
+#include <sys/types.h>
+#include <time.h>
+
+/* ---- files.c ---- */
+
+struct file_id {
+    dev_t dev;
+    ino_t ino;
+    off_t size;
+    struct timespec modified, changed;
+};
+
+struct file_hash {
+    uint64_t hash;
+    uint32_t level; /* of a function: how many are around it */
+};
+
+/* "function M.key() ... end", and the like. */
+struct file_definition {
+    uint64_t key, function; /* hashes */
+};
+
+/* What `require` loads for a module. */
+struct file {
+    char *path;
+    struct file_id id;
+    uint64_t tick; /* when stat was asked last */
+    bool found;
+    bool lua;      /* else a C library */
+    uint64_t hash; /* of all the code in it */
+    struct file_hash *functions, *texts;
+    struct file_definition *definitions;
+    uint32_t nfunctions, ntexts, ndefinitions;
+};
+
+/* The file of that module, as it is now; NULL: `require` would find none. Raises memory errors. */
+const struct file *tine__file_of(lua_State *L, struct codec *c, int self, const char *module);
+/* How many functions are around the one of that hash in the file; -1: there is none such. */
+int tine__file_level(const struct file *f, uint64_t hash);
+/* Does the file put a function into a field of that name, but never the one of that hash? */
+bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
+/* Is there such a string in the code? */
+bool tine__file_mentions(const struct file *f, const char *text);
+/* Is that path the same file? */
+bool tine__file_is_of(const struct file *f, const char *path);
+/* The hash of the Lua function at `fn`: its code with lines and names, without the chunk's name. */
+uint64_t tine__hash_function(lua_State *L, int self, int fn);
+uint64_t tine__function_hash(const char *dump, const struct dump_function *f);
+/* Which library and where in it. *path: of the library, as long as that is loaded. 0: unknown. */
+uint64_t tine__library_hash(lua_CFunction fn, const char **path);
+
+/* Push a list of what the code of that module's file uses of Lua's own: library and field (false: any), in turn. */
+void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *module);
+/* Is it still the file that was read? */
+bool tine__file_is_current(const struct file *f);
+
+/* ---- names.c ---- */
+
+/* Push the name of the loaded module whose file has that chunk name; or false. */
+bool tine__push_owner(lua_State *L, int self, const char *source);
+/* Note the way to it; false: it is none of fields, or there is no memory. */
+bool tine__name_watch(struct encoder *e, struct name *n, int list);
+/* Push what is at the end of the way; false, and nothing, when it leads nowhere. */
+bool tine__name_walk(struct encoder *e, const struct name *n);
+/* Append its steps. */
+int tine__name_pack(struct encoder *e, const struct name *n, struct buf *out);
+/* The name of its module. */
+const char *tine__name_root(struct encoder *e, const struct name *n);
+
+/* ---- proof.c ---- */
+
+/* What a function in a module's table is to the module's file. */
+enum origin {
+    ORIGIN_OTHER, /* not from there */
+    ORIGIN_ONCE,  /* the file makes it, once */
+    ORIGIN_AGAIN, /* the file's code makes it, perhaps at every call of something */
+};
+enum origin tine__origin(struct encoder *e, const struct file *f, int value);
+/* Does the file say that another function than the Lua function at `fn` has that name? */
+bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key);
+
+/* How the object at `idx` goes, which is where its name says. */
+enum going tine__judge(struct encoder *e, int idx, struct name *n);
+/* The hash of the module's file when the table at `t` holds functions that are in it, else 0. */
+uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t);
+
+/* ---- changes.c ---- */
+
+/* Push a list of what the program has changed in the table at `t`, which goes by the name `n`: paths and values, in
+** turn. How many; 0, and nothing pushed; or an error. */
+int tine__changes_of(struct encoder *e, int t, const struct name *n);
+/* Push a list of what the code of the module of `n`, and of those it names, uses of Lua's own: library and field (or
+** false), in turn. Number 0 is the list of these modules. */
+void tine__push_uses_of(struct encoder *e, const struct name *n);
+/* Push a list of what the program has changed in Lua's own libraries, of the uses in the list at `uses`: library, path,
+** value in turn. How many; 0, and nothing pushed. */
+int tine__changes_under(struct encoder *e, int uses);
+/* Note what was seen of all of these but of the table `own`. False: no memory. */
+bool tine__changes_watch(struct encoder *e, struct watch *w, int list, int uses, const void *own);
+#endif

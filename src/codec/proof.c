@@ -1,0 +1,173 @@
+/* How a thing that a module holds goes: by name, by name and value, or by value.
+**
+** By name goes what can be shown, here and now, to be what the other side gets, or what the other side can check:
+**
+**     tables of a module with functions that its file defines (module tables, classes): the file's hash travels
+**     functions that the file defines, not inside of another function: there is one of each; its hash travels
+**     C functions: library and place in it travel        userdata: the name of its class travels
+**
+** By name and value goes what may be the same: tables of data, sentinels, closures that another function made. The
+** other side compares, and takes its own if it is the same (same.c). Everything else goes by value.
+*/
+#include "codec/modules.h"
+#include "codec/standard.h"
+
+#include <string.h>
+
+#define MOST_LOOKED_AT 4096 /* fields of a table */
+
+/* ---- whose a function is ---- */
+
+static const char *source_of(lua_State *L, int fn) {
+    lua_Debug ar;
+    lua_pushvalue(L, fn);
+    lua_getinfo(L, ">S", &ar);
+    return ar.source; /* as long as the function */
+}
+
+/* How deep inside of the file's main function the Lua function at `fn` is; -1: it is not in there. */
+static int level_in(struct encoder *e, const struct file *f, int fn) {
+    if (!f->lua || *source_of(e->L, fn) != '@')
+        return -1;
+    return tine__file_level(f, tine__hash_function(e->L, e->self, fn));
+}
+
+/* The same for the file of another module, that the code of `f` names, if the function is from such a one. */
+static int level_in_mentioned(struct encoder *e, const struct file *f, int fn) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), level = -1;
+    if (f->lua && tine__push_owner(L, e->self, source_of(L, fn))) {
+        const char *owner = lua_tostring(L, -1);
+        const struct file *its =
+            tine__file_mentions(f, owner) ? tine__file_of(L, e->c, e->self, owner) : NULL;
+        level = its ? level_in(e, its, fn) : -1;
+    }
+    lua_settop(L, top);
+    return level;
+}
+
+/* Is the C function at `fn` from the module's library, or from that of a module that its code names? */
+static bool is_from_library(struct encoder *e, const struct file *f, int fn) {
+    const char *path = NULL;
+    if (!tine__library_hash(lua_tocfunction(e->L, fn), &path) || !path)
+        return false;
+    if (!f->lua)
+        return tine__file_is_of(f, path);
+    const struct name *name = tine__name_find(e->c, lua_topointer(e->L, fn));
+    return name && tine__file_mentions(f, tine__name_root(e, name));
+}
+
+enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
+    lua_State *L = e->L;
+    if (lua_iscfunction(L, value)) {
+        if (tine__standard_of(lua_tocfunction(L, value)))
+            return ORIGIN_OTHER;
+        return is_from_library(e, f, value) ? ORIGIN_ONCE : ORIGIN_OTHER;
+    }
+    int level = level_in(e, f, value);
+    if (level < 0)
+        level = level_in_mentioned(e, f, value);
+    return level == 1 ? ORIGIN_ONCE : level > 1 ? ORIGIN_AGAIN : ORIGIN_OTHER;
+}
+
+bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key) {
+    return f->lua && f->ndefinitions && !lua_iscfunction(e->L, fn) &&
+           tine__file_defines_another(f, key, tine__hash_function(e->L, e->self, fn));
+}
+
+/* ---- tables ---- */
+
+/* Is the function on top one that the module's file defines? */
+static bool is_own(struct encoder *e, const struct file *f, bool module) {
+    enum origin o = tine__origin(e, f, lua_gettop(e->L));
+    return o == ORIGIN_ONCE || (o == ORIGIN_AGAIN && module);
+}
+
+/* Does the table at `t` hold a function that its module's file defines? For a module's own table, tables in it count,
+** too: the program may have replaced all the others. */
+static bool has_own(struct encoder *e, const struct file *f, int t, bool module, int depth) {
+    lua_State *L = e->L;
+    int left = MOST_LOOKED_AT, top = lua_gettop(L);
+    bool found = false;
+    if (!lua_checkstack(L, 30))
+        return false;
+    for (lua_pushnil(L); !found && --left > 0 && lua_next(L, t); lua_pop(L, 1)) {
+        if (lua_type(L, -1) == LUA_TFUNCTION)
+            found = is_own(e, f, module);
+        else if (depth > 0 && lua_type(L, -1) == LUA_TTABLE)
+            found = has_own(e, f, lua_gettop(L), module, depth - 1);
+    }
+    lua_settop(L, top);
+    return found;
+}
+
+/* Is the table at `t` really the standard library of that name? */
+static bool is_standard(lua_State *L, int t, const char *module) {
+    for (const struct standard *s = tine__standard_list(); s->f; s++) {
+        if (strcmp(s->module, module) != 0)
+            continue;
+        lua_pushstring(L, s->field);
+        lua_rawget(L, t);
+        bool same = lua_tocfunction(L, -1) == s->f;
+        lua_pop(L, 1);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+static enum going table_goes(struct encoder *e, int t, struct name *n) {
+    const char *root = tine__name_root(e, n);
+    if (n->builtin == BUILTIN_TINE)
+        return GOES_BY_NAME;
+    if (n->builtin)
+        return n->kind == NAME_HELD || is_standard(e->L, t, root) ? GOES_BY_NAME : GOES_BY_VALUE;
+    if (!n->file)
+        return GOES_BY_VALUE;
+    return has_own(e, n->file, t, n->kind == NAME_MODULE, n->kind == NAME_MODULE) ? GOES_BY_NAME
+                                                                                  : GOES_BY_BOTH;
+}
+
+uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t) {
+    struct encoder e = {.L = L, .c = c, .self = self};
+    const struct file *f = tine__file_of(L, c, self, module);
+    return f && f->lua && has_own(&e, f, t, true, 1) ? f->hash : 0;
+}
+
+/* ---- functions and userdata ---- */
+
+static enum going function_goes(struct encoder *e, int fn, struct name *n) {
+    if (n->builtin == BUILTIN_TINE)
+        return GOES_BY_NAME;
+    if (n->builtin || !n->file)
+        return GOES_BY_VALUE;
+    switch (tine__origin(e, n->file, fn)) {
+    case ORIGIN_ONCE:
+        return GOES_BY_NAME;
+    case ORIGIN_AGAIN:
+        return GOES_BY_BOTH;
+    default:
+        return GOES_BY_VALUE;
+    }
+}
+
+/* A file that the program has opened and put into some module is not what a worker has there. */
+static enum going userdata_goes(struct encoder *e, int idx, struct name *n) {
+    if (n->builtin == BUILTIN_TINE || n->file)
+        return GOES_BY_NAME;
+    return luaL_testudata(e->L, idx, LUA_FILEHANDLE) ? GOES_BY_VALUE : GOES_BY_NAME;
+}
+
+enum going tine__judge(struct encoder *e, int idx, struct name *n) {
+    switch (n->kind) {
+    case NAME_MODULE:
+    case NAME_HELD:
+        return table_goes(e, idx, n);
+    case NAME_FUNCTION:
+        return function_goes(e, idx, n);
+    case NAME_USERDATA:
+        return userdata_goes(e, idx, n);
+    default:
+        return GOES_BY_NAME;
+    }
+}
