@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "bind/bind.h"
+#include "worker/ask.h"
 #include "worker/root.h"
 
 /* --- times --- */
@@ -126,7 +127,11 @@ static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadli
 /* Take in what has ended, run what is due. */
 static void dispatch(lua_State *L, struct state *S, const struct aim *aim) {
     tine__reap(L);
-    if (!aim->quiet && callbacks_due(S) && S->depth < NESTED_CALLBACKS)
+    if (S->depth >= NESTED_CALLBACKS)
+        return;
+    if (aim->quiet)
+        tine__questions_run(L); /* what is waited for may hang on them */
+    else if (callbacks_due(S))
         tine__callbacks_run(L);
 }
 
@@ -154,14 +159,15 @@ int tine__clock(lua_State *L) {
     return 1;
 }
 
-static bool never(const struct aim *aim) {
+/* In a task that was asked to end, and has heard of it, there is no time to sleep. */
+static bool stopping(const struct aim *aim) {
     (void)aim;
-    return false;
+    return tine__ask_stopping();
 }
 
 /* tine.sleep(seconds): stand still, without a process; Ctrl-C ends it. Runs no callbacks. */
 int tine__sleep(lua_State *L) {
-    struct aim aim = {.met = never, .any = true, .quiet = true};
+    struct aim aim = {.met = stopping, .any = true, .quiet = true};
     tine__await(L, &aim, clock_deadline(tine__check_seconds(L, 1)));
     return 0;
 }

@@ -131,6 +131,12 @@ uint64_t tine__link_block(const struct record *r, const struct link *l) {
     return l->block;
 }
 
+void tine__link_times(const struct link *l, uint32_t ref, uint64_t *started, uint64_t *ended) {
+    const struct link_stamp *stamp = &l->s->stamps[ref % LINK_STAMPS];
+    *started = atomic_load_explicit(&stamp->started, memory_order_relaxed);
+    *ended = atomic_load_explicit(&stamp->ended, memory_order_relaxed);
+}
+
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started) {
     uint64_t word, again = atomic_load_explicit(&l->s->running, memory_order_acquire);
     /* A worker notes the start before it says what it runs: when the word is the same before and
@@ -159,6 +165,16 @@ bool tine__link_condemn(struct link *l, uint64_t id) {
         if (state_in(word) != RUN_RUNNING || id_in(word) != id)
             return false;
     } while (!swap(l, &word, with_state(word, RUN_KILLED), memory_order_relaxed));
+    return true;
+}
+
+bool tine__link_ask(struct link *l, uint64_t id, bool timed) {
+    uint64_t flags = RUN_ASKED | (timed ? RUN_TIMED : 0);
+    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    do {
+        if (state_in(word) != RUN_RUNNING || id_in(word) != id)
+            return false;
+    } while (!swap(l, &word, word & RUN_ASKED ? word : word | flags, memory_order_relaxed));
     return true;
 }
 
@@ -208,14 +224,27 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp) {
     return 0;
 }
 
-int tine__link_finish(struct link *l, uint64_t id) {
+unsigned tine__link_asked(const struct link *l) {
+    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    return state_in(word) == RUN_RUNNING && word & RUN_ASKED ? word & (RUN_ASKED | RUN_TIMED) : 0;
+}
+
+int tine__link_finish(struct link *l, uint64_t id, bool *asked) {
     uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
     do {
         if (state_in(word) != RUN_RUNNING || id_in(word) != id)
             return TINE_EAGAIN;
     } while (!swap(l, &word, with_state(word, RUN_FINISHED), memory_order_relaxed));
+    *asked = word & RUN_ASKED;
     KILL_POINT("finished");
     return 0;
+}
+
+void tine__link_stamp(struct link *l, uint32_t ref) {
+    struct link_stamp *stamp = &l->s->stamps[ref % LINK_STAMPS];
+    uint64_t started = atomic_load_explicit(&l->s->started, memory_order_relaxed);
+    atomic_store_explicit(&stamp->started, started, memory_order_relaxed);
+    atomic_store_explicit(&stamp->ended, started ? tine__now() : 0, memory_order_relaxed);
 }
 
 void tine__link_idle(struct link *l) {

@@ -17,6 +17,7 @@ enum report_kind {
     REPORT_VALUES,  /* bytes: a result segment with the values */
     REPORT_ERROR,   /* bytes: a result segment [error value, traceback] */
     REPORT_REFUSED, /* bytes: text; the call or its result cannot travel */
+    REPORT_ENDED,   /* bytes: text, the traceback of the place where it was; it was asked to end */
     /* of a worker */
     REPORT_READY,       /* it has reached its task loop */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
@@ -40,6 +41,7 @@ struct report {
     unsigned worker;
     uint32_t ref;
     uint64_t id;
+    uint64_t started, ended; /* of a result of a single call, or what was lost: when; 0: unknown */
     int pid;
     int status;  /* as waitpid gives it */
     bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */
@@ -55,7 +57,7 @@ struct report {
 
 /* Is it about a task's end? */
 static inline bool report_is_result(const struct report *r) {
-    return r->kind >= REPORT_VALUES && r->kind <= REPORT_REFUSED;
+    return r->kind >= REPORT_VALUES && r->kind <= REPORT_ENDED;
 }
 
 #endif

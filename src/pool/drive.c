@@ -37,8 +37,15 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
         call.head = &rest;
     }
     p->site->ops->give(p->site, o, &call, a);
-    if (!a->err && o->task->call.count == 1 && !o->task->call.offset)
+    if (!a->err && o->task->call.count == 1 && !o->task->call.offset &&
+        !settings_retry(o->task->set))
         tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
+}
+
+/* It has come back, and its bytes were not kept. */
+static void keep_withdrawn(struct item *item, const struct answer *a) {
+    if (!item->bytes && a->bytes)
+        item->bytes = tine__text_copy_n(a->bytes, a->length);
 }
 
 static void carry(struct pool *p, const struct order *o) {
@@ -48,6 +55,8 @@ static void carry(struct pool *p, const struct order *o) {
     } else {
         const struct site_call call = {o->task ? &o->task->call : NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
+        if (o->kind == ORDER_WITHDRAW)
+            keep_withdrawn(item_of(o->task), &a);
     }
     bool timed = o->kind != ORDER_RUN || o->task->set->timeout;
     tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
@@ -59,14 +68,26 @@ static void deliver_all(struct pool *p) {
         tine__deliver(p, &e);
 }
 
+/* Its timer must run, when something is due earlier than it knows. */
+static void wake_manager(struct pool *p) {
+    uint64_t due = sched_due(&p->s);
+    if (!p->asleep || due >= p->until)
+        return;
+    p->until = due;
+    tine__wakeup_send(&p->wakeup);
+}
+
 void tine__drive(struct pool *p) {
     struct order o;
     deliver_all(p);
+    if (sched_wants_time(&p->s))
+        sched_time(&p->s, tine__now());
     while (tine__sched_order(&p->s, &o)) {
         carry(p, &o);
         deliver_all(p);
     }
     p->site->ops->flush(p->site);
+    wake_manager(p);
 }
 
 /* --- reports --- */
@@ -76,6 +97,8 @@ void tine__drive(struct pool *p) {
 static void keep_lost(struct pool *p, const struct report *r) {
     struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
     struct item *item = t ? item_of(t) : NULL;
+    if (item)
+        item->times.started = r->started;
     if (item && !item->bytes && r->bytes && r->length == t->call.length)
         item->bytes = tine__text_copy_n(r->bytes, r->length);
 }
@@ -109,4 +132,16 @@ void tine__take_in(struct pool *p, bool listen) {
     } while (sched_wants_room(&p->s) && p->site->ops->want_room(p->site, sched_low_water(&p->s)) &&
              p->site->ops->news(p->site, false));
     tine__wake_waiters(p, false);
+}
+
+void tine__work(struct pool *p) {
+    const struct site_ops *ops = p->site->ops;
+    p->waiting++; /* the site is not to be retired meanwhile */
+    while (ops->work && !pool_site_is_gone(p) && ops->work(p->site, &p->lock))
+        do
+            tine__take_in(p, true);
+        while (!pool_site_is_gone(p) && ops->news(p->site, false));
+    p->waiting--;
+    if (pool_site_is_gone(p))
+        tine__wakeup_send(&p->wakeup); /* the manager is to end, too */
 }

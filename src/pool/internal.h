@@ -51,9 +51,11 @@ struct pool {
     unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
+    bool in_process;           /* its one worker is none that is shown */
 
     struct wakeup wakeup; /* the manager's */
-    bool asleep;          /* it sleeps, or is about to */
+    bool asleep;          /* it sleeps, or is about to, */
+    uint64_t until;       /* for so long, at most */
     uint64_t looked;      /* when it last looked at its descriptors */
     pthread_t manager;
     atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
@@ -73,6 +75,8 @@ void tine__drive(struct pool *p);
 /* Take in what the site has to report, carry out what follows, wake whom it concerns. With `listen` all that
 ** the site can hear, without only what is there already. */
 void tine__take_in(struct pool *p, bool listen);
+/* Do what the site has to be done by a thread of the program (site_ops.work). The lock is given up meanwhile. */
+void tine__work(struct pool *p);
 
 /* bytes.c */
 /* The rest of it is wanted no more: give back the item's bytes. */
@@ -91,6 +95,9 @@ void tine__deliver(struct pool *p, const struct event *e);
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length);
 
+/* The last attempt, of which its owner was asked, was the last. */
+void tine__item_refuse(struct pool *p, struct item *item);
+
 /* follow.c */
 /* The item has ended: so have those that follow it. */
 void tine__followers_end(struct item *item);
@@ -98,6 +105,10 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
+/* The failure of task `k`, that was ended by `how` (ENDING_TIMEOUT, ENDING_LATE, ENDING_CANCELLED), and what its worker
+** has said of that, or NULL. NULL: out of memory. */
+struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
+                                    const struct report *r);
 
 /* inbox.c */
 void tine__inbox_post(struct inbox *in, struct item *item);

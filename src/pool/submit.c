@@ -54,6 +54,8 @@ static void prepare(struct pool *p, struct item *item) {
     item->listed = item->released = false;
     item->followers = item->leader = NULL;
     item->first = 0;
+    item->attempts = NULL;
+    item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
@@ -63,6 +65,7 @@ static void prepare(struct pool *p, struct item *item) {
 static void admit(struct pool *p, struct item *item) {
     tine__settings_ref(item->settings);
     item->name.id = item->task.call.id;
+    item->times = (struct task_times){.submitted = item->task.since};
     item->inbox->open++;
     p->submitted += item->task.call.count;
     if (item->watched && item->inbox->watched++ == 0)
@@ -73,21 +76,21 @@ static void admit(struct pool *p, struct item *item) {
 
 /* Is it one of many that wait for room? The site was asked to say when there is, and that costs a fence each time. */
 static bool just_queues(struct pool *p) {
-    return p->s.full && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
+    return p->s.full && !p->s.overtake && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
 }
 
-/* Let it run, or wait. Results taken in first may show that an idle worker is there already. */
-static void set_off(struct pool *p) {
+/* Let it run, or wait; something was `due` then. Results taken in first may show that an idle worker is there already. */
+static void set_off(struct pool *p, uint64_t due) {
+    if (sched_due(&p->s) < due)
+        tine__wakeup_send(&p->wakeup); /* its deadline: the manager's timer must run */
+    due = sched_due(&p->s);
     if (just_queues(p))
         return;
-    uint64_t due = sched_due(&p->s);
-    bool short_of_workers = p->s.open > p->s.live && p->s.present < p->s.o.workers;
+    bool short_of_workers = sched_runnable(&p->s) > p->s.live && p->s.present < p->s.o.workers;
     if (!short_of_workers)
         tine__drive(p);
     if (short_of_workers || p->s.waiting > 0)
         tine__take_in(p, false);
-    if (sched_due(&p->s) < due)
-        tine__wakeup_send(&p->wakeup); /* the manager's timer must run */
 }
 
 /* The bytes are still in the caller's buffer: keep what may be wanted of them. 0 or TINE_ENOMEM. */
@@ -117,13 +120,14 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     prepare(p, item);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
-    int err = tine__sched_submit(&p->s, &item->task);
+    uint64_t due = sched_due(&p->s);
+    int err = tine__sched_submit(&p->s, &item->task, tine__now());
     if (err == TINE_EAGAIN)
         item->inbox->refused = p->refused = true;
     if (err)
         return err;
     admit(p, item);
-    set_off(p);
+    set_off(p, due);
     err = keep_bytes(p, item);
     if (err)
         unadmit(p, item);
@@ -142,6 +146,8 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
     item->refs = cb->refs;
     pthread_mutex_lock(&p->lock);
     int err = submit(p, item, cb);
+    if (!err)
+        tine__work(p);
     pthread_mutex_unlock(&p->lock);
     if (!err)
         tine__call_buf_init(cb, p, cb->room,

@@ -9,24 +9,61 @@
 
 enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_RETRY, TIMER_END };
 
-/* How that ends which shall never run. */
-static inline enum ending sched_end_unrun(const struct sched *s) {
-    return s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CANCELLED;
+/* How that of it ends which shall never run. */
+static inline enum ending sched_end_unrun(const struct sched *s, const struct task *t) {
+    return s->life >= LIFE_STOPPING ? ENDING_BROKEN : t->unrun ? t->unrun : ENDING_CANCELLED;
 }
 
 /* --- state.c: changes that keep the counts true --- */
 
 /* Tasks [from, upto) of `t` end by `how`: an event. With that it may be DONE. */
 void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to, enum ending how);
+/* It is in no list and with nobody from now on. */
+void tine__sched_leave(struct sched *s, struct task *t);
+/* That, and DONE. */
+void tine__sched_done(struct sched *s, struct task *t);
+/* It is HELD from now on; it was in no list. */
+void tine__sched_hold(struct sched *s, struct task *t);
+/* It has ended like this, or (NONE) by a result, which is an `error` of its own: is it tried again? It is HELD then. */
+bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool error);
 /* It is no longer with the site; it is in no list, and not yet WAITING or DONE. */
 void tine__sched_unsend(struct sched *s, struct task *t);
 /* What is open of it, and with nobody, never runs. */
 void tine__sched_end_rest(struct sched *s, struct task *t);
-/* What is open of it waits again, before all others, or ends if it shall not run; it is DONE when there is
-** nothing. */
-void tine__sched_wait_again(struct sched *s, struct task *t);
+/* What is open of it waits again, or ends if it shall not run; it is DONE when there is nothing. `unspent`: its
+** group has not had its turn. */
+void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent);
+/* Something waits that may have to be before what nobody has taken up yet; `again`: it has come back. */
+static inline void tine__sched_overtake(struct sched *s, bool again) {
+    s->overtake = !list_empty(&s->handed);
+    s->anew |= again;
+}
+/* Look at it then, or at its deadline if that is earlier. */
+void tine__sched_watch(struct sched *s, struct task *t, uint64_t when);
 /* Have the site do something about a task that is SENT. */
 void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish);
+/* That it was to be done is over. */
+void tine__sched_unwish(struct task *t);
+
+/* --- stop.c: how a task is ended that runs --- */
+
+/* End task `next` of one that is SENT by `how`: it is asked first, if it is given any grace. */
+void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how);
+/* Look again when the task that runs since then may have run too long; 0: it is not known. */
+void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t now);
+/* The answer to ORDER_LOOK, ORDER_ASK, ORDER_STOP. */
+void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
+void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
+void tine__sched_stopped(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
+/* Its grace is over. */
+void tine__sched_grace_over(struct sched *s, struct task *t);
+/* Task `next` has answered, having been asked or not: what it ends with; ENDING_NONE: with its result. */
+enum ending tine__sched_heard(struct sched *s, struct task *t);
+/* Was any of those that are lost asked to end? */
+bool tine__sched_lost_asked(const struct sched *s);
+
+/* --- state.c, again: workers and the pool --- */
+
 /* Have the worker killed. */
 void tine__sched_doom(struct sched *s, unsigned worker, enum doom why);
 /* Have it signalled. */

@@ -1,11 +1,11 @@
 /* What the scheduler gives out: orders, and the events that have come of all that it was told. */
 #include <assert.h>
 #include <signal.h>
+#include "base/clock.h"
 #include "base/error.h"
 #include "sched/internal.h"
 
-#define RETRY (2 * SCHED_MILLISECOND)      /* the site could not take it just now */
-#define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
+#define RETRY (2 * SCHED_MILLISECOND) /* the site could not take it just now */
 
 /* --- orders --- */
 
@@ -24,24 +24,45 @@ static bool order_wish(struct sched *s, struct order *o) {
     if (!node)
         return false;
     struct task *t = LIST_ITEM(node, struct task, node);
-    *o = (struct order){.kind = t->wish, .task = t, .id = t->call.id + t->next};
+    *o = (struct order){
+        .kind = t->wish, .task = t, .id = t->call.id + t->next, .timed = t->doom == ENDING_TIMEOUT};
     t->wish = 0;
     return true;
+}
+
+/* Take back the last one that nobody may have taken up if another one should be before it. */
+static bool order_withdraw(struct sched *s, struct order *o) {
+    while (s->overtake && !list_empty(&s->handed)) {
+        struct task *last = LIST_ITEM(s->handed.prev, struct task, sent);
+        if (last->doom || last->unrun) {
+            list_remove(&last->sent);
+            continue;
+        }
+        enum overtaking by = tine__policy_overtakes(&s->policy, last, s->anew, s->policy.now);
+        if (by == BY_NOTHING)
+            break;
+        s->anew |= by == BY_TURN;
+        *o = (struct order){.kind = ORDER_WITHDRAW, .task = last};
+        return true;
+    }
+    s->overtake = s->anew = false;
+    return false;
 }
 
 static bool order_run(struct sched *s, struct order *o) {
     if (s->full || policy_empty(&s->policy))
         return false;
-    if (s->nsent >= s->window || s->nfree == 0) {
+    if (s->nsent >= sched_window(s) || s->nfree == 0) {
         s->full = true;
         return false;
     }
-    struct task *t = policy_pop(&s->policy);
+    struct task *t = tine__policy_pop(&s->policy, s->policy.now);
     t->call.ref = s->free_refs[--s->nfree];
     s->sent[t->call.ref] = t;
     s->waiting--;
     s->nsent++;
     t->state = TASK_SENT;
+    list_push(&s->handed, &t->sent);
     *o = (struct order){.kind = ORDER_RUN, .task = t};
     return true;
 }
@@ -57,7 +78,7 @@ static unsigned free_id(const struct sched *s) {
 }
 
 static bool order_start(struct sched *s, struct order *o) {
-    unsigned id = s->open > s->live && !s->hold ? free_id(s) : 0;
+    unsigned id = sched_runnable(s) > s->live && !s->hold ? free_id(s) : 0;
     if (!id)
         return false;
     *o = (struct order){.kind = ORDER_START, .worker = id};
@@ -84,7 +105,7 @@ bool tine__sched_order(struct sched *s, struct order *o) {
         return false;
     if (order_wish(s, o) || order_kill(s, o))
         return true;
-    if (s->life <= LIFE_CLOSING && (order_run(s, o) || order_start(s, o)))
+    if (s->life <= LIFE_CLOSING && (order_withdraw(s, o) || order_run(s, o) || order_start(s, o)))
         return true;
     return order_end(s, o);
 }
@@ -94,60 +115,40 @@ bool tine__sched_order(struct sched *s, struct order *o) {
 static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
     if (a->err == TINE_EAGAIN) {
         tine__sched_unsend(s, t);
-        tine__sched_wait_again(s, t);
+        tine__sched_wait_again(s, t, true);
         s->full = true;
     } else if (a->err) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
     } else if (t->set->timeout) {
-        tine__timer_set(&s->timers, &t->timer, now + t->set->timeout);
+        tine__sched_watch(s, t, clock_after(now, t->set->timeout));
     }
 }
 
-/* Look again when the task that runs since then may have run too long. 0: it has yet to begin, who knows
-** when, or what it has come to is not told yet: look now and then, and at all such calls at once. */
-static void watch(struct sched *s, struct task *t, uint64_t since, uint64_t now) {
-    uint64_t due = since + t->set->timeout;
-    if (!t->set->timeout)
+/* Those before one that was taken up have been, too. */
+static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
+    if (a->where != AT_NOBODY) {
+        list_remove(&t->sent);
+        s->overtake = s->anew = false;
         return;
-    if (since == 0 || due <= now) {
-        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);
-        due += LOOK_REST - due % LOOK_REST;
     }
-    tine__timer_set(&s->timers, &t->timer, due);
+    uint64_t least = sched_least_window(s), half = sched_window(s) / 2;
+    s->narrow = half > least ? half : least;
+    s->overtook = true;
+    tine__sched_unsend(s, t);
+    tine__sched_wait_again(s, t, true);
 }
 
-static void recalled(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
+static void recalled(struct sched *s, struct task *t, const struct answer *a) {
     uint64_t k = a->id - t->call.id;
     uint32_t from = k > t->next ? (uint32_t)k : t->next;
     if (a->where == AT_NOBODY && k <= t->call.count && from < t->upto)
-        tine__sched_end(s, t, from, t->upto, sched_end_unrun(s));
-    if (t->state == TASK_SENT && t->timer.when == 0)
-        watch(s, t, 0, now); /* the wish to look at it has given way to this one */
-}
-
-static void halted(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
-    switch (a->where) {
-    case AT_NOBODY:
-        tine__sched_end(s, t, t->next, t->upto, t->doom);
-        break;
-    case AT_ITS_END:
-        tine__sched_doom(s, a->worker, DOOM_TASK);
-        break;
-    default: /* it was faster than we */
-        t->doom = ENDING_NONE;
-        watch(s, t, 0, now);
-    }
-}
-
-static void looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
-    bool over = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0 &&
-                now >= a->since + t->set->timeout;
-    if (over) {
-        t->doom = ENDING_TIMEOUT;
-        tine__sched_wish(s, t, ORDER_STOP);
-    } else {
-        watch(s, t, a->where == AT_WORKER ? a->since : 0, now);
-    }
+        tine__sched_end(s, t, from, t->upto, sched_end_unrun(s, t));
+    if (t->state != TASK_SENT)
+        return;
+    if (t->late && !t->doom) /* its deadline holds for what has begun, too */
+        tine__sched_stop_task(s, t, ENDING_TIMEOUT);
+    else if (t->set->timeout && !t->doom)
+        tine__sched_wish(s, t, ORDER_LOOK); /* such a wish may have given way to this one */
 }
 
 static void began(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {
@@ -168,14 +169,20 @@ void tine__sched_answer(struct sched *s, const struct order *o, const struct ans
     case ORDER_RUN:
         ran(s, o->task, a, now);
         break;
+    case ORDER_WITHDRAW:
+        withdrew(s, o->task, a);
+        break;
     case ORDER_RECALL:
-        recalled(s, o->task, a, now);
+        recalled(s, o->task, a);
+        break;
+    case ORDER_ASK:
+        tine__sched_asked(s, o->task, a, now);
         break;
     case ORDER_STOP:
-        halted(s, o->task, a, now);
+        tine__sched_stopped(s, o->task, a, now);
         break;
     case ORDER_LOOK:
-        looked(s, o->task, a, now);
+        tine__sched_looked(s, o->task, a, now);
         break;
     case ORDER_START:
         began(s, o->worker, a, now);
@@ -206,8 +213,9 @@ bool tine__sched_event(struct sched *s, struct event *e) {
     if (!node)
         return false;
     struct task *t = LIST_ITEM(node, struct task, ended);
-    *e = (struct event){EVENT_ENDED, t, t->end_from, t->end_to, t->how};
-    if (t->state == TASK_NEW && task_is_open(t)) /* lost, and not to be sent again */
+    *e = (struct event){EVENT_ENDED, t, t->end_from, t->end_to, t->how, t->again_told};
+    bool held = !list_empty(&t->node);                    /* until the end of its worker is told */
+    if (t->state == TASK_NEW && task_is_open(t) && !held) /* lost, and not to be sent again */
         tine__sched_end_rest(s, t);
     return true;
 }

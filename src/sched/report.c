@@ -23,12 +23,13 @@ static bool is_worker(const struct sched *s, unsigned worker) {
 /* Its last open task has ended by a report. */
 static void finish(struct sched *s, struct task *t) {
     tine__sched_unsend(s, t);
+    tine__policy_leave(&s->policy, t);
     t->state = TASK_DONE;
     s->open--;
 }
 
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
-                                enum ending *how) {
+                                enum ending *how, bool *again) {
     struct task *t = find(s, r->ref, r->id, k);
     if (!t || *k != t->next || *k >= t->upto || !is_worker(s, r->worker)) {
         if (is_worker(s, r->worker))
@@ -38,12 +39,21 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     s->workers[r->worker].tasks++;
     s->failed_starts = 0;
     s->recent++;
-    *how = t->doom == ENDING_BROKEN ? ENDING_BROKEN : ENDING_NONE;
+    bool asked = t->asked;
+    t->worker = r->worker;
+    t->pid = s->workers[r->worker].pid;
+    *how = tine__sched_heard(s, t);
+    *again = tine__sched_fails(s, t, *how, r->kind == REPORT_ERROR);
+    if (*again)
+        return t;
+    t->attempts++;
     if (++t->next == t->upto)
         finish(s, t);
-    else if (t->cancelled && !t->doom)
+    else if (t->unrun && !t->doom)
         tine__sched_wish(s, t,
                          ORDER_RECALL); /* it was just being taken up, now it can be told to stop */
+    else if (asked && t->set->timeout)
+        tine__sched_wish(s, t, ORDER_LOOK); /* the timer was for the grace of this one */
     return t;
 }
 
@@ -58,8 +68,13 @@ static void stopped(struct sched *s, const struct report *r) {
             tine__sched_doom(s, r->worker, DOOM_RUBBISH);
         return;
     }
+    if (t->asked)
+        tine__sched_end(s, t, k, k + 1, tine__sched_heard(s, t));
+    if (t->state == TASK_DONE)
+        return;
     tine__sched_unsend(s, t);
-    tine__sched_wait_again(s, t);
+    tine__sched_wait_again(s, t, true);
+    tine__sched_overtake(s, true);
 }
 
 /* --- workers --- */
@@ -94,7 +109,7 @@ static void initializer_failed(struct sched *s, const struct report *r) {
 static void not_started(struct sched *s, const struct report *r, uint64_t now) {
     tine__sched_vanish(s, r->worker);
     s->started--;
-    if (s->open > s->live && s->life <= LIFE_CLOSING)
+    if (sched_runnable(s) > s->live && s->life <= LIFE_CLOSING)
         tine__sched_no_process(s, r->error, now);
 }
 
@@ -102,7 +117,7 @@ static void not_started(struct sched *s, const struct report *r, uint64_t now) {
 
 static void lose(struct sched *s, struct task *t, uint32_t begun) {
     tine__sched_unsend(s, t);
-    t->end_to = begun; /* kept here until then */
+    t->begun = begun;
     list_push(&s->lost, &t->node);
 }
 
@@ -112,6 +127,8 @@ static void lost(struct sched *s, const struct report *r) {
     if (!t)
         return;
     uint64_t begun = r->id - t->call.id;
+    if (t->asked && begun > t->next + 1 && begun <= t->call.count)
+        tine__sched_end(s, t, t->next, t->next + 1, tine__sched_heard(s, t)); /* it had answered */
     lose(s, t, begun <= t->call.count ? (uint32_t)begun : 0);
 }
 
@@ -129,18 +146,23 @@ static enum ending end_of_lost(const struct sched *s, const struct task *t) {
 
 /* What had begun there is lost with it, the rest runs elsewhere, or never. A task that ends by force may not
 ** have begun, but is the next, and the only one. */
-static void settle_lost(struct sched *s) {
+static void settle_lost(struct sched *s, unsigned worker, int pid) {
     struct task *t;
     while ((t = next_lost(s)) != NULL) {
+        if (t->end_to > t->next || t->doom) {
+            t->worker = worker;
+            t->pid = pid;
+        }
         enum ending how = end_of_lost(s, t);
-        uint32_t begun = t->end_to < t->upto ? t->end_to : t->upto;
+        uint32_t begun = t->begun < t->upto ? t->begun : t->upto;
         if (how == ENDING_BROKEN)
             begun = t->upto;
         else if (how != ENDING_CRASHED)
             begun = t->next + 1;
         if (begun > t->next)
             tine__sched_end(s, t, t->next, begun, how);
-        tine__sched_wait_again(s, t);
+        tine__sched_wait_again(s, t, true);
+        tine__sched_overtake(s, true);
     }
 }
 
@@ -148,7 +170,7 @@ static void settle_lost(struct sched *s) {
 static struct task *find_culprit(struct sched *s) {
     for (struct list *n = s->lost.next; n != &s->lost; n = n->next) {
         struct task *t = LIST_ITEM(n, struct task, node);
-        if (!t->doom && t->end_to > t->next && t->end_to <= t->upto)
+        if (!t->doom && t->begun > t->next && t->begun <= t->upto)
             return t;
     }
     return NULL;
@@ -166,25 +188,26 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
                               .spoilt = r->spoilt,
                               .error = r->error,
                               .task = culprit,
-                              .k = culprit ? culprit->end_to - 1 : 0};
+                              .k = culprit ? culprit->begun - 1 : 0};
     s->failed_starts = !s->blame.task && w->tasks == 0 ? s->failed_starts + 1 : 0;
     s->lost_ones++;
     tine__sched_vanish(s, r->worker);
     if (s->o.replace && s->failed_starts < FAILED_STARTS) {
         s->died = true;
-        settle_lost(s);
+        settle_lost(s, r->worker, r->pid);
         return;
     }
     if (s->o.replace)
         s->blame.why = WHY_STARTS;
     tine__sched_stop(s, &s->blame, true);
-    settle_lost(s);
+    settle_lost(s, r->worker, r->pid);
 }
 
 static void exited(struct sched *s, const struct report *r) {
     const struct worker *w = &s->workers[r->worker];
     struct task *culprit = find_culprit(s);
-    bool by_force = (w->doom == DOOM_TASK || w->doom == DOOM_SLOW_EXIT) && !culprit;
+    bool asked = w->doom != DOOM_RUBBISH && tine__sched_lost_asked(s);
+    bool by_force = (asked || w->doom == DOOM_TASK || w->doom == DOOM_SLOW_EXIT) && !culprit;
     bool in_order =
         (s->life == LIFE_DRAINING || w->state == WORKER_LEAVING) && list_empty(&s->lost);
     if (s->life < LIFE_STOPPING && !by_force && !in_order) {
@@ -192,7 +215,7 @@ static void exited(struct sched *s, const struct report *r) {
         return;
     }
     tine__sched_vanish(s, r->worker);
-    settle_lost(s);
+    settle_lost(s, r->worker, r->pid);
 }
 
 /* --- the site --- */
@@ -227,7 +250,7 @@ static void gone(struct sched *s, const struct report *r) {
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
         if (s->sent[ref])
             lose(s, s->sent[ref], 0);
-    settle_lost(s);
+    settle_lost(s, 0, 0);
     tine__timer_clear(&s->timers, &s->retry);
     tine__timer_clear(&s->timers, &s->end);
     s->life = LIFE_ENDED;
@@ -262,6 +285,7 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
 
 void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     assert(!report_is_result(r));
+    s->policy.now = now;
     switch (r->kind) {
     case REPORT_NONE:
         break;

@@ -1,7 +1,7 @@
 /* Scheduler: everything that is decided in a pool, and nothing that is done.
 **
-** PURE: no lock, no thread, no clock, no system call, no memory but what tine__sched_init takes, and
-** no Lua. It is told what happens (a submit, a report of the site, a wish of the user, the time), each
+** PURE: no lock, no thread, no clock, no system call, no Lua, no memory but what tine__sched_init takes and a
+** little for each priority and group (policy.h). It is told what happens (a submit, a report of the site, a wish of the user, the time), each
 ** of which is one transition; what follows is taken from it one by one when the transition is over:
 **
 **     told:   submit cancel abort shutdown kill   result report   answer   tick
@@ -29,7 +29,8 @@
 **
 ** HOW MUCH IS HANDED OVER. Workers take calls from the site's queue by themselves. It is kept as short
 ** as they can empty in the time of some wake-ups (`window`, from how fast results come), so that the rest,
-** which waits here, can still be overtaken and cancelled.
+** which waits here, can still be overtaken and cancelled. What nobody has taken up of it can be, too: it is
+** withdrawn then, one by one from the last; and while that happens it is kept shorter still (`narrow`).
 **
 ** After: CPython's process.py (the names), Dask's scheduler (transitions that return what they cause).
 */
@@ -117,6 +118,9 @@ struct sched_options {
     uint64_t max_pending;   /* 0: none */
     uint64_t start_timeout; /* ns, 0: none */
     uint64_t exit_timeout;  /* ns, 0: none */
+    uint64_t seed;          /* of what is random */
+    bool at_once;           /* no pauses between attempts */
+    double ageing;          /* what a second of waiting adds to a priority, 0: nothing */
 };
 
 struct sched {
@@ -129,14 +133,22 @@ struct sched {
     bool hard;          /* STOPPING: do not wait for workers */
 
     struct policy policy; /* WAITING tasks */
+    struct list handed;   /* SENT tasks that may not have been taken up, the last one last */
+    bool overtake;        /* one that waits may have to be before some of them */
+    bool anew;            /* ... all those of its priority */
+    bool overtook;        /* one was, since the window was last looked at */
+    uint64_t narrow;      /* at most so many are handed over as long as that happens */
     struct list wishes;   /* SENT tasks of which something is wanted (task->wish) */
-    struct list lost;     /* tasks whose worker's end is about to be told */
-    struct list kills;    /* workers to be signalled */
-    struct list ended;    /* tasks of which an event is to be taken */
-    bool told;            /* EVENT_STOPPED was taken */
-    bool died;            /* EVENT_DIED is to be taken */
-    struct task **sent;   /* by ref */
-    uint32_t *free_refs;  /* a stack */
+    struct list held;     /* HELD tasks */
+    uint64_t nheld;
+    uint64_t random;     /* for jitter */
+    struct list lost;    /* tasks whose worker's end is about to be told */
+    struct list kills;   /* workers to be signalled */
+    struct list ended;   /* tasks of which an event is to be taken */
+    bool told;           /* EVENT_STOPPED was taken */
+    bool died;           /* EVENT_DIED is to be taken */
+    struct task **sent;  /* by ref */
+    uint32_t *free_refs; /* a stack */
     uint32_t nfree, nrefs;
 
     uint64_t open;    /* tasks that are not DONE */
@@ -168,32 +180,47 @@ void tine__sched_free(struct sched *s);
 
 /* --- what it is told (sched.c) --- */
 
-/* A task; `count`, `set` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_EAGAIN: max_pending. */
-int tine__sched_submit(struct sched *s, struct task *t);
+/* A task; `count`, `set` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN,
+** TINE_EBROKEN; TINE_EAGAIN: max_pending; TINE_ENOMEM. */
+int tine__sched_submit(struct sched *s, struct task *t, uint64_t now);
+/* The same, HELD: it is let go by tine__sched_again, when it has what it needs. */
+int tine__sched_submit_held(struct sched *s, struct task *t, uint64_t now);
+/* A HELD task goes on: at once, or after the pause before its next attempt. */
+void tine__sched_again(struct sched *s, struct task *t, uint64_t now);
+/* A HELD task is DONE: its caller says how. */
+void tine__sched_give_up(struct sched *s, struct task *t);
 /* It could not be kept: as if it had never been submitted. It must be WAITING. */
 void tine__sched_withdraw(struct sched *s, struct task *t);
 /* A task that has failed before it was submitted: counted, and DONE. As submit. */
 int tine__sched_submit_done(struct sched *s, struct task *t);
 /* What of it has not begun shall never run. */
 void tine__sched_cancel(struct sched *s, struct task *t);
-/* End task k by force; cancel it if it has not begun. False: it has ended, or is being ended. */
-bool tine__sched_abort(struct sched *s, struct task *t, uint32_t k);
+/* End it, which is a single one: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun.
+** False: it has ended, or is being ended. */
+bool tine__sched_abort(struct sched *s, struct task *t);
 /* No more submits; with `cancel` all that has not begun is cancelled. */
 void tine__sched_shutdown(struct sched *s, bool cancel);
 /* Workers end now: SIGTERM and patience until `patience` (ns of the clock), or (`hard`) SIGKILL. */
 void tine__sched_kill(struct sched *s, bool hard, uint64_t patience);
 /* The time. */
 void tine__sched_tick(struct sched *s, uint64_t now);
+/* Which task is next depends on the time: tell it before orders are taken. */
+static inline bool sched_wants_time(const struct sched *s) {
+    return s->overtake || (policy_is_timed(&s->policy) && !s->full);
+}
+static inline void sched_time(struct sched *s, uint64_t now) {
+    s->policy.now = now;
+}
 /* Some results have been told: see how much may be handed over (sched_wants_pace). */
 void tine__sched_pace(struct sched *s, uint64_t now);
 
 /* --- what the site reports (report.c) --- */
 
 /* A result (report_is_result): the task it is of, and *k; *how is ENDING_NONE, or what it ends with
-** all the same. NULL: it makes no sense; the worker is being killed. The caller delivers it; when the
+** all the same; *again: it is HELD, as with the event. NULL: it makes no sense; the worker is being killed. The caller delivers it; when the
 ** task is DONE nothing more comes of it. */
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
-                                enum ending *how);
+                                enum ending *how, bool *again);
 /* Anything else. */
 void tine__sched_report(struct sched *s, const struct report *r, uint64_t now);
 
@@ -216,6 +243,7 @@ struct event {
     struct task *task;
     uint32_t from, to;
     enum ending how;
+    bool again; /* it has not ended, but failed so, and is HELD: tine__sched_again, or _give_up */
 };
 
 /* Is there one? */
@@ -227,7 +255,8 @@ bool tine__sched_event(struct sched *s, struct event *e);
 
 /* When the clock is to be told next; TIMER_NEVER (as from the order to end on: all is over soon). */
 static inline uint64_t sched_due(const struct sched *s) {
-    return s->life < LIFE_ENDING ? timers_next(&s->timers) : TIMER_NEVER;
+    uint64_t due = timers_next(&s->timers), step = policy_due(&s->policy);
+    return s->life >= LIFE_ENDING ? TIMER_NEVER : step < due ? step : due;
 }
 
 /* Tasks wait for room at the site: it is to be asked to say when there is (pool/pool.c). */
@@ -238,6 +267,21 @@ static inline bool sched_wants_room(const struct sched *s) {
 /* Is it time to look at the clock for how fast results come? */
 static inline bool sched_wants_pace(const struct sched *s) {
     return s->waiting > 0 || s->recent >= SCHED_PACE;
+}
+
+/* Two for each worker, and two. */
+static inline uint64_t sched_least_window(const struct sched *s) {
+    return 2ull * s->o.workers + 2;
+}
+
+/* So many calls may be at the site. */
+static inline uint64_t sched_window(const struct sched *s) {
+    return s->narrow < s->window ? s->narrow : s->window;
+}
+
+/* Tasks that could run if there were workers. */
+static inline uint64_t sched_runnable(const struct sched *s) {
+    return s->open - s->nheld;
 }
 
 /* Calls that may be left at the site before it says so. */

@@ -41,8 +41,11 @@ static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
 }
 
 /* A call that this worker was given? */
-static bool is_its_call(struct local *l, unsigned worker, uint32_t ref) {
-    return ref < l->nrefs && l->handed[ref].seq && tine__local_who(l, ref) == worker;
+static bool is_its_call(struct local *l, unsigned worker, const struct report *r) {
+    if (r->ref >= l->nrefs)
+        return false;
+    const struct handed *h = &l->handed[r->ref];
+    return h->seq && r->id - h->id < h->count && tine__local_who(l, r->ref) == worker;
 }
 
 static void describe(struct local *l, struct lane *lane, const struct record *head,
@@ -51,7 +54,7 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
         [RECORD_READY] = REPORT_READY,     [RECORD_VALUES] = REPORT_VALUES,
         [RECORD_ERROR] = REPORT_ERROR,     [RECORD_REFUSED] = REPORT_REFUSED,
         [RECORD_STOPPED] = REPORT_STOPPED, [RECORD_FAILED] = REPORT_INITIALIZER,
-        [RECORD_LEAVING] = REPORT_LEAVING};
+        [RECORD_LEAVING] = REPORT_LEAVING, [RECORD_ENDED] = REPORT_ENDED};
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;
@@ -89,7 +92,14 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         return false;
     }
     describe(l, lane, &head, r);
-    if (report_is_result(r) && !is_its_call(l, worker, r->ref)) {
+    if (report_is_result(r))
+        tine__link_times(&lane->link, r->ref, &r->started, &r->ended);
+    if (r->kind == REPORT_STOPPED && !is_its_call(l, worker, r)) {
+        give_back(
+            l); /* what was cancelled of it has ended, and perhaps another call has its number */
+        return read_lane(l, worker, r);
+    }
+    if (report_is_result(r) && !is_its_call(l, worker, r)) {
         give_back(l);
         rubbish(lane, worker, r);
     }
@@ -118,11 +128,12 @@ static void begin_death(struct local *l, const struct report *r) {
 
 /* The first task of the call that the dead worker had not begun. All but the call that it had taken last it had
 ** finished, though what it said of that was not read (rubbish lay before it). */
-static uint64_t first_unbegun(struct local *l, const struct handed *h) {
-    uint64_t id, since;
+static uint64_t first_unbegun(struct local *l, const struct handed *h, uint64_t *since) {
+    uint64_t id;
+    *since = 0;
     if (h->seq != l->death_seq)
         return h->id + h->count;
-    bool runs = tine__link_running(&l->lanes[l->death.worker]->link, &id, &since) != RUN_IDLE &&
+    bool runs = tine__link_running(&l->lanes[l->death.worker]->link, &id, since) != RUN_IDLE &&
                 id - h->id < h->count;
     return runs ? id + 1 : h->id;
 }
@@ -136,8 +147,8 @@ static bool next_loss(struct local *l, struct report *r) {
         struct handed *h = &l->handed[ref];
         if (!h->seq || tine__local_who(l, ref) != worker)
             continue;
-        *r = (struct report){
-            .kind = REPORT_LOST, .worker = worker, .ref = ref, .id = first_unbegun(l, h)};
+        *r = (struct report){.kind = REPORT_LOST, .worker = worker, .ref = ref};
+        r->id = first_unbegun(l, h, &r->started);
         const struct queue_slot *slot = tine__queue_slot(&l->queue, h->seq);
         if (tine__queue_state(&l->queue, h->seq, &owner) == SLOT_TAKEN && !slot->call.offset) {
             r->bytes = slot->bytes;

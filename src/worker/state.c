@@ -9,6 +9,7 @@
 #include "worker/loop.h"
 #include "worker/process.h"
 #include "worker/root.h"
+#include "worker/threads.h"
 
 /* Registry key of math.randomseed, kept from before anybody could replace it. */
 static const char randomseed_key;
@@ -47,8 +48,6 @@ _Noreturn void tine__state_end(lua_State *L) {
 
 /* --- the beginning --- */
 
-static struct alloc allocator; /* of the one state there is */
-
 /* Call what tasks call first, so that the dynamic linker looks the functions of libc up here, once: that
 ** takes it through the tables of every library. Nothing that asks for the time zone, which is known later. */
 static void warm_up(lua_State *L) {
@@ -63,6 +62,7 @@ static void warm_up(lua_State *L) {
 static int dress(lua_State *L) {
     set_last_finalizer(L);
     luaL_openlibs(L);
+    tine__threads_open(L);
     warm_up(L);
     lua_getglobal(L, LUA_MATHLIBNAME);
     lua_getfield(L, -1, "randomseed");
@@ -81,11 +81,11 @@ void tine__state_huge_pages(lua_State *L, struct alloc *behind) {
     lua_setallocf(L, tine__alloc, behind);
 }
 
-lua_State *tine__state_new(void) {
+lua_State *tine__state_new(struct alloc *behind) {
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
-    tine__state_huge_pages(L, &allocator);
+    tine__state_huge_pages(L, behind);
     lua_pushcfunction(L, dress);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         lua_close(L);
@@ -137,7 +137,6 @@ void tine__state_seed(lua_State *L) {
         seed[0] = (lua_Integer)tine__now();
         seed[1] = getpid();
     }
-    srandom((unsigned)seed[0]);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &randomseed_key);
     lua_pushinteger(L, seed[0]);
     lua_pushinteger(L, seed[1]);

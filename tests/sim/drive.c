@@ -4,7 +4,7 @@
 #include <string.h>
 #include "sim.h"
 
-static const char *const hows[] = {"a result", "CANCELLED", "TIMEOUT",
+static const char *const hows[] = {"a result", "CANCELLED", "TIMEOUT", "LATE",
                                    "CRASHED",  "BROKEN",    "NOMEM"};
 
 static struct job *job_of(struct task *t) {
@@ -15,13 +15,32 @@ static bool has_stopped(const struct sim *m) {
     return m->s.why != WHY_NONE;
 }
 
+/* --- attempts --- */
+
+static void try_again(struct sim *m, struct job *j) {
+    uint64_t attempts = 0, pause;
+    for (int kind = 0; kind < RETRY_KINDS; kind++)
+        attempts += j->failed[kind];
+    pause = j->set.retry.delay << (attempts - 1);
+    if (pause > j->set.retry.most)
+        pause = j->set.retry.most;
+    j->asked = false;
+    j->pause_until = m->now + pause / 2;
+    tine__sched_again(&m->s, &j->task, m->now);
+    HOLDS(j->task.state == TASK_WAITING
+              ? pause == 0
+              : j->task.wake >= j->pause_until && j->task.wake <= m->now + pause + pause / 2 + 1,
+          "#%d is to pause for another time", (int)j->task.call.id);
+}
+
 /* --- tasks end --- */
 
 static void hold_cancelled(struct sim *m, const struct job *j, const struct unit *u, int id) {
     HOLDS(j->cancelled || j->aborted || m->shutdown_cancels, "#%d is CANCELLED: nobody wanted it",
           id);
     HOLDS(!u->begun || j->aborted, "#%d is CANCELLED in the midst of it: nobody wanted that", id);
-    HOLDS(!u->begun || u->condemned || m->site.gone, "#%d is CANCELLED, and runs on", id);
+    HOLDS(!u->begun || u->condemned || u->asked || m->site.gone, "#%d is CANCELLED, and runs on",
+          id);
 }
 
 static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum ending how,
@@ -31,8 +50,12 @@ static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum 
         hold_cancelled(m, j, u, id);
         break;
     case ENDING_TIMEOUT:
-        HOLDS(u->condemned && u->want == ENDING_TIMEOUT,
+        HOLDS((u->condemned || u->asked) && u->want == ENDING_TIMEOUT,
               "#%d is TIMEOUT: it was not stopped for that", id);
+        break;
+    case ENDING_LATE:
+        HOLDS(m->now >= j->late, "#%d is LATE before its deadline", id);
+        HOLDS(!u->begun || u->orphan, "#%d is LATE in the midst of it", id);
         break;
     case ENDING_CRASHED:
         HOLDS(m->death && u->begun == m->death, "#%d is CRASHED: not with its worker", id);
@@ -45,9 +68,9 @@ static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum 
     default:
         HOLDS(how == ENDING_NOMEM && j->no_memory, "#%d ends with how = %d", id, how);
     }
-    HOLDS(!u->condemned || u->want == how, "#%d is %s, but was stopped for %s", id, hows[how],
-          hows[u->want]);
-    HOLDS(!(u->begun || u->condemned) || u->orphan,
+    HOLDS(!(u->condemned || u->asked) || u->want == how, "#%d is %s, but was stopped for %s", id,
+          hows[how], hows[u->want]);
+    HOLDS(!(u->begun || u->condemned) || u->orphan || (u->asked && u->answered),
           "#%d is %s before the end of its worker was told", id, hows[how]);
 }
 
@@ -73,6 +96,24 @@ static void job_over(struct job *j) {
     j->last = *t;
 }
 
+/* It has failed, and may be tried again. */
+static void unit_fails(struct sim *m, struct job *j, enum retry_kind kind) {
+    struct unit *u = &j->units[0];
+    int id = (int)j->task.call.id;
+    SAY("        #%d: failed, and is tried again", id);
+    HOLDS(j->task.call.count == 1 && j->task.state == TASK_HELD && !u->ended,
+          "#%d is tried again, and has ended", id);
+    HOLDS(++j->failed[kind] <= j->set.retry.budget[kind], "#%d is tried again too often", id);
+    HOLDS(!j->cancelled && !j->aborted && !has_stopped(m), "#%d is tried again: nobody wants it",
+          id);
+    HOLDS(m->now < j->late || !j->task.late, "#%d is tried again, and is late", id);
+    memset(u, 0, sizeof *u);
+    j->told = j->waited = false;
+    j->asked = j->set.retry.asks;
+    if (!j->asked)
+        try_again(m, j);
+}
+
 static void take_event(struct sim *m, const struct event *e) {
     switch (e->kind) {
     case EVENT_STOPPED:
@@ -89,6 +130,11 @@ static void take_event(struct sim *m, const struct event *e) {
         HOLDS(e->kind == EVENT_ENDED && e->from < e->to, "an event of nothing");
     }
     struct job *j = job_of(e->task);
+    if (e->again) {
+        hold_cause(m, j, &j->units[0], e->how, (int)e->task->call.id);
+        unit_fails(m, j, e->how == ENDING_TIMEOUT ? RETRY_TIMEOUT : RETRY_CRASHED);
+        return;
+    }
     for (uint32_t k = e->from; k < e->to; k++)
         unit_ends(m, j, k, e->how);
     if (e->task->state == TASK_DONE && list_empty(&e->task->ended))
@@ -113,13 +159,11 @@ static void hold_run(struct sim *m, struct task *t) {
     HOLDS(t->call.ref < m->s.nrefs && m->s.sent[t->call.ref] == t, "RUN #%d as %u", id,
           t->call.ref);
     HOLDS(!t->doom, "RUN #%d, which is to end by force", id);
-    HOLDS(m->s.nsent <= m->s.window, "RUN #%d beyond the window", id);
+    HOLDS(m->s.nsent <= sched_window(&m->s), "RUN #%d beyond the window", id);
     HOLDS(!m->site.shut && !m->site.ending, "RUN #%d after FINISH or END", id);
-    for (unsigned i = 0; i < m->njobs && !j->returned; i++) {
-        const struct job *o = &m->jobs[i];
-        HOLDS(o->over || o->task.state != TASK_WAITING || o->task.call.id >= t->call.id,
-              "RUN #%d before #%d", id, (int)o->task.call.id);
-    }
+    HOLDS(m->now >= j->pause_until, "RUN #%d before its pause is over", id);
+    HOLDS(m->now < j->late || t->deadline != TIMER_NEVER, "RUN #%d, which is late", id);
+    order_take(m, j);
 }
 
 static void hold_start(struct sim *m, unsigned worker) {
@@ -127,20 +171,32 @@ static void hold_start(struct sim *m, unsigned worker) {
           "START %u, which is there", worker);
     HOLDS(m->site.hands[worker].stage == ABSENT || m->site.gone, "START %u, which the site has",
           worker);
-    HOLDS(m->s.open > m->s.live, "START %u, which nobody needs", worker);
+    HOLDS(sched_runnable(&m->s) > m->s.live, "START %u, which nobody needs", worker);
     HOLDS(!m->start_waits, "START %u at once after a start was refused", worker);
     HOLDS(!m->site.shut && !m->site.ending, "START %u after FINISH or END", worker);
+}
+
+/* Its limit, or its deadline. */
+static bool time_is_over(const struct sim *m, const struct job *j, const struct unit *u) {
+    uint64_t limit = j->set.timeout;
+    return m->now >= j->late || (limit && u->begun && !u->answered && m->now >= u->since + limit);
 }
 
 static void hold_call(struct sim *m, const struct order *o) {
     const struct task *t = o->task;
     const struct unit *u = sim_unit(m, o->id);
     HOLDS(!job_of(o->task)->over && t->state == TASK_SENT && m->s.sent[t->call.ref] == t &&
-              o->id == t->call.id + t->next,
+              (o->kind == ORDER_WITHDRAW || o->id == t->call.id + t->next),
           "order %d for #%d, which is not there", o->kind, (int)t->call.id);
-    HOLDS(o->kind != ORDER_STOP || t->doom != ENDING_TIMEOUT ||
-              (u->begun && !u->answered && m->now >= u->since + t->set->timeout),
-          "STOP #%d before its time is over", (int)o->id);
+    HOLDS(o->kind < ORDER_ASK || o->kind > ORDER_STOP || t->doom != ENDING_TIMEOUT || u->asked ||
+              time_is_over(m, job_of(o->task), u),
+          "ASK or STOP #%d before its time is over", (int)o->id);
+    if (o->kind == ORDER_ASK)
+        HOLDS(!u->asked && t->doom && t->set->grace > 0, "ASK #%d twice, or for nothing",
+              (int)o->id);
+    if (o->kind == ORDER_STOP)
+        HOLDS(u->asked ? m->now >= u->asked_at + t->set->grace : t->set->grace == 0,
+              "STOP #%d, which was given more grace", (int)o->id);
 }
 
 static void hold_kill(struct sim *m, const struct order *o) {
@@ -156,7 +212,9 @@ static void hold_order(struct sim *m, const struct order *o) {
     case ORDER_RUN:
         hold_run(m, o->task);
         break;
+    case ORDER_WITHDRAW:
     case ORDER_RECALL:
+    case ORDER_ASK:
     case ORDER_STOP:
     case ORDER_LOOK:
         hold_call(m, o);
@@ -176,8 +234,8 @@ static void hold_order(struct sim *m, const struct order *o) {
 }
 
 static void tell_order(const struct order *o, const struct answer *a) {
-    static const char *const names[] = {"-",     "RUN",  "RECALL", "STOP", "LOOK",
-                                        "START", "KILL", "FINISH", "END"};
+    static const char *const names[] = {"-",    "RUN",   "WITHDRAW", "RECALL", "ASK", "STOP",
+                                        "LOOK", "START", "KILL",     "FINISH", "END"};
     static const char *const places[] = {"at site", "at worker", "at nobody", "at its end", "past"};
     if (o->task)
         sim_say("      %s #%d: %d, %s #%d", names[o->kind], (int)(o->task->call.id + o->task->next),
@@ -197,15 +255,22 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
         m->start_waits = true;
     } else if (o->kind == ORDER_START) {
         m->lives[o->worker] = (struct past){0};
+    } else if (a->where == AT_NOBODY && o->kind == ORDER_WITHDRAW) {
+        j->returned = true;
     } else if (a->where == AT_NOBODY) {
         for (uint32_t k = (uint32_t)(a->id - j->task.call.id); k < j->task.call.count; k++)
             j->units[k].taken_back = true;
+    } else if (o->kind == ORDER_ASK && a->where == AT_WORKER) {
+        struct unit *u = sim_unit(m, o->id);
+        u->asked = (uint8_t)a->worker;
+        u->asked_at = m->now;
+        u->want = (uint8_t)doom;
     } else if (a->where == AT_ITS_END) {
         struct unit *u = sim_unit(m, o->id);
         u->condemned = (uint8_t)a->worker;
         u->want = (uint8_t)doom;
         m->lives[a->worker].wanted |= m->s.workers[a->worker].state != WORKER_DOOMED;
-        HOLDS(doom != ENDING_TIMEOUT || (u->begun && m->now >= u->since + j->task.set->timeout),
+        HOLDS(doom != ENDING_TIMEOUT || u->asked || time_is_over(m, j, u),
               "#%d is stopped before its time is over", (int)o->id);
     }
 }
@@ -247,8 +312,10 @@ static void follow_later(struct sim *m) {
 void sim_follow(struct sim *m) {
     struct order o;
     take_events(m);
+    if (sched_wants_time(&m->s))
+        sched_time(&m->s, m->now);
     for (unsigned n = 0; tine__sched_order(&m->s, &o); n++) {
-        HOLDS(n < 8 * (MAX_JOBS + MAX_WORKERS), "orders without end");
+        HOLDS(n < 16 * (MAX_JOBS + MAX_WORKERS), "orders without end");
         carry(m, &o);
     }
     if (sched_wants_room(&m->s)) {
@@ -256,25 +323,27 @@ void sim_follow(struct sim *m) {
         m->site.low = sched_low_water(&m->s);
     }
     sim_check_quiet(m);
+    order_hold_site(m);
 }
 
 /* --- what users do --- */
 
-void sim_submit(struct sim *m, uint32_t count, uint64_t limit, bool failed) {
+void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool failed) {
     if (m->njobs == MAX_JOBS)
         return;
     struct job *j = &m->jobs[m->njobs];
     uint64_t first = m->s.next_id;
     memset(j, 0, sizeof *j);
     j->task.call.count = count;
-    j->set.timeout = limit;
+    memcpy((void *)&j->set, set, sizeof *set);
+    j->late = set->deadline ? m->now + set->deadline : TIMER_NEVER;
     j->task.set = &j->set;
     bool full = m->o.max_pending && m->s.open >= m->o.max_pending && !failed;
     int wanted = m->s.life == LIFE_OPEN    ? full ? TINE_EAGAIN : 0
                  : why_is_broken(m->s.why) ? TINE_EBROKEN
                                            : TINE_ESHUTDOWN;
-    int err =
-        failed ? tine__sched_submit_done(&m->s, &j->task) : tine__sched_submit(&m->s, &j->task);
+    int err = failed ? tine__sched_submit_done(&m->s, &j->task)
+                     : tine__sched_submit(&m->s, &j->task, m->now);
     HOLDS(err == wanted, "a submit gives %d, not %d", err, wanted);
     if (err)
         return;
@@ -325,21 +394,35 @@ void sim_cancel(struct sim *m, unsigned job) {
     hold_ended(m, j, "cancel");
 }
 
-void sim_abort(struct sim *m, unsigned job, uint32_t k) {
+void sim_abort(struct sim *m, unsigned job) {
     struct job *j = &m->jobs[job];
-    if (j->task.state == TASK_NEW)
+    if (j->task.state == TASK_NEW || j->task.call.count > 1)
         return;
-    k %= j->task.call.count;
-    SAY("    #%d", (int)(j->task.call.id + k));
-    bool open = !j->units[k].ended && !j->task.doom;
+    SAY("    #%d", (int)j->task.call.id);
+    bool open = !j->units[0].ended && !j->task.doom;
     bool wanted = j->aborted;
     j->aborted = true;
-    bool taken = tine__sched_abort(&m->s, &j->task, k);
-    HOLDS(taken == open, "abort of #%d says %d", (int)(j->task.call.id + k), taken);
+    bool taken = tine__sched_abort(&m->s, &j->task);
+    HOLDS(taken == open, "abort of #%d says %d", (int)j->task.call.id, taken);
     j->aborted = wanted || taken;
     sim_follow(m);
     if (taken)
         hold_ended(m, j, "abort");
+}
+
+void sim_answer(struct sim *m, unsigned job, bool again) {
+    struct job *j = &m->jobs[job];
+    if (j->over || !j->asked || j->task.state != TASK_HELD)
+        return;
+    SAY("    #%d: %s", (int)j->task.call.id, again ? "again" : "that is all");
+    if (again) {
+        try_again(m, j);
+    } else {
+        tine__sched_give_up(&m->s, &j->task);
+        j->units[0].ended = true;
+        job_over(j);
+    }
+    sim_follow(m);
 }
 
 void sim_shutdown(struct sim *m, bool cancel) {
@@ -365,15 +448,19 @@ void sim_tick(struct sim *m, uint64_t now) {
     HOLDS(sched_due(&m->s) > now, "the next time is past after a tick");
     follow_later(m);
     HOLDS(sched_due(&m->s) > now, "the next time is past after the orders of a tick");
+    for (unsigned i = 0; i < m->njobs; i++)
+        if (m->jobs[i].late <= now)
+            HOLDS(m->jobs[i].over || m->jobs[i].task.state != TASK_WAITING,
+                  "#%d waits, and is late", (int)m->jobs[i].task.call.id);
 }
 
 /* --- what the site says --- */
 
 static void tell_report(const struct report *r) {
-    static const char *const names[] = {"-",       "VALUES",  "ERROR",       "REFUSED",
-                                        "READY",   "STOPPED", "INITIALIZER", "LEAVING",
-                                        "RUBBISH", "STARTED", "NOT_STARTED", "LOST",
-                                        "EXITED",  "ROOM",    "FAILED",      "GONE"};
+    static const char *const names[] = {
+        "-",       "VALUES",      "ERROR",   "REFUSED", "ENDED",   "READY",
+        "STOPPED", "INITIALIZER", "LEAVING", "RUBBISH", "STARTED", "NOT_STARTED",
+        "LOST",    "EXITED",      "ROOM",    "FAILED",  "GONE"};
     sim_say("      %s of %u (call %u, #%d)", names[r->kind], r->worker, r->ref, (int)r->id);
 }
 
@@ -381,7 +468,8 @@ static void hear_result(struct sim *m, const struct letter *l) {
     const struct report *r = &l->report;
     uint32_t k = 0;
     enum ending how = ENDING_NONE;
-    struct task *t = tine__sched_result(&m->s, r, &k, &how);
+    bool again = false;
+    struct task *t = tine__sched_result(&m->s, r, &k, &how, &again);
     if (!t) {
         HOLDS(!l->honest || m->site.hands[r->worker].rogue,
               "the result of #%d is taken for rubbish", (int)r->id);
@@ -394,12 +482,20 @@ static void hear_result(struct sim *m, const struct letter *l) {
           "a result of another task");
     HOLDS(l->honest && j->units[k].answered, "the result of #%d is a lie", (int)r->id);
     HOLDS(!j->units[k].condemned, "#%d ends by a result, but is stopped", (int)r->id);
-    HOLDS(how == (has_stopped(m) ? ENDING_BROKEN : ENDING_NONE), "the result of #%d counts, or not",
-          (int)r->id);
+    enum ending wanted = j->units[k].asked ? (enum ending)j->units[k].want
+                         : has_stopped(m)  ? ENDING_BROKEN
+                                           : ENDING_NONE;
+    HOLDS(how == wanted, "the result of #%d counts, or not", (int)r->id);
     m->lives[r->worker].useful = true;
     m->futile = 0;
+    if (again) {
+        HOLDS(how == ENDING_TIMEOUT || (how == ENDING_NONE && r->kind == REPORT_ERROR),
+              "#%d has not failed, but is tried again", (int)r->id);
+        unit_fails(m, j, how == ENDING_TIMEOUT ? RETRY_TIMEOUT : RETRY_ERROR);
+        return;
+    }
     j->told = j->cancelled;
-    unit_ends(m, j, k, ENDING_NONE);
+    unit_ends(m, j, k, how == ENDING_BROKEN ? ENDING_NONE : how);
     if (t->state == TASK_DONE)
         job_over(j);
 }
@@ -426,27 +522,36 @@ static bool owes_an_end(const struct sim *m, unsigned worker) {
     for (unsigned i = 0; i < m->njobs; i++)
         for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++)
             if (m->jobs[i].units[k].begun == worker && !m->jobs[i].units[k].ended &&
-                !m->jobs[i].units[k].condemned)
+                !m->jobs[i].units[k].condemned && !m->jobs[i].units[k].asked)
+                return true;
+    return false;
+}
+
+/* Was it asked to end what it is in the midst of? Then it may end as it likes. */
+static bool is_excused(const struct sim *m, unsigned worker) {
+    for (unsigned i = 0; i < m->njobs; i++)
+        for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++)
+            if (m->jobs[i].units[k].asked == worker && !m->jobs[i].units[k].ended)
                 return true;
     return false;
 }
 
 /* A death that was told as one: was it, and are its consequences those that they should be? */
-static void hold_crash(struct sim *m, bool owed) {
+static void hold_crash(struct sim *m, bool owed, bool excused) {
     const struct past *p = &m->lives[m->death];
     m->futile = owed || p->useful ? 0 : m->futile + 1;
     bool futile = m->o.replace && m->futile >= 3;
-    HOLDS(owed || !p->wanted || m->s.blame.rubbish, "worker %u has crashed: it was to end",
-          m->death);
+    HOLDS(owed || !(p->wanted || excused) || m->s.blame.rubbish,
+          "worker %u has crashed: it was to end", m->death);
     HOLDS(m->s.blame.why == (futile ? WHY_STARTS : WHY_CRASH), "why = %d", m->s.blame.why);
     HOLDS(has_stopped(m) == (futile || !m->o.replace), "a death breaks the pool, or does not");
 }
 
-static void hold_blame(struct sim *m, bool owed) {
+static void hold_blame(struct sim *m, bool owed, bool excused) {
     const struct blame *b = &m->s.blame;
     if (b->why == WHY_NONE) /* it has died as it was expected to */
         return;
-    hold_crash(m, owed);
+    hold_crash(m, owed, excused);
     HOLDS(b->worker == m->death && (b->task != NULL) == owed,
           "a task is blamed for a death, or should be");
     const struct unit *u = b->task ? &LIST_ITEM(b->task, struct job, task)->units[b->k] : NULL;
@@ -479,6 +584,7 @@ static void hear(struct sim *m, const struct letter *l) {
     note_report(m, r);
     bool well = r->kind == REPORT_GONE && !m->s.why && !r->pid;
     bool owed = m->death && owes_an_end(m, m->death);
+    bool excused = m->death && is_excused(m, m->death);
     if (m->death)
         m->s.blame = (struct blame){.why = WHY_NONE};
     tine__sched_report(&m->s, r, m->now);
@@ -486,9 +592,9 @@ static void hear(struct sim *m, const struct letter *l) {
     if (r->kind == REPORT_LEAVING)
         m->lives[r->worker].wanted |= m->s.workers[r->worker].state == WORKER_LEAVING;
     if (r->kind == REPORT_NOT_STARTED)
-        m->start_waits = m->s.open > m->s.live;
+        m->start_waits = sched_runnable(&m->s) > m->s.live;
     if (m->death)
-        hold_blame(m, owed);
+        hold_blame(m, owed, excused);
     take_events(m);
     if (r->kind == REPORT_EXITED || r->kind == REPORT_GONE)
         hold_orphans_ended(m);
@@ -511,6 +617,7 @@ unsigned sim_hear(struct sim *m, unsigned n, unsigned pick) {
 static void stray_result(struct sim *m, unsigned number) {
     uint32_t ref = number % m->s.nrefs, k;
     enum ending how;
+    bool again;
     const struct task *t = m->s.sent[ref];
     struct report r = {.kind = REPORT_VALUES, .worker = m->o.workers + 1, .ref = ref};
     if (!t)
@@ -519,7 +626,7 @@ static void stray_result(struct sim *m, unsigned number) {
         if (m->s.workers[w].state == WORKER_NONE)
             r.worker = w;
     r.id = t->call.id + t->next;
-    HOLDS(!tine__sched_result(&m->s, &r, &k, &how), "a result from nobody is taken");
+    HOLDS(!tine__sched_result(&m->s, &r, &k, &how, &again), "a result from nobody is taken");
 }
 
 void sim_stray(struct sim *m, unsigned what, unsigned number) {
