@@ -110,6 +110,8 @@ void tine__deliver(struct pool *p, const struct event *e) {
         tine__failure_unref(p->crash);
         p->crash = tine__failure_of(&p->s.blame, false);
         break;
+    case EVENT_EXIT:
+        break;
     case EVENT_ENDED:
         for (uint32_t k = e->from; k < e->to; k++)
             end_task(p, item_of(e->task), k, e->how);

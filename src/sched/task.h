@@ -43,8 +43,9 @@ struct task {
     struct pairing_node again; /* ... when it came back */
     uint64_t since, deadline;  /* of its submit; TIMER_NEVER: none, or it has passed */
     struct call_head
-        call; /* `id` is given by the scheduler; count, origin and what says where the bytes
+        call;       /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
+    uint64_t bytes; /* of the call as it was submitted */
     uint32_t next, upto;
     uint32_t end_from, end_to; /* of the event: these have ended by `how` */
     uint8_t how;               /* enum ending, of the event */

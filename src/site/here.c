@@ -147,6 +147,7 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
     case ORDER_START:
         h->stage = STAGE_WANTED;
         break;
+    case ORDER_DISMISS:
     case ORDER_KILL:
     case ORDER_FINISH:
         h->leaving = true;

@@ -49,6 +49,11 @@ static void describe(struct inner *in, struct call *out) {
     out->arguments_len = h->length - h->label - h->function;
 }
 
+static bool never(struct channel *ch) {
+    (void)ch;
+    return false;
+}
+
 static int take(struct channel *ch, struct call *out, uint64_t patience) {
     struct inner *in = self(ch);
     (void)patience; /* it is there already, or there is none */
@@ -95,11 +100,6 @@ static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t
     (void)kind;
     (void)id;
     (void)ref;
-}
-
-static bool untidy(struct channel *ch) {
-    (void)ch;
-    return false;
 }
 
 static void tidy(struct channel *ch) {
@@ -170,7 +170,9 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .answer = answer,
                                    .done = done,
                                    .say = say,
-                                   .untidy = untidy,
+                                   .told = never,
+                                   .dismissed = never,
+                                   .untidy = never,
                                    .tidy = tidy};
     in->calls = calls;
     tine__buf_init(&in->reply);
@@ -179,6 +181,7 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
         free(in);
         return err;
     }
+    in->boot.locale = NULL; /* it is the program's own */
     *out = in;
     return 0;
 }
