@@ -136,6 +136,8 @@ describe("types/tine.lua", function()
     local failing = tine.pool { initializer = function() error "no" end }
     for name in pairs(failing:submit(math.abs, 1):exception()) do real[name] = true end
     failing:shutdown()
+    local limited <close> = tine.pool { workers = 1, timeout = 0.01 }
+    for name in pairs(limited:submit(load "while true do end"):exception()) do real[name] = true end
     real.errno = true -- of errors of the system
     same("tine.Error", real)
   end)

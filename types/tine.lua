@@ -46,20 +46,34 @@ local tine = {}
 ---@field signal integer? that killed it
 ---@field errno integer?
 ---@field cause any what an initializer or preload raised
----@field traceback string? of the cause
+---@field traceback string? of the cause, or of the place where a task was that was asked to end
+---@field phase "pending"|"running"|nil of a timeout: whether the task was running
 
 ---@class tine.Worker
 ---@field id integer from 1
 ---@field pid integer
 ---@field state table lives as long as the worker
 ---@field task tine.Task the running task: its id and label
+---@field stopping fun(): boolean whether the task was asked to end
 
 ---@class tine.PoolOptions
 ---@field workers integer? at most so many; default: tine.cpu_count()
 ---@field initializer function? run in each new worker before its first task
 ---@field initargs table? list of its arguments; `n` counts when present
 ---@field max_tasks_per_worker integer? then it is replaced
----@field task_timeout number? seconds that a task may run
+---@field label string? names the tasks; default: made of the function
+---@field timeout number? seconds that a task may run
+---@field task_timeout number? another name of timeout
+---@field deadline number? seconds from submit until a task must have ended
+---@field grace number? seconds from when a task was asked to end until it is killed; default: 0.1
+---@field priority integer? tasks with a higher one are taken first; default: 0
+---@field group string? groups of the same priority take turns
+---@field retry integer|table|nil how often a task that failed is tried again
+---@field memory integer? bytes that a task may add to its Lua state
+---@field cpu number? processor seconds that a task may use
+---@field output "inherit"|"capture"|"prefix"|nil where goes what a task prints; default: "inherit"
+---@field output_limit integer? bytes of captured output that are kept; default: 1 MiB
+---@field seed integer|string|nil for the random numbers of tasks
 ---@field start_method "fork"|"spawn"|nil default: "fork"
 ---@field preload string[]|function|nil done once, before the first worker starts
 ---@field on_crash "break"|"replace"|nil default: "break"
@@ -151,8 +165,18 @@ function tine.sleep(seconds) end
 ---@field on_error "raise"|"return"|nil default: "raise"
 
 ---@class tine.ViewOptions
----@field label string? names the tasks in errors
----@field timeout number? seconds that each task may run
+---@field label string? names the tasks; default: made of the function
+---@field timeout number? seconds that a task may run
+---@field deadline number? seconds from submit until a task must have ended
+---@field grace number? seconds from when a task was asked to end until it is killed; default: 0.1
+---@field priority integer? tasks with a higher one are taken first; default: 0
+---@field group string? groups of the same priority take turns
+---@field retry integer|table|nil how often a task that failed is tried again
+---@field memory integer? bytes that a task may add to its Lua state
+---@field cpu number? processor seconds that a task may use
+---@field output "inherit"|"capture"|"prefix"|nil where goes what a task prints; default: "inherit"
+---@field output_limit integer? bytes of captured output that are kept; default: 1 MiB
+---@field seed integer|string|nil for the random numbers of tasks
 
 ---@class tine.ShutdownOptions
 ---@field wait boolean? default: true

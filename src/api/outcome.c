@@ -113,6 +113,9 @@ static char *make_message(tine_future *f) {
 }
 
 static char *make_traceback(tine_future *f) {
+    const struct failure *failure = tine__outcome_failure(&f->outcome);
+    if (failure && failure->traceback)
+        return tine__text_copy(failure->traceback);
     char *text = error_part(f, 1);
     return text ? text : tine__text_copy("");
 }
@@ -150,8 +153,8 @@ int tine_future_blame(tine_future *f, tine_blame *out) {
     if (!out || (err && err != TINE_EAGAIN))
         return err && err != TINE_EAGAIN ? err : TINE_EARG;
     const struct failure *b = err ? NULL : tine__outcome_failure(&f->outcome);
-    if (!b)
-        return TINE_EINVALID;
+    if (!b || f->outcome.code == TINE_ETIMEOUT || f->outcome.code == TINE_ECANCELLED)
+        return TINE_EINVALID; /* nobody has died */
     bool exited = b->has_status && WIFEXITED(b->status);
     bool signaled = b->has_status && WIFSIGNALED(b->status);
     tine_blame ours = {.pid = b->pid,

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "bind/bind.h"
+#include "worker/ask.h"
 #include "worker/root.h"
 
 /* --- times --- */
@@ -154,14 +155,15 @@ int tine__clock(lua_State *L) {
     return 1;
 }
 
-static bool never(const struct aim *aim) {
+/* In a task that was asked to end, and has heard of it, there is no time to sleep. */
+static bool stopping(const struct aim *aim) {
     (void)aim;
-    return false;
+    return tine__ask_stopping();
 }
 
 /* tine.sleep(seconds): stand still, without a process; Ctrl-C ends it. Runs no callbacks. */
 int tine__sleep(lua_State *L) {
-    struct aim aim = {.met = never, .any = true, .quiet = true};
+    struct aim aim = {.met = stopping, .any = true, .quiet = true};
     tine__await(L, &aim, clock_deadline(tine__check_seconds(L, 1)));
     return 0;
 }

@@ -171,6 +171,13 @@ static void set_cause(lua_State *L, struct core *c, const struct failure *f) {
     lua_setfield(L, err, "message");
 }
 
+static void set_text(lua_State *L, const char *field, const char *text) {
+    if (!text)
+        return;
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, field);
+}
+
 static void set_status(lua_State *L, const struct failure *f) {
     if (f->pid)
         set_integer(L, "pid", f->pid);
@@ -182,10 +189,6 @@ static void set_status(lua_State *L, const struct failure *f) {
         set_integer(L, "signal", WTERMSIG(f->status));
     if (f->error)
         set_integer(L, "errno", f->error);
-    if (f->phase) {
-        lua_pushstring(L, f->phase);
-        lua_setfield(L, -2, "phase");
-    }
 }
 
 /* The task that the worker was running, which need not be the one that fails. */
@@ -204,6 +207,8 @@ void tine__error_failure(lua_State *L, struct core *c, int code, const struct fa
     if (!f)
         return;
     set_status(L, f);
+    set_text(L, "phase", f->phase);
+    set_text(L, "traceback", f->traceback);
     if (f->task)
         set_culprit(L, f);
     if (f->cause)

@@ -3,8 +3,10 @@
 #include <string.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include "bind/bind.h"
 #include "bind/sources.h"
 #include "tine_lua.h"
+#include "worker/ask.h"
 
 const struct tine__extra_modules *tine__extra;
 
@@ -76,7 +78,19 @@ static void preload_dump(lua_State *L, const struct tine__lua_source *source) {
     lua_pop(L, 1);
 }
 
+/* In a worker, whose task may never have loaded the module. */
+static void push_ask_error(lua_State *L, bool timed) {
+    int code = timed ? TINE_ETIMEOUT : TINE_ECANCELLED;
+    luaL_requiref(L, "tine.core", luaopen_tine_core, 0);
+    tine__error_push(L, code, "%s", tine_error_text(code));
+    if (timed) {
+        lua_pushliteral(L, "running");
+        lua_setfield(L, -2, "phase");
+    }
+}
+
 void tine__preload_worker(lua_State *L) {
+    tine__ask_error = push_ask_error;
     tine__preload_modules(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (const struct tine__lua_source *s = tine__lua_sources; s->name; s++)

@@ -162,6 +162,16 @@ bool tine__link_condemn(struct link *l, uint64_t id) {
     return true;
 }
 
+bool tine__link_ask(struct link *l, uint64_t id, bool timed) {
+    uint64_t flags = RUN_ASKED | (timed ? RUN_TIMED : 0);
+    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    do {
+        if (state_in(word) != RUN_RUNNING || id_in(word) != id)
+            return false;
+    } while (!swap(l, &word, word & RUN_ASKED ? word : word | flags, memory_order_relaxed));
+    return true;
+}
+
 bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next) {
     uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
     do {
@@ -208,12 +218,18 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp) {
     return 0;
 }
 
-int tine__link_finish(struct link *l, uint64_t id) {
+unsigned tine__link_asked(const struct link *l) {
+    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    return state_in(word) == RUN_RUNNING && word & RUN_ASKED ? word & (RUN_ASKED | RUN_TIMED) : 0;
+}
+
+int tine__link_finish(struct link *l, uint64_t id, bool *asked) {
     uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
     do {
         if (state_in(word) != RUN_RUNNING || id_in(word) != id)
             return TINE_EAGAIN;
     } while (!swap(l, &word, with_state(word, RUN_FINISHED), memory_order_relaxed));
+    *asked = word & RUN_ASKED;
     KILL_POINT("finished");
     return 0;
 }

@@ -22,7 +22,9 @@
 ** result; the submitter goes from RUNNING to KILLED by compare-and-swap before it has the worker
 ** killed. Whoever wins decides the one ending: a worker that finds KILLED writes nothing and takes
 ** nothing any more; a submitter that finds FINISHED does not kill. A flag STOP, set by the submitter
-** on any word of a chunk, keeps the worker from starting the chunk's next task.
+** on any word of a chunk, keeps the worker from starting the chunk's next task. A flag ASKED, set by the submitter on
+** RUNNING(id), asks that task to end by itself (worker/ask.h). It goes with the task: the worker takes it off together
+** with RUNNING, by the compare-and-swap that makes it FINISHED, and so knows for certain whether it was asked in time.
 **
 ** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
 ** the end is preceded by a SKIP record, and both become visible together. What comes out of it is
@@ -48,7 +50,8 @@ enum record_kind {
     RECORD_STOPPED, /* a chunk was stopped: tasks from `id` on never ran */
     RECORD_FAILED,  /* the initializer failed: a result segment as RECORD_ERROR, then it leaves */
     RECORD_LEAVING, /* this worker has run its last task and ends in good order; `id` says why (enum parting) */
-    RECORD_IDLE,   /* it has had nothing to do for idle_timeout */
+    RECORD_IDLE, /* it has had nothing to do for idle_timeout */
+    RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
     RECORD_SPOILT, /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS
 };
@@ -69,6 +72,8 @@ struct record_block {
 
 enum run_state { RUN_IDLE, RUN_RUNNING, RUN_FINISHED, RUN_KILLED };
 #define RUN_STOP 0x80u
+#define RUN_ASKED 0x40u
+#define RUN_TIMED 0x20u /* asked, because its time is over */
 
 struct link_shared; /* the first page(s) of the file */
 
@@ -116,6 +121,9 @@ enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *
 /* End task `id` by force: true when from now on its result cannot come any more (the worker is to be
 ** killed now); false: it is not running (finished, or not yet begun). */
 bool tine__link_condemn(struct link *l, uint64_t id);
+/* Ask task `id` to end: true when it was running (or was asked before): its worker is to be signalled, and its result
+** will be RECORD_ENDED. The worker asks itself so, too. */
+bool tine__link_ask(struct link *l, uint64_t id, bool timed);
 /* Keep a chunk [id, id+count) from starting further tasks. True, and *next: tasks from *next on never
 ** run; false: the worker is not in this chunk. */
 bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next);
@@ -128,8 +136,10 @@ int tine__link_attach(struct link *l, int fd);
 ** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `stamp`: note the
 ** start (needed for run-time limits). */
 int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp);
-/* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. */
-int tine__link_finish(struct link *l, uint64_t id);
+/* Was the task that runs asked to end? RUN_ASKED, with RUN_TIMED or not, or 0. Async-signal-safe. */
+unsigned tine__link_asked(const struct link *l);
+/* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */
+int tine__link_finish(struct link *l, uint64_t id, bool *asked);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
 /* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling

@@ -27,20 +27,21 @@ struct link_shared {
 _Static_assert((LINK_RING & (LINK_RING - 1)) == 0, "indexes are masked");
 _Static_assert(LINK_INLINE + RECORD_ALIGN < LINK_RING / 4, "a record and a SKIP fit at any time");
 
-/* --- the running word: task id << 8 | STOP | state --- */
+/* --- the running word: task id << 8 | STOP | ASKED | state --- */
 
 static inline uint64_t word_of(uint64_t id, enum run_state state) {
     return id << 8 | state;
 }
 
 static inline enum run_state state_in(uint64_t word) {
-    return (enum run_state)(word & 0x7f);
+    return (enum run_state)(word & 0x1f);
 }
 
 static inline uint64_t id_in(uint64_t word) {
     return word >> 8;
 }
 
+/* Another state of the same task, which is asked no more. */
 static inline uint64_t with_state(uint64_t word, enum run_state state) {
     return (word & ~(uint64_t)0x7f) | state;
 }

@@ -152,11 +152,22 @@ bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
                                                    memory_order_relaxed);
 }
 
+/* From TAKEN by this worker, asked or not, to another word. */
+static bool change_taken(struct queue *q, uint64_t seq, unsigned worker, uint64_t to) {
+    uint64_t taken = word_of(seq, worker, SLOT_TAKEN), word = taken;
+    while (!atomic_compare_exchange_strong_explicit(state_of(q, seq), &word, to,
+                                                    memory_order_relaxed, memory_order_relaxed))
+        if (word != (taken | SLOT_ASKED))
+            return false;
+    return true;
+}
+
 bool tine__queue_condemn(struct queue *q, uint64_t seq, unsigned worker) {
-    uint64_t taken = word_of(seq, worker, SLOT_TAKEN);
-    return atomic_compare_exchange_strong_explicit(state_of(q, seq), &taken,
-                                                   word_of(seq, worker, SLOT_FREE),
-                                                   memory_order_relaxed, memory_order_relaxed);
+    return change_taken(q, seq, worker, word_of(seq, worker, SLOT_FREE));
+}
+
+bool tine__queue_ask(struct queue *q, uint64_t seq, unsigned worker) {
+    return change_taken(q, seq, worker, word_of(seq, worker, SLOT_TAKEN) | SLOT_ASKED);
 }
 
 enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worker) {
@@ -289,14 +300,17 @@ const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint
     return &q->c->slot[*seq % QUEUE_SLOTS];
 }
 
-bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq) {
-    uint64_t taken = word_of(seq, worker, SLOT_TAKEN);
+bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq, bool *asked) {
+    uint64_t taken = word_of(seq, worker, SLOT_TAKEN), word = taken;
     /* release: we have read the slot, and said in the link that we run it */
-    bool freed = atomic_compare_exchange_strong_explicit(
-        state_of(q, seq), &taken, word_of(seq, worker, SLOT_FREE), memory_order_release,
-        memory_order_relaxed);
+    while (!atomic_compare_exchange_strong_explicit(state_of(q, seq), &word,
+                                                    word_of(seq, worker, SLOT_FREE),
+                                                    memory_order_release, memory_order_relaxed))
+        if (word != (taken | SLOT_ASKED))
+            return false;
+    *asked = word != taken;
     KILL_POINT("freed");
-    return freed;
+    return true;
 }
 
 bool tine__queue_is_low(struct queue *q) {

@@ -27,6 +27,9 @@
 **                              \                                 that worker is to be killed
 **                               \--submitter, CAS--> FREE(seq): withdrawn, it never runs
 **
+** A flag ASKED, set by the submitter on a word that is TAKEN, tells the worker when it frees the slot that the
+** item's first task was asked to end before it has begun (ipc/link.h).
+**
 ** The claim is the compare-and-swap on the slot's own word, so at no instant has an item left the
 ** queue and belongs to nobody. A peer may be killed between any two stores: the only slot it can
 ** leave behind is one TAKEN in its name, which tine__queue_reclaim finds. Workers free a slot as soon
@@ -57,6 +60,7 @@ struct queue_slot {
 _Static_assert(sizeof(struct queue_slot) == 256, "a slot is four cache lines");
 
 enum slot_state { SLOT_FREE, SLOT_READY, SLOT_TAKEN };
+#define SLOT_ASKED 0x80u
 
 struct queue_calls;  /* the file that workers only read */
 struct queue_claims; /* the file that both write */
@@ -107,6 +111,9 @@ bool tine__queue_withdraw(struct queue *q, uint64_t seq);
 /* Condemn the worker that has taken the item and not yet freed its slot: true, it will run nothing any
 ** more, and is to be killed. */
 bool tine__queue_condemn(struct queue *q, uint64_t seq, unsigned worker);
+/* Ask the worker that has taken the item and not yet freed its slot to end the item's first task: true, it will
+** learn of it when it frees the slot. */
+bool tine__queue_ask(struct queue *q, uint64_t seq, unsigned worker);
 /* READY: nobody has taken it yet; TAKEN or FREE: somebody has, *worker as far as the word still says
 ** (0: it does not, or the item was withdrawn). */
 enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worker);
@@ -133,8 +140,9 @@ int tine__queue_attach(struct queue *q, int calls_fd, int claims_fd);
 /* Take the next item for `worker` (1 .. QUEUE_MAX_WORKERS-1). Gives the slot (valid until
 ** tine__queue_free) and its seq; NULL when there is none just now. */
 const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint64_t *seq);
-/* Give the slot back for reuse. False: we are condemned, and must do nothing any more. */
-bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq);
+/* Give the slot back for reuse; *asked: its first task was asked to end. False: we are condemned, and must do
+** nothing any more. */
+bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq, bool *asked);
 /* Wait until there may be an item, or the queue is shut: yields the processor for `spin` ns, then
 ** sleeps on the worker's futex, for `patience` ns at most (0: it only looks; UINT64_MAX: without end). 0: look
 ** again; TINE_ESHUTDOWN: shut, and no item is READY; TINE_ETIMEOUT: nothing came. */

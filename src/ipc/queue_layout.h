@@ -41,7 +41,7 @@ static inline uint64_t word_of(uint64_t seq, unsigned worker, enum slot_state st
 }
 
 static inline enum slot_state state_in(uint64_t word) {
-    return (enum slot_state)(word & 0xff);
+    return (enum slot_state)(word & 0x7f);
 }
 
 static inline unsigned worker_in(uint64_t word) {

@@ -6,6 +6,7 @@
 #ifndef TINE_MSG_ORDER_H
 #define TINE_MSG_ORDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct task;
@@ -15,6 +16,7 @@ enum order_kind {
     ORDER_RUN, /* hand over the call of `task`: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
     ORDER_WITHDRAW, /* take the call back if nobody has taken it up: AT_NOBODY and its bytes if it has some; AT_PAST */
     ORDER_RECALL,  /* take back what of it has not begun: enum whereabouts, `id` */
+    ORDER_ASK,     /* ask its task `id` to end: enum whereabouts, `worker` */
     ORDER_STOP,    /* end its task `id` by force: enum whereabouts, `worker` */
     ORDER_LOOK,    /* where is it: enum whereabouts, `id`, `since` */
     ORDER_START,   /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
@@ -30,12 +32,14 @@ struct order {
     uint64_t id;
     unsigned worker;
     int signal;
+    bool timed; /* ASK: its time is over */
 };
 
 enum whereabouts {
-    AT_SITE,    /* LOOK: nobody has begun it */
-    AT_WORKER,  /* LOOK: task `id` runs since `since` (ns; 0 unknown) */
-    AT_NOBODY,  /* RECALL, STOP, WITHDRAW: tasks from `id` on never run */
+    AT_SITE,   /* LOOK: nobody has begun it */
+    AT_WORKER, /* LOOK: task `id` runs since `since` (ns; 0 unknown); ASK: `worker` was told, and its result will be
+                   REPORT_ENDED */
+    AT_NOBODY, /* RECALL, ASK, STOP, WITHDRAW: tasks from `id` on never run */
     AT_ITS_END, /* STOP: `worker` is being killed in the midst of it, its end will be reported */
     AT_PAST     /* too late: it has ended, and a report will tell */
 };

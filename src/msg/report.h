@@ -17,6 +17,7 @@ enum report_kind {
     REPORT_VALUES,  /* bytes: a result segment with the values */
     REPORT_ERROR,   /* bytes: a result segment [error value, traceback] */
     REPORT_REFUSED, /* bytes: text; the call or its result cannot travel */
+    REPORT_ENDED,   /* bytes: text, the traceback of the place where it was; it was asked to end */
     /* of a worker */
     REPORT_READY,       /* it has reached its task loop */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
@@ -56,7 +57,7 @@ struct report {
 
 /* Is it about a task's end? */
 static inline bool report_is_result(const struct report *r) {
-    return r->kind >= REPORT_VALUES && r->kind <= REPORT_REFUSED;
+    return r->kind >= REPORT_VALUES && r->kind <= REPORT_ENDED;
 }
 
 #endif

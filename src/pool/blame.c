@@ -46,6 +46,23 @@ static void say_death(struct failure *f, const struct blame *b, const char *pref
                       b->error ? " (what it started could not be ended, and may run on)" : "");
 }
 
+struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
+                                    const struct report *r) {
+    char label[256];
+    bool late = how == ENDING_LATE;
+    int code = how == ENDING_CANCELLED ? TINE_ECANCELLED : TINE_ETIMEOUT;
+    struct failure *f = tine__failure_new(code);
+    if (!f)
+        return NULL;
+    tine__label(&item->name, k, label, sizeof label);
+    tine__failure_say(f, "%s: %s", label,
+                      late ? "its deadline passed before it had begun" : tine_error_text(code));
+    f->phase = late ? "pending" : code == TINE_ETIMEOUT ? "running" : NULL;
+    if (r && r->kind == REPORT_ENDED && !r->error && r->length > 0)
+        f->traceback = tine__text_copy_n(r->bytes, r->length);
+    return f;
+}
+
 static void keep_segment(struct failure *f, const struct blame *b) {
     bool text = b->why == WHY_NO_SERVER || b->why == WHY_GONE;
     if (text || !b->segment || !(f->cause = sys.malloc(b->length)))
@@ -111,18 +128,5 @@ struct failure *tine__failure_of(const struct blame *b, bool broken) {
         name_task(f, item_of(b->task), b->k);
     keep_segment(f, b);
     say(f, b, broken);
-    return f;
-}
-
-struct failure *tine__failure_of_time(const struct item *item, uint32_t k, bool running) {
-    char label[256];
-    struct failure *f = tine__failure_new(TINE_ETIMEOUT);
-    if (!f)
-        return NULL;
-    tine__label(&item->name, k, label, sizeof label);
-    f->phase = running ? "running" : "pending";
-    tine__failure_say(f, "%s: %s", label,
-                      running ? tine_error_text(TINE_ETIMEOUT)
-                              : "its deadline passed before it had begun");
     return f;
 }

@@ -60,6 +60,25 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     }
 }
 
+/* --- other ends --- */
+
+/* Not by a result: `r` is what its worker has said of it, or NULL. */
+static void end_task(struct pool *p, struct item *item, uint32_t k, enum ending how,
+                     const struct report *r) {
+    static const int codes[] = {
+        [ENDING_CANCELLED] = TINE_ECANCELLED, [ENDING_TIMEOUT] = TINE_ETIMEOUT,
+        [ENDING_LATE] = TINE_ETIMEOUT,        [ENDING_CRASHED] = TINE_ECRASHED,
+        [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM};
+    struct outcome *o = &item->outcomes[k];
+    struct failure *ended = NULL;
+    if (how == ENDING_TIMEOUT || how == ENDING_LATE || (how == ENDING_CANCELLED && r))
+        ended = tine__failure_ended(item, k, how, r);
+    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : ended;
+    tine__outcome_set_failure(o, codes[how], f);
+    tine__failure_unref(ended);
+    count(p, o);
+}
+
 void tine__deliver_result(struct pool *p, const struct report *r) {
     uint32_t k;
     enum ending how;
@@ -67,36 +86,13 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     if (!t)
         return;
     struct item *item = item_of(t);
-    if (how == ENDING_NONE)
+    if (how == ENDING_NONE) {
         set_result(p, &item->outcomes[k], r);
-    else
-        tine__outcome_set_failure(&item->outcomes[k], TINE_EBROKEN, p->reason);
-    count(p, &item->outcomes[k]);
-    post(p, item);
-}
-
-/* --- other ends --- */
-
-static void end_in_time(struct pool *p, struct item *item, uint32_t k, bool running) {
-    struct failure *f = tine__failure_of_time(item, k, running);
-    tine__outcome_set_failure(&item->outcomes[k], TINE_ETIMEOUT, f);
-    tine__failure_unref(f);
-    count(p, &item->outcomes[k]);
-}
-
-static void end_task(struct pool *p, struct item *item, uint32_t k, enum ending how) {
-    static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
-                                [ENDING_CRASHED] = TINE_ECRASHED,
-                                [ENDING_BROKEN] = TINE_EBROKEN,
-                                [ENDING_NOMEM] = TINE_ENOMEM};
-    struct outcome *o = &item->outcomes[k];
-    if (how == ENDING_TIMEOUT || how == ENDING_LATE) {
-        end_in_time(p, item, k, how == ENDING_TIMEOUT);
-        return;
+        count(p, &item->outcomes[k]);
+    } else {
+        end_task(p, item, k, how, r);
     }
-    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : NULL;
-    tine__outcome_set_failure(o, codes[how], f);
-    count(p, o);
+    post(p, item);
 }
 
 void tine__deliver(struct pool *p, const struct event *e) {
@@ -114,7 +110,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
         break;
     case EVENT_ENDED:
         for (uint32_t k = e->from; k < e->to; k++)
-            end_task(p, item_of(e->task), k, e->how);
+            end_task(p, item_of(e->task), k, e->how, NULL);
         post(p, item_of(e->task));
         break;
     case EVENT_NONE:

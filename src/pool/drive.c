@@ -67,6 +67,15 @@ static void deliver_all(struct pool *p) {
         tine__deliver(p, &e);
 }
 
+/* Its timer must run, when something is due earlier than it knows. */
+static void wake_manager(struct pool *p) {
+    uint64_t due = sched_due(&p->s);
+    if (!p->asleep || due >= p->until)
+        return;
+    p->until = due;
+    tine__wakeup_send(&p->wakeup);
+}
+
 void tine__drive(struct pool *p) {
     struct order o;
     deliver_all(p);
@@ -77,6 +86,7 @@ void tine__drive(struct pool *p) {
         deliver_all(p);
     }
     p->site->ops->flush(p->site);
+    wake_manager(p);
 }
 
 /* --- reports --- */

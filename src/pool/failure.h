@@ -24,7 +24,8 @@ struct failure {
     const char *phase; /* of a task whose time was over: "pending" or "running"; static */
     char *cause;       /* a result segment [error, traceback] (an initializer's), or NULL */
     size_t cause_len;
-    char *message; /* whole text */
+    char *traceback; /* of the place where the task was when it was asked to end, or NULL */
+    char *message;   /* whole text */
 };
 
 /* A failure with one reference, message "no memory to say more" replaced by tine__failure_say. NULL when out of

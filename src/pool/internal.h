@@ -54,7 +54,8 @@ struct pool {
     bool in_process;           /* its one worker is none that is shown */
 
     struct wakeup wakeup; /* the manager's */
-    bool asleep;          /* it sleeps, or is about to */
+    bool asleep;          /* it sleeps, or is about to, */
+    uint64_t until;       /* for so long, at most */
     uint64_t looked;      /* when it last looked at its descriptors */
     pthread_t manager;
     atomic_bool ended; /* the site and the manager are gone: no lock needed to look */
@@ -101,8 +102,10 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
-/* The same for task k whose time was over before, or while it ran. */
-struct failure *tine__failure_of_time(const struct item *item, uint32_t k, bool running);
+/* The failure of task `k`, that was ended by `how` (ENDING_TIMEOUT, ENDING_LATE, ENDING_CANCELLED), and what its worker
+** has said of that, or NULL. NULL: out of memory. */
+struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
+                                    const struct report *r);
 
 /* inbox.c */
 void tine__inbox_post(struct inbox *in, struct item *item);

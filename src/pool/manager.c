@@ -63,6 +63,7 @@ static void sleep_until(struct pool *p, uint64_t when) {
     struct pollfd fds[SITE_FDS + 1] = {{.fd = p->wakeup.fd, .events = POLLIN}};
     unsigned nfds = p->site->ops->poll(p->site, fds + 1);
     p->asleep = true;
+    p->until = when;
     pthread_mutex_unlock(&p->lock);
     uint64_t now = tine__now();
     uint64_t ns = when < now ? 0 : when - now < LOOK ? when - now : LOOK;

@@ -88,8 +88,6 @@ static void set_off(struct pool *p, uint64_t due) {
         tine__drive(p);
     if (short_of_workers || p->s.waiting > 0)
         tine__take_in(p, false);
-    if (sched_due(&p->s) < due)
-        tine__wakeup_send(&p->wakeup); /* the manager's timer must run */
 }
 
 /* The bytes are still in the caller's buffer: keep what may be wanted of them. 0 or TINE_ENOMEM. */

@@ -40,6 +40,28 @@ static inline void tine__sched_overtake(struct sched *s, bool again) {
 void tine__sched_watch(struct sched *s, struct task *t, uint64_t when);
 /* Have the site do something about a task that is SENT. */
 void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish);
+/* That it was to be done is over. */
+void tine__sched_unwish(struct task *t);
+
+/* --- stop.c: how a task is ended that runs --- */
+
+/* End task `next` of one that is SENT by `how`: it is asked first, if it is given any grace. */
+void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how);
+/* Look again when the task that runs since then may have run too long; 0: it is not known. */
+void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t now);
+/* The answer to ORDER_LOOK, ORDER_ASK, ORDER_STOP. */
+void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
+void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
+void tine__sched_stopped(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
+/* Its grace is over. */
+void tine__sched_grace_over(struct sched *s, struct task *t);
+/* Task `next` has answered, having been asked or not: what it ends with; ENDING_NONE: with its result. */
+enum ending tine__sched_heard(struct sched *s, struct task *t);
+/* Was any of those that are lost asked to end? */
+bool tine__sched_lost_asked(const struct sched *s);
+
+/* --- state.c, again: workers and the pool --- */
+
 /* Have the worker killed. */
 void tine__sched_doom(struct sched *s, unsigned worker, enum doom why);
 /* Have it signalled. */

@@ -5,8 +5,7 @@
 #include "base/error.h"
 #include "sched/internal.h"
 
-#define RETRY (2 * SCHED_MILLISECOND)      /* the site could not take it just now */
-#define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
+#define RETRY (2 * SCHED_MILLISECOND) /* the site could not take it just now */
 
 /* --- orders --- */
 
@@ -34,7 +33,8 @@ static bool order_wish(struct sched *s, struct order *o) {
     if (!node)
         return false;
     struct task *t = LIST_ITEM(node, struct task, node);
-    *o = (struct order){.kind = t->wish, .task = t, .id = t->call.id + t->next};
+    *o = (struct order){
+        .kind = t->wish, .task = t, .id = t->call.id + t->next, .timed = t->doom == ENDING_TIMEOUT};
     t->wish = 0;
     return true;
 }
@@ -147,21 +147,6 @@ static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
     tine__sched_wait_again(s, t, true);
 }
 
-/* Look again when the task that runs since then may have run too long. 0: it has yet to begin, who knows
-** when, or what it has come to is not told yet: look now and then, and at all such calls at once. */
-static void watch(struct sched *s, struct task *t, uint64_t since, uint64_t now) {
-    uint64_t due = clock_after(since, t->set->timeout);
-    if (!t->set->timeout) {
-        tine__sched_watch(s, t, TIMER_NEVER);
-        return;
-    }
-    if (since == 0 || due <= now) {
-        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);
-        due += LOOK_REST - due % LOOK_REST;
-    }
-    tine__sched_watch(s, t, due);
-}
-
 static void recalled(struct sched *s, struct task *t, const struct answer *a) {
     uint64_t k = a->id - t->call.id;
     uint32_t from = k > t->next ? (uint32_t)k : t->next;
@@ -169,37 +154,10 @@ static void recalled(struct sched *s, struct task *t, const struct answer *a) {
         tine__sched_end(s, t, from, t->upto, sched_end_unrun(s, t));
     if (t->state != TASK_SENT)
         return;
-    if (t->late && !t->doom) { /* its deadline holds for what has begun, too */
-        t->doom = ENDING_TIMEOUT;
-        tine__sched_wish(s, t, ORDER_STOP);
-    } else if (t->set->timeout && !t->doom) {
+    if (t->late && !t->doom) /* its deadline holds for what has begun, too */
+        tine__sched_stop_task(s, t, ENDING_TIMEOUT);
+    else if (t->set->timeout && !t->doom)
         tine__sched_wish(s, t, ORDER_LOOK); /* such a wish may have given way to this one */
-    }
-}
-
-static void halted(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
-    switch (a->where) {
-    case AT_NOBODY:
-        tine__sched_end(s, t, t->next, t->upto, t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom);
-        break;
-    case AT_ITS_END:
-        tine__sched_doom(s, a->worker, DOOM_TASK);
-        break;
-    default: /* it was faster than we */
-        t->doom = ENDING_NONE;
-        watch(s, t, 0, now);
-    }
-}
-
-static void looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
-    bool over = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0 &&
-                now >= clock_after(a->since, t->set->timeout);
-    if (over) {
-        t->doom = ENDING_TIMEOUT;
-        tine__sched_wish(s, t, ORDER_STOP);
-    } else {
-        watch(s, t, a->where == AT_WORKER ? a->since : 0, now);
-    }
 }
 
 static void began(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {
@@ -227,11 +185,14 @@ void tine__sched_answer(struct sched *s, const struct order *o, const struct ans
     case ORDER_RECALL:
         recalled(s, o->task, a);
         break;
+    case ORDER_ASK:
+        tine__sched_asked(s, o->task, a, now);
+        break;
     case ORDER_STOP:
-        halted(s, o->task, a, now);
+        tine__sched_stopped(s, o->task, a, now);
         break;
     case ORDER_LOOK:
-        looked(s, o->task, a, now);
+        tine__sched_looked(s, o->task, a, now);
         break;
     case ORDER_START:
         began(s, o->worker, a, now);
@@ -270,7 +231,8 @@ bool tine__sched_event(struct sched *s, struct event *e) {
     struct task *t = LIST_ITEM(node, struct task, ended);
     *e = (struct event){
         .kind = EVENT_ENDED, .task = t, .from = t->end_from, .to = t->end_to, .how = t->how};
-    if (t->state == TASK_NEW && task_is_open(t)) /* lost, and not to be sent again */
+    bool held = !list_empty(&t->node);                    /* until the end of its worker is told */
+    if (t->state == TASK_NEW && task_is_open(t) && !held) /* lost, and not to be sent again */
         tine__sched_end_rest(s, t);
     return true;
 }

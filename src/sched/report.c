@@ -39,12 +39,15 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     s->workers[r->worker].tasks++;
     s->failed_starts = 0;
     s->recent++;
-    *how = t->doom == ENDING_BROKEN ? ENDING_BROKEN : ENDING_NONE;
+    bool asked = t->asked;
+    *how = tine__sched_heard(s, t);
     if (++t->next == t->upto)
         finish(s, t);
     else if (t->unrun && !t->doom)
         tine__sched_wish(s, t,
                          ORDER_RECALL); /* it was just being taken up, now it can be told to stop */
+    else if (asked && t->set->timeout)
+        tine__sched_wish(s, t, ORDER_LOOK); /* the timer was for the grace of this one */
     return t;
 }
 
@@ -59,6 +62,10 @@ static void stopped(struct sched *s, const struct report *r) {
             tine__sched_doom(s, r->worker, DOOM_RUBBISH);
         return;
     }
+    if (t->asked)
+        tine__sched_end(s, t, k, k + 1, tine__sched_heard(s, t));
+    if (t->state == TASK_DONE)
+        return;
     tine__sched_unsend(s, t);
     tine__sched_wait_again(s, t, true);
     tine__sched_overtake(s, true);
@@ -95,7 +102,7 @@ static void not_started(struct sched *s, const struct report *r, uint64_t now) {
 
 static void lose(struct sched *s, struct task *t, uint32_t begun) {
     tine__sched_unsend(s, t);
-    t->end_to = begun; /* kept here until then */
+    t->begun = begun;
     list_push(&s->lost, &t->node);
 }
 
@@ -105,6 +112,8 @@ static void lost(struct sched *s, const struct report *r) {
     if (!t)
         return;
     uint64_t begun = r->id - t->call.id;
+    if (t->asked && begun > t->next + 1 && begun <= t->call.count)
+        tine__sched_end(s, t, t->next, t->next + 1, tine__sched_heard(s, t)); /* it had answered */
     lose(s, t, begun <= t->call.count ? (uint32_t)begun : 0);
 }
 
@@ -126,7 +135,7 @@ static void settle_lost(struct sched *s) {
     struct task *t;
     while ((t = next_lost(s)) != NULL) {
         enum ending how = end_of_lost(s, t);
-        uint32_t begun = t->end_to < t->upto ? t->end_to : t->upto;
+        uint32_t begun = t->begun < t->upto ? t->begun : t->upto;
         if (how == ENDING_BROKEN)
             begun = t->upto;
         else if (how != ENDING_CRASHED)
@@ -142,7 +151,7 @@ static void settle_lost(struct sched *s) {
 static struct task *find_culprit(struct sched *s) {
     for (struct list *n = s->lost.next; n != &s->lost; n = n->next) {
         struct task *t = LIST_ITEM(n, struct task, node);
-        if (!t->doom && t->end_to > t->next && t->end_to <= t->upto)
+        if (!t->doom && t->begun > t->next && t->begun <= t->upto)
             return t;
     }
     return NULL;
@@ -160,7 +169,7 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
                               .spoilt = r->spoilt,
                               .error = r->error,
                               .task = culprit,
-                              .k = culprit ? culprit->end_to - 1 : 0};
+                              .k = culprit ? culprit->begun - 1 : 0};
     s->failed_starts = !s->blame.task && w->tasks == 0 ? s->failed_starts + 1 : 0;
     s->lost_ones++;
     tine__sched_depart(s, r->worker, PART_CRASH, &r->status);
@@ -178,7 +187,8 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
 static void exited(struct sched *s, const struct report *r) {
     const struct worker *w = &s->workers[r->worker];
     struct task *culprit = find_culprit(s);
-    bool by_force = (w->doom == DOOM_TASK || w->doom == DOOM_SLOW_EXIT) && !culprit;
+    bool asked = w->doom != DOOM_RUBBISH && tine__sched_lost_asked(s);
+    bool by_force = (asked || w->doom == DOOM_TASK || w->doom == DOOM_SLOW_EXIT) && !culprit;
     bool in_order =
         (s->life == LIFE_DRAINING || w->state == WORKER_LEAVING) && list_empty(&s->lost);
     if (s->life < LIFE_STOPPING && !by_force && !in_order) {

@@ -91,7 +91,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->how = t->doom = ENDING_NONE;
     t->wish = 0;
     t->unrun = ENDING_NONE;
-    t->late = false;
+    t->late = t->asked = false;
     t->since = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
     t->call.flags = t->set->timeout ? CALL_TIMED : 0;
@@ -158,8 +158,7 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
     if (t->state == TASK_WAITING) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_CANCELLED);
     } else {
-        t->doom = ENDING_CANCELLED;
-        tine__sched_wish(s, t, ORDER_STOP);
+        tine__sched_stop_task(s, t, ENDING_CANCELLED);
     }
     return true;
 }
@@ -211,7 +210,9 @@ static void worker_due(struct sched *s, struct worker *w) {
 
 /* Its deadline has passed, or it may have run too long. */
 static void task_due(struct sched *s, struct task *t) {
-    if (t->deadline <= s->now) {
+    if (t->asked) {
+        tine__sched_grace_over(s, t);
+    } else if (t->deadline <= s->now) {
         t->deadline = TIMER_NEVER;
         t->late = true;
         give_up(s, t, ENDING_LATE);

@@ -212,7 +212,8 @@ void tine__sched_withdraw(struct sched *s, struct task *t);
 int tine__sched_submit_done(struct sched *s, struct task *t);
 /* What of it has not begun shall never run. */
 void tine__sched_cancel(struct sched *s, struct task *t);
-/* End it, which is a single one, by force; cancel it if it has not begun. False: it has ended, or is being ended. */
+/* End it, which is a single one: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun.
+** False: it has ended, or is being ended. */
 bool tine__sched_abort(struct sched *s, struct task *t);
 /* No more submits; with `cancel` all that has not begun is cancelled. */
 void tine__sched_shutdown(struct sched *s, bool cancel);

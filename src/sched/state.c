@@ -64,6 +64,7 @@ void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent) {
     if (t->state == TASK_DONE)
         return;
     t->doom = ENDING_NONE;
+    t->asked = false;
     if (t->unrun || s->life >= LIFE_STOPPING) {
         tine__sched_end_rest(s, t);
         return;
@@ -79,6 +80,11 @@ void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish) {
     if (!t->wish)
         list_push(&s->wishes, &t->node);
     t->wish = (uint8_t)wish;
+}
+
+void tine__sched_unwish(struct task *t) {
+    list_remove(&t->node);
+    t->wish = ORDER_NONE;
 }
 
 /* --- workers --- */

@@ -35,10 +35,11 @@ enum ending {
 };
 
 struct task {
-    struct list node;          /* where it waits, or which order is wanted of it */
-    struct list sent;          /* while nobody is known to have taken it up: in sched->handed */
-    struct list ended;         /* in sched->ended: an event is to be taken */
-    struct timer timer;        /* when to look whether it runs too long, or its deadline */
+    struct list node;  /* where it waits, or which order is wanted of it */
+    struct list sent;  /* while nobody is known to have taken it up: in sched->handed */
+    struct list ended; /* in sched->ended: an event is to be taken */
+    struct timer
+        timer; /* when to look whether it runs too long, or its deadline; asked: when it is killed */
     struct line *line;         /* where it waits (policy.h), until it is DONE */
     struct pairing_node again; /* ... when it came back */
     uint64_t since, deadline;  /* of its submit; TIMER_NEVER: none, or it has passed */
@@ -47,6 +48,7 @@ struct task {
                            ** are are the owner's; `ref` while it is SENT */
     uint64_t bytes; /* of the call as it was submitted */
     uint32_t next, upto;
+    uint32_t begun;            /* of one that is lost: those before it had begun */
     uint32_t end_from, end_to; /* of the event: these have ended by `how` */
     uint8_t how;               /* enum ending, of the event */
     uint8_t doom;              /* enum ending: what it, while SENT, is to end with by force */
@@ -55,6 +57,7 @@ struct task {
     uint8_t
         unrun; /* enum ending: what of it has not begun shall never run, and ends so; NONE: it may */
     bool came_back;
+    bool asked;                 /* SENT: task `next` was asked to end by `doom` */
     bool late;                  /* its deadline has passed */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };

@@ -64,7 +64,7 @@ enum parting tine__sched_parting(const struct sched *s, unsigned worker) {
     if (s->life >= LIFE_STOPPING && s->why != WHY_NONE)
         return s->why == WHY_INITIALIZER && s->reason.worker == worker ? PART_INITIALIZER
                                                                        : PART_KILLED;
-    if (w->doom == DOOM_TASK)
+    if (w->doom == DOOM_TASK || tine__sched_lost_asked(s))
         return parting_of_doom(s);
     return w->parting ? w->parting : PART_SHUTDOWN;
 }

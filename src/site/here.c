@@ -137,6 +137,7 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
     case ORDER_RECALL:
         recall(h, c, a);
         break;
+    case ORDER_ASK:
     case ORDER_STOP:
     case ORDER_WITHDRAW:
         stop(h, c, a);

@@ -67,10 +67,32 @@ static void recall(struct local *l, struct handed *h, uint32_t ref, struct answe
     }
 }
 
-static void kill_worker(struct local *l, unsigned worker, int signal) {
-    l->lanes[worker]->signal = signal;
+static void send_signals(struct local *l) {
     if (!tine__local_send_signals(l))
         l->blocked = true;
+}
+
+static void kill_worker(struct local *l, unsigned worker, int signal) {
+    l->lanes[worker]->signal = signal;
+    send_signals(l);
+}
+
+/* Between taking it and saying so a worker learns of it by the word in the queue, afterwards by that in its link. */
+static void ask(struct local *l, struct handed *h, uint32_t ref, const struct order *o,
+                struct answer *a) {
+    a->where = AT_PAST;
+    if (withdraw(l, h, a))
+        return;
+    unsigned worker = a->worker = tine__local_who(l, ref);
+    if (!worker)
+        return;
+    if (tine__queue_ask(&l->queue, h->seq, worker)) {
+        a->where = AT_WORKER;
+    } else if (tine__link_ask(&l->lanes[worker]->link, o->id, o->timed)) {
+        a->where = AT_WORKER;
+        l->lanes[worker]->ask = true;
+        send_signals(l);
+    }
 }
 
 /* Between taking it and saying so a worker is condemned by the word in the queue, afterwards by that in
@@ -135,16 +157,25 @@ static int start(struct local *l, unsigned worker) {
     return 0;
 }
 
+/* False: there is no room for it. When the fork server is gone, so are its workers. */
+static bool tell_server(struct local *l, const struct message *m) {
+    return l->control == -1 || tine__control_send(l->control, m, sizeof *m, NULL, 0) != TINE_EAGAIN;
+}
+
 bool tine__local_send_signals(struct local *l) {
     for (unsigned w = 1; w <= l->top; w++) {
         struct lane *lane = l->lanes[w];
+        struct message m = {.kind = MESSAGE_ASK, .worker = w};
+        if (lane && lane->ask && !tell_server(l, &m))
+            return false;
+        if (lane)
+            lane->ask = false;
         if (!lane || !lane->signal)
             continue;
-        struct message m = {.kind = MESSAGE_KILL, .worker = w, .status = lane->signal};
-        if (l->control != -1 &&
-            tine__control_send(l->control, &m, sizeof m, NULL, 0) == TINE_EAGAIN)
+        m = (struct message){.kind = MESSAGE_KILL, .worker = w, .status = lane->signal};
+        if (!tell_server(l, &m))
             return false;
-        lane->signal = 0; /* gone: its workers are ended with it */
+        lane->signal = 0;
     }
     return true;
 }
@@ -181,6 +212,9 @@ void tine__local_give(struct site *s, const struct order *o, const struct site_c
         break;
     case ORDER_RECALL:
         recall(l, &l->handed[ref], ref, a);
+        break;
+    case ORDER_ASK:
+        ask(l, &l->handed[ref], ref, o, a);
         break;
     case ORDER_STOP:
         stop(l, &l->handed[ref], ref, o->id, a);

@@ -39,9 +39,12 @@ struct channel {
     /* Before task `k` of the call is run. 0; TINE_ECANCELLED: it and the rest of the chunk must not run;
     ** TINE_EAGAIN: this worker is to be killed, do nothing more. */
     int (*begin)(struct channel *ch, const struct call *call, uint32_t k);
+    /* Was the task that runs asked to end (ipc/link.h: RUN_ASKED, RUN_TIMED; 0)? Async-signal-safe. */
+    unsigned (*asked)(struct channel *ch);
     /* An empty buffer to encode a result into (one at a time). */
     struct buf *(*reply)(struct channel *ch);
-    /* Answer task `k` with what is in the reply buffer. 0; TINE_EAGAIN as above. */
+    /* Answer task `k` with what is in the reply buffer; one that was asked to end, with no more than RECORD_ENDED. 0;
+    ** TINE_EAGAIN as above. */
     int (*answer)(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind);
     /* All of the call is answered (or stopped). */
     void (*done)(struct channel *ch, const struct call *call);

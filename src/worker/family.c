@@ -86,8 +86,8 @@ static bool proc_is_ours(void) {
     return atoi(self) == getpid();
 }
 
-/* Parent of a living process; -1: none, or it is a zombie. */
-static pid_t parent_of(pid_t pid) {
+/* Parent of a living process, and when it has started (in ticks since the boot); -1: none, or it is a zombie. */
+static pid_t birth_of(pid_t pid, unsigned long long *start) {
     char path[64], text[512];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = tine__fd_open(path, O_RDONLY);
@@ -99,9 +99,18 @@ static pid_t parent_of(pid_t pid) {
     const char *p = strrchr(text, ')'); /* the name before it may hold anything */
     char state;
     int parent;
-    if (!p || sscanf(p + 1, " %c %d", &state, &parent) != 2 || state == 'Z' || state == 'X')
+    if (!p ||
+        sscanf(p + 1,
+               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &state, &parent, start) != 3 ||
+        state == 'Z' || state == 'X')
         return -1;
     return parent;
+}
+
+static pid_t parent_of(pid_t pid) {
+    unsigned long long start;
+    return birth_of(pid, &start);
 }
 
 /* --- children, as the kernel lists them (where it was built with CONFIG_PROC_CHILDREN) --- */
@@ -267,6 +276,17 @@ static size_t look(struct family *f) {
     return f->members.n - before;
 }
 
+/* What was stopped is killed. */
+static void kill_members(struct family *f, struct toll *toll) {
+    while (f->members.n > 0) { /* the eldest last: its death may be ours (preload.c) */
+        pid_t pid = f->members.pids[--f->members.n];
+        if (kill(pid, SIGKILL) == 0 && toll && !contains(toll, pid))
+            add(toll, pid);
+    }
+    tine__toll_free(&f->members);
+    tine__toll_free(&f->others);
+}
+
 /* What is killed now was stopped by us and is still there: nobody reaps it but its parent, which is stopped, too,
 ** or us. */
 static void kill_family(struct family *f, struct toll *toll) {
@@ -275,13 +295,7 @@ static void kill_family(struct family *f, struct toll *toll) {
         ;
     if (toll)
         toll->refused |= f->others.n > 0;
-    while (f->members.n > 0) { /* the eldest last: its death may be ours (preload.c) */
-        pid_t pid = f->members.pids[--f->members.n];
-        if (kill(pid, SIGKILL) == 0 && toll && !contains(toll, pid))
-            add(toll, pid);
-    }
-    tine__toll_free(&f->members);
-    tine__toll_free(&f->others);
+    kill_members(f, toll);
 }
 
 void tine__family_kill(struct toll *t, pid_t pid, bool reaped) {
@@ -302,6 +316,71 @@ void tine__family_kill_all(struct toll *t) {
 void tine__family_kill_tree(pid_t pid) {
     struct family f = {.server = pid, .head = pid};
     kill_family(&f, NULL);
+}
+
+/* --- what a task has started --- */
+
+#define MOMENT 1000000 /* ns */
+#define MOMENTS 2000   /* at most so many */
+
+static uint64_t clock_ns(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t tine__family_now(void) {
+    return clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+
+/* In the kernel's own ticks, of which /proc tells. */
+static unsigned long long in_ticks(uint64_t since) {
+    uint64_t past = clock_ns(CLOCK_MONOTONIC) - since;
+    return (clock_ns(CLOCK_BOOTTIME) - past) / (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+/* Of the children of `parent` those that have started since then, and belong to worker `worker` (0: all). */
+static void join_since(struct family *f, pid_t parent, pid_t worker, unsigned long long since) {
+    struct toll children = {0};
+    unsigned long long start;
+    add_children(&children, parent);
+    for (size_t i = 0; i < children.n; i++) {
+        pid_t pid = children.pids[i];
+        if (birth_of(pid, &start) == parent && start >= since &&
+            (!worker || is_marked(pid, parent, worker)))
+            join(f, pid, parent);
+    }
+    tine__toll_free(&children);
+}
+
+static void await_deaths(const struct toll *t) {
+    const struct timespec moment = {0, MOMENT};
+    size_t i = 0;
+    for (int n = 0; i < t->n && n < MOMENTS; n++) {
+        while (i < t->n && parent_of(t->pids[i]) == -1)
+            i++;
+        if (i < t->n)
+            nanosleep(&moment, NULL);
+    }
+}
+
+void tine__family_kill_since(uint64_t since) {
+    struct family f = {.signal = SIGSTOP};
+    struct toll dead = {0};
+    unsigned long long ticks = in_ticks(since);
+    size_t before;
+    if (!proc_is_ours())
+        return;
+    do { /* one that stops now may have forked just before */
+        before = f.members.n;
+        join_since(&f, getpid(), 0, ticks);
+        join_since(&f, getppid(), getpid(), ticks);
+        for (size_t i = 0; i < f.members.n; i++)
+            join_since(&f, f.members.pids[i], 0, ticks);
+    } while (f.members.n > before);
+    kill_members(&f, &dead);
+    await_deaths(&dead);
+    tine__toll_free(&dead);
 }
 
 void tine__family_signal(pid_t pid, int signal) {

@@ -73,6 +73,11 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     return 0;
 }
 
+static unsigned asked(struct channel *ch) {
+    (void)ch;
+    return 0;
+}
+
 static struct buf *reply(struct channel *ch) {
     struct buf *b = &self(ch)->reply;
     b->len = 0;
@@ -119,6 +124,10 @@ static int take_exit(lua_State *L) {
     lua_getglobal(L, LUA_OSLIBNAME);
     lua_pushcfunction(L, no_exit);
     lua_setfield(L, -2, "exit");
+    lua_createtable(L, 0, 1); /* what travels as Lua's own os.exit, too */
+    lua_pushcfunction(L, no_exit);
+    lua_setfield(L, -2, LUA_OSLIBNAME ".exit");
+    lua_setfield(L, LUA_REGISTRYINDEX, CODEC_INSTEAD);
     return 0;
 }
 
@@ -166,6 +175,7 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
         return TINE_ENOMEM;
     in->channel = (struct channel){.take = take,
                                    .begin = begin,
+                                   .asked = asked,
                                    .reply = reply,
                                    .answer = answer,
                                    .done = done,

@@ -9,6 +9,8 @@
 #include "base/sys.h"
 #include "codec/segment.h"
 #include "msg/label.h"
+#include "worker/ask.h"
+#include "worker/family.h"
 #include "worker/output.h"
 #include "worker/process.h"
 
@@ -43,14 +45,22 @@ static int worker_index(lua_State *L) {
     return 1;
 }
 
+/* tine.worker.stopping() */
+static int worker_stopping(lua_State *L) {
+    lua_pushboolean(L, tine__ask_stopping());
+    return 1;
+}
+
 void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
     lua_pushinteger(L, getpid());
     lua_setfield(L, -2, "pid");
     lua_newtable(L);
     lua_setfield(L, -2, "state");
+    lua_pushcfunction(L, worker_stopping);
+    lua_setfield(L, -2, "stopping");
     lua_createtable(L, 0, 1);
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_index, 1);
@@ -89,7 +99,25 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
         return refuse(out, "the call cannot be read in the worker: out of memory");
     if (!whole)
         return refuse(out, "the call is damaged");
-    return tine__run(&l->run, c, out);
+    tine__ask_begin(l->run.L, l->channel);
+    enum record_kind kind = tine__run(&l->run, c, out);
+    tine__ask_end(l->run.L, l->channel);
+    return kind;
+}
+
+/* What there is to say of the task. One that was asked to end before it has begun does not run. */
+static enum record_kind make_answer(struct loop *l, const struct run_call *c, bool whole,
+                                    struct buf *out) {
+    struct channel *ch = l->channel;
+    uint64_t since = tine__family_now();
+    enum record_kind kind = ch->asked(ch) ? RECORD_ENDED : run_task(l, c, whole, out);
+    if (tine__process_is_foreign())
+        tine__process_exit(0); /* the task has forked, and we are the child */
+    if (ch->asked(ch)) {
+        tine__ask_answer(l->run.L, out, since);
+        kind = RECORD_ENDED;
+    }
+    return kind;
 }
 
 /* Run and answer task `l->k`. 0, or TINE_ECANCELLED: it and the rest of the chunk do not run. */
@@ -100,9 +128,7 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
         return err;
     if (err)
         await_death();
-    enum record_kind kind = run_task(l, c, whole, ch->reply(ch));
-    if (tine__process_is_foreign())
-        tine__process_exit(0); /* the task has forked, and we are the child */
+    enum record_kind kind = make_answer(l, c, whole, ch->reply(ch));
     tine__output_flush();
     if (ch->answer(ch, l->call, l->k, kind))
         await_death();

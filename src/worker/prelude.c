@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "codec/segment.h"
 #include "store/store.h"
+#include "worker/ask.h"
 #include "worker/state.h"
 
 /* --- the place --- */
@@ -108,6 +109,8 @@ static int prepare(lua_State *L) {
     const struct preparation *p = lua_touserdata(L, 1);
     tine__state_seed(L);
     tine__loop_table(L, p->loop, (lua_Integer)p->id);
+    if (p->id > 0) /* a worker of its own process */
+        tine__ask_open(L, p->loop->channel);
     run_hook(L, p->boot, p->executed);
     return 0;
 }

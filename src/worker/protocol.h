@@ -7,6 +7,7 @@
 **                             START    worker id + its link's descriptor
 **                             KILL     worker id (0: all), signal: that worker, and with SIGKILL all processes
 **                                      descended from it
+**                             ASK      worker id: its task was asked to end, it is to look
 **                             SHUT     no worker will be asked for any more: end with the last one
 **                             END      the pool has ended; the end of file comes next, and is not our death
 **   root -> submitter         NOFORK   no fork server can be forked (errno, and words that follow)
@@ -54,6 +55,7 @@ enum message_kind {
     MESSAGE_SETUP,
     MESSAGE_START,
     MESSAGE_KILL,
+    MESSAGE_ASK,
     MESSAGE_SHUT,
     MESSAGE_END,
     MESSAGE_PRELOADING,

@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "base/why.h"
 #include "ipc/control.h"
+#include "worker/ask.h"
 #include "worker/family.h"
 #include "worker/internal.h"
 #include "worker/output.h"
@@ -150,6 +151,13 @@ static void kill_workers(const struct server *s, uint32_t id, int signal) {
             kill_child(s, &children.list[i], signal);
 }
 
+/* Its task was asked to end: it is to look. Programs that the task has started have nothing to do with that. */
+static void ask_worker(uint32_t id) {
+    for (size_t i = 0; i < children.n; i++)
+        if (children.list[i].id == id && !children.list[i].reaped)
+            kill(children.list[i].pid, ASK_SIGNAL);
+}
+
 static bool has_children(void) {
     siginfo_t info;
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
@@ -238,6 +246,9 @@ static void hear(struct server *s, const struct message *m, int *link) {
         break;
     case MESSAGE_KILL:
         kill_workers(s, m->worker, m->status);
+        break;
+    case MESSAGE_ASK:
+        ask_worker(m->worker);
         break;
     case MESSAGE_SHUT:
         s->shut = true;

@@ -127,13 +127,20 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     struct shm_channel *c = self(ch);
     int err = tine__link_begin(&c->link, call->id + k, k == 0, call->timed);
     if (k == 0) {
+        bool asked;
         /* the link says that it is ours: only now may the slot forget it */
-        if (!tine__queue_free(&c->queue, c->worker, c->seq))
+        if (!tine__queue_free(&c->queue, c->worker, c->seq, &asked))
             return TINE_EAGAIN;
+        if (asked)
+            tine__link_ask(&c->link, call->id, false);
         if (tine__queue_is_low(&c->queue))
             ring(c, BELL_PRESSURE);
     }
     return err;
+}
+
+static unsigned asked(struct channel *ch) {
+    return tine__link_asked(&self(ch)->link);
 }
 
 static void done(struct channel *ch, const struct call *call) {
@@ -190,9 +197,14 @@ static void write_record(struct shm_channel *c, struct record *r) {
 static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
     struct shm_channel *c = self(ch);
     struct record r = {.kind = kind, .id = call->id + k, .ref = call->ref};
-    int err = tine__link_finish(&c->link, r.id);
+    bool asked;
+    int err = tine__link_finish(&c->link, r.id, &asked);
     if (err)
         return err;
+    if (asked && kind != RECORD_ENDED) { /* when it was just through */
+        r.kind = RECORD_ENDED;
+        reply(ch);
+    }
     write_record(c, &r);
     ring(c, tine__link_half_full(&c->link) ? BELL_PRESSURE : BELL_RESULT);
     return 0;
@@ -244,6 +256,7 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
                                .dismissed = dismissed,
                                .take = take,
                                .begin = begin,
+                               .asked = asked,
                                .reply = reply,
                                .answer = answer,
                                .done = done,

@@ -9,6 +9,7 @@
 #include "worker/loop.h"
 #include "worker/process.h"
 #include "worker/root.h"
+#include "worker/threads.h"
 
 /* Registry key of math.randomseed, kept from before anybody could replace it. */
 static const char randomseed_key;
@@ -61,6 +62,7 @@ static void warm_up(lua_State *L) {
 static int dress(lua_State *L) {
     set_last_finalizer(L);
     luaL_openlibs(L);
+    tine__threads_open(L);
     warm_up(L);
     lua_getglobal(L, LUA_MATHLIBNAME);
     lua_getfield(L, -1, "randomseed");

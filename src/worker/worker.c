@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/sys.h"
+#include "worker/ask.h"
 #include "worker/family.h"
 #include "worker/internal.h"
 #include "worker/loop.h"

@@ -47,6 +47,7 @@ static struct worker {
 
 static struct queue queue;
 static struct bell bell;
+static bool asked;        /* told of what is given back: nobody asks here */
 static atomic_uchar *ran; /* shared by all: how often each item was run */
 static unsigned char fate[ITEMS];
 static uint64_t seq_of[ITEMS];
@@ -82,7 +83,7 @@ static void answer(struct link *l, uint64_t id) {
     } else {
         memset(bytes, (int)id, size);
     }
-    if (tine__link_finish(l, id) == 0)
+    if (tine__link_finish(l, id, &asked) == 0)
         tine__link_write(l, &r, r.large ? (void *)&b : bytes, ring, NULL);
 }
 
@@ -98,7 +99,7 @@ static void work(unsigned number, struct link *own) {
         while ((s = tine__queue_take(&q, number, &seq)) != NULL) {
             uint64_t id = s->call.id;
             CHECK_EQ(tine__link_begin(&l, id, true, false), 0);
-            CHECK(tine__queue_free(&q, number, seq));
+            CHECK(tine__queue_free(&q, number, seq, &asked));
             CHECK_EQ(atomic_fetch_add(&ran[id], 1), 0);
             answer(&l, id);
             tine__link_idle(&l);

@@ -10,6 +10,7 @@
 #include "ipc/link_layout.h"
 
 static struct link l, w; /* submitter, worker */
+static bool asked;
 
 static void open_both(void) {
     CHECK_EQ(tine__link_create(&l), 0);
@@ -117,13 +118,13 @@ static void what_runs(void) {
     CHECK_EQ(id, 7);
     CHECK_LE(before, started);
     CHECK_LE(started, tine__now());
-    CHECK_EQ(tine__link_finish(&w, 7), 0);
+    CHECK_EQ(tine__link_finish(&w, 7, &asked), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_FINISHED);
     CHECK_EQ(id, 7);
     CHECK_EQ(tine__link_begin(&w, 8, false, false), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_RUNNING);
     CHECK_EQ(started, 0);
-    CHECK_EQ(tine__link_finish(&w, 8), 0);
+    CHECK_EQ(tine__link_finish(&w, 8, &asked), 0);
     tine__link_idle(&w);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_IDLE);
     uint64_t last = ((uint64_t)1 << 56) - 1; /* all 56 bits */
@@ -143,17 +144,52 @@ static void condemned(void) {
     CHECK(!tine__link_condemn(&l, 7));
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_KILLED);
     CHECK(!tine__link_stop(&l, 7, 3, &next));
-    CHECK_EQ(tine__link_finish(&w, 7), TINE_EAGAIN);
+    CHECK_EQ(tine__link_finish(&w, 7, &asked), TINE_EAGAIN);
     CHECK_EQ(tine__link_begin(&w, 8, false, false), TINE_EAGAIN);
     close_both();
     open_both();
     CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
-    CHECK_EQ(tine__link_finish(&w, 7), 0);
+    CHECK_EQ(tine__link_finish(&w, 7, &asked), 0);
     CHECK(!tine__link_condemn(&l, 7)); /* too late */
     CHECK_EQ(tine__link_begin(&w, 8, false, false), 0);
     CHECK(tine__link_stop(&l, 5, 9, &next));
     CHECK(tine__link_condemn(&l, 8)); /* also a stopped one */
-    CHECK_EQ(tine__link_finish(&w, 8), TINE_EAGAIN);
+    CHECK_EQ(tine__link_finish(&w, 8, &asked), TINE_EAGAIN);
+    close_both();
+}
+
+/* A request is for one task, and is known to its worker whenever it was in time. */
+static void asked_to_end(void) {
+    uint64_t id, started, next;
+    open_both();
+    CHECK(!tine__link_ask(&l, 0, true)); /* idle */
+    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK(!tine__link_ask(&l, 6, true));
+    CHECK(!tine__link_ask(&l, 8, true));
+    CHECK(!tine__link_asked(&w));
+    CHECK(tine__link_ask(&l, 7, true));
+    CHECK(tine__link_ask(&l, 7, true)); /* twice is once */
+    CHECK_EQ(tine__link_asked(&w), RUN_ASKED | RUN_TIMED);
+    CHECK(tine__link_ask(&l, 7, false)); /* the first decides */
+    CHECK_EQ(tine__link_asked(&w), RUN_ASKED | RUN_TIMED);
+    CHECK_EQ(tine__link_running(&l, &id, &started), RUN_RUNNING);
+    CHECK(tine__link_stop(&l, 7, 3, &next));
+    CHECK_EQ(tine__link_finish(&w, 7, &asked), 0);
+    CHECK(asked);
+    CHECK(!tine__link_asked(&w));
+    CHECK(!tine__link_ask(&l, 7, true)); /* too late */
+    CHECK_EQ(tine__link_begin(&w, 8, false, false), TINE_ECANCELLED);
+    tine__link_idle(&w);
+    CHECK_EQ(tine__link_begin(&w, 9, true, false), 0);
+    CHECK(!tine__link_ask(&l, 7, true)); /* not of a later task */
+    CHECK(!tine__link_asked(&w));
+    CHECK_EQ(tine__link_finish(&w, 9, &asked), 0);
+    CHECK(!asked);
+    CHECK_EQ(tine__link_begin(&w, 10, false, false), 0);
+    CHECK(tine__link_ask(&w, 10, true)); /* by itself */
+    CHECK(tine__link_condemn(&l, 10));
+    CHECK(!tine__link_asked(&w));
+    CHECK_EQ(tine__link_finish(&w, 10, &asked), TINE_EAGAIN);
     close_both();
 }
 
@@ -167,14 +203,14 @@ static void stopped(void) {
     CHECK(tine__link_stop(&l, 10, 3, &next));
     CHECK_EQ(next, 11);
     CHECK(tine__link_stop(&l, 10, 3, &next)); /* twice is once */
-    CHECK_EQ(tine__link_finish(&w, 10), 0);
+    CHECK_EQ(tine__link_finish(&w, 10, &asked), 0);
     CHECK_EQ(tine__link_begin(&w, 11, false, false), TINE_ECANCELLED);
     tine__link_idle(&w);
     /* the flag went with the chunk */
     CHECK_EQ(tine__link_begin(&w, 20, true, false), 0);
-    CHECK_EQ(tine__link_finish(&w, 20), 0);
+    CHECK_EQ(tine__link_finish(&w, 20, &asked), 0);
     CHECK_EQ(tine__link_begin(&w, 21, false, false), 0);
-    CHECK_EQ(tine__link_finish(&w, 21), 0);
+    CHECK_EQ(tine__link_finish(&w, 21, &asked), 0);
     CHECK(tine__link_stop(&l, 20, 3, &next)); /* between two tasks */
     CHECK_EQ(next, 22);
     CHECK_EQ(tine__link_begin(&w, 22, false, false), TINE_ECANCELLED);
@@ -259,6 +295,7 @@ int main(void) {
     large_results_come_through_the_heap();
     what_runs();
     condemned();
+    asked_to_end();
     stopped();
     rubbish_is_told();
     random_rubbish();

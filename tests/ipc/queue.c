@@ -12,6 +12,8 @@
 
 static struct queue q, w; /* the two sides */
 
+static bool asked;
+
 static void open_both(void) {
     CHECK_EQ(tine__queue_create(&q), 0);
     CHECK_EQ(tine__queue_attach(&w, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
@@ -62,7 +64,7 @@ static void take_expecting(unsigned worker, uint64_t id) {
     memcpy(&copy, s->bytes, sizeof copy);
     CHECK_EQ(copy, id);
     CHECK_EQ(state(seq), SLOT_TAKEN);
-    CHECK(tine__queue_free(&w, worker, seq));
+    CHECK(tine__queue_free(&w, worker, seq, &asked));
     CHECK_EQ(state(seq), SLOT_FREE);
     CHECK_EQ(owner(seq), worker); /* as long as the slot is not used again */
 }
@@ -102,7 +104,7 @@ static void full_until_a_slot_is_freed(void) {
     CHECK_EQ(tine__queue_ready(&q), QUEUE_SLOTS);
     CHECK(tine__queue_take(&w, 1, &seq));
     CHECK(is_full()); /* taken, but its bytes may still be read */
-    CHECK(tine__queue_free(&w, 1, seq));
+    CHECK(tine__queue_free(&w, 1, seq, &asked));
     put(QUEUE_SLOTS);
     CHECK(is_full());
     for (unsigned i = 1; i <= QUEUE_SLOTS; i++)
@@ -146,7 +148,7 @@ static void a_worker_that_was_away_catches_up(void) {
     uint64_t seq;
     const struct queue_slot *s = tine__queue_take(&late, 2, &seq);
     CHECK(s && s->call.id == 42);
-    tine__queue_free(&late, 2, seq);
+    tine__queue_free(&late, 2, seq, &asked);
     CHECK(nothing_to_take());
     tine__queue_close(&late);
     /* one that comes new finds items that lie there since before, behind taken ones */
@@ -189,6 +191,34 @@ static void the_dead_are_buried_with_their_slot(void) {
     close_both();
 }
 
+/* A task that was just taken is asked to end: its worker hears of it when it has said what it runs. */
+static void asked_before_it_has_freed_its_slot(void) {
+    uint64_t seq;
+    unsigned worker;
+    open_both();
+    uint64_t a = put(1);
+    CHECK(!tine__queue_ask(&q, a, 5)); /* nobody has it */
+    CHECK(tine__queue_take(&w, 5, &seq));
+    CHECK(!tine__queue_ask(&q, a, 6));
+    CHECK(tine__queue_ask(&q, a, 5));
+    CHECK(tine__queue_ask(&q, a, 5)); /* twice is once */
+    CHECK_EQ(tine__queue_state(&q, a, &worker), SLOT_TAKEN);
+    CHECK_EQ(worker, 5);
+    CHECK(tine__queue_free(&w, 5, seq, &asked));
+    CHECK(asked);
+    CHECK(!tine__queue_ask(&q, a, 5)); /* too late */
+    a = put(2);
+    CHECK(tine__queue_take(&w, 5, &seq));
+    CHECK(tine__queue_ask(&q, a, 5));
+    CHECK(tine__queue_condemn(&q, a, 5)); /* its time is over */
+    CHECK(!tine__queue_free(&w, 5, seq, &asked));
+    put(3);
+    CHECK(tine__queue_take(&w, 5, &seq));
+    CHECK(tine__queue_free(&w, 5, seq, &asked));
+    CHECK(!asked);
+    close_both();
+}
+
 /* The submitter ends a task that was just taken: its worker has not said so yet, and never does. */
 static void condemned_before_it_has_freed_its_slot(void) {
     uint64_t seq;
@@ -199,11 +229,11 @@ static void condemned_before_it_has_freed_its_slot(void) {
     CHECK(!tine__queue_condemn(&q, a, 6));
     CHECK(tine__queue_condemn(&q, a, 5));
     CHECK(!tine__queue_condemn(&q, a, 5));
-    CHECK(!tine__queue_free(&w, 5, seq)); /* it learns of it */
+    CHECK(!tine__queue_free(&w, 5, seq, &asked)); /* it learns of it */
     CHECK_EQ(owner(a), 5);
     put(2);
     CHECK(tine__queue_take(&w, 5, &seq));
-    CHECK(tine__queue_free(&w, 5, seq)); /* too late */
+    CHECK(tine__queue_free(&w, 5, seq, &asked)); /* too late */
     CHECK(!tine__queue_condemn(&q, seq, 5));
     close_both();
 }
@@ -384,6 +414,7 @@ int main(void) {
     a_worker_that_was_away_catches_up();
     the_dead_are_buried_with_their_slot();
     condemned_before_it_has_freed_its_slot();
+    asked_before_it_has_freed_its_slot();
     who_had_a_slot_is_told_before_it_is_used_again();
     each_sleep_is_ended_once();
     shut_lets_what_is_there_be_taken();

@@ -21,7 +21,8 @@
 static struct queue queue, side; /* the submitter's, and where the workers' start */
 static struct link links[WORKERS];
 static struct bell bell;
-static uint64_t spin; /* of the workers, ns */
+static uint64_t spin;            /* of the workers, ns */
+static _Thread_local bool asked; /* told of what is given back: nobody asks here */
 static atomic_uchar ran[ITEMS];
 
 static void ring(void *arg) {
@@ -40,7 +41,7 @@ static void answer(struct link *l, uint64_t id) {
     char bytes[512];
     struct record r = {.length = id % sizeof bytes, .kind = RECORD_VALUES, .id = id};
     memset(bytes, (int)id, sizeof bytes);
-    CHECK_EQ(tine__link_finish(l, id), 0);
+    CHECK_EQ(tine__link_finish(l, id, &asked), 0);
     tine__link_write(l, &r, bytes, ring, NULL);
 }
 
@@ -49,7 +50,7 @@ static void run_item(struct queue *q, struct link *l, unsigned number, const str
     uint64_t id = s->call.id, copy;
     CHECK_EQ(tine__link_begin(l, id, true, false), 0);
     memcpy(&copy, s->bytes, sizeof copy);
-    CHECK(tine__queue_free(q, number, seq));
+    CHECK(tine__queue_free(q, number, seq, &asked));
     CHECK_EQ(copy, id);
     CHECK_EQ(atomic_fetch_add(&ran[id], 1), 0);
     answer(l, id);
@@ -193,7 +194,7 @@ static void *run_tasks(void *arg) {
     for (uint64_t id = 1; id <= TASKS; id++) {
         struct record r = {.kind = RECORD_VALUES, .id = id};
         CHECK_EQ(tine__link_begin(&w, id, true, id % 2), 0);
-        if (tine__link_finish(&w, id) == 0)
+        if (tine__link_finish(&w, id, &asked) == 0)
             tine__link_write(&w, &r, NULL, no_ring, NULL);
         tine__link_idle(&w);
     }
@@ -247,7 +248,7 @@ static void *run_chunks(void *arg) {
         do {
             if (tine__link_begin(&w, id + k, k == 0, false))
                 break;
-            CHECK_EQ(tine__link_finish(&w, id + k), 0);
+            CHECK_EQ(tine__link_finish(&w, id + k, &asked), 0);
         } while (++k < CHUNK);
         tine__link_idle(&w);
         atomic_store(&ended[c], id + k + 1);

@@ -29,6 +29,7 @@ static struct queue queue, side; /* the submitter's and the worker's, on one map
 static struct link reader, writer;
 static struct bell bell;
 static atomic_uint taken;
+static _Thread_local bool asked; /* told of what is given back: nobody asks here */
 
 /* A little while of unequal length, so that two threads meet at ever other places. */
 static void dawdle(unsigned long long *seed) {
@@ -68,7 +69,7 @@ static void *take_all(void *arg) {
     do
         while ((s = tine__queue_take(&q, 1, &seq)) != NULL) {
             unsigned id = (unsigned)s->call.id;
-            tine__queue_free(&q, 1, seq);
+            tine__queue_free(&q, 1, seq, &asked);
             atomic_store_explicit(&taken, id, memory_order_release);
             dawdle(&seed);
         }
@@ -105,7 +106,7 @@ static void *take_eagerly(void *arg) {
     while (!atomic_load_explicit(&stop, memory_order_relaxed))
         if (tine__queue_take(&q, 2, &seq)) {
             atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed);
-            tine__queue_free(&q, 2, seq);
+            tine__queue_free(&q, 2, seq, &asked);
         } else if (++idle % 64 ==
                    0) { /* mostly here when an item comes, but not for a whole slice */
             sched_yield();
@@ -203,7 +204,7 @@ static void *free_and_tell(void *arg) {
             while (atomic_load_explicit(&hold, memory_order_relaxed))
                 sched_yield();
             dawdle(&seed);
-            tine__queue_free(&q, 3, seq);
+            tine__queue_free(&q, 3, seq, &asked);
             if (tine__queue_is_low(&q))
                 ring_one(&bell, BELL_PRESSURE);
         }

@@ -72,6 +72,24 @@ if not ok then
     assert(tine.kind(err) == "broken", err)
     count "map refused"
 end
+
+-- tasks that are asked to end: who dies of that has ended as he was asked to
+local stuck = {}
+for i = 1, 8 do
+    local good, f = pcall(function()
+        return pool:with({ timeout = 0.005, grace = 30 }):submit(function() while true do end end)
+    end)
+    stuck[i] = good and f or nil
+    if not good then
+        assert(tine.kind(f) == "broken", f)
+        count "refused"
+    end
+end
+for _, f in pairs(stuck) do
+    local kind = tine.kind(f:exception(30))
+    assert(kind == "timeout" or kind == "crashed" or kind == "broken", kind)
+    count("asked " .. kind)
+end
 pcall(pool.shutdown, pool)
 
 for name, n in pairs(account.signed(path)) do

@@ -4,7 +4,7 @@ local program = arg[1]
 local here = arg[0]:gsub("[^/]*$", "")
 local points = {
     "starting", "announced", "woken", "taken", "begun", "freed", "decoding", "running", "encoding",
-    "finished", "halfway", "allocated", "written", "leaving",
+    "asked", "ended", "finished", "halfway", "allocated", "written", "leaving",
 }
 local failures, cases = 0, 0
 local signatures = os.tmpname()

@@ -26,7 +26,8 @@ static unsigned heap_nodes(const struct timer *t) {
 static void check_task_timer(const struct sim *m, const struct task *t) {
     if (t->timer.when == 0)
         return;
-    HOLDS(t->deadline != TIMER_NEVER || (t->state == TASK_SENT && t->set->timeout > 0),
+    HOLDS(t->deadline != TIMER_NEVER ||
+              (t->state == TASK_SENT && (t->set->timeout > 0 || t->asked)),
           "#%d has a timer that it does not need", (int)t->call.id);
     (void)m;
 }
@@ -179,6 +180,18 @@ static void check_cancelled(const struct sim *m, const struct job *j) {
         HOLDS(j->units[k].begun, "#%d was cancelled, and is to run", (int)(t->call.id + k));
 }
 
+/* One that was asked to end, and has not, is killed some time. */
+static void check_asked(const struct sim *m, const struct job *j) {
+    const struct task *t = &j->task;
+    const struct unit *u = &j->units[t->next];
+    const struct hand *h = &m->site.hands[u->asked];
+    /* that will be told */
+    bool left = (h->stage != CLAIMED && h->stage != RUNNING) || h->dead || m->site.gone;
+    HOLDS(t->timer.when || u->answered || u->condemned || left || h->rogue ||
+              t->set->grace == UINT64_MAX,
+          "#%d was asked to end, and may take for ever", (int)t->call.id);
+}
+
 static void check_task_quiet(const struct sim *m, const struct job *j) {
     const struct task *t = &j->task;
     int id = (int)t->call.id;
@@ -191,6 +204,8 @@ static void check_task_quiet(const struct sim *m, const struct job *j) {
               "nobody looks after the deadline of #%d", id);
     if (t->state != TASK_SENT)
         return;
+    if (t->asked && m->s.life < LIFE_STOPPING)
+        check_asked(m, j);
     if (t->set->timeout > 0 && !t->doom && m->s.life < LIFE_STOPPING)
         HOLDS(t->timer.when != 0, "nobody looks after the limit of #%d", id);
     if (m->s.life >= LIFE_STOPPING)

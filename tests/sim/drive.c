@@ -21,7 +21,8 @@ static void hold_cancelled(struct sim *m, const struct job *j, const struct unit
     HOLDS(j->cancelled || j->aborted || m->shutdown_cancels, "#%d is CANCELLED: nobody wanted it",
           id);
     HOLDS(!u->begun || j->aborted, "#%d is CANCELLED in the midst of it: nobody wanted that", id);
-    HOLDS(!u->begun || u->condemned || m->site.gone, "#%d is CANCELLED, and runs on", id);
+    HOLDS(!u->begun || u->condemned || u->asked || m->site.gone, "#%d is CANCELLED, and runs on",
+          id);
 }
 
 static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum ending how,
@@ -31,7 +32,7 @@ static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum 
         hold_cancelled(m, j, u, id);
         break;
     case ENDING_TIMEOUT:
-        HOLDS(u->condemned && u->want == ENDING_TIMEOUT,
+        HOLDS((u->condemned || u->asked) && u->want == ENDING_TIMEOUT,
               "#%d is TIMEOUT: it was not stopped for that", id);
         break;
     case ENDING_LATE:
@@ -49,9 +50,9 @@ static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum 
     default:
         HOLDS(how == ENDING_NOMEM && j->no_memory, "#%d ends with how = %d", id, how);
     }
-    HOLDS(!u->condemned || u->want == how, "#%d is %s, but was stopped for %s", id, hows[how],
-          hows[u->want]);
-    HOLDS(!(u->begun || u->condemned) || u->orphan,
+    HOLDS(!(u->condemned || u->asked) || u->want == how, "#%d is %s, but was stopped for %s", id,
+          hows[how], hows[u->want]);
+    HOLDS(!(u->begun || u->condemned) || u->orphan || (u->asked && u->answered),
           "#%d is %s before the end of its worker was told", id, hows[how]);
 }
 
@@ -165,8 +166,15 @@ static void hold_call(struct sim *m, const struct order *o) {
     HOLDS(!job_of(o->task)->over && t->state == TASK_SENT && m->s.sent[t->call.ref] == t &&
               (o->kind == ORDER_WITHDRAW || o->id == t->call.id + t->next),
           "order %d for #%d, which is not there", o->kind, (int)t->call.id);
-    HOLDS(o->kind != ORDER_STOP || t->doom != ENDING_TIMEOUT || time_is_over(m, job_of(o->task), u),
-          "STOP #%d before its time is over", (int)o->id);
+    HOLDS(o->kind < ORDER_ASK || o->kind > ORDER_STOP || t->doom != ENDING_TIMEOUT || u->asked ||
+              time_is_over(m, job_of(o->task), u),
+          "ASK or STOP #%d before its time is over", (int)o->id);
+    if (o->kind == ORDER_ASK)
+        HOLDS(!u->asked && t->doom && t->set->grace > 0, "ASK #%d twice, or for nothing",
+              (int)o->id);
+    if (o->kind == ORDER_STOP)
+        HOLDS(u->asked ? m->now >= u->asked_at + t->set->grace : t->set->grace == 0,
+              "STOP #%d, which was given more grace", (int)o->id);
 }
 
 static void hold_dismiss(struct sim *m, unsigned worker) {
@@ -192,6 +200,7 @@ static void hold_order(struct sim *m, const struct order *o) {
         break;
     case ORDER_WITHDRAW:
     case ORDER_RECALL:
+    case ORDER_ASK:
     case ORDER_STOP:
     case ORDER_LOOK:
         hold_call(m, o);
@@ -214,8 +223,8 @@ static void hold_order(struct sim *m, const struct order *o) {
 }
 
 static void tell_order(const struct order *o, const struct answer *a) {
-    static const char *const names[] = {"-",     "RUN",     "WITHDRAW", "RECALL", "STOP", "LOOK",
-                                        "START", "DISMISS", "KILL",     "FINISH", "END"};
+    static const char *const names[] = {"-",    "RUN",   "WITHDRAW", "RECALL", "ASK",    "STOP",
+                                        "LOOK", "START", "DISMISS",  "KILL",   "FINISH", "END"};
     static const char *const places[] = {"at site", "at worker", "at nobody", "at its end", "past"};
     if (o->task)
         sim_say("      %s #%d: %d, %s #%d", names[o->kind], (int)(o->task->call.id + o->task->next),
@@ -240,12 +249,17 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
     } else if (a->where == AT_NOBODY) {
         for (uint32_t k = (uint32_t)(a->id - j->task.call.id); k < j->task.call.count; k++)
             j->units[k].taken_back = true;
+    } else if (o->kind == ORDER_ASK && a->where == AT_WORKER) {
+        struct unit *u = sim_unit(m, o->id);
+        u->asked = (uint8_t)a->worker;
+        u->asked_at = m->now;
+        u->want = (uint8_t)doom;
     } else if (a->where == AT_ITS_END) {
         struct unit *u = sim_unit(m, o->id);
         u->condemned = (uint8_t)a->worker;
         u->want = (uint8_t)doom;
         m->lives[a->worker].wanted |= m->s.workers[a->worker].state != WORKER_DOOMED;
-        HOLDS(doom != ENDING_TIMEOUT || time_is_over(m, j, u),
+        HOLDS(doom != ENDING_TIMEOUT || u->asked || time_is_over(m, j, u),
               "#%d is stopped before its time is over", (int)o->id);
     }
 }
@@ -443,10 +457,10 @@ void sim_tick(struct sim *m, uint64_t now) {
 /* --- what the site says --- */
 
 static void tell_report(const struct report *r) {
-    static const char *const names[] = {"-",       "VALUES",      "ERROR", "REFUSED", "READY",
-                                        "STOPPED", "INITIALIZER", "IDLE",  "LEAVING", "RUBBISH",
-                                        "STARTED", "NOT_STARTED", "LOST",  "EXITED",  "ROOM",
-                                        "FAILED",  "GONE"};
+    static const char *const names[] = {"-",       "VALUES",  "ERROR",       "REFUSED", "ENDED",
+                                        "READY",   "STOPPED", "INITIALIZER", "IDLE",    "LEAVING",
+                                        "RUBBISH", "STARTED", "NOT_STARTED", "LOST",    "EXITED",
+                                        "ROOM",    "FAILED",  "GONE"};
     sim_say("      %s of %u (call %u, #%d)", names[r->kind], r->worker, r->ref, (int)r->id);
 }
 
@@ -467,12 +481,14 @@ static void hear_result(struct sim *m, const struct letter *l) {
           "a result of another task");
     HOLDS(l->honest && j->units[k].answered, "the result of #%d is a lie", (int)r->id);
     HOLDS(!j->units[k].condemned, "#%d ends by a result, but is stopped", (int)r->id);
-    HOLDS(how == (has_stopped(m) ? ENDING_BROKEN : ENDING_NONE), "the result of #%d counts, or not",
-          (int)r->id);
+    enum ending wanted = j->units[k].asked ? (enum ending)j->units[k].want
+                         : has_stopped(m)  ? ENDING_BROKEN
+                                           : ENDING_NONE;
+    HOLDS(how == wanted, "the result of #%d counts, or not", (int)r->id);
     m->lives[r->worker].useful = true;
     m->futile = 0;
     j->told = j->cancelled;
-    unit_ends(m, j, k, ENDING_NONE);
+    unit_ends(m, j, k, how == ENDING_BROKEN ? ENDING_NONE : how);
     if (t->state == TASK_DONE)
         job_over(j);
 }
@@ -499,27 +515,36 @@ static bool owes_an_end(const struct sim *m, unsigned worker) {
     for (unsigned i = 0; i < m->njobs; i++)
         for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++)
             if (m->jobs[i].units[k].begun == worker && !m->jobs[i].units[k].ended &&
-                !m->jobs[i].units[k].condemned)
+                !m->jobs[i].units[k].condemned && !m->jobs[i].units[k].asked)
+                return true;
+    return false;
+}
+
+/* Was it asked to end what it is in the midst of? Then it may end as it likes. */
+static bool is_excused(const struct sim *m, unsigned worker) {
+    for (unsigned i = 0; i < m->njobs; i++)
+        for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++)
+            if (m->jobs[i].units[k].asked == worker && !m->jobs[i].units[k].ended)
                 return true;
     return false;
 }
 
 /* A death that was told as one: was it, and are its consequences those that they should be? */
-static void hold_crash(struct sim *m, bool owed) {
+static void hold_crash(struct sim *m, bool owed, bool excused) {
     const struct past *p = &m->lives[m->death];
     m->futile = owed || p->useful ? 0 : m->futile + 1;
     bool futile = m->o.replace && m->futile >= 3;
-    HOLDS(owed || !p->wanted || m->s.blame.rubbish, "worker %u has crashed: it was to end",
-          m->death);
+    HOLDS(owed || !(p->wanted || excused) || m->s.blame.rubbish,
+          "worker %u has crashed: it was to end", m->death);
     HOLDS(m->s.blame.why == (futile ? WHY_STARTS : WHY_CRASH), "why = %d", m->s.blame.why);
     HOLDS(has_stopped(m) == (futile || !m->o.replace), "a death breaks the pool, or does not");
 }
 
-static void hold_blame(struct sim *m, bool owed) {
+static void hold_blame(struct sim *m, bool owed, bool excused) {
     const struct blame *b = &m->s.blame;
     if (b->why == WHY_NONE) /* it has died as it was expected to */
         return;
-    hold_crash(m, owed);
+    hold_crash(m, owed, excused);
     HOLDS(b->worker == m->death && (b->task != NULL) == owed,
           "a task is blamed for a death, or should be");
     const struct unit *u = b->task ? &LIST_ITEM(b->task, struct job, task)->units[b->k] : NULL;
@@ -553,6 +578,7 @@ static void hear(struct sim *m, const struct letter *l) {
     bool well = r->kind == REPORT_GONE && !m->s.why && !r->pid;
     bool owed = m->death && owes_an_end(m, m->death);
     unsigned live = m->s.live;
+    bool excused = m->death && is_excused(m, m->death);
     if (m->death)
         m->s.blame = (struct blame){.why = WHY_NONE};
     tine__sched_report(&m->s, r, m->now);
@@ -567,7 +593,7 @@ static void hear(struct sim *m, const struct letter *l) {
     if (r->kind == REPORT_NOT_STARTED)
         m->start_waits = m->s.open > m->s.live;
     if (m->death)
-        hold_blame(m, owed);
+        hold_blame(m, owed, excused);
     take_events(m);
     if (r->kind == REPORT_EXITED || r->kind == REPORT_GONE)
         hold_orphans_ended(m);

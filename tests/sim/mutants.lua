@@ -17,16 +17,16 @@ end
 -- --- what was once so ---
 
 fault("answers that lay before rubbish are never settled", "report.c",
-    "uint32_t begun = t->end_to < t->upto ? t->end_to : t->upto;",
-    "uint32_t begun = t->end_to < t->upto ? t->end_to : t->upto;\n" ..
+    "uint32_t begun = t->begun < t->upto ? t->begun : t->upto;",
+    "uint32_t begun = t->begun < t->upto ? t->begun : t->upto;\n" ..
     "        if (begun > t->next + 1)\n            t->next = begun - 1;")
 fault("what was answered before rubbish runs again", "report.c",
     "        if (begun > t->next)\n            tine__sched_end(s, t, t->next, begun, how);",
     "        if (begun == t->next + 1)\n            tine__sched_end(s, t, t->next, begun, how);")
-fault("abort spins while it is too late", "order.c",
-    "    default: /* it was faster than we */\n        t->doom = ENDING_NONE;",
-    "    default:\n        tine__sched_wish(s, t, ORDER_STOP);")
-fault("abort is done before its worker has ended", "order.c",
+fault("abort spins while it is too late", "stop.c",
+    "    t->doom = ENDING_NONE;\n    tine__sched_look_again(",
+    "    tine__sched_wish(s, t, ORDER_ASK);\n    tine__sched_look_again(")
+fault("abort is done before its worker has ended", "stop.c",
     "        tine__sched_doom(s, a->worker, DOOM_TASK);",
     "        tine__sched_doom(s, a->worker, DOOM_TASK);\n" ..
     "        tine__sched_end(s, t, t->next, t->next + 1, t->doom);")
@@ -37,14 +37,14 @@ fault("the manager is busy while no worker can be started: no process", "report.
 fault("the manager is busy while no worker can be started: until now", "order.c",
     "tine__sched_hold_starts(s, now + RETRY)", "tine__sched_hold_starts(s, now)")
 fault("wake-ups for tasks that have ended", "state.c",
-    "    list_remove(&t->node);\n    tine__timer_clear(&s->timers, &t->timer);", "    list_remove(&t->node);")
-fault("wake-ups for what has not begun, in each limit", "order.c",
+    "    tine__policy_unsent(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);", "    tine__policy_unsent(&s->policy, t);")
+fault("wake-ups for what has not begun, in each limit", "stop.c",
     "        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);\n" ..
         "        due += LOOK_REST - due % LOOK_REST;",
     "        due = now + t->set->timeout;")
 fault("wake-ups for starts that nothing holds up", "state.c",
     "    s->hold = false;\n    tine__timer_clear(&s->timers, &s->retry);", "    s->hold = false;")
-fault("wake-ups in the past", "order.c", "if (since == 0 || due <= now)", "if (since == 0)")
+fault("wake-ups in the past", "stop.c", "if (since == 0 || due <= now)", "if (since == 0)")
 fault("an answer is taken that is not due", "report.c", "*k != t->next || ", "")
 fault("an answer is taken from nobody", "report.c",
     "|| *k >= t->upto || !is_worker(s, r->worker)", "|| *k >= t->upto")
@@ -66,8 +66,7 @@ fault("a window that grows does not help at once", "sched.c", "        s->full =
 -- --- slips ---
 
 fault("no list_remove when it leaves the site", "state.c",
-    "    list_remove(&t->node);\n" ..
-        "    tine__timer_clear(&s->timers, &t->timer);", "    tine__timer_clear(&s->timers, &t->timer);")
+    "    list_remove(&t->node);\n    list_remove(&t->sent);", "    list_remove(&t->sent);")
 fault("it stays in its line when it stops waiting", "state.c",
     "        tine__policy_remove(&s->policy, t);\n        s->waiting--;", "        s->waiting--;")
 fault("no list_remove when a worker has gone", "state.c",
@@ -102,10 +101,16 @@ fault("groups do not take turns", "policy.c",
 fault("low priorities are first", "policy.c", "x->rank > y->rank", "x->rank < y->rank")
 fault("among equal ranks the younger is first", "policy.c", ": x->first < y->first;", ": x->first > y->first;")
 fault("priorities wrap around", "policy.c",
-    "gained < (double)most ? b->priority + (int64_t)gained : b->priority + most;",
-    "(int64_t)((uint64_t)b->priority + (uint64_t)gained);")
-fault("nobody gains by waiting", "policy.c", "uint64_t seconds = waited < SECOND ? 0 : waited / SECOND;",
-    "uint64_t seconds = 0;")
+    "gained < (double)most ? priority + (int64_t)gained : priority + most;",
+    "(int64_t)((uint64_t)priority + (uint64_t)gained);")
+fault("nobody gains by waiting", "policy.c", "    return ns < SECOND ? 0 : ns / SECOND;", "    return ns & 0;")
+fault("nothing is overtaken at the site", "order.c", "        if (by == BY_NOTHING)\n", "        if (true)\n")
+fault("what comes back does not overtake", "internal.h", "    s->anew |= again;", "    (void)again;")
+fault("what gains by waiting does not overtake", "sched.c",
+    "    if (tine__policy_tick(&s->policy, now))\n        tine__sched_overtake(s, false);\n", "")
+fault("what was withdrawn is forgotten", "order.c",
+    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);\n}\n\n/* Look again",
+    "    tine__sched_unsend(s, t);\n}\n\n/* Look again")
 fault("what was gained is not looked at again", "policy.c", "        catch_up(p, now);", "        p->now = now;")
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "policy.c",
@@ -121,9 +126,9 @@ fault("a limit makes the deadline forgotten", "state.c", "when < t->deadline ? w
 fault("what is late is cancelled", "internal.h", "t->unrun ? t->unrun : ENDING_CANCELLED", "ENDING_CANCELLED")
 fault("what never began was running", "order.c",
     "t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom", "t->doom")
-fault("the window is not looked at", "order.c", "s->nsent >= s->window || ", "")
-fault("one more than the window", "order.c", "s->nsent >= s->window", "s->nsent > s->window")
-fault("a window of nothing", "sched.c", " + 2ull * s->o.workers + 2;", ";")
+fault("the window is not looked at", "order.c", "s->nsent >= sched_window(s) || ", "")
+fault("one more than the window", "order.c", "s->nsent >= sched_window(s)", "s->nsent > sched_window(s)")
+fault("a window of nothing", "sched.c", " + sched_least_window(s);", ";")
 fault("a doomed worker is live", "state.c",
     "    if (w->state == WORKER_STARTING || w->state == WORKER_READY)\n        s->live--;",
     "    if (state != WORKER_DOOMED && (w->state == WORKER_STARTING || w->state == WORKER_READY))\n" ..
@@ -147,10 +152,10 @@ fault("no timer for SIGTERM", "sched.c",
     "    tine__timer_set(&s->timers, &s->end, patience);\n", "    (void)patience;\n")
 fault("no timer for a limit", "order.c",
     "        tine__sched_watch(s, t, clock_after(now, t->set->timeout));\n", "        (void)now;\n")
-fault("stopped before its time", "order.c", "now >= clock_after(a->since, t->set->timeout)", "now >= a->since")
-fault("stopped for the time of another task", "order.c", "a->id == t->call.id + t->next && ", "")
-fault("it is not looked at again", "order.c",
-    "        watch(s, t, a->where == AT_WORKER ? a->since : 0, now);\n", "        ;\n")
+fault("stopped before its time", "stop.c", "now >= clock_after(a->since, t->set->timeout)", "now >= a->since")
+fault("stopped for the time of another task", "stop.c", "a->id == t->call.id + t->next && ", "")
+fault("it is not looked at again", "stop.c",
+    "        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, now);\n", "        ;\n")
 fault("one more worker than is needed", "order.c", "s->open > s->live && !s->hold", "s->open >= s->live && !s->hold")
 fault("a start while starts are held up", "order.c", "s->open > s->live && !s->hold", "s->open > s->live")
 fault("too few starts", "order.c", "s->open > s->live && !s->hold", "s->open > s->present && !s->hold")
@@ -181,13 +186,13 @@ fault("the rest of what was lost is nobody's", "order.c",
 fault("the rest of a lost chunk never runs", "report.c",
     "begun, how);\n        tine__sched_wait_again(s, t, true);", "begun, how);")
 fault("the rest of a chunk that was left never runs", "report.c",
-    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);\n}\n\n" ..
-        "/* --- workers", "    tine__sched_unsend(s, t);\n}\n\n/* --- workers")
+    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);\n    tine__sched_overtake",
+    "    tine__sched_unsend(s, t);\n    tine__sched_overtake")
 fault("what is lost stays where it was", "report.c",
     "    lose(s, t, begun <= t->call.count ? (uint32_t)begun : 0);", "    (void)begun;")
 fault("one too few has begun", "report.c", "(uint32_t)begun : 0);", "(uint32_t)begun - (begun > 0) : 0);")
 fault("one too many has begun", "report.c", "(uint32_t)begun : 0);", "(uint32_t)begun + 1 : 0);")
-fault("the wrong task is blamed", "report.c", ".k = culprit ? culprit->end_to - 1 : 0};", ".k = 0};")
+fault("the wrong task is blamed", "report.c", ".k = culprit ? culprit->begun - 1 : 0};", ".k = 0};")
 fault("nobody is blamed", "report.c", ".task = culprit,", "")
 fault("a death that breaks nothing is not told", "report.c", "        s->died = true;\n", "")
 fault("a death breaks nothing", "report.c",
@@ -199,11 +204,25 @@ fault("each death is a crash", "report.c",
     "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (s->life < LIFE_STOPPING) {")
 fault("no death is a crash", "report.c", "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (false) {")
 fault("doom outlives its worker", "state.c",
-    "    t->doom = ENDING_NONE;\n    if (t->unrun", "    if (t->unrun")
-fault("doom outlives an abort that came too late", "order.c",
-    "        t->doom = ENDING_NONE;\n        watch(", "        watch(")
-fault("a result counts in spite of the stop", "report.c",
-    "*how = t->doom == ENDING_BROKEN ? ENDING_BROKEN : ENDING_NONE;", "*how = ENDING_NONE;")
+    "    t->doom = ENDING_NONE;\n    t->asked = false;\n", "    t->asked = false;\n")
+fault("doom outlives an abort that came too late", "stop.c",
+    "    t->doom = ENDING_NONE;\n    tine__sched_look_again(", "    tine__sched_look_again(")
+fault("a result counts in spite of the stop", "stop.c",
+    "t->asked || t->doom == ENDING_BROKEN ?", "t->asked ?")
+fault("a result counts in spite of the request", "stop.c",
+    "t->asked || t->doom == ENDING_BROKEN ?", "t->doom == ENDING_BROKEN ?")
+fault("killed without a question", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
+fault("asked for nothing", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
+fault("asked, and never killed", "sched.c", "    if (t->asked)\n        tine__sched_grace_over(s, t);\n    else if", "    if")
+fault("killed before its grace is over", "stop.c", "? now + grace : TIMER_NEVER", "? now + 1 : TIMER_NEVER")
+fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
+fault("a request outlives its worker", "state.c", "    t->asked = false;\n", "")
+fault("nobody looks after the task behind one that was asked", "report.c", "    else if (asked && t->set->timeout)", "    else if (false)")
+fault("a request is lost with the call that was left", "report.c",
+    "    if (t->asked)\n        tine__sched_end(s, t, k,", "    if (false)\n        tine__sched_end(s, t, k,")
+fault("who was asked and dies has crashed", "report.c", "(asked || w->doom == DOOM_TASK", "(w->doom == DOOM_TASK")
+fault("what was begun behind one that was asked runs again", "report.c",
+    "    if (t->asked && begun > t->next + 1 &&", "    if (false &&")
 fault("what was cancelled while it was taken up runs on", "report.c",
     "    else if (t->unrun && !t->doom)", "    else if (false)")
 fault("what was cancelled runs after the death of its worker", "state.c",

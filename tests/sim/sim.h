@@ -40,6 +40,7 @@
 /* One task; a job has as many as its call counts. */
 struct unit {
     uint8_t begun;     /* the worker that began it, 0: none */
+    uint8_t asked;     /* the worker that was asked to end it */
     uint8_t condemned; /* the worker that is being killed for it */
     uint8_t want;      /* enum ending: what for */
     bool answered;     /* its worker has sent a result */
@@ -47,6 +48,7 @@ struct unit {
     bool ended;        /* the scheduler has said so */
     bool taken_back;   /* the site has said that it never runs */
     uint64_t since;    /* when it began */
+    uint64_t asked_at;
 };
 
 /* What was submitted as one. */

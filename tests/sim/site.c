@@ -117,6 +117,7 @@ static void begin(struct sim *m, unsigned worker) {
           u->begun);
     HOLDS(!u->taken_back, "worker %u begins #%d, which was taken back", worker,
           (int)(h->id + h->k));
+    HOLDS(!u->asked, "worker %u begins #%d, which was asked to end", worker, (int)(h->id + h->k));
     u->begun = (uint8_t)worker;
     u->since = m->now;
     h->stage = RUNNING;
@@ -126,9 +127,11 @@ static void finish(struct sim *m, unsigned worker) {
     struct hand *h = &m->site.hands[worker];
     static const enum report_kind kinds[] = {REPORT_VALUES, REPORT_ERROR, REPORT_REFUSED};
     uint64_t id = h->id + h->k;
+    struct unit *u = sim_unit(m, id);
+    enum report_kind kind = u->asked ? REPORT_ENDED : kinds[id % 3];
     SAY("    worker %u finishes #%d", worker, (int)id);
-    sim_unit(m, id)->answered = true;
-    say(h, (struct report){.kind = kinds[id % 3], .worker = worker, .ref = h->ref, .id = id}, true);
+    u->answered = true;
+    say(h, (struct report){.kind = kind, .worker = worker, .ref = h->ref, .id = id}, true);
     h->stage = CLAIMED;
     if (++h->k == h->count)
         h->stage = IDLE;
@@ -171,6 +174,8 @@ bool site_advance(struct sim *m, unsigned worker) {
             return false;
         if (h->k >= h->stop)
             lay_down(h, worker);
+        else if (sim_unit(m, h->id + h->k)->asked)
+            finish(m, worker); /* it does not even begin */
         else
             begin(m, worker);
         break;
@@ -285,12 +290,28 @@ static void recall(struct sim *m, uint32_t ref, struct answer *a) {
     h->stop = next;
 }
 
+/* The worker that is at this task of the call, or about to begin it as the call's first. */
+static struct hand *hand_at_task(struct sim *m, const struct order *o, uint32_t ref) {
+    struct hand *h = hand_at(m, ref);
+    return h && h->id + h->k == o->id && (h->stage == RUNNING || h->k == 0) ? h : NULL;
+}
+
+static void ask(struct sim *m, const struct order *o, uint32_t ref, struct answer *a) {
+    if (withdraw(m, ref, a))
+        return;
+    a->where = AT_PAST;
+    if (!hand_at_task(m, o, ref))
+        return;
+    a->where = AT_WORKER;
+    a->worker = m->site.handed[ref].worker;
+}
+
 static void stop(struct sim *m, const struct order *o, uint32_t ref, struct answer *a) {
     if (withdraw(m, ref, a))
         return;
-    struct hand *h = hand_at(m, ref);
+    struct hand *h = hand_at_task(m, o, ref);
     a->where = AT_PAST;
-    if (!h || h->id + h->k != o->id || (h->stage == CLAIMED && h->k > 0))
+    if (!h)
         return;
     a->where = AT_ITS_END;
     a->worker = m->site.handed[ref].worker;
@@ -354,6 +375,9 @@ void site_give(struct sim *m, const struct order *o, struct answer *a) {
     case ORDER_RECALL:
         recall(m, o->task->call.ref, a);
         break;
+    case ORDER_ASK:
+        ask(m, o, o->task->call.ref, a);
+        break;
     case ORDER_STOP:
         stop(m, o, o->task->call.ref, a);
         break;
@@ -406,8 +430,9 @@ static bool next_loss(struct sim *m, struct letter *l) {
         if (!c->here || c->worker != site->dying)
             continue;
         uint64_t id = c->id;
-        while (id < c->id + c->count && sim_unit(m, id)->begun == site->dying)
-            id++;
+        while (id < c->id + c->count &&
+               (sim_unit(m, id)->begun == site->dying || sim_unit(m, id)->answered))
+            id++; /* one that was asked in time has answered without having begun */
         c->here = false;
         *l = (struct letter){{.kind = REPORT_LOST, .worker = site->dying, .ref = ref, .id = id},
                              true};

@@ -1,0 +1,106 @@
+/* How a task is ended that runs, by abort or its limit: it is asked to end, and when it has not done so in its grace, its
+** worker is killed.
+**
+** A request is made once, and decides how the task ends, whatever it does then; only one that ends before it is made
+** ends as it likes. So from the answer that it was told (`asked`) until it has ended, `doom` stays.
+*/
+#include "base/clock.h"
+#include "sched/internal.h"
+
+#define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
+
+/* --- limits --- */
+
+/* Look again when the task that runs since then may have run too long. 0: it has yet to begin, who knows
+** when, or what it has come to is not told yet: look now and then, and at all such calls at once. */
+void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t now) {
+    uint64_t due = clock_after(since, t->set->timeout);
+    if (!t->set->timeout) {
+        tine__sched_watch(s, t, TIMER_NEVER);
+        return;
+    }
+    if (since == 0 || due <= now) {
+        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);
+        due += LOOK_REST - due % LOOK_REST;
+    }
+    tine__sched_watch(s, t, due);
+}
+
+void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
+    bool over = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0 &&
+                now >= clock_after(a->since, t->set->timeout);
+    if (over)
+        tine__sched_stop_task(s, t, ENDING_TIMEOUT);
+    else
+        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, now);
+}
+
+/* --- ending it --- */
+
+void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how) {
+    t->doom = (uint8_t)how;
+    tine__sched_wish(s, t, t->set->grace ? ORDER_ASK : ORDER_STOP);
+}
+
+/* It was faster than we. */
+static void too_late(struct sched *s, struct task *t, uint64_t now) {
+    t->doom = ENDING_NONE;
+    tine__sched_look_again(s, t, 0, now);
+}
+
+static void never_runs(struct sched *s, struct task *t) {
+    tine__sched_end(s, t, t->next, t->upto, t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom);
+}
+
+void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
+    uint64_t grace = t->set->grace;
+    switch (a->where) {
+    case AT_NOBODY:
+        never_runs(s, t);
+        break;
+    case AT_WORKER:
+        t->asked = true;
+        tine__timer_set(&s->timers, &t->timer,
+                        grace < TIMER_NEVER - now ? now + grace : TIMER_NEVER);
+        break;
+    default:
+        too_late(s, t, now);
+    }
+}
+
+void tine__sched_grace_over(struct sched *s, struct task *t) {
+    tine__sched_wish(s, t, ORDER_STOP);
+}
+
+void tine__sched_stopped(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
+    switch (a->where) {
+    case AT_NOBODY:
+        never_runs(s, t);
+        break;
+    case AT_ITS_END:
+        tine__sched_doom(s, a->worker, DOOM_TASK);
+        break;
+    default:
+        if (!t->asked) /* else it has ended just now, and a report will tell */
+            too_late(s, t, now);
+    }
+}
+
+enum ending tine__sched_heard(struct sched *s, struct task *t) {
+    enum ending how = t->asked || t->doom == ENDING_BROKEN ? (enum ending)t->doom : ENDING_NONE;
+    if (!t->asked)
+        return how;
+    t->asked = false;
+    t->doom = s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_NONE;
+    tine__sched_watch(s, t, TIMER_NEVER);
+    if (t->wish == ORDER_STOP)
+        tine__sched_unwish(t);
+    return how;
+}
+
+bool tine__sched_lost_asked(const struct sched *s) {
+    for (const struct list *n = s->lost.next; n != &s->lost; n = n->next)
+        if (LIST_ITEM(n, struct task, node)->asked)
+            return true;
+    return false;
+}
