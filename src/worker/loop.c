@@ -45,9 +45,10 @@ static int worker_index(lua_State *L) {
     return 1;
 }
 
-/* tine.worker.stopping() */
+/* tine.worker.stopping(); upvalue: the loop */
 static int worker_stopping(lua_State *L) {
-    lua_pushboolean(L, tine__ask_stopping());
+    const struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
+    lua_pushboolean(L, loop->call && loop->channel->asked(loop->channel));
     return 1;
 }
 
@@ -59,7 +60,8 @@ void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
     lua_setfield(L, -2, "pid");
     lua_newtable(L);
     lua_setfield(L, -2, "state");
-    lua_pushcfunction(L, worker_stopping);
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, worker_stopping, 1);
     lua_setfield(L, -2, "stopping");
     lua_createtable(L, 0, 1);
     lua_pushlightuserdata(L, loop);
@@ -114,7 +116,7 @@ static enum record_kind make_answer(struct loop *l, const struct run_call *c, bo
     if (tine__process_is_foreign())
         tine__process_exit(0); /* the task has forked, and we are the child */
     if (ch->asked(ch)) {
-        tine__ask_answer(l->run.L, out, since);
+        tine__ask_answer(l->run.L, ch, out, since);
         kind = RECORD_ENDED;
     }
     return kind;
