@@ -16,6 +16,8 @@ local tine = {}
 ---| "shutdown" # a submit after the shutdown
 ---| "broken" # the pool is broken
 ---| "crashed" # the worker running this task died
+---| "memory" # the task has used more memory than it may
+---| "lost" # the host that ran the task was lost
 ---| "serialization" # a value cannot travel
 ---| "invalid_state" # not possible as things are
 ---| "system" # no process, memory or descriptor to be had
@@ -48,12 +50,15 @@ local tine = {}
 ---@field cause any what an initializer or preload raised
 ---@field traceback string? of the cause, or of the place where a task was that was asked to end
 ---@field phase "pending"|"running"|nil of a timeout: whether the task was running
+---@field cpu true? of a timeout: its processor time was spent
+---@field limit integer? of `memory`: the bytes it was allowed
+---@field used integer? of `memory`: the bytes it had when it was refused more
 
 ---@class tine.Worker
 ---@field id integer from 1
 ---@field pid integer
 ---@field state table lives as long as the worker
----@field task tine.Task the running task: its id and label
+---@field task tine.Task the running task: its id and label; `seed`, when it has one
 ---@field stopping fun(): boolean whether the task was asked to end
 
 ---@class tine.PoolOptions

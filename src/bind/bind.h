@@ -238,9 +238,15 @@ bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_b
                     uint32_t function);
 void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
                        size_t len);
-/* Append label and function segment (the function at `fn`); *function: bytes of the segment. 0, or a code
-** with the message pushed. */
-int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int fn, struct buf *b,
+/* What comes before the arguments. */
+struct head {
+    struct task_name *name;
+    const struct settings *settings;
+    uint64_t serial;
+};
+/* Append what is said of a task with these settings, the label, and the function segment (the function at `fn`);
+** *function: bytes of the segment. `serial`: of the map; 0: it is none. 0, or a code with the message pushed. */
+int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
                       uint32_t *function);
 /* Let what is drafted end as the program's item `leader` does, which has not been freed: anchored as above. False: the
 ** pool has ended meanwhile, and so has that. Raises memory errors. */

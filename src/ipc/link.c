@@ -147,6 +147,10 @@ enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *
     return state_in(again);
 }
 
+uint64_t tine__link_spent(const struct link *l) {
+    return atomic_load_explicit(&l->s->spent, memory_order_relaxed);
+}
+
 /* The word decides alone, all that hangs on it is in the ring: relaxed. */
 static bool swap(struct link *l, uint64_t *word, uint64_t to, memory_order order) {
     return atomic_compare_exchange_weak_explicit(&l->s->running, word, to, order,
@@ -195,6 +199,13 @@ int tine__link_attach(struct link *l, int fd) {
     if (err)
         tine__link_close(l);
     return err;
+}
+
+void tine__link_note_spent(struct link *l) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    atomic_store_explicit(&l->s->spent, (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec,
+                          memory_order_relaxed);
 }
 
 int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp) {

@@ -5,6 +5,7 @@
 **   field     written by      read by     rule
 **   running   both, CAS       both        see below
 **   started   worker          submitter   before `running` says RUNNING
+**   spent     worker          submitter   the same; processor time of the worker (ns)
 **   head      worker          submitter   release, after the record's bytes
 **   tail      submitter       worker      release, after the record was copied or taken over; not
 **                                         for each record, but when the ring is drained or a
@@ -50,6 +51,7 @@ enum record_kind {
     RECORD_STOPPED, /* a chunk was stopped: tasks from `id` on never ran */
     RECORD_FAILED,  /* the initializer failed: a result segment as RECORD_ERROR, then it leaves */
     RECORD_LEAVING, /* this worker has run its last task and ends in good order */
+    RECORD_MEMORY,  /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
     RECORD_SPOILT, /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS
@@ -117,6 +119,8 @@ void tine__link_next(struct link *l);
 uint64_t tine__link_block(const struct record *r, const struct link *l);
 /* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started);
+/* What its worker had spent of the processor (ns) when it began, if it was noted. */
+uint64_t tine__link_spent(const struct link *l);
 /* End task `id` by force: true when from now on its result cannot come any more (the worker is to be
 ** killed now); false: it is not running (finished, or not yet begun). */
 bool tine__link_condemn(struct link *l, uint64_t id);
@@ -135,6 +139,8 @@ int tine__link_attach(struct link *l, int fd);
 ** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `stamp`: note the
 ** start (needed for run-time limits). */
 int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp);
+/* Before tine__link_begin: note what this process has spent of the processor. */
+void tine__link_note_spent(struct link *l);
 /* Was the task that runs asked to end? RUN_ASKED, with RUN_TIMED or not, or 0. Async-signal-safe. */
 unsigned tine__link_asked(const struct link *l);
 /* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */

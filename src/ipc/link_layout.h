@@ -14,6 +14,7 @@
 struct link_shared {
     LINE _Atomic uint64_t running;
     _Atomic uint64_t started;
+    _Atomic uint64_t spent;
     LINE _Atomic uint64_t head;
     LINE _Atomic uint64_t tail;
     LINE _Atomic uint32_t full;

@@ -46,15 +46,23 @@ static void say_death(struct failure *f, const struct blame *b, const char *pref
                       b->error ? " (what it started could not be ended, and may run on)" : "");
 }
 
-struct failure *tine__failure_ended(const struct item *item, uint32_t k, int code,
+struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how, int code,
                                     const struct report *r) {
     char label[256];
+    struct report_memory memory;
     struct failure *f = tine__failure_new(code);
     if (!f)
         return NULL;
     tine__label(&item->name, k, label, sizeof label);
-    tine__failure_say(f, "%s: %s", label, tine_error_text(code));
+    f->cpu = how == ENDING_CPU;
+    tine__failure_say(f, "%s: %s", label,
+                      f->cpu ? "the processor time allowed is spent" : tine_error_text(code));
     f->phase = code == TINE_ETIMEOUT ? "running" : NULL;
+    if (r && r->kind == REPORT_MEMORY && r->length == sizeof memory) {
+        memcpy(&memory, r->bytes, sizeof memory);
+        f->limit = memory.limit;
+        f->used = memory.used;
+    }
     if (r && r->kind == REPORT_ENDED && !r->error && r->length > 0)
         f->traceback = tine__text_copy_n(r->bytes, r->length);
     return f;

@@ -65,15 +65,16 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
 /* Not by a result: `r` is what its worker has said of it, or NULL. */
 static void end_task(struct pool *p, struct item *item, uint32_t k, enum ending how,
                      const struct report *r) {
-    static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
-                                [ENDING_TIMEOUT] = TINE_ETIMEOUT,
-                                [ENDING_CRASHED] = TINE_ECRASHED,
-                                [ENDING_BROKEN] = TINE_EBROKEN,
-                                [ENDING_NOMEM] = TINE_ENOMEM};
+    static const int codes[] = {
+        [ENDING_CANCELLED] = TINE_ECANCELLED, [ENDING_TIMEOUT] = TINE_ETIMEOUT,
+        [ENDING_CRASHED] = TINE_ECRASHED,     [ENDING_BROKEN] = TINE_EBROKEN,
+        [ENDING_NOMEM] = TINE_ENOMEM,         [ENDING_CPU] = TINE_ETIMEOUT,
+        [ENDING_MEMORY] = TINE_EMEMORY};
     struct outcome *o = &item->outcomes[k];
     struct failure *ended = NULL;
-    if (how == ENDING_TIMEOUT || (how == ENDING_CANCELLED && r))
-        ended = tine__failure_ended(item, k, codes[how], r);
+    if (how == ENDING_TIMEOUT || how == ENDING_CPU || how == ENDING_MEMORY ||
+        (how == ENDING_CANCELLED && r))
+        ended = tine__failure_ended(item, k, how, codes[how], r);
     struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : ended;
     tine__outcome_set_failure(o, codes[how], f);
     tine__failure_unref(ended);
@@ -87,6 +88,8 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     if (!t)
         return;
     struct item *item = item_of(t);
+    if (how == ENDING_NONE && r->kind == REPORT_MEMORY)
+        how = ENDING_MEMORY;
     if (how == ENDING_NONE) {
         set_result(p, &item->outcomes[k], r);
         count(p, &item->outcomes[k]);

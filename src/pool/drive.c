@@ -49,7 +49,7 @@ static void carry(struct pool *p, const struct order *o) {
         const struct site_call call = {o->task ? &o->task->call : NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
     }
-    bool timed = o->kind != ORDER_RUN || o->task->set->timeout;
+    bool timed = o->kind != ORDER_RUN || o->task->call.flags & CALL_TIMED;
     tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
 }
 

@@ -23,9 +23,11 @@ struct failure {
     int line;
     char *cause; /* a result segment [error, traceback] (an initializer's), or NULL */
     size_t cause_len;
-    const char *phase; /* of a timeout: "pending", "running", static; or NULL */
-    char *traceback;   /* of the place where the task was when it was asked to end, or NULL */
-    char *message;     /* whole text */
+    uint64_t limit, used; /* of memory, bytes, or 0 */
+    bool cpu;             /* of a timeout: it was of processor time */
+    const char *phase;    /* of a timeout: "pending", "running", static; or NULL */
+    char *traceback;      /* of the place where the task was when it was asked to end, or NULL */
+    char *message;        /* whole text */
 };
 
 /* A failure with one reference, message "no memory to say more" replaced by tine__failure_say. NULL when out of

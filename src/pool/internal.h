@@ -48,6 +48,7 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
+    uint64_t calls;            /* of submit and map */
     unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
@@ -99,9 +100,9 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
-/* The failure of task `k`, that was ended in the midst of it by `code` (a limit, or abort), and what its worker has said
-** of that, or NULL. NULL: out of memory. */
-struct failure *tine__failure_ended(const struct item *item, uint32_t k, int code,
+/* The failure of task `k`, that was ended in the midst of it (by a limit, or abort), and what its worker has said of that,
+** or NULL. NULL: out of memory. */
+struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how, int code,
                                     const struct report *r);
 
 /* inbox.c */

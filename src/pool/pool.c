@@ -26,13 +26,20 @@ static struct pool *new_pool(const struct pool_options *options) {
     return p;
 }
 
+/* That a task can use at once. */
+static unsigned processors(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
 static int open_parts(struct pool *p, const struct pool_options *o) {
     const struct sched_options policy = {.workers = o->workers,
                                          .slots = LOCAL_SLOTS,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,
                                          .start_timeout = o->start_timeout,
-                                         .exit_timeout = o->exit_timeout};
+                                         .exit_timeout = o->exit_timeout,
+                                         .cpus = processors()};
     int err = tine__sched_init(&p->s, &policy);
     if (!err)
         err = tine__wakeup_open(&p->wakeup);

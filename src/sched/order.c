@@ -23,8 +23,10 @@ static bool order_wish(struct sched *s, struct order *o) {
     if (!node)
         return false;
     struct task *t = LIST_ITEM(node, struct task, node);
-    *o = (struct order){
-        .kind = t->wish, .task = t, .id = t->call.id + t->next, .timed = t->doom == ENDING_TIMEOUT};
+    *o = (struct order){.kind = t->wish,
+                        .task = t,
+                        .id = t->call.id + t->next,
+                        .timed = t->doom == ENDING_TIMEOUT || t->doom == ENDING_CPU};
     t->wish = 0;
     return true;
 }
@@ -98,8 +100,8 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
         s->full = true;
     } else if (a->err) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
-    } else if (t->set->timeout) {
-        tine__timer_set(&s->timers, &t->timer, now + t->set->timeout);
+    } else {
+        tine__sched_watch_first(s, t, now);
     }
 }
 
@@ -109,7 +111,7 @@ static void recalled(struct sched *s, struct task *t, const struct answer *a, ui
     if (a->where == AT_NOBODY && k <= t->call.count && from < t->upto)
         tine__sched_end(s, t, from, t->upto, sched_end_unrun(s));
     if (t->state == TASK_SENT && t->timer.when == 0)
-        tine__sched_watch(s, t, 0, now); /* the wish to look at it has given way to this one */
+        tine__sched_watch(s, t, now); /* the wish to look at it has given way to this one */
 }
 
 static void began(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {

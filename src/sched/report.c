@@ -45,7 +45,7 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     else if (t->cancelled && !t->doom)
         tine__sched_wish(s, t,
                          ORDER_RECALL); /* it was just being taken up, now it can be told to stop */
-    else if (asked && t->set->timeout)
+    else if (asked && (t->set->timeout || t->set->cpu))
         tine__sched_wish(s, t, ORDER_LOOK); /* the timer was for the grace of this one */
     return t;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
+#include "msg/extra.h"
 #include "sched/internal.h"
 
 #define FIRST_WINDOW 64 /* before anything is known of how long tasks take */
@@ -78,7 +79,11 @@ static void admit(struct sched *s, struct task *t) {
     t->how = t->doom = ENDING_NONE;
     t->wish = 0;
     t->asked = t->cancelled = false;
-    t->call.flags = t->set->timeout ? CALL_TIMED : 0;
+    t->call.flags = t->set->timeout || t->set->cpu ? CALL_TIMED : 0;
+    if (t->set->cpu)
+        t->call.flags |= CALL_SPENDS;
+    if (settings_need_extra(t->set))
+        t->call.flags |= CALL_EXTRA;
 }
 
 int tine__sched_submit(struct sched *s, struct task *t) {

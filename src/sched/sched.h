@@ -117,6 +117,7 @@ struct sched_options {
     uint64_t max_pending;   /* 0: none */
     uint64_t start_timeout; /* ns, 0: none */
     uint64_t exit_timeout;  /* ns, 0: none */
+    unsigned cpus;          /* that a task may use at once; 0: one */
 };
 
 struct sched {

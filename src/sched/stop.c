@@ -6,30 +6,55 @@
 */
 #include "sched/internal.h"
 
+#define CPU_REST (5 * SCHED_MILLISECOND)   /* between two looks at what has been spent */
 #define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
 
 /* --- limits --- */
 
+/* When its processor time may be used up, if it uses all processors that there are. */
+static uint64_t spent_at(const struct sched *s, const struct task *t, uint64_t spent,
+                         uint64_t now) {
+    uint64_t left = t->set->cpu > spent ? t->set->cpu - spent : 0;
+    left /= s->o.cpus ? s->o.cpus : 1;
+    return now + (left > CPU_REST ? left : CPU_REST);
+}
+
 /* Look again when the task that runs since then may have run too long. 0: it has yet to begin, who knows
 ** when, or what it has come to is not told yet: look now and then, and at all such calls at once. */
-void tine__sched_watch(struct sched *s, struct task *t, uint64_t since, uint64_t now) {
-    uint64_t due = since + t->set->timeout;
-    if (!t->set->timeout)
+static void watch(struct sched *s, struct task *t, uint64_t since, uint64_t spent, uint64_t now) {
+    uint64_t limit = t->set->timeout ? t->set->timeout : t->set->cpu, due = since + limit;
+    if (!limit)
         return;
-    if (since == 0 || due <= now) {
-        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);
+    if (since == 0 || (due <= now && t->set->timeout)) {
+        due = now + (limit > LOOK_REST ? limit : LOOK_REST);
         due += LOOK_REST - due % LOOK_REST;
+    } else if (t->set->cpu) {
+        uint64_t cpu = spent_at(s, t, spent, now);
+        due = t->set->timeout && due < cpu ? due : cpu;
     }
     tine__timer_set(&s->timers, &t->timer, due);
 }
 
+void tine__sched_watch_first(struct sched *s, struct task *t, uint64_t now) {
+    uint64_t limit = t->set->timeout;
+    if (t->set->cpu && (!limit || t->set->cpu < limit))
+        limit = t->set->cpu;
+    if (limit)
+        tine__timer_set(&s->timers, &t->timer, now + limit);
+}
+
+void tine__sched_watch(struct sched *s, struct task *t, uint64_t now) {
+    watch(s, t, 0, 0, now);
+}
+
 void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
-    bool over = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0 &&
-                now >= a->since + t->set->timeout;
-    if (over)
+    bool known = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0;
+    if (known && t->set->timeout && now >= a->since + t->set->timeout)
         tine__sched_stop_task(s, t, ENDING_TIMEOUT);
+    else if (known && t->set->cpu && a->spent >= t->set->cpu)
+        tine__sched_stop_task(s, t, ENDING_CPU);
     else
-        tine__sched_watch(s, t, a->where == AT_WORKER ? a->since : 0, now);
+        watch(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);
 }
 
 /* --- ending it --- */
@@ -42,7 +67,7 @@ void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how) {
 /* It was faster than we. */
 static void too_late(struct sched *s, struct task *t, uint64_t now) {
     t->doom = ENDING_NONE;
-    tine__sched_watch(s, t, 0, now);
+    tine__sched_watch(s, t, now);
 }
 
 static void never_runs(struct sched *s, struct task *t) {

@@ -33,8 +33,9 @@ int tine__local_open(struct site **out, unsigned workers, bool spawn, const stru
 struct lane {
     struct link link;
     unsigned refs;
+    int pid; /* 0: not heard yet */
     bool
-        ask; /* the worker is to look whether its task was asked to end, when the control socket has room */
+        ask; /* its task was asked to end: it is to be told to look when the control socket has room */
     int signal;  /* to be sent when the control socket has room, or 0 */
     bool broken; /* it said rubbish: nothing more is read from it */
     bool spoilt; /* it ends because a task has taken its descriptors away */

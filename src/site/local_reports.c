@@ -51,7 +51,8 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
         [RECORD_READY] = REPORT_READY,     [RECORD_VALUES] = REPORT_VALUES,
         [RECORD_ERROR] = REPORT_ERROR,     [RECORD_REFUSED] = REPORT_REFUSED,
         [RECORD_STOPPED] = REPORT_STOPPED, [RECORD_FAILED] = REPORT_INITIALIZER,
-        [RECORD_LEAVING] = REPORT_LEAVING, [RECORD_ENDED] = REPORT_ENDED};
+        [RECORD_LEAVING] = REPORT_LEAVING, [RECORD_MEMORY] = REPORT_MEMORY,
+        [RECORD_ENDED] = REPORT_ENDED};
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;
@@ -194,6 +195,8 @@ static bool hear(struct local *l, const struct message *m, size_t length, struct
         return true;
     case MESSAGE_STARTED:
         r->kind = REPORT_STARTED;
+        if (known)
+            l->lanes[m->worker]->pid = m->pid;
         return known;
     case MESSAGE_NOSTART:
         r->kind = REPORT_NOT_STARTED;

@@ -11,13 +11,15 @@
 #include "base/buf.h"
 #include "codec/codec.h"
 #include "ipc/link.h"
+#include "msg/extra.h"
 
 /* A call item in the worker's hands; the bytes are valid until the next `take`. */
 struct call {
     uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
-    bool timed;
-    const char *label; /* NULL: made from the origin */
+    bool timed, spends;
+    const struct call_extra *extra; /* NULL: it has none */
+    const char *label;              /* NULL: made from the origin */
     size_t label_len;
     const char *function;
     size_t function_len;

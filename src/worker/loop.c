@@ -12,6 +12,7 @@
 #include "worker/family.h"
 #include "worker/output.h"
 #include "worker/process.h"
+#include "worker/seed.h"
 
 /* --- what a task sees --- */
 
@@ -29,6 +30,23 @@ static void push_label(lua_State *L, const struct call *c, uint32_t k) {
     luaL_pushresultsize(&b, n);
 }
 
+/* What the random numbers of the task that runs are seeded with. False: with nothing. */
+static bool seed_of(const struct loop *l, uint64_t seed[2]) {
+    const struct call *c = l->call;
+    if (!c->extra || !c->extra->seeded)
+        return false;
+    tine__extra_seed(c->extra, c->index ? c->index + l->k : 0, seed);
+    return true;
+}
+
+static void push_seed(lua_State *L, const uint64_t seed[2]) {
+    lua_createtable(L, 2, 0);
+    for (int i = 0; i < 2; i++) {
+        lua_pushinteger(L, (lua_Integer)seed[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
 /* tine.worker.task; upvalue: the loop */
 static int worker_index(lua_State *L) {
     const struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
@@ -41,6 +59,11 @@ static int worker_index(lua_State *L) {
     lua_setfield(L, -2, "id");
     push_label(L, loop->call, loop->k);
     lua_setfield(L, -2, "label");
+    uint64_t seed[2];
+    if (seed_of(loop, seed)) {
+        push_seed(L, seed);
+        lua_setfield(L, -2, "seed");
+    }
     return 1;
 }
 
@@ -98,6 +121,9 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
         return refuse(out, "the call cannot be read in the worker: out of memory");
     if (!whole)
         return refuse(out, "the call is damaged");
+    uint64_t seed[2];
+    if (seed_of(l, seed))
+        tine__seed_with(l->run.L, seed);
     tine__ask_begin(l->run.L);
     enum record_kind kind = tine__run(&l->run, c, out);
     tine__ask_end(l->run.L);
@@ -141,7 +167,9 @@ static bool has_had_enough(const struct loop *l) {
 
 static void run_call(struct loop *l, const struct call *call) {
     struct channel *ch = l->channel;
-    struct run_call c = {.function = call->function, .function_len = call->function_len};
+    struct run_call c = {.function = call->function,
+                         .function_len = call->function_len,
+                         .memory = call->extra ? call->extra->memory : 0};
     const char *rest = call->arguments;
     size_t left = call->arguments_len;
     l->call = call;
@@ -154,6 +182,8 @@ static void run_call(struct loop *l, const struct call *call) {
         }
     }
     ch->done(ch, call);
+    if (call->extra && call->extra->seeded)
+        tine__seed_fresh(l->run.L); /* those of others are not to follow from it */
     l->call = NULL;
 }
 

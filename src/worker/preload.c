@@ -67,7 +67,7 @@ static int run_calls(struct run *r, const struct boot *b, struct buf *out) {
     size_t left = b->preload_len - b->preload_function;
     for (uint32_t i = 0; i < b->preload_count; i++) {
         size_t n = segment_length(rest, left);
-        const struct run_call call = {b->preload, b->preload_function, rest, n};
+        const struct run_call call = {b->preload, b->preload_function, rest, n, 0};
         out->len = 0;
         enum record_kind kind = tine__run(r, &call, out);
         if (kind == RECORD_REFUSED)

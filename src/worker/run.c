@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "worker/memory.h"
 
 /* Registry keys: the codec's owner; the traceback of the error that was raised last. */
 static const char codec_key, traceback_key;
@@ -19,8 +20,10 @@ static struct run *running;
 /* The message handler: keeps the traceback aside and leaves the error value alone. (A handler that
 ** changed it would also change what `load` with a reader returns inside a task.) */
 static int keep_traceback(lua_State *L) {
+    tine__memory_pause(true);
     luaL_traceback(L, L, NULL, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+    tine__memory_pause(false);
     lua_settop(L, 1);
     return 1;
 }
@@ -116,6 +119,14 @@ static enum record_kind encode(lua_State *L, lua_CFunction encoder, int n, enum 
     return refuse(L, out);
 }
 
+/* It had not enough memory. */
+static enum record_kind out_of_memory(const struct report_memory *m, struct buf *out) {
+    out->len = 0;
+    if (buf_append(out, m, sizeof *m))
+        out->len = 0;
+    return RECORD_MEMORY;
+}
+
 /* The error value is at the top of the stack, `status` what lua_pcall gave. */
 static enum record_kind failed(lua_State *L, int status, struct buf *out) {
     /* the handler is not called when memory runs out: what it kept is of an earlier error */
@@ -154,10 +165,16 @@ static enum record_kind run(lua_State *L, const struct run_call *call, struct bu
         return refuse(L, out);
     KILL_POINT("running");
     give_caller(L);
+    if (call->memory)
+        tine__memory_limit(L, call->memory);
     int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
+    tine__memory_free(L);
     if (lua_gethook(L))
         lua_sethook(L, NULL, 0, 0); /* it was the task's */
     KILL_POINT("encoding");
+    struct report_memory memory;
+    if (status != LUA_OK && call->memory && tine__memory_was_short(L, status, &memory))
+        return out_of_memory(&memory, out);
     if (status != LUA_OK)
         return failed(L, status, out);
     int n = lua_gettop(L) - HANDLER;

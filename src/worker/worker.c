@@ -14,6 +14,7 @@
 #include "worker/loop.h"
 #include "worker/output.h"
 #include "worker/process.h"
+#include "worker/seed.h"
 #include "worker/shm_channel.h"
 #include "worker/state.h"
 
@@ -92,7 +93,7 @@ static void run_hook(lua_State *L, const struct server *s) {
 /* (worker) */
 static int prepare(lua_State *L) {
     struct worker *w = lua_touserdata(L, 1);
-    tine__state_seed(L);
+    tine__seed_fresh(L);
     tine__loop_table(L, &w->loop, (lua_Integer)w->id);
     tine__ask_open(L, w->loop.channel);
     run_hook(L, w->server);

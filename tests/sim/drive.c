@@ -4,8 +4,8 @@
 #include <string.h>
 #include "sim.h"
 
-static const char *const hows[] = {"a result", "CANCELLED", "TIMEOUT",
-                                   "CRASHED",  "BROKEN",    "NOMEM"};
+static const char *const hows[] = {"a result", "CANCELLED", "TIMEOUT", "CRASHED",
+                                   "BROKEN",   "NOMEM",     "CPU"};
 
 static struct job *job_of(struct task *t) {
     return LIST_ITEM(t, struct job, task);
@@ -34,6 +34,10 @@ static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum 
     case ENDING_TIMEOUT:
         HOLDS((u->condemned || u->asked) && u->want == ENDING_TIMEOUT,
               "#%d is TIMEOUT: it was not stopped for that", id);
+        break;
+    case ENDING_CPU:
+        HOLDS((u->condemned || u->asked) && u->want == ENDING_CPU && j->set.cpu,
+              "#%d is CPU: it was not stopped for that", id);
         break;
     case ENDING_CRASHED:
         HOLDS(m->death && u->begun == m->death, "#%d is CRASHED: not with its worker", id);
@@ -142,6 +146,9 @@ static void hold_call(struct sim *m, const struct order *o) {
     HOLDS(o->kind < ORDER_ASK || o->kind > ORDER_STOP || t->doom != ENDING_TIMEOUT || u->asked ||
               (u->begun && !u->answered && m->now >= u->since + t->set->timeout),
           "ASK or STOP #%d before its time is over", (int)o->id);
+    HOLDS(o->kind < ORDER_ASK || o->kind > ORDER_STOP || t->doom != ENDING_CPU || u->asked ||
+              (u->begun && !u->answered && m->now >= u->since + 2 * t->set->cpu),
+          "ASK or STOP #%d before its processor time is over", (int)o->id);
     if (o->kind == ORDER_ASK)
         HOLDS(!u->asked && t->doom && t->set->grace > 0, "ASK #%d twice, or for nothing",
               (int)o->id);
@@ -239,7 +246,7 @@ static void carry(struct sim *m, const struct order *o) {
     if (sim_verbose)
         tell_order(o, &a);
     note_answer(m, o, &a, doom);
-    bool timed = o->kind != ORDER_RUN || o->task->set->timeout;
+    bool timed = o->kind != ORDER_RUN || o->task->call.flags & CALL_TIMED;
     tine__sched_answer(&m->s, o, &a, timed ? m->now : 0);
     if (o->kind == ORDER_RUN && a.err == TINE_EAGAIN)
         m->room = m->s.nsent;
@@ -274,15 +281,16 @@ void sim_follow(struct sim *m) {
 
 /* --- what users do --- */
 
-void sim_submit(struct sim *m, uint32_t count, uint64_t limit, uint64_t grace, bool failed) {
+void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool failed) {
     if (m->njobs == MAX_JOBS)
         return;
     struct job *j = &m->jobs[m->njobs];
     uint64_t first = m->s.next_id;
     memset(j, 0, sizeof *j);
     j->task.call.count = count;
-    j->set.timeout = limit;
-    j->set.grace = grace;
+    j->set.timeout = set->timeout;
+    j->set.cpu = set->cpu;
+    j->set.grace = set->grace;
     j->task.set = &j->set;
     bool full = m->o.max_pending && m->s.open >= m->o.max_pending && !failed;
     int wanted = m->s.life == LIFE_OPEN    ? full ? TINE_EAGAIN : 0

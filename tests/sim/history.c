@@ -38,12 +38,15 @@ enum op {
 static void do_submit(struct sim *m, unsigned a, unsigned b) {
     static const uint64_t limits[] = {0, 1 * MS, 5 * MS, 20 * MS};
     static const uint64_t graces[] = {5 * MS, 0, 50 * MS, UINT64_MAX};
-    sim_submit(m, 1 + a % MAX_COUNT, limits[b % 4], graces[b / 4 % 4], false);
+    static const uint64_t cpus[] = {0, 0, 2 * MS, 10 * MS};
+    const struct settings set = {
+        .timeout = limits[b % 4], .grace = graces[b / 4 % 4], .cpu = cpus[b / 16 % 4]};
+    sim_submit(m, 1 + a % MAX_COUNT, &set, false);
 }
 
 static void do_submit_done(struct sim *m, unsigned a, unsigned b) {
     (void)b;
-    sim_submit(m, 1 + a % MAX_COUNT, 0, 0, true);
+    sim_submit(m, 1 + a % MAX_COUNT, &(struct settings){0}, true);
 }
 
 static void do_withdraw(struct sim *m, unsigned a, unsigned b) {
@@ -174,7 +177,7 @@ static const struct {
     void (*run)(struct sim *m, unsigned a, unsigned b);
     uint8_t often, flavour;
     uint8_t a, b; /* both are below */
-} ops[OP_COUNT] = {[OP_SUBMIT] = {"submit", do_submit, 16, PLAIN, 4, 16},
+} ops[OP_COUNT] = {[OP_SUBMIT] = {"submit", do_submit, 16, PLAIN, 4, 64},
                    [OP_SUBMIT_DONE] = {"submit_done", do_submit_done, 1, USERS, 4, 1},
                    [OP_WITHDRAW] = {"withdraw", do_withdraw, 1, USERS, 2, 1},
                    [OP_CANCEL] = {"cancel", do_cancel, 5, USERS, 6, 1},

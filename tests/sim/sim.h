@@ -214,7 +214,7 @@ static inline struct unit *sim_unit(struct sim *m, uint64_t id) {
 
 /* Take what is there: events, and orders unless they are left for later. */
 void sim_follow(struct sim *m);
-void sim_submit(struct sim *m, uint32_t count, uint64_t limit, uint64_t grace, bool failed);
+void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool failed);
 void sim_withdraw(struct sim *m, unsigned job);
 void sim_cancel(struct sim *m, unsigned job);
 void sim_abort(struct sim *m, unsigned job, uint32_t k);
