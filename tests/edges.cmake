@@ -8,6 +8,10 @@ foreach(variant IN ITEMS test_edges_hostile test_edges_hostile.address test_edge
   endif()
 endforeach()
 
+if(TARGET test_edges_hostile.thread) # the slowest of all, and what it says others say too
+  set_tests_properties(edges/hostile.thread PROPERTIES LABELS "c;edges;soak")
+endif()
+
 # Odd environments.
 add_executable(refuse ${CMAKE_SOURCE_DIR}/tests/edges/refuse.c)
 set_target_properties(refuse PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

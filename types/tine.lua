@@ -79,6 +79,7 @@ local tine = {}
 ---@field output "inherit"|"capture"|"prefix"|nil where goes what a task prints; default: "inherit"
 ---@field output_limit integer? bytes of captured output that are kept; default: 1 MiB
 ---@field seed integer|string|nil for the random numbers of tasks
+---@field ageing number? steps of priority that a task gains in each second of waiting; default: 1
 ---@field start_method "fork"|"spawn"|nil default: "fork"
 ---@field preload string[]|function|nil done once, before the first worker starts
 ---@field on_crash "break"|"replace"|nil default: "break"

@@ -99,7 +99,8 @@ describe("a memory limit", function()
     assert.equal("not enough memory", view:submit(function(f)
       return select(2, coroutine.resume(coroutine.create(f), 4 * MIB))
     end, hold):result(20))
-    assert.equal("memory", tine.kind(view:submit(function(f) return coroutine.wrap(f)(4 * MIB) end, hold):exception(20)))
+    local wrapped = view:submit(function(f) return coroutine.wrap(f)(4 * MIB) end, hold)
+    assert.equal("memory", tine.kind(wrapped:exception(20)))
     assert.equal("caught", view:submit(function(f)
       pcall(f, 4 * MIB)
       error("caught", 0)
@@ -131,6 +132,7 @@ describe("a memory limit", function()
       local _ <close> = setmetatable({}, { __close = function() collectgarbage "restart" end })
       local t = {}
       for i = 1, 1e6 do t[i] = { i } end
+      return #t
     end):exception(20)))
   end)
 end)

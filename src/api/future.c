@@ -41,7 +41,7 @@ bool tine_future_cancel(tine_future *f) {
 bool tine_future_abort(tine_future *f) {
     if (future_check(f))
         return false;
-    bool ended = tine__task_abort(f->pool->core, &f->item, 0);
+    bool ended = tine__task_abort(f->pool->core, &f->item);
     tine__api_collect(f->pool);
     return ended;
 }

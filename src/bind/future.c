@@ -343,8 +343,7 @@ static int future_abort(lua_State *L) {
     lua_settop(L, 1);
     if (!f->core)
         return manual_cancel(L, f);
-    lua_pushboolean(L,
-                    !has_ended(f) && f->core->p && tine__task_abort(f->core->p, f->anchor.item, 0));
+    lua_pushboolean(L, !has_ended(f) && f->core->p && tine__task_abort(f->core->p, f->anchor.item));
     return 1;
 }
 

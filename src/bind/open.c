@@ -26,6 +26,7 @@ static const char *const known[] = {"workers",
                                     "globals",
                                     "warnings",
                                     "max_pending",
+                                    "ageing",
                                     "on_callback_error",
                                     "spin",
                                     "start_timeout",
@@ -178,12 +179,23 @@ static const char *option_string(lua_State *L, int arg, const char *name, const 
     return lua_tostring(L, -1);
 }
 
+/* Steps a second. */
+static double read_ageing(lua_State *L, int arg) {
+    int type = tine__option(L, arg, "ageing");
+    double x = type == LUA_TNIL ? POOL_AGEING : lua_tonumber(L, -1);
+    if ((type != LUA_TNIL && type != LUA_TNUMBER) || !(x >= 0))
+        tine__option_error(L, arg, "ageing", "a number of 0 or more");
+    lua_pop(L, 1);
+    return x;
+}
+
 static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     static const char *const methods[] = {"fork", "spawn", NULL};
     static const char *const crashes[] = {"break", "replace", NULL};
     static const char *const globals[] = {"named", "none", NULL};
     o->workers = (unsigned)tine__option_count(L, arg, "workers", MOST_WORKERS, 0);
     o->max_pending = tine__option_count(L, arg, "max_pending", INT64_MAX, 0);
+    o->ageing = read_ageing(L, arg);
     o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);

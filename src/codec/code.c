@@ -112,6 +112,7 @@ static int code_gc(lua_State *L) {
         part(&code->known);
     free(code->own);
     code->own = NULL;
+    tine__watch_free(&code->watch);
     if (!c || !code->listed)
         return 0;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
@@ -259,7 +260,7 @@ int tine__find_env(lua_State *L, int fn, int nups, const void *globals) {
 /* Upvalue _ENV and the names of globals. */
 static void describe(lua_State *L, int self, int fn, struct code *code, const void *globals) {
     code->env = (uint8_t)tine__find_env(L, fn, code->nups, globals);
-    if (!tine__globals_of(L, code->dump, code->len, code->env, &code->globals))
+    if (!tine__globals_of(L, code->dump, code->len, code->env, false, &code->globals))
         return;
     lua_rawgeti(L, self, ST_GLOBALS);
     lua_insert(L, -2);

@@ -17,6 +17,10 @@ static int codec_gc(lua_State *L) {
     free(c->cpath);
     free(c->cwd);
     c->path = c->cpath = c->cwd = NULL;
+    for (int i = 0; i < SENT_SLOTS; i++)
+        if (c->watches[i])
+            luaL_unref(L, LUA_REGISTRYINDEX, c->watches[i]);
+    memset(c->watches, 0, sizeof c->watches);
     luaL_unref(L, LUA_REGISTRYINDEX, c->ref);
     c->ref = LUA_NOREF;
     c->encoder = NULL;

@@ -692,7 +692,7 @@ static int encode_userdata(struct encoder *e, int idx, const struct step *step) 
     int top = lua_gettop(L);
     bool found;
     if (file)
-        return tine__standard_encode(e, file);
+        return tine__standard_put(e->out, file) ? tine__encode_nomem(e) : 0;
     int err = meet(e, idx, p, step, &found);
     if (err || found)
         return err;

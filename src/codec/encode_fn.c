@@ -393,17 +393,24 @@ static int encode_code(struct encoder *e, struct code *code) {
     return 0;
 }
 
-/* May there be something behind the upvalues? */
-static bool has_names(const struct code *code) {
+/* May there be something behind the upvalues? `plain`: Lua's own globals that it names are what they were. */
+static bool has_names(struct encoder *e, const struct code *code, int fn, bool plain) {
     const struct global_uses *g = &code->globals;
-    return g->reads + g->assigns + g->by_g + g->standards > 0 || g->escapes;
+    if (g->reads + g->assigns + g->by_g > 0 || g->escapes || !plain)
+        return true;
+    if (g->standards == 0)
+        return false;
+    lua_getupvalue(e->L, fn, code->env);
+    bool own = lua_topointer(e->L, -1) != e->c->globals; /* it may have others */
+    lua_pop(e->L, 1);
+    return own;
 }
 
 /* A function by value; its entry has been numbered. */
 static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_t ordinal,
-                           const struct step *up) {
+                           bool plain, const struct step *up) {
     size_t head = e->out->len;
-    bool names = code->env && has_names(code);
+    bool names = code->env && has_names(e, code, fn, plain);
     struct step step = {.up = up, .kind = STEP_UPVALUE, .at = fn};
     uint32_t globals = 0;
     int env = 0, err;
@@ -431,11 +438,13 @@ static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_
 
 /* The head of what goes along with the function: fields of Lua's own libraries that the program has changed, which its
 ** code names. They are pushed. How many, or an error. */
-static int begin_changes(struct encoder *e, struct code *code) {
-    if (!e->changes || (!code->globals.uses && code->sent >= STRINGS_LOOKED))
+static int begin_changes(struct encoder *e, struct code *code, bool *plain) {
+    bool strings = code->sent < STRINGS_LOOKED;
+    *plain = tine__uses_watch(e->L, e->c, e->self, code);
+    if (!e->changes || (*plain && !strings))
         return 0;
     int count = tine__changes_used(e, code);
-    code->sent += code->sent < STRINGS_LOOKED;
+    code->sent += strings;
     if (count <= 0)
         return count;
     int err = room(e, PACK_MAX);
@@ -453,15 +462,16 @@ static int encode_lua(struct encoder *e, int fn, const struct step *step) {
     int err = tine__code_of(e, fn, &code);
     if (err)
         return err;
-    int list = lua_gettop(e->L) + 1, changes = begin_changes(e, code);
+    bool plain;
+    int list = lua_gettop(e->L) + 1, changes = begin_changes(e, code, &plain);
     if (changes < 0)
         return changes;
     tine__encode_number(e, &e->seen.entries[at], fn);
     uint32_t ordinal = e->seen.entries[at].ordinal;
     if (unlikely(++e->levels > MAX_LEVELS))
         return tine__encode_fail(e, step, "nested more than %d levels deep", MAX_LEVELS);
-    if ((err = encode_by_value(e, code, fn, ordinal, step)) ||
-        (err = tine__changes_put(e, list, changes, step)))
+    if ((err = encode_by_value(e, code, fn, ordinal, plain, step)) ||
+        (changes && (err = tine__changes_put(e, list, changes, step))))
         return err;
     e->levels--;
     lua_settop(e->L, top);
@@ -471,7 +481,7 @@ static int encode_lua(struct encoder *e, int fn, const struct step *step) {
 static int encode_c(struct encoder *e, int fn, const struct step *step) {
     const struct standard *s = tine__standard_of(lua_tocfunction(e->L, fn));
     if (s)
-        return tine__standard_encode(e, s->name);
+        return tine__standard_put(e->out, s->name) ? tine__encode_nomem(e) : 0;
     int err = tine__name_encode(e, fn, lua_topointer(e->L, fn), step);
     if (!err && !(err = tine__name_missing(e)))
         err = tine__library_encode(e, fn);

@@ -121,6 +121,7 @@ static int learn(struct encoder *e, int idx, struct name *n) {
     n->going = (uint8_t)tine__judge(e, idx, n);
     n->wire_len = 0;
     n->known = true;
+    tine__watch_free(&n->watch);
     if (n->going == GOES_BY_VALUE)
         return 0;
     lua_rawgeti(L, e->self, ST_ANCHORS); /* so that the address stays its own */
@@ -144,64 +145,6 @@ static int put_head(struct encoder *e, unsigned count, enum wire_op op) {
     return 0;
 }
 
-static int put_target(struct encoder *e, const struct name *n) {
-    if (n->builtin != BUILTIN_LUA)
-        return put_wire(e, n);
-    const char *root = tine__name_root(e, n);
-    size_t len = strlen(root);
-    if (buf_reserve(e->out, len + PACK_MAX))
-        return tine__encode_nomem(e);
-    pack_str(e->out, len);
-    pack_bytes(e->out, root, len);
-    return 0;
-}
-
-/* Is this the first time in the message that `key` is asked for? Negative: error. */
-static int is_new(struct encoder *e, const void *key) {
-    bool found;
-    return tine__seen_put(&e->seen, key, &found) ? !found : tine__encode_nomem(e);
-}
-
-/* Fields of the table itself: the list of paths and values at `list`. */
-static int put_own_changes(struct encoder *e, uint32_t id, int list, int count,
-                           const struct step *step) {
-    lua_State *L = e->L;
-    int top = lua_gettop(L), err;
-    for (int i = 1; i <= count; i++) {
-        const struct name *n = &e->c->names.list[id];
-        lua_rawgeti(L, list, 2 * i - 1);
-        lua_rawgeti(L, list, 2 * i);
-        if ((err = put_target(e, n)) < 0 || (err = put_change(e, top + 1, step, n->builtin)))
-            return err;
-        lua_settop(L, top);
-    }
-    return 0;
-}
-
-/* What goes by name, and what the program has changed in it, and in what its code uses: each once in a message. */
-static int put_changed(struct encoder *e, int idx, const struct name *n, const struct step *step) {
-    lua_State *L = e->L;
-    uint32_t id = (uint32_t)(n - e->c->names.list);
-    int top = lua_gettop(L), own = 0, under = 0, err = 0;
-    if (n->kind == NAME_MODULE || n->kind == NAME_HELD) {
-        if ((err = is_new(e, (const char *)n->key + 2)) > 0)
-            own = tine__changes_of(e, idx, n);
-    }
-    int list = own > 0 ? top + 1 : 0, libraries = lua_gettop(L) + 1;
-    if (err >= 0 && n->file && (err = is_new(e, (const char *)n->file + 3)) > 0)
-        under = tine__changes_under(e, n);
-    if (err < 0)
-        return err;
-    if (own + under == 0)
-        return put_wire(e, n);
-    if ((err = put_head(e, 2u + 3u * (unsigned)(own + under), OP_CHANGED)) ||
-        (err = put_wire(e, n)) < 0 || (err = put_own_changes(e, id, list, own, step)) ||
-        (err = tine__changes_put(e, libraries, under, step)))
-        return err;
-    lua_settop(L, top);
-    return NAME_DONE;
-}
-
 /* How the object at `idx` goes, which may be where its name says; or an error. */
 static int consider(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
@@ -220,6 +163,163 @@ static int consider(struct encoder *e, int idx, struct name *n) {
     return n->going;
 }
 
+/* ---- with what the program has changed ---- */
+
+/* A name, and what goes along with it. */
+struct company {
+    struct encoder *e;
+    uint32_t id; /* of the name */
+    const struct step *step;
+    size_t head; /* where it begins */
+    uint32_t count;
+};
+
+/* It is not alone: its operation begins, how many there are is known at the end. */
+static int begin_company(struct company *p) {
+    struct encoder *e = p->e;
+    if (p->count)
+        return 0;
+    if (buf_reserve(e->out, PACK_MAX))
+        return tine__encode_nomem(e);
+    p->head = e->out->len;
+    e->out->data[p->head] = (char)0xdd;
+    e->out->len += 5;
+    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_CHANGED}, 3);
+    int err = put_wire(e, &e->c->names.list[p->id]);
+    return err < 0 ? err : 0;
+}
+
+static int put_target(struct encoder *e, const struct name *n) {
+    if (n->builtin != BUILTIN_LUA)
+        return put_wire(e, n);
+    const char *root = tine__name_root(e, n);
+    size_t len = strlen(root);
+    if (buf_reserve(e->out, len + PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_str(e->out, len);
+    pack_bytes(e->out, root, len);
+    return 0;
+}
+
+/* Is this the first time in the message that `key` is asked for? Negative: error. */
+static int is_new(struct encoder *e, const void *key) {
+    bool found;
+    return tine__seen_put(&e->seen, key, &found) ? !found : tine__encode_nomem(e);
+}
+
+/* What the program has changed in the table at `t`, whose name has that number: once in a message. */
+static int put_changes_of(struct company *p, int t, uint32_t id) {
+    struct encoder *e = p->e;
+    lua_State *L = e->L;
+    int err = is_new(e, (const char *)e->c->names.list[id].key + 2);
+    int list = lua_gettop(L) + 1;
+    int count = err > 0 ? tine__changes_of(e, t, &e->c->names.list[id]) : err;
+    if (count <= 0)
+        return count;
+    if ((err = begin_company(p)))
+        return err;
+    for (int i = 1; i <= count; i++) {
+        const struct name *n = &e->c->names.list[id];
+        lua_rawgeti(L, list, 2 * i - 1);
+        lua_rawgeti(L, list, 2 * i);
+        if ((err = put_target(e, n)) < 0 || (err = put_change(e, list + 1, p->step, n->builtin)))
+            return err;
+        lua_settop(L, list);
+    }
+    p->count += (uint32_t)count;
+    lua_settop(L, list - 1);
+    return 0;
+}
+
+/* The same for the loaded module whose name is on top, and taken. */
+static int put_changes_in(struct company *p) {
+    struct encoder *e = p->e;
+    lua_State *L = e->L;
+    int name = lua_gettop(L), r = 0;
+    lua_rawgeti(L, e->self, ST_LOADED);
+    lua_pushvalue(L, name);
+    if (lua_rawget(L, name + 1) == LUA_TTABLE) {
+        struct name *n = tine__name_find(e->c, lua_topointer(L, -1));
+        if (n && n->kind == NAME_MODULE && (r = consider(e, name + 2, n)) == GOES_BY_NAME)
+            r = put_changes_of(p, name + 2, (uint32_t)(n - e->c->names.list));
+    }
+    if (r >= 0)
+        lua_settop(L, name - 1);
+    return r < 0 ? r : 0;
+}
+
+/* What it has changed in modules that the code reaches, and in Lua's own libraries. */
+static int put_changes_under(struct company *p, int uses) {
+    struct encoder *e = p->e;
+    lua_State *L = e->L;
+    int top = lua_gettop(L), err = 0;
+    lua_rawgeti(L, uses, 0);
+    for (lua_Integer i = 1; !err && lua_rawgeti(L, top + 1, i) != LUA_TNIL; i++)
+        err = put_changes_in(p);
+    if (err)
+        return err;
+    lua_settop(L, top);
+    int count = tine__changes_under(e, uses);
+    if (count > 0 &&
+        ((err = begin_company(p)) || (err = tine__changes_put(e, top + 1, count, p->step))))
+        return err;
+    p->count += count > 0 ? (uint32_t)count : 0;
+    lua_settop(L, top);
+    return count < 0 ? count : 0;
+}
+
+/* Nothing was changed: note what was looked at. `uses`: see tine__push_uses_of, or 0. */
+static void make_watch(struct encoder *e, int idx, uint32_t id, int uses) {
+    lua_State *L = e->L;
+    struct name *n = &e->c->names.list[id];
+    int list = lua_gettop(L) + 1;
+    tine__watch_free(&n->watch);
+    lua_newtable(L);
+    bool table = n->kind == NAME_MODULE || n->kind == NAME_HELD;
+    n->fields = tine__name_watch(e, n, list);
+    bool good = !table || tine__watch_table(L, &n->watch, list, idx, n->builtin);
+    if (good && n->builtin && strcmp(tine__name_root(e, n), "string") == 0) {
+        lua_pushliteral(L, "");
+        if (lua_getmetatable(L, -1))
+            good = tine__watch_table(L, &n->watch, list, list + 2, true);
+        lua_settop(L, list);
+    }
+    good = good && (!uses || tine__changes_watch(e, &n->watch, list, uses, table ? n->key : NULL));
+    lua_rawgeti(L, e->self, ST_WATCHES);
+    lua_pushvalue(L, list);
+    lua_rawseti(L, -2, (lua_Integer)id + 1);
+    lua_settop(L, list - 1);
+    n->watch.made = good;
+}
+
+/* What goes by name, and what the program has changed in it, and in what its code reaches: each once in a message. */
+static int put_changed(struct encoder *e, int idx, const struct name *n, const struct step *step) {
+    lua_State *L = e->L;
+    struct company p = {.e = e, .id = (uint32_t)(n - e->c->names.list), .step = step};
+    int top = lua_gettop(L), err = 0, uses = 0;
+    if (n->kind == NAME_MODULE || n->kind == NAME_HELD)
+        err = put_changes_of(&p, idx, p.id);
+    if (!err && n->file && n->file->lua) {
+        tine__push_uses_of(e, n);
+        uses = top + 1;
+        if ((err = is_new(e, (const char *)n->file + 3)) > 0)
+            err = put_changes_under(&p, uses);
+    }
+    if (err < 0)
+        return err;
+    n = &e->c->names.list[p.id];
+    if (p.count) {
+        put_be32(e->out->data + p.head + 1, 2 + 3 * p.count);
+        e->changed = true;
+    } else {
+        if (!e->changed) /* so it is not that something of it went along with another */
+            make_watch(e, idx, p.id, uses);
+        err = put_wire(e, n);
+    }
+    lua_settop(L, top);
+    return err < 0 ? err : NAME_DONE;
+}
+
 /* What goes by name is no object of the message: forget that it was met just now. */
 static void forget_met(struct encoder *e, const void *p) {
     if (e->seen.len && e->seen.entries[e->seen.len - 1].key == p)
@@ -231,6 +331,10 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
     int r;
     if (likely(!n))
         return likely(e->c->names.built) ? NAME_BY_VALUE : tine__name_missing(e);
+    if (e->changes && tine__name_holds(e->L, e->c, e->self, n)) {
+        forget_met(e, p);
+        return put_wire(e, n);
+    }
     if ((r = consider(e, idx, n)) <= 0)
         return r;
     if (r == GOES_BY_NAME)
@@ -240,8 +344,11 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
             return r;
         return NAME_SAME;
     }
-    if (e->changes && n->kind != NAME_CFUNCTION && n->kind != NAME_USERDATA)
+    if (!e->changes)
+        return put_wire(e, n);
+    if (n->kind != NAME_CFUNCTION && n->kind != NAME_USERDATA)
         return put_changed(e, idx, n, step);
+    make_watch(e, idx, (uint32_t)(n - e->c->names.list), 0);
     return put_wire(e, n);
 }
 
@@ -255,14 +362,14 @@ int tine__name_of(struct encoder *e, int idx, struct name **out) {
 
 /* ---- C functions ---- */
 
-int tine__standard_encode(struct encoder *e, const char *name) {
+int tine__standard_put(struct buf *out, const char *name) {
     size_t len = strlen(name);
-    if (buf_reserve(e->out, len + 2 * PACK_MAX))
-        return tine__encode_nomem(e);
-    pack_array(e->out, 2);
-    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_STANDARD}, 3);
-    pack_str(e->out, len);
-    pack_bytes(e->out, name, len);
+    if (buf_reserve(out, len + 2 * PACK_MAX))
+        return TINE_ENOMEM;
+    pack_array(out, 2);
+    pack_bytes(out, (unsigned char[]){0xd4, EXT_OP, OP_STANDARD}, 3);
+    pack_str(out, len);
+    pack_bytes(out, name, len);
     return 0;
 }
 

@@ -177,17 +177,18 @@ static bool same_id(const struct file_id *a, const struct file_id *b) {
            a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-static uint64_t ticks(void) {
+uint64_t tine__tick(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Push the uses that the dumped chunk makes of Lua's own libraries and globals. */
+/* Push the uses that the functions in the dumped chunk make of Lua's own libraries and globals: what the chunk itself
+** does, it has done, here as there. */
 static void push_uses(lua_State *L, const char *dump, size_t len) {
     struct global_uses g;
     lua_newtable(L);
-    if (!tine__globals_of(L, dump, len, 1, &g))
+    if (!tine__globals_of(L, dump, len, 1, true, &g))
         return;
     int out = lua_gettop(L) - 1, list = out + 1;
     lua_Integer n = 0, first = (lua_Integer)g.reads + g.assigns + g.by_g;
@@ -235,7 +236,7 @@ static struct file *push_read(lua_State *L, int path, bool lua) {
     f->path = strdup(lua_tostring(L, path));
     if (!f->path || !identify(f->path, &f->id))
         return f;
-    f->tick = ticks();
+    f->tick = tine__tick();
     f->found = !lua;
     if (lua) {
         int top = lua_gettop(L);
@@ -248,7 +249,7 @@ static struct file *push_read(lua_State *L, int path, bool lua) {
 
 static bool is_current(struct file *f) {
     struct file_id id;
-    uint64_t now = ticks();
+    uint64_t now = tine__tick();
     if (f->tick == now)
         return f->found;
     f->tick = now;

@@ -132,6 +132,7 @@ struct scan {
     int set;  /* stack index: name -> bits of enum use */
     int uses; /* of a table: "module.field", or "module" for all of it, -> true */
     struct global_uses *out;
+    bool inner; /* not the main function itself */
 };
 
 enum use {
@@ -311,7 +312,7 @@ static void scan_function(struct scan *s, int outer, bool main) {
     int env = find_upvalue(s, outer);
     if (main)
         env = outer;
-    if (s->c.ok)
+    if (s->c.ok && !(main && s->inner))
         scan_code(s, code, n, env);
     lua_pop(s->L, 1);
     for (n = tine__dump_number(&s->c); n > 0 && s->c.ok; n--)
@@ -371,9 +372,10 @@ static uint32_t collect_uses(lua_State *L, int uses, lua_Integer at) {
     return n;
 }
 
-bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env,
+bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool inner,
                       struct global_uses *out) {
-    struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L), .out = out};
+    struct scan s = {
+        .L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L), .out = out, .inner = inner};
     lua_Integer at = 0;
     *out = (struct global_uses){0};
     if (!s.c.ok || !s.ops.known)

@@ -55,6 +55,7 @@ enum {
     ST_PATHS,       /* names.c: the last step to each name */
     ST_FOUND,       /* files.c: module -> its file, or false */
     ST_OWNERS,      /* names.c: chunk name -> name of the module with that file, or false */
+    ST_WATCHES,     /* names.c: number -> list of a watch */
     ST_USES, /* changes.c: module -> what its code and that of modules it names uses of Lua's own */
     ST_ANCHORS,   /* names.c: number -> the object that has a name and was sent by it */
     ST_FILES,     /* files.c: every file that a name may point to */
@@ -70,6 +71,38 @@ enum {
     ST_SENT,      /* the functions in codec.sent */
     ST_COUNT = ST_SENT,
 };
+
+/* ---- watch.c ---- */
+
+/* Something that was seen, and is to be the same still. */
+struct watched {
+    enum { WATCH_FIELD, WATCH_OBJECTS, WATCH_VALUES } how;
+    bool again;           /* its table is that of the item before */
+    bool global;          /* it is the globals table */
+    const void *expected; /* of a field: the object in it; NULL: compare with what the list has */
+    uint64_t count;       /* of a table */
+};
+
+/* Belongs to a list in Lua: table, key and value of each item. */
+struct watch {
+    struct watched *items;
+    uint32_t n, cap;
+    lua_Integer table; /* where the list has the last item's table */
+    uint64_t tick;     /* when that was, */
+    bool large;        /* if there is too much to count */
+    bool made;
+};
+
+/* Note that the field at `key` of the table at `t` is what it is. False: no memory. */
+bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key);
+/* Note which objects the table at `t`, and tables in it, hold; with `values`, which values the table itself has. */
+bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, bool values);
+/* Is it all so still? The list is on top, at `list`; something is left above it. The globals table is at `env`, unless
+** that is 0. Never raises. */
+bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env);
+void tine__watch_free(struct watch *w);
+/* A clock that moves every few milliseconds. */
+uint64_t tine__tick(void);
 
 /* ---- code.c ---- */
 
@@ -105,9 +138,10 @@ struct code {
     uint8_t env;  /* index of the upvalue _ENV, 0 for none */
     uint8_t sent; /* how often it was encoded, up to STRINGS_LOOKED */
     struct global_uses globals;
-    uint64_t hash;     /* of the dump */
-    struct code *next; /* same bucket */
-    const char *dump;  /* as the store has it, or our own */
+    struct watch watch; /* of Lua's own that it names; the list is number 0 of its names */
+    uint64_t hash;      /* of the dump */
+    struct code *next;  /* same bucket */
+    const char *dump;   /* as the store has it, or our own */
     size_t len;
     char *own; /* NULL: the store has it */
 };
@@ -162,8 +196,10 @@ struct name {
     uint32_t wire, wire_len; /* its operation in names.bytes */
     uint8_t kind, depth;
     uint8_t builtin;
-    uint8_t going; /* enum going */
-    bool known;    /* it was looked at: file, going and wire are good */
+    uint8_t going;      /* enum going */
+    bool known;         /* it was looked at: file, going and wire are good */
+    bool fields;        /* the way to it is in the watch */
+    struct watch watch; /* made: nothing of what goes along with it was changed */
 };
 
 struct names {
@@ -180,15 +216,18 @@ struct names {
 
 /* ---- the codec ---- */
 
+#define SENT_SLOTS 16
+#define SIMPLE_MAX 13 /* upvalues of a function in sent */
+
 /* A function that was sent. */
 struct sent {
     const void *fn;
-    struct code *code; /* NULL: it need not be alive */
-    bool complex;      /* it had an upvalue that was not simple */
+    struct code *code;              /* NULL: it need not be alive */
+    bool complex;                   /* it had an upvalue that was not simple */
+    bool watched;                   /* it names some of Lua's own */
+    uint32_t names[SIMPLE_MAX + 1]; /* of upvalues that go by name: number + 1; 0: it does not */
 };
-
-#define SENT_SLOTS 16
-#define SIMPLE_MAX 13 /* upvalues of a function in sent */
+#define SENT_STANDARD UINT32_MAX /* one of Lua's own functions */
 
 struct codec {
     struct codec_options options;
@@ -217,7 +256,9 @@ struct codec {
         *cwd; /* where the other side's `require` looks; NULL: where this state's does now */
     uint32_t sources;             /* in ST_SOURCES */
     struct sent sent[SENT_SLOTS]; /* by address */
-    const struct sent *last;      /* the function encoded last, if the encoder does not know it */
+    int watches
+        [SENT_SLOTS]; /* registry references: lists of the watches of their codes; 0: none yet */
+    const struct sent *last; /* the function encoded last, if the encoder does not know it */
 };
 
 /* ---- encoding ---- */
@@ -270,6 +311,7 @@ struct encoder {
     bool arguments; /* encoding an argument segment */
     bool checked;   /* package.loaded was looked at for this segment */
     bool changes;   /* what the program has changed in modules goes along */
+    bool changed;   /* some went along */
     bool results;   /* encoding what comes out of a task */
     bool has_function;
     const void *memo_fn; /* the function that code_of saw last, and its code, */
@@ -382,9 +424,10 @@ bool tine__push_maker(lua_State *L, const char *dump, size_t len);
 
 /* ---- globals.c ---- */
 
-/* Push the list of names (see struct global_uses) in a dump whose upvalue number `env` is _ENV, 0 none. False, with
-** nothing pushed, if the dump is not understood. */
-bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, struct global_uses *out);
+/* Push the list of names (see struct global_uses) in a dump whose upvalue number `env` is _ENV, 0 none; with `inner`
+** only those in the functions in it. False, with nothing pushed, if the dump is not understood. */
+bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool inner,
+                      struct global_uses *out);
 
 /* Call `found` for each function that the main function of a dump makes and stores in a field right away: its number
 ** among the functions in there, and the field's name. */
@@ -401,8 +444,8 @@ enum { NAME_BY_VALUE, NAME_DONE, NAME_SAME };
 int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step);
 /* Does it go by name, alone or with its value? *out says which, and it is positive; 0: no; negative: error. */
 int tine__name_of(struct encoder *e, int idx, struct name **out);
-/* Append the operation that stands for what a new Lua state has under that name. */
-int tine__standard_encode(struct encoder *e, const char *name);
+/* Append the operation that stands for what a new Lua state has under that name. 0, or there is no memory. */
+int tine__standard_put(struct buf *out, const char *name);
 /* Likewise a C function of a loaded module's library. 0: there is none such. */
 int tine__library_encode(struct encoder *e, int fn);
 /* Append `count` triples of the list at `list`: library, path, value. */
@@ -412,8 +455,10 @@ int tine__changes_put(struct encoder *e, int list, int count, const struct step 
 int tine__name_missing(struct encoder *e);
 /* The same for a table, of which many come by that have no name. */
 int tine__name_missing_table(struct encoder *e, const void *p);
-/* Is an object of that address in the index? */
-bool tine__name_known(const struct codec *c, const void *p);
+/* The entry of the object at that address, which stays there; NULL: it has none. */
+struct name *tine__name_find(const struct codec *c, const void *p);
+/* Is the name as good as when its watch was made? */
+bool tine__name_holds(lua_State *L, const struct codec *c, int self, struct name *n);
 /* False: none is. For most tables and functions this is all that must be asked. */
 static inline bool name_possible(const struct names *n, const void *p) {
     uint32_t bit = name_filter_bit(p);
@@ -428,8 +473,9 @@ void tine__names_free(struct codec *c);
 /* Push a list of the changed fields of Lua's own libraries that the code names: library, path, value in turn. How
 ** many; 0, and nothing pushed. */
 int tine__changes_used(struct encoder *e, const struct code *code);
-/* Are there none, and are the globals of Lua's own that the code names what they were? `self` is the state table. */
-bool tine__uses_unchanged(lua_State *L, int self, const struct code *code);
+/* Are there none, and are the globals of Lua's own that the code names what they were? Then that is noted in its watch.
+** May raise memory errors. `self` is the state table. */
+bool tine__uses_watch(lua_State *L, struct codec *c, int self, struct code *code);
 /* Is the value on top what a new state has under that global name? */
 bool tine__is_standard_value(lua_State *L, const char *name);
 

@@ -65,7 +65,8 @@ bool tine__file_is_current(const struct file *f);
 
 /* Push the name of the loaded module whose file has that chunk name; or false. */
 bool tine__push_owner(lua_State *L, int self, const char *source);
-struct name *tine__name_find(const struct codec *c, const void *p);
+/* Note the way to it; false: it is none of fields, or there is no memory. */
+bool tine__name_watch(struct encoder *e, struct name *n, int list);
 /* Push what is at the end of the way; false, and nothing, when it leads nowhere. */
 bool tine__name_walk(struct encoder *e, const struct name *n);
 /* Append its steps. */
@@ -95,7 +96,12 @@ uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char 
 /* Push a list of what the program has changed in the table at `t`, which goes by the name `n`: paths and values, in
 ** turn. How many; 0, and nothing pushed; or an error. */
 int tine__changes_of(struct encoder *e, int t, const struct name *n);
-/* Push a list of what the program has changed in Lua's own libraries that the code of the module of `n`, and of
-** those it names, uses: library, path, value in turn. How many; 0, and nothing pushed. */
-int tine__changes_under(struct encoder *e, const struct name *n);
+/* Push a list of what the code of the module of `n`, and of those it names, uses of Lua's own: library and field (or
+** false), in turn. Number 0 is the list of these modules. */
+void tine__push_uses_of(struct encoder *e, const struct name *n);
+/* Push a list of what the program has changed in Lua's own libraries, of the uses in the list at `uses`: library, path,
+** value in turn. How many; 0, and nothing pushed. */
+int tine__changes_under(struct encoder *e, int uses);
+/* Note what was seen of all of these but of the table `own`. False: no memory. */
+bool tine__changes_watch(struct encoder *e, struct watch *w, int list, int uses, const void *own);
 #endif

@@ -84,6 +84,8 @@ static struct name *insert(struct names *n, const void *key) {
 
 void tine__names_free(struct codec *c) {
     struct names *n = &c->names;
+    for (uint32_t i = 0; i < n->used; i++)
+        tine__watch_free(&n->list[i].watch);
     free(n->slots);
     free(n->list);
     tine__buf_free(&n->bytes);
@@ -417,6 +419,7 @@ static int build(struct encoder *e, uint64_t sum) {
     new_table(L, e->self, ST_FOUND);
     new_table(L, e->self, ST_ANCHORS);
     new_table(L, e->self, ST_USES);
+    new_table(L, e->self, ST_WATCHES);
     lua_newtable(L);
     b.objects = lua_gettop(L);
     enter_modules(&b);
@@ -457,10 +460,6 @@ int tine__name_missing_table(struct encoder *e, const void *p) {
     return err;
 }
 
-bool tine__name_known(const struct codec *c, const void *p) {
-    return find(&c->names, p);
-}
-
 struct name *tine__name_find(const struct codec *c, const void *p) {
     return find(&c->names, p);
 }
@@ -493,6 +492,49 @@ bool tine__name_walk(struct encoder *e, const struct name *name) {
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);
     return true;
+}
+
+bool tine__name_watch(struct encoder *e, struct name *name, int list) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    uint32_t way[NAME_STEPS + 1];
+    int steps = way_to(&e->c->names, name, way);
+    bool good = true;
+    lua_rawgeti(L, e->self, ST_PATHS);
+    lua_rawgeti(L, e->self, ST_LOADED);
+    for (int i = 0; good && i <= steps; i++) {
+        lua_rawgeti(L, top + 1, (lua_Integer)way[i] + 1);
+        good = lua_istable(L, top + 2) && !lua_isboolean(L, -1) &&
+               !(lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0) &&
+               tine__watch_field(L, &name->watch, list, top + 2, top + 3);
+        if (good) {
+            lua_rawget(L, top + 2);
+            lua_replace(L, top + 2);
+        }
+    }
+    lua_settop(L, top);
+    if (!good)
+        tine__watch_free(&name->watch);
+    return good;
+}
+
+bool tine__name_holds(lua_State *L, const struct codec *c, int self, struct name *n) {
+    int top = lua_gettop(L);
+    bool good = true;
+    if (!n->watch.made || n->going != GOES_BY_NAME ||
+        (n->file && !tine__file_is_current(n->file)) || !lua_checkstack(L, 40))
+        return false;
+    if (!n->fields) {
+        struct encoder e = {.L = L, .c = (struct codec *)c, .self = self};
+        good = tine__name_walk(&e, n) &&
+               (n->kind == NAME_USERDATA ? lua_touserdata(L, -1) : lua_topointer(L, -1)) == n->key;
+        lua_settop(L, top);
+    }
+    lua_rawgeti(L, self, ST_WATCHES);
+    lua_rawgeti(L, -1, (lua_Integer)(n - c->names.list) + 1);
+    good = good && tine__watch_holds(L, &n->watch, top + 2, 0);
+    lua_settop(L, top);
+    return good;
 }
 
 int tine__name_pack(struct encoder *e, const struct name *name, struct buf *out) {

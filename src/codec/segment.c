@@ -281,6 +281,7 @@ static void forget(struct encoder *e, const struct job *j) {
     e->nmarks = 0;
     e->levels = 0;
     e->globals = false;
+    e->changed = false;
     e->arguments = arguments;
 }
 

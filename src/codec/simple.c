@@ -1,8 +1,8 @@
-/* Simple functions: those whose upvalues are scalars or the globals table.
+/* Simple functions: those whose upvalues are scalars, the globals table, or go by name.
 **
 ** Most tasks are such functions, and most functions are sent many times. Their segment is
 **
-**     [FUNCTION, code, scalar or globals table ...]
+**     [FUNCTION, code, scalar or globals table or name ...]
 **
 ** so what encodes and decodes anything is not needed for them.
 **
@@ -19,6 +19,9 @@
 #include "codec/dump.h"
 #include "codec/internal.h"
 #include "codec/pack.h"
+#include "codec/standard.h"
+
+#include <string.h>
 
 /* ---- sending ---- */
 
@@ -26,59 +29,125 @@ static uint32_t slot_of(const void *fn) {
     return (uint32_t)((uintptr_t)fn >> 5) % SENT_SLOTS;
 }
 
+/* Of the value on top, an upvalue: 0, it is a scalar; SENT_STANDARD; the number + 1 of its name. False: it is none of
+** these, or what it names has changed. */
+static bool find_name(lua_State *L, const struct codec *c, struct sent *s, uint32_t *out) {
+    int type = lua_type(L, -1);
+    *out = 0;
+    if (type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER || type == LUA_TSTRING)
+        return true;
+    if (lua_iscfunction(L, -1) && tine__standard_of(lua_tocfunction(L, -1))) {
+        *out = SENT_STANDARD;
+        return true;
+    }
+    const struct name *n = tine__name_find(c, lua_topointer(L, -1));
+    s->complex = !n || (n->known && n->going != GOES_BY_NAME);
+    if (!n || !n->watch.made)
+        return false;
+    *out = (uint32_t)(n - c->names.list) + 1;
+    return true;
+}
+
+static bool find_names(lua_State *L, const struct codec *c, int fn, const struct code *code,
+                       struct sent *s) {
+    bool good = true;
+    for (int i = 1; good && i <= code->nups; i++) {
+        s->names[i] = 0;
+        lua_getupvalue(L, fn, i);
+        if (i != code->env)
+            good = find_name(L, c, s, &s->names[i]);
+        lua_pop(L, 1);
+    }
+    return good;
+}
+
+/* Have the list of the code's watch at hand for slot `i`. `self` is the state table. */
+static void keep_watch(lua_State *L, struct codec *c, int self, const struct code *code, int i) {
+    lua_rawgeti(L, self, ST_GLOBALS);
+    lua_rawgetp(L, -1, code);
+    lua_rawgeti(L, -1, 0);
+    if (c->watches[i])
+        lua_rawseti(L, LUA_REGISTRYINDEX, c->watches[i]);
+    else
+        c->watches[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 2);
+}
+
 void tine__simple_note(lua_State *L, struct codec *c, int fn, struct code *code) {
     const void *p = lua_topointer(L, fn);
+    int top = lua_gettop(L);
     uint32_t i = slot_of(p);
     struct sent *s = &c->sent[i];
+    const struct global_uses *g = &code->globals;
     if (s->fn != p) {
         *s = (struct sent){.fn = p};
         return;
     }
-    if (s->complex || !code_id(code) ||
-        code->globals.reads + code->globals.assigns + code->globals.by_g > 0 ||
-        code->nups > SIMPLE_MAX || tine__name_known(c, p))
+    if (s->complex || !code_id(code) || g->reads + g->assigns + g->by_g > 0 ||
+        code->nups > SIMPLE_MAX || tine__name_find(c, p) || !find_names(L, c, fn, code, s))
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
-    lua_rawgeti(L, -1, ST_SENT);
-    lua_pushvalue(L, fn);
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-    lua_pop(L, 2);
-    s->code = code;
+    s->watched = g->standards + g->uses > 0;
+    if (!s->watched || tine__uses_watch(L, c, top + 1, code)) {
+        if (s->watched)
+            keep_watch(L, c, top + 1, code, (int)i);
+        lua_rawgeti(L, top + 1, ST_SENT);
+        lua_pushvalue(L, fn);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+        s->code = code;
+    }
+    lua_settop(L, top);
 }
 
-/* Is it another variable than those before? Upvalues may have been joined. */
-static bool is_new(const void **boxes, int i, const void *box) {
-    boxes[i] = box;
-    while (--i > 0)
-        if (boxes[i] == box)
+/* Where each upvalue was written, to find those that are one variable: upvalues may have been joined, and then their
+** values are the same, too. */
+struct written {
+    size_t at[SIMPLE_MAX + 2];
+    uint64_t met; /* a bit for length and first byte of each */
+};
+
+/* Upvalue `i` was written, up to at[i + 1]. Is it a variable of its own? */
+static inline bool is_own(lua_State *L, int fn, int i, struct written *w, const char *bytes) {
+    size_t len = w->at[i + 1] - w->at[i];
+    uint64_t bit = UINT64_C(1) << ((len * 8 + (unsigned char)bytes[w->at[i]]) & 63);
+    bool maybe = w->met & bit;
+    w->met |= bit;
+    for (int k = i - 1; maybe && k > 0; k--)
+        if (w->at[k + 1] - w->at[k] == len &&
+            memcmp(bytes + w->at[k], bytes + w->at[i], len) == 0 &&
+            lua_upvalueid(L, fn, k) == lua_upvalueid(L, fn, i))
             return false;
     return true;
 }
 
-/* Upvalue `i` of the function at `fn`. False: it is no simple one, or there is no room. */
-static bool encode_upvalue(lua_State *L, const struct codec *c, const struct code *code, int fn,
-                           int i, struct buf *out) {
-    bool good;
-    lua_getupvalue(L, fn, i);
-    if (i == code->env) {
-        good = lua_topointer(L, -1) == c->globals && !buf_reserve(out, PACK_MAX);
-        if (good)
-            pack_bytes(out, (unsigned char[]){0xd4, EXT_ENV, 1}, 3);
-    } else {
-        good = tine__encode_scalar(L, -1, out);
+/* The value on top by the name of that number. */
+static bool encode_name(lua_State *L, const struct codec *c, uint32_t id, struct buf *out) {
+    if (id == SENT_STANDARD) {
+        const struct standard *known =
+            lua_iscfunction(L, -1) ? tine__standard_of(lua_tocfunction(L, -1)) : NULL;
+        return known && tine__standard_put(out, known->name) == 0;
     }
+    struct name *n = &c->names.list[id - 1];
+    if (lua_topointer(L, -1) != n->key)
+        return false;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    bool good = tine__name_holds(L, c, lua_gettop(L), n) &&
+                !buf_append(out, c->names.bytes.data + n->wire, n->wire_len);
     lua_pop(L, 1);
     return good;
 }
 
-/* Are Lua's own functions that the code names what they were? */
-static bool is_unchanged(lua_State *L, const struct codec *c, const struct code *code) {
-    if (code->globals.standards + code->globals.uses == 0)
+/* Upvalue `i` of the function at `fn`, which is left on the stack. False: it is no simple one, or there is no room. */
+static inline bool encode_upvalue(lua_State *L, const struct codec *c, const struct sent *s, int fn,
+                                  int i, struct buf *out) {
+    lua_getupvalue(L, fn, i);
+    if (i == s->code->env) {
+        if (lua_topointer(L, -1) != c->globals || buf_reserve(out, PACK_MAX))
+            return false;
+        pack_bytes(out, (unsigned char[]){0xd4, EXT_ENV, 1}, 3);
         return true;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
-    bool same = tine__uses_unchanged(L, lua_gettop(L), code);
-    lua_pop(L, 1);
-    return same;
+    }
+    return s->names[i] ? encode_name(L, c, s->names[i], out) : tine__encode_scalar(L, -1, out);
 }
 
 /* The message in `out` names this code. */
@@ -91,27 +160,47 @@ static bool hold(struct codec *c, struct code *code, struct buf *out) {
     return true;
 }
 
+/* Are Lua's own functions that the code names what they were? Its upvalues are on the stack, above `top`. */
+static inline bool is_unchanged(lua_State *L, const struct codec *c, const struct sent *s,
+                                int top) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->watches[s - c->sent]);
+    return tine__watch_holds(L, &s->code->watch, top + s->code->nups + 1, top + s->code->env);
+}
+
+/* All upvalues. False: one is not simple, or something was changed. */
+static bool encode_upvalues(lua_State *L, const struct codec *c, const struct sent *s, int fn,
+                            struct buf *out) {
+    int top = lua_gettop(L), n = s->code->nups;
+    bool good = true;
+    struct written w;
+    w.met = 0;
+    w.at[1] = out->len;
+    for (int i = 1; good && i <= n; i++) {
+        good = encode_upvalue(L, c, s, fn, i, out);
+        w.at[i + 1] = out->len;
+        good = good && is_own(L, fn, i, &w, out->data);
+    }
+    good = good && (!s->watched || is_unchanged(L, c, s, top));
+    lua_settop(L, top);
+    return good;
+}
+
 struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct buf *out) {
     const void *p = lua_topointer(L, fn);
     struct sent *s = &c->sent[slot_of(p)];
     struct code *code = s->code;
-    const void *boxes[SIMPLE_MAX + 1];
     size_t start = out->len;
     c->last = NULL;
-    if (s->fn != p || !code || lua_type(L, fn) != LUA_TFUNCTION || !lua_checkstack(L, 20) ||
-        !is_unchanged(L, c, code) || buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
+    if (s->fn != p || !code || lua_type(L, fn) != LUA_TFUNCTION || !lua_checkstack(L, 60) ||
+        buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
         return NULL;
     out->len += SEGMENT_HEAD;
     pack_array(out, 2u + code->nups);
     pack_bytes(out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
     pack_id(out, code_id(code));
-    for (int i = 1; i <= code->nups; i++)
-        if (!is_new(boxes, i, lua_upvalueid(L, fn, i)) || !encode_upvalue(L, c, code, fn, i, out)) {
-            *s = (struct sent){.fn = p, .complex = true};
-            out->len = start;
-            return NULL;
-        }
-    if (!hold(c, code, out)) {
+    bool good = (code->nups == 0 || encode_upvalues(L, c, s, fn, out)) && hold(c, code, out);
+    if (!good) { /* the long way tells whether it is simple again, next time */
+        s->code = NULL;
         out->len = start;
         return NULL;
     }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/hash.h"
 #include "base/sys.h"
 
 const struct settings tine__settings_none = {
@@ -20,6 +21,7 @@ struct settings *tine__settings_copy(const struct settings *s, const char *group
     memcpy(copy, s, sizeof *copy);
     atomic_init(&copy->refs, 1);
     copy->group_len = (uint32_t)len;
+    copy->group_hash = len ? tine__hash(group, len) : 0;
     if (len)
         memcpy(copy->group, group, len);
     return copy;

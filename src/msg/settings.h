@@ -47,7 +47,8 @@ struct settings {
     uint64_t output_limit; /* bytes that are kept */
     uint64_t seed[2];
     struct retry retry;
-    uint32_t group_len; /* 0: of no group */
+    uint64_t group_hash; /* of its name; 0: of no group */
+    uint32_t group_len;
     char group[];
 };
 

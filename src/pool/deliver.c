@@ -67,14 +67,15 @@ static void end_task(struct pool *p, struct item *item, uint32_t k, enum ending 
                      const struct report *r) {
     static const int codes[] = {
         [ENDING_CANCELLED] = TINE_ECANCELLED, [ENDING_TIMEOUT] = TINE_ETIMEOUT,
-        [ENDING_CRASHED] = TINE_ECRASHED,     [ENDING_BROKEN] = TINE_EBROKEN,
-        [ENDING_NOMEM] = TINE_ENOMEM,         [ENDING_CPU] = TINE_ETIMEOUT,
-        [ENDING_MEMORY] = TINE_EMEMORY};
+        [ENDING_LATE] = TINE_ETIMEOUT,        [ENDING_CRASHED] = TINE_ECRASHED,
+        [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM,
+        [ENDING_CPU] = TINE_ETIMEOUT,         [ENDING_MEMORY] = TINE_EMEMORY};
     struct outcome *o = &item->outcomes[k];
     struct failure *ended = NULL;
-    if (how == ENDING_TIMEOUT || how == ENDING_CPU || how == ENDING_MEMORY ||
-        (how == ENDING_CANCELLED && r))
-        ended = tine__failure_ended(item, k, how, codes[how], r);
+    bool limit =
+        how == ENDING_TIMEOUT || how == ENDING_LATE || how == ENDING_CPU || how == ENDING_MEMORY;
+    if (limit || (how == ENDING_CANCELLED && r))
+        ended = tine__failure_ended(item, k, how, r);
     struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : ended;
     tine__outcome_set_failure(o, codes[how], f);
     tine__failure_unref(ended);

@@ -41,6 +41,12 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
         tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
 }
 
+/* It has come back, and its bytes were not kept. */
+static void keep_withdrawn(struct item *item, const struct answer *a) {
+    if (!item->bytes && a->bytes)
+        item->bytes = tine__text_copy_n(a->bytes, a->length);
+}
+
 static void carry(struct pool *p, const struct order *o) {
     struct answer a = {0};
     if (o->kind == ORDER_RUN) {
@@ -48,6 +54,8 @@ static void carry(struct pool *p, const struct order *o) {
     } else {
         const struct site_call call = {o->task ? &o->task->call : NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
+        if (o->kind == ORDER_WITHDRAW)
+            keep_withdrawn(item_of(o->task), &a);
     }
     bool timed = o->kind != ORDER_RUN || o->task->call.flags & CALL_TIMED;
     tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
@@ -71,6 +79,8 @@ static void wake_manager(struct pool *p) {
 void tine__drive(struct pool *p) {
     struct order o;
     deliver_all(p);
+    if (sched_wants_time(&p->s))
+        sched_time(&p->s, tine__now());
     while (tine__sched_order(&p->s, &o)) {
         carry(p, &o);
         deliver_all(p);

@@ -21,11 +21,11 @@ struct failure {
     char *label;     /* of that task, or NULL */
     char *source;
     int line;
-    char *cause; /* a result segment [error, traceback] (an initializer's), or NULL */
+    const char *phase; /* of a task whose time was over: "pending" or "running"; static */
+    char *cause;       /* a result segment [error, traceback] (an initializer's), or NULL */
     size_t cause_len;
     uint64_t limit, used; /* of memory, bytes, or 0 */
     bool cpu;             /* of a timeout: it was of processor time */
-    const char *phase;    /* of a timeout: "pending", "running", static; or NULL */
     char *traceback;      /* of the place where the task was when it was asked to end, or NULL */
     char *message;        /* whole text */
 };

@@ -100,9 +100,9 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
-/* The failure of task `k`, that was ended in the midst of it (by a limit, or abort), and what its worker has said of that,
-** or NULL. NULL: out of memory. */
-struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how, int code,
+/* The failure of task `k`, that was ended by `how` (a limit, ENDING_LATE, ENDING_CANCELLED), and what its worker has said
+** of that, or NULL. NULL: out of memory. */
+struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r);
 
 /* inbox.c */

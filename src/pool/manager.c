@@ -52,7 +52,7 @@ static void call_owners(struct pool *p) {
 
 /* Is one of them no descriptor any more, or another one? */
 static bool gone_wrong(const struct pollfd *fds, unsigned n) {
-    short seen = 0;
+    int seen = 0;
     for (unsigned i = 0; i < n; i++)
         seen |= fds[i].revents;
     return seen & (POLLNVAL | POLLERR);

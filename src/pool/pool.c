@@ -37,6 +37,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .slots = LOCAL_SLOTS,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,
+                                         .ageing = o->ageing,
                                          .start_timeout = o->start_timeout,
                                          .exit_timeout = o->exit_timeout,
                                          .cpus = processors()};

@@ -35,12 +35,14 @@
 struct pool;
 
 #define POOL_MAX_WORKERS 4095u
+#define POOL_AGEING 1                 /* steps a second: what users get who say nothing */
 #define POOL_EXIT_TIMEOUT 5000000000u /* ns: what users get who say nothing */
 
 struct pool_options {
     unsigned workers;          /* at most so many, 1 .. POOL_MAX_WORKERS */
     struct settings *settings; /* of tasks that have none of their own; the pool counts them */
     uint64_t max_pending;      /* 0 none */
+    double ageing;             /* what a second of waiting adds to a priority; 0 nothing */
     uint64_t start_timeout, exit_timeout; /* ns, 0 none */
     bool spawn, replace;                  /* start_method = "spawn", on_crash = "replace" */
     struct boot boot;                     /* borrowed for the call */
@@ -99,10 +101,10 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k);
 bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k);
 /* Cancel all tasks of the item that have not begun. */
 void tine__item_cancel(struct pool *p, struct item *item);
-/* End task k: cancels it when it is pending; a running one's worker is killed, and it is settled as
-** TINE_ECANCELLED when that and what it had started are gone. Returns at once. False: it has ended, or is
-** being ended already. */
-bool tine__task_abort(struct pool *p, struct item *item, uint32_t k);
+/* End the only task of the item: cancels it when it is pending; a running one's worker is killed, and it is settled
+** as TINE_ECANCELLED when that and what it had started are gone. Returns at once. False: it has ended, or is being
+** ended already. */
+bool tine__task_abort(struct pool *p, struct item *item);
 
 /* --- following --- */
 

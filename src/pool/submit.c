@@ -75,11 +75,14 @@ static void admit(struct pool *p, struct item *item) {
 
 /* Is it one of many that wait for room? The site was asked to say when there is, and that costs a fence each time. */
 static bool just_queues(struct pool *p) {
-    return p->s.full && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
+    return p->s.full && !p->s.overtake && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
 }
 
-/* Let it run, or wait. Results taken in first may show that an idle worker is there already. */
-static void set_off(struct pool *p) {
+/* Let it run, or wait; something was `due` then. Results taken in first may show that an idle worker is there already. */
+static void set_off(struct pool *p, uint64_t due) {
+    if (sched_due(&p->s) < due)
+        tine__wakeup_send(&p->wakeup); /* its deadline: the manager's timer must run */
+    due = sched_due(&p->s);
     if (just_queues(p))
         return;
     bool short_of_workers = p->s.open > p->s.live && p->s.present < p->s.o.workers;
@@ -135,13 +138,14 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     item->task.call.label += settings_extra(item->task.set);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
-    int err = tine__sched_submit(&p->s, &item->task);
+    uint64_t due = sched_due(&p->s);
+    int err = tine__sched_submit(&p->s, &item->task, tine__now());
     if (err == TINE_EAGAIN)
         item->inbox->refused = p->refused = true;
     if (err)
         return err;
     admit(p, item);
-    set_off(p);
+    set_off(p, due);
     err = keep_bytes(p, item);
     if (err)
         unadmit(p, item);

@@ -63,15 +63,15 @@ bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k) {
     return outcome_settled(o) && o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED;
 }
 
-bool tine__task_abort(struct pool *p, struct item *item, uint32_t k) {
+bool tine__task_abort(struct pool *p, struct item *item) {
     if (tine__pool_is_forked(p))
         return false;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
     struct item *leader = leader_of(item);
-    bool ended = tine__sched_abort(&p->s, &leader->task, k);
+    bool ended = tine__sched_abort(&p->s, &leader->task);
     carry_out(p);
-    ended = ended && (leader->task.doom || outcome_settled(&item->outcomes[k]));
+    ended = ended && (leader->task.doom || outcome_settled(item->outcomes));
     pthread_mutex_unlock(&p->lock);
     return ended;
 }

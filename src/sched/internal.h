@@ -9,9 +9,9 @@
 
 enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_RETRY, TIMER_END };
 
-/* How that ends which shall never run. */
-static inline enum ending sched_end_unrun(const struct sched *s) {
-    return s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CANCELLED;
+/* How that of it ends which shall never run. */
+static inline enum ending sched_end_unrun(const struct sched *s, const struct task *t) {
+    return s->life >= LIFE_STOPPING ? ENDING_BROKEN : t->unrun ? t->unrun : ENDING_CANCELLED;
 }
 
 /* --- state.c: changes that keep the counts true --- */
@@ -22,9 +22,16 @@ void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to
 void tine__sched_unsend(struct sched *s, struct task *t);
 /* What is open of it, and with nobody, never runs. */
 void tine__sched_end_rest(struct sched *s, struct task *t);
-/* What is open of it waits again, before all others, or ends if it shall not run; it is DONE when there is
-** nothing. */
-void tine__sched_wait_again(struct sched *s, struct task *t);
+/* What is open of it waits again, or ends if it shall not run; it is DONE when there is nothing. `unspent`: its
+** group has not had its turn. */
+void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent);
+/* Something waits that may have to be before what nobody has taken up yet; `again`: it has come back. */
+static inline void tine__sched_overtake(struct sched *s, bool again) {
+    s->overtake = !list_empty(&s->handed);
+    s->anew |= again;
+}
+/* Look at it then, or at its deadline if that is earlier. */
+void tine__sched_watch(struct sched *s, struct task *t, uint64_t when);
 /* Have the site do something about a task that is SENT. */
 void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish);
 /* That it was to be done is over. */
@@ -35,9 +42,11 @@ void tine__sched_unwish(struct task *t);
 /* End task `next` of one that is SENT by `how`: it is asked first, if it is given any grace. */
 void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how);
 /* It was handed over: look when it can have run too long. */
-void tine__sched_watch_first(struct sched *s, struct task *t, uint64_t now);
-/* Look again some time whether the task runs, and too long. */
-void tine__sched_watch(struct sched *s, struct task *t, uint64_t now);
+void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now);
+/* Look again when the task that runs since then, and has spent so much of the processor, may have run too long; 0: it is
+** not known. */
+void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t spent,
+                            uint64_t now);
 /* The answer to ORDER_LOOK, ORDER_ASK, ORDER_STOP. */
 void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
 void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);

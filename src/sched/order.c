@@ -1,6 +1,7 @@
 /* What the scheduler gives out: orders, and the events that have come of all that it was told. */
 #include <assert.h>
 #include <signal.h>
+#include "base/clock.h"
 #include "base/error.h"
 #include "sched/internal.h"
 
@@ -31,19 +32,39 @@ static bool order_wish(struct sched *s, struct order *o) {
     return true;
 }
 
+/* Take back the last one that nobody may have taken up if another one should be before it. */
+static bool order_withdraw(struct sched *s, struct order *o) {
+    while (s->overtake && !list_empty(&s->handed)) {
+        struct task *last = LIST_ITEM(s->handed.prev, struct task, sent);
+        if (last->doom || last->unrun) {
+            list_remove(&last->sent);
+            continue;
+        }
+        enum overtaking by = tine__policy_overtakes(&s->policy, last, s->anew, s->now);
+        if (by == BY_NOTHING)
+            break;
+        s->anew |= by == BY_TURN;
+        *o = (struct order){.kind = ORDER_WITHDRAW, .task = last};
+        return true;
+    }
+    s->overtake = s->anew = false;
+    return false;
+}
+
 static bool order_run(struct sched *s, struct order *o) {
     if (s->full || policy_empty(&s->policy))
         return false;
-    if (s->nsent >= s->window || s->nfree == 0) {
+    if (s->nsent >= sched_window(s) || s->nfree == 0) {
         s->full = true;
         return false;
     }
-    struct task *t = policy_pop(&s->policy);
+    struct task *t = tine__policy_pop(&s->policy, s->now);
     t->call.ref = s->free_refs[--s->nfree];
     s->sent[t->call.ref] = t;
     s->waiting--;
     s->nsent++;
     t->state = TASK_SENT;
+    list_push(&s->handed, &t->sent);
     *o = (struct order){.kind = ORDER_RUN, .task = t};
     return true;
 }
@@ -86,7 +107,7 @@ bool tine__sched_order(struct sched *s, struct order *o) {
         return false;
     if (order_wish(s, o) || order_kill(s, o))
         return true;
-    if (s->life <= LIFE_CLOSING && (order_run(s, o) || order_start(s, o)))
+    if (s->life <= LIFE_CLOSING && (order_withdraw(s, o) || order_run(s, o) || order_start(s, o)))
         return true;
     return order_end(s, o);
 }
@@ -96,22 +117,40 @@ bool tine__sched_order(struct sched *s, struct order *o) {
 static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
     if (a->err == TINE_EAGAIN) {
         tine__sched_unsend(s, t);
-        tine__sched_wait_again(s, t);
+        tine__sched_wait_again(s, t, true);
         s->full = true;
     } else if (a->err) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
     } else {
-        tine__sched_watch_first(s, t, now);
+        tine__sched_look_first(s, t, now);
     }
 }
 
-static void recalled(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
+/* Those before one that was taken up have been, too. */
+static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
+    if (a->where != AT_NOBODY) {
+        list_remove(&t->sent);
+        s->overtake = s->anew = false;
+        return;
+    }
+    uint64_t least = sched_least_window(s), half = sched_window(s) / 2;
+    s->narrow = half > least ? half : least;
+    s->overtook = true;
+    tine__sched_unsend(s, t);
+    tine__sched_wait_again(s, t, true);
+}
+
+static void recalled(struct sched *s, struct task *t, const struct answer *a) {
     uint64_t k = a->id - t->call.id;
     uint32_t from = k > t->next ? (uint32_t)k : t->next;
     if (a->where == AT_NOBODY && k <= t->call.count && from < t->upto)
-        tine__sched_end(s, t, from, t->upto, sched_end_unrun(s));
-    if (t->state == TASK_SENT && t->timer.when == 0)
-        tine__sched_watch(s, t, now); /* the wish to look at it has given way to this one */
+        tine__sched_end(s, t, from, t->upto, sched_end_unrun(s, t));
+    if (t->state != TASK_SENT)
+        return;
+    if (t->late && !t->doom) /* its deadline holds for what has begun, too */
+        tine__sched_stop_task(s, t, ENDING_TIMEOUT);
+    else if (t->call.flags & CALL_TIMED && !t->doom)
+        tine__sched_wish(s, t, ORDER_LOOK); /* such a wish may have given way to this one */
 }
 
 static void began(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {
@@ -132,8 +171,11 @@ void tine__sched_answer(struct sched *s, const struct order *o, const struct ans
     case ORDER_RUN:
         ran(s, o->task, a, now);
         break;
+    case ORDER_WITHDRAW:
+        withdrew(s, o->task, a);
+        break;
     case ORDER_RECALL:
-        recalled(s, o->task, a, now);
+        recalled(s, o->task, a);
         break;
     case ORDER_ASK:
         tine__sched_asked(s, o->task, a, now);

@@ -1,33 +1,97 @@
-/* Policy: which of the tasks that wait is next. */
+/* Policy: which of the tasks that wait is next.
+**
+** THE RULE. A task's rank is its priority and what it has gained by waiting: `ageing` for each whole second
+** since its submit; sums saturate. The highest rank is first, among equal ones who was submitted first. What
+** waiting adds counts between different priorities only: among tasks of one priority the groups take turns, and
+** in a group the order of submits holds.
+**
+** THE STRUCTURE. Tasks of one priority and group stand in a *line*, those of one priority together are a
+** *bucket* (whose tasks of no group are a line of its own). In a line the order of submits is that of ids: a
+** list, and beside it a small heap of those that came back from a worker. In a bucket the lines that have
+** tasks stand in a ring, and whose turn is over goes to its end. So
+**
+**     which bucket   the one whose oldest task has the highest rank: a heap of buckets, by (rank, id)
+**     which line     the first of the ring
+**     which task     its oldest
+**
+** The oldest of a bucket need not be the one whose turn it is; it says how urgent the bucket is, and turns go
+** round, so neither starves. It is known from a heap of the bucket's lines. Ranks change with time, once a
+** second for each bucket that has tasks: a heap of these steps is caught up with when a task is taken while
+** there are several buckets. All that is constant time for tasks of one priority without groups (each heap has
+** one node), and a logarithm of the number of priorities, or groups in one, for others.
+**
+** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting: it is withdrawn when
+** another one should be before it (tine__policy_overtakes), from the last one on, and waits again as if it had
+** never been taken. A line that begins to have tasks may claim a turn between two of another line there: then all
+** of that priority come back, and the turns are as they would have been.
+**
+** A line lives as long as a task that is not DONE belongs to it, so what comes back needs no memory.
+*/
 #ifndef TINE_SCHED_POLICY_H
 #define TINE_SCHED_POLICY_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include "base/list.h"
-#include "sched/task.h"
+#include "sched/pairing.h"
+#include "sched/timer.h"
 
-/* In the order of submits; what comes back from a worker that has gone is first. */
+struct task;
+struct settings;
+struct line;
+
 struct policy {
-    struct list queue;
+    double ageing;
+    uint64_t now; /* as it was told last */
+    struct pairing buckets;
+    unsigned nbuckets;   /* in it */
+    struct timers steps; /* when ranks change */
+    struct line *recent; /* the line that was looked for last */
+    struct line **table; /* lines by the hash of priority and group, linked by `chain` */
+    uint64_t nlines, size;
 };
 
-static inline void policy_init(struct policy *p) {
-    list_init(&p->queue);
-}
+/* 0 or TINE_ENOMEM. */
+int tine__policy_init(struct policy *p, double ageing);
+void tine__policy_free(struct policy *p);
+/* Give the task its line: a NEW one, before all else. 0 or TINE_ENOMEM. */
+int tine__policy_enter(struct policy *p, struct task *t);
+/* It is DONE. */
+void tine__policy_leave(struct policy *p, struct task *t);
 
-static inline void policy_push(struct policy *p, struct task *t) {
-    list_push(&p->queue, &t->node);
-}
-
-static inline void policy_push_back(struct policy *p, struct task *t) {
-    list_push_front(&p->queue, &t->node);
-}
+/* It waits, from now on, last in its line. True: and first, so it may be due before others. */
+bool tine__policy_push(struct policy *p, struct task *t);
+/* It waits again, at its place in the order of submits. With `unspent` as if it had never been taken: its group
+** has the turn. */
+void tine__policy_push_back(struct policy *p, struct task *t, bool unspent);
+/* It does not wait any more. */
+void tine__policy_remove(struct policy *p, struct task *t);
+/* Take the next one; there is one. */
+struct task *tine__policy_pop(struct policy *p, uint64_t now);
+/* It has come from the site, one way or another. */
+void tine__policy_unsent(struct policy *p, struct task *t);
+/* It may still be to be taken up, and was taken last of all: should another one have been? BY_TURN: there are several of
+** its line, and another line has come; all of this priority are to be ordered anew then (`all`). */
+enum overtaking { BY_NOTHING, BY_RANK, BY_TURN };
+enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,
+                                       uint64_t now);
+/* The time, at which it may do so; ranks are those of then. */
+bool tine__policy_tick(struct policy *p, uint64_t now);
+/* Some task that waits, or NULL. */
+struct task *tine__policy_any(const struct policy *p);
 
 static inline bool policy_empty(const struct policy *p) {
-    return list_empty(&p->queue);
+    return p->nbuckets == 0;
 }
 
-static inline struct task *policy_pop(struct policy *p) {
-    return LIST_ITEM(list_pop(&p->queue), struct task, node);
+/* When it may change which is next. */
+static inline uint64_t policy_due(const struct policy *p) {
+    return p->ageing > 0 && p->nlines > 1 && p->nbuckets > 0 ? timers_next(&p->steps) : TIMER_NEVER;
+}
+
+/* Does it matter what time it is? */
+static inline bool policy_is_timed(const struct policy *p) {
+    return p->nbuckets > 1 && p->ageing > 0;
 }
 
 #endif

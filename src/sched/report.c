@@ -23,6 +23,7 @@ static bool is_worker(const struct sched *s, unsigned worker) {
 /* Its last open task has ended by a report. */
 static void finish(struct sched *s, struct task *t) {
     tine__sched_unsend(s, t);
+    tine__policy_leave(&s->policy, t);
     t->state = TASK_DONE;
     s->open--;
 }
@@ -42,7 +43,7 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     *how = tine__sched_heard(s, t);
     if (++t->next == t->upto)
         finish(s, t);
-    else if (t->cancelled && !t->doom)
+    else if (t->unrun && !t->doom)
         tine__sched_wish(s, t,
                          ORDER_RECALL); /* it was just being taken up, now it can be told to stop */
     else if (asked && (t->set->timeout || t->set->cpu))
@@ -66,7 +67,8 @@ static void stopped(struct sched *s, const struct report *r) {
     if (t->state == TASK_DONE)
         return;
     tine__sched_unsend(s, t);
-    tine__sched_wait_again(s, t);
+    tine__sched_wait_again(s, t, true);
+    tine__sched_overtake(s, true);
 }
 
 /* --- workers --- */
@@ -149,7 +151,8 @@ static void settle_lost(struct sched *s) {
             begun = t->next + 1;
         if (begun > t->next)
             tine__sched_end(s, t, t->next, begun, how);
-        tine__sched_wait_again(s, t);
+        tine__sched_wait_again(s, t, true);
+        tine__sched_overtake(s, true);
     }
 }
 
@@ -272,6 +275,7 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
 
 void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     assert(!report_is_result(r));
+    s->now = now;
     switch (r->kind) {
     case REPORT_NONE:
         break;

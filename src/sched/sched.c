@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <signal.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "msg/extra.h"
@@ -34,22 +35,26 @@ static int make_tables(struct sched *s) {
 int tine__sched_init(struct sched *s, const struct sched_options *o) {
     memset(s, 0, sizeof *s);
     s->o = *o;
-    policy_init(&s->policy);
+    tine__timers_init(&s->timers);
+    list_init(&s->handed);
     list_init(&s->wishes);
     list_init(&s->lost);
     list_init(&s->kills);
     list_init(&s->ended);
     s->next_id = 1;
-    s->window = FIRST_WINDOW + 4ull * o->workers;
+    s->window = s->narrow = FIRST_WINDOW + 4ull * o->workers;
     s->retry.kind = TIMER_RETRY;
     s->end.kind = TIMER_END;
-    int err = make_tables(s);
+    int err = tine__policy_init(&s->policy, o->ageing);
+    if (!err)
+        err = make_tables(s);
     if (err)
         tine__sched_free(s);
     return err;
 }
 
 void tine__sched_free(struct sched *s) {
+    tine__policy_free(&s->policy);
     free(s->sent);
     free(s->free_refs);
     free(s->workers);
@@ -68,8 +73,16 @@ static int refusal(const struct sched *s) {
     return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
 }
 
-static void admit(struct sched *s, struct task *t) {
+/* What the worker is to know at once. */
+static uint64_t call_flags(const struct settings *set) {
+    return (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
+           (settings_need_extra(set) ? CALL_EXTRA : 0);
+}
+
+static void admit(struct sched *s, struct task *t, uint64_t now) {
+    s->now = now;
     list_init(&t->node);
+    list_init(&t->sent);
     list_init(&t->ended);
     t->timer = (struct timer){.kind = TIMER_TASK};
     t->call.id = s->next_id;
@@ -78,29 +91,35 @@ static void admit(struct sched *s, struct task *t) {
     t->upto = t->call.count;
     t->how = t->doom = ENDING_NONE;
     t->wish = 0;
-    t->asked = t->cancelled = false;
-    t->call.flags = t->set->timeout || t->set->cpu ? CALL_TIMED : 0;
-    if (t->set->cpu)
-        t->call.flags |= CALL_SPENDS;
-    if (settings_need_extra(t->set))
-        t->call.flags |= CALL_EXTRA;
+    t->unrun = ENDING_NONE;
+    t->late = t->asked = false;
+    t->since = now;
+    t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
+    t->call.flags = call_flags(t->set);
 }
 
-int tine__sched_submit(struct sched *s, struct task *t) {
+int tine__sched_submit(struct sched *s, struct task *t, uint64_t now) {
     int err = refusal(s);
+    if (!err)
+        err = tine__policy_enter(&s->policy, t);
     if (err)
         return err;
-    admit(s, t);
+    admit(s, t, now);
     t->state = TASK_WAITING;
     s->open++;
     s->waiting++;
-    policy_push(&s->policy, t);
+    if (t->deadline != TIMER_NEVER)
+        tine__timer_set(&s->timers, &t->timer, t->deadline);
+    if (tine__policy_push(&s->policy, t) && s->policy.nlines > 1)
+        tine__sched_overtake(s, false);
     return 0;
 }
 
 void tine__sched_withdraw(struct sched *s, struct task *t) {
     assert(t->state == TASK_WAITING);
-    list_remove(&t->node);
+    tine__policy_remove(&s->policy, t);
+    tine__policy_leave(&s->policy, t);
+    tine__timer_clear(&s->timers, &t->timer);
     s->waiting--;
     s->open--;
     t->state = TASK_NEW;
@@ -112,22 +131,29 @@ int tine__sched_submit_done(struct sched *s, struct task *t) {
         err = 0; /* it takes no room */
     if (err)
         return err;
-    admit(s, t);
+    admit(s, t, s->now);
     t->next = t->upto;
     t->state = TASK_DONE;
     return 0;
 }
 
-void tine__sched_cancel(struct sched *s, struct task *t) {
-    t->cancelled = true;
+/* What of it has not begun never runs, and ends so. */
+static void give_up(struct sched *s, struct task *t, enum ending how) {
+    if (!t->unrun)
+        t->unrun = (uint8_t)how;
     if (t->state == TASK_WAITING)
-        tine__sched_end(s, t, t->next, t->upto, ENDING_CANCELLED);
+        tine__sched_end(s, t, t->next, t->upto, how);
     else if (t->state == TASK_SENT && !t->doom)
         tine__sched_wish(s, t, ORDER_RECALL);
 }
 
-bool tine__sched_abort(struct sched *s, struct task *t, uint32_t k) {
-    if (k < t->next || k >= t->upto || t->doom)
+void tine__sched_cancel(struct sched *s, struct task *t) {
+    give_up(s, t, ENDING_CANCELLED);
+}
+
+bool tine__sched_abort(struct sched *s, struct task *t) {
+    assert(t->call.count == 1);
+    if (!task_is_open(t) || t->doom)
         return false;
     if (t->state == TASK_WAITING) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_CANCELLED);
@@ -140,8 +166,9 @@ bool tine__sched_abort(struct sched *s, struct task *t, uint32_t k) {
 /* --- the pool --- */
 
 static void cancel_all(struct sched *s) {
-    while (!policy_empty(&s->policy))
-        tine__sched_cancel(s, LIST_ITEM(s->policy.queue.next, struct task, node));
+    struct task *t;
+    while ((t = tine__policy_any(&s->policy)) != NULL)
+        tine__sched_cancel(s, t);
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
         if (s->sent[ref])
             tine__sched_cancel(s, s->sent[ref]);
@@ -173,23 +200,33 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
 /* A worker has been starting, or leaving, for too long. */
 static void worker_due(struct sched *s, struct worker *w) {
     unsigned id = (unsigned)(w - s->workers);
-    if (w->state == WORKER_STARTING)
+    if (w->state == WORKER_STARTING && s->life < LIFE_DRAINING)
         tine__sched_stop(
             s, &(struct blame){.why = WHY_SLOW_START, .worker = id, .pid = w->pid, .unborn = true},
             true);
-    else if (w->state == WORKER_LEAVING)
+    else if (w->state == WORKER_STARTING || w->state == WORKER_LEAVING)
         tine__sched_doom(s, id, DOOM_SLOW_EXIT);
 }
 
+/* Its deadline has passed, or it may have run too long. */
 static void task_due(struct sched *s, struct task *t) {
-    if (t->asked)
+    if (t->asked) {
         tine__sched_grace_over(s, t);
-    else if (t->state == TASK_SENT && !t->doom && !t->wish)
+    } else if (t->deadline <= s->now) {
+        t->deadline = TIMER_NEVER;
+        t->late = true;
+        give_up(s, t, ENDING_LATE);
+    } else if (t->state == TASK_SENT && !t->doom && !t->wish) {
+        tine__sched_watch(s, t, TIMER_NEVER);
         tine__sched_wish(s, t, ORDER_LOOK);
+    }
 }
 
 void tine__sched_tick(struct sched *s, uint64_t now) {
     struct timer *t;
+    s->now = now;
+    if (tine__policy_tick(&s->policy, now))
+        tine__sched_overtake(s, false);
     while ((t = tine__timer_due(&s->timers, now)) != NULL)
         switch (t->kind) {
         case TIMER_TASK:
@@ -214,13 +251,16 @@ void tine__sched_pace(struct sched *s, uint64_t now) {
         return;
     /* twice what ends in that time, and two for each worker. Less only if more would have been there to
     ** end, and by steps: a burst after a rest is not to be held up. */
-    uint64_t wanted = s->recent * 2 * WAKE_UPS / past + 2ull * s->o.workers + 2;
+    uint64_t wanted = s->recent * 2 * WAKE_UPS / past + sched_least_window(s);
     bool busy = s->waiting > 0;
     if (wanted < s->window)
         wanted = busy && s->was_busy ? (s->window + wanted) / 2 : s->window;
-    if (wanted > s->window)
+    if (wanted > s->window || s->narrow < s->window)
         s->full = false; /* more may be handed over at once */
     s->window = wanted < s->nrefs ? wanted : s->nrefs;
+    if (!s->overtook && s->narrow < s->window)
+        s->narrow *= 2;
+    s->overtook = false;
     s->was_busy = busy;
     s->paced = now;
     s->recent = 0;

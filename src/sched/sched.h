@@ -1,7 +1,7 @@
 /* Scheduler: everything that is decided in a pool, and nothing that is done.
 **
-** PURE: no lock, no thread, no clock, no system call, no memory but what tine__sched_init takes, and
-** no Lua. It is told what happens (a submit, a report of the site, a wish of the user, the time), each
+** PURE: no lock, no thread, no clock, no system call, no Lua, no memory but what tine__sched_init takes and a
+** little for each priority and group (policy.h). It is told what happens (a submit, a report of the site, a wish of the user, the time), each
 ** of which is one transition; what follows is taken from it one by one when the transition is over:
 **
 **     told:   submit cancel abort shutdown kill   result report   answer   tick
@@ -29,7 +29,8 @@
 **
 ** HOW MUCH IS HANDED OVER. Workers take calls from the site's queue by themselves. It is kept as short
 ** as they can empty in the time of some wake-ups (`window`, from how fast results come), so that the rest,
-** which waits here, can still be overtaken and cancelled.
+** which waits here, can still be overtaken and cancelled. What nobody has taken up of it can be, too: it is
+** withdrawn then, one by one from the last; and while that happens it is kept shorter still (`narrow`).
 **
 ** After: CPython's process.py (the names), Dask's scheduler (transitions that return what they cause).
 */
@@ -118,6 +119,7 @@ struct sched_options {
     uint64_t start_timeout; /* ns, 0: none */
     uint64_t exit_timeout;  /* ns, 0: none */
     unsigned cpus;          /* that a task may use at once; 0: one */
+    double ageing;          /* what a second of waiting adds to a priority, 0: nothing */
 };
 
 struct sched {
@@ -130,6 +132,11 @@ struct sched {
     bool hard;          /* STOPPING: do not wait for workers */
 
     struct policy policy; /* WAITING tasks */
+    struct list handed;   /* SENT tasks that may not have been taken up, the last one last */
+    bool overtake;        /* one that waits may have to be before some of them */
+    bool anew;            /* ... all those of its priority */
+    bool overtook;        /* one was, since the window was last looked at */
+    uint64_t narrow;      /* at most so many are handed over as long as that happens */
     struct list wishes;   /* SENT tasks of which something is wanted (task->wish) */
     struct list lost;     /* tasks whose worker's end is about to be told */
     struct list kills;    /* workers to be signalled */
@@ -146,6 +153,8 @@ struct sched {
     uint64_t next_id;
     uint64_t window;
     bool full; /* the site has refused a call, or the window is used up */
+
+    uint64_t now; /* as it was told last */
 
     struct worker *workers;      /* [1 .. o.workers] */
     uint64_t *free_workers;      /* a bit for each id that no worker has */
@@ -169,23 +178,31 @@ void tine__sched_free(struct sched *s);
 
 /* --- what it is told (sched.c) --- */
 
-/* A task; `count`, `set` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_EAGAIN: max_pending. */
-int tine__sched_submit(struct sched *s, struct task *t);
+/* A task; `count`, `set` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN,
+** TINE_EBROKEN; TINE_EAGAIN: max_pending; TINE_ENOMEM. */
+int tine__sched_submit(struct sched *s, struct task *t, uint64_t now);
 /* It could not be kept: as if it had never been submitted. It must be WAITING. */
 void tine__sched_withdraw(struct sched *s, struct task *t);
 /* A task that has failed before it was submitted: counted, and DONE. As submit. */
 int tine__sched_submit_done(struct sched *s, struct task *t);
 /* What of it has not begun shall never run. */
 void tine__sched_cancel(struct sched *s, struct task *t);
-/* End task k: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun. False: it has ended,
-** or is being ended. */
-bool tine__sched_abort(struct sched *s, struct task *t, uint32_t k);
+/* End it, which is a single one: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun.
+** False: it has ended, or is being ended. */
+bool tine__sched_abort(struct sched *s, struct task *t);
 /* No more submits; with `cancel` all that has not begun is cancelled. */
 void tine__sched_shutdown(struct sched *s, bool cancel);
 /* Workers end now: SIGTERM and patience until `patience` (ns of the clock), or (`hard`) SIGKILL. */
 void tine__sched_kill(struct sched *s, bool hard, uint64_t patience);
 /* The time. */
 void tine__sched_tick(struct sched *s, uint64_t now);
+/* Which task is next depends on the time: tell it before orders are taken. */
+static inline bool sched_wants_time(const struct sched *s) {
+    return s->overtake || (policy_is_timed(&s->policy) && !s->full);
+}
+static inline void sched_time(struct sched *s, uint64_t now) {
+    s->now = now;
+}
 /* Some results have been told: see how much may be handed over (sched_wants_pace). */
 void tine__sched_pace(struct sched *s, uint64_t now);
 
@@ -229,7 +246,8 @@ bool tine__sched_event(struct sched *s, struct event *e);
 
 /* When the clock is to be told next; TIMER_NEVER (as from the order to end on: all is over soon). */
 static inline uint64_t sched_due(const struct sched *s) {
-    return s->life < LIFE_ENDING ? timers_next(&s->timers) : TIMER_NEVER;
+    uint64_t due = timers_next(&s->timers), step = policy_due(&s->policy);
+    return s->life >= LIFE_ENDING ? TIMER_NEVER : step < due ? step : due;
 }
 
 /* Tasks wait for room at the site: it is to be asked to say when there is (pool/pool.c). */
@@ -240,6 +258,16 @@ static inline bool sched_wants_room(const struct sched *s) {
 /* Is it time to look at the clock for how fast results come? */
 static inline bool sched_wants_pace(const struct sched *s) {
     return s->waiting > 0 || s->recent >= SCHED_PACE;
+}
+
+/* Two for each worker, and two. */
+static inline uint64_t sched_least_window(const struct sched *s) {
+    return 2ull * s->o.workers + 2;
+}
+
+/* So many calls may be at the site. */
+static inline uint64_t sched_window(const struct sched *s) {
+    return s->narrow < s->window ? s->narrow : s->window;
 }
 
 /* Calls that may be left at the site before it says so. */

@@ -6,13 +6,20 @@
 static void done(struct sched *s, struct task *t) {
     assert(t->state != TASK_DONE);
     tine__timer_clear(&s->timers, &t->timer);
+    tine__policy_leave(&s->policy, t);
     t->state = TASK_DONE;
     s->open--;
+}
+
+void tine__sched_watch(struct sched *s, struct task *t, uint64_t when) {
+    tine__timer_set(&s->timers, &t->timer, when < t->deadline ? when : t->deadline);
 }
 
 void tine__sched_unsend(struct sched *s, struct task *t) {
     assert(t->state == TASK_SENT && s->sent[t->call.ref] == t);
     list_remove(&t->node);
+    list_remove(&t->sent);
+    tine__policy_unsent(&s->policy, t);
     tine__timer_clear(&s->timers, &t->timer);
     s->sent[t->call.ref] = NULL;
     s->free_refs[s->nfree++] = t->call.ref;
@@ -26,7 +33,7 @@ static void leave(struct sched *s, struct task *t) {
     if (t->state == TASK_SENT) {
         tine__sched_unsend(s, t);
     } else if (t->state == TASK_WAITING) {
-        list_remove(&t->node);
+        tine__policy_remove(&s->policy, t);
         s->waiting--;
     }
 }
@@ -50,21 +57,22 @@ void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to
 
 void tine__sched_end_rest(struct sched *s, struct task *t) {
     if (list_empty(&t->ended)) /* else when that event was taken */
-        tine__sched_end(s, t, t->next, t->upto, sched_end_unrun(s));
+        tine__sched_end(s, t, t->next, t->upto, sched_end_unrun(s, t));
 }
 
-void tine__sched_wait_again(struct sched *s, struct task *t) {
+void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent) {
     if (t->state == TASK_DONE)
         return;
     t->doom = ENDING_NONE;
     t->asked = false;
-    if (t->cancelled || s->life >= LIFE_STOPPING) {
+    if (t->unrun || s->life >= LIFE_STOPPING) {
         tine__sched_end_rest(s, t);
         return;
     }
     t->state = TASK_WAITING;
     s->waiting++;
-    policy_push_back(&s->policy, t);
+    tine__sched_watch(s, t, TIMER_NEVER);
+    tine__policy_push_back(&s->policy, t, unspent);
 }
 
 void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish) {
@@ -157,10 +165,9 @@ void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
     s->why = blame->why;
     s->reason = *blame;
     tine__sched_let_start(s); /* none will be asked for */
-    while (!policy_empty(&s->policy)) {
-        struct task *t = LIST_ITEM(s->policy.queue.next, struct task, node);
-        tine__sched_end(s, t, t->next, t->upto, ENDING_BROKEN);
-    }
+    struct task *waiting;
+    while ((waiting = tine__policy_any(&s->policy)) != NULL)
+        tine__sched_end(s, waiting, waiting->next, waiting->upto, ENDING_BROKEN);
     for (uint32_t ref = 0; ref < s->nrefs; ref++) {
         struct task *t = s->sent[ref];
         if (!t)

@@ -4,6 +4,7 @@
 ** A request is made once, and decides how the task ends, whatever it does then; only one that ends before it is made
 ** ends as it likes. So from the answer that it was told (`asked`) until it has ended, `doom` stays.
 */
+#include "base/clock.h"
 #include "sched/internal.h"
 
 #define CPU_REST (5 * SCHED_MILLISECOND)   /* between two looks at what has been spent */
@@ -19,42 +20,49 @@ static uint64_t spent_at(const struct sched *s, const struct task *t, uint64_t s
     return now + (left > CPU_REST ? left : CPU_REST);
 }
 
-/* Look again when the task that runs since then may have run too long. 0: it has yet to begin, who knows
-** when, or what it has come to is not told yet: look now and then, and at all such calls at once. */
-static void watch(struct sched *s, struct task *t, uint64_t since, uint64_t spent, uint64_t now) {
-    uint64_t limit = t->set->timeout ? t->set->timeout : t->set->cpu, due = since + limit;
-    if (!limit)
-        return;
-    if (since == 0 || (due <= now && t->set->timeout)) {
-        due = now + (limit > LOOK_REST ? limit : LOOK_REST);
-        due += LOOK_REST - due % LOOK_REST;
-    } else if (t->set->cpu) {
-        uint64_t cpu = spent_at(s, t, spent, now);
-        due = t->set->timeout && due < cpu ? due : cpu;
+/* When it may have run for so long as it may, if it has begun then; TIMER_NEVER: it has no limit. */
+static uint64_t limit_of(const struct task *t) {
+    uint64_t time = t->set->timeout, cpu = t->set->cpu;
+    if (!time && !cpu)
+        return TIMER_NEVER;
+    return !time || (cpu && cpu < time) ? cpu : time;
+}
+
+void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now) {
+    uint64_t limit = limit_of(t);
+    if (limit != TIMER_NEVER)
+        tine__sched_watch(s, t, clock_after(now, limit));
+}
+
+/* 0: it has yet to begin, who knows when, or what it has come to is not told yet: look now and then, and at all such
+** calls at once. */
+static uint64_t look_at(const struct sched *s, const struct task *t, uint64_t since, uint64_t spent,
+                        uint64_t now) {
+    uint64_t limit = limit_of(t);
+    uint64_t due = t->set->timeout ? clock_after(since, t->set->timeout) : TIMER_NEVER;
+    if (limit == TIMER_NEVER)
+        return TIMER_NEVER;
+    if (since == 0 || due <= now) {
+        due = clock_after(now, limit > LOOK_REST ? limit : LOOK_REST);
+        return due == TIMER_NEVER ? due : due + LOOK_REST - due % LOOK_REST;
     }
-    tine__timer_set(&s->timers, &t->timer, due);
+    uint64_t cpu = t->set->cpu ? spent_at(s, t, spent, now) : TIMER_NEVER;
+    return cpu < due ? cpu : due;
 }
 
-void tine__sched_watch_first(struct sched *s, struct task *t, uint64_t now) {
-    uint64_t limit = t->set->timeout;
-    if (t->set->cpu && (!limit || t->set->cpu < limit))
-        limit = t->set->cpu;
-    if (limit)
-        tine__timer_set(&s->timers, &t->timer, now + limit);
-}
-
-void tine__sched_watch(struct sched *s, struct task *t, uint64_t now) {
-    watch(s, t, 0, 0, now);
+void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t spent,
+                            uint64_t now) {
+    tine__sched_watch(s, t, look_at(s, t, since, spent, now));
 }
 
 void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
     bool known = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0;
-    if (known && t->set->timeout && now >= a->since + t->set->timeout)
+    if (known && t->set->timeout && now >= clock_after(a->since, t->set->timeout))
         tine__sched_stop_task(s, t, ENDING_TIMEOUT);
     else if (known && t->set->cpu && a->spent >= t->set->cpu)
         tine__sched_stop_task(s, t, ENDING_CPU);
     else
-        watch(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);
+        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);
 }
 
 /* --- ending it --- */
@@ -67,11 +75,11 @@ void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how) {
 /* It was faster than we. */
 static void too_late(struct sched *s, struct task *t, uint64_t now) {
     t->doom = ENDING_NONE;
-    tine__sched_watch(s, t, now);
+    tine__sched_look_again(s, t, 0, 0, now);
 }
 
 static void never_runs(struct sched *s, struct task *t) {
-    tine__sched_end(s, t, t->next, t->upto, t->doom);
+    tine__sched_end(s, t, t->next, t->upto, t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom);
 }
 
 void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
@@ -114,7 +122,7 @@ enum ending tine__sched_heard(struct sched *s, struct task *t) {
         return how;
     t->asked = false;
     t->doom = s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_NONE;
-    tine__timer_clear(&s->timers, &t->timer);
+    tine__sched_watch(s, t, TIMER_NEVER);
     if (t->wish == ORDER_STOP)
         tine__sched_unwish(t);
     return how;

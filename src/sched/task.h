@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "msg/call.h"
 #include "msg/settings.h"
+#include "sched/pairing.h"
 #include "sched/timer.h"
 
 enum task_state { TASK_NEW, TASK_WAITING, TASK_SENT, TASK_DONE };
@@ -26,7 +27,8 @@ enum task_state { TASK_NEW, TASK_WAITING, TASK_SENT, TASK_DONE };
 enum ending {
     ENDING_NONE,
     ENDING_CANCELLED, /* before it began, or by abort */
-    ENDING_TIMEOUT,   /* its run-time limit */
+    ENDING_TIMEOUT,   /* its run-time limit, or in the midst of it its deadline */
+    ENDING_LATE,      /* its deadline, before it began */
     ENDING_CRASHED,   /* with its worker: sched->blame */
     ENDING_BROKEN,    /* with its pool: sched->reason */
     ENDING_NOMEM,     /* it could not be handed over for want of memory */
@@ -36,21 +38,28 @@ enum ending {
 
 struct task {
     struct list node;  /* where it waits, or which order is wanted of it */
+    struct list sent;  /* while nobody is known to have taken it up: in sched->handed */
     struct list ended; /* in sched->ended: an event is to be taken */
     struct timer
-        timer; /* when to look whether it runs too long; when it was asked: when it is killed */
+        timer; /* when to look whether it runs too long, or its deadline; asked: when it is killed */
+    struct line *line;         /* where it waits (policy.h), until it is DONE */
+    struct pairing_node again; /* ... when it came back */
+    uint64_t since, deadline;  /* of its submit; TIMER_NEVER: none, or it has passed */
     struct call_head
         call; /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
     uint32_t next, upto;
-    uint32_t begun;             /* of one that is lost: those before it had begun */
-    uint32_t end_from, end_to;  /* of the event: these have ended by `how` */
-    uint8_t how;                /* enum ending, of the event */
-    uint8_t doom;               /* enum ending: what it, while SENT, is to end with by force */
-    uint8_t wish;               /* enum order_kind that is wanted of it, 0 none */
-    uint8_t state;              /* enum task_state */
+    uint32_t begun;            /* of one that is lost: those before it had begun */
+    uint32_t end_from, end_to; /* of the event: these have ended by `how` */
+    uint8_t how;               /* enum ending, of the event */
+    uint8_t doom;              /* enum ending: what it, while SENT, is to end with by force */
+    uint8_t wish;              /* enum order_kind that is wanted of it, 0 none */
+    uint8_t state;             /* enum task_state */
+    uint8_t
+        unrun; /* enum ending: what of it has not begun shall never run, and ends so; NONE: it may */
+    bool came_back;
     bool asked;                 /* SENT: task `next` was asked to end by `doom` */
-    bool cancelled;             /* what of it has not begun shall never run */
+    bool late;                  /* its deadline has passed */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
 

@@ -1,63 +1,21 @@
 #include "sched/timer.h"
 
-#include <stddef.h>
-
-/* Two heaps become one: the later root becomes the first child of the earlier. */
-static struct timer *meld(struct timer *a, struct timer *b) {
-    if (!a || !b)
-        return a ? a : b;
-    if (b->when < a->when) {
-        struct timer *t = a;
-        a = b;
-        b = t;
-    }
-    b->back = a;
-    b->next = a->child;
-    if (b->next)
-        b->next->back = b;
-    a->child = b;
-    a->next = a->back = NULL;
-    return a;
+static struct timer *timer_of(const struct pairing_node *n) {
+    return LIST_ITEM(n, struct timer, node);
 }
 
-/* A list of siblings becomes one heap: in pairs from the left, then all from the right. */
-static struct timer *meld_all(struct timer *first) {
-    struct timer *pairs = NULL, *all = NULL;
-    while (first) {
-        struct timer *a = first, *b = a->next;
-        first = b ? b->next : NULL;
-        a->next = a->back = NULL;
-        if (b)
-            b->next = b->back = NULL;
-        a = meld(a, b);
-        a->next = pairs; /* a stack */
-        pairs = a;
-    }
-    while (pairs) {
-        struct timer *t = pairs;
-        pairs = t->next;
-        t->next = NULL;
-        all = meld(all, t);
-    }
-    return all;
+static bool earlier(const struct pairing_node *a, const struct pairing_node *b) {
+    return timer_of(a)->when < timer_of(b)->when;
+}
+
+void tine__timers_init(struct timers *h) {
+    h->heap = (struct pairing){.before = earlier};
 }
 
 void tine__timer_clear(struct timers *h, struct timer *t) {
     if (t->when == 0)
         return;
-    struct timer *children = meld_all(t->child);
-    if (t == h->root) {
-        h->root = children;
-    } else {
-        if (t->back->child == t)
-            t->back->child = t->next;
-        else
-            t->back->next = t->next;
-        if (t->next)
-            t->next->back = t->back;
-        h->root = meld(h->root, children);
-    }
-    t->child = t->next = t->back = NULL;
+    tine__pairing_remove(&h->heap, &t->node);
     t->when = 0;
 }
 
@@ -65,15 +23,14 @@ void tine__timer_set(struct timers *h, struct timer *t, uint64_t when) {
     tine__timer_clear(h, t);
     if (when == TIMER_NEVER)
         return;
-    t->child = t->next = t->back = NULL;
     t->when = when;
-    h->root = meld(h->root, t);
+    tine__pairing_put(&h->heap, &t->node);
 }
 
 struct timer *tine__timer_due(struct timers *h, uint64_t now) {
-    struct timer *t = h->root;
-    if (!t || t->when > now)
+    if (timers_next(h) > now || !h->heap.root)
         return NULL;
+    struct timer *t = timer_of(h->heap.root);
     tine__timer_clear(h, t);
     return t;
 }

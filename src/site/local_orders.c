@@ -57,6 +57,16 @@ static bool withdraw(struct local *l, struct handed *h, struct answer *a) {
     return true;
 }
 
+/* Its bytes still lie in its slot. */
+static void take_back(struct local *l, struct handed *h, struct answer *a) {
+    const struct queue_slot *slot = tine__queue_slot(&l->queue, h->seq);
+    a->where = AT_PAST;
+    if (!h->seq || !withdraw(l, h, a) || slot->call.offset)
+        return;
+    a->bytes = slot->bytes;
+    a->length = slot->call.length;
+}
+
 static void recall(struct local *l, struct handed *h, uint32_t ref, struct answer *a) {
     uint64_t next;
     a->where = AT_PAST;
@@ -209,6 +219,9 @@ void tine__local_give(struct site *s, const struct order *o, const struct site_c
     switch (o->kind) {
     case ORDER_RUN:
         a->err = run(l, call);
+        break;
+    case ORDER_WITHDRAW:
+        take_back(l, &l->handed[ref], a);
         break;
     case ORDER_RECALL:
         recall(l, &l->handed[ref], ref, a);

@@ -41,8 +41,11 @@ static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
 }
 
 /* A call that this worker was given? */
-static bool is_its_call(struct local *l, unsigned worker, uint32_t ref) {
-    return ref < l->nrefs && l->handed[ref].seq && tine__local_who(l, ref) == worker;
+static bool is_its_call(struct local *l, unsigned worker, const struct report *r) {
+    if (r->ref >= l->nrefs)
+        return false;
+    const struct handed *h = &l->handed[r->ref];
+    return h->seq && r->id - h->id < h->count && tine__local_who(l, r->ref) == worker;
 }
 
 static void describe(struct local *l, struct lane *lane, const struct record *head,
@@ -90,7 +93,12 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         return false;
     }
     describe(l, lane, &head, r);
-    if (report_is_result(r) && !is_its_call(l, worker, r->ref)) {
+    if (r->kind == REPORT_STOPPED && !is_its_call(l, worker, r)) {
+        give_back(
+            l); /* what was cancelled of it has ended, and perhaps another call has its number */
+        return read_lane(l, worker, r);
+    }
+    if (report_is_result(r) && !is_its_call(l, worker, r)) {
         give_back(l);
         rubbish(lane, worker, r);
     }

@@ -13,9 +13,11 @@ static unsigned length(const struct list *l) {
 /* Nodes of a heap in which no child is due before its parent. */
 static unsigned heap_nodes(const struct timer *t) {
     unsigned n = 0;
-    for (const struct timer *c = t->child, *back = t; c; back = c, c = c->next) {
-        HOLDS(c->when >= t->when && c->back == back, "a timer is at the wrong place");
-        n += heap_nodes(c);
+    const struct pairing_node *back = &t->node;
+    for (const struct pairing_node *c = t->node.child; c; back = c, c = c->next) {
+        const struct timer *child = LIST_ITEM(c, struct timer, node);
+        HOLDS(child->when >= t->when && c->back == back, "a timer is at the wrong place");
+        n += heap_nodes(child);
         HOLDS(n < 100, "a circle of timers");
     }
     return n + 1;
@@ -24,7 +26,8 @@ static unsigned heap_nodes(const struct timer *t) {
 static void check_task_timer(const struct sim *m, const struct task *t) {
     if (t->timer.when == 0)
         return;
-    HOLDS(t->state == TASK_SENT && (t->call.flags & CALL_TIMED || t->asked),
+    HOLDS(t->deadline != TIMER_NEVER ||
+              (t->state == TASK_SENT && (t->call.flags & CALL_TIMED || t->asked)),
           "#%d has a timer that it does not need", (int)t->call.id);
     (void)m;
 }
@@ -48,7 +51,8 @@ static void check_timers(const struct sim *m) {
         }
     for (unsigned w = 1; w <= m->o.workers; w++)
         set += check_worker_timer(m, &s->workers[w]);
-    HOLDS(set == (s->timers.root ? heap_nodes(s->timers.root) : 0),
+    const struct pairing_node *root = s->timers.heap.root;
+    HOLDS(set == (root ? heap_nodes(LIST_ITEM(root, struct timer, node)) : 0),
           "timers are set that are not in the heap");
     HOLDS(!s->retry.when || s->hold, "a timer for starts that nothing holds up");
     HOLDS(!s->end.when || s->life >= LIFE_DRAINING, "a timer for an end that is not near");
@@ -72,7 +76,8 @@ static void count_task(const struct sim *m, const struct task *t, struct counts 
     if (t->state == TASK_SENT)
         HOLDS(t->call.ref < m->s.nrefs && m->s.sent[t->call.ref] == t, "#%d is at no place", id);
     if (t->state == TASK_WAITING)
-        HOLDS(!t->doom && !list_empty(&t->node), "#%d waits, and not in the line", id);
+        HOLDS(!t->doom && (t->came_back || !list_empty(&t->node)), "#%d waits, and not in the line",
+              id);
 }
 
 static void check_tasks(const struct sim *m) {
@@ -82,8 +87,9 @@ static void check_tasks(const struct sim *m) {
         if (!m->jobs[i].over)
             count_task(m, &m->jobs[i].task, &c);
     HOLDS(s->open == c.open, "open is %d of %u", (int)s->open, c.open);
-    HOLDS(s->waiting == c.waiting && length(&s->policy.queue) == c.waiting, "waiting is %d of %u",
-          (int)s->waiting, c.waiting);
+    HOLDS(s->waiting == c.waiting && m->line_up.nwaiting == c.waiting &&
+              policy_empty(&s->policy) == (c.waiting == 0),
+          "waiting is %d of %u", (int)s->waiting, c.waiting);
     HOLDS(s->nsent == c.sent, "nsent is %d of %u", (int)s->nsent, c.sent);
     HOLDS(length(&s->lost) == c.lost, "%u are lost, %u known", c.lost, length(&s->lost));
     HOLDS(length(&s->wishes) == c.wishes, "%u are wished something, %u known", c.wishes,
@@ -137,7 +143,7 @@ static void check_life(const struct sim *m) {
     if (s->life >= LIFE_DRAINING)
         HOLDS(s->waiting == 0, "tasks wait in a pool that ends");
     if (s->life == LIFE_ENDED)
-        HOLDS(s->open == 0 && s->present == 0 && s->nfree == s->nrefs && !s->timers.root,
+        HOLDS(s->open == 0 && s->present == 0 && s->nfree == s->nrefs && !s->timers.heap.root,
               "something is left when it has ended");
 }
 
@@ -182,6 +188,9 @@ static void check_task_quiet(const struct sim *m, const struct job *j) {
     HOLDS(t->state != TASK_NEW, "#%d is nowhere", id);
     if (j->cancelled)
         check_cancelled(m, j);
+    if (t->deadline != TIMER_NEVER && !t->doom && m->s.life < LIFE_STOPPING)
+        HOLDS(t->timer.when != 0 && t->timer.when <= j->late,
+              "nobody looks after the deadline of #%d", id);
     if (t->state != TASK_SENT)
         return;
     if (t->asked && m->s.life < LIFE_STOPPING)
@@ -216,8 +225,8 @@ void sim_check_quiet(struct sim *m) {
     check_workers_quiet(m);
     HOLDS(list_empty(&s->kills), "a signal was not sent");
     if (s->life <= LIFE_CLOSING)
-        HOLDS(s->waiting == 0 ||
-                  (s->full && (s->nsent >= s->window || s->nfree == 0 || s->nsent >= m->room)),
+        HOLDS(s->waiting == 0 || (s->full && (s->nsent >= sched_window(s) || s->nfree == 0 ||
+                                              s->nsent >= m->room)),
               "tasks wait, and nothing stands in their way");
     if (s->life <= LIFE_CLOSING && s->open > s->live)
         HOLDS(s->hold ? s->retry.when != 0 : s->present == m->o.workers,

@@ -4,8 +4,8 @@
 #include <string.h>
 #include "sim.h"
 
-static const char *const hows[] = {"a result", "CANCELLED", "TIMEOUT", "CRASHED",
-                                   "BROKEN",   "NOMEM",     "CPU"};
+static const char *const hows[] = {"a result", "CANCELLED", "TIMEOUT", "LATE",
+                                   "CRASHED",  "BROKEN",    "NOMEM",   "CPU"};
 
 static struct job *job_of(struct task *t) {
     return LIST_ITEM(t, struct job, task);
@@ -38,6 +38,10 @@ static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum 
     case ENDING_CPU:
         HOLDS((u->condemned || u->asked) && u->want == ENDING_CPU && j->set.cpu,
               "#%d is CPU: it was not stopped for that", id);
+        break;
+    case ENDING_LATE:
+        HOLDS(m->now >= j->late, "#%d is LATE before its deadline", id);
+        HOLDS(!u->begun || u->orphan, "#%d is LATE in the midst of it", id);
         break;
     case ENDING_CRASHED:
         HOLDS(m->death && u->begun == m->death, "#%d is CRASHED: not with its worker", id);
@@ -106,6 +110,7 @@ static void take_events(struct sim *m) {
         HOLDS(n < MAX_IDS * 2, "events without end");
         take_event(m, &e);
     }
+    order_look(m);
     sim_check(m);
 }
 
@@ -118,13 +123,10 @@ static void hold_run(struct sim *m, struct task *t) {
     HOLDS(t->call.ref < m->s.nrefs && m->s.sent[t->call.ref] == t, "RUN #%d as %u", id,
           t->call.ref);
     HOLDS(!t->doom, "RUN #%d, which is to end by force", id);
-    HOLDS(m->s.nsent <= m->s.window, "RUN #%d beyond the window", id);
+    HOLDS(m->s.nsent <= sched_window(&m->s), "RUN #%d beyond the window", id);
     HOLDS(!m->site.shut && !m->site.ending, "RUN #%d after FINISH or END", id);
-    for (unsigned i = 0; i < m->njobs && !j->returned; i++) {
-        const struct job *o = &m->jobs[i];
-        HOLDS(o->over || o->task.state != TASK_WAITING || o->task.call.id >= t->call.id,
-              "RUN #%d before #%d", id, (int)o->task.call.id);
-    }
+    HOLDS(m->now < j->late || t->deadline != TIMER_NEVER, "RUN #%d, which is late", id);
+    order_take(m, j);
 }
 
 static void hold_start(struct sim *m, unsigned worker) {
@@ -137,14 +139,20 @@ static void hold_start(struct sim *m, unsigned worker) {
     HOLDS(!m->site.shut && !m->site.ending, "START %u after FINISH or END", worker);
 }
 
+/* Its limit, or its deadline. */
+static bool time_is_over(const struct sim *m, const struct job *j, const struct unit *u) {
+    uint64_t limit = j->set.timeout;
+    return m->now >= j->late || (limit && u->begun && !u->answered && m->now >= u->since + limit);
+}
+
 static void hold_call(struct sim *m, const struct order *o) {
     const struct task *t = o->task;
     const struct unit *u = sim_unit(m, o->id);
     HOLDS(!job_of(o->task)->over && t->state == TASK_SENT && m->s.sent[t->call.ref] == t &&
-              o->id == t->call.id + t->next,
+              (o->kind == ORDER_WITHDRAW || o->id == t->call.id + t->next),
           "order %d for #%d, which is not there", o->kind, (int)t->call.id);
     HOLDS(o->kind < ORDER_ASK || o->kind > ORDER_STOP || t->doom != ENDING_TIMEOUT || u->asked ||
-              (u->begun && !u->answered && m->now >= u->since + t->set->timeout),
+              time_is_over(m, job_of(o->task), u),
           "ASK or STOP #%d before its time is over", (int)o->id);
     HOLDS(o->kind < ORDER_ASK || o->kind > ORDER_STOP || t->doom != ENDING_CPU || u->asked ||
               (u->begun && !u->answered && m->now >= u->since + 2 * t->set->cpu),
@@ -170,6 +178,7 @@ static void hold_order(struct sim *m, const struct order *o) {
     case ORDER_RUN:
         hold_run(m, o->task);
         break;
+    case ORDER_WITHDRAW:
     case ORDER_RECALL:
     case ORDER_ASK:
     case ORDER_STOP:
@@ -191,8 +200,8 @@ static void hold_order(struct sim *m, const struct order *o) {
 }
 
 static void tell_order(const struct order *o, const struct answer *a) {
-    static const char *const names[] = {"-",    "RUN",   "RECALL", "ASK",    "STOP",
-                                        "LOOK", "START", "KILL",   "FINISH", "END"};
+    static const char *const names[] = {"-",    "RUN",   "WITHDRAW", "RECALL", "ASK", "STOP",
+                                        "LOOK", "START", "KILL",     "FINISH", "END"};
     static const char *const places[] = {"at site", "at worker", "at nobody", "at its end", "past"};
     if (o->task)
         sim_say("      %s #%d: %d, %s #%d", names[o->kind], (int)(o->task->call.id + o->task->next),
@@ -212,6 +221,8 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
         m->start_waits = true;
     } else if (o->kind == ORDER_START) {
         m->lives[o->worker] = (struct past){0};
+    } else if (a->where == AT_NOBODY && o->kind == ORDER_WITHDRAW) {
+        j->returned = true;
     } else if (a->where == AT_NOBODY) {
         for (uint32_t k = (uint32_t)(a->id - j->task.call.id); k < j->task.call.count; k++)
             j->units[k].taken_back = true;
@@ -225,8 +236,7 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
         u->condemned = (uint8_t)a->worker;
         u->want = (uint8_t)doom;
         m->lives[a->worker].wanted |= m->s.workers[a->worker].state != WORKER_DOOMED;
-        HOLDS(doom != ENDING_TIMEOUT || u->asked ||
-                  (u->begun && m->now >= u->since + j->task.set->timeout),
+        HOLDS(doom != ENDING_TIMEOUT || u->asked || time_is_over(m, j, u),
               "#%d is stopped before its time is over", (int)o->id);
     }
 }
@@ -268,8 +278,10 @@ static void follow_later(struct sim *m) {
 void sim_follow(struct sim *m) {
     struct order o;
     take_events(m);
+    if (sched_wants_time(&m->s))
+        sched_time(&m->s, m->now);
     for (unsigned n = 0; tine__sched_order(&m->s, &o); n++) {
-        HOLDS(n < 8 * (MAX_JOBS + MAX_WORKERS), "orders without end");
+        HOLDS(n < 16 * (MAX_JOBS + MAX_WORKERS), "orders without end");
         carry(m, &o);
     }
     if (sched_wants_room(&m->s)) {
@@ -277,6 +289,7 @@ void sim_follow(struct sim *m) {
         m->site.low = sched_low_water(&m->s);
     }
     sim_check_quiet(m);
+    order_hold_site(m);
 }
 
 /* --- what users do --- */
@@ -288,16 +301,15 @@ void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool 
     uint64_t first = m->s.next_id;
     memset(j, 0, sizeof *j);
     j->task.call.count = count;
-    j->set.timeout = set->timeout;
-    j->set.cpu = set->cpu;
-    j->set.grace = set->grace;
+    memcpy((void *)&j->set, set, sizeof *set);
+    j->late = set->deadline ? m->now + set->deadline : TIMER_NEVER;
     j->task.set = &j->set;
     bool full = m->o.max_pending && m->s.open >= m->o.max_pending && !failed;
     int wanted = m->s.life == LIFE_OPEN    ? full ? TINE_EAGAIN : 0
                  : why_is_broken(m->s.why) ? TINE_EBROKEN
                                            : TINE_ESHUTDOWN;
-    int err =
-        failed ? tine__sched_submit_done(&m->s, &j->task) : tine__sched_submit(&m->s, &j->task);
+    int err = failed ? tine__sched_submit_done(&m->s, &j->task)
+                     : tine__sched_submit(&m->s, &j->task, m->now);
     HOLDS(err == wanted, "a submit gives %d, not %d", err, wanted);
     if (err)
         return;
@@ -348,17 +360,16 @@ void sim_cancel(struct sim *m, unsigned job) {
     hold_ended(m, j, "cancel");
 }
 
-void sim_abort(struct sim *m, unsigned job, uint32_t k) {
+void sim_abort(struct sim *m, unsigned job) {
     struct job *j = &m->jobs[job];
-    if (j->task.state == TASK_NEW)
+    if (j->task.state == TASK_NEW || j->task.call.count > 1)
         return;
-    k %= j->task.call.count;
-    SAY("    #%d", (int)(j->task.call.id + k));
-    bool open = !j->units[k].ended && !j->task.doom;
+    SAY("    #%d", (int)j->task.call.id);
+    bool open = !j->units[0].ended && !j->task.doom;
     bool wanted = j->aborted;
     j->aborted = true;
-    bool taken = tine__sched_abort(&m->s, &j->task, k);
-    HOLDS(taken == open, "abort of #%d says %d", (int)(j->task.call.id + k), taken);
+    bool taken = tine__sched_abort(&m->s, &j->task);
+    HOLDS(taken == open, "abort of #%d says %d", (int)j->task.call.id, taken);
     j->aborted = wanted || taken;
     sim_follow(m);
     if (taken)
@@ -388,6 +399,10 @@ void sim_tick(struct sim *m, uint64_t now) {
     HOLDS(sched_due(&m->s) > now, "the next time is past after a tick");
     follow_later(m);
     HOLDS(sched_due(&m->s) > now, "the next time is past after the orders of a tick");
+    for (unsigned i = 0; i < m->njobs; i++)
+        if (m->jobs[i].late <= now)
+            HOLDS(m->jobs[i].over || m->jobs[i].task.state != TASK_WAITING,
+                  "#%d waits, and is late", (int)m->jobs[i].task.call.id);
 }
 
 /* --- what the site says --- */

@@ -1,4 +1,5 @@
 /* Histories: what may happen, and how it is chosen. */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include "check.h"
@@ -37,16 +38,26 @@ enum op {
 
 static void do_submit(struct sim *m, unsigned a, unsigned b) {
     static const uint64_t limits[] = {0, 1 * MS, 5 * MS, 20 * MS};
+    static const uint64_t deadlines[] = {0, 0, 3 * MS, 25 * MS};
+    static const int64_t priorities[] = {0, 0, 1, -1, INT64_MAX};
     static const uint64_t graces[] = {5 * MS, 0, 50 * MS, UINT64_MAX};
     static const uint64_t cpus[] = {0, 0, 2 * MS, 10 * MS};
-    const struct settings set = {
-        .timeout = limits[b % 4], .grace = graces[b / 4 % 4], .cpu = cpus[b / 16 % 4]};
+    struct settings set = {.timeout = limits[b % 4],
+                           .priority = priorities[b / 4 % 5],
+                           .deadline = deadlines[b / 60 % 4],
+                           .grace = graces[a / MAX_COUNT % 4],
+                           .cpu = cpus[a / 16 % 4]};
+    char *group = (char *)&set + offsetof(struct settings, group);
+    set.group_len = b / 20 % 3 > 0;
+    set.group_hash = set.group_len;
+    *group = (char)('a' + b / 20 % 3);
     sim_submit(m, 1 + a % MAX_COUNT, &set, false);
 }
 
 static void do_submit_done(struct sim *m, unsigned a, unsigned b) {
     (void)b;
-    sim_submit(m, 1 + a % MAX_COUNT, &(struct settings){0}, true);
+    const struct settings set = {.timeout = 0};
+    sim_submit(m, 1 + a % MAX_COUNT, &set, true);
 }
 
 static void do_withdraw(struct sim *m, unsigned a, unsigned b) {
@@ -62,8 +73,9 @@ static void do_cancel(struct sim *m, unsigned a, unsigned b) {
 }
 
 static void do_abort(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
     if (m->njobs > 0)
-        sim_abort(m, m->njobs - 1 - a % m->njobs, b);
+        sim_abort(m, m->njobs - 1 - a % m->njobs);
 }
 
 static void do_shutdown(struct sim *m, unsigned a, unsigned b) {
@@ -82,8 +94,9 @@ static void do_kill(struct sim *m, unsigned a, unsigned b) {
 }
 
 static void do_time(struct sim *m, unsigned a, unsigned b) {
-    static const uint64_t times[] = {1, MS / 10, MS, 2 * MS, 6 * MS, 20 * MS, 50 * MS, 200 * MS};
-    sim_tick(m, m->now + times[a % 8] + b);
+    static const uint64_t times[] = {1,       MS / 10, MS,       2 * MS,    6 * MS,
+                                     20 * MS, 50 * MS, 200 * MS, 1000 * MS, 3000 * MS};
+    sim_tick(m, m->now + times[a % 10] + b);
 }
 
 static void do_due(struct sim *m, unsigned a, unsigned b) {
@@ -177,15 +190,15 @@ static const struct {
     void (*run)(struct sim *m, unsigned a, unsigned b);
     uint8_t often, flavour;
     uint8_t a, b; /* both are below */
-} ops[OP_COUNT] = {[OP_SUBMIT] = {"submit", do_submit, 16, PLAIN, 4, 64},
+} ops[OP_COUNT] = {[OP_SUBMIT] = {"submit", do_submit, 16, PLAIN, 64, 240},
                    [OP_SUBMIT_DONE] = {"submit_done", do_submit_done, 1, USERS, 4, 1},
                    [OP_WITHDRAW] = {"withdraw", do_withdraw, 1, USERS, 2, 1},
                    [OP_CANCEL] = {"cancel", do_cancel, 5, USERS, 6, 1},
-                   [OP_ABORT] = {"abort", do_abort, 5, USERS, 6, 4},
+                   [OP_ABORT] = {"abort", do_abort, 5, USERS, 6, 1},
                    [OP_SHUTDOWN] = {"shutdown", do_shutdown, 2, ENDS, 2, 1},
                    [OP_TERMINATE] = {"terminate", do_terminate, 1, ENDS, 8, 1},
                    [OP_KILL] = {"kill", do_kill, 1, ENDS, 1, 1},
-                   [OP_TIME] = {"time", do_time, 6, PLAIN, 8, 4},
+                   [OP_TIME] = {"time", do_time, 6, PLAIN, 10, 4},
                    [OP_DUE] = {"due", do_due, 6, PLAIN, 1, 1},
                    [OP_PACE] = {"pace", do_pace, 2, PLAIN, 64, 4},
                    [OP_LAZY] = {"lazy", do_lazy, 4, LAZINESS, 3, 1},
@@ -232,7 +245,8 @@ void history_make(struct history *h, uint64_t number) {
                                 .max_pending = (uint8_t)(below(&seed, 4) ? 0 : 1 + below(&seed, 6)),
                                 .start_timeout = (uint8_t)below(&seed, 2),
                                 .exit_timeout = (uint8_t)below(&seed, 2),
-                                .window = (uint8_t)(below(&seed, 3) ? 0 : 1 + below(&seed, 6))};
+                                .window = (uint8_t)(below(&seed, 3) ? 0 : 1 + below(&seed, 6)),
+                                .ageing = (uint8_t)below(&seed, 4)};
     h->n = 5 + below(&seed, MAX_STEPS - 4);
     for (unsigned i = 0; i < h->n; i++) {
         uint8_t op = choose(&seed, flavours);
@@ -240,6 +254,8 @@ void history_make(struct history *h, uint64_t number) {
             (struct step){op, (uint8_t)below(&seed, ops[op].a), (uint8_t)below(&seed, ops[op].b)};
         if (op == OP_SUBMIT && below(&seed, 2))
             h->steps[i].a = 0; /* half of them are single tasks */
+        if (op == OP_SUBMIT && below(&seed, 2))
+            h->steps[i].b %= 4; /* and of one kind */
     }
 }
 
@@ -254,16 +270,17 @@ static void open_pool(struct sim *m, const struct config *c) {
                                   .replace = c->replace,
                                   .max_pending = c->max_pending,
                                   .start_timeout = c->start_timeout * 30 * MS,
-                                  .exit_timeout = c->exit_timeout * 40 * MS};
+                                  .exit_timeout = c->exit_timeout * 40 * MS,
+                                  .ageing = c->ageing * 0.75};
     HOLDS(tine__sched_init(&m->s, &m->o) == 0, "no memory");
     if (c->window) /* never less than this, see tine__sched_pace */
         m->s.window = 2 * c->workers + 1 + c->window;
 }
 
 static void say_config(const struct config *c) {
-    SAY("workers %u, slots %u, %s, max_pending %u, start_timeout %u, exit_timeout %u, window %u",
+    SAY("workers %u, slots %u, %s, max_pending %u, start_timeout %u, exit_timeout %u, window %u, ageing %u",
         c->workers, c->slots, c->replace ? "a death ends its task only" : "a death breaks the pool",
-        c->max_pending, c->start_timeout, c->exit_timeout, c->window);
+        c->max_pending, c->start_timeout, c->exit_timeout, c->window, c->ageing);
 }
 
 static void take_step(struct sim *m, const struct step *s) {

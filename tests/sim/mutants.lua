@@ -24,8 +24,8 @@ fault("what was answered before rubbish runs again", "report.c",
     "        if (begun > t->next)\n            tine__sched_end(s, t, t->next, begun, how);",
     "        if (begun == t->next + 1)\n            tine__sched_end(s, t, t->next, begun, how);")
 fault("abort spins while it is too late", "stop.c",
-    "    t->doom = ENDING_NONE;\n    tine__sched_watch(",
-    "    tine__sched_wish(s, t, ORDER_ASK);\n    tine__sched_watch(")
+    "    t->doom = ENDING_NONE;\n    tine__sched_look_again(",
+    "    tine__sched_wish(s, t, ORDER_ASK);\n    tine__sched_look_again(")
 fault("abort is done before its worker has ended", "stop.c",
     "        tine__sched_doom(s, a->worker, DOOM_TASK);",
     "        tine__sched_doom(s, a->worker, DOOM_TASK);\n" ..
@@ -37,11 +37,9 @@ fault("the manager is busy while no worker can be started: no process", "report.
 fault("the manager is busy while no worker can be started: until now", "order.c",
     "tine__sched_hold_starts(s, now + RETRY)", "tine__sched_hold_starts(s, now)")
 fault("wake-ups for tasks that have ended", "state.c",
-    "    list_remove(&t->node);\n    tine__timer_clear(&s->timers, &t->timer);", "    list_remove(&t->node);")
+    "    tine__policy_unsent(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);", "    tine__policy_unsent(&s->policy, t);")
 fault("wake-ups for what has not begun, in each limit", "stop.c",
-    "        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);\n" ..
-    "        due += LOOK_REST - due % LOOK_REST;",
-    "        due = now + t->set->timeout;")
+    "        return due == TIMER_NEVER ? due : due + LOOK_REST - due % LOOK_REST;", "        return clock_after(now, limit);")
 fault("wake-ups for starts that nothing holds up", "state.c",
     "    s->hold = false;\n    tine__timer_clear(&s->timers, &s->retry);", "    s->hold = false;")
 fault("wake-ups in the past", "stop.c", "if (since == 0 || due <= now)", "if (since == 0)")
@@ -53,7 +51,7 @@ fault("who says that it left what it cannot have come to", "report.c",
         "        return;",
     "        return;")
 fault("a wish to take back makes the limit forgotten", "order.c",
-    "    if (t->state == TASK_SENT && t->timer.when == 0)\n        tine__sched_watch(s, t, 0, now);", "    (void)now;")
+    "    else if (t->call.flags & CALL_TIMED && !t->doom)", "    else if (false)")
 fault("ended by force, and crashed all the same", "report.c",
     "    if (t->doom)\n        return t->doom;", "    if (t->doom && s->life >= LIFE_STOPPING)\n" ..
         "        return t->doom;")
@@ -66,14 +64,13 @@ fault("a window that grows does not help at once", "sched.c", "        s->full =
 -- --- slips ---
 
 fault("no list_remove when it leaves the site", "state.c",
-    "    list_remove(&t->node);\n" ..
-        "    tine__timer_clear(&s->timers, &t->timer);", "    tine__timer_clear(&s->timers, &t->timer);")
-fault("no list_remove when it stops waiting", "state.c",
-    "        list_remove(&t->node);\n        s->waiting--;", "        s->waiting--;")
+    "    list_remove(&t->node);\n    list_remove(&t->sent);", "    list_remove(&t->sent);")
+fault("it stays in its line when it stops waiting", "state.c",
+    "        tine__policy_remove(&s->policy, t);\n        s->waiting--;", "        s->waiting--;")
 fault("no list_remove when a worker has gone", "state.c",
     "    list_remove(&w->node);\n    *w =", "    *w =")
 fault("waiting is not counted down when it is withdrawn", "sched.c",
-    "    list_remove(&t->node);\n    s->waiting--;", "    list_remove(&t->node);")
+    "    s->waiting--;\n    s->open--;\n", "    s->open--;\n")
 fault("open is not counted down by results", "report.c",
     "    t->state = TASK_DONE;\n    s->open--;", "    t->state = TASK_DONE;")
 fault("open is not counted down by other ends", "state.c",
@@ -88,13 +85,48 @@ fault("the site stays full", "state.c", "    s->full = false;\n", "")
 fault("room is not heard of", "report.c", "        s->full = false;\n", "")
 fault("a refused call does not make it full", "order.c",
     "        s->full = true;\n    } else if (a->err) {", "    } else if (a->err) {")
-fault("a refused call goes to the end of the line", "policy.h",
-    "    list_push_front(&p->queue, &t->node);", "    list_push(&p->queue, &t->node);")
-fault("the line is a stack", "policy.h",
-    "    list_push(&p->queue, &t->node);", "    list_push_front(&p->queue, &t->node);")
-fault("the window is not looked at", "order.c", "s->nsent >= s->window || ", "")
-fault("one more than the window", "order.c", "s->nsent >= s->window", "s->nsent > s->window")
-fault("a window of nothing", "sched.c", " + 2ull * s->o.workers + 2;", ";")
+fault("a refused call goes to the end of the line", "policy.c",
+    "    t->came_back = true;\n    tine__pairing_put(&l->again, &t->again);",
+    "    t->came_back = false;\n    list_push(&l->tasks, &t->node);")
+fault("the line is a stack", "policy.c",
+    "    list_push(&t->line->tasks, &t->node);", "    list_push_front(&t->line->tasks, &t->node);")
+fault("a group that was refused loses its turn", "policy.c", "    if (unspent) {", "    if (false) {")
+fault("a group keeps its turn", "policy.c",
+    "        list_push(&b->turns, &l->turn);\n    settle(p, l);",
+    "        list_push_front(&b->turns, &l->turn);\n    settle(p, l);")
+fault("groups do not take turns", "policy.c",
+    "is_line_of(l, set->priority, set->group, set->group_len)", "is_line_of(l, set->priority, NULL, 0)")
+fault("low priorities are first", "policy.c", "x->rank > y->rank", "x->rank < y->rank")
+fault("among equal ranks the younger is first", "policy.c", ": x->first < y->first;", ": x->first > y->first;")
+fault("priorities wrap around", "policy.c",
+    "gained < (double)most ? priority + (int64_t)gained : priority + most;",
+    "(int64_t)((uint64_t)priority + (uint64_t)gained);")
+fault("nobody gains by waiting", "policy.c", "    return ns < SECOND ? 0 : ns / SECOND;", "    return ns & 0;")
+fault("nothing is overtaken at the site", "order.c", "        if (by == BY_NOTHING)\n", "        if (true)\n")
+fault("what comes back does not overtake", "internal.h", "    s->anew |= again;", "    (void)again;")
+fault("what gains by waiting does not overtake", "sched.c",
+    "    if (tine__policy_tick(&s->policy, now))\n        tine__sched_overtake(s, false);\n", "")
+fault("what was withdrawn is forgotten", "order.c",
+    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);\n}\n\n/* Look again",
+    "    tine__sched_unsend(s, t);\n}\n\n/* Look again")
+fault("what was gained is not looked at again", "policy.c", "        catch_up(p, now);", "        p->now = now;")
+fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
+fault("the urgency of a priority is that of its youngest line", "policy.c",
+    "return line_of(a)->first < line_of(b)->first;", "return line_of(a)->first > line_of(b)->first;")
+fault("a line is forgotten while its tasks are at the site", "policy.c",
+    "    if (--l->refs == 0 && l != p->recent)\n        drop(p, l);", "    if (--l->refs <= 1 && l != p->recent)\n        drop(p, l);")
+fault("a deadline does not count while it waits", "sched.c",
+    "    if (t->deadline != TIMER_NEVER)\n        tine__timer_set(&s->timers, &t->timer, t->deadline);\n", "")
+fault("a deadline does not count while it runs", "order.c", "    if (t->late && !t->doom) {", "    if (false) {")
+fault("a deadline does not count for what comes back", "state.c",
+    "    tine__sched_watch(s, t, TIMER_NEVER);\n    tine__policy_push_back", "    tine__policy_push_back")
+fault("a limit makes the deadline forgotten", "state.c", "when < t->deadline ? when : t->deadline", "when")
+fault("what is late is cancelled", "internal.h", "t->unrun ? t->unrun : ENDING_CANCELLED", "ENDING_CANCELLED")
+fault("what never began was running", "order.c",
+    "t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom", "t->doom")
+fault("the window is not looked at", "order.c", "s->nsent >= sched_window(s) || ", "")
+fault("one more than the window", "order.c", "s->nsent >= sched_window(s)", "s->nsent > sched_window(s)")
+fault("a window of nothing", "sched.c", " + sched_least_window(s);", ";")
 fault("a doomed worker is live", "state.c",
     "    if (w->state == WORKER_STARTING || w->state == WORKER_READY)\n        s->live--;",
     "    if (state != WORKER_DOOMED && (w->state == WORKER_STARTING || w->state == WORKER_READY))\n" ..
@@ -117,11 +149,13 @@ fault("no timer for the end", "order.c", "        if (s->o.exit_timeout)\n", "  
 fault("no timer for SIGTERM", "sched.c",
     "    tine__timer_set(&s->timers, &s->end, patience);\n", "    (void)patience;\n")
 fault("no timer for a limit", "order.c",
-    "        tine__timer_set(&s->timers, &t->timer, now + t->set->timeout);\n", "        (void)now;\n")
-fault("stopped before its time", "stop.c", "now >= a->since + t->set->timeout", "now >= a->since")
+    "        tine__sched_look_first(s, t, now);\n", "        (void)now;\n")
+fault("stopped before its processor time", "stop.c", "a->spent >= t->set->cpu", "a->spent > 0")
+fault("processor time has no limit", "stop.c", "known && t->set->cpu &&", "false &&")
+fault("stopped before its time", "stop.c", "now >= clock_after(a->since, t->set->timeout)", "now >= a->since")
 fault("stopped for the time of another task", "stop.c", "a->id == t->call.id + t->next && ", "")
 fault("it is not looked at again", "stop.c",
-    "        tine__sched_watch(s, t, a->where == AT_WORKER ? a->since : 0, now);\n", "        ;\n")
+    "        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);\n", "        ;\n")
 fault("one more worker than is needed", "order.c", "s->open > s->live && !s->hold", "s->open >= s->live && !s->hold")
 fault("a start while starts are held up", "order.c", "s->open > s->live && !s->hold", "s->open > s->live")
 fault("too few starts", "order.c", "s->open > s->live && !s->hold", "s->open > s->present && !s->hold")
@@ -135,7 +169,7 @@ fault("patience has no end", "sched.c",
 fault("kill after terminate is not heard", "sched.c",
     "    if (s->life == LIFE_STOPPING && hard)\n        s->hard = true;\n", "")
 fault("those that wait are forgotten when it stops", "state.c",
-    "    while (!policy_empty(&s->policy)) {", "    while (false) {")
+    "    while ((waiting = tine__policy_any(&s->policy)) != NULL)\n", "    while (false)\n")
 fault("those that are sent do not end when it stops", "state.c",
     "        if (!t->doom)\n            t->doom = ENDING_BROKEN;\n", "")
 fault("those that are sent are not taken back when it stops", "state.c",
@@ -146,14 +180,14 @@ fault("the stop is not told", "order.c",
 fault("what ended by force is broken", "state.c",
     "        if (!t->doom)\n            t->doom = ENDING_BROKEN;", "        t->doom = ENDING_BROKEN;")
 fault("what was lost or left waits while it stops", "state.c",
-    "    if (t->cancelled || s->life >= LIFE_STOPPING) {", "    if (t->cancelled) {")
+    "    if (t->unrun || s->life >= LIFE_STOPPING) {", "    if (t->unrun) {")
 fault("the rest of what was lost is nobody's", "order.c",
     "        tine__sched_end_rest(s, t);\n    return true;", "        ;\n    return true;")
 fault("the rest of a lost chunk never runs", "report.c",
-    "begun, how);\n        tine__sched_wait_again(s, t);", "begun, how);")
+    "begun, how);\n        tine__sched_wait_again(s, t, true);", "begun, how);")
 fault("the rest of a chunk that was left never runs", "report.c",
-    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t);\n}\n\n" ..
-        "/* --- workers", "    tine__sched_unsend(s, t);\n}\n\n/* --- workers")
+    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);\n    tine__sched_overtake",
+    "    tine__sched_unsend(s, t);\n    tine__sched_overtake")
 fault("what is lost stays where it was", "report.c",
     "    lose(s, t, begun <= t->call.count ? (uint32_t)begun : 0);", "    (void)begun;")
 fault("one too few has begun", "report.c", "(uint32_t)begun : 0);", "(uint32_t)begun - (begun > 0) : 0);")
@@ -172,27 +206,27 @@ fault("no death is a crash", "report.c", "if (s->life < LIFE_STOPPING && !by_for
 fault("doom outlives its worker", "state.c",
     "    t->doom = ENDING_NONE;\n    t->asked = false;\n", "    t->asked = false;\n")
 fault("doom outlives an abort that came too late", "stop.c",
-    "    t->doom = ENDING_NONE;\n    tine__sched_watch(", "    tine__sched_watch(")
+    "    t->doom = ENDING_NONE;\n    tine__sched_look_again(", "    tine__sched_look_again(")
 fault("a result counts in spite of the stop", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->asked ?")
 fault("a result counts in spite of the request", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->doom == ENDING_BROKEN ?")
 fault("killed without a question", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
 fault("asked for nothing", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
-fault("asked, and never killed", "sched.c", "    if (t->asked)\n        tine__sched_grace_over(s, t);\n    else if", "    if")
+fault("asked, and never killed", "sched.c", "    if (t->asked) {\n        tine__sched_grace_over(s, t);\n    } else if", "    if")
 fault("killed before its grace is over", "stop.c", "? now + grace : TIMER_NEVER", "? now + 1 : TIMER_NEVER")
 fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
 fault("a request outlives its worker", "state.c", "    t->asked = false;\n", "")
-fault("nobody looks after the task behind one that was asked", "report.c", "    else if (asked && t->set->timeout)", "    else if (false)")
+fault("nobody looks after the task behind one that was asked", "report.c", "    else if (asked && (t->set->timeout || t->set->cpu))", "    else if (false)")
 fault("a request is lost with the call that was left", "report.c",
     "    if (t->asked)\n        tine__sched_end(s, t, k,", "    if (false)\n        tine__sched_end(s, t, k,")
 fault("who was asked and dies has crashed", "report.c", "(asked || w->doom == DOOM_TASK", "(w->doom == DOOM_TASK")
 fault("what was begun behind one that was asked runs again", "report.c",
     "    if (t->asked && begun > t->next + 1 &&", "    if (false &&")
 fault("what was cancelled while it was taken up runs on", "report.c",
-    "    else if (t->cancelled && !t->doom)", "    else if (false)")
+    "    else if (t->unrun && !t->doom)", "    else if (false)")
 fault("what was cancelled runs after the death of its worker", "state.c",
-    "    if (t->cancelled || s->life >= LIFE_STOPPING) {", "    if (s->life >= LIFE_STOPPING) {")
+    "    if (t->unrun || s->life >= LIFE_STOPPING) {", "    if (s->life >= LIFE_STOPPING) {")
 fault("cancel does nothing at the site", "sched.c",
     "    else if (t->state == TASK_SENT && !t->doom)\n        tine__sched_wish(s, t, ORDER_RECALL);", "")
 fault("cancel takes only half", "order.c",
@@ -209,10 +243,10 @@ fault("a wish is wished twice", "state.c", "    if (!t->wish)\n        list_push
 fault("a worker is there after the site has gone", "report.c",
     "            tine__sched_vanish(s, w);\n    for", "            ;\n    for")
 fault("a call is there after the site has gone", "report.c", "            lose(s, s->sent[ref], 0);", "            ;")
-fault("a heap that is none", "timer.c", "if (b->when < a->when) {", "if (b->when > a->when) {")
-fault("a timer loses its siblings", "timer.c",
-    "            t->back->next = t->next;", "            t->back->next = NULL;")
-fault("a timer is due too late", "timer.c", "t->when > now", "t->when >= now")
+fault("a heap that is none", "timer.c", "timer_of(a)->when < timer_of(b)->when", "timer_of(a)->when > timer_of(b)->when")
+fault("a heap loses siblings", "pairing.c",
+    "            n->back->next = n->next;", "            n->back->next = NULL;")
+fault("a timer is due too late", "timer.c", "timers_next(h) > now", "timers_next(h) >= now")
 
 -- --- running ---
 
@@ -250,7 +284,7 @@ end
 
 -- Compile the copy and play. The number of histories until it is found, and what was said; nil: never.
 local function play()
-    local files = "main history site drive check end shrink"
+    local files = "main history site drive order check end shrink"
     files = files:gsub("%S+", "tests/sim/%0.c") .. " src/base/sys.c " .. dir .. "/sched/*.c"
     local ok, out = run(string.format("%s %s -I%s -Isrc -Iinclude -Itests -o %s/sim %s", CC, FLAGS, dir, dir, files))
     if not ok then

@@ -8,6 +8,7 @@
 **     history.c  what steps there are, and how they are chosen
 **     drive.c    does with the scheduler what pool/drive.c does; what tasks end with is held against what
 **                has happened to them
+**     order.c    which task is next, by the rule
 **     site.c     the site: its queue, its workers, their rings, its orders and reports (as site/local_*.c)
 **     check.c    what holds of a scheduler between any two things that it is told
 **     end.c      how a history ends: everybody is fair, all tasks end, then the pool
@@ -53,13 +54,15 @@ struct unit {
 /* What was submitted as one. */
 struct job {
     struct task task;
-    struct settings set;
-    struct task last; /* as it was when it was DONE and all was taken: nobody touches it then */
+    struct settings set; /* a group's name is one letter: there is room for it */
+    uint64_t late;       /* when its deadline is, or TIMER_NEVER */
+    struct task last;    /* as it was when it was DONE and all was taken: nobody touches it then */
     struct unit units[MAX_COUNT];
     bool used, over;         /* over: withdrawn, or DONE and all events taken */
     bool cancelled, aborted; /* the user wanted it */
     bool no_memory;          /* the site had none for it */
     bool returned;           /* it came back from the site */
+    bool waited;             /* it has waited before */
     bool told;               /* a result was told after it was cancelled */
 };
 
@@ -128,10 +131,23 @@ struct past {
     bool useful; /* it has answered */
 };
 
+/* Which task is next: the rule itself, without a structure (order.c). */
+#define MAX_TURNS 16
+struct line_up {
+    uint8_t waiting[MAX_JOBS]; /* jobs */
+    unsigned nwaiting;
+    struct {
+        int64_t priority;
+        char group;
+    } turns[MAX_TURNS]; /* of all priorities */
+    unsigned nturns;
+    bool loose; /* several came back at once: whose turn it is then is not looked at */
+};
+
 /* --- a history --- */
 
 struct config {
-    uint8_t workers, slots, replace, max_pending, start_timeout, exit_timeout, window;
+    uint8_t workers, slots, replace, max_pending, start_timeout, exit_timeout, window, ageing;
 };
 
 struct step {
@@ -151,6 +167,7 @@ struct sim {
     struct site site;
     struct job jobs[MAX_JOBS];
     unsigned njobs;
+    struct line_up line_up;
     struct {
         uint8_t job, k;
     } owners[MAX_IDS]; /* of ids */
@@ -217,7 +234,7 @@ void sim_follow(struct sim *m);
 void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool failed);
 void sim_withdraw(struct sim *m, unsigned job);
 void sim_cancel(struct sim *m, unsigned job);
-void sim_abort(struct sim *m, unsigned job, uint32_t k);
+void sim_abort(struct sim *m, unsigned job);
 void sim_shutdown(struct sim *m, bool cancel);
 void sim_kill(struct sim *m, bool hard, uint64_t patience);
 void sim_tick(struct sim *m, uint64_t now);
@@ -225,6 +242,15 @@ void sim_tick(struct sim *m, uint64_t now);
 unsigned sim_hear(struct sim *m, unsigned n, unsigned pick);
 /* Tell a report that no site would give. */
 void sim_stray(struct sim *m, unsigned what, unsigned number);
+
+/* --- order.c --- */
+
+/* The scheduler has been told something: who waits now? */
+void order_look(struct sim *m);
+/* It is taken. */
+void order_take(struct sim *m, struct job *j);
+/* Nothing that waits should be before what nobody has taken up. */
+void order_hold_site(struct sim *m);
 
 /* --- check.c --- */
 

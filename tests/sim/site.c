@@ -357,6 +357,10 @@ void site_give(struct sim *m, const struct order *o, struct answer *a) {
     case ORDER_RUN:
         run(m, o->task, a);
         break;
+    case ORDER_WITHDRAW:
+        if (!withdraw(m, o->task->call.ref, a))
+            a->where = AT_PAST;
+        break;
     case ORDER_RECALL:
         recall(m, o->task->call.ref, a);
         break;

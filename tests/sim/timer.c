@@ -72,7 +72,7 @@ static void agrees_with_an_array(void) {
     }
     for (unsigned i = 0; i < TIMERS; i++)
         clear(i);
-    CHECK(!heap.root);
+    CHECK(!heap.heap.root);
 }
 
 static void all_at_once(void) {
@@ -95,7 +95,7 @@ static void clearing_what_is_not_set_is_harmless(void) {
     set(0, TIMER_NEVER);
     CHECK(timers_next(&heap) == 5);
     clear(1);
-    CHECK(!heap.root);
+    CHECK(!heap.heap.root);
 }
 
 int main(void) {

@@ -1,0 +1,172 @@
+/* Which task is next, by the rule (sched/policy.h) and nothing else: ranks are counted, turns kept in a list. */
+#include <string.h>
+#include "sim.h"
+
+/* --- who waits --- */
+
+static struct job *job_at(struct sim *m, unsigned i) {
+    return &m->jobs[m->line_up.waiting[i]];
+}
+
+static char group_of(const struct job *j) {
+    return j->set.group_len ? j->set.group[0] : 0;
+}
+
+static unsigned turn_of(const struct line_up *l, const struct job *j) {
+    unsigned i = 0;
+    while (i < l->nturns &&
+           (l->turns[i].priority != j->set.priority || l->turns[i].group != group_of(j)))
+        i++;
+    return i;
+}
+
+static void lose_turn(struct line_up *l, const struct job *j) {
+    unsigned i = turn_of(l, j);
+    if (i < l->nturns)
+        memmove(l->turns + i, l->turns + i + 1, (--l->nturns - i) * sizeof *l->turns);
+}
+
+static void give_turn(struct line_up *l, const struct job *j, bool first) {
+    unsigned at = first ? 0 : l->nturns;
+    HOLDS(l->nturns < MAX_TURNS, "more turns than there can be");
+    memmove(l->turns + at + 1, l->turns + at, (l->nturns++ - at) * sizeof *l->turns);
+    l->turns[at].priority = j->set.priority;
+    l->turns[at].group = group_of(j);
+}
+
+static bool is_last_of_its(struct sim *m, const struct job *j) {
+    for (unsigned i = 0; i < m->line_up.nwaiting; i++) {
+        const struct job *o = job_at(m, i);
+        if (o != j && o->set.priority == j->set.priority && group_of(o) == group_of(j))
+            return false;
+    }
+    return true;
+}
+
+static void leave(struct sim *m, unsigned i) {
+    struct line_up *l = &m->line_up;
+    const struct job *j = job_at(m, i);
+    if (is_last_of_its(m, j))
+        lose_turn(l, j);
+    memmove(l->waiting + i, l->waiting + i + 1, --l->nwaiting - i);
+}
+
+static void come(struct sim *m, struct job *j) {
+    struct line_up *l = &m->line_up;
+    bool again = j->waited;
+    if (again)
+        lose_turn(l, j);
+    if (turn_of(l, j) == l->nturns)
+        give_turn(l, j, again);
+    j->waited = true;
+    l->waiting[l->nwaiting++] = (uint8_t)(j - m->jobs);
+}
+
+static bool is_known(struct sim *m, const struct job *j) {
+    for (unsigned i = 0; i < m->line_up.nwaiting; i++)
+        if (job_at(m, i) == j)
+            return true;
+    return false;
+}
+
+void order_look(struct sim *m) {
+    unsigned came_back = 0;
+    for (unsigned i = m->line_up.nwaiting; i > 0; i--)
+        if (job_at(m, i - 1)->over || job_at(m, i - 1)->task.state != TASK_WAITING)
+            leave(m, i - 1);
+    for (unsigned i = 0; i < m->njobs; i++) {
+        struct job *j = &m->jobs[i];
+        if (j->over || j->task.state != TASK_WAITING || is_known(m, j))
+            continue;
+        came_back += j->waited;
+        come(m, j);
+    }
+    m->line_up.loose = m->line_up.nwaiting > 0 && (m->line_up.loose || came_back > 1);
+}
+
+/* --- who is next --- */
+
+static int64_t rank(const struct sim *m, const struct job *j) {
+    double sum = (double)((m->now - j->task.since) / (1000 * MS)) * m->o.ageing;
+    return sum >= (double)(INT64_MAX - (j->set.priority > 0 ? j->set.priority : 0))
+               ? INT64_MAX
+               : j->set.priority + (int64_t)sum;
+}
+
+/* The oldest that waits with this priority; with `group` of that only. */
+static struct job *oldest(struct sim *m, int64_t priority, const char *group) {
+    struct job *best = NULL;
+    for (unsigned i = 0; i < m->line_up.nwaiting; i++) {
+        struct job *j = job_at(m, i);
+        if (j->set.priority == priority && (!group || group_of(j) == *group) &&
+            (!best || j->task.call.id < best->task.call.id))
+            best = j;
+    }
+    return best;
+}
+
+void order_take(struct sim *m, struct job *j) {
+    struct line_up *l = &m->line_up;
+    const char group = group_of(j);
+    const struct job *mine = oldest(m, j->set.priority, NULL);
+    HOLDS(mine, "RUN #%d, which does not wait", (int)j->task.call.id);
+    for (unsigned i = 0; i < l->nwaiting; i++) {
+        const struct job *other = oldest(m, job_at(m, i)->set.priority, NULL);
+        HOLDS(rank(m, other) < rank(m, mine) ||
+                  (rank(m, other) == rank(m, mine) && other->task.call.id >= mine->task.call.id),
+              "RUN #%d before #%d, whose priority is higher", (int)j->task.call.id,
+              (int)other->task.call.id);
+    }
+    HOLDS(j == oldest(m, j->set.priority, &group), "RUN #%d before an older one",
+          (int)j->task.call.id);
+    for (unsigned i = 0; i < turn_of(l, j); i++)
+        HOLDS(l->loose || l->turns[i].priority != j->set.priority,
+              "RUN #%d before another group's turn is over", (int)j->task.call.id);
+    lose_turn(l, j);
+    if (!is_last_of_its(m, j))
+        give_turn(l, j, false);
+    for (unsigned i = 0; i < l->nwaiting; i++)
+        if (job_at(m, i) == j)
+            memmove(l->waiting + i, l->waiting + i + 1, --l->nwaiting - i);
+}
+
+static bool is_at_site(const struct sim *m, const struct job *j) {
+    const struct task *t = &j->task;
+    return !j->over && t->state == TASK_SENT && !t->doom && !t->unrun &&
+           !m->site.handed[t->call.ref].worker;
+}
+
+/* The highest rank among those that nobody has taken up. */
+static int64_t urgency(const struct sim *m, int64_t priority) {
+    int64_t most = INT64_MIN;
+    for (unsigned i = 0; i < m->njobs; i++) {
+        const struct job *j = &m->jobs[i];
+        bool open = is_at_site(m, j) || (!j->over && j->task.state == TASK_WAITING);
+        if (open && j->set.priority == priority && rank(m, j) > most)
+            most = rank(m, j);
+    }
+    return most;
+}
+
+/* Ranks, and the order in a line; turns are looked at when they are taken. */
+static void hold_behind(struct sim *m, struct job *sent) {
+    for (unsigned i = 0; i < m->line_up.nwaiting; i++) {
+        struct job *j = job_at(m, i);
+        const char group = group_of(j);
+        bool same = j->set.priority == sent->set.priority;
+        HOLDS(same || rank(m, j) <= urgency(m, sent->set.priority),
+              "#%d is taken before #%d, whose priority is higher", (int)sent->task.call.id,
+              (int)j->task.call.id);
+        HOLDS(!same || group != group_of(sent) || j->task.call.id > sent->task.call.id,
+              "#%d is taken before #%d, which is older", (int)sent->task.call.id,
+              (int)j->task.call.id);
+    }
+}
+
+void order_hold_site(struct sim *m) {
+    for (unsigned i = 0; i < m->njobs && m->s.life <= LIFE_CLOSING; i++) {
+        struct job *j = &m->jobs[i];
+        if (is_at_site(m, j))
+            hold_behind(m, j);
+    }
+}
