@@ -60,6 +60,7 @@ local tine = {}
 ---@field state table lives as long as the worker
 ---@field task tine.Task the running task: its id and label; `seed`, when it has one
 ---@field stopping fun(): boolean whether the task was asked to end
+---@field progress fun(done: number, total?: number, text?: string) tells how far the task has come
 
 ---@class tine.PoolOptions
 ---@field workers integer? at most so many; default: tine.cpu_count()
@@ -339,6 +340,12 @@ function Future:done() end
 ---@return boolean
 ---@nodiscard
 function Future:running() end
+
+---What the task has told last of how far it has come; nothing when it has told nothing.
+---@return number? done
+---@return number? total
+---@return string? text
+function Future:progress() end
 
 ---@return boolean
 ---@nodiscard

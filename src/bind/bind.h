@@ -374,6 +374,11 @@ int tine__program_pool_of(lua_State *L);
 int tine__program_future_of(lua_State *L);
 int tine__handle_gc(lua_State *L);
 
+/* --- progress.c --- */
+
+/* Push done, total, text: 3. */
+int tine__progress_push(lua_State *L, const struct progress *p);
+
 /* --- extras.c --- */
 
 enum extra { EXTRA_NONE, EXTRA_LABEL, EXTRA_WATCH, EXTRA_TABLE };
@@ -383,6 +388,11 @@ void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label);
 /* Add a watch (at `watch`) to the future. */
 void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
 void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);
+/* Keep what the task of the future has said last, which is about to end. False: the future has ended meanwhile, by a
+** finalizer. */
+bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx);
+/* Push what was kept: done, total, text: 3; or 0. */
+int tine__extras_push_progress(lua_State *L, struct future *f, int idx);
 
 /* --- callbacks.c --- */
 

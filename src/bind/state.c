@@ -113,6 +113,8 @@ static void future_released(lua_State *L, struct future *f) {
         f->box = box;
         lua_setiuservalue(L, idx, FUTURE_VALUE);
     }
+    if (f->anchor.item->told && !tine__extras_keep_progress(L, f, idx))
+        return;
     future_landed(L, f);
     tine__future_ended(L, f, idx);
 }
@@ -124,7 +126,7 @@ static void anchor_released(lua_State *L, struct anchor *a) {
     } else if (!outcome_settled(
                    &f->outcome)) { /* it only followed, and the state is being closed */
         tine__landed(L, a, f->core);
-    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome)) {
+    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !a->item->told) {
         future_landed(L, f);
     } else {
         int top = lua_gettop(L);

@@ -71,6 +71,8 @@ static struct item *item_take(struct core *c) {
 }
 
 void tine__item_put(struct core *c, struct item *item) {
+    free(item->told);
+    item->told = NULL;
     if (c->nitems == ITEMS_KEPT) {
         free(item);
         return;
@@ -97,6 +99,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->watched = false;
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
+    item->told = NULL;
     return item;
 }
 

@@ -20,6 +20,7 @@ enum report_kind {
     REPORT_MEMORY,  /* bytes: struct report_memory: it had not enough */
     REPORT_ENDED,   /* bytes: text, the traceback of the place where it was; it was asked to end */
     /* of a worker */
+    REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
     REPORT_READY,       /* it has reached its task loop */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */

@@ -1,6 +1,7 @@
 /* From what has ended to outcomes, and from those to whoever waits for them. */
 #include <string.h>
 #include "base/error.h"
+#include "base/sys.h"
 #include "pool/internal.h"
 
 static void count(struct pool *p, const struct outcome *o) {
@@ -58,6 +59,20 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     } else {
         tine__outcome_set_bytes(o, state, code, r->bytes, r->length);
     }
+}
+
+/* --- what tasks say --- */
+
+void tine__deliver_progress(struct pool *p, const struct report *r) {
+    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    struct progress said = {0};
+    if (!t || t->call.count > 1 || r->id != t->call.id || r->length > sizeof said)
+        return;
+    memcpy(&said, r->bytes, r->length);
+    struct item *item = item_of(t);
+    if (said.length > PROGRESS_TEXT || (!item->told && !(item->told = sys.malloc(sizeof said))))
+        return;
+    *item->told = said;
 }
 
 /* --- other ends --- */

@@ -85,6 +85,8 @@ int tine__item_move_bytes(struct pool *p, struct item *item);
 int tine__item_cut_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */
+/* What a task has said of its progress. */
+void tine__deliver_progress(struct pool *p, const struct report *r);
 /* A task has ended by a report. */
 void tine__deliver_result(struct pool *p, const struct report *r);
 /* The next thing that the scheduler tells. */

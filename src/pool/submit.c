@@ -55,6 +55,7 @@ static void prepare(struct pool *p, struct item *item) {
     item->listed = item->released = false;
     item->followers = item->leader = NULL;
     item->first = 0;
+    item->told = NULL;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);

@@ -17,6 +17,12 @@ bool tine__local_taken(struct site *s, uint32_t ref) {
     return l->handed[ref].seq && tine__local_who(l, ref) != 0;
 }
 
+bool tine__local_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out) {
+    struct local *l = local_of(s);
+    unsigned worker = l->handed[ref].seq ? tine__local_who(l, ref) : 0;
+    return worker && tine__link_progress(&l->lanes[worker]->link, id, out);
+}
+
 static bool has_task(const struct handed *h, uint64_t id) {
     return id - h->id < h->count;
 }

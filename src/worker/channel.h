@@ -41,6 +41,9 @@ struct channel {
     unsigned (*asked)(struct channel *ch);
     /* An empty buffer to encode a result into (one at a time). */
     struct buf *(*reply)(struct channel *ch);
+    /* Say how far the task has come; and once more before its answer, so that it is heard for certain. */
+    void (*progress)(struct channel *ch, const struct progress *p);
+    void (*told)(struct channel *ch, const struct call *call, const struct progress *p);
     /* Answer task `k` with what is in the reply buffer; one that was asked to end, with no more than RECORD_ENDED. 0;
     ** TINE_EAGAIN as above. */
     int (*answer)(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind);

@@ -67,6 +67,35 @@ static int worker_index(lua_State *L) {
     return 1;
 }
 
+static struct progress_number number(lua_State *L, int arg) {
+    struct progress_number n = {.is_integer = lua_isinteger(L, arg)};
+    if (n.is_integer)
+        n.u.i = lua_tointeger(L, arg);
+    else
+        n.u.f = luaL_checknumber(L, arg);
+    return n;
+}
+
+/* tine.worker.progress(done [, total [, text]]); upvalue: the loop */
+static int worker_progress(lua_State *L) {
+    struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
+    struct progress *p = &loop->said;
+    size_t len = 0;
+    p->done = number(L, 1);
+    p->has_total = !lua_isnoneornil(L, 2);
+    if (p->has_total)
+        p->total = number(L, 2);
+    const char *text = luaL_optlstring(L, 3, NULL, &len);
+    p->has_text = text != NULL;
+    p->length = (uint8_t)(len < PROGRESS_TEXT ? len : PROGRESS_TEXT);
+    if (text)
+        memcpy(p->text, text, p->length);
+    p->id = loop->call ? loop->call->id + loop->k : 0;
+    if (p->id)
+        loop->channel->progress(loop->channel, p);
+    return 0;
+}
+
 /* tine.worker.stopping() */
 static int worker_stopping(lua_State *L) {
     lua_pushboolean(L, tine__ask_stopping());
@@ -74,7 +103,7 @@ static int worker_stopping(lua_State *L) {
 }
 
 void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
     lua_pushinteger(L, getpid());
@@ -83,6 +112,9 @@ void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
     lua_setfield(L, -2, "state");
     lua_pushcfunction(L, worker_stopping);
     lua_setfield(L, -2, "stopping");
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, worker_progress, 1);
+    lua_setfield(L, -2, "progress");
     lua_createtable(L, 0, 1);
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_index, 1);
@@ -155,6 +187,8 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
         await_death();
     enum record_kind kind = make_answer(l, c, whole, ch->reply(ch));
     tine__output_flush();
+    if (l->said.id == l->call->id + l->k)
+        ch->told(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))
         await_death();
     l->tasks++;

@@ -195,6 +195,20 @@ static void write_record(struct shm_channel *c, struct record *r) {
     tine__link_write(&c->link, r, bytes, ring_hard, c);
 }
 
+static void progress(struct channel *ch, const struct progress *p) {
+    tine__link_set_progress(&self(ch)->link, p);
+}
+
+/* Beside the reply, which is in hand. */
+static void told(struct channel *ch, const struct call *call, const struct progress *p) {
+    struct shm_channel *c = self(ch);
+    const struct record r = {.kind = RECORD_PROGRESS,
+                             .id = p->id,
+                             .ref = call->ref,
+                             .length = (uint32_t)progress_size(p)};
+    tine__link_write(&c->link, &r, p, ring_hard, c);
+}
+
 static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
     struct shm_channel *c = self(ch);
     struct record r = {.kind = kind, .id = call->id + k, .ref = call->ref};
@@ -257,6 +271,8 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
                                .begin = begin,
                                .asked = asked,
                                .reply = reply,
+                               .progress = progress,
+                               .told = told,
                                .answer = answer,
                                .done = done,
                                .say = say,
