@@ -47,14 +47,14 @@ local RECURSION = {
   { "codec/decode codec/decode_op", "an operation holds values, and a value may be an operation" },
   { "codec/encode codec/encode_fn codec/encode_name",
     "a function holds values, a value may be a function; with a module go values that the program has put into it" },
-  { "worker/preload worker/root worker/root_main worker/server worker/state worker/worker",
+  { "worker/preload worker/prelude worker/root worker/root_main worker/server worker/state worker/worker",
     "each of our processes becomes the next one (root.c forks, root_main.c is what comes of it ...), the last of them"
     .. " has a state, and how that is dressed is told to root.c" },
 }
 -- Files in circles that are no recursion, and are to go.
 local KNOWN = {
-  bind = "adopt await callbacks embed errors extras future map map_chunk map_fill map_take module open pool preload " ..
-    "settings state submit values watch",
+  bind = "adopt attempts await callbacks embed errors extras future map map_chunk map_fill map_take module open pool " ..
+    "preload settings state submit values watch",
   codec = "loaded simple",
 }
 

@@ -341,6 +341,14 @@ function Future:done() end
 ---@nodiscard
 function Future:running() end
 
+---When and where the task was submitted, started and ended; what is not known yet is nil.
+---@return { submitted: number?, started: number?, ended: number?, worker: integer?, host: string? }
+function Future:times() end
+
+---The attempts that have ended, of a task with retries.
+---@return { worker: integer?, pid: integer?, host: string?, started: number?, seconds: number?, error: any }[]
+function Future:attempts() end
+
 ---What the task has told last of how far it has come; nothing when it has told nothing.
 ---@return number? done
 ---@return number? total

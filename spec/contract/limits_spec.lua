@@ -126,6 +126,17 @@ describe("a memory limit", function()
     assert.same({ 1, "memory", 1, "memory", 1 }, seen)
   end)
 
+  it("holds without processes, and uses the budget of errors for another attempt", function()
+    local here <close> = tine.pool { workers = 0 }
+    assert.equal("memory", tine.kind(here:with({ memory = MIB }):submit(hold, 2 * MIB):exception(20)))
+    assert.is_nil(here:with({ memory = 4 * MIB }):submit(hold, 2 * MIB):exception(20))
+    local view = pool:with { memory = MIB, retry = { error = 1, delay = 0 } }
+    assert.equal(2, view:submit(function(f)
+      if tine.worker.task.attempt == 1 then f(2 * MIB) end
+      return tine.worker.task.attempt
+    end, hold):result(20))
+  end)
+
   it("holds when the task has stopped the collector", function()
     assert.equal("memory", tine.kind(pool:with({ memory = MIB }):submit(function()
       collectgarbage "stop"

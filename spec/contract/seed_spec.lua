@@ -98,6 +98,22 @@ describe("a seed", function()
     math.randomseed()
   end)
 
+  it("gives the same numbers to each attempt, and without processes", function()
+    local pool <close> = tine.pool { workers = 2, seed = 9 }
+    local here <close> = tine.pool { workers = 0, seed = 9 }
+    local function try()
+      local number = math.random(0)
+      if tine.worker.task.attempt < 3 then error { number } end
+      return number
+    end
+    local future = pool:with({ retry = { error = 2, delay = 0 } }):submit(try)
+    local number = future:result(20)
+    for _, attempt in ipairs(future:attempts()) do
+      if attempt.error then assert.equal(number, attempt.error[1]) end
+    end
+    assert.equal(number, here:submit(math.random, 0):result(20))
+  end)
+
   it("goes with a function of the program's own too", function()
     local pool <close> = tine.pool { workers = 2, seed = 5 }
     local a = pool:submit(numbers):result(20)

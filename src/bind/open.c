@@ -179,6 +179,21 @@ static const char *option_string(lua_State *L, int arg, const char *name, const 
     return lua_tostring(L, -1);
 }
 
+/* 0 is none, and the program's own process. */
+static void read_workers(lua_State *L, int arg, struct pool_options *o) {
+    int type = tine__option(L, arg, "workers");
+    lua_Number n = lua_tonumber(L, -1);
+    if (type == LUA_TNUMBER && n < 0)
+        tine__option_error(L, arg, "workers",
+                           "an integer of 1 or more, or 0 for a pool without processes");
+    lua_pop(L, 1);
+    o->in_process = type == LUA_TNUMBER && n == 0;
+    o->workers = 1;
+    if (!o->in_process)
+        o->workers =
+            (unsigned)tine__option_count(L, arg, "workers", MOST_WORKERS, tine_cpu_count());
+}
+
 /* Steps a second. */
 static double read_ageing(lua_State *L, int arg) {
     int type = tine__option(L, arg, "ageing");
@@ -193,7 +208,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     static const char *const methods[] = {"fork", "spawn", NULL};
     static const char *const crashes[] = {"break", "replace", NULL};
     static const char *const globals[] = {"named", "none", NULL};
-    o->workers = (unsigned)tine__option_count(L, arg, "workers", MOST_WORKERS, 0);
+    read_workers(L, arg, o);
     o->max_pending = tine__option_count(L, arg, "max_pending", INT64_MAX, 0);
     o->ageing = read_ageing(L, arg);
     o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
@@ -437,8 +452,6 @@ int tine__pool_open_lua(lua_State *L) {
         lua_setfield(L, 1, "workers");
     }
     read_options(L, 1, &o);
-    if (o.workers == 0)
-        o.workers = tine_cpu_count();
     o.settings = read_settings(L, 1)->settings;
     int said = lua_gettop(L);
     struct core *c = tine__core_push(L);

@@ -97,6 +97,8 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->task.call.count = d->count;
     item->settings = d->settings == c->settings ? NULL : d->settings;
     item->watched = false;
+    item->answers = true;
+    list_init(&item->question);
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
     item->told = NULL;
@@ -270,6 +272,14 @@ static bool send_call(lua_State *L, struct core *c, struct draft *d, struct call
     return true;
 }
 
+/* The function that is asked before it is tried again is kept with the future. */
+static void keep_when(lua_State *L, struct future *f, int view, int future) {
+    tine__extras_push(L, f, future);
+    lua_getiuservalue(L, view, VIEW_WHEN);
+    lua_setfield(L, -2, "when");
+    lua_pop(L, 1);
+}
+
 static int submit(lua_State *L, bool wait) {
     struct view *v = tine__check_view(L, 1);
     struct core *c = v->core;
@@ -286,6 +296,8 @@ static int submit(lua_State *L, bool wait) {
         tine__extras_set_label(L, f, future, future + 1);
         lua_pop(L, 1);
     }
+    if (v->settings && v->settings->retry.asks)
+        keep_when(L, f, 1, future);
     struct draft d = {.name = {.label = v->label, .label_len = (uint32_t)v->label_len},
                       .count = 1,
                       .settings = v->settings,

@@ -52,6 +52,7 @@ struct pool {
     unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
+    bool in_process;           /* its one worker is none that is shown */
 
     struct wakeup wakeup; /* the manager's */
     bool asleep;          /* it sleeps, or is about to, */
@@ -75,6 +76,8 @@ void tine__drive(struct pool *p);
 /* Take in what the site has to report, carry out what follows, wake whom it concerns. With `listen` all that
 ** the site can hear, without only what is there already. */
 void tine__take_in(struct pool *p, bool listen);
+/* Do what the site has to be done by a thread of the program (site_ops.work). The lock is given up meanwhile. */
+void tine__work(struct pool *p);
 
 /* bytes.c */
 /* The rest of it is wanted no more: give back the item's bytes. */
@@ -94,6 +97,9 @@ void tine__deliver(struct pool *p, const struct event *e);
 /* A task has failed before it was sent. */
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length);
+
+/* The last attempt, of which its owner was asked, was the last. */
+void tine__item_refuse(struct pool *p, struct item *item);
 
 /* follow.c */
 /* The item has ended: so have those that follow it. */

@@ -27,8 +27,8 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out) {
     out->finished = p->ends.finished;
     out->failed = p->ends.failed;
     out->cancelled = p->ends.cancelled;
-    out->workers_started = p->s.started;
-    out->workers_lost = p->s.lost_ones;
+    out->workers_started = p->in_process ? 0 : p->s.started;
+    out->workers_lost = p->in_process ? 0 : p->s.lost_ones;
     out->running = count_running(p);
     out->pending = out->submitted - out->finished - out->failed - out->cancelled - out->running;
     pthread_mutex_unlock(&p->lock);
@@ -65,7 +65,7 @@ static const char *state_name(struct pool *p, unsigned w) {
 
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max) {
     unsigned n = 0;
-    if (tine__pool_is_forked(p))
+    if (tine__pool_is_forked(p) || p->in_process)
         return 0;
     pthread_mutex_lock(&p->lock);
     learn_pids(p);

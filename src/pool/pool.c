@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
+#include "site/here.h"
 #include "site/local.h"
 #include "worker/root.h"
 
@@ -23,6 +24,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->wakeup = WAKEUP_CLOSED;
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;
+    p->in_process = options->in_process;
     return p;
 }
 
@@ -33,18 +35,22 @@ static unsigned processors(void) {
 }
 
 static int open_parts(struct pool *p, const struct pool_options *o) {
-    const struct sched_options policy = {.workers = o->workers,
-                                         .slots = LOCAL_SLOTS,
+    const struct sched_options policy = {.workers = o->in_process ? 1 : o->workers,
+                                         .slots = o->in_process ? HERE_SLOTS : LOCAL_SLOTS,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,
                                          .ageing = o->ageing,
+                                         .seed = tine__now(),
+                                         .at_once = o->in_process,
                                          .start_timeout = o->start_timeout,
                                          .exit_timeout = o->exit_timeout,
                                          .cpus = processors()};
     int err = tine__sched_init(&p->s, &policy);
     if (!err)
         err = tine__wakeup_open(&p->wakeup);
-    if (!err)
+    if (!err && o->in_process)
+        err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells);
+    else if (!err)
         err = tine__local_open(&p->site, o->workers, o->spawn, &o->boot, &p->wakeup, &p->bells);
     if (!err)
         err = tine__store_open(&p->store, p->site->ops->heap(p->site));
@@ -53,7 +59,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
 
 int tine__pool_open(struct pool **out, const struct pool_options *options) {
     *out = NULL;
-    int err = tine__root_take();
+    int err = options->in_process ? tine__root_heed_forks() : tine__root_take();
     struct pool *p = err ? NULL : new_pool(options);
     if (!p)
         return err ? err : TINE_ENOMEM;

@@ -45,7 +45,8 @@ struct pool_options {
     double ageing;             /* what a second of waiting adds to a priority; 0 nothing */
     uint64_t start_timeout, exit_timeout; /* ns, 0 none */
     bool spawn, replace;                  /* start_method = "spawn", on_crash = "replace" */
-    struct boot boot;                     /* borrowed for the call */
+    bool in_process;  /* no worker is a process: tasks run in the threads that submit */
+    struct boot boot; /* borrowed for the call */
 };
 
 /* Open a pool: its site (no answer of it is waited for) and manager thread. 0, TINE_ESYSTEM, TINE_ENOMEM. The
@@ -94,7 +95,8 @@ struct store *tine__pool_store(struct pool *p);
 
 /* --- tasks --- */
 
-/* Take in what workers have answered, without waiting. Cheap when there is nothing (a few loads). */
+/* Take in what workers have answered, without waiting. Cheap when there is nothing (a few loads). In a pool without
+** processes: do what is to be done in this thread. */
 void tine__pool_poll(struct pool *p);
 
 enum task_look { LOOK_PENDING, LOOK_RUNNING, LOOK_SETTLED };
@@ -107,6 +109,16 @@ void tine__item_cancel(struct pool *p, struct item *item);
 ** as TINE_ECANCELLED when that and what it had started are gone. Returns at once. False: it has ended, or is being
 ** ended already. */
 bool tine__task_abort(struct pool *p, struct item *item);
+
+/* When and where it has run, as far as that is known; a copy of the attempts that failed before (NULL: none), to be
+** freed. The item is not released. */
+void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
+                      struct attempts **attempts);
+/* The owner of the item took it from its inbox, and it is not released: is it asked whether it is to be tried again?
+** Then *out is a copy of what its last attempt failed with, and *n the number of attempts. */
+bool tine__item_question(struct pool *p, struct item *item, struct outcome *out, uint32_t *n);
+/* The answer. Harmless when it is not asked any more. */
+void tine__item_answer(struct pool *p, struct item *item, bool again);
 
 /* --- following --- */
 

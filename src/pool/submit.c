@@ -56,6 +56,8 @@ static void prepare(struct pool *p, struct item *item) {
     item->followers = item->leader = NULL;
     item->first = 0;
     item->told = NULL;
+    item->attempts = NULL;
+    item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
@@ -65,6 +67,7 @@ static void prepare(struct pool *p, struct item *item) {
 static void admit(struct pool *p, struct item *item) {
     tine__settings_ref(item->settings);
     item->name.id = item->task.call.id;
+    item->times = (struct task_times){.submitted = item->task.since};
     item->inbox->open++;
     p->submitted += item->task.call.count;
     p->calls += item->task.call.index == 0;
@@ -86,7 +89,7 @@ static void set_off(struct pool *p, uint64_t due) {
     due = sched_due(&p->s);
     if (just_queues(p))
         return;
-    bool short_of_workers = p->s.open > p->s.live && p->s.present < p->s.o.workers;
+    bool short_of_workers = sched_runnable(&p->s) > p->s.live && p->s.present < p->s.o.workers;
     if (!short_of_workers)
         tine__drive(p);
     if (short_of_workers || p->s.waiting > 0)
@@ -165,6 +168,8 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
     item->refs = cb->refs;
     pthread_mutex_lock(&p->lock);
     int err = submit(p, item, cb);
+    if (!err)
+        tine__work(p);
     pthread_mutex_unlock(&p->lock);
     if (!err)
         tine__call_buf_init(cb, p, cb->room,

@@ -43,7 +43,9 @@ static bool has_news(const struct inbox *in, bool sure) {
         pthread_mutex_lock(&p->lock);
     else if (pthread_mutex_trylock(&p->lock))
         return false;
-    bool news = !pool_site_is_gone(p) && p->site->ops->news(p->site, false);
+    const struct site_ops *ops = p->site->ops;
+    bool news = !pool_site_is_gone(p) &&
+                (ops->news(p->site, false) || (ops->has_work && ops->has_work(p->site)));
     pthread_mutex_unlock(&p->lock);
     return news;
 }
@@ -61,7 +63,7 @@ static bool any_busy(struct inbox *const *inboxes, unsigned n) {
     for (unsigned i = 0; i < n && !busy; i++) {
         struct pool *p = inboxes[i]->pool;
         pthread_mutex_lock(&p->lock);
-        busy = p->s.open > p->s.live;
+        busy = sched_runnable(&p->s) > p->s.live;
         pthread_mutex_unlock(&p->lock);
     }
     return busy;

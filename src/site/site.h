@@ -1,11 +1,11 @@
 /* Site: where workers are. This machine (site/local.c: a fork server, the call queue, a link to each
-** worker); another may be a job server with many machines behind it.
+** worker), or the program itself (site/here.c); another may be a job server with many machines behind it.
 **
 ** A site carries out orders (msg/order.h) and has something to report (msg/report.h). It decides
 ** nothing: what runs where and when, and what has come of it, is the scheduler's (sched/sched.h), and
 ** who is waiting for it the pool's. It does not know what a future is.
 **
-** All operations are called under the pool's lock, and none of them blocks, calls back, or raises.
+** All operations are called under the pool's lock, and none of them but `work` blocks, calls back, or raises.
 ** What cannot be done at once (a signal whose socket is full) the site does later by itself: it says
 ** what it waits for (`poll`). Reports are pulled: nothing is told but when asked.
 **
@@ -15,6 +15,7 @@
 #define TINE_SITE_SITE_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,12 @@ struct site_ops {
     /* Keep the bytes of the report given last, until `release` (any time before `close`). */
     void (*keep)(struct site *s, const struct report *r);
     void (*release)(struct site *s, void *lane, uint64_t offset);
+
+    /* NULL where workers are processes. Is there something for a thread of the program to do? */
+    bool (*has_work)(struct site *s);
+    /* Do one thing of that, with the pool's lock (this one) given up meanwhile: the only operation that takes its
+    ** time. False: there is nothing. Reports may follow. */
+    bool (*work)(struct site *s, pthread_mutex_t *lock);
 
     /* Are the descriptors of the site, and of the bells, still the pool's own? If not (somebody has closed or replaced
     ** them), REPORT_GONE comes next. */

@@ -64,6 +64,17 @@ static void give_back_hook(lua_State *L) {
         lua_sethook(L, NULL, 0, 0);
 }
 
+static void hook(lua_State *L, lua_Debug *ar);
+
+static void disarm(lua_State *L) {
+    ask.armed = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (ask.next != FIRST_LOOK && ask.has_timer)
+        set_timer(0);
+    if (lua_gethook(L) == hook)
+        give_back_hook(L);
+}
+
 static void raise_in(lua_State *L, unsigned asked) {
     KILL_POINT("asked");
     luaL_traceback(L, L, NULL, 0);
@@ -98,7 +109,7 @@ static void hook(lua_State *L, lua_Debug *ar) {
     give_back_hook(L);
     if (!asked)
         return;
-    tine__ask_end(L);
+    disarm(L);
     raise_in(L, asked);
 }
 
@@ -142,7 +153,9 @@ void tine__ask_open(lua_State *L, struct channel *channel) {
     sigaction(ASK_SIGNAL, &action, NULL);
 }
 
-void tine__ask_begin(lua_State *L) {
+void tine__ask_begin(lua_State *L, const struct channel *channel) {
+    if (channel != ask.channel)
+        return;
     tine__running_thread = L;
     ask.next = FIRST_LOOK;
     ask.before.L = NULL;
@@ -152,13 +165,9 @@ void tine__ask_begin(lua_State *L) {
         look();
 }
 
-void tine__ask_end(lua_State *L) {
-    ask.armed = 0;
-    atomic_signal_fence(memory_order_seq_cst);
-    if (ask.next != FIRST_LOOK && ask.has_timer)
-        set_timer(0);
-    if (lua_gethook(L) == hook)
-        give_back_hook(L);
+void tine__ask_end(lua_State *L, const struct channel *channel) {
+    if (channel == ask.channel)
+        disarm(L);
 }
 
 bool tine__ask_stopping(void) {

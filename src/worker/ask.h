@@ -31,9 +31,9 @@ extern void (*tine__ask_error)(lua_State *L, bool timed);
 
 /* In a worker: from now on it can be asked. The state makes a registry key, and may raise memory errors. */
 void tine__ask_open(lua_State *L, struct channel *channel);
-/* Around the running of each task. */
-void tine__ask_begin(lua_State *L);
-void tine__ask_end(lua_State *L);
+/* Around the running of each task; of another channel than the worker's (a pool without processes) nothing is done. */
+void tine__ask_begin(lua_State *L, const struct channel *channel);
+void tine__ask_end(lua_State *L, const struct channel *channel);
 /* In a worker: was the task that runs asked to end? */
 bool tine__ask_stopping(void);
 /* What a task answers that was asked to end, and has: the traceback of the place where the error was raised, if it was.

@@ -189,6 +189,7 @@ int tine__boot_read(struct boot *out, int fd) {
     }
     depth = h->depth;
     *out = (struct boot){
+        .memory = base,
         .name = text_at(base, h->name),
         .path = text_at(base, h->path),
         .cpath = text_at(base, h->cpath),
@@ -213,4 +214,25 @@ int tine__boot_read(struct boot *out, int fd) {
         .hook_name = text_at(base, h->hook_name),
     };
     return 0;
+}
+
+int tine__boot_copy(struct boot *out, const struct boot *boot) {
+    struct shm shm = SHM_CLOSED;
+    int err = tine__boot_write(&shm, boot);
+    if (err)
+        return err;
+    int fd = tine__fd_copy(shm.fd);
+    err = fd == -1 ? TINE_ESYSTEM : tine__boot_read(out, fd);
+    int saved = errno;
+    tine__shm_close(&shm);
+    errno = saved;
+    return err;
+}
+
+void tine__boot_free(struct boot *boot) {
+    if (!boot->memory)
+        return;
+    free((void *)boot->environ);
+    free(boot->memory);
+    *boot = (struct boot){0};
 }

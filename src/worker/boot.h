@@ -17,6 +17,7 @@ typedef int (*boot_hook)(struct lua_State *L, void *arg);
 
 /* What the submitter says. Pointers are borrowed for the call of tine__boot_write. */
 struct boot {
+    char *memory;             /* of what was read; else NULL */
     const char *name;         /* of the pool: process titles, messages */
     const char *path, *cpath; /* package.path, package.cpath; NULL: Lua's own */
     char *const *environ;     /* the submitter's environment as of now */
@@ -43,9 +44,13 @@ struct boot {
 /* Write it into a new memfd (shm.fd is passed on), with what workers inherit of the calling thread. 0,
 ** TINE_ESYSTEM, TINE_ENOMEM. */
 int tine__boot_write(struct shm *out, const struct boot *boot);
-/* Read it in the fork server, which keeps what is allocated for it. Takes over `fd`. 0, TINE_ESYSTEM,
+/* Read it in the fork server, which keeps it for good. Takes over `fd`. 0, TINE_ESYSTEM,
 ** TINE_ENOMEM. */
 int tine__boot_read(struct boot *out, int fd);
+/* A copy that owns its memory, and inherits nothing. 0, TINE_ESYSTEM, TINE_ENOMEM. */
+int tine__boot_copy(struct boot *out, const struct boot *boot);
+/* Give back what was allocated for what was read, or copied. */
+void tine__boot_free(struct boot *boot);
 
 /* How deep this process is in pools: 0 in a program, 1 in the workers (and the fork server) of its pools, and so on. */
 unsigned tine__boot_depth(void);

@@ -54,7 +54,9 @@ static int worker_index(lua_State *L) {
     if (!loop->call || !key || strcmp(key, "task") != 0)
         return 0;
     lua_Integer id = (lua_Integer)(loop->call->id + loop->k);
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 3);
+    lua_pushinteger(L, loop->call->attempt);
+    lua_setfield(L, -2, "attempt");
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
     push_label(L, loop->call, loop->k);
@@ -156,9 +158,9 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
     uint64_t seed[2];
     if (seed_of(l, seed))
         tine__seed_with(l->run.L, seed);
-    tine__ask_begin(l->run.L);
+    tine__ask_begin(l->run.L, l->channel);
     enum record_kind kind = tine__run(&l->run, c, out);
-    tine__ask_end(l->run.L);
+    tine__ask_end(l->run.L, l->channel);
     return kind;
 }
 

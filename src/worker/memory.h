@@ -14,15 +14,30 @@
 #include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/alloc.h"
 #include "msg/report.h"
 
+#define MEMORY_BOXES 8 /* buffers of luaL_Buffer that are open at the same time, and known */
+
+/* Lives while its task runs, and does not move. */
+struct memory_limit {
+    struct alloc behind;
+    int64_t used, most;
+    int64_t had; /* when it was refused last */
+    bool refused, paused;
+    bool owner; /* the last block was one for a small userdata */
+    void *box[MEMORY_BOXES];
+    unsigned next;
+};
+
 /* From now on at most so many bytes more. May run finalizers. */
-void tine__memory_limit(lua_State *L, uint64_t limit);
-/* The task has ended; harmless without a limit. */
-void tine__memory_free(lua_State *L);
-/* While this is true the limit is not looked at. */
-void tine__memory_pause(bool pause);
+void tine__memory_limit(struct memory_limit *l, lua_State *L, uint64_t most);
+/* The task has ended. */
+void tine__memory_free(const struct memory_limit *l, lua_State *L);
+/* While this is true the limit of the state, if it has one, is not looked at. */
+void tine__memory_pause(lua_State *L, bool pause);
 /* Is the error `status`, whose value is on top, that of the limit? Then *out is what there is to say. */
-bool tine__memory_was_short(lua_State *L, int status, struct report_memory *out);
+bool tine__memory_was_short(const struct memory_limit *l, lua_State *L, int status,
+                            struct report_memory *out);
 
 #endif

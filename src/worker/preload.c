@@ -2,21 +2,16 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <lauxlib.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/sys.h"
-#include "codec/segment.h"
 #include "ipc/control.h"
-#include "store/store.h"
 #include "worker/family.h"
 #include "worker/output.h"
 #include "worker/process.h"
-#include "worker/run.h"
-#include "worker/state.h"
+#include "worker/prelude.h"
 
 /* --- the guard: a preload may run for ever, and the fork server listens to nobody meanwhile --- */
 
@@ -55,37 +50,7 @@ static void close_guard(pid_t pid) {
         ;
 }
 
-/* --- the calls --- */
-
-static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
-    return tine__store_find(ctx, id, out, NULL);
-}
-
-/* Run one after the other. 0, or TINE_ETASK with a result segment in `out`. */
-static int run_calls(struct run *r, const struct boot *b, struct buf *out) {
-    const char *rest = b->preload + b->preload_function;
-    size_t left = b->preload_len - b->preload_function;
-    for (uint32_t i = 0; i < b->preload_count; i++) {
-        size_t n = segment_length(rest, left);
-        const struct run_call call = {b->preload, b->preload_function, rest, n, 0};
-        out->len = 0;
-        enum record_kind kind = tine__run(r, &call, out);
-        if (kind == RECORD_REFUSED)
-            tine__run_text(r, out);
-        if (kind != RECORD_VALUES)
-            return TINE_ETASK;
-        rest += n;
-        left -= n;
-    }
-    return 0;
-}
-
-/* (server) */
-static int place(lua_State *L) {
-    struct server *s = lua_touserdata(L, 1);
-    tine__state_place(L, &s->boot);
-    return 0;
-}
+/* --- the preload --- */
 
 /* Say that it failed. An error that is too long for a message goes as its text, and cut. */
 static void tell_failure(struct server *s, struct run *r, struct buf *out) {
@@ -104,7 +69,7 @@ static int run_preload(struct server *s, struct run *r) {
         return err;
     tine__server_tell(s, &m, NULL, 0);
     tine__buf_init(&out);
-    err = run_calls(r, &s->boot, &out);
+    err = tine__prelude_preload(r, &s->boot, &out);
     tine__output_flush(); /* or every worker would print it again */
     if (err)
         tell_failure(s, r, &out);
@@ -114,13 +79,6 @@ static int run_preload(struct server *s, struct run *r) {
 }
 
 int tine__server_preload(struct server *s) {
-    const struct codec_options options = {.store = {.get = get_code, .ctx = s->heap},
-                                          .send_globals = s->boot.send_globals};
-    lua_settop(s->L, 0);
-    lua_pushcfunction(s->L, place);
-    lua_pushlightuserdata(s->L, s);
-    if (lua_pcall(s->L, 1, 0, 0) != LUA_OK)
-        return TINE_ENOMEM;
-    int err = tine__run_open(&s->run, s->L, &options);
+    int err = tine__prelude_open(&s->run, s->L, &s->boot, s->heap);
     return err || !s->boot.preload ? err : run_preload(s, &s->run);
 }

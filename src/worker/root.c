@@ -124,7 +124,7 @@ static int add_handlers(void) {
     return 0;
 }
 
-static int need_handlers(void) {
+int tine__root_heed_forks(void) {
     pthread_mutex_lock(&lock);
     int err = add_handlers();
     pthread_mutex_unlock(&lock);
@@ -338,7 +338,7 @@ static bool alone(void) {
 }
 
 int tine__root_take(void) {
-    int err = need_handlers();
+    int err = tine__root_heed_forks();
     pthread_mutex_lock(&taking);
     if (!err)
         tine__find_helper_note();
@@ -445,7 +445,7 @@ static int open_once(int *control, bool executed) {
 int tine__root_open(int *control, bool spawn) {
     *control = -1;
     tine__why_clear();
-    int err = need_handlers(), tries = 3;
+    int err = tine__root_heed_forks(), tries = 3;
     if (err)
         return err;
     pthread_mutex_lock(&taking);

@@ -27,6 +27,9 @@ extern void (*tine__root_dress)(struct lua_State *L);
 ** (the helper is executed at the first pool). Any thread. 0, TINE_ESYSTEM. */
 int tine__root_take(void);
 
+/* Only notice forks of the program, as it also does, for what is below. 0, TINE_ESYSTEM. */
+int tine__root_heed_forks(void);
+
 /* Have a fork server forked for a pool: *control is our end of its control socket. `spawn`: from the
 ** executed helper. 0; TINE_ESYSTEM: no root to be had (errno; also when the helper cannot be found:
 ** ENOENT), or it is gone. The answer (UP, NOFORK ...) comes over the control socket. */

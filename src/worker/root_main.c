@@ -26,8 +26,9 @@ struct root {
     int socket, life;
     int signals; /* SIGCHLD */
     bool executed;
-    int error;    /* why it is good for nothing but to say so; 0: it is fine */
-    lua_State *L; /* what the workers' states are copies of; NULL: no memory for one */
+    int error;              /* why it is good for nothing but to say so; 0: it is fine */
+    lua_State *L;           /* what the workers' states are copies of; NULL: no memory for one */
+    struct alloc allocator; /* of L, and of all its copies */
     struct ward *wards;
     size_t n, room;
 };
@@ -67,7 +68,7 @@ static void become_root(struct root *r) {
     if (chdir("/") == -1)
         errno = 0;       /* then it keeps a directory busy, no more */
     tine__output_open(); /* in need the ordinary streams do */
-    r->L = tine__state_new();
+    r->L = tine__state_new(&r->allocator);
     tine__process_use_up_heap();
 }
 
@@ -95,7 +96,7 @@ static bool has_room(struct root *r) {
 }
 
 static void open_pool(struct root *r, int *control) {
-    if (!r->error && ((!r->L && !(r->L = tine__state_new())) || !has_room(r)))
+    if (!r->error && ((!r->L && !(r->L = tine__state_new(&r->allocator))) || !has_room(r)))
         errno = ENOMEM;
     else if (!r->error) {
         pid_t pid = sys.fork();

@@ -12,18 +12,22 @@ static const char codec_key, traceback_key;
 
 #define HANDLER 1 /* stack index of the message handler, at the bottom for good */
 
-/* What the C functions below work on: the state has one run, and a process one such state. */
-static struct run *running;
+/* What the protected functions below work on. */
+struct piece {
+    struct run *run;
+    const struct run_call *call;
+    struct buf *out;
+};
 
 /* --- protected pieces --- */
 
 /* The message handler: keeps the traceback aside and leaves the error value alone. (A handler that
 ** changed it would also change what `load` with a reader returns inside a task.) */
 static int keep_traceback(lua_State *L) {
-    tine__memory_pause(true);
+    tine__memory_pause(L, true);
     luaL_traceback(L, L, NULL, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
-    tine__memory_pause(false);
+    tine__memory_pause(L, false);
     lua_settop(L, 1);
     return 1;
 }
@@ -33,18 +37,19 @@ static void forget_traceback(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
 }
 
-/* (call) -> function, arguments... */
+/* (piece) -> function, arguments... */
 static int decode(lua_State *L) {
-    const struct run_call *c = lua_touserdata(L, 1);
-    return 1 + tine__decode_call(L, running->codec, c->function, c->function_len, c->arguments,
+    const struct piece *p = lua_touserdata(L, 1);
+    const struct run_call *c = p->call;
+    return 1 + tine__decode_call(L, p->run->codec, c->function, c->function_len, c->arguments,
                                  c->arguments_len);
 }
 
-/* (values..., out) -> nothing, or the reason why they cannot travel */
+/* (values..., piece) -> nothing, or the reason why they cannot travel */
 static int encode_values(lua_State *L) {
     int n = lua_gettop(L) - 1;
-    struct buf *out = lua_touserdata(L, -1);
-    return tine__encode_values(L, running->codec, 1, n, out) ? 1 : 0;
+    const struct piece *p = lua_touserdata(L, -1);
+    return tine__encode_values(L, p->run->codec, 1, n, p->out) ? 1 : 0;
 }
 
 /* The error value at `index` as text, whatever it is. */
@@ -64,25 +69,25 @@ static void replace_by_text(lua_State *L, int index) {
     lua_replace(L, index);
 }
 
-/* (error, traceback, out) -> nothing, or the reason why even its text cannot travel. An object's text goes along: who
+/* (error, traceback, piece) -> nothing, or the reason why even its text cannot travel. An object's text goes along: who
 ** receives it may not have its class. */
 static int encode_error(lua_State *L) {
-    struct buf *out = lua_touserdata(L, 3);
+    const struct piece *p = lua_touserdata(L, 3);
+    struct codec *codec = p->run->codec;
     lua_settop(L, 2);
-    tine__codec_explain(L, running->codec,
-                        lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
+    tine__codec_explain(L, codec, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
     if (lua_type(L, 1) >= LUA_TTABLE) {
         lua_pushvalue(L, 1);
         replace_by_text(L, 3);
     }
-    if (tine__encode_error(L, running->codec, 1, lua_gettop(L), out) == 0)
+    if (tine__encode_error(L, codec, 1, lua_gettop(L), p->out) == 0)
         return 0;
     lua_pushfstring(L, "%s\n(the error value arrives as text: %s)", lua_tostring(L, 2),
                     lua_tostring(L, -1));
     lua_replace(L, 2);
     lua_settop(L, 2);
     replace_by_text(L, 1);
-    return tine__encode_error(L, running->codec, 1, 2, out) ? 1 : 0;
+    return tine__encode_error(L, codec, 1, 2, p->out) ? 1 : 0;
 }
 
 /* --- results --- */
@@ -102,8 +107,10 @@ static enum record_kind refuse(lua_State *L, struct buf *out) {
 }
 
 /* Encode the `n` values at the top of the stack by `encoder`. */
-static enum record_kind encode(lua_State *L, lua_CFunction encoder, int n, enum record_kind kind,
+static enum record_kind encode(struct run *r, lua_CFunction encoder, int n, enum record_kind kind,
                                struct buf *out) {
+    lua_State *L = r->L;
+    struct piece piece = {.run = r, .out = out};
     out->len = 0;
     /* room for two more: a task may return as many values as the stack holds */
     if (!lua_checkstack(L, 2)) {
@@ -113,7 +120,7 @@ static enum record_kind encode(lua_State *L, lua_CFunction encoder, int n, enum 
     }
     lua_pushcfunction(L, encoder);
     lua_insert(L, -n - 1);
-    lua_pushlightuserdata(L, out);
+    lua_pushlightuserdata(L, &piece);
     if (lua_pcall(L, n + 1, 1, 0) == LUA_OK && lua_isnil(L, -1))
         return kind;
     return refuse(L, out);
@@ -128,24 +135,27 @@ static enum record_kind out_of_memory(const struct report_memory *m, struct buf 
 }
 
 /* The error value is at the top of the stack, `status` what lua_pcall gave. */
-static enum record_kind failed(lua_State *L, int status, struct buf *out) {
+static enum record_kind failed(struct run *r, int status, struct buf *out) {
+    lua_State *L = r->L;
     /* the handler is not called when memory runs out: what it kept is of an earlier error */
     if (status == LUA_ERRMEM || lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key) != LUA_TSTRING) {
         lua_settop(L, HANDLER + 1);
         lua_pushliteral(L, "");
     }
-    return encode(L, encode_error, 2, RECORD_ERROR, out);
+    return encode(r, encode_error, 2, RECORD_ERROR, out);
 }
 
 /* --- running --- */
 
 /* Push the function and its arguments. False: the reason why not is on top. */
-static bool decode_call(lua_State *L, const struct run_call *c) {
-    if (tine__decode_plain_call(L, running->codec, c->function, c->function_len, c->arguments,
+static bool decode_call(struct run *r, const struct run_call *c) {
+    lua_State *L = r->L;
+    struct piece piece = {.run = r, .call = c};
+    if (tine__decode_plain_call(L, r->codec, c->function, c->function_len, c->arguments,
                                 c->arguments_len) >= 0)
         return true;
     lua_pushcfunction(L, decode);
-    lua_pushlightuserdata(L, (void *)c);
+    lua_pushlightuserdata(L, &piece);
     return lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK;
 }
 
@@ -159,34 +169,39 @@ static void give_caller(lua_State *L) {
         lua_insert(L, HANDLER + 1);
 }
 
-static enum record_kind run(lua_State *L, const struct run_call *call, struct buf *out) {
+static enum record_kind run(struct run *r, const struct run_call *call, struct buf *out) {
+    lua_State *L = r->L;
+    lua_Hook hook = lua_gethook(L);
+    int mask = lua_gethookmask(L), count = lua_gethookcount(L);
     KILL_POINT("decoding");
-    if (!decode_call(L, call))
+    if (!decode_call(r, call))
         return refuse(L, out);
     KILL_POINT("running");
     give_caller(L);
+    struct memory_limit limit;
     if (call->memory)
-        tine__memory_limit(L, call->memory);
+        tine__memory_limit(&limit, L, call->memory);
     int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
-    tine__memory_free(L);
-    if (lua_gethook(L))
-        lua_sethook(L, NULL, 0, 0); /* it was the task's */
+    if (call->memory)
+        tine__memory_free(&limit, L);
+    if (lua_gethook(L) != hook)
+        lua_sethook(L, hook, mask,
+                    count); /* it was the task's; a debugger's from before it stays */
     KILL_POINT("encoding");
     struct report_memory memory;
-    if (status != LUA_OK && call->memory && tine__memory_was_short(L, status, &memory))
+    if (status != LUA_OK && call->memory && tine__memory_was_short(&limit, L, status, &memory))
         return out_of_memory(&memory, out);
     if (status != LUA_OK)
-        return failed(L, status, out);
+        return failed(r, status, out);
     int n = lua_gettop(L) - HANDLER;
     out->len = 0;
     if (tine__encode_scalars(L, HANDLER + 1, n, out))
         return RECORD_VALUES;
-    return encode(L, encode_values, n, RECORD_VALUES, out);
+    return encode(r, encode_values, n, RECORD_VALUES, out);
 }
 
 enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out) {
-    running = r;
-    enum record_kind kind = run(r->L, call, out);
+    enum record_kind kind = run(r, call, out);
     tine__codec_restore(r->L, r->codec);
     lua_settop(r->L, HANDLER);
     if (kind != RECORD_VALUES)
@@ -195,12 +210,11 @@ enum record_kind tine__run(struct run *r, const struct run_call *call, struct bu
 }
 
 int tine__run_c(struct run *r, lua_CFunction f, void *arg, struct buf *out) {
-    running = r;
     lua_pushcfunction(r->L, f);
     lua_pushlightuserdata(r->L, arg);
     int status = lua_pcall(r->L, 1, 0, HANDLER);
     if (status != LUA_OK)
-        failed(r->L, status, out);
+        failed(r, status, out);
     lua_settop(r->L, HANDLER);
     return status == LUA_OK ? 0 : TINE_ETASK;
 }
@@ -208,26 +222,25 @@ int tine__run_c(struct run *r, lua_CFunction f, void *arg, struct buf *out) {
 /* --- error segments of another kind --- */
 
 /* (error, traceback, out): no more than these texts */
-static void encode_texts(lua_State *L, struct buf *out) {
+static void encode_texts(struct run *r, struct buf *out) {
     out->len = 0;
-    if (encode(L, encode_error, 2, RECORD_ERROR, out) == RECORD_REFUSED)
+    if (encode(r, encode_error, 2, RECORD_ERROR, out) == RECORD_REFUSED)
         out->len = 0;
-    lua_settop(L, HANDLER);
+    lua_settop(r->L, HANDLER);
 }
 
 void tine__run_text(struct run *r, struct buf *out) {
-    running = r;
     lua_pushlstring(r->L, out->data, out->len);
     lua_pushliteral(r->L, "");
-    encode_texts(r->L, out);
+    encode_texts(r, out);
 }
 
-/* (out, most) -> error, traceback: both as text, cut */
+/* (piece, most) -> error, traceback: both as text, cut */
 static int shorten(lua_State *L) {
-    struct buf *out = lua_touserdata(L, 1);
+    const struct piece *p = lua_touserdata(L, 1);
     size_t most = (size_t)lua_tointeger(L, 2);
     lua_settop(L, 0);
-    tine__decode_error(L, running->codec, out->data, out->len);
+    tine__decode_error(L, p->run->codec, p->out->data, p->out->len);
     lua_settop(L, 2);
     for (int i = 1; i <= 2; i++) {
         size_t len;
@@ -240,16 +253,16 @@ static int shorten(lua_State *L) {
 }
 
 void tine__run_shorten(struct run *r, struct buf *out, size_t most) {
-    running = r;
+    struct piece piece = {.run = r, .out = out};
     lua_pushcfunction(r->L, shorten);
-    lua_pushlightuserdata(r->L, out);
+    lua_pushlightuserdata(r->L, &piece);
     lua_pushinteger(r->L, (lua_Integer)most);
     if (lua_pcall(r->L, 2, 2, 0) != LUA_OK) {
         lua_settop(r->L, HANDLER);
         lua_pushliteral(r->L, "the error is too long to be told");
         lua_pushliteral(r->L, "");
     }
-    encode_texts(r->L, out);
+    encode_texts(r, out);
 }
 
 /* (run, options) */

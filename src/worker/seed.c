@@ -1,7 +1,6 @@
 #include "worker/seed.h"
 
 #include <lualib.h>
-#include <stdlib.h>
 #include <sys/random.h>
 
 #include "base/sys.h"
@@ -28,6 +27,5 @@ void tine__seed_fresh(lua_State *L) {
         seed[0] = tine__now();
         seed[1] = (uint64_t)getpid();
     }
-    srandom((unsigned)seed[0]);
     tine__seed_with(L, seed);
 }

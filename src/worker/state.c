@@ -46,8 +46,6 @@ _Noreturn void tine__state_end(lua_State *L) {
 
 /* --- the beginning --- */
 
-static struct alloc allocator; /* of the one state there is */
-
 /* Call what tasks call first, so that the dynamic linker looks the functions of libc up here, once: that
 ** takes it through the tables of every library. Nothing that asks for the time zone, which is known later. */
 static void warm_up(lua_State *L) {
@@ -79,11 +77,11 @@ void tine__state_huge_pages(lua_State *L, struct alloc *behind) {
     lua_setallocf(L, tine__alloc, behind);
 }
 
-lua_State *tine__state_new(void) {
+lua_State *tine__state_new(struct alloc *behind) {
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
-    tine__state_huge_pages(L, &allocator);
+    tine__state_huge_pages(L, behind);
     lua_pushcfunction(L, dress);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         lua_close(L);

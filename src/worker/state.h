@@ -6,8 +6,8 @@
 #include "base/alloc.h"
 #include "worker/boot.h"
 
-/* A state with Lua's libraries and what tine__root_dress adds. NULL: out of memory. */
-lua_State *tine__state_new(void);
+/* A state with Lua's libraries and what tine__root_dress adds; *behind must stay as long. NULL: out of memory. */
+lua_State *tine__state_new(struct alloc *behind);
 /* Put huge pages (base/alloc.h) before the state's allocator, which is left in *behind: that must stay as long
 ** as the state, or until what is in it is set again. */
 void tine__state_huge_pages(lua_State *L, struct alloc *behind);

@@ -1,9 +1,6 @@
 /* A worker process: from its fork to its end. */
-#include <dlfcn.h>
 #include <errno.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <lauxlib.h>
 
 #include "base/error.h"
 #include "base/fault.h"
@@ -13,6 +10,7 @@
 #include "worker/internal.h"
 #include "worker/loop.h"
 #include "worker/output.h"
+#include "worker/prelude.h"
 #include "worker/process.h"
 #include "worker/seed.h"
 #include "worker/shm_channel.h"
@@ -59,64 +57,6 @@ static struct channel *open_channel(struct server *s, uint32_t id, int link) {
     return tine__shm_channel_open(&ch, &parts) ? NULL : ch;
 }
 
-/* --- the state --- */
-
-/* "lib.so:symbol" */
-static boot_hook find_hook(lua_State *L, const char *name) {
-    const char *colon = strrchr(name, ':');
-    if (!colon)
-        luaL_error(L, "the hook '%s' is not of the form 'lib.so:symbol'", name);
-    lua_pushlstring(L, name, (size_t)(colon - name));
-    void *lib = dlopen(colon > name ? lua_tostring(L, -1) : NULL, RTLD_NOW | RTLD_LOCAL);
-    void *symbol = lib ? dlsym(lib, colon + 1) : NULL;
-    if (!symbol)
-        luaL_error(L, "the hook '%s' cannot be found: %s", name, dlerror());
-    boot_hook hook;
-    memcpy(&hook, &symbol, sizeof hook);
-    return hook;
-}
-
-/* Let the host program prepare the state. */
-static void run_hook(lua_State *L, const struct server *s) {
-    const struct boot *b = &s->boot;
-    boot_hook hook = s->executed ? NULL : b->hook;
-    void *arg = s->executed ? NULL : b->hook_arg;
-    if (b->hook_name)
-        hook = find_hook(L, b->hook_name);
-    else if (b->hook && s->executed)
-        luaL_error(L, "a hook that is a function of the program needs start_method 'fork'; with "
-                      "'spawn', or in a program that had threads, name it as 'lib.so:symbol'");
-    if (hook && hook(L, arg) != 0)
-        lua_error(L);
-}
-
-/* (worker) */
-static int prepare(lua_State *L) {
-    struct worker *w = lua_touserdata(L, 1);
-    tine__seed_fresh(L);
-    tine__loop_table(L, &w->loop, (lua_Integer)w->id);
-    tine__ask_open(L, w->loop.channel);
-    run_hook(L, w->server);
-    return 0;
-}
-
-/* 0, or what became of the initializer (a record kind). */
-static enum record_kind initialize(struct worker *w, struct buf *out) {
-    const struct boot *b = &w->server->boot;
-    if (!b->initializer)
-        return RECORD_VALUES;
-    const struct run_call call = {
-        .function = b->initializer,
-        .function_len = b->initializer_function,
-        .arguments = b->initializer + b->initializer_function,
-        .arguments_len = b->initializer_len - b->initializer_function,
-    };
-    enum record_kind kind = tine__run(&w->loop.run, &call, out);
-    if (kind == RECORD_REFUSED)
-        tine__run_text(&w->loop.run, out);
-    return kind;
-}
-
 /* --- its life --- */
 
 static _Noreturn void fail(struct channel *ch) {
@@ -128,10 +68,12 @@ static _Noreturn void fail(struct channel *ch) {
 static void start(struct worker *w) {
     struct channel *ch = w->loop.channel;
     KILL_POINT("starting");
-    w->loop.run = w->server->run;
-    if (tine__run_c(&w->loop.run, prepare, w, ch->reply(ch)))
+    srandom((unsigned)tine__now() ^ (unsigned)getpid()); /* or all siblings would draw the same */
+    const struct server *s = w->server;
+    w->loop.run = s->run;
+    if (tine__prelude_prepare(&w->loop, w->id, &s->boot, s->executed, ch->reply(ch)))
         fail(ch);
-    if (initialize(w, ch->reply(ch)) != RECORD_VALUES)
+    if (tine__prelude_initialize(&w->loop.run, &s->boot, ch->reply(ch)))
         fail(ch);
     tine__output_flush();
     ch->reply(ch);

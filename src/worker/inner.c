@@ -1,0 +1,220 @@
+#include "worker/inner.h"
+
+#include <assert.h>
+#include <string.h>
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "codec/codec.h"
+#include "store/store.h"
+#include "worker/channel.h"
+#include "worker/prelude.h"
+#include "worker/state.h"
+
+struct inner {
+    struct channel channel; /* first member */
+    struct boot boot;
+    struct heap *calls;
+    struct alloc allocator;
+    struct loop loop; /* its state is NULL before the start and after the end */
+    struct inner_call *call;
+    struct call_extra extra; /* of that */
+    bool taken;
+    struct buf reply;
+};
+
+static struct inner *self(struct channel *ch) {
+    return (struct inner *)ch;
+}
+
+/* --- the channel: one call, and its answers --- */
+
+static void describe(struct inner *in, struct call *out) {
+    const struct inner_call *c = in->call;
+    const struct call_head *h = &c->head;
+    *out = (struct call){.id = h->id,
+                         .count = h->count,
+                         .ref = h->ref,
+                         .timed = h->flags & CALL_TIMED,
+                         .index = h->index};
+    if (h->callee)
+        tine__store_find(in->calls, h->callee, NULL, &out->origin);
+    if (!c->bytes)
+        return;
+    uint32_t extra = h->flags & CALL_EXTRA ? sizeof in->extra : 0;
+    if (extra)
+        out->extra = memcpy(&in->extra, c->bytes, sizeof in->extra);
+    out->label = h->label > extra ? c->bytes + extra : NULL;
+    out->label_len = h->label - extra;
+    out->function = c->bytes + h->label;
+    out->function_len = h->function;
+    out->arguments = out->function + h->function;
+    out->arguments_len = h->length - h->label - h->function;
+}
+
+static int take(struct channel *ch, struct call *out, uint64_t patience) {
+    struct inner *in = self(ch);
+    (void)patience; /* it is there already, or there is none */
+    if (in->taken)
+        return TINE_ESHUTDOWN;
+    in->taken = true;
+    describe(in, out);
+    return 0;
+}
+
+static int begin(struct channel *ch, const struct call *call, uint32_t k) {
+    struct inner_call *c = self(ch)->call;
+    (void)call;
+    if (k >= atomic_load(&c->upto))
+        return TINE_ECANCELLED;
+    atomic_store(&c->since, tine__now());
+    return 0;
+}
+
+static unsigned asked(struct channel *ch) {
+    (void)ch;
+    return 0;
+}
+
+static void progress(struct channel *ch, const struct progress *p) {
+    self(ch)->call->said = *p;
+}
+
+static void told(struct channel *ch, const struct call *call, const struct progress *p) {
+    (void)ch; /* it is there already */
+    (void)call;
+    (void)p;
+}
+
+static struct buf *reply(struct channel *ch) {
+    struct buf *b = &self(ch)->reply;
+    b->len = 0;
+    return b;
+}
+
+static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
+    struct inner *in = self(ch);
+    struct inner_call *c = in->call;
+    (void)call;
+    c->answers[k] = (struct inner_answer){kind, in->reply};
+    tine__buf_init(&in->reply);
+    atomic_store(&c->since, 0);
+    atomic_store(&c->answered, k + 1);
+    return 0;
+}
+
+static void done(struct channel *ch, const struct call *call) {
+    (void)ch;
+    (void)call;
+}
+
+static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref) {
+    (void)ch; /* RECORD_STOPPED: what was answered says as much */
+    (void)kind;
+    (void)id;
+    (void)ref;
+}
+
+static bool untidy(struct channel *ch) {
+    (void)ch;
+    return false;
+}
+
+static void tidy(struct channel *ch) {
+    (void)ch;
+}
+
+/* --- the state --- */
+
+static int no_exit(lua_State *L) {
+    return luaL_error(
+        L,
+        "os.exit in a task of a pool without processes (workers = 0), where it would end the program");
+}
+
+/* There is no process that a task could end. */
+static int take_exit(lua_State *L) {
+    lua_getglobal(L, LUA_OSLIBNAME);
+    lua_pushcfunction(L, no_exit);
+    lua_setfield(L, -2, "exit");
+    lua_createtable(L, 0, 1); /* what travels as Lua's own os.exit, too */
+    lua_pushcfunction(L, no_exit);
+    lua_setfield(L, -2, LUA_OSLIBNAME ".exit");
+    lua_setfield(L, LUA_REGISTRYINDEX, CODEC_INSTEAD);
+    return 0;
+}
+
+static int open_state(struct inner *in) {
+    lua_State *L = tine__state_new(&in->allocator);
+    if (!L)
+        return TINE_ENOMEM;
+    in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel};
+    lua_pushcfunction(L, take_exit);
+    return lua_pcall(L, 0, 0, 0) == LUA_OK
+               ? tine__prelude_open(&in->loop.run, L, &in->boot, in->calls)
+               : TINE_ENOMEM;
+}
+
+enum inner_start tine__inner_start(struct inner *in, struct buf *out) {
+    assert(!in->loop.run.L);
+    if (open_state(in))
+        return INNER_NO_MEMORY;
+    if (tine__prelude_preload(&in->loop.run, &in->boot, out))
+        return INNER_NO_PRELOAD;
+    out->len = 0;
+    if (tine__prelude_prepare(&in->loop, 0, &in->boot, false, out) ||
+        tine__prelude_initialize(&in->loop.run, &in->boot, out))
+        return INNER_NO_INITIALIZER;
+    return INNER_READY;
+}
+
+void tine__inner_run(struct inner *in, struct inner_call *call) {
+    in->call = call;
+    in->taken = false;
+    tine__loop_run(&in->loop);
+    in->call = NULL;
+}
+
+void tine__inner_end(struct inner *in) {
+    lua_State *L = in->loop.run.L;
+    in->loop.run.L = NULL;
+    if (L)
+        lua_close(L);
+}
+
+int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls) {
+    struct inner *in = sys.calloc(1, sizeof *in);
+    if (!in)
+        return TINE_ENOMEM;
+    in->channel = (struct channel){.take = take,
+                                   .begin = begin,
+                                   .asked = asked,
+                                   .reply = reply,
+                                   .progress = progress,
+                                   .told = told,
+                                   .answer = answer,
+                                   .done = done,
+                                   .say = say,
+                                   .untidy = untidy,
+                                   .tidy = tidy};
+    in->calls = calls;
+    tine__buf_init(&in->reply);
+    int err = tine__boot_copy(&in->boot, boot);
+    if (err) {
+        free(in);
+        return err;
+    }
+    *out = in;
+    return 0;
+}
+
+void tine__inner_free(struct inner *in) {
+    if (!in)
+        return;
+    tine__inner_end(in);
+    tine__buf_free(&in->reply);
+    tine__boot_free(&in->boot);
+    free(in);
+}

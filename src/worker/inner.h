@@ -1,0 +1,52 @@
+/* Inner: a worker that is no process: a Lua state of its own inside the program, which runs calls in the thread that
+** asks for it (of a pool with workers = 0). It is dressed, prepared and run by the code of the workers that are
+** processes, so a task sees the same; but it is at the program's mercy, and the program at the task's: nothing
+** here can be killed, and a crash is the program's.
+**
+** One thread at a time. What is said to be watched may be read, and `upto` written, by other threads meanwhile.
+*/
+#ifndef TINE_WORKER_INNER_H
+#define TINE_WORKER_INNER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "ipc/heap.h"
+#include "ipc/link.h"
+#include "msg/call.h"
+#include "msg/progress.h"
+#include "worker/boot.h"
+
+struct inner;
+
+/* What a task was answered with. */
+struct inner_answer {
+    enum record_kind kind;
+    struct buf bytes; /* tine__buf_init */
+};
+
+/* A call to be run. */
+struct inner_call {
+    struct call_head head;
+    const char *bytes;      /* label, function segment, arguments; NULL: they cannot be had */
+    atomic_uint upto;       /* tasks from this one on are not to be begun */
+    atomic_uint answered;   /* watched */
+    _Atomic uint64_t since; /* watched: when the task that runs was begun, ns; 0: none runs */
+    struct progress said;   /* by the last task that has said anything */
+    struct inner_answer answers[]; /* head.count of them */
+};
+
+/* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; borrowed. */
+int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls);
+
+enum inner_start { INNER_READY, INNER_NO_MEMORY, INNER_NO_PRELOAD, INNER_NO_INITIALIZER };
+/* Make the state and run what comes before tasks. With the last two `out` has an error segment. */
+enum inner_start tine__inner_start(struct inner *in, struct buf *out);
+/* Run it: `answered` tasks have ended, the rest never will begin. */
+void tine__inner_run(struct inner *in, struct inner_call *call);
+/* Close the state: finalizers run. */
+void tine__inner_end(struct inner *in);
+/* Ends it first; NULL is fine. */
+void tine__inner_free(struct inner *in);
+
+#endif

@@ -1,0 +1,123 @@
+#include "worker/prelude.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#include <lauxlib.h>
+
+#include "base/error.h"
+#include "codec/segment.h"
+#include "store/store.h"
+#include "worker/ask.h"
+#include "worker/seed.h"
+#include "worker/state.h"
+
+/* --- the place --- */
+
+static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
+    return tine__store_find(ctx, id, out, NULL);
+}
+
+/* (boot) */
+static int place(lua_State *L) {
+    tine__state_place(L, lua_touserdata(L, 1));
+    return 0;
+}
+
+int tine__prelude_open(struct run *r, lua_State *L, const struct boot *b, struct heap *calls) {
+    const struct codec_options options = {.store = {.get = get_code, .ctx = calls},
+                                          .send_globals = b->send_globals};
+    lua_settop(L, 0);
+    lua_pushcfunction(L, place);
+    lua_pushlightuserdata(L, (void *)b);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+        return TINE_ENOMEM;
+    return tine__run_open(r, L, &options);
+}
+
+/* --- calls --- */
+
+/* 0, or TINE_ETASK with an error segment in `out`. */
+static int run_call(struct run *r, const struct run_call *call, struct buf *out) {
+    out->len = 0;
+    enum record_kind kind = tine__run(r, call, out);
+    if (kind == RECORD_REFUSED)
+        tine__run_text(r, out);
+    return kind == RECORD_VALUES ? 0 : TINE_ETASK;
+}
+
+int tine__prelude_preload(struct run *r, const struct boot *b, struct buf *out) {
+    const char *rest = b->preload + b->preload_function;
+    size_t left = b->preload_len - b->preload_function;
+    int err = 0;
+    for (uint32_t i = 0; i < b->preload_count && !err; i++) {
+        size_t n = segment_length(rest, left);
+        const struct run_call call = {b->preload, b->preload_function, rest, n, 0};
+        err = run_call(r, &call, out);
+        rest += n;
+        left -= n;
+    }
+    return err;
+}
+
+int tine__prelude_initialize(struct run *r, const struct boot *b, struct buf *out) {
+    const struct run_call call = {
+        .function = b->initializer,
+        .function_len = b->initializer_function,
+        .arguments = b->initializer + b->initializer_function,
+        .arguments_len = b->initializer_len - b->initializer_function,
+    };
+    return b->initializer ? run_call(r, &call, out) : 0;
+}
+
+/* --- the host program's hook --- */
+
+/* "lib.so:symbol" */
+static boot_hook find_hook(lua_State *L, const char *name) {
+    const char *colon = strrchr(name, ':');
+    if (!colon)
+        luaL_error(L, "the hook '%s' is not of the form 'lib.so:symbol'", name);
+    lua_pushlstring(L, name, (size_t)(colon - name));
+    void *lib = dlopen(colon > name ? lua_tostring(L, -1) : NULL, RTLD_NOW | RTLD_LOCAL);
+    void *symbol = lib ? dlsym(lib, colon + 1) : NULL;
+    if (!symbol)
+        luaL_error(L, "the hook '%s' cannot be found: %s", name, dlerror());
+    boot_hook hook;
+    memcpy(&hook, &symbol, sizeof hook);
+    return hook;
+}
+
+static void run_hook(lua_State *L, const struct boot *b, bool executed) {
+    boot_hook hook = executed ? NULL : b->hook;
+    void *arg = executed ? NULL : b->hook_arg;
+    if (b->hook_name)
+        hook = find_hook(L, b->hook_name);
+    else if (b->hook && executed)
+        luaL_error(L, "a hook that is a function of the program needs start_method 'fork'; with "
+                      "'spawn', or in a program that had threads, name it as 'lib.so:symbol'");
+    if (hook && hook(L, arg) != 0)
+        lua_error(L);
+}
+
+struct preparation {
+    struct loop *loop;
+    unsigned id;
+    const struct boot *boot;
+    bool executed;
+};
+
+/* (preparation) */
+static int prepare(lua_State *L) {
+    const struct preparation *p = lua_touserdata(L, 1);
+    tine__seed_fresh(L);
+    tine__loop_table(L, p->loop, (lua_Integer)p->id);
+    if (p->id > 0) /* a worker of its own process */
+        tine__ask_open(L, p->loop->channel);
+    run_hook(L, p->boot, p->executed);
+    return 0;
+}
+
+int tine__prelude_prepare(struct loop *l, unsigned id, const struct boot *b, bool executed,
+                          struct buf *out) {
+    struct preparation p = {l, id, b, executed};
+    return tine__run_c(&l->run, prepare, &p, out);
+}
