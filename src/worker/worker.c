@@ -12,6 +12,7 @@
 #include "worker/output.h"
 #include "worker/prelude.h"
 #include "worker/process.h"
+#include "worker/seed.h"
 #include "worker/shm_channel.h"
 #include "worker/state.h"
 
