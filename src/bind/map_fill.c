@@ -3,18 +3,27 @@
 
 /* --- sending --- */
 
-/* Send what is in the buffer. The map is at 1, as in all that follows. Whatever calls the script, or
-** allocates, may find the map closed afterwards. */
-static void flush(lua_State *L, struct map *m) {
+/* Send what is in the buffer; `needs` (NULL: none), and at `futures` where they come from, is what its only item is to
+** be given. The map is at 1, as in all that follows. Whatever calls the script, or allocates, may find the map closed
+** afterwards. */
+static void flush_with(lua_State *L, struct map *m, struct needs **needs, int futures) {
     if (m->count == 0 || m->closed)
         return;
     struct draft d = tine__chunk_new(L, m, m->count, m->first);
+    d.needs = needs;
+    d.futures = futures;
     if (!tine__chunk_enqueue(L, m))
         return lua_pop(L, 1);
     m->begun = false;
     m->count = 0;
     tine__send(L, m->core, &d, &m->call, m->function);
+    if (needs)
+        tine__needs_await(L, futures, d.idx);
     tine__chunk_sent(L, m, &d);
+}
+
+static void flush(lua_State *L, struct map *m) {
+    flush_with(L, m, NULL, 0);
 }
 
 /* An item that cannot be sent, for the reason on top of the stack (popped). */
@@ -74,9 +83,8 @@ static int encode(lua_State *L, struct map *m, int at, int n) {
     return err;
 }
 
-/* Add the item whose `n` values start at stack index `at`. */
-static void add(lua_State *L, struct map *m, int at, int n) {
-    uint64_t index = ++m->read;
+/* The item's values in the buffer, or its failure sent. */
+static void put(lua_State *L, struct map *m, int at, int n, uint64_t index) {
     int err = encode(L, m, at, n);
     if (m->closed) {
         /* by an encode function, or __index: nothing of it is wanted any more */
@@ -87,6 +95,33 @@ static void add(lua_State *L, struct map *m, int at, int n) {
     } else if (m->count++ == 0) {
         m->first = index;
     }
+}
+
+static bool has_future(lua_State *L, int at, int n) {
+    for (int i = at; i < at + n; i++)
+        if (lua_type(L, i) == LUA_TUSERDATA && tine__to_future(L, i))
+            return true;
+    return false;
+}
+
+/* An item with futures waits for them alone. */
+static void put_waiting(lua_State *L, struct map *m, int at, int n, uint64_t index) {
+    luaL_checkstack(L, 20, "map");
+    flush(L, m);
+    lua_pushnil(L);
+    struct needs *needs = tine__needs_collect(L, m->core, at, n, at + n);
+    put(L, m, at, n, index);
+    if (needs)
+        flush_with(L, m, lua_touserdata(L, at + n + 1), at + n);
+}
+
+/* Add the item whose `n` values start at stack index `at`. */
+static void add(lua_State *L, struct map *m, int at, int n) {
+    uint64_t index = ++m->read;
+    if (has_future(L, at, n))
+        put_waiting(L, m, at, n, index);
+    else
+        put(L, m, at, n, index);
     lua_settop(L, at - 1);
 }
 

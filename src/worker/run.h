@@ -22,6 +22,8 @@ struct run_call {
     size_t function_len;
     const char *arguments;
     size_t arguments_len;
+    const char *given; /* results in place of arguments (pool/needs.h) */
+    size_t given_len;
 };
 
 /* Prepare a state whose stack is empty. 0, or TINE_ENOMEM. */
