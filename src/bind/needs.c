@@ -236,15 +236,10 @@ int tine__future_chain(lua_State *L) {
             L, TINE_EINVALID,
             "a future that was made by hand has no pool: pool:submit(fn, future, ...)");
     luaL_checkany(L, 2);
-    luaL_checkstack(L, UP_LAST + 4, "too many arguments");
+    luaL_checkstack(L, 8, "too many arguments");
     lua_pushvalue(L, 1);
     lua_insert(L, 3); /* the future, fn, the future, ... */
     push_view(L, f);
     lua_replace(L, 1);
-    for (int up = 1; up <= UP_LAST; up++)
-        lua_pushvalue(L, UP(up));
-    lua_pushcclosure(L, tine__submit, UP_LAST);
-    lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, 1);
-    return 1;
+    return tine__submit(L);
 }

@@ -122,6 +122,10 @@ struct codec_options {
     bool send_globals; /* false: globals = "none" */
 };
 
+/* In the registry of a state that has functions of its own in place of some of Lua's: a table of them by name
+** ("os.exit"). Who names one of these gets that. */
+#define CODEC_INSTEAD "tine.instead"
+
 struct codec;
 
 /* Push a userdata that owns a new codec (its __gc frees it) and give the codec, valid while the

@@ -240,12 +240,26 @@ bool tine__is_require(lua_State *L, int idx) {
     return s && s->f == f;
 }
 
+/* Push what this state has for the name at `name` in place of Lua's own, or what Lua has. False, and nil: there is none. */
+static bool push_standard(lua_State *L, int name) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, CODEC_INSTEAD) == LUA_TTABLE) {
+        lua_pushvalue(L, name);
+        if (lua_rawget(L, -2) != LUA_TNIL) {
+            lua_remove(L, -2);
+            return true;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return tine__push_standard(L, lua_tostring(L, name));
+}
+
 void tine__resolve_standard(struct reader *r) {
     lua_State *L = r->L;
     int name = lua_gettop(L);
     lua_rawgeti(L, r->self, ST_LIBRARIES);
     lua_pushvalue(L, name);
-    if (lua_rawget(L, -2) == LUA_TNIL && tine__push_standard(L, lua_tostring(L, name))) {
+    if (lua_rawget(L, -2) == LUA_TNIL && push_standard(L, name)) {
         lua_pushvalue(L, name);
         lua_pushvalue(L, -2);
         lua_rawset(L, name + 1);

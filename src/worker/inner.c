@@ -124,6 +124,10 @@ static int take_exit(lua_State *L) {
     lua_getglobal(L, LUA_OSLIBNAME);
     lua_pushcfunction(L, no_exit);
     lua_setfield(L, -2, "exit");
+    lua_createtable(L, 0, 1); /* what travels as Lua's own os.exit, too */
+    lua_pushcfunction(L, no_exit);
+    lua_setfield(L, -2, LUA_OSLIBNAME ".exit");
+    lua_setfield(L, LUA_REGISTRYINDEX, CODEC_INSTEAD);
     return 0;
 }
 
