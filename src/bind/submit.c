@@ -98,6 +98,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->settings = d->settings == c->settings ? NULL : d->settings;
     item->watched = false;
     item->answers = true;
+    item->needs = d->needs ? *d->needs : NULL;
     list_init(&item->question);
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
@@ -130,6 +131,8 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     tine__anchor(L, d->anchor, d->idx);
     struct item *item = item_make(c, d);
     int err = TINE_ENOMEM;
+    if (d->needs)
+        tine__needs_resolve(L, c, *d->needs, d->futures);
     if (!c->p) /* it has ended meanwhile */
         err = TINE_ESHUTDOWN;
     else if (item)
@@ -138,6 +141,8 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     if (!err) {
         d->anchor->item = item;
         d->name.id = item->name.id;
+        if (d->needs)
+            *d->needs = NULL; /* they are the item's */
         return 0;
     }
     if (item)
@@ -292,11 +297,27 @@ static void keep_when(lua_State *L, struct future *f, int view, int future) {
     lua_pop(L, 1);
 }
 
+/* What the futures among the arguments are to give, kept on the stack; NULL: nothing. */
+static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
+    if (!tine__needs_collect(L, c, 3, n, future + 1))
+        return NULL;
+    return lua_touserdata(L, future + 2);
+}
+
+static bool is_view(lua_State *L, int idx) {
+    lua_getmetatable(L, idx);
+    bool view = lua_rawequal(L, -1, UP(UP_VIEW));
+    lua_pop(L, 1);
+    return view;
+}
+
 /* Give the future that was drafted. */
 static int submitted(lua_State *L, const struct draft *d) {
     struct future *f = lua_touserdata(L, d->idx);
     f->id = d->name.id;
     f->origin = d->name.origin;
+    if (d->needs)
+        tine__needs_await(L, d->futures, d->idx);
     lua_settop(L, d->idx);
     return 1;
 }
@@ -360,9 +381,15 @@ static int submit(lua_State *L, bool wait) {
         tine__extras_set_label(L, f, future, future + 1);
         lua_pop(L, 1);
     }
+    if (is_view(L, 1)) /* for a chain; it keeps the label, too */
+        tine__extras_set_label(L, f, future, 1);
     if (v->settings && v->settings->retry.asks)
         keep_when(L, f, 1, future);
-    struct draft d = {.name = {.label = v->label, .label_len = (uint32_t)v->label_len},
+    lua_pushnil(L);
+    struct needs **needs = collect(L, c, n, future);
+    struct draft d = {.needs = needs,
+                      .futures = future + 1,
+                      .name = {.label = v->label, .label_len = (uint32_t)v->label_len},
                       .count = 1,
                       .settings = v->settings,
                       .outcomes = &f->outcome,
