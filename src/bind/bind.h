@@ -77,7 +77,8 @@ enum kept {
 struct state {
     struct list cores; /* not joined yet */
     struct list news;  /* items that the pools have released and that are still to be dealt with */
-    struct list boxes; /* all there are: those made while lua_close runs get no __gc */
+    struct list questions; /* items (by `question`) whose `when` is to be asked */
+    struct list boxes;     /* all there are: those made while lua_close runs get no __gc */
     lua_State *main;
     unsigned generation; /* of the process: in a forked child all pools are dead */
     unsigned ncores;
@@ -267,6 +268,11 @@ void tine__check_task(lua_State *L, int arg);
 /* Raise why a pool that has ended takes nothing. */
 void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */
+/* Give the future that was drafted and sent. */
+int tine__submitted(lua_State *L, const struct draft *d);
+/* later.c: send what was encoded in `r` when there is room; the loop goes on meanwhile. To be returned. */
+int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
+                     uint32_t function);
 
 /* --- opening --- */
 
@@ -335,6 +341,7 @@ struct future { /* there may be millions of them: see that it stays small */
     const char *label;                 /* in FUTURE_EXTRAS */
     uint32_t label_len;
     uint32_t mark;
+    struct task_times times; /* once it is done */
     int nvalues;
     uint8_t phase : 3;  /* of a manual one: enum phase */
     uint8_t cache : 2;  /* enum cache */
@@ -392,7 +399,23 @@ void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label);
 void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
 void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);
 
+/* --- attempts.c --- */
+
+/* The item of a future that has been released has failed attempts: they are the future's. False: it has been dealt with
+** meanwhile. */
+bool tine__keep_attempts(lua_State *L, struct future *f, int idx);
+/* Its owner is asked whether it is to be tried again: when callbacks may run. Allocates nothing. */
+void tine__ask_later(struct state *S, struct item *item);
+/* Ask all those. Raises only `interrupted!`. */
+void tine__questions_run(lua_State *L);
+int tine__future_times(lua_State *L);    /* future:times */
+int tine__future_attempts(lua_State *L); /* future:attempts */
+
 /* --- callbacks.c --- */
+
+/* The error on top (popped), of a function that the script gave with the future or chunk at `idx`, goes to whom it
+** concerns. */
+void tine__callback_error(lua_State *L, int idx);
 
 /* Add the function at `fn` to the callbacks of the future at `idx`. */
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
@@ -401,9 +424,9 @@ void tine__callbacks_due(lua_State *L, struct future *f, int idx);
 /* Run what is due. Raises only `interrupted!`. */
 void tine__callbacks_run(lua_State *L);
 /* Run one function with the future at `idx`, errors reported likewise. */
-void tine__callback_call(lua_State *L, struct future *f, int idx, int fn);
+void tine__callback_call(lua_State *L, int idx, int fn);
 static inline bool callbacks_due(const struct state *S) {
-    return S->due_first <= S->due_last;
+    return S->due_first <= S->due_last || !list_empty(&S->questions);
 }
 
 /* --- fileno.c --- */
@@ -497,6 +520,8 @@ int tine__watch_add(lua_State *L);  /* and `add` */
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
 /* --- map_chunk.c --- */
+/* Push the function that the chunk at `idx` was sent with to be asked; its core and name. */
+struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name);
 /* A chunk's item has been released. */
 void tine__chunk_released(lua_State *L, struct anchor *a);
 /* The pool has news of this item, a chunk's. Does not allocate. */

@@ -32,6 +32,7 @@ static void push_state(lua_State *L) {
     list_init(&S->cores);
     list_init(&S->news);
     list_init(&S->boxes);
+    list_init(&S->questions);
     S->due_first = 1;
     S->generation = tine__root_generation();
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
