@@ -49,7 +49,8 @@ enum record_kind {
     RECORD_REFUSED, /* text: the result (or the call) cannot travel: serialization */
     RECORD_STOPPED, /* a chunk was stopped: tasks from `id` on never ran */
     RECORD_FAILED,  /* the initializer failed: a result segment as RECORD_ERROR, then it leaves */
-    RECORD_LEAVING, /* this worker has run its last task and ends in good order */
+    RECORD_LEAVING, /* this worker has run its last task and ends in good order; `id` says why (enum parting) */
+    RECORD_IDLE, /* it has had nothing to do for idle_timeout */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
     RECORD_SPOILT, /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS

@@ -54,7 +54,8 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
         [RECORD_READY] = REPORT_READY,     [RECORD_VALUES] = REPORT_VALUES,
         [RECORD_ERROR] = REPORT_ERROR,     [RECORD_REFUSED] = REPORT_REFUSED,
         [RECORD_STOPPED] = REPORT_STOPPED, [RECORD_FAILED] = REPORT_INITIALIZER,
-        [RECORD_LEAVING] = REPORT_LEAVING, [RECORD_ENDED] = REPORT_ENDED};
+        [RECORD_LEAVING] = REPORT_LEAVING, [RECORD_IDLE] = REPORT_IDLE,
+        [RECORD_ENDED] = REPORT_ENDED};
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <lauxlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "codec/segment.h"
@@ -46,9 +47,10 @@ static int worker_index(lua_State *L) {
     return 1;
 }
 
-/* tine.worker.stopping() */
+/* tine.worker.stopping(); upvalue: the loop */
 static int worker_stopping(lua_State *L) {
-    lua_pushboolean(L, tine__ask_stopping());
+    const struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
+    lua_pushboolean(L, loop->call && loop->channel->asked(loop->channel));
     return 1;
 }
 
@@ -60,7 +62,8 @@ void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
     lua_setfield(L, -2, "pid");
     lua_newtable(L);
     lua_setfield(L, -2, "state");
-    lua_pushcfunction(L, worker_stopping);
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, worker_stopping, 1);
     lua_setfield(L, -2, "stopping");
     lua_createtable(L, 0, 1);
     lua_pushlightuserdata(L, loop);
@@ -115,7 +118,7 @@ static enum record_kind make_answer(struct loop *l, const struct run_call *c, bo
     if (tine__process_is_foreign())
         tine__process_exit(0); /* the task has forked, and we are the child */
     if (ch->asked(ch)) {
-        tine__ask_answer(l->run.L, out, since);
+        tine__ask_answer(l->run.L, ch, out, since);
         kind = RECORD_ENDED;
     }
     return kind;
@@ -137,8 +140,20 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     return 0;
 }
 
-static bool has_had_enough(const struct loop *l) {
-    return l->max_tasks && l->tasks >= l->max_tasks;
+/* Are we to leave, before the next task? */
+static bool has_had_enough(struct loop *l) {
+    struct channel *ch = l->channel;
+    if (ch->told(ch) && ch->dismissed(ch))
+        l->parting = PART_RESIZE; /* or another reason of the submitter's, who knows it */
+    if (l->max_tasks && l->tasks >= l->max_tasks)
+        l->parting = PART_TASKS;
+    return l->parting != PART_NONE;
+}
+
+/* Has the process grown too large? */
+static void look_at_memory(struct loop *l) {
+    if (l->max_memory && tine__process_memory() > l->max_memory)
+        l->parting = PART_MEMORY;
 }
 
 static void run_call(struct loop *l, const struct call *call) {
@@ -157,6 +172,7 @@ static void run_call(struct loop *l, const struct call *call) {
     }
     ch->done(ch, call);
     l->call = NULL;
+    look_at_memory(l);
 }
 
 /* --- between calls --- */
@@ -196,21 +212,39 @@ static int rest(struct loop *l, struct call *call) {
     return has_garbage(l) ? collect(l, call) : TINE_ETIMEOUT;
 }
 
+static void say_idle(struct loop *l) {
+    l->channel->reply(l->channel);
+    l->channel->say(l->channel, RECORD_IDLE, 0, 0);
+}
+
+/* How long to wait for a call, when something is to be done meanwhile. */
+static uint64_t patience(struct loop *l, uint64_t idle_at, bool *tidy) {
+    *tidy = !l->channel->untidy(l->channel) && !has_garbage(l);
+    uint64_t rest = *tidy ? UINT64_MAX : CHANNEL_REST, now = l->idle ? tine__now() : 0;
+    uint64_t left = !l->idle ? UINT64_MAX : now < idle_at ? idle_at - now : 1;
+    return left < rest ? left : rest;
+}
+
 static int next_call(struct loop *l, struct call *call) {
-    int err;
-    do {
-        bool tidy = !l->channel->untidy(l->channel) && !has_garbage(l);
-        err = l->channel->take(l->channel, call, tidy ? UINT64_MAX : CHANNEL_REST);
-        if (err == TINE_ETIMEOUT)
+    uint64_t idle_at = l->idle ? clock_deadline(l->idle) : 0;
+    int err = TINE_EAGAIN;
+    bool tidy;
+    while ((err == TINE_ETIMEOUT || err == TINE_EAGAIN) && !has_had_enough(l)) {
+        err = l->channel->take(l->channel, call, patience(l, idle_at, &tidy));
+        if (err == TINE_ETIMEOUT && l->idle && tine__now() >= idle_at) {
+            say_idle(l);
+            idle_at = clock_deadline(l->idle);
+        } else if (err == TINE_ETIMEOUT && !tidy) {
             err = rest(l, call);
-    } while (err == TINE_ETIMEOUT);
+        }
+    }
     return err;
 }
 
 void tine__loop_run(struct loop *l) {
     struct call call;
     l->clean = memory(l);
-    for (unsigned n = 1; !has_had_enough(l) && next_call(l, &call) == 0; n++) {
+    for (unsigned n = 1; next_call(l, &call) == 0; n++) {
         run_call(l, &call);
         if (n % CALLS_OFTEN == 0 && l->channel->untidy(l->channel))
             l->channel->tidy(l->channel);
