@@ -276,6 +276,11 @@ void tine__check_task(lua_State *L, int arg);
 /* Raise why a pool that has ended takes nothing. */
 void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */
+/* Give the future that was drafted and sent. */
+int tine__submitted(lua_State *L, const struct draft *d);
+/* later.c: send what was encoded in `r` when there is room; the loop goes on meanwhile. To be returned. */
+int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
+                     uint32_t function);
 
 /* --- opening --- */
 
