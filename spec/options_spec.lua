@@ -38,7 +38,7 @@ describe("wrong options", function()
       { { name = 12 }, "option 'name' must be a string" },
       { { max_pending = 0 }, "option 'max_pending' must be an integer of 1 or more" },
       { { on_callback_error = "log" }, "option 'on_callback_error' must be a function" },
-      { 0, "got 0" },
+      { -1, "got -1" },
       { 2.5, "got 2.5" },
       { "two", "table or number of workers expected, got string" },
       { true, "got boolean" },

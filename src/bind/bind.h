@@ -131,7 +131,15 @@ struct room {
 };
 
 /* User values of a core. */
-enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_HANDLE, CORE_LAST = CORE_HANDLE };
+enum {
+    CORE_CODEC = 1,
+    CORE_ROOM,
+    CORE_ON_ERROR,
+    CORE_NAME,
+    CORE_HANDLE,
+    CORE_ON_EXIT,
+    CORE_LAST = CORE_ON_EXIT
+};
 
 struct core {
     struct list node;   /* in state.cores */
@@ -482,6 +490,9 @@ int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
 int tine__pool_workers_lua(lua_State *L);
+/* --- workers.c --- */
+/* Workers of this core's pool have ended: on_worker_exit is due for each. */
+void tine__exits_due(lua_State *L, struct core *c);
 int tine__box_gc(lua_State *L);
 int tine__room_gc(lua_State *L);
 int tine__core_gc(lua_State *L);

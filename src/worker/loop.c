@@ -162,7 +162,8 @@ static void run_call(struct loop *l, const struct call *call) {
     l->call = call;
     for (l->k = 0; l->k < call->count; l->k++) {
         bool whole = call->function && next_arguments(&c, &rest, &left);
-        if (has_had_enough(l) || one_task(l, &c, whole)) {
+        /* the first one we have taken: nobody else has its bytes */
+        if ((l->k > 0 && has_had_enough(l)) || one_task(l, &c, whole)) {
             ch->reply(ch);
             ch->say(ch, RECORD_STOPPED, call->id + l->k, call->ref);
             break;
