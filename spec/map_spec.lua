@@ -104,13 +104,20 @@ describe("map", function()
 
   it("passes interrupted! of the input on at once", function()
     local i = 0
-    local ok, err = pcall(pool.map, pool, math.abs, function()
-      i = i + 1
-      if i == 3 then error("interrupted!", 0) end
-      return i
+    local pool <close> = tine.pool(1) -- luacheck: ignore pool
+    finally(function() pool:kill_workers() end)
+    local got = 0
+    local ok, err = pcall(function()
+      for _ in pool:map(function(n) tine.sleep(n == 2 and 20 or 0) end, function()
+        i = i + 1
+        if i == 3 then error("interrupted!", 0) end
+        return i
+      end) do got = got + 1 end
     end)
     assert.is_false(ok)
     assert.equal("interrupted!", err)
+    assert.is_true(got < 2) -- the second one is not waited for
+    pool:kill_workers()
   end)
 
   it("fails each item when the function cannot travel", function()

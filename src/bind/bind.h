@@ -77,7 +77,8 @@ enum kept {
 struct state {
     struct list cores; /* not joined yet */
     struct list news;  /* items that the pools have released and that are still to be dealt with */
-    struct list boxes; /* all there are: those made while lua_close runs get no __gc */
+    struct list questions; /* items (by `question`) whose `when` is to be asked */
+    struct list boxes;     /* all there are: those made while lua_close runs get no __gc */
     lua_State *main;
     unsigned generation; /* of the process: in a forked child all pools are dead */
     unsigned ncores;
@@ -137,6 +138,7 @@ enum {
     CORE_ON_ERROR,
     CORE_NAME,
     CORE_HANDLE,
+    CORE_LOOP,
     CORE_ON_EXIT,
     CORE_LAST = CORE_ON_EXIT
 };
@@ -169,6 +171,12 @@ struct core {
     uint64_t taken;      /* news from its pool */
     int epoll;           /* fileno.c, or -1 */
     int due;             /* readable while callbacks are due, or -1 */
+    int alarm;           /* readable when its time has come, or -1 */
+    bool rung;           /* readable for some other reason */
+    bool polled;         /* a loop may know its number until the pool is collected, */
+    bool served;         /* or until it lets it go: CORE_LOOP (loop.c) */
+    bool awake;          /* that one watches it, and goes on as long as tasks are unfinished */
+    bool turning;        /* it is taking news just now */
     struct root_watch *fileno_watch;
     uint64_t messages; /* calls whose encoding has begun */
 };
@@ -329,6 +337,7 @@ struct future { /* there may be millions of them: see that it stays small */
     const char *label;                 /* in FUTURE_EXTRAS */
     uint32_t label_len;
     uint32_t mark;
+    struct task_times times; /* once it is done */
     int nvalues;
     uint8_t phase : 3;  /* of a manual one: enum phase */
     uint8_t cache : 2;  /* enum cache */
@@ -386,7 +395,23 @@ void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label);
 void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
 void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);
 
+/* --- attempts.c --- */
+
+/* The item of a future that has been released has failed attempts: they are the future's. False: it has been dealt with
+** meanwhile. */
+bool tine__keep_attempts(lua_State *L, struct future *f, int idx);
+/* Its owner is asked whether it is to be tried again: when callbacks may run. Allocates nothing. */
+void tine__ask_later(struct state *S, struct item *item);
+/* Ask all those. Raises only `interrupted!`. */
+void tine__questions_run(lua_State *L);
+int tine__future_times(lua_State *L);    /* future:times */
+int tine__future_attempts(lua_State *L); /* future:attempts */
+
 /* --- callbacks.c --- */
+
+/* The error on top (popped), of a function that the script gave with the future or chunk at `idx`, goes to whom it
+** concerns. */
+void tine__callback_error(lua_State *L, int idx);
 
 /* Add the function at `fn` to the callbacks of the future at `idx`. */
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
@@ -395,9 +420,9 @@ void tine__callbacks_due(lua_State *L, struct future *f, int idx);
 /* Run what is due. Raises only `interrupted!`. */
 void tine__callbacks_run(lua_State *L);
 /* Run one function with the future at `idx`, errors reported likewise. */
-void tine__callback_call(lua_State *L, struct future *f, int idx, int fn);
+void tine__callback_call(lua_State *L, int idx, int fn);
 static inline bool callbacks_due(const struct state *S) {
-    return S->due_first <= S->due_last;
+    return S->due_first <= S->due_last || !list_empty(&S->questions);
 }
 
 /* --- fileno.c --- */
@@ -405,8 +430,27 @@ static inline bool callbacks_due(const struct state *S) {
 /* The descriptor, made at the first call; or a code. */
 int tine__core_fileno(struct state *S, struct core *c);
 void tine__core_close_fileno(struct state *S, struct core *c);
+/* The pool has ended: close it, or while a loop may watch it let it be readable for good. */
+void tine__core_end_fileno(struct state *S, struct core *c);
+/* It is to be readable, or not for this reason any more. */
+void tine__core_ring(struct state *S, struct core *c, bool on);
+/* It is to be readable from this time on (WAIT_FOREVER: not for this reason). 0 or a code. */
+int tine__core_alarm(struct core *c, uint64_t deadline);
 /* Callbacks have become due, or none are any more. */
 void tine__due_changed(struct state *S);
+
+/* --- loop.c: pools that an event loop serves --- */
+
+/* Something is about to be submitted: the loop is to watch, and to go on. May run the script. */
+void tine__loop_start(lua_State *L, struct core *c);
+static inline void loop_expect(lua_State *L, struct core *c) {
+    if (c->served && !c->awake)
+        tine__loop_start(L, c);
+}
+/* Is this coroutine one that the loop of the pool runs, and may it yield? */
+bool tine__loop_here(lua_State *L, struct core *c);
+/* Push a method of the pool's loop, and the loop. False: it has none, and nothing is pushed. */
+bool tine__loop_push(lua_State *L, struct core *c, const char *method);
 
 /* --- await.c --- */
 
@@ -472,6 +516,8 @@ int tine__watch_add(lua_State *L);  /* and `add` */
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
 /* --- map_chunk.c --- */
+/* Push the function that the chunk at `idx` was sent with to be asked; its core and name. */
+struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name);
 /* A chunk's item has been released. */
 void tine__chunk_released(lua_State *L, struct anchor *a);
 /* The pool has news of this item, a chunk's. Does not allocate. */
@@ -480,7 +526,7 @@ void tine__chunk_news(struct item *item);
 /* --- functions by file, for module.c --- */
 extern const luaL_Reg tine__future_methods[], tine__pool_methods[], tine__pool_meta[],
     tine__view_methods[], tine__view_meta[], tine__watch_functions[], tine__map_functions[],
-    tine__map_methods[], tine__map_meta[];
+    tine__map_methods[], tine__map_meta[], tine__loop_functions[], tine__loop_methods[];
 int tine__future_tostring(lua_State *L);
 int tine__pool_open_lua(lua_State *L); /* core.open */
 int tine__future_manual(lua_State *L); /* tine.future */

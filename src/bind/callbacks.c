@@ -18,24 +18,27 @@ int tine__callback_handler(lua_State *L) {
     return 1;
 }
 
-/* Push the handler that the pool's user gave, or nil. */
-static int push_reporter(lua_State *L, struct future *f, int idx) {
-    if (!f->core) {
-        lua_pushnil(L);
-        return LUA_TNIL;
+/* Push the handler that the pool's user gave, or nil: the pool of the future or chunk at `idx`. */
+static int push_reporter(lua_State *L, int idx) {
+    const struct future *f = tine__to_future(L, idx);
+    if (f && !f->core)
+        return lua_pushnil(L), LUA_TNIL;
+    if (f)
+        lua_getmetatable(L, idx);
+    else
+        lua_getiuservalue(L, idx, 1);
+    if (lua_istable(L, -1)) {
+        lua_rawgeti(L, -1, 1);
+        lua_remove(L, -2);
     }
-    lua_getmetatable(L, idx);
-    lua_rawgeti(L, -1, 1);
     int type = lua_getiuservalue(L, -1, CORE_ON_ERROR);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    lua_remove(L, -2);
     return type;
 }
 
-static void report_to_stderr(lua_State *L, int err, int traceback, struct future *f, int idx) {
+static void report_to_stderr(lua_State *L, int err, int traceback, const char *label) {
     const char *text = luaL_tolstring(L, err, NULL);
     const char *trace = lua_tostring(L, traceback);
-    const char *label = tine__future_label(L, f, idx);
     if (trace && lua_type(L, err) == LUA_TSTRING) /* begins with the message */
         fprintf(stderr, "tine: error in a callback of %s: %s\n", label, trace);
     else
@@ -44,29 +47,36 @@ static void report_to_stderr(lua_State *L, int err, int traceback, struct future
     fflush(stderr);
 }
 
-static int report_default(lua_State *L) { /* err, traceback, future */
-    report_to_stderr(L, 1, 2, lua_touserdata(L, 3), 3);
+static int report_default(lua_State *L) { /* err, traceback, label */
+    report_to_stderr(L, 1, 2, lua_tostring(L, 3));
     return 0;
 }
 
-/* The error on top, of a callback of the future at `idx`, goes to whom it concerns. Popped. */
-static void report(lua_State *L, struct future *f, int idx) {
+static void push_label(lua_State *L, int idx) {
+    struct future *f = tine__to_future(L, idx);
+    if (f)
+        tine__future_label(L, f, idx);
+    else
+        lua_pushliteral(L, "a map");
+}
+
+void tine__callback_error(lua_State *L, int idx) {
     int err = lua_gettop(L);
     push_kept(L, KEPT_TRACEBACK);
-    if (push_reporter(L, f, idx) == LUA_TNIL) {
+    if (push_reporter(L, idx) == LUA_TNIL) {
         lua_pop(L, 1);
         lua_getiuservalue(L, UP(UP_STATE), KEPT_REPORT);
     }
     lua_pushvalue(L, err);
     lua_pushvalue(L, err + 1);
-    lua_pushvalue(L, idx);
+    push_label(L, idx);
     if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
         if (tine__is_interrupt(L, -1))
             lua_error(L);
         lua_getiuservalue(L, UP(UP_STATE), KEPT_REPORT);
         lua_insert(L, -2);
         lua_pushnil(L);
-        lua_pushvalue(L, idx);
+        push_label(L, idx);
         if (lua_pcall(L, 3, 0, 0) != LUA_OK)
             lua_pop(L, 1);
     }
@@ -77,7 +87,7 @@ int tine__callback_report(lua_State *L) {
     return report_default(L);
 }
 
-void tine__callback_call(lua_State *L, struct future *f, int idx, int fn) {
+void tine__callback_call(lua_State *L, int idx, int fn) {
     struct state *S = state_of(L);
     luaL_checkstack(L, 12, "callbacks too deep");
     idx = lua_absindex(L, idx);
@@ -95,7 +105,7 @@ void tine__callback_call(lua_State *L, struct future *f, int idx, int fn) {
     lua_remove(L, -2);
     if (tine__is_interrupt(L, -1))
         lua_error(L);
-    report(L, f, idx);
+    tine__callback_error(L, idx);
 }
 
 /* --- the queue --- */
@@ -170,7 +180,8 @@ void tine__callbacks_run(lua_State *L) {
     struct state *S = state_of(L);
     int top = lua_gettop(L);
     luaL_checkstack(L, 12, "callbacks too deep");
-    while (callbacks_due(S)) {
+    tine__questions_run(L);
+    while (S->due_first <= S->due_last) {
         push_kept(L, KEPT_DUE);
         lua_rawgeti(L, -1, S->due_first);
         struct future *f = lua_touserdata(L, -1);
@@ -180,7 +191,7 @@ void tine__callbacks_run(lua_State *L) {
             leave_queue(L, S, f);
             lua_pop(L, 1);
         }
-        tine__callback_call(L, f, top + 2, top + 3);
+        tine__callback_call(L, top + 2, top + 3);
         lua_settop(L, top);
     }
 }

@@ -365,7 +365,7 @@ static int future_add_done_callback(lua_State *L) {
         tine__reap(L);
     /* not what has_ended says: a `result` in the callback would take in the news, and run others inside */
     if (f->done && !f->due)
-        tine__callback_call(L, f, 1, 2);
+        tine__callback_call(L, 1, 2);
     else
         tine__callback_add(L, f, 1, 2);
     return 0;
@@ -500,6 +500,8 @@ const luaL_Reg tine__future_methods[] = {
     {"cancelled", future_cancelled},
     {"cancel", future_cancel},
     {"abort", future_abort},
+    {"times", tine__future_times},
+    {"attempts", tine__future_attempts},
     {"add_done_callback", future_add_done_callback},
     {"set_running_or_notify_cancel", manual_run},
     {"set_result", manual_set_result},

@@ -98,6 +98,15 @@ int tine__chunk_gc(lua_State *L) {
     return 0;
 }
 
+struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name) {
+    const struct chunk *c = lua_touserdata(L, idx);
+    *name = c->name;
+    lua_getiuservalue(L, idx, 2);
+    lua_getiuservalue(L, -1, VIEW_WHEN);
+    lua_remove(L, -2);
+    return c->core;
+}
+
 void tine__chunk_released(lua_State *L, struct anchor *a) {
     struct chunk *c = chunk_of(a);
     tine__landed(L, a, c->core);

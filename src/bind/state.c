@@ -73,11 +73,16 @@ static void take_news(struct state *S, struct core *c) {
         return;
     c->taken++;
     S->changes++;
+    if (c->awake && !c->turning) /* a loop is to hear of it, too */
+        tine__core_ring(S, c, true);
     while ((n = tine__inbox_take(&c->inbox, items, sizeof items / sizeof *items)) > 0)
         for (unsigned i = 0; i < n; i++) {
             const struct anchor *a = items[i]->owner;
             if (a->kind == ANCHOR_CHUNK)
                 tine__chunk_news(items[i]);
+            list_remove(&items[i]->question);
+            if (items[i]->asked)
+                tine__ask_later(S, items[i]);
             if (items[i]->released)
                 list_push(&S->news, &items[i]->news);
         }
@@ -89,6 +94,9 @@ static bool outcome_failed(const struct outcome *o) {
 
 void tine__landed(lua_State *L, struct anchor *a, struct core *c) {
     list_remove(&a->item->news);
+    list_remove(&a->item->question);
+    tine__attempts_free(a->item->attempts);
+    a->item->attempts = NULL;
     tine__item_put(c, a->item);
     a->item = NULL;
     tine__unanchor(L, a);
@@ -96,6 +104,7 @@ void tine__landed(lua_State *L, struct anchor *a, struct core *c) {
 
 static void future_landed(lua_State *L, struct future *f) {
     f->done = true;
+    f->times = f->anchor.item->times;
     f->failed = outcome_failed(&f->outcome);
     tine__landed(L, &f->anchor, f->core);
 }
@@ -113,6 +122,8 @@ static void future_released(lua_State *L, struct future *f) {
         f->box = box;
         lua_setiuservalue(L, idx, FUTURE_VALUE);
     }
+    if (f->anchor.item->attempts && !tine__keep_attempts(L, f, idx))
+        return;
     future_landed(L, f);
     tine__future_ended(L, f, idx);
 }
@@ -124,7 +135,7 @@ static void anchor_released(lua_State *L, struct anchor *a) {
     } else if (!outcome_settled(
                    &f->outcome)) { /* it only followed, and the state is being closed */
         tine__landed(L, a, f->core);
-    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome)) {
+    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !f->anchor.item->attempts) {
         future_landed(L, f);
     } else {
         int top = lua_gettop(L);

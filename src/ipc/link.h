@@ -75,6 +75,8 @@ enum run_state { RUN_IDLE, RUN_RUNNING, RUN_FINISHED, RUN_KILLED };
 #define RUN_ASKED 0x40u
 #define RUN_TIMED 0x20u /* asked, because its time is over */
 
+#define LINK_STAMPS 8192u /* numbers of calls that are told apart; a power of two */
+
 struct link_shared; /* the first page(s) of the file */
 
 struct link {
@@ -114,6 +116,8 @@ int tine__link_peek(struct link *l, struct record *r, const char **payload, uint
 /* Done with the record: free its place in the ring and wake the worker if it waits for room. The
 ** heap block of a large one is NOT released by that. */
 void tine__link_next(struct link *l);
+/* When the task began and ended that call `ref` was answered for last; as the worker says. */
+void tine__link_times(const struct link *l, uint32_t ref, uint64_t *started, uint64_t *ended);
 /* For a large record: the block's offset, to be released with tine__heap_release(l->heap, offset). */
 uint64_t tine__link_block(const struct record *r, const struct link *l);
 /* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
@@ -140,6 +144,8 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp);
 unsigned tine__link_asked(const struct link *l);
 /* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
+/* Note for call `ref` when the task began, if that was noted, and that it has ended: before it is answered. */
+void tine__link_stamp(struct link *l, uint32_t ref);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
 /* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling

@@ -6,6 +6,11 @@
 #include <stdint.h>
 #include "ipc/link.h"
 
+/* Of the call with this number: written by the worker before its record, read when that has been. */
+struct link_stamp {
+    _Atomic uint64_t started, ended;
+};
+
 /* Words that different sides write lie on lines of their own. */
 #define LINE _Alignas(64)
 #define PAGE 4096
@@ -19,6 +24,7 @@ struct link_shared {
     LINE _Atomic uint32_t full;
     LINE struct heap_directory directory;
     LINE char ring[LINK_RING];
+    LINE struct link_stamp stamps[LINK_STAMPS];
 };
 
 /* The heap's blocks follow in the same file. */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define CALL_INLINE 192u /* bytes that go along; more lie in the call heap */
+#define CALL_TRIED 32    /* a bit */
 #define CALL_TIMED 1u    /* note the start: the task has a run-time limit */
 
 struct call_head {
@@ -19,12 +20,17 @@ struct call_head {
     uint64_t offset;   /* of a block in the call heap where the bytes are; 0: they go along */
     uint64_t length;   /* of the bytes */
     uint64_t callee;   /* id of the function in the store (store/store.h), 0: it is not there */
-    uint64_t flags;    /* CALL_TIMED */
+    uint64_t flags;    /* CALL_TIMED; from bit CALL_TRIED on: attempts before this one */
     uint32_t count;    /* tasks in it */
     uint32_t ref;      /* the submitter's own number for it, comes back with each report */
     uint32_t label;    /* bytes of the label at their start */
     uint32_t function; /* bytes of the function segment after the label */
 };
 _Static_assert(sizeof(struct call_head) == 64, "a cache line, and no padding with foreign bytes");
+
+/* Which attempt it is, from 1. */
+static inline uint32_t call_attempt(const struct call_head *h) {
+    return (uint32_t)(h->flags >> CALL_TRIED) + 1;
+}
 
 #endif

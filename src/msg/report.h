@@ -42,6 +42,7 @@ struct report {
     unsigned worker;
     uint32_t ref;
     uint64_t id;
+    uint64_t started, ended; /* of a result of a single call, or what was lost: when; 0: unknown */
     int pid;
     int status;  /* as waitpid gives it */
     bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */

@@ -1,6 +1,7 @@
 /* From what has ended to outcomes, and from those to whoever waits for them. */
 #include <string.h>
 #include "base/error.h"
+#include "base/sys.h"
 #include "pool/internal.h"
 
 static void count(struct pool *p, const struct outcome *o) {
@@ -15,6 +16,7 @@ static void count(struct pool *p, const struct outcome *o) {
 /* Some outcomes of the item have been set. */
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
+        item->asking = false;
         if (item->bytes || item->task.call.offset)
             tine__item_free_bytes(p, item);
         tine__store_release(p->store, &item->refs);
@@ -60,37 +62,87 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     }
 }
 
-/* --- other ends --- */
-
-/* Not by a result: `r` is what its worker has said of it, or NULL. */
-static void end_task(struct pool *p, struct item *item, uint32_t k, enum ending how,
-                     const struct report *r) {
+/* How task k of the item has ended, not by a result; `r` is what its worker has said of it, or NULL. */
+static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending how,
+                    const struct report *r, struct outcome *o) {
     static const int codes[] = {
         [ENDING_CANCELLED] = TINE_ECANCELLED, [ENDING_TIMEOUT] = TINE_ETIMEOUT,
         [ENDING_LATE] = TINE_ETIMEOUT,        [ENDING_CRASHED] = TINE_ECRASHED,
         [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM};
-    struct outcome *o = &item->outcomes[k];
     struct failure *ended = NULL;
     if (how == ENDING_TIMEOUT || how == ENDING_LATE || (how == ENDING_CANCELLED && r))
         ended = tine__failure_ended(item, k, how, r);
     struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : ended;
     tine__outcome_set_failure(o, codes[how], f);
     tine__failure_unref(ended);
-    count(p, o);
 }
+
+/* Or by a result: */
+static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum ending how,
+                        const struct report *r, struct outcome *o) {
+    if (how == ENDING_NONE)
+        set_result(p, o, r);
+    else
+        set_end(p, item, k, how, r, o);
+}
+
+/* --- attempts --- */
+
+/* The item has failed: that is noted, and its owner is asked, or it is tried again. */
+static void try_again(struct pool *p, struct item *item, enum ending how, const struct report *r) {
+    struct attempt *a = tine__attempt_add(item);
+    if (a)
+        set_outcome(p, item, 0, how, r, &a->error);
+    item->times.started = item->times.ended = 0;
+    item->asking = a && item->answers && item->task.set->retry.asks;
+    if (item->asking)
+        tine__inbox_post(item->inbox, item);
+    else
+        tine__sched_again(&p->s, &item->task, tine__now());
+}
+
+void tine__item_refuse(struct pool *p, struct item *item) {
+    struct attempt *last = &item->attempts->list[--item->attempts->n];
+    item->times = last->times;
+    tine__outcome_share(item->outcomes, &last->error);
+    tine__outcome_free(&last->error);
+    tine__sched_give_up(&p->s, &item->task);
+    count(p, item->outcomes);
+    post(p, item);
+}
+
+/* --- ends --- */
 
 void tine__deliver_result(struct pool *p, const struct report *r) {
     uint32_t k;
     enum ending how;
-    struct task *t = tine__sched_result(&p->s, r, &k, &how);
+    bool again;
+    struct task *t = tine__sched_result(&p->s, r, &k, &how, &again);
     if (!t)
         return;
     struct item *item = item_of(t);
-    if (how == ENDING_NONE) {
-        set_result(p, &item->outcomes[k], r);
+    if (t->call.count == 1)
+        tine__attempt_times(item, r->started, r->ended);
+    if (again) {
+        try_again(p, item, how, r);
+        return;
+    }
+    set_outcome(p, item, k, how, r, &item->outcomes[k]);
+    count(p, &item->outcomes[k]);
+    post(p, item);
+}
+
+static void deliver_end(struct pool *p, const struct event *e) {
+    struct item *item = item_of(e->task);
+    if (e->task->call.count == 1)
+        tine__attempt_times(item, item->times.started, 0);
+    if (e->again) {
+        try_again(p, item, e->how, NULL);
+        return;
+    }
+    for (uint32_t k = e->from; k < e->to; k++) {
+        set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
         count(p, &item->outcomes[k]);
-    } else {
-        end_task(p, item, k, how, r);
     }
     post(p, item);
 }
@@ -110,9 +162,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
         tine__exits_tell(p, e->exit);
         break;
     case EVENT_ENDED:
-        for (uint32_t k = e->from; k < e->to; k++)
-            end_task(p, item_of(e->task), k, e->how, NULL);
-        post(p, item_of(e->task));
+        deliver_end(p, e);
         break;
     case EVENT_NONE:
         break;

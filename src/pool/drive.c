@@ -37,7 +37,8 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
         call.head = &rest;
     }
     p->site->ops->give(p->site, o, &call, a);
-    if (!a->err && o->task->call.count == 1 && !o->task->call.offset)
+    if (!a->err && o->task->call.count == 1 && !o->task->call.offset &&
+        !settings_retry(o->task->set))
         tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
 }
 
@@ -96,6 +97,8 @@ void tine__drive(struct pool *p) {
 static void keep_lost(struct pool *p, const struct report *r) {
     struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
     struct item *item = t ? item_of(t) : NULL;
+    if (item)
+        item->times.started = r->started;
     if (item && !item->bytes && r->bytes && r->length == t->call.length)
         item->bytes = tine__text_copy_n(r->bytes, r->length);
 }

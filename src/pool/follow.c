@@ -19,6 +19,7 @@ void tine__followers_end(struct item *item) {
     while (item->followers) {
         struct item *follower = item->followers;
         item->followers = follower->next_follower;
+        follower->times = item->times;
         tine__outcome_share(follower->outcomes, item->outcomes);
         let_go(follower);
     }
@@ -29,6 +30,9 @@ int tine__item_follow(struct pool *p, struct item *follower, struct item *leader
         return TINE_EFORKED;
     follower->task = (struct task){.state = TASK_NEW, .call.count = 1};
     follower->followers = NULL;
+    follower->attempts = NULL;
+    follower->asking = follower->asked = false;
+    follower->times = (struct task_times){0};
     follower->listed = follower->released = follower->watched = false;
     pthread_mutex_lock(&p->lock);
     if (leader->leader)

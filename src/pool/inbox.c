@@ -73,6 +73,7 @@ static struct item *take_first(struct inbox *in) {
     list_remove(&item->news);
     item->listed = false;
     item->released = item->task.state == TASK_DONE;
+    item->asked = item->asking && !item->released;
     in->open -= item->released;
     return item;
 }

@@ -95,6 +95,9 @@ void tine__deliver(struct pool *p, const struct event *e);
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length);
 
+/* The last attempt, of which its owner was asked, was the last. */
+void tine__item_refuse(struct pool *p, struct item *item);
+
 /* follow.c */
 /* The item has ended: so have those that follow it. */
 void tine__followers_end(struct item *item);

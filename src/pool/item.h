@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "base/list.h"
 #include "msg/label.h"
+#include "pool/attempts.h"
 #include "pool/outcome.h"
 #include "sched/task.h"
 #include "store/store.h"
@@ -30,15 +31,21 @@ struct item {
     struct settings
         *settings; /* NULL: the pool's; counted by the pool until all its tasks have ended */
     void *owner;
+    bool answers; /* its owner is asked before it is tried again, if its settings say so */
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
     struct item
         *followers; /* items that end when this one does (follow.c), linked by `next_follower` */
     struct item *next_follower;
     struct item *leader; /* of a follower that has not ended; which is not known to the scheduler */
-    bool listed;         /* in its inbox */
-    bool released;       /* set by tine__inbox_take: the pool touches it no more */
-    bool borrowed;       /* `bytes` are the submitter's: it is just being submitted */
+    struct task_times times;   /* of the last attempt */
+    struct attempts *attempts; /* before that; when it is released its owner's, to be freed */
+    bool asking;            /* HELD until its owner has answered whether it is to be tried again */
+    bool asked;             /* set by tine__inbox_take: tine__item_question */
+    struct list question;   /* the owner's */
+    bool listed;            /* in its inbox */
+    bool released;          /* set by tine__inbox_take: the pool touches it no more */
+    bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
     struct store_refs refs; /* what the call names, until all its tasks have ended */
     uint32_t first;         /* the first task that `bytes` are for */
     char *bytes;            /* label, function segment, argument segments; NULL: none any more */

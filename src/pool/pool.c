@@ -39,6 +39,8 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,
                                          .ageing = o->ageing,
+                                         .seed = tine__now(),
+                                         .at_once = o->in_process,
                                          .start_timeout = o->start_timeout,
                                          .exit_timeout = o->exit_timeout};
     int err = tine__sched_init(&p->s, &policy);

@@ -110,6 +110,16 @@ void tine__item_cancel(struct pool *p, struct item *item);
 ** ended already. */
 bool tine__task_abort(struct pool *p, struct item *item);
 
+/* When and where it has run, as far as that is known; a copy of the attempts that failed before (NULL: none), to be
+** freed. The item is not released. */
+void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
+                      struct attempts **attempts);
+/* The owner of the item took it from its inbox, and it is not released: is it asked whether it is to be tried again?
+** Then *out is a copy of what its last attempt failed with, and *n the number of attempts. */
+bool tine__item_question(struct pool *p, struct item *item, struct outcome *out, uint32_t *n);
+/* The answer. Harmless when it is not asked any more. */
+void tine__item_answer(struct pool *p, struct item *item, bool again);
+
 /* --- following --- */
 
 /* Let an item that is not submitted, with its owner's half set and one outcome, end when the only task of

@@ -54,6 +54,8 @@ static void prepare(struct pool *p, struct item *item) {
     item->listed = item->released = false;
     item->followers = item->leader = NULL;
     item->first = 0;
+    item->attempts = NULL;
+    item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
@@ -63,6 +65,7 @@ static void prepare(struct pool *p, struct item *item) {
 static void admit(struct pool *p, struct item *item) {
     tine__settings_ref(item->settings);
     item->name.id = item->task.call.id;
+    item->times = (struct task_times){.submitted = item->task.since};
     item->inbox->open++;
     p->submitted += item->task.call.count;
     if (item->watched && item->inbox->watched++ == 0)
@@ -83,7 +86,7 @@ static void set_off(struct pool *p, uint64_t due) {
     due = sched_due(&p->s);
     if (just_queues(p))
         return;
-    bool short_of_workers = p->s.open > p->s.live && p->s.present < p->s.o.workers;
+    bool short_of_workers = sched_runnable(&p->s) > p->s.live && p->s.present < p->s.o.workers;
     if (!short_of_workers)
         tine__drive(p);
     if (short_of_workers || p->s.waiting > 0)

@@ -77,6 +77,54 @@ bool tine__task_abort(struct pool *p, struct item *item) {
     return ended;
 }
 
+/* --- attempts --- */
+
+static uint64_t started_at(struct pool *p, struct item *item) {
+    const struct order look = {.kind = ORDER_LOOK, .task = &item->task};
+    const struct site_call call = {&item->task.call, NULL};
+    struct answer a = {0};
+    if (item->task.state != TASK_SENT || pool_site_is_gone(p))
+        return 0;
+    p->site->ops->give(p->site, &look, &call, &a);
+    return a.where == AT_WORKER && a.since >= item->task.since ? a.since : 0;
+}
+
+void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
+                      struct attempts **attempts) {
+    pthread_mutex_lock(&p->lock);
+    item = leader_of(item);
+    *out = item->times;
+    if (!out->ended)
+        out->started = started_at(p, item);
+    *attempts = tine__attempts_copy(item->attempts);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool tine__item_question(struct pool *p, struct item *item, struct outcome *out, uint32_t *n) {
+    pthread_mutex_lock(&p->lock);
+    bool asking = item->asking;
+    if (asking) {
+        *n = item->task.attempts;
+        tine__outcome_share(out, &item->attempts->list[item->attempts->n - 1].error);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return asking;
+}
+
+void tine__item_answer(struct pool *p, struct item *item, bool again) {
+    pthread_mutex_lock(&p->lock);
+    if (item->asking) {
+        item->asking = false;
+        if (again)
+            tine__sched_again(&p->s, &item->task, tine__now());
+        else
+            tine__item_refuse(p, item);
+        carry_out(p);
+        tine__work(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 /* --- all of them --- */
 
 #define TERM_GRACE (5 * SECOND) /* after SIGTERM, before SIGKILL */

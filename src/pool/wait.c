@@ -63,7 +63,7 @@ static bool any_busy(struct inbox *const *inboxes, unsigned n) {
     for (unsigned i = 0; i < n && !busy; i++) {
         struct pool *p = inboxes[i]->pool;
         pthread_mutex_lock(&p->lock);
-        busy = p->s.open > p->s.live;
+        busy = sched_runnable(&p->s) > p->s.live;
         pthread_mutex_unlock(&p->lock);
     }
     return busy;

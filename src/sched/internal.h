@@ -24,6 +24,14 @@ static inline void sched_close(struct sched *s, const struct task *t) {
 
 /* Tasks [from, upto) of `t` end by `how`: an event. With that it may be DONE. */
 void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to, enum ending how);
+/* It is in no list and with nobody from now on. */
+void tine__sched_leave(struct sched *s, struct task *t);
+/* That, and DONE. */
+void tine__sched_done(struct sched *s, struct task *t);
+/* It is HELD from now on; it was in no list. */
+void tine__sched_hold(struct sched *s, struct task *t);
+/* It has ended like this, or (NONE) by a result, which is an `error` of its own: is it tried again? It is HELD then. */
+bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool error);
 /* It is no longer with the site; it is in no list, and not yet WAITING or DONE. */
 void tine__sched_unsend(struct sched *s, struct task *t);
 /* What is open of it, and with nobody, never runs. */

@@ -47,7 +47,7 @@ static bool order_withdraw(struct sched *s, struct order *o) {
             list_remove(&last->sent);
             continue;
         }
-        enum overtaking by = tine__policy_overtakes(&s->policy, last, s->anew, s->now);
+        enum overtaking by = tine__policy_overtakes(&s->policy, last, s->anew, s->policy.now);
         if (by == BY_NOTHING)
             break;
         s->anew |= by == BY_TURN;
@@ -65,7 +65,7 @@ static bool order_run(struct sched *s, struct order *o) {
         s->full = true;
         return false;
     }
-    struct task *t = tine__policy_pop(&s->policy, s->now);
+    struct task *t = tine__policy_pop(&s->policy, s->policy.now);
     t->call.ref = s->free_refs[--s->nfree];
     s->sent[t->call.ref] = t;
     s->waiting--;
@@ -87,7 +87,7 @@ static unsigned free_id(const struct sched *s) {
 }
 
 static bool order_start(struct sched *s, struct order *o) {
-    unsigned id = s->open > s->live && !s->hold ? free_id(s) : 0;
+    unsigned id = sched_runnable(s) > s->live && !s->hold ? free_id(s) : 0;
     if (!id)
         return false;
     *o = (struct order){.kind = ORDER_START, .worker = id};
@@ -229,8 +229,12 @@ bool tine__sched_event(struct sched *s, struct event *e) {
     if (!node)
         return false;
     struct task *t = LIST_ITEM(node, struct task, ended);
-    *e = (struct event){
-        .kind = EVENT_ENDED, .task = t, .from = t->end_from, .to = t->end_to, .how = t->how};
+    *e = (struct event){.kind = EVENT_ENDED,
+                        .task = t,
+                        .from = t->end_from,
+                        .to = t->end_to,
+                        .how = t->how,
+                        .again = t->again_told};
     bool held = !list_empty(&t->node);                    /* until the end of its worker is told */
     if (t->state == TASK_NEW && task_is_open(t) && !held) /* lost, and not to be sent again */
         tine__sched_end_rest(s, t);

@@ -83,7 +83,7 @@ static void rank(struct policy *p, struct bucket *b) {
     uint64_t seconds = waited(p, b->since);
     b->rank = rank_after(p, b->priority, seconds);
     uint64_t step = b->since + (seconds + 1) * SECOND;
-    if (p->ageing > 0 && (!b->step.when || step < b->step.when))
+    if (p->ageing > 0 && (b->step.when <= p->now || step < b->step.when))
         tine__timer_set(&p->steps, &b->step, step);
 }
 
@@ -353,10 +353,9 @@ void tine__policy_unsent(struct policy *p, struct task *t) {
 }
 
 bool tine__policy_tick(struct policy *p, uint64_t now) {
-    if (now < policy_due(p))
-        return false;
+    bool due = timers_next(&p->steps) <= now; /* also of those that have no tasks now */
     catch_up(p, now);
-    return true;
+    return due && !policy_empty(p);
 }
 
 enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,

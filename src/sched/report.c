@@ -29,7 +29,7 @@ static void finish(struct sched *s, struct task *t) {
 }
 
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
-                                enum ending *how) {
+                                enum ending *how, bool *again) {
     struct task *t = find(s, r->ref, r->id, k);
     if (!t || *k != t->next || *k >= t->upto || !is_worker(s, r->worker)) {
         if (is_worker(s, r->worker))
@@ -40,7 +40,13 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     s->failed_starts = 0;
     s->recent++;
     bool asked = t->asked;
+    t->worker = r->worker;
+    t->pid = s->workers[r->worker].pid;
     *how = tine__sched_heard(s, t);
+    *again = tine__sched_fails(s, t, *how, r->kind == REPORT_ERROR);
+    if (*again)
+        return t;
+    t->attempts++;
     if (++t->next == t->upto)
         finish(s, t);
     else if (t->unrun && !t->doom)
@@ -94,7 +100,7 @@ static void initializer_failed(struct sched *s, const struct report *r) {
 static void not_started(struct sched *s, const struct report *r, uint64_t now) {
     tine__sched_vanish(s, r->worker);
     s->started--;
-    if (s->open > s->live && s->life <= LIFE_CLOSING)
+    if (sched_runnable(s) > s->live && s->life <= LIFE_CLOSING)
         tine__sched_no_process(s, r->error, now);
 }
 
@@ -131,9 +137,13 @@ static enum ending end_of_lost(const struct sched *s, const struct task *t) {
 
 /* What had begun there is lost with it, the rest runs elsewhere, or never. A task that ends by force may not
 ** have begun, but is the next, and the only one. */
-static void settle_lost(struct sched *s) {
+static void settle_lost(struct sched *s, unsigned worker, int pid) {
     struct task *t;
     while ((t = next_lost(s)) != NULL) {
+        if (t->end_to > t->next || t->doom) {
+            t->worker = worker;
+            t->pid = pid;
+        }
         enum ending how = end_of_lost(s, t);
         uint32_t begun = t->begun < t->upto ? t->begun : t->upto;
         if (how == ENDING_BROKEN)
@@ -175,13 +185,13 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
     tine__sched_depart(s, r->worker, PART_CRASH, &r->status);
     if (s->o.replace && s->failed_starts < FAILED_STARTS) {
         s->died = true;
-        settle_lost(s);
+        settle_lost(s, r->worker, r->pid);
         return;
     }
     if (s->o.replace)
         s->blame.why = WHY_STARTS;
     tine__sched_stop(s, &s->blame, true);
-    settle_lost(s);
+    settle_lost(s, r->worker, r->pid);
 }
 
 static void exited(struct sched *s, const struct report *r) {
@@ -196,7 +206,7 @@ static void exited(struct sched *s, const struct report *r) {
         return;
     }
     tine__sched_depart(s, r->worker, tine__sched_parting(s, r->worker), &r->status);
-    settle_lost(s);
+    settle_lost(s, r->worker, r->pid);
 }
 
 /* --- the site --- */
@@ -231,7 +241,7 @@ static void gone(struct sched *s, const struct report *r) {
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
         if (s->sent[ref])
             lose(s, s->sent[ref], 0);
-    settle_lost(s);
+    settle_lost(s, 0, 0);
     tine__timer_clear(&s->timers, &s->retry);
     tine__timer_clear(&s->timers, &s->end);
     s->life = LIFE_ENDED;
@@ -269,7 +279,8 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
 
 void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     assert(!report_is_result(r));
-    s->now = now;
+    s->policy.now = now;
+    s->heard = now;
     switch (r->kind) {
     case REPORT_NONE:
         break;

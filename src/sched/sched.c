@@ -34,6 +34,8 @@ int tine__sched_init(struct sched *s, const struct sched_options *o) {
     tine__timers_init(&s->timers);
     list_init(&s->handed);
     list_init(&s->wishes);
+    list_init(&s->held);
+    s->random = o->seed | 1;
     list_init(&s->lost);
     list_init(&s->kills);
     list_init(&s->dismissals);
@@ -79,7 +81,7 @@ static int refusal(const struct sched *s, uint64_t bytes) {
 }
 
 static void admit(struct sched *s, struct task *t, uint64_t now) {
-    s->now = now;
+    s->policy.now = now;
     list_init(&t->node);
     list_init(&t->sent);
     list_init(&t->ended);
@@ -90,6 +92,9 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->upto = t->call.count;
     t->how = t->doom = ENDING_NONE;
     t->wish = 0;
+    memset(t->failed, 0, sizeof t->failed);
+    t->attempts = t->worker = 0;
+    t->pid = 0;
     t->unrun = ENDING_NONE;
     t->late = t->asked = false;
     t->since = now;
@@ -97,16 +102,30 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->call.flags = t->set->timeout ? CALL_TIMED : 0;
 }
 
-int tine__sched_submit(struct sched *s, struct task *t, uint64_t now) {
+static int enter(struct sched *s, struct task *t, uint64_t now) {
     int err = refusal(s, t->call.length);
     if (!err)
         err = tine__policy_enter(&s->policy, t);
     if (err)
         return err;
     admit(s, t, now);
-    t->state = TASK_WAITING;
     s->open++;
     s->bytes += t->bytes = t->call.length;
+    return 0;
+}
+
+int tine__sched_submit_held(struct sched *s, struct task *t, uint64_t now) {
+    int err = enter(s, t, now);
+    if (!err)
+        tine__sched_hold(s, t);
+    return err;
+}
+
+int tine__sched_submit(struct sched *s, struct task *t, uint64_t now) {
+    int err = enter(s, t, now);
+    if (err)
+        return err;
+    t->state = TASK_WAITING;
     s->waiting++;
     if (t->deadline != TIMER_NEVER)
         tine__timer_set(&s->timers, &t->timer, t->deadline);
@@ -116,11 +135,10 @@ int tine__sched_submit(struct sched *s, struct task *t, uint64_t now) {
 }
 
 void tine__sched_withdraw(struct sched *s, struct task *t) {
-    assert(t->state == TASK_WAITING);
-    tine__policy_remove(&s->policy, t);
+    assert(t->state == TASK_WAITING || t->state == TASK_HELD);
+    tine__sched_leave(s, t);
     tine__policy_leave(&s->policy, t);
     tine__timer_clear(&s->timers, &t->timer);
-    s->waiting--;
     sched_close(s, t);
     t->state = TASK_NEW;
 }
@@ -131,7 +149,7 @@ int tine__sched_submit_done(struct sched *s, struct task *t) {
         err = 0; /* it takes no room */
     if (err)
         return err;
-    admit(s, t, s->now);
+    admit(s, t, s->policy.now);
     t->next = t->upto;
     t->state = TASK_DONE;
     return 0;
@@ -141,7 +159,7 @@ int tine__sched_submit_done(struct sched *s, struct task *t) {
 static void give_up(struct sched *s, struct task *t, enum ending how) {
     if (!t->unrun)
         t->unrun = (uint8_t)how;
-    if (t->state == TASK_WAITING)
+    if (t->state == TASK_WAITING || t->state == TASK_HELD)
         tine__sched_end(s, t, t->next, t->upto, how);
     else if (t->state == TASK_SENT && !t->doom)
         tine__sched_wish(s, t, ORDER_RECALL);
@@ -155,9 +173,10 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
     assert(t->call.count == 1);
     if (!task_is_open(t) || t->doom)
         return false;
-    if (t->state == TASK_WAITING) {
+    if (t->state == TASK_WAITING || t->state == TASK_HELD) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_CANCELLED);
     } else {
+        t->unrun = ENDING_CANCELLED; /* should it come too late: no other attempt */
         tine__sched_stop_task(s, t, ENDING_CANCELLED);
     }
     return true;
@@ -169,6 +188,8 @@ static void cancel_all(struct sched *s) {
     struct task *t;
     while ((t = tine__policy_any(&s->policy)) != NULL)
         tine__sched_cancel(s, t);
+    while (!list_empty(&s->held))
+        tine__sched_cancel(s, LIST_ITEM(s->held.next, struct task, node));
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
         if (s->sent[ref])
             tine__sched_cancel(s, s->sent[ref]);
@@ -195,6 +216,55 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
             tine__sched_signal(s, w, SIGTERM);
 }
 
+/* --- attempts --- */
+
+/* It waits like any other. */
+static void let_go(struct sched *s, struct task *t) {
+    tine__sched_leave(s, t);
+    t->call.flags = (t->call.flags & CALL_TIMED) | (uint64_t)t->attempts << CALL_TRIED;
+    t->state = TASK_WAITING;
+    s->waiting++;
+    tine__sched_watch(s, t, TIMER_NEVER);
+    tine__policy_push_back(&s->policy, t, false);
+    tine__sched_overtake(s, true);
+}
+
+/* From -1 to 1: xorshift (Marsaglia, 2003). */
+static double noise(struct sched *s) {
+    s->random ^= s->random << 13;
+    s->random ^= s->random >> 7;
+    s->random ^= s->random << 17;
+    return (double)(s->random >> 11) * 0x1p-52 - 1;
+}
+
+/* The pause before its next attempt, in ns. */
+static double pause_before(struct sched *s, const struct task *t) {
+    const struct retry *r = &t->set->retry;
+    double ns = (double)r->delay;
+    for (uint32_t k = 1; k < t->attempts && ns > 0 && ns < (double)r->most && r->factor != 1; k++)
+        ns *= r->factor;
+    if (!(ns < (double)r->most))
+        ns = (double)r->most;
+    return ns * (1 + r->jitter * noise(s));
+}
+
+void tine__sched_again(struct sched *s, struct task *t, uint64_t now) {
+    assert(t->state == TASK_HELD);
+    double ns = t->attempts ? pause_before(s, t) : 0;
+    if (ns < 1 || s->o.at_once) {
+        let_go(s, t);
+    } else {
+        t->wake = ns < 9e18 ? clock_after(now, (uint64_t)ns) : TIMER_NEVER;
+        tine__sched_watch(s, t, t->wake);
+    }
+}
+
+void tine__sched_give_up(struct sched *s, struct task *t) {
+    assert(t->state == TASK_HELD);
+    t->next = t->upto;
+    tine__sched_done(s, t);
+}
+
 /* --- the clock --- */
 
 /* A worker has been starting, or leaving, for too long. */
@@ -212,10 +282,12 @@ static void worker_due(struct sched *s, struct worker *w) {
 static void task_due(struct sched *s, struct task *t) {
     if (t->asked) {
         tine__sched_grace_over(s, t);
-    } else if (t->deadline <= s->now) {
+    } else if (t->deadline <= s->policy.now) {
         t->deadline = TIMER_NEVER;
         t->late = true;
         give_up(s, t, ENDING_LATE);
+    } else if (t->state == TASK_HELD && t->wake && t->wake <= s->policy.now) {
+        let_go(s, t);
     } else if (t->state == TASK_SENT && !t->doom && !t->wish) {
         tine__sched_watch(s, t, TIMER_NEVER);
         tine__sched_wish(s, t, ORDER_LOOK);
@@ -224,7 +296,7 @@ static void task_due(struct sched *s, struct task *t) {
 
 void tine__sched_tick(struct sched *s, uint64_t now) {
     struct timer *t;
-    s->now = now;
+    s->policy.now = now;
     if (tine__policy_tick(&s->policy, now))
         tine__sched_overtake(s, false);
     while ((t = tine__timer_due(&s->timers, now)) != NULL)

@@ -129,6 +129,8 @@ struct sched_options {
     uint64_t max_pending;   /* 0: none */
     uint64_t start_timeout; /* ns, 0: none */
     uint64_t exit_timeout;  /* ns, 0: none */
+    uint64_t seed;          /* of what is random */
+    bool at_once;           /* no pauses between attempts */
     double ageing;          /* what a second of waiting adds to a priority, 0: nothing */
 };
 
@@ -141,13 +143,16 @@ struct sched {
     struct blame blame; /* of the death that was told last */
     bool hard;          /* STOPPING: do not wait for workers */
 
-    struct policy policy;   /* WAITING tasks */
-    struct list handed;     /* SENT tasks that may not have been taken up, the last one last */
-    bool overtake;          /* one that waits may have to be before some of them */
-    bool anew;              /* ... all those of its priority */
-    bool overtook;          /* one was, since the window was last looked at */
-    uint64_t narrow;        /* at most so many are handed over as long as that happens */
-    struct list wishes;     /* SENT tasks of which something is wanted (task->wish) */
+    struct policy policy; /* WAITING tasks */
+    struct list handed;   /* SENT tasks that may not have been taken up, the last one last */
+    bool overtake;        /* one that waits may have to be before some of them */
+    bool anew;            /* ... all those of its priority */
+    bool overtook;        /* one was, since the window was last looked at */
+    uint64_t narrow;      /* at most so many are handed over as long as that happens */
+    struct list wishes;   /* SENT tasks of which something is wanted (task->wish) */
+    struct list held;     /* HELD tasks */
+    uint64_t nheld;
+    uint64_t random;        /* for jitter */
     struct list lost;       /* tasks whose worker's end is about to be told */
     struct list kills;      /* workers to be signalled */
     struct list dismissals; /* workers to be told that they are to leave */
@@ -167,7 +172,8 @@ struct sched {
     uint64_t window;
     bool full; /* the site has refused a call, or the window is used up */
 
-    uint64_t now; /* as it was told last */
+    uint64_t now;   /* as it was told last */
+    uint64_t heard; /* ... with a report */
 
     struct worker *workers;      /* [1 .. o.most] */
     unsigned top;                /* no id above this one was ever used */
@@ -195,6 +201,12 @@ void tine__sched_free(struct sched *s);
 /* A task; `count`, `set` and the description of its bytes are set, the rest is filled in. 0; TINE_ESHUTDOWN,
 ** TINE_EBROKEN; TINE_EAGAIN: max_pending; TINE_ENOMEM. */
 int tine__sched_submit(struct sched *s, struct task *t, uint64_t now);
+/* The same, HELD: it is let go by tine__sched_again, when it has what it needs. */
+int tine__sched_submit_held(struct sched *s, struct task *t, uint64_t now);
+/* A HELD task goes on: at once, or after the pause before its next attempt. */
+void tine__sched_again(struct sched *s, struct task *t, uint64_t now);
+/* A HELD task is DONE: its caller says how. */
+void tine__sched_give_up(struct sched *s, struct task *t);
 /* It could not be kept: as if it had never been submitted. It must be WAITING. */
 void tine__sched_withdraw(struct sched *s, struct task *t);
 /* A task that has failed before it was submitted: counted, and DONE. As submit. */
@@ -218,7 +230,7 @@ static inline bool sched_wants_time(const struct sched *s) {
     return s->overtake || (policy_is_timed(&s->policy) && !s->full);
 }
 static inline void sched_time(struct sched *s, uint64_t now) {
-    s->now = now;
+    s->policy.now = now;
 }
 /* Some results have been told: see how much may be handed over (sched_wants_pace). */
 void tine__sched_pace(struct sched *s, uint64_t now);
@@ -226,10 +238,10 @@ void tine__sched_pace(struct sched *s, uint64_t now);
 /* --- what the site reports (report.c) --- */
 
 /* A result (report_is_result): the task it is of, and *k; *how is ENDING_NONE, or what it ends with
-** all the same. NULL: it makes no sense; the worker is being killed. The caller delivers it; when the
+** all the same; *again: it is HELD, as with the event. NULL: it makes no sense; the worker is being killed. The caller delivers it; when the
 ** task is DONE nothing more comes of it. */
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
-                                enum ending *how);
+                                enum ending *how, bool *again);
 /* Anything else. */
 void tine__sched_report(struct sched *s, const struct report *r, uint64_t now);
 
@@ -254,6 +266,7 @@ struct event {
     uint32_t from, to;
     enum ending how;
     const struct worker_exit *exit;
+    bool again; /* it has not ended, but failed so, and is HELD: tine__sched_again, or _give_up */
 };
 
 /* Is there one? */
@@ -287,6 +300,11 @@ static inline uint64_t sched_least_window(const struct sched *s) {
 /* So many calls may be at the site. */
 static inline uint64_t sched_window(const struct sched *s) {
     return s->narrow < s->window ? s->narrow : s->window;
+}
+
+/* Tasks that could run if there were workers. */
+static inline uint64_t sched_runnable(const struct sched *s) {
+    return s->open - s->nheld;
 }
 
 /* Calls that may be left at the site before it says so. */

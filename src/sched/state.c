@@ -29,13 +29,59 @@ void tine__sched_unsend(struct sched *s, struct task *t) {
     t->state = TASK_NEW;
 }
 
-static void leave(struct sched *s, struct task *t) {
-    if (t->state == TASK_SENT) {
+/* --- attempts --- */
+
+void tine__sched_hold(struct sched *s, struct task *t) {
+    t->state = TASK_HELD;
+    t->wake = 0;
+    t->doom = ENDING_NONE;
+    t->asked = false;
+    list_push(&s->held, &t->node);
+    s->nheld++;
+    tine__sched_watch(s, t, TIMER_NEVER);
+}
+
+static bool retry(struct sched *s, struct task *t, enum retry_kind kind) {
+    bool may = t->call.count == 1 && t->failed[kind] < t->set->retry.budget[kind] && !t->unrun &&
+               !t->late && t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
+    if (!may)
+        return false;
+    t->failed[kind]++;
+    t->attempts++;
+    if (t->state == TASK_SENT)
+        tine__sched_unsend(s, t);
+    tine__sched_hold(s, t);
+    return true;
+}
+
+bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool error) {
+    switch (how) {
+    case ENDING_NONE:
+        return error && retry(s, t, RETRY_ERROR);
+    case ENDING_TIMEOUT:
+        return retry(s, t, RETRY_TIMEOUT);
+    case ENDING_CRASHED:
+        return retry(s, t, RETRY_CRASHED);
+    default:
+        return false;
+    }
+}
+
+void tine__sched_leave(struct sched *s, struct task *t) {
+    if (t->state == TASK_HELD) {
+        list_remove(&t->node);
+        s->nheld--;
+    } else if (t->state == TASK_SENT) {
         tine__sched_unsend(s, t);
     } else if (t->state == TASK_WAITING) {
         tine__policy_remove(&s->policy, t);
         s->waiting--;
     }
+}
+
+void tine__sched_done(struct sched *s, struct task *t) {
+    tine__sched_leave(s, t);
+    done(s, t);
 }
 
 void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to, enum ending how) {
@@ -44,14 +90,18 @@ void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to
     t->end_from = from;
     t->end_to = to;
     t->how = (uint8_t)how;
+    t->again_told = tine__sched_fails(s, t, how, false);
+    if (t->again_told) {
+        list_push(&s->ended, &t->ended);
+        return;
+    }
     if (from == t->next)
         t->next = to;
     else
         t->upto = from;
     list_push(&s->ended, &t->ended);
     if (!task_is_open(t)) {
-        leave(s, t);
-        done(s, t);
+        tine__sched_done(s, t);
     }
 }
 
@@ -61,7 +111,7 @@ void tine__sched_end_rest(struct sched *s, struct task *t) {
 }
 
 void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent) {
-    if (t->state == TASK_DONE)
+    if (t->state == TASK_DONE || t->state == TASK_HELD)
         return;
     t->doom = ENDING_NONE;
     t->asked = false;
@@ -153,7 +203,7 @@ void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, cons
                                      .has_status = status != NULL,
                                      .status = status ? *status : 0,
                                      .tasks = w->tasks,
-                                     .lasted = s->now > w->since ? s->now - w->since : 0};
+                                     .lasted = s->heard > w->since ? s->heard - w->since : 0};
     tine__sched_vanish(s, worker);
     if (!s->o.tell_exits)
         return;
@@ -192,6 +242,10 @@ void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
     struct task *waiting;
     while ((waiting = tine__policy_any(&s->policy)) != NULL)
         tine__sched_end(s, waiting, waiting->next, waiting->upto, ENDING_BROKEN);
+    while (!list_empty(&s->held)) {
+        waiting = LIST_ITEM(s->held.next, struct task, node);
+        tine__sched_end(s, waiting, waiting->next, waiting->upto, ENDING_BROKEN);
+    }
     for (uint32_t ref = 0; ref < s->nrefs; ref++) {
         struct task *t = s->sent[ref];
         if (!t)

@@ -1,7 +1,12 @@
 /* Task: what is scheduled as one: a task, or a chunk of tasks of one map, as the scheduler sees it.
 **
 **     NEW -> WAITING (here, in order) -> SENT (with the site, or a worker) -> DONE
-**               ^--------------------------/  its worker has gone, and some of it never ran
+**      \      ^    ^------------------------/ |  its worker has gone, and some of it never ran
+**       \     |                               |
+**        --> HELD <---------------------------/  it has failed, and is to be tried again
+**
+** HELD: it waits for what it is to be given, for a word of its user (tine__sched_again), or for the time of its
+** next attempt. Only single tasks are tried again.
 **
 ** Its tasks are numbered k = 0 .. count-1 (ids id .. id+count-1), and end in this order, but for those
 ** that are cancelled from behind: those in [next, upto) are open.
@@ -21,7 +26,7 @@
 #include "sched/pairing.h"
 #include "sched/timer.h"
 
-enum task_state { TASK_NEW, TASK_WAITING, TASK_SENT, TASK_DONE };
+enum task_state { TASK_NEW, TASK_HELD, TASK_WAITING, TASK_SENT, TASK_DONE };
 
 /* How tasks end other than by a report. */
 enum ending {
@@ -42,12 +47,17 @@ struct task {
         timer; /* when to look whether it runs too long, or its deadline; asked: when it is killed */
     struct line *line;         /* where it waits (policy.h), until it is DONE */
     struct pairing_node again; /* ... when it came back */
+    uint64_t wake;             /* HELD: when it is let go; 0: it waits for a word */
     uint64_t since, deadline;  /* of its submit; TIMER_NEVER: none, or it has passed */
     struct call_head
         call;       /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
     uint64_t bytes; /* of the call as it was submitted */
     uint32_t next, upto;
+    uint32_t failed[RETRY_KINDS]; /* attempts, by how */
+    uint32_t attempts;            /* that have ended */
+    unsigned worker;              /* of the last one; 0: it has not run */
+    int pid;
     uint32_t begun;            /* of one that is lost: those before it had begun */
     uint32_t end_from, end_to; /* of the event: these have ended by `how` */
     uint8_t how;               /* enum ending, of the event */
@@ -57,6 +67,7 @@ struct task {
     uint8_t
         unrun; /* enum ending: what of it has not begun shall never run, and ends so; NONE: it may */
     bool came_back;
+    bool again_told;            /* of the event: it is HELD, and has not ended */
     bool asked;                 /* SENT: task `next` was asked to end by `doom` */
     bool late;                  /* its deadline has passed */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */

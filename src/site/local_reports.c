@@ -93,6 +93,8 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         return false;
     }
     describe(l, lane, &head, r);
+    if (report_is_result(r))
+        tine__link_times(&lane->link, r->ref, &r->started, &r->ended);
     if (r->kind == REPORT_STOPPED && !is_its_call(l, worker, r)) {
         give_back(
             l); /* what was cancelled of it has ended, and perhaps another call has its number */
@@ -127,11 +129,12 @@ static void begin_death(struct local *l, const struct report *r) {
 
 /* The first task of the call that the dead worker had not begun. All but the call that it had taken last it had
 ** finished, though what it said of that was not read (rubbish lay before it). */
-static uint64_t first_unbegun(struct local *l, const struct handed *h) {
-    uint64_t id, since;
+static uint64_t first_unbegun(struct local *l, const struct handed *h, uint64_t *since) {
+    uint64_t id;
+    *since = 0;
     if (h->seq != l->death_seq)
         return h->id + h->count;
-    bool runs = tine__link_running(&l->lanes[l->death.worker]->link, &id, &since) != RUN_IDLE &&
+    bool runs = tine__link_running(&l->lanes[l->death.worker]->link, &id, since) != RUN_IDLE &&
                 id - h->id < h->count;
     return runs ? id + 1 : h->id;
 }
@@ -145,8 +148,8 @@ static bool next_loss(struct local *l, struct report *r) {
         struct handed *h = &l->handed[ref];
         if (!h->seq || tine__local_who(l, ref) != worker)
             continue;
-        *r = (struct report){
-            .kind = REPORT_LOST, .worker = worker, .ref = ref, .id = first_unbegun(l, h)};
+        *r = (struct report){.kind = REPORT_LOST, .worker = worker, .ref = ref};
+        r->id = first_unbegun(l, h, &r->started);
         const struct queue_slot *slot = tine__queue_slot(&l->queue, h->seq);
         if (tine__queue_state(&l->queue, h->seq, &owner) == SLOT_TAKEN && !slot->call.offset) {
             r->bytes = slot->bytes;

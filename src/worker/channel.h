@@ -17,6 +17,7 @@ struct call {
     uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
     bool timed;
+    uint32_t attempt;  /* from 1 */
     const char *label; /* NULL: made from the origin */
     size_t label_len;
     const char *function;

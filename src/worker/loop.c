@@ -37,7 +37,9 @@ static int worker_index(lua_State *L) {
     if (!loop->call || !key || strcmp(key, "task") != 0)
         return 0;
     lua_Integer id = (lua_Integer)(loop->call->id + loop->k);
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 3);
+    lua_pushinteger(L, loop->call->attempt);
+    lua_setfield(L, -2, "attempt");
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
     push_label(L, loop->call, loop->k);

@@ -87,6 +87,7 @@ static void describe(struct shm_channel *c, struct call *out) {
                          .count = s->count,
                          .ref = s->ref,
                          .timed = s->flags & CALL_TIMED,
+                         .attempt = call_attempt(s),
                          .index = s->index};
     if (s->callee)
         tine__store_find(c->calls, s->callee, NULL, &out->origin);
@@ -125,7 +126,7 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
 
 static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     struct shm_channel *c = self(ch);
-    int err = tine__link_begin(&c->link, call->id + k, k == 0, call->timed);
+    int err = tine__link_begin(&c->link, call->id + k, k == 0, call->count == 1 || call->timed);
     if (k == 0) {
         bool asked;
         /* the link says that it is ours: only now may the slot forget it */
@@ -201,6 +202,8 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     int err = tine__link_finish(&c->link, r.id, &asked);
     if (err)
         return err;
+    if (call->count == 1) /* of those of a chunk nobody asks */
+        tine__link_stamp(&c->link, call->ref);
     if (asked && kind != RECORD_ENDED) { /* when it was just through */
         r.kind = RECORD_ENDED;
         reply(ch);

@@ -26,7 +26,7 @@ static unsigned heap_nodes(const struct timer *t) {
 static void check_task_timer(const struct sim *m, const struct task *t) {
     if (t->timer.when == 0)
         return;
-    HOLDS(t->deadline != TIMER_NEVER ||
+    HOLDS(t->deadline != TIMER_NEVER || (t->state == TASK_HELD && t->wake) ||
               (t->state == TASK_SENT && (t->set->timeout > 0 || t->asked)),
           "#%d has a timer that it does not need", (int)t->call.id);
     (void)m;
@@ -69,12 +69,13 @@ static void check_timers(const struct sim *m) {
 /* --- tasks --- */
 
 struct counts {
-    unsigned open, waiting, sent, lost, ended, wishes;
+    unsigned held, open, waiting, sent, lost, ended, wishes;
 };
 
 static void count_task(const struct sim *m, const struct task *t, struct counts *c) {
     int id = (int)t->call.id;
     c->open += t->state != TASK_DONE;
+    c->held += t->state == TASK_HELD;
     c->waiting += t->state == TASK_WAITING;
     c->sent += t->state == TASK_SENT;
     c->lost += t->state == TASK_NEW;
@@ -94,6 +95,8 @@ static void check_tasks(const struct sim *m) {
     for (unsigned i = 0; i < m->njobs; i++)
         if (!m->jobs[i].over)
             count_task(m, &m->jobs[i].task, &c);
+    HOLDS(s->nheld == c.held && length(&s->held) == c.held, "%d are held, of %u", (int)s->nheld,
+          c.held);
     HOLDS(s->open == c.open, "open is %d of %u", (int)s->open, c.open);
     HOLDS(s->waiting == c.waiting && m->line_up.nwaiting == c.waiting &&
               policy_empty(&s->policy) == (c.waiting == 0),
@@ -159,6 +162,7 @@ static void check_life(const struct sim *m) {
 }
 
 void sim_check(struct sim *m) {
+    order_look(m);
     check_tasks(m);
     check_refs(m);
     check_workers(m);
@@ -240,7 +244,7 @@ void sim_check_quiet(struct sim *m) {
         HOLDS(s->waiting == 0 || (s->full && (s->nsent >= sched_window(s) || s->nfree == 0 ||
                                               s->nsent >= m->room)),
               "tasks wait, and nothing stands in their way");
-    if (s->life <= LIFE_CLOSING && s->open > s->live)
+    if (s->life <= LIFE_CLOSING && s->open - s->nheld > s->live)
         HOLDS(s->hold ? s->retry.when != 0 : s->present >= m->o.workers,
               "workers are wanted, and none is started");
     HOLDS(s->life != LIFE_CLOSING || s->open > 0, "CLOSING, and nothing is open");

@@ -15,6 +15,24 @@ static bool has_stopped(const struct sim *m) {
     return m->s.why != WHY_NONE;
 }
 
+/* --- attempts --- */
+
+static void try_again(struct sim *m, struct job *j) {
+    uint64_t attempts = 0, pause;
+    for (int kind = 0; kind < RETRY_KINDS; kind++)
+        attempts += j->failed[kind];
+    pause = j->set.retry.delay << (attempts - 1);
+    if (pause > j->set.retry.most)
+        pause = j->set.retry.most;
+    j->asked = false;
+    j->pause_until = m->now + pause / 2;
+    tine__sched_again(&m->s, &j->task, m->now);
+    HOLDS(j->task.state == TASK_WAITING
+              ? pause == 0
+              : j->task.wake >= j->pause_until && j->task.wake <= m->now + pause + pause / 2 + 1,
+          "#%d is to pause for another time", (int)j->task.call.id);
+}
+
 /* --- tasks end --- */
 
 static void hold_cancelled(struct sim *m, const struct job *j, const struct unit *u, int id) {
@@ -93,6 +111,24 @@ static void hold_exit(struct sim *m, const struct worker_exit *x) {
     p->there = false;
 }
 
+/* It has failed, and may be tried again. */
+static void unit_fails(struct sim *m, struct job *j, enum retry_kind kind) {
+    struct unit *u = &j->units[0];
+    int id = (int)j->task.call.id;
+    SAY("        #%d: failed, and is tried again", id);
+    HOLDS(j->task.call.count == 1 && j->task.state == TASK_HELD && !u->ended,
+          "#%d is tried again, and has ended", id);
+    HOLDS(++j->failed[kind] <= j->set.retry.budget[kind], "#%d is tried again too often", id);
+    HOLDS(!j->cancelled && !j->aborted && !has_stopped(m), "#%d is tried again: nobody wants it",
+          id);
+    HOLDS(m->now < j->late || !j->task.late, "#%d is tried again, and is late", id);
+    memset(u, 0, sizeof *u);
+    j->told = j->waited = false;
+    j->asked = j->set.retry.asks;
+    if (!j->asked)
+        try_again(m, j);
+}
+
 static void take_event(struct sim *m, const struct event *e) {
     switch (e->kind) {
     case EVENT_STOPPED:
@@ -112,6 +148,11 @@ static void take_event(struct sim *m, const struct event *e) {
         HOLDS(e->kind == EVENT_ENDED && e->from < e->to, "an event of nothing");
     }
     struct job *j = job_of(e->task);
+    if (e->again) {
+        hold_cause(m, j, &j->units[0], e->how, (int)e->task->call.id);
+        unit_fails(m, j, e->how == ENDING_TIMEOUT ? RETRY_TIMEOUT : RETRY_CRASHED);
+        return;
+    }
     for (uint32_t k = e->from; k < e->to; k++)
         unit_ends(m, j, k, e->how);
     if (e->task->state == TASK_DONE && list_empty(&e->task->ended))
@@ -124,7 +165,6 @@ static void take_events(struct sim *m) {
         HOLDS(n < MAX_IDS * 2, "events without end");
         take_event(m, &e);
     }
-    order_look(m);
     sim_check(m);
 }
 
@@ -139,6 +179,7 @@ static void hold_run(struct sim *m, struct task *t) {
     HOLDS(!t->doom, "RUN #%d, which is to end by force", id);
     HOLDS(m->s.nsent <= sched_window(&m->s), "RUN #%d beyond the window", id);
     HOLDS(!m->site.shut && !m->site.ending, "RUN #%d after FINISH or END", id);
+    HOLDS(m->now >= j->pause_until, "RUN #%d before its pause is over", id);
     HOLDS(m->now < j->late || t->deadline != TIMER_NEVER, "RUN #%d, which is late", id);
     order_take(m, j);
 }
@@ -148,7 +189,7 @@ static void hold_start(struct sim *m, unsigned worker) {
           "START %u, which is there", worker);
     HOLDS(m->site.hands[worker].stage == ABSENT || m->site.gone, "START %u, which the site has",
           worker);
-    HOLDS(m->s.open > m->s.live, "START %u, which nobody needs", worker);
+    HOLDS(sched_runnable(&m->s) > m->s.live, "START %u, which nobody needs", worker);
     HOLDS(m->s.present < m->o.workers, "START %u: there would be too many", worker);
     HOLDS(!m->start_waits, "START %u at once after a start was refused", worker);
     HOLDS(!m->site.shut && !m->site.ending, "START %u after FINISH or END", worker);
@@ -425,6 +466,21 @@ void sim_abort(struct sim *m, unsigned job) {
         hold_ended(m, j, "abort");
 }
 
+void sim_answer(struct sim *m, unsigned job, bool again) {
+    struct job *j = &m->jobs[job];
+    if (j->over || !j->asked || j->task.state != TASK_HELD)
+        return;
+    SAY("    #%d: %s", (int)j->task.call.id, again ? "again" : "that is all");
+    if (again) {
+        try_again(m, j);
+    } else {
+        tine__sched_give_up(&m->s, &j->task);
+        j->units[0].ended = true;
+        job_over(j);
+    }
+    sim_follow(m);
+}
+
 void sim_shutdown(struct sim *m, bool cancel) {
     m->shutdown_cancels |= cancel && m->s.life <= LIFE_CLOSING;
     tine__sched_shutdown(&m->s, cancel);
@@ -468,7 +524,8 @@ static void hear_result(struct sim *m, const struct letter *l) {
     const struct report *r = &l->report;
     uint32_t k = 0;
     enum ending how = ENDING_NONE;
-    struct task *t = tine__sched_result(&m->s, r, &k, &how);
+    bool again = false;
+    struct task *t = tine__sched_result(&m->s, r, &k, &how, &again);
     if (!t) {
         HOLDS(!l->honest || m->site.hands[r->worker].rogue,
               "the result of #%d is taken for rubbish", (int)r->id);
@@ -487,6 +544,12 @@ static void hear_result(struct sim *m, const struct letter *l) {
     HOLDS(how == wanted, "the result of #%d counts, or not", (int)r->id);
     m->lives[r->worker].useful = true;
     m->futile = 0;
+    if (again) {
+        HOLDS(how == ENDING_TIMEOUT || (how == ENDING_NONE && r->kind == REPORT_ERROR),
+              "#%d has not failed, but is tried again", (int)r->id);
+        unit_fails(m, j, how == ENDING_TIMEOUT ? RETRY_TIMEOUT : RETRY_ERROR);
+        return;
+    }
     j->told = j->cancelled;
     unit_ends(m, j, k, how == ENDING_BROKEN ? ENDING_NONE : how);
     if (t->state == TASK_DONE)
@@ -591,7 +654,7 @@ static void hear(struct sim *m, const struct letter *l) {
     if (r->kind == REPORT_NOT_STARTED)
         m->lives[r->worker].there = false;
     if (r->kind == REPORT_NOT_STARTED)
-        m->start_waits = m->s.open > m->s.live;
+        m->start_waits = sched_runnable(&m->s) > m->s.live;
     if (m->death)
         hold_blame(m, owed, excused);
     take_events(m);
@@ -616,6 +679,7 @@ unsigned sim_hear(struct sim *m, unsigned n, unsigned pick) {
 static void stray_result(struct sim *m, unsigned number) {
     uint32_t ref = number % m->s.nrefs, k;
     enum ending how;
+    bool again;
     const struct task *t = m->s.sent[ref];
     struct report r = {.kind = REPORT_VALUES, .worker = MAX_WORKERS + 1, .ref = ref};
     if (!t)
@@ -624,7 +688,7 @@ static void stray_result(struct sim *m, unsigned number) {
         if (m->s.workers[w].state == WORKER_NONE)
             r.worker = w;
     r.id = t->call.id + t->next;
-    HOLDS(!tine__sched_result(&m->s, &r, &k, &how), "a result from nobody is taken");
+    HOLDS(!tine__sched_result(&m->s, &r, &k, &how, &again), "a result from nobody is taken");
 }
 
 void sim_stray(struct sim *m, unsigned what, unsigned number) {

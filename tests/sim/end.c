@@ -77,6 +77,11 @@ void sim_end(struct sim *m) {
     settle(m, false, 200 * MS);
     hold_limits(m);
     SAY("nobody hangs");
+    for (unsigned round = 0; round < 4; round++) {
+        settle(m, true, 1000 * MS);
+        for (unsigned i = 0; i < m->njobs; i++)
+            sim_answer(m, i, true);
+    }
     settle(m, true, 1000 * MS);
     hold_all_ended(m);
     HOLDS(sched_due(&m->s) == TIMER_NEVER || m->s.life == LIFE_ENDED,

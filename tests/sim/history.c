@@ -13,6 +13,7 @@ enum op {
     OP_WITHDRAW,
     OP_CANCEL,
     OP_ABORT,
+    OP_ANSWER,
     OP_SHUTDOWN,
     OP_TERMINATE,
     OP_KILL,
@@ -38,6 +39,16 @@ enum op {
     OP_COUNT
 };
 
+static void set_retry(struct retry *r, unsigned kind) {
+    static const uint32_t budgets[][RETRY_KINDS] = {{0}, {1, 1, 1, 1}, {2, 0, 1, 0}, {1, 2, 1, 1}};
+    memcpy(r->budget, budgets[kind], sizeof r->budget);
+    r->delay = kind == 2 ? 0 : 4 * MS;
+    r->most = 6 * MS;
+    r->factor = 2;
+    r->jitter = 0.5;
+    r->asks = kind == 3;
+}
+
 static void do_submit(struct sim *m, unsigned a, unsigned b) {
     static const uint64_t limits[] = {0, 1 * MS, 5 * MS, 20 * MS};
     static const uint64_t deadlines[] = {0, 0, 3 * MS, 25 * MS};
@@ -50,6 +61,7 @@ static void do_submit(struct sim *m, unsigned a, unsigned b) {
     char *group = (char *)&set + offsetof(struct settings, group);
     set.group_len = b / 20 % 3 > 0;
     set.group_hash = set.group_len;
+    set_retry(&set.retry, a / 4 % 4);
     *group = (char)('a' + b / 20 % 3);
     sim_submit(m, 1 + a % MAX_COUNT, &set, false);
 }
@@ -76,6 +88,11 @@ static void do_abort(struct sim *m, unsigned a, unsigned b) {
     (void)b;
     if (m->njobs > 0)
         sim_abort(m, m->njobs - 1 - a % m->njobs);
+}
+
+static void do_answer(struct sim *m, unsigned a, unsigned b) {
+    if (m->njobs > 0)
+        sim_answer(m, m->njobs - 1 - a % m->njobs, b % 4 > 0);
 }
 
 static void do_shutdown(struct sim *m, unsigned a, unsigned b) {
@@ -205,6 +222,7 @@ static const struct {
                    [OP_WITHDRAW] = {"withdraw", do_withdraw, 1, USERS, 2, 1},
                    [OP_CANCEL] = {"cancel", do_cancel, 5, USERS, 6, 1},
                    [OP_ABORT] = {"abort", do_abort, 5, USERS, 6, 1},
+                   [OP_ANSWER] = {"answer", do_answer, 4, USERS, 6, 4},
                    [OP_SHUTDOWN] = {"shutdown", do_shutdown, 2, ENDS, 2, 1},
                    [OP_TERMINATE] = {"terminate", do_terminate, 1, ENDS, 8, 1},
                    [OP_KILL] = {"kill", do_kill, 1, ENDS, 1, 1},
@@ -268,9 +286,9 @@ void history_make(struct history *h, uint64_t number) {
         h->steps[i] =
             (struct step){op, (uint8_t)below(&seed, ops[op].a), (uint8_t)below(&seed, ops[op].b)};
         if (op == OP_SUBMIT && below(&seed, 2))
-            h->steps[i].a = 0; /* half of them are single tasks */
+            h->steps[i].a &= 12; /* half of them are single tasks */
         if (op == OP_SUBMIT && below(&seed, 2))
-            h->steps[i].b %= 4; /* and of one kind */
+            h->steps[i].b %= 4; /* and of one priority */
     }
 }
 
@@ -291,6 +309,7 @@ static void open_pool(struct sim *m, const struct config *c) {
                                   .max_pending = c->max_pending,
                                   .start_timeout = c->start_timeout * 30 * MS,
                                   .exit_timeout = c->exit_timeout * 40 * MS,
+                                  .seed = 7,
                                   .ageing = c->ageing * 0.75};
     HOLDS(tine__sched_init(&m->s, &m->o) == 0, "no memory");
     if (c->window) /* never less than this, see tine__sched_pace */

@@ -53,7 +53,7 @@ fault("who says that it left what it cannot have come to", "report.c",
         "        return;",
     "        return;")
 fault("a wish to take back makes the limit forgotten", "order.c",
-    "    } else if (t->set->timeout && !t->doom) {", "    } else if (false) {")
+    "    else if (t->set->timeout && !t->doom)\n", "    else if (false)\n")
 fault("ended by force, and crashed all the same", "report.c",
     "    if (t->doom)\n        return t->doom;", "    if (t->doom && s->life >= LIFE_STOPPING)\n" ..
         "        return t->doom;")
@@ -62,6 +62,21 @@ fault("killed for another task, and runs again", "report.c",
 fault("a pool that has ended well is broken by its site's end", "report.c",
     "(s->life == LIFE_DRAINING && s->present == 0)", "false")
 fault("a window that grows does not help at once", "sched.c", "        s->full = false; /* more", "        ; /* more")
+
+fault("one attempt more than the budget", "state.c", "t->failed[kind] < t->set->retry.budget[kind]",
+    "t->failed[kind] <= t->set->retry.budget[kind]")
+fault("what was cancelled is tried again", "state.c", "retry.budget[kind] && !t->unrun &&", "retry.budget[kind] &&")
+fault("what was aborted too late is tried again", "sched.c", "        t->unrun = ENDING_CANCELLED;", "        ;")
+fault("what is late is tried again", "state.c", "!t->late && t->doom", "t->doom")
+fault("it is tried again in a pool that stops", "state.c",
+    "t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;", "t->doom != ENDING_CANCELLED;")
+fault("no pause between attempts", "sched.c", "    if (ns < 1 || s->o.at_once) {", "    if (true) {")
+fault("a pause beyond the longest", "sched.c", "        ns = (double)r->most;", "        ;")
+fault("a pause that is never over", "sched.c", "t->wake && t->wake <= s->policy.now", "false")
+fault("what is held starts workers", "sched.h", "    return s->open - s->nheld;", "    return s->open;")
+fault("what is held is not cancelled by shutdown", "sched.c",
+    "    while (!list_empty(&s->held))\n        tine__sched_cancel", "    while (false)\n        tine__sched_cancel")
+fault("what is held does not end with its pool", "state.c", "    while (!list_empty(&s->held)) {", "    while (false) {")
 
 -- --- slips ---
 
@@ -72,7 +87,8 @@ fault("it stays in its line when it stops waiting", "state.c",
 fault("no list_remove when a worker has gone", "state.c",
     "    list_remove(&w->node);\n    *w =", "    *w =")
 fault("waiting is not counted down when it is withdrawn", "sched.c",
-    "    s->waiting--;\n    s->open--;\n", "    s->open--;\n")
+    "    tine__sched_leave(s, t);\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);",
+    "    tine__sched_leave(s, t);\n    s->waiting++;\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);")
 fault("open is not counted down by results", "report.c",
     "    t->state = TASK_DONE;\n    s->open--;", "    t->state = TASK_DONE;")
 fault("open is not counted down by other ends", "state.c",
@@ -109,8 +125,8 @@ fault("what comes back does not overtake", "internal.h", "    s->anew |= again;"
 fault("what gains by waiting does not overtake", "sched.c",
     "    if (tine__policy_tick(&s->policy, now))\n        tine__sched_overtake(s, false);\n", "")
 fault("what was withdrawn is forgotten", "order.c",
-    "    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);\n}\n\n/* Look again",
-    "    tine__sched_unsend(s, t);\n}\n\n/* Look again")
+    "    s->overtook = true;\n    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);",
+    "    s->overtook = true;\n    tine__sched_unsend(s, t);")
 fault("what was gained is not looked at again", "policy.c", "        catch_up(p, now);", "        p->now = now;")
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "policy.c",
@@ -119,12 +135,12 @@ fault("a line is forgotten while its tasks are at the site", "policy.c",
     "    if (--l->refs == 0 && l != p->recent)\n        drop(p, l);", "    if (--l->refs <= 1 && l != p->recent)\n        drop(p, l);")
 fault("a deadline does not count while it waits", "sched.c",
     "    if (t->deadline != TIMER_NEVER)\n        tine__timer_set(&s->timers, &t->timer, t->deadline);\n", "")
-fault("a deadline does not count while it runs", "order.c", "    if (t->late && !t->doom) {", "    if (false) {")
+fault("a deadline does not count while it runs", "order.c", "    if (t->late && !t->doom) /*", "    if (false) /*")
 fault("a deadline does not count for what comes back", "state.c",
     "    tine__sched_watch(s, t, TIMER_NEVER);\n    tine__policy_push_back", "    tine__policy_push_back")
 fault("a limit makes the deadline forgotten", "state.c", "when < t->deadline ? when : t->deadline", "when")
 fault("what is late is cancelled", "internal.h", "t->unrun ? t->unrun : ENDING_CANCELLED", "ENDING_CANCELLED")
-fault("what never began was running", "order.c",
+fault("what never began was running", "stop.c",
     "t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom", "t->doom")
 fault("the window is not looked at", "order.c", "s->nsent >= sched_window(s) || ", "")
 fault("one more than the window", "order.c", "s->nsent >= sched_window(s)", "s->nsent > sched_window(s)")
@@ -156,9 +172,9 @@ fault("stopped before its time", "stop.c", "now >= clock_after(a->since, t->set-
 fault("stopped for the time of another task", "stop.c", "a->id == t->call.id + t->next && ", "")
 fault("it is not looked at again", "stop.c",
     "        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, now);\n", "        ;\n")
-fault("one more worker than is needed", "order.c", "s->open > s->live && !s->hold", "s->open >= s->live && !s->hold")
-fault("a start while starts are held up", "order.c", "s->open > s->live && !s->hold", "s->open > s->live")
-fault("too few starts", "order.c", "s->open > s->live && !s->hold", "s->open > s->present && !s->hold")
+fault("one more worker than is needed", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) >= s->live && !s->hold")
+fault("a start while starts are held up", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) > s->live")
+fault("too few starts", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) > s->present && !s->hold")
 fault("DRAINING while something is open", "order.c",
     "s->life == LIFE_CLOSING && s->open == 0", "s->life == LIFE_CLOSING && s->waiting == 0")
 fault("END while workers are there", "order.c",
@@ -204,7 +220,7 @@ fault("each death is a crash", "report.c",
     "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (s->life < LIFE_STOPPING) {")
 fault("no death is a crash", "report.c", "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (false) {")
 fault("doom outlives its worker", "state.c",
-    "    t->doom = ENDING_NONE;\n    t->asked = false;\n", "    t->asked = false;\n")
+    "    t->doom = ENDING_NONE;\n    t->asked = false;\n    if (", "    t->asked = false;\n    if (")
 fault("doom outlives an abort that came too late", "stop.c",
     "    t->doom = ENDING_NONE;\n    tine__sched_look_again(", "    tine__sched_look_again(")
 fault("a result counts in spite of the stop", "stop.c",
@@ -213,10 +229,10 @@ fault("a result counts in spite of the request", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->doom == ENDING_BROKEN ?")
 fault("killed without a question", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
 fault("asked for nothing", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
-fault("asked, and never killed", "sched.c", "    if (t->asked)\n        tine__sched_grace_over(s, t);\n    else if", "    if")
+fault("asked, and never killed", "sched.c", "        tine__sched_grace_over(s, t);", "        ;")
 fault("killed before its grace is over", "stop.c", "? now + grace : TIMER_NEVER", "? now + 1 : TIMER_NEVER")
 fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
-fault("a request outlives its worker", "state.c", "    t->asked = false;\n", "")
+fault("a request outlives its worker", "state.c", "    t->asked = false;\n    if (", "    if (")
 fault("nobody looks after the task behind one that was asked", "report.c", "    else if (asked && t->set->timeout)", "    else if (false)")
 fault("a request is lost with the call that was left", "report.c",
     "    if (t->asked)\n        tine__sched_end(s, t, k,", "    if (false)\n        tine__sched_end(s, t, k,")

@@ -54,9 +54,12 @@ struct unit {
 /* What was submitted as one. */
 struct job {
     struct task task;
-    struct settings set; /* a group's name is one letter: there is room for it */
-    uint64_t late;       /* when its deadline is, or TIMER_NEVER */
-    struct task last;    /* as it was when it was DONE and all was taken: nobody touches it then */
+    struct settings set;          /* a group's name is one letter: there is room for it */
+    uint32_t failed[RETRY_KINDS]; /* attempts, by how */
+    uint64_t pause_until;         /* the next one is not before that */
+    bool asked;                   /* its owner is to say whether there is a next one */
+    uint64_t late;                /* when its deadline is, or TIMER_NEVER */
+    struct task last; /* as it was when it was DONE and all was taken: nobody touches it then */
     struct unit units[MAX_COUNT];
     bool used, over;         /* over: withdrawn, or DONE and all events taken */
     bool cancelled, aborted; /* the user wanted it */
@@ -240,6 +243,8 @@ void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool 
 void sim_withdraw(struct sim *m, unsigned job);
 void sim_cancel(struct sim *m, unsigned job);
 void sim_abort(struct sim *m, unsigned job);
+/* A task that has failed is tried again, or not. */
+void sim_answer(struct sim *m, unsigned job, bool again);
 void sim_shutdown(struct sim *m, bool cancel);
 void sim_kill(struct sim *m, bool hard, uint64_t patience);
 void sim_resize(struct sim *m, unsigned workers);

@@ -1,0 +1,224 @@
+/* When and where tasks have run, the attempts that failed, and the question whether there is to be another one. */
+#include "bind/bind.h"
+
+/* --- what is kept --- */
+
+#define METATABLE "tine.attempts"
+
+static int attempts_gc(lua_State *L) {
+    struct attempts **kept = lua_touserdata(L, 1);
+    tine__attempts_free(*kept);
+    *kept = NULL;
+    return 0;
+}
+
+/* Push a place for a list of attempts, which is freed with it. */
+static struct attempts **push_place(lua_State *L) {
+    struct attempts **place = lua_newuserdatauv(L, sizeof *place, 0);
+    *place = NULL;
+    if (luaL_newmetatable(L, METATABLE)) {
+        lua_pushcfunction(L, attempts_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return place;
+}
+
+bool tine__keep_attempts(lua_State *L, struct future *f, int idx) {
+    struct attempts **place = push_place(L);
+    tine__extras_push(L, f, idx);
+    if (f->done) /* making room has run finalizers, and these came here */
+        return false;
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "attempts");
+    lua_pop(L, 2);
+    *place = f->anchor.item->attempts;
+    f->anchor.item->attempts = NULL;
+    return true;
+}
+
+/* Push what keeps the failed attempts of the future at `idx`, as of now; *times: of the last one. */
+static struct attempts *look(lua_State *L, struct future *f, int idx, struct task_times *times) {
+    *times = f->times;
+    if (!f->done && f->anchor.item && f->core->p) {
+        struct attempts **place = push_place(L);
+        tine__task_times(f->core->p, f->anchor.item, times, place);
+        return *place;
+    }
+    if (f->extras != EXTRA_TABLE)
+        return lua_pushnil(L), NULL;
+    tine__extras_push(L, f, idx);
+    lua_getfield(L, -1, "attempts");
+    lua_remove(L, -2);
+    struct attempts **place = lua_touserdata(L, -1);
+    return place ? *place : NULL;
+}
+
+/* --- looking --- */
+
+static void set_seconds(lua_State *L, const char *name, uint64_t ns) {
+    lua_pushnumber(L, (lua_Number)ns / 1e9);
+    lua_setfield(L, -2, name);
+}
+
+static void set_integer(lua_State *L, const char *name, lua_Integer n) {
+    lua_pushinteger(L, n);
+    lua_setfield(L, -2, name);
+}
+
+static struct future *check_task(lua_State *L) {
+    struct future *f = tine__check_future(L, 1);
+    lua_settop(L, 1);
+    if (f->core && !f->done) /* take in what has ended */
+        tine__reap(L);
+    return f;
+}
+
+/* future:times() */
+int tine__future_times(lua_State *L) {
+    struct future *f = check_task(L);
+    struct task_times t = {0};
+    const struct attempts *before = f->core ? look(L, f, 1, &t) : NULL;
+    uint64_t ended = f->done ? t.ended : 0;
+    if (!t.started && before && before->n > 0) /* it waits for the next one, or there was none */
+        t = before->list[before->n - 1].times;
+    lua_createtable(L, 0, 4);
+    if (f->times.submitted || t.submitted)
+        set_seconds(L, "submitted", t.submitted);
+    if (t.started)
+        set_seconds(L, "started", t.started);
+    if (ended)
+        set_seconds(L, "ended", ended);
+    if (t.worker && t.started)
+        set_integer(L, "worker", t.worker);
+    return 1;
+}
+
+/* Push one; its error, or nil, is on top. */
+static void push_attempt(lua_State *L, const struct task_times *t) {
+    lua_createtable(L, 0, 6);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "error");
+    set_integer(L, "worker", t->worker);
+    set_integer(L, "pid", t->pid);
+    set_seconds(L, "started", t->started - t->submitted);
+    set_seconds(L, "seconds", t->ended - t->started);
+}
+
+/* Push what an attempt failed with; the outcome stays as it is. */
+static void push_failure(lua_State *L, struct core *c, const struct outcome *error,
+                         const struct task_name *name) {
+    struct outcome empty = {0};
+    struct outcome *copy = tine__box(L, &empty);
+    tine__outcome_share(copy, error);
+    tine__failure_push(L, c, copy, name, 0);
+    lua_pop(L, 1); /* the traceback */
+    lua_remove(L, -2);
+}
+
+/* Push what the future at 1, which is done, ended with: an error, or nil. */
+static void push_end(lua_State *L, struct future *f) {
+    tine__future_decode(L, f, 1);
+    if (f->cache == CACHE_ERROR) {
+        lua_getiuservalue(L, 1, FUTURE_VALUE);
+        lua_rawgeti(L, -1, 1);
+        lua_remove(L, -2);
+    } else {
+        lua_pushnil(L);
+    }
+}
+
+/* future:attempts() */
+int tine__future_attempts(lua_State *L) {
+    struct future *f = check_task(L);
+    const struct task_name name = future_name(f);
+    struct task_times last = {0};
+    luaL_checkstack(L, 20, "attempts");
+    lua_settop(L, 1);
+    const struct attempts *before = f->core ? look(L, f, 1, &last) : (lua_pushnil(L), NULL);
+    lua_Integer n = 0;
+    lua_createtable(L, 1, 0);
+    for (uint32_t i = 0; before && i < before->n; i++) {
+        push_failure(L, f->core, &before->list[i].error, &name);
+        push_attempt(L, &before->list[i].times);
+        lua_rawseti(L, 3, ++n);
+    }
+    if (f->done && last.started && last.worker) {
+        push_end(L, f);
+        push_attempt(L, &last);
+        lua_rawseti(L, 3, ++n);
+    }
+    lua_settop(L, 3);
+    return 1;
+}
+
+/* --- asking --- */
+
+void tine__ask_later(struct state *S, struct item *item) {
+    list_push(&S->questions, &item->question);
+    tine__due_changed(S);
+}
+
+/* Push the function, what it is asked about is at `idx`; the core and the name of that. */
+static struct core *push_when(lua_State *L, struct anchor *a, int idx, struct task_name *name) {
+    if (a->kind == ANCHOR_CHUNK)
+        return tine__chunk_when(L, idx, name);
+    struct future *f = lua_touserdata(L, idx);
+    *name = future_name(f);
+    tine__extras_push(L, f, idx);
+    lua_getfield(L, -1, "when");
+    lua_remove(L, -2);
+    return f->core;
+}
+
+/* Call the function at `when` with the error on top (popped), which the attempt of this number failed with. */
+static bool call_when(lua_State *L, int idx, int when, uint32_t attempt) {
+    struct state *S = state_of(L);
+    push_kept(L, KEPT_HANDLER);
+    lua_insert(L, -2);
+    lua_pushvalue(L, when);
+    lua_insert(L, -2);
+    lua_pushinteger(L, attempt);
+    S->depth++;
+    int status = lua_pcall(L, 2, 1, -4);
+    S->depth--;
+    lua_remove(L, -2);
+    bool yes = status == LUA_OK && lua_toboolean(L, -1);
+    if (status == LUA_OK)
+        return lua_pop(L, 1), yes;
+    if (tine__is_interrupt(L, -1))
+        lua_error(L);
+    tine__callback_error(L, idx);
+    return false;
+}
+
+/* One that was asked may be over, and its item another's, when the function has returned. */
+static void ask(lua_State *L, struct item *item) {
+    struct anchor *a = item->owner;
+    struct task_name name;
+    struct outcome empty = {0};
+    uint32_t attempt;
+    lua_rawgeti(L, UP(UP_ANCHORS), a->slot);
+    int idx = lua_gettop(L);
+    struct core *c = push_when(L, a, idx, &name);
+    struct outcome *error = tine__box(L, &empty);
+    if (a->item != item || !c->p || !tine__item_question(c->p, item, error, &attempt))
+        return;
+    tine__failure_push(L, c, error, &name, 0);
+    lua_pop(L, 1);
+    bool again = call_when(L, idx, idx + 1, attempt);
+    if (a->item == item && c->p)
+        tine__item_answer(c->p, item, again);
+}
+
+void tine__questions_run(lua_State *L) {
+    struct state *S = state_of(L);
+    struct list *node;
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 20, "callbacks too deep");
+    while ((node = list_pop(&S->questions)) != NULL) {
+        tine__due_changed(S);
+        ask(L, LIST_ITEM(node, struct item, question));
+        lua_settop(L, top);
+    }
+}
