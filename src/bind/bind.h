@@ -139,7 +139,8 @@ enum {
     CORE_NAME,
     CORE_HANDLE,
     CORE_LOOP,
-    CORE_LAST = CORE_LOOP
+    CORE_ON_EXIT,
+    CORE_LAST = CORE_ON_EXIT
 };
 
 struct core {
@@ -571,6 +572,9 @@ int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
 int tine__pool_workers_lua(lua_State *L);
+/* --- workers.c --- */
+/* Workers of this core's pool have ended: on_worker_exit is due for each. */
+void tine__exits_due(lua_State *L, struct core *c);
 int tine__box_gc(lua_State *L);
 int tine__room_gc(lua_State *L);
 int tine__core_gc(lua_State *L);

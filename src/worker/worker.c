@@ -100,5 +100,6 @@ _Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t 
         w.loop.channel->say(w.loop.channel, RECORD_LEAVING, w.loop.parting, 0);
     }
     KILL_POINT("leaving");
+    tine__prelude_finalize(&w.loop.run, &s->boot, w.loop.channel->reply(w.loop.channel));
     tine__state_end(s->L);
 }
