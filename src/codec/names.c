@@ -107,7 +107,8 @@ static int way_to(const struct names *n, const struct name *name, uint32_t way[N
     uint32_t id = (uint32_t)(name - n->list);
     for (int i = steps; i >= 0; i--) {
         way[i] = id;
-        id = n->list[id].parent;
+        if (i > 0) /* a name that is not in the list has no steps */
+            id = n->list[id].parent;
     }
     return steps;
 }
