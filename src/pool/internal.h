@@ -48,6 +48,7 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
+    uint64_t calls;            /* of submit and map */
     unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
@@ -87,6 +88,8 @@ int tine__item_move_bytes(struct pool *p, struct item *item);
 int tine__item_cut_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */
+/* What a task has said of its progress. */
+void tine__deliver_progress(struct pool *p, const struct report *r);
 /* A task has ended by a report. */
 void tine__deliver_result(struct pool *p, const struct report *r);
 /* The next thing that the scheduler tells. */
@@ -105,8 +108,8 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
-/* The failure of task `k`, that was ended by `how` (ENDING_TIMEOUT, ENDING_LATE, ENDING_CANCELLED), and what its worker
-** has said of that, or NULL. NULL: out of memory. */
+/* The failure of task `k`, that was ended by `how` (a limit, ENDING_LATE, ENDING_CANCELLED), and what its worker has said
+** of that, or NULL. NULL: out of memory. */
 struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r);
 

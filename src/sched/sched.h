@@ -140,6 +140,7 @@ struct sched_options {
     uint64_t max_pending;   /* 0: none */
     uint64_t start_timeout; /* ns, 0: none */
     uint64_t exit_timeout;  /* ns, 0: none */
+    unsigned cpus;          /* that a task may use at once; 0: one */
     uint64_t seed;          /* of what is random */
     bool at_once;           /* no pauses between attempts */
     double ageing;          /* what a second of waiting adds to a priority, 0: nothing */

@@ -13,6 +13,7 @@
 #include "worker/prelude.h"
 #include "worker/process.h"
 #include "worker/root.h"
+#include "worker/seed.h"
 #include "worker/shm_channel.h"
 #include "worker/state.h"
 
