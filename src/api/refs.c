@@ -38,5 +38,6 @@ void tine_future_free(tine_future *f) {
     tine__attempts_free(f->item.attempts);
     free(f->message);
     free(f->traceback);
+    free(f->item.told);
     free(f);
 }

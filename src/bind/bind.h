@@ -255,9 +255,15 @@ bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_b
                     uint32_t function);
 void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
                        size_t len);
-/* Append label and function segment (the function at `fn`); *function: bytes of the segment. 0, or a code
-** with the message pushed. */
-int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int fn, struct buf *b,
+/* What comes before the arguments. */
+struct head {
+    struct task_name *name;
+    const struct settings *settings;
+    uint64_t serial;
+};
+/* Append what is said of a task with these settings, the label, and the function segment (the function at `fn`);
+** *function: bytes of the segment. `serial`: of the map; 0: it is none. 0, or a code with the message pushed. */
+int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
                       uint32_t *function);
 /* Let what is drafted end as the program's item `leader` does, which has not been freed: anchored as above. False: the
 ** pool has ended meanwhile, and so has that. Raises memory errors. */
@@ -386,6 +392,11 @@ int tine__program_pool_of(lua_State *L);
 int tine__program_future_of(lua_State *L);
 int tine__handle_gc(lua_State *L);
 
+/* --- progress.c --- */
+
+/* Push done, total, text: 3. */
+int tine__progress_push(lua_State *L, const struct progress *p);
+
 /* --- extras.c --- */
 
 enum extra { EXTRA_NONE, EXTRA_LABEL, EXTRA_WATCH, EXTRA_TABLE };
@@ -395,6 +406,11 @@ void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label);
 /* Add a watch (at `watch`) to the future. */
 void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
 void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);
+/* Keep what the task of the future has said last, which is about to end. False: the future has ended meanwhile, by a
+** finalizer. */
+bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx);
+/* Push what was kept: done, total, text: 3; or 0. */
+int tine__extras_push_progress(lua_State *L, struct future *f, int idx);
 
 /* --- needs.c --- */
 
@@ -548,6 +564,8 @@ int tine__cpu_count(lua_State *L);
 int tine__clock(lua_State *L);      /* tine.clock */
 int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
+int tine__pool_resize_lua(lua_State *L);
+int tine__pool_workers_lua(lua_State *L);
 int tine__box_gc(lua_State *L);
 int tine__room_gc(lua_State *L);
 int tine__core_gc(lua_State *L);

@@ -147,6 +147,18 @@ static int future_cancelled(lua_State *L) {
     return 1;
 }
 
+/* Nothing when its task has said nothing. */
+static int future_progress(lua_State *L) {
+    struct progress said;
+    struct future *f = tine__check_future(L, 1);
+    lua_settop(L, 1);
+    if (f->done || !f->core)
+        return tine__extras_push_progress(L, f, 1);
+    if (!f->core->p || !tine__task_progress(f->core->p, f->anchor.item, &said))
+        return 0;
+    return tine__progress_push(L, &said);
+}
+
 /* --- waiting --- */
 
 static bool future_met(const struct aim *aim) {
@@ -519,6 +531,7 @@ const luaL_Reg tine__future_methods[] = {
     {"cancel", future_cancel},
     {"abort", future_abort},
     {"chain", tine__future_chain},
+    {"progress", future_progress},
     {"times", tine__future_times},
     {"attempts", tine__future_attempts},
     {"add_done_callback", future_add_done_callback},

@@ -72,7 +72,8 @@ static int begin(lua_State *L, struct map *m) {
     flush(L, m); /* another call was encoded in between: its segments end here */
     tine__map_drop_buffer(m);
     lua_getiuservalue(L, 1, MAP_FUNCTION);
-    int err = tine__encode_head(L, m->core, &m->name, lua_gettop(L), &m->call.b, &m->function);
+    const struct head h = {&m->name, m->settings, m->serial};
+    int err = tine__encode_head(L, m->core, &h, lua_gettop(L), &m->call.b, &m->function);
     hold_origin(L, m);
     if (err)
         return err;

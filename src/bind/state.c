@@ -122,6 +122,8 @@ static void future_released(lua_State *L, struct future *f) {
         f->box = box;
         lua_setiuservalue(L, idx, FUTURE_VALUE);
     }
+    if (f->anchor.item->told && !tine__extras_keep_progress(L, f, idx))
+        return;
     if (f->anchor.item->attempts && !tine__keep_attempts(L, f, idx))
         return;
     future_landed(L, f);
@@ -135,7 +137,8 @@ static void anchor_released(lua_State *L, struct anchor *a) {
     } else if (!outcome_settled(
                    &f->outcome)) { /* it only followed, and the state is being closed */
         tine__landed(L, a, f->core);
-    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !f->anchor.item->attempts) {
+    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !a->item->told &&
+               !a->item->attempts) {
         future_landed(L, f);
     } else {
         int top = lua_gettop(L);

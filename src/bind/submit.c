@@ -1,6 +1,7 @@
 /* pool:submit: from Lua values to an item in the pool's hands. */
 #include <string.h>
 #include "bind/bind.h"
+#include "msg/extra.h"
 
 /* --- rooms: where calls are encoded --- */
 
@@ -70,6 +71,8 @@ static struct item *item_take(struct core *c) {
 }
 
 void tine__item_put(struct core *c, struct item *item) {
+    free(item->told);
+    item->told = NULL;
     if (c->nitems == ITEMS_KEPT) {
         free(item);
         return;
@@ -99,6 +102,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     list_init(&item->question);
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
+    item->told = NULL;
     return item;
 }
 
@@ -225,15 +229,27 @@ void tine__check_task(lua_State *L, int arg) {
     }
 }
 
-int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int fn, struct buf *b,
+/* What the worker is to know, and the label. */
+static int encode_said(const struct head *h, struct buf *b) {
+    int err = 0;
+    if (settings_need_extra(h->settings)) {
+        const struct call_extra extra = extra_of(h->settings, h->serial);
+        err = buf_append(b, &extra, sizeof extra);
+    }
+    if (!err && h->name->label)
+        err = buf_append(b, h->name->label, h->name->label_len);
+    return err;
+}
+
+int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
                       uint32_t *function) {
-    if (name->label && buf_append(b, name->label, name->label_len)) {
+    if (encode_said(h, b)) {
         lua_pushstring(L, tine_error_text(TINE_ENOMEM));
         return TINE_ENOMEM;
     }
     size_t from = b->len;
     c->messages++;
-    int err = tine__encode_function(L, c->codec, fn, b, &name->origin);
+    int err = tine__encode_function(L, c->codec, fn, b, &h->name->origin);
     *function = (uint32_t)(b->len - from);
     return err;
 }
@@ -258,7 +274,8 @@ static enum sent send_encoded(lua_State *L, struct core *c, struct draft *d, str
 /* Encode the call at 2 and send it for the future that is drafted. */
 static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                            int n, bool wait, uint32_t *function) {
-    int err = tine__encode_head(L, c, &d->name, 2, &cb->b, function);
+    const struct head h = {&d->name, d->settings, 0};
+    int err = tine__encode_head(L, c, &h, 2, &cb->b, function);
     if (d->name.origin)
         tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
     if (!err)

@@ -15,11 +15,12 @@ enum order_kind {
     ORDER_NONE,
     ORDER_RUN, /* hand over the call of `task`: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
     ORDER_WITHDRAW, /* take the call back if nobody has taken it up: AT_NOBODY and its bytes if it has some; AT_PAST */
-    ORDER_RECALL, /* take back what of it has not begun: enum whereabouts, `id` */
-    ORDER_ASK,    /* ask its task `id` to end: enum whereabouts, `worker` */
-    ORDER_STOP,   /* end its task `id` by force: enum whereabouts, `worker` */
-    ORDER_LOOK,   /* where is it: enum whereabouts, `id`, `since` */
-    ORDER_START,  /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
+    ORDER_RECALL,  /* take back what of it has not begun: enum whereabouts, `id` */
+    ORDER_ASK,     /* ask its task `id` to end: enum whereabouts, `worker` */
+    ORDER_STOP,    /* end its task `id` by force: enum whereabouts, `worker` */
+    ORDER_LOOK,    /* where is it: enum whereabouts, `id`, `since` */
+    ORDER_START,   /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
+    ORDER_DISMISS, /* `worker` is to end in good order, between two tasks */
     ORDER_KILL, /* signal `worker`; with SIGKILL its whole family. The site sees to it that it is done */
     ORDER_FINISH, /* no more calls: workers end in good order when there is none left */
     ORDER_END     /* end everything now; REPORT_GONE follows */
@@ -36,7 +37,7 @@ struct order {
 
 enum whereabouts {
     AT_SITE,   /* LOOK: nobody has begun it */
-    AT_WORKER, /* LOOK: task `id` runs since `since` (ns; 0 unknown); ASK: `worker` was told, and its result will be
+    AT_WORKER, /* LOOK: task `id` runs since `since` (ns; 0 unknown), and has spent `spent` of the processor; ASK: `worker` was told, and its result will be
                    REPORT_ENDED */
     AT_NOBODY, /* RECALL, ASK, STOP, WITHDRAW: tasks from `id` on never run */
     AT_ITS_END, /* STOP: `worker` is being killed in the midst of it, its end will be reported */
@@ -50,6 +51,7 @@ struct answer {
     uint64_t id;
     unsigned worker;
     uint64_t since;
+    uint64_t spent;    /* ns */
     const char *bytes; /* the site's, good for now; NULL: they do not lie with it */
     uint64_t length;
 };

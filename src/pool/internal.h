@@ -4,7 +4,7 @@
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
-**   look.c     statistics                         inbox.c, outcome.c, failure.c
+**   look.c     statistics; resize.c                         inbox.c, outcome.c, failure.c
 **   wait.c     waiting threads                    refs.c     who holds a pool
 **   manager.c  the thread
 */
@@ -50,6 +50,7 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
+    uint64_t calls;            /* of submit and map */
     unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
@@ -89,6 +90,8 @@ int tine__item_move_bytes(struct pool *p, struct item *item);
 int tine__item_cut_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */
+/* What a task has said of its progress. */
+void tine__deliver_progress(struct pool *p, const struct report *r);
 /* A task has ended by a report. */
 void tine__deliver_result(struct pool *p, const struct report *r);
 /* The next thing that the scheduler tells. */
@@ -109,8 +112,8 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
-/* The failure of task `k`, that was ended by `how` (ENDING_TIMEOUT, ENDING_LATE, ENDING_CANCELLED), and what its worker
-** has said of that, or NULL. NULL: out of memory. */
+/* The failure of task `k`, that was ended by `how` (a limit, ENDING_LATE, ENDING_CANCELLED), and what its worker has said
+** of that, or NULL. NULL: out of memory. */
 struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r);
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "base/list.h"
 #include "msg/label.h"
+#include "msg/progress.h"
 #include "pool/attempts.h"
 #include "pool/needs.h"
 #include "pool/outcome.h"
@@ -50,9 +51,11 @@ struct item {
     bool released;          /* set by tine__inbox_take: the pool touches it no more */
     bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
     struct store_refs refs; /* what the call names, until all its tasks have ended */
-    uint32_t first;         /* the first task that `bytes` are for */
-    char *bytes;            /* label, function segment, argument segments; NULL: none any more */
-    uint64_t length;        /* of all of them; task.call says where they are */
+    struct progress
+        *told;      /* what a single task has said last, once it is about to end, or NULL; malloc */
+    uint32_t first; /* the first task that `bytes` are for */
+    char *bytes;    /* label, function segment, argument segments; NULL: none any more */
+    uint64_t length; /* of all of them; task.call says where they are */
 };
 
 static inline struct item *item_of(struct task *t) {

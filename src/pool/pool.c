@@ -29,8 +29,18 @@ static struct pool *new_pool(const struct pool_options *options) {
     return p;
 }
 
+/* That a task can use at once. */
+static unsigned processors(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
 static int open_parts(struct pool *p, const struct pool_options *o) {
     const struct sched_options policy = {.workers = o->in_process ? 1 : o->workers,
+                                         .most = o->in_process ? 1 : POOL_MAX_WORKERS,
+                                         .min_workers = o->min_workers,
+                                         .max_age = o->in_process ? 0 : o->max_age,
+                                         .max_bytes = o->max_bytes,
                                          .slots = o->in_process ? HERE_SLOTS : LOCAL_SLOTS,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,
@@ -38,7 +48,8 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .seed = tine__now(),
                                          .at_once = o->in_process,
                                          .start_timeout = o->start_timeout,
-                                         .exit_timeout = o->exit_timeout};
+                                         .exit_timeout = o->exit_timeout,
+                                         .cpus = processors()};
     int err = tine__sched_init(&p->s, &policy);
     if (!err)
         err = tine__wakeup_open(&p->wakeup);

@@ -45,6 +45,9 @@ struct pool_options {
     double ageing;             /* what a second of waiting adds to a priority; 0 nothing */
     uint64_t start_timeout, exit_timeout; /* ns, 0 none */
     bool spawn, replace;                  /* start_method = "spawn", on_crash = "replace" */
+    unsigned min_workers;                 /* stay though they are idle */
+    uint64_t max_age;                     /* ns, of a worker, 0 none */
+    uint64_t max_bytes;                   /* of the calls of unfinished tasks, 0 none */
     bool in_process;  /* no worker is a process: tasks run in the threads that submit */
     struct boot boot; /* borrowed for the call */
 };
@@ -86,6 +89,10 @@ int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const 
 
 /* The settings of tasks that have none of their own; the pool's. */
 struct settings *tine__pool_settings(struct pool *p);
+/* The number of a new map among the calls of submit and map on this pool; submits are counted by themselves. */
+uint64_t tine__pool_count_map(struct pool *p);
+/* What the item's one task has said last of its progress. False: nothing. */
+bool tine__task_progress(struct pool *p, struct item *item, struct progress *out);
 /* Where the functions are that calls name. Never used in a forked child. */
 struct store *tine__pool_store(struct pool *p);
 
@@ -138,6 +145,10 @@ bool tine__pool_ended(struct pool *p);
 ** Blocks only for the thread's last instructions. Once. */
 void tine__pool_join(struct pool *p);
 
+/* There are to be so many workers, 1 .. POOL_MAX_WORKERS; those too many end when their task is done. 0; TINE_ESHUTDOWN,
+** TINE_EBROKEN, TINE_EFORKED, TINE_ENOMEM; TINE_EINVALID: it has none. */
+int tine__pool_resize(struct pool *p, unsigned workers);
+
 /* --- looking --- */
 
 struct pool_stats {
@@ -148,7 +159,7 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out);
 struct worker_info {
     unsigned id;
     int pid;           /* 0: not known yet */
-    const char *state; /* "starting", "idle", "running" */
+    const char *state; /* "starting", "idle", "running", "ending" */
     uint64_t tasks;
 };
 /* Fill in at most `max`; the number there are. */

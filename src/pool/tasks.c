@@ -1,5 +1,6 @@
 /* Looking at tasks, and ending them. */
 #include <signal.h>
+#include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
@@ -37,6 +38,21 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
         look = LOOK_RUNNING;
     pthread_mutex_unlock(&p->lock);
     return look;
+}
+
+bool tine__task_progress(struct pool *p, struct item *item, struct progress *out) {
+    bool told = false;
+    if (tine__pool_is_forked(p))
+        return false;
+    pthread_mutex_lock(&p->lock);
+    tine__take_in(p, false);
+    const struct item *leader = leader_of(item);
+    if ((told = leader->told != NULL))
+        memcpy(out, leader->told, progress_size(leader->told));
+    else if (is_taken(p, leader))
+        told = p->site->ops->progress(p->site, leader->task.call.ref, leader->task.call.id, out);
+    pthread_mutex_unlock(&p->lock);
+    return told;
 }
 
 /* The scheduler has been told of a wish: carry it out. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "msg/extra.h"
 #include "sched/internal.h"
 
 #define FIRST_WINDOW 64 /* before anything is known of how long tasks take */
@@ -17,17 +18,14 @@ static int make_tables(struct sched *s) {
     s->nrefs = s->nfree = s->o.slots + s->o.workers + 1;
     s->sent = sys.calloc(s->nrefs, sizeof *s->sent);
     s->free_refs = sys.calloc(s->nrefs, sizeof *s->free_refs);
-    s->workers = sys.calloc(s->o.workers + 1, sizeof *s->workers);
-    s->free_workers = sys.calloc(s->o.workers / 64 + 1, sizeof *s->free_workers);
+    s->workers = sys.calloc(s->o.most + 1, sizeof *s->workers); /* pages come as they are used */
+    s->free_workers = sys.calloc(s->o.most / 64 + 1, sizeof *s->free_workers);
     if (!s->sent || !s->free_refs || !s->workers || !s->free_workers)
         return TINE_ENOMEM;
     for (uint32_t i = 0; i < s->nrefs; i++)
         s->free_refs[i] = s->nrefs - 1 - i;
-    for (unsigned w = 1; w <= s->o.workers; w++) {
-        list_init(&s->workers[w].node);
-        s->workers[w].timer.kind = TIMER_WORKER;
+    for (unsigned w = 1; w <= s->o.most; w++)
         s->free_workers[w / 64] |= (uint64_t)1 << w % 64;
-    }
     return 0;
 }
 
@@ -41,6 +39,8 @@ int tine__sched_init(struct sched *s, const struct sched_options *o) {
     s->random = o->seed | 1;
     list_init(&s->lost);
     list_init(&s->kills);
+    list_init(&s->dismissals);
+    list_init(&s->exits);
     list_init(&s->ended);
     s->next_id = 1;
     s->window = s->narrow = FIRST_WINDOW + 4ull * o->workers;
@@ -68,10 +68,23 @@ void tine__sched_free(struct sched *s) {
 
 /* --- tasks --- */
 
-static int refusal(const struct sched *s) {
+/* Is there no room for a call of so many bytes? */
+static bool is_too_much(const struct sched *s, uint64_t bytes) {
+    if (s->o.max_pending && s->open >= s->o.max_pending)
+        return true;
+    return s->o.max_bytes && s->open > 0 && s->bytes + bytes > s->o.max_bytes;
+}
+
+static int refusal(const struct sched *s, uint64_t bytes) {
     if (s->life == LIFE_OPEN)
-        return s->o.max_pending && s->open >= s->o.max_pending ? TINE_EAGAIN : 0;
+        return is_too_much(s, bytes) ? TINE_EAGAIN : 0;
     return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
+}
+
+/* What the worker is to know at once. */
+static uint64_t call_flags(const struct settings *set) {
+    return (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
+           (settings_need_extra(set) ? CALL_EXTRA : 0);
 }
 
 static void admit(struct sched *s, struct task *t, uint64_t now) {
@@ -93,17 +106,18 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->late = t->asked = false;
     t->since = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
-    t->call.flags = t->set->timeout ? CALL_TIMED : 0;
+    t->call.flags = call_flags(t->set);
 }
 
 static int enter(struct sched *s, struct task *t, uint64_t now) {
-    int err = refusal(s);
+    int err = refusal(s, t->call.length);
     if (!err)
         err = tine__policy_enter(&s->policy, t);
     if (err)
         return err;
     admit(s, t, now);
     s->open++;
+    s->bytes += t->bytes = t->call.length;
     return 0;
 }
 
@@ -132,12 +146,12 @@ void tine__sched_withdraw(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
     tine__policy_leave(&s->policy, t);
     tine__timer_clear(&s->timers, &t->timer);
-    s->open--;
+    sched_close(s, t);
     t->state = TASK_NEW;
 }
 
 int tine__sched_submit_done(struct sched *s, struct task *t) {
-    int err = refusal(s);
+    int err = refusal(s, 0);
     if (err == TINE_EAGAIN)
         err = 0; /* it takes no room */
     if (err)
@@ -204,7 +218,7 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
     if (hard)
         return;
     tine__timer_set(&s->timers, &s->end, patience);
-    for (unsigned w = 1; w <= s->o.workers; w++)
+    for (unsigned w = 1; w <= s->top; w++)
         if (s->workers[w].state != WORKER_NONE && s->workers[w].state != WORKER_DOOMED)
             tine__sched_signal(s, w, SIGTERM);
 }
@@ -214,7 +228,7 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
 /* It waits like any other. */
 static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
-    t->call.flags = (t->call.flags & CALL_TIMED) | (uint64_t)t->attempts << CALL_TRIED;
+    t->call.flags = call_flags(t->set) | (uint64_t)t->attempts << CALL_TRIED;
     t->state = TASK_WAITING;
     s->waiting++;
     tine__sched_watch(s, t, TIMER_NEVER);
@@ -299,6 +313,10 @@ void tine__sched_tick(struct sched *s, uint64_t now) {
             break;
         case TIMER_WORKER:
             worker_due(s, LIST_ITEM(t, struct worker, timer));
+            break;
+        case TIMER_AGE:
+            tine__sched_dismiss(s, (unsigned)(LIST_ITEM(t, struct worker, age) - s->workers),
+                                PART_AGE);
             break;
         case TIMER_RETRY:
             s->hold = false;

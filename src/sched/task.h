@@ -36,7 +36,9 @@ enum ending {
     ENDING_LATE,      /* its deadline, before it began */
     ENDING_CRASHED,   /* with its worker: sched->blame */
     ENDING_BROKEN,    /* with its pool: sched->reason */
-    ENDING_NOMEM      /* it could not be handed over for want of memory */
+    ENDING_NOMEM,     /* it could not be handed over for want of memory */
+    ENDING_CPU,       /* its limit of processor time */
+    ENDING_MEMORY     /* its memory limit: a report says so */
 };
 
 struct task {
@@ -50,8 +52,9 @@ struct task {
     uint64_t wake;             /* HELD: when it is let go; 0: it waits for a word */
     uint64_t since, deadline;  /* of its submit; TIMER_NEVER: none, or it has passed */
     struct call_head
-        call; /* `id` is given by the scheduler; count, origin and what says where the bytes
+        call;       /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
+    uint64_t bytes; /* of the call as it was submitted */
     uint32_t next, upto;
     uint32_t failed[RETRY_KINDS]; /* attempts, by how */
     uint32_t attempts;            /* that have ended */

@@ -26,6 +26,7 @@ struct here_call {
     struct list node;  /* in calls, or told */
     uint32_t reported; /* of its answers */
     bool begun;
+    bool said; /* what it has said of its progress was reported */
     bool over; /* there will be no more of them */
     char bytes[CALL_INLINE];
     struct inner_call call; /* last member: it has a list of answers */
@@ -117,6 +118,17 @@ static void stop(struct here *h, struct here_call *c, struct answer *a) {
         withdraw(h, c, a);
 }
 
+/* It ends by itself, at its next Lua instructions, if it listens. */
+static void ask(struct here *h, struct here_call *c, const struct order *o, struct answer *a) {
+    stop(h, c, a);
+    if (a->where != AT_PAST || !c)
+        return;
+    if (tine__inner_ask(&c->call, (uint32_t)(o->id - c->call.head.id), o->timed)) {
+        a->where = AT_WORKER;
+        a->worker = WORKER;
+    }
+}
+
 static void look(const struct here_call *c, struct answer *a) {
     if (c && !c->begun)
         return; /* AT_SITE */
@@ -138,6 +150,8 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
         recall(h, c, a);
         break;
     case ORDER_ASK:
+        ask(h, c, o, a);
+        break;
     case ORDER_STOP:
     case ORDER_WITHDRAW:
         stop(h, c, a);
@@ -148,6 +162,7 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
     case ORDER_START:
         h->stage = STAGE_WANTED;
         break;
+    case ORDER_DISMISS:
     case ORDER_KILL:
     case ORDER_FINISH:
         h->leaving = true;
@@ -163,6 +178,15 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
 static bool here_taken(struct site *s, uint32_t ref) {
     const struct here *h = here_of(s);
     return h->by_ref[ref] && h->by_ref[ref]->begun;
+}
+
+/* While it runs nobody could look but itself. */
+static bool here_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out) {
+    (void)s;
+    (void)ref;
+    (void)id;
+    (void)out;
+    return false;
 }
 
 static bool here_busy(struct site *s, unsigned worker) {
@@ -265,7 +289,9 @@ static void judge(struct here *h, struct report *r) {
 static void describe(struct here_call *c, struct report *r) {
     static const uint8_t kinds[RECORD_KINDS] = {[RECORD_VALUES] = REPORT_VALUES,
                                                 [RECORD_ERROR] = REPORT_ERROR,
-                                                [RECORD_REFUSED] = REPORT_REFUSED};
+                                                [RECORD_REFUSED] = REPORT_REFUSED,
+                                                [RECORD_MEMORY] = REPORT_MEMORY,
+                                                [RECORD_ENDED] = REPORT_ENDED};
     const struct inner_answer *answer = &c->call.answers[c->reported];
     r->kind = kinds[answer->kind];
     r->bytes = answer->bytes.data;
@@ -279,6 +305,14 @@ static bool tell_call(struct here *h, struct report *r) {
         return false;
     struct here_call *c = LIST_ITEM(h->told.next, struct here_call, node);
     r->ref = c->call.head.ref;
+    if (c->reported < c->call.answered && c->call.said.id && !c->said) {
+        c->said = true;
+        r->kind = REPORT_PROGRESS;
+        r->id = c->call.said.id;
+        r->bytes = (const char *)&c->call.said;
+        r->length = progress_size(&c->call.said);
+        return true;
+    }
     if (c->reported < c->call.answered) {
         describe(c, r);
         return true;
@@ -366,6 +400,7 @@ static const struct site_ops here_ops = {
     .flush = here_flush,
     .want_room = here_want_room,
     .taken = here_taken,
+    .progress = here_progress,
     .busy = here_busy,
     .news = here_news,
     .report = here_report,

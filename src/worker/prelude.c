@@ -8,6 +8,7 @@
 #include "codec/segment.h"
 #include "store/store.h"
 #include "worker/ask.h"
+#include "worker/seed.h"
 #include "worker/state.h"
 
 /* --- the place --- */
@@ -110,7 +111,7 @@ struct preparation {
 /* (preparation) */
 static int prepare(lua_State *L) {
     const struct preparation *p = lua_touserdata(L, 1);
-    tine__state_seed(L);
+    tine__seed_fresh(L);
     tine__loop_table(L, p->loop, (lua_Integer)p->id);
     if (p->id > 0) /* a worker of its own process */
         tine__ask_open(L, p->loop->channel);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "codec/segment.h"
+#include "worker/memory.h"
 
 /* Registry keys: the codec's owner; the traceback of the error that was raised last. */
 static const char codec_key, traceback_key;
@@ -24,8 +25,10 @@ struct piece {
 /* The message handler: keeps the traceback aside and leaves the error value alone. (A handler that
 ** changed it would also change what `load` with a reader returns inside a task.) */
 static int keep_traceback(lua_State *L) {
+    tine__memory_pause(L, true);
     luaL_traceback(L, L, NULL, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+    tine__memory_pause(L, false);
     lua_settop(L, 1);
     return 1;
 }
@@ -151,6 +154,14 @@ static enum record_kind encode(struct run *r, lua_CFunction encoder, int n, enum
     return refuse(L, out);
 }
 
+/* It had not enough memory. */
+static enum record_kind out_of_memory(const struct report_memory *m, struct buf *out) {
+    out->len = 0;
+    if (buf_append(out, m, sizeof *m))
+        out->len = 0;
+    return RECORD_MEMORY;
+}
+
 /* The error value is at the top of the stack, `status` what lua_pcall gave. */
 static enum record_kind failed(struct run *r, int status, struct buf *out) {
     lua_State *L = r->L;
@@ -195,11 +206,19 @@ static enum record_kind run(struct run *r, const struct run_call *call, struct b
         return refuse(L, out);
     KILL_POINT("running");
     give_caller(L);
+    struct memory_limit limit;
+    if (call->memory)
+        tine__memory_limit(&limit, L, call->memory);
     int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
+    if (call->memory)
+        tine__memory_free(&limit, L);
     if (lua_gethook(L) != hook)
         lua_sethook(L, hook, mask,
                     count); /* it was the task's; a debugger's from before it stays */
     KILL_POINT("encoding");
+    struct report_memory memory;
+    if (status != LUA_OK && call->memory && tine__memory_was_short(&limit, L, status, &memory))
+        return out_of_memory(&memory, out);
     if (status != LUA_OK)
         return failed(r, status, out);
     int n = lua_gettop(L) - HANDLER;
