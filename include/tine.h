@@ -105,6 +105,17 @@ struct lua_State;
 enum tine_start { TINE_FORK, TINE_SPAWN };
 enum tine_crash { TINE_BREAK, TINE_REPLACE };
 
+/* How often a task is tried again that has failed by an error of its own, with its worker, by its limit, or with its
+** host: so many attempts beyond the first. Before attempt k+1 it waits delay * factor^(k-1) seconds, at most
+** max_delay, spread by that share of it. Begin with TINE_RETRY_INIT. SINCE 0.2.0 */
+typedef struct tine_retry {
+    uint32_t error, crashed, timeout, lost;
+    double delay, factor, max_delay, jitter; /* < 0: 0.1, 2, 60, 0.1 */
+} tine_retry;
+
+#define TINE_RETRY_INIT \
+    { 0, 0, 0, 0, -1, -1, -1, -1 }
+
 /* Options of a pool. Begin with TINE_OPTIONS_INIT. Fields that later versions add come last, and 0
 ** or NULL is their default. */
 typedef struct tine_options {
@@ -159,12 +170,19 @@ typedef struct tine_options {
     uint64_t max_pending_bytes;
     /* Lua source, run in each worker that ends in good order. NULL: none. */
     const char *finalizer;
+    /* What a pending task gains in priority for each second that it has waited. < 0: 1; 0: nothing. */
+    double ageing;
+    /* Of tasks that say nothing else (see tine_task): */
+    double deadline; /* 0: none */
+    int64_t priority;
+    const char *group; /* NULL: none */
+    tine_retry retry;
 } tine_options;
 
 #define TINE_OPTIONS_INIT \
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
-            NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL \
+            NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL, -1, 0, 0, NULL, TINE_RETRY_INIT \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is
@@ -263,10 +281,20 @@ typedef struct tine_task {
     ** with TINE_EINVALID. It must return (no longjmp, no exception). NULL: none. */
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
+    /* SINCE 0.2.0 */
+    /* Limit from tine_submit on, waiting and all attempts included; a task that is pending then never runs. 0: the
+    ** pool's, INFINITY: none. */
+    double deadline;
+    int64_t priority;  /* pending tasks with a higher one are taken first; 0: the pool's */
+    const char *group; /* among tasks of one priority the groups take turns; NULL: the pool's */
+    tine_retry retry;  /* no attempts: the pool's */
 } tine_task;
 
 #define TINE_TASK_INIT \
-    { sizeof(tine_task), TINE_SOURCE, NULL, 0, NULL, 0, NULL, 0, NULL, NULL }
+    { \
+        sizeof(tine_task), TINE_SOURCE, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, 0, NULL, \
+            TINE_RETRY_INIT \
+    }
 
 /* Submit a task. On success *out (when `out` is not NULL) is a future, to be freed with
 ** tine_future_free; on failure NULL. Never waits. 0; TINE_EARG: not a task (arguments that are not
@@ -285,6 +313,10 @@ TINE_API int tine_future_state(tine_future *future);
 ** TINE_ETIMEOUT; TINE_EAGAIN: a signal handler ran; TINE_EINVALID: not in a callback that the
 ** pool's own thread calls; TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_future_wait(tine_future *future, double timeout);
+
+/* Wait until one of `n` futures, of any pools, is done; callbacks of their pools are called meanwhile. The lowest
+** index of one that is; or a code, as tine_future_wait; TINE_EARG (n is 0, too). SINCE 0.2.0 */
+TINE_API int tine_wait_any(tine_future *const *futures, size_t n, double timeout);
 
 /* How it ended. 0: it has values; TINE_ETASK: the task raised an error; another code:
 ** TINE_ECANCELLED, TINE_ETIMEOUT (it ran too long), TINE_ECRASHED, TINE_EBROKEN, TINE_ESERIALIZE

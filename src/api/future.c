@@ -1,5 +1,8 @@
 /* The C library's futures: looking, waiting, ending by force. */
+#include <limits.h>
 #include "api/api.h"
+#include "base/clock.h"
+#include "pool/wait.h"
 
 int tine_future_state(tine_future *f) {
     static const int states[] = {[LOOK_PENDING] = TINE_PENDING, [LOOK_RUNNING] = TINE_RUNNING};
@@ -28,6 +31,78 @@ int tine_future_wait(tine_future *f, double timeout) {
     if (tine__api_is_managing(f->pool))
         return TINE_EINVALID; /* deaths and replacements would wait for us */
     return tine__api_wait(f->pool, is_settled, f, deadline);
+}
+
+#define FEW 16 /* pools */
+
+struct any {
+    tine_future *const *futures;
+    size_t n;
+    struct inbox *inboxes
+        [FEW]; /* of their pools, each once; of more than so many the others are looked at now and then */
+    unsigned ninboxes;
+    bool all;
+};
+
+static int first_settled(const struct any *a) {
+    for (size_t i = 0; i < a->n; i++)
+        if (outcome_settled(&a->futures[i]->outcome))
+            return (int)i;
+    return -1;
+}
+
+static bool any_settled(void *arg) {
+    return first_settled(arg) >= 0;
+}
+
+static int check_any(struct any *a) {
+    a->all = true;
+    for (size_t i = 0; i < a->n; i++) {
+        int err = future_check(a->futures[i]);
+        if (err)
+            return err;
+        struct tine_pool *pool = a->futures[i]->pool;
+        unsigned k = 0;
+        while (k < a->ninboxes && a->inboxes[k] != &pool->inbox)
+            k++;
+        if (tine__api_is_managing(pool))
+            return TINE_EINVALID;
+        if (k == a->ninboxes && k < FEW)
+            a->inboxes[a->ninboxes++] = &pool->inbox;
+        a->all &= k < FEW;
+    }
+    return a->n > 0 && a->n <= INT_MAX ? 0 : TINE_EARG;
+}
+
+#define REST 10000000u /* ns: between two looks at pools that cannot be listened to */
+
+static int wait_any(struct any *a, uint64_t deadline) {
+    const struct wait_hook hook = {.ready = any_settled, .arg = a};
+    for (int err = 0;;) {
+        for (size_t i = 0; i < a->n; i++) {
+            tine__pool_poll(a->futures[i]->pool->core);
+            tine__api_dispatch(a->futures[i]->pool);
+        }
+        int first = first_settled(a);
+        if (first >= 0)
+            return first;
+        if (err == TINE_EAGAIN)
+            return err;
+        uint64_t now = tine__now(), until = a->all ? deadline : clock_after(now, REST);
+        if (now >= deadline)
+            return TINE_ETIMEOUT;
+        err = tine__wait(a->inboxes, a->ninboxes, until < deadline ? until : deadline, &hook);
+    }
+}
+
+int tine_wait_any(tine_future *const *futures, size_t n, double timeout) {
+    uint64_t deadline;
+    struct any a = {.futures = futures, .n = futures ? n : 0};
+    int err = check_any(&a);
+    if (err || !tine__api_deadline(timeout, &deadline))
+        return err ? err : TINE_EARG;
+    int first = first_settled(&a);
+    return first >= 0 ? first : wait_any(&a, deadline);
 }
 
 bool tine_future_cancel(tine_future *f) {

@@ -14,7 +14,8 @@ bool tine__api_deadline(double timeout, uint64_t *deadline) {
 
 static bool check_times(const tine_options *o) {
     return o->task_timeout >= 0 && o->start_timeout >= 0 && o->idle_timeout >= 0 &&
-           o->max_worker_age >= 0 && o->spin == o->spin && o->exit_timeout == o->exit_timeout;
+           o->max_worker_age >= 0 && o->spin == o->spin && o->exit_timeout == o->exit_timeout &&
+           o->ageing == o->ageing && o->deadline >= 0 && tine__api_check_retry(&o->retry);
 }
 
 static bool check_choices(const tine_options *o) {
@@ -35,6 +36,7 @@ static void translate(const tine_options *o, struct pool_options *p) {
                                .max_age = tine__api_limit(o->max_worker_age),
                                .max_bytes = o->max_pending_bytes,
                                .max_pending = o->max_pending,
+                               .ageing = o->ageing < 0 ? POOL_AGEING : o->ageing,
                                .spawn = o->start_method == TINE_SPAWN,
                                .replace = o->on_crash == TINE_REPLACE,
                                .start_timeout = tine__api_limit(o->start_timeout),

@@ -35,6 +35,7 @@ void tine_future_free(tine_future *f) {
     tine__api_unref(f->pool);
     free(f->label);
     tine__settings_unref(f->settings);
+    tine__attempts_free(f->item.attempts);
     free(f->message);
     free(f->traceback);
     free(f->item.told);

@@ -1,6 +1,9 @@
 /* The C library, one function after the other: what each gives in good and in bad hands. */
 #include <math.h>
 #include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include "clib/clib.h"
 
 static void test_codes(void) {
@@ -472,6 +475,111 @@ static void test_workers(void) {
     tine_pool_close(pool);
 }
 
+static tine_future *submit_like(tine_pool *pool, const char *source, const tine_task *with) {
+    tine_task task = *with;
+    tine_future *future;
+    task.function = source;
+    OK(tine_submit(pool, &task, &future));
+    return future;
+}
+
+static void test_settings(void) {
+    static const char again[] = "local n = require('tine').worker.task.attempt\n"
+                                "if n < 3 then error 'again' end return n";
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_task task = TINE_TASK_INIT;
+    tine_pool *pool;
+    options.workers = 1;
+    options.retry.error = 1;
+    options.retry.delay = 0;
+    OK(tine_pool_open(&pool, &options));
+    tine_future *few = submit_like(pool, again, &task);
+    OK(tine_future_wait(few, -1));
+    CHECK_EQ(tine_future_code(few), TINE_ETASK);
+    task.retry.error = 2;
+    task.retry.delay = 0;
+    CHECK_EQ(await_integer(submit_like(pool, again, &task)), 3);
+    task.deadline = 0.1;
+    tine_future *late[2] = {submit_like(pool, "while true do end", &task),
+                            submit_like(pool, "return 1", &task)};
+    for (int i = 0; i < 2; i++) {
+        OK(tine_future_wait(late[i], -1));
+        CHECK_EQ(tine_future_code(late[i]), TINE_ETIMEOUT);
+        tine_future_free(late[i]);
+    }
+    CONTAINS(tine_future_message(few), "again");
+    tine_future_free(few);
+    task.size = offsetof(tine_task, deadline); /* as of an older program */
+    CHECK_EQ(await_integer(submit_like(pool, "return 5", &task)), 5);
+    tine_pool_close(pool);
+}
+
+/* What is submitted while a worker is held is taken by priority, and by turns of the groups. */
+static void test_order(void) {
+    static const struct {
+        int64_t priority;
+        const char *group, *name;
+    } tasks[] = {{0, "a", "1"}, {0, "a", "2"}, {0, "b", "3"}, {7, NULL, "4"}, {-7, NULL, "5"}};
+    char name[] = "/tmp/tine-order-XXXXXX", source[256], got[8] = "";
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_task task = TINE_TASK_INIT;
+    tine_pool *pool;
+    options.workers = 1;
+    int gate = mkstemp(name);
+    OK(tine_pool_open(&pool, &options));
+    snprintf(source, sizeof source,
+             "repeat local f = io.open('%s') if f then f:close() end until not f", name);
+    tine_future *held = submit_like(pool, source, &task), *futures[5];
+    while (tine_future_state(held) != TINE_RUNNING)
+        ;
+    for (int i = 0; i < 5; i++) {
+        task.priority = tasks[i].priority;
+        task.group = tasks[i].group;
+        snprintf(source, sizeof source, "ORDER = (ORDER or '') .. '%s'", tasks[i].name);
+        futures[i] = submit_like(pool, source, &task);
+    }
+    unlink(name);
+    close(gate);
+    for (int i = 0; i < 5; i++) {
+        OK(tine_future_wait(futures[i], -1));
+        tine_future_free(futures[i]);
+    }
+    tine_future *order = submit_like(pool, "return ORDER", &task);
+    OK(tine_future_wait(order, -1));
+    size_t length;
+    const char *values = tine_future_values(order, &length);
+    CHECK(length == 7);
+    memcpy(got, values + 2, 5);
+    CHECK(strcmp(got, "41325") == 0);
+    tine_future_free(order);
+    tine_future_free(held);
+    tine_pool_close(pool);
+}
+
+static void test_wait_any(void) {
+    tine_pool *one, *two;
+    OK(tine_pool_open(&one, NULL));
+    OK(tine_pool_open(&two, NULL));
+    tine_task task = TINE_TASK_INIT;
+    tine_future *futures[3] = {submit_like(one, "while true do end", &task),
+                               submit_like(two, "while true do end", &task),
+                               submit_like(two, "return 1", &task)};
+    CHECK_EQ(tine_wait_any(futures, 2, 0.01), TINE_ETIMEOUT);
+    CHECK_EQ(tine_wait_any(futures, 3, -1), 2);
+    CHECK_EQ(tine_wait_any(futures, 3, 0), 2);
+    CHECK_EQ(tine_wait_any(futures, 0, 0), TINE_EARG);
+    CHECK_EQ(tine_wait_any(NULL, 1, 0), TINE_EARG);
+    CHECK_EQ(tine_wait_any(futures, 3, NAN), TINE_EARG);
+    CHECK(tine_future_abort(futures[1]));
+    CHECK_EQ(tine_wait_any(futures, 2, -1), 1);
+    OK(tine_pool_kill(one, true));
+    CHECK_EQ(tine_wait_any(futures, 1, -1), 0);
+    for (int i = 0; i < 3; i++)
+        tine_future_free(futures[i]);
+    tine_pool_close(one);
+    tine_pool_close(two);
+}
+
 int main(void) {
     test_codes();
     test_null();
@@ -489,5 +597,8 @@ int main(void) {
     test_kill(false);
     test_kill(true);
     test_start();
+    test_settings();
+    test_order();
+    test_wait_any();
     return 0;
 }
