@@ -18,7 +18,7 @@ describe("wrong options", function()
 
   it("of tine.pool name the option and what is wanted", function()
     for _, case in ipairs {
-      { { workers = -1 }, "option 'workers' must be an integer of 1 or more, or 0 for a pool without processes, got -1" },
+      { { workers = -1 }, "must be an integer of 1 or more, or 0 for a pool without processes, got -1" },
       { { workers = 1.5 }, "got 1.5" },
       { { workers = "two" }, [[got "two"]] },
       { { workers = 5000 }, "option 'workers' must be at most 4095, got 5000" },

@@ -297,6 +297,26 @@ function Pool:fileno() end
 ---Run the callbacks that are due. Never blocks.
 function Pool:dispatch() end
 
+---For cqueues, which polls a pool as an object: the descriptor, nil when the pool has ended.
+---@return integer?
+function Pool:pollfd() end
+
+---For cqueues: that the descriptor is to be readable.
+---@return "r"
+function Pool:events() end
+
+---For cqueues: 0 when the pool has ended, so that there is nothing to wait for.
+---@return 0?
+function Pool:timeout() end
+
+---For LuaSocket's select: the descriptor, -1 when the pool has ended.
+---@return integer
+function Pool:getfd() end
+
+---For LuaSocket's select: is there something to dispatch already?
+---@return boolean
+function Pool:dirty() end
+
 ---What pool:map returns, for a generic `for`, and with methods of its own.
 ---@class tine.Results
 ---@overload fun(): integer?, ...
@@ -316,6 +336,12 @@ local Future = {}
 ---@param timeout number? seconds
 ---@return any ...
 function Future:result(timeout) end
+
+---`result` for a coroutine of an event loop to which the pool is attached (tine.luv, tine.cqueues, tine.copas), which
+---goes on meanwhile; elsewhere `result` itself.
+---@param timeout number? seconds
+---@return any ...
+function Future:await(timeout) end
 
 ---true, values... or false, error, traceback.
 ---@param timeout number? seconds

@@ -1,6 +1,7 @@
 -- Tine: a process pool for Lua. The module itself: its C half is tine.core (src/bind), map is in
--- tine.map.
+-- tine.map, what has to do with event loops in tine.loop.
 local core = require "tine.core"
+require "tine.loop"
 require "tine.map"
 
 local tine = {

@@ -1,8 +1,10 @@
 -- pool:map: how far to read ahead, and how many items make a chunk. What is done for every item is in
 -- src/bind/map.h; this runs once for each chunk or so.
 local core = require "tine.core"
+local loop = require "tine.loop"
 local C = core.map
 local fill, flush, counts, ready, control = C.fill, C.flush, C.counts, C.ready, C.control
+local peek = C.peek
 
 -- A chunk is to take so long that what it costs to send it does not count ...
 local CHUNK_SECONDS <const> = 200e-6
@@ -132,15 +134,30 @@ end
 
 -- ---- reading ahead ----
 
+-- Let the loop go on until there was room for what is in the buffer.
+local function await_room(m, service)
+    local ok, full
+    repeat
+        service:room()
+        ok, full = pcall(flush, m, service:here())
+    until not ok or not full
+    service:more()
+    return ok, full
+end
+
 -- Read at most `n` items; what the input raises comes after all that was read before.
 local function read_some(m, c, n, size)
-    local ok, ended = pcall(fill, m, n, size)
+    local service = loop.here(c.pool)
+    local yields = service ~= nil
+    local ok, ended, full = pcall(fill, m, n, size, yields)
     if not ok and not C.is_interrupt(ended) then
         c.failed, c.failure = true, ended
-        ok, ended = pcall(flush, m)
-        if ok then
-            ended = true
-        end
+        ok, full = pcall(flush, m, yields)
+        ended = ok or full
+    end
+    if ok and full then
+        ok, full = await_room(m, service)
+        ended = ok and ended or full
     end
     if not ok then
         c.ended = true
@@ -177,6 +194,12 @@ local function advance(m)
             error(err, 0)
         end
     end
+    local service = loop.here(c.pool)
+    if service and not peek(m) then
+        service:park(function()
+            return peek(m)
+        end, c.deadline)
+    end
     if ready(m, c.deadline, not c.ended and not c.reading) then
         return m()
     end
@@ -196,6 +219,7 @@ end
 
 local function new_map(self, fn, items, length, opts, workers)
     local c = {
+        pool = self,
         workers = workers,
         length = length,
         chunksize = count_option(opts, "chunksize"),

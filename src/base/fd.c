@@ -180,6 +180,10 @@ int tine__fd_signals(const void *sigset) {
     MAKE("signalfd", take(sys.signalfd(-1, sigset, SFD_CLOEXEC | SFD_NONBLOCK)));
 }
 
+int tine__fd_timer(void) {
+    MAKE("timerfd_create", take(sys.timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)));
+}
+
 int tine__fd_null(void) {
     int ends[2], fd = tine__fd_open("/dev/null", O_RDWR);
     if (fd != -1 || tine__fd_pair(ends, SOCK_STREAM) == -1)
@@ -264,6 +268,11 @@ bool tine__fd_clear(int event) {
         n = read(event, bytes, sizeof bytes);
     errno = saved;
     return ours;
+}
+
+bool tine__fd_set_timer(int timer, uint64_t at) {
+    struct itimerspec when = {.it_value = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)}};
+    return tine__fd_ours(timer) && timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL) == 0;
 }
 
 /* --- closing all others --- */

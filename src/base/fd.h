@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 int tine__fd_memfd(const char *name, unsigned flags);
@@ -28,6 +29,10 @@ int tine__fd_copy(int fd); /* of a descriptor of the program's */
 int tine__fd_pidfd(pid_t pid);
 int tine__fd_epoll(void);
 int tine__fd_signals(const void *sigset);
+/* Readable from a time on; no time as yet. */
+int tine__fd_timer(void);
+/* Set its time, on the clock of tine__now, in ns; 0: none. False: the descriptor is not ours any more. */
+bool tine__fd_set_timer(int timer, uint64_t at);
 /* What reads as empty and swallows what is written: /dev/null, or where there is none a socket whose
 ** other end is closed. */
 int tine__fd_null(void);

@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -52,6 +53,7 @@
     X(epoll_create1, int, (int flags), (flags)) \
     X(epoll_ctl, int, (int epoll, int what, int fd, struct epoll_event *event), \
       (epoll, what, fd, event)) \
+    X(timerfd_create, int, (int clock, int flags), (clock, flags)) \
     X(dup3, int, (int from, int to, int flags), (from, to, flags)) \
     X(close_range, int, (unsigned first, unsigned last, int flags), (first, last, flags)) \
     X(posix_spawn, int, \

@@ -132,7 +132,15 @@ struct room {
 };
 
 /* User values of a core. */
-enum { CORE_CODEC = 1, CORE_ROOM, CORE_ON_ERROR, CORE_NAME, CORE_HANDLE, CORE_LAST = CORE_HANDLE };
+enum {
+    CORE_CODEC = 1,
+    CORE_ROOM,
+    CORE_ON_ERROR,
+    CORE_NAME,
+    CORE_HANDLE,
+    CORE_LOOP,
+    CORE_LAST = CORE_LOOP
+};
 
 struct core {
     struct list node;   /* in state.cores */
@@ -162,6 +170,12 @@ struct core {
     uint64_t taken;      /* news from its pool */
     int epoll;           /* fileno.c, or -1 */
     int due;             /* readable while callbacks are due, or -1 */
+    int alarm;           /* readable when its time has come, or -1 */
+    bool rung;           /* readable for some other reason */
+    bool polled;         /* a loop may know its number until the pool is collected, */
+    bool served;         /* or until it lets it go: CORE_LOOP (loop.c) */
+    bool awake;          /* that one watches it, and goes on as long as tasks are unfinished */
+    bool turning;        /* it is taking news just now */
     struct root_watch *fileno_watch;
     uint64_t messages; /* calls whose encoding has begun */
 };
@@ -431,8 +445,27 @@ static inline bool callbacks_due(const struct state *S) {
 /* The descriptor, made at the first call; or a code. */
 int tine__core_fileno(struct state *S, struct core *c);
 void tine__core_close_fileno(struct state *S, struct core *c);
+/* The pool has ended: close it, or while a loop may watch it let it be readable for good. */
+void tine__core_end_fileno(struct state *S, struct core *c);
+/* It is to be readable, or not for this reason any more. */
+void tine__core_ring(struct state *S, struct core *c, bool on);
+/* It is to be readable from this time on (WAIT_FOREVER: not for this reason). 0 or a code. */
+int tine__core_alarm(struct core *c, uint64_t deadline);
 /* Callbacks have become due, or none are any more. */
 void tine__due_changed(struct state *S);
+
+/* --- loop.c: pools that an event loop serves --- */
+
+/* Something is about to be submitted: the loop is to watch, and to go on. May run the script. */
+void tine__loop_start(lua_State *L, struct core *c);
+static inline void loop_expect(lua_State *L, struct core *c) {
+    if (c->served && !c->awake)
+        tine__loop_start(L, c);
+}
+/* Is this coroutine one that the loop of the pool runs, and may it yield? */
+bool tine__loop_here(lua_State *L, struct core *c);
+/* Push a method of the pool's loop, and the loop. False: it has none, and nothing is pushed. */
+bool tine__loop_push(lua_State *L, struct core *c, const char *method);
 
 /* --- await.c --- */
 
@@ -508,7 +541,7 @@ void tine__chunk_news(struct item *item);
 /* --- functions by file, for module.c --- */
 extern const luaL_Reg tine__future_methods[], tine__pool_methods[], tine__pool_meta[],
     tine__view_methods[], tine__view_meta[], tine__watch_functions[], tine__map_functions[],
-    tine__map_methods[], tine__map_meta[];
+    tine__map_methods[], tine__map_meta[], tine__loop_functions[], tine__loop_methods[];
 int tine__future_tostring(lua_State *L);
 int tine__pool_open_lua(lua_State *L); /* core.open */
 int tine__future_manual(lua_State *L); /* tine.future */

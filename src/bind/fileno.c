@@ -2,34 +2,46 @@
 **
 ** That is so when the pool has news for us, or when callbacks are due already: results are taken in
 ** also where no callbacks may run (in submit, in making an iterator). So it is an epoll descriptor
-** over two: the pool's own, and one that is readable while callbacks of the state are due.
+** over two: the pool's own, and one that is readable while callbacks of the state are due. A loop that
+** serves the pool (loop.c) uses the second for more, and may add an alarm, a third.
+**
+** It is closed when the pool has ended; but a loop that still watches a number that is somebody else's by then
+** would be confused for good. Where that may be so it stays, readable, until the loop lets it go.
 */
 #include <sys/epoll.h>
+#include "base/clock.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
 /* In a forked child of the program. */
-static void close_both(void *core) {
+static void close_all(void *core) {
     struct core *c = core;
     tine__close(&c->epoll);
     tine__close(&c->due);
+    tine__close(&c->alarm);
 }
 
-static void set_due(struct core *c, bool due) {
-    if (due)
+static void set_due(const struct state *S, const struct core *c) {
+    if (c->due == -1)
+        return;
+    if (c->rung || callbacks_due(S))
         tine__fd_ring(c->due);
     else
         tine__fd_clear(c->due);
 }
 
+void tine__core_ring(struct state *S, struct core *c, bool on) {
+    if (c->rung == on)
+        return;
+    c->rung = on;
+    set_due(S, c);
+}
+
 void tine__due_changed(struct state *S) {
     if (S->filenos == 0)
         return;
-    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
-        struct core *c = LIST_ITEM(n, struct core, node);
-        if (c->due != -1)
-            set_due(c, callbacks_due(S));
-    }
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
+        set_due(S, LIST_ITEM(n, struct core, node));
 }
 
 static int add(int epoll, int fd) {
@@ -45,7 +57,7 @@ static int open_both(struct core *c) {
     c->epoll = tine__fd_epoll();
     if (c->due == -1 || c->epoll == -1 || add(c->epoll, news) || add(c->epoll, c->due))
         return TINE_ESYSTEM;
-    c->fileno_watch = tine__root_watch(close_both, c);
+    c->fileno_watch = tine__root_watch(close_all, c);
     return c->fileno_watch ? 0 : TINE_ENOMEM;
 }
 
@@ -54,11 +66,11 @@ int tine__core_fileno(struct state *S, struct core *c) {
         return c->epoll;
     int err = open_both(c);
     if (err) {
-        close_both(c);
+        close_all(c);
         return err;
     }
     S->filenos++;
-    set_due(c, callbacks_due(S));
+    set_due(S, c);
     return c->epoll;
 }
 
@@ -67,5 +79,29 @@ void tine__core_close_fileno(struct state *S, struct core *c) {
         return;
     S->filenos--;
     tine__root_unwatch(c->fileno_watch);
-    close_both(c);
+    close_all(c);
+}
+
+void tine__core_end_fileno(struct state *S, struct core *c) {
+    if (c->served || c->polled)
+        tine__core_ring(S, c, true);
+    else
+        tine__core_close_fileno(S, c);
+}
+
+static int open_alarm(struct core *c) {
+    c->alarm = tine__fd_timer();
+    if (c->alarm != -1 && add(c->epoll, c->alarm) == 0)
+        return 0;
+    tine__close(&c->alarm);
+    return TINE_ESYSTEM;
+}
+
+int tine__core_alarm(struct core *c, uint64_t deadline) {
+    if (c->epoll == -1 || (c->alarm == -1 && deadline == WAIT_FOREVER))
+        return 0;
+    int err = c->alarm == -1 ? open_alarm(c) : 0;
+    if (!err) /* 0 is no time: a deadline of long ago is the first ns */
+        tine__fd_set_timer(c->alarm, deadline == WAIT_FOREVER ? 0 : deadline ? deadline : 1);
+    return err;
 }

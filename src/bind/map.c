@@ -102,6 +102,7 @@ const luaL_Reg tine__map_functions[] = {
     {"flush", tine__map_flush},
     {"counts", tine__map_counts},
     {"ready", tine__map_ready},
+    {"peek", tine__map_peek},
     {"control", map_control},
     {"workers", map_workers},
     {"check_task", map_check_task},

@@ -37,6 +37,7 @@ struct map {
     bool begun;        /* label and function segment are in it */
     bool is_list, ordered, return_errors, closed;
     bool patient;       /* reading an item may take any time */
+    bool yields;        /* where there is no room it is not for us to wait */
     unsigned filling;   /* calls of tine__map_fill, one inside the other: they own the buffer */
     lua_Integer unsent; /* the newest chunk's serial while it is being sent, or 0 */
     uint64_t message;   /* core->messages when it was begun */
@@ -102,14 +103,18 @@ int tine__map_call(lua_State *L); /* __call */
 /* ready(map, deadline, more): wait until a result can be taken; true, or false: nothing is under way, though the time
 ** is not over or there is no `more` to read. */
 int tine__map_ready(lua_State *L);
+/* peek(map): `ready` would not wait. */
+int tine__map_peek(lua_State *L);
 /* ... = counts(map): see there. */
 int tine__map_counts(lua_State *L);
 
 /* --- map_fill.c --- */
 
-/* fill(map, n, size): read up to `n` items more and send them in chunks of `size`. True when the input has ended. What
-** the input raises leaves the buffer as it is. */
+/* fill(map, n, size, yields): read up to `n` items more and send them in chunks of `size`. True when the input has
+** ended. What the input raises leaves the buffer as it is. A second true (only with `yields`): there is no room for
+** what is in the buffer just now, so that nothing more was read; it is to be flushed. */
 int tine__map_fill(lua_State *L);
+/* flush(map, yields): send what is in the buffer. True: there is no room. */
 int tine__map_flush(lua_State *L);
 
 #endif

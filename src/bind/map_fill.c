@@ -3,18 +3,35 @@
 
 /* --- sending --- */
 
-/* Send what is in the buffer. The map is at 1, as in all that follows. Whatever calls the script, or
-** allocates, may find the map closed afterwards. */
-static void flush(lua_State *L, struct map *m) {
+/* The chunk on top (popped) could not be sent: it is in the buffer as before. */
+static bool put_back(lua_State *L, struct map *m, uint32_t count) {
+    m->begun = true;
+    m->count = count;
+    tine__chunk_dequeue(L, m);
+    lua_pop(L, 1);
+    return false;
+}
+
+/* Send what is in the buffer; false: `wait` is, and there is no room. The map is at 1, as in all that follows. Whatever
+** calls the script, or allocates, may find the map closed afterwards. */
+static bool flush_or(lua_State *L, struct map *m, bool wait) {
     if (m->count == 0 || m->closed)
-        return;
+        return true;
     struct draft d = tine__chunk_new(L, m, m->count, m->first);
     if (!tine__chunk_enqueue(L, m))
-        return lua_pop(L, 1);
+        return lua_pop(L, 1), true;
     m->begun = false;
     m->count = 0;
-    tine__send(L, m->core, &d, &m->call, m->function);
+    if (wait)
+        tine__send(L, m->core, &d, &m->call, m->function);
+    else if (!tine__try_send(L, m->core, &d, &m->call, m->function))
+        return put_back(L, m, d.count);
     tine__chunk_sent(L, m, &d);
+    return true;
+}
+
+static void flush(lua_State *L, struct map *m) {
+    flush_or(L, m, true);
 }
 
 /* An item that cannot be sent, for the reason on top of the stack (popped). */
@@ -127,34 +144,36 @@ static bool was_slow(struct map *m) {
     return slow;
 }
 
-/* (map, n, size) */
+/* (map, n, size, yields) */
 static int fill(lua_State *L) {
     struct map *m = lua_touserdata(L, 1);
     uint64_t n = (uint64_t)lua_tointeger(L, 2), began = tine__now();
     bool single = m->settings && settings_retry(m->settings); /* each is tried again by itself */
     uint32_t size = single ? 1 : (uint32_t)lua_tointeger(L, 3);
-    bool ended = false;
+    bool ended = false, full = !flush_or(L, m, !m->yields);
+    lua_settop(L, 3);
     luaL_checkstack(L, 20, "map");
     lua_getiuservalue(L, 1, MAP_ITEMS);
     was_slow(m);
-    for (; n > 0 && !m->closed && !must_give(L, m, began); n--) {
+    for (; n > 0 && !full && !m->closed && !must_give(L, m, began); n--) {
         int values = next_input(L, m, 4);
         ended = values == 0;
         if (ended || m->closed)
             break;
         add(L, m, 5, values);
         if (m->count >= size || was_slow(m))
-            flush(L, m);
+            full = !flush_or(L, m, !m->yields);
     }
-    flush(L, m);
     lua_pushboolean(L, ended || m->closed);
-    return 1;
+    lua_pushboolean(L, full || !flush_or(L, m, !m->yields));
+    return 2;
 }
 
 /* (map) */
 static int flush_rest(lua_State *L) {
-    flush(L, lua_touserdata(L, 1));
-    return 0;
+    struct map *m = lua_touserdata(L, 1);
+    lua_pushboolean(L, !flush_or(L, m, !m->yields));
+    return 1;
 }
 
 /* Call `f` with the arguments that are there, as their owner of the buffer: a map that is closed meanwhile
@@ -180,12 +199,14 @@ int tine__map_fill(lua_State *L) {
     struct map *m = check_map(L, 1);
     luaL_checkinteger(L, 2);
     luaL_checkinteger(L, 3);
+    m->yields = lua_toboolean(L, 4);
     lua_settop(L, 3);
     return own_buffer(L, m, fill);
 }
 
 int tine__map_flush(lua_State *L) {
     struct map *m = check_map(L, 1);
+    m->yields = lua_toboolean(L, 2);
     lua_settop(L, 1);
     return own_buffer(L, m, flush_rest);
 }

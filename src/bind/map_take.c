@@ -113,6 +113,13 @@ static int take(lua_State *L, struct map *m) {
     return n >= 0 ? n + 1 : push_taken(L, m, c, k);
 }
 
+/* What map.lua has returned is what we return, after a yield as well. */
+static int advanced(lua_State *L, int status, lua_KContext ctx) {
+    (void)status;
+    (void)ctx;
+    return lua_gettop(L) - 1;
+}
+
 /* The iterator itself: what is there at once is taken here, the rest is map.lua's. */
 int tine__map_call(lua_State *L) {
     struct map *m = lua_touserdata(L, 1);
@@ -124,8 +131,8 @@ int tine__map_call(lua_State *L) {
     lua_settop(L, 1);
     push_kept(L, KEPT_ADVANCE);
     lua_pushvalue(L, 1);
-    lua_call(L, 1, LUA_MULTRET);
-    return lua_gettop(L) - 1;
+    lua_callk(L, 1, LUA_MULTRET, 0, advanced);
+    return advanced(L, LUA_OK, 0);
 }
 
 /* --- waiting --- */
@@ -134,6 +141,15 @@ static bool take_met(const struct aim *aim) {
     const struct map *m = aim->what;
     /* sent == returned: a callback has taken the last result */
     return m->closed || can_take(m) || !list_empty(&m->news) || m->sent == m->returned;
+}
+
+int tine__map_peek(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    if (!m->closed && m->ordered)
+        enter_oldest(L, m);
+    struct aim aim = {.what = m};
+    lua_pushboolean(L, take_met(&aim));
+    return 1;
 }
 
 /* Its time has passed: it ends, and what has not begun does not run. */

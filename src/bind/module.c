@@ -127,6 +127,9 @@ static void fill_metas(lua_State *L) {
     fill_meta(L, UP_FUTURE, "tine.future", "future_methods", tine__future_methods, future_meta);
     fill_meta(L, UP_POOL, "tine.pool", "pool_methods", tine__pool_methods, tine__pool_meta);
     fill_meta(L, UP_VIEW, "tine.view", "view_methods", tine__view_methods, tine__view_meta);
+    lua_getfield(L, AT_MODULE, "pool_methods");
+    set_functions(L, tine__loop_methods);
+    lua_pop(L, 1);
     luaL_newmetatable(L, "tine.map");
     fill_meta(L, lua_gettop(L), "tine.map", "map_methods", tine__map_methods, tine__map_meta);
     lua_pop(L, 1);
@@ -161,6 +164,9 @@ static void fill_module(lua_State *L) {
     lua_createtable(L, 0, 12);
     set_functions(L, tine__map_functions);
     lua_setfield(L, AT_MODULE, "map");
+    lua_createtable(L, 0, 12);
+    set_functions(L, tine__loop_functions);
+    lua_setfield(L, AT_MODULE, "loop");
     tine__errors_open(L); /* by this name error objects travel */
     lua_setfield(L, AT_MODULE, "error");
     lua_pushliteral(L, TINE_VERSION);

@@ -321,7 +321,7 @@ struct core *tine__core_push(lua_State *L) {
     struct core *c = lua_newuserdatauv(L, sizeof *c, CORE_LAST);
     memset(c, 0, sizeof *c);
     list_init(&c->node);
-    c->epoll = c->due = -1;
+    c->epoll = c->due = c->alarm = -1;
     push_kept(L, KEPT_CORE);
     lua_setmetatable(L, -2);
     lua_pushvalue(L, -1);

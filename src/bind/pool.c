@@ -128,7 +128,7 @@ static void let_go(struct core *c) {
 void tine__core_retire(struct state *S, struct core *c) {
     tine__pool_stats(c->p, &c->stats);
     c->reason = tine__pool_reason(c->p);
-    tine__core_close_fileno(S, c);
+    tine__core_end_fileno(S, c);
     tine__inbox_close(&c->inbox);
     if (!c->program)
         tine__pool_join(c->p);
@@ -223,6 +223,8 @@ static int pool_gc(lua_State *L) {
 
 int tine__core_gc(lua_State *L) {
     struct core *c = lua_touserdata(L, 1);
+    if (tine__core_is_ours(c))
+        tine__core_close_fileno(state_of(L), c);
     tine__items_free(c);
     tine__settings_unref(c->settings);
     c->settings = NULL;

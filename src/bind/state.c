@@ -73,6 +73,8 @@ static void take_news(struct state *S, struct core *c) {
         return;
     c->taken++;
     S->changes++;
+    if (c->awake && !c->turning) /* a loop is to hear of it, too */
+        tine__core_ring(S, c, true);
     while ((n = tine__inbox_take(&c->inbox, items, sizeof items / sizeof *items)) > 0)
         for (unsigned i = 0; i < n; i++) {
             const struct anchor *a = items[i]->owner;

@@ -126,6 +126,7 @@ static void await_news(lua_State *L, struct core *c) {
 /* Anchor what was drafted and give its item to the pool: the call in `cb`, or (NULL) a failure. A code. */
 static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                   uint32_t function, int code, const char *text, size_t len) {
+    loop_expect(L, c);
     tine__anchor(L, d->anchor, d->idx);
     struct item *item = item_make(c, d);
     int err = TINE_ENOMEM;
@@ -142,12 +143,15 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     if (item)
         tine__item_put(c, item);
     tine__unanchor(L, d->anchor);
+    if (c->awake && c->inbox.open == 0) /* it may rest again */
+        tine__core_ring(state_of(L), c, true);
     if (!c->p)
         tine__refuse_ended(L, c);
     return err;
 }
 
 bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *leader) {
+    loop_expect(L, c);
     tine__anchor(L, d->anchor, d->idx);
     struct item *item = c->p ? item_make(c, d) : NULL;
     if (item && tine__item_follow(c->p, item, leader) == 0) {
@@ -245,31 +249,39 @@ int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn
     return err;
 }
 
-/* Encode the call at 2 and send it for the future that is drafted. False: there is no room just now (`wait` false). */
-static bool send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n,
-                      bool wait) {
-    uint32_t function = 0;
+enum sent { SENT, FULL, LATER };
+
+/* Send what was encoded. FULL: there is no room, and `wait` is false; LATER: it is the loop that is to wait. */
+static enum sent send_encoded(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                              uint32_t function, bool wait) {
+    if (tine__try_send(L, c, d, cb, function))
+        return SENT;
+    if (!wait) {
+        tine__call_buf_drop(cb);
+        return FULL;
+    }
+    if (tine__loop_here(L, c))
+        return LATER;
+    tine__send(L, c, d, cb, function);
+    return SENT;
+}
+
+/* Encode the call at 2 and send it for the future that is drafted. */
+static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                           int n, bool wait, uint32_t *function) {
     const struct head h = {&d->name, d->settings, 0};
-    int err = tine__encode_head(L, c, &h, 2, &cb->b, &function);
+    int err = tine__encode_head(L, c, &h, 2, &cb->b, function);
     if (d->name.origin)
         tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
     if (!err)
         err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
-    if (!err && wait) {
-        tine__send(L, c, d, cb, function);
-        return true;
-    }
-    if (!err) {
-        bool sent = tine__try_send(L, c, d, cb, function);
-        if (!sent)
-            tine__call_buf_drop(cb);
-        return sent;
-    }
+    if (!err)
+        return send_encoded(L, c, d, cb, *function, wait);
     size_t len;
     const char *text = lua_tolstring(L, -1, &len);
     tine__call_buf_drop(cb);
     tine__send_failed(L, c, d, err, text, len);
-    return true;
+    return SENT;
 }
 
 /* The function that is asked before it is tried again is kept with the future. */
@@ -279,6 +291,58 @@ static void keep_when(lua_State *L, struct future *f, int view, int future) {
     lua_setfield(L, -2, "when");
     lua_pop(L, 1);
 }
+
+/* Give the future that was drafted. */
+static int submitted(lua_State *L, const struct draft *d) {
+    struct future *f = lua_touserdata(L, d->idx);
+    f->id = d->name.id;
+    f->origin = d->name.origin;
+    lua_settop(L, d->idx);
+    return 1;
+}
+
+/* --- waiting for room while a loop goes on --- */
+
+struct waiting { /* user value 1: the room, which is ours alone */
+    struct core *core;
+    struct draft draft;
+    struct room *room;
+    uint32_t function;
+};
+
+/* The continuation; `at`: where the waiting one is. What was encoded stays as it was at the call of submit. */
+static int send_waiting(lua_State *L, int status, lua_KContext at) {
+    struct waiting *w = lua_touserdata(L, (int)at);
+    (void)status;
+    while (!tine__try_send(L, w->core, &w->draft, &w->room->call, w->function)) {
+        if (!tine__loop_push(L, w->core, "room")) { /* it was detached meanwhile */
+            tine__send(L, w->core, &w->draft, &w->room->call, w->function);
+            break;
+        }
+        lua_callk(L, 1, 0, at, send_waiting);
+    }
+    if (tine__loop_push(L, w->core, "more"))
+        lua_call(L, 1, 0);
+    return submitted(L, &w->draft);
+}
+
+/* Keep what was encoded in `r` for when there is room. */
+static int send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
+                      uint32_t function) {
+    struct waiting *w = lua_newuserdatauv(L, sizeof *w, 1);
+    int at = lua_gettop(L);
+    *w = (struct waiting){.core = c, .draft = *d, .room = r, .function = function};
+    if (c->room == r) { /* the core gets another one; if not, the room stays on the stack */
+        lua_getiuservalue(L, 1, VIEW_CORE);
+        lua_getiuservalue(L, -1, CORE_ROOM);
+        lua_setiuservalue(L, at, 1);
+        tine__room_make(L, c, at + 1);
+    }
+    tine__core_end_encoding(c);
+    return send_waiting(L, LUA_OK, at);
+}
+
+/* --- the methods --- */
 
 static int submit(lua_State *L, bool wait) {
     struct view *v = tine__check_view(L, 1);
@@ -306,15 +370,15 @@ static int submit(lua_State *L, bool wait) {
                       .idx = future};
     core_begin_encoding(c);
     struct room *r = tine__room_take(L, c, 1);
-    bool sent = send_call(L, c, &d, &r->call, n, wait);
+    uint32_t function = 0;
+    enum sent sent = send_call(L, c, &d, &r->call, n, wait, &function);
+    if (sent == LATER)
+        return send_later(L, c, &d, r, function);
     tine__room_put(c, r);
     tine__core_end_encoding(c);
-    f->id = d.name.id;
-    f->origin = d.name.origin;
-    lua_settop(L, future);
-    if (!sent)
+    if (sent == FULL)
         return lua_pushnil(L), lua_pushliteral(L, "full"), 2;
-    return 1;
+    return submitted(L, &d);
 }
 
 /* pool:submit(fn, ...) */

@@ -182,6 +182,7 @@ static int begin_company(struct company *p) {
     if (buf_reserve(e->out, PACK_MAX))
         return tine__encode_nomem(e);
     p->head = e->out->len;
+    e->changed = true;
     e->out->data[p->head] = (char)0xdd;
     e->out->len += 5;
     pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_CHANGED}, 3);
@@ -240,26 +241,72 @@ static int put_changes_in(struct company *p) {
     lua_pushvalue(L, name);
     if (lua_rawget(L, name + 1) == LUA_TTABLE) {
         struct name *n = tine__name_find(e->c, lua_topointer(L, -1));
-        if (n && n->kind == NAME_MODULE && (r = consider(e, name + 2, n)) == GOES_BY_NAME)
-            r = put_changes_of(p, name + 2, (uint32_t)(n - e->c->names.list));
+        if (n && n->kind == NAME_MODULE) {
+            n->look = e->c->names.looks;
+            if ((r = consider(e, name + 2, n)) == GOES_BY_NAME)
+                r = put_changes_of(p, name + 2, (uint32_t)(n - e->c->names.list));
+        }
     }
     if (r >= 0)
         lua_settop(L, name - 1);
     return r < 0 ? r : 0;
 }
 
-/* What it has changed in modules that the code reaches, and in Lua's own libraries. */
-static int put_changes_under(struct company *p, int uses) {
+/* Is that a table farther away in a module that was looked at just now, than where one looks with the module itself: a
+** private class, a metatable? It is pushed then. */
+static bool push_inner(struct encoder *e, const struct name *n) {
+    const struct names *names = &e->c->names;
+    if (n->kind != NAME_HELD || n->builtin || names->list[n->root].look != names->looks ||
+        (n->depth < 2 && !n->meta) || !tine__name_walk(e, n))
+        return false;
+    if (lua_topointer(e->L, -1) == n->key)
+        return true;
+    lua_pop(e->L, 1);
+    return false;
+}
+
+static int put_changes_inside(struct company *p) {
+    struct encoder *e = p->e;
+    struct names *names = &e->c->names;
+    int top = lua_gettop(e->L), r = 0;
+    for (uint32_t id = 0; r >= 0 && id < names->used; id++) {
+        if (!push_inner(e, &names->list[id]))
+            continue;
+        if ((r = consider(e, top + 1, &names->list[id])) == GOES_BY_NAME)
+            r = put_changes_of(p, top + 1, id);
+        if (r >= 0)
+            lua_settop(e->L, top);
+    }
+    return r < 0 ? r : 0;
+}
+
+static bool watch_inside(struct encoder *e, struct watch *w, int list) {
+    const struct names *names = &e->c->names;
+    bool good = true;
+    for (uint32_t id = 0; good && id < names->used; id++) {
+        const struct name *n = &names->list[id];
+        if (!push_inner(e, n))
+            continue;
+        if (n->known && n->going == GOES_BY_NAME)
+            good = tine__watch_table(e->L, w, list, lua_gettop(e->L), false);
+        lua_pop(e->L, 1);
+    }
+    return good;
+}
+
+/* What it has changed in modules that the code reaches, and in Lua's own libraries unless that has been put already. */
+static int put_changes_under(struct company *p, int uses, bool libraries) {
     struct encoder *e = p->e;
     lua_State *L = e->L;
     int top = lua_gettop(L), err = 0;
+    e->c->names.looks++;
     lua_rawgeti(L, uses, 0);
     for (lua_Integer i = 1; !err && lua_rawgeti(L, top + 1, i) != LUA_TNIL; i++)
         err = put_changes_in(p);
-    if (err)
+    if (err || (err = put_changes_inside(p)))
         return err;
     lua_settop(L, top);
-    int count = tine__changes_under(e, uses);
+    int count = libraries ? tine__changes_under(e, uses) : 0;
     if (count > 0 &&
         ((err = begin_company(p)) || (err = tine__changes_put(e, top + 1, count, p->step))))
         return err;
@@ -284,7 +331,9 @@ static void make_watch(struct encoder *e, int idx, uint32_t id, int uses) {
             good = tine__watch_table(L, &n->watch, list, list + 2, true);
         lua_settop(L, list);
     }
-    good = good && (!uses || tine__changes_watch(e, &n->watch, list, uses, table ? n->key : NULL));
+    good =
+        good && (!uses || (tine__changes_watch(e, &n->watch, list, uses, table ? n->key : NULL) &&
+                           watch_inside(e, &n->watch, list)));
     lua_rawgeti(L, e->self, ST_WATCHES);
     lua_pushvalue(L, list);
     lua_rawseti(L, -2, (lua_Integer)id + 1);
@@ -302,15 +351,14 @@ static int put_changed(struct encoder *e, int idx, const struct name *n, const s
     if (!err && n->file && n->file->lua) {
         tine__push_uses_of(e, n);
         uses = top + 1;
-        if ((err = is_new(e, (const char *)n->file + 3)) > 0)
-            err = put_changes_under(&p, uses);
+        if ((err = is_new(e, (const char *)n->file + 3)) >= 0)
+            err = put_changes_under(&p, uses, err);
     }
     if (err < 0)
         return err;
     n = &e->c->names.list[p.id];
     if (p.count) {
         put_be32(e->out->data + p.head + 1, 2 + 3 * p.count);
-        e->changed = true;
     } else {
         if (!e->changed) /* so it is not that something of it went along with another */
             make_watch(e, idx, p.id, uses);

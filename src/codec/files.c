@@ -250,10 +250,10 @@ static struct file *push_read(lua_State *L, int path, bool lua) {
 static bool is_current(struct file *f) {
     struct file_id id;
     uint64_t now = tine__tick();
-    if (f->tick == now)
-        return f->found;
+    if (f->tick != now) /* once out of date, it stays so */
+        f->found = f->found && identify(f->path, &id) && same_id(&id, &f->id);
     f->tick = now;
-    return f->found && identify(f->path, &id) && same_id(&id, &f->id);
+    return f->found;
 }
 
 /* Replace the path on top by the record of that file. */

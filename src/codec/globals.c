@@ -185,14 +185,53 @@ static bool is_library(const char *name) {
     return false;
 }
 
-/* The instruction after `at`, when it takes a field of register `r`: the number of the constant, else -1. */
+/* Instruction `at` loads a constant into register *q: the number of the constant, else -1. */
+static int constant_loaded(const struct scan *s, const unsigned char *code, size_t n, size_t at,
+                           unsigned *q) {
+    uint32_t x = at + 1 < n ? instruction(code, at) : 0;
+    *q = a_of(x);
+    if (at + 1 < n && op_of(x) == s->ops.loadk)
+        return (int)bx_of(x);
+    if (at + 1 < n && op_of(x) == s->ops.loadk + 1u) /* as Lua's list of instructions has it */
+        return (int)ax_of(instruction(code, at + 1));
+    return -1;
+}
+
+/* The instruction at `at`, when it takes a field of register `r`, perhaps by a constant that was loaded right before:
+** the number of the constant, else -1. */
+static int field_at(const struct scan *s, const unsigned char *code, size_t n, size_t at,
+                    unsigned r) {
+    unsigned q;
+    uint32_t x = at < n ? instruction(code, at) : 0;
+    if (at >= n || b_of(x) != r)
+        return -1;
+    if (op_of(x) == s->ops.getfield || (op_of(x) == s->ops.self && k_of(x)))
+        return (int)c_of(x);
+    for (size_t back = 1; op_of(x) == s->ops.gettable && back <= 2 && back <= at; back++) {
+        int k = constant_loaded(s, code, n, at - back, &q);
+        if (k >= 0 && q == c_of(x))
+            return k;
+    }
+    return -1;
+}
+
+/* The instruction after `at`, likewise. */
 static int field_after(const struct scan *s, const unsigned char *code, size_t n, size_t at,
                        unsigned r) {
-    if (at + 1 >= n)
-        return -1;
-    uint32_t x = instruction(code, at + 1);
-    bool field = op_of(x) == s->ops.getfield || (op_of(x) == s->ops.self && k_of(x));
-    return field && b_of(x) == r ? (int)c_of(x) : -1;
+    return field_at(s, code, n, at + 1, r);
+}
+
+/* Register `r` has the globals from instruction `at` on: note what is taken from it, until it has something else. */
+static void note_fields(struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned r,
+                        enum use use) {
+    for (size_t i = at + 1; i < n; i++) {
+        uint32_t x = instruction(code, i);
+        int field = field_at(s, code, n, i, r);
+        if (field >= 0)
+            note(s, (unsigned)field, use);
+        if (a_of(x) == r && op_of(x) != s->ops.setfield && op_of(x) != s->ops.settable)
+            return;
+    }
 }
 
 /* The global named by constant `k` was loaded into register `r` by instruction `at`, or by one before. */
@@ -206,36 +245,31 @@ static void note_read(struct scan *s, const unsigned char *code, size_t n, size_
     note(s, k, USE_READ);
     if (is_library(name))
         note_use(s, name, field);
-    if (strcmp(name, "_G") != 0 || field < 0 || !push_constant(s, (unsigned)field))
+    if (strcmp(name, "_G") != 0)
+        return;
+    note_fields(s, code, n, at, r, USE_READ_G);
+    if (field < 0 || !push_constant(s, (unsigned)field))
         return;
     name = lua_tostring(s->L, -1);
     lua_pop(s->L, 1);
-    note(s, (unsigned)field, USE_READ_G);
     if (is_library(name))
         note_use(s, name, field_after(s, code, n, at + 1, a_of(instruction(code, at + 1))));
 }
 
 /* GETUPVAL r; LOADK q k (or LOADKX q, EXTRAARG k); ... GETTABLE x r q or SETTABLE r q x. */
 static bool note_long(struct scan *s, const unsigned char *code, size_t n, size_t at) {
-    unsigned r = a_of(instruction(code, at)), q, k, loader;
-    if (at + 2 >= n)
-        return false;
-    loader = op_of(instruction(code, at + 1));
-    q = a_of(instruction(code, at + 1));
-    if (loader == s->ops.loadk)
-        k = bx_of(instruction(code, at + 1));
-    else if (loader == s->ops.loadk + 1u) /* as Lua's list of instructions has it */
-        k = ax_of(instruction(code, at + 2));
-    else
+    unsigned r = a_of(instruction(code, at)), q;
+    int k = constant_loaded(s, code, n, at + 1, &q);
+    if (k < 0)
         return false;
     for (size_t i = at + 2; i < n; i++) {
         uint32_t x = instruction(code, i);
         if (op_of(x) == s->ops.gettable && b_of(x) == r && c_of(x) == q) {
-            note_read(s, code, n, i, k, a_of(x));
+            note_read(s, code, n, i, (unsigned)k, a_of(x));
             return true;
         }
         if (op_of(x) == s->ops.settable && a_of(x) == r && b_of(x) == q) {
-            note(s, k, USE_ASSIGNED);
+            note(s, (unsigned)k, USE_ASSIGNED);
             return true;
         }
     }
@@ -246,6 +280,7 @@ static bool note_long(struct scan *s, const unsigned char *code, size_t n, size_
 static void note_escape(struct scan *s, const unsigned char *code, size_t n, size_t at) {
     unsigned r = a_of(instruction(code, at));
     s->out->escapes = true;
+    note_fields(s, code, n, at, r, USE_READ);
     for (size_t i = at + 1; i < n; i++) {
         uint32_t x = instruction(code, i);
         if ((op_of(x) == s->ops.settable || op_of(x) == s->ops.setfield) && a_of(x) == r)

@@ -199,6 +199,8 @@ struct name {
     uint8_t going;      /* enum going */
     bool known;         /* it was looked at: file, going and wire are good */
     bool fields;        /* the way to it is in the watch */
+    bool meta;          /* the last step to it is a metatable */
+    uint32_t look;      /* names.looks when its module was looked at for changes */
     struct watch watch; /* made: nothing of what goes along with it was changed */
 };
 
@@ -211,6 +213,7 @@ struct names {
     uint64_t sum;   /* of package.loaded, when the index was built */
     uint64_t loads; /* codec.loads, when package.loaded was looked at */
     bool built;
+    uint32_t looks;        /* for changes so far */
     const void *plain[64]; /* tables lately found to have no name */
 };
 

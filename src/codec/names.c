@@ -283,6 +283,7 @@ static void enter(struct building *b, int step) {
     uint32_t id = (uint32_t)(name - n->list);
     b->from = b->from ? &n->list[from_id] : NULL; /* the list may have moved */
     name->kind = (uint8_t)kind;
+    name->meta = lua_isboolean(L, step);
     name->parent = b->from ? from_id : id;
     name->root = b->from ? b->from->root : id;
     name->depth = b->from ? (uint8_t)(b->from->depth + 1) : 0;
@@ -334,6 +335,16 @@ static void enter_upvalues(struct building *b, int fn) {
     lua_settop(L, fn);
 }
 
+/* Has the function at `fn` anything behind its upvalues? Most have not, and then nobody need know whose it is. */
+static bool has_objects(struct building *b, int fn) {
+    bool has = false;
+    for (int i = 1; !has && lua_getupvalue(b->e->L, fn, i); i++) {
+        has = kind_of(b) != NAME_NONE;
+        lua_settop(b->e->L, fn);
+    }
+    return has;
+}
+
 /* All that is one step from the object number `id`. */
 static void expand(struct building *b, uint32_t id) {
     lua_State *L = b->e->L;
@@ -352,7 +363,7 @@ static void expand(struct building *b, uint32_t id) {
     } else if (type == LUA_TUSERDATA) {
         enter_metatable(b, at);
     } else if (type == LUA_TFUNCTION && !b->from->builtin && !lua_iscfunction(L, at) &&
-               is_of_module(b)) {
+               has_objects(b, at) && is_of_module(b)) {
         enter_upvalues(b, at);
     }
     lua_settop(L, at - 1);

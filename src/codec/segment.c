@@ -281,7 +281,7 @@ static void forget(struct encoder *e, const struct job *j) {
     e->nmarks = 0;
     e->levels = 0;
     e->globals = false;
-    e->changed = false;
+    e->changed = arguments && e->changed; /* what went along with the function does not again */
     e->arguments = arguments;
 }
 

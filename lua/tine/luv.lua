@@ -1,0 +1,82 @@
+-- Pools in a loop of libuv (luv): tine.luv.attach(pool), tine.luv.detach(pool). See docs/loops.md.
+local loop = require "tine.loop"
+local C = require "tine.core".loop
+local uv = package.loaded.luv or package.loaded.uv or require "luv"
+
+local driver = { name = "luv" }
+
+-- Let those that were woken go on, all of them, whatever they raise: that is the loop's to show.
+local function resume_ready(s)
+    local errors = {}
+    while s.ready[1] do
+        local ready = s.ready
+        s.ready = {}
+        for _, w in ipairs(ready) do
+            if not w.back and coroutine.status(w.co) == "suspended" then
+                local ok, err = coroutine.resume(w.co)
+                if not ok then
+                    errors[#errors + 1] = debug.traceback(w.co, tostring(err))
+                end
+            end
+        end
+    end
+    if errors[1] then
+        error(table.concat(errors, "\n"), 0)
+    end
+end
+
+function driver.open(s)
+    s.ready = {}
+    s.poll = assert(uv.new_poll(s.fd))
+    assert(s.poll:start("r", function()
+        s:turn()
+        resume_ready(s)
+    end))
+    s.poll:unref()
+end
+
+function driver.close(s)
+    if s.ready[1] and not s.turning then -- nobody else would come round for them
+        local timer = uv.new_timer()
+        timer:start(0, 0, function()
+            timer:close()
+            resume_ready(s)
+        end)
+    end
+    s.poll:stop()
+    s.poll:close()
+    C.release(s.core, s)
+end
+
+function driver.start(s)
+    s.poll:ref()
+end
+
+function driver.stop(s)
+    s.poll:unref()
+end
+
+-- Whoever calls luv gets its callbacks, and any coroutine may be resumed by them.
+function driver.here()
+    return not select(2, coroutine.running())
+end
+
+function driver.suspend()
+    coroutine.yield()
+end
+
+function driver.wake(s, w)
+    s.ready[#s.ready + 1] = w
+    if not s.turning and not s.detached then
+        C.ring(s.core)
+    end
+end
+
+return {
+    attach = function(pool)
+        loop.attach(pool, driver)
+    end,
+    detach = function(pool)
+        loop.detach(pool, driver)
+    end,
+}
