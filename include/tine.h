@@ -142,12 +142,19 @@ typedef struct tine_options {
     /* A worker that leaves (finalizers may run) and is not gone so long after is killed. < 0: 5;
     ** 0: killed at once; INFINITY: never. */
     double exit_timeout;
+    /* Of each task, unless tine_task says otherwise; the same fields are explained there. */
+    double grace; /* < 0: 0.1 */
+    double cpu;
+    uint64_t memory;
+    bool seeded;
+    int64_t seed;
+    const char *seed_text;
 } tine_options;
 
 #define TINE_OPTIONS_INIT \
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
-            NULL, NULL, NULL, 0, -1 \
+            NULL, NULL, NULL, 0, -1, -1, 0, 0, false, 0, NULL \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is
@@ -241,10 +248,26 @@ typedef struct tine_task {
     ** with TINE_EINVALID. It must return (no longjmp, no exception). NULL: none. */
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
+    /* SINCE 0.2.0 */
+    /* A running task that is ended, by a limit or tine_future_abort, is asked first: an error is
+    ** raised in it. So long after it is killed with its worker. < 0: the pool's; 0: killed at once;
+    ** INFINITY: never. */
+    double grace;
+    double cpu;      /* limit of processor time; 0: the pool's, INFINITY: none. TINE_ETIMEOUT */
+    uint64_t memory; /* bytes that it may add to its Lua state; 0: the pool's, UINT64_MAX: none.
+                     ** TINE_EMEMORY */
+    /* Random numbers that are the same in each run: from the text, or if it is NULL and `seeded` is
+    ** true from the integer; else the pool's. They depend on the number of the call of tine_submit, too. */
+    bool seeded;
+    int64_t seed;
+    const char *seed_text;
 } tine_task;
 
 #define TINE_TASK_INIT \
-    { sizeof(tine_task), TINE_SOURCE, NULL, 0, NULL, 0, NULL, 0, NULL, NULL }
+    { \
+        sizeof(tine_task), TINE_SOURCE, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, -1, 0, 0, false, 0, \
+            NULL \
+    }
 
 /* Submit a task. On success *out (when `out` is not NULL) is a future, to be freed with
 ** tine_future_free; on failure NULL. Never waits. 0; TINE_EARG: not a task (arguments that are not

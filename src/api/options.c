@@ -14,7 +14,7 @@ bool tine__api_deadline(double timeout, uint64_t *deadline) {
 
 static bool check_times(const tine_options *o) {
     return o->task_timeout >= 0 && o->start_timeout >= 0 && o->spin == o->spin &&
-           o->exit_timeout == o->exit_timeout;
+           o->exit_timeout == o->exit_timeout && o->cpu >= 0 && o->grace == o->grace;
 }
 
 static bool check_choices(const tine_options *o) {
