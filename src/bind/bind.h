@@ -549,6 +549,8 @@ int tine__cpu_count(lua_State *L);
 int tine__clock(lua_State *L);      /* tine.clock */
 int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
+int tine__pool_resize_lua(lua_State *L);
+int tine__pool_workers_lua(lua_State *L);
 int tine__box_gc(lua_State *L);
 int tine__room_gc(lua_State *L);
 int tine__core_gc(lua_State *L);

@@ -7,6 +7,7 @@
 #include "base/why.h"
 #include "bind/bind.h"
 #include "worker/loop.h"
+#include "worker/loop.h"
 #include "worker/root.h"
 
 extern char **environ;
@@ -26,6 +27,11 @@ static const char *const known[] = {"workers",
                                     "globals",
                                     "warnings",
                                     "max_pending",
+                                    "max_pending_bytes",
+                                    "min_workers",
+                                    "idle_timeout",
+                                    "max_worker_age",
+                                    "max_worker_memory",
                                     "ageing",
                                     "on_callback_error",
                                     "spin",
@@ -204,6 +210,19 @@ static double read_ageing(lua_State *L, int arg) {
     return x;
 }
 
+/* An integer of 0 or more, 0 when nil. */
+static lua_Integer read_natural(lua_State *L, int arg, const char *name, lua_Integer most) {
+    int exact = 1, type = tine__option(L, arg, name);
+    lua_Integer n = type == LUA_TNIL ? 0 : lua_tointegerx(L, -1, &exact);
+    if ((type != LUA_TNIL && type != LUA_TNUMBER) || !exact || n < 0 || n > most) {
+        const char *wanted = lua_pushfstring(L, "an integer from 0 to %I", (LUAI_UACINT)most);
+        lua_insert(L, -2);
+        tine__option_error(L, arg, name, wanted);
+    }
+    lua_pop(L, 1);
+    return n;
+}
+
 static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     static const char *const methods[] = {"fork", "spawn", NULL};
     static const char *const crashes[] = {"break", "replace", NULL};
@@ -211,6 +230,11 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     read_workers(L, arg, o);
     o->max_pending = tine__option_count(L, arg, "max_pending", INT64_MAX, 0);
     o->ageing = read_ageing(L, arg);
+    o->max_bytes = tine__option_count(L, arg, "max_pending_bytes", INT64_MAX, 0);
+    o->min_workers = (unsigned)read_natural(L, arg, "min_workers", MOST_WORKERS);
+    o->max_age = tine__option_limit(L, arg, "max_worker_age", 0);
+    o->boot.idle = tine__option_limit(L, arg, "idle_timeout", 0);
+    o->boot.max_memory = tine__option_count(L, arg, "max_worker_memory", INT64_MAX, 0);
     o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
@@ -418,7 +442,9 @@ static bool is_loading(lua_State *L) {
 
 /* A script that is a module, too, would make pools in its workers without end. */
 static void check_nesting(lua_State *L) {
-    if (tine__boot_depth() == 0)
+    bool task = lua_getfield(L, LUA_REGISTRYINDEX, TINE_WORKER_FIELD) == LUA_TTABLE;
+    lua_pop(L, 1);
+    if (tine__boot_depth() == 0 && !task) /* it is one without a process of its own, too */
         return;
     luaL_checkstack(L, 4, "pools");
     if (is_loading(L))

@@ -277,30 +277,6 @@ static int pool_stats(lua_State *L) {
     return 1;
 }
 
-static void push_worker(lua_State *L, const struct worker_info *w) {
-    lua_createtable(L, 0, 4);
-    set_count(L, "id", w->id);
-    if (w->pid)
-        set_count(L, "pid", (uint64_t)w->pid);
-    lua_pushstring(L, w->state);
-    lua_setfield(L, -2, "state");
-    set_count(L, "tasks", w->tasks);
-}
-
-static int pool_workers(lua_State *L) {
-    struct core *c = tine__check_pool(L, 1);
-    struct worker_info *info = lua_newuserdatauv(L, (c->workers + 1) * sizeof *info, 0);
-    if (c->p)
-        tine__pool_poll(c->p);
-    unsigned n = c->p ? tine__pool_workers(c->p, info, c->workers) : 0;
-    lua_createtable(L, (int)n, 0);
-    for (unsigned i = 0; i < n && i < c->workers; i++) {
-        push_worker(L, &info[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
-    return 1;
-}
-
 static int pool_fileno(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     if (!c->p)
@@ -369,10 +345,11 @@ const luaL_Reg tine__pool_methods[] = {
     {"try_submit", tine__try_submit},
     {"join", pool_join},
     {"with", view_with},
+    {"resize", tine__pool_resize_lua},
     {"shutdown", pool_shutdown},
     {"terminate_workers", pool_terminate_workers},
     {"kill_workers", pool_kill_workers},
-    {"workers", pool_workers},
+    {"workers", tine__pool_workers_lua},
     {"stats", pool_stats},
     {"fileno", pool_fileno},
     {"dispatch", pool_dispatch},

@@ -45,14 +45,15 @@
 #define LINK_INLINE (16u << 10) /* a longer result goes to the heap */
 
 enum record_kind {
-    RECORD_SKIP,     /* fills the end of the ring */
-    RECORD_READY,    /* the worker has reached its task loop */
-    RECORD_VALUES,   /* a result segment: the values */
-    RECORD_ERROR,    /* a result segment: the error value and the traceback */
-    RECORD_REFUSED,  /* text: the result (or the call) cannot travel: serialization */
-    RECORD_STOPPED,  /* a chunk was stopped: tasks from `id` on never ran */
-    RECORD_FAILED,   /* the initializer failed: a result segment as RECORD_ERROR, then it leaves */
-    RECORD_LEAVING,  /* this worker has run its last task and ends in good order */
+    RECORD_SKIP,    /* fills the end of the ring */
+    RECORD_READY,   /* the worker has reached its task loop */
+    RECORD_VALUES,  /* a result segment: the values */
+    RECORD_ERROR,   /* a result segment: the error value and the traceback */
+    RECORD_REFUSED, /* text: the result (or the call) cannot travel: serialization */
+    RECORD_STOPPED, /* a chunk was stopped: tasks from `id` on never ran */
+    RECORD_FAILED,  /* the initializer failed: a result segment as RECORD_ERROR, then it leaves */
+    RECORD_LEAVING, /* this worker has run its last task and ends in good order; `id` says why (enum parting) */
+    RECORD_IDLE,     /* it has had nothing to do for idle_timeout */
     RECORD_PROGRESS, /* the last that the task has said, before its result: struct progress */
     RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */

@@ -216,6 +216,8 @@ void tine__queue_bury(struct queue *q, unsigned worker) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     uint64_t word;
     forget_sleeper(q, worker);
+    atomic_fetch_and_explicit(&q->c->dismissed[worker / 64], ~((uint64_t)1 << worker % 64),
+                              memory_order_relaxed);
     /* Newest first: a worker has one slot at a time, so the oldest only turn up in rubbish. */
     for (uint64_t i = 1; i <= QUEUE_SLOTS; i++)
         if (tine__queue_condemn(q, tail - i, worker))
@@ -223,6 +225,17 @@ void tine__queue_bury(struct queue *q, unsigned worker) {
     /* It may have been woken for an item and not have taken it: others must look. */
     if (find(q, &word))
         tine__queue_wake_all(q);
+}
+
+static _Atomic uint64_t *dismissed(const struct queue *q, unsigned worker) {
+    return &q->c->dismissed[worker / 64];
+}
+
+void tine__queue_dismiss(struct queue *q, unsigned worker) {
+    atomic_fetch_or_explicit(dismissed(q, worker), (uint64_t)1 << worker % 64,
+                             memory_order_relaxed);
+    atomic_fetch_add_explicit(&q->c->told, 1, memory_order_release);
+    tine__queue_wake_all(q);
 }
 
 void tine__queue_shut(struct queue *q) {
@@ -239,6 +252,21 @@ bool tine__queue_want_low(struct queue *q, unsigned level) {
 }
 
 /* --- a worker's side --- */
+
+bool tine__queue_told(struct queue *q) {
+    uint32_t told = atomic_load_explicit(&q->c->told, memory_order_acquire);
+    bool news = told != q->heard;
+    q->heard = told;
+    return news;
+}
+
+bool tine__queue_has_told(const struct queue *q) {
+    return atomic_load_explicit(&q->c->told, memory_order_relaxed) != q->heard;
+}
+
+bool tine__queue_is_dismissed(const struct queue *q, unsigned worker) {
+    return atomic_load_explicit(dismissed(q, worker), memory_order_relaxed) >> worker % 64 & 1;
+}
 
 int tine__queue_attach(struct queue *q, int calls_fd, int claims_fd) {
     *q = QUEUE_CLOSED;
@@ -304,6 +332,8 @@ bool tine__queue_is_low(struct queue *q) {
 /* 0: there is an item. TINE_ESHUTDOWN, TINE_EAGAIN: none, and none will come / not yet. */
 static int look(struct queue *q) {
     uint64_t word;
+    if (tine__queue_has_told(q))
+        return 0;
     /* First the flag: what was put before it was set is seen after it. */
     bool closing = atomic_load_explicit(&q->c->closing, memory_order_acquire);
     if (find(q, &word))

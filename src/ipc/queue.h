@@ -69,12 +69,13 @@ struct queue {
     struct shm calls, claims;
     struct queue_calls *c;
     struct queue_claims *k;
-    uint64_t from; /* private: no item before this one is READY */
+    uint64_t from;  /* private: no item before this one is READY */
+    uint32_t heard; /* private: of `told` */
 };
 
 #define QUEUE_CLOSED \
     (struct queue) { \
-        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0 \
+        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0 \
     }
 
 /* --- both sides --- */
@@ -126,6 +127,8 @@ unsigned tine__queue_ready(struct queue *q);
 /* After the death of `worker`: free the slot it had taken and not yet freed, forget that it sleeps;
 ** when items are READY, wake all others (it may have died with a wake-up that was meant for one). */
 void tine__queue_bury(struct queue *q, unsigned worker);
+/* Tell `worker` to leave, between two tasks. */
+void tine__queue_dismiss(struct queue *q, unsigned worker);
 /* No items will come any more: workers that find the queue empty leave. Wakes all. */
 void tine__queue_shut(struct queue *q);
 
@@ -144,6 +147,11 @@ bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq, bool *aske
 ** sleeps on the worker's futex, for `patience` ns at most (0: it only looks; UINT64_MAX: without end). 0: look
 ** again; TINE_ESHUTDOWN: shut, and no item is READY; TINE_ETIMEOUT: nothing came. */
 int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin, uint64_t patience);
+/* Has the submitter told workers something since it was asked last? One load. tine__queue_wait ends for it. */
+bool tine__queue_told(struct queue *q);
+bool tine__queue_has_told(const struct queue *q); /* it may be asked again */
+/* ... that this one is to leave? */
+bool tine__queue_is_dismissed(const struct queue *q, unsigned worker);
 /* True when the submitter wants to know that so few items are left READY (tine__queue_want_low), at most
 ** once for each wish; the worker then rings the manager. To be asked after each tine__queue_free. */
 bool tine__queue_is_low(struct queue *q);

@@ -14,6 +14,8 @@
 struct queue_calls {
     LINE _Atomic uint64_t tail; /* sequence number of the next item */
     LINE _Atomic uint32_t closing;
+    _Atomic uint32_t told;              /* counts what workers are to look at */
+    _Atomic uint64_t dismissed[GROUPS]; /* workers that are to leave */
     LINE struct queue_slot slot[QUEUE_SLOTS];
 };
 

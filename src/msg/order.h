@@ -15,11 +15,12 @@ enum order_kind {
     ORDER_NONE,
     ORDER_RUN, /* hand over the call of `task`: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
     ORDER_WITHDRAW, /* take the call back if nobody has taken it up: AT_NOBODY and its bytes if it has some; AT_PAST */
-    ORDER_RECALL, /* take back what of it has not begun: enum whereabouts, `id` */
-    ORDER_ASK,    /* ask its task `id` to end: enum whereabouts, `worker` */
-    ORDER_STOP,   /* end its task `id` by force: enum whereabouts, `worker` */
-    ORDER_LOOK,   /* where is it: enum whereabouts, `id`, `since` */
-    ORDER_START,  /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
+    ORDER_RECALL,  /* take back what of it has not begun: enum whereabouts, `id` */
+    ORDER_ASK,     /* ask its task `id` to end: enum whereabouts, `worker` */
+    ORDER_STOP,    /* end its task `id` by force: enum whereabouts, `worker` */
+    ORDER_LOOK,    /* where is it: enum whereabouts, `id`, `since` */
+    ORDER_START,   /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
+    ORDER_DISMISS, /* `worker` is to end in good order, between two tasks */
     ORDER_KILL, /* signal `worker`; with SIGKILL its whole family. The site sees to it that it is done */
     ORDER_FINISH, /* no more calls: workers end in good order when there is none left */
     ORDER_END     /* end everything now; REPORT_GONE follows */

@@ -24,9 +24,10 @@ enum report_kind {
     REPORT_READY,       /* it has reached its task loop */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */
-    REPORT_LEAVING,     /* it has run its last task and ends in good order */
-    REPORT_RUBBISH,     /* what it says makes no sense: nothing more is read from it */
-    REPORT_STARTED,     /* its process: `pid` */
+    REPORT_IDLE,        /* it has had nothing to do for as long as it is to stay */
+    REPORT_LEAVING, /* it has run its last task and ends in good order; `id`: enum parting, why */
+    REPORT_RUBBISH, /* what it says makes no sense: nothing more is read from it */
+    REPORT_STARTED, /* its process: `pid` */
     REPORT_NOT_STARTED, /* `error`, an errno: no process to be had */
     REPORT_LOST, /* it has ended, and call `ref` was with it: tasks from `id` on had not begun; those before
                    ** have, also if what they have answered is lost. REPORT_EXITED follows at once */

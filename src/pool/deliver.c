@@ -177,6 +177,8 @@ void tine__deliver(struct pool *p, const struct event *e) {
         tine__failure_unref(p->crash);
         p->crash = tine__failure_of(&p->s.blame, false);
         break;
+    case EVENT_EXIT:
+        break;
     case EVENT_ENDED:
         deliver_end(p, e);
         break;

@@ -35,7 +35,7 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out) {
 }
 
 static bool knows_pids(const struct pool *p) {
-    for (unsigned w = 1; w <= p->s.o.workers; w++)
+    for (unsigned w = 1; w <= p->s.top; w++)
         if (p->s.workers[w].state != WORKER_NONE && p->s.workers[w].pid == 0)
             return false;
     return true;
@@ -60,6 +60,8 @@ static void learn_pids(struct pool *p) {
 static const char *state_name(struct pool *p, unsigned w) {
     if (p->s.workers[w].state == WORKER_STARTING)
         return "starting";
+    if (p->s.workers[w].state != WORKER_READY)
+        return "ending";
     return p->site->ops->busy(p->site, w) ? "running" : "idle";
 }
 
@@ -71,9 +73,9 @@ unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned ma
     learn_pids(p);
     if (!pool_site_is_gone(p))
         tine__take_in(p, false);
-    for (unsigned w = 1; w <= p->s.o.workers; w++) {
+    for (unsigned w = 1; w <= p->s.top; w++) {
         const struct worker *worker = &p->s.workers[w];
-        if (worker->state != WORKER_STARTING && worker->state != WORKER_READY)
+        if (worker->state == WORKER_NONE)
             continue;
         if (n < max)
             out[n] = (struct worker_info){w, worker->pid, state_name(p, w), worker->tasks};

@@ -36,6 +36,10 @@ static unsigned processors(void) {
 
 static int open_parts(struct pool *p, const struct pool_options *o) {
     const struct sched_options policy = {.workers = o->in_process ? 1 : o->workers,
+                                         .most = o->in_process ? 1 : POOL_MAX_WORKERS,
+                                         .min_workers = o->min_workers,
+                                         .max_age = o->in_process ? 0 : o->max_age,
+                                         .max_bytes = o->max_bytes,
                                          .slots = o->in_process ? HERE_SLOTS : LOCAL_SLOTS,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,

@@ -45,6 +45,9 @@ struct pool_options {
     double ageing;             /* what a second of waiting adds to a priority; 0 nothing */
     uint64_t start_timeout, exit_timeout; /* ns, 0 none */
     bool spawn, replace;                  /* start_method = "spawn", on_crash = "replace" */
+    unsigned min_workers;                 /* stay though they are idle */
+    uint64_t max_age;                     /* ns, of a worker, 0 none */
+    uint64_t max_bytes;                   /* of the calls of unfinished tasks, 0 none */
     bool in_process;  /* no worker is a process: tasks run in the threads that submit */
     struct boot boot; /* borrowed for the call */
 };
@@ -142,6 +145,10 @@ bool tine__pool_ended(struct pool *p);
 ** Blocks only for the thread's last instructions. Once. */
 void tine__pool_join(struct pool *p);
 
+/* There are to be so many workers, 1 .. POOL_MAX_WORKERS; those too many end when their task is done. 0; TINE_ESHUTDOWN,
+** TINE_EBROKEN, TINE_EFORKED, TINE_ENOMEM; TINE_EINVALID: it has none. */
+int tine__pool_resize(struct pool *p, unsigned workers);
+
 /* --- looking --- */
 
 struct pool_stats {
@@ -152,7 +159,7 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out);
 struct worker_info {
     unsigned id;
     int pid;           /* 0: not known yet */
-    const char *state; /* "starting", "idle", "running" */
+    const char *state; /* "starting", "idle", "running", "ending" */
     uint64_t tasks;
 };
 /* Fill in at most `max`; the number there are. */

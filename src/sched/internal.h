@@ -7,11 +7,17 @@
 #define SCHED_SECOND 1000000000ull
 #define SCHED_MILLISECOND 1000000ull
 
-enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_RETRY, TIMER_END };
+enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_AGE, TIMER_RETRY, TIMER_END };
 
 /* How that of it ends which shall never run. */
 static inline enum ending sched_end_unrun(const struct sched *s, const struct task *t) {
     return s->life >= LIFE_STOPPING ? ENDING_BROKEN : t->unrun ? t->unrun : ENDING_CANCELLED;
+}
+
+/* It is open no more. */
+static inline void sched_close(struct sched *s, const struct task *t) {
+    s->open--;
+    s->bytes -= t->bytes;
 }
 
 /* --- state.c: changes that keep the counts true --- */
@@ -75,6 +81,23 @@ void tine__sched_signal(struct sched *s, unsigned worker, int signal);
 /* A worker is (no longer) there. */
 void tine__sched_appear(struct sched *s, unsigned worker);
 void tine__sched_vanish(struct sched *s, unsigned worker);
+/* The same, of one that was really there; it ended by this, if that is known (NULL: it is not). */
+void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, const int *status);
+
+/* --- workers.c: those that are to leave though the pool goes on --- */
+
+/* It was started: it may grow old. */
+void tine__sched_begin_age(struct sched *s, unsigned worker, uint64_t now);
+/* Have it leave, if it takes calls. */
+void tine__sched_dismiss(struct sched *s, unsigned worker, enum parting why);
+/* It has said that it has nothing to do, or that it leaves, and why. */
+void tine__sched_idle(struct sched *s, unsigned worker);
+void tine__sched_leaving(struct sched *s, unsigned worker, uint64_t why, uint64_t now);
+/* Why a worker ends that is not known to have crashed. */
+enum parting tine__sched_parting(const struct sched *s, unsigned worker);
+
+/* --- state.c --- */
+
 /* No start until then. */
 void tine__sched_hold_starts(struct sched *s, uint64_t until);
 /* There is no process to be had for a worker that is wanted: those that are there go on, and it is tried

@@ -19,6 +19,15 @@ static bool order_kill(struct sched *s, struct order *o) {
     return true;
 }
 
+static bool order_dismiss(struct sched *s, struct order *o) {
+    struct list *node = list_pop(&s->dismissals);
+    if (!node)
+        return false;
+    struct worker *w = LIST_ITEM(node, struct worker, node);
+    *o = (struct order){.kind = ORDER_DISMISS, .worker = (unsigned)(w - s->workers)};
+    return true;
+}
+
 static bool order_wish(struct sched *s, struct order *o) {
     struct list *node = list_pop(&s->wishes);
     if (!node)
@@ -71,7 +80,7 @@ static bool order_run(struct sched *s, struct order *o) {
 
 /* The lowest id that no worker has; 0: all taken. */
 static unsigned free_id(const struct sched *s) {
-    if (s->present == s->o.workers)
+    if (s->present >= s->o.workers)
         return 0;
     unsigned i = 0;
     while (!s->free_workers[i])
@@ -105,7 +114,7 @@ static bool order_end(struct sched *s, struct order *o) {
 bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->life == LIFE_ENDED)
         return false;
-    if (order_wish(s, o) || order_kill(s, o))
+    if (order_wish(s, o) || order_kill(s, o) || order_dismiss(s, o))
         return true;
     if (s->life <= LIFE_CLOSING && (order_withdraw(s, o) || order_run(s, o) || order_start(s, o)))
         return true;
@@ -156,6 +165,7 @@ static void recalled(struct sched *s, struct task *t, const struct answer *a) {
 static void began(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {
     if (!a->err) {
         tine__sched_appear(s, worker);
+        tine__sched_begin_age(s, worker, now);
         if (s->o.start_timeout)
             tine__timer_set(&s->timers, &s->workers[worker].timer, now + s->o.start_timeout);
     } else if (a->err == TINE_EAGAIN) {
@@ -211,11 +221,22 @@ bool tine__sched_event(struct sched *s, struct event *e) {
         *e = (struct event){.kind = EVENT_DIED};
         return true;
     }
-    struct list *node = list_pop(&s->ended);
+    struct list *node = list_pop(&s->exits);
+    if (node) {
+        *e =
+            (struct event){.kind = EVENT_EXIT, .exit = &LIST_ITEM(node, struct worker, gone)->exit};
+        return true;
+    }
+    node = list_pop(&s->ended);
     if (!node)
         return false;
     struct task *t = LIST_ITEM(node, struct task, ended);
-    *e = (struct event){EVENT_ENDED, t, t->end_from, t->end_to, t->how, t->again_told};
+    *e = (struct event){.kind = EVENT_ENDED,
+                        .task = t,
+                        .from = t->end_from,
+                        .to = t->end_to,
+                        .how = t->how,
+                        .again = t->again_told};
     bool held = !list_empty(&t->node);                    /* until the end of its worker is told */
     if (t->state == TASK_NEW && task_is_open(t) && !held) /* lost, and not to be sent again */
         tine__sched_end_rest(s, t);

@@ -15,7 +15,7 @@ static struct task *find(struct sched *s, uint32_t ref, uint64_t id, uint32_t *k
 }
 
 static bool is_worker(const struct sched *s, unsigned worker) {
-    return worker >= 1 && worker <= s->o.workers && s->workers[worker].state != WORKER_NONE;
+    return worker >= 1 && worker <= s->top && s->workers[worker].state != WORKER_NONE;
 }
 
 /* --- results --- */
@@ -25,7 +25,7 @@ static void finish(struct sched *s, struct task *t) {
     tine__sched_unsend(s, t);
     tine__policy_leave(&s->policy, t);
     t->state = TASK_DONE;
-    s->open--;
+    sched_close(s, t);
 }
 
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
@@ -86,15 +86,6 @@ static void ready(struct sched *s, struct worker *w) {
         return;
     tine__timer_clear(&s->timers, &w->timer);
     w->state = WORKER_READY;
-}
-
-static void leaving(struct sched *s, unsigned worker, uint64_t now) {
-    struct worker *w = &s->workers[worker];
-    if (w->state != WORKER_STARTING && w->state != WORKER_READY)
-        return;
-    tine__sched_retire(s, worker, WORKER_LEAVING);
-    if (s->o.exit_timeout)
-        tine__timer_set(&s->timers, &w->timer, now + s->o.exit_timeout);
 }
 
 static void initializer_failed(struct sched *s, const struct report *r) {
@@ -192,7 +183,7 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
                               .k = culprit ? culprit->begun - 1 : 0};
     s->failed_starts = !s->blame.task && w->tasks == 0 ? s->failed_starts + 1 : 0;
     s->lost_ones++;
-    tine__sched_vanish(s, r->worker);
+    tine__sched_depart(s, r->worker, PART_CRASH, &r->status);
     if (s->o.replace && s->failed_starts < FAILED_STARTS) {
         s->died = true;
         settle_lost(s, r->worker, r->pid);
@@ -215,7 +206,7 @@ static void exited(struct sched *s, const struct report *r) {
         crashed(s, r, culprit);
         return;
     }
-    tine__sched_vanish(s, r->worker);
+    tine__sched_depart(s, r->worker, tine__sched_parting(s, r->worker), &r->status);
     settle_lost(s, r->worker, r->pid);
 }
 
@@ -245,9 +236,9 @@ static void gone(struct sched *s, const struct report *r) {
                                          .segment = r->bytes,
                                          .length = r->length},
                          true);
-    for (unsigned w = 1; w <= s->o.workers; w++)
+    for (unsigned w = 1; w <= s->top; w++)
         if (s->workers[w].state != WORKER_NONE)
-            tine__sched_vanish(s, w);
+            tine__sched_depart(s, w, tine__sched_parting(s, w), NULL);
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
         if (s->sent[ref])
             lose(s, s->sent[ref], 0);
@@ -268,7 +259,10 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
         initializer_failed(s, r);
         break;
     case REPORT_LEAVING:
-        leaving(s, r->worker, now);
+        tine__sched_leaving(s, r->worker, r->id, now);
+        break;
+    case REPORT_IDLE:
+        tine__sched_idle(s, r->worker);
         break;
     case REPORT_RUBBISH:
         tine__sched_doom(s, r->worker, DOOM_RUBBISH);

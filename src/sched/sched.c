@@ -18,17 +18,14 @@ static int make_tables(struct sched *s) {
     s->nrefs = s->nfree = s->o.slots + s->o.workers + 1;
     s->sent = sys.calloc(s->nrefs, sizeof *s->sent);
     s->free_refs = sys.calloc(s->nrefs, sizeof *s->free_refs);
-    s->workers = sys.calloc(s->o.workers + 1, sizeof *s->workers);
-    s->free_workers = sys.calloc(s->o.workers / 64 + 1, sizeof *s->free_workers);
+    s->workers = sys.calloc(s->o.most + 1, sizeof *s->workers); /* pages come as they are used */
+    s->free_workers = sys.calloc(s->o.most / 64 + 1, sizeof *s->free_workers);
     if (!s->sent || !s->free_refs || !s->workers || !s->free_workers)
         return TINE_ENOMEM;
     for (uint32_t i = 0; i < s->nrefs; i++)
         s->free_refs[i] = s->nrefs - 1 - i;
-    for (unsigned w = 1; w <= s->o.workers; w++) {
-        list_init(&s->workers[w].node);
-        s->workers[w].timer.kind = TIMER_WORKER;
+    for (unsigned w = 1; w <= s->o.most; w++)
         s->free_workers[w / 64] |= (uint64_t)1 << w % 64;
-    }
     return 0;
 }
 
@@ -42,6 +39,8 @@ int tine__sched_init(struct sched *s, const struct sched_options *o) {
     s->random = o->seed | 1;
     list_init(&s->lost);
     list_init(&s->kills);
+    list_init(&s->dismissals);
+    list_init(&s->exits);
     list_init(&s->ended);
     s->next_id = 1;
     s->window = s->narrow = FIRST_WINDOW + 4ull * o->workers;
@@ -69,9 +68,16 @@ void tine__sched_free(struct sched *s) {
 
 /* --- tasks --- */
 
-static int refusal(const struct sched *s) {
+/* Is there no room for a call of so many bytes? */
+static bool is_too_much(const struct sched *s, uint64_t bytes) {
+    if (s->o.max_pending && s->open >= s->o.max_pending)
+        return true;
+    return s->o.max_bytes && s->open > 0 && s->bytes + bytes > s->o.max_bytes;
+}
+
+static int refusal(const struct sched *s, uint64_t bytes) {
     if (s->life == LIFE_OPEN)
-        return s->o.max_pending && s->open >= s->o.max_pending ? TINE_EAGAIN : 0;
+        return is_too_much(s, bytes) ? TINE_EAGAIN : 0;
     return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
 }
 
@@ -104,13 +110,14 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
 }
 
 static int enter(struct sched *s, struct task *t, uint64_t now) {
-    int err = refusal(s);
+    int err = refusal(s, t->call.length);
     if (!err)
         err = tine__policy_enter(&s->policy, t);
     if (err)
         return err;
     admit(s, t, now);
     s->open++;
+    s->bytes += t->bytes = t->call.length;
     return 0;
 }
 
@@ -139,12 +146,12 @@ void tine__sched_withdraw(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
     tine__policy_leave(&s->policy, t);
     tine__timer_clear(&s->timers, &t->timer);
-    s->open--;
+    sched_close(s, t);
     t->state = TASK_NEW;
 }
 
 int tine__sched_submit_done(struct sched *s, struct task *t) {
-    int err = refusal(s);
+    int err = refusal(s, 0);
     if (err == TINE_EAGAIN)
         err = 0; /* it takes no room */
     if (err)
@@ -211,7 +218,7 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
     if (hard)
         return;
     tine__timer_set(&s->timers, &s->end, patience);
-    for (unsigned w = 1; w <= s->o.workers; w++)
+    for (unsigned w = 1; w <= s->top; w++)
         if (s->workers[w].state != WORKER_NONE && s->workers[w].state != WORKER_DOOMED)
             tine__sched_signal(s, w, SIGTERM);
 }
@@ -306,6 +313,10 @@ void tine__sched_tick(struct sched *s, uint64_t now) {
             break;
         case TIMER_WORKER:
             worker_due(s, LIST_ITEM(t, struct worker, timer));
+            break;
+        case TIMER_AGE:
+            tine__sched_dismiss(s, (unsigned)(LIST_ITEM(t, struct worker, age) - s->workers),
+                                PART_AGE);
             break;
         case TIMER_RETRY:
             s->hold = false;

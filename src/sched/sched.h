@@ -41,6 +41,7 @@
 #include <stdint.h>
 #include "base/list.h"
 #include "msg/order.h"
+#include "msg/parting.h"
 #include "msg/report.h"
 #include "sched/policy.h"
 #include "sched/task.h"
@@ -100,19 +101,40 @@ enum worker_state {
 
 enum doom { DOOM_NONE, DOOM_TASK, DOOM_RUBBISH, DOOM_SLOW_EXIT };
 
+/* The end of a worker, as its pool's owner is told. */
+struct worker_exit {
+    unsigned worker;
+    int pid;
+    enum parting why;
+    bool has_status;
+    int status;      /* as waitpid gives it */
+    uint64_t tasks;  /* answered */
+    uint64_t lasted; /* ns */
+};
+
 struct worker {
-    struct list node;   /* in sched->kills */
+    struct list node;   /* in sched->kills, or dismissals */
     struct timer timer; /* STARTING, LEAVING: for how long */
-    uint8_t state;      /* enum worker_state */
-    uint8_t doom;       /* why it is DOOMED: enum doom */
-    bool unborn;        /* it has not reached its task loop */
-    int signal;         /* wanted of it, or 0 */
-    int pid;            /* 0: not known yet */
-    uint64_t tasks;     /* answered */
+    struct timer age;   /* when it is too old */
+    uint8_t parting;    /* enum parting: why it is LEAVING */
+    uint64_t since;     /* ns of the clock: when it was started */
+    struct list gone;   /* in sched->exits */
+    struct worker_exit exit;
+    uint8_t state;  /* enum worker_state */
+    uint8_t doom;   /* why it is DOOMED: enum doom */
+    bool unborn;    /* it has not reached its task loop */
+    int signal;     /* wanted of it, or 0 */
+    int pid;        /* 0: not known yet */
+    uint64_t tasks; /* answered */
 };
 
 struct sched_options {
     unsigned workers;       /* at most so many, 1 or more */
+    unsigned most;          /* ... after any resize: the highest id */
+    unsigned min_workers;   /* that stay though they are idle */
+    uint64_t max_age;       /* ns, about which a worker is replaced; 0: never */
+    bool tell_exits;        /* events of workers that have ended are wanted */
+    uint64_t max_bytes;     /* of the calls of unfinished tasks, unless it is one; 0: none */
     unsigned slots;         /* calls that the site has room for, beyond those that workers run */
     bool replace;           /* a death ends its task only */
     uint64_t max_pending;   /* 0: none */
@@ -142,24 +164,30 @@ struct sched {
     struct list wishes;   /* SENT tasks of which something is wanted (task->wish) */
     struct list held;     /* HELD tasks */
     uint64_t nheld;
-    uint64_t random;     /* for jitter */
-    struct list lost;    /* tasks whose worker's end is about to be told */
-    struct list kills;   /* workers to be signalled */
-    struct list ended;   /* tasks of which an event is to be taken */
-    bool told;           /* EVENT_STOPPED was taken */
-    bool died;           /* EVENT_DIED is to be taken */
-    struct task **sent;  /* by ref */
-    uint32_t *free_refs; /* a stack */
+    uint64_t random;        /* for jitter */
+    struct list lost;       /* tasks whose worker's end is about to be told */
+    struct list kills;      /* workers to be signalled */
+    struct list dismissals; /* workers to be told that they are to leave */
+    struct list exits;      /* workers that have ended, by `gone`: EVENT_EXIT is to be taken */
+    struct list ended;      /* tasks of which an event is to be taken */
+    bool told;              /* EVENT_STOPPED was taken */
+    bool died;              /* EVENT_DIED is to be taken */
+    struct task **sent;     /* by ref */
+    uint32_t *free_refs;    /* a stack */
     uint32_t nfree, nrefs;
 
     uint64_t open;    /* tasks that are not DONE */
+    uint64_t bytes;   /* of their calls, as they were submitted */
     uint64_t waiting; /* of them with us */
     uint64_t nsent;
     uint64_t next_id;
     uint64_t window;
     bool full; /* the site has refused a call, or the window is used up */
 
-    struct worker *workers;      /* [1 .. o.workers] */
+    uint64_t now; /* as it was told last */
+
+    struct worker *workers;      /* [1 .. o.most] */
+    unsigned top;                /* no id above this one was ever used */
     uint64_t *free_workers;      /* a bit for each id that no worker has */
     unsigned live;               /* STARTING or READY */
     unsigned present;            /* not NONE */
@@ -203,6 +231,9 @@ bool tine__sched_abort(struct sched *s, struct task *t);
 void tine__sched_shutdown(struct sched *s, bool cancel);
 /* Workers end now: SIGTERM and patience until `patience` (ns of the clock), or (`hard`) SIGKILL. */
 void tine__sched_kill(struct sched *s, bool hard, uint64_t patience);
+/* There are to be so many workers, 1 .. o.most: those too many end when their task is done. The site has room for them.
+** 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_ENOMEM. (workers.c) */
+int tine__sched_resize(struct sched *s, unsigned workers);
 /* The time. */
 void tine__sched_tick(struct sched *s, uint64_t now);
 /* Which task is next depends on the time: tell it before orders are taken. */
@@ -236,6 +267,7 @@ enum event_kind {
     EVENT_NONE,
     EVENT_STOPPED, /* the pool is broken, or was killed: s->reason; before the tasks it takes along */
     EVENT_DIED,    /* a worker has died unasked, which breaks nothing: s->blame; before its tasks */
+    EVENT_EXIT,    /* a worker has ended: *exit, good until something is told */
     EVENT_ENDED    /* tasks [from, to) of `task` have ended: `how`; DONE: for good */
 };
 
@@ -245,11 +277,12 @@ struct event {
     uint32_t from, to;
     enum ending how;
     bool again; /* it has not ended, but failed so, and is HELD: tine__sched_again, or _give_up */
+    const struct worker_exit *exit;
 };
 
 /* Is there one? */
 static inline bool sched_has_event(const struct sched *s) {
-    return !list_empty(&s->ended) || s->died || (s->why && !s->told);
+    return !list_empty(&s->ended) || !list_empty(&s->exits) || s->died || (s->why && !s->told);
 }
 /* The next event; false: there is none. */
 bool tine__sched_event(struct sched *s, struct event *e);

@@ -8,7 +8,7 @@ static void done(struct sched *s, struct task *t) {
     tine__timer_clear(&s->timers, &t->timer);
     tine__policy_leave(&s->policy, t);
     t->state = TASK_DONE;
-    s->open--;
+    sched_close(s, t);
 }
 
 void tine__sched_watch(struct sched *s, struct task *t, uint64_t when) {
@@ -144,6 +144,11 @@ void tine__sched_appear(struct sched *s, unsigned worker) {
     struct worker *w = &s->workers[worker];
     assert(w->state == WORKER_NONE);
     s->free_workers[worker / 64] &= ~((uint64_t)1 << worker % 64);
+    if (worker > s->top)
+        s->top = worker;
+    list_init(&w->node);
+    w->timer.kind = TIMER_WORKER;
+    w->age.kind = TIMER_AGE;
     w->state = WORKER_STARTING;
     w->unborn = true;
     s->live++;
@@ -175,6 +180,7 @@ void tine__sched_retire(struct sched *s, unsigned worker, enum worker_state stat
     if (w->state == WORKER_STARTING || w->state == WORKER_READY)
         s->live--;
     tine__timer_clear(&s->timers, &w->timer);
+    tine__timer_clear(&s->timers, &w->age);
     w->state = (uint8_t)state;
 }
 
@@ -183,10 +189,27 @@ void tine__sched_vanish(struct sched *s, unsigned worker) {
     assert(w->state != WORKER_NONE);
     tine__sched_retire(s, worker, WORKER_NONE);
     list_remove(&w->node);
-    *w = (struct worker){.timer.kind = TIMER_WORKER};
+    *w = (struct worker){.exit = {.worker = worker}};
     list_init(&w->node);
+    list_init(&w->gone);
     s->free_workers[worker / 64] |= (uint64_t)1 << worker % 64;
     s->present--;
+}
+
+void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, const int *status) {
+    struct worker *w = &s->workers[worker];
+    const struct worker_exit exit = {.worker = worker,
+                                     .pid = w->pid,
+                                     .why = why,
+                                     .has_status = status != NULL,
+                                     .status = status ? *status : 0,
+                                     .tasks = w->tasks,
+                                     .lasted = s->now > w->since ? s->now - w->since : 0};
+    tine__sched_vanish(s, worker);
+    if (!s->o.tell_exits)
+        return;
+    w->exit = exit;
+    list_push(&s->exits, &w->gone);
 }
 
 void tine__sched_signal(struct sched *s, unsigned worker, int signal) {
@@ -201,6 +224,7 @@ void tine__sched_doom(struct sched *s, unsigned worker, enum doom why) {
     if (w->state == WORKER_NONE || w->state == WORKER_DOOMED)
         return;
     tine__sched_retire(s, worker, WORKER_DOOMED);
+    list_remove(&w->node); /* it need not be told to leave any more */
     w->doom = (uint8_t)why;
     if (why != DOOM_TASK) /* then the site has killed it already */
         tine__sched_signal(s, worker, SIGKILL);

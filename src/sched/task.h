@@ -52,8 +52,9 @@ struct task {
     uint64_t wake;             /* HELD: when it is let go; 0: it waits for a word */
     uint64_t since, deadline;  /* of its submit; TIMER_NEVER: none, or it has passed */
     struct call_head
-        call; /* `id` is given by the scheduler; count, origin and what says where the bytes
+        call;       /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
+    uint64_t bytes; /* of the call as it was submitted */
     uint32_t next, upto;
     uint32_t failed[RETRY_KINDS]; /* attempts, by how */
     uint32_t attempts;            /* that have ended */

@@ -118,6 +118,17 @@ static void stop(struct here *h, struct here_call *c, struct answer *a) {
         withdraw(h, c, a);
 }
 
+/* It ends by itself, at its next Lua instructions, if it listens. */
+static void ask(struct here *h, struct here_call *c, const struct order *o, struct answer *a) {
+    stop(h, c, a);
+    if (a->where != AT_PAST || !c)
+        return;
+    if (tine__inner_ask(&c->call, (uint32_t)(o->id - c->call.head.id), o->timed)) {
+        a->where = AT_WORKER;
+        a->worker = WORKER;
+    }
+}
+
 static void look(const struct here_call *c, struct answer *a) {
     if (c && !c->begun)
         return; /* AT_SITE */
@@ -139,6 +150,8 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
         recall(h, c, a);
         break;
     case ORDER_ASK:
+        ask(h, c, o, a);
+        break;
     case ORDER_STOP:
     case ORDER_WITHDRAW:
         stop(h, c, a);
@@ -149,6 +162,7 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
     case ORDER_START:
         h->stage = STAGE_WANTED;
         break;
+    case ORDER_DISMISS:
     case ORDER_KILL:
     case ORDER_FINISH:
         h->leaving = true;
@@ -276,7 +290,8 @@ static void describe(struct here_call *c, struct report *r) {
     static const uint8_t kinds[RECORD_KINDS] = {[RECORD_VALUES] = REPORT_VALUES,
                                                 [RECORD_ERROR] = REPORT_ERROR,
                                                 [RECORD_REFUSED] = REPORT_REFUSED,
-                                                [RECORD_MEMORY] = REPORT_MEMORY};
+                                                [RECORD_MEMORY] = REPORT_MEMORY,
+                                                [RECORD_ENDED] = REPORT_ENDED};
     const struct inner_answer *answer = &c->call.answers[c->reported];
     r->kind = kinds[answer->kind];
     r->bytes = answer->bytes.data;

@@ -52,6 +52,21 @@ static bool local_want_room(struct site *s, unsigned level) {
     return tine__queue_want_low(&local_of(s)->queue, level);
 }
 
+static int local_resize(struct site *s, unsigned workers) {
+    struct local *l = local_of(s);
+    uint32_t n = LOCAL_SLOTS + workers + 1;
+    if (workers <= l->workers)
+        return 0;
+    struct handed *handed = sys.realloc(l->handed, n * sizeof *handed);
+    if (!handed)
+        return TINE_ENOMEM;
+    memset(handed + l->nrefs, 0, (n - l->nrefs) * sizeof *handed);
+    l->handed = handed;
+    l->nrefs = n;
+    l->workers = workers;
+    return 0;
+}
+
 static struct heap *local_heap(struct site *s) {
     return local_of(s)->heap;
 }
@@ -136,6 +151,7 @@ static const struct site_ops local_ops = {
     .poll = local_poll,
     .polled = local_polled,
     .intact = local_intact,
+    .resize = local_resize,
     .heap = local_heap,
     .retire = local_retire,
     .close = local_close,
@@ -216,7 +232,7 @@ static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
 int tine__local_open(struct site **out, unsigned workers, bool spawn, const struct boot *boot,
                      struct wakeup *manager, struct site_bells *bells) {
     *out = NULL;
-    struct local *l = sys.calloc(1, sizeof *l + (workers + 1) * sizeof l->lanes[0]);
+    struct local *l = sys.calloc(1, sizeof *l + QUEUE_MAX_WORKERS * sizeof l->lanes[0]);
     if (!l)
         return TINE_ENOMEM;
     l->base.ops = &local_ops;

@@ -245,6 +245,10 @@ void tine__local_give(struct site *s, const struct order *o, const struct site_c
         a->err = start(l, o->worker);
         a->error = a->err == TINE_ENOMEM ? ENOMEM : errno;
         break;
+    case ORDER_DISMISS:
+        if (l->lanes[o->worker])
+            tine__queue_dismiss(&l->queue, o->worker);
+        break;
     case ORDER_KILL:
         if (l->lanes[o->worker])
             kill_worker(l, o->worker, o->signal);

@@ -68,6 +68,9 @@ struct site_ops {
     ** time. False: there is nothing. Reports may follow. */
     bool (*work)(struct site *s, pthread_mutex_t *lock);
 
+    /* Room for workers up to this id. NULL where there is one for good. 0 or TINE_ENOMEM. */
+    int (*resize)(struct site *s, unsigned workers);
+
     /* Are the descriptors of the site, and of the bells, still the pool's own? If not (somebody has closed or replaced
     ** them), REPORT_GONE comes next. */
     bool (*intact)(struct site *s);

@@ -75,7 +75,7 @@ static void disarm(lua_State *L) {
         give_back_hook(L);
 }
 
-static void raise_in(lua_State *L, unsigned asked) {
+void tine__ask_raise(lua_State *L, unsigned asked) {
     KILL_POINT("asked");
     luaL_traceback(L, L, NULL, 0);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
@@ -110,7 +110,7 @@ static void hook(lua_State *L, lua_Debug *ar) {
     if (!asked)
         return;
     disarm(L);
-    raise_in(L, asked);
+    tine__ask_raise(L, asked);
 }
 
 static void set_hook(void) {
@@ -176,7 +176,8 @@ bool tine__ask_stopping(void) {
 
 /* --- the answer --- */
 
-void tine__ask_answer(lua_State *L, struct buf *out, uint64_t since) {
+void tine__ask_answer(lua_State *L, const struct channel *channel, struct buf *out,
+                      uint64_t since) {
     size_t len;
     KILL_POINT("ended");
     out->len = 0;
@@ -188,5 +189,6 @@ void tine__ask_answer(lua_State *L, struct buf *out, uint64_t since) {
     lua_pop(L, 1);
     lua_pushnil(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
-    tine__family_kill_since(since);
+    if (channel == ask.channel) /* else they are the program's */
+        tine__family_kill_since(since);
 }

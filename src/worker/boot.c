@@ -14,7 +14,7 @@
 /* Places are offsets from the start of the file; 0: none. */
 struct boot_head {
     uint64_t magic, size;
-    uint64_t spin, max_tasks, hook, hook_arg;
+    uint64_t spin, max_tasks, max_memory, idle, hook, hook_arg;
     uint64_t name, path, cpath, hook_name;
     uint64_t environ; /* `nenviron` strings, one after the other */
     uint64_t arg;     /* `narg` of them; 0: none */
@@ -101,6 +101,8 @@ static int write_file(struct shm *out, const struct boot *b, const struct snapsh
         .magic = MAGIC,
         .spin = b->spin,
         .max_tasks = b->max_tasks,
+        .max_memory = b->max_memory,
+        .idle = b->idle,
         .hook = (uintptr_t)b->hook,
         .hook_arg = (uintptr_t)b->hook_arg,
         .preload_len = b->preload_len,
@@ -173,7 +175,8 @@ static char *read_file(int fd) {
     return NULL;
 }
 
-int tine__boot_read(struct boot *out, int fd) {
+/* As tine__boot_read; *deep: how deep the workers of this pool lie. */
+static int read_boot(struct boot *out, int fd, unsigned *deep) {
     char *base = read_file(fd);
     tine__close(&fd);
     if (!base)
@@ -187,7 +190,7 @@ int tine__boot_read(struct boot *out, int fd) {
         free(base);
         return TINE_ENOMEM;
     }
-    depth = h->depth;
+    *deep = h->depth;
     *out = (struct boot){
         .memory = base,
         .name = text_at(base, h->name),
@@ -208,6 +211,8 @@ int tine__boot_read(struct boot *out, int fd) {
         .initializer_function = h->initializer_function,
         .spin = h->spin,
         .max_tasks = h->max_tasks,
+        .max_memory = h->max_memory,
+        .idle = h->idle,
         .send_globals = h->send_globals,
         .hook = (boot_hook)(uintptr_t)h->hook,
         .hook_arg = (void *)(uintptr_t)h->hook_arg,
@@ -216,13 +221,18 @@ int tine__boot_read(struct boot *out, int fd) {
     return 0;
 }
 
+int tine__boot_read(struct boot *out, int fd) {
+    return read_boot(out, fd, &depth);
+}
+
 int tine__boot_copy(struct boot *out, const struct boot *boot) {
     struct shm shm = SHM_CLOSED;
     int err = tine__boot_write(&shm, boot);
     if (err)
         return err;
+    unsigned deep; /* not we */
     int fd = tine__fd_copy(shm.fd);
-    err = fd == -1 ? TINE_ESYSTEM : tine__boot_read(out, fd);
+    err = fd == -1 ? TINE_ESYSTEM : read_boot(out, fd, &deep);
     int saved = errno;
     tine__shm_close(&shm);
     errno = saved;
@@ -233,6 +243,7 @@ void tine__boot_free(struct boot *boot) {
     if (!boot->memory)
         return;
     free((void *)boot->environ);
+    free((void *)boot->arg);
     free(boot->memory);
     *boot = (struct boot){0};
 }

@@ -33,8 +33,10 @@ struct boot {
     uint32_t preload_count;
     const char *initializer;
     size_t initializer_len, initializer_function;
-    uint64_t spin;      /* ns */
-    uint64_t max_tasks; /* 0: no limit */
+    uint64_t spin;       /* ns */
+    uint64_t max_tasks;  /* 0: no limit */
+    uint64_t max_memory; /* resident bytes after which a worker leaves, 0: no limit */
+    uint64_t idle;       /* ns after which a worker says that it is idle, 0: never */
     bool send_globals;
     boot_hook hook; /* "fork": a function of the program */
     void *hook_arg;

@@ -32,6 +32,10 @@ struct call {
 #define CHANNEL_REST HEAP_REST /* ns */
 
 struct channel {
+    /* Has the submitter told us something since we asked last? As cheap as a load; `take` then returns TINE_EAGAIN. */
+    bool (*told)(struct channel *ch);
+    /* ... that we are to leave? */
+    bool (*dismissed)(struct channel *ch);
     /* Wait for the next call. 0; TINE_ESHUTDOWN: there will be none any more; TINE_ETIMEOUT: none came within
     ** `patience` ns (UINT64_MAX: waits without end). */
     int (*take)(struct channel *ch, struct call *out, uint64_t patience);
@@ -44,13 +48,13 @@ struct channel {
     struct buf *(*reply)(struct channel *ch);
     /* Say how far the task has come; and once more before its answer, so that it is heard for certain. */
     void (*progress)(struct channel *ch, const struct progress *p);
-    void (*told)(struct channel *ch, const struct call *call, const struct progress *p);
+    void (*last_progress)(struct channel *ch, const struct call *call, const struct progress *p);
     /* Answer task `k` with what is in the reply buffer; one that was asked to end, with no more than RECORD_ENDED. 0;
     ** TINE_EAGAIN as above. */
     int (*answer)(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind);
     /* All of the call is answered (or stopped). */
     void (*done)(struct channel *ch, const struct call *call);
-    /* Say something that is no answer (RECORD_READY, RECORD_FAILED, RECORD_LEAVING, RECORD_STOPPED with the
+    /* Say something that is no answer (RECORD_READY, RECORD_FAILED, RECORD_IDLE, RECORD_LEAVING with why as id, RECORD_STOPPED with the
     ** first id that never ran), with what is in the reply buffer. */
     void (*say)(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref);
     /* Is there memory for `tidy` to give back, that nobody wants any more? After CHANNEL_REST it knows. */

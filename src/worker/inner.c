@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "codec/codec.h"
 #include "store/store.h"
+#include "worker/ask.h"
 #include "worker/channel.h"
 #include "worker/prelude.h"
 #include "worker/state.h"
@@ -22,6 +23,7 @@ struct inner {
     struct inner_call *call;
     struct call_extra extra; /* of that */
     bool taken;
+    uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
     struct buf reply;
 };
 
@@ -54,6 +56,11 @@ static void describe(struct inner *in, struct call *out) {
     out->arguments_len = h->length - h->label - h->function;
 }
 
+static bool never(struct channel *ch) {
+    (void)ch;
+    return false;
+}
+
 static int take(struct channel *ch, struct call *out, uint64_t patience) {
     struct inner *in = self(ch);
     (void)patience; /* it is there already, or there is none */
@@ -70,19 +77,26 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     if (k >= atomic_load(&c->upto))
         return TINE_ECANCELLED;
     atomic_store(&c->since, tine__now());
+    atomic_store(&c->running, (uint64_t)(k + 1) << 8);
     return 0;
 }
 
 static unsigned asked(struct channel *ch) {
-    (void)ch;
-    return 0;
+    const struct inner_call *c = self(ch)->call;
+    return c ? (unsigned)(atomic_load(&c->running) & 0xff) : 0;
+}
+
+bool tine__inner_ask(struct inner_call *call, uint32_t k, bool timed) {
+    uint64_t word = (uint64_t)(k + 1) << 8;
+    return atomic_compare_exchange_strong(&call->running, &word,
+                                          word | RUN_ASKED | (timed ? RUN_TIMED : 0u));
 }
 
 static void progress(struct channel *ch, const struct progress *p) {
     self(ch)->call->said = *p;
 }
 
-static void told(struct channel *ch, const struct call *call, const struct progress *p) {
+static void last_progress(struct channel *ch, const struct call *call, const struct progress *p) {
     (void)ch; /* it is there already */
     (void)call;
     (void)p;
@@ -97,7 +111,12 @@ static struct buf *reply(struct channel *ch) {
 static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
     struct inner *in = self(ch);
     struct inner_call *c = in->call;
+    uint64_t word = (uint64_t)(k + 1) << 8;
     (void)call;
+    if (!atomic_compare_exchange_strong(&c->running, &word, 0) && kind != RECORD_ENDED) {
+        kind = RECORD_ENDED; /* asked in the last moment */
+        in->reply.len = 0;
+    }
     c->answers[k] = (struct inner_answer){kind, in->reply};
     tine__buf_init(&in->reply);
     atomic_store(&c->since, 0);
@@ -117,13 +136,28 @@ static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t
     (void)ref;
 }
 
-static bool untidy(struct channel *ch) {
-    (void)ch;
-    return false;
-}
-
 static void tidy(struct channel *ch) {
     (void)ch;
+}
+
+/* --- asking --- */
+
+#define OFTEN 1000 /* instructions between two looks */
+
+static const char inner_key; /* in the registry */
+
+/* Of a state in the program nothing may be changed from outside, so it looks itself; coroutines that a task makes have its
+** hook. */
+static void look(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &inner_key);
+    struct inner *in = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    unsigned bits = asked(&in->channel);
+    if (bits && in->told != in->call->answered + 1) {
+        in->told = in->call->answered + 1; /* once */
+        tine__ask_raise(L, bits);
+    }
 }
 
 /* --- the state --- */
@@ -136,6 +170,8 @@ static int no_exit(lua_State *L) {
 
 /* There is no process that a task could end. */
 static int take_exit(lua_State *L) {
+    lua_pushvalue(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &inner_key);
     lua_getglobal(L, LUA_OSLIBNAME);
     lua_pushcfunction(L, no_exit);
     lua_setfield(L, -2, "exit");
@@ -152,7 +188,8 @@ static int open_state(struct inner *in) {
         return TINE_ENOMEM;
     in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel};
     lua_pushcfunction(L, take_exit);
-    return lua_pcall(L, 0, 0, 0) == LUA_OK
+    lua_pushlightuserdata(L, in);
+    return lua_pcall(L, 1, 0, 0) == LUA_OK
                ? tine__prelude_open(&in->loop.run, L, &in->boot, in->calls)
                : TINE_ENOMEM;
 }
@@ -171,8 +208,12 @@ enum inner_start tine__inner_start(struct inner *in, struct buf *out) {
 }
 
 void tine__inner_run(struct inner *in, struct inner_call *call) {
+    lua_State *L = in->loop.run.L;
     in->call = call;
     in->taken = false;
+    in->told = 0;
+    if (!lua_gethook(L)) /* else it is a debugger's, and nothing is asked */
+        lua_sethook(L, look, LUA_MASKCOUNT, OFTEN);
     tine__loop_run(&in->loop);
     in->call = NULL;
 }
@@ -193,11 +234,13 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .asked = asked,
                                    .reply = reply,
                                    .progress = progress,
-                                   .told = told,
+                                   .last_progress = last_progress,
                                    .answer = answer,
                                    .done = done,
                                    .say = say,
-                                   .untidy = untidy,
+                                   .told = never,
+                                   .dismissed = never,
+                                   .untidy = never,
                                    .tidy = tidy};
     in->calls = calls;
     tine__buf_init(&in->reply);
@@ -206,6 +249,7 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
         free(in);
         return err;
     }
+    in->boot.locale = NULL; /* it is the program's own */
     *out = in;
     return 0;
 }

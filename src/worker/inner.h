@@ -28,11 +28,12 @@ struct inner_answer {
 /* A call to be run. */
 struct inner_call {
     struct call_head head;
-    const char *bytes;      /* label, function segment, arguments; NULL: they cannot be had */
-    atomic_uint upto;       /* tasks from this one on are not to be begun */
-    atomic_uint answered;   /* watched */
-    _Atomic uint64_t since; /* watched: when the task that runs was begun, ns; 0: none runs */
-    struct progress said;   /* by the last task that has said anything */
+    const char *bytes;        /* label, function segment, arguments; NULL: they cannot be had */
+    atomic_uint upto;         /* tasks from this one on are not to be begun */
+    _Atomic uint64_t running; /* task k as (k + 1) << 8 | what it was asked; 0: none runs */
+    atomic_uint answered;     /* watched */
+    _Atomic uint64_t since;   /* watched: when the task that runs was begun, ns; 0: none runs */
+    struct progress said;     /* by the last task that has said anything */
     struct inner_answer answers[]; /* head.count of them */
 };
 
@@ -44,6 +45,9 @@ enum inner_start { INNER_READY, INNER_NO_MEMORY, INNER_NO_PRELOAD, INNER_NO_INIT
 enum inner_start tine__inner_start(struct inner *in, struct buf *out);
 /* Run it: `answered` tasks have ended, the rest never will begin. */
 void tine__inner_run(struct inner *in, struct inner_call *call);
+/* Ask its task k to end, by a word that either this or the end of the task changes first. True: it was asked, and will be
+** answered by RECORD_ENDED. Any thread. */
+bool tine__inner_ask(struct inner_call *call, uint32_t k, bool timed);
 /* Close the state: finalizers run. */
 void tine__inner_end(struct inner *in);
 /* Ends it first; NULL is fine. */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <lauxlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "codec/segment.h"
@@ -98,9 +99,10 @@ static int worker_progress(lua_State *L) {
     return 0;
 }
 
-/* tine.worker.stopping() */
+/* tine.worker.stopping(); upvalue: the loop */
 static int worker_stopping(lua_State *L) {
-    lua_pushboolean(L, tine__ask_stopping());
+    const struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
+    lua_pushboolean(L, loop->call && loop->channel->asked(loop->channel));
     return 1;
 }
 
@@ -112,7 +114,8 @@ void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
     lua_setfield(L, -2, "pid");
     lua_newtable(L);
     lua_setfield(L, -2, "state");
-    lua_pushcfunction(L, worker_stopping);
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, worker_stopping, 1);
     lua_setfield(L, -2, "stopping");
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_progress, 1);
@@ -173,7 +176,7 @@ static enum record_kind make_answer(struct loop *l, const struct run_call *c, bo
     if (tine__process_is_foreign())
         tine__process_exit(0); /* the task has forked, and we are the child */
     if (ch->asked(ch)) {
-        tine__ask_answer(l->run.L, out, since);
+        tine__ask_answer(l->run.L, ch, out, since);
         kind = RECORD_ENDED;
     }
     return kind;
@@ -190,15 +193,27 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     enum record_kind kind = make_answer(l, c, whole, ch->reply(ch));
     tine__output_flush();
     if (l->said.id == l->call->id + l->k)
-        ch->told(ch, l->call, &l->said);
+        ch->last_progress(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))
         await_death();
     l->tasks++;
     return 0;
 }
 
-static bool has_had_enough(const struct loop *l) {
-    return l->max_tasks && l->tasks >= l->max_tasks;
+/* Are we to leave, before the next task? */
+static bool has_had_enough(struct loop *l) {
+    struct channel *ch = l->channel;
+    if (ch->told(ch) && ch->dismissed(ch))
+        l->parting = PART_RESIZE; /* or another reason of the submitter's, who knows it */
+    if (l->max_tasks && l->tasks >= l->max_tasks)
+        l->parting = PART_TASKS;
+    return l->parting != PART_NONE;
+}
+
+/* Has the process grown too large? */
+static void look_at_memory(struct loop *l) {
+    if (l->max_memory && tine__process_memory() > l->max_memory)
+        l->parting = PART_MEMORY;
 }
 
 static void run_call(struct loop *l, const struct call *call) {
@@ -211,7 +226,8 @@ static void run_call(struct loop *l, const struct call *call) {
     l->call = call;
     for (l->k = 0; l->k < call->count; l->k++) {
         bool whole = call->function && next_arguments(&c, &rest, &left);
-        if (has_had_enough(l) || one_task(l, &c, whole)) {
+        /* the first one runs in any case: what was taken up, and is single, nobody else has any more */
+        if ((l->k > 0 && has_had_enough(l)) || one_task(l, &c, whole)) {
             ch->reply(ch);
             ch->say(ch, RECORD_STOPPED, call->id + l->k, call->ref);
             break;
@@ -221,6 +237,7 @@ static void run_call(struct loop *l, const struct call *call) {
     if (call->extra && call->extra->seeded)
         tine__seed_fresh(l->run.L); /* those of others are not to follow from it */
     l->call = NULL;
+    look_at_memory(l);
 }
 
 /* --- between calls --- */
@@ -260,21 +277,39 @@ static int rest(struct loop *l, struct call *call) {
     return has_garbage(l) ? collect(l, call) : TINE_ETIMEOUT;
 }
 
+static void say_idle(struct loop *l) {
+    l->channel->reply(l->channel);
+    l->channel->say(l->channel, RECORD_IDLE, 0, 0);
+}
+
+/* How long to wait for a call, when something is to be done meanwhile. */
+static uint64_t patience(struct loop *l, uint64_t idle_at, bool *tidy) {
+    *tidy = !l->channel->untidy(l->channel) && !has_garbage(l);
+    uint64_t rest = *tidy ? UINT64_MAX : CHANNEL_REST, now = l->idle ? tine__now() : 0;
+    uint64_t left = !l->idle ? UINT64_MAX : now < idle_at ? idle_at - now : 1;
+    return left < rest ? left : rest;
+}
+
 static int next_call(struct loop *l, struct call *call) {
-    int err;
-    do {
-        bool tidy = !l->channel->untidy(l->channel) && !has_garbage(l);
-        err = l->channel->take(l->channel, call, tidy ? UINT64_MAX : CHANNEL_REST);
-        if (err == TINE_ETIMEOUT)
+    uint64_t idle_at = l->idle ? clock_deadline(l->idle) : 0;
+    int err = TINE_EAGAIN;
+    bool tidy;
+    while ((err == TINE_ETIMEOUT || err == TINE_EAGAIN) && !has_had_enough(l)) {
+        err = l->channel->take(l->channel, call, patience(l, idle_at, &tidy));
+        if (err == TINE_ETIMEOUT && l->idle && tine__now() >= idle_at) {
+            say_idle(l);
+            idle_at = clock_deadline(l->idle);
+        } else if (err == TINE_ETIMEOUT && !tidy) {
             err = rest(l, call);
-    } while (err == TINE_ETIMEOUT);
+        }
+    }
     return err;
 }
 
 void tine__loop_run(struct loop *l) {
     struct call call;
     l->clean = memory(l);
-    for (unsigned n = 1; !has_had_enough(l) && next_call(l, &call) == 0; n++) {
+    for (unsigned n = 1; next_call(l, &call) == 0; n++) {
         run_call(l, &call);
         if (n % CALLS_OFTEN == 0 && l->channel->untidy(l->channel))
             l->channel->tidy(l->channel);

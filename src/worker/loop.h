@@ -6,6 +6,7 @@
 #ifndef TINE_WORKER_LOOP_H
 #define TINE_WORKER_LOOP_H
 
+#include "msg/parting.h"
 #include "worker/channel.h"
 #include "worker/run.h"
 
@@ -16,9 +17,12 @@
 struct loop {
     struct run run;
     struct channel *channel;
-    uint64_t max_tasks;      /* 0: no limit */
-    uint64_t tasks;          /* run so far */
-    int clean;               /* KiB that the state took when it was collected last */
+    uint64_t max_tasks;   /* 0: no limit */
+    uint64_t max_memory;  /* resident bytes, 0: no limit */
+    uint64_t idle;        /* ns without a call after which we say so, 0: never */
+    enum parting parting; /* why we leave; PART_NONE: we do not, or there are no calls any more */
+    uint64_t tasks;       /* run so far */
+    int clean;            /* KiB that the state took when it was collected last */
     const struct call *call; /* NULL between calls */
     uint32_t k;              /* which of its tasks */
     struct progress said;    /* by it; id 0: nothing */

@@ -206,3 +206,19 @@ _Noreturn void tine__process_exit(int code) {
     tine__output_flush();
     _exit(code);
 }
+
+/* --- memory --- */
+
+uint64_t tine__process_memory(void) {
+    char text[128];
+    unsigned long size, resident;
+    int fd = tine__fd_open("/proc/self/statm", O_RDONLY);
+    if (fd == -1)
+        return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    tine__close(&fd);
+    text[n > 0 ? n : 0] = '\0';
+    if (sscanf(text, "%lu %lu", &size, &resident) != 2)
+        return 0;
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}

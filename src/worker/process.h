@@ -5,6 +5,7 @@
 #define TINE_WORKER_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include "worker/inherit.h"
 
@@ -41,6 +42,9 @@ void tine__process_use_up_heap(void);
 /* From now on exit(3) ends this process after flushing what was printed, without the exit handlers
 ** of the program that it was forked from. Once for each process tree. 0 or TINE_ESYSTEM. */
 int tine__process_own_exit(void);
+
+/* Bytes that are resident; 0: not to be had. */
+uint64_t tine__process_memory(void);
 
 /* Flush all streams and _exit. */
 _Noreturn void tine__process_exit(int code);

@@ -110,6 +110,14 @@ static void describe(struct shm_channel *c, struct call *out) {
     out->arguments_len = s->length - s->label - s->function;
 }
 
+static bool told(struct channel *ch) {
+    return tine__queue_told(&self(ch)->queue);
+}
+
+static bool dismissed(struct channel *ch) {
+    return tine__queue_is_dismissed(&self(ch)->queue, self(ch)->worker);
+}
+
 static int take(struct channel *ch, struct call *out, uint64_t patience) {
     struct shm_channel *c = self(ch);
     const struct queue_slot *slot;
@@ -117,6 +125,8 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
         int err = tine__queue_wait(&c->queue, c->worker, c->spin, patience);
         if (err)
             return err;
+        if (tine__queue_has_told(&c->queue))
+            return TINE_EAGAIN;
     }
     copy_slot(&c->slot, slot);
     describe(c, out);
@@ -201,7 +211,7 @@ static void progress(struct channel *ch, const struct progress *p) {
 }
 
 /* Beside the reply, which is in hand. */
-static void told(struct channel *ch, const struct call *call, const struct progress *p) {
+static void last_progress(struct channel *ch, const struct call *call, const struct progress *p) {
     struct shm_channel *c = self(ch);
     const struct record r = {.kind = RECORD_PROGRESS,
                              .id = p->id,
@@ -270,12 +280,14 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     if (!c)
         return TINE_ENOMEM;
     memset(c, 0, offsetof(struct shm_channel, bytes)); /* which no idle worker has touched */
-    c->base = (struct channel){.take = take,
+    c->base = (struct channel){.told = told,
+                               .dismissed = dismissed,
+                               .take = take,
                                .begin = begin,
                                .asked = asked,
                                .reply = reply,
                                .progress = progress,
-                               .told = told,
+                               .last_progress = last_progress,
                                .answer = answer,
                                .done = done,
                                .say = say,

@@ -86,13 +86,15 @@ _Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t 
     tine__process_title(s->boot.name ? s->boot.name : "", id);
     w.loop.channel = open_channel(s, id, link);
     w.loop.max_tasks = s->boot.max_tasks;
+    w.loop.max_memory = s->boot.max_memory;
+    w.loop.idle = s->boot.idle;
     if (!w.loop.channel)
         tine__process_exit(1);
     start(&w);
     tine__loop_run(&w.loop);
-    if (w.loop.max_tasks) { /* else all leave because the pool ends, and nobody asks */
+    if (w.loop.parting) { /* else all leave because the pool ends, and nobody asks */
         w.loop.channel->reply(w.loop.channel);
-        w.loop.channel->say(w.loop.channel, RECORD_LEAVING, 0, 0);
+        w.loop.channel->say(w.loop.channel, RECORD_LEAVING, w.loop.parting, 0);
     }
     KILL_POINT("leaving");
     tine__state_end(s->L);

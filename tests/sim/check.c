@@ -41,6 +41,14 @@ static unsigned check_worker_timer(const struct sim *m, const struct worker *w) 
     return 1;
 }
 
+static unsigned check_age(const struct sim *m, const struct worker *w) {
+    if (w->age.when == 0)
+        return 0;
+    HOLDS(m->o.max_age && (w->state == WORKER_STARTING || w->state == WORKER_READY),
+          "worker %d grows old in vain", (int)(w - m->s.workers));
+    return 1;
+}
+
 static void check_timers(const struct sim *m) {
     const struct sched *s = &m->s;
     unsigned set = (s->retry.when != 0) + (s->end.when != 0);
@@ -49,8 +57,8 @@ static void check_timers(const struct sim *m) {
             check_task_timer(m, &m->jobs[i].task);
             set += m->jobs[i].task.timer.when != 0;
         }
-    for (unsigned w = 1; w <= m->o.workers; w++)
-        set += check_worker_timer(m, &s->workers[w]);
+    for (unsigned w = 1; w <= MAX_WORKERS; w++)
+        set += check_worker_timer(m, &s->workers[w]) + check_age(m, &s->workers[w]);
     const struct pairing_node *root = s->timers.heap.root;
     HOLDS(set == (root ? heap_nodes(LIST_ITEM(root, struct timer, node)) : 0),
           "timers are set that are not in the heap");
@@ -119,10 +127,12 @@ static void check_refs(const struct sim *m) {
 static void check_workers(const struct sim *m) {
     const struct sched *s = &m->s;
     unsigned live = 0, present = 0, kills = 0;
-    for (unsigned w = 1; w <= m->o.workers; w++) {
+    for (unsigned w = 1; w <= MAX_WORKERS; w++) {
         const struct worker *k = &s->workers[w];
         live += k->state == WORKER_STARTING || k->state == WORKER_READY;
         present += k->state != WORKER_NONE;
+        if (w > s->top) /* nobody has touched it yet */
+            continue;
         kills += !list_empty(&k->node);
         HOLDS((s->free_workers[0] >> w & 1) == (k->state == WORKER_NONE),
               "the id %u is free, or is it", w);
@@ -134,7 +144,8 @@ static void check_workers(const struct sim *m) {
     }
     HOLDS(s->live == live, "live is %u of %u", s->live, live);
     HOLDS(s->present == present, "present is %u of %u", s->present, present);
-    HOLDS(length(&s->kills) == kills, "%u are to be signalled, %u known", kills, length(&s->kills));
+    HOLDS(length(&s->kills) + length(&s->dismissals) == kills,
+          "%u are to be signalled, or dismissed, %u known", kills, length(&s->kills));
 }
 
 static void check_life(const struct sim *m) {
@@ -208,11 +219,12 @@ static void check_task_quiet(const struct sim *m, const struct job *j) {
 
 static void check_workers_quiet(const struct sim *m) {
     const struct sched *s = &m->s;
-    for (unsigned w = 1; w <= m->o.workers; w++) {
+    for (unsigned w = 1; w <= MAX_WORKERS; w++) {
         const struct worker *k = &s->workers[w];
         if (k->state == WORKER_STARTING && m->o.start_timeout && s->life <= LIFE_CLOSING)
             HOLDS(k->timer.when != 0, "worker %u may start for ever", w);
-        if (k->state == WORKER_LEAVING && m->o.exit_timeout)
+        if (k->state == WORKER_LEAVING && m->o.exit_timeout && !m->site.hands[w].dismissed &&
+            !m->site.gone)
             HOLDS(k->timer.when != 0 || s->life >= LIFE_STOPPING, "worker %u may leave for ever",
                   w);
         if (k->state == WORKER_DOOMED && !m->site.gone)
@@ -227,13 +239,13 @@ void sim_check_quiet(struct sim *m) {
         if (!m->jobs[i].over)
             check_task_quiet(m, &m->jobs[i]);
     check_workers_quiet(m);
-    HOLDS(list_empty(&s->kills), "a signal was not sent");
+    HOLDS(list_empty(&s->kills) && list_empty(&s->dismissals), "a worker was not told");
     if (s->life <= LIFE_CLOSING)
         HOLDS(s->waiting == 0 || (s->full && (s->nsent >= sched_window(s) || s->nfree == 0 ||
                                               s->nsent >= m->room)),
               "tasks wait, and nothing stands in their way");
     if (s->life <= LIFE_CLOSING && s->open - s->nheld > s->live)
-        HOLDS(s->hold ? s->retry.when != 0 : s->present == m->o.workers,
+        HOLDS(s->hold ? s->retry.when != 0 : s->present >= m->o.workers,
               "workers are wanted, and none is started");
     HOLDS(s->life != LIFE_CLOSING || s->open > 0, "CLOSING, and nothing is open");
     HOLDS(s->life != LIFE_DRAINING || (s->present > 0 && (s->end.when || !m->o.exit_timeout)),

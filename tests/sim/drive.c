@@ -118,6 +118,21 @@ static void unit_fails(struct sim *m, struct job *j, enum retry_kind kind) {
         try_again(m, j);
 }
 
+/* The end of a worker is told once, and as what it was. */
+static void hold_exit(struct sim *m, const struct worker_exit *x) {
+    struct past *p = &m->lives[x->worker];
+    SAY("        worker %u has ended: why = %d", x->worker, x->why);
+    HOLDS(p->there, "worker %u has ended twice", x->worker);
+    HOLDS(x->why > PART_NONE && x->why < PART_COUNT, "worker %u has ended for no reason",
+          x->worker);
+    HOLDS((x->why == PART_CRASH) == (m->death && m->s.blame.why != WHY_NONE),
+          "the end of worker %u is told as %d", x->worker, x->why);
+    HOLDS(x->why < PART_SHUTDOWN || x->why == PART_TIMEOUT || x->why == PART_CANCELLED ||
+              x->why == PART_CRASH || m->s.life >= LIFE_DRAINING,
+          "worker %u has ended with its pool, which lives", x->worker);
+    p->there = false;
+}
+
 static void take_event(struct sim *m, const struct event *e) {
     switch (e->kind) {
     case EVENT_STOPPED:
@@ -129,6 +144,9 @@ static void take_event(struct sim *m, const struct event *e) {
         SAY("        worker %u has died", m->s.blame.worker);
         HOLDS(m->death == m->s.blame.worker, "EVENT_DIED of worker %u", m->s.blame.worker);
         m->told_died = true;
+        return;
+    case EVENT_EXIT:
+        hold_exit(m, e->exit);
         return;
     default:
         HOLDS(e->kind == EVENT_ENDED && e->from < e->to, "an event of nothing");
@@ -176,6 +194,7 @@ static void hold_start(struct sim *m, unsigned worker) {
     HOLDS(m->site.hands[worker].stage == ABSENT || m->site.gone, "START %u, which the site has",
           worker);
     HOLDS(sched_runnable(&m->s) > m->s.live, "START %u, which nobody needs", worker);
+    HOLDS(m->s.present < m->o.workers, "START %u: there would be too many", worker);
     HOLDS(!m->start_waits, "START %u at once after a start was refused", worker);
     HOLDS(!m->site.shut && !m->site.ending, "START %u after FINISH or END", worker);
 }
@@ -206,9 +225,17 @@ static void hold_call(struct sim *m, const struct order *o) {
               "STOP #%d, which was given more grace", (int)o->id);
 }
 
+static void hold_dismiss(struct sim *m, unsigned worker) {
+    const struct worker *w = &m->s.workers[worker];
+    const struct hand *h = &m->site.hands[worker];
+    HOLDS(w->state == WORKER_LEAVING && w->parting, "DISMISS %u, which is not to leave", worker);
+    HOLDS(h->stage != ABSENT || m->site.gone, "DISMISS %u, which is not there", worker);
+    HOLDS(!h->dismissed, "DISMISS %u twice", worker);
+}
+
 static void hold_kill(struct sim *m, const struct order *o) {
     const struct hand *h = &m->site.hands[o->worker];
-    HOLDS(o->worker >= 1 && o->worker <= m->o.workers && (m->site.gone || h->stage != ABSENT),
+    HOLDS(o->worker >= 1 && o->worker <= MAX_WORKERS && (m->site.gone || h->stage != ABSENT),
           "KILL %u, which is not there", o->worker);
     HOLDS(o->signal == SIGTERM || o->signal == SIGKILL, "signal %d", o->signal);
     HOLDS(!h->killed || h->condemned, "KILL %u, which was killed", o->worker);
@@ -229,6 +256,9 @@ static void hold_order(struct sim *m, const struct order *o) {
     case ORDER_START:
         hold_start(m, o->worker);
         break;
+    case ORDER_DISMISS:
+        hold_dismiss(m, o->worker);
+        break;
     case ORDER_KILL:
         hold_kill(m, o);
         break;
@@ -241,8 +271,8 @@ static void hold_order(struct sim *m, const struct order *o) {
 }
 
 static void tell_order(const struct order *o, const struct answer *a) {
-    static const char *const names[] = {"-",    "RUN",   "WITHDRAW", "RECALL", "ASK", "STOP",
-                                        "LOOK", "START", "KILL",     "FINISH", "END"};
+    static const char *const names[] = {"-",    "RUN",   "WITHDRAW", "RECALL", "ASK",    "STOP",
+                                        "LOOK", "START", "DISMISS",  "KILL",   "FINISH", "END"};
     static const char *const places[] = {"at site", "at worker", "at nobody", "at its end", "past"};
     if (o->task)
         sim_say("      %s #%d: %d, %s #%d", names[o->kind], (int)(o->task->call.id + o->task->next),
@@ -261,7 +291,7 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
     } else if (o->kind == ORDER_START && a->err) {
         m->start_waits = true;
     } else if (o->kind == ORDER_START) {
-        m->lives[o->worker] = (struct past){0};
+        m->lives[o->worker] = (struct past){.there = true};
     } else if (a->where == AT_NOBODY && o->kind == ORDER_WITHDRAW) {
         j->returned = true;
     } else if (a->where == AT_NOBODY) {
@@ -335,6 +365,31 @@ void sim_follow(struct sim *m) {
 
 /* --- what users do --- */
 
+static bool is_full(const struct sim *m) {
+    return m->o.max_pending && m->s.open >= m->o.max_pending;
+}
+
+static bool is_too_much(const struct sim *m, uint64_t bytes) {
+    bool any = false;
+    for (unsigned i = 0; i < m->njobs; i++)
+        if (m->jobs[i].task.state != TASK_DONE && !m->jobs[i].over) {
+            any = true;
+            bytes += m->jobs[i].task.call.length;
+        }
+    return m->o.max_bytes && any && bytes > m->o.max_bytes;
+}
+
+void sim_resize(struct sim *m, unsigned workers) {
+    bool open = m->s.life == LIFE_OPEN;
+    int err = tine__sched_resize(&m->s, workers);
+    HOLDS((err == 0) == open, "a resize gives %d", err);
+    if (!err)
+        m->o.workers = workers;
+    m->start_waits = false;
+    sim_follow(m);
+    HOLDS(err || m->s.live <= workers, "%u workers are to be, and %u are", workers, m->s.live);
+}
+
 void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool failed) {
     if (m->njobs == MAX_JOBS)
         return;
@@ -345,7 +400,8 @@ void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool 
     memcpy((void *)&j->set, set, sizeof *set);
     j->late = set->deadline ? m->now + set->deadline : TIMER_NEVER;
     j->task.set = &j->set;
-    bool full = m->o.max_pending && m->s.open >= m->o.max_pending && !failed;
+    j->task.call.length = 10 * count;
+    bool full = !failed && (is_full(m) || is_too_much(m, j->task.call.length));
     int wanted = m->s.life == LIFE_OPEN    ? full ? TINE_EAGAIN : 0
                  : why_is_broken(m->s.why) ? TINE_EBROKEN
                                            : TINE_ESHUTDOWN;
@@ -464,10 +520,10 @@ void sim_tick(struct sim *m, uint64_t now) {
 /* --- what the site says --- */
 
 static void tell_report(const struct report *r) {
-    static const char *const names[] = {
-        "-",        "VALUES",  "ERROR",       "REFUSED", "MEMORY",  "ENDED",   "READY",
-        "PROGRESS", "STOPPED", "INITIALIZER", "LEAVING", "RUBBISH", "STARTED", "NOT_STARTED",
-        "LOST",     "EXITED",  "ROOM",        "FAILED",  "GONE"};
+    static const char *const names[] = {"-",     "VALUES",   "ERROR",   "REFUSED", "MEMORY",
+                                        "ENDED", "PROGRESS", "READY",   "STOPPED", "INITIALIZER",
+                                        "IDLE",  "LEAVING",  "RUBBISH", "STARTED", "NOT_STARTED",
+                                        "LOST",  "EXITED",   "ROOM",    "FAILED",  "GONE"};
     sim_say("      %s of %u (call %u, #%d)", names[r->kind], r->worker, r->ref, (int)r->id);
 }
 
@@ -592,13 +648,19 @@ static void hear(struct sim *m, const struct letter *l) {
     note_report(m, r);
     bool well = r->kind == REPORT_GONE && !m->s.why && !r->pid;
     bool owed = m->death && owes_an_end(m, m->death);
+    unsigned live = m->s.live;
     bool excused = m->death && is_excused(m, m->death);
     if (m->death)
         m->s.blame = (struct blame){.why = WHY_NONE};
     tine__sched_report(&m->s, r, m->now);
     HOLDS(!well || !m->s.why, "the pool is broken by the end that was wanted of its site");
+    if (r->kind == REPORT_IDLE)
+        HOLDS(m->s.live >= live || m->s.live >= m->o.min_workers, "worker %u is to stay",
+              r->worker);
     if (r->kind == REPORT_LEAVING)
         m->lives[r->worker].wanted |= m->s.workers[r->worker].state == WORKER_LEAVING;
+    if (r->kind == REPORT_NOT_STARTED)
+        m->lives[r->worker].there = false;
     if (r->kind == REPORT_NOT_STARTED)
         m->start_waits = sched_runnable(&m->s) > m->s.live;
     if (m->death)
@@ -627,10 +689,10 @@ static void stray_result(struct sim *m, unsigned number) {
     enum ending how;
     bool again;
     const struct task *t = m->s.sent[ref];
-    struct report r = {.kind = REPORT_VALUES, .worker = m->o.workers + 1, .ref = ref};
+    struct report r = {.kind = REPORT_VALUES, .worker = MAX_WORKERS + 1, .ref = ref};
     if (!t)
         return;
-    for (unsigned w = m->o.workers; w > 0; w--)
+    for (unsigned w = MAX_WORKERS; w > 0; w--)
         if (m->s.workers[w].state == WORKER_NONE)
             r.worker = w;
     r.id = t->call.id + t->next;
@@ -642,7 +704,7 @@ void sim_stray(struct sim *m, unsigned what, unsigned number) {
         REPORT_LOST,    REPORT_STOPPED, REPORT_EXITED,      REPORT_READY, REPORT_LEAVING,
         REPORT_RUBBISH, REPORT_STARTED, REPORT_NOT_STARTED, REPORT_NONE,  REPORT_VALUES};
     struct report r = {.kind = kinds[what % 10],
-                       .worker = m->o.workers + 1 + number,
+                       .worker = MAX_WORKERS + 1 + number,
                        .ref = m->s.nrefs + number,
                        .id = 1000 + number};
     if (m->s.life == LIFE_ENDED)

@@ -18,7 +18,7 @@ static bool move(struct sim *m, unsigned worker, bool hung_too) {
 
 static bool move_all(struct sim *m, bool hung_too) {
     bool moved = sim_hear(m, 1000, 0) > 0;
-    for (unsigned w = 1; w <= m->o.workers; w++)
+    for (unsigned w = 1; w <= MAX_WORKERS; w++)
         moved |= move(m, w, hung_too);
     return moved;
 }
@@ -43,7 +43,7 @@ static void settle(struct sim *m, bool hung_too, uint64_t span) {
 
 /* Nobody runs longer than it may, even if it hangs. */
 static void hold_limits(const struct sim *m) {
-    for (unsigned w = 1; w <= m->o.workers && m->s.life < LIFE_STOPPING; w++) {
+    for (unsigned w = 1; w <= MAX_WORKERS && m->s.life < LIFE_STOPPING; w++) {
         const struct hand *h = &m->site.hands[w];
         if (!h->hung || h->dead || h->stage != RUNNING)
             continue;
@@ -91,5 +91,7 @@ void sim_end(struct sim *m) {
     sim_shutdown(m, false);
     settle(m, true, 1000 * MS);
     HOLDS(m->s.life == LIFE_ENDED, "the pool never ends");
+    for (unsigned w = 1; w <= MAX_WORKERS; w++)
+        HOLDS(!m->lives[w].there, "the end of worker %u was not told", w);
     hold_all_ended(m);
 }

@@ -17,6 +17,7 @@ enum op {
     OP_SHUTDOWN,
     OP_TERMINATE,
     OP_KILL,
+    OP_RESIZE,
     OP_TIME,
     OP_DUE,
     OP_PACE,
@@ -25,6 +26,7 @@ enum op {
     OP_WORK,
     OP_HANG,
     OP_LEAVE,
+    OP_IDLE,
     OP_DIE,
     OP_NO_START,
     OP_BAD_START,
@@ -110,6 +112,11 @@ static void do_kill(struct sim *m, unsigned a, unsigned b) {
     sim_kill(m, true, 0);
 }
 
+static void do_resize(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    sim_resize(m, 1 + a % MAX_WORKERS);
+}
+
 static void do_time(struct sim *m, unsigned a, unsigned b) {
     static const uint64_t times[] = {1,       MS / 10, MS,       2 * MS,    6 * MS,
                                      20 * MS, 50 * MS, 200 * MS, 1000 * MS, 3000 * MS};
@@ -139,43 +146,48 @@ static void do_hear(struct sim *m, unsigned a, unsigned b) {
     sim_hear(m, 1 + a, b);
 }
 
-static unsigned which(const struct sim *m, unsigned a) {
-    return 1 + a % m->o.workers;
+static unsigned which(unsigned a) {
+    return 1 + a % MAX_WORKERS;
 }
 
 static void do_work(struct sim *m, unsigned a, unsigned b) {
     for (unsigned i = 0; i <= b; i++)
-        if (!m->site.hands[which(m, a)].hung)
-            site_advance(m, which(m, a));
+        if (!m->site.hands[which(a)].hung)
+            site_advance(m, which(a));
 }
 
 static void do_hang(struct sim *m, unsigned a, unsigned b) {
     (void)b;
-    m->site.hands[which(m, a)].hung = m->site.hands[which(m, a)].stage != ABSENT;
+    m->site.hands[which(a)].hung = m->site.hands[which(a)].stage != ABSENT;
 }
 
 static void do_leave(struct sim *m, unsigned a, unsigned b) {
     (void)b;
-    site_leave(m, which(m, a));
+    site_leave(m, which(a));
+}
+
+static void do_idle(struct sim *m, unsigned a, unsigned b) {
+    (void)b;
+    site_idle(m, which(a));
 }
 
 static void do_die(struct sim *m, unsigned a, unsigned b) {
     (void)b;
-    site_die(m, which(m, a));
+    site_die(m, which(a));
 }
 
 static void do_no_start(struct sim *m, unsigned a, unsigned b) {
     (void)b;
-    site_no_start(m, which(m, a));
+    site_no_start(m, which(a));
 }
 
 static void do_bad_start(struct sim *m, unsigned a, unsigned b) {
     (void)b;
-    site_bad_start(m, which(m, a));
+    site_bad_start(m, which(a));
 }
 
 static void do_lie(struct sim *m, unsigned a, unsigned b) {
-    site_forge(m, which(m, a), b);
+    site_forge(m, which(a), b);
 }
 
 static void do_refuse_run(struct sim *m, unsigned a, unsigned b) {
@@ -216,6 +228,7 @@ static const struct {
                    [OP_SHUTDOWN] = {"shutdown", do_shutdown, 2, ENDS, 2, 1},
                    [OP_TERMINATE] = {"terminate", do_terminate, 1, ENDS, 8, 1},
                    [OP_KILL] = {"kill", do_kill, 1, ENDS, 1, 1},
+                   [OP_RESIZE] = {"resize", do_resize, 2, USERS, 4, 1},
                    [OP_TIME] = {"time", do_time, 6, PLAIN, 10, 4},
                    [OP_DUE] = {"due", do_due, 6, PLAIN, 1, 1},
                    [OP_PACE] = {"pace", do_pace, 2, PLAIN, 64, 4},
@@ -224,6 +237,7 @@ static const struct {
                    [OP_WORK] = {"work", do_work, 30, PLAIN, 4, 5},
                    [OP_HANG] = {"hang", do_hang, 2, PLAIN, 4, 1},
                    [OP_LEAVE] = {"leave", do_leave, 3, DEATHS, 4, 1},
+                   [OP_IDLE] = {"idle", do_idle, 3, PLAIN, 4, 1},
                    [OP_DIE] = {"die", do_die, 5, DEATHS, 4, 1},
                    [OP_NO_START] = {"no_start", do_no_start, 2, REFUSALS, 4, 1},
                    [OP_BAD_START] = {"bad_start", do_bad_start, 1, ENDS, 4, 1},
@@ -264,7 +278,10 @@ void history_make(struct history *h, uint64_t number) {
                                 .start_timeout = (uint8_t)below(&seed, 2),
                                 .exit_timeout = (uint8_t)below(&seed, 2),
                                 .window = (uint8_t)(below(&seed, 3) ? 0 : 1 + below(&seed, 6)),
-                                .ageing = (uint8_t)below(&seed, 4)};
+                                .ageing = (uint8_t)below(&seed, 4),
+                                .min_workers = (uint8_t)below(&seed, 3),
+                                .max_age = (uint8_t)(below(&seed, 3) ? 0 : 1 + below(&seed, 8)),
+                                .max_bytes = (uint8_t)(below(&seed, 4) ? 0 : below(&seed, 100))};
     h->n = 5 + below(&seed, MAX_STEPS - 4);
     for (unsigned i = 0; i < h->n; i++) {
         uint8_t op = choose(&seed, flavours);
@@ -284,6 +301,11 @@ static void open_pool(struct sim *m, const struct config *c) {
     m->now = 1000 * MS;
     m->room = UINT64_MAX;
     m->o = (struct sched_options){.workers = c->workers,
+                                  .most = MAX_WORKERS,
+                                  .min_workers = c->min_workers,
+                                  .max_age = c->max_age * 7 * MS,
+                                  .max_bytes = c->max_bytes,
+                                  .tell_exits = true,
                                   .slots = c->slots,
                                   .replace = c->replace,
                                   .max_pending = c->max_pending,

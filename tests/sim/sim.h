@@ -96,6 +96,7 @@ struct hand {
     bool condemned;          /* never says anything again */
     bool broken;             /* it has sent rubbish: nothing is read from it any more */
     bool rogue;              /* it has lied */
+    bool dismissed;          /* it is to leave */
     uint32_t ref;            /* its call: */
     uint64_t id;             /* of the first task */
     uint32_t k, count, stop; /* at task k of count; leaves it before task `stop` */
@@ -132,6 +133,7 @@ struct site {
 struct past {
     bool wanted; /* that it ends: it was stopped for a task, or has said that it leaves */
     bool useful; /* it has answered */
+    bool there;  /* it was started, and its end was not told */
 };
 
 /* Which task is next: the rule itself, without a structure (order.c). */
@@ -150,7 +152,8 @@ struct line_up {
 /* --- a history --- */
 
 struct config {
-    uint8_t workers, slots, replace, max_pending, start_timeout, exit_timeout, window, ageing;
+    uint8_t workers, slots, replace, max_pending, start_timeout, exit_timeout, window, ageing,
+        min_workers, max_age, max_bytes;
 };
 
 struct step {
@@ -220,6 +223,8 @@ void site_die(struct sim *m, unsigned worker);
 void site_no_start(struct sim *m, unsigned worker);
 void site_bad_start(struct sim *m, unsigned worker);
 void site_leave(struct sim *m, unsigned worker);
+/* It says that it is idle. */
+void site_idle(struct sim *m, unsigned worker);
 /* The worker says something that cannot be. */
 void site_forge(struct sim *m, unsigned worker, unsigned what);
 void site_fail(struct sim *m, bool gone);
@@ -242,6 +247,7 @@ void sim_abort(struct sim *m, unsigned job);
 void sim_answer(struct sim *m, unsigned job, bool again);
 void sim_shutdown(struct sim *m, bool cancel);
 void sim_kill(struct sim *m, bool hard, uint64_t patience);
+void sim_resize(struct sim *m, unsigned workers);
 void sim_tick(struct sim *m, uint64_t now);
 /* Hear at most `n` reports. How many there were. */
 unsigned sim_hear(struct sim *m, unsigned n, unsigned pick);

@@ -83,6 +83,14 @@ void site_leave(struct sim *m, unsigned worker) {
     h->stage = PARTING;
 }
 
+void site_idle(struct sim *m, unsigned worker) {
+    struct hand *h = &m->site.hands[worker];
+    if (h->dead || h->condemned || h->stage != IDLE || h->nring + 2 > RING)
+        return;
+    SAY("    worker %u is idle", worker);
+    say(h, (struct report){.kind = REPORT_IDLE, .worker = worker}, true);
+}
+
 static bool claim(struct sim *m, unsigned worker) {
     struct site *site = &m->site;
     struct hand *h = &site->hands[worker];
@@ -145,6 +153,10 @@ bool site_advance(struct sim *m, unsigned worker) {
     struct hand *h = &m->site.hands[worker];
     if (!is_alive(h) || h->nring + 2 > RING)
         return false;
+    if (h->dismissed && !h->condemned && (h->stage == IDLE || h->stage == CLAIMED)) {
+        site_leave(m, worker);
+        return true;
+    }
     switch (h->stage) {
     case ASKED:
         post(m,
@@ -221,7 +233,7 @@ void site_fail(struct sim *m, bool gone) {
         return;
     m->site.ncontrol = 1;
     m->site.control[0] = (struct letter){{.kind = REPORT_GONE, .pid = 99, .status = 9}, true};
-    for (unsigned w = 1; w <= m->o.workers; w++)
+    for (unsigned w = 1; w <= MAX_WORKERS; w++)
         m->site.hands[w] = (struct hand){.stage = m->site.hands[w].stage, .dead = true};
 }
 
@@ -343,7 +355,7 @@ static void kill_hand(struct sim *m, const struct order *o) {
 
 static void end(struct sim *m) {
     m->site.ending = true;
-    for (unsigned w = 1; w <= m->o.workers; w++)
+    for (unsigned w = 1; w <= MAX_WORKERS; w++)
         if (m->site.hands[w].stage == ASKED)
             m->site.hands[w].dead = true; /* nothing is said of it */
         else
@@ -375,6 +387,9 @@ void site_give(struct sim *m, const struct order *o, struct answer *a) {
         break;
     case ORDER_START:
         start(m, o->worker, a);
+        break;
+    case ORDER_DISMISS:
+        m->site.hands[o->worker].dismissed = true;
         break;
     case ORDER_KILL:
         kill_hand(m, o);
@@ -445,7 +460,7 @@ static bool tell_death(struct sim *m, struct letter *l) {
 
 /* It ends by itself when no more calls come and its last worker has gone. */
 static bool is_through(const struct sim *m) {
-    for (unsigned w = 1; w <= m->o.workers; w++)
+    for (unsigned w = 1; w <= MAX_WORKERS; w++)
         if (m->site.hands[w].stage != ABSENT)
             return false;
     return m->site.shut && !m->site.ending && !m->site.gone && m->site.ncontrol == 0;
@@ -487,8 +502,8 @@ bool site_report(struct sim *m, unsigned pick, struct letter *l) {
         *l = (struct letter){{.kind = REPORT_ROOM}, true};
         return true;
     }
-    for (unsigned i = 0; i <= m->o.workers; i++) {
-        unsigned source = (pick + i) % (m->o.workers + 1);
+    for (unsigned i = 0; i <= MAX_WORKERS; i++) {
+        unsigned source = (pick + i) % (MAX_WORKERS + 1);
         if (source == 0 ? read_control(m, l) : read_ring(m, source, l))
             return true;
     }

@@ -1,0 +1,201 @@
+-- The pool breathes: workers that come and go while it lives.
+local tine = require "tine"
+local eventually = require "spec.support.eventually"
+local gate = require "spec.support.gate"
+
+local function pid() return tine.worker.pid end
+local function nap(seconds) tine.sleep(seconds) return tine.worker.pid end
+
+-- A pool that no failed assertion leaves waiting.
+local function open(options)
+  local pool = tine.pool(options)
+  finally(function() pool:kill_workers() pool:shutdown() end)
+  return pool
+end
+
+local function count(pool, state)
+  local n = 0
+  for _, w in ipairs(pool:workers()) do n = n + ((w.state == "ending") == (state == "ending") and 1 or 0) end
+  return n
+end
+
+-- Have `n` workers started, and idle.
+local function fill(pool, n)
+  local futures = {}
+  for i = 1, n do futures[i] = pool:submit(nap, 0.05) end
+  tine.wait(futures)
+end
+
+describe("pool:resize", function()
+  it("makes room for more workers, at once", function()
+    local pool = open(1)
+    local wait, let_go = gate()
+    finally(let_go)
+    local first = pool:submit(function() wait() end)
+    local second = pool:submit(pid)
+    assert.is_false(pcall(second.result, second, 0.05))
+    pool:resize(2)
+    assert.is_number(second:result(10))
+    let_go()
+    first:result()
+  end)
+
+  it("ends those too many when their task is done", function()
+    local pool = open(3)
+    local gates, futures = {}, {}
+    for i = 1, 3 do
+      local wait, let_go = gate()
+      gates[i] = let_go
+      futures[i] = pool:submit(function() wait() return i end)
+    end
+    eventually(function() return pool:stats().running == 3 end)
+    pool:resize(1)
+    assert.equal(1, count(pool, "live"))
+    assert.equal(2, count(pool, "ending"))
+    for i = 1, 3 do
+      gates[i]()
+      assert.equal(i, futures[i]:result())
+    end
+    eventually(function() return #pool:workers() == 1 end)
+    assert.equal(0, pool:stats().workers_lost)
+  end)
+
+  it("ends idle ones without a task", function()
+    local pool = open(4)
+    fill(pool, 4)
+    pool:resize(2)
+    eventually(function() return #pool:workers() == 2 end)
+    assert.is_number(pool:submit(pid):result())
+  end)
+
+  it("loses nothing under load, up and down", function()
+    local pool = open(2)
+    local n = 0
+    for i, v in pool:map(function(x) return x + 1 end, (function() local i = 0 return function()
+      i = i + 1
+      if i % 50 == 0 then pool:resize(1 + i // 50 % 5) end
+      return i <= 2000 and i or nil
+    end end)()) do
+      assert.equal(i + 1, v)
+      n = n + 1
+    end
+    assert.equal(2000, n)
+    assert.equal(0, pool:stats().failed)
+  end)
+
+  it("takes a chunk apart that its worker must leave", function()
+    local pool = open { workers = 2 }
+    local wait, let_go = gate()
+    local function same(x) if x == 1 then wait() end return x end
+    local m = pool:map(same, { 1, 2, 3, 4, 5, 6 }, { chunksize = 6 })
+    eventually(function() return pool:stats().running == 1 end)
+    pool:resize(3)
+    pool:resize(1)
+    let_go()
+    assert.same({ 1, 2, 3, 4, 5, 6, n = 6 }, m:totable())
+  end)
+
+  it("says what is wrong", function()
+    local pool = open(1)
+    assert.has_error(function() pool:resize(0) end,
+      "bad argument #1 to 'resize' (a number of workers of 1 or more expected)")
+    assert.is_false(pcall(pool.resize, pool, 1.5))
+    assert.is_false(pcall(pool.resize, pool, 5000))
+    assert.is_false(pcall(pool.resize, pool))
+    pool:shutdown()
+    local ok, err = pcall(pool.resize, pool, 2)
+    assert.is_false(ok)
+    assert.equal("shutdown", tine.kind(err))
+    local here <close> = tine.pool(0)
+    ok, err = pcall(here.resize, here, 2)
+    assert.is_false(ok)
+    assert.equal("invalid_state", tine.kind(err))
+  end)
+end)
+
+describe("an idle worker", function()
+  it("ends after idle_timeout, and another one starts when it is wanted", function()
+    local pool = open { workers = 2, idle_timeout = 0.02 }
+    fill(pool, 2)
+    eventually(function() return #pool:workers() == 0 end)
+    assert.is_number(pool:submit(pid):result())
+    assert.equal(0, pool:stats().workers_lost)
+  end)
+
+  it("stays when there are only min_workers", function()
+    local pool = open { workers = 3, idle_timeout = 0.02, min_workers = 1 }
+    assert.equal(0, #pool:workers()) -- none is started ahead
+    fill(pool, 3)
+    eventually(function() return #pool:workers() == 1 end)
+    local stays = pool:workers()[1].pid
+    tine.sleep(0.1) -- several times as long as it may be idle
+    assert.equal(stays, pool:workers()[1].pid)
+  end)
+end)
+
+describe("a worker", function()
+  it("that is too old is replaced between two tasks", function()
+    local pool = open { workers = 1, max_worker_age = 0.03 }
+    local pids = {}
+    eventually(function()
+      pids[pool:submit(nap, 0.005):result()] = true
+      local a = next(pids)
+      return next(pids, a)
+    end)
+    assert.equal(0, pool:stats().workers_lost)
+  end)
+
+  it("that is too old is not taken out of its task", function()
+    local pool = open { workers = 1, max_worker_age = 0.02 }
+    assert.is_number(pool:submit(nap, 0.2):result())
+    assert.equal(0, pool:stats().failed)
+  end)
+
+  it("that has grown too large is replaced", function()
+    local pool = open { workers = 1, max_worker_memory = 150 << 20 }
+    local function grow(n) return tine.worker.pid, #("x"):rep(n) end
+    local first = pool:submit(grow, 1):result()
+    assert.equal(first, (pool:submit(grow, 250 << 20):result()))
+    assert.are_not.equal(first, (pool:submit(grow, 1):result()))
+  end)
+end)
+
+describe("max_pending_bytes", function()
+  local function slow(text, wait) if wait then wait() end return #text end
+
+  it("has submit wait for room", function()
+    local pool = open { workers = 1, max_pending_bytes = 10000 }
+    local wait, let_go = gate()
+    finally(let_go)
+    local text = ("x"):rep(4000)
+    local a, b = pool:submit(slow, text, wait), pool:submit(slow, text)
+    assert.same({ nil, "full" }, { pool:try_submit(slow, text) })
+    assert.is_truthy(pool:try_submit(slow, "little"))
+    let_go()
+    assert.equal(4000, pool:submit(slow, text):result())
+    assert.equal(8000, a:result() + b:result())
+  end)
+
+  it("lets one through that alone is more", function()
+    local pool = open { workers = 1, max_pending_bytes = 1000 }
+    assert.equal(100000, pool:submit(slow, ("x"):rep(100000)):result())
+    local sum = 0
+    for _, n in pool:map(slow, { ("x"):rep(5000), ("x"):rep(5000), ("x"):rep(5000) }) do sum = sum + n end
+    assert.equal(15000, sum)
+  end)
+end)
+
+describe("options of workers that come and go", function()
+  it("are checked", function()
+    for name, wrong in pairs {
+      idle_timeout = { "x", 0 / 0, false }, min_workers = { -1, 1.5, "1", 5000 }, max_worker_age = { {}, 0 / 0 },
+      max_worker_memory = { 0, -1, 1.5, "1G" }, max_pending_bytes = { 0, -5, 0.5, true },
+    } do
+      for _, value in ipairs(wrong) do
+        local ok, err = pcall(tine.pool, { workers = 1, [name] = value })
+        assert.is_false(ok)
+        assert.matches("option '" .. name .. "' must be ", err, 1, true)
+      end
+    end
+  end)
+end)

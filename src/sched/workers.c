@@ -1,0 +1,108 @@
+/* Workers that come and go while the pool lives: too many, too old, idle for too long. */
+#include <string.h>
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "sched/internal.h"
+
+static bool takes_calls(const struct worker *w) {
+    return w->state == WORKER_STARTING || w->state == WORKER_READY;
+}
+
+void tine__sched_dismiss(struct sched *s, unsigned worker, enum parting why) {
+    struct worker *w = &s->workers[worker];
+    if (!takes_calls(w))
+        return;
+    tine__sched_retire(s, worker, WORKER_LEAVING);
+    w->parting = (uint8_t)why;
+    list_push(&s->dismissals, &w->node);
+}
+
+/* --- age --- */
+
+/* Between 0.9 and 1.1 of it, another for each worker, so that not all go at once. */
+static uint64_t spread(uint64_t age, uint64_t number) {
+    uint64_t part = (number * 0x9e3779b97f4a7c15ull) >> 54; /* of 1024 */
+    return age / 10 * 9 + age / 5 / 1024 * part;
+}
+
+void tine__sched_begin_age(struct sched *s, unsigned worker, uint64_t now) {
+    struct worker *w = &s->workers[worker];
+    w->since = now;
+    if (s->o.max_age)
+        tine__timer_set(&s->timers, &w->age,
+                        clock_after(now, spread(s->o.max_age, s->started)) | 1);
+}
+
+/* --- what they say --- */
+
+void tine__sched_idle(struct sched *s, unsigned worker) {
+    if (s->live > s->o.min_workers && s->open < s->live && s->workers[worker].state == WORKER_READY)
+        tine__sched_dismiss(s, worker, PART_IDLE);
+}
+
+void tine__sched_leaving(struct sched *s, unsigned worker, uint64_t why, uint64_t now) {
+    struct worker *w = &s->workers[worker];
+    if (takes_calls(w)) {
+        tine__sched_retire(s, worker, WORKER_LEAVING);
+        w->parting = why == PART_MEMORY ? PART_MEMORY : PART_TASKS;
+    }
+    if (w->state == WORKER_LEAVING && w->timer.when == 0 && s->o.exit_timeout)
+        tine__timer_set(&s->timers, &w->timer, now + s->o.exit_timeout);
+}
+
+/* What its task was to be ended for. */
+static enum parting parting_of_doom(const struct sched *s) {
+    for (const struct list *n = s->lost.next; n != &s->lost; n = n->next)
+        if (LIST_ITEM(n, struct task, node)->doom == ENDING_TIMEOUT)
+            return PART_TIMEOUT;
+    return PART_CANCELLED;
+}
+
+enum parting tine__sched_parting(const struct sched *s, unsigned worker) {
+    const struct worker *w = &s->workers[worker];
+    if (s->life >= LIFE_STOPPING && s->why != WHY_NONE)
+        return s->why == WHY_INITIALIZER && s->reason.worker == worker ? PART_INITIALIZER
+                                                                       : PART_KILLED;
+    if (w->doom == DOOM_TASK || tine__sched_lost_asked(s))
+        return parting_of_doom(s);
+    return w->parting ? w->parting : PART_SHUTDOWN;
+}
+
+/* --- how many --- */
+
+/* Room for the calls that so many more workers run. 0 or TINE_ENOMEM. */
+static int grow(struct sched *s, unsigned workers) {
+    uint32_t n = s->o.slots + workers + 1;
+    if (n <= s->nrefs)
+        return 0;
+    struct task **sent = sys.realloc(s->sent, n * sizeof *sent);
+    s->sent = sent ? sent : s->sent;
+    uint32_t *refs = sys.realloc(s->free_refs, n * sizeof *refs);
+    s->free_refs = refs ? refs : s->free_refs;
+    if (!sent || !refs)
+        return TINE_ENOMEM;
+    for (; s->nrefs < n; s->nrefs++) {
+        s->sent[s->nrefs] = NULL;
+        s->free_refs[s->nfree++] = s->nrefs;
+    }
+    return 0;
+}
+
+int tine__sched_resize(struct sched *s, unsigned workers) {
+    if (s->life != LIFE_OPEN)
+        return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
+    int err = grow(s, workers);
+    if (err)
+        return err;
+    s->o.workers = workers;
+    uint64_t least = sched_least_window(s) < s->nrefs ? sched_least_window(s) : s->nrefs;
+    if (s->window < least)
+        s->window = least;
+    if (s->narrow < s->window)
+        s->narrow = s->window;
+    s->full = false;
+    for (unsigned w = s->top; w > 0 && s->live > workers; w--)
+        tine__sched_dismiss(s, w, PART_RESIZE);
+    return 0;
+}
