@@ -241,6 +241,8 @@ struct draft {
     uint32_t count;
     struct settings *settings; /* the view's */
     struct outcome *outcomes;
+    struct needs **needs;  /* or NULL; taken over when it is sent, */
+    int futures;           /* of those in this table */
     struct anchor *anchor; /* of the userdata that they are in, */
     int idx;               /* which is here */
 };
@@ -274,6 +276,11 @@ void tine__check_task(lua_State *L, int arg);
 /* Raise why a pool that has ended takes nothing. */
 void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */
+/* Give the future that was drafted and sent. */
+int tine__submitted(lua_State *L, const struct draft *d);
+/* later.c: send what was encoded in `r` when there is room; the loop goes on meanwhile. To be returned. */
+int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
+                     uint32_t function);
 
 /* --- opening --- */
 
@@ -410,6 +417,18 @@ bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx);
 /* Push what was kept: done, total, text: 3; or 0. */
 int tine__extras_push_progress(lua_State *L, struct future *f, int idx);
 
+/* --- needs.c --- */
+
+/* The futures among the `n` arguments from stack index `first` on, as needs; nil is in their place, or their value. They
+** are in a table at `futures` (nil before); pushed is what keeps the needs. NULL: none. */
+struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n, int futures);
+struct needs **tine__needs_place(lua_State *L);
+/* Just before it is submitted: who gives what. Allocates nothing. */
+void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int futures);
+/* The dependent (a future or chunk) is on its way: let those in the table at `futures` give it what they end with. */
+void tine__needs_await(lua_State *L, int futures, int dependent);
+int tine__future_chain(lua_State *L); /* future:chain */
+
 /* --- attempts.c --- */
 
 /* The item of a future that has been released has failed attempts: they are the future's. False: it has been dealt with
@@ -531,6 +550,7 @@ int tine__watch_add(lua_State *L);  /* and `add` */
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
 /* --- map_chunk.c --- */
+struct core *tine__chunk_core(struct anchor *a);
 /* Push the function that the chunk at `idx` was sent with to be asked; its core and name. */
 struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name);
 /* A chunk's item has been released. */

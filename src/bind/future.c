@@ -211,9 +211,27 @@ static void keep_error(lua_State *L, struct future *f, int idx) {
     f->cache = CACHE_ERROR;
 }
 
+/* Push error and traceback of what it was to be given, which has failed elsewhere. */
+static bool push_given(lua_State *L, struct future *f, int idx) {
+    if (f->extras != EXTRA_TABLE)
+        return false;
+    tine__extras_push(L, f, idx);
+    if (lua_getfield(L, -1, "given") != LUA_TTABLE)
+        return lua_pop(L, 2), false;
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    lua_remove(L, -3);
+    lua_remove(L, -3);
+    return true;
+}
+
 static void decode_outcome(lua_State *L, struct future *f, int idx, struct outcome *o) {
     const struct task_name name = future_name(f);
     int n = -1;
+    if (o->state == OUTCOME_FAILED && o->code == TINE_ETASK && push_given(L, f, idx)) {
+        keep_error(L, f, idx);
+        return;
+    }
     if (o->state == OUTCOME_VALUES) {
         if ((n = tine__values_push(L, f->core, o, &name, 0)) < 0)
             lua_pushliteral(L, "");
@@ -513,6 +531,7 @@ const luaL_Reg tine__future_methods[] = {
     {"cancel", future_cancel},
     {"abort", future_abort},
     {"progress", future_progress},
+    {"chain", tine__future_chain},
     {"times", tine__future_times},
     {"attempts", tine__future_attempts},
     {"add_done_callback", future_add_done_callback},

@@ -270,6 +270,20 @@ static void empty_boxes(struct state *S) {
         tine__outcome_free(&LIST_ITEM(node, struct box, node)->outcome);
 }
 
+/* What is to be given by futures that are made by hand, or by other pools, never will be. */
+static void end_ungiven(lua_State *L, struct state *S) {
+    for (uint32_t slot = 1; slot <= S->slots; slot++) {
+        lua_rawgeti(L, UP(UP_ANCHORS), slot);
+        struct anchor *a = lua_touserdata(L, -1); /* the first member of all that is anchored */
+        struct core *c = !a                        ? NULL
+                         : a->kind == ANCHOR_CHUNK ? tine__chunk_core(a)
+                                                   : ((struct future *)a)->core;
+        if (a && a->item && c && c->p && tine__core_is_ours(c))
+            tine__item_ungiven(c->p, a->item);
+        lua_pop(L, 1);
+    }
+}
+
 /* lua_close: let all tasks finish, then give everything back. An interrupt ends them at once. */
 int tine__state_gc(lua_State *L) {
     struct state *S = state_of(L);
@@ -277,6 +291,7 @@ int tine__state_gc(lua_State *L) {
     if (!closer->live)
         return 0;
     tine__state_check(L, S);
+    end_ungiven(L, S);
     each_core(S, close_core);
     while (push_kept(L, KEPT_WAITER), lua_pcall(L, 0, 0, 0) != LUA_OK) {
         each_core(S, kill_core);

@@ -98,6 +98,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->settings = d->settings == c->settings ? NULL : d->settings;
     item->watched = false;
     item->answers = true;
+    item->needs = d->needs ? *d->needs : NULL;
     list_init(&item->question);
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
@@ -130,6 +131,8 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     tine__anchor(L, d->anchor, d->idx);
     struct item *item = item_make(c, d);
     int err = TINE_ENOMEM;
+    if (d->needs)
+        tine__needs_resolve(L, c, *d->needs, d->futures);
     if (!c->p) /* it has ended meanwhile */
         err = TINE_ESHUTDOWN;
     else if (item)
@@ -138,6 +141,8 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     if (!err) {
         d->anchor->item = item;
         d->name.id = item->name.id;
+        if (d->needs)
+            *d->needs = NULL; /* they are the item's */
         return 0;
     }
     if (item)
@@ -292,57 +297,29 @@ static void keep_when(lua_State *L, struct future *f, int view, int future) {
     lua_pop(L, 1);
 }
 
-/* Give the future that was drafted. */
-static int submitted(lua_State *L, const struct draft *d) {
+/* What the futures among the arguments are to give, kept on the stack; NULL: nothing. */
+static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
+    if (!tine__needs_collect(L, c, 3, n, future + 1))
+        return NULL;
+    return lua_touserdata(L, future + 2);
+}
+
+static bool is_view(lua_State *L, int idx) {
+    lua_getmetatable(L, idx);
+    bool view = lua_rawequal(L, -1, UP(UP_VIEW));
+    lua_pop(L, 1);
+    return view;
+}
+
+int tine__submitted(lua_State *L, const struct draft *d) {
     struct future *f = lua_touserdata(L, d->idx);
     f->id = d->name.id;
     f->origin = d->name.origin;
+    if (d->needs)
+        tine__needs_await(L, d->futures, d->idx);
     lua_settop(L, d->idx);
     return 1;
 }
-
-/* --- waiting for room while a loop goes on --- */
-
-struct waiting { /* user value 1: the room, which is ours alone */
-    struct core *core;
-    struct draft draft;
-    struct room *room;
-    uint32_t function;
-};
-
-/* The continuation; `at`: where the waiting one is. What was encoded stays as it was at the call of submit. */
-static int send_waiting(lua_State *L, int status, lua_KContext at) {
-    struct waiting *w = lua_touserdata(L, (int)at);
-    (void)status;
-    while (!tine__try_send(L, w->core, &w->draft, &w->room->call, w->function)) {
-        if (!tine__loop_push(L, w->core, "room")) { /* it was detached meanwhile */
-            tine__send(L, w->core, &w->draft, &w->room->call, w->function);
-            break;
-        }
-        lua_callk(L, 1, 0, at, send_waiting);
-    }
-    if (tine__loop_push(L, w->core, "more"))
-        lua_call(L, 1, 0);
-    return submitted(L, &w->draft);
-}
-
-/* Keep what was encoded in `r` for when there is room. */
-static int send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
-                      uint32_t function) {
-    struct waiting *w = lua_newuserdatauv(L, sizeof *w, 1);
-    int at = lua_gettop(L);
-    *w = (struct waiting){.core = c, .draft = *d, .room = r, .function = function};
-    if (c->room == r) { /* the core gets another one; if not, the room stays on the stack */
-        lua_getiuservalue(L, 1, VIEW_CORE);
-        lua_getiuservalue(L, -1, CORE_ROOM);
-        lua_setiuservalue(L, at, 1);
-        tine__room_make(L, c, at + 1);
-    }
-    tine__core_end_encoding(c);
-    return send_waiting(L, LUA_OK, at);
-}
-
-/* --- the methods --- */
 
 static int submit(lua_State *L, bool wait) {
     struct view *v = tine__check_view(L, 1);
@@ -360,9 +337,15 @@ static int submit(lua_State *L, bool wait) {
         tine__extras_set_label(L, f, future, future + 1);
         lua_pop(L, 1);
     }
+    if (is_view(L, 1)) /* for a chain; it keeps the label, too */
+        tine__extras_set_label(L, f, future, 1);
     if (v->settings && v->settings->retry.asks)
         keep_when(L, f, 1, future);
-    struct draft d = {.name = {.label = v->label, .label_len = (uint32_t)v->label_len},
+    lua_pushnil(L);
+    struct needs **needs = collect(L, c, n, future);
+    struct draft d = {.needs = needs,
+                      .futures = future + 1,
+                      .name = {.label = v->label, .label_len = (uint32_t)v->label_len},
                       .count = 1,
                       .settings = v->settings,
                       .outcomes = &f->outcome,
@@ -373,12 +356,12 @@ static int submit(lua_State *L, bool wait) {
     uint32_t function = 0;
     enum sent sent = send_call(L, c, &d, &r->call, n, wait, &function);
     if (sent == LATER)
-        return send_later(L, c, &d, r, function);
+        return tine__send_later(L, c, &d, r, function);
     tine__room_put(c, r);
     tine__core_end_encoding(c);
     if (sent == FULL)
         return lua_pushnil(L), lua_pushliteral(L, "full"), 2;
-    return submitted(L, &d);
+    return tine__submitted(L, &d);
 }
 
 /* pool:submit(fn, ...) */

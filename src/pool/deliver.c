@@ -27,6 +27,8 @@ static void post(struct pool *p, struct item *item) {
         item->inbox->urgent |= item->watched;
         item->watched = false;
         tine__followers_end(item);
+        tine__needs_drop(p, item);
+        tine__needs_meet(p, item);
         if (p->refused)
             tine__inboxes_room(p);
     }
@@ -116,6 +118,14 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
         tine__inbox_post(item->inbox, item);
     else
         tine__sched_again(&p->s, &item->task, tine__now());
+}
+
+void tine__item_end_held(struct pool *p, struct item *item, const struct outcome *how) {
+    item->times.ended = tine__now();
+    tine__outcome_share(item->outcomes, how);
+    tine__sched_give_up(&p->s, &item->task);
+    count(p, item->outcomes);
+    post(p, item);
 }
 
 void tine__item_refuse(struct pool *p, struct item *item) {

@@ -66,6 +66,8 @@ static void deliver_all(struct pool *p) {
     struct event e;
     while (sched_has_event(&p->s) && tine__sched_event(&p->s, &e))
         tine__deliver(p, &e);
+    if (!list_empty(&p->met))
+        tine__needs_settle(p);
 }
 
 /* Its timer must run, when something is due earlier than it knows. */

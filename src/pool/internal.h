@@ -40,6 +40,8 @@ struct pool {
 
     struct list inboxes;
     struct list waiters; /* struct wait_entry: threads that sleep */
+    struct list met;     /* needs whose leaders have ended */
+    uint64_t needing;    /* needs that have leaders */
     unsigned waiting;    /* threads inside tine__wait: they take in results themselves */
     bool fresh;          /* some inbox has news since waiters were last woken */
     bool refused;        /* some inbox was: see there */
@@ -98,6 +100,8 @@ void tine__deliver(struct pool *p, const struct event *e);
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length);
 
+/* A HELD item ends like this. */
+void tine__item_end_held(struct pool *p, struct item *item, const struct outcome *how);
 /* The last attempt, of which its owner was asked, was the last. */
 void tine__item_refuse(struct pool *p, struct item *item);
 

@@ -15,6 +15,7 @@
 #include "msg/label.h"
 #include "msg/progress.h"
 #include "pool/attempts.h"
+#include "pool/needs.h"
 #include "pool/outcome.h"
 #include "sched/task.h"
 #include "store/store.h"
@@ -30,11 +31,13 @@ struct item {
         name; /* the id is given by tine__pool_submit; texts live as long as the item */
     struct outcome *outcomes; /* call.count of them */
     struct settings
-        *settings; /* NULL: the pool's; counted by the pool until all its tasks have ended */
+        *settings;       /* NULL: the pool's; counted by the pool until all its tasks have ended */
+    struct needs *needs; /* what it is to be given, or NULL; the pool's once it is submitted */
     void *owner;
     bool answers; /* its owner is asked before it is tried again, if its settings say so */
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
+    struct list dependents; /* needs (by `node`) of others that this one is to meet */
     struct item
         *followers; /* items that end when this one does (follow.c), linked by `next_follower` */
     struct item *next_follower;

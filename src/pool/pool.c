@@ -21,6 +21,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     pthread_mutex_init(&p->lock, NULL);
     list_init(&p->inboxes);
     list_init(&p->waiters);
+    list_init(&p->met);
     p->wakeup = WAKEUP_CLOSED;
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;

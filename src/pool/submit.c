@@ -57,6 +57,7 @@ static void prepare(struct pool *p, struct item *item) {
     item->first = 0;
     item->told = NULL;
     item->attempts = NULL;
+    list_init(&item->dependents);
     item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
@@ -106,7 +107,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
         memcpy(copy, item->bytes, call->length);
     item->borrowed = false;
     item->bytes = copy;
-    if (copy || item->task.state != TASK_WAITING)
+    if (copy || item->task.state == TASK_SENT)
         return 0; /* a chunk that is under way is not sent again then */
     tine__sched_withdraw(&p->s, &item->task);
     return TINE_ENOMEM;
@@ -136,6 +137,12 @@ uint64_t tine__pool_count_map(struct pool *p) {
     return serial;
 }
 
+static void begin_needs(struct pool *p, struct item *item) {
+    tine__needs_begin(p, item);
+    tine__drive(p);
+    tine__wake_waiters(p, false);
+}
+
 static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     prepare(p, item);
     number(p, item, cb);
@@ -143,7 +150,8 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
     uint64_t due = sched_due(&p->s);
-    int err = tine__sched_submit(&p->s, &item->task, tine__now());
+    int err = item->needs ? tine__sched_submit_held(&p->s, &item->task, tine__now())
+                          : tine__sched_submit(&p->s, &item->task, tine__now());
     if (err == TINE_EAGAIN)
         item->inbox->refused = p->refused = true;
     if (err)
@@ -153,6 +161,8 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     err = keep_bytes(p, item);
     if (err)
         unadmit(p, item);
+    else if (item->needs)
+        begin_needs(p, item);
     return err;
 }
 

@@ -141,6 +141,36 @@ void tine__item_answer(struct pool *p, struct item *item, bool again) {
     pthread_mutex_unlock(&p->lock);
 }
 
+/* --- what tasks are given --- */
+
+void tine__item_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
+                     size_t length) {
+    pthread_mutex_lock(&p->lock);
+    tine__need_give(p, item, position, bytes, length);
+    carry_out(p);
+    tine__work(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void tine__item_fail(struct pool *p, struct item *item, int code, const char *text, size_t length) {
+    pthread_mutex_lock(&p->lock);
+    tine__needs_fail(p, item, code, text, length);
+    carry_out(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void tine__item_ungiven(struct pool *p, struct item *item) {
+    bool waits = false;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; item->needs && i < item->needs->n; i++)
+        waits |= !item->needs->list[i].leader && !outcome_settled(&item->needs->list[i].got);
+    if (waits) {
+        tine__sched_cancel(&p->s, &item->task);
+        carry_out(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 /* --- all of them --- */
 
 #define TERM_GRACE (5 * SECOND) /* after SIGTERM, before SIGKILL */

@@ -51,7 +51,10 @@ int tine__prelude_preload(struct run *r, const struct boot *b, struct buf *out) 
     int err = 0;
     for (uint32_t i = 0; i < b->preload_count && !err; i++) {
         size_t n = segment_length(rest, left);
-        const struct run_call call = {b->preload, b->preload_function, rest, n, 0};
+        const struct run_call call = {.function = b->preload,
+                                      .function_len = b->preload_function,
+                                      .arguments = rest,
+                                      .arguments_len = n};
         err = run_call(r, &call, out);
         rest += n;
         left -= n;
