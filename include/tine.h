@@ -177,12 +177,20 @@ typedef struct tine_options {
     int64_t priority;
     const char *group; /* NULL: none */
     tine_retry retry;
+    /* Of each task, unless tine_task says otherwise; the same fields are explained there. */
+    double grace; /* < 0: 0.1 */
+    double cpu;
+    uint64_t memory;
+    bool seeded;
+    int64_t seed;
+    const char *seed_text;
 } tine_options;
 
 #define TINE_OPTIONS_INIT \
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
-            NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL, -1, 0, 0, NULL, TINE_RETRY_INIT \
+            NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL, -1, 0, 0, NULL, TINE_RETRY_INIT, \
+            -1, 0, 0, false, 0, NULL \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is
@@ -288,12 +296,24 @@ typedef struct tine_task {
     int64_t priority;  /* pending tasks with a higher one are taken first; 0: the pool's */
     const char *group; /* among tasks of one priority the groups take turns; NULL: the pool's */
     tine_retry retry;  /* no attempts: the pool's */
+    /* A running task that is ended, by a limit or tine_future_abort, is asked first: an error is
+    ** raised in it. So long after it is killed with its worker. < 0: the pool's; 0: killed at once;
+    ** INFINITY: never. */
+    double grace;
+    double cpu;      /* limit of processor time; 0: the pool's, INFINITY: none. TINE_ETIMEOUT */
+    uint64_t memory; /* bytes that it may add to its Lua state; 0: the pool's, UINT64_MAX: none.
+                     ** TINE_EMEMORY */
+    /* Random numbers that are the same in each run: from the text, or if it is NULL and `seeded` is
+    ** true from the integer; else the pool's. They depend on the number of the call of tine_submit, too. */
+    bool seeded;
+    int64_t seed;
+    const char *seed_text;
 } tine_task;
 
 #define TINE_TASK_INIT \
     { \
         sizeof(tine_task), TINE_SOURCE, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, 0, NULL, \
-            TINE_RETRY_INIT \
+            TINE_RETRY_INIT, -1, 0, 0, false, 0, NULL \
     }
 
 /* Submit a task. On success *out (when `out` is not NULL) is a future, to be freed with

@@ -34,39 +34,75 @@ static void read_retry(const tine_retry *from, struct retry *to) {
         to->jitter = from->jitter;
 }
 
-static struct settings *copy(const struct settings *from, const char *group) {
-    return group ? tine__settings_copy(from, group, strlen(group))
-                 : tine__settings_copy(from, from->group, from->group_len);
+/* What both structs have; 0 (of `grace`: less) and NULL say nothing. */
+struct said {
+    double timeout, deadline, grace, cpu;
+    int64_t priority;
+    const char *group;
+    const tine_retry *retry;
+    uint64_t memory;
+    bool seeded;
+    int64_t seed;
+    const char *seed_text;
+};
+
+static bool is_silent(const struct said *said) {
+    return said->timeout == 0 && said->deadline == 0 && said->grace < 0 && said->cpu == 0 &&
+           said->priority == 0 && !said->group && !is_set(said->retry) && said->memory == 0 &&
+           !said->seeded && !said->seed_text;
 }
 
-int tine__api_settings(const tine_task *task, const struct settings *from, struct settings **out) {
-    *out = NULL;
-    if (task->timeout == 0 && task->deadline == 0 && task->priority == 0 && !task->group &&
-        !is_set(&task->retry))
-        return 0;
-    struct settings *s = copy(from, task->group);
+static void set_times(struct settings *s, const struct said *said) {
+    if (said->timeout != 0)
+        s->timeout = tine__api_limit(said->timeout);
+    if (said->deadline != 0)
+        s->deadline = tine__api_limit(said->deadline);
+    if (said->grace >= 0)
+        s->grace = clock_span(said->grace);
+    if (said->cpu != 0)
+        s->cpu = tine__api_limit(said->cpu);
+}
+
+static void set_seed(struct settings *s, const struct said *said) {
+    if (said->seed_text)
+        settings_seed_text(s, said->seed_text, strlen(said->seed_text));
+    else if (said->seeded)
+        settings_seed(s, said->seed);
+}
+
+static int change(const struct settings *from, const struct said *said, struct settings **out) {
+    struct settings *s = said->group ? tine__settings_copy(from, said->group, strlen(said->group))
+                                     : tine__settings_copy(from, from->group, from->group_len);
     if (!s)
         return TINE_ENOMEM;
-    if (task->timeout != 0)
-        s->timeout = tine__api_limit(task->timeout);
-    if (task->deadline != 0)
-        s->deadline = tine__api_limit(task->deadline);
-    if (task->priority != 0)
-        s->priority = task->priority;
-    if (is_set(&task->retry))
-        read_retry(&task->retry, &s->retry);
+    set_times(s, said);
+    if (said->priority != 0)
+        s->priority = said->priority;
+    if (is_set(said->retry))
+        read_retry(said->retry, &s->retry);
+    if (said->memory)
+        s->memory = said->memory == UINT64_MAX ? 0 : said->memory;
+    set_seed(s, said);
     *out = s;
     return 0;
+}
+
+/* Both structs have these fields, under these names. */
+#define SAID(from, limit) \
+    { \
+        .timeout = (from)->limit, .deadline = (from)->deadline, .grace = (from)->grace, \
+        .cpu = (from)->cpu, .priority = (from)->priority, .group = (from)->group, \
+        .retry = &(from)->retry, .memory = (from)->memory, .seeded = (from)->seeded, \
+        .seed = (from)->seed, .seed_text = (from)->seed_text \
+    }
+
+int tine__api_settings(const tine_task *task, const struct settings *from, struct settings **out) {
+    const struct said said = SAID(task, timeout);
+    *out = NULL;
+    return is_silent(&said) ? 0 : change(from, &said, out);
 }
 
 int tine__api_defaults(const tine_options *o, struct settings **out) {
-    struct settings *s = copy(&tine__settings_none, o->group);
-    if (!s)
-        return TINE_ENOMEM;
-    s->timeout = tine__api_limit(o->task_timeout);
-    s->deadline = tine__api_limit(o->deadline);
-    s->priority = o->priority;
-    read_retry(&o->retry, &s->retry);
-    *out = s;
-    return 0;
+    const struct said said = SAID(o, task_timeout);
+    return change(&tine__settings_none, &said, out);
 }

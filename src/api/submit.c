@@ -13,7 +13,8 @@ static bool read_task(tine_task *out, const tine_task *given) {
     size_t least = STRUCT_UPTO(tine_task, done_arg); /* 0.1.0 */
     *out = (tine_task)TINE_TASK_INIT;
     return given && tine__struct_read(out, sizeof *out, given, least) && out->timeout >= 0 &&
-           out->deadline >= 0 && tine__api_check_retry(&out->retry);
+           out->deadline >= 0 && out->cpu >= 0 && out->grace == out->grace &&
+           tine__api_check_retry(&out->retry);
 }
 
 static void describe(struct item *item, const struct tine_future *f) {

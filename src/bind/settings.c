@@ -124,9 +124,10 @@ static void read_seed(lua_State *L, int arg, struct settings *s) {
         tine__option_error(L, arg, "seed", "an integer or a text");
     size_t len;
     const char *text = type == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
-    s->seeded = true;
-    s->seed[0] = text ? tine__hash(text, len) : (uint64_t)n;
-    s->seed[1] = text ? 1 : 0; /* a text is never the same as an integer */
+    if (text)
+        settings_seed_text(s, text, len);
+    else
+        settings_seed(s, n);
     lua_pop(L, 1);
 }
 

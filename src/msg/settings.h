@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/hash.h"
 
 #define SETTINGS_GRACE 100000000u        /* ns: what users get who say nothing */
 #define SETTINGS_OUTPUT_LIMIT 1048576u   /* bytes */
@@ -60,6 +61,19 @@ struct settings *tine__settings_copy(const struct settings *s, const char *group
 /* Both take NULL. */
 struct settings *tine__settings_ref(struct settings *s);
 void tine__settings_unref(struct settings *s);
+
+/* Its seed is this integer, or this text: no text is the same as an integer. */
+static inline void settings_seed(struct settings *s, int64_t seed) {
+    s->seeded = true;
+    s->seed[0] = (uint64_t)seed;
+    s->seed[1] = 0;
+}
+
+static inline void settings_seed_text(struct settings *s, const char *text, size_t len) {
+    s->seeded = true;
+    s->seed[0] = tine__hash(text, len);
+    s->seed[1] = 1;
+}
 
 /* Is anything to be tried again? */
 static inline bool settings_retry(const struct settings *s) {

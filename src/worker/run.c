@@ -97,17 +97,19 @@ static void replace_by_text(lua_State *L, int index) {
     lua_replace(L, index);
 }
 
-/* (error, traceback, piece) -> nothing, or the reason why even its text cannot travel. An object's text goes along: who
-** receives it may not have its class. */
+/* (error, traceback, piece) -> nothing, or the reason why even its text cannot travel. The text of an object of a class
+** goes along: who receives it may not have that. */
 static int encode_error(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 3);
     struct codec *codec = p->run->codec;
     lua_settop(L, 2);
     tine__codec_explain(L, codec, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
-    if (lua_type(L, 1) >= LUA_TTABLE) {
+    if (lua_getmetatable(L, 1) && lua_type(L, 1) != LUA_TSTRING) {
+        lua_pop(L, 1);
         lua_pushvalue(L, 1);
         replace_by_text(L, 3);
     }
+    lua_settop(L, lua_type(L, 3) == LUA_TSTRING ? 3 : 2);
     if (tine__encode_error(L, codec, 1, lua_gettop(L), p->out) == 0)
         return 0;
     lua_pushfstring(L, "%s\n(the error value arrives as text: %s)", lua_tostring(L, 2),

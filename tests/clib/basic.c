@@ -77,6 +77,9 @@ static void test_options(void) {
     WRONG(exit_timeout, NAN);
     WRONG(idle_timeout, -1);
     WRONG(max_worker_age, NAN);
+    WRONG(grace, NAN);
+    WRONG(cpu, -1);
+    WRONG(cpu, NAN);
 #undef WRONG
     /* the struct of a later version: fine as long as what we do not know is not set */
     struct {
@@ -365,6 +368,66 @@ static void test_cancel(void) {
     tine_pool_close(pool);
 }
 
+static tine_future *ended_as(tine_pool *pool, tine_task task, const char *source) {
+    tine_future *f;
+    task.function = source;
+    OK(tine_submit(pool, &task, &f));
+    OK(tine_future_wait(f, -1));
+    return f;
+}
+
+static void test_more_limits(void) {
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_task task = TINE_TASK_INIT;
+    tine_pool *pool;
+    tine_blame blame = {.size = sizeof blame};
+    static const char greedy[] = "local t = {} for i = 1, 1e6 do t[i] = {} end return 1";
+    options.workers = 1;
+    options.grace = 600;
+    options.memory = 1 << 20;
+    OK(tine_pool_open(&pool, &options));
+    tine_future *f = ended_as(pool, task, greedy);
+    CHECK_EQ(tine_future_code(f), TINE_EMEMORY);
+    CHECK_EQ(tine_future_blame(f, &blame), TINE_EINVALID);
+    CONTAINS(tine_future_message(f), "memory");
+    tine_future_free(f);
+    task.memory = UINT64_MAX;
+    CHECK_EQ(await_integer(ended_as(pool, task, greedy)), 1);
+    task.cpu = 0.02;
+    f = ended_as(pool, task, "while true do end");
+    CHECK_EQ(tine_future_code(f), TINE_ETIMEOUT);
+    CONTAINS(tine_future_message(f), "processor time");
+    CONTAINS(tine_future_traceback(f), "stack traceback");
+    tine_future_free(f);
+    task.cpu = NAN;
+    CHECK_EQ(tine_submit(pool, &task, &f), TINE_EARG);
+    tine_stats stats = {.size = sizeof stats};
+    OK(tine_pool_stats(pool, &stats));
+    CHECK_EQ(stats.workers_started, 1); /* it was asked, and has listened */
+    tine_pool_close(pool);
+}
+
+static int64_t draw(int64_t seed, const char *text) {
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_task task = TINE_TASK_INIT;
+    tine_pool *pool;
+    options.workers = 2;
+    options.seeded = true;
+    options.seed = seed;
+    task.seed_text = text;
+    OK(tine_pool_open(&pool, &options));
+    int64_t drawn = await_integer(ended_as(pool, task, "return math.random(1 << 40)"));
+    tine_pool_close(pool);
+    return drawn;
+}
+
+static void test_seeds(void) {
+    CHECK_EQ(draw(1, NULL), draw(1, NULL));
+    CHECK(draw(1, NULL) != draw(2, NULL));
+    CHECK_EQ(draw(1, "text"), draw(2, "text"));
+    CHECK(draw(1, "1") != draw(1, NULL));
+}
+
 static void test_crash(int on_crash, int code) {
     tine_pool *pool = open_pool(1, on_crash);
     char gate[] = "/tmp/tine-test-XXXXXX", opened[64], crash_source[256];
@@ -592,6 +655,8 @@ int main(void) {
     test_errors();
     test_limits();
     test_cancel();
+    test_more_limits();
+    test_seeds();
     test_crash(TINE_BREAK, TINE_EBROKEN);
     test_crash(TINE_REPLACE, TINE_ECRASHED);
     test_kill(false);
