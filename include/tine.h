@@ -77,7 +77,9 @@ extern "C" {
     X(TINE_ENOMEM, -10, "system", "out of memory") \
     X(TINE_ETASK, -11, "task", "the task raised an error of its own") \
     X(TINE_EARG, -12, "argument", "a wrong argument") \
-    X(TINE_EAGAIN, -13, "again", "not now: the call would have to wait")
+    X(TINE_EAGAIN, -13, "again", "not now: the call would have to wait") \
+    X(TINE_EMEMORY, -14, "memory", "the task has used more memory than it may") \
+    X(TINE_ELOST, -15, "lost", "the host that ran the task was lost")
 
 enum tine_code {
 #define TINE_ERROR_MEMBER(name, value, kind, text) name = value,

@@ -138,6 +138,11 @@ describe("types/tine.lua", function()
     failing:shutdown()
     local limited <close> = tine.pool { workers = 1, timeout = 0.01 }
     for name in pairs(limited:submit(load "while true do end"):exception()) do real[name] = true end
+    local spent = limited:with { timeout = math.huge, cpu = 0.01 }
+    for name in pairs(spent:submit(load "while true do end"):exception()) do real[name] = true end
+    local small = limited:with { timeout = math.huge, memory = 100000 }
+    local greedy = load "local t = {} while true do t[#t + 1] = {} end"
+    for name in pairs(small:submit(greedy):exception()) do real[name] = true end
     real.errno = true -- of errors of the system
     same("tine.Error", real)
   end)

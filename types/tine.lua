@@ -16,6 +16,8 @@ local tine = {}
 ---| "shutdown" # a submit after the shutdown
 ---| "broken" # the pool is broken
 ---| "crashed" # the worker running this task died
+---| "memory" # the task has used more memory than it may
+---| "lost" # the host that ran the task was lost
 ---| "serialization" # a value cannot travel
 ---| "invalid_state" # not possible as things are
 ---| "system" # no process, memory or descriptor to be had
@@ -48,13 +50,17 @@ local tine = {}
 ---@field cause any what an initializer or preload raised
 ---@field traceback string? of the cause, or of the place where a task was that was asked to end
 ---@field phase "pending"|"running"|nil of a timeout: whether the task was running
+---@field cpu true? of a timeout: its processor time was spent
+---@field limit integer? of `memory`: the bytes it was allowed
+---@field used integer? of `memory`: the bytes it had when it was refused more
 
 ---@class tine.Worker
 ---@field id integer from 1
 ---@field pid integer
 ---@field state table lives as long as the worker
----@field task tine.Task the running task: its id and label
+---@field task tine.Task the running task: its id and label; `seed`, when it has one
 ---@field stopping fun(): boolean whether the task was asked to end
+---@field progress fun(done: number, total?: number, text?: string) tells how far the task has come
 
 ---@class tine.PoolOptions
 ---@field workers integer? at most so many; default: tine.cpu_count()
@@ -74,6 +80,7 @@ local tine = {}
 ---@field output "inherit"|"capture"|"prefix"|nil where goes what a task prints; default: "inherit"
 ---@field output_limit integer? bytes of captured output that are kept; default: 1 MiB
 ---@field seed integer|string|nil for the random numbers of tasks
+---@field ageing number? steps of priority that a task gains in each second of waiting; default: 1
 ---@field start_method "fork"|"spawn"|nil default: "fork"
 ---@field preload string[]|function|nil done once, before the first worker starts
 ---@field on_crash "break"|"replace"|nil default: "break"
@@ -370,6 +377,20 @@ function Future:done() end
 ---@return boolean
 ---@nodiscard
 function Future:running() end
+
+---When and where the task was submitted, started and ended; what is not known yet is nil.
+---@return { submitted: number?, started: number?, ended: number?, worker: integer?, host: string? }
+function Future:times() end
+
+---The attempts that have ended, of a task with retries.
+---@return { worker: integer?, pid: integer?, host: string?, started: number?, seconds: number?, error: any }[]
+function Future:attempts() end
+
+---What the task has told last of how far it has come; nothing when it has told nothing.
+---@return number? done
+---@return number? total
+---@return string? text
+function Future:progress() end
 
 ---@return boolean
 ---@nodiscard

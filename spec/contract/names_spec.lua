@@ -170,6 +170,86 @@ describe("names", function()
       end)
     end)
 
+    -- What was sent before must not decide: each is sent until it is known.
+    local function settled(run, ...)
+      local result
+      for _ = 1, 4 do result = run(...) end
+      return result
+    end
+
+    it("are seen changed behind another function, and behind another module", function()
+      local m, name = module(shapes)
+      local outer = module("local m = require '" .. name .. "' local M = {} "
+        .. "function M.go(x) return m.twice(x) end return M")
+      local tasks = { function(x) return m.twice(x) end, m.twice, function(x) return outer.go(x) end, outer.go }
+      local one = m.one
+      with_pool(function(run)
+        for _ = 1, 2 do
+          for i, task in ipairs(tasks) do assert.equal("one1one1", settled(run, task, 1), i) end
+          m.one = function() return "mine" end
+          for i, task in ipairs(tasks) do assert.equal("minemine", settled(run, task, 1), i) end
+          m.one = one
+        end
+        m.handlers.mine = function() return "handled" end
+        assert.equal("handled", run(function() return m.handlers.mine() end))
+        m.handlers.mine = nil
+        assert.is_nil(run(function() return m.handlers.mine end))
+      end)
+    end)
+
+    it("are seen changed in their private classes", function()
+      local m = module [[
+        local M, Class = {}, {}
+        Class.__index = Class
+        Class.__tostring = function(o) return "a " .. o.n end
+        function Class:get() return self.n end
+        function M.new(n) return setmetatable({ n = n }, Class) end
+        return M
+      ]]
+      local class = getmetatable(m.new(1))
+      local printed = function() return tostring(m.new(1)) end
+      with_pool(function(run)
+        assert.equal("a 1", settled(run, printed))
+        local old = class.__tostring
+        class.__tostring = function(o) return "another " .. o.n end
+        function class:double() return m.new(2 * self.n) end
+        assert.equal("another 1", settled(run, printed))
+        assert.equal(6, settled(run, function(o) return o:double():get() end, m.new(3)))
+        assert.equal(8, settled(run, function() return m.new(4):double():get() end))
+        class.__tostring, class.double = old, nil
+        assert.equal("a 1", settled(run, printed))
+        assert.is_nil(run(function() return m.new(1).double end))
+      end)
+    end)
+
+    it("keep the program's other names for what it has replaced", function()
+      local m = module(shapes)
+      local cjson = require "cjson"
+      local encode = cjson.encode
+      finally(function() cjson.encode, cjson.old_encode = encode, nil end)
+      cjson.old_encode, cjson.encode = encode, function(x) return "mine" .. cjson.old_encode(x) end
+      m.old_one, m.one = m.one, function(x) return "mine" .. m.old_one(x) end
+      with_pool(function(run)
+        assert.equal("mine[1]", run(function(t) return cjson.encode(t) end, { 1 }))
+        assert.equal("mineone1mineone1", run(function() return m.twice(1) end))
+      end)
+    end)
+
+    it("reach Lua's own functions as the program has them, sent before or not", function()
+      local m = module "local M = {} function M.now() return os.time() end return M"
+      local old = os.time
+      finally(function() os.time = old end) -- luacheck: ignore
+      local task = function() return m.now() end
+      with_pool(function(run)
+        assert.equal("integer", math.type(settled(run, task)))
+        os.time = function() return "never" end -- luacheck: ignore
+        assert.equal("never", run(task))
+        assert.equal("never", run(m.now))
+        os.time = old -- luacheck: ignore
+        assert.equal("integer", math.type(run(task)))
+      end)
+    end)
+
     it("do not follow functions to other names", function()
       local m = module(shapes)
       local one, new = m.one, m.new
@@ -230,6 +310,20 @@ describe("names", function()
         assert.equal("old1", run(m.f, 1))
         assert.equal("old1", run(function() return m.f(1) end))
         assert.equal("new1", run(function() return require(name).f(1) end))
+      end)
+    end)
+
+    it("are not those of files that were changed, for a pool made before either", function()
+      local m, _, file = module "return { f = function(x) return 'old' .. x end }"
+      with_pool(function(run)
+        local other <close> = tine.pool(1)
+        for _ = 1, 3 do assert.equal("old1", run(m.f, 1)) end
+        local f <close> = assert(io.open(file, "w"))
+        f:write "return { f = function(x) return 'newer' .. x end }"
+        f:close()
+        assert.equal("old1", run(m.f, 1))
+        assert.equal("old1", other:submit(m.f, 1):result(TIMEOUT))
+        assert.equal("old1", other:submit(function() return m.f(1) end):result(TIMEOUT))
       end)
     end)
 
@@ -350,6 +444,11 @@ describe("names", function()
         for i = 1, 70000 do many[i] = "x = " .. i .. ".25" end
         local ok, f = pcall(load, "local x " .. table.concat(many, " ") .. " return names_limit")
         if ok and f then assert.equal(7, run(f)) end
+        assert.equal(7, run(load "local g = _G local x = 1 x = x + 1 return g.names_limit, x"))
+        assert.equal(7, run(load "local e = _ENV return e.names_helper()"))
+        local texts = {}
+        for i = 1, 300 do texts[i] = "'text " .. i .. "'" end
+        assert.equal(307, run(load("local t = { " .. table.concat(texts, ", ") .. " } return #t + _G.names_helper()")))
         assert.is_nil(run(load "return rawget(_G, 'names_limit')"))
       end)
     end)

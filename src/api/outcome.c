@@ -153,7 +153,7 @@ int tine_future_blame(tine_future *f, tine_blame *out) {
     if (!out || (err && err != TINE_EAGAIN))
         return err && err != TINE_EAGAIN ? err : TINE_EARG;
     const struct failure *b = err ? NULL : tine__outcome_failure(&f->outcome);
-    if (!b || f->outcome.code == TINE_ETIMEOUT || f->outcome.code == TINE_ECANCELLED)
+    if (!b || b->code == TINE_ETIMEOUT || b->code == TINE_ECANCELLED || b->code == TINE_EMEMORY)
         return TINE_EINVALID; /* nobody has died */
     bool exited = b->has_status && WIFEXITED(b->status);
     bool signaled = b->has_status && WIFSIGNALED(b->status);

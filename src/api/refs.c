@@ -37,5 +37,6 @@ void tine_future_free(tine_future *f) {
     tine__settings_unref(f->settings);
     free(f->message);
     free(f->traceback);
+    free(f->item.told);
     free(f);
 }

@@ -5,6 +5,7 @@
 #include "api/structs.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "msg/extra.h"
 
 #define ROOM 4096 /* bytes of a call that are encoded on the stack */
 
@@ -70,10 +71,15 @@ static int name_task(struct tine_future *f, struct call_buf *cb, const tine_task
 static int encode(struct call_buf *cb, const struct tine_future *f, const tine_task *task,
                   uint32_t *function) {
     uint32_t label = f->item.name.label_len;
-    int err = label ? buf_append(&cb->b, f->label, label) : 0;
+    const struct settings *set = f->settings ? f->settings : tine__pool_settings(cb->pool);
+    const struct call_extra extra = extra_of(set, 0);
+    int err = buf_append(&cb->b, &extra, settings_extra(set));
+    if (!err && label)
+        err = buf_append(&cb->b, f->label, label);
+    size_t from = cb->b.len;
     if (!err)
         err = tine__task_function(task, &cb->b);
-    *function = (uint32_t)(cb->b.len - label);
+    *function = (uint32_t)(cb->b.len - from);
     return err ? err : tine__task_arguments(task->args, task->args_length, &cb->b);
 }
 

@@ -242,6 +242,8 @@ struct draft {
     uint32_t count;
     struct settings *settings; /* the view's */
     struct outcome *outcomes;
+    struct needs **needs;  /* or NULL; taken over when it is sent, */
+    int futures;           /* of those in this table */
     struct anchor *anchor; /* of the userdata that they are in, */
     int idx;               /* which is here */
 };
@@ -254,9 +256,15 @@ bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_b
                     uint32_t function);
 void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
                        size_t len);
-/* Append label and function segment (the function at `fn`); *function: bytes of the segment. 0, or a code
-** with the message pushed. */
-int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int fn, struct buf *b,
+/* What comes before the arguments. */
+struct head {
+    struct task_name *name;
+    const struct settings *settings;
+    uint64_t serial;
+};
+/* Append what is said of a task with these settings, the label, and the function segment (the function at `fn`);
+** *function: bytes of the segment. `serial`: of the map; 0: it is none. 0, or a code with the message pushed. */
+int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
                       uint32_t *function);
 /* Let what is drafted end as the program's item `leader` does, which has not been freed: anchored as above. False: the
 ** pool has ended meanwhile, and so has that. Raises memory errors. */
@@ -269,6 +277,11 @@ void tine__check_task(lua_State *L, int arg);
 /* Raise why a pool that has ended takes nothing. */
 void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */
+/* Give the future that was drafted and sent. */
+int tine__submitted(lua_State *L, const struct draft *d);
+/* later.c: send what was encoded in `r` when there is room; the loop goes on meanwhile. To be returned. */
+int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
+                     uint32_t function);
 
 /* --- opening --- */
 
@@ -385,6 +398,11 @@ int tine__program_pool_of(lua_State *L);
 int tine__program_future_of(lua_State *L);
 int tine__handle_gc(lua_State *L);
 
+/* --- progress.c --- */
+
+/* Push done, total, text: 3. */
+int tine__progress_push(lua_State *L, const struct progress *p);
+
 /* --- extras.c --- */
 
 enum extra { EXTRA_NONE, EXTRA_LABEL, EXTRA_WATCH, EXTRA_TABLE };
@@ -394,6 +412,23 @@ void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label);
 /* Add a watch (at `watch`) to the future. */
 void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
 void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);
+/* Keep what the task of the future has said last, which is about to end. False: the future has ended meanwhile, by a
+** finalizer. */
+bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx);
+/* Push what was kept: done, total, text: 3; or 0. */
+int tine__extras_push_progress(lua_State *L, struct future *f, int idx);
+
+/* --- needs.c --- */
+
+/* The futures among the `n` arguments from stack index `first` on, as needs; nil is in their place, or their value. They
+** are in a table at `futures` (nil before); pushed is what keeps the needs. NULL: none. */
+struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n, int futures);
+struct needs **tine__needs_place(lua_State *L);
+/* Just before it is submitted: who gives what. Allocates nothing. */
+void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int futures);
+/* The dependent (a future or chunk) is on its way: let those in the table at `futures` give it what they end with. */
+void tine__needs_await(lua_State *L, int futures, int dependent);
+int tine__future_chain(lua_State *L); /* future:chain */
 
 /* --- attempts.c --- */
 
@@ -516,6 +551,7 @@ int tine__watch_add(lua_State *L);  /* and `add` */
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
 /* --- map_chunk.c --- */
+struct core *tine__chunk_core(struct anchor *a);
 /* Push the function that the chunk at `idx` was sent with to be asked; its core and name. */
 struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name);
 /* A chunk's item has been released. */

@@ -207,6 +207,14 @@ void tine__error_failure(lua_State *L, struct core *c, int code, const struct fa
     if (!f)
         return;
     set_status(L, f);
+    if (f->limit) {
+        set_integer(L, "limit", (lua_Integer)f->limit);
+        set_integer(L, "used", (lua_Integer)f->used);
+    }
+    if (f->cpu) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "cpu");
+    }
     set_text(L, "phase", f->phase);
     set_text(L, "traceback", f->traceback);
     if (f->task)

@@ -107,6 +107,30 @@ static void tell_watches(lua_State *L, struct future *f, int idx) {
     lua_pop(L, 1);
 }
 
+bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx) {
+    const struct progress said = *f->anchor.item->told;
+    tine__extras_push(L, f, idx);
+    lua_createtable(L, 3, 0);
+    tine__progress_push(L, &said);
+    for (int i = 3; i >= 1; i--)
+        lua_rawseti(L, -i - 1, i);
+    lua_setfield(L, -2, "progress");
+    lua_pop(L, 1);
+    return !f->done;
+}
+
+int tine__extras_push_progress(lua_State *L, struct future *f, int idx) {
+    if (f->extras != EXTRA_TABLE)
+        return 0;
+    lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+    if (lua_getfield(L, -1, "progress") != LUA_TTABLE)
+        return 0;
+    int list = lua_gettop(L);
+    for (int i = 1; i <= 3; i++)
+        lua_rawgeti(L, list, i);
+    return 3;
+}
+
 void tine__future_ended(lua_State *L, struct future *f, int idx) {
     if (f->extras < EXTRA_WATCH)
         return;

@@ -147,6 +147,18 @@ static int future_cancelled(lua_State *L) {
     return 1;
 }
 
+/* Nothing when its task has said nothing. */
+static int future_progress(lua_State *L) {
+    struct progress said;
+    struct future *f = tine__check_future(L, 1);
+    lua_settop(L, 1);
+    if (f->done || !f->core)
+        return tine__extras_push_progress(L, f, 1);
+    if (!f->core->p || !tine__task_progress(f->core->p, f->anchor.item, &said))
+        return 0;
+    return tine__progress_push(L, &said);
+}
+
 /* --- waiting --- */
 
 static bool future_met(const struct aim *aim) {
@@ -199,9 +211,27 @@ static void keep_error(lua_State *L, struct future *f, int idx) {
     f->cache = CACHE_ERROR;
 }
 
+/* Push error and traceback of what it was to be given, which has failed elsewhere. */
+static bool push_given(lua_State *L, struct future *f, int idx) {
+    if (f->extras != EXTRA_TABLE)
+        return false;
+    tine__extras_push(L, f, idx);
+    if (lua_getfield(L, -1, "given") != LUA_TTABLE)
+        return lua_pop(L, 2), false;
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    lua_remove(L, -3);
+    lua_remove(L, -3);
+    return true;
+}
+
 static void decode_outcome(lua_State *L, struct future *f, int idx, struct outcome *o) {
     const struct task_name name = future_name(f);
     int n = -1;
+    if (o->state == OUTCOME_FAILED && o->code == TINE_ETASK && push_given(L, f, idx)) {
+        keep_error(L, f, idx);
+        return;
+    }
     if (o->state == OUTCOME_VALUES) {
         if ((n = tine__values_push(L, f->core, o, &name, 0)) < 0)
             lua_pushliteral(L, "");
@@ -500,6 +530,8 @@ const luaL_Reg tine__future_methods[] = {
     {"cancelled", future_cancelled},
     {"cancel", future_cancel},
     {"abort", future_abort},
+    {"progress", future_progress},
+    {"chain", tine__future_chain},
     {"times", tine__future_times},
     {"attempts", tine__future_attempts},
     {"add_done_callback", future_add_done_callback},

@@ -32,6 +32,7 @@ static int map_new(lua_State *L) {
     m->ordered = lua_toboolean(L, 6);
     m->return_errors = lua_toboolean(L, 7);
     m->settings = v->settings;
+    m->serial = v->core->p ? tine__pool_count_map(v->core->p) : 0;
     m->name.label = v->label;
     m->name.label_len = (uint32_t)v->label_len;
     lua_getiuservalue(L, 1, VIEW_CORE);

@@ -44,6 +44,7 @@ struct map {
     uint64_t first;     /* index of the first item in the buffer */
     uint64_t read, sent, returned; /* items */
     uint64_t length;               /* of a list */
+    uint64_t serial;               /* among the calls of submit and map on its pool */
     lua_Integer head, tail;        /* serials of the oldest and the newest chunk */
     struct list chunks;            /* not collected */
     struct list news;              /* unordered: chunks that have results to take */

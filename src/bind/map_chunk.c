@@ -98,6 +98,10 @@ int tine__chunk_gc(lua_State *L) {
     return 0;
 }
 
+struct core *tine__chunk_core(struct anchor *a) {
+    return chunk_of(a)->core;
+}
+
 struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name) {
     const struct chunk *c = lua_touserdata(L, idx);
     *name = c->name;

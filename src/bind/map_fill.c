@@ -12,12 +12,15 @@ static bool put_back(lua_State *L, struct map *m, uint32_t count) {
     return false;
 }
 
-/* Send what is in the buffer; false: `wait` is, and there is no room. The map is at 1, as in all that follows. Whatever
-** calls the script, or allocates, may find the map closed afterwards. */
-static bool flush_or(lua_State *L, struct map *m, bool wait) {
+/* Send what is in the buffer; false: `wait` is not, and there is no room. `needs` (NULL: none), and at `futures` where
+** they come from, is what its only item is to be given. The map is at 1, as in all that follows. Whatever calls the
+** script, or allocates, may find the map closed afterwards. */
+static bool flush_with(lua_State *L, struct map *m, bool wait, struct needs **needs, int futures) {
     if (m->count == 0 || m->closed)
         return true;
     struct draft d = tine__chunk_new(L, m, m->count, m->first);
+    d.needs = needs;
+    d.futures = futures;
     if (!tine__chunk_enqueue(L, m))
         return lua_pop(L, 1), true;
     m->begun = false;
@@ -26,12 +29,14 @@ static bool flush_or(lua_State *L, struct map *m, bool wait) {
         tine__send(L, m->core, &d, &m->call, m->function);
     else if (!tine__try_send(L, m->core, &d, &m->call, m->function))
         return put_back(L, m, d.count);
+    if (needs)
+        tine__needs_await(L, futures, d.idx);
     tine__chunk_sent(L, m, &d);
     return true;
 }
 
 static void flush(lua_State *L, struct map *m) {
-    flush_or(L, m, true);
+    flush_with(L, m, true, NULL, 0);
 }
 
 /* An item that cannot be sent, for the reason on top of the stack (popped). */
@@ -67,7 +72,8 @@ static int begin(lua_State *L, struct map *m) {
     flush(L, m); /* another call was encoded in between: its segments end here */
     tine__map_drop_buffer(m);
     lua_getiuservalue(L, 1, MAP_FUNCTION);
-    int err = tine__encode_head(L, m->core, &m->name, lua_gettop(L), &m->call.b, &m->function);
+    const struct head h = {&m->name, m->settings, m->serial};
+    int err = tine__encode_head(L, m->core, &h, lua_gettop(L), &m->call.b, &m->function);
     hold_origin(L, m);
     if (err)
         return err;
@@ -91,9 +97,8 @@ static int encode(lua_State *L, struct map *m, int at, int n) {
     return err;
 }
 
-/* Add the item whose `n` values start at stack index `at`. */
-static void add(lua_State *L, struct map *m, int at, int n) {
-    uint64_t index = ++m->read;
+/* The item's values in the buffer, or its failure sent. */
+static void put(lua_State *L, struct map *m, int at, int n, uint64_t index) {
     int err = encode(L, m, at, n);
     if (m->closed) {
         /* by an encode function, or __index: nothing of it is wanted any more */
@@ -104,6 +109,33 @@ static void add(lua_State *L, struct map *m, int at, int n) {
     } else if (m->count++ == 0) {
         m->first = index;
     }
+}
+
+static bool has_future(lua_State *L, int at, int n) {
+    for (int i = at; i < at + n; i++)
+        if (lua_type(L, i) == LUA_TUSERDATA && tine__to_future(L, i))
+            return true;
+    return false;
+}
+
+/* An item with futures waits for them alone. */
+static void put_waiting(lua_State *L, struct map *m, int at, int n, uint64_t index) {
+    luaL_checkstack(L, 20, "map");
+    flush(L, m);
+    lua_pushnil(L);
+    struct needs *needs = tine__needs_collect(L, m->core, at, n, at + n);
+    put(L, m, at, n, index);
+    if (needs)
+        flush_with(L, m, true, lua_touserdata(L, at + n + 1), at + n);
+}
+
+/* Add the item whose `n` values start at stack index `at`. */
+static void add(lua_State *L, struct map *m, int at, int n) {
+    uint64_t index = ++m->read;
+    if (has_future(L, at, n))
+        put_waiting(L, m, at, n, index);
+    else
+        put(L, m, at, n, index);
     lua_settop(L, at - 1);
 }
 
@@ -149,7 +181,7 @@ static int fill(lua_State *L) {
     uint64_t n = (uint64_t)lua_tointeger(L, 2), began = tine__now();
     bool single = m->settings && settings_retry(m->settings); /* each is tried again by itself */
     uint32_t size = single ? 1 : (uint32_t)lua_tointeger(L, 3);
-    bool ended = false, full = !flush_or(L, m, !m->yields);
+    bool ended = false, full = !flush_with(L, m, !m->yields, NULL, 0);
     lua_settop(L, 3);
     luaL_checkstack(L, 20, "map");
     lua_getiuservalue(L, 1, MAP_ITEMS);
@@ -161,17 +193,17 @@ static int fill(lua_State *L) {
             break;
         add(L, m, 5, values);
         if (m->count >= size || was_slow(m))
-            full = !flush_or(L, m, !m->yields);
+            full = !flush_with(L, m, !m->yields, NULL, 0);
     }
     lua_pushboolean(L, ended || m->closed);
-    lua_pushboolean(L, full || !flush_or(L, m, !m->yields));
+    lua_pushboolean(L, full || !flush_with(L, m, !m->yields, NULL, 0));
     return 2;
 }
 
 /* (map) */
 static int flush_rest(lua_State *L) {
     struct map *m = lua_touserdata(L, 1);
-    lua_pushboolean(L, !flush_or(L, m, !m->yields));
+    lua_pushboolean(L, !flush_with(L, m, !m->yields, NULL, 0));
     return 1;
 }
 

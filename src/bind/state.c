@@ -122,6 +122,8 @@ static void future_released(lua_State *L, struct future *f) {
         f->box = box;
         lua_setiuservalue(L, idx, FUTURE_VALUE);
     }
+    if (f->anchor.item->told && !tine__extras_keep_progress(L, f, idx))
+        return;
     if (f->anchor.item->attempts && !tine__keep_attempts(L, f, idx))
         return;
     future_landed(L, f);
@@ -135,7 +137,8 @@ static void anchor_released(lua_State *L, struct anchor *a) {
     } else if (!outcome_settled(
                    &f->outcome)) { /* it only followed, and the state is being closed */
         tine__landed(L, a, f->core);
-    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !f->anchor.item->attempts) {
+    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !a->item->told &&
+               !a->item->attempts) {
         future_landed(L, f);
     } else {
         int top = lua_gettop(L);
@@ -279,6 +282,20 @@ static void empty_boxes(struct state *S) {
         tine__outcome_free(&LIST_ITEM(node, struct box, node)->outcome);
 }
 
+/* What is to be given by futures that are made by hand, or by other pools, never will be. */
+static void end_ungiven(lua_State *L, struct state *S) {
+    for (uint32_t slot = 1; slot <= S->slots; slot++) {
+        lua_rawgeti(L, UP(UP_ANCHORS), slot);
+        struct anchor *a = lua_touserdata(L, -1); /* the first member of all that is anchored */
+        struct core *c = !a                        ? NULL
+                         : a->kind == ANCHOR_CHUNK ? tine__chunk_core(a)
+                                                   : ((struct future *)a)->core;
+        if (a && a->item && c && c->p && tine__core_is_ours(c))
+            tine__item_ungiven(c->p, a->item);
+        lua_pop(L, 1);
+    }
+}
+
 /* lua_close: let all tasks finish, then give everything back. An interrupt ends them at once. */
 int tine__state_gc(lua_State *L) {
     struct state *S = state_of(L);
@@ -286,6 +303,7 @@ int tine__state_gc(lua_State *L) {
     if (!closer->live)
         return 0;
     tine__state_check(L, S);
+    end_ungiven(L, S);
     each_core(S, close_core);
     while (push_kept(L, KEPT_WAITER), lua_pcall(L, 0, 0, 0) != LUA_OK) {
         each_core(S, kill_core);

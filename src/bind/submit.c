@@ -1,6 +1,7 @@
 /* pool:submit: from Lua values to an item in the pool's hands. */
 #include <string.h>
 #include "bind/bind.h"
+#include "msg/extra.h"
 
 /* --- rooms: where calls are encoded --- */
 
@@ -70,6 +71,8 @@ static struct item *item_take(struct core *c) {
 }
 
 void tine__item_put(struct core *c, struct item *item) {
+    free(item->told);
+    item->told = NULL;
     if (c->nitems == ITEMS_KEPT) {
         free(item);
         return;
@@ -95,9 +98,11 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->settings = d->settings == c->settings ? NULL : d->settings;
     item->watched = false;
     item->answers = true;
+    item->needs = d->needs ? *d->needs : NULL;
     list_init(&item->question);
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
+    item->told = NULL;
     return item;
 }
 
@@ -126,6 +131,8 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     tine__anchor(L, d->anchor, d->idx);
     struct item *item = item_make(c, d);
     int err = TINE_ENOMEM;
+    if (d->needs)
+        tine__needs_resolve(L, c, *d->needs, d->futures);
     if (!c->p) /* it has ended meanwhile */
         err = TINE_ESHUTDOWN;
     else if (item)
@@ -134,6 +141,8 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     if (!err) {
         d->anchor->item = item;
         d->name.id = item->name.id;
+        if (d->needs)
+            *d->needs = NULL; /* they are the item's */
         return 0;
     }
     if (item)
@@ -220,15 +229,27 @@ void tine__check_task(lua_State *L, int arg) {
     }
 }
 
-int tine__encode_head(lua_State *L, struct core *c, struct task_name *name, int fn, struct buf *b,
+/* What the worker is to know, and the label. */
+static int encode_said(const struct head *h, struct buf *b) {
+    int err = 0;
+    if (settings_need_extra(h->settings)) {
+        const struct call_extra extra = extra_of(h->settings, h->serial);
+        err = buf_append(b, &extra, sizeof extra);
+    }
+    if (!err && h->name->label)
+        err = buf_append(b, h->name->label, h->name->label_len);
+    return err;
+}
+
+int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
                       uint32_t *function) {
-    if (name->label && buf_append(b, name->label, name->label_len)) {
+    if (encode_said(h, b)) {
         lua_pushstring(L, tine_error_text(TINE_ENOMEM));
         return TINE_ENOMEM;
     }
     size_t from = b->len;
     c->messages++;
-    int err = tine__encode_function(L, c->codec, fn, b, &name->origin);
+    int err = tine__encode_function(L, c->codec, fn, b, &h->name->origin);
     *function = (uint32_t)(b->len - from);
     return err;
 }
@@ -253,7 +274,8 @@ static enum sent send_encoded(lua_State *L, struct core *c, struct draft *d, str
 /* Encode the call at 2 and send it for the future that is drafted. */
 static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                            int n, bool wait, uint32_t *function) {
-    int err = tine__encode_head(L, c, &d->name, 2, &cb->b, function);
+    const struct head h = {&d->name, d->settings, 0};
+    int err = tine__encode_head(L, c, &h, 2, &cb->b, function);
     if (d->name.origin)
         tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
     if (!err)
@@ -275,57 +297,29 @@ static void keep_when(lua_State *L, struct future *f, int view, int future) {
     lua_pop(L, 1);
 }
 
-/* Give the future that was drafted. */
-static int submitted(lua_State *L, const struct draft *d) {
+/* What the futures among the arguments are to give, kept on the stack; NULL: nothing. */
+static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
+    if (!tine__needs_collect(L, c, 3, n, future + 1))
+        return NULL;
+    return lua_touserdata(L, future + 2);
+}
+
+static bool is_view(lua_State *L, int idx) {
+    lua_getmetatable(L, idx);
+    bool view = lua_rawequal(L, -1, UP(UP_VIEW));
+    lua_pop(L, 1);
+    return view;
+}
+
+int tine__submitted(lua_State *L, const struct draft *d) {
     struct future *f = lua_touserdata(L, d->idx);
     f->id = d->name.id;
     f->origin = d->name.origin;
+    if (d->needs)
+        tine__needs_await(L, d->futures, d->idx);
     lua_settop(L, d->idx);
     return 1;
 }
-
-/* --- waiting for room while a loop goes on --- */
-
-struct waiting { /* user value 1: the room, which is ours alone */
-    struct core *core;
-    struct draft draft;
-    struct room *room;
-    uint32_t function;
-};
-
-/* The continuation; `at`: where the waiting one is. What was encoded stays as it was at the call of submit. */
-static int send_waiting(lua_State *L, int status, lua_KContext at) {
-    struct waiting *w = lua_touserdata(L, (int)at);
-    (void)status;
-    while (!tine__try_send(L, w->core, &w->draft, &w->room->call, w->function)) {
-        if (!tine__loop_push(L, w->core, "room")) { /* it was detached meanwhile */
-            tine__send(L, w->core, &w->draft, &w->room->call, w->function);
-            break;
-        }
-        lua_callk(L, 1, 0, at, send_waiting);
-    }
-    if (tine__loop_push(L, w->core, "more"))
-        lua_call(L, 1, 0);
-    return submitted(L, &w->draft);
-}
-
-/* Keep what was encoded in `r` for when there is room. */
-static int send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
-                      uint32_t function) {
-    struct waiting *w = lua_newuserdatauv(L, sizeof *w, 1);
-    int at = lua_gettop(L);
-    *w = (struct waiting){.core = c, .draft = *d, .room = r, .function = function};
-    if (c->room == r) { /* the core gets another one; if not, the room stays on the stack */
-        lua_getiuservalue(L, 1, VIEW_CORE);
-        lua_getiuservalue(L, -1, CORE_ROOM);
-        lua_setiuservalue(L, at, 1);
-        tine__room_make(L, c, at + 1);
-    }
-    tine__core_end_encoding(c);
-    return send_waiting(L, LUA_OK, at);
-}
-
-/* --- the methods --- */
 
 static int submit(lua_State *L, bool wait) {
     struct view *v = tine__check_view(L, 1);
@@ -343,9 +337,15 @@ static int submit(lua_State *L, bool wait) {
         tine__extras_set_label(L, f, future, future + 1);
         lua_pop(L, 1);
     }
+    if (is_view(L, 1)) /* for a chain; it keeps the label, too */
+        tine__extras_set_label(L, f, future, 1);
     if (v->settings && v->settings->retry.asks)
         keep_when(L, f, 1, future);
-    struct draft d = {.name = {.label = v->label, .label_len = (uint32_t)v->label_len},
+    lua_pushnil(L);
+    struct needs **needs = collect(L, c, n, future);
+    struct draft d = {.needs = needs,
+                      .futures = future + 1,
+                      .name = {.label = v->label, .label_len = (uint32_t)v->label_len},
                       .count = 1,
                       .settings = v->settings,
                       .outcomes = &f->outcome,
@@ -356,12 +356,12 @@ static int submit(lua_State *L, bool wait) {
     uint32_t function = 0;
     enum sent sent = send_call(L, c, &d, &r->call, n, wait, &function);
     if (sent == LATER)
-        return send_later(L, c, &d, r, function);
+        return tine__send_later(L, c, &d, r, function);
     tine__room_put(c, r);
     tine__core_end_encoding(c);
     if (sent == FULL)
         return lua_pushnil(L), lua_pushliteral(L, "full"), 2;
-    return submitted(L, &d);
+    return tine__submitted(L, &d);
 }
 
 /* pool:submit(fn, ...) */

@@ -215,6 +215,24 @@ static void add_removed(struct scan *s, int own, int t, int prefix) {
     }
 }
 
+/* Something was changed in the table at `t`, so the program may have given functions of the module other names, too, under
+** which its own functions look for them: those that the file does not mention. */
+static void add_aliases(struct scan *s, int own, int t, int prefix) {
+    lua_State *L = s->e->L;
+    for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
+        int key = lua_gettop(L) - 1;
+        if (lua_type(L, key) != LUA_TSTRING || !lua_isfunction(L, -1) ||
+            (s->file->lua && tine__file_mentions(s->file, lua_tostring(L, key))))
+            continue;
+        lua_pushvalue(L, key);
+        lua_rawget(L, own);
+        bool mine = lua_rawequal(L, -1, -2);
+        lua_pop(L, 1);
+        if (mine)
+            add(s, prefix, key);
+    }
+}
+
 static bool is_step(lua_State *L, int key) {
     return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0);
 }
@@ -233,7 +251,7 @@ static bool is_seen(struct scan *s, int t) {
 
 static void scan_fields(struct scan *s, int t, int prefix) {
     lua_State *L = s->e->L;
-    int left = prefix ? MAX_ITEMS : MAX_FIELDS;
+    int left = prefix ? MAX_ITEMS : MAX_FIELDS, before = s->count;
     luaL_checkstack(L, 30, "changes");
     if (is_seen(s, t))
         return;
@@ -250,6 +268,8 @@ static void scan_fields(struct scan *s, int t, int prefix) {
     }
     if (hits < known)
         add_removed(s, own, t, prefix);
+    if (s->file && s->count > before)
+        add_aliases(s, own, t, prefix);
     if (hits > known || s->first) {
         lua_pushboolean(L, 1);
         lua_pushinteger(L, hits > known ? hits : known);

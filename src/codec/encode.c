@@ -635,6 +635,12 @@ static int encode_table(struct encoder *e, int t, const struct step *step) {
 /* "tine.pool" and the like stay where they were made. */
 static int refuse_own(struct encoder *e, const char *type, const struct step *step) {
     bool pool = strcmp(type, "tine.pool") == 0;
+    if (strcmp(type, "tine.future") == 0)
+        return tine__encode_fail(
+            e, step,
+            "cannot send a future (%s): only one that is an argument itself stands "
+            "for its result, not one inside a table or an upvalue",
+            type);
     return tine__encode_fail(
         e, step,
         pool ? "cannot send a pool (%s): it stays in the process that made it; make one in the "

@@ -263,6 +263,8 @@ static struct file *read_shared(lua_State *L, bool lua) {
     lua_pushvalue(L, path);
     lua_rawget(L, -2);
     struct file *f = lua_touserdata(L, -1);
+    if (f)
+        f->tick = 0; /* who asks for the first time is told what is so now */
     if (!f || !is_current(f)) {
         lua_pop(L, 1);
         f = push_read(L, path, lua);

@@ -153,6 +153,23 @@ enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *
     return state_in(again);
 }
 
+uint64_t tine__link_spent(const struct link *l) {
+    return atomic_load_explicit(&l->s->spent, memory_order_relaxed);
+}
+
+#define TRIES 1000 /* it is written faster than it is read: then what was read before will do */
+
+bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out) {
+    for (int i = 0; i < TRIES; i++) {
+        uint32_t turn = atomic_load_explicit(&l->s->turn, memory_order_acquire);
+        memcpy(out, &l->s->progress, sizeof *out);
+        atomic_thread_fence(memory_order_acquire);
+        if (turn % 2 == 0 && atomic_load_explicit(&l->s->turn, memory_order_relaxed) == turn)
+            return out->id == id && out->length <= PROGRESS_TEXT;
+    }
+    return false;
+}
+
 /* The word decides alone, all that hangs on it is in the ring: relaxed. */
 static bool swap(struct link *l, uint64_t *word, uint64_t to, memory_order order) {
     return atomic_compare_exchange_weak_explicit(&l->s->running, word, to, order,
@@ -201,6 +218,21 @@ int tine__link_attach(struct link *l, int fd) {
     if (err)
         tine__link_close(l);
     return err;
+}
+
+void tine__link_set_progress(struct link *l, const struct progress *p) {
+    uint32_t turn = atomic_load_explicit(&l->s->turn, memory_order_relaxed);
+    atomic_store_explicit(&l->s->turn, turn + 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    memcpy(&l->s->progress, p, progress_size(p));
+    atomic_store_explicit(&l->s->turn, turn + 2, memory_order_release);
+}
+
+void tine__link_note_spent(struct link *l) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    atomic_store_explicit(&l->s->spent, (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec,
+                          memory_order_relaxed);
 }
 
 int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp) {

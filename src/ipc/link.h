@@ -5,10 +5,12 @@
 **   field     written by      read by     rule
 **   running   both, CAS       both        see below
 **   started   worker          submitter   before `running` says RUNNING
+**   spent     worker          submitter   the same; processor time of the worker (ns)
 **   head      worker          submitter   release, after the record's bytes
 **   tail      submitter       worker      release, after the record was copied or taken over; not
 **                                         for each record, but when the ring is drained or a
 **                                         quarter of it was read
+**   progress  worker          submitter   `turn`, which is odd while it is written, before and after
 **   full      both            both        1: the worker sleeps (futex) until the ring has room
 **   directory worker          submitter   ipc/heap.h
 **
@@ -37,6 +39,7 @@
 #include <stdint.h>
 #include "ipc/heap.h"
 #include "ipc/shm.h"
+#include "msg/progress.h"
 
 #define LINK_RING (128u << 10)  /* bytes, power of two */
 #define LINK_INLINE (16u << 10) /* a longer result goes to the heap */
@@ -50,7 +53,9 @@ enum record_kind {
     RECORD_STOPPED, /* a chunk was stopped: tasks from `id` on never ran */
     RECORD_FAILED,  /* the initializer failed: a result segment as RECORD_ERROR, then it leaves */
     RECORD_LEAVING, /* this worker has run its last task and ends in good order; `id` says why (enum parting) */
-    RECORD_IDLE, /* it has had nothing to do for idle_timeout */
+    RECORD_IDLE,     /* it has had nothing to do for idle_timeout */
+    RECORD_PROGRESS, /* the last that the task has said, before its result: struct progress */
+    RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
     RECORD_SPOILT, /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS
@@ -122,6 +127,10 @@ void tine__link_times(const struct link *l, uint32_t ref, uint64_t *started, uin
 uint64_t tine__link_block(const struct record *r, const struct link *l);
 /* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started);
+/* What its worker had spent of the processor (ns) when it began, if it was noted. */
+uint64_t tine__link_spent(const struct link *l);
+/* What task `id` has said last of its progress; false: nothing. */
+bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out);
 /* End task `id` by force: true when from now on its result cannot come any more (the worker is to be
 ** killed now); false: it is not running (finished, or not yet begun). */
 bool tine__link_condemn(struct link *l, uint64_t id);
@@ -140,6 +149,10 @@ int tine__link_attach(struct link *l, int fd);
 ** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `stamp`: note the
 ** start (needed for run-time limits). */
 int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp);
+/* Say how far the task that runs has come. */
+void tine__link_set_progress(struct link *l, const struct progress *p);
+/* Before tine__link_begin: note what this process has spent of the processor. */
+void tine__link_note_spent(struct link *l);
 /* Was the task that runs asked to end? RUN_ASKED, with RUN_TIMED or not, or 0. Async-signal-safe. */
 unsigned tine__link_asked(const struct link *l);
 /* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */

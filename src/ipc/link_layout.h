@@ -19,9 +19,12 @@ struct link_stamp {
 struct link_shared {
     LINE _Atomic uint64_t running;
     _Atomic uint64_t started;
+    _Atomic uint64_t spent;
     LINE _Atomic uint64_t head;
     LINE _Atomic uint64_t tail;
     LINE _Atomic uint32_t full;
+    LINE _Atomic uint32_t turn; /* odd: `progress` is being written */
+    struct progress progress;
     LINE struct heap_directory directory;
     LINE char ring[LINK_RING];
     LINE struct link_stamp stamps[LINK_STAMPS];

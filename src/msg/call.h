@@ -13,6 +13,8 @@
 #define CALL_INLINE 192u /* bytes that go along; more lie in the call heap */
 #define CALL_TRIED 32    /* a bit */
 #define CALL_TIMED 1u    /* note the start: the task has a run-time limit */
+#define CALL_SPENDS 4u   /* note the processor time at the start, too: that is limited */
+#define CALL_EXTRA 2u    /* a struct call_extra (msg/extra.h) is before the label */
 
 struct call_head {
     uint64_t id;       /* of the first task, 56 bits; a chunk has ids id .. id+count-1 */
@@ -20,11 +22,11 @@ struct call_head {
     uint64_t offset;   /* of a block in the call heap where the bytes are; 0: they go along */
     uint64_t length;   /* of the bytes */
     uint64_t callee;   /* id of the function in the store (store/store.h), 0: it is not there */
-    uint64_t flags;    /* CALL_TIMED; from bit CALL_TRIED on: attempts before this one */
+    uint64_t flags;    /* CALL_TIMED ...; from bit CALL_TRIED on: attempts before this one */
     uint32_t count;    /* tasks in it */
     uint32_t ref;      /* the submitter's own number for it, comes back with each report */
-    uint32_t label;    /* bytes of the label at their start */
-    uint32_t function; /* bytes of the function segment after the label */
+    uint32_t label;    /* bytes before the function segment: extra, label */
+    uint32_t function; /* bytes of the function segment */
 };
 _Static_assert(sizeof(struct call_head) == 64, "a cache line, and no padding with foreign bytes");
 

@@ -37,7 +37,7 @@ struct order {
 
 enum whereabouts {
     AT_SITE,   /* LOOK: nobody has begun it */
-    AT_WORKER, /* LOOK: task `id` runs since `since` (ns; 0 unknown); ASK: `worker` was told, and its result will be
+    AT_WORKER, /* LOOK: task `id` runs since `since` (ns; 0 unknown), and has spent `spent` of the processor; ASK: `worker` was told, and its result will be
                    REPORT_ENDED */
     AT_NOBODY, /* RECALL, ASK, STOP, WITHDRAW: tasks from `id` on never run */
     AT_ITS_END, /* STOP: `worker` is being killed in the midst of it, its end will be reported */
@@ -51,6 +51,7 @@ struct answer {
     uint64_t id;
     unsigned worker;
     uint64_t since;
+    uint64_t spent;    /* ns */
     const char *bytes; /* the site's, good for now; NULL: they do not lie with it */
     uint64_t length;
 };

@@ -17,8 +17,10 @@ enum report_kind {
     REPORT_VALUES,  /* bytes: a result segment with the values */
     REPORT_ERROR,   /* bytes: a result segment [error value, traceback] */
     REPORT_REFUSED, /* bytes: text; the call or its result cannot travel */
+    REPORT_MEMORY,  /* bytes: struct report_memory: it had not enough */
     REPORT_ENDED,   /* bytes: text, the traceback of the place where it was; it was asked to end */
     /* of a worker */
+    REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
     REPORT_READY,       /* it has reached its task loop */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */
@@ -35,6 +37,11 @@ enum report_kind {
     REPORT_FAILED, /* no worker can ever be started: `error`, bytes: text; or `error` 0, bytes: the preload's error */
     REPORT_GONE /* it has ended; nothing comes any more. Unasked: `pid`, `status`, bytes: text, in which step; or
                    ** `error` EBADF: the program has taken its descriptors away */
+};
+
+/* The limit that a task had, and what it had when it was refused more. */
+struct report_memory {
+    uint64_t limit, used;
 };
 
 struct report {

@@ -49,15 +49,25 @@ static void say_death(struct failure *f, const struct blame *b, const char *pref
 struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r) {
     char label[256];
-    bool late = how == ENDING_LATE;
-    int code = how == ENDING_CANCELLED ? TINE_ECANCELLED : TINE_ETIMEOUT;
+    struct report_memory memory;
+    int code = how == ENDING_CANCELLED ? TINE_ECANCELLED
+               : how == ENDING_MEMORY  ? TINE_EMEMORY
+                                       : TINE_ETIMEOUT;
     struct failure *f = tine__failure_new(code);
     if (!f)
         return NULL;
     tine__label(&item->name, k, label, sizeof label);
+    f->cpu = how == ENDING_CPU;
+    f->phase = how == ENDING_LATE ? "pending" : code == TINE_ETIMEOUT ? "running" : NULL;
     tine__failure_say(f, "%s: %s", label,
-                      late ? "its deadline passed before it had begun" : tine_error_text(code));
-    f->phase = late ? "pending" : code == TINE_ETIMEOUT ? "running" : NULL;
+                      how == ENDING_LATE ? "its deadline passed before it had begun"
+                      : f->cpu           ? "the processor time allowed is spent"
+                                         : tine_error_text(code));
+    if (r && r->kind == REPORT_MEMORY && r->length == sizeof memory) {
+        memcpy(&memory, r->bytes, sizeof memory);
+        f->limit = memory.limit;
+        f->used = memory.used;
+    }
     if (r && r->kind == REPORT_ENDED && !r->error && r->length > 0)
         f->traceback = tine__text_copy_n(r->bytes, r->length);
     return f;

@@ -27,6 +27,8 @@ static void post(struct pool *p, struct item *item) {
         item->inbox->urgent |= item->watched;
         item->watched = false;
         tine__followers_end(item);
+        tine__needs_drop(p, item);
+        tine__needs_meet(p, item);
         if (p->refused)
             tine__inboxes_room(p);
     }
@@ -62,15 +64,32 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     }
 }
 
+/* --- what tasks say --- */
+
+void tine__deliver_progress(struct pool *p, const struct report *r) {
+    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    struct progress said = {0};
+    if (!t || t->call.count > 1 || r->id != t->call.id || r->length > sizeof said)
+        return;
+    memcpy(&said, r->bytes, r->length);
+    struct item *item = item_of(t);
+    if (said.length > PROGRESS_TEXT || (!item->told && !(item->told = sys.malloc(sizeof said))))
+        return;
+    *item->told = said;
+}
+
 /* How task k of the item has ended, not by a result; `r` is what its worker has said of it, or NULL. */
 static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending how,
                     const struct report *r, struct outcome *o) {
     static const int codes[] = {
         [ENDING_CANCELLED] = TINE_ECANCELLED, [ENDING_TIMEOUT] = TINE_ETIMEOUT,
         [ENDING_LATE] = TINE_ETIMEOUT,        [ENDING_CRASHED] = TINE_ECRASHED,
-        [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM};
+        [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM,
+        [ENDING_CPU] = TINE_ETIMEOUT,         [ENDING_MEMORY] = TINE_EMEMORY};
     struct failure *ended = NULL;
-    if (how == ENDING_TIMEOUT || how == ENDING_LATE || (how == ENDING_CANCELLED && r))
+    bool limit =
+        how == ENDING_TIMEOUT || how == ENDING_LATE || how == ENDING_CPU || how == ENDING_MEMORY;
+    if (limit || (how == ENDING_CANCELLED && r))
         ended = tine__failure_ended(item, k, how, r);
     struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : ended;
     tine__outcome_set_failure(o, codes[how], f);
@@ -101,6 +120,14 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
         tine__sched_again(&p->s, &item->task, tine__now());
 }
 
+void tine__item_end_held(struct pool *p, struct item *item, const struct outcome *how) {
+    item->times.ended = tine__now();
+    tine__outcome_share(item->outcomes, how);
+    tine__sched_give_up(&p->s, &item->task);
+    count(p, item->outcomes);
+    post(p, item);
+}
+
 void tine__item_refuse(struct pool *p, struct item *item) {
     struct attempt *last = &item->attempts->list[--item->attempts->n];
     item->times = last->times;
@@ -121,6 +148,8 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     if (!t)
         return;
     struct item *item = item_of(t);
+    if (how == ENDING_NONE && r->kind == REPORT_MEMORY)
+        how = ENDING_MEMORY;
     if (t->call.count == 1)
         tine__attempt_times(item, r->started, r->ended);
     if (again) {

@@ -58,7 +58,7 @@ static void carry(struct pool *p, const struct order *o) {
         if (o->kind == ORDER_WITHDRAW)
             keep_withdrawn(item_of(o->task), &a);
     }
-    bool timed = o->kind != ORDER_RUN || o->task->set->timeout;
+    bool timed = o->kind != ORDER_RUN || o->task->call.flags & CALL_TIMED;
     tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
 }
 
@@ -66,6 +66,8 @@ static void deliver_all(struct pool *p) {
     struct event e;
     while (sched_has_event(&p->s) && tine__sched_event(&p->s, &e))
         tine__deliver(p, &e);
+    if (!list_empty(&p->met))
+        tine__needs_settle(p);
 }
 
 /* Its timer must run, when something is due earlier than it knows. */
@@ -113,6 +115,8 @@ static unsigned hear(struct pool *p, bool listen) {
             tine__deliver_result(p, &r);
             n++;
         } else {
+            if (r.kind == REPORT_PROGRESS)
+                tine__deliver_progress(p, &r);
             if (r.kind == REPORT_LOST)
                 keep_lost(p, &r);
             tine__sched_report(&p->s, &r, tine__now());

@@ -24,8 +24,10 @@ struct failure {
     const char *phase; /* of a task whose time was over: "pending" or "running"; static */
     char *cause;       /* a result segment [error, traceback] (an initializer's), or NULL */
     size_t cause_len;
-    char *traceback; /* of the place where the task was when it was asked to end, or NULL */
-    char *message;   /* whole text */
+    uint64_t limit, used; /* of memory, bytes, or 0 */
+    bool cpu;             /* of a timeout: it was of processor time */
+    char *traceback;      /* of the place where the task was when it was asked to end, or NULL */
+    char *message;        /* whole text */
 };
 
 /* A failure with one reference, message "no memory to say more" replaced by tine__failure_say. NULL when out of

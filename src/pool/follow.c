@@ -22,6 +22,7 @@ void tine__followers_end(struct item *item) {
         follower->times = item->times;
         tine__outcome_share(follower->outcomes, item->outcomes);
         let_go(follower);
+        tine__needs_meet(follower->inbox->pool, follower);
     }
 }
 
@@ -31,6 +32,8 @@ int tine__item_follow(struct pool *p, struct item *follower, struct item *leader
     follower->task = (struct task){.state = TASK_NEW, .call.count = 1};
     follower->followers = NULL;
     follower->attempts = NULL;
+    follower->needs = NULL;
+    list_init(&follower->dependents);
     follower->asking = follower->asked = false;
     follower->times = (struct task_times){0};
     follower->listed = follower->released = follower->watched = false;

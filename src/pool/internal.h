@@ -40,6 +40,8 @@ struct pool {
 
     struct list inboxes;
     struct list waiters; /* struct wait_entry: threads that sleep */
+    struct list met;     /* needs whose leaders have ended */
+    uint64_t needing;    /* needs that have leaders */
     unsigned waiting;    /* threads inside tine__wait: they take in results themselves */
     bool fresh;          /* some inbox has news since waiters were last woken */
     bool refused;        /* some inbox was: see there */
@@ -48,6 +50,7 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
+    uint64_t calls;            /* of submit and map */
     unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
@@ -87,6 +90,8 @@ int tine__item_move_bytes(struct pool *p, struct item *item);
 int tine__item_cut_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */
+/* What a task has said of its progress. */
+void tine__deliver_progress(struct pool *p, const struct report *r);
 /* A task has ended by a report. */
 void tine__deliver_result(struct pool *p, const struct report *r);
 /* The next thing that the scheduler tells. */
@@ -95,6 +100,8 @@ void tine__deliver(struct pool *p, const struct event *e);
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length);
 
+/* A HELD item ends like this. */
+void tine__item_end_held(struct pool *p, struct item *item, const struct outcome *how);
 /* The last attempt, of which its owner was asked, was the last. */
 void tine__item_refuse(struct pool *p, struct item *item);
 
@@ -105,8 +112,8 @@ void tine__followers_end(struct item *item);
 /* blame.c */
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
-/* The failure of task `k`, that was ended by `how` (ENDING_TIMEOUT, ENDING_LATE, ENDING_CANCELLED), and what its worker
-** has said of that, or NULL. NULL: out of memory. */
+/* The failure of task `k`, that was ended by `how` (a limit, ENDING_LATE, ENDING_CANCELLED), and what its worker has said
+** of that, or NULL. NULL: out of memory. */
 struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r);
 

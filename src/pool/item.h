@@ -13,7 +13,9 @@
 #include <stdint.h>
 #include "base/list.h"
 #include "msg/label.h"
+#include "msg/progress.h"
 #include "pool/attempts.h"
+#include "pool/needs.h"
 #include "pool/outcome.h"
 #include "sched/task.h"
 #include "store/store.h"
@@ -29,11 +31,13 @@ struct item {
         name; /* the id is given by tine__pool_submit; texts live as long as the item */
     struct outcome *outcomes; /* call.count of them */
     struct settings
-        *settings; /* NULL: the pool's; counted by the pool until all its tasks have ended */
+        *settings;       /* NULL: the pool's; counted by the pool until all its tasks have ended */
+    struct needs *needs; /* what it is to be given, or NULL; the pool's once it is submitted */
     void *owner;
     bool answers; /* its owner is asked before it is tried again, if its settings say so */
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
+    struct list dependents; /* needs (by `node`) of others that this one is to meet */
     struct item
         *followers; /* items that end when this one does (follow.c), linked by `next_follower` */
     struct item *next_follower;
@@ -47,9 +51,11 @@ struct item {
     bool released;          /* set by tine__inbox_take: the pool touches it no more */
     bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
     struct store_refs refs; /* what the call names, until all its tasks have ended */
-    uint32_t first;         /* the first task that `bytes` are for */
-    char *bytes;            /* label, function segment, argument segments; NULL: none any more */
-    uint64_t length;        /* of all of them; task.call says where they are */
+    struct progress
+        *told;      /* what a single task has said last, once it is about to end, or NULL; malloc */
+    uint32_t first; /* the first task that `bytes` are for */
+    char *bytes;    /* label, function segment, argument segments; NULL: none any more */
+    uint64_t length; /* of all of them; task.call says where they are */
 };
 
 static inline struct item *item_of(struct task *t) {

@@ -98,23 +98,26 @@ struct failure *tine__outcome_failure(const struct outcome *o) {
     return o->storage == STORE_FAILURE ? o->u.failure : NULL;
 }
 
-static void unref(struct kept_bytes *kept) {
+/* `held`: the pool whose lock is, or NULL. */
+static void unref(struct kept_bytes *kept, const struct pool *held) {
     struct pool *p = kept->pool;
     if (atomic_fetch_sub_explicit(&kept->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (p && !tine__pool_is_forked(p)) {
-        pthread_mutex_lock(&p->lock);
+        if (p != held)
+            pthread_mutex_lock(&p->lock);
         p->site->ops->release(p->site, kept->lane, kept->offset);
-        pthread_mutex_unlock(&p->lock);
+        if (p != held)
+            pthread_mutex_unlock(&p->lock);
     }
     free(kept);
     tine__pool_unref(p);
 }
 
-void tine__outcome_free(struct outcome *o) {
+static void free_outcome(struct outcome *o, const struct pool *held) {
     switch (o->storage) {
     case STORE_KEPT:
-        unref(o->u.far.kept);
+        unref(o->u.far.kept, held);
         break;
     case STORE_FAILURE:
         tine__failure_unref(o->u.failure);
@@ -124,6 +127,14 @@ void tine__outcome_free(struct outcome *o) {
     }
     o->storage = STORE_NONE;
     o->length = 0;
+}
+
+void tine__outcome_free(struct outcome *o) {
+    free_outcome(o, NULL);
+}
+
+void tine__outcome_free_locked(struct pool *p, struct outcome *o) {
+    free_outcome(o, p);
 }
 
 void tine__outcome_share(struct outcome *to, const struct outcome *from) {

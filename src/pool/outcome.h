@@ -60,6 +60,8 @@ static inline bool outcome_owns(const struct outcome *o) {
 }
 /* Give back what it holds; it keeps state and code. Any thread, no lock held. */
 void tine__outcome_free(struct outcome *o);
+/* The same while the lock of `p` is held. */
+void tine__outcome_free_locked(struct pool *p, struct outcome *o);
 /* `to`, which is not settled, becomes what `from` is, which is settled and not freed meanwhile. They share
 ** the bytes. */
 void tine__outcome_share(struct outcome *to, const struct outcome *from);

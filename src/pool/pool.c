@@ -21,11 +21,18 @@ static struct pool *new_pool(const struct pool_options *options) {
     pthread_mutex_init(&p->lock, NULL);
     list_init(&p->inboxes);
     list_init(&p->waiters);
+    list_init(&p->met);
     p->wakeup = WAKEUP_CLOSED;
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;
     p->in_process = options->in_process;
     return p;
+}
+
+/* That a task can use at once. */
+static unsigned processors(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
 static int open_parts(struct pool *p, const struct pool_options *o) {
@@ -42,7 +49,8 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .seed = tine__now(),
                                          .at_once = o->in_process,
                                          .start_timeout = o->start_timeout,
-                                         .exit_timeout = o->exit_timeout};
+                                         .exit_timeout = o->exit_timeout,
+                                         .cpus = processors()};
     int err = tine__sched_init(&p->s, &policy);
     if (!err)
         err = tine__wakeup_open(&p->wakeup);

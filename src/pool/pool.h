@@ -90,6 +90,10 @@ int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const 
 
 /* The settings of tasks that have none of their own; the pool's. */
 struct settings *tine__pool_settings(struct pool *p);
+/* The number of a new map among the calls of submit and map on this pool; submits are counted by themselves. */
+uint64_t tine__pool_count_map(struct pool *p);
+/* What the item's one task has said last of its progress. False: nothing. */
+bool tine__task_progress(struct pool *p, struct item *item, struct progress *out);
 /* Where the functions are that calls name. Never used in a forked child. */
 struct store *tine__pool_store(struct pool *p);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "msg/extra.h"
 #include "pool/internal.h"
 #include "store/store.h"
 
@@ -54,7 +55,9 @@ static void prepare(struct pool *p, struct item *item) {
     item->listed = item->released = false;
     item->followers = item->leader = NULL;
     item->first = 0;
+    item->told = NULL;
     item->attempts = NULL;
+    list_init(&item->dependents);
     item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
@@ -68,6 +71,7 @@ static void admit(struct pool *p, struct item *item) {
     item->times = (struct task_times){.submitted = item->task.since};
     item->inbox->open++;
     p->submitted += item->task.call.count;
+    p->calls += item->task.call.index == 0;
     if (item->watched && item->inbox->watched++ == 0)
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
 }
@@ -103,7 +107,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
         memcpy(copy, item->bytes, call->length);
     item->borrowed = false;
     item->bytes = copy;
-    if (copy || item->task.state != TASK_WAITING)
+    if (copy || item->task.state == TASK_SENT)
         return 0; /* a chunk that is under way is not sent again then */
     tine__sched_withdraw(&p->s, &item->task);
     return TINE_ENOMEM;
@@ -114,14 +118,40 @@ static void unadmit(struct pool *p, struct item *item) {
     item->inbox->open--;
     item->inbox->watched -= item->watched;
     p->submitted -= item->task.call.count;
+    p->calls -= item->task.call.index == 0;
+}
+
+/* Say in the call, if it says so much, which one of its pool it is. Chunks have the number of their map. */
+static void number(const struct pool *p, const struct item *item, struct call_buf *cb) {
+    uint64_t serial = p->calls + 1;
+    if (item->task.call.index == 0 && settings_need_extra(item->task.set))
+        memcpy(cb->b.data + offsetof(struct call_extra, serial), &serial, sizeof serial);
+}
+
+uint64_t tine__pool_count_map(struct pool *p) {
+    if (tine__pool_is_forked(p))
+        return 0;
+    pthread_mutex_lock(&p->lock);
+    uint64_t serial = ++p->calls;
+    pthread_mutex_unlock(&p->lock);
+    return serial;
+}
+
+static void begin_needs(struct pool *p, struct item *item) {
+    tine__needs_begin(p, item);
+    tine__drive(p);
+    tine__wake_waiters(p, false);
 }
 
 static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     prepare(p, item);
+    number(p, item, cb);
+    item->task.call.label += settings_extra(item->task.set);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
     uint64_t due = sched_due(&p->s);
-    int err = tine__sched_submit(&p->s, &item->task, tine__now());
+    int err = item->needs ? tine__sched_submit_held(&p->s, &item->task, tine__now())
+                          : tine__sched_submit(&p->s, &item->task, tine__now());
     if (err == TINE_EAGAIN)
         item->inbox->refused = p->refused = true;
     if (err)
@@ -131,6 +161,8 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     err = keep_bytes(p, item);
     if (err)
         unadmit(p, item);
+    else if (item->needs)
+        begin_needs(p, item);
     return err;
 }
 

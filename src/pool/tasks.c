@@ -1,5 +1,6 @@
 /* Looking at tasks, and ending them. */
 #include <signal.h>
+#include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
@@ -37,6 +38,21 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
         look = LOOK_RUNNING;
     pthread_mutex_unlock(&p->lock);
     return look;
+}
+
+bool tine__task_progress(struct pool *p, struct item *item, struct progress *out) {
+    bool told = false;
+    if (tine__pool_is_forked(p))
+        return false;
+    pthread_mutex_lock(&p->lock);
+    tine__take_in(p, false);
+    const struct item *leader = leader_of(item);
+    if ((told = leader->told != NULL))
+        memcpy(out, leader->told, progress_size(leader->told));
+    else if (is_taken(p, leader))
+        told = p->site->ops->progress(p->site, leader->task.call.ref, leader->task.call.id, out);
+    pthread_mutex_unlock(&p->lock);
+    return told;
 }
 
 /* The scheduler has been told of a wish: carry it out. */
@@ -121,6 +137,36 @@ void tine__item_answer(struct pool *p, struct item *item, bool again) {
             tine__item_refuse(p, item);
         carry_out(p);
         tine__work(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* --- what tasks are given --- */
+
+void tine__item_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
+                     size_t length) {
+    pthread_mutex_lock(&p->lock);
+    tine__need_give(p, item, position, bytes, length);
+    carry_out(p);
+    tine__work(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void tine__item_fail(struct pool *p, struct item *item, int code, const char *text, size_t length) {
+    pthread_mutex_lock(&p->lock);
+    tine__needs_fail(p, item, code, text, length);
+    carry_out(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void tine__item_ungiven(struct pool *p, struct item *item) {
+    bool waits = false;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; item->needs && i < item->needs->n; i++)
+        waits |= !item->needs->list[i].leader && !outcome_settled(&item->needs->list[i].got);
+    if (waits) {
+        tine__sched_cancel(&p->s, &item->task);
+        carry_out(p);
     }
     pthread_mutex_unlock(&p->lock);
 }

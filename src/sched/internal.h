@@ -55,8 +55,12 @@ void tine__sched_unwish(struct task *t);
 
 /* End task `next` of one that is SENT by `how`: it is asked first, if it is given any grace. */
 void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how);
-/* Look again when the task that runs since then may have run too long; 0: it is not known. */
-void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t now);
+/* It was handed over: look when it can have run too long. */
+void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now);
+/* Look again when the task that runs since then, and has spent so much of the processor, may have run too long; 0: it is
+** not known. */
+void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t spent,
+                            uint64_t now);
 /* The answer to ORDER_LOOK, ORDER_ASK, ORDER_STOP. */
 void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
 void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);

@@ -33,8 +33,10 @@ static bool order_wish(struct sched *s, struct order *o) {
     if (!node)
         return false;
     struct task *t = LIST_ITEM(node, struct task, node);
-    *o = (struct order){
-        .kind = t->wish, .task = t, .id = t->call.id + t->next, .timed = t->doom == ENDING_TIMEOUT};
+    *o = (struct order){.kind = t->wish,
+                        .task = t,
+                        .id = t->call.id + t->next,
+                        .timed = t->doom == ENDING_TIMEOUT || t->doom == ENDING_CPU};
     t->wish = 0;
     return true;
 }
@@ -128,8 +130,8 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
         s->full = true;
     } else if (a->err) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
-    } else if (t->set->timeout) {
-        tine__sched_watch(s, t, clock_after(now, t->set->timeout));
+    } else {
+        tine__sched_look_first(s, t, now);
     }
 }
 
@@ -156,7 +158,7 @@ static void recalled(struct sched *s, struct task *t, const struct answer *a) {
         return;
     if (t->late && !t->doom) /* its deadline holds for what has begun, too */
         tine__sched_stop_task(s, t, ENDING_TIMEOUT);
-    else if (t->set->timeout && !t->doom)
+    else if (t->call.flags & CALL_TIMED && !t->doom)
         tine__sched_wish(s, t, ORDER_LOOK); /* such a wish may have given way to this one */
 }
 

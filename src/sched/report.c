@@ -43,7 +43,8 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     t->worker = r->worker;
     t->pid = s->workers[r->worker].pid;
     *how = tine__sched_heard(s, t);
-    *again = tine__sched_fails(s, t, *how, r->kind == REPORT_ERROR);
+    bool error = r->kind == REPORT_ERROR || r->kind == REPORT_MEMORY;
+    *again = tine__sched_fails(s, t, *how, error);
     if (*again)
         return t;
     t->attempts++;
@@ -52,7 +53,7 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     else if (t->unrun && !t->doom)
         tine__sched_wish(s, t,
                          ORDER_RECALL); /* it was just being taken up, now it can be told to stop */
-    else if (asked && t->set->timeout)
+    else if (asked && (t->set->timeout || t->set->cpu))
         tine__sched_wish(s, t, ORDER_LOOK); /* the timer was for the grace of this one */
     return t;
 }
@@ -283,6 +284,7 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     s->heard = now;
     switch (r->kind) {
     case REPORT_NONE:
+    case REPORT_PROGRESS: /* nothing that is decided here */
         break;
     case REPORT_STOPPED:
         stopped(s, r);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "msg/extra.h"
 #include "sched/internal.h"
 
 #define FIRST_WINDOW 64 /* before anything is known of how long tasks take */
@@ -80,6 +81,12 @@ static int refusal(const struct sched *s, uint64_t bytes) {
     return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
 }
 
+/* What the worker is to know at once. */
+static uint64_t call_flags(const struct settings *set) {
+    return (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
+           (settings_need_extra(set) ? CALL_EXTRA : 0);
+}
+
 static void admit(struct sched *s, struct task *t, uint64_t now) {
     s->policy.now = now;
     list_init(&t->node);
@@ -99,7 +106,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->late = t->asked = false;
     t->since = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
-    t->call.flags = t->set->timeout ? CALL_TIMED : 0;
+    t->call.flags = call_flags(t->set);
 }
 
 static int enter(struct sched *s, struct task *t, uint64_t now) {
@@ -221,7 +228,7 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
 /* It waits like any other. */
 static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
-    t->call.flags = (t->call.flags & CALL_TIMED) | (uint64_t)t->attempts << CALL_TRIED;
+    t->call.flags = call_flags(t->set) | (uint64_t)t->attempts << CALL_TRIED;
     t->state = TASK_WAITING;
     s->waiting++;
     tine__sched_watch(s, t, TIMER_NEVER);

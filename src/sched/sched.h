@@ -129,6 +129,7 @@ struct sched_options {
     uint64_t max_pending;   /* 0: none */
     uint64_t start_timeout; /* ns, 0: none */
     uint64_t exit_timeout;  /* ns, 0: none */
+    unsigned cpus;          /* that a task may use at once; 0: one */
     uint64_t seed;          /* of what is random */
     bool at_once;           /* no pauses between attempts */
     double ageing;          /* what a second of waiting adds to a priority, 0: nothing */
@@ -265,8 +266,8 @@ struct event {
     struct task *task;
     uint32_t from, to;
     enum ending how;
-    const struct worker_exit *exit;
     bool again; /* it has not ended, but failed so, and is HELD: tine__sched_again, or _give_up */
+    const struct worker_exit *exit;
 };
 
 /* Is there one? */

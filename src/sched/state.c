@@ -59,6 +59,7 @@ bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool er
     case ENDING_NONE:
         return error && retry(s, t, RETRY_ERROR);
     case ENDING_TIMEOUT:
+    case ENDING_CPU:
         return retry(s, t, RETRY_TIMEOUT);
     case ENDING_CRASHED:
         return retry(s, t, RETRY_CRASHED);

@@ -7,32 +7,62 @@
 #include "base/clock.h"
 #include "sched/internal.h"
 
+#define CPU_REST (5 * SCHED_MILLISECOND)   /* between two looks at what has been spent */
 #define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
 
 /* --- limits --- */
 
-/* Look again when the task that runs since then may have run too long. 0: it has yet to begin, who knows
-** when, or what it has come to is not told yet: look now and then, and at all such calls at once. */
-void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t now) {
-    uint64_t due = clock_after(since, t->set->timeout);
-    if (!t->set->timeout) {
-        tine__sched_watch(s, t, TIMER_NEVER);
-        return;
-    }
+/* When its processor time may be used up, if it uses all processors that there are. */
+static uint64_t spent_at(const struct sched *s, const struct task *t, uint64_t spent,
+                         uint64_t now) {
+    uint64_t left = t->set->cpu > spent ? t->set->cpu - spent : 0;
+    left /= s->o.cpus ? s->o.cpus : 1;
+    return now + (left > CPU_REST ? left : CPU_REST);
+}
+
+/* When it may have run for so long as it may, if it has begun then; TIMER_NEVER: it has no limit. */
+static uint64_t limit_of(const struct task *t) {
+    uint64_t time = t->set->timeout, cpu = t->set->cpu;
+    if (!time && !cpu)
+        return TIMER_NEVER;
+    return !time || (cpu && cpu < time) ? cpu : time;
+}
+
+void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now) {
+    uint64_t limit = limit_of(t);
+    if (limit != TIMER_NEVER)
+        tine__sched_watch(s, t, clock_after(now, limit));
+}
+
+/* 0: it has yet to begin, who knows when, or what it has come to is not told yet: look now and then, and at all such
+** calls at once. */
+static uint64_t look_at(const struct sched *s, const struct task *t, uint64_t since, uint64_t spent,
+                        uint64_t now) {
+    uint64_t limit = limit_of(t);
+    uint64_t due = t->set->timeout ? clock_after(since, t->set->timeout) : TIMER_NEVER;
+    if (limit == TIMER_NEVER)
+        return TIMER_NEVER;
     if (since == 0 || due <= now) {
-        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);
-        due += LOOK_REST - due % LOOK_REST;
+        due = clock_after(now, limit > LOOK_REST ? limit : LOOK_REST);
+        return due == TIMER_NEVER ? due : due + LOOK_REST - due % LOOK_REST;
     }
-    tine__sched_watch(s, t, due);
+    uint64_t cpu = t->set->cpu ? spent_at(s, t, spent, now) : TIMER_NEVER;
+    return cpu < due ? cpu : due;
+}
+
+void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t spent,
+                            uint64_t now) {
+    tine__sched_watch(s, t, look_at(s, t, since, spent, now));
 }
 
 void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
-    bool over = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0 &&
-                now >= clock_after(a->since, t->set->timeout);
-    if (over)
+    bool known = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0;
+    if (known && t->set->timeout && now >= clock_after(a->since, t->set->timeout))
         tine__sched_stop_task(s, t, ENDING_TIMEOUT);
+    else if (known && t->set->cpu && a->spent >= t->set->cpu)
+        tine__sched_stop_task(s, t, ENDING_CPU);
     else
-        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, now);
+        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);
 }
 
 /* --- ending it --- */
@@ -45,7 +75,7 @@ void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how) {
 /* It was faster than we. */
 static void too_late(struct sched *s, struct task *t, uint64_t now) {
     t->doom = ENDING_NONE;
-    tine__sched_look_again(s, t, 0, now);
+    tine__sched_look_again(s, t, 0, 0, now);
 }
 
 static void never_runs(struct sched *s, struct task *t) {

@@ -36,7 +36,9 @@ enum ending {
     ENDING_LATE,      /* its deadline, before it began */
     ENDING_CRASHED,   /* with its worker: sched->blame */
     ENDING_BROKEN,    /* with its pool: sched->reason */
-    ENDING_NOMEM      /* it could not be handed over for want of memory */
+    ENDING_NOMEM,     /* it could not be handed over for want of memory */
+    ENDING_CPU,       /* its limit of processor time */
+    ENDING_MEMORY     /* its memory limit: a report says so */
 };
 
 struct task {

@@ -26,6 +26,7 @@ struct here_call {
     struct list node;  /* in calls, or told */
     uint32_t reported; /* of its answers */
     bool begun;
+    bool said; /* what it has said of its progress was reported */
     bool over; /* there will be no more of them */
     char bytes[CALL_INLINE];
     struct inner_call call; /* last member: it has a list of answers */
@@ -179,6 +180,15 @@ static bool here_taken(struct site *s, uint32_t ref) {
     return h->by_ref[ref] && h->by_ref[ref]->begun;
 }
 
+/* While it runs nobody could look but itself. */
+static bool here_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out) {
+    (void)s;
+    (void)ref;
+    (void)id;
+    (void)out;
+    return false;
+}
+
 static bool here_busy(struct site *s, unsigned worker) {
     (void)worker;
     return here_of(s)->busy;
@@ -280,6 +290,7 @@ static void describe(struct here_call *c, struct report *r) {
     static const uint8_t kinds[RECORD_KINDS] = {[RECORD_VALUES] = REPORT_VALUES,
                                                 [RECORD_ERROR] = REPORT_ERROR,
                                                 [RECORD_REFUSED] = REPORT_REFUSED,
+                                                [RECORD_MEMORY] = REPORT_MEMORY,
                                                 [RECORD_ENDED] = REPORT_ENDED};
     const struct inner_answer *answer = &c->call.answers[c->reported];
     r->kind = kinds[answer->kind];
@@ -294,6 +305,14 @@ static bool tell_call(struct here *h, struct report *r) {
         return false;
     struct here_call *c = LIST_ITEM(h->told.next, struct here_call, node);
     r->ref = c->call.head.ref;
+    if (c->reported < c->call.answered && c->call.said.id && !c->said) {
+        c->said = true;
+        r->kind = REPORT_PROGRESS;
+        r->id = c->call.said.id;
+        r->bytes = (const char *)&c->call.said;
+        r->length = progress_size(&c->call.said);
+        return true;
+    }
     if (c->reported < c->call.answered) {
         describe(c, r);
         return true;
@@ -381,6 +400,7 @@ static const struct site_ops here_ops = {
     .flush = here_flush,
     .want_room = here_want_room,
     .taken = here_taken,
+    .progress = here_progress,
     .busy = here_busy,
     .news = here_news,
     .report = here_report,

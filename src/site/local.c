@@ -142,6 +142,7 @@ static const struct site_ops local_ops = {
     .flush = local_flush,
     .want_room = local_want_room,
     .taken = tine__local_taken,
+    .progress = tine__local_progress,
     .busy = local_busy,
     .news = local_news,
     .report = tine__local_report,

@@ -33,8 +33,9 @@ int tine__local_open(struct site **out, unsigned workers, bool spawn, const stru
 struct lane {
     struct link link;
     unsigned refs;
+    int pid; /* 0: not heard yet */
     bool
-        ask; /* the worker is to look whether its task was asked to end, when the control socket has room */
+        ask; /* its task was asked to end: it is to be told to look when the control socket has room */
     int signal;  /* to be sent when the control socket has room, or 0 */
     bool broken; /* it said rubbish: nothing more is read from it */
     bool spoilt; /* it ends because a task has taken its descriptors away */
@@ -75,9 +76,11 @@ struct local {
     struct lane *reading; /* its record was reported last, and is to be given back */
     bool kept, large;     /* that record's block */
     uint64_t block;
-    struct report death; /* a worker's end that is to be told when its results and losses are */
-    uint64_t death_seq;  /* of the call that it had taken last */
-    uint32_t death_ref;  /* calls below this one were looked at */
+    struct report death;  /* a worker's end that is to be told when its results and losses are */
+    struct progress last; /* of the task that it was in the midst of */
+    bool death_told;      /* that */
+    uint64_t death_seq;   /* of the call that it had taken last */
+    uint32_t death_ref;   /* calls below this one were looked at */
 
     unsigned top;         /* no worker above this id was ever started */
     unsigned workers;     /* the highest id */
@@ -92,6 +95,7 @@ static inline struct local *local_of(struct site *s) {
 void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
                       struct answer *a);
 bool tine__local_taken(struct site *s, uint32_t ref);
+bool tine__local_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
 /* Send the signals that are due. False: not all could be sent yet. */
 bool tine__local_send_signals(struct local *l);
 

@@ -17,8 +17,26 @@ bool tine__local_taken(struct site *s, uint32_t ref) {
     return l->handed[ref].seq && tine__local_who(l, ref) != 0;
 }
 
+bool tine__local_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out) {
+    struct local *l = local_of(s);
+    unsigned worker = l->handed[ref].seq ? tine__local_who(l, ref) : 0;
+    return worker && tine__link_progress(&l->lanes[worker]->link, id, out);
+}
+
 static bool has_task(const struct handed *h, uint64_t id) {
     return id - h->id < h->count;
+}
+
+/* What the worker has spent of the processor since its task began, if that was noted. */
+static uint64_t spent(const struct lane *lane) {
+    clockid_t clock;
+    struct timespec t;
+    uint64_t before = tine__link_spent(&lane->link);
+    if (!before || !lane->pid || clock_getcpuclockid(lane->pid, &clock) ||
+        clock_gettime(clock, &t) == -1)
+        return 0;
+    uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return now > before ? now - before : 0;
 }
 
 static void look(struct local *l, struct handed *h, unsigned worker, struct answer *a) {
@@ -30,6 +48,7 @@ static void look(struct local *l, struct handed *h, unsigned worker, struct answ
     a->where = runs ? AT_WORKER : AT_PAST;
     a->id = id;
     a->since = since;
+    a->spent = runs ? spent(l->lanes[worker]) : 0;
 }
 
 /* --- ending calls --- */

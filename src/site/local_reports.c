@@ -51,10 +51,11 @@ static bool is_its_call(struct local *l, unsigned worker, const struct report *r
 static void describe(struct local *l, struct lane *lane, const struct record *head,
                      struct report *r) {
     static const uint8_t kinds[RECORD_KINDS] = {
-        [RECORD_READY] = REPORT_READY,     [RECORD_VALUES] = REPORT_VALUES,
-        [RECORD_ERROR] = REPORT_ERROR,     [RECORD_REFUSED] = REPORT_REFUSED,
-        [RECORD_STOPPED] = REPORT_STOPPED, [RECORD_FAILED] = REPORT_INITIALIZER,
-        [RECORD_LEAVING] = REPORT_LEAVING, [RECORD_IDLE] = REPORT_IDLE,
+        [RECORD_READY] = REPORT_READY,       [RECORD_VALUES] = REPORT_VALUES,
+        [RECORD_ERROR] = REPORT_ERROR,       [RECORD_REFUSED] = REPORT_REFUSED,
+        [RECORD_STOPPED] = REPORT_STOPPED,   [RECORD_FAILED] = REPORT_INITIALIZER,
+        [RECORD_LEAVING] = REPORT_LEAVING,   [RECORD_IDLE] = REPORT_IDLE,
+        [RECORD_PROGRESS] = REPORT_PROGRESS, [RECORD_MEMORY] = REPORT_MEMORY,
         [RECORD_ENDED] = REPORT_ENDED};
     r->kind = kinds[head->kind];
     r->ref = head->ref;
@@ -121,6 +122,7 @@ static bool read_rings(struct local *l, struct report *r) {
 static void begin_death(struct local *l, const struct report *r) {
     l->death = *r;
     l->death_ref = 0;
+    l->death_told = false;
     l->death_seq = 0;
     for (uint32_t ref = 0; ref < l->nrefs; ref++)
         if (l->handed[ref].seq > l->death_seq && tine__local_who(l, ref) == r->worker)
@@ -161,9 +163,29 @@ static bool next_loss(struct local *l, struct report *r) {
     return false;
 }
 
+/* What the dead worker's task has said last. */
+static bool last_words(struct local *l, struct report *r) {
+    uint64_t id, since;
+    unsigned worker = l->death.worker;
+    const struct link *link = &l->lanes[worker]->link;
+    bool told = l->death_told;
+    l->death_told = true;
+    if (told || tine__link_running(link, &id, &since) == RUN_IDLE ||
+        !tine__link_progress(link, id, &l->last))
+        return false;
+    for (uint32_t ref = 0; ref < l->nrefs; ref++)
+        if (l->handed[ref].seq == l->death_seq && id - l->handed[ref].id < l->handed[ref].count) {
+            *r = (struct report){.kind = REPORT_PROGRESS, .worker = worker, .ref = ref, .id = id};
+            r->bytes = (const char *)&l->last;
+            r->length = progress_size(&l->last);
+            return true;
+        }
+    return false;
+}
+
 static bool tell_death(struct local *l, struct report *r) {
     unsigned worker = l->death.worker;
-    if (read_lane(l, worker, r) || next_loss(l, r))
+    if (read_lane(l, worker, r) || last_words(l, r) || next_loss(l, r))
         return true;
     *r = l->death;
     r->spoilt = l->lanes[worker]->spoilt;
@@ -206,6 +228,8 @@ static bool hear(struct local *l, const struct message *m, size_t length, struct
         return true;
     case MESSAGE_STARTED:
         r->kind = REPORT_STARTED;
+        if (known)
+            l->lanes[m->worker]->pid = m->pid;
         return known;
     case MESSAGE_NOSTART:
         r->kind = REPORT_NOT_STARTED;

@@ -22,6 +22,7 @@
 #include "ipc/bell.h"
 #include "msg/call.h"
 #include "msg/order.h"
+#include "msg/progress.h"
 #include "msg/report.h"
 
 struct site;
@@ -46,6 +47,8 @@ struct site_ops {
     bool (*want_room)(struct site *s, unsigned level);
     /* Has a worker taken up the call? As cheap as a load. */
     bool (*taken)(struct site *s, uint32_t ref);
+    /* What task `id` of the call, which a worker has taken up, has said last of its progress. False: nothing. */
+    bool (*progress)(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
     /* Is the worker in the midst of a call? */
     bool (*busy)(struct site *s, unsigned worker);
 

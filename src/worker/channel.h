@@ -11,14 +11,16 @@
 #include "base/buf.h"
 #include "codec/codec.h"
 #include "ipc/link.h"
+#include "msg/extra.h"
 
 /* A call item in the worker's hands; the bytes are valid until the next `take`. */
 struct call {
     uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
-    bool timed;
-    uint32_t attempt;  /* from 1 */
-    const char *label; /* NULL: made from the origin */
+    bool timed, spends;
+    uint32_t attempt;               /* from 1 */
+    const struct call_extra *extra; /* NULL: it has none */
+    const char *label;              /* NULL: made from the origin */
     size_t label_len;
     const char *function;
     size_t function_len;
@@ -44,6 +46,9 @@ struct channel {
     unsigned (*asked)(struct channel *ch);
     /* An empty buffer to encode a result into (one at a time). */
     struct buf *(*reply)(struct channel *ch);
+    /* Say how far the task has come; and once more before its answer, so that it is heard for certain. */
+    void (*progress)(struct channel *ch, const struct progress *p);
+    void (*last_progress)(struct channel *ch, const struct call *call, const struct progress *p);
     /* Answer task `k` with what is in the reply buffer; one that was asked to end, with no more than RECORD_ENDED. 0;
     ** TINE_EAGAIN as above. */
     int (*answer)(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind);

@@ -330,7 +330,7 @@ static uint64_t clock_ns(clockid_t clock) {
 }
 
 uint64_t tine__family_now(void) {
-    return clock_ns(CLOCK_MONOTONIC_COARSE);
+    return tine__now_coarse();
 }
 
 /* In the kernel's own ticks, of which /proc tells. */

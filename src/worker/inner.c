@@ -1,6 +1,7 @@
 #include "worker/inner.h"
 
 #include <assert.h>
+#include <string.h>
 #include <lauxlib.h>
 #include <lualib.h>
 
@@ -20,6 +21,7 @@ struct inner {
     struct alloc allocator;
     struct loop loop; /* its state is NULL before the start and after the end */
     struct inner_call *call;
+    struct call_extra extra; /* of that */
     bool taken;
     bool up;       /* it is ready for tasks, or has been */
     uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
@@ -44,8 +46,11 @@ static void describe(struct inner *in, struct call *out) {
         tine__store_find(in->calls, h->callee, NULL, &out->origin);
     if (!c->bytes)
         return;
-    out->label = h->label ? c->bytes : NULL;
-    out->label_len = h->label;
+    uint32_t extra = h->flags & CALL_EXTRA ? sizeof in->extra : 0;
+    if (extra)
+        out->extra = memcpy(&in->extra, c->bytes, sizeof in->extra);
+    out->label = h->label > extra ? c->bytes + extra : NULL;
+    out->label_len = h->label - extra;
     out->function = c->bytes + h->label;
     out->function_len = h->function;
     out->arguments = out->function + h->function;
@@ -86,6 +91,16 @@ bool tine__inner_ask(struct inner_call *call, uint32_t k, bool timed) {
     uint64_t word = (uint64_t)(k + 1) << 8;
     return atomic_compare_exchange_strong(&call->running, &word,
                                           word | RUN_ASKED | (timed ? RUN_TIMED : 0u));
+}
+
+static void progress(struct channel *ch, const struct progress *p) {
+    self(ch)->call->said = *p;
+}
+
+static void last_progress(struct channel *ch, const struct call *call, const struct progress *p) {
+    (void)ch; /* it is there already */
+    (void)call;
+    (void)p;
 }
 
 static struct buf *reply(struct channel *ch) {
@@ -223,6 +238,8 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .begin = begin,
                                    .asked = asked,
                                    .reply = reply,
+                                   .progress = progress,
+                                   .last_progress = last_progress,
                                    .answer = answer,
                                    .done = done,
                                    .say = say,

@@ -14,6 +14,7 @@
 #include "ipc/heap.h"
 #include "ipc/link.h"
 #include "msg/call.h"
+#include "msg/progress.h"
 #include "worker/boot.h"
 
 struct inner;
@@ -32,6 +33,7 @@ struct inner_call {
     _Atomic uint64_t running; /* task k as (k + 1) << 8 | what it was asked; 0: none runs */
     atomic_uint answered;     /* watched */
     _Atomic uint64_t since;   /* watched: when the task that runs was begun, ns; 0: none runs */
+    struct progress said;     /* by the last task that has said anything */
     struct inner_answer answers[]; /* head.count of them */
 };
 

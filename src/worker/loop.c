@@ -13,6 +13,7 @@
 #include "worker/family.h"
 #include "worker/output.h"
 #include "worker/process.h"
+#include "worker/seed.h"
 
 /* --- what a task sees --- */
 
@@ -30,6 +31,23 @@ static void push_label(lua_State *L, const struct call *c, uint32_t k) {
     luaL_pushresultsize(&b, n);
 }
 
+/* What the random numbers of the task that runs are seeded with. False: with nothing. */
+static bool seed_of(const struct loop *l, uint64_t seed[2]) {
+    const struct call *c = l->call;
+    if (!c->extra || !c->extra->seeded)
+        return false;
+    tine__extra_seed(c->extra, c->index ? c->index + l->k : 0, seed);
+    return true;
+}
+
+static void push_seed(lua_State *L, const uint64_t seed[2]) {
+    lua_createtable(L, 2, 0);
+    for (int i = 0; i < 2; i++) {
+        lua_pushinteger(L, (lua_Integer)seed[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
 /* tine.worker.task; upvalue: the loop */
 static int worker_index(lua_State *L) {
     const struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
@@ -44,7 +62,41 @@ static int worker_index(lua_State *L) {
     lua_setfield(L, -2, "id");
     push_label(L, loop->call, loop->k);
     lua_setfield(L, -2, "label");
+    uint64_t seed[2];
+    if (seed_of(loop, seed)) {
+        push_seed(L, seed);
+        lua_setfield(L, -2, "seed");
+    }
     return 1;
+}
+
+static struct progress_number number(lua_State *L, int arg) {
+    struct progress_number n = {.is_integer = lua_isinteger(L, arg)};
+    if (n.is_integer)
+        n.u.i = lua_tointeger(L, arg);
+    else
+        n.u.f = luaL_checknumber(L, arg);
+    return n;
+}
+
+/* tine.worker.progress(done [, total [, text]]); upvalue: the loop */
+static int worker_progress(lua_State *L) {
+    struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
+    struct progress *p = &loop->said;
+    size_t len = 0;
+    p->done = number(L, 1);
+    p->has_total = !lua_isnoneornil(L, 2);
+    if (p->has_total)
+        p->total = number(L, 2);
+    const char *text = luaL_optlstring(L, 3, NULL, &len);
+    p->has_text = text != NULL;
+    p->length = (uint8_t)(len < PROGRESS_TEXT ? len : PROGRESS_TEXT);
+    if (text)
+        memcpy(p->text, text, p->length);
+    p->id = loop->call ? loop->call->id + loop->k : 0;
+    if (p->id)
+        loop->channel->progress(loop->channel, p);
+    return 0;
 }
 
 /* tine.worker.stopping(); upvalue: the loop */
@@ -55,7 +107,7 @@ static int worker_stopping(lua_State *L) {
 }
 
 void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
     lua_pushinteger(L, getpid());
@@ -65,6 +117,9 @@ void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_stopping, 1);
     lua_setfield(L, -2, "stopping");
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, worker_progress, 1);
+    lua_setfield(L, -2, "progress");
     lua_createtable(L, 0, 1);
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_index, 1);
@@ -103,6 +158,9 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
         return refuse(out, "the call cannot be read in the worker: out of memory");
     if (!whole)
         return refuse(out, "the call is damaged");
+    uint64_t seed[2];
+    if (seed_of(l, seed))
+        tine__seed_with(l->run.L, seed);
     tine__ask_begin(l->run.L, l->channel);
     enum record_kind kind = tine__run(&l->run, c, out);
     tine__ask_end(l->run.L, l->channel);
@@ -134,6 +192,8 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
         await_death();
     enum record_kind kind = make_answer(l, c, whole, ch->reply(ch));
     tine__output_flush();
+    if (l->said.id == l->call->id + l->k)
+        ch->last_progress(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))
         await_death();
     l->tasks++;
@@ -158,13 +218,19 @@ static void look_at_memory(struct loop *l) {
 
 static void run_call(struct loop *l, const struct call *call) {
     struct channel *ch = l->channel;
-    struct run_call c = {.function = call->function, .function_len = call->function_len};
+    struct run_call c = {.function = call->function,
+                         .function_len = call->function_len,
+                         .memory = call->extra ? call->extra->memory : 0};
     const char *rest = call->arguments;
     size_t left = call->arguments_len;
     l->call = call;
     for (l->k = 0; l->k < call->count; l->k++) {
         bool whole = call->function && next_arguments(&c, &rest, &left);
-        /* the first one we have taken: nobody else has its bytes */
+        if (call->count == 1) {
+            c.given = rest;
+            c.given_len = left;
+        }
+        /* the first one runs in any case: what was taken up, and is single, nobody else has any more */
         if ((l->k > 0 && has_had_enough(l)) || one_task(l, &c, whole)) {
             ch->reply(ch);
             ch->say(ch, RECORD_STOPPED, call->id + l->k, call->ref);
@@ -172,6 +238,8 @@ static void run_call(struct loop *l, const struct call *call) {
         }
     }
     ch->done(ch, call);
+    if (call->extra && call->extra->seeded)
+        tine__seed_fresh(l->run.L); /* those of others are not to follow from it */
     l->call = NULL;
     look_at_memory(l);
 }

@@ -25,6 +25,7 @@ struct loop {
     int clean;            /* KiB that the state took when it was collected last */
     const struct call *call; /* NULL between calls */
     uint32_t k;              /* which of its tasks */
+    struct progress said;    /* by it; id 0: nothing */
 };
 
 /* Put the field "tine.worker" into the state; `loop` must live as long. Raises memory errors. */

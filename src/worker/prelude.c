@@ -8,6 +8,7 @@
 #include "codec/segment.h"
 #include "store/store.h"
 #include "worker/ask.h"
+#include "worker/seed.h"
 #include "worker/state.h"
 
 /* --- the place --- */
@@ -50,7 +51,10 @@ int tine__prelude_preload(struct run *r, const struct boot *b, struct buf *out) 
     int err = 0;
     for (uint32_t i = 0; i < b->preload_count && !err; i++) {
         size_t n = segment_length(rest, left);
-        const struct run_call call = {b->preload, b->preload_function, rest, n};
+        const struct run_call call = {.function = b->preload,
+                                      .function_len = b->preload_function,
+                                      .arguments = rest,
+                                      .arguments_len = n};
         err = run_call(r, &call, out);
         rest += n;
         left -= n;
@@ -118,7 +122,7 @@ struct preparation {
 /* (preparation) */
 static int prepare(lua_State *L) {
     const struct preparation *p = lua_touserdata(L, 1);
-    tine__state_seed(L);
+    tine__seed_fresh(L);
     tine__loop_table(L, p->loop, (lua_Integer)p->id);
     if (p->id > 0) /* a worker of its own process */
         tine__ask_open(L, p->loop->channel);

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "codec/segment.h"
+#include "worker/memory.h"
 
 /* Registry keys: the codec's owner; the traceback of the error that was raised last. */
 static const char codec_key, traceback_key;
@@ -23,8 +25,10 @@ struct piece {
 /* The message handler: keeps the traceback aside and leaves the error value alone. (A handler that
 ** changed it would also change what `load` with a reader returns inside a task.) */
 static int keep_traceback(lua_State *L) {
+    tine__memory_pause(L, true);
     luaL_traceback(L, L, NULL, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+    tine__memory_pause(L, false);
     lua_settop(L, 1);
     return 1;
 }
@@ -34,12 +38,39 @@ static void forget_traceback(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
 }
 
+/* In place of arguments, which are from stack index `first` on, the first values of the results that were given. */
+static void put_given(lua_State *L, struct codec *codec, const struct run_call *c, int first,
+                      int n) {
+    const char *p = c->given;
+    size_t left = c->given_len;
+    while (left > 0) {
+        uint32_t position;
+        size_t length = left > sizeof position
+                            ? segment_length(p + sizeof position, left - sizeof position)
+                            : 0;
+        if (length == 0)
+            luaL_error(L, "the call is damaged");
+        memcpy(&position, p, sizeof position);
+        int top = lua_gettop(L);
+        tine__decode_values(L, codec, p + sizeof position, length);
+        lua_settop(L, top + 1); /* the first one, or nil */
+        if (position >= (uint32_t)n)
+            luaL_error(L, "the call is damaged");
+        lua_replace(L, first + (int)position);
+        p += sizeof position + length;
+        left -= sizeof position + length;
+    }
+}
+
 /* (piece) -> function, arguments... */
 static int decode(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 1);
     const struct run_call *c = p->call;
-    return 1 + tine__decode_call(L, p->run->codec, c->function, c->function_len, c->arguments,
-                                 c->arguments_len);
+    int n = tine__decode_call(L, p->run->codec, c->function, c->function_len, c->arguments,
+                              c->arguments_len);
+    if (c->given_len)
+        put_given(L, p->run->codec, c, lua_gettop(L) - n + 1, n);
+    return 1 + n;
 }
 
 /* (values..., piece) -> nothing, or the reason why they cannot travel */
@@ -123,6 +154,14 @@ static enum record_kind encode(struct run *r, lua_CFunction encoder, int n, enum
     return refuse(L, out);
 }
 
+/* It had not enough memory. */
+static enum record_kind out_of_memory(const struct report_memory *m, struct buf *out) {
+    out->len = 0;
+    if (buf_append(out, m, sizeof *m))
+        out->len = 0;
+    return RECORD_MEMORY;
+}
+
 /* The error value is at the top of the stack, `status` what lua_pcall gave. */
 static enum record_kind failed(struct run *r, int status, struct buf *out) {
     lua_State *L = r->L;
@@ -140,8 +179,8 @@ static enum record_kind failed(struct run *r, int status, struct buf *out) {
 static bool decode_call(struct run *r, const struct run_call *c) {
     lua_State *L = r->L;
     struct piece piece = {.run = r, .call = c};
-    if (tine__decode_plain_call(L, r->codec, c->function, c->function_len, c->arguments,
-                                c->arguments_len) >= 0)
+    if (!c->given_len && tine__decode_plain_call(L, r->codec, c->function, c->function_len,
+                                                 c->arguments, c->arguments_len) >= 0)
         return true;
     lua_pushcfunction(L, decode);
     lua_pushlightuserdata(L, &piece);
@@ -167,11 +206,19 @@ static enum record_kind run(struct run *r, const struct run_call *call, struct b
         return refuse(L, out);
     KILL_POINT("running");
     give_caller(L);
+    struct memory_limit limit;
+    if (call->memory)
+        tine__memory_limit(&limit, L, call->memory);
     int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
+    if (call->memory)
+        tine__memory_free(&limit, L);
     if (lua_gethook(L) != hook)
         lua_sethook(L, hook, mask,
                     count); /* it was the task's; a debugger's from before it stays */
     KILL_POINT("encoding");
+    struct report_memory memory;
+    if (status != LUA_OK && call->memory && tine__memory_was_short(&limit, L, status, &memory))
+        return out_of_memory(&memory, out);
     if (status != LUA_OK)
         return failed(r, status, out);
     int n = lua_gettop(L) - HANDLER;

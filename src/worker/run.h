@@ -22,13 +22,16 @@ struct run_call {
     size_t function_len;
     const char *arguments;
     size_t arguments_len;
+    uint64_t memory;   /* bytes that it may add to the state, 0: no limit */
+    const char *given; /* results in place of arguments (pool/needs.h) */
+    size_t given_len;
 };
 
 /* Prepare a state whose stack is empty. 0, or TINE_ENOMEM. */
 int tine__run_open(struct run *r, lua_State *L, const struct codec_options *options);
 
 /* Run a call and write its result into `out`, which is empty: RECORD_VALUES or RECORD_ERROR (a result
-** segment), or RECORD_REFUSED (text: the call or its result cannot travel). */
+** segment), RECORD_REFUSED (text: the call or its result cannot travel), or RECORD_MEMORY. */
 enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out);
 
 /* Call a C function without arguments and results; its error is written as RECORD_ERROR. 0, or

@@ -20,8 +20,9 @@ struct shm_channel {
     struct bell waiter, manager;
     unsigned worker;
     uint64_t spin;
-    uint64_t seq;           /* of the item in hand */
-    struct queue_slot slot; /* our copy of it: the place in the queue is free again */
+    uint64_t seq;            /* of the item in hand */
+    struct queue_slot slot;  /* our copy of it: the place in the queue is free again */
+    struct call_extra extra; /* and of what it says beyond */
     struct buf reply;
     bool mute;      /* no bell can be rung any more */
     uint64_t block; /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
@@ -68,11 +69,15 @@ static void copy_slot(struct queue_slot *to, const struct queue_slot *from) {
     memcpy(to->bytes, from->bytes, to->call.length);
 }
 
+static uint32_t extra_size(const struct call_head *h) {
+    return h->flags & CALL_EXTRA ? sizeof(struct call_extra) : 0;
+}
+
 /* Where the payload is; NULL: it cannot be mapped. */
 static const char *payload(struct shm_channel *c) {
     const struct call_head *h = &c->slot.call;
     int err;
-    if ((uint64_t)h->label + h->function > h->length)
+    if ((uint64_t)h->label + h->function > h->length || h->label < extra_size(h))
         return NULL;
     const char *p = h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : c->slot.bytes;
     if (!p && errno == EBADF)
@@ -87,14 +92,18 @@ static void describe(struct shm_channel *c, struct call *out) {
                          .count = s->count,
                          .ref = s->ref,
                          .timed = s->flags & CALL_TIMED,
+                         .spends = s->flags & CALL_SPENDS,
                          .attempt = call_attempt(s),
                          .index = s->index};
     if (s->callee)
         tine__store_find(c->calls, s->callee, NULL, &out->origin);
     if (!p)
         return;
-    out->label = s->label ? p : NULL;
-    out->label_len = s->label;
+    uint32_t extra = extra_size(s);
+    if (extra)
+        out->extra = memcpy(&c->extra, p, sizeof c->extra);
+    out->label = s->label > extra ? p + extra : NULL;
+    out->label_len = s->label - extra;
     out->function = p + s->label;
     out->function_len = s->function;
     out->arguments = out->function + s->function;
@@ -126,6 +135,8 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
 
 static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     struct shm_channel *c = self(ch);
+    if (call->spends)
+        tine__link_note_spent(&c->link);
     int err = tine__link_begin(&c->link, call->id + k, k == 0, call->count == 1 || call->timed);
     if (k == 0) {
         bool asked;
@@ -195,6 +206,20 @@ static void write_record(struct shm_channel *c, struct record *r) {
     tine__link_write(&c->link, r, bytes, ring_hard, c);
 }
 
+static void progress(struct channel *ch, const struct progress *p) {
+    tine__link_set_progress(&self(ch)->link, p);
+}
+
+/* Beside the reply, which is in hand. */
+static void last_progress(struct channel *ch, const struct call *call, const struct progress *p) {
+    struct shm_channel *c = self(ch);
+    const struct record r = {.kind = RECORD_PROGRESS,
+                             .id = p->id,
+                             .ref = call->ref,
+                             .length = (uint32_t)progress_size(p)};
+    tine__link_write(&c->link, &r, p, ring_hard, c);
+}
+
 static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
     struct shm_channel *c = self(ch);
     struct record r = {.kind = kind, .id = call->id + k, .ref = call->ref};
@@ -261,6 +286,8 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
                                .begin = begin,
                                .asked = asked,
                                .reply = reply,
+                               .progress = progress,
+                               .last_progress = last_progress,
                                .answer = answer,
                                .done = done,
                                .say = say,

@@ -3,16 +3,14 @@
 #include <locale.h>
 #include <lauxlib.h>
 #include <lualib.h>
-#include <sys/random.h>
 
 #include "base/sys.h"
 #include "worker/loop.h"
 #include "worker/process.h"
 #include "worker/root.h"
+#include "worker/seed.h"
 #include "worker/threads.h"
 
-/* Registry key of math.randomseed, kept from before anybody could replace it. */
-static const char randomseed_key;
 static const char last_finalizer_key;
 
 #define FIRST_PAUSE 400 /* percent of what the state takes */
@@ -54,7 +52,7 @@ static void warm_up(lua_State *L) {
     static const char calls[] =
         "local _ = ('%d %.14g %s'):format(1, 0.5, 'x'), tostring(0.5), tonumber '0.5', 'a' < 'b', "
         "2 ^ 0.5, 5.5 % 2, 5.5 // 2, ('a b'):find '%s', ('ab'):find('b', 1, true), os.time(), "
-        "os.clock(), os.getenv 'TZ', package.searchpath('-', '/dev/null/?')";
+        "os.clock(), os.getenv 'TZ', package.searchpath('-', '/dev/null/?'), ('x'):rep(5000)";
     if (luaL_dostring(L, calls))
         lua_error(L);
 }
@@ -64,9 +62,7 @@ static int dress(lua_State *L) {
     luaL_openlibs(L);
     tine__threads_open(L);
     warm_up(L);
-    lua_getglobal(L, LUA_MATHLIBNAME);
-    lua_getfield(L, -1, "randomseed");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &randomseed_key);
+    tine__seed_open(L);
     lua_settop(L, 0);
     /* no worker yet, but no submitter either: the module takes no root here */
     lua_pushboolean(L, 0);
@@ -129,16 +125,4 @@ void tine__state_place(lua_State *L, const struct boot *boot) {
         setlocale(LC_ALL, boot->locale);
     if (boot->warnings)
         lua_warning(L, "@on", 0);
-}
-
-void tine__state_seed(lua_State *L) {
-    lua_Integer seed[2];
-    if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
-        seed[0] = (lua_Integer)tine__now();
-        seed[1] = getpid();
-    }
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &randomseed_key);
-    lua_pushinteger(L, seed[0]);
-    lua_pushinteger(L, seed[1]);
-    lua_call(L, 2, 0);
 }

@@ -15,7 +15,5 @@ void tine__state_huge_pages(lua_State *L, struct alloc *behind);
 _Noreturn void tine__state_end(lua_State *L);
 /* Make it the pool's: package.path and package.cpath, `arg`, the locale, warnings. Raises memory errors. */
 void tine__state_place(lua_State *L, const struct boot *boot);
-/* Give math.random a seed of its own: siblings would all draw the same numbers. Raises memory errors. */
-void tine__state_seed(lua_State *L);
 
 #endif

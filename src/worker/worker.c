@@ -12,6 +12,8 @@
 #include "worker/output.h"
 #include "worker/prelude.h"
 #include "worker/process.h"
+#include "worker/root.h"
+#include "worker/seed.h"
 #include "worker/shm_channel.h"
 #include "worker/state.h"
 
@@ -72,6 +74,8 @@ static void start(struct worker *w) {
     w->loop.run = s->run;
     if (tine__prelude_prepare(&w->loop, w->id, &s->boot, s->executed, ch->reply(ch)))
         fail(ch);
+    if (s->boot.preload && tine__root_mend)
+        tine__root_mend(w->loop.run.L);
     if (tine__prelude_initialize(&w->loop.run, &s->boot, ch->reply(ch)))
         fail(ch);
     tine__output_flush();

@@ -27,7 +27,7 @@ static void check_task_timer(const struct sim *m, const struct task *t) {
     if (t->timer.when == 0)
         return;
     HOLDS(t->deadline != TIMER_NEVER || (t->state == TASK_HELD && t->wake) ||
-              (t->state == TASK_SENT && (t->set->timeout > 0 || t->asked)),
+              (t->state == TASK_SENT && (t->call.flags & CALL_TIMED || t->asked)),
           "#%d has a timer that it does not need", (int)t->call.id);
     (void)m;
 }
@@ -210,7 +210,7 @@ static void check_task_quiet(const struct sim *m, const struct job *j) {
         return;
     if (t->asked && m->s.life < LIFE_STOPPING)
         check_asked(m, j);
-    if (t->set->timeout > 0 && !t->doom && m->s.life < LIFE_STOPPING)
+    if (t->call.flags & CALL_TIMED && !t->doom && m->s.life < LIFE_STOPPING)
         HOLDS(t->timer.when != 0, "nobody looks after the limit of #%d", id);
     if (m->s.life >= LIFE_STOPPING)
         HOLDS(t->doom && (m->site.handed[t->call.ref].worker || m->s.life > LIFE_STOPPING),

@@ -5,7 +5,7 @@
 #include "sim.h"
 
 static const char *const hows[] = {"a result", "CANCELLED", "TIMEOUT", "LATE",
-                                   "CRASHED",  "BROKEN",    "NOMEM"};
+                                   "CRASHED",  "BROKEN",    "NOMEM",   "CPU"};
 
 static struct job *job_of(struct task *t) {
     return LIST_ITEM(t, struct job, task);
@@ -53,6 +53,10 @@ static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum 
         HOLDS((u->condemned || u->asked) && u->want == ENDING_TIMEOUT,
               "#%d is TIMEOUT: it was not stopped for that", id);
         break;
+    case ENDING_CPU:
+        HOLDS((u->condemned || u->asked) && u->want == ENDING_CPU && j->set.cpu,
+              "#%d is CPU: it was not stopped for that", id);
+        break;
     case ENDING_LATE:
         HOLDS(m->now >= j->late, "#%d is LATE before its deadline", id);
         HOLDS(!u->begun || u->orphan, "#%d is LATE in the midst of it", id);
@@ -96,21 +100,6 @@ static void job_over(struct job *j) {
     j->last = *t;
 }
 
-/* The end of a worker is told once, and as what it was. */
-static void hold_exit(struct sim *m, const struct worker_exit *x) {
-    struct past *p = &m->lives[x->worker];
-    SAY("        worker %u has ended: why = %d", x->worker, x->why);
-    HOLDS(p->there, "worker %u has ended twice", x->worker);
-    HOLDS(x->why > PART_NONE && x->why < PART_COUNT, "worker %u has ended for no reason",
-          x->worker);
-    HOLDS((x->why == PART_CRASH) == (m->death && m->s.blame.why != WHY_NONE),
-          "the end of worker %u is told as %d", x->worker, x->why);
-    HOLDS(x->why < PART_SHUTDOWN || x->why == PART_TIMEOUT || x->why == PART_CANCELLED ||
-              x->why == PART_CRASH || m->s.life >= LIFE_DRAINING,
-          "worker %u has ended with its pool, which lives", x->worker);
-    p->there = false;
-}
-
 /* It has failed, and may be tried again. */
 static void unit_fails(struct sim *m, struct job *j, enum retry_kind kind) {
     struct unit *u = &j->units[0];
@@ -127,6 +116,21 @@ static void unit_fails(struct sim *m, struct job *j, enum retry_kind kind) {
     j->asked = j->set.retry.asks;
     if (!j->asked)
         try_again(m, j);
+}
+
+/* The end of a worker is told once, and as what it was. */
+static void hold_exit(struct sim *m, const struct worker_exit *x) {
+    struct past *p = &m->lives[x->worker];
+    SAY("        worker %u has ended: why = %d", x->worker, x->why);
+    HOLDS(p->there, "worker %u has ended twice", x->worker);
+    HOLDS(x->why > PART_NONE && x->why < PART_COUNT, "worker %u has ended for no reason",
+          x->worker);
+    HOLDS((x->why == PART_CRASH) == (m->death && m->s.blame.why != WHY_NONE),
+          "the end of worker %u is told as %d", x->worker, x->why);
+    HOLDS(x->why < PART_SHUTDOWN || x->why == PART_TIMEOUT || x->why == PART_CANCELLED ||
+              x->why == PART_CRASH || m->s.life >= LIFE_DRAINING,
+          "worker %u has ended with its pool, which lives", x->worker);
+    p->there = false;
 }
 
 static void take_event(struct sim *m, const struct event *e) {
@@ -150,7 +154,7 @@ static void take_event(struct sim *m, const struct event *e) {
     struct job *j = job_of(e->task);
     if (e->again) {
         hold_cause(m, j, &j->units[0], e->how, (int)e->task->call.id);
-        unit_fails(m, j, e->how == ENDING_TIMEOUT ? RETRY_TIMEOUT : RETRY_CRASHED);
+        unit_fails(m, j, e->how == ENDING_CRASHED ? RETRY_CRASHED : RETRY_TIMEOUT);
         return;
     }
     for (uint32_t k = e->from; k < e->to; k++)
@@ -210,6 +214,9 @@ static void hold_call(struct sim *m, const struct order *o) {
     HOLDS(o->kind < ORDER_ASK || o->kind > ORDER_STOP || t->doom != ENDING_TIMEOUT || u->asked ||
               time_is_over(m, job_of(o->task), u),
           "ASK or STOP #%d before its time is over", (int)o->id);
+    HOLDS(o->kind < ORDER_ASK || o->kind > ORDER_STOP || t->doom != ENDING_CPU || u->asked ||
+              (u->begun && !u->answered && m->now >= u->since + 2 * t->set->cpu),
+          "ASK or STOP #%d before its processor time is over", (int)o->id);
     if (o->kind == ORDER_ASK)
         HOLDS(!u->asked && t->doom && t->set->grace > 0, "ASK #%d twice, or for nothing",
               (int)o->id);
@@ -320,7 +327,7 @@ static void carry(struct sim *m, const struct order *o) {
     if (sim_verbose)
         tell_order(o, &a);
     note_answer(m, o, &a, doom);
-    bool timed = o->kind != ORDER_RUN || o->task->set->timeout;
+    bool timed = o->kind != ORDER_RUN || o->task->call.flags & CALL_TIMED;
     tine__sched_answer(&m->s, o, &a, timed ? m->now : 0);
     if (o->kind == ORDER_RUN && a.err == TINE_EAGAIN)
         m->room = m->s.nsent;
@@ -513,10 +520,10 @@ void sim_tick(struct sim *m, uint64_t now) {
 /* --- what the site says --- */
 
 static void tell_report(const struct report *r) {
-    static const char *const names[] = {"-",       "VALUES",  "ERROR",       "REFUSED", "ENDED",
-                                        "READY",   "STOPPED", "INITIALIZER", "IDLE",    "LEAVING",
-                                        "RUBBISH", "STARTED", "NOT_STARTED", "LOST",    "EXITED",
-                                        "ROOM",    "FAILED",  "GONE"};
+    static const char *const names[] = {"-",     "VALUES",   "ERROR",   "REFUSED", "MEMORY",
+                                        "ENDED", "PROGRESS", "READY",   "STOPPED", "INITIALIZER",
+                                        "IDLE",  "LEAVING",  "RUBBISH", "STARTED", "NOT_STARTED",
+                                        "LOST",  "EXITED",   "ROOM",    "FAILED",  "GONE"};
     sim_say("      %s of %u (call %u, #%d)", names[r->kind], r->worker, r->ref, (int)r->id);
 }
 
@@ -545,9 +552,10 @@ static void hear_result(struct sim *m, const struct letter *l) {
     m->lives[r->worker].useful = true;
     m->futile = 0;
     if (again) {
-        HOLDS(how == ENDING_TIMEOUT || (how == ENDING_NONE && r->kind == REPORT_ERROR),
+        bool limit = how == ENDING_TIMEOUT || how == ENDING_CPU;
+        HOLDS(limit || (how == ENDING_NONE && r->kind == REPORT_ERROR),
               "#%d has not failed, but is tried again", (int)r->id);
-        unit_fails(m, j, how == ENDING_TIMEOUT ? RETRY_TIMEOUT : RETRY_ERROR);
+        unit_fails(m, j, limit ? RETRY_TIMEOUT : RETRY_ERROR);
         return;
     }
     j->told = j->cancelled;

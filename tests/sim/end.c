@@ -48,7 +48,8 @@ static void hold_limits(const struct sim *m) {
         if (!h->hung || h->dead || h->stage != RUNNING)
             continue;
         const struct job *j = &m->jobs[m->owners[h->id + h->k].job];
-        HOLDS((j->task.set->timeout == 0 && j->late > m->now) || j->task.set->grace == UINT64_MAX,
+        HOLDS((!(j->task.call.flags & CALL_TIMED) && j->late > m->now) ||
+                  j->task.set->grace == UINT64_MAX,
               "#%d runs longer than it may", (int)(h->id + h->k));
     }
 }

@@ -54,10 +54,12 @@ static void do_submit(struct sim *m, unsigned a, unsigned b) {
     static const uint64_t deadlines[] = {0, 0, 3 * MS, 25 * MS};
     static const int64_t priorities[] = {0, 0, 1, -1, INT64_MAX};
     static const uint64_t graces[] = {5 * MS, 0, 50 * MS, UINT64_MAX};
+    static const uint64_t cpus[] = {0, 0, 2 * MS, 10 * MS};
     struct settings set = {.timeout = limits[b % 4],
                            .priority = priorities[b / 4 % 5],
                            .deadline = deadlines[b / 60 % 4],
-                           .grace = graces[a / MAX_COUNT % 4]};
+                           .grace = graces[a / MAX_COUNT % 4],
+                           .cpu = cpus[a / 16 % 4]};
     char *group = (char *)&set + offsetof(struct settings, group);
     set.group_len = b / 20 % 3 > 0;
     set.group_hash = set.group_len;
@@ -217,7 +219,7 @@ static const struct {
     void (*run)(struct sim *m, unsigned a, unsigned b);
     uint8_t often, flavour;
     uint8_t a, b; /* both are below */
-} ops[OP_COUNT] = {[OP_SUBMIT] = {"submit", do_submit, 16, PLAIN, 16, 240},
+} ops[OP_COUNT] = {[OP_SUBMIT] = {"submit", do_submit, 16, PLAIN, 64, 240},
                    [OP_SUBMIT_DONE] = {"submit_done", do_submit_done, 1, USERS, 4, 1},
                    [OP_WITHDRAW] = {"withdraw", do_withdraw, 1, USERS, 2, 1},
                    [OP_CANCEL] = {"cancel", do_cancel, 5, USERS, 6, 1},

@@ -39,9 +39,7 @@ fault("the manager is busy while no worker can be started: until now", "order.c"
 fault("wake-ups for tasks that have ended", "state.c",
     "    tine__policy_unsent(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);", "    tine__policy_unsent(&s->policy, t);")
 fault("wake-ups for what has not begun, in each limit", "stop.c",
-    "        due = now + (t->set->timeout > LOOK_REST ? t->set->timeout : LOOK_REST);\n" ..
-        "        due += LOOK_REST - due % LOOK_REST;",
-    "        due = now + t->set->timeout;")
+    "        return due == TIMER_NEVER ? due : due + LOOK_REST - due % LOOK_REST;", "        return clock_after(now, limit);")
 fault("wake-ups for starts that nothing holds up", "state.c",
     "    s->hold = false;\n    tine__timer_clear(&s->timers, &s->retry);", "    s->hold = false;")
 fault("wake-ups in the past", "stop.c", "if (since == 0 || due <= now)", "if (since == 0)")
@@ -53,7 +51,7 @@ fault("who says that it left what it cannot have come to", "report.c",
         "        return;",
     "        return;")
 fault("a wish to take back makes the limit forgotten", "order.c",
-    "    else if (t->set->timeout && !t->doom)\n", "    else if (false)\n")
+    "    else if (t->call.flags & CALL_TIMED && !t->doom)", "    else if (false)")
 fault("ended by force, and crashed all the same", "report.c",
     "    if (t->doom)\n        return t->doom;", "    if (t->doom && s->life >= LIFE_STOPPING)\n" ..
         "        return t->doom;")
@@ -167,11 +165,13 @@ fault("no timer for the end", "order.c", "        if (s->o.exit_timeout)\n", "  
 fault("no timer for SIGTERM", "sched.c",
     "    tine__timer_set(&s->timers, &s->end, patience);\n", "    (void)patience;\n")
 fault("no timer for a limit", "order.c",
-    "        tine__sched_watch(s, t, clock_after(now, t->set->timeout));\n", "        (void)now;\n")
+    "        tine__sched_look_first(s, t, now);\n", "        (void)now;\n")
+fault("stopped before its processor time", "stop.c", "a->spent >= t->set->cpu", "a->spent > 0")
+fault("processor time has no limit", "stop.c", "known && t->set->cpu &&", "false &&")
 fault("stopped before its time", "stop.c", "now >= clock_after(a->since, t->set->timeout)", "now >= a->since")
 fault("stopped for the time of another task", "stop.c", "a->id == t->call.id + t->next && ", "")
 fault("it is not looked at again", "stop.c",
-    "        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, now);\n", "        ;\n")
+    "        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);\n", "        ;\n")
 fault("one more worker than is needed", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) >= s->live && !s->hold")
 fault("a start while starts are held up", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) > s->live")
 fault("too few starts", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) > s->present && !s->hold")
@@ -233,7 +233,7 @@ fault("asked, and never killed", "sched.c", "        tine__sched_grace_over(s, t
 fault("killed before its grace is over", "stop.c", "? now + grace : TIMER_NEVER", "? now + 1 : TIMER_NEVER")
 fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
 fault("a request outlives its worker", "state.c", "    t->asked = false;\n    if (", "    if (")
-fault("nobody looks after the task behind one that was asked", "report.c", "    else if (asked && t->set->timeout)", "    else if (false)")
+fault("nobody looks after the task behind one that was asked", "report.c", "    else if (asked && (t->set->timeout || t->set->cpu))", "    else if (false)")
 fault("a request is lost with the call that was left", "report.c",
     "    if (t->asked)\n        tine__sched_end(s, t, k,", "    if (false)\n        tine__sched_end(s, t, k,")
 fault("who was asked and dies has crashed", "report.c", "(asked || w->doom == DOOM_TASK", "(w->doom == DOOM_TASK")

@@ -326,6 +326,7 @@ static void look(struct sim *m, uint32_t ref, struct answer *a) {
         a->where = AT_WORKER;
         a->id = h->id + h->k;
         a->since = sim_unit(m, a->id)->since;
+        a->spent = (m->now - a->since) / 2; /* of one processor */
     }
 }
 

@@ -1,0 +1,221 @@
+-- Futures as arguments: a task starts when what it needs is there, and nobody waits meanwhile.
+local tine = require "tine"
+local eventually = require "spec.support.eventually"
+local gate = require "spec.support.gate"
+local leftovers = require "spec.support.leftovers"
+local program = require "spec.support.program"
+
+local function add(a, b) return a + b end
+local function pass(...) return ... end
+
+describe("a future as an argument", function()
+  teardown(leftovers.none)
+
+  it("stands for its first result, whether or not it is done", function()
+    local pool <close> = tine.pool { workers = 2 }
+    local wait, open = gate()
+    local slow = pool:submit(function() wait() return 40, "second" end)
+    local sum = pool:submit(add, slow, 2)
+    eventually(function() return slow:running() end, "it runs")
+    assert.equal("pending", sum:state())
+    open()
+    assert.equal(42, sum:result(20))
+    assert.equal(42, pool:submit(add, slow, 2):result(20))
+    assert.same({ 1, 40, 3, 42, 5 }, { pool:submit(pass, 1, slow, 3, sum, 5):result(20) })
+    assert.same({ 40, n = 1 }, table.pack(slow:chain(pass):result(20)))
+  end)
+
+  it("holds no worker, and goes on while the program does not call", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local name = os.tmpname()
+    os.remove(name)
+    local last = pool:submit(pass, name)
+    for _ = 1, 20 do last = last:chain(pass) end
+    last:chain(function(path) assert(io.open(path, "w")):close() end)
+    local found
+    for _ = 1, 2000 do -- nothing of Tine's is called here
+      found = io.open(name)
+      if found then break end
+      os.execute "sleep 0.01"
+    end
+    assert(found, "the chain has stopped"):close()
+    os.remove(name)
+  end)
+
+  it("that has no result is nil", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local nothing = pool:submit(function() end)
+    assert.same({ n = 2 }, table.pack(pool:submit(pass, nothing, nil):result(20)))
+    assert.is_nil(nothing:result())
+    assert.same({ n = 2 }, table.pack(pool:submit(pass, nothing, nil):result(20)))
+  end)
+
+  it("may be large, and any value", function()
+    local pool <close> = tine.pool { workers = 2 }
+    local text = pool:submit(string.rep, "x", 8000000)
+    assert.equal(8000000, text:chain(string.len):result(20))
+    local value = pool:submit(function() local t = { 1, { 2 } } t.self = t return t end)
+    assert.is_true(value:chain(function(t) return t.self == t and t[2][1] == 2 end):result(20))
+    local fn = pool:submit(function(n) return function(x) return x + n end end, 5)
+    assert.equal(12, pool:submit(function(f, x) return f(x) end, fn, 7):result(20))
+  end)
+
+  it("that fails, fails what needs it with the same error", function()
+    local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
+    local bad = pool:submit(function() error({ code = 7 }) end)
+    local after = bad:chain(pass)
+    local later = after:chain(pass):chain(pass)
+    assert.equal(7, after:exception(20).code)
+    assert.equal(7, later:exception(20).code)
+    assert.same({}, later:attempts())
+    assert.equal(7, bad:chain(pass):exception(20).code) -- it is done, and decoded
+    local crash = pool:submit(os.exit, 3):chain(pass)
+    assert.equal("crashed", tine.kind(crash:exception(20)))
+    assert.equal(3, crash:exception(20).exit_code)
+  end)
+
+  it("that is cancelled, cancels what needs it", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local wait, open = gate()
+    local blocker = pool:submit(wait)
+    local first = pool:submit(pass, 1)
+    local second = first:chain(pass)
+    local third = pool:submit(pass, second, blocker)
+    assert.is_true(first:cancel())
+    assert.equal("cancelled", second:state())
+    assert.equal("cancelled", third:state())
+    open()
+    blocker:result(20)
+  end)
+
+  it("does not keep the dependent from being cancelled, or late", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local wait, open = gate()
+    local slow = pool:submit(wait)
+    local cancelled = slow:chain(pass)
+    local late = pool:with({ deadline = 0.05 }):submit(pass, slow)
+    assert.is_true(cancelled:cancel())
+    local err = late:exception(20)
+    assert.equal("timeout", tine.kind(err))
+    assert.equal("pending", err.phase)
+    open()
+    slow:result(20)
+    assert.equal(1, pool:submit(math.abs, -1):result(20))
+  end)
+
+  it("may be made by hand", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local function dependent() local f = tine.future() return f, pool:submit(pass, f, 2) end
+    local f, d = dependent()
+    assert.equal("pending", d:state())
+    f:set_result("by hand")
+    assert.same({ "by hand", 2 }, { d:result(20) })
+    f, d = dependent()
+    local value = {}
+    f:set_exception(value)
+    assert.equal(value, d:exception(20))
+    f, d = dependent()
+    assert.is_true(f:cancel())
+    assert.equal("cancelled", d:state())
+    f, d = dependent()
+    f:set_result(coroutine.create(print))
+    assert.equal("serialization", tine.kind(d:exception(20)))
+    local done = tine.future()
+    done:set_result(1)
+    assert.same({ 1, 2 }, { pool:submit(pass, done, 2):result(20) })
+    local failed = tine.future()
+    failed:set_exception "no"
+    assert.equal("no", pool:submit(pass, failed):exception(20))
+    assert.has_error(function() tine.future():chain(pass) end)
+  end)
+
+  it("may be of another pool", function()
+    local one <close> = tine.pool { workers = 1 }
+    local two <close> = tine.pool { workers = 1 }
+    local far = one:submit(add, 1, 2)
+    assert.equal(13, two:submit(add, far, 10):result(20))
+    assert.equal(13, two:submit(add, far, 10):result(20))
+    local bad = one:submit(error, "far away", 0)
+    assert.equal("far away", two:submit(add, bad, 10):exception(20))
+    assert.equal("far away", two:submit(add, bad, 10):exception(20))
+  end)
+
+  it("may be an item of a map", function()
+    local pool <close> = tine.pool { workers = 2 }
+    local by_hand, far = tine.future(), pool:submit(add, 20, 20)
+    by_hand:set_result(30)
+    local got = {}
+    for i, value in pool:map(pass, { 10, pool:submit(add, 10, 10), by_hand, far, 50 }, { chunksize = 3 }) do
+      got[i] = value
+    end
+    assert.same({ 10, 20, 30, 40, 50 }, got)
+    local bad = pool:submit(error, "bad item", 0)
+    got = {}
+    for i, value, err in pool:map(pass, { 1, bad, 3 }, { on_error = "return" }) do got[i] = value or err end
+    assert.same({ 1, "bad item", 3 }, got)
+  end)
+
+  it("inside a table or an upvalue is an error that says so", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local future = pool:submit(pass, 1)
+    for _, wrong in ipairs { pool:submit(pass, { future }), pool:submit(function() return future end) } do
+      local err = wrong:exception(20)
+      assert.equal("serialization", tine.kind(err))
+      assert.matches("future", tostring(err), 1, true)
+      assert.matches("argument itself", tostring(err), 1, true)
+    end
+  end)
+
+  it("is tried again with what it was given", function()
+    local pool <close> = tine.pool { workers = 1, retry = { error = 2, delay = 0 } }
+    local function once(x) if tine.worker.task.attempt < 3 then error "again" end return x end
+    assert.equal("given", pool:submit(pass, "given"):chain(once):result(20))
+  end)
+
+  it("ends with its pool", function()
+    local pool = tine.pool { workers = 1 }
+    local never = pool:submit(pass, tine.future())
+    pool:kill_workers()
+    assert.equal("broken", tine.kind(never:exception(20)))
+    pool:shutdown()
+    local open = tine.pool { workers = 1 }
+    local waiting = open:submit(pass, tine.future())
+    open:shutdown { cancel_futures = true }
+    assert.equal("cancelled", waiting:state())
+  end)
+
+  it("that never comes does not keep the program from ending", function()
+    local got = program.run [[
+      local tine = require "tine"
+      local pool = tine.pool { workers = 1 }
+      pool:submit(print, tine.future())
+      pool:submit(print, "this ran"):result()
+    ]]
+    assert.equal(0, got.code)
+    assert.equal("this ran\n", got.out)
+  end)
+
+  it("makes chains of any length, which fail in one go", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local wait, open = gate()
+    local first = pool:submit(function() wait() error("the first", 0) end)
+    local last = first
+    for _ = 1, 20000 do last = last:chain(pass) end
+    open()
+    assert.equal("the first", last:exception(20))
+  end)
+end)
+
+describe("future:chain", function()
+  teardown(leftovers.none)
+
+  it("keeps the settings of the view", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local view = pool:with { label = "of the view", timeout = 0.1, grace = 0 }
+    local future = view:submit(add, 1, 1):chain(function() while true do end end)
+    local err = future:exception(20)
+    assert.equal("timeout", tine.kind(err))
+    assert.equal("of the view", err.task.label)
+    assert.equal(12, pool:submit(add, 1, 1):chain(add, 10):result(20))
+  end)
+end)

@@ -1,0 +1,245 @@
+/* Futures as arguments, and chains: from futures to needs of an item (pool/needs.h).
+**
+** A future of the same pool that has not been decoded here is a need that the pool meets, with the bytes as they
+** are. Of one that has, the value is an argument like any other. One of another pool, or made by hand, is waited
+** for by a callback, and what it ends with is given.
+*/
+#include <string.h>
+#include "bind/bind.h"
+
+static bool has_bytes(const struct future *f) {
+    return f->core && f->cache == CACHE_NONE;
+}
+
+static const struct outcome *outcome_of(const struct future *f) {
+    return f->box ? f->box : &f->outcome;
+}
+
+static bool is_over(const struct future *f) {
+    return f->core ? f->done : f->phase >= PHASE_CANCELLED;
+}
+
+static uint32_t count(lua_State *L, int first, int n) {
+    uint32_t found = 0;
+    for (int i = first; i < first + n; i++)
+        found += lua_type(L, i) == LUA_TUSERDATA && tine__to_future(L, i);
+    return found;
+}
+
+/* The future at `i` has ended, and its value is at hand: in its place. False: it has failed. */
+static bool put_value(lua_State *L, struct future *f, int i) {
+    if (f->core)
+        tine__future_decode(L, f, i);
+    if (f->cache != CACHE_VALUES)
+        return false;
+    if (f->nvalues == 0) {
+        lua_pushnil(L);
+    } else {
+        lua_getiuservalue(L, i, FUTURE_VALUE);
+        if (f->nvalues > 1) {
+            lua_rawgeti(L, -1, 1);
+            lua_remove(L, -2);
+        }
+    }
+    lua_replace(L, i);
+    return true;
+}
+
+/* The future at `i` is something to be given. False: it has ended, and its value stands there. */
+static bool is_need(lua_State *L, struct core *c, int i) {
+    struct future *f = tine__check_future(L, i);
+    bool ours = f->core == c && (!f->done || (has_bytes(f) && !c->program));
+    return ours || !is_over(f) || !put_value(L, f, i);
+}
+
+struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n, int futures) {
+    uint32_t found = count(L, first, n), used = 0;
+    if (found == 0)
+        return NULL;
+    lua_createtable(L, (int)found, (int)found);
+    lua_replace(L, futures);
+    struct needs **place = tine__needs_place(L);
+    *place = tine__needs_new(found);
+    if (!*place)
+        tine__error(L, TINE_ENOMEM, "%s", tine_error_text(TINE_ENOMEM));
+    for (int i = first; i < first + n; i++) {
+        if (lua_type(L, i) != LUA_TUSERDATA || !tine__to_future(L, i) || !is_need(L, c, i))
+            continue;
+        (*place)->list[used++].position = (uint32_t)(i - first);
+        lua_pushvalue(L, i);
+        lua_rawseti(L, futures, i - first + 1);
+        lua_pushboolean(L, true);
+        lua_rawseti(L, futures, -(i - first + 1)); /* a callback is to give it */
+        lua_pushnil(L);
+        lua_replace(L, i);
+    }
+    (*place)->n = used;
+    return used ? *place : NULL;
+}
+
+void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int futures) {
+    for (uint32_t i = 0; i < needs->n; i++) {
+        struct need *need = &needs->list[i];
+        lua_rawgeti(L, futures, (lua_Integer)need->position + 1);
+        const struct future *f = lua_touserdata(L, -1);
+        bool ours = f->core == c && c->p;
+        need->leader = ours ? f->anchor.item : NULL;
+        if (ours && !need->leader && has_bytes(f) && !c->program && !outcome_settled(&need->got))
+            tine__outcome_share(&need->got, outcome_of(f));
+        lua_pushboolean(L, !need->leader && !outcome_settled(&need->got));
+        lua_rawseti(L, futures, -((lua_Integer)need->position + 1));
+        lua_pop(L, 1);
+    }
+}
+
+/* --- what is kept until it is submitted --- */
+
+static int place_gc(lua_State *L) {
+    struct needs **place = lua_touserdata(L, 1);
+    tine__needs_free(*place);
+    *place = NULL;
+    return 0;
+}
+
+struct needs **tine__needs_place(lua_State *L) {
+    struct needs **place = lua_newuserdatauv(L, sizeof *place, 0);
+    *place = NULL;
+    if (luaL_newmetatable(L, "tine.needs")) {
+        lua_pushcfunction(L, place_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return place;
+}
+
+/* --- what callbacks give --- */
+
+static struct core *core_of(struct anchor *a) {
+    return a->kind == ANCHOR_FUTURE ? ((struct future *)a)->core : tine__chunk_core(a);
+}
+
+/* The value on top: encoded, and given. */
+static void give_value(lua_State *L, struct core *c, struct item *item, uint32_t position) {
+    struct buf b;
+    tine__buf_init(&b);
+    int err = tine__encode_values(L, c->codec, lua_gettop(L), 1, &b);
+    if (err) {
+        size_t len;
+        const char *text = lua_tolstring(L, -1, &len);
+        tine__item_fail(c->p, item, err, text, len);
+    } else {
+        tine__item_give(c->p, item, position, b.data, b.len);
+    }
+    tine__buf_free(&b);
+}
+
+/* The dependent at `idx` fails with the error of the future at 1. */
+static void give_error(lua_State *L, struct core *c, struct anchor *a, int idx) {
+    lua_getiuservalue(L, 1, FUTURE_VALUE);
+    if (a->kind == ANCHOR_FUTURE) {
+        tine__extras_push(L, lua_touserdata(L, idx), idx);
+        lua_pushvalue(L, -2);
+        lua_setfield(L, -2, "given");
+        lua_pop(L, 1);
+    }
+    lua_rawgeti(L, -1, 1);
+    size_t len;
+    const char *text = luaL_tolstring(L, -1, &len);
+    tine__item_fail(c->p, a->item, TINE_ETASK, text, len);
+}
+
+/* (future): a callback; two more upvalues: the dependent, and the position. */
+static int give(lua_State *L) {
+    struct future *f = tine__check_future(L, 1);
+    struct anchor *a = lua_touserdata(L, UP(UP_LAST + 1));
+    uint32_t position = (uint32_t)lua_tointeger(L, UP(UP_LAST + 2));
+    struct core *c = core_of(a);
+    lua_settop(L, 1);
+    lua_pushvalue(L, UP(UP_LAST + 1));
+    if (f->core)
+        tine__future_decode(L, f, 1);
+    if (!a->item || !c->p)
+        return 0;
+    if (tine__future_cancelled(f)) {
+        tine__item_fail(c->p, a->item, TINE_ECANCELLED, "", 0);
+    } else if (f->cache == CACHE_VALUES) {
+        lua_pushvalue(L, 1);
+        put_value(L, f, 3);
+        give_value(L, c, a->item, position);
+    } else {
+        give_error(L, c, a, 2);
+    }
+    return 0;
+}
+
+void tine__needs_await(lua_State *L, int futures, int dependent) {
+    for (lua_pushnil(L); lua_next(L, futures);) {
+        int source = lua_gettop(L);
+        struct future *f = lua_touserdata(L, source);
+        lua_rawgeti(L, futures, -lua_tointeger(L, source - 1));
+        bool given = f && lua_toboolean(L, -1);
+        lua_settop(L, source);
+        if (!given) {
+            lua_pop(L, 1);
+            continue;
+        }
+        for (int up = 1; up <= UP_LAST; up++)
+            lua_pushvalue(L, UP(up));
+        lua_pushvalue(L, dependent);
+        lua_pushinteger(L, lua_tointeger(L, source - 1) - 1);
+        lua_pushcclosure(L, give, UP_LAST + 2);
+        if (is_over(f))
+            tine__callback_call(L, source, source + 1);
+        else
+            tine__callback_add(L, f, source, source + 1);
+        lua_settop(L, source - 1);
+    }
+}
+
+/* --- chains --- */
+
+/* Push the view that the future at 1 was submitted through, or one that is as its pool. */
+static void push_view(lua_State *L, struct future *f) {
+    lua_getiuservalue(L, 1, FUTURE_EXTRAS);
+    if (f->extras == EXTRA_TABLE) {
+        lua_getfield(L, -1, "label");
+        lua_remove(L, -2);
+    }
+    if (lua_type(L, -1) == LUA_TUSERDATA && f->extras != EXTRA_WATCH)
+        return;
+    int label = lua_gettop(L);
+    struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
+    *v = (struct view){.core = f->core, .label = f->label, .label_len = f->label_len};
+    lua_pushvalue(L, UP(UP_VIEW));
+    lua_setmetatable(L, -2);
+    v->settings = tine__settings_ref(f->core->settings);
+    lua_getmetatable(L, 1);
+    lua_rawgeti(L, -1, 1);
+    lua_setiuservalue(L, label + 1, VIEW_CORE);
+    lua_pop(L, 1);
+    lua_pushvalue(L, label);
+    lua_setiuservalue(L, label + 1, VIEW_LABEL);
+    if (f->extras == EXTRA_TABLE) {
+        tine__extras_push(L, f, 1);
+        lua_getfield(L, -1, "when");
+        lua_setiuservalue(L, label + 1, VIEW_WHEN);
+        lua_pop(L, 1);
+    }
+    lua_remove(L, label);
+}
+
+/* future:chain(fn, ...) */
+int tine__future_chain(lua_State *L) {
+    struct future *f = tine__check_future(L, 1);
+    if (!f->core)
+        return tine__error(
+            L, TINE_EINVALID,
+            "a future that was made by hand has no pool: pool:submit(fn, future, ...)");
+    luaL_checkany(L, 2);
+    luaL_checkstack(L, 8, "too many arguments");
+    lua_pushvalue(L, 1);
+    lua_insert(L, 3); /* the future, fn, the future, ... */
+    push_view(L, f);
+    lua_replace(L, 1);
+    return tine__submit(L);
+}

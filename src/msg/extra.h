@@ -1,0 +1,46 @@
+/* Extra: what a worker is told of a task beyond its call (msg/call.h), for tasks that have settings which concern it. It
+** lies before the label, where CALL_EXTRA says so; most calls have none, and pay nothing for it.
+*/
+#ifndef TINE_MSG_EXTRA_H
+#define TINE_MSG_EXTRA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include "msg/settings.h"
+
+struct call_extra {
+    uint64_t memory;       /* bytes that each of its tasks may add to the Lua state, 0: no limit */
+    uint64_t serial;       /* which call of submit and map of its pool it belongs to, from 1 */
+    uint64_t seed[2];      /* when it is seeded: of all tasks with this setting */
+    uint64_t output_limit; /* bytes */
+    uint32_t seeded;
+    uint32_t output; /* enum output_mode */
+};
+_Static_assert(sizeof(struct call_extra) == 48, "no padding with foreign bytes");
+
+/* What the random numbers of the task with this index in its map (0: it is of none) are seeded with: the same whoever
+** runs it, and whenever. */
+void tine__extra_seed(const struct call_extra *e, uint64_t index, uint64_t out[2]);
+
+/* Do tasks with these settings need one? */
+static inline bool settings_need_extra(const struct settings *s) {
+    return s->memory || s->seeded || s->output;
+}
+
+static inline struct call_extra extra_of(const struct settings *s, uint64_t serial) {
+    struct call_extra e = {.memory = s->memory,
+                           .serial = serial,
+                           .output_limit = s->output_limit,
+                           .seeded = s->seeded,
+                           .output = s->output};
+    memcpy(e.seed, s->seed, sizeof e.seed);
+    return e;
+}
+
+/* Bytes that it takes in a call of a task with these settings. */
+static inline uint32_t settings_extra(const struct settings *s) {
+    return settings_need_extra(s) ? sizeof(struct call_extra) : 0;
+}
+
+#endif

@@ -1,0 +1,15 @@
+/* Seed: what a worker's math.random begins with: by Lua's own math.randomseed, whatever a task puts in its place. */
+#ifndef TINE_WORKER_SEED_H
+#define TINE_WORKER_SEED_H
+
+#include <lua.h>
+#include <stdint.h>
+
+/* Keep math.randomseed of a fresh state. Raises memory errors, as all of these. */
+void tine__seed_open(lua_State *L);
+/* Seed with these two numbers. */
+void tine__seed_with(lua_State *L, const uint64_t seed[2]);
+/* With numbers of the system's: siblings would all draw the same numbers. */
+void tine__seed_fresh(lua_State *L);
+
+#endif
