@@ -22,7 +22,7 @@ struct run_call {
     size_t function_len;
     const char *arguments;
     size_t arguments_len;
-    uint64_t memory; /* bytes that it may add to the state, 0: no limit */
+    uint64_t memory;   /* bytes that it may add to the state, 0: no limit */
     const char *given; /* results in place of arguments (pool/needs.h) */
     size_t given_len;
 };
