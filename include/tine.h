@@ -153,6 +153,23 @@ typedef struct tine_options {
     /* A worker that leaves (finalizers may run) and is not gone so long after is killed. < 0: 5;
     ** 0: killed at once; INFINITY: never. */
     double exit_timeout;
+    /* No process is made: each task runs in the thread that submits it, before tine_submit returns, in a
+    ** Lua state inside this program. What needs a process (crash isolation, kills, `workers`,
+    ** start_method, on_crash, limits of workers) is not there. */
+    bool in_process;
+    /* A worker that has had nothing to do for so long ends, unless there are no more than
+    ** `min_workers`. 0: never. */
+    double idle_timeout;
+    unsigned min_workers;
+    /* A worker that is older than about so many seconds, or whose resident memory is more than so
+    ** many bytes, ends between two tasks and is replaced. 0: no limit. */
+    double max_worker_age;
+    uint64_t max_worker_memory;
+    /* tine_submit gives TINE_EAGAIN while the encoded calls of unfinished tasks, this one included,
+    ** would be more bytes, unless no other is unfinished. 0: no limit. */
+    uint64_t max_pending_bytes;
+    /* Lua source, run in each worker that ends in good order. NULL: none. */
+    const char *finalizer;
     /* What a pending task gains in priority for each second that it has waited. < 0: 1; 0: nothing. */
     double ageing;
     /* Of tasks that say nothing else (see tine_task): */
@@ -165,7 +182,7 @@ typedef struct tine_options {
 #define TINE_OPTIONS_INIT \
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
-            NULL, NULL, NULL, 0, -1, -1, 0, 0, NULL, TINE_RETRY_INIT \
+            NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL, -1, 0, 0, NULL, TINE_RETRY_INIT \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is
@@ -182,6 +199,11 @@ TINE_API unsigned tine_cpu_count(void);
 ** not wait for a worker. 0; TINE_EARG (an option is wrong); TINE_ESYSTEM (ENOENT: tine-helper is
 ** not there); TINE_ENOMEM. */
 TINE_API int tine_pool_open(tine_pool **out, const tine_options *options);
+
+/* SINCE 0.2.0. Another number of workers, from 1 to 4,095: more start on demand, those too many end
+** when their task is done. 0; TINE_EARG; TINE_EINVALID (in_process); TINE_ESHUTDOWN, TINE_EBROKEN,
+** TINE_EFORKED, TINE_ENOMEM. */
+TINE_API int tine_pool_resize(tine_pool *pool, unsigned workers);
 
 /* No more tasks; with `cancel` those that have not started are cancelled. Does not wait. 0, also
 ** when called again; TINE_EARG, TINE_EFORKED. */

@@ -199,3 +199,127 @@ describe("options of workers that come and go", function()
     end
   end)
 end)
+
+describe("on_worker_exit", function()
+  -- What was told of the workers of a pool with these options, after `use` and its shutdown: reasons in order.
+  local function told(options, use)
+    local seen = {}
+    options.on_worker_exit = function(x) seen[#seen + 1] = x end
+    local pool = tine.pool(options)
+    finally(function() pool:kill_workers() pool:shutdown() end)
+    use(pool)
+    pool:shutdown()
+    local reasons = {}
+    for i, x in ipairs(seen) do reasons[i] = x.reason end
+    return table.concat(reasons, " "), seen
+  end
+
+  it("tells who has ended, after how many tasks, and how", function()
+    local reasons, seen = told({ workers = 1 }, function(pool)
+      pool:submit(nap, 0.01):result()
+      pool:submit(nap, 0.01):result()
+    end)
+    assert.equal("shutdown", reasons)
+    local x = seen[1]
+    assert.same({ 1, 2, 0 }, { x.id, x.tasks, x.exit_code })
+    assert.is_number(x.pid)
+    assert.is_true(x.seconds >= 0.02)
+    assert.is_nil(x.signal)
+  end)
+
+  it("tells why", function()
+    local function spin() while true do end end -- luacheck: ignore
+    assert.equal("max_tasks max_tasks", told({ workers = 1, max_tasks_per_worker = 1 }, function(pool)
+      for _ = 1, 2 do pool:submit(pid):result() end
+    end))
+    assert.equal("timeout shutdown", told({ workers = 1 }, function(pool)
+      pool:with { timeout = 0.01, grace = 0 }:submit(spin):pcall()
+      pool:submit(pid):result()
+    end))
+    assert.equal("cancelled", told({ workers = 1 }, function(pool)
+      local f = pool:with { grace = 0 }:submit(spin)
+      eventually(function() return f:running() end)
+      f:abort()
+      f:pcall()
+    end))
+    assert.equal("initializer", told({ workers = 1, initializer = function() error "no" end }, function(pool)
+      pool:submit(pid):pcall()
+    end))
+    assert.equal("killed", told({ workers = 1 }, function(pool)
+      local f = pool:submit(spin)
+      eventually(function() return f:running() end)
+      pool:kill_workers()
+    end))
+    assert.equal("idle", told({ workers = 1, idle_timeout = 0.01 }, function(pool)
+      pool:submit(pid):result()
+      eventually(function() return #pool:workers() == 0 end)
+    end))
+    assert.equal("resize shutdown", told({ workers = 2 }, function(pool)
+      fill(pool, 2)
+      pool:resize(1)
+      eventually(function() return #pool:workers() == 1 end)
+    end))
+  end)
+
+  it("tells of crashes, in a pool that they break, too", function()
+    local reasons, seen = told({ workers = 1, on_crash = "replace" }, function(pool)
+      pool:submit(os.exit, 7):pcall()
+    end)
+    assert.equal("crash", reasons)
+    assert.equal(7, seen[1].exit_code)
+    reasons, seen = told({ workers = 1 }, function(pool)
+      pool:submit(function() os.execute("kill -9 " .. tine.worker.pid) end):pcall()
+    end)
+    assert.equal("crash", reasons)
+    assert.equal(9, seen[1].signal)
+  end)
+
+  it("is a callback: its errors go to on_callback_error", function()
+    local errors = {}
+    told({ workers = 1, on_callback_error = function(err) errors[#errors + 1] = err end }, function() end)
+    local pool = tine.pool { workers = 1, on_worker_exit = function() error("mine", 0) end,
+                             on_callback_error = function(err) errors[#errors + 1] = err end }
+    pool:submit(pid):result()
+    pool:shutdown()
+    assert.same({ "mine" }, errors)
+    assert.is_false(pcall(tine.pool, { workers = 1, on_worker_exit = 5 }))
+  end)
+end)
+
+describe("finalizer", function()
+  local function written(options, use)
+    local name = os.tmpname()
+    finally(function() os.remove(name) end)
+    options.finalizer = function()
+      local file <close> = assert(io.open(name, "a"))
+      file:write "x"
+    end
+    local pool <close> = tine.pool(options)
+    use(pool)
+    pool:shutdown()
+    local file <close> = assert(io.open(name))
+    return #file:read "a"
+  end
+
+  it("runs in each worker that ends in good order, and in no other", function()
+    assert.equal(2, written({ workers = 2 }, function(pool) fill(pool, 2) end))
+    assert.equal(3, written({ workers = 1, max_tasks_per_worker = 1 }, function(pool)
+      for _ = 1, 3 do pool:submit(pid):result() end
+    end))
+    assert.equal(0, written({ workers = 1, on_crash = "replace" }, function(pool) pool:submit(os.exit, 1):pcall() end))
+    assert.equal(0, written({ workers = 1 }, function(pool)
+      pool:submit(pid):result()
+      pool:kill_workers()
+    end))
+  end)
+
+  it("that raises does no harm, and one that hangs is killed after exit_timeout", function()
+    for _, finalizer in ipairs { function() error "no" end, function() while true do end end } do -- luacheck: ignore
+      local pool = tine.pool { workers = 1, exit_timeout = 0.1, finalizer = finalizer }
+      assert.is_number(pool:submit(pid):result())
+      pool:shutdown()
+      assert.equal(0, pool:stats().failed)
+    end
+    assert.is_false(pcall(tine.pool, { workers = 1, finalizer = {} }))
+  end)
+end)

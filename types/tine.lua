@@ -90,6 +90,13 @@ local tine = {}
 ---@field ageing number? priority gained for each second of waiting; default: 1
 ---@field on_callback_error fun(err: any, traceback: string)|nil default: writes to stderr
 ---@field start_timeout number? seconds until a new worker must be ready; default: none
+---@field max_pending_bytes integer? submit waits while encoded calls of unfinished tasks would be more bytes
+---@field idle_timeout number? seconds without a task after which a worker ends
+---@field min_workers integer? so many stay though they are idle; default: 0
+---@field max_worker_age number? seconds after which a worker is replaced
+---@field max_worker_memory integer? resident bytes beyond which a worker is replaced
+---@field finalizer function? run in each worker that ends in good order
+---@field on_worker_exit function? told of each worker that has ended
 ---@field exit_timeout number? seconds until a leaving worker must be gone; default: 5
 ---@field spin number? seconds to yield before sleeping; default: 50e-6
 ---@field name string? in process titles and messages; default: "tine"
@@ -281,6 +288,10 @@ function Pool:terminate_workers() end
 
 ---End the workers now with SIGKILL; unfinished futures fail with `broken`.
 function Pool:kill_workers() end
+
+---Another number of workers; those too many end when their task is done.
+---@param n integer
+function Pool:resize(n) end
 
 ---@return tine.WorkerInfo[]
 ---@nodiscard

@@ -186,24 +186,22 @@ for _, l in ipairs(support.loops) do
       ]]):format(task, task))
     end)
 
-    if l.module ~= "luv" then -- which makes its loop when it is loaded
-      it("a loop whose library was preloaded works in every worker by itself", function()
-        local path = l.path and ("package.path = %q .. package.path"):format(l.path .. ";") or ""
-        local task = support.source(l, [[
-          local pool <close> = attached(tine.pool(1))
-          local sum = 0
-          for i = 1, 50 do
-            go(function() pause() local v = pool:submit(math.abs, -i):await() sum = sum + v end)
-          end
-          run()
-          return sum
-        ]])
-        prints("1275 1275 1275 1275 1275 1275\n", ([[
-          %s
-          local pool <close> = tine.pool { workers = 3, preload = { %q } }
-          show(table.unpack(pool:map(load(%q), { 1, 2, 3, 4, 5, 6 }, { chunksize = 1 }):totable()))
-        ]]):format(path, l.module, task))
-      end)
-    end
+    it("a loop whose library was preloaded works in every worker by itself", function()
+      local path = l.path and ("package.path = %q .. package.path"):format(l.path .. ";") or ""
+      local task = support.source(l, [[
+        local pool <close> = attached(tine.pool(1))
+        local sum = 0
+        for i = 1, 50 do
+          go(function() pause() local v = pool:submit(math.abs, -i):await() sum = sum + v end)
+        end
+        run()
+        return sum
+      ]])
+      prints("1275 1275 1275 1275 1275 1275\n", ([[
+        %s
+        local pool <close> = tine.pool { workers = 3, preload = { %q } }
+        show(table.unpack(pool:map(load(%q), { 1, 2, 3, 4, 5, 6 }, { chunksize = 1 }):totable()))
+      ]]):format(path, l.module, task))
+    end)
   end)
 end

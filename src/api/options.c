@@ -13,9 +13,9 @@ bool tine__api_deadline(double timeout, uint64_t *deadline) {
 }
 
 static bool check_times(const tine_options *o) {
-    return o->task_timeout >= 0 && o->start_timeout >= 0 && o->spin == o->spin &&
-           o->exit_timeout == o->exit_timeout && o->ageing == o->ageing && o->deadline >= 0 &&
-           tine__api_check_retry(&o->retry);
+    return o->task_timeout >= 0 && o->start_timeout >= 0 && o->idle_timeout >= 0 &&
+           o->max_worker_age >= 0 && o->spin == o->spin && o->exit_timeout == o->exit_timeout &&
+           o->ageing == o->ageing && o->deadline >= 0 && tine__api_check_retry(&o->retry);
 }
 
 static bool check_choices(const tine_options *o) {
@@ -31,6 +31,10 @@ static uint64_t exit_timeout(double seconds) {
 
 static void translate(const tine_options *o, struct pool_options *p) {
     *p = (struct pool_options){.workers = o->workers ? o->workers : tine_cpu_count(),
+                               .in_process = o->in_process,
+                               .min_workers = o->min_workers,
+                               .max_age = tine__api_limit(o->max_worker_age),
+                               .max_bytes = o->max_pending_bytes,
                                .max_pending = o->max_pending,
                                .ageing = o->ageing < 0 ? POOL_AGEING : o->ageing,
                                .spawn = o->start_method == TINE_SPAWN,
@@ -42,6 +46,8 @@ static void translate(const tine_options *o, struct pool_options *p) {
                             .cpath = o->package_cpath,
                             .environ = environ,
                             .max_tasks = o->max_tasks_per_worker,
+                            .max_memory = o->max_worker_memory,
+                            .idle = tine__api_limit(o->idle_timeout),
                             .spin = o->spin < 0 ? SPIN : clock_span(o->spin),
                             .send_globals = true,
                             .hook = o->prepare,
@@ -49,7 +55,7 @@ static void translate(const tine_options *o, struct pool_options *p) {
                             .hook_name = o->prepare_symbol};
 }
 
-/* Initializer and preload as calls without arguments, one after the other. */
+/* Initializer, preload and finalizer as calls without arguments, one after the other. */
 static int encode_chunks(const tine_options *o, struct boot *boot, struct buf *out) {
     int err = 0;
     if (o->initializer)
@@ -58,6 +64,12 @@ static int encode_chunks(const tine_options *o, struct boot *boot, struct buf *o
     if (!err && o->preload)
         err = tine__task_chunk(o->preload, out, &boot->preload_function);
     boot->preload_len = out->len - boot->initializer_len;
+    size_t before = out->len;
+    if (!err && o->finalizer)
+        err = tine__task_chunk(o->finalizer, out, &boot->finalizer_function);
+    boot->finalizer_len = out->len - before;
+    if (o->finalizer && out->data)
+        boot->finalizer = out->data + before;
     if (o->initializer)
         boot->initializer = out->data;
     if (o->preload) {

@@ -28,7 +28,7 @@ static int open_core(struct tine_pool *pool, const tine_options *given) {
     int err = tine__api_options(given, &options, &calls);
     if (!err && !(pool->name = tine__text_copy(options.boot.name)))
         err = TINE_ENOMEM;
-    if (!err)
+    if (!err && !options.in_process)
         err = tine_prepare();
     if (!err)
         err = tine__pool_open(&pool->core, &options);
@@ -63,6 +63,16 @@ int tine_pool_open(tine_pool **out, const tine_options *given) {
     tine__inbox_open(&pool->inbox, pool->core);
     *out = pool;
     return 0;
+}
+
+int tine_pool_resize(tine_pool *pool, unsigned workers) {
+    int err = pool_check(pool);
+    if (err || workers < 1 || workers > POOL_MAX_WORKERS)
+        return err ? err : TINE_EARG;
+    err = tine__pool_resize(pool->core, workers);
+    if (!err)
+        pool->workers = workers;
+    return err;
 }
 
 /* --- the end --- */

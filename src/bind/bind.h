@@ -139,7 +139,8 @@ enum {
     CORE_NAME,
     CORE_HANDLE,
     CORE_LOOP,
-    CORE_LAST = CORE_LOOP
+    CORE_ON_EXIT,
+    CORE_LAST = CORE_ON_EXIT
 };
 
 struct core {
@@ -276,6 +277,11 @@ void tine__check_task(lua_State *L, int arg);
 /* Raise why a pool that has ended takes nothing. */
 void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */
+/* Give the future that was drafted and sent. */
+int tine__submitted(lua_State *L, const struct draft *d);
+/* later.c: send what was encoded in `r` when there is room; the loop goes on meanwhile. To be returned. */
+int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
+                     uint32_t function);
 
 /* --- opening --- */
 
@@ -566,6 +572,9 @@ int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
 int tine__pool_workers_lua(lua_State *L);
+/* --- workers.c --- */
+/* Workers of this core's pool have ended: on_worker_exit is due for each. */
+void tine__exits_due(lua_State *L, struct core *c);
 int tine__box_gc(lua_State *L);
 int tine__room_gc(lua_State *L);
 int tine__core_gc(lua_State *L);

@@ -34,6 +34,8 @@ static const char *const known[] = {"workers",
                                     "max_worker_memory",
                                     "ageing",
                                     "on_callback_error",
+                                    "on_worker_exit",
+                                    "finalizer",
                                     "spin",
                                     "start_timeout",
                                     "exit_timeout",
@@ -112,6 +114,20 @@ static void encode_initializer(lua_State *L, int arg, struct codec *c, struct bo
     encode_arguments(L, c, b, push_initargs(L, arg), "initargs");
     boot->initializer = b->data;
     boot->initializer_len = b->len;
+}
+
+static void encode_finalizer(lua_State *L, int arg, struct codec *c, struct boot *boot) {
+    int type = tine__option(L, arg, "finalizer");
+    if (type == LUA_TNIL)
+        return lua_pop(L, 1);
+    if (type != LUA_TSTRING && !tine__is_callable(L, lua_gettop(L)))
+        tine__option_error(L, arg, "finalizer", "a function");
+    struct buf *b = push_buf(L);
+    lua_insert(L, -2);
+    encode_function(L, c, b, &boot->finalizer_function, "finalizer");
+    encode_arguments(L, c, b, 0, "finalizer");
+    boot->finalizer = b->data;
+    boot->finalizer_len = b->len;
 }
 
 /* Push `require` as Lua made it. */
@@ -288,12 +304,13 @@ static void read_warnings(lua_State *L, int arg, struct boot *boot) {
     boot->warnings = lua_toboolean(L, -1);
 }
 
-/* Preload and initializer, if there is any of them. */
+/* Preload, initializer and finalizer, if there is any of them. */
 static void encode_calls(lua_State *L, int arg, struct pool_options *o) {
     bool any = tine__option(L, arg, "preload") != LUA_TNIL;
     any |= tine__option(L, arg, "initializer") != LUA_TNIL;
     any |= tine__option(L, arg, "initargs") != LUA_TNIL;
-    lua_pop(L, 3);
+    any |= tine__option(L, arg, "finalizer") != LUA_TNIL;
+    lua_pop(L, 4);
     if (!any)
         return;
     /* what travels with the pool travels inline: there is no store yet */
@@ -301,6 +318,16 @@ static void encode_calls(lua_State *L, int arg, struct pool_options *o) {
     struct codec *c = tine__codec_new(L, &co);
     encode_preload(L, arg, c, &o->boot);
     encode_initializer(L, arg, c, &o->boot);
+    encode_finalizer(L, arg, c, &o->boot);
+}
+
+/* Is there one? */
+static bool check_function(lua_State *L, int arg, const char *name) {
+    bool any = tine__option(L, arg, name) != LUA_TNIL;
+    if (any && !tine__is_callable(L, -1))
+        tine__option_error(L, arg, name, "a function");
+    lua_pop(L, 1);
+    return any;
 }
 
 static void read_options(lua_State *L, int arg, struct pool_options *o) {
@@ -313,9 +340,8 @@ static void read_options(lua_State *L, int arg, struct pool_options *o) {
     o->boot.locale = lua_pushstring(L, setlocale(LC_ALL, NULL));
     read_arg(L, &o->boot);
     read_warnings(L, arg, &o->boot);
-    if (tine__option(L, arg, "on_callback_error") != LUA_TNIL && !tine__is_callable(L, -1))
-        tine__option_error(L, arg, "on_callback_error", "a function");
-    lua_pop(L, 1);
+    check_function(L, arg, "on_callback_error");
+    o->tell_exits = check_function(L, arg, "on_worker_exit");
     encode_calls(L, arg, o);
 }
 
@@ -380,6 +406,7 @@ static void open_pool(lua_State *L, struct core *c, const struct pool_options *o
         tine__error(L, err, "cannot make a pool: %s",
                     err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
     }
+    c->inbox.wants_exits = o->tell_exits;
     tine__core_start(state_of(L), c, o->workers);
 }
 
@@ -422,6 +449,8 @@ void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send
     lua_setiuservalue(L, core, CORE_CODEC);
     tine__option(L, arg, "on_callback_error");
     lua_setiuservalue(L, core, CORE_ON_ERROR);
+    tine__option(L, arg, "on_worker_exit");
+    lua_setiuservalue(L, core, CORE_ON_EXIT);
     lua_pushstring(L, option_string(L, arg, "name", "tine"));
     lua_setiuservalue(L, core, CORE_NAME);
     tine__room_make(L, c, core);

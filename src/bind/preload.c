@@ -7,6 +7,7 @@
 #include "bind/sources.h"
 #include "tine_lua.h"
 #include "worker/ask.h"
+#include "worker/root.h"
 
 const struct tine__extra_modules *tine__extra;
 
@@ -89,7 +90,23 @@ static void push_ask_error(lua_State *L, bool timed) {
     }
 }
 
+/* Event loops that were made before the fork. */
+static int mend(lua_State *L) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_getfield(L, -1, "tine.luv_forked");
+    lua_call(L, 0, 1);
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+static void mend_protected(lua_State *L) {
+    lua_pushcfunction(L, mend);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+        lua_pop(L, 1);
+}
+
 void tine__preload_worker(lua_State *L) {
+    tine__root_mend = mend_protected;
     tine__ask_error = push_ask_error;
     tine__preload_modules(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);

@@ -169,6 +169,17 @@ static void join_ended(lua_State *L, struct state *S) {
     }
 }
 
+/* What it calls may run finalizers, which may make and end pools: from the start again after each. */
+static void tell_exits(lua_State *L, struct state *S) {
+    for (struct list *n = S->cores.next; n != &S->cores;) {
+        struct core *c = LIST_ITEM(n, struct core, node);
+        bool any = atomic_load_explicit(&c->inbox.has_exits, memory_order_acquire);
+        n = any ? S->cores.next : n->next;
+        if (any)
+            tine__exits_due(L, c);
+    }
+}
+
 void tine__reap(lua_State *L) {
     struct state *S = state_of(L);
     luaL_checkstack(L, 12, "too many values");
@@ -179,6 +190,7 @@ void tine__reap(lua_State *L) {
         take_news(S, c);
     }
     deal_news(L, S);
+    tell_exits(L, S);
     join_ended(L, S);
 }
 

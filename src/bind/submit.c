@@ -311,8 +311,7 @@ static bool is_view(lua_State *L, int idx) {
     return view;
 }
 
-/* Give the future that was drafted. */
-static int submitted(lua_State *L, const struct draft *d) {
+int tine__submitted(lua_State *L, const struct draft *d) {
     struct future *f = lua_touserdata(L, d->idx);
     f->id = d->name.id;
     f->origin = d->name.origin;
@@ -321,49 +320,6 @@ static int submitted(lua_State *L, const struct draft *d) {
     lua_settop(L, d->idx);
     return 1;
 }
-
-/* --- waiting for room while a loop goes on --- */
-
-struct waiting { /* user value 1: the room, which is ours alone */
-    struct core *core;
-    struct draft draft;
-    struct room *room;
-    uint32_t function;
-};
-
-/* The continuation; `at`: where the waiting one is. What was encoded stays as it was at the call of submit. */
-static int send_waiting(lua_State *L, int status, lua_KContext at) {
-    struct waiting *w = lua_touserdata(L, (int)at);
-    (void)status;
-    while (!tine__try_send(L, w->core, &w->draft, &w->room->call, w->function)) {
-        if (!tine__loop_push(L, w->core, "room")) { /* it was detached meanwhile */
-            tine__send(L, w->core, &w->draft, &w->room->call, w->function);
-            break;
-        }
-        lua_callk(L, 1, 0, at, send_waiting);
-    }
-    if (tine__loop_push(L, w->core, "more"))
-        lua_call(L, 1, 0);
-    return submitted(L, &w->draft);
-}
-
-/* Keep what was encoded in `r` for when there is room. */
-static int send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
-                      uint32_t function) {
-    struct waiting *w = lua_newuserdatauv(L, sizeof *w, 1);
-    int at = lua_gettop(L);
-    *w = (struct waiting){.core = c, .draft = *d, .room = r, .function = function};
-    if (c->room == r) { /* the core gets another one; if not, the room stays on the stack */
-        lua_getiuservalue(L, 1, VIEW_CORE);
-        lua_getiuservalue(L, -1, CORE_ROOM);
-        lua_setiuservalue(L, at, 1);
-        tine__room_make(L, c, at + 1);
-    }
-    tine__core_end_encoding(c);
-    return send_waiting(L, LUA_OK, at);
-}
-
-/* --- the methods --- */
 
 static int submit(lua_State *L, bool wait) {
     struct view *v = tine__check_view(L, 1);
@@ -400,12 +356,12 @@ static int submit(lua_State *L, bool wait) {
     uint32_t function = 0;
     enum sent sent = send_call(L, c, &d, &r->call, n, wait, &function);
     if (sent == LATER)
-        return send_later(L, c, &d, r, function);
+        return tine__send_later(L, c, &d, r, function);
     tine__room_put(c, r);
     tine__core_end_encoding(c);
     if (sent == FULL)
         return lua_pushnil(L), lua_pushliteral(L, "full"), 2;
-    return submitted(L, &d);
+    return tine__submitted(L, &d);
 }
 
 /* pool:submit(fn, ...) */

@@ -1,4 +1,5 @@
 /* A pool's workers, as their program sees and changes them. */
+#include <sys/wait.h>
 #include "bind/bind.h"
 
 /* pool:resize(n) */
@@ -60,4 +61,70 @@ int tine__pool_workers_lua(lua_State *L) {
         lua_rawseti(L, -2, i + 1);
     }
     return 1;
+}
+
+/* --- on_worker_exit --- */
+
+static const char *const reasons[PART_COUNT] = {
+    [PART_TASKS] = "max_tasks", [PART_MEMORY] = "memory",
+    [PART_IDLE] = "idle",       [PART_AGE] = "age",
+    [PART_RESIZE] = "resize",   [PART_SHUTDOWN] = "shutdown",
+    [PART_TIMEOUT] = "timeout", [PART_CANCELLED] = "cancelled",
+    [PART_CRASH] = "crash",     [PART_INITIALIZER] = "initializer",
+    [PART_KILLED] = "killed"};
+
+static void push_exit(lua_State *L, const struct worker_exit *x) {
+    lua_createtable(L, 0, 7);
+    set_count(L, "id", x->worker);
+    if (x->pid)
+        set_count(L, "pid", (uint64_t)x->pid);
+    lua_pushstring(L, reasons[x->why]);
+    lua_setfield(L, -2, "reason");
+    if (x->has_status && WIFEXITED(x->status))
+        set_count(L, "exit_code", (uint64_t)WEXITSTATUS(x->status));
+    if (x->has_status && WIFSIGNALED(x->status))
+        set_count(L, "signal", (uint64_t)WTERMSIG(x->status));
+    set_count(L, "tasks", x->tasks);
+    lua_pushnumber(L, (lua_Number)x->lasted / 1e9);
+    lua_setfield(L, -2, "seconds");
+}
+
+/* (future), upvalues: the user's function, what it is told */
+static int tell_user(lua_State *L) {
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+/* Push a future that has ended, for the queue of callbacks, of this core: errors go where those of its tasks go. */
+static struct future *push_carrier(lua_State *L, struct core *c, unsigned worker) {
+    struct future *f = tine__future_new_manual(L);
+    int idx = lua_gettop(L);
+    tine__core_push_meta(L, c);
+    lua_setmetatable(L, idx);
+    f->meta = c->meta;
+    f->core = c;
+    f->done = true;
+    lua_pushfstring(L, "worker %I", (LUAI_UACINT)worker);
+    tine__extras_set_label(L, f, idx, idx + 1);
+    lua_pop(L, 1);
+    return f;
+}
+
+void tine__exits_due(lua_State *L, struct core *c) {
+    struct worker_exit x;
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 12, "exits");
+    if (!tine__inbox_next_exit(&c->inbox, &x))
+        return;
+    push_kept(L, KEPT_CORES);
+    lua_rawgetp(L, -1, c);
+    struct future *f = push_carrier(L, c, x.worker);
+    lua_getiuservalue(L, top + 2, CORE_ON_EXIT);
+    push_exit(L, &x);
+    lua_pushcclosure(L, tell_user, 2);
+    tine__callback_add(L, f, top + 3, lua_gettop(L));
+    tine__callbacks_due(L, f, top + 3);
+    lua_settop(L, top);
 }

@@ -8,8 +8,10 @@
 **     maker.c       closures of it, fast       dump.c        the layout of a dump
 **     globals.c     which globals a function reads and assigns
 **     names.c       what can be reached from loaded modules, by address: the rule about names
+**     index.c       the same: how it is made
 **     proof.c       how such a thing goes            files.c       what `require` loads there
 **     encode_name.c such things to bytes
+**     uses.c        what code reaches by names       watch.c       is what was seen still so
 **     changes.c     what the program has changed     standard.c    what a new Lua state has
 **     resolve.c     names back to what they name     step.c        steps on the way from a module
 **     apply.c       changes done and undone          same.c        is what came the same as what is here
@@ -439,7 +441,7 @@ bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
                                         unsigned function),
                           void *ud);
 
-/* ---- names.c, encode_name.c ---- */
+/* ---- index.c, names.c, encode_name.c ---- */
 
 /* Append the operation that names the value at `idx` (address `p`), if it can be reached from a loaded module
 ** and the rule lets it go by name. NAME_SAME: the value must follow. Negative: error. */
@@ -476,11 +478,14 @@ void tine__names_free(struct codec *c);
 /* Push a list of the changed fields of Lua's own libraries that the code names: library, path, value in turn. How
 ** many; 0, and nothing pushed. */
 int tine__changes_used(struct encoder *e, const struct code *code);
+/* Is the value on top what a new state has under that global name? */
+bool tine__is_standard_value(lua_State *L, const char *name);
+
+/* ---- uses.c ---- */
+
 /* Are there none, and are the globals of Lua's own that the code names what they were? Then that is noted in its watch.
 ** May raise memory errors. `self` is the state table. */
 bool tine__uses_watch(lua_State *L, struct codec *c, int self, struct code *code);
-/* Is the value on top what a new state has under that global name? */
-bool tine__is_standard_value(lua_State *L, const char *name);
 
 /* ---- step.c ---- */
 

@@ -61,10 +61,15 @@ void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *m
 /* Is it still the file that was read? */
 bool tine__file_is_current(const struct file *f);
 
-/* ---- names.c ---- */
+/* ---- index.c ---- */
 
 /* Push the name of the loaded module whose file has that chunk name; or false. */
 bool tine__push_owner(lua_State *L, int self, const char *source);
+
+/* ---- names.c ---- */
+
+/* A new entry for the object at that address; NULL: no memory. */
+struct name *tine__name_insert(struct names *n, const void *key);
 /* Note the way to it; false: it is none of fields, or there is no memory. */
 bool tine__name_watch(struct encoder *e, struct name *n, int list);
 /* Push what is at the end of the way; false, and nothing, when it leads nowhere. */
@@ -96,6 +101,14 @@ uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char 
 /* Push a list of what the program has changed in the table at `t`, which goes by the name `n`: paths and values, in
 ** turn. How many; 0, and nothing pushed; or an error. */
 int tine__changes_of(struct encoder *e, int t, const struct name *n);
+/* The library whose name is at `at` (then its field, or false): add what the program has changed there to the list at
+** `triples`. */
+void tine__look_at_use(struct encoder *e, int at, int triples, int *count);
+/* Push the table of the library whose name is at `name`; false, and nothing: the program has it not. */
+bool tine__push_library(lua_State *L, int self, int name);
+
+/* ---- uses.c ---- */
+
 /* Push a list of what the code of the module of `n`, and of those it names, uses of Lua's own: library and field (or
 ** false), in turn. Number 0 is the list of these modules. */
 void tine__push_uses_of(struct encoder *e, const struct name *n);

@@ -2,6 +2,9 @@
 #ifndef TINE_MSG_PARTING_H
 #define TINE_MSG_PARTING_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum parting {
     PART_NONE,
     PART_TASKS,  /* it has run as many as it may (max_tasks_per_worker); it says so itself, */
@@ -16,6 +19,17 @@ enum parting {
     PART_INITIALIZER,
     PART_KILLED, /* with its pool */
     PART_COUNT
+};
+
+/* The end of a worker, as its pool's owner is told. */
+struct worker_exit {
+    unsigned worker;
+    int pid;
+    enum parting why;
+    bool has_status;
+    int status;      /* as waitpid gives it */
+    uint64_t tasks;  /* answered */
+    uint64_t lasted; /* ns */
 };
 
 #endif

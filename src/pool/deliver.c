@@ -188,6 +188,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
         p->crash = tine__failure_of(&p->s.blame, false);
         break;
     case EVENT_EXIT:
+        tine__exits_tell(p, e->exit);
         break;
     case EVENT_ENDED:
         deliver_end(p, e);

@@ -13,6 +13,8 @@ void tine__inbox_open(struct inbox *in, struct pool *p) {
     in->fresh = in->urgent = false;
     in->refused = false;
     list_init(&in->news);
+    list_init(&in->exits);
+    atomic_store(&in->has_exits, false);
     list_init(&in->followers);
     atomic_store(&in->has_news, false);
     pthread_mutex_lock(&p->lock);
@@ -28,6 +30,7 @@ void tine__inbox_close(struct inbox *in) {
     if (!tine__pool_is_forked(p)) {
         pthread_mutex_lock(&p->lock);
         list_remove(&in->node);
+        tine__exits_forget(in);
         pthread_mutex_unlock(&p->lock);
     }
     tine__inbox_close_fd(in);
@@ -36,13 +39,8 @@ void tine__inbox_close(struct inbox *in) {
 
 /* --- news --- */
 
-static void freshen(struct inbox *in) {
-    in->fresh = in->pool->fresh = true;
-    atomic_store_explicit(&in->has_news, true, memory_order_release);
-}
-
 void tine__inbox_post(struct inbox *in, struct item *item) {
-    freshen(in);
+    inbox_freshen(in);
     if (item->listed)
         return;
     item->listed = true;
@@ -54,7 +52,7 @@ void tine__inboxes_room(struct pool *p) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
         if (in->refused)
-            freshen(in);
+            inbox_freshen(in);
         in->refused = false;
     }
 }
@@ -64,7 +62,7 @@ void tine__inbox_remind(struct inbox *in) {
     if (!p || tine__pool_is_forked(p))
         return;
     pthread_mutex_lock(&p->lock);
-    freshen(in);
+    inbox_freshen(in);
     in->urgent = true;
     tine__wake_waiters(p, false);
     pthread_mutex_unlock(&p->lock);

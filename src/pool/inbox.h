@@ -8,6 +8,7 @@
 #ifndef TINE_POOL_INBOX_H
 #define TINE_POOL_INBOX_H
 
+#include "msg/parting.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,9 +26,12 @@ struct inbox {
     ** there is a fileno; and a last time when the pool has ended. NULL: they wait. */
     void (*on_news)(struct inbox *inbox);
     void *owner;
+    bool wants_exits; /* it is to be told of the ends of workers */
     /* under the pool's lock */
     struct list node;         /* in pool->inboxes */
     struct list news;         /* items */
+    struct list exits;        /* of workers: struct exit_note (exits.c) */
+    atomic_bool has_exits;    /* no lock needed to look */
     struct list followers;    /* items (by `news`) that follow others, until these end */
     atomic_bool has_news;     /* it is to be taken from: no lock needed to look */
     uint64_t open;            /* items that are not released */
@@ -50,6 +54,8 @@ static inline bool inbox_has_news(const struct inbox *in) {
 /* Take at most `max` items with news: tasks of them have ended since it was last taken. An item whose
 ** tasks have all ended is thereby released, and its `news` is the owner's. Their number; 0: none. */
 unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max);
+/* The next worker that has ended; false: there is none, which costs a load. */
+bool tine__inbox_next_exit(struct inbox *in, struct worker_exit *out);
 /* The owner has put off something that it took: as if there were news, until it is taken from again. */
 void tine__inbox_remind(struct inbox *in);
 

@@ -117,7 +117,17 @@ struct failure *tine__failure_of(const struct blame *b, bool broken);
 struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r);
 
+/* exits.c */
+void tine__exits_tell(struct pool *p, const struct worker_exit *x);
+/* Those that nobody has taken. */
+void tine__exits_forget(struct inbox *in);
+
 /* inbox.c */
+/* There is something to be taken. */
+static inline void inbox_freshen(struct inbox *in) {
+    in->fresh = in->pool->fresh = true;
+    atomic_store_explicit(&in->has_news, true, memory_order_release);
+}
 void tine__inbox_post(struct inbox *in, struct item *item);
 /* There is room for more tasks: whose submit was refused may look again. */
 void tine__inboxes_room(struct pool *p);

@@ -41,6 +41,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .min_workers = o->min_workers,
                                          .max_age = o->in_process ? 0 : o->max_age,
                                          .max_bytes = o->max_bytes,
+                                         .tell_exits = o->tell_exits && !o->in_process,
                                          .slots = o->in_process ? HERE_SLOTS : LOCAL_SLOTS,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,

@@ -48,6 +48,7 @@ struct pool_options {
     unsigned min_workers;                 /* stay though they are idle */
     uint64_t max_age;                     /* ns, of a worker, 0 none */
     uint64_t max_bytes;                   /* of the calls of unfinished tasks, 0 none */
+    bool tell_exits;                      /* some inbox wants to hear of ends of workers */
     bool in_process;  /* no worker is a process: tasks run in the threads that submit */
     struct boot boot; /* borrowed for the call */
 };

@@ -281,6 +281,7 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
 void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     assert(!report_is_result(r));
     s->policy.now = now;
+    s->heard = now;
     switch (r->kind) {
     case REPORT_NONE:
     case REPORT_PROGRESS: /* nothing that is decided here */

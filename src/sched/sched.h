@@ -101,17 +101,6 @@ enum worker_state {
 
 enum doom { DOOM_NONE, DOOM_TASK, DOOM_RUBBISH, DOOM_SLOW_EXIT };
 
-/* The end of a worker, as its pool's owner is told. */
-struct worker_exit {
-    unsigned worker;
-    int pid;
-    enum parting why;
-    bool has_status;
-    int status;      /* as waitpid gives it */
-    uint64_t tasks;  /* answered */
-    uint64_t lasted; /* ns */
-};
-
 struct worker {
     struct list node;   /* in sched->kills, or dismissals */
     struct timer timer; /* STARTING, LEAVING: for how long */
@@ -184,7 +173,8 @@ struct sched {
     uint64_t window;
     bool full; /* the site has refused a call, or the window is used up */
 
-    uint64_t now; /* as it was told last */
+    uint64_t now;   /* as it was told last */
+    uint64_t heard; /* ... with a report */
 
     struct worker *workers;      /* [1 .. o.most] */
     unsigned top;                /* no id above this one was ever used */

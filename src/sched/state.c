@@ -204,7 +204,7 @@ void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, cons
                                      .has_status = status != NULL,
                                      .status = status ? *status : 0,
                                      .tasks = w->tasks,
-                                     .lasted = s->now > w->since ? s->now - w->since : 0};
+                                     .lasted = s->heard > w->since ? s->heard - w->since : 0};
     tine__sched_vanish(s, worker);
     if (!s->o.tell_exits)
         return;

@@ -37,7 +37,8 @@ void tine__sched_begin_age(struct sched *s, unsigned worker, uint64_t now) {
 /* --- what they say --- */
 
 void tine__sched_idle(struct sched *s, unsigned worker) {
-    if (s->live > s->o.min_workers && s->open < s->live && s->workers[worker].state == WORKER_READY)
+    if (s->live > s->o.min_workers && sched_runnable(s) < s->live &&
+        s->workers[worker].state == WORKER_READY)
         tine__sched_dismiss(s, worker, PART_IDLE);
 }
 

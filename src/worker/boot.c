@@ -21,6 +21,7 @@ struct boot_head {
     uint64_t locale;
     uint64_t preload, preload_len, preload_function;
     uint64_t initializer, initializer_len, initializer_function;
+    uint64_t finalizer, finalizer_len, finalizer_function;
     uint32_t nenviron, preload_count, send_globals;
     uint32_t narg, warnings, depth;
     int32_t arg_first;
@@ -94,6 +95,7 @@ static void write_all(struct writer *w, struct boot_head *h, const struct boot *
     h->locale = put_text(w, b->locale);
     h->preload = put_call(w, b->preload, b->preload_len);
     h->initializer = put_call(w, b->initializer, b->initializer_len);
+    h->finalizer = put_call(w, b->finalizer, b->finalizer_len);
 }
 
 static int write_file(struct shm *out, const struct boot *b, const struct snapshot *environ) {
@@ -110,6 +112,8 @@ static int write_file(struct shm *out, const struct boot *b, const struct snapsh
         .preload_count = b->preload_count,
         .initializer_len = b->initializer_len,
         .initializer_function = b->initializer_function,
+        .finalizer_len = b->finalizer_len,
+        .finalizer_function = b->finalizer_function,
         .send_globals = b->send_globals,
         .warnings = b->warnings,
         .depth = depth + 1,
@@ -209,6 +213,9 @@ static int read_boot(struct boot *out, int fd, unsigned *deep) {
         .initializer = text_at(base, h->initializer),
         .initializer_len = h->initializer_len,
         .initializer_function = h->initializer_function,
+        .finalizer = text_at(base, h->finalizer),
+        .finalizer_len = h->finalizer_len,
+        .finalizer_function = h->finalizer_function,
         .spin = h->spin,
         .max_tasks = h->max_tasks,
         .max_memory = h->max_memory,

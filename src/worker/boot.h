@@ -33,6 +33,8 @@ struct boot {
     uint32_t preload_count;
     const char *initializer;
     size_t initializer_len, initializer_function;
+    const char *finalizer;
+    size_t finalizer_len, finalizer_function;
     uint64_t spin;       /* ns */
     uint64_t max_tasks;  /* 0: no limit */
     uint64_t max_memory; /* resident bytes after which a worker leaves, 0: no limit */

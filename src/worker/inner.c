@@ -23,6 +23,7 @@ struct inner {
     struct inner_call *call;
     struct call_extra extra; /* of that */
     bool taken;
+    bool up;       /* it is ready for tasks, or has been */
     uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
     struct buf reply;
 };
@@ -204,6 +205,7 @@ enum inner_start tine__inner_start(struct inner *in, struct buf *out) {
     if (tine__prelude_prepare(&in->loop, 0, &in->boot, false, out) ||
         tine__prelude_initialize(&in->loop.run, &in->boot, out))
         return INNER_NO_INITIALIZER;
+    in->up = true;
     return INNER_READY;
 }
 
@@ -220,6 +222,9 @@ void tine__inner_run(struct inner *in, struct inner_call *call) {
 
 void tine__inner_end(struct inner *in) {
     lua_State *L = in->loop.run.L;
+    if (in->up)
+        tine__prelude_finalize(&in->loop.run, &in->boot, reply(&in->channel));
+    in->up = false;
     in->loop.run.L = NULL;
     if (L)
         lua_close(L);

@@ -226,8 +226,10 @@ static void run_call(struct loop *l, const struct call *call) {
     l->call = call;
     for (l->k = 0; l->k < call->count; l->k++) {
         bool whole = call->function && next_arguments(&c, &rest, &left);
-        c.given = call->count == 1 ? rest : NULL;
-        c.given_len = call->count == 1 ? left : 0;
+        if (call->count == 1) {
+            c.given = rest;
+            c.given_len = left;
+        }
         /* the first one runs in any case: what was taken up, and is single, nobody else has any more */
         if ((l->k > 0 && has_had_enough(l)) || one_task(l, &c, whole)) {
             ch->reply(ch);

@@ -72,6 +72,17 @@ int tine__prelude_initialize(struct run *r, const struct boot *b, struct buf *ou
     return b->initializer ? run_call(r, &call, out) : 0;
 }
 
+void tine__prelude_finalize(struct run *r, const struct boot *b, struct buf *out) {
+    const struct run_call call = {
+        .function = b->finalizer,
+        .function_len = b->finalizer_function,
+        .arguments = b->finalizer + b->finalizer_function,
+        .arguments_len = b->finalizer_len - b->finalizer_function,
+    };
+    if (b->finalizer)
+        run_call(r, &call, out);
+}
+
 /* --- the host program's hook --- */
 
 /* "lib.so:symbol" */

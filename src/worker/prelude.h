@@ -19,5 +19,7 @@ int tine__prelude_prepare(struct loop *l, unsigned id, const struct boot *b, boo
                           struct buf *out);
 /* Run the initializer, if there is any. As above. */
 int tine__prelude_initialize(struct run *r, const struct boot *b, struct buf *out);
+/* Run the finalizer, if there is any: of a worker that ends in good order. What it raises nobody is there to hear. */
+void tine__prelude_finalize(struct run *r, const struct boot *b, struct buf *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include "worker/output.h"
 #include "worker/prelude.h"
 #include "worker/process.h"
+#include "worker/root.h"
 #include "worker/seed.h"
 #include "worker/shm_channel.h"
 #include "worker/state.h"
@@ -73,6 +74,8 @@ static void start(struct worker *w) {
     w->loop.run = s->run;
     if (tine__prelude_prepare(&w->loop, w->id, &s->boot, s->executed, ch->reply(ch)))
         fail(ch);
+    if (s->boot.preload && tine__root_mend)
+        tine__root_mend(w->loop.run.L);
     if (tine__prelude_initialize(&w->loop.run, &s->boot, ch->reply(ch)))
         fail(ch);
     tine__output_flush();
@@ -97,5 +100,6 @@ _Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t 
         w.loop.channel->say(w.loop.channel, RECORD_LEAVING, w.loop.parting, 0);
     }
     KILL_POINT("leaving");
+    tine__prelude_finalize(&w.loop.run, &s->boot, w.loop.channel->reply(w.loop.channel));
     tine__state_end(s->L);
 }

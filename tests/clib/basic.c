@@ -26,6 +26,7 @@ static void test_null(void) {
     CHECK_EQ(tine_pool_shutdown(NULL, true), TINE_EARG);
     CHECK_EQ(tine_pool_wait(NULL, 0), TINE_EARG);
     CHECK_EQ(tine_pool_kill(NULL, true), TINE_EARG);
+    CHECK_EQ(tine_pool_resize(NULL, 1), TINE_EARG);
     CHECK_EQ(tine_pool_dispatch(NULL), 0);
     CHECK_EQ(tine_pool_fileno(NULL), TINE_EARG);
     CHECK_EQ(tine_pool_stats(NULL, &stats), TINE_EARG);
@@ -74,6 +75,8 @@ static void test_options(void) {
     WRONG(start_timeout, -1);
     WRONG(start_timeout, NAN);
     WRONG(exit_timeout, NAN);
+    WRONG(idle_timeout, -1);
+    WRONG(max_worker_age, NAN);
 #undef WRONG
     /* the struct of a later version: fine as long as what we do not know is not set */
     struct {
@@ -551,10 +554,37 @@ static void test_wait_any(void) {
     tine_pool_close(two);
 }
 
+/* Without a process; and with another number of them. */
+static void test_workers(void) {
+    tine_pool *pool;
+    tine_options options = TINE_OPTIONS_INIT;
+    options.in_process = true;
+    OK(tine_pool_open(&pool, &options));
+    tine_future *f = submit(pool, "return 1", 0);
+    CHECK_EQ(tine_future_state(f), TINE_FINISHED);
+    CHECK_EQ(tine_future_code(f), 0);
+    tine_future_free(f);
+    CHECK_EQ(tine_pool_resize(pool, 2), TINE_EINVALID);
+    tine_pool_close(pool);
+    options.in_process = false;
+    options.max_worker_age = options.idle_timeout = 100;
+    OK(tine_pool_open(&pool, &options));
+    CHECK_EQ(tine_pool_resize(pool, 0), TINE_EARG);
+    CHECK_EQ(tine_pool_resize(pool, 5000), TINE_EARG);
+    OK(tine_pool_resize(pool, 1));
+    f = submit(pool, "return 1", 0);
+    OK(tine_future_wait(f, -1));
+    tine_future_free(f);
+    OK(tine_pool_shutdown(pool, false));
+    CHECK_EQ(tine_pool_resize(pool, 2), TINE_ESHUTDOWN);
+    tine_pool_close(pool);
+}
+
 int main(void) {
     test_codes();
     test_null();
     test_options();
+    test_workers();
     test_wrong_tasks();
     test_results();
     test_arguments();

@@ -1,0 +1,179 @@
+-- Pools without processes (workers = 0): the specs of futures, map, errors, callbacks and travel in that mode too, but
+-- for those that need a feature of processes, which are listed with the reason; and what is this mode's own.
+local tine = require "tine"
+
+local root = os.getenv "TINE_SOURCE_DIR" or "."
+
+local FILES = {
+  "spec/future_spec.lua", "spec/contract/future_contract_spec.lua", "spec/map_spec.lua",
+  "spec/contract/map_contract_spec.lua", "spec/map_flow_spec.lua", "spec/errors_spec.lua", "spec/callbacks_spec.lua",
+  "spec/contract/travel_spec.lua", "spec/contract/task_spec.lua", "spec/wait_spec.lua", "spec/join_spec.lua",
+}
+
+-- A piece of a test's name -> the feature of processes that it needs.
+local NEEDS = {}
+
+local function needs(reason, names)
+  for _, name in ipairs(names) do NEEDS[name] = reason end
+end
+
+needs("a task that runs while the program goes on", {
+  "of a pool is cancelled while it waits for a worker, always",
+  "that is collected cancels what has not started",
+  "left early cancels what has not started",
+  "reads a quick input far ahead while tasks run",
+  "is each future's own",
+  "pass interrupted! on, and the rest runs later",
+  "that are due are announced by the descriptor, wherever the results were taken in",
+  "is running from the moment a worker takes it up",
+  "gives false when its time is over",
+  [[gives nil and "full" where submit would wait]],
+  "raises timeout while it is not finished, 0 and negative too",
+  "runs only inside a call that waits or dispatches",
+  "returns at its timeout without an error",
+  [[returns with "first_completed"]],
+  [[returns with "first_exception", for which cancelled is none]],
+  "gives each once, as they finish",
+  "raises a timeout error, after those that are done",
+  "passes interrupted! of the input on at once",
+  "gives results while a slow item runs",
+  "left by an error cancels too, and so does close",
+  "of one big chunk left early cancels inside the chunk",
+  "has a timeout for the whole iteration, from the call",
+  "added inside a callback wait for those that are due",
+  "run for cancelled futures too",
+  "returns at the first exception, cancelled ones do not count",
+  "that is interrupted stops its caller",
+})
+needs("a worker that dies, or is killed", {
+  "kills what is left after it, and gives false",
+  "cancels pending tasks at once when it is to",
+  "in its initializer breaks the pool after start_timeout",
+  "names the item's index in the label of an error",
+  "of a crash says who, how, and what was running",
+  "is there after shutdown, labels too",
+  "carries the label and limit of a view",
+  "is named in errors of the pool, with its place",
+  "comes through from a pool inside a task",
+})
+needs("a process of its own", {
+  "knows its worker",
+  "sees no message handler, hook or extra argument",
+})
+needs("another environment than this spec's", {
+  "becomes the worker's globals, busted's own environment too",
+})
+
+-- The environment of a spec file whose pools are all without processes.
+local function environment()
+  local env = {}
+  function env.it(name, fn)
+    for piece in pairs(NEEDS) do
+      if name:find(piece, 1, true) then return end
+    end
+    it(name, fn)
+  end
+  return setmetatable(env, { __index = _ENV, __newindex = _ENV })
+end
+
+local function without_processes(pool)
+  return function(options)
+    local own = { workers = 0 }
+    for name, value in pairs(type(options) == "table" and options or {}) do
+      if name ~= "workers" then own[name] = value end
+    end
+    return pool(own)
+  end
+end
+
+for _, file in ipairs(FILES) do
+  describe(file .. " without processes", function()
+    local pool = tine.pool
+    setup(function() tine.pool = without_processes(pool) end)
+    teardown(function() tine.pool = pool end)
+    assert(loadfile(root .. "/" .. file, "t", environment()))()
+  end)
+end
+
+describe("a pool without processes", function()
+  it("makes none, and runs each task when it is submitted", function()
+    local pool <close> = tine.pool(0)
+    local f = pool:submit(function(a, b) return a + b, tine.worker.id, tine.worker.pid end, 1, 2)
+    assert.equal("finished", f:state())
+    local sum, id, pid = f:result()
+    assert.same({ 3, 0 }, { sum, id })
+    assert.equal(pid, pool:submit(function() return tine.worker.pid end):result())
+    assert.same({}, pool:workers())
+    assert.equal(0, pool:stats().workers_started)
+  end)
+
+  it("keeps what tasks do to their globals from the program's", function()
+    local pool <close> = tine.pool(0)
+    pool:submit(function() rawset(_G, "spec_here", 1) end):result()
+    assert.is_nil(rawget(_G, "spec_here"))
+    assert.equal(1, pool:submit(function() return rawget(_G, "spec_here") end):result())
+    local other <close> = tine.pool(0)
+    assert.is_nil(other:submit(function() return rawget(_G, "spec_here") end):result())
+  end)
+
+  it("has an error for os.exit", function()
+    local pool <close> = tine.pool(0)
+    local ok, err = pool:submit(function() os.exit(3) end):pcall()
+    assert.is_false(ok)
+    assert.matches("os.exit in a task of a pool without processes", err, 1, true)
+  end)
+
+  it("breaks by its initializer and its preload", function()
+    for _, option in ipairs { "initializer", "preload" } do
+      local pool <close> = tine.pool { workers = 0, [option] = function() error "bad start" end }
+      local err = pool:submit(print):exception()
+      assert.equal("broken", tine.kind(err))
+      assert.matches("bad start", tostring(err.cause), 1, true)
+      assert.is_false(pcall(pool.submit, pool, print))
+    end
+  end)
+
+  it("has limits of time, in coroutines too", function()
+    local pool <close> = tine.pool(0)
+    local function spin() while true do end end -- luacheck: ignore
+    for _, settings in ipairs { { timeout = 0.02 }, { deadline = 0.02 } } do
+      local view = pool:with(settings)
+      local err = view:submit(spin):exception()
+      assert.equal("timeout", tine.kind(err))
+      assert.equal("timeout", tine.kind(view:submit(function() coroutine.wrap(spin)() end):exception()))
+    end
+    assert.equal(1, pool:submit(math.abs, -1):result())
+  end)
+
+  it("runs what callbacks submit", function()
+    local pool <close> = tine.pool(0)
+    local got
+    pool:submit(math.abs, -1):add_done_callback(function(f) got = pool:submit(math.abs, -1 - f:result()):result() end)
+    assert.equal(2, got)
+  end)
+
+  it("takes what only a process can do as an option, without effect", function()
+    local pool <close> = tine.pool {
+      workers = 0, start_method = "spawn", on_crash = "replace", max_tasks_per_worker = 1, idle_timeout = 0.01,
+      max_worker_age = 0.01, max_worker_memory = 1, exit_timeout = 1, on_worker_exit = print, max_pending = 1 }
+    for i = 1, 5 do assert.equal(i, pool:submit(math.abs, -i):result()) end
+    assert.equal(7, pool:with { output = "capture", cpu = 1, grace = 0 }:submit(math.abs, 7):result())
+  end)
+
+  it("ends in good order: finalizer, finalizers, shutdown", function()
+    local name = os.tmpname()
+    finally(function() os.remove(name) end)
+    local pool = tine.pool { workers = 0, finalizer = function()
+      local file <close> = assert(io.open(name, "a"))
+      file:write "finalizer "
+    end }
+    pool:submit(function(at)
+      setmetatable({}, { __gc = function()
+        local file <close> = assert(io.open(at, "a"))
+        file:write "gc"
+      end })
+    end, name):result()
+    pool:shutdown()
+    assert.equal("finalizer gc", assert(io.open(name)):read "a")
+  end)
+end)

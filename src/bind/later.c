@@ -1,0 +1,40 @@
+/* A submit for which there is no room, in a coroutine of a loop: it waits while the loop goes on (loop.c). */
+#include "bind/bind.h"
+
+struct waiting { /* user value 1: the room, which is ours alone */
+    struct core *core;
+    struct draft draft;
+    struct room *room;
+    uint32_t function;
+};
+
+/* The continuation; `at`: where the waiting one is. What was encoded stays as it was at the call of submit. */
+static int send_waiting(lua_State *L, int status, lua_KContext at) {
+    struct waiting *w = lua_touserdata(L, (int)at);
+    (void)status;
+    while (!tine__try_send(L, w->core, &w->draft, &w->room->call, w->function)) {
+        if (!tine__loop_push(L, w->core, "room")) { /* it was detached meanwhile */
+            tine__send(L, w->core, &w->draft, &w->room->call, w->function);
+            break;
+        }
+        lua_callk(L, 1, 0, at, send_waiting);
+    }
+    if (tine__loop_push(L, w->core, "more"))
+        lua_call(L, 1, 0);
+    return tine__submitted(L, &w->draft);
+}
+
+int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
+                     uint32_t function) {
+    struct waiting *w = lua_newuserdatauv(L, sizeof *w, 1);
+    int at = lua_gettop(L);
+    *w = (struct waiting){.core = c, .draft = *d, .room = r, .function = function};
+    if (c->room == r) { /* the core gets another one; if not, the room stays on the stack */
+        lua_getiuservalue(L, 1, VIEW_CORE);
+        lua_getiuservalue(L, -1, CORE_ROOM);
+        lua_setiuservalue(L, at, 1);
+        tine__room_make(L, c, at + 1);
+    }
+    tine__core_end_encoding(c);
+    return send_waiting(L, LUA_OK, at);
+}

@@ -1,0 +1,379 @@
+/* The index of names (names.c) is made: all that can be reached from loaded modules, the nearest first. */
+#include "codec/modules.h"
+#include "codec/standard.h"
+
+#include <string.h>
+
+#define MAX_FIELDS 4096  /* of a module's own table: a longer one is data */
+#define MAX_ITEMS 256    /* of a table farther away */
+#define MAX_NAMES 200000 /* in all */
+
+struct building {
+    struct encoder *e;
+    int loaded;  /* stack indices: package.loaded, */
+    int paths;   /* ST_PATHS, */
+    int objects; /* the objects themselves, by number */
+    int owners;  /* ST_OWNERS */
+    const struct name *from;
+    uint32_t from_id;
+    bool failed;
+};
+
+/* Push the name of the loaded module whose file has that chunk name, to judge by how its path ends; or false. */
+static void push_owner(lua_State *L, int loaded, const char *source) {
+    int top = lua_gettop(L);
+    size_t len = strlen(source);
+    lua_pushboolean(L, 0);
+    if (*source != '@' || len < 6 || strcmp(source + len - 4, ".lua") != 0)
+        return;
+    lua_pushlstring(L, source + 1, len - 5);
+    const char *dotted = luaL_gsub(L, lua_tostring(L, -1), "/", ".");
+    for (const char *p = dotted + strlen(dotted); p >= dotted;
+         p--) { /* the longest that is loaded */
+        if (p > dotted && p[-1] != '.')
+            continue;
+        size_t n = strlen(p);
+        bool init = n > 5 && strcmp(p + n - 5, ".init") == 0;
+        for (int whole = 1; whole >= !init; whole--) {
+            lua_pushlstring(L, p, whole ? n : n - 5);
+            lua_pushvalue(L, -1);
+            if (*p && lua_rawget(L, loaded) != LUA_TNIL) {
+                lua_pop(L, 1);
+                lua_replace(L, top + 1);
+            } else {
+                lua_settop(L, top + 3);
+            }
+        }
+    }
+    lua_settop(L, top + 1);
+}
+
+bool tine__push_owner(lua_State *L, int self, const char *source) {
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 12, "modules");
+    lua_rawgeti(L, self, ST_OWNERS);
+    lua_pushstring(L, source);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        lua_rawgeti(L, self, ST_LOADED);
+        push_owner(L, lua_gettop(L), source);
+        if (lua_toboolean(L, -1)) { /* another module may be loaded at any time */
+            lua_pushstring(L, source);
+            lua_pushvalue(L, -2);
+            lua_rawset(L, top + 1);
+        }
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return lua_toboolean(L, -1);
+}
+
+/* Is the function on top from a module's file? */
+static bool is_of_module(struct building *b) {
+    lua_State *L = b->e->L;
+    lua_Debug ar;
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">S", &ar);
+    bool is = tine__push_owner(L, b->e->self, ar.source);
+    lua_pop(L, 1);
+    return is;
+}
+
+static bool is_foreign(const struct building *b, const void *p) {
+    return p == b->e->c->globals || p == lua_topointer(b->e->L, b->loaded);
+}
+
+/* What the value on top is in the index; NAME_NONE: nothing. */
+static enum name_kind kind_of(struct building *b) {
+    lua_State *L = b->e->L;
+    switch (lua_type(L, -1)) {
+    case LUA_TTABLE:
+        return is_foreign(b, lua_topointer(L, -1)) ? NAME_NONE : b->from ? NAME_HELD : NAME_MODULE;
+    case LUA_TFUNCTION:
+        if (!lua_iscfunction(L, -1))
+            return NAME_FUNCTION;
+        return tine__standard_of(lua_tocfunction(L, -1)) ? NAME_NONE : NAME_CFUNCTION;
+    case LUA_TUSERDATA:
+    case LUA_TLIGHTUSERDATA:
+        return lua_topointer(L, -1) ? NAME_USERDATA : NAME_NONE;
+    default:
+        return NAME_NONE;
+    }
+}
+
+/* Of two names of one module the one that a file has, and of these the shorter: it is what others hold on to. */
+static bool is_better_module(struct building *b, const char *mine, const char *other) {
+    struct encoder *e = b->e;
+    if (tine__standard_module(mine) != tine__standard_module(other))
+        return tine__standard_module(mine);
+    bool found = tine__file_of(e->L, e->c, e->self, mine);
+    if (found != (tine__file_of(e->L, e->c, e->self, other) != NULL))
+        return found;
+    size_t m = strlen(mine), n = strlen(other);
+    return m != n ? m < n : strcmp(mine, other) < 0;
+}
+
+/* Is the function on top from the file of that module? */
+static bool is_from(struct building *b, uint32_t root) {
+    lua_State *L = b->e->L;
+    lua_Debug ar;
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">S", &ar);
+    tine__push_owner(L, b->e->self, ar.source);
+    lua_rawgeti(L, b->paths, (lua_Integer)root + 1);
+    bool is = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return is;
+}
+
+/* The value on top is in the index under `old`: is the way to it that ends with the step at `step` a better one? Of ways
+** of one length that through the module whose the function is; otherwise one that does not depend on the order
+** of the traversal. */
+static bool is_better(struct building *b, const struct name *old, int step) {
+    lua_State *L = b->e->L;
+    const struct names *n = &b->e->c->names;
+    bool better = false;
+    int top = lua_gettop(L);
+    if (old->depth != (b->from ? b->from->depth + 1 : 0) || old->kind == NAME_NONE)
+        return false;
+    lua_rawgeti(L, b->paths, (lua_Integer)(old - n->list) + 1);
+    const char *mine = lua_type(L, step) == LUA_TSTRING ? lua_tostring(L, step) : NULL;
+    const char *other = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    lua_settop(L, top); /* both stay: tables have them */
+    if (!mine || !other)
+        return mine && !other;
+    if (!b->from) {
+        better = is_better_module(b, mine, other);
+    } else if (old->root == b->from->root) {
+        size_t m = strlen(mine), k = strlen(other);
+        better = m != k ? m < k : strcmp(mine, other) < 0;
+    } else if (old->kind == NAME_FUNCTION) {
+        better = !is_from(b, old->root) && is_from(b, b->from->root);
+    }
+    return better;
+}
+
+static uint8_t builtin_of(const char *module) {
+    if (!tine__standard_module(module))
+        return 0;
+    return strncmp(module, "tine", 4) == 0 ? BUILTIN_TINE : BUILTIN_LUA;
+}
+
+/* Of Lua's own libraries nothing but they themselves, and what `require` goes by: functions are known by their
+** address, and the rest was put there by the program. */
+static bool is_held(const struct building *b, enum name_kind kind) {
+    if (kind == NAME_NONE || !b->from || b->from->builtin != BUILTIN_LUA)
+        return kind != NAME_NONE;
+    lua_State *L = b->e->L;
+    lua_rawgeti(L, b->paths, (lua_Integer)b->from->root + 1);
+    bool package = b->from->depth == 0 && strcmp(lua_tostring(L, -1), "package") == 0;
+    lua_pop(L, 1);
+    return package && kind == NAME_HELD;
+}
+
+/* Enter the value on top, a step (the value at `step`) from b->from. */
+static void enter(struct building *b, int step) {
+    lua_State *L = b->e->L;
+    struct names *n = &b->e->c->names;
+    enum name_kind kind = kind_of(b);
+    if (n->used > MAX_NAMES || !is_held(b, kind))
+        return;
+    const void *p = kind == NAME_USERDATA ? lua_touserdata(L, -1) : lua_topointer(L, -1);
+    uint32_t from_id = b->from_id;
+    struct name *name = tine__name_find(b->e->c, p);
+    if (name && !is_better(b, name, step))
+        return;
+    bool fresh = !name;
+    if (fresh && !(name = tine__name_insert(n, p))) {
+        b->failed = true;
+        return;
+    }
+    uint32_t id = (uint32_t)(name - n->list);
+    b->from = b->from ? &n->list[from_id] : NULL; /* the list may have moved */
+    name->kind = (uint8_t)kind;
+    name->meta = lua_isboolean(L, step);
+    name->parent = b->from ? from_id : id;
+    name->root = b->from ? b->from->root : id;
+    name->depth = b->from ? (uint8_t)(b->from->depth + 1) : 0;
+    name->builtin = b->from ? n->list[name->root].builtin : builtin_of(lua_tostring(L, step));
+    lua_pushvalue(L, step);
+    lua_rawseti(L, b->paths, (lua_Integer)id + 1);
+    if (fresh) {
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, b->objects, (lua_Integer)id + 1);
+    }
+}
+
+/* ---- a step ---- */
+
+static bool is_step(lua_State *L, int key) {
+    return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0 &&
+                                               lua_tointeger(L, key) < INT32_MAX);
+}
+
+/* The fields and items of the table at `t`. */
+static void enter_fields(struct building *b, int t) {
+    lua_State *L = b->e->L;
+    int left = b->from->depth == 0 ? MAX_FIELDS : MAX_ITEMS;
+    for (lua_pushnil(L); lua_next(L, t) && !b->failed; lua_pop(L, 1)) {
+        if (--left < 0)
+            break;
+        if (is_step(L, -2))
+            enter(b, lua_gettop(L) - 1);
+    }
+    lua_settop(L, t);
+}
+
+static void enter_metatable(struct building *b, int object) {
+    lua_State *L = b->e->L;
+    lua_pushboolean(L, 1);
+    if (lua_getmetatable(L, object))
+        enter(b, object + 1);
+    lua_settop(L, object);
+}
+
+static void enter_upvalues(struct building *b, int fn) {
+    lua_State *L = b->e->L;
+    for (int i = 1; lua_getupvalue(L, fn, i) && !b->failed; i++) {
+        lua_pushinteger(L, -i);
+        lua_insert(L, -2);
+        enter(b, fn + 1);
+        lua_settop(L, fn);
+    }
+    lua_settop(L, fn);
+}
+
+/* Has the function at `fn` anything behind its upvalues? Most have not, and then nobody need know whose it is. */
+static bool has_objects(struct building *b, int fn) {
+    bool has = false;
+    for (int i = 1; !has && lua_getupvalue(b->e->L, fn, i); i++) {
+        has = kind_of(b) != NAME_NONE;
+        lua_settop(b->e->L, fn);
+    }
+    return has;
+}
+
+/* All that is one step from the object number `id`. */
+static void expand(struct building *b, uint32_t id) {
+    lua_State *L = b->e->L;
+    struct names *n = &b->e->c->names;
+    if (n->list[id].depth >= NAME_STEPS || n->list[id].kind == NAME_CFUNCTION ||
+        n->list[id].kind == NAME_NONE)
+        return;
+    b->from_id = id;
+    b->from = &n->list[id];
+    int type = lua_rawgeti(L, b->objects, (lua_Integer)id + 1);
+    int at = lua_gettop(L);
+    if (type == LUA_TTABLE) {
+        enter_fields(b, at);
+        if (b->from->builtin != BUILTIN_LUA)
+            enter_metatable(b, at);
+    } else if (type == LUA_TUSERDATA) {
+        enter_metatable(b, at);
+    } else if (type == LUA_TFUNCTION && !b->from->builtin && !lua_iscfunction(L, at) &&
+               has_objects(b, at) && is_of_module(b)) {
+        enter_upvalues(b, at);
+    }
+    lua_settop(L, at - 1);
+}
+
+/* What `_G` holds and Lua has not: only C functions and userdata. */
+static void enter_globals(struct building *b) {
+    lua_State *L = b->e->L;
+    struct name *root = tine__name_insert(&b->e->c->names, b->e->c->globals);
+    if (!root)
+        return (void)(b->failed = true);
+    root->kind = NAME_NONE;
+    lua_pushliteral(L, "_G");
+    lua_rawseti(L, b->paths, (lua_Integer)b->e->c->names.used);
+    root->root = root->parent = b->from_id = b->e->c->names.used - 1;
+    b->from = root;
+    lua_pushglobaltable(L);
+    int t = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, t) && !b->failed; lua_pop(L, 1))
+        if (lua_type(L, -2) == LUA_TSTRING && (lua_iscfunction(L, -1) || lua_isuserdata(L, -1)))
+            enter(b, t + 1);
+    lua_settop(L, t - 1);
+}
+
+static void enter_modules(struct building *b) {
+    lua_State *L = b->e->L;
+    for (lua_pushnil(L); lua_next(L, b->loaded) && !b->failed; lua_pop(L, 1))
+        if (lua_type(L, -2) == LUA_TSTRING)
+            enter(b, lua_gettop(L) - 1);
+    enter_globals(b);
+    for (uint32_t i = 0; i < b->e->c->names.used && !b->failed; i++)
+        expand(b, i);
+}
+
+static void new_table(lua_State *L, int self, int slot) {
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, self, slot);
+}
+
+static int build(struct encoder *e, uint64_t sum) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    struct names *n = &e->c->names;
+    struct building b = {.e = e};
+    tine__names_free(e->c);
+    luaL_checkstack(L, 40, "modules");
+    lua_rawgeti(L, e->self, ST_LOADED);
+    b.loaded = lua_gettop(L);
+    new_table(L, e->self, ST_PATHS);
+    b.paths = lua_gettop(L);
+    new_table(L, e->self, ST_OWNERS);
+    b.owners = lua_gettop(L);
+    new_table(L, e->self, ST_FOUND);
+    new_table(L, e->self, ST_ANCHORS);
+    new_table(L, e->self, ST_USES);
+    new_table(L, e->self, ST_WATCHES);
+    lua_newtable(L);
+    b.objects = lua_gettop(L);
+    enter_modules(&b);
+    lua_settop(L, top);
+    if (b.failed)
+        return tine__encode_nomem(e);
+    n->sum = sum;
+    n->built = true;
+    return 0;
+}
+
+/* ---- when it is made ---- */
+
+/* The length of package.loaded and what is in it, as one number. */
+static uint64_t sum_of_loaded(lua_State *L, int loaded) {
+    uint64_t sum = 0;
+    for (lua_pushnil(L); lua_next(L, loaded); lua_pop(L, 1)) {
+        sum += UINT64_C(0x9E3779B97F4A7C15);
+        sum += (uint64_t)(uintptr_t)lua_topointer(L, -1) * UINT64_C(0xFF51AFD7ED558CCD);
+    }
+    return sum;
+}
+
+int tine__name_missing(struct encoder *e) {
+    lua_State *L = e->L;
+    struct names *n = &e->c->names;
+    if (e->checked && n->built)
+        return 0;
+    lua_rawgeti(L, e->self, ST_LOADED);
+    uint64_t sum = sum_of_loaded(L, lua_gettop(L));
+    lua_pop(L, 1);
+    e->checked = true;
+    n->loads = *e->c->loads;
+    if (n->built && n->sum == sum)
+        return 0;
+    int err = build(e, sum);
+    return err ? err : ENCODE_AGAIN;
+}
+
+int tine__name_missing_table(struct encoder *e, const void *p) {
+    struct names *n = &e->c->names;
+    const void **slot = &n->plain[((uintptr_t)p >> 4) % (sizeof n->plain / sizeof *n->plain)];
+    if (likely(*slot == p) || tine__name_find(e->c, p))
+        return 0;
+    int err = tine__name_missing(e);
+    if (!err)
+        *slot = p;
+    return err;
+}
