@@ -1,6 +1,6 @@
 -- What Tine does (two workers unless said otherwise): prints lines of `measure value`.
 --
---   lua5.4 bench/tine.lua [group...]          groups: quick (default), big (a heap of 1 GB), flat, idle, busy
+--   lua5.4 bench/tine.lua [group...]     groups: quick (default), big (a heap of 1 GB), flat, idle, busy, priorities
 --
 -- Times are in seconds, memory in bytes, rates per second. Peers in bench/peers print the same measures.
 local lfs = require "lfs"
@@ -306,6 +306,27 @@ function groups.flat()
     for _ = 1, 100 do run_noops(pool, 100000) end -- ten million, a hundred thousand at a time
   end)
   report("task_1e7", hundred / 1e7)
+end
+
+-- A million submits, of one priority and of ten, in turns.
+function groups.priorities()
+  local pool <close> = tine.pool { workers = 2 }
+  warm(pool, 2)
+  local views, count = {}, 1000000
+  for i = 1, 10 do views[i] = pool:with { priority = i } end
+  local function submits(mixed)
+    local futures = {}
+    local elapsed = timed(function()
+      for i = 1, count do futures[i] = views[mixed and i * 7 % 10 + 1 or 1]:submit(noop) end
+    end)
+    for i = 1, count do futures[i]:result() end
+    return elapsed
+  end
+  submits(false)
+  for _, kind in ipairs { "equal", "mixed" } do
+    collectgarbage()
+    report("submits_" .. kind, submits(kind == "mixed"))
+  end
 end
 
 -- How often any thread of a pool that has nothing to do wakes up in a second.

@@ -87,6 +87,7 @@ local tine = {}
 ---@field warnings boolean? whether workers show what `warn` says; default: as `tine -W`
 ---@field globals "named"|"none"|nil default: "named"
 ---@field max_pending integer? submit waits while so many tasks are unfinished
+---@field ageing number? priority gained for each second of waiting; default: 1
 ---@field on_callback_error fun(err: any, traceback: string)|nil default: writes to stderr
 ---@field start_timeout number? seconds until a new worker must be ready; default: none
 ---@field max_pending_bytes integer? submit waits while encoded calls of unfinished tasks would be more bytes
@@ -403,6 +404,19 @@ function Future:cancel() end
 ---End the task, by killing its worker when it runs. False if it was done.
 ---@return boolean
 function Future:abort() end
+
+---Submits fn with this future's first result, and what follows, on its own pool.
+---@param fn tine.Function
+---@param ... any
+---@return tine.Future
+function Future:chain(fn, ...) end
+
+---@return { submitted: number?, started: number?, ended: number?, worker: integer? }
+function Future:times() end
+
+---The attempts that have ended.
+---@return { worker: integer, pid: integer, started: number, seconds: number, error: any }[]
+function Future:attempts() end
 
 ---Call fn(future) once when the future is done.
 ---@param fn fun(future: tine.Future)
