@@ -250,7 +250,8 @@ int tine__fd_ringer(int event) {
 
 bool tine__fd_ring(int event) {
     int saved = errno, to = tine__fd_ringer(event);
-    bool ours = tine__fd_ours(to);
+    /* both ends: where nobody can read any more, writing would be a SIGPIPE for the program */
+    bool ours = tine__fd_ours(to) && (to == event || tine__fd_ours(event));
     /* a full pipe (EAGAIN) is readable anyway */
     if (ours)
         while (write(to, "", 1) == -1 && errno == EINTR)

@@ -363,11 +363,13 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
     const struct line *l = last->line;
     if (policy_empty(p))
         return BY_NOTHING;
+    if (all) /* what came back may belong before one that lies behind those of other priorities */
+        return BY_TURN;
     catch_up(p, now);
     const struct bucket *b = bucket_of(p->buckets.root);
     if (b == l->bucket) {
         bool others = b->turns.next->next != &b->turns || b->turns.next != &l->turn;
-        return all || (others && b->sent > b->sent_lines) ? BY_TURN : BY_NOTHING;
+        return others && b->sent > b->sent_lines ? BY_TURN : BY_NOTHING;
     }
     int64_t rank = rank_after(p, l->bucket->priority, waited(p, last->since));
     bool before = b->rank != rank ? b->rank > rank : b->first < last->call.id;

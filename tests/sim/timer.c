@@ -99,6 +99,7 @@ static void clearing_what_is_not_set_is_harmless(void) {
 }
 
 int main(void) {
+    tine__timers_init(&heap);
     clearing_what_is_not_set_is_harmless();
     all_at_once();
     agrees_with_an_array();
