@@ -393,12 +393,14 @@ static void test_more_limits(void) {
     tine_future_free(f);
     task.memory = UINT64_MAX;
     CHECK_EQ(await_integer(ended_as(pool, task, greedy)), 1);
+#ifndef __SANITIZE_THREAD__ /* it puts off signals until the next system call, and a loop makes none */
     task.cpu = 0.02;
     f = ended_as(pool, task, "while true do end");
     CHECK_EQ(tine_future_code(f), TINE_ETIMEOUT);
     CONTAINS(tine_future_message(f), "processor time");
     CONTAINS(tine_future_traceback(f), "stack traceback");
     tine_future_free(f);
+#endif
     task.cpu = NAN;
     CHECK_EQ(tine_submit(pool, &task, &f), TINE_EARG);
     tine_stats stats = {.size = sizeof stats};
