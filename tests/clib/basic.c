@@ -564,9 +564,11 @@ static void test_settings(void) {
     task.retry.error = 2;
     task.retry.delay = 0;
     CHECK_EQ(await_integer(submit_like(pool, again, &task)), 3);
-    task.deadline = 0.1;
-    tine_future *late[2] = {submit_like(pool, "while true do end", &task),
-                            submit_like(pool, "return 1", &task)};
+    tine_future *late[2];
+    task.deadline = 0.2;
+    late[0] = submit_like(pool, "while true do end", &task);
+    task.deadline = 0.05; /* while that one runs */
+    late[1] = submit_like(pool, "return 1", &task);
     for (int i = 0; i < 2; i++) {
         OK(tine_future_wait(late[i], -1));
         CHECK_EQ(tine_future_code(late[i]), TINE_ETIMEOUT);
