@@ -132,9 +132,13 @@ for _, l in ipairs(support.loops) do
         for i = 1, 8 do
           go(function()
             came[#came + 1], last[1] = i, i
-            local future = pool:submit(function(t) return t[1] end, last) -- as it is now
-            local v = future:await()
-            went[#went + 1] = v
+            local future = pool:submit(function(t) -- `last` as it is now
+              local state = require "tine".worker.state
+              state.n = (state.n or 0) + 1
+              return t[1], state.n
+            end, last)
+            local v, n = future:await()
+            went[n] = v
           end)
         end
         go(function() pause() pause() show "opens" open() end)

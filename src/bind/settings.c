@@ -137,6 +137,8 @@ static void read_output(lua_State *L, int arg, struct settings *s) {
     lua_pop(L, 1);
     if (given)
         s->output = (uint8_t)tine__option_choice(L, arg, "output", modes);
+    if (s->output != OUTPUT_INHERIT)
+        luaL_argerror(L, arg, "option 'output': only \"inherit\" is there in this version");
     s->output_limit = read_bytes(L, arg, "output_limit", 0, s->output_limit);
 }
 
