@@ -157,7 +157,7 @@ describe("a pool without processes", function()
       workers = 0, start_method = "spawn", on_crash = "replace", max_tasks_per_worker = 1, idle_timeout = 0.01,
       max_worker_age = 0.01, max_worker_memory = 1, exit_timeout = 1, on_worker_exit = print, max_pending = 1 }
     for i = 1, 5 do assert.equal(i, pool:submit(math.abs, -i):result()) end
-    assert.equal(7, pool:with { output = "capture", cpu = 1, grace = 0 }:submit(math.abs, 7):result())
+    assert.equal(7, pool:with { cpu = 1, grace = 0 }:submit(math.abs, 7):result())
   end)
 
   it("ends in good order: finalizer, finalizers, shutdown", function()
