@@ -37,7 +37,8 @@ describe("done callbacks", function()
 
   it("added inside a callback wait for those that are due", function()
     local seen = {}
-    local f = pool:submit(math.abs, 1)
+    local wait, open = gate()
+    local f = pool:submit(wait)
     f:add_done_callback(function(g)
       seen[#seen + 1] = "first"
       g:add_done_callback(function() seen[#seen + 1] = "inner" end)
@@ -46,6 +47,7 @@ describe("done callbacks", function()
       seen[#seen + 1] = "last"
       g:add_done_callback(function() seen[#seen + 1] = "inner of last" end)
     end)
+    open()
     f:result()
     assert.same({ "first", "last", "inner", "inner of last" }, seen)
   end)
