@@ -375,9 +375,10 @@ TINE_API int tine_future_blame(tine_future *future, tine_blame *out);
 ** waits. */
 TINE_API bool tine_future_cancel(tine_future *future);
 
-/* End it by force: a running one's worker is killed and replaced, a pending one is cancelled. Never
-** waits: one that runs is TINE_RUNNING until its worker, and the programs that the task has started,
-** have ended; then its code is TINE_ECANCELLED. False: it is done, or being ended already. */
+/* End it: a running one is asked to end, and when its grace is over its worker is killed and replaced; a
+** pending one is cancelled. Never waits: one that runs is TINE_RUNNING until its worker, and the programs that the task has started,
+** have ended; then its code is TINE_ECANCELLED. False: it is done (its result may
+** be just on its way), or being ended already. */
 TINE_API bool tine_future_abort(tine_future *future);
 
 /* Its label. Writes at most `size` bytes with the NUL (`out` may be NULL when that is 0); the
