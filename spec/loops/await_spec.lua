@@ -123,7 +123,7 @@ for _, l in ipairs(support.loops) do
       ]])
     end)
 
-    it("a submit for which there is no room lets the loop go on, each in its turn", function()
+    it("a submit for which there is no room lets the loop go on, each with its call as it was", function()
       prints("opens\n8 true\n", [[
         local wait, open = require "spec.support.gate"()
         local pool <close> = attached(tine.pool { workers = 1, max_pending = 1 })
@@ -132,17 +132,14 @@ for _, l in ipairs(support.loops) do
         for i = 1, 8 do
           go(function()
             came[#came + 1], last[1] = i, i
-            local future = pool:submit(function(t) -- `last` as it is now
-              local state = require "tine".worker.state
-              state.n = (state.n or 0) + 1
-              return t[1], state.n
-            end, last)
-            local v, n = future:await()
-            went[n] = v
+            local future = pool:submit(function(t) return t[1] end, last) -- as it is now
+            went[#went + 1] = future:await()
           end)
         end
         go(function() pause() pause() show "opens" open() end)
         run()
+        table.sort(came)
+        table.sort(went)
         show(#went, table.concat(went) == table.concat(came))
       ]])
     end)
