@@ -133,7 +133,8 @@ for _, l in ipairs(support.loops) do
           go(function()
             came[#came + 1], last[1] = i, i
             local future = pool:submit(function(t) return t[1] end, last) -- as it is now
-            went[#went + 1] = future:await()
+            local v = future:await()
+            went[#went + 1] = v
           end)
         end
         go(function() pause() pause() show "opens" open() end)
