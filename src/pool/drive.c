@@ -70,8 +70,7 @@ static void deliver_all(struct pool *p) {
         tine__needs_settle(p);
 }
 
-/* Its timer must run, when something is due earlier than it knows. */
-static void wake_manager(struct pool *p) {
+void tine__wake_manager(struct pool *p) {
     uint64_t due = sched_due(&p->s);
     if (!p->asleep || due >= p->until)
         return;
@@ -89,7 +88,7 @@ void tine__drive(struct pool *p) {
         deliver_all(p);
     }
     p->site->ops->flush(p->site);
-    wake_manager(p);
+    tine__wake_manager(p);
 }
 
 /* --- reports --- */

@@ -83,13 +83,12 @@ static bool just_queues(struct pool *p) {
     return p->s.full && !p->s.overtake && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
 }
 
-/* Let it run, or wait; something was `due` then. Results taken in first may show that an idle worker is there already. */
-static void set_off(struct pool *p, uint64_t due) {
-    if (sched_due(&p->s) < due)
-        tine__wakeup_send(&p->wakeup); /* its deadline: the manager's timer must run */
-    due = sched_due(&p->s);
-    if (just_queues(p))
+/* Let it run, or wait. Results taken in first may show that an idle worker is there already. */
+static void set_off(struct pool *p) {
+    if (just_queues(p)) {
+        tine__wake_manager(p); /* it may have a deadline */
         return;
+    }
     bool short_of_workers = sched_runnable(&p->s) > p->s.live && p->s.present < p->s.o.workers;
     if (!short_of_workers)
         tine__drive(p);
@@ -149,7 +148,6 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     item->task.call.label += settings_extra(item->task.set);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
-    uint64_t due = sched_due(&p->s);
     int err = item->needs ? tine__sched_submit_held(&p->s, &item->task, tine__now())
                           : tine__sched_submit(&p->s, &item->task, tine__now());
     if (err == TINE_EAGAIN)
@@ -157,7 +155,7 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     if (err)
         return err;
     admit(p, item);
-    set_off(p, due);
+    set_off(p);
     err = keep_bytes(p, item);
     if (err)
         unadmit(p, item);
