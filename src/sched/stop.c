@@ -83,15 +83,13 @@ static void never_runs(struct sched *s, struct task *t) {
 }
 
 void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
-    uint64_t grace = t->set->grace;
     switch (a->where) {
     case AT_NOBODY:
         never_runs(s, t);
         break;
     case AT_WORKER:
         t->asked = true;
-        tine__timer_set(&s->timers, &t->timer,
-                        grace < TIMER_NEVER - now ? now + grace : TIMER_NEVER);
+        tine__timer_set(&s->timers, &t->timer, clock_after(now, t->set->grace));
         break;
     default:
         too_late(s, t, now);

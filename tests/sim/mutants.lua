@@ -230,7 +230,7 @@ fault("a result counts in spite of the request", "stop.c",
 fault("killed without a question", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
 fault("asked for nothing", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
 fault("asked, and never killed", "sched.c", "        tine__sched_grace_over(s, t);", "        ;")
-fault("killed before its grace is over", "stop.c", "? now + grace : TIMER_NEVER", "? now + 1 : TIMER_NEVER")
+fault("killed before its grace is over", "stop.c", "clock_after(now, t->set->grace)", "now + 1")
 fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
 fault("a request outlives its worker", "state.c", "    t->asked = false;\n    if (", "    if (")
 fault("nobody looks after the task behind one that was asked", "report.c", "    else if (asked && (t->set->timeout || t->set->cpu))", "    else if (false)")
