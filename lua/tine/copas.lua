@@ -164,11 +164,4 @@ function driver.here()
     return resumer() ~= nil
 end
 
-return {
-    attach = function(pool)
-        loop.attach(pool, driver)
-    end,
-    detach = function(pool)
-        loop.detach(pool, driver)
-    end,
-}
+return loop.module(driver)

@@ -264,6 +264,18 @@ function loop.detach(pool, driver)
     s:detach()
 end
 
+-- What the module of a driver gives whose loop needs not be named.
+function loop.module(driver)
+    return {
+        attach = function(pool)
+            loop.attach(pool, driver)
+        end,
+        detach = function(pool)
+            loop.detach(pool, driver)
+        end,
+    }
+end
+
 -- Also when the pool has ended: nothing is to come.
 function Service:detach()
     self.detached = true

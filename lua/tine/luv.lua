@@ -72,11 +72,4 @@ function driver.wake(s, w)
     end
 end
 
-return {
-    attach = function(pool)
-        loop.attach(pool, driver)
-    end,
-    detach = function(pool)
-        loop.detach(pool, driver)
-    end,
-}
+return loop.module(driver)
