@@ -49,8 +49,10 @@ describe("a pool", function()
       end
       show(done)
       pool:dispatch() -- if it was done before anybody waited, what told so is still there
-      local one = pool:submit(math.abs, -2)
-      one:add_done_callback(function() end)
+      local wait, open = require "spec.support.gate"()
+      local one = pool:submit(wait)
+      one:add_done_callback(function() end) -- of a done one it would be called at once, and nothing be due
+      open()
       repeat until one:done()
       pool:workers()
       show(#socket.select({ pool }, nil, 5) ~= 1)
