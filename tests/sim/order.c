@@ -181,7 +181,10 @@ static void hold_behind(struct sim *m, struct job *sent) {
     }
 }
 
+/* Ranks change with time, of which the scheduler hears when it is due. */
 void order_hold_site(struct sim *m) {
+    if (sched_due(&m->s) <= m->now)
+        return;
     for (unsigned i = 0; i < m->njobs && m->s.life <= LIFE_CLOSING; i++) {
         struct job *j = &m->jobs[i];
         if (is_at_site(m, j))
