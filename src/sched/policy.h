@@ -23,7 +23,9 @@
 ** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting: it is withdrawn when
 ** another one should be before it (tine__policy_overtakes), from the last one on, and waits again as if it had
 ** never been taken. A line that begins to have tasks may claim a turn between two of another line there: then all
-** of that priority come back, and the turns are as they would have been.
+** of that priority come back, and the turns are as they would have been. Ranks that cross by waiting alone, once a
+** second at most, change nothing for one that stands there behind its own priority: what is there is a few
+** milliseconds' work.
 **
 ** A line lives as long as a task that is not DONE belongs to it, so what comes back needs no memory.
 */
