@@ -131,12 +131,6 @@ uint64_t tine__link_block(const struct record *r, const struct link *l) {
     return l->block;
 }
 
-void tine__link_times(const struct link *l, uint32_t ref, uint64_t *started, uint64_t *ended) {
-    const struct link_stamp *stamp = &l->s->stamps[ref % LINK_STAMPS];
-    *started = atomic_load_explicit(&stamp->started, memory_order_relaxed);
-    *ended = atomic_load_explicit(&stamp->ended, memory_order_relaxed);
-}
-
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started) {
     uint64_t word, again = atomic_load_explicit(&l->s->running, memory_order_acquire);
     /* A worker notes the start before it says what it runs: when the word is the same before and
@@ -235,10 +229,10 @@ void tine__link_note_spent(struct link *l) {
                           memory_order_relaxed);
 }
 
-int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp) {
+int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
     uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
     assert(id >> 56 == 0);
-    atomic_store_explicit(&l->s->started, stamp ? tine__now() : 0, memory_order_relaxed);
+    atomic_store_explicit(&l->s->started, now, memory_order_relaxed);
     if (first) {
         assert(state_in(word) == RUN_IDLE); /* which the submitter leaves alone */
         /* release: the start */
@@ -270,13 +264,6 @@ int tine__link_finish(struct link *l, uint64_t id, bool *asked) {
     *asked = word & RUN_ASKED;
     KILL_POINT("finished");
     return 0;
-}
-
-void tine__link_stamp(struct link *l, uint32_t ref) {
-    struct link_stamp *stamp = &l->s->stamps[ref % LINK_STAMPS];
-    uint64_t started = atomic_load_explicit(&l->s->started, memory_order_relaxed);
-    atomic_store_explicit(&stamp->started, started, memory_order_relaxed);
-    atomic_store_explicit(&stamp->ended, started ? tine__now() : 0, memory_order_relaxed);
 }
 
 void tine__link_idle(struct link *l) {

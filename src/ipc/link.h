@@ -28,7 +28,7 @@
 ** RUNNING(id), asks that task to end by itself (worker/ask.h). It goes with the task: the worker takes it off together
 ** with RUNNING, by the compare-and-swap that makes it FINISHED, and so knows for certain whether it was asked in time.
 **
-** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
+** The ring holds records of whole multiples of 32 bytes, each in one piece; a record that does not fit before
 ** the end is preceded by a SKIP record, and both become visible together. What comes out of it is
 ** foreign input: the reader checks lengths and kinds and calls a wrong one TINE_EINVALID.
 */
@@ -68,8 +68,11 @@ struct record {
     uint64_t large : 1; /* the payload is a struct record_block */
     uint32_t length;    /* of the payload in the ring, without this head */
     uint32_t ref;       /* the submitter's number of the call item */
+    uint64_t
+        started; /* of a result: when its task began and ended (ns, tine__now), as the worker says */
+    uint64_t ended;
 };
-_Static_assert(sizeof(struct record) == 16, "two small results in a cache line");
+_Static_assert(sizeof(struct record) == 32, "half a cache line, the rest is for a small result");
 
 struct record_block {
     uint64_t offset, length;
@@ -79,8 +82,6 @@ enum run_state { RUN_IDLE, RUN_RUNNING, RUN_FINISHED, RUN_KILLED };
 #define RUN_STOP 0x80u
 #define RUN_ASKED 0x40u
 #define RUN_TIMED 0x20u /* asked, because its time is over */
-
-#define LINK_STAMPS 8192u /* numbers of calls that are told apart; a power of two */
 
 struct link_shared; /* the first page(s) of the file */
 
@@ -121,8 +122,6 @@ int tine__link_peek(struct link *l, struct record *r, const char **payload, uint
 /* Done with the record: free its place in the ring and wake the worker if it waits for room. The
 ** heap block of a large one is NOT released by that. */
 void tine__link_next(struct link *l);
-/* When the task began and ended that call `ref` was answered for last; as the worker says. */
-void tine__link_times(const struct link *l, uint32_t ref, uint64_t *started, uint64_t *ended);
 /* For a large record: the block's offset, to be released with tine__heap_release(l->heap, offset). */
 uint64_t tine__link_block(const struct record *r, const struct link *l);
 /* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
@@ -146,9 +145,9 @@ bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next
 /* Map the file that came from the submitter; takes over `fd`. */
 int tine__link_attach(struct link *l, int fd);
 /* Before a task: say what we run. For the first of an item always 0. For a later one of a chunk
-** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `stamp`: note the
-** start (needed for run-time limits). */
-int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp);
+** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `now`: when it
+** starts (ns, tine__now). */
+int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now);
 /* Say how far the task that runs has come. */
 void tine__link_set_progress(struct link *l, const struct progress *p);
 /* Before tine__link_begin: note what this process has spent of the processor. */
@@ -157,8 +156,6 @@ void tine__link_note_spent(struct link *l);
 unsigned tine__link_asked(const struct link *l);
 /* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
-/* Note for call `ref` when the task began, if that was noted, and that it has ended: before it is answered. */
-void tine__link_stamp(struct link *l, uint32_t ref);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
 /* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling

@@ -113,7 +113,7 @@ static void what_runs(void) {
     uint64_t id, started, before = tine__now();
     open_both();
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_IDLE);
-    CHECK_EQ(tine__link_begin(&w, 7, true, true), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, tine__now()), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_RUNNING);
     CHECK_EQ(id, 7);
     CHECK_LE(before, started);
@@ -121,14 +121,14 @@ static void what_runs(void) {
     CHECK_EQ(tine__link_finish(&w, 7, &asked), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_FINISHED);
     CHECK_EQ(id, 7);
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_RUNNING);
     CHECK_EQ(started, 0);
     CHECK_EQ(tine__link_finish(&w, 8, &asked), 0);
     tine__link_idle(&w);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_IDLE);
     uint64_t last = ((uint64_t)1 << 56) - 1; /* all 56 bits */
-    CHECK_EQ(tine__link_begin(&w, last, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, last, true, 0), 0);
     tine__link_running(&l, &id, &started);
     CHECK_EQ(id, last);
     close_both();
@@ -138,20 +138,20 @@ static void condemned(void) {
     uint64_t id, started, next;
     open_both();
     CHECK(!tine__link_condemn(&l, 0));
-    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, 0), 0);
     CHECK(!tine__link_condemn(&l, 6));
     CHECK(tine__link_condemn(&l, 7));
     CHECK(!tine__link_condemn(&l, 7));
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_KILLED);
     CHECK(!tine__link_stop(&l, 7, 3, &next));
     CHECK_EQ(tine__link_finish(&w, 7, &asked), TINE_EAGAIN);
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), TINE_EAGAIN);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), TINE_EAGAIN);
     close_both();
     open_both();
-    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, 0), 0);
     CHECK_EQ(tine__link_finish(&w, 7, &asked), 0);
     CHECK(!tine__link_condemn(&l, 7)); /* too late */
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), 0);
     CHECK(tine__link_stop(&l, 5, 9, &next));
     CHECK(tine__link_condemn(&l, 8)); /* also a stopped one */
     CHECK_EQ(tine__link_finish(&w, 8, &asked), TINE_EAGAIN);
@@ -163,7 +163,7 @@ static void asked_to_end(void) {
     uint64_t id, started, next;
     open_both();
     CHECK(!tine__link_ask(&l, 0, true)); /* idle */
-    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, 0), 0);
     CHECK(!tine__link_ask(&l, 6, true));
     CHECK(!tine__link_ask(&l, 8, true));
     CHECK(!tine__link_asked(&w));
@@ -178,14 +178,14 @@ static void asked_to_end(void) {
     CHECK(asked);
     CHECK(!tine__link_asked(&w));
     CHECK(!tine__link_ask(&l, 7, true)); /* too late */
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), TINE_ECANCELLED);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), TINE_ECANCELLED);
     tine__link_idle(&w);
-    CHECK_EQ(tine__link_begin(&w, 9, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 9, true, 0), 0);
     CHECK(!tine__link_ask(&l, 7, true)); /* not of a later task */
     CHECK(!tine__link_asked(&w));
     CHECK_EQ(tine__link_finish(&w, 9, &asked), 0);
     CHECK(!asked);
-    CHECK_EQ(tine__link_begin(&w, 10, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 10, false, 0), 0);
     CHECK(tine__link_ask(&w, 10, true)); /* by itself */
     CHECK(tine__link_condemn(&l, 10));
     CHECK(!tine__link_asked(&w));
@@ -197,23 +197,23 @@ static void stopped(void) {
     uint64_t next;
     open_both();
     CHECK(!tine__link_stop(&l, 0, 1000, &next)); /* idle */
-    CHECK_EQ(tine__link_begin(&w, 10, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 10, true, 0), 0);
     CHECK(!tine__link_stop(&l, 11, 5, &next));
     CHECK(!tine__link_stop(&l, 5, 5, &next));
     CHECK(tine__link_stop(&l, 10, 3, &next));
     CHECK_EQ(next, 11);
     CHECK(tine__link_stop(&l, 10, 3, &next)); /* twice is once */
     CHECK_EQ(tine__link_finish(&w, 10, &asked), 0);
-    CHECK_EQ(tine__link_begin(&w, 11, false, false), TINE_ECANCELLED);
+    CHECK_EQ(tine__link_begin(&w, 11, false, 0), TINE_ECANCELLED);
     tine__link_idle(&w);
     /* the flag went with the chunk */
-    CHECK_EQ(tine__link_begin(&w, 20, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 20, true, 0), 0);
     CHECK_EQ(tine__link_finish(&w, 20, &asked), 0);
-    CHECK_EQ(tine__link_begin(&w, 21, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 21, false, 0), 0);
     CHECK_EQ(tine__link_finish(&w, 21, &asked), 0);
     CHECK(tine__link_stop(&l, 20, 3, &next)); /* between two tasks */
     CHECK_EQ(next, 22);
-    CHECK_EQ(tine__link_begin(&w, 22, false, false), TINE_ECANCELLED);
+    CHECK_EQ(tine__link_begin(&w, 22, false, 0), TINE_ECANCELLED);
     tine__link_idle(&w);
     close_both();
 }
@@ -232,14 +232,14 @@ static int peek_at(struct record r, uint64_t bytes) {
 
 static void rubbish_is_told(void) {
     struct record good = {.length = 40, .kind = RECORD_ERROR};
-    CHECK_EQ(peek_at(good, 64), 0);
-    CHECK_EQ(peek_at(good, 48), TINE_EINVALID);
-    CHECK_EQ(peek_at(good, 63), TINE_EINVALID);
-    CHECK_EQ(peek_at(good, LINK_RING + 16), TINE_EINVALID);
-    CHECK_EQ(peek_at(good, -(uint64_t)16), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, 96), 0);
+    CHECK_EQ(peek_at(good, 64), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, 95), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, LINK_RING + 32), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, -(uint64_t)32), TINE_EINVALID);
     struct record r = good;
     r.kind = RECORD_KINDS;
-    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 96), TINE_EINVALID);
     r = good, r.length = LINK_INLINE;
     CHECK_EQ(peek_at(r, LINK_RING), 0);
     r.length = LINK_INLINE + 1;
@@ -247,11 +247,11 @@ static void rubbish_is_told(void) {
     r.length = UINT32_MAX;
     CHECK_EQ(peek_at(r, LINK_RING), TINE_EINVALID);
     r = good, r.large = 1;
-    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 96), TINE_EINVALID);
     r.length = sizeof(struct record_block);
-    CHECK_EQ(peek_at(r, 32), TINE_EINVALID); /* no such block */
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID); /* no such block */
     r = good, r.kind = RECORD_SKIP;
-    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 96), TINE_EINVALID);
     r.length = LINK_RING - sizeof r;
     CHECK_EQ(peek_at(r, LINK_RING), TINE_EAGAIN);
 }
@@ -264,7 +264,7 @@ static void random_rubbish(void) {
     volatile char sum = 0;
     for (int round = 0; round < 300; round++) {
         open_both();
-        for (unsigned i = 0; i < LINK_RING; i += 16) {
+        for (unsigned i = 0; i < LINK_RING; i += 32) {
             unsigned long long x = check_random(&seed);
             r = (struct record){.length = (uint32_t)(x % 80),
                                 .kind = (uint16_t)(x >> 8) % 9,
@@ -277,7 +277,7 @@ static void random_rubbish(void) {
         for (int step = 0; step < 100; step++) {
             if (l.at == l.seen)
                 l.s->head =
-                    check_random(&seed) % 3 ? l.at + check_random(&seed) % 4096 / 16 * 16 : 1;
+                    check_random(&seed) % 3 ? l.at + check_random(&seed) % 4096 / 32 * 32 : 1;
             if (tine__link_peek(&l, &r, &payload, &length) == 0) {
                 for (uint64_t i = 0; i < length; i++)
                     sum = (char)(sum + payload[i]);
