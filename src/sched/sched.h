@@ -123,6 +123,7 @@ struct sched_options {
     unsigned min_workers;   /* that stay though they are idle */
     uint64_t max_age;       /* ns, about which a worker is replaced; 0: never */
     bool tell_exits;        /* events of workers that have ended are wanted */
+    bool traced;            /* so are the times of every task */
     uint64_t max_bytes;     /* of the calls of unfinished tasks, unless it is one; 0: none */
     unsigned slots;         /* calls that the site has room for, beyond those that workers run */
     bool replace;           /* a death ends its task only */

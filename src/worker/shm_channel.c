@@ -93,6 +93,7 @@ static void describe(struct shm_channel *c, struct call *out) {
                          .ref = s->ref,
                          .timed = s->flags & CALL_TIMED,
                          .spends = s->flags & CALL_SPENDS,
+                         .traced = s->flags & CALL_TRACED,
                          .attempt = call_attempt(s),
                          .index = s->index};
     if (s->callee)
@@ -137,7 +138,8 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     struct shm_channel *c = self(ch);
     if (call->spends)
         tine__link_note_spent(&c->link);
-    int err = tine__link_begin(&c->link, call->id + k, k == 0, call->count == 1 || call->timed);
+    int err = tine__link_begin(&c->link, call->id + k, k == 0,
+                               call->count == 1 || call->timed || call->traced);
     if (k == 0) {
         bool asked;
         /* the link says that it is ours: only now may the slot forget it */
@@ -227,8 +229,8 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     int err = tine__link_finish(&c->link, r.id, &asked);
     if (err)
         return err;
-    if (call->count == 1) /* of those of a chunk nobody asks */
-        tine__link_stamp(&c->link, call->ref);
+    if (call->count == 1 || call->traced) /* else nobody asks */
+        tine__link_stamp(&c->link, &r);
     if (asked && kind != RECORD_ENDED) { /* when it was just through */
         r.kind = RECORD_ENDED;
         reply(ch);

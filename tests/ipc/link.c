@@ -33,6 +33,19 @@ static void write_record(uint64_t id, const void *payload, uint32_t length) {
     tine__link_write(&w, &r, payload, no_ring, NULL);
 }
 
+/* Every third one says when its task ran: from its id on, until now. */
+static void write_timed(uint64_t id, const void *payload, uint32_t length) {
+    struct record r = {.length = length, .kind = RECORD_VALUES, .id = id};
+    w.s->started = id % 3 ? 0 : id;
+    tine__link_stamp(&w, &r);
+    tine__link_write(&w, &r, payload, no_ring, NULL);
+}
+
+static void check_times(uint64_t id) {
+    CHECK_EQ(l.times.started, id % 3 ? 0 : id);
+    CHECK(id % 3 ? l.times.ended == 0 : l.times.ended > id && l.times.ended <= tine__now());
+}
+
 static void write_large(uint64_t id, size_t length) {
     struct record_block b = {.length = length};
     struct record r = {.length = sizeof b, .kind = RECORD_VALUES, .large = 1, .id = id};
@@ -54,7 +67,7 @@ static void records_of_all_sizes_round_the_ring(void) {
     for (uint64_t id = 1; id < 20000; id++) {
         uint32_t n = (uint32_t)(check_random(&seed) % (LINK_INLINE + 1)) >> id % 15;
         memset(bytes, (int)id, n);
-        write_record(id, bytes, n);
+        write_timed(id, bytes, n);
         CHECK(tine__link_pending(&l));
         if (id % 4)
             continue;
@@ -64,6 +77,7 @@ static void records_of_all_sizes_round_the_ring(void) {
             CHECK_EQ(r.id, ++read);
             CHECK_EQ(r.kind, RECORD_VALUES);
             CHECK_EQ(r.length, length);
+            check_times(r.id);
             if (length)
                 CHECK(payload[0] == (char)r.id && payload[length - 1] == (char)r.id);
             tine__link_next(&l);
@@ -250,6 +264,9 @@ static void rubbish_is_told(void) {
     CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r.length = sizeof(struct record_block);
     CHECK_EQ(peek_at(r, 32), TINE_EINVALID); /* no such block */
+    r = good, r.timed = 1;
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 80), 0);
     r = good, r.kind = RECORD_SKIP;
     CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r.length = LINK_RING - sizeof r;
@@ -269,6 +286,7 @@ static void random_rubbish(void) {
             r = (struct record){.length = (uint32_t)(x % 80),
                                 .kind = (uint16_t)(x >> 8) % 9,
                                 .large = (x >> 16) % 64 == 0,
+                                .timed = (x >> 24) % 4 == 0,
                                 .id = x};
             memcpy(l.s->ring + i, &r, sizeof r);
         }
