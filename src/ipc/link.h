@@ -28,7 +28,7 @@
 ** RUNNING(id), asks that task to end by itself (worker/ask.h). It goes with the task: the worker takes it off together
 ** with RUNNING, by the compare-and-swap that makes it FINISHED, and so knows for certain whether it was asked in time.
 **
-** The ring holds records of whole multiples of 32 bytes, each in one piece; a record that does not fit before
+** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
 ** the end is preceded by a SKIP record, and both become visible together. What comes out of it is
 ** foreign input: the reader checks lengths and kinds and calls a wrong one TINE_EINVALID.
 */
@@ -64,18 +64,21 @@ enum record_kind {
 /* The head of a record. */
 struct record {
     uint64_t id : 56;   /* task */
-    uint64_t kind : 7;  /* enum record_kind */
+    uint64_t kind : 6;  /* enum record_kind */
+    uint64_t timed : 1; /* a struct record_times is between this head and the payload */
     uint64_t large : 1; /* the payload is a struct record_block */
-    uint32_t length;    /* of the payload in the ring, without this head */
+    uint32_t length;    /* of the payload in the ring, without all that */
     uint32_t ref;       /* the submitter's number of the call item */
-    uint64_t
-        started; /* of a result: when its task began and ended (ns, tine__now), as the worker says */
-    uint64_t ended;
 };
-_Static_assert(sizeof(struct record) == 32, "half a cache line, the rest is for a small result");
+_Static_assert(sizeof(struct record) == 16, "two small results in a cache line");
 
 struct record_block {
     uint64_t offset, length;
+};
+
+/* When the task of a record began and ended, as its worker says (ns, tine__now). */
+struct record_times {
+    uint64_t started, ended;
 };
 
 enum run_state { RUN_IDLE, RUN_RUNNING, RUN_FINISHED, RUN_KILLED };
@@ -90,15 +93,18 @@ struct link {
     struct link_shared *s;
     struct heap *heap;
     /* private, so that the other side cannot change them under us */
-    uint64_t at;    /* our own index: head for the worker, tail for the submitter */
-    uint64_t seen;  /* the other's index as we last read it */
-    uint64_t after; /* submitter: where the record that was peeked ends */
-    uint64_t block; /* submitter: where its payload lies in the heap */
+    uint64_t at;               /* our own index: head for the worker, tail for the submitter */
+    uint64_t seen;             /* the other's index as we last read it */
+    uint64_t after;            /* submitter: where the record that was peeked ends */
+    uint64_t block;            /* submitter: where its payload lies in the heap */
+    struct record_times times; /* of the record that was peeked, or is about to be written */
 };
 
 #define LINK_CLOSED \
     (struct link) { \
-        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0 \
+        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, { \
+            0, 0 \
+        } \
     }
 
 /* --- both --- */
@@ -145,8 +151,8 @@ bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next
 /* Map the file that came from the submitter; takes over `fd`. */
 int tine__link_attach(struct link *l, int fd);
 /* Before a task: say what we run. For the first of an item always 0. For a later one of a chunk
-** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `now`: when it
-** starts (ns, tine__now). */
+** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `now`: when it starts (ns,
+** tine__now). */
 int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now);
 /* Say how far the task that runs has come. */
 void tine__link_set_progress(struct link *l, const struct progress *p);
@@ -156,6 +162,8 @@ void tine__link_note_spent(struct link *l);
 unsigned tine__link_asked(const struct link *l);
 /* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
+/* Have the record, which is about to be written, say when the task began, if that was noted, and when it has ended. */
+void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
 /* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling

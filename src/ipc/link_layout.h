@@ -9,7 +9,7 @@
 /* Words that different sides write lie on lines of their own. */
 #define LINE _Alignas(64)
 #define PAGE 4096
-#define RECORD_ALIGN 32u
+#define RECORD_ALIGN 16u
 
 struct link_shared {
     LINE _Atomic uint64_t running;
@@ -28,8 +28,8 @@ struct link_shared {
 #define HEAP_START ((sizeof(struct link_shared) + PAGE - 1) / PAGE * PAGE)
 
 _Static_assert((LINK_RING & (LINK_RING - 1)) == 0, "indexes are masked");
-_Static_assert(sizeof(struct record) % RECORD_ALIGN == 0, "a SKIP fits wherever a record ends");
-_Static_assert(LINK_INLINE + RECORD_ALIGN < LINK_RING / 4, "a record and a SKIP fit at any time");
+_Static_assert(LINK_INLINE + sizeof(struct record_times) + RECORD_ALIGN < LINK_RING / 4,
+               "a record and a SKIP fit at any time");
 
 /* --- the running word: task id << 8 | STOP | ASKED | state --- */
 

@@ -294,10 +294,10 @@ static void describe(struct here_call *c, struct report *r) {
                                                 [RECORD_ENDED] = REPORT_ENDED};
     const struct inner_answer *answer = &c->call.answers[c->reported];
     r->kind = kinds[answer->kind];
-    r->started = answer->started;
-    r->ended = answer->ended;
     r->bytes = answer->bytes.data;
     r->length = answer->bytes.len;
+    r->started = answer->started;
+    r->ended = answer->ended;
     r->id = c->call.head.id + c->reported++;
 }
 

@@ -60,8 +60,6 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;
-    r->started = head->started;
-    r->ended = head->ended;
     r->large = head->large;
     r->lane = lane;
     r->offset = l->block = head->large ? tine__link_block(head, &lane->link) : 0;
@@ -96,6 +94,10 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         return false;
     }
     describe(l, lane, &head, r);
+    if (report_is_result(r)) {
+        r->started = lane->link.times.started;
+        r->ended = lane->link.times.ended;
+    }
     if (r->kind == REPORT_STOPPED && !is_its_call(l, worker, r)) {
         give_back(
             l); /* what was cancelled of it has ended, and perhaps another call has its number */

@@ -22,7 +22,6 @@ struct shm_channel {
     uint64_t spin;
     uint64_t
         now; /* when the last task ended, if nothing has taken time since; 0: the clock is to be read */
-    uint64_t started;        /* of the task that runs */
     uint64_t seq;            /* of the item in hand */
     struct queue_slot slot;  /* our copy of it: the place in the queue is free again */
     struct call_extra extra; /* and of what it says beyond */
@@ -148,8 +147,8 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
         tine__link_note_spent(&c->link);
     /* One task ends as the next begins, and one look at the clock does for both: it costs more than all else that a
     ** small task makes of it here. A limit counts from a look of its own. */
-    c->started = c->now && !call->timed ? c->now : tine__now();
-    int err = tine__link_begin(&c->link, call->id + k, k == 0, c->started);
+    int err = tine__link_begin(&c->link, call->id + k, k == 0,
+                               c->now && !call->timed ? c->now : tine__now());
     if (k == 0) {
         bool asked;
         /* the link says that it is ours: only now may the slot forget it */
@@ -234,12 +233,13 @@ static void last_progress(struct channel *ch, const struct call *call, const str
 
 static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
     struct shm_channel *c = self(ch);
-    struct record r = {.kind = kind, .id = call->id + k, .ref = call->ref, .started = c->started};
+    struct record r = {.kind = kind, .id = call->id + k, .ref = call->ref};
     bool asked;
     int err = tine__link_finish(&c->link, r.id, &asked);
     if (err)
         return err;
-    r.ended = c->now = tine__now();
+    c->now = tine__now();
+    tine__link_stamp(&c->link, &r, c->now);
     if (asked && kind != RECORD_ENDED) { /* when it was just through */
         r.kind = RECORD_ENDED;
         reply(ch);

@@ -33,6 +33,19 @@ static void write_record(uint64_t id, const void *payload, uint32_t length) {
     tine__link_write(&w, &r, payload, no_ring, NULL);
 }
 
+/* Every third one says when its task ran: from its id on, until now. */
+static void write_timed(uint64_t id, const void *payload, uint32_t length) {
+    struct record r = {.length = length, .kind = RECORD_VALUES, .id = id};
+    w.s->started = id % 3 ? 0 : id;
+    tine__link_stamp(&w, &r, tine__now());
+    tine__link_write(&w, &r, payload, no_ring, NULL);
+}
+
+static void check_times(uint64_t id) {
+    CHECK_EQ(l.times.started, id % 3 ? 0 : id);
+    CHECK(id % 3 ? l.times.ended == 0 : l.times.ended > id && l.times.ended <= tine__now());
+}
+
 static void write_large(uint64_t id, size_t length) {
     struct record_block b = {.length = length};
     struct record r = {.length = sizeof b, .kind = RECORD_VALUES, .large = 1, .id = id};
@@ -54,7 +67,7 @@ static void records_of_all_sizes_round_the_ring(void) {
     for (uint64_t id = 1; id < 20000; id++) {
         uint32_t n = (uint32_t)(check_random(&seed) % (LINK_INLINE + 1)) >> id % 15;
         memset(bytes, (int)id, n);
-        write_record(id, bytes, n);
+        write_timed(id, bytes, n);
         CHECK(tine__link_pending(&l));
         if (id % 4)
             continue;
@@ -64,6 +77,7 @@ static void records_of_all_sizes_round_the_ring(void) {
             CHECK_EQ(r.id, ++read);
             CHECK_EQ(r.kind, RECORD_VALUES);
             CHECK_EQ(r.length, length);
+            check_times(r.id);
             if (length)
                 CHECK(payload[0] == (char)r.id && payload[length - 1] == (char)r.id);
             tine__link_next(&l);
@@ -232,14 +246,14 @@ static int peek_at(struct record r, uint64_t bytes) {
 
 static void rubbish_is_told(void) {
     struct record good = {.length = 40, .kind = RECORD_ERROR};
-    CHECK_EQ(peek_at(good, 96), 0);
-    CHECK_EQ(peek_at(good, 64), TINE_EINVALID);
-    CHECK_EQ(peek_at(good, 95), TINE_EINVALID);
-    CHECK_EQ(peek_at(good, LINK_RING + 32), TINE_EINVALID);
-    CHECK_EQ(peek_at(good, -(uint64_t)32), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, 64), 0);
+    CHECK_EQ(peek_at(good, 48), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, 63), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, LINK_RING + 16), TINE_EINVALID);
+    CHECK_EQ(peek_at(good, -(uint64_t)16), TINE_EINVALID);
     struct record r = good;
     r.kind = RECORD_KINDS;
-    CHECK_EQ(peek_at(r, 96), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r = good, r.length = LINK_INLINE;
     CHECK_EQ(peek_at(r, LINK_RING), 0);
     r.length = LINK_INLINE + 1;
@@ -247,11 +261,14 @@ static void rubbish_is_told(void) {
     r.length = UINT32_MAX;
     CHECK_EQ(peek_at(r, LINK_RING), TINE_EINVALID);
     r = good, r.large = 1;
-    CHECK_EQ(peek_at(r, 96), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r.length = sizeof(struct record_block);
-    CHECK_EQ(peek_at(r, 64), TINE_EINVALID); /* no such block */
+    CHECK_EQ(peek_at(r, 32), TINE_EINVALID); /* no such block */
+    r = good, r.timed = 1;
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 80), 0);
     r = good, r.kind = RECORD_SKIP;
-    CHECK_EQ(peek_at(r, 96), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r.length = LINK_RING - sizeof r;
     CHECK_EQ(peek_at(r, LINK_RING), TINE_EAGAIN);
 }
@@ -264,11 +281,12 @@ static void random_rubbish(void) {
     volatile char sum = 0;
     for (int round = 0; round < 300; round++) {
         open_both();
-        for (unsigned i = 0; i < LINK_RING; i += 32) {
+        for (unsigned i = 0; i < LINK_RING; i += 16) {
             unsigned long long x = check_random(&seed);
             r = (struct record){.length = (uint32_t)(x % 80),
                                 .kind = (uint16_t)(x >> 8) % 9,
                                 .large = (x >> 16) % 64 == 0,
+                                .timed = (x >> 24) % 4 == 0,
                                 .id = x};
             memcpy(l.s->ring + i, &r, sizeof r);
         }
@@ -277,7 +295,7 @@ static void random_rubbish(void) {
         for (int step = 0; step < 100; step++) {
             if (l.at == l.seen)
                 l.s->head =
-                    check_random(&seed) % 3 ? l.at + check_random(&seed) % 4096 / 32 * 32 : 1;
+                    check_random(&seed) % 3 ? l.at + check_random(&seed) % 4096 / 16 * 16 : 1;
             if (tine__link_peek(&l, &r, &payload, &length) == 0) {
                 for (uint64_t i = 0; i < length; i++)
                     sum = (char)(sum + payload[i]);
