@@ -296,6 +296,8 @@ static void describe(struct here_call *c, struct report *r) {
     r->kind = kinds[answer->kind];
     r->bytes = answer->bytes.data;
     r->length = answer->bytes.len;
+    r->started = answer->started;
+    r->ended = answer->ended;
     r->id = c->call.head.id + c->reported++;
 }
 

@@ -94,8 +94,10 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         return false;
     }
     describe(l, lane, &head, r);
-    if (report_is_result(r))
-        tine__link_times(&lane->link, r->ref, &r->started, &r->ended);
+    if (report_is_result(r)) {
+        r->started = lane->link.times.started;
+        r->ended = lane->link.times.ended;
+    }
     if (r->kind == REPORT_STOPPED && !is_its_call(l, worker, r)) {
         give_back(
             l); /* what was cancelled of it has ended, and perhaps another call has its number */
