@@ -67,7 +67,7 @@ fault("one attempt more than the budget", "state.c", "t->failed[kind] < t->set->
     "t->failed[kind] <= t->set->retry.budget[kind]")
 fault("what was cancelled is tried again", "state.c", "retry.budget[kind] && !t->unrun &&", "retry.budget[kind] &&")
 fault("what was aborted too late is tried again", "sched.c", "        t->unrun = ENDING_CANCELLED;", "        ;")
-fault("what is late is tried again", "state.c", "!t->late && t->doom", "t->doom")
+fault("what is late, or cancelled, is tried again", "state.c", "!t->unrun &&\n", "true &&\n")
 fault("it is tried again in a pool that stops", "state.c",
     "t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;", "t->doom != ENDING_CANCELLED;")
 fault("no pause between attempts", "sched.c", "    if (ns < 1 || s->o.at_once) {", "    if (true) {")
@@ -140,8 +140,6 @@ fault("a deadline does not count for what comes back", "state.c",
     "    tine__sched_watch(s, t, TIMER_NEVER);\n    tine__policy_push_back", "    tine__policy_push_back")
 fault("a limit makes the deadline forgotten", "state.c", "when < t->deadline ? when : t->deadline", "when")
 fault("what is late is cancelled", "internal.h", "t->unrun ? t->unrun : ENDING_CANCELLED", "ENDING_CANCELLED")
-fault("what never began was running", "stop.c",
-    "t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom", "t->doom")
 fault("the window is not looked at", "order.c", "s->nsent >= sched_window(s) || ", "")
 fault("one more than the window", "order.c", "s->nsent >= sched_window(s)", "s->nsent > sched_window(s)")
 fault("a window of nothing", "sched.c", " + sched_least_window(s);", ";")
