@@ -96,7 +96,7 @@ void order_look(struct sim *m) {
         struct job *j = &m->jobs[i];
         if (!is_new(m, j))
             continue;
-        came_back += j->waited;
+        came_back += j->waited || j->task.attempts > 0;
         come(m, j);
     }
     m->line_up.loose = m->line_up.nwaiting > 0 && (m->line_up.loose || came_back > 1);
