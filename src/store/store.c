@@ -290,5 +290,7 @@ void tine__store_release(struct store *s, struct store_refs *refs) {
         tine__store_drop(s, i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR]);
     if (refs->room)
         free(refs->far);
+    if (refs->carried.list)
+        tine__carried_drop(&refs->carried);
     *refs = (struct store_refs){0};
 }
