@@ -572,6 +572,10 @@ int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
 int tine__pool_workers_lua(lua_State *L);
+/* Push the list of them; with `figures` all that is known of each. */
+void tine__push_workers(lua_State *L, struct core *c, bool figures);
+/* stats.c: pool:stats() */
+int tine__pool_stats_lua(lua_State *L);
 /* --- workers.c --- */
 /* Workers of this core's pool have ended: on_worker_exit is due for each. */
 void tine__exits_due(lua_State *L, struct core *c);

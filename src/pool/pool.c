@@ -26,6 +26,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;
     p->in_process = options->in_process;
+    p->figures.began = tine__now();
     return p;
 }
 
