@@ -321,6 +321,29 @@ function Pool:kill_workers() end
 ---@param n integer
 function Pool:resize(n) end
 
+---Encode a value once, for all tasks: a handle that stands for it wherever it is sent.
+---@param value any
+---@return tine.Shared
+---@nodiscard
+function Pool:share(value) end
+
+---A value that is sent once. In a task it is the value.
+---@class tine.Shared
+local Shared = {}
+
+---The value as workers have it.
+---@return any
+---@nodiscard
+function Shared:get() end
+
+---Bytes that it takes in memory that all workers see.
+---@return integer
+---@nodiscard
+function Shared:bytes() end
+
+---Tasks that were submitted still get it; workers drop it when the last of them has ended.
+function Shared:close() end
+
 ---@return tine.WorkerInfo[]
 ---@nodiscard
 function Pool:workers() end

@@ -321,6 +321,7 @@ const luaL_Reg tine__pool_methods[] = {
     {"try_submit", tine__try_submit},
     {"join", pool_join},
     {"with", view_with},
+    {"share", tine__share},
     {"resize", tine__pool_resize_lua},
     {"shutdown", pool_shutdown},
     {"terminate_workers", pool_terminate_workers},
