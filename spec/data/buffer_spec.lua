@@ -189,6 +189,16 @@ for _, workers in ipairs { 2, 0 } do
       assert.equal("gift", other:submit(read, pool:submit(make, "gift")):result())
     end)
 
+    it("may be in a shared value", function()
+      local pool <close> = tine.pool { workers = workers }
+      local shared <close> = pool:share { { buf = tine.buffer(8) } }
+      collectgarbage()
+      local futures = {}
+      for i = 1, 20 do futures[i] = pool:submit(function(t) t[1].buf:add(1, 1) end, shared) end
+      for i = 1, 20 do futures[i]:result() end
+      assert.equal(20, (shared:get()[1].buf:get "j"))
+    end)
+
     it("outlives the pool, and its workers", function()
       local made
       do

@@ -30,6 +30,7 @@ static struct pool *new_pool(const struct pool_options *options) {
         p->carried = *options->carried;
         *options->carried = (struct carried){0};
     }
+    p->figures.began = tine__now();
     return p;
 }
 

@@ -78,7 +78,7 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     (void)call;
     if (k >= atomic_load(&c->upto))
         return TINE_ECANCELLED;
-    atomic_store(&c->since, tine__now());
+    atomic_store(&c->since, k > 0 ? c->answers[k - 1].ended : tine__now());
     atomic_store(&c->running, (uint64_t)(k + 1) << 8);
     return 0;
 }
@@ -121,7 +121,8 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
         kind = RECORD_ENDED; /* asked in the last moment */
         reply(ch);
     }
-    c->answers[k] = (struct inner_answer){kind, in->reply, in->carried};
+    c->answers[k] =
+        (struct inner_answer){kind, atomic_load(&c->since), tine__now(), in->reply, in->carried};
     tine__buf_init(&in->reply);
     in->carried = (struct carried){0};
     atomic_store(&c->since, 0);

@@ -23,8 +23,9 @@ struct inner;
 /* What a task was answered with. */
 struct inner_answer {
     enum record_kind kind;
-    struct buf bytes;       /* tine__buf_init */
-    struct carried carried; /* what they name */
+    uint64_t started, ended; /* ns */
+    struct buf bytes;        /* tine__buf_init */
+    struct carried carried;  /* what they name */
 };
 
 /* A call to be run. */

@@ -76,6 +76,7 @@ struct message {
     int32_t status; /* EXITED, GONE: as waitpid gives it; KILL: the signal */
     int32_t error;  /* errno */
     uint32_t seat;  /* SETUP, START: in the arena */
+    uint64_t spent; /* EXITED: of the processor, ns */
 };
 
 #define MESSAGE_MAX (60u << 10) /* a message with its bytes; longer error texts are cut */
