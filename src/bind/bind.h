@@ -93,6 +93,8 @@ struct state {
     unsigned filenos;      /* cores that have one (fileno.c) */
     const void *known;     /* the view that was checked last, until it is finalized */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
+    uint64_t
+        shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -580,6 +582,10 @@ int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
 int tine__pool_workers_lua(lua_State *L);
+/* Push the list of them; with `figures` all that is known of each. */
+void tine__push_workers(lua_State *L, struct core *c, bool figures);
+/* stats.c: pool:stats() */
+int tine__pool_stats_lua(lua_State *L);
 /* --- workers.c --- */
 /* Workers of this core's pool have ended: on_worker_exit is due for each. */
 void tine__exits_due(lua_State *L, struct core *c);
@@ -629,5 +635,12 @@ bool tine__option_flag(lua_State *L, int arg, const char *name, bool none);
 /* As one of `names` (NULL ends it): its number; 0 when nil. */
 int tine__option_choice(lua_State *L, int arg, const char *name, const char *const *names);
 int tine__nearest(lua_State *L); /* core.nearest(name, list) */
+
+/* --- data.c --- */
+
+int tine__data_buffer(lua_State *L);
+/* What tine__data_forked is. */
+int tine__data_refuse_forked(lua_State *L);
+int tine__data_type(lua_State *L);
 
 #endif
