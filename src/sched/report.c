@@ -28,6 +28,22 @@ static void finish(struct sched *s, struct task *t) {
     sched_close(s, t);
 }
 
+/* What of results says by itself how the task ends. */
+static enum ending ending_of(const struct report *r) {
+    switch (r->kind) {
+    case REPORT_TIMEOUT:
+        return ENDING_TIMEOUT;
+    case REPORT_CPU:
+        return ENDING_CPU;
+    case REPORT_CRASHED:
+        return ENDING_CRASHED;
+    case REPORT_AWAY:
+        return ENDING_LOST;
+    default:
+        return ENDING_NONE;
+    }
+}
+
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
                                 enum ending *how, bool *again) {
     struct task *t = find(s, r->ref, r->id, k);
@@ -43,6 +59,8 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     t->worker = r->worker;
     t->pid = s->workers[r->worker].pid;
     *how = tine__sched_heard(s, t);
+    if (*how == ENDING_NONE)
+        *how = ending_of(r);
     bool error = r->kind == REPORT_ERROR || r->kind == REPORT_MEMORY;
     *again = tine__sched_fails(s, t, *how, error);
     if (*again)
@@ -298,6 +316,9 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
         break;
     case REPORT_FAILED:
         failed(s, r);
+        break;
+    case REPORT_DESERTED:
+        tine__sched_desert(s);
         break;
     case REPORT_GONE:
         gone(s, r);
