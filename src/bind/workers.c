@@ -12,7 +12,10 @@ int tine__pool_resize_lua(lua_State *L) {
         tine__refuse_ended(L, c);
     int err = tine__pool_resize(c->p, (unsigned)n);
     if (err == TINE_EINVALID)
-        return tine__error(L, err, "a pool without processes (workers = 0) cannot be resized");
+        return tine__error(L, err,
+                           c->far ? "a pool whose workers are on other machines cannot be resized: "
+                                    "each host says how many it has (tine serve -j)"
+                                  : "a pool without processes (workers = 0) cannot be resized");
     if (err)
         tine__refused(L, c, err);
     c->workers = (unsigned)n;
@@ -51,6 +54,8 @@ int tine__pool_workers_lua(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     lua_settop(L, 1);
     luaL_checkstack(L, 20, "workers");
+    if (c->far)
+        return tine__far_hosts_lua(L, c);
     if (c->p)
         tine__pool_poll(c->p);
     unsigned n = c->p ? push_infos(L, c) : 0;

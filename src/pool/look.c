@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
+#include "site/far.h"
 
 #define PIDS_PATIENCE (100 * MILLISECOND)
 
@@ -27,11 +28,23 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out) {
     out->finished = p->ends.finished;
     out->failed = p->ends.failed;
     out->cancelled = p->ends.cancelled;
-    out->workers_started = p->in_process ? 0 : p->s.started;
-    out->workers_lost = p->in_process ? 0 : p->s.lost_ones;
+    out->workers_started = p->in_process || p->far ? 0 : p->s.started;
+    out->workers_lost = p->in_process || p->far ? 0 : p->s.lost_ones;
     out->running = count_running(p);
     out->pending = out->submitted - out->finished - out->failed - out->cancelled - out->running;
     pthread_mutex_unlock(&p->lock);
+}
+
+unsigned tine__pool_hosts(struct pool *p, struct far_host *out, unsigned most) {
+    unsigned n = 0;
+    if (tine__pool_is_forked(p) || !p->far)
+        return 0;
+    pthread_mutex_lock(&p->lock);
+    tine__take_in(p, true);
+    if (!pool_site_is_gone(p))
+        n = tine__far_hosts(p->site, out, most);
+    pthread_mutex_unlock(&p->lock);
+    return n;
 }
 
 static bool knows_pids(const struct pool *p) {
@@ -67,7 +80,7 @@ static const char *state_name(struct pool *p, unsigned w) {
 
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max) {
     unsigned n = 0;
-    if (tine__pool_is_forked(p) || p->in_process)
+    if (tine__pool_is_forked(p) || p->in_process || p->far)
         return 0;
     pthread_mutex_lock(&p->lock);
     learn_pids(p);
