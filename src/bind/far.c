@@ -104,7 +104,7 @@ static void push_host(lua_State *L, const struct far_host *h) {
 
 #define MOST_HOSTS 4096u
 
-int tine__far_hosts_lua(lua_State *L, struct core *c) {
+void tine__push_hosts(lua_State *L, struct core *c) {
     struct far_host *hosts = lua_newuserdatauv(L, MOST_HOSTS * sizeof *hosts, 0);
     unsigned n = c->p ? tine__pool_hosts(c->p, hosts, MOST_HOSTS) : 0;
     lua_createtable(L, (int)n, 0);
@@ -112,5 +112,5 @@ int tine__far_hosts_lua(lua_State *L, struct core *c) {
         push_host(L, &hosts[i]);
         lua_rawseti(L, -2, i + 1);
     }
-    return 1;
+    lua_remove(L, -2);
 }

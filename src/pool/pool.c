@@ -28,6 +28,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->spin = options->boot.spin;
     p->in_process = options->in_process;
     p->far = options->far != NULL;
+    p->figures.began = tine__now();
     return p;
 }
 

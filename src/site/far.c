@@ -139,9 +139,9 @@ static bool far_progress(struct site *s, uint32_t ref, uint64_t id, struct progr
     return false;
 }
 
-static bool far_busy(struct site *s, unsigned worker) {
+static void far_look(struct site *s, unsigned worker, struct site_look *out) {
     (void)worker;
-    return far_of(s)->nsent > 0;
+    *out = (struct site_look){.busy = far_of(s)->nsent > 0};
 }
 
 /* --- reports --- */
@@ -288,7 +288,7 @@ static const struct site_ops far_ops = {
     .want_room = far_want_room,
     .taken = far_taken,
     .progress = far_progress,
-    .busy = far_busy,
+    .look = far_look,
     .news = far_news,
     .report = far_report,
     .due = far_due,

@@ -94,8 +94,10 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         return false;
     }
     describe(l, lane, &head, r);
-    if (report_is_result(r))
-        tine__link_times(&lane->link, r->ref, &r->started, &r->ended);
+    if (report_is_result(r)) {
+        r->started = lane->link.times.started;
+        r->ended = lane->link.times.ended;
+    }
     if (r->kind == REPORT_STOPPED && !is_its_call(l, worker, r)) {
         give_back(
             l); /* what was cancelled of it has ended, and perhaps another call has its number */
@@ -210,8 +212,11 @@ static void gone(struct local *l, const struct message *m, struct report *r) {
 /* A message as a report; false: there is nothing to report of it. */
 static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
     bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
-    *r =
-        (struct report){.worker = m->worker, .pid = m->pid, .status = m->status, .error = m->error};
+    *r = (struct report){.worker = m->worker,
+                         .pid = m->pid,
+                         .status = m->status,
+                         .error = m->error,
+                         .spent = m->spent};
     switch (m->kind) {
     case MESSAGE_UP:
     case MESSAGE_PRELOADING:

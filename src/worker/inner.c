@@ -77,7 +77,7 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     (void)call;
     if (k >= atomic_load(&c->upto))
         return TINE_ECANCELLED;
-    atomic_store(&c->since, tine__now());
+    atomic_store(&c->since, k > 0 ? c->answers[k - 1].ended : tine__now());
     atomic_store(&c->running, (uint64_t)(k + 1) << 8);
     return 0;
 }
@@ -118,7 +118,7 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
         kind = RECORD_ENDED; /* asked in the last moment */
         in->reply.len = 0;
     }
-    c->answers[k] = (struct inner_answer){kind, in->reply};
+    c->answers[k] = (struct inner_answer){kind, atomic_load(&c->since), tine__now(), in->reply};
     tine__buf_init(&in->reply);
     atomic_store(&c->since, 0);
     atomic_store(&c->answered, k + 1);

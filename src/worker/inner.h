@@ -22,7 +22,8 @@ struct inner;
 /* What a task was answered with. */
 struct inner_answer {
     enum record_kind kind;
-    struct buf bytes; /* tine__buf_init */
+    uint64_t started, ended; /* ns */
+    struct buf bytes;        /* tine__buf_init */
 };
 
 /* A call to be run. */

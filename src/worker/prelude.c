@@ -33,6 +33,10 @@ static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
     return ours && tine__store_find(c->calls, ours, out, NULL);
 }
 
+static uint32_t gone(void *ctx) {
+    return tine__store_gone(((const struct run_code *)ctx)->calls);
+}
+
 /* (boot, pointer to the struct run_code that it makes) */
 static int place(lua_State *L) {
     struct run_code **code = lua_touserdata(L, 2);
@@ -51,7 +55,7 @@ int tine__prelude_open(struct run *r, lua_State *L, const struct boot *b, struct
     lua_pushlightuserdata(L, &code);
     if (lua_pcall(L, 2, 0, 0) != LUA_OK)
         return TINE_ENOMEM;
-    const struct codec_options options = {.store = {.get = get_code, .ctx = code},
+    const struct codec_options options = {.store = {.get = get_code, .gone = gone, .ctx = code},
                                           .send_globals = b->send_globals};
     int err = tine__run_open(r, L, &options);
     code->calls = calls;
