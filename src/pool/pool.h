@@ -53,9 +53,10 @@ struct pool_options {
     uint64_t max_bytes;                   /* of the calls of unfinished tasks, 0 none */
     bool tell_exits;                      /* some inbox wants to hear of ends of workers */
     const struct far_options
-        *far;         /* its workers are on other machines; NULL: they are here; borrowed */
-    bool in_process;  /* no worker is a process: tasks run in the threads that submit */
-    struct boot boot; /* borrowed for the call */
+        *far;                /* its workers are on other machines; NULL: they are here; borrowed */
+    bool in_process;         /* no worker is a process: tasks run in the threads that submit */
+    struct boot boot;        /* borrowed for the call */
+    struct carried *carried; /* regions that this names: they go over to the pool; or NULL */
 };
 
 /* Open a pool: its site (no answer of it is waited for) and manager thread. 0, TINE_ESYSTEM, TINE_ENOMEM. The
