@@ -16,6 +16,7 @@ local tine = {
     clock = core.clock,
     sleep = core.sleep,
     encode = core.encode,
+    progress = require("tine.progress").new,
 }
 
 -- tine.worker is looked up each time: the fork server may load the module before there are workers.

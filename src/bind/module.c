@@ -1,5 +1,7 @@
 /* The module tine.core: puts the parts together. */
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include "bind/bind.h"
 #include "bind/embed.h"
 #include "bind/preload.h"
@@ -148,18 +150,25 @@ static int worker(lua_State *L) {
     return 1;
 }
 
+#define COLUMNS 80 /* of a terminal that does not say */
+
+/* core.terminal(): the columns of the terminal that stderr is, or nil. */
+static int terminal(lua_State *L) {
+    struct winsize size;
+    if (!isatty(STDERR_FILENO))
+        return 0;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    lua_pushinteger(L, known ? size.ws_col : COLUMNS);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"pool", tine__pool_open_lua},
-    {"future", tine__future_manual},
-    {"kind", tine__kind},
-    {"register", tine__codec_register},
-    {"cpu_count", tine__cpu_count},
-    {"worker", worker},
-    {"clock", tine__clock},
-    {"sleep", tine__sleep},
-    {"nearest", tine__nearest},
-    {"encode", tine__encode_lua},
-    {NULL, NULL},
+    {"pool", tine__pool_open_lua},  {"future", tine__future_manual},
+    {"kind", tine__kind},           {"register", tine__codec_register},
+    {"cpu_count", tine__cpu_count}, {"worker", worker},
+    {"clock", tine__clock},         {"sleep", tine__sleep},
+    {"terminal", terminal},         {"nearest", tine__nearest},
+    {"encode", tine__encode_lua},   {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {
