@@ -5,6 +5,7 @@
 #include "bind/bind.h"
 #include "bind/embed.h"
 #include "bind/preload.h"
+#include "data/data.h"
 #include "tine_lua.h"
 #include "worker/root.h"
 
@@ -151,15 +152,18 @@ static int worker(lua_State *L) {
 }
 
 #define COLUMNS 80 /* of a terminal that does not say */
+#define ROWS 24
 
-/* core.terminal(): the columns of the terminal that stderr is, or nil. */
+/* core.terminal([fd]): columns and rows of the terminal that stderr, or `fd`, is; or nothing. */
 static int terminal(lua_State *L) {
     struct winsize size;
-    if (!isatty(STDERR_FILENO))
+    int fd = (int)luaL_optinteger(L, 1, STDERR_FILENO);
+    if (!isatty(fd))
         return 0;
-    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
     lua_pushinteger(L, known ? size.ws_col : COLUMNS);
-    return 1;
+    lua_pushinteger(L, known ? size.ws_row : ROWS);
+    return 2;
 }
 
 static const luaL_Reg functions[] = {
@@ -168,7 +172,8 @@ static const luaL_Reg functions[] = {
     {"cpu_count", tine__cpu_count}, {"worker", worker},
     {"clock", tine__clock},         {"sleep", tine__sleep},
     {"terminal", terminal},         {"nearest", tine__nearest},
-    {"encode", tine__encode_lua},   {NULL, NULL},
+    {"encode", tine__encode_lua},   {"buffer", tine__data_buffer},
+    {"type", tine__data_type},      {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {
@@ -206,6 +211,7 @@ TINE_API int luaopen_tine_core(lua_State *L) {
     fill_metas(L);
     fill_module(L);
     tine__root_dress = tine__preload_worker;
+    tine__data_forked = tine__data_refuse_forked;
     take_root(L);
     lua_pushvalue(L, UP_STATE);
     lua_setfield(L, LUA_REGISTRYINDEX, STATE);
