@@ -237,12 +237,33 @@ function tine.clock() end
 ---@param seconds number
 function tine.sleep(seconds) end
 
+---A line on stderr that tells how far a loop is, where that is a terminal.
+---@class tine.Progress
+local Progress = {}
+
+---So many more (1) are done.
+---@param n number?
+function Progress:add(n) end
+
+---So many more (1) have failed: they are done, too.
+---@param n number?
+function Progress:fail(n) end
+
+---The last line.
+function Progress:close() end
+
+---@param total number?
+---@return tine.Progress
+---@nodiscard
+function tine.progress(total) end
+
 ---@class tine.MapOptions
 ---@field chunksize integer? items that a worker takes at a time; default: by the time that tasks take
 ---@field buffersize integer? items read ahead at most
 ---@field timeout number? seconds for the whole iteration
 ---@field ordered boolean? default: true
 ---@field on_error "raise"|"return"|nil default: "raise"
+---@field progress boolean|fun(done: integer, total: integer?, failed: integer)|nil a line on stderr, or who is told
 
 ---@class tine.ViewOptions
 ---@field label string? names the tasks; default: made of the function
