@@ -334,9 +334,7 @@ void tine__policy_remove(struct policy *p, struct task *t) {
     settle(p, t->line);
 }
 
-struct task *tine__policy_pop(struct policy *p, uint64_t now) {
-    if (policy_is_timed(p))
-        catch_up(p, now);
+struct task *tine__policy_pop(struct policy *p) {
     struct bucket *b = bucket_of(p->buckets.root);
     struct line *l = LIST_ITEM(b->turns.next, struct line, turn);
     struct task *t = first_of(l);

@@ -68,8 +68,8 @@ bool tine__policy_push(struct policy *p, struct task *t);
 void tine__policy_push_back(struct policy *p, struct task *t, bool unspent);
 /* It does not wait any more. */
 void tine__policy_remove(struct policy *p, struct task *t);
-/* Take the next one; there is one. */
-struct task *tine__policy_pop(struct policy *p, uint64_t now);
+/* Take the next one, by the ranks of the last tick; there is one. */
+struct task *tine__policy_pop(struct policy *p);
 /* It has come from the site, one way or another. */
 void tine__policy_unsent(struct policy *p, struct task *t);
 /* It may still be to be taken up, and was taken last of all: should another one have been? BY_TURN: there are several of
