@@ -127,7 +127,10 @@ fault("what gains by waiting does not overtake", "sched.c",
 fault("what was withdrawn is forgotten", "order.c",
     "    s->overtook = true;\n    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);",
     "    s->overtook = true;\n    tine__sched_unsend(s, t);")
-fault("what was gained is not looked at again", "policy.c", "        catch_up(p, now);", "        p->now = now;")
+fault("what was gained is not looked at again", "order.c", "    if (order_anew(s, o))", "    if (false)")
+fault("what lies at the site out of order stays there", "order.c", "    if (s->overtake && s->in_order <= s->policy.now)",
+    "    if (false)")
+fault("the order there is never known to change", "order.c", "    if (s->policy.nlines > 1)", "    if (false)")
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "policy.c",
     "return line_of(a)->first < line_of(b)->first;", "return line_of(a)->first > line_of(b)->first;")
@@ -226,8 +229,8 @@ fault("a result counts in spite of the stop", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->asked ?")
 fault("a result counts in spite of the request", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->doom == ENDING_BROKEN ?")
-fault("killed without a question", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
-fault("asked for nothing", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
+fault("killed without a question", "stop.c", "t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
+fault("asked for nothing", "stop.c", "t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
 fault("asked, and never killed", "sched.c", "        tine__sched_grace_over(s, t);", "        ;")
 fault("killed before its grace is over", "stop.c", "clock_after(now, t->set->grace)", "now + 1")
 fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
