@@ -100,6 +100,7 @@ local tine = {}
 ---@field exit_timeout number? seconds until a leaving worker must be gone; default: 5
 ---@field spin number? seconds to yield before sleeping; default: 50e-6
 ---@field name string? in process titles and messages; default: "tine"
+---@field trace string|false|nil file that what the pool does is traced to; default: what TINE_TRACE says
 
 ---Make a pool of worker processes. Raises a Tine error if it cannot.
 ---@param options integer|tine.PoolOptions|nil the number of workers, or options

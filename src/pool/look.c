@@ -8,7 +8,7 @@
 #define PIDS_PATIENCE (100 * MILLISECOND)
 
 /* Items that a worker has taken up: it runs one task of each. */
-static uint64_t count_running(struct pool *p) {
+uint64_t tine__pool_running(struct pool *p) {
     uint64_t n = 0;
     for (uint32_t ref = 0; ref < p->s.nrefs && !pool_site_is_gone(p); ref++)
         if (p->s.sent[ref])
@@ -29,7 +29,7 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out) {
     out->cancelled = p->ends.cancelled;
     out->workers_started = p->in_process ? 0 : p->s.started;
     out->workers_lost = p->in_process ? 0 : p->s.lost_ones;
-    out->running = count_running(p);
+    out->running = tine__pool_running(p);
     out->pending = out->submitted - out->finished - out->failed - out->cancelled - out->running;
     pthread_mutex_unlock(&p->lock);
 }

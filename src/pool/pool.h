@@ -33,6 +33,7 @@
 #include "worker/boot.h"
 
 struct pool;
+struct trace;
 
 #define POOL_MAX_WORKERS 4095u
 #define POOL_AGEING 1                 /* steps a second: what users get who say nothing */
@@ -49,7 +50,9 @@ struct pool_options {
     uint64_t max_age;                     /* ns, of a worker, 0 none */
     uint64_t max_bytes;                   /* of the calls of unfinished tasks, 0 none */
     bool tell_exits;                      /* some inbox wants to hear of ends of workers */
-    bool in_process;  /* no worker is a process: tasks run in the threads that submit */
+    bool in_process; /* no worker is a process: tasks run in the threads that submit */
+    struct trace
+        *trace; /* or NULL; the pool's from the call of tine__pool_open on, also if that fails */
     struct boot boot; /* borrowed for the call */
 };
 
@@ -168,6 +171,8 @@ unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned ma
 /* Why the pool is broken or was killed, or NULL; a reference for the caller. */
 struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);
+/* Why its trace has no more (trace/trace.h), said once; to be freed. */
+char *tine__pool_trace_trouble(struct pool *p);
 /* True in a forked child of the process that opened it. */
 bool tine__pool_is_forked(const struct pool *p);
 
