@@ -130,6 +130,10 @@ static void fill_metas(lua_State *L) {
     lua_getfield(L, AT_MODULE, "pool_methods");
     set_functions(L, tine__loop_methods);
     lua_pop(L, 1);
+    luaL_newmetatable(L, CODEC_SHARED);
+    fill_meta(L, lua_gettop(L), CODEC_SHARED, "shared_methods", tine__shared_methods,
+              tine__shared_meta);
+    lua_pop(L, 1);
     luaL_newmetatable(L, "tine.map");
     fill_meta(L, lua_gettop(L), "tine.map", "map_methods", tine__map_methods, tine__map_meta);
     lua_pop(L, 1);

@@ -463,11 +463,21 @@ static int hold_function(void *core, struct buf *out, const struct codec_stored 
     return tine__store_hold(&cb->refs, stored);
 }
 
+/* Of a shared value that is read here. */
+static bool get_stored(void *core, uint64_t id, struct codec_code *out) {
+    const struct core *c = core;
+    const struct codec_stored *found = c->reading ? tine__store_named(c->reading, id) : NULL;
+    if (found)
+        *out = found->code;
+    return found != NULL;
+}
+
 void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send_globals) {
     struct codec_options co = {.send_globals = send_globals,
                                .store = {.put = put_function,
                                          .drop = drop_function,
                                          .hold = hold_function,
+                                         .get = get_stored,
                                          .keep = tine__core_origin,
                                          .age = &c->origins_age,
                                          .ctx = c}};

@@ -699,6 +699,9 @@ static int encode_userdata(struct encoder *e, int idx, const struct step *step) 
     bool found;
     if (file)
         return tine__standard_put(e->out, file) ? tine__encode_nomem(e) : 0;
+    int shared = tine__shared_encode(e, idx, step);
+    if (shared)
+        return shared < 0 ? shared : 0;
     int err = meet(e, idx, p, step, &found);
     if (err || found)
         return err;

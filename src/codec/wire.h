@@ -28,6 +28,7 @@ enum wire_op {
     OP_SAME = 9,
     OP_CHANGED = 10,
     OP_STANDARD = 11,
+    OP_SHARED = 12,
 };
 
 enum wire_held {

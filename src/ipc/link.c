@@ -237,10 +237,10 @@ void tine__link_note_spent(struct link *l) {
                           memory_order_relaxed);
 }
 
-int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp) {
+int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
     uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
     assert(id >> 56 == 0);
-    atomic_store_explicit(&l->s->started, stamp ? tine__now() : 0, memory_order_relaxed);
+    atomic_store_explicit(&l->s->started, now, memory_order_relaxed);
     if (first) {
         assert(state_in(word) == RUN_IDLE); /* which the submitter leaves alone */
         /* release: the start */
@@ -274,11 +274,11 @@ int tine__link_finish(struct link *l, uint64_t id, bool *asked) {
     return 0;
 }
 
-void tine__link_stamp(struct link *l, struct record *r) {
+void tine__link_stamp(struct link *l, struct record *r, uint64_t now) {
     uint64_t started = atomic_load_explicit(&l->s->started, memory_order_relaxed);
     r->timed = started != 0;
     if (started)
-        l->times = (struct record_times){started, tine__now()};
+        l->times = (struct record_times){started, now};
 }
 
 void tine__link_stamp_now(struct link *l, struct record *r) {

@@ -151,9 +151,9 @@ bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next
 /* Map the file that came from the submitter; takes over `fd`. */
 int tine__link_attach(struct link *l, int fd);
 /* Before a task: say what we run. For the first of an item always 0. For a later one of a chunk
-** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `stamp`: note the
-** start (needed for run-time limits). */
-int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp);
+** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `now`: when it starts (ns,
+** tine__now). */
+int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now);
 /* Say how far the task that runs has come. */
 void tine__link_set_progress(struct link *l, const struct progress *p);
 /* Before tine__link_begin: note what this process has spent of the processor. */
@@ -162,8 +162,8 @@ void tine__link_note_spent(struct link *l);
 unsigned tine__link_asked(const struct link *l);
 /* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
-/* Have the record, which is about to be written, say when the task began, if that was noted, and that it has ended. */
-void tine__link_stamp(struct link *l, struct record *r);
+/* Have the record, which is about to be written, say when the task began, if that was noted, and when it has ended. */
+void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
 /* Have it say that what it tells is so just now. */
 void tine__link_stamp_now(struct link *l, struct record *r);
 /* The item is done: IDLE. */

@@ -14,7 +14,6 @@
 #define CALL_TRIED 32    /* a bit */
 #define CALL_TIMED 1u    /* note the start: the task has a run-time limit */
 #define CALL_SPENDS 4u   /* note the processor time at the start, too: that is limited */
-#define CALL_TRACED 8u   /* note start and end of each of its tasks: somebody wants to know */
 #define CALL_EXTRA 2u    /* a struct call_extra (msg/extra.h) is before the label */
 
 struct call_head {

@@ -49,6 +49,7 @@ struct report {
     unsigned worker;
     uint32_t ref;
     uint64_t id;
+    uint64_t spent;          /* of an end: what it had spent of the processor (ns) */
     uint64_t started, ended; /* of a result, or what was lost: when; READY: `ended`; 0: unknown */
     int pid;
     int status;  /* as waitpid gives it */

@@ -4,9 +4,9 @@
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
-**   look.c     statistics; resize.c                         inbox.c, outcome.c, failure.c
-**   wait.c     waiting threads                    refs.c     who holds a pool
-**   manager.c  the thread                   tracing.c  what a trace is told
+**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
+**   wait.c     waiting threads; resize.c          refs.c     who holds a pool
+**   manager.c  the thread                      tracing.c  what a trace is told
 */
 #ifndef TINE_POOL_INTERNAL_H
 #define TINE_POOL_INTERNAL_H
@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include "base/list.h"
 #include "ipc/wakeup.h"
+#include "pool/figures.h"
 #include "pool/pool.h"
 #include "sched/sched.h"
 #include "site/site.h"
@@ -51,6 +52,8 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
+    struct figures figures;
+    uint64_t heard;            /* when the batch of results that is being told was taken in */
     uint64_t calls;            /* of submit and map */
     unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
@@ -145,7 +148,7 @@ void tine__inboxes_end(struct pool *p);
 /* manager.c */
 int tine__manager_start(struct pool *p);
 
-/* look.c */
+/* figures.c */
 /* Tasks that are being run. */
 uint64_t tine__pool_running(struct pool *p);
 

@@ -27,6 +27,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->spin = options->boot.spin;
     p->in_process = options->in_process;
     p->trace = options->trace;
+    p->figures.began = tine__now();
     return p;
 }
 
@@ -44,7 +45,6 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .max_bytes = o->max_bytes,
                                          .tell_exits =
                                              (o->tell_exits || o->trace) && !o->in_process,
-                                         .traced = o->trace != NULL,
                                          .slots = o->in_process ? HERE_SLOTS : LOCAL_SLOTS,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,

@@ -82,9 +82,9 @@ static int refusal(const struct sched *s, uint64_t bytes) {
 }
 
 /* What the worker is to know at once. */
-static uint64_t call_flags(const struct sched *s, const struct settings *set) {
+static uint64_t call_flags(const struct settings *set) {
     return (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
-           (settings_need_extra(set) ? CALL_EXTRA : 0) | (s->o.traced ? CALL_TRACED : 0);
+           (settings_need_extra(set) ? CALL_EXTRA : 0);
 }
 
 static void admit(struct sched *s, struct task *t, uint64_t now) {
@@ -104,9 +104,9 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->pid = 0;
     t->unrun = ENDING_NONE;
     t->late = t->asked = false;
-    t->since = now;
+    t->since = t->ready = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
-    t->call.flags = call_flags(s, t->set);
+    t->call.flags = call_flags(t->set);
 }
 
 static int enter(struct sched *s, struct task *t, uint64_t now) {
@@ -228,8 +228,9 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
 /* It waits like any other. */
 static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
-    t->call.flags = call_flags(s, t->set) | (uint64_t)t->attempts << CALL_TRIED;
+    t->call.flags = call_flags(t->set) | (uint64_t)t->attempts << CALL_TRIED;
     t->state = TASK_WAITING;
+    t->ready = s->policy.now;
     s->waiting++;
     tine__sched_watch(s, t, TIMER_NEVER);
     tine__policy_push_back(&s->policy, t, false);
@@ -257,6 +258,7 @@ static double pause_before(struct sched *s, const struct task *t) {
 
 void tine__sched_again(struct sched *s, struct task *t, uint64_t now) {
     assert(t->state == TASK_HELD);
+    s->policy.now = now;
     double ns = t->attempts ? pause_before(s, t) : 0;
     if (ns < 1 || s->o.at_once) {
         let_go(s, t);

@@ -109,12 +109,14 @@ struct worker {
     uint64_t since;     /* ns of the clock: when it was started */
     struct list gone;   /* in sched->exits */
     struct worker_exit exit;
-    uint8_t state;  /* enum worker_state */
-    uint8_t doom;   /* why it is DOOMED: enum doom */
-    bool unborn;    /* it has not reached its task loop */
-    int signal;     /* wanted of it, or 0 */
-    int pid;        /* 0: not known yet */
-    uint64_t tasks; /* answered */
+    uint8_t state;    /* enum worker_state */
+    uint8_t doom;     /* why it is DOOMED: enum doom */
+    bool unborn;      /* it has not reached its task loop */
+    int signal;       /* wanted of it, or 0 */
+    int pid;          /* 0: not known yet */
+    uint64_t tasks;   /* answered */
+    uint64_t ran;     /* ns that these have taken, as it says */
+    uint64_t changed; /* ns of the clock: when it was started, became ready, or ended a task */
 };
 
 struct sched_options {
@@ -123,7 +125,6 @@ struct sched_options {
     unsigned min_workers;   /* that stay though they are idle */
     uint64_t max_age;       /* ns, about which a worker is replaced; 0: never */
     bool tell_exits;        /* events of workers that have ended are wanted */
-    bool traced;            /* so are the times of every task */
     uint64_t max_bytes;     /* of the calls of unfinished tasks, unless it is one; 0: none */
     unsigned slots;         /* calls that the site has room for, beyond those that workers run */
     bool replace;           /* a death ends its task only */
@@ -185,6 +186,7 @@ struct sched {
     unsigned failed_starts;      /* in a row */
     bool hold;                   /* a start was refused: not before `retry` */
     uint64_t started, lost_ones; /* workers, ever */
+    uint64_t lived, starting; /* ns, of workers: of those that have ended; before they were ready */
 
     struct timers timers;
     struct timer retry, end; /* start again; STOPPING, DRAINING: no more patience */

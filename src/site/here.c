@@ -190,9 +190,10 @@ static bool here_progress(struct site *s, uint32_t ref, uint64_t id, struct prog
     return false;
 }
 
-static bool here_busy(struct site *s, unsigned worker) {
+/* Its worker is none that is shown. */
+static void here_look(struct site *s, unsigned worker, struct site_look *out) {
     (void)worker;
-    return here_of(s)->busy;
+    *out = (struct site_look){.busy = here_of(s)->busy};
 }
 
 /* --- work --- */
@@ -406,7 +407,7 @@ static const struct site_ops here_ops = {
     .want_room = here_want_room,
     .taken = here_taken,
     .progress = here_progress,
-    .busy = here_busy,
+    .look = here_look,
     .news = here_news,
     .report = here_report,
     .has_work = here_has_work,

@@ -11,12 +11,16 @@
 
 #define HEAP_PAGE 4096u
 
-static bool local_busy(struct site *s, unsigned worker) {
+static void local_look(struct site *s, unsigned worker, struct site_look *out) {
     struct local *l = local_of(s);
-    uint64_t id, since;
     struct lane *lane = worker <= l->workers ? l->lanes[worker] : NULL;
-    return lane && (tine__queue_holds(&l->queue, worker) ||
-                    tine__link_running(&lane->link, &id, &since) != RUN_IDLE);
+    *out = (struct site_look){0};
+    if (!lane)
+        return;
+    enum run_state state = tine__link_running(&lane->link, &out->id, &out->since);
+    out->busy = state != RUN_IDLE || tine__queue_holds(&l->queue, worker);
+    if (state != RUN_RUNNING && state != RUN_KILLED)
+        out->id = out->since = 0;
 }
 
 static bool local_news(struct site *s, bool pressed) {
@@ -143,7 +147,7 @@ static const struct site_ops local_ops = {
     .want_room = local_want_room,
     .taken = tine__local_taken,
     .progress = tine__local_progress,
-    .busy = local_busy,
+    .look = local_look,
     .news = local_news,
     .report = tine__local_report,
     .keep = tine__local_keep,

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "site/local.h"
@@ -29,13 +30,8 @@ static bool has_task(const struct handed *h, uint64_t id) {
 
 /* What the worker has spent of the processor since its task began, if that was noted. */
 static uint64_t spent(const struct lane *lane) {
-    clockid_t clock;
-    struct timespec t;
     uint64_t before = tine__link_spent(&lane->link);
-    if (!before || !lane->pid || clock_getcpuclockid(lane->pid, &clock) ||
-        clock_gettime(clock, &t) == -1)
-        return 0;
-    uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    uint64_t now = before && lane->pid ? tine__proc_spent(lane->pid) : 0;
     return now > before ? now - before : 0;
 }
 

@@ -212,8 +212,11 @@ static void gone(struct local *l, const struct message *m, struct report *r) {
 /* A message as a report; false: there is nothing to report of it. */
 static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
     bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
-    *r =
-        (struct report){.worker = m->worker, .pid = m->pid, .status = m->status, .error = m->error};
+    *r = (struct report){.worker = m->worker,
+                         .pid = m->pid,
+                         .status = m->status,
+                         .error = m->error,
+                         .spent = m->spent};
     switch (m->kind) {
     case MESSAGE_UP:
     case MESSAGE_PRELOADING:

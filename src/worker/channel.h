@@ -17,7 +17,7 @@
 struct call {
     uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
-    bool timed, spends, traced;
+    bool timed, spends;
     uint32_t attempt;               /* from 1 */
     const struct call_extra *extra; /* NULL: it has none */
     const char *label;              /* NULL: made from the origin */

@@ -78,7 +78,7 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     (void)call;
     if (k >= atomic_load(&c->upto))
         return TINE_ECANCELLED;
-    atomic_store(&c->since, tine__now());
+    atomic_store(&c->since, k > 0 ? c->answers[k - 1].ended : tine__now());
     atomic_store(&c->running, (uint64_t)(k + 1) << 8);
     return 0;
 }

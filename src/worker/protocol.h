@@ -74,6 +74,8 @@ struct message {
     int32_t pid;
     int32_t status; /* EXITED, GONE: as waitpid gives it; KILL: the signal */
     int32_t error;  /* errno */
+    int32_t padding;
+    uint64_t spent; /* EXITED: of the processor, ns */
 };
 
 #define MESSAGE_MAX (60u << 10) /* a message with its bytes; longer error texts are cut */

@@ -37,7 +37,7 @@ static void write_record(uint64_t id, const void *payload, uint32_t length) {
 static void write_timed(uint64_t id, const void *payload, uint32_t length) {
     struct record r = {.length = length, .kind = RECORD_VALUES, .id = id};
     w.s->started = id % 3 ? 0 : id;
-    tine__link_stamp(&w, &r);
+    tine__link_stamp(&w, &r, tine__now());
     tine__link_write(&w, &r, payload, no_ring, NULL);
 }
 
@@ -127,7 +127,7 @@ static void what_runs(void) {
     uint64_t id, started, before = tine__now();
     open_both();
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_IDLE);
-    CHECK_EQ(tine__link_begin(&w, 7, true, true), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, tine__now()), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_RUNNING);
     CHECK_EQ(id, 7);
     CHECK_LE(before, started);
@@ -135,14 +135,14 @@ static void what_runs(void) {
     CHECK_EQ(tine__link_finish(&w, 7, &asked), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_FINISHED);
     CHECK_EQ(id, 7);
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_RUNNING);
     CHECK_EQ(started, 0);
     CHECK_EQ(tine__link_finish(&w, 8, &asked), 0);
     tine__link_idle(&w);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_IDLE);
     uint64_t last = ((uint64_t)1 << 56) - 1; /* all 56 bits */
-    CHECK_EQ(tine__link_begin(&w, last, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, last, true, 0), 0);
     tine__link_running(&l, &id, &started);
     CHECK_EQ(id, last);
     close_both();
@@ -152,20 +152,20 @@ static void condemned(void) {
     uint64_t id, started, next;
     open_both();
     CHECK(!tine__link_condemn(&l, 0));
-    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, 0), 0);
     CHECK(!tine__link_condemn(&l, 6));
     CHECK(tine__link_condemn(&l, 7));
     CHECK(!tine__link_condemn(&l, 7));
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_KILLED);
     CHECK(!tine__link_stop(&l, 7, 3, &next));
     CHECK_EQ(tine__link_finish(&w, 7, &asked), TINE_EAGAIN);
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), TINE_EAGAIN);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), TINE_EAGAIN);
     close_both();
     open_both();
-    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, 0), 0);
     CHECK_EQ(tine__link_finish(&w, 7, &asked), 0);
     CHECK(!tine__link_condemn(&l, 7)); /* too late */
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), 0);
     CHECK(tine__link_stop(&l, 5, 9, &next));
     CHECK(tine__link_condemn(&l, 8)); /* also a stopped one */
     CHECK_EQ(tine__link_finish(&w, 8, &asked), TINE_EAGAIN);
@@ -177,7 +177,7 @@ static void asked_to_end(void) {
     uint64_t id, started, next;
     open_both();
     CHECK(!tine__link_ask(&l, 0, true)); /* idle */
-    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, 0), 0);
     CHECK(!tine__link_ask(&l, 6, true));
     CHECK(!tine__link_ask(&l, 8, true));
     CHECK(!tine__link_asked(&w));
@@ -192,14 +192,14 @@ static void asked_to_end(void) {
     CHECK(asked);
     CHECK(!tine__link_asked(&w));
     CHECK(!tine__link_ask(&l, 7, true)); /* too late */
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), TINE_ECANCELLED);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), TINE_ECANCELLED);
     tine__link_idle(&w);
-    CHECK_EQ(tine__link_begin(&w, 9, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 9, true, 0), 0);
     CHECK(!tine__link_ask(&l, 7, true)); /* not of a later task */
     CHECK(!tine__link_asked(&w));
     CHECK_EQ(tine__link_finish(&w, 9, &asked), 0);
     CHECK(!asked);
-    CHECK_EQ(tine__link_begin(&w, 10, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 10, false, 0), 0);
     CHECK(tine__link_ask(&w, 10, true)); /* by itself */
     CHECK(tine__link_condemn(&l, 10));
     CHECK(!tine__link_asked(&w));
@@ -211,23 +211,23 @@ static void stopped(void) {
     uint64_t next;
     open_both();
     CHECK(!tine__link_stop(&l, 0, 1000, &next)); /* idle */
-    CHECK_EQ(tine__link_begin(&w, 10, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 10, true, 0), 0);
     CHECK(!tine__link_stop(&l, 11, 5, &next));
     CHECK(!tine__link_stop(&l, 5, 5, &next));
     CHECK(tine__link_stop(&l, 10, 3, &next));
     CHECK_EQ(next, 11);
     CHECK(tine__link_stop(&l, 10, 3, &next)); /* twice is once */
     CHECK_EQ(tine__link_finish(&w, 10, &asked), 0);
-    CHECK_EQ(tine__link_begin(&w, 11, false, false), TINE_ECANCELLED);
+    CHECK_EQ(tine__link_begin(&w, 11, false, 0), TINE_ECANCELLED);
     tine__link_idle(&w);
     /* the flag went with the chunk */
-    CHECK_EQ(tine__link_begin(&w, 20, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 20, true, 0), 0);
     CHECK_EQ(tine__link_finish(&w, 20, &asked), 0);
-    CHECK_EQ(tine__link_begin(&w, 21, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 21, false, 0), 0);
     CHECK_EQ(tine__link_finish(&w, 21, &asked), 0);
     CHECK(tine__link_stop(&l, 20, 3, &next)); /* between two tasks */
     CHECK_EQ(next, 22);
-    CHECK_EQ(tine__link_begin(&w, 22, false, false), TINE_ECANCELLED);
+    CHECK_EQ(tine__link_begin(&w, 22, false, 0), TINE_ECANCELLED);
     tine__link_idle(&w);
     close_both();
 }
