@@ -164,6 +164,65 @@ function tine.encode(fn) end
 ---@nodiscard
 function tine.cpu_count() end
 
+---Memory that all processes see: `bytes` of them, zeros at first.
+---@param bytes integer
+---@return tine.Buffer
+---@nodiscard
+function tine.buffer(bytes) end
+
+---What type() says of the value; of a frozen table "table".
+---@param value any
+---@return string
+---@nodiscard
+function tine.type(value) end
+
+---Memory that all processes see. Positions count from 1, negative ones from the end; `#buf` is its size.
+---@class tine.Buffer
+local Buffer = {}
+
+---Values as string.unpack gives them, and the position behind them.
+---@param format string
+---@param offset integer? default: 1
+---@return any ...
+function Buffer:get(format, offset) end
+
+---Writes values as string.pack does.
+---@param format string
+---@param offset integer
+---@param ... any
+---@return integer offset the position behind them
+function Buffer:set(format, offset, ...) end
+
+---@param i integer? default: 1
+---@param j integer? default: -1
+---@return string
+---@nodiscard
+function Buffer:string(i, j) end
+
+---@param offset integer
+---@param text string
+---@return integer offset the position behind it
+function Buffer:write(offset, text) end
+
+---@param byte integer 0 to 255
+---@param i integer? default: 1
+---@param j integer? default: -1
+function Buffer:fill(byte, i, j) end
+
+---Adds to the 8-byte integer there, atomically between all processes.
+---@param offset integer 1 modulo 8
+---@param n integer
+---@return integer old
+function Buffer:add(offset, n) end
+
+---Sets the 8-byte integer there if it is what is expected, atomically between all processes.
+---@param offset integer 1 modulo 8
+---@param expected integer
+---@param new integer
+---@return boolean changed
+---@return integer? now what is there, if it was not changed
+function Buffer:compare(offset, expected, new) end
+
 ---Seconds of a clock that only goes forward.
 ---@return number
 ---@nodiscard

@@ -92,6 +92,8 @@ struct state {
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned filenos;      /* cores that have one (fileno.c) */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
+    uint64_t
+        shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -631,5 +633,12 @@ bool tine__option_flag(lua_State *L, int arg, const char *name, bool none);
 /* As one of `names` (NULL ends it): its number; 0 when nil. */
 int tine__option_choice(lua_State *L, int arg, const char *name, const char *const *names);
 int tine__nearest(lua_State *L); /* core.nearest(name, list) */
+
+/* --- data.c --- */
+
+int tine__data_buffer(lua_State *L);
+/* What tine__data_forked is. */
+int tine__data_refuse_forked(lua_State *L);
+int tine__data_type(lua_State *L);
 
 #endif

@@ -44,6 +44,8 @@ struct report_memory {
     uint64_t limit, used;
 };
 
+struct carried;
+
 struct report {
     enum report_kind kind;
     unsigned worker;
@@ -59,6 +61,8 @@ struct report {
     ** kept instead of copied (site_ops.keep). */
     const char *bytes;
     size_t length;
+    struct carried *
+        carried; /* regions that the bytes name, to be held by who keeps them, or NULL (ipc/arena.h) */
     bool large;
     void *lane;
     uint64_t offset;

@@ -64,7 +64,7 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     } else if (r->large) {
         tine__outcome_set_block(o, state, code, p, r);
     } else {
-        tine__outcome_set_bytes(o, state, code, r->bytes, r->length);
+        tine__outcome_set_bytes(o, state, code, r->bytes, r->length, r->carried);
     }
 }
 
@@ -238,7 +238,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
 
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length) {
-    tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length);
+    tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
     count(p, item, k);
     if (p->trace)
         tine__tracing_end(p, item, k, 0);

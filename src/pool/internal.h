@@ -34,7 +34,8 @@ struct pool {
     pthread_mutex_t lock;
     struct sched s;
     struct site *site;
-    struct store *store; /* on the site's heap; needs no lock of ours */
+    struct store *store;    /* on the site's heap; needs no lock of ours */
+    struct carried carried; /* what initializer and the like name */
     uint64_t tidy_at; /* when the manager looks for memory that nobody wants any more; 0: never */
     struct site_bells bells;
     struct failure *reason; /* why it was stopped */

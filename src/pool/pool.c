@@ -27,6 +27,10 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->spin = options->boot.spin;
     p->in_process = options->in_process;
     p->trace = options->trace;
+    if (options->carried) {
+        p->carried = *options->carried;
+        *options->carried = (struct carried){0};
+    }
     p->figures.began = tine__now();
     return p;
 }

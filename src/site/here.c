@@ -65,8 +65,10 @@ static void free_call(struct here *h, struct here_call *c) {
     list_remove(&c->node);
     if (h->by_ref[c->call.head.ref] == c)
         h->by_ref[c->call.head.ref] = NULL;
-    for (uint32_t k = 0; k < c->call.answered; k++)
+    for (uint32_t k = 0; k < c->call.answered; k++) {
         tine__buf_free(&c->call.answers[k].bytes);
+        tine__carried_drop(&c->call.answers[k].carried);
+    }
     free(c);
 }
 
@@ -296,12 +298,13 @@ static void describe(struct here_call *c, struct report *r) {
                                                 [RECORD_REFUSED] = REPORT_REFUSED,
                                                 [RECORD_MEMORY] = REPORT_MEMORY,
                                                 [RECORD_ENDED] = REPORT_ENDED};
-    const struct inner_answer *answer = &c->call.answers[c->reported];
+    struct inner_answer *answer = &c->call.answers[c->reported];
     r->kind = kinds[answer->kind];
     r->bytes = answer->bytes.data;
     r->length = answer->bytes.len;
     r->started = answer->started;
     r->ended = answer->ended;
+    r->carried = &answer->carried;
     r->id = c->call.head.id + c->reported++;
 }
 

@@ -128,6 +128,9 @@ static void local_retire(struct site *s) {
     for (unsigned w = 1; w <= l->workers; w++)
         if (l->lanes[w])
             tine__local_forget(l, w);
+    tine__seat_vacate(l->arena, l->seat);
+    tine__arena_put(l->arena);
+    l->arena = NULL;
 }
 
 static void local_close(struct site *s) {
@@ -203,12 +206,13 @@ static int set_up_server(struct local *l, const struct boot *boot) {
             [SETUP_HEAP] = l->directory.fd,
             [SETUP_BELL] = tine__fd_ringer(l->bell),
             [SETUP_WAKEUP] = tine__fd_ringer(l->manager),
+            [SETUP_ARENA] = tine__arena_fd(l->arena),
             [SETUP_BOOT] = boot_shm.fd,
             [SETUP_CWD] = cwd,
             [SETUP_STDOUT] = out,
             [SETUP_STDERR] = error,
         };
-        err = tine__root_set_up(l->control, fds);
+        err = tine__root_set_up(l->control, fds, l->seat);
     }
     int saved = errno;
     tine__close(&cwd);
@@ -230,7 +234,12 @@ static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
         err = open_memory(l);
     if (!err && (l->bell = tine__fd_event()) == -1)
         err = TINE_ESYSTEM;
-    return err ? err : set_up_server(l, boot);
+    if (!err && !(l->arena = tine__arena_get()))
+        err = TINE_ESYSTEM;
+    if (err)
+        return err;
+    l->seat = tine__seat_give(l->arena);
+    return set_up_server(l, boot);
 }
 
 int tine__local_open(struct site **out, unsigned workers, bool spawn, const struct boot *boot,

@@ -159,10 +159,12 @@ static int start(struct local *l, unsigned worker) {
     struct lane *lane = tine__lane_new();
     if (!lane)
         return errno == ENOMEM ? TINE_ENOMEM : TINE_ESYSTEM;
-    struct message m = {.kind = MESSAGE_START, .worker = worker};
+    lane->seat = tine__seat_give(l->arena);
+    struct message m = {.kind = MESSAGE_START, .worker = worker, .seat = lane->seat};
     int err = tine__control_send(l->control, &m, sizeof m, &lane->link.shm.fd, 1);
     if (err) {
         l->blocked |= err == TINE_EAGAIN;
+        tine__seat_vacate(l->arena, lane->seat);
         tine__lane_unref(lane);
         return err == TINE_ESHUTDOWN ? TINE_EAGAIN : err;
     }

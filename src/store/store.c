@@ -66,6 +66,7 @@ void tine__store_close(struct store *s) {
         for (struct blob *b = s->buckets[i], *next; b; b = next) {
             next = b->next;
             free(b->names.far);
+            tine__carried_drop(&b->names.carried);
             free(b);
         }
     pthread_mutex_destroy(&s->lock);
@@ -384,5 +385,7 @@ void tine__store_release(struct store *s, struct store_refs *refs) {
         tine__store_drop(s, ref_at(refs, i));
     if (refs->room)
         free(refs->far);
+    if (refs->carried.list)
+        tine__carried_drop(&refs->carried);
     *refs = (struct store_refs){0};
 }

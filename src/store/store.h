@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "msg/origin.h"
+#include "ipc/arena.h"
 #include "ipc/heap.h"
 
 struct store;
@@ -78,6 +79,7 @@ struct store_refs {
     uint32_t n, room; /* room: of `far` */
     const struct codec_stored *near[STORE_REFS_NEAR];
     const struct codec_stored **far;
+    struct carried carried; /* regions (ipc/arena.h) */
 };
 /* Hold one more, which somebody holds already. 0, TINE_ENOMEM. */
 int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored);

@@ -13,6 +13,7 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/why.h"
+#include "ipc/arena.h"
 #include "ipc/control.h"
 #include "worker/ask.h"
 #include "worker/family.h"
@@ -111,7 +112,7 @@ static struct child *find_pid(pid_t pid) {
     return NULL;
 }
 
-static void start_worker(struct server *s, uint32_t id, int link) {
+static void start_worker(struct server *s, uint32_t id, uint32_t seat, int link) {
     pid_t parent = getpid();
     if (!has_room()) {
         tell_not_started(s, id, ENOMEM);
@@ -119,7 +120,7 @@ static void start_worker(struct server *s, uint32_t id, int link) {
     }
     pid_t pid = tine__process_fork();
     if (pid == 0)
-        tine__worker_main(s, id, link, parent);
+        tine__worker_main(s, id, seat, link, parent);
     if (pid == -1) {
         tell_not_started(s, id, errno);
         return;
@@ -258,7 +259,7 @@ static void hear(struct server *s, const struct message *m, int *link) {
         if (*link == -1)
             tell_not_started(s, m->worker, EMFILE);
         else
-            start_worker(s, m->worker, *link);
+            start_worker(s, m->worker, m->seat, *link);
         break;
     case MESSAGE_KILL:
         kill_workers(s, m->worker, m->status);
@@ -383,6 +384,7 @@ static int receive_setup(struct server *s) {
     ssize_t n = tine__control_receive(s->control, &m, sizeof m, s->fds, &nfds);
     if (n == 0)
         return TINE_ESHUTDOWN;
+    s->seat = m.seat;
     if (n == sizeof m && m.kind == MESSAGE_SETUP && nfds == SETUP_FDS)
         return 0;
     errno = n < 0 ? errno : EPROTO;
@@ -438,6 +440,8 @@ static int become_server(struct server *s) {
     tine__fault_role("server"); /* reads the environment, which is the submitter's now */
     if (!err)
         err = attach_heap(s);
+    if (!err)
+        err = tine__arena_attach(s->fds[SETUP_ARENA], s->seat);
     if (!err)
         tine__process_title(s->boot.name ? s->boot.name : "", 0);
     return err;

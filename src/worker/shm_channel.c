@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "ipc/arena.h"
 #include "ipc/bell.h"
 #include "ipc/queue.h"
 #include "store/store.h"
@@ -26,8 +27,9 @@ struct shm_channel {
     struct queue_slot slot;  /* our copy of it: the place in the queue is free again */
     struct call_extra extra; /* and of what it says beyond */
     struct buf reply;
-    bool mute;      /* no bell can be rung any more */
-    uint64_t block; /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
+    struct carried carried; /* what that names */
+    bool mute;              /* no bell can be rung any more */
+    uint64_t block;         /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
     char bytes[LINK_INLINE];
 };
 
@@ -197,14 +199,32 @@ static struct buf *reply(struct channel *ch) {
     if (c->block)
         tine__heap_free(c->link.heap, c->block);
     c->block = 0;
-    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c};
+    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c, &c->carried};
+    if (c->carried.list)
+        tine__carried_drop(&c->carried);
     return &c->reply;
+}
+
+#define CARRIED_AT_ONCE 64
+
+/* Say what the record that comes next names. */
+static void write_carried(struct shm_channel *c) {
+    struct handle handles[CARRIED_AT_ONCE];
+    for (uint32_t at = 0; at < c->carried.n;) {
+        uint32_t n = tine__carried_send(&c->carried, at, handles, CARRIED_AT_ONCE);
+        const struct record r = {.kind = RECORD_CARRIED, .length = n * (uint32_t)sizeof *handles};
+        KILL_POINT("carrying");
+        tine__link_write(&c->link, &r, handles, ring_hard, c);
+        at += n;
+    }
 }
 
 /* Write a record with the reply as its payload. A block goes over to the reader. */
 static void write_record(struct shm_channel *c, struct record *r) {
     struct record_block large = {c->block, c->reply.len};
     const void *bytes = c->bytes;
+    if (c->carried.n > 0 && !c->mute)
+        write_carried(c);
     r->length = (uint32_t)c->reply.len;
     if (c->block) {
         bytes = &large;
@@ -215,6 +235,8 @@ static void write_record(struct shm_channel *c, struct record *r) {
     }
     c->reply.len = 0;
     tine__link_write(&c->link, r, bytes, ring_hard, c);
+    if (c->carried.list)
+        tine__carried_drop(&c->carried);
 }
 
 static void progress(struct channel *ch, const struct progress *p) {
