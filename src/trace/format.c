@@ -77,6 +77,8 @@ static void put_row_place(struct formatter *f, uint64_t row, unsigned worker) {
 
 /* The row, which has a name from now on. */
 static uint64_t use_row(struct formatter *f, unsigned worker) {
+    if (worker >= FORMAT_WORKERS)
+        worker = FORMAT_WORKERS - 1;
     uint64_t row = row_of(f, worker), bit = (uint64_t)1 << worker % 64;
     if (!(f->named[worker / 64] & bit)) {
         f->named[worker / 64] |= bit;
