@@ -106,7 +106,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
     struct call_head *call = &item->task.call;
     if (!item->borrowed)
         return 0;
-    char *copy = sys.malloc(call->length);
+    char *copy = call->length <= ITEM_SMALL ? item->small : sys.malloc(call->length);
     if (copy)
         memcpy(copy, item->bytes, call->length);
     item->borrowed = false;
