@@ -66,7 +66,9 @@ describe("a trace", function()
           end
         end)
         assert.equal(80, #trace:tasks "%[%d+%]")
-        for _, e in ipairs(trace:tasks()) do assert.is_true(e.args.wait > 0 and trace:row_of(e):find "^p worker" ~= nil) end
+        for _, e in ipairs(trace:tasks()) do
+          assert.is_true(e.args.wait > 0 and trace:row_of(e):find "^p worker" ~= nil)
+        end
       end)
 
       it("tells errors from results, and says them", function()
