@@ -88,7 +88,8 @@ describe("tine report", function()
       ['[{"ph":"X","cat":"task","name":5}]'] = "what is in it are no events of a trace",
     } do
       report.file("x.json", text)
-      assert.same({ out = "", err = "tine report: x.json: " .. message .. "\n", code = 2 }, report.run "x.json -o x.html")
+      local s = report.run "x.json -o x.html"
+      assert.same({ out = "", err = "tine report: x.json: " .. message .. "\n", code = 2 }, s)
     end
     report.file("noise.json", ("\0\255[\"x"):rep(1000))
     assert.equal(2, report.run "noise.json".code)
@@ -114,7 +115,8 @@ describe("tine report", function()
   end)
 
   it("takes traces of tine map", function()
-    local s = report.shell(report.program .. " map --trace m.json '_:upper()' && " .. report.program .. " report m.json", "a\nb\n")
+    local s = report.shell(("%s map --trace m.json '_:upper()' && %s report m.json"):format(
+      report.program, report.program), "a\nb\n")
     assert.equal(0, s.code)
     assert.is_true(#data_of(s.out).tasks.row > 0)
     s = report.shell(report.program .. " map --trace none/m.json _", "a\n")

@@ -47,7 +47,8 @@ end
 
 local function tasks_of(trace)
   local tasks = trace.tasks
-  return ('{"row":%s,"step":%s,"dur":%s,"name":%s,"how":%s,"id":%s,"wait":%s,"attempt":%s,"index":%s,"error":%s}'):format(
+  return ('{"row":%s,"step":%s,"dur":%s,"name":%s,"how":%s,"id":%s,"wait":%s,' ..
+    '"attempt":%s,"index":%s,"error":%s}'):format(
     column(tasks, function(t) return t.row.number - 1 end), steps(tasks, trace.first),
     column(tasks, function(t) return t.dur end), column(tasks, function(t) return t.name - 1 end),
     column(tasks, function(t) return t.how - 1 end), column(tasks, function(t) return t.id end),
@@ -83,7 +84,9 @@ end
 
 local SCRIPTS <const> = { "model", "view", "timeline", "charts", "tables", "page" }
 
-local function html(s) return (tostring(s):gsub("[&<>\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" })) end
+local ENTITIES <const> = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }
+
+local function html(s) return (tostring(s):gsub("[&<>\"]", ENTITIES)) end
 
 -- A page as text. trace: of cli_trace.lua, with `file`, its name.
 function M.make(trace)
