@@ -20,6 +20,9 @@ enum report_kind {
     REPORT_MEMORY,  /* bytes: struct report_memory: it had not enough */
     REPORT_ENDED,   /* bytes: text, the traceback of the place where it was; it was asked to end */
     /* of a worker */
+    REPORT_SUBMIT, /* task `id` of call `ref` has submitted one (msg/nested.h): bytes; */
+    REPORT_AWAIT,  /* it waits for some of those, or no more: bytes, */
+    REPORT_CANCEL, /* it wants one of those not to begin: bytes */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
     REPORT_READY,       /* it has reached its task loop */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
@@ -62,6 +65,11 @@ struct report {
     void *lane;
     uint64_t offset;
 };
+
+/* Is it said by a task of what it has submitted? */
+static inline bool report_is_nested(const struct report *r) {
+    return r->kind >= REPORT_SUBMIT && r->kind <= REPORT_CANCEL;
+}
 
 /* Is it about a task's end? */
 static inline bool report_is_result(const struct report *r) {

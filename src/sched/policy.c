@@ -329,6 +329,13 @@ void tine__policy_remove(struct policy *p, struct task *t) {
     settle(p, t->line);
 }
 
+void tine__policy_take(struct policy *p, struct task *t) {
+    struct line *l = t->line;
+    tine__policy_remove(p, t);
+    l->bucket->sent++;
+    l->bucket->sent_lines += l->sent++ == 0;
+}
+
 struct task *tine__policy_pop(struct policy *p, uint64_t now) {
     if (policy_is_timed(p))
         catch_up(p, now);

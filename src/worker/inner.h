@@ -34,6 +34,9 @@ struct inner_call {
     _Atomic uint64_t running; /* task k as (k + 1) << 8 | what it was asked; 0: none runs */
     atomic_uint answered;     /* watched */
     _Atomic uint64_t since;   /* watched: when the task that runs was begun, ns; 0: none runs */
+    struct inner_call *below; /* that waits for this one, which a task of it has submitted */
+    uint32_t told;            /* which of its tasks, as k + 1, was told that it is to end */
+    uint64_t until;           /* its time is over then; 0: never, or others see to that */
     struct progress said;     /* by the last task that has said anything */
     struct inner_answer answers[]; /* head.count of them */
 };
