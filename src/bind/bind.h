@@ -243,6 +243,7 @@ void tine__core_end_encoding(struct core *c);
 struct draft {
     struct task_name name; /* the id is given when it is sent */
     uint32_t count;
+    uint64_t serial;           /* of the map, of which it is */
     struct settings *settings; /* the view's */
     struct outcome *outcomes;
     struct needs **needs;  /* or NULL; taken over when it is sent, */

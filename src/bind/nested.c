@@ -422,7 +422,8 @@ static void enter(lua_State *L, const struct loop *l, struct future *f, int idx)
 /* --- submit --- */
 
 /* Run the call in `b`, whose future is known by its number. */
-static void submit_here(lua_State *L, struct loop *l, const struct nested *v, struct buf *b) {
+static void submit_here(lua_State *L, struct loop *l, const struct nested *v,
+                        const struct codec_origin *o, struct buf *b) {
     struct nested_call said;
     memcpy(&said, b->data, sizeof said);
     said.number = ++l->numbers;
@@ -430,7 +431,8 @@ static void submit_here(lua_State *L, struct loop *l, const struct nested *v, st
     size_t at = sizeof said + (said.set ? sizeof *v->settings : 0);
     char *call = lua_newuserdatauv(L, said.call, 0); /* the buffer is used by others, too */
     memcpy(call, b->data + at, said.call);
-    struct posted *p = tine__nested_run(L, l, v->settings, &said, call);
+    const struct nested_here here = {&said, v->settings, call, v->label, v->label_len, o};
+    struct posted *p = tine__nested_run(L, l, &here);
     if (!p)
         tine__error(L, TINE_ENOMEM, "%s", tine_error_text(TINE_ENOMEM));
     p->letter.number = p->letter.id = said.number;
@@ -457,7 +459,7 @@ static int nested_submit(lua_State *L) {
         if (l->channel->mail)
             tine__nest_submit(l, b);
         else
-            submit_here(L, l, v, b);
+            submit_here(L, l, v, o, b);
         return lua_settop(L, idx), 1;
     }
     l->channel->reply(l->channel);

@@ -46,16 +46,37 @@ static struct posted *as_letter(enum record_kind kind, const struct buf *out) {
     return p;
 }
 
-/* The head of the call, whose bytes in `b` begin with what it is told: `first` bytes. */
-static struct call_head head_of(const struct loop *l, const struct nested_call *said, uint64_t id,
-                                uint32_t first) {
+/* The head of the call, whose bytes begin with what it is told: `extra` bytes, and the label. */
+static struct call_head head_of(const struct loop *l, const struct nested_here *h, uint32_t extra) {
     uint64_t depth = l->call->depth + 1;
-    return (struct call_head){.id = id,
-                              .length = first + said->call,
+    uint32_t first = extra + (uint32_t)h->label_len;
+    return (struct call_head){.id = h->said->number,
+                              .length = first + h->said->call,
                               .label = first,
-                              .function = said->function,
+                              .function = h->said->function,
                               .count = 1,
-                              .flags = depth << CALL_DEPTH | (first ? CALL_EXTRA : 0)};
+                              .flags = depth << CALL_DEPTH | (extra ? CALL_EXTRA : 0)};
+}
+
+/* How it is to be run; without a group. */
+static void set_settings(const struct loop *l, const struct nested_here *h, struct settings *out) {
+    memcpy(out, l->defaults ? l->defaults : &tine__settings_none, sizeof *out);
+    if (h->settings)
+        tine__nested_merge(out, h->settings, h->said->set);
+}
+
+/* Push the bytes of the call. */
+static const char *push_bytes(lua_State *L, const struct loop *l, const struct nested_here *h,
+                              const struct settings *set, const struct call_head *head) {
+    const uint64_t index = l->call->index ? l->call->index + l->k : 0;
+    const uint64_t parts[] = {l->call->extra ? l->call->extra->serial : 0, index, h->said->count};
+    const struct call_extra extra = extra_of(set, tine__hash(parts, sizeof parts));
+    char *bytes = lua_newuserdatauv(L, head->length, 0), *at = bytes + settings_extra(set);
+    memcpy(bytes, &extra, settings_extra(set));
+    if (h->label_len)
+        memcpy(at, h->label, h->label_len);
+    memcpy(at + h->label_len, h->call, h->said->call);
+    return bytes;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -69,28 +90,23 @@ static bool again(const struct settings *set, enum record_kind kind, uint32_t n)
                : kind == RECORD_ENDED && n <= set->retry.budget[RETRY_TIMEOUT];
 }
 
-struct posted *tine__nested_run(lua_State *L, struct loop *l, const struct settings *set,
-                                const struct nested_call *said, const char *call) {
-    set = set ? set : &tine__settings_none;
-    const uint64_t now = tine__now(), index = l->call->index ? l->call->index + l->k : 0;
-    const uint64_t parts[] = {l->call->extra ? l->call->extra->serial : 0, index, said->count};
-    struct call_extra extra = extra_of(set, tine__hash(parts, sizeof parts));
-    uint32_t first = settings_extra(set);
-    struct call_head head = head_of(l, said, said->number, first);
-    char *bytes = lua_newuserdatauv(L, head.length, 0);
-    memcpy(bytes, &extra, first);
-    memcpy(bytes + first, call, said->call);
-    uint64_t deadline = set->deadline ? clock_after(now, set->deadline) : 0;
+struct posted *tine__nested_run(lua_State *L, struct loop *l, const struct nested_here *h) {
+    struct settings set;
     struct buf out;
     enum record_kind kind;
     uint32_t n = 0;
+    set_settings(l, h, &set);
+    uint64_t deadline = set.deadline ? clock_after(tine__now(), set.deadline) : 0;
+    struct call_head head = head_of(l, h, settings_extra(&set));
+    const char *bytes = push_bytes(L, l, h, &set, &head);
     tine__buf_init(&out);
     do {
         tine__buf_free(&out);
-        uint64_t late = set->timeout ? clock_after(tine__now(), set->timeout) : 0;
-        kind = tine__nest_run(L, l, &head, bytes, earlier(late, deadline), &out);
+        tine__buf_init(&out);
+        uint64_t late = set.timeout ? clock_after(tine__now(), set.timeout) : 0;
+        kind = tine__nest_run(L, l, &head, bytes, h->origin, earlier(late, deadline), &out);
         head.flags += UINT64_C(1) << CALL_TRIED;
-    } while (again(set, kind, ++n));
+    } while (again(&set, kind, ++n));
     struct posted *p = as_letter(kind, &out);
     tine__buf_free(&out);
     return p;

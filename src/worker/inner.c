@@ -18,6 +18,7 @@ struct inner {
     struct channel channel; /* first member */
     struct boot boot;
     struct heap *calls;
+    const struct settings *defaults;
     struct alloc allocator;
     struct loop loop; /* its state is NULL before the start and after the end */
     struct inner_call *call;
@@ -229,7 +230,7 @@ static int open_state(struct inner *in) {
     lua_State *L = tine__state_new(&in->allocator);
     if (!L)
         return TINE_ENOMEM;
-    in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel};
+    in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel, .defaults = in->defaults};
     lua_pushcfunction(L, take_exit);
     lua_pushlightuserdata(L, in);
     return lua_pcall(L, 1, 0, 0) == LUA_OK
@@ -271,7 +272,8 @@ void tine__inner_end(struct inner *in) {
         lua_close(L);
 }
 
-int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls) {
+int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
+                    const struct settings *defaults) {
     struct inner *in = sys.calloc(1, sizeof *in);
     if (!in)
         return TINE_ENOMEM;
@@ -294,6 +296,7 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .untidy = never,
                                    .tidy = tidy};
     in->calls = calls;
+    in->defaults = defaults;
     tine__buf_init(&in->reply);
     int err = tine__boot_copy(&in->boot, boot);
     if (err) {

@@ -18,6 +18,7 @@
 #include "worker/boot.h"
 
 struct inner;
+struct settings;
 
 /* What a task was answered with. */
 struct inner_answer {
@@ -41,8 +42,10 @@ struct inner_call {
     struct inner_answer answers[]; /* head.count of them */
 };
 
-/* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; borrowed. */
-int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls);
+/* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; `defaults`: the
+** settings of the pool; both borrowed. */
+int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
+                    const struct settings *defaults);
 
 enum inner_start { INNER_READY, INNER_NO_MEMORY, INNER_NO_PRELOAD, INNER_NO_INITIALIZER };
 /* Make the state and run what comes before tasks. With the last two `out` has an error segment. */

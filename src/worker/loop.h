@@ -27,12 +27,13 @@ struct loop {
     uint32_t k;              /* which of its tasks */
     struct progress said;    /* by it; id 0: nothing */
     /* tasks that tasks submit (nest.h) */
-    unsigned level;         /* of the one that runs: so many others are below it */
-    uint64_t numbers;       /* given to those that were submitted */
-    uint64_t submitted;     /* by the one that runs */
-    uint64_t waits;         /* for such, ever */
-    struct posted *letters; /* results that were not taken */
-    const char *bottom;     /* of the C stack */
+    unsigned level;                  /* of the one that runs: so many others are below it */
+    uint64_t numbers;                /* given to those that were submitted */
+    uint64_t submitted;              /* by the one that runs */
+    uint64_t waits;                  /* for such, ever */
+    const struct settings *defaults; /* of the pool, where such tasks run at once */
+    struct posted *letters;          /* results that were not taken */
+    const char *bottom;              /* of the C stack */
 };
 
 /* Put the field "tine.worker" into the state; `loop` must live as long. Raises memory errors. */

@@ -267,7 +267,8 @@ int tine__nest_wait(struct waiting *w, const uint64_t *numbers, uint32_t n, uint
 }
 
 enum record_kind tine__nest_run(lua_State *L, struct loop *l, const struct call_head *head,
-                                const char *bytes, uint64_t until, struct buf *out) {
+                                const char *bytes, const struct codec_origin *origin,
+                                uint64_t until, struct buf *out) {
     struct channel *ch = l->channel;
     enum record_kind kind = RECORD_SKIP;
     struct codec_aside aside;
@@ -280,6 +281,7 @@ enum record_kind tine__nest_run(lua_State *L, struct loop *l, const struct call_
     tine__codec_put_aside(L, l->run.codec, &aside);
     if (!is_too_deep(l) && ch->up(ch)) {
         ch->describe(ch, head, bytes, &extra, &call);
+        call.origin = *origin;
         ch->limit(ch, until);
         go_up(l, &below, thread, &call);
         tine__loop_call(l, &call);

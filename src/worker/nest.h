@@ -46,7 +46,8 @@ void tine__nest_cancel(struct loop *l, uint64_t number);
 ** there as long as it runs; its time is over then (0: never). What it was answered with; RECORD_SKIP: it could not be
 ** run, for want of C stack or memory. Raises memory errors, before anything was done. */
 enum record_kind tine__nest_run(lua_State *L, struct loop *l, const struct call_head *call,
-                                const char *bytes, uint64_t until, struct buf *out);
+                                const char *bytes, const struct codec_origin *origin,
+                                uint64_t until, struct buf *out);
 
 /* The task has ended: what it has submitted is ended by the pool. */
 void tine__nest_over(struct loop *l);
