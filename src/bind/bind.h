@@ -93,7 +93,10 @@ struct state {
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned nested;       /* tasks that tasks here have submitted, and that have not ended */
     unsigned filenos;      /* cores that have one (fileno.c) */
+    const void *known;     /* the view that was checked last, until it is finalized */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
+    uint64_t
+        shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -168,6 +171,7 @@ struct core {
     struct settings *settings; /* the pool's */
     bool joined;
     bool dropped; /* its handle was collected */
+    bool far;     /* its workers are on other machines */
     unsigned workers;
     uint32_t since_poll; /* submits */
     uint64_t taken;      /* news from its pool */
@@ -194,6 +198,7 @@ struct view {
     const char *label;
     size_t label_len;
     struct settings *settings; /* how its tasks are to be run; NULL: not yet known */
+    bool derived;              /* by `with`; else it is the pool itself */
 };
 
 /* The pool or view at `arg`, usable in this process; else raises. */
@@ -597,6 +602,16 @@ int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
 int tine__pool_workers_lua(lua_State *L);
+/* --- far.c --- */
+/* The options in the table at `arg` of a pool on other machines, which stay on the stack; NULL: it is here. */
+const struct far_options *tine__far_read(lua_State *L, int arg);
+/* Push the list of those that serve one on other machines. */
+void tine__push_hosts(lua_State *L, struct core *c);
+
+/* Push the list of them; with `figures` all that is known of each. */
+void tine__push_workers(lua_State *L, struct core *c, bool figures);
+/* stats.c: pool:stats() */
+int tine__pool_stats_lua(lua_State *L);
 /* --- workers.c --- */
 /* Workers of this core's pool have ended: on_worker_exit is due for each. */
 void tine__exits_due(lua_State *L, struct core *c);
@@ -646,5 +661,12 @@ bool tine__option_flag(lua_State *L, int arg, const char *name, bool none);
 /* As one of `names` (NULL ends it): its number; 0 when nil. */
 int tine__option_choice(lua_State *L, int arg, const char *name, const char *const *names);
 int tine__nearest(lua_State *L); /* core.nearest(name, list) */
+
+/* --- data.c --- */
+
+int tine__data_buffer(lua_State *L);
+/* What tine__data_forked is. */
+int tine__data_refuse_forked(lua_State *L);
+int tine__data_type(lua_State *L);
 
 #endif

@@ -121,16 +121,19 @@ static struct core *core_of(struct anchor *a) {
 /* The value on top: encoded, and given. */
 static void give_value(lua_State *L, struct core *c, struct item *item, uint32_t position) {
     struct buf b;
+    struct carried carried = {0};
     tine__buf_init(&b);
+    b.carried = &carried;
     int err = tine__encode_values(L, c->codec, lua_gettop(L), 1, &b);
     if (err) {
         size_t len;
         const char *text = lua_tolstring(L, -1, &len);
         tine__item_fail(c->p, item, err, text, len);
     } else {
-        tine__item_give(c->p, item, position, b.data, b.len);
+        tine__item_give(c->p, item, position, b.data, b.len, &carried);
     }
     tine__buf_free(&b);
+    tine__carried_drop(&carried);
 }
 
 /* The dependent at `idx` fails with the error of the future at 1. */
@@ -209,7 +212,8 @@ static void push_view(lua_State *L, struct future *f) {
         return;
     int label = lua_gettop(L);
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
-    *v = (struct view){.core = f->core, .label = f->label, .label_len = f->label_len};
+    *v = (struct view){
+        .core = f->core, .label = f->label, .label_len = f->label_len, .derived = true};
     lua_pushvalue(L, UP(UP_VIEW));
     lua_setmetatable(L, -2);
     v->settings = tine__settings_ref(f->core->settings);

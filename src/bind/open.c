@@ -13,7 +13,8 @@
 extern char **environ;
 
 #define MOST_WORKERS 4095
-#define DEEPEST 8 /* pools in workers of pools ... */
+#define FAR_GUESS 32 /* workers that there may be on other machines: how far `map` reads ahead */
+#define DEEPEST 8    /* pools in workers of pools ... */
 
 static const char *const known[] = {"workers",
                                     "initializer",
@@ -40,22 +41,38 @@ static const char *const known[] = {"workers",
                                     "start_timeout",
                                     "exit_timeout",
                                     "name",
+                                    "backend",
+                                    "key",
+                                    "window",
+                                    "connect_timeout",
+                                    "lost_after",
+                                    "confirm",
                                     NULL};
 
 /* --- bytes that outlive an error --- */
 
+/* What is encoded for the time before tasks, and the regions that it names. */
+struct bytes {
+    struct buf b;
+    struct carried carried;
+};
+
 int tine__bytes_gc(lua_State *L) {
-    tine__buf_free(lua_touserdata(L, 1));
+    struct bytes *bytes = lua_touserdata(L, 1);
+    tine__buf_free(&bytes->b);
+    tine__carried_drop(&bytes->carried);
     return 0;
 }
 
-/* Push a userdata that owns a buffer. */
-static struct buf *push_buf(lua_State *L) {
-    struct buf *b = lua_newuserdatauv(L, sizeof *b, 0);
-    tine__buf_init(b);
+/* Push a userdata that owns such bytes. What they name goes to `carried`. */
+static struct bytes *push_bytes(lua_State *L, struct carried *carried) {
+    struct bytes *bytes = lua_newuserdatauv(L, sizeof *bytes, 0);
+    *bytes = (struct bytes){.carried = {0}};
+    tine__buf_init(&bytes->b);
+    bytes->b.carried = carried;
     push_kept(L, KEPT_BYTES);
     lua_setmetatable(L, -2);
-    return b;
+    return bytes;
 }
 
 /* --- what runs in each worker before its tasks --- */
@@ -99,7 +116,8 @@ static int push_initargs(lua_State *L, int arg) {
     return (int)n;
 }
 
-static void encode_initializer(lua_State *L, int arg, struct codec *c, struct boot *boot) {
+static void encode_initializer(lua_State *L, int arg, struct codec *c, struct pool_options *o) {
+    struct boot *boot = &o->boot;
     int type = tine__option(L, arg, "initializer");
     if (tine__option(L, arg, "initargs") != LUA_TNIL && !lua_istable(L, -1))
         tine__option_error(L, arg, "initargs", "a list");
@@ -108,7 +126,7 @@ static void encode_initializer(lua_State *L, int arg, struct codec *c, struct bo
         return lua_pop(L, 1);
     if (type != LUA_TSTRING && !tine__is_callable(L, lua_gettop(L)))
         tine__option_error(L, arg, "initializer", "a function");
-    struct buf *b = push_buf(L);
+    struct buf *b = &push_bytes(L, o->carried)->b;
     lua_insert(L, -2);
     encode_function(L, c, b, &boot->initializer_function, "initializer");
     encode_arguments(L, c, b, push_initargs(L, arg), "initargs");
@@ -116,13 +134,14 @@ static void encode_initializer(lua_State *L, int arg, struct codec *c, struct bo
     boot->initializer_len = b->len;
 }
 
-static void encode_finalizer(lua_State *L, int arg, struct codec *c, struct boot *boot) {
+static void encode_finalizer(lua_State *L, int arg, struct codec *c, struct pool_options *o) {
+    struct boot *boot = &o->boot;
     int type = tine__option(L, arg, "finalizer");
     if (type == LUA_TNIL)
         return lua_pop(L, 1);
     if (type != LUA_TSTRING && !tine__is_callable(L, lua_gettop(L)))
         tine__option_error(L, arg, "finalizer", "a function");
-    struct buf *b = push_buf(L);
+    struct buf *b = &push_bytes(L, o->carried)->b;
     lua_insert(L, -2);
     encode_function(L, c, b, &boot->finalizer_function, "finalizer");
     encode_arguments(L, c, b, 0, "finalizer");
@@ -156,11 +175,12 @@ static uint32_t encode_names(lua_State *L, int arg, struct codec *c, struct buf 
     return n;
 }
 
-static void encode_preload(lua_State *L, int arg, struct codec *c, struct boot *boot) {
+static void encode_preload(lua_State *L, int arg, struct codec *c, struct pool_options *o) {
+    struct boot *boot = &o->boot;
     int type = tine__option(L, arg, "preload");
     if (type == LUA_TNIL)
         return lua_pop(L, 1);
-    struct buf *b = push_buf(L);
+    struct buf *b = &push_bytes(L, o->carried)->b;
     lua_insert(L, -2);
     if (tine__is_callable(L, lua_gettop(L))) {
         encode_function(L, c, b, &boot->preload_function, "preload");
@@ -256,7 +276,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
     o->exit_timeout = tine__option_limit(L, arg, "exit_timeout", POOL_EXIT_TIMEOUT);
     o->spawn = tine__option_choice(L, arg, "start_method", methods) == 1;
-    o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1;
+    o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1 || o->far;
     o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;
 }
 
@@ -316,9 +336,10 @@ static void encode_calls(lua_State *L, int arg, struct pool_options *o) {
     /* what travels with the pool travels inline: there is no store yet */
     struct codec_options co = {.send_globals = o->boot.send_globals};
     struct codec *c = tine__codec_new(L, &co);
-    encode_preload(L, arg, c, &o->boot);
-    encode_initializer(L, arg, c, &o->boot);
-    encode_finalizer(L, arg, c, &o->boot);
+    o->carried = &push_bytes(L, NULL)->carried;
+    encode_preload(L, arg, c, o);
+    encode_initializer(L, arg, c, o);
+    encode_finalizer(L, arg, c, o);
 }
 
 /* Is there one? */
@@ -331,7 +352,8 @@ static bool check_function(lua_State *L, int arg, const char *name) {
 }
 
 static void read_options(lua_State *L, int arg, struct pool_options *o) {
-    luaL_checkstack(L, 50, "options");
+    luaL_checkstack(L, 60, "options");
+    o->far = tine__far_read(L, arg);
     read_limits(L, arg, o);
     o->boot.name = option_string(L, arg, "name", "tine");
     o->boot.path = package_field(L, "path");
@@ -407,7 +429,8 @@ static void open_pool(lua_State *L, struct core *c, const struct pool_options *o
                     err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
     }
     c->inbox.wants_exits = o->tell_exits;
-    tine__core_start(state_of(L), c, o->workers);
+    c->far = o->far != NULL;
+    tine__core_start(state_of(L), c, o->far ? FAR_GUESS : o->workers);
 }
 
 /* --- the store of its functions, as the codec sees it --- */

@@ -29,8 +29,12 @@ void tine__check_process(lua_State *L, const struct core *c) {
 
 struct view *tine__check_view(lua_State *L, int arg) {
     struct view *v = lua_touserdata(L, arg);
-    if (!v || !(has_metatable(L, arg, UP(UP_POOL)) || has_metatable(L, arg, UP(UP_VIEW))))
-        luaL_typeerror(L, arg, "tine.pool");
+    struct state *S = state_of(L);
+    if (!v || v != S->known || lua_type(L, arg) != LUA_TUSERDATA) {
+        if (!v || !(has_metatable(L, arg, UP(UP_POOL)) || has_metatable(L, arg, UP(UP_VIEW))))
+            luaL_typeerror(L, arg, "tine.pool");
+        S->known = v->settings ? v : NULL; /* one that is finalized will not say when it goes */
+    }
     tine__check_process(L, v->core);
     return v;
 }
@@ -253,30 +257,6 @@ static int pool_kill_workers(lua_State *L) {
 
 /* --- looking --- */
 
-static void set_count(lua_State *L, const char *name, uint64_t n) {
-    lua_pushinteger(L, (lua_Integer)n);
-    lua_setfield(L, -2, name);
-}
-
-static int pool_stats(lua_State *L) {
-    struct core *c = tine__check_pool(L, 1);
-    struct pool_stats s = c->stats;
-    if (c->p) {
-        tine__pool_poll(c->p);
-        tine__pool_stats(c->p, &s);
-    }
-    lua_createtable(L, 0, 8);
-    set_count(L, "submitted", s.submitted);
-    set_count(L, "pending", s.pending);
-    set_count(L, "running", s.running);
-    set_count(L, "finished", s.finished);
-    set_count(L, "failed", s.failed);
-    set_count(L, "cancelled", s.cancelled);
-    set_count(L, "workers_started", s.workers_started);
-    set_count(L, "workers_lost", s.workers_lost);
-    return 1;
-}
-
 static int pool_fileno(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     if (!c->p)
@@ -321,6 +301,7 @@ static int view_with(lua_State *L) {
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
     *v = *from;
     v->settings = NULL;
+    v->derived = true;
     lua_pushvalue(L, UP(UP_VIEW));
     lua_setmetatable(L, 3);
     lua_getiuservalue(L, 1, VIEW_CORE);
@@ -351,7 +332,7 @@ const luaL_Reg tine__pool_methods[] = {
     {"terminate_workers", pool_terminate_workers},
     {"kill_workers", pool_kill_workers},
     {"workers", tine__pool_workers_lua},
-    {"stats", pool_stats},
+    {"stats", tine__pool_stats_lua},
     {"fileno", pool_fileno},
     {"dispatch", pool_dispatch},
     {NULL, NULL},

@@ -39,6 +39,7 @@
 **     4    u8: 0              light userdata NULL
 **     5    u8                 operation: first item of an array that stands for something else
 **     6    u8                 a global that stayed at home: 0 it is assigned, 1 globals = "none"
+**     7    25 bytes           a buffer, or a view of a frozen table (data/object.c): the same memory in each process
 **
 ** (numbers in payloads big endian). Operations, with the items that follow the marker:
 **

@@ -5,6 +5,7 @@
 ** jump out of the parser; it owns nothing.
 */
 #include "codec/reader.h"
+#include "data/data.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -137,6 +138,12 @@ static void check_len(struct reader *r, size_t len, size_t expected) {
         tine__malformed(r, "an extension of a wrong size");
 }
 
+static void push_data(struct reader *r, const unsigned char *p) {
+    struct data_name name;
+    tine__data_read(&name, p);
+    tine__data_push(r->L, &name);
+}
+
 static int on_ext(struct reader *r, const char *b, const char *bytes, size_t len, char *o) {
     const unsigned char *p = (const unsigned char *)bytes + 1;
     (void)b, (void)o;
@@ -171,6 +178,10 @@ static int on_ext(struct reader *r, const char *b, const char *bytes, size_t len
     case EXT_HELD:
         check_len(r, len, 2);
         tine__op_held(r, p[0]);
+        return 0;
+    case EXT_DATA:
+        check_len(r, len, 1 + DATA_NAME_SIZE);
+        push_data(r, p);
         return 0;
     default:
         return luaL_error(r->L, "malformed message: unknown extension type %d", type);

@@ -4,13 +4,17 @@
 #include "base/sys.h"
 #include "pool/internal.h"
 
-static void count(struct pool *p, const struct outcome *o) {
-    if (o->state == OUTCOME_VALUES)
+/* Task k of the item has ended for good. */
+static void count(struct pool *p, const struct item *item, uint32_t k) {
+    const struct outcome *o = &item->outcomes[k];
+    if (o->state == OUTCOME_VALUES) {
         p->ends.finished++;
-    else if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED)
+    } else if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED) {
         p->ends.cancelled++;
-    else
+    } else {
         p->ends.failed++;
+        tine__figures_failed(p, item, k);
+    }
 }
 
 /* Tasks [from, to) of the item have ended, or at least this attempt of them. */
@@ -66,7 +70,7 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     } else if (r->large) {
         tine__outcome_set_block(o, state, code, p, r);
     } else {
-        tine__outcome_set_bytes(o, state, code, r->bytes, r->length);
+        tine__outcome_set_bytes(o, state, code, r->bytes, r->length, r->carried);
     }
 }
 
@@ -87,17 +91,27 @@ void tine__deliver_progress(struct pool *p, const struct report *r) {
 /* How task k of the item has ended, not by a result; `r` is what its worker has said of it, or NULL. */
 static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending how,
                     const struct report *r, struct outcome *o) {
-    static const int codes[] = {
-        [ENDING_CANCELLED] = TINE_ECANCELLED, [ENDING_TIMEOUT] = TINE_ETIMEOUT,
-        [ENDING_LATE] = TINE_ETIMEOUT,        [ENDING_CRASHED] = TINE_ECRASHED,
-        [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM,
-        [ENDING_CPU] = TINE_ETIMEOUT,         [ENDING_MEMORY] = TINE_EMEMORY};
+    static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
+                                [ENDING_TIMEOUT] = TINE_ETIMEOUT,
+                                [ENDING_LATE] = TINE_ETIMEOUT,
+                                [ENDING_CRASHED] = TINE_ECRASHED,
+                                [ENDING_BROKEN] = TINE_EBROKEN,
+                                [ENDING_NOMEM] = TINE_ENOMEM,
+                                [ENDING_CPU] = TINE_ETIMEOUT,
+                                [ENDING_MEMORY] = TINE_EMEMORY,
+                                [ENDING_LOST] = TINE_ELOST};
     struct failure *ended = NULL;
     bool limit =
         how == ENDING_TIMEOUT || how == ENDING_LATE || how == ENDING_CPU || how == ENDING_MEMORY;
     if (limit || (how == ENDING_CANCELLED && r))
         ended = tine__failure_ended(item, k, how, r);
-    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : ended;
+    if (r && (r->kind == REPORT_CRASHED || r->kind == REPORT_AWAY))
+        ended = tine__failure_far(item, k, r);
+    struct failure *f = ended                   ? ended
+                        : how == ENDING_CRASHED ? p->crash
+                        : how == ENDING_BROKEN  ? p->reason
+                        : how == ENDING_LOST    ? p->desert
+                                                : NULL;
     tine__outcome_set_failure(o, codes[how], f);
     tine__failure_unref(ended);
 }
@@ -109,6 +123,11 @@ static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum endi
         set_result(p, o, r);
     else
         set_end(p, item, k, how, r, o);
+}
+
+void tine__deliver_desert(struct pool *p, const struct report *r) {
+    tine__failure_unref(p->desert);
+    p->desert = tine__failure_desert(r);
 }
 
 /* --- attempts --- */
@@ -130,7 +149,7 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
     item->times.ended = tine__now();
     tine__outcome_share(item->outcomes, how);
     tine__sched_give_up(&p->s, &item->task);
-    count(p, item->outcomes);
+    count(p, item, 0);
     post(p, item);
 }
 
@@ -140,7 +159,7 @@ void tine__item_refuse(struct pool *p, struct item *item) {
     tine__outcome_share(item->outcomes, &last->error);
     tine__outcome_free(&last->error);
     tine__sched_give_up(&p->s, &item->task);
-    count(p, item->outcomes);
+    count(p, item, 0);
     post(p, item);
 }
 
@@ -159,12 +178,15 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     end_children(p, item, k, k + 1);
     if (t->call.count == 1)
         tine__attempt_times(item, r->started, r->ended);
+    p->figures.bytes_out += r->length;
+    tine__figures_ran(p, item, k, r->started, r->ended);
     if (again) {
         try_again(p, item, how, r);
         return;
     }
+    tine__figures_through(p, item, r->ended);
     set_outcome(p, item, k, how, r, &item->outcomes[k]);
-    count(p, &item->outcomes[k]);
+    count(p, item, k);
     post(p, item);
 }
 
@@ -173,13 +195,17 @@ static void deliver_end(struct pool *p, const struct event *e) {
     end_children(p, item, e->from, e->to);
     if (e->task->call.count == 1)
         tine__attempt_times(item, item->times.started, 0);
+    if (item->times.started)
+        tine__figures_ran(p, item, 0, item->times.started, item->times.ended);
+    if (item->times.started && !e->again)
+        tine__figures_through(p, item, item->times.ended);
     if (e->again) {
         try_again(p, item, e->how, NULL);
         return;
     }
     for (uint32_t k = e->from; k < e->to; k++) {
         set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
-        count(p, &item->outcomes[k]);
+        count(p, item, k);
     }
     post(p, item);
 }
@@ -208,7 +234,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
 
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length) {
-    tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length);
-    count(p, &item->outcomes[k]);
+    tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
+    count(p, item, k);
     post(p, item);
 }

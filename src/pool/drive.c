@@ -18,7 +18,9 @@ static int prepare(struct pool *p, struct item *item) {
         if (err)
             return err;
     }
-    return !t->call.offset && t->call.length > CALL_INLINE ? tine__item_move_bytes(p, item) : 0;
+    return !t->call.offset && t->call.length > CALL_INLINE && !p->far
+               ? tine__item_move_bytes(p, item)
+               : 0;
 }
 
 /* On top of another: it is posted to the worker. */
@@ -43,7 +45,7 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
     if (a->err)
         return;
     struct call_head rest;
-    struct site_call call = {&o->task->call, item->bytes};
+    struct site_call call = {&o->task->call, item->bytes, &item->refs};
     if (item->first > 0 || o->task->upto < call.head->count) {
         rest = *call.head;
         rest.id += item->first;
@@ -57,7 +59,9 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
         return;
     }
     p->site->ops->give(p->site, o, &call, a);
-    if (!a->err && o->task->call.count == 1 && !o->task->call.offset &&
+    if (!a->err)
+        p->figures.bytes_in += call.head->length;
+    if (!a->err && o->task->call.count == 1 && !o->task->call.offset && !p->far &&
         !settings_retry(o->task->set))
         tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
 }
@@ -78,7 +82,7 @@ static void carry(struct pool *p, const struct order *o) {
     } else if (o->kind == ORDER_RUN) {
         run(p, o, &a);
     } else {
-        const struct site_call call = {o->task ? &o->task->call : NULL, NULL};
+        const struct site_call call = {o->task ? &o->task->call : NULL, NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
         if (o->kind == ORDER_WITHDRAW)
             keep_withdrawn(item_of(o->task), &a);
@@ -144,8 +148,9 @@ static unsigned hear(struct pool *p, bool listen) {
     while (!pool_site_is_gone(p) && p->site->ops->report(p->site, &r, listen)) {
         listen = false;
         if (report_is_result(&r)) {
+            if (n++ == 0)
+                p->heard = tine__now();
             tine__deliver_result(p, &r);
-            n++;
         } else {
             if (r.kind == REPORT_PROGRESS)
                 tine__deliver_progress(p, &r);
@@ -153,6 +158,10 @@ static unsigned hear(struct pool *p, bool listen) {
                 keep_lost(p, &r);
             if (report_is_nested(&r))
                 tine__children_hear(p, &r);
+            if (r.kind == REPORT_DESERTED)
+                tine__deliver_desert(p, &r);
+            if (r.kind == REPORT_EXITED)
+                p->figures.spent += r.spent;
             tine__sched_report(&p->s, &r, tine__now());
             deliver_all(p); /* what it says of its bytes is good only now */
             if (r.kind == REPORT_EXITED)
@@ -165,7 +174,7 @@ static unsigned hear(struct pool *p, bool listen) {
 void tine__take_in(struct pool *p, bool listen) {
     do {
         if (hear(p, listen) > 0 && sched_wants_pace(&p->s))
-            tine__sched_pace(&p->s, tine__now());
+            tine__sched_pace(&p->s, p->heard);
         listen = false;
         tine__drive(p);
         tine__children_answer(p);

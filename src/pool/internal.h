@@ -5,8 +5,8 @@
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
 **   children.c tasks that tasks submit            mail.c     letters to workers
-**   look.c     statistics; resize.c                         inbox.c, outcome.c, failure.c
-**   wait.c     waiting threads                    refs.c     who holds a pool
+**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
+**   wait.c     waiting threads; resize.c          refs.c     who holds a pool
 **   manager.c  the thread
 */
 #ifndef TINE_POOL_INTERNAL_H
@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include "base/list.h"
 #include "ipc/wakeup.h"
+#include "pool/figures.h"
 #include "pool/pool.h"
 #include "sched/sched.h"
 #include "site/site.h"
@@ -33,11 +34,13 @@ struct pool {
     pthread_mutex_t lock;
     struct sched s;
     struct site *site;
-    struct store *store; /* on the site's heap; needs no lock of ours */
+    struct store *store;    /* on the site's heap; needs no lock of ours */
+    struct carried carried; /* what initializer and the like name */
     uint64_t tidy_at; /* when the manager looks for memory that nobody wants any more; 0: never */
     struct site_bells bells;
     struct failure *reason; /* why it was stopped */
     struct failure *crash;  /* of the death that is just being told */
+    struct failure *desert; /* why nobody runs what waits (REPORT_DESERTED) */
 
     struct list inboxes;
     struct list waiters;  /* struct wait_entry: threads that sleep */
@@ -56,11 +59,14 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
+    struct figures figures;
+    uint64_t heard;            /* when the batch of results that is being told was taken in */
     uint64_t calls;            /* of submit and map */
     unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
+    bool far;                  /* its workers are on other machines */
 
     struct wakeup wakeup; /* the manager's */
     bool asleep;          /* it sleeps, or is about to, */
@@ -102,6 +108,8 @@ int tine__item_cut_bytes(struct pool *p, struct item *item);
 void tine__deliver_progress(struct pool *p, const struct report *r);
 /* A task has ended by a report. */
 void tine__deliver_result(struct pool *p, const struct report *r);
+/* Nobody is there to run what waits, which is about to end. */
+void tine__deliver_desert(struct pool *p, const struct report *r);
 /* The next thing that the scheduler tells. */
 void tine__deliver(struct pool *p, const struct event *e);
 /* A task has failed before it was sent. */
@@ -118,6 +126,11 @@ void tine__item_refuse(struct pool *p, struct item *item);
 void tine__followers_end(struct item *item);
 
 /* blame.c */
+/* The failure of task `k`, of which a report says that its worker on another machine has died, or that it was lost.
+** NULL: out of memory. */
+struct failure *tine__failure_far(const struct item *item, uint32_t k, const struct report *r);
+/* What a report of no task says: nobody is there. */
+struct failure *tine__failure_desert(const struct report *r);
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
 /* The failure of task `k`, that was ended by `how` (a limit, ENDING_LATE, ENDING_CANCELLED), and what its worker has said

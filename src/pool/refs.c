@@ -11,8 +11,10 @@ static void free_pool(struct pool *p) {
         p->site->ops->close(p->site);
     tine__sched_free(&p->s);
     tine__wakeup_close(&p->wakeup);
+    tine__carried_drop(&p->carried);
     tine__failure_unref(p->reason);
     tine__failure_unref(p->crash);
+    tine__failure_unref(p->desert);
     tine__settings_unref(p->settings);
     pthread_mutex_destroy(&p->lock);
     free(p);

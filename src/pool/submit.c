@@ -28,6 +28,7 @@ void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t
     cb->b = (struct buf){.data = room, .cap = room_size, .grow = call_buf_grow};
     cb->pool = p;
     cb->refs = (struct store_refs){0};
+    cb->b.carried = &cb->refs.carried;
     cb->block = 0;
     cb->room = room;
     cb->room_size = room_size;
@@ -45,6 +46,7 @@ void tine__call_buf_drop(struct call_buf *cb) {
 
 void tine__call_buf_abandon(struct call_buf *cb) {
     free(cb->refs.far);
+    tine__carried_drop(&cb->refs.carried);
     tine__call_buf_init(cb, NULL, cb->room, cb->room_size);
 }
 
@@ -63,6 +65,7 @@ static void prepare(struct pool *p, struct item *item) {
     list_init(&item->children);
     item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
+    item->task.far = item->far;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
 }
@@ -104,7 +107,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
     struct call_head *call = &item->task.call;
     if (!item->borrowed)
         return 0;
-    char *copy = sys.malloc(call->length);
+    char *copy = call->length <= ITEM_SMALL ? item->small : sys.malloc(call->length);
     if (copy)
         memcpy(copy, item->bytes, call->length);
     item->borrowed = false;
@@ -128,7 +131,7 @@ static void number(const struct pool *p, struct item *item, struct call_buf *cb)
     uint64_t serial = p->calls + 1;
     if (item->task.call.index == 0)
         item->serial = serial;
-    if (item->task.call.index == 0 && settings_need_extra(item->task.set))
+    if (item->task.call.index == 0 && settings_need_extra(item->task.set) && !item->far)
         memcpy(cb->b.data + offsetof(struct call_extra, serial), &serial, sizeof serial);
 }
 
@@ -150,7 +153,8 @@ static void begin_needs(struct pool *p, struct item *item) {
 static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     prepare(p, item);
     number(p, item, cb);
-    item->task.call.label += settings_extra(item->task.set);
+    if (!item->far)
+        item->task.call.label += settings_extra(item->task.set);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
     int err = item->needs ? tine__sched_submit_held(&p->s, &item->task, tine__now())

@@ -97,7 +97,7 @@ bool tine__task_abort(struct pool *p, struct item *item) {
 
 static uint64_t started_at(struct pool *p, struct item *item) {
     const struct order look = {.kind = ORDER_LOOK, .task = &item->task};
-    const struct site_call call = {&item->task.call, NULL};
+    const struct site_call call = {&item->task.call, NULL, NULL};
     struct answer a = {0};
     if (item->task.state != TASK_SENT || pool_site_is_gone(p))
         return 0;
@@ -144,9 +144,9 @@ void tine__item_answer(struct pool *p, struct item *item, bool again) {
 /* --- what tasks are given --- */
 
 void tine__item_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
-                     size_t length) {
+                     size_t length, struct carried *carried) {
     pthread_mutex_lock(&p->lock);
-    tine__need_give(p, item, position, bytes, length);
+    tine__need_give(p, item, position, bytes, length, carried);
     carry_out(p);
     tine__work(p);
     pthread_mutex_unlock(&p->lock);

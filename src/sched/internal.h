@@ -91,6 +91,11 @@ int tine__sched_grow(struct sched *s, uint32_t n);
 /* There are more than there may be: some leave. */
 void tine__sched_shrink(struct sched *s);
 
+/* --- sched.c --- */
+
+/* Nobody is there who could run anything: what waits is lost, and what was handed over if it can be taken back. */
+void tine__sched_desert(struct sched *s);
+
 /* --- stop.c: how a task is ended that runs --- */
 
 /* End task `next` of one that is SENT by `how`: it is asked first, if it is given any grace. */

@@ -29,6 +29,30 @@ static void finish(struct sched *s, struct task *t) {
     sched_close(s, t);
 }
 
+/* What of results says by itself how the task ends. */
+static enum ending ending_of(const struct report *r) {
+    switch (r->kind) {
+    case REPORT_TIMEOUT:
+        return ENDING_TIMEOUT;
+    case REPORT_CPU:
+        return ENDING_CPU;
+    case REPORT_CRASHED:
+        return ENDING_CRASHED;
+    case REPORT_AWAY:
+        return ENDING_LOST;
+    default:
+        return ENDING_NONE;
+    }
+}
+
+static void answered(struct worker *w, const struct report *r) {
+    w->tasks++;
+    if (r->ended < r->started)
+        return;
+    w->ran += r->ended - r->started;
+    w->changed = r->ended;
+}
+
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
                                 enum ending *how, bool *again) {
     struct task *t = find(s, r->ref, r->id, k);
@@ -37,13 +61,15 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
             tine__sched_doom(s, r->worker, DOOM_RUBBISH);
         return NULL;
     }
-    s->workers[r->worker].tasks++;
+    answered(&s->workers[r->worker], r);
     s->failed_starts = 0;
     s->recent++;
     bool asked = t->asked;
     t->worker = r->worker;
     t->pid = s->workers[r->worker].pid;
     *how = tine__sched_heard(s, t);
+    if (*how == ENDING_NONE)
+        *how = ending_of(r);
     bool error = r->kind == REPORT_ERROR || r->kind == REPORT_MEMORY;
     *again = tine__sched_fails(s, t, *how, error);
     if (*again)
@@ -85,6 +111,8 @@ static void ready(struct sched *s, struct worker *w) {
     w->unborn = false;
     if (w->state != WORKER_STARTING)
         return;
+    w->changed = s->heard;
+    s->starting += s->heard - w->since;
     tine__timer_clear(&s->timers, &w->timer);
     w->state = WORKER_READY;
 }
@@ -302,6 +330,9 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
         break;
     case REPORT_FAILED:
         failed(s, r);
+        break;
+    case REPORT_DESERTED:
+        tine__sched_desert(s);
         break;
     case REPORT_GONE:
         gone(s, r);

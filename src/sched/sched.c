@@ -44,7 +44,7 @@ int tine__sched_init(struct sched *s, const struct sched_options *o) {
     list_init(&s->exits);
     list_init(&s->ended);
     s->next_id = 1;
-    s->window = s->narrow = FIRST_WINDOW + 4ull * o->workers;
+    s->window = s->narrow = o->far ? o->slots : FIRST_WINDOW + 4ull * o->workers;
     s->retry.kind = TIMER_RETRY;
     s->end.kind = TIMER_END;
     int err = tine__policy_init(&s->policy, o->ageing);
@@ -86,13 +86,14 @@ static int refusal(const struct sched *s, const struct task *t) {
 }
 
 /* What the worker is to know at once. */
-static uint64_t call_flags(const struct settings *set) {
-    return (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
-           (settings_need_extra(set) ? CALL_EXTRA : 0);
+static uint64_t call_flags(const struct task *t) {
+    const struct settings *set = t->set;
+    return (t->far ? CALL_FAR | CALL_EXTRA : 0) | (set->timeout || set->cpu ? CALL_TIMED : 0) |
+           (set->cpu ? CALL_SPENDS : 0) | (settings_need_extra(set) ? CALL_EXTRA : 0);
 }
 
 static uint64_t flags_of(const struct task *t) {
-    return call_flags(t->set) | (uint64_t)t->depth << CALL_DEPTH;
+    return call_flags(t) | (uint64_t)t->depth << CALL_DEPTH;
 }
 
 static void admit(struct sched *s, struct task *t, uint64_t now) {
@@ -115,7 +116,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->pid = 0;
     t->unrun = ENDING_NONE;
     t->late = t->asked = false;
-    t->since = now;
+    t->since = t->ready = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
     t->call.flags = flags_of(t);
 }
@@ -203,6 +204,15 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
 
 /* --- the pool --- */
 
+void tine__sched_desert(struct sched *s) {
+    struct task *t;
+    while ((t = tine__policy_any(&s->policy)) != NULL)
+        give_up(s, t, ENDING_LOST);
+    for (uint32_t ref = 0; ref < s->nrefs; ref++)
+        if (s->sent[ref])
+            give_up(s, s->sent[ref], ENDING_LOST);
+}
+
 static void cancel_all(struct sched *s) {
     struct task *t;
     while ((t = tine__policy_any(&s->policy)) != NULL)
@@ -242,6 +252,7 @@ static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
     t->call.flags = flags_of(t) | (uint64_t)t->attempts << CALL_TRIED;
     t->state = TASK_WAITING;
+    t->ready = s->policy.now;
     s->waiting++;
     tine__sched_watch(s, t, TIMER_NEVER);
     tine__policy_push_back(&s->policy, t, false);
@@ -270,6 +281,7 @@ static double pause_before(struct sched *s, const struct task *t) {
 
 void tine__sched_again(struct sched *s, struct task *t, uint64_t now) {
     assert(t->state == TASK_HELD);
+    s->policy.now = now;
     double ns = t->attempts ? pause_before(s, t) : 0;
     if (ns < 1 || s->o.at_once) {
         let_go(s, t);
@@ -347,7 +359,7 @@ void tine__sched_tick(struct sched *s, uint64_t now) {
 
 void tine__sched_pace(struct sched *s, uint64_t now) {
     uint64_t past = now - s->paced;
-    if (past < WAKE_UPS)
+    if (past < WAKE_UPS || s->o.far)
         return;
     /* twice what ends in that time, and two for each worker. Less only if more would have been there to
     ** end, and by steps: a burst after a rest is not to be held up. */

@@ -86,6 +86,7 @@ struct blame {
     bool rubbish;      /* it was killed for what it said */
     bool spoilt;       /* it ended itself: a task had taken its descriptors away */
     int error;         /* errno, or 0 */
+    const char *host;  /* where it was; NULL: here; good for that transition only */
     struct task *task; /* that it was running, or NULL */
     uint32_t k;
     /* Bytes of the report that is just being told, or NULL: an error segment, or of WHY_NO_SERVER and
@@ -112,14 +113,15 @@ struct worker {
     uint64_t since;     /* ns of the clock: when it was started */
     struct list gone;   /* in sched->exits */
     struct worker_exit exit;
-    uint8_t state;  /* enum worker_state */
-    uint8_t doom;   /* why it is DOOMED: enum doom */
-    bool unborn;    /* it has not reached its task loop */
-    int signal;     /* wanted of it, or 0 */
-    int pid;        /* 0: not known yet */
-    uint64_t tasks; /* answered */
-    uint64_t
-        serving; /* the id of a task that it is to run on top, or was to since it said last that it waits; 0: none */
+    uint8_t state;    /* enum worker_state */
+    uint8_t doom;     /* why it is DOOMED: enum doom */
+    bool unborn;      /* it has not reached its task loop */
+    int signal;       /* wanted of it, or 0 */
+    int pid;          /* 0: not known yet */
+    uint64_t tasks;   /* answered */
+    uint64_t ran;     /* ns that these have taken, as it says */
+    uint64_t changed; /* ns of the clock: when it was started, became ready, or ended a task */
+    uint64_t serving; /* the id of a task that it is to run on top, or was to since it said last that it waits; 0 */
 };
 
 struct sched_options {
@@ -137,7 +139,8 @@ struct sched_options {
     unsigned cpus;          /* that a task may use at once; 0: one */
     uint64_t seed;          /* of what is random */
     bool at_once;           /* no pauses between attempts */
-    double ageing;          /* what a second of waiting adds to a priority, 0: nothing */
+    bool far;      /* the site has many machines: it keeps limits and its window by itself */
+    double ageing; /* what a second of waiting adds to a priority, 0: nothing */
 };
 
 struct sched {
@@ -194,6 +197,7 @@ struct sched {
     unsigned failed_starts;      /* in a row */
     bool hold;                   /* a start was refused: not before `retry` */
     uint64_t started, lost_ones; /* workers, ever */
+    uint64_t lived, starting; /* ns, of workers: of those that have ended; before they were ready */
 
     struct timers timers;
     struct timer retry, end; /* start again; STOPPING, DRAINING: no more patience */

@@ -47,7 +47,7 @@ void tine__sched_hold(struct sched *s, struct task *t) {
 
 static bool retry(struct sched *s, struct task *t, enum retry_kind kind) {
     bool may = t->call.count == 1 && t->failed[kind] < t->set->retry.budget[kind] && !t->unrun &&
-               !t->late && t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
+               t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
     if (!may)
         return false;
     t->failed[kind]++;
@@ -67,6 +67,8 @@ bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool er
         return retry(s, t, RETRY_TIMEOUT);
     case ENDING_CRASHED:
         return retry(s, t, RETRY_CRASHED);
+    case ENDING_LOST:
+        return retry(s, t, RETRY_LOST);
     default:
         return false;
     }
@@ -210,6 +212,7 @@ void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, cons
                                      .status = status ? *status : 0,
                                      .tasks = w->tasks,
                                      .lasted = s->heard > w->since ? s->heard - w->since : 0};
+    s->lived += exit.lasted;
     tine__sched_vanish(s, worker);
     if (!s->o.tell_exits)
         return;

@@ -38,7 +38,8 @@ enum ending {
     ENDING_BROKEN,    /* with its pool: sched->reason */
     ENDING_NOMEM,     /* it could not be handed over for want of memory */
     ENDING_CPU,       /* its limit of processor time */
-    ENDING_MEMORY     /* its memory limit: a report says so */
+    ENDING_MEMORY,    /* its memory limit: a report says so */
+    ENDING_LOST       /* with its host, or nobody is there to run it: a report says so */
 };
 
 struct task {
@@ -51,6 +52,7 @@ struct task {
     struct pairing_node again; /* ... when it came back */
     uint64_t wake;             /* HELD: when it is let go; 0: it waits for a word */
     uint64_t since, deadline;  /* of its submit; TIMER_NEVER: none, or it has passed */
+    uint64_t ready;            /* since when it could run, if there had been a worker */
     struct call_head
         call;       /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
@@ -80,6 +82,7 @@ struct task {
     bool fetching;      /* SENT: it is to be taken back for who waits for it */
     unsigned awaiter;   /* the worker whose task waits for it, or 0 */
     struct list on_top; /* in sched->on_top: it is to be run there */
+    bool far;           /* the owner's: CALL_FAR */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
 

@@ -26,6 +26,7 @@ struct inner {
     bool taken;
     bool up; /* it is ready for tasks, or has been */
     struct buf reply;
+    struct carried carried; /* what that names */
 };
 
 static struct inner *self(struct channel *ch) {
@@ -110,9 +111,11 @@ static void last_progress(struct channel *ch, const struct call *call, const str
 }
 
 static struct buf *reply(struct channel *ch) {
-    struct buf *b = &self(ch)->reply;
-    b->len = 0;
-    return b;
+    struct inner *in = self(ch);
+    in->reply.len = 0;
+    in->reply.carried = &in->carried;
+    tine__carried_drop(&in->carried);
+    return &in->reply;
 }
 
 static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
@@ -122,10 +125,12 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     (void)call;
     if (!atomic_compare_exchange_strong(&c->running, &word, 0) && kind != RECORD_ENDED) {
         kind = RECORD_ENDED; /* asked in the last moment */
-        in->reply.len = 0;
+        reply(ch);
     }
-    c->answers[k] = (struct inner_answer){kind, atomic_load(&c->since), tine__now(), in->reply};
+    c->answers[k] =
+        (struct inner_answer){kind, atomic_load(&c->since), tine__now(), in->reply, in->carried};
     tine__buf_init(&in->reply);
+    in->carried = (struct carried){0};
     atomic_store(&c->since, 0);
     atomic_store(&c->answered, k + 1);
     return 0;
@@ -313,6 +318,7 @@ void tine__inner_free(struct inner *in) {
         return;
     tine__inner_end(in);
     tine__buf_free(&in->reply);
+    tine__carried_drop(&in->carried);
     tine__boot_free(&in->boot);
     free(in);
 }

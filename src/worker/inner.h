@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include "base/buf.h"
+#include "ipc/arena.h"
 #include "ipc/heap.h"
 #include "ipc/link.h"
 #include "msg/call.h"
@@ -25,6 +26,7 @@ struct inner_answer {
     enum record_kind kind;
     uint64_t started, ended; /* ns */
     struct buf bytes;        /* tine__buf_init */
+    struct carried carried;  /* what they name */
 };
 
 /* A call to be run. */

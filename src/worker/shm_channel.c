@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "ipc/arena.h"
 #include "ipc/bell.h"
 #include "ipc/queue.h"
 #include "store/store.h"
@@ -26,8 +27,9 @@ struct shm_channel {
     struct queue_slot slot;  /* our copy of it: the place in the queue is free again */
     struct call_extra extra; /* and of what it says beyond */
     struct buf reply;
-    bool mute;      /* no bell can be rung any more */
-    uint64_t block; /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
+    struct carried carried; /* what that names */
+    bool mute;              /* no bell can be rung any more */
+    uint64_t block;         /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
     char bytes[LINK_INLINE];
 };
 
@@ -91,6 +93,21 @@ static const char *payload(struct shm_channel *c, const struct call_head *h, con
     return p;
 }
 
+/* It came from another machine: what is said of that, from `at` on. The bytes that it takes; 0: it is damaged. */
+static uint32_t describe_far(const char *p, uint32_t room, struct call *out) {
+    struct call_far far;
+    if (room < sizeof far)
+        return 0;
+    memcpy(&far, p, sizeof far);
+    if (far.names > room / sizeof(struct call_far_name) || far_size(far.names) > room)
+        return 0;
+    out->names = p + sizeof far;
+    out->nnames = far.names;
+    out->shown = far.id;
+    out->attempt = far.attempt;
+    return far_size(far.names);
+}
+
 static void describe(struct channel *ch, const struct call_head *s, const char *bytes,
                      struct call_extra *room, struct call *out) {
     struct shm_channel *c = self(ch);
@@ -101,6 +118,7 @@ static void describe(struct channel *ch, const struct call_head *s, const char *
                          .ref = s->ref,
                          .timed = s->flags & CALL_TIMED,
                          .spends = s->flags & CALL_SPENDS,
+                         .shown = s->id,
                          .attempt = call_attempt(s),
                          .index = s->index};
     if (s->callee)
@@ -110,6 +128,12 @@ static void describe(struct channel *ch, const struct call_head *s, const char *
     uint32_t extra = extra_size(s);
     if (extra)
         out->extra = memcpy(room, p, sizeof *room);
+    if (s->flags & CALL_FAR) {
+        uint32_t far = describe_far(p + extra, s->label - extra, out);
+        if (!far)
+            return;
+        extra += far;
+    }
     out->label = s->label > extra ? p + extra : NULL;
     out->label_len = s->label - extra;
     out->function = p + s->label;
@@ -198,14 +222,32 @@ static struct buf *reply(struct channel *ch) {
     if (c->block)
         tine__heap_free(c->link.heap, c->block);
     c->block = 0;
-    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c};
+    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c, &c->carried};
+    if (c->carried.list)
+        tine__carried_drop(&c->carried);
     return &c->reply;
+}
+
+#define CARRIED_AT_ONCE 64
+
+/* Say what the record that comes next names. */
+static void write_carried(struct shm_channel *c) {
+    struct handle handles[CARRIED_AT_ONCE];
+    for (uint32_t at = 0; at < c->carried.n;) {
+        uint32_t n = tine__carried_send(&c->carried, at, handles, CARRIED_AT_ONCE);
+        const struct record r = {.kind = RECORD_CARRIED, .length = n * (uint32_t)sizeof *handles};
+        KILL_POINT("carrying");
+        tine__link_write(&c->link, &r, handles, ring_hard, c);
+        at += n;
+    }
 }
 
 /* Write a record with the reply as its payload. A block goes over to the reader. */
 static void write_record(struct shm_channel *c, struct record *r) {
     struct record_block large = {c->block, c->reply.len};
     const void *bytes = c->bytes;
+    if (c->carried.n > 0 && !c->mute)
+        write_carried(c);
     r->length = (uint32_t)c->reply.len;
     if (c->block) {
         bytes = &large;
@@ -216,6 +258,8 @@ static void write_record(struct shm_channel *c, struct record *r) {
     }
     c->reply.len = 0;
     tine__link_write(&c->link, r, bytes, ring_hard, c);
+    if (c->carried.list)
+        tine__carried_drop(&c->carried);
 }
 
 static void progress(struct channel *ch, const struct progress *p) {
@@ -321,12 +365,6 @@ static void tidy(struct channel *ch) {
     tine__heap_tidy(self(ch)->link.heap, tine__now());
 }
 
-/* --- the store --- */
-
-static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
-    return tine__store_find(ctx, id, out, NULL);
-}
-
 /* --- opening --- */
 
 static int attach(struct shm_channel *c, const struct shm_channel_parts *p) {
@@ -363,8 +401,7 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
                                .up = up,
                                .down = down,
                                .mail = mail,
-                               .listen = listen_to_mail,
-                               .store = {.get = get_code, .ctx = p->heap}};
+                               .listen = listen_to_mail};
     c->queue = QUEUE_CLOSED;
     c->link = LINK_CLOSED;
     c->calls = p->heap;
