@@ -59,8 +59,35 @@ local tine = {}
 ---@field pid integer
 ---@field state table lives as long as the worker
 ---@field task tine.Task the running task: its id and label; `seed`, when it has one
+---@field pool tine.WorkerPool the pool that runs the task, for tasks of its own
 ---@field stopping fun(): boolean whether the task was asked to end
 ---@field progress fun(done: number, total?: number, text?: string) tells how far the task has come
+
+---What a task submits belongs to it: what has not ended when it does is ended, too.
+---@class tine.WorkerPool
+local WorkerPool = {}
+
+---@param fn function|string
+---@param ... any
+---@return tine.Future
+function WorkerPool:submit(fn, ...) end
+
+---As submit, which never has to wait here.
+---@param fn function|string
+---@param ... any
+---@return tine.Future
+function WorkerPool:try_submit(fn, ...) end
+
+---@param fn function|string
+---@param items table|function
+---@param options tine.MapOptions?
+---@return tine.Map
+function WorkerPool:map(fn, items, options) end
+
+---@param options tine.ViewOptions
+---@return tine.WorkerPool
+---@nodiscard
+function WorkerPool:with(options) end
 
 ---@class tine.PoolOptions
 ---@field workers integer? at most so many; default: tine.cpu_count()

@@ -144,6 +144,8 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
             return 0;
         if (deadline != WAIT_FOREVER && tine__now() >= deadline)
             return TINE_ETIMEOUT;
+        if (S->nested && tine__nested_await(L, aim, deadline))
+            continue;
         if (deadline == WAIT_FOREVER && hopeless(S, aim))
             return tine__error(L, TINE_EINVALID,
                                "this wait can never end: nothing is under way that could end it");

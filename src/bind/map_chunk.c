@@ -21,6 +21,7 @@ struct draft tine__chunk_new(lua_State *L, struct map *m, uint32_t count, uint64
     lua_getiuservalue(L, 1, MAP_VIEW);
     lua_setiuservalue(L, -2, 2);
     return (struct draft){.name = c->name,
+                          .serial = m->serial,
                           .count = count,
                           .settings = m->settings,
                           .outcomes = c->outcomes,

@@ -25,6 +25,9 @@ enum report_kind {
     REPORT_CRASHED, /* its worker has died: bytes, struct report_crash */
     REPORT_AWAY,    /* it was lost with where it ran: bytes, text, why; `host` or `server` */
     /* of a worker */
+    REPORT_SUBMIT, /* task `id` of call `ref` has submitted one (msg/nested.h): bytes; */
+    REPORT_AWAIT,  /* it waits for some of those, or no more: bytes, */
+    REPORT_CANCEL, /* it wants one of those not to begin: bytes */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
     REPORT_READY,       /* it has reached its task loop; `id`, or `pid`: its process */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
@@ -82,6 +85,11 @@ struct report {
     uint64_t offset;
     const char *host, *server; /* of a result, where it was; NULL: here */
 };
+
+/* Is it said by a task of what it has submitted? */
+static inline bool report_is_nested(const struct report *r) {
+    return r->kind >= REPORT_SUBMIT && r->kind <= REPORT_CANCEL;
+}
 
 /* Is it about a task's end? */
 static inline bool report_is_result(const struct report *r) {

@@ -51,6 +51,8 @@ struct item {
     bool asking;            /* HELD until its owner has answered whether it is to be tried again */
     bool asked;             /* set by tine__inbox_take: tine__item_question */
     struct list question;   /* the owner's */
+    struct list children;   /* tasks that tasks of this one have submitted (children.c) */
+    uint64_t serial;        /* which call of its pool's it belongs to */
     bool listed;            /* in its inbox */
     bool released;          /* set by tine__inbox_take: the pool touches it no more */
     bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */

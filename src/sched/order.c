@@ -97,7 +97,8 @@ static bool order_run(struct sched *s, struct order *o) {
         return false;
     if (order_anew(s, o))
         return true;
-    if (s->nsent >= sched_window(s) || s->nfree == 0) {
+    if (s->nsent - s->blocked >= sched_window(s) ||
+        (s->nfree == 0 && (s->blocked == 0 || tine__sched_grow(s, s->nrefs + s->nrefs / 2)))) {
         s->full = true;
         return false;
     }
@@ -118,7 +119,7 @@ static bool order_run(struct sched *s, struct order *o) {
 
 /* The lowest id that no worker has; 0: all taken. */
 static unsigned free_id(const struct sched *s) {
-    if (s->present >= s->o.workers)
+    if (s->present >= sched_most_workers(s))
         return 0;
     unsigned i = 0;
     while (!s->free_workers[i])
@@ -152,9 +153,13 @@ static bool order_end(struct sched *s, struct order *o) {
 bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->life == LIFE_ENDED)
         return false;
+    if (s->extra_seen != s->extra && s->life <= LIFE_CLOSING)
+        tine__sched_shrink(s);
+    s->extra_seen = s->extra;
     if (order_wish(s, o) || order_kill(s, o) || order_dismiss(s, o))
         return true;
-    if (s->life <= LIFE_CLOSING && (order_withdraw(s, o) || order_run(s, o) || order_start(s, o)))
+    if (s->life <= LIFE_CLOSING && (tine__sched_order_on_top(s, o) || order_withdraw(s, o) ||
+                                    order_run(s, o) || order_start(s, o)))
         return true;
     return order_end(s, o);
 }
@@ -175,6 +180,10 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
 
 /* Those before one that was taken up have been, too. */
 static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
+    if (t->fetching) {
+        tine__sched_fetched(s, t, a);
+        return;
+    }
     if (a->where != AT_NOBODY) {
         list_remove(&t->sent);
         s->overtake = s->anew = false;

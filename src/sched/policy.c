@@ -334,6 +334,13 @@ void tine__policy_remove(struct policy *p, struct task *t) {
     settle(p, t->line);
 }
 
+void tine__policy_take(struct policy *p, struct task *t) {
+    struct line *l = t->line;
+    tine__policy_remove(p, t);
+    l->bucket->sent++;
+    l->bucket->sent_lines += l->sent++ == 0;
+}
+
 struct task *tine__policy_pop(struct policy *p) {
     struct bucket *b = bucket_of(p->buckets.root);
     struct line *l = LIST_ITEM(b->turns.next, struct line, turn);

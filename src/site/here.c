@@ -423,7 +423,7 @@ static const struct site_ops here_ops = {
     .close = here_close,
 };
 
-static int open_parts(struct here *h, const struct boot *boot) {
+static int open_parts(struct here *h, const struct boot *boot, const struct settings *defaults) {
     int err = tine__shm_create(&h->directory, "tine-heap", HEAP_PAGE);
     struct heap_directory *directory = (struct heap_directory *)h->directory.base;
     if (!err)
@@ -432,11 +432,11 @@ static int open_parts(struct here *h, const struct boot *boot) {
         err = tine__heap_attach(&h->reader, directory, h->directory.fd, false);
     if (!err && (h->bell = tine__fd_event()) == -1)
         err = TINE_ESYSTEM;
-    return err ? err : tine__inner_new(&h->inner, boot, h->reader);
+    return err ? err : tine__inner_new(&h->inner, boot, h->reader, defaults);
 }
 
 int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *manager,
-                    struct site_bells *bells) {
+                    struct site_bells *bells, const struct settings *defaults) {
     *out = NULL;
     struct here *h = sys.calloc(1, sizeof *h);
     if (!h)
@@ -449,7 +449,7 @@ int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *m
     list_init(&h->told);
     list_init(&h->withdrawn);
     tine__buf_init(&h->said);
-    int err = open_parts(h, boot);
+    int err = open_parts(h, boot, defaults);
     if (err) {
         int saved = errno;
         here_close(&h->base);
