@@ -18,7 +18,7 @@ local max, min, ceil = math.max, math.min, math.ceil
 
 -- ---- arguments ----
 
-local OPTIONS <const> = { "chunksize", "buffersize", "timeout", "ordered", "on_error" }
+local OPTIONS <const> = { "chunksize", "buffersize", "timeout", "ordered", "on_error", "on_event" }
 
 local function shown(value)
     if type(value) == "string" then
@@ -63,24 +63,26 @@ local function count_option(opts, name)
     return value ~= huge and math.tointeger(value) or nil
 end
 
-local function check_options(opts)
-    local ordered, on_error, timeout = opts.ordered, opts.on_error, opts.timeout
-    if ordered ~= nil and type(ordered) ~= "boolean" then
-        return wrong_option("ordered", "true or false", ordered)
-    elseif on_error ~= nil and on_error ~= "raise" and on_error ~= "return" then
-        return wrong_option("on_error", '"raise" or "return"', on_error)
-    elseif timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
-        return wrong_option("timeout", "a number of seconds", timeout)
-    end
-    return check_names(opts) or check_count(opts, "chunksize") or check_count(opts, "buffersize")
-end
-
 local function is_callable(value)
     if type(value) == "function" then
         return true
     end
     local meta = debug.getmetatable(value)
     return type(meta) == "table" and rawget(meta, "__call") ~= nil
+end
+
+local function check_options(opts)
+    local ordered, on_error, timeout = opts.ordered, opts.on_error, opts.timeout
+    if ordered ~= nil and type(ordered) ~= "boolean" then
+        return wrong_option("ordered", "true or false", ordered)
+    elseif on_error ~= nil and on_error ~= "raise" and on_error ~= "return" then
+        return wrong_option("on_error", '"raise" or "return"', on_error)
+    elseif opts.on_event ~= nil and not is_callable(opts.on_event) then
+        return wrong_option("on_event", "a function", opts.on_event)
+    elseif timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
+        return wrong_option("timeout", "a number of seconds", timeout)
+    end
+    return check_names(opts) or check_count(opts, "chunksize") or check_count(opts, "buffersize")
 end
 
 -- The length of a list; nil for an iterator; or nil and what is wrong.
@@ -229,7 +231,8 @@ local function new_map(self, fn, items, length, opts, workers)
         settled = 0, -- items ended, and when, at the last look
         at = 0,
     }
-    local m = C.new(self, fn, items, length, c, opts.ordered ~= false, opts.on_error == "return")
+    local m = C.new(self, fn, items, length, c, opts.ordered ~= false, opts.on_error == "return",
+        opts.on_event)
     top_up(m, c)
     if c.failed and select(2, counts(m)) == 0 then -- nothing comes before it
         c.failed = false

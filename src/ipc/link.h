@@ -12,6 +12,8 @@
 **                                         quarter of it was read
 **   progress  worker          submitter   `turn`, which is odd while it is written, before and after
 **   full      both            both        1: the worker sleeps (futex) until the ring has room
+**   granted   submitter       worker      how many events its task may write (below)
+**   emits     both            both        1: the worker sleeps (futex) until that is more
 **   directory worker          submitter   ipc/heap.h
 **
 ** `running` decides races between the end of a task and its end by force. It is one word: task id (56
@@ -27,6 +29,10 @@
 ** on any word of a chunk, keeps the worker from starting the chunk's next task. A flag ASKED, set by the submitter on
 ** RUNNING(id), asks that task to end by itself (worker/ask.h). It goes with the task: the worker takes it off together
 ** with RUNNING, by the compare-and-swap that makes it FINISHED, and so knows for certain whether it was asked in time.
+**
+** EVENTS are counted from the first one that the worker has ever written, by both sides. Each task may write so many of
+** its own (the limit, which both know), unless `granted` names it: then all before the event with the number that is
+** told there, which the submitter changes as they are read; or none at all, when nobody wants them.
 **
 ** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
 ** the end is preceded by a SKIP record, and both become visible together. What comes out of it is
@@ -57,6 +63,7 @@ enum record_kind {
     RECORD_PROGRESS, /* the last that the task has said, before its result: struct progress */
     RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
+    RECORD_EVENT,  /* what the task has emitted: a result segment */
     RECORD_SPOILT, /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS
 };
@@ -97,12 +104,14 @@ struct link {
     uint64_t seen;             /* the other's index as we last read it */
     uint64_t after;            /* submitter: where the record that was peeked ends */
     uint64_t block;            /* submitter: where its payload lies in the heap */
+    uint64_t events;           /* that were written, or read */
+    uint64_t first_event;      /* worker: the number of the first one of the task that runs */
     struct record_times times; /* of the record that was peeked, or is about to be written */
 };
 
 #define LINK_CLOSED \
     (struct link) { \
-        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, { \
+        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, 0, 0, { \
             0, 0 \
         } \
     }
@@ -136,6 +145,9 @@ enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *
 uint64_t tine__link_spent(const struct link *l);
 /* What task `id` has said last of its progress; false: nothing. */
 bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out);
+/* Task `id` may write the events before number `upto`; LINK_NO_EVENTS: it need not write any. (events.c) */
+#define LINK_NO_EVENTS (((uint64_t)1 << 40) - 1)
+void tine__link_grant(struct link *l, uint64_t id, uint64_t upto);
 /* End task `id` by force: true when from now on its result cannot come any more (the worker is to be
 ** killed now); false: it is not running (finished, or not yet begun). */
 bool tine__link_condemn(struct link *l, uint64_t id);
@@ -164,6 +176,9 @@ unsigned tine__link_asked(const struct link *l);
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
 /* Have the record, which is about to be written, say when the task began, if that was noted, and when it has ended. */
 void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
+/* May task `id`, which runs, write an event, of which `limit` are its own? Waits until it may. False: nobody wants it, or
+** the task was asked to end. (events.c) */
+bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
 /* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling

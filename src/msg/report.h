@@ -19,6 +19,8 @@ enum report_kind {
     REPORT_REFUSED, /* bytes: text; the call or its result cannot travel */
     REPORT_MEMORY,  /* bytes: struct report_memory: it had not enough */
     REPORT_ENDED,   /* bytes: text, the traceback of the place where it was; it was asked to end */
+    /* of a task that goes on */
+    REPORT_EVENT, /* task `id` of call `ref` has emitted it, the `number`th of its worker; bytes: a result segment */
     /* of a worker */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
     REPORT_READY,       /* it has reached its task loop */
@@ -49,6 +51,7 @@ struct report {
     unsigned worker;
     uint32_t ref;
     uint64_t id;
+    uint64_t number;         /* of an event, from 0: how many its worker has written before */
     uint64_t started, ended; /* of a result of a single call, or what was lost: when; 0: unknown */
     int pid;
     int status;  /* as waitpid gives it */

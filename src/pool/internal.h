@@ -4,7 +4,7 @@
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
-**   look.c     statistics; resize.c                         inbox.c, outcome.c, failure.c
+**   look.c     statistics; resize.c                         inbox.c, outcome.c, failure.c, events.c
 **   wait.c     waiting threads                    refs.c     who holds a pool
 **   manager.c  the thread
 */
@@ -50,8 +50,15 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
-    uint64_t calls;            /* of submit and map */
-    unsigned queued;           /* submits that found the site full */
+    uint64_t calls;        /* of submit and map */
+    unsigned queued;       /* submits that found the site full */
+    uint64_t event_buffer; /* events of a task that are kept unread */
+    struct list standing,
+        loose; /* struct events (events.c) of tasks that stand, and of those that need not */
+    atomic_bool stands;        /* some do */
+    bool stood;                /* one has begun to, since waiters were last woken */
+    unsigned end_awaits;       /* threads that wait for its end */
+    unsigned looseners;        /* threads for which some are loose */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
@@ -118,6 +125,16 @@ struct failure *tine__failure_of(const struct blame *b, bool broken);
 ** of that, or NULL. NULL: out of memory. */
 struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r);
+
+/* events.c */
+/* A task has emitted something. */
+void tine__deliver_event(struct pool *p, const struct report *r);
+/* The item has ended. */
+void tine__events_end(struct item *item);
+/* The follower has the events of its leader. */
+void tine__events_follow(struct pool *p, struct item *follower, struct item *leader);
+/* The pool takes no more tasks. */
+void tine__events_shut(struct pool *p);
 
 /* exits.c */
 void tine__exits_tell(struct pool *p, const struct worker_exit *x);

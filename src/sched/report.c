@@ -284,6 +284,7 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     s->heard = now;
     switch (r->kind) {
     case REPORT_NONE:
+    case REPORT_EVENT:
     case REPORT_PROGRESS: /* nothing that is decided here */
         break;
     case REPORT_STOPPED:

@@ -82,9 +82,10 @@ static int refusal(const struct sched *s, uint64_t bytes) {
 }
 
 /* What the worker is to know at once. */
-static uint64_t call_flags(const struct settings *set) {
-    return (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
-           (settings_need_extra(set) ? CALL_EXTRA : 0);
+static uint64_t call_flags(const struct task *t) {
+    const struct settings *set = t->set;
+    return (t->mute ? CALL_MUTE : 0) | (set->timeout || set->cpu ? CALL_TIMED : 0) |
+           (set->cpu ? CALL_SPENDS : 0) | (settings_need_extra(set) ? CALL_EXTRA : 0);
 }
 
 static void admit(struct sched *s, struct task *t, uint64_t now) {
@@ -106,7 +107,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->late = t->asked = false;
     t->since = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
-    t->call.flags = call_flags(t->set);
+    t->call.flags = call_flags(t);
 }
 
 static int enter(struct sched *s, struct task *t, uint64_t now) {
@@ -228,7 +229,7 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
 /* It waits like any other. */
 static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
-    t->call.flags = call_flags(t->set) | (uint64_t)t->attempts << CALL_TRIED;
+    t->call.flags = call_flags(t) | (uint64_t)t->attempts << CALL_TRIED;
     t->state = TASK_WAITING;
     s->waiting++;
     tine__sched_watch(s, t, TIMER_NEVER);

@@ -72,6 +72,7 @@ struct task {
     bool again_told;            /* of the event: it is HELD, and has not ended */
     bool asked;                 /* SENT: task `next` was asked to end by `doom` */
     bool late;                  /* its deadline has passed */
+    bool mute;                  /* the owner's: nobody wants events of its tasks */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
 

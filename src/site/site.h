@@ -28,6 +28,7 @@
 struct site;
 struct heap;
 
+#define SITE_NO_EVENTS UINT64_MAX
 #define SITE_FDS 4 /* descriptors that a site polls, at most */
 
 /* A call to be handed over. */
@@ -49,6 +50,9 @@ struct site_ops {
     bool (*taken)(struct site *s, uint32_t ref);
     /* What task `id` of the call, which a worker has taken up, has said last of its progress. False: nothing. */
     bool (*progress)(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
+    /* Task `id`, which the worker runs, may emit what comes before event `number` of that worker's, or (SITE_NO_EVENTS)
+    ** nobody wants what it emits. NULL where it may emit at any time. */
+    void (*grant)(struct site *s, unsigned worker, uint64_t id, uint64_t number);
     /* Is the worker in the midst of a call? */
     bool (*busy)(struct site *s, unsigned worker);
 

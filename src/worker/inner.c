@@ -25,7 +25,7 @@ struct inner {
     bool taken;
     bool up;       /* it is ready for tasks, or has been */
     uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
-    struct buf reply;
+    struct buf reply, event;
 };
 
 static struct inner *self(struct channel *ch) {
@@ -41,6 +41,7 @@ static void describe(struct inner *in, struct call *out) {
                          .count = h->count,
                          .ref = h->ref,
                          .timed = h->flags & CALL_TIMED,
+                         .mute = h->flags & CALL_MUTE,
                          .index = h->index};
     if (h->callee)
         tine__store_find(in->calls, h->callee, NULL, &out->origin);
@@ -101,6 +102,26 @@ static void last_progress(struct channel *ch, const struct call *call, const str
     (void)ch; /* it is there already */
     (void)call;
     (void)p;
+}
+
+/* All are kept. */
+static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
+    (void)call;
+    (void)k;
+    return !asked(ch);
+}
+
+static struct buf *event(struct channel *ch) {
+    struct buf *b = &self(ch)->event;
+    b->len = 0;
+    return b;
+}
+
+static void emit(struct channel *ch, const struct call *call, uint32_t k) {
+    struct inner *in = self(ch);
+    (void)call;
+    if (tine__inner_put_event(in->call, k, &in->event))
+        tine__buf_init(&in->event);
 }
 
 static struct buf *reply(struct channel *ch) {
@@ -240,6 +261,9 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .reply = reply,
                                    .progress = progress,
                                    .last_progress = last_progress,
+                                   .may_emit = may_emit,
+                                   .event = event,
+                                   .emit = emit,
                                    .answer = answer,
                                    .done = done,
                                    .say = say,
@@ -249,6 +273,7 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .tidy = tidy};
     in->calls = calls;
     tine__buf_init(&in->reply);
+    tine__buf_init(&in->event);
     int err = tine__boot_copy(&in->boot, boot);
     if (err) {
         free(in);
@@ -264,6 +289,7 @@ void tine__inner_free(struct inner *in) {
         return;
     tine__inner_end(in);
     tine__buf_free(&in->reply);
+    tine__buf_free(&in->event);
     tine__boot_free(&in->boot);
     free(in);
 }

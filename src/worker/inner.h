@@ -26,6 +26,13 @@ struct inner_answer {
     struct buf bytes;        /* tine__buf_init */
 };
 
+/* What a task has emitted. */
+struct inner_event {
+    _Atomic(struct inner_event *) next;
+    uint32_t k;
+    struct buf bytes; /* tine__buf_init */
+};
+
 /* A call to be run. */
 struct inner_call {
     struct call_head head;
@@ -34,12 +41,25 @@ struct inner_call {
     _Atomic uint64_t running; /* task k as (k + 1) << 8 | what it was asked; 0: none runs */
     atomic_uint answered;     /* watched */
     _Atomic uint64_t since;   /* watched: when the task that runs was begun, ns; 0: none runs */
-    struct progress said;     /* by the last task that has said anything */
+    /* Watched: events in order, put in at `emitted` by the task. Who takes them begins behind `taken`, which he has
+    ** taken, and frees. */
+    struct inner_event *taken, *emitted;
+    struct progress said;          /* by the last task that has said anything */
     struct inner_answer answers[]; /* head.count of them */
 };
 
 /* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; borrowed. */
 int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls);
+
+/* Before a call is run; and when it is done with. 0 or TINE_ENOMEM. */
+int tine__inner_events_open(struct inner_call *call);
+void tine__inner_events_close(struct inner_call *call);
+/* The next event that was not taken; NULL: there is none. Good until the next look. */
+struct inner_event *tine__inner_event(struct inner_call *call);
+void tine__inner_take_event(struct inner_call *call);
+
+/* By the task: false, and the bytes are still the caller's: no memory. */
+bool tine__inner_put_event(struct inner_call *call, uint32_t k, const struct buf *bytes);
 
 enum inner_start { INNER_READY, INNER_NO_MEMORY, INNER_NO_PRELOAD, INNER_NO_INITIALIZER };
 /* Make the state and run what comes before tasks. With the last two `out` has an error segment. */

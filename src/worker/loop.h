@@ -26,6 +26,7 @@ struct loop {
     const struct call *call; /* NULL between calls */
     uint32_t k;              /* which of its tasks */
     struct progress said;    /* by it; id 0: nothing */
+    bool emitting;           /* it is just encoding an event */
 };
 
 /* Put the field "tine.worker" into the state; `loop` must live as long. Raises memory errors. */
