@@ -16,6 +16,9 @@ local tine = {
     clock = core.clock,
     sleep = core.sleep,
     encode = core.encode,
+    progress = require("tine.progress").new,
+    buffer = core.buffer,
+    type = core.type,
 }
 
 -- tine.worker is looked up each time: the fork server may load the module before there are workers.

@@ -376,7 +376,7 @@ describe("events", function()
     it("take functions and what can be called, nothing else", function()
       local pool = pool_of { workers = 1 }
       local future = pool:submit(emitter, 1)
-      assert.has_error(function() future:on_event(1) end, 
+      assert.has_error(function() future:on_event(1) end,
         "bad argument #1 to 'on_event' (function expected, got number)")
       local called
       future:on_event(setmetatable({}, { __call = function() called = true end }))

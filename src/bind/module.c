@@ -1,8 +1,11 @@
 /* The module tine.core: puts the parts together. */
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include "bind/bind.h"
 #include "bind/embed.h"
 #include "bind/preload.h"
+#include "data/data.h"
 #include "tine_lua.h"
 #include "worker/root.h"
 
@@ -139,6 +142,10 @@ static void fill_metas(lua_State *L) {
     lua_getfield(L, AT_MODULE, "pool_methods");
     set_functions(L, tine__loop_methods);
     lua_pop(L, 1);
+    luaL_newmetatable(L, CODEC_SHARED);
+    fill_meta(L, lua_gettop(L), CODEC_SHARED, "shared_methods", tine__shared_methods,
+              tine__shared_meta);
+    lua_pop(L, 1);
     luaL_newmetatable(L, "tine.map");
     fill_meta(L, lua_gettop(L), "tine.map", "map_methods", tine__map_methods, tine__map_meta);
     lua_pop(L, 1);
@@ -153,18 +160,29 @@ static int worker(lua_State *L) {
     return 1;
 }
 
+#define COLUMNS 80 /* of a terminal that does not say */
+#define ROWS 24
+
+/* core.terminal([fd]): columns and rows of the terminal that stderr, or `fd`, is; or nothing. */
+static int terminal(lua_State *L) {
+    struct winsize size;
+    int fd = (int)luaL_optinteger(L, 1, STDERR_FILENO);
+    if (!isatty(fd))
+        return 0;
+    bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
+    lua_pushinteger(L, known ? size.ws_col : COLUMNS);
+    lua_pushinteger(L, known ? size.ws_row : ROWS);
+    return 2;
+}
+
 static const luaL_Reg functions[] = {
-    {"pool", tine__pool_open_lua},
-    {"future", tine__future_manual},
-    {"kind", tine__kind},
-    {"register", tine__codec_register},
-    {"cpu_count", tine__cpu_count},
-    {"worker", worker},
-    {"clock", tine__clock},
-    {"sleep", tine__sleep},
-    {"nearest", tine__nearest},
-    {"encode", tine__encode_lua},
-    {NULL, NULL},
+    {"pool", tine__pool_open_lua},  {"future", tine__future_manual},
+    {"kind", tine__kind},           {"register", tine__codec_register},
+    {"cpu_count", tine__cpu_count}, {"worker", worker},
+    {"clock", tine__clock},         {"sleep", tine__sleep},
+    {"terminal", terminal},         {"nearest", tine__nearest},
+    {"encode", tine__encode_lua},   {"buffer", tine__data_buffer},
+    {"type", tine__data_type},      {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {
@@ -205,6 +223,7 @@ TINE_API int luaopen_tine_core(lua_State *L) {
     fill_metas(L);
     fill_module(L);
     tine__root_dress = tine__preload_worker;
+    tine__data_forked = tine__data_refuse_forked;
     take_root(L);
     lua_pushvalue(L, UP_STATE);
     lua_setfield(L, LUA_REGISTRYINDEX, STATE);

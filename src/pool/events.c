@@ -159,7 +159,7 @@ static void set_values(struct pool *p, struct outcome *o, const struct report *r
     if (r->large)
         tine__outcome_set_block(o, OUTCOME_VALUES, 0, p, r);
     else
-        tine__outcome_set_bytes(o, OUTCOME_VALUES, 0, r->bytes, r->length);
+        tine__outcome_set_bytes(o, OUTCOME_VALUES, 0, r->bytes, r->length, r->carried);
 }
 
 /* False: no memory. */

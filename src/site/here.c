@@ -65,8 +65,10 @@ static void free_call(struct here *h, struct here_call *c) {
     list_remove(&c->node);
     if (h->by_ref[c->call.head.ref] == c)
         h->by_ref[c->call.head.ref] = NULL;
-    for (uint32_t k = 0; k < c->call.answered; k++)
+    for (uint32_t k = 0; k < c->call.answered; k++) {
         tine__buf_free(&c->call.answers[k].bytes);
+        tine__carried_drop(&c->call.answers[k].carried);
+    }
     tine__inner_events_close(&c->call);
     free(c);
 }
@@ -193,9 +195,10 @@ static bool here_progress(struct site *s, uint32_t ref, uint64_t id, struct prog
     return false;
 }
 
-static bool here_busy(struct site *s, unsigned worker) {
+/* Its worker is none that is shown. */
+static void here_look(struct site *s, unsigned worker, struct site_look *out) {
     (void)worker;
-    return here_of(s)->busy;
+    *out = (struct site_look){.busy = here_of(s)->busy};
 }
 
 /* --- work --- */
@@ -296,12 +299,13 @@ static void describe(struct here_call *c, struct report *r) {
                                                 [RECORD_REFUSED] = REPORT_REFUSED,
                                                 [RECORD_MEMORY] = REPORT_MEMORY,
                                                 [RECORD_ENDED] = REPORT_ENDED};
-    const struct inner_answer *answer = &c->call.answers[c->reported];
+    struct inner_answer *answer = &c->call.answers[c->reported];
     r->kind = kinds[answer->kind];
     r->bytes = answer->bytes.data;
     r->length = answer->bytes.len;
     r->started = answer->started;
     r->ended = answer->ended;
+    r->carried = &answer->carried;
     r->id = c->call.head.id + c->reported++;
 }
 
@@ -309,7 +313,7 @@ static void describe(struct here_call *c, struct report *r) {
 static bool tell_event(struct here_call *c, struct report *r) {
     if (c->told)
         tine__inner_take_event(&c->call);
-    const struct inner_event *e = tine__inner_event(&c->call);
+    struct inner_event *e = tine__inner_event(&c->call);
     c->told = e && e->k == c->reported;
     if (!c->told)
         return false;
@@ -317,6 +321,7 @@ static bool tell_event(struct here_call *c, struct report *r) {
     r->id = c->call.head.id + e->k;
     r->bytes = e->bytes.data;
     r->length = e->bytes.len;
+    r->carried = &e->carried;
     return true;
 }
 
@@ -424,7 +429,7 @@ static const struct site_ops here_ops = {
     .want_room = here_want_room,
     .taken = here_taken,
     .progress = here_progress,
-    .busy = here_busy,
+    .look = here_look,
     .news = here_news,
     .report = here_report,
     .has_work = here_has_work,

@@ -21,6 +21,7 @@ static void give_back(struct local *l) {
     if (!lane)
         return;
     l->reading = NULL;
+    tine__lane_drop_carried(lane);
     if (l->kept)
         lane->refs++;
     else if (l->large)
@@ -61,11 +62,22 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
     r->ref = head->ref;
     r->id = head->id;
     r->large = head->large;
+    r->carried = lane->carried.n > 0 ? &lane->carried : NULL;
     r->lane = lane;
     r->offset = l->block = head->large ? tine__link_block(head, &lane->link) : 0;
     l->reading = lane;
     l->large = head->large && !r->error;
     l->kept = false;
+}
+
+/* The worker is about to send a result that names these regions: they are ours to hold from now on. */
+static void take_carried(struct local *l, struct lane *lane, const char *bytes, uint64_t length) {
+    struct handle h;
+    for (; length >= sizeof h; bytes += sizeof h, length -= sizeof h) {
+        memcpy(&h, bytes, sizeof h);
+        tine__carried_take(&lane->carried, l->arena, lane->seat, &h);
+    }
+    tine__link_next(&lane->link);
 }
 
 /* The next record of the lane. */
@@ -89,6 +101,10 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         length = 0;
     }
     r->length = length;
+    if (head.kind == RECORD_CARRIED && !head.large) {
+        take_carried(l, lane, r->bytes, length);
+        return read_lane(l, worker, r);
+    }
     if (head.kind == RECORD_SPOILT) { /* its end follows, and says so */
         lane->spoilt = lane->broken = true;
         return false;
@@ -214,8 +230,11 @@ static void gone(struct local *l, const struct message *m, struct report *r) {
 /* A message as a report; false: there is nothing to report of it. */
 static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
     bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
-    *r =
-        (struct report){.worker = m->worker, .pid = m->pid, .status = m->status, .error = m->error};
+    *r = (struct report){.worker = m->worker,
+                         .pid = m->pid,
+                         .status = m->status,
+                         .error = m->error,
+                         .spent = m->spent};
     switch (m->kind) {
     case MESSAGE_UP:
     case MESSAGE_PRELOADING:

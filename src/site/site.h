@@ -37,6 +37,12 @@ struct site_call {
     const char *bytes; /* head->length of them; in the call heap when head->offset is set */
 };
 
+struct site_look {
+    bool busy;      /* it is in the midst of a call */
+    uint64_t id;    /* of the task that it runs; 0: none, or it has not said yet */
+    uint64_t since; /* ns of the clock: when that began; 0: unknown */
+};
+
 struct site_ops {
     /* Carry out an order; `call` goes with ORDER_RUN. */
     void (*give)(struct site *s, const struct order *o, const struct site_call *call,
@@ -53,8 +59,8 @@ struct site_ops {
     /* Task `id`, which the worker runs, may emit what comes before event `number` of that worker's, or (SITE_NO_EVENTS)
     ** nobody wants what it emits. NULL where it may emit at any time. */
     void (*grant)(struct site *s, unsigned worker, uint64_t id, uint64_t number);
-    /* Is the worker in the midst of a call? */
-    bool (*busy)(struct site *s, unsigned worker);
+    /* What is the worker doing? */
+    void (*look)(struct site *s, unsigned worker, struct site_look *out);
 
     /* Is there a report that came through shared memory? Cheap. With `pressed` only if it cannot wait for a
     ** reader (a ring that is filling up). */

@@ -26,6 +26,7 @@ struct inner {
     bool up;       /* it is ready for tasks, or has been */
     uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
     struct buf reply, event;
+    struct carried carried, event_carried; /* what they name */
 };
 
 static struct inner *self(struct channel *ch) {
@@ -112,22 +113,28 @@ static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
 }
 
 static struct buf *event(struct channel *ch) {
-    struct buf *b = &self(ch)->event;
-    b->len = 0;
-    return b;
+    struct inner *in = self(ch);
+    in->event.len = 0;
+    in->event.carried = &in->event_carried;
+    tine__carried_drop(&in->event_carried);
+    return &in->event;
 }
 
 static void emit(struct channel *ch, const struct call *call, uint32_t k) {
     struct inner *in = self(ch);
     (void)call;
-    if (tine__inner_put_event(in->call, k, &in->event))
-        tine__buf_init(&in->event);
+    if (!tine__inner_put_event(in->call, k, &in->event, &in->event_carried))
+        return;
+    tine__buf_init(&in->event);
+    in->event_carried = (struct carried){0};
 }
 
 static struct buf *reply(struct channel *ch) {
-    struct buf *b = &self(ch)->reply;
-    b->len = 0;
-    return b;
+    struct inner *in = self(ch);
+    in->reply.len = 0;
+    in->reply.carried = &in->carried;
+    tine__carried_drop(&in->carried);
+    return &in->reply;
 }
 
 static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
@@ -137,10 +144,12 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     (void)call;
     if (!atomic_compare_exchange_strong(&c->running, &word, 0) && kind != RECORD_ENDED) {
         kind = RECORD_ENDED; /* asked in the last moment */
-        in->reply.len = 0;
+        reply(ch);
     }
-    c->answers[k] = (struct inner_answer){kind, atomic_load(&c->since), tine__now(), in->reply};
+    c->answers[k] =
+        (struct inner_answer){kind, atomic_load(&c->since), tine__now(), in->reply, in->carried};
     tine__buf_init(&in->reply);
+    in->carried = (struct carried){0};
     atomic_store(&c->since, 0);
     atomic_store(&c->answered, k + 1);
     return 0;
@@ -290,6 +299,8 @@ void tine__inner_free(struct inner *in) {
     tine__inner_end(in);
     tine__buf_free(&in->reply);
     tine__buf_free(&in->event);
+    tine__carried_drop(&in->carried);
+    tine__carried_drop(&in->event_carried);
     tine__boot_free(&in->boot);
     free(in);
 }

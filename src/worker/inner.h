@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include "base/buf.h"
+#include "ipc/arena.h"
 #include "ipc/heap.h"
 #include "ipc/link.h"
 #include "msg/call.h"
@@ -24,6 +25,7 @@ struct inner_answer {
     enum record_kind kind;
     uint64_t started, ended; /* ns */
     struct buf bytes;        /* tine__buf_init */
+    struct carried carried;  /* what they name */
 };
 
 /* What a task has emitted. */
@@ -31,6 +33,7 @@ struct inner_event {
     _Atomic(struct inner_event *) next;
     uint32_t k;
     struct buf bytes; /* tine__buf_init */
+    struct carried carried;
 };
 
 /* A call to be run. */
@@ -59,7 +62,8 @@ struct inner_event *tine__inner_event(struct inner_call *call);
 void tine__inner_take_event(struct inner_call *call);
 
 /* By the task: false, and the bytes are still the caller's: no memory. */
-bool tine__inner_put_event(struct inner_call *call, uint32_t k, const struct buf *bytes);
+bool tine__inner_put_event(struct inner_call *call, uint32_t k, const struct buf *bytes,
+                           const struct carried *carried);
 
 enum inner_start { INNER_READY, INNER_NO_MEMORY, INNER_NO_PRELOAD, INNER_NO_INITIALIZER };
 /* Make the state and run what comes before tasks. With the last two `out` has an error segment. */

@@ -14,6 +14,7 @@ static struct inner_event *new_event(void) {
 
 static void free_event(struct inner_event *e) {
     tine__buf_free(&e->bytes);
+    tine__carried_drop(&e->carried);
     free(e);
 }
 
@@ -30,12 +31,14 @@ void tine__inner_events_close(struct inner_call *call) {
     call->taken = NULL;
 }
 
-bool tine__inner_put_event(struct inner_call *call, uint32_t k, const struct buf *bytes) {
+bool tine__inner_put_event(struct inner_call *call, uint32_t k, const struct buf *bytes,
+                           const struct carried *carried) {
     struct inner_event *e = new_event();
     if (!e)
         return false;
     e->k = k;
     e->bytes = *bytes;
+    e->carried = *carried;
     atomic_store(&call->emitted->next, e);
     call->emitted = e;
     return true;

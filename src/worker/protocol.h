@@ -43,6 +43,7 @@ enum setup_fd {
     SETUP_HEAP,   /* the call heap: page 0 is its directory, blocks from page 1 on */
     SETUP_BELL,   /* ringer of the waiting thread's bell: word 0 of the queue */
     SETUP_WAKEUP, /* ringer of the manager's wakeup: word 1 of the queue */
+    SETUP_ARENA,  /* ipc/arena.h */
     SETUP_BOOT,   /* worker/boot.h */
     SETUP_CWD,    /* O_PATH of the working directory */
     SETUP_STDOUT, /* of the submitter */
@@ -74,6 +75,8 @@ struct message {
     int32_t pid;
     int32_t status; /* EXITED, GONE: as waitpid gives it; KILL: the signal */
     int32_t error;  /* errno */
+    uint32_t seat;  /* SETUP, START: in the arena */
+    uint64_t spent; /* EXITED: of the processor, ns */
 };
 
 #define MESSAGE_MAX (60u << 10) /* a message with its bytes; longer error texts are cut */

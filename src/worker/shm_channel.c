@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "ipc/arena.h"
 #include "ipc/bell.h"
 #include "ipc/queue.h"
 #include "store/store.h"
@@ -16,7 +17,8 @@
 struct parcel {
     struct buf buf;
     struct shm_channel *channel;
-    uint64_t block; /* in the link's heap, where they lie; 0: they lie in `bytes` */
+    struct carried carried; /* what they name */
+    uint64_t block;         /* in the link's heap, where they lie; 0: they lie in `bytes` */
     char bytes[LINK_INLINE];
 };
 
@@ -206,7 +208,9 @@ static struct buf *empty(struct parcel *p) {
     if (p->block)
         tine__heap_free(p->channel->link.heap, p->block);
     p->block = 0;
-    p->buf = (struct buf){p->bytes, 0, sizeof p->bytes, grow, p};
+    p->buf = (struct buf){p->bytes, 0, sizeof p->bytes, grow, p, &p->carried};
+    if (p->carried.list)
+        tine__carried_drop(&p->carried);
     return &p->buf;
 }
 
@@ -218,11 +222,28 @@ static struct buf *event(struct channel *ch) {
     return empty(&self(ch)->event);
 }
 
+#define CARRIED_AT_ONCE 64
+
+/* Say what the record that comes next names. */
+static void write_carried(struct parcel *p) {
+    struct shm_channel *c = p->channel;
+    struct handle handles[CARRIED_AT_ONCE];
+    for (uint32_t at = 0; at < p->carried.n;) {
+        uint32_t n = tine__carried_send(&p->carried, at, handles, CARRIED_AT_ONCE);
+        const struct record r = {.kind = RECORD_CARRIED, .length = n * (uint32_t)sizeof *handles};
+        KILL_POINT("carrying");
+        tine__link_write(&c->link, &r, handles, ring_hard, c);
+        at += n;
+    }
+}
+
 /* Write a record with the parcel as its payload. A block goes over to the reader. */
 static void write_record(struct parcel *p, struct record *r) {
     struct shm_channel *c = p->channel;
     struct record_block large = {p->block, p->buf.len};
     const void *bytes = p->bytes;
+    if (p->carried.n > 0 && !c->mute)
+        write_carried(p);
     r->length = (uint32_t)p->buf.len;
     if (p->block) {
         bytes = &large;
@@ -233,6 +254,8 @@ static void write_record(struct parcel *p, struct record *r) {
     }
     p->buf.len = 0;
     tine__link_write(&c->link, r, bytes, ring_hard, c);
+    if (p->carried.list)
+        tine__carried_drop(&p->carried);
 }
 
 static void progress(struct channel *ch, const struct progress *p) {
@@ -325,6 +348,7 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     memset(c, 0, offsetof(struct shm_channel, reply)); /* the rest no idle worker has touched */
     c->reply.channel = c->event.channel = c;
     c->reply.block = c->event.block = 0;
+    c->reply.carried = c->event.carried = (struct carried){0};
     c->base = (struct channel){.told = told,
                                .dismissed = dismissed,
                                .take = take,
