@@ -27,6 +27,7 @@ static void end_children(struct pool *p, struct item *item, uint32_t from, uint3
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
         item->asking = false;
+        tine__events_end(item);
         if (item->bytes || item->task.call.offset)
             tine__item_free_bytes(p, item);
         tine__store_release(p->store, &item->refs);

@@ -5,7 +5,7 @@
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
 **   children.c tasks that tasks submit            mail.c     letters to workers
-**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
+**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c, events.c
 **   wait.c     waiting threads; resize.c          refs.c     who holds a pool
 **   manager.c  the thread                      tracing.c  what a trace is told
 */
@@ -61,9 +61,16 @@ struct pool {
     } ends; /* of tasks */
     uint64_t submitted;
     struct figures figures;
-    uint64_t heard;            /* when the batch of results that is being told was taken in */
-    uint64_t calls;            /* of submit and map */
-    unsigned queued;           /* submits that found the site full */
+    uint64_t heard;        /* when the batch of results that is being told was taken in */
+    uint64_t calls;        /* of submit and map */
+    unsigned queued;       /* submits that found the site full */
+    uint64_t event_buffer; /* events of a task that are kept unread */
+    struct list standing,
+        loose; /* struct events (events.c) of tasks that stand, and of those that need not */
+    atomic_bool stands;        /* some do */
+    bool stood;                /* one has begun to, since waiters were last woken */
+    unsigned end_awaits;       /* threads that wait for its end */
+    unsigned looseners;        /* threads for which some are loose */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
@@ -163,6 +170,15 @@ void tine__mail_tidy(struct pool *p, unsigned worker, bool gone);
 void tine__mail_close(struct pool *p);
 /* The call of the item in a letter; NULL: no memory. */
 struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uint64_t *place);
+/* events.c */
+/* A task has emitted something. */
+void tine__deliver_event(struct pool *p, const struct report *r);
+/* The item has ended. */
+void tine__events_end(struct item *item);
+/* The follower has the events of its leader. */
+void tine__events_follow(struct pool *p, struct item *follower, struct item *leader);
+/* The pool takes no more tasks. */
+void tine__events_shut(struct pool *p);
 
 /* exits.c */
 void tine__exits_tell(struct pool *p, const struct worker_exit *x);

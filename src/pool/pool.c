@@ -24,6 +24,9 @@ static struct pool *new_pool(const struct pool_options *options) {
     list_init(&p->waiters);
     list_init(&p->met);
     tine__children_open(p);
+    list_init(&p->standing);
+    list_init(&p->loose);
+    p->event_buffer = options->boot.event_buffer;
     p->wakeup = WAKEUP_CLOSED;
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;

@@ -60,6 +60,7 @@ static void prepare(struct pool *p, struct item *item) {
     item->followers = item->leader = NULL;
     item->first = 0;
     item->told = NULL;
+    item->events = NULL;
     item->attempts = NULL;
     list_init(&item->dependents);
     list_init(&item->children);

@@ -316,6 +316,7 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     case REPORT_SUBMIT: /* what comes of these is told by tine__sched_submit and the like */
     case REPORT_AWAIT:
     case REPORT_CANCEL:
+    case REPORT_EVENT:
     case REPORT_PROGRESS: /* nothing that is decided here */
         break;
     case REPORT_STOPPED:
