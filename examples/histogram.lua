@@ -3,7 +3,7 @@
 --     tine examples/histogram.lua FILE...
 --
 -- No counts travel back and are put together: the buffer is memory that all workers see, and `add` is atomic, so
--- none is lost. Each task counts a piece of a file by itself first: an `add` for each byte would cost more than the counting.
+-- none is lost. Each task counts a piece of a file by itself first: an `add` for each byte would cost more than that.
 local tine = require "tine"
 
 local PIECE = 1 << 20

@@ -8,6 +8,25 @@
 
 /* --- memory --- */
 
+#define LARGE ((size_t)1 << 20)
+#define POPULATE 23 /* MADV_POPULATE_WRITE, of Linux 5.14 */
+
+/* Most of the time that it takes to fill fresh memory goes into page faults: have its pages there, all at once. */
+static void populate(char *p, size_t size) {
+    uintptr_t from = ((uintptr_t)p + 4095) & ~(uintptr_t)4095;
+    uintptr_t to = ((uintptr_t)p + size) & ~(uintptr_t)4095;
+    if (to > from)
+        (void)sys.madvise((void *)from, to - from, POPULATE);
+}
+
+/* Zeros. NULL: no memory. */
+static void *zeros(size_t size) {
+    void *p = sys.calloc(1, size);
+    if (p && size >= LARGE)
+        populate(p, size);
+    return p;
+}
+
 /* Room for one more of `n` things of that size. */
 static int make_room(void **list, uint64_t n, uint64_t *room, size_t size) {
     if (n < *room)
@@ -30,19 +49,31 @@ void tine__build_free(struct build *b) {
     tine__buf_free(&b->out);
     free(b->strings.entries);
     free(b->shapes.entries);
-    free(b->tables.entries);
-    free(b->places);
+    free(b->tables);
+    free(b->index);
     free(b->fixups);
     free(b->stack);
     tine__build_init(b);
 }
 
+/* The pages that are written next. */
+static void make_ready(struct build *b, size_t size) {
+    size_t more = size > LARGE ? size : LARGE, left = b->out.cap - b->out.len;
+    b->ready = b->out.len + (more < left ? more : left);
+    if (b->out.cap >= LARGE)
+        populate(b->out.data + b->out.len, b->ready - b->out.len);
+}
+
 /* Begin something at a multiple of `align`, of at most `size` bytes. */
 static int align_to(struct build *b, size_t align, size_t size) {
-    static const char zeros[8];
+    static const char none[8];
     size_t gap = -b->out.len & (align - 1);
     int err = buf_reserve(&b->out, gap + size);
-    return err ? err : buf_append(&b->out, zeros, gap);
+    if (err)
+        return err;
+    if (b->out.len + gap + size > b->ready)
+        make_ready(b, gap + size);
+    return buf_append(&b->out, none, gap);
 }
 
 int tine__build_begin(struct build *b) {
@@ -59,7 +90,7 @@ static uint64_t start_of(uint64_t key) {
 
 static int widen(struct build_map *m) {
     struct build_map wide = {.room = m->room ? 2 * m->room : 1024};
-    wide.entries = sys.calloc(wide.room, sizeof *wide.entries);
+    wide.entries = zeros(wide.room * sizeof *wide.entries);
     if (!wide.entries)
         return TINE_ENOMEM;
     for (uint64_t i = 0; i < m->room; i++) {
@@ -101,7 +132,7 @@ static void enter(struct build_map *m, struct build_entry *e, uint64_t key, uint
 
 static int widen_set(struct build_set *set) {
     struct build_set wide = {.n = set->n, .room = set->room ? 2 * set->room : 1024};
-    wide.entries = sys.calloc(wide.room, sizeof *wide.entries);
+    wide.entries = zeros(wide.room * sizeof *wide.entries);
     if (!wide.entries)
         return TINE_ENOMEM;
     for (uint64_t i = 0; i < set->room; i++) {
@@ -280,24 +311,45 @@ static int shape_of(struct build *b, const uint64_t *keys, uint32_t fields, uint
 /* --- tables --- */
 
 static uint64_t table_value(const struct build *b, uint64_t number) {
-    uint64_t place = b->places[number];
+    uint64_t place = b->tables[number].place;
     return place ? image_value(TAG_TABLE, place) : image_value(TAG_PENDING, number);
 }
 
+/* Where the table at that address is in the index, or the free place for it. */
+static uint32_t *find_table(const struct build *b, const void *address) {
+    for (uint64_t at = start_of((uint64_t)(uintptr_t)address);; at++) {
+        uint32_t *e = &b->index[at & (b->index_room - 1)];
+        if (!*e || b->tables[*e - 1].address == address)
+            return e;
+    }
+}
+
+static int widen_index(struct build *b) {
+    uint64_t room = b->index_room ? 2 * b->index_room : 1024;
+    uint32_t *index = room <= UINT32_MAX ? zeros(room * sizeof *index) : NULL;
+    if (!index)
+        return TINE_ENOMEM;
+    free(b->index);
+    b->index = index;
+    b->index_room = room;
+    for (uint64_t i = 0; i < b->ntables; i++)
+        *find_table(b, b->tables[i].address) = (uint32_t)i + 1;
+    return 0;
+}
+
 int tine__build_meet(struct build *b, const void *address, uint64_t *value, bool *fresh) {
-    uint64_t key = (uint64_t)(uintptr_t)address, at = start_of(key);
-    int err = have_room(&b->tables);
+    int err = b->ntables >= b->index_room / 4 * 3 ? widen_index(b) : 0;
     if (!err)
-        err = make_room((void **)&b->places, b->ntables, &b->tables_room, sizeof *b->places);
+        err = make_room((void **)&b->tables, b->ntables, &b->tables_room, sizeof *b->tables);
     if (err)
         return err;
-    struct build_entry *e = entry_of(&b->tables, key, &at);
-    *fresh = !e->value;
+    uint32_t *e = find_table(b, address);
+    *fresh = !*e;
     if (*fresh) {
-        b->places[b->ntables++] = 0;
-        enter(&b->tables, e, key, b->ntables);
+        b->tables[b->ntables++] = (struct build_table){address, 0};
+        *e = (uint32_t)b->ntables;
     }
-    *value = table_value(b, e->value - 1);
+    *value = table_value(b, *e - 1);
     return 0;
 }
 
@@ -333,7 +385,7 @@ int tine__build_table(struct build *b, uint64_t table, uint64_t base, uint32_t i
         err = write_value(b, b->stack[base + i]);
     for (uint32_t i = 0; i < fields && !err; i++)
         err = write_value(b, b->stack[base + items + 2 * (size_t)i + 1]);
-    b->places[image_payload(table)] = place;
+    b->tables[image_payload(table)].place = place;
     b->nstack = base;
     return err;
 }
@@ -345,6 +397,6 @@ void tine__build_end(struct build *b, uint64_t root) {
         memcpy(at, &value, sizeof value);
     }
     struct image_head head = {.magic = IMAGE_MAGIC, .size = b->out.len, .tables = b->ntables};
-    head.root = b->places[image_payload(root)];
+    head.root = b->tables[image_payload(root)].place;
     memcpy(b->out.data, &head, sizeof head);
 }

@@ -23,9 +23,14 @@ struct build {
     struct buf out;
     struct build_set strings;
     struct build_map shapes; /* hash of the keys -> place */
-    struct build_map tables; /* address -> number + 1 */
-    uint64_t *places;        /* of tables, by number; 0: not written yet */
+    struct build_table {
+        const void *address;
+        uint64_t place; /* 0: not written yet */
+    } * tables;         /* by number */
     uint64_t ntables, tables_room;
+    uint32_t *index; /* by address: number + 1, 0: free */
+    uint64_t index_room;
+    size_t ready;     /* bytes of `out` whose pages are there */
     uint64_t *fixups; /* places of values that are tables not written when they were */
     uint64_t nfixups, fixups_room;
     uint64_t *stack; /* values of the tables that are being written */

@@ -271,7 +271,7 @@ static int freeze_table(struct freezer *f, int t, int depth, const struct step *
     uint64_t pending = *value;
     int err = write_table(f, pending, t, depth, step);
     if (!err) /* where it is, is known by now */
-        *value = image_value(TAG_TABLE, f->b.places[image_payload(pending)]);
+        *value = image_value(TAG_TABLE, f->b.tables[image_payload(pending)].place);
     return err;
 }
 
