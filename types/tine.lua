@@ -393,6 +393,12 @@ function Future:attempts() end
 ---@return string? text
 function Future:progress() end
 
+---What the task, in its last attempt, and the programs that it started have printed, if that is captured; nil before
+---the end.
+---@return string?
+---@nodiscard
+function Future:output() end
+
 ---@return boolean
 ---@nodiscard
 function Future:cancelled() end

@@ -21,6 +21,7 @@ enum report_kind {
     REPORT_ENDED,   /* bytes: text, the traceback of the place where it was; it was asked to end */
     /* of a worker */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
+    REPORT_OUTPUT,      /* the same: bytes, what it has printed, of a task that is captured */
     REPORT_READY,       /* it has reached its task loop */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */

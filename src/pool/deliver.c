@@ -87,6 +87,7 @@ static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending h
         [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM,
         [ENDING_CPU] = TINE_ETIMEOUT,         [ENDING_MEMORY] = TINE_EMEMORY};
     struct failure *ended = NULL;
+    tine__printed_end(p, item);
     bool limit =
         how == ENDING_TIMEOUT || how == ENDING_LATE || how == ENDING_CPU || how == ENDING_MEMORY;
     if (limit || (how == ENDING_CANCELLED && r))
@@ -99,10 +100,12 @@ static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending h
 /* Or by a result: */
 static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum ending how,
                         const struct report *r, struct outcome *o) {
-    if (how == ENDING_NONE)
+    if (how == ENDING_NONE) {
+        tine__printed_end(p, item);
         set_result(p, o, r);
-    else
+    } else {
         set_end(p, item, k, how, r, o);
+    }
 }
 
 /* --- attempts --- */
@@ -122,6 +125,7 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
 
 void tine__item_end_held(struct pool *p, struct item *item, const struct outcome *how) {
     item->times.ended = tine__now();
+    tine__printed_end(p, item);
     tine__outcome_share(item->outcomes, how);
     tine__sched_give_up(&p->s, &item->task);
     count(p, item->outcomes);
@@ -200,6 +204,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
 
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length) {
+    tine__printed_end(p, item);
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length);
     count(p, &item->outcomes[k]);
     post(p, item);

@@ -116,6 +116,8 @@ static unsigned hear(struct pool *p, bool listen) {
         } else {
             if (r.kind == REPORT_PROGRESS)
                 tine__deliver_progress(p, &r);
+            if (r.kind == REPORT_OUTPUT)
+                tine__printed_deliver(p, &r);
             if (r.kind == REPORT_LOST)
                 keep_lost(p, &r);
             tine__sched_report(&p->s, &r, tine__now());

@@ -41,6 +41,7 @@ void tine__failure_unref(struct failure *f) {
     free(f->source);
     free(f->cause);
     free(f->traceback);
+    free(f->output);
     free(f->message);
     free(f);
 }

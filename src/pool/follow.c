@@ -20,6 +20,7 @@ void tine__followers_end(struct item *item) {
         struct item *follower = item->followers;
         item->followers = follower->next_follower;
         follower->times = item->times;
+        follower->printed = tine__printed_ref(item->printed);
         tine__outcome_share(follower->outcomes, item->outcomes);
         let_go(follower);
         tine__needs_meet(follower->inbox->pool, follower);
@@ -32,6 +33,7 @@ int tine__item_follow(struct pool *p, struct item *follower, struct item *leader
     follower->task = (struct task){.state = TASK_NEW, .call.count = 1};
     follower->followers = NULL;
     follower->attempts = NULL;
+    follower->printed = NULL;
     follower->needs = NULL;
     list_init(&follower->dependents);
     follower->asking = follower->asked = false;

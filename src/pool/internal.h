@@ -4,7 +4,7 @@
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
-**   look.c     statistics; resize.c                         inbox.c, outcome.c, failure.c
+**   look.c     statistics; resize.c                         inbox.c, outcome.c, failure.c, printed.c
 **   wait.c     waiting threads                    refs.c     who holds a pool
 **   manager.c  the thread
 */

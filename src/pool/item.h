@@ -17,6 +17,7 @@
 #include "pool/attempts.h"
 #include "pool/needs.h"
 #include "pool/outcome.h"
+#include "pool/printed.h"
 #include "sched/task.h"
 #include "store/store.h"
 
@@ -52,10 +53,12 @@ struct item {
     bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
     struct store_refs refs; /* what the call names, until all its tasks have ended */
     struct progress
-        *told;      /* what a single task has said last, once it is about to end, or NULL; malloc */
-    uint32_t first; /* the first task that `bytes` are for */
-    char *bytes;    /* label, function segment, argument segments; NULL: none any more */
-    uint64_t length; /* of all of them; task.call says where they are */
+        *told; /* what a single task has said last, once it is about to end, or NULL; malloc */
+    struct printed *printed; /* what it has printed, or NULL; when it is released its owner's, to be
+                              given up */
+    uint32_t first;          /* the first task that `bytes` are for */
+    char *bytes;             /* label, function segment, argument segments; NULL: none any more */
+    uint64_t length;         /* of all of them; task.call says where they are */
 };
 
 static inline struct item *item_of(struct task *t) {

@@ -56,6 +56,7 @@ static void prepare(struct pool *p, struct item *item) {
     item->followers = item->leader = NULL;
     item->first = 0;
     item->told = NULL;
+    item->printed = NULL;
     item->attempts = NULL;
     list_init(&item->dependents);
     item->asking = item->asked = false;

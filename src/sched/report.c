@@ -285,6 +285,7 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     switch (r->kind) {
     case REPORT_NONE:
     case REPORT_PROGRESS: /* nothing that is decided here */
+    case REPORT_OUTPUT:
         break;
     case REPORT_STOPPED:
         stopped(s, r);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "ipc/control.h"
+#include "msg/extra.h"
 #include "site/local.h"
 #include "worker/protocol.h"
 
@@ -141,6 +142,14 @@ static void remember(struct local *l, const struct queue_past *past) {
         l->handed[past->ref].worker = past->worker;
 }
 
+static bool is_captured(const struct site_call *call) {
+    struct call_extra extra;
+    if (!(call->head->flags & CALL_EXTRA))
+        return false;
+    memcpy(&extra, call->bytes, sizeof extra);
+    return extra.output == OUTPUT_CAPTURE;
+}
+
 static int run(struct local *l, const struct site_call *call) {
     const struct call_head *head = call->head;
     struct queue_past past;
@@ -149,7 +158,7 @@ static int run(struct local *l, const struct site_call *call) {
     if (err)
         return err;
     remember(l, &past);
-    l->handed[head->ref] = (struct handed){seq, head->id, head->count, 0};
+    l->handed[head->ref] = (struct handed){seq, head->id, head->count, 0, is_captured(call)};
     l->unwoken++;
     return 0;
 }

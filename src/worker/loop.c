@@ -1,5 +1,6 @@
 #include "worker/loop.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <lauxlib.h>
@@ -7,9 +8,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/why.h"
 #include "codec/segment.h"
 #include "msg/label.h"
 #include "worker/ask.h"
+#include "worker/divert.h"
 #include "worker/family.h"
 #include "worker/output.h"
 #include "worker/process.h"
@@ -182,6 +185,31 @@ static enum record_kind make_answer(struct loop *l, const struct run_call *c, bo
     return kind;
 }
 
+/* Its output cannot be where it is to be. */
+static enum record_kind refuse_output(struct loop *l, struct buf *out) {
+    const char *why = tine__why_text(errno);
+    static const char text[] = "the output of the task cannot be captured: ";
+    out->len = 0;
+    if (buf_append(out, text, sizeof text - 1) || buf_append(out, why, strlen(why)))
+        out->len = 0;
+    tine__run_text(&l->run, out);
+    return RECORD_ERROR;
+}
+
+/* The task has ended only when all that it has printed is where it is to be. */
+static enum record_kind with_output(struct loop *l, const struct run_call *c, bool whole,
+                                    struct buf *out) {
+    bool diverts = l->call->extra && l->call->extra->output != OUTPUT_INHERIT;
+    if (diverts && tine__divert_begin(l->channel, l->call, l->k))
+        return refuse_output(l, out);
+    enum record_kind kind = make_answer(l, c, whole, out);
+    if (diverts)
+        tine__divert_end(l->channel);
+    else
+        tine__output_flush();
+    return kind;
+}
+
 /* Run and answer task `l->k`. 0, or TINE_ECANCELLED: it and the rest of the chunk do not run. */
 static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     struct channel *ch = l->channel;
@@ -190,8 +218,7 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
         return err;
     if (err)
         await_death();
-    enum record_kind kind = make_answer(l, c, whole, ch->reply(ch));
-    tine__output_flush();
+    enum record_kind kind = with_output(l, c, whole, ch->reply(ch));
     if (l->said.id == l->call->id + l->k)
         ch->last_progress(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))

@@ -40,12 +40,13 @@
 enum setup_fd {
     SETUP_CALLS, /* the call queue's files */
     SETUP_CLAIMS,
-    SETUP_HEAP,   /* the call heap: page 0 is its directory, blocks from page 1 on */
-    SETUP_BELL,   /* ringer of the waiting thread's bell: word 0 of the queue */
-    SETUP_WAKEUP, /* ringer of the manager's wakeup: word 1 of the queue */
-    SETUP_BOOT,   /* worker/boot.h */
-    SETUP_CWD,    /* O_PATH of the working directory */
-    SETUP_STDOUT, /* of the submitter */
+    SETUP_HEAP,    /* the call heap: page 0 is its directory, blocks from page 1 on */
+    SETUP_BELL,    /* ringer of the waiting thread's bell: word 0 of the queue */
+    SETUP_WAKEUP,  /* ringer of the manager's wakeup: word 1 of the queue */
+    SETUP_CAPTURE, /* sockets for struct output_note */
+    SETUP_BOOT,    /* worker/boot.h */
+    SETUP_CWD,     /* O_PATH of the working directory */
+    SETUP_STDOUT,  /* of the submitter */
     SETUP_STDERR,
     SETUP_FDS
 };
@@ -74,6 +75,15 @@ struct message {
     int32_t pid;
     int32_t status; /* EXITED, GONE: as waitpid gives it; KILL: the signal */
     int32_t error;  /* errno */
+};
+
+/* What a worker says over SETUP_CAPTURE (ipc/control.h): the output of this task is what comes out of the pipe whose
+** reading end goes along. That of the worker's task before, if there was one, has ended. */
+struct output_note {
+    uint64_t task;  /* its id */
+    uint64_t limit; /* bytes that are kept */
+    uint32_t worker;
+    uint32_t zero;
 };
 
 #define MESSAGE_MAX (60u << 10) /* a message with its bytes; longer error texts are cut */
