@@ -62,7 +62,7 @@ static double time_link(unsigned n) {
         fail("link");
     uint64_t start = tine__now();
     for (unsigned i = 0; i < n; i++) {
-        tine__link_begin(&worker, i, true, false);
+        tine__link_begin(&worker, i, true, 0);
         tine__link_finish(&worker, i);
         tine__link_write(&worker, &r, "01234567890123456789", no_ring, NULL);
         tine__link_idle(&worker);
@@ -125,7 +125,7 @@ static void work(unsigned number, int heap_fd, struct heap_directory *dir) {
         }
         struct queue_slot item;
         memcpy(&item, s, sizeof item.call + (s->call.offset ? 0 : s->call.length));
-        tine__link_begin(&l, item.call.id, true, true);
+        tine__link_begin(&l, item.call.id, true, tine__now());
         tine__queue_free(&q, number + 1, seq);
         tine__queue_is_low(&q);
         if (item.call.offset)

@@ -90,7 +90,7 @@ describe("the documents", function()
     local pool <close> = tine.pool(1)
     for method in pairs(debug.getmetatable(pool).__index) do need(pools, "pool:" .. method) end
     local all = table.concat { pools, futures, contents "wait", contents "errors", contents "travel",
-                               contents "writing_tasks" }
+                               contents "writing_tasks", contents "data" }
     for field in pairs(tine) do
       if not field:find "^_" then need(all .. "tine.worker", "tine." .. field) end
     end

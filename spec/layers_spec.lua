@@ -3,7 +3,7 @@
 local root = os.getenv "TINE_SOURCE_DIR" or "."
 
 local FLOOR = {
-  base = 0, msg = 1, ipc = 1, store = 2, sched = 2, codec = 2, worker = 3, site = 4, backend = 4, pool = 5, trace = 5,
+  base = 0, msg = 1, ipc = 1, store = 2, sched = 2, data = 2, codec = 2, worker = 3, site = 4, backend = 4, pool = 5, trace = 5,
   api = 6, bind = 7, host = 8,
 }
 local WITHOUT_LUA = { base = true, msg = true, ipc = true, store = true, sched = true, site = true, backend = true,
@@ -53,8 +53,8 @@ local RECURSION = {
 }
 -- Files in circles that are no recursion, and are to go.
 local KNOWN = {
-  bind = "adopt attempts await callbacks embed errors extras future later loop map map_chunk map_fill map_take " ..
-    "module needs open pool preload settings state submit values watch workers",
+  bind = "adopt attempts await callbacks data embed errors extras future later loop map map_chunk map_fill map_take " ..
+    "module needs open pool preload settings share state stats submit values watch workers",
   codec = "loaded simple",
 }
 

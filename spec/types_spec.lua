@@ -97,7 +97,11 @@ describe("types/tine.lua", function()
   it("has the fields of what they return", function()
     pool:submit(math.abs, 1):result()
     same("tine.Stats", pool:stats())
+    local long = pool:submit(tine.sleep, math.huge)
+    finally(function() long:abort() end)
+    repeat until long:running() and pool:workers()[1].task
     same("tine.WorkerInfo", pool:workers()[1])
+    long:abort()
     local real = pool:submit(function()
       local found = { task = require "tine".worker.task and true }
       for name in pairs(require "tine".worker) do found[name] = true end

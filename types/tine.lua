@@ -163,6 +163,65 @@ function tine.encode(fn) end
 ---@nodiscard
 function tine.cpu_count() end
 
+---Memory that all processes see: `bytes` of them, zeros at first.
+---@param bytes integer
+---@return tine.Buffer
+---@nodiscard
+function tine.buffer(bytes) end
+
+---What type() says of the value; of a frozen table "table".
+---@param value any
+---@return string
+---@nodiscard
+function tine.type(value) end
+
+---Memory that all processes see. Positions count from 1, negative ones from the end; `#buf` is its size.
+---@class tine.Buffer
+local Buffer = {}
+
+---Values as string.unpack gives them, and the position behind them.
+---@param format string
+---@param offset integer? default: 1
+---@return any ...
+function Buffer:get(format, offset) end
+
+---Writes values as string.pack does.
+---@param format string
+---@param offset integer
+---@param ... any
+---@return integer offset the position behind them
+function Buffer:set(format, offset, ...) end
+
+---@param i integer? default: 1
+---@param j integer? default: -1
+---@return string
+---@nodiscard
+function Buffer:string(i, j) end
+
+---@param offset integer
+---@param text string
+---@return integer offset the position behind it
+function Buffer:write(offset, text) end
+
+---@param byte integer 0 to 255
+---@param i integer? default: 1
+---@param j integer? default: -1
+function Buffer:fill(byte, i, j) end
+
+---Adds to the 8-byte integer there, atomically between all processes.
+---@param offset integer 1 modulo 8
+---@param n integer
+---@return integer old
+function Buffer:add(offset, n) end
+
+---Sets the 8-byte integer there if it is what is expected, atomically between all processes.
+---@param offset integer 1 modulo 8
+---@param expected integer
+---@param new integer
+---@return boolean changed
+---@return integer? now what is there, if it was not changed
+function Buffer:compare(offset, expected, new) end
+
 ---Seconds of a clock that only goes forward.
 ---@return number
 ---@nodiscard
@@ -201,8 +260,27 @@ function tine.sleep(seconds) end
 ---@class tine.WorkerInfo
 ---@field id integer
 ---@field pid integer
----@field state "starting"|"idle"|"running"
+---@field state "starting"|"idle"|"running"|"ending"
 ---@field tasks integer that it has run
+---@field task {id: integer, label: string}? what it runs
+---@field since number? with `task`: since when, as tine.clock(); in `stats` always: since when it does what it does
+
+---A worker as `stats` tells of it.
+---@class tine.WorkerFigures: tine.WorkerInfo
+---@field since number
+---@field busy number the share of its time that tasks ran
+---@field memory integer resident, in bytes
+---@field host string
+
+---How long something has taken, in seconds. Percentiles are within 3 %, the rest is exact.
+---@class tine.Times
+---@field count integer
+---@field mean number
+---@field max number
+---@field p50 number
+---@field p90 number
+---@field p99 number
+---@field p999 number
 
 ---@class tine.Stats
 ---@field submitted integer the sum of the next five
@@ -213,6 +291,15 @@ function tine.sleep(seconds) end
 ---@field cancelled integer
 ---@field workers_started integer
 ---@field workers_lost integer that died unasked
+---@field wait tine.Times of each attempt, until a worker took it up
+---@field run tine.Times of each attempt, from then on
+---@field round_trip tine.Times of each task that ran, from submit until its end was known here
+---@field bytes_in integer into workers
+---@field bytes_out integer out of workers
+---@field by_kind table<string, integer> failures by kind; a task's own errors under `error`
+---@field cpu number processor seconds of all workers, ended ones too, without programs that tasks start
+---@field busy number the share of the workers' time that tasks ran, since the start
+---@field workers tine.WorkerFigures[]
 
 ---A pool with a label or time limit for its tasks (pool:with).
 ---@class tine.View
@@ -292,6 +379,29 @@ function Pool:kill_workers() end
 ---Another number of workers; those too many end when their task is done.
 ---@param n integer
 function Pool:resize(n) end
+
+---Encode a value once, for all tasks: a handle that stands for it wherever it is sent.
+---@param value any
+---@return tine.Shared
+---@nodiscard
+function Pool:share(value) end
+
+---A value that is sent once. In a task it is the value.
+---@class tine.Shared
+local Shared = {}
+
+---The value as workers have it.
+---@return any
+---@nodiscard
+function Shared:get() end
+
+---Bytes that it takes in memory that all workers see.
+---@return integer
+---@nodiscard
+function Shared:bytes() end
+
+---Tasks that were submitted still get it; workers drop it when the last of them has ended.
+function Shared:close() end
 
 ---@return tine.WorkerInfo[]
 ---@nodiscard

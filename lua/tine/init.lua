@@ -16,6 +16,8 @@ local tine = {
     clock = core.clock,
     sleep = core.sleep,
     encode = core.encode,
+    buffer = core.buffer,
+    type = core.type,
 }
 
 -- tine.worker is looked up each time: the fork server may load the module before there are workers.

@@ -114,14 +114,14 @@ describe("captured output", function()
 
   it("of a task that died is in its error, and with the future", function()
     local pool = open { workers = 1, on_crash = "replace", grace = 0.05 }
-    local limited = pool:with { timeout = 1 }
+    local limited, small = pool:with { timeout = 1 }, pool:with { memory = 1 << 20 }
     local cases = {
       { "crashed", pool:submit(function() io.write "last words" os.execute("kill -9 " .. tine.worker.pid) end) },
       { "crashed", pool:submit(function() os.execute("printf 'last words'; kill -9 " .. tine.worker.pid) end) },
       { "crashed", pool:submit(function() io.write "last words" os.exit(3) end) },
       { "timeout", limited:submit(function() io.write "last words" os.execute "exec sleep 600" end) },
       { "timeout", limited:submit(function() io.write "last words" while true do end end) },
-      { "memory", pool:with({ memory = 1 << 20 }):submit(function() io.write "last words" return ("x"):rep(1 << 24) end) },
+      { "memory", small:submit(function() io.write "last words" return ("x"):rep(1 << 24) end) },
     }
     for i, case in ipairs(cases) do
       local err = case[2]:exception(20)

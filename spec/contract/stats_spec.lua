@@ -14,8 +14,11 @@ describe("statistics", function()
 
   it("are zero in a pool never used, which has no workers", function()
     local pool <close> = tine.pool { workers = 3 }
-    assert.same({ submitted = 0, pending = 0, running = 0, finished = 0, failed = 0, cancelled = 0,
-                  workers_started = 0, workers_lost = 0 }, pool:stats())
+    local stats = pool:stats()
+    for _, count in ipairs { "submitted", "pending", "running", "finished", "failed", "cancelled", "workers_started",
+                             "workers_lost" } do
+      assert.equal(0, stats[count])
+    end
     assert.same({}, pool:workers())
   end)
 

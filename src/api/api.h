@@ -17,6 +17,7 @@
 **     callbacks.c                    the inbox, and what is due
 **     outcome.c                      how futures have ended
 **     settings.c, options.c, pool.c  pools, and how their tasks are to be run
+**     look.c                         what they do
 **     submit.c, follow.c, future.c   tasks and futures
 */
 #ifndef TINE_API_API_H

@@ -148,25 +148,6 @@ int tine_pool_fileno(tine_pool *pool) {
     return err ? err : tine__inbox_fileno(&pool->inbox);
 }
 
-int tine_pool_stats(tine_pool *pool, tine_stats *out) {
-    int err = pool_check(pool);
-    struct pool_stats s;
-    if (err || !out)
-        return err ? err : TINE_EARG;
-    tine__pool_stats(pool->core, &s);
-    tine__api_collect(pool);
-    tine_stats ours = {.submitted = s.submitted,
-                       .pending = s.pending,
-                       .running = s.running,
-                       .finished = s.finished,
-                       .failed = s.failed,
-                       .cancelled = s.cancelled,
-                       .workers_started = s.workers_started,
-                       .workers_lost = s.workers_lost};
-    size_t least = STRUCT_UPTO(tine_stats, workers_lost);
-    return tine__struct_write(out, least, &ours, sizeof ours) ? 0 : TINE_EARG;
-}
-
 const char *tine_pool_message(tine_pool *pool) {
     if (pool_check(pool))
         return "";

@@ -17,6 +17,7 @@ struct mapping {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list chains[CHAINS];
+unsigned tine__map_forks;
 
 /* Pages apart or megabytes apart: both spread. */
 static struct list *chain_of(const void *base) {
@@ -91,5 +92,6 @@ void tine__map_after_fork(bool child) {
     for (unsigned i = 0; child && i < CHAINS; i++)
         for (struct list *n = chains[i].next; n && n != &chains[i]; n = n->next)
             replace(LIST_ITEM(n, struct mapping, node));
+    tine__map_forks += child;
     pthread_mutex_unlock(&lock);
 }

@@ -20,6 +20,9 @@ void tine__unmap(void *base, size_t size);
 /* By a process that was forked from the program and is becoming one of ours: unmap all. */
 void tine__map_drop(void);
 
+/* How often this process is the child of a fork of the program: what was mapped when there were fewer is empty memory. */
+extern unsigned tine__map_forks;
+
 /* Around a fork of the program (worker/root.c). */
 void tine__map_before_fork(void);
 void tine__map_after_fork(bool child);

@@ -92,6 +92,8 @@ struct state {
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned filenos;      /* cores that have one (fileno.c) */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
+    uint64_t
+        shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -178,7 +180,8 @@ struct core {
     bool awake;          /* that one watches it, and goes on as long as tasks are unfinished */
     bool turning;        /* it is taking news just now */
     struct root_watch *fileno_watch;
-    uint64_t messages; /* calls whose encoding has begun */
+    uint64_t messages;                  /* calls whose encoding has begun */
+    const struct codec_stored *reading; /* the shared value that is just being decoded here */
 };
 
 /* What has `submit` and `map`: a pool, or a view of one (pool:with). User values: the core, and the
@@ -282,6 +285,11 @@ int tine__submitted(lua_State *L, const struct draft *d);
 /* later.c: send what was encoded in `r` when there is room; the loop goes on meanwhile. To be returned. */
 int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
                      uint32_t function);
+
+/* --- share.c --- */
+
+int tine__share(lua_State *L); /* pool:share */
+extern const luaL_Reg tine__shared_methods[], tine__shared_meta[];
 
 /* --- opening --- */
 
@@ -576,6 +584,10 @@ int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
 int tine__pool_workers_lua(lua_State *L);
+/* Push the list of them; with `figures` all that is known of each. */
+void tine__push_workers(lua_State *L, struct core *c, bool figures);
+/* stats.c: pool:stats() */
+int tine__pool_stats_lua(lua_State *L);
 /* --- workers.c --- */
 /* Workers of this core's pool have ended: on_worker_exit is due for each. */
 void tine__exits_due(lua_State *L, struct core *c);
@@ -625,5 +637,12 @@ bool tine__option_flag(lua_State *L, int arg, const char *name, bool none);
 /* As one of `names` (NULL ends it): its number; 0 when nil. */
 int tine__option_choice(lua_State *L, int arg, const char *name, const char *const *names);
 int tine__nearest(lua_State *L); /* core.nearest(name, list) */
+
+/* --- data.c --- */
+
+int tine__data_buffer(lua_State *L);
+/* What tine__data_forked is. */
+int tine__data_refuse_forked(lua_State *L);
+int tine__data_type(lua_State *L);
 
 #endif

@@ -3,6 +3,7 @@
 #include "bind/bind.h"
 #include "bind/embed.h"
 #include "bind/preload.h"
+#include "data/data.h"
 #include "tine_lua.h"
 #include "worker/root.h"
 
@@ -130,6 +131,10 @@ static void fill_metas(lua_State *L) {
     lua_getfield(L, AT_MODULE, "pool_methods");
     set_functions(L, tine__loop_methods);
     lua_pop(L, 1);
+    luaL_newmetatable(L, CODEC_SHARED);
+    fill_meta(L, lua_gettop(L), CODEC_SHARED, "shared_methods", tine__shared_methods,
+              tine__shared_meta);
+    lua_pop(L, 1);
     luaL_newmetatable(L, "tine.map");
     fill_meta(L, lua_gettop(L), "tine.map", "map_methods", tine__map_methods, tine__map_meta);
     lua_pop(L, 1);
@@ -155,6 +160,8 @@ static const luaL_Reg functions[] = {
     {"sleep", tine__sleep},
     {"nearest", tine__nearest},
     {"encode", tine__encode_lua},
+    {"buffer", tine__data_buffer},
+    {"type", tine__data_type},
     {NULL, NULL},
 };
 
@@ -193,6 +200,7 @@ TINE_API int luaopen_tine_core(lua_State *L) {
     fill_metas(L);
     fill_module(L);
     tine__root_dress = tine__preload_worker;
+    tine__data_forked = tine__data_refuse_forked;
     take_root(L);
     lua_pushvalue(L, UP_STATE);
     lua_setfield(L, LUA_REGISTRYINDEX, STATE);

@@ -121,16 +121,19 @@ static struct core *core_of(struct anchor *a) {
 /* The value on top: encoded, and given. */
 static void give_value(lua_State *L, struct core *c, struct item *item, uint32_t position) {
     struct buf b;
+    struct carried carried = {0};
     tine__buf_init(&b);
+    b.carried = &carried;
     int err = tine__encode_values(L, c->codec, lua_gettop(L), 1, &b);
     if (err) {
         size_t len;
         const char *text = lua_tolstring(L, -1, &len);
         tine__item_fail(c->p, item, err, text, len);
     } else {
-        tine__item_give(c->p, item, position, b.data, b.len);
+        tine__item_give(c->p, item, position, b.data, b.len, &carried);
     }
     tine__buf_free(&b);
+    tine__carried_drop(&carried);
 }
 
 /* The dependent at `idx` fails with the error of the future at 1. */

@@ -44,18 +44,28 @@ static const char *const known[] = {"workers",
 
 /* --- bytes that outlive an error --- */
 
+/* What is encoded for the time before tasks, and the regions that it names. */
+struct bytes {
+    struct buf b;
+    struct carried carried;
+};
+
 int tine__bytes_gc(lua_State *L) {
-    tine__buf_free(lua_touserdata(L, 1));
+    struct bytes *bytes = lua_touserdata(L, 1);
+    tine__buf_free(&bytes->b);
+    tine__carried_drop(&bytes->carried);
     return 0;
 }
 
-/* Push a userdata that owns a buffer. */
-static struct buf *push_buf(lua_State *L) {
-    struct buf *b = lua_newuserdatauv(L, sizeof *b, 0);
-    tine__buf_init(b);
+/* Push a userdata that owns such bytes. What they name goes to `carried`. */
+static struct bytes *push_bytes(lua_State *L, struct carried *carried) {
+    struct bytes *bytes = lua_newuserdatauv(L, sizeof *bytes, 0);
+    *bytes = (struct bytes){.carried = {0}};
+    tine__buf_init(&bytes->b);
+    bytes->b.carried = carried;
     push_kept(L, KEPT_BYTES);
     lua_setmetatable(L, -2);
-    return b;
+    return bytes;
 }
 
 /* --- what runs in each worker before its tasks --- */
@@ -99,7 +109,8 @@ static int push_initargs(lua_State *L, int arg) {
     return (int)n;
 }
 
-static void encode_initializer(lua_State *L, int arg, struct codec *c, struct boot *boot) {
+static void encode_initializer(lua_State *L, int arg, struct codec *c, struct pool_options *o) {
+    struct boot *boot = &o->boot;
     int type = tine__option(L, arg, "initializer");
     if (tine__option(L, arg, "initargs") != LUA_TNIL && !lua_istable(L, -1))
         tine__option_error(L, arg, "initargs", "a list");
@@ -108,7 +119,7 @@ static void encode_initializer(lua_State *L, int arg, struct codec *c, struct bo
         return lua_pop(L, 1);
     if (type != LUA_TSTRING && !tine__is_callable(L, lua_gettop(L)))
         tine__option_error(L, arg, "initializer", "a function");
-    struct buf *b = push_buf(L);
+    struct buf *b = &push_bytes(L, o->carried)->b;
     lua_insert(L, -2);
     encode_function(L, c, b, &boot->initializer_function, "initializer");
     encode_arguments(L, c, b, push_initargs(L, arg), "initargs");
@@ -116,13 +127,14 @@ static void encode_initializer(lua_State *L, int arg, struct codec *c, struct bo
     boot->initializer_len = b->len;
 }
 
-static void encode_finalizer(lua_State *L, int arg, struct codec *c, struct boot *boot) {
+static void encode_finalizer(lua_State *L, int arg, struct codec *c, struct pool_options *o) {
+    struct boot *boot = &o->boot;
     int type = tine__option(L, arg, "finalizer");
     if (type == LUA_TNIL)
         return lua_pop(L, 1);
     if (type != LUA_TSTRING && !tine__is_callable(L, lua_gettop(L)))
         tine__option_error(L, arg, "finalizer", "a function");
-    struct buf *b = push_buf(L);
+    struct buf *b = &push_bytes(L, o->carried)->b;
     lua_insert(L, -2);
     encode_function(L, c, b, &boot->finalizer_function, "finalizer");
     encode_arguments(L, c, b, 0, "finalizer");
@@ -156,11 +168,12 @@ static uint32_t encode_names(lua_State *L, int arg, struct codec *c, struct buf 
     return n;
 }
 
-static void encode_preload(lua_State *L, int arg, struct codec *c, struct boot *boot) {
+static void encode_preload(lua_State *L, int arg, struct codec *c, struct pool_options *o) {
+    struct boot *boot = &o->boot;
     int type = tine__option(L, arg, "preload");
     if (type == LUA_TNIL)
         return lua_pop(L, 1);
-    struct buf *b = push_buf(L);
+    struct buf *b = &push_bytes(L, o->carried)->b;
     lua_insert(L, -2);
     if (tine__is_callable(L, lua_gettop(L))) {
         encode_function(L, c, b, &boot->preload_function, "preload");
@@ -316,9 +329,10 @@ static void encode_calls(lua_State *L, int arg, struct pool_options *o) {
     /* what travels with the pool travels inline: there is no store yet */
     struct codec_options co = {.send_globals = o->boot.send_globals};
     struct codec *c = tine__codec_new(L, &co);
-    encode_preload(L, arg, c, &o->boot);
-    encode_initializer(L, arg, c, &o->boot);
-    encode_finalizer(L, arg, c, &o->boot);
+    o->carried = &push_bytes(L, NULL)->carried;
+    encode_preload(L, arg, c, o);
+    encode_initializer(L, arg, c, o);
+    encode_finalizer(L, arg, c, o);
 }
 
 /* Is there one? */
@@ -437,11 +451,21 @@ static int hold_function(void *core, struct buf *out, const struct codec_stored 
     return tine__store_hold(&cb->refs, stored);
 }
 
+/* Of a shared value that is read here. */
+static bool get_stored(void *core, uint64_t id, struct codec_code *out) {
+    const struct core *c = core;
+    const struct codec_stored *found = c->reading ? tine__store_named(c->reading, id) : NULL;
+    if (found)
+        *out = found->code;
+    return found != NULL;
+}
+
 void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send_globals) {
     struct codec_options co = {.send_globals = send_globals,
                                .store = {.put = put_function,
                                          .drop = drop_function,
                                          .hold = hold_function,
+                                         .get = get_stored,
                                          .keep = tine__core_origin,
                                          .age = &c->origins_age,
                                          .ctx = c}};

@@ -253,30 +253,6 @@ static int pool_kill_workers(lua_State *L) {
 
 /* --- looking --- */
 
-static void set_count(lua_State *L, const char *name, uint64_t n) {
-    lua_pushinteger(L, (lua_Integer)n);
-    lua_setfield(L, -2, name);
-}
-
-static int pool_stats(lua_State *L) {
-    struct core *c = tine__check_pool(L, 1);
-    struct pool_stats s = c->stats;
-    if (c->p) {
-        tine__pool_poll(c->p);
-        tine__pool_stats(c->p, &s);
-    }
-    lua_createtable(L, 0, 8);
-    set_count(L, "submitted", s.submitted);
-    set_count(L, "pending", s.pending);
-    set_count(L, "running", s.running);
-    set_count(L, "finished", s.finished);
-    set_count(L, "failed", s.failed);
-    set_count(L, "cancelled", s.cancelled);
-    set_count(L, "workers_started", s.workers_started);
-    set_count(L, "workers_lost", s.workers_lost);
-    return 1;
-}
-
 static int pool_fileno(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     if (!c->p)
@@ -345,12 +321,13 @@ const luaL_Reg tine__pool_methods[] = {
     {"try_submit", tine__try_submit},
     {"join", pool_join},
     {"with", view_with},
+    {"share", tine__share},
     {"resize", tine__pool_resize_lua},
     {"shutdown", pool_shutdown},
     {"terminate_workers", pool_terminate_workers},
     {"kill_workers", pool_kill_workers},
     {"workers", tine__pool_workers_lua},
-    {"stats", pool_stats},
+    {"stats", tine__pool_stats_lua},
     {"fileno", pool_fileno},
     {"dispatch", pool_dispatch},
     {NULL, NULL},

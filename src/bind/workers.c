@@ -1,5 +1,7 @@
 /* A pool's workers, as their program sees and changes them. */
 #include <sys/wait.h>
+#include <unistd.h>
+#include "base/proc.h"
 #include "bind/bind.h"
 
 /* pool:resize(n) */
@@ -24,14 +26,43 @@ static void set_count(lua_State *L, const char *name, uint64_t n) {
     lua_setfield(L, -2, name);
 }
 
+/* What it runs, at the table on top; false: nothing. */
+static bool set_task(lua_State *L, const struct worker_info *w) {
+    if (!w->task)
+        return false;
+    lua_createtable(L, 0, 2);
+    set_count(L, "id", w->task);
+    lua_pushstring(L, w->label);
+    lua_setfield(L, -2, "label");
+    lua_setfield(L, -2, "task");
+    return true;
+}
+
+static void set_since(lua_State *L, const struct worker_info *w) {
+    lua_pushnumber(L, (lua_Number)w->since / 1e9);
+    lua_setfield(L, -2, "since");
+}
+
 static void push_worker(lua_State *L, const struct worker_info *w) {
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 9);
     set_count(L, "id", w->id);
     if (w->pid)
         set_count(L, "pid", (uint64_t)w->pid);
     lua_pushstring(L, w->state);
     lua_setfield(L, -2, "state");
     set_count(L, "tasks", w->tasks);
+    if (set_task(L, w))
+        set_since(L, w);
+}
+
+/* The rest that there is to say of it. */
+static void add_figures(lua_State *L, const struct worker_info *w, const char *host) {
+    lua_pushnumber(L, w->busy);
+    lua_setfield(L, -2, "busy");
+    set_count(L, "memory", w->pid ? tine__proc_memory(w->pid) : 0);
+    set_since(L, w);
+    lua_pushstring(L, host);
+    lua_setfield(L, -2, "host");
 }
 
 /* Push memory with what is known of all of them; how many. More of them may come to be meanwhile. */
@@ -46,20 +77,29 @@ static unsigned push_infos(lua_State *L, struct core *c) {
     return n;
 }
 
+void tine__push_workers(lua_State *L, struct core *c, bool figures) {
+    char host[256] = "";
+    luaL_checkstack(L, 20, "workers");
+    unsigned n = c->p ? push_infos(L, c) : (lua_pushnil(L), 0u);
+    const struct worker_info *info = lua_touserdata(L, -1);
+    lua_createtable(L, (int)n, 0);
+    if (figures && gethostname(host, sizeof host - 1))
+        host[0] = '\0';
+    for (unsigned i = 0; i < n; i++) {
+        push_worker(L, &info[i]);
+        if (figures)
+            add_figures(L, &info[i], host);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_remove(L, -2);
+}
+
 /* pool:workers() */
 int tine__pool_workers_lua(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
-    lua_settop(L, 1);
-    luaL_checkstack(L, 20, "workers");
     if (c->p)
         tine__pool_poll(c->p);
-    unsigned n = c->p ? push_infos(L, c) : 0;
-    const struct worker_info *info = lua_touserdata(L, -1);
-    lua_createtable(L, (int)n, 0);
-    for (unsigned i = 0; i < n; i++) {
-        push_worker(L, &info[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
+    tine__push_workers(L, c, false);
     return 1;
 }
 

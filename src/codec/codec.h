@@ -39,6 +39,7 @@
 **     4    u8: 0              light userdata NULL
 **     5    u8                 operation: first item of an array that stands for something else
 **     6    u8                 a global that stayed at home: 0 it is assigned, 1 globals = "none"
+**     7    25 bytes           a buffer, or a view of a frozen table (data/object.c): the same memory in each process
 **
 ** (numbers in payloads big endian). Operations, with the items that follow the marker:
 **
@@ -64,6 +65,7 @@
 **    10 CHANGED   value, then table or library's name, path, value ...: the first item; the fields behind it
 **                 are set for this call, when all is read, and put back after it
 **    11 STANDARD  "string.format": what a new Lua state has there
+**    12 SHARED    id: a value that was stored (in calls only); what a worker makes of it it keeps until it is gone
 **
 ** Objects are tables, Lua functions, values of operation 4, and a note in 6. Their ordinals count, from
 ** 0, in the order in which they start, through function segment and argument segment of a call;
@@ -114,6 +116,8 @@ struct codec_store {
     const uint32_t *age;
     /* Of an id in a message that is just being read: its code. False when there is none. */
     bool (*get)(void *ctx, uint64_t id, struct codec_code *out);
+    /* Changes when a shared value is gone, of which `get` then gives none. NULL: values are not kept. */
+    uint32_t (*gone)(void *ctx);
     void *ctx;
 };
 
@@ -128,6 +132,14 @@ struct codec_options {
 
 struct codec;
 
+/* What a value that is sent once (pool:share) is for who shares it: a userdata that begins with this and has the
+** metatable that is in the registry as CODEC_SHARED. */
+#define CODEC_SHARED "tine.shared"
+struct codec_shared {
+    const struct codec *codec;         /* whose calls may name it */
+    const struct codec_stored *stored; /* NULL: it was closed */
+};
+
 /* Push a userdata that owns a new codec (its __gc frees it) and give the codec, valid while the
 ** userdata is anchored by the caller. Raises only memory errors. */
 struct codec *tine__codec_new(lua_State *L, const struct codec_options *options);
@@ -135,7 +147,8 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
 /* Encode the function at stack index `fn` as a function segment appended to `out`: a Lua function, a
 ** callable table, a C function with a name, or a string "a.b.c" (api.md, `pool:submit`). Starts a
 ** new message. *origin is set when not NULL, also when the encoding fails and it is known.
-** 0, or TINE_ESERIALIZE / TINE_ENOMEM with the message (a string) pushed and `out` as it was. May
+** 0, or TINE_ESERIALIZE / TINE_ENOMEM / TINE_EINVALID (it names a value that was shared and is closed) with the message
+** (a string) pushed and `out` as it was. May
 ** raise memory errors (what is then in `out` behind its old length is to be cut off); nothing else
 ** raises, metamethods and registered encoders run protected. */
 int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
@@ -149,6 +162,11 @@ int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, stru
 
 /* Append a result segment with `n` values. On failure as above. */
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out);
+
+/* The same for a value that is shared, at `idx`: what its functions need is stored, as for a call. */
+int tine__encode_shared(lua_State *L, struct codec *c, int idx, struct buf *out);
+/* Push the value of such a segment. Raises likewise. */
+void tine__decode_shared(lua_State *L, struct codec *c, const char *p, size_t len);
 
 /* The same for an error: the error value, its traceback and so on. */
 int tine__encode_error(lua_State *L, struct codec *c, int first, int n, struct buf *out);

@@ -5,6 +5,7 @@
 ** jump out of the parser; it owns nothing.
 */
 #include "codec/reader.h"
+#include "data/data.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -137,6 +138,12 @@ static void check_len(struct reader *r, size_t len, size_t expected) {
         tine__malformed(r, "an extension of a wrong size");
 }
 
+static void push_data(struct reader *r, const unsigned char *p) {
+    struct data_name name;
+    tine__data_read(&name, p);
+    tine__data_push(r->L, &name);
+}
+
 static int on_ext(struct reader *r, const char *b, const char *bytes, size_t len, char *o) {
     const unsigned char *p = (const unsigned char *)bytes + 1;
     (void)b, (void)o;
@@ -171,6 +178,10 @@ static int on_ext(struct reader *r, const char *b, const char *bytes, size_t len
     case EXT_HELD:
         check_len(r, len, 2);
         tine__op_held(r, p[0]);
+        return 0;
+    case EXT_DATA:
+        check_len(r, len, 1 + DATA_NAME_SIZE);
+        push_data(r, p);
         return 0;
     default:
         return luaL_error(r->L, "malformed message: unknown extension type %d", type);
@@ -432,6 +443,8 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     int base = lua_gettop(L);
     /* no marks and no call environments: the arguments have nothing to do with the function */
     tine__codec_restore(L, c); /* of a call that did not come to its end */
+    if (unlikely(shared_are_gone(c)))
+        tine__shared_forget(L, c);
     if (args_len >= SEGMENT_HEAD && get_le32(args + 4) == 0 && !c->held &&
         tine__simple_push(L, c, fn, fn_len, true))
         return decode_values(L, c, args, args_len, READ_ARGUMENTS);
@@ -457,12 +470,18 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
 
 int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                             const char *args, size_t args_len) {
-    if (c->held || c->changed || !tine__simple_push(L, c, fn, fn_len, false))
+    if (c->held || c->changed || shared_are_gone(c) || !tine__simple_push(L, c, fn, fn_len, false))
         return -1;
     int n = tine__decode_scalars(L, args, args_len, false);
     if (n < 0)
         lua_pop(L, 1);
     return n;
+}
+
+void tine__decode_shared(lua_State *L, struct codec *c, const char *p, size_t len) {
+    int top = lua_gettop(L);
+    decode_values(L, c, p, len, READ_ARGUMENTS);
+    lua_settop(L, top + 1);
 }
 
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {

@@ -21,10 +21,11 @@ static const struct {
     [OP_SAME] = {FRAME_SAME, 3, 3},
     [OP_CHANGED] = {FRAME_CHANGED, 2, INT_MAX},
     [OP_STANDARD] = {FRAME_STANDARD, 2, 2},
+    [OP_SHARED] = {FRAME_SHARED, 2, 2},
 };
 
 void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {
-    if (op < OP_TABLE || op > OP_STANDARD)
+    if (op < OP_TABLE || op > OP_SHARED)
         luaL_error(r->L, "malformed message: unknown operation %d", (int)op);
     if (f->n < ops[op].min || f->n > ops[op].max)
         tine__malformed(r, "an operation of a wrong size");
@@ -463,6 +464,21 @@ static void name_item(struct reader *r, const struct frame *f) {
         tine__malformed(r, "a name of a wrong form");
 }
 
+/* ---- shared values ---- */
+
+/* Replace the id on top by the value. */
+static void shared_end(struct reader *r) {
+    lua_State *L = r->L;
+    lua_Integer id = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+    struct codec_code value;
+    lua_pop(L, 1);
+    luaL_checkstack(L, 10, "shared value");
+    if (tine__shared_push(r, id, &value))
+        return;
+    tine__decode_shared(L, r->c, value.bytes, value.len);
+    tine__shared_keep(r, id);
+}
+
 /* ---- all ---- */
 
 void tine__op_item(struct reader *r, struct frame *f) {
@@ -531,6 +547,9 @@ void tine__op_end(struct reader *r, struct frame *f) {
         break;
     case FRAME_STANDARD:
         tine__resolve_standard(r);
+        break;
+    case FRAME_SHARED:
+        shared_end(r);
         break;
     }
 }

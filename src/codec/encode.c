@@ -8,6 +8,7 @@
 #include "codec/internal.h"
 #include "codec/pack.h"
 #include "codec/standard.h"
+#include "data/data.h"
 
 #include <stdlib.h>
 
@@ -691,14 +692,37 @@ static bool is_own(lua_State *L, int idx) {
     return is;
 }
 
+/* Memory that all processes see goes by its name. */
+static int encode_data(struct encoder *e, const struct data_name *name, struct region *r,
+                       const struct step *step) {
+    unsigned char bytes[DATA_NAME_SIZE];
+    if (!e->out->carried)
+        return tine__encode_fail(e, step, "cannot send a buffer or a frozen table from here");
+    int err = tine__carry(e->out->carried, r) ? tine__encode_nomem(e)
+                                              : room(e, DATA_NAME_SIZE + PACK_MAX);
+    if (err)
+        return err;
+    tine__data_write(bytes, name);
+    pack_ext(e->out, DATA_NAME_SIZE, EXT_DATA);
+    pack_ext_body(e->out, bytes, DATA_NAME_SIZE);
+    return 0;
+}
+
 static int encode_userdata(struct encoder *e, int idx, const struct step *step) {
     lua_State *L = e->L;
+    struct data_name name;
+    struct region *r = tine__data_of(L, idx, &name);
+    if (r)
+        return encode_data(e, &name, r, step);
     const void *p = lua_topointer(L, idx);
     const char *file = tine__standard_file(L, idx);
     int top = lua_gettop(L);
     bool found;
     if (file)
         return tine__standard_put(e->out, file) ? tine__encode_nomem(e) : 0;
+    int shared = tine__shared_encode(e, idx, step);
+    if (shared)
+        return shared < 0 ? shared : 0;
     int err = meet(e, idx, p, step, &found);
     if (err || found)
         return err;

@@ -19,6 +19,7 @@
 **     seen.c        what a message has met    codec.c       the codec itself
 **     segment.c     segments                  class.c       metatables of our own userdata
 **     source.c      Lua source, compiled once
+**     shared.c      values that are sent once
 **     simple.c      functions whose upvalues are scalars, quickly
 **     scalars.c     lists of scalars, likewise
 **
@@ -70,6 +71,7 @@ enum {
     ST_TEXTS,     /* text -> length of the module's name in it */
     ST_HELD,      /* global that stayed at home -> enum wire_held; of the call decoded last */
     ST_SOURCES,   /* Lua source -> the function of that chunk */
+    ST_SHARED,    /* id -> value that came, or a list of nil */
     ST_SENT,      /* the functions in codec.sent */
     ST_COUNT = ST_SENT,
 };
@@ -259,7 +261,8 @@ struct codec {
     const uint64_t *loads; /* changes when a module is loaded */
     char *path, *cpath,
         *cwd; /* where the other side's `require` looks; NULL: where this state's does now */
-    uint32_t sources;             /* in ST_SOURCES */
+    uint32_t sources;      /* in ST_SOURCES */
+    uint32_t shared, gone; /* how many are in ST_SHARED; store.gone, when they were looked at */
     struct sent sent[SENT_SLOTS]; /* by address */
     int watches
         [SENT_SLOTS]; /* registry references: lists of the watches of their codes; 0: none yet */
@@ -275,6 +278,7 @@ struct step {
         STEP_ARGUMENT, /* n: its number */
         STEP_RESULT,   /* n */
         STEP_ERROR,    /* the error value */
+        STEP_SHARED,   /* the value that is shared */
         STEP_CHANGE,   /* of a module; at: the path */
         STEP_KEY,      /* at: stack index of the key */
         STEP_INDEX,    /* n: an array item */
@@ -507,6 +511,16 @@ const char *tine__push_text(lua_State *L);
 
 /* Give the userdata on top the metatable of that name, with that __gc. Raises memory errors, and nothing was done then. */
 void tine__set_class(lua_State *L, const char *name, lua_CFunction gc);
+
+/* ---- shared.c ---- */
+
+/* If the userdata at `idx` is a shared value, append what names it: 1; 0: it is none; negative: error. */
+int tine__shared_encode(struct encoder *e, int idx, const struct step *step);
+/* Forget those that are gone. */
+void tine__shared_forget(lua_State *L, struct codec *c);
+static inline bool shared_are_gone(const struct codec *c) {
+    return c->shared && c->options.store.gone(c->options.store.ctx) != c->gone;
+}
 
 /* ---- codec.c ---- */
 

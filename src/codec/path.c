@@ -98,6 +98,9 @@ static void push_step(lua_State *L, const struct step *s) {
     case STEP_ERROR:
         lua_pushliteral(L, "error value");
         break;
+    case STEP_SHARED:
+        lua_pushliteral(L, "shared value");
+        break;
     case STEP_CHANGE:
         push_change(L, s->at);
         break;

@@ -22,6 +22,7 @@ enum frame_kind {
     FRAME_SAME,     /* what a name stands for, and the same by value */
     FRAME_CHANGED,  /* something, and what is to be changed for the call */
     FRAME_STANDARD, /* a function of Lua's own */
+    FRAME_SHARED,   /* a shared value */
 };
 
 /* One for each level of nesting, in an array: the one before is what it lies in. */
@@ -111,6 +112,13 @@ void tine__apply_changes(struct reader *r);
 
 /* Replace the Lua source on top by the function of that chunk. */
 void tine__load_source(struct reader *r);
+
+/* ---- shared.c ---- */
+
+/* Push what came of the shared value of that id; false, and nothing: it has not come yet, and *out is its segment. */
+bool tine__shared_push(struct reader *r, lua_Integer id, struct codec_code *out);
+/* The value on top is what came of it: the same object for all calls from now on. */
+void tine__shared_keep(struct reader *r, lua_Integer id);
 
 /* ---- same.c ---- */
 

@@ -12,7 +12,7 @@
 struct job {
     struct codec *c;
     struct buf *out;
-    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_VALUES, JOB_ERROR } kind;
+    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_SHARED, JOB_VALUES, JOB_ERROR } kind;
     int first, n; /* stack indices */
     const struct codec_origin **origin;
     int err;
@@ -225,7 +225,9 @@ static void push_weak(lua_State *L, struct encoder *e) {
 static int encode_body(struct encoder *e, const struct job *j) {
     if (j->kind == JOB_FUNCTION)
         return encode_callee(e, j);
-    struct step step = {.kind = j->kind == JOB_ARGUMENTS ? STEP_ARGUMENT : STEP_RESULT};
+    struct step step = {.kind = j->kind == JOB_ARGUMENTS ? STEP_ARGUMENT
+                                : j->kind == JOB_SHARED  ? STEP_SHARED
+                                                         : STEP_RESULT};
     if (buf_reserve(e->out, PACK_MAX))
         return tine__encode_nomem(e);
     pack_array(e->out, (size_t)j->n);
@@ -307,7 +309,7 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     e->weak = e->classes = e->anchors = e->callee = 0;
     e->checked = false;
     e->results = j->kind >= JOB_VALUES;
-    e->changes = !e->results;
+    e->changes = j->kind < JOB_SHARED; /* a shared value comes with no call */
     e->memo_fn = NULL;
     if (j->kind != JOB_ARGUMENTS) {
         e->has_function = false;
@@ -457,6 +459,11 @@ int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, stru
 
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
     struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, NULL, 0, false};
+    return start(L, &j);
+}
+
+int tine__encode_shared(lua_State *L, struct codec *c, int idx, struct buf *out) {
+    struct job j = {c, out, JOB_SHARED, lua_absindex(L, idx), 1, NULL, 0, false};
     return start(L, &j);
 }
 

@@ -14,6 +14,7 @@ enum wire_ext {
     EXT_NULL = 4,  /* u8 0: light userdata NULL */
     EXT_OP = SEGMENT_EXT_OP, /* u8 operation: first item of an array that is no plain array */
     EXT_HELD = 6,            /* u8 enum wire_held: a global that stayed at home */
+    EXT_DATA = 7,            /* 25 bytes (data/data.h): a buffer, or a view of a frozen table */
 };
 
 enum wire_op {
@@ -28,6 +29,7 @@ enum wire_op {
     OP_SAME = 9,
     OP_CHANGED = 10,
     OP_STANDARD = 11,
+    OP_SHARED = 12,
 };
 
 enum wire_held {

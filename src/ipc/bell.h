@@ -36,9 +36,14 @@ static inline void bell_disarm(struct bell *b) {
     atomic_store_explicit(b->word, BELL_OFF, memory_order_relaxed);
 }
 
-/* By a worker, after the work is published: wake those sleepers that asked for events of this level.
-** False: a descriptor is not ours any more, and its sleeper will not hear. */
-bool tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level);
+enum bell_rung {
+    BELL_QUIET, /* nobody has asked: a few instructions */
+    BELL_RUNG,  /* by a system call */
+    BELL_LOST   /* a descriptor is not ours any more, and its sleeper will not hear */
+};
+
+/* By a worker, after the work is published: wake those sleepers that asked for events of this level. */
+enum bell_rung tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level);
 /* By the sleeper: clear the event. False: it is not ours any more. */
 bool tine__bell_clear(int fd);
 

@@ -232,6 +232,14 @@ static struct block *block_at(struct heap *h, uint64_t offset) {
     return b->magic == MAGIC && b->offset == offset && b->class < CLASSES ? b : NULL;
 }
 
+void tine__heap_forget(struct heap *h) {
+    atomic_fetch_add_explicit(&h->dir->forgotten, 1, memory_order_release);
+}
+
+uint32_t tine__heap_forgotten(const struct heap *h) {
+    return atomic_load_explicit(&h->dir->forgotten, memory_order_acquire);
+}
+
 /* What readers are done with since we last looked. All are taken at once, so that none can come
 ** back between our look and our exchange. */
 static void collect_released(struct heap *h) {

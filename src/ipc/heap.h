@@ -37,7 +37,7 @@
 ** in the file; `count` is stored with release after them. */
 struct heap_directory {
     _Atomic uint32_t count;
-    uint32_t spare;
+    _Atomic uint32_t forgotten; /* calls: changes when something that readers may keep is gone */
     /* results: offset of the block released last (its first word names the next), 0: none */
     _Atomic uint64_t released;
     struct {
@@ -67,6 +67,10 @@ void *tine__heap_grow(struct heap *h, uint64_t *offset, size_t used, size_t size
 size_t tine__heap_capacity(struct heap *h, uint64_t offset);
 /* Writer: free a block of its own. */
 void tine__heap_free(struct heap *h, uint64_t offset);
+/* Writer: something that readers may keep what they made of is gone from now on. */
+void tine__heap_forget(struct heap *h);
+/* Reader: changes when that has happened. One load. */
+uint32_t tine__heap_forgotten(const struct heap *h);
 /* Writer: the block goes over to the reader now. */
 void tine__heap_give(struct heap *h, uint64_t offset);
 /* Writer: take in what was released, and give back the pages of large blocks that are free for

@@ -61,8 +61,12 @@ static int see_records(struct link *l) {
     return 0;
 }
 
-static uint64_t record_size(uint64_t payload) {
-    return (sizeof(struct record) + payload + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
+static uint64_t head_size(const struct record *r) {
+    return sizeof *r + (r->timed ? sizeof(struct record_times) : 0);
+}
+
+static uint64_t record_size(const struct record *r) {
+    return (head_size(r) + r->length + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
 }
 
 /* Copy the head of the record at l->at and check it. Everything is judged by the copy: the bytes in
@@ -70,7 +74,7 @@ static uint64_t record_size(uint64_t payload) {
 static int read_head(struct link *l, struct record *r) {
     uint64_t place = l->at % LINK_RING;
     memcpy(r, l->s->ring + place, sizeof *r);
-    uint64_t size = record_size(r->length);
+    uint64_t size = record_size(r);
     if (r->kind >= RECORD_KINDS || size > l->seen - l->at || size > LINK_RING - place)
         return TINE_EINVALID;
     if (r->kind == RECORD_SKIP)
@@ -97,10 +101,14 @@ int tine__link_peek(struct link *l, struct record *r, const char **payload, uint
             return err;
         if (r->kind != RECORD_SKIP)
             break;
-        l->at += record_size(r->length);
+        l->at += record_size(r);
     }
-    l->after = l->at + record_size(r->length);
-    *payload = l->s->ring + l->at % LINK_RING + sizeof *r;
+    const char *place = l->s->ring + l->at % LINK_RING;
+    l->after = l->at + record_size(r);
+    l->times = (struct record_times){0, 0};
+    if (r->timed)
+        memcpy(&l->times, place + sizeof *r, sizeof l->times);
+    *payload = place + head_size(r);
     *length = r->length;
     return r->large ? find_block(l, payload, length) : 0;
 }
@@ -129,12 +137,6 @@ uint64_t tine__link_block(const struct record *r, const struct link *l) {
     assert(r->large);
     (void)r;
     return l->block;
-}
-
-void tine__link_times(const struct link *l, uint32_t ref, uint64_t *started, uint64_t *ended) {
-    const struct link_stamp *stamp = &l->s->stamps[ref % LINK_STAMPS];
-    *started = atomic_load_explicit(&stamp->started, memory_order_relaxed);
-    *ended = atomic_load_explicit(&stamp->ended, memory_order_relaxed);
 }
 
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started) {
@@ -235,10 +237,10 @@ void tine__link_note_spent(struct link *l) {
                           memory_order_relaxed);
 }
 
-int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp) {
+int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
     uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
     assert(id >> 56 == 0);
-    atomic_store_explicit(&l->s->started, stamp ? tine__now() : 0, memory_order_relaxed);
+    atomic_store_explicit(&l->s->started, now, memory_order_relaxed);
     if (first) {
         assert(state_in(word) == RUN_IDLE); /* which the submitter leaves alone */
         /* release: the start */
@@ -272,11 +274,11 @@ int tine__link_finish(struct link *l, uint64_t id, bool *asked) {
     return 0;
 }
 
-void tine__link_stamp(struct link *l, uint32_t ref) {
-    struct link_stamp *stamp = &l->s->stamps[ref % LINK_STAMPS];
+void tine__link_stamp(struct link *l, struct record *r, uint64_t now) {
     uint64_t started = atomic_load_explicit(&l->s->started, memory_order_relaxed);
-    atomic_store_explicit(&stamp->started, started, memory_order_relaxed);
-    atomic_store_explicit(&stamp->ended, started ? tine__now() : 0, memory_order_relaxed);
+    r->timed = started != 0;
+    if (started)
+        l->times = (struct record_times){started, now};
 }
 
 void tine__link_idle(struct link *l) {
@@ -307,14 +309,16 @@ static void wait_for_room(struct link *l, uint64_t size, void (*ring)(void *arg)
 static void put_record(struct link *l, const struct record *head, const void *payload) {
     char *place = l->s->ring + l->at % LINK_RING;
     memcpy(place, head, sizeof *head);
+    if (head->timed)
+        memcpy(place + sizeof *head, &l->times, sizeof l->times);
     if (head->length > 0 && payload)
-        memcpy(place + sizeof *head, payload, head->length);
-    l->at += record_size(head->length);
+        memcpy(place + head_size(head), payload, head->length);
+    l->at += record_size(head);
 }
 
 void tine__link_write(struct link *l, const struct record *head, const void *payload,
                       void (*ring)(void *arg), void *arg) {
-    uint64_t size = record_size(head->length), left = LINK_RING - l->at % LINK_RING;
+    uint64_t size = record_size(head), left = LINK_RING - l->at % LINK_RING;
     uint64_t skip = left < size ? left : 0;
     assert(head->length <= LINK_INLINE);
     if (!has_room(l, skip + size))

@@ -57,16 +57,18 @@ enum record_kind {
     RECORD_PROGRESS, /* the last that the task has said, before its result: struct progress */
     RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
-    RECORD_SPOILT, /* a task has closed or replaced the worker's descriptors: it ends now */
+    RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
+    RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS
 };
 
 /* The head of a record. */
 struct record {
     uint64_t id : 56;   /* task */
-    uint64_t kind : 7;  /* enum record_kind */
+    uint64_t kind : 6;  /* enum record_kind */
+    uint64_t timed : 1; /* a struct record_times is between this head and the payload */
     uint64_t large : 1; /* the payload is a struct record_block */
-    uint32_t length;    /* of the payload in the ring, without this head */
+    uint32_t length;    /* of the payload in the ring, without all that */
     uint32_t ref;       /* the submitter's number of the call item */
 };
 _Static_assert(sizeof(struct record) == 16, "two small results in a cache line");
@@ -75,12 +77,15 @@ struct record_block {
     uint64_t offset, length;
 };
 
+/* When the task of a record began and ended, as its worker says (ns, tine__now). */
+struct record_times {
+    uint64_t started, ended;
+};
+
 enum run_state { RUN_IDLE, RUN_RUNNING, RUN_FINISHED, RUN_KILLED };
 #define RUN_STOP 0x80u
 #define RUN_ASKED 0x40u
 #define RUN_TIMED 0x20u /* asked, because its time is over */
-
-#define LINK_STAMPS 8192u /* numbers of calls that are told apart; a power of two */
 
 struct link_shared; /* the first page(s) of the file */
 
@@ -89,15 +94,18 @@ struct link {
     struct link_shared *s;
     struct heap *heap;
     /* private, so that the other side cannot change them under us */
-    uint64_t at;    /* our own index: head for the worker, tail for the submitter */
-    uint64_t seen;  /* the other's index as we last read it */
-    uint64_t after; /* submitter: where the record that was peeked ends */
-    uint64_t block; /* submitter: where its payload lies in the heap */
+    uint64_t at;               /* our own index: head for the worker, tail for the submitter */
+    uint64_t seen;             /* the other's index as we last read it */
+    uint64_t after;            /* submitter: where the record that was peeked ends */
+    uint64_t block;            /* submitter: where its payload lies in the heap */
+    struct record_times times; /* of the record that was peeked, or is about to be written */
 };
 
 #define LINK_CLOSED \
     (struct link) { \
-        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0 \
+        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, { \
+            0, 0 \
+        } \
     }
 
 /* --- both --- */
@@ -121,8 +129,6 @@ int tine__link_peek(struct link *l, struct record *r, const char **payload, uint
 /* Done with the record: free its place in the ring and wake the worker if it waits for room. The
 ** heap block of a large one is NOT released by that. */
 void tine__link_next(struct link *l);
-/* When the task began and ended that call `ref` was answered for last; as the worker says. */
-void tine__link_times(const struct link *l, uint32_t ref, uint64_t *started, uint64_t *ended);
 /* For a large record: the block's offset, to be released with tine__heap_release(l->heap, offset). */
 uint64_t tine__link_block(const struct record *r, const struct link *l);
 /* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
@@ -146,9 +152,9 @@ bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next
 /* Map the file that came from the submitter; takes over `fd`. */
 int tine__link_attach(struct link *l, int fd);
 /* Before a task: say what we run. For the first of an item always 0. For a later one of a chunk
-** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `stamp`: note the
-** start (needed for run-time limits). */
-int tine__link_begin(struct link *l, uint64_t id, bool first, bool stamp);
+** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `now`: when it starts (ns,
+** tine__now). */
+int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now);
 /* Say how far the task that runs has come. */
 void tine__link_set_progress(struct link *l, const struct progress *p);
 /* Before tine__link_begin: note what this process has spent of the processor. */
@@ -157,8 +163,8 @@ void tine__link_note_spent(struct link *l);
 unsigned tine__link_asked(const struct link *l);
 /* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
-/* Note for call `ref` when the task began, if that was noted, and that it has ended: before it is answered. */
-void tine__link_stamp(struct link *l, uint32_t ref);
+/* Have the record, which is about to be written, say when the task began, if that was noted, and when it has ended. */
+void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
 /* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling

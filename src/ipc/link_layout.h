@@ -6,11 +6,6 @@
 #include <stdint.h>
 #include "ipc/link.h"
 
-/* Of the call with this number: written by the worker before its record, read when that has been. */
-struct link_stamp {
-    _Atomic uint64_t started, ended;
-};
-
 /* Words that different sides write lie on lines of their own. */
 #define LINE _Alignas(64)
 #define PAGE 4096
@@ -27,14 +22,14 @@ struct link_shared {
     struct progress progress;
     LINE struct heap_directory directory;
     LINE char ring[LINK_RING];
-    LINE struct link_stamp stamps[LINK_STAMPS];
 };
 
 /* The heap's blocks follow in the same file. */
 #define HEAP_START ((sizeof(struct link_shared) + PAGE - 1) / PAGE * PAGE)
 
 _Static_assert((LINK_RING & (LINK_RING - 1)) == 0, "indexes are masked");
-_Static_assert(LINK_INLINE + RECORD_ALIGN < LINK_RING / 4, "a record and a SKIP fit at any time");
+_Static_assert(LINK_INLINE + sizeof(struct record_times) + RECORD_ALIGN < LINK_RING / 4,
+               "a record and a SKIP fit at any time");
 
 /* --- the running word: task id << 8 | STOP | ASKED | state --- */
 

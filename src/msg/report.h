@@ -45,11 +45,14 @@ struct report_memory {
     uint64_t limit, used;
 };
 
+struct carried;
+
 struct report {
     enum report_kind kind;
     unsigned worker;
     uint32_t ref;
     uint64_t id;
+    uint64_t spent;          /* of an end: what it had spent of the processor (ns) */
     uint64_t started, ended; /* of a result of a single call, or what was lost: when; 0: unknown */
     int pid;
     int status;  /* as waitpid gives it */
@@ -59,6 +62,8 @@ struct report {
     ** kept instead of copied (site_ops.keep). */
     const char *bytes;
     size_t length;
+    struct carried *
+        carried; /* regions that the bytes name, to be held by who keeps them, or NULL (ipc/arena.h) */
     bool large;
     void *lane;
     uint64_t offset;

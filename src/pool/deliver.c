@@ -4,13 +4,17 @@
 #include "base/sys.h"
 #include "pool/internal.h"
 
-static void count(struct pool *p, const struct outcome *o) {
-    if (o->state == OUTCOME_VALUES)
+/* Task k of the item has ended for good. */
+static void count(struct pool *p, const struct item *item, uint32_t k) {
+    const struct outcome *o = &item->outcomes[k];
+    if (o->state == OUTCOME_VALUES) {
         p->ends.finished++;
-    else if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED)
+    } else if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED) {
         p->ends.cancelled++;
-    else
+    } else {
         p->ends.failed++;
+        tine__figures_failed(p, item, k);
+    }
 }
 
 /* Some outcomes of the item have been set. */
@@ -60,7 +64,7 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     } else if (r->large) {
         tine__outcome_set_block(o, state, code, p, r);
     } else {
-        tine__outcome_set_bytes(o, state, code, r->bytes, r->length);
+        tine__outcome_set_bytes(o, state, code, r->bytes, r->length, r->carried);
     }
 }
 
@@ -128,7 +132,7 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
     tine__printed_end(p, item);
     tine__outcome_share(item->outcomes, how);
     tine__sched_give_up(&p->s, &item->task);
-    count(p, item->outcomes);
+    count(p, item, 0);
     post(p, item);
 }
 
@@ -138,7 +142,7 @@ void tine__item_refuse(struct pool *p, struct item *item) {
     tine__outcome_share(item->outcomes, &last->error);
     tine__outcome_free(&last->error);
     tine__sched_give_up(&p->s, &item->task);
-    count(p, item->outcomes);
+    count(p, item, 0);
     post(p, item);
 }
 
@@ -156,12 +160,15 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
         how = ENDING_MEMORY;
     if (t->call.count == 1)
         tine__attempt_times(item, r->started, r->ended);
+    p->figures.bytes_out += r->length;
+    tine__figures_ran(p, item, k, r->started, r->ended);
     if (again) {
         try_again(p, item, how, r);
         return;
     }
+    tine__figures_through(p, item, r->ended);
     set_outcome(p, item, k, how, r, &item->outcomes[k]);
-    count(p, &item->outcomes[k]);
+    count(p, item, k);
     post(p, item);
 }
 
@@ -169,13 +176,17 @@ static void deliver_end(struct pool *p, const struct event *e) {
     struct item *item = item_of(e->task);
     if (e->task->call.count == 1)
         tine__attempt_times(item, item->times.started, 0);
+    if (item->times.started)
+        tine__figures_ran(p, item, 0, item->times.started, item->times.ended);
+    if (item->times.started && !e->again)
+        tine__figures_through(p, item, item->times.ended);
     if (e->again) {
         try_again(p, item, e->how, NULL);
         return;
     }
     for (uint32_t k = e->from; k < e->to; k++) {
         set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
-        count(p, &item->outcomes[k]);
+        count(p, item, k);
     }
     post(p, item);
 }
@@ -205,7 +216,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length) {
     tine__printed_end(p, item);
-    tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length);
-    count(p, &item->outcomes[k]);
+    tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
+    count(p, item, k);
     post(p, item);
 }

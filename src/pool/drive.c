@@ -37,6 +37,8 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
         call.head = &rest;
     }
     p->site->ops->give(p->site, o, &call, a);
+    if (!a->err)
+        p->figures.bytes_in += call.head->length;
     if (!a->err && o->task->call.count == 1 && !o->task->call.offset &&
         !settings_retry(o->task->set))
         tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
@@ -111,8 +113,9 @@ static unsigned hear(struct pool *p, bool listen) {
     while (!pool_site_is_gone(p) && p->site->ops->report(p->site, &r, listen)) {
         listen = false;
         if (report_is_result(&r)) {
+            if (n++ == 0)
+                p->heard = tine__now();
             tine__deliver_result(p, &r);
-            n++;
         } else {
             if (r.kind == REPORT_PROGRESS)
                 tine__deliver_progress(p, &r);
@@ -120,6 +123,8 @@ static unsigned hear(struct pool *p, bool listen) {
                 tine__printed_deliver(p, &r);
             if (r.kind == REPORT_LOST)
                 keep_lost(p, &r);
+            if (r.kind == REPORT_EXITED)
+                p->figures.spent += r.spent;
             tine__sched_report(&p->s, &r, tine__now());
             deliver_all(p); /* what it says of its bytes is good only now */
         }
@@ -130,7 +135,7 @@ static unsigned hear(struct pool *p, bool listen) {
 void tine__take_in(struct pool *p, bool listen) {
     do {
         if (hear(p, listen) > 0 && sched_wants_pace(&p->s))
-            tine__sched_pace(&p->s, tine__now());
+            tine__sched_pace(&p->s, p->heard);
         listen = false;
         tine__drive(p);
         /* say that we want to know of room, and only then look again */

@@ -29,8 +29,12 @@ static int assemble(struct pool *p, struct item *item) {
     uint64_t length = call->length, block = 0;
     size_t cap;
     char *bytes;
-    for (uint32_t i = 0; i < item->needs->n; i++)
+    for (uint32_t i = 0; i < item->needs->n; i++) {
+        const struct carried *carried = tine__outcome_carried(&item->needs->list[i].got);
+        if (carried && tine__carry_all(&item->refs.carried, carried))
+            return TINE_ENOMEM;
         length += gift_length(&item->needs->list[i]);
+    }
     if (length <= CALL_INLINE)
         bytes = sys.malloc(length);
     else if (tine__store_grow(p->store, &block, 0, length, &bytes, &cap))
@@ -62,7 +66,7 @@ static void fail(struct pool *p, struct item *item, const struct outcome *how) {
 static void fail_by_code(struct pool *p, struct item *item, int code, const char *text,
                          size_t length) {
     struct outcome o = {0};
-    tine__outcome_set_bytes(&o, OUTCOME_FAILED, code, text, length);
+    tine__outcome_set_bytes(&o, OUTCOME_FAILED, code, text, length, NULL);
     fail(p, item, &o);
     if (outcome_owns(&o))
         tine__outcome_free_locked(p, &o);
@@ -119,11 +123,11 @@ void tine__needs_begin(struct pool *p, struct item *item) {
 }
 
 void tine__need_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
-                     size_t length) {
+                     size_t length, struct carried *carried) {
     struct need *need = tine__need_find(item, position);
     if (!need)
         return;
-    tine__outcome_set_bytes(&need->got, OUTCOME_VALUES, 0, bytes, length);
+    tine__outcome_set_bytes(&need->got, OUTCOME_VALUES, 0, bytes, length, carried);
     met(p, need);
     tine__needs_settle(p);
 }

@@ -4,8 +4,8 @@
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
-**   look.c     statistics; resize.c                         inbox.c, outcome.c, failure.c, printed.c
-**   wait.c     waiting threads                    refs.c     who holds a pool
+**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c, printed.c
+**   wait.c     waiting threads; resize.c          refs.c     who holds a pool
 **   manager.c  the thread
 */
 #ifndef TINE_POOL_INTERNAL_H
@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include "base/list.h"
 #include "ipc/wakeup.h"
+#include "pool/figures.h"
 #include "pool/pool.h"
 #include "sched/sched.h"
 #include "site/site.h"
@@ -32,7 +33,8 @@ struct pool {
     pthread_mutex_t lock;
     struct sched s;
     struct site *site;
-    struct store *store; /* on the site's heap; needs no lock of ours */
+    struct store *store;    /* on the site's heap; needs no lock of ours */
+    struct carried carried; /* what initializer and the like name */
     uint64_t tidy_at; /* when the manager looks for memory that nobody wants any more; 0: never */
     struct site_bells bells;
     struct failure *reason; /* why it was stopped */
@@ -50,6 +52,8 @@ struct pool {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
+    struct figures figures;
+    uint64_t heard;            /* when the batch of results that is being told was taken in */
     uint64_t calls;            /* of submit and map */
     unsigned queued;           /* submits that found the site full */
     struct settings *settings; /* of tasks that have none of their own */

@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "pool/internal.h"
 
@@ -14,6 +15,69 @@ static uint64_t count_running(struct pool *p) {
         if (p->s.sent[ref])
             n += p->site->ops->taken(p->site, ref);
     return n;
+}
+
+/* --- of all workers --- */
+
+static double seconds(uint64_t ns) {
+    return (double)ns / 1e9;
+}
+
+/* What they have spent of the processor. One that is just being reaped is in neither sum. */
+static uint64_t spent(struct pool *p) {
+    uint64_t sum = p->figures.spent;
+    for (unsigned w = 1; w <= p->s.top && !p->in_process; w++)
+        if (p->s.workers[w].state != WORKER_NONE && p->s.workers[w].pid)
+            sum += tine__proc_spent(p->s.workers[w].pid);
+    if (sum > p->figures.most)
+        p->figures.most = sum;
+    return p->figures.most;
+}
+
+static uint64_t past(uint64_t since, uint64_t now) {
+    return since && since < now ? now - since : 0;
+}
+
+/* How long they have lived. */
+static uint64_t lived(const struct pool *p, uint64_t now) {
+    uint64_t sum = p->s.lived;
+    for (unsigned w = 1; w <= p->s.top; w++)
+        if (p->s.workers[w].state != WORKER_NONE)
+            sum += past(p->s.workers[w].since, now);
+    return sum;
+}
+
+/* How long tasks have run that have not ended. */
+static uint64_t running_for(struct pool *p, uint64_t now) {
+    struct site_look look;
+    uint64_t sum = 0;
+    for (unsigned w = 1; w <= p->s.top && !pool_site_is_gone(p); w++)
+        if (p->s.workers[w].state != WORKER_NONE) {
+            p->site->ops->look(p->site, w, &look);
+            sum += past(look.since, now);
+        }
+    return sum;
+}
+
+static double share(uint64_t part, uint64_t whole) {
+    double s = whole ? (double)part / (double)whole : 0;
+    return s < 1 ? s : 1;
+}
+
+/* --- statistics --- */
+
+static void measure(struct pool *p, struct pool_stats *out) {
+    const struct figures *f = &p->figures;
+    uint64_t now = tine__now();
+    tine__histogram_read(&f->wait, &out->wait);
+    tine__histogram_read(&f->run, &out->run);
+    tine__histogram_read(&f->round_trip, &out->round_trip);
+    out->bytes_in = f->bytes_in;
+    out->bytes_out = f->bytes_out;
+    memcpy(out->by_code, f->failed, sizeof out->by_code);
+    out->cpu = seconds(spent(p));
+    out->busy = share(f->run.sum + running_for(p, now), lived(p, now));
+    out->elapsed = seconds(now - f->began);
 }
 
 void tine__pool_stats(struct pool *p, struct pool_stats *out) {
@@ -31,8 +95,26 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out) {
     out->workers_lost = p->in_process ? 0 : p->s.lost_ones;
     out->running = count_running(p);
     out->pending = out->submitted - out->finished - out->failed - out->cancelled - out->running;
+    measure(p, out);
     pthread_mutex_unlock(&p->lock);
 }
+
+void tine__pool_told(struct pool *p, struct figures_told *out) {
+    const struct figures *f = &p->figures;
+    memset(out, 0, sizeof *out);
+    if (tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    memcpy(out->slowest, f->slowest, sizeof out->slowest);
+    for (unsigned i = 0; i < FIGURES_TOLD && i < f->lasts; i++) /* the last one first */
+        out->last[i] = f->last[(f->lasts - 1 - i) % FIGURES_TOLD];
+    out->lived = seconds(lived(p, tine__now()));
+    out->starting = seconds(p->s.starting);
+    out->encoding = seconds(f->encoding);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* --- workers --- */
 
 static bool knows_pids(const struct pool *p) {
     for (unsigned w = 1; w <= p->s.top; w++)
@@ -57,12 +139,66 @@ static void learn_pids(struct pool *p) {
         tine__wakeup_send(&p->wakeup);
 }
 
-static const char *state_name(struct pool *p, unsigned w) {
-    if (p->s.workers[w].state == WORKER_STARTING)
+static const char *state_name(const struct worker *w, const struct site_look *look) {
+    if (w->state == WORKER_STARTING)
         return "starting";
-    if (p->s.workers[w].state != WORKER_READY)
+    if (w->state != WORKER_READY)
         return "ending";
-    return p->site->ops->busy(p->site, w) ? "running" : "idle";
+    return look->busy ? "running" : "idle";
+}
+
+static void describe(struct pool *p, unsigned id, uint64_t now, struct worker_info *out) {
+    const struct worker *w = &p->s.workers[id];
+    struct site_look look = {0};
+    if (!pool_site_is_gone(p))
+        p->site->ops->look(p->site, id, &look);
+    *out = (struct worker_info){.id = id,
+                                .pid = w->pid,
+                                .state = state_name(w, &look),
+                                .tasks = w->tasks,
+                                .task = look.id,
+                                .since = look.since ? look.since : w->changed,
+                                .busy = share(w->ran + past(look.since, now), past(w->since, now))};
+}
+
+static int by_task(const void *a, const void *b) {
+    const struct worker_info *x = *(struct worker_info *const *)a,
+                             *y = *(struct worker_info *const *)b;
+    return x->task < y->task ? -1 : x->task > y->task;
+}
+
+/* Who runs a task of this item; NULL: nobody. `by` is in the order of tasks. */
+static struct worker_info *find_runner(struct worker_info **by, unsigned n,
+                                       const struct task *task) {
+    unsigned low = 0, high = n;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (by[middle]->task < task->call.id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && by[low]->task - task->call.id < task->call.count ? by[low] : NULL;
+}
+
+/* What their tasks are called: those that are known. */
+static void name_tasks(struct pool *p, struct worker_info *list, unsigned n) {
+    struct worker_info **by = sys.malloc(n * sizeof *by);
+    for (unsigned i = 0; by && i < n; i++)
+        by[i] = &list[i];
+    if (by)
+        qsort(by, n, sizeof *by, by_task);
+    for (uint32_t ref = 0; by && ref < p->s.nrefs; ref++) {
+        struct task *t = p->s.sent[ref];
+        struct worker_info *w = t ? find_runner(by, n, t) : NULL;
+        if (w)
+            tine__label(&item_of(t)->name, (uint32_t)(w->task - t->call.id), w->label,
+                        sizeof w->label);
+    }
+    free(by);
+    for (unsigned i = 0; i < n; i++)
+        if (!list[i].label[0])
+            list[i].task = 0; /* it has ended, and that is not heard yet */
 }
 
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max) {
@@ -73,14 +209,16 @@ unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned ma
     learn_pids(p);
     if (!pool_site_is_gone(p))
         tine__take_in(p, false);
+    uint64_t now = tine__now();
     for (unsigned w = 1; w <= p->s.top; w++) {
-        const struct worker *worker = &p->s.workers[w];
-        if (worker->state == WORKER_NONE)
+        if (p->s.workers[w].state == WORKER_NONE)
             continue;
         if (n < max)
-            out[n] = (struct worker_info){w, worker->pid, state_name(p, w), worker->tasks};
+            describe(p, w, now, &out[n]);
         n++;
     }
+    if (max)
+        name_tasks(p, out, n < max ? n : max);
     pthread_mutex_unlock(&p->lock);
     return n;
 }

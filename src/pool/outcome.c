@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
+#include "ipc/arena.h"
 #include "msg/report.h"
 #include "pool/internal.h"
 
@@ -15,6 +16,7 @@ struct kept_bytes {
     struct pool *pool; /* whose block it is, and which it holds; NULL: none */
     void *lane;        /* the site's names for it */
     uint64_t offset;
+    struct carried carried; /* what they name */
     char bytes[];
 };
 
@@ -30,8 +32,16 @@ static struct kept_bytes *new_kept(size_t room) {
     if (kept) {
         kept->refs = 1;
         kept->pool = NULL;
+        kept->carried = (struct carried){0};
     }
     return kept;
+}
+
+static void take_carried(struct kept_bytes *kept, struct carried *carried) {
+    if (!carried)
+        return;
+    kept->carried = *carried;
+    *carried = (struct carried){0};
 }
 
 static void set_far(struct outcome *o, struct kept_bytes *kept, const char *data, size_t length) {
@@ -42,8 +52,8 @@ static void set_far(struct outcome *o, struct kept_bytes *kept, const char *data
 }
 
 void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int code,
-                             const char *bytes, size_t length) {
-    if (length <= OUTCOME_INLINE) {
+                             const char *bytes, size_t length, struct carried *carried) {
+    if (length <= OUTCOME_INLINE) { /* too few to name anything */
         o->storage = STORE_INLINE;
         o->length = (uint16_t)length;
         memcpy(o->u.bytes, bytes, length);
@@ -53,6 +63,7 @@ void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int co
             tine__outcome_set_failure(o, TINE_ENOMEM, NULL);
             return;
         }
+        take_carried(kept, carried);
         set_far(o, kept, memcpy(kept->bytes, bytes, length), length);
     }
     publish(o, state, code);
@@ -66,6 +77,7 @@ void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int co
         return;
     }
     p->site->ops->keep(p->site, r);
+    take_carried(kept, r->carried);
     kept->pool = tine__pool_ref(p);
     kept->lane = r->lane;
     kept->offset = r->offset;
@@ -94,6 +106,10 @@ const char *tine__outcome_bytes(const struct outcome *o, size_t *length) {
     }
 }
 
+const struct carried *tine__outcome_carried(const struct outcome *o) {
+    return o->storage == STORE_KEPT ? &o->u.far.kept->carried : NULL;
+}
+
 struct failure *tine__outcome_failure(const struct outcome *o) {
     return o->storage == STORE_FAILURE ? o->u.failure : NULL;
 }
@@ -103,6 +119,8 @@ static void unref(struct kept_bytes *kept, const struct pool *held) {
     struct pool *p = kept->pool;
     if (atomic_fetch_sub_explicit(&kept->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (kept->carried.list)
+        tine__carried_drop(&kept->carried);
     if (p && !tine__pool_is_forked(p)) {
         if (p != held)
             pthread_mutex_lock(&p->lock);

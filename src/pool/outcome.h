@@ -14,6 +14,7 @@
 
 struct pool;
 struct report;
+struct carried;
 
 enum outcome_state {
     OUTCOME_NONE,   /* not settled */
@@ -68,9 +69,12 @@ void tine__outcome_share(struct outcome *to, const struct outcome *from);
 
 /* --- the pool's side --- */
 
-/* Copy the bytes. When there is no memory for them the outcome is FAILED with TINE_ENOMEM. */
+/* Copy the bytes. When there is no memory for them the outcome is FAILED with TINE_ENOMEM. What they name (`carried`, or
+** NULL) goes over to the outcome, as below. */
 void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int code,
-                             const char *bytes, size_t length);
+                             const char *bytes, size_t length, struct carried *carried);
+/* The regions that its bytes name, or NULL. */
+const struct carried *tine__outcome_carried(const struct outcome *o);
 /* Have the site keep the block of the report given last, in which the bytes lie. No memory: as above. */
 void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
                              const struct report *r);

@@ -26,6 +26,11 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;
     p->in_process = options->in_process;
+    if (options->carried) {
+        p->carried = *options->carried;
+        *options->carried = (struct carried){0};
+    }
+    p->figures.began = tine__now();
     return p;
 }
 

@@ -27,6 +27,7 @@
 #include "base/buf.h"
 #include "msg/origin.h"
 #include "pool/failure.h"
+#include "pool/figures.h"
 #include "pool/inbox.h"
 #include "pool/item.h"
 #include "store/store.h"
@@ -49,8 +50,9 @@ struct pool_options {
     uint64_t max_age;                     /* ns, of a worker, 0 none */
     uint64_t max_bytes;                   /* of the calls of unfinished tasks, 0 none */
     bool tell_exits;                      /* some inbox wants to hear of ends of workers */
-    bool in_process;  /* no worker is a process: tasks run in the threads that submit */
-    struct boot boot; /* borrowed for the call */
+    bool in_process;         /* no worker is a process: tasks run in the threads that submit */
+    struct boot boot;        /* borrowed for the call */
+    struct carried *carried; /* regions that this names: they go over to the pool; or NULL */
 };
 
 /* Open a pool: its site (no answer of it is waited for) and manager thread. 0, TINE_ESYSTEM, TINE_ENOMEM. The
@@ -155,16 +157,33 @@ int tine__pool_resize(struct pool *p, unsigned workers);
 struct pool_stats {
     uint64_t submitted, pending, running, finished, failed, cancelled;
     uint64_t workers_started, workers_lost;
+    struct histogram_summary wait, run, round_trip;
+    uint64_t bytes_in, bytes_out;
+    uint64_t by_code[FIGURES_CODES]; /* tasks that failed, by -TINE_E... */
+    double cpu;     /* seconds of the processor, of all workers that there ever were */
+    double busy;    /* of the time that these have lived, the share that tasks ran */
+    double elapsed; /* since it was opened, or until it ended */
 };
 void tine__pool_stats(struct pool *p, struct pool_stats *out);
+
 struct worker_info {
     unsigned id;
     int pid;           /* 0: not known yet */
     const char *state; /* "starting", "idle", "running", "ending" */
     uint64_t tasks;
+    uint64_t task;             /* id of the one that it runs; 0: none, or not known yet */
+    uint64_t since;            /* ns of the clock: how long it has been doing what it does */
+    double busy;               /* of the time that it has lived, the share that tasks ran */
+    char label[FIGURES_LABEL]; /* of `task` */
 };
 /* Fill in at most `max`; the number there are. */
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max);
+/* What only a report wants to know; a copy. */
+struct figures_told {
+    struct figures_task slowest[FIGURES_TOLD], last[FIGURES_TOLD];
+    double lived, starting, encoding; /* seconds: of all workers; of a submitting thread, about */
+};
+void tine__pool_told(struct pool *p, struct figures_told *out);
 /* Why the pool is broken or was killed, or NULL; a reference for the caller. */
 struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);

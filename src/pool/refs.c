@@ -10,6 +10,7 @@ static void free_pool(struct pool *p) {
         p->site->ops->close(p->site);
     tine__sched_free(&p->s);
     tine__wakeup_close(&p->wakeup);
+    tine__carried_drop(&p->carried);
     tine__failure_unref(p->reason);
     tine__failure_unref(p->crash);
     tine__settings_unref(p->settings);

@@ -28,6 +28,7 @@ void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t
     cb->b = (struct buf){.data = room, .cap = room_size, .grow = call_buf_grow};
     cb->pool = p;
     cb->refs = (struct store_refs){0};
+    cb->b.carried = &cb->refs.carried;
     cb->block = 0;
     cb->room = room;
     cb->room_size = room_size;
@@ -45,6 +46,7 @@ void tine__call_buf_drop(struct call_buf *cb) {
 
 void tine__call_buf_abandon(struct call_buf *cb) {
     free(cb->refs.far);
+    tine__carried_drop(&cb->refs.carried);
     tine__call_buf_init(cb, NULL, cb->room, cb->room_size);
 }
 

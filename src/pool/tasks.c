@@ -144,9 +144,9 @@ void tine__item_answer(struct pool *p, struct item *item, bool again) {
 /* --- what tasks are given --- */
 
 void tine__item_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
-                     size_t length) {
+                     size_t length, struct carried *carried) {
     pthread_mutex_lock(&p->lock);
-    tine__need_give(p, item, position, bytes, length);
+    tine__need_give(p, item, position, bytes, length, carried);
     carry_out(p);
     tine__work(p);
     pthread_mutex_unlock(&p->lock);

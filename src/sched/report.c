@@ -28,6 +28,14 @@ static void finish(struct sched *s, struct task *t) {
     sched_close(s, t);
 }
 
+static void answered(struct worker *w, const struct report *r) {
+    w->tasks++;
+    if (r->ended < r->started)
+        return;
+    w->ran += r->ended - r->started;
+    w->changed = r->ended;
+}
+
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
                                 enum ending *how, bool *again) {
     struct task *t = find(s, r->ref, r->id, k);
@@ -36,7 +44,7 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
             tine__sched_doom(s, r->worker, DOOM_RUBBISH);
         return NULL;
     }
-    s->workers[r->worker].tasks++;
+    answered(&s->workers[r->worker], r);
     s->failed_starts = 0;
     s->recent++;
     bool asked = t->asked;
@@ -84,6 +92,8 @@ static void ready(struct sched *s, struct worker *w) {
     w->unborn = false;
     if (w->state != WORKER_STARTING)
         return;
+    w->changed = s->heard;
+    s->starting += s->heard - w->since;
     tine__timer_clear(&s->timers, &w->timer);
     w->state = WORKER_READY;
 }

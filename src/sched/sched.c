@@ -104,7 +104,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->pid = 0;
     t->unrun = ENDING_NONE;
     t->late = t->asked = false;
-    t->since = now;
+    t->since = t->ready = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
     t->call.flags = call_flags(t->set);
 }
@@ -230,6 +230,7 @@ static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
     t->call.flags = call_flags(t->set) | (uint64_t)t->attempts << CALL_TRIED;
     t->state = TASK_WAITING;
+    t->ready = s->policy.now;
     s->waiting++;
     tine__sched_watch(s, t, TIMER_NEVER);
     tine__policy_push_back(&s->policy, t, false);
@@ -257,6 +258,7 @@ static double pause_before(struct sched *s, const struct task *t) {
 
 void tine__sched_again(struct sched *s, struct task *t, uint64_t now) {
     assert(t->state == TASK_HELD);
+    s->policy.now = now;
     double ns = t->attempts ? pause_before(s, t) : 0;
     if (ns < 1 || s->o.at_once) {
         let_go(s, t);

@@ -109,12 +109,14 @@ struct worker {
     uint64_t since;     /* ns of the clock: when it was started */
     struct list gone;   /* in sched->exits */
     struct worker_exit exit;
-    uint8_t state;  /* enum worker_state */
-    uint8_t doom;   /* why it is DOOMED: enum doom */
-    bool unborn;    /* it has not reached its task loop */
-    int signal;     /* wanted of it, or 0 */
-    int pid;        /* 0: not known yet */
-    uint64_t tasks; /* answered */
+    uint8_t state;    /* enum worker_state */
+    uint8_t doom;     /* why it is DOOMED: enum doom */
+    bool unborn;      /* it has not reached its task loop */
+    int signal;       /* wanted of it, or 0 */
+    int pid;          /* 0: not known yet */
+    uint64_t tasks;   /* answered */
+    uint64_t ran;     /* ns that these have taken, as it says */
+    uint64_t changed; /* ns of the clock: when it was started, became ready, or ended a task */
 };
 
 struct sched_options {
@@ -184,6 +186,7 @@ struct sched {
     unsigned failed_starts;      /* in a row */
     bool hold;                   /* a start was refused: not before `retry` */
     uint64_t started, lost_ones; /* workers, ever */
+    uint64_t lived, starting; /* ns, of workers: of those that have ended; before they were ready */
 
     struct timers timers;
     struct timer retry, end; /* start again; STOPPING, DRAINING: no more patience */

@@ -205,6 +205,7 @@ void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, cons
                                      .status = status ? *status : 0,
                                      .tasks = w->tasks,
                                      .lasted = s->heard > w->since ? s->heard - w->since : 0};
+    s->lived += exit.lasted;
     tine__sched_vanish(s, worker);
     if (!s->o.tell_exits)
         return;

@@ -51,6 +51,7 @@ struct task {
     struct pairing_node again; /* ... when it came back */
     uint64_t wake;             /* HELD: when it is let go; 0: it waits for a word */
     uint64_t since, deadline;  /* of its submit; TIMER_NEVER: none, or it has passed */
+    uint64_t ready;            /* since when it could run, if there had been a worker */
     struct call_head
         call;       /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */

@@ -28,7 +28,7 @@ static uint64_t spread(uint64_t age, uint64_t number) {
 
 void tine__sched_begin_age(struct sched *s, unsigned worker, uint64_t now) {
     struct worker *w = &s->workers[worker];
-    w->since = now;
+    w->since = w->changed = now;
     if (s->o.max_age)
         tine__timer_set(&s->timers, &w->age,
                         clock_after(now, spread(s->o.max_age, s->started)) | 1);

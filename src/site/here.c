@@ -64,8 +64,10 @@ static void free_call(struct here *h, struct here_call *c) {
     list_remove(&c->node);
     if (h->by_ref[c->call.head.ref] == c)
         h->by_ref[c->call.head.ref] = NULL;
-    for (uint32_t k = 0; k < c->call.answered; k++)
+    for (uint32_t k = 0; k < c->call.answered; k++) {
         tine__buf_free(&c->call.answers[k].bytes);
+        tine__carried_drop(&c->call.answers[k].carried);
+    }
     free(c);
 }
 
@@ -189,9 +191,10 @@ static bool here_progress(struct site *s, uint32_t ref, uint64_t id, struct prog
     return false;
 }
 
-static bool here_busy(struct site *s, unsigned worker) {
+/* Its worker is none that is shown. */
+static void here_look(struct site *s, unsigned worker, struct site_look *out) {
     (void)worker;
-    return here_of(s)->busy;
+    *out = (struct site_look){.busy = here_of(s)->busy};
 }
 
 /* --- work --- */
@@ -292,10 +295,13 @@ static void describe(struct here_call *c, struct report *r) {
                                                 [RECORD_REFUSED] = REPORT_REFUSED,
                                                 [RECORD_MEMORY] = REPORT_MEMORY,
                                                 [RECORD_ENDED] = REPORT_ENDED};
-    const struct inner_answer *answer = &c->call.answers[c->reported];
+    struct inner_answer *answer = &c->call.answers[c->reported];
     r->kind = kinds[answer->kind];
     r->bytes = answer->bytes.data;
     r->length = answer->bytes.len;
+    r->started = answer->started;
+    r->ended = answer->ended;
+    r->carried = &answer->carried;
     r->id = c->call.head.id + c->reported++;
 }
 
@@ -401,7 +407,7 @@ static const struct site_ops here_ops = {
     .want_room = here_want_room,
     .taken = here_taken,
     .progress = here_progress,
-    .busy = here_busy,
+    .look = here_look,
     .news = here_news,
     .report = here_report,
     .has_work = here_has_work,

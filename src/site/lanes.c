@@ -25,10 +25,17 @@ void tine__lane_unref(struct lane *lane) {
     }
 }
 
+void tine__lane_drop_carried(struct lane *lane) {
+    if (lane->carried.list)
+        tine__carried_drop(&lane->carried);
+}
+
 void tine__local_forget(struct local *l, unsigned worker) {
     struct lane *lane = l->lanes[worker];
     l->lanes[worker] = NULL;
     tine__local_drop_outputs(l, lane);
+    tine__lane_drop_carried(lane);
+    tine__seat_vacate(l->arena, lane->seat);
     /* results kept in its heap are mapped already; the descriptor need not stay for them */
     tine__link_retire(&lane->link);
     tine__lane_unref(lane);

@@ -11,12 +11,16 @@
 
 #define HEAP_PAGE 4096u
 
-static bool local_busy(struct site *s, unsigned worker) {
+static void local_look(struct site *s, unsigned worker, struct site_look *out) {
     struct local *l = local_of(s);
-    uint64_t id, since;
     struct lane *lane = worker <= l->workers ? l->lanes[worker] : NULL;
-    return lane && (tine__queue_holds(&l->queue, worker) ||
-                    tine__link_running(&lane->link, &id, &since) != RUN_IDLE);
+    *out = (struct site_look){0};
+    if (!lane)
+        return;
+    enum run_state state = tine__link_running(&lane->link, &out->id, &out->since);
+    out->busy = state != RUN_IDLE || tine__queue_holds(&l->queue, worker);
+    if (state != RUN_RUNNING && state != RUN_KILLED)
+        out->id = out->since = 0;
 }
 
 static bool local_news(struct site *s, bool pressed) {
@@ -129,6 +133,9 @@ static void local_retire(struct site *s) {
         if (l->lanes[w])
             tine__local_forget(l, w);
     tine__local_close_outputs(l);
+    tine__seat_vacate(l->arena, l->seat);
+    tine__arena_put(l->arena);
+    l->arena = NULL;
 }
 
 static void local_close(struct site *s) {
@@ -149,7 +156,7 @@ static const struct site_ops local_ops = {
     .want_room = local_want_room,
     .taken = tine__local_taken,
     .progress = tine__local_progress,
-    .busy = local_busy,
+    .look = local_look,
     .news = local_news,
     .report = tine__local_report,
     .keep = tine__local_keep,
@@ -208,12 +215,13 @@ static int set_up_server(struct local *l, const struct boot *boot) {
             [SETUP_BELL] = tine__fd_ringer(l->bell),
             [SETUP_WAKEUP] = tine__fd_ringer(l->manager),
             [SETUP_CAPTURE] = capture,
+            [SETUP_ARENA] = tine__arena_fd(l->arena),
             [SETUP_BOOT] = boot_shm.fd,
             [SETUP_CWD] = cwd,
             [SETUP_STDOUT] = out,
             [SETUP_STDERR] = error,
         };
-        err = tine__root_set_up(l->control, fds);
+        err = tine__root_set_up(l->control, fds, l->seat);
     }
     int saved = errno;
     tine__close(&cwd);
@@ -236,7 +244,12 @@ static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
         err = open_memory(l);
     if (!err && (l->bell = tine__fd_event()) == -1)
         err = TINE_ESYSTEM;
-    return err ? err : set_up_server(l, boot);
+    if (!err && !(l->arena = tine__arena_get()))
+        err = TINE_ESYSTEM;
+    if (err)
+        return err;
+    l->seat = tine__seat_give(l->arena);
+    return set_up_server(l, boot);
 }
 
 int tine__local_open(struct site **out, unsigned workers, bool spawn, const struct boot *boot,

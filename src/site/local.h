@@ -15,6 +15,7 @@
 #define TINE_SITE_LOCAL_H
 
 #include "base/list.h"
+#include "ipc/arena.h"
 #include "ipc/link.h"
 #include "ipc/queue.h"
 #include "ipc/wakeup.h"
@@ -36,7 +37,9 @@ struct stream;
 struct lane {
     struct link link;
     unsigned refs;
-    int pid; /* 0: not heard yet */
+    uint32_t seat;          /* the worker's, in the arena */
+    struct carried carried; /* regions that the result which comes next names */
+    int pid;                /* 0: not heard yet */
     bool
         ask; /* its task was asked to end: it is to be told to look when the control socket has room */
     int signal;           /* to be sent when the control socket has room, or 0 */
@@ -61,9 +64,11 @@ struct local {
     struct queue queue;
     struct shm directory; /* page 0 of the call heap */
     struct heap *heap;
-    int control; /* -1: the fork server is gone */
-    int bell;    /* event of the waiter's bell */
-    int manager; /* of the manager's wakeup, borrowed */
+    struct arena *arena;
+    uint32_t seat; /* the fork server's */
+    int control;   /* -1: the fork server is gone */
+    int bell;      /* event of the waiter's bell */
+    int manager;   /* of the manager's wakeup, borrowed */
     struct root_watch *watch;
     unsigned unwoken; /* calls that were handed over since the last flush */
 
@@ -133,6 +138,8 @@ void tine__local_drop_outputs(struct local *l, struct lane *lane);
 /* lanes.c */
 /* With its link, counted once. NULL: errno tells. */
 struct lane *tine__lane_new(void);
+/* What the result that comes next names is not wanted. */
+void tine__lane_drop_carried(struct lane *lane);
 void tine__lane_unref(struct lane *lane);
 /* The worker's place is free again. */
 void tine__local_forget(struct local *l, unsigned worker);

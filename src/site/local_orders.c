@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "msg/extra.h"
@@ -30,13 +31,8 @@ static bool has_task(const struct handed *h, uint64_t id) {
 
 /* What the worker has spent of the processor since its task began, if that was noted. */
 static uint64_t spent(const struct lane *lane) {
-    clockid_t clock;
-    struct timespec t;
     uint64_t before = tine__link_spent(&lane->link);
-    if (!before || !lane->pid || clock_getcpuclockid(lane->pid, &clock) ||
-        clock_gettime(clock, &t) == -1)
-        return 0;
-    uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    uint64_t now = before && lane->pid ? tine__proc_spent(lane->pid) : 0;
     return now > before ? now - before : 0;
 }
 
@@ -172,10 +168,12 @@ static int start(struct local *l, unsigned worker) {
     struct lane *lane = tine__lane_new();
     if (!lane)
         return errno == ENOMEM ? TINE_ENOMEM : TINE_ESYSTEM;
-    struct message m = {.kind = MESSAGE_START, .worker = worker};
+    lane->seat = tine__seat_give(l->arena);
+    struct message m = {.kind = MESSAGE_START, .worker = worker, .seat = lane->seat};
     int err = tine__control_send(l->control, &m, sizeof m, &lane->link.shm.fd, 1);
     if (err) {
         l->blocked |= err == TINE_EAGAIN;
+        tine__seat_vacate(l->arena, lane->seat);
         tine__lane_unref(lane);
         return err == TINE_ESHUTDOWN ? TINE_EAGAIN : err;
     }

@@ -22,6 +22,7 @@ static void give_back(struct local *l) {
     if (!lane)
         return;
     l->reading = NULL;
+    tine__lane_drop_carried(lane);
     if (l->kept)
         lane->refs++;
     else if (l->large)
@@ -62,6 +63,7 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
     r->ref = head->ref;
     r->id = head->id;
     r->large = head->large;
+    r->carried = lane->carried.n > 0 ? &lane->carried : NULL;
     r->lane = lane;
     r->offset = l->block = head->large ? tine__link_block(head, &lane->link) : 0;
     l->reading = lane;
@@ -82,6 +84,16 @@ static bool tell_output(struct local *l, struct lane *lane, const struct record 
     lane->output_told = r->id;
     tine__local_tell_output(l, lane, r);
     return true;
+}
+
+/* The worker is about to send a result that names these regions: they are ours to hold from now on. */
+static void take_carried(struct local *l, struct lane *lane, const char *bytes, uint64_t length) {
+    struct handle h;
+    for (; length >= sizeof h; bytes += sizeof h, length -= sizeof h) {
+        memcpy(&h, bytes, sizeof h);
+        tine__carried_take(&lane->carried, l->arena, lane->seat, &h);
+    }
+    tine__link_next(&lane->link);
 }
 
 /* The next record of the lane. */
@@ -105,6 +117,10 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         length = 0;
     }
     r->length = length;
+    if (head.kind == RECORD_CARRIED && !head.large) {
+        take_carried(l, lane, r->bytes, length);
+        return read_lane(l, worker, r);
+    }
     if (head.kind == RECORD_SPOILT) { /* its end follows, and says so */
         lane->spoilt = lane->broken = true;
         return false;
@@ -112,10 +128,11 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
     if (tell_output(l, lane, &head, r))
         return true;
     describe(l, lane, &head, r);
-    if (report_is_result(r))
+    if (report_is_result(r)) {
         lane->output_told = 0; /* another attempt has the same id */
-    if (report_is_result(r))
-        tine__link_times(&lane->link, r->ref, &r->started, &r->ended);
+        r->started = lane->link.times.started;
+        r->ended = lane->link.times.ended;
+    }
     if (r->kind == REPORT_STOPPED && !is_its_call(l, worker, r)) {
         give_back(
             l); /* what was cancelled of it has ended, and perhaps another call has its number */
@@ -254,8 +271,11 @@ static void gone(struct local *l, const struct message *m, struct report *r) {
 /* A message as a report; false: there is nothing to report of it. */
 static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
     bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
-    *r =
-        (struct report){.worker = m->worker, .pid = m->pid, .status = m->status, .error = m->error};
+    *r = (struct report){.worker = m->worker,
+                         .pid = m->pid,
+                         .status = m->status,
+                         .error = m->error,
+                         .spent = m->spent};
     switch (m->kind) {
     case MESSAGE_UP:
     case MESSAGE_PRELOADING:

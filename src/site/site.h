@@ -36,6 +36,12 @@ struct site_call {
     const char *bytes; /* head->length of them; in the call heap when head->offset is set */
 };
 
+struct site_look {
+    bool busy;      /* it is in the midst of a call */
+    uint64_t id;    /* of the task that it runs; 0: none, or it has not said yet */
+    uint64_t since; /* ns of the clock: when that began; 0: unknown */
+};
+
 struct site_ops {
     /* Carry out an order; `call` goes with ORDER_RUN. */
     void (*give)(struct site *s, const struct order *o, const struct site_call *call,
@@ -49,8 +55,8 @@ struct site_ops {
     bool (*taken)(struct site *s, uint32_t ref);
     /* What task `id` of the call, which a worker has taken up, has said last of its progress. False: nothing. */
     bool (*progress)(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
-    /* Is the worker in the midst of a call? */
-    bool (*busy)(struct site *s, unsigned worker);
+    /* What is the worker doing? */
+    void (*look)(struct site *s, unsigned worker, struct site_look *out);
 
     /* Is there a report that came through shared memory? Cheap. With `pressed` only if it cannot wait for a
     ** reader (a ring that is filling up). */

@@ -3,6 +3,10 @@
 #include "store/blob.h"
 #include "store/store.h"
 
+uint32_t tine__store_gone(struct heap *h) {
+    return tine__heap_forgotten(h);
+}
+
 bool tine__store_find(struct heap *h, uint64_t id, struct codec_code *code,
                       struct codec_origin *origin) {
     uint64_t offset = (id & ((UINT64_C(1) << BLOB_PLACE_BITS) - 1)) * BLOB_UNIT;

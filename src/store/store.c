@@ -18,6 +18,8 @@ struct blob {
     struct blob *next;          /* in its bucket */
     uint64_t key;               /* hash of all it is */
     uint64_t block;             /* offset in the heap, 0: it is not there */
+    bool value;                 /* a shared one, not found by what it is */
+    struct store_refs names;    /* what that names */
     char text[];
 };
 
@@ -63,6 +65,8 @@ void tine__store_close(struct store *s) {
     for (size_t i = 0; i < s->nbuckets; i++)
         for (struct blob *b = s->buckets[i], *next; b; b = next) {
             next = b->next;
+            free(b->names.far);
+            tine__carried_drop(&b->names.carried);
             free(b);
         }
     pthread_mutex_destroy(&s->lock);
@@ -117,7 +121,7 @@ static uint64_t key_of(const struct codec_code *code, const struct codec_origin 
 static bool same(const struct blob *b, const struct codec_code *code,
                  const struct codec_origin *o) {
     const struct codec_origin *own = &b->stored.origin;
-    return b->stored.code.len == code->len && own->line == o->line &&
+    return !b->value && b->stored.code.len == code->len && own->line == o->line &&
            strcmp(own->name, o->name) == 0 && strcmp(own->source, o->source) == 0 &&
            (code->len == 0 || memcmp(b->stored.code.bytes, code->bytes, code->len) == 0);
 }
@@ -231,17 +235,103 @@ const struct codec_stored *tine__store_put(struct store *s, const struct codec_c
     return b ? &b->stored : NULL;
 }
 
+/* --- shared values --- */
+
+static const char value_texts[] = "shared value\0"; /* name and source */
+_Static_assert(sizeof(struct blob_head) + sizeof value_texts <= STORE_VALUE_HEAD, "it has room");
+#define VALUE_SOURCE (STORE_VALUE_HEAD - sizeof(struct blob_head) - sizeof value_texts + 1)
+
+/* Put it where workers read it: in *block, if it is not there already. NULL: no memory. */
+static char *place_value(struct store *s, uint64_t *block, char *bytes, size_t len) {
+    if (*block)
+        return bytes;
+    char *at = tine__heap_alloc(s->heap, len, block);
+    return at ? memcpy(at, bytes, len) : NULL;
+}
+
+/* Its id and its head; false: there is no id. The texts end with zeros up to the segment. */
+static bool describe_value(struct store *s, struct blob *b, char *at, size_t len) {
+    b->stored.id = next_id(s, b->block);
+    b->key = tine__hash(&b->stored.id, sizeof b->stored.id);
+    const struct blob_head head = {.magic = BLOB_MAGIC,
+                                   .id = b->stored.id,
+                                   .name = sizeof value_texts - 1,
+                                   .source = VALUE_SOURCE,
+                                   .len = len - STORE_VALUE_HEAD};
+    memset(at, 0, STORE_VALUE_HEAD);
+    memcpy(at, &head, sizeof head);
+    memcpy(at + sizeof head, value_texts, sizeof value_texts);
+    b->stored.code = (struct codec_code){at + STORE_VALUE_HEAD, head.len, 0};
+    return b->stored.id != 0;
+}
+
+static bool make_value(struct store *s, struct blob *b, uint64_t *block, char *bytes, size_t len) {
+    bool ours = *block == 0;
+    char *at = place_value(s, block, bytes, len);
+    b->block = *block;
+    if (at && describe_value(s, b, at, len)) {
+        enter(s, b);
+        return true;
+    }
+    if (at && ours) {
+        tine__heap_free(s->heap, *block);
+        *block = 0;
+    }
+    return false;
+}
+
+const struct codec_stored *tine__store_value(struct store *s, uint64_t *block, char *bytes,
+                                             size_t len, struct store_refs *refs) {
+    struct blob *b = sys.calloc(1, sizeof *b);
+    if (!b)
+        return NULL;
+    atomic_init(&b->refs, 1);
+    b->value = true;
+    b->stored.origin = (struct codec_origin){value_texts, "", 0};
+    pthread_mutex_lock(&s->lock);
+    bool made = !s->retired && make_value(s, b, block, bytes, len);
+    pthread_mutex_unlock(&s->lock);
+    if (!made) {
+        free(b);
+        return NULL;
+    }
+    b->names = *refs;
+    *refs = (struct store_refs){0};
+    *block = 0;
+    return &b->stored;
+}
+
+/* Nobody has it any more: workers are to see that. */
+static void end_value(struct store *s, const struct blob *b) {
+    struct blob_head *head = (struct blob_head *)(b->stored.code.bytes - STORE_VALUE_HEAD);
+    head->magic = BLOB_GONE;
+    tine__heap_forget(s->heap);
+}
+
 /* --- references --- */
+
+static const struct codec_stored *ref_at(const struct store_refs *refs, uint32_t i) {
+    return i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR];
+}
 
 static struct blob *blob_of(const struct codec_stored *stored) {
     return (struct blob *)stored;
 }
 
-static void free_blob(struct store *s, struct blob *b) {
+static void take_out(struct store *s, struct blob *b) {
     leave(s, b);
+    if (b->value)
+        end_value(s, b);
     if (b->block)
         tine__heap_free(s->heap, b->block);
-    free(b);
+}
+
+const struct codec_stored *tine__store_named(const struct codec_stored *value, uint64_t id) {
+    const struct store_refs *names = &blob_of(value)->names;
+    const struct codec_stored *found = value->id == id ? value : NULL;
+    for (uint32_t i = 0; i < names->n && !found; i++)
+        found = tine__store_named(ref_at(names, i), id);
+    return found;
 }
 
 /* The last reference goes with the lock held: `put` may just be finding the blob. */
@@ -253,9 +343,14 @@ void tine__store_drop(struct store *s, const struct codec_stored *stored) {
                                                   memory_order_relaxed))
             return;
     pthread_mutex_lock(&s->lock);
-    if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
-        free_blob(s, b);
+    bool last = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1;
+    if (last)
+        take_out(s, b);
     pthread_mutex_unlock(&s->lock);
+    if (!last)
+        return;
+    tine__store_release(s, &b->names);
+    free(b);
 }
 
 size_t tine__store_count(struct store *s) {
@@ -287,8 +382,10 @@ int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored)
 
 void tine__store_release(struct store *s, struct store_refs *refs) {
     for (uint32_t i = 0; i < refs->n; i++)
-        tine__store_drop(s, i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR]);
+        tine__store_drop(s, ref_at(refs, i));
     if (refs->room)
         free(refs->far);
+    if (refs->carried.list)
+        tine__carried_drop(&refs->carried);
     *refs = (struct store_refs){0};
 }

@@ -11,6 +11,9 @@
 ** have come since. With the last of them the blob is gone. There is no cache in here: how long a
 ** function that nobody uses is kept is the codec's affair.
 **
+** A *shared value* (pool:share) is a blob as well, with a result segment in place of code. It is never the same
+** as another one, and holds what its segment names. Workers keep what they make of it until it is gone.
+**
 ** The submitter's side has a lock of its own, which is always the last one taken: nothing is called
 ** and nothing waited for while it is held. All memory of the call heap is had through it. Any
 ** thread may call these functions, with or without the pool's lock.
@@ -24,9 +27,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "msg/origin.h"
+#include "ipc/arena.h"
 #include "ipc/heap.h"
 
 struct store;
+struct store_refs;
 
 /* --- the submitter's side --- */
 
@@ -53,6 +58,15 @@ uint64_t tine__store_tidy(struct store *s, uint64_t now);
 ** of memory. */
 const struct codec_stored *tine__store_put(struct store *s, const struct codec_code *code,
                                            const struct codec_origin *origin);
+/* A value to be shared is encoded behind so many bytes of the buffer. */
+#define STORE_VALUE_HEAD 64u
+/* The value in these `len` bytes, which begin with that head, and a reference to it. They are copied, unless they lie in
+** the block `*block`, which is taken over (0 then). Takes over `refs`, what the segment names. NULL: no memory, or retired,
+** and all is as it was. */
+const struct codec_stored *tine__store_value(struct store *s, uint64_t *block, char *bytes,
+                                             size_t len, struct store_refs *refs);
+/* What a shared value names, at whatever depth, by its id; NULL: it does not. The caller holds the value. */
+const struct codec_stored *tine__store_named(const struct codec_stored *value, uint64_t id);
 /* Give back a reference. */
 void tine__store_drop(struct store *s, const struct codec_stored *stored);
 /* How many blobs there are. */
@@ -65,6 +79,7 @@ struct store_refs {
     uint32_t n, room; /* room: of `far` */
     const struct codec_stored *near[STORE_REFS_NEAR];
     const struct codec_stored **far;
+    struct carried carried; /* regions (ipc/arena.h) */
 };
 /* Hold one more, which somebody holds already. 0, TINE_ENOMEM. */
 int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored);
@@ -81,5 +96,7 @@ static inline uint64_t store_callee(const struct store_refs *refs) {
 ** or not any more. */
 bool tine__store_find(struct heap *h, uint64_t id, struct codec_code *code,
                       struct codec_origin *origin);
+/* Changes when a shared value is gone. One load. */
+uint32_t tine__store_gone(struct heap *h);
 
 #endif

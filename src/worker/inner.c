@@ -26,6 +26,7 @@ struct inner {
     bool up;       /* it is ready for tasks, or has been */
     uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
     struct buf reply;
+    struct carried carried; /* what that names */
 };
 
 static struct inner *self(struct channel *ch) {
@@ -77,7 +78,7 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     (void)call;
     if (k >= atomic_load(&c->upto))
         return TINE_ECANCELLED;
-    atomic_store(&c->since, tine__now());
+    atomic_store(&c->since, k > 0 ? c->answers[k - 1].ended : tine__now());
     atomic_store(&c->running, (uint64_t)(k + 1) << 8);
     return 0;
 }
@@ -104,9 +105,11 @@ static void last_progress(struct channel *ch, const struct call *call, const str
 }
 
 static struct buf *reply(struct channel *ch) {
-    struct buf *b = &self(ch)->reply;
-    b->len = 0;
-    return b;
+    struct inner *in = self(ch);
+    in->reply.len = 0;
+    in->reply.carried = &in->carried;
+    tine__carried_drop(&in->carried);
+    return &in->reply;
 }
 
 static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
@@ -116,10 +119,12 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     (void)call;
     if (!atomic_compare_exchange_strong(&c->running, &word, 0) && kind != RECORD_ENDED) {
         kind = RECORD_ENDED; /* asked in the last moment */
-        in->reply.len = 0;
+        reply(ch);
     }
-    c->answers[k] = (struct inner_answer){kind, in->reply};
+    c->answers[k] =
+        (struct inner_answer){kind, atomic_load(&c->since), tine__now(), in->reply, in->carried};
     tine__buf_init(&in->reply);
+    in->carried = (struct carried){0};
     atomic_store(&c->since, 0);
     atomic_store(&c->answered, k + 1);
     return 0;
@@ -264,6 +269,7 @@ void tine__inner_free(struct inner *in) {
         return;
     tine__inner_end(in);
     tine__buf_free(&in->reply);
+    tine__carried_drop(&in->carried);
     tine__boot_free(&in->boot);
     free(in);
 }

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include "base/buf.h"
+#include "ipc/arena.h"
 #include "ipc/heap.h"
 #include "ipc/link.h"
 #include "msg/call.h"
@@ -22,7 +23,9 @@ struct inner;
 /* What a task was answered with. */
 struct inner_answer {
     enum record_kind kind;
-    struct buf bytes; /* tine__buf_init */
+    uint64_t started, ended; /* ns */
+    struct buf bytes;        /* tine__buf_init */
+    struct carried carried;  /* what they name */
 };
 
 /* A call to be run. */

@@ -28,6 +28,7 @@ struct server {
     int control;
     int life; /* pidfd of the submitter */
     int fds[SETUP_FDS];
+    uint32_t seat;  /* in the arena */
     bool executed;  /* see tine__root_main */
     bool shut;      /* no worker will be asked for any more */
     bool dismissed; /* the submitter has said that it wants no more: its end of file is no death */
@@ -47,7 +48,8 @@ _Noreturn void tine__server_main(int control, int life, bool executed, lua_State
 int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,
                       size_t length);
 
-/* worker.c: worker `id`. Takes over `link`. `parent`: pid of the fork server. */
-_Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t parent);
+/* worker.c: worker `id`, with that seat in the arena. Takes over `link`. `parent`: pid of the fork server. */
+_Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, int link,
+                                 pid_t parent);
 
 #endif

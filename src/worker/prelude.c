@@ -17,6 +17,10 @@ static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
     return tine__store_find(ctx, id, out, NULL);
 }
 
+static uint32_t gone(void *ctx) {
+    return tine__store_gone(ctx);
+}
+
 /* (boot) */
 static int place(lua_State *L) {
     tine__state_place(L, lua_touserdata(L, 1));
@@ -24,7 +28,7 @@ static int place(lua_State *L) {
 }
 
 int tine__prelude_open(struct run *r, lua_State *L, const struct boot *b, struct heap *calls) {
-    const struct codec_options options = {.store = {.get = get_code, .ctx = calls},
+    const struct codec_options options = {.store = {.get = get_code, .gone = gone, .ctx = calls},
                                           .send_globals = b->send_globals};
     lua_settop(L, 0);
     lua_pushcfunction(L, place);

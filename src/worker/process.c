@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 
 #include "base/error.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/why.h"
 #include "worker/output.h"
@@ -210,15 +211,5 @@ _Noreturn void tine__process_exit(int code) {
 /* --- memory --- */
 
 uint64_t tine__process_memory(void) {
-    char text[128];
-    unsigned long size, resident;
-    int fd = tine__fd_open("/proc/self/statm", O_RDONLY);
-    if (fd == -1)
-        return 0;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    tine__close(&fd);
-    text[n > 0 ? n : 0] = '\0';
-    if (sscanf(text, "%lu %lu", &size, &resident) != 2)
-        return 0;
-    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    return tine__proc_memory(getpid());
 }

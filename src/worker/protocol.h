@@ -44,6 +44,7 @@ enum setup_fd {
     SETUP_BELL,    /* ringer of the waiting thread's bell: word 0 of the queue */
     SETUP_WAKEUP,  /* ringer of the manager's wakeup: word 1 of the queue */
     SETUP_CAPTURE, /* sockets for struct output_note */
+    SETUP_ARENA,   /* ipc/arena.h */
     SETUP_BOOT,    /* worker/boot.h */
     SETUP_CWD,     /* O_PATH of the working directory */
     SETUP_STDOUT,  /* of the submitter */
@@ -75,6 +76,8 @@ struct message {
     int32_t pid;
     int32_t status; /* EXITED, GONE: as waitpid gives it; KILL: the signal */
     int32_t error;  /* errno */
+    uint32_t seat;  /* SETUP, START: in the arena */
+    uint64_t spent; /* EXITED: of the processor, ns */
 };
 
 /* What a worker says over SETUP_CAPTURE (ipc/control.h): the output of this task is what comes out of the pipe whose

@@ -16,6 +16,7 @@
 #include "base/map.h"
 #include "base/sys.h"
 #include "base/why.h"
+#include "ipc/arena.h"
 #include "ipc/control.h"
 #include "worker/find_helper.h"
 #include "worker/helper.h"
@@ -109,6 +110,7 @@ void tine__root_reset(void) {
     pthread_mutex_init(&lock, NULL);
     pthread_mutex_init(&taking, NULL);
     tine__map_drop();
+    tine__arena_forget();
     forget_roots(); /* closed already, with all that was the program's */
     list_init(&watches);
 }
@@ -460,8 +462,8 @@ int tine__root_open(int *control, bool spawn) {
     return TINE_ESYSTEM;
 }
 
-int tine__root_set_up(int control, const int fds[SETUP_FDS]) {
-    struct message m = {.kind = MESSAGE_SETUP};
+int tine__root_set_up(int control, const int fds[SETUP_FDS], uint32_t seat) {
+    struct message m = {.kind = MESSAGE_SETUP, .seat = seat};
     int err = tine__control_send(control, &m, sizeof m, fds, SETUP_FDS);
     if (err == TINE_EAGAIN)
         err = TINE_ESYSTEM; /* the first message always finds room, but for the kernel's memory */

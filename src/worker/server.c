@@ -10,8 +10,10 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/map.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/why.h"
+#include "ipc/arena.h"
 #include "ipc/control.h"
 #include "worker/ask.h"
 #include "worker/family.h"
@@ -34,6 +36,7 @@ struct child {
     pid_t pid;
     bool reaped;
     int status;        /* when reaped */
+    uint64_t spent;    /* of the processor, then */
     uint64_t deadline; /* ns; 0: nobody has killed it or what it left */
     struct toll toll;  /* who must be gone before its end is told */
 };
@@ -109,7 +112,7 @@ static struct child *find_pid(pid_t pid) {
     return NULL;
 }
 
-static void start_worker(struct server *s, uint32_t id, int link) {
+static void start_worker(struct server *s, uint32_t id, uint32_t seat, int link) {
     pid_t parent = getpid();
     if (!has_room()) {
         tell_not_started(s, id, ENOMEM);
@@ -117,7 +120,7 @@ static void start_worker(struct server *s, uint32_t id, int link) {
     }
     pid_t pid = tine__process_fork();
     if (pid == 0)
-        tine__worker_main(s, id, link, parent);
+        tine__worker_main(s, id, seat, link, parent);
     if (pid == -1) {
         tell_not_started(s, id, errno);
         return;
@@ -169,7 +172,8 @@ static void tell_end(struct server *s, struct child *c, int error) {
                               .worker = c->id,
                               .pid = c->pid,
                               .status = c->reaped ? c->status : 0,
-                              .error = error};
+                              .error = error,
+                              .spent = c->spent};
     tine__toll_free(&c->toll);
     *c = children.list[--children.n];
     tell(s, &m);
@@ -186,7 +190,7 @@ static bool is_over(struct child *c) {
 
 /* A child has ended. What a worker leaves behind goes with it, unless it ended in good order: then what
 ** runs on was meant to. What it had started is ours by now. */
-static void bury(pid_t pid, int status) {
+static void bury(pid_t pid, int status, uint64_t spent) {
     for (size_t i = 0; i < children.n; i++)
         tine__toll_strike(&children.list[i].toll, pid);
     struct child *c = find_pid(pid);
@@ -194,6 +198,7 @@ static void bury(pid_t pid, int status) {
         return; /* an orphan of a worker */
     c->reaped = true;
     c->status = status;
+    c->spent = spent;
     if (!c->deadline && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
         c->deadline = now_plus(PATIENCE);
 }
@@ -204,11 +209,23 @@ static void tell_ends(struct server *s) {
             tell_end(s, &children.list[i], 0);
 }
 
+/* Reap one that has ended, as waitpid does, and see what it has spent of the processor. */
+static pid_t reap(int *status, uint64_t *spent) {
+    siginfo_t info = {0};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1)
+        return -1;
+    if (info.si_pid == 0)
+        return 0;
+    *spent = tine__proc_spent(info.si_pid);
+    return waitpid(info.si_pid, status, WNOHANG);
+}
+
 static void bury_the_dead(struct server *s) {
     int status;
+    uint64_t spent;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        bury(pid, status);
+    while ((pid = reap(&status, &spent)) > 0)
+        bury(pid, status, spent);
     tell_ends(s);
 }
 
@@ -242,7 +259,7 @@ static void hear(struct server *s, const struct message *m, int *link) {
         if (*link == -1)
             tell_not_started(s, m->worker, EMFILE);
         else
-            start_worker(s, m->worker, *link);
+            start_worker(s, m->worker, m->seat, *link);
         break;
     case MESSAGE_KILL:
         kill_workers(s, m->worker, m->status);
@@ -297,18 +314,19 @@ static void pay(struct server *s, struct toll *toll, uint64_t deadline) {
     const struct timespec moment = {0, 20000000};
     sigset_t chld;
     int status;
+    uint64_t spent;
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_BLOCK, &chld, NULL);
     while (toll->n > 0 && tine__now() < deadline) {
-        pid_t pid = waitpid(-1, &status, WNOHANG);
+        pid_t pid = reap(&status, &spent);
         if (pid == 0)
             sigtimedwait(&chld, NULL, &moment);
         else if (pid == -1)
             break;
         if (pid > 0) {
             tine__toll_strike(toll, pid);
-            bury(pid, status);
+            bury(pid, status, spent);
             tell_ends(s);
         }
     }
@@ -366,6 +384,7 @@ static int receive_setup(struct server *s) {
     ssize_t n = tine__control_receive(s->control, &m, sizeof m, s->fds, &nfds);
     if (n == 0)
         return TINE_ESHUTDOWN;
+    s->seat = m.seat;
     if (n == sizeof m && m.kind == MESSAGE_SETUP && nfds == SETUP_FDS)
         return 0;
     errno = n < 0 ? errno : EPROTO;
@@ -421,6 +440,8 @@ static int become_server(struct server *s) {
     tine__fault_role("server"); /* reads the environment, which is the submitter's now */
     if (!err)
         err = attach_heap(s);
+    if (!err)
+        err = tine__arena_attach(s->fds[SETUP_ARENA], s->seat);
     if (!err)
         tine__process_title(s->boot.name ? s->boot.name : "", 0);
     return err;

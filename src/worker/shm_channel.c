@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "ipc/arena.h"
 #include "ipc/bell.h"
 #include "ipc/queue.h"
 #include "store/store.h"
@@ -20,12 +21,15 @@ struct shm_channel {
     struct bell waiter, manager;
     unsigned worker;
     uint64_t spin;
+    uint64_t
+        now; /* when the last task ended, if nothing has taken time since; 0: the clock is to be read */
     uint64_t seq;            /* of the item in hand */
     struct queue_slot slot;  /* our copy of it: the place in the queue is free again */
     struct call_extra extra; /* and of what it says beyond */
     struct buf reply;
-    bool mute;      /* no bell can be rung any more */
-    uint64_t block; /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
+    struct carried carried; /* what that names */
+    bool mute;              /* no bell can be rung any more */
+    uint64_t block;         /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
     char bytes[LINK_INLINE];
 };
 
@@ -49,11 +53,16 @@ static _Noreturn void end_spoilt(struct shm_channel *c) {
 }
 
 static void ring(struct shm_channel *c, enum bell_level level) {
-    if (!tine__bell_ring_both(&c->waiter, &c->manager, level) && !c->mute)
+    enum bell_rung rung = tine__bell_ring_both(&c->waiter, &c->manager, level);
+    if (rung != BELL_QUIET)
+        c->now = 0;
+    if (rung == BELL_LOST && !c->mute)
         end_spoilt(c);
 }
 
+/* Before it waits. */
 static void ring_hard(void *arg) {
+    self(arg)->now = 0;
     ring(arg, BELL_PRESSURE);
 }
 
@@ -122,6 +131,7 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
     struct shm_channel *c = self(ch);
     const struct queue_slot *slot;
     while (!(slot = tine__queue_take(&c->queue, c->worker, &c->seq))) {
+        c->now = 0;
         int err = tine__queue_wait(&c->queue, c->worker, c->spin, patience);
         if (err)
             return err;
@@ -137,7 +147,10 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     struct shm_channel *c = self(ch);
     if (call->spends)
         tine__link_note_spent(&c->link);
-    int err = tine__link_begin(&c->link, call->id + k, k == 0, call->count == 1 || call->timed);
+    /* One task ends as the next begins, and one look at the clock does for both: it costs more than all else that a
+    ** small task makes of it here. A limit counts from a look of its own. */
+    int err = tine__link_begin(&c->link, call->id + k, k == 0,
+                               c->now && !call->timed ? c->now : tine__now());
     if (k == 0) {
         bool asked;
         /* the link says that it is ours: only now may the slot forget it */
@@ -186,14 +199,32 @@ static struct buf *reply(struct channel *ch) {
     if (c->block)
         tine__heap_free(c->link.heap, c->block);
     c->block = 0;
-    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c};
+    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c, &c->carried};
+    if (c->carried.list)
+        tine__carried_drop(&c->carried);
     return &c->reply;
+}
+
+#define CARRIED_AT_ONCE 64
+
+/* Say what the record that comes next names. */
+static void write_carried(struct shm_channel *c) {
+    struct handle handles[CARRIED_AT_ONCE];
+    for (uint32_t at = 0; at < c->carried.n;) {
+        uint32_t n = tine__carried_send(&c->carried, at, handles, CARRIED_AT_ONCE);
+        const struct record r = {.kind = RECORD_CARRIED, .length = n * (uint32_t)sizeof *handles};
+        KILL_POINT("carrying");
+        tine__link_write(&c->link, &r, handles, ring_hard, c);
+        at += n;
+    }
 }
 
 /* Write a record with the reply as its payload. A block goes over to the reader. */
 static void write_record(struct shm_channel *c, struct record *r) {
     struct record_block large = {c->block, c->reply.len};
     const void *bytes = c->bytes;
+    if (c->carried.n > 0 && !c->mute)
+        write_carried(c);
     r->length = (uint32_t)c->reply.len;
     if (c->block) {
         bytes = &large;
@@ -204,6 +235,8 @@ static void write_record(struct shm_channel *c, struct record *r) {
     }
     c->reply.len = 0;
     tine__link_write(&c->link, r, bytes, ring_hard, c);
+    if (c->carried.list)
+        tine__carried_drop(&c->carried);
 }
 
 static void progress(struct channel *ch, const struct progress *p) {
@@ -227,8 +260,8 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     int err = tine__link_finish(&c->link, r.id, &asked);
     if (err)
         return err;
-    if (call->count == 1) /* of those of a chunk nobody asks */
-        tine__link_stamp(&c->link, call->ref);
+    c->now = tine__now();
+    tine__link_stamp(&c->link, &r, c->now);
     if (asked && kind != RECORD_ENDED) { /* when it was just through */
         r.kind = RECORD_ENDED;
         reply(ch);
@@ -252,6 +285,7 @@ static bool untidy(struct channel *ch) {
 }
 
 static void tidy(struct channel *ch) {
+    self(ch)->now = 0;
     tine__heap_tidy(self(ch)->link.heap, tine__now());
 }
 

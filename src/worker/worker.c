@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/sys.h"
+#include "ipc/arena.h"
 #include "worker/ask.h"
 #include "worker/divert.h"
 #include "worker/family.h"
@@ -34,19 +35,16 @@ static void tie_to_parent(pid_t parent) {
         _exit(1); /* it was dead before we asked */
 }
 
-static void become_worker(struct server *s, int link, pid_t parent) {
+static void become_worker(struct server *s, uint32_t seat, int link, pid_t parent) {
     tie_to_parent(parent);
     tine__fault_role("worker");
     tine__process_signals_worker(s->boot.preload != NULL, &s->boot.inherit);
     tine__family_mark(parent, getpid());
-    int keep[] = {s->fds[SETUP_CALLS],
-                  s->fds[SETUP_CLAIMS],
-                  s->fds[SETUP_HEAP],
-                  s->fds[SETUP_BELL],
-                  s->fds[SETUP_WAKEUP],
-                  s->fds[SETUP_CAPTURE],
-                  link};
+    int keep[] = {
+        s->fds[SETUP_CALLS],  s->fds[SETUP_CLAIMS],  s->fds[SETUP_HEAP],  s->fds[SETUP_BELL],
+        s->fds[SETUP_WAKEUP], s->fds[SETUP_CAPTURE], s->fds[SETUP_ARENA], link};
     tine__fd_keep(keep, sizeof keep / sizeof *keep);
+    tine__arena_reseat(seat);
 }
 
 static struct channel *open_channel(struct server *s, uint32_t id, int link) {
@@ -89,9 +87,10 @@ static void start(struct worker *w) {
     ch->say(ch, RECORD_READY, 0, 0);
 }
 
-_Noreturn void tine__worker_main(struct server *s, uint32_t id, int link, pid_t parent) {
+_Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, int link,
+                                 pid_t parent) {
     struct worker w = {.server = s, .id = id};
-    become_worker(s, link, parent);
+    become_worker(s, seat, link, parent);
     tine__process_title(s->boot.name ? s->boot.name : "", id);
     w.loop.channel = open_channel(s, id, link);
     w.loop.max_tasks = s->boot.max_tasks;

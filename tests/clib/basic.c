@@ -30,6 +30,7 @@ static void test_null(void) {
     CHECK_EQ(tine_pool_dispatch(NULL), 0);
     CHECK_EQ(tine_pool_fileno(NULL), TINE_EARG);
     CHECK_EQ(tine_pool_stats(NULL, &stats), TINE_EARG);
+    CHECK_EQ(tine_pool_workers(NULL, NULL, 0, sizeof(tine_worker)), TINE_EARG);
     CHECK(*tine_pool_message(NULL) == '\0');
     tine_pool_close(NULL);
     CHECK_EQ(tine_submit(NULL, NULL, NULL), TINE_EARG);
@@ -365,8 +366,36 @@ static void test_cancel(void) {
     CHECK_EQ(stats.submitted, 5);
     CHECK_EQ(stats.cancelled, 4);
     CHECK_EQ(stats.finished, 1);
+    CHECK_EQ(stats.by_code[-TINE_ETASK], 0);
+    CHECK(stats.run.count >= 1 && stats.wait.count == stats.run.count);
+    CHECK(stats.run.p50 <= stats.run.max && stats.bytes_in > 0 && stats.busy > 0);
+    tine_stats old = {.size = offsetof(tine_stats, wait)};
+    OK(tine_pool_stats(pool, &old));
+    CHECK(old.submitted == 5 && old.run.count == 0 && old.busy == 0);
     tine_future_free(busy);
     tine_future_free(waiting);
+    tine_pool_close(pool);
+}
+
+static void test_what_workers_do(void) {
+    tine_pool *pool = open_pool(2, TINE_BREAK);
+    tine_worker worker[3] = {{0}};
+    CHECK_EQ(tine_pool_workers(pool, NULL, 0, sizeof *worker), 0);
+    CHECK_EQ(tine_pool_workers(pool, NULL, 1, sizeof *worker), TINE_EARG);
+    CHECK_EQ(tine_pool_workers(pool, worker, 1, sizeof *worker - 200), TINE_EARG);
+    tine_task task = TINE_TASK_INIT;
+    task.function = "while true do end";
+    task.label = "an endless one";
+    tine_future *busy;
+    OK(tine_submit(pool, &task, &busy));
+    EVENTUALLY(tine_pool_workers(pool, worker, 3, sizeof *worker) == 1 && worker[0].task != 0);
+    CHECK(strcmp(worker[0].label, "an endless one") == 0);
+    CHECK(strcmp(worker[0].state, "running") == 0);
+    CHECK(worker[0].id == 1 && worker[0].pid > 0 && worker[0].memory > 0);
+    CHECK(worker[0].seconds >= 0 && worker[0].busy >= 0 && worker[0].busy <= 1);
+    CHECK(tine_future_abort(busy));
+    OK(tine_future_wait(busy, -1));
+    tine_future_free(busy);
     tine_pool_close(pool);
 }
 
@@ -702,6 +731,7 @@ int main(void) {
     test_errors();
     test_limits();
     test_cancel();
+    test_what_workers_do();
     test_more_limits();
     test_seeds();
     test_output();

@@ -98,7 +98,7 @@ static void work(unsigned number, struct link *own) {
     do {
         while ((s = tine__queue_take(&q, number, &seq)) != NULL) {
             uint64_t id = s->call.id;
-            CHECK_EQ(tine__link_begin(&l, id, true, false), 0);
+            CHECK_EQ(tine__link_begin(&l, id, true, 0), 0);
             CHECK(tine__queue_free(&q, number, seq, &asked));
             CHECK_EQ(atomic_fetch_add(&ran[id], 1), 0);
             answer(&l, id);

@@ -33,6 +33,19 @@ static void write_record(uint64_t id, const void *payload, uint32_t length) {
     tine__link_write(&w, &r, payload, no_ring, NULL);
 }
 
+/* Every third one says when its task ran: from its id on, until now. */
+static void write_timed(uint64_t id, const void *payload, uint32_t length) {
+    struct record r = {.length = length, .kind = RECORD_VALUES, .id = id};
+    w.s->started = id % 3 ? 0 : id;
+    tine__link_stamp(&w, &r, tine__now());
+    tine__link_write(&w, &r, payload, no_ring, NULL);
+}
+
+static void check_times(uint64_t id) {
+    CHECK_EQ(l.times.started, id % 3 ? 0 : id);
+    CHECK(id % 3 ? l.times.ended == 0 : l.times.ended > id && l.times.ended <= tine__now());
+}
+
 static void write_large(uint64_t id, size_t length) {
     struct record_block b = {.length = length};
     struct record r = {.length = sizeof b, .kind = RECORD_VALUES, .large = 1, .id = id};
@@ -54,7 +67,7 @@ static void records_of_all_sizes_round_the_ring(void) {
     for (uint64_t id = 1; id < 20000; id++) {
         uint32_t n = (uint32_t)(check_random(&seed) % (LINK_INLINE + 1)) >> id % 15;
         memset(bytes, (int)id, n);
-        write_record(id, bytes, n);
+        write_timed(id, bytes, n);
         CHECK(tine__link_pending(&l));
         if (id % 4)
             continue;
@@ -64,6 +77,7 @@ static void records_of_all_sizes_round_the_ring(void) {
             CHECK_EQ(r.id, ++read);
             CHECK_EQ(r.kind, RECORD_VALUES);
             CHECK_EQ(r.length, length);
+            check_times(r.id);
             if (length)
                 CHECK(payload[0] == (char)r.id && payload[length - 1] == (char)r.id);
             tine__link_next(&l);
@@ -113,7 +127,7 @@ static void what_runs(void) {
     uint64_t id, started, before = tine__now();
     open_both();
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_IDLE);
-    CHECK_EQ(tine__link_begin(&w, 7, true, true), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, tine__now()), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_RUNNING);
     CHECK_EQ(id, 7);
     CHECK_LE(before, started);
@@ -121,14 +135,14 @@ static void what_runs(void) {
     CHECK_EQ(tine__link_finish(&w, 7, &asked), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_FINISHED);
     CHECK_EQ(id, 7);
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), 0);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_RUNNING);
     CHECK_EQ(started, 0);
     CHECK_EQ(tine__link_finish(&w, 8, &asked), 0);
     tine__link_idle(&w);
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_IDLE);
     uint64_t last = ((uint64_t)1 << 56) - 1; /* all 56 bits */
-    CHECK_EQ(tine__link_begin(&w, last, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, last, true, 0), 0);
     tine__link_running(&l, &id, &started);
     CHECK_EQ(id, last);
     close_both();
@@ -138,20 +152,20 @@ static void condemned(void) {
     uint64_t id, started, next;
     open_both();
     CHECK(!tine__link_condemn(&l, 0));
-    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, 0), 0);
     CHECK(!tine__link_condemn(&l, 6));
     CHECK(tine__link_condemn(&l, 7));
     CHECK(!tine__link_condemn(&l, 7));
     CHECK_EQ(tine__link_running(&l, &id, &started), RUN_KILLED);
     CHECK(!tine__link_stop(&l, 7, 3, &next));
     CHECK_EQ(tine__link_finish(&w, 7, &asked), TINE_EAGAIN);
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), TINE_EAGAIN);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), TINE_EAGAIN);
     close_both();
     open_both();
-    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, 0), 0);
     CHECK_EQ(tine__link_finish(&w, 7, &asked), 0);
     CHECK(!tine__link_condemn(&l, 7)); /* too late */
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), 0);
     CHECK(tine__link_stop(&l, 5, 9, &next));
     CHECK(tine__link_condemn(&l, 8)); /* also a stopped one */
     CHECK_EQ(tine__link_finish(&w, 8, &asked), TINE_EAGAIN);
@@ -163,7 +177,7 @@ static void asked_to_end(void) {
     uint64_t id, started, next;
     open_both();
     CHECK(!tine__link_ask(&l, 0, true)); /* idle */
-    CHECK_EQ(tine__link_begin(&w, 7, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 7, true, 0), 0);
     CHECK(!tine__link_ask(&l, 6, true));
     CHECK(!tine__link_ask(&l, 8, true));
     CHECK(!tine__link_asked(&w));
@@ -178,14 +192,14 @@ static void asked_to_end(void) {
     CHECK(asked);
     CHECK(!tine__link_asked(&w));
     CHECK(!tine__link_ask(&l, 7, true)); /* too late */
-    CHECK_EQ(tine__link_begin(&w, 8, false, false), TINE_ECANCELLED);
+    CHECK_EQ(tine__link_begin(&w, 8, false, 0), TINE_ECANCELLED);
     tine__link_idle(&w);
-    CHECK_EQ(tine__link_begin(&w, 9, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 9, true, 0), 0);
     CHECK(!tine__link_ask(&l, 7, true)); /* not of a later task */
     CHECK(!tine__link_asked(&w));
     CHECK_EQ(tine__link_finish(&w, 9, &asked), 0);
     CHECK(!asked);
-    CHECK_EQ(tine__link_begin(&w, 10, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 10, false, 0), 0);
     CHECK(tine__link_ask(&w, 10, true)); /* by itself */
     CHECK(tine__link_condemn(&l, 10));
     CHECK(!tine__link_asked(&w));
@@ -197,23 +211,23 @@ static void stopped(void) {
     uint64_t next;
     open_both();
     CHECK(!tine__link_stop(&l, 0, 1000, &next)); /* idle */
-    CHECK_EQ(tine__link_begin(&w, 10, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 10, true, 0), 0);
     CHECK(!tine__link_stop(&l, 11, 5, &next));
     CHECK(!tine__link_stop(&l, 5, 5, &next));
     CHECK(tine__link_stop(&l, 10, 3, &next));
     CHECK_EQ(next, 11);
     CHECK(tine__link_stop(&l, 10, 3, &next)); /* twice is once */
     CHECK_EQ(tine__link_finish(&w, 10, &asked), 0);
-    CHECK_EQ(tine__link_begin(&w, 11, false, false), TINE_ECANCELLED);
+    CHECK_EQ(tine__link_begin(&w, 11, false, 0), TINE_ECANCELLED);
     tine__link_idle(&w);
     /* the flag went with the chunk */
-    CHECK_EQ(tine__link_begin(&w, 20, true, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 20, true, 0), 0);
     CHECK_EQ(tine__link_finish(&w, 20, &asked), 0);
-    CHECK_EQ(tine__link_begin(&w, 21, false, false), 0);
+    CHECK_EQ(tine__link_begin(&w, 21, false, 0), 0);
     CHECK_EQ(tine__link_finish(&w, 21, &asked), 0);
     CHECK(tine__link_stop(&l, 20, 3, &next)); /* between two tasks */
     CHECK_EQ(next, 22);
-    CHECK_EQ(tine__link_begin(&w, 22, false, false), TINE_ECANCELLED);
+    CHECK_EQ(tine__link_begin(&w, 22, false, 0), TINE_ECANCELLED);
     tine__link_idle(&w);
     close_both();
 }
@@ -250,6 +264,9 @@ static void rubbish_is_told(void) {
     CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r.length = sizeof(struct record_block);
     CHECK_EQ(peek_at(r, 32), TINE_EINVALID); /* no such block */
+    r = good, r.timed = 1;
+    CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
+    CHECK_EQ(peek_at(r, 80), 0);
     r = good, r.kind = RECORD_SKIP;
     CHECK_EQ(peek_at(r, 64), TINE_EINVALID);
     r.length = LINK_RING - sizeof r;
@@ -269,6 +286,7 @@ static void random_rubbish(void) {
             r = (struct record){.length = (uint32_t)(x % 80),
                                 .kind = (uint16_t)(x >> 8) % 9,
                                 .large = (x >> 16) % 64 == 0,
+                                .timed = (x >> 24) % 4 == 0,
                                 .id = x};
             memcpy(l.s->ring + i, &r, sizeof r);
         }

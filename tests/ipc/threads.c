@@ -48,7 +48,7 @@ static void answer(struct link *l, uint64_t id) {
 static void run_item(struct queue *q, struct link *l, unsigned number, const struct queue_slot *s,
                      uint64_t seq) {
     uint64_t id = s->call.id, copy;
-    CHECK_EQ(tine__link_begin(l, id, true, false), 0);
+    CHECK_EQ(tine__link_begin(l, id, true, 0), 0);
     memcpy(&copy, s->bytes, sizeof copy);
     CHECK(tine__queue_free(q, number, seq, &asked));
     CHECK_EQ(copy, id);
@@ -193,7 +193,7 @@ static void *run_tasks(void *arg) {
     (void)arg;
     for (uint64_t id = 1; id <= TASKS; id++) {
         struct record r = {.kind = RECORD_VALUES, .id = id};
-        CHECK_EQ(tine__link_begin(&w, id, true, id % 2), 0);
+        CHECK_EQ(tine__link_begin(&w, id, true, id % 2 ? tine__now() : 0), 0);
         if (tine__link_finish(&w, id, &asked) == 0)
             tine__link_write(&w, &r, NULL, no_ring, NULL);
         tine__link_idle(&w);
@@ -246,7 +246,7 @@ static void *run_chunks(void *arg) {
     for (uint64_t c = 0; c < CHUNKS; c++) {
         uint64_t id = c * CHUNK, k = 0;
         do {
-            if (tine__link_begin(&w, id + k, k == 0, false))
+            if (tine__link_begin(&w, id + k, k == 0, 0))
                 break;
             CHECK_EQ(tine__link_finish(&w, id + k, &asked), 0);
         } while (++k < CHUNK);

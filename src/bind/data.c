@@ -1,0 +1,51 @@
+/* tine.buffer and tine.type: memory that all processes see. */
+#include "data/data.h"
+
+#include <errno.h>
+#include "base/why.h"
+#include "bind/bind.h"
+
+/* The collector does not know how large what it could collect is, so it is told when much has been made. */
+#define MUCH ((uint64_t)256 << 20)
+
+static void collect_after(lua_State *L, uint64_t bytes) {
+    struct state *S = state_of(L);
+    S->shared += bytes;
+    if (S->shared < MUCH)
+        return;
+    S->shared = 0;
+    lua_gc(L, LUA_GCCOLLECT);
+}
+
+static int refuse(lua_State *L, int err, const char *what) {
+    int error = errno;
+    return tine__error(L, err, "cannot make a %s: %s", what,
+                       err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
+}
+
+int tine__data_refuse_forked(lua_State *L) {
+    return tine__error(L, TINE_EFORKED,
+                       "memory of the parent process cannot be used in a forked child of it");
+}
+
+/* tine.buffer(bytes) */
+int tine__data_buffer(lua_State *L) {
+    lua_Integer size = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, size >= 0, 1, "a size must not be negative");
+    collect_after(L, (uint64_t)size);
+    int err = tine__buffer_new(L, (uint64_t)size);
+    if (err) { /* others may be garbage */
+        lua_gc(L, LUA_GCCOLLECT);
+        err = tine__buffer_new(L, (uint64_t)size);
+    }
+    return err ? refuse(L, err, "buffer") : 1;
+}
+
+/* tine.type(value): what type() says of what a view is of */
+int tine__data_type(lua_State *L) {
+    struct data_name name;
+    luaL_checkany(L, 1);
+    bool view = tine__data_of(L, 1, &name) && name.kind == REGION_IMAGE;
+    lua_pushstring(L, view ? "table" : luaL_typename(L, 1));
+    return 1;
+}

@@ -1,0 +1,78 @@
+/* pool:stats(): what a pool has done and measured. */
+#include <string.h>
+#include "bind/bind.h"
+
+static void set_count(lua_State *L, const char *name, uint64_t n) {
+    lua_pushinteger(L, (lua_Integer)n);
+    lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, double n) {
+    lua_pushnumber(L, n);
+    lua_setfield(L, -2, name);
+}
+
+static void set_times(lua_State *L, const char *name, const struct histogram_summary *h) {
+    lua_createtable(L, 0, 7);
+    set_count(L, "count", h->count);
+    set_number(L, "mean", h->mean);
+    set_number(L, "max", h->max);
+    set_number(L, "p50", h->p50);
+    set_number(L, "p90", h->p90);
+    set_number(L, "p99", h->p99);
+    set_number(L, "p999", h->p999);
+    lua_setfield(L, -2, name);
+}
+
+/* As tine.kind says it of the error; one that is the task's own has none. */
+static const char *kind_of(int code) {
+    return code == TINE_ETASK ? "error" : tine_error_kind(code);
+}
+
+/* Failures by kind, of which several codes may have the same. */
+static void set_kinds(lua_State *L, const struct pool_stats *s) {
+    lua_createtable(L, 0, 4);
+    for (int i = 1; i < FIGURES_CODES; i++) {
+        if (s->by_code[i] == 0)
+            continue;
+        lua_getfield(L, -1, kind_of(-i));
+        uint64_t before = (uint64_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+        set_count(L, kind_of(-i), before + s->by_code[i]);
+    }
+    lua_setfield(L, -2, "by_kind");
+}
+
+static void push_stats(lua_State *L, const struct pool_stats *s) {
+    lua_createtable(L, 0, 20);
+    set_count(L, "submitted", s->submitted);
+    set_count(L, "pending", s->pending);
+    set_count(L, "running", s->running);
+    set_count(L, "finished", s->finished);
+    set_count(L, "failed", s->failed);
+    set_count(L, "cancelled", s->cancelled);
+    set_count(L, "workers_started", s->workers_started);
+    set_count(L, "workers_lost", s->workers_lost);
+    set_times(L, "wait", &s->wait);
+    set_times(L, "run", &s->run);
+    set_times(L, "round_trip", &s->round_trip);
+    set_count(L, "bytes_in", s->bytes_in);
+    set_count(L, "bytes_out", s->bytes_out);
+    set_kinds(L, s);
+    set_number(L, "cpu", s->cpu);
+    set_number(L, "busy", s->busy);
+}
+
+int tine__pool_stats_lua(lua_State *L) {
+    struct core *c = tine__check_pool(L, 1);
+    luaL_checkstack(L, 20, "statistics");
+    struct pool_stats s = c->stats;
+    if (c->p) {
+        tine__pool_poll(c->p);
+        tine__pool_stats(c->p, &s);
+    }
+    push_stats(L, &s);
+    tine__push_workers(L, c, true);
+    lua_setfield(L, -2, "workers");
+    return 1;
+}

@@ -1,0 +1,54 @@
+/* How messages name buffers and views. */
+#include <string.h>
+
+#include "base/error.h"
+#include "data/internal.h"
+#include "tine.h"
+
+void tine__data_write(unsigned char out[DATA_NAME_SIZE], const struct data_name *name) {
+    out[0] = name->kind;
+    memcpy(out + 1, &name->handle.arena, 8);
+    memcpy(out + 9, &name->handle.index, 4);
+    memcpy(out + 13, &name->handle.generation, 4);
+    memcpy(out + 17, &name->place, 8);
+}
+
+void tine__data_read(struct data_name *name, const unsigned char in[DATA_NAME_SIZE]) {
+    name->kind = in[0];
+    memcpy(&name->handle.arena, in + 1, 8);
+    memcpy(&name->handle.index, in + 9, 4);
+    memcpy(&name->handle.generation, in + 13, 4);
+    memcpy(&name->place, in + 17, 8);
+}
+
+static bool is_of(lua_State *L, int idx, const char *class) {
+    if (!lua_getmetatable(L, idx))
+        return false;
+    luaL_getmetatable(L, class);
+    bool is = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return is;
+}
+
+struct region *tine__data_of(lua_State *L, int idx, struct data_name *name) {
+    const struct object *o = lua_touserdata(L, idx);
+    if (!o || !is_of(L, idx, CLASS_BUFFER) || !o->region)
+        return NULL;
+    if (name)
+        *name = (struct data_name){(uint8_t)o->region->kind, tine__region_handle(o->region), 0};
+    return o->region;
+}
+
+static const char *reason(int err) {
+    return err == TINE_EINVALID ? "it is not there any more" : tine_error_text(err);
+}
+
+void tine__data_push(lua_State *L, const struct data_name *name) {
+    struct region *r;
+    enum region_kind kind = name->kind == REGION_IMAGE ? REGION_IMAGE : REGION_BUFFER;
+    int err = tine__region_open(&r, &name->handle, kind);
+    if (err)
+        luaL_error(L, "the memory of a %s cannot be had: %s",
+                   kind == REGION_IMAGE ? "frozen table" : "buffer", reason(err));
+    tine__object_push(L, r, tine__buffer_class);
+}

@@ -1,0 +1,109 @@
+/* What buffers and images have in common. */
+#include <string.h>
+
+#include "base/error.h"
+#include "data/internal.h"
+#include "tine.h"
+
+/* --- classes --- */
+
+static void add_function(lua_State *L, int meta, int methods, const luaL_Reg *f) {
+    lua_pushvalue(L, meta);
+    lua_pushcclosure(L, f->func, 1);
+    lua_setfield(L, strncmp(f->name, "__", 2) == 0 ? meta : methods, f->name);
+}
+
+/* Complete before it is known: what is between may raise. */
+void tine__data_class(lua_State *L, const char *name, const luaL_Reg *functions) {
+    if (luaL_getmetatable(L, name) != LUA_TNIL)
+        return;
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 16);
+    int meta = lua_gettop(L);
+    lua_createtable(L, 0, 12);
+    for (const luaL_Reg *f = functions; f->name; f++)
+        add_function(L, meta, meta + 1, f);
+    if (lua_getfield(L, meta, "__index") == LUA_TNIL) {
+        lua_pushvalue(L, meta + 1);
+        lua_setfield(L, meta, "__index");
+    }
+    lua_settop(L, meta);
+    lua_pushstring(L, name);
+    lua_setfield(L, meta, "__name");
+    lua_pushliteral(L, "a handle of tine");
+    lua_setfield(L, meta, "__metatable");
+    lua_pushvalue(L, meta);
+    lua_setfield(L, LUA_REGISTRYINDEX, name);
+}
+
+/* --- objects --- */
+
+static int forked(lua_State *L) {
+    return luaL_error(L, "%s", tine_error_text(TINE_EFORKED));
+}
+int (*tine__data_forked)(lua_State *L) = forked;
+
+static const char objects_key; /* registry: region (address) -> its object, weak */
+
+static void push_objects(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &objects_key) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 0);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &objects_key);
+}
+
+int tine__object_gc(lua_State *L) {
+    struct object *o = lua_touserdata(L, 1);
+    struct region *r = o->region;
+    o->region = NULL;
+    o->base = NULL;
+    o->size = 0;
+    tine__region_unref(r);
+    return 0;
+}
+
+struct push {
+    struct region *region;
+    void (*push_class)(lua_State *L);
+    struct object *object;
+};
+
+/* (push) -> object */
+static int push_object(lua_State *L) {
+    struct push *p = lua_touserdata(L, 1);
+    struct region *r = p->region;
+    push_objects(L);
+    if (lua_rawgetp(L, -1, r) == LUA_TUSERDATA) {
+        p->object = lua_touserdata(L, -1);
+        return 1;
+    }
+    lua_pop(L, 1);
+    p->push_class(L);
+    struct object *o = lua_newuserdatauv(L, sizeof *o, 0);
+    *o = (struct object){r->base, r->size, r};
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, 2, r);
+    lua_pushvalue(L, 3);
+    lua_setmetatable(L, -2); /* from here on it is collected; last, for the rest may raise */
+    p->object = o;
+    p->region = NULL;
+    return 1;
+}
+
+struct object *tine__object_push(lua_State *L, struct region *r, void (*push_class)(lua_State *L)) {
+    struct push p = {r, push_class, NULL};
+    luaL_checkstack(L, 10, "data");
+    lua_pushcfunction(L, push_object);
+    lua_pushlightuserdata(L, &p);
+    int status = lua_pcall(L, 1, 1, 0);
+    tine__region_unref(p.region);
+    if (status != LUA_OK)
+        lua_error(L);
+    return p.object;
+}

@@ -1,0 +1,240 @@
+/* The arena itself: its file, its seats, who has which. */
+#include "ipc/arena.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/sys.h"
+#include "base/why.h"
+#include "ipc/arena_layout.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list arenas = {&arenas, &arenas}; /* the first one is the process's own */
+static pid_t owner;
+
+/* --- the process --- */
+
+/* What we had is a parent's: its mappings are gone, or were replaced. */
+void tine__arena_forget(void) {
+    pthread_mutex_init(&lock, NULL);
+    list_init(&arenas);
+    owner = getpid();
+}
+
+void tine__arena_enter(void) {
+    if (owner != getpid())
+        tine__arena_forget();
+    pthread_mutex_lock(&lock);
+}
+
+void tine__arena_leave(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+struct arena *tine__arena_inherit(void) {
+    owner = getpid(); /* who has forked us has no other threads */
+    return list_empty(&arenas) ? NULL : LIST_ITEM(arenas.next, struct arena, node);
+}
+
+struct arena *tine__arena_find(uint64_t id) {
+    for (struct list *n = arenas.next; n != &arenas; n = n->next)
+        if (LIST_ITEM(n, struct arena, node)->head->id == id)
+            return LIST_ITEM(n, struct arena, node);
+    return NULL;
+}
+
+/* --- the file --- */
+
+#define STEP ((uint64_t)1 << 20) /* by which it becomes longer */
+
+/* Another process may make it longer meanwhile: then it cannot be made shorter. */
+static int lengthen(const struct arena *a, uint64_t size) {
+    struct stat st;
+    if (sys.fstat(a->fd, &st) == -1)
+        return TINE_ESYSTEM;
+    while ((uint64_t)st.st_size < size) {
+        int err = tine__fd_resize(a->fd, size);
+        if (err == -1 && errno != EPERM)
+            return TINE_ESYSTEM;
+        if (sys.fstat(a->fd, &st) == -1)
+            return TINE_ESYSTEM;
+    }
+    return 0;
+}
+
+static uint64_t whole_pages(uint64_t size) {
+    return (size + ARENA_PAGE - 1) & ~(uint64_t)(ARENA_PAGE - 1);
+}
+
+uint64_t tine__arena_place(struct arena *a, uint64_t size) {
+    uint64_t at = atomic_load(&a->head->end), next;
+    size = whole_pages(size);
+    if (!tine__fd_ours(a->fd))
+        return 0;
+    do {
+        if (size > ARENA_END - at) {
+            errno = ENOMEM;
+            return 0;
+        }
+        next = at + size;
+    } while (!atomic_compare_exchange_weak(&a->head->end, &at, next));
+    return lengthen(a, (next + STEP - 1) & ~(STEP - 1)) ? 0 : at;
+}
+
+void tine__arena_replace(struct arena *a, uint64_t at, uint64_t size) {
+    uint64_t end = at + whole_pages(size);
+    atomic_compare_exchange_strong(&a->head->end, &end, at);
+}
+
+static int map_head(struct arena *a) {
+    a->head = tine__map(a->fd, 0, HEAD_SIZE, true);
+    if (!a->head)
+        return TINE_ESYSTEM;
+    a->seats = (struct seat *)((char *)a->head + SEATS_AT);
+    return 0;
+}
+
+static int create_file(struct arena *a) {
+    uint64_t id;
+    a->fd = tine__fd_memfd("tine-arena", MFD_ALLOW_SEALING);
+    if (a->fd == -1 || tine__fd_resize(a->fd, HEAD_SIZE) == -1 ||
+        sys.fcntl(a->fd, F_ADD_SEALS, F_SEAL_SHRINK) == -1 || map_head(a))
+        return TINE_ESYSTEM;
+    if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id)
+        id = tine__now() ^ (uint64_t)getpid() << 48;
+    a->head->id = id;
+    a->head->end = DATA_AT;
+    a->seat = 1;
+    a->seats[1].given = 1;
+    a->seats[1].pid = getpid();
+    a->head->top_seat = 1;
+    return 0;
+}
+
+/* --- opening and closing --- */
+
+static void close_arena(struct arena *a) {
+    list_remove(&a->node);
+    for (uint32_t seat = 0; seat < ARENA_SEATS; seat++)
+        if (a->columns[seat])
+            tine__unmap(a->columns[seat], COLUMN_SIZE);
+    if (a->slots)
+        tine__unmap(a->slots, SLOTS_SIZE);
+    if (a->head)
+        tine__unmap(a->head, HEAD_SIZE);
+    tine__close(&a->fd);
+    free(a->regions);
+    free(a);
+}
+
+static struct arena *new_arena(void) {
+    struct arena *a = sys.calloc(1, sizeof *a);
+    if (!a)
+        return NULL;
+    list_init(&a->node);
+    a->fd = -1;
+    a->users = 1;
+    return a;
+}
+
+static struct arena *create(void) {
+    struct arena *a = new_arena();
+    if (!a || create_file(a)) {
+        int err = errno;
+        if (a)
+            close_arena(a);
+        errno = a ? err : ENOMEM;
+        return NULL;
+    }
+    list_push_front(&arenas, &a->node);
+    return a;
+}
+
+struct arena *tine__arena_get(void) {
+    tine__arena_enter();
+    struct arena *a = list_empty(&arenas) ? NULL : LIST_ITEM(arenas.next, struct arena, node);
+    if (a && tine__fd_ours(a->fd))
+        a->users++;
+    else
+        a = create();
+    tine__arena_leave();
+    return a;
+}
+
+void tine__arena_unuse(struct arena *a) {
+    if (--a->users == 0)
+        close_arena(a);
+}
+
+void tine__arena_put(struct arena *a) {
+    if (!a)
+        return;
+    tine__arena_enter();
+    if (!list_empty(&a->node))
+        tine__arena_unuse(a);
+    tine__arena_leave();
+}
+
+int tine__arena_fd(const struct arena *a) {
+    return a->fd;
+}
+
+int tine__arena_attach(int fd, uint32_t seat) {
+    tine__arena_enter();
+    struct arena *a = new_arena();
+    int err = TINE_ESYSTEM;
+    if (a) {
+        a->fd = fd;
+        err = map_head(a);
+    }
+    if (!err) {
+        a->seat = seat;
+        atomic_store(&a->seats[seat].pid, getpid());
+        list_push_front(&arenas, &a->node);
+    } else if (a) {
+        close_arena(a);
+    }
+    tine__arena_leave();
+    return err;
+}
+
+/* --- columns --- */
+
+struct cell *tine__arena_column(struct arena *a, uint32_t seat, bool *unknown) {
+    if (a->columns[seat])
+        return a->columns[seat];
+    uint64_t at = atomic_load(&a->seats[seat].column);
+    if (at)
+        a->columns[seat] = tine__map(a->fd, at, COLUMN_SIZE, true);
+    *unknown |= at && !a->columns[seat];
+    return a->columns[seat];
+}
+
+int tine__arena_map_slots(struct arena *a) {
+    if (!a->slots && lengthen(a, DATA_AT) == 0)
+        a->slots = tine__map(a->fd, SLOTS_AT, SLOTS_SIZE, true);
+    return a->slots ? 0 : TINE_ESYSTEM;
+}
+
+int tine__arena_use(struct arena *a) {
+    bool unknown = false;
+    if (!tine__fd_ours(a->fd) && (!a->slots || !a->columns[a->seat]))
+        return TINE_ESYSTEM;
+    if (a->seat == 0) {
+        tine__why(ENOSPC, "there are too many processes that share memory");
+        errno = ENOSPC;
+        return TINE_ESYSTEM;
+    }
+    if (tine__arena_map_slots(a))
+        return TINE_ESYSTEM;
+    if (!atomic_load(&a->seats[a->seat].column)) {
+        uint64_t at = tine__arena_place(a, COLUMN_SIZE);
+        if (!at)
+            return TINE_ESYSTEM;
+        atomic_store(&a->seats[a->seat].column, at);
+    }
+    return tine__arena_column(a, a->seat, &unknown) ? 0 : TINE_ESYSTEM;
+}

@@ -1,0 +1,98 @@
+#include "pool/figures.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/error.h"
+#include "codec/segment.h"
+#include "pool/internal.h"
+
+/* --- the slowest --- */
+
+static void describe(struct figures_task *f, const struct item *item, uint32_t k) {
+    *f = (struct figures_task){.id = item->name.id + k, .worker = item->task.worker};
+    tine__label(&item->name, k, f->label, sizeof f->label);
+}
+
+static void insert(struct figures *f, const struct item *item, uint32_t k, uint64_t ran,
+                   uint64_t ended) {
+    unsigned i = FIGURES_TOLD - 1;
+    for (; i > 0 && f->slowest[i - 1].ran < ran; i--)
+        f->slowest[i] = f->slowest[i - 1];
+    describe(&f->slowest[i], item, k);
+    f->slowest[i].ran = ran;
+    f->slowest[i].ended = ended;
+}
+
+/* --- all --- */
+
+void tine__figures_ran(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
+                       uint64_t ended) {
+    struct figures *f = &p->figures;
+    uint64_t ready = item->task.ready;
+    if (started < item->task.since || ended < started) /* it is not known, or makes no sense */
+        return;
+    histogram_add(&f->wait, started > ready ? started - ready : 0);
+    histogram_add(&f->run, ended - started);
+    if (ended - started > f->slowest[FIGURES_TOLD - 1].ran)
+        insert(f, item, k, ended - started, ended);
+}
+
+void tine__figures_through(struct pool *p, const struct item *item, uint64_t ended) {
+    uint64_t heard = p->heard > ended ? p->heard : ended;
+    if (heard >= item->task.since)
+        histogram_add(&p->figures.round_trip, heard - item->task.since);
+}
+
+/* --- failures --- */
+
+/* The text that begins a message of [error value, traceback], when the value is a text. */
+static bool read_text(const char *p, size_t length, const char **text, size_t *n) {
+    const unsigned char *at = (const unsigned char *)p + SEGMENT_HEAD;
+    if (length < SEGMENT_HEAD + 4 || at[0] != 0x92)
+        return false;
+    size_t left = length - SEGMENT_HEAD - 1, head;
+    at++;
+    if (at[0] >= 0xa0 && at[0] <= 0xbf)
+        head = 1, *n = at[0] & 0x1f;
+    else if (at[0] == 0xd9)
+        head = 2, *n = at[1];
+    else if (at[0] == 0xda)
+        head = 3, *n = (size_t)at[1] << 8 | at[2];
+    else
+        return false;
+    *text = (const char *)at + head;
+    return head + *n <= left;
+}
+
+static void say(struct figures_task *f, const struct outcome *o) {
+    size_t length = 0;
+    const struct failure *failure = tine__outcome_failure(o);
+    const char *text = failure ? failure->message : NULL;
+    if (text)
+        length = strlen(text);
+    else if (!failure)
+        text = tine__outcome_bytes(o, &length);
+    if (o->state == OUTCOME_ERROR && !(text && read_text(text, length, &text, &length))) {
+        text = "(an error that is no text)";
+        length = strlen(text);
+    }
+    if (!text || length == 0) {
+        text = tine_error_text(o->code);
+        length = strlen(text);
+    }
+    snprintf(f->text, sizeof f->text, "%.*s", (int)(length < 1000 ? length : 1000), text);
+}
+
+void tine__figures_failed(struct pool *p, const struct item *item, uint32_t k) {
+    struct figures *f = &p->figures;
+    const struct outcome *o = &item->outcomes[k];
+    struct figures_task *told = &f->last[f->lasts++ % FIGURES_TOLD];
+    f->failed[-o->code % FIGURES_CODES]++;
+    describe(told, item, k);
+    told->ended = item->task.call.count == 1 ? item->times.ended : p->heard;
+    told->ran = item->times.started && told->ended > item->times.started
+                    ? told->ended - item->times.started
+                    : 0;
+    told->code = o->code;
+    say(told, o);
+}
