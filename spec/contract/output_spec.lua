@@ -273,3 +273,122 @@ describe("captured output", function()
     assert.is_nil(future:output())
   end)
 end)
+
+describe("output behind prefixes", function()
+  teardown(leftovers.none)
+
+  it("comes line by line behind the label, on the program's own streams, before the task is done", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 1, output = "prefix", label = "job" }
+      local future = pool:submit(function()
+        print "one"
+        io.write "two\nthr"
+        io.write "ee\n\n"
+        os.execute "echo shell; echo error >&2"
+        io.stderr:write "no newline"
+        io.write "last"
+        return 1
+      end)
+      assert(future:result() == 1 and future:output() == nil)
+      io.write "program\n" io.flush()
+      for i in pool:with({ label = "item" }):map(function(i) print(i) end, { 7, 8 }, { chunksize = 2 }) do end
+      pool:with({ output = "inherit" }):submit(print, "plain"):result()
+      pool:submit(function() end):result()
+    ]]
+    assert.equal("[job] one\n[job] two\n[job] three\n[job] \n[job] shell\n[job] last\nprogram\n" ..
+                 "[item[1]] 7\n[item[2]] 8\nplain\n", run.out)
+    assert.equal("[job] error\n[job] no newline\n", run.err)
+  end)
+
+  it("never mixes lines, of several workers, short or long", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 4, output = "prefix" }
+      local function talk(letter)
+        for i = 1, 200 do
+          for _ = 1, 10 do io.write((letter):rep(i % 7 == 0 and 1000 or 7)) end
+          io.write "\n"
+        end
+      end
+      local futures = {}
+      for i = 1, 8 do
+        local letter = string.char(96 + i)
+        futures[i] = pool:with({ label = letter }):submit(talk, letter)
+      end
+      tine.wait(futures)
+    ]]
+    local n = 0
+    for line in run.out:gmatch "[^\n]*\n" do
+      local label, text = line:match "^%[(%l)%] (%l+)\n$"
+      assert(label and text == label:rep(#text) and (#text == 10000 or #text == 70), line:sub(1, 80))
+      n = n + 1
+    end
+    assert.equal(1600, n)
+    assert.equal("", run.err)
+  end)
+
+  it("comes of tasks that die, too, and of such as run in a pool that is killed", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool = tine.pool { workers = 1, output = "prefix", on_crash = "replace", label = "x" }
+      pool:submit(function() io.write "last words" os.execute("kill -9 " .. tine.worker.pid) end):exception()
+      local view = pool:with { timeout = 1, grace = 0.1 }
+      view:submit(function() print "asked" while true do end end):exception()
+      view:submit(function() print "killed" os.execute "exec sleep 600" end):exception()
+      local name, begun = os.tmpname()
+      os.remove(name)
+      pool:submit(function() os.execute("echo begun; echo >" .. name .. "; exec sleep 600") end)
+      repeat tine.sleep(0.01) begun = io.open(name) until begun
+      os.remove(name)
+      pool:kill_workers()
+      pool:shutdown()
+    ]]
+    local lines = {}
+    for line in run.out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    table.sort(lines)
+    assert.same({ "[x] asked", "[x] begun", "[x] killed", "[x] last words" }, lines)
+  end)
+
+  it("of a program that is left behind is dropped, and does not hold up the task", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 1, output = "prefix", label = "x" }
+      local name = os.tmpname()
+      os.remove(name)
+      pool:submit(function(path)
+        print "early"
+        os.execute(("(until test -e %s; do sleep 0.01; done; yes late | head -c 300000; rm %s) &"):format(path, path))
+      end, name):result()
+      assert(io.open(name, "w")):close()
+      local gone
+      repeat tine.sleep(0.01) gone = not io.open(name) until gone
+      pool:submit(print, "next"):result()
+    ]]
+    assert.equal("[x] early\n[x] next\n", run.out)
+  end)
+
+  it("breaks lines that are longer than a megabyte", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 1, output = "prefix", label = "x" }
+      pool:submit(function() os.execute "head -c 3000000 /dev/zero | tr '\\0' x" end):result()
+    ]]
+    local n = 0
+    for line in run.out:gmatch "[^\n]*\n" do
+      assert.matches("^%[x%] x+\n$", line)
+      n = n + #line - 5
+    end
+    assert.equal(3000000, n)
+  end)
+
+  it("ends with the program whose reader is gone", function()
+    local run = program.run([[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 1, output = "prefix" }
+      local future = pool:submit(function() for i = 1, 100000 do print(i) end return "through" end)
+      io.stderr:write(future:result())
+    ]], { before = [[sh -c '"$0" "$@" | head -n 1 >/dev/null']] })
+    assert.equal("through", run.err)
+  end)
+end)

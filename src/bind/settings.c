@@ -138,8 +138,6 @@ static void read_output(lua_State *L, int arg, struct settings *s) {
     lua_pop(L, 1);
     if (given)
         s->output = (uint8_t)tine__option_choice(L, arg, "output", modes);
-    if (s->output == OUTPUT_PREFIX)
-        luaL_argerror(L, arg, "option 'output': \"prefix\" is not there in this version");
     s->output_limit = read_bytes(L, arg, "output_limit", 0, UINT64_MAX, s->output_limit);
 }
 

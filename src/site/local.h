@@ -94,11 +94,14 @@ struct local {
     uint32_t death_ref;   /* calls below this one were looked at */
 
     /* what tasks print */
-    int notes;           /* socket: of what has begun */
-    int outputs;         /* epoll of that, and of the pipes */
-    char *scratch;       /* what was read last */
-    struct stream *told; /* whose bytes were reported last */
-    struct list loose;   /* into which only programs write that a task has left behind */
+    int notes;               /* socket: of what has begun */
+    int prints;              /* socket: of what has prefixes */
+    struct printer *printer; /* NULL: there was no such thing yet */
+    struct report gone;      /* all is over, and that is to be reported when the printer is, too */
+    int outputs;             /* epoll of that, and of the pipes */
+    char *scratch;           /* what was read last */
+    struct stream *told;     /* whose bytes were reported last */
+    struct list loose;       /* into which only programs write that a task has left behind */
     unsigned nloose;
 
     unsigned top;         /* no worker above this id was ever started */
@@ -123,8 +126,8 @@ bool tine__local_report(struct site *s, struct report *r, bool listen);
 void tine__local_keep(struct site *s, const struct report *r);
 
 /* local_output.c */
-/* *worker_end: for workers. 0, TINE_ESYSTEM, TINE_ENOMEM. */
-int tine__local_open_outputs(struct local *l, int *worker_end);
+/* Fills in the ends for workers: SETUP_CAPTURE, SETUP_PRINT. 0, TINE_ESYSTEM, TINE_ENOMEM. */
+int tine__local_open_outputs(struct local *l, int worker_ends[2]);
 void tine__local_close_outputs(struct local *l);
 /* The epoll is readable: read what there is. */
 void tine__local_read_outputs(struct local *l);

@@ -10,6 +10,7 @@
 #include "ipc/control.h"
 #include "msg/extra.h"
 #include "site/local.h"
+#include "site/printer.h"
 #include "worker/protocol.h"
 
 /* --- where calls are --- */
@@ -138,23 +139,27 @@ static void remember(struct local *l, const struct queue_past *past) {
         l->handed[past->ref].worker = past->worker;
 }
 
-static bool is_captured(const struct site_call *call) {
+static enum output_mode output_of(const struct site_call *call) {
     struct call_extra extra;
     if (!(call->head->flags & CALL_EXTRA))
-        return false;
+        return OUTPUT_INHERIT;
     memcpy(&extra, call->bytes, sizeof extra);
-    return extra.output == OUTPUT_CAPTURE;
+    return extra.output;
 }
 
 static int run(struct local *l, const struct site_call *call) {
     const struct call_head *head = call->head;
     struct queue_past past;
     uint64_t seq;
+    enum output_mode output = output_of(call);
+    if (output == OUTPUT_PREFIX && !l->printer &&
+        tine__printer_start(&l->printer, l->prints, l->manager))
+        return TINE_ENOMEM;
     int err = tine__queue_put(&l->queue, head, call->bytes, &seq, &past);
     if (err)
         return err;
     remember(l, &past);
-    l->handed[head->ref] = (struct handed){seq, head->id, head->count, 0, is_captured(call)};
+    l->handed[head->ref] = (struct handed){seq, head->id, head->count, 0, output == OUTPUT_CAPTURE};
     l->unwoken++;
     return 0;
 }

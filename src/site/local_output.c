@@ -14,6 +14,7 @@
 #include "base/tail.h"
 #include "ipc/control.h"
 #include "site/local.h"
+#include "site/printer.h"
 #include "worker/protocol.h"
 
 #define MOST_LOOSE 128u
@@ -34,7 +35,7 @@ static struct stream *stream_of(struct list *node) {
 
 /* --- opening, closing --- */
 
-int tine__local_open_outputs(struct local *l, int *worker_end) {
+int tine__local_open_outputs(struct local *l, int worker_ends[2]) {
     int ends[2];
     struct epoll_event notes = {.events = EPOLLIN};
     l->scratch = sys.malloc(SCRATCH);
@@ -44,7 +45,11 @@ int tine__local_open_outputs(struct local *l, int *worker_end) {
     if (err)
         return err;
     l->notes = ends[0];
-    *worker_end = ends[1];
+    worker_ends[0] = ends[1];
+    if ((err = tine__control_pair(ends)) != 0)
+        return err;
+    l->prints = ends[0];
+    worker_ends[1] = ends[1];
     if ((l->outputs = tine__fd_epoll()) == -1 ||
         sys.epoll_ctl(l->outputs, EPOLL_CTL_ADD, l->notes, &notes) == -1)
         return TINE_ESYSTEM;
@@ -98,6 +103,9 @@ void tine__local_close_outputs(struct local *l) {
         free_stream(l, stream_of(l->loose.next));
     tine__close(&l->outputs);
     tine__close(&l->notes);
+    tine__printer_close(l->printer);
+    l->printer = NULL;
+    tine__close(&l->prints);
 }
 
 /* --- reading --- */

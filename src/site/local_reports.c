@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "site/local.h"
+#include "site/printer.h"
 #include "worker/protocol.h"
 
 /* --- rings --- */
@@ -336,15 +337,7 @@ static bool read_control(struct local *l, struct report *r) {
     return false;
 }
 
-bool tine__local_report(struct site *s, struct report *r, bool listen) {
-    struct local *l = local_of(s);
-    give_back(l);
-    l->readable |= listen;
-    if (l->room) {
-        l->room = false;
-        *r = (struct report){.kind = REPORT_ROOM};
-        return true;
-    }
+static bool next_report(struct local *l, struct report *r) {
     for (;;) {
         if (l->death.kind != REPORT_NONE)
             return tell_death(l, r);
@@ -353,4 +346,32 @@ bool tine__local_report(struct site *s, struct report *r, bool listen) {
         if (l->death.kind == REPORT_NONE)
             return false;
     }
+}
+
+/* There is nothing more to come, but that all is over: what was printed is written before that is told. */
+static bool tell_gone(struct local *l, struct report *r) {
+    if (l->gone.kind == REPORT_NONE) {
+        l->gone = *r;
+        tine__printer_finish(l->printer);
+    }
+    bool over = tine__printer_over(l->printer);
+    if (over) {
+        *r = l->gone;
+        l->gone.kind = REPORT_NONE;
+    }
+    return over;
+}
+
+bool tine__local_report(struct site *s, struct report *r, bool listen) {
+    struct local *l = local_of(s);
+    give_back(l);
+    l->readable |= listen;
+    if (l->gone.kind != REPORT_NONE)
+        return tell_gone(l, r);
+    if (l->room) {
+        l->room = false;
+        *r = (struct report){.kind = REPORT_ROOM};
+        return true;
+    }
+    return next_report(l, r) && (r->kind != REPORT_GONE || !l->printer || tell_gone(l, r));
 }

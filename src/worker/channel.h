@@ -12,6 +12,7 @@
 #include "codec/codec.h"
 #include "ipc/link.h"
 #include "msg/extra.h"
+#include "msg/label.h"
 
 /* A call item in the worker's hands; the bytes are valid until the next `take`. */
 struct call {
@@ -28,6 +29,15 @@ struct call {
     size_t arguments_len;
     struct codec_origin origin; /* name NULL when unknown */
 };
+
+/* What its tasks are called. */
+static inline struct task_name call_name(const struct call *c) {
+    return (struct task_name){.id = c->id,
+                              .index = c->index,
+                              .origin = &c->origin,
+                              .label = c->label,
+                              .label_len = (uint32_t)c->label_len};
+}
 
 #define CHANNEL_REST HEAP_REST /* ns */
 

@@ -10,7 +10,6 @@
 #include "base/sys.h"
 #include "base/why.h"
 #include "codec/segment.h"
-#include "msg/label.h"
 #include "worker/ask.h"
 #include "worker/divert.h"
 #include "worker/family.h"
@@ -22,11 +21,7 @@
 
 /* The label of task `k`, as the submitter makes it too. */
 static void push_label(lua_State *L, const struct call *c, uint32_t k) {
-    const struct task_name name = {.id = c->id,
-                                   .index = c->index,
-                                   .origin = &c->origin,
-                                   .label = c->label,
-                                   .label_len = (uint32_t)c->label_len};
+    const struct task_name name = call_name(c);
     luaL_Buffer b;
     size_t n = tine__label(&name, k, NULL, 0);
     char *at = luaL_buffinitsize(L, &b, n + 1);
