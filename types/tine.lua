@@ -100,6 +100,12 @@ local tine = {}
 ---@field exit_timeout number? seconds until a leaving worker must be gone; default: 5
 ---@field spin number? seconds to yield before sleeping; default: 50e-6
 ---@field name string? in process titles and messages; default: "tine"
+---@field backend string? workers on other machines: "gearman://HOST[:PORT][,HOST...]/SET"
+---@field key string? with `backend`: the key file by which all that is sent is sealed
+---@field window integer? with `backend`: tasks under way at most; default: twice the workers of all hosts
+---@field connect_timeout number? with `backend`: seconds without a host after which pending tasks are lost; default: 10
+---@field lost_after number? with `backend`: seconds of silence after which a host or server is lost; default: 15
+---@field confirm boolean? with `backend`: hosts ask before they begin a task; default: true
 
 ---Make a pool of worker processes. Raises a Tine error if it cannot.
 ---@param options integer|tine.PoolOptions|nil the number of workers, or options
@@ -231,12 +237,33 @@ function tine.clock() end
 ---@param seconds number
 function tine.sleep(seconds) end
 
+---A line on stderr that tells how far a loop is, where that is a terminal.
+---@class tine.Progress
+local Progress = {}
+
+---So many more (1) are done.
+---@param n number?
+function Progress:add(n) end
+
+---So many more (1) have failed: they are done, too.
+---@param n number?
+function Progress:fail(n) end
+
+---The last line.
+function Progress:close() end
+
+---@param total number?
+---@return tine.Progress
+---@nodiscard
+function tine.progress(total) end
+
 ---@class tine.MapOptions
 ---@field chunksize integer? items that a worker takes at a time; default: by the time that tasks take
 ---@field buffersize integer? items read ahead at most
 ---@field timeout number? seconds for the whole iteration
 ---@field ordered boolean? default: true
 ---@field on_error "raise"|"return"|nil default: "raise"
+---@field progress boolean|fun(done: integer, total: integer?, failed: integer)|nil a line on stderr, or who is told
 
 ---@class tine.ViewOptions
 ---@field label string? names the tasks; default: made of the function

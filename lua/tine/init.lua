@@ -16,6 +16,7 @@ local tine = {
     clock = core.clock,
     sleep = core.sleep,
     encode = core.encode,
+    progress = require("tine.progress").new,
     buffer = core.buffer,
     type = core.type,
 }

@@ -2,9 +2,10 @@
 -- src/bind/map.h; this runs once for each chunk or so.
 local core = require "tine.core"
 local loop = require "tine.loop"
+local progress = require "tine.progress"
 local C = core.map
 local fill, flush, counts, ready, control = C.fill, C.flush, C.counts, C.ready, C.control
-local peek = C.peek
+local peek, take, followed, doze = C.peek, C.take, C.followed, C.doze
 
 -- A chunk is to take so long that what it costs to send it does not count ...
 local CHUNK_SECONDS <const> = 200e-6
@@ -18,7 +19,7 @@ local max, min, ceil = math.max, math.min, math.ceil
 
 -- ---- arguments ----
 
-local OPTIONS <const> = { "chunksize", "buffersize", "timeout", "ordered", "on_error" }
+local OPTIONS <const> = { "chunksize", "buffersize", "timeout", "ordered", "on_error", "progress" }
 
 local function shown(value)
     if type(value) == "string" then
@@ -63,24 +64,27 @@ local function count_option(opts, name)
     return value ~= huge and math.tointeger(value) or nil
 end
 
-local function check_options(opts)
-    local ordered, on_error, timeout = opts.ordered, opts.on_error, opts.timeout
-    if ordered ~= nil and type(ordered) ~= "boolean" then
-        return wrong_option("ordered", "true or false", ordered)
-    elseif on_error ~= nil and on_error ~= "raise" and on_error ~= "return" then
-        return wrong_option("on_error", '"raise" or "return"', on_error)
-    elseif timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
-        return wrong_option("timeout", "a number of seconds", timeout)
-    end
-    return check_names(opts) or check_count(opts, "chunksize") or check_count(opts, "buffersize")
-end
-
 local function is_callable(value)
     if type(value) == "function" then
         return true
     end
     local meta = debug.getmetatable(value)
     return type(meta) == "table" and rawget(meta, "__call") ~= nil
+end
+
+local function check_options(opts)
+    local ordered, on_error, timeout = opts.ordered, opts.on_error, opts.timeout
+    local follow = opts.progress
+    if ordered ~= nil and type(ordered) ~= "boolean" then
+        return wrong_option("ordered", "true or false", ordered)
+    elseif on_error ~= nil and on_error ~= "raise" and on_error ~= "return" then
+        return wrong_option("on_error", '"raise" or "return"', on_error)
+    elseif timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
+        return wrong_option("timeout", "a number of seconds", timeout)
+    elseif follow ~= nil and type(follow) ~= "boolean" and not is_callable(follow) then
+        return wrong_option("progress", "true, false or a function", follow)
+    end
+    return check_names(opts) or check_count(opts, "chunksize") or check_count(opts, "buffersize")
 end
 
 -- The length of a list; nil for an iterator; or nil and what is wrong.
@@ -183,8 +187,56 @@ local function top_up(m, c)
     end
 end
 
--- What the iterator does when its next result is not at hand.
-local function advance(m)
+-- ---- progress ----
+
+local LOOK <const> = 0.1 -- seconds, while nothing comes
+
+-- Tell who follows the map how far it is, if that has changed; `last`: for the last time.
+local function tell(m, c, last)
+    local follow, ended, failed = c.follow, followed(m)
+    if last then
+        c.follow = nil
+    elseif ended == c.told and not c.line then
+        return
+    end
+    c.told = ended
+    follow(ended, c.length, failed)
+    if last and c.line then
+        c.line:close()
+    end
+end
+
+-- Wait for the next result, and look how others come on meanwhile.
+local function doze_until(m, c)
+    while not C.over(c.deadline) and not doze(m, min(c.deadline, C.deadline(LOOK))) do
+        tell(m, c)
+    end
+end
+
+-- Have what the option says told, and the line closed in the end.
+local function begin_following(m, c, how)
+    if how == true then
+        local line = progress.line { total = c.length }
+        c.line = line
+        how = line and function(done, _, failed)
+            line:at(done, failed)
+        end
+    end
+    if how then
+        C.follow(m)
+        c.follow = how
+        function c.finish(map)
+            if c.follow then
+                tell(map, c, true)
+            end
+        end
+    end
+end
+
+-- ---- the iterator ----
+
+-- The next result is not at hand.
+local function go_on(m)
     local c = control(m)
     if not c.reading then
         c.reading = true
@@ -200,14 +252,37 @@ local function advance(m)
             return peek(m)
         end, c.deadline)
     end
+    if c.follow then
+        doze_until(m, c)
+    end
     if ready(m, c.deadline, not c.ended and not c.reading) then
         return m()
+    end
+    if c.follow then
+        tell(m, c, true)
     end
     if c.failed then
         c.failed = false
         error(c.failure, 0)
     end
     return nil
+end
+
+local function taken(m, i, ...)
+    if i ~= nil then
+        return i, ...
+    end
+    return go_on(m)
+end
+
+-- What it does when its next result is not at hand, or somebody follows it.
+local function advance(m)
+    local c = control(m)
+    if not c.follow then
+        return go_on(m)
+    end
+    tell(m, c)
+    return taken(m, take(m))
 end
 C.on_advance(advance)
 
@@ -230,6 +305,7 @@ local function new_map(self, fn, items, length, opts, workers)
         at = 0,
     }
     local m = C.new(self, fn, items, length, c, opts.ordered ~= false, opts.on_error == "return")
+    begin_following(m, c, opts.progress)
     top_up(m, c)
     if c.failed and select(2, counts(m)) == 0 then -- nothing comes before it
         c.failed = false

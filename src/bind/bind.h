@@ -168,6 +168,7 @@ struct core {
     struct settings *settings; /* the pool's */
     bool joined;
     bool dropped; /* its handle was collected */
+    bool far;     /* its workers are on other machines */
     unsigned workers;
     uint32_t since_poll; /* submits */
     uint64_t taken;      /* news from its pool */
@@ -584,6 +585,12 @@ int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
 int tine__pool_workers_lua(lua_State *L);
+/* --- far.c --- */
+/* The options in the table at `arg` of a pool on other machines, which stay on the stack; NULL: it is here. */
+const struct far_options *tine__far_read(lua_State *L, int arg);
+/* Push the list of those that serve one on other machines. */
+void tine__push_hosts(lua_State *L, struct core *c);
+
 /* Push the list of them; with `figures` all that is known of each. */
 void tine__push_workers(lua_State *L, struct core *c, bool figures);
 /* stats.c: pool:stats() */

@@ -2,8 +2,22 @@
 #include <string.h>
 #include "bind/map.h"
 
+/* Who follows it hears of its end: `finish` of its control. */
+static void tell_end(lua_State *L) {
+    if (lua_getiuservalue(L, 1, MAP_CONTROL) == LUA_TTABLE &&
+        lua_getfield(L, -1, "finish") == LUA_TFUNCTION) {
+        lua_pushvalue(L, 1);
+        lua_call(L, 1, 0);
+    }
+    lua_settop(L, 1);
+}
+
 static int map_close(lua_State *L) {
-    tine__map_end(luaL_checkudata(L, 1, "tine.map"));
+    struct map *m = luaL_checkudata(L, 1, "tine.map");
+    lua_settop(L, 1);
+    if (m->followed)
+        tell_end(L);
+    tine__map_end(m);
     for (int value = MAP_VIEW; value <= MAP_CHUNK; value++) {
         lua_pushnil(L);
         lua_setiuservalue(L, 1, value);
@@ -83,6 +97,13 @@ static int map_over(lua_State *L) {
     return 1;
 }
 
+/* follow(map): its steps are wanted. */
+static int map_follow(lua_State *L) {
+    struct map *m = luaL_checkudata(L, 1, "tine.map");
+    m->followed = true;
+    return 0;
+}
+
 /* on_advance(function): what the iterator does when nothing is there at once. */
 static int map_on_advance(lua_State *L) {
     lua_settop(L, 1);
@@ -103,6 +124,10 @@ const luaL_Reg tine__map_functions[] = {
     {"counts", tine__map_counts},
     {"ready", tine__map_ready},
     {"peek", tine__map_peek},
+    {"take", tine__map_take},
+    {"doze", tine__map_doze},
+    {"follow", map_follow},
+    {"followed", tine__map_followed},
     {"control", map_control},
     {"workers", map_workers},
     {"check_task", map_check_task},

@@ -38,6 +38,7 @@ struct map {
     bool is_list, ordered, return_errors, closed;
     bool patient;       /* reading an item may take any time */
     bool yields;        /* where there is no room it is not for us to wait */
+    bool followed;      /* map.lua wants to hear of each step (progress) */
     unsigned filling;   /* calls of tine__map_fill, one inside the other: they own the buffer */
     lua_Integer unsent; /* the newest chunk's serial while it is being sent, or 0 */
     uint64_t message;   /* core->messages when it was begun */
@@ -52,6 +53,7 @@ struct map {
     uint32_t k;                    /* its next task */
     uint64_t settled;              /* items of chunks that are done */
     uint64_t settled_at;           /* when the last of them was taken in */
+    uint64_t ended, failed;        /* items, when it is followed */
     uint64_t tick;                 /* the coarse clock after the last read */
     char bytes[ROOM_SIZE];
 };
@@ -66,6 +68,7 @@ struct chunk {
     lua_Integer serial;
     uint32_t next; /* unordered: the first task that was not taken */
     uint32_t count;
+    uint32_t told; /* of a map that is followed: those before it are among map->ended */
     struct task_name name;
     struct outcome outcomes[];
 };
@@ -105,6 +108,12 @@ int tine__map_call(lua_State *L); /* __call */
 int tine__map_ready(lua_State *L);
 /* peek(map): `ready` would not wait. */
 int tine__map_peek(lua_State *L);
+/* take(map): the next result if it is there, else nothing. */
+int tine__map_take(lua_State *L);
+/* doze(map, deadline): wait until `ready` would not, or the deadline, which ends nothing. False: that has passed. */
+int tine__map_doze(lua_State *L);
+/* ended, failed = followed(map): items, as they are taken in. */
+int tine__map_followed(lua_State *L);
 /* ... = counts(map): see there. */
 int tine__map_counts(lua_State *L);
 

@@ -68,11 +68,21 @@ static struct chunk *chunk_of(struct anchor *a) {
     return (struct chunk *)((char *)a - offsetof(struct chunk, anchor));
 }
 
+/* Tasks end in their order, but for those that are cancelled from behind. */
+static void count_ended(struct map *m, struct chunk *c) {
+    for (; c->told < c->count && outcome_settled(&c->outcomes[c->told]); c->told++) {
+        m->ended++;
+        m->failed += c->outcomes[c->told].state != OUTCOME_VALUES;
+    }
+}
+
 void tine__chunk_news(struct item *item) {
     struct chunk *c = chunk_of(item->owner);
     struct map *m = c->map;
     if (!m)
         return;
+    if (m->followed)
+        count_ended(m, c);
     if (item->released) {
         m->settled += c->count;
         m->settled_at = tine__now();

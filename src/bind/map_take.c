@@ -126,7 +126,7 @@ int tine__map_call(lua_State *L) {
     if (m->closed)
         return 0;
     tine__check_process(L, m->core);
-    if (can_take(m))
+    if (can_take(m) && !m->followed)
         return take(L, m);
     lua_settop(L, 1);
     push_kept(L, KEPT_ADVANCE);
@@ -180,6 +180,30 @@ int tine__map_ready(lua_State *L) {
     }
     lua_pushboolean(L, can_take(m));
     return 1;
+}
+
+int tine__map_take(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    lua_settop(L, 1);
+    return !m->closed && can_take(m) ? take(L, m) : 0;
+}
+
+int tine__map_doze(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
+    if (!m->closed && m->ordered)
+        enter_oldest(L, m);
+    struct aim aim = {.met = take_met, .what = m, .core = m->core};
+    lua_pushboolean(L, m->closed || tine__await(L, &aim, deadline) == 0);
+    return 1;
+}
+
+int tine__map_followed(lua_State *L) {
+    struct map *m = check_map(L, 1);
+    tine__reap(L);
+    lua_pushinteger(L, (lua_Integer)m->ended);
+    lua_pushinteger(L, (lua_Integer)m->failed);
+    return 2;
 }
 
 /* read, sent, returned, settled, settled_at (seconds), ready = counts(map): takes in what has ended. `ready`: a result is

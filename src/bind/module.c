@@ -1,5 +1,7 @@
 /* The module tine.core: puts the parts together. */
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include "bind/bind.h"
 #include "bind/embed.h"
 #include "bind/preload.h"
@@ -149,20 +151,29 @@ static int worker(lua_State *L) {
     return 1;
 }
 
+#define COLUMNS 80 /* of a terminal that does not say */
+#define ROWS 24
+
+/* core.terminal([fd]): columns and rows of the terminal that stderr, or `fd`, is; or nothing. */
+static int terminal(lua_State *L) {
+    struct winsize size;
+    int fd = (int)luaL_optinteger(L, 1, STDERR_FILENO);
+    if (!isatty(fd))
+        return 0;
+    bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
+    lua_pushinteger(L, known ? size.ws_col : COLUMNS);
+    lua_pushinteger(L, known ? size.ws_row : ROWS);
+    return 2;
+}
+
 static const luaL_Reg functions[] = {
-    {"pool", tine__pool_open_lua},
-    {"future", tine__future_manual},
-    {"kind", tine__kind},
-    {"register", tine__codec_register},
-    {"cpu_count", tine__cpu_count},
-    {"worker", worker},
-    {"clock", tine__clock},
-    {"sleep", tine__sleep},
-    {"nearest", tine__nearest},
-    {"encode", tine__encode_lua},
-    {"buffer", tine__data_buffer},
-    {"type", tine__data_type},
-    {NULL, NULL},
+    {"pool", tine__pool_open_lua},  {"future", tine__future_manual},
+    {"kind", tine__kind},           {"register", tine__codec_register},
+    {"cpu_count", tine__cpu_count}, {"worker", worker},
+    {"clock", tine__clock},         {"sleep", tine__sleep},
+    {"terminal", terminal},         {"nearest", tine__nearest},
+    {"encode", tine__encode_lua},   {"buffer", tine__data_buffer},
+    {"type", tine__data_type},      {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {

@@ -13,7 +13,8 @@
 extern char **environ;
 
 #define MOST_WORKERS 4095
-#define DEEPEST 8 /* pools in workers of pools ... */
+#define FAR_GUESS 32 /* workers that there may be on other machines: how far `map` reads ahead */
+#define DEEPEST 8    /* pools in workers of pools ... */
 
 static const char *const known[] = {"workers",
                                     "initializer",
@@ -40,6 +41,12 @@ static const char *const known[] = {"workers",
                                     "start_timeout",
                                     "exit_timeout",
                                     "name",
+                                    "backend",
+                                    "key",
+                                    "window",
+                                    "connect_timeout",
+                                    "lost_after",
+                                    "confirm",
                                     NULL};
 
 /* --- bytes that outlive an error --- */
@@ -269,7 +276,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
     o->exit_timeout = tine__option_limit(L, arg, "exit_timeout", POOL_EXIT_TIMEOUT);
     o->spawn = tine__option_choice(L, arg, "start_method", methods) == 1;
-    o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1;
+    o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1 || o->far;
     o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;
 }
 
@@ -345,7 +352,8 @@ static bool check_function(lua_State *L, int arg, const char *name) {
 }
 
 static void read_options(lua_State *L, int arg, struct pool_options *o) {
-    luaL_checkstack(L, 50, "options");
+    luaL_checkstack(L, 60, "options");
+    o->far = tine__far_read(L, arg);
     read_limits(L, arg, o);
     o->boot.name = option_string(L, arg, "name", "tine");
     o->boot.path = package_field(L, "path");
@@ -421,7 +429,8 @@ static void open_pool(lua_State *L, struct core *c, const struct pool_options *o
                     err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
     }
     c->inbox.wants_exits = o->tell_exits;
-    tine__core_start(state_of(L), c, o->workers);
+    c->far = o->far != NULL;
+    tine__core_start(state_of(L), c, o->far ? FAR_GUESS : o->workers);
 }
 
 /* --- the store of its functions, as the codec sees it --- */

@@ -98,7 +98,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->inbox = &c->inbox;
     item->task.call.count = d->count;
     item->settings = d->settings == c->settings ? NULL : d->settings;
-    item->watched = false;
+    item->watched = item->far = false;
     item->answers = true;
     item->needs = d->needs ? *d->needs : NULL;
     list_init(&item->question);

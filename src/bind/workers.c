@@ -14,7 +14,10 @@ int tine__pool_resize_lua(lua_State *L) {
         tine__refuse_ended(L, c);
     int err = tine__pool_resize(c->p, (unsigned)n);
     if (err == TINE_EINVALID)
-        return tine__error(L, err, "a pool without processes (workers = 0) cannot be resized");
+        return tine__error(L, err,
+                           c->far ? "a pool whose workers are on other machines cannot be resized: "
+                                    "each host says how many it has (tine serve -j)"
+                                  : "a pool without processes (workers = 0) cannot be resized");
     if (err)
         tine__refused(L, c, err);
     c->workers = (unsigned)n;
@@ -80,6 +83,10 @@ static unsigned push_infos(lua_State *L, struct core *c) {
 void tine__push_workers(lua_State *L, struct core *c, bool figures) {
     char host[256] = "";
     luaL_checkstack(L, 20, "workers");
+    if (c->far) {
+        tine__push_hosts(L, c);
+        return;
+    }
     unsigned n = c->p ? push_infos(L, c) : (lua_pushnil(L), 0u);
     const struct worker_info *info = lua_touserdata(L, -1);
     lua_createtable(L, (int)n, 0);

@@ -21,4 +21,7 @@ void add_descriptors(lua_State *L); /* descriptors.c */
 void add_reader(lua_State *L);      /* reader.c */
 void add_spawn(lua_State *L);       /* spawn.c */
 
+/* serve.c: add serve(pool, options) and random(n) to the table on top. */
+void add_serve(lua_State *L);
+
 #endif

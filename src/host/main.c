@@ -57,7 +57,9 @@ static void print_help(void) {
         "\n"
         "  map        a function or a command for each line of files, in parallel: tine map --help\n"
         "  busted     busted on all processors: tine busted --help\n"
-        "  luacheck   luacheck on all processors\n",
+        "  luacheck   luacheck on all processors\n"
+        "  serve      run tasks of programs on other machines: tine serve --help\n"
+        "  key        make a key for that\n",
         progname, progname);
 }
 
@@ -168,8 +170,11 @@ static bool interpret(lua_State *L, struct command *c) {
 static const char *command_module(const char *name) {
     static const struct {
         const char *name, *module;
-    } commands[] = {
-        {"map", "tine.cli_map"}, {"busted", "tine.cli_busted"}, {"luacheck", "tine.cli_luacheck"}};
+    } commands[] = {{"map", "tine.cli_map"},
+                    {"busted", "tine.cli_busted"},
+                    {"luacheck", "tine.cli_luacheck"},
+                    {"serve", "tine.cli_serve"},
+                    {"key", "tine.cli_key"}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(name, commands[i].name))
             return commands[i].module;

@@ -19,6 +19,11 @@ enum report_kind {
     REPORT_REFUSED, /* bytes: text; the call or its result cannot travel */
     REPORT_MEMORY,  /* bytes: struct report_memory: it had not enough */
     REPORT_ENDED,   /* bytes: text, the traceback of the place where it was; it was asked to end */
+    /* ... of a worker elsewhere, that kept its limits there */
+    REPORT_TIMEOUT, /* bytes as of REPORT_ENDED: its run-time limit */
+    REPORT_CPU,     /* the same: its limit of processor time */
+    REPORT_CRASHED, /* its worker has died: bytes, struct report_crash */
+    REPORT_AWAY,    /* it was lost with where it ran: bytes, text, why; `host` or `server` */
     /* of a worker */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
     REPORT_OUTPUT,      /* the same: bytes, what it has printed, of a task that is captured */
@@ -34,7 +39,8 @@ enum report_kind {
                    ** have, also if what they have answered is lost. REPORT_EXITED follows at once */
     REPORT_EXITED, /* it has ended: `pid`, `status`; its results and losses were reported before */
     /* of the site */
-    REPORT_ROOM, /* what was refused with TINE_EAGAIN may be tried again */
+    REPORT_DESERTED, /* nobody has been there for long who could run anything: bytes, text */
+    REPORT_ROOM,     /* what was refused with TINE_EAGAIN may be tried again */
     REPORT_FAILED, /* no worker can ever be started: `error`, bytes: text; or `error` 0, bytes: the preload's error */
     REPORT_GONE /* it has ended; nothing comes any more. Unasked: `pid`, `status`, bytes: text, in which step; or
                    ** `error` EBADF: the program has taken its descriptors away */
@@ -43,6 +49,14 @@ enum report_kind {
 /* The limit that a task had, and what it had when it was refused more. */
 struct report_memory {
     uint64_t limit, used;
+};
+
+/* The end of a worker that another pool has. */
+struct report_crash {
+    uint32_t worker;
+    int32_t pid;
+    int32_t has_status, status; /* as waitpid gives it */
+    int32_t spoilt, error;
 };
 
 struct carried;
@@ -67,11 +81,12 @@ struct report {
     bool large;
     void *lane;
     uint64_t offset;
+    const char *host, *server; /* of a result, where it was; NULL: here */
 };
 
 /* Is it about a task's end? */
 static inline bool report_is_result(const struct report *r) {
-    return r->kind >= REPORT_VALUES && r->kind <= REPORT_ENDED;
+    return r->kind >= REPORT_VALUES && r->kind <= REPORT_AWAY;
 }
 
 #endif

@@ -85,18 +85,28 @@ void tine__deliver_progress(struct pool *p, const struct report *r) {
 /* How task k of the item has ended, not by a result; `r` is what its worker has said of it, or NULL. */
 static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending how,
                     const struct report *r, struct outcome *o) {
-    static const int codes[] = {
-        [ENDING_CANCELLED] = TINE_ECANCELLED, [ENDING_TIMEOUT] = TINE_ETIMEOUT,
-        [ENDING_LATE] = TINE_ETIMEOUT,        [ENDING_CRASHED] = TINE_ECRASHED,
-        [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM,
-        [ENDING_CPU] = TINE_ETIMEOUT,         [ENDING_MEMORY] = TINE_EMEMORY};
+    static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
+                                [ENDING_TIMEOUT] = TINE_ETIMEOUT,
+                                [ENDING_LATE] = TINE_ETIMEOUT,
+                                [ENDING_CRASHED] = TINE_ECRASHED,
+                                [ENDING_BROKEN] = TINE_EBROKEN,
+                                [ENDING_NOMEM] = TINE_ENOMEM,
+                                [ENDING_CPU] = TINE_ETIMEOUT,
+                                [ENDING_MEMORY] = TINE_EMEMORY,
+                                [ENDING_LOST] = TINE_ELOST};
     struct failure *ended = NULL;
     tine__printed_end(p, item);
     bool limit =
         how == ENDING_TIMEOUT || how == ENDING_LATE || how == ENDING_CPU || how == ENDING_MEMORY;
     if (limit || (how == ENDING_CANCELLED && r))
         ended = tine__failure_ended(item, k, how, r);
-    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : ended;
+    if (r && (r->kind == REPORT_CRASHED || r->kind == REPORT_AWAY))
+        ended = tine__failure_far(item, k, r);
+    struct failure *f = ended                   ? ended
+                        : how == ENDING_CRASHED ? p->crash
+                        : how == ENDING_BROKEN  ? p->reason
+                        : how == ENDING_LOST    ? p->desert
+                                                : NULL;
     tine__outcome_set_failure(o, codes[how], f);
     tine__failure_unref(ended);
 }
@@ -110,6 +120,11 @@ static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum endi
     } else {
         set_end(p, item, k, how, r, o);
     }
+}
+
+void tine__deliver_desert(struct pool *p, const struct report *r) {
+    tine__failure_unref(p->desert);
+    p->desert = tine__failure_desert(r);
 }
 
 /* --- attempts --- */

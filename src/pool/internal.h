@@ -39,6 +39,7 @@ struct pool {
     struct site_bells bells;
     struct failure *reason; /* why it was stopped */
     struct failure *crash;  /* of the death that is just being told */
+    struct failure *desert; /* why nobody runs what waits (REPORT_DESERTED) */
 
     struct list inboxes;
     struct list waiters; /* struct wait_entry: threads that sleep */
@@ -59,6 +60,7 @@ struct pool {
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
+    bool far;                  /* its workers are on other machines */
 
     struct wakeup wakeup; /* the manager's */
     bool asleep;          /* it sleeps, or is about to, */
@@ -100,6 +102,8 @@ int tine__item_cut_bytes(struct pool *p, struct item *item);
 void tine__deliver_progress(struct pool *p, const struct report *r);
 /* A task has ended by a report. */
 void tine__deliver_result(struct pool *p, const struct report *r);
+/* Nobody is there to run what waits, which is about to end. */
+void tine__deliver_desert(struct pool *p, const struct report *r);
 /* The next thing that the scheduler tells. */
 void tine__deliver(struct pool *p, const struct event *e);
 /* A task has failed before it was sent. */
@@ -116,6 +120,11 @@ void tine__item_refuse(struct pool *p, struct item *item);
 void tine__followers_end(struct item *item);
 
 /* blame.c */
+/* The failure of task `k`, of which a report says that its worker on another machine has died, or that it was lost.
+** NULL: out of memory. */
+struct failure *tine__failure_far(const struct item *item, uint32_t k, const struct report *r);
+/* What a report of no task says: nobody is there. */
+struct failure *tine__failure_desert(const struct report *r);
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
 /* The failure of task `k`, that was ended by `how` (a limit, ENDING_LATE, ENDING_CANCELLED), and what its worker has said

@@ -94,7 +94,9 @@ static void call_owners_last(struct pool *p) {
 
 /* Give back memory that nobody wants any more; when something is due next. */
 static uint64_t next_due(struct pool *p, uint64_t now) {
-    uint64_t due = sched_due(&p->s);
+    uint64_t due = sched_due(&p->s),
+             site = p->site->ops->due ? p->site->ops->due(p->site) : UINT64_MAX;
+    due = site < due ? site : due;
     if (p->tidy_at && now >= p->tidy_at)
         p->tidy_at = tine__store_tidy(p->store, now);
     return p->tidy_at && p->tidy_at < due ? p->tidy_at : due;
@@ -106,6 +108,8 @@ static void *run_manager(void *arg) {
     while (!pool_site_is_gone(p)) {
         uint64_t now = tine__now();
         tine__sched_tick(&p->s, now);
+        if (p->site->ops->tick)
+            p->site->ops->tick(p->site, now);
         tine__take_in(p, false);
         call_owners(p);
         if (pool_site_is_gone(p))

@@ -34,6 +34,8 @@
 #include "worker/boot.h"
 
 struct pool;
+struct far_options;
+struct far_host;
 
 #define POOL_MAX_WORKERS 4095u
 #define POOL_AGEING 1                 /* steps a second: what users get who say nothing */
@@ -50,6 +52,8 @@ struct pool_options {
     uint64_t max_age;                     /* ns, of a worker, 0 none */
     uint64_t max_bytes;                   /* of the calls of unfinished tasks, 0 none */
     bool tell_exits;                      /* some inbox wants to hear of ends of workers */
+    const struct far_options
+        *far;                /* its workers are on other machines; NULL: they are here; borrowed */
     bool in_process;         /* no worker is a process: tasks run in the threads that submit */
     struct boot boot;        /* borrowed for the call */
     struct carried *carried; /* regions that this names: they go over to the pool; or NULL */
@@ -153,6 +157,10 @@ void tine__pool_join(struct pool *p);
 int tine__pool_resize(struct pool *p, unsigned workers);
 
 /* --- looking --- */
+
+/* The hosts that serve it (site/far.h), as far as they are known: fills in at most `most`, gives their number; 0: its
+** workers are here. */
+unsigned tine__pool_hosts(struct pool *p, struct far_host *out, unsigned most);
 
 struct pool_stats {
     uint64_t submitted, pending, running, finished, failed, cancelled;

@@ -63,6 +63,7 @@ static void prepare(struct pool *p, struct item *item) {
     list_init(&item->dependents);
     item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
+    item->task.far = item->far;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
 }
@@ -126,7 +127,7 @@ static void unadmit(struct pool *p, struct item *item) {
 /* Say in the call, if it says so much, which one of its pool it is. Chunks have the number of their map. */
 static void number(const struct pool *p, const struct item *item, struct call_buf *cb) {
     uint64_t serial = p->calls + 1;
-    if (item->task.call.index == 0 && settings_need_extra(item->task.set))
+    if (item->task.call.index == 0 && settings_need_extra(item->task.set) && !item->far)
         memcpy(cb->b.data + offsetof(struct call_extra, serial), &serial, sizeof serial);
 }
 
@@ -148,7 +149,8 @@ static void begin_needs(struct pool *p, struct item *item) {
 static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     prepare(p, item);
     number(p, item, cb);
-    item->task.call.label += settings_extra(item->task.set);
+    if (!item->far)
+        item->task.call.label += settings_extra(item->task.set);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
     int err = item->needs ? tine__sched_submit_held(&p->s, &item->task, tine__now())

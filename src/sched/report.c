@@ -28,6 +28,22 @@ static void finish(struct sched *s, struct task *t) {
     sched_close(s, t);
 }
 
+/* What of results says by itself how the task ends. */
+static enum ending ending_of(const struct report *r) {
+    switch (r->kind) {
+    case REPORT_TIMEOUT:
+        return ENDING_TIMEOUT;
+    case REPORT_CPU:
+        return ENDING_CPU;
+    case REPORT_CRASHED:
+        return ENDING_CRASHED;
+    case REPORT_AWAY:
+        return ENDING_LOST;
+    default:
+        return ENDING_NONE;
+    }
+}
+
 static void answered(struct worker *w, const struct report *r) {
     w->tasks++;
     if (r->ended < r->started)
@@ -51,6 +67,8 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     t->worker = r->worker;
     t->pid = s->workers[r->worker].pid;
     *how = tine__sched_heard(s, t);
+    if (*how == ENDING_NONE)
+        *how = ending_of(r);
     bool error = r->kind == REPORT_ERROR || r->kind == REPORT_MEMORY;
     *again = tine__sched_fails(s, t, *how, error);
     if (*again)
@@ -309,6 +327,9 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
         break;
     case REPORT_FAILED:
         failed(s, r);
+        break;
+    case REPORT_DESERTED:
+        tine__sched_desert(s);
         break;
     case REPORT_GONE:
         gone(s, r);

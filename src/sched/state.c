@@ -63,6 +63,8 @@ bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool er
         return retry(s, t, RETRY_TIMEOUT);
     case ENDING_CRASHED:
         return retry(s, t, RETRY_CRASHED);
+    case ENDING_LOST:
+        return retry(s, t, RETRY_LOST);
     default:
         return false;
     }

@@ -19,6 +19,10 @@ struct call {
     uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
     bool timed, spends;
+    const char
+        *names; /* of one from another machine: what it names, struct call_far_name, not aligned */
+    uint32_t nnames;
+    uint64_t shown;                 /* the id that its submitter knows it by */
     uint32_t attempt;               /* from 1 */
     const struct call_extra *extra; /* NULL: it has none */
     const char *label;              /* NULL: made from the origin */
@@ -32,7 +36,7 @@ struct call {
 
 /* What its tasks are called. */
 static inline struct task_name call_name(const struct call *c) {
-    return (struct task_name){.id = c->id,
+    return (struct task_name){.id = c->shown,
                               .index = c->index,
                               .origin = &c->origin,
                               .label = c->label,
@@ -70,7 +74,6 @@ struct channel {
     /* Is there memory for `tidy` to give back, that nobody wants any more? After CHANNEL_REST it knows. */
     bool (*untidy)(struct channel *ch);
     void (*tidy)(struct channel *ch);
-    struct codec_store store; /* get only */
 };
 
 #endif
