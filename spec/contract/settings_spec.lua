@@ -11,7 +11,8 @@ describe("settings", function()
     { retry = 0 }, { retry = 3 }, { retry = {} }, { memory = 1 << 30 }, { memory = math.huge }, { cpu = 10 },
     { retry = { error = 1, crashed = 2, timeout = 3, lost = 4, delay = 0, factor = 1, max_delay = 1, jitter = 0,
                 when = function() return true end } },
-    { output = "inherit", output_limit = 100 }, { output = "capture", output_limit = 0 }, { output = "prefix" }, { output_limit = math.huge },
+    { output = "inherit", output_limit = 100 }, { output = "capture", output_limit = 0 }, { output = "prefix" },
+    { output_limit = math.huge },
     { seed = 1 },
     { seed = -1 }, { seed = "text" },
   }
