@@ -39,9 +39,17 @@ static int tell(int socket, const void *note, size_t length, const int *fds, int
 
 /* --- the descriptors --- */
 
-static void keep(void) {
+/* One that the program has closed cannot be copied, and need not. */
+static bool keep(void) {
     for (int i = 0; i < 2; i++)
-        divert.before[i] = tine__fd_copy(i + 1);
+        if ((divert.before[i] = tine__fd_copy(i + 1)) == -1 && errno != EBADF)
+            return false;
+    return true;
+}
+
+static void forget(void) {
+    for (int i = 0; i < 2; i++)
+        tine__close(&divert.before[i]);
 }
 
 /* What was closed before is closed again. */
@@ -56,7 +64,10 @@ static void restore(void) {
 }
 
 static int lead_into(int out, int error) {
-    keep();
+    if (!keep()) {
+        forget();
+        return TINE_ESYSTEM;
+    }
     if (sys.dup3(out, 1, 0) != -1 && sys.dup3(error, 2, 0) != -1)
         return 0;
     int saved = errno;

@@ -181,13 +181,19 @@ static enum record_kind make_answer(struct loop *l, const struct run_call *c, bo
 }
 
 /* Its output cannot be where it is to be. */
+static int raise_output(lua_State *L) {
+    int error = *(const int *)lua_touserdata(L, 1);
+    const char *text =
+        lua_pushfstring(L, "the output of the task cannot be diverted: %s", tine__why_text(error));
+    errno = error;
+    if (tine__push_error)
+        tine__push_error(L, TINE_ESYSTEM, text);
+    return lua_error(L);
+}
+
 static enum record_kind refuse_output(struct loop *l, struct buf *out) {
-    const char *why = tine__why_text(errno);
-    static const char text[] = "the output of the task cannot be captured: ";
-    out->len = 0;
-    if (buf_append(out, text, sizeof text - 1) || buf_append(out, why, strlen(why)))
-        out->len = 0;
-    tine__run_text(&l->run, out);
+    int error = errno;
+    tine__run_c(&l->run, raise_output, &error, out);
     return RECORD_ERROR;
 }
 

@@ -91,8 +91,8 @@ for _, f in pairs(stuck) do
     count("asked " .. kind)
 end
 
--- tasks whose output is captured, or gets a prefix: of a task that has ended all of it is there, of one that died nothing
--- or all, whatever comes after a write
+-- tasks whose output is captured, or gets a prefix: of one that has ended all of it is there, of one that died what
+-- it had written
 local talking = {}
 for i = 1, 16 do
     local good, f = pcall(function()
