@@ -91,6 +91,7 @@ struct state {
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned filenos;      /* cores that have one (fileno.c) */
+    const void *known;     /* the view that was checked last, until it is finalized */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
     uint64_t
         shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
@@ -195,6 +196,7 @@ struct view {
     const char *label;
     size_t label_len;
     struct settings *settings; /* how its tasks are to be run; NULL: not yet known */
+    bool derived;              /* by `with`; else it is the pool itself */
 };
 
 /* The pool or view at `arg`, usable in this process; else raises. */

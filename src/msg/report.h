@@ -27,7 +27,7 @@ enum report_kind {
     /* of a worker */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
     REPORT_OUTPUT,      /* the same: bytes, what it has printed, of a task that is captured */
-    REPORT_READY,       /* it has reached its task loop */
+    REPORT_READY,       /* it has reached its task loop; `id`, or `pid`: its process */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */
     REPORT_IDLE,        /* it has had nothing to do for as long as it is to stay */
@@ -67,7 +67,7 @@ struct report {
     uint32_t ref;
     uint64_t id;
     uint64_t spent;          /* of an end: what it had spent of the processor (ns) */
-    uint64_t started, ended; /* of a result of a single call, or what was lost: when; 0: unknown */
+    uint64_t started, ended; /* of a result, or what was lost: when; READY: `ended`; 0: unknown */
     int pid;
     int status;  /* as waitpid gives it */
     bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */

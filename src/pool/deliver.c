@@ -134,6 +134,9 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
     struct attempt *a = tine__attempt_add(item);
     if (a)
         set_outcome(p, item, 0, how, r, &a->error);
+    if (a && p->trace)
+        tine__tracing_attempt(p, item, 0, item->attempts->n, &a->error, a->times.started,
+                              a->times.ended);
     item->times.started = item->times.ended = 0;
     item->asking = a && item->answers && item->task.set->retry.asks;
     if (item->asking)
@@ -148,6 +151,8 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
     tine__outcome_share(item->outcomes, how);
     tine__sched_give_up(&p->s, &item->task);
     count(p, item, 0);
+    if (p->trace)
+        tine__tracing_end(p, item, 0, 0);
     post(p, item);
 }
 
@@ -162,6 +167,14 @@ void tine__item_refuse(struct pool *p, struct item *item) {
 }
 
 /* --- ends --- */
+
+static void trace_result(struct pool *p, const struct item *item, uint32_t k,
+                         const struct report *r) {
+    uint64_t ended = r->ended ? r->ended : tine__now();
+    uint32_t tried = item->attempts ? item->attempts->n : 0;
+    tine__tracing_attempt(p, item, k, tried + 1, &item->outcomes[k], r->started, ended);
+    tine__tracing_changed(p, ended);
+}
 
 void tine__deliver_result(struct pool *p, const struct report *r) {
     uint32_t k;
@@ -184,6 +197,8 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     tine__figures_through(p, item, r->ended);
     set_outcome(p, item, k, how, r, &item->outcomes[k]);
     count(p, item, k);
+    if (p->trace)
+        trace_result(p, item, k, r);
     post(p, item);
 }
 
@@ -202,11 +217,17 @@ static void deliver_end(struct pool *p, const struct event *e) {
     for (uint32_t k = e->from; k < e->to; k++) {
         set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
         count(p, item, k);
+        if (p->trace) /* the last one of a chunk is that which was running */
+            tine__tracing_end(p, item, k, k + 1 == e->to ? item->times.started : 0);
     }
+    if (e->task->call.count > 1)
+        item->times.started = 0;
+    if (p->trace)
+        tine__tracing_changed(p, tine__now());
     post(p, item);
 }
 
-void tine__deliver(struct pool *p, const struct event *e) {
+static void take_event(struct pool *p, const struct event *e) {
     switch (e->kind) {
     case EVENT_STOPPED:
         p->reason = tine__failure_of(&p->s.reason, true);
@@ -228,10 +249,18 @@ void tine__deliver(struct pool *p, const struct event *e) {
     }
 }
 
+void tine__deliver(struct pool *p, const struct event *e) {
+    take_event(p, e);
+    if (p->trace)
+        tine__tracing_event(p, e);
+}
+
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length) {
     tine__printed_end(p, item);
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
     count(p, item, k);
+    if (p->trace)
+        tine__tracing_end(p, item, k, 0);
     post(p, item);
 }

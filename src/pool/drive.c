@@ -75,7 +75,7 @@ static void deliver_all(struct pool *p) {
 }
 
 void tine__wake_manager(struct pool *p) {
-    uint64_t due = sched_due(&p->s);
+    uint64_t due = pool_due(p);
     if (!p->asleep || due >= p->until)
         return;
     p->until = due;
@@ -130,6 +130,8 @@ static unsigned hear(struct pool *p, bool listen) {
             if (r.kind == REPORT_EXITED)
                 p->figures.spent += r.spent;
             tine__sched_report(&p->s, &r, tine__now());
+            if (p->trace && r.kind == REPORT_READY)
+                tine__tracing_ready(p, &r);
             deliver_all(p); /* what it says of its bytes is good only now */
         }
     }

@@ -6,7 +6,7 @@
 **   follow.c   several owners of one task's end   blame.c    why, in words
 **   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c, printed.c
 **   wait.c     waiting threads; resize.c          refs.c     who holds a pool
-**   manager.c  the thread
+**   manager.c  the thread                      tracing.c  what a trace is told
 */
 #ifndef TINE_POOL_INTERNAL_H
 #define TINE_POOL_INTERNAL_H
@@ -19,6 +19,7 @@
 #include "pool/pool.h"
 #include "sched/sched.h"
 #include "site/site.h"
+#include "trace/trace.h"
 
 /* A thread that sleeps in tine__wait, as one inbox sees it. */
 struct wait_entry {
@@ -60,6 +61,9 @@ struct pool {
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
+    struct trace *trace;       /* or NULL */
+    uint64_t count_at;         /* when counters are to be told to it again, */
+    bool uncounted;            /* which have changed */
     bool far;                  /* its workers are on other machines */
 
     struct wakeup wakeup; /* the manager's */
@@ -153,5 +157,27 @@ void tine__inboxes_end(struct pool *p);
 
 /* manager.c */
 int tine__manager_start(struct pool *p);
+
+/* figures.c */
+/* Tasks that are being run. */
+uint64_t tine__pool_running(struct pool *p);
+
+/* tracing.c: only when there is a trace */
+/* Attempt number `attempt` of task k, which ran from then until then (`started` 0 or rubbish: it did not), ended like this. */
+void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, uint32_t attempt,
+                           const struct outcome *o, uint64_t started, uint64_t ended);
+/* The last attempt of task k, whose outcome is set, ended just now. */
+void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started);
+void tine__tracing_ready(struct pool *p, const struct report *r);
+void tine__tracing_event(struct pool *p, const struct event *e);
+/* Tell it the counters, at once or soon. */
+void tine__tracing_count(struct pool *p, uint64_t now);
+void tine__tracing_changed(struct pool *p, uint64_t now);
+
+/* When something is to be done, by the clock. */
+static inline uint64_t pool_due(const struct pool *p) {
+    uint64_t due = sched_due(&p->s);
+    return p->uncounted && p->count_at < due ? p->count_at : due;
+}
 
 #endif

@@ -23,6 +23,8 @@
 
 struct inbox;
 
+#define ITEM_SMALL 48 /* a known function and some numbers */
+
 struct item {
     struct task task; /* first member; the owner sets call.count */
     struct list news; /* in its inbox */
@@ -60,6 +62,7 @@ struct item {
                               given up */
     uint32_t first;          /* the first task that `bytes` are for */
     char *bytes;             /* label, function segment, argument segments; NULL: none any more */
+    char small[ITEM_SMALL];  /* where few bytes lie: most calls wait for some time */
     uint64_t length;         /* of all of them; task.call says where they are */
 };
 

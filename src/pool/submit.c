@@ -76,6 +76,8 @@ static void admit(struct pool *p, struct item *item) {
     item->inbox->open++;
     p->submitted += item->task.call.count;
     p->calls += item->task.call.index == 0;
+    if (p->trace)
+        tine__tracing_changed(p, item->task.since);
     if (item->watched && item->inbox->watched++ == 0)
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
 }
@@ -105,7 +107,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
     struct call_head *call = &item->task.call;
     if (!item->borrowed)
         return 0;
-    char *copy = sys.malloc(call->length);
+    char *copy = call->length <= ITEM_SMALL ? item->small : sys.malloc(call->length);
     if (copy)
         memcpy(copy, item->bytes, call->length);
     item->borrowed = false;

@@ -169,7 +169,7 @@ static enum ending end_of_lost(const struct sched *s, const struct task *t) {
 static void settle_lost(struct sched *s, unsigned worker, int pid) {
     struct task *t;
     while ((t = next_lost(s)) != NULL) {
-        if (t->end_to > t->next || t->doom) {
+        if (t->begun > t->next || t->doom) {
             t->worker = worker;
             t->pid = pid;
         }

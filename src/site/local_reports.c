@@ -129,8 +129,9 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
     if (tell_output(l, lane, &head, r))
         return true;
     describe(l, lane, &head, r);
-    if (report_is_result(r)) {
+    if (report_is_result(r))
         lane->output_told = 0; /* another attempt has the same id */
+    if (report_is_result(r) || r->kind == REPORT_READY) {
         r->started = lane->link.times.started;
         r->ended = lane->link.times.ended;
     }

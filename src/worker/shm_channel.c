@@ -296,6 +296,8 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
 static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref) {
     struct shm_channel *c = self(ch);
     struct record r = {.kind = kind, .id = id, .ref = ref};
+    if (kind == RECORD_READY)
+        tine__link_stamp_now(&c->link, &r);
     write_record(c, &r);
     ring(c, BELL_PRESSURE);
 }
