@@ -582,6 +582,11 @@ function Future:events() end
 ---Calls fn(future, ...) for each event, before the done callbacks.
 ---@param fn fun(future: tine.Future, ...)
 function Future:on_event(fn) end
+---What the task, in its last attempt, and the programs that it started have printed, if that is captured; nil before
+---the end.
+---@return string?
+---@nodiscard
+function Future:output() end
 
 ---@return boolean
 ---@nodiscard
