@@ -23,12 +23,13 @@ static void init_lock(struct tine_pool *pool) {
 
 static int open_core(struct tine_pool *pool, const tine_options *given) {
     struct pool_options options = {0};
+    struct far_options far;
     struct buf calls;
     tine__buf_init(&calls);
-    int err = tine__api_options(given, &options, &calls);
+    int err = tine__api_options(given, &options, &far, &calls);
     if (!err && !(pool->name = tine__text_copy(options.boot.name)))
         err = TINE_ENOMEM;
-    if (!err && !options.in_process)
+    if (!err && !options.in_process && !options.far)
         err = tine_prepare();
     if (!err)
         err = tine__pool_open(&pool->core, &options);

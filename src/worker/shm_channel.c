@@ -221,7 +221,8 @@ static struct buf *reply(struct channel *ch) {
     if (c->block)
         tine__heap_free(c->link.heap, c->block);
     c->block = 0;
-    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c, &c->carried};
+    bool far = c->slot.call.flags & CALL_FAR; /* there nobody sees them */
+    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c, far ? NULL : &c->carried};
     if (c->carried.list)
         tine__carried_drop(&c->carried);
     return &c->reply;
