@@ -199,13 +199,21 @@ typedef struct tine_options {
     ** number of this process and %n that of the pool. NULL: what TINE_TRACE in the environment says;
     ** "": nothing. A file that cannot be opened is TINE_ESYSTEM. */
     const char *trace;
+    /* Workers on other machines, behind job servers: "gearman://HOST[:PORT][,HOST...]/SET" (docs/machines.md),
+    ** and the key file by which all that is sent is sealed; NULL: without, which only addresses of this
+    ** machine allow. What belongs to workers of this machine (workers, prepare, initializer, preload, limits of
+    ** workers ...) is then TINE_EARG; on_crash is TINE_REPLACE, whatever is said. SINCE 0.2.0 */
+    const char *backend, *key;
+    unsigned window; /* tasks under way at most; 0: twice the workers of all hosts */
+    double connect_timeout, lost_after; /* 0: 10 and 15 */
+    bool unconfirmed;                   /* hosts begin without asking */
 } tine_options;
 
 #define TINE_OPTIONS_INIT \
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
             NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL, -1, 0, 0, NULL, TINE_RETRY_INIT, \
-            -1, 0, 0, false, 0, NULL, TINE_OUTPUT_DEFAULT, 0, NULL \
+            -1, 0, 0, false, 0, NULL, TINE_OUTPUT_DEFAULT, 0, NULL, NULL, NULL, 0, 0, 0, false \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is

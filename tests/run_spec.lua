@@ -7,4 +7,7 @@ assert(_VERSION == "Lua 5.4", "the specs need Lua 5.4, this is " .. _VERSION)
 -- Output of a test that kills its process must not be lost, nor come twice after a fork.
 io.stdout:setvbuf("line")
 
+-- With TINE_SPEC_BACKEND in the environment pools are made on other machines, where that is possible.
+if os.getenv "TINE_SPEC_BACKEND" then require "spec.support.far_pools" end
+
 require "busted.runner" { standalone = false, output = "plainTerminal" }

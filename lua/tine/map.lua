@@ -11,6 +11,9 @@ local peek, take, followed, doze = C.peek, C.take, C.followed, C.doze
 local CHUNK_SECONDS <const> = 200e-6
 -- ... and not so many items that one worker is left with much to do at the end.
 local MOST_ITEMS <const> = 256
+-- The same on other machines, which are farther away.
+local FAR_SECONDS <const> = 10e-3
+local FAR_ITEMS <const> = 16384
 -- Chunks read ahead for each worker when the input is an iterator.
 local CHUNKS_AHEAD <const> = 4
 
@@ -132,8 +135,8 @@ local function adapt(c, settled, at)
     end
     if c.settled > 0 and at > c.at then
         local each = (at - c.at) * c.workers / items
-        local target = CHUNK_SECONDS / each
-        c.size = max(1, min(target // 1 | 0, c.size * 4, MOST_ITEMS))
+        local target = c.seconds / each
+        c.size = max(1, min(target // 1 | 0, c.size * 4, c.most))
     end
     c.settled, c.at = settled, at
 end
@@ -294,7 +297,7 @@ local function argument_error(n, text)
     error(("bad argument #%d to 'map' (%s)"):format(n, text), 3)
 end
 
-local function new_map(self, fn, items, length, opts, workers)
+local function new_map(self, fn, items, length, opts, workers, far)
     local c = {
         pool = self,
         workers = workers,
@@ -302,6 +305,8 @@ local function new_map(self, fn, items, length, opts, workers)
         chunksize = count_option(opts, "chunksize"),
         buffersize = count_option(opts, "buffersize"),
         deadline = C.deadline(opts.timeout),
+        seconds = far and FAR_SECONDS or CHUNK_SECONDS, -- that a chunk is to take,
+        most = far and FAR_ITEMS or MOST_ITEMS, -- and items in it
         size = 1, -- of the chunks, as found so far
         settled = 0, -- items ended, and when, at the last look
         at = 0,
@@ -318,7 +323,7 @@ local function new_map(self, fn, items, length, opts, workers)
 end
 
 local function map(self, fn, items, opts)
-    local ok, workers = pcall(C.workers, self) -- self is a pool, and in its own process
+    local ok, workers, far = pcall(C.workers, self) -- self is a pool, and in its own process
     if not ok then
         error(workers, 2)
     end
@@ -336,7 +341,7 @@ local function map(self, fn, items, opts)
     if wrong then
         argument_error(3, wrong)
     end
-    local m = new_map(self, fn, items, length, opts or {}, workers)
+    local m = new_map(self, fn, items, length, opts or {}, workers, far)
     return m, nil, nil, m
 end
 

@@ -13,7 +13,8 @@ end
 local function new_key(more)
   local file = os.tmpname()
   local old = more and shell.contents(more) or ""
-  shell.ok("%s key > %s.new && chmod 600 %s && cat %s.new > %s && rm %s.new", program.tine(), file, file, file, file, file)
+  shell.ok("%s key > %s.new", program.tine(), file)
+  shell.ok("chmod 600 %s && cat %s.new > %s && rm %s.new", file, file, file, file)
   if more then
     local out = assert(io.open(file, "a"))
     out:write("# an older one\n", old)

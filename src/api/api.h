@@ -27,6 +27,7 @@
 #include <stdatomic.h>
 #include "base/error.h"
 #include "pool/pool.h"
+#include "site/far.h"
 
 struct tine_pool {
     atomic_uint refs;
@@ -117,12 +118,19 @@ struct tine_future *tine__api_future(struct tine_pool *pool, const tine_task *ta
 struct tine_future *tine__api_follow(struct tine_pool *pool, const char *label, struct item *leader,
                                      const struct outcome *ended);
 
+/* --- far.c --- */
+
+/* Where its workers are, if they are on other machines (`backend` is set). 0; TINE_EARG: an address, key, or option that
+** does not go with it. */
+int tine__api_far(const tine_options *o, struct far_options *out);
+
 /* --- options.c --- */
 
 /* What the pool is to be told, borrowing from `given` (NULL: the defaults) and `calls`, which holds what is
-** encoded; the caller frees it also on failure. *trace: where it is to be traced to, as `given` says. 0, TINE_EARG, TINE_ENOMEM. */
-int tine__api_options(const tine_options *given, struct pool_options *out, struct buf *calls,
-                      const char **trace);
+** encoded; the caller frees it also on failure. *trace: where it is to be traced to, as `given` says; `far` is
+** for what it says of other machines. 0, TINE_EARG, TINE_ENOMEM. */
+int tine__api_options(const tine_options *given, struct pool_options *out, struct far_options *far,
+                      struct buf *calls, const char **trace);
 /* A time-out as a deadline: negative none. False: NaN. */
 bool tine__api_deadline(double timeout, uint64_t *deadline);
 

@@ -81,8 +81,8 @@ static int encode_chunks(const tine_options *o, struct boot *boot, struct buf *o
     return err;
 }
 
-int tine__api_options(const tine_options *given, struct pool_options *out, struct buf *calls,
-                      const char **trace) {
+int tine__api_options(const tine_options *given, struct pool_options *out, struct far_options *far,
+                      struct buf *calls, const char **trace) {
     tine_options options = TINE_OPTIONS_INIT;
     size_t least = STRUCT_UPTO(tine_options, preload); /* 0.1.0 */
     if (given && !tine__struct_read(&options, sizeof options, given, least))
@@ -91,8 +91,11 @@ int tine__api_options(const tine_options *given, struct pool_options *out, struc
         return TINE_EARG;
     translate(&options, out);
     *trace = options.trace;
-    if (out->workers > POOL_MAX_WORKERS)
+    if (out->workers > POOL_MAX_WORKERS || (options.backend && tine__api_far(&options, far)))
         return TINE_EARG;
+    if (options.backend)
+        out->far = far;
+    out->replace |= options.backend != NULL;
     int err = encode_chunks(&options, &out->boot, calls);
     return err ? err : tine__api_defaults(&options, &out->settings);
 }

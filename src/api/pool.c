@@ -30,13 +30,14 @@ static int open_trace(struct pool_options *o, const char *file) {
 
 static int open_core(struct tine_pool *pool, const tine_options *given) {
     struct pool_options options = {0};
+    struct far_options far;
     struct buf calls;
     tine__buf_init(&calls);
     const char *file = NULL;
-    int err = tine__api_options(given, &options, &calls, &file);
+    int err = tine__api_options(given, &options, &far, &calls, &file);
     if (!err && !(pool->name = tine__text_copy(options.boot.name)))
         err = TINE_ENOMEM;
-    if (!err && !options.in_process)
+    if (!err && !options.in_process && !options.far)
         err = tine_prepare();
     if (!err)
         err = open_trace(&options, file);

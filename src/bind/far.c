@@ -104,6 +104,15 @@ static void push_host(lua_State *L, const struct far_host *h) {
 
 #define MOST_HOSTS 4096u
 
+unsigned tine__far_workers(lua_State *L, struct core *c) {
+    struct far_host *hosts = lua_newuserdatauv(L, MOST_HOSTS * sizeof *hosts, 0);
+    unsigned slots = 0, n = c->p ? tine__pool_hosts(c->p, hosts, MOST_HOSTS) : 0;
+    for (unsigned i = 0; i < n; i++)
+        slots += hosts[i].slots;
+    lua_pop(L, 1);
+    return slots ? slots : c->workers;
+}
+
 void tine__push_hosts(lua_State *L, struct core *c) {
     struct far_host *hosts = lua_newuserdatauv(L, MOST_HOSTS * sizeof *hosts, 0);
     unsigned n = c->p ? tine__pool_hosts(c->p, hosts, MOST_HOSTS) : 0;

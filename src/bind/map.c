@@ -73,10 +73,12 @@ static int map_control(lua_State *L) {
     return 1;
 }
 
-/* workers(pool or view): at most so many. */
+/* workers(pool or view): at most so many, and whether they are on other machines. */
 static int map_workers(lua_State *L) {
-    lua_pushinteger(L, tine__check_view(L, 1)->core->workers);
-    return 1;
+    struct core *c = tine__check_view(L, 1)->core;
+    lua_pushinteger(L, c->far ? tine__far_workers(L, c) : c->workers);
+    lua_pushboolean(L, c->far);
+    return 2;
 }
 
 /* task(value): an argument error unless it may be a task; which argument: 2. */

@@ -13,8 +13,8 @@
 extern char **environ;
 
 #define MOST_WORKERS 4095
-#define FAR_GUESS 32 /* workers that there may be on other machines: how far `map` reads ahead */
-#define DEEPEST 8    /* pools in workers of pools ... */
+#define FAR_GUESS 4 /* workers that there may be on other machines, while nobody is known */
+#define DEEPEST 8   /* pools in workers of pools ... */
 
 static const char *const known[] = {"workers",
                                     "initializer",

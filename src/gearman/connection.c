@@ -8,7 +8,7 @@
 #include "base/fd.h"
 
 #define CHUNK 65536u    /* bytes that are read at once, at least */
-#define KEEP (1u << 20) /* a buffer that is larger is given back when it is empty */
+#define KEEP (8u << 20) /* a buffer that is larger is given back when it is empty */
 
 void tine__gm_init(struct gm_conn *c, const struct gm_address *address) {
     *c = (struct gm_conn){.address = address, .fd = -1};

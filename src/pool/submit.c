@@ -28,7 +28,7 @@ void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t
     cb->b = (struct buf){.data = room, .cap = room_size, .grow = call_buf_grow};
     cb->pool = p;
     cb->refs = (struct store_refs){0};
-    cb->b.carried = &cb->refs.carried;
+    cb->b.carried = p && p->far ? NULL : &cb->refs.carried; /* no other machine sees them */
     cb->block = 0;
     cb->room = room;
     cb->room_size = room_size;

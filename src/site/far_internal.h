@@ -73,8 +73,9 @@ struct far_server {
     bool grabbing;                   /* a job of our own may be there */
     uint64_t again;                  /* closed: when to connect next, */
     uint64_t pause;                  /* and after how long once more */
-    uint64_t asked;                  /* when it was last asked who is there */
-    char why[160];                   /* it cannot be reached */
+    uint64_t asked;                  /* when it was last asked who is there, */
+    bool resting;  /* and nobody has wanted to know it since the time to ask again came */
+    char why[160]; /* it cannot be reached */
 };
 
 /* What is to be reported, `more` times more for the tasks behind it. */

@@ -14,12 +14,13 @@ static bool somebody_is_there(const struct far *f) {
     return false;
 }
 
-/* When this server is to be asked again who is there, which is the sign of life that it gives; UINT64_MAX: it need not. */
+/* When this server is to be asked again who is there, which is the sign of life that it gives; UINT64_MAX: it need not. It
+** is found out only then that it need not, so that not every task sets the clock anew. */
 static uint64_t ask_at(const struct far *f, const struct far_server *v) {
     uint64_t often = f->o.lost_after / 3;
     if (v->hosts == 0 && often > ASK_SOON)
         often = ASK_SOON;
-    return far_is_wanted(f) ? clock_after(v->asked, often) : UINT64_MAX;
+    return v->resting && !far_is_wanted(f) ? UINT64_MAX : clock_after(v->asked, often);
 }
 
 static uint64_t lost_at(const struct far *f, uint64_t heard) {
@@ -79,6 +80,9 @@ static void tick_server(struct far *f, struct far_server *v, uint64_t now) {
         tine__far_lose_server(f, v);
         snprintf(v->why, sizeof v->why, "%.100s: it was not heard any more", c->address->name);
     } else if (gm_is_open(c) && now >= ask_at(f, v)) {
+        v->resting = !far_is_wanted(f);
+        if (v->resting)
+            return;
         v->asked = now;
         tine__gm_say(c, "workers\n");
         look_at_lines(f, v, now);

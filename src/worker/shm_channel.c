@@ -231,7 +231,8 @@ static struct buf *empty(struct parcel *p) {
     if (p->block)
         tine__heap_free(p->channel->link.heap, p->block);
     p->block = 0;
-    p->buf = (struct buf){p->bytes, 0, sizeof p->bytes, grow, p, &p->carried};
+    bool far = p->channel->slot.call.flags & CALL_FAR; /* there nobody sees them */
+    p->buf = (struct buf){p->bytes, 0, sizeof p->bytes, grow, p, far ? NULL : &p->carried};
     if (p->carried.list)
         tine__carried_drop(&p->carried);
     return &p->buf;

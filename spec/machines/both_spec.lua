@@ -1,0 +1,28 @@
+-- Specs of what all pools do, against pools on "other machines" (spec/support/far_pools.lua).
+-- timeout: 120
+local machines = require "spec.support.machines"
+local shell = require "spec.support.shell"
+
+if not machines.gearmand then
+  pending "gearmand is not installed (package gearman-job-server)"
+  return
+end
+
+local SPECS <const> = { "contract/chain" }
+
+describe("on other machines, too, holds", function()
+  local server
+  setup(function()
+    server = machines.server()
+    for workers = 1, 4 do machines.host(server, "-j " .. workers, "w" .. workers) end
+  end)
+  teardown(machines.stop)
+
+  for _, name in ipairs(SPECS) do
+    it(name, function()
+      local file = ("%s/spec/%s_spec.lua"):format(os.getenv "TINE_SOURCE_DIR", name)
+      local got = shell.run(("TINE_SPEC_BACKEND=%s timeout 90 lua5.4 tests/run_spec.lua %s"):format(server:url "w", file))
+      assert(got.code == 0, got.out .. got.err)
+    end)
+  end
+end)

@@ -1,0 +1,34 @@
+/* Pools of the C library whose workers are on other machines. */
+#include <string.h>
+#include "api/api.h"
+
+/* Options that are for workers of this machine. */
+static bool is_for_here(const tine_options *o) {
+    return o->workers || o->in_process || o->prepare || o->prepare_symbol || o->initializer ||
+           o->preload || o->finalizer || o->max_tasks_per_worker || o->min_workers ||
+           o->max_worker_memory || o->idle_timeout > 0 || o->max_worker_age > 0 ||
+           o->start_timeout > 0 || o->package_path || o->package_cpath ||
+           o->start_method != TINE_FORK;
+}
+
+static uint64_t span(double seconds, uint64_t none) {
+    uint64_t ns = tine__api_limit(seconds);
+    return ns ? ns : none;
+}
+
+int tine__api_far(const tine_options *o, struct far_options *out) {
+    char why[512];
+    const char *other;
+    memset(out, 0, sizeof *out);
+    if (is_for_here(o) || !(o->connect_timeout >= 0) || !(o->lost_after >= 0) ||
+        o->window > FAR_SLOTS || !tine__gm_resolve(o->backend, &out->servers, why, sizeof why))
+        return TINE_EARG;
+    if (o->key ? !tine__seal_read(o->key, &out->keys, why, sizeof why)
+               : !tine__gm_are_loopback(&out->servers, &other))
+        return TINE_EARG;
+    out->window = o->window;
+    out->connect_timeout = span(o->connect_timeout, FAR_CONNECT_TIMEOUT);
+    out->lost_after = span(o->lost_after, FAR_LOST_AFTER);
+    out->confirm = !o->unconfirmed;
+    return 0;
+}
