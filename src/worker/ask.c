@@ -15,7 +15,7 @@
 #define LAST_LOOK 128000000l /* and at most */
 #define EVERYTHING (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
-void (*tine__push_error)(lua_State *L, int code, const char *text);
+void (*tine__ask_error)(lua_State *L, bool timed);
 
 static const char traceback_key; /* in the registry: of the place where the error was raised */
 
@@ -79,11 +79,10 @@ void tine__ask_raise(lua_State *L, unsigned asked) {
     KILL_POINT("asked");
     luaL_traceback(L, L, NULL, 0);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
-    int code = asked & RUN_TIMED ? TINE_ETIMEOUT : TINE_ECANCELLED;
-    if (tine__push_error)
-        tine__push_error(L, code, tine_error_text(code));
+    if (tine__ask_error)
+        tine__ask_error(L, asked & RUN_TIMED);
     else
-        lua_pushstring(L, tine_error_text(code));
+        lua_pushstring(L, tine_error_text(asked & RUN_TIMED ? TINE_ETIMEOUT : TINE_ECANCELLED));
     lua_error(L);
 }
 
@@ -169,6 +168,24 @@ void tine__ask_begin(lua_State *L, const struct channel *channel) {
 void tine__ask_end(lua_State *L, const struct channel *channel) {
     if (channel == ask.channel)
         disarm(L);
+}
+
+void tine__ask_leave(struct ask_below *below, const struct channel *channel) {
+    *below = (struct ask_below){tine__running_thread, ask.armed};
+    if (channel == ask.channel)
+        disarm(tine__running_thread);
+}
+
+void tine__ask_return(const struct ask_below *below, const struct channel *channel) {
+    if (channel != ask.channel)
+        return;
+    if (below->armed)
+        tine__ask_begin(below->running, channel);
+    tine__running_thread = below->running;
+}
+
+bool tine__ask_pending(const struct channel *channel) {
+    return channel == ask.channel && ask.armed && ask.channel->asked(ask.channel);
 }
 
 bool tine__ask_stopping(void) {

@@ -26,14 +26,23 @@
 
 #define ASK_SIGNAL (SIGRTMAX - 3)
 
-/* Push an error object of ours: set by the floor above, which knows them; or NULL. May raise memory errors. */
-extern void (*tine__push_error)(lua_State *L, int code, const char *text);
+/* Push the error that is raised in the task: set by the floor above, which knows error objects. */
+extern void (*tine__ask_error)(lua_State *L, bool timed);
 
 /* In a worker: from now on it can be asked. The state makes a registry key, and may raise memory errors. */
 void tine__ask_open(lua_State *L, struct channel *channel);
 /* Around the running of each task; of another channel than the worker's (a pool without processes) nothing is done. */
 void tine__ask_begin(lua_State *L, const struct channel *channel);
 void tine__ask_end(lua_State *L, const struct channel *channel);
+/* Another task is going to run on top of the one that does, and has ended. */
+struct ask_below {
+    lua_State *running;
+    bool armed;
+};
+void tine__ask_leave(struct ask_below *below, const struct channel *channel);
+void tine__ask_return(const struct ask_below *below, const struct channel *channel);
+/* Was it asked to end, and has not been told? Then its hook is to run. */
+bool tine__ask_pending(const struct channel *channel);
 /* In a worker: was the task that runs asked to end? */
 bool tine__ask_stopping(void);
 /* What a task answers that was asked to end, and has: the traceback of the place where the error was raised, if it was.

@@ -12,7 +12,9 @@
 #include "codec/segment.h"
 #include "worker/ask.h"
 #include "worker/divert.h"
+#include "worker/emit.h"
 #include "worker/family.h"
+#include "worker/nest.h"
 #include "worker/output.h"
 #include "worker/process.h"
 #include "worker/seed.h"
@@ -105,7 +107,7 @@ static int worker_stopping(lua_State *L) {
 }
 
 void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 6);
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
     lua_pushinteger(L, getpid());
@@ -118,12 +120,16 @@ void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_progress, 1);
     lua_setfield(L, -2, "progress");
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, tine__emit, 1);
+    lua_setfield(L, -2, "emit");
     lua_createtable(L, 0, 1);
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_index, 1);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
     lua_setfield(L, LUA_REGISTRYINDEX, TINE_WORKER_FIELD);
+    tine__nest_open(L, loop);
 }
 
 /* --- tasks --- */
@@ -186,8 +192,8 @@ static int raise_output(lua_State *L) {
     const char *text =
         lua_pushfstring(L, "the output of the task cannot be diverted: %s", tine__why_text(error));
     errno = error;
-    if (tine__push_error)
-        tine__push_error(L, TINE_ESYSTEM, text);
+    if (tine__emit_error)
+        tine__emit_error(L, TINE_ESYSTEM, text);
     return lua_error(L);
 }
 
@@ -200,14 +206,11 @@ static enum record_kind refuse_output(struct loop *l, struct buf *out) {
 /* The task has ended only when all that it has printed is where it is to be. */
 static enum record_kind with_output(struct loop *l, const struct run_call *c, bool whole,
                                     struct buf *out) {
-    bool diverts = l->call->extra && l->call->extra->output != OUTPUT_INHERIT;
-    if (diverts && tine__divert_begin(l->channel, l->call, l->k))
+    struct diverted d;
+    if (tine__divert_begin(&d, l->channel, l->call, l->k, l->level))
         return refuse_output(l, out);
     enum record_kind kind = make_answer(l, c, whole, out);
-    if (diverts)
-        tine__divert_end(l->channel);
-    else
-        tine__output_flush();
+    tine__divert_end(&d);
     return kind;
 }
 
@@ -219,7 +222,10 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
         return err;
     if (err)
         await_death();
+    l->submitted = 0;
     enum record_kind kind = with_output(l, c, whole, ch->reply(ch));
+    if (l->submitted)
+        tine__nest_over(l);
     if (l->said.id == l->call->id + l->k)
         ch->last_progress(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))
@@ -244,7 +250,7 @@ static void look_at_memory(struct loop *l) {
         l->parting = PART_MEMORY;
 }
 
-static void run_call(struct loop *l, const struct call *call) {
+void tine__loop_call(struct loop *l, const struct call *call) {
     struct channel *ch = l->channel;
     struct run_call c = {.function = call->function,
                          .function_len = call->function_len,
@@ -265,10 +271,14 @@ static void run_call(struct loop *l, const struct call *call) {
             break;
         }
     }
-    ch->done(ch, call);
+    l->call = NULL;
+}
+
+static void run_call(struct loop *l, const struct call *call) {
+    tine__loop_call(l, call);
+    l->channel->done(l->channel, call);
     if (call->extra && call->extra->seeded)
         tine__seed_fresh(l->run.L); /* those of others are not to follow from it */
-    l->call = NULL;
     look_at_memory(l);
 }
 
@@ -341,6 +351,7 @@ static int next_call(struct loop *l, struct call *call) {
 void tine__loop_run(struct loop *l) {
     struct call call;
     l->clean = memory(l);
+    l->bottom = __builtin_frame_address(0);
     for (unsigned n = 1; next_call(l, &call) == 0; n++) {
         run_call(l, &call);
         if (n % CALLS_OFTEN == 0 && l->channel->untidy(l->channel))
