@@ -732,6 +732,7 @@ int tine__nearest(lua_State *L); /* core.nearest(name, list) */
 int tine__data_buffer(lua_State *L);
 /* What tine__data_forked is. */
 int tine__data_refuse_forked(lua_State *L);
+int tine__data_freeze(lua_State *L);
 int tine__data_type(lua_State *L);
 
 #endif

@@ -33,8 +33,8 @@ int tine__item_follow(struct pool *p, struct item *follower, struct item *leader
     follower->task = (struct task){.state = TASK_NEW, .call.count = 1};
     follower->followers = NULL;
     follower->attempts = NULL;
-    follower->printed = NULL;
     follower->events = NULL;
+    follower->printed = NULL;
     follower->needs = NULL;
     list_init(&follower->dependents);
     follower->asking = follower->asked = false;

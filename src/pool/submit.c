@@ -60,8 +60,8 @@ static void prepare(struct pool *p, struct item *item) {
     item->followers = item->leader = NULL;
     item->first = 0;
     item->told = NULL;
-    item->printed = NULL;
     item->events = NULL;
+    item->printed = NULL;
     item->attempts = NULL;
     list_init(&item->dependents);
     list_init(&item->children);

@@ -127,10 +127,11 @@ static void tell(struct serve *s, struct work *w) {
 void tine__answer_all(struct serve *s) {
     struct item *items[64];
     unsigned n;
+    bool any = false;
     while ((n = tine__inbox_take(&s->inbox, items, sizeof items / sizeof *items)) > 0)
-        for (unsigned i = 0; i < n; i++)
+        for (unsigned i = 0; i < n; i++, any = true)
             tell(s, items[i]->owner);
-    if (s->waiting > 0) { /* the next ones may have been taken up */
+    if (any && s->waiting > 0) { /* the next ones may have been taken up */
         s->rest = SERVE_MILLISECOND;
         s->look = tine__now() + s->rest;
     }

@@ -250,6 +250,7 @@ void tine__work_free(struct serve *s, struct work *w) {
     if (w->peer)
         w->peer->works--;
     s->waiting -= w->stage == WORK_BEGUN && !w->running;
+    s->running -= w->running;
     s->works--;
     list_remove(&w->node);
     for (uint32_t k = 0; k < w->task.head.count; k++)

@@ -12,8 +12,8 @@
 #include "codec/codec.h"
 #include "ipc/link.h"
 #include "msg/extra.h"
-#include "msg/label.h"
 #include "msg/nested.h"
+#include "msg/label.h"
 
 /* A call item in the worker's hands; the bytes are valid until the next `take`. */
 struct call {

@@ -11,8 +11,8 @@
 #include "base/why.h"
 #include "codec/segment.h"
 #include "worker/ask.h"
-#include "worker/divert.h"
 #include "worker/emit.h"
+#include "worker/divert.h"
 #include "worker/family.h"
 #include "worker/nest.h"
 #include "worker/output.h"
@@ -192,8 +192,8 @@ static int raise_output(lua_State *L) {
     const char *text =
         lua_pushfstring(L, "the output of the task cannot be diverted: %s", tine__why_text(error));
     errno = error;
-    if (tine__emit_error)
-        tine__emit_error(L, TINE_ESYSTEM, text);
+    if (tine__push_error)
+        tine__push_error(L, TINE_ESYSTEM, text);
     return lua_error(L);
 }
 
