@@ -225,6 +225,27 @@ describe("captured output", function()
     assert.not_matches("late", first:output(), 1, true)
   end)
 
+  it("is each one's own where tasks submit tasks, also on top of the one that waits", function()
+    local pool = open { workers = 1, on_crash = "replace" }
+    local outer = pool:submit(function()
+      print "outer"
+      local views = tine.worker.pool
+      local n = views:submit(function() print "inner" os.execute "echo inner" return 5 end):result()
+      os.execute "echo between"
+      views:with({ output = "inherit" }):submit(function() io.write "" end):result()
+      print "after"
+      return n
+    end)
+    assert.equal(5, outer:result(20))
+    assert.equal("outer\nbetween\nafter\n", outer:output())
+    local dying = pool:submit(function()
+      print "below"
+      tine.worker.pool:submit(function() print "on top" os.execute("kill -9 " .. tine.worker.pid) end):result()
+    end)
+    assert.equal("crashed", tine.kind(dying:exception(20)))
+    assert.equal("below\n", dying:output())
+  end)
+
   it("leaves the worker's own streams as they were", function()
     local run = program.run [[
       local tine = require "tine"

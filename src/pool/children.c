@@ -269,6 +269,7 @@ static void free_child(struct pool *p, struct child *c) {
     if (outcome_owns(&c->outcome))
         tine__outcome_free_locked(p, &c->outcome);
     free(c->item.told);
+    tine__printed_unref(c->item.printed);
     tine__attempts_free(c->item.attempts);
     free(c);
 }

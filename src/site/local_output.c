@@ -23,6 +23,7 @@
 struct stream {
     struct list node; /* in a lane, until its task is reported, or in local->loose */
     uint64_t task;
+    uint32_t level;
     int fd;        /* -1: it was read to its end */
     bool finished; /* its task has ended: what comes now is forgotten */
     bool loose;    /* and was reported */
@@ -141,12 +142,13 @@ static void finish(struct local *l, struct stream *s) {
         close_pipe(l, s);
 }
 
-/* The worker's task before has ended, too. */
+/* The worker's tasks before, on this level and above, have ended. */
 static void begin(struct local *l, struct lane *lane, const struct output_note *note, int fd) {
     struct stream *s = sys.calloc(1, sizeof *s);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
-    if (!list_empty(&lane->outputs))
-        finish(l, stream_of(lane->outputs.prev));
+    for (struct list *n = lane->outputs.next; n != &lane->outputs; n = n->next)
+        if (stream_of(n)->level >= note->level)
+            finish(l, stream_of(n));
     if (!s || sys.fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
         sys.epoll_ctl(l->outputs, EPOLL_CTL_ADD, fd, &event) == -1) {
         tine__close(&fd);
@@ -155,6 +157,7 @@ static void begin(struct local *l, struct lane *lane, const struct output_note *
     }
     s->fd = fd;
     s->task = note->task;
+    s->level = note->level;
     s->tail = tail_of(note->limit);
     list_push(&lane->outputs, &s->node);
 }

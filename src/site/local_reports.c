@@ -210,28 +210,40 @@ static uint32_t find_call(struct local *l, uint64_t id) {
     return ref;
 }
 
+/* What the task of this call has printed that was under way is told before. */
+static bool tell_last_output(struct local *l, uint32_t ref, struct report *r) {
+    struct handed *h = &l->handed[ref];
+    struct lane *lane = l->lanes[l->death.worker];
+    uint64_t since;
+    if (!h->captured)
+        return false;
+    h->captured = false;
+    *r = (struct report){.worker = l->death.worker, .ref = ref};
+    if (tine__link_find(&lane->link, h->id, h->count, &r->id, &since) == RUN_IDLE ||
+        lane->output_told == r->id)
+        return false;
+    tine__local_tell_output(l, lane, r);
+    return true;
+}
+
 /* The next call that the dead worker had taken: those that lay on top of others first. */
 static bool next_loss(struct local *l, struct report *r) {
     while (l->death_level > 1) {
-        uint64_t id = tine__link_at(&l->lanes[l->death.worker]->link, --l->death_level);
+        uint64_t id = tine__link_at(&l->lanes[l->death.worker]->link, l->death_level - 1);
         uint32_t ref = find_call(l, id);
+        if (ref < l->nrefs && tell_last_output(l, ref, r))
+            return true;
+        l->death_level--;
         if (ref < l->nrefs)
             return lose(l, ref, r), true;
     }
-    while (l->death_ref < l->nrefs) {
-        uint32_t ref = l->death_ref++;
-        if (l->handed[ref].seq && tine__local_who(l, ref) == l->death.worker)
-            return lose(l, ref, r), true;
-    }
-    return false;
-}
-
-/* The call with this task that the dead worker was in the midst of. */
-static bool find_death(const struct local *l, uint64_t id, uint32_t *ref) {
-    for (*ref = 0; *ref < l->nrefs; ++*ref) {
-        const struct handed *h = &l->handed[*ref];
-        if (l->death_seq && h->seq == l->death_seq && id - h->id < h->count)
-            return true;
+    for (; l->death_ref < l->nrefs; l->death_ref++) {
+        uint32_t ref = l->death_ref;
+        if (!l->handed[ref].seq || tine__local_who(l, ref) != l->death.worker)
+            continue;
+        if (!tell_last_output(l, ref, r))
+            lose(l, ref, r); /* then it is nobody's */
+        return true;
     }
     return false;
 }
@@ -246,33 +258,19 @@ static bool last_words(struct local *l, struct report *r) {
     if (told || tine__link_running(link, &id, &since) == RUN_IDLE ||
         !tine__link_progress(link, id, &l->last))
         return false;
-    uint32_t ref;
-    if (!find_death(l, id, &ref))
-        return false;
-    *r = (struct report){.kind = REPORT_PROGRESS, .worker = worker, .ref = ref, .id = id};
-    r->bytes = (const char *)&l->last;
-    r->length = progress_size(&l->last);
-    return true;
-}
-
-/* What the task has printed that it was in the midst of. */
-static bool last_output(struct local *l, struct report *r) {
-    uint64_t id, since;
-    unsigned worker = l->death.worker;
-    struct lane *lane = l->lanes[worker];
-    uint32_t ref;
-    if (tine__link_running(&lane->link, &id, &since) == RUN_IDLE || lane->output_told == id ||
-        !find_death(l, id, &ref) || !l->handed[ref].captured)
-        return false;
-    lane->output_told = id;
-    *r = (struct report){.worker = worker, .ref = ref, .id = id};
-    tine__local_tell_output(l, lane, r);
-    return true;
+    for (uint32_t ref = 0; ref < l->nrefs; ref++)
+        if (l->handed[ref].seq == l->death_seq && id - l->handed[ref].id < l->handed[ref].count) {
+            *r = (struct report){.kind = REPORT_PROGRESS, .worker = worker, .ref = ref, .id = id};
+            r->bytes = (const char *)&l->last;
+            r->length = progress_size(&l->last);
+            return true;
+        }
+    return false;
 }
 
 static bool tell_death(struct local *l, struct report *r) {
     unsigned worker = l->death.worker;
-    if (read_lane(l, worker, r) || last_words(l, r) || last_output(l, r) || next_loss(l, r))
+    if (read_lane(l, worker, r) || last_words(l, r) || next_loss(l, r))
         return true;
     *r = l->death;
     r->spoilt = l->lanes[worker]->spoilt;

@@ -14,10 +14,9 @@ static struct {
     const struct channel *channel;
     uint32_t worker;
     int captures, prints; /* sockets */
-    int before[2];        /* copies of 1 and 2; -1: it was closed */
-    int written; /* reads as ended when the lines of the task that runs are written; -1: it has no prefix */
-    uint64_t task;
-} divert = {.before = {-1, -1}, .written = -1};
+    struct diverted *
+        first; /* of the tasks that run, one on top of the other, the first whose output is diverted */
+} divert;
 
 void tine__divert_open(const struct channel *channel, uint32_t worker, int captures, int prints) {
     divert.channel = channel;
@@ -40,38 +39,38 @@ static int tell(int socket, const void *note, size_t length, const int *fds, int
 /* --- the descriptors --- */
 
 /* One that the program has closed cannot be copied, and need not. */
-static bool keep(void) {
+static bool keep(struct diverted *d) {
+    d->before[0] = d->before[1] = -1;
     for (int i = 0; i < 2; i++)
-        if ((divert.before[i] = tine__fd_copy(i + 1)) == -1 && errno != EBADF)
+        if ((d->before[i] = tine__fd_copy(i + 1)) == -1 && errno != EBADF)
             return false;
     return true;
 }
 
-static void forget(void) {
+static void forget(struct diverted *d) {
     for (int i = 0; i < 2; i++)
-        tine__close(&divert.before[i]);
+        tine__close(&d->before[i]);
 }
 
 /* What was closed before is closed again. */
-static void restore(void) {
-    for (int i = 0; i < 2; i++) {
-        if (divert.before[i] == -1)
+static void restore(struct diverted *d) {
+    for (int i = 0; i < 2; i++)
+        if (d->before[i] == -1)
             close(i + 1);
-        else if (tine__fd_ours(divert.before[i]))
-            sys.dup3(divert.before[i], i + 1, 0);
-        tine__close(&divert.before[i]);
-    }
+        else if (tine__fd_ours(d->before[i]))
+            sys.dup3(d->before[i], i + 1, 0);
+    forget(d);
 }
 
-static int lead_into(int out, int error) {
-    if (!keep()) {
-        forget();
+static int lead_into(struct diverted *d, int out, int error) {
+    if (!keep(d)) {
+        forget(d);
         return TINE_ESYSTEM;
     }
     if (sys.dup3(out, 1, 0) != -1 && sys.dup3(error, 2, 0) != -1)
         return 0;
     int saved = errno;
-    restore();
+    restore(d);
     errno = saved;
     return TINE_ESYSTEM;
 }
@@ -94,25 +93,27 @@ static int open_all(int (*pipes)[2], int n) {
 
 /* --- before a task --- */
 
-static int capture(const struct call *call) {
-    const struct output_note note = {
-        .task = divert.task, .limit = call->extra->output_limit, .worker = divert.worker};
+static int capture(struct diverted *d, const struct call *call, unsigned level) {
+    const struct output_note note = {.task = d->task,
+                                     .limit = call->extra->output_limit,
+                                     .worker = divert.worker,
+                                     .level = level};
     int ends[1][2];
     if (open_all(ends, 1))
         return TINE_ESYSTEM;
     int err = tell(divert.captures, &note, sizeof note, &ends[0][0], 1);
     KILL_POINT("told");
     if (!err)
-        err = lead_into(ends[0][1], ends[0][1]);
+        err = lead_into(d, ends[0][1], ends[0][1]);
     close_all(ends, 1);
     return err;
 }
 
-static int prefix(const struct call *call, uint32_t k) {
+static int prefix(struct diverted *d, const struct call *call, uint32_t k) {
     struct {
         struct print_note note;
         char label[PRINT_LABEL];
-    } packet = {.note = {.task = divert.task, .worker = divert.worker}};
+    } packet = {.note = {.task = d->task, .worker = divert.worker}};
     const struct task_name name = call_name(call);
     size_t length = tine__label(&name, k, packet.label, sizeof packet.label);
     if (length >= sizeof packet.label)
@@ -124,48 +125,71 @@ static int prefix(const struct call *call, uint32_t k) {
     int err = tell(divert.prints, &packet, sizeof packet.note + length, theirs, 3);
     KILL_POINT("told");
     if (!err)
-        err = lead_into(pipes[0][1], pipes[1][1]);
+        err = lead_into(d, pipes[0][1], pipes[1][1]);
     if (!err) {
-        divert.written = pipes[2][0];
+        d->written = pipes[2][0];
         pipes[2][0] = -1;
     }
     close_all(pipes, 3);
     return err;
 }
 
-int tine__divert_begin(const struct channel *channel, const struct call *call, uint32_t k) {
-    if (channel != divert.channel)
+static int begin(struct diverted *d, const struct call *call, uint32_t k, unsigned level,
+                 enum output_mode mode) {
+    const struct diverted *first = divert.first;
+    switch (mode) {
+    case OUTPUT_CAPTURE:
+        return capture(d, call, level);
+    case OUTPUT_PREFIX:
+        return prefix(d, call, k);
+    default: /* where the first one's would be */
+        return lead_into(d, first->before[0], first->before[1]);
+    }
+}
+
+int tine__divert_begin(struct diverted *d, const struct channel *channel, const struct call *call,
+                       uint32_t k, unsigned level) {
+    enum output_mode mode = call->extra ? call->extra->output : OUTPUT_INHERIT;
+    d->on = false;
+    if (channel != divert.channel || (mode == OUTPUT_INHERIT && !divert.first))
         return 0;
+    d->task = call->id + k;
+    d->written = -1;
     tine__output_flush();
-    divert.task = call->id + k;
-    int err = call->extra->output == OUTPUT_PREFIX ? prefix(call, k) : capture(call);
-    if (!err)
-        tine__output_divert(true);
+    tine__output_manner(&d->manner);
+    int err = begin(d, call, k, level, mode);
+    if (err)
+        return err;
+    d->on = true;
+    if (!divert.first)
+        divert.first = d;
+    tine__output_change(mode == OUTPUT_INHERIT ? &divert.first->manner : NULL);
     KILL_POINT("diverted");
-    return err;
+    return 0;
 }
 
 /* --- after it --- */
 
-static void await_lines(void) {
-    const struct print_note note = {.task = divert.task, .worker = divert.worker};
+static void await_lines(struct diverted *d) {
+    const struct print_note note = {.task = d->task, .worker = divert.worker};
     char byte;
     if (tell(divert.prints, &note, sizeof note, NULL, 0) == 0)
-        while (tine__fd_ours(divert.written) && read(divert.written, &byte, 1) == -1 &&
-               errno == EINTR)
+        while (tine__fd_ours(d->written) && read(d->written, &byte, 1) == -1 && errno == EINTR)
             ;
-    tine__close(&divert.written);
+    tine__close(&d->written);
 }
 
-void tine__divert_end(const struct channel *channel) {
-    if (channel != divert.channel) {
+void tine__divert_end(struct diverted *d) {
+    if (!d->on) {
         tine__output_flush();
         return;
     }
     KILL_POINT("printed");
-    tine__output_divert(false);
-    restore();
-    if (divert.written != -1)
-        await_lines();
+    tine__output_change(&d->manner);
+    restore(d);
+    if (d->written != -1)
+        await_lines(d);
+    if (divert.first == d)
+        divert.first = NULL;
     KILL_POINT("restored");
 }

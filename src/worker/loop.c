@@ -206,14 +206,11 @@ static enum record_kind refuse_output(struct loop *l, struct buf *out) {
 /* The task has ended only when all that it has printed is where it is to be. */
 static enum record_kind with_output(struct loop *l, const struct run_call *c, bool whole,
                                     struct buf *out) {
-    bool diverts = l->call->extra && l->call->extra->output != OUTPUT_INHERIT;
-    if (diverts && tine__divert_begin(l->channel, l->call, l->k))
+    struct diverted d;
+    if (tine__divert_begin(&d, l->channel, l->call, l->k, l->level))
         return refuse_output(l, out);
     enum record_kind kind = make_answer(l, c, whole, out);
-    if (diverts)
-        tine__divert_end(l->channel);
-    else
-        tine__output_flush();
+    tine__divert_end(&d);
     return kind;
 }
 

@@ -15,15 +15,11 @@
 
 struct output {
     int fd;
-    bool pipe; /* or a socket: writing may raise SIGPIPE */
-    bool diverted;
-    struct {
-        bool pipe;
-        int mode; /* of setvbuf */
-    } before;     /* it was diverted */
-    size_t used;  /* bytes in `unit` */
-    size_t whole; /* up to the end of the last whole line in there */
-    char *unit;   /* not in here: a worker that prints nothing need not have a page of them */
+    bool pipe;     /* or a socket: writing may raise SIGPIPE */
+    bool diverted; /* every byte is to be there at once */
+    size_t used;   /* bytes in `unit` */
+    size_t whole;  /* up to the end of the last whole line in there */
+    char *unit;    /* not in here: a worker that prints nothing need not have a page of them */
     char *buffer;
 };
 
@@ -197,23 +193,28 @@ static int mode_of(FILE *f) {
     return __flbf(f) ? _IOLBF : __fbufsize(f) > 1 ? _IOFBF : _IONBF;
 }
 
-static void divert(struct output *o, FILE *f, bool on) {
-    flush(o, f);
-    if (on) {
-        o->before.pipe = o->pipe;
-        o->before.mode = f ? mode_of(f) : _IONBF;
+void tine__output_manner(struct output_manner *m) {
+    const struct output *const outputs[] = {&standard_out, &standard_error};
+    FILE *const streams[] = {out_stream, err_stream};
+    for (int i = 0; i < 2; i++) {
+        m->pipe[i] = outputs[i]->pipe;
+        m->diverted[i] = outputs[i]->diverted;
+        m->mode[i] = streams[i] ? mode_of(streams[i]) : _IONBF;
     }
-    o->pipe = on || o->before.pipe;
-    o->diverted = on;
-    if (f && on)
-        setvbuf(f, NULL, _IONBF, 0);
-    else if (f)
-        setvbuf(f, o->buffer, o->before.mode, BUFFER);
 }
 
-void tine__output_divert(bool on) {
-    divert(&standard_out, out_stream, on);
-    divert(&standard_error, err_stream, on);
+void tine__output_change(const struct output_manner *m) {
+    struct output *const outputs[] = {&standard_out, &standard_error};
+    FILE *const streams[] = {out_stream, err_stream};
+    for (int i = 0; i < 2; i++) {
+        struct output *o = outputs[i];
+        flush(o, streams[i]);
+        o->pipe = m ? m->pipe[i] : true;
+        o->diverted = m ? m->diverted[i] : true;
+        int mode = m ? m->mode[i] : _IONBF;
+        if (streams[i])
+            setvbuf(streams[i], mode == _IONBF ? NULL : o->buffer, mode, BUFFER);
+    }
 }
 
 void tine__output_flush(void) {

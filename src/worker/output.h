@@ -20,9 +20,15 @@
 int tine__output_open(void);
 /* Descriptors 1 and 2 have become others: choose the kind of buffering. */
 void tine__output_redirected(void);
-/* Descriptors 1 and 2 lead elsewhere for a while (`on`), where every byte is to be at once; or they are again what they
-** were, and the streams are buffered as they were. All that was printed before is written first. */
-void tine__output_divert(bool on);
+/* How the two streams are buffered. */
+struct output_manner {
+    bool pipe[2], diverted[2];
+    int mode[2]; /* of setvbuf */
+};
+void tine__output_manner(struct output_manner *m);
+/* Write all that was printed, and go on in this manner; NULL: descriptors 1 and 2 lead elsewhere for a while, where every
+** byte is to be at once. */
+void tine__output_change(const struct output_manner *m);
 /* Write all that was printed; costs next to nothing when nothing was. */
 void tine__output_flush(void);
 
