@@ -20,5 +20,6 @@ int luaopen_tine_cli_host(lua_State *L);
 void add_descriptors(lua_State *L); /* descriptors.c */
 void add_reader(lua_State *L);      /* reader.c */
 void add_spawn(lua_State *L);       /* spawn.c */
+void add_look(lua_State *L);        /* look.c */
 
 #endif

@@ -6,7 +6,7 @@
 **   follow.c   several owners of one task's end   blame.c    why, in words
 **   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
 **   wait.c     waiting threads; resize.c          refs.c     who holds a pool
-**   manager.c  the thread
+**   manager.c  the thread                         show.c     who looks from outside
 */
 #ifndef TINE_POOL_INTERNAL_H
 #define TINE_POOL_INTERNAL_H
@@ -17,6 +17,7 @@
 #include "ipc/wakeup.h"
 #include "pool/figures.h"
 #include "pool/pool.h"
+#include "pool/show.h"
 #include "sched/sched.h"
 #include "site/site.h"
 
@@ -60,6 +61,7 @@ struct pool {
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
 
+    struct show show;     /* what who looks from outside is told; the manager's, too */
     struct wakeup wakeup; /* the manager's */
     bool asleep;          /* it sleeps, or is about to, */
     uint64_t until;       /* for so long, at most */
