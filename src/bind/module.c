@@ -167,13 +167,21 @@ static int terminal(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"pool", tine__pool_open_lua},  {"future", tine__future_manual},
-    {"kind", tine__kind},           {"register", tine__codec_register},
-    {"cpu_count", tine__cpu_count}, {"worker", worker},
-    {"clock", tine__clock},         {"sleep", tine__sleep},
-    {"terminal", terminal},         {"nearest", tine__nearest},
-    {"encode", tine__encode_lua},   {"buffer", tine__data_buffer},
-    {"type", tine__data_type},      {NULL, NULL},
+    {"pool", tine__pool_open_lua},
+    {"future", tine__future_manual},
+    {"kind", tine__kind},
+    {"register", tine__codec_register},
+    {"cpu_count", tine__cpu_count},
+    {"worker", worker},
+    {"clock", tine__clock},
+    {"sleep", tine__sleep},
+    {"terminal", terminal},
+    {"told", tine__pool_told_lua},
+    {"nearest", tine__nearest},
+    {"encode", tine__encode_lua},
+    {"buffer", tine__data_buffer},
+    {"type", tine__data_type},
+    {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {

@@ -179,7 +179,7 @@ static void state(struct pool *p, const struct worker_info *list, unsigned n, st
     text_of(b, "version", TINE_VERSION);
     count_of(b, "pid", (uint64_t)getpid());
     text_of(b, "name", p->show.name);
-    number_of(b, "elapsed", s.elapsed);
+    number_of(b, "elapsed", told.elapsed);
     stats_of(b, &s);
     workers_of(b, list, n);
     tasks_of(b, "slowest", told.slowest);
