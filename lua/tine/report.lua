@@ -2,7 +2,7 @@
 local core = require "tine.core"
 
 local function count(n)
-    local text, changed = ("%d"):format(n), nil
+    local text, changed = ("%d"):format(n)
     repeat
         text, changed = text:gsub("^(%d+)(%d%d%d)", "%1,%2")
     until changed == 0

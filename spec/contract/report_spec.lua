@@ -16,7 +16,8 @@ describe("a report", function()
     local text = pool:report()
     assert.matches('^pool "reported": 10 tasks in [%d.]+ %a+ with at most 2 workers\n', text)
     assert.matches("10 finished, 0 failed, 0 cancelled, 0 running, 0 pending", text)
-    for _, what in ipairs { "running tasks", "waiting for tasks", "starting", "encoding calls", "waiting for a worker" } do
+    for _, what in ipairs { "running tasks", "waiting for tasks", "starting", "encoding calls",
+                            "waiting for a worker" } do
       assert.matches("  " .. what .. " +[%d.]+ %a+  ", text)
     end
     for _, what in ipairs { "wait", "run", "round trip" } do assert.matches("\n  " .. what .. " +[%d.]+ %a+ ", text) end
@@ -56,7 +57,8 @@ describe("a report", function()
 
     local heavy <close> = tine.pool(1)
     for _ = 1, 3 do heavy:submit(string.len, ("x"):rep(1 << 20)):result(20) end
-    assert.matches("each call carries 1.0 MiB: what is the same for many goes once, by pool:share", heavy:report(), 1, true)
+    assert.matches("each call carries 1.0 MiB: what is the same for many goes once, by pool:share", heavy:report(),
+      1, true)
 
     local idle <close> = tine.pool(2)
     local a, b = idle:submit(burn, 0), idle:submit(burn, 0)

@@ -156,13 +156,13 @@ static int worker(lua_State *L) {
 
 /* core.terminal([fd]): columns and rows of the terminal that stderr, or `fd`, is; or nothing. */
 static int terminal(lua_State *L) {
-    struct winsize size;
+    struct winsize size = {0};
     int fd = (int)luaL_optinteger(L, 1, STDERR_FILENO);
     if (!isatty(fd))
         return 0;
-    bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
-    lua_pushinteger(L, known ? size.ws_col : COLUMNS);
-    lua_pushinteger(L, known ? size.ws_row : ROWS);
+    ioctl(fd, TIOCGWINSZ, &size);
+    lua_pushinteger(L, size.ws_col ? size.ws_col : COLUMNS);
+    lua_pushinteger(L, size.ws_row ? size.ws_row : ROWS);
     return 2;
 }
 
