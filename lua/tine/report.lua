@@ -2,7 +2,8 @@
 local core = require "tine.core"
 
 local function count(n)
-    local text, changed = ("%d"):format(n)
+    local text = ("%d"):format(n)
+    local changed
     repeat
         text, changed = text:gsub("^(%d+)(%d%d%d)", "%1,%2")
     until changed == 0
