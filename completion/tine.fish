@@ -4,6 +4,7 @@ complete -c tine -n __fish_use_subcommand -a map -d 'A function or a command for
 complete -c tine -n __fish_use_subcommand -a busted -d 'busted on all processors'
 complete -c tine -n __fish_use_subcommand -a luacheck -d 'luacheck on all processors'
 complete -c tine -n __fish_use_subcommand -a top -d 'What the pools of a running program do'
+complete -c tine -n __fish_use_subcommand -a report -d 'A page of a trace'
 complete -c tine -n __fish_use_subcommand -s e -x -d 'Execute a string'
 complete -c tine -n __fish_use_subcommand -s i -d 'Interactive mode after the script'
 complete -c tine -n __fish_use_subcommand -s l -x -d 'Require a library'
@@ -41,6 +42,7 @@ complete -c tine -n "$map" -l resume-failed -d 'What failed by the joblog'
 complete -c tine -n "$map" -l dry-run -d 'Print what would be run'
 complete -c tine -n "$map" -l progress -d 'How far it is'
 complete -c tine -n "$map" -l bar -d 'How far it is'
+complete -c tine -n "$map" -l trace -r -d 'What workers do, for Perfetto or tine report'
 complete -c tine -n "$map" -l help -d Usage
 
 complete -c tine -n '__fish_seen_subcommand_from busted' -s j -l jobs -x -d 'So many files at a time'
@@ -52,3 +54,4 @@ complete -c tine -n "$top" -l json -d 'Print it once, as JSON'
 complete -c tine -n "$top" -l traceback -x -d 'Where a task is'
 complete -c tine -n "$top" -s d -l delay -x -d 'Seconds between two looks'
 complete -c tine -n "$top" -s h -l help -d Usage
+complete -c tine -n '__fish_seen_subcommand_from report' -s o -l output -r -d 'Where the page goes'

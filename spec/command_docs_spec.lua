@@ -85,7 +85,7 @@ describe("the completion", function()
   teardown(function() os.execute("rm -r " .. folder) end)
 
   it("offers scripts and map", function()
-    assert.same({ "a.lua", "busted", "luacheck", "map", "top" }, completions(folder, "tine", ""))
+    assert.same({ "a.lua", "busted", "luacheck", "map", "report", "top" }, completions(folder, "tine", ""))
     assert.same({ "a.lua" }, completions(folder, "tine", "-W", ""))
     assert.same({ "map" }, completions(folder, "tine", "m"))
   end)

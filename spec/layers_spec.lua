@@ -3,11 +3,11 @@
 local root = os.getenv "TINE_SOURCE_DIR" or "."
 
 local FLOOR = {
-  base = 0, msg = 1, ipc = 1, store = 2, sched = 2, data = 2, codec = 2, worker = 3, site = 4, backend = 4, pool = 5, trace = 5,
-  api = 6, bind = 7, host = 8,
+  base = 0, msg = 1, ipc = 1, gearman = 2, store = 2, sched = 2, data = 2, codec = 2, worker = 3, site = 4, backend = 4,
+  pool = 5, trace = 5, api = 6, serve = 6, bind = 7, host = 8,
 }
 local WITHOUT_LUA = { base = true, msg = true, ipc = true, store = true, sched = true, site = true, backend = true,
-                      pool = true, trace = true }
+                      pool = true, serve = true, trace = true }
 -- Told everything, the time too: they take nothing from the system.
 local PURE = { msg = true, sched = true }
 local NOT_PURE = { ["pthread.h"] = true, ["unistd.h"] = true, ["time.h"] = true, ["poll.h"] = true, ["fcntl.h"] = true }

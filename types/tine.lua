@@ -100,6 +100,13 @@ local tine = {}
 ---@field exit_timeout number? seconds until a leaving worker must be gone; default: 5
 ---@field spin number? seconds to yield before sleeping; default: 50e-6
 ---@field name string? in process titles and messages; default: "tine"
+---@field trace string|false|nil file that what the pool does is traced to; default: what TINE_TRACE says
+---@field backend string? workers on other machines: "gearman://HOST[:PORT][,HOST...]/SET"
+---@field key string? with `backend`: the key file by which all that is sent is sealed
+---@field window integer? with `backend`: tasks under way at most; default: twice the workers of all hosts
+---@field connect_timeout number? with `backend`: seconds without a host after which pending tasks are lost; default: 10
+---@field lost_after number? with `backend`: seconds of silence after which a host or server is lost; default: 15
+---@field confirm boolean? with `backend`: hosts ask before they begin a task; default: true
 
 ---Make a pool of worker processes. Raises a Tine error if it cannot.
 ---@param options integer|tine.PoolOptions|nil the number of workers, or options

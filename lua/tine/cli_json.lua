@@ -1,55 +1,119 @@
--- JSON of plain values. A table is an object, unless it was made a list by `list` or has a first element.
+-- JSON (RFC 8259): text to values. null is json.null; numbers are floats unless they are written as integers.
 local M = {}
 
-local List = {}
+M.null = setmetatable({}, { __tostring = function() return "null" end })
 
-function M.list(t) return setmetatable(t, List) end
+local ESCAPES <const> = { ['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
 
-local ESCAPES <const> = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+local function fail(text, at, what)
+  local line = select(2, text:sub(1, at):gsub("\n", "\n")) + 1
+  error({ json = ("%s in line %d"):format(what, line) })
+end
 
--- Bytes that are no UTF-8 become U+FFFD, one each.
-local function clean(s)
-  if utf8.len(s) then return s end
-  local parts, at = {}, 1
-  while at <= #s do
-    local _, bad = utf8.len(s, at)
-    parts[#parts + 1] = s:sub(at, (bad or #s + 1) - 1)
-    if bad then parts[#parts + 1] = "\u{FFFD}" end
-    at = (bad or #s) + 1
+-- The character of the escape behind the backslash at `at`; where it ends.
+local function escape(text, at)
+  local kind = text:sub(at + 1, at + 1)
+  if ESCAPES[kind] then return ESCAPES[kind], at + 2 end
+  local hex = text:match("^u(%x%x%x%x)", at + 1)
+  if not hex then fail(text, at, "a wrong escape") end
+  local code = tonumber(hex, 16)
+  local low = code >= 0xd800 and code < 0xdc00 and text:match("^\\u([dD][c-fC-F]%x%x)", at + 6)
+  if low then return utf8.char(0x10000 + ((code - 0xd800) << 10) + tonumber(low, 16) - 0xdc00), at + 12 end
+  return utf8.char(code >= 0xd800 and code < 0xe000 and 0xfffd or code), at + 6
+end
+
+-- The string whose opening quote is at `at`; where it ends.
+local function string_at(text, at)
+  local first, last = text:find('^[^"\\%c]*"', at + 1)
+  if first then return text:sub(first, last - 1), last + 1 end
+  local parts, p = {}, at + 1
+  while true do
+    local _, stop = text:find('^[^"\\%z\1-\31]*', p)
+    parts[#parts + 1] = text:sub(p, stop)
+    local c = text:sub(stop + 1, stop + 1)
+    if c == '"' then return table.concat(parts), stop + 2 end
+    if c ~= "\\" then fail(text, stop + 1, "a string without end") end
+    parts[#parts + 1], p = escape(text, stop + 1)
   end
-  return table.concat(parts)
 end
 
-local function text(s)
-  return '"' .. clean(s):gsub('[%c"\\\127]', function(c) return ESCAPES[c] or ("\\u%04x"):format(c:byte()) end) .. '"'
+local function number_at(text, at)
+  local _, last = text:find("^-?%d+", at)
+  if not last then fail(text, at, "no value") end
+  local integer = text:sub(at, last)
+  if integer:find "^-?0%d" then fail(text, at, "a number with a zero before it") end
+  local _, fraction = text:find("^%.%d+", last + 1)
+  local _, exponent = text:find("^[eE][+-]?%d+", (fraction or last) + 1)
+  last = exponent or fraction or last
+  return tonumber(text:sub(at, last)), last + 1
 end
 
-local function number(n)
-  if math.type(n) == "integer" then return ("%d"):format(n) end
-  if n ~= n or n == math.huge or n == -math.huge then return "null" end
-  return (("%.17g"):format(n))
-end
+local function skip(text, at) return (text:find("[^ \t\r\n]", at)) or #text + 1 end
 
-local function sorted_keys(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
+local value_at
 
-local function encode(value)
-  local kind = type(value)
-  if kind == "string" then return text(value) end
-  if kind == "number" then return number(value) end
-  if kind ~= "table" then return tostring(value) end
-  local parts = {}
-  if getmetatable(value) == List or value[1] ~= nil then
-    for i, item in ipairs(value) do parts[i] = encode(item) end
-    return "[" .. table.concat(parts, ",") .. "]"
+local DEPTH <const> = 150
+
+local function array_at(text, at, depth)
+  local list, n = {}, 0
+  at = skip(text, at + 1)
+  if text:sub(at, at) == "]" then return list, at + 1 end
+  while true do
+    n = n + 1
+    list[n], at = value_at(text, at, depth + 1)
+    at = skip(text, at)
+    local c = text:sub(at, at)
+    if c == "]" then return list, at + 1 end
+    if c ~= "," then fail(text, at, "no ',' or ']'") end
+    at = skip(text, at + 1)
   end
-  for i, key in ipairs(sorted_keys(value)) do parts[i] = text(key) .. ":" .. encode(value[key]) end
-  return "{" .. table.concat(parts, ",") .. "}"
 end
-M.encode = encode
+
+local function object_at(text, at, depth)
+  local object = {}
+  at = skip(text, at + 1)
+  if text:sub(at, at) == "}" then return object, at + 1 end
+  while true do
+    if text:sub(at, at) ~= '"' then fail(text, at, "no name of a member") end
+    local name
+    name, at = string_at(text, at)
+    at = skip(text, at)
+    if text:sub(at, at) ~= ":" then fail(text, at, "no ':'") end
+    object[name], at = value_at(text, skip(text, at + 1), depth + 1)
+    at = skip(text, at)
+    local c = text:sub(at, at)
+    if c == "}" then return object, at + 1 end
+    if c ~= "," then fail(text, at, "no ',' or '}'") end
+    at = skip(text, at + 1)
+  end
+end
+
+local WORDS <const> = { ["true"] = true, ["false"] = false, null = M.null }
+
+function value_at(text, at, depth)
+  local c = text:sub(at, at)
+  if depth > DEPTH then fail(text, at, "values nested too deeply") end
+  if c == '"' then return string_at(text, at) end
+  if c == "{" then return object_at(text, at, depth) end
+  if c == "[" then return array_at(text, at, depth) end
+  local word = text:match("^%a+", at)
+  if word and WORDS[word] ~= nil then return WORDS[word], at + #word end
+  return number_at(text, at)
+end
+
+-- The value that starts at `at` (1), and where the text behind it goes on; nil and what is wrong.
+function M.value(text, at)
+  local ok, value, after = pcall(value_at, text, skip(text, at or 1), 0)
+  if ok then return value, skip(text, after) end
+  if type(value) == "table" and value.json then return nil, value.json end
+  error(value, 0)
+end
+
+-- The value that the text is; nil and what is wrong.
+function M.decode(text)
+  local value, after = M.value(text)
+  if value ~= nil and after <= #text then return nil, "something behind the value" end
+  return value, value == nil and after or nil
+end
 
 return M

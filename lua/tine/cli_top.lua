@@ -3,7 +3,7 @@
 -- Here are the command line, and what is asked of the pools; cli_top_text.lua has what is shown, cli_screen.lua the
 -- terminal.
 local host = require "tine.cli_host"
-local json = require "tine.cli_json"
+local json = require "tine.cli_json_out"
 local options_of = require "tine.cli_options"
 local text_of = require "tine.cli_top_text"
 local trouble = require "tine.cli_trouble"

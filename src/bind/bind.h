@@ -91,6 +91,7 @@ struct state {
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned filenos;      /* cores that have one (fileno.c) */
+    const void *known;     /* the view that was checked last, until it is finalized */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
     uint64_t
         shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
@@ -170,6 +171,7 @@ struct core {
     struct settings *settings; /* the pool's */
     bool joined;
     bool dropped; /* its handle was collected */
+    bool far;     /* its workers are on other machines */
     unsigned workers;
     uint32_t since_poll; /* submits */
     uint64_t taken;      /* news from its pool */
@@ -208,6 +210,7 @@ struct view {
     const char *label;
     size_t label_len;
     struct settings *settings; /* how its tasks are to be run; NULL: not yet known */
+    bool derived;              /* by `with`; else it is the pool itself */
 };
 
 /* The pool or view at `arg`, usable in this process; else raises. */
@@ -594,6 +597,12 @@ int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
 int tine__pool_workers_lua(lua_State *L);
+/* --- far.c --- */
+/* The options in the table at `arg` of a pool on other machines, which stay on the stack; NULL: it is here. */
+const struct far_options *tine__far_read(lua_State *L, int arg);
+/* Push the list of those that serve one on other machines. */
+void tine__push_hosts(lua_State *L, struct core *c);
+
 /* Push the list of them; with `figures` all that is known of each. */
 void tine__push_workers(lua_State *L, struct core *c, bool figures);
 /* stats.c: pool:stats() */

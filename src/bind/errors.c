@@ -215,6 +215,8 @@ void tine__error_failure(lua_State *L, struct core *c, int code, const struct fa
         lua_pushboolean(L, true);
         lua_setfield(L, -2, "cpu");
     }
+    set_text(L, "host", f->host);
+    set_text(L, "server", f->server);
     set_text(L, "phase", f->phase);
     set_text(L, "traceback", f->traceback);
     if (f->task)

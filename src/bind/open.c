@@ -6,14 +6,15 @@
 #include <lualib.h>
 #include "base/why.h"
 #include "bind/bind.h"
-#include "worker/loop.h"
+#include "trace/trace.h"
 #include "worker/loop.h"
 #include "worker/root.h"
 
 extern char **environ;
 
 #define MOST_WORKERS 4095
-#define DEEPEST 8 /* pools in workers of pools ... */
+#define FAR_GUESS 32 /* workers that there may be on other machines: how far `map` reads ahead */
+#define DEEPEST 8    /* pools in workers of pools ... */
 
 static const char *const known[] = {"workers",
                                     "initializer",
@@ -40,6 +41,13 @@ static const char *const known[] = {"workers",
                                     "start_timeout",
                                     "exit_timeout",
                                     "name",
+                                    "trace",
+                                    "backend",
+                                    "key",
+                                    "window",
+                                    "connect_timeout",
+                                    "lost_after",
+                                    "confirm",
                                     NULL};
 
 /* --- bytes that outlive an error --- */
@@ -269,7 +277,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
     o->exit_timeout = tine__option_limit(L, arg, "exit_timeout", POOL_EXIT_TIMEOUT);
     o->spawn = tine__option_choice(L, arg, "start_method", methods) == 1;
-    o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1;
+    o->replace = tine__option_choice(L, arg, "on_crash", crashes) == 1 || o->far;
     o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;
 }
 
@@ -345,7 +353,8 @@ static bool check_function(lua_State *L, int arg, const char *name) {
 }
 
 static void read_options(lua_State *L, int arg, struct pool_options *o) {
-    luaL_checkstack(L, 50, "options");
+    luaL_checkstack(L, 60, "options");
+    o->far = tine__far_read(L, arg);
     read_limits(L, arg, o);
     o->boot.name = option_string(L, arg, "name", "tine");
     o->boot.path = package_field(L, "path");
@@ -410,18 +419,44 @@ void tine__core_start(struct state *S, struct core *c, unsigned workers) {
     S->changes++;
 }
 
-static void open_pool(lua_State *L, struct core *c, const struct pool_options *o) {
-    int err = tine__pool_open(&c->p, o);
-    if (err) {
-        int error = errno;
-        c->p = NULL;
-        tine__core_unanchor(L, c);
-        errno = error;
-        tine__error(L, err, "cannot make a pool: %s",
-                    err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
-    }
+/* The file that the pool is to be traced to, or NULL. */
+static const char *read_trace(lua_State *L, int arg) {
+    size_t length;
+    int type = tine__option(L, arg, "trace"); /* stays on the stack */
+    if (type == LUA_TNIL)
+        return getenv("TINE_TRACE");
+    if (type == LUA_TBOOLEAN && !lua_toboolean(L, -1))
+        return NULL;
+    if (type != LUA_TSTRING)
+        tine__option_error(L, arg, "trace", "the name of a file, or false");
+    const char *file = lua_tolstring(L, -1, &length);
+    if (strlen(file) != length)
+        tine__option_error(L, arg, "trace", "a name without zero bytes");
+    return file;
+}
+
+/* It could not be opened, or its trace. */
+static void refuse(lua_State *L, struct core *c, int err, const char *what, const char *file) {
+    int error = errno;
+    c->p = NULL;
+    tine__core_unanchor(L, c);
+    what = lua_pushfstring(L, what, file);
+    errno = error;
+    tine__error(L, err, "%s: %s", what,
+                err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
+}
+
+static void open_pool(lua_State *L, struct core *c, struct pool_options *o, const char *file) {
+    tine__why_clear();
+    int err = tine__trace_open(&o->trace, file, o->boot.name, tine__boot_depth() > 0);
+    if (err)
+        refuse(L, c, err, "cannot open the trace '%s'", file);
+    err = tine__pool_open(&c->p, o);
+    if (err)
+        refuse(L, c, err, "cannot make a pool", NULL);
     c->inbox.wants_exits = o->tell_exits;
-    tine__core_start(state_of(L), c, o->workers);
+    c->far = o->far != NULL;
+    tine__core_start(state_of(L), c, o->far ? FAR_GUESS : o->workers);
 }
 
 /* --- the store of its functions, as the codec sees it --- */
@@ -531,12 +566,13 @@ int tine__pool_open_lua(lua_State *L) {
         lua_setfield(L, 1, "workers");
     }
     read_options(L, 1, &o);
+    const char *trace = read_trace(L, 1);
     o.settings = read_settings(L, 1)->settings;
     int said = lua_gettop(L);
     struct core *c = tine__core_push(L);
     int core = lua_gettop(L);
     c->settings = tine__settings_ref(o.settings);
-    open_pool(L, c, &o);
+    open_pool(L, c, &o, trace);
     lua_pushvalue(L, UP(UP_POOL)); /* from here on its __gc closes the pool */
     lua_setmetatable(L, core - 1);
     tine__view_adopt_settings(L, core - 1, said);

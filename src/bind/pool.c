@@ -29,8 +29,12 @@ void tine__check_process(lua_State *L, const struct core *c) {
 
 struct view *tine__check_view(lua_State *L, int arg) {
     struct view *v = lua_touserdata(L, arg);
-    if (!v || !(has_metatable(L, arg, UP(UP_POOL)) || has_metatable(L, arg, UP(UP_VIEW))))
-        luaL_typeerror(L, arg, "tine.pool");
+    struct state *S = state_of(L);
+    if (!v || v != S->known || lua_type(L, arg) != LUA_TUSERDATA) {
+        if (!v || !(has_metatable(L, arg, UP(UP_POOL)) || has_metatable(L, arg, UP(UP_VIEW))))
+            luaL_typeerror(L, arg, "tine.pool");
+        S->known = v->settings ? v : NULL; /* one that is finalized will not say when it goes */
+    }
     tine__check_process(L, v->core);
     return v;
 }
@@ -298,6 +302,7 @@ static int view_with(lua_State *L) {
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
     *v = *from;
     v->settings = NULL;
+    v->derived = true;
     lua_pushvalue(L, UP(UP_VIEW));
     lua_setmetatable(L, 3);
     lua_getiuservalue(L, 1, VIEW_CORE);

@@ -55,6 +55,9 @@ int tine__share(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     if (lua_isnone(L, 2))
         return luaL_error(L, "bad argument #1 to 'share' (value expected)");
+    if (c->far)
+        return luaL_error(L,
+                          "values cannot be shared yet with workers on other machines (backend)");
     lua_settop(L, 2);
     if (!c->p)
         tine__refuse_ended(L, c);

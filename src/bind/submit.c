@@ -96,7 +96,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->inbox = &c->inbox;
     item->task.call.count = d->count;
     item->settings = d->settings == c->settings ? NULL : d->settings;
-    item->watched = false;
+    item->watched = item->far = false;
     item->answers = true;
     item->needs = d->needs ? *d->needs : NULL;
     list_init(&item->question);
@@ -306,13 +306,6 @@ static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
     return lua_touserdata(L, future + 2);
 }
 
-static bool is_view(lua_State *L, int idx) {
-    lua_getmetatable(L, idx);
-    bool view = lua_rawequal(L, -1, UP(UP_VIEW));
-    lua_pop(L, 1);
-    return view;
-}
-
 int tine__submitted(lua_State *L, const struct draft *d) {
     struct future *f = lua_touserdata(L, d->idx);
     f->id = d->name.id;
@@ -339,7 +332,7 @@ static int submit(lua_State *L, bool wait) {
         tine__extras_set_label(L, f, future, future + 1);
         lua_pop(L, 1);
     }
-    if (is_view(L, 1)) /* for a chain; it keeps the label, too */
+    if (v->derived) /* for a chain; it keeps the label, too */
         tine__extras_set_label(L, f, future, 1);
     if (v->settings && v->settings->retry.asks)
         keep_when(L, f, 1, future);

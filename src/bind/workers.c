@@ -14,7 +14,10 @@ int tine__pool_resize_lua(lua_State *L) {
         tine__refuse_ended(L, c);
     int err = tine__pool_resize(c->p, (unsigned)n);
     if (err == TINE_EINVALID)
-        return tine__error(L, err, "a pool without processes (workers = 0) cannot be resized");
+        return tine__error(L, err,
+                           c->far ? "a pool whose workers are on other machines cannot be resized: "
+                                    "each host says how many it has (tine serve -j)"
+                                  : "a pool without processes (workers = 0) cannot be resized");
     if (err)
         tine__refused(L, c, err);
     c->workers = (unsigned)n;
@@ -80,6 +83,10 @@ static unsigned push_infos(lua_State *L, struct core *c) {
 void tine__push_workers(lua_State *L, struct core *c, bool figures) {
     char host[256] = "";
     luaL_checkstack(L, 20, "workers");
+    if (c->far) {
+        tine__push_hosts(L, c);
+        return;
+    }
     unsigned n = c->p ? push_infos(L, c) : (lua_pushnil(L), 0u);
     const struct worker_info *info = lua_touserdata(L, -1);
     lua_createtable(L, (int)n, 0);
@@ -105,20 +112,12 @@ int tine__pool_workers_lua(lua_State *L) {
 
 /* --- on_worker_exit --- */
 
-static const char *const reasons[PART_COUNT] = {
-    [PART_TASKS] = "max_tasks", [PART_MEMORY] = "memory",
-    [PART_IDLE] = "idle",       [PART_AGE] = "age",
-    [PART_RESIZE] = "resize",   [PART_SHUTDOWN] = "shutdown",
-    [PART_TIMEOUT] = "timeout", [PART_CANCELLED] = "cancelled",
-    [PART_CRASH] = "crash",     [PART_INITIALIZER] = "initializer",
-    [PART_KILLED] = "killed"};
-
 static void push_exit(lua_State *L, const struct worker_exit *x) {
     lua_createtable(L, 0, 7);
     set_count(L, "id", x->worker);
     if (x->pid)
         set_count(L, "pid", (uint64_t)x->pid);
-    lua_pushstring(L, reasons[x->why]);
+    lua_pushstring(L, tine__parting_name(x->why));
     lua_setfield(L, -2, "reason");
     if (x->has_status && WIFEXITED(x->status))
         set_count(L, "exit_code", (uint64_t)WEXITSTATUS(x->status));

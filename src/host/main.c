@@ -58,7 +58,10 @@ static void print_help(void) {
         "  map        a function or a command for each line of files, in parallel: tine map --help\n"
         "  busted     busted on all processors: tine busted --help\n"
         "  luacheck   luacheck on all processors\n"
-        "  top        what the pools of a running program do: tine top --help\n",
+        "  top        what the pools of a running program do: tine top --help\n"
+        "  report     a page for a browser of a trace: tine report --help\n"
+        "  serve      run tasks of programs on other machines: tine serve --help\n"
+        "  key        make a key for that\n",
         progname, progname);
 }
 
@@ -172,6 +175,9 @@ static const char *command_module(const char *name) {
     } commands[] = {{"map", "tine.cli_map"},
                     {"busted", "tine.cli_busted"},
                     {"luacheck", "tine.cli_luacheck"},
+                    {"report", "tine.cli_report"},
+                    {"serve", "tine.cli_serve"},
+                    {"key", "tine.cli_key"},
                     {"top", "tine.cli_top"}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(name, commands[i].name))

@@ -314,6 +314,12 @@ void tine__link_stamp(struct link *l, struct record *r, uint64_t now) {
         l->times = (struct record_times){started, now};
 }
 
+void tine__link_stamp_now(struct link *l, struct record *r) {
+    uint64_t now = tine__now();
+    r->timed = 1;
+    l->times = (struct record_times){now, now};
+}
+
 void tine__link_idle(struct link *l) {
     atomic_store_explicit(&l->s->running, word_of(0, RUN_IDLE), memory_order_release);
 }

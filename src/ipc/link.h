@@ -47,8 +47,8 @@
 #define LINK_INLINE (16u << 10) /* a longer result goes to the heap */
 
 enum record_kind {
-    RECORD_SKIP,    /* fills the end of the ring */
-    RECORD_READY,   /* the worker has reached its task loop */
+    RECORD_SKIP, /* fills the end of the ring */
+    RECORD_READY, /* the worker has reached its task loop; `id` is its pid, and the time goes along */
     RECORD_VALUES,  /* a result segment: the values */
     RECORD_ERROR,   /* a result segment: the error value and the traceback */
     RECORD_REFUSED, /* text: the result (or the call) cannot travel: serialization */
@@ -176,6 +176,8 @@ void tine__link_tell(struct link *l, const char *place, size_t length);
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
 /* Have the record, which is about to be written, say when the task began, if that was noted, and when it has ended. */
 void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
+/* Have it say that what it tells is so just now. */
+void tine__link_stamp_now(struct link *l, struct record *r);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
 /* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling

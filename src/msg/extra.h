@@ -19,6 +19,19 @@ struct call_extra {
 };
 _Static_assert(sizeof(struct call_extra) == 48, "no padding with foreign bytes");
 
+/* What a worker is told of a task that came from another machine (CALL_FAR): behind the extra, if there is one. */
+struct call_far {
+    uint64_t id; /* of the first task, as its submitter counts */
+    uint32_t attempt;
+    uint32_t names;
+    /* struct call_far_name[names] */
+};
+
+/* A function that the call names. */
+struct call_far_name {
+    uint64_t theirs, ours; /* ids in the submitter's store and in ours */
+};
+
 /* What the random numbers of the task with this index in its map (0: it is of none) are seeded with: the same whoever
 ** runs it, and whenever. */
 void tine__extra_seed(const struct call_extra *e, uint64_t index, uint64_t out[2]);
@@ -36,6 +49,11 @@ static inline struct call_extra extra_of(const struct settings *s, uint64_t seri
                            .output = s->output};
     memcpy(e.seed, s->seed, sizeof e.seed);
     return e;
+}
+
+/* The same of one from another machine. */
+static inline uint32_t far_size(uint32_t names) {
+    return (uint32_t)(sizeof(struct call_far) + names * sizeof(struct call_far_name));
 }
 
 /* Bytes that it takes in a call of a task with these settings. */

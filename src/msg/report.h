@@ -19,9 +19,14 @@ enum report_kind {
     REPORT_REFUSED, /* bytes: text; the call or its result cannot travel */
     REPORT_MEMORY,  /* bytes: struct report_memory: it had not enough */
     REPORT_ENDED,   /* bytes: text, the traceback of the place where it was; it was asked to end */
+    /* ... of a worker elsewhere, that kept its limits there */
+    REPORT_TIMEOUT, /* bytes as of REPORT_ENDED: its run-time limit */
+    REPORT_CPU,     /* the same: its limit of processor time */
+    REPORT_CRASHED, /* its worker has died: bytes, struct report_crash */
+    REPORT_AWAY,    /* it was lost with where it ran: bytes, text, why; `host` or `server` */
     /* of a worker */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
-    REPORT_READY,       /* it has reached its task loop */
+    REPORT_READY,       /* it has reached its task loop; `id`, or `pid`: its process */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */
     REPORT_IDLE,        /* it has had nothing to do for as long as it is to stay */
@@ -33,7 +38,8 @@ enum report_kind {
                    ** have, also if what they have answered is lost. REPORT_EXITED follows at once */
     REPORT_EXITED, /* it has ended: `pid`, `status`; its results and losses were reported before */
     /* of the site */
-    REPORT_ROOM, /* what was refused with TINE_EAGAIN may be tried again */
+    REPORT_DESERTED, /* nobody has been there for long who could run anything: bytes, text */
+    REPORT_ROOM,     /* what was refused with TINE_EAGAIN may be tried again */
     REPORT_FAILED, /* no worker can ever be started: `error`, bytes: text; or `error` 0, bytes: the preload's error */
     REPORT_GONE /* it has ended; nothing comes any more. Unasked: `pid`, `status`, bytes: text, in which step; or
                    ** `error` EBADF: the program has taken its descriptors away */
@@ -44,6 +50,14 @@ struct report_memory {
     uint64_t limit, used;
 };
 
+/* The end of a worker that another pool has. */
+struct report_crash {
+    uint32_t worker;
+    int32_t pid;
+    int32_t has_status, status; /* as waitpid gives it */
+    int32_t spoilt, error;
+};
+
 struct carried;
 
 struct report {
@@ -52,7 +66,7 @@ struct report {
     uint32_t ref;
     uint64_t id;
     uint64_t spent;          /* of an end: what it had spent of the processor (ns) */
-    uint64_t started, ended; /* of a result of a single call, or what was lost: when; 0: unknown */
+    uint64_t started, ended; /* of a result, or what was lost: when; READY: `ended`; 0: unknown */
     int pid;
     int status;  /* as waitpid gives it */
     bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */
@@ -66,11 +80,12 @@ struct report {
     bool large;
     void *lane;
     uint64_t offset;
+    const char *host, *server; /* of a result, where it was; NULL: here */
 };
 
 /* Is it about a task's end? */
 static inline bool report_is_result(const struct report *r) {
-    return r->kind >= REPORT_VALUES && r->kind <= REPORT_ENDED;
+    return r->kind >= REPORT_VALUES && r->kind <= REPORT_AWAY;
 }
 
 #endif

@@ -36,8 +36,8 @@ static void say_death(struct failure *f, const struct blame *b, const char *pref
         say_end(end, sizeof end, b->status);
     if (f->label && f->source && f->line > 0 && !strstr(f->label, f->source))
         snprintf(place, sizeof place, " (%.100s:%d)", f->source, f->line);
-    tine__failure_say(f, "%sworker %u (pid %d) %s while it was %s%s%s: %s%s", prefix, b->worker,
-                      b->pid,
+    tine__failure_say(f, "%sworker %u (pid %d%s%s) %s while it was %s%s%s: %s%s", prefix, b->worker,
+                      b->pid, b->host ? " on " : "", b->host ? b->host : "",
                       b->rubbish ? "was killed for what it sent, which makes no sense," : "died",
                       b->task     ? "running "
                       : b->unborn ? "starting"
@@ -70,6 +70,53 @@ struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum en
     }
     if (r && r->kind == REPORT_ENDED && !r->error && r->length > 0)
         f->traceback = tine__text_copy_n(r->bytes, r->length);
+    return f;
+}
+
+static void name_place(struct failure *f, const struct report *r) {
+    if (r->host)
+        f->host = tine__text_copy(r->host);
+    if (r->server)
+        f->server = tine__text_copy(r->server);
+}
+
+static struct failure *crashed_far(const struct item *item, uint32_t k, const struct report *r) {
+    struct report_crash c;
+    memcpy(&c, r->bytes, sizeof c);
+    const struct blame b = {.why = WHY_CRASH,
+                            .worker = c.worker,
+                            .pid = c.pid,
+                            .has_status = c.has_status,
+                            .status = c.status,
+                            .spoilt = c.spoilt,
+                            .error = c.error,
+                            .host = r->host,
+                            .task = (struct task *)&item->task,
+                            .k = k};
+    return tine__failure_of(&b, false);
+}
+
+struct failure *tine__failure_far(const struct item *item, uint32_t k, const struct report *r) {
+    char label[256];
+    struct failure *f =
+        r->kind == REPORT_CRASHED ? crashed_far(item, k, r) : tine__failure_new(TINE_ELOST);
+    if (!f)
+        return NULL;
+    name_place(f, r);
+    if (r->kind == REPORT_CRASHED)
+        return f;
+    name_task(f, item, k);
+    tine__label(&item->name, k, label, sizeof label);
+    tine__failure_say(f, "%s was lost: %.*s%s%s%s; it may have run in part", label, (int)r->length,
+                      r->bytes ? r->bytes : "", r->host ? " (" : "", r->host ? r->host : "",
+                      r->host ? ")" : "");
+    return f;
+}
+
+struct failure *tine__failure_desert(const struct report *r) {
+    struct failure *f = tine__failure_new(TINE_ELOST);
+    if (f)
+        tine__failure_say(f, "%.*s", (int)r->length, r->bytes ? r->bytes : "");
     return f;
 }
 

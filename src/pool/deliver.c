@@ -85,17 +85,27 @@ void tine__deliver_progress(struct pool *p, const struct report *r) {
 /* How task k of the item has ended, not by a result; `r` is what its worker has said of it, or NULL. */
 static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending how,
                     const struct report *r, struct outcome *o) {
-    static const int codes[] = {
-        [ENDING_CANCELLED] = TINE_ECANCELLED, [ENDING_TIMEOUT] = TINE_ETIMEOUT,
-        [ENDING_LATE] = TINE_ETIMEOUT,        [ENDING_CRASHED] = TINE_ECRASHED,
-        [ENDING_BROKEN] = TINE_EBROKEN,       [ENDING_NOMEM] = TINE_ENOMEM,
-        [ENDING_CPU] = TINE_ETIMEOUT,         [ENDING_MEMORY] = TINE_EMEMORY};
+    static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
+                                [ENDING_TIMEOUT] = TINE_ETIMEOUT,
+                                [ENDING_LATE] = TINE_ETIMEOUT,
+                                [ENDING_CRASHED] = TINE_ECRASHED,
+                                [ENDING_BROKEN] = TINE_EBROKEN,
+                                [ENDING_NOMEM] = TINE_ENOMEM,
+                                [ENDING_CPU] = TINE_ETIMEOUT,
+                                [ENDING_MEMORY] = TINE_EMEMORY,
+                                [ENDING_LOST] = TINE_ELOST};
     struct failure *ended = NULL;
     bool limit =
         how == ENDING_TIMEOUT || how == ENDING_LATE || how == ENDING_CPU || how == ENDING_MEMORY;
     if (limit || (how == ENDING_CANCELLED && r))
         ended = tine__failure_ended(item, k, how, r);
-    struct failure *f = how == ENDING_CRASHED ? p->crash : how == ENDING_BROKEN ? p->reason : ended;
+    if (r && (r->kind == REPORT_CRASHED || r->kind == REPORT_AWAY))
+        ended = tine__failure_far(item, k, r);
+    struct failure *f = ended                   ? ended
+                        : how == ENDING_CRASHED ? p->crash
+                        : how == ENDING_BROKEN  ? p->reason
+                        : how == ENDING_LOST    ? p->desert
+                                                : NULL;
     tine__outcome_set_failure(o, codes[how], f);
     tine__failure_unref(ended);
 }
@@ -109,6 +119,11 @@ static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum endi
         set_end(p, item, k, how, r, o);
 }
 
+void tine__deliver_desert(struct pool *p, const struct report *r) {
+    tine__failure_unref(p->desert);
+    p->desert = tine__failure_desert(r);
+}
+
 /* --- attempts --- */
 
 /* The item has failed: that is noted, and its owner is asked, or it is tried again. */
@@ -116,6 +131,9 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
     struct attempt *a = tine__attempt_add(item);
     if (a)
         set_outcome(p, item, 0, how, r, &a->error);
+    if (a && p->trace)
+        tine__tracing_attempt(p, item, 0, item->attempts->n, &a->error, a->times.started,
+                              a->times.ended);
     item->times.started = item->times.ended = 0;
     item->asking = a && item->answers && item->task.set->retry.asks;
     if (item->asking)
@@ -129,6 +147,8 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
     tine__outcome_share(item->outcomes, how);
     tine__sched_give_up(&p->s, &item->task);
     count(p, item, 0);
+    if (p->trace)
+        tine__tracing_end(p, item, 0, 0);
     post(p, item);
 }
 
@@ -143,6 +163,14 @@ void tine__item_refuse(struct pool *p, struct item *item) {
 }
 
 /* --- ends --- */
+
+static void trace_result(struct pool *p, const struct item *item, uint32_t k,
+                         const struct report *r) {
+    uint64_t ended = r->ended ? r->ended : tine__now();
+    uint32_t tried = item->attempts ? item->attempts->n : 0;
+    tine__tracing_attempt(p, item, k, tried + 1, &item->outcomes[k], r->started, ended);
+    tine__tracing_changed(p, ended);
+}
 
 void tine__deliver_result(struct pool *p, const struct report *r) {
     uint32_t k;
@@ -165,6 +193,8 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     tine__figures_through(p, item, r->ended);
     set_outcome(p, item, k, how, r, &item->outcomes[k]);
     count(p, item, k);
+    if (p->trace)
+        trace_result(p, item, k, r);
     post(p, item);
 }
 
@@ -183,11 +213,17 @@ static void deliver_end(struct pool *p, const struct event *e) {
     for (uint32_t k = e->from; k < e->to; k++) {
         set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
         count(p, item, k);
+        if (p->trace) /* the last one of a chunk is that which was running */
+            tine__tracing_end(p, item, k, k + 1 == e->to ? item->times.started : 0);
     }
+    if (e->task->call.count > 1)
+        item->times.started = 0;
+    if (p->trace)
+        tine__tracing_changed(p, tine__now());
     post(p, item);
 }
 
-void tine__deliver(struct pool *p, const struct event *e) {
+static void take_event(struct pool *p, const struct event *e) {
     switch (e->kind) {
     case EVENT_STOPPED:
         p->reason = tine__failure_of(&p->s.reason, true);
@@ -209,9 +245,17 @@ void tine__deliver(struct pool *p, const struct event *e) {
     }
 }
 
+void tine__deliver(struct pool *p, const struct event *e) {
+    take_event(p, e);
+    if (p->trace)
+        tine__tracing_event(p, e);
+}
+
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length) {
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
     count(p, item, k);
+    if (p->trace)
+        tine__tracing_end(p, item, k, 0);
     post(p, item);
 }

@@ -18,7 +18,9 @@ static int prepare(struct pool *p, struct item *item) {
         if (err)
             return err;
     }
-    return !t->call.offset && t->call.length > CALL_INLINE ? tine__item_move_bytes(p, item) : 0;
+    return !t->call.offset && t->call.length > CALL_INLINE && !p->far
+               ? tine__item_move_bytes(p, item)
+               : 0;
 }
 
 static void run(struct pool *p, const struct order *o, struct answer *a) {
@@ -27,7 +29,7 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
     if (a->err)
         return;
     struct call_head rest;
-    struct site_call call = {&o->task->call, item->bytes};
+    struct site_call call = {&o->task->call, item->bytes, &item->refs};
     if (item->first > 0 || o->task->upto < call.head->count) {
         rest = *call.head;
         rest.id += item->first;
@@ -39,7 +41,7 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
     p->site->ops->give(p->site, o, &call, a);
     if (!a->err)
         p->figures.bytes_in += call.head->length;
-    if (!a->err && o->task->call.count == 1 && !o->task->call.offset &&
+    if (!a->err && o->task->call.count == 1 && !o->task->call.offset && !p->far &&
         !settings_retry(o->task->set))
         tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
 }
@@ -55,7 +57,7 @@ static void carry(struct pool *p, const struct order *o) {
     if (o->kind == ORDER_RUN) {
         run(p, o, &a);
     } else {
-        const struct site_call call = {o->task ? &o->task->call : NULL, NULL};
+        const struct site_call call = {o->task ? &o->task->call : NULL, NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
         if (o->kind == ORDER_WITHDRAW)
             keep_withdrawn(item_of(o->task), &a);
@@ -73,7 +75,7 @@ static void deliver_all(struct pool *p) {
 }
 
 void tine__wake_manager(struct pool *p) {
-    uint64_t due = sched_due(&p->s);
+    uint64_t due = pool_due(p);
     if (!p->asleep || due >= p->until)
         return;
     p->until = due;
@@ -121,9 +123,13 @@ static unsigned hear(struct pool *p, bool listen) {
                 tine__deliver_progress(p, &r);
             if (r.kind == REPORT_LOST)
                 keep_lost(p, &r);
+            if (r.kind == REPORT_DESERTED)
+                tine__deliver_desert(p, &r);
             if (r.kind == REPORT_EXITED)
                 p->figures.spent += r.spent;
             tine__sched_report(&p->s, &r, tine__now());
+            if (p->trace && r.kind == REPORT_READY)
+                tine__tracing_ready(p, &r);
             deliver_all(p); /* what it says of its bytes is good only now */
         }
     }

@@ -40,6 +40,8 @@ void tine__failure_unref(struct failure *f) {
     free(f->label);
     free(f->source);
     free(f->cause);
+    free(f->host);
+    free(f->server);
     free(f->traceback);
     free(f->message);
     free(f);

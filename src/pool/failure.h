@@ -26,6 +26,7 @@ struct failure {
     size_t cause_len;
     uint64_t limit, used; /* of memory, bytes, or 0 */
     bool cpu;             /* of a timeout: it was of processor time */
+    char *host, *server;  /* where it was, or NULL: here */
     char *traceback;      /* of the place where the task was when it was asked to end, or NULL */
     char *message;        /* whole text */
 };

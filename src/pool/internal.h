@@ -7,6 +7,7 @@
 **   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
 **   wait.c     waiting threads; resize.c          refs.c     who holds a pool
 **   manager.c  the thread                         show.c     who looks from outside
+**   tracing.c  what a trace is told
 */
 #ifndef TINE_POOL_INTERNAL_H
 #define TINE_POOL_INTERNAL_H
@@ -20,6 +21,7 @@
 #include "pool/show.h"
 #include "sched/sched.h"
 #include "site/site.h"
+#include "trace/trace.h"
 
 /* A thread that sleeps in tine__wait, as one inbox sees it. */
 struct wait_entry {
@@ -40,6 +42,7 @@ struct pool {
     struct site_bells bells;
     struct failure *reason; /* why it was stopped */
     struct failure *crash;  /* of the death that is just being told */
+    struct failure *desert; /* why nobody runs what waits (REPORT_DESERTED) */
 
     struct list inboxes;
     struct list waiters; /* struct wait_entry: threads that sleep */
@@ -60,6 +63,10 @@ struct pool {
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
+    struct trace *trace;       /* or NULL */
+    uint64_t count_at;         /* when counters are to be told to it again, */
+    bool uncounted;            /* which have changed */
+    bool far;                  /* its workers are on other machines */
 
     struct show show;     /* what who looks from outside is told; the manager's, too */
     struct wakeup wakeup; /* the manager's */
@@ -102,6 +109,8 @@ int tine__item_cut_bytes(struct pool *p, struct item *item);
 void tine__deliver_progress(struct pool *p, const struct report *r);
 /* A task has ended by a report. */
 void tine__deliver_result(struct pool *p, const struct report *r);
+/* Nobody is there to run what waits, which is about to end. */
+void tine__deliver_desert(struct pool *p, const struct report *r);
 /* The next thing that the scheduler tells. */
 void tine__deliver(struct pool *p, const struct event *e);
 /* A task has failed before it was sent. */
@@ -118,6 +127,11 @@ void tine__item_refuse(struct pool *p, struct item *item);
 void tine__followers_end(struct item *item);
 
 /* blame.c */
+/* The failure of task `k`, of which a report says that its worker on another machine has died, or that it was lost.
+** NULL: out of memory. */
+struct failure *tine__failure_far(const struct item *item, uint32_t k, const struct report *r);
+/* What a report of no task says: nobody is there. */
+struct failure *tine__failure_desert(const struct report *r);
 /* The failure that says it; NULL: out of memory. */
 struct failure *tine__failure_of(const struct blame *b, bool broken);
 /* The failure of task `k`, that was ended by `how` (a limit, ENDING_LATE, ENDING_CANCELLED), and what its worker has said
@@ -146,5 +160,27 @@ void tine__inboxes_end(struct pool *p);
 
 /* manager.c */
 int tine__manager_start(struct pool *p);
+
+/* figures.c */
+/* Tasks that are being run. */
+uint64_t tine__pool_running(struct pool *p);
+
+/* tracing.c: only when there is a trace */
+/* Attempt number `attempt` of task k, which ran from then until then (`started` 0 or rubbish: it did not), ended like this. */
+void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, uint32_t attempt,
+                           const struct outcome *o, uint64_t started, uint64_t ended);
+/* The last attempt of task k, whose outcome is set, ended just now. */
+void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started);
+void tine__tracing_ready(struct pool *p, const struct report *r);
+void tine__tracing_event(struct pool *p, const struct event *e);
+/* Tell it the counters, at once or soon. */
+void tine__tracing_count(struct pool *p, uint64_t now);
+void tine__tracing_changed(struct pool *p, uint64_t now);
+
+/* When something is to be done, by the clock. */
+static inline uint64_t pool_due(const struct pool *p) {
+    uint64_t due = sched_due(&p->s);
+    return p->uncounted && p->count_at < due ? p->count_at : due;
+}
 
 #endif

@@ -22,6 +22,8 @@
 
 struct inbox;
 
+#define ITEM_SMALL 48 /* a known function and some numbers */
+
 struct item {
     struct task task; /* first member; the owner sets call.count */
     struct list news; /* in its inbox */
@@ -35,6 +37,8 @@ struct item {
     struct needs *needs; /* what it is to be given, or NULL; the pool's once it is submitted */
     void *owner;
     bool answers; /* its owner is asked before it is tried again, if its settings say so */
+    bool
+        far; /* it came from another machine: all that a worker is to know stands in its bytes already */
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
     struct list dependents; /* needs (by `node`) of others that this one is to meet */
@@ -55,7 +59,8 @@ struct item {
         *told;      /* what a single task has said last, once it is about to end, or NULL; malloc */
     uint32_t first; /* the first task that `bytes` are for */
     char *bytes;    /* label, function segment, argument segments; NULL: none any more */
-    uint64_t length; /* of all of them; task.call says where they are */
+    char small[ITEM_SMALL]; /* where few bytes lie: most calls wait for some time */
+    uint64_t length;        /* of all of them; task.call says where they are */
 };
 
 static inline struct item *item_of(struct task *t) {

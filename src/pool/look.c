@@ -5,17 +5,9 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "pool/internal.h"
+#include "site/far.h"
 
 #define PIDS_PATIENCE (100 * MILLISECOND)
-
-/* Items that a worker has taken up: it runs one task of each. */
-static uint64_t count_running(struct pool *p) {
-    uint64_t n = 0;
-    for (uint32_t ref = 0; ref < p->s.nrefs && !pool_site_is_gone(p); ref++)
-        if (p->s.sent[ref])
-            n += p->site->ops->taken(p->site, ref);
-    return n;
-}
 
 /* --- of all workers --- */
 
@@ -90,12 +82,24 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out) {
     out->finished = p->ends.finished;
     out->failed = p->ends.failed;
     out->cancelled = p->ends.cancelled;
-    out->workers_started = p->in_process ? 0 : p->s.started;
-    out->workers_lost = p->in_process ? 0 : p->s.lost_ones;
-    out->running = count_running(p);
+    out->workers_started = p->in_process || p->far ? 0 : p->s.started;
+    out->workers_lost = p->in_process || p->far ? 0 : p->s.lost_ones;
+    out->running = tine__pool_running(p);
     out->pending = out->submitted - out->finished - out->failed - out->cancelled - out->running;
     measure(p, out);
     pthread_mutex_unlock(&p->lock);
+}
+
+unsigned tine__pool_hosts(struct pool *p, struct far_host *out, unsigned most) {
+    unsigned n = 0;
+    if (tine__pool_is_forked(p) || !p->far)
+        return 0;
+    pthread_mutex_lock(&p->lock);
+    tine__take_in(p, true);
+    if (!pool_site_is_gone(p))
+        n = tine__far_hosts(p->site, out, most);
+    pthread_mutex_unlock(&p->lock);
+    return n;
 }
 
 void tine__pool_told(struct pool *p, struct figures_told *out) {
@@ -204,7 +208,7 @@ static void name_tasks(struct pool *p, struct worker_info *list, unsigned n) {
 
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max) {
     unsigned n = 0;
-    if (tine__pool_is_forked(p) || p->in_process)
+    if (tine__pool_is_forked(p) || p->in_process || p->far)
         return 0;
     pthread_mutex_lock(&p->lock);
     learn_pids(p);

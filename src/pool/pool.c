@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
+#include "site/far.h"
 #include "site/here.h"
 #include "site/local.h"
 #include "worker/root.h"
@@ -27,6 +28,8 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;
     p->in_process = options->in_process;
+    p->trace = options->trace;
+    p->far = options->far != NULL;
     if (options->carried) {
         p->carried = *options->carried;
         *options->carried = (struct carried){0};
@@ -42,13 +45,18 @@ static unsigned processors(void) {
 }
 
 static int open_parts(struct pool *p, const struct pool_options *o) {
-    const struct sched_options policy = {.workers = o->in_process ? 1 : o->workers,
-                                         .most = o->in_process ? 1 : POOL_MAX_WORKERS,
+    bool one = o->in_process || o->far;
+    const struct sched_options policy = {.workers = one ? 1 : o->workers,
+                                         .most = one ? 1 : POOL_MAX_WORKERS,
                                          .min_workers = o->min_workers,
                                          .max_age = o->in_process ? 0 : o->max_age,
                                          .max_bytes = o->max_bytes,
-                                         .tell_exits = o->tell_exits && !o->in_process,
-                                         .slots = o->in_process ? HERE_SLOTS : LOCAL_SLOTS,
+                                         .tell_exits =
+                                             (o->tell_exits || o->trace) && !o->in_process,
+                                         .slots = o->far          ? FAR_SLOTS
+                                                  : o->in_process ? HERE_SLOTS
+                                                                  : LOCAL_SLOTS,
+                                         .far = o->far != NULL,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,
                                          .ageing = o->ageing,
@@ -60,12 +68,14 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
     int err = tine__sched_init(&p->s, &policy);
     if (!err)
         err = tine__wakeup_open(&p->wakeup);
-    if (!err && o->in_process)
+    if (!err && o->far)
+        err = tine__far_open(&p->site, o->far, &p->wakeup, &p->bells);
+    else if (!err && o->in_process)
         err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells);
     else if (!err)
         err = tine__local_open(&p->site, o->workers, o->spawn, &o->boot, &p->wakeup, &p->bells);
     if (!err)
-        err = tine__store_open(&p->store, p->site->ops->heap(p->site));
+        err = tine__store_open(&p->store, p->site->ops->heap(p->site), o->far != NULL);
     if (!err)
         tine__show_open(p, o->boot.name);
     return err ? err : tine__manager_start(p);
@@ -73,10 +83,14 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
 
 int tine__pool_open(struct pool **out, const struct pool_options *options) {
     *out = NULL;
-    int err = options->in_process ? tine__root_heed_forks() : tine__root_take();
+    int err = options->in_process || options->far ? tine__root_heed_forks() : tine__root_take();
     struct pool *p = err ? NULL : new_pool(options);
-    if (!p)
+    if (!p) {
+        int saved = errno;
+        tine__trace_free(options->trace);
+        errno = saved;
         return err ? err : TINE_ENOMEM;
+    }
     err = open_parts(p, options);
     if (err) {
         int saved = errno;
@@ -106,4 +120,6 @@ void tine__pool_join(struct pool *p) {
     p->bells.waiter.fd = p->bells.manager.fd = -1;
     tine__wakeup_close(&p->wakeup);
     pthread_mutex_unlock(&p->lock);
+    if (p->trace)
+        tine__trace_end(p->trace);
 }

@@ -34,6 +34,9 @@
 #include "worker/boot.h"
 
 struct pool;
+struct trace;
+struct far_options;
+struct far_host;
 
 #define POOL_MAX_WORKERS 4095u
 #define POOL_AGEING 1                 /* steps a second: what users get who say nothing */
@@ -50,9 +53,13 @@ struct pool_options {
     uint64_t max_age;                     /* ns, of a worker, 0 none */
     uint64_t max_bytes;                   /* of the calls of unfinished tasks, 0 none */
     bool tell_exits;                      /* some inbox wants to hear of ends of workers */
+    const struct far_options
+        *far;                /* its workers are on other machines; NULL: they are here; borrowed */
     bool in_process;         /* no worker is a process: tasks run in the threads that submit */
     struct boot boot;        /* borrowed for the call */
     struct carried *carried; /* regions that this names: they go over to the pool; or NULL */
+    struct trace
+        *trace; /* or NULL; the pool's from the call of tine__pool_open on, also if that fails */
 };
 
 /* Open a pool: its site (no answer of it is waited for) and manager thread. 0, TINE_ESYSTEM, TINE_ENOMEM. The
@@ -154,6 +161,10 @@ int tine__pool_resize(struct pool *p, unsigned workers);
 
 /* --- looking --- */
 
+/* The hosts that serve it (site/far.h), as far as they are known: fills in at most `most`, gives their number; 0: its
+** workers are here. */
+unsigned tine__pool_hosts(struct pool *p, struct far_host *out, unsigned most);
+
 struct pool_stats {
     uint64_t submitted, pending, running, finished, failed, cancelled;
     uint64_t workers_started, workers_lost;
@@ -189,6 +200,8 @@ void tine__pool_told(struct pool *p, struct figures_told *out);
 /* Why the pool is broken or was killed, or NULL; a reference for the caller. */
 struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);
+/* Why its trace has no more (trace/trace.h), said once; to be freed. */
+char *tine__pool_trace_trouble(struct pool *p);
 /* True in a forked child of the process that opened it. */
 bool tine__pool_is_forked(const struct pool *p);
 

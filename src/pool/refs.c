@@ -14,7 +14,9 @@ static void free_pool(struct pool *p) {
     tine__carried_drop(&p->carried);
     tine__failure_unref(p->reason);
     tine__failure_unref(p->crash);
+    tine__failure_unref(p->desert);
     tine__settings_unref(p->settings);
+    tine__trace_free(p->trace);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }

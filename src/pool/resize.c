@@ -12,7 +12,7 @@ static int resize(struct pool *p, unsigned workers) {
 int tine__pool_resize(struct pool *p, unsigned workers) {
     if (tine__pool_is_forked(p))
         return TINE_EFORKED;
-    if (p->in_process)
+    if (p->in_process || p->far)
         return TINE_EINVALID;
     pthread_mutex_lock(&p->lock);
     int err = resize(p, workers);

@@ -62,6 +62,7 @@ static void prepare(struct pool *p, struct item *item) {
     list_init(&item->dependents);
     item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
+    item->task.far = item->far;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
 }
@@ -74,6 +75,8 @@ static void admit(struct pool *p, struct item *item) {
     item->inbox->open++;
     p->submitted += item->task.call.count;
     p->calls += item->task.call.index == 0;
+    if (p->trace)
+        tine__tracing_changed(p, item->task.since);
     if (item->watched && item->inbox->watched++ == 0)
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
 }
@@ -103,7 +106,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
     struct call_head *call = &item->task.call;
     if (!item->borrowed)
         return 0;
-    char *copy = sys.malloc(call->length);
+    char *copy = call->length <= ITEM_SMALL ? item->small : sys.malloc(call->length);
     if (copy)
         memcpy(copy, item->bytes, call->length);
     item->borrowed = false;
@@ -125,7 +128,7 @@ static void unadmit(struct pool *p, struct item *item) {
 /* Say in the call, if it says so much, which one of its pool it is. Chunks have the number of their map. */
 static void number(const struct pool *p, const struct item *item, struct call_buf *cb) {
     uint64_t serial = p->calls + 1;
-    if (item->task.call.index == 0 && settings_need_extra(item->task.set))
+    if (item->task.call.index == 0 && settings_need_extra(item->task.set) && !item->far)
         memcpy(cb->b.data + offsetof(struct call_extra, serial), &serial, sizeof serial);
 }
 
@@ -147,7 +150,8 @@ static void begin_needs(struct pool *p, struct item *item) {
 static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     prepare(p, item);
     number(p, item, cb);
-    item->task.call.label += settings_extra(item->task.set);
+    if (!item->far)
+        item->task.call.label += settings_extra(item->task.set);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
     int err = item->needs ? tine__sched_submit_held(&p->s, &item->task, tine__now())

@@ -97,7 +97,7 @@ bool tine__task_abort(struct pool *p, struct item *item) {
 
 static uint64_t started_at(struct pool *p, struct item *item) {
     const struct order look = {.kind = ORDER_LOOK, .task = &item->task};
-    const struct site_call call = {&item->task.call, NULL};
+    const struct site_call call = {&item->task.call, NULL, NULL};
     struct answer a = {0};
     if (item->task.state != TASK_SENT || pool_site_is_gone(p))
         return 0;

@@ -51,6 +51,11 @@ void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish);
 /* That it was to be done is over. */
 void tine__sched_unwish(struct task *t);
 
+/* --- sched.c --- */
+
+/* Nobody is there who could run anything: what waits is lost, and what was handed over if it can be taken back. */
+void tine__sched_desert(struct sched *s);
+
 /* --- stop.c: how a task is ended that runs --- */
 
 /* End task `next` of one that is SENT by `how`: it is asked first, if it is given any grace. */

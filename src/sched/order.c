@@ -60,14 +60,24 @@ static bool order_withdraw(struct sched *s, struct order *o) {
     return false;
 }
 
+/* Ranks that have changed change what is next here, and what is there already. */
+static bool order_anew(struct sched *s, struct order *o) {
+    if (!policy_is_timed(&s->policy) || !tine__policy_tick(&s->policy, s->policy.now))
+        return false;
+    tine__sched_overtake(s, false);
+    return order_withdraw(s, o);
+}
+
 static bool order_run(struct sched *s, struct order *o) {
     if (s->full || policy_empty(&s->policy))
         return false;
+    if (order_anew(s, o))
+        return true;
     if (s->nsent >= sched_window(s) || s->nfree == 0) {
         s->full = true;
         return false;
     }
-    struct task *t = tine__policy_pop(&s->policy, s->policy.now);
+    struct task *t = tine__policy_pop(&s->policy);
     t->call.ref = s->free_refs[--s->nfree];
     s->sent[t->call.ref] = t;
     s->waiting--;

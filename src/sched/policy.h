@@ -23,7 +23,9 @@
 ** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting: it is withdrawn when
 ** another one should be before it (tine__policy_overtakes), from the last one on, and waits again as if it had
 ** never been taken. A line that begins to have tasks may claim a turn between two of another line there: then all
-** of that priority come back, and the turns are as they would have been.
+** of that priority come back, and the turns are as they would have been. Ranks that cross by waiting alone, once a
+** second at most, change nothing for one that stands there behind its own priority: what is there is a few
+** milliseconds' work.
 **
 ** A line lives as long as a task that is not DONE belongs to it, so what comes back needs no memory.
 */
@@ -66,8 +68,8 @@ bool tine__policy_push(struct policy *p, struct task *t);
 void tine__policy_push_back(struct policy *p, struct task *t, bool unspent);
 /* It does not wait any more. */
 void tine__policy_remove(struct policy *p, struct task *t);
-/* Take the next one; there is one. */
-struct task *tine__policy_pop(struct policy *p, uint64_t now);
+/* Take the next one, by the ranks of the last tick; there is one. */
+struct task *tine__policy_pop(struct policy *p);
 /* It has come from the site, one way or another. */
 void tine__policy_unsent(struct policy *p, struct task *t);
 /* It may still be to be taken up, and was taken last of all: should another one have been? BY_TURN: there are several of

@@ -28,6 +28,22 @@ static void finish(struct sched *s, struct task *t) {
     sched_close(s, t);
 }
 
+/* What of results says by itself how the task ends. */
+static enum ending ending_of(const struct report *r) {
+    switch (r->kind) {
+    case REPORT_TIMEOUT:
+        return ENDING_TIMEOUT;
+    case REPORT_CPU:
+        return ENDING_CPU;
+    case REPORT_CRASHED:
+        return ENDING_CRASHED;
+    case REPORT_AWAY:
+        return ENDING_LOST;
+    default:
+        return ENDING_NONE;
+    }
+}
+
 static void answered(struct worker *w, const struct report *r) {
     w->tasks++;
     if (r->ended < r->started)
@@ -51,6 +67,8 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     t->worker = r->worker;
     t->pid = s->workers[r->worker].pid;
     *how = tine__sched_heard(s, t);
+    if (*how == ENDING_NONE)
+        *how = ending_of(r);
     bool error = r->kind == REPORT_ERROR || r->kind == REPORT_MEMORY;
     *again = tine__sched_fails(s, t, *how, error);
     if (*again)
@@ -151,7 +169,7 @@ static enum ending end_of_lost(const struct sched *s, const struct task *t) {
 static void settle_lost(struct sched *s, unsigned worker, int pid) {
     struct task *t;
     while ((t = next_lost(s)) != NULL) {
-        if (t->end_to > t->next || t->doom) {
+        if (t->begun > t->next || t->doom) {
             t->worker = worker;
             t->pid = pid;
         }
@@ -308,6 +326,9 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
         break;
     case REPORT_FAILED:
         failed(s, r);
+        break;
+    case REPORT_DESERTED:
+        tine__sched_desert(s);
         break;
     case REPORT_GONE:
         gone(s, r);

@@ -43,7 +43,7 @@ int tine__sched_init(struct sched *s, const struct sched_options *o) {
     list_init(&s->exits);
     list_init(&s->ended);
     s->next_id = 1;
-    s->window = s->narrow = FIRST_WINDOW + 4ull * o->workers;
+    s->window = s->narrow = o->far ? o->slots : FIRST_WINDOW + 4ull * o->workers;
     s->retry.kind = TIMER_RETRY;
     s->end.kind = TIMER_END;
     int err = tine__policy_init(&s->policy, o->ageing);
@@ -82,9 +82,10 @@ static int refusal(const struct sched *s, uint64_t bytes) {
 }
 
 /* What the worker is to know at once. */
-static uint64_t call_flags(const struct settings *set) {
-    return (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
-           (settings_need_extra(set) ? CALL_EXTRA : 0);
+static uint64_t call_flags(const struct task *t) {
+    const struct settings *set = t->set;
+    return (t->far ? CALL_FAR | CALL_EXTRA : 0) | (set->timeout || set->cpu ? CALL_TIMED : 0) |
+           (set->cpu ? CALL_SPENDS : 0) | (settings_need_extra(set) ? CALL_EXTRA : 0);
 }
 
 static void admit(struct sched *s, struct task *t, uint64_t now) {
@@ -106,7 +107,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->late = t->asked = false;
     t->since = t->ready = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
-    t->call.flags = call_flags(t->set);
+    t->call.flags = call_flags(t);
 }
 
 static int enter(struct sched *s, struct task *t, uint64_t now) {
@@ -191,6 +192,15 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
 
 /* --- the pool --- */
 
+void tine__sched_desert(struct sched *s) {
+    struct task *t;
+    while ((t = tine__policy_any(&s->policy)) != NULL)
+        give_up(s, t, ENDING_LOST);
+    for (uint32_t ref = 0; ref < s->nrefs; ref++)
+        if (s->sent[ref])
+            give_up(s, s->sent[ref], ENDING_LOST);
+}
+
 static void cancel_all(struct sched *s) {
     struct task *t;
     while ((t = tine__policy_any(&s->policy)) != NULL)
@@ -228,7 +238,7 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
 /* It waits like any other. */
 static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
-    t->call.flags = call_flags(t->set) | (uint64_t)t->attempts << CALL_TRIED;
+    t->call.flags = call_flags(t) | (uint64_t)t->attempts << CALL_TRIED;
     t->state = TASK_WAITING;
     t->ready = s->policy.now;
     s->waiting++;
@@ -332,7 +342,7 @@ void tine__sched_tick(struct sched *s, uint64_t now) {
 
 void tine__sched_pace(struct sched *s, uint64_t now) {
     uint64_t past = now - s->paced;
-    if (past < WAKE_UPS)
+    if (past < WAKE_UPS || s->o.far)
         return;
     /* twice what ends in that time, and two for each worker. Less only if more would have been there to
     ** end, and by steps: a burst after a rest is not to be held up. */

@@ -83,6 +83,7 @@ struct blame {
     bool rubbish;      /* it was killed for what it said */
     bool spoilt;       /* it ended itself: a task had taken its descriptors away */
     int error;         /* errno, or 0 */
+    const char *host;  /* where it was; NULL: here; good for that transition only */
     struct task *task; /* that it was running, or NULL */
     uint32_t k;
     /* Bytes of the report that is just being told, or NULL: an error segment, or of WHY_NO_SERVER and
@@ -134,7 +135,8 @@ struct sched_options {
     unsigned cpus;          /* that a task may use at once; 0: one */
     uint64_t seed;          /* of what is random */
     bool at_once;           /* no pauses between attempts */
-    double ageing;          /* what a second of waiting adds to a priority, 0: nothing */
+    bool far;      /* the site has many machines: it keeps limits and its window by itself */
+    double ageing; /* what a second of waiting adds to a priority, 0: nothing */
 };
 
 struct sched {

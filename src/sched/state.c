@@ -43,7 +43,7 @@ void tine__sched_hold(struct sched *s, struct task *t) {
 
 static bool retry(struct sched *s, struct task *t, enum retry_kind kind) {
     bool may = t->call.count == 1 && t->failed[kind] < t->set->retry.budget[kind] && !t->unrun &&
-               !t->late && t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
+               t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
     if (!may)
         return false;
     t->failed[kind]++;
@@ -63,6 +63,8 @@ bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool er
         return retry(s, t, RETRY_TIMEOUT);
     case ENDING_CRASHED:
         return retry(s, t, RETRY_CRASHED);
+    case ENDING_LOST:
+        return retry(s, t, RETRY_LOST);
     default:
         return false;
     }

@@ -29,7 +29,7 @@ static uint64_t limit_of(const struct task *t) {
 }
 
 void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now) {
-    uint64_t limit = limit_of(t);
+    uint64_t limit = s->o.far ? TIMER_NEVER : limit_of(t);
     if (limit != TIMER_NEVER)
         tine__sched_watch(s, t, clock_after(now, limit));
 }
@@ -38,7 +38,7 @@ void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now) {
 ** calls at once. */
 static uint64_t look_at(const struct sched *s, const struct task *t, uint64_t since, uint64_t spent,
                         uint64_t now) {
-    uint64_t limit = limit_of(t);
+    uint64_t limit = s->o.far ? TIMER_NEVER : limit_of(t);
     uint64_t due = t->set->timeout ? clock_after(since, t->set->timeout) : TIMER_NEVER;
     if (limit == TIMER_NEVER)
         return TIMER_NEVER;
@@ -69,7 +69,7 @@ void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a,
 
 void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how) {
     t->doom = (uint8_t)how;
-    tine__sched_wish(s, t, t->set->grace ? ORDER_ASK : ORDER_STOP);
+    tine__sched_wish(s, t, t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP);
 }
 
 /* It was faster than we. */
@@ -89,7 +89,8 @@ void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, 
         break;
     case AT_WORKER:
         t->asked = true;
-        tine__timer_set(&s->timers, &t->timer, clock_after(now, t->set->grace));
+        if (!s->o.far) /* else it is killed where it runs */
+            tine__timer_set(&s->timers, &t->timer, clock_after(now, t->set->grace));
         break;
     default:
         too_late(s, t, now);

@@ -38,7 +38,8 @@ enum ending {
     ENDING_BROKEN,    /* with its pool: sched->reason */
     ENDING_NOMEM,     /* it could not be handed over for want of memory */
     ENDING_CPU,       /* its limit of processor time */
-    ENDING_MEMORY     /* its memory limit: a report says so */
+    ENDING_MEMORY,    /* its memory limit: a report says so */
+    ENDING_LOST       /* with its host, or nobody is there to run it: a report says so */
 };
 
 struct task {
@@ -73,6 +74,7 @@ struct task {
     bool again_told;            /* of the event: it is HELD, and has not ended */
     bool asked;                 /* SENT: task `next` was asked to end by `doom` */
     bool late;                  /* its deadline has passed */
+    bool far;                   /* the owner's: CALL_FAR */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
 

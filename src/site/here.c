@@ -42,7 +42,8 @@ struct here {
     int manager; /* borrowed */
 
     enum stage stage;
-    enum inner_start judgement; /* STAGE_JUDGED */
+    enum inner_start judgement; /* STAGE_JUDGED, */
+    uint64_t judged_at;         /* since then */
     struct buf said;            /* with it */
     bool busy;                  /* a thread is at work */
     bool leaving;               /* the worker is to end when nothing is left */
@@ -210,6 +211,7 @@ static bool here_has_work(struct site *s) {
 static void work_start(struct here *h, pthread_mutex_t *lock) {
     pthread_mutex_unlock(lock);
     h->judgement = tine__inner_start(h->inner, &h->said);
+    h->judged_at = tine__now();
     pthread_mutex_lock(lock);
     h->stage = h->judgement == INNER_NO_MEMORY ? STAGE_JUDGED : STAGE_STARTED;
 }
@@ -284,6 +286,7 @@ static void judge(struct here *h, struct report *r) {
                                              [INNER_NO_INITIALIZER] = REPORT_INITIALIZER};
     r->kind = kinds[h->judgement];
     r->error = h->judgement == INNER_NO_MEMORY ? ENOMEM : 0;
+    r->ended = h->judged_at;
     r->bytes = h->said.data;
     r->length = h->said.len;
     h->stage = h->judgement == INNER_READY ? STAGE_UP : STAGE_OVER;

@@ -1,5 +1,5 @@
 /* Site: where workers are. This machine (site/local.c: a fork server, the call queue, a link to each
-** worker), or the program itself (site/here.c); another may be a job server with many machines behind it.
+** worker), the program itself (site/here.c), or many machines behind job servers (site/far.c).
 **
 ** A site carries out orders (msg/order.h) and has something to report (msg/report.h). It decides
 ** nothing: what runs where and when, and what has come of it, is the scheduler's (sched/sched.h), and
@@ -27,13 +27,16 @@
 
 struct site;
 struct heap;
+struct store_refs;
 
-#define SITE_FDS 4 /* descriptors that a site polls, at most */
+#define SITE_FDS 8 /* descriptors that a site polls, at most */
 
 /* A call to be handed over. */
 struct site_call {
     const struct call_head *head;
     const char *bytes; /* head->length of them; in the call heap when head->offset is set */
+    const struct store_refs
+        *refs; /* RUN: what it names (store/store.h), good until all its tasks have ended */
 };
 
 struct site_look {
@@ -86,6 +89,11 @@ struct site_ops {
     /* Are the descriptors of the site, and of the bells, still the pool's own? If not (somebody has closed or replaced
     ** them), REPORT_GONE comes next. */
     bool (*intact)(struct site *s);
+
+    /* NULL where only descriptors tell. When is there something to be done (ns of the clock, or UINT64_MAX)? And do it, when
+    ** that time has come; reports may follow. */
+    uint64_t (*due)(struct site *s);
+    void (*tick)(struct site *s, uint64_t now);
 
     /* What to sleep on: fills in fds, their number. */
     unsigned (*poll)(struct site *s, struct pollfd fds[SITE_FDS]);

@@ -27,6 +27,7 @@ struct store {
     pthread_mutex_t lock;
     struct heap *heap;
     bool retired;
+    bool by_content;
     uint64_t made; /* blobs that were given an id */
     struct blob **buckets;
     size_t nbuckets, count; /* nbuckets: a power of two */
@@ -36,7 +37,7 @@ struct store {
 
 /* --- opening and closing --- */
 
-int tine__store_open(struct store **out, struct heap *heap) {
+int tine__store_open(struct store **out, struct heap *heap, bool by_content) {
     struct store *s = *out = sys.calloc(1, sizeof *s);
     if (!s)
         return TINE_ENOMEM;
@@ -48,6 +49,7 @@ int tine__store_open(struct store **out, struct heap *heap) {
     }
     s->nbuckets = FIRST_BUCKETS;
     s->heap = heap;
+    s->by_content = by_content;
     pthread_mutex_init(&s->lock, NULL);
     return 0;
 }
@@ -188,11 +190,11 @@ static struct blob *new_blob(uint64_t key, const struct codec_origin *o) {
     return b;
 }
 
-/* The id for the next blob, at that place; 0: beyond what ids can say, after 16 GiB of heap or 2^35 blobs. */
+/* The id for the next blob, at that place; 0: beyond what ids can say, after 16 GiB of heap or 2^34 blobs. */
 static uint64_t next_id(struct store *s, uint64_t block) {
     uint64_t place = block / BLOB_UNIT;
     assert(block % BLOB_UNIT == 0);
-    if (place >> BLOB_PLACE_BITS || s->made >= UINT64_C(1) << (63 - BLOB_PLACE_BITS))
+    if (place >> BLOB_PLACE_BITS || s->made >= UINT64_C(1) << (62 - BLOB_PLACE_BITS))
         return 0;
     return s->made++ << BLOB_PLACE_BITS | place;
 }
@@ -206,7 +208,9 @@ static void share(struct store *s, struct blob *b, const struct codec_code *code
         head = tine__heap_alloc(s->heap, sizeof *head + name + source + code->len, &b->block);
     if (!head)
         return;
-    if (!(b->stored.id = next_id(s, b->block))) {
+    b->stored.id =
+        s->by_content ? (b->key & (STORE_CONTENT - 1)) | STORE_CONTENT : next_id(s, b->block);
+    if (!b->stored.id) {
         tine__heap_free(s->heap, b->block);
         b->block = 0;
         return;

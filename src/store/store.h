@@ -33,10 +33,13 @@
 struct store;
 struct store_refs;
 
+#define STORE_CONTENT (UINT64_C(1) << 62)
+
 /* --- the submitter's side --- */
 
-/* On top of a heap (writer's side), which is borrowed and from now on the store's alone. 0, TINE_ENOMEM. */
-int tine__store_open(struct store **out, struct heap *heap);
+/* On top of a heap (writer's side), which is borrowed and from now on the store's alone. `by_content`: ids are to mean
+** the same in every process (they are hashes, STORE_CONTENT is set in them), and say no place. 0, TINE_ENOMEM. */
+int tine__store_open(struct store **out, struct heap *heap, bool by_content);
 /* The heap's descriptor is going to be closed: no more memory is to be had (TINE_ESHUTDOWN), what is there
 ** stays. */
 void tine__store_retire(struct store *s);

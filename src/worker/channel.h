@@ -18,6 +18,10 @@ struct call {
     uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
     bool timed, spends;
+    const char
+        *names; /* of one from another machine: what it names, struct call_far_name, not aligned */
+    uint32_t nnames;
+    uint64_t shown;                 /* the id that its submitter knows it by */
     uint32_t attempt;               /* from 1 */
     const struct call_extra *extra; /* NULL: it has none */
     const char *label;              /* NULL: made from the origin */
@@ -63,7 +67,6 @@ struct channel {
     /* Is there memory for `tidy` to give back, that nobody wants any more? After CHANNEL_REST it knows. */
     bool (*untidy)(struct channel *ch);
     void (*tidy)(struct channel *ch);
-    struct codec_store store; /* get only */
 };
 
 #endif

@@ -42,6 +42,7 @@ static void describe(struct inner *in, struct call *out) {
                          .count = h->count,
                          .ref = h->ref,
                          .timed = h->flags & CALL_TIMED,
+                         .attempt = call_attempt(h),
                          .index = h->index};
     if (h->callee)
         tine__store_find(in->calls, h->callee, NULL, &out->origin);

@@ -19,7 +19,7 @@
 
 /* The label of task `k`, as the submitter makes it too. */
 static void push_label(lua_State *L, const struct call *c, uint32_t k) {
-    const struct task_name name = {.id = c->id,
+    const struct task_name name = {.id = c->shown,
                                    .index = c->index,
                                    .origin = &c->origin,
                                    .label = c->label,
@@ -54,7 +54,7 @@ static int worker_index(lua_State *L) {
     const char *key = lua_tostring(L, 2);
     if (!loop->call || !key || strcmp(key, "task") != 0)
         return 0;
-    lua_Integer id = (lua_Integer)(loop->call->id + loop->k);
+    lua_Integer id = (lua_Integer)(loop->call->shown + loop->k);
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, loop->call->attempt);
     lua_setfield(L, -2, "attempt");
@@ -220,6 +220,8 @@ static void run_call(struct loop *l, const struct call *call) {
     struct channel *ch = l->channel;
     struct run_call c = {.function = call->function,
                          .function_len = call->function_len,
+                         .names = call->names,
+                         .nnames = call->nnames,
                          .memory = call->extra ? call->extra->memory : 0};
     const char *rest = call->arguments;
     size_t left = call->arguments_len;

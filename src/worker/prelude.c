@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "codec/segment.h"
+#include "msg/extra.h"
 #include "store/store.h"
 #include "worker/ask.h"
 #include "worker/seed.h"
@@ -13,29 +14,53 @@
 
 /* --- the place --- */
 
+static const char code_key; /* registry: the struct run_code */
+
+/* What another machine calls so; 0: the call at hand does not name it. */
+static uint64_t our_name(const struct run_code *c, uint64_t id) {
+    for (uint32_t i = 0; i < c->nnames; i++) {
+        struct call_far_name name;
+        memcpy(&name, c->names + i * sizeof name, sizeof name);
+        if (name.theirs == id)
+            return name.ours;
+    }
+    return 0;
+}
+
 static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
-    return tine__store_find(ctx, id, out, NULL);
+    const struct run_code *c = ctx;
+    uint64_t ours = id & STORE_CONTENT ? our_name(c, id) : id;
+    return ours && tine__store_find(c->calls, ours, out, NULL);
 }
 
 static uint32_t gone(void *ctx) {
-    return tine__store_gone(ctx);
+    return tine__store_gone(((const struct run_code *)ctx)->calls);
 }
 
-/* (boot) */
+/* (boot, pointer to the struct run_code that it makes) */
 static int place(lua_State *L) {
+    struct run_code **code = lua_touserdata(L, 2);
+    *code = lua_newuserdatauv(L, sizeof **code, 0);
+    **code = (struct run_code){0};
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &code_key);
     tine__state_place(L, lua_touserdata(L, 1));
     return 0;
 }
 
 int tine__prelude_open(struct run *r, lua_State *L, const struct boot *b, struct heap *calls) {
-    const struct codec_options options = {.store = {.get = get_code, .gone = gone, .ctx = calls},
-                                          .send_globals = b->send_globals};
+    struct run_code *code;
     lua_settop(L, 0);
     lua_pushcfunction(L, place);
     lua_pushlightuserdata(L, (void *)b);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+    lua_pushlightuserdata(L, &code);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
         return TINE_ENOMEM;
-    return tine__run_open(r, L, &options);
+    const struct codec_options options = {.store = {.get = get_code, .gone = gone, .ctx = code},
+                                          .send_globals = b->send_globals};
+    int err = tine__run_open(r, L, &options);
+    code->calls = calls;
+    r->code = code;
+    return err;
 }
 
 /* --- calls --- */

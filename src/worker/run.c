@@ -231,6 +231,10 @@ static enum record_kind run(struct run *r, const struct run_call *call, struct b
 }
 
 enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out) {
+    if (r->code) {
+        r->code->names = call->names;
+        r->code->nnames = call->nnames;
+    }
     enum record_kind kind = run(r, call, out);
     tine__codec_restore(r->L, r->codec);
     lua_settop(r->L, HANDLER);
@@ -305,7 +309,7 @@ static int open_codec(lua_State *L) {
 }
 
 int tine__run_open(struct run *r, lua_State *L, const struct codec_options *options) {
-    *r = (struct run){L, NULL};
+    *r = (struct run){.L = L};
     lua_settop(L, 0);
     lua_pushcfunction(L, keep_traceback);
     lua_pushcfunction(L, open_codec);

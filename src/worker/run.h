@@ -9,11 +9,21 @@
 #include <lua.h>
 #include "base/buf.h"
 #include "codec/codec.h"
+#include "ipc/heap.h"
 #include "ipc/link.h"
+
+/* Where the codes of functions are that calls name. */
+struct run_code {
+    struct heap *calls;
+    const char *
+        names; /* of the call at hand, when it came from another machine: struct call_far_name, not aligned */
+    uint32_t nnames;
+};
 
 struct run {
     lua_State *L;
-    struct codec *codec; /* anchored in the registry */
+    struct codec *codec;   /* anchored in the registry, */
+    struct run_code *code; /* and so is this; NULL: no code can be named */
 };
 
 /* One call: a function segment and an argument segment. */
@@ -22,6 +32,8 @@ struct run_call {
     size_t function_len;
     const char *arguments;
     size_t arguments_len;
+    const char *names; /* as in struct run_code */
+    uint32_t nnames;
     uint64_t memory;   /* bytes that it may add to the state, 0: no limit */
     const char *given; /* results in place of arguments (pool/needs.h) */
     size_t given_len;

@@ -94,6 +94,21 @@ static const char *payload(struct shm_channel *c) {
     return p;
 }
 
+/* It came from another machine: what is said of that, from `at` on. The bytes that it takes; 0: it is damaged. */
+static uint32_t describe_far(const char *p, uint32_t room, struct call *out) {
+    struct call_far far;
+    if (room < sizeof far)
+        return 0;
+    memcpy(&far, p, sizeof far);
+    if (far.names > room / sizeof(struct call_far_name) || far_size(far.names) > room)
+        return 0;
+    out->names = p + sizeof far;
+    out->nnames = far.names;
+    out->shown = far.id;
+    out->attempt = far.attempt;
+    return far_size(far.names);
+}
+
 static void describe(struct shm_channel *c, struct call *out) {
     const struct call_head *s = &c->slot.call;
     const char *p = payload(c);
@@ -102,6 +117,7 @@ static void describe(struct shm_channel *c, struct call *out) {
                          .ref = s->ref,
                          .timed = s->flags & CALL_TIMED,
                          .spends = s->flags & CALL_SPENDS,
+                         .shown = s->id,
                          .attempt = call_attempt(s),
                          .index = s->index};
     if (s->callee)
@@ -111,6 +127,12 @@ static void describe(struct shm_channel *c, struct call *out) {
     uint32_t extra = extra_size(s);
     if (extra)
         out->extra = memcpy(&c->extra, p, sizeof c->extra);
+    if (s->flags & CALL_FAR) {
+        uint32_t far = describe_far(p + extra, s->label - extra, out);
+        if (!far)
+            return;
+        extra += far;
+    }
     out->label = s->label > extra ? p + extra : NULL;
     out->label_len = s->label - extra;
     out->function = p + s->label;
@@ -282,6 +304,8 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
 static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref) {
     struct shm_channel *c = self(ch);
     struct record r = {.kind = kind, .id = id, .ref = ref};
+    if (kind == RECORD_READY)
+        tine__link_stamp_now(&c->link, &r);
     write_record(c, &r);
     ring(c, BELL_PRESSURE);
 }
@@ -295,12 +319,6 @@ static bool untidy(struct channel *ch) {
 static void tidy(struct channel *ch) {
     self(ch)->now = 0;
     tine__heap_tidy(self(ch)->link.heap, tine__now());
-}
-
-/* --- the store --- */
-
-static bool get_code(void *ctx, uint64_t id, struct codec_code *out) {
-    return tine__store_find(ctx, id, out, NULL);
 }
 
 /* --- opening --- */
@@ -336,8 +354,7 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
                                .done = done,
                                .say = say,
                                .untidy = untidy,
-                               .tidy = tidy,
-                               .store = {.get = get_code, .ctx = p->heap}};
+                               .tidy = tidy};
     c->queue = QUEUE_CLOSED;
     c->link = LINK_CLOSED;
     c->calls = p->heap;

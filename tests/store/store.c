@@ -24,7 +24,7 @@ static void open_all(void) {
     struct heap_directory *dir = (struct heap_directory *)file.base;
     CHECK_EQ(tine__heap_create(&writer, dir, file.fd, START), 0);
     CHECK_EQ(tine__heap_attach(&reader, dir, file.fd, false), 0);
-    CHECK_EQ(tine__store_open(&store, writer), 0);
+    CHECK_EQ(tine__store_open(&store, writer, false), 0);
 }
 
 static void close_all(void) {

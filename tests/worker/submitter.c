@@ -66,7 +66,7 @@ static void open_memory(struct submitter *s) {
     CHECK(tine__shm_create(&s->directory, "tine-heap", 4096) == 0);
     CHECK(tine__heap_create(&s->heap, (struct heap_directory *)s->directory.base, s->directory.fd,
                             4096) == 0);
-    CHECK(tine__store_open(&s->store, s->heap) == 0);
+    CHECK(tine__store_open(&s->store, s->heap, false) == 0);
     CHECK((s->bell = tine__fd_event()) != -1);
     CHECK((s->wakeup = tine__fd_event()) != -1);
 }

@@ -1,0 +1,27 @@
+-- tine key: a new key for pools whose workers are on other machines.
+local host = require "tine.cli_host"
+local trouble = require "tine.cli_trouble"
+
+local M = {}
+
+local USAGE <const> = [[
+usage: tine key > FILE
+
+Writes a new key, 64 hexadecimal digits. FILE, if it is a regular file, can be read by its owner only from then
+on. It goes to all machines that are to work together (option `key` of tine.pool, --key of tine serve), by a way that
+nobody listens to. More lines may be added: the first key seals tasks, any of them opens what comes.]]
+
+function M.main(...)
+  return trouble.protect("key", function(...)
+    if (...) == "--help" then
+      print(USAGE)
+      return 0
+    end
+    if select("#", ...) > 0 then trouble.give_up("unexpected argument '%s'\n%s", (...), USAGE) end
+    assert(host.protect_stdout())
+    print((host.random(32):gsub(".", function(c) return ("%02x"):format(c:byte()) end)))
+    return 0
+  end, ...)
+end
+
+return M

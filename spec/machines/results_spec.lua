@@ -1,0 +1,151 @@
+-- Pools whose workers are on other machines: what comes back.
+local tine = require "tine"
+local machines = require "spec.support.machines"
+
+if not machines.gearmand then
+  pending "gearmand is not installed (package gearman-job-server)"
+  return
+end
+
+describe("a pool on other machines", function()
+  local server, host, pool
+
+  setup(function()
+    server = machines.server()
+    host = machines.host(server, "-j 2")
+    pool = tine.pool { backend = server:url(), connect_timeout = 20 }
+  end)
+  teardown(function()
+    pool:kill_workers()
+    pool:shutdown()
+    machines.stop()
+  end)
+
+  it("says when it is registered", function()
+    assert.equal(("tine: serving %s as %s with 2 workers\n"):format(server:url(), host.name), host.said)
+  end)
+
+  it("runs functions by value and by name, with all their arguments and results", function()
+    local add = function(a, b) return a + b, nil, "x" end
+    assert.same({ 5, nil, "x", n = 3 }, table.pack(pool:submit(add, 2, 3):result(20)))
+    assert.equal("ababab", pool:submit("string.rep", "ab", 3):result(20))
+    assert.equal("AB", pool:submit(string.upper, "ab"):result(20))
+    assert.same({ n = 0 }, table.pack(pool:submit(function() end):result(20)))
+  end)
+
+  it("takes upvalues, recursion and large values along", function()
+    local big = ("x"):rep(3 << 20)
+    assert.equal(big, pool:submit(function(s) return s end, big):result(30))
+    local function fib(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end
+    assert.equal(55, pool:submit(fib, 10):result(20))
+    local inner = function(x) return 2 * x end
+    assert.equal(42, pool:submit(function(f, x) return f(x) end, inner, 21):result(20))
+    local made = pool:submit(function(n) return function() return n + 1 end end, 1):result(20)
+    assert.equal(2, made())
+  end)
+
+  it("brings errors back as they were, with the traceback of the place", function()
+    local ok, err, traceback = pool:submit(function() error { code = 7 } end):pcall(20)
+    assert.is_false(ok)
+    assert.same({ code = 7 }, err)
+    assert.matches("results_spec.lua", traceback, 1, true)
+  end)
+
+  it("refuses what cannot travel, there as here", function()
+    local _, err = pool:submit(function() return coroutine.create(print) end):pcall(20)
+    assert.equal("serialization", tine.kind(err))
+    _, err = pool:submit(print, coroutine.create(print)):pcall(20)
+    assert.equal("serialization", tine.kind(err))
+  end)
+
+  it("names tasks alike on both sides", function()
+    local id, label = pool:submit(function() return tine.worker.task.id, tine.worker.task.label end):result(20)
+    assert.equal("integer", math.type(id))
+    assert.matches("^function %(.*results_spec.lua:%d+%) #" .. id .. "$", label)
+    assert.equal("mine", pool:with { label = "mine" }:submit(function() return tine.worker.task.label end):result(20))
+  end)
+
+  it("maps, in chunks or not, in order, with each item's own error", function()
+    local list = pool:map(function(x) return x * x end, { 1, 2, 3, 4, 5 }):totable()
+    assert.same({ 1, 4, 9, 16, 25, n = 5 }, list)
+    local function some(x)
+      if x % 5 == 0 then error("no " .. x, 0) end
+      return x
+    end
+    local items, got = {}, {}
+    for i = 1, 50 do items[i] = i end
+    for i, value, err in pool:map(some, items, { chunksize = 7, on_error = "return" }) do got[i] = value or err end
+    for i = 1, 50 do assert.equal(i % 5 == 0 and "no " .. i or i, got[i]) end
+  end)
+
+  it("draws the same random numbers as one on this machine", function()
+    local function draw() return math.random(1 << 40) end
+    local here <close> = tine.pool { workers = 1, seed = 5 }
+    local there <close> = tine.pool { backend = server:url(), seed = 5 }
+    for _ = 1, 3 do assert.equal(here:submit(draw):result(20), there:submit(draw):result(20)) end
+    local items = { 1, 2, 3, 4 }
+    assert.same(here:map(draw, items):totable(), there:map(draw, items, { chunksize = 3 }):totable())
+  end)
+
+  it("tries again what has failed, and counts the attempts", function()
+    local view = pool:with { retry = { error = 2, crashed = 1, delay = 0 } }
+    assert.equal(3, view:submit(function()
+      if tine.worker.task.attempt < 3 then error "not yet" end
+      return tine.worker.task.attempt
+    end):result(20))
+    assert.equal(2, view:submit(function()
+      if tine.worker.task.attempt < 2 then os.exit(3) end
+      return tine.worker.task.attempt
+    end):result(20))
+  end)
+
+  it("gives results of other tasks as arguments", function()
+    local first = pool:submit(function() return 40 end)
+    assert.equal(42, pool:submit(function(a, b) return a + b end, first, 2):result(20))
+    assert.equal(41, first:chain(function(a) return a + 1 end):result(20))
+  end)
+
+  it("blames the worker there for a crash, and goes on", function()
+    local _, err = pool:submit(function() os.exit(9) end):pcall(20)
+    assert.equal("crashed", tine.kind(err))
+    assert.equal(9, err.exit_code)
+    assert.equal(host.name, err.host)
+    assert.matches("on " .. host.name, err.message)
+    assert.matches("results_spec.lua", err.task.label)
+    assert.equal(1, pool:submit(function() return 1 end):result(20))
+  end)
+
+  it("keeps limits where tasks run", function()
+    local function loop() while true do end end
+    local _, err = pool:with { timeout = 0.05 }:submit(loop):pcall(20)
+    assert.equal("timeout", tine.kind(err))
+    assert.equal("running", err.phase)
+    _, err = pool:with { cpu = 0.05 }:submit(loop):pcall(20)
+    assert.equal("timeout", tine.kind(err))
+    assert.is_true(err.cpu)
+    _, err = pool:with { memory = 1 << 20 }:submit(function() return #("x"):rep(1 << 24) end):pcall(20)
+    assert.equal("memory", tine.kind(err))
+    assert.equal(1 << 20, err.limit)
+  end)
+
+  it("says who serves it", function()
+    pool:submit(function() end):result(20)
+    local list = pool:workers()
+    assert.equal(1, #list)
+    assert.equal(host.name, list[1].host)
+    assert.equal(2, list[1].slots)
+    assert.is_true(list[1].tasks >= 1)
+  end)
+
+  it("counts like any other", function()
+    local other = tine.pool { backend = server:url() }
+    for i = 1, 10 do other:submit(function(n) return n end, i) end
+    pcall(other:submit(error, "x").result, nil)
+    other:join(20)
+    local stats = other:stats()
+    assert.equal(11, stats.submitted)
+    assert.equal(10, stats.finished)
+    assert.equal(1, stats.failed)
+    other:shutdown()
+  end)
+end)

@@ -1,0 +1,56 @@
+/* Connection: to one job server, which never blocks: what is to be sent waits in memory until there is room, what has
+** come is read packet by packet. Client and worker at once, as the protocol allows. Its user polls it, and keeps the
+** time; it is closed by itself when the other end has gone, and opened again when the user says so.
+*/
+#ifndef TINE_GEARMAN_CONNECTION_H
+#define TINE_GEARMAN_CONNECTION_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "gearman/address.h"
+#include "gearman/packet.h"
+
+struct gm_conn {
+    const struct gm_address *address; /* borrowed */
+    int fd;                           /* -1: closed */
+    bool connecting;                  /* not there yet: what is written waits */
+    bool readable;                    /* there may be something to be read */
+    int error;                        /* errno, why it was closed; 0: the server has closed it */
+    bool broken;    /* it is to be closed when nobody looks at what has come any more */
+    uint64_t heard; /* when something came last (ns) */
+    struct buf in, out;
+    size_t taken, sent; /* of them */
+};
+
+void tine__gm_init(struct gm_conn *c, const struct gm_address *address);
+/* Begin to connect. False: that has failed (error). */
+bool tine__gm_open(struct gm_conn *c, uint64_t now);
+void tine__gm_close(struct gm_conn *c);
+
+static inline bool gm_is_open(const struct gm_conn *c) {
+    return c->fd != -1 && !c->connecting;
+}
+/* Something waits to be sent. */
+static inline bool gm_wants_out(const struct gm_conn *c) {
+    return c->fd != -1 && (c->connecting || c->sent < c->out.len);
+}
+
+/* Fills in what to poll for. */
+void tine__gm_poll(const struct gm_conn *c, struct pollfd *fd);
+/* What has come of it. *opened is set when the connection has just been made. */
+void tine__gm_polled(struct gm_conn *c, short events, bool *opened);
+
+/* Send a request, as soon as there is room. False: it is closed, or there is no memory, which closes it. */
+bool tine__gm_send(struct gm_conn *c, enum gm_type type, unsigned nargs,
+                   const struct gm_text *args);
+/* The same of an administrative command. */
+bool tine__gm_say(struct gm_conn *c, const char *line);
+/* Let the system have what it takes. */
+void tine__gm_flush(struct gm_conn *c);
+
+/* The next packet; what it points to is good until the next call. False: there is none yet, or the connection has been
+** closed meanwhile. */
+bool tine__gm_receive(struct gm_conn *c, struct gm_packet *out, uint64_t now);
+
+#endif

@@ -1,0 +1,148 @@
+/* Message: what submitters and hosts (`tine serve`) say to each other through a job server.
+**
+** A TASK is a job for the function of its set of hosts (tine__gm_function); its unique id is random, and every sending
+** has one of its own. A host that is given one opens a LINE to the submitter, if it has none: a job of its own for a
+** function that the submitter alone has, which the submitter keeps as long as it lives. So each of the two can say
+** something to the other at once, by WORK_DATA: the submitter on the line, the host on the task that it was given; and
+** who goes, is missed by the other. ANSWERS are what a host says: that it asks for confirmation (ANSWER_ASK),
+** has begun, results; the last ones end the job. ORDERS are what the submitter says: go on, do not, stop.
+**
+** All of them travel sealed (seal.h), each about its kind, the job's unique id, and a number that counts what has been
+** said there: so nothing that is recorded, swapped or repeated is taken for another message.
+**
+** The two ends have the same build of Lua and the same byte order, or they would not have found each other: the
+** function's name says so. Structs travel as they lie in memory; none has padding.
+*/
+#ifndef TINE_GEARMAN_MESSAGE_H
+#define TINE_GEARMAN_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "gearman/address.h"
+#include "gearman/seal.h"
+#include "msg/call.h"
+
+#define GM_ID 16u
+#define GM_UNIQUE 23u /* 22 characters that stand for 16 bytes, and a zero */
+#define GM_FUNCTION 128u
+#define GM_NAME 128u /* of a host, with its zero */
+
+/* --- names --- */
+
+/* A random id as text. False: no random bytes. */
+bool tine__gm_unique(char out[GM_UNIQUE]);
+/* What hosts of the set register, of which a task is a job: with all that must fit between the two. */
+void tine__gm_function(const char *set, char out[GM_FUNCTION]);
+/* What the submitter with this id registers. */
+void tine__gm_line_function(const char *id, char out[GM_FUNCTION]);
+
+/* --- seals --- */
+
+enum gm_kind { KIND_TASK = 'T', KIND_ANSWERS = 'A', KIND_LINE = 'L', KIND_ORDERS = 'O' };
+
+struct gm_about {
+    char bytes[GM_FUNCTION + GM_UNIQUE + 16];
+    size_t n;
+};
+
+/* What a message is about; `function` may be "". */
+struct seal_about tine__gm_about(struct gm_about *a, enum gm_kind kind, const char *function,
+                                 const char *unique, uint64_t number);
+
+/* --- a task --- */
+
+struct gm_task {
+    char peer[GM_UNIQUE]; /* the submitter */
+    uint8_t confirm;
+    uint64_t
+        lost_after; /* ns: a host that has not heard of the submitter for so long has lost it */
+    struct call_head
+        head; /* offset 0; `callee` and names are ids of the submitter's store, by content */
+    uint64_t timeout, grace, cpu; /* ns, as struct settings */
+    int64_t priority;
+    uint64_t nnames;
+    /* uint64_t names[nnames]; head.length bytes */
+};
+
+/* --- what hosts say --- */
+
+enum gm_answer_kind {
+    ANSWER_NONE,
+    ANSWER_ASK,   /* may I? bytes: ids of functions that it lacks */
+    ANSWER_BEGUN, /* a worker has taken it up */
+    ANSWER_ALIVE,
+    /* ends of its tasks, in their order */
+    ANSWER_VALUES,
+    ANSWER_ERROR,
+    ANSWER_REFUSED,
+    ANSWER_MEMORY,
+    ANSWER_ENDED,   /* it was asked to; bytes: traceback */
+    ANSWER_TIMEOUT, /* the same, by its limit */
+    ANSWER_CPU,
+    ANSWER_CRASHED, /* bytes: struct report_crash */
+    ANSWER_LOST,    /* bytes: text, why */
+    ANSWER_STOPPED, /* task `k` and those behind it have not begun, and never will there */
+    ANSWER_PROGRESS,
+    ANSWER_KINDS
+};
+
+/* In front of an envelope of answers stands, as it is, the id of the host that says them: they are about that, too. */
+#define GM_SPEAKER GM_UNIQUE
+
+struct gm_answer {
+    uint32_t kind, k;
+    uint64_t ran; /* ns, of single tasks; 0: unknown */
+    uint64_t length;
+    /* bytes */
+};
+
+/* --- lines --- */
+
+struct gm_line {
+    char host[GM_UNIQUE];
+    uint8_t pad[5];
+    uint32_t slots;
+    char name[GM_NAME];
+};
+
+enum gm_order_kind {
+    SAY_GO = 1, /* begin */
+    SAY_NO,     /* do not */
+    SAY_CODE,   /* bytes: struct gm_code, name, source, code: a function that it asked for */
+    SAY_STOP,   /* end it, also if it has begun */
+    SAY_RECALL, /* what of it has not begun is not to */
+    SAY_PING
+};
+
+struct gm_order {
+    char unique[GM_UNIQUE]; /* of the task, or zeros */
+    uint8_t kind;
+    uint64_t length;
+    /* bytes */
+};
+
+struct gm_code {
+    uint64_t id;
+    uint64_t hash;
+    uint64_t length;
+    uint32_t name, source; /* bytes, zeros included */
+    int32_t line;
+    uint32_t pad;
+};
+
+/* --- reading --- */
+
+/* What is left of a message. */
+struct gm_reader {
+    const char *p;
+    size_t n;
+};
+
+/* The next `n` bytes; NULL: there are not so many. */
+const char *tine__gm_take(struct gm_reader *r, uint64_t n);
+/* Copy the next struct; false: it is not there. */
+bool tine__gm_copy(struct gm_reader *r, void *out, size_t n);
+/* A text of this size that ends with a zero, as it should? */
+bool tine__gm_is_text(const char *p, size_t size);
+
+#endif

@@ -1,0 +1,172 @@
+/* tine serve: from the command's options to serve/serve.h; and the bytes of a new key. */
+#include "serve/serve.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <lauxlib.h>
+
+#include "base/clock.h"
+#include "bind/bind.h"
+#include "host/cli.h"
+
+/* --- what it says --- */
+
+struct sayer {
+    const char *url, *name;
+    unsigned workers;
+};
+
+static void say_registered(void *arg) {
+    const struct sayer *s = arg;
+    printf("tine: serving %s as %s with %u workers\n", s->url, s->name, s->workers);
+    fflush(stdout);
+}
+
+static void log_line(void *arg, const char *line) {
+    char when[32];
+    time_t now = time(NULL);
+    struct tm tm;
+    (void)arg;
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
+    fprintf(stderr, "%s tine serve: %s\n", when, line);
+}
+
+/* --- options --- */
+
+static const char *text(lua_State *L, const char *name) {
+    lua_getfield(L, 2, name); /* stays on the stack */
+    return lua_tostring(L, -1);
+}
+
+static uint64_t seconds(lua_State *L, const char *name, uint64_t none) {
+    lua_getfield(L, 2, name);
+    uint64_t ns = lua_isnil(L, -1) ? none : clock_span(lua_tonumber(L, -1));
+    lua_pop(L, 1);
+    return ns;
+}
+
+static bool flag(lua_State *L, const char *name) {
+    lua_getfield(L, 2, name);
+    bool set = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return set;
+}
+
+static uint64_t number(lua_State *L, const char *name) {
+    lua_getfield(L, 2, name);
+    uint64_t n = (uint64_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return n;
+}
+
+/* As hosts are called in messages and in the server's list. */
+static void read_name(lua_State *L, char out[GM_NAME]) {
+    const char *name = text(L, "name");
+    if (name)
+        snprintf(out, GM_NAME, "%s", name);
+    else if (gethostname(out, GM_NAME) == -1)
+        snprintf(out, GM_NAME, "unknown");
+    out[GM_NAME - 1] = 0;
+    for (char *p = out; *p; p++)
+        if ((unsigned char)*p <= ' ')
+            *p = '_';
+    lua_pop(L, 1);
+}
+
+/* A text that says what is wrong, or NULL. */
+static const char *read_options(lua_State *L, struct serve_options *o) {
+    static char why[512];
+    const char *other, *url = text(L, "url"), *key = text(L, "key");
+    if (!tine__gm_resolve(url, &o->servers, why, sizeof why))
+        return why;
+    if (key && !tine__seal_read(key, &o->keys, why, sizeof why))
+        return why;
+    if (!key && !tine__gm_are_loopback(&o->servers, &other)) {
+        snprintf(why, sizeof why, "--key is needed: %s is not on this machine (tine key makes one)",
+                 other);
+        return why;
+    }
+    read_name(L, o->name);
+    o->workers = (unsigned)number(L, "workers");
+    o->timeout = seconds(L, "timeout", 0);
+    o->memory = number(L, "memory");
+    o->finish = flag(L, "finish");
+    o->only_modules = flag(L, "only_modules");
+    o->idle = seconds(L, "exit_when_idle", 0);
+    o->alone = seconds(L, "exit_without_server", 0);
+    o->lost_after = 15000000000u;
+    return NULL;
+}
+
+/* check(options) -> nothing, or what is wrong */
+static int check(lua_State *L) {
+    struct serve_options o = {0};
+    lua_settop(L, 1);
+    lua_pushnil(L);
+    lua_insert(L, 1);
+    const char *why = read_options(L, &o);
+    if (!why)
+        return 0;
+    lua_pushstring(L, why);
+    return 1;
+}
+
+/* The pool behind a handle of this state, which cli_serve.lua has just made. */
+static struct pool *pool_of(lua_State *L, int arg) {
+    const struct view *v = lua_touserdata(L, arg);
+    bool ok = v && luaL_getmetafield(L, arg, "__name") == LUA_TSTRING &&
+              strcmp(lua_tostring(L, -1), "tine.pool") == 0 && v->core->p;
+    luaL_argcheck(L, ok, arg, "a pool of tine.pool");
+    lua_pop(L, 1);
+    return v->core->p;
+}
+
+/* serve(pool, options) -> why it ended: "asked", "forced", "idle", "alone", "broken", "failed" */
+static int serve(lua_State *L) {
+    static const char *const ends[] = {
+        [SERVE_ASKED] = "asked", [SERVE_FORCED] = "forced", [SERVE_IDLE] = "idle",
+        [SERVE_ALONE] = "alone", [SERVE_BROKEN] = "broken", [SERVE_FAILED] = "failed"};
+    struct pool *pool = pool_of(L, 1);
+    struct serve_options o = {.registered = say_registered, .log = log_line};
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_checkstack(L, 20, "options");
+    const char *why = read_options(L, &o);
+    if (why)
+        return luaL_error(L, "%s", why);
+    struct sayer sayer = {text(L, "url"), o.name, o.workers};
+    o.arg = &sayer;
+    lua_pushstring(L, ends[tine__serve(pool, &o)]);
+    return 1;
+}
+
+/* random(n): so many random bytes */
+static int random_bytes(lua_State *L) {
+    char bytes[256];
+    lua_Integer n = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, n >= 0 && n <= (lua_Integer)sizeof bytes, 1, "at most 256");
+    if (!tine__seal_random(bytes, (size_t)n))
+        return luaL_error(L, "no random bytes to be had");
+    lua_pushlstring(L, bytes, (size_t)n);
+    return 1;
+}
+
+/* protect_stdout(): if it is a regular file, only its owner may read it from now on */
+static int protect_stdout(lua_State *L) {
+    struct stat st;
+    if (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) && fchmod(STDOUT_FILENO, 0600) == -1)
+        return luaL_fileresult(L, 0, "stdout");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+void add_serve(lua_State *L) {
+    static const luaL_Reg functions[] = {{"serve", serve},
+                                         {"check_serve", check},
+                                         {"random", random_bytes},
+                                         {"protect_stdout", protect_stdout},
+                                         {NULL, NULL}};
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,134 @@
+/* From what has ended to answers. */
+#include <string.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "msg/report.h"
+#include "serve/internal.h"
+
+#define BATCH \
+    65536u /* bytes of answers that are worth a message of their own while more are to come */
+
+void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
+                  size_t n) {
+    struct gm_answer a = {.kind = kind, .k = k, .length = n};
+    const struct task_times *t = &w->item.times;
+    if (kind >= ANSWER_VALUES && w->task.head.count == 1 && t->started && t->ended > t->started)
+        a.ran = t->ended - t->started;
+    size_t before = w->answers.len;
+    if (buf_append(&w->answers, &a, sizeof a) || buf_append(&w->answers, bytes, n))
+        w->answers.len = before; /* its submitter will miss it */
+}
+
+void tine__answer_say(struct serve *s, struct work *w, bool last) {
+    struct gm_about about;
+    s->sealed.len = 0;
+    if (!w->server)
+        return;
+    bool ok = buf_append(&s->sealed, s->id, sizeof s->id) == 0 &&
+              tine__seal(&s->o->keys, w->key,
+                         tine__gm_about(&about, KIND_ANSWERS, s->id, w->unique, w->said),
+                         w->answers.data, w->answers.len, &s->sealed) == 0;
+    const struct gm_text args[] = {{w->handle, strlen(w->handle)}, {s->sealed.data, s->sealed.len}};
+    if (!ok)
+        tine__work_refuse(w->server, args[0]);
+    else
+        tine__gm_send(&w->server->conn, last ? GM_WORK_COMPLETE : GM_WORK_DATA, 2, args);
+    w->said++;
+    w->answers.len = 0;
+}
+
+/* --- ends --- */
+
+static void answer_crash(struct work *w, uint32_t k, const struct failure *f) {
+    struct report_crash c = {0};
+    if (f)
+        c = (struct report_crash){.worker = f->worker,
+                                  .pid = f->pid,
+                                  .has_status = f->has_status,
+                                  .status = f->status,
+                                  .error = f->error};
+    tine__answer(w, ANSWER_CRASHED, k, &c, sizeof c);
+}
+
+static void answer_text(struct work *w, enum gm_answer_kind kind, uint32_t k, const char *text) {
+    tine__answer(w, kind, k, text, text ? strlen(text) : 0);
+}
+
+static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
+    const struct failure *f = tine__outcome_failure(o);
+    const struct report_memory memory = {f ? f->limit : 0, f ? f->used : 0};
+    size_t n;
+    const char *bytes = tine__outcome_bytes(o, &n);
+    switch (o->code) {
+    case TINE_ESERIALIZE:
+        tine__answer(w, ANSWER_REFUSED, k, bytes, n);
+        break;
+    case TINE_EMEMORY:
+        tine__answer(w, ANSWER_MEMORY, k, &memory, sizeof memory);
+        break;
+    case TINE_ETIMEOUT:
+        answer_text(w, f && f->cpu ? ANSWER_CPU : ANSWER_TIMEOUT, k, f ? f->traceback : NULL);
+        break;
+    case TINE_ECANCELLED:
+        answer_text(w, w->stopped ? ANSWER_ENDED : ANSWER_STOPPED, k, f ? f->traceback : NULL);
+        break;
+    case TINE_ECRASHED:
+        answer_crash(w, k, f);
+        break;
+    default:
+        answer_text(w, ANSWER_LOST, k, f && f->message ? f->message : tine_error_text(o->code));
+    }
+}
+
+static void answer_end(struct work *w, uint32_t k) {
+    struct outcome *o = &w->outcomes[k];
+    size_t n;
+    const char *bytes = tine__outcome_bytes(o, &n);
+    if (o->state == OUTCOME_VALUES)
+        tine__answer(w, ANSWER_VALUES, k, bytes, n);
+    else if (o->state == OUTCOME_ERROR)
+        tine__answer(w, ANSWER_ERROR, k, bytes, n);
+    else
+        answer_failed(w, k, o);
+    tine__outcome_free(o);
+}
+
+/* Those that never ran say so once, for all behind them. */
+static bool is_unrun(const struct work *w, uint32_t k) {
+    const struct outcome *o = &w->outcomes[k];
+    return o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED && !w->stopped;
+}
+
+static void tell(struct serve *s, struct work *w) {
+    uint32_t count = w->task.head.count;
+    bool unrun = false;
+    while (w->told < count && !unrun && outcome_settled(&w->outcomes[w->told])) {
+        unrun = is_unrun(w, w->told);
+        answer_end(w, w->told++);
+    }
+    if (w->item.released)
+        tine__answer_say(s, w, true);
+    else if (w->answers.len >= BATCH || (w->answers.len > 0 && count > 1))
+        tine__answer_say(s, w, false);
+    if (w->item.released)
+        tine__work_free(s, w);
+}
+
+void tine__answer_all(struct serve *s) {
+    struct item *items[64];
+    unsigned n;
+    while ((n = tine__inbox_take(&s->inbox, items, sizeof items / sizeof *items)) > 0)
+        for (unsigned i = 0; i < n; i++)
+            tell(s, items[i]->owner);
+    if (s->waiting > 0) { /* the next ones may have been taken up */
+        s->rest = SERVE_MILLISECOND;
+        s->look = tine__now() + s->rest;
+    }
+}
+
+void tine__answer_lost(struct serve *s, struct work *w, const char *why) {
+    for (uint32_t k = w->told; k < w->task.head.count; k++)
+        answer_text(w, s->o->only_modules && w->task.nnames ? ANSWER_REFUSED : ANSWER_LOST, k, why);
+    tine__answer_say(s, w, true);
+    tine__work_free(s, w);
+}

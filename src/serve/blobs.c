@@ -1,0 +1,76 @@
+/* Functions of submitters, in the store of our own pool. They are remembered by the number that their submitter has for
+** them, which is the same everywhere; the one that was not wanted for longest is forgotten first. Who has forgotten
+** one asks for it again.
+*/
+#include <string.h>
+#include "base/sys.h"
+#include "serve/internal.h"
+
+struct known {
+    uint64_t id; /* 0: free */
+    uint64_t used;
+    const struct codec_stored *stored;
+};
+
+struct blobs {
+    struct store *store;
+    uint64_t clock;
+    unsigned n;
+    struct known list[SERVE_BLOBS];
+};
+
+struct blobs *tine__blobs_new(struct store *store) {
+    struct blobs *b = sys.calloc(1, sizeof *b);
+    if (b)
+        b->store = store;
+    return b;
+}
+
+void tine__blobs_free(struct blobs *b) {
+    for (unsigned i = 0; b && i < b->n; i++)
+        tine__store_drop(b->store, b->list[i].stored);
+    free(b);
+}
+
+static struct known *find(struct blobs *b, uint64_t id) {
+    for (unsigned i = 0; i < b->n; i++)
+        if (b->list[i].id == id)
+            return &b->list[i];
+    return NULL;
+}
+
+const struct codec_stored *tine__blob_find(struct blobs *b, uint64_t id) {
+    struct known *k = find(b, id);
+    if (!k)
+        return NULL;
+    k->used = ++b->clock;
+    return k->stored;
+}
+
+/* A place for one more. */
+static struct known *make_room(struct blobs *b) {
+    if (b->n < SERVE_BLOBS)
+        return &b->list[b->n++];
+    struct known *oldest = &b->list[0];
+    for (unsigned i = 1; i < b->n; i++)
+        if (b->list[i].used < oldest->used)
+            oldest = &b->list[i];
+    tine__store_drop(b->store, oldest->stored);
+    return oldest;
+}
+
+void tine__blob_keep(struct blobs *b, struct gm_reader r) {
+    struct gm_code head;
+    if (!tine__gm_copy(&r, &head, sizeof head))
+        return;
+    const char *name = tine__gm_take(&r, head.name), *source = tine__gm_take(&r, head.source);
+    const char *bytes = tine__gm_take(&r, head.length);
+    if (!name || !source || !bytes || !tine__gm_is_text(name, head.name) ||
+        !tine__gm_is_text(source, head.source) || find(b, head.id))
+        return;
+    const struct codec_origin origin = {name, source, head.line};
+    const struct codec_code code = {head.length ? bytes : NULL, head.length, head.hash};
+    const struct codec_stored *stored = tine__store_put(b->store, &code, &origin);
+    if (stored)
+        *make_room(b) = (struct known){head.id, ++b->clock, stored};
+}

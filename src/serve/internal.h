@@ -1,0 +1,157 @@
+/* Serving: what the files share.
+**
+**     serve.c   the loop                       hear.c     what servers and submitters say
+**     work.c    a task, from job to item       answer.c   from what has ended to answers
+**     blobs.c   functions of submitters        watch.c    signs of life, connecting again
+*/
+#ifndef TINE_SERVE_INTERNAL_H
+#define TINE_SERVE_INTERNAL_H
+
+#include "base/list.h"
+#include "gearman/connection.h"
+#include "pool/pool.h"
+#include "serve/serve.h"
+
+#define SERVE_SECOND 1000000000ull
+#define SERVE_MILLISECOND 1000000ull
+#define SERVE_BLOBS 4096u /* functions of others that are remembered, at most */
+#define SERVE_SEEN 4096u  /* tasks that were here, by their unique ids */
+
+/* A submitter, as one server knows it. */
+struct peer {
+    struct list node; /* in server->peers, or server->opening until its line has a handle */
+    char id[GM_UNIQUE], unique[GM_UNIQUE];
+    char handle[GM_HANDLE];
+    unsigned works;
+    uint64_t said;       /* messages that it has sent, so far */
+    uint64_t heard;      /* when, the last one */
+    uint64_t lost_after; /* ns */
+    unsigned key;        /* that it seals with */
+};
+
+struct server {
+    struct serve *serve;
+    struct gm_conn conn;
+    struct list peers, opening, works;
+    unsigned grabs; /* jobs that were asked for */
+    bool asleep;
+    bool known; /* it has heard what we can do */
+    uint64_t again, pause;
+    uint64_t asked; /* for a sign of life */
+};
+
+enum work_stage {
+    WORK_ASKED, /* its submitter is to confirm it */
+    WORK_BEGUN, /* it is with the pool */
+    WORK_ENDED
+};
+
+/* A task of somebody. */
+struct work {
+    struct item item;      /* first member */
+    struct list node;      /* in server->works, or serve->orphans */
+    struct server *server; /* NULL: nobody waits for it any more */
+    struct peer *peer;
+    char handle[GM_HANDLE], unique[GM_UNIQUE];
+    uint8_t stage; /* enum work_stage */
+    bool stopped;  /* it was to be ended */
+    bool running;  /* a worker has taken it up, as its submitter knows */
+    unsigned key;
+    uint64_t said;  /* messages about it, so far */
+    uint64_t asked; /* when it was given to us */
+    uint32_t told;  /* its tasks whose ends were told */
+    struct gm_task task;
+    struct buf rest; /* names and bytes, as they came */
+    struct buf answers;
+    struct settings *settings;
+    struct outcome outcomes[];
+};
+
+struct serve {
+    struct pool *pool;
+    const struct serve_options *o;
+    struct inbox inbox;
+    bool opened;
+    char id[GM_UNIQUE];
+    char function[GM_FUNCTION];
+    unsigned nservers;
+    struct server servers[GM_SERVERS];
+    struct list orphans;
+    unsigned works;      /* all of them */
+    unsigned waiting;    /* of which nobody has been told that a worker has taken it up */
+    uint64_t look, rest; /* when to look for that, and how long after that again */
+    uint64_t idle_since, alone_since; /* 0: it is not */
+    bool registered, leaving, forced, broken;
+    int signals;
+    struct buf plain, sealed;
+    struct blobs *blobs;
+    uint64_t seen[SERVE_SEEN];
+};
+
+/* --- blobs.c: functions of others, in the pool's own store --- */
+
+struct blobs *tine__blobs_new(struct store *store);
+void tine__blobs_free(struct blobs *b);
+/* NULL: it is not there. */
+const struct codec_stored *tine__blob_find(struct blobs *b, uint64_t id);
+/* As it came in SAY_CODE. */
+void tine__blob_keep(struct blobs *b, struct gm_reader r);
+
+/* --- work.c --- */
+
+/* A job came. */
+void tine__work_take(struct serve *s, struct server *v, const struct gm_packet *p);
+/* Its submitter has confirmed it, or need not. */
+void tine__work_begin(struct serve *s, struct work *w);
+/* Nothing is to be said of it any more; it ends as by abort, if it runs. */
+void tine__work_abandon(struct serve *s, struct work *w);
+/* It has ended. */
+void tine__work_free(struct serve *s, struct work *w);
+/* Say to the server that there will be no result. */
+void tine__work_refuse(struct server *v, struct gm_text handle);
+
+/* --- answer.c --- */
+
+/* Add an answer to what is to be said. */
+void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
+                  size_t n);
+/* Say it; `last`: that was all. */
+void tine__answer_say(struct serve *s, struct work *w, bool last);
+/* All that has not ended of it ends like this. */
+void tine__answer_lost(struct serve *s, struct work *w, const char *why);
+/* Take what has ended from the pool. */
+void tine__answer_all(struct serve *s);
+
+/* --- hear.c --- */
+
+/* Read what the server has sent. */
+void tine__hear(struct serve *s, struct server *v);
+/* Ask for tasks, if there is room for them. */
+void tine__grab(struct serve *s, struct server *v);
+/* The submitter with this id, to which a line is opened; NULL: no memory. */
+struct peer *tine__peer_need(struct serve *s, struct server *v, const struct gm_task *t,
+                             unsigned key);
+/* The submitter is gone. */
+void tine__peer_lose(struct serve *s, struct server *v, struct peer *peer, const char *why);
+
+/* --- watch.c --- */
+
+/* The connection has been made. */
+void tine__greet(struct serve *s, struct server *v);
+/* It is closed. */
+void tine__server_lose(struct serve *s, struct server *v, const char *why);
+uint64_t tine__watch_due(const struct serve *s);
+void tine__watch(struct serve *s, uint64_t now);
+/* A line of the log, printf-like. */
+void tine__serve_log(const struct serve *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Could more tasks be taken? */
+static inline unsigned serve_room(const struct serve *s) {
+    unsigned most = s->o->workers + s->o->workers / 2 + 1, taken = s->works;
+    for (unsigned i = 0; i < s->nservers; i++)
+        taken += s->servers[i].grabs;
+    return s->leaving || s->broken || taken >= most ? 0 : most - taken;
+}
+
+#endif

@@ -1,0 +1,153 @@
+/* Signs of life, connecting again, who has taken what up. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/sys.h"
+#include "serve/internal.h"
+
+#define PAUSE_MOST (2 * SERVE_SECOND)
+#define LOOK_MOST (128 * SERVE_MILLISECOND)
+
+void tine__serve_log(const struct serve *s, const char *format, ...) {
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (s->o->log)
+        s->o->log(s->o->arg, line);
+}
+
+/* --- servers --- */
+
+void tine__greet(struct serve *s, struct server *v) {
+    char id[GM_NAME + 16];
+    snprintf(id, sizeof id, "%u/%s", s->o->workers, s->o->name);
+    const struct gm_text name = {id, strlen(id)}, function = {s->function, strlen(s->function)};
+    v->pause = v->grabs = 0;
+    v->asleep = v->known = false;
+    v->asked = tine__now();
+    tine__gm_send(&v->conn, GM_SET_CLIENT_ID, 1, &name);
+    if (!s->leaving)
+        tine__gm_send(&v->conn, GM_CAN_DO, 1, &function);
+    tine__gm_say(&v->conn, "version\n"); /* when it answers it knows what we can do */
+    tine__grab(s, v);
+    tine__gm_flush(&v->conn);
+}
+
+static void free_peers(struct list *peers) {
+    while (!list_empty(peers))
+        free(LIST_ITEM(list_pop(peers), struct peer, node));
+}
+
+void tine__server_lose(struct serve *s, struct server *v, const char *why) {
+    if (v->known)
+        tine__serve_log(s, "lost %s: %s", v->conn.address->name, why);
+    while (!list_empty(&v->works))
+        tine__work_abandon(s, LIST_ITEM(v->works.next, struct work, node));
+    free_peers(&v->peers);
+    free_peers(&v->opening);
+    v->grabs = 0;
+    v->known = v->asleep = false;
+    v->again = tine__now() + v->pause;
+    v->pause = !v->pause ? 50 * SERVE_MILLISECOND : v->pause < PAUSE_MOST ? 2 * v->pause : v->pause;
+}
+
+static uint64_t ask_at(const struct serve *s, const struct server *v) {
+    return list_empty(&v->works) ? UINT64_MAX : clock_after(v->asked, s->o->lost_after / 3);
+}
+
+static uint64_t server_due(const struct serve *s, const struct server *v) {
+    if (v->conn.fd == -1)
+        return v->again;
+    if (v->conn.connecting)
+        return clock_after(v->conn.heard, s->o->lost_after);
+    uint64_t due = ask_at(s, v);
+    uint64_t lost = v->asked > v->conn.heard ? clock_after(v->asked, s->o->lost_after) : UINT64_MAX;
+    due = lost < due ? lost : due;
+    for (const struct list *n = v->peers.next; n != &v->peers; n = n->next) {
+        const struct peer *peer = LIST_ITEM(n, struct peer, node);
+        lost = peer->works ? clock_after(peer->heard, peer->lost_after) : UINT64_MAX;
+        due = lost < due ? lost : due;
+    }
+    return due;
+}
+
+static void watch_peers(struct serve *s, struct server *v, uint64_t now) {
+    for (struct list *n = v->peers.next, *next; n != &v->peers; n = next) {
+        struct peer *peer = LIST_ITEM(n, struct peer, node);
+        next = n->next;
+        if (peer->works == 0)
+            peer->heard = now;
+        else if (now >= clock_after(peer->heard, peer->lost_after))
+            tine__peer_lose(s, v, peer, "it has not been heard for long");
+    }
+}
+
+static void watch_server(struct serve *s, struct server *v, uint64_t now) {
+    struct gm_conn *c = &v->conn;
+    if (c->fd == -1) {
+        if (now >= v->again && !tine__gm_open(c, now))
+            tine__server_lose(s, v, strerror(c->error));
+        return;
+    }
+    bool silent = c->connecting
+                      ? now >= clock_after(c->heard, s->o->lost_after)
+                      : v->asked > c->heard && now >= clock_after(v->asked, s->o->lost_after);
+    if (silent) {
+        tine__gm_close(c);
+        tine__server_lose(s, v, "it has not been heard for long");
+    } else if (!c->connecting && now >= ask_at(s, v)) {
+        v->asked = now;
+        tine__gm_say(c, "version\n");
+    }
+    watch_peers(s, v, now);
+}
+
+/* --- who is at work --- */
+
+/* Submitters of what has been taken up are told, if it was not through at once. */
+static void look(struct serve *s, uint64_t now) {
+    if (s->waiting == 0 || now < s->look)
+        return;
+    for (unsigned i = 0; i < s->nservers; i++)
+        for (struct list *n = s->servers[i].works.next; n != &s->servers[i].works; n = n->next) {
+            struct work *w = LIST_ITEM(n, struct work, node);
+            if (w->stage != WORK_BEGUN || w->running ||
+                tine__task_look(s->pool, &w->item, w->told) == LOOK_PENDING)
+                continue;
+            w->running = true;
+            s->waiting--;
+            tine__answer(w, ANSWER_BEGUN, w->told, NULL, 0);
+            tine__answer_say(s, w, false);
+        }
+    s->rest = s->rest < LOOK_MOST ? 2 * s->rest : s->rest;
+    s->look = now + s->rest;
+}
+
+/* --- all of it --- */
+
+uint64_t tine__watch_due(const struct serve *s) {
+    uint64_t due = s->waiting > 0 && s->rest < LOOK_MOST ? s->look : UINT64_MAX;
+    for (unsigned i = 0; i < s->nservers; i++) {
+        uint64_t at = server_due(s, &s->servers[i]);
+        due = at < due ? at : due;
+    }
+    if (s->o->idle && s->idle_since && clock_after(s->idle_since, s->o->idle) < due)
+        due = clock_after(s->idle_since, s->o->idle);
+    if (s->o->alone && s->alone_since && clock_after(s->alone_since, s->o->alone) < due)
+        due = clock_after(s->alone_since, s->o->alone);
+    return due;
+}
+
+void tine__watch(struct serve *s, uint64_t now) {
+    bool alone = true;
+    for (unsigned i = 0; i < s->nservers; i++) {
+        watch_server(s, &s->servers[i], now);
+        alone &= !s->servers[i].known;
+    }
+    look(s, now);
+    s->idle_since = s->works > 0 ? 0 : s->idle_since ? s->idle_since : now;
+    s->alone_since = !alone ? 0 : s->alone_since ? s->alone_since : now;
+}

@@ -1,0 +1,274 @@
+/* A task of somebody: from the job that a server gives to the item that the pool runs. */
+#include <string.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "msg/extra.h"
+#include "serve/internal.h"
+
+#define MOST_TASKS (1u << 24) /* of a chunk */
+
+/* --- taking it --- */
+
+void tine__work_refuse(struct server *v, struct gm_text handle) {
+    tine__gm_send(&v->conn, GM_WORK_FAIL, 1, &handle);
+}
+
+/* Whoever sent it may have sealed it with a key that we have not: it hears that, but in no way that it can verify. What is
+** nothing of ours is handed back. */
+static void cannot_verify(struct serve *s, struct server *v, const struct gm_packet *p) {
+    bool sealed = p->arg[3].n > 0 && (p->arg[3].p[0] == 'S' || p->arg[3].p[0] == 'P');
+    const struct gm_text args[] = {p->arg[0], {s->id, sizeof s->id}};
+    tine__serve_log(s, "a job from %s cannot be verified", v->conn.address->name);
+    if (sealed)
+        tine__gm_send(&v->conn, GM_WORK_COMPLETE, 2, args);
+    else
+        tine__work_refuse(v, p->arg[0]);
+}
+
+/* Does what it says of itself make sense? */
+static bool check(const struct gm_task *t, const struct gm_reader *rest) {
+    const struct call_head *h = &t->head;
+    uint64_t extra = h->flags & CALL_EXTRA ? sizeof(struct call_extra) : 0;
+    return tine__gm_is_text(t->peer, sizeof t->peer) && h->count >= 1 && h->count <= MOST_TASKS &&
+           t->nnames <= rest->n / sizeof(uint64_t) &&
+           h->length == rest->n - t->nnames * sizeof(uint64_t) && h->label >= extra &&
+           (uint64_t)h->label + h->function <= h->length && h->length < UINT32_MAX;
+}
+
+/* A work of what is in `plain`; NULL: it makes no sense, or there is no memory. */
+static struct work *new_work(struct serve *s) {
+    struct gm_task t;
+    struct gm_reader r = {s->plain.data, s->plain.len};
+    if (!tine__gm_copy(&r, &t, sizeof t) || !check(&t, &r))
+        return NULL;
+    struct work *w = sys.calloc(1, sizeof *w + t.head.count * sizeof w->outcomes[0]);
+    if (!w)
+        return NULL;
+    w->task = t;
+    tine__buf_init(&w->rest);
+    tine__buf_init(&w->answers);
+    if (buf_append(&w->rest, r.p, r.n)) {
+        free(w);
+        return NULL;
+    }
+    return w;
+}
+
+static struct work *find_work(struct server *v, const char *unique) {
+    for (struct list *n = v->works.next; n != &v->works; n = n->next) {
+        struct work *w = LIST_ITEM(n, struct work, node);
+        if (memcmp(w->unique, unique, sizeof w->unique) == 0)
+            return w;
+    }
+    return NULL;
+}
+
+/* It was here before; it is from now on. A sending is never repeated, but by who records it. */
+static bool was_seen(struct serve *s, const char *unique) {
+    uint64_t id;
+    memcpy(&id, unique, sizeof id);
+    uint64_t *seen = &s->seen[id % SERVE_SEEN];
+    bool was = *seen == id;
+    *seen = id;
+    return was;
+}
+
+static uint64_t name_at(const struct work *w, uint64_t i) {
+    uint64_t id;
+    memcpy(&id, w->rest.data + i * sizeof id, sizeof id);
+    return id;
+}
+
+/* Ask its submitter: for the functions that we lack, and (unless it is not wanted) whether to begin. */
+static void ask_or_begin(struct serve *s, struct work *w) {
+    struct buf lacking;
+    tine__buf_init(&lacking);
+    for (uint64_t i = 0; i < w->task.nnames; i++) {
+        uint64_t id = name_at(w, i);
+        if (!tine__blob_find(s->blobs, id))
+            buf_append(&lacking, &id, sizeof id);
+    }
+    if (w->task.confirm || lacking.len > 0) {
+        tine__answer(w, ANSWER_ASK, 0, lacking.data, lacking.len);
+        tine__answer_say(s, w, false);
+    } else {
+        tine__work_begin(s, w);
+    }
+    tine__buf_free(&lacking);
+}
+
+static void enter(struct serve *s, struct server *v, struct work *w, const struct gm_packet *p,
+                  struct peer *peer, unsigned key) {
+    memcpy(w->handle, p->arg[0].p, p->arg[0].n);
+    memcpy(w->unique, p->arg[2].p, GM_UNIQUE - 1);
+    w->server = v;
+    w->peer = peer;
+    w->key = key;
+    w->asked = tine__now();
+    peer->works++;
+    s->works++;
+    list_push(&v->works, &w->node);
+    ask_or_begin(s, w);
+}
+
+void tine__work_take(struct serve *s, struct server *v, const struct gm_packet *p) {
+    struct gm_about about;
+    char unique[GM_UNIQUE] = "";
+    unsigned key = 0;
+    bool ok = p->arg[2].n == GM_UNIQUE - 1 && p->arg[0].n < GM_HANDLE;
+    if (ok)
+        memcpy(unique, p->arg[2].p, GM_UNIQUE - 1);
+    if (!ok || !tine__unseal(&s->o->keys, tine__gm_about(&about, KIND_TASK, s->function, unique, 0),
+                             p->arg[3].p, p->arg[3].n, &s->plain, &key)) {
+        cannot_verify(s, v, p);
+        return;
+    }
+    struct work *w = find_work(v, unique) ? NULL : new_work(s);
+    bool again = w && !w->task.confirm && was_seen(s, unique);
+    struct peer *peer = w && !again ? tine__peer_need(s, v, &w->task, key) : NULL;
+    if (peer) {
+        enter(s, v, w, p, peer, key);
+        return;
+    }
+    if (w)
+        tine__buf_free(&w->rest);
+    free(w);
+    tine__serve_log(s, "a job from %s was refused: it %s", v->conn.address->name,
+                    again ? "was here before" : "makes no sense");
+    tine__work_refuse(v, p->arg[0]);
+}
+
+/* --- handing it to the pool --- */
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a == 0 || (b && b < a) ? b : a;
+}
+
+/* How it is to be run: as its submitter wants, within our own limits. NULL: no memory. */
+static struct settings *settings_of(const struct serve *s, const struct gm_task *t) {
+    struct settings set;
+    memcpy(&set, &tine__settings_none, sizeof set);
+    set.timeout = smaller(t->timeout, s->o->timeout);
+    set.cpu = t->cpu;
+    set.grace = t->grace;
+    set.priority = t->priority;
+    return tine__settings_copy(&set, NULL, 0);
+}
+
+/* What a worker is told beyond: as it came, but for our limit of memory. */
+static int append_extra(const struct serve *s, struct work *w, const char **p, struct buf *out) {
+    struct call_extra extra = {0};
+    bool had = w->task.head.flags & CALL_EXTRA;
+    if (had)
+        memcpy(&extra, *p, sizeof extra);
+    *p += had ? sizeof extra : 0;
+    extra.memory = smaller(extra.memory, s->o->memory);
+    return buf_append(out, &extra, sizeof extra);
+}
+
+/* The names that it has for functions, and ours. */
+static int append_names(const struct serve *s, struct work *w, struct call_buf *cb) {
+    struct call_far far = {w->task.head.id, call_attempt(&w->task.head), (uint32_t)w->task.nnames};
+    int err = buf_append(&cb->b, &far, sizeof far);
+    for (uint64_t i = 0; i < w->task.nnames && !err; i++) {
+        struct call_far_name name = {.theirs = name_at(w, i)};
+        const struct codec_stored *stored = tine__blob_find(s->blobs, name.theirs);
+        if (!stored)
+            return TINE_EAGAIN;
+        name.ours = stored->id;
+        err = tine__store_hold(&cb->refs, stored);
+        if (!err)
+            err = buf_append(&cb->b, &name, sizeof name);
+    }
+    return err;
+}
+
+static int append_call(const struct serve *s, struct work *w, struct call_buf *cb) {
+    const char *p = w->rest.data + w->task.nnames * sizeof(uint64_t), *begin = p;
+    int err = append_extra(s, w, &p, &cb->b);
+    if (!err)
+        err = append_names(s, w, cb);
+    return err ? err : buf_append(&cb->b, p, w->task.head.length - (size_t)(p - begin));
+}
+
+static void describe(struct serve *s, struct work *w) {
+    struct item *item = &w->item;
+    item->inbox = &s->inbox;
+    item->outcomes = w->outcomes;
+    item->settings = w->settings;
+    item->owner = w;
+    item->far = true;
+    item->task.call.count = w->task.head.count;
+    item->name = (struct task_name){.index = w->task.head.index};
+}
+
+/* 0; TINE_EAGAIN: a function is missing; or as tine__pool_submit. */
+static int submit(struct serve *s, struct work *w) {
+    char room[4096];
+    struct call_buf cb;
+    const struct call_head *h = &w->task.head;
+    if (!(w->settings = settings_of(s, &w->task)))
+        return TINE_ENOMEM;
+    describe(s, w);
+    tine__call_buf_init(&cb, s->pool, room, sizeof room);
+    int err = append_call(s, w, &cb);
+    uint32_t before = h->flags & CALL_EXTRA ? sizeof(struct call_extra) : 0;
+    uint32_t label = (uint32_t)sizeof(struct call_extra) + far_size((uint32_t)w->task.nnames) +
+                     h->label - before;
+    if (!err)
+        err = tine__pool_submit(s->pool, &w->item, &cb, label, h->function);
+    if (err)
+        tine__call_buf_drop(&cb);
+    return err;
+}
+
+void tine__work_begin(struct serve *s, struct work *w) {
+    if (w->stage != WORK_ASKED)
+        return;
+    int err = s->o->only_modules && w->task.nnames ? TINE_ESERIALIZE : submit(s, w);
+    if (err) {
+        tine__answer_lost(s, w, tine_error_text(err));
+        return;
+    }
+    w->stage = WORK_BEGUN;
+    tine__buf_free(&w->rest);
+    s->waiting++;
+    s->rest = SERVE_MILLISECOND;
+    s->look = tine__now() + s->rest;
+}
+
+/* --- ending it --- */
+
+void tine__work_free(struct serve *s, struct work *w) {
+    if (w->peer)
+        w->peer->works--;
+    s->waiting -= w->stage == WORK_BEGUN && !w->running;
+    s->works--;
+    list_remove(&w->node);
+    for (uint32_t k = 0; k < w->task.head.count; k++)
+        tine__outcome_free(&w->outcomes[k]);
+    tine__buf_free(&w->rest);
+    tine__buf_free(&w->answers);
+    tine__settings_unref(w->settings);
+    tine__attempts_free(w->item.attempts);
+    free(w->item.told);
+    free(w);
+}
+
+void tine__work_abandon(struct serve *s, struct work *w) {
+    if (w->stage != WORK_BEGUN) {
+        tine__work_free(s, w);
+        return;
+    }
+    if (w->peer)
+        w->peer->works--;
+    w->peer = NULL;
+    w->server = NULL;
+    list_remove(&w->node);
+    list_push(&s->orphans, &w->node);
+    if (s->o->finish)
+        return;
+    tine__item_cancel(s->pool, &w->item);
+    if (w->task.head.count == 1)
+        tine__task_abort(s->pool, &w->item);
+}

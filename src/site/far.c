@@ -1,0 +1,358 @@
+#include "site/far.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/sys.h"
+#include "ipc/bell.h"
+#include "ipc/heap.h"
+#include "ipc/shm.h"
+#include "site/far_internal.h"
+
+#define HEAP_PAGE 4096u
+
+/* --- orders --- */
+
+/* What is under way of the call, or NULL. */
+static struct far_sending *sending_of(struct far *f, const struct site_call *call) {
+    return call ? f->by_ref[call->head->ref] : NULL;
+}
+
+/* No host has begun it, and none will. */
+static bool take_back(struct far *f, struct far_sending *s, struct answer *a) {
+    a->where = AT_PAST;
+    if (!s || s->stage != FAR_SENT)
+        return false;
+    a->where = AT_NOBODY;
+    a->id = s->id + s->next;
+    tine__far_cancel(f, s);
+    return true;
+}
+
+/* Its host takes back what of it has not begun, and says so. */
+static void recall(struct far *f, struct far_sending *s, struct answer *a) {
+    if (!take_back(f, s, a) && s && s->line)
+        tine__far_order(s->line, SAY_RECALL, s->unique, NULL, 0);
+}
+
+/* Its host ends it, by force when it must. */
+static void stop(struct far *f, struct far_sending *s, struct answer *a) {
+    if (take_back(f, s, a) || !s)
+        return;
+    if (s->line && !s->stopping)
+        tine__far_order(s->line, SAY_STOP, s->unique, NULL, 0);
+    s->stopping = true;
+    a->where = AT_WORKER;
+    a->worker = FAR_WORKER;
+}
+
+static void stop_all(struct far *f) {
+    struct answer a;
+    for (uint32_t ref = 0; ref < FAR_REFS; ref++)
+        if (f->by_ref[ref])
+            stop(f, f->by_ref[ref], &a);
+}
+
+static void start(struct far *f) {
+    tine__far_tell(f, REPORT_STARTED, NULL);
+    tine__far_tell(f, REPORT_READY, NULL);
+    f->started = true;
+}
+
+static void leave(struct far *f) {
+    if (f->started && !f->leaving)
+        tine__far_tell(f, REPORT_EXITED, NULL);
+    f->leaving = true;
+}
+
+static void far_give(struct site *s, const struct order *o, const struct site_call *call,
+                     struct answer *a) {
+    struct far *f = far_of(s);
+    *a = (struct answer){.where = AT_SITE};
+    switch (o->kind) {
+    case ORDER_RUN:
+        a->err = tine__far_run(f, o, call);
+        break;
+    case ORDER_RECALL:
+        recall(f, sending_of(f, call), a);
+        break;
+    case ORDER_ASK:
+        stop(f, sending_of(f, call), a);
+        break;
+    case ORDER_STOP:
+    case ORDER_WITHDRAW:
+        take_back(f, o->kind == ORDER_STOP ? sending_of(f, call) : NULL, a);
+        break;
+    case ORDER_START:
+        start(f);
+        break;
+    case ORDER_KILL:
+        stop_all(f);
+        leave(f);
+        break;
+    case ORDER_DISMISS:
+    case ORDER_FINISH:
+        leave(f);
+        break;
+    case ORDER_END:
+        f->ending = true;
+        break;
+    case ORDER_LOOK:
+    case ORDER_NONE:
+        break;
+    }
+}
+
+/* What was said goes out, and who serves us hears if there is something for it. */
+static void far_flush(struct site *s) {
+    struct far *f = far_of(s);
+    bool wake = !list_empty(&f->news) || (f->ending && !f->gone);
+    for (unsigned i = 0; i < f->nservers; i++) {
+        struct far_server *v = &f->servers[i];
+        for (struct list *n = v->lines.next; n != &v->lines; n = n->next)
+            tine__far_say(f, LIST_ITEM(n, struct far_line, node));
+        tine__gm_flush(&v->conn);
+        wake |= gm_wants_out(&v->conn) && !v->conn.connecting;
+    }
+    if (far_is_wanted(f) && f->desert == 0)
+        tine__far_tick(f, tine__now());
+    if (wake || tine__far_due(f) < f->slept)
+        tine__fd_ring(f->manager);
+}
+
+static bool far_want_room(struct site *s, unsigned level) {
+    (void)level;
+    return far_of(s)->refused;
+}
+
+static bool far_taken(struct site *s, uint32_t ref) {
+    const struct far_sending *sending = far_of(s)->by_ref[ref];
+    return sending && sending->stage == FAR_BEGUN;
+}
+
+static bool far_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out) {
+    (void)s;
+    (void)ref;
+    (void)id;
+    (void)out;
+    return false;
+}
+
+static void far_look(struct site *s, unsigned worker, struct site_look *out) {
+    (void)worker;
+    *out = (struct site_look){.busy = far_of(s)->nsent > 0};
+}
+
+/* --- reports --- */
+
+static bool far_news(struct site *s, bool pressed) {
+    const struct far *f = far_of(s);
+    (void)pressed;
+    return !list_empty(&f->news) || f->reading || (f->ending && !f->gone) ||
+           (f->refused && tine__far_has_room(f));
+}
+
+static bool far_report(struct site *s, struct report *r, bool listen) {
+    struct far *f = far_of(s);
+    if (listen)
+        for (unsigned i = 0; i < f->nservers; i++)
+            f->servers[i].conn.readable = true;
+    if (tine__far_hear(f, r))
+        return true;
+    *r = (struct report){.kind = REPORT_NONE};
+    if (f->ending && !f->gone) {
+        f->gone = true;
+        *r = (struct report){.kind = REPORT_GONE, .error = f->lost ? EBADF : 0};
+    } else if (f->refused && tine__far_has_room(f)) {
+        f->refused = false;
+        r->kind = REPORT_ROOM;
+    }
+    return r->kind != REPORT_NONE;
+}
+
+/* --- hosts --- */
+
+static struct far_host *find_host(struct far_host *hosts, unsigned n, const char *name) {
+    for (unsigned i = 0; i < n; i++)
+        if (strcmp(hosts[i].name, name) == 0)
+            return &hosts[i];
+    return NULL;
+}
+
+unsigned tine__far_hosts(struct site *s, struct far_host *out, unsigned most) {
+    struct far *f = far_of(s);
+    unsigned n = 0;
+    for (unsigned i = 0; i < f->nservers; i++)
+        for (struct list *at = f->servers[i].lines.next; at != &f->servers[i].lines;
+             at = at->next) {
+            const struct far_line *l = LIST_ITEM(at, struct far_line, node);
+            struct far_host *h = find_host(out, n, l->name);
+            if (!h && n == most)
+                continue;
+            if (!h) {
+                h = &out[n++];
+                *h = (struct far_host){.slots = l->slots};
+                memcpy(h->name, l->name, sizeof h->name);
+            }
+            h->running += l->running;
+            h->tasks += l->tasks;
+        }
+    return n;
+}
+
+/* --- time and descriptors --- */
+
+static uint64_t far_due(struct site *s) {
+    struct far *f = far_of(s);
+    return f->slept = tine__far_due(f);
+}
+
+static void far_tick(struct site *s, uint64_t now) {
+    struct far *f = far_of(s);
+    if (!f->ending && now >= tine__far_due(f))
+        tine__far_tick(f, now);
+}
+
+static bool far_intact(struct site *s) {
+    struct far *f = far_of(s);
+    bool ours = tine__fd_ours(f->bell) && tine__fd_ours(f->manager);
+    for (unsigned i = 0; i < f->nservers && ours; i++)
+        ours = f->servers[i].conn.fd == -1 || tine__fd_ours(f->servers[i].conn.fd);
+    if (!f->gone && !ours)
+        f->lost = f->ending = true;
+    return !f->lost;
+}
+
+static unsigned far_poll(struct site *s, struct pollfd fds[SITE_FDS]) {
+    struct far *f = far_of(s);
+    for (unsigned i = 0; i < f->nservers; i++)
+        tine__gm_poll(&f->servers[i].conn, &fds[i]);
+    return f->nservers;
+}
+
+static void far_polled(struct site *s, const struct pollfd *fds, unsigned n) {
+    struct far *f = far_of(s);
+    for (unsigned i = 0; i < n && i < f->nservers; i++) {
+        struct far_server *v = &f->servers[i];
+        bool opened = false, open = v->conn.fd != -1;
+        if (v->conn.fd == fds[i].fd)
+            tine__gm_polled(&v->conn, fds[i].revents, &opened);
+        if (opened)
+            tine__far_greet(f, v);
+        if (open && v->conn.fd == -1)
+            tine__far_lose_server(f, v);
+    }
+}
+
+static struct heap *far_heap(struct site *s) {
+    return far_of(s)->heap;
+}
+
+/* --- open and close --- */
+
+static void far_retire(struct site *s) {
+    struct far *f = far_of(s);
+    for (unsigned i = 0; i < f->nservers; i++) {
+        tine__gm_flush(&f->servers[i].conn);
+        tine__gm_close(&f->servers[i].conn);
+    }
+    tine__close(&f->bell);
+    tine__close(&f->directory.fd);
+}
+
+static void free_server(struct far *f, struct far_server *v) {
+    tine__gm_close(&v->conn);
+    tine__far_lose_server(f, v);
+}
+
+static void far_close(struct site *s) {
+    struct far *f = far_of(s);
+    far_retire(s);
+    for (unsigned i = 0; i < f->nservers; i++)
+        free_server(f, &f->servers[i]);
+    while (!list_empty(&f->news))
+        free(LIST_ITEM(list_pop(&f->news), struct far_news, node));
+    free(f->told);
+    tine__buf_free(&f->plain);
+    tine__buf_free(&f->sealed);
+    tine__heap_destroy(f->heap);
+    tine__shm_close(&f->directory);
+    explicit_bzero(&f->o.keys, sizeof f->o.keys);
+    free(f);
+}
+
+static const struct site_ops far_ops = {
+    .give = far_give,
+    .flush = far_flush,
+    .want_room = far_want_room,
+    .taken = far_taken,
+    .progress = far_progress,
+    .look = far_look,
+    .news = far_news,
+    .report = far_report,
+    .due = far_due,
+    .tick = far_tick,
+    .poll = far_poll,
+    .polled = far_polled,
+    .intact = far_intact,
+    .heap = far_heap,
+    .retire = far_retire,
+    .close = far_close,
+};
+
+static void prepare(struct far *f, const struct far_options *o, int manager) {
+    f->base.ops = &far_ops;
+    f->o = *o;
+    f->directory = SHM_CLOSED;
+    f->bell = -1;
+    f->manager = manager;
+    f->nservers = o->servers.n;
+    list_init(&f->news);
+    tine__buf_init(&f->plain);
+    tine__buf_init(&f->sealed);
+    for (unsigned i = 0; i < FAR_BUCKETS; i++)
+        list_init(&f->buckets[i]);
+    for (unsigned i = 0; i < f->nservers; i++) {
+        struct far_server *v = &f->servers[i];
+        tine__gm_init(&v->conn, &f->o.servers.list[i]);
+        list_init(&v->sendings);
+        list_init(&v->unnamed);
+        list_init(&v->lines);
+    }
+    tine__gm_function(o->servers.set, f->function);
+}
+
+static int open_parts(struct far *f) {
+    int err = tine__shm_create(&f->directory, "tine-heap", HEAP_PAGE);
+    struct heap_directory *directory = (struct heap_directory *)f->directory.base;
+    if (!err)
+        err = tine__heap_create(&f->heap, directory, f->directory.fd, HEAP_PAGE);
+    if (!err && (f->bell = tine__fd_event()) == -1)
+        err = TINE_ESYSTEM;
+    if (!err && !tine__gm_unique(f->id))
+        err = TINE_ESYSTEM;
+    tine__gm_line_function(f->id, f->line_function);
+    return err;
+}
+
+int tine__far_open(struct site **out, const struct far_options *o, struct wakeup *manager,
+                   struct site_bells *bells) {
+    *out = NULL;
+    struct far *f = sys.calloc(1, sizeof *f);
+    if (!f)
+        return TINE_ENOMEM;
+    prepare(f, o, manager->fd);
+    int err = open_parts(f);
+    if (err) {
+        int saved = errno;
+        far_close(&f->base);
+        errno = saved;
+        return err;
+    }
+    bells->waiter = (struct bell){&f->words[0], f->bell};
+    bells->manager = (struct bell){&f->words[1], manager->fd};
+    tine__far_tick(f, tine__now());
+    *out = &f->base;
+    return 0;
+}

@@ -1,0 +1,181 @@
+/* The far site's inside: what its files share.
+**
+**     far.c        the operations, opening and closing
+**     far_send.c   calls and orders, on their way out
+**     far_hear.c   what comes in, and the reports that it makes
+**     far_time.c   signs of life, connecting again, nobody there
+*/
+#ifndef TINE_SITE_FAR_INTERNAL_H
+#define TINE_SITE_FAR_INTERNAL_H
+
+#include "base/list.h"
+#include "gearman/connection.h"
+#include "gearman/message.h"
+#include "ipc/shm.h"
+#include "msg/origin.h"
+#include "site/far.h"
+
+#define FAR_WORKER 1 /* the one there is, as the scheduler counts */
+#define FAR_REFS (FAR_SLOTS + 2)
+#define FAR_BUCKETS 1024u
+#define FAR_BOUNCES 64u     /* calls of which it is remembered that they came back, */
+#define FAR_BOUNCES_MOST 20 /* and how often they may */
+
+#define FAR_SECOND 1000000000ull
+#define FAR_MILLISECOND 1000000ull
+
+enum far_stage {
+    FAR_SENT,      /* no host has begun it */
+    FAR_CONFIRMED, /* its host may have */
+    FAR_BEGUN      /* its host has said so */
+};
+
+/* A host, as one connection knows it: its line. */
+struct far_line {
+    struct list node;     /* in server->lines */
+    struct list sendings; /* confirmed to it, by `at` */
+    struct far_server *server;
+    char host[GM_UNIQUE], unique[GM_UNIQUE];
+    char handle[GM_HANDLE]; /* "": not there yet, orders wait */
+    char name[GM_NAME];
+    unsigned slots, running; /* running: sendings */
+    uint64_t tasks;
+    uint64_t said;     /* messages, so far */
+    uint64_t heard;    /* when it has said something last */
+    struct buf orders; /* to be said */
+};
+
+/* A call under way. */
+struct far_sending {
+    struct list node;   /* in server->sendings; until it has a handle in server->unnamed */
+    struct list bucket; /* once it has one */
+    struct list at;     /* of its line */
+    struct far_server *server;
+    struct far_line *line;
+    char unique[GM_UNIQUE], handle[GM_HANDLE];
+    uint8_t stage; /* enum far_stage */
+    bool dead; /* nothing is to come of it any more, but the server, or a host, may still have it */
+    bool stopping; /* its host is to be told, as soon as it is known */
+    uint32_t ref, count;
+    uint32_t next;           /* of its tasks, the first that has not ended */
+    uint64_t id;             /* of the first */
+    char speaker[GM_UNIQUE]; /* the host that was heard first of it, */
+    uint64_t heard;          /* and how often */
+    const struct store_refs *refs;
+};
+
+struct far_server {
+    struct gm_conn conn;
+    struct list sendings, unnamed, lines;
+    unsigned nsent;
+    unsigned hosts, slots;           /* as the server said last, */
+    unsigned counted, counted_slots; /* or is just saying */
+    bool grabbing;                   /* a job of our own may be there */
+    uint64_t again;                  /* closed: when to connect next, */
+    uint64_t pause;                  /* and after how long once more */
+    uint64_t asked;                  /* when it was last asked who is there */
+    char why[160];                   /* it cannot be reached */
+};
+
+/* What is to be reported, `more` times more for the tasks behind it. */
+struct far_news {
+    struct list node;
+    struct report r;
+    uint32_t more;
+    char host[GM_NAME];
+    char bytes[]; /* with a zero */
+};
+
+struct far {
+    struct site base;
+    struct shm directory; /* page 0 of the call heap */
+    struct heap *heap;
+    _Atomic uint32_t words[2]; /* of the bells */
+    int bell;
+    int manager; /* borrowed */
+
+    struct far_options o;
+    char id[GM_UNIQUE];
+    char function[GM_FUNCTION], line_function[GM_FUNCTION];
+    unsigned nservers;
+    struct far_server servers[GM_SERVERS];
+    struct far_sending *by_ref[FAR_REFS];
+    struct list buckets[FAR_BUCKETS];
+    unsigned nsent, nolds; /* alive, dead */
+    bool refused;          /* a call was: to be told when there is room */
+    bool deserting;        /* REPORT_DESERTED is under way */
+    uint64_t
+        desert; /* when what waits is lost, if nobody comes; 0: somebody is there, or nothing waits */
+    uint64_t slept; /* until then who serves us means to sleep */
+    struct {
+        uint64_t id;
+        unsigned n;
+    } bounces[FAR_BOUNCES];
+
+    struct list news;
+    struct far_news *told;       /* reported last */
+    struct far_sending *reading; /* whose answers are being reported, or NULL */
+    struct gm_reader answers;    /* what is left of them, in `plain` */
+    bool stranger;               /* another host than its own says them */
+    bool last;                   /* they end it */
+    struct far_line *from;       /* who says them */
+    struct buf plain, sealed;
+
+    bool started, leaving, left;
+    bool ending, gone; /* REPORT_GONE is to be given; was given */
+    bool lost;         /* somebody has taken our descriptors */
+};
+
+static inline struct far *far_of(struct site *s) {
+    return (struct far *)s;
+}
+
+/* --- far_send.c --- */
+
+/* So many calls may be under way. */
+unsigned tine__far_window(const struct far *f);
+/* Could another one be sent just now? */
+bool tine__far_has_room(const struct far *f);
+/* Send a call: 0, TINE_EAGAIN, TINE_ENOMEM. */
+int tine__far_run(struct far *f, const struct order *o, const struct site_call *call);
+/* Add to what is to be said on a line, of this task (NULL: none). */
+void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *unique,
+                     const void *bytes, size_t n);
+/* ... the function with this id, if the sending names it. */
+void tine__far_code(struct far_line *l, const struct far_sending *s, uint64_t id);
+/* Say it. */
+void tine__far_say(struct far *f, struct far_line *l);
+/* Nothing is to come of it any more, whatever its host says: it is dead. */
+void tine__far_forget(struct far *f, struct far_sending *s);
+/* That, and nobody has it any more: it is gone. */
+void tine__far_free(struct far *f, struct far_sending *s);
+/* No host has begun it, and none is to. */
+void tine__far_cancel(struct far *f, struct far_sending *s);
+
+/* --- far_hear.c --- */
+
+/* The next report. */
+bool tine__far_hear(struct far *f, struct report *r);
+/* All that has not ended of the sending is lost, and it is forgotten. */
+void tine__far_lose(struct far *f, struct far_sending *s, const char *why);
+/* The same, of one that has not begun: it waits again. */
+void tine__far_bounce(struct far *f, struct far_sending *s);
+/* The host of the line is lost. */
+void tine__far_lose_line(struct far *f, struct far_line *l, const char *why);
+/* The connection is closed. */
+void tine__far_lose_server(struct far *f, struct far_server *v);
+/* It has been made. */
+void tine__far_greet(struct far *f, struct far_server *v);
+/* A report about no task. */
+void tine__far_tell(struct far *f, enum report_kind kind, const char *text);
+
+/* --- far_time.c --- */
+
+uint64_t tine__far_due(struct far *f);
+void tine__far_tick(struct far *f, uint64_t now);
+/* Is anything to be done, or under way? */
+static inline bool far_is_wanted(const struct far *f) {
+    return f->nsent > 0 || f->refused;
+}
+
+#endif

@@ -1,0 +1,201 @@
+/* The far site: calls and orders, on their way out. */
+#include <stdio.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "sched/task.h"
+#include "site/far_internal.h"
+#include "store/store.h"
+
+#define UNKNOWN_WINDOW 4 /* while no host is known: the first one finds something to do */
+
+unsigned tine__far_window(const struct far *f) {
+    unsigned slots = 0;
+    for (unsigned i = 0; i < f->nservers; i++) /* each host is at each server */
+        if (f->servers[i].slots > slots)
+            slots = f->servers[i].slots;
+    unsigned window = f->o.window ? f->o.window : slots ? 2 * slots : UNKNOWN_WINDOW;
+    return window < FAR_SLOTS ? window : FAR_SLOTS;
+}
+
+/* The one with the least to do; NULL: none is there. */
+static struct far_server *choose(const struct far *f) {
+    const struct far_server *best = NULL;
+    for (unsigned i = 0; i < f->nservers; i++) {
+        const struct far_server *v = &f->servers[i];
+        bool there = gm_is_open(&v->conn);
+        if (there && (!best || (v->hosts > 0) > (best->hosts > 0) ||
+                      ((v->hosts > 0) == (best->hosts > 0) && v->nsent < best->nsent)))
+            best = v;
+    }
+    return (struct far_server *)best;
+}
+
+bool tine__far_has_room(const struct far *f) {
+    return f->nsent < tine__far_window(f) && choose(f) != NULL;
+}
+
+/* --- calls --- */
+
+static const struct codec_stored *nth(const struct store_refs *refs, uint32_t i) {
+    return i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR];
+}
+
+/* 0 or TINE_ENOMEM. */
+static int describe(const struct far *f, const struct order *o, const struct site_call *call,
+                    struct buf *out) {
+    const struct settings *set = o->task->set;
+    struct gm_task t = {.confirm = f->o.confirm,
+                        .lost_after = f->o.lost_after,
+                        .head = *call->head,
+                        .timeout = set->timeout,
+                        .grace = set->grace,
+                        .cpu = set->cpu,
+                        .priority = set->priority,
+                        .nnames = call->refs->n};
+    memcpy(t.peer, f->id, sizeof t.peer);
+    t.head.offset = 0;
+    out->len = 0;
+    int err = buf_append(out, &t, sizeof t);
+    for (uint32_t i = 0; i < call->refs->n && !err; i++) {
+        uint64_t id = nth(call->refs, i)->id;
+        err = buf_append(out, &id, sizeof id);
+    }
+    return err ? err : buf_append(out, call->bytes, call->head->length);
+}
+
+static enum gm_type job_type(int64_t priority) {
+    return priority > 0 ? GM_SUBMIT_JOB_HIGH : priority < 0 ? GM_SUBMIT_JOB_LOW : GM_SUBMIT_JOB;
+}
+
+static bool submit(struct far *f, struct far_sending *s, const struct order *o) {
+    struct gm_about about;
+    f->sealed.len = 0;
+    if (tine__seal(&f->o.keys, 0, tine__gm_about(&about, KIND_TASK, f->function, s->unique, 0),
+                   f->plain.data, f->plain.len, &f->sealed))
+        return false;
+    const struct gm_text args[] = {{f->function, strlen(f->function)},
+                                   {s->unique, GM_UNIQUE - 1},
+                                   {f->sealed.data, f->sealed.len}};
+    return tine__gm_send(&s->server->conn, job_type(o->task->set->priority), 3, args);
+}
+
+static struct far_sending *new_sending(struct far_server *v, const struct site_call *call) {
+    struct far_sending *s = sys.calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    list_init(&s->bucket);
+    list_init(&s->at);
+    s->server = v;
+    s->ref = call->head->ref;
+    s->count = call->head->count;
+    s->id = call->head->id;
+    s->refs = call->refs;
+    return s;
+}
+
+int tine__far_run(struct far *f, const struct order *o, const struct site_call *call) {
+    struct far_server *v = choose(f);
+    if (!tine__far_has_room(f)) {
+        f->refused = true;
+        return TINE_EAGAIN;
+    }
+    struct far_sending *s = new_sending(v, call);
+    if (!s)
+        return TINE_ENOMEM;
+    s->stage = f->o.confirm ? FAR_SENT : FAR_CONFIRMED;
+    if (!tine__gm_unique(s->unique) || describe(f, o, call, &f->plain) || !submit(f, s, o)) {
+        free(s);
+        return TINE_ENOMEM;
+    }
+    list_push(&v->unnamed, &s->node);
+    f->by_ref[s->ref] = s;
+    v->nsent++;
+    f->nsent++;
+    return 0;
+}
+
+void tine__far_forget(struct far *f, struct far_sending *s) {
+    if (s->dead)
+        return;
+    if (f->by_ref[s->ref] == s)
+        f->by_ref[s->ref] = NULL;
+    if (s->line)
+        s->line->running--;
+    list_remove(&s->at);
+    s->server->nsent--;
+    f->nsent--;
+    s->dead = true;
+    s->refs = NULL;
+    f->nolds++;
+}
+
+void tine__far_free(struct far *f, struct far_sending *s) {
+    tine__far_forget(f, s);
+    f->nolds--;
+    if (f->reading == s)
+        f->reading = NULL;
+    list_remove(&s->bucket);
+    list_remove(&s->node);
+    free(s);
+}
+
+/* It is wanted no more: the server need not keep it. Whoever is given it all the same will ask. */
+void tine__far_cancel(struct far *f, struct far_sending *s) {
+    if (s->handle[0]) {
+        char line[GM_HANDLE + 16];
+        snprintf(line, sizeof line, "cancel job %s\r\n", s->handle);
+        tine__gm_say(&s->server->conn, line);
+    }
+    tine__far_forget(f, s);
+}
+
+/* --- orders --- */
+
+void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *unique,
+                     const void *bytes, size_t n) {
+    struct gm_order o = {.kind = (uint8_t)kind, .length = n};
+    size_t before = l->orders.len;
+    if (unique)
+        memcpy(o.unique, unique, sizeof o.unique);
+    if (buf_append(&l->orders, &o, sizeof o) || buf_append(&l->orders, bytes, n))
+        l->orders.len = before; /* its host will miss it, and be taken for lost */
+}
+
+void tine__far_code(struct far_line *l, const struct far_sending *s, uint64_t id) {
+    struct buf b;
+    tine__buf_init(&b);
+    for (uint32_t i = 0; i < s->refs->n; i++) {
+        const struct codec_stored *stored = nth(s->refs, i);
+        if (stored->id != id)
+            continue;
+        const struct codec_origin *o = &stored->origin;
+        struct gm_code code = {.id = id,
+                               .hash = stored->code.hash,
+                               .length = stored->code.bytes ? stored->code.len : 0,
+                               .name = (uint32_t)strlen(o->name) + 1,
+                               .source = (uint32_t)strlen(o->source) + 1,
+                               .line = o->line};
+        if (!buf_append(&b, &code, sizeof code) && !buf_append(&b, o->name, code.name) &&
+            !buf_append(&b, o->source, code.source) &&
+            !buf_append(&b, stored->code.bytes, code.length))
+            tine__far_order(l, SAY_CODE, NULL, b.data, b.len);
+        break;
+    }
+    tine__buf_free(&b);
+}
+
+void tine__far_say(struct far *f, struct far_line *l) {
+    struct gm_about about;
+    if (l->orders.len == 0 || !l->handle[0])
+        return;
+    f->sealed.len = 0;
+    if (tine__seal(&f->o.keys, 0, tine__gm_about(&about, KIND_ORDERS, l->host, l->unique, l->said),
+                   l->orders.data, l->orders.len, &f->sealed))
+        return;
+    const struct gm_text args[] = {{l->handle, strlen(l->handle)}, {f->sealed.data, f->sealed.len}};
+    if (tine__gm_send(&l->server->conn, GM_WORK_DATA, 2, args)) {
+        l->said++;
+        l->orders.len = 0;
+    }
+}
