@@ -99,7 +99,7 @@ local function head(pool, columns)
   local s, running, memory, lines = pool.stats, 0, 0, {}
   for _, worker in ipairs(pool.workers) do
     running = running + (worker.state == "running" and 1 or 0)
-    memory = memory + worker.memory
+    memory = memory + (worker.memory or 0)
   end
   lines[1] = ('pid %d  pool "%s"  up %s  %s'):format(pool.pid, plain(pool.name), duration(pool.elapsed),
     plain(pool.command or ""))
@@ -150,6 +150,15 @@ local function worker_line(worker, now, columns)
   return row(columns, function(field) return field[3](worker, now) end, task)
 end
 
+-- A pool whose workers are on other machines knows their hosts.
+local function host_lines(pool)
+  local lines = { ("  %-24s %6s %8s %10s"):format("HOST", "SLOTS", "RUNNING", "TASKS") }
+  for _, host in ipairs(pool.workers) do
+    lines[#lines + 1] = ("  %-24s %6d %8d %10s"):format(plain(host.host), host.slots, host.running, count(host.tasks))
+  end
+  return lines
+end
+
 -- Those that run the longest first, then the others.
 local function in_order(workers)
   local list = table.move(workers, 1, #workers, 1, {})
@@ -177,6 +186,11 @@ local function pool_lines(pool, screen, rows, marks)
   local now, columns = clock(), screen.columns
   local lines = head(pool, columns)
   local failed = failed_lines(pool, now)
+  if #pool.workers > 0 and pool.workers[1].slots then
+    local hosts = host_lines(pool)
+    table.move(hosts, 1, #hosts, #lines + 1, lines)
+    return table.move(failed, 1, #failed, #lines + 1, lines)
+  end
   local workers = in_order(pool.workers)
   if #workers > 0 then lines[#lines + 1] = heading(columns) end
   local room = math.max(rows - #lines - #failed, 1)

@@ -6,7 +6,8 @@
 **     name      the pool's
 **     elapsed   seconds since it was opened
 **     stats     as pool:stats(), without workers
-**     workers   a list: as in pool:stats()
+**     workers   a list: as in pool:stats(); of a pool whose workers are on other machines these are its hosts: host,
+**               slots, running, tasks
 **     slowest, failed    lists of tasks: id, label, worker, seconds, ended (tine.clock()); failed ones: kind, error
 **
 ** Names and meanings stay; who reads it passes over what it does not know.
@@ -18,9 +19,11 @@
 #include "base/sys.h"
 #include "codec/pack.h"
 #include "pool/internal.h"
+#include "site/far.h"
 
-#define STATE_ROOM 16384u /* bytes of all but workers */
+#define STATE_ROOM 32768u /* bytes of all but workers */
 #define WORKER_ROOM (512u + FIGURES_LABEL)
+#define HOSTS 64 /* that are told of */
 
 /* --- words --- */
 
@@ -145,6 +148,18 @@ static void workers_of(struct buf *b, const struct worker_info *list, unsigned n
         worker(b, &list[i], host);
 }
 
+/* Those of other machines are known by their hosts. */
+static void hosts_of(struct buf *b, const struct far_host *list, unsigned n) {
+    list_of(b, "workers", n);
+    for (unsigned i = 0; i < n; i++) {
+        pack_map(b, 4);
+        text_of(b, "host", list[i].name);
+        count_of(b, "slots", list[i].slots);
+        count_of(b, "running", list[i].running);
+        count_of(b, "tasks", list[i].tasks);
+    }
+}
+
 /* --- tasks --- */
 
 static void tasks_of(struct buf *b, const char *key, const struct figures_task *list) {
@@ -170,6 +185,9 @@ static void tasks_of(struct buf *b, const char *key, const struct figures_task *
 /* --- all of it --- */
 
 static void state(struct pool *p, const struct worker_info *list, unsigned n, struct buf *b) {
+    struct far_host hosts[HOSTS];
+    unsigned nhosts = tine__pool_hosts(p, hosts, HOSTS);
+    nhosts = nhosts < HOSTS ? nhosts : HOSTS;
     struct pool_stats s;
     struct figures_told told;
     tine__pool_stats(p, &s);
@@ -181,7 +199,10 @@ static void state(struct pool *p, const struct worker_info *list, unsigned n, st
     text_of(b, "name", p->show.name);
     number_of(b, "elapsed", told.elapsed);
     stats_of(b, &s);
-    workers_of(b, list, n);
+    if (p->far)
+        hosts_of(b, hosts, nhosts);
+    else
+        workers_of(b, list, n);
     tasks_of(b, "slowest", told.slowest);
     tasks_of(b, "failed", told.last);
 }
