@@ -239,6 +239,10 @@ time.sleep(60)']]):format(name), "r"))
     local found = dkjson.decode(top("--json %d", processes.self()).out).pools
     assert.equal(1, #found)
     assert.equal(1, found[1].stats.finished)
+    local text = top("--json %d", processes.self()).out
+    for _, name in ipairs { "workers", "failed" } do -- empty lists are no objects
+      assert.matches('"' .. name .. '":[]', text, 1, true)
+    end
   end)
 
   it("leaves no socket behind, in a forked child neither", function()

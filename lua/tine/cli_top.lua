@@ -123,7 +123,10 @@ end
 local function look(pid)
   local pools = ask(pid)
   table.sort(pools, by_pid)
-  for _, pool in ipairs(pools) do pool.stats.workers = pool.workers end
+  for _, pool in ipairs(pools) do
+    pool.stats.workers = pool.workers
+    for _, name in ipairs { "workers", "slowest", "failed" } do json.list(pool[name]) end
+  end
   return pools
 end
 
