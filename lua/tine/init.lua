@@ -20,6 +20,8 @@ local tine = {
     encode = core.encode,
     progress = require("tine.progress").new,
     buffer = core.buffer,
+    freeze = core.freeze,
+    thaw = core.thaw,
     type = core.type,
 }
 

@@ -184,6 +184,10 @@ int tine__fd_accept(int listener) {
          take(tine__fd_ours(listener) ? sys.accept4(listener, NULL, NULL, SOCKET_FLAGS) : -1));
 }
 
+int tine__fd_pipe(int ends[2]) {
+    MAKE("pipe", take_two(sys.pipe2(ends, O_CLOEXEC), ends));
+}
+
 int tine__fd_open(const char *path, int flags) {
     MAKE("open", take(sys.open(path, flags | O_CLOEXEC)));
 }

@@ -24,6 +24,7 @@
 
 int tine__fd_memfd(const char *name, unsigned flags);
 int tine__fd_pair(int ends[2], int type); /* of AF_UNIX sockets */
+int tine__fd_pipe(int ends[2]);           /* to read, to write */
 /* A SOCK_SEQPACKET socket that listens under this name of Linux's abstract space, and one for who has connected there; they
 ** never block. */
 int tine__fd_listen(const char *name);

@@ -200,6 +200,8 @@ static const luaL_Reg functions[] = {
     {"nearest", tine__nearest},
     {"encode", tine__encode_lua},
     {"buffer", tine__data_buffer},
+    {"freeze", tine__data_freeze},
+    {"thaw", tine__thaw},
     {"type", tine__data_type},
     {NULL, NULL},
 };
