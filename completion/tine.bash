@@ -44,6 +44,17 @@ _tine_busted() {
     esac
 }
 
+_tine_top() {
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --traceback | -d | --delay) return ;;
+    esac
+    case $cur in
+    -*) mapfile -t COMPREPLY < <(compgen -W "--once --json --traceback -d --delay -h --help" -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's:.*@tine/\([0-9]*\)/.*:\1:p' /proc/net/unix)" -- "$cur") ;;
+    esac
+}
+
 _tine_report() {
     local cur=${COMP_WORDS[COMP_CWORD]}
     case $cur in
@@ -60,6 +71,7 @@ _tine() {
         map) _tine_map && return ;;
         busted) _tine_busted && return ;;
         luacheck) return ;;
+        top) _tine_top && return ;;
         report) _tine_report && return ;;
         esac
     fi
@@ -71,7 +83,7 @@ _tine() {
     -*) mapfile -t COMPREPLY < <(compgen -W "-e -i -l -v -E -W -- --help --version" -- "$cur") ;;
     *)
         mapfile -t COMPREPLY < <(compgen -f -X '!*.lua' -- "$cur")
-        [ "$COMP_CWORD" = 1 ] && mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "map busted luacheck report" -- "$cur")
+        [ "$COMP_CWORD" = 1 ] && mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "map busted luacheck top report" -- "$cur")
         ;;
     esac
 }

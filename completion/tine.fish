@@ -3,6 +3,7 @@
 complete -c tine -n __fish_use_subcommand -a map -d 'A function or a command for each line'
 complete -c tine -n __fish_use_subcommand -a busted -d 'busted on all processors'
 complete -c tine -n __fish_use_subcommand -a luacheck -d 'luacheck on all processors'
+complete -c tine -n __fish_use_subcommand -a top -d 'What the pools of a running program do'
 complete -c tine -n __fish_use_subcommand -a report -d 'A page of a trace'
 complete -c tine -n __fish_use_subcommand -s e -x -d 'Execute a string'
 complete -c tine -n __fish_use_subcommand -s i -d 'Interactive mode after the script'
@@ -47,4 +48,10 @@ complete -c tine -n "$map" -l help -d Usage
 complete -c tine -n '__fish_seen_subcommand_from busted' -s j -l jobs -x -d 'So many files at a time'
 complete -c tine -n '__fish_seen_subcommand_from busted' -l split -d 'Blocks of a long file apart'
 
+set -l top '__fish_seen_subcommand_from top'
+complete -c tine -n "$top" -l once -d 'Print it once'
+complete -c tine -n "$top" -l json -d 'Print it once, as JSON'
+complete -c tine -n "$top" -l traceback -x -d 'Where a task is'
+complete -c tine -n "$top" -s d -l delay -x -d 'Seconds between two looks'
+complete -c tine -n "$top" -s h -l help -d Usage
 complete -c tine -n '__fish_seen_subcommand_from report' -s o -l output -r -d 'Where the page goes'

@@ -30,10 +30,11 @@ local function completions(folder, ...)
 end
 
 describe("the options", function()
-  local interpreter, map
+  local interpreter, map, top
   setup(function()
     interpreter, map = options_in(TINE .. " --help"), options_in(TINE .. " map --help")
-    assert.is_true(interpreter["-e"] and map["--unordered"])
+    top = options_in(TINE .. " top --help")
+    assert.is_true(top["--json"] and interpreter["-e"] and map["--unordered"])
   end)
 
   local function all_in(name, options)
@@ -50,17 +51,23 @@ describe("the options", function()
       map["--"] = nil
       all_in(name, interpreter)
       all_in(name, map)
+      all_in(name, top)
     end)
   end
 
   it("are all in the man pages", function()
     all_in("docs/tine.1", interpreter)
     all_in("docs/tine-map.1", map)
+    all_in("docs/tine-top.1", top)
   end)
 
   it("are all in completion/tine.fish", function()
     local text = shell.contents(root .. "/completion/tine.fish")
-    for option in pairs(map) do
+    local all = {}
+    for _, set in ipairs { map, top } do
+      for option in pairs(set) do all[option] = true end
+    end
+    for option in pairs(all) do
       local name = (option:find "^%-%-" and "-l " or "-s ") .. option:gsub("^%-*", "") .. " "
       local found = option == "--" or text:find(name, 1, true)
       assert(found, "not there: " .. option)
@@ -78,7 +85,7 @@ describe("the completion", function()
   teardown(function() os.execute("rm -r " .. folder) end)
 
   it("offers scripts and map", function()
-    assert.same({ "a.lua", "busted", "luacheck", "map", "report" }, completions(folder, "tine", ""))
+    assert.same({ "a.lua", "busted", "luacheck", "map", "report", "top" }, completions(folder, "tine", ""))
     assert.same({ "a.lua" }, completions(folder, "tine", "-W", ""))
     assert.same({ "map" }, completions(folder, "tine", "m"))
   end)
@@ -98,7 +105,7 @@ describe("the completion", function()
 end)
 
 describe("the man pages", function()
-  for _, page in ipairs { "tine.1", "tine-map.1" } do
+  for _, page in ipairs { "tine.1", "tine-map.1", "tine-top.1" } do
     it(page .. " is read without a warning", function()
       local has_groff = os.execute "command -v groff >/dev/null"
       if not has_groff then return pending "groff is not installed" end

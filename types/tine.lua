@@ -483,6 +483,11 @@ function Pool:workers() end
 ---@nodiscard
 function Pool:stats() end
 
+---What it has done, as text for a person, with advice.
+---@return string
+---@nodiscard
+function Pool:report() end
+
 ---A descriptor that is readable when there is something to dispatch.
 ---@return integer
 ---@nodiscard

@@ -213,7 +213,7 @@ end
 
 -- Wait for the next result, and look how others come on meanwhile.
 local function doze_until(m, c)
-    while not C.over(c.deadline) and not doze(m, min(c.deadline, C.deadline(LOOK))) do
+    while not C.over(c.deadline) and not doze(m, c.deadline, LOOK) do
         tell(m, c)
     end
 end

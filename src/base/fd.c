@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <sys/signalfd.h>
 
 #include "base/sys.h"
@@ -158,6 +159,29 @@ int tine__fd_memfd(const char *name, unsigned flags) {
 
 int tine__fd_pair(int ends[2], int type) {
     MAKE("socketpair", take_two(sys.socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends), ends));
+}
+
+#define SOCKET_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
+#define CALLERS 16 /* that may wait to be accepted */
+
+static int listen_at(const char *name) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t n = strnlen(name, sizeof at.sun_path - 1);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n);
+    int fd = take(sys.socket(AF_UNIX, SOCK_SEQPACKET | SOCKET_FLAGS, 0));
+    memcpy(at.sun_path + 1, name, n); /* behind a NUL: no file */
+    if (fd != -1 && (bind(fd, (struct sockaddr *)&at, size) == -1 || listen(fd, CALLERS) == -1))
+        tine__close(&fd);
+    return fd;
+}
+
+int tine__fd_listen(const char *name) {
+    MAKE("socket", listen_at(name));
+}
+
+int tine__fd_accept(int listener) {
+    MAKE("accept",
+         take(tine__fd_ours(listener) ? sys.accept4(listener, NULL, NULL, SOCKET_FLAGS) : -1));
 }
 
 int tine__fd_pipe(int ends[2]) {

@@ -44,6 +44,9 @@
     X(pipe2, int, (int *ends, int flags), (ends, flags)) \
     X(socketpair, int, (int domain, int type, int protocol, int *fds), \
       (domain, type, protocol, fds)) \
+    X(socket, int, (int domain, int type, int protocol), (domain, type, protocol)) \
+    X(accept4, int, (int fd, struct sockaddr *from, socklen_t *size, int flags), \
+      (fd, from, size, flags)) \
     X(sendmsg, ssize_t, (int fd, const struct msghdr *m, int flags), (fd, m, flags)) \
     X(recvmsg, ssize_t, (int fd, struct msghdr *m, int flags), (fd, m, flags)) \
     X(fork, pid_t, (void), ()) \

@@ -166,7 +166,9 @@ struct core {
     unsigned encoding;       /* calls, one inside the other */
     unsigned generation;     /* of the process that opened it */
     struct pool_stats stats; /* at the end */
-    struct failure *reason;  /* why it ended, or NULL */
+    struct figures_told told;
+    uint64_t looks, encoding_ns; /* calls that were encoded; ns that this has taken, about */
+    struct failure *reason;      /* why it ended, or NULL */
     struct codec *codec;
     const void *meta;     /* of its futures, in the registry at our address until it is joined */
     uint32_t origins_age; /* how many such there were before */
@@ -196,6 +198,18 @@ struct core {
     uint64_t messages;                  /* calls whose encoding has begun */
     const struct codec_stored *reading; /* the shared value that is just being decoded here */
 };
+
+/* What encoding takes is measured in some calls, for the clock costs as much as a small one. */
+#define ENCODINGS_TIMED 16
+
+static inline uint64_t core_begin_look(struct core *c) {
+    return c->looks++ % ENCODINGS_TIMED == 0 ? tine__now() : 0;
+}
+
+static inline void core_end_look(struct core *c, uint64_t since) {
+    if (since)
+        c->encoding_ns += (tine__now() - since) * ENCODINGS_TIMED;
+}
 
 /* What has `submit` and `map`: a pool, or a view of one (pool:with). User values: the core, and the
 ** metatable of futures that it used last, the label, and the function that is asked before a task is tried again;
@@ -679,6 +693,7 @@ void tine__push_hosts(lua_State *L, struct core *c);
 void tine__push_workers(lua_State *L, struct core *c, bool figures);
 /* stats.c: pool:stats() */
 int tine__pool_stats_lua(lua_State *L);
+int tine__pool_told_lua(lua_State *L);
 /* --- workers.c --- */
 /* Workers of this core's pool have ended: on_worker_exit is due for each. */
 void tine__exits_due(lua_State *L, struct core *c);

@@ -116,7 +116,7 @@ int tine__map_ready(lua_State *L);
 int tine__map_peek(lua_State *L);
 /* take(map): the next result if it is there, else nothing. */
 int tine__map_take(lua_State *L);
-/* doze(map, deadline): wait until `ready` would not, or the deadline, which ends nothing. False: that has passed. */
+/* doze(map, deadline, seconds): wait until `ready` would not, for so long at most. False: it still would. */
 int tine__map_doze(lua_State *L);
 /* ended, failed = followed(map): items, as they are taken in. */
 int tine__map_followed(lua_State *L);

@@ -91,8 +91,10 @@ static int encode(lua_State *L, struct map *m, int at, int n) {
         return 0;
     core_begin_encoding(c);
     int err = begin(L, m);
+    uint64_t since = core_begin_look(c);
     if (!err)
         err = tine__encode_arguments(L, c->codec, at, n, &m->call.b);
+    core_end_look(c, since);
     tine__core_end_encoding(c);
     return err;
 }

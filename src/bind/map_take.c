@@ -201,11 +201,12 @@ int tine__map_take(lua_State *L) {
 
 int tine__map_doze(lua_State *L) {
     struct map *m = check_map(L, 1);
-    uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
+    uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2), until = tine__check_deadline(L, 3);
     if (!m->closed && m->ordered)
         enter_oldest(L, m);
     struct aim aim = {.met = take_met, .what = m, .core = m->core};
-    lua_pushboolean(L, m->closed || tine__await(L, &aim, deadline) == 0);
+    int err = m->closed ? 0 : tine__await(L, &aim, until < deadline ? until : deadline);
+    lua_pushboolean(L, err == 0);
     return 1;
 }
 

@@ -176,25 +176,34 @@ static int worker(lua_State *L) {
 
 /* core.terminal([fd]): columns and rows of the terminal that stderr, or `fd`, is; or nothing. */
 static int terminal(lua_State *L) {
-    struct winsize size;
+    struct winsize size = {0};
     int fd = (int)luaL_optinteger(L, 1, STDERR_FILENO);
     if (!isatty(fd))
         return 0;
-    bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
-    lua_pushinteger(L, known ? size.ws_col : COLUMNS);
-    lua_pushinteger(L, known ? size.ws_row : ROWS);
+    ioctl(fd, TIOCGWINSZ, &size);
+    lua_pushinteger(L, size.ws_col ? size.ws_col : COLUMNS);
+    lua_pushinteger(L, size.ws_row ? size.ws_row : ROWS);
     return 2;
 }
 
 static const luaL_Reg functions[] = {
-    {"pool", tine__pool_open_lua},  {"future", tine__future_manual},
-    {"kind", tine__kind},           {"register", tine__codec_register},
-    {"cpu_count", tine__cpu_count}, {"worker", worker},
-    {"clock", tine__clock},         {"sleep", tine__sleep},
-    {"terminal", terminal},         {"nearest", tine__nearest},
-    {"encode", tine__encode_lua},   {"buffer", tine__data_buffer},
-    {"freeze", tine__data_freeze},  {"thaw", tine__thaw},
-    {"type", tine__data_type},      {NULL, NULL},
+    {"pool", tine__pool_open_lua},
+    {"future", tine__future_manual},
+    {"kind", tine__kind},
+    {"register", tine__codec_register},
+    {"cpu_count", tine__cpu_count},
+    {"worker", worker},
+    {"clock", tine__clock},
+    {"sleep", tine__sleep},
+    {"terminal", terminal},
+    {"told", tine__pool_told_lua},
+    {"nearest", tine__nearest},
+    {"encode", tine__encode_lua},
+    {"buffer", tine__data_buffer},
+    {"freeze", tine__data_freeze},
+    {"thaw", tine__thaw},
+    {"type", tine__data_type},
+    {NULL, NULL},
 };
 
 static void fill_module(lua_State *L) {

@@ -1,4 +1,4 @@
-/* pool:stats(): what a pool has done and measured. */
+/* pool:stats(), pool:report(): what a pool has done and measured. */
 #include <string.h>
 #include "bind/bind.h"
 
@@ -74,5 +74,55 @@ int tine__pool_stats_lua(lua_State *L) {
     push_stats(L, &s);
     tine__push_workers(L, c, true);
     lua_setfield(L, -2, "workers");
+    return 1;
+}
+
+/* --- for a report --- */
+
+static void push_task(lua_State *L, const struct figures_task *t) {
+    lua_createtable(L, 0, 6);
+    set_count(L, "id", t->id);
+    set_count(L, "worker", t->worker);
+    set_number(L, "seconds", (double)t->ran / 1e9);
+    lua_pushstring(L, t->label);
+    lua_setfield(L, -2, "label");
+    if (!t->code)
+        return;
+    lua_pushstring(L, kind_of(t->code));
+    lua_setfield(L, -2, "kind");
+    lua_pushstring(L, t->text);
+    lua_setfield(L, -2, "error");
+}
+
+static void set_tasks(lua_State *L, const char *name, const struct figures_task *list) {
+    lua_createtable(L, FIGURES_TOLD, 0);
+    for (int i = 0; i < FIGURES_TOLD && list[i].id; i++) {
+        push_task(L, &list[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, name);
+}
+
+/* told(pool): what lua/tine/report.lua wants to know beyond the statistics. */
+int tine__pool_told_lua(lua_State *L) {
+    struct core *c = tine__check_pool(L, 1);
+    luaL_checkstack(L, 20, "report");
+    struct figures_told *t = lua_newuserdatauv(L, sizeof *t, 0);
+    *t = c->told;
+    if (c->p)
+        tine__pool_told(c->p, t);
+    lua_createtable(L, 0, 10);
+    set_tasks(L, "slowest", t->slowest);
+    set_tasks(L, "failed", t->last);
+    set_number(L, "lived", t->lived);
+    set_number(L, "starting", t->starting);
+    set_number(L, "elapsed", t->elapsed);
+    set_number(L, "encoding", (double)c->encoding_ns / 1e9);
+    set_count(L, "calls", t->calls);
+    set_count(L, "workers", c->workers);
+    lua_getiuservalue(L, 1, VIEW_CORE);
+    lua_getiuservalue(L, -1, CORE_NAME);
+    lua_remove(L, -2);
+    lua_setfield(L, -2, "name");
     return 1;
 }

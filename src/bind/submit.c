@@ -286,11 +286,13 @@ static enum sent send_encoded(lua_State *L, struct core *c, struct draft *d, str
 static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                            int n, bool wait, uint32_t *function) {
     const struct head h = {&d->name, d->settings, 0};
+    uint64_t since = core_begin_look(c);
     int err = tine__encode_head(L, c, &h, 2, &cb->b, function);
     if (d->name.origin)
         tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
     if (!err)
         err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
+    core_end_look(c, since);
     if (!err)
         return send_encoded(L, c, d, cb, *function, wait);
     size_t len;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/sys.h"
 
 #define CHUNK 65536u    /* bytes that are read at once, at least */
 #define KEEP (8u << 20) /* a buffer that is larger is given back when it is empty */
@@ -34,7 +35,7 @@ bool tine__gm_open(struct gm_conn *c, uint64_t now) {
     const struct gm_address *a = c->address;
     c->error = 0;
     c->heard = now;
-    c->fd = socket(a->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    c->fd = sys.socket(a->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd != -1)
         c->fd = tine__fd_adopt(c->fd);
     if (c->fd == -1) {

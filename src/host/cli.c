@@ -58,6 +58,7 @@ int luaopen_tine_cli_host(lua_State *L) {
     add_descriptors(L);
     add_reader(L);
     add_spawn(L);
+    add_look(L);
     add_serve(L);
     return 1;
 }

@@ -20,6 +20,7 @@ int luaopen_tine_cli_host(lua_State *L);
 void add_descriptors(lua_State *L); /* descriptors.c */
 void add_reader(lua_State *L);      /* reader.c */
 void add_spawn(lua_State *L);       /* spawn.c */
+void add_look(lua_State *L);        /* look.c */
 
 /* serve.c: add serve(pool, options) and random(n) to the table on top. */
 void add_serve(lua_State *L);

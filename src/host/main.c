@@ -1,7 +1,7 @@
 /* tine: runs Lua scripts as `lua` does, with the module "tine" there to require.
 **
 **     tine [options] [script [args]]     the interpreter-like form; after lua.c of Lua 5.4
-**     tine COMMAND ...                   lua/tine/cli_COMMAND.lua: map, busted, luacheck
+**     tine COMMAND ...                   lua/tine/cli_COMMAND.lua: map, busted, luacheck, top
 **
 ** Everything runs in one protected call, `run`, so that a failure at any point, of memory too, comes
 ** out in one place. There it is decided how the program ends: in good order after a script that
@@ -58,6 +58,7 @@ static void print_help(void) {
         "  map        a function or a command for each line of files, in parallel: tine map --help\n"
         "  busted     busted on all processors: tine busted --help\n"
         "  luacheck   luacheck on all processors\n"
+        "  top        what the pools of a running program do: tine top --help\n"
         "  report     a page for a browser of a trace: tine report --help\n"
         "  serve      run tasks of programs on other machines: tine serve --help\n"
         "  key        make a key for that\n",
@@ -171,9 +172,13 @@ static bool interpret(lua_State *L, struct command *c) {
 static const char *command_module(const char *name) {
     static const struct {
         const char *name, *module;
-    } commands[] = {{"map", "tine.cli_map"},           {"busted", "tine.cli_busted"},
-                    {"luacheck", "tine.cli_luacheck"}, {"report", "tine.cli_report"},
-                    {"serve", "tine.cli_serve"},       {"key", "tine.cli_key"}};
+    } commands[] = {{"map", "tine.cli_map"},
+                    {"busted", "tine.cli_busted"},
+                    {"luacheck", "tine.cli_luacheck"},
+                    {"report", "tine.cli_report"},
+                    {"serve", "tine.cli_serve"},
+                    {"key", "tine.cli_key"},
+                    {"top", "tine.cli_top"}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(name, commands[i].name))
             return commands[i].module;

@@ -205,6 +205,24 @@ bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out
     return false;
 }
 
+void tine__link_inquire(struct link *l, bool want) {
+    uint32_t told = atomic_load_explicit(&l->s->place_of, memory_order_relaxed);
+    /* another number than the last answer's, or the same: nothing is open */
+    atomic_store_explicit(&l->s->wanted, want ? told + 1 : told, memory_order_release);
+}
+
+bool tine__link_inquired(const struct link *l, uint64_t id, char *out, size_t size,
+                         size_t *length) {
+    uint32_t told = atomic_load_explicit(&l->s->place_of, memory_order_acquire);
+    size_t n = l->s->place_length;
+    if (told != atomic_load_explicit(&l->s->wanted, memory_order_relaxed) || l->s->place_id != id)
+        return false;
+    n = n < LINK_PLACE ? n : LINK_PLACE;
+    *length = n < size ? n : size;
+    memcpy(out, l->s->place, *length);
+    return true;
+}
+
 /* The word decides alone, all that hangs on it is in the ring: relaxed. */
 static bool swap(_Atomic uint64_t *running, uint64_t *word, uint64_t to, memory_order order) {
     return atomic_compare_exchange_weak_explicit(running, word, to, order, memory_order_relaxed);
@@ -327,6 +345,21 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
 unsigned tine__link_asked(const struct link *l) {
     uint64_t word = atomic_load_explicit(word_here(l), memory_order_relaxed);
     return state_in(word) == RUN_RUNNING && word & RUN_ASKED ? word & (RUN_ASKED | RUN_TIMED) : 0;
+}
+
+bool tine__link_wanted(const struct link *l) {
+    return atomic_load_explicit(&l->s->wanted, memory_order_acquire) !=
+           atomic_load_explicit(&l->s->place_of, memory_order_relaxed);
+}
+
+void tine__link_tell(struct link *l, const char *place, size_t length) {
+    l->s->place_id = tine__link_at(l, 0); /* which is what it is said to run */
+    l->s->place_length = (uint32_t)(length < LINK_PLACE ? length : LINK_PLACE);
+    memcpy(l->s->place, place, l->s->place_length);
+    /* release: what was told */
+    atomic_store_explicit(&l->s->place_of,
+                          atomic_load_explicit(&l->s->wanted, memory_order_relaxed),
+                          memory_order_release);
 }
 
 int tine__link_finish(struct link *l, uint64_t id, bool *asked) {

@@ -11,6 +11,8 @@
 **                                         for each record, but when the ring is drained or a
 **                                         quarter of it was read
 **   progress  worker          submitter   `turn`, which is odd while it is written, before and after
+**   wanted    submitter       worker      the number of the last inquiry
+**   place     worker          submitter   what it says to that; `place_of` is its number, then, with release
 **   full      both            both        1: the worker sleeps (futex) until the ring has room
 **   mail      both            both        letters to the worker (msg/nested.h), the last one first: they lie in the call
 **                                         heap, each names the one before; the worker takes them all
@@ -97,6 +99,8 @@ struct record_times {
     uint64_t started, ended;
 };
 
+#define LINK_PLACE 8192u
+
 enum run_state { RUN_IDLE, RUN_RUNNING, RUN_FINISHED, RUN_KILLED };
 #define RUN_STOP 0x80u
 #define RUN_ASKED 0x40u
@@ -166,6 +170,10 @@ uint64_t tine__link_read(const struct link *l);
 uint64_t tine__link_spent(const struct link *l);
 /* What task `id` has said last of its progress; false: nothing. */
 bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out);
+/* Ask the worker, which is to be signalled, where its task stands; or (`want` false) do not want to know any more. */
+void tine__link_inquire(struct link *l, bool want);
+/* What it has said of task `id`, cut to `size`. False: nothing yet. */
+bool tine__link_inquired(const struct link *l, uint64_t id, char *out, size_t size, size_t *length);
 /* Task `id` may write the events before number `upto`; LINK_NO_EVENTS: it need not write any. (events.c) */
 #define LINK_NO_EVENTS (((uint64_t)1 << 40) - 1)
 void tine__link_grant(struct link *l, uint64_t id, uint64_t upto);
@@ -193,6 +201,9 @@ void tine__link_set_progress(struct link *l, const struct progress *p);
 void tine__link_note_spent(struct link *l);
 /* Was the task that runs asked to end? RUN_ASKED, with RUN_TIMED or not, or 0. Async-signal-safe. */
 unsigned tine__link_asked(const struct link *l);
+/* Is it to be told where the task stands? Async-signal-safe. Then tell it, at most LINK_PLACE bytes. */
+bool tine__link_wanted(const struct link *l);
+void tine__link_tell(struct link *l, const char *place, size_t length);
 /* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
 /* Have the record, which is about to be written, say when the task began, if that was noted, and when it has ended. */

@@ -30,6 +30,11 @@ struct link_shared {
     _Atomic uint32_t emits;
     LINE _Atomic uint32_t turn; /* odd: `progress` is being written */
     struct progress progress;
+    LINE _Atomic uint32_t wanted; /* 0: nothing was ever */
+    LINE _Atomic uint32_t place_of;
+    uint32_t place_length;
+    uint64_t place_id; /* of the task */
+    char place[LINK_PLACE];
     LINE struct heap_directory directory;
     LINE char ring[LINK_RING];
 };

@@ -37,10 +37,8 @@ struct figures {
         round_trip; /* of each task that has ended after it had begun: from submit to when that was heard */
     uint64_t bytes_in, bytes_out; /* of calls and of results */
     uint64_t failed[FIGURES_CODES];
-    uint64_t spent;    /* ns of the processor: of workers that have ended */
-    uint64_t most;     /* ... of all, as it was said last: it never becomes less */
-    uint64_t encoding; /* ns that submitting threads have spent in encoding calls, about */
-    uint64_t encoded;  /* calls */
+    uint64_t spent; /* ns of the processor: of workers that have ended */
+    uint64_t most;  /* ... of all, as it was said last: it never becomes less */
     struct figures_task slowest[FIGURES_TOLD]; /* the slowest first */
     struct figures_task
         last[FIGURES_TOLD]; /* failed; `lasts` have, number i at i modulo FIGURES_TOLD */

@@ -8,7 +8,8 @@
 **   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
 **   events.c   what tasks emit                    printed.c  what they print
 **   wait.c     waiting threads; resize.c          refs.c     who holds a pool
-**   manager.c  the thread                      tracing.c  what a trace is told
+**   manager.c  the thread                         show.c     who looks from outside
+**   tracing.c  what a trace is told
 */
 #ifndef TINE_POOL_INTERNAL_H
 #define TINE_POOL_INTERNAL_H
@@ -19,6 +20,7 @@
 #include "ipc/wakeup.h"
 #include "pool/figures.h"
 #include "pool/pool.h"
+#include "pool/show.h"
 #include "sched/sched.h"
 #include "site/site.h"
 #include "trace/trace.h"
@@ -80,6 +82,7 @@ struct pool {
     bool uncounted;            /* which have changed */
     bool far;                  /* its workers are on other machines */
 
+    struct show show;     /* what who looks from outside is told; the manager's, too */
     struct wakeup wakeup; /* the manager's */
     bool asleep;          /* it sleeps, or is about to, */
     uint64_t until;       /* for so long, at most */

@@ -69,7 +69,6 @@ static void measure(struct pool *p, struct pool_stats *out) {
     memcpy(out->by_code, f->failed, sizeof out->by_code);
     out->cpu = seconds(spent(p));
     out->busy = share(f->run.sum + running_for(p, now), lived(p, now));
-    out->elapsed = seconds(now - f->began);
 }
 
 void tine__pool_stats(struct pool *p, struct pool_stats *out) {
@@ -112,9 +111,11 @@ void tine__pool_told(struct pool *p, struct figures_told *out) {
     memcpy(out->slowest, f->slowest, sizeof out->slowest);
     for (unsigned i = 0; i < FIGURES_TOLD && i < f->lasts; i++) /* the last one first */
         out->last[i] = f->last[(f->lasts - 1 - i) % FIGURES_TOLD];
-    out->lived = seconds(lived(p, tine__now()));
+    uint64_t now = tine__now();
+    out->lived = seconds(lived(p, now));
     out->starting = seconds(p->s.starting);
-    out->encoding = seconds(f->encoding);
+    out->calls = p->calls;
+    out->elapsed = seconds(now - f->began);
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -61,21 +61,24 @@ static bool gone_wrong(const struct pollfd *fds, unsigned n) {
 
 /* Sleep until something happens or the time has come. The lock is held but while it sleeps. */
 static void sleep_until(struct pool *p, uint64_t when) {
-    struct pollfd fds[SITE_FDS + 1] = {{.fd = p->wakeup.fd, .events = POLLIN}};
+    struct pollfd fds[1 + SITE_FDS + SHOW_FDS] = {{.fd = p->wakeup.fd, .events = POLLIN}};
     unsigned nfds = p->site->ops->poll(p->site, fds + 1);
+    unsigned nshow = tine__show_poll(p, fds + 1 + nfds);
     p->asleep = true;
     p->until = when;
     pthread_mutex_unlock(&p->lock);
     uint64_t now = tine__now();
     uint64_t ns = when < now ? 0 : when - now < LOOK ? when - now : LOOK;
     const struct timespec left = {(time_t)(ns / SECOND), (long)(ns % SECOND)};
-    int n = ppoll(fds, nfds + 1, &left, NULL);
+    int n = ppoll(fds, 1 + nfds + nshow, &left, NULL);
     if (n > 0 && fds[0].revents)
         tine__wakeup_clear(&p->wakeup);
     pthread_mutex_lock(&p->lock);
     p->asleep = false;
     if (n > 0)
         p->site->ops->polled(p->site, fds + 1, nfds);
+    if (n > 0)
+        tine__show_polled(p, fds + 1 + nfds, nshow);
     if (now - p->looked >= LOOK || gone_wrong(fds, nfds + 1)) {
         p->looked = now;
         p->site->ops->intact(p->site);
@@ -98,7 +101,17 @@ static uint64_t next_due(struct pool *p, uint64_t now) {
     due = site < due ? site : due;
     if (p->tidy_at && now >= p->tidy_at)
         p->tidy_at = tine__store_tidy(p->store, now);
+    if (tine__show_due(p) < due)
+        due = tine__show_due(p);
     return p->tidy_at && p->tidy_at < due ? p->tidy_at : due;
+}
+
+static void serve_lookers(struct pool *p) {
+    if (!p->show.called && p->show.peer == -1)
+        return;
+    pthread_mutex_unlock(&p->lock);
+    tine__show_serve(p);
+    pthread_mutex_lock(&p->lock);
 }
 
 static void *run_manager(void *arg) {
@@ -113,6 +126,7 @@ static void *run_manager(void *arg) {
             tine__tracing_count(p, now);
         tine__take_in(p, false);
         call_owners(p);
+        serve_lookers(p);
         if (pool_site_is_gone(p))
             break;
         sleep_until(p, arm(p) ? next_due(p, now) : 0);

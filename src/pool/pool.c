@@ -28,6 +28,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     list_init(&p->loose);
     p->event_buffer = options->boot.event_buffer;
     p->wakeup = WAKEUP_CLOSED;
+    p->show.listener = p->show.peer = -1;
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;
     p->in_process = options->in_process;
@@ -79,6 +80,8 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
         err = tine__local_open(&p->site, o->workers, o->spawn, &o->boot, &p->wakeup, &p->bells);
     if (!err)
         err = tine__store_open(&p->store, p->site->ops->heap(p->site), o->far != NULL);
+    if (!err)
+        tine__show_open(p, o->boot.name);
     return err ? err : tine__manager_start(p);
 }
 
@@ -115,6 +118,7 @@ void tine__pool_join(struct pool *p) {
         sched_yield();
         pthread_mutex_lock(&p->lock);
     }
+    tine__show_close(p);
     tine__store_retire(p->store);
     p->site->ops->retire(p->site);
     p->bells.waiter.fd = p->bells.manager.fd = -1;

@@ -193,7 +193,9 @@ unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned ma
 /* What only a report wants to know; a copy. */
 struct figures_told {
     struct figures_task slowest[FIGURES_TOLD], last[FIGURES_TOLD];
-    double lived, starting, encoding; /* seconds: of all workers; of a submitting thread, about */
+    double lived, starting; /* seconds, of all workers together */
+    double elapsed;         /* since the pool was opened */
+    uint64_t calls;         /* of submit and map */
 };
 void tine__pool_told(struct pool *p, struct figures_told *out);
 /* Why the pool is broken or was killed, or NULL; a reference for the caller. */

@@ -120,6 +120,9 @@ static inline struct local *local_of(struct site *s) {
 /* local_orders.c */
 void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
                       struct answer *a);
+bool tine__local_inquire(struct site *s, unsigned worker, bool want);
+bool tine__local_inquired(struct site *s, unsigned worker, uint64_t id, char *out, size_t size,
+                          size_t *length);
 bool tine__local_taken(struct site *s, uint32_t ref);
 bool tine__local_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
 void tine__local_grant(struct site *s, unsigned worker, uint64_t id, uint64_t number);

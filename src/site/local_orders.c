@@ -144,6 +144,28 @@ static void stop(struct local *l, struct handed *h, uint32_t ref, uint64_t id, s
     }
 }
 
+/* --- where a task stands --- */
+
+bool tine__local_inquire(struct site *s, unsigned worker, bool want) {
+    struct local *l = local_of(s);
+    struct lane *lane = worker <= l->workers ? l->lanes[worker] : NULL;
+    if (!lane || lane->broken)
+        return false;
+    tine__link_inquire(&lane->link, want);
+    if (want) {
+        lane->ask = true;
+        send_signals(l);
+    }
+    return true;
+}
+
+bool tine__local_inquired(struct site *s, unsigned worker, uint64_t id, char *out, size_t size,
+                          size_t *length) {
+    struct local *l = local_of(s);
+    const struct lane *lane = worker <= l->workers ? l->lanes[worker] : NULL;
+    return lane && tine__link_inquired(&lane->link, id, out, size, length);
+}
+
 /* --- running calls --- */
 
 /* The call that was in its slot before may still be answered: remember by whom. */

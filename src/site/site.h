@@ -66,6 +66,12 @@ struct site_ops {
     /* What is the worker doing? */
     void (*look)(struct site *s, unsigned worker, struct site_look *out);
 
+    /* Have the worker write down where in its Lua code it stands, or (`want` false) no more; and what it has written of
+    ** task `id`. False: it cannot; it has not yet. NULL: nor can any. */
+    bool (*inquire)(struct site *s, unsigned worker, bool want);
+    bool (*inquired)(struct site *s, unsigned worker, uint64_t id, char *out, size_t size,
+                     size_t *length);
+
     /* Is there a report that came through shared memory? Cheap. With `pressed` only if it cannot wait for a
     ** reader (a ring that is filling up). */
     bool (*news)(struct site *s, bool pressed);

@@ -1,6 +1,7 @@
 #include "worker/ask.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -101,9 +102,51 @@ static bool is_closing(lua_State *L) {
     return false;
 }
 
+/* --- where it stands --- */
+
+/* A line of the traceback. */
+static int describe(lua_State *L, lua_Debug *ar, char *out, size_t size) {
+    char line[24] = "", who[80];
+    lua_getinfo(L, "nSl", ar);
+    if (ar->currentline > 0)
+        snprintf(line, sizeof line, ":%d", ar->currentline);
+    if (*ar->what == 'm')
+        snprintf(who, sizeof who, "main chunk");
+    else if (ar->name)
+        snprintf(who, sizeof who, "%s '%.60s'", *ar->namewhat ? ar->namewhat : "function",
+                 ar->name);
+    else if (*ar->what == 'C')
+        snprintf(who, sizeof who, "?");
+    else
+        snprintf(who, sizeof who, "function <%.40s:%d>", ar->short_src, ar->linedefined);
+    return snprintf(out, size, "%s%s: in %s\n", ar->short_src, line, who);
+}
+
+/* As luaL_traceback, but without memory of Lua's: who looks is not to change anything. Where there is no Lua function there
+** is nothing to tell. */
+static void tell_place(lua_State *L) {
+    char place[LINK_PLACE];
+    size_t at = 0;
+    bool lua = false;
+    lua_Debug ar;
+    for (int level = 0; lua_getstack(L, level, &ar) && at < sizeof place; level++) {
+        int n = describe(L, &ar, place + at, sizeof place - at);
+        at += n > 0 ? (size_t)n : 0;
+        lua |= ar.currentline > 0;
+    }
+    if (lua)
+        ask.channel->tell_place(ask.channel, place, at < sizeof place ? at : sizeof place);
+}
+
+static bool is_inquired(void) {
+    return ask.channel->inquired && ask.channel->inquired(ask.channel);
+}
+
 /* A coroutine that was made after it was set has it, too. */
 static void hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
+    if (ask.armed && is_inquired())
+        tell_place(L);
     unsigned asked = ask.armed ? ask.channel->asked(ask.channel) : 0;
     if (asked && is_closing(L))
         return;
@@ -126,7 +169,7 @@ static void set_hook(void) {
 
 /* Is the task to be told? */
 static void look(void) {
-    if (!ask.armed || !ask.channel->asked(ask.channel))
+    if (!ask.armed || !(ask.channel->asked(ask.channel) || is_inquired()))
         return;
     set_hook();
     if (!make_timer())

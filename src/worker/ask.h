@@ -12,6 +12,9 @@
 ** signal comes again, by a timer, until the hook has run or the task has ended. It raises once; what the task does
 ** then is its business, until its grace is over.
 **
+** WHERE A TASK STANDS can be inquired in the same way, when somebody looks at the pool from outside: the hook writes it into
+** the link, and gives the task's own hook back.
+**
 ** System calls that the signal interrupts are restarted, as far as the kernel can. Programs that a task starts inherit
 ** neither handler nor timer.
 */

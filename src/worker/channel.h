@@ -61,6 +61,9 @@ struct channel {
     int (*begin)(struct channel *ch, const struct call *call, uint32_t k);
     /* Was the task that runs asked to end (ipc/link.h: RUN_ASKED, RUN_TIMED; 0)? Async-signal-safe. */
     unsigned (*asked)(struct channel *ch);
+    /* Is somebody to be told where the task stands? Async-signal-safe; NULL: never. Then tell it. */
+    bool (*inquired)(struct channel *ch);
+    void (*tell_place)(struct channel *ch, const char *place, size_t length);
     /* An empty buffer to encode a result into (one at a time). */
     struct buf *(*reply)(struct channel *ch);
     /* Say how far the task has come; and once more before its answer, so that it is heard for certain. */

@@ -200,6 +200,14 @@ static unsigned asked(struct channel *ch) {
     return tine__link_asked(&self(ch)->link);
 }
 
+static bool inquired(struct channel *ch) {
+    return tine__link_wanted(&self(ch)->link);
+}
+
+static void tell_place(struct channel *ch, const char *place, size_t length) {
+    tine__link_tell(&self(ch)->link, place, length);
+}
+
 static void done(struct channel *ch, const struct call *call) {
     (void)call;
     tine__link_idle(&self(ch)->link);
@@ -427,6 +435,8 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
                                .take = take,
                                .begin = begin,
                                .asked = asked,
+                               .inquired = inquired,
+                               .tell_place = tell_place,
                                .reply = reply,
                                .progress = progress,
                                .last_progress = last_progress,

@@ -1,0 +1,166 @@
+-- The screen of `tine top`: pools, refreshed, with a worker chosen; and the place of its task.
+local core = require "tine.core"
+local host = require "tine.cli_host"
+local text_of = require "tine.cli_top_text"
+
+local M = {}
+
+local ENTER <const>, LEAVE <const> = "\27[?1049h\27[?25l", "\27[?25h\27[?1049l" -- the other screen, no cursor
+local HOME <const>, CLEAR_LINE <const>, CLEAR_REST <const> = "\27[H", "\27[K", "\27[J"
+local REVERSE <const>, PLAIN <const> = "\27[7m", "\27[m"
+local STDIN <const> = 0
+
+local Screen = {}
+Screen.__index = Screen
+
+-- --- the terminal ----------------------------------------------------------------------------------------------
+
+-- Keys come one by one and are not shown; Ctrl-C is one, so that the terminal is always left as it was.
+local function take_terminal()
+  local pipe <close> = assert(io.popen("stty -g", "r"))
+  local before = pipe:read "l"
+  if not before or before == "" then return nil end
+  os.execute "stty -icanon -echo -isig min 1 time 0"
+  io.stdin:setvbuf "no"
+  io.stdout:write(ENTER)
+  return setmetatable({}, {
+    __close = function()
+      io.stdout:write(LEAVE)
+      io.stdout:flush()
+      os.execute("stty " .. before)
+    end,
+  })
+end
+
+local ARROWS <const> = { A = "up", B = "down" }
+
+-- The next key, or nil when there was none for so long, or the input has ended ("q").
+local function key_within(seconds)
+  if not host.poll({ STDIN }, seconds) then return nil end
+  local c = io.read(1)
+  if c == "\27" and host.poll({ STDIN }, 0.02) and io.read(1) == "[" then return ARROWS[io.read(1) or ""] or "other" end
+  return c or "q"
+end
+
+-- --- drawing ---------------------------------------------------------------------------------------------------
+
+local function size_now()
+  local columns, rows = core.terminal(1)
+  return { columns = columns or 80, rows = (rows or 24) - 2 } -- without the lines at the top and the bottom
+end
+
+-- In one write, so that nothing flickers.
+local function draw(title, lines, foot, size, chosen)
+  local out = { HOME, text_of.clip(title, size.columns), CLEAR_LINE, "\r\n" }
+  for i = 1, math.min(#lines, size.rows) do
+    local line = i == chosen and REVERSE .. lines[i] .. PLAIN or lines[i]
+    out[#out + 1] = line .. CLEAR_LINE .. (i < size.rows and "\r\n" or "")
+  end
+  if #lines < size.rows then out[#out + 1] = CLEAR_REST end
+  out[#out + 1] = ("\27[%d;1H"):format(size.rows + 2) .. text_of.clip(foot, size.columns) .. CLEAR_LINE
+  io.stdout:write(table.concat(out))
+  io.stdout:flush()
+end
+
+-- Each pool knows the last look at it, for its rate.
+function Screen:look()
+  local pools, before = self.settings.look(), {}
+  for _, pool in ipairs(self.pools) do before[pool.socket], pool.before = pool, nil end
+  for _, pool in ipairs(pools) do pool.before = before[pool.socket] end
+  self.pools = pools
+end
+
+-- The line of the chosen worker, if that is still there.
+function Screen:line_of_choice(where, count)
+  local first
+  for i = 1, count do
+    local at = where[i]
+    if at and not first then first = i end
+    if at and self.choice and at.pool.socket == self.choice.socket and at.worker.id == self.choice.worker then
+      return i
+    end
+  end
+  return self.choice and first or nil
+end
+
+function Screen:show()
+  local size = size_now()
+  local title = ("tine top - %s, %d pool%s"):format(os.date "%H:%M:%S", #self.pools, #self.pools == 1 and "" or "s")
+  if #self.pools == 0 then
+    self.where = {}
+    draw(title, { "", self.settings.explain() .. "; waiting for one" }, "q quit", size)
+    return
+  end
+  self.lines, self.where = text_of.lines(self.pools, size)
+  self.line = self:line_of_choice(self.where, #self.lines)
+  draw(title, self.lines, "up/down choose a worker   t where its task is   q quit", size, self.line)
+end
+
+-- --- keys ------------------------------------------------------------------------------------------------------
+
+function Screen:move(step)
+  local at = self.line or (step > 0 and 0 or #self.lines + 1)
+  repeat
+    at = at + step
+    if at < 1 or at > #self.lines then return end
+  until self.where[at]
+  local found = self.where[at]
+  self.choice = { socket = found.pool.socket, worker = found.worker.id }
+end
+
+-- Lines that fit, broken between words where that can be.
+local function split(text, columns)
+  local lines = {}
+  for line in text:gmatch "[^\n]+" do
+    while #line > columns do
+      local head = line:sub(1, columns + 1):match "^(.*) " or line:sub(1, columns)
+      lines[#lines + 1] = head
+      line = line:sub(#head + 1):gsub("^ ", "")
+    end
+    lines[#lines + 1] = line
+  end
+  return lines
+end
+
+-- Where the task of the chosen worker is, until a key comes.
+function Screen:show_place()
+  local at = self.line and self.where[self.line]
+  local task = at and at.worker.task
+  local text = "choose a worker that runs a task (up, down)"
+  if task then
+    draw("tine top - looking where task " .. task.id .. " is", {}, "", size_now())
+    local place = self.settings.place(at.pool.pid, task.id)
+    text = place and place.how ~= "gone" and text_of.place(place) or "the task has ended"
+  end
+  local size = size_now()
+  draw("tine top - where a task is", split(text, size.columns), "any key goes back", size)
+  repeat until key_within(3600)
+end
+
+-- False: it is to end.
+function Screen:obey(key)
+  if key == "q" or key == "\3" or key == "\4" then return false end
+  if key == "down" or key == "j" then self:move(1) end
+  if key == "up" or key == "k" then self:move(-1) end
+  if key == "t" or key == "\r" or key == "\n" then self:show_place() end
+  return true
+end
+
+-- settings: delay, look() -> pools, place(pid, task), explain() -> why there are none. An exit code.
+function M.run(settings)
+  local terminal <close> = take_terminal()
+  if not terminal then error("the terminal cannot be set up: is stdin one? (--once needs none)", 0) end
+  local screen = setmetatable({ settings = settings, pools = {}, lines = {}, where = {} }, Screen)
+  local due = 0
+  while true do
+    if core.clock() >= due then
+      screen:look()
+      due = core.clock() + settings.delay
+    end
+    screen:show()
+    local key = key_within(math.max(due - core.clock(), 0))
+    if key and not screen:obey(key) then return 0 end
+  end
+end
+
+return M

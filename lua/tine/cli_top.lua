@@ -1,0 +1,196 @@
+-- tine top: what the pools of running programs do, seen from outside.
+--
+-- Here are the command line, and what is asked of the pools; cli_top_text.lua has what is shown, cli_screen.lua the
+-- terminal.
+local host = require "tine.cli_host"
+local json = require "tine.cli_json_out"
+local options_of = require "tine.cli_options"
+local text_of = require "tine.cli_top_text"
+local trouble = require "tine.cli_trouble"
+local give_up = trouble.give_up
+
+local M = {}
+
+local USAGE <const> = "usage: tine top [--once | --json | --traceback ID] [--delay S] [pid]\n"
+
+local HELP <const> = USAGE .. [[
+
+Shows the pools of a running program, or without a pid of all of this user's: their
+workers, what each runs and for how long, rates and percentiles. The program needs no
+preparation, and may be busy with anything. Only its user and root may look.
+
+  --once            print it once, as text
+  --json            print it once, as JSON: { "pools": [ { "pid", "name", "stats", "workers", ... } ] }
+  --traceback ID    print where the task with this number is in its Lua code
+  -d, --delay S     seconds between two looks (1)
+  -h, --help        this text
+
+Keys: up and down choose a worker, t or Enter shows where its task is, q ends.
+
+Exit codes: 0; 1 there is no such pool or task; 2 wrong use, or it may not be looked at.
+]]
+
+local function seconds(text)
+  local n = tonumber(text)
+  return n and n >= 0.1 and n < 1e6 and n or nil, "seconds, 0.1 or more"
+end
+
+local function number(text)
+  local n = math.tointeger(tonumber(text))
+  return n and n > 0 and n or nil, "the number of a task"
+end
+
+local OPTIONS <const> = {
+  { "--once", key = "once" },
+  { "--json", key = "json" },
+  { "--traceback", value = "ID", key = "task", read = number },
+  { "-d", "--delay", value = "S", key = "delay", read = seconds },
+  { "-h", "--help", key = "help" },
+}
+
+-- --- finding pools ---------------------------------------------------------------------------------------------
+
+-- Names of sockets that pools may listen at. Anybody may take such a name: `look` asks the kernel who it was.
+local function sockets()
+  local list, seen = {}, {}
+  local file = io.open "/proc/net/unix"
+  if not file then return list end
+  for line in file:lines() do
+    local name = line:match "@(tine/%d+/%x+)$"
+    if name and not seen[name] then
+      seen[name] = true
+      list[#list + 1] = name
+    end
+  end
+  file:close()
+  table.sort(list)
+  return list
+end
+
+-- Whose process it is; nil: there is none.
+local function owner(pid)
+  local file = io.open(("/proc/%d/status"):format(pid))
+  if not file then return nil end
+  local text = file:read "a"
+  file:close()
+  return math.tointeger(text:match "\nUid:%s+%d+%s+(%d+)")
+end
+
+local function command_of(pid)
+  local file = io.open(("/proc/%d/cmdline"):format(pid), "rb")
+  local text = file and file:read "a" or ""
+  if file then file:close() end
+  return (text:gsub("%z+$", ""):gsub("%z", " "))
+end
+
+-- What each says of itself (or of the place of `task`), of the program `pid` if that is given.
+local function ask(pid, task)
+  local answers = {}
+  for _, name in ipairs(sockets()) do
+    local answer, its_pid = host.look(name, task)
+    if answer and (not pid or its_pid == pid) then
+      if not task then answer.pid, answer.command, answer.socket = its_pid, command_of(its_pid), name end
+      answers[#answers + 1] = answer
+    end
+  end
+  return answers
+end
+
+-- Why there is nothing to see, and the exit code.
+local function explain(pid)
+  if not pid then return "no pool of this user is running", 1 end
+  local uid = owner(pid)
+  if not uid then return ("there is no process %d"):format(pid), 1 end
+  if uid ~= host.user() and host.user() ~= 0 then
+    return ("process %d is another user's (uid %d): only that user and root may look"):format(pid, uid), 2
+  end
+  return ("process %d has no pool that can be seen"):format(pid), 1
+end
+
+local function nothing(pid)
+  local why, code = explain(pid)
+  io.stderr:write("tine top: ", why, "\n")
+  return code
+end
+
+-- --- showing ---------------------------------------------------------------------------------------------------
+
+local function by_pid(a, b)
+  if a.pid ~= b.pid then return a.pid < b.pid end
+  return a.name < b.name
+end
+
+local function look(pid)
+  local pools = ask(pid)
+  table.sort(pools, by_pid)
+  for _, pool in ipairs(pools) do
+    pool.stats.workers = pool.workers
+    for _, name in ipairs { "workers", "slowest", "failed" } do json.list(pool[name]) end
+  end
+  return pools
+end
+
+-- Of the places that pools tell, the best: a task that runs. "gone": it is nowhere.
+local function place_of(pid, task)
+  local best
+  for _, answer in ipairs(ask(pid, task)) do
+    if not best or best.how == "gone" then best = answer end
+  end
+  return best
+end
+
+local function traceback(pid, task)
+  local place = place_of(pid, task)
+  if not place then return nothing(pid) end
+  if place.how == "gone" then
+    io.stderr:write(("tine top: no worker runs task %d\n"):format(task))
+    return 1
+  end
+  io.stdout:write(text_of.place(place))
+  return 0
+end
+
+local function once(pid, as_json)
+  local pools = look(pid)
+  if #pools == 0 then return nothing(pid) end
+  if as_json then
+    io.stdout:write(json.encode { pools = json.list(pools) }, "\n")
+  else
+    io.stdout:write(text_of.pools(pools, { columns = math.huge, rows = math.huge }))
+  end
+  return 0
+end
+
+local function parse(...)
+  local args, o = { ... }, {}
+  local i = options_of.parse(OPTIONS, args, o, USAGE)
+  if args[i + 1] then give_up("one pid at most\n%s", USAGE) end
+  if args[i] then
+    o.pid = number(args[i])
+    if not o.pid then give_up("'%s' is no pid\n%s", args[i], USAGE) end
+  end
+  return o
+end
+
+function M.main(...)
+  return trouble.protect("top", function(...)
+    local o = parse(...)
+    if o.help then
+      io.stdout:write(HELP)
+      return 0
+    elseif o.task then
+      return traceback(o.pid, o.task)
+    elseif o.once or o.json or not require "tine.core".terminal(1) then
+      return once(o.pid, o.json)
+    end
+    if #look(o.pid) == 0 then return nothing(o.pid) end
+    return require "tine.cli_screen".run {
+      delay = o.delay or 1,
+      look = function() return look(o.pid) end,
+      place = function(pid, task) return place_of(pid, task) end,
+      explain = function() return (explain(o.pid)) end,
+    }
+  end, ...)
+end
+
+return M
