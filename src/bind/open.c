@@ -29,6 +29,7 @@ static const char *const known[] = {"workers",
                                     "warnings",
                                     "max_pending",
                                     "max_pending_bytes",
+                                    "event_buffer",
                                     "min_workers",
                                     "idle_timeout",
                                     "max_worker_age",
@@ -272,6 +273,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->max_age = tine__option_limit(L, arg, "max_worker_age", 0);
     o->boot.idle = tine__option_limit(L, arg, "idle_timeout", 0);
     o->boot.max_memory = tine__option_count(L, arg, "max_worker_memory", INT64_MAX, 0);
+    o->boot.event_buffer = tine__option_count(L, arg, "event_buffer", INT64_MAX, POOL_EVENT_BUFFER);
     o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
@@ -514,6 +516,7 @@ void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send
     lua_setiuservalue(L, core, CORE_NAME);
     tine__room_make(L, c, core);
     tine__closer_renew(L);
+    tine__sweep_later(L);
 }
 
 /* Is a module being loaded? */

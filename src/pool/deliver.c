@@ -17,10 +17,17 @@ static void count(struct pool *p, const struct item *item, uint32_t k) {
     }
 }
 
+/* Tasks [from, to) of the item have ended, or at least this attempt of them. */
+static void end_children(struct pool *p, struct item *item, uint32_t from, uint32_t to) {
+    for (uint32_t k = from; k < to && !list_empty(&item->children); k++)
+        tine__children_end(p, item, item->task.call.id + k);
+}
+
 /* Some outcomes of the item have been set. */
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
         item->asking = false;
+        tine__events_end(item);
         if (item->bytes || item->task.call.offset)
             tine__item_free_bytes(p, item);
         tine__store_release(p->store, &item->refs);
@@ -182,6 +189,7 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     struct item *item = item_of(t);
     if (how == ENDING_NONE && r->kind == REPORT_MEMORY)
         how = ENDING_MEMORY;
+    end_children(p, item, k, k + 1);
     if (t->call.count == 1)
         tine__attempt_times(item, r->started, r->ended);
     p->figures.bytes_out += r->length;
@@ -200,6 +208,7 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
 
 static void deliver_end(struct pool *p, const struct event *e) {
     struct item *item = item_of(e->task);
+    end_children(p, item, e->from, e->to);
     if (e->task->call.count == 1)
         tine__attempt_times(item, item->times.started, 0);
     if (item->times.started)

@@ -4,7 +4,8 @@
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
-**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
+**   children.c tasks that tasks submit            mail.c     letters to workers
+**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c, events.c
 **   wait.c     waiting threads; resize.c          refs.c     who holds a pool
 **   manager.c  the thread                      tracing.c  what a trace is told
 */
@@ -43,21 +44,33 @@ struct pool {
     struct failure *desert; /* why nobody runs what waits (REPORT_DESERTED) */
 
     struct list inboxes;
-    struct list waiters; /* struct wait_entry: threads that sleep */
-    struct list met;     /* needs whose leaders have ended */
-    uint64_t needing;    /* needs that have leaders */
-    unsigned waiting;    /* threads inside tine__wait: they take in results themselves */
-    bool fresh;          /* some inbox has news since waiters were last woken */
-    bool refused;        /* some inbox was: see there */
+    struct list waiters;  /* struct wait_entry: threads that sleep */
+    struct list orphans;  /* children whose task has ended, to be ended, too */
+    struct list cancels;  /* of children, that are to be answered */
+    struct inbox nest;    /* where children end */
+    struct mailbox *mail; /* [1 .. most workers] or NULL: nothing was ever posted */
+    uint64_t children;    /* unfinished ones */
+    struct list met;      /* needs whose leaders have ended */
+    uint64_t needing;     /* needs that have leaders */
+    unsigned waiting;     /* threads inside tine__wait: they take in results themselves */
+    bool fresh;           /* some inbox has news since waiters were last woken */
+    bool refused;         /* some inbox was: see there */
 
     struct {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
     struct figures figures;
-    uint64_t heard;            /* when the batch of results that is being told was taken in */
-    uint64_t calls;            /* of submit and map */
-    unsigned queued;           /* submits that found the site full */
+    uint64_t heard;        /* when the batch of results that is being told was taken in */
+    uint64_t calls;        /* of submit and map */
+    unsigned queued;       /* submits that found the site full */
+    uint64_t event_buffer; /* events of a task that are kept unread */
+    struct list standing,
+        loose; /* struct events (events.c) of tasks that stand, and of those that need not */
+    atomic_bool stands;        /* some do */
+    bool stood;                /* one has begun to, since waiters were last woken */
+    unsigned end_awaits;       /* threads that wait for its end */
+    unsigned looseners;        /* threads for which some are loose */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
@@ -135,6 +148,37 @@ struct failure *tine__failure_of(const struct blame *b, bool broken);
 ** of that, or NULL. NULL: out of memory. */
 struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r);
+
+/* children.c */
+void tine__children_open(struct pool *p);
+/* Something that a task says of what it has submitted. */
+void tine__children_hear(struct pool *p, const struct report *r);
+/* Task `id` of the item has ended, or has been asked to: end what it has submitted. */
+void tine__children_end(struct pool *p, struct item *item, uint64_t id);
+/* What was wanted of them was told, and has been done: say so. */
+void tine__children_answer(struct pool *p);
+/* Deal with children that have ended, and end those that are to. False: there was nothing. */
+bool tine__children_settle(struct pool *p);
+
+/* mail.c */
+/* A letter for the worker with `more` bytes behind it: its place in *place, its memory. NULL: none. */
+struct letter *tine__letter_new(struct pool *p, size_t more, uint64_t *place);
+/* Post it. */
+void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter);
+/* Give back what it has read; with `gone` all. */
+void tine__mail_tidy(struct pool *p, unsigned worker, bool gone);
+void tine__mail_close(struct pool *p);
+/* The call of the item in a letter; NULL: no memory. */
+struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uint64_t *place);
+/* events.c */
+/* A task has emitted something. */
+void tine__deliver_event(struct pool *p, const struct report *r);
+/* The item has ended. */
+void tine__events_end(struct item *item);
+/* The follower has the events of its leader. */
+void tine__events_follow(struct pool *p, struct item *follower, struct item *leader);
+/* The pool takes no more tasks. */
+void tine__events_shut(struct pool *p);
 
 /* exits.c */
 void tine__exits_tell(struct pool *p, const struct worker_exit *x);

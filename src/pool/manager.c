@@ -26,7 +26,7 @@ static bool arm(struct pool *p) {
     bool all = p->s.life > LIFE_OPEN && p->waiting == 0;
     for (struct list *n = p->inboxes.next; n != &p->inboxes && !all; n = n->next)
         all = wants_all(LIST_ITEM(n, struct inbox, node));
-    all |= p->needing > 0;
+    all |= p->needing > 0 || p->children > 0;
     bell_arm(&p->bells.manager, all ? BELL_RESULT : BELL_PRESSURE);
     return !p->site->ops->news(p->site, !all);
 }

@@ -23,6 +23,10 @@ static struct pool *new_pool(const struct pool_options *options) {
     list_init(&p->inboxes);
     list_init(&p->waiters);
     list_init(&p->met);
+    tine__children_open(p);
+    list_init(&p->standing);
+    list_init(&p->loose);
+    p->event_buffer = options->boot.event_buffer;
     p->wakeup = WAKEUP_CLOSED;
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;
@@ -70,7 +74,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
     if (!err && o->far)
         err = tine__far_open(&p->site, o->far, &p->wakeup, &p->bells);
     else if (!err && o->in_process)
-        err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells);
+        err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells, p->settings);
     else if (!err)
         err = tine__local_open(&p->site, o->workers, o->spawn, &o->boot, &p->wakeup, &p->bells);
     if (!err)

@@ -39,6 +39,7 @@ struct far_options;
 struct far_host;
 
 #define POOL_MAX_WORKERS 4095u
+#define POOL_EVENT_BUFFER 1000        /* what users get who say nothing */
 #define POOL_AGEING 1                 /* steps a second: what users get who say nothing */
 #define POOL_EXIT_TIMEOUT 5000000000u /* ns: what users get who say nothing */
 

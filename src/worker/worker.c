@@ -61,6 +61,7 @@ static struct channel *open_channel(struct server *s, uint32_t id, int link) {
         .heap = s->heap,
         .worker = id,
         .spin = s->boot.spin,
+        .event_buffer = s->boot.event_buffer,
     };
     return tine__shm_channel_open(&ch, &parts) ? NULL : ch;
 }
