@@ -37,6 +37,8 @@ local function start(command)
   return self
 end
 
+M.start = start
+
 function Process:log() return processes.read(self.err) or "" end
 function Process:alive() return processes.alive(self.pid) end
 function Process:signal(name) processes.signal(name, self.pid) end

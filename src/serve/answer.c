@@ -80,9 +80,19 @@ static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
     }
 }
 
+/* Of items of a map only errors have it. */
+static void answer_output(struct work *w, uint32_t k, const struct failure *f) {
+    const struct printed *p = w->item.printed;
+    if (w->task.head.count == 1 && p)
+        tine__answer(w, ANSWER_OUTPUT, k, p->bytes, p->length);
+    else if (f && f->output)
+        tine__answer(w, ANSWER_OUTPUT, k, f->output, f->output_len);
+}
+
 static void answer_end(struct work *w, uint32_t k) {
     struct outcome *o = &w->outcomes[k];
     size_t n;
+    answer_output(w, k, tine__outcome_failure(o));
     const char *bytes = tine__outcome_bytes(o, &n);
     if (o->state == OUTCOME_VALUES)
         tine__answer(w, ANSWER_VALUES, k, bytes, n);
@@ -117,10 +127,11 @@ static void tell(struct serve *s, struct work *w) {
 void tine__answer_all(struct serve *s) {
     struct item *items[64];
     unsigned n;
+    bool any = false;
     while ((n = tine__inbox_take(&s->inbox, items, sizeof items / sizeof *items)) > 0)
-        for (unsigned i = 0; i < n; i++)
+        for (unsigned i = 0; i < n; i++, any = true)
             tell(s, items[i]->owner);
-    if (s->waiting > 0) { /* the next ones may have been taken up */
+    if (any && s->waiting > 0) { /* the next ones may have been taken up */
         s->rest = SERVE_MILLISECOND;
         s->look = tine__now() + s->rest;
     }

@@ -79,7 +79,8 @@ struct serve {
     struct server servers[GM_SERVERS];
     struct list orphans;
     unsigned works;      /* all of them */
-    unsigned waiting;    /* of which nobody has been told that a worker has taken it up */
+    unsigned waiting;    /* of which nobody has been told that a worker has taken it up, */
+    unsigned running;    /* and of which somebody has */
     uint64_t look, rest; /* when to look for that, and how long after that again */
     uint64_t idle_since, alone_since; /* 0: it is not */
     bool registered, leaving, forced, broken;

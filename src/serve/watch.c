@@ -19,6 +19,11 @@ void tine__serve_log(const struct serve *s, const char *format, ...) {
         s->o->log(s->o->arg, line);
 }
 
+/* A worker may have taken up one that is not known to run. */
+static bool some_may_run(const struct serve *s) {
+    return s->waiting > 0 && s->running < s->o->workers;
+}
+
 /* --- servers --- */
 
 void tine__greet(struct serve *s, struct server *v) {
@@ -109,7 +114,7 @@ static void watch_server(struct serve *s, struct server *v, uint64_t now) {
 
 /* Submitters of what has been taken up are told, if it was not through at once. */
 static void look(struct serve *s, uint64_t now) {
-    if (s->waiting == 0 || now < s->look)
+    if (!some_may_run(s) || now < s->look)
         return;
     for (unsigned i = 0; i < s->nservers; i++)
         for (struct list *n = s->servers[i].works.next; n != &s->servers[i].works; n = n->next) {
@@ -119,6 +124,7 @@ static void look(struct serve *s, uint64_t now) {
                 continue;
             w->running = true;
             s->waiting--;
+            s->running++;
             tine__answer(w, ANSWER_BEGUN, w->told, NULL, 0);
             tine__answer_say(s, w, false);
         }
@@ -129,7 +135,7 @@ static void look(struct serve *s, uint64_t now) {
 /* --- all of it --- */
 
 uint64_t tine__watch_due(const struct serve *s) {
-    uint64_t due = s->waiting > 0 && s->rest < LOOK_MOST ? s->look : UINT64_MAX;
+    uint64_t due = some_may_run(s) ? s->look : UINT64_MAX;
     for (unsigned i = 0; i < s->nservers; i++) {
         uint64_t at = server_due(s, &s->servers[i]);
         due = at < due ? at : due;

@@ -1,0 +1,333 @@
+-- Pools on many machines: what is lost with a host, a server, a submitter; and that nothing runs twice.
+-- timeout: 240
+local tine = require "tine"
+local eventually = require "spec.support.eventually"
+local gate = require "spec.support.gate"
+local machines = require "spec.support.machines"
+local processes = require "spec.support.processes"
+local program = require "spec.support.program"
+
+if not machines.gearmand then
+  pending "gearmand is not installed (package gearman-job-server)"
+  return
+end
+
+-- Tasks note here that they have run.
+local function diary()
+  local name = os.tmpname()
+  local function note(what)
+    local file = assert(io.open(name, "a"))
+    file:write(what, "\n")
+    file:close()
+  end
+  local function read()
+    local count = {}
+    for line in io.lines(name) do count[line] = (count[line] or 0) + 1 end
+    return count
+  end
+  return note, read
+end
+
+local function forever() while true do end end
+
+describe("when a host is lost", function()
+  local server
+  before_each(function() server = machines.server() end)
+  after_each(machines.stop)
+
+  local function open(options)
+    options.backend = server:url()
+    local pool = tine.pool(options)
+    finally(function()
+      pool:kill_workers()
+      pool:shutdown { timeout = 5 }
+    end)
+    return pool
+  end
+
+  it("what it was running fails, what it had not begun goes to another", function()
+    local first = machines.host(server, "-j 1")
+    local pool = open {}
+    local running = pool:submit(forever)
+    eventually(function() return running:running() end)
+    local rest = {}
+    for i = 1, 5 do rest[i] = pool:submit(function(n) return n end, i) end
+    first:kill()
+    local _, err = running:pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.equal(first.name, err.host)
+    assert.matches("127.0.0.1:" .. server.port, err.server, 1, true)
+    assert.matches("losses_spec.lua.* was lost", err.message)
+    machines.host(server, "-j 1")
+    local lost = 0
+    for i, future in ipairs(rest) do
+      local ok, value = future:pcall(20)
+      if ok then
+        assert.equal(i, value)
+      else -- it was confirmed to the first one already
+        assert.equal("lost", tine.kind(value))
+        lost = lost + 1
+      end
+    end
+    assert.is_true(lost <= 2)
+  end)
+
+  it("a task with a budget is tried again elsewhere", function()
+    local first = machines.host(server, "-j 1")
+    local pool = open {}
+    local wait, release = gate()
+    local future = pool:with { retry = { lost = 2, delay = 0 } }:submit(function()
+      if tine.worker.task.attempt == 1 then forever() end
+      wait()
+      return tine.worker.task.attempt
+    end)
+    eventually(function() return future:running() end)
+    first:kill()
+    machines.host(server, "-j 1")
+    eventually(function() return future:running() end, nil, 20)
+    release()
+    assert.equal(2, future:result(20))
+    assert.equal("lost", tine.kind(future:attempts()[1].error))
+  end)
+
+  it("one that is silent is noticed, and what it does when it comes back nobody gets", function()
+    local note, read = diary()
+    local first = machines.host(server, "-j 1")
+    local pool = open { lost_after = 0.6 }
+    local future = pool:submit(function()
+      note "begun"
+      forever()
+    end)
+    eventually(function() return read().begun end)
+    first:signal "STOP"
+    local _, err = future:pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.matches("has not been heard for 0.6 s", err.message)
+    first:signal "CONT"
+    assert.equal(3, pool:submit(function() return 3 end):result(20)) -- it serves again
+    assert.same({ begun = 1 }, read())
+  end)
+
+  it("no task runs twice, however often the server would give it out again", function()
+    server:kill()
+    server = machines.server(nil, "") -- tries again without end
+    local note, read = diary()
+    local first = machines.host(server, "-j 1")
+    local pool = open { lost_after = 2 }
+    local future = pool:submit(function()
+      note "begun"
+      forever()
+    end)
+    eventually(function() return read().begun end)
+    local second = machines.host(server, "-j 1")
+    first:kill()
+    local _, err = future:pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.equal(4, pool:submit(function() return 4 end):result(20))
+    assert.same({ begun = 1 }, read())
+    assert.is_true(second:alive())
+  end)
+end)
+
+describe("when a job server is lost", function()
+  after_each(machines.stop)
+
+  it("what had begun fails, what had not waits for it", function()
+    local note, read = diary()
+    local server = machines.server()
+    machines.host(server, "-j 1")
+    local pool = tine.pool { backend = server:url(), connect_timeout = 30 }
+    finally(function()
+      pool:kill_workers()
+      pool:shutdown { timeout = 5 }
+    end)
+    local running = pool:submit(function()
+      note "begun"
+      forever()
+    end)
+    eventually(function() return read().begun end)
+    server:kill()
+    local _, err = running:pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.matches("the job server 127.0.0.1:" .. server.port .. " was lost", err.message, 1, true)
+    local later = pool:submit(function() return 7 end)
+    machines.server(server.port)
+    assert.equal(7, later:result(30))
+    assert.same({ begun = 1 }, read())
+  end)
+
+  it("another one does", function()
+    local one, two = machines.server(), machines.server()
+    local url = ("gearman://127.0.0.1:%d,127.0.0.1:%d/spec"):format(one.port, two.port)
+    machines.host(url, "-j 2")
+    local pool = tine.pool { backend = url, connect_timeout = 30 }
+    finally(function()
+      pool:kill_workers()
+      pool:shutdown { timeout = 5 }
+    end)
+    for i = 1, 10 do assert.equal(i, pool:submit(function(n) return n end, i):result(20)) end
+    one:kill()
+    local view = pool:with { retry = { lost = 5, delay = 0 } }
+    for i = 1, 10 do assert.equal(i, view:submit(function(n) return n end, i):result(20)) end
+  end)
+end)
+
+describe("when nobody is there", function()
+  after_each(machines.stop)
+
+  it("pending tasks are lost in connect_timeout, with the reason, and the pool goes on", function()
+    local server = machines.server()
+    local pool = tine.pool { backend = server:url(), connect_timeout = 0.3 }
+    finally(function() pool:shutdown() end)
+    local futures = {}
+    for i = 1, 20 do futures[i] = pool:submit(function(n) return n end, i) end
+    for _, future in ipairs(futures) do
+      local _, err = future:pcall(20)
+      assert.equal("lost", tine.kind(err))
+      assert.matches('no host has been serving "spec"', err.message)
+    end
+    machines.host(server, "-j 1")
+    assert.equal(1, pool:submit(function() return 1 end):result(20))
+  end)
+
+  it("a server that is not there is named", function()
+    local server = machines.server()
+    server:kill()
+    local pool <close> = tine.pool { backend = server:url(), connect_timeout = 0.3 }
+    local _, err = pool:submit(function() end):pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.matches("no job server can be reached: 127.0.0.1:" .. server.port .. ": Connection refused", err.message, 1, true)
+  end)
+
+  it("a host waits for its server", function()
+    local server = machines.server()
+    server:kill()
+    local host = machines.host(server, "-j 1 --exit-without-server 0.3")
+    assert.equal(1, host:close())
+  end)
+end)
+
+describe("when the submitter is lost", function()
+  after_each(machines.stop)
+
+  -- A program that submits a task which notes its worker's pid, and hangs.
+  local function submitter(server)
+    local name = os.tmpname()
+    local p = program.start(([[
+      local tine = require "tine"
+      local pool = tine.pool { backend = %q, lost_after = 0.5 }
+      pool:submit(function(name)
+        local file = assert(io.open(name, "w"))
+        file:write(tine.worker.pid)
+        file:close()
+        while true do end
+      end, %q):result()
+    ]]):format(server:url(), name))
+    local pid
+    eventually(function()
+      pid = tonumber(processes.read(name))
+      return pid
+    end, nil, 20)
+    return p, pid
+  end
+
+  it("its hosts end what they run for it, and go on", function()
+    local server = machines.server()
+    machines.host(server, "-j 1")
+    local p, pid = submitter(server)
+    assert.is_true(processes.alive(pid))
+    p:signal "KILL"
+    p:close()
+    local pool <close> = tine.pool { backend = server:url() }
+    assert.equal(2, pool:submit(function() return 2 end):result(20)) -- there is but one worker
+  end)
+
+  it("they end it too when it is silent", function()
+    local server = machines.server()
+    machines.host(server, "-j 1")
+    local p = submitter(server)
+    p:signal("STOP", true)
+    finally(function()
+      p:signal("KILL", true)
+      p:signal("CONT", true)
+      p:close()
+    end)
+    local pool <close> = tine.pool { backend = server:url(), connect_timeout = 30 }
+    assert.equal(2, pool:submit(function() return 2 end):result(20))
+  end)
+end)
+
+describe("tine serve", function()
+  after_each(machines.stop)
+
+  it("finishes what runs when it is asked to end, and takes nothing more", function()
+    local server = machines.server()
+    local host = machines.host(server, "-j 1")
+    local wait, release = gate()
+    local pool <close> = tine.pool { backend = server:url(), connect_timeout = 30 }
+    local future = pool:submit(function()
+      wait()
+      return "done"
+    end)
+    eventually(function() return future:running() end)
+    host:signal "TERM"
+    eventually(function() return host:log():find "leaving" end)
+    local later = pool:submit(function() return "elsewhere" end)
+    assert.is_true(host:alive())
+    release()
+    assert.equal("done", future:result(20))
+    assert.equal(0, host:close())
+    machines.host(server, "-j 1")
+    assert.equal("elsewhere", later:result(20))
+  end)
+
+  it("ends at once when it is asked twice", function()
+    local server = machines.server()
+    local host = machines.host(server, "-j 1")
+    local pool = tine.pool { backend = server:url() }
+    finally(function() pool:kill_workers() end)
+    local future = pool:submit(forever)
+    eventually(function() return future:running() end)
+    host:signal "TERM"
+    eventually(function() return host:log():find "leaving" end)
+    host:signal "TERM"
+    assert.equal(0, host:close())
+    local _, err = future:pcall(20)
+    assert.equal("lost", tine.kind(err))
+  end)
+
+  it("ends when it has had nothing to do", function()
+    local server = machines.server()
+    assert.equal(0, machines.host(server, "-j 1 --exit-when-idle 0.2"):close())
+  end)
+
+  it("ends with 1 when its initializer fails, and what it had begun is lost with the cause", function()
+    local server = machines.server()
+    local file = os.tmpname()
+    local out = assert(io.open(file, "w"))
+    out:write "error 'no licence'"
+    out:close()
+    local host = machines.host(server, "-j 1 --initializer " .. file)
+    local pool <close> = tine.pool { backend = server:url(), connect_timeout = 5 }
+    local _, err = pool:submit(function() end):pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.matches("initializer failed", err.message)
+    assert.equal(1, host:close())
+  end)
+
+  it("says what is wrong with its command line", function()
+    local shell = require "spec.support.shell"
+    for words, text in pairs {
+      ["http://x/y"] = "gearman://HOST",
+      ["gearman://127.0.0.1:99x/y"] = "no job server",
+      ["gearman://127.0.0.1"] = "gearman://HOST",
+      [""] = "no URL",
+      ["--wrong gearman://127.0.0.1/x"] = "unrecognized option",
+      ["gearman://192.0.2.1/x"] = "%-%-key is needed",
+    } do
+      local got = shell.run(("%s serve %s"):format(program.tine(), words))
+      assert.equal(2, got.code, words .. got.err)
+      assert.matches(text, got.err)
+    end
+  end)
+end)
