@@ -133,6 +133,18 @@ describe("a trace", function()
     assert.is_true(starts >= 2)
   end)
 
+  it("tells tasks that tasks submit from others", function()
+    local trace = traced({ workers = 1 }, function(pool)
+      local function outer(x)
+        return tine.worker.pool:with { label = "inner" }:submit(math.abs, x):result()
+      end
+      assert.equal(5, pool:with { label = "outer" }:submit(outer, -5):result(20))
+    end)
+    local outer, inner = trace:task "^outer$", trace:task "^inner$"
+    assert.same({ outer.args.id, nil }, { inner.args.parent, outer.args.parent })
+    assert.is_true(inner.ts >= outer.ts and inner.ts + inner.dur <= outer.ts + outer.dur)
+  end)
+
   it("says of each attempt that crashed where it was", function()
     local trace = traced({ workers = 2, on_crash = "replace" }, function(pool)
       pool:with { label = "twice", retry = { crashed = 1, delay = 0 } }:submit(os.exit, 7):pcall()

@@ -45,9 +45,9 @@ function table(caption, columns, list) {
 }
 
 let sections = 0;
-function section(title, wide, ...content) {
+function section(title, ...content) {
   const id = "section-" + ++sections;
-  return element("section", { "aria-labelledby": id, class: wide ? "wide" : undefined }, element("h2", { id }, title), ...content);
+  return element("section", { "aria-labelledby": id }, element("h2", { id }, title), ...content);
 }
 const none = (text) => element("p", { class: "none" }, text);
 
@@ -63,7 +63,7 @@ function functions() {
     time("Total", (g) => g.run.total), time("Mean", (g) => g.run.mean), time("p50", (g) => g.run.p50), time("p90", (g) => g.run.p90),
     time("p99", (g) => g.run.p99), time("Longest", (g) => g.run.max), time("Wait p50", (g) => g.waited.p50), time("Wait p99", (g) => g.waited.p99),
   ];
-  return section("Functions", true, table("Run times and waiting times of each function" + more(byFunction.length, 200), columns, byFunction.slice(0, 200)));
+  return section("Functions", table("Run times and waiting times of each function" + more(byFunction.length, 200), columns, byFunction.slice(0, 200)));
 }
 
 function workerTable() {
@@ -73,7 +73,7 @@ function workerTable() {
     { name: "Busy", of: (r) => bar(r.busy / span), by: (r) => r.busy }, number("Processes", (r) => Math.max(r.starts.length, r.tasks ? 1 : 0)),
     number("Crashes", (r) => r.marks.filter((m) => /crash/.test(m.name)).length),
   ];
-  return section("Workers", false, workers.length ? table("What each worker did" + more(workers.length, 500), columns, workers.slice(0, 500)) : none("There were none."));
+  return section("Workers", workers.length ? table("What each worker did" + more(workers.length, 500), columns, workers.slice(0, 500)) : none("There were none."));
 }
 
 const more = (n, most) => n > most ? ` (the first ${whole(most)} of ${whole(n)})` : "";
@@ -88,7 +88,7 @@ function slowest() {
     taskColumn, time("Took", (i) => tasks.dur[i]), time("Waited", (i) => tasks.wait[i] < 0 ? NaN : tasks.wait[i]), time("Began at", (i) => tasks.start[i]),
     { name: "Where", text: true, of: (i) => rows[tasks.row[i]].name, by: (i) => tasks.row[i] }, howColumn,
   ];
-  return section("Slowest tasks", false, list.length ? table("The tasks that took longest" + more(list.length, 25), columns, list.slice(0, 25)) : none("No task has run."));
+  return section("Slowest tasks", list.length ? table("The tasks that took longest" + more(list.length, 25), columns, list.slice(0, 25)) : none("No task has run."));
 }
 
 function failures() {
@@ -99,10 +99,10 @@ function failures() {
     { name: "Where", text: true, of: (i) => rows[tasks.row[i]].name, by: (i) => tasks.row[i] },
     { name: "Error", text: true, by: (i) => errorOf(i) ?? "", of: (i) => element("pre", {}, errorOf(i) ?? "") },
   ];
-  return section("Failed tasks", true, list.length ? table("Attempts that failed, in order" + more(list.length, 500), columns, list.slice(0, 500)) : none("No task has failed."));
+  return section("Failed tasks", list.length ? table("Attempts that failed, in order" + more(list.length, 500), columns, list.slice(0, 500)) : none("No task has failed."));
 }
 
 function fillTables() {
-  document.getElementById("tables").replaceChildren(functions(), element("div", { class: "grid" }, slowest(), workerTable()), failures());
+  document.getElementById("tables").replaceChildren(functions(), workerTable(), slowest(), failures());
 }
 themed.push(fillTables);

@@ -59,20 +59,18 @@ function drawAxis(c) {
 function drawTrack(c, y, name, what, most, colour, unit) {
   const base = y + TRACK - 6, tall = TRACK - 16, step = (view.to - view.from) / (width - GUTTER);
   c.beginPath();
-  c.moveTo(GUTTER, base);
   for (let x = 0; x < width - GUTTER; x++) {
     const mean = what.mean(view.from + x * step, view.from + (x + 1) * step);
     c.lineTo(GUTTER + x + 0.5, base - tall * Math.min(mean / Math.max(most, 1), 1));
   }
-  c.lineTo(width, base);
-  c.closePath();
-  c.globalAlpha = 0.22;
-  c.fillStyle = colour;
-  c.fill();
-  c.globalAlpha = 1;
-  c.strokeStyle = colour;
+  c.strokeStyle = c.fillStyle = colour;
   c.lineWidth = 1.2;
   c.stroke();
+  c.lineTo(width, base);
+  c.lineTo(GUTTER, base);
+  c.globalAlpha = 0.22;
+  c.fill();
+  c.globalAlpha = 1;
   c.fillStyle = theme.card;
   c.fillRect(0, y, GUTTER, TRACK);
   c.textAlign = "left";

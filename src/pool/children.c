@@ -171,6 +171,7 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     struct item *item = &c->item;
     c->parent = parent;
     c->parent_id = r->id;
+    c->item.parent = r->id;
     c->number = call->number;
     c->worker = r->worker;
     item->name.label = put_text(&at, said->label, call->label);

@@ -28,6 +28,7 @@ void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, 
     bool ran = started >= t->since && started <= ended && started > 0;
     struct trace_task task = {.name = &item->name,
                               .k = k,
+                              .parent = item->parent,
                               .attempt = ran ? attempt : 0,
                               .worker = ran ? t->worker : 0,
                               .submitted = t->since,

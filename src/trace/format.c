@@ -253,6 +253,8 @@ static char *put_task_args(char *p, const struct task_record *r, const char *err
         p = JSON_PUT(p, ",\"wait\":");
         p = tine__json_seconds(p, until > r->submitted ? until - r->submitted : 0);
     }
+    if (r->parent)
+        p = tine__json_number(JSON_PUT(p, ",\"parent\":"), r->parent);
     if (r->error > 0) {
         p = JSON_PUT(p, ",\"error\":\"");
         p = tine__json_string(p, error, r->error);

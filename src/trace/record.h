@@ -24,7 +24,7 @@ struct trace_record {
 
 struct task_record {
     struct trace_record head;
-    uint64_t id, index, submitted, started, ended, before_at;
+    uint64_t id, index, parent, submitted, started, ended, before_at;
     uint32_t attempt, line;
     uint16_t worker, before;
     uint16_t label, name, source,

@@ -155,6 +155,7 @@ static char *put(char *at, const char *text, size_t length) {
 void tine__trace_task(struct trace *t, const struct trace_task *task) {
     struct task_record m = {.id = task->name->id + task->k,
                             .index = task->name->index ? task->name->index + task->k : 0,
+                            .parent = task->parent,
                             .submitted = task->submitted,
                             .started = task->started,
                             .ended = task->ended,

@@ -34,6 +34,7 @@ void tine__trace_free(struct trace *t);
 struct trace_task {
     const struct task_name *name; /* of the first task of its call, */
     uint32_t k;                   /* of which it is this one */
+    uint64_t parent;              /* the task that has submitted it, 0: none has */
     uint32_t attempt;             /* from 1; 0: it never ran */
     unsigned worker;              /* where; 0: nowhere */
     unsigned before;              /* where the attempt before this one was, if it is known, */

@@ -719,6 +719,33 @@ static void test_wait_any(void) {
     tine_pool_close(two);
 }
 
+/* The text of a file. */
+static void read_file(const char *name, char *out, size_t size) {
+    FILE *f = fopen(name, "r");
+    CHECK(f);
+    out[fread(out, 1, size - 1, f)] = '\0';
+    fclose(f);
+}
+
+static void test_trace(void) {
+    static char name[] = "/tmp/tine-trace-XXXXXX", text[8192];
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_pool *pool;
+    options.workers = 1;
+    options.trace = "/nowhere/to/be/found.json";
+    CHECK_EQ(tine_pool_open(&pool, &options), TINE_ESYSTEM);
+    CHECK_EQ(errno, ENOENT);
+    close(mkstemp(name));
+    options.trace = name;
+    CHECK_EQ(tine_pool_open(&pool, &options), 0);
+    CHECK_EQ(await_integer(submit(pool, "return ... + 1", 6)), 7);
+    tine_pool_close(pool);
+    read_file(name, text, sizeof text);
+    CHECK(text[0] == '[' && strcmp(text + strlen(text) - 3, "\n]\n") == 0);
+    check_contains(text, "\"how\":\"finished\"", __FILE__, __LINE__);
+    unlink(name);
+}
+
 int main(void) {
     test_codes();
     test_null();
@@ -743,5 +770,6 @@ int main(void) {
     test_settings();
     test_order();
     test_wait_any();
+    test_trace();
     return 0;
 }
