@@ -64,8 +64,8 @@ enum record_kind {
     RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
     RECORD_SUBMIT, /* a task has submitted one: struct nested_call and what follows it (msg/nested.h) */
-    RECORD_AWAIT,  /* a task waits for some of those: their numbers; none: it does so no more */
-    RECORD_CANCEL, /* a task wants one of those not to begin: its number */
+    RECORD_AWAIT,   /* a task waits for some of those: their numbers; none: it does so no more */
+    RECORD_CANCEL,  /* a task wants one of those not to begin: its number */
     RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
     RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS

@@ -14,10 +14,10 @@
 #define CALL_TRIED 32    /* a bit */
 #define CALL_DEPTH 16    /* a bit: so deep a task is nested, in CALL_DEPTHS */
 #define CALL_DEPTHS 0xffffu
-#define CALL_TIMED 1u    /* note the start: the task has a run-time limit */
-#define CALL_SPENDS 4u   /* note the processor time at the start, too: that is limited */
-#define CALL_FAR 8u      /* a struct call_far is behind that: it came from another machine */
-#define CALL_EXTRA 2u    /* a struct call_extra (msg/extra.h) is before the label */
+#define CALL_TIMED 1u  /* note the start: the task has a run-time limit */
+#define CALL_SPENDS 4u /* note the processor time at the start, too: that is limited */
+#define CALL_FAR 8u    /* a struct call_far is behind that: it came from another machine */
+#define CALL_EXTRA 2u  /* a struct call_extra (msg/extra.h) is before the label */
 
 struct call_head {
     uint64_t id;       /* of the first task, 56 bits; a chunk has ids id .. id+count-1 */

@@ -348,7 +348,7 @@ static int enter(struct pool *p, struct child *c, const struct said *said) {
 }
 
 static void refuse(struct pool *p, struct child *c, int code) {
-    tine__outcome_set_bytes(&c->outcome, OUTCOME_FAILED, code, "", 0);
+    tine__outcome_set_bytes(&c->outcome, OUTCOME_FAILED, code, "", 0, NULL);
     tell(p, c);
     if (c->item.bytes)
         tine__item_free_bytes(p, &c->item);

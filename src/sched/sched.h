@@ -121,7 +121,8 @@ struct worker {
     uint64_t tasks;   /* answered */
     uint64_t ran;     /* ns that these have taken, as it says */
     uint64_t changed; /* ns of the clock: when it was started, became ready, or ended a task */
-    uint64_t serving; /* the id of a task that it is to run on top, or was to since it said last that it waits; 0 */
+    uint64_t
+        serving; /* the id of a task that it is to run on top, or was to since it said last that it waits; 0 */
 };
 
 struct sched_options {
