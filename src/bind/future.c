@@ -78,6 +78,8 @@ struct future *tine__check_future(lua_State *L, int arg) {
         tine__check_process(L, f->core);
     else if (f->nested && !f->done)
         tine__nested_poll(L);
+    if (f->anchor.weak)
+        tine__anchor_check(L, &f->anchor, arg);
     return f;
 }
 
@@ -168,12 +170,17 @@ static bool future_met(const struct aim *aim) {
     return ((const struct future *)aim->what)->done;
 }
 
+static bool future_ends(const struct aim *aim, const struct anchor *a) {
+    return a == &((const struct future *)aim->what)->anchor;
+}
+
 int tine__future_await(lua_State *L, struct future *f, uint64_t deadline) {
     struct state *S = state_of(L);
     /* inside a callback the rest is run after it, in order, not in the middle of its expressions */
     if (f->done && (!callbacks_due(S) || S->depth > 0))
         return 0;
-    struct aim aim = {.met = future_met, .what = f, .future = f, .core = f->core};
+    struct aim aim = {
+        .met = future_met, .what = f, .future = f, .core = f->core, .ends = future_ends};
     return tine__await(L, &aim, deadline);
 }
 
@@ -384,17 +391,9 @@ static int future_abort(lua_State *L) {
 
 /* --- callbacks --- */
 
-static void check_callable(lua_State *L, int arg) {
-    if (lua_isfunction(L, arg))
-        return;
-    if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
-        luaL_typeerror(L, arg, "function");
-    lua_pop(L, 1);
-}
-
 static int future_add_done_callback(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
-    check_callable(L, 2);
+    tine__check_callable(L, 2);
     lua_settop(L, 2);
     if (!f->done && has_ended(f))
         tine__reap(L);
@@ -539,6 +538,8 @@ const luaL_Reg tine__future_methods[] = {
     {"progress", future_progress},
     {"times", tine__future_times},
     {"attempts", tine__future_attempts},
+    {"events", tine__future_events},
+    {"on_event", tine__future_on_event},
     {"add_done_callback", future_add_done_callback},
     {"set_running_or_notify_cancel", manual_run},
     {"set_result", manual_set_result},

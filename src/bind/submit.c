@@ -96,11 +96,13 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->serial = d->serial;
     item->inbox = &c->inbox;
     item->task.call.count = d->count;
+    item->task.mute = d->mute;
     item->settings = d->settings == c->settings ? NULL : d->settings;
     item->watched = item->far = false;
     item->answers = true;
     item->needs = d->needs ? *d->needs : NULL;
     list_init(&item->question);
+    list_init(&item->heard);
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
     item->told = NULL;
@@ -121,7 +123,12 @@ void tine__refuse_ended(lua_State *L, struct core *c) {
 
 /* max_pending items are unfinished: wait for one of them. */
 static void await_news(lua_State *L, struct core *c) {
-    struct aim aim = {.met = news_came, .what = c, .n = c->taken, .any = true, .quiet = true};
+    struct aim aim = {.met = news_came,
+                      .what = c,
+                      .n = c->taken,
+                      .any = true,
+                      .quiet = true,
+                      .ends = tine__all_ends};
     tine__await(L, &aim, WAIT_FOREVER);
 }
 

@@ -240,6 +240,7 @@ bool tine__link_ask(struct link *l, uint64_t id, bool timed) {
         if (!running || state_in(word) != RUN_RUNNING || id_in(word) != id)
             return false;
     } while (!swap(running, &word, word & RUN_ASKED ? word : word | flags, memory_order_relaxed));
+    link_wake_emit(l->s);
     return true;
 }
 
@@ -305,6 +306,7 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
     uint64_t word = atomic_load_explicit(word_here(l), memory_order_relaxed);
     assert(id >> 56 == 0);
     atomic_store_explicit(&l->s->level[l->level].started, now, memory_order_relaxed);
+    l->first_event = l->events;
     if (first) {
         assert(state_in(word) == RUN_IDLE); /* which the submitter leaves alone */
         /* release: the start */
@@ -343,6 +345,12 @@ void tine__link_stamp(struct link *l, struct record *r, uint64_t now) {
     r->timed = started != 0;
     if (started)
         l->times = (struct record_times){started, now};
+}
+
+void tine__link_stamp_now(struct link *l, struct record *r) {
+    uint64_t now = tine__now();
+    r->timed = 1;
+    l->times = (struct record_times){now, now};
 }
 
 void tine__link_idle(struct link *l) {

@@ -14,6 +14,8 @@
 **   full      both            both        1: the worker sleeps (futex) until the ring has room
 **   mail      both            both        letters to the worker (msg/nested.h), the last one first: they lie in the call
 **                                         heap, each names the one before; the worker takes them all
+**   granted   submitter       worker      how many events its task may write (below)
+**   emits     both            both        1: the worker sleeps (futex) until that is more
 **   directory worker          submitter   ipc/heap.h
 **
 ** `running` decides races between the end of a task and its end by force. It is one word: task id (56
@@ -32,6 +34,9 @@
 **
 ** A task that waits for one that it has submitted may have that run on top of it, by this worker. Each has a level with
 ** words of its own, the lowest first; levels above those that are in use are IDLE. The worker alone goes up and down.
+** EVENTS are counted from the first one that the worker has ever written, by both sides. Each task may write so many of
+** its own (the limit, which both know), unless `granted` names it: then all before the event with the number that is
+** told there, which the submitter changes as they are read; or none at all, when nobody wants them.
 **
 ** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
 ** the end is preceded by a SKIP record, and both become visible together. What comes out of it is
@@ -51,8 +56,8 @@
 #define LINK_INLINE (16u << 10) /* a longer result goes to the heap */
 
 enum record_kind {
-    RECORD_SKIP,    /* fills the end of the ring */
-    RECORD_READY,   /* the worker has reached its task loop */
+    RECORD_SKIP, /* fills the end of the ring */
+    RECORD_READY, /* the worker has reached its task loop; `id` is its pid, and the time goes along */
     RECORD_VALUES,  /* a result segment: the values */
     RECORD_ERROR,   /* a result segment: the error value and the traceback */
     RECORD_REFUSED, /* text: the result (or the call) cannot travel: serialization */
@@ -66,6 +71,7 @@ enum record_kind {
     RECORD_SUBMIT, /* a task has submitted one: struct nested_call and what follows it (msg/nested.h) */
     RECORD_AWAIT,   /* a task waits for some of those: their numbers; none: it does so no more */
     RECORD_CANCEL,  /* a task wants one of those not to begin: its number */
+    RECORD_EVENT,   /* what the task has emitted: a result segment */
     RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
     RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS
@@ -108,12 +114,14 @@ struct link {
     uint64_t after;            /* submitter: where the record that was peeked ends */
     uint64_t block;            /* submitter: where its payload lies in the heap */
     unsigned level;            /* worker: of the task that runs */
+    uint64_t events;           /* that were written, or read */
+    uint64_t first_event;      /* worker: the number of the first one of the task that runs */
     struct record_times times; /* of the record that was peeked, or is about to be written */
 };
 
 #define LINK_CLOSED \
     (struct link) { \
-        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, 0, { \
+        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, { \
             0, 0 \
         } \
     }
@@ -158,6 +166,9 @@ uint64_t tine__link_read(const struct link *l);
 uint64_t tine__link_spent(const struct link *l);
 /* What task `id` has said last of its progress; false: nothing. */
 bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out);
+/* Task `id` may write the events before number `upto`; LINK_NO_EVENTS: it need not write any. (events.c) */
+#define LINK_NO_EVENTS (((uint64_t)1 << 40) - 1)
+void tine__link_grant(struct link *l, uint64_t id, uint64_t upto);
 /* End task `id` by force: true when from now on its result cannot come any more (the worker is to be
 ** killed now); false: it is not running (finished, or not yet begun). */
 bool tine__link_condemn(struct link *l, uint64_t id);
@@ -186,6 +197,11 @@ unsigned tine__link_asked(const struct link *l);
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
 /* Have the record, which is about to be written, say when the task began, if that was noted, and when it has ended. */
 void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
+/* Have it say that what it tells is so just now. */
+void tine__link_stamp_now(struct link *l, struct record *r);
+/* May task `id`, which runs, write an event, of which `limit` are its own? Waits until it may. False: nobody wants it, or
+** the task was asked to end. (events.c) */
+bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
 /* Another task is about to run on top of the one that does. False: there are too many. */

@@ -17,6 +17,7 @@
 #define CALL_TIMED 1u  /* note the start: the task has a run-time limit */
 #define CALL_SPENDS 4u /* note the processor time at the start, too: that is limited */
 #define CALL_FAR 8u    /* a struct call_far is behind that: it came from another machine */
+#define CALL_MUTE 16u  /* nobody wants its events */
 #define CALL_EXTRA 2u  /* a struct call_extra (msg/extra.h) is before the label */
 
 struct call_head {

@@ -108,7 +108,7 @@ static void deliver_all(struct pool *p) {
 }
 
 void tine__wake_manager(struct pool *p) {
-    uint64_t due = sched_due(&p->s);
+    uint64_t due = pool_due(p);
     if (!p->asleep || due >= p->until)
         return;
     p->until = due;
@@ -141,16 +141,22 @@ static void keep_lost(struct pool *p, const struct report *r) {
         item->bytes = tine__text_copy_n(r->bytes, r->length);
 }
 
+#define EVENTS_AT_ONCE 4096 /* more may come as fast as they are heard */
+
 /* All there are; the number of results. */
 static unsigned hear(struct pool *p, bool listen) {
     struct report r;
-    unsigned n = 0;
-    while (!pool_site_is_gone(p) && p->site->ops->report(p->site, &r, listen)) {
+    unsigned n = 0, events = 0;
+    while (events < EVENTS_AT_ONCE && !pool_site_is_gone(p) &&
+           p->site->ops->report(p->site, &r, listen)) {
         listen = false;
         if (report_is_result(&r)) {
             if (n++ == 0)
                 p->heard = tine__now();
             tine__deliver_result(p, &r);
+        } else if (r.kind == REPORT_EVENT) {
+            tine__deliver_event(p, &r);
+            events++;
         } else {
             if (r.kind == REPORT_PROGRESS)
                 tine__deliver_progress(p, &r);
@@ -163,6 +169,8 @@ static unsigned hear(struct pool *p, bool listen) {
             if (r.kind == REPORT_EXITED)
                 p->figures.spent += r.spent;
             tine__sched_report(&p->s, &r, tine__now());
+            if (p->trace && r.kind == REPORT_READY)
+                tine__tracing_ready(p, &r);
             deliver_all(p); /* what it says of its bytes is good only now */
             if (r.kind == REPORT_EXITED)
                 tine__mail_tidy(p, r.worker, true);
@@ -181,7 +189,8 @@ void tine__take_in(struct pool *p, bool listen) {
         /* say that we want to know of room, and only then look again */
     } while (sched_wants_room(&p->s) && p->site->ops->want_room(p->site, sched_low_water(&p->s)) &&
              p->site->ops->news(p->site, false));
-    tine__wake_waiters(p, false);
+    tine__wake_waiters(p, p->stood); /* who waits may have to let it go on */
+    p->stood = false;
 }
 
 void tine__work(struct pool *p) {

@@ -16,6 +16,7 @@ static void free_pool(struct pool *p) {
     tine__failure_unref(p->crash);
     tine__failure_unref(p->desert);
     tine__settings_unref(p->settings);
+    tine__trace_free(p->trace);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }

@@ -60,6 +60,7 @@ static void prepare(struct pool *p, struct item *item) {
     item->followers = item->leader = NULL;
     item->first = 0;
     item->told = NULL;
+    item->events = NULL;
     item->attempts = NULL;
     list_init(&item->dependents);
     list_init(&item->children);
@@ -78,6 +79,8 @@ static void admit(struct pool *p, struct item *item) {
     item->inbox->open++;
     p->submitted += item->task.call.count;
     p->calls += item->task.call.index == 0;
+    if (p->trace)
+        tine__tracing_changed(p, item->task.since);
     if (item->watched && item->inbox->watched++ == 0)
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
 }

@@ -41,8 +41,24 @@ static bool order_wish(struct sched *s, struct order *o) {
     return true;
 }
 
+/* Are those that nobody may have taken up still in the order of their ranks, and until when? Else all come back. */
+static void look_at_order(struct sched *s) {
+    int64_t before = INT64_MAX;
+    s->in_order = TIMER_NEVER;
+    for (const struct list *n = s->handed.next; n != &s->handed; n = n->next) {
+        uint64_t until;
+        int64_t rank = tine__policy_rank(&s->policy, LIST_ITEM(n, struct task, sent), &until);
+        s->anew |= rank > before;
+        before = rank;
+        if (until < s->in_order)
+            s->in_order = until;
+    }
+}
+
 /* Take back the last one that nobody may have taken up if another one should be before it. */
 static bool order_withdraw(struct sched *s, struct order *o) {
+    if (s->overtake && s->in_order <= s->policy.now)
+        look_at_order(s);
     while (s->overtake && !list_empty(&s->handed)) {
         struct task *last = LIST_ITEM(s->handed.prev, struct task, sent);
         if (last->doom || last->unrun) {
@@ -68,6 +84,14 @@ static bool order_anew(struct sched *s, struct order *o) {
     return order_withdraw(s, o);
 }
 
+/* It joins those at the site, whose ranks hold until then. */
+static void note_rank(struct sched *s, const struct task *t) {
+    uint64_t until;
+    tine__policy_rank(&s->policy, t, &until);
+    if (until < s->in_order)
+        s->in_order = until;
+}
+
 static bool order_run(struct sched *s, struct order *o) {
     if (s->full || policy_empty(&s->policy))
         return false;
@@ -84,6 +108,10 @@ static bool order_run(struct sched *s, struct order *o) {
     s->waiting--;
     s->nsent++;
     t->state = TASK_SENT;
+    if (list_empty(&s->handed))
+        s->in_order = TIMER_NEVER;
+    if (s->policy.nlines > 1)
+        note_rank(s, t);
     list_push(&s->handed, &t->sent);
     *o = (struct order){.kind = ORDER_RUN, .task = t};
     return true;

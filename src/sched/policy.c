@@ -386,6 +386,12 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
     return before ? BY_RANK : BY_NOTHING;
 }
 
+int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until) {
+    uint64_t seconds = waited(p, t->since);
+    *until = p->ageing > 0 ? t->since + (seconds + 1) * SECOND : TIMER_NEVER;
+    return rank_after(p, t->line->bucket->priority, seconds);
+}
+
 struct task *tine__policy_any(const struct policy *p) {
     if (policy_empty(p))
         return NULL;

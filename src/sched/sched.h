@@ -159,6 +159,7 @@ struct sched {
     bool overtake;        /* one that waits may have to be before some of them */
     bool anew;            /* ... all those of its priority */
     bool overtook;        /* one was, since the window was last looked at */
+    uint64_t in_order;    /* until then ranks leave them in their order */
     uint64_t narrow;      /* at most so many are handed over as long as that happens */
     struct list wishes;   /* SENT tasks of which something is wanted (task->wish) */
     struct list held;     /* HELD tasks */

@@ -83,6 +83,7 @@ struct task {
     unsigned awaiter;   /* the worker whose task waits for it, or 0 */
     struct list on_top; /* in sched->on_top: it is to be run there */
     bool far;           /* the owner's: CALL_FAR */
+    bool mute;          /* the owner's: nobody wants events of its tasks */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
 

@@ -145,6 +145,7 @@ static const struct site_ops local_ops = {
     .want_room = local_want_room,
     .taken = tine__local_taken,
     .progress = tine__local_progress,
+    .grant = tine__local_grant,
     .look = local_look,
     .news = local_news,
     .report = tine__local_report,

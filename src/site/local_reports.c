@@ -58,7 +58,8 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
         [RECORD_LEAVING] = REPORT_LEAVING,   [RECORD_IDLE] = REPORT_IDLE,
         [RECORD_PROGRESS] = REPORT_PROGRESS, [RECORD_MEMORY] = REPORT_MEMORY,
         [RECORD_ENDED] = REPORT_ENDED,       [RECORD_SUBMIT] = REPORT_SUBMIT,
-        [RECORD_AWAIT] = REPORT_AWAIT,       [RECORD_CANCEL] = REPORT_CANCEL};
+        [RECORD_AWAIT] = REPORT_AWAIT,       [RECORD_CANCEL] = REPORT_CANCEL,
+        [RECORD_EVENT] = REPORT_EVENT};
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;
@@ -111,13 +112,15 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         return false;
     }
     describe(l, lane, &head, r);
-    if (report_is_result(r)) {
+    if (report_is_result(r) || r->kind == REPORT_READY) {
         r->started = lane->link.times.started;
         r->ended = lane->link.times.ended;
     }
-    if (r->kind == REPORT_STOPPED && !is_its_call(l, worker, r)) {
-        give_back(
-            l); /* what was cancelled of it has ended, and perhaps another call has its number */
+    if (r->kind == REPORT_EVENT)
+        r->number = lane->link.events++;
+    /* what was cancelled of it has ended, and perhaps another call has its number */
+    if ((r->kind == REPORT_STOPPED || r->kind == REPORT_EVENT) && !is_its_call(l, worker, r)) {
+        give_back(l);
         return read_lane(l, worker, r);
     }
     if ((report_is_result(r) || report_is_nested(r)) && !is_its_call(l, worker, r)) {

@@ -30,6 +30,7 @@ struct heap;
 struct letter;
 struct store_refs;
 
+#define SITE_NO_EVENTS UINT64_MAX
 #define SITE_FDS 8 /* descriptors that a site polls, at most */
 
 /* A call to be handed over. */
@@ -59,6 +60,9 @@ struct site_ops {
     bool (*taken)(struct site *s, uint32_t ref);
     /* What task `id` of the call, which a worker has taken up, has said last of its progress. False: nothing. */
     bool (*progress)(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
+    /* Task `id`, which the worker runs, may emit what comes before event `number` of that worker's, or (SITE_NO_EVENTS)
+    ** nobody wants what it emits. NULL where it may emit at any time. */
+    void (*grant)(struct site *s, unsigned worker, uint64_t id, uint64_t number);
     /* What is the worker doing? */
     void (*look)(struct site *s, unsigned worker, struct site_look *out);
 

@@ -24,6 +24,7 @@ struct call {
         *names; /* of one from another machine: what it names, struct call_far_name, not aligned */
     uint32_t nnames;
     uint64_t shown;                 /* the id that its submitter knows it by */
+    bool mute;                      /* nobody wants events of its tasks */
     uint32_t attempt;               /* from 1 */
     const struct call_extra *extra; /* NULL: it has none */
     const char *label;              /* NULL: made from the origin */
@@ -55,6 +56,11 @@ struct channel {
     /* Say how far the task has come; and once more before its answer, so that it is heard for certain. */
     void (*progress)(struct channel *ch, const struct progress *p);
     void (*last_progress)(struct channel *ch, const struct call *call, const struct progress *p);
+    /* May the task `k` that runs emit something? Waits until it may; false: nobody wants it. */
+    bool (*may_emit)(struct channel *ch, const struct call *call, uint32_t k);
+    /* An empty buffer to encode an event into, beside the reply; send what is in it. */
+    struct buf *(*event)(struct channel *ch);
+    void (*emit)(struct channel *ch, const struct call *call, uint32_t k);
     /* Answer task `k` with what is in the reply buffer; one that was asked to end, with no more than RECORD_ENDED. 0;
     ** TINE_EAGAIN as above. */
     int (*answer)(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind);

@@ -24,9 +24,10 @@ struct inner {
     struct inner_call *call;
     struct call_extra extra; /* of that */
     bool taken;
-    bool up; /* it is ready for tasks, or has been */
-    struct buf reply;
-    struct carried carried; /* what that names */
+    bool up;       /* it is ready for tasks, or has been */
+    uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
+    struct buf reply, event;
+    struct carried carried, event_carried; /* what they name */
 };
 
 static struct inner *self(struct channel *ch) {
@@ -44,6 +45,7 @@ static void describe(struct channel *ch, const struct call_head *h, const char *
                          .count = h->count,
                          .ref = h->ref,
                          .timed = h->flags & CALL_TIMED,
+                         .mute = h->flags & CALL_MUTE,
                          .index = h->index};
     if (h->callee)
         tine__store_find(in->calls, h->callee, NULL, &out->origin);
@@ -108,6 +110,30 @@ static void last_progress(struct channel *ch, const struct call *call, const str
     (void)ch; /* it is there already */
     (void)call;
     (void)p;
+}
+
+/* All are kept. */
+static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
+    (void)call;
+    (void)k;
+    return !asked(ch);
+}
+
+static struct buf *event(struct channel *ch) {
+    struct inner *in = self(ch);
+    in->event.len = 0;
+    in->event.carried = &in->event_carried;
+    tine__carried_drop(&in->event_carried);
+    return &in->event;
+}
+
+static void emit(struct channel *ch, const struct call *call, uint32_t k) {
+    struct inner *in = self(ch);
+    (void)call;
+    if (!tine__inner_put_event(in->call, k, &in->event, &in->event_carried))
+        return;
+    tine__buf_init(&in->event);
+    in->event_carried = (struct carried){0};
 }
 
 static struct buf *reply(struct channel *ch) {
@@ -288,6 +314,9 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .reply = reply,
                                    .progress = progress,
                                    .last_progress = last_progress,
+                                   .may_emit = may_emit,
+                                   .event = event,
+                                   .emit = emit,
                                    .answer = answer,
                                    .done = done,
                                    .describe = describe,
@@ -303,6 +332,7 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
     in->calls = calls;
     in->defaults = defaults;
     tine__buf_init(&in->reply);
+    tine__buf_init(&in->event);
     int err = tine__boot_copy(&in->boot, boot);
     if (err) {
         free(in);
@@ -318,7 +348,9 @@ void tine__inner_free(struct inner *in) {
         return;
     tine__inner_end(in);
     tine__buf_free(&in->reply);
+    tine__buf_free(&in->event);
     tine__carried_drop(&in->carried);
+    tine__carried_drop(&in->event_carried);
     tine__boot_free(&in->boot);
     free(in);
 }

@@ -29,6 +29,14 @@ struct inner_answer {
     struct carried carried;  /* what they name */
 };
 
+/* What a task has emitted. */
+struct inner_event {
+    _Atomic(struct inner_event *) next;
+    uint32_t k;
+    struct buf bytes; /* tine__buf_init */
+    struct carried carried;
+};
+
 /* A call to be run. */
 struct inner_call {
     struct call_head head;
@@ -40,7 +48,10 @@ struct inner_call {
     struct inner_call *below; /* that waits for this one, which a task of it has submitted */
     uint32_t told;            /* which of its tasks, as k + 1, was told that it is to end */
     uint64_t until;           /* its time is over then; 0: never, or others see to that */
-    struct progress said;     /* by the last task that has said anything */
+    /* Watched: events in order, put in at `emitted` by the task. Who takes them begins behind `taken`, which he has
+    ** taken, and frees. */
+    struct inner_event *taken, *emitted;
+    struct progress said;          /* by the last task that has said anything */
     struct inner_answer answers[]; /* head.count of them */
 };
 
@@ -48,6 +59,17 @@ struct inner_call {
 ** settings of the pool; both borrowed. */
 int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
                     const struct settings *defaults);
+
+/* Before a call is run; and when it is done with. 0 or TINE_ENOMEM. */
+int tine__inner_events_open(struct inner_call *call);
+void tine__inner_events_close(struct inner_call *call);
+/* The next event that was not taken; NULL: there is none. Good until the next look. */
+struct inner_event *tine__inner_event(struct inner_call *call);
+void tine__inner_take_event(struct inner_call *call);
+
+/* By the task: false, and the bytes are still the caller's: no memory. */
+bool tine__inner_put_event(struct inner_call *call, uint32_t k, const struct buf *bytes,
+                           const struct carried *carried);
 
 enum inner_start { INNER_READY, INNER_NO_MEMORY, INNER_NO_PRELOAD, INNER_NO_INITIALIZER };
 /* Make the state and run what comes before tasks. With the last two `out` has an error segment. */

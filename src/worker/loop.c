@@ -10,6 +10,7 @@
 #include "codec/segment.h"
 #include "msg/label.h"
 #include "worker/ask.h"
+#include "worker/emit.h"
 #include "worker/family.h"
 #include "worker/nest.h"
 #include "worker/output.h"
@@ -108,7 +109,7 @@ static int worker_stopping(lua_State *L) {
 }
 
 void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 6);
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
     lua_pushinteger(L, getpid());
@@ -121,6 +122,9 @@ void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_progress, 1);
     lua_setfield(L, -2, "progress");
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, tine__emit, 1);
+    lua_setfield(L, -2, "emit");
     lua_createtable(L, 0, 1);
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_index, 1);

@@ -34,6 +34,7 @@ struct loop {
     const struct settings *defaults; /* of the pool, where such tasks run at once */
     struct posted *letters;          /* results that were not taken */
     const char *bottom;              /* of the C stack */
+    bool emitting;                   /* it is just encoding an event */
 };
 
 /* Put the field "tine.worker" into the state; `loop` must live as long. Raises memory errors. */
