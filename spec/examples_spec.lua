@@ -41,7 +41,15 @@ local function make_tree()
 end
 
 for _, with in ipairs { "lua5.4", "tine" } do
-  describe("under " .. with .. " the example", function()
+  describe("quicksort.lua", function()
+  for _, with in ipairs { "tine", "lua5.4" } do
+    it("sorts with " .. with, function()
+      assert.equal("50000 numbers in order\n", (run(with, "quicksort.lua", "50000")))
+    end)
+  end
+end)
+
+describe("under " .. with .. " the example", function()
     local tree
     setup(function() tree = make_tree() end)
     teardown(function() os.execute("rm -r " .. quote(tree)) end)

@@ -271,6 +271,32 @@ describe("a task that submits tasks", function()
     end):result(20) })
   end)
 
+  it("may emit what nobody hears", function()
+    local pool <close> = tine.pool(1)
+    finally(function() pool:kill_workers() end)
+    assert.equal("emitted", pool:submit(function()
+      return tine.worker.pool:submit(function()
+        for i = 1, 3000 do tine.worker.emit(i) end
+        return "emitted"
+      end):result()
+    end):result(20))
+  end)
+
+  it("finds a worker for a task with limits, however many wait", function()
+    local pool <close> = tine.pool(1)
+    finally(function() pool:kill_workers() end)
+    local function tree(n)
+      if n == 0 then return 1 end
+      local p = tine.worker.pool
+      local a, b = p:submit(tree, n - 1), p:with { timeout = 60 }:submit(tree, n - 1)
+      return b:result() + a:result()
+    end
+    local tasks = {}
+    for i = 1, 4 do tasks[i] = pool:submit(tree, 4) end
+    for i = 1, 4 do assert.equal(16, tasks[i]:result(60)) end
+    eventually(function() return #pool:workers() == 1 end, "those beyond end")
+  end)
+
   it("is the only one that may", function()
     local pool <close> = tine.pool { workers = 1, initializer = function()
       local ok, err = pcall(function() tine.worker.pool:submit(print) end)

@@ -55,7 +55,7 @@ static struct call_head head_of(const struct loop *l, const struct nested_here *
                               .label = first,
                               .function = h->said->function,
                               .count = 1,
-                              .flags = depth << CALL_DEPTH | (extra ? CALL_EXTRA : 0)};
+                              .flags = depth << CALL_DEPTH | CALL_MUTE | (extra ? CALL_EXTRA : 0)};
 }
 
 /* How it is to be run; without a group. */

@@ -185,6 +185,7 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     item->serial = serial_of(c, call->count);
     item->task.call.count = 1;
     item->task.nested = true;
+    item->task.mute = true; /* nobody can ask its future for events */
     item->task.depth = (uint16_t)(parent->task.depth + 1);
     list_init(&c->node);
     list_init(&item->news);

@@ -64,6 +64,12 @@ static inline void sched_no_longer_blocked(struct sched *s, struct task *t) {
     s->blocked -= t->blocked;
     t->blocked = false;
 }
+/* Its task waits for others, or does so no more. */
+static inline void sched_set_waits(struct sched *s, struct worker *w, bool waits) {
+    s->stuck += waits;
+    s->stuck -= w->waits;
+    w->waits = waits;
+}
 /* It is not going to be taken back for who waits for it. */
 static inline void sched_not_fetched(struct sched *s, struct task *t) {
     struct worker *w = &s->workers[t->awaiter];
@@ -75,6 +81,8 @@ static inline void sched_not_fetched(struct sched *s, struct task *t) {
 static inline void sched_no_longer_awaited(struct sched *s, struct task *t) {
     sched_not_fetched(s, t);
     list_remove(&t->on_top);
+    if (t->awaiter)
+        sched_set_waits(s, &s->workers[t->awaiter], false);
     t->awaiter = 0;
     s->extra -= t->extra;
     t->extra = false;

@@ -5,7 +5,8 @@
 ** and that nobody may have taken up, is taken back for that. So nothing waits for a worker that waits for it.
 **
 ** A task with limits is not run on top of another, whose end by force would be the other's, too: it is before all others, and
-** for each such there may be one worker more (`extra`), as long as it is waited for.
+** for each such there may be one worker more (`extra`), as long as it is waited for and not known to run; beside those
+** that do nothing but wait, so that not all can come to wait for it.
 **
 ** A task that waits takes no room at the site, but a ref: of these there are as many as are needed.
 */
@@ -15,6 +16,9 @@
 
 void tine__sched_block(struct sched *s, struct task *parent, unsigned worker) {
     s->workers[worker].serving = 0;
+    sched_set_waits(s, &s->workers[worker], true);
+    s->extra -= parent->extra; /* it runs */
+    parent->extra = false;
     s->blocked += !parent->blocked;
     parent->blocked = true;
     s->full = false; /* it takes no room any more */
@@ -33,7 +37,7 @@ static bool has_limits(const struct task *t) {
 
 /* A worker is to be free for it, and to take it before all others. */
 static void make_room(struct sched *s, struct task *t) {
-    if (t->extra)
+    if (t->extra || t->blocked)
         return;
     t->extra = true;
     s->extra++;
@@ -109,6 +113,7 @@ bool tine__sched_order_on_top(struct sched *s, struct order *o) {
     s->nsent++;
     t->state = TASK_SENT;
     s->workers[t->awaiter].serving = t->call.id;
+    sched_set_waits(s, &s->workers[t->awaiter], false);
     *o = (struct order){.kind = ORDER_RUN, .task = t, .worker = t->awaiter};
     return true;
 }

@@ -121,8 +121,9 @@ struct worker {
     uint64_t tasks;   /* answered */
     uint64_t ran;     /* ns that these have taken, as it says */
     uint64_t changed; /* ns of the clock: when it was started, became ready, or ended a task */
+    bool waits;       /* its task waits, and none is known to run on top of it */
     uint64_t
-        serving; /* the id of a task that it is to run on top, or was to since it said last that it waits; 0 */
+        serving; /* a task (id) that it is to run on top, or was since it said last that it waits */
 };
 
 struct sched_options {
@@ -167,6 +168,7 @@ struct sched {
     struct list on_top;     /* tasks by `on_top` that are to be run on top of one that waits */
     uint64_t nested;        /* open ones that tasks have submitted */
     uint64_t blocked;       /* SENT ones that wait for such */
+    unsigned stuck;         /* workers that wait (worker.waits) */
     unsigned extra;         /* workers beyond o.workers that these need, */
     unsigned extra_seen;    /* ... when it was last looked at */
     struct list lost;       /* tasks whose worker's end is about to be told */
@@ -330,9 +332,11 @@ static inline uint64_t sched_window(const struct sched *s) {
     return s->narrow < s->window ? s->narrow : s->window;
 }
 
-/* There may be so many workers. */
+/* There may be so many workers: one more for each task with limits that is waited for, and that nobody may be running, and
+** beside those that do nothing but wait. */
 static inline unsigned sched_most_workers(const struct sched *s) {
-    unsigned most = s->o.workers + s->extra;
+    unsigned base = s->extra > 0 && s->stuck > s->o.workers ? s->stuck : s->o.workers;
+    unsigned most = base + s->extra;
     return most < s->o.most ? most : s->o.most;
 }
 

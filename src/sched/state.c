@@ -194,6 +194,7 @@ void tine__sched_retire(struct sched *s, unsigned worker, enum worker_state stat
 void tine__sched_vanish(struct sched *s, unsigned worker) {
     struct worker *w = &s->workers[worker];
     assert(w->state != WORKER_NONE);
+    sched_set_waits(s, w, false);
     tine__sched_retire(s, worker, WORKER_NONE);
     list_remove(&w->node);
     *w = (struct worker){.exit = {.worker = worker}};

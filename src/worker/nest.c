@@ -234,7 +234,7 @@ int tine__nest_begin(lua_State *L, struct loop *l, struct waiting *w) {
 }
 
 void tine__nest_end(lua_State *L, struct waiting *w, bool settled) {
-    if (w->said && !settled)
+    if (w->open && !settled)
         ask(w->loop, RECORD_AWAIT, NULL, 0);
     tine__codec_take_back(L, w->loop->run.codec, &w->aside, w->top + 3);
     lua_settop(L, w->top);
@@ -251,8 +251,10 @@ int tine__nest_wait(struct waiting *w, const uint64_t *numbers, uint32_t n, uint
             w->said = false;
         }
         uint64_t now = tine__now();
-        if (l->letters)
+        if (l->letters) {
+            w->said = false; /* who still waits says so again */
             return 0;
+        }
         if (!whole)
             return TINE_ENOMEM;
         if (tine__ask_pending(l->channel))
@@ -261,7 +263,7 @@ int tine__nest_wait(struct waiting *w, const uint64_t *numbers, uint32_t n, uint
             return TINE_ETIMEOUT;
         if (!w->said)
             tell(l, RECORD_AWAIT, numbers, n * sizeof *numbers);
-        w->said = true;
+        w->said = w->open = true;
         l->channel->listen(l->channel, deadline - now < AWHILE ? deadline - now : AWHILE);
     }
 }

@@ -30,7 +30,8 @@ struct waiting {
     lua_State *thread; /* for what is run on top */
     struct codec_aside aside;
     int top;   /* of the stack: what is above is ours */
-    bool said; /* the pool knows that the task waits */
+    bool said; /* the pool knows that the task waits, and for what */
+    bool open; /* it has been told so, and not that it does so no more */
 };
 /* 0, or TINE_EINVALID: the C stack is used up. Raises memory errors, before anything was done. */
 int tine__nest_begin(lua_State *L, struct loop *l, struct waiting *w);

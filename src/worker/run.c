@@ -231,7 +231,8 @@ static enum record_kind run(struct run *r, const struct run_call *call, struct b
 }
 
 void tine__run_on(struct run *r, lua_State *L, const struct run *below) {
-    *r = (struct run){L, below->codec, below->code};
+    *r = *below;
+    r->L = L;
     lua_settop(L, 0);
     lua_pushcfunction(L, keep_traceback);
 }
