@@ -63,6 +63,7 @@ enum record_kind {
     RECORD_PROGRESS, /* the last that the task has said, before its result: struct progress */
     RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
+    RECORD_RAN,     /* it has run errand `id`: nothing, or a result segment as RECORD_ERROR */
     RECORD_EVENT,   /* what the task has emitted: a result segment */
     RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
     RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */

@@ -28,6 +28,7 @@ enum report_kind {
     REPORT_EVENT, /* task `id` of call `ref` has emitted it, the `number`th of its worker; bytes: a result segment */
     /* of a worker */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
+    REPORT_RAN, /* it has run errand `id`; bytes: as REPORT_ERROR, if that has failed there, else none */
     REPORT_READY,       /* it has reached its task loop */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */

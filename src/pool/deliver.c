@@ -40,6 +40,10 @@ static void post(struct pool *p, struct item *item) {
     tine__inbox_post(item->inbox, item);
 }
 
+void tine__item_ended(struct pool *p, struct item *item) {
+    post(p, item);
+}
+
 /* --- results --- */
 
 static struct failure *unreadable(int error) {
@@ -216,6 +220,9 @@ void tine__deliver(struct pool *p, const struct event *e) {
         break;
     case EVENT_EXIT:
         tine__exits_tell(p, e->exit);
+        break;
+    case EVENT_ERRAND:
+        tine__deliver_errand(p, e->errand);
         break;
     case EVENT_ENDED:
         deliver_end(p, e);

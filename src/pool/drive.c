@@ -127,6 +127,8 @@ static unsigned hear(struct pool *p, bool listen) {
         } else {
             if (r.kind == REPORT_PROGRESS)
                 tine__deliver_progress(p, &r);
+            if (r.kind == REPORT_RAN)
+                tine__deliver_ran(p, &r);
             if (r.kind == REPORT_LOST)
                 keep_lost(p, &r);
             if (r.kind == REPORT_DESERTED)

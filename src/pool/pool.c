@@ -23,6 +23,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     list_init(&p->inboxes);
     list_init(&p->waiters);
     list_init(&p->met);
+    list_init(&p->everywhere);
     list_init(&p->standing);
     list_init(&p->loose);
     p->event_buffer = options->boot.event_buffer;

@@ -124,7 +124,8 @@ static bool order_end(struct sched *s, struct order *o) {
 bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->life == LIFE_ENDED)
         return false;
-    if (order_wish(s, o) || order_kill(s, o) || order_dismiss(s, o))
+    if (tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
+        order_dismiss(s, o))
         return true;
     if (s->life <= LIFE_CLOSING && (order_withdraw(s, o) || order_run(s, o) || order_start(s, o)))
         return true;
@@ -235,6 +236,11 @@ bool tine__sched_event(struct sched *s, struct event *e) {
     if (node) {
         *e =
             (struct event){.kind = EVENT_EXIT, .exit = &LIST_ITEM(node, struct worker, gone)->exit};
+        return true;
+    }
+    node = list_pop(&s->done_errands);
+    if (node) {
+        *e = (struct event){.kind = EVENT_ERRAND, .errand = LIST_ITEM(node, struct errand, node)};
         return true;
     }
     node = list_pop(&s->ended);

@@ -8,6 +8,7 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "ipc/control.h"
+#include "sched/errand.h"
 #include "site/local.h"
 #include "worker/protocol.h"
 
@@ -157,6 +158,17 @@ static int run(struct local *l, const struct site_call *call) {
     return 0;
 }
 
+/* --- errands --- */
+
+static void spread(struct local *l, struct errand *e) {
+    if (l->errand)
+        l->errand->head->next = e->place;
+    else
+        l->errands = e->place;
+    l->errand = e;
+    tine__queue_spread(&l->queue, &l->errands);
+}
+
 /* --- workers --- */
 
 static int start(struct local *l, unsigned worker) {
@@ -253,6 +265,9 @@ void tine__local_give(struct site *s, const struct order *o, const struct site_c
     case ORDER_DISMISS:
         if (l->lanes[o->worker])
             tine__queue_dismiss(&l->queue, o->worker);
+        break;
+    case ORDER_SPREAD:
+        spread(l, o->errand);
         break;
     case ORDER_KILL:
         if (l->lanes[o->worker])

@@ -51,13 +51,19 @@ static bool is_its_call(struct local *l, unsigned worker, const struct report *r
 
 static void describe(struct local *l, struct lane *lane, const struct record *head,
                      struct report *r) {
-    static const uint8_t kinds[RECORD_KINDS] = {
-        [RECORD_READY] = REPORT_READY,       [RECORD_VALUES] = REPORT_VALUES,
-        [RECORD_ERROR] = REPORT_ERROR,       [RECORD_REFUSED] = REPORT_REFUSED,
-        [RECORD_STOPPED] = REPORT_STOPPED,   [RECORD_FAILED] = REPORT_INITIALIZER,
-        [RECORD_LEAVING] = REPORT_LEAVING,   [RECORD_IDLE] = REPORT_IDLE,
-        [RECORD_PROGRESS] = REPORT_PROGRESS, [RECORD_MEMORY] = REPORT_MEMORY,
-        [RECORD_ENDED] = REPORT_ENDED,       [RECORD_EVENT] = REPORT_EVENT};
+    static const uint8_t kinds[RECORD_KINDS] = {[RECORD_READY] = REPORT_READY,
+                                                [RECORD_VALUES] = REPORT_VALUES,
+                                                [RECORD_ERROR] = REPORT_ERROR,
+                                                [RECORD_REFUSED] = REPORT_REFUSED,
+                                                [RECORD_STOPPED] = REPORT_STOPPED,
+                                                [RECORD_FAILED] = REPORT_INITIALIZER,
+                                                [RECORD_LEAVING] = REPORT_LEAVING,
+                                                [RECORD_IDLE] = REPORT_IDLE,
+                                                [RECORD_PROGRESS] = REPORT_PROGRESS,
+                                                [RECORD_MEMORY] = REPORT_MEMORY,
+                                                [RECORD_ENDED] = REPORT_ENDED,
+                                                [RECORD_EVENT] = REPORT_EVENT,
+                                                [RECORD_RAN] = REPORT_RAN};
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;

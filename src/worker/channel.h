@@ -34,6 +34,14 @@ struct call {
     struct codec_origin origin; /* name NULL when unknown */
 };
 
+/* A call that each worker runs once (msg/errand.h). */
+struct errand_call {
+    const char *function;
+    size_t function_len;
+    const char *arguments;
+    size_t arguments_len;
+};
+
 #define CHANNEL_REST HEAP_REST /* ns */
 
 struct channel {
@@ -41,6 +49,8 @@ struct channel {
     bool (*told)(struct channel *ch);
     /* ... that we are to leave? */
     bool (*dismissed)(struct channel *ch);
+    /* ... that there is an errand which was not given yet? Its number, from 1, or 0. */
+    uint64_t (*errand)(struct channel *ch, struct errand_call *out);
     /* Wait for the next call. 0; TINE_ESHUTDOWN: there will be none any more; TINE_ETIMEOUT: none came within
     ** `patience` ns (UINT64_MAX: waits without end). */
     int (*take)(struct channel *ch, struct call *out, uint64_t patience);
