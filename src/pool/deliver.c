@@ -222,7 +222,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
         tine__exits_tell(p, e->exit);
         break;
     case EVENT_ERRAND:
-        tine__deliver_errand(p, e->errand);
+        post(p, tine__errand_done(p, e->errand));
         break;
     case EVENT_ENDED:
         deliver_end(p, e);

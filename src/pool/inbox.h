@@ -31,7 +31,7 @@ struct inbox {
     struct list node;         /* in pool->inboxes */
     struct list news;         /* items */
     struct list exits;        /* of workers: struct exit_note (exits.c) */
-    struct list faults;       /* of errands in later workers (everywhere.c) */
+    struct list faults;       /* of errands in later workers (errands.c) */
     atomic_bool has_faults;   /* no lock needed to look */
     atomic_bool has_exits;    /* no lock needed to look */
     struct list followers;    /* items (by `following`) that follow others, until these end */

@@ -43,7 +43,7 @@ struct pool {
 
     struct list inboxes;
     struct list waiters;    /* struct wait_entry: threads that sleep */
-    struct list everywhere; /* calls that each worker runs once (everywhere.c) */
+    struct list everywhere; /* calls that each worker runs once (errands.h) */
     struct list met;        /* needs whose leaders have ended */
     uint64_t needing;       /* needs that have leaders */
     unsigned waiting;       /* threads inside tine__wait: they take in results themselves */
@@ -152,14 +152,15 @@ void tine__events_follow(struct pool *p, struct item *follower, struct item *lea
 /* The pool takes no more tasks. */
 void tine__events_shut(struct pool *p);
 
-/* everywhere.c */
+/* errands.c */
 /* A worker has run an errand. Before the scheduler hears of it. */
 void tine__deliver_ran(struct pool *p, const struct report *r);
-/* It is done. */
-void tine__deliver_errand(struct pool *p, struct errand *errand);
+/* It is done: so is the item that waited for it, whose outcome is set. */
+struct item *tine__errand_done(struct pool *p, struct errand *errand);
 /* The inbox is about to be closed. */
 void tine__faults_forget(struct pool *p, struct inbox *in);
-void tine__everywhere_free(struct pool *p);
+/* The pool has ended. */
+void tine__errands_free(struct pool *p);
 
 /* submit.c */
 /* The pool's half of an item that is new to it. */

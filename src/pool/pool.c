@@ -109,6 +109,7 @@ void tine__pool_join(struct pool *p) {
         sched_yield();
         pthread_mutex_lock(&p->lock);
     }
+    tine__errands_free(p);
     tine__store_retire(p->store);
     p->site->ops->retire(p->site);
     p->bells.waiter.fd = p->bells.manager.fd = -1;

@@ -5,7 +5,6 @@
 #include "worker/root.h"
 
 static void free_pool(struct pool *p) {
-    tine__everywhere_free(p);
     tine__store_close(p->store);
     if (p->site)
         p->site->ops->close(p->site);

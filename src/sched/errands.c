@@ -38,14 +38,13 @@ static void settle(struct sched *s, const struct worker *w, uint64_t number) {
     }
 }
 
-void tine__sched_ran(struct sched *s, unsigned worker, uint64_t number) {
+bool tine__sched_ran(struct sched *s, unsigned worker, uint64_t number) {
     struct worker *w = &s->workers[worker];
-    if (number != w->errands + 1 || number > s->nerrands) {
-        tine__sched_doom(s, worker, DOOM_RUBBISH);
-        return;
-    }
+    if (number != w->errands + 1 || number > s->nerrands)
+        return false;
     settle(s, w, number);
     w->errands = number;
+    return true;
 }
 
 void tine__sched_forget_errands(struct sched *s, const struct worker *w) {

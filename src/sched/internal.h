@@ -91,8 +91,8 @@ void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, cons
 
 /* --- errands.c --- */
 
-/* A worker has run the errand of this number. */
-void tine__sched_ran(struct sched *s, unsigned worker, uint64_t number);
+/* A worker has run the errand of this number. False: that makes no sense. */
+bool tine__sched_ran(struct sched *s, unsigned worker, uint64_t number);
 /* It will run no more of them. */
 void tine__sched_forget_errands(struct sched *s, const struct worker *w);
 /* The pool is broken. */

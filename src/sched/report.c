@@ -290,7 +290,8 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
         tine__sched_leaving(s, r->worker, r->id, now);
         break;
     case REPORT_RAN:
-        tine__sched_ran(s, r->worker, r->id);
+        if (!tine__sched_ran(s, r->worker, r->id))
+            tine__sched_doom(s, r->worker, DOOM_RUBBISH);
         break;
     case REPORT_IDLE:
         tine__sched_idle(s, r->worker);
