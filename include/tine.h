@@ -184,6 +184,10 @@ typedef struct tine_options {
     bool seeded;
     int64_t seed;
     const char *seed_text;
+    /* The file that what the pool does is traced to, in the Trace Event format; in its name %p is the
+    ** number of this process and %n that of the pool. NULL: what TINE_TRACE in the environment says;
+    ** "": nothing. A file that cannot be opened is TINE_ESYSTEM. */
+    const char *trace;
     uint64_t
         event_buffer; /* events of a task that are kept unread (tine_future_next_event); 0: 1000 */
 } tine_options;
@@ -192,7 +196,7 @@ typedef struct tine_options {
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
             NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL, -1, 0, 0, NULL, TINE_RETRY_INIT, \
-            -1, 0, 0, false, 0, NULL, 0 \
+            -1, 0, 0, false, 0, NULL, NULL, 0 \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is

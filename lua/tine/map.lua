@@ -340,6 +340,7 @@ local function map(self, fn, items, opts)
     return m, nil, nil, m
 end
 
+core.check_map_options = check_options
 core.pool_methods.map = map
 core.view_methods.map = map
 

@@ -81,7 +81,8 @@ static int encode_chunks(const tine_options *o, struct boot *boot, struct buf *o
     return err;
 }
 
-int tine__api_options(const tine_options *given, struct pool_options *out, struct buf *calls) {
+int tine__api_options(const tine_options *given, struct pool_options *out, struct buf *calls,
+                      const char **trace) {
     tine_options options = TINE_OPTIONS_INIT;
     size_t least = STRUCT_UPTO(tine_options, preload); /* 0.1.0 */
     if (given && !tine__struct_read(&options, sizeof options, given, least))
@@ -89,6 +90,7 @@ int tine__api_options(const tine_options *given, struct pool_options *out, struc
     if (!check_times(&options) || !check_choices(&options))
         return TINE_EARG;
     translate(&options, out);
+    *trace = options.trace;
     if (out->workers > POOL_MAX_WORKERS)
         return TINE_EARG;
     int err = encode_chunks(&options, &out->boot, calls);

@@ -188,6 +188,8 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
             return tighten(S), 0;
         if (deadline != WAIT_FOREVER && tine__now() >= deadline)
             return tighten(S), TINE_ETIMEOUT;
+        if (S->nested && tine__nested_await(L, aim, deadline))
+            continue;
         loosen(S, aim);
         if (deadline == WAIT_FOREVER && hopeless(S, aim))
             return tine__error(L, TINE_EINVALID,

@@ -70,6 +70,7 @@ enum kept {
     KEPT_PUSH_FUTURE,
     KEPT_POOL_OF,
     KEPT_FUTURE_OF,
+    KEPT_NESTED, /* number of a task that a task has submitted -> its future, and minus that -> its origin */
     KEPT_FREE,        /* state.free */
     KEPT_WEAK,        /* anchors that are weak */
     KEPT_EVENTS,      /* metatable */
@@ -96,6 +97,7 @@ struct state {
     bool sweeping;         /* a userdata is there for tine__sweep */
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
+    unsigned nested;       /* tasks that tasks here have submitted, and that have not ended */
     unsigned filenos;      /* cores that have one (fileno.c) */
     const void *known;     /* the view that was checked last, until it is finalized */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
@@ -255,6 +257,7 @@ void tine__core_end_encoding(struct core *c);
 struct draft {
     struct task_name name; /* the id is given when it is sent */
     uint32_t count;
+    uint64_t serial;           /* of the map, of which it is */
     bool mute;                 /* nobody wants its events */
     bool everywhere;           /* each worker is to run it once */
     struct settings *settings; /* the view's */
@@ -391,10 +394,12 @@ struct future { /* there may be millions of them: see that it stays small */
     bool done : 1;      /* reaped: the Lua thread knows that it has ended */
     bool failed : 1;    /* done, and neither finished nor cancelled */
     bool due : 1;       /* it is in the list of futures with due callbacks */
-    bool boxed : 1;     /* there are events in FUTURE_EXTRAS, */
-    bool listens : 1;   /* for which there are callbacks; */
-    bool hearing : 1;   /* it is in that list for their sake, too, and before */
-    bool watched : 1;   /* somebody waits for it among others, or did */
+    bool
+        nested : 1; /* manual: of a task that a task has submitted; `id` is its number until it has ended */
+    bool boxed : 1;   /* there are events in FUTURE_EXTRAS, */
+    bool listens : 1; /* for which there are callbacks; */
+    bool hearing : 1; /* it is in that list for their sake, too, and before */
+    bool watched : 1; /* somebody waits for it among others, or did */
 };
 
 /* Push a new future of the pool or view at `view`, or a manual one. */
@@ -419,7 +424,7 @@ int tine__future_await(lua_State *L, struct future *f, uint64_t deadline);
 void tine__future_decode(lua_State *L, struct future *f, int idx);
 bool tine__future_cancelled(const struct future *f);
 /* The manual future at 1 has ended with `n` values, or (-1) error and traceback, on top of the stack. */
-void tine__manual_end(lua_State *L, struct future *f, int n);
+void tine__manual_end(lua_State *L, struct future *f, int idx, int n);
 /* Push the label of the future at `idx`. */
 const char *tine__future_label(lua_State *L, struct future *f, int idx);
 
@@ -559,6 +564,7 @@ bool tine__loop_push(lua_State *L, struct core *c, const char *method);
 struct aim {
     bool (*met)(const struct aim *aim);
     const void *what;
+    const struct future *future; /* what is wanted, if it is one; NULL: those that are watched */
     uint64_t n;
     struct core *core; /* while its pool has not ended, this may still come */
     bool any;          /* it will come in any case */
@@ -578,6 +584,19 @@ uint64_t tine__check_deadline(lua_State *L, int arg);
 uint64_t tine__check_seconds(lua_State *L, int arg);
 /* Is the error value at `idx` that of an interrupt (Ctrl-C)? */
 bool tine__is_interrupt(lua_State *L, int idx);
+
+/* --- nested.c: tasks that tasks submit --- */
+
+/* Push tine.worker.pool. */
+void tine__nested_push(lua_State *L);
+
+/* Take in what has ended, without waiting. */
+void tine__nested_poll(lua_State *L);
+/* Wait for what the aim wants of such tasks, or until something has come of it; run some here. False: it wants none. */
+bool tine__nested_await(lua_State *L, const struct aim *aim, uint64_t deadline);
+/* Cancel the one whose future is at `idx`. */
+void tine__nested_cancel(lua_State *L, struct future *f);
+extern const luaL_Reg tine__nested_methods[], tine__nested_meta[];
 
 /* --- errors.c --- */
 

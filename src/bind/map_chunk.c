@@ -23,6 +23,7 @@ struct draft tine__chunk_new(lua_State *L, struct map *m, uint32_t count, uint64
     lua_getiuservalue(L, 1, MAP_ON_EVENT);
     lua_setiuservalue(L, -2, 3);
     return (struct draft){.name = c->name,
+                          .serial = m->serial,
                           .count = count,
                           .mute = !m->hears,
                           .settings = m->settings,

@@ -90,6 +90,8 @@ static void fill_state(lua_State *L) {
     lua_createtable(L, 0, 0);
     keep(L, KEPT_CORES);
     lua_createtable(L, 0, 0);
+    keep(L, KEPT_NESTED);
+    lua_createtable(L, 0, 0);
     keep(L, KEPT_DUE);
     keep_weak(L, KEPT_FUTURES);
     keep_weak(L, KEPT_WEAK);
@@ -146,6 +148,10 @@ static void fill_metas(lua_State *L) {
     fill_meta(L, lua_gettop(L), CODEC_SHARED, "shared_methods", tine__shared_methods,
               tine__shared_meta);
     lua_pop(L, 1);
+    luaL_newmetatable(L, "tine.nested");
+    fill_meta(L, lua_gettop(L), "tine.nested", "nested_methods", tine__nested_methods,
+              tine__nested_meta);
+    lua_pop(L, 1);
     luaL_newmetatable(L, "tine.map");
     fill_meta(L, lua_gettop(L), "tine.map", "map_methods", tine__map_methods, tine__map_meta);
     lua_pop(L, 1);
@@ -156,8 +162,13 @@ static void fill_metas(lua_State *L) {
 /* core.worker(): what tine.worker is. */
 static int worker(lua_State *L) {
     if (lua_getfield(L, LUA_REGISTRYINDEX, WORKER) != LUA_TTABLE)
-        lua_pushnil(L);
-    return 1;
+        return lua_pushnil(L), 1;
+    lua_pushliteral(L, "pool");
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        tine__nested_push(L);
+        lua_setfield(L, -3, "pool");
+    }
+    return lua_pop(L, 1), 1;
 }
 
 #define COLUMNS 80 /* of a terminal that does not say */

@@ -155,6 +155,14 @@ void tine__reap_core(lua_State *L, struct core *c) {
     deal_news(L, S);
 }
 
+/* Its trace could not be written: Lua's `warn` says so. */
+static void warn_of_trace(lua_State *L, struct pool *p) {
+    char *trouble = tine__pool_trace_trouble(p);
+    if (trouble)
+        lua_warning(L, trouble, 0);
+    free(trouble);
+}
+
 /* Pools that have ended and have nothing more to tell. Allocates nothing. */
 static void join_ended(lua_State *L, struct state *S) {
     for (struct list *n = S->cores.next, *next; n != &S->cores; n = next) {
@@ -186,6 +194,7 @@ void tine__reap(lua_State *L) {
     for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
         struct core *c = LIST_ITEM(n, struct core, node);
         tine__pool_poll(c->p);
+        warn_of_trace(L, c->p);
         take_news(S, c);
     }
     deal_news(L, S);
@@ -198,12 +207,15 @@ void tine__reap(lua_State *L) {
 void tine__core_join(lua_State *L, struct core *c) {
     struct state *S = state_of(L);
     assert(!c->joined);
+    struct pool *p = tine__pool_ref(c->p);
     c->joined = true;
     list_remove(&c->node);
     S->ncores--;
     S->changes++;
     tine__core_retire(S, c);
     tine__core_unanchor(L, c);
+    warn_of_trace(L, p); /* of what was written last */
+    tine__pool_unref(p);
 }
 
 void tine__state_check(lua_State *L, struct state *S) {

@@ -93,6 +93,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     if (!item)
         return NULL;
     item->name = d->name;
+    item->serial = d->serial;
     item->inbox = &c->inbox;
     item->task.call.count = d->count;
     item->task.mute = d->mute;

@@ -54,6 +54,8 @@ struct item {
     bool asked;             /* set by tine__inbox_take: tine__item_question */
     bool emitted;           /* set by tine__inbox_take: there may be events to be read */
     struct list question;   /* the owner's */
+    struct list children;   /* tasks that tasks of this one have submitted (children.c) */
+    uint64_t serial;        /* which call of its pool's it belongs to */
     bool listed;            /* in its inbox */
     bool released;          /* set by tine__inbox_take: the pool touches it no more */
     bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */

@@ -334,6 +334,13 @@ void tine__policy_remove(struct policy *p, struct task *t) {
     settle(p, t->line);
 }
 
+void tine__policy_take(struct policy *p, struct task *t) {
+    struct line *l = t->line;
+    tine__policy_remove(p, t);
+    l->bucket->sent++;
+    l->bucket->sent_lines += l->sent++ == 0;
+}
+
 struct task *tine__policy_pop(struct policy *p) {
     struct bucket *b = bucket_of(p->buckets.root);
     struct line *l = LIST_ITEM(b->turns.next, struct line, turn);
@@ -377,6 +384,12 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
     int64_t rank = rank_after(p, l->bucket->priority, waited(p, last->since));
     bool before = b->rank != rank ? b->rank > rank : b->first < last->call.id;
     return before ? BY_RANK : BY_NOTHING;
+}
+
+int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until) {
+    uint64_t seconds = waited(p, t->since);
+    *until = p->ageing > 0 ? t->since + (seconds + 1) * SECOND : TIMER_NEVER;
+    return rank_after(p, t->line->bucket->priority, seconds);
 }
 
 struct task *tine__policy_any(const struct policy *p) {

@@ -23,9 +23,8 @@
 ** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting: it is withdrawn when
 ** another one should be before it (tine__policy_overtakes), from the last one on, and waits again as if it had
 ** never been taken. A line that begins to have tasks may claim a turn between two of another line there: then all
-** of that priority come back, and the turns are as they would have been. Ranks that cross by waiting alone, once a
-** second at most, change nothing for one that stands there behind its own priority: what is there is a few
-** milliseconds' work.
+** of that priority come back, and the turns are as they would have been. Ranks cross by waiting, too, once a
+** second for each task: what lies there is then ordered anew as a whole.
 **
 ** A line lives as long as a task that is not DONE belongs to it, so what comes back needs no memory.
 */
@@ -68,6 +67,8 @@ bool tine__policy_push(struct policy *p, struct task *t);
 void tine__policy_push_back(struct policy *p, struct task *t, bool unspent);
 /* It does not wait any more. */
 void tine__policy_remove(struct policy *p, struct task *t);
+/* Take out this one, as if it were the next. */
+void tine__policy_take(struct policy *p, struct task *t);
 /* Take the next one, by the ranks of the last tick; there is one. */
 struct task *tine__policy_pop(struct policy *p);
 /* It has come from the site, one way or another. */
@@ -77,6 +78,8 @@ void tine__policy_unsent(struct policy *p, struct task *t);
 enum overtaking { BY_NOTHING, BY_RANK, BY_TURN };
 enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,
                                        uint64_t now);
+/* The rank of one that is with the site, and until when. */
+int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until);
 /* The time, at which it may do so; ranks are those of then. */
 bool tine__policy_tick(struct policy *p, uint64_t now);
 /* Some task that waits, or NULL. */

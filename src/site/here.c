@@ -44,7 +44,8 @@ struct here {
     int manager; /* borrowed */
 
     enum stage stage;
-    enum inner_start judgement; /* STAGE_JUDGED */
+    enum inner_start judgement; /* STAGE_JUDGED, */
+    uint64_t judged_at;         /* since then */
     struct buf said;            /* with it */
     bool busy;                  /* a thread is at work */
     bool leaving;               /* the worker is to end when nothing is left */
@@ -248,6 +249,7 @@ static bool here_has_work(struct site *s) {
 static void work_start(struct here *h, pthread_mutex_t *lock) {
     pthread_mutex_unlock(lock);
     h->judgement = tine__inner_start(h->inner, &h->said);
+    h->judged_at = tine__now();
     pthread_mutex_lock(lock);
     h->stage = h->judgement == INNER_NO_MEMORY ? STAGE_JUDGED : STAGE_STARTED;
 }
@@ -324,6 +326,7 @@ static void judge(struct here *h, struct report *r) {
                                              [INNER_NO_INITIALIZER] = REPORT_INITIALIZER};
     r->kind = kinds[h->judgement];
     r->error = h->judgement == INNER_NO_MEMORY ? ENOMEM : 0;
+    r->ended = h->judged_at;
     r->bytes = h->said.data;
     r->length = h->said.len;
     h->stage = h->judgement == INNER_READY ? STAGE_UP : STAGE_OVER;
@@ -485,7 +488,7 @@ static const struct site_ops here_ops = {
     .close = here_close,
 };
 
-static int open_parts(struct here *h, const struct boot *boot) {
+static int open_parts(struct here *h, const struct boot *boot, const struct settings *defaults) {
     int err = tine__shm_create(&h->directory, "tine-heap", HEAP_PAGE);
     struct heap_directory *directory = (struct heap_directory *)h->directory.base;
     if (!err)
@@ -494,11 +497,11 @@ static int open_parts(struct here *h, const struct boot *boot) {
         err = tine__heap_attach(&h->reader, directory, h->directory.fd, false);
     if (!err && (h->bell = tine__fd_event()) == -1)
         err = TINE_ESYSTEM;
-    return err ? err : tine__inner_new(&h->inner, boot, h->reader);
+    return err ? err : tine__inner_new(&h->inner, boot, h->reader, defaults);
 }
 
 int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *manager,
-                    struct site_bells *bells) {
+                    struct site_bells *bells, const struct settings *defaults) {
     *out = NULL;
     struct here *h = sys.calloc(1, sizeof *h);
     if (!h)
@@ -512,7 +515,7 @@ int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *m
     list_init(&h->withdrawn);
     tine__buf_init(&h->said);
     tine__buf_init(&h->errand_said);
-    int err = open_parts(h, boot);
+    int err = open_parts(h, boot, defaults);
     if (err) {
         int saved = errno;
         here_close(&h->base);

@@ -19,6 +19,7 @@ struct inner {
     struct channel channel; /* first member */
     struct boot boot;
     struct heap *calls;
+    const struct settings *defaults;
     struct alloc allocator;
     struct loop loop; /* its state is NULL before the start and after the end */
     struct inner_call *call;
@@ -36,10 +37,12 @@ static struct inner *self(struct channel *ch) {
 
 /* --- the channel: one call, and its answers --- */
 
-static void describe(struct inner *in, struct call *out) {
-    const struct inner_call *c = in->call;
-    const struct call_head *h = &c->head;
+static void describe(struct channel *ch, const struct call_head *h, const char *bytes,
+                     struct call_extra *room, struct call *out) {
+    const struct inner *in = self(ch);
     *out = (struct call){.id = h->id,
+                         .attempt = call_attempt(h),
+                         .depth = call_depth(h),
                          .count = h->count,
                          .ref = h->ref,
                          .timed = h->flags & CALL_TIMED,
@@ -47,14 +50,14 @@ static void describe(struct inner *in, struct call *out) {
                          .index = h->index};
     if (h->callee)
         tine__store_find(in->calls, h->callee, NULL, &out->origin);
-    if (!c->bytes)
+    if (!bytes)
         return;
-    uint32_t extra = h->flags & CALL_EXTRA ? sizeof in->extra : 0;
+    uint32_t extra = h->flags & CALL_EXTRA ? sizeof *room : 0;
     if (extra)
-        out->extra = memcpy(&in->extra, c->bytes, sizeof in->extra);
-    out->label = h->label > extra ? c->bytes + extra : NULL;
+        out->extra = memcpy(room, bytes, sizeof *room);
+    out->label = h->label > extra ? bytes + extra : NULL;
     out->label_len = h->label - extra;
-    out->function = c->bytes + h->label;
+    out->function = bytes + h->label;
     out->function_len = h->function;
     out->arguments = out->function + h->function;
     out->arguments_len = h->length - h->label - h->function;
@@ -71,7 +74,7 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
     if (in->taken)
         return TINE_ESHUTDOWN;
     in->taken = true;
-    describe(in, out);
+    describe(ch, &in->call->head, in->call->bytes, &in->extra, out);
     return 0;
 }
 
@@ -85,9 +88,13 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     return 0;
 }
 
+static unsigned asked_of(const struct inner_call *c) {
+    return (unsigned)(atomic_load(&c->running) & 0xff);
+}
+
 static unsigned asked(struct channel *ch) {
     const struct inner_call *c = self(ch)->call;
-    return c ? (unsigned)(atomic_load(&c->running) & 0xff) : 0;
+    return c ? asked_of(c) : 0;
 }
 
 bool tine__inner_ask(struct inner_call *call, uint32_t k, bool timed) {
@@ -172,6 +179,38 @@ static void tidy(struct channel *ch) {
     (void)ch;
 }
 
+/* --- tasks that tasks submit --- */
+
+static bool up(struct channel *ch) {
+    struct inner *in = self(ch);
+    struct inner_call *c = sys.calloc(1, sizeof *c + sizeof c->answers[0]);
+    if (!c)
+        return false;
+    atomic_store(&c->upto, 1);
+    c->below = in->call;
+    in->call = c;
+    return true;
+}
+
+static void down(struct channel *ch) {
+    struct inner *in = self(ch);
+    struct inner_call *c = in->call;
+    in->call = c->below;
+    tine__buf_free(&c->answers[0].bytes);
+    free(c);
+}
+
+static enum record_kind answered(struct channel *ch, struct buf *out) {
+    struct inner_answer *a = &self(ch)->call->answers[0];
+    *out = a->bytes;
+    tine__buf_init(&a->bytes);
+    return a->kind;
+}
+
+static void limit(struct channel *ch, uint64_t until) {
+    self(ch)->call->until = until;
+}
+
 /* --- asking --- */
 
 #define OFTEN 1000 /* instructions between two looks */
@@ -185,9 +224,14 @@ static void look(lua_State *L, lua_Debug *ar) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &inner_key);
     struct inner *in = lua_touserdata(L, -1);
     lua_pop(L, 1);
-    unsigned bits = asked(&in->channel);
-    if (bits && in->told != in->call->answered + 1) {
-        in->told = in->call->answered + 1; /* once */
+    struct inner_call *c = in->call;
+    if (c->until && tine__now() >= c->until)
+        (void)tine__inner_ask(c, 0, true);
+    unsigned bits = asked_of(c);
+    for (const struct inner_call *below = c->below; below && !bits; below = below->below)
+        bits = asked_of(below);
+    if (bits && c->told != c->answered + 1) {
+        c->told = c->answered + 1; /* once */
         tine__ask_raise(L, bits);
     }
 }
@@ -218,7 +262,7 @@ static int open_state(struct inner *in) {
     lua_State *L = tine__state_new(&in->allocator);
     if (!L)
         return TINE_ENOMEM;
-    in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel};
+    in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel, .defaults = in->defaults};
     lua_pushcfunction(L, take_exit);
     lua_pushlightuserdata(L, in);
     return lua_pcall(L, 1, 0, 0) == LUA_OK
@@ -244,7 +288,6 @@ void tine__inner_run(struct inner *in, struct inner_call *call) {
     lua_State *L = in->loop.run.L;
     in->call = call;
     in->taken = false;
-    in->told = 0;
     if (!lua_gethook(L)) /* else it is a debugger's, and nothing is asked */
         lua_sethook(L, look, LUA_MASKCOUNT, OFTEN);
     tine__loop_run(&in->loop);
@@ -265,7 +308,8 @@ void tine__inner_end(struct inner *in) {
         lua_close(L);
 }
 
-int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls) {
+int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
+                    const struct settings *defaults) {
     struct inner *in = sys.calloc(1, sizeof *in);
     if (!in)
         return TINE_ENOMEM;
@@ -280,12 +324,18 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .emit = emit,
                                    .answer = answer,
                                    .done = done,
+                                   .describe = describe,
+                                   .up = up,
+                                   .down = down,
+                                   .answered = answered,
+                                   .limit = limit,
                                    .say = say,
                                    .told = never,
                                    .dismissed = never,
                                    .untidy = never,
                                    .tidy = tidy};
     in->calls = calls;
+    in->defaults = defaults;
     tine__buf_init(&in->reply);
     tine__buf_init(&in->event);
     int err = tine__boot_copy(&in->boot, boot);

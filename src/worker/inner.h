@@ -20,6 +20,7 @@
 #include "worker/channel.h"
 
 struct inner;
+struct settings;
 
 /* What a task was answered with. */
 struct inner_answer {
@@ -45,6 +46,9 @@ struct inner_call {
     _Atomic uint64_t running; /* task k as (k + 1) << 8 | what it was asked; 0: none runs */
     atomic_uint answered;     /* watched */
     _Atomic uint64_t since;   /* watched: when the task that runs was begun, ns; 0: none runs */
+    struct inner_call *below; /* that waits for this one, which a task of it has submitted */
+    uint32_t told;            /* which of its tasks, as k + 1, was told that it is to end */
+    uint64_t until;           /* its time is over then; 0: never, or others see to that */
     /* Watched: events in order, put in at `emitted` by the task. Who takes them begins behind `taken`, which he has
     ** taken, and frees. */
     struct inner_event *taken, *emitted;
@@ -52,8 +56,10 @@ struct inner_call {
     struct inner_answer answers[]; /* head.count of them */
 };
 
-/* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; borrowed. */
-int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls);
+/* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; `defaults`: the
+** settings of the pool; both borrowed. */
+int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
+                    const struct settings *defaults);
 
 /* Before a call is run; and when it is done with. 0 or TINE_ENOMEM. */
 int tine__inner_events_open(struct inner_call *call);

@@ -92,13 +92,12 @@ static uint32_t extra_size(const struct call_head *h) {
     return h->flags & CALL_EXTRA ? sizeof(struct call_extra) : 0;
 }
 
-/* Where the payload is; NULL: it cannot be mapped. */
-static const char *payload(struct shm_channel *c) {
-    const struct call_head *h = &c->slot.call;
+/* Where the payload is, `bytes` unless it lies in the heap; NULL: it cannot be mapped. */
+static const char *payload(struct shm_channel *c, const struct call_head *h, const char *bytes) {
     int err;
     if ((uint64_t)h->label + h->function > h->length || h->label < extra_size(h))
         return NULL;
-    const char *p = h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : c->slot.bytes;
+    const char *p = h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : bytes;
     if (!p && errno == EBADF)
         end_spoilt(c);
     return p;
@@ -119,10 +118,12 @@ static uint32_t describe_far(const char *p, uint32_t room, struct call *out) {
     return far_size(far.names);
 }
 
-static void describe(struct shm_channel *c, struct call *out) {
-    const struct call_head *s = &c->slot.call;
-    const char *p = payload(c);
+static void describe(struct channel *ch, const struct call_head *s, const char *bytes,
+                     struct call_extra *room, struct call *out) {
+    struct shm_channel *c = self(ch);
+    const char *p = payload(c, s, bytes);
     *out = (struct call){.id = s->id,
+                         .depth = call_depth(s),
                          .count = s->count,
                          .ref = s->ref,
                          .timed = s->flags & CALL_TIMED,
@@ -137,7 +138,7 @@ static void describe(struct shm_channel *c, struct call *out) {
         return;
     uint32_t extra = extra_size(s);
     if (extra)
-        out->extra = memcpy(&c->extra, p, sizeof c->extra);
+        out->extra = memcpy(room, p, sizeof *room);
     if (s->flags & CALL_FAR) {
         uint32_t far = describe_far(p + extra, s->label - extra, out);
         if (!far)
@@ -195,7 +196,7 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
             return TINE_EAGAIN;
     }
     copy_slot(&c->slot, slot);
-    describe(c, out);
+    describe(ch, &c->slot.call, c->slot.bytes, &c->extra, out);
     return 0;
 }
 
@@ -207,7 +208,7 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     ** small task makes of it here. A limit counts from a look of its own. */
     int err = tine__link_begin(&c->link, call->id + k, k == 0,
                                c->now && !call->timed ? c->now : tine__now());
-    if (k == 0) {
+    if (k == 0 && c->link.level == 0) {
         bool asked;
         /* the link says that it is ours: only now may the slot forget it */
         if (!tine__queue_free(&c->queue, c->worker, c->seq, &asked))
@@ -353,8 +354,63 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
 static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref) {
     struct shm_channel *c = self(ch);
     struct record r = {.kind = kind, .id = id, .ref = ref};
+    if (kind == RECORD_READY)
+        tine__link_stamp_now(&c->link, &r);
     write_record(&c->reply, &r);
     ring(c, BELL_PRESSURE);
+}
+
+/* --- tasks that tasks submit --- */
+
+static bool up(struct channel *ch) {
+    self(ch)->now = 0;
+    return tine__link_up(&self(ch)->link);
+}
+
+static void down(struct channel *ch) {
+    tine__link_down(&self(ch)->link);
+}
+
+/* A copy of the letter at this place; NULL: it cannot be had. */
+static struct posted *copy_letter(struct shm_channel *c, uint64_t place, uint64_t *before) {
+    int err;
+    const struct letter *letter = tine__heap_at(c->calls, place, sizeof *letter, &err);
+    if (!letter)
+        return NULL;
+    *before = letter->next;
+    size_t length = letter->length;
+    struct posted *p = sys.malloc(sizeof *p + length);
+    letter = p ? tine__heap_at(c->calls, place, sizeof *letter + length, &err) : NULL;
+    if (letter)
+        memcpy(&p->letter, letter, sizeof *letter + length);
+    else
+        free(p);
+    return letter ? p : NULL;
+}
+
+static struct posted *mail(struct channel *ch, bool *lost) {
+    struct shm_channel *c = self(ch);
+    struct posted *list = NULL;
+    uint64_t n = 0, place = tine__link_take_mail(&c->link);
+    while (place) {
+        uint64_t before = 0;
+        struct posted *p = copy_letter(c, place, &before);
+        *lost |= !p;
+        if (p) {
+            p->next = list;
+            list = p;
+        }
+        place = before;
+        n++;
+    }
+    if (n)
+        tine__link_has_read(&c->link, n);
+    return list;
+}
+
+static void listen_to_mail(struct channel *ch, uint64_t ns) {
+    self(ch)->now = 0;
+    tine__link_await_mail(&self(ch)->link, ns);
 }
 
 /* --- memory --- */
@@ -406,7 +462,12 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
                                .done = done,
                                .say = say,
                                .untidy = untidy,
-                               .tidy = tidy};
+                               .tidy = tidy,
+                               .describe = describe,
+                               .up = up,
+                               .down = down,
+                               .mail = mail,
+                               .listen = listen_to_mail};
     c->queue = QUEUE_CLOSED;
     c->link = LINK_CLOSED;
     c->calls = p->heap;

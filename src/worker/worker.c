@@ -88,7 +88,7 @@ static void start(struct worker *w) {
         fail(ch);
     tine__output_flush();
     ch->reply(ch);
-    ch->say(ch, RECORD_READY, 0, 0);
+    ch->say(ch, RECORD_READY, (uint64_t)getpid(), 0);
 }
 
 _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, int link,

@@ -166,20 +166,13 @@ static int64_t urgency(const struct sim *m, int64_t priority) {
     return most;
 }
 
-/* The last that was handed over is of this priority: what waits stands behind its own kind then. */
-static bool follows_its_own(const struct sim *m, int64_t priority) {
-    const struct list *last = m->s.handed.prev;
-    return last != &m->s.handed && LIST_ITEM(last, struct task, sent)->set->priority == priority;
-}
-
 /* Ranks, and the order in a line; turns are looked at when they are taken. */
 static void hold_behind(struct sim *m, struct job *sent) {
     for (unsigned i = 0; i < m->line_up.nwaiting; i++) {
         struct job *j = job_at(m, i);
         const char group = group_of(j);
         bool same = j->set.priority == sent->set.priority;
-        HOLDS(same || follows_its_own(m, j->set.priority) ||
-                  rank(m, j) <= urgency(m, sent->set.priority),
+        HOLDS(same || rank(m, j) <= urgency(m, sent->set.priority),
               "#%d is taken before #%d, whose priority is higher", (int)sent->task.call.id,
               (int)j->task.call.id);
         HOLDS(!same || group != group_of(sent) || j->task.call.id > sent->task.call.id,
