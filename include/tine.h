@@ -207,13 +207,15 @@ typedef struct tine_options {
     unsigned window; /* tasks under way at most; 0: twice the workers of all hosts */
     double connect_timeout, lost_after; /* 0: 10 and 15 */
     bool unconfirmed;                   /* hosts begin without asking */
+    uint64_t
+        event_buffer; /* events of a task that are kept unread (tine_future_next_event); 0: 1000 */
 } tine_options;
 
 #define TINE_OPTIONS_INIT \
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
             NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL, -1, 0, 0, NULL, TINE_RETRY_INIT, \
-            -1, 0, 0, false, 0, NULL, TINE_OUTPUT_DEFAULT, 0, NULL, NULL, NULL, 0, 0, 0, false \
+            -1, 0, 0, false, 0, NULL, TINE_OUTPUT_DEFAULT, 0, NULL, NULL, NULL, 0, 0, 0, false, 0 \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is
@@ -381,6 +383,13 @@ typedef struct tine_task {
 ** unfinished; TINE_ENOMEM; TINE_EFORKED. */
 TINE_API int tine_submit(tine_pool *pool, const tine_task *task, tine_future **out);
 
+/* SINCE 0.2.0. Have each worker run this once: those that are there before their next task, later ones after their
+** initializer. The future, which has no values, is done when those of now have; an error fails it and does no more (one in a
+** later worker is told nobody). It counts neither in tine_stats nor for max_pending, and is kept as long as the
+** pool. Of the task `kind`, `function`, `args`, `label` and `done` count. Never waits. As tine_submit; never
+** TINE_EAGAIN. */
+TINE_API int tine_pool_everywhere(tine_pool *pool, const tine_task *task, tine_future **out);
+
 /* --- futures --- */
 
 enum tine_state { TINE_PENDING, TINE_RUNNING, TINE_CANCELLED, TINE_FINISHED };
@@ -396,6 +405,17 @@ TINE_API int tine_future_wait(tine_future *future, double timeout);
 /* Wait until one of `n` futures, of any pools, is done; callbacks of their pools are called meanwhile. The lowest
 ** index of one that is; or a code, as tine_future_wait; TINE_EARG (n is 0, too). SINCE 0.2.0 */
 TINE_API int tine_wait_any(tine_future *const *futures, size_t n, double timeout);
+
+/* SINCE 0.2.0. What the task emits while it runs (tine.worker.emit in Lua), one after the other, each once: waits for the
+** next. 1: there is one, in *bytes and *length, a msgpack array that is good until the next call for this future, or until it
+** is freed; 0: the task has ended, and all were given; TINE_ETIMEOUT: none has come; TINE_EAGAIN: a signal handler ran;
+** TINE_EINVALID, TINE_EARG, TINE_EFORKED as tine_future_wait; TINE_ENOMEM. One thread at a time for each future. With
+** `timeout` 0 it does not wait: then tine_pool_fileno tells of events, too.
+**
+** Of a task at most `event_buffer` events (tine_options) are kept that nobody has read, then it waits for a reader; not
+** while a thread waits for its end, nor when its future was freed: then its events are dropped. */
+TINE_API int tine_future_next_event(tine_future *future, double timeout, const void **bytes,
+                                    size_t *length);
 
 /* How it ended. 0: it has values; TINE_ETASK: the task raised an error; another code:
 ** TINE_ECANCELLED, TINE_ETIMEOUT (it ran too long), TINE_ECRASHED, TINE_EBROKEN, TINE_ESERIALIZE

@@ -452,6 +452,12 @@ function Pool:kill_workers() end
 ---@param n integer
 function Pool:resize(n) end
 
+---Runs fn(...) once in each worker before its next task, and in each later one after its initializer.
+---@param fn function|string
+---@param ... any
+---@return tine.Future
+function Pool:everywhere(fn, ...) end
+
 ---Encode a value once, for all tasks: a handle that stands for it wherever it is sent.
 ---@param value any
 ---@return tine.Shared

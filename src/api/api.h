@@ -46,6 +46,8 @@ struct tine_future {
     atomic_uint refs;
     struct item item;
     struct outcome outcome;
+    struct events *events; /* once they were asked for, */
+    struct outcome event;  /* the one that was read last */
     struct tine_pool *pool;
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
@@ -78,9 +80,11 @@ void tine__api_unref(struct tine_pool *pool);
 void tine__api_collect(struct tine_pool *pool);
 /* Empty the inbox and call the callbacks that are due. Their number. */
 size_t tine__api_dispatch(struct tine_pool *pool);
-/* Take in results, dispatch and sleep until `met` or the deadline. 0, TINE_ETIMEOUT; TINE_EAGAIN: a signal
-** handler ran. */
-int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg), void *arg, uint64_t deadline);
+/* Take in results, dispatch and sleep until `met` or the deadline. `ends` says whose ends are waited for (NULL: all), so
+** that they go on though nobody reads what they emit. 0, TINE_ETIMEOUT; TINE_EAGAIN: a signal handler ran. */
+int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg),
+                   bool (*ends)(const struct item *item, const void *arg), void *arg,
+                   uint64_t deadline);
 /* Wait until nothing is due and no other thread is in a callback. False: the deadline has passed. */
 bool tine__api_await_quiet(struct tine_pool *pool, uint64_t deadline);
 /* Is this a callback of this pool? */

@@ -110,20 +110,25 @@ bool tine__api_is_managing(const struct tine_pool *pool) {
 
 /* --- waiting --- */
 
-int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg), void *arg, uint64_t deadline) {
+int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg),
+                   bool (*ends)(const struct item *item, const void *arg), void *arg,
+                   uint64_t deadline) {
     struct inbox *inbox = &pool->inbox;
     const struct wait_hook hook = {.ready = met, .arg = arg};
-    int err = 0;
-    for (;;) {
+    bool loose = false;
+    for (int err = 0;;) {
         tine__pool_poll(pool->core);
         tine__api_dispatch(pool);
-        if (met(arg))
-            return 0;
-        if (err == TINE_EAGAIN)
-            return err;
-        if (deadline != WAIT_FOREVER && tine__now() >= deadline)
-            return TINE_ETIMEOUT;
+        if (!met(arg) && !err && deadline != WAIT_FOREVER && tine__now() >= deadline)
+            err = TINE_ETIMEOUT;
+        if (met(arg) || err) {
+            tine__events_tighten(pool->core, &loose);
+            return met(arg) ? 0 : err;
+        }
+        if (tine__events_stand(pool->core))
+            tine__events_loosen(pool->core, ends, arg, &loose);
         err = tine__wait(&inbox, 1, deadline, &hook);
+        err = err == TINE_EAGAIN ? err : 0;
     }
 }
 

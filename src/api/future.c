@@ -21,6 +21,10 @@ static bool is_settled(void *arg) {
     return outcome_settled(&f->outcome);
 }
 
+static bool is_its_own(const struct item *item, const void *arg) {
+    return item->owner == arg;
+}
+
 int tine_future_wait(tine_future *f, double timeout) {
     uint64_t deadline;
     int err = future_check(f);
@@ -30,7 +34,7 @@ int tine_future_wait(tine_future *f, double timeout) {
         return 0;
     if (tine__api_is_managing(f->pool))
         return TINE_EINVALID; /* deaths and replacements would wait for us */
-    return tine__api_wait(f->pool, is_settled, f, deadline);
+    return tine__api_wait(f->pool, is_settled, is_its_own, f, deadline);
 }
 
 #define FEW 16 /* pools */
@@ -41,6 +45,7 @@ struct any {
     struct inbox *inboxes
         [FEW]; /* of their pools, each once; of more than so many the others are looked at now and then */
     unsigned ninboxes;
+    bool loose[FEW]; /* tasks of it were let go on (pool/events.h) */
     bool all;
 };
 
@@ -76,6 +81,26 @@ static int check_any(struct any *a) {
 
 #define REST 10000000u /* ns: between two looks at pools that cannot be listened to */
 
+static bool is_one_of(const struct item *item, const void *arg) {
+    const struct any *a = arg;
+    for (size_t i = 0; i < a->n; i++)
+        if (item == &a->futures[i]->item)
+            return true;
+    return false;
+}
+
+/* Tasks whose ends are waited for go on though nobody reads what they emit; or not any more. */
+static void loosen(struct any *a) {
+    for (unsigned i = 0; i < a->ninboxes; i++)
+        if (tine__events_stand(a->inboxes[i]->pool))
+            tine__events_loosen(a->inboxes[i]->pool, is_one_of, a, &a->loose[i]);
+}
+
+static void tighten(struct any *a) {
+    for (unsigned i = 0; i < a->ninboxes; i++)
+        tine__events_tighten(a->inboxes[i]->pool, &a->loose[i]);
+}
+
 static int wait_any(struct any *a, uint64_t deadline) {
     const struct wait_hook hook = {.ready = any_settled, .arg = a};
     for (int err = 0;;) {
@@ -91,6 +116,7 @@ static int wait_any(struct any *a, uint64_t deadline) {
         uint64_t now = tine__now(), until = a->all ? deadline : clock_after(now, REST);
         if (now >= deadline)
             return TINE_ETIMEOUT;
+        loosen(a);
         err = tine__wait(a->inboxes, a->ninboxes, until < deadline ? until : deadline, &hook);
     }
 }
@@ -102,7 +128,11 @@ int tine_wait_any(tine_future *const *futures, size_t n, double timeout) {
     if (err || !tine__api_deadline(timeout, &deadline))
         return err ? err : TINE_EARG;
     int first = first_settled(&a);
-    return first >= 0 ? first : wait_any(&a, deadline);
+    if (first < 0) {
+        first = wait_any(&a, deadline);
+        tighten(&a);
+    }
+    return first;
 }
 
 bool tine_future_cancel(tine_future *f) {

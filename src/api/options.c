@@ -49,7 +49,7 @@ static void translate(const tine_options *o, struct pool_options *p) {
                             .max_tasks = o->max_tasks_per_worker,
                             .max_memory = o->max_worker_memory,
                             .idle = tine__api_limit(o->idle_timeout),
-                            .event_buffer = POOL_EVENT_BUFFER,
+                            .event_buffer = o->event_buffer ? o->event_buffer : POOL_EVENT_BUFFER,
                             .spin = o->spin < 0 ? SPIN : clock_span(o->spin),
                             .send_globals = true,
                             .hook = o->prepare,

@@ -113,7 +113,7 @@ static bool has_ended(void *arg) {
 
 static int wait_end(struct tine_pool *pool, uint64_t deadline) {
     int err;
-    while ((err = tine__api_wait(pool, has_ended, pool, deadline)) == TINE_EAGAIN)
+    while ((err = tine__api_wait(pool, has_ended, NULL, pool, deadline)) == TINE_EAGAIN)
         ; /* a signal */
     if (err)
         return err;
@@ -130,13 +130,17 @@ int tine_pool_wait(tine_pool *pool, double timeout) {
         return TINE_EARG;
     if (tine__pool_is_open(pool->core) || tine__api_is_calling(pool))
         return TINE_EINVALID;
-    return wait_end(pool, deadline);
+    tine__events_await_end(pool->core, true);
+    err = wait_end(pool, deadline);
+    tine__events_await_end(pool->core, false);
+    return err;
 }
 
 void tine_pool_close(tine_pool *pool) {
     if (!pool)
         return;
     if (!tine__pool_is_forked(pool->core)) {
+        tine__events_await_end(pool->core, true);
         tine__pool_shutdown(pool->core, false);
         wait_end(pool, WAIT_FOREVER);
         tine__pool_join(pool->core);

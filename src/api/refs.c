@@ -26,7 +26,21 @@ tine_future *tine_future_ref(tine_future *f) {
     return f;
 }
 
+/* Is it about to be held by its task alone? Then nobody can read what that emits. */
+static void forsake_events(struct tine_future *f) {
+    if (atomic_load(&f->refs) != 2 || outcome_settled(&f->outcome) ||
+        tine__pool_is_forked(f->pool->core))
+        return;
+    struct events *e = f->events ? f->events : tine__item_events(f->pool->core, &f->item);
+    f->events = NULL;
+    if (e)
+        tine__events_drop(e);
+    tine__events_unref(e);
+}
+
 void tine_future_free(tine_future *f) {
+    if (f)
+        forsake_events(f);
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
     tine__outcome_free(&f->outcome);
@@ -36,6 +50,8 @@ void tine_future_free(tine_future *f) {
     free(f->label);
     tine__settings_unref(f->settings);
     tine__attempts_free(f->item.attempts);
+    tine__outcome_free(&f->event);
+    tine__events_unref(f->events);
     tine__events_unref(f->item.events);
     free(f->message);
     free(f->traceback);

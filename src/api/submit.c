@@ -1,6 +1,7 @@
 /* tine_submit: from a description of a task to an item in the pool's hands. */
 #include <string.h>
 #include "api/api.h"
+#include "msg/errand.h"
 #include "api/encode.h"
 #include "api/structs.h"
 #include "base/clock.h"
@@ -100,7 +101,28 @@ static int send_task(tine_pool *pool, struct tine_future *f, const tine_task *ta
     return err;
 }
 
-int tine_submit(tine_pool *pool, const tine_task *given, tine_future **out) {
+static int send_everywhere(tine_pool *pool, struct tine_future *f, const tine_task *task) {
+    const struct errand_head head = {.function = 0};
+    char room[ROOM];
+    struct call_buf cb;
+    tine__call_buf_init(&cb, pool->core, room, sizeof room);
+    int err = buf_append(&cb.b, &head, sizeof head);
+    if (!err)
+        err = tine__task_function(task, &cb.b);
+    uint32_t function = (uint32_t)(cb.b.len - sizeof head);
+    if (!err)
+        err = tine__task_arguments(task->args, task->args_length, &cb.b);
+    if (!err)
+        err = name_task(f, &cb, task);
+    if (!err)
+        err = tine__pool_everywhere(pool->core, &f->item, &cb, function);
+    tine__call_buf_drop(&cb);
+    tine__api_collect(pool);
+    return err;
+}
+
+static int submit(tine_pool *pool, const tine_task *given, tine_future **out,
+                  int (*send)(tine_pool *pool, struct tine_future *f, const tine_task *task)) {
     tine_task task;
     if (out)
         *out = NULL;
@@ -110,7 +132,7 @@ int tine_submit(tine_pool *pool, const tine_task *given, tine_future **out) {
     struct tine_future *f = tine__api_future(pool, &task);
     if (!f)
         return TINE_ENOMEM;
-    err = send_task(pool, f, &task);
+    err = send(pool, f, &task);
     if (err)
         tine_future_free(f); /* there is no task that holds it */
     if (err || !out)
@@ -118,4 +140,12 @@ int tine_submit(tine_pool *pool, const tine_task *given, tine_future **out) {
     else
         *out = f;
     return err;
+}
+
+int tine_submit(tine_pool *pool, const tine_task *task, tine_future **out) {
+    return submit(pool, task, out, send_task);
+}
+
+int tine_pool_everywhere(tine_pool *pool, const tine_task *task, tine_future **out) {
+    return submit(pool, task, out, send_everywhere);
 }

@@ -273,6 +273,7 @@ struct draft {
     uint32_t count;
     uint64_t serial;           /* of the map, of which it is */
     bool mute;                 /* nobody wants its events */
+    bool everywhere;           /* each worker is to run it once */
     struct settings *settings; /* the view's */
     struct outcome *outcomes;
     struct needs **needs;  /* or NULL; taken over when it is sent, */
@@ -305,6 +306,8 @@ bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *le
 /* Items that are not in flight: keep one for the next; free all. */
 void tine__item_put(struct core *c, struct item *item);
 void tine__items_free(struct core *c);
+/* May the value at `arg` be a task? */
+bool tine__is_task(lua_State *L, int arg);
 /* The value at `arg` may be a task: else an argument error. */
 void tine__check_task(lua_State *L, int arg);
 /* Raise why a pool that has ended takes nothing. */
@@ -694,7 +697,13 @@ void tine__push_workers(lua_State *L, struct core *c, bool figures);
 /* stats.c: pool:stats() */
 int tine__pool_stats_lua(lua_State *L);
 int tine__pool_told_lua(lua_State *L);
+/* --- everywhere.c --- */
+int tine__everywhere(lua_State *L); /* pool:everywhere */
+/* Errands have failed in workers that nobody waited for: that is to be reported. */
+void tine__faults_due(lua_State *L, struct core *c);
 /* --- workers.c --- */
+/* Push a future that has ended, for the queue of callbacks, of this core: errors go where those of its tasks go. */
+struct future *tine__carrier_push(lua_State *L, struct core *c, const char *label);
 /* Workers of this core's pool have ended: on_worker_exit is due for each. */
 void tine__exits_due(lua_State *L, struct core *c);
 int tine__box_gc(lua_State *L);

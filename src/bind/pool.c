@@ -334,6 +334,7 @@ const luaL_Reg tine__pool_methods[] = {
     {"with", view_with},
     {"share", tine__share},
     {"resize", tine__pool_resize_lua},
+    {"everywhere", tine__everywhere},
     {"shutdown", pool_shutdown},
     {"terminate_workers", pool_terminate_workers},
     {"kill_workers", pool_kill_workers},

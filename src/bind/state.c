@@ -179,10 +179,13 @@ static void join_ended(lua_State *L, struct state *S) {
 static void tell_exits(lua_State *L, struct state *S) {
     for (struct list *n = S->cores.next; n != &S->cores;) {
         struct core *c = LIST_ITEM(n, struct core, node);
-        bool any = atomic_load_explicit(&c->inbox.has_exits, memory_order_acquire);
-        n = any ? S->cores.next : n->next;
-        if (any)
+        bool exits = atomic_load_explicit(&c->inbox.has_exits, memory_order_acquire);
+        bool faults = atomic_load_explicit(&c->inbox.has_faults, memory_order_acquire);
+        n = exits || faults ? S->cores.next : n->next;
+        if (exits)
             tine__exits_due(L, c);
+        else if (faults)
+            tine__faults_due(L, c);
     }
 }
 

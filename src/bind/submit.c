@@ -146,6 +146,9 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
         tine__needs_resolve(L, c, *d->needs, d->futures);
     if (!c->p) /* it has ended meanwhile */
         err = TINE_ESHUTDOWN;
+    else if (item && d->everywhere)
+        err = cb ? tine__pool_everywhere(c->p, item, cb, function)
+                 : tine__pool_everywhere_failed(c->p, item, code, text, len);
     else if (item)
         err = cb ? tine__pool_submit(c->p, item, cb, d->name.label_len, function)
                  : tine__pool_submit_failed(c->p, item, code, text, len);
@@ -223,21 +226,20 @@ static int wrong_task(lua_State *L, int arg) {
                       luaL_typename(L, arg));
 }
 
+bool tine__is_task(lua_State *L, int arg) {
+    int type = lua_type(L, arg);
+    if (type == LUA_TFUNCTION || type == LUA_TSTRING)
+        return true;
+    if ((type != LUA_TTABLE && type != LUA_TUSERDATA) ||
+        luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
+        return false;
+    lua_pop(L, 1);
+    return true;
+}
+
 void tine__check_task(lua_State *L, int arg) {
-    switch (lua_type(L, arg)) {
-    case LUA_TFUNCTION:
-    case LUA_TSTRING:
-        return;
-    case LUA_TTABLE:
-    case LUA_TUSERDATA:
-        if (luaL_getmetafield(L, arg, "__call") != LUA_TNIL) {
-            lua_pop(L, 1);
-            return;
-        }
-        /* FALLTHROUGH */
-    default:
+    if (!tine__is_task(L, arg))
         wrong_task(L, arg);
-    }
 }
 
 /* What the worker is to know, and the label. */

@@ -1,4 +1,5 @@
 /* A pool's workers, as their program sees and changes them. */
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/proc.h"
@@ -137,7 +138,7 @@ static int tell_user(lua_State *L) {
 }
 
 /* Push a future that has ended, for the queue of callbacks, of this core: errors go where those of its tasks go. */
-static struct future *push_carrier(lua_State *L, struct core *c, unsigned worker) {
+struct future *tine__carrier_push(lua_State *L, struct core *c, const char *label) {
     struct future *f = tine__future_new_manual(L);
     int idx = lua_gettop(L);
     tine__core_push_meta(L, c);
@@ -145,7 +146,8 @@ static struct future *push_carrier(lua_State *L, struct core *c, unsigned worker
     f->meta = c->meta;
     f->core = c;
     f->done = true;
-    lua_pushfstring(L, "worker %I", (LUAI_UACINT)worker);
+    f->label = lua_pushstring(L, label);
+    f->label_len = (uint32_t)strlen(label);
     tine__extras_set_label(L, f, idx, idx + 1);
     lua_pop(L, 1);
     return f;
@@ -159,7 +161,9 @@ void tine__exits_due(lua_State *L, struct core *c) {
         return;
     push_kept(L, KEPT_CORES);
     lua_rawgetp(L, -1, c);
-    struct future *f = push_carrier(L, c, x.worker);
+    lua_pushfstring(L, "worker %I", (LUAI_UACINT)x.worker);
+    struct future *f = tine__carrier_push(L, c, lua_tostring(L, -1));
+    lua_remove(L, -2);
     lua_getiuservalue(L, top + 2, CORE_ON_EXIT);
     push_exit(L, &x);
     lua_pushcclosure(L, tell_user, 2);

@@ -73,6 +73,7 @@ enum record_kind {
     RECORD_SUBMIT, /* a task has submitted one: struct nested_call and what follows it (msg/nested.h) */
     RECORD_AWAIT,   /* a task waits for some of those: their numbers; none: it does so no more */
     RECORD_CANCEL,  /* a task wants one of those not to begin: its number */
+    RECORD_RAN,     /* it has run errand `id`: nothing, or a result segment as RECORD_ERROR */
     RECORD_EVENT,   /* what the task has emitted: a result segment */
     RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
     RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */

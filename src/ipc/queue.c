@@ -238,6 +238,14 @@ void tine__queue_dismiss(struct queue *q, unsigned worker) {
     tine__queue_wake_all(q);
 }
 
+void tine__queue_spread(struct queue *q, const struct errand_place *first) {
+    q->c->first_errand = *first;
+    /* release: that, and the errands' bytes */
+    atomic_fetch_add_explicit(&q->c->errands, 1, memory_order_release);
+    atomic_fetch_add_explicit(&q->c->told, 1, memory_order_release);
+    tine__queue_wake_all(q);
+}
+
 void tine__queue_shut(struct queue *q) {
     atomic_store_explicit(&q->c->closing, 1, memory_order_release);
     tine__queue_wake_all(q);
@@ -262,6 +270,13 @@ bool tine__queue_told(struct queue *q) {
 
 bool tine__queue_has_told(const struct queue *q) {
     return atomic_load_explicit(&q->c->told, memory_order_relaxed) != q->heard;
+}
+
+uint64_t tine__queue_errands(const struct queue *q, struct errand_place *first) {
+    uint64_t n = atomic_load_explicit(&q->c->errands, memory_order_acquire);
+    if (n > 0)
+        *first = q->c->first_errand;
+    return n;
 }
 
 bool tine__queue_is_dismissed(const struct queue *q, unsigned worker) {

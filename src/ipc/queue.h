@@ -47,6 +47,7 @@
 #include <stdint.h>
 #include "ipc/shm.h"
 #include "msg/call.h"
+#include "msg/errand.h"
 
 #define QUEUE_SLOTS 1024u       /* power of two */
 #define QUEUE_MAX_WORKERS 4096u /* the owner field would allow more */
@@ -129,6 +130,8 @@ unsigned tine__queue_ready(struct queue *q);
 void tine__queue_bury(struct queue *q, unsigned worker);
 /* Tell `worker` to leave, between two tasks. */
 void tine__queue_dismiss(struct queue *q, unsigned worker);
+/* There is another errand (msg/errand.h): the first one is at *first, others are named by the one before. */
+void tine__queue_spread(struct queue *q, const struct errand_place *first);
 /* No items will come any more: workers that find the queue empty leave. Wakes all. */
 void tine__queue_shut(struct queue *q);
 
@@ -150,6 +153,8 @@ int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin, uint64_t p
 /* Has the submitter told workers something since it was asked last? One load. tine__queue_wait ends for it. */
 bool tine__queue_told(struct queue *q);
 bool tine__queue_has_told(const struct queue *q); /* it may be asked again */
+/* ... so many errands, of which the first is there. */
+uint64_t tine__queue_errands(const struct queue *q, struct errand_place *first);
 /* ... that this one is to leave? */
 bool tine__queue_is_dismissed(const struct queue *q, unsigned worker);
 /* True when the submitter wants to know that so few items are left READY (tine__queue_want_low), at most

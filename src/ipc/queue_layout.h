@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include "ipc/queue.h"
+#include "msg/errand.h"
 
 /* Words that different sides write lie on lines of their own. */
 #define LINE _Alignas(64)
@@ -15,6 +16,8 @@ struct queue_calls {
     LINE _Atomic uint64_t tail; /* sequence number of the next item */
     LINE _Atomic uint32_t closing;
     _Atomic uint32_t told;              /* counts what workers are to look at */
+    _Atomic uint64_t errands;           /* given out, */
+    struct errand_place first_errand;   /* of them, written before */
     _Atomic uint64_t dismissed[GROUPS]; /* workers that are to leave */
     LINE struct queue_slot slot[QUEUE_SLOTS];
 };

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct errand;
 struct task;
 
 enum order_kind {
@@ -21,6 +22,7 @@ enum order_kind {
     ORDER_LOOK,    /* where is it: enum whereabouts, `id`, `since` */
     ORDER_START,   /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
     ORDER_DISMISS, /* `worker` is to end in good order, between two tasks */
+    ORDER_SPREAD,  /* have each worker run `errand` before its next task, those to come included */
     ORDER_KILL, /* signal `worker`; with SIGKILL its whole family. The site sees to it that it is done */
     ORDER_FINISH, /* no more calls: workers end in good order when there is none left */
     ORDER_END     /* end everything now; REPORT_GONE follows */
@@ -29,6 +31,7 @@ enum order_kind {
 struct order {
     enum order_kind kind;
     struct task *task;
+    struct errand *errand;
     uint64_t id;
     unsigned worker;
     int signal;

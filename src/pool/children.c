@@ -184,6 +184,7 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     item->outcomes = &c->outcome;
     item->serial = serial_of(c, call->count);
     item->task.call.count = 1;
+    item->task.mute = true; /* a task reads no events of those that it has submitted */
     item->task.nested = true;
     item->task.mute = true; /* nobody can ask its future for events */
     item->task.depth = (uint16_t)(parent->task.depth + 1);

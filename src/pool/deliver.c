@@ -46,6 +46,10 @@ static void post(struct pool *p, struct item *item) {
     tine__inbox_post(item->inbox, item);
 }
 
+void tine__item_ended(struct pool *p, struct item *item) {
+    post(p, item);
+}
+
 /* --- results --- */
 
 static struct failure *unreadable(int error) {
@@ -249,6 +253,9 @@ static void take_event(struct pool *p, const struct event *e) {
         break;
     case EVENT_EXIT:
         tine__exits_tell(p, e->exit);
+        break;
+    case EVENT_ERRAND:
+        post(p, tine__errand_done(p, e->errand));
         break;
     case EVENT_ENDED:
         deliver_end(p, e);

@@ -14,6 +14,8 @@ void tine__inbox_open(struct inbox *in, struct pool *p) {
     in->refused = false;
     list_init(&in->news);
     list_init(&in->exits);
+    list_init(&in->faults);
+    atomic_store(&in->has_faults, false);
     atomic_store(&in->has_exits, false);
     list_init(&in->followers);
     atomic_store(&in->has_news, false);
@@ -31,6 +33,7 @@ void tine__inbox_close(struct inbox *in) {
         pthread_mutex_lock(&p->lock);
         list_remove(&in->node);
         tine__exits_forget(in);
+        tine__faults_forget(p, in);
         pthread_mutex_unlock(&p->lock);
     }
     tine__inbox_close_fd(in);

@@ -31,6 +31,8 @@ struct inbox {
     struct list node;         /* in pool->inboxes */
     struct list news;         /* items */
     struct list exits;        /* of workers: struct exit_note (exits.c) */
+    struct list faults;       /* of errands in later workers (errands.c) */
+    atomic_bool has_faults;   /* no lock needed to look */
     atomic_bool has_exits;    /* no lock needed to look */
     struct list followers;    /* items (by `following`) that follow others, until these end */
     atomic_bool has_news;     /* it is to be taken from: no lock needed to look */
@@ -56,6 +58,9 @@ static inline bool inbox_has_news(const struct inbox *in) {
 unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max);
 /* The next worker that has ended; false: there is none, which costs a load. */
 bool tine__inbox_next_exit(struct inbox *in, struct worker_exit *out);
+/* The next error of an errand in a worker that nobody waited for: its number, and the outcome, to be freed. As above. */
+struct outcome;
+bool tine__inbox_next_fault(struct inbox *in, uint64_t *number, struct outcome *error);
 /* The owner has put off something that it took: as if there were news, until it is taken from again. */
 void tine__inbox_remind(struct inbox *in);
 

@@ -47,17 +47,18 @@ struct pool {
     struct failure *desert; /* why nobody runs what waits (REPORT_DESERTED) */
 
     struct list inboxes;
-    struct list waiters;  /* struct wait_entry: threads that sleep */
-    struct list orphans;  /* children whose task has ended, to be ended, too */
-    struct list cancels;  /* of children, that are to be answered */
-    struct inbox nest;    /* where children end */
-    struct mailbox *mail; /* [1 .. most workers] or NULL: nothing was ever posted */
-    uint64_t children;    /* unfinished ones */
-    struct list met;      /* needs whose leaders have ended */
-    uint64_t needing;     /* needs that have leaders */
-    unsigned waiting;     /* threads inside tine__wait: they take in results themselves */
-    bool fresh;           /* some inbox has news since waiters were last woken */
-    bool refused;         /* some inbox was: see there */
+    struct list waiters;    /* struct wait_entry: threads that sleep */
+    struct list orphans;    /* children whose task has ended, to be ended, too */
+    struct list cancels;    /* of children, that are to be answered */
+    struct inbox nest;      /* where children end */
+    struct mailbox *mail;   /* [1 .. most workers] or NULL: nothing was ever posted */
+    uint64_t children;      /* unfinished ones */
+    struct list everywhere; /* calls that each worker runs once (errands.h) */
+    struct list met;        /* needs whose leaders have ended */
+    uint64_t needing;       /* needs that have leaders */
+    unsigned waiting;       /* threads inside tine__wait: they take in results themselves */
+    bool fresh;             /* some inbox has news since waiters were last woken */
+    bool refused;           /* some inbox was: see there */
 
     struct {
         uint64_t finished, failed, cancelled;
@@ -125,6 +126,8 @@ void tine__deliver_progress(struct pool *p, const struct report *r);
 void tine__deliver_result(struct pool *p, const struct report *r);
 /* Nobody is there to run what waits, which is about to end. */
 void tine__deliver_desert(struct pool *p, const struct report *r);
+/* All outcomes of the item are set, and it is DONE. */
+void tine__item_ended(struct pool *p, struct item *item);
 /* The next thing that the scheduler tells. */
 void tine__deliver(struct pool *p, const struct event *e);
 /* A task has failed before it was sent. */
@@ -183,6 +186,20 @@ void tine__events_end(struct item *item);
 void tine__events_follow(struct pool *p, struct item *follower, struct item *leader);
 /* The pool takes no more tasks. */
 void tine__events_shut(struct pool *p);
+
+/* errands.c */
+/* A worker has run an errand. Before the scheduler hears of it. */
+void tine__deliver_ran(struct pool *p, const struct report *r);
+/* It is done: so is the item that waited for it, whose outcome is set. */
+struct item *tine__errand_done(struct pool *p, struct errand *errand);
+/* The inbox is about to be closed. */
+void tine__faults_forget(struct pool *p, struct inbox *in);
+/* The pool has ended. */
+void tine__errands_free(struct pool *p);
+
+/* submit.c */
+/* The pool's half of an item that is new to it. */
+void tine__item_prepare(struct pool *p, struct item *item);
 
 /* exits.c */
 void tine__exits_tell(struct pool *p, const struct worker_exit *x);

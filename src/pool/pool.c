@@ -24,6 +24,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     list_init(&p->waiters);
     list_init(&p->met);
     tine__children_open(p);
+    list_init(&p->everywhere);
     list_init(&p->standing);
     list_init(&p->loose);
     p->event_buffer = options->boot.event_buffer;
@@ -119,6 +120,7 @@ void tine__pool_join(struct pool *p) {
         pthread_mutex_lock(&p->lock);
     }
     tine__show_close(p);
+    tine__errands_free(p);
     tine__store_retire(p->store);
     p->site->ops->retire(p->site);
     p->bells.waiter.fd = p->bells.manager.fd = -1;

@@ -52,7 +52,7 @@ void tine__call_buf_abandon(struct call_buf *cb) {
 
 /* --- handing over --- */
 
-static void prepare(struct pool *p, struct item *item) {
+void tine__item_prepare(struct pool *p, struct item *item) {
     item->task.nested = false;
     item->task.depth = 0;
     list_init(&item->news);
@@ -157,7 +157,7 @@ static void begin_needs(struct pool *p, struct item *item) {
 }
 
 static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
-    prepare(p, item);
+    tine__item_prepare(p, item);
     number(p, item, cb);
     if (!item->far)
         item->task.call.label += settings_extra(item->task.set);
@@ -209,7 +209,7 @@ int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const 
     item->borrowed = false;
     item->refs = (struct store_refs){0};
     pthread_mutex_lock(&p->lock);
-    prepare(p, item);
+    tine__item_prepare(p, item);
     int err = tine__sched_submit_done(&p->s, &item->task);
     if (!err) {
         admit(p, item);

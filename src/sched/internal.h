@@ -137,6 +137,16 @@ void tine__sched_vanish(struct sched *s, unsigned worker);
 /* The same, of one that was really there; it ended by this, if that is known (NULL: it is not). */
 void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, const int *status);
 
+/* --- errands.c --- */
+
+/* A worker has run the errand of this number. False: that makes no sense. */
+bool tine__sched_ran(struct sched *s, unsigned worker, uint64_t number);
+/* It will run no more of them. */
+void tine__sched_forget_errands(struct sched *s, const struct worker *w);
+/* The pool is broken. */
+void tine__sched_break_errands(struct sched *s);
+bool tine__sched_order_errand(struct sched *s, struct order *o);
+
 /* --- workers.c: those that are to leave though the pool goes on --- */
 
 /* It was started: it may grow old. */

@@ -156,7 +156,8 @@ bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->extra_seen != s->extra && s->life <= LIFE_CLOSING)
         tine__sched_shrink(s);
     s->extra_seen = s->extra;
-    if (order_wish(s, o) || order_kill(s, o) || order_dismiss(s, o))
+    if (tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
+        order_dismiss(s, o))
         return true;
     if (s->life <= LIFE_CLOSING && (tine__sched_order_on_top(s, o) || order_withdraw(s, o) ||
                                     order_run(s, o) || order_start(s, o)))
@@ -272,6 +273,11 @@ bool tine__sched_event(struct sched *s, struct event *e) {
     if (node) {
         *e =
             (struct event){.kind = EVENT_EXIT, .exit = &LIST_ITEM(node, struct worker, gone)->exit};
+        return true;
+    }
+    node = list_pop(&s->done_errands);
+    if (node) {
+        *e = (struct event){.kind = EVENT_ERRAND, .errand = LIST_ITEM(node, struct errand, node)};
         return true;
     }
     node = list_pop(&s->ended);

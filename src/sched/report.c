@@ -290,6 +290,10 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
     case REPORT_LEAVING:
         tine__sched_leaving(s, r->worker, r->id, now);
         break;
+    case REPORT_RAN:
+        if (!tine__sched_ran(s, r->worker, r->id))
+            tine__sched_doom(s, r->worker, DOOM_RUBBISH);
+        break;
     case REPORT_IDLE:
         tine__sched_idle(s, r->worker);
         break;

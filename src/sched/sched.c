@@ -42,6 +42,9 @@ int tine__sched_init(struct sched *s, const struct sched_options *o) {
     list_init(&s->kills);
     list_init(&s->dismissals);
     list_init(&s->exits);
+    list_init(&s->errands);
+    list_init(&s->new_errands);
+    list_init(&s->done_errands);
     list_init(&s->ended);
     s->next_id = 1;
     s->window = s->narrow = o->far ? o->slots : FIRST_WINDOW + 4ull * o->workers;

@@ -46,6 +46,7 @@
 #include "msg/order.h"
 #include "msg/parting.h"
 #include "msg/report.h"
+#include "sched/errand.h"
 #include "sched/policy.h"
 #include "sched/task.h"
 #include "sched/timer.h"
@@ -119,6 +120,8 @@ struct worker {
     int signal;       /* wanted of it, or 0 */
     int pid;          /* 0: not known yet */
     uint64_t tasks;   /* answered */
+    uint64_t born;    /* errands that were given out before it was started */
+    uint64_t errands; /* that it has run: so many, from the first on */
     uint64_t ran;     /* ns that these have taken, as it says */
     uint64_t changed; /* ns of the clock: when it was started, became ready, or ended a task */
     bool waits;       /* its task waits, and none is known to run on top of it */
@@ -175,11 +178,15 @@ struct sched {
     struct list kills;      /* workers to be signalled */
     struct list dismissals; /* workers to be told that they are to leave */
     struct list exits;      /* workers that have ended, by `gone`: EVENT_EXIT is to be taken */
-    struct list ended;      /* tasks of which an event is to be taken */
-    bool told;              /* EVENT_STOPPED was taken */
-    bool died;              /* EVENT_DIED is to be taken */
-    struct task **sent;     /* by ref */
-    uint32_t *free_refs;    /* a stack */
+    struct list errands;    /* that are not done, */
+    struct list new_errands,
+        done_errands; /* (by `order`) not ordered yet; of which an event is to be taken */
+    uint64_t nerrands;
+    struct list ended;   /* tasks of which an event is to be taken */
+    bool told;           /* EVENT_STOPPED was taken */
+    bool died;           /* EVENT_DIED is to be taken */
+    struct task **sent;  /* by ref */
+    uint32_t *free_refs; /* a stack */
     uint32_t nfree, nrefs;
 
     uint64_t open;    /* tasks that are not DONE */
@@ -242,6 +249,10 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience);
 /* There are to be so many workers, 1 .. o.most: those too many end when their task is done. The site has room for them.
 ** 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_ENOMEM. (workers.c) */
 int tine__sched_resize(struct sched *s, unsigned workers);
+/* Each worker is to run this once. 0; TINE_ESHUTDOWN, TINE_EBROKEN. (errands.c) */
+int tine__sched_everywhere(struct sched *s, struct errand *e);
+/* Is that worker's run of the errand one that it waits for? */
+bool tine__sched_is_awaited(const struct sched *s, unsigned worker, uint64_t number);
 /* The time. */
 void tine__sched_tick(struct sched *s, uint64_t now);
 /* Which task is next depends on the time: tell it before orders are taken. */
@@ -287,7 +298,8 @@ enum event_kind {
     EVENT_STOPPED, /* the pool is broken, or was killed: s->reason; before the tasks it takes along */
     EVENT_DIED,    /* a worker has died unasked, which breaks nothing: s->blame; before its tasks */
     EVENT_EXIT,    /* a worker has ended: *exit, good until something is told */
-    EVENT_ENDED    /* tasks [from, to) of `task` have ended: `how`; DONE: for good */
+    EVENT_ERRAND, /* `errand` is done */
+    EVENT_ENDED   /* tasks [from, to) of `task` have ended: `how`; DONE: for good */
 };
 
 struct event {
@@ -297,11 +309,13 @@ struct event {
     enum ending how;
     bool again; /* it has not ended, but failed so, and is HELD: tine__sched_again, or _give_up */
     const struct worker_exit *exit;
+    struct errand *errand;
 };
 
 /* Is there one? */
 static inline bool sched_has_event(const struct sched *s) {
-    return !list_empty(&s->ended) || !list_empty(&s->exits) || s->died || (s->why && !s->told);
+    return !list_empty(&s->ended) || !list_empty(&s->done_errands) || !list_empty(&s->exits) ||
+           s->died || (s->why && !s->told);
 }
 /* The next event; false: there is none. */
 bool tine__sched_event(struct sched *s, struct event *e);

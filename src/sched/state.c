@@ -157,6 +157,7 @@ void tine__sched_appear(struct sched *s, unsigned worker) {
     w->timer.kind = TIMER_WORKER;
     w->age.kind = TIMER_AGE;
     w->state = WORKER_STARTING;
+    w->born = s->nerrands;
     w->unborn = true;
     s->live++;
     s->present++;
@@ -195,6 +196,7 @@ void tine__sched_vanish(struct sched *s, unsigned worker) {
     struct worker *w = &s->workers[worker];
     assert(w->state != WORKER_NONE);
     sched_set_waits(s, w, false);
+    tine__sched_forget_errands(s, w);
     tine__sched_retire(s, worker, WORKER_NONE);
     list_remove(&w->node);
     *w = (struct worker){.exit = {.worker = worker}};
@@ -249,6 +251,7 @@ void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
     s->why = blame->why;
     s->reason = *blame;
     tine__sched_let_start(s); /* none will be asked for */
+    tine__sched_break_errands(s);
     struct task *waiting;
     while ((waiting = tine__policy_any(&s->policy)) != NULL)
         tine__sched_end(s, waiting, waiting->next, waiting->upto, ENDING_BROKEN);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/sys.h"
+#include "sched/errand.h"
 #include "worker/inner.h"
 
 #define HEAP_PAGE 4096u
@@ -53,6 +54,9 @@ struct here {
     struct list calls;          /* to be run */
     struct list told;           /* run, or being run: in order */
     struct list withdrawn; /* the call that was withdrawn last: its bytes are being looked at */
+    struct errand *errands, *last_errand; /* that are to be run still, linked by `next` */
+    struct errand *errand;                /* that was run, and is to be reported */
+    struct buf errand_said;               /* by that */
     struct here_call *by_ref[NREFS];
 };
 
@@ -144,6 +148,15 @@ static void look(const struct here_call *c, struct answer *a) {
     a->id = c ? c->call.head.id + c->call.answered : 0;
 }
 
+static void spread(struct here *h, struct errand *e) {
+    e->next = NULL;
+    if (h->errands)
+        h->last_errand->next = e;
+    else
+        h->errands = e;
+    h->last_errand = e;
+}
+
 static void here_give(struct site *s, const struct order *o, const struct site_call *call,
                       struct answer *a) {
     struct here *h = here_of(s);
@@ -168,6 +181,9 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
         break;
     case ORDER_START:
         h->stage = STAGE_WANTED;
+        break;
+    case ORDER_SPREAD:
+        spread(h, o->errand);
         break;
     case ORDER_DISMISS:
     case ORDER_KILL:
@@ -204,12 +220,30 @@ static void here_look(struct site *s, unsigned worker, struct site_look *out) {
 
 /* --- work --- */
 
+/* One is reported before the next is run. */
+static bool has_errand(const struct here *h) {
+    return h->errands && !h->errand;
+}
+
+static void work_errand(struct here *h, pthread_mutex_t *lock) {
+    struct errand *e = h->errands;
+    const char *p = (const char *)(e->head + 1);
+    const struct errand_call call = {p, e->head->function, p + e->head->function,
+                                     e->place.length - sizeof *e->head - e->head->function};
+    h->errand_said.len = 0;
+    pthread_mutex_unlock(lock);
+    tine__inner_errand(h->inner, &call, &h->errand_said);
+    pthread_mutex_lock(lock);
+    h->errands = e->next;
+    h->errand = e;
+}
+
 static bool here_has_work(struct site *s) {
     const struct here *h = here_of(s);
     if (h->busy || h->ending)
         return false;
     return h->stage == STAGE_WANTED ||
-           (h->stage == STAGE_UP && (h->leaving || !list_empty(&h->calls)));
+           (h->stage == STAGE_UP && (h->leaving || has_errand(h) || !list_empty(&h->calls)));
 }
 
 static void work_start(struct here *h, pthread_mutex_t *lock) {
@@ -244,6 +278,8 @@ static bool here_work(struct site *s, pthread_mutex_t *lock) {
     h->busy = true;
     if (h->stage == STAGE_WANTED)
         work_start(h, lock);
+    else if (has_errand(h))
+        work_errand(h, lock);
     else if (!list_empty(&h->calls))
         work_call(h, lock);
     else
@@ -277,8 +313,8 @@ static bool has_answer(struct here_call *c) {
 static bool here_news(struct site *s, bool pressed) {
     const struct here *h = here_of(s);
     (void)pressed;
-    return (h->ending && !h->gone) || h->stage == STAGE_STARTED || h->stage == STAGE_JUDGED ||
-           h->stage == STAGE_ENDED ||
+    return (h->ending && !h->gone) || h->errand || h->stage == STAGE_STARTED ||
+           h->stage == STAGE_JUDGED || h->stage == STAGE_ENDED ||
            (!list_empty(&h->told) && has_answer(LIST_ITEM(h->told.next, struct here_call, node)));
 }
 
@@ -367,6 +403,12 @@ static bool here_report(struct site *s, struct report *r, bool listen) {
         h->stage = STAGE_JUDGED;
     } else if (h->stage == STAGE_JUDGED) {
         judge(h, r);
+    } else if (h->errand) {
+        r->kind = REPORT_RAN;
+        r->id = h->errand->number;
+        r->bytes = h->errand_said.data;
+        r->length = h->errand_said.len;
+        h->errand = NULL;
     } else if (!tell_call(h, r) && h->stage == STAGE_ENDED) {
         r->kind = REPORT_EXITED;
         h->stage = STAGE_OVER;
@@ -420,6 +462,7 @@ static void here_close(struct site *s) {
     free_calls(h, &h->told);
     free_calls(h, &h->withdrawn);
     tine__buf_free(&h->said);
+    tine__buf_free(&h->errand_said);
     tine__heap_destroy(h->reader);
     tine__heap_destroy(h->heap);
     tine__shm_close(&h->directory);
@@ -471,6 +514,7 @@ int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *m
     list_init(&h->told);
     list_init(&h->withdrawn);
     tine__buf_init(&h->said);
+    tine__buf_init(&h->errand_said);
     int err = open_parts(h, boot, defaults);
     if (err) {
         int saved = errno;

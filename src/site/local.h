@@ -73,7 +73,9 @@ struct local {
     int bell;      /* event of the waiter's bell */
     int manager;   /* of the manager's wakeup, borrowed */
     struct root_watch *watch;
-    unsigned unwoken; /* calls that were handed over since the last flush */
+    struct errand *errand;       /* the last one that was spread, */
+    struct errand_place errands; /* and where the first one is */
+    unsigned unwoken;            /* calls that were handed over since the last flush */
 
     struct handed *handed; /* by ref */
     uint32_t nrefs;

@@ -10,6 +10,7 @@
 #include "ipc/control.h"
 #include "msg/nested.h"
 #include "msg/extra.h"
+#include "sched/errand.h"
 #include "site/local.h"
 #include "site/printer.h"
 #include "worker/protocol.h"
@@ -235,6 +236,17 @@ static int run(struct local *l, unsigned worker, const struct site_call *call) {
     return 0;
 }
 
+/* --- errands --- */
+
+static void spread(struct local *l, struct errand *e) {
+    if (l->errand)
+        l->errand->head->next = e->place;
+    else
+        l->errands = e->place;
+    l->errand = e;
+    tine__queue_spread(&l->queue, &l->errands);
+}
+
 void tine__local_post(struct site *s, unsigned worker, uint64_t place, struct letter *letter) {
     struct lane *lane = local_of(s)->lanes[worker];
     if (!lane)
@@ -345,6 +357,9 @@ void tine__local_give(struct site *s, const struct order *o, const struct site_c
     case ORDER_DISMISS:
         if (l->lanes[o->worker])
             tine__queue_dismiss(&l->queue, o->worker);
+        break;
+    case ORDER_SPREAD:
+        spread(l, o->errand);
         break;
     case ORDER_KILL:
         if (l->lanes[o->worker])

@@ -61,7 +61,7 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
         [RECORD_PROGRESS] = REPORT_PROGRESS, [RECORD_MEMORY] = REPORT_MEMORY,
         [RECORD_ENDED] = REPORT_ENDED,       [RECORD_SUBMIT] = REPORT_SUBMIT,
         [RECORD_AWAIT] = REPORT_AWAIT,       [RECORD_CANCEL] = REPORT_CANCEL,
-        [RECORD_EVENT] = REPORT_EVENT};
+        [RECORD_EVENT] = REPORT_EVENT,       [RECORD_RAN] = REPORT_RAN};
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;

@@ -45,6 +45,13 @@ static inline struct task_name call_name(const struct call *c) {
                               .label = c->label,
                               .label_len = (uint32_t)c->label_len};
 }
+/* A call that each worker runs once (msg/errand.h). */
+struct errand_call {
+    const char *function;
+    size_t function_len;
+    const char *arguments;
+    size_t arguments_len;
+};
 
 #define CHANNEL_REST HEAP_REST /* ns */
 
@@ -53,6 +60,8 @@ struct channel {
     bool (*told)(struct channel *ch);
     /* ... that we are to leave? */
     bool (*dismissed)(struct channel *ch);
+    /* ... that there is an errand which was not given yet? Its number, from 1, or 0. */
+    uint64_t (*errand)(struct channel *ch, struct errand_call *out);
     /* Wait for the next call. 0; TINE_ESHUTDOWN: there will be none any more; TINE_ETIMEOUT: none came within
     ** `patience` ns (UINT64_MAX: waits without end). */
     int (*take)(struct channel *ch, struct call *out, uint64_t patience);

@@ -11,6 +11,7 @@
 #include "store/store.h"
 #include "worker/ask.h"
 #include "worker/channel.h"
+#include "worker/errand.h"
 #include "worker/prelude.h"
 #include "worker/state.h"
 
@@ -291,6 +292,10 @@ void tine__inner_run(struct inner *in, struct inner_call *call) {
         lua_sethook(L, look, LUA_MASKCOUNT, OFTEN);
     tine__loop_run(&in->loop);
     in->call = NULL;
+}
+
+bool tine__inner_errand(struct inner *in, const struct errand_call *call, struct buf *out) {
+    return tine__errand_run(&in->loop.run, call, out);
 }
 
 void tine__inner_end(struct inner *in) {

@@ -17,6 +17,7 @@
 #include "msg/call.h"
 #include "msg/progress.h"
 #include "worker/boot.h"
+#include "worker/channel.h"
 
 struct inner;
 struct settings;
@@ -74,6 +75,8 @@ bool tine__inner_put_event(struct inner_call *call, uint32_t k, const struct buf
 enum inner_start { INNER_READY, INNER_NO_MEMORY, INNER_NO_PRELOAD, INNER_NO_INITIALIZER };
 /* Make the state and run what comes before tasks. With the last two `out` has an error segment. */
 enum inner_start tine__inner_start(struct inner *in, struct buf *out);
+/* Run an errand. As tine__errand_run. */
+bool tine__inner_errand(struct inner *in, const struct errand_call *call, struct buf *out);
 /* Run it: `answered` tasks have ended, the rest never will begin. */
 void tine__inner_run(struct inner *in, struct inner_call *call);
 /* Ask its task k to end, by a word that either this or the end of the task changes first. True: it was asked, and will be

@@ -13,6 +13,7 @@
 #include "worker/ask.h"
 #include "worker/emit.h"
 #include "worker/divert.h"
+#include "worker/errand.h"
 #include "worker/family.h"
 #include "worker/nest.h"
 #include "worker/output.h"
@@ -234,11 +235,19 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     return 0;
 }
 
+/* What the submitter has told all workers, or this one. */
+static void heed(struct loop *l) {
+    struct channel *ch = l->channel;
+    if (!ch->told(ch))
+        return;
+    if (ch->dismissed(ch))
+        l->parting = PART_RESIZE; /* or another reason of the submitter's, who knows it */
+    tine__errands_run(l);
+}
+
 /* Are we to leave, before the next task? */
 static bool has_had_enough(struct loop *l) {
-    struct channel *ch = l->channel;
-    if (ch->told(ch) && ch->dismissed(ch))
-        l->parting = PART_RESIZE; /* or another reason of the submitter's, who knows it */
+    heed(l);
     if (l->max_tasks && l->tasks >= l->max_tasks)
         l->parting = PART_TASKS;
     return l->parting != PART_NONE;
@@ -265,7 +274,8 @@ void tine__loop_call(struct loop *l, const struct call *call) {
         c.given = call->count == 1 ? rest : NULL;
         c.given_len = call->count == 1 ? left : 0;
         /* the first one runs in any case: what was taken up, and is single, nobody else has any more */
-        if ((l->k > 0 && has_had_enough(l)) || one_task(l, &c, whole)) {
+        bool enough = has_had_enough(l) && l->k > 0;
+        if (enough || one_task(l, &c, whole)) {
             ch->reply(ch);
             ch->say(ch, RECORD_STOPPED, call->id + l->k, call->ref);
             break;

@@ -223,6 +223,8 @@ static enum record_kind run(struct run *r, const struct run_call *call, struct b
         return out_of_memory(&memory, out);
     if (status != LUA_OK)
         return failed(r, status, out);
+    if (call->quiet)
+        lua_settop(L, HANDLER);
     int n = lua_gettop(L) - HANDLER;
     out->len = 0;
     if (tine__encode_scalars(L, HANDLER + 1, n, out))

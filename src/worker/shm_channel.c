@@ -32,9 +32,11 @@ struct shm_channel {
     uint64_t spin;
     uint64_t
         now; /* when the last task ended, if nothing has taken time since; 0: the clock is to be read */
-    uint64_t seq;            /* of the item in hand */
-    struct queue_slot slot;  /* our copy of it: the place in the queue is free again */
-    struct call_extra extra; /* and of what it says beyond */
+    uint64_t seq;                   /* of the item in hand */
+    struct queue_slot slot;         /* our copy of it: the place in the queue is free again */
+    struct call_extra extra;        /* and of what it says beyond */
+    uint64_t errands;               /* that were given, */
+    const struct errand_head *last; /* the last of them */
     uint64_t event_buffer;
     bool mute; /* no bell can be rung any more */
     struct parcel reply, event;
@@ -153,6 +155,29 @@ static void describe(struct channel *ch, const struct call_head *s, const char *
 
 static bool told(struct channel *ch) {
     return tine__queue_told(&self(ch)->queue);
+}
+
+/* One that cannot be mapped is looked for again when we are told of something else. */
+static uint64_t errand(struct channel *ch, struct errand_call *out) {
+    struct shm_channel *c = self(ch);
+    struct errand_place place;
+    int err;
+    if (tine__queue_errands(&c->queue, &place) <= c->errands)
+        return 0;
+    if (c->last)
+        place = c->last->next;
+    const struct errand_head *head =
+        place.length < sizeof *head ? NULL
+                                    : tine__heap_at(c->calls, place.offset, place.length, &err);
+    if (!head || head->function > place.length - sizeof *head)
+        return 0;
+    c->now = 0; /* it takes its time */
+    c->last = head;
+    out->function = (const char *)(head + 1);
+    out->function_len = head->function;
+    out->arguments = out->function + head->function;
+    out->arguments_len = place.length - sizeof *head - head->function;
+    return ++c->errands;
 }
 
 static bool dismissed(struct channel *ch) {
@@ -432,6 +457,7 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     c->reply.carried = c->event.carried = (struct carried){0};
     c->base = (struct channel){.told = told,
                                .dismissed = dismissed,
+                               .errand = errand,
                                .take = take,
                                .begin = begin,
                                .asked = asked,

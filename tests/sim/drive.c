@@ -259,6 +259,8 @@ static void hold_order(struct sim *m, const struct order *o) {
     case ORDER_DISMISS:
         hold_dismiss(m, o->worker);
         break;
+    case ORDER_SPREAD:
+        break;
     case ORDER_KILL:
         hold_kill(m, o);
         break;
@@ -271,8 +273,9 @@ static void hold_order(struct sim *m, const struct order *o) {
 }
 
 static void tell_order(const struct order *o, const struct answer *a) {
-    static const char *const names[] = {"-",    "RUN",   "WITHDRAW", "RECALL", "ASK",    "STOP",
-                                        "LOOK", "START", "DISMISS",  "KILL",   "FINISH", "END"};
+    static const char *const names[] = {"-",    "RUN",    "WITHDRAW", "RECALL",  "ASK",
+                                        "STOP", "LOOK",   "START",    "DISMISS", "SPREAD",
+                                        "KILL", "FINISH", "END"};
     static const char *const places[] = {"at site", "at worker", "at nobody", "at its end", "past"};
     if (o->task)
         sim_say("      %s #%d: %d, %s #%d", names[o->kind], (int)(o->task->call.id + o->task->next),

@@ -124,6 +124,7 @@ struct site {
     uint32_t death_ref;
     bool asked_for_room, room;
     unsigned low;
+    uint64_t errands;                  /* that were spread */
     bool shut, ending, gone;           /* FINISH, END was ordered; it has ended */
     unsigned refusals, start_refusals; /* so many orders to come are refused */
     int refusal, start_refusal;        /* by this code */

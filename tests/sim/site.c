@@ -391,6 +391,9 @@ void site_give(struct sim *m, const struct order *o, struct answer *a) {
     case ORDER_DISMISS:
         m->site.hands[o->worker].dismissed = true;
         break;
+    case ORDER_SPREAD:
+        m->site.errands++;
+        break;
     case ORDER_KILL:
         kill_hand(m, o);
         break;

@@ -1,0 +1,90 @@
+/* pool:everywhere: a call that each worker runs once. */
+#include <string.h>
+#include "bind/bind.h"
+#include "msg/errand.h"
+
+/* Encode the call at 2 with `n` arguments behind room for its head. 0, or a code with the message pushed. */
+static int encode(lua_State *L, struct core *c, struct draft *d, struct buf *b, int n,
+                  uint32_t *function) {
+    const struct errand_head head = {.function = 0};
+    const struct head h = {&d->name, &tine__settings_none, 0};
+    if (buf_append(b, &head, sizeof head)) {
+        lua_pushstring(L, tine_error_text(TINE_ENOMEM));
+        return TINE_ENOMEM;
+    }
+    int err = tine__encode_head(L, c, &h, 2, b, function);
+    if (d->name.origin)
+        tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
+    return err ? err : tine__encode_arguments(L, c->codec, 3, n, b);
+}
+
+static void send_out(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n) {
+    uint32_t function = 0;
+    size_t len;
+    int err = encode(L, c, d, &cb->b, n, &function);
+    if (!err) {
+        tine__send(L, c, d, cb, function);
+        return;
+    }
+    const char *text = lua_tolstring(L, -1, &len);
+    tine__call_buf_drop(cb);
+    tine__send_failed(L, c, d, err, text, len);
+}
+
+/* pool:everywhere(fn, ...) */
+int tine__everywhere(lua_State *L) {
+    struct core *c = tine__check_pool(L, 1);
+    struct view *v = lua_touserdata(L, 1);
+    if (!tine__is_task(L, 2))
+        luaL_typeerror(L, 2, "function");
+    int n = lua_gettop(L) - 2, future = n + 3;
+    luaL_checkstack(L, 12, "too many arguments");
+    if (!c->p)
+        tine__refuse_ended(L, c);
+    struct future *f = tine__future_new(L, v, 1);
+    if (!c->p)
+        tine__refuse_ended(L, c);
+    f->label = NULL;
+    f->label_len = 0;
+    struct draft d = {.count = 1,
+                      .everywhere = true,
+                      .outcomes = &f->outcome,
+                      .anchor = &f->anchor,
+                      .idx = future};
+    core_begin_encoding(c);
+    struct room *r = tine__room_take(L, c, 1);
+    send_out(L, c, &d, &r->call, n);
+    tine__room_put(c, r);
+    tine__core_end_encoding(c);
+    return tine__submitted(L, &d);
+}
+
+/* --- errors in later workers --- */
+
+/* (future), upvalues beyond ours: error, traceback */
+static int report(lua_State *L) {
+    lua_pushvalue(L, lua_upvalueindex(UP_LAST + 2));
+    lua_setiuservalue(L, UP(UP_STATE), KEPT_TRACEBACK);
+    lua_pushvalue(L, lua_upvalueindex(UP_LAST + 1));
+    tine__callback_error(L, 1);
+    return 0;
+}
+
+void tine__faults_due(lua_State *L, struct core *c) {
+    struct outcome error;
+    uint64_t number;
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 20, "faults");
+    if (!tine__inbox_next_fault(&c->inbox, &number, &error))
+        return;
+    lua_pushfstring(L, "everywhere #%I", (LUAI_UACINT)number);
+    struct future *f = tine__carrier_push(L, c, lua_tostring(L, -1)); /* top + 2 */
+    for (int up = 1; up <= UP_LAST; up++)
+        lua_pushvalue(L, UP(up));
+    const struct task_name name = {.id = number};
+    tine__failure_push(L, c, &error, &name, 0);
+    lua_pushcclosure(L, report, UP_LAST + 2);
+    tine__callback_add(L, f, top + 2, lua_gettop(L));
+    tine__callbacks_due(L, f, top + 2);
+    lua_settop(L, top);
+}

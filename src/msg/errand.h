@@ -1,0 +1,20 @@
+/* Errand: a call that each worker of a pool runs once, before its next task (pool:everywhere).
+**
+** Its bytes are kept as long as the pool, in a block of the call heap that begins with this head; each names the next.
+** They are written before they are told of, and only `next` changes afterwards, before the next one is told of.
+*/
+#ifndef TINE_MSG_ERRAND_H
+#define TINE_MSG_ERRAND_H
+
+#include <stdint.h>
+
+struct errand_place {
+    uint64_t offset, length; /* of the block, this head included */
+};
+
+struct errand_head {
+    struct errand_place next;
+    uint64_t function; /* bytes of the function segment; the argument segment follows */
+};
+
+#endif
