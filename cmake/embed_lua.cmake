@@ -1,5 +1,6 @@
 # Writes OUT, a C file that holds the Lua FILES (a list) as the table NAME, of the form of src/bind/sources.h.
-# init.lua is the module "tine", any other x.lua is "tine.x".
+# init.lua is the module "tine", any other x.lua is "tine.x"; another file x.css is "tine.x_css", a module that gives
+# its text.
 set(arrays "")
 set(rows "")
 set(n 0)
@@ -11,6 +12,13 @@ foreach(file IN LISTS FILES)
     set(module "tine.${stem}")
   endif()
   file(READ ${file} hex HEX)
+  get_filename_component(kind ${file} LAST_EXT)
+  if(NOT kind STREQUAL ".lua")
+    string(REPLACE "." "_" kind "${kind}")
+    string(APPEND module "${kind}")
+    # return [=====[ ... ]=====]
+    set(hex "72657475726e205b3d3d3d3d3d5b0a${hex}5d3d3d3d3d3d5d")
+  endif()
   string(LENGTH "${hex}" length)
   math(EXPR length "${length} / 2")
   string(REGEX REPLACE "(................................)" "\\1\n    " hex "${hex}")

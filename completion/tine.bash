@@ -16,7 +16,7 @@ _tine_has_script() {
 
 _tine_map_options="-j --jobs -n --chunk --timeout --retries --delay --halt --seed -0 --null --colsep --csv --header --pipe
     --block -N -x --unordered -k --keep-order --tag --line-buffer -q --quiet --results --joblog --resume --resume-failed
-    --dry-run --progress --bar --help --"
+    --dry-run --progress --bar --trace --help --"
 
 _tine_map() {
     local cur=${COMP_WORDS[COMP_CWORD]}
@@ -25,7 +25,7 @@ _tine_map() {
     --halt) mapfile -t COMPREPLY < <(compgen -W "now,fail=1 soon,fail=1 now,success=1 never" -- "$cur") && return ;;
     --header) COMPREPLY=(:) && return ;;
     -n | --chunk | -N | --timeout | --retries | --delay | --seed | --colsep | --block | -x) return ;;
-    --joblog | --results) return ;;
+    --joblog | --results | --trace) return ;;
     esac
     case $cur in
     -*) mapfile -t COMPREPLY < <(compgen -W "$_tine_map_options" -- "$cur") ;;
@@ -44,6 +44,14 @@ _tine_busted() {
     esac
 }
 
+_tine_report() {
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case $cur in
+    -*) mapfile -t COMPREPLY < <(compgen -W "-o --output --help" -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -f -X '!*.json' -- "$cur") ;;
+    esac
+}
+
 _tine() {
     local cur=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
@@ -52,6 +60,7 @@ _tine() {
         map) _tine_map && return ;;
         busted) _tine_busted && return ;;
         luacheck) return ;;
+        report) _tine_report && return ;;
         esac
     fi
     case ${COMP_WORDS[COMP_CWORD - 1]} in
@@ -62,7 +71,7 @@ _tine() {
     -*) mapfile -t COMPREPLY < <(compgen -W "-e -i -l -v -E -W -- --help --version" -- "$cur") ;;
     *)
         mapfile -t COMPREPLY < <(compgen -f -X '!*.lua' -- "$cur")
-        [ "$COMP_CWORD" = 1 ] && mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "map busted luacheck" -- "$cur")
+        [ "$COMP_CWORD" = 1 ] && mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "map busted luacheck report" -- "$cur")
         ;;
     esac
 }

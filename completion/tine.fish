@@ -3,6 +3,7 @@
 complete -c tine -n __fish_use_subcommand -a map -d 'A function or a command for each line'
 complete -c tine -n __fish_use_subcommand -a busted -d 'busted on all processors'
 complete -c tine -n __fish_use_subcommand -a luacheck -d 'luacheck on all processors'
+complete -c tine -n __fish_use_subcommand -a report -d 'A page of a trace'
 complete -c tine -n __fish_use_subcommand -s e -x -d 'Execute a string'
 complete -c tine -n __fish_use_subcommand -s i -d 'Interactive mode after the script'
 complete -c tine -n __fish_use_subcommand -s l -x -d 'Require a library'
@@ -40,7 +41,10 @@ complete -c tine -n "$map" -l resume-failed -d 'What failed by the joblog'
 complete -c tine -n "$map" -l dry-run -d 'Print what would be run'
 complete -c tine -n "$map" -l progress -d 'How far it is'
 complete -c tine -n "$map" -l bar -d 'How far it is'
+complete -c tine -n "$map" -l trace -r -d 'What workers do, for Perfetto or tine report'
 complete -c tine -n "$map" -l help -d Usage
 
 complete -c tine -n '__fish_seen_subcommand_from busted' -s j -l jobs -x -d 'So many files at a time'
 complete -c tine -n '__fish_seen_subcommand_from busted' -l split -d 'Blocks of a long file apart'
+
+complete -c tine -n '__fish_seen_subcommand_from report' -s o -l output -r -d 'Where the page goes'

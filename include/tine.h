@@ -184,6 +184,10 @@ typedef struct tine_options {
     bool seeded;
     int64_t seed;
     const char *seed_text;
+    /* The file that what the pool does is traced to, in the Trace Event format; in its name %p is the
+    ** number of this process and %n that of the pool. NULL: what TINE_TRACE in the environment says;
+    ** "": nothing. A file that cannot be opened is TINE_ESYSTEM. */
+    const char *trace;
     /* Workers on other machines, behind job servers: "gearman://HOST[:PORT][,HOST...]/SET" (docs/machines.md),
     ** and the key file by which all that is sent is sealed; NULL: without, which only addresses of this
     ** machine allow. What belongs to workers of this machine (workers, prepare, initializer, preload, limits of
@@ -198,7 +202,7 @@ typedef struct tine_options {
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
             NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL, -1, 0, 0, NULL, TINE_RETRY_INIT, \
-            -1, 0, 0, false, 0, NULL, NULL, NULL, 0, 0, 0, false \
+            -1, 0, 0, false, 0, NULL, NULL, NULL, NULL, 0, 0, 0, false \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is

@@ -78,7 +78,7 @@ describe("the completion", function()
   teardown(function() os.execute("rm -r " .. folder) end)
 
   it("offers scripts and map", function()
-    assert.same({ "a.lua", "busted", "luacheck", "map" }, completions(folder, "tine", ""))
+    assert.same({ "a.lua", "busted", "luacheck", "map", "report" }, completions(folder, "tine", ""))
     assert.same({ "a.lua" }, completions(folder, "tine", "-W", ""))
     assert.same({ "map" }, completions(folder, "tine", "m"))
   end)

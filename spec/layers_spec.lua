@@ -50,11 +50,12 @@ local RECURSION = {
   { "worker/preload worker/prelude worker/root worker/root_main worker/server worker/state worker/worker",
     "each of our processes becomes the next one (root.c forks, root_main.c is what comes of it ...), the last of them"
     .. " has a state, and how that is dressed is told to root.c" },
+  { "worker/loop worker/nest", "a task that waits runs others, each as any task is run" },
 }
 -- Files in circles that are no recursion, and are to go.
 local KNOWN = {
-  bind = "adopt attempts await callbacks data embed errors extras future later loop map map_chunk map_fill map_take " ..
-    "module needs open pool preload settings share state stats submit values watch workers",
+  bind = "adopt attempts await callbacks data embed errors events extras future later loop map map_chunk map_fill " ..
+    "map_take module needs nested open pool preload settings share state stats submit values watch workers",
   codec = "loaded simple",
 }
 

@@ -9,4 +9,5 @@ tine_c_test(NAME sim/histogram SOURCES tests/sim/histogram.c src/sched/histogram
 tine_c_test(NAME sim/histories SOURCES ${sim_sources} ${sched_sources} VARIANTS address LABELS sim
   TIMEOUT 120)
 tine_guarded_test(sim/soak 1800 "c;sim;soak" $<TARGET_FILE:test_sim_histories> -n 20000000 -s 1000000)
+tine_guarded_test(sim/places 30 "c;sim" ${LUA_PROGRAM} tests/sim/mutants.lua --places)
 tine_guarded_test(sim/mutants 1200 "c;sim;soak" ${LUA_PROGRAM} tests/sim/mutants.lua)

@@ -59,8 +59,36 @@ local tine = {}
 ---@field pid integer
 ---@field state table lives as long as the worker
 ---@field task tine.Task the running task: its id and label; `seed`, when it has one
+---@field pool tine.WorkerPool the pool that runs the task, for tasks of its own
 ---@field stopping fun(): boolean whether the task was asked to end
+---@field emit fun(...) sends values to the task's future; waits while too many are unread
 ---@field progress fun(done: number, total?: number, text?: string) tells how far the task has come
+
+---What a task submits belongs to it: what has not ended when it does is ended, too.
+---@class tine.WorkerPool
+local WorkerPool = {}
+
+---@param fn function|string
+---@param ... any
+---@return tine.Future
+function WorkerPool:submit(fn, ...) end
+
+---As submit, which never has to wait here.
+---@param fn function|string
+---@param ... any
+---@return tine.Future
+function WorkerPool:try_submit(fn, ...) end
+
+---@param fn function|string
+---@param items table|function
+---@param options tine.MapOptions?
+---@return tine.Map
+function WorkerPool:map(fn, items, options) end
+
+---@param options tine.ViewOptions
+---@return tine.WorkerPool
+---@nodiscard
+function WorkerPool:with(options) end
 
 ---@class tine.PoolOptions
 ---@field workers integer? at most so many; default: tine.cpu_count()
@@ -90,6 +118,7 @@ local tine = {}
 ---@field ageing number? priority gained for each second of waiting; default: 1
 ---@field on_callback_error fun(err: any, traceback: string)|nil default: writes to stderr
 ---@field start_timeout number? seconds until a new worker must be ready; default: none
+---@field event_buffer integer? events of a task that are kept unread; default: 1000
 ---@field max_pending_bytes integer? submit waits while encoded calls of unfinished tasks would be more bytes
 ---@field idle_timeout number? seconds without a task after which a worker ends
 ---@field min_workers integer? so many stay though they are idle; default: 0
@@ -100,6 +129,7 @@ local tine = {}
 ---@field exit_timeout number? seconds until a leaving worker must be gone; default: 5
 ---@field spin number? seconds to yield before sleeping; default: 50e-6
 ---@field name string? in process titles and messages; default: "tine"
+---@field trace string|false|nil file that what the pool does is traced to; default: what TINE_TRACE says
 ---@field backend string? workers on other machines: "gearman://HOST[:PORT][,HOST...]/SET"
 ---@field key string? with `backend`: the key file by which all that is sent is sealed
 ---@field window integer? with `backend`: tasks under way at most; default: twice the workers of all hosts
@@ -262,6 +292,7 @@ function tine.progress(total) end
 ---@field buffersize integer? items read ahead at most
 ---@field timeout number? seconds for the whole iteration
 ---@field ordered boolean? default: true
+---@field on_event (fun(i: integer, ...))? for what item i emits
 ---@field on_error "raise"|"return"|nil default: "raise"
 ---@field progress boolean|fun(done: integer, total: integer?, failed: integer)|nil a line on stderr, or who is told
 
@@ -529,6 +560,14 @@ function Future:attempts() end
 ---@return number? total
 ---@return string? text
 function Future:progress() end
+
+---Iterator over what the task emits: waits for each; ends when it is done and all were given.
+---@return fun(): ...
+function Future:events() end
+
+---Calls fn(future, ...) for each event, before the done callbacks.
+---@param fn fun(future: tine.Future, ...)
+function Future:on_event(fn) end
 
 ---@return boolean
 ---@nodiscard

@@ -62,6 +62,7 @@ Output
   --resume-failed    run again what failed by the joblog, and what is not in it
   --dry-run          print what would be run
   --progress, --bar  show on stderr how far it is, the rate and the time left
+  --trace FILE       what workers do, as a trace for Perfetto or tine report
   --help             this text
   --                 stop handling options
 
@@ -118,6 +119,7 @@ local OPTIONS <const> = {
   { "--resume-failed", key = "resume", set = "resume-failed" },
   { "--dry-run", "--dryrun", key = "dry_run" },
   { "--progress", "--bar", key = "progress" },
+  { "--trace", value = "FILE", key = "trace" },
   { "--help", "-h", key = "help" },
 }
 

@@ -354,7 +354,7 @@ end
 
 local function new_pool(self, job, settings)
   return require "tine".pool {
-    name = "tine map", workers = settings.workers, on_crash = "replace",
+    name = "tine map", workers = settings.workers, on_crash = "replace", trace = settings.trace,
     initializer = function(j)
       require(j.template and "tine.cli_command" or "tine.cli_work").prepare(j)
     end,

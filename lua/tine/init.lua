@@ -3,6 +3,7 @@
 local core = require "tine.core"
 require "tine.loop"
 require "tine.map"
+require "tine.nested"
 
 local tine = {
     version = core.version,

@@ -13,6 +13,7 @@
 --   wake(s, w)     let it come back
 local core = require "tine.core"
 local C, deadline_of, over = core.loop, core.map.deadline, core.map.over
+local events = core.events
 local running = coroutine.running
 
 local loop = {}
@@ -337,6 +338,20 @@ local function future_done(future)
     end
 end
 
+-- ---- events ----
+
+-- What future:events() does when nothing is there.
+events.on_await(function(future)
+    local s = C.of(future)
+    if s and not s.detached and s:here() then
+        s:park(function()
+            return events.peek(future)
+        end, NEVER)
+    else
+        events.wait(future)
+    end
+end)
+
 local function suspend_for(future, s, deadline)
     local w, list = { service = s }, awaited[future]
     if list then
@@ -345,7 +360,9 @@ local function suspend_for(future, s, deadline)
         awaited[future] = { w }
         future:add_done_callback(future_done)
     end
+    events.awaited(future, true) -- its task may emit what nobody reads
     s:suspend(w, deadline)
+    events.awaited(future, false)
     list = awaited[future]
     for i = list and #list or 0, 1, -1 do
         if list[i] == w then

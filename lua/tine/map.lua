@@ -22,7 +22,7 @@ local max, min, ceil = math.max, math.min, math.ceil
 
 -- ---- arguments ----
 
-local OPTIONS <const> = { "chunksize", "buffersize", "timeout", "ordered", "on_error", "progress" }
+local OPTIONS <const> = { "chunksize", "buffersize", "timeout", "ordered", "on_error", "on_event", "progress" }
 
 local function shown(value)
     if type(value) == "string" then
@@ -82,6 +82,8 @@ local function check_options(opts)
         return wrong_option("ordered", "true or false", ordered)
     elseif on_error ~= nil and on_error ~= "raise" and on_error ~= "return" then
         return wrong_option("on_error", '"raise" or "return"', on_error)
+    elseif opts.on_event ~= nil and not is_callable(opts.on_event) then
+        return wrong_option("on_event", "a function", opts.on_event)
     elseif timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
         return wrong_option("timeout", "a number of seconds", timeout)
     elseif follow ~= nil and type(follow) ~= "boolean" and not is_callable(follow) then
@@ -309,7 +311,8 @@ local function new_map(self, fn, items, length, opts, workers, far)
         settled = 0, -- items ended, and when, at the last look
         at = 0,
     }
-    local m = C.new(self, fn, items, length, c, opts.ordered ~= false, opts.on_error == "return")
+    local m = C.new(self, fn, items, length, c, opts.ordered ~= false, opts.on_error == "return",
+        opts.on_event)
     begin_following(m, c, opts.progress)
     top_up(m, c)
     if c.failed and select(2, counts(m)) == 0 then -- nothing comes before it
@@ -342,6 +345,7 @@ local function map(self, fn, items, opts)
     return m, nil, nil, m
 end
 
+core.check_map_options = check_options
 core.pool_methods.map = map
 core.view_methods.map = map
 

@@ -123,9 +123,9 @@ int tine__api_far(const tine_options *o, struct far_options *out);
 /* --- options.c --- */
 
 /* What the pool is to be told, borrowing from `given` (NULL: the defaults) and `calls`, which holds what is
-** encoded; the caller frees it also on failure. 0, TINE_EARG, TINE_ENOMEM. */
+** encoded; the caller frees it also on failure. *trace: where it is to be traced to, as `given` says. 0, TINE_EARG, TINE_ENOMEM. */
 int tine__api_options(const tine_options *given, struct pool_options *out, struct far_options *far,
-                      struct buf *calls);
+                      struct buf *calls, const char **trace);
 /* A time-out as a deadline: negative none. False: NaN. */
 bool tine__api_deadline(double timeout, uint64_t *deadline);
 

@@ -49,6 +49,7 @@ static void translate(const tine_options *o, struct pool_options *p) {
                             .max_tasks = o->max_tasks_per_worker,
                             .max_memory = o->max_worker_memory,
                             .idle = tine__api_limit(o->idle_timeout),
+                            .event_buffer = POOL_EVENT_BUFFER,
                             .spin = o->spin < 0 ? SPIN : clock_span(o->spin),
                             .send_globals = true,
                             .hook = o->prepare,
@@ -81,7 +82,7 @@ static int encode_chunks(const tine_options *o, struct boot *boot, struct buf *o
 }
 
 int tine__api_options(const tine_options *given, struct pool_options *out, struct far_options *far,
-                      struct buf *calls) {
+                      struct buf *calls, const char **trace) {
     tine_options options = TINE_OPTIONS_INIT;
     size_t least = STRUCT_UPTO(tine_options, preload); /* 0.1.0 */
     if (given && !tine__struct_read(&options, sizeof options, given, least))
@@ -89,6 +90,7 @@ int tine__api_options(const tine_options *given, struct pool_options *out, struc
     if (!check_times(&options) || !check_choices(&options))
         return TINE_EARG;
     translate(&options, out);
+    *trace = options.trace;
     if (out->workers > POOL_MAX_WORKERS || (options.backend && tine__api_far(&options, far)))
         return TINE_EARG;
     if (options.backend)

@@ -5,6 +5,7 @@
 #include "api/structs.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "trace/trace.h"
 
 const char *tine_version(void) {
     return TINE_VERSION;
@@ -21,16 +22,25 @@ static void init_lock(struct tine_pool *pool) {
     pthread_condattr_destroy(&attr);
 }
 
+/* NULL: as the environment says. */
+static int open_trace(struct pool_options *o, const char *file) {
+    return tine__trace_open(&o->trace, file ? file : getenv("TINE_TRACE"), o->boot.name,
+                            tine__boot_depth() > 0);
+}
+
 static int open_core(struct tine_pool *pool, const tine_options *given) {
     struct pool_options options = {0};
     struct far_options far;
     struct buf calls;
     tine__buf_init(&calls);
-    int err = tine__api_options(given, &options, &far, &calls);
+    const char *file = NULL;
+    int err = tine__api_options(given, &options, &far, &calls, &file);
     if (!err && !(pool->name = tine__text_copy(options.boot.name)))
         err = TINE_ENOMEM;
     if (!err && !options.in_process && !options.far)
         err = tine_prepare();
+    if (!err)
+        err = open_trace(&options, file);
     if (!err)
         err = tine__pool_open(&pool->core, &options);
     pool->workers = options.workers;

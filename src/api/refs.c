@@ -36,6 +36,7 @@ void tine_future_free(tine_future *f) {
     free(f->label);
     tine__settings_unref(f->settings);
     tine__attempts_free(f->item.attempts);
+    tine__events_unref(f->item.events);
     free(f->message);
     free(f->traceback);
     free(f->item.told);

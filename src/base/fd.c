@@ -164,6 +164,10 @@ int tine__fd_open(const char *path, int flags) {
     MAKE("open", take(sys.open(path, flags | O_CLOEXEC)));
 }
 
+int tine__fd_create(const char *path, int flags) {
+    MAKE("open", take(sys.openat(AT_FDCWD, path, flags | O_CREAT | O_CLOEXEC, 0666)));
+}
+
 int tine__fd_copy(int from) {
     MAKE("fcntl(F_DUPFD)", take(sys.fcntl(from, F_DUPFD_CLOEXEC, LOWEST)));
 }

@@ -50,6 +50,8 @@
     X(pidfd_open, int, (pid_t pid, unsigned flags), (pid, flags)) \
     X(signalfd, int, (int fd, const sigset_t *mask, int flags), (fd, mask, flags)) \
     X(open, int, (const char *path, int flags), (path, flags)) \
+    X(openat, int, (int folder, const char *path, int flags, mode_t mode), \
+      (folder, path, flags, mode)) \
     X(epoll_create1, int, (int flags), (flags)) \
     X(epoll_ctl, int, (int epoll, int what, int fd, struct epoll_event *event), \
       (epoll, what, fd, event)) \

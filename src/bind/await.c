@@ -135,15 +135,62 @@ static void dispatch(lua_State *L, struct state *S, const struct aim *aim) {
         tine__callbacks_run(L);
 }
 
+/* --- tasks that stand, because nobody reads what they emit --- */
+
+bool tine__all_ends(const struct aim *aim, const struct anchor *a) {
+    (void)aim;
+    (void)a;
+    return true;
+}
+
+struct question {
+    const struct aim *aim;
+    const struct inbox *inbox;
+};
+
+static bool ends(const struct item *item, const void *arg) {
+    const struct question *q = arg;
+    return item->inbox == q->inbox && q->aim->ends(q->aim, item->owner);
+}
+
+/* Those go on that are waited for, or are in the way. */
+static void loosen(struct state *S, const struct aim *aim) {
+    bool stand = false, hold = false;
+    for (struct list *n = S->cores.next; aim->ends && n != &S->cores; n = n->next)
+        stand |= tine__events_stand(LIST_ITEM(n, struct core, node)->p);
+    if (!stand)
+        return;
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
+        hold |= tine__pool_holds(LIST_ITEM(n, struct core, node)->p);
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
+        struct core *c = LIST_ITEM(n, struct core, node);
+        const struct question q = {aim, &c->inbox};
+        if (tine__events_stand(c->p))
+            tine__events_loosen(c->p, hold ? NULL : ends, &q, &c->loose);
+    }
+}
+
+/* Nobody waits any more (or an outer wait will do it once more). */
+static void tighten(struct state *S) {
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
+        struct core *c = LIST_ITEM(n, struct core, node);
+        if (c->loose)
+            tine__events_tighten(c->p, &c->loose);
+    }
+}
+
 int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
     struct state *S = state_of(L);
     for (;;) {
         dispatch(L, S, aim);
         uint64_t changes = S->changes;
         if (aim->met(aim))
-            return 0;
+            return tighten(S), 0;
         if (deadline != WAIT_FOREVER && tine__now() >= deadline)
-            return TINE_ETIMEOUT;
+            return tighten(S), TINE_ETIMEOUT;
+        if (S->nested && tine__nested_await(L, aim, deadline))
+            continue;
+        loosen(S, aim);
         if (deadline == WAIT_FOREVER && hopeless(S, aim))
             return tine__error(L, TINE_EINVALID,
                                "this wait can never end: nothing is under way that could end it");

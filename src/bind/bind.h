@@ -70,13 +70,19 @@ enum kept {
     KEPT_PUSH_FUTURE,
     KEPT_POOL_OF,
     KEPT_FUTURE_OF,
-    KEPT_FREE, /* state.free */
-    KEPT_LAST = KEPT_FREE
+    KEPT_NESTED, /* number of a task that a task has submitted -> its future, and minus that -> its origin */
+    KEPT_FREE,        /* state.free */
+    KEPT_WEAK,        /* anchors that are weak */
+    KEPT_EVENTS,      /* metatable */
+    KEPT_AWAIT_EVENT, /* loop.lua: wait for an event of a future */
+    KEPT_LAST = KEPT_AWAIT_EVENT
 };
 
 struct state {
     struct list cores; /* not joined yet */
     struct list news;  /* items that the pools have released and that are still to be dealt with */
+    struct list heard; /* items (by `heard`) that have events */
+    struct list limbo; /* items like news, whose futures are just being collected (events.c) */
     struct list questions; /* items (by `question`) whose `when` is to be asked */
     struct list boxes;     /* all there are: those made while lua_close runs get no __gc */
     lua_State *main;
@@ -88,9 +94,12 @@ struct state {
     uint32_t *free;        /* the numbers of those, a stack */
     uint32_t nfree, room;  /* how many there are, and for how many it has room */
     uint32_t serial;       /* last mark given to futures by a look for duplicates */
+    bool sweeping;         /* a userdata is there for tine__sweep */
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
+    unsigned nested;       /* tasks that tasks here have submitted, and that have not ended */
     unsigned filenos;      /* cores that have one (fileno.c) */
+    const void *known;     /* the view that was checked last, until it is finalized */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
     uint64_t
         shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
@@ -102,8 +111,9 @@ struct closer {
     bool live;
 };
 void tine__closer_renew(lua_State *L);
-/* A pool was collected before it has ended: leave a userdata whose __gc, in each of the collector's
-** rounds, looks whether it can be joined, in case the script never calls us again. */
+/* Leave a userdata whose __gc, in each of the collector's rounds while there are pools, takes in what has come, in case
+** the script never calls us again: pools that were collected are joined when they have ended, and tasks whose futures were
+** do not stand for a reader. */
 void tine__sweep_later(lua_State *L);
 int tine__sweep(lua_State *L);
 
@@ -180,6 +190,8 @@ struct core {
     bool served;         /* or until it lets it go: CORE_LOOP (loop.c) */
     bool awake;          /* that one watches it, and goes on as long as tasks are unfinished */
     bool turning;        /* it is taking news just now */
+    bool loose;          /* a wait lets tasks go on that stand (pool/events.h) */
+    unsigned awaiting;   /* coroutines of a loop that wait for ends of its tasks */
     struct root_watch *fileno_watch;
     uint64_t messages;                  /* calls whose encoding has begun */
     const struct codec_stored *reading; /* the shared value that is just being decoded here */
@@ -195,6 +207,7 @@ struct view {
     const char *label;
     size_t label_len;
     struct settings *settings; /* how its tasks are to be run; NULL: not yet known */
+    bool derived;              /* by `with`; else it is the pool itself */
 };
 
 /* The pool or view at `arg`, usable in this process; else raises. */
@@ -244,6 +257,8 @@ void tine__core_end_encoding(struct core *c);
 struct draft {
     struct task_name name; /* the id is given when it is sent */
     uint32_t count;
+    uint64_t serial;           /* of the map, of which it is */
+    bool mute;                 /* nobody wants its events */
     struct settings *settings; /* the view's */
     struct outcome *outcomes;
     struct needs **needs;  /* or NULL; taken over when it is sent, */
@@ -310,12 +325,21 @@ struct anchor {        /* item->owner */
     struct item *item; /* NULL: not in flight */
     uint32_t slot;     /* 0: not anchored */
     uint8_t kind;
+    bool weak; /* its value may be collected: then it is anchored again (events.c) */
 };
 
 /* Anchor the value at `idx`. */
 void tine__anchor(lua_State *L, struct anchor *a, int idx);
 /* Let it go. */
 void tine__unanchor(lua_State *L, struct anchor *a);
+
+/* The value at `idx`, which is anchored, is held by that, or is not. */
+void tine__anchor_weaken(lua_State *L, struct anchor *a, int idx);
+void tine__anchor_strengthen(lua_State *L, struct anchor *a, int idx);
+/* The value at `idx` is used though it is just being collected, in somebody's finalizer: then it is held again. */
+void tine__anchor_check(lua_State *L, struct anchor *a, int idx);
+/* Push what is anchored; false, and nil: it is just being collected. */
+bool tine__anchored_push(lua_State *L, const struct anchor *a);
 
 /* What was in flight is no more: its item is the core's again. Allocates nothing. */
 void tine__landed(lua_State *L, struct anchor *a, struct core *c);
@@ -367,6 +391,12 @@ struct future { /* there may be millions of them: see that it stays small */
     bool done : 1;      /* reaped: the Lua thread knows that it has ended */
     bool failed : 1;    /* done, and neither finished nor cancelled */
     bool due : 1;       /* it is in the list of futures with due callbacks */
+    bool
+        nested : 1; /* manual: of a task that a task has submitted; `id` is its number until it has ended */
+    bool boxed : 1;   /* there are events in FUTURE_EXTRAS, */
+    bool listens : 1; /* for which there are callbacks; */
+    bool hearing : 1; /* it is in that list for their sake, too, and before */
+    bool watched : 1; /* somebody waits for it among others, or did */
 };
 
 /* Push a new future of the pool or view at `view`, or a manual one. */
@@ -391,7 +421,7 @@ int tine__future_await(lua_State *L, struct future *f, uint64_t deadline);
 void tine__future_decode(lua_State *L, struct future *f, int idx);
 bool tine__future_cancelled(const struct future *f);
 /* The manual future at 1 has ended with `n` values, or (-1) error and traceback, on top of the stack. */
-void tine__manual_end(lua_State *L, struct future *f, int n);
+void tine__manual_end(lua_State *L, struct future *f, int idx, int n);
 /* Push the label of the future at `idx`. */
 const char *tine__future_label(lua_State *L, struct future *f, int idx);
 
@@ -417,6 +447,10 @@ int tine__progress_push(lua_State *L, const struct progress *p);
 enum extra { EXTRA_NONE, EXTRA_LABEL, EXTRA_WATCH, EXTRA_TABLE };
 /* Push the table of extras of the future at `idx`, made if there is none. */
 void tine__extras_push(lua_State *L, struct future *f, int idx);
+/* Append the value at `what` to the list `field` of the extras. */
+void tine__extras_add(lua_State *L, struct future *f, int idx, const char *field, int what);
+/* Would nobody hear of its end who does not hold it? */
+bool tine__extras_are_idle(lua_State *L, struct future *f, int idx);
 void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label);
 /* Add a watch (at `watch`) to the future. */
 void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
@@ -451,13 +485,38 @@ void tine__questions_run(lua_State *L);
 int tine__future_times(lua_State *L);    /* future:times */
 int tine__future_attempts(lua_State *L); /* future:attempts */
 
+/* --- events.c --- */
+
+/* The future at `idx`, whose item has been released, has events that nobody has read: they are its own. False: it has been
+** dealt with meanwhile. */
+bool tine__events_keep(lua_State *L, struct future *f, int idx);
+/* The task of the future at `idx` has emitted something. */
+void tine__future_heard(lua_State *L, struct future *f, int idx);
+/* Its callbacks for events are called, for those that are there. */
+void tine__future_hear(lua_State *L, struct future *f, int idx);
+/* Call the function at `fn` with the event of task k of what has this name; errors go where those of what is at `idx` go. The
+** outcome is freed. */
+void tine__events_call(lua_State *L, struct core *c, struct outcome *o,
+                       const struct task_name *name, uint32_t k, int idx, int fn);
+int tine__future_events(lua_State *L);
+int tine__future_on_event(lua_State *L);
+int tine__events_gc(lua_State *L);
+
 /* --- callbacks.c --- */
+
+/* Call the function below the `n` arguments on top (all popped), errors reported as those of what is at `idx`. */
+void tine__callback_invoke(lua_State *L, int idx, int n);
+/* The error on top (popped), which has no traceback, is reported so. */
+void tine__callback_failed(lua_State *L, int idx);
+/* What is at `idx` has its turn among what is due. */
+void tine__due_push(lua_State *L, int idx);
 
 /* The error on top (popped), of a function that the script gave with the future or chunk at `idx`, goes to whom it
 ** concerns. */
 void tine__callback_error(lua_State *L, int idx);
 
 /* Add the function at `fn` to the callbacks of the future at `idx`. */
+void tine__check_callable(lua_State *L, int arg);
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
 /* The future at `idx` is done: its callbacks, if any, are due. */
 void tine__callbacks_due(lua_State *L, struct future *f, int idx);
@@ -502,20 +561,39 @@ bool tine__loop_push(lua_State *L, struct core *c, const char *method);
 struct aim {
     bool (*met)(const struct aim *aim);
     const void *what;
+    const struct future *future; /* what is wanted, if it is one; NULL: those that are watched */
     uint64_t n;
     struct core *core; /* while its pool has not ended, this may still come */
     bool any;          /* it will come in any case */
     bool quiet;        /* run no callbacks */
+    /* Does it wait for the end of this? Asked under the pool's lock of tasks that stand because nobody reads what they
+    ** emit. NULL: for nothing that another task could be in the way of. */
+    bool (*ends)(const struct aim *aim, const struct anchor *a);
 };
 /* Wait until the aim is met: dispatches. 0 or TINE_ETIMEOUT; raises `interrupted!`, system errors, and
 ** invalid_state when nothing could ever meet it. */
 int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline);
+/* As aim.ends: for every one. */
+bool tine__all_ends(const struct aim *aim, const struct anchor *a);
 /* The deadline that the timeout at `arg` gives; nil: none. Raises argument errors. */
 uint64_t tine__check_deadline(lua_State *L, int arg);
 /* A number of seconds as ns; what: for the argument error. */
 uint64_t tine__check_seconds(lua_State *L, int arg);
 /* Is the error value at `idx` that of an interrupt (Ctrl-C)? */
 bool tine__is_interrupt(lua_State *L, int idx);
+
+/* --- nested.c: tasks that tasks submit --- */
+
+/* Push tine.worker.pool. */
+void tine__nested_push(lua_State *L);
+
+/* Take in what has ended, without waiting. */
+void tine__nested_poll(lua_State *L);
+/* Wait for what the aim wants of such tasks, or until something has come of it; run some here. False: it wants none. */
+bool tine__nested_await(lua_State *L, const struct aim *aim, uint64_t deadline);
+/* Cancel the one whose future is at `idx`. */
+void tine__nested_cancel(lua_State *L, struct future *f);
+extern const luaL_Reg tine__nested_methods[], tine__nested_meta[];
 
 /* --- errors.c --- */
 
@@ -563,6 +641,9 @@ void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 struct core *tine__chunk_core(struct anchor *a);
 /* Push the function that the chunk at `idx` was sent with to be asked; its core and name. */
 struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name);
+/* Tasks of the chunk at `idx` have emitted something: it is due, once; and the function is called for what is there. */
+void tine__chunk_heard(lua_State *L, int idx);
+void tine__chunk_hear(lua_State *L, int idx);
 /* A chunk's item has been released. */
 void tine__chunk_released(lua_State *L, struct anchor *a);
 /* The pool has news of this item, a chunk's. Does not allocate. */
@@ -571,7 +652,8 @@ void tine__chunk_news(struct item *item);
 /* --- functions by file, for module.c --- */
 extern const luaL_Reg tine__future_methods[], tine__pool_methods[], tine__pool_meta[],
     tine__view_methods[], tine__view_meta[], tine__watch_functions[], tine__map_functions[],
-    tine__map_methods[], tine__map_meta[], tine__loop_functions[], tine__loop_methods[];
+    tine__map_methods[], tine__map_meta[], tine__events_functions[], tine__loop_functions[],
+    tine__loop_methods[];
 int tine__future_tostring(lua_State *L);
 int tine__pool_open_lua(lua_State *L); /* core.open */
 int tine__future_manual(lua_State *L); /* tine.future */

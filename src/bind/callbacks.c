@@ -1,7 +1,8 @@
 /* Done callbacks: run in the thread that owns the state, each once, in order.
 **
 ** A future that has ended and has callbacks stands in the queue of due ones until the last of them has
-** been taken. One is taken before it is called, so that a wait inside it goes on with the next.
+** been taken. One is taken before it is called, so that a wait inside it goes on with the next. What it has emitted
+** before stands there, too, in its place.
 */
 #include "bind/bind.h"
 
@@ -87,62 +88,77 @@ int tine__callback_report(lua_State *L) {
     return report_default(L);
 }
 
-void tine__callback_call(lua_State *L, int idx, int fn) {
+void tine__callback_invoke(lua_State *L, int idx, int n) {
     struct state *S = state_of(L);
+    int handler = lua_gettop(L) - n;
     luaL_checkstack(L, 12, "callbacks too deep");
     idx = lua_absindex(L, idx);
-    fn = lua_absindex(L, fn);
     push_kept(L, KEPT_HANDLER);
-    lua_pushvalue(L, fn);
-    lua_pushvalue(L, idx);
+    lua_insert(L, handler);
     S->depth++;
-    int status = lua_pcall(L, 1, 0, -3);
+    int status = lua_pcall(L, n, 0, handler);
     S->depth--;
-    if (status == LUA_OK) {
-        lua_pop(L, 1);
+    lua_remove(L, handler);
+    if (status == LUA_OK)
         return;
-    }
-    lua_remove(L, -2);
     if (tine__is_interrupt(L, -1))
         lua_error(L);
     tine__callback_error(L, idx);
 }
 
+void tine__callback_failed(lua_State *L, int idx) {
+    lua_pushliteral(L, "");
+    lua_setiuservalue(L, UP(UP_STATE), KEPT_TRACEBACK);
+    tine__callback_error(L, idx);
+}
+
+void tine__callback_call(lua_State *L, int idx, int fn) {
+    luaL_checkstack(L, 12, "callbacks too deep");
+    idx = lua_absindex(L, idx);
+    lua_pushvalue(L, fn);
+    lua_pushvalue(L, idx);
+    tine__callback_invoke(L, idx, 1);
+}
+
 /* --- the queue --- */
 
+void tine__check_callable(lua_State *L, int arg) {
+    if (lua_isfunction(L, arg))
+        return;
+    if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
+        luaL_typeerror(L, arg, "function");
+    lua_pop(L, 1);
+}
+
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn) {
-    fn = lua_absindex(L, fn);
-    tine__extras_push(L, f, idx);
-    if (lua_getfield(L, -1, "callbacks") != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_createtable(L, 1, 0);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -3, "callbacks");
-    }
-    lua_pushvalue(L, fn);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-    lua_pop(L, 2);
+    if (f->anchor.weak)
+        tine__anchor_strengthen(L, &f->anchor, idx);
+    tine__extras_add(L, f, idx, "callbacks", fn);
+}
+
+void tine__due_push(lua_State *L, int idx) {
+    struct state *S = state_of(L);
+    idx = lua_absindex(L, idx);
+    push_kept(L, KEPT_DUE);
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, S->due_last + 1);
+    if (S->due_first == ++S->due_last)
+        tine__due_changed(S);
+    lua_pop(L, 1);
 }
 
 void tine__callbacks_due(lua_State *L, struct future *f, int idx) {
-    struct state *S = state_of(L);
     idx = lua_absindex(L, idx);
     lua_getiuservalue(L, idx, FUTURE_EXTRAS);
     if (lua_getfield(L, -1, "callbacks") == LUA_TTABLE) {
-        push_kept(L, KEPT_DUE);
-        lua_pushvalue(L, idx);
-        lua_rawseti(L, -2, S->due_last + 1);
-        if (S->due_first == ++S->due_last)
-            tine__due_changed(S);
+        tine__due_push(L, idx);
         f->due = true;
-        lua_pop(L, 1);
     }
     lua_pop(L, 2);
 }
 
-/* The queue is at the top of the stack: take its first future out. */
-static void leave_queue(lua_State *L, struct state *S, struct future *f) {
-    f->due = false;
+/* The queue is at the top of the stack: take its first entry out. */
+static void leave_queue(lua_State *L, struct state *S) {
     lua_pushnil(L);
     lua_rawseti(L, -2, S->due_first++);
     if (S->due_first > S->due_last) {
@@ -176,6 +192,29 @@ static bool take_callback(lua_State *L, int idx) {
     return last;
 }
 
+/* What is first in the queue at `queue` is at queue + 1: a chunk, or a future that has emitted something. It is taken
+** out before it is told. */
+static void run_events(lua_State *L, struct future *f, int queue) {
+    lua_pushvalue(L, queue);
+    leave_queue(L, state_of(L));
+    lua_pop(L, 1);
+    if (f)
+        tine__future_hear(L, f, queue + 1);
+    else
+        tine__chunk_hear(L, queue + 1);
+}
+
+/* The same, a future that is done: one callback of it. */
+static void run_callback(lua_State *L, struct future *f, int queue) {
+    if (take_callback(L, queue + 1)) { /* [queue + 2] callback, the last one */
+        f->due = false;
+        lua_pushvalue(L, queue);
+        leave_queue(L, state_of(L));
+        lua_pop(L, 1);
+    }
+    tine__callback_call(L, queue + 1, queue + 2);
+}
+
 void tine__callbacks_run(lua_State *L) {
     struct state *S = state_of(L);
     int top = lua_gettop(L);
@@ -184,14 +223,11 @@ void tine__callbacks_run(lua_State *L) {
     while (S->due_first <= S->due_last) {
         push_kept(L, KEPT_DUE);
         lua_rawgeti(L, -1, S->due_first);
-        struct future *f = lua_touserdata(L, -1);
-        bool last = take_callback(L, top + 2); /* [top+1] queue, [top+2] future, [top+3] callback */
-        if (last) {
-            lua_pushvalue(L, top + 1);
-            leave_queue(L, S, f);
-            lua_pop(L, 1);
-        }
-        tine__callback_call(L, top + 2, top + 3);
+        struct future *f = tine__to_future(L, top + 2);
+        if (!f || f->hearing)
+            run_events(L, f, top + 1);
+        else
+            run_callback(L, f, top + 1);
         lua_settop(L, top);
     }
 }

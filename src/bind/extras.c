@@ -1,5 +1,5 @@
 /* Extras: what few futures have and most do not. In the user value FUTURE_EXTRAS, the simplest thing
-** that holds it: nothing, a label, one watch, or a table {label=, watches={...}, callbacks={...}, next=}.
+** that holds it: nothing, a label, one watch, or a table {label=, watches={...}, callbacks={...}, next=, events=, ...}.
 */
 #include "bind/bind.h"
 
@@ -39,6 +39,29 @@ static void push_list(lua_State *L, const char *field) {
     lua_setfield(L, -3, field);
 }
 
+void tine__extras_add(lua_State *L, struct future *f, int idx, const char *field, int what) {
+    what = lua_absindex(L, what);
+    tine__extras_push(L, f, idx);
+    push_list(L, field);
+    lua_pushvalue(L, what);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 2);
+}
+
+bool tine__extras_are_idle(lua_State *L, struct future *f, int idx) {
+    static const char *const busy[] = {"callbacks", "watches", "when", "handle", NULL};
+    bool idle = f->extras != EXTRA_WATCH;
+    if (f->extras != EXTRA_TABLE)
+        return idle;
+    tine__extras_push(L, f, idx);
+    for (int i = 0; busy[i]; i++) {
+        idle &= lua_getfield(L, -1, busy[i]) == LUA_TNIL;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return idle;
+}
+
 void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label) {
     idx = lua_absindex(L, idx);
     lua_pushvalue(L, label);
@@ -49,17 +72,16 @@ void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label) 
 void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch) {
     idx = lua_absindex(L, idx);
     watch = lua_absindex(L, watch);
+    f->watched = true;
+    if (f->anchor.weak)
+        tine__anchor_strengthen(L, &f->anchor, idx);
     if (f->extras == EXTRA_NONE) {
         lua_pushvalue(L, watch);
         lua_setiuservalue(L, idx, FUTURE_EXTRAS);
         f->extras = EXTRA_WATCH;
         return;
     }
-    tine__extras_push(L, f, idx);
-    push_list(L, "watches");
-    lua_pushvalue(L, watch);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-    lua_pop(L, 2);
+    tine__extras_add(L, f, idx, "watches", watch);
 }
 
 /* Take the value at `what` out of the list on top. */

@@ -76,13 +76,18 @@ struct future *tine__check_future(lua_State *L, int arg) {
         luaL_typeerror(L, arg, "tine.future");
     if (f->core)
         tine__check_process(L, f->core);
+    else if (f->nested && !f->done)
+        tine__nested_poll(L);
+    if (f->anchor.weak)
+        tine__anchor_check(L, &f->anchor, arg);
     return f;
 }
 
 const char *tine__future_label(lua_State *L, struct future *f, int idx) {
     (void)idx;
     if (!f->core)
-        return lua_pushliteral(L, "manual future");
+        return f->label ? lua_pushlstring(L, f->label, f->label_len)
+                        : lua_pushstring(L, f->nested ? "nested task" : "manual future");
     const struct task_name name = future_name(f);
     return tine__label_push(L, &name, 0);
 }
@@ -165,12 +170,17 @@ static bool future_met(const struct aim *aim) {
     return ((const struct future *)aim->what)->done;
 }
 
+static bool future_ends(const struct aim *aim, const struct anchor *a) {
+    return a == &((const struct future *)aim->what)->anchor;
+}
+
 int tine__future_await(lua_State *L, struct future *f, uint64_t deadline) {
     struct state *S = state_of(L);
     /* inside a callback the rest is run after it, in order, not in the middle of its expressions */
     if (f->done && (!callbacks_due(S) || S->depth > 0))
         return 0;
-    struct aim aim = {.met = future_met, .what = f, .core = f->core};
+    struct aim aim = {
+        .met = future_met, .what = f, .future = f, .core = f->core, .ends = future_ends};
     return tine__await(L, &aim, deadline);
 }
 
@@ -347,11 +357,13 @@ static int future_exception(lua_State *L) {
 /* --- ending it --- */
 
 static int manual_cancel(lua_State *L, struct future *f) {
-    if (f->phase == PHASE_PENDING) {
+    if (f->nested && !f->done) {
+        tine__nested_cancel(L, f);
+    } else if (f->phase == PHASE_PENDING) {
         f->phase = PHASE_CANCELLED;
         tine__error_push(L, TINE_ECANCELLED, "%s", tine_error_text(TINE_ECANCELLED));
         lua_pushliteral(L, "");
-        tine__manual_end(L, f, -1);
+        tine__manual_end(L, f, 1, -1);
     }
     lua_pushboolean(L, tine__future_cancelled(f));
     return 1;
@@ -379,17 +391,9 @@ static int future_abort(lua_State *L) {
 
 /* --- callbacks --- */
 
-static void check_callable(lua_State *L, int arg) {
-    if (lua_isfunction(L, arg))
-        return;
-    if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
-        luaL_typeerror(L, arg, "function");
-    lua_pop(L, 1);
-}
-
 static int future_add_done_callback(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
-    check_callable(L, 2);
+    tine__check_callable(L, 2);
     lua_settop(L, 2);
     if (!f->done && has_ended(f))
         tine__reap(L);
@@ -403,17 +407,17 @@ static int future_add_done_callback(lua_State *L) {
 
 /* --- manual futures --- */
 
-/* A manual future at 1 has ended, with `n` values (-1: error and traceback) on top of the stack. Its
+/* A manual future at `idx` has ended, with `n` values (-1: error and traceback) on top of the stack. Its
 ** executor is the script, so its callbacks are run here. */
-void tine__manual_end(lua_State *L, struct future *f, int n) {
+void tine__manual_end(lua_State *L, struct future *f, int idx, int n) {
     struct state *S = state_of(L);
     if (n >= 0)
-        keep_values(L, f, 1, n);
+        keep_values(L, f, idx, n);
     else
-        keep_error(L, f, 1);
+        keep_error(L, f, idx);
     f->done = true;
     f->failed = n < 0 && !tine__future_cancelled(f);
-    tine__future_ended(L, f, 1);
+    tine__future_ended(L, f, idx);
     if (callbacks_due(S))
         tine__callbacks_run(L);
 }
@@ -425,7 +429,7 @@ int tine__future_manual(lua_State *L) {
 
 static struct future *check_manual(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
-    if (f->core)
+    if (f->core || f->nested)
         tine__error(L, TINE_EINVALID, "the future of a task is settled by its pool");
     return f;
 }
@@ -451,7 +455,7 @@ static int manual_run(lua_State *L) {
 
 static int manual_set_result(lua_State *L) {
     int n = lua_gettop(L) - 1;
-    tine__manual_end(L, check_open(L), n < 0 ? 0 : n);
+    tine__manual_end(L, check_open(L), 1, n < 0 ? 0 : n);
     return 0;
 }
 
@@ -462,7 +466,7 @@ static int manual_set_exception(lua_State *L) {
         lua_pushliteral(L, "");
         lua_replace(L, 3);
     }
-    tine__manual_end(L, check_open(L), -1);
+    tine__manual_end(L, check_open(L), 1, -1);
     return 0;
 }
 
@@ -534,6 +538,8 @@ const luaL_Reg tine__future_methods[] = {
     {"progress", future_progress},
     {"times", tine__future_times},
     {"attempts", tine__future_attempts},
+    {"events", tine__future_events},
+    {"on_event", tine__future_on_event},
     {"add_done_callback", future_add_done_callback},
     {"set_running_or_notify_cancel", manual_run},
     {"set_result", manual_set_result},

@@ -18,7 +18,7 @@ static int map_close(lua_State *L) {
     if (m->followed)
         tell_end(L);
     tine__map_end(m);
-    for (int value = MAP_VIEW; value <= MAP_CHUNK; value++) {
+    for (int value = MAP_VIEW; value <= MAP_LAST; value++) {
         lua_pushnil(L);
         lua_setiuservalue(L, 1, value);
     }
@@ -30,18 +30,19 @@ static int map_gc(lua_State *L) {
     return 0;
 }
 
-/* map(pool or view, function, items, length or nil, control, ordered, return errors): a new map. Its
+/* map(pool or view, function, items, length or nil, control, ordered, return errors, on_event): a new map. Its
 ** arguments were checked in map.lua. */
 static int map_new(lua_State *L) {
     struct view *v = tine__check_view(L, 1);
-    lua_settop(L, 7);
+    lua_settop(L, 8);
     struct map *m = lua_newuserdatauv(L, sizeof *m, MAP_LAST);
     memset(m, 0, offsetof(struct map, bytes));
     list_init(&m->chunks);
     list_init(&m->news);
     m->is_list = !lua_isnil(L, 4);
     m->patient = !m->is_list || luaL_getmetafield(L, 3, "__index") != LUA_TNIL;
-    lua_settop(L, 8);
+    lua_settop(L, 9);
+    m->hears = !lua_isnil(L, 8);
     m->length = (uint64_t)lua_tointeger(L, 4);
     m->ordered = lua_toboolean(L, 6);
     m->return_errors = lua_toboolean(L, 7);
@@ -50,16 +51,16 @@ static int map_new(lua_State *L) {
     m->name.label = v->label;
     m->name.label_len = (uint32_t)v->label_len;
     lua_getiuservalue(L, 1, VIEW_CORE);
-    lua_setiuservalue(L, 8, MAP_CORE);
+    lua_setiuservalue(L, 9, MAP_CORE);
     static const int from[] = {
-        [MAP_VIEW] = 1, [MAP_FUNCTION] = 2, [MAP_ITEMS] = 3, [MAP_CONTROL] = 5};
-    for (int value = MAP_VIEW; value <= MAP_CONTROL; value++)
+        [MAP_VIEW] = 1, [MAP_FUNCTION] = 2, [MAP_ITEMS] = 3, [MAP_CONTROL] = 5, [MAP_ON_EVENT] = 8};
+    for (int value = MAP_VIEW; value <= MAP_ON_EVENT; value++)
         if (from[value]) {
             lua_pushvalue(L, from[value]);
-            lua_setiuservalue(L, 8, value);
+            lua_setiuservalue(L, 9, value);
         }
     lua_createtable(L, 0, 0);
-    lua_setiuservalue(L, 8, MAP_QUEUE);
+    lua_setiuservalue(L, 9, MAP_QUEUE);
     m->core = v->core;
     tine__call_buf_init(&m->call, v->core->p, m->bytes, sizeof m->bytes);
     luaL_setmetatable(L, "tine.map");

@@ -23,8 +23,9 @@ enum {               /* user values of a map */
        MAP_ITEMS, /* list or iterator */
        MAP_QUEUE, /* serial -> chunk */
        MAP_CONTROL,
-       MAP_CHUNK, /* the current one */
-       MAP_LAST = MAP_CHUNK
+       MAP_CHUNK,    /* the current one */
+       MAP_ON_EVENT, /* a function, or nil */
+       MAP_LAST = MAP_ON_EVENT
 };
 
 struct map {
@@ -35,6 +36,7 @@ struct map {
     uint32_t function; /* bytes of the function segment in the buffer */
     uint32_t count;    /* argument segments in it */
     bool begun;        /* label and function segment are in it */
+    bool hears;        /* there is a function in MAP_ON_EVENT */
     bool is_list, ordered, return_errors, closed;
     bool patient;       /* reading an item may take any time */
     bool yields;        /* where there is no room it is not for us to wait */
@@ -58,7 +60,7 @@ struct map {
     char bytes[ROOM_SIZE];
 };
 
-struct chunk {
+struct chunk { /* user values: core, view, the map's function for events */
     struct anchor anchor;
     struct core *core;
     struct map *map;   /* NULL: collected, or closed */
@@ -70,6 +72,8 @@ struct chunk {
     uint32_t count;
     uint32_t told; /* of a map that is followed: those before it are among map->ended */
     struct task_name name;
+    struct events *events; /* if somebody hears them; else NULL */
+    bool hearing;          /* it is in the queue of what is due */
     struct outcome outcomes[];
 };
 
@@ -91,6 +95,8 @@ bool tine__chunk_enqueue(lua_State *L, struct map *m);
 void tine__chunk_dequeue(lua_State *L, struct map *m);
 /* The chunk on top (popped) has been sent as it was drafted. */
 void tine__chunk_sent(lua_State *L, struct map *m, const struct draft *d);
+/* What the chunk at `idx` has emitted, and is there, is heard now. */
+void tine__chunk_hear_all(lua_State *L, struct chunk *c, int idx);
 /* Forget what is in the buffer. */
 void tine__map_drop_buffer(struct map *m);
 /* Cancel what has not started; what has ended is forgotten. */

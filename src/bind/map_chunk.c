@@ -5,7 +5,7 @@
 /* --- making, queueing --- */
 
 struct draft tine__chunk_new(lua_State *L, struct map *m, uint32_t count, uint64_t index) {
-    struct chunk *c = lua_newuserdatauv(L, sizeof *c + count * sizeof c->outcomes[0], 2);
+    struct chunk *c = lua_newuserdatauv(L, sizeof *c + count * sizeof c->outcomes[0], 3);
     memset(c, 0, sizeof *c + count * sizeof c->outcomes[0]);
     c->anchor.kind = ANCHOR_CHUNK;
     c->core = m->core;
@@ -20,8 +20,12 @@ struct draft tine__chunk_new(lua_State *L, struct map *m, uint32_t count, uint64
     lua_setiuservalue(L, -2, 1);
     lua_getiuservalue(L, 1, MAP_VIEW);
     lua_setiuservalue(L, -2, 2);
+    lua_getiuservalue(L, 1, MAP_ON_EVENT);
+    lua_setiuservalue(L, -2, 3);
     return (struct draft){.name = c->name,
+                          .serial = m->serial,
                           .count = count,
+                          .mute = !m->hears,
                           .settings = m->settings,
                           .outcomes = c->outcomes,
                           .anchor = &c->anchor,
@@ -57,6 +61,10 @@ void tine__chunk_dequeue(lua_State *L, struct map *m) {
 void tine__chunk_sent(lua_State *L, struct map *m, const struct draft *d) {
     struct chunk *c = lua_touserdata(L, -1);
     c->name.id = d->name.id;
+    if (m->hears && c->anchor.item && m->core->p)
+        c->events = tine__item_events(m->core->p, c->anchor.item);
+    if (c->events)
+        tine__events_read(c->events);
     m->sent += c->count;
     m->unsent = 0;
     if (m->closed && c->anchor.item && m->core->p) /* while it was being sent */
@@ -103,6 +111,8 @@ int tine__chunk_gc(lua_State *L) {
     list_remove(&c->fresh);
     c->map = NULL;
     c->collected = true;
+    tine__events_unref(c->events);
+    c->events = NULL;
     if (!c->anchor.slot)
         free_outcomes(c);
     return 0;
@@ -121,8 +131,43 @@ struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name) {
     return c->core;
 }
 
+/* --- events --- */
+
+void tine__chunk_heard(lua_State *L, int idx) {
+    struct chunk *c = lua_touserdata(L, idx);
+    if (c->hearing || !c->events)
+        return;
+    c->hearing = true;
+    tine__due_push(L, idx);
+}
+
+void tine__chunk_hear_all(lua_State *L, struct chunk *c, int idx) {
+    int top = lua_gettop(L);
+    struct outcome o;
+    uint32_t k;
+    luaL_checkstack(L, 20, "callbacks too deep");
+    lua_getiuservalue(L, idx, 3);
+    uint64_t n = c->events ? tine__events_unread(c->events) : 0;
+    /* what comes meanwhile is due anew; a map that ends meanwhile hears no more */
+    for (; n > 0 && c->map && c->events && tine__events_take(c->events, &o, &k); n--)
+        tine__events_call(L, c->core, &o, &c->name, k, idx, top + 1);
+    lua_settop(L, top);
+}
+
+void tine__chunk_hear(lua_State *L, int idx) {
+    struct chunk *c = lua_touserdata(L, idx);
+    c->hearing = false;
+    tine__chunk_hear_all(L, c, idx);
+}
+
 void tine__chunk_released(lua_State *L, struct anchor *a) {
     struct chunk *c = chunk_of(a);
+    if (c->events && tine__events_unread(c->events) > 0 && tine__anchored_push(L, a)) {
+        tine__chunk_heard(L, lua_gettop(L));
+        lua_pop(L, 1);
+    }
+    if (!a->slot)
+        return; /* a finalizer has come here */
     tine__landed(L, a, c->core);
     if (c->collected)
         free_outcomes(c);
@@ -145,6 +190,8 @@ static void cancel_chunk(struct map *m, struct chunk *c) {
 static void leave_map(struct map *m, struct chunk *c) {
     (void)m;
     c->map = NULL;
+    if (c->events)
+        tine__events_drop(c->events);
     list_remove(&c->fresh);
     list_remove(&c->node);
 }

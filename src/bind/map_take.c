@@ -96,11 +96,22 @@ static int push_taken(lua_State *L, struct map *m, struct chunk *c, uint32_t k) 
     return n >= 0 ? n + 1 : take_failure(L, m, c, k);
 }
 
+/* What the task has emitted comes before its result. False: the map was closed meanwhile. */
+static bool hear_first(lua_State *L, struct map *m, struct chunk *c) {
+    lua_settop(L, 1);
+    lua_getiuservalue(L, 1, MAP_CHUNK);
+    tine__chunk_hear_all(L, c, 2);
+    lua_settop(L, 1);
+    return !m->closed;
+}
+
 static int take(lua_State *L, struct map *m) {
     struct chunk *c = m->chunk;
     uint32_t k = m->k++;
     bool last = m->k == c->count;
     m->returned++;
+    if (c->events && !hear_first(L, m, c))
+        return 0;
     lua_pushinteger(L, (lua_Integer)(c->name.index + k));
     int n = tine__scalars_push(L, &c->outcomes[k], false);
     if (n < 0) {
@@ -169,7 +180,7 @@ int tine__map_ready(lua_State *L) {
     if (m->ordered)
         enter_oldest(L, m);
     if (m->sent != m->returned) {
-        struct aim aim = {.met = take_met, .what = m, .core = m->core};
+        struct aim aim = {.met = take_met, .what = m, .core = m->core, .ends = tine__all_ends};
         if (tine__await(L, &aim, deadline))
             return time_is_over(L, m);
         if (m->closed)

@@ -36,6 +36,8 @@ static void push_state(lua_State *L) {
     list_init(&S->news);
     list_init(&S->boxes);
     list_init(&S->questions);
+    list_init(&S->heard);
+    list_init(&S->limbo);
     S->due_first = 1;
     S->generation = tine__root_generation();
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
@@ -64,6 +66,16 @@ static void keep_function(lua_State *L, enum kept which, lua_CFunction f) {
     keep(L, which);
 }
 
+/* A table of weak values. */
+static void keep_weak(lua_State *L, enum kept which) {
+    lua_createtable(L, 0, 0);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    keep(L, which);
+}
+
 /* What as_completed gives. */
 static void fill_watch(lua_State *L) {
     lua_getiuservalue(L, UP_STATE, KEPT_WATCH);
@@ -78,19 +90,18 @@ static void fill_state(lua_State *L) {
     lua_createtable(L, 0, 0);
     keep(L, KEPT_CORES);
     lua_createtable(L, 0, 0);
-    keep(L, KEPT_DUE);
+    keep(L, KEPT_NESTED);
     lua_createtable(L, 0, 0);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    keep(L, KEPT_FUTURES);
+    keep(L, KEPT_DUE);
+    keep_weak(L, KEPT_FUTURES);
+    keep_weak(L, KEPT_WEAK);
     keep_meta(L, KEPT_BOX, "tine.box", tine__box_gc);
     keep_meta(L, KEPT_ROOM, "tine.room", tine__room_gc);
     keep_meta(L, KEPT_CORE, "tine.core", tine__core_gc);
     keep_meta(L, KEPT_CHUNK, "tine.chunk", tine__chunk_gc);
     keep_meta(L, KEPT_WATCH, "tine.completed", NULL);
     fill_watch(L);
+    keep_meta(L, KEPT_EVENTS, "tine.events", tine__events_gc);
     keep_meta(L, KEPT_BYTES, "tine.bytes", tine__bytes_gc);
     keep_meta(L, KEPT_CLOSER_META, "tine.closer", tine__state_gc);
     keep_meta(L, KEPT_SWEEPER, "tine.sweeper", tine__sweep);
@@ -137,6 +148,10 @@ static void fill_metas(lua_State *L) {
     fill_meta(L, lua_gettop(L), CODEC_SHARED, "shared_methods", tine__shared_methods,
               tine__shared_meta);
     lua_pop(L, 1);
+    luaL_newmetatable(L, "tine.nested");
+    fill_meta(L, lua_gettop(L), "tine.nested", "nested_methods", tine__nested_methods,
+              tine__nested_meta);
+    lua_pop(L, 1);
     luaL_newmetatable(L, "tine.map");
     fill_meta(L, lua_gettop(L), "tine.map", "map_methods", tine__map_methods, tine__map_meta);
     lua_pop(L, 1);
@@ -147,8 +162,13 @@ static void fill_metas(lua_State *L) {
 /* core.worker(): what tine.worker is. */
 static int worker(lua_State *L) {
     if (lua_getfield(L, LUA_REGISTRYINDEX, WORKER) != LUA_TTABLE)
-        lua_pushnil(L);
-    return 1;
+        return lua_pushnil(L), 1;
+    lua_pushliteral(L, "pool");
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        tine__nested_push(L);
+        lua_setfield(L, -3, "pool");
+    }
+    return lua_pop(L, 1), 1;
 }
 
 #define COLUMNS 80 /* of a terminal that does not say */
@@ -185,6 +205,9 @@ static void fill_module(lua_State *L) {
     lua_createtable(L, 0, 12);
     set_functions(L, tine__loop_functions);
     lua_setfield(L, AT_MODULE, "loop");
+    lua_createtable(L, 0, 4);
+    set_functions(L, tine__events_functions);
+    lua_setfield(L, AT_MODULE, "events");
     tine__errors_open(L); /* by this name error objects travel */
     lua_setfield(L, AT_MODULE, "error");
     lua_pushliteral(L, TINE_VERSION);

@@ -212,7 +212,8 @@ static void push_view(lua_State *L, struct future *f) {
         return;
     int label = lua_gettop(L);
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
-    *v = (struct view){.core = f->core, .label = f->label, .label_len = f->label_len};
+    *v = (struct view){
+        .core = f->core, .label = f->label, .label_len = f->label_len, .derived = true};
     lua_pushvalue(L, UP(UP_VIEW));
     lua_setmetatable(L, -2);
     v->settings = tine__settings_ref(f->core->settings);

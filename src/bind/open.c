@@ -6,7 +6,7 @@
 #include <lualib.h>
 #include "base/why.h"
 #include "bind/bind.h"
-#include "worker/loop.h"
+#include "trace/trace.h"
 #include "worker/loop.h"
 #include "worker/root.h"
 
@@ -29,6 +29,7 @@ static const char *const known[] = {"workers",
                                     "warnings",
                                     "max_pending",
                                     "max_pending_bytes",
+                                    "event_buffer",
                                     "min_workers",
                                     "idle_timeout",
                                     "max_worker_age",
@@ -41,6 +42,7 @@ static const char *const known[] = {"workers",
                                     "start_timeout",
                                     "exit_timeout",
                                     "name",
+                                    "trace",
                                     "backend",
                                     "key",
                                     "window",
@@ -271,6 +273,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->max_age = tine__option_limit(L, arg, "max_worker_age", 0);
     o->boot.idle = tine__option_limit(L, arg, "idle_timeout", 0);
     o->boot.max_memory = tine__option_count(L, arg, "max_worker_memory", INT64_MAX, 0);
+    o->boot.event_buffer = tine__option_count(L, arg, "event_buffer", INT64_MAX, POOL_EVENT_BUFFER);
     o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
@@ -418,16 +421,41 @@ void tine__core_start(struct state *S, struct core *c, unsigned workers) {
     S->changes++;
 }
 
-static void open_pool(lua_State *L, struct core *c, const struct pool_options *o) {
-    int err = tine__pool_open(&c->p, o);
-    if (err) {
-        int error = errno;
-        c->p = NULL;
-        tine__core_unanchor(L, c);
-        errno = error;
-        tine__error(L, err, "cannot make a pool: %s",
-                    err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
-    }
+/* The file that the pool is to be traced to, or NULL. */
+static const char *read_trace(lua_State *L, int arg) {
+    size_t length;
+    int type = tine__option(L, arg, "trace"); /* stays on the stack */
+    if (type == LUA_TNIL)
+        return getenv("TINE_TRACE");
+    if (type == LUA_TBOOLEAN && !lua_toboolean(L, -1))
+        return NULL;
+    if (type != LUA_TSTRING)
+        tine__option_error(L, arg, "trace", "the name of a file, or false");
+    const char *file = lua_tolstring(L, -1, &length);
+    if (strlen(file) != length)
+        tine__option_error(L, arg, "trace", "a name without zero bytes");
+    return file;
+}
+
+/* It could not be opened, or its trace. */
+static void refuse(lua_State *L, struct core *c, int err, const char *what, const char *file) {
+    int error = errno;
+    c->p = NULL;
+    tine__core_unanchor(L, c);
+    what = lua_pushfstring(L, what, file);
+    errno = error;
+    tine__error(L, err, "%s: %s", what,
+                err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
+}
+
+static void open_pool(lua_State *L, struct core *c, struct pool_options *o, const char *file) {
+    tine__why_clear();
+    int err = tine__trace_open(&o->trace, file, o->boot.name, tine__boot_depth() > 0);
+    if (err)
+        refuse(L, c, err, "cannot open the trace '%s'", file);
+    err = tine__pool_open(&c->p, o);
+    if (err)
+        refuse(L, c, err, "cannot make a pool", NULL);
     c->inbox.wants_exits = o->tell_exits;
     c->far = o->far != NULL;
     tine__core_start(state_of(L), c, o->far ? FAR_GUESS : o->workers);
@@ -488,6 +516,7 @@ void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send
     lua_setiuservalue(L, core, CORE_NAME);
     tine__room_make(L, c, core);
     tine__closer_renew(L);
+    tine__sweep_later(L);
 }
 
 /* Is a module being loaded? */
@@ -540,12 +569,13 @@ int tine__pool_open_lua(lua_State *L) {
         lua_setfield(L, 1, "workers");
     }
     read_options(L, 1, &o);
+    const char *trace = read_trace(L, 1);
     o.settings = read_settings(L, 1)->settings;
     int said = lua_gettop(L);
     struct core *c = tine__core_push(L);
     int core = lua_gettop(L);
     c->settings = tine__settings_ref(o.settings);
-    open_pool(L, c, &o);
+    open_pool(L, c, &o, trace);
     lua_pushvalue(L, UP(UP_POOL)); /* from here on its __gc closes the pool */
     lua_setmetatable(L, core - 1);
     tine__view_adopt_settings(L, core - 1, said);

@@ -29,8 +29,12 @@ void tine__check_process(lua_State *L, const struct core *c) {
 
 struct view *tine__check_view(lua_State *L, int arg) {
     struct view *v = lua_touserdata(L, arg);
-    if (!v || !(has_metatable(L, arg, UP(UP_POOL)) || has_metatable(L, arg, UP(UP_VIEW))))
-        luaL_typeerror(L, arg, "tine.pool");
+    struct state *S = state_of(L);
+    if (!v || v != S->known || lua_type(L, arg) != LUA_TUSERDATA) {
+        if (!v || !(has_metatable(L, arg, UP(UP_POOL)) || has_metatable(L, arg, UP(UP_VIEW))))
+            luaL_typeerror(L, arg, "tine.pool");
+        S->known = v->settings ? v : NULL; /* one that is finalized will not say when it goes */
+    }
     tine__check_process(L, v->core);
     return v;
 }
@@ -142,14 +146,19 @@ void tine__core_end_encoding(struct core *c) {
     let_go(c);
 }
 
-/* Wait until the pool has ended; false: the deadline has passed. An interrupt ends it at once. */
-static bool wait_ended(lua_State *L, struct core *c, uint64_t deadline) {
+/* Close it and wait until it has ended; false: the deadline has passed. An interrupt ends it at once. */
+static bool close_and_wait(lua_State *L, struct core *c, bool cancel, uint64_t deadline) {
     if (c->joined)
         return true;
+    tine__events_await_end(c->p, true);
+    tine__core_close(c, cancel);
     push_kept(L, KEPT_WAITER);
     lua_pushlightuserdata(L, c);
     lua_pushinteger(L, (lua_Integer)deadline);
-    if (lua_pcall(L, 2, 1, 0) == LUA_OK) {
+    int status = lua_pcall(L, 2, 1, 0);
+    if (c->p)
+        tine__events_await_end(c->p, false);
+    if (status == LUA_OK) {
         bool ended = lua_toboolean(L, -1);
         lua_pop(L, 1);
         return ended;
@@ -170,12 +179,14 @@ static int pool_shutdown(lua_State *L) {
     uint64_t span = tine__option_seconds(L, 2, "timeout", WAIT_FOREVER);
     if (!wait && span != WAIT_FOREVER)
         return luaL_argerror(L, 2, "option 'timeout' says how long to wait, but 'wait' is false");
-    tine__core_close(c, tine__option_flag(L, 2, "cancel_futures", false));
+    bool cancel = tine__option_flag(L, 2, "cancel_futures", false);
     if (wait)
-        in_time = wait_ended(L, c, clock_deadline(span));
+        in_time = close_and_wait(L, c, cancel, clock_deadline(span));
+    else
+        tine__core_close(c, cancel);
     if (!in_time) { /* what is left then is killed */
         tine__pool_kill(c->p, SIGKILL);
-        wait_ended(L, c, WAIT_FOREVER);
+        close_and_wait(L, c, false, WAIT_FOREVER);
     }
     lua_pushboolean(L, in_time);
     return 1;
@@ -190,7 +201,7 @@ static bool all_finished(const struct aim *aim) {
 ** is so. The pool stays open. */
 static int pool_join(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
-    struct aim aim = {.met = all_finished, .what = c, .core = c};
+    struct aim aim = {.met = all_finished, .what = c, .core = c, .ends = tine__all_ends};
     lua_pushboolean(L, tine__await(L, &aim, tine__check_deadline(L, 2)) == 0);
     return 1;
 }
@@ -203,9 +214,7 @@ static int pool_close(lua_State *L) {
         return 0;
     if (tine__is_interrupt(L, 2))
         tine__pool_kill(c->p, SIGKILL);
-    else
-        tine__core_close(c, !lua_isnil(L, 2));
-    wait_ended(L, c, WAIT_FOREVER);
+    close_and_wait(L, c, !lua_isnil(L, 2), WAIT_FOREVER);
     return 0;
 }
 
@@ -297,6 +306,7 @@ static int view_with(lua_State *L) {
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
     *v = *from;
     v->settings = NULL;
+    v->derived = true;
     lua_pushvalue(L, UP(UP_VIEW));
     lua_setmetatable(L, 3);
     lua_getiuservalue(L, 1, VIEW_CORE);

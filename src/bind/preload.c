@@ -7,6 +7,7 @@
 #include "bind/sources.h"
 #include "tine_lua.h"
 #include "worker/ask.h"
+#include "worker/emit.h"
 #include "worker/root.h"
 
 const struct tine__extra_modules *tine__extra;
@@ -90,6 +91,11 @@ static void push_ask_error(lua_State *L, bool timed) {
     }
 }
 
+static void push_emit_error(lua_State *L, int code, const char *text) {
+    luaL_requiref(L, "tine.core", luaopen_tine_core, 0);
+    tine__error_push(L, code, "%s", text ? text : tine_error_text(code));
+}
+
 /* Event loops that were made before the fork. */
 static int mend(lua_State *L) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -108,6 +114,7 @@ static void mend_protected(lua_State *L) {
 void tine__preload_worker(lua_State *L) {
     tine__root_mend = mend_protected;
     tine__ask_error = push_ask_error;
+    tine__emit_error = push_emit_error;
     tine__preload_modules(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (const struct tine__lua_source *s = tine__lua_sources; s->name; s++)

@@ -5,41 +5,6 @@
 #include "bind/preload.h"
 #include "worker/root.h"
 
-/* --- anchors --- */
-
-static void make_room(lua_State *L, struct state *S) {
-    uint32_t room = S->room ? 2 * S->room : 64;
-    uint32_t *free = lua_newuserdatauv(L, room * sizeof *free, 0);
-    if (room <= S->room) { /* a finalizer came here too */
-        lua_pop(L, 1);
-        return;
-    }
-    if (S->nfree > 0)
-        memcpy(free, S->free, S->nfree * sizeof *free);
-    lua_setiuservalue(L, UP(UP_STATE), KEPT_FREE);
-    S->free = free;
-    S->room = room;
-}
-
-void tine__anchor(lua_State *L, struct anchor *a, int idx) {
-    struct state *S = state_of(L);
-    lua_pushvalue(L, idx);
-    while (S->nfree == 0 && S->slots == S->room)
-        make_room(L, S);
-    a->slot = S->nfree > 0 ? S->free[--S->nfree] : ++S->slots;
-    lua_rawseti(L, UP(UP_ANCHORS), a->slot);
-}
-
-void tine__unanchor(lua_State *L, struct anchor *a) {
-    struct state *S = state_of(L);
-    if (!a->slot)
-        return;
-    lua_pushnil(L);
-    lua_rawseti(L, UP(UP_ANCHORS), a->slot);
-    S->free[S->nfree++] = a->slot;
-    a->slot = 0;
-}
-
 /* --- boxes --- */
 
 struct box {
@@ -83,6 +48,9 @@ static void take_news(struct state *S, struct core *c) {
             list_remove(&items[i]->question);
             if (items[i]->asked)
                 tine__ask_later(S, items[i]);
+            list_remove(&items[i]->heard);
+            if (items[i]->emitted)
+                list_push(&S->heard, &items[i]->heard);
             if (items[i]->released)
                 list_push(&S->news, &items[i]->news);
         }
@@ -95,6 +63,9 @@ static bool outcome_failed(const struct outcome *o) {
 void tine__landed(lua_State *L, struct anchor *a, struct core *c) {
     list_remove(&a->item->news);
     list_remove(&a->item->question);
+    list_remove(&a->item->heard);
+    tine__events_unref(a->item->events);
+    a->item->events = NULL;
     tine__attempts_free(a->item->attempts);
     a->item->attempts = NULL;
     tine__item_put(c, a->item);
@@ -126,8 +97,17 @@ static void future_released(lua_State *L, struct future *f) {
         return;
     if (f->anchor.item->attempts && !tine__keep_attempts(L, f, idx))
         return;
+    if (f->anchor.item->events && !tine__events_keep(L, f, idx))
+        return;
     future_landed(L, f);
+    if (f->listens)
+        tine__future_heard(L, f, idx);
     tine__future_ended(L, f, idx);
+}
+
+static void to_limbo(struct state *S, struct item *item) {
+    list_remove(&item->news);
+    list_push(&S->limbo, &item->news);
 }
 
 static void anchor_released(lua_State *L, struct anchor *a) {
@@ -138,17 +118,33 @@ static void anchor_released(lua_State *L, struct anchor *a) {
                    &f->outcome)) { /* it only followed, and the state is being closed */
         tine__landed(L, a, f->core);
     } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !a->item->told &&
-               !a->item->attempts) {
+               !a->item->attempts && !a->item->events) {
         future_landed(L, f);
     } else {
         int top = lua_gettop(L);
-        lua_rawgeti(L, UP(UP_ANCHORS), a->slot);
-        future_released(L, f);
+        if (tine__anchored_push(L, a))
+            future_released(L, f);
+        else
+            to_limbo(state_of(L), a->item);
         lua_settop(L, top);
     }
 }
 
+static void anchor_heard(lua_State *L, struct anchor *a) {
+    int top = lua_gettop(L);
+    if (!tine__anchored_push(L, a))
+        ; /* nobody reads */
+    else if (a->kind == ANCHOR_CHUNK)
+        tine__chunk_heard(L, top + 1);
+    else
+        tine__future_heard(L, lua_touserdata(L, top + 1), top + 1);
+    lua_settop(L, top);
+}
+
 static void deal_news(lua_State *L, struct state *S) {
+    struct list *node;
+    while ((node = list_pop(&S->heard)) != NULL)
+        anchor_heard(L, LIST_ITEM(node, struct item, heard)->owner);
     while (!list_empty(&S->news))
         anchor_released(L, LIST_ITEM(S->news.next, struct item, news)->owner);
 }
@@ -157,6 +153,14 @@ void tine__reap_core(lua_State *L, struct core *c) {
     struct state *S = state_of(L);
     take_news(S, c);
     deal_news(L, S);
+}
+
+/* Its trace could not be written: Lua's `warn` says so. */
+static void warn_of_trace(lua_State *L, struct pool *p) {
+    char *trouble = tine__pool_trace_trouble(p);
+    if (trouble)
+        lua_warning(L, trouble, 0);
+    free(trouble);
 }
 
 /* Pools that have ended and have nothing more to tell. Allocates nothing. */
@@ -187,6 +191,7 @@ void tine__reap(lua_State *L) {
     for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
         struct core *c = LIST_ITEM(n, struct core, node);
         tine__pool_poll(c->p);
+        warn_of_trace(L, c->p);
         take_news(S, c);
     }
     deal_news(L, S);
@@ -199,12 +204,15 @@ void tine__reap(lua_State *L) {
 void tine__core_join(lua_State *L, struct core *c) {
     struct state *S = state_of(L);
     assert(!c->joined);
+    struct pool *p = tine__pool_ref(c->p);
     c->joined = true;
     list_remove(&c->node);
     S->ncores--;
     S->changes++;
     tine__core_retire(S, c);
     tine__core_unanchor(L, c);
+    warn_of_trace(L, p); /* of what was written last */
+    tine__pool_unref(p);
 }
 
 void tine__state_check(lua_State *L, struct state *S) {
@@ -235,7 +243,8 @@ static bool core_joined(const struct aim *aim) {
 }
 
 int tine__wait_ended(lua_State *L) {
-    struct aim aim = {.any = true, .met = core_joined, .what = lua_touserdata(L, 1)};
+    struct aim aim = {
+        .any = true, .met = core_joined, .what = lua_touserdata(L, 1), .ends = tine__all_ends};
     if (!aim.what) {
         aim.met = nothing_left;
         aim.what = state_of(L);
@@ -318,6 +327,10 @@ int tine__state_gc(lua_State *L) {
 }
 
 void tine__sweep_later(lua_State *L) {
+    struct state *S = state_of(L);
+    if (S->sweeping)
+        return;
+    S->sweeping = true;
     lua_newuserdatauv(L, 0, 0);
     push_kept(L, KEPT_SWEEPER);
     lua_setmetatable(L, -2);
@@ -327,14 +340,12 @@ void tine__sweep_later(lua_State *L) {
 /* __gc of that userdata. */
 int tine__sweep(lua_State *L) {
     struct state *S = state_of(L);
+    S->sweeping = false;
     if (S->closed)
         return 0;
     tine__reap(L);
-    for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
-        if (LIST_ITEM(n, struct core, node)->dropped) {
-            tine__sweep_later(L);
-            break;
-        }
+    if (!list_empty(&S->cores))
+        tine__sweep_later(L);
     return 0;
 }
 

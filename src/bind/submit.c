@@ -93,13 +93,16 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     if (!item)
         return NULL;
     item->name = d->name;
+    item->serial = d->serial;
     item->inbox = &c->inbox;
     item->task.call.count = d->count;
+    item->task.mute = d->mute;
     item->settings = d->settings == c->settings ? NULL : d->settings;
     item->watched = item->far = false;
     item->answers = true;
     item->needs = d->needs ? *d->needs : NULL;
     list_init(&item->question);
+    list_init(&item->heard);
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
     item->told = NULL;
@@ -120,7 +123,12 @@ void tine__refuse_ended(lua_State *L, struct core *c) {
 
 /* max_pending items are unfinished: wait for one of them. */
 static void await_news(lua_State *L, struct core *c) {
-    struct aim aim = {.met = news_came, .what = c, .n = c->taken, .any = true, .quiet = true};
+    struct aim aim = {.met = news_came,
+                      .what = c,
+                      .n = c->taken,
+                      .any = true,
+                      .quiet = true,
+                      .ends = tine__all_ends};
     tine__await(L, &aim, WAIT_FOREVER);
 }
 
@@ -304,13 +312,6 @@ static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
     return lua_touserdata(L, future + 2);
 }
 
-static bool is_view(lua_State *L, int idx) {
-    lua_getmetatable(L, idx);
-    bool view = lua_rawequal(L, -1, UP(UP_VIEW));
-    lua_pop(L, 1);
-    return view;
-}
-
 int tine__submitted(lua_State *L, const struct draft *d) {
     struct future *f = lua_touserdata(L, d->idx);
     f->id = d->name.id;
@@ -337,7 +338,7 @@ static int submit(lua_State *L, bool wait) {
         tine__extras_set_label(L, f, future, future + 1);
         lua_pop(L, 1);
     }
-    if (is_view(L, 1)) /* for a chain; it keeps the label, too */
+    if (v->derived) /* for a chain; it keeps the label, too */
         tine__extras_set_label(L, f, future, 1);
     if (v->settings && v->settings->retry.asks)
         keep_when(L, f, 1, future);

@@ -143,6 +143,11 @@ static void push_lists(lua_State *L, int list, lua_Integer n) {
     }
 }
 
+static bool is_watched(const struct aim *aim, const struct anchor *a) {
+    (void)aim;
+    return a->kind == ANCHOR_FUTURE && ((const struct future *)a)->watched;
+}
+
 static int read_wait_options(lua_State *L, int arg, uint64_t *deadline) {
     static const char *const known[] = {"timeout", "return_when", NULL};
     static const char *const when[] = {"all_completed", "first_completed", "first_exception", NULL};
@@ -162,7 +167,7 @@ static int watch_wait(lua_State *L) {
     struct watch *w = new_watch(L, false);                 /* 4 */
     tine__reap(L);
     attach(L, 3, n, 4);
-    struct aim aim = {.met = wait_met, .what = w, .n = (uint64_t)when};
+    struct aim aim = {.met = wait_met, .what = w, .n = (uint64_t)when, .ends = is_watched};
     tine__await(L, &aim, deadline);
     detach(L, 3, n, 4);
     push_lists(L, 3, n);
@@ -192,7 +197,7 @@ static struct watch *check_watch(lua_State *L) {
 /* The iterator: the next future that has finished. */
 int tine__watch_next(lua_State *L) {
     struct watch *w = check_watch(L);
-    struct aim aim = {.met = queue_filled, .what = w};
+    struct aim aim = {.met = queue_filled, .what = w, .ends = is_watched};
     if ((!queue_filled(&aim) || callbacks_due(state_of(L))) && tine__await(L, &aim, w->deadline))
         return tine__error(L, TINE_ETIMEOUT, "%I of %I unfinished in the time allowed",
                            (LUAI_UACINT)w->open, (LUAI_UACINT)(w->open + w->ended));

@@ -112,20 +112,12 @@ int tine__pool_workers_lua(lua_State *L) {
 
 /* --- on_worker_exit --- */
 
-static const char *const reasons[PART_COUNT] = {
-    [PART_TASKS] = "max_tasks", [PART_MEMORY] = "memory",
-    [PART_IDLE] = "idle",       [PART_AGE] = "age",
-    [PART_RESIZE] = "resize",   [PART_SHUTDOWN] = "shutdown",
-    [PART_TIMEOUT] = "timeout", [PART_CANCELLED] = "cancelled",
-    [PART_CRASH] = "crash",     [PART_INITIALIZER] = "initializer",
-    [PART_KILLED] = "killed"};
-
 static void push_exit(lua_State *L, const struct worker_exit *x) {
     lua_createtable(L, 0, 7);
     set_count(L, "id", x->worker);
     if (x->pid)
         set_count(L, "pid", (uint64_t)x->pid);
-    lua_pushstring(L, reasons[x->why]);
+    lua_pushstring(L, tine__parting_name(x->why));
     lua_setfield(L, -2, "reason");
     if (x->has_status && WIFEXITED(x->status))
         set_count(L, "exit_code", (uint64_t)WEXITSTATUS(x->status));

@@ -192,6 +192,39 @@ void tine__forget_held(lua_State *L, struct codec *c, int self) {
     c->held = false;
 }
 
+/* ---- a call in the midst of another ---- */
+
+void tine__codec_put_aside(lua_State *L, struct codec *c, struct codec_aside *aside) {
+    static const int slots[] = {ST_UNDO, ST_HELD};
+    luaL_checkstack(L, 5, "calls");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    lua_newtable(L);
+    lua_newtable(L);
+    int state = lua_gettop(L) - 2;
+    for (int i = 0; i < 2; i++) {
+        lua_rawgeti(L, state, slots[i]);
+        lua_pushvalue(L, state + 1 + i);
+        lua_rawseti(L, state, slots[i]);
+        lua_replace(L, state + 1 + i);
+    }
+    lua_remove(L, state);
+    *aside = (struct codec_aside){c->changed, c->held};
+    c->changed = 0;
+    c->held = false;
+}
+
+void tine__codec_take_back(lua_State *L, struct codec *c, const struct codec_aside *aside, int at) {
+    tine__codec_restore(L, c);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    lua_pushvalue(L, at);
+    lua_rawseti(L, -2, ST_UNDO);
+    lua_pushvalue(L, at + 1);
+    lua_rawseti(L, -2, ST_HELD);
+    lua_pop(L, 1);
+    c->changed = aside->changed;
+    c->held = aside->held;
+}
+
 /* Push the name in "... (global 'name')" of Lua's messages; false, and nothing, if there is none. */
 static bool push_nil_global(lua_State *L, const char *message) {
     const char *at = message ? strstr(message, "global '") : NULL;

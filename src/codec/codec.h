@@ -201,6 +201,15 @@ int tine__decode_scalars(lua_State *L, const char *p, size_t len, bool strings);
 /* A call has ended, and its results are encoded: put back what it had changed in modules. Never raises. */
 void tine__codec_restore(lua_State *L, struct codec *c);
 
+/* Another call is going to be decoded and run in the midst of the one that runs: what that has changed stays, and is put
+** aside on the stack (2 values); and taken back from index `at`. The first raises memory errors. */
+struct codec_aside {
+    uint32_t changed;
+    bool held;
+};
+void tine__codec_put_aside(lua_State *L, struct codec *c, struct codec_aside *aside);
+void tine__codec_take_back(lua_State *L, struct codec *c, const struct codec_aside *aside, int at);
+
 /* Is the value at `idx` the `require` of Lua's own? */
 bool tine__is_require(lua_State *L, int idx);
 

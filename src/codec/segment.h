@@ -43,4 +43,22 @@ static inline size_t segment_body(const char *p, size_t len) {
     return body <= len - SEGMENT_HEAD ? body : 0;
 }
 
+/* The error value of an error segment, if it is text that lies there as such; NULL: it is something else. */
+static inline const char *segment_error_text(const char *p, size_t len, size_t *length) {
+    const unsigned char *s =
+        (const unsigned char *)p + SEGMENT_HEAD + 1; /* behind the head of a short array */
+    size_t left = len > SEGMENT_HEAD + 5 ? len - SEGMENT_HEAD - 1 : 0, head = 1;
+    if (!left || (s[-1] & 0xf0) != 0x90)
+        return NULL;
+    if ((s[0] & 0xe0) == 0xa0)
+        *length = s[0] & 0x1f;
+    else if (s[0] == 0xd9)
+        *length = s[1], head = 2;
+    else if (s[0] == 0xda)
+        *length = (size_t)s[1] << 8 | s[2], head = 3;
+    else
+        return NULL;
+    return *length <= left - head ? (const char *)s + head : NULL;
+}
+
 #endif

@@ -58,6 +58,7 @@ static void print_help(void) {
         "  map        a function or a command for each line of files, in parallel: tine map --help\n"
         "  busted     busted on all processors: tine busted --help\n"
         "  luacheck   luacheck on all processors\n"
+        "  report     a page for a browser of a trace: tine report --help\n"
         "  serve      run tasks of programs on other machines: tine serve --help\n"
         "  key        make a key for that\n",
         progname, progname);
@@ -170,11 +171,9 @@ static bool interpret(lua_State *L, struct command *c) {
 static const char *command_module(const char *name) {
     static const struct {
         const char *name, *module;
-    } commands[] = {{"map", "tine.cli_map"},
-                    {"busted", "tine.cli_busted"},
-                    {"luacheck", "tine.cli_luacheck"},
-                    {"serve", "tine.cli_serve"},
-                    {"key", "tine.cli_key"}};
+    } commands[] = {{"map", "tine.cli_map"},           {"busted", "tine.cli_busted"},
+                    {"luacheck", "tine.cli_luacheck"}, {"report", "tine.cli_report"},
+                    {"serve", "tine.cli_serve"},       {"key", "tine.cli_key"}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(name, commands[i].name))
             return commands[i].module;

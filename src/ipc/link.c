@@ -139,20 +139,53 @@ uint64_t tine__link_block(const struct record *r, const struct link *l) {
     return l->block;
 }
 
-enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started) {
-    uint64_t word, again = atomic_load_explicit(&l->s->running, memory_order_acquire);
+/* Of one level. */
+static uint64_t look(const struct link *l, unsigned level, uint64_t *started) {
+    _Atomic uint64_t *running = &l->s->level[level].running;
+    uint64_t word, again = atomic_load_explicit(running, memory_order_acquire);
     /* A worker notes the start before it says what it runs: when the word is the same before and
     ** after, the time belongs to it. Not for ever, if it changes all the time. */
     for (int tries = 0; tries < 100; tries++) {
         word = again;
-        *started = atomic_load_explicit(&l->s->started, memory_order_acquire);
-        again = atomic_load_explicit(&l->s->running, memory_order_acquire);
+        *started = atomic_load_explicit(&l->s->level[level].started, memory_order_acquire);
+        again = atomic_load_explicit(running, memory_order_acquire);
         if (again == word)
             break;
         *started = 0;
     }
-    *id = id_in(again);
-    return state_in(again);
+    return again;
+}
+
+enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started) {
+    uint64_t word = look(l, 0, started);
+    *id = id_in(word);
+    return state_in(word);
+}
+
+enum run_state tine__link_find(const struct link *l, uint64_t first, uint64_t count, uint64_t *id,
+                               uint64_t *started) {
+    for (unsigned level = 0; level < LINK_LEVELS; level++) {
+        uint64_t word = look(l, level, started);
+        *id = id_in(word);
+        if (state_in(word) == RUN_IDLE)
+            break;
+        if (*id - first < count)
+            return state_in(word);
+    }
+    *started = 0;
+    return RUN_IDLE;
+}
+
+uint64_t tine__link_at(const struct link *l, unsigned level) {
+    return id_in(atomic_load_explicit(&l->s->level[level].running, memory_order_acquire));
+}
+
+unsigned tine__link_levels(const struct link *l) {
+    unsigned n = 0;
+    while (n < LINK_LEVELS && state_in(atomic_load_explicit(&l->s->level[n].running,
+                                                            memory_order_acquire)) != RUN_IDLE)
+        n++;
+    return n;
 }
 
 uint64_t tine__link_spent(const struct link *l) {
@@ -173,37 +206,52 @@ bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out
 }
 
 /* The word decides alone, all that hangs on it is in the ring: relaxed. */
-static bool swap(struct link *l, uint64_t *word, uint64_t to, memory_order order) {
-    return atomic_compare_exchange_weak_explicit(&l->s->running, word, to, order,
-                                                 memory_order_relaxed);
+static bool swap(_Atomic uint64_t *running, uint64_t *word, uint64_t to, memory_order order) {
+    return atomic_compare_exchange_weak_explicit(running, word, to, order, memory_order_relaxed);
+}
+
+/* The word of the first task in [first, first + count) on any level, and what is in it; NULL: of none. */
+static _Atomic uint64_t *find_word(struct link *l, uint64_t first, uint64_t count, uint64_t *word) {
+    for (unsigned level = 0; level < LINK_LEVELS; level++) {
+        _Atomic uint64_t *running = &l->s->level[level].running;
+        *word = atomic_load_explicit(running, memory_order_relaxed);
+        if (state_in(*word) == RUN_IDLE)
+            break;
+        if (id_in(*word) - first < count)
+            return running;
+    }
+    return NULL;
 }
 
 bool tine__link_condemn(struct link *l, uint64_t id) {
-    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    uint64_t word;
+    _Atomic uint64_t *running = find_word(l, id, 1, &word);
     do {
-        if (state_in(word) != RUN_RUNNING || id_in(word) != id)
+        if (!running || state_in(word) != RUN_RUNNING || id_in(word) != id)
             return false;
-    } while (!swap(l, &word, with_state(word, RUN_KILLED), memory_order_relaxed));
+    } while (!swap(running, &word, with_state(word, RUN_KILLED), memory_order_relaxed));
     return true;
 }
 
 bool tine__link_ask(struct link *l, uint64_t id, bool timed) {
-    uint64_t flags = RUN_ASKED | (timed ? RUN_TIMED : 0);
-    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    uint64_t flags = RUN_ASKED | (timed ? RUN_TIMED : 0), word;
+    _Atomic uint64_t *running = find_word(l, id, 1, &word);
     do {
-        if (state_in(word) != RUN_RUNNING || id_in(word) != id)
+        if (!running || state_in(word) != RUN_RUNNING || id_in(word) != id)
             return false;
-    } while (!swap(l, &word, word & RUN_ASKED ? word : word | flags, memory_order_relaxed));
+    } while (!swap(running, &word, word & RUN_ASKED ? word : word | flags, memory_order_relaxed));
+    link_wake_emit(l->s);
     return true;
 }
 
 bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next) {
-    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    uint64_t word;
+    _Atomic uint64_t *running = find_word(l, id, count, &word);
     do {
-        enum run_state state = state_in(word);
+        enum run_state state = running ? state_in(word) : RUN_IDLE;
         if ((state != RUN_RUNNING && state != RUN_FINISHED) || id_in(word) - id >= count)
             return false;
-    } while (!swap(l, &word, word | RUN_STOP, memory_order_relaxed));
+    } while (!swap(running, &word, word | RUN_STOP, memory_order_relaxed));
     *next = id_in(word) + 1;
     return true;
 }
@@ -237,14 +285,32 @@ void tine__link_note_spent(struct link *l) {
                           memory_order_relaxed);
 }
 
+/* Of the task that runs. */
+static _Atomic uint64_t *word_here(const struct link *l) {
+    return &l->s->level[l->level].running;
+}
+
+bool tine__link_up(struct link *l) {
+    if (l->level + 1 == LINK_LEVELS)
+        return false;
+    l->level++;
+    return true;
+}
+
+void tine__link_down(struct link *l) {
+    tine__link_idle(l);
+    l->level--;
+}
+
 int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
-    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(word_here(l), memory_order_relaxed);
     assert(id >> 56 == 0);
-    atomic_store_explicit(&l->s->started, now, memory_order_relaxed);
+    atomic_store_explicit(&l->s->level[l->level].started, now, memory_order_relaxed);
+    l->first_event = l->events;
     if (first) {
         assert(state_in(word) == RUN_IDLE); /* which the submitter leaves alone */
         /* release: the start */
-        atomic_store_explicit(&l->s->running, word_of(id, RUN_RUNNING), memory_order_release);
+        atomic_store_explicit(word_here(l), word_of(id, RUN_RUNNING), memory_order_release);
         KILL_POINT("begun");
         return 0;
     }
@@ -253,36 +319,42 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
             return TINE_EAGAIN;
         if (word & RUN_STOP)
             return TINE_ECANCELLED;
-    } while (!swap(l, &word, word_of(id, RUN_RUNNING), memory_order_release));
+    } while (!swap(word_here(l), &word, word_of(id, RUN_RUNNING), memory_order_release));
     KILL_POINT("begun");
     return 0;
 }
 
 unsigned tine__link_asked(const struct link *l) {
-    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(word_here(l), memory_order_relaxed);
     return state_in(word) == RUN_RUNNING && word & RUN_ASKED ? word & (RUN_ASKED | RUN_TIMED) : 0;
 }
 
 int tine__link_finish(struct link *l, uint64_t id, bool *asked) {
-    uint64_t word = atomic_load_explicit(&l->s->running, memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(word_here(l), memory_order_relaxed);
     do {
         if (state_in(word) != RUN_RUNNING || id_in(word) != id)
             return TINE_EAGAIN;
-    } while (!swap(l, &word, with_state(word, RUN_FINISHED), memory_order_relaxed));
+    } while (!swap(word_here(l), &word, with_state(word, RUN_FINISHED), memory_order_relaxed));
     *asked = word & RUN_ASKED;
     KILL_POINT("finished");
     return 0;
 }
 
 void tine__link_stamp(struct link *l, struct record *r, uint64_t now) {
-    uint64_t started = atomic_load_explicit(&l->s->started, memory_order_relaxed);
+    uint64_t started = atomic_load_explicit(&l->s->level[l->level].started, memory_order_relaxed);
     r->timed = started != 0;
     if (started)
         l->times = (struct record_times){started, now};
 }
 
+void tine__link_stamp_now(struct link *l, struct record *r) {
+    uint64_t now = tine__now();
+    r->timed = 1;
+    l->times = (struct record_times){now, now};
+}
+
 void tine__link_idle(struct link *l) {
-    atomic_store_explicit(&l->s->running, word_of(0, RUN_IDLE), memory_order_release);
+    atomic_store_explicit(word_here(l), word_of(0, RUN_IDLE), memory_order_release);
 }
 
 static bool has_room(struct link *l, uint64_t size) {

@@ -3,7 +3,7 @@
 ** that scribbles over it breaks itself and nobody else.
 **
 **   field     written by      read by     rule
-**   running   both, CAS       both        see below
+**   running   both, CAS       both        see below; one for each task on top of another
 **   started   worker          submitter   before `running` says RUNNING
 **   spent     worker          submitter   the same; processor time of the worker (ns)
 **   head      worker          submitter   release, after the record's bytes
@@ -12,6 +12,10 @@
 **                                         quarter of it was read
 **   progress  worker          submitter   `turn`, which is odd while it is written, before and after
 **   full      both            both        1: the worker sleeps (futex) until the ring has room
+**   mail      both            both        letters to the worker (msg/nested.h), the last one first: they lie in the call
+**                                         heap, each names the one before; the worker takes them all
+**   granted   submitter       worker      how many events its task may write (below)
+**   emits     both            both        1: the worker sleeps (futex) until that is more
 **   directory worker          submitter   ipc/heap.h
 **
 ** `running` decides races between the end of a task and its end by force. It is one word: task id (56
@@ -28,6 +32,12 @@
 ** RUNNING(id), asks that task to end by itself (worker/ask.h). It goes with the task: the worker takes it off together
 ** with RUNNING, by the compare-and-swap that makes it FINISHED, and so knows for certain whether it was asked in time.
 **
+** A task that waits for one that it has submitted may have that run on top of it, by this worker. Each has a level with
+** words of its own, the lowest first; levels above those that are in use are IDLE. The worker alone goes up and down.
+** EVENTS are counted from the first one that the worker has ever written, by both sides. Each task may write so many of
+** its own (the limit, which both know), unless `granted` names it: then all before the event with the number that is
+** told there, which the submitter changes as they are read; or none at all, when nobody wants them.
+**
 ** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
 ** the end is preceded by a SKIP record, and both become visible together. What comes out of it is
 ** foreign input: the reader checks lengths and kinds and calls a wrong one TINE_EINVALID.
@@ -41,12 +51,13 @@
 #include "ipc/shm.h"
 #include "msg/progress.h"
 
+#define LINK_LEVELS 1002u       /* tasks on top of each other */
 #define LINK_RING (128u << 10)  /* bytes, power of two */
 #define LINK_INLINE (16u << 10) /* a longer result goes to the heap */
 
 enum record_kind {
-    RECORD_SKIP,    /* fills the end of the ring */
-    RECORD_READY,   /* the worker has reached its task loop */
+    RECORD_SKIP, /* fills the end of the ring */
+    RECORD_READY, /* the worker has reached its task loop; `id` is its pid, and the time goes along */
     RECORD_VALUES,  /* a result segment: the values */
     RECORD_ERROR,   /* a result segment: the error value and the traceback */
     RECORD_REFUSED, /* text: the result (or the call) cannot travel: serialization */
@@ -57,6 +68,10 @@ enum record_kind {
     RECORD_PROGRESS, /* the last that the task has said, before its result: struct progress */
     RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
+    RECORD_SUBMIT, /* a task has submitted one: struct nested_call and what follows it (msg/nested.h) */
+    RECORD_AWAIT,   /* a task waits for some of those: their numbers; none: it does so no more */
+    RECORD_CANCEL,  /* a task wants one of those not to begin: its number */
+    RECORD_EVENT,   /* what the task has emitted: a result segment */
     RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
     RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */
     RECORD_KINDS
@@ -98,12 +113,15 @@ struct link {
     uint64_t seen;             /* the other's index as we last read it */
     uint64_t after;            /* submitter: where the record that was peeked ends */
     uint64_t block;            /* submitter: where its payload lies in the heap */
+    unsigned level;            /* worker: of the task that runs */
+    uint64_t events;           /* that were written, or read */
+    uint64_t first_event;      /* worker: the number of the first one of the task that runs */
     struct record_times times; /* of the record that was peeked, or is about to be written */
 };
 
 #define LINK_CLOSED \
     (struct link) { \
-        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, { \
+        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, { \
             0, 0 \
         } \
     }
@@ -133,10 +151,24 @@ void tine__link_next(struct link *l);
 uint64_t tine__link_block(const struct record *r, const struct link *l);
 /* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started);
+/* The same of the first task in [first, first + count) that it runs, or that one waits for that runs; IDLE: of none. */
+enum run_state tine__link_find(const struct link *l, uint64_t first, uint64_t count, uint64_t *id,
+                               uint64_t *started);
+/* How many run, one on top of the other; and which one is there. */
+unsigned tine__link_levels(const struct link *l);
+uint64_t tine__link_at(const struct link *l, unsigned level);
+/* Post the letter at this place of the call heap, whose first word is for us: `*next` is stored there before. Wakes the
+** worker if it waits for one. */
+void tine__link_post(struct link *l, uint64_t place, uint64_t *next);
+/* How many letters it needs no more. */
+uint64_t tine__link_read(const struct link *l);
 /* What its worker had spent of the processor (ns) when it began, if it was noted. */
 uint64_t tine__link_spent(const struct link *l);
 /* What task `id` has said last of its progress; false: nothing. */
 bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out);
+/* Task `id` may write the events before number `upto`; LINK_NO_EVENTS: it need not write any. (events.c) */
+#define LINK_NO_EVENTS (((uint64_t)1 << 40) - 1)
+void tine__link_grant(struct link *l, uint64_t id, uint64_t upto);
 /* End task `id` by force: true when from now on its result cannot come any more (the worker is to be
 ** killed now); false: it is not running (finished, or not yet begun). */
 bool tine__link_condemn(struct link *l, uint64_t id);
@@ -165,8 +197,23 @@ unsigned tine__link_asked(const struct link *l);
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
 /* Have the record, which is about to be written, say when the task began, if that was noted, and when it has ended. */
 void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
+/* Have it say that what it tells is so just now. */
+void tine__link_stamp_now(struct link *l, struct record *r);
+/* May task `id`, which runs, write an event, of which `limit` are its own? Waits until it may. False: nobody wants it, or
+** the task was asked to end. (events.c) */
+bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
+/* Another task is about to run on top of the one that does. False: there are too many. */
+bool tine__link_up(struct link *l);
+/* It has ended, and its level is IDLE. */
+void tine__link_down(struct link *l);
+/* All letters that were posted since: the place of the last one, or 0. */
+uint64_t tine__link_take_mail(struct link *l);
+/* We need `n` more of them no more. */
+void tine__link_has_read(struct link *l, uint64_t n);
+/* Sleep until there is mail, for `ns` at most, or a signal comes. */
+void tine__link_await_mail(struct link *l, uint64_t ns);
 /* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling
 ** `ring` (wake the submitter's manager) before it sleeps. */
 void tine__link_write(struct link *l, const struct record *head, const void *payload,

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include "ipc/futex.h"
 #include "ipc/link.h"
 
 /* Words that different sides write lie on lines of their own. */
@@ -12,12 +13,21 @@
 #define RECORD_ALIGN 16u
 
 struct link_shared {
-    LINE _Atomic uint64_t running;
-    _Atomic uint64_t started;
+    LINE struct {
+        _Atomic uint64_t running;
+        _Atomic uint64_t started;
+    } level[LINK_LEVELS];
     _Atomic uint64_t spent;
+    LINE _Atomic uint64_t
+        mail; /* offset in the call heap of the letter that was posted last, 0: none */
+    LINE _Atomic uint64_t read; /* letters that the worker needs no more */
+    LINE _Atomic uint32_t rung; /* changes when something is posted */
+    _Atomic uint32_t listens;   /* the worker sleeps on `rung` */
     LINE _Atomic uint64_t head;
     LINE _Atomic uint64_t tail;
     LINE _Atomic uint32_t full;
+    LINE _Atomic uint64_t granted; /* ipc/events.c */
+    _Atomic uint32_t emits;
     LINE _Atomic uint32_t turn; /* odd: `progress` is being written */
     struct progress progress;
     LINE struct heap_directory directory;
@@ -43,6 +53,15 @@ static inline enum run_state state_in(uint64_t word) {
 
 static inline uint64_t id_in(uint64_t word) {
     return word >> 8;
+}
+
+/* If the worker sleeps because its task may write no more events, it is to look again. */
+static inline void link_wake_emit(struct link_shared *s) {
+    store_then_look(); /* the grant or the request, then the sleeper; the sleeper: its flag, then those */
+    if (!atomic_load_explicit(&s->emits, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&s->emits, 0, memory_order_relaxed);
+    futex_wake(&s->emits, 1);
 }
 
 /* Another state of the same task, which is asked no more. */

@@ -12,10 +12,13 @@
 
 #define CALL_INLINE 192u /* bytes that go along; more lie in the call heap */
 #define CALL_TRIED 32    /* a bit */
-#define CALL_TIMED 1u    /* note the start: the task has a run-time limit */
-#define CALL_SPENDS 4u   /* note the processor time at the start, too: that is limited */
-#define CALL_FAR 8u      /* a struct call_far is behind that: it came from another machine */
-#define CALL_EXTRA 2u    /* a struct call_extra (msg/extra.h) is before the label */
+#define CALL_DEPTH 16    /* a bit: so deep a task is nested, in CALL_DEPTHS */
+#define CALL_DEPTHS 0xffffu
+#define CALL_TIMED 1u  /* note the start: the task has a run-time limit */
+#define CALL_SPENDS 4u /* note the processor time at the start, too: that is limited */
+#define CALL_FAR 8u    /* a struct call_far is behind that: it came from another machine */
+#define CALL_MUTE 16u  /* nobody wants its events */
+#define CALL_EXTRA 2u  /* a struct call_extra (msg/extra.h) is before the label */
 
 struct call_head {
     uint64_t id;       /* of the first task, 56 bits; a chunk has ids id .. id+count-1 */
@@ -30,6 +33,11 @@ struct call_head {
     uint32_t function; /* bytes of the function segment */
 };
 _Static_assert(sizeof(struct call_head) == 64, "a cache line, and no padding with foreign bytes");
+
+/* How many tasks it was submitted by, one by the other. */
+static inline uint32_t call_depth(const struct call_head *h) {
+    return (uint32_t)(h->flags >> CALL_DEPTH) & CALL_DEPTHS;
+}
 
 /* Which attempt it is, from 1. */
 static inline uint32_t call_attempt(const struct call_head *h) {

@@ -1,21 +1,63 @@
 #include "msg/label.h"
 
-#include <stdio.h>
+#include <string.h>
+
+/* Text of which as much is kept as there is room for. */
+struct text {
+    char *out;
+    size_t size, length;
+};
+
+static void add(struct text *t, const char *bytes, size_t n) {
+    if (t->length < t->size)
+        memcpy(t->out + t->length, bytes, n < t->size - t->length ? n : t->size - t->length);
+    t->length += n;
+}
+
+static void add_text(struct text *t, const char *text) {
+    add(t, text, strlen(text));
+}
+
+static void add_number(struct text *t, uint64_t n) {
+    char digits[20], *at = digits + sizeof digits;
+    do
+        *--at = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    add(t, at, (size_t)(digits + sizeof digits - at));
+}
+
+static void add_index(struct text *t, const struct task_name *name, uint32_t k) {
+    if (!name->index)
+        return;
+    add(t, "[", 1);
+    add_number(t, name->index + k);
+    add(t, "]", 1);
+}
+
+static void add_place(struct text *t, const struct codec_origin *o) {
+    if (!o || !o->name || o->line <= 0 || !o->source || !*o->source)
+        return;
+    add(t, " (", 2);
+    add_text(t, o->source);
+    add(t, ":", 1);
+    add_number(t, (uint64_t)o->line);
+    add(t, ")", 1);
+}
 
 size_t tine__label(const struct task_name *name, uint32_t k, char *out, size_t size) {
     const struct codec_origin *o = name->origin;
-    char index[32] = "";
-    unsigned long long id = name->id + k;
-    int n;
-    if (name->index)
-        snprintf(index, sizeof index, "[%llu]", (unsigned long long)name->index + k);
+    struct text t = {out, size, 0};
     if (name->label)
-        n = snprintf(out, size, "%.*s%s", (int)name->label_len, name->label, index);
-    else if (!o || !o->name)
-        n = snprintf(out, size, "task%s #%llu", index, id);
-    else if (o->line > 0 && o->source && *o->source)
-        n = snprintf(out, size, "%s%s (%s:%d) #%llu", o->name, index, o->source, o->line, id);
+        add(&t, name->label, strnlen(name->label, name->label_len));
     else
-        n = snprintf(out, size, "%s%s #%llu", o->name, index, id);
-    return n < 0 ? 0 : (size_t)n;
+        add_text(&t, o && o->name ? o->name : "task");
+    add_index(&t, name, k);
+    if (!name->label) {
+        add_place(&t, o);
+        add(&t, " #", 2);
+        add_number(&t, name->id + k);
+    }
+    if (size > 0)
+        out[t.length < size ? t.length : size - 1] = '\0';
+    return t.length;
 }

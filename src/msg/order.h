@@ -13,7 +13,7 @@ struct task;
 
 enum order_kind {
     ORDER_NONE,
-    ORDER_RUN, /* hand over the call of `task`: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
+    ORDER_RUN, /* hand over the call of `task`, to be run by `worker` on top of one that waits, or (0) by any: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
     ORDER_WITHDRAW, /* take the call back if nobody has taken it up: AT_NOBODY and its bytes if it has some; AT_PAST */
     ORDER_RECALL,  /* take back what of it has not begun: enum whereabouts, `id` */
     ORDER_ASK,     /* ask its task `id` to end: enum whereabouts, `worker` */
@@ -36,7 +36,7 @@ struct order {
 };
 
 enum whereabouts {
-    AT_SITE,   /* LOOK: nobody has begun it */
+    AT_SITE, /* LOOK: nobody has begun it; ASK, STOP: it is about to begin, and can be asked in a moment */
     AT_WORKER, /* LOOK: task `id` runs since `since` (ns; 0 unknown), and has spent `spent` of the processor; ASK: `worker` was told, and its result will be
                    REPORT_ENDED */
     AT_NOBODY, /* RECALL, ASK, STOP, WITHDRAW: tasks from `id` on never run */

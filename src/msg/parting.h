@@ -21,6 +21,9 @@ enum parting {
     PART_COUNT
 };
 
+/* As users are told. */
+const char *tine__parting_name(enum parting why);
+
 /* The end of a worker, as its pool's owner is told. */
 struct worker_exit {
     unsigned worker;

@@ -24,9 +24,14 @@ enum report_kind {
     REPORT_CPU,     /* the same: its limit of processor time */
     REPORT_CRASHED, /* its worker has died: bytes, struct report_crash */
     REPORT_AWAY,    /* it was lost with where it ran: bytes, text, why; `host` or `server` */
+    /* of a task that goes on */
+    REPORT_EVENT, /* task `id` of call `ref` has emitted it, the `number`th of its worker; bytes: a result segment */
     /* of a worker */
+    REPORT_SUBMIT, /* task `id` of call `ref` has submitted one (msg/nested.h): bytes; */
+    REPORT_AWAIT,  /* it waits for some of those, or no more: bytes, */
+    REPORT_CANCEL, /* it wants one of those not to begin: bytes */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
-    REPORT_READY,       /* it has reached its task loop */
+    REPORT_READY,       /* it has reached its task loop; `id`, or `pid`: its process */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */
     REPORT_IDLE,        /* it has had nothing to do for as long as it is to stay */
@@ -65,8 +70,9 @@ struct report {
     unsigned worker;
     uint32_t ref;
     uint64_t id;
+    uint64_t number;         /* of an event, from 0: how many its worker has written before */
     uint64_t spent;          /* of an end: what it had spent of the processor (ns) */
-    uint64_t started, ended; /* of a result of a single call, or what was lost: when; 0: unknown */
+    uint64_t started, ended; /* of a result, or what was lost: when; READY: `ended`; 0: unknown */
     int pid;
     int status;  /* as waitpid gives it */
     bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */
@@ -82,6 +88,11 @@ struct report {
     uint64_t offset;
     const char *host, *server; /* of a result, where it was; NULL: here */
 };
+
+/* Is it said by a task of what it has submitted? */
+static inline bool report_is_nested(const struct report *r) {
+    return r->kind >= REPORT_SUBMIT && r->kind <= REPORT_CANCEL;
+}
 
 /* Is it about a task's end? */
 static inline bool report_is_result(const struct report *r) {

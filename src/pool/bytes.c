@@ -15,7 +15,7 @@ static void free_block(struct pool *p, uint64_t block) {
 void tine__item_free_bytes(struct pool *p, struct item *item) {
     if (item->task.call.offset)
         free_block(p, item->task.call.offset);
-    else if (!item->borrowed)
+    else if (!item->borrowed && item->bytes != item->small)
         free(item->bytes);
     item->task.call.offset = 0;
     item->borrowed = false;

@@ -17,10 +17,17 @@ static void count(struct pool *p, const struct item *item, uint32_t k) {
     }
 }
 
+/* Tasks [from, to) of the item have ended, or at least this attempt of them. */
+static void end_children(struct pool *p, struct item *item, uint32_t from, uint32_t to) {
+    for (uint32_t k = from; k < to && !list_empty(&item->children); k++)
+        tine__children_end(p, item, item->task.call.id + k);
+}
+
 /* Some outcomes of the item have been set. */
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
         item->asking = false;
+        tine__events_end(item);
         if (item->bytes || item->task.call.offset)
             tine__item_free_bytes(p, item);
         tine__store_release(p->store, &item->refs);
@@ -131,6 +138,9 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
     struct attempt *a = tine__attempt_add(item);
     if (a)
         set_outcome(p, item, 0, how, r, &a->error);
+    if (a && p->trace)
+        tine__tracing_attempt(p, item, 0, item->attempts->n, &a->error, a->times.started,
+                              a->times.ended);
     item->times.started = item->times.ended = 0;
     item->asking = a && item->answers && item->task.set->retry.asks;
     if (item->asking)
@@ -144,6 +154,8 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
     tine__outcome_share(item->outcomes, how);
     tine__sched_give_up(&p->s, &item->task);
     count(p, item, 0);
+    if (p->trace)
+        tine__tracing_end(p, item, 0, 0);
     post(p, item);
 }
 
@@ -159,6 +171,14 @@ void tine__item_refuse(struct pool *p, struct item *item) {
 
 /* --- ends --- */
 
+static void trace_result(struct pool *p, const struct item *item, uint32_t k,
+                         const struct report *r) {
+    uint64_t ended = r->ended ? r->ended : tine__now();
+    uint32_t tried = item->attempts ? item->attempts->n : 0;
+    tine__tracing_attempt(p, item, k, tried + 1, &item->outcomes[k], r->started, ended);
+    tine__tracing_changed(p, ended);
+}
+
 void tine__deliver_result(struct pool *p, const struct report *r) {
     uint32_t k;
     enum ending how;
@@ -169,6 +189,7 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     struct item *item = item_of(t);
     if (how == ENDING_NONE && r->kind == REPORT_MEMORY)
         how = ENDING_MEMORY;
+    end_children(p, item, k, k + 1);
     if (t->call.count == 1)
         tine__attempt_times(item, r->started, r->ended);
     p->figures.bytes_out += r->length;
@@ -180,11 +201,14 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     tine__figures_through(p, item, r->ended);
     set_outcome(p, item, k, how, r, &item->outcomes[k]);
     count(p, item, k);
+    if (p->trace)
+        trace_result(p, item, k, r);
     post(p, item);
 }
 
 static void deliver_end(struct pool *p, const struct event *e) {
     struct item *item = item_of(e->task);
+    end_children(p, item, e->from, e->to);
     if (e->task->call.count == 1)
         tine__attempt_times(item, item->times.started, 0);
     if (item->times.started)
@@ -198,11 +222,17 @@ static void deliver_end(struct pool *p, const struct event *e) {
     for (uint32_t k = e->from; k < e->to; k++) {
         set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
         count(p, item, k);
+        if (p->trace) /* the last one of a chunk is that which was running */
+            tine__tracing_end(p, item, k, k + 1 == e->to ? item->times.started : 0);
     }
+    if (e->task->call.count > 1)
+        item->times.started = 0;
+    if (p->trace)
+        tine__tracing_changed(p, tine__now());
     post(p, item);
 }
 
-void tine__deliver(struct pool *p, const struct event *e) {
+static void take_event(struct pool *p, const struct event *e) {
     switch (e->kind) {
     case EVENT_STOPPED:
         p->reason = tine__failure_of(&p->s.reason, true);
@@ -224,9 +254,17 @@ void tine__deliver(struct pool *p, const struct event *e) {
     }
 }
 
+void tine__deliver(struct pool *p, const struct event *e) {
+    take_event(p, e);
+    if (p->trace)
+        tine__tracing_event(p, e);
+}
+
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length) {
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
     count(p, item, k);
+    if (p->trace)
+        tine__tracing_end(p, item, k, 0);
     post(p, item);
 }

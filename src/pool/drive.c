@@ -23,6 +23,22 @@ static int prepare(struct pool *p, struct item *item) {
                : 0;
 }
 
+/* On top of another: it is posted to the worker. */
+static void run_there(struct pool *p, const struct order *o, const struct site_call *call,
+                      struct answer *a) {
+    uint64_t place;
+    struct letter *letter = tine__letter_of_call(p, item_of(o->task), &place);
+    if (!letter) {
+        a->err = TINE_ENOMEM;
+        return;
+    }
+    p->site->ops->give(p->site, o, call, a);
+    if (a->err)
+        tine__store_free(p->store, place);
+    else
+        tine__letter_post(p, o->worker, place, letter);
+}
+
 static void run(struct pool *p, const struct order *o, struct answer *a) {
     struct item *item = item_of(o->task);
     a->err = prepare(p, item);
@@ -37,6 +53,10 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
         if (rest.index)
             rest.index += item->first;
         call.head = &rest;
+    }
+    if (o->worker) {
+        run_there(p, o, &call, a);
+        return;
     }
     p->site->ops->give(p->site, o, &call, a);
     if (!a->err)
@@ -54,28 +74,41 @@ static void keep_withdrawn(struct item *item, const struct answer *a) {
 
 static void carry(struct pool *p, const struct order *o) {
     struct answer a = {0};
-    if (o->kind == ORDER_RUN) {
+    if (o->kind == ORDER_START && o->worker > p->s.o.workers)
+        a.err =
+            p->site->ops->resize(p->site, o->worker); /* one beyond those that there are to be */
+    if (a.err) {
+        a.error = ENOMEM;
+    } else if (o->kind == ORDER_RUN) {
         run(p, o, &a);
     } else {
         const struct site_call call = {o->task ? &o->task->call : NULL, NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
         if (o->kind == ORDER_WITHDRAW)
             keep_withdrawn(item_of(o->task), &a);
+        if (o->kind == ORDER_ASK && a.where == AT_WORKER)
+            tine__children_end(p, item_of(o->task), o->id);
     }
     bool timed = o->kind != ORDER_RUN || o->task->call.flags & CALL_TIMED;
     tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
 }
 
-static void deliver_all(struct pool *p) {
+static void deliver_events(struct pool *p) {
     struct event e;
     while (sched_has_event(&p->s) && tine__sched_event(&p->s, &e))
         tine__deliver(p, &e);
+}
+
+static void deliver_all(struct pool *p) {
+    deliver_events(p);
     if (!list_empty(&p->met))
         tine__needs_settle(p);
+    while (tine__children_settle(p))
+        deliver_events(p);
 }
 
 void tine__wake_manager(struct pool *p) {
-    uint64_t due = sched_due(&p->s);
+    uint64_t due = pool_due(p);
     if (!p->asleep || due >= p->until)
         return;
     p->until = due;
@@ -108,27 +141,39 @@ static void keep_lost(struct pool *p, const struct report *r) {
         item->bytes = tine__text_copy_n(r->bytes, r->length);
 }
 
+#define EVENTS_AT_ONCE 4096 /* more may come as fast as they are heard */
+
 /* All there are; the number of results. */
 static unsigned hear(struct pool *p, bool listen) {
     struct report r;
-    unsigned n = 0;
-    while (!pool_site_is_gone(p) && p->site->ops->report(p->site, &r, listen)) {
+    unsigned n = 0, events = 0;
+    while (events < EVENTS_AT_ONCE && !pool_site_is_gone(p) &&
+           p->site->ops->report(p->site, &r, listen)) {
         listen = false;
         if (report_is_result(&r)) {
             if (n++ == 0)
                 p->heard = tine__now();
             tine__deliver_result(p, &r);
+        } else if (r.kind == REPORT_EVENT) {
+            tine__deliver_event(p, &r);
+            events++;
         } else {
             if (r.kind == REPORT_PROGRESS)
                 tine__deliver_progress(p, &r);
             if (r.kind == REPORT_LOST)
                 keep_lost(p, &r);
+            if (report_is_nested(&r))
+                tine__children_hear(p, &r);
             if (r.kind == REPORT_DESERTED)
                 tine__deliver_desert(p, &r);
             if (r.kind == REPORT_EXITED)
                 p->figures.spent += r.spent;
             tine__sched_report(&p->s, &r, tine__now());
+            if (p->trace && r.kind == REPORT_READY)
+                tine__tracing_ready(p, &r);
             deliver_all(p); /* what it says of its bytes is good only now */
+            if (r.kind == REPORT_EXITED)
+                tine__mail_tidy(p, r.worker, true);
         }
     }
     return n;
@@ -140,10 +185,12 @@ void tine__take_in(struct pool *p, bool listen) {
             tine__sched_pace(&p->s, p->heard);
         listen = false;
         tine__drive(p);
+        tine__children_answer(p);
         /* say that we want to know of room, and only then look again */
     } while (sched_wants_room(&p->s) && p->site->ops->want_room(p->site, sched_low_water(&p->s)) &&
              p->site->ops->news(p->site, false));
-    tine__wake_waiters(p, false);
+    tine__wake_waiters(p, p->stood); /* who waits may have to let it go on */
+    p->stood = false;
 }
 
 void tine__work(struct pool *p) {

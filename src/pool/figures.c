@@ -96,3 +96,12 @@ void tine__figures_failed(struct pool *p, const struct item *item, uint32_t k) {
     told->code = o->code;
     say(told, o);
 }
+
+/* Items that a worker has taken up: it runs one task of each. */
+uint64_t tine__pool_running(struct pool *p) {
+    uint64_t n = 0;
+    for (uint32_t ref = 0; ref < p->s.nrefs && !pool_site_is_gone(p); ref++)
+        if (p->s.sent[ref])
+            n += p->site->ops->taken(p->site, ref);
+    return n;
+}

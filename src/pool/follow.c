@@ -11,7 +11,7 @@
 static void let_go(struct item *follower) {
     follower->leader = NULL;
     follower->task.state = TASK_DONE;
-    list_remove(&follower->news);
+    list_remove(&follower->following);
     tine__inbox_post(follower->inbox, follower);
 }
 
@@ -32,10 +32,12 @@ int tine__item_follow(struct pool *p, struct item *follower, struct item *leader
     follower->task = (struct task){.state = TASK_NEW, .call.count = 1};
     follower->followers = NULL;
     follower->attempts = NULL;
+    follower->events = NULL;
     follower->needs = NULL;
     list_init(&follower->dependents);
     follower->asking = follower->asked = false;
     follower->times = (struct task_times){0};
+    list_init(&follower->news);
     follower->listed = follower->released = follower->watched = false;
     pthread_mutex_lock(&p->lock);
     if (leader->leader)
@@ -43,7 +45,8 @@ int tine__item_follow(struct pool *p, struct item *follower, struct item *leader
     follower->leader = leader;
     follower->next_follower = leader->followers;
     leader->followers = follower;
-    list_push(&follower->inbox->followers, &follower->news);
+    tine__events_follow(p, follower, leader);
+    list_push(&follower->inbox->followers, &follower->following);
     follower->inbox->open++;
     if (outcome_settled(leader->outcomes))
         tine__followers_end(leader);
@@ -66,7 +69,7 @@ void tine__inbox_unfollow(struct inbox *in) {
         return;
     pthread_mutex_lock(&p->lock);
     while (!list_empty(&in->followers)) {
-        struct item *follower = LIST_ITEM(in->followers.next, struct item, news);
+        struct item *follower = LIST_ITEM(in->followers.next, struct item, following);
         leave(follower);
         let_go(follower);
     }

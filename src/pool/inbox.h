@@ -32,7 +32,7 @@ struct inbox {
     struct list news;         /* items */
     struct list exits;        /* of workers: struct exit_note (exits.c) */
     atomic_bool has_exits;    /* no lock needed to look */
-    struct list followers;    /* items (by `news`) that follow others, until these end */
+    struct list followers;    /* items (by `following`) that follow others, until these end */
     atomic_bool has_news;     /* it is to be taken from: no lock needed to look */
     uint64_t open;            /* items that are not released */
     uint64_t watched;         /* of them those that are watched, and not DONE */

@@ -4,9 +4,10 @@
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
-**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
+**   children.c tasks that tasks submit            mail.c     letters to workers
+**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c, events.c
 **   wait.c     waiting threads; resize.c          refs.c     who holds a pool
-**   manager.c  the thread
+**   manager.c  the thread                      tracing.c  what a trace is told
 */
 #ifndef TINE_POOL_INTERNAL_H
 #define TINE_POOL_INTERNAL_H
@@ -19,6 +20,7 @@
 #include "pool/pool.h"
 #include "sched/sched.h"
 #include "site/site.h"
+#include "trace/trace.h"
 
 /* A thread that sleeps in tine__wait, as one inbox sees it. */
 struct wait_entry {
@@ -42,24 +44,39 @@ struct pool {
     struct failure *desert; /* why nobody runs what waits (REPORT_DESERTED) */
 
     struct list inboxes;
-    struct list waiters; /* struct wait_entry: threads that sleep */
-    struct list met;     /* needs whose leaders have ended */
-    uint64_t needing;    /* needs that have leaders */
-    unsigned waiting;    /* threads inside tine__wait: they take in results themselves */
-    bool fresh;          /* some inbox has news since waiters were last woken */
-    bool refused;        /* some inbox was: see there */
+    struct list waiters;  /* struct wait_entry: threads that sleep */
+    struct list orphans;  /* children whose task has ended, to be ended, too */
+    struct list cancels;  /* of children, that are to be answered */
+    struct inbox nest;    /* where children end */
+    struct mailbox *mail; /* [1 .. most workers] or NULL: nothing was ever posted */
+    uint64_t children;    /* unfinished ones */
+    struct list met;      /* needs whose leaders have ended */
+    uint64_t needing;     /* needs that have leaders */
+    unsigned waiting;     /* threads inside tine__wait: they take in results themselves */
+    bool fresh;           /* some inbox has news since waiters were last woken */
+    bool refused;         /* some inbox was: see there */
 
     struct {
         uint64_t finished, failed, cancelled;
     } ends; /* of tasks */
     uint64_t submitted;
     struct figures figures;
-    uint64_t heard;            /* when the batch of results that is being told was taken in */
-    uint64_t calls;            /* of submit and map */
-    unsigned queued;           /* submits that found the site full */
+    uint64_t heard;        /* when the batch of results that is being told was taken in */
+    uint64_t calls;        /* of submit and map */
+    unsigned queued;       /* submits that found the site full */
+    uint64_t event_buffer; /* events of a task that are kept unread */
+    struct list standing,
+        loose; /* struct events (events.c) of tasks that stand, and of those that need not */
+    atomic_bool stands;        /* some do */
+    bool stood;                /* one has begun to, since waiters were last woken */
+    unsigned end_awaits;       /* threads that wait for its end */
+    unsigned looseners;        /* threads for which some are loose */
     struct settings *settings; /* of tasks that have none of their own */
     uint64_t spin;             /* ns */
     bool in_process;           /* its one worker is none that is shown */
+    struct trace *trace;       /* or NULL */
+    uint64_t count_at;         /* when counters are to be told to it again, */
+    bool uncounted;            /* which have changed */
     bool far;                  /* its workers are on other machines */
 
     struct wakeup wakeup; /* the manager's */
@@ -132,6 +149,37 @@ struct failure *tine__failure_of(const struct blame *b, bool broken);
 struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r);
 
+/* children.c */
+void tine__children_open(struct pool *p);
+/* Something that a task says of what it has submitted. */
+void tine__children_hear(struct pool *p, const struct report *r);
+/* Task `id` of the item has ended, or has been asked to: end what it has submitted. */
+void tine__children_end(struct pool *p, struct item *item, uint64_t id);
+/* What was wanted of them was told, and has been done: say so. */
+void tine__children_answer(struct pool *p);
+/* Deal with children that have ended, and end those that are to. False: there was nothing. */
+bool tine__children_settle(struct pool *p);
+
+/* mail.c */
+/* A letter for the worker with `more` bytes behind it: its place in *place, its memory. NULL: none. */
+struct letter *tine__letter_new(struct pool *p, size_t more, uint64_t *place);
+/* Post it. */
+void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter);
+/* Give back what it has read; with `gone` all. */
+void tine__mail_tidy(struct pool *p, unsigned worker, bool gone);
+void tine__mail_close(struct pool *p);
+/* The call of the item in a letter; NULL: no memory. */
+struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uint64_t *place);
+/* events.c */
+/* A task has emitted something. */
+void tine__deliver_event(struct pool *p, const struct report *r);
+/* The item has ended. */
+void tine__events_end(struct item *item);
+/* The follower has the events of its leader. */
+void tine__events_follow(struct pool *p, struct item *follower, struct item *leader);
+/* The pool takes no more tasks. */
+void tine__events_shut(struct pool *p);
+
 /* exits.c */
 void tine__exits_tell(struct pool *p, const struct worker_exit *x);
 /* Those that nobody has taken. */
@@ -153,5 +201,27 @@ void tine__inboxes_end(struct pool *p);
 
 /* manager.c */
 int tine__manager_start(struct pool *p);
+
+/* figures.c */
+/* Tasks that are being run. */
+uint64_t tine__pool_running(struct pool *p);
+
+/* tracing.c: only when there is a trace */
+/* Attempt number `attempt` of task k, which ran from then until then (`started` 0 or rubbish: it did not), ended like this. */
+void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, uint32_t attempt,
+                           const struct outcome *o, uint64_t started, uint64_t ended);
+/* The last attempt of task k, whose outcome is set, ended just now. */
+void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started);
+void tine__tracing_ready(struct pool *p, const struct report *r);
+void tine__tracing_event(struct pool *p, const struct event *e);
+/* Tell it the counters, at once or soon. */
+void tine__tracing_count(struct pool *p, uint64_t now);
+void tine__tracing_changed(struct pool *p, uint64_t now);
+
+/* When something is to be done, by the clock. */
+static inline uint64_t pool_due(const struct pool *p) {
+    uint64_t due = sched_due(&p->s);
+    return p->uncounted && p->count_at < due ? p->count_at : due;
+}
 
 #endif

@@ -15,12 +15,15 @@
 #include "msg/label.h"
 #include "msg/progress.h"
 #include "pool/attempts.h"
+#include "pool/events.h"
 #include "pool/needs.h"
 #include "pool/outcome.h"
 #include "sched/task.h"
 #include "store/store.h"
 
 struct inbox;
+
+#define ITEM_SMALL 48 /* a known function and some numbers */
 
 struct item {
     struct task task; /* first member; the owner sets call.count */
@@ -43,21 +46,29 @@ struct item {
     struct item
         *followers; /* items that end when this one does (follow.c), linked by `next_follower` */
     struct item *next_follower;
+    struct list following; /* of a follower: in its inbox */
     struct item *leader; /* of a follower that has not ended; which is not known to the scheduler */
     struct task_times times;   /* of the last attempt */
     struct attempts *attempts; /* before that; when it is released its owner's, to be freed */
     bool asking;            /* HELD until its owner has answered whether it is to be tried again */
     bool asked;             /* set by tine__inbox_take: tine__item_question */
+    bool emitted;           /* set by tine__inbox_take: there may be events to be read */
     struct list question;   /* the owner's */
+    struct list children;   /* tasks that tasks of this one have submitted (children.c) */
+    uint64_t serial;        /* which call of its pool's it belongs to */
     bool listed;            /* in its inbox */
     bool released;          /* set by tine__inbox_take: the pool touches it no more */
     bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
     struct store_refs refs; /* what the call names, until all its tasks have ended */
+    struct events *
+        events; /* that its tasks have emitted, or NULL; when it is released its owner's, to be unreferenced */
+    struct list heard; /* the owner's */
     struct progress
         *told;      /* what a single task has said last, once it is about to end, or NULL; malloc */
     uint32_t first; /* the first task that `bytes` are for */
     char *bytes;    /* label, function segment, argument segments; NULL: none any more */
-    uint64_t length; /* of all of them; task.call says where they are */
+    char small[ITEM_SMALL]; /* where few bytes lie: most calls wait for some time */
+    uint64_t length;        /* of all of them; task.call says where they are */
 };
 
 static inline struct item *item_of(struct task *t) {

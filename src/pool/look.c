@@ -9,15 +9,6 @@
 
 #define PIDS_PATIENCE (100 * MILLISECOND)
 
-/* Items that a worker has taken up: it runs one task of each. */
-static uint64_t count_running(struct pool *p) {
-    uint64_t n = 0;
-    for (uint32_t ref = 0; ref < p->s.nrefs && !pool_site_is_gone(p); ref++)
-        if (p->s.sent[ref])
-            n += p->site->ops->taken(p->site, ref);
-    return n;
-}
-
 /* --- of all workers --- */
 
 static double seconds(uint64_t ns) {
@@ -94,7 +85,7 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out) {
     out->cancelled = p->ends.cancelled;
     out->workers_started = p->in_process || p->far ? 0 : p->s.started;
     out->workers_lost = p->in_process || p->far ? 0 : p->s.lost_ones;
-    out->running = count_running(p);
+    out->running = tine__pool_running(p);
     out->pending = out->submitted - out->finished - out->failed - out->cancelled - out->running;
     measure(p, out);
     pthread_mutex_unlock(&p->lock);

@@ -26,7 +26,7 @@ static bool arm(struct pool *p) {
     bool all = p->s.life > LIFE_OPEN && p->waiting == 0;
     for (struct list *n = p->inboxes.next; n != &p->inboxes && !all; n = n->next)
         all = wants_all(LIST_ITEM(n, struct inbox, node));
-    all |= p->needing > 0;
+    all |= p->needing > 0 || p->children > 0;
     bell_arm(&p->bells.manager, all ? BELL_RESULT : BELL_PRESSURE);
     return !p->site->ops->news(p->site, !all);
 }
@@ -94,8 +94,7 @@ static void call_owners_last(struct pool *p) {
 
 /* Give back memory that nobody wants any more; when something is due next. */
 static uint64_t next_due(struct pool *p, uint64_t now) {
-    uint64_t due = sched_due(&p->s),
-             site = p->site->ops->due ? p->site->ops->due(p->site) : UINT64_MAX;
+    uint64_t due = pool_due(p), site = p->site->ops->due ? p->site->ops->due(p->site) : UINT64_MAX;
     due = site < due ? site : due;
     if (p->tidy_at && now >= p->tidy_at)
         p->tidy_at = tine__store_tidy(p->store, now);
@@ -110,6 +109,8 @@ static void *run_manager(void *arg) {
         tine__sched_tick(&p->s, now);
         if (p->site->ops->tick)
             p->site->ops->tick(p->site, now);
+        if (p->uncounted && now >= p->count_at)
+            tine__tracing_count(p, now);
         tine__take_in(p, false);
         call_owners(p);
         if (pool_site_is_gone(p))
@@ -117,6 +118,8 @@ static void *run_manager(void *arg) {
         sleep_until(p, arm(p) ? next_due(p, now) : 0);
     }
     call_owners_last(p);
+    if (p->trace)
+        tine__tracing_count(p, tine__now());
     atomic_store_explicit(&p->ended, true, memory_order_release);
     tine__inboxes_end(p);
     pthread_mutex_unlock(&p->lock);

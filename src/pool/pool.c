@@ -23,10 +23,15 @@ static struct pool *new_pool(const struct pool_options *options) {
     list_init(&p->inboxes);
     list_init(&p->waiters);
     list_init(&p->met);
+    tine__children_open(p);
+    list_init(&p->standing);
+    list_init(&p->loose);
+    p->event_buffer = options->boot.event_buffer;
     p->wakeup = WAKEUP_CLOSED;
     p->settings = tine__settings_ref(options->settings);
     p->spin = options->boot.spin;
     p->in_process = options->in_process;
+    p->trace = options->trace;
     p->far = options->far != NULL;
     if (options->carried) {
         p->carried = *options->carried;
@@ -49,7 +54,8 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .min_workers = o->min_workers,
                                          .max_age = o->in_process ? 0 : o->max_age,
                                          .max_bytes = o->max_bytes,
-                                         .tell_exits = o->tell_exits && !o->in_process,
+                                         .tell_exits =
+                                             (o->tell_exits || o->trace) && !o->in_process,
                                          .slots = o->far          ? FAR_SLOTS
                                                   : o->in_process ? HERE_SLOTS
                                                                   : LOCAL_SLOTS,
@@ -68,7 +74,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
     if (!err && o->far)
         err = tine__far_open(&p->site, o->far, &p->wakeup, &p->bells);
     else if (!err && o->in_process)
-        err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells);
+        err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells, p->settings);
     else if (!err)
         err = tine__local_open(&p->site, o->workers, o->spawn, &o->boot, &p->wakeup, &p->bells);
     if (!err)
@@ -80,8 +86,12 @@ int tine__pool_open(struct pool **out, const struct pool_options *options) {
     *out = NULL;
     int err = options->in_process || options->far ? tine__root_heed_forks() : tine__root_take();
     struct pool *p = err ? NULL : new_pool(options);
-    if (!p)
+    if (!p) {
+        int saved = errno;
+        tine__trace_free(options->trace);
+        errno = saved;
         return err ? err : TINE_ENOMEM;
+    }
     err = open_parts(p, options);
     if (err) {
         int saved = errno;
@@ -110,4 +120,6 @@ void tine__pool_join(struct pool *p) {
     p->bells.waiter.fd = p->bells.manager.fd = -1;
     tine__wakeup_close(&p->wakeup);
     pthread_mutex_unlock(&p->lock);
+    if (p->trace)
+        tine__trace_end(p->trace);
 }

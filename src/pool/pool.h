@@ -34,10 +34,12 @@
 #include "worker/boot.h"
 
 struct pool;
+struct trace;
 struct far_options;
 struct far_host;
 
 #define POOL_MAX_WORKERS 4095u
+#define POOL_EVENT_BUFFER 1000        /* what users get who say nothing */
 #define POOL_AGEING 1                 /* steps a second: what users get who say nothing */
 #define POOL_EXIT_TIMEOUT 5000000000u /* ns: what users get who say nothing */
 
@@ -57,6 +59,8 @@ struct pool_options {
     bool in_process;         /* no worker is a process: tasks run in the threads that submit */
     struct boot boot;        /* borrowed for the call */
     struct carried *carried; /* regions that this names: they go over to the pool; or NULL */
+    struct trace
+        *trace; /* or NULL; the pool's from the call of tine__pool_open on, also if that fails */
 };
 
 /* Open a pool: its site (no answer of it is waited for) and manager thread. 0, TINE_ESYSTEM, TINE_ENOMEM. The
@@ -195,6 +199,8 @@ void tine__pool_told(struct pool *p, struct figures_told *out);
 /* Why the pool is broken or was killed, or NULL; a reference for the caller. */
 struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);
+/* Why its trace has no more (trace/trace.h), said once; to be freed. */
+char *tine__pool_trace_trouble(struct pool *p);
 /* True in a forked child of the process that opened it. */
 bool tine__pool_is_forked(const struct pool *p);
 

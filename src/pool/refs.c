@@ -5,6 +5,7 @@
 #include "worker/root.h"
 
 static void free_pool(struct pool *p) {
+    tine__mail_close(p);
     tine__store_close(p->store);
     if (p->site)
         p->site->ops->close(p->site);
@@ -15,6 +16,7 @@ static void free_pool(struct pool *p) {
     tine__failure_unref(p->crash);
     tine__failure_unref(p->desert);
     tine__settings_unref(p->settings);
+    tine__trace_free(p->trace);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }

@@ -53,13 +53,17 @@ void tine__call_buf_abandon(struct call_buf *cb) {
 /* --- handing over --- */
 
 static void prepare(struct pool *p, struct item *item) {
+    item->task.nested = false;
+    item->task.depth = 0;
     list_init(&item->news);
     item->listed = item->released = false;
     item->followers = item->leader = NULL;
     item->first = 0;
     item->told = NULL;
+    item->events = NULL;
     item->attempts = NULL;
     list_init(&item->dependents);
+    list_init(&item->children);
     item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.far = item->far;
@@ -75,6 +79,8 @@ static void admit(struct pool *p, struct item *item) {
     item->inbox->open++;
     p->submitted += item->task.call.count;
     p->calls += item->task.call.index == 0;
+    if (p->trace)
+        tine__tracing_changed(p, item->task.since);
     if (item->watched && item->inbox->watched++ == 0)
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
 }
@@ -104,7 +110,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
     struct call_head *call = &item->task.call;
     if (!item->borrowed)
         return 0;
-    char *copy = sys.malloc(call->length);
+    char *copy = call->length <= ITEM_SMALL ? item->small : sys.malloc(call->length);
     if (copy)
         memcpy(copy, item->bytes, call->length);
     item->borrowed = false;
@@ -124,8 +130,10 @@ static void unadmit(struct pool *p, struct item *item) {
 }
 
 /* Say in the call, if it says so much, which one of its pool it is. Chunks have the number of their map. */
-static void number(const struct pool *p, const struct item *item, struct call_buf *cb) {
+static void number(const struct pool *p, struct item *item, struct call_buf *cb) {
     uint64_t serial = p->calls + 1;
+    if (item->task.call.index == 0)
+        item->serial = serial;
     if (item->task.call.index == 0 && settings_need_extra(item->task.set) && !item->far)
         memcpy(cb->b.data + offsetof(struct call_extra, serial), &serial, sizeof serial);
 }

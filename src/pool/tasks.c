@@ -181,6 +181,7 @@ void tine__pool_shutdown(struct pool *p, bool cancel) {
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p)) {
         tine__sched_shutdown(&p->s, cancel);
+        tine__events_shut(p);
         tine__inboxes_room(p); /* there never will be */
         tine__take_in(p, false);
         tine__wake_waiters(p, true);

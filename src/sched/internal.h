@@ -17,6 +17,7 @@ static inline enum ending sched_end_unrun(const struct sched *s, const struct ta
 /* It is open no more. */
 static inline void sched_close(struct sched *s, const struct task *t) {
     s->open--;
+    s->nested -= t->nested;
     s->bytes -= t->bytes;
 }
 
@@ -50,6 +51,45 @@ void tine__sched_watch(struct sched *s, struct task *t, uint64_t when);
 void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish);
 /* That it was to be done is over. */
 void tine__sched_unwish(struct task *t);
+
+/* --- nested.c --- */
+
+/* It waits: the worker whose task waits for it, if there is one, may run it. */
+static inline void sched_offer(struct sched *s, struct task *t) {
+    if (t->awaiter && list_empty(&t->on_top))
+        list_push(&s->on_top, &t->on_top);
+}
+/* It is with the site no more. */
+static inline void sched_no_longer_blocked(struct sched *s, struct task *t) {
+    s->blocked -= t->blocked;
+    t->blocked = false;
+}
+/* It is not going to be taken back for who waits for it. */
+static inline void sched_not_fetched(struct sched *s, struct task *t) {
+    struct worker *w = &s->workers[t->awaiter];
+    if (t->fetching && w->serving == t->call.id)
+        w->serving = 0;
+    t->fetching = false;
+}
+/* Nobody waits for it any more. */
+static inline void sched_no_longer_awaited(struct sched *s, struct task *t) {
+    sched_not_fetched(s, t);
+    list_remove(&t->on_top);
+    t->awaiter = 0;
+    s->extra -= t->extra;
+    t->extra = false;
+}
+/* The next order of that kind. */
+bool tine__sched_order_on_top(struct sched *s, struct order *o);
+/* It was taken back for that, or not. */
+void tine__sched_fetched(struct sched *s, struct task *t, const struct answer *a);
+
+/* --- workers.c, again --- */
+
+/* There are to be so many refs. 0 or TINE_ENOMEM. */
+int tine__sched_grow(struct sched *s, uint32_t n);
+/* There are more than there may be: some leave. */
+void tine__sched_shrink(struct sched *s);
 
 /* --- sched.c --- */
 

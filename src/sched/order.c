@@ -41,8 +41,24 @@ static bool order_wish(struct sched *s, struct order *o) {
     return true;
 }
 
+/* Are those that nobody may have taken up still in the order of their ranks, and until when? Else all come back. */
+static void look_at_order(struct sched *s) {
+    int64_t before = INT64_MAX;
+    s->in_order = TIMER_NEVER;
+    for (const struct list *n = s->handed.next; n != &s->handed; n = n->next) {
+        uint64_t until;
+        int64_t rank = tine__policy_rank(&s->policy, LIST_ITEM(n, struct task, sent), &until);
+        s->anew |= rank > before;
+        before = rank;
+        if (until < s->in_order)
+            s->in_order = until;
+    }
+}
+
 /* Take back the last one that nobody may have taken up if another one should be before it. */
 static bool order_withdraw(struct sched *s, struct order *o) {
+    if (s->overtake && s->in_order <= s->policy.now)
+        look_at_order(s);
     while (s->overtake && !list_empty(&s->handed)) {
         struct task *last = LIST_ITEM(s->handed.prev, struct task, sent);
         if (last->doom || last->unrun) {
@@ -60,19 +76,42 @@ static bool order_withdraw(struct sched *s, struct order *o) {
     return false;
 }
 
+/* Ranks that have changed change what is next here, and what is there already. */
+static bool order_anew(struct sched *s, struct order *o) {
+    if (!policy_is_timed(&s->policy) || !tine__policy_tick(&s->policy, s->policy.now))
+        return false;
+    tine__sched_overtake(s, false);
+    return order_withdraw(s, o);
+}
+
+/* It joins those at the site, whose ranks hold until then. */
+static void note_rank(struct sched *s, const struct task *t) {
+    uint64_t until;
+    tine__policy_rank(&s->policy, t, &until);
+    if (until < s->in_order)
+        s->in_order = until;
+}
+
 static bool order_run(struct sched *s, struct order *o) {
     if (s->full || policy_empty(&s->policy))
         return false;
-    if (s->nsent >= sched_window(s) || s->nfree == 0) {
+    if (order_anew(s, o))
+        return true;
+    if (s->nsent - s->blocked >= sched_window(s) ||
+        (s->nfree == 0 && (s->blocked == 0 || tine__sched_grow(s, s->nrefs + s->nrefs / 2)))) {
         s->full = true;
         return false;
     }
-    struct task *t = tine__policy_pop(&s->policy, s->policy.now);
+    struct task *t = tine__policy_pop(&s->policy);
     t->call.ref = s->free_refs[--s->nfree];
     s->sent[t->call.ref] = t;
     s->waiting--;
     s->nsent++;
     t->state = TASK_SENT;
+    if (list_empty(&s->handed))
+        s->in_order = TIMER_NEVER;
+    if (s->policy.nlines > 1)
+        note_rank(s, t);
     list_push(&s->handed, &t->sent);
     *o = (struct order){.kind = ORDER_RUN, .task = t};
     return true;
@@ -80,7 +119,7 @@ static bool order_run(struct sched *s, struct order *o) {
 
 /* The lowest id that no worker has; 0: all taken. */
 static unsigned free_id(const struct sched *s) {
-    if (s->present >= s->o.workers)
+    if (s->present >= sched_most_workers(s))
         return 0;
     unsigned i = 0;
     while (!s->free_workers[i])
@@ -114,9 +153,13 @@ static bool order_end(struct sched *s, struct order *o) {
 bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->life == LIFE_ENDED)
         return false;
+    if (s->extra_seen != s->extra && s->life <= LIFE_CLOSING)
+        tine__sched_shrink(s);
+    s->extra_seen = s->extra;
     if (order_wish(s, o) || order_kill(s, o) || order_dismiss(s, o))
         return true;
-    if (s->life <= LIFE_CLOSING && (order_withdraw(s, o) || order_run(s, o) || order_start(s, o)))
+    if (s->life <= LIFE_CLOSING && (tine__sched_order_on_top(s, o) || order_withdraw(s, o) ||
+                                    order_run(s, o) || order_start(s, o)))
         return true;
     return order_end(s, o);
 }
@@ -137,6 +180,10 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
 
 /* Those before one that was taken up have been, too. */
 static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
+    if (t->fetching) {
+        tine__sched_fetched(s, t, a);
+        return;
+    }
     if (a->where != AT_NOBODY) {
         list_remove(&t->sent);
         s->overtake = s->anew = false;

@@ -25,4 +25,9 @@ void tine__pairing_put(struct pairing *h, struct pairing_node *n);
 /* Take out a node that is in it. */
 void tine__pairing_remove(struct pairing *h, struct pairing_node *n);
 
+/* Is it the only one? It may change its place in the order then. */
+static inline bool pairing_is_alone(const struct pairing *h, const struct pairing_node *n) {
+    return h->root == n && !n->child;
+}
+
 #endif

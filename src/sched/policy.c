@@ -115,7 +115,8 @@ static void settle_bucket(struct policy *p, struct bucket *b) {
     uint64_t first = oldest ? oldest->first : 0;
     if (first == b->first)
         return;
-    if (b->first) {
+    bool stays = oldest && b->first && pairing_is_alone(&p->buckets, &b->node);
+    if (b->first && !stays) {
         tine__pairing_remove(&p->buckets, &b->node);
         p->nbuckets--;
     }
@@ -124,6 +125,8 @@ static void settle_bucket(struct policy *p, struct bucket *b) {
         return;
     b->since = oldest->since;
     rank(p, b);
+    if (stays)
+        return;
     tine__pairing_put(&p->buckets, &b->node);
     p->nbuckets++;
 }
@@ -134,14 +137,16 @@ static void settle(struct policy *p, struct line *l) {
     struct bucket *b = l->bucket;
     if (t && t->call.id == l->first)
         return;
-    if (l->first)
+    bool stays = t && l->first && pairing_is_alone(&b->lines, &l->node);
+    if (l->first && !stays)
         tine__pairing_remove(&b->lines, &l->node);
     l->first = t ? t->call.id : 0;
     if (!t) {
         list_remove(&l->turn);
     } else {
         l->since = t->since;
-        tine__pairing_put(&b->lines, &l->node);
+        if (!stays)
+            tine__pairing_put(&b->lines, &l->node);
         if (list_empty(&l->turn))
             list_push(&b->turns, &l->turn);
     }
@@ -329,9 +334,14 @@ void tine__policy_remove(struct policy *p, struct task *t) {
     settle(p, t->line);
 }
 
-struct task *tine__policy_pop(struct policy *p, uint64_t now) {
-    if (policy_is_timed(p))
-        catch_up(p, now);
+void tine__policy_take(struct policy *p, struct task *t) {
+    struct line *l = t->line;
+    tine__policy_remove(p, t);
+    l->bucket->sent++;
+    l->bucket->sent_lines += l->sent++ == 0;
+}
+
+struct task *tine__policy_pop(struct policy *p) {
     struct bucket *b = bucket_of(p->buckets.root);
     struct line *l = LIST_ITEM(b->turns.next, struct line, turn);
     struct task *t = first_of(l);
@@ -374,6 +384,12 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
     int64_t rank = rank_after(p, l->bucket->priority, waited(p, last->since));
     bool before = b->rank != rank ? b->rank > rank : b->first < last->call.id;
     return before ? BY_RANK : BY_NOTHING;
+}
+
+int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until) {
+    uint64_t seconds = waited(p, t->since);
+    *until = p->ageing > 0 ? t->since + (seconds + 1) * SECOND : TIMER_NEVER;
+    return rank_after(p, t->line->bucket->priority, seconds);
 }
 
 struct task *tine__policy_any(const struct policy *p) {

@@ -23,7 +23,8 @@
 ** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting: it is withdrawn when
 ** another one should be before it (tine__policy_overtakes), from the last one on, and waits again as if it had
 ** never been taken. A line that begins to have tasks may claim a turn between two of another line there: then all
-** of that priority come back, and the turns are as they would have been.
+** of that priority come back, and the turns are as they would have been. Ranks cross by waiting, too, once a
+** second for each task: what lies there is then ordered anew as a whole.
 **
 ** A line lives as long as a task that is not DONE belongs to it, so what comes back needs no memory.
 */
@@ -66,8 +67,10 @@ bool tine__policy_push(struct policy *p, struct task *t);
 void tine__policy_push_back(struct policy *p, struct task *t, bool unspent);
 /* It does not wait any more. */
 void tine__policy_remove(struct policy *p, struct task *t);
-/* Take the next one; there is one. */
-struct task *tine__policy_pop(struct policy *p, uint64_t now);
+/* Take out this one, as if it were the next. */
+void tine__policy_take(struct policy *p, struct task *t);
+/* Take the next one, by the ranks of the last tick; there is one. */
+struct task *tine__policy_pop(struct policy *p);
 /* It has come from the site, one way or another. */
 void tine__policy_unsent(struct policy *p, struct task *t);
 /* It may still be to be taken up, and was taken last of all: should another one have been? BY_TURN: there are several of
@@ -75,6 +78,8 @@ void tine__policy_unsent(struct policy *p, struct task *t);
 enum overtaking { BY_NOTHING, BY_RANK, BY_TURN };
 enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,
                                        uint64_t now);
+/* The rank of one that is with the site, and until when. */
+int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until);
 /* The time, at which it may do so; ranks are those of then. */
 bool tine__policy_tick(struct policy *p, uint64_t now);
 /* Some task that waits, or NULL. */

@@ -25,6 +25,7 @@ static void finish(struct sched *s, struct task *t) {
     tine__sched_unsend(s, t);
     tine__policy_leave(&s->policy, t);
     t->state = TASK_DONE;
+    sched_no_longer_awaited(s, t);
     sched_close(s, t);
 }
 
@@ -169,7 +170,7 @@ static enum ending end_of_lost(const struct sched *s, const struct task *t) {
 static void settle_lost(struct sched *s, unsigned worker, int pid) {
     struct task *t;
     while ((t = next_lost(s)) != NULL) {
-        if (t->end_to > t->next || t->doom) {
+        if (t->begun > t->next || t->doom) {
             t->worker = worker;
             t->pid = pid;
         }
@@ -312,6 +313,10 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     s->heard = now;
     switch (r->kind) {
     case REPORT_NONE:
+    case REPORT_SUBMIT: /* what comes of these is told by tine__sched_submit and the like */
+    case REPORT_AWAIT:
+    case REPORT_CANCEL:
+    case REPORT_EVENT:
     case REPORT_PROGRESS: /* nothing that is decided here */
         break;
     case REPORT_STOPPED:

@@ -37,6 +37,7 @@ int tine__sched_init(struct sched *s, const struct sched_options *o) {
     list_init(&s->wishes);
     list_init(&s->held);
     s->random = o->seed | 1;
+    list_init(&s->on_top);
     list_init(&s->lost);
     list_init(&s->kills);
     list_init(&s->dismissals);
@@ -70,22 +71,30 @@ void tine__sched_free(struct sched *s) {
 
 /* Is there no room for a call of so many bytes? */
 static bool is_too_much(const struct sched *s, uint64_t bytes) {
-    if (s->o.max_pending && s->open >= s->o.max_pending)
+    uint64_t open = s->open - s->nested;
+    if (s->o.max_pending && open >= s->o.max_pending)
         return true;
-    return s->o.max_bytes && s->open > 0 && s->bytes + bytes > s->o.max_bytes;
+    return s->o.max_bytes && open > 0 && s->bytes + bytes > s->o.max_bytes;
 }
 
-static int refusal(const struct sched *s, uint64_t bytes) {
+static int refusal(const struct sched *s, const struct task *t) {
+    if (t->nested && s->life <= LIFE_CLOSING)
+        return 0; /* the task whose it is runs */
     if (s->life == LIFE_OPEN)
-        return is_too_much(s, bytes) ? TINE_EAGAIN : 0;
+        return is_too_much(s, t->call.length) ? TINE_EAGAIN : 0;
     return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
 }
 
 /* What the worker is to know at once. */
 static uint64_t call_flags(const struct task *t) {
     const struct settings *set = t->set;
-    return (t->far ? CALL_FAR | CALL_EXTRA : 0) | (set->timeout || set->cpu ? CALL_TIMED : 0) |
-           (set->cpu ? CALL_SPENDS : 0) | (settings_need_extra(set) ? CALL_EXTRA : 0);
+    return (t->mute || t->far ? CALL_MUTE : 0) | (t->far ? CALL_FAR | CALL_EXTRA : 0) |
+           (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
+           (settings_need_extra(set) ? CALL_EXTRA : 0);
+}
+
+static uint64_t flags_of(const struct task *t) {
+    return call_flags(t) | (uint64_t)t->depth << CALL_DEPTH;
 }
 
 static void admit(struct sched *s, struct task *t, uint64_t now) {
@@ -93,6 +102,9 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     list_init(&t->node);
     list_init(&t->sent);
     list_init(&t->ended);
+    list_init(&t->on_top);
+    t->blocked = t->extra = t->fetching = t->later = false;
+    t->awaiter = 0;
     t->timer = (struct timer){.kind = TIMER_TASK};
     t->call.id = s->next_id;
     s->next_id += t->call.count;
@@ -107,18 +119,19 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->late = t->asked = false;
     t->since = t->ready = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
-    t->call.flags = call_flags(t);
+    t->call.flags = flags_of(t);
 }
 
 static int enter(struct sched *s, struct task *t, uint64_t now) {
-    int err = refusal(s, t->call.length);
+    int err = refusal(s, t);
     if (!err)
         err = tine__policy_enter(&s->policy, t);
     if (err)
         return err;
     admit(s, t, now);
     s->open++;
-    s->bytes += t->bytes = t->call.length;
+    s->nested += t->nested;
+    s->bytes += t->bytes = t->nested ? 0 : t->call.length;
     return 0;
 }
 
@@ -152,7 +165,7 @@ void tine__sched_withdraw(struct sched *s, struct task *t) {
 }
 
 int tine__sched_submit_done(struct sched *s, struct task *t) {
-    int err = refusal(s, 0);
+    int err = refusal(s, t);
     if (err == TINE_EAGAIN)
         err = 0; /* it takes no room */
     if (err)
@@ -238,13 +251,14 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
 /* It waits like any other. */
 static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
-    t->call.flags = call_flags(t) | (uint64_t)t->attempts << CALL_TRIED;
+    t->call.flags = flags_of(t) | (uint64_t)t->attempts << CALL_TRIED;
     t->state = TASK_WAITING;
     t->ready = s->policy.now;
     s->waiting++;
     tine__sched_watch(s, t, TIMER_NEVER);
     tine__policy_push_back(&s->policy, t, false);
     tine__sched_overtake(s, true);
+    sched_offer(s, t);
 }
 
 /* From -1 to 1: xorshift (Marsaglia, 2003). */
@@ -301,6 +315,10 @@ static void worker_due(struct sched *s, struct worker *w) {
 static void task_due(struct sched *s, struct task *t) {
     if (t->asked) {
         tine__sched_grace_over(s, t);
+    } else if (t->later) {
+        t->later = false;
+        if (!t->wish)
+            tine__sched_stop_task(s, t, t->doom);
     } else if (t->deadline <= s->policy.now) {
         t->deadline = TIMER_NEVER;
         t->late = true;

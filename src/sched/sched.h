@@ -27,6 +27,9 @@
 ** A WORKER'S: NONE -> STARTING -> READY -> LEAVING -> NONE, and from anywhere DOOMED: it is being killed.
 ** A TASK'S: see task.h.
 **
+** TASKS OF TASKS (nested.c) wait and run like others, and are taken as long as the pool is not broken. A worker whose task
+** waits for one that is with nobody is given it, so waiting needs no other worker.
+**
 ** HOW MUCH IS HANDED OVER. Workers take calls from the site's queue by themselves. It is kept as short
 ** as they can empty in the time of some wake-ups (`window`, from how fast results come), so that the rest,
 ** which waits here, can still be overtaken and cancelled. What nobody has taken up of it can be, too: it is
@@ -118,6 +121,8 @@ struct worker {
     uint64_t tasks;   /* answered */
     uint64_t ran;     /* ns that these have taken, as it says */
     uint64_t changed; /* ns of the clock: when it was started, became ready, or ended a task */
+    uint64_t
+        serving; /* the id of a task that it is to run on top, or was to since it said last that it waits; 0 */
 };
 
 struct sched_options {
@@ -153,11 +158,17 @@ struct sched {
     bool overtake;        /* one that waits may have to be before some of them */
     bool anew;            /* ... all those of its priority */
     bool overtook;        /* one was, since the window was last looked at */
+    uint64_t in_order;    /* until then ranks leave them in their order */
     uint64_t narrow;      /* at most so many are handed over as long as that happens */
     struct list wishes;   /* SENT tasks of which something is wanted (task->wish) */
     struct list held;     /* HELD tasks */
     uint64_t nheld;
     uint64_t random;        /* for jitter */
+    struct list on_top;     /* tasks by `on_top` that are to be run on top of one that waits */
+    uint64_t nested;        /* open ones that tasks have submitted */
+    uint64_t blocked;       /* SENT ones that wait for such */
+    unsigned extra;         /* workers beyond o.workers that these need, */
+    unsigned extra_seen;    /* ... when it was last looked at */
     struct list lost;       /* tasks whose worker's end is about to be told */
     struct list kills;      /* workers to be signalled */
     struct list dismissals; /* workers to be told that they are to leave */
@@ -241,6 +252,17 @@ static inline void sched_time(struct sched *s, uint64_t now) {
 /* Some results have been told: see how much may be handed over (sched_wants_pace). */
 void tine__sched_pace(struct sched *s, uint64_t now);
 
+/* --- tasks of tasks (nested.c) --- */
+
+/* `parent`, which is SENT and runs there, waits: for those of which the next function is told, until it ends or it is told
+** that it does so no more. */
+void tine__sched_block(struct sched *s, struct task *parent, unsigned worker);
+void tine__sched_unblock(struct sched *s, struct task *parent);
+/* A task of `worker` waits for it, or does so no more: if it is with nobody that worker runs it. If it has limits of its
+** own a worker that is free does, if need be one more than there are to be. */
+void tine__sched_await(struct sched *s, struct task *t, unsigned worker);
+void tine__sched_unawait(struct sched *s, struct task *t);
+
 /* --- what the site reports (report.c) --- */
 
 /* A result (report_is_result): the task it is of, and *k; *how is ENDING_NONE, or what it ends with
@@ -306,6 +328,12 @@ static inline uint64_t sched_least_window(const struct sched *s) {
 /* So many calls may be at the site. */
 static inline uint64_t sched_window(const struct sched *s) {
     return s->narrow < s->window ? s->narrow : s->window;
+}
+
+/* There may be so many workers. */
+static inline unsigned sched_most_workers(const struct sched *s) {
+    unsigned most = s->o.workers + s->extra;
+    return most < s->o.most ? most : s->o.most;
 }
 
 /* Tasks that could run if there were workers. */

@@ -8,6 +8,7 @@ static void done(struct sched *s, struct task *t) {
     tine__timer_clear(&s->timers, &t->timer);
     tine__policy_leave(&s->policy, t);
     t->state = TASK_DONE;
+    sched_no_longer_awaited(s, t);
     sched_close(s, t);
 }
 
@@ -26,7 +27,10 @@ void tine__sched_unsend(struct sched *s, struct task *t) {
     s->nsent--;
     s->full = false;
     t->wish = 0;
+    sched_not_fetched(s, t);
+    t->later = false;
     t->state = TASK_NEW;
+    sched_no_longer_blocked(s, t);
 }
 
 /* --- attempts --- */
@@ -43,7 +47,7 @@ void tine__sched_hold(struct sched *s, struct task *t) {
 
 static bool retry(struct sched *s, struct task *t, enum retry_kind kind) {
     bool may = t->call.count == 1 && t->failed[kind] < t->set->retry.budget[kind] && !t->unrun &&
-               !t->late && t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
+               t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
     if (!may)
         return false;
     t->failed[kind]++;
@@ -126,6 +130,7 @@ void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent) {
     s->waiting++;
     tine__sched_watch(s, t, TIMER_NEVER);
     tine__policy_push_back(&s->policy, t, unspent);
+    sched_offer(s, t);
 }
 
 void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish) {

@@ -8,6 +8,7 @@
 #include "sched/internal.h"
 
 #define CPU_REST (5 * SCHED_MILLISECOND)   /* between two looks at what has been spent */
+#define ASK_REST SCHED_MILLISECOND         /* until what could not be asked yet is asked again */
 #define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
 
 /* --- limits --- */
@@ -78,6 +79,12 @@ static void too_late(struct sched *s, struct task *t, uint64_t now) {
     tine__sched_look_again(s, t, 0, 0, now);
 }
 
+/* It has yet to begin. */
+static void ask_later(struct sched *s, struct task *t, uint64_t now) {
+    t->later = true;
+    tine__timer_set(&s->timers, &t->timer, now + ASK_REST);
+}
+
 static void never_runs(struct sched *s, struct task *t) {
     tine__sched_end(s, t, t->next, t->upto, t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom);
 }
@@ -92,6 +99,9 @@ void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, 
         if (!s->o.far) /* else it is killed where it runs */
             tine__timer_set(&s->timers, &t->timer, clock_after(now, t->set->grace));
         break;
+    case AT_SITE:
+        ask_later(s, t, now);
+        break;
     default:
         too_late(s, t, now);
     }
@@ -105,6 +115,9 @@ void tine__sched_stopped(struct sched *s, struct task *t, const struct answer *a
     switch (a->where) {
     case AT_NOBODY:
         never_runs(s, t);
+        break;
+    case AT_SITE:
+        ask_later(s, t, now);
         break;
     case AT_ITS_END:
         tine__sched_doom(s, a->worker, DOOM_TASK);

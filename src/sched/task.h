@@ -71,10 +71,19 @@ struct task {
     uint8_t
         unrun; /* enum ending: what of it has not begun shall never run, and ends so; NONE: it may */
     bool came_back;
-    bool again_told;            /* of the event: it is HELD, and has not ended */
-    bool asked;                 /* SENT: task `next` was asked to end by `doom` */
-    bool late;                  /* its deadline has passed */
-    bool far;                   /* the owner's: CALL_FAR */
+    bool again_told;    /* of the event: it is HELD, and has not ended */
+    bool asked;         /* SENT: task `next` was asked to end by `doom` */
+    bool late;          /* its deadline has passed */
+    bool later;         /* SENT: it is to be asked, or stopped, by `doom`, but had not begun yet */
+    bool nested;        /* the owner's: a task has submitted it, */
+    uint16_t depth;     /* which is so deep itself, and one more */
+    bool blocked;       /* SENT: it waits for what it has submitted */
+    bool extra;         /* a worker more is wanted for it (nested.c) */
+    bool fetching;      /* SENT: it is to be taken back for who waits for it */
+    unsigned awaiter;   /* the worker whose task waits for it, or 0 */
+    struct list on_top; /* in sched->on_top: it is to be run there */
+    bool far;           /* the owner's: CALL_FAR */
+    bool mute;          /* the owner's: nobody wants events of its tasks */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
 

@@ -72,9 +72,7 @@ enum parting tine__sched_parting(const struct sched *s, unsigned worker) {
 
 /* --- how many --- */
 
-/* Room for the calls that so many more workers run. 0 or TINE_ENOMEM. */
-static int grow(struct sched *s, unsigned workers) {
-    uint32_t n = s->o.slots + workers + 1;
+int tine__sched_grow(struct sched *s, uint32_t n) {
     if (n <= s->nrefs)
         return 0;
     struct task **sent = sys.realloc(s->sent, n * sizeof *sent);
@@ -90,10 +88,15 @@ static int grow(struct sched *s, unsigned workers) {
     return 0;
 }
 
+void tine__sched_shrink(struct sched *s) {
+    for (unsigned w = s->top; w > 0 && s->live > sched_most_workers(s); w--)
+        tine__sched_dismiss(s, w, PART_RESIZE);
+}
+
 int tine__sched_resize(struct sched *s, unsigned workers) {
     if (s->life != LIFE_OPEN)
         return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
-    int err = grow(s, workers);
+    int err = tine__sched_grow(s, s->o.slots + workers + 1); /* for the calls that they run */
     if (err)
         return err;
     s->o.workers = workers;
@@ -103,7 +106,6 @@ int tine__sched_resize(struct sched *s, unsigned workers) {
     if (s->narrow < s->window)
         s->narrow = s->window;
     s->full = false;
-    for (unsigned w = s->top; w > 0 && s->live > workers; w--)
-        tine__sched_dismiss(s, w, PART_RESIZE);
+    tine__sched_shrink(s);
     return 0;
 }

@@ -177,7 +177,7 @@ static void ordered(struct serve *s, struct server *v, const struct gm_packet *p
 
 void tine__grab(struct serve *s, struct server *v) {
     unsigned room = serve_room(s);
-    if (!gm_is_open(&v->conn) || v->asleep)
+    if (!gm_is_open(&v->conn) || v->asleep || v->dry)
         return;
     for (; room > 0 && v->grabs < PIPELINE; room--, v->grabs++)
         tine__gm_send(&v->conn, GM_GRAB_JOB_UNIQ, 0, NULL);
@@ -186,6 +186,7 @@ void tine__grab(struct serve *s, struct server *v) {
 /* It has nothing for us: it wakes us when that is otherwise. */
 static void nothing(struct server *v) {
     v->grabs -= v->grabs > 0;
+    v->dry = true;
     if (v->grabs > 0 || v->asleep)
         return;
     v->asleep = true;
@@ -209,7 +210,7 @@ static void packet(struct serve *s, struct server *v, const struct gm_packet *p)
         known(s, v);
         break;
     case GM_NOOP:
-        v->asleep = false;
+        v->asleep = v->dry = false;
         break;
     case GM_NO_JOB:
         nothing(v);
@@ -219,6 +220,7 @@ static void packet(struct serve *s, struct server *v, const struct gm_packet *p)
         break;
     case GM_JOB_ASSIGN_UNIQ:
         v->grabs -= v->grabs > 0;
+        v->dry = false;
         tine__work_take(s, v, p);
         break;
     case GM_WORK_DATA:

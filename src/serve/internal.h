@@ -34,6 +34,7 @@ struct server {
     struct gm_conn conn;
     struct list peers, opening, works;
     unsigned grabs; /* jobs that were asked for */
+    bool dry;       /* it had nothing for one of them: it is not asked again before it says so */
     bool asleep;
     bool known; /* it has heard what we can do */
     uint64_t again, pause;

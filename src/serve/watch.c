@@ -31,7 +31,7 @@ void tine__greet(struct serve *s, struct server *v) {
     snprintf(id, sizeof id, "%u/%s", s->o->workers, s->o->name);
     const struct gm_text name = {id, strlen(id)}, function = {s->function, strlen(s->function)};
     v->pause = v->grabs = 0;
-    v->asleep = v->known = false;
+    v->asleep = v->dry = v->known = false;
     v->asked = tine__now();
     tine__gm_send(&v->conn, GM_SET_CLIENT_ID, 1, &name);
     if (!s->leaving)

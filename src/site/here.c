@@ -26,6 +26,7 @@ struct here_call {
     struct list node;  /* in calls, or told */
     uint32_t reported; /* of its answers */
     bool begun;
+    bool told; /* its first event that is in the queue was reported, and is to be taken */
     bool said; /* what it has said of its progress was reported */
     bool over; /* there will be no more of them */
     char bytes[CALL_INLINE];
@@ -42,7 +43,8 @@ struct here {
     int manager; /* borrowed */
 
     enum stage stage;
-    enum inner_start judgement; /* STAGE_JUDGED */
+    enum inner_start judgement; /* STAGE_JUDGED, */
+    uint64_t judged_at;         /* since then */
     struct buf said;            /* with it */
     bool busy;                  /* a thread is at work */
     bool leaving;               /* the worker is to end when nothing is left */
@@ -68,6 +70,7 @@ static void free_call(struct here *h, struct here_call *c) {
         tine__buf_free(&c->call.answers[k].bytes);
         tine__carried_drop(&c->call.answers[k].carried);
     }
+    tine__inner_events_close(&c->call);
     free(c);
 }
 
@@ -78,8 +81,10 @@ static void free_calls(struct here *h, struct list *list) {
 
 static int run(struct here *h, const struct site_call *call) {
     struct here_call *c = sys.calloc(1, sizeof *c + call->head->count * sizeof c->call.answers[0]);
-    if (!c)
+    if (!c || tine__inner_events_open(&c->call)) {
+        free(c);
         return TINE_ENOMEM;
+    }
     c->call.head = *call->head;
     c->call.bytes = call->bytes; /* in the call heap it stays until the task has ended */
     c->call.upto = call->head->count;
@@ -210,6 +215,7 @@ static bool here_has_work(struct site *s) {
 static void work_start(struct here *h, pthread_mutex_t *lock) {
     pthread_mutex_unlock(lock);
     h->judgement = tine__inner_start(h->inner, &h->said);
+    h->judged_at = tine__now();
     pthread_mutex_lock(lock);
     h->stage = h->judgement == INNER_NO_MEMORY ? STAGE_JUDGED : STAGE_STARTED;
 }
@@ -264,8 +270,8 @@ static bool here_want_room(struct site *s, unsigned level) {
 
 /* --- reports --- */
 
-static bool has_answer(const struct here_call *c) {
-    return c->reported < c->call.answered || c->over;
+static bool has_answer(struct here_call *c) {
+    return c->reported < c->call.answered || c->over || tine__inner_event(&c->call);
 }
 
 static bool here_news(struct site *s, bool pressed) {
@@ -284,6 +290,7 @@ static void judge(struct here *h, struct report *r) {
                                              [INNER_NO_INITIALIZER] = REPORT_INITIALIZER};
     r->kind = kinds[h->judgement];
     r->error = h->judgement == INNER_NO_MEMORY ? ENOMEM : 0;
+    r->ended = h->judged_at;
     r->bytes = h->said.data;
     r->length = h->said.len;
     h->stage = h->judgement == INNER_READY ? STAGE_UP : STAGE_OVER;
@@ -305,12 +312,30 @@ static void describe(struct here_call *c, struct report *r) {
     r->id = c->call.head.id + c->reported++;
 }
 
+/* Of the task whose answer comes next: all that it has emitted before that. */
+static bool tell_event(struct here_call *c, struct report *r) {
+    if (c->told)
+        tine__inner_take_event(&c->call);
+    struct inner_event *e = tine__inner_event(&c->call);
+    c->told = e && e->k == c->reported;
+    if (!c->told)
+        return false;
+    r->kind = REPORT_EVENT;
+    r->id = c->call.head.id + e->k;
+    r->bytes = e->bytes.data;
+    r->length = e->bytes.len;
+    r->carried = &e->carried;
+    return true;
+}
+
 /* Of the oldest call that was begun. */
 static bool tell_call(struct here *h, struct report *r) {
     if (list_empty(&h->told))
         return false;
     struct here_call *c = LIST_ITEM(h->told.next, struct here_call, node);
     r->ref = c->call.head.ref;
+    if (tell_event(c, r))
+        return true;
     if (c->reported < c->call.answered && c->call.said.id && !c->said) {
         c->said = true;
         r->kind = REPORT_PROGRESS;
@@ -420,7 +445,7 @@ static const struct site_ops here_ops = {
     .close = here_close,
 };
 
-static int open_parts(struct here *h, const struct boot *boot) {
+static int open_parts(struct here *h, const struct boot *boot, const struct settings *defaults) {
     int err = tine__shm_create(&h->directory, "tine-heap", HEAP_PAGE);
     struct heap_directory *directory = (struct heap_directory *)h->directory.base;
     if (!err)
@@ -429,11 +454,11 @@ static int open_parts(struct here *h, const struct boot *boot) {
         err = tine__heap_attach(&h->reader, directory, h->directory.fd, false);
     if (!err && (h->bell = tine__fd_event()) == -1)
         err = TINE_ESYSTEM;
-    return err ? err : tine__inner_new(&h->inner, boot, h->reader);
+    return err ? err : tine__inner_new(&h->inner, boot, h->reader, defaults);
 }
 
 int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *manager,
-                    struct site_bells *bells) {
+                    struct site_bells *bells, const struct settings *defaults) {
     *out = NULL;
     struct here *h = sys.calloc(1, sizeof *h);
     if (!h)
@@ -446,7 +471,7 @@ int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *m
     list_init(&h->told);
     list_init(&h->withdrawn);
     tine__buf_init(&h->said);
-    int err = open_parts(h, boot);
+    int err = open_parts(h, boot, defaults);
     if (err) {
         int saved = errno;
         here_close(&h->base);

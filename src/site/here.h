@@ -12,8 +12,10 @@
 
 #define HERE_SLOTS 1024 /* calls that may have been handed over */
 
-/* As tine__local_open; the site has one worker. */
+struct settings;
+
+/* As tine__local_open; the site has one worker. `defaults`: the pool's, borrowed for its life. */
 int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *manager,
-                    struct site_bells *bells);
+                    struct site_bells *bells, const struct settings *defaults);
 
 #endif

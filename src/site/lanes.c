@@ -41,6 +41,10 @@ void tine__local_forget(struct local *l, unsigned worker) {
 
 /* --- calls --- */
 
+bool tine__local_was_read(const struct local *l, const struct handed *h) {
+    return tine__link_read(&l->lanes[h->worker]->link) >= h->letter;
+}
+
 unsigned tine__local_who(struct local *l, uint32_t ref) {
     struct handed *h = &l->handed[ref];
     unsigned worker;

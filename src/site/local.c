@@ -58,17 +58,12 @@ static bool local_want_room(struct site *s, unsigned level) {
 
 static int local_resize(struct site *s, unsigned workers) {
     struct local *l = local_of(s);
-    uint32_t n = LOCAL_SLOTS + workers + 1;
     if (workers <= l->workers)
         return 0;
-    struct handed *handed = sys.realloc(l->handed, n * sizeof *handed);
-    if (!handed)
-        return TINE_ENOMEM;
-    memset(handed + l->nrefs, 0, (n - l->nrefs) * sizeof *handed);
-    l->handed = handed;
-    l->nrefs = n;
-    l->workers = workers;
-    return 0;
+    int err = tine__local_grow(l, LOCAL_SLOTS + workers);
+    if (!err)
+        l->workers = workers;
+    return err;
 }
 
 static struct heap *local_heap(struct site *s) {
@@ -150,6 +145,7 @@ static const struct site_ops local_ops = {
     .want_room = local_want_room,
     .taken = tine__local_taken,
     .progress = tine__local_progress,
+    .grant = tine__local_grant,
     .look = local_look,
     .news = local_news,
     .report = tine__local_report,
@@ -158,6 +154,8 @@ static const struct site_ops local_ops = {
     .poll = local_poll,
     .polled = local_polled,
     .intact = local_intact,
+    .post = tine__local_post,
+    .read = tine__local_read,
     .resize = local_resize,
     .heap = local_heap,
     .retire = local_retire,

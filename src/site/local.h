@@ -39,15 +39,18 @@ struct lane {
     int pid;                /* 0: not heard yet */
     bool
         ask; /* its task was asked to end: it is to be told to look when the control socket has room */
-    int signal;  /* to be sent when the control socket has room, or 0 */
-    bool broken; /* it said rubbish: nothing more is read from it */
-    bool spoilt; /* it ends because a task has taken its descriptors away */
+    uint64_t posted; /* letters */
+    int signal;      /* to be sent when the control socket has room, or 0 */
+    bool broken;     /* it said rubbish: nothing more is read from it */
+    bool spoilt;     /* it ends because a task has taken its descriptors away */
 };
 
 /* A call that was handed over, by its ref. The scheduler does not say when it is done with one: an entry
 ** is good until the next call of this number. */
 struct handed {
-    uint64_t seq; /* in the queue; 0: none, or it was taken back */
+    uint64_t
+        seq; /* in the queue; 0: none, or it was taken back; of one that was posted UINT64_MAX */
+    uint64_t letter; /* of one that was posted: which letter to its worker it is, from 1; else 0 */
     uint64_t id;
     uint32_t count;
     unsigned worker; /* who has taken it, once that is known; 0 */
@@ -85,6 +88,7 @@ struct local {
     struct progress last; /* of the task that it was in the midst of */
     bool death_told;      /* that */
     uint64_t death_seq;   /* of the call that it had taken last */
+    unsigned death_level; /* calls on the levels from this one on were looked at, */
     uint32_t death_ref;   /* calls below this one were looked at */
 
     unsigned top;         /* no worker above this id was ever started */
@@ -101,8 +105,14 @@ void tine__local_give(struct site *s, const struct order *o, const struct site_c
                       struct answer *a);
 bool tine__local_taken(struct site *s, uint32_t ref);
 bool tine__local_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
+void tine__local_grant(struct site *s, unsigned worker, uint64_t id, uint64_t number);
 /* Send the signals that are due. False: not all could be sent yet. */
 bool tine__local_send_signals(struct local *l);
+
+/* Have room for calls with this number. 0 or TINE_ENOMEM. */
+int tine__local_grow(struct local *l, uint32_t ref);
+void tine__local_post(struct site *s, unsigned worker, uint64_t place, struct letter *letter);
+uint64_t tine__local_read(struct site *s, unsigned worker);
 
 /* local_reports.c */
 bool tine__local_report(struct site *s, struct report *r, bool listen);
@@ -118,5 +128,7 @@ void tine__lane_unref(struct lane *lane);
 void tine__local_forget(struct local *l, unsigned worker);
 /* Who has taken the call; 0: nobody. */
 unsigned tine__local_who(struct local *l, uint32_t ref);
+/* Has its worker read the letter that it was posted in? */
+bool tine__local_was_read(const struct local *l, const struct handed *h);
 
 #endif

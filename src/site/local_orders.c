@@ -8,6 +8,7 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "ipc/control.h"
+#include "msg/nested.h"
 #include "site/local.h"
 #include "worker/protocol.h"
 
@@ -24,8 +25,11 @@ bool tine__local_progress(struct site *s, uint32_t ref, uint64_t id, struct prog
     return worker && tine__link_progress(&l->lanes[worker]->link, id, out);
 }
 
-static bool has_task(const struct handed *h, uint64_t id) {
-    return id - h->id < h->count;
+void tine__local_grant(struct site *s, unsigned worker, uint64_t id, uint64_t number) {
+    struct local *l = local_of(s);
+    if (worker <= l->workers && l->lanes[worker])
+        tine__link_grant(&l->lanes[worker]->link, id,
+                         number == SITE_NO_EVENTS ? LINK_NO_EVENTS : number);
 }
 
 /* What the worker has spent of the processor since its task began, if that was noted. */
@@ -39,8 +43,8 @@ static void look(struct local *l, struct handed *h, unsigned worker, struct answ
     uint64_t id, since;
     if (!worker)
         return; /* AT_SITE */
-    enum run_state state = tine__link_running(&l->lanes[worker]->link, &id, &since);
-    bool runs = (state == RUN_RUNNING || state == RUN_KILLED) && has_task(h, id);
+    enum run_state state = tine__link_find(&l->lanes[worker]->link, h->id, h->count, &id, &since);
+    bool runs = state == RUN_RUNNING || state == RUN_KILLED;
     a->where = runs ? AT_WORKER : AT_PAST;
     a->id = id;
     a->since = since;
@@ -51,7 +55,7 @@ static void look(struct local *l, struct handed *h, unsigned worker, struct answ
 
 /* Nobody has taken it, and nobody will. */
 static bool withdraw(struct local *l, struct handed *h, struct answer *a) {
-    if (!tine__queue_withdraw(&l->queue, h->seq))
+    if (h->letter || !tine__queue_withdraw(&l->queue, h->seq))
         return false;
     h->seq = 0;
     a->where = AT_NOBODY;
@@ -61,9 +65,9 @@ static bool withdraw(struct local *l, struct handed *h, struct answer *a) {
 
 /* Its bytes still lie in its slot. */
 static void take_back(struct local *l, struct handed *h, struct answer *a) {
-    const struct queue_slot *slot = tine__queue_slot(&l->queue, h->seq);
+    const struct queue_slot *slot = h->letter ? NULL : tine__queue_slot(&l->queue, h->seq);
     a->where = AT_PAST;
-    if (!h->seq || !withdraw(l, h, a) || slot->call.offset)
+    if (!h->seq || h->letter || !withdraw(l, h, a) || slot->call.offset)
         return;
     a->bytes = slot->bytes;
     a->length = slot->call.length;
@@ -92,6 +96,13 @@ static void kill_worker(struct local *l, unsigned worker, int signal) {
     send_signals(l);
 }
 
+/* A call that was posted: until its letter is read nothing can be asked of it. */
+static bool has_begun(struct local *l, const struct handed *h) {
+    uint64_t id, since;
+    return tine__local_was_read(l, h) ||
+           tine__link_find(&l->lanes[h->worker]->link, h->id, h->count, &id, &since) != RUN_IDLE;
+}
+
 /* Between taking it and saying so a worker learns of it by the word in the queue, afterwards by that in its link. */
 static void ask(struct local *l, struct handed *h, uint32_t ref, const struct order *o,
                 struct answer *a) {
@@ -101,8 +112,10 @@ static void ask(struct local *l, struct handed *h, uint32_t ref, const struct or
     unsigned worker = a->worker = tine__local_who(l, ref);
     if (!worker)
         return;
-    if (tine__queue_ask(&l->queue, h->seq, worker)) {
+    if (!h->letter && tine__queue_ask(&l->queue, h->seq, worker)) {
         a->where = AT_WORKER;
+    } else if (h->letter && !has_begun(l, h)) {
+        a->where = AT_SITE; /* not yet: again in a moment */
     } else if (tine__link_ask(&l->lanes[worker]->link, o->id, o->timed)) {
         a->where = AT_WORKER;
         l->lanes[worker]->ask = true;
@@ -119,8 +132,10 @@ static void stop(struct local *l, struct handed *h, uint32_t ref, uint64_t id, s
     unsigned worker = tine__local_who(l, ref);
     if (!worker)
         return;
-    if (tine__queue_condemn(&l->queue, h->seq, worker) ||
-        tine__link_condemn(&l->lanes[worker]->link, id)) {
+    if (h->letter && !has_begun(l, h)) {
+        a->where = AT_SITE;
+    } else if ((!h->letter && tine__queue_condemn(&l->queue, h->seq, worker)) ||
+               tine__link_condemn(&l->lanes[worker]->link, id)) {
         a->where = AT_ITS_END;
         a->worker = worker;
         kill_worker(l, worker, SIGKILL);
@@ -137,17 +152,57 @@ static void remember(struct local *l, const struct queue_past *past) {
         l->handed[past->ref].worker = past->worker;
 }
 
-static int run(struct local *l, const struct site_call *call) {
+int tine__local_grow(struct local *l, uint32_t ref) {
+    uint32_t n = ref + 1 + ref / 2;
+    if (ref < l->nrefs)
+        return 0;
+    struct handed *handed = sys.realloc(l->handed, n * sizeof *handed);
+    if (!handed)
+        return TINE_ENOMEM;
+    memset(handed + l->nrefs, 0, (n - l->nrefs) * sizeof *handed);
+    l->handed = handed;
+    l->nrefs = n;
+    return 0;
+}
+
+/* It is posted to that worker next. */
+static int run_there(struct local *l, unsigned worker, const struct call_head *head) {
+    struct lane *lane = l->lanes[worker];
+    if (!lane || lane->broken)
+        return TINE_EAGAIN; /* its end is going to be told */
+    l->handed[head->ref] =
+        (struct handed){UINT64_MAX, lane->posted + 1, head->id, head->count, worker};
+    return 0;
+}
+
+static int run(struct local *l, unsigned worker, const struct site_call *call) {
     const struct call_head *head = call->head;
     struct queue_past past;
     uint64_t seq;
-    int err = tine__queue_put(&l->queue, head, call->bytes, &seq, &past);
+    int err = tine__local_grow(l, head->ref);
+    if (err || worker)
+        return err ? err : run_there(l, worker, head);
+    err = tine__queue_put(&l->queue, head, call->bytes, &seq, &past);
     if (err)
         return err;
     remember(l, &past);
-    l->handed[head->ref] = (struct handed){seq, head->id, head->count, 0};
+    l->handed[head->ref] = (struct handed){seq, 0, head->id, head->count, 0};
     l->unwoken++;
     return 0;
+}
+
+void tine__local_post(struct site *s, unsigned worker, uint64_t place, struct letter *letter) {
+    struct lane *lane = local_of(s)->lanes[worker];
+    if (!lane)
+        return; /* it has ended */
+    lane->posted++;
+    tine__link_post(&lane->link, place, &letter->next);
+}
+
+uint64_t tine__local_read(struct site *s, unsigned worker) {
+    const struct local *l = local_of(s);
+    const struct lane *lane = worker <= l->workers ? l->lanes[worker] : NULL;
+    return lane ? tine__link_read(&lane->link) : UINT64_MAX;
 }
 
 /* --- workers --- */
@@ -222,7 +277,7 @@ void tine__local_give(struct site *s, const struct order *o, const struct site_c
     *a = (struct answer){.where = AT_SITE};
     switch (o->kind) {
     case ORDER_RUN:
-        a->err = run(l, call);
+        a->err = run(l, o->worker, call);
         break;
     case ORDER_WITHDRAW:
         take_back(l, &l->handed[ref], a);

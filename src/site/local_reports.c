@@ -57,7 +57,9 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
         [RECORD_STOPPED] = REPORT_STOPPED,   [RECORD_FAILED] = REPORT_INITIALIZER,
         [RECORD_LEAVING] = REPORT_LEAVING,   [RECORD_IDLE] = REPORT_IDLE,
         [RECORD_PROGRESS] = REPORT_PROGRESS, [RECORD_MEMORY] = REPORT_MEMORY,
-        [RECORD_ENDED] = REPORT_ENDED};
+        [RECORD_ENDED] = REPORT_ENDED,       [RECORD_SUBMIT] = REPORT_SUBMIT,
+        [RECORD_AWAIT] = REPORT_AWAIT,       [RECORD_CANCEL] = REPORT_CANCEL,
+        [RECORD_EVENT] = REPORT_EVENT};
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;
@@ -110,16 +112,18 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         return false;
     }
     describe(l, lane, &head, r);
-    if (report_is_result(r)) {
+    if (report_is_result(r) || r->kind == REPORT_READY) {
         r->started = lane->link.times.started;
         r->ended = lane->link.times.ended;
     }
-    if (r->kind == REPORT_STOPPED && !is_its_call(l, worker, r)) {
-        give_back(
-            l); /* what was cancelled of it has ended, and perhaps another call has its number */
+    if (r->kind == REPORT_EVENT)
+        r->number = lane->link.events++;
+    /* what was cancelled of it has ended, and perhaps another call has its number */
+    if ((r->kind == REPORT_STOPPED || r->kind == REPORT_EVENT) && !is_its_call(l, worker, r)) {
+        give_back(l);
         return read_lane(l, worker, r);
     }
-    if (report_is_result(r) && !is_its_call(l, worker, r)) {
+    if ((report_is_result(r) || report_is_nested(r)) && !is_its_call(l, worker, r)) {
         give_back(l);
         rubbish(lane, worker, r);
     }
@@ -140,10 +144,12 @@ static bool read_rings(struct local *l, struct report *r) {
 static void begin_death(struct local *l, const struct report *r) {
     l->death = *r;
     l->death_ref = 0;
+    l->death_level = tine__link_levels(&l->lanes[r->worker]->link);
     l->death_told = false;
     l->death_seq = 0;
     for (uint32_t ref = 0; ref < l->nrefs; ref++)
-        if (l->handed[ref].seq > l->death_seq && tine__local_who(l, ref) == r->worker)
+        if (!l->handed[ref].letter && l->handed[ref].seq > l->death_seq &&
+            tine__local_who(l, ref) == r->worker)
             l->death_seq = l->handed[ref].seq;
 }
 
@@ -152,31 +158,49 @@ static void begin_death(struct local *l, const struct report *r) {
 static uint64_t first_unbegun(struct local *l, const struct handed *h, uint64_t *since) {
     uint64_t id;
     *since = 0;
-    if (h->seq != l->death_seq)
-        return h->id + h->count;
-    bool runs = tine__link_running(&l->lanes[l->death.worker]->link, &id, since) != RUN_IDLE &&
-                id - h->id < h->count;
-    return runs ? id + 1 : h->id;
+    bool last = h->letter ? !tine__local_was_read(l, h) : h->seq == l->death_seq;
+    if (tine__link_find(&l->lanes[l->death.worker]->link, h->id, h->count, &id, since) != RUN_IDLE)
+        return id + 1;
+    return last ? h->id : h->id + h->count;
 }
 
-/* The next call that the dead worker had taken. The bytes of one that it had not even begun are still in its slot:
+/* One call is lost. The bytes of one that it had not even begun are still in its slot:
 ** who handed it over need not have kept them. */
+static void lose(struct local *l, uint32_t ref, struct report *r) {
+    struct handed *h = &l->handed[ref];
+    unsigned owner;
+    *r = (struct report){.kind = REPORT_LOST, .worker = l->death.worker, .ref = ref};
+    r->id = first_unbegun(l, h, &r->started);
+    const struct queue_slot *slot = h->letter ? NULL : tine__queue_slot(&l->queue, h->seq);
+    if (slot && tine__queue_state(&l->queue, h->seq, &owner) == SLOT_TAKEN && !slot->call.offset) {
+        r->bytes = slot->bytes;
+        r->length = slot->call.length;
+    }
+    h->seq = 0;
+}
+
+/* The call of the dead worker that has this task; nrefs: none. */
+static uint32_t find_call(struct local *l, uint64_t id) {
+    uint32_t ref = 0;
+    while (ref < l->nrefs &&
+           !(l->handed[ref].seq && id - l->handed[ref].id < l->handed[ref].count &&
+             tine__local_who(l, ref) == l->death.worker))
+        ref++;
+    return ref;
+}
+
+/* The next call that the dead worker had taken: those that lay on top of others first. */
 static bool next_loss(struct local *l, struct report *r) {
-    unsigned worker = l->death.worker, owner;
+    while (l->death_level > 1) {
+        uint64_t id = tine__link_at(&l->lanes[l->death.worker]->link, --l->death_level);
+        uint32_t ref = find_call(l, id);
+        if (ref < l->nrefs)
+            return lose(l, ref, r), true;
+    }
     while (l->death_ref < l->nrefs) {
         uint32_t ref = l->death_ref++;
-        struct handed *h = &l->handed[ref];
-        if (!h->seq || tine__local_who(l, ref) != worker)
-            continue;
-        *r = (struct report){.kind = REPORT_LOST, .worker = worker, .ref = ref};
-        r->id = first_unbegun(l, h, &r->started);
-        const struct queue_slot *slot = tine__queue_slot(&l->queue, h->seq);
-        if (tine__queue_state(&l->queue, h->seq, &owner) == SLOT_TAKEN && !slot->call.offset) {
-            r->bytes = slot->bytes;
-            r->length = slot->call.length;
-        }
-        h->seq = 0;
-        return true;
+        if (l->handed[ref].seq && tine__local_who(l, ref) == l->death.worker)
+            return lose(l, ref, r), true;
     }
     return false;
 }

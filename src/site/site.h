@@ -27,8 +27,10 @@
 
 struct site;
 struct heap;
+struct letter;
 struct store_refs;
 
+#define SITE_NO_EVENTS UINT64_MAX
 #define SITE_FDS 8 /* descriptors that a site polls, at most */
 
 /* A call to be handed over. */
@@ -46,7 +48,7 @@ struct site_look {
 };
 
 struct site_ops {
-    /* Carry out an order; `call` goes with ORDER_RUN. */
+    /* Carry out an order; `call` goes with ORDER_RUN. One that is for one worker is to be posted to it next. */
     void (*give)(struct site *s, const struct order *o, const struct site_call *call,
                  struct answer *a);
     /* Let workers look at what was handed over: once for a batch. */
@@ -58,6 +60,9 @@ struct site_ops {
     bool (*taken)(struct site *s, uint32_t ref);
     /* What task `id` of the call, which a worker has taken up, has said last of its progress. False: nothing. */
     bool (*progress)(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
+    /* Task `id`, which the worker runs, may emit what comes before event `number` of that worker's, or (SITE_NO_EVENTS)
+    ** nobody wants what it emits. NULL where it may emit at any time. */
+    void (*grant)(struct site *s, unsigned worker, uint64_t id, uint64_t number);
     /* What is the worker doing? */
     void (*look)(struct site *s, unsigned worker, struct site_look *out);
 
@@ -76,6 +81,11 @@ struct site_ops {
     /* Do one thing of that, with the pool's lock (this one) given up meanwhile: the only operation that takes its
     ** time. False: there is nothing. Reports may follow. */
     bool (*work)(struct site *s, pthread_mutex_t *lock);
+
+    /* Post a letter (msg/nested.h), which lies in the call heap at this place, to the worker, and how many of all it needs no
+    ** more. NULL where tasks of tasks run at once. */
+    void (*post)(struct site *s, unsigned worker, uint64_t place, struct letter *letter);
+    uint64_t (*read)(struct site *s, unsigned worker);
 
     /* Room for workers up to this id. NULL where there is one for good. 0 or TINE_ENOMEM. */
     int (*resize)(struct site *s, unsigned workers);

@@ -170,6 +170,24 @@ void tine__ask_end(lua_State *L, const struct channel *channel) {
         disarm(L);
 }
 
+void tine__ask_leave(struct ask_below *below, const struct channel *channel) {
+    *below = (struct ask_below){tine__running_thread, ask.armed};
+    if (channel == ask.channel)
+        disarm(tine__running_thread);
+}
+
+void tine__ask_return(const struct ask_below *below, const struct channel *channel) {
+    if (channel != ask.channel)
+        return;
+    if (below->armed)
+        tine__ask_begin(below->running, channel);
+    tine__running_thread = below->running;
+}
+
+bool tine__ask_pending(const struct channel *channel) {
+    return channel == ask.channel && ask.armed && ask.channel->asked(ask.channel);
+}
+
 bool tine__ask_stopping(void) {
     return ask.channel && ask.channel->asked(ask.channel);
 }

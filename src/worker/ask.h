@@ -34,6 +34,15 @@ void tine__ask_open(lua_State *L, struct channel *channel);
 /* Around the running of each task; of another channel than the worker's (a pool without processes) nothing is done. */
 void tine__ask_begin(lua_State *L, const struct channel *channel);
 void tine__ask_end(lua_State *L, const struct channel *channel);
+/* Another task is going to run on top of the one that does, and has ended. */
+struct ask_below {
+    lua_State *running;
+    bool armed;
+};
+void tine__ask_leave(struct ask_below *below, const struct channel *channel);
+void tine__ask_return(const struct ask_below *below, const struct channel *channel);
+/* Was it asked to end, and has not been told? Then its hook is to run. */
+bool tine__ask_pending(const struct channel *channel);
 /* In a worker: was the task that runs asked to end? */
 bool tine__ask_stopping(void);
 /* What a task answers that was asked to end, and has: the traceback of the place where the error was raised, if it was.

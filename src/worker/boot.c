@@ -14,7 +14,7 @@
 /* Places are offsets from the start of the file; 0: none. */
 struct boot_head {
     uint64_t magic, size;
-    uint64_t spin, max_tasks, max_memory, idle, hook, hook_arg;
+    uint64_t spin, max_tasks, max_memory, idle, event_buffer, hook, hook_arg;
     uint64_t name, path, cpath, hook_name;
     uint64_t environ; /* `nenviron` strings, one after the other */
     uint64_t arg;     /* `narg` of them; 0: none */
@@ -105,6 +105,7 @@ static int write_file(struct shm *out, const struct boot *b, const struct snapsh
         .max_tasks = b->max_tasks,
         .max_memory = b->max_memory,
         .idle = b->idle,
+        .event_buffer = b->event_buffer,
         .hook = (uintptr_t)b->hook,
         .hook_arg = (uintptr_t)b->hook_arg,
         .preload_len = b->preload_len,
@@ -220,6 +221,7 @@ static int read_boot(struct boot *out, int fd, unsigned *deep) {
         .max_tasks = h->max_tasks,
         .max_memory = h->max_memory,
         .idle = h->idle,
+        .event_buffer = h->event_buffer,
         .send_globals = h->send_globals,
         .hook = (boot_hook)(uintptr_t)h->hook,
         .hook_arg = (void *)(uintptr_t)h->hook_arg,

@@ -35,10 +35,11 @@ struct boot {
     size_t initializer_len, initializer_function;
     const char *finalizer;
     size_t finalizer_len, finalizer_function;
-    uint64_t spin;       /* ns */
-    uint64_t max_tasks;  /* 0: no limit */
-    uint64_t max_memory; /* resident bytes after which a worker leaves, 0: no limit */
-    uint64_t idle;       /* ns after which a worker says that it is idle, 0: never */
+    uint64_t spin;         /* ns */
+    uint64_t max_tasks;    /* 0: no limit */
+    uint64_t max_memory;   /* resident bytes after which a worker leaves, 0: no limit */
+    uint64_t idle;         /* ns after which a worker says that it is idle, 0: never */
+    uint64_t event_buffer; /* events of a task that nobody has read, at most */
     bool send_globals;
     boot_hook hook; /* "fork": a function of the program */
     void *hook_arg;

@@ -12,9 +12,11 @@
 #include "codec/codec.h"
 #include "ipc/link.h"
 #include "msg/extra.h"
+#include "msg/nested.h"
 
 /* A call item in the worker's hands; the bytes are valid until the next `take`. */
 struct call {
+    uint32_t depth;     /* how many tasks it was submitted by, one by the other */
     uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
     bool timed, spends;
@@ -22,6 +24,7 @@ struct call {
         *names; /* of one from another machine: what it names, struct call_far_name, not aligned */
     uint32_t nnames;
     uint64_t shown;                 /* the id that its submitter knows it by */
+    bool mute;                      /* nobody wants events of its tasks */
     uint32_t attempt;               /* from 1 */
     const struct call_extra *extra; /* NULL: it has none */
     const char *label;              /* NULL: made from the origin */
@@ -53,6 +56,11 @@ struct channel {
     /* Say how far the task has come; and once more before its answer, so that it is heard for certain. */
     void (*progress)(struct channel *ch, const struct progress *p);
     void (*last_progress)(struct channel *ch, const struct call *call, const struct progress *p);
+    /* May the task `k` that runs emit something? Waits until it may; false: nobody wants it. */
+    bool (*may_emit)(struct channel *ch, const struct call *call, uint32_t k);
+    /* An empty buffer to encode an event into, beside the reply; send what is in it. */
+    struct buf *(*event)(struct channel *ch);
+    void (*emit)(struct channel *ch, const struct call *call, uint32_t k);
     /* Answer task `k` with what is in the reply buffer; one that was asked to end, with no more than RECORD_ENDED. 0;
     ** TINE_EAGAIN as above. */
     int (*answer)(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind);
@@ -64,6 +72,30 @@ struct channel {
     /* Is there memory for `tidy` to give back, that nobody wants any more? After CHANNEL_REST it knows. */
     bool (*untidy)(struct channel *ch);
     void (*tidy)(struct channel *ch);
+
+    /* --- tasks that tasks submit (nest.h) --- */
+
+    /* What there is to say of a call that is not in the queue: `bytes` go along with the head. *extra is room for that of
+    ** its own. */
+    void (*describe)(struct channel *ch, const struct call_head *head, const char *bytes,
+                     struct call_extra *extra, struct call *out);
+    /* Another task is to run on top of the one that runs, until `down`. False: there are too many. */
+    bool (*up)(struct channel *ch);
+    void (*down)(struct channel *ch);
+    /* In a pool without processes, where such tasks run when they are submitted: what the one that runs on top, before `down`,
+    ** was answered with, its bytes the caller's; its time is over then (ns of the clock, 0: never). NULL elsewhere, and
+    ** what is below is NULL there. */
+    enum record_kind (*answered)(struct channel *ch, struct buf *out);
+    void (*limit)(struct channel *ch, uint64_t until);
+    /* Letters that have come, in a list of copies, the first one first: to be freed. *lost: there was no memory for one. */
+    struct posted *(*mail)(struct channel *ch, bool *lost);
+    /* Sleep until some come, for `ns` at most, or until a signal comes. */
+    void (*listen)(struct channel *ch, uint64_t ns);
+};
+
+struct posted {
+    struct posted *next;
+    struct letter letter; /* bytes follow */
 };
 
 #endif

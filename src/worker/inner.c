@@ -18,6 +18,7 @@ struct inner {
     struct channel channel; /* first member */
     struct boot boot;
     struct heap *calls;
+    const struct settings *defaults;
     struct alloc allocator;
     struct loop loop; /* its state is NULL before the start and after the end */
     struct inner_call *call;
@@ -25,8 +26,8 @@ struct inner {
     bool taken;
     bool up;       /* it is ready for tasks, or has been */
     uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
-    struct buf reply;
-    struct carried carried; /* what that names */
+    struct buf reply, event;
+    struct carried carried, event_carried; /* what they name */
 };
 
 static struct inner *self(struct channel *ch) {
@@ -35,24 +36,27 @@ static struct inner *self(struct channel *ch) {
 
 /* --- the channel: one call, and its answers --- */
 
-static void describe(struct inner *in, struct call *out) {
-    const struct inner_call *c = in->call;
-    const struct call_head *h = &c->head;
+static void describe(struct channel *ch, const struct call_head *h, const char *bytes,
+                     struct call_extra *room, struct call *out) {
+    const struct inner *in = self(ch);
     *out = (struct call){.id = h->id,
+                         .attempt = call_attempt(h),
+                         .depth = call_depth(h),
                          .count = h->count,
                          .ref = h->ref,
                          .timed = h->flags & CALL_TIMED,
+                         .mute = h->flags & CALL_MUTE,
                          .index = h->index};
     if (h->callee)
         tine__store_find(in->calls, h->callee, NULL, &out->origin);
-    if (!c->bytes)
+    if (!bytes)
         return;
-    uint32_t extra = h->flags & CALL_EXTRA ? sizeof in->extra : 0;
+    uint32_t extra = h->flags & CALL_EXTRA ? sizeof *room : 0;
     if (extra)
-        out->extra = memcpy(&in->extra, c->bytes, sizeof in->extra);
-    out->label = h->label > extra ? c->bytes + extra : NULL;
+        out->extra = memcpy(room, bytes, sizeof *room);
+    out->label = h->label > extra ? bytes + extra : NULL;
     out->label_len = h->label - extra;
-    out->function = c->bytes + h->label;
+    out->function = bytes + h->label;
     out->function_len = h->function;
     out->arguments = out->function + h->function;
     out->arguments_len = h->length - h->label - h->function;
@@ -69,7 +73,7 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
     if (in->taken)
         return TINE_ESHUTDOWN;
     in->taken = true;
-    describe(in, out);
+    describe(ch, &in->call->head, in->call->bytes, &in->extra, out);
     return 0;
 }
 
@@ -83,9 +87,13 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     return 0;
 }
 
+static unsigned asked_of(const struct inner_call *c) {
+    return (unsigned)(atomic_load(&c->running) & 0xff);
+}
+
 static unsigned asked(struct channel *ch) {
     const struct inner_call *c = self(ch)->call;
-    return c ? (unsigned)(atomic_load(&c->running) & 0xff) : 0;
+    return c ? asked_of(c) : 0;
 }
 
 bool tine__inner_ask(struct inner_call *call, uint32_t k, bool timed) {
@@ -102,6 +110,30 @@ static void last_progress(struct channel *ch, const struct call *call, const str
     (void)ch; /* it is there already */
     (void)call;
     (void)p;
+}
+
+/* All are kept. */
+static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
+    (void)call;
+    (void)k;
+    return !asked(ch);
+}
+
+static struct buf *event(struct channel *ch) {
+    struct inner *in = self(ch);
+    in->event.len = 0;
+    in->event.carried = &in->event_carried;
+    tine__carried_drop(&in->event_carried);
+    return &in->event;
+}
+
+static void emit(struct channel *ch, const struct call *call, uint32_t k) {
+    struct inner *in = self(ch);
+    (void)call;
+    if (!tine__inner_put_event(in->call, k, &in->event, &in->event_carried))
+        return;
+    tine__buf_init(&in->event);
+    in->event_carried = (struct carried){0};
 }
 
 static struct buf *reply(struct channel *ch) {
@@ -146,6 +178,38 @@ static void tidy(struct channel *ch) {
     (void)ch;
 }
 
+/* --- tasks that tasks submit --- */
+
+static bool up(struct channel *ch) {
+    struct inner *in = self(ch);
+    struct inner_call *c = sys.calloc(1, sizeof *c + sizeof c->answers[0]);
+    if (!c)
+        return false;
+    atomic_store(&c->upto, 1);
+    c->below = in->call;
+    in->call = c;
+    return true;
+}
+
+static void down(struct channel *ch) {
+    struct inner *in = self(ch);
+    struct inner_call *c = in->call;
+    in->call = c->below;
+    tine__buf_free(&c->answers[0].bytes);
+    free(c);
+}
+
+static enum record_kind answered(struct channel *ch, struct buf *out) {
+    struct inner_answer *a = &self(ch)->call->answers[0];
+    *out = a->bytes;
+    tine__buf_init(&a->bytes);
+    return a->kind;
+}
+
+static void limit(struct channel *ch, uint64_t until) {
+    self(ch)->call->until = until;
+}
+
 /* --- asking --- */
 
 #define OFTEN 1000 /* instructions between two looks */
@@ -159,9 +223,14 @@ static void look(lua_State *L, lua_Debug *ar) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &inner_key);
     struct inner *in = lua_touserdata(L, -1);
     lua_pop(L, 1);
-    unsigned bits = asked(&in->channel);
-    if (bits && in->told != in->call->answered + 1) {
-        in->told = in->call->answered + 1; /* once */
+    struct inner_call *c = in->call;
+    if (c->until && tine__now() >= c->until)
+        (void)tine__inner_ask(c, 0, true);
+    unsigned bits = asked_of(c);
+    for (const struct inner_call *below = c->below; below && !bits; below = below->below)
+        bits = asked_of(below);
+    if (bits && c->told != c->answered + 1) {
+        c->told = c->answered + 1; /* once */
         tine__ask_raise(L, bits);
     }
 }
@@ -192,7 +261,7 @@ static int open_state(struct inner *in) {
     lua_State *L = tine__state_new(&in->allocator);
     if (!L)
         return TINE_ENOMEM;
-    in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel};
+    in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel, .defaults = in->defaults};
     lua_pushcfunction(L, take_exit);
     lua_pushlightuserdata(L, in);
     return lua_pcall(L, 1, 0, 0) == LUA_OK
@@ -218,7 +287,6 @@ void tine__inner_run(struct inner *in, struct inner_call *call) {
     lua_State *L = in->loop.run.L;
     in->call = call;
     in->taken = false;
-    in->told = 0;
     if (!lua_gethook(L)) /* else it is a debugger's, and nothing is asked */
         lua_sethook(L, look, LUA_MASKCOUNT, OFTEN);
     tine__loop_run(&in->loop);
@@ -235,7 +303,8 @@ void tine__inner_end(struct inner *in) {
         lua_close(L);
 }
 
-int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls) {
+int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
+                    const struct settings *defaults) {
     struct inner *in = sys.calloc(1, sizeof *in);
     if (!in)
         return TINE_ENOMEM;
@@ -245,15 +314,25 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .reply = reply,
                                    .progress = progress,
                                    .last_progress = last_progress,
+                                   .may_emit = may_emit,
+                                   .event = event,
+                                   .emit = emit,
                                    .answer = answer,
                                    .done = done,
+                                   .describe = describe,
+                                   .up = up,
+                                   .down = down,
+                                   .answered = answered,
+                                   .limit = limit,
                                    .say = say,
                                    .told = never,
                                    .dismissed = never,
                                    .untidy = never,
                                    .tidy = tidy};
     in->calls = calls;
+    in->defaults = defaults;
     tine__buf_init(&in->reply);
+    tine__buf_init(&in->event);
     int err = tine__boot_copy(&in->boot, boot);
     if (err) {
         free(in);
@@ -269,7 +348,9 @@ void tine__inner_free(struct inner *in) {
         return;
     tine__inner_end(in);
     tine__buf_free(&in->reply);
+    tine__buf_free(&in->event);
     tine__carried_drop(&in->carried);
+    tine__carried_drop(&in->event_carried);
     tine__boot_free(&in->boot);
     free(in);
 }

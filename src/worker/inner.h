@@ -19,6 +19,7 @@
 #include "worker/boot.h"
 
 struct inner;
+struct settings;
 
 /* What a task was answered with. */
 struct inner_answer {
@@ -26,6 +27,14 @@ struct inner_answer {
     uint64_t started, ended; /* ns */
     struct buf bytes;        /* tine__buf_init */
     struct carried carried;  /* what they name */
+};
+
+/* What a task has emitted. */
+struct inner_event {
+    _Atomic(struct inner_event *) next;
+    uint32_t k;
+    struct buf bytes; /* tine__buf_init */
+    struct carried carried;
 };
 
 /* A call to be run. */
@@ -36,12 +45,31 @@ struct inner_call {
     _Atomic uint64_t running; /* task k as (k + 1) << 8 | what it was asked; 0: none runs */
     atomic_uint answered;     /* watched */
     _Atomic uint64_t since;   /* watched: when the task that runs was begun, ns; 0: none runs */
-    struct progress said;     /* by the last task that has said anything */
+    struct inner_call *below; /* that waits for this one, which a task of it has submitted */
+    uint32_t told;            /* which of its tasks, as k + 1, was told that it is to end */
+    uint64_t until;           /* its time is over then; 0: never, or others see to that */
+    /* Watched: events in order, put in at `emitted` by the task. Who takes them begins behind `taken`, which he has
+    ** taken, and frees. */
+    struct inner_event *taken, *emitted;
+    struct progress said;          /* by the last task that has said anything */
     struct inner_answer answers[]; /* head.count of them */
 };
 
-/* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; borrowed. */
-int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls);
+/* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; `defaults`: the
+** settings of the pool; both borrowed. */
+int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
+                    const struct settings *defaults);
+
+/* Before a call is run; and when it is done with. 0 or TINE_ENOMEM. */
+int tine__inner_events_open(struct inner_call *call);
+void tine__inner_events_close(struct inner_call *call);
+/* The next event that was not taken; NULL: there is none. Good until the next look. */
+struct inner_event *tine__inner_event(struct inner_call *call);
+void tine__inner_take_event(struct inner_call *call);
+
+/* By the task: false, and the bytes are still the caller's: no memory. */
+bool tine__inner_put_event(struct inner_call *call, uint32_t k, const struct buf *bytes,
+                           const struct carried *carried);
 
 enum inner_start { INNER_READY, INNER_NO_MEMORY, INNER_NO_PRELOAD, INNER_NO_INITIALIZER };
 /* Make the state and run what comes before tasks. With the last two `out` has an error segment. */

@@ -10,7 +10,9 @@
 #include "codec/segment.h"
 #include "msg/label.h"
 #include "worker/ask.h"
+#include "worker/emit.h"
 #include "worker/family.h"
+#include "worker/nest.h"
 #include "worker/output.h"
 #include "worker/process.h"
 #include "worker/seed.h"
@@ -107,7 +109,7 @@ static int worker_stopping(lua_State *L) {
 }
 
 void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 6);
     lua_pushinteger(L, id);
     lua_setfield(L, -2, "id");
     lua_pushinteger(L, getpid());
@@ -120,12 +122,16 @@ void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_progress, 1);
     lua_setfield(L, -2, "progress");
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, tine__emit, 1);
+    lua_setfield(L, -2, "emit");
     lua_createtable(L, 0, 1);
     lua_pushlightuserdata(L, loop);
     lua_pushcclosure(L, worker_index, 1);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
     lua_setfield(L, LUA_REGISTRYINDEX, TINE_WORKER_FIELD);
+    tine__nest_open(L, loop);
 }
 
 /* --- tasks --- */
@@ -190,8 +196,11 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
         return err;
     if (err)
         await_death();
+    l->submitted = 0;
     enum record_kind kind = make_answer(l, c, whole, ch->reply(ch));
     tine__output_flush();
+    if (l->submitted)
+        tine__nest_over(l);
     if (l->said.id == l->call->id + l->k)
         ch->last_progress(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))
@@ -216,7 +225,7 @@ static void look_at_memory(struct loop *l) {
         l->parting = PART_MEMORY;
 }
 
-static void run_call(struct loop *l, const struct call *call) {
+void tine__loop_call(struct loop *l, const struct call *call) {
     struct channel *ch = l->channel;
     struct run_call c = {.function = call->function,
                          .function_len = call->function_len,
@@ -237,10 +246,14 @@ static void run_call(struct loop *l, const struct call *call) {
             break;
         }
     }
-    ch->done(ch, call);
+    l->call = NULL;
+}
+
+static void run_call(struct loop *l, const struct call *call) {
+    tine__loop_call(l, call);
+    l->channel->done(l->channel, call);
     if (call->extra && call->extra->seeded)
         tine__seed_fresh(l->run.L); /* those of others are not to follow from it */
-    l->call = NULL;
     look_at_memory(l);
 }
 
@@ -313,6 +326,7 @@ static int next_call(struct loop *l, struct call *call) {
 void tine__loop_run(struct loop *l) {
     struct call call;
     l->clean = memory(l);
+    l->bottom = __builtin_frame_address(0);
     for (unsigned n = 1; next_call(l, &call) == 0; n++) {
         run_call(l, &call);
         if (n % CALLS_OFTEN == 0 && l->channel->untidy(l->channel))

@@ -26,10 +26,22 @@ struct loop {
     const struct call *call; /* NULL between calls */
     uint32_t k;              /* which of its tasks */
     struct progress said;    /* by it; id 0: nothing */
+    /* tasks that tasks submit (nest.h) */
+    unsigned level;                  /* of the one that runs: so many others are below it */
+    uint64_t numbers;                /* given to those that were submitted */
+    uint64_t submitted;              /* by the one that runs */
+    uint64_t waits;                  /* for such, ever */
+    const struct settings *defaults; /* of the pool, where such tasks run at once */
+    struct posted *letters;          /* results that were not taken */
+    const char *bottom;              /* of the C stack */
+    bool emitting;                   /* it is just encoding an event */
 };
 
 /* Put the field "tine.worker" into the state; `loop` must live as long. Raises memory errors. */
 void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id);
+
+/* Run the call, which was taken off the queue or posted: all of its tasks. */
+void tine__loop_call(struct loop *l, const struct call *call);
 
 /* Run calls until there are none any more, or max_tasks are through. */
 void tine__loop_run(struct loop *loop);

@@ -230,6 +230,12 @@ static enum record_kind run(struct run *r, const struct run_call *call, struct b
     return encode(r, encode_values, n, RECORD_VALUES, out);
 }
 
+void tine__run_on(struct run *r, lua_State *L, const struct run *below) {
+    *r = (struct run){L, below->codec, below->code};
+    lua_settop(L, 0);
+    lua_pushcfunction(L, keep_traceback);
+}
+
 enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out) {
     if (r->code) {
         r->code->names = call->names;

@@ -42,6 +42,9 @@ struct run_call {
 /* Prepare a state whose stack is empty. 0, or TINE_ENOMEM. */
 int tine__run_open(struct run *r, lua_State *L, const struct codec_options *options);
 
+/* Another one for the same state and codec, on the thread `L`, whose stack is empty but for what this has left there before. */
+void tine__run_on(struct run *r, lua_State *L, const struct run *below);
+
 /* Run a call and write its result into `out`, which is empty: RECORD_VALUES or RECORD_ERROR (a result
 ** segment), RECORD_REFUSED (text: the call or its result cannot travel), or RECORD_MEMORY. */
 enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out);

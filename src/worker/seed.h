@@ -12,4 +12,12 @@ void tine__seed_with(lua_State *L, const uint64_t seed[2]);
 /* With numbers of the system's: siblings would all draw the same numbers. */
 void tine__seed_fresh(lua_State *L);
 
+/* What math.random has come to, so that it goes on from there after another task. Neither raises. */
+struct seed_state {
+    size_t size;
+    unsigned char bytes[64];
+};
+void tine__seed_save(lua_State *L, struct seed_state *s);
+void tine__seed_restore(lua_State *L, const struct seed_state *s);
+
 #endif

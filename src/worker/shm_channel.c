@@ -13,6 +13,15 @@
 #include "store/store.h"
 #include "worker/process.h"
 
+/* Bytes that are about to be written into the link. */
+struct parcel {
+    struct buf buf;
+    struct shm_channel *channel;
+    struct carried carried; /* what they name */
+    uint64_t block;         /* in the link's heap, where they lie; 0: they lie in `bytes` */
+    char bytes[LINK_INLINE];
+};
+
 struct shm_channel {
     struct channel base;
     struct queue queue;
@@ -26,11 +35,9 @@ struct shm_channel {
     uint64_t seq;            /* of the item in hand */
     struct queue_slot slot;  /* our copy of it: the place in the queue is free again */
     struct call_extra extra; /* and of what it says beyond */
-    struct buf reply;
-    struct carried carried; /* what that names */
-    bool mute;              /* no bell can be rung any more */
-    uint64_t block;         /* in the link's heap, where the reply lies; 0: it lies in `bytes` */
-    char bytes[LINK_INLINE];
+    uint64_t event_buffer;
+    bool mute; /* no bell can be rung any more */
+    struct parcel reply, event;
 };
 
 static struct shm_channel *self(struct channel *ch) {
@@ -39,16 +46,17 @@ static struct shm_channel *self(struct channel *ch) {
 
 /* --- bells --- */
 
-static void write_record(struct shm_channel *c, struct record *r);
+static struct buf *empty(struct parcel *p);
+static void write_record(struct parcel *p, struct record *r);
 
 /* Somebody has closed or replaced descriptors of ours: a task, no other code runs here. We cannot be heard any more, but
 ** for our end. What it answered stands. */
 static _Noreturn void end_spoilt(struct shm_channel *c) {
     struct record r = {.kind = RECORD_SPOILT};
-    c->block = 0;
-    c->reply.len = 0;
+    c->reply.block = 0; /* the heap may not be there any more */
     c->mute = true;
-    write_record(c, &r);
+    empty(&c->reply);
+    write_record(&c->reply, &r);
     tine__process_exit(1);
 }
 
@@ -82,13 +90,12 @@ static uint32_t extra_size(const struct call_head *h) {
     return h->flags & CALL_EXTRA ? sizeof(struct call_extra) : 0;
 }
 
-/* Where the payload is; NULL: it cannot be mapped. */
-static const char *payload(struct shm_channel *c) {
-    const struct call_head *h = &c->slot.call;
+/* Where the payload is, `bytes` unless it lies in the heap; NULL: it cannot be mapped. */
+static const char *payload(struct shm_channel *c, const struct call_head *h, const char *bytes) {
     int err;
     if ((uint64_t)h->label + h->function > h->length || h->label < extra_size(h))
         return NULL;
-    const char *p = h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : c->slot.bytes;
+    const char *p = h->offset ? tine__heap_at(c->calls, h->offset, h->length, &err) : bytes;
     if (!p && errno == EBADF)
         end_spoilt(c);
     return p;
@@ -109,15 +116,18 @@ static uint32_t describe_far(const char *p, uint32_t room, struct call *out) {
     return far_size(far.names);
 }
 
-static void describe(struct shm_channel *c, struct call *out) {
-    const struct call_head *s = &c->slot.call;
-    const char *p = payload(c);
+static void describe(struct channel *ch, const struct call_head *s, const char *bytes,
+                     struct call_extra *room, struct call *out) {
+    struct shm_channel *c = self(ch);
+    const char *p = payload(c, s, bytes);
     *out = (struct call){.id = s->id,
+                         .depth = call_depth(s),
                          .count = s->count,
                          .ref = s->ref,
                          .timed = s->flags & CALL_TIMED,
                          .spends = s->flags & CALL_SPENDS,
                          .shown = s->id,
+                         .mute = s->flags & CALL_MUTE,
                          .attempt = call_attempt(s),
                          .index = s->index};
     if (s->callee)
@@ -126,7 +136,7 @@ static void describe(struct shm_channel *c, struct call *out) {
         return;
     uint32_t extra = extra_size(s);
     if (extra)
-        out->extra = memcpy(&c->extra, p, sizeof c->extra);
+        out->extra = memcpy(room, p, sizeof *room);
     if (s->flags & CALL_FAR) {
         uint32_t far = describe_far(p + extra, s->label - extra, out);
         if (!far)
@@ -161,7 +171,7 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
             return TINE_EAGAIN;
     }
     copy_slot(&c->slot, slot);
-    describe(c, out);
+    describe(ch, &c->slot.call, c->slot.bytes, &c->extra, out);
     return 0;
 }
 
@@ -173,7 +183,7 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
     ** small task makes of it here. A limit counts from a look of its own. */
     int err = tine__link_begin(&c->link, call->id + k, k == 0,
                                c->now && !call->timed ? c->now : tine__now());
-    if (k == 0) {
+    if (k == 0 && c->link.level == 0) {
         bool asked;
         /* the link says that it is ours: only now may the slot forget it */
         if (!tine__queue_free(&c->queue, c->worker, c->seq, &asked))
@@ -195,46 +205,55 @@ static void done(struct channel *ch, const struct call *call) {
     tine__link_idle(&self(ch)->link);
 }
 
-/* --- replies --- */
+/* --- what is written --- */
 
-/* Move the reply to a block of the link's heap, or to a larger one. */
+/* Move the bytes to a block of the link's heap, or to a larger one. */
 static int grow(struct buf *b, size_t need) {
-    struct shm_channel *c = b->owner;
+    struct parcel *parcel = b->owner;
+    struct heap *heap = parcel->channel->link.heap;
     size_t size = need < 2 * b->cap ? 2 * b->cap : need;
-    uint64_t offset = c->block;
-    char *p = c->block ? tine__heap_grow(c->link.heap, &offset, b->len, size)
-                       : tine__heap_alloc(c->link.heap, size, &offset);
+    uint64_t offset = parcel->block;
+    char *p = offset ? tine__heap_grow(heap, &offset, b->len, size)
+                     : tine__heap_alloc(heap, size, &offset);
     if (!p && errno == EBADF)
-        end_spoilt(c);
+        end_spoilt(parcel->channel);
     if (!p)
         return TINE_ENOMEM;
-    if (!c->block)
+    if (!parcel->block)
         memcpy(p, b->data, b->len);
-    c->block = offset;
+    parcel->block = offset;
     b->data = p;
-    b->cap = tine__heap_capacity(c->link.heap, offset);
+    b->cap = tine__heap_capacity(heap, offset);
     return 0;
 }
 
+static struct buf *empty(struct parcel *p) {
+    if (p->block)
+        tine__heap_free(p->channel->link.heap, p->block);
+    p->block = 0;
+    bool far = p->channel->slot.call.flags & CALL_FAR; /* there nobody sees them */
+    p->buf = (struct buf){p->bytes, 0, sizeof p->bytes, grow, p, far ? NULL : &p->carried};
+    if (p->carried.list)
+        tine__carried_drop(&p->carried);
+    return &p->buf;
+}
+
 static struct buf *reply(struct channel *ch) {
-    struct shm_channel *c = self(ch);
-    if (c->block)
-        tine__heap_free(c->link.heap, c->block);
-    c->block = 0;
-    bool far = c->slot.call.flags & CALL_FAR; /* there nobody sees them */
-    c->reply = (struct buf){c->bytes, 0, sizeof c->bytes, grow, c, far ? NULL : &c->carried};
-    if (c->carried.list)
-        tine__carried_drop(&c->carried);
-    return &c->reply;
+    return empty(&self(ch)->reply);
+}
+
+static struct buf *event(struct channel *ch) {
+    return empty(&self(ch)->event);
 }
 
 #define CARRIED_AT_ONCE 64
 
 /* Say what the record that comes next names. */
-static void write_carried(struct shm_channel *c) {
+static void write_carried(struct parcel *p) {
+    struct shm_channel *c = p->channel;
     struct handle handles[CARRIED_AT_ONCE];
-    for (uint32_t at = 0; at < c->carried.n;) {
-        uint32_t n = tine__carried_send(&c->carried, at, handles, CARRIED_AT_ONCE);
+    for (uint32_t at = 0; at < p->carried.n;) {
+        uint32_t n = tine__carried_send(&p->carried, at, handles, CARRIED_AT_ONCE);
         const struct record r = {.kind = RECORD_CARRIED, .length = n * (uint32_t)sizeof *handles};
         KILL_POINT("carrying");
         tine__link_write(&c->link, &r, handles, ring_hard, c);
@@ -242,24 +261,25 @@ static void write_carried(struct shm_channel *c) {
     }
 }
 
-/* Write a record with the reply as its payload. A block goes over to the reader. */
-static void write_record(struct shm_channel *c, struct record *r) {
-    struct record_block large = {c->block, c->reply.len};
-    const void *bytes = c->bytes;
-    if (c->carried.n > 0 && !c->mute)
-        write_carried(c);
-    r->length = (uint32_t)c->reply.len;
-    if (c->block) {
+/* Write a record with the parcel as its payload. A block goes over to the reader. */
+static void write_record(struct parcel *p, struct record *r) {
+    struct shm_channel *c = p->channel;
+    struct record_block large = {p->block, p->buf.len};
+    const void *bytes = p->bytes;
+    if (p->carried.n > 0 && !c->mute)
+        write_carried(p);
+    r->length = (uint32_t)p->buf.len;
+    if (p->block) {
         bytes = &large;
         r->length = sizeof large;
         r->large = 1;
-        tine__heap_give(c->link.heap, c->block);
-        c->block = 0;
+        tine__heap_give(c->link.heap, p->block);
+        p->block = 0;
     }
-    c->reply.len = 0;
+    p->buf.len = 0;
     tine__link_write(&c->link, r, bytes, ring_hard, c);
-    if (c->carried.list)
-        tine__carried_drop(&c->carried);
+    if (p->carried.list)
+        tine__carried_drop(&p->carried);
 }
 
 static void progress(struct channel *ch, const struct progress *p) {
@@ -276,6 +296,19 @@ static void last_progress(struct channel *ch, const struct call *call, const str
     tine__link_write(&c->link, &r, p, ring_hard, c);
 }
 
+static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
+    struct shm_channel *c = self(ch);
+    return tine__link_await_grant(&c->link, call->id + k, c->event_buffer);
+}
+
+static void emit(struct channel *ch, const struct call *call, uint32_t k) {
+    struct shm_channel *c = self(ch);
+    struct record r = {.kind = RECORD_EVENT, .id = call->id + k, .ref = call->ref};
+    write_record(&c->event, &r);
+    c->link.events++;
+    ring(c, tine__link_half_full(&c->link) ? BELL_PRESSURE : BELL_RESULT);
+}
+
 static int answer(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind) {
     struct shm_channel *c = self(ch);
     struct record r = {.kind = kind, .id = call->id + k, .ref = call->ref};
@@ -289,7 +322,7 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
         r.kind = RECORD_ENDED;
         reply(ch);
     }
-    write_record(c, &r);
+    write_record(&c->reply, &r);
     ring(c, tine__link_half_full(&c->link) ? BELL_PRESSURE : BELL_RESULT);
     return 0;
 }
@@ -297,8 +330,63 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
 static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref) {
     struct shm_channel *c = self(ch);
     struct record r = {.kind = kind, .id = id, .ref = ref};
-    write_record(c, &r);
+    if (kind == RECORD_READY)
+        tine__link_stamp_now(&c->link, &r);
+    write_record(&c->reply, &r);
     ring(c, BELL_PRESSURE);
+}
+
+/* --- tasks that tasks submit --- */
+
+static bool up(struct channel *ch) {
+    self(ch)->now = 0;
+    return tine__link_up(&self(ch)->link);
+}
+
+static void down(struct channel *ch) {
+    tine__link_down(&self(ch)->link);
+}
+
+/* A copy of the letter at this place; NULL: it cannot be had. */
+static struct posted *copy_letter(struct shm_channel *c, uint64_t place, uint64_t *before) {
+    int err;
+    const struct letter *letter = tine__heap_at(c->calls, place, sizeof *letter, &err);
+    if (!letter)
+        return NULL;
+    *before = letter->next;
+    size_t length = letter->length;
+    struct posted *p = sys.malloc(sizeof *p + length);
+    letter = p ? tine__heap_at(c->calls, place, sizeof *letter + length, &err) : NULL;
+    if (letter)
+        memcpy(&p->letter, letter, sizeof *letter + length);
+    else
+        free(p);
+    return letter ? p : NULL;
+}
+
+static struct posted *mail(struct channel *ch, bool *lost) {
+    struct shm_channel *c = self(ch);
+    struct posted *list = NULL;
+    uint64_t n = 0, place = tine__link_take_mail(&c->link);
+    while (place) {
+        uint64_t before = 0;
+        struct posted *p = copy_letter(c, place, &before);
+        *lost |= !p;
+        if (p) {
+            p->next = list;
+            list = p;
+        }
+        place = before;
+        n++;
+    }
+    if (n)
+        tine__link_has_read(&c->link, n);
+    return list;
+}
+
+static void listen_to_mail(struct channel *ch, uint64_t ns) {
+    self(ch)->now = 0;
+    tine__link_await_mail(&self(ch)->link, ns);
 }
 
 /* --- memory --- */
@@ -330,7 +418,10 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     struct shm_channel *c = sys.malloc(sizeof *c);
     if (!c)
         return TINE_ENOMEM;
-    memset(c, 0, offsetof(struct shm_channel, bytes)); /* which no idle worker has touched */
+    memset(c, 0, offsetof(struct shm_channel, reply)); /* the rest no idle worker has touched */
+    c->reply.channel = c->event.channel = c;
+    c->reply.block = c->event.block = 0;
+    c->reply.carried = c->event.carried = (struct carried){0};
     c->base = (struct channel){.told = told,
                                .dismissed = dismissed,
                                .take = take,
@@ -339,16 +430,25 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
                                .reply = reply,
                                .progress = progress,
                                .last_progress = last_progress,
+                               .may_emit = may_emit,
+                               .event = event,
+                               .emit = emit,
                                .answer = answer,
                                .done = done,
                                .say = say,
                                .untidy = untidy,
-                               .tidy = tidy};
+                               .tidy = tidy,
+                               .describe = describe,
+                               .up = up,
+                               .down = down,
+                               .mail = mail,
+                               .listen = listen_to_mail};
     c->queue = QUEUE_CLOSED;
     c->link = LINK_CLOSED;
     c->calls = p->heap;
     c->worker = p->worker;
     c->spin = p->spin;
+    c->event_buffer = p->event_buffer;
     int err = attach(c, p);
     if (err) {
         tine__queue_close(&c->queue);

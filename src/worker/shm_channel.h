@@ -11,6 +11,7 @@ struct shm_channel_parts {
     struct heap *heap;       /* calls, borrowed */
     unsigned worker;
     uint64_t spin;
+    uint64_t event_buffer; /* events of a task that nobody has read, at most */
 };
 
 /* 0, TINE_ESYSTEM, TINE_ENOMEM. It lives as long as the process. */

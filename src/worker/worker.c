@@ -61,6 +61,7 @@ static struct channel *open_channel(struct server *s, uint32_t id, int link) {
         .heap = s->heap,
         .worker = id,
         .spin = s->boot.spin,
+        .event_buffer = s->boot.event_buffer,
     };
     return tine__shm_channel_open(&ch, &parts) ? NULL : ch;
 }
@@ -87,7 +88,7 @@ static void start(struct worker *w) {
         fail(ch);
     tine__output_flush();
     ch->reply(ch);
-    ch->say(ch, RECORD_READY, 0, 0);
+    ch->say(ch, RECORD_READY, (uint64_t)getpid(), 0);
 }
 
 _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, int link,

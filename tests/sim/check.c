@@ -176,7 +176,8 @@ void sim_check(struct sim *m) {
 static void check_cancelled(const struct sim *m, const struct job *j) {
     const struct task *t = &j->task;
     const struct hand *h = &m->site.hands[m->site.handed[t->call.ref].worker];
-    bool left = h->stage != CLAIMED && h->stage != RUNNING; /* that will be told */
+    /* that will be told: */
+    bool left = m->site.gone || (h->stage != CLAIMED && h->stage != RUNNING);
     HOLDS(t->state != TASK_WAITING, "#%d was cancelled, and waits", (int)t->call.id);
     if (t->doom || !j->told || left || h->rogue)
         return;

@@ -3,15 +3,17 @@
 -- Faults are put into a copy of src/sched, one at a time: those that were once found in the policy of the pool
 -- (by users, readers or the simulator), and ordinary slips. Each must be found within LIMIT histories; it is
 -- told after how many. One that is not found is a check that the simulator lacks. ($CC: the compiler.)
+--
+-- lua5.4 tests/sim/mutants.lua --places: only whether each has its place in the source as it is now.
 local LIMIT <const> = 300000
 local CC <const> = os.getenv "CC" or "cc"
 local FLAGS <const> = "-std=gnu11 -O1 -g -D_GNU_SOURCE -UNDEBUG -w"
 
 local faults = {}
 
--- In `file` the text `from`, which is there once, becomes `to`.
-local function fault(name, file, from, to)
-    faults[#faults + 1] = { name = name, file = file, from = from, to = to }
+-- In `file` the text `from`, which is there once, becomes `to`. `seed`: of a rare history that finds it.
+local function fault(name, file, from, to, seed)
+    faults[#faults + 1] = { name = name, file = file, from = from, to = to, seed = seed }
 end
 
 -- --- what was once so ---
@@ -65,7 +67,7 @@ fault("one attempt more than the budget", "state.c", "t->failed[kind] < t->set->
     "t->failed[kind] <= t->set->retry.budget[kind]")
 fault("what was cancelled is tried again", "state.c", "retry.budget[kind] && !t->unrun &&", "retry.budget[kind] &&")
 fault("what was aborted too late is tried again", "sched.c", "        t->unrun = ENDING_CANCELLED;", "        ;")
-fault("what is late is tried again", "state.c", "!t->late && t->doom", "t->doom")
+fault("what is late, or cancelled, is tried again", "state.c", "!t->unrun &&\n", "true &&\n")
 fault("it is tried again in a pool that stops", "state.c",
     "t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;", "t->doom != ENDING_CANCELLED;")
 fault("no pause between attempts", "sched.c", "    if (ns < 1 || s->o.at_once) {", "    if (true) {")
@@ -88,9 +90,9 @@ fault("waiting is not counted down when it is withdrawn", "sched.c",
     "    tine__sched_leave(s, t);\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);",
     "    tine__sched_leave(s, t);\n    s->waiting++;\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);")
 fault("open is not counted down by results", "report.c",
-    "    t->state = TASK_DONE;\n    s->open--;", "    t->state = TASK_DONE;")
+    "    t->state = TASK_DONE;\n    sched_close(s, t);", "    t->state = TASK_DONE;")
 fault("open is not counted down by other ends", "state.c",
-    "    t->state = TASK_DONE;\n    s->open--;", "    t->state = TASK_DONE;")
+    "    t->state = TASK_DONE;\n    sched_close(s, t);", "    t->state = TASK_DONE;")
 fault("nsent is not counted down", "state.c", "    s->nsent--;\n", "")
 fault("a ref is not given back", "state.c", "    s->free_refs[s->nfree++] = t->call.ref;\n", "")
 fault("a ref is given back twice", "state.c",
@@ -125,7 +127,10 @@ fault("what gains by waiting does not overtake", "sched.c",
 fault("what was withdrawn is forgotten", "order.c",
     "    s->overtook = true;\n    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);",
     "    s->overtook = true;\n    tine__sched_unsend(s, t);")
-fault("what was gained is not looked at again", "policy.c", "        catch_up(p, now);", "        p->now = now;")
+fault("what was gained is not looked at again", "order.c", "    if (order_anew(s, o))", "    if (false)")
+fault("what lies at the site out of order stays there", "order.c", "    if (s->overtake && s->in_order <= s->policy.now)",
+    "    if (false)", 8307756)
+fault("the order there is never known to change", "order.c", "    if (s->policy.nlines > 1)", "    if (false)", 8307756)
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "policy.c",
     "return line_of(a)->first < line_of(b)->first;", "return line_of(a)->first > line_of(b)->first;")
@@ -138,8 +143,6 @@ fault("a deadline does not count for what comes back", "state.c",
     "    tine__sched_watch(s, t, TIMER_NEVER);\n    tine__policy_push_back", "    tine__policy_push_back")
 fault("a limit makes the deadline forgotten", "state.c", "when < t->deadline ? when : t->deadline", "when")
 fault("what is late is cancelled", "internal.h", "t->unrun ? t->unrun : ENDING_CANCELLED", "ENDING_CANCELLED")
-fault("what never began was running", "stop.c",
-    "t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom", "t->doom")
 fault("the window is not looked at", "order.c", "s->nsent >= sched_window(s) || ", "")
 fault("one more than the window", "order.c", "s->nsent >= sched_window(s)", "s->nsent > sched_window(s)")
 fault("a window of nothing", "sched.c", " + sched_least_window(s);", ";")
@@ -147,9 +150,8 @@ fault("a doomed worker is live", "state.c",
     "    if (w->state == WORKER_STARTING || w->state == WORKER_READY)\n        s->live--;",
     "    if (state != WORKER_DOOMED && (w->state == WORKER_STARTING || w->state == WORKER_READY))\n" ..
         "        s->live--;")
-fault("a worker that leaves twice", "report.c",
-    "    if (w->state != WORKER_STARTING && w->state != WORKER_READY)\n        return;\n    tine__sched_retire",
-    "    tine__sched_retire")
+fault("a worker that leaves twice", "workers.c",
+    "    if (takes_calls(w)) {\n        tine__sched_retire", "    {\n        tine__sched_retire")
 fault("a doomed worker is doomed again", "state.c",
     " || w->state == WORKER_DOOMED)\n        return;", ")\n        return;")
 fault("a worker that lies is not killed", "state.c",
@@ -160,7 +162,7 @@ fault("present is not counted down", "state.c", "    s->present--;\n", "")
 fault("the timer of a start runs on", "report.c",
     "    tine__timer_clear(&s->timers, &w->timer);\n    w->state = WORKER_READY;", "    w->state = WORKER_READY;")
 fault("no timer for a start", "order.c", "        if (s->o.start_timeout)\n", "        if (false)\n")
-fault("no timer for leaving", "report.c", "    if (s->o.exit_timeout)\n", "    if (false)\n")
+fault("no timer for leaving", "workers.c", "w->timer.when == 0 && s->o.exit_timeout)", "false)")
 fault("no timer for the end", "order.c", "        if (s->o.exit_timeout)\n", "        if (false)\n")
 fault("no timer for SIGTERM", "sched.c",
     "    tine__timer_set(&s->timers, &s->end, patience);\n", "    (void)patience;\n")
@@ -227,8 +229,8 @@ fault("a result counts in spite of the stop", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->asked ?")
 fault("a result counts in spite of the request", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->doom == ENDING_BROKEN ?")
-fault("killed without a question", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
-fault("asked for nothing", "stop.c", "t->set->grace ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
+fault("killed without a question", "stop.c", "t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
+fault("asked for nothing", "stop.c", "t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
 fault("asked, and never killed", "sched.c", "        tine__sched_grace_over(s, t);", "        ;")
 fault("killed before its grace is over", "stop.c", "clock_after(now, t->set->grace)", "now + 1")
 fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
@@ -257,7 +259,7 @@ fault("a submit after shutdown", "sched.c",
 fault("a wish stays", "order.c", "    t->wish = 0;\n    return true;", "    return true;")
 fault("a wish is wished twice", "state.c", "    if (!t->wish)\n        list_push", "        list_push")
 fault("a worker is there after the site has gone", "report.c",
-    "            tine__sched_vanish(s, w);\n    for", "            ;\n    for")
+    "            tine__sched_depart(s, w, tine__sched_parting(s, w), NULL);\n    for", "            ;\n    for")
 fault("a call is there after the site has gone", "report.c", "            lose(s, s->sent[ref], 0);", "            ;")
 fault("a heap that is none", "timer.c", "timer_of(a)->when < timer_of(b)->when", "timer_of(a)->when > timer_of(b)->when")
 fault("a heap loses siblings", "pairing.c",
@@ -298,15 +300,15 @@ local function changed(text, f)
     return text:sub(1, from - 1) .. f.to .. text:sub(to + 1)
 end
 
--- Compile the copy and play. The number of histories until it is found, and what was said; nil: never.
-local function play()
+-- Compile the copy and play, from `seed` if there is one. The number of histories until it is found, and what was said; nil: never.
+local function play(seed)
     local files = "main history site drive order check end shrink"
     files = files:gsub("%S+", "tests/sim/%0.c") .. " src/base/sys.c " .. dir .. "/sched/*.c"
     local ok, out = run(string.format("%s %s -I%s -Isrc -Iinclude -Itests -o %s/sim %s", CC, FLAGS, dir, dir, files))
     if not ok then
         error(out, 0)
     end
-    ok, out = run(string.format("%s/sim -q -n %d", dir, LIMIT))
+    ok, out = run(string.format("%s/sim -q -n %d -s %d", dir, LIMIT, seed or 1))
     if ok then
         return nil
     end
@@ -318,15 +320,17 @@ local function test(f)
     local path = string.format("%s/sched/%s", dir, f.file)
     local text = read(path)
     write(path, changed(text, f))
-    local n, why = play()
+    local n, why = play(f.seed)
     write(path, text)
     print(string.format("%9s  %-60s %s", n or "SURVIVES", f.name, why or ""))
     io.stdout:flush()
     return n ~= nil
 end
 
+local only_places = arg[1] == "--places"
+
 local function wanted(f)
-    if #arg == 0 then
+    if #arg == 0 or only_places then
         return true
     end
     for _, name in ipairs(arg) do
@@ -335,6 +339,24 @@ local function wanted(f)
         end
     end
     return false
+end
+
+-- All that are wrong at once: a change of the source moves several.
+local function check_places()
+    local wrong = {}
+    for _, f in ipairs(faults) do
+        local ok, err = pcall(changed, read("src/sched/" .. f.file), f)
+        wrong[#wrong + 1] = not ok and err or nil
+    end
+    if #wrong > 0 then
+        error(table.concat(wrong, "\n"), 0)
+    end
+end
+
+check_places()
+if only_places then
+    print(string.format("%d faults, each with its place", #faults))
+    os.exit(true)
 end
 
 local survivors, tested = 0, 0

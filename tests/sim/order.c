@@ -69,16 +69,34 @@ static bool is_known(struct sim *m, const struct job *j) {
     return false;
 }
 
+static bool is_new(struct sim *m, const struct job *j) {
+    return !j->over && j->task.state == TASK_WAITING && !is_known(m, j);
+}
+
+/* Another one of its group has come since the last look: before the turn was lost, or after? */
+static bool may_keep_turn(struct sim *m, const struct job *j) {
+    for (unsigned i = 0; i < m->njobs; i++) {
+        const struct job *o = &m->jobs[i];
+        if (is_new(m, o) && o->set.priority == j->set.priority && group_of(o) == group_of(j))
+            return true;
+    }
+    return false;
+}
+
 void order_look(struct sim *m) {
     unsigned came_back = 0;
-    for (unsigned i = m->line_up.nwaiting; i > 0; i--)
-        if (job_at(m, i - 1)->over || job_at(m, i - 1)->task.state != TASK_WAITING)
-            leave(m, i - 1);
+    for (unsigned i = m->line_up.nwaiting; i > 0; i--) {
+        struct job *j = job_at(m, i - 1);
+        if (!j->over && j->task.state == TASK_WAITING)
+            continue;
+        m->line_up.loose |= may_keep_turn(m, j);
+        leave(m, i - 1);
+    }
     for (unsigned i = 0; i < m->njobs; i++) {
         struct job *j = &m->jobs[i];
-        if (j->over || j->task.state != TASK_WAITING || is_known(m, j))
+        if (!is_new(m, j))
             continue;
-        came_back += j->waited;
+        came_back += j->waited || j->task.attempts > 0;
         come(m, j);
     }
     m->line_up.loose = m->line_up.nwaiting > 0 && (m->line_up.loose || came_back > 1);
@@ -163,7 +181,10 @@ static void hold_behind(struct sim *m, struct job *sent) {
     }
 }
 
+/* Ranks change with time, of which the scheduler hears when it is due. */
 void order_hold_site(struct sim *m) {
+    if (sched_due(&m->s) <= m->now)
+        return;
     for (unsigned i = 0; i < m->njobs && m->s.life <= LIFE_CLOSING; i++) {
         struct job *j = &m->jobs[i];
         if (is_at_site(m, j))

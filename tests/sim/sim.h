@@ -146,7 +146,7 @@ struct line_up {
         char group;
     } turns[MAX_TURNS]; /* of all priorities */
     unsigned nturns;
-    bool loose; /* several came back at once: whose turn it is then is not looked at */
+    bool loose; /* several came or went at once: whose turn it is then is not looked at */
 };
 
 /* --- a history --- */

@@ -1,0 +1,93 @@
+-- tine report: a trace as a page for a browser.
+--
+-- cli_trace.lua reads the trace, cli_report_page.lua makes the page of it.
+local options_of = require "tine.cli_options"
+local trouble = require "tine.cli_trouble"
+local give_up = trouble.give_up
+
+local M = {}
+
+local USAGE <const> = "usage: tine report [-o PAGE.html] TRACE.json\n"
+
+local HELP <const> = USAGE .. [[
+
+Makes one HTML page of a trace (tine.pool's option trace, TINE_TRACE, tine map --trace): the
+timeline of each worker, utilization and queue, percentiles, the slowest and the failed tasks.
+The page needs nothing but a browser. A trace of a program that was killed will do.
+
+  -o, --output FILE  where the page goes, default: standard output
+  --help             this text
+
+Exit code: 0; 2 for wrong usage, a file that cannot be read or is no trace, a page that cannot
+be written.
+]]
+
+local OPTIONS <const> = {
+  { "-o", "--output", value = "FILE", key = "output" },
+  { "--help", "-h", key = "help" },
+}
+
+local function parse(...)
+  local args, o = { ... }, {}
+  local i = options_of.parse(OPTIONS, args, o, USAGE)
+  if o.help then return o end
+  o.file = args[i]
+  i = i + 1
+  if args[i] and args[i]:find "^%-." then -- options behind the file
+    table.remove(args, i - 1)
+    table.insert(args, o.file)
+    return parse(table.unpack(args))
+  end
+  if not o.file then give_up("the trace is missing\n%s", USAGE) end
+  if args[i] then give_up("one trace at a time, not '%s' too\n%s", args[i], USAGE) end
+  if o.output == o.file then give_up "the page would overwrite its trace" end
+  return o
+end
+
+local function read(name)
+  local file, err = io.open(name, "rb")
+  local text
+  if file then
+    text, err = file:read "a"
+    file:close()
+  end
+  if not text then give_up("cannot read %s", (err or name):find(name, 1, true) and err or name .. ": " .. err) end
+  return text
+end
+
+local function write(name, text)
+  local file, err = io.stdout, nil
+  if name then file, err = io.open(name, "wb") end
+  local ok = file ~= nil
+  if ok then ok, err = file:write(text) end
+  if file and name then
+    local closed, why = file:close()
+    ok, err = ok and closed, err or why
+  elseif ok then
+    ok, err = file:flush()
+  end
+  if ok then return end
+  local rest = file and name and io.open(name, "wb") -- half a page is none; what is no file is left alone
+  if rest then rest:close() end
+  give_up("cannot write %s: %s", name or "the page", (tostring(err):gsub("^.-: ", "", 1)))
+end
+
+local function run(o)
+  local trace, wrong = require "tine.cli_trace".read(read(o.file))
+  if not trace then give_up("%s: %s", o.file, wrong) end
+  trace.file = o.file:match "[^/]+$"
+  write(o.output, require "tine.cli_report_page".make(trace))
+  return 0
+end
+
+-- The program: gives its exit code.
+function M.main(...)
+  return trouble.protect("report", function(...)
+    local o = parse(...)
+    if not o.help then return run(o) end
+    io.stdout:write(HELP)
+    return 0
+  end, ...)
+end
+
+return M

@@ -1,0 +1,283 @@
+-- tine.worker.pool: tasks that a task submits, and waits for, with as few workers as one.
+local tine = require "tine"
+local eventually = require "spec.support.eventually"
+local gate = require "spec.support.gate"
+local leftovers = require "spec.support.leftovers"
+
+local function deep(n)
+  if n == 0 then return "bottom" end
+  return (tine.worker.pool:submit(deep, n - 1):result())
+end
+
+local function fib(n)
+  if n < 2 then return n end
+  local a, b = tine.worker.pool:submit(fib, n - 1), tine.worker.pool:submit(fib, n - 2)
+  return a:result() + b:result()
+end
+
+local function double(x) return 2 * x end
+
+for _, workers in ipairs { 0, 1, 2 } do
+  describe("a task that submits tasks, workers = " .. workers, function()
+    teardown(leftovers.none)
+
+    local function pool_of(options)
+      options = options or {}
+      options.workers = workers
+      local pool = tine.pool(options)
+      finally(function() pool:kill_workers() end)
+      return pool
+    end
+
+    it("waits for what it submits", function()
+      local pool <close> = pool_of()
+      assert.equal(55, pool:submit(fib, 10):result(60))
+      assert.same({ 1, nil, "three", n = 3 }, table.pack(pool:submit(function()
+        return tine.worker.pool:submit(function(...) return ... end, 1, nil, "three"):result()
+      end):result(20)))
+    end)
+
+    it("may be nested to a depth of 1,000", function()
+      local pool <close> = pool_of()
+      assert.equal("bottom", pool:submit(deep, 1000):result(60))
+      local err = pool:submit(deep, 1001):exception(60)
+      assert.equal("invalid_state", tine.kind(err))
+      assert.matches("to a depth of 1000", err.message)
+      assert.equal(42, pool:submit(double, 21):result(20))
+    end)
+
+    it("gets results as any submitter does", function()
+      local pool <close> = pool_of()
+      assert.same({ true, 4, "task", "boom", true, "serialization" }, { pool:submit(function()
+        local p = tine.worker.pool
+        local good, bad = p:submit(double, 2), p:submit(function() error("boom", 0) end)
+        local none = p:submit(function() return coroutine.create(print) end)
+        good:result()
+        return good:done(), good:result(), select(2, bad:pcall()) == "boom" and "task", bad:exception(),
+          select(2, bad:exception()):find "traceback" ~= nil, tine.kind(none:exception())
+      end):result(20) })
+    end)
+
+    it("waits for several", function()
+      local pool <close> = pool_of()
+      assert.same({ 100, 0, 1, 10, 10100, 30 }, { pool:submit(function()
+        local p = tine.worker.pool
+        local function some(n)
+          local list = {}
+          for i = 1, n do list[i] = p:submit(double, i) end
+          return list
+        end
+        local done, left = tine.wait(some(100))
+        local first, rest = tine.wait(some(10), { return_when = "first_completed" })
+        local sum, squares = 0, 0
+        for f in tine.as_completed(some(100)) do sum = sum + f:result() end
+        for _, x in p:map(double, { 1, 2, 3, 4, 5 }, { ordered = false }) do squares = squares + x end
+        return #done, #left, math.min(#first, 1), #first + #rest, sum, squares
+      end):result(20) })
+    end)
+
+    it("maps in order, and raises at its place", function()
+      local pool <close> = pool_of()
+      assert.same({ "2 4 6", "odd", "1:2 2:odd 3:6" }, { pool:submit(function()
+        local p, list, mixed = tine.worker.pool, {}, {}
+        local function even(x) if x == 2 then error("odd", 0) end return 2 * x end
+        for _, x in p:map(double, { 1, 2, 3 }) do list[#list + 1] = x end
+        local _, err = pcall(function() for _ in p:map(even, { 1, 2, 3 }) do end end) -- luacheck: ignore
+        for i, x, e in p:map(even, { 1, 2, 3 }, { on_error = "return" }) do
+          mixed[#mixed + 1] = i .. ":" .. (x or e)
+        end
+        return table.concat(list, " "), err, table.concat(mixed, " ")
+      end):result(20) })
+    end)
+
+    it("passes futures on as arguments", function()
+      local pool <close> = pool_of()
+      assert.same({ 42, "bad" }, { pool:submit(function()
+        local p = tine.worker.pool
+        local bad = p:submit(function() error("bad", 0) end)
+        return p:submit(function(a, b) return a + b end, p:submit(double, 20), 2):result(),
+          (p:submit(double, bad):exception())
+      end):result(20) })
+    end)
+
+    it("names what it submits", function()
+      local pool <close> = pool_of()
+      local label, given, kind = pool:submit(function()
+        local p = tine.worker.pool
+        return p:submit(function() return tine.worker.task.label end):result(),
+          p:with { label = "given" }:submit(function() return tine.worker.task.label end):result(),
+          tine.worker.task.label
+      end):result(20)
+      assert.matches("^function %(.*nested_spec.lua:%d+%) #%d+$", label)
+      assert.equal("given", given)
+      assert.matches("nested_spec.lua", kind)
+    end)
+
+    it("gives limits to what it submits", function()
+      local pool <close> = pool_of()
+      assert.same({ "timeout", "running", "memory", 1048576, "fine" }, { pool:submit(function()
+        local p = tine.worker.pool
+        local late = p:with { timeout = 0.1 }:submit(function() while true do end end):exception()
+        local large = p:with { memory = 1 << 20 }:submit(function() return ("x"):rep(1 << 23) end):exception()
+        return tine.kind(late), late.phase, tine.kind(large), large.limit,
+          p:with { timeout = 60, deadline = 60, cpu = 60 }:submit(function() return "fine" end):result()
+      end):result(20) })
+    end)
+
+    it("tries it again", function()
+      local pool <close> = pool_of()
+      assert.equal(3, pool:submit(function()
+        return tine.worker.pool:with { retry = { error = 5, delay = 0 } }:submit(function()
+          local attempt = tine.worker.task.attempt
+          if attempt < 3 then error "again" end
+          return attempt
+        end):result()
+      end):result(20))
+    end)
+
+    it("draws the same numbers wherever they run", function()
+      local function draw() return math.random(1 << 30) end
+      local function numbers()
+        local pool <close> = pool_of { seed = 7 }
+        return { pool:submit(function()
+          local own = draw()
+          local a, b = tine.worker.pool:submit(draw), tine.worker.pool:submit(draw)
+          return own, a:result(), b:result(), draw()
+        end):result(20) }
+      end
+      local first = numbers()
+      assert.same(first, numbers())
+      assert.not_equal(first[2], first[3])
+    end)
+  end)
+end
+
+describe("a task that submits tasks", function()
+  teardown(leftovers.none)
+
+  it("has nothing left behind when it ends", function()
+    local pool <close> = tine.pool { workers = 2 }
+    finally(function() pool:kill_workers() end)
+    assert.equal("over", pool:submit(function()
+      for _ = 1, 20 do tine.worker.pool:submit(function() while true do end end) end
+      return "over"
+    end):result(20))
+    eventually(function()
+      local s = pool:stats()
+      return s.running == 0 and s.pending == 0
+    end, "they are ended")
+    assert.equal(42, pool:submit(double, 21):result(20))
+  end)
+
+  it("cancels what has not begun", function()
+    local pool <close> = tine.pool { workers = 1 }
+    finally(function() pool:kill_workers() end)
+    assert.same({ true, true, "cancelled", 2 }, { pool:submit(function()
+      local f, g = tine.worker.pool:submit(double, 1), tine.worker.pool:submit(double, 1)
+      return f:cancel(), f:cancelled(), tine.kind(select(2, f:pcall())), g:result()
+    end):result(20) })
+  end)
+
+  it("takes along what it waits for when it is aborted", function()
+    local pool <close> = tine.pool { workers = 1 }
+    finally(function() pool:kill_workers() end)
+    local wait, open = gate()
+    local task = pool:submit(function()
+      return tine.worker.pool:submit(function()
+        open()
+        while true do end
+      end):result()
+    end)
+    wait()
+    local pid = pool:workers()[1].pid
+    assert.is_true(task:abort())
+    assert.equal("cancelled", tine.kind(select(2, task:pcall(20))))
+    assert.equal(pid, pool:submit(function() return tine.worker.pid end):result(20))
+    assert.equal(0, pool:stats().running)
+  end)
+
+  it("ends with its time limit, whoever runs what it waits for", function()
+    local pool <close> = tine.pool { workers = 2 }
+    finally(function() pool:kill_workers() end)
+    local err = pool:with { timeout = 0.2 }:submit(function()
+      local p = tine.worker.pool
+      return p:submit(function() while true do end end):result()
+    end):exception(20)
+    assert.equal("timeout", tine.kind(err))
+    eventually(function() return pool:stats().running == 0 end, "what it has submitted is ended")
+  end)
+
+  it("goes down with a crash on top of it, which is blamed on the topmost", function()
+    local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
+    finally(function() pool:kill_workers() end)
+    local err = pool:submit(function()
+      return tine.worker.pool:submit(function()
+        return tine.worker.pool:with { label = "the crasher" }:submit(function() os.exit(3) end):result()
+      end):result()
+    end):exception(20)
+    assert.equal("crashed", tine.kind(err))
+    assert.equal("the crasher", err.task.label)
+    assert.equal(3, err.exit_code)
+    assert.equal(42, pool:submit(double, 21):result(20))
+  end)
+
+  it("hears of a crash elsewhere", function()
+    local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
+    finally(function() pool:kill_workers() end)
+    local kind, code = pool:submit(function()
+      -- with a limit: on a worker of its own
+      local err = tine.worker.pool:with { timeout = 60 }:submit(function() os.exit(4) end):exception()
+      return tine.kind(err), err.exit_code
+    end):result(20)
+    assert.same({ "crashed", 4 }, { kind, code })
+  end)
+
+  it("has one worker more for a task with limits, which ends afterwards", function()
+    local pool <close> = tine.pool { workers = 1 }
+    finally(function() pool:kill_workers() end)
+    local own, other = pool:submit(function()
+      local p = tine.worker.pool:with { timeout = 60 }
+      return tine.worker.id, p:submit(function() return tine.worker.id end):result()
+    end):result(20)
+    assert.not_equal(own, other)
+    eventually(function() return #pool:workers() == 1 end, "it ends")
+  end)
+
+  it("does not wait for max_pending, nor count for it", function()
+    local pool <close> = tine.pool { workers = 1, max_pending = 1 }
+    finally(function() pool:kill_workers() end)
+    assert.equal(10100, pool:submit(function()
+      local sum, list = 0, {}
+      for i = 1, 100 do list[i] = tine.worker.pool:submit(double, i) end
+      for _, f in ipairs(list) do sum = sum + f:result() end
+      return sum
+    end):result(20))
+  end)
+
+  it("goes on while the pool is shut down", function()
+    local pool = tine.pool { workers = 1 }
+    finally(function() pool:kill_workers() end)
+    local task = pool:submit(fib, 8)
+    pool:shutdown()
+    assert.equal(21, task:result(20))
+  end)
+
+  it("sends and gets what is large", function()
+    local pool <close> = tine.pool { workers = 1 }
+    finally(function() pool:kill_workers() end)
+    assert.same({ 8388609, 8388608 }, { pool:submit(function()
+      local s, n = tine.worker.pool:submit(function(s) return s .. "!", #s end, ("x"):rep(8 << 20)):result()
+      return #s, n
+    end):result(20) })
+  end)
+
+  it("is the only one that may", function()
+    local pool <close> = tine.pool { workers = 1, initializer = function()
+      local ok, err = pcall(function() tine.worker.pool:submit(print) end)
+      tine.worker.state.said = { ok, tine.kind(err), err.message }
+    end }
+    local said = pool:submit(function() return tine.worker.state.said end):result(20)
+    assert.same({ false, "invalid_state" }, { said[1], said[2] })
+    assert.matches("none runs here", said[3])
+  end)
+end)

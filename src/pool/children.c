@@ -1,0 +1,448 @@
+/* Children: tasks that tasks have submitted (msg/nested.h). The pool owns their items, and tells the worker of the task that
+** submitted one how that has ended. When that task ends, those that have not ended are ended as by abort.
+*/
+#include <string.h>
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/sys.h"
+#include "msg/extra.h"
+#include "msg/nested.h"
+#include "pool/internal.h"
+
+struct child {
+    struct item item; /* first member */
+    struct outcome outcome;
+    struct list node;    /* in the parent's children, or among the orphans */
+    struct item *parent; /* NULL: it is nobody's any more */
+    uint64_t parent_id;  /* its task */
+    uint64_t number;
+    unsigned worker; /* of the parent */
+    struct codec_origin origin;
+    char text[]; /* label, name, source */
+};
+
+static struct child *child_of(struct item *item) {
+    return (struct child *)item;
+}
+
+void tine__children_open(struct pool *p) {
+    list_init(&p->orphans);
+    list_init(&p->cancels);
+    p->nest = (struct inbox){.pool = p, .fd = -1};
+    list_init(&p->nest.news);
+    list_init(&p->nest.exits);
+    list_init(&p->nest.followers);
+    list_init(&p->nest.node);
+}
+
+/* --- what a worker says, which is foreign --- */
+
+struct said {
+    struct nested_call call;
+    struct settings set;
+    const char *group, *label, *name, *source; /* NULL: none, or each ends with a NUL */
+    const char *bytes;
+};
+
+struct reading {
+    const char *p;
+    size_t left;
+};
+
+static const char *take(struct reading *r, uint64_t n) {
+    const char *at = r->p;
+    if (n > r->left)
+        return NULL;
+    r->p += n;
+    r->left -= n;
+    return at;
+}
+
+/* False: there is not so much. */
+static bool take_text(struct reading *r, uint32_t n, const char **out) {
+    *out = n ? take(r, n) : NULL;
+    return n == 0 || (*out && (*out)[n - 1] == 0);
+}
+
+static bool is_sane(const struct said *said) {
+    const struct settings *s = &said->set;
+    return s->output <= OUTPUT_PREFIX && (!(said->call.set & SET_GROUP) || said->group) &&
+           said->call.function <= said->call.call && said->name && said->source;
+}
+
+static bool read_said(const struct report *r, struct said *out) {
+    struct reading in = {r->bytes, r->error ? 0 : r->length};
+    const char *head = take(&in, sizeof out->call);
+    *out = (struct said){.set = tine__settings_none};
+    if (!head)
+        return false;
+    memcpy(&out->call, head, sizeof out->call);
+    const char *set = out->call.set ? take(&in, sizeof out->set) : NULL;
+    if (out->call.set && !set)
+        return false;
+    if (set)
+        memcpy((char *)&out->set + offsetof(struct settings, output),
+               set + offsetof(struct settings, output),
+               sizeof out->set - offsetof(struct settings, output));
+    return (out->bytes = take(&in, out->call.call)) != NULL &&
+           take_text(&in, out->call.group, &out->group) &&
+           take_text(&in, out->call.label, &out->label) &&
+           take_text(&in, out->call.name, &out->name) &&
+           take_text(&in, out->call.source, &out->source) && is_sane(out);
+}
+
+/* --- its settings --- */
+
+/* 0 or TINE_ENOMEM. */
+static int set_settings(struct pool *p, struct item *item, const struct said *said) {
+    item->settings = NULL;
+    if (!said->call.set)
+        return 0;
+    struct settings all;
+    memcpy(&all, p->settings, sizeof all);
+    tine__nested_merge(&all, &said->set, said->call.set);
+    bool grouped = said->call.set & SET_GROUP;
+    item->settings = tine__settings_copy(&all, grouped ? said->group : p->settings->group,
+                                         grouped ? said->call.group - 1 : p->settings->group_len);
+    return item->settings ? 0 : TINE_ENOMEM;
+}
+
+/* --- its call --- */
+
+/* What n is of a task that a task has submitted (seed): made from that one's, and how many it has submitted. */
+static uint64_t serial_of(const struct child *c, uint64_t count) {
+    const struct item *parent = c->parent;
+    uint64_t index = parent->task.call.index;
+    const uint64_t parts[] = {parent->serial,
+                              index ? index + (c->parent_id - parent->task.call.id) : 0, count};
+    return tine__hash(parts, sizeof parts);
+}
+
+/* The bytes of the whole call, where workers read them if they are many. 0 or TINE_ENOMEM. */
+static int set_bytes(struct pool *p, struct child *c, const struct said *said) {
+    struct item *item = &c->item;
+    const struct settings *set = item->settings ? item->settings : p->settings;
+    const struct call_extra extra = extra_of(set, item->serial);
+    size_t first = settings_extra(set), label = item->name.label_len, cap;
+    uint64_t length = first + label + said->call.call, block = 0;
+    char *at;
+    if (length <= CALL_INLINE)
+        at = sys.malloc(length);
+    else if (tine__store_grow(p->store, &block, 0, length, &at, &cap))
+        at = NULL;
+    if (!at)
+        return TINE_ENOMEM;
+    item->bytes = at;
+    item->task.call.offset = block;
+    item->task.call.length = length;
+    item->task.call.label = (uint32_t)(first + label);
+    item->task.call.function = said->call.function;
+    memcpy(at, &extra, first);
+    if (label)
+        memcpy(at + first, item->name.label, label);
+    memcpy(at + first + label, said->bytes, said->call.call);
+    return 0;
+}
+
+/* Where its function comes from, for its worker to know. 0 or TINE_ENOMEM. */
+static int set_origin(struct pool *p, struct child *c) {
+    const struct codec_stored *stored =
+        tine__store_put(p->store, &(struct codec_code){0}, &c->origin);
+    int err = stored ? tine__store_hold(&c->item.refs, stored) : TINE_ENOMEM;
+    if (stored)
+        tine__store_drop(p->store, stored);
+    c->item.task.call.callee = err ? 0 : stored->id;
+    return err;
+}
+
+static const char *put_text(char **at, const char *text, uint32_t n) {
+    char *to = n ? memcpy(*at, text, n) : NULL;
+    *at += n;
+    return to;
+}
+
+static struct child *new_child(struct pool *p, struct item *parent, const struct report *r,
+                               const struct said *said) {
+    const struct nested_call *call = &said->call;
+    struct child *c = sys.calloc(1, sizeof *c + (size_t)call->label + call->name + call->source);
+    if (!c)
+        return NULL;
+    char *at = c->text;
+    struct item *item = &c->item;
+    c->parent = parent;
+    c->parent_id = r->id;
+    c->number = call->number;
+    c->worker = r->worker;
+    item->name.label = put_text(&at, said->label, call->label);
+    item->name.label_len = call->label ? call->label - 1 : 0;
+    c->origin.name = put_text(&at, said->name, call->name);
+    c->origin.source = put_text(&at, said->source, call->source);
+    c->origin.line = call->line;
+    item->name.origin = &c->origin;
+    item->inbox = &p->nest;
+    item->outcomes = &c->outcome;
+    item->serial = serial_of(c, call->count);
+    item->task.call.count = 1;
+    item->task.nested = true;
+    item->task.depth = (uint16_t)(parent->task.depth + 1);
+    list_init(&c->node);
+    list_init(&item->news);
+    list_init(&item->question);
+    list_init(&item->dependents);
+    list_init(&item->children);
+    return c;
+}
+
+/* --- how it ends --- */
+
+static uint32_t text_size(const char *text) {
+    return text ? (uint32_t)strlen(text) + 1 : 0;
+}
+
+static struct letter *failed_letter(struct pool *p, const struct failure *f, uint64_t *place) {
+    struct letter_failure l = {.error = f->error,
+                               .pid = f->pid,
+                               .status = f->status,
+                               .line = f->line,
+                               .worker = f->worker,
+                               .has_status = f->has_status,
+                               .cpu = f->cpu,
+                               .pending = f->phase && strcmp(f->phase, "pending") == 0,
+                               .running = f->phase && strcmp(f->phase, "running") == 0,
+                               .task = f->task,
+                               .limit = f->limit,
+                               .used = f->used,
+                               .message = text_size(f->message),
+                               .label = text_size(f->label),
+                               .source = text_size(f->source),
+                               .traceback = text_size(f->traceback)};
+    struct letter *letter =
+        tine__letter_new(p, sizeof l + (size_t)l.message + l.label + l.source + l.traceback, place);
+    if (!letter)
+        return NULL;
+    char *at = (char *)(letter + 1);
+    memcpy(at, &l, sizeof l);
+    at += sizeof l;
+    put_text(&at, f->message, l.message);
+    put_text(&at, f->label, l.label);
+    put_text(&at, f->source, l.source);
+    put_text(&at, f->traceback, l.traceback);
+    letter->failed = 1;
+    return letter;
+}
+
+static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint64_t *place) {
+    size_t length = 0;
+    const char *bytes = tine__outcome_bytes(o, &length);
+    struct letter *letter = tine__letter_new(p, bytes ? length : 0, place);
+    if (letter && bytes && length)
+        memcpy(letter + 1, bytes, length);
+    return letter;
+}
+
+/* Post how it has ended, if there is memory; else the one that waits for it is ended. */
+static void tell(struct pool *p, const struct child *c) {
+    const struct outcome *o = &c->outcome;
+    const struct failure *f = tine__outcome_failure(o);
+    uint64_t place;
+    struct letter *letter = f ? failed_letter(p, f, &place) : bytes_letter(p, o, &place);
+    int state = o->state, code = o->code;
+    if (!letter) {
+        letter = tine__letter_new(p, 0, &place);
+        state = OUTCOME_FAILED;
+        code = TINE_ENOMEM;
+    }
+    if (!letter) {
+        tine__sched_abort(&p->s, &c->parent->task);
+        return;
+    }
+    letter->kind = LETTER_RESULT;
+    letter->number = c->number;
+    letter->id = c->item.name.id;
+    letter->state = (uint32_t)state;
+    letter->code = code;
+    tine__letter_post(p, c->worker, place, letter);
+}
+
+static void free_child(struct pool *p, struct child *c) {
+    list_remove(&c->node);
+    if (outcome_owns(&c->outcome))
+        tine__outcome_free_locked(p, &c->outcome);
+    free(c->item.told);
+    tine__attempts_free(c->item.attempts);
+    free(c);
+}
+
+/* It is done, and in no list of the scheduler's. */
+static void ended(struct pool *p, struct child *c) {
+    p->nest.open--;
+    p->children--;
+    if (c->parent)
+        tell(p, c);
+    free_child(p, c);
+}
+
+bool tine__children_settle(struct pool *p) {
+    bool any = !list_empty(&p->nest.news) || !list_empty(&p->orphans);
+    struct list *node;
+    while ((node = list_pop(&p->nest.news)) != NULL) {
+        struct item *item = LIST_ITEM(node, struct item, news);
+        item->listed = false;
+        if (item->task.state == TASK_DONE)
+            ended(p, child_of(item));
+    }
+    while ((node = list_pop(&p->orphans)) != NULL)
+        tine__sched_abort(&p->s, &LIST_ITEM(node, struct child, node)->item.task);
+    return any;
+}
+
+void tine__children_end(struct pool *p, struct item *item, uint64_t id) {
+    for (struct list *n = item->children.next, *next; n != &item->children; n = next) {
+        struct child *c = LIST_ITEM(n, struct child, node);
+        next = n->next;
+        if (c->parent_id != id)
+            continue;
+        list_remove(&c->node);
+        list_push(&p->orphans, &c->node);
+        c->parent = NULL;
+    }
+}
+
+/* --- what is wanted --- */
+
+/* The task that says it: of the item of this call. NULL: it has ended. */
+static struct item *parent_of(struct pool *p, const struct report *r) {
+    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    return t && r->id == t->call.id + t->next ? item_of(t) : NULL;
+}
+
+static struct child *find(struct item *parent, uint64_t number) {
+    for (struct list *n = parent->children.next; n != &parent->children; n = n->next) {
+        struct child *c = LIST_ITEM(n, struct child, node);
+        if (c->number == number)
+            return c;
+    }
+    return NULL;
+}
+
+/* The child is one of the pool's tasks from now on. 0, or a code. */
+static int enter(struct pool *p, struct child *c, const struct said *said) {
+    struct item *item = &c->item;
+    int err = set_settings(p, item, said);
+    if (!err)
+        err = set_bytes(p, c, said);
+    if (!err)
+        err = set_origin(p, c);
+    item->task.set = item->settings ? item->settings : p->settings;
+    if (!err)
+        err = tine__sched_submit(&p->s, &item->task, tine__now());
+    if (err)
+        return err;
+    item->name.id = item->task.call.id;
+    item->times = (struct task_times){.submitted = item->task.since};
+    p->submitted++;
+    p->nest.open++;
+    p->children++;
+    list_push(&c->parent->children, &c->node);
+    return 0;
+}
+
+static void refuse(struct pool *p, struct child *c, int code) {
+    tine__outcome_set_bytes(&c->outcome, OUTCOME_FAILED, code, "", 0, NULL);
+    tell(p, c);
+    if (c->item.bytes)
+        tine__item_free_bytes(p, &c->item);
+    tine__store_release(p->store, &c->item.refs);
+    tine__settings_unref(c->item.settings);
+    free_child(p, c);
+}
+
+static void submit(struct pool *p, struct item *parent, const struct report *r) {
+    struct said said;
+    struct child *c = NULL;
+    bool good = read_said(r, &said) && parent->task.depth < NESTED_MOST;
+    if (good)
+        c = new_child(p, parent, r, &said);
+    if (!c) { /* rubbish, or nothing can be told of it */
+        tine__sched_abort(&p->s, &parent->task);
+        return;
+    }
+    int err = enter(p, c, &said);
+    if (err)
+        refuse(p, c, err);
+}
+
+static void answer(struct pool *p, unsigned worker, uint64_t number) {
+    uint64_t place;
+    struct letter *letter = tine__letter_new(p, 0, &place);
+    if (!letter)
+        return;
+    letter->kind = LETTER_ANSWER;
+    letter->number = number;
+    tine__letter_post(p, worker, place, letter);
+}
+
+/* What it waited for it does so no more. */
+static void release(struct pool *p, struct item *parent, unsigned worker) {
+    for (struct list *n = parent->children.next; n != &parent->children; n = n->next)
+        tine__sched_unawait(&p->s, &LIST_ITEM(n, struct child, node)->item.task);
+    tine__sched_unblock(&p->s, &parent->task);
+    answer(p, worker, 0);
+}
+
+static void await(struct pool *p, struct item *parent, const struct report *r) {
+    uint64_t number;
+    if (r->length < sizeof number) {
+        release(p, parent, r->worker);
+        return;
+    }
+    tine__sched_block(&p->s, &parent->task, r->worker);
+    for (size_t i = 0; i + sizeof number <= r->length; i += sizeof number) {
+        memcpy(&number, r->bytes + i, sizeof number);
+        struct child *c = find(parent, number);
+        if (c)
+            tine__sched_await(&p->s, &c->item.task, r->worker);
+    }
+}
+
+/* A cancel that is to be answered, when what comes of it has been told. */
+struct wish {
+    struct list node;
+    unsigned worker;
+    uint64_t number;
+};
+
+static void cancel(struct pool *p, struct item *parent, const struct report *r) {
+    struct wish *wish = r->length < sizeof wish->number ? NULL : sys.malloc(sizeof *wish);
+    if (!wish)
+        return; /* it asks again */
+    *wish = (struct wish){.worker = r->worker};
+    memcpy(&wish->number, r->bytes, sizeof wish->number);
+    list_init(&wish->node);
+    list_push(&p->cancels, &wish->node);
+    struct child *c = find(parent, wish->number);
+    if (c)
+        tine__sched_cancel(&p->s, &c->item.task);
+}
+
+void tine__children_answer(struct pool *p) {
+    struct list *node;
+    while ((node = list_pop(&p->cancels)) != NULL) {
+        struct wish *wish = LIST_ITEM(node, struct wish, node);
+        if (!pool_site_is_gone(p))
+            answer(p, wish->worker, wish->number);
+        free(wish);
+    }
+}
+
+void tine__children_hear(struct pool *p, const struct report *r) {
+    struct item *parent = parent_of(p, r);
+    if (!parent || !p->site->ops->post)
+        return;
+    if (r->kind == REPORT_SUBMIT)
+        submit(p, parent, r);
+    else if (r->kind == REPORT_AWAIT)
+        await(p, parent, r);
+    else
+        cancel(p, parent, r);
+}

@@ -1,0 +1,363 @@
+#include "pool/events.h"
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "pool/internal.h"
+
+struct emission {
+    struct emission *next;
+    uint32_t k;
+    struct outcome values;
+};
+
+struct events {
+    struct pool *pool;
+    struct item *item; /* that the scheduler knows; NULL: it has ended */
+    unsigned refs;
+    struct emission *first, **last;
+    uint64_t unread;
+    unsigned awaits;
+    bool read, dropped;
+    struct list node; /* in pool->standing, or pool->loose */
+    bool loose;
+    /* of the task that has emitted the last one */
+    uint64_t id, number, granted;
+    unsigned worker;
+    uint32_t k;
+    uint64_t mine; /* of the unread ones */
+};
+
+/* --- references --- */
+
+static struct events *new_events(struct pool *p, struct item *item) {
+    struct events *e = sys.calloc(1, sizeof *e);
+    if (!e)
+        return NULL;
+    e->pool = tine__pool_ref(p);
+    e->item = item;
+    e->refs = 1; /* the item's */
+    e->last = &e->first;
+    list_init(&e->node);
+    return e;
+}
+
+static struct events *events_of(struct pool *p, struct item *item) {
+    struct item *leader = item->leader ? item->leader : item;
+    if (!leader->events)
+        leader->events = new_events(p, leader);
+    return leader->events;
+}
+
+struct events *tine__item_events(struct pool *p, struct item *item) {
+    if (tine__pool_is_forked(p))
+        return NULL;
+    pthread_mutex_lock(&p->lock);
+    struct events *e = item->events ? item->events : events_of(p, item);
+    if (e)
+        e->refs++;
+    pthread_mutex_unlock(&p->lock);
+    return e;
+}
+
+static void free_all(struct events *e) {
+    struct emission *event;
+    while ((event = e->first) != NULL) {
+        e->first = event->next;
+        tine__outcome_free_locked(e->pool, &event->values);
+        free(event);
+    }
+    e->last = &e->first;
+    e->unread = e->mine = 0;
+}
+
+void tine__events_unref(struct events *e) {
+    if (!e || tine__pool_is_forked(e->pool))
+        return;
+    struct pool *p = e->pool;
+    pthread_mutex_lock(&p->lock);
+    bool last = --e->refs == 0;
+    if (last)
+        free_all(e);
+    pthread_mutex_unlock(&p->lock);
+    if (!last)
+        return;
+    free(e);
+    tine__pool_unref(p);
+}
+
+/* --- granting --- */
+
+static uint64_t limit_of(const struct events *e) {
+    return e->pool->in_process ? UINT64_MAX : e->pool->event_buffer;
+}
+
+/* Does somebody wait for its end, so that all are kept? */
+static bool is_awaited(const struct events *e) {
+    return e->loose || e->awaits > 0 || e->pool->end_awaits > 0;
+}
+
+/* Nobody waits, nor is there anybody who will go on reading: no more are kept. */
+static bool is_vain(const struct events *e) {
+    return e->pool->s.life > LIFE_OPEN && !e->read && !is_awaited(e);
+}
+
+static bool is_free(const struct events *e) {
+    return e->dropped || is_awaited(e) || is_vain(e);
+}
+
+/* Number of the first event that the task may not emit. */
+static uint64_t upto(const struct events *e) {
+    uint64_t limit = limit_of(e), unread = is_free(e) ? 0 : e->mine;
+    return e->dropped ? SITE_NO_EVENTS : e->number + (limit > unread ? limit - unread : 0);
+}
+
+static void grant(struct events *e, bool again) {
+    const struct site_ops *ops = e->pool->site->ops;
+    uint64_t number = upto(e);
+    if (!e->item || !ops->grant || pool_site_is_gone(e->pool) || (number == e->granted && !again))
+        return;
+    e->granted = number;
+    if (e->worker)
+        ops->grant(e->pool->site, e->worker, e->id, number);
+}
+
+/* It stands, or not: those that do are known. */
+static void note_standing(struct events *e) {
+    struct pool *p = e->pool;
+    bool stands = e->item && !is_free(e) && e->mine >= limit_of(e);
+    if (e->loose)
+        return; /* it is among those */
+    if (stands && list_empty(&e->node)) {
+        list_push(&p->standing, &e->node);
+        p->stood = true;
+    } else if (!stands) {
+        list_remove(&e->node);
+    }
+    atomic_store_explicit(&p->stands, !list_empty(&p->standing), memory_order_relaxed);
+}
+
+static void changed(struct events *e, bool again) {
+    grant(e, again);
+    note_standing(e);
+}
+
+/* --- what comes --- */
+
+/* The event is of this task, and the one after the last. False: of another one, or another attempt. */
+static bool follows(struct events *e, const struct report *r, uint32_t k) {
+    bool same = e->worker == r->worker && e->id == r->id && e->number == r->number;
+    if (e->k != k || !e->worker)
+        e->mine = 0;
+    e->k = k;
+    e->worker = r->worker;
+    e->id = r->id;
+    e->number = r->number + 1;
+    return same;
+}
+
+static void set_values(struct pool *p, struct outcome *o, const struct report *r) {
+    if (r->large)
+        tine__outcome_set_block(o, OUTCOME_VALUES, 0, p, r);
+    else
+        tine__outcome_set_bytes(o, OUTCOME_VALUES, 0, r->bytes, r->length, r->carried);
+}
+
+/* False: no memory. */
+static bool keep(struct events *e, const struct report *r, uint32_t k) {
+    struct emission *event = sys.calloc(1, sizeof *event);
+    if (!event)
+        return false;
+    event->k = k;
+    set_values(e->pool, &event->values, r);
+    *e->last = event;
+    e->last = &event->next;
+    e->unread++;
+    e->mine++;
+    return true;
+}
+
+static void post(struct item *item) {
+    tine__inbox_post(item->inbox, item);
+    for (struct item *f = item->followers; f; f = f->next_follower)
+        tine__inbox_post(f->inbox, f);
+}
+
+void tine__deliver_event(struct pool *p, const struct report *r) {
+    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    uint64_t k = t ? r->id - t->call.id : 0;
+    if (!t || t->mute || r->error || k != t->next || k >= t->upto)
+        return;
+    struct item *item = item_of(t);
+    struct events *e = events_of(p, item);
+    if (!e)
+        return;
+    bool again = !follows(e, r, (uint32_t)k);
+    bool enough = e->dropped || (is_vain(e) && e->mine >= limit_of(e));
+    if (!enough && keep(e, r, (uint32_t)k))
+        post(item);
+    changed(e, again);
+}
+
+void tine__events_end(struct item *item) {
+    struct events *e = item->events;
+    if (!e || e->item != item)
+        return;
+    e->item = NULL;
+    e->loose = false;
+    list_remove(&e->node);
+    note_standing(e);
+}
+
+void tine__events_follow(struct pool *p, struct item *follower, struct item *leader) {
+    struct events *e = leader->events;
+    if (!e && !outcome_settled(leader->outcomes))
+        e = events_of(p, leader);
+    follower->events = e;
+    if (e)
+        e->refs++;
+}
+
+/* --- readers --- */
+
+static bool take(struct events *e, struct outcome *out, uint32_t *k) {
+    struct emission *event = e->first;
+    if (!event)
+        return false;
+    e->first = event->next;
+    if (!e->first)
+        e->last = &e->first;
+    e->unread--;
+    e->mine -= event->k == e->k && e->mine > 0;
+    *k = event->k;
+    *out = event->values;
+    free(event);
+    changed(e, false);
+    return true;
+}
+
+bool tine__events_take(struct events *e, struct outcome *out, uint32_t *k) {
+    if (tine__pool_is_forked(e->pool))
+        return false;
+    pthread_mutex_lock(&e->pool->lock);
+    bool any = take(e, out, k);
+    pthread_mutex_unlock(&e->pool->lock);
+    return any;
+}
+
+uint64_t tine__events_unread(struct events *e) {
+    if (tine__pool_is_forked(e->pool))
+        return 0;
+    pthread_mutex_lock(&e->pool->lock);
+    uint64_t n = e->unread;
+    pthread_mutex_unlock(&e->pool->lock);
+    return n;
+}
+
+void tine__events_read(struct events *e) {
+    if (tine__pool_is_forked(e->pool))
+        return;
+    pthread_mutex_lock(&e->pool->lock);
+    e->read = true;
+    changed(e, false);
+    pthread_mutex_unlock(&e->pool->lock);
+}
+
+void tine__events_await(struct events *e, bool awaits) {
+    if (tine__pool_is_forked(e->pool))
+        return;
+    pthread_mutex_lock(&e->pool->lock);
+    e->awaits += awaits ? 1u : -1u;
+    changed(e, false);
+    pthread_mutex_unlock(&e->pool->lock);
+}
+
+void tine__events_drop(struct events *e) {
+    if (tine__pool_is_forked(e->pool))
+        return;
+    pthread_mutex_lock(&e->pool->lock);
+    if (e->refs <= 1u + (e->item != NULL)) {
+        free_all(e);
+        e->dropped = true;
+        changed(e, false);
+    }
+    pthread_mutex_unlock(&e->pool->lock);
+}
+
+/* --- who waits for ends --- */
+
+/* Does something wait for a worker, and all of them are at work? */
+static bool is_held_up(struct pool *p) {
+    uint64_t running = 0, most = p->s.hold ? p->s.live : p->s.o.workers;
+    for (uint32_t ref = 0; ref < p->s.nrefs; ref++)
+        if (p->s.sent[ref])
+            running += p->site->ops->taken(p->site, ref);
+    return sched_runnable(&p->s) > running && running >= most;
+}
+
+bool tine__pool_holds(struct pool *p) {
+    if (tine__pool_is_forked(p))
+        return false;
+    pthread_mutex_lock(&p->lock);
+    bool any = p->s.nheld > 0;
+    pthread_mutex_unlock(&p->lock);
+    return any;
+}
+
+static void loosen(struct pool *p, bool (*waits)(const struct item *item, const void *arg),
+                   const void *arg, bool *loose) {
+    bool all = !waits || (!pool_site_is_gone(p) && is_held_up(p));
+    for (struct list *n = p->standing.next, *next; n != &p->standing; n = next) {
+        struct events *e = LIST_ITEM(n, struct events, node);
+        next = n->next;
+        if (!all && !waits(e->item, arg))
+            continue;
+        if (!*loose)
+            p->looseners++;
+        *loose = e->loose = true;
+        list_remove(n);
+        list_push(&p->loose, n);
+        grant(e, false);
+    }
+    atomic_store_explicit(&p->stands, !list_empty(&p->standing), memory_order_relaxed);
+}
+
+void tine__events_loosen(struct pool *p, bool (*waits)(const struct item *item, const void *arg),
+                         const void *arg, bool *loose) {
+    pthread_mutex_lock(&p->lock);
+    loosen(p, waits, arg, loose);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void tine__events_tighten(struct pool *p, bool *loose) {
+    if (!*loose || tine__pool_is_forked(p))
+        return;
+    *loose = false;
+    pthread_mutex_lock(&p->lock);
+    while (p->looseners == 1 && !list_empty(&p->loose)) {
+        struct events *e = LIST_ITEM(list_pop(&p->loose), struct events, node);
+        e->loose = false;
+        changed(e, false);
+    }
+    p->looseners--;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void tine__events_await_end(struct pool *p, bool awaits) {
+    if (tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->end_awaits += awaits ? 1u : -1u;
+    tine__events_shut(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool tine__events_stand(const struct pool *p) {
+    return atomic_load_explicit(&p->stands, memory_order_relaxed);
+}
+
+void tine__events_shut(struct pool *p) {
+    for (struct list *n = p->standing.next, *next; n != &p->standing; n = next) {
+        next = n->next;
+        changed(LIST_ITEM(n, struct events, node), false);
+    }
+}

@@ -1,0 +1,89 @@
+/* Letters to workers: they lie in the call heap until the worker needs them no more. */
+#include <string.h>
+#include "base/sys.h"
+#include "msg/nested.h"
+#include "pool/internal.h"
+
+struct note {
+    struct list node;
+    uint64_t place, number;
+};
+
+struct mailbox {
+    struct list notes; /* of letters that were not given back, in order */
+    uint64_t posted;
+};
+
+/* Where letters are noted; NULL: no memory. */
+static struct mailbox *mailbox_of(struct pool *p, unsigned worker) {
+    if (!p->mail && !(p->mail = sys.calloc(p->s.o.most + 1, sizeof *p->mail)))
+        return NULL;
+    struct mailbox *m = &p->mail[worker];
+    if (!m->notes.next)
+        list_init(&m->notes);
+    return m;
+}
+
+struct letter *tine__letter_new(struct pool *p, size_t more, uint64_t *place) {
+    size_t cap;
+    char *data;
+    *place = 0;
+    if (tine__store_grow(p->store, place, 0, sizeof(struct letter) + more, &data, &cap))
+        return NULL;
+    struct letter *letter = (struct letter *)(void *)data;
+    *letter = (struct letter){.length = more};
+    return letter;
+}
+
+struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uint64_t *place) {
+    const struct call_head *call = &item->task.call;
+    size_t more = call->offset ? 0 : call->length;
+    struct letter *letter = tine__letter_new(p, more, place);
+    if (!letter)
+        return NULL;
+    letter->kind = LETTER_RUN;
+    letter->call = *call;
+    if (more)
+        memcpy(letter + 1, item->bytes, more);
+    return letter;
+}
+
+void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter) {
+    struct mailbox *m = mailbox_of(p, worker);
+    struct note *note = m ? sys.malloc(sizeof *note) : NULL;
+    tine__mail_tidy(p, worker, false);
+    p->site->ops->post(p->site, worker, place, letter);
+    if (m)
+        m->posted++;
+    if (!note)
+        return; /* it stays there as long as the pool */
+    *note = (struct note){.place = place, .number = m->posted};
+    list_init(&note->node);
+    list_push(&m->notes, &note->node);
+}
+
+void tine__mail_tidy(struct pool *p, unsigned worker, bool gone) {
+    struct mailbox *m = p->mail ? &p->mail[worker] : NULL;
+    if (!m || !m->notes.next)
+        return;
+    uint64_t read =
+        gone || list_empty(&m->notes) ? UINT64_MAX : p->site->ops->read(p->site, worker);
+    while (!list_empty(&m->notes)) {
+        struct note *note = LIST_ITEM(m->notes.next, struct note, node);
+        if (note->number > read)
+            break;
+        list_remove(&note->node);
+        tine__store_free(p->store, note->place);
+        free(note);
+    }
+    if (gone)
+        m->posted = 0;
+}
+
+void tine__mail_close(struct pool *p) {
+    for (unsigned w = 0; p->mail && w <= p->s.o.most; w++)
+        if (p->mail[w].notes.next)
+            tine__mail_tidy(p, w, true);
+    free(p->mail);
+    p->mail = NULL;
+}

@@ -1,0 +1,97 @@
+/* What is told to the pool's trace, if it has one. */
+#include <string.h>
+#include "base/error.h"
+#include "base/sys.h"
+#include "codec/segment.h"
+#include "pool/internal.h"
+
+/* --- tasks --- */
+
+/* What is said of its end: text that lies in it, or NULL. */
+static const char *message(const struct outcome *o, size_t *length) {
+    const struct failure *f = tine__outcome_failure(o);
+    const char *bytes = tine__outcome_bytes(o, length);
+    if (o->state == OUTCOME_ERROR)
+        bytes = bytes ? segment_error_text(bytes, *length, length) : NULL;
+    else if (o->state != OUTCOME_FAILED)
+        bytes = NULL;
+    else if (f && f->message)
+        *length = strlen(bytes = f->message);
+    if (!bytes)
+        *length = 0;
+    return bytes;
+}
+
+void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, uint32_t attempt,
+                           const struct outcome *o, uint64_t started, uint64_t ended) {
+    const struct task *t = &item->task;
+    bool ran = started >= t->since && started <= ended && started > 0;
+    struct trace_task task = {.name = &item->name,
+                              .k = k,
+                              .attempt = ran ? attempt : 0,
+                              .worker = ran ? t->worker : 0,
+                              .submitted = t->since,
+                              .started = ran ? started : 0,
+                              .ended = ended,
+                              .code = o->state == OUTCOME_VALUES ? 0 : o->code};
+    if (ran && attempt > 1 && item->attempts && item->attempts->n >= attempt - 1) {
+        const struct task_times *before = &item->attempts->list[attempt - 2].times;
+        task.before = before->worker;
+        task.before_at = before->started;
+    }
+    if (task.code)
+        task.error = message(o, &task.error_len);
+    tine__trace_task(p->trace, &task);
+}
+
+void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started) {
+    uint32_t tried = item->attempts ? item->attempts->n : 0;
+    tine__tracing_attempt(p, item, k, tried + 1, &item->outcomes[k], started, tine__now());
+}
+
+/* --- workers and the pool --- */
+
+void tine__tracing_ready(struct pool *p, const struct report *r) {
+    unsigned w = r->worker;
+    if (w < 1 || w > p->s.top || p->s.workers[w].state == WORKER_NONE)
+        return;
+    tine__trace_ready(p->trace, w, r->pid ? r->pid : (int)r->id, p->s.workers[w].since,
+                      r->ended ? r->ended : (uint64_t)tine__now());
+}
+
+void tine__tracing_event(struct pool *p, const struct event *e) {
+    if (e->kind == EVENT_EXIT)
+        tine__trace_exit(p->trace, e->exit, tine__now());
+    else if (e->kind == EVENT_STOPPED)
+        tine__trace_stopped(p->trace, p->reason && p->reason->message ? p->reason->message : "",
+                            tine__now());
+}
+
+/* --- counters --- */
+
+#define COUNT_PAUSE (20 * MILLISECOND) /* between two looks at them */
+
+void tine__tracing_count(struct pool *p, uint64_t now) {
+    uint64_t running = tine__pool_running(p);
+    uint64_t open = p->submitted - p->ends.finished - p->ends.failed - p->ends.cancelled;
+    const struct trace_counts counts = {.at = now,
+                                        .pending = open > running ? open - running : 0,
+                                        .running = running,
+                                        .workers = p->s.present};
+    tine__trace_count(p->trace, &counts);
+    p->uncounted = false;
+    p->count_at = now + COUNT_PAUSE;
+}
+
+void tine__tracing_changed(struct pool *p, uint64_t now) {
+    if (now >= p->count_at)
+        tine__tracing_count(p, now);
+    else
+        p->uncounted = true;
+}
+
+/* --- trouble --- */
+
+char *tine__pool_trace_trouble(struct pool *p) {
+    return p->trace && !tine__pool_is_forked(p) ? tine__trace_trouble(p->trace) : NULL;
+}
