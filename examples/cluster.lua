@@ -1,5 +1,5 @@
--- Many machines on one: starts a job server and three `tine serve` on this machine, renders an image over them while one
--- of them is killed, and shows who did what.
+-- Many machines on one: starts a job server and three `tine serve` on this machine, renders an image over them while
+-- one of them is killed, and shows who did what.
 --
 --   scripts/run examples/cluster.lua [FILE.pgm]
 --
@@ -40,13 +40,15 @@ if not gearmand then
   os.exit(0)
 end
 
-local pids = { start(("%s -L 127.0.0.1 -p %d --threads=1 --job-retries=1 -l stderr --pid-file=%s"):format(gearmand, PORT,
-  os.tmpname())) }
+local pids = {
+  start(("%s -L 127.0.0.1 -p %d --threads=1 --job-retries=1 -l stderr --pid-file=%s")
+    :format(gearmand, PORT, os.tmpname())),
+}
 for i = 1, 3 do pids[#pids + 1] = start(("%s serve %s -j 1 --name host%d"):format(arg[-1] or "tine", URL, i)) end
 local function stop()
   for _, pid in ipairs(pids) do os.execute(("kill -9 %d 2>/dev/null"):format(pid)) end
 end
-local ends <close> = setmetatable({}, { __close = stop })
+local _ <close> = setmetatable({}, { __close = stop })
 
 local pool <close> = tine.pool { backend = URL, retry = { lost = 5, delay = 0 }, connect_timeout = 30 }
 local futures, rows = {}, {}
