@@ -105,6 +105,15 @@ struct lua_State;
 enum tine_start { TINE_FORK, TINE_SPAWN };
 enum tine_crash { TINE_BREAK, TINE_REPLACE };
 
+/* Where what a task, and the programs that it starts, write to stdout and stderr goes: to those of this program; to its
+** future (tine_future_output); or, each line as a whole behind "[label] ", to those of this program. SINCE 0.2.0 */
+enum tine_output {
+    TINE_OUTPUT_DEFAULT,
+    TINE_OUTPUT_INHERIT,
+    TINE_OUTPUT_CAPTURE,
+    TINE_OUTPUT_PREFIX
+};
+
 /* How often a task is tried again that has failed by an error of its own, with its worker, by its limit, or with its
 ** host: so many attempts beyond the first. Before attempt k+1 it waits delay * factor^(k-1) seconds, at most
 ** max_delay, spread by that share of it. Begin with TINE_RETRY_INIT. SINCE 0.2.0 */
@@ -184,6 +193,8 @@ typedef struct tine_options {
     bool seeded;
     int64_t seed;
     const char *seed_text;
+    int output; /* enum tine_output */
+    uint64_t output_limit;
     /* The file that what the pool does is traced to, in the Trace Event format; in its name %p is the
     ** number of this process and %n that of the pool. NULL: what TINE_TRACE in the environment says;
     ** "": nothing. A file that cannot be opened is TINE_ESYSTEM. */
@@ -202,7 +213,7 @@ typedef struct tine_options {
     { \
         sizeof(tine_options), NULL, 0, TINE_FORK, TINE_BREAK, 0, -1, 0, 0, NULL, NULL, NULL, NULL, \
             NULL, NULL, NULL, 0, -1, false, 0, 0, 0, 0, 0, NULL, -1, 0, 0, NULL, TINE_RETRY_INIT, \
-            -1, 0, 0, false, 0, NULL, NULL, NULL, NULL, 0, 0, 0, false \
+            -1, 0, 0, false, 0, NULL, TINE_OUTPUT_DEFAULT, 0, NULL, NULL, NULL, 0, 0, 0, false \
     }
 
 /* Take the root process, from which all workers descend, now. Call it early, while the program is
@@ -353,12 +364,15 @@ typedef struct tine_task {
     bool seeded;
     int64_t seed;
     const char *seed_text;
+    int output;            /* enum tine_output */
+    uint64_t output_limit; /* of captured output only the last so many bytes are kept; 0: the pool's
+                           ** (1 MiB if that says nothing), UINT64_MAX: all are */
 } tine_task;
 
 #define TINE_TASK_INIT \
     { \
         sizeof(tine_task), TINE_SOURCE, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, 0, NULL, \
-            TINE_RETRY_INIT, -1, 0, 0, false, 0, NULL \
+            TINE_RETRY_INIT, -1, 0, 0, false, 0, NULL, TINE_OUTPUT_DEFAULT, 0 \
     }
 
 /* Submit a task. On success *out (when `out` is not NULL) is a future, to be freed with
@@ -400,6 +414,11 @@ TINE_API const char *tine_future_message(tine_future *future);
 
 /* The worker's traceback for what tine_future_values gives as an error, else "". As above. */
 TINE_API const char *tine_future_traceback(tine_future *future);
+
+/* What the task, in its last attempt, and the programs that it started have written to stdout and
+** stderr, if it was submitted with TINE_OUTPUT_CAPTURE and is done; not terminated. NULL: it was not,
+** or is not. Valid until the future is freed; `length` may not be NULL. Never waits. SINCE 0.2.0 */
+TINE_API const void *tine_future_output(tine_future *future, size_t *length);
 
 /* Which worker and task are to blame for TINE_ECRASHED and TINE_EBROKEN. */
 typedef struct tine_blame {

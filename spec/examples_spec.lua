@@ -118,6 +118,19 @@ for _, with in ipairs { "lua5.4", "tine" } do
       assert.is_true(different <= #image // 200, different)
     end)
 
+    it("histogram counts every byte", function()
+      local file = tree .. "/sub/size65536"
+      assert.equal("65536 bytes\n", (run(with, "histogram.lua", file):match "^[^\n]*\n"))
+      assert.matches("\nx +16384 ", run(with, "histogram.lua", file))
+    end)
+
+    it("lookup gives the same each way, and tells what it costs", function()
+      local out = run(with, "lookup.lua", 2000)
+      for _, way in ipairs { "upvalue", "preload", "share", "freeze" } do
+        assert.matches("\n" .. way .. " +[%d.]+ ms +[%d.]+ ms +[%d.]+ MB\n", out)
+      end
+    end)
+
     it("pipeline survives bad data, a runaway and a dead worker", function()
       assert.equal([[
 april: error: 'x' is not a number

@@ -205,6 +205,20 @@ function tine.cpu_count() end
 ---@nodiscard
 function tine.buffer(bytes) end
 
+---An image of a table in memory that all processes see: read only, in memory once. What it gives reads like the table.
+---@generic T: table
+---@param value T
+---@return T
+---@nodiscard
+function tine.freeze(value) end
+
+---A plain copy of a frozen table.
+---@generic T: table
+---@param view T
+---@return T
+---@nodiscard
+function tine.thaw(view) end
+
 ---What type() says of the value; of a frozen table "table".
 ---@param value any
 ---@return string
@@ -568,6 +582,11 @@ function Future:events() end
 ---Calls fn(future, ...) for each event, before the done callbacks.
 ---@param fn fun(future: tine.Future, ...)
 function Future:on_event(fn) end
+---What the task, in its last attempt, and the programs that it started have printed, if that is captured; nil before
+---the end.
+---@return string?
+---@nodiscard
+function Future:output() end
 
 ---@return boolean
 ---@nodiscard

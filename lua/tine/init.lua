@@ -19,6 +19,8 @@ local tine = {
     encode = core.encode,
     progress = require("tine.progress").new,
     buffer = core.buffer,
+    freeze = core.freeze,
+    thaw = core.thaw,
     type = core.type,
 }
 

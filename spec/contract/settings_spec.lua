@@ -11,7 +11,9 @@ describe("settings", function()
     { retry = 0 }, { retry = 3 }, { retry = {} }, { memory = 1 << 30 }, { memory = math.huge }, { cpu = 10 },
     { retry = { error = 1, crashed = 2, timeout = 3, lost = 4, delay = 0, factor = 1, max_delay = 1, jitter = 0,
                 when = function() return true end } },
-    { output = "inherit", output_limit = 100 }, { seed = 1 },
+    { output = "inherit", output_limit = 100 }, { output = "capture", output_limit = 0 }, { output = "prefix" },
+    { output_limit = math.huge },
+    { seed = 1 },
     { seed = -1 }, { seed = "text" },
   }
 
@@ -49,8 +51,10 @@ describe("settings", function()
     { { memory = 0 }, "option 'memory' must be a number of bytes, got 0" },
     { { cpu = "x" }, "option 'cpu' must be a number of seconds, got \"x\"" },
     { { output = "file" }, "option 'output' must be \"inherit\", \"capture\" or \"prefix\", got \"file\"" },
-    { { output = "capture" }, "option 'output': only \"inherit\" is there in this version" },
+    { { output = true }, "option 'output' must be \"inherit\", \"capture\" or \"prefix\", got boolean" },
     { { output_limit = -1 }, "option 'output_limit' must be a number of bytes, got -1" },
+    { { output_limit = "1M" }, "option 'output_limit' must be a number of bytes, got \"1M\"" },
+    { { output_limit = 1.5 }, "option 'output_limit' must be a number of bytes, got 1.5" },
     { { seed = {} }, "option 'seed' must be an integer or a text, got table" },
     { { seed = 1.5 }, "option 'seed' must be an integer or a text, got 1.5" },
     { { prioritty = 1 }, "unknown option 'prioritty', did you mean 'priority'?" },

@@ -137,6 +137,26 @@ describe("a pool on other machines", function()
     assert.is_true(list[1].tasks >= 1)
   end)
 
+  it("brings what tasks print, if it is captured, also of such as died", function()
+    local captured = pool:with { output = "capture", output_limit = 12 }
+    local future = captured:submit(function() print "0123456789" os.execute "echo xyz" return 1 end)
+    assert.equal(1, future:result(20))
+    assert.equal("3456789\nxyz\n", future:output())
+    local dying = captured:submit(function() io.write "last words" os.execute("kill -9 " .. tine.worker.pid) end)
+    assert.equal("last words", dying:exception(20).output)
+    assert.equal("last words", dying:output())
+    local n = 0
+    for i, _, err in captured:map(function(i) print(i) if i == 2 then os.exit(1) end end, { 1, 2, 3 },
+                                  { chunksize = 3, on_error = "return" }) do
+      n = n + 1
+      assert.equal(i == 2 and "2\n" or nil, err and err.output)
+    end
+    assert.equal(3, n)
+    local plain = pool:submit(math.abs, -1)
+    assert.equal(1, plain:result(20))
+    assert.is_nil(plain:output())
+  end)
+
   it("counts like any other", function()
     local other = tine.pool { backend = server:url() }
     for i = 1, 10 do other:submit(function(n) return n end, i) end

@@ -16,7 +16,7 @@ static bool check_times(const tine_options *o) {
     return o->task_timeout >= 0 && o->start_timeout >= 0 && o->idle_timeout >= 0 &&
            o->max_worker_age >= 0 && o->spin == o->spin && o->exit_timeout == o->exit_timeout &&
            o->ageing == o->ageing && o->deadline >= 0 && o->cpu >= 0 && o->grace == o->grace &&
-           tine__api_check_retry(&o->retry);
+           tine__api_check_retry(&o->retry) && api_check_output(o->output);
 }
 
 static bool check_choices(const tine_options *o) {

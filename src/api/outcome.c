@@ -39,6 +39,14 @@ const void *tine_future_values(tine_future *f, size_t *length) {
     return bytes + SEGMENT_HEAD;
 }
 
+const void *tine_future_output(tine_future *f, size_t *length) {
+    *length = 0;
+    if (check(f) || !f->item.printed)
+        return NULL;
+    *length = f->item.printed->length;
+    return f->item.printed->bytes;
+}
+
 /* --- texts --- */
 
 static const char no_text[] = "(error object that is no text)";

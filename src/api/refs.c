@@ -40,5 +40,6 @@ void tine_future_free(tine_future *f) {
     free(f->message);
     free(f->traceback);
     free(f->item.told);
+    tine__printed_unref(f->item.printed);
     free(f);
 }

@@ -44,12 +44,15 @@ struct said {
     bool seeded;
     int64_t seed;
     const char *seed_text;
+    int output; /* enum tine_output */
+    uint64_t output_limit;
 };
 
 static bool is_silent(const struct said *said) {
     return said->timeout == 0 && said->deadline == 0 && said->grace < 0 && said->cpu == 0 &&
            said->priority == 0 && !said->group && !is_set(said->retry) && said->memory == 0 &&
-           !said->seeded && !said->seed_text;
+           !said->seeded && !said->seed_text && said->output == TINE_OUTPUT_DEFAULT &&
+           said->output_limit == 0;
 }
 
 static void set_times(struct settings *s, const struct said *said) {
@@ -70,6 +73,16 @@ static void set_seed(struct settings *s, const struct said *said) {
         settings_seed(s, said->seed);
 }
 
+static void set_output(struct settings *s, const struct said *said) {
+    static const uint8_t modes[] = {[TINE_OUTPUT_INHERIT] = OUTPUT_INHERIT,
+                                    [TINE_OUTPUT_CAPTURE] = OUTPUT_CAPTURE,
+                                    [TINE_OUTPUT_PREFIX] = OUTPUT_PREFIX};
+    if (said->output != TINE_OUTPUT_DEFAULT)
+        s->output = modes[said->output];
+    if (said->output_limit)
+        s->output_limit = said->output_limit;
+}
+
 static int change(const struct settings *from, const struct said *said, struct settings **out) {
     struct settings *s = said->group ? tine__settings_copy(from, said->group, strlen(said->group))
                                      : tine__settings_copy(from, from->group, from->group_len);
@@ -83,6 +96,7 @@ static int change(const struct settings *from, const struct said *said, struct s
     if (said->memory)
         s->memory = said->memory == UINT64_MAX ? 0 : said->memory;
     set_seed(s, said);
+    set_output(s, said);
     *out = s;
     return 0;
 }
@@ -93,7 +107,8 @@ static int change(const struct settings *from, const struct said *said, struct s
         .timeout = (from)->limit, .deadline = (from)->deadline, .grace = (from)->grace, \
         .cpu = (from)->cpu, .priority = (from)->priority, .group = (from)->group, \
         .retry = &(from)->retry, .memory = (from)->memory, .seeded = (from)->seeded, \
-        .seed = (from)->seed, .seed_text = (from)->seed_text \
+        .seed = (from)->seed, .seed_text = (from)->seed_text, .output = (from)->output, \
+        .output_limit = (from)->output_limit \
     }
 
 int tine__api_settings(const tine_task *task, const struct settings *from, struct settings **out) {

@@ -14,7 +14,7 @@ static bool read_task(tine_task *out, const tine_task *given) {
     *out = (tine_task)TINE_TASK_INIT;
     return given && tine__struct_read(out, sizeof *out, given, least) && out->timeout >= 0 &&
            out->deadline >= 0 && out->cpu >= 0 && out->grace == out->grace &&
-           tine__api_check_retry(&out->retry);
+           tine__api_check_retry(&out->retry) && api_check_output(out->output);
 }
 
 static void describe(struct item *item, const struct tine_future *f) {

@@ -160,6 +160,10 @@ int tine__fd_pair(int ends[2], int type) {
     MAKE("socketpair", take_two(sys.socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends), ends));
 }
 
+int tine__fd_pipe(int ends[2]) {
+    MAKE("pipe", take_two(sys.pipe2(ends, O_CLOEXEC), ends));
+}
+
 int tine__fd_open(const char *path, int flags) {
     MAKE("open", take(sys.open(path, flags | O_CLOEXEC)));
 }

@@ -24,6 +24,7 @@
 
 int tine__fd_memfd(const char *name, unsigned flags);
 int tine__fd_pair(int ends[2], int type); /* of AF_UNIX sockets */
+int tine__fd_pipe(int ends[2]);           /* to read, to write */
 int tine__fd_open(const char *path, int flags);
 int tine__fd_create(const char *path, int flags); /* the file too, if there is none */
 int tine__fd_copy(int fd);                        /* of a descriptor of the program's */

@@ -136,7 +136,8 @@ static void push_label(lua_State *L, tine_future *given) {
 }
 
 /* The future at `idx` has ended as the program's has. */
-static void settle(lua_State *L, struct future *f, int idx, const struct outcome *from) {
+static void settle(lua_State *L, struct future *f, int idx, const struct tine_future *given) {
+    const struct outcome *from = &given->outcome;
     struct outcome empty = {0};
     struct outcome *box = outcome_owns(from) ? tine__box(L, &empty) : NULL;
     tine__outcome_share(&f->outcome, from);
@@ -147,6 +148,8 @@ static void settle(lua_State *L, struct future *f, int idx, const struct outcome
     }
     f->done = true;
     f->failed = f->outcome.state != OUTCOME_VALUES && f->outcome.code != TINE_ECANCELLED;
+    if (given->item.printed)
+        tine__extras_set_printed(L, f, idx, given->item.printed);
 }
 
 /* Push a new future, of the pool at `pool`, that follows the program's. */
@@ -167,7 +170,7 @@ static void push_follower(lua_State *L, int pool, tine_future *given) {
                       .anchor = &f->anchor,
                       .idx = idx};
     if (outcome_settled(&given->outcome) || !tine__follow(L, v->core, &d, &given->item))
-        settle(L, f, idx, &given->outcome);
+        settle(L, f, idx, given);
     lua_settop(L, idx);
 }
 

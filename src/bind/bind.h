@@ -460,6 +460,10 @@ void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);
 bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx);
 /* Push what was kept: done, total, text: 3; or 0. */
 int tine__extras_push_progress(lua_State *L, struct future *f, int idx);
+/* The same of what it has printed, if that was captured; push it, or nil: 1. */
+void tine__extras_set_printed(lua_State *L, struct future *f, int idx, const struct printed *p);
+bool tine__extras_keep_printed(lua_State *L, struct future *f, int idx);
+int tine__extras_push_printed(lua_State *L, struct future *f, int idx);
 
 /* --- needs.c --- */
 
@@ -730,6 +734,7 @@ int tine__nearest(lua_State *L); /* core.nearest(name, list) */
 int tine__data_buffer(lua_State *L);
 /* What tine__data_forked is. */
 int tine__data_refuse_forked(lua_State *L);
+int tine__data_freeze(lua_State *L);
 int tine__data_type(lua_State *L);
 
 #endif

@@ -1,4 +1,4 @@
-/* tine.buffer and tine.type: memory that all processes see. */
+/* tine.buffer, tine.freeze, tine.thaw, tine.type: memory that all processes see. */
 #include "data/data.h"
 
 #include <errno.h>
@@ -39,6 +39,22 @@ int tine__data_buffer(lua_State *L) {
         err = tine__buffer_new(L, (uint64_t)size);
     }
     return err ? refuse(L, err, "buffer") : 1;
+}
+
+/* tine.freeze(table) */
+int tine__data_freeze(lua_State *L) {
+    struct data_name name;
+    if (tine__data_of(L, 1, &name) && name.kind == REGION_IMAGE)
+        return lua_settop(L, 1), 1;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    int err = tine__freeze(L, 1);
+    if (err == TINE_ESYSTEM)
+        return refuse(L, err, "frozen table");
+    if (err)
+        return tine__error(L, err, "%s", lua_tostring(L, -1));
+    collect_after(L, tine__data_of(L, -1, NULL)->size);
+    return 1;
 }
 
 /* tine.type(value): what type() says of what a view is of */

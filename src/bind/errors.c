@@ -215,6 +215,10 @@ void tine__error_failure(lua_State *L, struct core *c, int code, const struct fa
         lua_pushboolean(L, true);
         lua_setfield(L, -2, "cpu");
     }
+    if (f->output) {
+        lua_pushlstring(L, f->output, f->output_len);
+        lua_setfield(L, -2, "output");
+    }
     set_text(L, "host", f->host);
     set_text(L, "server", f->server);
     set_text(L, "phase", f->phase);

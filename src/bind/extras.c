@@ -141,6 +141,28 @@ bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx) {
     return !f->done;
 }
 
+void tine__extras_set_printed(lua_State *L, struct future *f, int idx, const struct printed *p) {
+    tine__extras_push(L, f, idx);
+    lua_pushlstring(L, p->bytes, p->length);
+    lua_setfield(L, -2, "output");
+    lua_pop(L, 1);
+}
+
+bool tine__extras_keep_printed(lua_State *L, struct future *f, int idx) {
+    tine__extras_set_printed(L, f, idx, f->anchor.item->printed);
+    return !f->done;
+}
+
+int tine__extras_push_printed(lua_State *L, struct future *f, int idx) {
+    if (f->extras != EXTRA_TABLE) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+    lua_getfield(L, -1, "output");
+    return 1;
+}
+
 int tine__extras_push_progress(lua_State *L, struct future *f, int idx) {
     if (f->extras != EXTRA_TABLE)
         return 0;

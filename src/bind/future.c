@@ -164,6 +164,17 @@ static int future_progress(lua_State *L) {
     return tine__progress_push(L, &said);
 }
 
+/* nil while it is not done, or when it is not captured. */
+static int future_output(lua_State *L) {
+    struct future *f = tine__check_future(L, 1);
+    lua_settop(L, 1);
+    if (f->core && !f->done && has_ended(f))
+        tine__reap(L);
+    if (!f->done || !f->core)
+        return lua_pushnil(L), 1;
+    return tine__extras_push_printed(L, f, 1);
+}
+
 /* --- waiting --- */
 
 static bool future_met(const struct aim *aim) {
@@ -535,6 +546,7 @@ const luaL_Reg tine__future_methods[] = {
     {"cancel", future_cancel},
     {"abort", future_abort},
     {"chain", tine__future_chain},
+    {"output", future_output},
     {"progress", future_progress},
     {"times", tine__future_times},
     {"attempts", tine__future_attempts},

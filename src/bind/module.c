@@ -193,6 +193,7 @@ static const luaL_Reg functions[] = {
     {"clock", tine__clock},         {"sleep", tine__sleep},
     {"terminal", terminal},         {"nearest", tine__nearest},
     {"encode", tine__encode_lua},   {"buffer", tine__data_buffer},
+    {"freeze", tine__data_freeze},  {"thaw", tine__thaw},
     {"type", tine__data_type},      {NULL, NULL},
 };
 

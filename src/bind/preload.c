@@ -81,19 +81,13 @@ static void preload_dump(lua_State *L, const struct tine__lua_source *source) {
 }
 
 /* In a worker, whose task may never have loaded the module. */
-static void push_ask_error(lua_State *L, bool timed) {
-    int code = timed ? TINE_ETIMEOUT : TINE_ECANCELLED;
+static void push_error(lua_State *L, int code, const char *text) {
     luaL_requiref(L, "tine.core", luaopen_tine_core, 0);
-    tine__error_push(L, code, "%s", tine_error_text(code));
-    if (timed) {
+    tine__error_push(L, code, "%s", text);
+    if (code == TINE_ETIMEOUT) {
         lua_pushliteral(L, "running");
         lua_setfield(L, -2, "phase");
     }
-}
-
-static void push_emit_error(lua_State *L, int code, const char *text) {
-    luaL_requiref(L, "tine.core", luaopen_tine_core, 0);
-    tine__error_push(L, code, "%s", text ? text : tine_error_text(code));
 }
 
 /* Event loops that were made before the fork. */
@@ -113,8 +107,7 @@ static void mend_protected(lua_State *L) {
 
 void tine__preload_worker(lua_State *L) {
     tine__root_mend = mend_protected;
-    tine__ask_error = push_ask_error;
-    tine__emit_error = push_emit_error;
+    tine__push_error = push_error;
     tine__preload_modules(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (const struct tine__lua_source *s = tine__lua_sources; s->name; s++)

@@ -87,8 +87,9 @@ static bool read_retry(lua_State *L, int arg, struct retry *r) {
 
 /* --- the others --- */
 
-/* 0: none. */
-static uint64_t read_bytes(lua_State *L, int arg, const char *name, uint64_t least, uint64_t none) {
+/* `unlimited` for math.huge; `none` when nothing is said. */
+static uint64_t read_bytes(lua_State *L, int arg, const char *name, uint64_t least,
+                           uint64_t unlimited, uint64_t none) {
     int exact;
     int type = tine__option(L, arg, name);
     lua_Number x = lua_tonumber(L, -1);
@@ -99,7 +100,7 @@ static uint64_t read_bytes(lua_State *L, int arg, const char *name, uint64_t lea
     if (type != LUA_TNUMBER || (!never && (!exact || n < (lua_Integer)least)))
         tine__option_error(L, arg, name, "a number of bytes");
     lua_pop(L, 1);
-    return never ? 0 : (uint64_t)n;
+    return never ? unlimited : (uint64_t)n;
 }
 
 static int64_t read_priority(lua_State *L, int arg, int64_t none) {
@@ -137,9 +138,7 @@ static void read_output(lua_State *L, int arg, struct settings *s) {
     lua_pop(L, 1);
     if (given)
         s->output = (uint8_t)tine__option_choice(L, arg, "output", modes);
-    if (s->output != OUTPUT_INHERIT)
-        luaL_argerror(L, arg, "option 'output': only \"inherit\" is there in this version");
-    s->output_limit = read_bytes(L, arg, "output_limit", 0, s->output_limit);
+    s->output_limit = read_bytes(L, arg, "output_limit", 0, UINT64_MAX, s->output_limit);
 }
 
 /* Leaves the name on the stack. */
@@ -169,7 +168,7 @@ bool tine__settings_read(lua_State *L, int arg, const struct settings *from,
     memcpy(&s, from, sizeof s);
     read_times(L, arg, &s);
     s.priority = read_priority(L, arg, s.priority);
-    s.memory = read_bytes(L, arg, "memory", 1, s.memory);
+    s.memory = read_bytes(L, arg, "memory", 1, 0, s.memory);
     read_seed(L, arg, &s);
     read_output(L, arg, &s);
     const char *group = read_group(L, arg, from, &len);

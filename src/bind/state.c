@@ -99,6 +99,8 @@ static void future_released(lua_State *L, struct future *f) {
         return;
     if (f->anchor.item->events && !tine__events_keep(L, f, idx))
         return;
+    if (f->anchor.item->printed && !tine__extras_keep_printed(L, f, idx))
+        return;
     future_landed(L, f);
     if (f->listens)
         tine__future_heard(L, f, idx);
@@ -118,7 +120,7 @@ static void anchor_released(lua_State *L, struct anchor *a) {
                    &f->outcome)) { /* it only followed, and the state is being closed */
         tine__landed(L, a, f->core);
     } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !a->item->told &&
-               !a->item->attempts && !a->item->events) {
+               !a->item->attempts && !a->item->events && !a->item->printed) {
         future_landed(L, f);
     } else {
         int top = lua_gettop(L);

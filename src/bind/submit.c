@@ -73,6 +73,8 @@ static struct item *item_take(struct core *c) {
 void tine__item_put(struct core *c, struct item *item) {
     free(item->told);
     item->told = NULL;
+    tine__printed_unref(item->printed);
+    item->printed = NULL;
     if (c->nitems == ITEMS_KEPT) {
         free(item);
         return;
@@ -106,6 +108,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
     item->told = NULL;
+    item->printed = NULL;
     return item;
 }
 

@@ -3,6 +3,8 @@
 **
 **   buffer.c   a buffer's userdata and methods        pack.c     what lies in one, by formats
 **   object.c   what both have in common               name.c     how messages name them
+**   freeze.c   from tables to images                  build.c    their strings, shapes and tables
+**   view.c     images as tables                       image.c    reading what lies in one (image.h: the format)
 **
 ** What a message names is not checked by who sent it: a handle that stands for nothing, and a place that is none, are
 ** errors.
@@ -36,5 +38,10 @@ extern int (*tine__data_forked)(lua_State *L);
 
 /* Push a new buffer. 0; or a code, and nothing pushed. May raise memory errors. */
 int tine__buffer_new(lua_State *L, uint64_t size);
+/* Push a view of an image of the table at `idx`. 0; or a code: with TINE_ESYSTEM errno tells, with others the message is
+** on top. May raise memory errors. */
+int tine__freeze(lua_State *L, int idx);
+/* (view) -> a table: a copy. Raises. */
+int tine__thaw(lua_State *L);
 
 #endif

@@ -5,7 +5,8 @@
 #include <lauxlib.h>
 #include "data/data.h"
 
-/* A region in one Lua state: a userdata of class BUFFER or IMAGE. There is one for each region. */
+/* A region in one Lua state: a userdata of class BUFFER or IMAGE, with a user value for its class. There is one for each
+** region. */
 struct object {
     char *base; /* NULL: closed */
     uint64_t size;
@@ -35,6 +36,14 @@ static inline void *data_check(lua_State *L, const char *name) {
     lua_pop(L, 1);
     return p;
 }
+
+/* view.c */
+
+/* Push a view of the table at a place (0: the root) of an image, for whose region a reference goes over. Raises. */
+void tine__view_push(lua_State *L, struct region *r, uint64_t place);
+/* Is the value at `idx` one? Then what it is of. */
+bool tine__view_is(lua_State *L, int idx);
+struct region *tine__view_region(lua_State *L, int idx, uint64_t *place);
 
 /* pack.c: formats */
 

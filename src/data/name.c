@@ -32,11 +32,15 @@ static bool is_of(lua_State *L, int idx, const char *class) {
 
 struct region *tine__data_of(lua_State *L, int idx, struct data_name *name) {
     const struct object *o = lua_touserdata(L, idx);
-    if (!o || !is_of(L, idx, CLASS_BUFFER) || !o->region)
-        return NULL;
-    if (name)
-        *name = (struct data_name){(uint8_t)o->region->kind, tine__region_handle(o->region), 0};
-    return o->region;
+    struct region *r = NULL;
+    uint64_t place = 0;
+    if (o && tine__view_is(L, idx))
+        r = tine__view_region(L, idx, &place);
+    else if (o && is_of(L, idx, CLASS_BUFFER))
+        r = o->region;
+    if (r && name)
+        *name = (struct data_name){(uint8_t)r->kind, tine__region_handle(r), place};
+    return r;
 }
 
 static const char *reason(int err) {
@@ -50,5 +54,8 @@ void tine__data_push(lua_State *L, const struct data_name *name) {
     if (err)
         luaL_error(L, "the memory of a %s cannot be had: %s",
                    kind == REGION_IMAGE ? "frozen table" : "buffer", reason(err));
-    tine__object_push(L, r, tine__buffer_class);
+    if (kind == REGION_IMAGE)
+        tine__view_push(L, r, name->place);
+    else
+        tine__object_push(L, r, tine__buffer_class);
 }

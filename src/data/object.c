@@ -85,7 +85,7 @@ static int push_object(lua_State *L) {
     }
     lua_pop(L, 1);
     p->push_class(L);
-    struct object *o = lua_newuserdatauv(L, sizeof *o, 0);
+    struct object *o = lua_newuserdatauv(L, sizeof *o, 1);
     *o = (struct object){r->base, r->size, r};
     lua_pushvalue(L, -1);
     lua_rawsetp(L, 2, r);

@@ -83,6 +83,7 @@ enum gm_answer_kind {
     ANSWER_LOST,    /* bytes: text, why */
     ANSWER_STOPPED, /* task `k` and those behind it have not begun, and never will there */
     ANSWER_PROGRESS,
+    ANSWER_OUTPUT, /* before the end of a task whose output is captured: what it has printed */
     ANSWER_KINDS
 };
 

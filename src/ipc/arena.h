@@ -80,8 +80,8 @@ struct handle {
 
 /* A new one, of zeros, mapped for writing. 0, TINE_ENOMEM, TINE_ESYSTEM (errno; ENOSPC: there are too many). */
 int tine__region_new(struct region **out, enum region_kind kind, uint64_t size);
-/* An image is complete: from now on it is read only. 0 or TINE_ESYSTEM. */
-int tine__region_seal(struct region *r);
+/* Fill an image with all its bytes: from now on it is read only. 0 or TINE_ESYSTEM. */
+int tine__region_seal(struct region *r, const char *bytes);
 /* The one of a handle, mapped: a buffer for writing, an image for reading. 0; TINE_EINVALID: it is not there, or not
 ** any more, or of another kind; TINE_ENOMEM, TINE_ESYSTEM. */
 int tine__region_open(struct region **out, const struct handle *h, enum region_kind kind);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define CONTROL_FDS 12 /* descriptors in one message, at most */
+#define CONTROL_FDS 16 /* descriptors in one message, at most */
 
 /* A pair of ends, close-on-exec and non-blocking. 0 or TINE_ESYSTEM. */
 int tine__control_pair(int ends[2]);

@@ -135,10 +135,27 @@ int tine__region_new(struct region **out, enum region_kind kind, uint64_t size) 
     return err;
 }
 
-int tine__region_seal(struct region *r) {
+/* Without a page fault for each page. */
+static int write_all(const struct region *r, const char *bytes) {
+    uint64_t done = 0;
+    while (done < r->size) {
+        ssize_t n = pwrite(r->arena->fd, bytes + done, r->size - done, (off_t)(r->offset + done));
+        if (n == -1 && errno != EINTR)
+            return TINE_ESYSTEM;
+        done += n > 0 ? (uint64_t)n : 0;
+    }
+    return 0;
+}
+
+int tine__region_seal(struct region *r, const char *bytes) {
+    if (!tine__fd_ours(r->arena->fd))
+        return TINE_ESYSTEM;
+    int err = write_all(r, bytes);
+    if (err)
+        return err;
     tine__arena_enter();
     tine__unmap(r->base, mapped_size(r));
-    int err = map(r, false);
+    err = map(r, false);
     tine__arena_leave();
     return err;
 }

@@ -31,6 +31,7 @@ enum report_kind {
     REPORT_AWAIT,  /* it waits for some of those, or no more: bytes, */
     REPORT_CANCEL, /* it wants one of those not to begin: bytes */
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
+    REPORT_OUTPUT,      /* the same: bytes, what it has printed, of a task that is captured */
     REPORT_READY,       /* it has reached its task loop; `id`, or `pid`: its process */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */

@@ -25,6 +25,7 @@ static void name_task(struct failure *f, const struct item *item, uint32_t k) {
         f->source = tine__text_copy(item->name.origin->source);
         f->line = item->name.origin->line;
     }
+    tine__printed_blame(item, k, f);
 }
 
 /* "broken: worker 3 (pid 77) died while it was running fib (a.lua:3) #5: exit code 1" */
@@ -68,6 +69,8 @@ struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum en
         f->limit = memory.limit;
         f->used = memory.used;
     }
+    if (how != ENDING_CANCELLED)
+        tine__printed_blame(item, k, f);
     if (r && r->kind == REPORT_ENDED && !r->error && r->length > 0)
         f->traceback = tine__text_copy_n(r->bytes, r->length);
     return f;

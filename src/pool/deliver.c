@@ -102,6 +102,7 @@ static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending h
                                 [ENDING_MEMORY] = TINE_EMEMORY,
                                 [ENDING_LOST] = TINE_ELOST};
     struct failure *ended = NULL;
+    tine__printed_end(p, item);
     bool limit =
         how == ENDING_TIMEOUT || how == ENDING_LATE || how == ENDING_CPU || how == ENDING_MEMORY;
     if (limit || (how == ENDING_CANCELLED && r))
@@ -120,10 +121,12 @@ static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending h
 /* Or by a result: */
 static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum ending how,
                         const struct report *r, struct outcome *o) {
-    if (how == ENDING_NONE)
+    if (how == ENDING_NONE) {
+        tine__printed_end(p, item);
         set_result(p, o, r);
-    else
+    } else {
         set_end(p, item, k, how, r, o);
+    }
 }
 
 void tine__deliver_desert(struct pool *p, const struct report *r) {
@@ -151,6 +154,7 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
 
 void tine__item_end_held(struct pool *p, struct item *item, const struct outcome *how) {
     item->times.ended = tine__now();
+    tine__printed_end(p, item);
     tine__outcome_share(item->outcomes, how);
     tine__sched_give_up(&p->s, &item->task);
     count(p, item, 0);
@@ -262,6 +266,7 @@ void tine__deliver(struct pool *p, const struct event *e) {
 
 void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code, const char *text,
                         size_t length) {
+    tine__printed_end(p, item);
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
     count(p, item, k);
     if (p->trace)

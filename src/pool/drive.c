@@ -160,6 +160,8 @@ static unsigned hear(struct pool *p, bool listen) {
         } else {
             if (r.kind == REPORT_PROGRESS)
                 tine__deliver_progress(p, &r);
+            if (r.kind == REPORT_OUTPUT)
+                tine__printed_deliver(p, &r);
             if (r.kind == REPORT_LOST)
                 keep_lost(p, &r);
             if (report_is_nested(&r))

@@ -43,6 +43,7 @@ void tine__failure_unref(struct failure *f) {
     free(f->host);
     free(f->server);
     free(f->traceback);
+    free(f->output);
     free(f->message);
     free(f);
 }

@@ -28,7 +28,9 @@ struct failure {
     bool cpu;             /* of a timeout: it was of processor time */
     char *host, *server;  /* where it was, or NULL: here */
     char *traceback;      /* of the place where the task was when it was asked to end, or NULL */
-    char *message;        /* whole text */
+    char *output;         /* the end of what the task has printed, if that was captured, or NULL */
+    size_t output_len;
+    char *message; /* whole text */
 };
 
 /* A failure with one reference, message "no memory to say more" replaced by tine__failure_say. NULL when out of

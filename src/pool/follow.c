@@ -20,6 +20,7 @@ void tine__followers_end(struct item *item) {
         struct item *follower = item->followers;
         item->followers = follower->next_follower;
         follower->times = item->times;
+        follower->printed = tine__printed_ref(item->printed);
         tine__outcome_share(follower->outcomes, item->outcomes);
         let_go(follower);
         tine__needs_meet(follower->inbox->pool, follower);
@@ -33,6 +34,7 @@ int tine__item_follow(struct pool *p, struct item *follower, struct item *leader
     follower->followers = NULL;
     follower->attempts = NULL;
     follower->events = NULL;
+    follower->printed = NULL;
     follower->needs = NULL;
     list_init(&follower->dependents);
     follower->asking = follower->asked = false;

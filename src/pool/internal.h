@@ -5,7 +5,8 @@
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
 **   children.c tasks that tasks submit            mail.c     letters to workers
-**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c, events.c
+**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
+**   events.c   what tasks emit                    printed.c  what they print
 **   wait.c     waiting threads; resize.c          refs.c     who holds a pool
 **   manager.c  the thread                      tracing.c  what a trace is told
 */

@@ -18,6 +18,7 @@
 #include "pool/events.h"
 #include "pool/needs.h"
 #include "pool/outcome.h"
+#include "pool/printed.h"
 #include "sched/task.h"
 #include "store/store.h"
 
@@ -64,11 +65,13 @@ struct item {
         events; /* that its tasks have emitted, or NULL; when it is released its owner's, to be unreferenced */
     struct list heard; /* the owner's */
     struct progress
-        *told;      /* what a single task has said last, once it is about to end, or NULL; malloc */
-    uint32_t first; /* the first task that `bytes` are for */
-    char *bytes;    /* label, function segment, argument segments; NULL: none any more */
-    char small[ITEM_SMALL]; /* where few bytes lie: most calls wait for some time */
-    uint64_t length;        /* of all of them; task.call says where they are */
+        *told; /* what a single task has said last, once it is about to end, or NULL; malloc */
+    struct printed *printed; /* what it has printed, or NULL; when it is released its owner's, to be
+                              given up */
+    uint32_t first;          /* the first task that `bytes` are for */
+    char *bytes;             /* label, function segment, argument segments; NULL: none any more */
+    char small[ITEM_SMALL];  /* where few bytes lie: most calls wait for some time */
+    uint64_t length;         /* of all of them; task.call says where they are */
 };
 
 static inline struct item *item_of(struct task *t) {

@@ -61,6 +61,7 @@ static void prepare(struct pool *p, struct item *item) {
     item->first = 0;
     item->told = NULL;
     item->events = NULL;
+    item->printed = NULL;
     item->attempts = NULL;
     list_init(&item->dependents);
     list_init(&item->children);

@@ -80,9 +80,19 @@ static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
     }
 }
 
+/* Of items of a map only errors have it. */
+static void answer_output(struct work *w, uint32_t k, const struct failure *f) {
+    const struct printed *p = w->item.printed;
+    if (w->task.head.count == 1 && p)
+        tine__answer(w, ANSWER_OUTPUT, k, p->bytes, p->length);
+    else if (f && f->output)
+        tine__answer(w, ANSWER_OUTPUT, k, f->output, f->output_len);
+}
+
 static void answer_end(struct work *w, uint32_t k) {
     struct outcome *o = &w->outcomes[k];
     size_t n;
+    answer_output(w, k, tine__outcome_failure(o));
     const char *bytes = tine__outcome_bytes(o, &n);
     if (o->state == OUTCOME_VALUES)
         tine__answer(w, ANSWER_VALUES, k, bytes, n);

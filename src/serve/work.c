@@ -144,25 +144,33 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
     return a == 0 || (b && b < a) ? b : a;
 }
 
+/* What a worker is told beyond its call. */
+static struct call_extra said_of(const struct work *w) {
+    struct call_extra extra = {0};
+    if (w->task.head.flags & CALL_EXTRA)
+        memcpy(&extra, w->rest.data + w->task.nnames * sizeof(uint64_t), sizeof extra);
+    return extra;
+}
+
 /* How it is to be run: as its submitter wants, within our own limits. NULL: no memory. */
-static struct settings *settings_of(const struct serve *s, const struct gm_task *t) {
+static struct settings *settings_of(const struct serve *s, const struct work *w) {
+    const struct gm_task *t = &w->task;
     struct settings set;
     memcpy(&set, &tine__settings_none, sizeof set);
     set.timeout = smaller(t->timeout, s->o->timeout);
     set.cpu = t->cpu;
     set.grace = t->grace;
     set.priority = t->priority;
+    set.output = (uint8_t)said_of(w).output;
     return tine__settings_copy(&set, NULL, 0);
 }
 
-/* What a worker is told beyond: as it came, but for our limit of memory. */
+/* As it came, but for our limit of memory. */
 static int append_extra(const struct serve *s, struct work *w, const char **p, struct buf *out) {
-    struct call_extra extra = {0};
-    bool had = w->task.head.flags & CALL_EXTRA;
-    if (had)
-        memcpy(&extra, *p, sizeof extra);
-    *p += had ? sizeof extra : 0;
+    struct call_extra extra = said_of(w);
+    *p += w->task.head.flags & CALL_EXTRA ? sizeof extra : 0;
     extra.memory = smaller(extra.memory, s->o->memory);
+    extra.output = OUTPUT_INHERIT; /* what it writes stays here */
     return buf_append(out, &extra, sizeof extra);
 }
 
@@ -207,7 +215,7 @@ static int submit(struct serve *s, struct work *w) {
     char room[4096];
     struct call_buf cb;
     const struct call_head *h = &w->task.head;
-    if (!(w->settings = settings_of(s, &w->task)))
+    if (!(w->settings = settings_of(s, w)))
         return TINE_ENOMEM;
     describe(s, w);
     tine__call_buf_init(&cb, s->pool, room, sizeof room);
@@ -253,6 +261,7 @@ void tine__work_free(struct serve *s, struct work *w) {
     tine__settings_unref(w->settings);
     tine__attempts_free(w->item.attempts);
     free(w->item.told);
+    tine__printed_unref(w->item.printed);
     free(w);
 }
 

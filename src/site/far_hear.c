@@ -300,12 +300,12 @@ static void heard(struct far *f, struct far_server *v, const struct gm_packet *p
 /* --- reading answers --- */
 
 static const uint8_t kinds[ANSWER_KINDS] = {
-    [ANSWER_VALUES] = REPORT_VALUES,    [ANSWER_ERROR] = REPORT_ERROR,
-    [ANSWER_REFUSED] = REPORT_REFUSED,  [ANSWER_MEMORY] = REPORT_MEMORY,
-    [ANSWER_ENDED] = REPORT_ENDED,      [ANSWER_TIMEOUT] = REPORT_TIMEOUT,
-    [ANSWER_CPU] = REPORT_CPU,          [ANSWER_CRASHED] = REPORT_CRASHED,
-    [ANSWER_LOST] = REPORT_AWAY,        [ANSWER_STOPPED] = REPORT_STOPPED,
-    [ANSWER_PROGRESS] = REPORT_PROGRESS};
+    [ANSWER_VALUES] = REPORT_VALUES,     [ANSWER_ERROR] = REPORT_ERROR,
+    [ANSWER_REFUSED] = REPORT_REFUSED,   [ANSWER_MEMORY] = REPORT_MEMORY,
+    [ANSWER_ENDED] = REPORT_ENDED,       [ANSWER_TIMEOUT] = REPORT_TIMEOUT,
+    [ANSWER_CPU] = REPORT_CPU,           [ANSWER_CRASHED] = REPORT_CRASHED,
+    [ANSWER_LOST] = REPORT_AWAY,         [ANSWER_STOPPED] = REPORT_STOPPED,
+    [ANSWER_PROGRESS] = REPORT_PROGRESS, [ANSWER_OUTPUT] = REPORT_OUTPUT};
 
 /* It is the end of the task that is due, or of no task. False: it makes no sense. */
 static bool fits(const struct far_sending *s, const struct gm_answer *a) {

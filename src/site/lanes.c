@@ -10,6 +10,7 @@ struct lane *tine__lane_new(void) {
         return NULL;
     lane->link = LINK_CLOSED;
     lane->refs = 1;
+    list_init(&lane->outputs);
     if (tine__link_create(&lane->link)) {
         free(lane);
         return NULL;
@@ -32,6 +33,7 @@ void tine__lane_drop_carried(struct lane *lane) {
 void tine__local_forget(struct local *l, unsigned worker) {
     struct lane *lane = l->lanes[worker];
     l->lanes[worker] = NULL;
+    tine__local_drop_outputs(l, lane);
     tine__lane_drop_carried(lane);
     tine__seat_vacate(l->arena, lane->seat);
     /* results kept in its heap are mapped already; the descriptor need not stay for them */

@@ -1,5 +1,6 @@
 /* The local site's opening and closing. */
 #include "site/local.h"
+#include "site/printer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -25,6 +26,8 @@ static void local_look(struct site *s, unsigned worker, struct site_look *out) {
 
 static bool local_news(struct site *s, bool pressed) {
     const struct local *l = local_of(s);
+    if (l->gone.kind != REPORT_NONE)
+        return tine__printer_over(l->printer);
     if (l->reading || l->room || l->death.kind != REPORT_NONE)
         return true;
     for (unsigned w = 1; w <= l->top; w++) {
@@ -77,7 +80,8 @@ static unsigned local_poll(struct site *s, struct pollfd fds[SITE_FDS]) {
     fds[0] = (struct pollfd){.fd = l->control, .events = POLLIN};
     if (l->blocked)
         fds[0].events |= POLLOUT;
-    return 1;
+    fds[1] = (struct pollfd){.fd = l->outputs, .events = POLLIN};
+    return 2;
 }
 
 static bool local_intact(struct site *s) {
@@ -86,7 +90,9 @@ static bool local_intact(struct site *s) {
         return true;
     const int fds[] = {l->control, l->directory.fd,
                        l->bell,    tine__fd_ringer(l->bell),
-                       l->manager, tine__fd_ringer(l->manager)};
+                       l->manager, tine__fd_ringer(l->manager),
+                       l->notes,   l->outputs,
+                       l->prints};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         l->lost |= !tine__fd_ours(fds[i]);
     return !l->lost;
@@ -94,8 +100,10 @@ static bool local_intact(struct site *s) {
 
 static void local_polled(struct site *s, const struct pollfd *fds, unsigned n) {
     struct local *l = local_of(s);
-    if (n == 0 || !fds[0].revents)
+    if (n == 0)
         return;
+    if (fds[1].revents)
+        tine__local_read_outputs(l);
     if (fds[0].revents & ~POLLOUT)
         l->readable = true;
     if (l->blocked && fds[0].revents & POLLOUT && tine__local_send_signals(l)) {
@@ -123,6 +131,7 @@ static void local_retire(struct site *s) {
     for (unsigned w = 1; w <= l->workers; w++)
         if (l->lanes[w])
             tine__local_forget(l, w);
+    tine__local_close_outputs(l);
     tine__seat_vacate(l->arena, l->seat);
     tine__arena_put(l->arena);
     l->arena = NULL;
@@ -135,6 +144,7 @@ static void local_close(struct site *s) {
     tine__shm_close(&l->directory);
     tine__queue_close(&l->queue);
     free(l->packet);
+    free(l->scratch);
     free(l->handed);
     free(l);
 }
@@ -192,8 +202,10 @@ static int open_directory(void) {
 /* Tell the fork server of its pool. All of the descriptors but the shared ones are closed afterwards. */
 static int set_up_server(struct local *l, const struct boot *boot) {
     struct shm boot_shm = SHM_CLOSED;
-    int cwd = -1, out = -1, error = -1;
+    int cwd = -1, out = -1, error = -1, prints[2] = {-1, -1};
     int err = tine__boot_write(&boot_shm, boot);
+    if (!err)
+        err = tine__local_open_outputs(l, prints);
     if (!err && ((cwd = open_directory()) == -1 || (out = standard(1)) == -1 ||
                  (error = standard(2)) == -1))
         err = TINE_ESYSTEM;
@@ -204,6 +216,8 @@ static int set_up_server(struct local *l, const struct boot *boot) {
             [SETUP_HEAP] = l->directory.fd,
             [SETUP_BELL] = tine__fd_ringer(l->bell),
             [SETUP_WAKEUP] = tine__fd_ringer(l->manager),
+            [SETUP_CAPTURE] = prints[0],
+            [SETUP_PRINT] = prints[1],
             [SETUP_ARENA] = tine__arena_fd(l->arena),
             [SETUP_BOOT] = boot_shm.fd,
             [SETUP_CWD] = cwd,
@@ -216,6 +230,8 @@ static int set_up_server(struct local *l, const struct boot *boot) {
     tine__close(&cwd);
     tine__close(&out);
     tine__close(&error);
+    tine__close(&prints[0]);
+    tine__close(&prints[1]);
     tine__shm_close(&boot_shm);
     errno = saved;
     return err;
@@ -249,7 +265,8 @@ int tine__local_open(struct site **out, unsigned workers, bool spawn, const stru
     l->base.ops = &local_ops;
     l->queue = QUEUE_CLOSED;
     l->directory = SHM_CLOSED;
-    l->control = l->bell = -1;
+    l->control = l->bell = l->notes = l->prints = l->outputs = -1;
+    list_init(&l->loose);
     l->workers = workers;
     l->nrefs = LOCAL_SLOTS + workers + 1;
     l->cursor = 1;

@@ -7,12 +7,14 @@
 **   local.c          opening and closing, memory, what to sleep on
 **   local_orders.c   orders, and where calls are
 **   local_reports.c  reports: result rings, then what the fork server says
+**   local_output.c   what tasks print that is captured
 **
 ** Under the pool's lock, as all of a site (site.h).
 */
 #ifndef TINE_SITE_LOCAL_H
 #define TINE_SITE_LOCAL_H
 
+#include "base/list.h"
 #include "ipc/arena.h"
 #include "ipc/link.h"
 #include "ipc/queue.h"
@@ -31,6 +33,7 @@ int tine__local_open(struct site **out, unsigned workers, bool spawn, const stru
 /* --- inside --- */
 
 /* A link and who still needs its memory: the worker's place, and each result kept in its heap. */
+struct stream;
 struct lane {
     struct link link;
     unsigned refs;
@@ -39,10 +42,12 @@ struct lane {
     int pid;                /* 0: not heard yet */
     bool
         ask; /* its task was asked to end: it is to be told to look when the control socket has room */
-    uint64_t posted; /* letters */
-    int signal;      /* to be sent when the control socket has room, or 0 */
-    bool broken;     /* it said rubbish: nothing more is read from it */
-    bool spoilt;     /* it ends because a task has taken its descriptors away */
+    uint64_t posted;      /* letters */
+    int signal;           /* to be sent when the control socket has room, or 0 */
+    bool broken;          /* it said rubbish: nothing more is read from it */
+    bool spoilt;          /* it ends because a task has taken its descriptors away */
+    struct list outputs;  /* of its tasks (local_output.c) */
+    uint64_t output_told; /* of this one it was reported last */
 };
 
 /* A call that was handed over, by its ref. The scheduler does not say when it is done with one: an entry
@@ -54,6 +59,7 @@ struct handed {
     uint64_t id;
     uint32_t count;
     unsigned worker; /* who has taken it, once that is known; 0 */
+    bool captured;   /* what its tasks print comes to us */
 };
 
 struct local {
@@ -91,6 +97,17 @@ struct local {
     unsigned death_level; /* calls on the levels from this one on were looked at, */
     uint32_t death_ref;   /* calls below this one were looked at */
 
+    /* what tasks print */
+    int notes;               /* socket: of what has begun */
+    int prints;              /* socket: of what has prefixes */
+    struct printer *printer; /* NULL: there was no such thing yet */
+    struct report gone;      /* all is over, and that is to be reported when the printer is, too */
+    int outputs;             /* epoll of that, and of the pipes */
+    char *scratch;           /* what was read last */
+    struct stream *told;     /* whose bytes were reported last */
+    struct list loose;       /* into which only programs write that a task has left behind */
+    unsigned nloose;
+
     unsigned top;         /* no worker above this id was ever started */
     unsigned workers;     /* the highest id */
     struct lane *lanes[]; /* by worker id; NULL: none */
@@ -117,6 +134,19 @@ uint64_t tine__local_read(struct site *s, unsigned worker);
 /* local_reports.c */
 bool tine__local_report(struct site *s, struct report *r, bool listen);
 void tine__local_keep(struct site *s, const struct report *r);
+
+/* local_output.c */
+/* Fills in the ends for workers: SETUP_CAPTURE, SETUP_PRINT. 0, TINE_ESYSTEM, TINE_ENOMEM. */
+int tine__local_open_outputs(struct local *l, int worker_ends[2]);
+void tine__local_close_outputs(struct local *l);
+/* The epoll is readable: read what there is. */
+void tine__local_read_outputs(struct local *l);
+/* Task r->id of this worker has ended: report all that it has printed. */
+void tine__local_tell_output(struct local *l, struct lane *lane, struct report *r);
+/* That was taken. */
+void tine__local_told_output(struct local *l);
+/* The worker is no more. */
+void tine__local_drop_outputs(struct local *l, struct lane *lane);
 
 /* lanes.c */
 /* With its link, counted once. NULL: errno tells. */

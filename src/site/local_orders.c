@@ -9,7 +9,9 @@
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "msg/nested.h"
+#include "msg/extra.h"
 #include "site/local.h"
+#include "site/printer.h"
 #include "worker/protocol.h"
 
 /* --- where calls are --- */
@@ -166,27 +168,47 @@ int tine__local_grow(struct local *l, uint32_t ref) {
 }
 
 /* It is posted to that worker next. */
-static int run_there(struct local *l, unsigned worker, const struct call_head *head) {
+static int run_there(struct local *l, unsigned worker, const struct call_head *head,
+                     enum output_mode output) {
     struct lane *lane = l->lanes[worker];
     if (!lane || lane->broken)
         return TINE_EAGAIN; /* its end is going to be told */
-    l->handed[head->ref] =
-        (struct handed){UINT64_MAX, lane->posted + 1, head->id, head->count, worker};
+    l->handed[head->ref] = (struct handed){UINT64_MAX,  lane->posted + 1, head->id,
+                                           head->count, worker,           output == OUTPUT_CAPTURE};
     return 0;
+}
+
+static enum output_mode output_of(const struct site_call *call) {
+    struct call_extra extra;
+    if (!(call->head->flags & CALL_EXTRA))
+        return OUTPUT_INHERIT;
+    memcpy(&extra, call->bytes, sizeof extra);
+    return extra.output;
+}
+
+/* Somebody has to put the labels before its lines. 0 or TINE_ENOMEM. */
+static int have_printer(struct local *l, enum output_mode output) {
+    if (output != OUTPUT_PREFIX || l->printer)
+        return 0;
+    return tine__printer_start(&l->printer, l->prints, l->manager) ? TINE_ENOMEM : 0;
 }
 
 static int run(struct local *l, unsigned worker, const struct site_call *call) {
     const struct call_head *head = call->head;
+    enum output_mode output = output_of(call);
     struct queue_past past;
     uint64_t seq;
     int err = tine__local_grow(l, head->ref);
+    if (!err)
+        err = have_printer(l, output);
     if (err || worker)
-        return err ? err : run_there(l, worker, head);
+        return err ? err : run_there(l, worker, head, output);
     err = tine__queue_put(&l->queue, head, call->bytes, &seq, &past);
     if (err)
         return err;
     remember(l, &past);
-    l->handed[head->ref] = (struct handed){seq, 0, head->id, head->count, 0};
+    l->handed[head->ref] =
+        (struct handed){seq, 0, head->id, head->count, 0, output == OUTPUT_CAPTURE};
     l->unwoken++;
     return 0;
 }

@@ -11,13 +11,15 @@
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "site/local.h"
+#include "site/printer.h"
 #include "worker/protocol.h"
 
 /* --- rings --- */
 
-/* Done with the record that was reported last. */
+/* Done with what was reported last. */
 static void give_back(struct local *l) {
     struct lane *lane = l->reading;
+    tine__local_told_output(l);
     if (!lane)
         return;
     l->reading = NULL;
@@ -72,6 +74,21 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
     l->kept = false;
 }
 
+/* A task that was captured has ended: what it has printed is reported first. */
+static bool tell_output(struct local *l, struct lane *lane, const struct record *head,
+                        struct report *r) {
+    bool result = head->kind >= RECORD_VALUES && head->kind <= RECORD_REFUSED;
+    result |= head->kind == RECORD_MEMORY || head->kind == RECORD_ENDED;
+    r->ref = head->ref;
+    r->id = head->id;
+    if (!result || r->ref >= l->nrefs || !l->handed[r->ref].captured ||
+        !is_its_call(l, r->worker, r) || lane->output_told == r->id)
+        return false;
+    lane->output_told = r->id;
+    tine__local_tell_output(l, lane, r);
+    return true;
+}
+
 /* The worker is about to send a result that names these regions: they are ours to hold from now on. */
 static void take_carried(struct local *l, struct lane *lane, const char *bytes, uint64_t length) {
     struct handle h;
@@ -111,7 +128,11 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         lane->spoilt = lane->broken = true;
         return false;
     }
+    if (tell_output(l, lane, &head, r))
+        return true;
     describe(l, lane, &head, r);
+    if (report_is_result(r))
+        lane->output_told = 0; /* another attempt has the same id */
     if (report_is_result(r) || r->kind == REPORT_READY) {
         r->started = lane->link.times.started;
         r->ended = lane->link.times.ended;
@@ -205,6 +226,16 @@ static bool next_loss(struct local *l, struct report *r) {
     return false;
 }
 
+/* The call with this task that the dead worker was in the midst of. */
+static bool find_death(const struct local *l, uint64_t id, uint32_t *ref) {
+    for (*ref = 0; *ref < l->nrefs; ++*ref) {
+        const struct handed *h = &l->handed[*ref];
+        if (l->death_seq && h->seq == l->death_seq && id - h->id < h->count)
+            return true;
+    }
+    return false;
+}
+
 /* What the dead worker's task has said last. */
 static bool last_words(struct local *l, struct report *r) {
     uint64_t id, since;
@@ -215,19 +246,33 @@ static bool last_words(struct local *l, struct report *r) {
     if (told || tine__link_running(link, &id, &since) == RUN_IDLE ||
         !tine__link_progress(link, id, &l->last))
         return false;
-    for (uint32_t ref = 0; ref < l->nrefs; ref++)
-        if (l->handed[ref].seq == l->death_seq && id - l->handed[ref].id < l->handed[ref].count) {
-            *r = (struct report){.kind = REPORT_PROGRESS, .worker = worker, .ref = ref, .id = id};
-            r->bytes = (const char *)&l->last;
-            r->length = progress_size(&l->last);
-            return true;
-        }
-    return false;
+    uint32_t ref;
+    if (!find_death(l, id, &ref))
+        return false;
+    *r = (struct report){.kind = REPORT_PROGRESS, .worker = worker, .ref = ref, .id = id};
+    r->bytes = (const char *)&l->last;
+    r->length = progress_size(&l->last);
+    return true;
+}
+
+/* What the task has printed that it was in the midst of. */
+static bool last_output(struct local *l, struct report *r) {
+    uint64_t id, since;
+    unsigned worker = l->death.worker;
+    struct lane *lane = l->lanes[worker];
+    uint32_t ref;
+    if (tine__link_running(&lane->link, &id, &since) == RUN_IDLE || lane->output_told == id ||
+        !find_death(l, id, &ref) || !l->handed[ref].captured)
+        return false;
+    lane->output_told = id;
+    *r = (struct report){.worker = worker, .ref = ref, .id = id};
+    tine__local_tell_output(l, lane, r);
+    return true;
 }
 
 static bool tell_death(struct local *l, struct report *r) {
     unsigned worker = l->death.worker;
-    if (read_lane(l, worker, r) || last_words(l, r) || next_loss(l, r))
+    if (read_lane(l, worker, r) || last_words(l, r) || last_output(l, r) || next_loss(l, r))
         return true;
     *r = l->death;
     r->spoilt = l->lanes[worker]->spoilt;
@@ -317,15 +362,7 @@ static bool read_control(struct local *l, struct report *r) {
     return false;
 }
 
-bool tine__local_report(struct site *s, struct report *r, bool listen) {
-    struct local *l = local_of(s);
-    give_back(l);
-    l->readable |= listen;
-    if (l->room) {
-        l->room = false;
-        *r = (struct report){.kind = REPORT_ROOM};
-        return true;
-    }
+static bool next_report(struct local *l, struct report *r) {
     for (;;) {
         if (l->death.kind != REPORT_NONE)
             return tell_death(l, r);
@@ -334,4 +371,32 @@ bool tine__local_report(struct site *s, struct report *r, bool listen) {
         if (l->death.kind == REPORT_NONE)
             return false;
     }
+}
+
+/* There is nothing more to come, but that all is over: what was printed is written before that is told. */
+static bool tell_gone(struct local *l, struct report *r) {
+    if (l->gone.kind == REPORT_NONE) {
+        l->gone = *r;
+        tine__printer_finish(l->printer);
+    }
+    bool over = tine__printer_over(l->printer);
+    if (over) {
+        *r = l->gone;
+        l->gone.kind = REPORT_NONE;
+    }
+    return over;
+}
+
+bool tine__local_report(struct site *s, struct report *r, bool listen) {
+    struct local *l = local_of(s);
+    give_back(l);
+    l->readable |= listen;
+    if (l->gone.kind != REPORT_NONE)
+        return tell_gone(l, r);
+    if (l->room) {
+        l->room = false;
+        *r = (struct report){.kind = REPORT_ROOM};
+        return true;
+    }
+    return next_report(l, r) && (r->kind != REPORT_GONE || !l->printer || tell_gone(l, r));
 }

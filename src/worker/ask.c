@@ -15,7 +15,7 @@
 #define LAST_LOOK 128000000l /* and at most */
 #define EVERYTHING (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
-void (*tine__ask_error)(lua_State *L, bool timed);
+void (*tine__push_error)(lua_State *L, int code, const char *text);
 
 static const char traceback_key; /* in the registry: of the place where the error was raised */
 
@@ -79,10 +79,11 @@ void tine__ask_raise(lua_State *L, unsigned asked) {
     KILL_POINT("asked");
     luaL_traceback(L, L, NULL, 0);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
-    if (tine__ask_error)
-        tine__ask_error(L, asked & RUN_TIMED);
+    int code = asked & RUN_TIMED ? TINE_ETIMEOUT : TINE_ECANCELLED;
+    if (tine__push_error)
+        tine__push_error(L, code, tine_error_text(code));
     else
-        lua_pushstring(L, tine_error_text(asked & RUN_TIMED ? TINE_ETIMEOUT : TINE_ECANCELLED));
+        lua_pushstring(L, tine_error_text(code));
     lua_error(L);
 }
 

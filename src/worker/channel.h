@@ -13,6 +13,7 @@
 #include "ipc/link.h"
 #include "msg/extra.h"
 #include "msg/nested.h"
+#include "msg/label.h"
 
 /* A call item in the worker's hands; the bytes are valid until the next `take`. */
 struct call {
@@ -35,6 +36,15 @@ struct call {
     size_t arguments_len;
     struct codec_origin origin; /* name NULL when unknown */
 };
+
+/* What its tasks are called. */
+static inline struct task_name call_name(const struct call *c) {
+    return (struct task_name){.id = c->shown,
+                              .index = c->index,
+                              .origin = &c->origin,
+                              .label = c->label,
+                              .label_len = (uint32_t)c->label_len};
+}
 
 #define CHANNEL_REST HEAP_REST /* ns */
 

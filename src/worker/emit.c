@@ -3,13 +3,12 @@
 #include <lauxlib.h>
 
 #include "base/error.h"
+#include "worker/ask.h"
 #include "worker/process.h"
 
-void (*tine__emit_error)(lua_State *L, int code, const char *text);
-
 static int refuse(lua_State *L, int code) {
-    if (tine__emit_error)
-        tine__emit_error(L, code, lua_tostring(L, -1));
+    if (tine__push_error)
+        tine__push_error(L, code, lua_tostring(L, -1));
     return lua_error(L);
 }
 

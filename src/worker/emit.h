@@ -4,9 +4,6 @@
 
 #include "worker/loop.h"
 
-/* Push an error that says why something cannot be sent: set by the floor above, which knows error objects. */
-extern void (*tine__emit_error)(lua_State *L, int code, const char *text);
-
 /* tine.worker.emit(...); upvalue: the loop */
 int tine__emit(lua_State *L);
 

@@ -1,5 +1,6 @@
 #include "worker/loop.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <lauxlib.h>
@@ -7,10 +8,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/why.h"
 #include "codec/segment.h"
-#include "msg/label.h"
 #include "worker/ask.h"
 #include "worker/emit.h"
+#include "worker/divert.h"
 #include "worker/family.h"
 #include "worker/nest.h"
 #include "worker/output.h"
@@ -21,11 +23,7 @@
 
 /* The label of task `k`, as the submitter makes it too. */
 static void push_label(lua_State *L, const struct call *c, uint32_t k) {
-    const struct task_name name = {.id = c->shown,
-                                   .index = c->index,
-                                   .origin = &c->origin,
-                                   .label = c->label,
-                                   .label_len = (uint32_t)c->label_len};
+    const struct task_name name = call_name(c);
     luaL_Buffer b;
     size_t n = tine__label(&name, k, NULL, 0);
     char *at = luaL_buffinitsize(L, &b, n + 1);
@@ -188,6 +186,37 @@ static enum record_kind make_answer(struct loop *l, const struct run_call *c, bo
     return kind;
 }
 
+/* Its output cannot be where it is to be. */
+static int raise_output(lua_State *L) {
+    int error = *(const int *)lua_touserdata(L, 1);
+    const char *text =
+        lua_pushfstring(L, "the output of the task cannot be diverted: %s", tine__why_text(error));
+    errno = error;
+    if (tine__push_error)
+        tine__push_error(L, TINE_ESYSTEM, text);
+    return lua_error(L);
+}
+
+static enum record_kind refuse_output(struct loop *l, struct buf *out) {
+    int error = errno;
+    tine__run_c(&l->run, raise_output, &error, out);
+    return RECORD_ERROR;
+}
+
+/* The task has ended only when all that it has printed is where it is to be. */
+static enum record_kind with_output(struct loop *l, const struct run_call *c, bool whole,
+                                    struct buf *out) {
+    bool diverts = l->call->extra && l->call->extra->output != OUTPUT_INHERIT;
+    if (diverts && tine__divert_begin(l->channel, l->call, l->k))
+        return refuse_output(l, out);
+    enum record_kind kind = make_answer(l, c, whole, out);
+    if (diverts)
+        tine__divert_end(l->channel);
+    else
+        tine__output_flush();
+    return kind;
+}
+
 /* Run and answer task `l->k`. 0, or TINE_ECANCELLED: it and the rest of the chunk do not run. */
 static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     struct channel *ch = l->channel;
@@ -197,8 +226,7 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     if (err)
         await_death();
     l->submitted = 0;
-    enum record_kind kind = make_answer(l, c, whole, ch->reply(ch));
-    tine__output_flush();
+    enum record_kind kind = with_output(l, c, whole, ch->reply(ch));
     if (l->submitted)
         tine__nest_over(l);
     if (l->said.id == l->call->id + l->k)

@@ -15,7 +15,12 @@
 
 struct output {
     int fd;
-    bool pipe;    /* or a socket: writing may raise SIGPIPE */
+    bool pipe; /* or a socket: writing may raise SIGPIPE */
+    bool diverted;
+    struct {
+        bool pipe;
+        int mode; /* of setvbuf */
+    } before;     /* it was diverted */
     size_t used;  /* bytes in `unit` */
     size_t whole; /* up to the end of the last whole line in there */
     char *unit;   /* not in here: a worker that prints nothing need not have a page of them */
@@ -23,8 +28,9 @@ struct output {
 };
 
 static char units[2][UNIT], buffers[2][BUFFER];
-static struct output standard_out = {1, true, 0, 0, units[0], buffers[0]},
-                     standard_error = {2, true, 0, 0, units[1], buffers[1]};
+static struct output standard_out = {.fd = 1, .pipe = true, .unit = units[0], .buffer = buffers[0]},
+                     standard_error = {
+                         .fd = 2, .pipe = true, .unit = units[1], .buffer = buffers[1]};
 static FILE *out_stream, *err_stream;
 
 /* --- writing to the descriptor --- */
@@ -113,6 +119,8 @@ static ssize_t stream_write(void *cookie, const char *p, size_t n) {
     struct output *o = cookie;
     const char *end = p + n;
     bool ok = true;
+    if (o->diverted)
+        return emit(o, p, n) ? (ssize_t)n : 0;
     while (ok && p < end) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         const char *next = newline ? newline + 1 : end;
@@ -183,6 +191,29 @@ static void flush(struct output *o, FILE *f) {
         fflush(f);
     if (o->used > 0)
         send_collected(o, o->used);
+}
+
+static int mode_of(FILE *f) {
+    return __flbf(f) ? _IOLBF : __fbufsize(f) > 1 ? _IOFBF : _IONBF;
+}
+
+static void divert(struct output *o, FILE *f, bool on) {
+    flush(o, f);
+    if (on) {
+        o->before.pipe = o->pipe;
+        o->before.mode = f ? mode_of(f) : _IONBF;
+    }
+    o->pipe = on || o->before.pipe;
+    o->diverted = on;
+    if (f && on)
+        setvbuf(f, NULL, _IONBF, 0);
+    else if (f)
+        setvbuf(f, o->buffer, o->before.mode, BUFFER);
+}
+
+void tine__output_divert(bool on) {
+    divert(&standard_out, out_stream, on);
+    divert(&standard_error, err_stream, on);
 }
 
 void tine__output_flush(void) {

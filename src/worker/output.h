@@ -13,11 +13,16 @@
 #ifndef TINE_WORKER_OUTPUT_H
 #define TINE_WORKER_OUTPUT_H
 
+#include <stdbool.h>
+
 /* Replace `stdout` and `stderr`: before luaL_openlibs, which keeps them. 0 or TINE_ESYSTEM (then the old
 ** ones stay). */
 int tine__output_open(void);
 /* Descriptors 1 and 2 have become others: choose the kind of buffering. */
 void tine__output_redirected(void);
+/* Descriptors 1 and 2 lead elsewhere for a while (`on`), where every byte is to be at once; or they are again what they
+** were, and the streams are buffered as they were. All that was printed before is written first. */
+void tine__output_divert(bool on);
 /* Write all that was printed; costs next to nothing when nothing was. */
 void tine__output_flush(void);
 

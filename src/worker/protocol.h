@@ -40,13 +40,15 @@
 enum setup_fd {
     SETUP_CALLS, /* the call queue's files */
     SETUP_CLAIMS,
-    SETUP_HEAP,   /* the call heap: page 0 is its directory, blocks from page 1 on */
-    SETUP_BELL,   /* ringer of the waiting thread's bell: word 0 of the queue */
-    SETUP_WAKEUP, /* ringer of the manager's wakeup: word 1 of the queue */
-    SETUP_ARENA,  /* ipc/arena.h */
-    SETUP_BOOT,   /* worker/boot.h */
-    SETUP_CWD,    /* O_PATH of the working directory */
-    SETUP_STDOUT, /* of the submitter */
+    SETUP_HEAP,    /* the call heap: page 0 is its directory, blocks from page 1 on */
+    SETUP_BELL,    /* ringer of the waiting thread's bell: word 0 of the queue */
+    SETUP_WAKEUP,  /* ringer of the manager's wakeup: word 1 of the queue */
+    SETUP_CAPTURE, /* socket for struct output_note */
+    SETUP_PRINT,   /* socket for struct print_note */
+    SETUP_ARENA,   /* ipc/arena.h */
+    SETUP_BOOT,    /* worker/boot.h */
+    SETUP_CWD,     /* O_PATH of the working directory */
+    SETUP_STDOUT,  /* of the submitter */
     SETUP_STDERR,
     SETUP_FDS
 };
@@ -78,6 +80,24 @@ struct message {
     uint32_t seat;  /* SETUP, START: in the arena */
     uint64_t spent; /* EXITED: of the processor, ns */
 };
+
+/* What a worker says over SETUP_CAPTURE (ipc/control.h): the output of this task is what comes out of the pipe whose
+** reading end goes along. That of the worker's task before, if there was one, has ended. */
+struct output_note {
+    uint64_t task;  /* its id */
+    uint64_t limit; /* bytes that are kept */
+    uint32_t worker;
+    uint32_t zero;
+};
+
+/* And over SETUP_PRINT: the reading ends of two pipes, for its stdout and stderr, and one to be closed when all is written
+** that has come out of them; the label follows. Without them: that task has ended. */
+struct print_note {
+    uint64_t task;
+    uint32_t worker;
+    uint32_t zero;
+};
+#define PRINT_LABEL 4096u /* bytes; a longer label is cut */
 
 #define MESSAGE_MAX (60u << 10) /* a message with its bytes; longer error texts are cut */
 

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "ipc/arena.h"
 #include "worker/ask.h"
+#include "worker/divert.h"
 #include "worker/family.h"
 #include "worker/internal.h"
 #include "worker/loop.h"
@@ -39,13 +40,9 @@ static void become_worker(struct server *s, uint32_t seat, int link, pid_t paren
     tine__fault_role("worker");
     tine__process_signals_worker(s->boot.preload != NULL, &s->boot.inherit);
     tine__family_mark(parent, getpid());
-    int keep[] = {s->fds[SETUP_CALLS],
-                  s->fds[SETUP_CLAIMS],
-                  s->fds[SETUP_HEAP],
-                  s->fds[SETUP_BELL],
-                  s->fds[SETUP_WAKEUP],
-                  s->fds[SETUP_ARENA],
-                  link};
+    int keep[] = {s->fds[SETUP_CALLS], s->fds[SETUP_CLAIMS], s->fds[SETUP_HEAP],
+                  s->fds[SETUP_BELL],  s->fds[SETUP_WAKEUP], s->fds[SETUP_CAPTURE],
+                  s->fds[SETUP_PRINT], s->fds[SETUP_ARENA],  link};
     tine__fd_keep(keep, sizeof keep / sizeof *keep);
     tine__arena_reseat(seat);
 }
@@ -102,6 +99,7 @@ _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, i
     w.loop.idle = s->boot.idle;
     if (!w.loop.channel)
         tine__process_exit(1);
+    tine__divert_open(w.loop.channel, id, s->fds[SETUP_CAPTURE], s->fds[SETUP_PRINT]);
     start(&w);
     tine__loop_run(&w.loop);
     if (w.loop.parting) { /* else all leave because the pool ends, and nobody asks */

@@ -81,6 +81,8 @@ static void test_options(void) {
     WRONG(grace, NAN);
     WRONG(cpu, -1);
     WRONG(cpu, NAN);
+    WRONG(output, -1);
+    WRONG(output, 4);
 #undef WRONG
     /* the struct of a later version: fine as long as what we do not know is not set */
     struct {
@@ -459,6 +461,47 @@ static void test_seeds(void) {
     CHECK(draw(1, "1") != draw(1, NULL));
 }
 
+static void check_output(tine_future *f, int code, const char *text) {
+    size_t length = 99;
+    CHECK_EQ(tine_future_code(f), code);
+    const char *bytes = tine_future_output(f, &length);
+    CHECK_EQ(length, text ? strlen(text) : 0);
+    CHECK(text ? memcmp(bytes, text, length) == 0 : !bytes);
+    tine_future_free(f);
+}
+
+static void test_output(void) {
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_task task = TINE_TASK_INIT;
+    tine_pool *pool;
+    size_t length = 7;
+    static const char dies[] = "io.write 'last words' os.execute 'kill -9 $PPID'";
+    options.workers = 1;
+    options.on_crash = TINE_REPLACE;
+    options.output = TINE_OUTPUT_CAPTURE;
+    options.output_limit = 10;
+    OK(tine_pool_open(&pool, &options));
+    check_output(ended_as(pool, task, "print 'x' os.execute 'echo y'"), 0, "x\ny\n");
+    check_output(ended_as(pool, task, "print(('x'):rep(10))"), 0, "xxxxxxxxx\n");
+    check_output(ended_as(pool, task, ""), 0, "");
+    check_output(ended_as(pool, task, "print 'x' error 'y'"), TINE_ETASK, "x\n");
+    check_output(ended_as(pool, task, dies), TINE_ECRASHED, "last words");
+    task.output_limit = UINT64_MAX;
+    check_output(ended_as(pool, task, "print(('x'):rep(12))"), 0, "xxxxxxxxxxxx\n");
+    task.output = TINE_OUTPUT_INHERIT;
+    check_output(ended_as(pool, task, "return 1"), 0, NULL);
+    task.output = TINE_OUTPUT_PREFIX + 1;
+    task.function = "";
+    CHECK_EQ(tine_submit(pool, &task, NULL), TINE_EARG);
+    CHECK(!tine_future_output(NULL, &length) && length == 0);
+    tine_future *f = submit(pool, "while true do end", 0);
+    length = 7;
+    CHECK(!tine_future_output(f, &length) && length == 0);
+    tine_future_free(f);
+    OK(tine_pool_kill(pool, true));
+    tine_pool_close(pool);
+}
+
 static void test_crash(int on_crash, int code) {
     tine_pool *pool = open_pool(1, on_crash);
     char gate[] = "/tmp/tine-test-XXXXXX", opened[64], crash_source[256];
@@ -691,6 +734,7 @@ int main(void) {
     test_what_workers_do();
     test_more_limits();
     test_seeds();
+    test_output();
     test_crash(TINE_BREAK, TINE_EBROKEN);
     test_crash(TINE_REPLACE, TINE_ECRASHED);
     test_kill(false);

@@ -48,6 +48,22 @@ local function use()
             count(clear(value))
         end
     end
+    for i = 1, 6 do
+        local good, f = pcall(function()
+            return pool:with({ output = i % 2 == 0 and "capture" or "prefix" }):submit(function()
+                if i % 2 == 0 then print("output " .. i) end
+                return i
+            end)
+        end)
+        local value = f
+        if good then good, value = f:pcall(20) end
+        if good then
+            local output = f:output() -- what nobody has the descriptors or memory to read is lost
+            assert(value == i, "a wrong answer")
+            assert(i % 2 == 1 or not output or output == "" or output == "output " .. i .. "\n", "another output")
+        end
+        count(good and "output ok" or "output " .. clear(value))
+    end
     local good, err = pcall(function()
         for i, v in pool:map(function(x) return x + 1 end, { 1, 2, 3, 4, 5, 6 }, { chunksize = 2 }) do
             assert(v == i + 1, "a wrong answer")

@@ -90,6 +90,37 @@ for _, f in pairs(stuck) do
     assert(kind == "timeout" or kind == "crashed" or kind == "broken", kind)
     count("asked " .. kind)
 end
+
+-- tasks whose output is captured, or gets a prefix: of one that has ended all of it is there, of one that died what
+-- it had written
+local talking = {}
+for i = 1, 16 do
+    local good, f = pcall(function()
+        local silent = i % 4 == 0
+        return pool:with({ output = silent and "prefix" or "capture" }):submit(function()
+            if not silent then print("output " .. i) end
+            return i
+        end)
+    end)
+    talking[i] = good and f or nil
+    if not good then
+        assert(tine.kind(f) == "broken", f)
+        count "refused"
+    end
+end
+for i, f in pairs(talking) do
+    local good, value = f:pcall(30)
+    local output, all = f:output(), "output " .. i .. "\n"
+    if good then
+        assert(value == i and output == (i % 4 ~= 0 and all or nil), "another output")
+    else
+        local kind = tine.kind(value)
+        assert(kind == "crashed" or kind == "broken", value)
+        local part = output == "" or output == "output " .. i or output == all
+        assert(i % 4 == 0 or part, "another output")
+    end
+    count(good and "output ok" or "output " .. tine.kind(value))
+end
 pcall(pool.shutdown, pool)
 
 for name, n in pairs(account.signed(path)) do

@@ -6,6 +6,7 @@ local here = arg[0]:gsub("[^/]*$", "")
 local points = {
     "starting", "announced", "woken", "taken", "begun", "freed", "decoding", "running", "encoding",
     "asked", "ended", "finished", "halfway", "allocated", "written", "leaving",
+    "told", "diverted", "printed", "restored",
 }
 local failures, cases = 0, 0
 local signatures = os.tmpname()

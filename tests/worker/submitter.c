@@ -73,12 +73,16 @@ static void open_memory(struct submitter *s) {
 
 static void ask_root(struct submitter *s, const struct setup *setup, struct shm *boot) {
     CHECK(tine__root_open(&s->control, setup->spawn) == 0);
+    int capture[2];
+    CHECK(tine__control_pair(capture) == 0);
     const int fds[SETUP_FDS] = {
         [SETUP_CALLS] = s->queue.calls.fd,
         [SETUP_CLAIMS] = s->queue.claims.fd,
         [SETUP_HEAP] = s->directory.fd,
         [SETUP_BELL] = tine__fd_ringer(s->bell),
         [SETUP_WAKEUP] = tine__fd_ringer(s->wakeup),
+        [SETUP_CAPTURE] = capture[0],
+        [SETUP_PRINT] = capture[1],
         [SETUP_BOOT] = boot->fd,
         [SETUP_CWD] = open(".", O_PATH | O_CLOEXEC),
         [SETUP_STDOUT] = fcntl(setup->stdout_fd ? setup->stdout_fd : 1, F_DUPFD_CLOEXEC, 3),
@@ -87,6 +91,8 @@ static void ask_root(struct submitter *s, const struct setup *setup, struct shm 
     CHECK(tine__root_set_up(s->control, fds) == 0);
     for (int i = SETUP_CWD; i < SETUP_FDS; i++)
         close(fds[i]);
+    tine__close(&capture[0]);
+    tine__close(&capture[1]);
 }
 
 void submitter_open(struct submitter *s, const struct setup *setup) {
