@@ -21,7 +21,8 @@ describe("on other machines, too, holds", function()
   for _, name in ipairs(SPECS) do
     it(name, function()
       local file = ("%s/spec/%s_spec.lua"):format(os.getenv "TINE_SOURCE_DIR", name)
-      local got = shell.run(("TINE_SPEC_BACKEND=%s timeout 90 lua5.4 tests/run_spec.lua %s"):format(server:url "w", file))
+      local got = shell.run(("TINE_SPEC_BACKEND=%s timeout 90 lua5.4 tests/run_spec.lua %s")
+        :format(server:url "w", file))
       assert(got.code == 0, got.out .. got.err)
     end)
   end
