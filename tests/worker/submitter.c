@@ -6,6 +6,7 @@
 #include <signal.h>
 #include "base/error.h"
 #include "base/sys.h"
+#include "ipc/arena.h"
 #include "ipc/control.h"
 #include "worker/root.h"
 #include "store/store.h"
@@ -83,12 +84,13 @@ static void ask_root(struct submitter *s, const struct setup *setup, struct shm 
         [SETUP_WAKEUP] = tine__fd_ringer(s->wakeup),
         [SETUP_CAPTURE] = capture[0],
         [SETUP_PRINT] = capture[1],
+        [SETUP_ARENA] = tine__arena_fd(s->arena),
         [SETUP_BOOT] = boot->fd,
         [SETUP_CWD] = open(".", O_PATH | O_CLOEXEC),
         [SETUP_STDOUT] = fcntl(setup->stdout_fd ? setup->stdout_fd : 1, F_DUPFD_CLOEXEC, 3),
         [SETUP_STDERR] = fcntl(2, F_DUPFD_CLOEXEC, 3),
     };
-    CHECK(tine__root_set_up(s->control, fds) == 0);
+    CHECK(tine__root_set_up(s->control, fds, s->seat) == 0);
     for (int i = SETUP_CWD; i < SETUP_FDS; i++)
         close(fds[i]);
     tine__close(&capture[0]);
@@ -100,6 +102,8 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
     for (int i = 0; i < MAX_WORKERS; i++)
         s->links[i] = LINK_CLOSED;
     open_memory(s);
+    CHECK((s->arena = tine__arena_get()) != NULL);
+    s->seat = tine__seat_give(s->arena);
     open_lua(s);
     struct buf preload, initializer;
     struct shm boot_map = SHM_CLOSED;
@@ -279,6 +283,8 @@ void submitter_drop(struct submitter *s) {
     for (int i = 0; i < MAX_WORKERS; i++)
         tine__link_close(&s->links[i]);
     lua_close(s->L);
+    tine__seat_vacate(s->arena, s->seat);
+    tine__arena_put(s->arena);
     tine__store_close(s->store);
     tine__heap_destroy(s->heap);
     tine__shm_close(&s->directory);

@@ -35,6 +35,8 @@ struct submitter {
     struct heap *heap;
     struct store *store; /* on the heap */
     int control, bell, wakeup;
+    struct arena *arena;
+    uint32_t seat; /* the fork server's in it */
     struct link links[MAX_WORKERS];
     pid_t pids[MAX_WORKERS];
     lua_State *L;
