@@ -342,13 +342,31 @@ void tine__sweep_later(lua_State *L) {
     lua_pop(L, 1);
 }
 
-/* __gc of that userdata. */
+/* News of pools that nobody asks any more: those that were dropped, and those with a task that stands, whose future may
+** have been collected; but not where somebody may sleep on a descriptor. */
+static void sweep(struct state *S) {
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
+        struct core *c = LIST_ITEM(n, struct core, node);
+        if (!c->dropped && (c->epoll != -1 || !tine__events_stand(c->p)))
+            continue;
+        tine__pool_poll(c->p);
+        take_news(S, c);
+    }
+}
+
+/* __gc of that userdata: anywhere in the program, which may just have looked at its pools and be about to sleep. So
+** nothing else is taken. */
 int tine__sweep(lua_State *L) {
     struct state *S = state_of(L);
     S->sweeping = false;
     if (S->closed)
         return 0;
-    tine__reap(L);
+    luaL_checkstack(L, 12, "too many values");
+    tine__state_check(L, S);
+    sweep(S);
+    deal_news(L, S);
+    tell_exits(L, S);
+    join_ended(L, S);
     if (!list_empty(&S->cores))
         tine__sweep_later(L);
     return 0;
