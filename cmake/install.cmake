@@ -14,6 +14,9 @@ install(TARGETS tine_helper RUNTIME DESTINATION ${TINE_INSTALL_LUACDIR}/tine COM
 if(TINE_INSTALL_LIBRARY)
   set(tine_pc_lua ${LUA_MODULE_NAME})
   set(tine_pc_msgpack ${MSGPACK_MODULE_NAME})
+  if(TINE_SODIUM)
+    set(tine_pc_sodium libsodium)
+  endif()
   set(tine_package_dir lib/cmake/tine)
 
   install(TARGETS tine_program RUNTIME DESTINATION bin)

@@ -170,7 +170,6 @@ static int append_extra(const struct serve *s, struct work *w, const char **p, s
     struct call_extra extra = said_of(w);
     *p += w->task.head.flags & CALL_EXTRA ? sizeof extra : 0;
     extra.memory = smaller(extra.memory, s->o->memory);
-    extra.output = OUTPUT_INHERIT; /* what it writes stays here */
     return buf_append(out, &extra, sizeof extra);
 }
 

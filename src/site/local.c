@@ -91,7 +91,7 @@ static bool local_intact(struct site *s) {
     const int fds[] = {l->control, l->directory.fd,
                        l->bell,    tine__fd_ringer(l->bell),
                        l->manager, tine__fd_ringer(l->manager),
-                       l->notes,   l->outputs,
+                       l->notes,   l->outputs == -1 ? l->notes : l->outputs,
                        l->prints};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         l->lost |= !tine__fd_ours(fds[i]);

@@ -312,13 +312,13 @@ static void test_worker_process(void) {
     mode_t before = umask(027);
     open_one(&s, &plain);
     umask(before);
-    /* what it holds: 0 1 2, the heap, the link, the two bells, and here the pipe of popen (for an
-    ** instant both ends of it) */
+    /* what it holds: 0 1 2, the heap, the link, the two bells, the two sockets for what tasks print, the arena, and
+    ** here the pipe of popen (for an instant both ends of it) */
     const char *n = run_task(&s,
                              "function() local f <close> = io.popen('ls /proc/$PPID/fd | wc -l')"
                              " return f:read() end",
                              "");
-    CHECK(atoi(n) == 8 || atoi(n) == 9);
+    CHECK(atoi(n) == 11 || atoi(n) == 12);
     const char *status =
         run_task(&s, "function() return io.open('/proc/self/status'):read('a') end", "");
     /* signals: nothing ignored, nothing blocked, SIGINT and the one that asks a task to end caught */
