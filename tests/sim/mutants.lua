@@ -90,9 +90,9 @@ fault("waiting is not counted down when it is withdrawn", "sched.c",
     "    tine__sched_leave(s, t);\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);",
     "    tine__sched_leave(s, t);\n    s->waiting++;\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);")
 fault("open is not counted down by results", "report.c",
-    "    t->state = TASK_DONE;\n    sched_close(s, t);", "    t->state = TASK_DONE;")
+    "    sched_no_longer_awaited(s, t);\n    sched_close(s, t);", "    sched_no_longer_awaited(s, t);")
 fault("open is not counted down by other ends", "state.c",
-    "    t->state = TASK_DONE;\n    sched_close(s, t);", "    t->state = TASK_DONE;")
+    "    sched_no_longer_awaited(s, t);\n    sched_close(s, t);", "    sched_no_longer_awaited(s, t);")
 fault("nsent is not counted down", "state.c", "    s->nsent--;\n", "")
 fault("a ref is not given back", "state.c", "    s->free_refs[s->nfree++] = t->call.ref;\n", "")
 fault("a ref is given back twice", "state.c",
@@ -143,8 +143,8 @@ fault("a deadline does not count for what comes back", "state.c",
     "    tine__sched_watch(s, t, TIMER_NEVER);\n    tine__policy_push_back", "    tine__policy_push_back")
 fault("a limit makes the deadline forgotten", "state.c", "when < t->deadline ? when : t->deadline", "when")
 fault("what is late is cancelled", "internal.h", "t->unrun ? t->unrun : ENDING_CANCELLED", "ENDING_CANCELLED")
-fault("the window is not looked at", "order.c", "s->nsent >= sched_window(s) || ", "")
-fault("one more than the window", "order.c", "s->nsent >= sched_window(s)", "s->nsent > sched_window(s)")
+fault("the window is not looked at", "order.c", "s->nsent - s->blocked >= sched_window(s) ||", "")
+fault("one more than the window", "order.c", "s->nsent - s->blocked >= sched_window(s)", "s->nsent - s->blocked > sched_window(s)")
 fault("a window of nothing", "sched.c", " + sched_least_window(s);", ";")
 fault("a doomed worker is live", "state.c",
     "    if (w->state == WORKER_STARTING || w->state == WORKER_READY)\n        s->live--;",
@@ -253,7 +253,7 @@ fault("cancel takes what has begun", "order.c",
     "uint32_t from = k > t->next ? (uint32_t)k : t->next;", "uint32_t from = t->next;")
 fault("shutdown cancels only what waits", "sched.c",
     "        if (s->sent[ref])\n            tine__sched_cancel(s, s->sent[ref]);", "        ;")
-fault("max_pending and one more", "sched.c", "s->open >= s->o.max_pending", "s->open > s->o.max_pending")
+fault("max_pending and one more", "sched.c", "open >= s->o.max_pending", "open > s->o.max_pending")
 fault("a submit after shutdown", "sched.c",
     "    if (s->life == LIFE_OPEN)\n        return", "    if (s->life <= LIFE_CLOSING)\n        return")
 fault("a wish stays", "order.c", "    t->wish = 0;\n    return true;", "    return true;")
