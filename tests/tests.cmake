@@ -117,3 +117,7 @@ list(REMOVE_ITEM fragments ${CMAKE_CURRENT_LIST_FILE})
 foreach(fragment IN LISTS fragments)
   include(${fragment})
 endforeach()
+
+# Long variants of what runs in each test anyway, and a spec that fails now and then on a busy machine (docs/testing.md).
+set_property(TEST codec/specs.address ipc/kill.faults ipc/ring.address spec/machines/losses
+  APPEND PROPERTY LABELS soak)
