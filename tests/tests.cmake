@@ -118,6 +118,6 @@ foreach(fragment IN LISTS fragments)
   include(${fragment})
 endforeach()
 
-# Long variants of what runs in each test anyway, and a spec that fails now and then on a busy machine (docs/testing.md).
-set_property(TEST codec/specs.address ipc/kill.faults ipc/ring.address spec/machines/losses
+# Long variants of what runs in each test anyway, and specs that hang now and then on a busy machine (docs/testing.md).
+set_property(TEST codec/specs.address ipc/kill.faults ipc/ring.address spec/machines/losses spec/nested
   APPEND PROPERTY LABELS soak)
