@@ -225,12 +225,12 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
         await_death();
     l->submitted = 0;
     enum record_kind kind = with_output(l, c, whole, ch->reply(ch));
-    if (l->submitted)
-        tine__nest_over(l);
     if (l->said.id == l->call->id + l->k)
         ch->last_progress(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))
         await_death();
+    if (l->submitted) /* now that the buffer of the answer is free */
+        tine__nest_over(l);
     l->tasks++;
     return 0;
 }

@@ -77,8 +77,16 @@ struct posted *tine__nest_next(struct loop *l) {
     return p;
 }
 
-/* What has come: results are kept, a call is in *run (the caller's), *answer: what was asked for is done. False: there was
-** no memory for something. */
+/* The call goes back. */
+static void reject(struct loop *l, struct posted *run) {
+    struct channel *ch = l->channel;
+    ch->reply(ch);
+    ch->say(ch, RECORD_STOPPED, run->letter.call.id, run->letter.call.ref);
+    free(run);
+}
+
+/* What has come: results are kept, a call is in *run (the caller's), another one goes back: who waits again says so, and may
+** have been given one twice. *answers: what was asked for is done. False: there was no memory for something. */
 static bool take_in(struct loop *l, struct posted **run, uint64_t *answers) {
     bool lost = false;
     struct posted *list = l->channel->mail(l->channel, &lost);
@@ -89,20 +97,14 @@ static bool take_in(struct loop *l, struct posted **run, uint64_t *answers) {
             keep(l, p);
         } else if (p->letter.kind == LETTER_RUN && !*run) {
             *run = p;
+        } else if (p->letter.kind == LETTER_RUN) {
+            reject(l, p);
         } else {
             *answers += p->letter.kind == LETTER_ANSWER;
             free(p);
         }
     }
     return !lost;
-}
-
-/* The call goes back. */
-static void reject(struct loop *l, struct posted *run) {
-    struct channel *ch = l->channel;
-    ch->reply(ch);
-    ch->say(ch, RECORD_STOPPED, run->letter.call.id, run->letter.call.ref);
-    free(run);
 }
 
 void tine__nest_poll(struct loop *l) {
