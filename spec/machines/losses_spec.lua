@@ -1,5 +1,6 @@
 -- Pools on many machines: what is lost with a host, a server, a submitter; and that nothing runs twice.
 -- timeout: 240
+-- labels: soak
 local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
