@@ -244,6 +244,17 @@ describe("events", function()
       assert.equal(100, count(second))
     end)
 
+    -- A map that tells its progress waited for its results in a way of its own, for which nobody went on.
+    it("hold up no map that tells how far it is", function()
+      local pool = pool_of { workers = 1, event_buffer = 10 }
+      local first = pool:submit(emitter, 100)
+      stands_at(first, 10)
+      local sum = 0
+      for _, value in pool:map(math.abs, { -1, -2 }, { progress = function() end, timeout = 20 }) do sum = sum + value end
+      assert.equal(3, sum)
+      assert.equal(100, count(first))
+    end)
+
     it("do not go on for the end of another one", function()
       local pool = pool_of { workers = 2, event_buffer = 10 }
       local first = pool:submit(emitter, 100)

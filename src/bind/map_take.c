@@ -172,6 +172,12 @@ static int time_is_over(lua_State *L, struct map *m) {
                        (LUAI_UACINT)open, (LUAI_UACINT)all);
 }
 
+/* Wait until there is something to be taken, or the map is over: a code. */
+static int await_take(lua_State *L, struct map *m, uint64_t deadline) {
+    struct aim aim = {.met = take_met, .what = m, .core = m->core, .ends = tine__all_ends};
+    return tine__await(L, &aim, deadline);
+}
+
 int tine__map_ready(lua_State *L) {
     struct map *m = check_map(L, 1);
     uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
@@ -180,8 +186,7 @@ int tine__map_ready(lua_State *L) {
     if (m->ordered)
         enter_oldest(L, m);
     if (m->sent != m->returned) {
-        struct aim aim = {.met = take_met, .what = m, .core = m->core, .ends = tine__all_ends};
-        if (tine__await(L, &aim, deadline))
+        if (await_take(L, m, deadline))
             return time_is_over(L, m);
         if (m->closed)
             return lua_pushboolean(L, false), 1;
@@ -204,8 +209,7 @@ int tine__map_doze(lua_State *L) {
     uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2), until = tine__check_deadline(L, 3);
     if (!m->closed && m->ordered)
         enter_oldest(L, m);
-    struct aim aim = {.met = take_met, .what = m, .core = m->core};
-    int err = m->closed ? 0 : tine__await(L, &aim, until < deadline ? until : deadline);
+    int err = m->closed ? 0 : await_take(L, m, until < deadline ? until : deadline);
     lua_pushboolean(L, err == 0);
     return 1;
 }
