@@ -217,4 +217,17 @@ describe("a deadline", function()
     assert.equal("pending", err.phase)
     taken()
   end)
+
+  -- An idle worker got it before the manager had looked at its timer, and ran it, now and then to its end.
+  it("of 0 has passed at once where a worker is idle, too", function()
+    local pool <close> = tine.pool { workers = 2 }
+    local ran = os.tmpname()
+    local late = pool:with { deadline = 0 }
+    for i = 1, 200 do
+      assert.is_true(pool:submit(rawequal, 1, 1):result(20))
+      local err = late:submit(os.remove, ran):exception(20)
+      assert.equal("pending", err and err.phase, i)
+    end
+    assert.is_true(os.remove(ran))
+  end)
 end)

@@ -41,7 +41,7 @@ struct settings {
     bool seeded;
     int64_t priority;
     uint64_t timeout;  /* ns from when it is taken up, 0: none */
-    uint64_t deadline; /* ns from submit, 0: none */
+    uint64_t deadline; /* ns from submit, and 1 more: 1 has passed then; 0: none */
     uint64_t grace;  /* ns from when it was asked to end; 0: not asked, UINT64_MAX: never killed */
     uint64_t memory; /* bytes, 0: no limit */
     uint64_t cpu;    /* ns, 0: no limit */

@@ -117,13 +117,15 @@ void tine__wake_manager(struct pool *p) {
 
 void tine__drive(struct pool *p) {
     struct order o;
-    deliver_all(p);
     if (sched_wants_time(&p->s))
         sched_time(&p->s, tine__now());
-    while (tine__sched_order(&p->s, &o)) {
-        carry(p, &o);
-        deliver_all(p);
-    }
+    do {
+        deliver_all(p); /* also of tasks whose deadline passed before they could be handed over */
+        while (tine__sched_order(&p->s, &o)) {
+            carry(p, &o);
+            deliver_all(p);
+        }
+    } while (sched_has_event(&p->s));
     p->site->ops->flush(p->site);
     tine__wake_manager(p);
 }

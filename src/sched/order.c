@@ -92,8 +92,19 @@ static void note_rank(struct sched *s, const struct task *t) {
         s->in_order = until;
 }
 
+/* Is there one to run? Those whose deadline has passed, and whose timer has only not been looked at yet, never are. */
+static bool has_next(struct sched *s) {
+    while (!policy_empty(&s->policy)) {
+        struct task *t = tine__policy_first(&s->policy);
+        if (t->deadline > s->policy.now)
+            return true;
+        tine__sched_late(s, t);
+    }
+    return false;
+}
+
 static bool order_run(struct sched *s, struct order *o) {
-    if (s->full || policy_empty(&s->policy))
+    if (s->full || !has_next(s))
         return false;
     if (order_anew(s, o))
         return true;

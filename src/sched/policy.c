@@ -341,6 +341,10 @@ void tine__policy_take(struct policy *p, struct task *t) {
     l->bucket->sent_lines += l->sent++ == 0;
 }
 
+struct task *tine__policy_first(const struct policy *p) {
+    return first_of(LIST_ITEM(bucket_of(p->buckets.root)->turns.next, struct line, turn));
+}
+
 struct task *tine__policy_pop(struct policy *p) {
     struct bucket *b = bucket_of(p->buckets.root);
     struct line *l = LIST_ITEM(b->turns.next, struct line, turn);

@@ -69,7 +69,9 @@ void tine__policy_push_back(struct policy *p, struct task *t, bool unspent);
 void tine__policy_remove(struct policy *p, struct task *t);
 /* Take out this one, as if it were the next. */
 void tine__policy_take(struct policy *p, struct task *t);
-/* Take the next one, by the ranks of the last tick; there is one. */
+/* The next one, by the ranks of the last tick; there is one. */
+struct task *tine__policy_first(const struct policy *p);
+/* Take that. */
 struct task *tine__policy_pop(struct policy *p);
 /* It has come from the site, one way or another. */
 void tine__policy_unsent(struct policy *p, struct task *t);

@@ -121,7 +121,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->unrun = ENDING_NONE;
     t->late = t->asked = false;
     t->since = t->ready = now;
-    t->deadline = t->set->deadline ? clock_after(now, t->set->deadline) : TIMER_NEVER;
+    t->deadline = t->set->deadline ? clock_after(now, t->set->deadline - 1) : TIMER_NEVER;
     t->call.flags = flags_of(t);
 }
 
@@ -187,6 +187,12 @@ static void give_up(struct sched *s, struct task *t, enum ending how) {
         tine__sched_end(s, t, t->next, t->upto, how);
     else if (t->state == TASK_SENT && !t->doom)
         tine__sched_wish(s, t, ORDER_RECALL);
+}
+
+void tine__sched_late(struct sched *s, struct task *t) {
+    t->deadline = TIMER_NEVER;
+    t->late = true;
+    give_up(s, t, ENDING_LATE);
 }
 
 void tine__sched_cancel(struct sched *s, struct task *t) {
@@ -323,9 +329,7 @@ static void task_due(struct sched *s, struct task *t) {
         if (!t->wish)
             tine__sched_stop_task(s, t, t->doom);
     } else if (t->deadline <= s->policy.now) {
-        t->deadline = TIMER_NEVER;
-        t->late = true;
-        give_up(s, t, ENDING_LATE);
+        tine__sched_late(s, t);
     } else if (t->state == TASK_HELD && t->wake && t->wake <= s->policy.now) {
         let_go(s, t);
     } else if (t->state == TASK_SENT && !t->doom && !t->wish) {

@@ -351,13 +351,16 @@ static void follow_later(struct sim *m) {
 
 void sim_follow(struct sim *m) {
     struct order o;
-    take_events(m);
+    unsigned n = 0;
     if (sched_wants_time(&m->s))
         sched_time(&m->s, m->now);
-    for (unsigned n = 0; tine__sched_order(&m->s, &o); n++) {
-        HOLDS(n < 16 * (MAX_JOBS + MAX_WORKERS), "orders without end");
-        carry(m, &o);
-    }
+    do {
+        take_events(m);
+        for (; tine__sched_order(&m->s, &o); n++) {
+            HOLDS(n < 16 * (MAX_JOBS + MAX_WORKERS), "orders without end");
+            carry(m, &o);
+        }
+    } while (sched_has_event(&m->s));
     if (sched_wants_room(&m->s)) {
         m->site.asked_for_room = true;
         m->site.low = sched_low_water(&m->s);
@@ -401,7 +404,7 @@ void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool 
     memset(j, 0, sizeof *j);
     j->task.call.count = count;
     memcpy((void *)&j->set, set, sizeof *set);
-    j->late = set->deadline ? m->now + set->deadline : TIMER_NEVER;
+    j->late = set->deadline ? m->now + set->deadline - 1 : TIMER_NEVER;
     j->task.set = &j->set;
     j->task.call.length = 10 * count;
     bool full = !failed && (is_full(m) || is_too_much(m, j->task.call.length));

@@ -51,13 +51,13 @@ static void set_retry(struct retry *r, unsigned kind) {
 
 static void do_submit(struct sim *m, unsigned a, unsigned b) {
     static const uint64_t limits[] = {0, 1 * MS, 5 * MS, 20 * MS};
-    static const uint64_t deadlines[] = {0, 0, 3 * MS, 25 * MS};
+    static const uint64_t deadlines[] = {0, 0, 3 * MS, 25 * MS, 0, 1, 3 * MS, 25 * MS};
     static const int64_t priorities[] = {0, 0, 1, -1, INT64_MAX};
     static const uint64_t graces[] = {5 * MS, 0, 50 * MS, UINT64_MAX};
     static const uint64_t cpus[] = {0, 0, 2 * MS, 10 * MS};
     struct settings set = {.timeout = limits[b % 4],
                            .priority = priorities[b / 4 % 5],
-                           .deadline = deadlines[b / 60 % 4],
+                           .deadline = deadlines[b / 60 % 8],
                            .grace = graces[a / MAX_COUNT % 4],
                            .cpu = cpus[a / 16 % 4]};
     char *group = (char *)&set + offsetof(struct settings, group);

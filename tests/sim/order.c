@@ -83,15 +83,20 @@ static bool may_keep_turn(struct sim *m, const struct job *j) {
     return false;
 }
 
-void order_look(struct sim *m) {
-    unsigned came_back = 0;
+/* Those that wait no more, but for `taken`, leave. */
+static void look_who_left(struct sim *m, const struct job *taken) {
     for (unsigned i = m->line_up.nwaiting; i > 0; i--) {
         struct job *j = job_at(m, i - 1);
-        if (!j->over && j->task.state == TASK_WAITING)
+        if ((!j->over && j->task.state == TASK_WAITING) || j == taken)
             continue;
         m->line_up.loose |= may_keep_turn(m, j);
         leave(m, i - 1);
     }
+}
+
+void order_look(struct sim *m) {
+    unsigned came_back = 0;
+    look_who_left(m, NULL);
     for (unsigned i = 0; i < m->njobs; i++) {
         struct job *j = &m->jobs[i];
         if (!is_new(m, j))
@@ -126,6 +131,7 @@ static struct job *oldest(struct sim *m, int64_t priority, const char *group) {
 void order_take(struct sim *m, struct job *j) {
     struct line_up *l = &m->line_up;
     const char group = group_of(j);
+    look_who_left(m, j); /* too late, on the way to this one */
     const struct job *mine = oldest(m, j->set.priority, NULL);
     HOLDS(mine, "RUN #%d, which does not wait", (int)j->task.call.id);
     for (unsigned i = 0; i < l->nwaiting; i++) {
