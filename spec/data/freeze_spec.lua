@@ -38,6 +38,22 @@ local function sample()
   return t
 end
 
+-- Any table, with keys of all kinds in any order, and holes; about as often a sequence as not.
+local function any_value(depth)
+  local kind = math.random(8)
+  if kind <= 2 then return "s" .. math.random(50) end
+  if kind == 3 then return ("x"):rep(math.random(100)) end
+  if kind == 4 then return math.random() end
+  if kind == 5 then return math.random(0) end
+  if kind == 6 or depth > 4 then return math.random(2) == 1 end
+  local t = {}
+  for i = 1, math.random(0, 16) do
+    local key = math.random(4) == 1 and math.random(20) or math.random(3) == 1 and i or "k" .. math.random(40)
+    t[key] = any_value(depth + 1)
+  end
+  return t
+end
+
 local function fails(pattern, fn, ...)
   local ok, err = pcall(fn, ...)
   assert.is_false(ok)
@@ -98,6 +114,19 @@ describe("a frozen table", function()
       for _ in pairs(view) do count = count + 1 end
       assert.equal(n, count)
     end
+  end)
+
+  it("has all of a table whose integer keys come in no order", function()
+    assert.equal("two", tine.freeze { [3] = 3, k = 1, [2] = "two", [9] = 9 }[2])
+    math.randomseed(42)
+    for _ = 1, 300 do
+      local t = { any_value(0), any_value(0), x = any_value(0) }
+      assert.is_true(same(tine.freeze(t), t))
+    end
+    local powers = {}
+    for i = 0, 30 do powers[1 << i] = i end -- its length is found to be any of them
+    local view = tine.freeze(powers)
+    for i = 0, 30 do assert.equal(i, view[1 << i]) end
   end)
 
   it("is as deep as can be", function()

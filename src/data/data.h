@@ -3,7 +3,7 @@
 **
 **   buffer.c   a buffer's userdata and methods        pack.c     what lies in one, by formats
 **   object.c   what both have in common               name.c     how messages name them
-**   freeze.c   from tables to images                  build.c    their strings, shapes and tables
+**   freeze.c   from tables to images                  build.h    their strings, shapes and tables
 **   view.c     images as tables                       image.c    reading what lies in one (image.h: the format)
 **
 ** What a message names is not checked by who sent it: a handle that stands for nothing, and a place that is none, are

@@ -12,7 +12,7 @@
 #include "tine.h"
 
 #define MAX_DEPTH 150
-#define STACK_ROOM 8
+#define STACK_ROOM 12
 
 struct freezer {
     lua_State *L;
@@ -37,7 +37,7 @@ static int fail_memory(struct freezer *f) {
     return TINE_ENOMEM;
 }
 
-static void push_key(lua_State *L, const struct step *s) {
+static void name_key(lua_State *L, const struct step *s) {
     size_t len;
     if (!s->key) {
         lua_pushfstring(L, "%I", (LUAI_UACINT)s->n);
@@ -61,7 +61,7 @@ static void push_path(lua_State *L, const struct step *s) {
         return;
     }
     push_path(L, s->up);
-    push_key(L, s);
+    name_key(L, s);
     if (s->up)
         lua_pushfstring(L, "%s[%s]", lua_tostring(L, -2), lua_tostring(L, -1));
     else
@@ -81,65 +81,68 @@ static int refuse(struct freezer *f, const struct step *step, bool key, const ch
 
 /* --- values --- */
 
-static int freeze_table(struct freezer *f, int t, int depth, const struct step *step,
-                        uint64_t *value);
+static int push_table(struct freezer *f, int t, int depth, const struct step *step);
 
-static int freeze_string(struct freezer *f, int idx, const struct step *step, uint64_t *value) {
+static int pushed(struct freezer *f, int err) {
+    return err ? fail_memory(f) : 0;
+}
+
+static int push_string(struct freezer *f, int idx, const struct step *step) {
     size_t len;
     const char *s = lua_tolstring(f->L, idx, &len);
     if (len > UINT32_MAX)
         return refuse(f, step, false, "string of 4 GiB or more");
-    return tine__build_string(&f->b, s, len, value) ? fail_memory(f) : 0;
+    return pushed(f, tine__build_push_string(&f->b, s, len));
 }
 
-static int freeze_number(struct freezer *f, int idx, uint64_t *value) {
-    int err = lua_isinteger(f->L, idx) ? tine__build_integer(&f->b, lua_tointeger(f->L, idx), value)
-                                       : tine__build_number(&f->b, lua_tonumber(f->L, idx), value);
-    return err ? fail_memory(f) : 0;
+static int push_number(struct freezer *f, int idx) {
+    uint64_t value;
+    int err = lua_isinteger(f->L, idx)
+                  ? tine__build_integer(&f->b, lua_tointeger(f->L, idx), &value)
+                  : tine__build_number(&f->b, lua_tonumber(f->L, idx), &value);
+    return pushed(f, err ? err : build_push(&f->b, value));
 }
 
-static int freeze_other(struct freezer *f, int idx, bool key, const struct step *step) {
+static int push_boolean(struct freezer *f, int idx) {
+    uint64_t which = lua_toboolean(f->L, idx) ? SPECIAL_TRUE : SPECIAL_FALSE;
+    return pushed(f, build_push(&f->b, image_value(TAG_SPECIAL, which)));
+}
+
+static int refuse_value(struct freezer *f, int idx, bool key, const struct step *step) {
     const char *type = luaL_typename(f->L, idx);
     if (tine__data_of(f->L, idx, NULL))
         type = tine__view_is(f->L, idx) ? "view of another frozen table (thaw it first)" : "buffer";
     return refuse(f, step, key, type);
 }
 
-static int freeze_value(struct freezer *f, int idx, int depth, const struct step *step,
-                        uint64_t *value) {
-    lua_State *L = f->L;
-    switch (lua_type(L, idx)) {
-    case LUA_TNUMBER:
-        return freeze_number(f, idx, value);
+static int push_value(struct freezer *f, int idx, int depth, const struct step *step) {
+    switch (lua_type(f->L, idx)) {
     case LUA_TSTRING:
-        return freeze_string(f, idx, step, value);
-    case LUA_TBOOLEAN:
-        *value = image_value(TAG_SPECIAL, lua_toboolean(L, idx) ? SPECIAL_TRUE : SPECIAL_FALSE);
-        return 0;
+        return push_string(f, idx, step);
+    case LUA_TNUMBER:
+        return push_number(f, idx);
     case LUA_TTABLE:
-        return freeze_table(f, lua_absindex(L, idx), depth, step, value);
+        return push_table(f, lua_absindex(f->L, idx), depth, step);
+    case LUA_TBOOLEAN:
+        return push_boolean(f, idx);
     case LUA_TNIL:
-        *value = IMAGE_NIL;
-        return 0;
+        return pushed(f, build_push(&f->b, IMAGE_NIL));
     default:
-        return freeze_other(f, idx, false, step);
+        return refuse_value(f, idx, false, step);
     }
 }
 
-static int push_frozen(struct freezer *f, int idx, int depth, const struct step *step) {
-    uint64_t value = 0;
-    int err = freeze_value(f, idx, depth, step, &value);
-    if (!err && build_push(&f->b, value))
-        err = fail_memory(f);
-    return err;
-}
-
-static int push_frozen_key(struct freezer *f, int idx, const struct step *step) {
-    int type = lua_type(f->L, idx);
-    if (type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TBOOLEAN)
-        return push_frozen(f, idx, 0, step);
-    return type == LUA_TTABLE ? refuse(f, step->up, true, "table")
-                              : freeze_other(f, idx, true, step->up);
+static int push_key(struct freezer *f, int idx, int type, const struct step *step) {
+    switch (type) {
+    case LUA_TSTRING:
+        return push_string(f, idx, step);
+    case LUA_TNUMBER:
+        return push_number(f, idx);
+    case LUA_TBOOLEAN:
+        return push_boolean(f, idx);
+    default:
+        return refuse_value(f, idx, true, step->up);
+    }
 }
 
 /* --- tables --- */
@@ -152,13 +155,14 @@ struct layout {
     lua_Integer items, length;
     uint64_t fields;
     bool out_of_turn; /* some integer key came late that may be an item */
+    bool again;
 };
 
 static int push_holes(struct freezer *f, lua_Integer n) {
     int err = 0;
     for (; n > 0 && !err; n--)
         err = build_push(&f->b, IMAGE_NIL);
-    return err ? fail_memory(f) : 0;
+    return pushed(f, err);
 }
 
 /* Items from the key nil on, as long as they come in order, with few holes. 1: the pair on the stack is none. */
@@ -172,7 +176,7 @@ static int freeze_items(struct freezer *f, struct layout *o) {
         if (k <= o->items || k > INT_MAX || (gap && holes + gap > (o->items - holes) / 2 + 8))
             return 1;
         step.n = k;
-        if ((gap && (err = push_holes(f, gap))) || (err = push_frozen(f, -1, o->depth, &step)))
+        if ((gap && (err = push_holes(f, gap))) || (err = push_value(f, -1, o->depth, &step)))
             return err;
         holes += gap;
         o->items = k;
@@ -181,28 +185,58 @@ static int freeze_items(struct freezer *f, struct layout *o) {
     return 0;
 }
 
-static bool is_item(lua_State *L, const struct layout *o) {
-    if (!lua_isinteger(L, -2))
+/* An item whose place was left as a hole: it came late. Or, when items do not come in their order, one that is there. */
+static int fill_hole(struct freezer *f, const struct layout *o, const struct step *step,
+                     lua_Integer k) {
+    if (o->again)
+        return 0;
+    int err = push_value(f, step->key + 1, o->depth, step);
+    if (!err && !(err = pushed(f, tine__build_settle(&f->b))))
+        f->b.stack[o->base + (uint64_t)k - 1] = f->b.stack[--f->b.nstack];
+    return err;
+}
+
+static int freeze_field(struct freezer *f, struct layout *o, const struct step *step) {
+    lua_State *L = f->L;
+    int type = lua_type(L, step->key);
+    if (type == LUA_TNUMBER && lua_isinteger(L, step->key)) {
+        lua_Integer k = lua_tointeger(L, step->key);
+        if (k >= 1 && k <= o->items)
+            return fill_hole(f, o, step, k);
+        o->out_of_turn = true;
+    }
+    o->fields++;
+    int err = push_key(f, step->key, type, step);
+    return err ? err : push_value(f, step->key + 1, o->depth, step);
+}
+
+/* The pair behind the one on top. What it is of is in no cache: it is asked for now, and looked at when the first one is
+** done. */
+static bool look_ahead(lua_State *L, int t) {
+    lua_pushvalue(L, -2);
+    if (!lua_next(L, t))
         return false;
-    lua_Integer k = lua_tointeger(L, -2);
-    return k >= 1 && k <= o->items;
+    __builtin_prefetch(lua_topointer(L, -2));
+    __builtin_prefetch(lua_topointer(L, -1));
+    return true;
 }
 
 /* All pairs that are no items, from the one on the stack on. */
 static int freeze_fields(struct freezer *f, struct layout *o) {
     lua_State *L = f->L;
     struct step step = {.up = o->up, .key = lua_gettop(L) - 1};
-    int err;
-    do {
-        if (!is_item(L, o)) {
-            if ((err = push_frozen_key(f, -2, &step)) ||
-                (err = push_frozen(f, -1, o->depth, &step)))
-                return err;
-            o->fields++;
-            o->out_of_turn |= lua_isinteger(L, -2);
-        }
-        lua_pop(L, 1);
-    } while (lua_next(L, o->t));
+    for (;;) {
+        bool more = look_ahead(L, o->t);
+        int err = freeze_field(f, o, &step);
+        if (err)
+            return err;
+        if (!more)
+            break;
+        lua_copy(L, -2, step.key);
+        lua_copy(L, -1, step.key + 1);
+        lua_settop(L, step.key + 1);
+    }
+    lua_settop(L, step.key - 1);
     return 0;
 }
 
@@ -210,19 +244,26 @@ static int freeze_fields(struct freezer *f, struct layout *o) {
 static int freeze_again(struct freezer *f, struct layout *o) {
     lua_State *L = f->L;
     struct step step = {.up = o->up};
-    int err;
-    f->b.nstack = o->base;
-    o->fields = 0;
-    for (lua_Integer i = 1; i <= o->length; i++) {
-        lua_rawgeti(L, o->t, i);
-        step.n = i;
-        if ((err = push_frozen(f, -1, o->depth, &step)))
-            return err;
-        lua_pop(L, 1);
+    int err = pushed(f, tine__build_cut(&f->b, o->base));
+    for (step.n = 1; step.n <= o->length && !err; step.n++) {
+        lua_rawgeti(L, o->t, step.n);
+        err = push_value(f, -1, o->depth, &step);
+        if (!err)
+            lua_pop(L, 1);
     }
+    if (err)
+        return err;
+    o->again = true;
     o->items = o->length;
+    o->fields = 0;
     lua_pushnil(L);
     return lua_next(L, o->t) ? freeze_fields(f, o) : 0;
+}
+
+/* Most of what counts for its length is among the fields: a length found among a few of them would make holes only. */
+static bool is_sequence(const struct layout *o) {
+    return o->out_of_turn && o->length > o->items &&
+           (uint64_t)(o->length - o->items) <= 2 * o->fields + 8;
 }
 
 /* The table whose number `value` has. */
@@ -235,44 +276,40 @@ static int write_table(struct freezer *f, uint64_t value, int t, int depth,
     int err = freeze_items(f, &o);
     if (err == 1)
         err = freeze_fields(f, &o);
-    if (!err && o.out_of_turn && o.length > o.items)
+    if (!err && is_sequence(&o))
         err = freeze_again(f, &o);
     if (err)
         return err;
     if (o.length > UINT32_MAX || o.fields >= (uint64_t)1 << 31)
         return refuse(f, step, false, "table with so many fields");
-    return tine__build_table(&f->b, value, o.base, (uint32_t)o.items, (uint32_t)o.length,
-                             (uint32_t)o.fields)
-               ? fail_memory(f)
-               : 0;
+    return pushed(f, tine__build_table(&f->b, value, o.base, (uint32_t)o.items, (uint32_t)o.length,
+                                       (uint32_t)o.fields));
 }
 
 /* Later: it lies too deep. */
-static int put_off(struct freezer *f, uint64_t value, int t) {
+static void put_off(struct freezer *f, uint64_t value, int t) {
     lua_State *L = f->L;
     lua_pushvalue(L, t);
     lua_rawseti(L, f->queue, ++f->queued);
     lua_pushinteger(L, (lua_Integer)image_payload(value));
     lua_rawseti(L, f->queue, -f->queued);
-    return 0;
 }
 
-static int freeze_table(struct freezer *f, int t, int depth, const struct step *step,
-                        uint64_t *value) {
+static int push_table(struct freezer *f, int t, int depth, const struct step *step) {
     lua_State *L = f->L;
+    uint64_t value;
     bool fresh;
-    if (tine__build_meet(&f->b, lua_topointer(L, t), value, &fresh))
+    int err = 0;
+    if (tine__build_meet(&f->b, lua_topointer(L, t), &value, &fresh))
         return fail_memory(f);
-    if (!fresh)
-        return 0;
-    luaL_checkstack(L, STACK_ROOM, "frozen too deeply");
-    if (depth >= MAX_DEPTH)
-        return put_off(f, *value, t);
-    uint64_t pending = *value;
-    int err = write_table(f, pending, t, depth, step);
-    if (!err) /* where it is, is known by now */
-        *value = image_value(TAG_TABLE, f->b.tables[image_payload(pending)].place);
-    return err;
+    if (fresh) {
+        luaL_checkstack(L, STACK_ROOM, "frozen too deeply");
+        if (depth >= MAX_DEPTH)
+            put_off(f, value, t);
+        else if (!(err = write_table(f, value, t, depth, step))) /* by now it has a place */
+            value = image_value(TAG_TABLE, f->b.table[image_payload(value)].place);
+    }
+    return err ? err : pushed(f, build_push(&f->b, value));
 }
 
 static int freeze_queue(struct freezer *f) {
