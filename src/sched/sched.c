@@ -216,7 +216,7 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
 
 void tine__sched_desert(struct sched *s) {
     struct task *t;
-    while ((t = tine__policy_any(&s->policy)) != NULL)
+    while ((t = tine__policy_first(&s->policy)) != NULL)
         give_up(s, t, ENDING_LOST);
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
         if (s->sent[ref])
@@ -225,7 +225,7 @@ void tine__sched_desert(struct sched *s) {
 
 static void cancel_all(struct sched *s) {
     struct task *t;
-    while ((t = tine__policy_any(&s->policy)) != NULL)
+    while ((t = tine__policy_first(&s->policy)) != NULL)
         tine__sched_cancel(s, t);
     while (!list_empty(&s->held))
         tine__sched_cancel(s, LIST_ITEM(s->held.next, struct task, node));
@@ -342,7 +342,7 @@ void tine__sched_tick(struct sched *s, uint64_t now) {
     struct timer *t;
     s->policy.now = now;
     if (tine__policy_tick(&s->policy, now))
-        tine__sched_overtake(s, false);
+        sched_rerank(s);
     while ((t = tine__timer_due(&s->timers, now)) != NULL)
         switch (t->kind) {
         case TIMER_TASK:
