@@ -176,9 +176,7 @@ static void say(struct failure *f, const struct blame *b, bool broken) {
 }
 
 struct failure *tine__failure_of(const struct blame *b, bool broken) {
-    struct failure *f = tine__failure_new(!broken                 ? TINE_ECRASHED
-                                          : why_is_broken(b->why) ? TINE_EBROKEN
-                                                                  : TINE_ESHUTDOWN);
+    struct failure *f = tine__failure_new(broken ? why_code(b->why) : TINE_ECRASHED);
     if (!f)
         return NULL;
     f->worker = b->worker;
