@@ -516,7 +516,8 @@ void sim_tick(struct sim *m, uint64_t now) {
     tine__sched_tick(&m->s, now);
     HOLDS(sched_due(&m->s) > now, "the next time is past after a tick");
     follow_later(m);
-    if (sched_due(&m->s) <= now) { /* a look that was still owed has met a deadline that has passed since */
+    if (sched_due(&m->s) <=
+        now) { /* a look that was still owed has met a deadline that has passed since */
         tine__sched_tick(&m->s, now);
         follow_later(m);
     }
