@@ -21,7 +21,7 @@ function(tine_proof name seconds labels script)
 endfunction()
 
 set(faults $<TARGET_FILE:tine_faults>)
-tine_proof(kill_matrix 200 "" kill_matrix ${faults} half)
+tine_proof(kill_matrix 200 "" kill_matrix ${faults} pairs)
 tine_proof(kill_matrix_all 400 soak kill_matrix ${faults})
 tine_proof(kill_rounds 100 "" rounds 5000)
 tine_proof(kill_rounds_100000 1200 soak rounds 100000)

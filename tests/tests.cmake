@@ -123,6 +123,21 @@ foreach(fragment IN LISTS fragments)
   include(${fragment})
 endforeach()
 
+# Those that take longest begin first, so that none is alone at the end.
+foreach(test IN ITEMS codec/specs.address=60 ipc/kill.faults=60 ipc/ring.address=60 clib_threads.thread=30
+        spec/codec/random=30 edges/environments=30 edges/hostile.address=30 spec/edges=25 spec/docs=25
+        sim/histories.address=20 spec/luacheck_command=20 spec/install=20 spec/busted_command=20
+        spec/contract/shutdown=20 spec/regress=20 ipc/kill.address=20 clib_threads.address=15
+        data/image.address=15 spec/contract/output=15 worker/worker.address=15 spec/in_process=15
+        spec/map_control=10 spec/contract/timeout=10 spec/loops/await=10 clib_basic.thread=10)
+  string(REPLACE "=" ";" test ${test})
+  list(GET test 1 seconds)
+  list(GET test 0 test)
+  if(TEST ${test})
+    set_tests_properties(${test} PROPERTIES COST ${seconds})
+  endif()
+endforeach()
+
 # Long variants of what runs in each test anyway; there are none under a sanitizer.
 foreach(test IN ITEMS codec/specs.address ipc/kill.faults ipc/ring.address)
   if(TEST ${test})
