@@ -170,8 +170,9 @@ bool tine__children_settle(struct pool *p);
 /* mail.c */
 /* A letter for the worker with `more` bytes behind it: its place in *place, its memory. NULL: none. */
 struct letter *tine__letter_new(struct pool *p, size_t more, uint64_t *place);
-/* Post it. */
-void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter);
+/* Post it. What it names, which goes over, is held until the worker does so, too. */
+void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter,
+                       struct carried *names);
 /* Give back what it has read; with `gone` all. */
 void tine__mail_tidy(struct pool *p, unsigned worker, bool gone);
 void tine__mail_close(struct pool *p);
