@@ -228,6 +228,8 @@ static void look(lua_State *L, lua_Debug *ar) {
     struct inner *in = lua_touserdata(L, -1);
     lua_pop(L, 1);
     struct inner_call *c = in->call;
+    if (!c)
+        return; /* no task, but an errand, or the finalizer */
     if (c->until && tine__now() >= c->until)
         (void)tine__inner_ask(c, 0, true);
     unsigned bits = asked_of(c);
