@@ -71,7 +71,9 @@ struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum en
     }
     if (how != ENDING_CANCELLED)
         tine__printed_blame(item, k, f);
-    if (r && r->kind == REPORT_ENDED && !r->error && r->length > 0)
+    bool told =
+        r && (r->kind == REPORT_ENDED || r->kind == REPORT_TIMEOUT || r->kind == REPORT_CPU);
+    if (told && !r->error && r->length > 0)
         f->traceback = tine__text_copy_n(r->bytes, r->length);
     return f;
 }

@@ -195,6 +195,8 @@ void tine__take_in(struct pool *p, bool listen) {
         /* say that we want to know of room, and only then look again */
     } while (sched_wants_room(&p->s) && p->site->ops->want_room(p->site, sched_low_water(&p->s)) &&
              p->site->ops->news(p->site, false));
+    if (p->unsure > 0)
+        pthread_cond_broadcast(&p->word);
     tine__wake_waiters(p, p->stood); /* who waits may have to let it go on */
     p->stood = false;
 }

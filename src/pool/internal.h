@@ -81,7 +81,9 @@ struct pool {
     struct trace *trace;       /* or NULL */
     uint64_t count_at;         /* when counters are to be told to it again, */
     bool uncounted;            /* which have changed */
-    bool far;                  /* its workers are on other machines */
+    bool far;                  /* its workers are on other machines: */
+    unsigned unsure;           /* threads that wait for what hosts say, */
+    pthread_cond_t word;       /* of which something has come */
 
     struct show show;     /* what who looks from outside is told; the manager's, too */
     struct wakeup wakeup; /* the manager's */

@@ -119,6 +119,8 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k);
 bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k);
 /* Cancel all tasks of the item that have not begun. */
 void tine__item_cancel(struct pool *p, struct item *item);
+/* The same, and what of it runs is ended, as when its deadline has passed. */
+void tine__item_expire(struct pool *p, struct item *item);
 /* End the only task of the item: cancels it when it is pending; a running one's worker is killed, and it is settled
 ** as TINE_ECANCELLED when that and what it had started are gone. Returns at once. False: it has ended, or is being
 ** ended already. */

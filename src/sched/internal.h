@@ -37,8 +37,6 @@ void tine__sched_done(struct sched *s, struct task *t);
 void tine__sched_hold(struct sched *s, struct task *t);
 /* It has ended like this, or (NONE) by a result, which is an `error` of its own: is it tried again? It is HELD then. */
 bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool error);
-/* Its deadline has passed. */
-void tine__sched_late(struct sched *s, struct task *t);
 /* It is no longer with the site; it is in no list, and not yet WAITING or DONE. */
 void tine__sched_unsend(struct sched *s, struct task *t);
 /* What is open of it, and with nobody, never runs. */

@@ -52,8 +52,8 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     s->failed_starts = 0;
     s->recent++;
     bool asked = t->asked;
-    t->worker = r->worker;
-    t->pid = s->workers[r->worker].pid;
+    t->worker = r->there ? r->there : r->worker;
+    t->pid = r->there ? r->pid : s->workers[r->worker].pid;
     *how = tine__sched_heard(s, t);
     if (*how == ENDING_NONE)
         *how = ending_of(r);
@@ -83,8 +83,11 @@ static void stopped(struct sched *s, const struct report *r) {
             tine__sched_doom(s, r->worker, DOOM_RUBBISH);
         return;
     }
-    if (t->asked)
-        tine__sched_end(s, t, k, k + 1, tine__sched_heard(s, t));
+    if (t->asked) {
+        enum ending how = tine__sched_heard(s, t);
+        bool unrun = s->o.far && how == ENDING_TIMEOUT; /* else it was told while it ran */
+        tine__sched_end(s, t, k, k + 1, unrun ? ENDING_LATE : how);
+    }
     if (t->state == TASK_DONE)
         return;
     tine__sched_unsend(s, t);

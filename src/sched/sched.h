@@ -245,6 +245,8 @@ void tine__sched_withdraw(struct sched *s, struct task *t);
 int tine__sched_submit_done(struct sched *s, struct task *t);
 /* What of it has not begun shall never run. */
 void tine__sched_cancel(struct sched *s, struct task *t);
+/* Its deadline has passed, or as if it had: what has not begun never runs, what has is ended. */
+void tine__sched_late(struct sched *s, struct task *t);
 /* End it, which is a single one: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun.
 ** False: it has ended, or is being ended. */
 bool tine__sched_abort(struct sched *s, struct task *t);
