@@ -50,13 +50,15 @@ static int64_t note_rank(struct sched *s, const struct task *t) {
     return rank;
 }
 
-/* Are those that nobody may have taken up still in the order of their ranks, and until when? Else all come back. */
+/* Are those that nobody may have taken up still in the order of their ranks, before what waits, and until when? Else all
+** come back. */
 static void look_at_order(struct sched *s) {
     int64_t before = INT64_MAX;
     s->in_order = TIMER_NEVER;
     for (const struct list *n = s->handed.next; n != &s->handed; n = n->next) {
-        int64_t rank = note_rank(s, LIST_ITEM(n, struct task, sent));
-        s->anew |= rank > before;
+        const struct task *t = LIST_ITEM(n, struct task, sent);
+        int64_t rank = note_rank(s, t);
+        s->anew |= rank > before || tine__policy_outranks(&s->policy, t, rank);
         before = rank;
     }
 }
@@ -86,19 +88,18 @@ static bool order_withdraw(struct sched *s, struct order *o) {
 static bool order_anew(struct sched *s, struct order *o) {
     if (!policy_is_timed(&s->policy) || !tine__policy_tick(&s->policy, s->policy.now))
         return false;
-    tine__sched_overtake(s, false);
+    sched_rerank(s);
     return order_withdraw(s, o);
 }
 
 /* Is there one to run? Those whose deadline has passed, and whose timer has only not been looked at yet, never are. */
 static bool has_next(struct sched *s) {
-    while (!policy_empty(&s->policy)) {
-        struct task *t = tine__policy_first(&s->policy);
-        if (t->deadline > s->policy.now)
-            return true;
+    struct task *t = tine__policy_first(&s->policy);
+    while (t && t->deadline <= s->policy.now) {
         tine__sched_late(s, t);
+        t = tine__policy_first(&s->policy);
     }
-    return false;
+    return t != NULL;
 }
 
 static bool order_run(struct sched *s, struct order *o) {
