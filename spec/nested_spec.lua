@@ -103,6 +103,15 @@ for _, workers in ipairs { 0, 1, 2 } do
       eventually(function() return held() <= before end, "all are given back")
     end)
 
+    it("has a limit of memory that is its own alone", function()
+      -- What ran on top of it was held to it, too.
+      local pool <close> = pool_of()
+      assert.same({ 64 << 20, false, "not enough memory" }, { pool:with { memory = 16 << 20 }:submit(function()
+        local child = tine.worker.pool:submit(function() return #("x"):rep(64 << 20) end)
+        return child:result(), pcall(function() return #("y"):rep(64 << 20) end)
+      end):result(60) })
+    end)
+
     it("gets results as any submitter does", function()
       local pool <close> = pool_of()
       assert.same({ true, 4, "task", "boom", true, "serialization" }, { pool:submit(function()

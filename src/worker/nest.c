@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "worker/ask.h"
+#include "worker/memory.h"
 #include "worker/seed.h"
 
 #define AWHILE 100000000u      /* ns until it looks for itself whether something has come */
@@ -168,6 +169,7 @@ static void go_up(struct loop *l, struct below *b, lua_State *thread, const stru
     if (is_seeded(b->call) && !is_seeded(call))
         tine__seed_fresh(l->run.L);
     tine__ask_leave(&b->ask, l->channel);
+    tine__memory_pause(l->run.L, true); /* the limit is that one's alone */
     tine__run_on(&l->run, thread, &b->run);
     l->said.id = 0;
     l->level++;
@@ -180,6 +182,7 @@ static void go_down(struct loop *l, const struct below *b) {
     l->k = b->k;
     l->said = b->said;
     l->submitted = b->submitted;
+    tine__memory_pause(l->run.L, false);
     tine__seed_restore(l->run.L, &b->seed);
     tine__ask_return(&b->ask, l->channel);
     l->channel->reply(l->channel); /* what the task that waits is going to answer with */
