@@ -124,6 +124,26 @@ static inline struct state *state_of(lua_State *L) {
 static inline void push_kept(lua_State *L, enum kept which) {
     lua_getiuservalue(L, UP(UP_STATE), which);
 }
+/* The upvalues of the function that runs, which each of ours has. */
+static inline void push_upvalues(lua_State *L) {
+    for (int up = 1; up <= UP_LAST; up++)
+        lua_pushvalue(L, UP(up));
+}
+/* The userdata at `arg` if its metatable is that one; else NULL. */
+static inline void *test_kept(lua_State *L, int arg, enum kept meta) {
+    void *p = lua_touserdata(L, arg);
+    if (!p || !lua_getmetatable(L, arg))
+        return NULL;
+    push_kept(L, meta);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same ? p : NULL;
+}
+/* A field of the table on top. */
+static inline void set_count(lua_State *L, const char *name, uint64_t n) {
+    lua_pushinteger(L, (lua_Integer)n);
+    lua_setfield(L, -2, name);
+}
 
 /* Wait for all pools that are left and let them go: at lua_close. */
 int tine__state_gc(lua_State *L);

@@ -1,7 +1,6 @@
 /* Tasks that a task submits in a pool without processes: each runs at once, on top of the one that submits it. */
 #include <string.h>
 #include "base/clock.h"
-#include "base/hash.h"
 #include "bind/bind.h"
 #include "bind/nested.h"
 #include "msg/extra.h"
@@ -69,8 +68,9 @@ static void set_settings(const struct loop *l, const struct nested_here *h, stru
 static const char *push_bytes(lua_State *L, const struct loop *l, const struct nested_here *h,
                               const struct settings *set, const struct call_head *head) {
     const uint64_t index = l->call->index ? l->call->index + l->k : 0;
-    const uint64_t parts[] = {l->call->extra ? l->call->extra->serial : 0, index, h->said->count};
-    const struct call_extra extra = extra_of(set, tine__hash(parts, sizeof parts));
+    const uint64_t serial = l->call->extra ? l->call->extra->serial : 0;
+    const struct call_extra extra =
+        extra_of(set, tine__nested_serial(serial, index, h->said->count));
     char *bytes = lua_newuserdatauv(L, head->length, 0), *at = bytes + settings_extra(set);
     memcpy(bytes, &extra, settings_extra(set));
     if (h->label_len)

@@ -205,14 +205,7 @@ static int wrong_task(lua_State *L, int arg) {
 }
 
 bool tine__is_task(lua_State *L, int arg) {
-    int type = lua_type(L, arg);
-    if (type == LUA_TFUNCTION || type == LUA_TSTRING)
-        return true;
-    if ((type != LUA_TTABLE && type != LUA_TUSERDATA) ||
-        luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
-        return false;
-    lua_pop(L, 1);
-    return true;
+    return lua_type(L, arg) == LUA_TSTRING || tine__is_callable(L, arg);
 }
 
 void tine__check_task(lua_State *L, int arg) {

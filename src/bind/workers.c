@@ -25,11 +25,6 @@ int tine__pool_resize_lua(lua_State *L) {
     return 0;
 }
 
-static void set_count(lua_State *L, const char *name, uint64_t n) {
-    lua_pushinteger(L, (lua_Integer)n);
-    lua_setfield(L, -2, name);
-}
-
 /* What it runs, at the table on top; false: nothing. */
 static bool set_task(lua_State *L, const struct worker_info *w) {
     if (!w->task)

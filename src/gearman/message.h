@@ -92,7 +92,9 @@ enum gm_answer_kind {
 
 struct gm_answer {
     uint32_t kind, k;
-    uint64_t ran; /* ns, of single tasks; 0: unknown */
+    uint64_t ran;    /* ns, of single tasks; 0: unknown */
+    uint32_t worker; /* that has run it, */
+    int32_t pid;     /* and its process; 0: unknown */
     uint64_t length;
     /* bytes */
 };
@@ -110,9 +112,10 @@ enum gm_order_kind {
     SAY_GO = 1, /* begin */
     SAY_NO,     /* do not */
     SAY_CODE,   /* bytes: struct gm_code, name, source, code: a function that it asked for */
-    SAY_STOP,   /* end it, also if it has begun */
-    SAY_RECALL, /* what of it has not begun is not to */
-    SAY_PING
+    SAY_PING,
+    SAY_RECALL, /* what of it has not begun is not to; */
+    SAY_LATE,   /* that, and end what has: its time is over; */
+    SAY_STOP    /* that, and for whatever reason. A later one of the three says more */
 };
 
 struct gm_order {

@@ -59,7 +59,6 @@ static void unref(struct region *r) {
         return;
     if (r->base)
         tine__unmap(r->base, mapped_size(r));
-    r->arena->regions[r->index] = NULL;
     tine__slot_drop(r->arena, r->index);
     leave_region(r);
 }

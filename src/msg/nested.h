@@ -71,6 +71,9 @@ struct letter {
     struct call_head call; /* RUN */
 };
 
+/* What n is of a task that a task has submitted (seed): made from that one's call and index in its map (0: it is of none),
+** and how many it had submitted. */
+uint64_t tine__nested_serial(uint64_t serial, uint64_t index, uint64_t count);
 /* Over the settings of the pool those that its submitter has said something of, but for the group. */
 void tine__nested_merge(struct settings *to, const struct settings *said, uint32_t set);
 

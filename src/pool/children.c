@@ -3,7 +3,6 @@
 */
 #include <string.h>
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/sys.h"
 #include "msg/extra.h"
 #include "msg/nested.h"
@@ -28,11 +27,8 @@ static struct child *child_of(struct item *item) {
 void tine__children_open(struct pool *p) {
     list_init(&p->orphans);
     list_init(&p->cancels);
-    p->nest = (struct inbox){.pool = p, .fd = -1};
-    list_init(&p->nest.news);
-    list_init(&p->nest.exits);
-    list_init(&p->nest.followers);
-    list_init(&p->nest.node);
+    tine__inbox_init(&p->nest);
+    p->nest.pool = p;
 }
 
 /* --- what a worker says, which is foreign --- */
@@ -109,13 +105,12 @@ static int set_settings(struct pool *p, struct item *item, const struct said *sa
 
 /* --- its call --- */
 
-/* What n is of a task that a task has submitted (seed): made from that one's, and how many it has submitted. */
 static uint64_t serial_of(const struct child *c, uint64_t count) {
     const struct item *parent = c->parent;
     uint64_t index = parent->task.call.index;
-    const uint64_t parts[] = {parent->serial,
-                              index ? index + (c->parent_id - parent->task.call.id) : 0, count};
-    return tine__hash(parts, sizeof parts);
+    if (index)
+        index += c->parent_id - parent->task.call.id;
+    return tine__nested_serial(parent->serial, index, count);
 }
 
 /* The bytes of the whole call, where workers read them if they are many. 0 or TINE_ENOMEM. */
@@ -186,7 +181,6 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     item->task.call.count = 1;
     item->task.mute = true; /* a task reads no events of those that it has submitted */
     item->task.nested = true;
-    item->task.mute = true; /* nobody can ask its future for events */
     item->task.depth = (uint16_t)(parent->task.depth + 1);
     list_init(&c->node);
     list_init(&item->news);
@@ -316,7 +310,7 @@ void tine__children_end(struct pool *p, struct item *item, uint64_t id) {
 
 /* The task that says it: of the item of this call. NULL: it has ended. */
 static struct item *parent_of(struct pool *p, const struct report *r) {
-    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    struct task *t = sched_sent(&p->s, r->ref);
     return t && r->id == t->call.id + t->next ? item_of(t) : NULL;
 }
 

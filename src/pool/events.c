@@ -155,20 +155,13 @@ static bool follows(struct events *e, const struct report *r, uint32_t k) {
     return same;
 }
 
-static void set_values(struct pool *p, struct outcome *o, const struct report *r) {
-    if (r->large)
-        tine__outcome_set_block(o, OUTCOME_VALUES, 0, p, r);
-    else
-        tine__outcome_set_bytes(o, OUTCOME_VALUES, 0, r->bytes, r->length, r->carried);
-}
-
 /* False: no memory. */
 static bool keep(struct events *e, const struct report *r, uint32_t k) {
     struct emission *event = sys.calloc(1, sizeof *event);
     if (!event)
         return false;
     event->k = k;
-    set_values(e->pool, &event->values, r);
+    tine__outcome_set_report(&event->values, OUTCOME_VALUES, 0, e->pool, r);
     *e->last = event;
     e->last = &event->next;
     e->unread++;
@@ -183,7 +176,7 @@ static void post(struct item *item) {
 }
 
 void tine__deliver_event(struct pool *p, const struct report *r) {
-    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    struct task *t = sched_sent(&p->s, r->ref);
     uint64_t k = t ? r->id - t->call.id : 0;
     if (!t || t->mute || r->error || k != t->next || k >= t->upto)
         return;
@@ -287,10 +280,7 @@ void tine__events_drop(struct events *e) {
 
 /* Does something wait for a worker, and all of them are at work? */
 static bool is_held_up(struct pool *p) {
-    uint64_t running = 0, most = p->s.hold ? p->s.live : p->s.o.workers;
-    for (uint32_t ref = 0; ref < p->s.nrefs; ref++)
-        if (p->s.sent[ref])
-            running += p->site->ops->taken(p->site, ref);
+    uint64_t running = tine__pool_running(p), most = p->s.hold ? p->s.live : p->s.o.workers;
     return sched_runnable(&p->s) > running && running >= most;
 }
 

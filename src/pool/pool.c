@@ -13,6 +13,14 @@
 
 /* --- opening --- */
 
+static void init_word(struct pool *p) {
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->word, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
 static struct pool *new_pool(const struct pool_options *options) {
     struct pool *p = sys.calloc(1, sizeof *p);
     if (!p)
@@ -20,6 +28,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->refs = 1;
     p->generation = tine__root_generation();
     pthread_mutex_init(&p->lock, NULL);
+    init_word(p);
     list_init(&p->inboxes);
     list_init(&p->waiters);
     list_init(&p->met);

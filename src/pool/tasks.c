@@ -61,14 +61,40 @@ static void carry_out(struct pool *p) {
     tine__wake_waiters(p, false);
 }
 
-void tine__item_cancel(struct pool *p, struct item *item) {
+#define WORD SECOND /* how long to wait for a host's word, at most */
+
+/* Whether it has begun only its host knows, which was asked: wait until it has said so. */
+static void await_word(struct pool *p, const struct item *item) {
+    const struct task *t = &leader_of((struct item *)item)->task;
+    const uint64_t until = tine__now() + WORD;
+    const struct timespec at = {(time_t)(until / SECOND), (long)(until % SECOND)};
+    int err = 0;
+    p->unsure++;
+    while (!err && p->site->ops->unsure && !pool_site_is_gone(p) && t->state == TASK_SENT &&
+           p->site->ops->unsure(p->site, t->call.ref))
+        err = pthread_cond_timedwait(&p->word, &p->lock, &at);
+    p->unsure--;
+}
+
+static void end_item(struct pool *p, struct item *item, void (*end)(struct sched *, struct task *),
+                     bool wait) {
     if (tine__pool_is_forked(p))
         return;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
-    tine__sched_cancel(&p->s, &leader_of(item)->task);
+    end(&p->s, &leader_of(item)->task);
     carry_out(p);
+    if (wait)
+        await_word(p, item);
     pthread_mutex_unlock(&p->lock);
+}
+
+void tine__item_cancel(struct pool *p, struct item *item) {
+    end_item(p, item, tine__sched_cancel, false);
+}
+
+void tine__item_expire(struct pool *p, struct item *item) {
+    end_item(p, item, tine__sched_late, false);
 }
 
 bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k) {
@@ -76,7 +102,7 @@ bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k) {
         return false;
     const struct outcome *o = &item->outcomes[k];
     if (!outcome_settled(o) && item->task.call.count == 1)
-        tine__item_cancel(p, item);
+        end_item(p, item, tine__sched_cancel, true);
     return outcome_settled(o) && o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED;
 }
 
@@ -88,6 +114,8 @@ bool tine__task_abort(struct pool *p, struct item *item) {
     struct item *leader = leader_of(item);
     bool ended = tine__sched_abort(&p->s, &leader->task);
     carry_out(p);
+    if (ended)
+        await_word(p, item);
     ended = ended && (leader->task.doom || outcome_settled(item->outcomes));
     pthread_mutex_unlock(&p->lock);
     return ended;

@@ -369,9 +369,10 @@ void tine__policy_take(struct policy *p, struct task *t) {
 }
 
 struct task *tine__policy_first(const struct policy *p) {
-    if (p->lone)
+    if (policy_empty(p) || p->lone)
         return p->lone;
-    return first_of(LIST_ITEM(bucket_of(p->buckets.root)->turns.next, struct line, turn));
+    const struct bucket *b = bucket_of(p->buckets.root);
+    return first_of(LIST_ITEM(b->turns.next, struct line, turn));
 }
 
 /* Of several. */
@@ -430,14 +431,15 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
     return before ? BY_RANK : BY_NOTHING;
 }
 
+bool tine__policy_outranks(const struct policy *p, const struct task *t, int64_t rank) {
+    const struct bucket *b = p->nbuckets == 0 ? NULL : bucket_of(p->buckets.root);
+    return b && b != t->line->bucket && b->rank > rank;
+}
+
 int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until) {
     uint64_t seconds = waited(p, t->since);
     *until = p->ageing > 0 ? t->since + (seconds + 1) * SECOND : TIMER_NEVER;
     return rank_after(p, t->line->bucket->priority, seconds);
-}
-
-struct task *tine__policy_any(const struct policy *p) {
-    return policy_empty(p) ? NULL : tine__policy_first(p);
 }
 
 /* --- memory --- */

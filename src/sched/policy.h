@@ -74,9 +74,9 @@ void tine__policy_push_back(struct policy *p, struct task *t, bool unspent);
 void tine__policy_remove(struct policy *p, struct task *t);
 /* Take out this one, as if it were the next. */
 void tine__policy_take(struct policy *p, struct task *t);
-/* The next one, by the ranks of the last tick; there is one. */
+/* The next one, by the ranks of the last tick, or NULL. */
 struct task *tine__policy_first(const struct policy *p);
-/* Take that. */
+/* Take it; there is one. */
 struct task *tine__policy_pop(struct policy *p);
 /* It has come from the site, one way or another. */
 void tine__policy_unsent(struct policy *p, struct task *t);
@@ -87,10 +87,10 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
                                        uint64_t now);
 /* The rank of one that is with the site, and until when. */
 int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until);
+/* Is what waits higher than `rank`, that of one which is with the site, and of another priority? */
+bool tine__policy_outranks(const struct policy *p, const struct task *t, int64_t rank);
 /* The time, at which it may do so; ranks are those of then. */
 bool tine__policy_tick(struct policy *p, uint64_t now);
-/* Some task that waits, or NULL. */
-struct task *tine__policy_any(const struct policy *p);
 
 static inline bool policy_empty(const struct policy *p) {
     return p->nbuckets == 0 && !p->lone;

@@ -14,6 +14,8 @@ void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const vo
     const struct task_times *t = &w->item.times;
     if (kind >= ANSWER_VALUES && w->task.head.count == 1 && t->started && t->ended > t->started)
         a.ran = t->ended - t->started;
+    a.worker = w->item.task.worker;
+    a.pid = w->item.task.pid;
     size_t before = w->answers.len;
     if (buf_append(&w->answers, &a, sizeof a) || buf_append(&w->answers, bytes, n))
         w->answers.len = before; /* its submitter will miss it */
@@ -21,18 +23,19 @@ void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const vo
 
 void tine__answer_say(struct serve *s, struct work *w, bool last) {
     struct gm_about about;
+    struct server *v = w->server;
     s->sealed.len = 0;
-    if (!w->server)
+    if (!v)
         return;
-    bool ok = buf_append(&s->sealed, s->id, sizeof s->id) == 0 &&
+    bool ok = buf_append(&s->sealed, v->id, sizeof v->id) == 0 &&
               tine__seal(&s->o->keys, w->key,
-                         tine__gm_about(&about, KIND_ANSWERS, s->id, w->unique, w->said),
+                         tine__gm_about(&about, KIND_ANSWERS, v->id, w->unique, w->said),
                          w->answers.data, w->answers.len, &s->sealed) == 0;
     const struct gm_text args[] = {{w->handle, strlen(w->handle)}, {s->sealed.data, s->sealed.len}};
     if (!ok)
-        tine__work_refuse(w->server, args[0]);
+        tine__work_refuse(v, args[0]);
     else
-        tine__gm_send(&w->server->conn, last ? GM_WORK_COMPLETE : GM_WORK_DATA, 2, args);
+        tine__gm_send(&v->conn, last ? GM_WORK_COMPLETE : GM_WORK_DATA, 2, args);
     w->said++;
     w->answers.len = 0;
 }
@@ -70,7 +73,7 @@ static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
         answer_text(w, f && f->cpu ? ANSWER_CPU : ANSWER_TIMEOUT, k, f ? f->traceback : NULL);
         break;
     case TINE_ECANCELLED:
-        answer_text(w, w->stopped ? ANSWER_ENDED : ANSWER_STOPPED, k, f ? f->traceback : NULL);
+        answer_text(w, ANSWER_ENDED, k, f ? f->traceback : NULL);
         break;
     case TINE_ECRASHED:
         answer_crash(w, k, f);
@@ -89,9 +92,22 @@ static void answer_output(struct work *w, uint32_t k, const struct failure *f) {
         tine__answer(w, ANSWER_OUTPUT, k, f->output, f->output_len);
 }
 
+/* It has not begun: it was recalled, or stopped in time. */
+static bool is_unrun(const struct work *w, const struct outcome *o) {
+    const struct failure *f = o->state == OUTCOME_FAILED ? tine__outcome_failure(o) : NULL;
+    if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED)
+        return !w->stopped || w->task.head.count > 1 || w->item.task.worker == 0;
+    return f && f->phase && strcmp(f->phase, "pending") == 0;
+}
+
 static void answer_end(struct work *w, uint32_t k) {
     struct outcome *o = &w->outcomes[k];
     size_t n;
+    if (is_unrun(w, o)) {
+        tine__answer(w, ANSWER_STOPPED, k, NULL, 0);
+        tine__outcome_free(o);
+        return;
+    }
     answer_output(w, k, tine__outcome_failure(o));
     const char *bytes = tine__outcome_bytes(o, &n);
     if (o->state == OUTCOME_VALUES)
@@ -103,17 +119,11 @@ static void answer_end(struct work *w, uint32_t k) {
     tine__outcome_free(o);
 }
 
-/* Those that never ran say so once, for all behind them. */
-static bool is_unrun(const struct work *w, uint32_t k) {
-    const struct outcome *o = &w->outcomes[k];
-    return o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED && !w->stopped;
-}
-
 static void tell(struct serve *s, struct work *w) {
     uint32_t count = w->task.head.count;
     bool unrun = false;
     while (w->told < count && !unrun && outcome_settled(&w->outcomes[w->told])) {
-        unrun = is_unrun(w, w->told);
+        unrun = is_unrun(w, &w->outcomes[w->told]); /* and all behind it: said once */
         answer_end(w, w->told++);
     }
     if (w->item.released)

@@ -17,7 +17,7 @@ void tine__work_refuse(struct server *v, struct gm_text handle) {
 ** nothing of ours is handed back. */
 static void cannot_verify(struct serve *s, struct server *v, const struct gm_packet *p) {
     bool sealed = p->arg[3].n > 0 && (p->arg[3].p[0] == 'S' || p->arg[3].p[0] == 'P');
-    const struct gm_text args[] = {p->arg[0], {s->id, sizeof s->id}};
+    const struct gm_text args[] = {p->arg[0], {v->id, sizeof v->id}};
     tine__serve_log(s, "a job from %s cannot be verified", v->conn.address->name);
     if (sealed)
         tine__gm_send(&v->conn, GM_WORK_COMPLETE, 2, args);
@@ -105,7 +105,6 @@ static void enter(struct serve *s, struct server *v, struct work *w, const struc
     w->peer = peer;
     w->key = key;
     w->asked = tine__now();
-    peer->works++;
     s->works++;
     list_push(&v->works, &w->node);
     ask_or_begin(s, w);
@@ -238,6 +237,8 @@ void tine__work_begin(struct serve *s, struct work *w) {
         return;
     }
     w->stage = WORK_BEGUN;
+    if (w->peer->works++ == 0)
+        w->peer->heard = w->server->conn.heard; /* from now on it is to say that it is there */
     tine__buf_free(&w->rest);
     s->waiting++;
     s->rest = SERVE_MILLISECOND;
@@ -247,7 +248,7 @@ void tine__work_begin(struct serve *s, struct work *w) {
 /* --- ending it --- */
 
 void tine__work_free(struct serve *s, struct work *w) {
-    if (w->peer)
+    if (w->peer && w->stage == WORK_BEGUN)
         w->peer->works--;
     s->waiting -= w->stage == WORK_BEGUN && !w->running;
     s->running -= w->running;
@@ -262,6 +263,11 @@ void tine__work_free(struct serve *s, struct work *w) {
     free(w->item.told);
     tine__printed_unref(w->item.printed);
     free(w);
+}
+
+void tine__work_drop(struct serve *s, struct work *w) {
+    tine__work_refuse(w->server, (struct gm_text){w->handle, strlen(w->handle)});
+    tine__work_free(s, w);
 }
 
 void tine__work_abandon(struct serve *s, struct work *w) {

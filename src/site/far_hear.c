@@ -232,27 +232,17 @@ static void asked(struct far *f, struct far_sending *s, const char *ids, uint64_
         memcpy(&id, ids + i, sizeof id);
         tine__far_code(l, s, id);
     }
-    if (may && !s->line) {
-        s->line = l;
-        l->running++;
-        list_push(&l->sendings, &s->at);
-    }
     if (may && s->stage == FAR_SENT)
         s->stage = FAR_CONFIRMED;
     tine__far_order(l, may ? SAY_GO : SAY_NO, s->unique, NULL, 0);
-    if (may && s->stopping)
-        tine__far_order(l, SAY_STOP, s->unique, NULL, 0);
+    if (may && !s->line)
+        tine__far_meet(s, l);
 }
 
 /* Its host has begun it without being told to. */
 static void met(struct far_sending *s, struct far_line *l) {
-    if (s->line || s->dead || s->stage == FAR_SENT)
-        return;
-    s->line = l;
-    l->running++;
-    list_push(&l->sendings, &s->at);
-    if (s->stopping)
-        tine__far_order(l, SAY_STOP, s->unique, NULL, 0);
+    if (!s->line && !s->dead && s->stage != FAR_SENT)
+        tine__far_meet(s, l);
 }
 
 /* Open what a host says of the sending, and see who it is. False: it cannot be verified. */
@@ -321,6 +311,8 @@ static void answer(struct far_sending *s, const struct gm_answer *a, const char 
     *r = report_of(s, kinds[a->kind]);
     r->bytes = bytes;
     r->length = a->length;
+    r->there = a->worker;
+    r->pid = a->pid;
     if (report_is_result(r)) {
         r->ended = a->ran ? tine__now() : 0;
         r->started = r->ended - a->ran;
@@ -359,8 +351,10 @@ static bool read_answer(struct far *f, struct report *r) {
     }
     if (a.kind == ANSWER_ASK)
         asked(f, s, bytes, a.length);
-    if (a.kind == ANSWER_BEGUN && s->stage == FAR_CONFIRMED)
+    if (a.kind == ANSWER_BEGUN && s->stage == FAR_CONFIRMED) {
         s->stage = FAR_BEGUN;
+        s->begun = tine__now();
+    }
     if (!heeded || kinds[a.kind] == REPORT_NONE)
         return false;
     answer(s, &a, bytes, r);

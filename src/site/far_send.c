@@ -140,9 +140,11 @@ void tine__far_free(struct far *f, struct far_sending *s) {
     free(s);
 }
 
-/* It is wanted no more: the server need not keep it. Whoever is given it all the same will ask. */
+/* It is wanted no more. Whoever is given it will ask, and be refused. Only where nobody may come for long need the server
+** not keep it: a host that was just given it would hear nothing any more. */
 void tine__far_cancel(struct far *f, struct far_sending *s) {
-    if (s->handle[0]) {
+    bool vain = s->server->hosts == 0 || f->nolds >= FAR_OLDS;
+    if (vain && s->handle[0]) {
         char line[GM_HANDLE + 16];
         snprintf(line, sizeof line, "cancel job %s\r\n", s->handle);
         tine__gm_say(&s->server->conn, line);
@@ -160,6 +162,22 @@ void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *un
         memcpy(o.unique, unique, sizeof o.unique);
     if (buf_append(&l->orders, &o, sizeof o) || buf_append(&l->orders, bytes, n))
         l->orders.len = before; /* its host will miss it, and be taken for lost */
+}
+
+void tine__far_want(struct far_sending *s, enum gm_order_kind kind) {
+    if (s->wanted >= kind)
+        return;
+    s->wanted = (uint8_t)kind;
+    if (s->line)
+        tine__far_order(s->line, kind, s->unique, NULL, 0);
+}
+
+void tine__far_meet(struct far_sending *s, struct far_line *l) {
+    s->line = l;
+    l->running++;
+    list_push(&l->sendings, &s->at);
+    if (s->wanted)
+        tine__far_order(l, s->wanted, s->unique, NULL, 0);
 }
 
 void tine__far_code(struct far_line *l, const struct far_sending *s, uint64_t id) {
