@@ -302,7 +302,7 @@ static void ended(struct pool *p, struct child *c) {
 }
 
 bool tine__children_settle(struct pool *p) {
-    bool any = !list_empty(&p->nest.news) || !list_empty(&p->orphans);
+    bool any = pool_has_children_news(p);
     struct list *node;
     while ((node = list_pop(&p->nest.news)) != NULL) {
         struct item *item = LIST_ITEM(node, struct item, news);

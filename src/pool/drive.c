@@ -100,6 +100,8 @@ static void deliver_events(struct pool *p) {
 }
 
 static void deliver_all(struct pool *p) {
+    if (!sched_has_event(&p->s) && list_empty(&p->met) && !pool_has_children_news(p))
+        return; /* as after nearly every order */
     deliver_events(p);
     if (!list_empty(&p->met))
         tine__needs_settle(p);

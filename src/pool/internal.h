@@ -245,6 +245,11 @@ void tine__tracing_event(struct pool *p, const struct event *e);
 void tine__tracing_count(struct pool *p, uint64_t now);
 void tine__tracing_changed(struct pool *p, uint64_t now);
 
+/* Have children ended, or are some to be ended (tine__children_settle)? */
+static inline bool pool_has_children_news(const struct pool *p) {
+    return !list_empty(&p->nest.news) || !list_empty(&p->orphans);
+}
+
 /* When something is to be done, by the clock. */
 static inline uint64_t pool_due(const struct pool *p) {
     uint64_t due = sched_due(&p->s);
