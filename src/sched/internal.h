@@ -48,6 +48,11 @@ static inline void tine__sched_overtake(struct sched *s, bool again) {
     s->overtake = !list_empty(&s->handed);
     s->anew |= again;
 }
+/* Ranks have changed: what is with the site is looked through, too. */
+static inline void sched_rerank(struct sched *s) {
+    s->in_order = s->policy.now;
+    tine__sched_overtake(s, false);
+}
 /* Look at it then, or at its deadline if that is earlier. */
 void tine__sched_watch(struct sched *s, struct task *t, uint64_t when);
 /* Have the site do something about a task that is SENT. */

@@ -50,13 +50,15 @@ static int64_t note_rank(struct sched *s, const struct task *t) {
     return rank;
 }
 
-/* Are those that nobody may have taken up still in the order of their ranks, and until when? Else all come back. */
+/* Are those that nobody may have taken up still in the order of their ranks, before what waits, and until when? Else all
+** come back. */
 static void look_at_order(struct sched *s) {
     int64_t before = INT64_MAX;
     s->in_order = TIMER_NEVER;
     for (const struct list *n = s->handed.next; n != &s->handed; n = n->next) {
-        int64_t rank = note_rank(s, LIST_ITEM(n, struct task, sent));
-        s->anew |= rank > before;
+        const struct task *t = LIST_ITEM(n, struct task, sent);
+        int64_t rank = note_rank(s, t);
+        s->anew |= rank > before || tine__policy_outranks(&s->policy, t, rank);
         before = rank;
     }
 }
@@ -86,19 +88,18 @@ static bool order_withdraw(struct sched *s, struct order *o) {
 static bool order_anew(struct sched *s, struct order *o) {
     if (!policy_is_timed(&s->policy) || !tine__policy_tick(&s->policy, s->policy.now))
         return false;
-    tine__sched_overtake(s, false);
+    sched_rerank(s);
     return order_withdraw(s, o);
 }
 
 /* Is there one to run? Those whose deadline has passed, and whose timer has only not been looked at yet, never are. */
 static bool has_next(struct sched *s) {
-    while (!policy_empty(&s->policy)) {
-        struct task *t = tine__policy_first(&s->policy);
-        if (t->deadline > s->policy.now)
-            return true;
+    struct task *t = tine__policy_first(&s->policy);
+    while (t && t->deadline <= s->policy.now) {
         tine__sched_late(s, t);
+        t = tine__policy_first(&s->policy);
     }
-    return false;
+    return t != NULL;
 }
 
 static bool order_run(struct sched *s, struct order *o) {
@@ -155,19 +156,31 @@ static bool order_end(struct sched *s, struct order *o) {
     return true;
 }
 
+/* Is anything wanted but that what waits is run? */
+static bool is_stirred(const struct sched *s) {
+    return s->extra_seen != s->extra || s->overtake || s->anew || !list_empty(&s->new_errands) ||
+           !list_empty(&s->wishes) || !list_empty(&s->kills) || !list_empty(&s->dismissals) ||
+           !list_empty(&s->on_top);
+}
+
+static bool order_stirred(struct sched *s, struct order *o) {
+    bool goes_on = s->life <= LIFE_CLOSING;
+    if (s->extra_seen != s->extra && goes_on)
+        tine__sched_shrink(s);
+    s->extra_seen = s->extra;
+    return tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
+           order_dismiss(s, o) ||
+           (goes_on && (tine__sched_order_on_top(s, o) || order_withdraw(s, o)));
+}
+
 bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->life == LIFE_ENDED)
         return false;
-    if (s->extra_seen != s->extra && s->life <= LIFE_CLOSING)
-        tine__sched_shrink(s);
-    s->extra_seen = s->extra;
-    if (tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
-        order_dismiss(s, o))
+    if (is_stirred(s) && order_stirred(s, o))
         return true;
-    if (s->life <= LIFE_CLOSING && (tine__sched_order_on_top(s, o) || order_withdraw(s, o) ||
-                                    order_run(s, o) || order_start(s, o)))
+    if (s->life <= LIFE_CLOSING && (order_run(s, o) || order_start(s, o)))
         return true;
-    return order_end(s, o);
+    return s->life > LIFE_OPEN && order_end(s, o);
 }
 
 /* --- answers --- */

@@ -213,7 +213,7 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
 /* What is here or at the site, and has not begun. */
 static void give_up_all(struct sched *s, enum ending how) {
     struct task *t;
-    while ((t = tine__policy_any(&s->policy)) != NULL)
+    while ((t = tine__policy_first(&s->policy)) != NULL)
         give_up(s, t, how);
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
         if (s->sent[ref])
@@ -335,7 +335,7 @@ void tine__sched_tick(struct sched *s, uint64_t now) {
     struct timer *t;
     s->policy.now = now;
     if (tine__policy_tick(&s->policy, now))
-        tine__sched_overtake(s, false);
+        sched_rerank(s);
     while ((t = tine__timer_due(&s->timers, now)) != NULL)
         switch (t->kind) {
         case TIMER_TASK:

@@ -91,6 +91,8 @@ void tine__sched_leave(struct sched *s, struct task *t) {
     } else if (t->state == TASK_WAITING) {
         tine__policy_remove(&s->policy, t);
         s->waiting--;
+        if (s->policy.nlines > 1)
+            sched_rerank(s); /* it had lent its age to those of its priority */
     }
 }
 
@@ -264,7 +266,7 @@ void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
     tine__sched_let_start(s); /* none will be asked for */
     tine__sched_break_errands(s);
     struct task *waiting;
-    while ((waiting = tine__policy_any(&s->policy)) != NULL)
+    while ((waiting = tine__policy_first(&s->policy)) != NULL)
         tine__sched_end(s, waiting, waiting->next, waiting->upto, ENDING_BROKEN);
     while (!list_empty(&s->held)) {
         waiting = LIST_ITEM(s->held.next, struct task, node);
