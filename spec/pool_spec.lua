@@ -33,6 +33,22 @@ describe("a pool", function()
     assert.equal("shutdown", tine.kind(select(2, pcall(pool.fileno, pool))))
   end)
 
+  it("knows the task of each worker from the instant that it is taken up", function()
+    -- A task that was running was nobody's until its worker had said that it runs it.
+    local pool <close> = tine.pool { workers = 1, name = "seen" }
+    pool:submit(math.abs, 1):result()
+    for _ = 1, 1000 do
+      local f = pool:submit(function() local n = 0 for i = 1, 20000 do n = n + i end return n end)
+      repeat until f:running() or f:done()
+      local worker = pool:workers()[1]
+      if not f:done() then
+        assert.equal("running", worker.state)
+        assert.is_table(worker.task)
+      end
+      f:result()
+    end
+  end)
+
   it("that is dropped finishes its tasks and goes", function()
     local marker = os.tmpname()
     os.remove(marker)

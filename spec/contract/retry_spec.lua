@@ -91,7 +91,7 @@ describe("a task that may be tried again", function()
   end)
 
   it("is not when a crash breaks the pool", function()
-    local pool <close> = tine.pool { workers = 1, retry = 5 }
+    local pool <close> = tine.pool { workers = 1, retry = 5, on_crash = "break" }
     assert.equal("broken", tine.kind(pool:submit(crash_until, 2):exception(20)))
   end)
 
@@ -231,7 +231,11 @@ describe("future:times", function()
   teardown(leftovers.none)
 
   it("tells when and where a task has run", function()
-    local pool <close> = tine.pool { workers = 1 }
+    local pool = tine.pool { workers = 1 }
+    finally(function()
+      pool:kill_workers()
+      pool:shutdown()
+    end)
     local wait, open = gate()
     local before = tine.clock()
     local future, later = pool:submit(wait), pool:submit(math.abs, -1)
@@ -249,7 +253,8 @@ describe("future:times", function()
     assert.is_true(t.ended <= tine.clock())
     assert.equal(1, t.worker)
     local after = later:times()
-    assert.is_true(t.ended <= after.started and after.started <= after.ended)
+    local exact = not os.getenv "TINE_SPEC_BACKEND" -- else what came by the network counts from when it came
+    assert.is_true((t.ended <= after.started or not exact) and after.started <= after.ended)
     assert.equal(1, #future:attempts())
     assert.is_nil(future:attempts()[1].error)
   end)

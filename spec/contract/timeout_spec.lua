@@ -146,7 +146,11 @@ describe("abort", function()
   teardown(leftovers.none)
 
   it("cancels a task that has not started", function()
-    local pool <close> = tine.pool { workers = 1 }
+    local pool = tine.pool { workers = 1 }
+    finally(function()
+      pool:kill_workers()
+      pool:shutdown()
+    end)
     local name = os.tmpname()
     os.remove(name)
     local running = pool:submit(loop)

@@ -1,5 +1,5 @@
 -- Specs of what all pools do, against pools on "other machines" (spec/support/far_pools.lua).
--- timeout: 120
+-- timeout: 240
 local machines = require "spec.support.machines"
 local shell = require "spec.support.shell"
 
@@ -8,7 +8,9 @@ if not machines.gearmand then
   return
 end
 
-local SPECS <const> = { "contract/chain" }
+local SPECS <const> = {
+  "contract/chain", "contract/events", "contract/progress", "contract/retry", "contract/timeout", "contract/map_contract", "contract/order",
+}
 
 describe("on other machines, too, holds", function()
   local server

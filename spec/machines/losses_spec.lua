@@ -1,12 +1,12 @@
 -- Pools on many machines: what is lost with a host, a server, a submitter; and that nothing runs twice.
 -- timeout: 240
--- labels: soak
 local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local machines = require "spec.support.machines"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"
+local socket = require "socket"
 
 if not machines.gearmand then
   pending "gearmand is not installed (package gearman-job-server)"
@@ -170,6 +170,39 @@ describe("when a job server is lost", function()
     one:kill()
     local view = pool:with { retry = { lost = 5, delay = 0 } }
     for i = 1, 10 do assert.equal(i, view:submit(function(n) return n end, i):result(20)) end
+  end)
+end)
+
+describe("a host with several job servers", function()
+  after_each(machines.stop)
+
+  -- It asks one for as much as it has room for; what that does not have, another one may.
+  it("turns to the next when one has nothing", function()
+    local slow = assert(socket.bind("127.0.0.1", 0))
+    local pool
+    finally(function()
+      slow:close()
+      if pool then pool:kill_workers() end
+    end)
+    local port = machines.free_port()
+    local _, slow_port = slow:getsockname()
+    local host = machines.start(("%s serve gearman://127.0.0.1:%d,127.0.0.1:%d/spec -j 1")
+      :format(program.tine(), port, slow_port))
+    slow:settimeout(20)
+    local connection = assert(slow:accept())
+    connection:settimeout(20)
+    local asked, grabs = ""
+    repeat
+      asked = asked .. assert(connection:receive(1))
+      local _, n = asked:gsub("%zREQ%z%z%z\30%z%z%z%z", "")
+      grabs = n
+    until grabs == 2 -- for one worker, and one at hand
+    local server = machines.server(port)
+    eventually(function() return host:log():find("connected to 127.0.0.1:" .. port, 1, true) end)
+    assert(connection:send(("\0RES\0\0\0\10\0\0\0\0"):rep(grabs)))
+    pool = tine.pool { backend = server:url() }
+    assert.equal(1, pool:submit(function() return 1 end):result(20))
+    connection:close()
   end)
 end)
 

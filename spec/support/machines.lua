@@ -74,6 +74,7 @@ local function free_port()
   listener:close()
   return tonumber(port)
 end
+M.free_port = free_port
 
 -- A job server, on this port or a free one; `options` for its command line take the place of the usual ones.
 function M.server(port, options)

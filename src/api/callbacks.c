@@ -119,11 +119,12 @@ int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg),
     for (int err = 0;;) {
         tine__pool_poll(pool->core);
         tine__api_dispatch(pool);
-        if (!met(arg) && !err && deadline != WAIT_FOREVER && tine__now() >= deadline)
+        bool there = met(arg);
+        if (!there && !err && deadline != WAIT_FOREVER && tine__now() >= deadline)
             err = TINE_ETIMEOUT;
-        if (met(arg) || err) {
+        if (there || err) {
             tine__events_tighten(pool->core, &loose);
-            return met(arg) ? 0 : err;
+            return there ? 0 : err;
         }
         if (tine__events_stand(pool->core))
             tine__events_loosen(pool->core, ends, arg, &loose);

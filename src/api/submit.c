@@ -71,14 +71,20 @@ static int name_task(struct tine_future *f, struct call_buf *cb, const tine_task
     return tine__store_hold(&cb->refs, f->origin);
 }
 
-static int encode(struct call_buf *cb, const struct tine_future *f, const tine_task *task,
-                  uint32_t *function) {
-    uint32_t label = f->item.name.label_len;
+/* What comes before the function: of an errand, which is `everywhere`, a head that the pool fills in. */
+static int encode_head(struct call_buf *cb, const struct tine_future *f, bool everywhere) {
+    if (everywhere)
+        return buf_append(&cb->b, &(struct errand_head){.function = 0}, sizeof(struct errand_head));
     const struct settings *set = f->settings ? f->settings : tine__pool_settings(cb->pool);
     const struct call_extra extra = extra_of(set, 0);
     int err = buf_append(&cb->b, &extra, settings_extra(set));
-    if (!err && label)
-        err = buf_append(&cb->b, f->label, label);
+    return err || !f->label ? err : buf_append(&cb->b, f->label, f->item.name.label_len);
+}
+
+/* *function: the bytes of the function segment. */
+static int encode(struct call_buf *cb, const struct tine_future *f, const tine_task *task,
+                  bool everywhere, uint32_t *function) {
+    int err = encode_head(cb, f, everywhere);
     size_t from = cb->b.len;
     if (!err)
         err = tine__task_function(task, &cb->b);
@@ -86,43 +92,25 @@ static int encode(struct call_buf *cb, const struct tine_future *f, const tine_t
     return err ? err : tine__task_arguments(task->args, task->args_length, &cb->b);
 }
 
-static int send_task(tine_pool *pool, struct tine_future *f, const tine_task *task) {
+static int send_out(tine_pool *pool, struct tine_future *f, const tine_task *task,
+                    bool everywhere) {
     char room[ROOM];
     struct call_buf cb;
     uint32_t function;
     tine__call_buf_init(&cb, pool->core, room, sizeof room);
-    int err = encode(&cb, f, task, &function);
+    int err = encode(&cb, f, task, everywhere, &function);
     if (!err)
         err = name_task(f, &cb, task);
     if (!err)
-        err = tine__pool_submit(pool->core, &f->item, &cb, f->item.name.label_len, function);
+        err = everywhere
+                  ? tine__pool_everywhere(pool->core, &f->item, &cb, function)
+                  : tine__pool_submit(pool->core, &f->item, &cb, f->item.name.label_len, function);
     tine__call_buf_drop(&cb);
     tine__api_collect(pool);
     return err;
 }
 
-static int send_everywhere(tine_pool *pool, struct tine_future *f, const tine_task *task) {
-    const struct errand_head head = {.function = 0};
-    char room[ROOM];
-    struct call_buf cb;
-    tine__call_buf_init(&cb, pool->core, room, sizeof room);
-    int err = buf_append(&cb.b, &head, sizeof head);
-    if (!err)
-        err = tine__task_function(task, &cb.b);
-    uint32_t function = (uint32_t)(cb.b.len - sizeof head);
-    if (!err)
-        err = tine__task_arguments(task->args, task->args_length, &cb.b);
-    if (!err)
-        err = name_task(f, &cb, task);
-    if (!err)
-        err = tine__pool_everywhere(pool->core, &f->item, &cb, function);
-    tine__call_buf_drop(&cb);
-    tine__api_collect(pool);
-    return err;
-}
-
-static int submit(tine_pool *pool, const tine_task *given, tine_future **out,
-                  int (*send)(tine_pool *pool, struct tine_future *f, const tine_task *task)) {
+static int submit(tine_pool *pool, const tine_task *given, tine_future **out, bool everywhere) {
     tine_task task;
     if (out)
         *out = NULL;
@@ -132,7 +120,8 @@ static int submit(tine_pool *pool, const tine_task *given, tine_future **out,
     struct tine_future *f = tine__api_future(pool, &task);
     if (!f)
         return TINE_ENOMEM;
-    err = send(pool, f, &task);
+    f->item.task.mute = !out && !task.done; /* nobody can read what it emits */
+    err = send_out(pool, f, &task, everywhere);
     if (err)
         tine_future_free(f); /* there is no task that holds it */
     if (err || !out)
@@ -143,9 +132,9 @@ static int submit(tine_pool *pool, const tine_task *given, tine_future **out,
 }
 
 int tine_submit(tine_pool *pool, const tine_task *task, tine_future **out) {
-    return submit(pool, task, out, send_task);
+    return submit(pool, task, out, false);
 }
 
 int tine_pool_everywhere(tine_pool *pool, const tine_task *task, tine_future **out) {
-    return submit(pool, task, out, send_everywhere);
+    return submit(pool, task, out, true);
 }

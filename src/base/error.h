@@ -10,4 +10,9 @@
 
 #include "tine.h"
 
+/* How a task has failed, in a word: as tine.kind says it of the error; one that is the task's own has none. */
+static inline const char *error_kind_of(int code) {
+    return code == TINE_ETASK ? "error" : tine_error_kind(code);
+}
+
 #endif

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/un.h>
 #include <sys/signalfd.h>
 
+#include "base/abstract.h"
 #include "base/sys.h"
 #include "base/why.h"
 
@@ -165,11 +165,9 @@ int tine__fd_pair(int ends[2], int type) {
 #define CALLERS 16 /* that may wait to be accepted */
 
 static int listen_at(const char *name) {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t n = strnlen(name, sizeof at.sun_path - 1);
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n);
+    struct sockaddr_un at;
+    socklen_t size = abstract_address(&at, name);
     int fd = take(sys.socket(AF_UNIX, SOCK_SEQPACKET | SOCKET_FLAGS, 0));
-    memcpy(at.sun_path + 1, name, n); /* behind a NUL: no file */
     if (fd != -1 && (bind(fd, (struct sockaddr *)&at, size) == -1 || listen(fd, CALLERS) == -1))
         tine__close(&fd);
     return fd;

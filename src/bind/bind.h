@@ -34,6 +34,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/sys.h"
+#include "bind/items.h"
 #include "codec/codec.h"
 #include "pool/inbox.h"
 #include "pool/item.h"
@@ -123,6 +124,26 @@ static inline struct state *state_of(lua_State *L) {
 static inline void push_kept(lua_State *L, enum kept which) {
     lua_getiuservalue(L, UP(UP_STATE), which);
 }
+/* The upvalues of the function that runs, which each of ours has. */
+static inline void push_upvalues(lua_State *L) {
+    for (int up = 1; up <= UP_LAST; up++)
+        lua_pushvalue(L, UP(up));
+}
+/* The userdata at `arg` if its metatable is that one; else NULL. */
+static inline void *test_kept(lua_State *L, int arg, enum kept meta) {
+    void *p = lua_touserdata(L, arg);
+    if (!p || !lua_getmetatable(L, arg))
+        return NULL;
+    push_kept(L, meta);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same ? p : NULL;
+}
+/* A field of the table on top. */
+static inline void set_count(lua_State *L, const char *name, uint64_t n) {
+    lua_pushinteger(L, (lua_Integer)n);
+    lua_setfield(L, -2, name);
+}
 
 /* Wait for all pools that are left and let them go: at lua_close. */
 int tine__state_gc(lua_State *L);
@@ -156,7 +177,8 @@ enum {
 };
 
 struct core {
-    struct list node;   /* in state.cores */
+    struct list node; /* in state.cores */
+    struct state *state;
     struct pool *p;     /* NULL before it is opened, and after it has ended and was joined */
     struct inbox inbox; /* of this state's tasks in it */
     struct pool
@@ -175,8 +197,7 @@ struct core {
     uint32_t norigins;    /* in this one */
     struct room *room;    /* the one in CORE_ROOM */
     bool room_free;
-    struct item *items; /* that are not in flight, to be used again: linked by `owner` */
-    unsigned nitems;
+    struct items items;
     struct settings *settings; /* the pool's */
     bool joined;
     bool dropped; /* its handle was collected */
@@ -305,7 +326,6 @@ int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn
 bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *leader);
 /* Items that are not in flight: keep one for the next; free all. */
 void tine__item_put(struct core *c, struct item *item);
-void tine__items_free(struct core *c);
 /* May the value at `arg` be a task? */
 bool tine__is_task(lua_State *L, int arg);
 /* The value at `arg` may be a task: else an argument error. */
@@ -346,9 +366,9 @@ struct anchor {        /* item->owner */
 };
 
 /* Anchor the value at `idx`. */
-void tine__anchor(lua_State *L, struct anchor *a, int idx);
+void tine__anchor(lua_State *L, struct state *S, struct anchor *a, int idx);
 /* Let it go. */
-void tine__unanchor(lua_State *L, struct anchor *a);
+void tine__unanchor(lua_State *L, struct state *S, struct anchor *a);
 
 /* The value at `idx`, which is anchored, is held by that, or is not. */
 void tine__anchor_weaken(lua_State *L, struct anchor *a, int idx);

@@ -123,11 +123,8 @@ void tine__callback_call(lua_State *L, int idx, int fn) {
 /* --- the queue --- */
 
 void tine__check_callable(lua_State *L, int arg) {
-    if (lua_isfunction(L, arg))
-        return;
-    if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
+    if (!tine__is_callable(L, arg))
         luaL_typeerror(L, arg, "function");
-    lua_pop(L, 1);
 }
 
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn) {

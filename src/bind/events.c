@@ -129,8 +129,7 @@ int tine__future_events(lua_State *L) {
     lua_settop(L, 1);
     if (f->core && !f->done)
         tine__reap(L);
-    for (int up = 1; up <= UP_LAST; up++)
-        lua_pushvalue(L, UP(up));
+    push_upvalues(L);
     lua_pushvalue(L, 1);
     const struct box *box = need_box(L, f, 1);
     if (!box)
@@ -207,17 +206,14 @@ const luaL_Reg tine__events_functions[] = {
 
 /* --- callbacks --- */
 
-/* The `n` values of an event are on top (popped): call the function at `fn` with what is at `what` and them; errors go
+/* Call the function on top (popped) with what is at `what` and the `n` values of an event, which are at `first`; errors go
 ** where those of the future or chunk at `idx` go. */
-static void call_one(lua_State *L, int idx, int fn, int what, int n) {
-    int first = lua_gettop(L) - n + 1;
+static void call_one(lua_State *L, int idx, int what, int first, int n) {
     luaL_checkstack(L, n + 4, "too many values");
-    lua_pushvalue(L, fn);
     lua_pushvalue(L, what);
     for (int i = 0; i < n; i++)
         lua_pushvalue(L, first + i);
     tine__callback_invoke(L, idx, n + 1);
-    lua_settop(L, first - 1);
 }
 
 /* The values of the outcome (freed); -1: they cannot be had, which has been told. */
@@ -234,14 +230,10 @@ static void tell(lua_State *L, struct future *f, int idx, int list, struct outco
     const struct task_name name = future_name(f);
     int top = lua_gettop(L), n = push_values(L, f->core, o, &name, 0, idx);
     lua_Integer functions = (lua_Integer)lua_rawlen(L, list);
+    luaL_checkstack(L, 1, "too many values");
     for (lua_Integer i = 1; i <= functions && n >= 0; i++) {
-        luaL_checkstack(L, n + 4, "too many values");
         lua_rawgeti(L, list, i);
-        int fn = lua_gettop(L);
-        for (int k = 1; k <= n; k++)
-            lua_pushvalue(L, top + k);
-        call_one(L, idx, fn, idx, n);
-        lua_settop(L, top + n);
+        call_one(L, idx, idx, top + 1, n);
     }
     lua_settop(L, top);
 }
@@ -301,12 +293,10 @@ void tine__events_call(lua_State *L, struct core *c, struct outcome *o,
                        const struct task_name *name, uint32_t k, int idx, int fn) {
     int top = lua_gettop(L), n = push_values(L, c, o, name, k, idx);
     if (n >= 0) {
+        luaL_checkstack(L, 2, "too many values");
         lua_pushinteger(L, (lua_Integer)(name->index + k));
-        lua_insert(L, top + 1);
-        luaL_checkstack(L, n + 4, "too many values");
-        for (int i = 0; i < n; i++)
-            lua_pushvalue(L, top + 2 + i);
-        call_one(L, idx, fn, top + 1, n);
+        lua_pushvalue(L, fn);
+        call_one(L, idx, top + n + 1, top + 1, n);
     }
     lua_settop(L, top);
 }

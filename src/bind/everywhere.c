@@ -79,8 +79,7 @@ void tine__faults_due(lua_State *L, struct core *c) {
         return;
     lua_pushfstring(L, "everywhere #%I", (LUAI_UACINT)number);
     struct future *f = tine__carrier_push(L, c, lua_tostring(L, -1)); /* top + 2 */
-    for (int up = 1; up <= UP_LAST; up++)
-        lua_pushvalue(L, UP(up));
+    push_upvalues(L);
     const struct task_name name = {.id = number};
     tine__failure_push(L, c, &error, &name, 0);
     lua_pushcclosure(L, report, UP_LAST + 2);

@@ -43,12 +43,9 @@ bool tine__loop_here(lua_State *L, struct core *c) {
 /* --- the service --- */
 
 static struct core *check_core(lua_State *L, int arg) {
-    struct core *c = lua_touserdata(L, arg);
-    push_kept(L, KEPT_CORE);
-    bool same = c && lua_getmetatable(L, arg) && lua_rawequal(L, -1, -2);
-    if (!same)
+    struct core *c = test_kept(L, arg, KEPT_CORE);
+    if (!c)
         luaL_typeerror(L, arg, "core");
-    lua_settop(L, lua_gettop(L) - 2);
     return c;
 }
 

@@ -215,8 +215,7 @@ static int own_buffer(lua_State *L, struct map *m, lua_CFunction f) {
     int n = lua_gettop(L);
     lua_pushvalue(L, 1); /* stays */
     lua_insert(L, 1);
-    for (int up = 1; up <= UP_LAST; up++)
-        lua_pushvalue(L, UP(up));
+    push_upvalues(L);
     lua_pushcclosure(L, f, UP_LAST);
     lua_insert(L, 2);
     m->filling++;

@@ -186,8 +186,7 @@ void tine__needs_await(lua_State *L, int futures, int dependent) {
             lua_pop(L, 1);
             continue;
         }
-        for (int up = 1; up <= UP_LAST; up++)
-            lua_pushvalue(L, UP(up));
+        push_upvalues(L);
         lua_pushvalue(L, dependent);
         lua_pushinteger(L, lua_tointeger(L, source - 1) - 1);
         lua_pushcclosure(L, give, UP_LAST + 2);

@@ -123,8 +123,7 @@ static int settle(lua_State *L) {
 }
 
 static void push_closure(lua_State *L, lua_CFunction f) {
-    for (int up = 1; up <= UP_LAST; up++)
-        lua_pushvalue(L, lua_upvalueindex(up));
+    push_upvalues(L);
     lua_pushcclosure(L, f, UP_LAST);
 }
 
@@ -138,7 +137,7 @@ static int settle_all(lua_State *L, struct loop *l) {
         lua_pushlightuserdata(L, p);
         lua_pushlightuserdata(L, l);
         status = lua_pcall(L, 2, 0, 0);
-        free(p);
+        tine__posted_free(p);
     }
     return status;
 }
@@ -158,34 +157,42 @@ void tine__nested_poll(lua_State *L) {
 
 /* --- waiting --- */
 
-/* What `id` of such a future is: the number, and the level of the task that has submitted it. */
+/* What `id` of such a future is until it has ended: the number, and the level of the task that has submitted it. */
 #define LEVEL_BIT 48
 
 static bool is_of_level(const struct future *f, unsigned level) {
     return f->id >> LEVEL_BIT == level;
 }
 
-/* Is it of those that the aim wants? */
-static bool is_wanted(const struct aim *aim, const struct future *f, const struct loop *l) {
-    if (aim->future ? f != aim->future : f->extras < EXTRA_WATCH)
-        return false;
-    return is_of_level(f, l->level); /* which the task that runs has submitted */
+static uint64_t number_of(const struct future *f) {
+    return f->id & ((UINT64_C(1) << LEVEL_BIT) - 1);
 }
 
-/* The numbers of those that the aim wants, as far as there is room. */
-static uint32_t collect(lua_State *L, const struct loop *l, const struct aim *aim,
-                        uint64_t numbers[NESTED_AWAITED]) {
+/* The numbers of those that are watched (tine.as_completed and the like), as far as there is room. */
+static uint32_t collect_watched(lua_State *L, unsigned level, uint64_t numbers[NESTED_AWAITED]) {
     uint32_t n = 0;
     push_kept(L, KEPT_NESTED);
     int list = lua_gettop(L);
     for (lua_pushnil(L); n < NESTED_AWAITED && lua_next(L, list); lua_pop(L, 1)) {
         lua_Integer number = lua_tointeger(L, -2);
         const struct future *f = number > 0 ? lua_touserdata(L, -1) : NULL;
-        if (f && is_wanted(aim, f, l))
+        if (f && f->extras >= EXTRA_WATCH && is_of_level(f, level))
             numbers[n++] = (uint64_t)number;
     }
     lua_settop(L, list - 1);
     return n;
+}
+
+/* The numbers of those that the aim wants, and that the task which runs has submitted. */
+static uint32_t collect(lua_State *L, const struct loop *l, const struct aim *aim,
+                        uint64_t numbers[NESTED_AWAITED]) {
+    const struct future *f = aim->future;
+    if (!f)
+        return collect_watched(L, l->level, numbers);
+    if (!f->nested || !number_of(f) || !is_of_level(f, l->level))
+        return 0;
+    numbers[0] = number_of(f);
+    return 1;
 }
 
 static int nothing(lua_State *L) {
@@ -275,7 +282,7 @@ void tine__nested_cancel(lua_State *L, struct future *f) {
     struct loop *l = tine__nest_loop(L);
     if (!l || !is_of_level(f, l->level))
         return;
-    tine__nest_cancel(l, f->id & ((UINT64_C(1) << LEVEL_BIT) - 1));
+    tine__nest_cancel(l, number_of(f));
     take_in(L, l);
 }
 

@@ -1,11 +1,7 @@
 /* pool:stats(), pool:report(): what a pool has done and measured. */
 #include <string.h>
+#include "base/error.h"
 #include "bind/bind.h"
-
-static void set_count(lua_State *L, const char *name, uint64_t n) {
-    lua_pushinteger(L, (lua_Integer)n);
-    lua_setfield(L, -2, name);
-}
 
 static void set_number(lua_State *L, const char *name, double n) {
     lua_pushnumber(L, n);
@@ -24,21 +20,16 @@ static void set_times(lua_State *L, const char *name, const struct histogram_sum
     lua_setfield(L, -2, name);
 }
 
-/* As tine.kind says it of the error; one that is the task's own has none. */
-static const char *kind_of(int code) {
-    return code == TINE_ETASK ? "error" : tine_error_kind(code);
-}
-
 /* Failures by kind, of which several codes may have the same. */
 static void set_kinds(lua_State *L, const struct pool_stats *s) {
     lua_createtable(L, 0, 4);
     for (int i = 1; i < FIGURES_CODES; i++) {
         if (s->by_code[i] == 0)
             continue;
-        lua_getfield(L, -1, kind_of(-i));
+        lua_getfield(L, -1, error_kind_of(-i));
         uint64_t before = (uint64_t)lua_tointeger(L, -1);
         lua_pop(L, 1);
-        set_count(L, kind_of(-i), before + s->by_code[i]);
+        set_count(L, error_kind_of(-i), before + s->by_code[i]);
     }
     lua_setfield(L, -2, "by_kind");
 }
@@ -88,7 +79,7 @@ static void push_task(lua_State *L, const struct figures_task *t) {
     lua_setfield(L, -2, "label");
     if (!t->code)
         return;
-    lua_pushstring(L, kind_of(t->code));
+    lua_pushstring(L, error_kind_of(t->code));
     lua_setfield(L, -2, "kind");
     lua_pushstring(L, t->text);
     lua_setfield(L, -2, "error");

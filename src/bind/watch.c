@@ -182,16 +182,10 @@ static bool queue_filled(const struct aim *aim) {
 }
 
 static struct watch *check_watch(lua_State *L) {
-    struct watch *w = lua_touserdata(L, 1);
-    if (w && lua_getmetatable(L, 1)) {
-        push_kept(L, KEPT_WATCH);
-        bool same = lua_rawequal(L, -1, -2);
-        lua_pop(L, 2);
-        if (same)
-            return w;
-    }
-    luaL_typeerror(L, 1, "tine.completed");
-    return NULL;
+    struct watch *w = test_kept(L, 1, KEPT_WATCH);
+    if (!w)
+        luaL_typeerror(L, 1, "tine.completed");
+    return w;
 }
 
 /* The iterator: the next future that has finished. */

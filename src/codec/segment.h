@@ -47,14 +47,14 @@ static inline size_t segment_body(const char *p, size_t len) {
 static inline const char *segment_error_text(const char *p, size_t len, size_t *length) {
     const unsigned char *s =
         (const unsigned char *)p + SEGMENT_HEAD + 1; /* behind the head of a short array */
-    size_t left = len > SEGMENT_HEAD + 5 ? len - SEGMENT_HEAD - 1 : 0, head = 1;
-    if (!left || (s[-1] & 0xf0) != 0x90)
+    size_t left = len > SEGMENT_HEAD + 2 ? len - SEGMENT_HEAD - 1 : 0, head = 1;
+    if (!left || (s[-1] & 0xf0) != 0x90) /* the traceback follows: two bytes are there */
         return NULL;
     if ((s[0] & 0xe0) == 0xa0)
         *length = s[0] & 0x1f;
     else if (s[0] == 0xd9)
         *length = s[1], head = 2;
-    else if (s[0] == 0xda)
+    else if (s[0] == 0xda && left > 2)
         *length = (size_t)s[1] << 8 | s[2], head = 3;
     else
         return NULL;

@@ -21,22 +21,13 @@ void tine__data_read(struct data_name *name, const unsigned char in[DATA_NAME_SI
     memcpy(&name->place, in + 17, 8);
 }
 
-static bool is_of(lua_State *L, int idx, const char *class) {
-    if (!lua_getmetatable(L, idx))
-        return false;
-    luaL_getmetatable(L, class);
-    bool is = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return is;
-}
-
 struct region *tine__data_of(lua_State *L, int idx, struct data_name *name) {
     const struct object *o = lua_touserdata(L, idx);
     struct region *r = NULL;
     uint64_t place = 0;
     if (o && tine__view_is(L, idx))
         r = tine__view_region(L, idx, &place);
-    else if (o && is_of(L, idx, CLASS_BUFFER))
+    else if (luaL_testudata(L, idx, CLASS_BUFFER))
         r = o->region;
     if (r && name)
         *name = (struct data_name){(uint8_t)r->kind, tine__region_handle(r), place};

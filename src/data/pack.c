@@ -26,9 +26,9 @@ static int refuse(lua_State *L, int arg) {
 }
 
 /* Which argument of ours an error of string.pack is about. */
-static int argument_of(const char *text, int shift) {
+static int argument_of(const char *text) {
     int n = text && strncmp(text, "bad argument #", 14) == 0 ? text[14] - '0' : 1;
-    return n <= 1 || n > 9 ? 2 : n + shift;
+    return n <= 1 || n > 9 ? 2 : n + 2;
 }
 
 int tine__data_unpack(lua_State *L, const struct object *o, uint64_t at) {
@@ -78,7 +78,7 @@ uint64_t tine__data_pack(lua_State *L, const struct object *o, uint64_t at) {
     if (status == LUA_ERRMEM)
         lua_error(L);
     if (status != LUA_OK)
-        refuse(L, argument_of(lua_tostring(L, -1), 2));
+        refuse(L, argument_of(lua_tostring(L, -1)));
     const char *bytes = lua_tolstring(L, -1, &len);
     if (len - before > o->size - at)
         luaL_argerror(L, 3, "what is to be written reaches beyond the end of the buffer");

@@ -296,12 +296,7 @@ void tine__view_push(lua_State *L, struct region *r, uint64_t place) {
 }
 
 bool tine__view_is(lua_State *L, int idx) {
-    if (!lua_touserdata(L, idx) || !lua_getmetatable(L, idx))
-        return false;
-    luaL_getmetatable(L, CLASS_VIEW);
-    bool is = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return is;
+    return luaL_testudata(L, idx, CLASS_VIEW) != NULL;
 }
 
 struct region *tine__view_region(lua_State *L, int idx, uint64_t *place) {

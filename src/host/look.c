@@ -1,15 +1,14 @@
 /* Looking at the pools of other programs (pool/show.h): what `tine top` asks of them. */
 #include <errno.h>
 #include <poll.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <lauxlib.h>
 #include <msgpack.h>
 
+#include "base/abstract.h"
 #include "host/cli.h"
 #include "pool/show.h"
 
@@ -20,12 +19,10 @@
 /* --- asking --- */
 
 static int connect_to(const char *name) {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t n = strnlen(name, sizeof at.sun_path - 1);
-    memcpy(at.sun_path + 1, name, n);
+    struct sockaddr_un at;
+    socklen_t size = abstract_address(&at, name);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd != -1 && connect(fd, (struct sockaddr *)&at,
-                            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n)) == 0)
+    if (fd != -1 && connect(fd, (struct sockaddr *)&at, size) == 0)
         return fd;
     int saved = errno;
     if (fd != -1)

@@ -126,9 +126,7 @@ struct link {
 
 #define LINK_CLOSED \
     (struct link) { \
-        SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, { \
-            0, 0 \
-        } \
+        .shm = SHM_CLOSED \
     }
 
 /* --- both --- */

@@ -183,15 +183,15 @@ const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq) {
     return &q->c->slot[seq % QUEUE_SLOTS];
 }
 
-bool tine__queue_holds(const struct queue *q, unsigned worker) {
+const struct queue_slot *tine__queue_held(const struct queue *q, unsigned worker) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     for (uint64_t i = 1; i <= QUEUE_SLOTS; i++) {
         /* acquire: see tine__queue_state */
         uint64_t word = atomic_load_explicit(state_of(q, tail - i), memory_order_acquire);
         if (state_in(word) == SLOT_TAKEN && worker_in(word) == worker)
-            return true;
+            return tine__queue_slot(q, tail - i);
     }
-    return false;
+    return NULL;
 }
 
 unsigned tine__queue_ready(struct queue *q) {

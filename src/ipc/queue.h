@@ -120,9 +120,9 @@ bool tine__queue_ask(struct queue *q, uint64_t seq, unsigned worker);
 enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worker);
 /* The item's slot, which is not used again before it is FREE. */
 const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq);
-/* Has the worker taken an item whose slot it has not yet freed? Then it has not yet said in its link that it runs
-** it; looked at before the link, no instant between the two is missed. */
-bool tine__queue_holds(const struct queue *q, unsigned worker);
+/* The slot that the worker has taken and not yet freed, because it has not yet said in its link that it runs the item; NULL:
+** none. */
+const struct queue_slot *tine__queue_held(const struct queue *q, unsigned worker);
 /* Items that nobody has taken yet (walks from the oldest that may be READY). */
 unsigned tine__queue_ready(struct queue *q);
 /* After the death of `worker`: free the slot it had taken and not yet freed, forget that it sleeps;

@@ -59,7 +59,6 @@ static void unref(struct region *r) {
         return;
     if (r->base)
         tine__unmap(r->base, mapped_size(r));
-    r->arena->regions[r->index] = NULL;
     tine__slot_drop(r->arena, r->index);
     leave_region(r);
 }
@@ -251,6 +250,18 @@ int tine__carry_all(struct carried *to, const struct carried *from) {
     int err = 0;
     for (uint32_t i = 0; i < from->n && !err; i++)
         err = tine__carry(to, from->list[i]);
+    return err;
+}
+
+int tine__carry_named(struct carried *c, const struct handle *h) {
+    int err;
+    tine__arena_enter();
+    struct region *r = find(tine__arena_find(h->arena), h, &err);
+    tine__arena_leave();
+    if (!r)
+        return err;
+    err = tine__carry(c, r);
+    tine__region_unref(r);
     return err;
 }
 

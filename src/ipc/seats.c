@@ -8,6 +8,8 @@
 uint32_t tine__seat_give(struct arena *a) {
     for (uint32_t s = 1; s < ARENA_SEATS; s++) {
         uint32_t none = 0;
+        if (atomic_load_explicit(&a->seats[s].given, memory_order_relaxed))
+            continue;
         if (!atomic_compare_exchange_strong(&a->seats[s].given, &none, 1))
             continue;
         atomic_store(&a->seats[s].pid, 0);
@@ -33,10 +35,8 @@ static bool is_alive(const struct arena *a, uint32_t seat) {
     return pid && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
-/* Of a worker that had pools of its own and is dead: their processes die with it, soon. True: some seat was emptied, which
-** may have given others. */
-static bool vacate_orphans(struct arena *a, uint32_t dead) {
-    bool any = false;
+/* Of a worker that had pools of its own and is dead: their processes die with it, soon; they may have given seats, too. */
+static void vacate_orphans(struct arena *a, uint32_t dead) {
     uint32_t top = atomic_load(&a->head->top_seat);
     for (uint32_t s = 1; s <= top; s++) {
         struct seat *seat = &a->seats[s];
@@ -48,10 +48,9 @@ static bool vacate_orphans(struct arena *a, uint32_t dead) {
         }
         if (atomic_load(&seat->by) == a->seat && atomic_load(&seat->orphan) && !is_alive(a, s)) {
             vacate(a, s);
-            any |= vacate_orphans(a, s) || true;
+            vacate_orphans(a, s);
         }
     }
-    return any;
 }
 
 void tine__seat_vacate(struct arena *a, uint32_t seat) {

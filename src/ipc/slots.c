@@ -78,6 +78,11 @@ static void give_back(const struct arena *a, const struct slot *s) {
     errno = err;
 }
 
+/* A message that names it, which nobody has taken, holds it, too. */
+static bool holds(const struct cell *c) {
+    return atomic_load(&c->held) || atomic_load(&c->sent) != atomic_load(&c->taken);
+}
+
 static bool is_held(struct arena *a, uint32_t index) {
     uint32_t top = atomic_load(&a->head->top_seat);
     for (uint32_t seat = 1; seat <= top; seat++) {
@@ -85,8 +90,7 @@ static bool is_held(struct arena *a, uint32_t index) {
         struct cell *column = tine__arena_column(a, seat, &unknown);
         if (unknown)
             return true; /* it cannot be known: better too long than not long enough */
-        if (column && (atomic_load(&column[index].held) ||
-                       atomic_load(&column[index].sent) != atomic_load(&column[index].taken)))
+        if (column && holds(&column[index]))
             return true;
     }
     return false;
@@ -148,7 +152,7 @@ void tine__slots_sweep(struct arena *a, uint32_t seat) {
     uint32_t n = atomic_load(&a->head->slots);
     for (uint32_t i = 0; column && i < n; i++) {
         struct cell *c = &column[i];
-        bool any = atomic_load(&c->held) || atomic_load(&c->sent) != atomic_load(&c->taken);
+        bool any = holds(c);
         atomic_store(&c->held, 0);
         atomic_store(&c->sent, 0);
         atomic_store(&c->taken, 0);

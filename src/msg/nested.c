@@ -1,6 +1,12 @@
 #include "msg/nested.h"
 
 #include <string.h>
+#include "base/hash.h"
+
+uint64_t tine__nested_serial(uint64_t serial, uint64_t index, uint64_t count) {
+    const uint64_t parts[] = {serial, index, count};
+    return tine__hash(parts, sizeof parts);
+}
 
 void tine__nested_merge(struct settings *to, const struct settings *said, uint32_t set) {
     to->timeout = set & SET_TIMEOUT ? said->timeout : to->timeout;

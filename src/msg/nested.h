@@ -62,15 +62,20 @@ struct letter_failure {
 struct letter {
     uint64_t next; /* the one posted before, 0: none (ipc/link.h) */
     uint64_t number;
-    uint64_t id;           /* RESULT: of the task for its pool */
-    uint32_t kind;         /* enum letter_kind */
-    uint32_t state;        /* RESULT: how it has ended: enum outcome_state (pool/outcome.h) */
-    int32_t code;          /* RESULT: of a failed one */
-    uint32_t failed;       /* RESULT: a struct letter_failure and its texts follow, else bytes */
+    uint64_t id;      /* RESULT: of the task for its pool */
+    uint32_t kind;    /* enum letter_kind */
+    uint32_t state;   /* RESULT: how it has ended: enum outcome_state (pool/outcome.h) */
+    int32_t code;     /* RESULT: of a failed one */
+    uint32_t failed;  /* RESULT: a struct letter_failure and its texts follow, else bytes */
+    uint32_t regions; /* RESULT: that these name: a struct handle (ipc/arena.h) each, behind them */
+    uint32_t spare;
     uint64_t length;       /* of what follows; of a call that lies elsewhere 0 */
     struct call_head call; /* RUN */
 };
 
+/* What n is of a task that a task has submitted (seed): made from that one's call and index in its map (0: it is of none),
+** and how many it had submitted. */
+uint64_t tine__nested_serial(uint64_t serial, uint64_t index, uint64_t count);
 /* Over the settings of the pool those that its submitter has said something of, but for the group. */
 void tine__nested_merge(struct settings *to, const struct settings *said, uint32_t set);
 

@@ -76,6 +76,8 @@ struct report {
     uint64_t spent;          /* of an end: what it had spent of the processor (ns) */
     uint64_t started, ended; /* of a result, or what was lost: when; READY: `ended`; 0: unknown */
     int pid;
+    uint32_t
+        there; /* of a result from another machine: the worker there that had it, and `pid`; 0: unknown */
     int status;  /* as waitpid gives it */
     bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */
     int error; /* an errno; of an end: it, or what it started, could not be ended; of a result: it is there, but its bytes cannot be had */

@@ -71,7 +71,9 @@ struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum en
     }
     if (how != ENDING_CANCELLED)
         tine__printed_blame(item, k, f);
-    if (r && r->kind == REPORT_ENDED && !r->error && r->length > 0)
+    bool told =
+        r && (r->kind == REPORT_ENDED || r->kind == REPORT_TIMEOUT || r->kind == REPORT_CPU);
+    if (told && !r->error && r->length > 0)
         f->traceback = tine__text_copy_n(r->bytes, r->length);
     return f;
 }
@@ -174,9 +176,7 @@ static void say(struct failure *f, const struct blame *b, bool broken) {
 }
 
 struct failure *tine__failure_of(const struct blame *b, bool broken) {
-    struct failure *f = tine__failure_new(!broken                 ? TINE_ECRASHED
-                                          : why_is_broken(b->why) ? TINE_EBROKEN
-                                                                  : TINE_ESHUTDOWN);
+    struct failure *f = tine__failure_new(broken ? why_code(b->why) : TINE_ECRASHED);
     if (!f)
         return NULL;
     f->worker = b->worker;

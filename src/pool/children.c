@@ -3,7 +3,6 @@
 */
 #include <string.h>
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/sys.h"
 #include "msg/extra.h"
 #include "msg/nested.h"
@@ -28,11 +27,8 @@ static struct child *child_of(struct item *item) {
 void tine__children_open(struct pool *p) {
     list_init(&p->orphans);
     list_init(&p->cancels);
-    p->nest = (struct inbox){.pool = p, .fd = -1};
-    list_init(&p->nest.news);
-    list_init(&p->nest.exits);
-    list_init(&p->nest.followers);
-    list_init(&p->nest.node);
+    tine__inbox_init(&p->nest);
+    p->nest.pool = p;
 }
 
 /* --- what a worker says, which is foreign --- */
@@ -109,13 +105,12 @@ static int set_settings(struct pool *p, struct item *item, const struct said *sa
 
 /* --- its call --- */
 
-/* What n is of a task that a task has submitted (seed): made from that one's, and how many it has submitted. */
 static uint64_t serial_of(const struct child *c, uint64_t count) {
     const struct item *parent = c->parent;
     uint64_t index = parent->task.call.index;
-    const uint64_t parts[] = {parent->serial,
-                              index ? index + (c->parent_id - parent->task.call.id) : 0, count};
-    return tine__hash(parts, sizeof parts);
+    if (index)
+        index += c->parent_id - parent->task.call.id;
+    return tine__nested_serial(parent->serial, index, count);
 }
 
 /* The bytes of the whole call, where workers read them if they are many. 0 or TINE_ENOMEM. */
@@ -174,6 +169,10 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     c->item.parent = r->id;
     c->number = call->number;
     c->worker = r->worker;
+    if (r->carried) { /* what the call names is held until it has ended */
+        item->refs.carried = *r->carried;
+        *r->carried = (struct carried){0};
+    }
     item->name.label = put_text(&at, said->label, call->label);
     item->name.label_len = call->label ? call->label - 1 : 0;
     c->origin.name = put_text(&at, said->name, call->name);
@@ -186,7 +185,6 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     item->task.call.count = 1;
     item->task.mute = true; /* a task reads no events of those that it has submitted */
     item->task.nested = true;
-    item->task.mute = true; /* nobody can ask its future for events */
     item->task.depth = (uint16_t)(parent->task.depth + 1);
     list_init(&c->node);
     list_init(&item->news);
@@ -234,12 +232,27 @@ static struct letter *failed_letter(struct pool *p, const struct failure *f, uin
     return letter;
 }
 
-static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint64_t *place) {
-    size_t length = 0;
+/* What the bytes name is held by *names, too. */
+static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint64_t *place,
+                                   struct carried *names) {
+    size_t length;
     const char *bytes = tine__outcome_bytes(o, &length);
-    struct letter *letter = tine__letter_new(p, bytes ? length : 0, place);
-    if (letter && bytes && length)
-        memcpy(letter + 1, bytes, length);
+    const struct carried *carried = tine__outcome_carried(o);
+    if (carried && tine__carry_all(names, carried))
+        return NULL;
+    struct letter *letter = tine__letter_new(p, length + names->n * sizeof(struct handle), place);
+    if (!letter)
+        return NULL;
+    letter->length = length;
+    letter->regions = names->n;
+    char *at = (char *)(letter + 1);
+    if (length)
+        memcpy(at, bytes, length);
+    at += length;
+    for (uint32_t i = 0; i < names->n; i++, at += sizeof(struct handle)) {
+        const struct handle h = tine__region_handle(names->list[i]);
+        memcpy(at, &h, sizeof h);
+    }
     return letter;
 }
 
@@ -247,10 +260,12 @@ static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint
 static void tell(struct pool *p, const struct child *c) {
     const struct outcome *o = &c->outcome;
     const struct failure *f = tine__outcome_failure(o);
+    struct carried names = {0};
     uint64_t place;
-    struct letter *letter = f ? failed_letter(p, f, &place) : bytes_letter(p, o, &place);
+    struct letter *letter = f ? failed_letter(p, f, &place) : bytes_letter(p, o, &place, &names);
     int state = o->state, code = o->code;
     if (!letter) {
+        tine__carried_drop(&names);
         letter = tine__letter_new(p, 0, &place);
         state = OUTCOME_FAILED;
         code = TINE_ENOMEM;
@@ -264,7 +279,7 @@ static void tell(struct pool *p, const struct child *c) {
     letter->id = c->item.name.id;
     letter->state = (uint32_t)state;
     letter->code = code;
-    tine__letter_post(p, c->worker, place, letter);
+    tine__letter_post(p, c->worker, place, letter, &names);
 }
 
 static void free_child(struct pool *p, struct child *c) {
@@ -287,7 +302,7 @@ static void ended(struct pool *p, struct child *c) {
 }
 
 bool tine__children_settle(struct pool *p) {
-    bool any = !list_empty(&p->nest.news) || !list_empty(&p->orphans);
+    bool any = pool_has_children_news(p);
     struct list *node;
     while ((node = list_pop(&p->nest.news)) != NULL) {
         struct item *item = LIST_ITEM(node, struct item, news);
@@ -316,7 +331,7 @@ void tine__children_end(struct pool *p, struct item *item, uint64_t id) {
 
 /* The task that says it: of the item of this call. NULL: it has ended. */
 static struct item *parent_of(struct pool *p, const struct report *r) {
-    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    struct task *t = sched_sent(&p->s, r->ref);
     return t && r->id == t->call.id + t->next ? item_of(t) : NULL;
 }
 
@@ -383,7 +398,7 @@ static void answer(struct pool *p, unsigned worker, uint64_t number) {
         return;
     letter->kind = LETTER_ANSWER;
     letter->number = number;
-    tine__letter_post(p, worker, place, letter);
+    tine__letter_post(p, worker, place, letter, &(struct carried){0});
 }
 
 /* What it waited for it does so no more. */

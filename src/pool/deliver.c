@@ -72,17 +72,15 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
         struct failure *f = unreadable(r->error);
         tine__outcome_set_failure(o, TINE_ESYSTEM, f);
         tine__failure_unref(f);
-    } else if (r->large) {
-        tine__outcome_set_block(o, state, code, p, r);
     } else {
-        tine__outcome_set_bytes(o, state, code, r->bytes, r->length, r->carried);
+        tine__outcome_set_report(o, state, code, p, r);
     }
 }
 
 /* --- what tasks say --- */
 
 void tine__deliver_progress(struct pool *p, const struct report *r) {
-    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    struct task *t = sched_sent(&p->s, r->ref);
     struct progress said = {0};
     if (!t || t->call.count > 1 || r->id != t->call.id || r->length > sizeof said)
         return;
@@ -163,7 +161,7 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
     tine__sched_give_up(&p->s, &item->task);
     count(p, item, 0);
     if (p->trace)
-        tine__tracing_end(p, item, 0, 0);
+        tine__tracing_end(p, item, 0, 0, item->times.ended);
     post(p, item);
 }
 
@@ -182,8 +180,7 @@ void tine__item_refuse(struct pool *p, struct item *item) {
 static void trace_result(struct pool *p, const struct item *item, uint32_t k,
                          const struct report *r) {
     uint64_t ended = r->ended ? r->ended : tine__now();
-    uint32_t tried = item->attempts ? item->attempts->n : 0;
-    tine__tracing_attempt(p, item, k, tried + 1, &item->outcomes[k], r->started, ended);
+    tine__tracing_end(p, item, k, r->started, ended);
     tine__tracing_changed(p, ended);
 }
 
@@ -231,7 +228,7 @@ static void deliver_end(struct pool *p, const struct event *e) {
         set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
         count(p, item, k);
         if (p->trace) /* the last one of a chunk is that which was running */
-            tine__tracing_end(p, item, k, k + 1 == e->to ? item->times.started : 0);
+            tine__tracing_end(p, item, k, k + 1 == e->to ? item->times.started : 0, tine__now());
     }
     if (e->task->call.count > 1)
         item->times.started = 0;
@@ -277,6 +274,6 @@ void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code,
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
     count(p, item, k);
     if (p->trace)
-        tine__tracing_end(p, item, k, 0);
+        tine__tracing_end(p, item, k, 0, tine__now());
     post(p, item);
 }

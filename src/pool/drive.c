@@ -36,7 +36,7 @@ static void run_there(struct pool *p, const struct order *o, const struct site_c
     if (a->err)
         tine__store_free(p->store, place);
     else
-        tine__letter_post(p, o->worker, place, letter);
+        tine__letter_post(p, o->worker, place, letter, &(struct carried){0});
 }
 
 static void run(struct pool *p, const struct order *o, struct answer *a) {
@@ -100,10 +100,12 @@ static void deliver_events(struct pool *p) {
 }
 
 static void deliver_all(struct pool *p) {
+    if (!sched_has_event(&p->s) && list_empty(&p->met) && !pool_has_children_news(p))
+        return; /* as after nearly every order */
     deliver_events(p);
     if (!list_empty(&p->met))
         tine__needs_settle(p);
-    while (tine__children_settle(p))
+    while (p->children > 0 && tine__children_settle(p))
         deliver_events(p);
 }
 
@@ -135,7 +137,7 @@ void tine__drive(struct pool *p) {
 /* The bytes of a single call that was handed over are not kept; when its worker has died before it began, the site
 ** still has them, and it runs elsewhere. */
 static void keep_lost(struct pool *p, const struct report *r) {
-    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    struct task *t = sched_sent(&p->s, r->ref);
     struct item *item = t ? item_of(t) : NULL;
     if (item)
         item->times.started = r->started;
@@ -195,6 +197,8 @@ void tine__take_in(struct pool *p, bool listen) {
         /* say that we want to know of room, and only then look again */
     } while (sched_wants_room(&p->s) && p->site->ops->want_room(p->site, sched_low_water(&p->s)) &&
              p->site->ops->news(p->site, false));
+    if (p->unsure > 0)
+        pthread_cond_broadcast(&p->word);
     tine__wake_waiters(p, p->stood); /* who waits may have to let it go on */
     p->stood = false;
 }

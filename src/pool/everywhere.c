@@ -86,5 +86,5 @@ int tine__pool_everywhere_failed(struct pool *p, struct item *item, int code, co
         tine__wake_waiters(p, false);
     }
     pthread_mutex_unlock(&p->lock);
-    return open ? 0 : why_is_broken(p->s.why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
+    return open ? 0 : why_code(p->s.why);
 }

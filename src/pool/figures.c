@@ -45,25 +45,6 @@ void tine__figures_through(struct pool *p, const struct item *item, uint64_t end
 
 /* --- failures --- */
 
-/* The text that begins a message of [error value, traceback], when the value is a text. */
-static bool read_text(const char *p, size_t length, const char **text, size_t *n) {
-    const unsigned char *at = (const unsigned char *)p + SEGMENT_HEAD;
-    if (length < SEGMENT_HEAD + 4 || at[0] != 0x92)
-        return false;
-    size_t left = length - SEGMENT_HEAD - 1, head;
-    at++;
-    if (at[0] >= 0xa0 && at[0] <= 0xbf)
-        head = 1, *n = at[0] & 0x1f;
-    else if (at[0] == 0xd9)
-        head = 2, *n = at[1];
-    else if (at[0] == 0xda)
-        head = 3, *n = (size_t)at[1] << 8 | at[2];
-    else
-        return false;
-    *text = (const char *)at + head;
-    return head + *n <= left;
-}
-
 static void say(struct figures_task *f, const struct outcome *o) {
     size_t length = 0;
     const struct failure *failure = tine__outcome_failure(o);
@@ -72,7 +53,9 @@ static void say(struct figures_task *f, const struct outcome *o) {
         length = strlen(text);
     else if (!failure)
         text = tine__outcome_bytes(o, &length);
-    if (o->state == OUTCOME_ERROR && !(text && read_text(text, length, &text, &length))) {
+    if (text && o->state == OUTCOME_ERROR)
+        text = segment_error_text(text, length, &length);
+    if (!text && o->state == OUTCOME_ERROR) {
         text = "(an error that is no text)";
         length = strlen(text);
     }

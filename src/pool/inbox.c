@@ -6,19 +6,24 @@
 #include "pool/internal.h"
 #include "worker/root.h"
 
-void tine__inbox_open(struct inbox *in, struct pool *p) {
-    in->pool = tine__pool_ref(p);
+void tine__inbox_init(struct inbox *in) {
+    in->pool = NULL;
     in->open = in->watched = 0;
     in->fd = -1;
-    in->fresh = in->urgent = false;
-    in->refused = false;
+    in->fresh = in->urgent = in->refused = false;
+    list_init(&in->node);
     list_init(&in->news);
     list_init(&in->exits);
     list_init(&in->faults);
-    atomic_store(&in->has_faults, false);
-    atomic_store(&in->has_exits, false);
     list_init(&in->followers);
     atomic_store(&in->has_news, false);
+    atomic_store(&in->has_exits, false);
+    atomic_store(&in->has_faults, false);
+}
+
+void tine__inbox_open(struct inbox *in, struct pool *p) {
+    tine__inbox_init(in);
+    in->pool = tine__pool_ref(p);
     pthread_mutex_lock(&p->lock);
     list_push(&p->inboxes, &in->node);
     pthread_mutex_unlock(&p->lock);

@@ -81,7 +81,9 @@ struct pool {
     struct trace *trace;       /* or NULL */
     uint64_t count_at;         /* when counters are to be told to it again, */
     bool uncounted;            /* which have changed */
-    bool far;                  /* its workers are on other machines */
+    bool far;                  /* its workers are on other machines: */
+    unsigned unsure;           /* threads that wait for what hosts say, */
+    pthread_cond_t word;       /* of which something has come */
 
     struct show show;     /* what who looks from outside is told; the manager's, too */
     struct wakeup wakeup; /* the manager's */
@@ -170,8 +172,9 @@ bool tine__children_settle(struct pool *p);
 /* mail.c */
 /* A letter for the worker with `more` bytes behind it: its place in *place, its memory. NULL: none. */
 struct letter *tine__letter_new(struct pool *p, size_t more, uint64_t *place);
-/* Post it. */
-void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter);
+/* Post it. What it names, which goes over, is held until the worker does so, too. */
+void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter,
+                       struct carried *names);
 /* Give back what it has read; with `gone` all. */
 void tine__mail_tidy(struct pool *p, unsigned worker, bool gone);
 void tine__mail_close(struct pool *p);
@@ -212,6 +215,8 @@ static inline void inbox_freshen(struct inbox *in) {
     in->fresh = in->pool->fresh = true;
     atomic_store_explicit(&in->has_news, true, memory_order_release);
 }
+/* Empty, in no pool; what its owner has set stays. */
+void tine__inbox_init(struct inbox *in);
 void tine__inbox_post(struct inbox *in, struct item *item);
 /* There is room for more tasks: whose submit was refused may look again. */
 void tine__inboxes_room(struct pool *p);
@@ -231,13 +236,19 @@ uint64_t tine__pool_running(struct pool *p);
 /* Attempt number `attempt` of task k, which ran from then until then (`started` 0 or rubbish: it did not), ended like this. */
 void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, uint32_t attempt,
                            const struct outcome *o, uint64_t started, uint64_t ended);
-/* The last attempt of task k, whose outcome is set, ended just now. */
-void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started);
+/* The last attempt of task k, whose outcome is set, ended then. */
+void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
+                       uint64_t ended);
 void tine__tracing_ready(struct pool *p, const struct report *r);
 void tine__tracing_event(struct pool *p, const struct event *e);
 /* Tell it the counters, at once or soon. */
 void tine__tracing_count(struct pool *p, uint64_t now);
 void tine__tracing_changed(struct pool *p, uint64_t now);
+
+/* Have children ended, or are some to be ended (tine__children_settle)? */
+static inline bool pool_has_children_news(const struct pool *p) {
+    return !list_empty(&p->nest.news) || !list_empty(&p->orphans);
+}
 
 /* When something is to be done, by the clock. */
 static inline uint64_t pool_due(const struct pool *p) {

@@ -172,18 +172,19 @@ static int by_task(const void *a, const void *b) {
     return x->task < y->task ? -1 : x->task > y->task;
 }
 
-/* Who runs a task of this item; NULL: nobody. `by` is in the order of tasks. */
+/* Who runs a task of this item that has not ended; NULL: nobody. `by` is in the order of tasks. */
 static struct worker_info *find_runner(struct worker_info **by, unsigned n,
                                        const struct task *task) {
     unsigned low = 0, high = n;
+    uint64_t first = task->call.id + task->next, end = task->call.id + task->call.count;
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        if (by[middle]->task < task->call.id)
+        if (by[middle]->task < first)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < n && by[low]->task - task->call.id < task->call.count ? by[low] : NULL;
+    return low < n && by[low]->task < end ? by[low] : NULL;
 }
 
 /* What their tasks are called: those that are known. */
@@ -203,7 +204,7 @@ static void name_tasks(struct pool *p, struct worker_info *list, unsigned n) {
     free(by);
     for (unsigned i = 0; i < n; i++)
         if (!list[i].label[0])
-            list[i].task = 0; /* it has ended, and that is not heard yet */
+            list[i].task = 0; /* it has ended */
 }
 
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max) {
@@ -226,6 +227,18 @@ unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned ma
         name_tasks(p, out, n < max ? n : max);
     pthread_mutex_unlock(&p->lock);
     return n;
+}
+
+#define MORE 4 /* that may have come to be meanwhile */
+
+struct worker_info *tine__pool_all_workers(struct pool *p, unsigned *n) {
+    unsigned room = tine__pool_workers(p, NULL, 0) + MORE;
+    struct worker_info *list = sys.malloc(room * sizeof *list);
+    if (!list)
+        return NULL;
+    *n = tine__pool_workers(p, list, room);
+    *n = *n < room ? *n : room;
+    return list;
 }
 
 struct failure *tine__pool_reason(struct pool *p) {

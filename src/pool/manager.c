@@ -95,15 +95,18 @@ static void call_owners_last(struct pool *p) {
     call_owners(p);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
 /* Give back memory that nobody wants any more; when something is due next. */
 static uint64_t next_due(struct pool *p, uint64_t now) {
-    uint64_t due = pool_due(p), site = p->site->ops->due ? p->site->ops->due(p->site) : UINT64_MAX;
-    due = site < due ? site : due;
+    uint64_t due = earlier(pool_due(p), tine__show_due(p));
+    if (p->site->ops->due)
+        due = earlier(due, p->site->ops->due(p->site));
     if (p->tidy_at && now >= p->tidy_at)
         p->tidy_at = tine__store_tidy(p->store, now);
-    if (tine__show_due(p) < due)
-        due = tine__show_due(p);
-    return p->tidy_at && p->tidy_at < due ? p->tidy_at : due;
+    return p->tidy_at ? earlier(due, p->tidy_at) : due;
 }
 
 static void serve_lookers(struct pool *p) {

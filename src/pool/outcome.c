@@ -69,8 +69,9 @@ void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int co
     publish(o, state, code);
 }
 
-void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
-                             const struct report *r) {
+/* Have the site keep the block in which they lie. */
+static void set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
+                      const struct report *r) {
     struct kept_bytes *kept = new_kept(0);
     if (!kept) {
         tine__outcome_set_failure(o, TINE_ENOMEM, NULL);
@@ -83,6 +84,14 @@ void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int co
     kept->offset = r->offset;
     set_far(o, kept, r->bytes, r->length);
     publish(o, state, code);
+}
+
+void tine__outcome_set_report(struct outcome *o, enum outcome_state state, int code, struct pool *p,
+                              const struct report *r) {
+    if (r->large)
+        set_block(o, state, code, p, r);
+    else
+        tine__outcome_set_bytes(o, state, code, r->bytes, r->length, r->carried);
 }
 
 void tine__outcome_set_failure(struct outcome *o, int code, struct failure *f) {

@@ -75,9 +75,10 @@ void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int co
                              const char *bytes, size_t length, struct carried *carried);
 /* The regions that its bytes name, or NULL. */
 const struct carried *tine__outcome_carried(const struct outcome *o);
-/* Have the site keep the block of the report given last, in which the bytes lie. No memory: as above. */
-void tine__outcome_set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
-                             const struct report *r);
+/* The bytes of the report given last: copied, or if they are many their block is kept by the site. No memory, and what they
+** name: as above. */
+void tine__outcome_set_report(struct outcome *o, enum outcome_state state, int code, struct pool *p,
+                              const struct report *r);
 /* FAILED, with a reference to `f` (may be NULL). */
 void tine__outcome_set_failure(struct outcome *o, int code, struct failure *f);
 

@@ -13,6 +13,14 @@
 
 /* --- opening --- */
 
+static void init_word(struct pool *p) {
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->word, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
 static struct pool *new_pool(const struct pool_options *options) {
     struct pool *p = sys.calloc(1, sizeof *p);
     if (!p)
@@ -20,6 +28,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     p->refs = 1;
     p->generation = tine__root_generation();
     pthread_mutex_init(&p->lock, NULL);
+    init_word(p);
     list_init(&p->inboxes);
     list_init(&p->waiters);
     list_init(&p->met);
@@ -74,7 +83,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
     if (!err)
         err = tine__wakeup_open(&p->wakeup);
     if (!err && o->far)
-        err = tine__far_open(&p->site, o->far, &p->wakeup, &p->bells);
+        err = tine__far_open(&p->site, o->far, p->event_buffer, &p->wakeup, &p->bells);
     else if (!err && o->in_process)
         err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells, p->settings);
     else if (!err)

@@ -119,6 +119,8 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k);
 bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k);
 /* Cancel all tasks of the item that have not begun. */
 void tine__item_cancel(struct pool *p, struct item *item);
+/* The same, and what of it runs is ended, as when its deadline has passed. */
+void tine__item_expire(struct pool *p, struct item *item);
 /* End the only task of the item: cancels it when it is pending; a running one's worker is killed, and it is settled
 ** as TINE_ECANCELLED when that and what it had started are gone. Returns at once. False: it has ended, or is being
 ** ended already. */
@@ -183,9 +185,8 @@ struct pool_stats {
     struct histogram_summary wait, run, round_trip;
     uint64_t bytes_in, bytes_out;
     uint64_t by_code[FIGURES_CODES]; /* tasks that failed, by -TINE_E... */
-    double cpu;     /* seconds of the processor, of all workers that there ever were */
-    double busy;    /* of the time that these have lived, the share that tasks ran */
-    double elapsed; /* since it was opened, or until it ended */
+    double cpu;  /* seconds of the processor, of all workers that there ever were */
+    double busy; /* of the time that these have lived, the share that tasks ran */
 };
 void tine__pool_stats(struct pool *p, struct pool_stats *out);
 
@@ -201,6 +202,8 @@ struct worker_info {
 };
 /* Fill in at most `max`; the number there are. */
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max);
+/* All of them, *n, to be freed; NULL: no memory. */
+struct worker_info *tine__pool_all_workers(struct pool *p, unsigned *n);
 /* What only a report wants to know; a copy. */
 struct figures_told {
     struct figures_task slowest[FIGURES_TOLD], last[FIGURES_TOLD];

@@ -35,7 +35,7 @@ static bool is_captured(const struct item *item) {
 }
 
 void tine__printed_deliver(struct pool *p, const struct report *r) {
-    struct task *t = r->ref < p->s.nrefs ? p->s.sent[r->ref] : NULL;
+    struct task *t = sched_sent(&p->s, r->ref);
     if (!t || r->id - t->call.id >= t->call.count)
         return;
     struct item *item = item_of(t);

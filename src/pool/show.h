@@ -25,7 +25,7 @@ struct pool;
 struct worker_info;
 struct root_watch;
 
-#define SHOW_FDS 2
+#define SHOW_FDS 1
 #define SHOW_MAGIC "tine-1\0"
 #define SHOW_NAME 96
 #define SHOW_PLACE 8192u /* bytes of a traceback */

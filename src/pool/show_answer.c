@@ -29,13 +29,14 @@ static void take_call(struct show *s) {
         tine__show_hang_up(s);
 }
 
-/* The bytes go in a file, so that the socket need not have room for them. */
-static void reply(struct show *s, const struct buf *text) {
+/* The bytes go in a file, so that the socket need not have room for them. `err`: they could not be made. */
+static void reply(struct show *s, struct buf *text, int err) {
     struct show_reply r = {.magic = SHOW_MAGIC, .length = text->len};
-    int file = tine__fd_memfd("tine-shown", 0);
+    int file = err ? -1 : tine__fd_memfd("tine-shown", 0);
     if (file != -1 && write(file, text->data, text->len) == (ssize_t)text->len)
         tine__control_send(s->peer, &r, sizeof r, &file, 1);
     tine__close(&file);
+    tine__buf_free(text);
     tine__show_hang_up(s);
 }
 
@@ -44,31 +45,22 @@ static void reply(struct show *s, const struct buf *text) {
 static void show_state(struct pool *p) {
     struct buf text;
     tine__buf_init(&text);
-    if (tine__show_state(p, &text) == 0)
-        reply(&p->show, &text);
-    else
-        tine__show_hang_up(&p->show);
-    tine__buf_free(&text);
+    reply(&p->show, &text, tine__show_state(p, &text));
 }
 
 static void show_place(struct pool *p, const struct worker_info *w, const char *how,
                        const char *bytes, size_t length) {
     struct buf text;
     tine__buf_init(&text);
-    if (tine__show_place(w, p->show.task, how, bytes, length, &text) == 0)
-        reply(&p->show, &text);
-    else
-        tine__show_hang_up(&p->show);
-    tine__buf_free(&text);
+    reply(&p->show, &text, tine__show_place(w, p->show.task, how, bytes, length, &text));
 }
 
 /* The worker that runs the task; false: none does. */
 static bool find_runner(struct pool *p, uint64_t task, struct worker_info *out) {
-    unsigned room = tine__pool_workers(p, NULL, 0) + 1;
-    struct worker_info *list = sys.malloc(room * sizeof *list);
-    unsigned n = list ? tine__pool_workers(p, list, room) : 0;
+    unsigned n = 0;
+    struct worker_info *list = tine__pool_all_workers(p, &n);
     bool found = false;
-    for (unsigned i = 0; i < n && i < room && !found; i++)
+    for (unsigned i = 0; i < n && !found; i++)
         if ((found = list[i].task == task))
             *out = list[i];
     free(list);

@@ -70,16 +70,11 @@ static void times_of(struct buf *b, const char *key, const struct histogram_summ
     number_of(b, "p999", h->p999);
 }
 
-/* As tine.kind says it of the error; one that is the task's own has none. */
-static const char *kind_of(int code) {
-    return code == TINE_ETASK ? "error" : tine_error_kind(code);
-}
-
 /* Failures by kind: of those that several codes share only the first is there. */
 static uint64_t failures_of(const struct pool_stats *s, int i) {
     uint64_t n = 0;
     for (int j = 1; j < FIGURES_CODES; j++)
-        if (strcmp(kind_of(-j), kind_of(-i)) == 0) {
+        if (strcmp(error_kind_of(-j), error_kind_of(-i)) == 0) {
             if (s->by_code[j] && j < i)
                 return 0;
             n += s->by_code[j];
@@ -95,7 +90,7 @@ static void kinds_of(struct buf *b, const struct pool_stats *s) {
     pack_map(b, n);
     for (int i = 1; i < FIGURES_CODES; i++)
         if (failures_of(s, i) > 0)
-            count_of(b, kind_of(-i), failures_of(s, i));
+            count_of(b, error_kind_of(-i), failures_of(s, i));
 }
 
 static void stats_of(struct buf *b, const struct pool_stats *s) {
@@ -176,7 +171,7 @@ static void tasks_of(struct buf *b, const char *key, const struct figures_task *
         number_of(b, "seconds", (double)t->ran / 1e9);
         number_of(b, "ended", (double)t->ended / 1e9);
         if (t->code) {
-            text_of(b, "kind", kind_of(t->code));
+            text_of(b, "kind", error_kind_of(t->code));
             text_of(b, "error", t->text);
         }
     }
@@ -208,12 +203,10 @@ static void state(struct pool *p, const struct worker_info *list, unsigned n, st
 }
 
 int tine__show_state(struct pool *p, struct buf *out) {
-    unsigned room = tine__pool_workers(p, NULL, 0) + 4;
-    struct worker_info *list = sys.malloc(room * sizeof *list);
+    unsigned n;
+    struct worker_info *list = tine__pool_all_workers(p, &n);
     if (!list)
         return TINE_ENOMEM;
-    unsigned n = tine__pool_workers(p, list, room);
-    n = n < room ? n : room;
     int err = buf_reserve(out, STATE_ROOM + n * WORKER_ROOM);
     if (!err)
         state(p, list, n, out);

@@ -58,8 +58,7 @@ void tine__item_prepare(struct pool *p, struct item *item) {
     list_init(&item->news);
     item->listed = item->released = false;
     item->followers = item->leader = NULL;
-    if (item->inbox != &p->nest)
-        item->parent = 0;
+    item->parent = 0;
     item->first = 0;
     item->told = NULL;
     item->events = NULL;

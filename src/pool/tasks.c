@@ -40,6 +40,21 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
     return look;
 }
 
+#define BRIEFLY (100 * MILLISECOND)
+
+/* Something only its host knows, which was asked: wait for its word, for so long at most. */
+static void await_word(struct pool *p, struct item *item, uint64_t ns) {
+    const struct task *t = &leader_of(item)->task;
+    const uint64_t until = tine__now() + ns;
+    const struct timespec at = {(time_t)(until / SECOND), (long)(until % SECOND)};
+    int err = 0;
+    p->unsure++;
+    while (!err && p->site->ops->unsure && !pool_site_is_gone(p) && t->state == TASK_SENT &&
+           p->site->ops->unsure(p->site, t->call.ref))
+        err = pthread_cond_timedwait(&p->word, &p->lock, &at);
+    p->unsure--;
+}
+
 bool tine__task_progress(struct pool *p, struct item *item, struct progress *out) {
     bool told = false;
     if (tine__pool_is_forked(p))
@@ -47,10 +62,13 @@ bool tine__task_progress(struct pool *p, struct item *item, struct progress *out
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
     const struct item *leader = leader_of(item);
-    if ((told = leader->told != NULL))
-        memcpy(out, leader->told, progress_size(leader->told));
-    else if (is_taken(p, leader))
+    bool asks = is_taken(p, leader) && (p->far || !leader->told);
+    if (asks)
         told = p->site->ops->progress(p->site, leader->task.call.ref, leader->task.call.id, out);
+    if (asks && !told)
+        await_word(p, item, BRIEFLY); /* elsewhere it is only asked for */
+    if (!told && (told = leader->told != NULL))
+        memcpy(out, leader->told, progress_size(leader->told));
     pthread_mutex_unlock(&p->lock);
     return told;
 }
@@ -61,14 +79,25 @@ static void carry_out(struct pool *p) {
     tine__wake_waiters(p, false);
 }
 
-void tine__item_cancel(struct pool *p, struct item *item) {
+static void end_item(struct pool *p, struct item *item, void (*end)(struct sched *, struct task *),
+                     bool wait) {
     if (tine__pool_is_forked(p))
         return;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
-    tine__sched_cancel(&p->s, &leader_of(item)->task);
+    end(&p->s, &leader_of(item)->task);
     carry_out(p);
+    if (wait)
+        await_word(p, item, SECOND);
     pthread_mutex_unlock(&p->lock);
+}
+
+void tine__item_cancel(struct pool *p, struct item *item) {
+    end_item(p, item, tine__sched_cancel, false);
+}
+
+void tine__item_expire(struct pool *p, struct item *item) {
+    end_item(p, item, tine__sched_late, false);
 }
 
 bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k) {
@@ -76,7 +105,7 @@ bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k) {
         return false;
     const struct outcome *o = &item->outcomes[k];
     if (!outcome_settled(o) && item->task.call.count == 1)
-        tine__item_cancel(p, item);
+        end_item(p, item, tine__sched_cancel, true);
     return outcome_settled(o) && o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED;
 }
 
@@ -88,6 +117,8 @@ bool tine__task_abort(struct pool *p, struct item *item) {
     struct item *leader = leader_of(item);
     bool ended = tine__sched_abort(&p->s, &leader->task);
     carry_out(p);
+    if (ended)
+        await_word(p, item, SECOND);
     ended = ended && (leader->task.doom || outcome_settled(item->outcomes));
     pthread_mutex_unlock(&p->lock);
     return ended;

@@ -45,16 +45,17 @@ void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, 
     tine__trace_task(p->trace, &task);
 }
 
-void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started) {
+void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
+                       uint64_t ended) {
     uint32_t tried = item->attempts ? item->attempts->n : 0;
-    tine__tracing_attempt(p, item, k, tried + 1, &item->outcomes[k], started, tine__now());
+    tine__tracing_attempt(p, item, k, tried + 1, &item->outcomes[k], started, ended);
 }
 
 /* --- workers and the pool --- */
 
 void tine__tracing_ready(struct pool *p, const struct report *r) {
     unsigned w = r->worker;
-    if (w < 1 || w > p->s.top || p->s.workers[w].state == WORKER_NONE)
+    if (!sched_is_worker(&p->s, w))
         return;
     tine__trace_ready(p->trace, w, r->pid ? r->pid : (int)r->id, p->s.workers[w].since,
                       r->ended ? r->ended : (uint64_t)tine__now());

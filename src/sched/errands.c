@@ -9,7 +9,7 @@ static void finish(struct sched *s, struct errand *e) {
 
 int tine__sched_everywhere(struct sched *s, struct errand *e) {
     if (s->life != LIFE_OPEN)
-        return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
+        return why_code(s->why);
     e->number = ++s->nerrands;
     e->left = s->present;
     e->broken = false;
@@ -24,8 +24,7 @@ int tine__sched_everywhere(struct sched *s, struct errand *e) {
 }
 
 bool tine__sched_is_awaited(const struct sched *s, unsigned worker, uint64_t number) {
-    const struct worker *w = &s->workers[worker];
-    return worker >= 1 && worker <= s->top && w->state != WORKER_NONE && number > w->born;
+    return sched_is_worker(s, worker) && number > s->workers[worker].born;
 }
 
 /* The worker is to run no more of those up to `number` that it has not run. */

@@ -25,6 +25,10 @@ static inline void sched_close(struct sched *s, const struct task *t) {
 
 /* Tasks [from, upto) of `t` end by `how`: an event. With that it may be DONE. */
 void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to, enum ending how);
+/* It is with the site from now on: it was just taken from the policy, and there is a free ref. */
+void tine__sched_send(struct sched *s, struct task *t);
+/* It waits from now on, not for the first time; it is in no list. `unspent`: its group has not had its turn. */
+void tine__sched_wait(struct sched *s, struct task *t, bool unspent);
 /* It is in no list and with nobody from now on. */
 void tine__sched_leave(struct sched *s, struct task *t);
 /* That, and DONE. */
@@ -33,19 +37,21 @@ void tine__sched_done(struct sched *s, struct task *t);
 void tine__sched_hold(struct sched *s, struct task *t);
 /* It has ended like this, or (NONE) by a result, which is an `error` of its own: is it tried again? It is HELD then. */
 bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool error);
-/* Its deadline has passed. */
-void tine__sched_late(struct sched *s, struct task *t);
 /* It is no longer with the site; it is in no list, and not yet WAITING or DONE. */
 void tine__sched_unsend(struct sched *s, struct task *t);
 /* What is open of it, and with nobody, never runs. */
 void tine__sched_end_rest(struct sched *s, struct task *t);
-/* What is open of it waits again, or ends if it shall not run; it is DONE when there is nothing. `unspent`: its
-** group has not had its turn. */
+/* What is open of it waits again, or ends if it shall not run; it is DONE when there is nothing. */
 void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent);
 /* Something waits that may have to be before what nobody has taken up yet; `again`: it has come back. */
 static inline void tine__sched_overtake(struct sched *s, bool again) {
     s->overtake = !list_empty(&s->handed);
     s->anew |= again;
+}
+/* Ranks have changed: what is with the site is looked through, too. */
+static inline void sched_rerank(struct sched *s) {
+    s->in_order = s->policy.now;
+    tine__sched_overtake(s, false);
 }
 /* Look at it then, or at its deadline if that is earlier. */
 void tine__sched_watch(struct sched *s, struct task *t, uint64_t when);
@@ -91,8 +97,6 @@ static inline void sched_no_longer_awaited(struct sched *s, struct task *t) {
 }
 /* The next order of that kind. */
 bool tine__sched_order_on_top(struct sched *s, struct order *o);
-/* It was taken back for that, or not. */
-void tine__sched_fetched(struct sched *s, struct task *t, const struct answer *a);
 
 /* --- workers.c, again --- */
 

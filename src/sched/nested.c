@@ -70,16 +70,6 @@ void tine__sched_await(struct sched *s, struct task *t, unsigned worker) {
     }
 }
 
-void tine__sched_fetched(struct sched *s, struct task *t, const struct answer *a) {
-    sched_not_fetched(s, t);
-    if (a->where != AT_NOBODY) {
-        list_remove(&t->sent);
-        return;
-    }
-    tine__sched_unsend(s, t);
-    tine__sched_wait_again(s, t, true);
-}
-
 void tine__sched_unawait(struct sched *s, struct task *t) {
     if (t->fetching && t->wish == ORDER_WITHDRAW)
         tine__sched_unwish(t);
@@ -107,11 +97,7 @@ bool tine__sched_order_on_top(struct sched *s, struct order *o) {
     if (!t)
         return false;
     tine__policy_take(&s->policy, t);
-    t->call.ref = s->free_refs[--s->nfree];
-    s->sent[t->call.ref] = t;
-    s->waiting--;
-    s->nsent++;
-    t->state = TASK_SENT;
+    tine__sched_send(s, t);
     s->workers[t->awaiter].serving = t->call.id;
     sched_set_waits(s, &s->workers[t->awaiter], false);
     *o = (struct order){.kind = ORDER_RUN, .task = t, .worker = t->awaiter};

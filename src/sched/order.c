@@ -41,17 +41,25 @@ static bool order_wish(struct sched *s, struct order *o) {
     return true;
 }
 
-/* Are those that nobody may have taken up still in the order of their ranks, and until when? Else all come back. */
+/* The rank of one of those at the site; that it holds until then. */
+static int64_t note_rank(struct sched *s, const struct task *t) {
+    uint64_t until;
+    int64_t rank = tine__policy_rank(&s->policy, t, &until);
+    if (until < s->in_order)
+        s->in_order = until;
+    return rank;
+}
+
+/* Are those that nobody may have taken up still in the order of their ranks, before what waits, and until when? Else all
+** come back. */
 static void look_at_order(struct sched *s) {
     int64_t before = INT64_MAX;
     s->in_order = TIMER_NEVER;
     for (const struct list *n = s->handed.next; n != &s->handed; n = n->next) {
-        uint64_t until;
-        int64_t rank = tine__policy_rank(&s->policy, LIST_ITEM(n, struct task, sent), &until);
-        s->anew |= rank > before;
+        const struct task *t = LIST_ITEM(n, struct task, sent);
+        int64_t rank = note_rank(s, t);
+        s->anew |= rank > before || tine__policy_outranks(&s->policy, t, rank);
         before = rank;
-        if (until < s->in_order)
-            s->in_order = until;
     }
 }
 
@@ -80,27 +88,18 @@ static bool order_withdraw(struct sched *s, struct order *o) {
 static bool order_anew(struct sched *s, struct order *o) {
     if (!policy_is_timed(&s->policy) || !tine__policy_tick(&s->policy, s->policy.now))
         return false;
-    tine__sched_overtake(s, false);
+    sched_rerank(s);
     return order_withdraw(s, o);
-}
-
-/* It joins those at the site, whose ranks hold until then. */
-static void note_rank(struct sched *s, const struct task *t) {
-    uint64_t until;
-    tine__policy_rank(&s->policy, t, &until);
-    if (until < s->in_order)
-        s->in_order = until;
 }
 
 /* Is there one to run? Those whose deadline has passed, and whose timer has only not been looked at yet, never are. */
 static bool has_next(struct sched *s) {
-    while (!policy_empty(&s->policy)) {
-        struct task *t = tine__policy_first(&s->policy);
-        if (t->deadline > s->policy.now)
-            return true;
+    struct task *t = tine__policy_first(&s->policy);
+    while (t && t->deadline <= s->policy.now) {
         tine__sched_late(s, t);
+        t = tine__policy_first(&s->policy);
     }
-    return false;
+    return t != NULL;
 }
 
 static bool order_run(struct sched *s, struct order *o) {
@@ -114,11 +113,7 @@ static bool order_run(struct sched *s, struct order *o) {
         return false;
     }
     struct task *t = tine__policy_pop(&s->policy);
-    t->call.ref = s->free_refs[--s->nfree];
-    s->sent[t->call.ref] = t;
-    s->waiting--;
-    s->nsent++;
-    t->state = TASK_SENT;
+    tine__sched_send(s, t);
     if (list_empty(&s->handed))
         s->in_order = TIMER_NEVER;
     if (s->policy.nlines > 1)
@@ -161,19 +156,31 @@ static bool order_end(struct sched *s, struct order *o) {
     return true;
 }
 
+/* Is anything wanted but that what waits is run? */
+static bool is_stirred(const struct sched *s) {
+    return s->extra_seen != s->extra || s->overtake || s->anew || !list_empty(&s->new_errands) ||
+           !list_empty(&s->wishes) || !list_empty(&s->kills) || !list_empty(&s->dismissals) ||
+           !list_empty(&s->on_top);
+}
+
+static bool order_stirred(struct sched *s, struct order *o) {
+    bool goes_on = s->life <= LIFE_CLOSING;
+    if (s->extra_seen != s->extra && goes_on)
+        tine__sched_shrink(s);
+    s->extra_seen = s->extra;
+    return tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
+           order_dismiss(s, o) ||
+           (goes_on && (tine__sched_order_on_top(s, o) || order_withdraw(s, o)));
+}
+
 bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->life == LIFE_ENDED)
         return false;
-    if (s->extra_seen != s->extra && s->life <= LIFE_CLOSING)
-        tine__sched_shrink(s);
-    s->extra_seen = s->extra;
-    if (tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
-        order_dismiss(s, o))
+    if (is_stirred(s) && order_stirred(s, o))
         return true;
-    if (s->life <= LIFE_CLOSING && (tine__sched_order_on_top(s, o) || order_withdraw(s, o) ||
-                                    order_run(s, o) || order_start(s, o)))
+    if (s->life <= LIFE_CLOSING && (order_run(s, o) || order_start(s, o)))
         return true;
-    return order_end(s, o);
+    return s->life > LIFE_OPEN && order_end(s, o);
 }
 
 /* --- answers --- */
@@ -190,20 +197,25 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
     }
 }
 
-/* Those before one that was taken up have been, too. */
-static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
-    if (t->fetching) {
-        tine__sched_fetched(s, t, a);
-        return;
-    }
-    if (a->where != AT_NOBODY) {
-        list_remove(&t->sent);
-        s->overtake = s->anew = false;
-        return;
-    }
+/* One that waits is before some of those that were handed over: these are to be fewer. */
+static void narrow(struct sched *s) {
     uint64_t least = sched_least_window(s), half = sched_window(s) / 2;
     s->narrow = half > least ? half : least;
     s->overtook = true;
+}
+
+/* Those before one that was taken up have been, too. */
+static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
+    bool overtaken = !t->fetching; /* else it is wanted by who waits for it */
+    sched_not_fetched(s, t);
+    if (a->where != AT_NOBODY) {
+        list_remove(&t->sent);
+        if (overtaken)
+            s->overtake = s->anew = false;
+        return;
+    }
+    if (overtaken)
+        narrow(s);
     tine__sched_unsend(s, t);
     tine__sched_wait_again(s, t, true);
 }

@@ -26,6 +26,9 @@
 ** of that priority come back, and the turns are as they would have been. Ranks cross by waiting, too, once a
 ** second for each task: what lies there is then ordered anew as a whole.
 **
+** A LONE TASK, with no line but its own, has nobody to be ordered against, and is taken at once as a rule: it is
+** kept aside, and put into its line when another one comes.
+**
 ** A line lives as long as a task that is not DONE belongs to it, so what comes back needs no memory.
 */
 #ifndef TINE_SCHED_POLICY_H
@@ -44,6 +47,8 @@ struct line;
 struct policy {
     double ageing;
     uint64_t now; /* as it was told last */
+    struct task
+        *lone; /* the only task that waits, while there is no other line; in none of these */
     struct pairing buckets;
     unsigned nbuckets;   /* in it */
     struct timers steps; /* when ranks change */
@@ -69,9 +74,9 @@ void tine__policy_push_back(struct policy *p, struct task *t, bool unspent);
 void tine__policy_remove(struct policy *p, struct task *t);
 /* Take out this one, as if it were the next. */
 void tine__policy_take(struct policy *p, struct task *t);
-/* The next one, by the ranks of the last tick; there is one. */
+/* The next one, by the ranks of the last tick, or NULL. */
 struct task *tine__policy_first(const struct policy *p);
-/* Take that. */
+/* Take it; there is one. */
 struct task *tine__policy_pop(struct policy *p);
 /* It has come from the site, one way or another. */
 void tine__policy_unsent(struct policy *p, struct task *t);
@@ -82,13 +87,13 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
                                        uint64_t now);
 /* The rank of one that is with the site, and until when. */
 int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until);
+/* Is what waits higher than `rank`, that of one which is with the site, and of another priority? */
+bool tine__policy_outranks(const struct policy *p, const struct task *t, int64_t rank);
 /* The time, at which it may do so; ranks are those of then. */
 bool tine__policy_tick(struct policy *p, uint64_t now);
-/* Some task that waits, or NULL. */
-struct task *tine__policy_any(const struct policy *p);
 
 static inline bool policy_empty(const struct policy *p) {
-    return p->nbuckets == 0;
+    return p->nbuckets == 0 && !p->lone;
 }
 
 /* When it may change which is next. */

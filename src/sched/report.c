@@ -7,27 +7,14 @@
 
 /* The call of this number if it has task `id` open; else NULL. */
 static struct task *find(struct sched *s, uint32_t ref, uint64_t id, uint32_t *k) {
-    struct task *t = ref < s->nrefs ? s->sent[ref] : NULL;
+    struct task *t = sched_sent(s, ref);
     if (!t || id - t->call.id >= t->call.count)
         return NULL;
     *k = (uint32_t)(id - t->call.id);
     return t;
 }
 
-static bool is_worker(const struct sched *s, unsigned worker) {
-    return worker >= 1 && worker <= s->top && s->workers[worker].state != WORKER_NONE;
-}
-
 /* --- results --- */
-
-/* Its last open task has ended by a report. */
-static void finish(struct sched *s, struct task *t) {
-    tine__sched_unsend(s, t);
-    tine__policy_leave(&s->policy, t);
-    t->state = TASK_DONE;
-    sched_no_longer_awaited(s, t);
-    sched_close(s, t);
-}
 
 /* What of results says by itself how the task ends. */
 static enum ending ending_of(const struct report *r) {
@@ -56,8 +43,8 @@ static void answered(struct worker *w, const struct report *r) {
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
                                 enum ending *how, bool *again) {
     struct task *t = find(s, r->ref, r->id, k);
-    if (!t || *k != t->next || *k >= t->upto || !is_worker(s, r->worker)) {
-        if (is_worker(s, r->worker))
+    if (!t || *k != t->next || *k >= t->upto || !sched_is_worker(s, r->worker)) {
+        if (sched_is_worker(s, r->worker))
             tine__sched_doom(s, r->worker, DOOM_RUBBISH);
         return NULL;
     }
@@ -65,8 +52,8 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     s->failed_starts = 0;
     s->recent++;
     bool asked = t->asked;
-    t->worker = r->worker;
-    t->pid = s->workers[r->worker].pid;
+    t->worker = r->there ? r->there : r->worker;
+    t->pid = r->there ? r->pid : s->workers[r->worker].pid;
     *how = tine__sched_heard(s, t);
     if (*how == ENDING_NONE)
         *how = ending_of(r);
@@ -76,7 +63,7 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
         return t;
     t->attempts++;
     if (++t->next == t->upto)
-        finish(s, t);
+        tine__sched_done(s, t);
     else if (t->unrun && !t->doom)
         tine__sched_wish(s, t,
                          ORDER_RECALL); /* it was just being taken up, now it can be told to stop */
@@ -92,12 +79,15 @@ static void stopped(struct sched *s, const struct report *r) {
     if (!t)
         return;         /* what was cancelled of it has ended already */
     if (k != t->next) { /* results are missing, or it has them from nowhere */
-        if (is_worker(s, r->worker))
+        if (sched_is_worker(s, r->worker))
             tine__sched_doom(s, r->worker, DOOM_RUBBISH);
         return;
     }
-    if (t->asked)
-        tine__sched_end(s, t, k, k + 1, tine__sched_heard(s, t));
+    if (t->asked) {
+        enum ending how = tine__sched_heard(s, t);
+        bool unrun = s->o.far && how == ENDING_TIMEOUT; /* else it was told while it ran */
+        tine__sched_end(s, t, k, k + 1, unrun ? ENDING_LATE : how);
+    }
     if (t->state == TASK_DONE)
         return;
     tine__sched_unsend(s, t);
@@ -144,7 +134,7 @@ static void lose(struct sched *s, struct task *t, uint32_t begun) {
 
 /* Its call is nobody's any more until the worker's end is told, which says why. */
 static void lost(struct sched *s, const struct report *r) {
-    struct task *t = r->ref < s->nrefs ? s->sent[r->ref] : NULL;
+    struct task *t = sched_sent(s, r->ref);
     if (!t)
         return;
     uint64_t begun = r->id - t->call.id;
@@ -278,7 +268,7 @@ static void gone(struct sched *s, const struct report *r) {
 }
 
 static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
-    if (!is_worker(s, r->worker))
+    if (!sched_is_worker(s, r->worker))
         return;
     switch (r->kind) {
     case REPORT_READY:

@@ -85,19 +85,15 @@ static int refusal(const struct sched *s, const struct task *t) {
         return 0; /* the task whose it is runs */
     if (s->life == LIFE_OPEN)
         return is_too_much(s, t->call.length) ? TINE_EAGAIN : 0;
-    return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
+    return why_code(s->why);
 }
 
 /* What the worker is to know at once. */
-static uint64_t call_flags(const struct task *t) {
-    const struct settings *set = t->set;
-    return (t->mute || t->far ? CALL_MUTE : 0) | (t->far ? CALL_FAR | CALL_EXTRA : 0) |
-           (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
-           (settings_need_extra(set) ? CALL_EXTRA : 0);
-}
-
 static uint64_t flags_of(const struct task *t) {
-    return call_flags(t) | (uint64_t)t->depth << CALL_DEPTH;
+    const struct settings *set = t->set;
+    return (t->mute ? CALL_MUTE : 0) | (t->far ? CALL_FAR | CALL_EXTRA : 0) |
+           (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
+           (settings_need_extra(set) ? CALL_EXTRA : 0) | (uint64_t)t->depth << CALL_DEPTH;
 }
 
 static void admit(struct sched *s, struct task *t, uint64_t now) {
@@ -214,24 +210,25 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
 
 /* --- the pool --- */
 
-void tine__sched_desert(struct sched *s) {
+/* What is here or at the site, and has not begun. */
+static void give_up_all(struct sched *s, enum ending how) {
     struct task *t;
-    while ((t = tine__policy_any(&s->policy)) != NULL)
-        give_up(s, t, ENDING_LOST);
+    while ((t = tine__policy_first(&s->policy)) != NULL)
+        give_up(s, t, how);
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
         if (s->sent[ref])
-            give_up(s, s->sent[ref], ENDING_LOST);
+            give_up(s, s->sent[ref], how);
+}
+
+/* What is HELD may find somebody when it is let go. */
+void tine__sched_desert(struct sched *s) {
+    give_up_all(s, ENDING_LOST);
 }
 
 static void cancel_all(struct sched *s) {
-    struct task *t;
-    while ((t = tine__policy_any(&s->policy)) != NULL)
-        tine__sched_cancel(s, t);
+    give_up_all(s, ENDING_CANCELLED);
     while (!list_empty(&s->held))
         tine__sched_cancel(s, LIST_ITEM(s->held.next, struct task, node));
-    for (uint32_t ref = 0; ref < s->nrefs; ref++)
-        if (s->sent[ref])
-            tine__sched_cancel(s, s->sent[ref]);
 }
 
 void tine__sched_shutdown(struct sched *s, bool cancel) {
@@ -261,13 +258,9 @@ void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
 static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
     t->call.flags = flags_of(t) | (uint64_t)t->attempts << CALL_TRIED;
-    t->state = TASK_WAITING;
     t->ready = s->policy.now;
-    s->waiting++;
-    tine__sched_watch(s, t, TIMER_NEVER);
-    tine__policy_push_back(&s->policy, t, false);
+    tine__sched_wait(s, t, false);
     tine__sched_overtake(s, true);
-    sched_offer(s, t);
 }
 
 /* From -1 to 1: xorshift (Marsaglia, 2003). */
@@ -342,7 +335,7 @@ void tine__sched_tick(struct sched *s, uint64_t now) {
     struct timer *t;
     s->policy.now = now;
     if (tine__policy_tick(&s->policy, now))
-        tine__sched_overtake(s, false);
+        sched_rerank(s);
     while ((t = tine__timer_due(&s->timers, now)) != NULL)
         switch (t->kind) {
         case TIMER_TASK:

@@ -42,6 +42,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/error.h"
 #include "base/list.h"
 #include "msg/order.h"
 #include "msg/parting.h"
@@ -74,6 +75,11 @@ enum why {
 /* Broken: the next submit says so; killed pools say that they are shut down. */
 static inline bool why_is_broken(enum why why) {
     return why != WHY_NONE && why < WHY_TERMINATED;
+}
+
+/* What is said to who comes after the end. */
+static inline int why_code(enum why why) {
+    return why_is_broken(why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
 }
 
 /* Who died, doing what. */
@@ -239,6 +245,8 @@ void tine__sched_withdraw(struct sched *s, struct task *t);
 int tine__sched_submit_done(struct sched *s, struct task *t);
 /* What of it has not begun shall never run. */
 void tine__sched_cancel(struct sched *s, struct task *t);
+/* Its deadline has passed, or as if it had: what has not begun never runs, what has is ended. */
+void tine__sched_late(struct sched *s, struct task *t);
 /* End it, which is a single one: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun.
 ** False: it has ended, or is being ended. */
 bool tine__sched_abort(struct sched *s, struct task *t);
@@ -311,6 +319,16 @@ struct event {
     const struct worker_exit *exit;
     struct errand *errand;
 };
+
+/* The task that is SENT under this ref; NULL: none. */
+static inline struct task *sched_sent(const struct sched *s, uint32_t ref) {
+    return ref < s->nrefs ? s->sent[ref] : NULL;
+}
+
+/* Is there a worker of this number? */
+static inline bool sched_is_worker(const struct sched *s, unsigned worker) {
+    return worker >= 1 && worker <= s->top && s->workers[worker].state != WORKER_NONE;
+}
 
 /* Is there one? */
 static inline bool sched_has_event(const struct sched *s) {

@@ -16,6 +16,14 @@ void tine__sched_watch(struct sched *s, struct task *t, uint64_t when) {
     tine__timer_set(&s->timers, &t->timer, when < t->deadline ? when : t->deadline);
 }
 
+void tine__sched_send(struct sched *s, struct task *t) {
+    t->call.ref = s->free_refs[--s->nfree];
+    s->sent[t->call.ref] = t;
+    s->waiting--;
+    s->nsent++;
+    t->state = TASK_SENT;
+}
+
 void tine__sched_unsend(struct sched *s, struct task *t) {
     assert(t->state == TASK_SENT && s->sent[t->call.ref] == t);
     list_remove(&t->node);
@@ -83,6 +91,8 @@ void tine__sched_leave(struct sched *s, struct task *t) {
     } else if (t->state == TASK_WAITING) {
         tine__policy_remove(&s->policy, t);
         s->waiting--;
+        if (s->policy.nlines > 1)
+            sched_rerank(s); /* it had lent its age to those of its priority */
     }
 }
 
@@ -107,14 +117,21 @@ void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to
     else
         t->upto = from;
     list_push(&s->ended, &t->ended);
-    if (!task_is_open(t)) {
+    if (!task_is_open(t))
         tine__sched_done(s, t);
-    }
 }
 
 void tine__sched_end_rest(struct sched *s, struct task *t) {
     if (list_empty(&t->ended)) /* else when that event was taken */
         tine__sched_end(s, t, t->next, t->upto, sched_end_unrun(s, t));
+}
+
+void tine__sched_wait(struct sched *s, struct task *t, bool unspent) {
+    t->state = TASK_WAITING;
+    s->waiting++;
+    tine__sched_watch(s, t, TIMER_NEVER);
+    tine__policy_push_back(&s->policy, t, unspent);
+    sched_offer(s, t);
 }
 
 void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent) {
@@ -126,11 +143,7 @@ void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent) {
         tine__sched_end_rest(s, t);
         return;
     }
-    t->state = TASK_WAITING;
-    s->waiting++;
-    tine__sched_watch(s, t, TIMER_NEVER);
-    tine__policy_push_back(&s->policy, t, unspent);
-    sched_offer(s, t);
+    tine__sched_wait(s, t, unspent);
 }
 
 void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish) {
@@ -253,7 +266,7 @@ void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
     tine__sched_let_start(s); /* none will be asked for */
     tine__sched_break_errands(s);
     struct task *waiting;
-    while ((waiting = tine__policy_any(&s->policy)) != NULL)
+    while ((waiting = tine__policy_first(&s->policy)) != NULL)
         tine__sched_end(s, waiting, waiting->next, waiting->upto, ENDING_BROKEN);
     while (!list_empty(&s->held)) {
         waiting = LIST_ITEM(s->held.next, struct task, node);

@@ -21,16 +21,16 @@ static uint64_t spent_at(const struct sched *s, const struct task *t, uint64_t s
     return now + (left > CPU_REST ? left : CPU_REST);
 }
 
-/* When it may have run for so long as it may, if it has begun then; TIMER_NEVER: it has no limit. */
-static uint64_t limit_of(const struct task *t) {
+/* How long it may run, at least; TIMER_NEVER: it has no limit that is ours to watch. */
+static uint64_t limit_of(const struct sched *s, const struct task *t) {
     uint64_t time = t->set->timeout, cpu = t->set->cpu;
-    if (!time && !cpu)
+    if (s->o.far || (!time && !cpu))
         return TIMER_NEVER;
     return !time || (cpu && cpu < time) ? cpu : time;
 }
 
 void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now) {
-    uint64_t limit = s->o.far ? TIMER_NEVER : limit_of(t);
+    uint64_t limit = limit_of(s, t);
     if (limit != TIMER_NEVER)
         tine__sched_watch(s, t, clock_after(now, limit));
 }
@@ -39,7 +39,7 @@ void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now) {
 ** calls at once. */
 static uint64_t look_at(const struct sched *s, const struct task *t, uint64_t since, uint64_t spent,
                         uint64_t now) {
-    uint64_t limit = s->o.far ? TIMER_NEVER : limit_of(t);
+    uint64_t limit = limit_of(s, t);
     uint64_t due = t->set->timeout ? clock_after(since, t->set->timeout) : TIMER_NEVER;
     if (limit == TIMER_NEVER)
         return TIMER_NEVER;

@@ -95,7 +95,7 @@ void tine__sched_shrink(struct sched *s) {
 
 int tine__sched_resize(struct sched *s, unsigned workers) {
     if (s->life != LIFE_OPEN)
-        return why_is_broken(s->why) ? TINE_EBROKEN : TINE_ESHUTDOWN;
+        return why_code(s->why);
     int err = tine__sched_grow(s, s->o.slots + workers + 1); /* for the calls that they run */
     if (err)
         return err;

@@ -5,15 +5,14 @@
 #include "msg/report.h"
 #include "serve/internal.h"
 
-#define BATCH \
-    65536u /* bytes of answers that are worth a message of their own while more are to come */
-
 void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
                   size_t n) {
     struct gm_answer a = {.kind = kind, .k = k, .length = n};
     const struct task_times *t = &w->item.times;
     if (kind >= ANSWER_VALUES && w->task.head.count == 1 && t->started && t->ended > t->started)
         a.ran = t->ended - t->started;
+    a.worker = w->item.task.worker;
+    a.pid = w->item.task.pid;
     size_t before = w->answers.len;
     if (buf_append(&w->answers, &a, sizeof a) || buf_append(&w->answers, bytes, n))
         w->answers.len = before; /* its submitter will miss it */
@@ -21,20 +20,48 @@ void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const vo
 
 void tine__answer_say(struct serve *s, struct work *w, bool last) {
     struct gm_about about;
+    struct server *v = w->server;
     s->sealed.len = 0;
-    if (!w->server)
+    if (!v)
         return;
-    bool ok = buf_append(&s->sealed, s->id, sizeof s->id) == 0 &&
+    bool ok = buf_append(&s->sealed, v->id, sizeof v->id) == 0 &&
               tine__seal(&s->o->keys, w->key,
-                         tine__gm_about(&about, KIND_ANSWERS, s->id, w->unique, w->said),
+                         tine__gm_about(&about, KIND_ANSWERS, v->id, w->unique, w->said),
                          w->answers.data, w->answers.len, &s->sealed) == 0;
     const struct gm_text args[] = {{w->handle, strlen(w->handle)}, {s->sealed.data, s->sealed.len}};
     if (!ok)
-        tine__work_refuse(w->server, args[0]);
+        tine__work_refuse(v, args[0]);
     else
-        tine__gm_send(&w->server->conn, last ? GM_WORK_COMPLETE : GM_WORK_DATA, 2, args);
+        tine__gm_send(&v->conn, last ? GM_WORK_COMPLETE : GM_WORK_DATA, 2, args);
     w->said++;
     w->answers.len = 0;
+}
+
+void tine__answer_progress(struct serve *s, struct work *w) {
+    struct progress p;
+    bool told = w->task.head.count == 1 && tine__task_progress(s->pool, &w->item, &p);
+    tine__answer(w, ANSWER_PROGRESS, w->told, &p, told ? progress_size(&p) : 0);
+}
+
+/* --- events --- */
+
+static bool next_event(const struct serve *s, struct work *w) {
+    if (w->item.emitted && !w->events)
+        w->events = tine__item_events(s->pool, &w->item);
+    struct events *e = w->events ? w->events : w->item.released ? w->item.events : NULL;
+    return w->event.state != OUTCOME_NONE || (e && tine__events_take(e, &w->event, &w->event_k));
+}
+
+/* What task k has emitted comes before its end. */
+static void answer_events(const struct serve *s, struct work *w, uint32_t k) {
+    size_t n;
+    while (next_event(s, w) && w->event_k <= k) {
+        const char *bytes = tine__outcome_bytes(&w->event, &n);
+        if (w->event_k == k)
+            tine__answer(w, ANSWER_EVENT, k, bytes, n);
+        tine__outcome_free(&w->event);
+        w->event = (struct outcome){0};
+    }
 }
 
 /* --- ends --- */
@@ -70,7 +97,7 @@ static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
         answer_text(w, f && f->cpu ? ANSWER_CPU : ANSWER_TIMEOUT, k, f ? f->traceback : NULL);
         break;
     case TINE_ECANCELLED:
-        answer_text(w, w->stopped ? ANSWER_ENDED : ANSWER_STOPPED, k, f ? f->traceback : NULL);
+        answer_text(w, ANSWER_ENDED, k, f ? f->traceback : NULL);
         break;
     case TINE_ECRASHED:
         answer_crash(w, k, f);
@@ -89,9 +116,22 @@ static void answer_output(struct work *w, uint32_t k, const struct failure *f) {
         tine__answer(w, ANSWER_OUTPUT, k, f->output, f->output_len);
 }
 
+/* It has not begun: it was recalled, or stopped in time. */
+static bool is_unrun(const struct work *w, const struct outcome *o) {
+    const struct failure *f = o->state == OUTCOME_FAILED ? tine__outcome_failure(o) : NULL;
+    if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED)
+        return !w->stopped || w->task.head.count > 1 || w->item.task.worker == 0;
+    return f && f->phase && strcmp(f->phase, "pending") == 0;
+}
+
 static void answer_end(struct work *w, uint32_t k) {
     struct outcome *o = &w->outcomes[k];
     size_t n;
+    if (is_unrun(w, o)) {
+        tine__answer(w, ANSWER_STOPPED, k, NULL, 0);
+        tine__outcome_free(o);
+        return;
+    }
     answer_output(w, k, tine__outcome_failure(o));
     const char *bytes = tine__outcome_bytes(o, &n);
     if (o->state == OUTCOME_VALUES)
@@ -103,22 +143,21 @@ static void answer_end(struct work *w, uint32_t k) {
     tine__outcome_free(o);
 }
 
-/* Those that never ran say so once, for all behind them. */
-static bool is_unrun(const struct work *w, uint32_t k) {
-    const struct outcome *o = &w->outcomes[k];
-    return o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED && !w->stopped;
-}
-
 static void tell(struct serve *s, struct work *w) {
     uint32_t count = w->task.head.count;
     bool unrun = false;
     while (w->told < count && !unrun && outcome_settled(&w->outcomes[w->told])) {
-        unrun = is_unrun(w, w->told);
+        unrun = is_unrun(w, &w->outcomes[w->told]); /* and all behind it: said once */
+        answer_events(s, w, w->told);
+        if (count == 1 && w->item.told)
+            tine__answer(w, ANSWER_PROGRESS, 0, w->item.told, progress_size(w->item.told));
         answer_end(w, w->told++);
     }
+    if (w->told < count && !unrun)
+        answer_events(s, w, w->told);
     if (w->item.released)
         tine__answer_say(s, w, true);
-    else if (w->answers.len >= BATCH || (w->answers.len > 0 && count > 1))
+    else if (w->answers.len > 0)
         tine__answer_say(s, w, false);
     if (w->item.released)
         tine__work_free(s, w);

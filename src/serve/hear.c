@@ -22,7 +22,7 @@ static bool open_line(struct serve *s, struct server *v, struct peer *peer) {
     struct gm_about about;
     char function[GM_FUNCTION];
     struct gm_line line = {.slots = s->o->workers};
-    memcpy(line.host, s->id, sizeof line.host);
+    memcpy(line.host, v->id, sizeof line.host);
     memcpy(line.name, s->o->name, sizeof line.name);
     tine__gm_line_function(peer->id, function);
     s->sealed.len = 0;
@@ -67,6 +67,11 @@ void tine__peer_lose(struct serve *s, struct server *v, struct peer *peer, const
         tine__work_refuse(v, (struct gm_text){w->handle, strlen(w->handle)});
         tine__work_abandon(s, w);
     }
+}
+
+/* The submitter has gone, and the line with it. */
+static void gone(struct serve *s, struct server *v, struct peer *peer) {
+    tine__peer_lose(s, v, peer, "it has gone");
     list_remove(&peer->node);
     free(peer);
 }
@@ -101,20 +106,37 @@ static struct work *work_of(struct server *v, const struct peer *peer, const cha
     return NULL;
 }
 
-static void refused(struct serve *s, struct work *w) {
-    tine__work_refuse(w->server, (struct gm_text){w->handle, strlen(w->handle)});
-    tine__work_free(s, w);
-}
-
-static void stop(struct serve *s, struct work *w) {
+/* It ends, if it has begun `late`ly by its limit of time. */
+static void stop(struct serve *s, struct work *w, bool late) {
     if (w->stage != WORK_BEGUN) {
-        refused(s, w);
+        tine__work_drop(s, w);
         return;
     }
     w->stopped = true;
-    tine__item_cancel(s->pool, &w->item);
-    if (w->task.head.count == 1)
+    if (w->task.head.count == 1 && !late)
         tine__task_abort(s->pool, &w->item);
+    else
+        tine__item_expire(s->pool, &w->item);
+    tine__watch_begun(s, w);
+}
+
+static void tell(struct serve *s, struct work *w) {
+    tine__answer_progress(s, w);
+    tine__answer_say(s, w, false);
+}
+
+static void grant(struct serve *s, struct work *w, const char *bytes, uint64_t length) {
+    struct gm_reader r = {bytes, length};
+    struct gm_grant g;
+    if (w->stage == WORK_BEGUN && tine__gm_copy(&r, &g, sizeof g))
+        tine__events_allow(s->pool, &w->item, g.k, g.number);
+}
+
+static void recall(struct serve *s, struct work *w) {
+    if (w->stage != WORK_BEGUN)
+        return;
+    tine__item_cancel(s->pool, &w->item);
+    tine__watch_begun(s, w);
 }
 
 /* A sign of life, on any of its tasks. */
@@ -141,11 +163,15 @@ static void obey(struct serve *s, struct server *v, struct peer *peer, const str
     else if (o->kind == SAY_GO)
         tine__work_begin(s, w);
     else if (o->kind == SAY_NO && w->stage == WORK_ASKED)
-        refused(s, w);
-    else if (o->kind == SAY_STOP)
-        stop(s, w);
-    else if (o->kind == SAY_RECALL && w->stage == WORK_BEGUN)
-        tine__item_cancel(s->pool, &w->item);
+        tine__work_drop(s, w);
+    else if (o->kind == SAY_TELL)
+        tell(s, w);
+    else if (o->kind == SAY_GRANT)
+        grant(s, w, bytes, o->length);
+    else if (o->kind == SAY_RECALL)
+        recall(s, w);
+    else if (o->kind == SAY_LATE || o->kind == SAY_STOP)
+        stop(s, w, o->kind == SAY_LATE);
 }
 
 /* What a submitter says on its line. */
@@ -157,9 +183,10 @@ static void ordered(struct serve *s, struct server *v, const struct gm_packet *p
     if (!peer)
         return;
     if (!tine__unseal(&s->o->keys,
-                      tine__gm_about(&about, KIND_ORDERS, s->id, peer->unique, peer->said),
+                      tine__gm_about(&about, KIND_ORDERS, v->id, peer->unique, peer->said),
                       p->arg[1].p, p->arg[1].n, &s->plain, &key)) {
-        tine__peer_lose(s, v, peer, "what it says cannot be verified");
+        tine__gm_close(&v->conn); /* there is no telling what was missed: it begins anew */
+        tine__server_lose(s, v, "what a submitter says there cannot be verified");
         return;
     }
     peer->said++;
@@ -229,7 +256,7 @@ static void packet(struct serve *s, struct server *v, const struct gm_packet *p)
     case GM_WORK_FAIL:
     case GM_WORK_COMPLETE:
         if ((peer = peer_of(v, p->arg[0])))
-            tine__peer_lose(s, v, peer, "it has gone");
+            gone(s, v, peer);
         break;
     default:
         break;

@@ -22,7 +22,7 @@ struct peer {
     struct list node; /* in server->peers, or server->opening until its line has a handle */
     char id[GM_UNIQUE], unique[GM_UNIQUE];
     char handle[GM_HANDLE];
-    unsigned works;
+    unsigned works;      /* of its tasks, those that it has confirmed */
     uint64_t said;       /* messages that it has sent, so far */
     uint64_t heard;      /* when, the last one */
     uint64_t lost_after; /* ns */
@@ -32,6 +32,8 @@ struct peer {
 struct server {
     struct serve *serve;
     struct gm_conn conn;
+    char id
+        [GM_UNIQUE]; /* who we are there: of this connection, for nothing of an earlier one is left */
     struct list peers, opening, works;
     unsigned grabs; /* jobs that were asked for */
     bool dry;       /* it had nothing for one of them: it is not asked again before it says so */
@@ -64,6 +66,9 @@ struct work {
     struct gm_task task;
     struct buf rest; /* names and bytes, as they came */
     struct buf answers;
+    struct events *events; /* or NULL */
+    struct outcome event;  /* the next one, of task `event_k`, if it is set */
+    uint32_t event_k;
     struct settings *settings;
     struct outcome outcomes[];
 };
@@ -73,7 +78,6 @@ struct serve {
     const struct serve_options *o;
     struct inbox inbox;
     bool opened;
-    char id[GM_UNIQUE];
     char function[GM_FUNCTION];
     unsigned nservers;
     struct server servers[GM_SERVERS];
@@ -107,6 +111,8 @@ void tine__work_take(struct serve *s, struct server *v, const struct gm_packet *
 void tine__work_begin(struct serve *s, struct work *w);
 /* Nothing is to be said of it any more; it ends as by abort, if it runs. */
 void tine__work_abandon(struct serve *s, struct work *w);
+/* It never begins: its server gives it to another. */
+void tine__work_drop(struct serve *s, struct work *w);
 /* It has ended. */
 void tine__work_free(struct serve *s, struct work *w);
 /* Say to the server that there will be no result. */
@@ -117,6 +123,8 @@ void tine__work_refuse(struct server *v, struct gm_text handle);
 /* Add an answer to what is to be said. */
 void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
                   size_t n);
+/* ... how far it has come. */
+void tine__answer_progress(struct serve *s, struct work *w);
 /* Say it; `last`: that was all. */
 void tine__answer_say(struct serve *s, struct work *w, bool last);
 /* All that has not ended of it ends like this. */
@@ -133,7 +141,7 @@ void tine__grab(struct serve *s, struct server *v);
 /* The submitter with this id, to which a line is opened; NULL: no memory. */
 struct peer *tine__peer_need(struct serve *s, struct server *v, const struct gm_task *t,
                              unsigned key);
-/* The submitter is gone. */
+/* Nobody waits for what runs for the submitter any more. */
 void tine__peer_lose(struct serve *s, struct server *v, struct peer *peer, const char *why);
 
 /* --- watch.c --- */
@@ -142,6 +150,8 @@ void tine__peer_lose(struct serve *s, struct server *v, struct peer *peer, const
 void tine__greet(struct serve *s, struct server *v);
 /* It is closed. */
 void tine__server_lose(struct serve *s, struct server *v, const char *why);
+/* Tell the submitter of the work if a worker has taken it up, and it does not know yet. */
+void tine__watch_begun(struct serve *s, struct work *w);
 uint64_t tine__watch_due(const struct serve *s);
 void tine__watch(struct serve *s, uint64_t now);
 /* A line of the log, printf-like. */

@@ -18,8 +18,7 @@ static bool open_parts(struct serve *s, const sigset_t *set) {
     s->blobs = tine__blobs_new(tine__pool_store(s->pool));
     tine__inbox_open(&s->inbox, s->pool);
     s->opened = true;
-    return s->signals != -1 && s->blobs && tine__gm_unique(s->id) &&
-           tine__inbox_fileno(&s->inbox) >= 0;
+    return s->signals != -1 && s->blobs && tine__inbox_fileno(&s->inbox) >= 0;
 }
 
 static struct serve *new_serve(struct pool *p, const struct serve_options *o) {
@@ -128,6 +127,8 @@ static void turn(struct serve *s) {
             tine__server_lose(s, v, v->conn.error ? strerror(v->conn.error) : "it has gone");
     }
     tine__watch(s, tine__now());
+    for (unsigned i = 0; i < s->nservers; i++) /* one that had to leave the room to another */
+        tine__grab(s, &s->servers[i]);
     for (unsigned i = 0; i < s->nservers; i++)
         tine__gm_flush(&s->servers[i].conn);
     s->broken |= !tine__pool_is_open(s->pool);

@@ -33,6 +33,11 @@ void tine__greet(struct serve *s, struct server *v) {
     v->pause = v->grabs = 0;
     v->asleep = v->dry = v->known = false;
     v->asked = tine__now();
+    if (!tine__gm_unique(v->id)) {
+        tine__gm_close(&v->conn);
+        tine__server_lose(s, v, "no random bytes to be had");
+        return;
+    }
     tine__gm_send(&v->conn, GM_SET_CLIENT_ID, 1, &name);
     if (!s->leaving)
         tine__gm_send(&v->conn, GM_CAN_DO, 1, &function);
@@ -63,6 +68,11 @@ static uint64_t ask_at(const struct serve *s, const struct server *v) {
     return list_empty(&v->works) ? UINT64_MAX : clock_after(v->asked, s->o->lost_after / 3);
 }
 
+/* When it is handed back, if its submitter has not said by then whether it is to begin. */
+static uint64_t unsaid_at(const struct work *w) {
+    return w->stage == WORK_ASKED ? clock_after(w->asked, w->peer->lost_after) : UINT64_MAX;
+}
+
 static uint64_t server_due(const struct serve *s, const struct server *v) {
     if (v->conn.fd == -1)
         return v->again;
@@ -76,6 +86,10 @@ static uint64_t server_due(const struct serve *s, const struct server *v) {
         lost = peer->works ? clock_after(peer->heard, peer->lost_after) : UINT64_MAX;
         due = lost < due ? lost : due;
     }
+    for (const struct list *n = v->works.next; n != &v->works; n = n->next) {
+        lost = unsaid_at(LIST_ITEM(n, struct work, node));
+        due = lost < due ? lost : due;
+    }
     return due;
 }
 
@@ -87,6 +101,15 @@ static void watch_peers(struct serve *s, struct server *v, uint64_t now) {
             peer->heard = now;
         else if (now >= clock_after(peer->heard, peer->lost_after))
             tine__peer_lose(s, v, peer, "it has not been heard for long");
+    }
+}
+
+static void watch_works(struct serve *s, struct server *v, uint64_t now) {
+    for (struct list *n = v->works.next, *next; n != &v->works; n = next) {
+        struct work *w = LIST_ITEM(n, struct work, node);
+        next = n->next;
+        if (now >= unsaid_at(w))
+            tine__work_drop(s, w);
     }
 }
 
@@ -108,26 +131,29 @@ static void watch_server(struct serve *s, struct server *v, uint64_t now) {
         tine__gm_say(c, "version\n");
     }
     watch_peers(s, v, now);
+    watch_works(s, v, now);
 }
 
 /* --- who is at work --- */
+
+void tine__watch_begun(struct serve *s, struct work *w) {
+    if (w->stage != WORK_BEGUN || w->running ||
+        tine__task_look(s->pool, &w->item, w->told) != LOOK_RUNNING)
+        return;
+    w->running = true;
+    s->waiting--;
+    s->running++;
+    tine__answer(w, ANSWER_BEGUN, w->told, NULL, 0);
+    tine__answer_say(s, w, false);
+}
 
 /* Submitters of what has been taken up are told, if it was not through at once. */
 static void look(struct serve *s, uint64_t now) {
     if (!some_may_run(s) || now < s->look)
         return;
     for (unsigned i = 0; i < s->nservers; i++)
-        for (struct list *n = s->servers[i].works.next; n != &s->servers[i].works; n = n->next) {
-            struct work *w = LIST_ITEM(n, struct work, node);
-            if (w->stage != WORK_BEGUN || w->running ||
-                tine__task_look(s->pool, &w->item, w->told) == LOOK_PENDING)
-                continue;
-            w->running = true;
-            s->waiting--;
-            s->running++;
-            tine__answer(w, ANSWER_BEGUN, w->told, NULL, 0);
-            tine__answer_say(s, w, false);
-        }
+        for (struct list *n = s->servers[i].works.next; n != &s->servers[i].works; n = n->next)
+            tine__watch_begun(s, LIST_ITEM(n, struct work, node));
     s->rest = s->rest < LOOK_MOST ? 2 * s->rest : s->rest;
     s->look = now + s->rest;
 }

@@ -17,7 +17,7 @@ void tine__work_refuse(struct server *v, struct gm_text handle) {
 ** nothing of ours is handed back. */
 static void cannot_verify(struct serve *s, struct server *v, const struct gm_packet *p) {
     bool sealed = p->arg[3].n > 0 && (p->arg[3].p[0] == 'S' || p->arg[3].p[0] == 'P');
-    const struct gm_text args[] = {p->arg[0], {s->id, sizeof s->id}};
+    const struct gm_text args[] = {p->arg[0], {v->id, sizeof v->id}};
     tine__serve_log(s, "a job from %s cannot be verified", v->conn.address->name);
     if (sealed)
         tine__gm_send(&v->conn, GM_WORK_COMPLETE, 2, args);
@@ -105,7 +105,6 @@ static void enter(struct serve *s, struct server *v, struct work *w, const struc
     w->peer = peer;
     w->key = key;
     w->asked = tine__now();
-    peer->works++;
     s->works++;
     list_push(&v->works, &w->node);
     ask_or_begin(s, w);
@@ -175,7 +174,8 @@ static int append_extra(const struct serve *s, struct work *w, const char **p, s
 
 /* The names that it has for functions, and ours. */
 static int append_names(const struct serve *s, struct work *w, struct call_buf *cb) {
-    struct call_far far = {w->task.head.id, call_attempt(&w->task.head), (uint32_t)w->task.nnames};
+    struct call_far far = {w->task.head.id, w->task.event_buffer, call_attempt(&w->task.head),
+                           (uint32_t)w->task.nnames};
     int err = buf_append(&cb->b, &far, sizeof far);
     for (uint64_t i = 0; i < w->task.nnames && !err; i++) {
         struct call_far_name name = {.theirs = name_at(w, i)};
@@ -205,6 +205,8 @@ static void describe(struct serve *s, struct work *w) {
     item->settings = w->settings;
     item->owner = w;
     item->far = true;
+    item->event_buffer = w->task.event_buffer;
+    item->task.mute = w->task.head.flags & CALL_MUTE;
     item->task.call.count = w->task.head.count;
     item->name = (struct task_name){.index = w->task.head.index};
 }
@@ -238,6 +240,8 @@ void tine__work_begin(struct serve *s, struct work *w) {
         return;
     }
     w->stage = WORK_BEGUN;
+    if (w->peer->works++ == 0)
+        w->peer->heard = w->server->conn.heard; /* from now on it is to say that it is there */
     tine__buf_free(&w->rest);
     s->waiting++;
     s->rest = SERVE_MILLISECOND;
@@ -247,7 +251,7 @@ void tine__work_begin(struct serve *s, struct work *w) {
 /* --- ending it --- */
 
 void tine__work_free(struct serve *s, struct work *w) {
-    if (w->peer)
+    if (w->peer && w->stage == WORK_BEGUN)
         w->peer->works--;
     s->waiting -= w->stage == WORK_BEGUN && !w->running;
     s->running -= w->running;
@@ -257,11 +261,19 @@ void tine__work_free(struct serve *s, struct work *w) {
         tine__outcome_free(&w->outcomes[k]);
     tine__buf_free(&w->rest);
     tine__buf_free(&w->answers);
+    tine__outcome_free(&w->event);
+    tine__events_unref(w->events);
+    tine__events_unref(w->item.released ? w->item.events : NULL);
     tine__settings_unref(w->settings);
     tine__attempts_free(w->item.attempts);
     free(w->item.told);
     tine__printed_unref(w->item.printed);
     free(w);
+}
+
+void tine__work_drop(struct serve *s, struct work *w) {
+    tine__work_refuse(w->server, (struct gm_text){w->handle, strlen(w->handle)});
+    tine__work_free(s, w);
 }
 
 void tine__work_abandon(struct serve *s, struct work *w) {

@@ -30,19 +30,17 @@ static bool take_back(struct far *f, struct far_sending *s, struct answer *a) {
     return true;
 }
 
-/* Its host takes back what of it has not begun, and says so. */
+/* Its host, once it is known, takes back what of it has not begun, and says so. */
 static void recall(struct far *f, struct far_sending *s, struct answer *a) {
-    if (!take_back(f, s, a) && s && s->line)
-        tine__far_order(s->line, SAY_RECALL, s->unique, NULL, 0);
+    if (!take_back(f, s, a) && s)
+        tine__far_want(s, SAY_RECALL);
 }
 
 /* Its host ends it, by force when it must. */
-static void stop(struct far *f, struct far_sending *s, struct answer *a) {
+static void stop(struct far *f, struct far_sending *s, enum gm_order_kind how, struct answer *a) {
     if (take_back(f, s, a) || !s)
         return;
-    if (s->line && !s->stopping)
-        tine__far_order(s->line, SAY_STOP, s->unique, NULL, 0);
-    s->stopping = true;
+    tine__far_want(s, how);
     a->where = AT_WORKER;
     a->worker = FAR_WORKER;
 }
@@ -51,7 +49,17 @@ static void stop_all(struct far *f) {
     struct answer a;
     for (uint32_t ref = 0; ref < FAR_REFS; ref++)
         if (f->by_ref[ref])
-            stop(f, f->by_ref[ref], &a);
+            stop(f, f->by_ref[ref], SAY_STOP, &a);
+}
+
+/* Since when it runs there, as far as it was heard. */
+static void look(const struct far_sending *s, struct answer *a) {
+    if (!s || s->stage != FAR_BEGUN)
+        return;
+    a->where = AT_WORKER;
+    a->worker = FAR_WORKER;
+    a->id = s->id + s->next;
+    a->since = s->begun;
 }
 
 static void start(struct far *f) {
@@ -78,7 +86,10 @@ static void far_give(struct site *s, const struct order *o, const struct site_ca
         recall(f, sending_of(f, call), a);
         break;
     case ORDER_ASK:
-        stop(f, sending_of(f, call), a);
+        stop(f, sending_of(f, call), o->timed ? SAY_LATE : SAY_STOP, a);
+        break;
+    case ORDER_LOOK:
+        look(sending_of(f, call), a);
         break;
     case ORDER_STOP:
     case ORDER_WITHDRAW:
@@ -99,7 +110,6 @@ static void far_give(struct site *s, const struct order *o, const struct site_ca
         f->ending = true;
         break;
     case ORDER_SPREAD: /* the pool has refused it */
-    case ORDER_LOOK:
     case ORDER_NONE:
         break;
     }
@@ -132,12 +142,47 @@ static bool far_taken(struct site *s, uint32_t ref) {
     return sending && sending->stage == FAR_BEGUN;
 }
 
+static bool far_unsure(struct site *s, uint32_t ref) {
+    const struct far_sending *sending = far_of(s)->by_ref[ref];
+    return sending && sending->line &&
+           (sending->telling || (sending->stage == FAR_CONFIRMED && sending->wanted));
+}
+
+/* Out with it at once: what asks does not drive the pool. */
+static void say_now(struct far *f, struct far_line *l) {
+    tine__far_say(f, l);
+    tine__gm_flush(&l->server->conn);
+}
+
 static bool far_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out) {
-    (void)s;
-    (void)ref;
+    struct far_sending *sending = far_of(s)->by_ref[ref];
     (void)id;
     (void)out;
+    if (!sending || !sending->line || sending->telling)
+        return false;
+    sending->telling = true;
+    tine__far_order(sending->line, SAY_TELL, sending->unique, NULL, 0);
+    say_now(far_of(s), sending->line);
     return false;
+}
+
+/* Not each event that is read is worth a message, but the last that is left to emit. */
+static bool is_worth_it(const struct far *f, const struct far_sending *s, uint64_t number) {
+    return number == SITE_NO_EVENTS || number < s->granted || s->granted <= s->events ||
+           number - s->granted >= f->event_buffer / 4;
+}
+
+static void far_grant(struct site *s, uint32_t ref, unsigned worker, uint64_t id, uint64_t number) {
+    struct far *f = far_of(s);
+    struct far_sending *sending = f->by_ref[ref];
+    (void)worker;
+    if (!sending || !sending->line || sending->id + sending->next != id ||
+        number == sending->granted || !is_worth_it(f, sending, number))
+        return;
+    const struct gm_grant grant = {.number = number, .k = sending->next};
+    sending->granted = number;
+    tine__far_order(sending->line, SAY_GRANT, sending->unique, &grant, sizeof grant);
+    say_now(f, sending->line);
 }
 
 static void far_look(struct site *s, unsigned worker, struct site_look *out) {
@@ -288,7 +333,9 @@ static const struct site_ops far_ops = {
     .flush = far_flush,
     .want_room = far_want_room,
     .taken = far_taken,
+    .unsure = far_unsure,
     .progress = far_progress,
+    .grant = far_grant,
     .look = far_look,
     .news = far_news,
     .report = far_report,
@@ -337,13 +384,14 @@ static int open_parts(struct far *f) {
     return err;
 }
 
-int tine__far_open(struct site **out, const struct far_options *o, struct wakeup *manager,
-                   struct site_bells *bells) {
+int tine__far_open(struct site **out, const struct far_options *o, uint64_t event_buffer,
+                   struct wakeup *manager, struct site_bells *bells) {
     *out = NULL;
     struct far *f = sys.calloc(1, sizeof *f);
     if (!f)
         return TINE_ENOMEM;
     prepare(f, o, manager->fd);
+    f->event_buffer = event_buffer;
     int err = open_parts(f);
     if (err) {
         int saved = errno;

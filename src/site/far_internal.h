@@ -18,6 +18,7 @@
 #define FAR_WORKER 1 /* the one there is, as the scheduler counts */
 #define FAR_REFS (FAR_SLOTS + 2)
 #define FAR_BUCKETS 1024u
+#define FAR_OLDS 1024u      /* calls that are wanted no more, and that servers keep */
 #define FAR_BOUNCES 64u     /* calls of which it is remembered that they came back, */
 #define FAR_BOUNCES_MOST 20 /* and how often they may */
 
@@ -55,10 +56,15 @@ struct far_sending {
     char unique[GM_UNIQUE], handle[GM_HANDLE];
     uint8_t stage; /* enum far_stage */
     bool dead; /* nothing is to come of it any more, but the server, or a host, may still have it */
-    bool stopping; /* its host is to be told, as soon as it is known */
+    uint8_t
+        wanted; /* enum gm_order_kind that its host was told, or is to be as soon as it is known; 0: none */
     uint32_t ref, count;
     uint32_t next;           /* of its tasks, the first that has not ended */
     uint64_t id;             /* of the first */
+    bool telling;            /* its host was asked how far it is */
+    uint64_t events;         /* that the task `next` has emitted, */
+    uint64_t granted;        /* and may, as its host was told */
+    uint64_t begun;          /* when it was heard that it has (ns) */
     char speaker[GM_UNIQUE]; /* the host that was heard first of it, */
     uint64_t heard;          /* and how often */
     const struct store_refs *refs;
@@ -96,6 +102,7 @@ struct far {
     int manager; /* borrowed */
 
     struct far_options o;
+    uint64_t event_buffer;
     char id[GM_UNIQUE];
     char function[GM_FUNCTION], line_function[GM_FUNCTION];
     unsigned nservers;
@@ -142,6 +149,10 @@ int tine__far_run(struct far *f, const struct order *o, const struct site_call *
 /* Add to what is to be said on a line, of this task (NULL: none). */
 void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *unique,
                      const void *bytes, size_t n);
+/* Its host is to recall or to end it: it is told so now, or once it is known. */
+void tine__far_want(struct far_sending *s, enum gm_order_kind kind);
+/* It is this one. */
+void tine__far_meet(struct far_sending *s, struct far_line *l);
 /* ... the function with this id, if the sending names it. */
 void tine__far_code(struct far_line *l, const struct far_sending *s, uint64_t id);
 /* Say it. */

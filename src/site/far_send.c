@@ -9,11 +9,17 @@
 
 #define UNKNOWN_WINDOW 4 /* while no host is known: the first one finds something to do */
 
-unsigned tine__far_window(const struct far *f) {
+unsigned tine__far_slots(const struct site *s) {
+    const struct far *f = (const struct far *)s;
     unsigned slots = 0;
     for (unsigned i = 0; i < f->nservers; i++) /* each host is at each server */
         if (f->servers[i].slots > slots)
             slots = f->servers[i].slots;
+    return slots;
+}
+
+unsigned tine__far_window(const struct far *f) {
+    unsigned slots = tine__far_slots(&f->base);
     unsigned window = f->o.window ? f->o.window : slots ? 2 * slots : UNKNOWN_WINDOW;
     return window < FAR_SLOTS ? window : FAR_SLOTS;
 }
@@ -51,6 +57,7 @@ static int describe(const struct far *f, const struct order *o, const struct sit
                         .timeout = set->timeout,
                         .grace = set->grace,
                         .cpu = set->cpu,
+                        .event_buffer = f->event_buffer,
                         .priority = set->priority,
                         .nnames = call->refs->n};
     memcpy(t.peer, f->id, sizeof t.peer);
@@ -80,7 +87,8 @@ static bool submit(struct far *f, struct far_sending *s, const struct order *o) 
     return tine__gm_send(&s->server->conn, job_type(o->task->set->priority), 3, args);
 }
 
-static struct far_sending *new_sending(struct far_server *v, const struct site_call *call) {
+static struct far_sending *new_sending(const struct far *f, struct far_server *v,
+                                       const struct site_call *call) {
     struct far_sending *s = sys.calloc(1, sizeof *s);
     if (!s)
         return NULL;
@@ -91,6 +99,7 @@ static struct far_sending *new_sending(struct far_server *v, const struct site_c
     s->count = call->head->count;
     s->id = call->head->id;
     s->refs = call->refs;
+    s->granted = f->event_buffer;
     return s;
 }
 
@@ -100,7 +109,7 @@ int tine__far_run(struct far *f, const struct order *o, const struct site_call *
         f->refused = true;
         return TINE_EAGAIN;
     }
-    struct far_sending *s = new_sending(v, call);
+    struct far_sending *s = new_sending(f, v, call);
     if (!s)
         return TINE_ENOMEM;
     s->stage = f->o.confirm ? FAR_SENT : FAR_CONFIRMED;
@@ -140,9 +149,11 @@ void tine__far_free(struct far *f, struct far_sending *s) {
     free(s);
 }
 
-/* It is wanted no more: the server need not keep it. Whoever is given it all the same will ask. */
+/* It is wanted no more. Whoever is given it will ask, and be refused. Only where nobody may come for long need the server
+** not keep it: a host that was just given it would hear nothing any more. */
 void tine__far_cancel(struct far *f, struct far_sending *s) {
-    if (s->handle[0]) {
+    bool vain = s->server->hosts == 0 || f->nolds >= FAR_OLDS;
+    if (vain && s->handle[0]) {
         char line[GM_HANDLE + 16];
         snprintf(line, sizeof line, "cancel job %s\r\n", s->handle);
         tine__gm_say(&s->server->conn, line);
@@ -160,6 +171,22 @@ void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *un
         memcpy(o.unique, unique, sizeof o.unique);
     if (buf_append(&l->orders, &o, sizeof o) || buf_append(&l->orders, bytes, n))
         l->orders.len = before; /* its host will miss it, and be taken for lost */
+}
+
+void tine__far_want(struct far_sending *s, enum gm_order_kind kind) {
+    if (s->wanted >= kind)
+        return;
+    s->wanted = (uint8_t)kind;
+    if (s->line)
+        tine__far_order(s->line, kind, s->unique, NULL, 0);
+}
+
+void tine__far_meet(struct far_sending *s, struct far_line *l) {
+    s->line = l;
+    l->running++;
+    list_push(&l->sendings, &s->at);
+    if (s->wanted)
+        tine__far_order(l, s->wanted, s->unique, NULL, 0);
 }
 
 void tine__far_code(struct far_line *l, const struct far_sending *s, uint64_t id) {

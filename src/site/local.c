@@ -19,9 +19,14 @@ static void local_look(struct site *s, unsigned worker, struct site_look *out) {
     if (!lane)
         return;
     enum run_state state = tine__link_running(&lane->link, &out->id, &out->since);
-    out->busy = state != RUN_IDLE || tine__queue_holds(&l->queue, worker);
-    if (state != RUN_RUNNING && state != RUN_KILLED)
-        out->id = out->since = 0;
+    const struct queue_slot *held = state == RUN_IDLE ? tine__queue_held(&l->queue, worker) : NULL;
+    if (state == RUN_IDLE && !held) /* it may have begun meanwhile, and only then freed its slot */
+        state = tine__link_running(&lane->link, &out->id, &out->since);
+    out->busy = state != RUN_IDLE || held;
+    if (state == RUN_IDLE)
+        out->id = held ? held->call.id : 0;
+    if (state == RUN_IDLE || state == RUN_FINISHED)
+        out->since = 0;
 }
 
 static bool local_news(struct site *s, bool pressed) {

@@ -314,10 +314,6 @@ static void end_value(struct store *s, const struct blob *b) {
 
 /* --- references --- */
 
-static const struct codec_stored *ref_at(const struct store_refs *refs, uint32_t i) {
-    return i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR];
-}
-
 static struct blob *blob_of(const struct codec_stored *stored) {
     return (struct blob *)stored;
 }
@@ -334,7 +330,7 @@ const struct codec_stored *tine__store_named(const struct codec_stored *value, u
     const struct store_refs *names = &blob_of(value)->names;
     const struct codec_stored *found = value->id == id ? value : NULL;
     for (uint32_t i = 0; i < names->n && !found; i++)
-        found = tine__store_named(ref_at(names, i), id);
+        found = tine__store_named(store_ref_at(names, i), id);
     return found;
 }
 
@@ -386,7 +382,7 @@ int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored)
 
 void tine__store_release(struct store *s, struct store_refs *refs) {
     for (uint32_t i = 0; i < refs->n; i++)
-        tine__store_drop(s, ref_at(refs, i));
+        tine__store_drop(s, store_ref_at(refs, i));
     if (refs->room)
         free(refs->far);
     if (refs->carried.list)

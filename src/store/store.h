@@ -84,6 +84,9 @@ struct store_refs {
     const struct codec_stored **far;
     struct carried carried; /* regions (ipc/arena.h) */
 };
+static inline const struct codec_stored *store_ref_at(const struct store_refs *refs, uint32_t i) {
+    return i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR];
+}
 /* Hold one more, which somebody holds already. 0, TINE_ENOMEM. */
 int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored);
 /* Drop them all. */

@@ -50,29 +50,35 @@ static uint64_t row_of(const struct formatter *f, unsigned worker) {
     return f->base + (worker ? worker : FORMAT_WORKERS);
 }
 
-static void put_row_name(struct formatter *f, uint64_t row, unsigned worker) {
+/* The record of something that is to be known of the row: its "args" follow. NULL: there is no room. */
+static char *begin_row(struct formatter *f, uint64_t row, const char *what) {
     char *p = begin(f, 0);
     if (!p)
-        return;
-    p = JSON_PUT(p, "{\"name\":\"thread_name\",\"ph\":\"M\"");
+        return NULL;
+    p = JSON_PUT(p, "{\"name\":\"");
+    p = put_text(p, what);
+    p = JSON_PUT(p, "\",\"ph\":\"M\"");
     p = put_row(f, p, row);
-    p = JSON_PUT(p, ",\"args\":{\"name\":\"");
+    return JSON_PUT(p, ",\"args\":{");
+}
+
+static void put_row_name(struct formatter *f, uint64_t row, unsigned worker) {
+    char *p = begin_row(f, row, "thread_name");
+    if (!p)
+        return;
+    p = JSON_PUT(p, "\"name\":\"");
     p = put_text(p, f->prefix);
     p = worker ? tine__json_number(JSON_PUT(p, "worker "), worker) : JSON_PUT(p, "queue");
-    p = JSON_PUT(p, "\"}}");
-    end(f, p);
+    end(f, JSON_PUT(p, "\"}}"));
 }
 
 static void put_row_place(struct formatter *f, uint64_t row, unsigned worker) {
-    char *p = begin(f, 0);
+    char *p = begin_row(f, row, "thread_sort_index");
     if (!p)
         return;
-    p = JSON_PUT(p, "{\"name\":\"thread_sort_index\",\"ph\":\"M\"");
-    p = put_row(f, p, row);
-    p = JSON_PUT(p, ",\"args\":{\"sort_index\":");
+    p = JSON_PUT(p, "\"sort_index\":");
     p = tine__json_number(p, f->base + worker); /* the queue comes first */
-    p = JSON_PUT(p, "}}");
-    end(f, p);
+    end(f, JSON_PUT(p, "}}"));
 }
 
 /* The row, which has a name from now on. */
@@ -246,7 +252,7 @@ static char *put_task_args(char *p, const struct task_record *r, const char *err
         p = JSON_PUT(p, ",\"how\":\"finished\"");
     } else {
         p = JSON_PUT(p, ",\"how\":\"");
-        p = put_text(p, r->head.code == TINE_ETASK ? "error" : tine_error_kind(r->head.code));
+        p = put_text(p, error_kind_of(r->head.code));
         p = JSON_PUT(p, "\"");
     }
     if (r->attempt <= 1) {

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#define JSON_NUMBER 24u /* bytes that a number or a time takes at most */
 #define JSON_STRETCH 6u /* that a byte of a string takes at most */
 
 /* A literal. */

@@ -219,6 +219,22 @@ static void asked_before_it_has_freed_its_slot(void) {
     close_both();
 }
 
+/* Who looks at a worker knows which task it has before that has said so. */
+static void held_until_its_slot_is_free(void) {
+    uint64_t seq;
+    open_both();
+    put(1);
+    CHECK(!tine__queue_held(&q, 5));
+    const struct queue_slot *slot = tine__queue_take(&w, 5, &seq);
+    CHECK(slot);
+    CHECK(tine__queue_held(&q, 5));
+    CHECK_EQ(tine__queue_held(&q, 5)->call.id, slot->call.id);
+    CHECK(!tine__queue_held(&q, 6));
+    CHECK(tine__queue_free(&w, 5, seq, &asked));
+    CHECK(!tine__queue_held(&q, 5));
+    close_both();
+}
+
 /* The submitter ends a task that was just taken: its worker has not said so yet, and never does. */
 static void condemned_before_it_has_freed_its_slot(void) {
     uint64_t seq;
@@ -415,6 +431,7 @@ int main(void) {
     the_dead_are_buried_with_their_slot();
     condemned_before_it_has_freed_its_slot();
     asked_before_it_has_freed_its_slot();
+    held_until_its_slot_is_free();
     who_had_a_slot_is_told_before_it_is_used_again();
     each_sleep_is_ended_once();
     shut_lets_what_is_there_be_taken();

@@ -47,9 +47,9 @@ fault("wake-ups for starts that nothing holds up", "state.c",
 fault("wake-ups in the past", "stop.c", "if (since == 0 || due <= now)", "if (since == 0)")
 fault("an answer is taken that is not due", "report.c", "*k != t->next || ", "")
 fault("an answer is taken from nobody", "report.c",
-    "|| *k >= t->upto || !is_worker(s, r->worker)", "|| *k >= t->upto")
+    "|| *k >= t->upto || !sched_is_worker(s, r->worker)", "|| *k >= t->upto")
 fault("who says that it left what it cannot have come to", "report.c",
-    "        if (is_worker(s, r->worker))\n            tine__sched_doom(s, r->worker, DOOM_RUBBISH);\n" ..
+    "        if (sched_is_worker(s, r->worker))\n            tine__sched_doom(s, r->worker, DOOM_RUBBISH);\n" ..
         "        return;",
     "        return;")
 fault("a wish to take back makes the limit forgotten", "order.c",
@@ -89,9 +89,7 @@ fault("no list_remove when a worker has gone", "state.c",
 fault("waiting is not counted down when it is withdrawn", "sched.c",
     "    tine__sched_leave(s, t);\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);",
     "    tine__sched_leave(s, t);\n    s->waiting++;\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);")
-fault("open is not counted down by results", "report.c",
-    "    sched_no_longer_awaited(s, t);\n    sched_close(s, t);", "    sched_no_longer_awaited(s, t);")
-fault("open is not counted down by other ends", "state.c",
+fault("open is not counted down", "state.c",
     "    sched_no_longer_awaited(s, t);\n    sched_close(s, t);", "    sched_no_longer_awaited(s, t);")
 fault("nsent is not counted down", "state.c", "    s->nsent--;\n", "")
 fault("a ref is not given back", "state.c", "    s->free_refs[s->nfree++] = t->call.ref;\n", "")
@@ -108,6 +106,7 @@ fault("a refused call goes to the end of the line", "policy.c",
     "    t->came_back = false;\n    list_push(&l->tasks, &t->node);")
 fault("the line is a stack", "policy.c",
     "    list_push(&t->line->tasks, &t->node);", "    list_push_front(&t->line->tasks, &t->node);")
+fault("a lone task is forgotten when others come", "policy.c", "    if (t)\n        join(p, t);\n", "    (void)t;\n")
 fault("a group that was refused loses its turn", "policy.c", "    if (unspent) {", "    if (false) {")
 fault("a group keeps its turn", "policy.c",
     "        list_push(&b->turns, &l->turn);\n    settle(p, l);",
@@ -125,8 +124,8 @@ fault("what comes back does not overtake", "internal.h", "    s->anew |= again;"
 fault("what gains by waiting does not overtake", "sched.c",
     "    if (tine__policy_tick(&s->policy, now))\n        tine__sched_overtake(s, false);\n", "")
 fault("what was withdrawn is forgotten", "order.c",
-    "    s->overtook = true;\n    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);",
-    "    s->overtook = true;\n    tine__sched_unsend(s, t);")
+    "        narrow(s);\n    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);",
+    "        narrow(s);\n    tine__sched_unsend(s, t);")
 fault("what was gained is not looked at again", "order.c", "    if (order_anew(s, o))", "    if (false)")
 fault("what lies at the site out of order stays there", "order.c", "    if (s->overtake && s->in_order <= s->policy.now)",
     "    if (false)", 8307756)
@@ -252,7 +251,7 @@ fault("cancel takes only half", "order.c",
 fault("cancel takes what has begun", "order.c",
     "uint32_t from = k > t->next ? (uint32_t)k : t->next;", "uint32_t from = t->next;")
 fault("shutdown cancels only what waits", "sched.c",
-    "        if (s->sent[ref])\n            tine__sched_cancel(s, s->sent[ref]);", "        ;")
+    "        if (s->sent[ref])\n            give_up(s, s->sent[ref], how);", "        ;")
 fault("max_pending and one more", "sched.c", "open >= s->o.max_pending", "open > s->o.max_pending")
 fault("a submit after shutdown", "sched.c",
     "    if (s->life == LIFE_OPEN)\n        return", "    if (s->life <= LIFE_CLOSING)\n        return")

@@ -1,0 +1,18 @@
+/* Abstract: addresses of Unix sockets in Linux's abstract space, where a name is no file. */
+#ifndef TINE_BASE_ABSTRACT_H
+#define TINE_BASE_ABSTRACT_H
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* The address of that name, and its size. */
+static inline socklen_t abstract_address(struct sockaddr_un *at, const char *name) {
+    *at = (struct sockaddr_un){.sun_family = AF_UNIX};
+    size_t n = strnlen(name, sizeof at->sun_path - 1);
+    memcpy(at->sun_path + 1, name, n); /* behind a NUL */
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n);
+}
+
+#endif
