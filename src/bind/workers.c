@@ -66,14 +66,13 @@ static void add_figures(lua_State *L, const struct worker_info *w, const char *h
 
 /* Push memory with what is known of all of them; how many. More of them may come to be meanwhile. */
 static unsigned push_infos(lua_State *L, struct core *c) {
-    unsigned room = 0, n = tine__pool_workers(c->p, NULL, 0);
-    struct worker_info *info;
-    do {
-        room = n + 4;
-        info = lua_newuserdatauv(L, room * sizeof *info, 0);
+    for (unsigned n = tine__pool_workers(c->p, NULL, 0);; lua_pop(L, 1)) {
+        unsigned room = n + 4;
+        struct worker_info *info = lua_newuserdatauv(L, room * sizeof *info, 0);
         n = c->p ? tine__pool_workers(c->p, info, room) : 0; /* a finalizer may have ended it */
-    } while (n > room);
-    return n;
+        if (n <= room)
+            return n;
+    }
 }
 
 void tine__push_workers(lua_State *L, struct core *c, bool figures) {

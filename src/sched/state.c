@@ -92,7 +92,7 @@ void tine__sched_leave(struct sched *s, struct task *t) {
         tine__policy_remove(&s->policy, t);
         s->waiting--;
         if (s->policy.nlines > 1)
-            tine__sched_overtake(s, false); /* it had lent its age to those of its priority */
+            sched_rerank(s); /* it had lent its age to those of its priority */
     }
 }
 

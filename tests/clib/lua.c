@@ -331,6 +331,40 @@ static void test_shutdown_by_script(void) {
     tine_pool_close(pool);
 }
 
+/* --- workers that come to be in the midst of a look at them --- */
+
+struct submitter {
+    lua_Alloc alloc;
+    void *ud;
+    tine_pool *pool;
+    unsigned left;
+};
+
+/* Whenever Lua makes a userdata, the pool is given more to do. */
+static void *submit_meanwhile(void *arg, void *block, size_t before, size_t after) {
+    struct submitter *s = arg;
+    bool userdata = !block && before == LUA_TUSERDATA;
+    for (unsigned i = 0; userdata && s->left > 0 && i < 6; i++, s->left--)
+        tine_future_free(submit(s->pool, "return 1", 0));
+    return s->alloc(s->ud, block, before, after);
+}
+
+/* There was not enough room for them all; what had been made first stayed on the stack, and stats raised "attempt to
+** index a userdata value". */
+static void test_workers_meanwhile(void) {
+    tine_pool *pool = open_pool(12, TINE_REPLACE);
+    lua_State *L = state_with(pool);
+    struct submitter s = {.pool = pool, .left = 12};
+    run(L, "stats = pool.stats");
+    s.alloc = lua_getallocf(L, &s.ud);
+    lua_setallocf(L, submit_meanwhile, &s);
+    run(L, "assert(#stats(pool).workers > 4)");
+    lua_setallocf(L, s.alloc, s.ud);
+    CHECK_EQ(s.left, 0);
+    lua_close(L);
+    tine_pool_close(pool);
+}
+
 int main(void) {
     test_module();
     tine_pool *pool = open_pool(1, TINE_REPLACE);
@@ -343,5 +377,6 @@ int main(void) {
     test_room();
     test_closed_pool(pool);
     test_shutdown_by_script();
+    test_workers_meanwhile();
     return 0;
 }
