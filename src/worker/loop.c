@@ -310,9 +310,11 @@ static bool has_garbage(struct loop *l) {
 }
 
 /* Collect what tasks have left, in steps, until a call comes: 0. Two cycles: what became garbage in the
-** midst of one is the next one's. TINE_ETIMEOUT: all is done. */
+** midst of one is the next one's; a generational collector does not tell when it is through, so there is an end to
+** the steps. TINE_ETIMEOUT: all is done. */
 static int collect(struct loop *l, struct call *call) {
-    for (int cycles = 0; cycles < 2;) {
+    int steps = 4 * (memory(l) / STEP) + 32;
+    for (int cycles = 0; cycles < 2 && steps > 0; steps--) {
         int err = l->channel->take(l->channel, call, 0);
         if (err != TINE_ETIMEOUT)
             return err;

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "worker/family.h"
+#include "worker/lasting.h"
 #include "worker/output.h"
 #include "worker/process.h"
 #include "worker/prelude.h"
@@ -73,6 +74,8 @@ static int run_preload(struct server *s, struct run *r) {
     tine__output_flush(); /* or every worker would print it again */
     if (err)
         tell_failure(s, r, &out);
+    else
+        tine__lasting(r->L);
     tine__buf_free(&out);
     close_guard(pid);
     return err;

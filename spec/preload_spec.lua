@@ -1,0 +1,74 @@
+-- What a preload has made stays shared by the workers.
+local tine = require "tine"
+local eventually = require "spec.support.eventually"
+local processes = require "spec.support.processes"
+
+-- MB that a process has of its own.
+local function private(pid)
+  local sum = 0
+  for line in io.lines(("/proc/%d/smaps_rollup"):format(pid)) do
+    sum = sum + (tonumber(line:match "^Private_Dirty:%s+(%d+)") or 0)
+  end
+  return sum / 1024
+end
+
+local function dictionary()
+  local words = {}
+  package.loaded.words = words
+  for _ = 1, 2 do -- the first one is garbage, and lies between
+    for i = 1, 60000 do words["key" .. i] = { id = i, name = "name " .. i } end
+  end
+end
+
+local function look(n)
+  local list, words = {}, package.loaded.words
+  for i = 1, 5000 do list[i] = { i, words["key" .. (n * 31 + i) % 60000 + 1].name .. n } end
+  return #list
+end
+
+local function tasks(pool, n)
+  local items = {}
+  for i = 1, n do items[i] = i end
+  for _, count in pool:map(look, items) do assert(count == 5000) end
+end
+
+describe("what a preload has made", function()
+  it("is not copied by a worker whose tasks make garbage", function()
+    local pool <close> = tine.pool { workers = 1, preload = dictionary }
+    tasks(pool, 100)
+    local pid = pool:workers()[1].pid
+    local own = private(pid)
+    pool:submit(function() collectgarbage() end):result() -- goes over all of it
+    assert.is_true(own < private(pid) / 2, ("%.1f of %.1f MB"):format(own, private(pid)))
+  end)
+
+  it("leaves the collector as the preload has set it", function()
+    local function mode(preload)
+      local pool <close> = tine.pool { workers = 1, preload = preload }
+      return pool:submit(function() return collectgarbage "incremental" end):result()
+    end
+    assert.equal("generational", mode(dictionary))
+    assert.equal("incremental", mode(function() package.loaded.words = {} end))
+    assert.equal("incremental", mode(function()
+      for i = 1, 100000 do package.loaded.words = { i, package.loaded.words } end
+      collectgarbage("setpause", 400)
+    end))
+  end)
+end)
+
+describe("an idle worker", function()
+  it("rests, whatever its collector's mode is", function()
+    local pool <close> = tine.pool { workers = 1, initializer = function() collectgarbage "generational" end }
+    pool:submit(function()
+      local kept = {}
+      for i = 1, 300000 do kept[i] = { i } end
+      package.loaded.kept = kept
+    end):result()
+    local pid = pool:workers()[1].pid
+    eventually(function()
+      local ticks = processes.ticks(pid)
+      tine.sleep(0.5)
+      return processes.ticks(pid) == ticks
+    end)
+  end)
+end)
