@@ -227,6 +227,52 @@ for _, workers in ipairs { 2, 0 } do
       assert.same({ 1, 1 }, { buf:get("j", 1), (buf:get("j", 9)) })
     end)
 
+    it("goes down and up through tasks that submit tasks, with frozen tables", function()
+      local pool <close> = tine.pool { workers = workers }
+      local buf, view = tine.buffer(8), tine.freeze { step = 3 }
+      local function tree(n, count, v)
+        local lib = require "tine"
+        count:add(1, v.step)
+        if n == 0 then return count, v, lib.buffer(8) end
+        local futures, made = {}, nil
+        for i = 1, 2 do futures[i] = lib.worker.pool:submit(tree, n - 1, count, v) end
+        for i = 1, 2 do
+          local c, w
+          c, w, made = futures[i]:result()
+          assert(c == count and w == v)
+          made:add(1, i)
+        end
+        return count, v, made
+      end
+      local count, same, made = pool:submit(tree, 4, buf, view):result(20)
+      assert.equal(31 * 3, (buf:get "j"))
+      assert.is_true(count == buf and same == view)
+      assert.equal(8, (made:get "j"))
+    end)
+
+    it("is given back by what never ran: a chunk that was cancelled, a map left early", function()
+      local pool <close> = tine.pool { workers = workers }
+      local before = held()
+      local items = {}
+      for i = 1, 40 do items[i] = { tine.buffer(4096), i } end
+      for _, item in ipairs(items) do item[1]:fill(1) end
+      local function slow(item)
+        if item[2] == 3 then error "enough" end
+        return item[1]
+      end
+      assert.is_false((pcall(function()
+        for _ in pool:map(slow, items, { chunksize = 8 }) do collectgarbage() end
+      end)))
+      local future = pool:submit(slow, pool:submit(slow, items[5]), items[6])
+      future:cancel()
+      items, future = nil, nil -- luacheck: ignore
+      eventually(function()
+        collectgarbage()
+        pool:submit(collectgarbage):result()
+        return held() - before < 8 * 4096
+      end, "they are given back")
+    end)
+
     it("is given back when nobody holds it", function()
       local pool <close> = tine.pool { workers = workers }
       local function use(b)
