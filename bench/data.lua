@@ -58,9 +58,11 @@ collectgarbage()
 local lua = (collectgarbage "count" - before) / 1024
 local pool <close> = tine.pool(2)
 collectgarbage "stop"
-local encode = best(3, function() pool:share(t):close() end)
-local view
-local freeze = best(3, function() view = tine.freeze(t) end)
+local encode, freeze, view = math.huge, math.huge, nil
+for _ = 1, 4 do -- in turn: what else the machine does is in both
+  encode = math.min(encode, best(1, function() pool:share(t):close() end))
+  freeze = math.min(freeze, best(1, function() view = tine.freeze(t) end))
+end
 collectgarbage "restart"
 collectgarbage()
 for _, record in pairs(view) do assert(record.id) end -- now it is in memory
@@ -99,9 +101,14 @@ local function first(v)
   local score = v.key77.score
   return (clock() - begun) * 1e6, score, require "tine".worker.pid
 end
-local fresh <close> = tine.pool(1)
-fresh:submit(function() return require "tine".clock() end):result()
-row("freeze: first read in a worker", fresh:submit(first, view):result(), "us", 100)
+local fresh, least
+for _ = 1, 5 do -- another worker each
+  if fresh then fresh:shutdown() end
+  fresh = tine.pool(1)
+  fresh:submit(function() return require "tine".clock() end):result()
+  least = math.min(least or math.huge, (fresh:submit(first, view):result()))
+end
+row("freeze: first read in a worker", least, "us", 100)
 
 -- --- memory of a worker ---
 

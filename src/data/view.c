@@ -284,13 +284,16 @@ void tine__view_push(lua_State *L, struct region *r, uint64_t place) {
     const struct object *o = tine__object_push(L, r, push_image_class);
     const struct image m = image_of(o);
     struct image_head head;
+    struct image_table t;
     if (!tine__image_check(&m))
         damaged(L);
     memcpy(&head, m.base, sizeof head);
+    place = place ? place : head.root;
+    read_table(L, &m, place, &t); /* it is read next, so its pages may as well be there */
     push_class(L);
     lua_insert(L, -2);
     push_image_table(L);
-    push_kept_view(L, o, place ? place : head.root, top + 1);
+    push_kept_view(L, o, place, top + 1);
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);
 }
