@@ -16,8 +16,7 @@ static void make_room(lua_State *L, struct state *S) {
     S->room = room;
 }
 
-void tine__anchor(lua_State *L, struct anchor *a, int idx) {
-    struct state *S = state_of(L);
+void tine__anchor(lua_State *L, struct state *S, struct anchor *a, int idx) {
     lua_pushvalue(L, idx);
     while (S->nfree == 0 && S->slots == S->room)
         make_room(L, S);
@@ -25,8 +24,7 @@ void tine__anchor(lua_State *L, struct anchor *a, int idx) {
     lua_rawseti(L, UP(UP_ANCHORS), a->slot);
 }
 
-void tine__unanchor(lua_State *L, struct anchor *a) {
-    struct state *S = state_of(L);
+void tine__unanchor(lua_State *L, struct state *S, struct anchor *a) {
     if (!a->slot)
         return;
     lua_pushnil(L);

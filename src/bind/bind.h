@@ -34,6 +34,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/sys.h"
+#include "bind/items.h"
 #include "codec/codec.h"
 #include "pool/inbox.h"
 #include "pool/item.h"
@@ -176,7 +177,8 @@ enum {
 };
 
 struct core {
-    struct list node;   /* in state.cores */
+    struct list node; /* in state.cores */
+    struct state *state;
     struct pool *p;     /* NULL before it is opened, and after it has ended and was joined */
     struct inbox inbox; /* of this state's tasks in it */
     struct pool
@@ -195,8 +197,7 @@ struct core {
     uint32_t norigins;    /* in this one */
     struct room *room;    /* the one in CORE_ROOM */
     bool room_free;
-    struct item *items; /* that are not in flight, to be used again: linked by `owner` */
-    unsigned nitems;
+    struct items items;
     struct settings *settings; /* the pool's */
     bool joined;
     bool dropped; /* its handle was collected */
@@ -325,7 +326,6 @@ int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn
 bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *leader);
 /* Items that are not in flight: keep one for the next; free all. */
 void tine__item_put(struct core *c, struct item *item);
-void tine__items_free(struct core *c);
 /* May the value at `arg` be a task? */
 bool tine__is_task(lua_State *L, int arg);
 /* The value at `arg` may be a task: else an argument error. */
@@ -366,9 +366,9 @@ struct anchor {        /* item->owner */
 };
 
 /* Anchor the value at `idx`. */
-void tine__anchor(lua_State *L, struct anchor *a, int idx);
+void tine__anchor(lua_State *L, struct state *S, struct anchor *a, int idx);
 /* Let it go. */
-void tine__unanchor(lua_State *L, struct anchor *a);
+void tine__unanchor(lua_State *L, struct state *S, struct anchor *a);
 
 /* The value at `idx`, which is anchored, is held by that, or is not. */
 void tine__anchor_weaken(lua_State *L, struct anchor *a, int idx);

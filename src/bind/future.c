@@ -186,7 +186,7 @@ static bool future_ends(const struct aim *aim, const struct anchor *a) {
 }
 
 int tine__future_await(lua_State *L, struct future *f, uint64_t deadline) {
-    struct state *S = state_of(L);
+    struct state *S = f->core ? f->core->state : state_of(L);
     /* inside a callback the rest is run after it, in order, not in the middle of its expressions */
     if (f->done && (!callbacks_due(S) || S->depth > 0))
         return 0;

@@ -137,7 +137,7 @@ static int settle_all(lua_State *L, struct loop *l) {
         lua_pushlightuserdata(L, p);
         lua_pushlightuserdata(L, l);
         status = lua_pcall(L, 2, 0, 0);
-        free(p);
+        tine__posted_free(p);
     }
     return status;
 }

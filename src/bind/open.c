@@ -396,6 +396,8 @@ struct core *tine__core_push(lua_State *L) {
     struct core *c = lua_newuserdatauv(L, sizeof *c, CORE_LAST);
     memset(c, 0, sizeof *c);
     list_init(&c->node);
+    c->state = state_of(L);
+    tine__items_init(&c->items);
     c->epoll = c->due = c->alarm = -1;
     push_kept(L, KEPT_CORE);
     lua_setmetatable(L, -2);

@@ -21,7 +21,7 @@ bool tine__core_is_ours(const struct core *c) {
 }
 
 void tine__check_process(lua_State *L, const struct core *c) {
-    if (state_of(L)->closed)
+    if (c->state->closed)
         tine__error(L, TINE_EINVALID, "the Lua state of this pool is being closed");
     if (!tine__core_is_ours(c))
         tine__error(L, TINE_EFORKED, "this pool belongs to the parent process");
@@ -235,7 +235,7 @@ int tine__core_gc(lua_State *L) {
     struct core *c = lua_touserdata(L, 1);
     if (tine__core_is_ours(c))
         tine__core_close_fileno(state_of(L), c);
-    tine__items_free(c);
+    tine__items_close(&c->items);
     tine__settings_unref(c->settings);
     c->settings = NULL;
     tine__program_release(c);

@@ -70,7 +70,7 @@ void tine__landed(lua_State *L, struct anchor *a, struct core *c) {
     a->item->attempts = NULL;
     tine__item_put(c, a->item);
     a->item = NULL;
-    tine__unanchor(L, a);
+    tine__unanchor(L, c->state, a);
 }
 
 static void future_landed(lua_State *L, struct future *f) {
@@ -152,9 +152,8 @@ static void deal_news(lua_State *L, struct state *S) {
 }
 
 void tine__reap_core(lua_State *L, struct core *c) {
-    struct state *S = state_of(L);
-    take_news(S, c);
-    deal_news(L, S);
+    take_news(c->state, c);
+    deal_news(L, c->state);
 }
 
 /* Its trace could not be written: Lua's `warn` says so. */

@@ -59,39 +59,17 @@ void tine__room_put(struct core *c, struct room *r) {
 
 /* --- items --- */
 
-#define ITEMS_KEPT 2048 /* about as many as the call queue and the result rings hold */
-
-static struct item *item_take(struct core *c) {
-    struct item *item = c->items;
-    if (!item)
-        return sys.malloc(sizeof *item);
-    c->items = item->owner;
-    c->nitems--;
-    return item;
-}
-
 void tine__item_put(struct core *c, struct item *item) {
     free(item->told);
     item->told = NULL;
     tine__printed_unref(item->printed);
     item->printed = NULL;
-    if (c->nitems == ITEMS_KEPT) {
-        free(item);
-        return;
-    }
-    item->owner = c->items;
-    c->items = item;
-    c->nitems++;
-}
-
-void tine__items_free(struct core *c) {
-    while (c->items)
-        free(item_take(c));
+    tine__items_put(&c->items, item);
 }
 
 /* An item as it was drafted; NULL: no memory. */
 static struct item *item_make(struct core *c, const struct draft *d) {
-    struct item *item = item_take(c);
+    struct item *item = tine__items_take(&c->items);
     if (!item)
         return NULL;
     item->name = d->name;
@@ -139,7 +117,7 @@ static void await_news(lua_State *L, struct core *c) {
 static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                   uint32_t function, int code, const char *text, size_t len) {
     loop_expect(L, c);
-    tine__anchor(L, d->anchor, d->idx);
+    tine__anchor(L, c->state, d->anchor, d->idx);
     struct item *item = item_make(c, d);
     int err = TINE_ENOMEM;
     if (d->needs)
@@ -161,9 +139,9 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     }
     if (item)
         tine__item_put(c, item);
-    tine__unanchor(L, d->anchor);
+    tine__unanchor(L, c->state, d->anchor);
     if (c->awake && c->inbox.open == 0) /* it may rest again */
-        tine__core_ring(state_of(L), c, true);
+        tine__core_ring(c->state, c, true);
     if (!c->p)
         tine__refuse_ended(L, c);
     return err;
@@ -171,7 +149,7 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
 
 bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *leader) {
     loop_expect(L, c);
-    tine__anchor(L, d->anchor, d->idx);
+    tine__anchor(L, c->state, d->anchor, d->idx);
     struct item *item = c->p ? item_make(c, d) : NULL;
     if (item && tine__item_follow(c->p, item, leader) == 0) {
         d->anchor->item = item;
@@ -179,7 +157,7 @@ bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *le
     }
     if (item)
         tine__item_put(c, item);
-    tine__unanchor(L, d->anchor);
+    tine__unanchor(L, c->state, d->anchor);
     if (c->p)
         tine__refused(L, c, item ? TINE_EFORKED : TINE_ENOMEM);
     return false;
@@ -277,6 +255,10 @@ static enum sent send_encoded(lua_State *L, struct core *c, struct draft *d, str
     return SENT;
 }
 
+static struct future *future_of(const struct draft *d) {
+    return LIST_ITEM(d->anchor, struct future, anchor);
+}
+
 /* Encode the call at 2 and send it for the future that is drafted. */
 static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                            int n, bool wait, uint32_t *function) {
@@ -284,7 +266,7 @@ static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct
     uint64_t since = core_begin_look(c);
     int err = tine__encode_head(L, c, &h, 2, &cb->b, function);
     if (d->name.origin)
-        tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
+        tine__future_hold_origin(L, future_of(d), d->idx);
     if (!err)
         err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
     core_end_look(c, since);
@@ -313,7 +295,7 @@ static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
 }
 
 int tine__submitted(lua_State *L, const struct draft *d) {
-    struct future *f = lua_touserdata(L, d->idx);
+    struct future *f = future_of(d);
     f->id = d->name.id;
     f->origin = d->name.origin;
     if (d->needs)

@@ -169,6 +169,10 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     c->item.parent = r->id;
     c->number = call->number;
     c->worker = r->worker;
+    if (r->carried) { /* what the call names is held until it has ended */
+        item->refs.carried = *r->carried;
+        *r->carried = (struct carried){0};
+    }
     item->name.label = put_text(&at, said->label, call->label);
     item->name.label_len = call->label ? call->label - 1 : 0;
     c->origin.name = put_text(&at, said->name, call->name);
@@ -228,12 +232,27 @@ static struct letter *failed_letter(struct pool *p, const struct failure *f, uin
     return letter;
 }
 
-static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint64_t *place) {
-    size_t length = 0;
+/* What the bytes name is held by *names, too. */
+static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint64_t *place,
+                                   struct carried *names) {
+    size_t length;
     const char *bytes = tine__outcome_bytes(o, &length);
-    struct letter *letter = tine__letter_new(p, bytes ? length : 0, place);
-    if (letter && bytes && length)
-        memcpy(letter + 1, bytes, length);
+    const struct carried *carried = tine__outcome_carried(o);
+    if (carried && tine__carry_all(names, carried))
+        return NULL;
+    struct letter *letter = tine__letter_new(p, length + names->n * sizeof(struct handle), place);
+    if (!letter)
+        return NULL;
+    letter->length = length;
+    letter->regions = names->n;
+    char *at = (char *)(letter + 1);
+    if (length)
+        memcpy(at, bytes, length);
+    at += length;
+    for (uint32_t i = 0; i < names->n; i++, at += sizeof(struct handle)) {
+        const struct handle h = tine__region_handle(names->list[i]);
+        memcpy(at, &h, sizeof h);
+    }
     return letter;
 }
 
@@ -241,10 +260,12 @@ static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint
 static void tell(struct pool *p, const struct child *c) {
     const struct outcome *o = &c->outcome;
     const struct failure *f = tine__outcome_failure(o);
+    struct carried names = {0};
     uint64_t place;
-    struct letter *letter = f ? failed_letter(p, f, &place) : bytes_letter(p, o, &place);
+    struct letter *letter = f ? failed_letter(p, f, &place) : bytes_letter(p, o, &place, &names);
     int state = o->state, code = o->code;
     if (!letter) {
+        tine__carried_drop(&names);
         letter = tine__letter_new(p, 0, &place);
         state = OUTCOME_FAILED;
         code = TINE_ENOMEM;
@@ -258,7 +279,7 @@ static void tell(struct pool *p, const struct child *c) {
     letter->id = c->item.name.id;
     letter->state = (uint32_t)state;
     letter->code = code;
-    tine__letter_post(p, c->worker, place, letter);
+    tine__letter_post(p, c->worker, place, letter, &names);
 }
 
 static void free_child(struct pool *p, struct child *c) {
@@ -281,7 +302,7 @@ static void ended(struct pool *p, struct child *c) {
 }
 
 bool tine__children_settle(struct pool *p) {
-    bool any = !list_empty(&p->nest.news) || !list_empty(&p->orphans);
+    bool any = pool_has_children_news(p);
     struct list *node;
     while ((node = list_pop(&p->nest.news)) != NULL) {
         struct item *item = LIST_ITEM(node, struct item, news);
@@ -377,7 +398,7 @@ static void answer(struct pool *p, unsigned worker, uint64_t number) {
         return;
     letter->kind = LETTER_ANSWER;
     letter->number = number;
-    tine__letter_post(p, worker, place, letter);
+    tine__letter_post(p, worker, place, letter, &(struct carried){0});
 }
 
 /* What it waited for it does so no more. */

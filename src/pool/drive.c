@@ -36,7 +36,7 @@ static void run_there(struct pool *p, const struct order *o, const struct site_c
     if (a->err)
         tine__store_free(p->store, place);
     else
-        tine__letter_post(p, o->worker, place, letter);
+        tine__letter_post(p, o->worker, place, letter, &(struct carried){0});
 }
 
 static void run(struct pool *p, const struct order *o, struct answer *a) {
@@ -100,6 +100,8 @@ static void deliver_events(struct pool *p) {
 }
 
 static void deliver_all(struct pool *p) {
+    if (!sched_has_event(&p->s) && list_empty(&p->met) && !pool_has_children_news(p))
+        return; /* as after nearly every order */
     deliver_events(p);
     if (!list_empty(&p->met))
         tine__needs_settle(p);

@@ -172,8 +172,9 @@ bool tine__children_settle(struct pool *p);
 /* mail.c */
 /* A letter for the worker with `more` bytes behind it: its place in *place, its memory. NULL: none. */
 struct letter *tine__letter_new(struct pool *p, size_t more, uint64_t *place);
-/* Post it. */
-void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter);
+/* Post it. What it names, which goes over, is held until the worker does so, too. */
+void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter,
+                       struct carried *names);
 /* Give back what it has read; with `gone` all. */
 void tine__mail_tidy(struct pool *p, unsigned worker, bool gone);
 void tine__mail_close(struct pool *p);
@@ -243,6 +244,11 @@ void tine__tracing_event(struct pool *p, const struct event *e);
 /* Tell it the counters, at once or soon. */
 void tine__tracing_count(struct pool *p, uint64_t now);
 void tine__tracing_changed(struct pool *p, uint64_t now);
+
+/* Have children ended, or are some to be ended (tine__children_settle)? */
+static inline bool pool_has_children_news(const struct pool *p) {
+    return !list_empty(&p->nest.news) || !list_empty(&p->orphans);
+}
 
 /* When something is to be done, by the clock. */
 static inline uint64_t pool_due(const struct pool *p) {

@@ -72,7 +72,6 @@ struct item {
     uint32_t first;          /* the first task that `bytes` are for */
     char *bytes;             /* label, function segment, argument segments; NULL: none any more */
     char small[ITEM_SMALL];  /* where few bytes lie: most calls wait for some time */
-    uint64_t length;         /* of all of them; task.call says where they are */
 };
 
 static inline struct item *item_of(struct task *t) {

@@ -7,6 +7,7 @@
 struct note {
     struct list node;
     uint64_t place, number;
+    struct carried names;
 };
 
 struct mailbox {
@@ -48,16 +49,21 @@ struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uin
     return letter;
 }
 
-void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter) {
+void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter,
+                       struct carried *names) {
     struct mailbox *m = mailbox_of(p, worker);
     struct note *note = m ? sys.malloc(sizeof *note) : NULL;
     tine__mail_tidy(p, worker, false);
     p->site->ops->post(p->site, worker, place, letter);
     if (m)
         m->posted++;
-    if (!note)
-        return; /* it stays there as long as the pool */
-    *note = (struct note){.place = place, .number = m->posted};
+    if (!note) { /* it stays there as long as the pool */
+        (void)!tine__carry_all(&p->carried, names);
+        tine__carried_drop(names);
+        return;
+    }
+    *note = (struct note){.place = place, .number = m->posted, .names = *names};
+    *names = (struct carried){0};
     list_init(&note->node);
     list_push(&m->notes, &note->node);
 }
@@ -74,6 +80,7 @@ void tine__mail_tidy(struct pool *p, unsigned worker, bool gone) {
             break;
         list_remove(&note->node);
         tine__store_free(p->store, note->place);
+        tine__carried_drop(&note->names);
         free(note);
     }
     if (gone)

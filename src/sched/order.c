@@ -156,19 +156,31 @@ static bool order_end(struct sched *s, struct order *o) {
     return true;
 }
 
+/* Is anything wanted but that what waits is run? */
+static bool is_stirred(const struct sched *s) {
+    return s->extra_seen != s->extra || s->overtake || s->anew || !list_empty(&s->new_errands) ||
+           !list_empty(&s->wishes) || !list_empty(&s->kills) || !list_empty(&s->dismissals) ||
+           !list_empty(&s->on_top);
+}
+
+static bool order_stirred(struct sched *s, struct order *o) {
+    bool goes_on = s->life <= LIFE_CLOSING;
+    if (s->extra_seen != s->extra && goes_on)
+        tine__sched_shrink(s);
+    s->extra_seen = s->extra;
+    return tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
+           order_dismiss(s, o) ||
+           (goes_on && (tine__sched_order_on_top(s, o) || order_withdraw(s, o)));
+}
+
 bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->life == LIFE_ENDED)
         return false;
-    if (s->extra_seen != s->extra && s->life <= LIFE_CLOSING)
-        tine__sched_shrink(s);
-    s->extra_seen = s->extra;
-    if (tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
-        order_dismiss(s, o))
+    if (is_stirred(s) && order_stirred(s, o))
         return true;
-    if (s->life <= LIFE_CLOSING && (tine__sched_order_on_top(s, o) || order_withdraw(s, o) ||
-                                    order_run(s, o) || order_start(s, o)))
+    if (s->life <= LIFE_CLOSING && (order_run(s, o) || order_start(s, o)))
         return true;
-    return order_end(s, o);
+    return s->life > LIFE_OPEN && order_end(s, o);
 }
 
 /* --- answers --- */

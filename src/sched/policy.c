@@ -303,16 +303,35 @@ void tine__policy_leave(struct policy *p, struct task *t) {
 
 /* --- waiting --- */
 
-bool tine__policy_push(struct policy *p, struct task *t) {
+/* Last in its line. True: and first. */
+static bool join(struct policy *p, struct task *t) {
     bool first = list_empty(&t->line->tasks);
-    t->came_back = false;
     list_push(&t->line->tasks, &t->node);
     settle(p, t->line);
     return first;
 }
 
+/* The lone task is one of several from now on. */
+static void unfold(struct policy *p) {
+    struct task *t = p->lone;
+    p->lone = NULL;
+    if (t)
+        join(p, t);
+}
+
+bool tine__policy_push(struct policy *p, struct task *t) {
+    t->came_back = false;
+    if (p->nlines == 1 && policy_empty(p)) {
+        p->lone = t;
+        return true;
+    }
+    unfold(p);
+    return join(p, t);
+}
+
 void tine__policy_push_back(struct policy *p, struct task *t, bool unspent) {
     struct line *l = t->line;
+    unfold(p);
     t->came_back = true;
     tine__pairing_put(&l->again, &t->again);
     settle(p, l);
@@ -330,25 +349,34 @@ static void take(struct task *t) {
 }
 
 void tine__policy_remove(struct policy *p, struct task *t) {
+    if (t == p->lone) {
+        p->lone = NULL;
+        return;
+    }
     take(t);
     settle(p, t->line);
 }
 
-void tine__policy_take(struct policy *p, struct task *t) {
-    struct line *l = t->line;
-    tine__policy_remove(p, t);
+/* It goes to the site. */
+static void hand_over(struct line *l) {
     l->bucket->sent++;
     l->bucket->sent_lines += l->sent++ == 0;
 }
 
+void tine__policy_take(struct policy *p, struct task *t) {
+    tine__policy_remove(p, t);
+    hand_over(t->line);
+}
+
 struct task *tine__policy_first(const struct policy *p) {
-    if (policy_empty(p))
-        return NULL;
+    if (policy_empty(p) || p->lone)
+        return p->lone;
     const struct bucket *b = bucket_of(p->buckets.root);
     return first_of(LIST_ITEM(b->turns.next, struct line, turn));
 }
 
-struct task *tine__policy_pop(struct policy *p) {
+/* Of several. */
+static struct task *pop(struct policy *p) {
     struct bucket *b = bucket_of(p->buckets.root);
     struct line *l = LIST_ITEM(b->turns.next, struct line, turn);
     struct task *t = first_of(l);
@@ -357,8 +385,16 @@ struct task *tine__policy_pop(struct policy *p) {
     if (first_of(l))
         list_push(&b->turns, &l->turn);
     settle(p, l);
-    b->sent++;
-    b->sent_lines += l->sent++ == 0;
+    return t;
+}
+
+struct task *tine__policy_pop(struct policy *p) {
+    struct task *t = p->lone;
+    if (t)
+        p->lone = NULL;
+    else
+        t = pop(p);
+    hand_over(t->line);
     return t;
 }
 
@@ -380,6 +416,8 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
     const struct line *l = last->line;
     if (policy_empty(p))
         return BY_NOTHING;
+    if (p->lone)
+        return all ? BY_TURN : BY_NOTHING; /* of one line */
     if (all) /* what came back may belong before one that lies behind those of other priorities */
         return BY_TURN;
     catch_up(p, now);
@@ -394,7 +432,7 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
 }
 
 bool tine__policy_outranks(const struct policy *p, const struct task *t, int64_t rank) {
-    const struct bucket *b = policy_empty(p) ? NULL : bucket_of(p->buckets.root);
+    const struct bucket *b = p->nbuckets == 0 ? NULL : bucket_of(p->buckets.root);
     return b && b != t->line->bucket && b->rank > rank;
 }
 

@@ -26,6 +26,9 @@
 ** of that priority come back, and the turns are as they would have been. Ranks cross by waiting, too, once a
 ** second for each task: what lies there is then ordered anew as a whole.
 **
+** A LONE TASK, with no line but its own, has nobody to be ordered against, and is taken at once as a rule: it is
+** kept aside, and put into its line when another one comes.
+**
 ** A line lives as long as a task that is not DONE belongs to it, so what comes back needs no memory.
 */
 #ifndef TINE_SCHED_POLICY_H
@@ -44,6 +47,8 @@ struct line;
 struct policy {
     double ageing;
     uint64_t now; /* as it was told last */
+    struct task
+        *lone; /* the only task that waits, while there is no other line; in none of these */
     struct pairing buckets;
     unsigned nbuckets;   /* in it */
     struct timers steps; /* when ranks change */
@@ -88,7 +93,7 @@ bool tine__policy_outranks(const struct policy *p, const struct task *t, int64_t
 bool tine__policy_tick(struct policy *p, uint64_t now);
 
 static inline bool policy_empty(const struct policy *p) {
-    return p->nbuckets == 0;
+    return p->nbuckets == 0 && !p->lone;
 }
 
 /* When it may change which is next. */

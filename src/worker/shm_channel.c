@@ -380,6 +380,15 @@ static void down(struct channel *ch) {
     tine__link_down(&self(ch)->link);
 }
 
+/* Hold what it names: that lies at `p`. What cannot be held is not there when it is looked for. */
+static void hold_named(struct posted *letter, const char *p) {
+    for (uint32_t i = 0; i < letter->letter.regions; i++, p += sizeof(struct handle)) {
+        struct handle h;
+        memcpy(&h, p, sizeof h);
+        (void)!tine__carry_named(&letter->names, &h);
+    }
+}
+
 /* A copy of the letter at this place; NULL: it cannot be had. */
 static struct posted *copy_letter(struct shm_channel *c, uint64_t place, uint64_t *before) {
     int err;
@@ -387,14 +396,17 @@ static struct posted *copy_letter(struct shm_channel *c, uint64_t place, uint64_
     if (!letter)
         return NULL;
     *before = letter->next;
-    size_t length = letter->length;
+    size_t length = letter->length, more = letter->regions * sizeof(struct handle);
     struct posted *p = sys.malloc(sizeof *p + length);
-    letter = p ? tine__heap_at(c->calls, place, sizeof *letter + length, &err) : NULL;
-    if (letter)
-        memcpy(&p->letter, letter, sizeof *letter + length);
-    else
+    letter = p ? tine__heap_at(c->calls, place, sizeof *letter + length + more, &err) : NULL;
+    if (!letter) {
         free(p);
-    return letter ? p : NULL;
+        return NULL;
+    }
+    memcpy(&p->letter, letter, sizeof *letter + length);
+    p->names = (struct carried){0};
+    hold_named(p, (const char *)(letter + 1) + length);
+    return p;
 }
 
 static struct posted *mail(struct channel *ch, bool *lost) {

@@ -106,6 +106,7 @@ fault("a refused call goes to the end of the line", "policy.c",
     "    t->came_back = false;\n    list_push(&l->tasks, &t->node);")
 fault("the line is a stack", "policy.c",
     "    list_push(&t->line->tasks, &t->node);", "    list_push_front(&t->line->tasks, &t->node);")
+fault("a lone task is forgotten when others come", "policy.c", "    if (t)\n        join(p, t);\n", "    (void)t;\n")
 fault("a group that was refused loses its turn", "policy.c", "    if (unspent) {", "    if (false) {")
 fault("a group keeps its turn", "policy.c",
     "        list_push(&b->turns, &l->turn);\n    settle(p, l);",

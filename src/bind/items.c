@@ -1,0 +1,81 @@
+#include "bind/items.h"
+
+#include "base/sys.h"
+
+#define KEPT 2048    /* about as many as the call queue and the result rings hold */
+#define TOGETHER 20u /* in one block */
+
+struct place {
+    struct item item; /* first member */
+    struct block *block;
+};
+
+struct block {
+    struct list node;  /* in items.blocks while there are free ones */
+    struct item *free; /* linked by `owner` */
+    unsigned nfree;
+    struct place places[TOGETHER];
+};
+
+void tine__items_init(struct items *s) {
+    list_init(&s->blocks);
+    s->nfree = 0;
+    s->most = KEPT;
+}
+
+static struct block *new_block(struct items *s) {
+    struct block *b = sys.malloc(sizeof *b);
+    if (!b)
+        return NULL;
+    b->free = NULL;
+    b->nfree = TOGETHER;
+    for (unsigned i = TOGETHER; i-- > 0;) {
+        b->places[i].block = b;
+        b->places[i].item.owner = b->free;
+        b->free = &b->places[i].item;
+    }
+    list_init(&b->node);
+    list_push_front(&s->blocks, &b->node);
+    s->nfree += TOGETHER;
+    return b;
+}
+
+struct item *tine__items_take(struct items *s) {
+    struct block *b =
+        list_empty(&s->blocks) ? new_block(s) : LIST_ITEM(s->blocks.next, struct block, node);
+    if (!b)
+        return NULL;
+    struct item *item = b->free;
+    b->free = item->owner;
+    s->nfree--;
+    if (--b->nfree == 0)
+        list_remove(&b->node);
+    return item;
+}
+
+static void free_block(struct items *s, struct block *b) {
+    list_remove(&b->node);
+    s->nfree -= TOGETHER;
+    free(b);
+}
+
+void tine__items_put(struct items *s, struct item *item) {
+    struct block *b = ((struct place *)item)->block;
+    item->owner = b->free;
+    b->free = item;
+    s->nfree++;
+    if (b->nfree++ == 0)
+        list_push_front(&s->blocks, &b->node);
+    if (b->nfree == TOGETHER && s->nfree > s->most)
+        free_block(s, b);
+}
+
+void tine__items_close(struct items *s) {
+    s->most = 0;
+    for (struct list *n = s->blocks.next, *next; n != &s->blocks; n = next) {
+        struct block *b = LIST_ITEM(n, struct block, node);
+        next = n->next;
+        if (b->nfree == TOGETHER)
+            free_block(s, b);
+    }
+}
