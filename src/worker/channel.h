@@ -27,6 +27,7 @@ struct call {
     uint32_t nnames;
     uint64_t shown;                 /* the id that its submitter knows it by */
     bool mute;                      /* nobody wants events of its tasks */
+    uint64_t event_buffer;          /* of each, before it is granted more; 0: as all here */
     uint32_t attempt;               /* from 1 */
     const struct call_extra *extra; /* NULL: it has none */
     const char *label;              /* NULL: made from the origin */
