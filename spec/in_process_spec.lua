@@ -1,6 +1,7 @@
 -- Pools without processes (workers = 0): the specs of futures, map, errors, callbacks and travel in that mode too, but
 -- for those that need a feature of processes, which are listed with the reason; and what is this mode's own.
 local tine = require "tine"
+local program = require "spec.support.program"
 
 local root = os.getenv "TINE_SOURCE_DIR" or "."
 
@@ -158,6 +159,19 @@ describe("a pool without processes", function()
       max_worker_age = 0.01, max_worker_memory = 1, exit_timeout = 1, on_worker_exit = print, max_pending = 1 }
     for i = 1, 5 do assert.equal(i, pool:submit(math.abs, -i):result()) end
     assert.equal(7, pool:with { cpu = 1, grace = 0 }:submit(math.abs, 7):result())
+  end)
+
+  it("has no task while an errand, or its finalizer, runs for longer than that takes to be seen", function()
+    -- The hook that asks tasks to end was still there, and looked into the task that was not.
+    local ended = program.run [[
+      local tine = require "tine"
+      local function long() for _ = 1, 1e5 do end end
+      local pool = tine.pool { workers = 0, finalizer = function() long() print "finalizer" end }
+      pool:submit(math.abs, 1):result()
+      print(pool:everywhere(function() long() end):pcall())
+      pool:shutdown()
+    ]]
+    assert.same({ "true\nfinalizer\n", "" }, { ended.out, ended.err })
   end)
 
   it("ends in good order: finalizer, finalizers, shutdown", function()

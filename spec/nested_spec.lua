@@ -3,6 +3,7 @@ local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
+local processes = require "spec.support.processes"
 
 local function deep(n)
   if n == 0 then return "bottom" end
@@ -16,6 +17,21 @@ local function fib(n)
 end
 
 local function double(x) return 2 * x end
+
+local function collect()
+  for _ = 1, 3 do collectgarbage() end
+end
+
+-- Bytes of the memory that buffers lie in, whoever has it mapped.
+local function held()
+  for number, target in pairs(processes.descriptors()) do
+    if target:find("tine-arena", 1, true) then
+      local pipe <close> = io.popen(("stat -L -c %%b /proc/%d/fd/%d"):format(processes.self(), number))
+      return tonumber(pipe:read "a") * 512
+    end
+  end
+  return 0
+end
 
 for _, workers in ipairs { 0, 1, 2 } do
   describe("a task that submits tasks, workers = " .. workers, function()
@@ -44,6 +60,56 @@ for _, workers in ipairs { 0, 1, 2 } do
       assert.equal("invalid_state", tine.kind(err))
       assert.matches("to a depth of 1000", err.message)
       assert.equal(42, pool:submit(double, 21):result(20))
+    end)
+
+    it("gives and gets buffers that nobody else has by then", function()
+      -- They were held by the Lua state that had made them alone.
+      local pool = pool_of()
+      local before, mark = held(), os.tmpname()
+      os.remove(mark)
+      assert.equal(4096, pool:submit(function()
+        local given = tine.worker.pool:submit(function(b) return #b end, tine.buffer(4096))
+        collect()
+        return given:result()
+      end):result(20))
+      assert.equal(10, pool:submit(function()
+        local p, made, sum = tine.worker.pool, {}, 0
+        for i = 1, 4 do
+          made[i] = p:submit(function()
+            local b = tine.buffer(4096)
+            b:add(1, i)
+            return b
+          end)
+        end
+        p:submit(function()
+          collect()
+          io.open(mark, "w"):close()
+        end)
+        if workers == 2 then -- the other one runs them
+          local file
+          repeat file = io.open(mark) until file
+          file:close()
+        end
+        for i = 1, 4 do
+          local b = made[i]:result()
+          collect()
+          sum = sum + b:get "j"
+        end
+        return sum
+      end):result(20))
+      pool:shutdown()
+      os.remove(mark)
+      collect()
+      eventually(function() return held() <= before end, "all are given back")
+    end)
+
+    it("has a limit of memory that is its own alone", function()
+      -- What ran on top of it was held to it, too.
+      local pool <close> = pool_of()
+      assert.same({ 64 << 20, false, "not enough memory" }, { pool:with { memory = 16 << 20 }:submit(function()
+        local child = tine.worker.pool:submit(function() return #("x"):rep(64 << 20) end)
+        return child:result(), pcall(function() return #("y"):rep(64 << 20) end)
+      end):result(60) })
     end)
 
     it("gets results as any submitter does", function()
@@ -295,6 +361,18 @@ describe("a task that submits tasks", function()
     for i = 1, 4 do tasks[i] = pool:submit(tree, 4) end
     for i = 1, 4 do assert.equal(16, tasks[i]:result(60)) end
     eventually(function() return #pool:workers() == 1 end, "those beyond end")
+  end)
+
+  it("waits for many thousands of them as for few", function()
+    -- Each wait went through all of them, in the worker and in the program: 10,000 took 40 seconds.
+    local pool <close> = tine.pool(1)
+    finally(function() pool:kill_workers() end)
+    assert.equal(15000, pool:submit(function()
+      local list, n = {}, 0
+      for i = 1, 15000 do list[i] = tine.worker.pool:submit(double, i) end
+      for f in tine.as_completed(list) do n = n + (f:done() and 1 or 0) end
+      return n
+    end):result(60))
   end)
 
   it("is the only one that may", function()

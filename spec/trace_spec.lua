@@ -317,6 +317,23 @@ describe("a trace", function()
                  ended.err)
   end)
 
+  it("that nobody reads any more ends alone, too", function()
+    -- What the end of a pool wrote into a pipe without a reader ended the program.
+    local file = new_file()
+    assert(os.execute("mkfifo " .. file))
+    local ended = run(file, [[
+      warn "@on"
+      local reader = assert(io.open(os.getenv "TINE_TRACE", "r+"))
+      local pool = tine.pool(1)
+      reader:close()
+      print(pool:submit(math.abs, -5):result())
+      pool:shutdown()
+      print "goes on"
+    ]]):close()
+    assert.same({ "exit", 0, "5\ngoes on\n" }, { ended.how, ended.code, ended.out })
+    assert.matches("ends here, the program goes on: Broken pipe", ended.err, 1, true)
+  end)
+
   it("is not written by two programs at once", function()
     local file = new_file()
     local p = run(file, [[

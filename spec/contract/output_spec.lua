@@ -246,6 +246,18 @@ describe("captured output", function()
     assert.equal("below\n", dying:output())
   end)
 
+  it("is that of the worker, on top of a task, also when that has closed its stderr", function()
+    local posix = require "spec.support.posix"
+    finally(function() os.execute("rm -r " .. posix.folder) end)
+    local pool = open { workers = 1, initializer = function() require("spec_posix").close(2, 2) end }
+    local outer = pool:submit(function()
+      tine.worker.pool:with({ output = "inherit" }):submit(function() end):result()
+      print "outer"
+    end)
+    outer:result(20)
+    assert.equal("outer\n", outer:output())
+  end)
+
   it("leaves the worker's own streams as they were", function()
     local run = program.run [[
       local tine = require "tine"

@@ -6,8 +6,9 @@
 #include "msg/extra.h"
 #include "msg/report.h"
 
-/* What it was answered with, as the letter that would come. */
-static struct posted *as_letter(enum record_kind kind, const struct buf *out) {
+/* What it was answered with, as the letter that would come, and what that names, which goes over. */
+static struct posted *as_letter(enum record_kind kind, const struct buf *out,
+                                struct carried *names) {
     static const struct {
         uint32_t state;
         int code;
@@ -33,6 +34,8 @@ static struct posted *as_letter(enum record_kind kind, const struct buf *out) {
     struct posted *p = sys.malloc(sizeof *p + len);
     if (!p)
         return NULL;
+    p->names = *names;
+    *names = (struct carried){0};
     p->letter = (struct letter){
         .state = ends[kind].state, .code = ends[kind].code, .failed = failed, .length = len};
     char *at = (char *)(&p->letter + 1);
@@ -92,6 +95,7 @@ static bool again(const struct settings *set, enum record_kind kind, uint32_t n)
 
 struct posted *tine__nested_run(lua_State *L, struct loop *l, const struct nested_here *h) {
     struct settings set;
+    struct carried names = {0};
     struct buf out;
     enum record_kind kind;
     uint32_t n = 0;
@@ -102,12 +106,13 @@ struct posted *tine__nested_run(lua_State *L, struct loop *l, const struct neste
     tine__buf_init(&out);
     do {
         tine__buf_free(&out);
-        tine__buf_init(&out);
+        tine__carried_drop(&names);
         uint64_t late = set.timeout ? clock_after(tine__now(), set.timeout) : 0;
-        kind = tine__nest_run(L, l, &head, bytes, h->origin, earlier(late, deadline), &out);
+        kind = tine__nest_run(L, l, &head, bytes, h->origin, earlier(late, deadline), &out, &names);
         head.flags += UINT64_C(1) << CALL_TRIED;
     } while (again(&set, kind, ++n));
-    struct posted *p = as_letter(kind, &out);
+    struct posted *p = as_letter(kind, &out, &names);
     tine__buf_free(&out);
+    tine__carried_drop(&names);
     return p;
 }

@@ -103,6 +103,8 @@ struct carried {
 /* 0 or TINE_ENOMEM. */
 int tine__carry(struct carried *c, struct region *r);
 int tine__carry_all(struct carried *to, const struct carried *from);
+/* The one of a handle, as tine__region_open says, but not mapped. */
+int tine__carry_named(struct carried *c, const struct handle *h);
 void tine__carried_drop(struct carried *c);
 
 /* In a worker: name `carried` from `at` on in `out`, at most `max` of them, to who started it, for whom they are kept from

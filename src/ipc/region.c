@@ -253,6 +253,18 @@ int tine__carry_all(struct carried *to, const struct carried *from) {
     return err;
 }
 
+int tine__carry_named(struct carried *c, const struct handle *h) {
+    int err;
+    tine__arena_enter();
+    struct region *r = find(tine__arena_find(h->arena), h, &err);
+    tine__arena_leave();
+    if (!r)
+        return err;
+    err = tine__carry(c, r);
+    tine__region_unref(r);
+    return err;
+}
+
 void tine__carried_drop(struct carried *c) {
     for (uint32_t i = 0; i < c->n; i++)
         tine__region_unref(c->list[i]);

@@ -62,11 +62,13 @@ struct letter_failure {
 struct letter {
     uint64_t next; /* the one posted before, 0: none (ipc/link.h) */
     uint64_t number;
-    uint64_t id;           /* RESULT: of the task for its pool */
-    uint32_t kind;         /* enum letter_kind */
-    uint32_t state;        /* RESULT: how it has ended: enum outcome_state (pool/outcome.h) */
-    int32_t code;          /* RESULT: of a failed one */
-    uint32_t failed;       /* RESULT: a struct letter_failure and its texts follow, else bytes */
+    uint64_t id;      /* RESULT: of the task for its pool */
+    uint32_t kind;    /* enum letter_kind */
+    uint32_t state;   /* RESULT: how it has ended: enum outcome_state (pool/outcome.h) */
+    int32_t code;     /* RESULT: of a failed one */
+    uint32_t failed;  /* RESULT: a struct letter_failure and its texts follow, else bytes */
+    uint32_t regions; /* RESULT: that these name: a struct handle (ipc/arena.h) each, behind them */
+    uint32_t spare;
     uint64_t length;       /* of what follows; of a call that lies elsewhere 0 */
     struct call_head call; /* RUN */
 };

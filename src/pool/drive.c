@@ -36,7 +36,7 @@ static void run_there(struct pool *p, const struct order *o, const struct site_c
     if (a->err)
         tine__store_free(p->store, place);
     else
-        tine__letter_post(p, o->worker, place, letter);
+        tine__letter_post(p, o->worker, place, letter, &(struct carried){0});
 }
 
 static void run(struct pool *p, const struct order *o, struct answer *a) {

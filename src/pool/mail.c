@@ -7,6 +7,7 @@
 struct note {
     struct list node;
     uint64_t place, number;
+    struct carried names;
 };
 
 struct mailbox {
@@ -35,29 +36,21 @@ struct letter *tine__letter_new(struct pool *p, size_t more, uint64_t *place) {
     return letter;
 }
 
-struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uint64_t *place) {
-    const struct call_head *call = &item->task.call;
-    size_t more = call->offset ? 0 : call->length;
-    struct letter *letter = tine__letter_new(p, more, place);
-    if (!letter)
-        return NULL;
-    letter->kind = LETTER_RUN;
-    letter->call = *call;
-    if (more)
-        memcpy(letter + 1, item->bytes, more);
-    return letter;
-}
-
-void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter) {
+void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter,
+                       struct carried *names) {
     struct mailbox *m = mailbox_of(p, worker);
     struct note *note = m ? sys.malloc(sizeof *note) : NULL;
     tine__mail_tidy(p, worker, false);
     p->site->ops->post(p->site, worker, place, letter);
     if (m)
         m->posted++;
-    if (!note)
-        return; /* it stays there as long as the pool */
-    *note = (struct note){.place = place, .number = m->posted};
+    if (!note) { /* it stays there as long as the pool */
+        (void)!tine__carry_all(&p->carried, names);
+        tine__carried_drop(names);
+        return;
+    }
+    *note = (struct note){.place = place, .number = m->posted, .names = *names};
+    *names = (struct carried){0};
     list_init(&note->node);
     list_push(&m->notes, &note->node);
 }
@@ -74,6 +67,7 @@ void tine__mail_tidy(struct pool *p, unsigned worker, bool gone) {
             break;
         list_remove(&note->node);
         tine__store_free(p->store, note->place);
+        tine__carried_drop(&note->names);
         free(note);
     }
     if (gone)

@@ -172,8 +172,11 @@ static void read_notes(struct local *l) {
         ssize_t n = tine__control_receive(l->notes, &note, sizeof note, &fd, &nfds);
         if (n == TINE_EAGAIN || n == 0 || (n < 0 && errno != EMFILE && errno != EMSGSIZE))
             return;
-        if (n != sizeof note || nfds != 1)
-            continue; /* there was no number for it: nobody reads that pipe */
+        if (n != sizeof note ||
+            nfds != 1) { /* there was no number for it: nobody reads that pipe */
+            tine__close(&fd);
+            continue;
+        }
         struct lane *lane = note.worker <= l->workers ? l->lanes[note.worker] : NULL;
         if (lane)
             begin(l, lane, &note, fd);

@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/fd.h"
+#include "base/quiet.h"
 #include "base/sys.h"
 
 static const char closing[] = "\n]\n";
@@ -19,7 +19,8 @@ static void fail(struct pages *p, int error) {
 static ssize_t write_some(const struct pages *p, const char *bytes, size_t n, uint64_t at) {
     if (!tine__fd_ours(p->fd)) /* the program has closed it, or put something else there */
         return -1;
-    return p->regular ? pwrite(p->fd, bytes, n, (off_t)at) : write(p->fd, bytes, n);
+    return p->regular ? tine__quiet_pwrite(p->fd, bytes, n, (off_t)at)
+                      : tine__quiet_write(p->fd, bytes, n);
 }
 
 /* False: it has failed. */

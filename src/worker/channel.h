@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/buf.h"
 #include "codec/codec.h"
+#include "ipc/arena.h"
 #include "ipc/link.h"
 #include "msg/extra.h"
 #include "msg/nested.h"
@@ -27,6 +28,7 @@ struct call {
     uint32_t nnames;
     uint64_t shown;                 /* the id that its submitter knows it by */
     bool mute;                      /* nobody wants events of its tasks */
+    uint64_t event_buffer;          /* of each, before it is granted more; 0: as all here */
     uint32_t attempt;               /* from 1 */
     const struct call_extra *extra; /* NULL: it has none */
     const char *label;              /* NULL: made from the callee's origin */
@@ -112,9 +114,9 @@ struct channel {
     bool (*up)(struct channel *ch);
     void (*down)(struct channel *ch);
     /* In a pool without processes, where such tasks run when they are submitted: what the one that runs on top, before `down`,
-    ** was answered with, its bytes the caller's; its time is over then (ns of the clock, 0: never). NULL elsewhere, and
-    ** what is below is NULL there. */
-    enum record_kind (*answered)(struct channel *ch, struct buf *out);
+    ** was answered with, its bytes and what these name the caller's; its time is over then (ns of the clock, 0: never).
+    ** NULL elsewhere, and what is below is NULL there. */
+    enum record_kind (*answered)(struct channel *ch, struct buf *out, struct carried *names);
     void (*limit)(struct channel *ch, uint64_t until);
     /* Letters that have come, in a list of copies, the first one first: to be freed. *lost: there was no memory for one. */
     struct posted *(*mail)(struct channel *ch, bool *lost);
@@ -124,6 +126,7 @@ struct channel {
 
 struct posted {
     struct posted *next;
+    struct carried names; /* what the letter's bytes name */
     struct letter letter; /* bytes follow */
 };
 

@@ -52,13 +52,17 @@ static void forget(struct diverted *d) {
         tine__close(&d->before[i]);
 }
 
-/* What was closed before is closed again. */
+/* Where `to` leads from now on: as `from` does, or (-1) nowhere. */
+static bool lead(int from, int to) {
+    if (from != -1)
+        return tine__fd_ours(from) && sys.dup3(from, to, 0) != -1;
+    close(to);
+    return true;
+}
+
 static void restore(struct diverted *d) {
     for (int i = 0; i < 2; i++)
-        if (d->before[i] == -1)
-            close(i + 1);
-        else if (tine__fd_ours(d->before[i]))
-            sys.dup3(d->before[i], i + 1, 0);
+        lead(d->before[i], i + 1);
     forget(d);
 }
 
@@ -67,7 +71,7 @@ static int lead_into(struct diverted *d, int out, int error) {
         forget(d);
         return TINE_ESYSTEM;
     }
-    if (sys.dup3(out, 1, 0) != -1 && sys.dup3(error, 2, 0) != -1)
+    if (lead(out, 1) && lead(error, 2))
         return 0;
     int saved = errno;
     restore(d);

@@ -197,13 +197,16 @@ static void down(struct channel *ch) {
     struct inner_call *c = in->call;
     in->call = c->below;
     tine__buf_free(&c->answers[0].bytes);
+    tine__carried_drop(&c->answers[0].carried);
     free(c);
 }
 
-static enum record_kind answered(struct channel *ch, struct buf *out) {
+static enum record_kind answered(struct channel *ch, struct buf *out, struct carried *names) {
     struct inner_answer *a = &self(ch)->call->answers[0];
     *out = a->bytes;
+    *names = a->carried;
     tine__buf_init(&a->bytes);
+    a->carried = (struct carried){0};
     return a->kind;
 }
 
@@ -225,6 +228,8 @@ static void look(lua_State *L, lua_Debug *ar) {
     struct inner *in = lua_touserdata(L, -1);
     lua_pop(L, 1);
     struct inner_call *c = in->call;
+    if (!c)
+        return; /* no task, but an errand, or the finalizer */
     if (c->until && tine__now() >= c->until)
         (void)tine__inner_ask(c, 0, true);
     unsigned bits = asked_of(c);

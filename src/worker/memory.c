@@ -60,7 +60,7 @@ void tine__memory_free(const struct memory_limit *l, lua_State *L) {
 void tine__memory_pause(lua_State *L, bool pause) {
     void *l;
     if (lua_getallocf(L, &l) == limited)
-        ((struct memory_limit *)l)->paused = pause;
+        ((struct memory_limit *)l)->paused += pause ? 1u : -1u;
 }
 
 bool tine__memory_was_short(const struct memory_limit *l, lua_State *L, int status,

@@ -23,8 +23,9 @@
 struct memory_limit {
     struct alloc behind;
     int64_t used, most;
-    int64_t had; /* when it was refused last */
-    bool refused, paused;
+    int64_t had;     /* when it was refused last */
+    unsigned paused; /* so many times */
+    bool refused;
     bool owner; /* the last block was one for a small userdata */
     void *box[MEMORY_BOXES];
     unsigned next;
@@ -34,7 +35,7 @@ struct memory_limit {
 void tine__memory_limit(struct memory_limit *l, lua_State *L, uint64_t most);
 /* The task has ended. */
 void tine__memory_free(const struct memory_limit *l, lua_State *L);
-/* While this is true the limit of the state, if it has one, is not looked at. */
+/* Until it is called with false as often as with true, the limit of the state, if it has one, is not looked at. */
 void tine__memory_pause(lua_State *L, bool pause);
 /* Is the error `status`, whose value is on top, that of the limit? Then *out is what there is to say. */
 bool tine__memory_was_short(const struct memory_limit *l, lua_State *L, int status,

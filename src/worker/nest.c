@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "worker/ask.h"
+#include "worker/memory.h"
 #include "worker/seed.h"
 
 #define AWHILE 100000000u      /* ns until it looks for itself whether something has come */
@@ -70,6 +71,11 @@ static void keep(struct loop *l, struct posted *p) {
     *at = p;
 }
 
+void tine__posted_free(struct posted *p) {
+    tine__carried_drop(&p->names);
+    free(p);
+}
+
 struct posted *tine__nest_next(struct loop *l) {
     struct posted *p = l->letters;
     if (p)
@@ -82,7 +88,7 @@ static void reject(struct loop *l, struct posted *run) {
     struct channel *ch = l->channel;
     ch->reply(ch);
     ch->say(ch, RECORD_STOPPED, run->letter.call.id, run->letter.call.ref);
-    free(run);
+    tine__posted_free(run);
 }
 
 /* What has come: results are kept, a call is in *run (the caller's), another one goes back: who waits again says so, and may
@@ -101,7 +107,7 @@ static bool take_in(struct loop *l, struct posted **run, uint64_t *answers) {
             reject(l, p);
         } else {
             *answers += p->letter.kind == LETTER_ANSWER;
-            free(p);
+            tine__posted_free(p);
         }
     }
     return !lost;
@@ -163,6 +169,7 @@ static void go_up(struct loop *l, struct below *b, lua_State *thread, const stru
     if (is_seeded(b->call) && !is_seeded(call))
         tine__seed_fresh(l->run.L);
     tine__ask_leave(&b->ask, l->channel);
+    tine__memory_pause(l->run.L, true); /* the limit is that one's alone */
     tine__run_on(&l->run, thread, &b->run);
     l->said.id = 0;
     l->level++;
@@ -175,6 +182,7 @@ static void go_down(struct loop *l, const struct below *b) {
     l->k = b->k;
     l->said = b->said;
     l->submitted = b->submitted;
+    tine__memory_pause(l->run.L, false);
     tine__seed_restore(l->run.L, &b->seed);
     tine__ask_return(&b->ask, l->channel);
     l->channel->reply(l->channel); /* what the task that waits is going to answer with */
@@ -195,7 +203,7 @@ static void run_on_top(struct loop *l, struct posted *run, lua_State *thread) {
     tine__loop_call(l, &call);
     ch->down(ch);
     go_down(l, &below);
-    free(run);
+    tine__posted_free(run);
 }
 
 /* --- waiting --- */
@@ -272,7 +280,7 @@ int tine__nest_wait(struct waiting *w, const uint64_t *numbers, uint32_t n, uint
 
 enum record_kind tine__nest_run(lua_State *L, struct loop *l, const struct call_head *head,
                                 const char *bytes, const struct codec_origin *origin,
-                                uint64_t until, struct buf *out) {
+                                uint64_t until, struct buf *out, struct carried *names) {
     struct channel *ch = l->channel;
     enum record_kind kind = RECORD_SKIP;
     struct codec_aside aside;
@@ -289,7 +297,7 @@ enum record_kind tine__nest_run(lua_State *L, struct loop *l, const struct call_
         ch->limit(ch, until);
         go_up(l, &below, thread, &call);
         tine__loop_call(l, &call);
-        kind = ch->answered(ch, out);
+        kind = ch->answered(ch, out, names);
         ch->down(ch);
         go_down(l, &below);
     }
@@ -303,7 +311,7 @@ void tine__nest_over(struct loop *l) {
     if (l->channel->mail)
         tine__nest_poll(l);
     while (l->level == 0 && (p = tine__nest_next(l)) != NULL)
-        free(p); /* those of tasks below may be among the others */
+        tine__posted_free(p); /* those of tasks below may be among the others */
     if (tine__nest_forget)
         tine__nest_forget(l->run.L, l->level);
 }

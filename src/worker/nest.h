@@ -23,6 +23,7 @@ uint64_t tine__nest_submit(struct loop *l, struct buf *b);
 void tine__nest_poll(struct loop *l);
 /* The next result, to be freed; NULL: none has come. */
 struct posted *tine__nest_next(struct loop *l);
+void tine__posted_free(struct posted *p);
 
 /* A wait, for some of them. Between begin and end nothing else is asked of the nest, and nothing raises. */
 struct waiting {
@@ -44,11 +45,11 @@ void tine__nest_end(lua_State *L, struct waiting *w, bool settled);
 void tine__nest_cancel(struct loop *l, uint64_t number);
 
 /* In a pool without processes: run it at once, on top of the one that submits it. `call` says what it is, and its bytes are
-** there as long as it runs; its time is over then (0: never). What it was answered with; RECORD_SKIP: it could not be
-** run, for want of C stack or memory. Raises memory errors, before anything was done. */
+** there as long as it runs; its time is over then (0: never). What it was answered with, and what the bytes name;
+** RECORD_SKIP: it could not be run, for want of C stack or memory. Raises memory errors, before anything was done. */
 enum record_kind tine__nest_run(lua_State *L, struct loop *l, const struct call_head *call,
                                 const char *bytes, const struct codec_origin *origin,
-                                uint64_t until, struct buf *out);
+                                uint64_t until, struct buf *out, struct carried *names);
 
 /* The task has ended: what it has submitted is ended by the pool. */
 void tine__nest_over(struct loop *l);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/quiet.h"
 #include "base/sys.h"
 
 #define UNIT 4096u                 /* PIPE_BUF: what one write keeps together */
@@ -31,29 +32,6 @@ static FILE *out_stream, *err_stream;
 
 /* --- writing to the descriptor --- */
 
-static void sigpipe_only(sigset_t *set) {
-    sigemptyset(set);
-    sigaddset(set, SIGPIPE);
-}
-
-/* write(2), but a SIGPIPE that it raises is taken back: the error is enough. */
-static ssize_t write_to_pipe(int fd, const char *p, size_t n) {
-    sigset_t pipe_only, before, pending;
-    sigpipe_only(&pipe_only);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    ssize_t done = write(fd, p, n);
-    int saved = errno;
-    if (done == -1 && saved == EPIPE && !sigismember(&pending, SIGPIPE)) {
-        const struct timespec now = {0, 0};
-        while (sigtimedwait(&pipe_only, NULL, &now) == -1 && errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    return done;
-}
-
 /* Whoever shares the descriptor may have made it non-blocking: then wait for room here. */
 static bool wait_for_room(int fd) {
     struct pollfd p = {fd, POLLOUT, 0};
@@ -62,7 +40,7 @@ static bool wait_for_room(int fd) {
 
 static bool emit(const struct output *o, const char *p, size_t n) {
     while (n > 0) {
-        ssize_t done = o->pipe ? write_to_pipe(o->fd, p, n) : write(o->fd, p, n);
+        ssize_t done = o->pipe ? tine__quiet_write(o->fd, p, n) : write(o->fd, p, n);
         if (done >= 0) {
             p += done;
             n -= (size_t)done;

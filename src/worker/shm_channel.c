@@ -115,6 +115,7 @@ static uint32_t describe_far(const char *p, uint32_t room, struct call *out) {
     out->nnames = far.names;
     out->shown = far.id;
     out->attempt = far.attempt;
+    out->event_buffer = far.event_buffer;
     return far_size(far.names);
 }
 
@@ -331,7 +332,8 @@ static void last_progress(struct channel *ch, const struct call *call, const str
 
 static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
     struct shm_channel *c = self(ch);
-    return tine__link_await_grant(&c->link, call->id + k, c->event_buffer);
+    uint64_t limit = call->event_buffer ? call->event_buffer : c->event_buffer;
+    return tine__link_await_grant(&c->link, call->id + k, limit);
 }
 
 static void emit(struct channel *ch, const struct call *call, uint32_t k) {
@@ -380,6 +382,15 @@ static void down(struct channel *ch) {
     tine__link_down(&self(ch)->link);
 }
 
+/* Hold what it names: that lies at `p`. What cannot be held is not there when it is looked for. */
+static void hold_named(struct posted *letter, const char *p) {
+    for (uint32_t i = 0; i < letter->letter.regions; i++, p += sizeof(struct handle)) {
+        struct handle h;
+        memcpy(&h, p, sizeof h);
+        (void)!tine__carry_named(&letter->names, &h);
+    }
+}
+
 /* A copy of the letter at this place; NULL: it cannot be had. */
 static struct posted *copy_letter(struct shm_channel *c, uint64_t place, uint64_t *before) {
     int err;
@@ -387,14 +398,17 @@ static struct posted *copy_letter(struct shm_channel *c, uint64_t place, uint64_
     if (!letter)
         return NULL;
     *before = letter->next;
-    size_t length = letter->length;
+    size_t length = letter->length, more = letter->regions * sizeof(struct handle);
     struct posted *p = sys.malloc(sizeof *p + length);
-    letter = p ? tine__heap_at(c->calls, place, sizeof *letter + length, &err) : NULL;
-    if (letter)
-        memcpy(&p->letter, letter, sizeof *letter + length);
-    else
+    letter = p ? tine__heap_at(c->calls, place, sizeof *letter + length + more, &err) : NULL;
+    if (!letter) {
         free(p);
-    return letter ? p : NULL;
+        return NULL;
+    }
+    memcpy(&p->letter, letter, sizeof *letter + length);
+    p->names = (struct carried){0};
+    hold_named(p, (const char *)(letter + 1) + length);
+    return p;
 }
 
 static struct posted *mail(struct channel *ch, bool *lost) {
