@@ -191,7 +191,7 @@ describe("a host with several job servers", function()
     slow:settimeout(20)
     local connection = assert(slow:accept())
     connection:settimeout(20)
-    local asked, grabs = "", 0
+    local asked, grabs = ""
     repeat
       asked = asked .. assert(connection:receive(1))
       local _, n = asked:gsub("%zREQ%z%z%z\30%z%z%z%z", "")

@@ -30,6 +30,13 @@ static void fail(struct gm_conn *c, int error) {
     c->error = error;
 }
 
+/* Whoever reads from it is to see that it is closed: others who use it would not know whom to tell. */
+static void spoil(struct gm_conn *c, int error) {
+    if (!c->broken)
+        c->error = error;
+    c->broken = c->readable = true;
+}
+
 bool tine__gm_open(struct gm_conn *c, uint64_t now) {
     const int on = 1;
     const struct gm_address *a = c->address;
@@ -81,17 +88,15 @@ void tine__gm_polled(struct gm_conn *c, short events, bool *opened) {
 
 bool tine__gm_send(struct gm_conn *c, enum gm_type type, unsigned nargs,
                    const struct gm_text *args) {
-    if (c->fd == -1)
-        return false;
-    c->broken |= tine__gm_write(&c->out, type, nargs, args) != 0;
-    return !c->broken;
+    if (c->fd != -1 && tine__gm_write(&c->out, type, nargs, args))
+        spoil(c, ENOMEM);
+    return c->fd != -1 && !c->broken;
 }
 
 bool tine__gm_say(struct gm_conn *c, const char *line) {
-    if (c->fd == -1)
-        return false;
-    c->broken |= buf_append(&c->out, line, strlen(line)) != 0;
-    return !c->broken;
+    if (c->fd != -1 && buf_append(&c->out, line, strlen(line)))
+        spoil(c, ENOMEM);
+    return c->fd != -1 && !c->broken;
 }
 
 /* All of it was dealt with. */
@@ -102,14 +107,14 @@ static void empty(struct buf *b, size_t *at) {
 }
 
 void tine__gm_flush(struct gm_conn *c) {
-    while (gm_is_open(c) && c->sent < c->out.len) {
+    while (gm_is_open(c) && !c->broken && c->sent < c->out.len) {
         ssize_t n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
         if (n >= 0) {
             c->sent += (size_t)n;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (errno != EINTR) {
-            fail(c, errno);
+            spoil(c, errno);
         }
     }
     if (c->out.len > 0 && c->sent == c->out.len)
@@ -158,7 +163,7 @@ static bool fill(struct gm_conn *c, uint64_t now) {
 bool tine__gm_receive(struct gm_conn *c, struct gm_packet *out, uint64_t now) {
     while (c->fd != -1) {
         if (c->broken) {
-            fail(c, ENOMEM);
+            fail(c, c->error);
             return false;
         }
         size_t n = tine__gm_read(c->in.data + c->taken, c->in.len - c->taken, out);

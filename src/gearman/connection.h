@@ -17,7 +17,7 @@ struct gm_conn {
     bool connecting;                  /* not there yet: what is written waits */
     bool readable;                    /* there may be something to be read */
     int error;                        /* errno, why it was closed; 0: the server has closed it */
-    bool broken;    /* it is to be closed when nobody looks at what has come any more */
+    bool broken;    /* by `error`: it is to be closed when nobody looks at what has come any more */
     uint64_t heard; /* when something came last (ns) */
     struct buf in, out;
     size_t taken, sent; /* of them */

@@ -59,6 +59,7 @@ struct gm_task {
     struct call_head
         head; /* offset 0; `callee` and names are ids of the submitter's store, by content */
     uint64_t timeout, grace, cpu; /* ns, as struct settings */
+    uint64_t event_buffer; /* events that each of its tasks may emit before it is granted more */
     int64_t priority;
     uint64_t nnames;
     /* uint64_t names[nnames]; head.length bytes */
@@ -79,11 +80,12 @@ enum gm_answer_kind {
     ANSWER_ENDED,   /* it was asked to; bytes: traceback */
     ANSWER_TIMEOUT, /* the same, by its limit */
     ANSWER_CPU,
-    ANSWER_CRASHED, /* bytes: struct report_crash */
-    ANSWER_LOST,    /* bytes: text, why */
-    ANSWER_STOPPED, /* task `k` and those behind it have not begun, and never will there */
-    ANSWER_PROGRESS,
-    ANSWER_OUTPUT, /* before the end of a task whose output is captured: what it has printed */
+    ANSWER_CRASHED,  /* bytes: struct report_crash */
+    ANSWER_LOST,     /* bytes: text, why */
+    ANSWER_STOPPED,  /* task `k` and those behind it have not begun, and never will there */
+    ANSWER_PROGRESS, /* what task `k` has said last; nothing: nothing yet */
+    ANSWER_EVENT,    /* task `k`, which goes on, has emitted it */
+    ANSWER_OUTPUT,   /* before the end of a task whose output is captured: what it has printed */
     ANSWER_KINDS
 };
 
@@ -113,6 +115,8 @@ enum gm_order_kind {
     SAY_NO,     /* do not */
     SAY_CODE,   /* bytes: struct gm_code, name, source, code: a function that it asked for */
     SAY_PING,
+    SAY_TELL,   /* how far is it? */
+    SAY_GRANT,  /* bytes: struct gm_grant */
     SAY_RECALL, /* what of it has not begun is not to; */
     SAY_LATE,   /* that, and end what has: its time is over; */
     SAY_STOP    /* that, and for whatever reason. A later one of the three says more */
@@ -123,6 +127,12 @@ struct gm_order {
     uint8_t kind;
     uint64_t length;
     /* bytes */
+};
+
+/* Task `k` may emit so many events in all; UINT64_MAX: nobody wants them. */
+struct gm_grant {
+    uint64_t number;
+    uint32_t k, pad;
 };
 
 struct gm_code {

@@ -21,7 +21,8 @@ _Static_assert(sizeof(struct call_extra) == 48, "no padding with foreign bytes")
 
 /* What a worker is told of a task that came from another machine (CALL_FAR): behind the extra, if there is one. */
 struct call_far {
-    uint64_t id; /* of the first task, as its submitter counts */
+    uint64_t id;           /* of the first task, as its submitter counts */
+    uint64_t event_buffer; /* events that each may emit before it is granted more */
     uint32_t attempt;
     uint32_t names;
     /* struct call_far_name[names] */

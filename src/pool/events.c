@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
+#include "site/far.h"
 
 struct emission {
     struct emission *next;
@@ -25,6 +26,9 @@ struct events {
     unsigned worker;
     uint32_t k;
     uint64_t mine; /* of the unread ones */
+    /* of one from another machine, whose submitter keeps them and grants: */
+    bool far;
+    uint64_t seen, allowed; /* events of this task, in all */
 };
 
 /* --- references --- */
@@ -35,6 +39,7 @@ static struct events *new_events(struct pool *p, struct item *item) {
         return NULL;
     e->pool = tine__pool_ref(p);
     e->item = item;
+    e->far = item->far;
     e->refs = 1; /* the item's */
     e->last = &e->first;
     list_init(&e->node);
@@ -88,7 +93,7 @@ void tine__events_unref(struct events *e) {
 /* --- granting --- */
 
 static uint64_t limit_of(const struct events *e) {
-    return e->pool->in_process ? UINT64_MAX : e->pool->event_buffer;
+    return e->pool->in_process || e->far ? UINT64_MAX : e->pool->event_buffer;
 }
 
 /* Does somebody wait for its end, so that all are kept? */
@@ -107,6 +112,8 @@ static bool is_free(const struct events *e) {
 
 /* Number of the first event that the task may not emit. */
 static uint64_t upto(const struct events *e) {
+    if (e->far)
+        return e->allowed == SITE_NO_EVENTS ? SITE_NO_EVENTS : e->number - e->seen + e->allowed;
     uint64_t limit = limit_of(e), unread = is_free(e) ? 0 : e->mine;
     return e->dropped ? SITE_NO_EVENTS : e->number + (limit > unread ? limit - unread : 0);
 }
@@ -118,7 +125,7 @@ static void grant(struct events *e, bool again) {
         return;
     e->granted = number;
     if (e->worker)
-        ops->grant(e->pool->site, e->worker, e->id, number);
+        ops->grant(e->pool->site, e->item->task.call.ref, e->worker, e->id, number);
 }
 
 /* It stands, or not: those that do are known. */
@@ -147,7 +154,9 @@ static void changed(struct events *e, bool again) {
 static bool follows(struct events *e, const struct report *r, uint32_t k) {
     bool same = e->worker == r->worker && e->id == r->id && e->number == r->number;
     if (e->k != k || !e->worker)
-        e->mine = 0;
+        e->mine = e->seen = 0;
+    if (e->seen++ == 0)
+        e->allowed = e->item ? e->item->event_buffer : 0;
     e->k = k;
     e->worker = r->worker;
     e->id = r->id;
@@ -228,6 +237,18 @@ static bool take(struct events *e, struct outcome *out, uint32_t *k) {
     return true;
 }
 
+void tine__events_allow(struct pool *p, struct item *item, uint32_t k, uint64_t number) {
+    if (tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    struct events *e = item->events;
+    if (e && e->item && e->worker && e->k == k && e->seen > 0) {
+        e->allowed = number;
+        changed(e, false);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 bool tine__events_take(struct events *e, struct outcome *out, uint32_t *k) {
     if (tine__pool_is_forked(e->pool))
         return false;
@@ -280,7 +301,9 @@ void tine__events_drop(struct events *e) {
 
 /* Does something wait for a worker, and all of them are at work? */
 static bool is_held_up(struct pool *p) {
-    uint64_t running = tine__pool_running(p), most = p->s.hold ? p->s.live : p->s.o.workers;
+    uint64_t running = tine__pool_running(p), most = p->far      ? tine__far_slots(p->site)
+                                                     : p->s.hold ? p->s.live
+                                                                 : p->s.o.workers;
     return sched_runnable(&p->s) > running && running >= most;
 }
 

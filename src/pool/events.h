@@ -30,6 +30,9 @@ void tine__events_unref(struct events *e);
 
 /* Take the oldest that was not read: an outcome with values, of task *k, to be freed. False: there is none. */
 bool tine__events_take(struct events *e, struct outcome *out, uint32_t *k);
+/* Of an item from another machine: task `k`, which has emitted some, may emit so many in all (SITE_NO_EVENTS: nobody wants
+** them); at first item->event_buffer. */
+void tine__events_allow(struct pool *p, struct item *item, uint32_t k, uint64_t number);
 /* How many there are to be taken just now. */
 uint64_t tine__events_unread(struct events *e);
 /* Somebody reads them, and will go on: a task stands for him also when its pool was shut down. */

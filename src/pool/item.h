@@ -41,6 +41,7 @@ struct item {
     bool answers; /* its owner is asked before it is tried again, if its settings say so */
     bool
         far; /* it came from another machine: all that a worker is to know stands in its bytes already */
+    uint64_t event_buffer; /* of such a one: as its submitter wants it */
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
     struct list dependents; /* needs (by `node`) of others that this one is to meet */

@@ -83,7 +83,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
     if (!err)
         err = tine__wakeup_open(&p->wakeup);
     if (!err && o->far)
-        err = tine__far_open(&p->site, o->far, &p->wakeup, &p->bells);
+        err = tine__far_open(&p->site, o->far, p->event_buffer, &p->wakeup, &p->bells);
     else if (!err && o->in_process)
         err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells, p->settings);
     else if (!err)

@@ -40,6 +40,21 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
     return look;
 }
 
+#define BRIEFLY (100 * MILLISECOND)
+
+/* Something only its host knows, which was asked: wait for its word, for so long at most. */
+static void await_word(struct pool *p, struct item *item, uint64_t ns) {
+    const struct task *t = &leader_of(item)->task;
+    const uint64_t until = tine__now() + ns;
+    const struct timespec at = {(time_t)(until / SECOND), (long)(until % SECOND)};
+    int err = 0;
+    p->unsure++;
+    while (!err && p->site->ops->unsure && !pool_site_is_gone(p) && t->state == TASK_SENT &&
+           p->site->ops->unsure(p->site, t->call.ref))
+        err = pthread_cond_timedwait(&p->word, &p->lock, &at);
+    p->unsure--;
+}
+
 bool tine__task_progress(struct pool *p, struct item *item, struct progress *out) {
     bool told = false;
     if (tine__pool_is_forked(p))
@@ -47,10 +62,13 @@ bool tine__task_progress(struct pool *p, struct item *item, struct progress *out
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
     const struct item *leader = leader_of(item);
-    if ((told = leader->told != NULL))
-        memcpy(out, leader->told, progress_size(leader->told));
-    else if (is_taken(p, leader))
+    bool asks = is_taken(p, leader) && (p->far || !leader->told);
+    if (asks)
         told = p->site->ops->progress(p->site, leader->task.call.ref, leader->task.call.id, out);
+    if (asks && !told)
+        await_word(p, item, BRIEFLY); /* elsewhere it is only asked for */
+    if (!told && (told = leader->told != NULL))
+        memcpy(out, leader->told, progress_size(leader->told));
     pthread_mutex_unlock(&p->lock);
     return told;
 }
@@ -59,21 +77,6 @@ bool tine__task_progress(struct pool *p, struct item *item, struct progress *out
 static void carry_out(struct pool *p) {
     tine__drive(p);
     tine__wake_waiters(p, false);
-}
-
-#define WORD SECOND /* how long to wait for a host's word, at most */
-
-/* Whether it has begun only its host knows, which was asked: wait until it has said so. */
-static void await_word(struct pool *p, const struct item *item) {
-    const struct task *t = &leader_of((struct item *)item)->task;
-    const uint64_t until = tine__now() + WORD;
-    const struct timespec at = {(time_t)(until / SECOND), (long)(until % SECOND)};
-    int err = 0;
-    p->unsure++;
-    while (!err && p->site->ops->unsure && !pool_site_is_gone(p) && t->state == TASK_SENT &&
-           p->site->ops->unsure(p->site, t->call.ref))
-        err = pthread_cond_timedwait(&p->word, &p->lock, &at);
-    p->unsure--;
 }
 
 static void end_item(struct pool *p, struct item *item, void (*end)(struct sched *, struct task *),
@@ -85,7 +88,7 @@ static void end_item(struct pool *p, struct item *item, void (*end)(struct sched
     end(&p->s, &leader_of(item)->task);
     carry_out(p);
     if (wait)
-        await_word(p, item);
+        await_word(p, item, SECOND);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -115,7 +118,7 @@ bool tine__task_abort(struct pool *p, struct item *item) {
     bool ended = tine__sched_abort(&p->s, &leader->task);
     carry_out(p);
     if (ended)
-        await_word(p, item);
+        await_word(p, item, SECOND);
     ended = ended && (leader->task.doom || outcome_settled(item->outcomes));
     pthread_mutex_unlock(&p->lock);
     return ended;

@@ -91,7 +91,7 @@ static int refusal(const struct sched *s, const struct task *t) {
 /* What the worker is to know at once. */
 static uint64_t flags_of(const struct task *t) {
     const struct settings *set = t->set;
-    return (t->mute || t->far ? CALL_MUTE : 0) | (t->far ? CALL_FAR | CALL_EXTRA : 0) |
+    return (t->mute ? CALL_MUTE : 0) | (t->far ? CALL_FAR | CALL_EXTRA : 0) |
            (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
            (settings_need_extra(set) ? CALL_EXTRA : 0) | (uint64_t)t->depth << CALL_DEPTH;
 }

@@ -5,9 +5,6 @@
 #include "msg/report.h"
 #include "serve/internal.h"
 
-#define BATCH \
-    65536u /* bytes of answers that are worth a message of their own while more are to come */
-
 void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
                   size_t n) {
     struct gm_answer a = {.kind = kind, .k = k, .length = n};
@@ -38,6 +35,33 @@ void tine__answer_say(struct serve *s, struct work *w, bool last) {
         tine__gm_send(&v->conn, last ? GM_WORK_COMPLETE : GM_WORK_DATA, 2, args);
     w->said++;
     w->answers.len = 0;
+}
+
+void tine__answer_progress(struct serve *s, struct work *w) {
+    struct progress p;
+    bool told = w->task.head.count == 1 && tine__task_progress(s->pool, &w->item, &p);
+    tine__answer(w, ANSWER_PROGRESS, w->told, &p, told ? progress_size(&p) : 0);
+}
+
+/* --- events --- */
+
+static bool next_event(const struct serve *s, struct work *w) {
+    if (w->item.emitted && !w->events)
+        w->events = tine__item_events(s->pool, &w->item);
+    struct events *e = w->events ? w->events : w->item.released ? w->item.events : NULL;
+    return w->event.state != OUTCOME_NONE || (e && tine__events_take(e, &w->event, &w->event_k));
+}
+
+/* What task k has emitted comes before its end. */
+static void answer_events(const struct serve *s, struct work *w, uint32_t k) {
+    size_t n;
+    while (next_event(s, w) && w->event_k <= k) {
+        const char *bytes = tine__outcome_bytes(&w->event, &n);
+        if (w->event_k == k)
+            tine__answer(w, ANSWER_EVENT, k, bytes, n);
+        tine__outcome_free(&w->event);
+        w->event = (struct outcome){0};
+    }
 }
 
 /* --- ends --- */
@@ -124,11 +148,16 @@ static void tell(struct serve *s, struct work *w) {
     bool unrun = false;
     while (w->told < count && !unrun && outcome_settled(&w->outcomes[w->told])) {
         unrun = is_unrun(w, &w->outcomes[w->told]); /* and all behind it: said once */
+        answer_events(s, w, w->told);
+        if (count == 1 && w->item.told)
+            tine__answer(w, ANSWER_PROGRESS, 0, w->item.told, progress_size(w->item.told));
         answer_end(w, w->told++);
     }
+    if (w->told < count && !unrun)
+        answer_events(s, w, w->told);
     if (w->item.released)
         tine__answer_say(s, w, true);
-    else if (w->answers.len >= BATCH || (w->answers.len > 0 && count > 1))
+    else if (w->answers.len > 0)
         tine__answer_say(s, w, false);
     if (w->item.released)
         tine__work_free(s, w);

@@ -120,6 +120,18 @@ static void stop(struct serve *s, struct work *w, bool late) {
     tine__watch_begun(s, w);
 }
 
+static void tell(struct serve *s, struct work *w) {
+    tine__answer_progress(s, w);
+    tine__answer_say(s, w, false);
+}
+
+static void grant(struct serve *s, struct work *w, const char *bytes, uint64_t length) {
+    struct gm_reader r = {bytes, length};
+    struct gm_grant g;
+    if (w->stage == WORK_BEGUN && tine__gm_copy(&r, &g, sizeof g))
+        tine__events_allow(s->pool, &w->item, g.k, g.number);
+}
+
 static void recall(struct serve *s, struct work *w) {
     if (w->stage != WORK_BEGUN)
         return;
@@ -152,6 +164,10 @@ static void obey(struct serve *s, struct server *v, struct peer *peer, const str
         tine__work_begin(s, w);
     else if (o->kind == SAY_NO && w->stage == WORK_ASKED)
         tine__work_drop(s, w);
+    else if (o->kind == SAY_TELL)
+        tell(s, w);
+    else if (o->kind == SAY_GRANT)
+        grant(s, w, bytes, o->length);
     else if (o->kind == SAY_RECALL)
         recall(s, w);
     else if (o->kind == SAY_LATE || o->kind == SAY_STOP)

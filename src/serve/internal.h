@@ -66,6 +66,9 @@ struct work {
     struct gm_task task;
     struct buf rest; /* names and bytes, as they came */
     struct buf answers;
+    struct events *events; /* or NULL */
+    struct outcome event;  /* the next one, of task `event_k`, if it is set */
+    uint32_t event_k;
     struct settings *settings;
     struct outcome outcomes[];
 };
@@ -120,6 +123,8 @@ void tine__work_refuse(struct server *v, struct gm_text handle);
 /* Add an answer to what is to be said. */
 void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
                   size_t n);
+/* ... how far it has come. */
+void tine__answer_progress(struct serve *s, struct work *w);
 /* Say it; `last`: that was all. */
 void tine__answer_say(struct serve *s, struct work *w, bool last);
 /* All that has not ended of it ends like this. */

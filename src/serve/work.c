@@ -174,7 +174,8 @@ static int append_extra(const struct serve *s, struct work *w, const char **p, s
 
 /* The names that it has for functions, and ours. */
 static int append_names(const struct serve *s, struct work *w, struct call_buf *cb) {
-    struct call_far far = {w->task.head.id, call_attempt(&w->task.head), (uint32_t)w->task.nnames};
+    struct call_far far = {w->task.head.id, w->task.event_buffer, call_attempt(&w->task.head),
+                           (uint32_t)w->task.nnames};
     int err = buf_append(&cb->b, &far, sizeof far);
     for (uint64_t i = 0; i < w->task.nnames && !err; i++) {
         struct call_far_name name = {.theirs = name_at(w, i)};
@@ -204,6 +205,8 @@ static void describe(struct serve *s, struct work *w) {
     item->settings = w->settings;
     item->owner = w;
     item->far = true;
+    item->event_buffer = w->task.event_buffer;
+    item->task.mute = w->task.head.flags & CALL_MUTE;
     item->task.call.count = w->task.head.count;
     item->name = (struct task_name){.index = w->task.head.index};
 }
@@ -258,6 +261,9 @@ void tine__work_free(struct serve *s, struct work *w) {
         tine__outcome_free(&w->outcomes[k]);
     tine__buf_free(&w->rest);
     tine__buf_free(&w->answers);
+    tine__outcome_free(&w->event);
+    tine__events_unref(w->events);
+    tine__events_unref(w->item.released ? w->item.events : NULL);
     tine__settings_unref(w->settings);
     tine__attempts_free(w->item.attempts);
     free(w->item.told);

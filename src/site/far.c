@@ -144,15 +144,45 @@ static bool far_taken(struct site *s, uint32_t ref) {
 
 static bool far_unsure(struct site *s, uint32_t ref) {
     const struct far_sending *sending = far_of(s)->by_ref[ref];
-    return sending && sending->stage == FAR_CONFIRMED && sending->line && sending->wanted;
+    return sending && sending->line &&
+           (sending->telling || (sending->stage == FAR_CONFIRMED && sending->wanted));
+}
+
+/* Out with it at once: what asks does not drive the pool. */
+static void say_now(struct far *f, struct far_line *l) {
+    tine__far_say(f, l);
+    tine__gm_flush(&l->server->conn);
 }
 
 static bool far_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out) {
-    (void)s;
-    (void)ref;
+    struct far_sending *sending = far_of(s)->by_ref[ref];
     (void)id;
     (void)out;
+    if (!sending || !sending->line || sending->telling)
+        return false;
+    sending->telling = true;
+    tine__far_order(sending->line, SAY_TELL, sending->unique, NULL, 0);
+    say_now(far_of(s), sending->line);
     return false;
+}
+
+/* Not each event that is read is worth a message, but the last that is left to emit. */
+static bool is_worth_it(const struct far *f, const struct far_sending *s, uint64_t number) {
+    return number == SITE_NO_EVENTS || number < s->granted || s->granted <= s->events ||
+           number - s->granted >= f->event_buffer / 4;
+}
+
+static void far_grant(struct site *s, uint32_t ref, unsigned worker, uint64_t id, uint64_t number) {
+    struct far *f = far_of(s);
+    struct far_sending *sending = f->by_ref[ref];
+    (void)worker;
+    if (!sending || !sending->line || sending->id + sending->next != id ||
+        number == sending->granted || !is_worth_it(f, sending, number))
+        return;
+    const struct gm_grant grant = {.number = number, .k = sending->next};
+    sending->granted = number;
+    tine__far_order(sending->line, SAY_GRANT, sending->unique, &grant, sizeof grant);
+    say_now(f, sending->line);
 }
 
 static void far_look(struct site *s, unsigned worker, struct site_look *out) {
@@ -305,6 +335,7 @@ static const struct site_ops far_ops = {
     .taken = far_taken,
     .unsure = far_unsure,
     .progress = far_progress,
+    .grant = far_grant,
     .look = far_look,
     .news = far_news,
     .report = far_report,
@@ -353,13 +384,14 @@ static int open_parts(struct far *f) {
     return err;
 }
 
-int tine__far_open(struct site **out, const struct far_options *o, struct wakeup *manager,
-                   struct site_bells *bells) {
+int tine__far_open(struct site **out, const struct far_options *o, uint64_t event_buffer,
+                   struct wakeup *manager, struct site_bells *bells) {
     *out = NULL;
     struct far *f = sys.calloc(1, sizeof *f);
     if (!f)
         return TINE_ENOMEM;
     prepare(f, o, manager->fd);
+    f->event_buffer = event_buffer;
     int err = open_parts(f);
     if (err) {
         int saved = errno;

@@ -35,8 +35,10 @@ struct far_host {
 };
 
 /* As tine__here_open. Does not wait for a server. */
-int tine__far_open(struct site **out, const struct far_options *o, struct wakeup *manager,
-                   struct site_bells *bells);
+int tine__far_open(struct site **out, const struct far_options *o, uint64_t event_buffer,
+                   struct wakeup *manager, struct site_bells *bells);
+/* So many workers all hosts have, as far as they are known. */
+unsigned tine__far_slots(const struct site *s);
 /* The hosts, as far as they are known: fills in at most `most`, gives their number. */
 unsigned tine__far_hosts(struct site *s, struct far_host *out, unsigned most);
 

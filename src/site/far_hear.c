@@ -295,7 +295,8 @@ static const uint8_t kinds[ANSWER_KINDS] = {
     [ANSWER_ENDED] = REPORT_ENDED,       [ANSWER_TIMEOUT] = REPORT_TIMEOUT,
     [ANSWER_CPU] = REPORT_CPU,           [ANSWER_CRASHED] = REPORT_CRASHED,
     [ANSWER_LOST] = REPORT_AWAY,         [ANSWER_STOPPED] = REPORT_STOPPED,
-    [ANSWER_PROGRESS] = REPORT_PROGRESS, [ANSWER_OUTPUT] = REPORT_OUTPUT};
+    [ANSWER_PROGRESS] = REPORT_PROGRESS, [ANSWER_OUTPUT] = REPORT_OUTPUT,
+    [ANSWER_EVENT] = REPORT_EVENT};
 
 /* It is the end of the task that is due, or of no task. False: it makes no sense. */
 static bool fits(const struct far_sending *s, const struct gm_answer *a) {
@@ -306,14 +307,18 @@ static bool fits(const struct far_sending *s, const struct gm_answer *a) {
     return kinds[a->kind] == REPORT_NONE || (a->k == s->next && a->k < s->count);
 }
 
-static void answer(struct far_sending *s, const struct gm_answer *a, const char *bytes,
-                   struct report *r) {
+static void answer(const struct far *f, struct far_sending *s, const struct gm_answer *a,
+                   const char *bytes, struct report *r) {
     *r = report_of(s, kinds[a->kind]);
     r->bytes = bytes;
     r->length = a->length;
     r->there = a->worker;
     r->pid = a->pid;
+    if (r->kind == REPORT_EVENT)
+        r->number = s->events++;
     if (report_is_result(r)) {
+        s->events = 0;
+        s->granted = f->event_buffer;
         r->ended = a->ran ? tine__now() : 0;
         r->started = r->ended - a->ran;
         s->next++;
@@ -331,6 +336,13 @@ static void end_reading(struct far *f) {
     if (s->next < s->count)
         tine__far_lose(f, s, "its host has ended it without a result");
     tine__far_free(f, s);
+}
+
+static void begun(struct far_sending *s) {
+    if (s->stage != FAR_CONFIRMED)
+        return;
+    s->stage = FAR_BEGUN;
+    s->begun = tine__now();
 }
 
 /* The next answer of the message at hand; a report, perhaps. */
@@ -351,13 +363,13 @@ static bool read_answer(struct far *f, struct report *r) {
     }
     if (a.kind == ANSWER_ASK)
         asked(f, s, bytes, a.length);
-    if (a.kind == ANSWER_BEGUN && s->stage == FAR_CONFIRMED) {
-        s->stage = FAR_BEGUN;
-        s->begun = tine__now();
-    }
-    if (!heeded || kinds[a.kind] == REPORT_NONE)
+    if (a.kind == ANSWER_BEGUN || a.kind == ANSWER_EVENT)
+        begun(s);
+    if (a.kind == ANSWER_PROGRESS)
+        s->telling = false;
+    if (!heeded || kinds[a.kind] == REPORT_NONE || (a.kind == ANSWER_PROGRESS && a.length == 0))
         return false;
-    answer(s, &a, bytes, r);
+    answer(f, s, &a, bytes, r);
     if (a.kind == ANSWER_STOPPED || s->next == s->count)
         tine__far_forget(f, s);
     return true;

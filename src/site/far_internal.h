@@ -61,6 +61,9 @@ struct far_sending {
     uint32_t ref, count;
     uint32_t next;           /* of its tasks, the first that has not ended */
     uint64_t id;             /* of the first */
+    bool telling;            /* its host was asked how far it is */
+    uint64_t events;         /* that the task `next` has emitted, */
+    uint64_t granted;        /* and may, as its host was told */
     uint64_t begun;          /* when it was heard that it has (ns) */
     char speaker[GM_UNIQUE]; /* the host that was heard first of it, */
     uint64_t heard;          /* and how often */
@@ -99,6 +102,7 @@ struct far {
     int manager; /* borrowed */
 
     struct far_options o;
+    uint64_t event_buffer;
     char id[GM_UNIQUE];
     char function[GM_FUNCTION], line_function[GM_FUNCTION];
     unsigned nservers;

@@ -9,11 +9,17 @@
 
 #define UNKNOWN_WINDOW 4 /* while no host is known: the first one finds something to do */
 
-unsigned tine__far_window(const struct far *f) {
+unsigned tine__far_slots(const struct site *s) {
+    const struct far *f = (const struct far *)s;
     unsigned slots = 0;
     for (unsigned i = 0; i < f->nservers; i++) /* each host is at each server */
         if (f->servers[i].slots > slots)
             slots = f->servers[i].slots;
+    return slots;
+}
+
+unsigned tine__far_window(const struct far *f) {
+    unsigned slots = tine__far_slots(&f->base);
     unsigned window = f->o.window ? f->o.window : slots ? 2 * slots : UNKNOWN_WINDOW;
     return window < FAR_SLOTS ? window : FAR_SLOTS;
 }
@@ -51,6 +57,7 @@ static int describe(const struct far *f, const struct order *o, const struct sit
                         .timeout = set->timeout,
                         .grace = set->grace,
                         .cpu = set->cpu,
+                        .event_buffer = f->event_buffer,
                         .priority = set->priority,
                         .nnames = call->refs->n};
     memcpy(t.peer, f->id, sizeof t.peer);
@@ -80,7 +87,8 @@ static bool submit(struct far *f, struct far_sending *s, const struct order *o) 
     return tine__gm_send(&s->server->conn, job_type(o->task->set->priority), 3, args);
 }
 
-static struct far_sending *new_sending(struct far_server *v, const struct site_call *call) {
+static struct far_sending *new_sending(const struct far *f, struct far_server *v,
+                                       const struct site_call *call) {
     struct far_sending *s = sys.calloc(1, sizeof *s);
     if (!s)
         return NULL;
@@ -91,6 +99,7 @@ static struct far_sending *new_sending(struct far_server *v, const struct site_c
     s->count = call->head->count;
     s->id = call->head->id;
     s->refs = call->refs;
+    s->granted = f->event_buffer;
     return s;
 }
 
@@ -100,7 +109,7 @@ int tine__far_run(struct far *f, const struct order *o, const struct site_call *
         f->refused = true;
         return TINE_EAGAIN;
     }
-    struct far_sending *s = new_sending(v, call);
+    struct far_sending *s = new_sending(f, v, call);
     if (!s)
         return TINE_ENOMEM;
     s->stage = f->o.confirm ? FAR_SENT : FAR_CONFIRMED;

@@ -127,7 +127,7 @@ bool tine__local_inquired(struct site *s, unsigned worker, uint64_t id, char *ou
                           size_t *length);
 bool tine__local_taken(struct site *s, uint32_t ref);
 bool tine__local_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
-void tine__local_grant(struct site *s, unsigned worker, uint64_t id, uint64_t number);
+void tine__local_grant(struct site *s, uint32_t ref, unsigned worker, uint64_t id, uint64_t number);
 /* Send the signals that are due. False: not all could be sent yet. */
 bool tine__local_send_signals(struct local *l);
 

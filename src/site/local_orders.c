@@ -28,8 +28,10 @@ bool tine__local_progress(struct site *s, uint32_t ref, uint64_t id, struct prog
     return worker && tine__link_progress(&l->lanes[worker]->link, id, out);
 }
 
-void tine__local_grant(struct site *s, unsigned worker, uint64_t id, uint64_t number) {
+void tine__local_grant(struct site *s, uint32_t ref, unsigned worker, uint64_t id,
+                       uint64_t number) {
     struct local *l = local_of(s);
+    (void)ref;
     if (worker <= l->workers && l->lanes[worker])
         tine__link_grant(&l->lanes[worker]->link, id,
                          number == SITE_NO_EVENTS ? LINK_NO_EVENTS : number);

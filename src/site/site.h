@@ -59,14 +59,15 @@ struct site_ops {
     bool (*want_room)(struct site *s, unsigned level);
     /* Has a worker taken up the call? As cheap as a load. */
     bool (*taken)(struct site *s, uint32_t ref);
-    /* Was where the call is asked to take it back, or to end it, and has not said yet whether it had begun? NULL where that
-    ** is known at once. */
+    /* Was where the call is asked something that it has not answered yet: whether it had begun when it was to be taken back,
+    ** or ended; how far it is? NULL where all is known at once. */
     bool (*unsure)(struct site *s, uint32_t ref);
-    /* What task `id` of the call, which a worker has taken up, has said last of its progress. False: nothing. */
+    /* What task `id` of the call, which a worker has taken up, has said last of its progress. False: nothing; or (`unsure`)
+    ** it is to be asked, and REPORT_PROGRESS will come. */
     bool (*progress)(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
-    /* Task `id`, which the worker runs, may emit what comes before event `number` of that worker's, or (SITE_NO_EVENTS)
+    /* Task `id` of the call, which the worker runs, may emit what comes before event `number` of that worker's, or (SITE_NO_EVENTS)
     ** nobody wants what it emits. NULL where it may emit at any time. */
-    void (*grant)(struct site *s, unsigned worker, uint64_t id, uint64_t number);
+    void (*grant)(struct site *s, uint32_t ref, unsigned worker, uint64_t id, uint64_t number);
     /* What is the worker doing? */
     void (*look)(struct site *s, unsigned worker, struct site_look *out);
 

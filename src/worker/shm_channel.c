@@ -115,6 +115,7 @@ static uint32_t describe_far(const char *p, uint32_t room, struct call *out) {
     out->nnames = far.names;
     out->shown = far.id;
     out->attempt = far.attempt;
+    out->event_buffer = far.event_buffer;
     return far_size(far.names);
 }
 
@@ -131,9 +132,9 @@ static void describe(struct channel *ch, const struct call_head *s, const char *
                          .shown = s->id,
                          .mute = s->flags & CALL_MUTE,
                          .attempt = call_attempt(s),
-                         .index = s->index};
-    if (s->callee)
-        tine__store_find(c->calls, s->callee, NULL, &out->origin);
+                         .index = s->index,
+                         .heap = c->calls,
+                         .callee = s->callee};
     if (!p)
         return;
     uint32_t extra = extra_size(s);
@@ -331,7 +332,8 @@ static void last_progress(struct channel *ch, const struct call *call, const str
 
 static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
     struct shm_channel *c = self(ch);
-    return tine__link_await_grant(&c->link, call->id + k, c->event_buffer);
+    uint64_t limit = call->event_buffer ? call->event_buffer : c->event_buffer;
+    return tine__link_await_grant(&c->link, call->id + k, limit);
 }
 
 static void emit(struct channel *ch, const struct call *call, uint32_t k) {
