@@ -53,7 +53,7 @@ describe("the options", function()
       all_in(name, interpreter)
       all_in(name, map)
       for _, options in ipairs { top, report, busted } do all_in(name, options) end
-      all_in(name == "docs/program.md" and "docs/machines.md" or name, serve)
+      if name ~= "docs/program.md" then all_in(name, serve) end -- docs/machines.md has what matters of them
     end)
   end
 
@@ -100,7 +100,8 @@ describe("the completion", function()
   teardown(function() os.execute("rm -r " .. folder) end)
 
   it("offers scripts and map", function()
-    assert.same({ "a.lua", "busted", "key", "luacheck", "map", "report", "serve", "top" }, completions(folder, "tine", ""))
+    assert.same({ "a.lua", "busted", "key", "luacheck", "map", "report", "serve", "top" },
+      completions(folder, "tine", ""))
     assert.same({ "a.lua" }, completions(folder, "tine", "-W", ""))
     assert.same({ "map" }, completions(folder, "tine", "m"))
   end)
