@@ -237,6 +237,8 @@ int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn
     c->messages++;
     int err = tine__encode_function(L, c->codec, fn, b, &h->name->origin);
     *function = (uint32_t)(b->len - from);
+    if (!err)
+        tine__heavy_note(L, c, h->name->origin, *function);
     return err;
 }
 
