@@ -30,10 +30,11 @@ local function completions(folder, ...)
 end
 
 describe("the options", function()
-  local interpreter, map, top
+  local interpreter, map, top, serve
   setup(function()
     interpreter, map = options_in(TINE .. " --help"), options_in(TINE .. " map --help")
     top = options_in(TINE .. " top --help")
+    serve = options_in(TINE .. " serve --help")
     assert.is_true(top["--json"] and interpreter["-e"] and map["--unordered"])
   end)
 
@@ -52,6 +53,7 @@ describe("the options", function()
       all_in(name, interpreter)
       all_in(name, map)
       all_in(name, top)
+      if name ~= "docs/program.md" then all_in(name, serve) end -- docs/machines.md is about it
     end)
   end
 
@@ -59,12 +61,13 @@ describe("the options", function()
     all_in("docs/tine.1", interpreter)
     all_in("docs/tine-map.1", map)
     all_in("docs/tine-top.1", top)
+    all_in("docs/tine-serve.1", serve)
   end)
 
   it("are all in completion/tine.fish", function()
     local text = shell.contents(root .. "/completion/tine.fish")
     local all = {}
-    for _, set in ipairs { map, top } do
+    for _, set in ipairs { map, top, serve } do
       for option in pairs(set) do all[option] = true end
     end
     for option in pairs(all) do
@@ -85,7 +88,7 @@ describe("the completion", function()
   teardown(function() os.execute("rm -r " .. folder) end)
 
   it("offers scripts and map", function()
-    assert.same({ "a.lua", "busted", "luacheck", "map", "report", "top" }, completions(folder, "tine", ""))
+    assert.same({ "a.lua", "busted", "key", "luacheck", "map", "report", "serve", "top" }, completions(folder, "tine", ""))
     assert.same({ "a.lua" }, completions(folder, "tine", "-W", ""))
     assert.same({ "map" }, completions(folder, "tine", "m"))
   end)
@@ -105,7 +108,7 @@ describe("the completion", function()
 end)
 
 describe("the man pages", function()
-  for _, page in ipairs { "tine.1", "tine-map.1", "tine-top.1" } do
+  for _, page in ipairs { "tine.1", "tine-map.1", "tine-serve.1", "tine-top.1" } do
     it(page .. " is read without a warning", function()
       local has_groff = os.execute "command -v groff >/dev/null"
       if not has_groff then return pending "groff is not installed" end
