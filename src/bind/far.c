@@ -115,11 +115,23 @@ static void push_host(lua_State *L, const struct far_host *h) {
     lua_setfield(L, -2, "tasks");
 }
 
-#define MOST_HOSTS 4096u
+#define SOME_HOSTS 16u /* more are looked for only where there are more */
+#define MOST_HOSTS 65536u
+
+/* Push a list of them; their number. */
+static struct far_host *push_list(lua_State *L, struct core *c, unsigned *n) {
+    for (unsigned room = SOME_HOSTS;; room *= 4) {
+        struct far_host *hosts = lua_newuserdatauv(L, room * sizeof *hosts, 0);
+        *n = c->p ? tine__pool_hosts(c->p, hosts, room) : 0;
+        if (*n < room || room >= MOST_HOSTS)
+            return hosts;
+        lua_pop(L, 1);
+    }
+}
 
 unsigned tine__far_workers(lua_State *L, struct core *c) {
-    struct far_host *hosts = lua_newuserdatauv(L, MOST_HOSTS * sizeof *hosts, 0);
-    unsigned slots = 0, n = c->p ? tine__pool_hosts(c->p, hosts, MOST_HOSTS) : 0;
+    unsigned n, slots = 0;
+    const struct far_host *hosts = push_list(L, c, &n);
     for (unsigned i = 0; i < n; i++)
         slots += hosts[i].slots;
     lua_pop(L, 1);
@@ -127,8 +139,8 @@ unsigned tine__far_workers(lua_State *L, struct core *c) {
 }
 
 void tine__push_hosts(lua_State *L, struct core *c) {
-    struct far_host *hosts = lua_newuserdatauv(L, MOST_HOSTS * sizeof *hosts, 0);
-    unsigned n = c->p ? tine__pool_hosts(c->p, hosts, MOST_HOSTS) : 0;
+    unsigned n;
+    const struct far_host *hosts = push_list(L, c, &n);
     lua_createtable(L, (int)n, 0);
     for (unsigned i = 0; i < n; i++) {
         push_host(L, &hosts[i]);

@@ -208,7 +208,7 @@ static void describe(struct serve *s, struct work *w) {
     item->outcomes = w->outcomes;
     item->settings = w->settings;
     item->owner = w;
-    item->far = true;
+    item->task.far = true;
     item->event_buffer = w->task.event_buffer;
     item->task.mute = w->task.head.flags & CALL_MUTE;
     item->task.call.count = w->task.head.count;
