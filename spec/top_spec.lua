@@ -269,4 +269,36 @@ time.sleep(60)']]):format(name), "r"))
     os.execute("kill -9 -" .. p.pid)
     p:close()
   end)
+
+  it("costs a program that has no descriptor for it next to nothing", function()
+    -- Who had called went on calling, and the manager thread went on trying, as fast as it could.
+    local go = os.tmpname()
+    os.remove(go)
+    local p = program.start(([[
+      local tine, posix, system = require "tine", require "spec.support.posix", require "system"
+      local pool = tine.pool(1)
+      pool:submit(math.abs, 1):result()
+      posix.limit(64)
+      local taken = {}
+      repeat
+        local file = io.open "/dev/null"
+        taken[#taken + 1] = file
+      until not file
+      local before = os.clock()
+      print "ready" io.stdout:flush()
+      repeat system.sleep(0.01) until os.rename("%s", "%s.seen")
+      print(os.clock() - before)
+      taken = nil
+      collectgarbage()
+      os.execute("rm -r " .. posix.folder)
+      pool:shutdown()
+    ]]):format(go, go))
+    finally(function() p:signal "KILL" end)
+    assert.equal("ready", p:line())
+    assert.matches("has no pool that can be seen", top("--once %d", p.pid).err, 1, true)
+    io.open(go, "w"):close()
+    assert.is_true(tonumber(p:line()) < 1) -- it was asked for three seconds
+    p:close()
+    os.remove(go .. ".seen")
+  end)
 end)

@@ -3,10 +3,18 @@
 #define TINE_BASE_TEXT_H
 
 #include <stddef.h>
+#include <string.h>
 
 /* A copy, to be freed by the caller; NULL: of NULL, or out of memory. */
 char *tine__text_copy(const char *text);
 /* The same of `length` bytes, with a NUL behind them. */
 char *tine__text_copy_n(const char *bytes, size_t length);
+
+/* Put `n` bytes of a text at *at, and *at behind them. Where they are; NULL: there are none. */
+static inline const char *text_put(char **at, const char *text, size_t n) {
+    char *to = n ? memcpy(*at, text, n) : NULL;
+    *at += n;
+    return to;
+}
 
 #endif

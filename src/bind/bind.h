@@ -99,6 +99,7 @@ struct state {
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned nested;       /* tasks that tasks here have submitted, and that have not ended */
+    uint64_t nested_first; /* none of them has a lower number */
     unsigned filenos;      /* cores that have one (fileno.c) */
     const void *known;     /* the view that was checked last, until it is finalized */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */

@@ -168,18 +168,30 @@ static uint64_t number_of(const struct future *f) {
     return f->id & ((UINT64_C(1) << LEVEL_BIT) - 1);
 }
 
+/* The table of those that have not ended is on top: the next one from *number on, pushed; NULL and nothing: there is none. */
+static struct future *next_nested(lua_State *L, const struct loop *l, uint64_t *number) {
+    struct state *S = state_of(L);
+    for (uint64_t n = *number > S->nested_first ? *number : S->nested_first; n <= l->numbers; n++) {
+        if (lua_rawgeti(L, -1, (lua_Integer)n) != LUA_TNIL)
+            return *number = n, lua_touserdata(L, -1);
+        lua_pop(L, 1);
+        S->nested_first += n == S->nested_first;
+    }
+    return NULL;
+}
+
 /* The numbers of those that are watched (tine.as_completed and the like), as far as there is room. */
-static uint32_t collect_watched(lua_State *L, unsigned level, uint64_t numbers[NESTED_AWAITED]) {
+static uint32_t collect_watched(lua_State *L, const struct loop *l,
+                                uint64_t numbers[NESTED_AWAITED]) {
+    const struct future *f;
     uint32_t n = 0;
     push_kept(L, KEPT_NESTED);
-    int list = lua_gettop(L);
-    for (lua_pushnil(L); n < NESTED_AWAITED && lua_next(L, list); lua_pop(L, 1)) {
-        lua_Integer number = lua_tointeger(L, -2);
-        const struct future *f = number > 0 ? lua_touserdata(L, -1) : NULL;
-        if (f && f->extras >= EXTRA_WATCH && is_of_level(f, level))
-            numbers[n++] = (uint64_t)number;
+    for (uint64_t number = 0; n < NESTED_AWAITED && (f = next_nested(L, l, &number)); number++) {
+        if (f->extras >= EXTRA_WATCH && is_of_level(f, l->level))
+            numbers[n++] = number;
+        lua_pop(L, 1);
     }
-    lua_settop(L, list - 1);
+    lua_pop(L, 1);
     return n;
 }
 
@@ -188,7 +200,7 @@ static uint32_t collect(lua_State *L, const struct loop *l, const struct aim *ai
                         uint64_t numbers[NESTED_AWAITED]) {
     const struct future *f = aim->future;
     if (!f)
-        return collect_watched(L, l->level, numbers);
+        return collect_watched(L, l, numbers);
     if (!f->nested || !number_of(f) || !is_of_level(f, l->level))
         return 0;
     numbers[0] = number_of(f);
@@ -538,25 +550,21 @@ static int nested_tostring(lua_State *L) {
 
 /* --- the end of a task --- */
 
-/* (level): what its task has submitted is cancelled */
+/* (level): what its task has submitted is cancelled. Callbacks may submit more. */
 static int forget_level(lua_State *L) {
+    const struct loop *l = tine__nest_loop(L);
     unsigned level = (unsigned)lua_tointeger(L, 1);
+    struct future *f;
     push_kept(L, KEPT_NESTED);
-    for (lua_pushnil(L); lua_next(L, 2);) {
-        lua_Integer number = lua_tointeger(L, -2);
-        struct future *f = number > 0 ? lua_touserdata(L, -1) : NULL;
-        if (!f || !is_of_level(f, level)) {
-            lua_pop(L, 1);
-            continue;
+    for (uint64_t number = 0; l && (f = next_nested(L, l, &number)); number++) {
+        if (is_of_level(f, level)) { /* at 3 */
+            forget(L, f, 2, (lua_Integer)number);
+            f->phase = PHASE_CANCELLED;
+            tine__error_push(L, TINE_ECANCELLED, "%s", tine_error_text(TINE_ECANCELLED));
+            lua_pushliteral(L, "");
+            tine__manual_end(L, f, 3, -1);
         }
-        int idx = lua_gettop(L);
-        forget(L, f, 2, number);
-        f->phase = PHASE_CANCELLED;
-        tine__error_push(L, TINE_ECANCELLED, "%s", tine_error_text(TINE_ECANCELLED));
-        lua_pushliteral(L, "");
-        tine__manual_end(L, f, idx, -1);
         lua_settop(L, 2);
-        lua_pushnil(L); /* callbacks may have changed it: from the beginning */
     }
     return 0;
 }

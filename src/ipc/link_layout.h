@@ -9,7 +9,7 @@
 
 /* Words that different sides write lie on lines of their own. */
 #define LINE _Alignas(64)
-#define PAGE 4096
+#define LINK_PAGE 4096
 #define RECORD_ALIGN 16u
 
 struct link_shared {
@@ -40,7 +40,7 @@ struct link_shared {
 };
 
 /* The heap's blocks follow in the same file. */
-#define HEAP_START ((sizeof(struct link_shared) + PAGE - 1) / PAGE * PAGE)
+#define HEAP_START ((sizeof(struct link_shared) + LINK_PAGE - 1) / LINK_PAGE * LINK_PAGE)
 
 _Static_assert((LINK_RING & (LINK_RING - 1)) == 0, "indexes are masked");
 _Static_assert(LINK_INLINE + sizeof(struct record_times) + RECORD_ALIGN < LINK_RING / 4,

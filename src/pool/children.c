@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "msg/extra.h"
 #include "msg/nested.h"
 #include "pool/internal.h"
@@ -12,10 +13,9 @@ struct child {
     struct item item; /* first member */
     struct outcome outcome;
     struct list node;    /* in the parent's children, or among the orphans */
-    struct item *parent; /* NULL: it is nobody's any more */
-    uint64_t parent_id;  /* its task */
-    uint64_t number;
-    unsigned worker; /* of the parent */
+    struct kin_node kin; /* whose it is, and its number there */
+    uint64_t parent_id;  /* the task of the parent */
+    unsigned worker;     /* of that */
     struct codec_origin origin;
     char text[]; /* label, name, source */
 };
@@ -27,6 +27,7 @@ static struct child *child_of(struct item *item) {
 void tine__children_open(struct pool *p) {
     list_init(&p->orphans);
     list_init(&p->cancels);
+    tine__kin_init(&p->kin);
     tine__inbox_init(&p->nest);
     p->nest.pool = p;
 }
@@ -106,7 +107,7 @@ static int set_settings(struct pool *p, struct item *item, const struct said *sa
 /* --- its call --- */
 
 static uint64_t serial_of(const struct child *c, uint64_t count) {
-    const struct item *parent = c->parent;
+    const struct item *parent = c->kin.parent;
     uint64_t index = parent->task.call.index;
     if (index)
         index += c->parent_id - parent->task.call.id;
@@ -150,12 +151,6 @@ static int set_origin(struct pool *p, struct child *c) {
     return err;
 }
 
-static const char *put_text(char **at, const char *text, uint32_t n) {
-    char *to = n ? memcpy(*at, text, n) : NULL;
-    *at += n;
-    return to;
-}
-
 static struct child *new_child(struct pool *p, struct item *parent, const struct report *r,
                                const struct said *said) {
     const struct nested_call *call = &said->call;
@@ -164,19 +159,18 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
         return NULL;
     char *at = c->text;
     struct item *item = &c->item;
-    c->parent = parent;
+    c->kin = (struct kin_node){.parent = parent, .number = call->number};
     c->parent_id = r->id;
     c->item.parent = r->id;
-    c->number = call->number;
     c->worker = r->worker;
     if (r->carried) { /* what the call names is held until it has ended */
         item->refs.carried = *r->carried;
         *r->carried = (struct carried){0};
     }
-    item->name.label = put_text(&at, said->label, call->label);
+    item->name.label = text_put(&at, said->label, call->label);
     item->name.label_len = call->label ? call->label - 1 : 0;
-    c->origin.name = put_text(&at, said->name, call->name);
-    c->origin.source = put_text(&at, said->source, call->source);
+    c->origin.name = text_put(&at, said->name, call->name);
+    c->origin.source = text_put(&at, said->source, call->source);
     c->origin.line = call->line;
     item->name.origin = &c->origin;
     item->inbox = &p->nest;
@@ -196,73 +190,12 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
 
 /* --- how it ends --- */
 
-static uint32_t text_size(const char *text) {
-    return text ? (uint32_t)strlen(text) + 1 : 0;
-}
-
-static struct letter *failed_letter(struct pool *p, const struct failure *f, uint64_t *place) {
-    struct letter_failure l = {.error = f->error,
-                               .pid = f->pid,
-                               .status = f->status,
-                               .line = f->line,
-                               .worker = f->worker,
-                               .has_status = f->has_status,
-                               .cpu = f->cpu,
-                               .pending = f->phase && strcmp(f->phase, "pending") == 0,
-                               .running = f->phase && strcmp(f->phase, "running") == 0,
-                               .task = f->task,
-                               .limit = f->limit,
-                               .used = f->used,
-                               .message = text_size(f->message),
-                               .label = text_size(f->label),
-                               .source = text_size(f->source),
-                               .traceback = text_size(f->traceback)};
-    struct letter *letter =
-        tine__letter_new(p, sizeof l + (size_t)l.message + l.label + l.source + l.traceback, place);
-    if (!letter)
-        return NULL;
-    char *at = (char *)(letter + 1);
-    memcpy(at, &l, sizeof l);
-    at += sizeof l;
-    put_text(&at, f->message, l.message);
-    put_text(&at, f->label, l.label);
-    put_text(&at, f->source, l.source);
-    put_text(&at, f->traceback, l.traceback);
-    letter->failed = 1;
-    return letter;
-}
-
-/* What the bytes name is held by *names, too. */
-static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint64_t *place,
-                                   struct carried *names) {
-    size_t length;
-    const char *bytes = tine__outcome_bytes(o, &length);
-    const struct carried *carried = tine__outcome_carried(o);
-    if (carried && tine__carry_all(names, carried))
-        return NULL;
-    struct letter *letter = tine__letter_new(p, length + names->n * sizeof(struct handle), place);
-    if (!letter)
-        return NULL;
-    letter->length = length;
-    letter->regions = names->n;
-    char *at = (char *)(letter + 1);
-    if (length)
-        memcpy(at, bytes, length);
-    at += length;
-    for (uint32_t i = 0; i < names->n; i++, at += sizeof(struct handle)) {
-        const struct handle h = tine__region_handle(names->list[i]);
-        memcpy(at, &h, sizeof h);
-    }
-    return letter;
-}
-
 /* Post how it has ended, if there is memory; else the one that waits for it is ended. */
 static void tell(struct pool *p, const struct child *c) {
     const struct outcome *o = &c->outcome;
-    const struct failure *f = tine__outcome_failure(o);
     struct carried names = {0};
     uint64_t place;
-    struct letter *letter = f ? failed_letter(p, f, &place) : bytes_letter(p, o, &place, &names);
+    struct letter *letter = tine__letter_of_end(p, o, &place, &names);
     int state = o->state, code = o->code;
     if (!letter) {
         tine__carried_drop(&names);
@@ -271,11 +204,11 @@ static void tell(struct pool *p, const struct child *c) {
         code = TINE_ENOMEM;
     }
     if (!letter) {
-        tine__sched_abort(&p->s, &c->parent->task);
+        tine__sched_abort(&p->s, &c->kin.parent->task);
         return;
     }
     letter->kind = LETTER_RESULT;
-    letter->number = c->number;
+    letter->number = c->kin.number;
     letter->id = c->item.name.id;
     letter->state = (uint32_t)state;
     letter->code = code;
@@ -284,6 +217,7 @@ static void tell(struct pool *p, const struct child *c) {
 
 static void free_child(struct pool *p, struct child *c) {
     list_remove(&c->node);
+    tine__kin_remove(&p->kin, &c->kin);
     if (outcome_owns(&c->outcome))
         tine__outcome_free_locked(p, &c->outcome);
     free(c->item.told);
@@ -296,7 +230,7 @@ static void free_child(struct pool *p, struct child *c) {
 static void ended(struct pool *p, struct child *c) {
     p->nest.open--;
     p->children--;
-    if (c->parent)
+    if (c->kin.parent)
         tell(p, c);
     free_child(p, c);
 }
@@ -323,7 +257,8 @@ void tine__children_end(struct pool *p, struct item *item, uint64_t id) {
             continue;
         list_remove(&c->node);
         list_push(&p->orphans, &c->node);
-        c->parent = NULL;
+        tine__kin_remove(&p->kin, &c->kin);
+        c->kin.parent = NULL;
     }
 }
 
@@ -335,13 +270,9 @@ static struct item *parent_of(struct pool *p, const struct report *r) {
     return t && r->id == t->call.id + t->next ? item_of(t) : NULL;
 }
 
-static struct child *find(struct item *parent, uint64_t number) {
-    for (struct list *n = parent->children.next; n != &parent->children; n = n->next) {
-        struct child *c = LIST_ITEM(n, struct child, node);
-        if (c->number == number)
-            return c;
-    }
-    return NULL;
+static struct child *find(struct pool *p, const struct item *parent, uint64_t number) {
+    struct kin_node *node = tine__kin_find(&p->kin, parent, number);
+    return node ? LIST_ITEM(node, struct child, kin) : NULL;
 }
 
 /* The child is one of the pool's tasks from now on. 0, or a code. */
@@ -362,7 +293,8 @@ static int enter(struct pool *p, struct child *c, const struct said *said) {
     p->submitted++;
     p->nest.open++;
     p->children++;
-    list_push(&c->parent->children, &c->node);
+    list_push(&c->kin.parent->children, &c->node);
+    tine__kin_put(&p->kin, &c->kin);
     return 0;
 }
 
@@ -401,10 +333,14 @@ static void answer(struct pool *p, unsigned worker, uint64_t number) {
     tine__letter_post(p, worker, place, letter, &(struct carried){0});
 }
 
-/* What it waited for it does so no more. */
+/* What it waited for, which comes first, it does so no more. */
 static void release(struct pool *p, struct item *parent, unsigned worker) {
-    for (struct list *n = parent->children.next; n != &parent->children; n = n->next)
-        tine__sched_unawait(&p->s, &LIST_ITEM(n, struct child, node)->item.task);
+    for (struct list *n = parent->children.next; n != &parent->children; n = n->next) {
+        struct task *t = &LIST_ITEM(n, struct child, node)->item.task;
+        if (!t->awaiter && t->state != TASK_DONE)
+            break;
+        tine__sched_unawait(&p->s, t);
+    }
     tine__sched_unblock(&p->s, &parent->task);
     answer(p, worker, 0);
 }
@@ -418,9 +354,12 @@ static void await(struct pool *p, struct item *parent, const struct report *r) {
     tine__sched_block(&p->s, &parent->task, r->worker);
     for (size_t i = 0; i + sizeof number <= r->length; i += sizeof number) {
         memcpy(&number, r->bytes + i, sizeof number);
-        struct child *c = find(parent, number);
-        if (c)
-            tine__sched_await(&p->s, &c->item.task, r->worker);
+        struct child *c = find(p, parent, number);
+        if (!c)
+            continue;
+        list_remove(&c->node);
+        list_push_front(&parent->children, &c->node);
+        tine__sched_await(&p->s, &c->item.task, r->worker);
     }
 }
 
@@ -439,7 +378,7 @@ static void cancel(struct pool *p, struct item *parent, const struct report *r) 
     memcpy(&wish->number, r->bytes, sizeof wish->number);
     list_init(&wish->node);
     list_push(&p->cancels, &wish->node);
-    struct child *c = find(parent, wish->number);
+    struct child *c = find(p, parent, wish->number);
     if (c)
         tine__sched_cancel(&p->s, &c->item.task);
 }

@@ -4,7 +4,7 @@
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
 **   follow.c   several owners of one task's end   blame.c    why, in words
-**   children.c tasks that tasks submit            mail.c     letters to workers
+**   children.c tasks that tasks submit; kin.c     mail.c     letters to workers; letters.c
 **   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
 **   events.c   what tasks emit                    printed.c  what they print
 **   wait.c     waiting threads; resize.c          refs.c     who holds a pool
@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "ipc/wakeup.h"
 #include "pool/figures.h"
+#include "pool/kin.h"
 #include "pool/pool.h"
 #include "pool/show.h"
 #include "sched/sched.h"
@@ -51,6 +52,7 @@ struct pool {
     struct list orphans;    /* children whose task has ended, to be ended, too */
     struct list cancels;    /* of children, that are to be answered */
     struct inbox nest;      /* where children end */
+    struct kin kin;         /* those */
     struct mailbox *mail;   /* [1 .. most workers] or NULL: nothing was ever posted */
     uint64_t children;      /* unfinished ones */
     struct list everywhere; /* calls that each worker runs once (errands.h) */
@@ -178,8 +180,14 @@ void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct l
 /* Give back what it has read; with `gone` all. */
 void tine__mail_tidy(struct pool *p, unsigned worker, bool gone);
 void tine__mail_close(struct pool *p);
-/* The call of the item in a letter; NULL: no memory. */
+
+/* letters.c; NULL: no memory */
+/* The call of the item. */
 struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uint64_t *place);
+/* How a task has ended. What that names is held by *names, too. */
+struct letter *tine__letter_of_end(struct pool *p, const struct outcome *o, uint64_t *place,
+                                   struct carried *names);
+
 /* events.c */
 /* A task has emitted something. */
 void tine__deliver_event(struct pool *p, const struct report *r);

@@ -36,19 +36,6 @@ struct letter *tine__letter_new(struct pool *p, size_t more, uint64_t *place) {
     return letter;
 }
 
-struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uint64_t *place) {
-    const struct call_head *call = &item->task.call;
-    size_t more = call->offset ? 0 : call->length;
-    struct letter *letter = tine__letter_new(p, more, place);
-    if (!letter)
-        return NULL;
-    letter->kind = LETTER_RUN;
-    letter->call = *call;
-    if (more)
-        memcpy(letter + 1, item->bytes, more);
-    return letter;
-}
-
 void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct letter *letter,
                        struct carried *names) {
     struct mailbox *m = mailbox_of(p, worker);

@@ -110,7 +110,7 @@ static uint64_t next_due(struct pool *p, uint64_t now) {
 }
 
 static void serve_lookers(struct pool *p) {
-    if (!p->show.called && p->show.peer == -1)
+    if (!p->show.called && p->show.peer == -1 && p->show.until == 0)
         return;
     pthread_mutex_unlock(&p->lock);
     tine__show_serve(p);

@@ -7,6 +7,7 @@
 static void free_pool(struct pool *p) {
     tine__show_close(p);
     tine__mail_close(p);
+    tine__kin_free(&p->kin);
     tine__store_close(p->store);
     if (p->site)
         p->site->ops->close(p->site);

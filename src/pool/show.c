@@ -41,6 +41,7 @@ void tine__show_close(struct pool *p) {
 void tine__show_hang_up(struct show *s) {
     tine__close(&s->peer);
     s->task = 0;
+    s->until = 0;
 }
 
 /* --- sleeping --- */
@@ -48,7 +49,8 @@ void tine__show_hang_up(struct show *s) {
 /* While somebody is there others wait. */
 unsigned tine__show_poll(struct pool *p, struct pollfd fds[SHOW_FDS]) {
     const struct show *s = &p->show;
-    int fd = s->peer != -1 ? s->peer : s->listener;
+    bool rests = s->peer == -1 && s->until > 0;
+    int fd = s->peer != -1 ? s->peer : rests ? -1 : s->listener;
     if (fd == -1)
         return 0;
     fds[0] = (struct pollfd){.fd = fd, .events = s->task ? 0 : POLLIN};
@@ -70,7 +72,7 @@ void tine__show_polled(struct pool *p, const struct pollfd *fds, unsigned n) {
 
 uint64_t tine__show_due(const struct pool *p) {
     const struct show *s = &p->show;
-    if (s->peer == -1)
+    if (s->peer == -1 && s->until == 0)
         return UINT64_MAX;
     return s->task ? tine__now() + LOOK : s->until;
 }

@@ -52,7 +52,7 @@ struct show {
     int listener, peer;   /* -1: none */
     struct root_watch *watch;
     bool called;     /* the listener has somebody, or the peer has said something */
-    uint64_t until;  /* ns: when the peer is hung up on */
+    uint64_t until;  /* ns: the peer is hung up on then; or (0: now) somebody accepted */
     uint64_t task;   /* whose place it wants to know; 0: none */
     unsigned worker; /* that runs it */
 };

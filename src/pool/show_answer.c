@@ -20,12 +20,11 @@ static bool may_look(int fd) {
            (who.uid == geteuid() || who.uid == 0);
 }
 
+/* There may be no descriptor for who has called, who goes on calling: not at once again then. */
 static void take_call(struct show *s) {
     s->peer = tine__fd_accept(s->listener);
-    if (s->peer == -1)
-        return;
     s->until = tine__now() + PATIENCE;
-    if (!may_look(s->peer))
+    if (s->peer != -1 && !may_look(s->peer))
         tine__show_hang_up(s);
 }
 
@@ -124,6 +123,8 @@ static void hear(struct pool *p) {
 
 void tine__show_serve(struct pool *p) {
     struct show *s = &p->show;
+    if (s->peer == -1 && s->until > 0 && tine__now() >= s->until)
+        s->until = 0;
     if (s->peer == -1 && s->called)
         take_call(s);
     s->called = false;

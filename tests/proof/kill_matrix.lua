@@ -1,7 +1,7 @@
 -- SIGKILL at each named point of a task's way, in both crash modes, with 1 and 4 workers.
--- arg: the `tine` program of a build with faults, "half" (every other case: each two of point, mode, workers and
--- count still meet) or "all", which is the default
-local program, half = arg[1], arg[2] == "half"
+-- arg: the `tine` program of a build with faults, "pairs" (a quarter of the cases, in which each two of point, mode,
+-- workers and count meet) or "all", which is the default
+local program, pairwise = arg[1], arg[2] == "pairs"
 local here = arg[0]:gsub("[^/]*$", "")
 local points = {
     "starting", "announced", "woken", "taken", "begun", "freed", "decoding", "running", "encoding",
@@ -29,7 +29,8 @@ for m, mode in ipairs { "break", "replace" } do
     for w, workers in ipairs { 1, 4 } do
         for p, point in ipairs(points) do
             for c, count in ipairs { 1, 2, 7 } do
-                if not half or (m + w + p + c) % 2 == 0 then
+                local k = p + c
+                if not pairwise or (k % 2 == m - 1 and k // 2 % 2 == w - 1) then
                     run(mode, workers, point, count)
                 end
             end

@@ -85,7 +85,7 @@ static void functions_without_code(void) {
 static void calls_hold_what_they_name(void) {
     struct store_refs refs = {0};
     const struct codec_stored *s[50];
-    char text[16];
+    char text[32];
     open_all();
     CHECK_EQ(store_callee(&refs), 0);
     for (int i = 0; i < 50; i++) {
