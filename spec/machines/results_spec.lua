@@ -152,6 +152,13 @@ describe("a pool on other machines", function()
       assert.equal(i == 2 and "2\n" or nil, err and err.output)
     end
     assert.equal(3, n)
+    local all <close> = tine.pool { backend = server:url(), output = "capture" }
+    local whole = all:submit(print, "whole")
+    whole:result(20)
+    assert.equal("whole\n", whole:output())
+    local ok, why = pcall(tine.pool, { backend = server:url(), output = "prefix" })
+    assert.is_false(ok)
+    assert.matches("option 'output' cannot be \"prefix\"", why, 1, true)
     local plain = pool:submit(math.abs, -1)
     assert.equal(1, plain:result(20))
     assert.is_nil(plain:output())

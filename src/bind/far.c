@@ -4,25 +4,12 @@
 #include "site/far.h"
 
 /* What is of this machine's workers only. */
-static const char *const here_only[] = {"workers",
-                                        "preload",
-                                        "start_method",
-                                        "idle_timeout",
-                                        "min_workers",
-                                        "max_worker_age",
-                                        "max_worker_memory",
-                                        "max_tasks_per_worker",
-                                        "finalizer",
-                                        "start_timeout",
-                                        "exit_timeout",
-                                        "on_worker_exit",
-                                        "initializer",
-                                        "initargs",
-                                        "output",
-                                        "output_limit",
-                                        "warnings",
-                                        "spin",
-                                        NULL};
+static const char *const here_only[] = {
+    "workers",     "preload",        "start_method",      "idle_timeout",
+    "min_workers", "max_worker_age", "max_worker_memory", "max_tasks_per_worker",
+    "finalizer",   "start_timeout",  "exit_timeout",      "on_worker_exit",
+    "initializer", "initargs",       "warnings",          "spin",
+    NULL};
 static const char *const far_only[] = {"key",        "window",  "connect_timeout",
                                        "lost_after", "confirm", NULL};
 
@@ -51,6 +38,12 @@ static void check_with(lua_State *L, int arg) {
                     L,
                     "option '%s' is not there with 'backend': each host has its own workers (tine serve)",
                     *name));
+    if (tine__option(L, arg, "output") == LUA_TSTRING && strcmp(lua_tostring(L, -1), "prefix") == 0)
+        luaL_argerror(
+            L, arg,
+            "option 'output' cannot be \"prefix\" with 'backend': lines are written where "
+            "the hosts are (\"capture\" brings them here)");
+    lua_pop(L, 1);
     if (tine__option(L, arg, "on_crash") == LUA_TSTRING &&
         strcmp(lua_tostring(L, -1), "break") == 0)
         luaL_argerror(L, arg,
