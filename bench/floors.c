@@ -4,6 +4,8 @@
 **   ping_pong   64 bytes there and back through a socket pair, two processes pinned to one core
 **   memcpy_1m   two plain copies of 1 MiB, memcpy_64m of 64 MiB
 **   scaling     how much faster two busy processes are than one
+**   futures     a second: what Lua alone takes for a future: a userdata made by one call, held in the registry, let go by
+**               another, and collected
 */
 #define _GNU_SOURCE
 #include <lauxlib.h>
@@ -130,6 +132,58 @@ static double busy(int processes, long count) {
     return now() - start;
 }
 
+/* --- Lua's own floor --- */
+
+enum { FUTURE = 144, USER_VALUES = 2 }; /* as large as one of ours */
+
+/* (function) -> future; upvalues: its metatable, what is in flight */
+static int submit(lua_State *L) {
+    void *future = lua_newuserdatauv(L, FUTURE, USER_VALUES);
+    memset(future, 0, FUTURE);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, lua_upvalueindex(2), 1);
+    lua_pushnil(L);
+    lua_rawseti(L, lua_upvalueindex(2), 1);
+    return 1;
+}
+
+static int result(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TUSERDATA);
+    return 0;
+}
+
+/* As bench/tine.lua submits its no-op tasks. */
+static double measure_futures(void) {
+    enum { N = 200000, TIMES = 5 };
+    static const char script[] = "local submit, count = ... local function noop() end\n"
+                                 "local futures = {}\n"
+                                 "for i = 1, count do futures[i] = submit(noop) end\n"
+                                 "for i = 1, count do futures[i]:result() end";
+    double times[TIMES];
+    lua_State *L = luaL_newstate();
+    luaL_openlibs(L);
+    lua_createtable(L, 0, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, result);
+    lua_setfield(L, -2, "result");
+    lua_setfield(L, -2, "__index");
+    lua_newtable(L);
+    lua_pushcclosure(L, submit, 2);
+    for (int i = 0; i < TIMES; i++) {
+        double start = now();
+        if (luaL_loadstring(L, script) != LUA_OK)
+            return 0;
+        lua_pushvalue(L, 1);
+        lua_pushinteger(L, N);
+        lua_call(L, 2, 0);
+        times[i] = (now() - start) / N;
+    }
+    lua_close(L);
+    return 1 / median(times, TIMES);
+}
+
 int main(void) {
     printf("fork %.9f\n", measure_fork());
     printf("ping_pong %.9f\n", measure_ping_pong());
@@ -138,5 +192,6 @@ int main(void) {
     long count = 200 * 1000 * 1000;
     double one = busy(1, count), two = busy(2, count);
     printf("scaling %.4f\n", 2 * one / two);
+    printf("futures %.1f\n", measure_futures());
     return 0;
 }

@@ -1,5 +1,6 @@
 -- Waiting: for one future, for several, for nothing that could come, and being interrupted.
 local tine = require "tine"
+local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
 local program = require "spec.support.program"
 
@@ -101,6 +102,33 @@ describe("waiting", function()
       for h in tine.as_completed { f, g } do n = n + h:result() end
       assert.equal(3, n)
     end)
+  end)
+
+  it("in one pool hears of what happens in others, which have nothing to do", function()
+    local wait, open = gate()
+    local told
+    finally(open)
+    local other = tine.pool {
+      workers = 1,
+      on_crash = "replace",
+      on_worker_exit = function(exit)
+        told = exit.reason
+        open()
+      end,
+    }
+    local pid = other:submit(function() return tine.worker.pid end):result()
+    local f = pool:submit(wait)
+    os.execute("kill -KILL " .. pid)
+    f:result(30) -- the gate is opened by the callback
+    assert.equal("crash", told)
+    other:shutdown()
+  end)
+
+  it("for a pool that has ended before anybody could be told ends", function()
+    for _ = 1, 50 do
+      local broken = tine.pool { workers = 1, preload = function() error("no data", 0) end }
+      broken:shutdown()
+    end
   end)
 
   describe("and a debug hook, as lua.c sets it at SIGINT", function()

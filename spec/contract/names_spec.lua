@@ -289,6 +289,50 @@ describe("names", function()
       m.one = original
     end)
 
+    -- The worker's own function ran instead: of what the program had changed before its first task nobody knew what it
+    -- had taken the place of.
+    it("are not those that the program has taken away, whenever it did", function()
+      local source = [[
+        local M = {}
+        local function quick() return "quick" end
+        M.quick = quick
+        function M.slow() return "slow" end
+        function M.best() return M.quick and M.quick() or M.slow and M.slow() or "none" end
+        return M
+      ]]
+      local replaced, removed = module(source), module(source)
+      replaced.quick = function() return "mine" end
+      removed.quick = nil
+      with_pool(function(run)
+        assert.equal("mine", run(function() return replaced.best() end))
+        replaced.quick = nil
+        assert.equal("slow", run(function() return replaced.best() end))
+        assert.equal("slow", run(function() return removed.best() end))
+        removed.slow = nil
+        assert.equal("none", run(function() return removed.best() end))
+        assert.equal("none", run(removed.best))
+      end)
+    end)
+
+    -- With more than 1,024 fields it was only looked at when the clock had moved on, by some milliseconds.
+    it("are seen changed at once in a large module", function()
+      local m = module [[
+        local M = {}
+        for i = 1, 3000 do M["code" .. i] = i end
+        function M.kind() return "original" end
+        function M.ask() return M.kind() end
+        return M
+      ]]
+      with_pool(function(_, pool)
+        local futures = {}
+        for i = 1, 50 do
+          m.kind = function() return i end
+          futures[i] = pool:submit(function() return m.ask() end)
+        end
+        for i, future in ipairs(futures) do assert.equal(i, future:result(TIMEOUT)) end
+      end)
+    end)
+
     it("keep the state of the worker's module", function()
       local m = module(shapes)
       with_pool(function(run)

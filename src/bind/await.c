@@ -83,11 +83,9 @@ static bool before_sleep(void *arg) {
 static bool hopeless(struct state *S, const struct aim *aim) {
     if (aim->any || (aim->core && !aim->core->joined))
         return false;
-    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
-        struct core *c = LIST_ITEM(n, struct core, node);
-        if (c->inbox.open > 0)
+    for (struct list *n = S->busy.next; n != &S->busy; n = n->next)
+        if (LIST_ITEM(n, struct core, busy)->inbox.open > 0)
             return false;
-    }
     return list_empty(&S->news);
 }
 
@@ -103,6 +101,20 @@ static struct inbox **list_inboxes(lua_State *L, struct state *S, struct inbox *
     return inboxes;
 }
 
+/* News often come soon: those of the pools that have tasks of ours are looked for first, without a look at the others,
+** which there may be a thousand of. */
+static bool brief(struct state *S, uint64_t deadline, bool *spun) {
+    struct inbox *few[8];
+    unsigned n = 0;
+    for (struct list *l = S->busy.next; l != &S->busy; l = l->next) {
+        if (n == sizeof few / sizeof *few)
+            return false; /* all together, then */
+        few[n++] = &LIST_ITEM(l, struct core, busy)->inbox;
+    }
+    *spun = n > 0 && n < S->ncores;
+    return *spun && tine__wait_briefly(few, n, deadline);
+}
+
 /* Sleep until something happens; `changes`: as of when what is waited for was looked at last. */
 static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadline) {
     struct inbox *room[32];
@@ -110,6 +122,8 @@ static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadli
     struct wait_hook hook = {.before_sleep = before_sleep, .arg = &n};
     int top = lua_gettop(L);
     unsigned count = S->ncores;
+    if (brief(S, deadline, &hook.spun))
+        return;
     luaL_checkstack(L, 4, "wait");
     struct inbox **inboxes = list_inboxes(L, S, room, sizeof room / sizeof *room);
     if (S->changes == changes) { /* else making room has run finalizers that have taken something */
@@ -156,14 +170,14 @@ static bool ends(const struct item *item, const void *arg) {
 /* Those go on that are waited for, or are in the way. */
 static void loosen(struct state *S, const struct aim *aim) {
     bool stand = false, hold = false;
-    for (struct list *n = S->cores.next; aim->ends && n != &S->cores; n = n->next)
-        stand |= tine__events_stand(LIST_ITEM(n, struct core, node)->p);
+    for (struct list *n = S->busy.next; aim->ends && n != &S->busy; n = n->next)
+        stand |= tine__events_stand(LIST_ITEM(n, struct core, busy)->p);
     if (!stand)
         return;
-    for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
-        hold |= tine__pool_holds(LIST_ITEM(n, struct core, node)->p);
-    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
-        struct core *c = LIST_ITEM(n, struct core, node);
+    for (struct list *n = S->busy.next; n != &S->busy; n = n->next)
+        hold |= tine__pool_holds(LIST_ITEM(n, struct core, busy)->p);
+    for (struct list *n = S->busy.next; n != &S->busy; n = n->next) {
+        struct core *c = LIST_ITEM(n, struct core, busy);
         const struct question q = {aim, &c->inbox};
         if (tine__events_stand(c->p))
             tine__events_loosen(c->p, hold ? NULL : ends, &q, &c->loose);
@@ -172,8 +186,8 @@ static void loosen(struct state *S, const struct aim *aim) {
 
 /* Nobody waits any more (or an outer wait will do it once more). */
 static void tighten(struct state *S) {
-    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
-        struct core *c = LIST_ITEM(n, struct core, node);
+    for (struct list *n = S->busy.next; n != &S->busy; n = n->next) {
+        struct core *c = LIST_ITEM(n, struct core, busy);
         if (c->loose)
             tine__events_tighten(c->p, &c->loose);
     }

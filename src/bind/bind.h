@@ -81,6 +81,7 @@ enum kept {
 
 struct state {
     struct list cores; /* not joined yet */
+    struct list busy;  /* of them those that have tasks of ours, or were told to end */
     struct list news;  /* items that the pools have released and that are still to be dealt with */
     struct list heard; /* items (by `heard`) that have events */
     struct list limbo; /* items like news, whose futures are just being collected (events.c) */
@@ -102,6 +103,7 @@ struct state {
     uint64_t nested_first; /* none of them has a lower number */
     unsigned filenos;      /* cores that have one (fileno.c) */
     const void *known;     /* the view that was checked last, until it is finalized */
+    atomic_bool stirred;   /* something else than a task may have ended: inbox.stirred */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
     uint64_t
         shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
@@ -179,6 +181,7 @@ enum {
 
 struct core {
     struct list node; /* in state.cores */
+    struct list busy; /* in state.busy, or in none */
     struct state *state;
     struct pool *p;     /* NULL before it is opened, and after it has ended and was joined */
     struct inbox inbox; /* of this state's tasks in it */
@@ -201,6 +204,7 @@ struct core {
     struct items items;
     struct settings *settings; /* the pool's */
     bool joined;
+    bool closing; /* it was told to end, from here */
     bool dropped; /* its handle was collected */
     bool far;     /* its workers are on other machines */
     unsigned workers;
@@ -231,6 +235,12 @@ static inline uint64_t core_begin_look(struct core *c) {
 static inline void core_end_look(struct core *c, uint64_t since) {
     if (since)
         c->encoding_ns += (tine__now() - since) * ENCODINGS_TIMED;
+}
+
+/* News of tasks may come from it: every wait looks at it, until it has none of ours. */
+static inline void core_is_busy(struct core *c) {
+    if (c->p && !c->joined && list_empty(&c->busy))
+        list_push(&c->state->busy, &c->busy);
 }
 
 /* What has `submit` and `map`: a pool, or a view of one (pool:with). User values: the core, and the

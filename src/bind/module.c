@@ -33,6 +33,7 @@ static void push_state(lua_State *L) {
     struct state *S = lua_newuserdatauv(L, sizeof *S, KEPT_LAST);
     memset(S, 0, sizeof *S);
     list_init(&S->cores);
+    list_init(&S->busy);
     list_init(&S->news);
     list_init(&S->boxes);
     list_init(&S->questions);

@@ -233,9 +233,10 @@ static void read_workers(lua_State *L, int arg, struct pool_options *o) {
     lua_pop(L, 1);
     o->in_process = type == LUA_TNUMBER && n == 0;
     o->workers = 1;
-    if (!o->in_process)
-        o->workers =
-            (unsigned)tine__option_count(L, arg, "workers", MOST_WORKERS, tine_cpu_count());
+    if (!o->in_process && type == LUA_TNIL)
+        o->workers = tine_cpu_count(); /* which reads files */
+    else if (!o->in_process)
+        o->workers = (unsigned)tine__option_count(L, arg, "workers", MOST_WORKERS, 1);
 }
 
 /* Steps a second. */
@@ -396,6 +397,7 @@ struct core *tine__core_push(lua_State *L) {
     struct core *c = lua_newuserdatauv(L, sizeof *c, CORE_LAST);
     memset(c, 0, sizeof *c);
     list_init(&c->node);
+    list_init(&c->busy);
     c->state = state_of(L);
     tine__items_init(&c->items);
     c->epoll = c->due = c->alarm = -1;
@@ -417,6 +419,7 @@ struct core *tine__core_push(lua_State *L) {
 void tine__core_start(struct state *S, struct core *c, unsigned workers) {
     c->workers = workers;
     c->generation = tine__root_generation();
+    c->inbox.stirred = &S->stirred;
     tine__inbox_open(&c->inbox, c->p);
     list_push(&S->cores, &c->node);
     S->ncores++;

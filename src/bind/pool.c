@@ -118,8 +118,11 @@ void tine__core_unanchor(lua_State *L, struct core *c) {
 }
 
 void tine__core_close(struct core *c, bool cancel) {
-    if (c->p && tine__core_is_ours(c))
-        tine__pool_shutdown(c->p, cancel);
+    if (!c->p || !tine__core_is_ours(c))
+        return;
+    c->closing = true;
+    core_is_busy(c);
+    tine__pool_shutdown(c->p, cancel);
 }
 
 static void let_go(struct core *c) {

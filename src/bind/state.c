@@ -30,12 +30,20 @@ int tine__box_gc(lua_State *L) {
 
 /* --- reaping --- */
 
+/* Nothing is awaited of it any more. */
+static void rest(struct core *c) {
+    if (c->inbox.open == 0 && !c->closing && !c->loose)
+        list_remove(&c->busy);
+}
+
 /* Take the pool's news: a released item goes to the state's list. Allocates nothing. */
 static void take_news(struct state *S, struct core *c) {
     struct item *items[64];
     unsigned n;
-    if (!inbox_has_news(&c->inbox))
+    if (!inbox_has_news(&c->inbox)) {
+        rest(c);
         return;
+    }
     c->taken++;
     S->changes++;
     if (c->awake && !c->turning) /* a loop is to hear of it, too */
@@ -54,6 +62,7 @@ static void take_news(struct state *S, struct core *c) {
             if (items[i]->released)
                 list_push(&S->news, &items[i]->news);
         }
+    rest(c);
 }
 
 static bool outcome_failed(const struct outcome *o) {
@@ -171,6 +180,8 @@ static void join_ended(lua_State *L, struct state *S) {
         next = n->next;
         if (tine__pool_ended(c->p) && !inbox_has_news(&c->inbox))
             tine__core_join(L, c);
+        else if (tine__pool_ended(c->p))
+            atomic_store_explicit(&S->stirred, true, memory_order_relaxed); /* once more */
     }
 }
 
@@ -188,16 +199,35 @@ static void tell_exits(lua_State *L, struct state *S) {
     }
 }
 
+/* Pools with tasks of ours. What happens in others their managers take in, and say (`stirred`): a program may have a
+** thousand of them. Nothing in here runs Lua code, but for `warn`. */
+static void take_in_busy(lua_State *L, struct state *S) {
+    for (struct list *n = S->busy.next, *next; n != &S->busy; n = next) {
+        struct core *c = LIST_ITEM(n, struct core, busy);
+        next = n->next;
+        tine__pool_poll(c->p);
+        warn_of_trace(L, c->p);
+        take_news(S, c);
+        if (tine__pool_ended(
+                c->p)) /* perhaps before its inbox was opened: then nobody has said so */
+            atomic_store_explicit(&S->stirred, true, memory_order_relaxed);
+    }
+}
+
+static void take_all_news(struct state *S) {
+    for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
+        take_news(S, LIST_ITEM(n, struct core, node));
+}
+
 void tine__reap(lua_State *L) {
     struct state *S = state_of(L);
     luaL_checkstack(L, 12, "too many values");
     tine__state_check(L, S);
-    for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
-        struct core *c = LIST_ITEM(n, struct core, node);
-        tine__pool_poll(c->p);
-        warn_of_trace(L, c->p);
-        take_news(S, c);
-    }
+    take_in_busy(L, S);
+    deal_news(L, S);
+    if (!atomic_exchange_explicit(&S->stirred, false, memory_order_acquire))
+        return;
+    take_all_news(S);
     deal_news(L, S);
     tell_exits(L, S);
     join_ended(L, S);
@@ -211,6 +241,7 @@ void tine__core_join(lua_State *L, struct core *c) {
     struct pool *p = tine__pool_ref(c->p);
     c->joined = true;
     list_remove(&c->node);
+    list_remove(&c->busy);
     S->ncores--;
     S->changes++;
     tine__core_retire(S, c);
@@ -226,6 +257,8 @@ void tine__state_check(lua_State *L, struct state *S) {
     /* their memory is not ours to touch; the table of cores keeps what Lua has of them */
     S->generation = tine__root_generation();
     while (list_pop(&S->cores))
+        ;
+    while (list_pop(&S->busy))
         ;
     list_init(&S->news);
     S->ncores = 0;

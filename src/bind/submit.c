@@ -119,6 +119,7 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     loop_expect(L, c);
     tine__anchor(L, c->state, d->anchor, d->idx);
     struct item *item = item_make(c, d);
+    core_is_busy(c);
     int err = TINE_ENOMEM;
     if (d->needs)
         tine__needs_resolve(L, c, *d->needs, d->futures);
@@ -151,6 +152,7 @@ bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *le
     loop_expect(L, c);
     tine__anchor(L, c->state, d->anchor, d->idx);
     struct item *item = c->p ? item_make(c, d) : NULL;
+    core_is_busy(c);
     if (item && tine__item_follow(c->p, item, leader) == 0) {
         d->anchor->item = item;
         return true;

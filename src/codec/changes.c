@@ -11,8 +11,7 @@
 
 #include <string.h>
 
-#define MAX_FIELDS 4096
-#define MAX_ITEMS 256
+#define MAX_ITEMS 1024 /* fields of a table in the module's own */
 
 struct scan {
     struct encoder *e;
@@ -151,7 +150,7 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
     lua_State *L = s->e->L;
     lua_pushvalue(L, key);
     lua_rawget(L, own);
-    bool same = lua_rawequal(L, -1, -2);
+    bool same = lua_rawequal(L, -1, -2), known = !lua_isnil(L, -1);
     lua_pop(L, 1);
     if (same)
         return 1;
@@ -160,12 +159,15 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
     bool mine = belongs(s, callable ? 0 : key);
     if (callable)
         lua_pop(L, 1);
-    if (!mine) {
+    if (!mine)
         add(s, prefix, key);
-        return 0;
-    }
+    if (!mine && (known || s->module))
+        return known;
     lua_pushvalue(L, key);
-    lua_pushvalue(L, -2);
+    if (mine)
+        lua_pushvalue(L, -2);
+    else
+        lua_pushboolean(L, false); /* nobody knows what it took the place of */
     lua_rawset(L, own);
     return 1;
 }
@@ -215,6 +217,22 @@ static void add_removed(struct scan *s, int own, int t, int prefix) {
     }
 }
 
+/* Nor is what the module's file has put into its table, and the program had taken out before that was looked at. */
+static void add_missing(struct scan *s, int own, int t) {
+    lua_State *L = s->e->L;
+    int top = lua_gettop(L);
+    for (uint32_t i = 0; i < s->file->ndefinitions; i++, lua_settop(L, top)) {
+        if (!s->file->definitions[i].field)
+            continue;
+        lua_pushstring(L, s->file->definitions[i].field);
+        lua_pushvalue(L, top + 1);
+        bool known = lua_rawget(L, own) != LUA_TNIL; /* add_removed tells of it */
+        lua_pushvalue(L, top + 1);
+        if (lua_rawget(L, t) == LUA_TNIL && !known)
+            add(s, 0, top + 1);
+    }
+}
+
 /* Something was changed in the table at `t`, so the program may have given functions of the module other names, too, under
 ** which its own functions look for them: those that the file does not mention. */
 static void add_aliases(struct scan *s, int own, int t, int prefix) {
@@ -251,7 +269,7 @@ static bool is_seen(struct scan *s, int t) {
 
 static void scan_fields(struct scan *s, int t, int prefix) {
     lua_State *L = s->e->L;
-    int left = prefix ? MAX_ITEMS : MAX_FIELDS, before = s->count;
+    int left = prefix ? MAX_ITEMS : MODULE_FIELDS, before = s->count;
     luaL_checkstack(L, 30, "changes");
     if (is_seen(s, t))
         return;
@@ -268,6 +286,8 @@ static void scan_fields(struct scan *s, int t, int prefix) {
     }
     if (hits < known)
         add_removed(s, own, t, prefix);
+    if (s->file && !prefix)
+        add_missing(s, own, t);
     if (s->file && s->count > before)
         add_aliases(s, own, t, prefix);
     if (hits > known || s->first) {

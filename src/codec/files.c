@@ -12,6 +12,7 @@
 #include "codec/dump.h"
 #include "codec/internal.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "codec/modules.h"
 
 #include <dlfcn.h>
@@ -58,13 +59,20 @@ static void on_text(void *ud, const char *s, size_t len) {
     c->failed |= buf_append(&c->texts, &h, sizeof h) != 0;
 }
 
-static void on_definition(void *ud, const char *key, size_t len, unsigned function) {
+static void on_definition(void *ud, const struct definition *found) {
     struct collecting *c = ud;
-    struct file_definition d = {.key = tine__hash(key, len)};
-    if (((size_t)function + 1) * sizeof d.function > c->children.len)
+    struct file_definition d = {.key = tine__hash(found->key, found->len)};
+    if (((size_t)found->function + 1) * sizeof d.function > c->children.len)
         return;
-    memcpy(&d.function, c->children.data + function * sizeof d.function, sizeof d.function);
-    c->failed |= buf_append(&c->definitions, &d, sizeof d) != 0;
+    memcpy(&d.function, c->children.data + found->function * sizeof d.function, sizeof d.function);
+    if (found->of_module && strlen(found->key) == found->len) {
+        d.field = tine__text_copy(found->key);
+        c->failed |= !d.field;
+    }
+    if (buf_append(&c->definitions, &d, sizeof d) != 0) {
+        free(d.field);
+        c->failed = true;
+    }
 }
 
 static struct file_hash *take(struct buf *b, uint32_t *n) {
@@ -145,6 +153,8 @@ static int file_gc(lua_State *L) {
     free(f->path);
     free(f->functions);
     free(f->texts);
+    for (uint32_t i = 0; i < f->ndefinitions; i++)
+        free(f->definitions[i].field);
     free(f->definitions);
     *f = (struct file){0};
     return 0;

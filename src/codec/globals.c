@@ -19,7 +19,7 @@
 
 struct opcodes {
     unsigned char gettabup, settabup, getupval, loadk, gettable, settable, getfield, setfield, self,
-        closure;
+        closure, jump, ret;
     bool known;
 };
 
@@ -99,6 +99,8 @@ static struct opcodes learn(lua_State *L) {
         .setfield = probe(L, "local a; a.x = a", 2),
         .self = probe(L, "local a; a:x()", 2),
         .closure = probe(L, "return function() end", 1),
+        .jump = probe(L, "goto x ::x::", 1),
+        .ret = probe(L, "local a; return a", 2),
     };
     o.known = o.gettabup != 0x7f && o.settabup != 0x7f && o.gettabup != o.settabup;
     return o;
@@ -437,12 +439,34 @@ bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool 
 
 /* ---- what a file defines ---- */
 
+#define NO_REGISTER 256u
+#define NO_FUNCTION UINT32_MAX
+
+/* The register of the one value that the code returns at last; NO_REGISTER: it returns something else. */
+static unsigned returned(const struct opcodes *ops, const unsigned char *code, size_t n) {
+    for (size_t i = n; i > 0; i--) {
+        uint32_t x = instruction(code, i - 1);
+        if (op_of(x) == ops->ret && b_of(x) != 1)
+            return b_of(x) == 2 ? a_of(x) : NO_REGISTER;
+    }
+    return NO_REGISTER;
+}
+
+/* Which function the code has made last in each register: that is forgotten rather too early. */
+static void note_made(const struct opcodes *ops, uint32_t x, uint32_t made[static NO_REGISTER]) {
+    if (op_of(x) == ops->setfield || op_of(x) == ops->jump)
+        return;
+    for (unsigned r = a_of(x); r < NO_REGISTER; r++)
+        made[r] = NO_FUNCTION;
+    if (op_of(x) == ops->closure)
+        made[a_of(x)] = bx_of(x);
+}
+
 bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
-                          void (*found)(void *ud, const char *key, size_t key_len,
-                                        unsigned function),
-                          void *ud) {
+                          void (*found)(void *ud, const struct definition *d), void *ud) {
     struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L)};
-    size_t n, key_len;
+    uint32_t made[NO_REGISTER];
+    size_t n;
     tine__dump_string(&s.c, &n);
     tine__dump_number(&s.c), tine__dump_number(&s.c);
     tine__dump_skip(&s.c, 3);
@@ -452,16 +476,18 @@ bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
     if (!s.c.ok || !code || !s.ops.known)
         return false;
     push_constants(&s);
-    for (size_t i = 0; i + 1 < n && s.c.ok; i++) {
-        uint32_t make = instruction(code, i), set = instruction(code, i + 1);
-        if (op_of(make) != s.ops.closure || op_of(set) != s.ops.setfield || k_of(set) ||
-            c_of(set) != a_of(make))
+    memset(made, 0xff, sizeof made);
+    unsigned module = returned(&s.ops, code, n);
+    for (size_t i = 0; i < n && s.c.ok; i++) {
+        uint32_t x = instruction(code, i);
+        note_made(&s.ops, x, made);
+        if (op_of(x) != s.ops.setfield || k_of(x) || made[c_of(x)] == NO_FUNCTION ||
+            !push_constant(&s, b_of(x)))
             continue;
-        if (push_constant(&s, b_of(set))) {
-            const char *key = lua_tolstring(L, -1, &key_len);
-            found(ud, key, key_len, bx_of(make));
-            lua_pop(L, 1);
-        }
+        struct definition d = {.function = made[c_of(x)], .of_module = a_of(x) == module};
+        d.key = lua_tolstring(L, -1, &d.len);
+        found(ud, &d);
+        lua_pop(L, 1);
     }
     lua_pop(L, 1);
     return s.c.ok;

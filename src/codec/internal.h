@@ -438,12 +438,17 @@ bool tine__push_maker(lua_State *L, const char *dump, size_t len);
 bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool inner,
                       struct global_uses *out);
 
-/* Call `found` for each function that the main function of a dump makes and stores in a field right away: its number
-** among the functions in there, and the field's name. */
+/* A function that the main function of a dump makes and stores in a field. */
+struct definition {
+    const char *key;
+    size_t len;
+    unsigned function; /* its number among those in there */
+    bool of_module;    /* the field is one of the table that is returned */
+};
+
+/* Call `found` for each that is seen. False if the dump is not understood. */
 bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
-                          void (*found)(void *ud, const char *key, size_t key_len,
-                                        unsigned function),
-                          void *ud);
+                          void (*found)(void *ud, const struct definition *d), void *ud);
 
 /* ---- index.c, names.c, encode_name.c ---- */
 

@@ -8,6 +8,10 @@
 #include <sys/types.h>
 #include <time.h>
 
+/* So many fields of a table are looked at. Where there are more, in a module's table and those in it, the long look
+** (changes.c) is taken whenever the clock has moved on; else as soon as anything has changed. */
+#define MODULE_FIELDS 8192
+
 /* ---- files.c ---- */
 
 struct file_id {
@@ -25,6 +29,7 @@ struct file_hash {
 /* "function M.key() ... end", and the like. */
 struct file_definition {
     uint64_t key, function; /* hashes */
+    char *field; /* the key, if it is one of the table that the file returns; else NULL */
 };
 
 /* What `require` loads for a module. */

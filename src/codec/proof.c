@@ -12,9 +12,8 @@
 #include "codec/modules.h"
 #include "codec/standard.h"
 
+#include <limits.h>
 #include <string.h>
-
-#define MOST_LOOKED_AT 4096 /* fields of a table */
 
 /* ---- whose a function is ---- */
 
@@ -84,14 +83,14 @@ static bool is_own(struct encoder *e, const struct file *f, bool module) {
 }
 
 /* Does the table at `t` hold a function that its module's file defines? For a module's own table, tables in it count,
-** too: the program may have replaced all the others. */
+** too: the program may have replaced all the others; of those, not all fields. */
 static bool has_own(struct encoder *e, const struct file *f, int t, bool module, int depth) {
     lua_State *L = e->L;
-    int left = MOST_LOOKED_AT, top = lua_gettop(L);
+    int left = module && depth == 0 ? MODULE_FIELDS : INT_MAX, top = lua_gettop(L);
     bool found = false;
     if (!lua_checkstack(L, 30))
         return false;
-    for (lua_pushnil(L); !found && --left > 0 && lua_next(L, t); lua_pop(L, 1)) {
+    for (lua_pushnil(L); !found && --left >= 0 && lua_next(L, t); lua_pop(L, 1)) {
         if (lua_type(L, -1) == LUA_TFUNCTION)
             found = is_own(e, f, module);
         else if (depth > 0 && lua_type(L, -1) == LUA_TTABLE)

@@ -14,8 +14,6 @@
 
 #include "base/sys.h"
 
-#define LARGE 1024 /* fields: with more, the long look is taken whenever the clock has moved on */
-
 void tine__watch_free(struct watch *w) {
     free(w->items);
     *w = (struct watch){0};
@@ -93,7 +91,7 @@ static inline void count_field(struct count *c, int depth) {
 
 static void count_table(struct count *c, int t, int depth) {
     lua_State *L = c->L;
-    for (lua_pushnil(L); c->fields++ < LARGE && lua_next(L, t); lua_pop(L, 1))
+    for (lua_pushnil(L); c->fields++ < MODULE_FIELDS && lua_next(L, t); lua_pop(L, 1))
         count_field(c, depth);
     lua_settop(L, t);
 }
@@ -104,7 +102,7 @@ static uint64_t count_whole(lua_State *L, bool values, bool *large) {
     if (!lua_istable(L, -1))
         return 0;
     count_table(&c, lua_gettop(L), 1);
-    *large |= c.fields > LARGE;
+    *large |= c.fields > MODULE_FIELDS;
     return c.hash;
 }
 

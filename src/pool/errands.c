@@ -40,6 +40,7 @@ void tine__deliver_ran(struct pool *p, const struct report *r) {
     set_error(&f->error, r);
     list_push(&e->inbox->faults, &f->node);
     atomic_store(&e->inbox->has_faults, true);
+    inbox_stir(e->inbox);
     inbox_freshen(e->inbox);
 }
 

@@ -17,6 +17,7 @@ void tine__exits_tell(struct pool *p, const struct worker_exit *x) {
         note->exit = *x;
         list_push(&in->exits, &note->node);
         atomic_store(&in->has_exits, true);
+        inbox_stir(in);
         inbox_freshen(in);
     }
 }

@@ -130,6 +130,7 @@ void tine__wake_waiters(struct pool *p, bool all) {
 void tine__inboxes_end(struct pool *p) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
+        inbox_stir(in);
         if (in->fd != -1)
             tine__fd_ring(in->fd);
     }

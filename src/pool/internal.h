@@ -225,6 +225,11 @@ static inline void inbox_freshen(struct inbox *in) {
 }
 /* Empty, in no pool; what its owner has set stays. */
 void tine__inbox_init(struct inbox *in);
+/* ... and not of an item. After it was made known. */
+static inline void inbox_stir(struct inbox *in) {
+    if (in->stirred)
+        atomic_store_explicit(in->stirred, true, memory_order_release);
+}
 void tine__inbox_post(struct inbox *in, struct item *item);
 /* There is room for more tasks: whose submit was refused may look again. */
 void tine__inboxes_room(struct pool *p);

@@ -243,18 +243,25 @@ static int sleep_on(struct waiter *w, struct inbox *const *inboxes, unsigned n, 
     return err == TINE_ETIMEOUT && until < deadline ? 0 : err;
 }
 
-int tine__wait(struct inbox *const *inboxes, unsigned n, uint64_t deadline,
-               const struct wait_hook *hook) {
-    int cancelable, err = TINE_EAGAIN;
+bool tine__wait_briefly(struct inbox *const *inboxes, unsigned n, uint64_t deadline) {
     if (any_news(inboxes, n, false))
-        return 0;
+        return true;
     if (tine__now() >= deadline)
-        return TINE_ETIMEOUT;
+        return false;
     count_waiting(inboxes, n, true);
     bool news = spin(inboxes, n, deadline);
     count_waiting(inboxes, n, false);
-    if (news)
+    return news;
+}
+
+int tine__wait(struct inbox *const *inboxes, unsigned n, uint64_t deadline,
+               const struct wait_hook *hook) {
+    int cancelable, err = TINE_EAGAIN;
+    uint64_t began = deadline == WAIT_FOREVER ? 0 : tine__now();
+    if (!(hook && hook->spun) && tine__wait_briefly(inboxes, n, deadline))
         return 0;
+    if (began >= deadline)
+        return TINE_ETIMEOUT;
     struct waiter w = {.entries = w.few_entries, .fds = w.few_fds};
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable);
     /* The hook may wait, and end pools: we are not counted, in no list, and after it has said so touch nothing. */

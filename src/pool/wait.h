@@ -19,6 +19,7 @@ struct wait_hook {
     ** missed); ends the wait with 0. */
     bool (*ready)(void *arg);
     void *arg;
+    bool spun; /* the thread has spun already (tine__wait_briefly) */
 };
 
 /* Wait until one of the inboxes may have something new for this thread (news, the end of its pool),
@@ -28,5 +29,8 @@ struct wait_hook {
 ** it comes back early, with 0, but not at once. */
 int tine__wait(struct inbox *const *inboxes, unsigned n, uint64_t deadline,
                const struct wait_hook *hook);
+
+/* The same, but it only spins, and does not sleep. True: look; false: nothing came. */
+bool tine__wait_briefly(struct inbox *const *inboxes, unsigned n, uint64_t deadline);
 
 #endif

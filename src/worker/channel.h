@@ -15,6 +15,7 @@
 #include "msg/extra.h"
 #include "msg/nested.h"
 #include "msg/label.h"
+#include "store/store.h"
 
 /* A call item in the worker's hands; the bytes are valid until the next `take`. */
 struct call {
@@ -30,20 +31,26 @@ struct call {
     uint64_t event_buffer;          /* of each, before it is granted more; 0: as all here */
     uint32_t attempt;               /* from 1 */
     const struct call_extra *extra; /* NULL: it has none */
-    const char *label;              /* NULL: made from the origin */
+    const char *label;              /* NULL: made from the callee's origin */
     size_t label_len;
     const char *function;
     size_t function_len;
     const char *arguments; /* `count` segments */
     size_t arguments_len;
-    struct codec_origin origin; /* name NULL when unknown */
+    const struct codec_origin
+        *origin;       /* of the function called; NULL: it is looked up when it is wanted, */
+    struct heap *heap; /* in here, */
+    uint64_t callee;   /* by its id in the store; 0: it is not there */
 };
 
-/* What its tasks are called. */
-static inline struct task_name call_name(const struct call *c) {
+/* What its tasks are called. It is good as long as *room, and the call. */
+static inline struct task_name call_name(const struct call *c, struct codec_origin *room) {
+    *room = c->origin ? *c->origin : (struct codec_origin){0};
+    if (!c->origin && c->callee)
+        tine__store_find(c->heap, c->callee, NULL, room);
     return (struct task_name){.id = c->shown,
                               .index = c->index,
-                              .origin = &c->origin,
+                              .origin = room,
                               .label = c->label,
                               .label_len = (uint32_t)c->label_len};
 }

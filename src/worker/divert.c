@@ -118,7 +118,8 @@ static int prefix(struct diverted *d, const struct call *call, uint32_t k) {
         struct print_note note;
         char label[PRINT_LABEL];
     } packet = {.note = {.task = d->task, .worker = divert.worker}};
-    const struct task_name name = call_name(call);
+    struct codec_origin origin;
+    const struct task_name name = call_name(call, &origin);
     size_t length = tine__label(&name, k, packet.label, sizeof packet.label);
     if (length >= sizeof packet.label)
         length = sizeof packet.label - 1;

@@ -47,9 +47,9 @@ static void describe(struct channel *ch, const struct call_head *h, const char *
                          .ref = h->ref,
                          .timed = h->flags & CALL_TIMED,
                          .mute = h->flags & CALL_MUTE,
-                         .index = h->index};
-    if (h->callee)
-        tine__store_find(in->calls, h->callee, NULL, &out->origin);
+                         .index = h->index,
+                         .heap = in->calls,
+                         .callee = h->callee};
     if (!bytes)
         return;
     uint32_t extra = h->flags & CALL_EXTRA ? sizeof *room : 0;

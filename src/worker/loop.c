@@ -24,7 +24,8 @@
 
 /* The label of task `k`, as the submitter makes it too. */
 static void push_label(lua_State *L, const struct call *c, uint32_t k) {
-    const struct task_name name = call_name(c);
+    struct codec_origin origin;
+    const struct task_name name = call_name(c, &origin);
     luaL_Buffer b;
     size_t n = tine__label(&name, k, NULL, 0);
     char *at = luaL_buffinitsize(L, &b, n + 1);
@@ -345,9 +346,11 @@ static uint64_t patience(struct loop *l, uint64_t idle_at, bool *tidy) {
 static int next_call(struct loop *l, struct call *call) {
     uint64_t idle_at = l->idle ? clock_deadline(l->idle) : 0;
     int err = TINE_EAGAIN;
-    bool tidy;
+    bool tidy = true;
     while ((err == TINE_ETIMEOUT || err == TINE_EAGAIN) && !has_had_enough(l)) {
-        err = l->channel->take(l->channel, call, patience(l, idle_at, &tidy));
+        err = l->channel->take(l->channel, call, 0); /* as a rule there is one */
+        if (err == TINE_ETIMEOUT)
+            err = l->channel->take(l->channel, call, patience(l, idle_at, &tidy));
         if (err == TINE_ETIMEOUT && l->idle && tine__now() >= idle_at) {
             say_idle(l);
             idle_at = clock_deadline(l->idle);

@@ -293,7 +293,7 @@ enum record_kind tine__nest_run(lua_State *L, struct loop *l, const struct call_
     tine__codec_put_aside(L, l->run.codec, &aside);
     if (!is_too_deep(l) && ch->up(ch)) {
         ch->describe(ch, head, bytes, &extra, &call);
-        call.origin = *origin;
+        call.origin = origin;
         ch->limit(ch, until);
         go_up(l, &below, thread, &call);
         tine__loop_call(l, &call);

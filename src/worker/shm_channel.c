@@ -132,9 +132,9 @@ static void describe(struct channel *ch, const struct call_head *s, const char *
                          .shown = s->id,
                          .mute = s->flags & CALL_MUTE,
                          .attempt = call_attempt(s),
-                         .index = s->index};
-    if (s->callee)
-        tine__store_find(c->calls, s->callee, NULL, &out->origin);
+                         .index = s->index,
+                         .heap = c->calls,
+                         .callee = s->callee};
     if (!p)
         return;
     uint32_t extra = extra_size(s);

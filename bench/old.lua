@@ -1,0 +1,154 @@
+-- What Tine does in an old program: 100 MB are live, a million futures lie behind it, workers have run 5,000 tasks and
+-- more. Prints lines of `measure value`, as bench/tine.lua does for a young one.
+local nap = require "nap"
+local processes = require "spec.support.processes"
+local tine = require "tine"
+
+local now = nap.now
+
+local function noop() end
+local function echo(value) return value end
+local function increment(n) return n + 1 end
+
+local function report(measure, value) print(measure, ("%.9g"):format(value)) end
+
+local function timed(fn, ...)
+  local start = now()
+  fn(...)
+  return now() - start
+end
+
+local function median(times)
+  table.sort(times)
+  return times[(#times + 1) // 2]
+end
+
+local function median_time(repeats, fn, ...)
+  local times = {}
+  for i = 1, repeats do times[i] = timed(fn, ...) end
+  return median(times)
+end
+
+local function run_noops(pool, count)
+  local futures = {}
+  for i = 1, count do futures[i] = pool:submit(noop) end
+  for i = 1, count do futures[i]:result() end
+end
+
+local function run_map(pool, items, chunksize)
+  for _ in pool:map(increment, items, { chunksize = chunksize }) do end -- luacheck: ignore
+end
+
+local function round_trip(pool)
+  return median_time(2000, function() pool:submit(noop):result() end)
+end
+
+-- Live tables and strings of about so many bytes.
+local function ballast(size)
+  local list = {}
+  for i = 1, size // 200 do list[i] = { id = i, name = "name " .. i, { i } } end
+  return list
+end
+
+local function records(count)
+  local list = {}
+  for i = 1, count do
+    list[i] = { id = i, name = "name " .. i, score = i / 3, tags = { "a", "b" }, ok = i % 2 == 0 }
+  end
+  return list
+end
+
+local function pss(pid)
+  return processes.read(("/proc/%d/smaps_rollup"):format(pid)):match "\nPss:%s*(%d+)" * 1024
+end
+
+-- Seconds that this process and the workers have run.
+local function run_time(pool)
+  local pids, sum = { processes.self() }, 0
+  for _, worker in ipairs(pool:workers()) do pids[#pids + 1] = worker.pid end
+  for _, pid in ipairs(pids) do
+    sum = sum + processes.read(("/proc/%d/schedstat"):format(pid)):match "%d+" / 1e9
+  end
+  return sum
+end
+
+-- What a task of 20 us costs when one comes every 200 us.
+local function lone(spin)
+  local pool <close> = tine.pool { workers = 2, spin = spin }
+  local count = 2000
+  local function work()
+    local stop = nap.now() + 20e-6
+    repeat until nap.now() > stop
+  end
+  for _ = 1, 100 do pool:submit(work):result() end
+  local before = run_time(pool)
+  for _ = 1, count do
+    pool:submit(work):result()
+    nap.sleep(200e-6)
+  end
+  return (run_time(pool) - before) / count
+end
+
+-- A program that goes on making functions: what each costs, among the first and the last thousand.
+local function functions(pool)
+  local times = {}
+  for thousand = 1, 14 do
+    local made, futures = {}, {}
+    for i = 1, 1000 do made[i] = load(("return function() return %d end"):format(thousand * 1000 + i))() end
+    times[thousand] = timed(function()
+      for i, fn in ipairs(made) do futures[i] = pool:submit(fn) end
+      for _, future in ipairs(futures) do future:result() end
+    end) / 1000
+  end
+  return times[2], times[14]
+end
+
+local live = ballast(100 * 1000 * 1000)
+local pool <close> = tine.pool { workers = 2 }
+for _ = 1, 10 do run_noops(pool, 100000) end
+
+report("old_noops", 200000 / timed(run_noops, pool, 200000))
+report("old_round_trip", round_trip(pool))
+
+local items, best = {}, math.huge
+for i = 1, 1000000 do items[i] = i end
+for _, size in ipairs { 1000, 5000, 20000 } do best = math.min(best, timed(run_map, pool, items, size)) end
+report("old_map", #items / best)
+items = table.move(items, 1, 200000, 1, {})
+report("old_map_single", #items / timed(run_map, pool, items, 1))
+items = nil -- luacheck: ignore
+
+local text, list = ("x"):rep(1 << 20), records(1000)
+report("old_echo_1m", median_time(50, function() pool:submit(echo, text):result() end))
+report("old_echo_records", median_time(50, function() pool:submit(echo, list):result() end))
+local early, late = functions(pool)
+report("old_function_early", early)
+report("old_function_late", late)
+
+do
+  local fresh <close> = tine.pool { workers = 2 }
+  run_noops(fresh, 10000)
+  local most = 0
+  for _, worker in ipairs(fresh:workers()) do most = math.max(most, pss(worker.pid)) end
+  report("old_pss", most)
+end
+
+for _, workers in ipairs { 8, 64 } do
+  local many <close> = tine.pool { workers = workers }
+  run_noops(many, 5000)
+  report("old_round_trip_" .. workers, round_trip(many))
+end
+
+do
+  local idle = {}
+  for i = 1, 200 do
+    idle[i] = tine.pool { workers = 1 }
+    idle[i]:submit(noop):result()
+  end
+  report("old_round_trip_beside", round_trip(pool))
+  for _, other in ipairs(idle) do other:shutdown() end
+end
+
+report("old_lone", lone(nil))
+report("old_lone_asleep", lone(0))
+assert(#live > 0)
