@@ -78,7 +78,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->task.call.count = d->count;
     item->task.mute = d->mute;
     item->settings = d->settings == c->settings ? NULL : d->settings;
-    item->watched = item->far = false;
+    item->watched = item->task.far = false;
     item->answers = true;
     item->needs = d->needs ? *d->needs : NULL;
     list_init(&item->question);
