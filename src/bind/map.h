@@ -68,7 +68,7 @@ struct chunk { /* user values: core, view, the map's function for events */
     struct list fresh; /* in map->news */
     bool collected;    /* its __gc has run: at lua_close that may be before it is done */
     lua_Integer serial;
-    uint32_t next; /* unordered: the first task that was not taken */
+    uint32_t next; /* the first task that was not taken, when it is not the current one */
     uint32_t count;
     uint32_t told; /* of a map that is followed: those before it are among map->ended */
     struct task_name name;

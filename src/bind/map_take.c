@@ -7,6 +7,7 @@
 static void leave_chunk(lua_State *L, struct map *m) {
     struct chunk *c = m->chunk;
     m->chunk = NULL;
+    c->next = c->count;
     lua_getiuservalue(L, 1, MAP_QUEUE);
     lua_pushnil(L);
     lua_rawseti(L, -2, c->serial);
