@@ -2,7 +2,8 @@
 ** limits can help; then nobody hangs, and all tasks end; then the pool is shut down, and ends too. */
 #include "sim.h"
 
-#define ROUNDS 2000 /* of everybody's doing one thing; workers of a few milliseconds come and go all the time */
+#define ROUNDS \
+    2000 /* of everybody's doing one thing; workers of a few milliseconds come and go all the time */
 
 /* Does it have anything to do? */
 static bool move(struct sim *m, unsigned worker, bool hung_too) {
