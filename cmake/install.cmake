@@ -20,7 +20,7 @@ if(TINE_INSTALL_LIBRARY)
   set(tine_package_dir lib/cmake/tine)
 
   install(TARGETS tine_program RUNTIME DESTINATION bin)
-  install(FILES docs/tine.1 docs/tine-map.1 docs/tine-top.1 DESTINATION share/man/man1)
+  install(FILES docs/tine.1 docs/tine-map.1 docs/tine-top.1 docs/tine-serve.1 DESTINATION share/man/man1)
   install(FILES LICENSE DESTINATION share/doc/tine RENAME copyright)
   install(FILES completion/tine.bash DESTINATION share/bash-completion/completions RENAME tine)
   install(FILES completion/_tine DESTINATION share/zsh/site-functions)

@@ -63,6 +63,22 @@ _tine_report() {
     esac
 }
 
+_tine_serve() {
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    -j | --jobs) mapfile -t COMPREPLY < <(compgen -W "$(seq "$(nproc)")" -- "$cur") && return ;;
+    --allow) COMPREPLY=(modules) && return ;;
+    --on-disconnect) COMPREPLY=(finish) && return ;;
+    --key | --initializer | --name | --preload | --memory | --timeout | --max-tasks | --exit-* | --on) return ;;
+    esac
+    case $cur in
+    -*)
+        mapfile -t COMPREPLY < <(compgen -W "--key -j --jobs --name --allow --preload --initializer --memory --timeout
+            --max-tasks --on-disconnect --exit-when-idle --exit-without-server --on --help" -- "$cur")
+        ;;
+    esac
+}
+
 _tine() {
     local cur=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
@@ -73,6 +89,8 @@ _tine() {
         luacheck) return ;;
         top) _tine_top && return ;;
         report) _tine_report && return ;;
+        serve) _tine_serve && return ;;
+        key) return ;;
         esac
     fi
     case ${COMP_WORDS[COMP_CWORD - 1]} in
@@ -83,7 +101,7 @@ _tine() {
     -*) mapfile -t COMPREPLY < <(compgen -W "-e -i -l -v -E -W -- --help --version" -- "$cur") ;;
     *)
         mapfile -t COMPREPLY < <(compgen -f -X '!*.lua' -- "$cur")
-        [ "$COMP_CWORD" = 1 ] && mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "map busted luacheck top report" -- "$cur")
+        [ "$COMP_CWORD" = 1 ] && mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "map busted luacheck top report serve key" -- "$cur")
         ;;
     esac
 }

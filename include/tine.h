@@ -40,7 +40,7 @@
 ** STRUCTS with a `size` may grow: a program compiled with an older header works with a newer
 ** library, and the other way round unless it sets a field that the library does not know
 ** (TINE_EARG).
-** SINCE 0.1.0, all of it.
+** SINCE 0.1.0, unless a declaration says otherwise.
 **
 ** docs/embedding.md has complete programs.
 */
@@ -55,7 +55,7 @@
 extern "C" {
 #endif
 
-#define TINE_VERSION "0.1.0"
+#define TINE_VERSION "0.2.0"
 
 #if defined(__GNUC__)
 #define TINE_API __attribute__((visibility("default")))
@@ -88,7 +88,7 @@ enum tine_code {
         TINE_OK = 0
 };
 
-/* Version of the library that is running: "0.1.0". TINE_VERSION is that of this header. Static. */
+/* Version of the library that is running: "0.2.0". TINE_VERSION is that of this header. Static. */
 TINE_API const char *tine_version(void);
 
 /* The kind ("timeout", "crashed" ...) and the meaning of a code (0: "ok"); else "unknown".

@@ -30,10 +30,11 @@ local function completions(folder, ...)
 end
 
 describe("the options", function()
-  local interpreter, map, top
+  local interpreter, map, top, report, busted, serve
   setup(function()
     interpreter, map = options_in(TINE .. " --help"), options_in(TINE .. " map --help")
-    top = options_in(TINE .. " top --help")
+    top, report = options_in(TINE .. " top --help"), options_in(TINE .. " report --help")
+    busted, serve = options_in(TINE .. " busted --help 2>&1 | tail -n 5"), options_in(TINE .. " serve --help")
     assert.is_true(top["--json"] and interpreter["-e"] and map["--unordered"])
   end)
 
@@ -51,20 +52,34 @@ describe("the options", function()
       map["--"] = nil
       all_in(name, interpreter)
       all_in(name, map)
-      all_in(name, top)
+      for _, options in ipairs { top, report, busted } do all_in(name, options) end
+      if name ~= "docs/program.md" then all_in(name, serve) end -- docs/machines.md has what matters of them
     end)
   end
 
   it("are all in the man pages", function()
-    all_in("docs/tine.1", interpreter)
+    for _, options in ipairs { interpreter, report, busted } do all_in("docs/tine.1", options) end
+    all_in("docs/tine-serve.1", serve)
     all_in("docs/tine-map.1", map)
     all_in("docs/tine-top.1", top)
+  end)
+
+  it("of each command that the program names are looked at here", function()
+    local known = { map = true, top = true, report = true, busted = true, serve = true, luacheck = true, key = true }
+    local page = shell.contents(root .. "/docs/tine.1")
+    for name in shell.run(TINE .. " --help").out:match "Commands.*":gmatch "\n  (%l+)  +" do
+      assert(known[name], name .. " is new: its options want to be looked at")
+      assert.matches(".B tine " .. name, page, 1, true)
+      for _, file in ipairs { "tine.bash", "_tine", "tine.fish" } do
+        assert.matches(name, shell.contents(root .. "/completion/" .. file), 1, true)
+      end
+    end
   end)
 
   it("are all in completion/tine.fish", function()
     local text = shell.contents(root .. "/completion/tine.fish")
     local all = {}
-    for _, set in ipairs { map, top } do
+    for _, set in ipairs { map, top, report, busted, serve } do
       for option in pairs(set) do all[option] = true end
     end
     for option in pairs(all) do
@@ -85,7 +100,8 @@ describe("the completion", function()
   teardown(function() os.execute("rm -r " .. folder) end)
 
   it("offers scripts and map", function()
-    assert.same({ "a.lua", "busted", "luacheck", "map", "report", "top" }, completions(folder, "tine", ""))
+    assert.same({ "a.lua", "busted", "key", "luacheck", "map", "report", "serve", "top" },
+      completions(folder, "tine", ""))
     assert.same({ "a.lua" }, completions(folder, "tine", "-W", ""))
     assert.same({ "map" }, completions(folder, "tine", "m"))
   end)
@@ -105,7 +121,7 @@ describe("the completion", function()
 end)
 
 describe("the man pages", function()
-  for _, page in ipairs { "tine.1", "tine-map.1", "tine-top.1" } do
+  for _, page in ipairs { "tine.1", "tine-map.1", "tine-serve.1", "tine-top.1" } do
     it(page .. " is read without a warning", function()
       local has_groff = os.execute "command -v groff >/dev/null"
       if not has_groff then return pending "groff is not installed" end

@@ -174,6 +174,19 @@ describe("a pool without processes", function()
     assert.same({ "true\nfinalizer\n", "" }, { ended.out, ended.err })
   end)
 
+  it("says so when the stack of its thread is too small for tasks of tasks, and does not crash", function()
+    local ended = program.run [[
+      require("luv").new_thread({ stack_size = 1 << 20 }, function()
+        local tine = require "tine"
+        local pool <close> = tine.pool(0)
+        local function deep(n) return n == 0 and "bottom" or (tine.worker.pool:submit(deep, n - 1):result()) end
+        print(pool:submit(deep, 20):result())
+        print(tine.kind(pool:submit(deep, 900):exception()))
+      end):join()
+    ]]
+    assert.same({ "bottom\nsystem\n", "" }, { ended.out, ended.err })
+  end)
+
   it("ends in good order: finalizer, finalizers, shutdown", function()
     local name = os.tmpname()
     finally(function() os.remove(name) end)

@@ -35,7 +35,7 @@ describe("tine luacheck", function()
   end)
 
   it("knows which lanes it has", function()
-    assert.matches("lanes: *tine 0%.1%.0", check("--version").out:lower())
+    assert.matches("lanes: *tine %d+%.%d+%.%d+", check("--version").out:lower())
   end)
 
   it("says the same when a worker is killed midway", function()

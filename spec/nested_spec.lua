@@ -156,6 +156,20 @@ for _, workers in ipairs { 0, 1, 2 } do
       end):result(20) })
     end)
 
+    it("maps frozen lists, and knows wrong ones as pool:map does", function()
+      local pool <close> = pool_of()
+      local texts = { pool:submit(function()
+        local p, list = tine.worker.pool, tine.freeze { 5, 6, 7 }
+        local results = p:map(double, list):totable()
+        local function why(...) return (select(2, pcall(p.map, p, ...)):gsub("^[^(]*", "")) end
+        return table.concat(results, " "), results.n, why(double, 7), why(double, { n = -1 }), why(7, {}),
+          why(double, {}, 7)
+      end):result(20) }
+      assert.same({ "10 12 14", 3, "(list or iterator expected, got number)",
+        "(field 'n' of the list must be an integer of 0 or more)", "(function expected, got number)",
+        "(table expected, got number)" }, texts)
+    end)
+
     it("passes futures on as arguments", function()
       local pool <close> = pool_of()
       assert.same({ 42, "bad" }, { pool:submit(function()

@@ -3,8 +3,8 @@
 tine_c_test(NAME data/image SOURCES tests/fuzz_image.c LABELS data VARIANTS address NEEDS_LUA)
 
 # Ten minutes of other images.
-if(TARGET test_data_image_address)
-  tine_guarded_test(data/image_soak 1800 soak $<TARGET_FILE:test_data_image_address> -n 1000000 -s 2)
+if(TARGET test_data_image.address)
+  tine_guarded_test(data/image_soak 1800 soak $<TARGET_FILE:test_data_image.address> -n 1000000 -s 2)
 endif()
 
 # build-fuzz/tests/fuzz_image -max_total_time=600

@@ -227,14 +227,6 @@ local function run(o)
   return require "tine.cli_run".run(job, input, o)
 end
 
--- The program: gives its exit code.
-function M.main(...)
-  return trouble.protect("map", function(...)
-    local o = parse(...)
-    if not o.help then return run(o) end
-    io.stdout:write(HELP)
-    return 0
-  end, ...)
-end
+M.main = trouble.program("map", HELP, parse, run)
 
 return M

@@ -80,14 +80,6 @@ local function run(o)
   return 0
 end
 
--- The program: gives its exit code.
-function M.main(...)
-  return trouble.protect("report", function(...)
-    local o = parse(...)
-    if not o.help then return run(o) end
-    io.stdout:write(HELP)
-    return 0
-  end, ...)
-end
+M.main = trouble.program("report", HELP, parse, run)
 
 return M

@@ -133,7 +133,7 @@ function M.main(...)
       print(HELP)
       return 0
     end
-    if o.hosts then trouble.give_up "--on is not there yet" end
+    if o.hosts then return require "tine.cli_serve_on".serve(o.hosts, { ... }) end
     return serve(o)
   end, ...)
 end

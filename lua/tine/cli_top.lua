@@ -172,25 +172,21 @@ local function parse(...)
   return o
 end
 
-function M.main(...)
-  return trouble.protect("top", function(...)
-    local o = parse(...)
-    if o.help then
-      io.stdout:write(HELP)
-      return 0
-    elseif o.task then
-      return traceback(o.pid, o.task)
-    elseif o.once or o.json or not require "tine.core".terminal(1) then
-      return once(o.pid, o.json)
-    end
-    if #look(o.pid) == 0 then return nothing(o.pid) end
-    return require "tine.cli_screen".run {
-      delay = o.delay or 1,
-      look = function() return look(o.pid) end,
-      place = function(pid, task) return place_of(pid, task) end,
-      explain = function() return (explain(o.pid)) end,
-    }
-  end, ...)
+local function run(o)
+  if o.task then
+    return traceback(o.pid, o.task)
+  elseif o.once or o.json or not require "tine.core".terminal(1) then
+    return once(o.pid, o.json)
+  end
+  if #look(o.pid) == 0 then return nothing(o.pid) end
+  return require "tine.cli_screen".run {
+    delay = o.delay or 1,
+    look = function() return look(o.pid) end,
+    place = function(pid, task) return place_of(pid, task) end,
+    explain = function() return (explain(o.pid)) end,
+  }
 end
+
+M.main = trouble.program("top", HELP, parse, run)
 
 return M

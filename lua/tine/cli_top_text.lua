@@ -1,39 +1,13 @@
 -- What `tine top` shows of pools, as text.
 local clock = require "tine.core".clock
+local units = require "tine.units"
+local duration, bytes, count, percent = units.duration, units.bytes, units.count, units.percent
 
 local M = {}
 
 -- --- words -----------------------------------------------------------------------------------------------------
 
--- 1.234 s as a person reads it: 1.23 s, 12.3 ms, 4 min 05 s.
-local function duration(s)
-  if s >= 3600 then return ("%d h %02d min"):format(s // 3600, s // 60 % 60) end
-  if s >= 60 then return ("%d min %02d s"):format(s // 60, s // 1 % 60) end
-  for _, unit in ipairs { { 1, "s" }, { 1e-3, "ms" }, { 1e-6, "us" } } do
-    if s >= unit[1] then return ("%.3g %s"):format(s / unit[1], unit[2]) end
-  end
-  return s == 0 and "0 s" or ("%.3g ns"):format(s * 1e9)
-end
-
-local function bytes(n)
-  for _, unit in ipairs { { 1 << 30, "GiB" }, { 1 << 20, "MiB" }, { 1 << 10, "KiB" } } do
-    if n >= unit[1] then return ("%.1f %s"):format(n / unit[1], unit[2]) end
-  end
-  return ("%d B"):format(n)
-end
-
-local function count(n)
-  local text = ("%d"):format(n)
-  repeat
-    local changed
-    text, changed = text:gsub("^(%d+)(%d%d%d)", "%1,%2")
-  until changed == 0
-  return text
-end
-
 local function per_second(n) return (n >= 1000 and count(n // 1) or ("%.3g"):format(n)) .. "/s" end
-
-local function percent(share) return ("%.0f %%"):format(share * 100) end
 
 -- Texts of programs do not get to the terminal as they are.
 local function plain(s) return (s:gsub("%c", "?"):gsub("\xC2[\x80-\x9F]", "?")) end

@@ -35,4 +35,17 @@ function M.protect(command, fn, ...)
   return M.TROUBLE
 end
 
+-- The program of a command, which gives its exit code. `parse` makes options of its arguments, `run` does what they
+-- say; with the option `help` that text is printed instead.
+function M.program(command, help, parse, run)
+  return function(...)
+    return M.protect(command, function(...)
+      local o = parse(...)
+      if not o.help then return run(o) end
+      io.stdout:write(help)
+      return 0
+    end, ...)
+  end
+end
+
 return M

@@ -108,6 +108,22 @@ local function input_length(items)
     return n
 end
 
+-- What a method `map` was called with: the length of the input, nil for an iterator; or nil, the number of the
+-- argument that is wrong, and why.
+local function check_arguments(fn, items, opts)
+    if type(fn) ~= "string" and not is_callable(fn) then
+        return nil, 1, ("function expected, got %s"):format(type(fn))
+    end
+    local length, wrong = input_length(items)
+    if wrong then
+        return nil, 2, wrong
+    elseif opts ~= nil and type(opts) ~= "table" then
+        return nil, 3, ("table expected, got %s"):format(type(opts))
+    end
+    wrong = check_options(opts or {})
+    return length, wrong and 3, wrong
+end
+
 -- ---- chunk sizes ----
 
 -- Items in a chunk, and how many may be read ahead of the one that is returned next.
@@ -293,10 +309,6 @@ C.on_advance(advance)
 
 -- ---- the methods ----
 
-local function argument_error(n, text)
-    error(("bad argument #%d to 'map' (%s)"):format(n, text), 3)
-end
-
 local function new_map(self, fn, items, length, opts, workers, far)
     local c = {
         pool = self,
@@ -327,25 +339,15 @@ local function map(self, fn, items, opts)
     if not ok then
         error(workers, 2)
     end
-    if type(fn) ~= "string" and not is_callable(fn) then
-        argument_error(1, ("function expected, got %s"):format(type(fn)))
-    end
-    local length, wrong = input_length(items)
+    local length, wrong, why = check_arguments(fn, items, opts)
     if wrong then
-        argument_error(2, wrong)
-    end
-    if opts ~= nil and type(opts) ~= "table" then
-        argument_error(3, ("table expected, got %s"):format(type(opts)))
-    end
-    wrong = check_options(opts or {})
-    if wrong then
-        argument_error(3, wrong)
+        error(("bad argument #%d to 'map' (%s)"):format(wrong, why), 2)
     end
     local m = new_map(self, fn, items, length, opts or {}, workers, far)
     return m, nil, nil, m
 end
 
-core.check_map_options = check_options
+core.check_map = check_arguments
 core.pool_methods.map = map
 core.view_methods.map = map
 

@@ -4,26 +4,18 @@ local core = require "tine.core"
 local huge, max = math.huge, math.max
 local AHEAD <const> = 64 -- items of an iterator that are submitted before the first result is taken
 
-local function is_callable(value)
-    if type(value) == "function" then
-        return true
-    end
-    local meta = debug.getmetatable(value)
-    return type(meta) == "table" and rawget(meta, "__call") ~= nil
-end
-
 -- A function that gives the arguments of one call after the other, packed.
-local function reader(items)
-    if is_callable(items) then
+local function reader(items, length)
+    if not length then
         return function()
             local values = table.pack(items())
             return values[1] ~= nil and values or nil
         end
     end
-    local i, n = 0, items.n or #items
+    local i = 0
     return function()
         i = i + 1
-        return i <= n and { items[i], n = 1 } or nil
+        return i <= length and { items[i], n = 1 } or nil
     end
 end
 
@@ -94,18 +86,7 @@ function Map:__call()
     return step(self, future, future:pcall())
 end
 
-function Map:totable()
-    local list = { n = 0 }
-    local _ <close> = self
-    while true do
-        local i, value = self()
-        if i == nil then
-            return list
-        end
-        list[i] = value
-        list.n = max(list.n, i)
-    end
-end
+Map.totable = core.map_methods.totable
 
 function Map:close()
     self.ended, self.open = true, 0
@@ -115,28 +96,17 @@ function Map:close()
 end
 Map.__close = Map.close
 
-local function argument_error(n, text)
-    error(("bad argument #%d to 'map' (%s)"):format(n, text), 3)
-end
-
 local function map(self, fn, items, opts)
-    if type(fn) ~= "string" and not is_callable(fn) then
-        argument_error(1, ("function expected, got %s"):format(type(fn)))
-    elseif type(items) ~= "table" and not is_callable(items) then
-        argument_error(2, ("list or iterator expected, got %s"):format(type(items)))
-    elseif opts ~= nil and type(opts) ~= "table" then
-        argument_error(3, ("table expected, got %s"):format(type(opts)))
+    local length, wrong, why = core.check_map(fn, items, opts)
+    if wrong then
+        error(("bad argument #%d to 'map' (%s)"):format(wrong, why), 2)
     end
     opts = opts or {}
-    local wrong = core.check_map_options(opts)
-    if wrong then
-        argument_error(3, wrong)
-    end
     local m = setmetatable({
         pool = self,
         fn = fn,
-        read = reader(items),
-        ahead = opts.buffersize or (is_callable(items) and AHEAD or huge),
+        read = reader(items, length),
+        ahead = opts.buffersize or (length and huge or AHEAD),
         deadline = opts.timeout and core.clock() + opts.timeout,
         returns = opts.on_error == "return",
         completed = opts.ordered == false and core.as_completed({}, opts.timeout) or nil,
@@ -151,5 +121,3 @@ local function map(self, fn, items, opts)
 end
 
 core.nested_methods.map = map
-
-return map

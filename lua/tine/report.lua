@@ -1,40 +1,10 @@
 -- pool:report(): what a pool has done, for a person; and what would make it faster.
 local core = require "tine.core"
-
-local function count(n)
-    local text = ("%d"):format(n)
-    local changed
-    repeat
-        text, changed = text:gsub("^(%d+)(%d%d%d)", "%1,%2")
-    until changed == 0
-    return text
-end
-
-local function duration(s)
-    if s >= 3600 then
-        return ("%d h %02d min"):format(s // 3600, s // 60 % 60)
-    elseif s >= 60 then
-        return ("%d min %02d s"):format(s // 60, s // 1 % 60)
-    end
-    for _, unit in ipairs { { 1, "s" }, { 1e-3, "ms" }, { 1e-6, "us" } } do
-        if s >= unit[1] then
-            return ("%.3g %s"):format(s / unit[1], unit[2])
-        end
-    end
-    return s == 0 and "0 s" or ("%.3g ns"):format(s * 1e9)
-end
-
-local function bytes(n)
-    for _, unit in ipairs { { 1 << 30, "GiB" }, { 1 << 20, "MiB" }, { 1 << 10, "KiB" } } do
-        if n >= unit[1] then
-            return ("%.1f %s"):format(n / unit[1], unit[2])
-        end
-    end
-    return ("%.0f B"):format(n)
-end
+local units = require "tine.units"
+local count, duration, bytes = units.count, units.duration, units.bytes
 
 local function percent(part, whole)
-    return ("%.0f %%"):format(whole > 0 and part / whole * 100 or 0)
+    return units.percent(whole > 0 and part / whole or 0)
 end
 
 -- ---- what there is to say ----
@@ -209,6 +179,9 @@ local function say_advice(lines, f)
     add(lines, "")
     add(lines, "Advice")
     local from = #lines
+    for _, text in ipairs(f.told.heavy) do
+        add(lines, "  - %s", text)
+    end
     for _, rule in ipairs(RULES) do
         local text = rule(f)
         if text then

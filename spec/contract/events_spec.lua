@@ -250,7 +250,9 @@ describe("events", function()
       local first = pool:submit(emitter, 100)
       stands_at(first, 10)
       local sum = 0
-      for _, value in pool:map(math.abs, { -1, -2 }, { progress = function() end, timeout = 20 }) do sum = sum + value end
+      for _, value in pool:map(math.abs, { -1, -2 }, { progress = function() end, timeout = 20 }) do
+        sum = sum + value
+      end
       assert.equal(3, sum)
       assert.equal(100, count(first))
     end)

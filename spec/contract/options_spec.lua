@@ -119,7 +119,7 @@ describe("tine.pool", function()
     for i = 1, 20 do assert.equal(i, pool:submit(math.abs, -i):result(20)) end
   end)
 
-  it("has a version", function() assert.equal("0.1.0", tine.version) end)
+  it("has a version", function() assert.equal("0.2.0", tine.version) end)
 
   it("knows the kind of its errors only", function()
     for _, value in ipairs { 1, "timeout", {}, { kind = "timeout" }, print, true } do

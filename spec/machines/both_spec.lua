@@ -9,7 +9,8 @@ if not machines.gearmand then
 end
 
 local SPECS <const> = {
-  "contract/chain", "contract/events", "contract/progress", "contract/retry", "contract/timeout", "contract/map_contract", "contract/order",
+  "contract/chain", "contract/events", "contract/map_contract", "contract/order", "contract/progress", "contract/retry",
+  "contract/timeout", "share",
 }
 
 describe("on other machines, too, holds", function()

@@ -152,9 +152,39 @@ describe("a pool on other machines", function()
       assert.equal(i == 2 and "2\n" or nil, err and err.output)
     end
     assert.equal(3, n)
+    local all <close> = tine.pool { backend = server:url(), output = "capture" }
+    local whole = all:submit(print, "whole")
+    whole:result(20)
+    assert.equal("whole\n", whole:output())
+    local ok, why = pcall(tine.pool, { backend = server:url(), output = "prefix" })
+    assert.is_false(ok)
+    assert.matches("option 'output' cannot be \"prefix\"", why, 1, true)
     local plain = pool:submit(math.abs, -1)
     assert.equal(1, plain:result(20))
     assert.is_nil(plain:output())
+  end)
+
+  it("takes no code, in arguments neither, where only modules are allowed", function()
+    local modules = machines.host(server, "-j 1 --allow modules", "modules")
+    local only <close> = tine.pool { backend = server:url "modules" }
+    assert.equal("ababab", only:submit("string.rep", "ab", 3):result(20))
+    assert.equal(7, only:submit(math.max, 3, 7):result(20))
+    local shared <close> = only:share { 1, 2 }
+    assert.equal("1 2", only:submit(table.concat, shared, " "):result(20))
+    for _, future in ipairs { only:submit(function() end), only:submit(pcall, function() end) } do
+      local _, err = future:pcall(20)
+      assert.equal("serialization", tine.kind(err))
+      assert.matches("tine serve --allow modules", err.message, 1, true)
+    end
+    assert.is_true(modules:alive())
+  end)
+
+  it("sends a shared value once, and drops it with its handle", function()
+    local shared = pool:share(("x"):rep(1 << 20))
+    for _ = 1, 20 do assert.equal(1 << 20, pool:submit(string.len, shared):result(20)) end
+    assert.is_true(pool:stats().bytes_in < 8 << 20)
+    shared:close()
+    assert.has_error(function() shared:get() end)
   end)
 
   it("counts like any other", function()

@@ -221,6 +221,7 @@ struct core {
     bool loose;          /* a wait lets tasks go on that stand (pool/events.h) */
     unsigned awaiting;   /* coroutines of a loop that wait for ends of its tasks */
     struct root_watch *fileno_watch;
+    struct heavy *heavy;                /* functions whose calls carry much (heavy.c) */
     uint64_t messages;                  /* calls whose encoding has begun */
     const struct codec_stored *reading; /* the shared value that is just being decoded here */
 };
@@ -332,6 +333,13 @@ struct head {
 ** *function: bytes of the segment. `serial`: of the map; 0: it is none. 0, or a code with the message pushed. */
 int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
                       uint32_t *function);
+/* The function that was encoded just now carries so many bytes beside its arguments: Lua's `warn` says so when that is much
+** and the tenth time. */
+void tine__heavy_note(lua_State *L, struct core *c, const struct codec_origin *origin,
+                      size_t bytes);
+/* Push a list of texts: what is to be said of such functions. */
+void tine__heavy_push(lua_State *L, const struct core *c);
+void tine__heavy_free(struct core *c);
 /* Let what is drafted end as the program's item `leader` does, which has not been freed: anchored as above. False: the
 ** pool has ended meanwhile, and so has that. Raises memory errors. */
 bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *leader);

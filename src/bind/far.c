@@ -4,25 +4,12 @@
 #include "site/far.h"
 
 /* What is of this machine's workers only. */
-static const char *const here_only[] = {"workers",
-                                        "preload",
-                                        "start_method",
-                                        "idle_timeout",
-                                        "min_workers",
-                                        "max_worker_age",
-                                        "max_worker_memory",
-                                        "max_tasks_per_worker",
-                                        "finalizer",
-                                        "start_timeout",
-                                        "exit_timeout",
-                                        "on_worker_exit",
-                                        "initializer",
-                                        "initargs",
-                                        "output",
-                                        "output_limit",
-                                        "warnings",
-                                        "spin",
-                                        NULL};
+static const char *const here_only[] = {
+    "workers",     "preload",        "start_method",      "idle_timeout",
+    "min_workers", "max_worker_age", "max_worker_memory", "max_tasks_per_worker",
+    "finalizer",   "start_timeout",  "exit_timeout",      "on_worker_exit",
+    "initializer", "initargs",       "warnings",          "spin",
+    NULL};
 static const char *const far_only[] = {"key",        "window",  "connect_timeout",
                                        "lost_after", "confirm", NULL};
 
@@ -51,6 +38,12 @@ static void check_with(lua_State *L, int arg) {
                     L,
                     "option '%s' is not there with 'backend': each host has its own workers (tine serve)",
                     *name));
+    if (tine__option(L, arg, "output") == LUA_TSTRING && strcmp(lua_tostring(L, -1), "prefix") == 0)
+        luaL_argerror(
+            L, arg,
+            "option 'output' cannot be \"prefix\" with 'backend': lines are written where "
+            "the hosts are (\"capture\" brings them here)");
+    lua_pop(L, 1);
     if (tine__option(L, arg, "on_crash") == LUA_TSTRING &&
         strcmp(lua_tostring(L, -1), "break") == 0)
         luaL_argerror(L, arg,
@@ -115,11 +108,23 @@ static void push_host(lua_State *L, const struct far_host *h) {
     lua_setfield(L, -2, "tasks");
 }
 
-#define MOST_HOSTS 4096u
+#define SOME_HOSTS 16u /* more are looked for only where there are more */
+#define MOST_HOSTS 65536u
+
+/* Push a list of them; their number. */
+static struct far_host *push_list(lua_State *L, struct core *c, unsigned *n) {
+    for (unsigned room = SOME_HOSTS;; room *= 4) {
+        struct far_host *hosts = lua_newuserdatauv(L, room * sizeof *hosts, 0);
+        *n = c->p ? tine__pool_hosts(c->p, hosts, room) : 0;
+        if (*n < room || room >= MOST_HOSTS)
+            return hosts;
+        lua_pop(L, 1);
+    }
+}
 
 unsigned tine__far_workers(lua_State *L, struct core *c) {
-    struct far_host *hosts = lua_newuserdatauv(L, MOST_HOSTS * sizeof *hosts, 0);
-    unsigned slots = 0, n = c->p ? tine__pool_hosts(c->p, hosts, MOST_HOSTS) : 0;
+    unsigned n, slots = 0;
+    const struct far_host *hosts = push_list(L, c, &n);
     for (unsigned i = 0; i < n; i++)
         slots += hosts[i].slots;
     lua_pop(L, 1);
@@ -127,8 +132,8 @@ unsigned tine__far_workers(lua_State *L, struct core *c) {
 }
 
 void tine__push_hosts(lua_State *L, struct core *c) {
-    struct far_host *hosts = lua_newuserdatauv(L, MOST_HOSTS * sizeof *hosts, 0);
-    unsigned n = c->p ? tine__pool_hosts(c->p, hosts, MOST_HOSTS) : 0;
+    unsigned n;
+    const struct far_host *hosts = push_list(L, c, &n);
     lua_createtable(L, (int)n, 0);
     for (unsigned i = 0; i < n; i++) {
         push_host(L, &hosts[i]);

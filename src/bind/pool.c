@@ -246,6 +246,7 @@ int tine__core_gc(lua_State *L) {
     c->held = NULL;
     tine__failure_unref(c->reason);
     c->reason = NULL;
+    tine__heavy_free(c);
     return 0;
 }
 

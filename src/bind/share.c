@@ -55,9 +55,6 @@ int tine__share(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     if (lua_isnone(L, 2))
         return luaL_error(L, "bad argument #1 to 'share' (value expected)");
-    if (c->far)
-        return luaL_error(L,
-                          "values cannot be shared yet with workers on other machines (backend)");
     lua_settop(L, 2);
     if (!c->p)
         tine__refuse_ended(L, c);
@@ -145,8 +142,11 @@ static int shared_bytes(lua_State *L) {
 static void drop(struct shared *s) {
     const struct codec_stored *stored = s->name.stored;
     s->name.stored = NULL;
-    if (stored && s->core->p && tine__core_is_ours(s->core))
-        tine__store_drop(tine__pool_store(s->core->p), stored);
+    if (!stored || !s->core->p || !tine__core_is_ours(s->core))
+        return;
+    uint64_t id = stored->id;
+    tine__store_drop(tine__pool_store(s->core->p), stored);
+    tine__pool_forget(s->core->p, id);
 }
 
 /* shared:close(), __close, __gc */

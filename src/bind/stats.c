@@ -105,6 +105,8 @@ int tine__pool_told_lua(lua_State *L) {
     lua_createtable(L, 0, 10);
     set_tasks(L, "slowest", t->slowest);
     set_tasks(L, "failed", t->last);
+    tine__heavy_push(L, c);
+    lua_setfield(L, -2, "heavy");
     set_number(L, "lived", t->lived);
     set_number(L, "starting", t->starting);
     set_number(L, "elapsed", t->elapsed);

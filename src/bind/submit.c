@@ -78,7 +78,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->task.call.count = d->count;
     item->task.mute = d->mute;
     item->settings = d->settings == c->settings ? NULL : d->settings;
-    item->watched = item->far = false;
+    item->watched = item->task.far = false;
     item->answers = true;
     item->needs = d->needs ? *d->needs : NULL;
     list_init(&item->question);
@@ -237,6 +237,8 @@ int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn
     c->messages++;
     int err = tine__encode_function(L, c->codec, fn, b, &h->name->origin);
     *function = (uint32_t)(b->len - from);
+    if (!err)
+        tine__heavy_note(L, c, h->name->origin, *function);
     return err;
 }
 

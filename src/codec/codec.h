@@ -154,6 +154,16 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
 int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
                           const struct codec_origin **origin);
 
+/* The largest of what the function that was encoded last brings along, if that has CODEC_LOAD_LEAST bytes; else `bytes` is 0.
+** Good until the next one is encoded. */
+#define CODEC_LOAD_LEAST (64u << 10)
+struct codec_load {
+    char name[64]; /* of the upvalue, or of the global */
+    bool global;
+    size_t bytes;
+};
+const struct codec_load *tine__codec_load(const struct codec *c);
+
 /* Append an argument segment with the `n` values from stack index `first` on, for the function
 ** encoded last with this codec, by whomever: between the two no other code that may submit must run,
 ** an iterator say. May be called again and again for the same function (the calls of a chunk).

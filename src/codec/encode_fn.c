@@ -8,6 +8,13 @@ static inline int room(struct encoder *e, size_t n) {
     return likely(buf_reserve(e->out, n) == 0) ? 0 : tine__encode_nomem(e);
 }
 
+/* What was written since `from` belongs to an upvalue or a global of the function that is encoded: is it the largest of the
+** outermost function's? */
+static void note_load(struct encoder *e, size_t from, bool global, const char *name) {
+    if (e->levels == 1)
+        tine__load_note(e->c, e->out->len - from, global, name);
+}
+
 /* ---- environments ---- */
 
 static int get_protected(lua_State *L) {
@@ -106,11 +113,14 @@ static int encode_upvalue(struct encoder *e, const struct code *code, uint32_t o
     struct seen_entry *s = &e->seen.entries[e->seen.len - 1];
     s->ordinal = ordinal;
     s->upvalue = (uint8_t)i;
-    lua_getupvalue(L, fn, i);
+    size_t from = e->out->len;
+    const char *name = lua_getupvalue(L, fn, i);
     err = encode_upvalue_value(e, code, step, env);
-    if (!err)
-        lua_pop(L, 1);
-    return err;
+    if (err)
+        return err;
+    note_load(e, from, false, name);
+    lua_pop(L, 1);
+    return 0;
 }
 
 /* ---- globals ---- */
@@ -158,13 +168,16 @@ static int put_pair(struct naming *n) {
     struct encoder *e = n->e;
     int name = lua_gettop(e->L) - 1;
     struct step step = {.up = n->up, .kind = STEP_GLOBAL, .at = name, .n = n->fn};
+    size_t from = e->out->len;
     int err = tine__encode_value(e, name, n->up);
     if (!err)
         err = encode_global(e, &step);
     n->count++;
-    if (!err)
-        lua_settop(e->L, name - 1);
-    return err;
+    if (err)
+        return err;
+    note_load(e, from, true, lua_tostring(e->L, name));
+    lua_settop(e->L, name - 1);
+    return 0;
 }
 
 /* The same for a value that stays here. */

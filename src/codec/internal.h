@@ -34,6 +34,7 @@
 
 #include "codec/codec.h"
 
+#include <stdio.h>
 #include <lauxlib.h>
 
 #include "base/error.h"
@@ -267,9 +268,20 @@ struct codec {
     int watches
         [SENT_SLOTS]; /* registry references: lists of the watches of their codes; 0: none yet */
     const struct sent *last; /* the function encoded last, if the encoder does not know it */
+    struct codec_load load;  /* of the function encoded last */
 };
 
 /* ---- encoding ---- */
+
+/* So many bytes belong to an upvalue or a global of the function that is called: the largest is kept. */
+static inline void tine__load_note(struct codec *c, size_t bytes, bool global, const char *name) {
+    struct codec_load *load = &c->load;
+    if (likely(bytes < CODEC_LOAD_LEAST) || bytes <= load->bytes)
+        return;
+    load->global = global;
+    load->bytes = bytes;
+    snprintf(load->name, sizeof load->name, "%s", name);
+}
 
 /* Where the encoder is, from the innermost outwards: a list on the C stack, read when it fails. */
 struct step {

@@ -437,6 +437,7 @@ int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out
     fn = lua_absindex(L, fn);
     struct job j = {c, out, JOB_FUNCTION, fn, 1, origin, 0, false};
     size_t at = out->len;
+    c->load.bytes = 0;
     struct code *code = tine__simple_encode(L, c, fn, out);
     if (origin)
         *origin = code ? tine__known_origin(L, &code->known) : NULL;
@@ -447,6 +448,10 @@ int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out
     if (code && get_le32(out->data + at + 4) == 0)
         tine__simple_note(L, c, fn, code);
     return err;
+}
+
+const struct codec_load *tine__codec_load(const struct codec *c) {
+    return &c->load;
 }
 
 int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out) {

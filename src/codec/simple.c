@@ -138,16 +138,21 @@ static bool encode_name(lua_State *L, const struct codec *c, uint32_t id, struct
 }
 
 /* Upvalue `i` of the function at `fn`, which is left on the stack. False: it is no simple one, or there is no room. */
-static inline bool encode_upvalue(lua_State *L, const struct codec *c, const struct sent *s, int fn,
+static inline bool encode_upvalue(lua_State *L, struct codec *c, const struct sent *s, int fn,
                                   int i, struct buf *out) {
-    lua_getupvalue(L, fn, i);
+    size_t from = out->len;
+    const char *name = lua_getupvalue(L, fn, i);
     if (i == s->code->env) {
         if (lua_topointer(L, -1) != c->globals || buf_reserve(out, PACK_MAX))
             return false;
         pack_bytes(out, (unsigned char[]){0xd4, EXT_ENV, 1}, 3);
         return true;
     }
-    return s->names[i] ? encode_name(L, c, s->names[i], out) : tine__encode_scalar(L, -1, out);
+    if (s->names[i])
+        return encode_name(L, c, s->names[i], out);
+    bool good = tine__encode_scalar(L, -1, out);
+    tine__load_note(c, out->len - from, false, name);
+    return good;
 }
 
 /* The message in `out` names this code. */
@@ -168,7 +173,7 @@ static inline bool is_unchanged(lua_State *L, const struct codec *c, const struc
 }
 
 /* All upvalues. False: one is not simple, or something was changed. */
-static bool encode_upvalues(lua_State *L, const struct codec *c, const struct sent *s, int fn,
+static bool encode_upvalues(lua_State *L, struct codec *c, const struct sent *s, int fn,
                             struct buf *out) {
     int top = lua_gettop(L), n = s->code->nups;
     bool good = true;

@@ -113,7 +113,8 @@ struct gm_line {
 enum gm_order_kind {
     SAY_GO = 1, /* begin */
     SAY_NO,     /* do not */
-    SAY_CODE,   /* bytes: struct gm_code, name, source, code: a function that it asked for */
+    SAY_CODE,   /* bytes: struct gm_code, name, source, code: what it asked for */
+    SAY_DROP,   /* bytes: an id: that shared value is wanted no more */
     SAY_PING,
     SAY_TELL,   /* how far is it? */
     SAY_GRANT,  /* bytes: struct gm_grant */
@@ -141,7 +142,7 @@ struct gm_code {
     uint64_t length;
     uint32_t name, source; /* bytes, zeros included */
     int32_t line;
-    uint32_t pad;
+    uint32_t value; /* it is no function, but a shared value (pool:share) */
 };
 
 /* --- reading --- */

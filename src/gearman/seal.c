@@ -132,7 +132,9 @@ static int wrap(const char *bytes, size_t n, struct buf *out) {
 
 static bool unwrap(const char *envelope, size_t n, struct buf *out) {
     out->len = 0;
-    return n > 0 && envelope[0] == PLAIN && buf_append(out, envelope + 1, n - 1) == 0;
+    if (n == 0 || envelope[0] != PLAIN)
+        return false;
+    return n == 1 || buf_append(out, envelope + 1, n - 1) == 0;
 }
 
 #ifdef TINE_SODIUM

@@ -1,8 +1,10 @@
 /* tine serve: from the command's options to serve/serve.h; and the bytes of a new key. */
 #include "serve/serve.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -162,11 +164,31 @@ static int protect_stdout(lua_State *L) {
     return 1;
 }
 
+/* signals() -> a descriptor that is readable when SIGTERM or SIGINT has come, which end nothing any more */
+static int signals(lua_State *L) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd == -1)
+        return luaL_fileresult(L, 0, "signalfd");
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+/* take_signal(fd) -> whether one had come */
+static int take_signal(lua_State *L) {
+    struct signalfd_siginfo info;
+    lua_pushboolean(L, read((int)luaL_checkinteger(L, 1), &info, sizeof info) == sizeof info);
+    return 1;
+}
+
 void add_serve(lua_State *L) {
-    static const luaL_Reg functions[] = {{"serve", serve},
-                                         {"check_serve", check},
-                                         {"random", random_bytes},
-                                         {"protect_stdout", protect_stdout},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"serve", serve},     {"check_serve", check},       {"random", random_bytes},
+        {"signals", signals}, {"take_signal", take_signal}, {"protect_stdout", protect_stdout},
+        {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -109,12 +109,13 @@ static int child_close(lua_State *L) {
     return 0;
 }
 
-/* pipe() -> read end, write end */
+/* pipe([for_another]) -> read end, write end; nobody waits at the read end, unless it is for another program */
 static int child_pipe(lua_State *L) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) == -1)
         return luaL_fileresult(L, 0, NULL);
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    if (!lua_toboolean(L, 1))
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
     lua_pushinteger(L, ends[0]);
     lua_pushinteger(L, ends[1]);
     return 2;

@@ -39,7 +39,7 @@ static struct events *new_events(struct pool *p, struct item *item) {
         return NULL;
     e->pool = tine__pool_ref(p);
     e->item = item;
-    e->far = item->far;
+    e->far = item->task.far;
     e->refs = 1; /* the item's */
     e->last = &e->first;
     list_init(&e->node);

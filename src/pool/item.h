@@ -38,10 +38,8 @@ struct item {
         *settings;       /* NULL: the pool's; counted by the pool until all its tasks have ended */
     struct needs *needs; /* what it is to be given, or NULL; the pool's once it is submitted */
     void *owner;
-    bool answers; /* its owner is asked before it is tried again, if its settings say so */
-    bool
-        far; /* it came from another machine: all that a worker is to know stands in its bytes already */
-    uint64_t event_buffer; /* of such a one: as its submitter wants it */
+    bool answers;          /* its owner is asked before it is tried again, if its settings say so */
+    uint64_t event_buffer; /* of one from another machine (task.far): as its submitter wants it */
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
     struct list dependents; /* needs (by `node`) of others that this one is to meet */

@@ -106,6 +106,8 @@ uint64_t tine__pool_count_map(struct pool *p);
 bool tine__task_progress(struct pool *p, struct item *item, struct progress *out);
 /* Where the functions are that calls name. Never used in a forked child. */
 struct store *tine__pool_store(struct pool *p);
+/* A shared value in it is wanted no more: to be called after the reference was given back. */
+void tine__pool_forget(struct pool *p, uint64_t id);
 
 /* --- tasks --- */
 

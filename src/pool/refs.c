@@ -49,6 +49,15 @@ struct settings *tine__pool_settings(struct pool *p) {
     return p->settings;
 }
 
+void tine__pool_forget(struct pool *p, uint64_t id) {
+    if (!p->site->ops->forget || tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    if (p->s.life != LIFE_ENDED)
+        p->site->ops->forget(p->site, id);
+    pthread_mutex_unlock(&p->lock);
+}
+
 struct store *tine__pool_store(struct pool *p) {
     return p->store;
 }

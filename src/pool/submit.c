@@ -68,7 +68,6 @@ void tine__item_prepare(struct pool *p, struct item *item) {
     list_init(&item->children);
     item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
-    item->task.far = item->far;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
 }
@@ -136,7 +135,7 @@ static void number(const struct pool *p, struct item *item, struct call_buf *cb)
     uint64_t serial = p->calls + 1;
     if (item->task.call.index == 0)
         item->serial = serial;
-    if (item->task.call.index == 0 && settings_need_extra(item->task.set) && !item->far)
+    if (item->task.call.index == 0 && settings_need_extra(item->task.set) && !item->task.far)
         memcpy(cb->b.data + offsetof(struct call_extra, serial), &serial, sizeof serial);
 }
 
@@ -158,7 +157,7 @@ static void begin_needs(struct pool *p, struct item *item) {
 static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     tine__item_prepare(p, item);
     number(p, item, cb);
-    if (!item->far)
+    if (!item->task.far)
         item->task.call.label += settings_extra(item->task.set);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;

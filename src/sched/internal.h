@@ -137,6 +137,8 @@ bool tine__sched_lost_asked(const struct sched *s);
 void tine__sched_doom(struct sched *s, unsigned worker, enum doom why);
 /* Have it signalled. */
 void tine__sched_signal(struct sched *s, unsigned worker, int signal);
+/* Make it an entry of the table. There may be thousands, which few pools have: a megabyte that is not written. */
+void tine__sched_know(struct sched *s, unsigned worker);
 /* A worker is (no longer) there. */
 void tine__sched_appear(struct sched *s, unsigned worker);
 void tine__sched_vanish(struct sched *s, unsigned worker);

@@ -18,6 +18,8 @@ static struct task *find(struct sched *s, uint32_t ref, uint64_t id, uint32_t *k
 
 /* What of results says by itself how the task ends. */
 static enum ending ending_of(const struct report *r) {
+    if (r->kind == REPORT_VALUES)
+        return ENDING_NONE; /* as nearly all */
     switch (r->kind) {
     case REPORT_TIMEOUT:
         return ENDING_TIMEOUT;
@@ -54,11 +56,11 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     bool asked = t->asked;
     t->worker = r->there ? r->there : r->worker;
     t->pid = r->there ? r->pid : s->workers[r->worker].pid;
-    *how = tine__sched_heard(s, t);
+    *how = asked || t->doom ? tine__sched_heard(s, t) : ENDING_NONE;
     if (*how == ENDING_NONE)
         *how = ending_of(r);
     bool error = r->kind == REPORT_ERROR || r->kind == REPORT_MEMORY;
-    *again = tine__sched_fails(s, t, *how, error);
+    *again = (error || *how != ENDING_NONE) && tine__sched_fails(s, t, *how, error);
     if (*again)
         return t;
     t->attempts++;

@@ -18,10 +18,11 @@ static int make_tables(struct sched *s) {
     s->nrefs = s->nfree = s->o.slots + s->o.workers + 1;
     s->sent = sys.calloc(s->nrefs, sizeof *s->sent);
     s->free_refs = sys.calloc(s->nrefs, sizeof *s->free_refs);
-    s->workers = sys.calloc(s->o.most + 1, sizeof *s->workers); /* pages come as they are used */
+    s->workers = sys.malloc((s->o.most + 1) * sizeof *s->workers);
     s->free_workers = sys.calloc(s->o.most / 64 + 1, sizeof *s->free_workers);
     if (!s->sent || !s->free_refs || !s->workers || !s->free_workers)
         return TINE_ENOMEM;
+    tine__sched_know(s, 1);
     for (uint32_t i = 0; i < s->nrefs; i++)
         s->free_refs[i] = s->nrefs - 1 - i;
     for (unsigned w = 1; w <= s->o.most; w++)

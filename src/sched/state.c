@@ -1,6 +1,7 @@
 /* Changes of state, each of which keeps what is counted true. They decide nothing. */
 #include <assert.h>
 #include <signal.h>
+#include <string.h>
 #include "sched/internal.h"
 
 static void done(struct sched *s, struct task *t) {
@@ -160,7 +161,18 @@ void tine__sched_unwish(struct task *t) {
 
 /* --- workers --- */
 
+#define TOGETHER 64u
+
+void tine__sched_know(struct sched *s, unsigned worker) {
+    while (s->known <= worker) {
+        unsigned left = s->o.most + 1 - s->known, n = left < TOGETHER ? left : TOGETHER;
+        memset(&s->workers[s->known], 0, n * sizeof *s->workers);
+        s->known += n;
+    }
+}
+
 void tine__sched_appear(struct sched *s, unsigned worker) {
+    tine__sched_know(s, worker);
     struct worker *w = &s->workers[worker];
     assert(w->state == WORKER_NONE);
     s->free_workers[worker / 64] &= ~((uint64_t)1 << worker % 64);

@@ -82,8 +82,9 @@ struct task {
     bool fetching;      /* SENT: it is to be taken back for who waits for it */
     unsigned awaiter;   /* the worker whose task waits for it, or 0 */
     struct list on_top; /* in sched->on_top: it is to be run there */
-    bool far;           /* the owner's: CALL_FAR */
-    bool mute;          /* the owner's: nobody wants events of its tasks */
+    bool
+        far; /* the owner's: it came from another machine (CALL_FAR); all that a worker is to know stands in its bytes */
+    bool mute;                  /* the owner's: nobody wants events of its tasks */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
 

@@ -176,9 +176,10 @@ void tine__answer_all(struct serve *s) {
     }
 }
 
-void tine__answer_lost(struct serve *s, struct work *w, const char *why) {
+void tine__answer_unrun(struct serve *s, struct work *w, enum gm_answer_kind kind,
+                        const char *why) {
     for (uint32_t k = w->told; k < w->task.head.count; k++)
-        answer_text(w, s->o->only_modules && w->task.nnames ? ANSWER_REFUSED : ANSWER_LOST, k, why);
+        answer_text(w, kind, k, why);
     tine__answer_say(s, w, true);
     tine__work_free(s, w);
 }

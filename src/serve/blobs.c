@@ -1,4 +1,4 @@
-/* Functions of submitters, in the store of our own pool. They are remembered by the number that their submitter has for
+/* Functions and shared values of submitters, in the store of our own pool. They are remembered by the number that their submitter has for
 ** them, which is the same everywhere; the one that was not wanted for longest is forgotten first. Who has forgotten
 ** one asks for it again.
 */
@@ -59,6 +59,28 @@ static struct known *make_room(struct blobs *b) {
     return oldest;
 }
 
+/* A copy in our store, with room for its head. */
+static const struct codec_stored *keep_value(struct store *store, const char *bytes, uint64_t n) {
+    static const char head[STORE_VALUE_HEAD];
+    struct store_refs none = {0}; /* calls name all that it names */
+    const struct codec_stored *stored = NULL;
+    uint64_t block = 0;
+    struct buf b;
+    tine__buf_init(&b);
+    if (buf_append(&b, head, sizeof head) == 0 && buf_append(&b, bytes, n) == 0)
+        stored = tine__store_value(store, &block, b.data, b.len, &none);
+    tine__buf_free(&b);
+    return stored;
+}
+
+void tine__blob_drop(struct blobs *b, uint64_t id) {
+    struct known *k = find(b, id);
+    if (!k)
+        return;
+    tine__store_drop(b->store, k->stored);
+    *k = b->list[--b->n];
+}
+
 void tine__blob_keep(struct blobs *b, struct gm_reader r) {
     struct gm_code head;
     if (!tine__gm_copy(&r, &head, sizeof head))
@@ -70,7 +92,8 @@ void tine__blob_keep(struct blobs *b, struct gm_reader r) {
         return;
     const struct codec_origin origin = {name, source, head.line};
     const struct codec_code code = {head.length ? bytes : NULL, head.length, head.hash};
-    const struct codec_stored *stored = tine__store_put(b->store, &code, &origin);
+    const struct codec_stored *stored = head.value ? keep_value(b->store, bytes, head.length)
+                                                   : tine__store_put(b->store, &code, &origin);
     if (stored)
         *make_room(b) = (struct known){head.id, ++b->clock, stored};
 }

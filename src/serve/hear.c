@@ -120,6 +120,13 @@ static void stop(struct serve *s, struct work *w, bool late) {
     tine__watch_begun(s, w);
 }
 
+static void drop_value(struct serve *s, const char *bytes, uint64_t length) {
+    struct gm_reader r = {bytes, length};
+    uint64_t id;
+    if (tine__gm_copy(&r, &id, sizeof id))
+        tine__blob_drop(s->blobs, id);
+}
+
 static void tell(struct serve *s, struct work *w) {
     tine__answer_progress(s, w);
     tine__answer_say(s, w, false);
@@ -156,6 +163,8 @@ static void obey(struct serve *s, struct server *v, struct peer *peer, const str
     struct work *w = work_of(v, peer, o->unique);
     if (o->kind == SAY_CODE)
         tine__blob_keep(s->blobs, (struct gm_reader){bytes, o->length});
+    else if (o->kind == SAY_DROP)
+        drop_value(s, bytes, o->length);
     else if (o->kind == SAY_PING)
         say_alive(s, v, peer);
     else if (!w)

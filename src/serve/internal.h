@@ -94,7 +94,7 @@ struct serve {
     uint64_t seen[SERVE_SEEN];
 };
 
-/* --- blobs.c: functions of others, in the pool's own store --- */
+/* --- blobs.c: functions and shared values of others, in the pool's own store --- */
 
 struct blobs *tine__blobs_new(struct store *store);
 void tine__blobs_free(struct blobs *b);
@@ -102,6 +102,8 @@ void tine__blobs_free(struct blobs *b);
 const struct codec_stored *tine__blob_find(struct blobs *b, uint64_t id);
 /* As it came in SAY_CODE. */
 void tine__blob_keep(struct blobs *b, struct gm_reader r);
+/* It is wanted no more. */
+void tine__blob_drop(struct blobs *b, uint64_t id);
 
 /* --- work.c --- */
 
@@ -127,8 +129,8 @@ void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const vo
 void tine__answer_progress(struct serve *s, struct work *w);
 /* Say it; `last`: that was all. */
 void tine__answer_say(struct serve *s, struct work *w, bool last);
-/* All that has not ended of it ends like this. */
-void tine__answer_lost(struct serve *s, struct work *w, const char *why);
+/* It was not begun, and none of its tasks will be: this is why. */
+void tine__answer_unrun(struct serve *s, struct work *w, enum gm_answer_kind kind, const char *why);
 /* Take what has ended from the pool. */
 void tine__answer_all(struct serve *s);
 

@@ -6,6 +6,8 @@
 #include "serve/internal.h"
 
 #define MOST_TASKS (1u << 24) /* of a chunk */
+#define NO_CODE \
+    "this host runs only functions of modules that are installed there (tine serve --allow modules), and the call carries code"
 
 /* --- taking it --- */
 
@@ -182,6 +184,8 @@ static int append_names(const struct serve *s, struct work *w, struct call_buf *
         const struct codec_stored *stored = tine__blob_find(s->blobs, name.theirs);
         if (!stored)
             return TINE_EAGAIN;
+        if (s->o->only_modules && stored->code.bytes && !tine__store_is_value(stored))
+            return TINE_ESERIALIZE;
         name.ours = stored->id;
         err = tine__store_hold(&cb->refs, stored);
         if (!err)
@@ -204,7 +208,7 @@ static void describe(struct serve *s, struct work *w) {
     item->outcomes = w->outcomes;
     item->settings = w->settings;
     item->owner = w;
-    item->far = true;
+    item->task.far = true;
     item->event_buffer = w->task.event_buffer;
     item->task.mute = w->task.head.flags & CALL_MUTE;
     item->task.call.count = w->task.head.count;
@@ -234,9 +238,13 @@ static int submit(struct serve *s, struct work *w) {
 void tine__work_begin(struct serve *s, struct work *w) {
     if (w->stage != WORK_ASKED)
         return;
-    int err = s->o->only_modules && w->task.nnames ? TINE_ESERIALIZE : submit(s, w);
+    int err = submit(s, w);
+    if (err == TINE_ESERIALIZE) {
+        tine__answer_unrun(s, w, ANSWER_REFUSED, NO_CODE);
+        return;
+    }
     if (err) {
-        tine__answer_lost(s, w, tine_error_text(err));
+        tine__answer_unrun(s, w, ANSWER_LOST, tine_error_text(err));
         return;
     }
     w->stage = WORK_BEGUN;

@@ -190,6 +190,17 @@ static void far_look(struct site *s, unsigned worker, struct site_look *out) {
     *out = (struct site_look){.busy = far_of(s)->nsent > 0};
 }
 
+/* Whoever needs it all the same, for a call that was sent before, asks for it again. */
+static void far_forget(struct site *s, uint64_t id) {
+    struct far *f = far_of(s);
+    for (unsigned i = 0; i < f->nservers; i++)
+        for (struct list *n = f->servers[i].lines.next; n != &f->servers[i].lines; n = n->next) {
+            struct far_line *l = LIST_ITEM(n, struct far_line, node);
+            tine__far_order(l, SAY_DROP, NULL, &id, sizeof id);
+            say_now(f, l);
+        }
+}
+
 /* --- reports --- */
 
 static bool far_news(struct site *s, bool pressed) {
@@ -345,6 +356,7 @@ static const struct site_ops far_ops = {
     .polled = far_polled,
     .intact = far_intact,
     .heap = far_heap,
+    .forget = far_forget,
     .retire = far_retire,
     .close = far_close,
 };

@@ -76,7 +76,6 @@ struct far_server {
     unsigned nsent;
     unsigned hosts, slots;           /* as the server said last, */
     unsigned counted, counted_slots; /* or is just saying */
-    bool grabbing;                   /* a job of our own may be there */
     uint64_t again;                  /* closed: when to connect next, */
     uint64_t pause;                  /* and after how long once more */
     uint64_t asked;                  /* when it was last asked who is there, */
@@ -111,7 +110,6 @@ struct far {
     struct list buckets[FAR_BUCKETS];
     unsigned nsent, nolds; /* alive, dead */
     bool refused;          /* a call was: to be told when there is room */
-    bool deserting;        /* REPORT_DESERTED is under way */
     uint64_t
         desert; /* when what waits is lost, if nobody comes; 0: somebody is there, or nothing waits */
     uint64_t slept; /* until then who serves us means to sleep */

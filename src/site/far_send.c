@@ -43,8 +43,24 @@ bool tine__far_has_room(const struct far *f) {
 
 /* --- calls --- */
 
-static const struct codec_stored *nth(const struct store_refs *refs, uint32_t i) {
-    return i < STORE_REFS_NEAR ? refs->near[i] : refs->far[i - STORE_REFS_NEAR];
+/* The ids of what is named, and of what shared values among that name themselves. 0 or TINE_ENOMEM. */
+static int append_names(const struct store_refs *refs, struct buf *out, uint64_t *n) {
+    int err = 0;
+    for (uint32_t i = 0; i < refs->n && !err; i++) {
+        const struct codec_stored *stored = store_ref_at(refs, i);
+        err = buf_append(out, &stored->id, sizeof stored->id);
+        *n += 1;
+        if (!err)
+            err = append_names(tine__store_names(stored), out, n);
+    }
+    return err;
+}
+
+static const struct codec_stored *find_named(const struct store_refs *refs, uint64_t id) {
+    const struct codec_stored *found = NULL;
+    for (uint32_t i = 0; i < refs->n && !found; i++)
+        found = tine__store_named(store_ref_at(refs, i), id);
+    return found;
 }
 
 /* 0 or TINE_ENOMEM. */
@@ -58,16 +74,15 @@ static int describe(const struct far *f, const struct order *o, const struct sit
                         .grace = set->grace,
                         .cpu = set->cpu,
                         .event_buffer = f->event_buffer,
-                        .priority = set->priority,
-                        .nnames = call->refs->n};
+                        .priority = set->priority};
     memcpy(t.peer, f->id, sizeof t.peer);
     t.head.offset = 0;
     out->len = 0;
     int err = buf_append(out, &t, sizeof t);
-    for (uint32_t i = 0; i < call->refs->n && !err; i++) {
-        uint64_t id = nth(call->refs, i)->id;
-        err = buf_append(out, &id, sizeof id);
-    }
+    if (!err)
+        err = append_names(call->refs, out, &t.nnames);
+    if (!err)
+        memcpy(out->data, &t, sizeof t);
     return err ? err : buf_append(out, call->bytes, call->head->length);
 }
 
@@ -189,26 +204,30 @@ void tine__far_meet(struct far_sending *s, struct far_line *l) {
         tine__far_order(l, s->wanted, s->unique, NULL, 0);
 }
 
+/* 0 or TINE_ENOMEM. */
+static int describe_code(const struct codec_stored *stored, struct buf *out) {
+    const struct codec_origin *o = &stored->origin;
+    struct gm_code code = {.id = stored->id,
+                           .hash = stored->code.hash,
+                           .length = stored->code.bytes ? stored->code.len : 0,
+                           .name = (uint32_t)strlen(o->name) + 1,
+                           .source = (uint32_t)strlen(o->source) + 1,
+                           .line = o->line,
+                           .value = tine__store_is_value(stored)};
+    int err = buf_append(out, &code, sizeof code);
+    if (!err)
+        err = buf_append(out, o->name, code.name);
+    if (!err)
+        err = buf_append(out, o->source, code.source);
+    return err ? err : buf_append(out, stored->code.bytes, code.length);
+}
+
 void tine__far_code(struct far_line *l, const struct far_sending *s, uint64_t id) {
     struct buf b;
+    const struct codec_stored *stored = find_named(s->refs, id);
     tine__buf_init(&b);
-    for (uint32_t i = 0; i < s->refs->n; i++) {
-        const struct codec_stored *stored = nth(s->refs, i);
-        if (stored->id != id)
-            continue;
-        const struct codec_origin *o = &stored->origin;
-        struct gm_code code = {.id = id,
-                               .hash = stored->code.hash,
-                               .length = stored->code.bytes ? stored->code.len : 0,
-                               .name = (uint32_t)strlen(o->name) + 1,
-                               .source = (uint32_t)strlen(o->source) + 1,
-                               .line = o->line};
-        if (!buf_append(&b, &code, sizeof code) && !buf_append(&b, o->name, code.name) &&
-            !buf_append(&b, o->source, code.source) &&
-            !buf_append(&b, stored->code.bytes, code.length))
-            tine__far_order(l, SAY_CODE, NULL, b.data, b.len);
-        break;
-    }
+    if (stored && describe_code(stored, &b) == 0)
+        tine__far_order(l, SAY_CODE, NULL, b.data, b.len);
     tine__buf_free(&b);
 }
 

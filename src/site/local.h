@@ -104,6 +104,7 @@ struct local {
     int prints;              /* socket: of what has prefixes */
     struct printer *printer; /* NULL: there was no such thing yet */
     struct report gone;      /* all is over, and that is to be reported when the printer is, too */
+    bool captures;           /* some call was captured: results may have output before them */
     int outputs;             /* epoll of that, and of the pipes */
     char *scratch;           /* what was read last */
     struct stream *told;     /* whose bytes were reported last */

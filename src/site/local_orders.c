@@ -223,6 +223,7 @@ static int run(struct local *l, unsigned worker, const struct site_call *call) {
     enum output_mode output = output_of(call);
     struct queue_past past;
     uint64_t seq;
+    l->captures |= output == OUTPUT_CAPTURE;
     int err = tine__local_grow(l, head->ref);
     if (!err)
         err = have_printer(l, output);

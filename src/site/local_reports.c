@@ -19,11 +19,13 @@
 /* Done with what was reported last. */
 static void give_back(struct local *l) {
     struct lane *lane = l->reading;
-    tine__local_told_output(l);
+    if (l->told)
+        tine__local_told_output(l);
     if (!lane)
         return;
     l->reading = NULL;
-    tine__lane_drop_carried(lane);
+    if (lane->carried.list)
+        tine__lane_drop_carried(lane);
     if (l->kept)
         lane->refs++;
     else if (l->large)
@@ -128,26 +130,25 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         lane->spoilt = lane->broken = true;
         return false;
     }
-    if (tell_output(l, lane, &head, r))
+    if (l->captures && tell_output(l, lane, &head, r))
         return true;
     describe(l, lane, &head, r);
-    if (report_is_result(r))
-        lane->output_told = 0; /* another attempt has the same id */
-    if (report_is_result(r) || r->kind == REPORT_READY) {
+    bool result = report_is_result(r);
+    if (result || r->kind == REPORT_READY) {
         r->started = lane->link.times.started;
         r->ended = lane->link.times.ended;
     }
-    if (r->kind == REPORT_EVENT)
+    if (result)
+        lane->output_told = 0; /* another attempt has the same id */
+    else if (r->kind == REPORT_EVENT)
         r->number = lane->link.events++;
-    /* what was cancelled of it has ended, and perhaps another call has its number */
-    if ((r->kind == REPORT_STOPPED || r->kind == REPORT_EVENT) && !is_its_call(l, worker, r)) {
-        give_back(l);
+    bool may_be_past = r->kind == REPORT_STOPPED || r->kind == REPORT_EVENT;
+    if (!(result || may_be_past || report_is_nested(r)) || is_its_call(l, worker, r))
+        return true;
+    give_back(l);
+    if (may_be_past) /* what was cancelled of it has ended, and perhaps another call has its number */
         return read_lane(l, worker, r);
-    }
-    if ((report_is_result(r) || report_is_nested(r)) && !is_its_call(l, worker, r)) {
-        give_back(l);
-        rubbish(lane, worker, r);
-    }
+    rubbish(lane, worker, r);
     return true;
 }
 

@@ -118,6 +118,9 @@ struct site_ops {
     ** retired before the site. */
     struct heap *(*heap)(struct site *s);
 
+    /* NULL where workers see by themselves what is in that memory. The shared value with this id is wanted no more. */
+    void (*forget)(struct site *s, uint64_t id);
+
     /* After REPORT_GONE: give back all descriptors; what was kept stays readable. */
     void (*retire)(struct site *s);
     /* Give everything back. Retires first. */

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -28,6 +29,7 @@ struct store {
     struct heap *heap;
     bool retired;
     bool by_content;
+    uint64_t salt; /* by_content: ids of shared values are those of no other process */
     uint64_t made; /* blobs that were given an id */
     struct blob **buckets;
     size_t nbuckets, count; /* nbuckets: a power of two */
@@ -50,6 +52,8 @@ int tine__store_open(struct store **out, struct heap *heap, bool by_content) {
     s->nbuckets = FIRST_BUCKETS;
     s->heap = heap;
     s->by_content = by_content;
+    if (by_content && getrandom(&s->salt, sizeof s->salt, 0) != sizeof s->salt)
+        s->salt = tine__now() ^ (uint64_t)(uintptr_t)s;
     pthread_mutex_init(&s->lock, NULL);
     return 0;
 }
@@ -253,9 +257,15 @@ static char *place_value(struct store *s, uint64_t *block, char *bytes, size_t l
     return at ? memcpy(at, bytes, len) : NULL;
 }
 
+/* Of a value that other machines see: nobody has the same, and it says no place. */
+static uint64_t foreign_id(struct store *s) {
+    const uint64_t parts[] = {s->salt, s->made++};
+    return (tine__hash(parts, sizeof parts) & (STORE_CONTENT - 1)) | STORE_CONTENT;
+}
+
 /* Its id and its head; false: there is no id. The texts end with zeros up to the segment. */
 static bool describe_value(struct store *s, struct blob *b, char *at, size_t len) {
-    b->stored.id = next_id(s, b->block);
+    b->stored.id = s->by_content ? foreign_id(s) : next_id(s, b->block);
     b->key = tine__hash(&b->stored.id, sizeof b->stored.id);
     const struct blob_head head = {.magic = BLOB_MAGIC,
                                    .id = b->stored.id,
@@ -324,6 +334,14 @@ static void take_out(struct store *s, struct blob *b) {
         end_value(s, b);
     if (b->block)
         tine__heap_free(s->heap, b->block);
+}
+
+bool tine__store_is_value(const struct codec_stored *stored) {
+    return blob_of(stored)->value;
+}
+
+const struct store_refs *tine__store_names(const struct codec_stored *stored) {
+    return &blob_of(stored)->names;
 }
 
 const struct codec_stored *tine__store_named(const struct codec_stored *value, uint64_t id) {

@@ -70,6 +70,10 @@ const struct codec_stored *tine__store_value(struct store *s, uint64_t *block, c
                                              size_t len, struct store_refs *refs);
 /* What a shared value names, at whatever depth, by its id; NULL: it does not. The caller holds the value. */
 const struct codec_stored *tine__store_named(const struct codec_stored *value, uint64_t id);
+/* Is it a shared value? */
+bool tine__store_is_value(const struct codec_stored *stored);
+/* What it names itself, if it is one; good as long as it is. */
+const struct store_refs *tine__store_names(const struct codec_stored *stored);
 /* Give back a reference. */
 void tine__store_drop(struct store *s, const struct codec_stored *stored);
 /* How many blobs there are. */

@@ -2,7 +2,10 @@
 
 #include <string.h>
 #include <lauxlib.h>
+#include <pthread.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -222,10 +225,24 @@ static lua_State *thread_for(lua_State *L, const struct loop *l) {
     return thread; /* it stays on the stack */
 }
 
+/* So much C stack is left in a thread of the program: its stack may be of any size. */
+static size_t left_in_thread(const char *here) {
+    pthread_attr_t attr;
+    void *lowest;
+    size_t size;
+    if (pthread_getattr_np(pthread_self(), &attr))
+        return 0;
+    int error = pthread_attr_getstack(&attr, &lowest, &size);
+    pthread_attr_destroy(&attr);
+    return error ? 0 : (size_t)(here - (char *)lowest);
+}
+
 /* Is there not enough C stack left? */
 static bool is_too_deep(const struct loop *l) {
     struct rlimit limit;
     const char *here = __builtin_frame_address(0);
+    if (syscall(SYS_gettid) != getpid())
+        return left_in_thread(here) < ONE_LEVEL;
     size_t used = here < l->bottom ? (size_t)(l->bottom - here) : (size_t)(here - l->bottom);
     if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_cur == RLIM_INFINITY)
         limit.rlim_cur = 8u << 20;

@@ -329,7 +329,7 @@ end
 local only_places = arg[1] == "--places"
 
 local function wanted(f)
-    if #arg == 0 or only_places then
+    if #arg == 0 then
         return true
     end
     for _, name in ipairs(arg) do

@@ -1,9 +1,9 @@
 rockspec_format = "3.0"
 package = "tine"
-version = "0.1.0-1"
+version = "0.2.0-1"
 source = {
   url = "git+https://tine.example/tine.git",
-  tag = "v0.1.0",
+  tag = "v0.2.0",
 }
 description = {
   summary = "A process pool for Lua 5.4",

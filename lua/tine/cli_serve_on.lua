@@ -1,0 +1,96 @@
+-- tine serve --on HOST,HOST: the same command on other hosts, by ssh.
+--
+-- Each host's command ends with us, however we end: it reads a pipe of ours through ssh, asks its `tine serve` to leave
+-- at each line, and once more when the pipe is at its end.
+local host = require "tine.cli_host"
+local trouble = require "tine.cli_trouble"
+
+local M = {}
+
+local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
+
+local REMOTE <const> = [[
+exec 3<&0
+%s </dev/null & serve=$!
+{ while read -r _; do kill -TERM $serve; done <&3; kill -TERM $serve; } >/dev/null 2>&1 & reader=$!
+wait $serve; code=$?
+kill $reader 2>/dev/null
+exit $code]]
+
+-- The words of a command line without --on and what follows it.
+local function without_on(args)
+  local words, i = {}, 1
+  while i <= #args do
+    if args[i] == "--on" then
+      i = i + 1
+    elseif not args[i]:find "^%-%-on=" then
+      words[#words + 1] = quote(args[i])
+    end
+    i = i + 1
+  end
+  return table.concat(words, " ")
+end
+
+local function start(name, command)
+  local reads, writes = host.pipe(true)
+  if not reads then trouble.give_up("no pipe: %s", writes) end
+  local child, why = host.spawn(("exec ssh -o BatchMode=yes -- %s %s"):format(quote(name), quote(command)), reads, 1, 2)
+  host.close(reads)
+  if not child then trouble.give_up("ssh: %s", why) end
+  return { name = name, child = child, pipe = writes, fd = assert(child:fd()) }
+end
+
+-- It has ended: whether well.
+local function collect(one)
+  local code, signal
+  repeat code, signal = one.child:wait() until code
+  if one.pipe then host.close(one.pipe) end
+  if code == 0 and signal == 0 then return true end
+  local how = signal ~= 0 and host.signal_name(signal) or "exit code " .. code
+  io.stderr:write(("tine serve: %s: it ended with %s\n"):format(one.name, how))
+  return false
+end
+
+-- The first time they are asked to leave, then to do so at once.
+local function ask(list, again)
+  for _, one in ipairs(list) do
+    if again and one.pipe then
+      host.close(one.pipe)
+      one.pipe = nil
+    elseif one.pipe then
+      host.write(one.pipe, "\n")
+    end
+  end
+end
+
+-- Which of them have ended are taken out; whether all of those ended well.
+local function take_out(list, ended)
+  local good = true
+  for i = #list, 1, -1 do
+    if ended[i] then good = collect(table.remove(list, i)) and good end
+  end
+  return good
+end
+
+-- Serves on these hosts with the arguments of the command line; its exit code.
+function M.serve(hosts, args)
+  local signals, why = host.signals()
+  if not signals then trouble.give_up("%s", why) end
+  local command = REMOTE:format("tine serve " .. without_on(args))
+  local list, good, asked = {}, true, false
+  for i, name in ipairs(hosts) do list[i] = start(name, command) end
+  while #list > 0 do
+    local fds = { signals }
+    for i, one in ipairs(list) do fds[i + 1] = one.fd end
+    local ready = { host.poll(fds) }
+    table.remove(ready, 1)
+    good = take_out(list, ready) and good
+    if host.take_signal(signals) then
+      ask(list, asked)
+      asked = true
+    end
+  end
+  return good and 0 or 1
+end
+
+return M
