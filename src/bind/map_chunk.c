@@ -95,7 +95,8 @@ void tine__chunk_news(struct item *item) {
         m->settled += c->count;
         m->settled_at = tine__now();
     }
-    bool taken = c->next == c->count; /* its last result was taken before this news of it was read */
+    bool taken =
+        c->next == c->count; /* its last result was taken before this news of it was read */
     if (!m->ordered && c != m->chunk && !taken && list_empty(&c->fresh))
         list_push(&m->news, &c->fresh);
 }

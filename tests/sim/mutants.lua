@@ -122,7 +122,7 @@ fault("nobody gains by waiting", "policy.c", "    return ns < SECOND ? 0 : ns / 
 fault("nothing is overtaken at the site", "order.c", "        if (by == BY_NOTHING)\n", "        if (true)\n")
 fault("what comes back does not overtake", "internal.h", "    s->anew |= again;", "    (void)again;")
 fault("what gains by waiting does not overtake", "sched.c",
-    "    if (tine__policy_tick(&s->policy, now))\n        tine__sched_overtake(s, false);\n", "")
+    "    if (tine__policy_tick(&s->policy, now))\n        sched_rerank(s);\n", "")
 fault("what was withdrawn is forgotten", "order.c",
     "        narrow(s);\n    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);",
     "        narrow(s);\n    tine__sched_unsend(s, t);")
@@ -186,7 +186,9 @@ fault("patience has no end", "sched.c",
 fault("kill after terminate is not heard", "sched.c",
     "    if (s->life == LIFE_STOPPING && hard)\n        s->hard = true;\n", "")
 fault("those that wait are forgotten when it stops", "state.c",
-    "    while ((waiting = tine__policy_any(&s->policy)) != NULL)\n", "    while (false)\n")
+    "    while ((waiting = tine__policy_first(&s->policy)) != NULL)\n", "    while (false)\n")
+fault("what a task lent to its priority stays there", "state.c", "            sched_rerank(s);", "            ;", 16193875)
+fault("a deadline waits for its timer", "order.c", "    while (t && t->deadline <= s->policy.now) {", "    while (false) {")
 fault("those that are sent do not end when it stops", "state.c",
     "        if (!t->doom)\n            t->doom = ENDING_BROKEN;\n", "")
 fault("those that are sent are not taken back when it stops", "state.c",
@@ -236,7 +238,7 @@ fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
 fault("a request outlives its worker", "state.c", "    t->asked = false;\n    if (", "    if (")
 fault("nobody looks after the task behind one that was asked", "report.c", "    else if (asked && (t->set->timeout || t->set->cpu))", "    else if (false)")
 fault("a request is lost with the call that was left", "report.c",
-    "    if (t->asked)\n        tine__sched_end(s, t, k,", "    if (false)\n        tine__sched_end(s, t, k,")
+    "    if (t->asked) {\n        enum ending how", "    if (false) {\n        enum ending how")
 fault("who was asked and dies has crashed", "report.c", "(asked || w->doom == DOOM_TASK", "(w->doom == DOOM_TASK")
 fault("what was begun behind one that was asked runs again", "report.c",
     "    if (t->asked && begun > t->next + 1 &&", "    if (false &&")
