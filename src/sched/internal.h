@@ -53,6 +53,11 @@ static inline void sched_rerank(struct sched *s) {
     s->in_order = s->policy.now;
     tine__sched_overtake(s, false);
 }
+/* One that waited, or was about to be handed over, is gone; it had lent its age to those of its priority. */
+static inline void sched_lost_age(struct sched *s) {
+    if (s->policy.nlines > 1)
+        sched_rerank(s);
+}
 /* Look at it then, or at its deadline if that is earlier. */
 void tine__sched_watch(struct sched *s, struct task *t, uint64_t when);
 /* Have the site do something about a task that is SENT. */

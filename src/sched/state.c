@@ -92,8 +92,7 @@ void tine__sched_leave(struct sched *s, struct task *t) {
     } else if (t->state == TASK_WAITING) {
         tine__policy_remove(&s->policy, t);
         s->waiting--;
-        if (s->policy.nlines > 1)
-            sched_rerank(s); /* it had lent its age to those of its priority */
+        sched_lost_age(s);
     }
 }
 

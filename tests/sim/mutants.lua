@@ -187,7 +187,7 @@ fault("kill after terminate is not heard", "sched.c",
     "    if (s->life == LIFE_STOPPING && hard)\n        s->hard = true;\n", "")
 fault("those that wait are forgotten when it stops", "state.c",
     "    while ((waiting = tine__policy_first(&s->policy)) != NULL)\n", "    while (false)\n")
-fault("what a task lent to its priority stays there", "state.c", "            sched_rerank(s);", "            ;", 16193875)
+fault("what a task lent to its priority stays there", "state.c", "        sched_lost_age(s);", "        ;", 16193875)
 fault("a deadline waits for its timer", "order.c", "    while (t && t->deadline <= s->policy.now) {", "    while (false) {")
 fault("those that are sent do not end when it stops", "state.c",
     "        if (!t->doom)\n            t->doom = ENDING_BROKEN;\n", "")
