@@ -42,7 +42,7 @@ if(TINE_INSTALL_LIBRARY)
   configure_package_config_file(cmake/tineConfig.cmake.in generated/tineConfig.cmake
     INSTALL_DESTINATION ${tine_package_dir} NO_SET_AND_CHECK_MACRO)
   write_basic_package_version_file(generated/tineConfigVersion.cmake
-    COMPATIBILITY SameMinorVersion)
+    COMPATIBILITY SameMajorVersion)
   install(FILES ${CMAKE_BINARY_DIR}/generated/tineConfig.cmake
     ${CMAKE_BINARY_DIR}/generated/tineConfigVersion.cmake DESTINATION ${tine_package_dir})
   install(EXPORT tineTargets NAMESPACE tine:: DESTINATION ${tine_package_dir})
