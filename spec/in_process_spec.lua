@@ -47,6 +47,7 @@ needs("a task that runs while the program goes on", {
   "that is interrupted stops its caller",
 })
 needs("a worker that dies, or is killed", {
+  "in one pool hears of what happens in others, which have nothing to do",
   "kills what is left after it, and gives false",
   "cancels pending tasks at once when it is to",
   "in its initializer breaks the pool after start_timeout",
