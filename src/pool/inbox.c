@@ -59,8 +59,10 @@ void tine__inboxes_room(struct pool *p) {
     p->refused = false;
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
-        if (in->refused)
+        if (in->refused) {
+            inbox_stir(in); /* its owner may have no task in here */
             inbox_freshen(in);
+        }
         in->refused = false;
     }
 }
