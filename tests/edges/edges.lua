@@ -4,7 +4,7 @@
 --   scripts/env build lua5.4 tests/edges/edges.lua [soak] [part of a name]
 local here = arg[0]:match "^(.*)/" or "."
 local soak = arg[1] == "soak"
-local only = soak and arg[2] or arg[1]
+local only = arg[soak and 2 or 1]
 local refuse = os.getenv "TINE_BUILD_DIR" .. "/tests/refuse"
 
 local function shell(command)
@@ -69,7 +69,7 @@ add("strace", "strace -f -o /dev/null", { needs = "strace true", soak = true })
 add("gdb", "gdb -q -batch -ex run --args", { needs = "gdb --version", soak = true, more = true })
 add("valgrind", "valgrind -q --trace-children=no", { needs = "valgrind --version", soak = true, more = true })
 
-local bad, skipped = 0, 0
+local tried, bad, skipped = 0, 0, 0
 local function judge(e, code, text)
   if e.silent then return code == 0 and "ok" end
   if code == 0 and text:find(e.more and "ok" or "^ok$") then return "ok" end
@@ -82,6 +82,7 @@ end
 
 for _, e in ipairs(environments) do
   local wanted = (soak or not e.soak) and (not only or e.name:find(only, 1, true))
+  tried = tried + (wanted and 1 or 0)
   if wanted and e.needs and not os.execute("(" .. e.needs .. ") >/dev/null 2>&1") then
     skipped = skipped + 1
     print(("skipped  %s: needs %s"):format(e.name, e.needs))
@@ -95,5 +96,5 @@ for _, e in ipairs(environments) do
       good == "ok" and "" or ": " .. (good or ("exit code %s: %s"):format(code, text:sub(-600)))))
   end
 end
-print(("%d failed, %d skipped"):format(bad, skipped))
-os.exit(bad == 0, true)
+print(("%d tried, %d failed, %d skipped"):format(tried, bad, skipped))
+os.exit(tried > 0 and bad == 0, true)
