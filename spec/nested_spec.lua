@@ -22,17 +22,6 @@ local function collect()
   for _ = 1, 3 do collectgarbage() end
 end
 
--- Bytes of the memory that buffers lie in, whoever has it mapped.
-local function held()
-  for number, target in pairs(processes.descriptors()) do
-    if target:find("tine-arena", 1, true) then
-      local pipe <close> = io.popen(("stat -L -c %%b /proc/%d/fd/%d"):format(processes.self(), number))
-      return tonumber(pipe:read "a") * 512
-    end
-  end
-  return 0
-end
-
 for _, workers in ipairs { 0, 1, 2 } do
   describe("a task that submits tasks, workers = " .. workers, function()
     teardown(leftovers.none)
@@ -65,7 +54,7 @@ for _, workers in ipairs { 0, 1, 2 } do
     it("gives and gets buffers that nobody else has by then", function()
       -- They were held by the Lua state that had made them alone.
       local pool = pool_of()
-      local before, mark = held(), os.tmpname()
+      local before, mark = processes.arena_bytes(), os.tmpname()
       os.remove(mark)
       assert.equal(4096, pool:submit(function()
         local given = tine.worker.pool:submit(function(b) return #b end, tine.buffer(4096))
@@ -100,7 +89,7 @@ for _, workers in ipairs { 0, 1, 2 } do
       pool:shutdown()
       os.remove(mark)
       collect()
-      eventually(function() return held() <= before end, "all are given back")
+      eventually(function() return processes.arena_bytes() <= before end, "all are given back")
     end)
 
     it("has a limit of memory that is its own alone", function()

@@ -27,20 +27,11 @@ tine_guarded_test(spec/codec/random_100000 3600 soak ${CMAKE_COMMAND} -E env TIN
 
 # build-fuzz/tests/fuzz_codec -max_total_time=600 tests/fuzz/corpus
 if(TINE_FUZZ)
-  file(GLOB codec_sources ${CMAKE_SOURCE_DIR}/src/codec/*.c ${CMAKE_SOURCE_DIR}/src/data/*.c
-    ${CMAKE_SOURCE_DIR}/src/base/*.c)
+  file(GLOB codec_sources ${CMAKE_SOURCE_DIR}/src/codec/*.c ${CMAKE_SOURCE_DIR}/src/data/*.c)
   foreach(part IN ITEMS arena seats slots region)
     list(APPEND codec_sources ${CMAKE_SOURCE_DIR}/src/ipc/${part}.c)
   endforeach()
-  add_executable(fuzz_codec tests/fuzz_codec.c ${codec_sources})
-  set_target_properties(fuzz_codec PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  target_include_directories(fuzz_codec PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
-  target_include_directories(fuzz_codec SYSTEM PRIVATE ${LUA_INCLUDE_DIRS} ${MSGPACK_INCLUDE_DIRS})
-  target_compile_definitions(fuzz_codec PRIVATE _GNU_SOURCE)
-  set(fuzz_options -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -UNDEBUG)
-  target_compile_options(fuzz_codec PRIVATE ${fuzz_options})
-  target_link_options(fuzz_codec PRIVATE ${fuzz_options})
-  target_link_libraries(fuzz_codec PRIVATE PkgConfig::LUA m)
+  tine_fuzzer(fuzz_codec ${codec_sources})
   # what once went wrong must not again
   file(GLOB regressions ${CMAKE_SOURCE_DIR}/tests/fuzz/regressions/*)
   add_test(NAME codec/fuzz_regressions COMMAND fuzz_codec ${regressions})

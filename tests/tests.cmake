@@ -87,6 +87,20 @@ function(tine_variant_objects variant objects options)
   set(${options} "${flags}" PARENT_SCOPE)
 endfunction()
 
+# A libFuzzer target, tests/<name>.c with these sources and the base (TINE_FUZZ).
+function(tine_fuzzer name)
+  file(GLOB base ${CMAKE_SOURCE_DIR}/src/base/*.c)
+  set(options -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -UNDEBUG)
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/${name}.c ${ARGN} ${base})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+  target_include_directories(${name} SYSTEM PRIVATE ${LUA_INCLUDE_DIRS} ${MSGPACK_INCLUDE_DIRS})
+  target_compile_definitions(${name} PRIVATE _GNU_SOURCE TINE_LIBFUZZER)
+  target_compile_options(${name} PRIVATE ${options})
+  target_link_options(${name} PRIVATE ${options})
+  target_link_libraries(${name} PRIVATE PkgConfig::LUA m)
+endfunction()
+
 # Value of a line "-- key: value" in the first lines of a spec, or the default.
 function(tine_spec_setting file key default result)
   file(STRINGS ${file} lines LIMIT_COUNT 30 REGEX "^-- ${key}: ")

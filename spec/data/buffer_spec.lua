@@ -15,17 +15,6 @@ local function resident()
   return sum
 end
 
--- Bytes that the file itself holds, whoever has it mapped.
-local function held()
-  for number, target in pairs(processes.descriptors()) do
-    if target:find("tine-arena", 1, true) then
-      local pipe <close> = io.popen(("stat -L -c %%b /proc/%d/fd/%d"):format(processes.self(), number))
-      return tonumber(pipe:read "a") * 512
-    end
-  end
-  return 0
-end
-
 local function fails(pattern, fn, ...)
   local ok, err = pcall(fn, ...)
   assert.is_false(ok)
@@ -252,7 +241,7 @@ for _, workers in ipairs { 2, 0 } do
 
     it("is given back by what never ran: a chunk that was cancelled, a map left early", function()
       local pool <close> = tine.pool { workers = workers }
-      local before = held()
+      local before = processes.arena_bytes()
       local items = {}
       for i = 1, 40 do items[i] = { tine.buffer(4096), i } end
       for _, item in ipairs(items) do item[1]:fill(1) end
@@ -269,7 +258,7 @@ for _, workers in ipairs { 2, 0 } do
       eventually(function()
         collectgarbage()
         pool:everywhere(collectgarbage):result() -- each of them held some
-        return held() - before < 8 * 4096
+        return processes.arena_bytes() - before < 8 * 4096
       end, "they are given back")
     end)
 
@@ -280,7 +269,7 @@ for _, workers in ipairs { 2, 0 } do
         return b
       end
       pool:submit(use, tine.buffer(8)):result()
-      local before = held()
+      local before = processes.arena_bytes()
       for _ = 1, 5 do
         local made = pool:submit(function(f) return f(require "tine".buffer(1 << 20)) end, use):result()
         pool:submit(use, made):result()
@@ -289,7 +278,7 @@ for _, workers in ipairs { 2, 0 } do
       eventually(function()
         collectgarbage()
         pool:submit(collectgarbage):result()
-        return held() - before < 1 << 20
+        return processes.arena_bytes() - before < 1 << 20
       end)
       assert.is_true(resident() < 1024)
     end)
@@ -314,7 +303,7 @@ describe("a buffer", function()
     local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
     local buf = tine.buffer(8)
     pool:submit(function() buf:add(1, 1) end):result()
-    local before = held()
+    local before = processes.arena_bytes()
     for _ = 1, 3 do
       local ok = pool:submit(function(b)
         local worker = require "tine".worker
@@ -328,13 +317,13 @@ describe("a buffer", function()
     assert.equal(4, (buf:get "j"))
     pool:submit(function() buf:add(1, 1) end):result()
     assert.equal(5, (buf:get "j"))
-    eventually(function() return held() - before < 1 << 20 end)
+    eventually(function() return processes.arena_bytes() - before < 1 << 20 end)
   end)
 
   it("that came with a result stays though its worker is killed, and goes with the future", function()
     local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
     pool:submit(function() return require "tine".buffer(8) end):result()
-    local before = held()
+    local before = processes.arena_bytes()
     local future = pool:submit(function()
       local b = require "tine".buffer(4 << 20)
       b:fill(1)
@@ -350,7 +339,7 @@ describe("a buffer", function()
     eventually(function()
       collectgarbage()
       pool:submit(function() end):pcall()
-      return held() - before < 1 << 20
+      return processes.arena_bytes() - before < 1 << 20
     end)
   end)
 

@@ -4,7 +4,6 @@
 local tine = require "tine"
 local machines = require "spec.support.machines"
 local program = require "spec.support.program"
-local shell = require "spec.support.shell"
 
 if not machines.gearmand then
   pending "gearmand is not installed (package gearman-job-server)"
@@ -12,12 +11,6 @@ if not machines.gearmand then
 end
 
 local SECONDS <const> = tonumber(os.getenv "TINE_SPEC_DAMAGE" or 4)
-
-local function new_key()
-  local name = os.tmpname()
-  assert(shell.run(("%s key > %s"):format(program.tine(), name)).code == 0)
-  return name
-end
 
 -- Does its square, and notes that it has.
 local function square(diary, n)
@@ -32,7 +25,7 @@ describe("a network that damages what it carries", function()
 
   for seed = 1, SECONDS > 10 and 3 or 1 do
     it("gives right results or lost tasks, each done once at most, and recovers (seed " .. seed .. ")", function()
-      local key, diary = new_key(), os.tmpname()
+      local key, diary = machines.new_key(), os.tmpname()
       local server, port = machines.server(), machines.free_port()
       machines.start(("lua5.4 spec/support/bad_proxy.lua %d %d %d %d"):format(port, server.port, seed, SECONDS))
       local url = ("gearman://127.0.0.1:%d/spec"):format(port)

@@ -10,18 +10,7 @@ if not machines.gearmand then
   return
 end
 
-local function new_key(more)
-  local file = os.tmpname()
-  local old = more and shell.contents(more) or ""
-  shell.ok("%s key > %s.new", program.tine(), file)
-  shell.ok("chmod 600 %s && cat %s.new > %s && rm %s.new", file, file, file, file)
-  if more then
-    local out = assert(io.open(file, "a"))
-    out:write("# an older one\n", old)
-    out:close()
-  end
-  return file
-end
+local new_key = machines.new_key
 
 local has_sodium = shell.run(program.tine() .. " serve --key /nonexistent gearman://127.0.0.1/x").err
   :find("libsodium", 1, true) == nil

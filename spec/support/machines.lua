@@ -7,6 +7,7 @@
 local eventually = require "spec.support.eventually"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"
+local shell = require "spec.support.shell"
 local socket = require "socket"
 
 local M = {}
@@ -38,6 +39,20 @@ local function start(command)
 end
 
 M.start = start
+
+-- A file with a new key, and behind it, as older ones, those of the file `more`.
+function M.new_key(more)
+  local file = os.tmpname()
+  local old = more and shell.contents(more) or ""
+  shell.ok("%s key > %s.new", program.tine(), file)
+  shell.ok("chmod 600 %s && cat %s.new > %s && rm %s.new", file, file, file, file)
+  if more then
+    local out = assert(io.open(file, "a"))
+    out:write("# an older one\n", old)
+    out:close()
+  end
+  return file
+end
 
 function Process:log() return processes.read(self.err) or "" end
 function Process:alive() return processes.alive(self.pid) end

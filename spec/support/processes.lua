@@ -99,6 +99,17 @@ function M.descriptors(pid)
   return open
 end
 
+-- Bytes of the memory that this process's buffers and frozen tables lie in, whoever has it mapped.
+function M.arena_bytes()
+  for number, target in pairs(M.descriptors()) do
+    if target:find("tine-arena", 1, true) then
+      local pipe <close> = io.popen(("stat -L -c %%b /proc/%d/fd/%d"):format(M.self(), number))
+      return tonumber(pipe:read "a") * 512
+    end
+  end
+  return 0
+end
+
 -- A line of /proc/<pid>/status.
 function M.status(pid, key)
   local text = read(("/proc/%d/status"):format(pid))
