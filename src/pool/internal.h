@@ -201,6 +201,8 @@ void tine__events_shut(struct pool *p);
 /* errands.c */
 /* A worker has run an errand. Before the scheduler hears of it. */
 void tine__deliver_ran(struct pool *p, const struct report *r);
+/* One has failed where nobody waits for it: here, or for a task from another machine. */
+void tine__deliver_fault(struct pool *p, const struct report *r);
 /* It is done: so is the item that waited for it, whose outcome is set. */
 struct item *tine__errand_done(struct pool *p, struct errand *errand);
 /* The inbox is about to be closed. */
