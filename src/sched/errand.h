@@ -17,8 +17,8 @@
 struct store_refs;
 
 struct errand {
-    struct list
-        node; /* in sched->errands until it is done, then in done_errands until its event is taken */
+    /* In sched->errands until it is done, then in done_errands until its event is taken. */
+    struct list node;
     struct list order; /* in sched->new_errands until it was ordered */
     uint64_t number;
     unsigned left; /* workers that are to run it */
