@@ -51,15 +51,15 @@ void tine__deliver_ran(struct pool *p, const struct report *r) {
     keep_fault(e->inbox, NULL, r);
 }
 
-void tine__deliver_fault(struct pool *p, const struct report *r) {
+struct item *tine__fault_note(struct pool *p, const struct report *r) {
     const struct everywhere *e = p->far && r->length > 0 ? find(p, r->id) : NULL;
     struct task *t = p->far ? NULL : sched_sent(&p->s, r->ref);
     if (e)
         keep_fault(e->inbox, NULL, r);
     if (!t || !t->far || r->length == 0 || r->error)
-        return;
+        return NULL;
     keep_fault(item_of(t)->inbox, item_of(t), r);
-    tine__inbox_post(item_of(t)->inbox, item_of(t));
+    return item_of(t);
 }
 
 /* No values. */

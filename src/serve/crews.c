@@ -80,7 +80,7 @@ static const struct codec_stored *store(struct serve *s, struct crew *c, const s
     static const char room[STORE_VALUE_HEAD];
     const struct errand_far head = {.before = c->last,
                                     .number = e->number,
-                                    .initializes = e->initializes,
+                                    .first = e->initializes,
                                     .names = e->names,
                                     .function = e->function};
     struct store *store = tine__pool_store(s->pool);

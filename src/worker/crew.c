@@ -136,7 +136,7 @@ static bool run_all(struct loop *l, const struct call *call, struct crew *crew, 
         bool ok = run(l, call, &c, e.number);
         if (l->channel->asked(l->channel))
             return true;
-        if (!ok && e.initializes) {
+        if (!ok && e.first) {
             *why = "the initializer of its pool has failed in the worker";
             return false;
         }
