@@ -201,6 +201,7 @@ struct worker_info {
     uint64_t since;            /* ns of the clock: how long it has been doing what it does */
     double busy;               /* of the time that it has lived, the share that tasks ran */
     char label[FIGURES_LABEL]; /* of `task` */
+    bool known;                /* the label is */
 };
 /* Fill in at most `max`; the number there are. */
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max);
