@@ -258,6 +258,14 @@ struct failure *tine__pool_reason(struct pool *p) {
     return f;
 }
 
+bool tine__pool_is_far(const struct pool *p) {
+    return p->far;
+}
+
+bool tine__pool_is_here(const struct pool *p) {
+    return p->in_process;
+}
+
 bool tine__pool_is_open(struct pool *p) {
     if (tine__pool_is_forked(p))
         return false;
