@@ -220,6 +220,9 @@ struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);
 /* Why its trace has no more (trace/trace.h), said once; to be freed. */
 char *tine__pool_trace_trouble(struct pool *p);
+/* Are its workers on other machines; or has it none, and runs its tasks in this process? */
+bool tine__pool_is_far(const struct pool *p);
+bool tine__pool_is_here(const struct pool *p);
 /* True in a forked child of the process that opened it. */
 bool tine__pool_is_forked(const struct pool *p);
 
