@@ -105,8 +105,8 @@ struct state {
     const void *known;     /* the view that was checked last, until it is finalized */
     atomic_bool stirred;   /* something else than a task may have ended: inbox.stirred */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
-    uint64_t
-        shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
+    /* Bytes of buffers and images made since the last collection for their sake (data.c). */
+    uint64_t shared;
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -643,7 +643,7 @@ uint64_t tine__check_seconds(lua_State *L, int arg);
 /* Is the error value at `idx` that of an interrupt (Ctrl-C)? */
 bool tine__is_interrupt(lua_State *L, int idx);
 
-/* --- nested.c: tasks that tasks submit --- */
+/* --- nested.c, nested_futures.c: tasks that tasks submit --- */
 
 /* Push tine.worker.pool. */
 void tine__nested_push(lua_State *L);
