@@ -642,7 +642,7 @@ uint64_t tine__check_seconds(lua_State *L, int arg);
 /* Is the error value at `idx` that of an interrupt (Ctrl-C)? */
 bool tine__is_interrupt(lua_State *L, int idx);
 
-/* --- nested.c: tasks that tasks submit --- */
+/* --- nested.c, nested_futures.c: tasks that tasks submit --- */
 
 /* Push tine.worker.pool. */
 void tine__nested_push(lua_State *L);

@@ -22,8 +22,8 @@ struct link_shared {
     LINE _Atomic uint64_t read; /* letters that the worker needs no more */
     LINE _Atomic uint32_t rung; /* changes when something is posted */
     _Atomic uint32_t listens;   /* the worker sleeps on `rung` */
-    LINE _Atomic uint64_t
-        head; /* how many bytes were written, and where the ring begins: see below */
+    /* How many bytes were written, and where the ring begins: see below. */
+    LINE _Atomic uint64_t head;
     LINE _Atomic uint64_t tail;
     LINE _Atomic uint32_t full;
     LINE _Atomic uint64_t granted; /* ipc/events.c */
