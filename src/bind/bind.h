@@ -206,7 +206,8 @@ struct core {
     bool joined;
     bool closing; /* it was told to end, from here */
     bool dropped; /* its handle was collected */
-    bool far;     /* its workers are on other machines */
+    bool far;     /* its workers are on other machines, */
+    bool here;    /* or there are none: tasks run in this process */
     unsigned workers;
     uint32_t since_poll; /* submits */
     uint64_t taken;      /* news from its pool */
@@ -744,6 +745,8 @@ void tine__push_hosts(lua_State *L, struct core *c);
 
 /* Push the list of them; with `figures` all that is known of each. */
 void tine__push_workers(lua_State *L, struct core *c, bool figures);
+/* Push the name of this machine. */
+void tine__push_machine(lua_State *L);
 /* stats.c: pool:stats() */
 int tine__pool_stats_lua(lua_State *L);
 int tine__pool_told_lua(lua_State *L);

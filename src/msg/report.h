@@ -90,7 +90,8 @@ struct report {
     bool large;
     void *lane;
     uint64_t offset;
-    const char *host, *server; /* of a result, where it was; NULL: here */
+    const char *host, *server; /* of a result, where it was; NULL: here. The host's is kept for good
+                               ** (base/text.h) */
 };
 
 /* Is it said by a task of what it has submitted? */

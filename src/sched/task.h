@@ -62,6 +62,7 @@ struct task {
     uint32_t attempts;            /* that have ended */
     unsigned worker;              /* of the last one; 0: it has not run */
     int pid;
+    const char *host;          /* where that is: kept for good; NULL: here, or not known */
     uint32_t begun;            /* of one that is lost: those before it had begun */
     uint32_t end_from, end_to; /* of the event: these have ended by `how` */
     uint8_t how;               /* enum ending, of the event */

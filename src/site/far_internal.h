@@ -37,8 +37,8 @@ struct far_line {
     struct list sendings; /* confirmed to it, by `at` */
     struct far_server *server;
     char host[GM_UNIQUE], unique[GM_UNIQUE];
-    char handle[GM_HANDLE]; /* "": not there yet, orders wait */
-    char name[GM_NAME];
+    char handle[GM_HANDLE];  /* "": not there yet, orders wait */
+    const char *name;        /* kept for good */
     unsigned slots, running; /* running: sendings */
     uint64_t tasks;
     uint64_t said;     /* messages, so far */
@@ -88,7 +88,6 @@ struct far_news {
     struct list node;
     struct report r;
     uint32_t more;
-    char host[GM_NAME];
     char bytes[]; /* with a zero */
 };
 
