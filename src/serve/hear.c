@@ -111,14 +111,16 @@ static struct work *work_of(struct server *v, const struct peer *peer, const cha
     return NULL;
 }
 
-/* It ends, if it has begun `late`ly by its limit of time. */
-static void stop(struct serve *s, struct work *w, bool late) {
+/* It ends, if it has begun: by its limit of time, as by abort, or by force. */
+static void stop(struct serve *s, struct work *w, enum gm_order_kind how) {
     if (w->stage != WORK_BEGUN) {
         tine__work_drop(s, w);
         return;
     }
     w->stopped = true;
-    if (w->task.head.count == 1 && !late)
+    if (how == SAY_KILL)
+        tine__item_kill(s->pool, &w->item);
+    else if (w->task.head.count == 1 && how == SAY_STOP)
         tine__task_abort(s->pool, &w->item);
     else
         tine__item_expire(s->pool, &w->item);
@@ -186,8 +188,8 @@ static void obey(struct serve *s, struct server *v, struct peer *peer, const str
         grant(s, w, bytes, o->length);
     else if (o->kind == SAY_RECALL)
         recall(s, w);
-    else if (o->kind == SAY_LATE || o->kind == SAY_STOP)
-        stop(s, w, o->kind == SAY_LATE);
+    else if (o->kind >= SAY_LATE && o->kind <= SAY_KILL)
+        stop(s, w, o->kind);
 }
 
 /* What a submitter says on its line. */
