@@ -124,7 +124,7 @@ enum gm_order_kind {
     SAY_RECALL, /* what of it has not begun is not to; */
     SAY_LATE,   /* that, and end what has: its time is over; */
     SAY_STOP,   /* that, and for whatever reason; */
-    SAY_KILL    /* that, and at once, with the worker that runs it. A later one of the four says more */
+    SAY_KILL /* that, and at once, with the worker that runs it. A later one of the four says more */
 };
 
 struct gm_order {
