@@ -190,6 +190,8 @@ describe("a task", function()
   end)
 
   it("can require what the submitter can, from where it works", function()
+    local pool <close> = tine.pool { workers = 1, start_method = "fork" } -- a host has its own
+    local function run(fn, ...) return pool:submit(fn, ...):result(20) end
     local path, cpath = run(function() return package.path, package.cpath end)
     assert.equal(package.path, path)
     assert.equal(package.cpath, cpath)

@@ -123,6 +123,9 @@ bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k);
 void tine__item_cancel(struct pool *p, struct item *item);
 /* The same, and what of it runs is ended, as when its deadline has passed. */
 void tine__item_expire(struct pool *p, struct item *item);
+/* The same, at once: the worker that runs it is killed, whatever its grace, and though it was asked to end already. The item
+** has settings of its own. */
+void tine__item_kill(struct pool *p, struct item *item);
 /* End the only task of the item: cancels it when it is pending; a running one's worker is killed, and it is settled
 ** as TINE_ECANCELLED when that and what it had started are gone. Returns at once. False: it has ended, or is being
 ** ended already. */
