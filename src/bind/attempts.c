@@ -74,6 +74,15 @@ static struct future *check_task(lua_State *L) {
     return f;
 }
 
+/* Where it was, if that was on another machine. */
+static void set_host(lua_State *L, struct core *c, const struct task_times *t) {
+    struct place place;
+    if (!t->place || !c || !c->p || !tine__pool_place(c->p, t->place, &place))
+        return;
+    lua_pushstring(L, place.host);
+    lua_setfield(L, -2, "host");
+}
+
 /* future:times() */
 int tine__future_times(lua_State *L) {
     struct future *f = check_task(L);
@@ -91,14 +100,16 @@ int tine__future_times(lua_State *L) {
         set_seconds(L, "ended", ended);
     if (t.worker && t.started)
         set_integer(L, "worker", t.worker);
+    set_host(L, f->core, &t);
     return 1;
 }
 
 /* Push one; its error, or nil, is on top. */
-static void push_attempt(lua_State *L, const struct task_times *t) {
-    lua_createtable(L, 0, 6);
+static void push_attempt(lua_State *L, struct core *c, const struct task_times *t) {
+    lua_createtable(L, 0, 7);
     lua_insert(L, -2);
     lua_setfield(L, -2, "error");
+    set_host(L, c, t);
     set_integer(L, "worker", t->worker);
     set_integer(L, "pid", t->pid);
     set_seconds(L, "started", t->started - t->submitted);
@@ -140,12 +151,12 @@ int tine__future_attempts(lua_State *L) {
     lua_createtable(L, 1, 0);
     for (uint32_t i = 0; before && i < before->n; i++) {
         push_failure(L, f->core, &before->list[i].error, &name);
-        push_attempt(L, &before->list[i].times);
+        push_attempt(L, f->core, &before->list[i].times);
         lua_rawseti(L, 3, ++n);
     }
     if (f->done && last.started && last.worker) {
         push_end(L, f);
-        push_attempt(L, &last);
+        push_attempt(L, f->core, &last);
         lua_rawseti(L, 3, ++n);
     }
     lua_settop(L, 3);
