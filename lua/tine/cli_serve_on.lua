@@ -1,8 +1,8 @@
 -- tine serve --on HOST,HOST: the same command on other hosts, by ssh.
 --
 -- Each host's command ends with us, however we end: it reads a pipe of ours through ssh, asks its `tine serve` to leave
--- at each line, and once more when the pipe is at its end. What it logs comes through another pipe, and goes on behind the
--- host's name.
+-- at each line, and once more when the pipe is at its end. What it logs comes through another pipe, and goes on behind
+-- the host's name.
 local host = require "tine.cli_host"
 local trouble = require "tine.cli_trouble"
 
@@ -39,7 +39,8 @@ local function start(name, command)
   if not reads then trouble.give_up("no pipe: %s", writes) end
   local log, logs = host.pipe()
   if not log then trouble.give_up("no pipe: %s", logs) end
-  local child, why = host.spawn(("exec ssh -o BatchMode=yes -- %s %s"):format(quote(name), quote(command)), reads, 1, logs)
+  local ssh = ("exec ssh -o BatchMode=yes -- %s %s"):format(quote(name), quote(command))
+  local child, why = host.spawn(ssh, reads, 1, logs)
   host.close(reads)
   host.close(logs)
   if not child then trouble.give_up("ssh: %s", why) end

@@ -85,6 +85,7 @@ struct task {
     struct list on_top; /* in sched->on_top: it is to be run there */
     /* The owner's: it came from another machine (CALL_FAR); all that a worker is to know stands in its bytes. */
     bool far;
+    uint16_t place;             /* the owner's: on which other machine it was last, 0: on none */
     bool mute;                  /* the owner's: nobody wants events of its tasks */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
