@@ -100,7 +100,7 @@ static void deliver_events(struct pool *p) {
 }
 
 static void deliver_all(struct pool *p) {
-    if (!sched_has_event(&p->s) && list_empty(&p->met) && !pool_has_children_news(p))
+    if (!sched_has_event(&p->s) && p->needing == 0 && p->children == 0)
         return; /* as after nearly every order */
     deliver_events(p);
     if (!list_empty(&p->met))

@@ -1,5 +1,6 @@
 /* The pool's inside: what its files share. Everything below is guarded by `lock` unless it says otherwise.
 **
+**   rare.c     what few items have
 **   pool.c     opening, the end                   drive.c    the loop between scheduler and site
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
@@ -144,6 +145,11 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
 void tine__item_refuse(struct pool *p, struct item *item);
 
 /* follow.c */
+/* The item that the scheduler knows. */
+static inline struct item *item_leader(struct item *item) {
+    const struct item_rare *rare = item_rare(item);
+    return rare && rare->leader ? rare->leader : item;
+}
 /* The item has ended: so have those that follow it. */
 void tine__followers_end(struct item *item);
 

@@ -57,15 +57,8 @@ void tine__item_prepare(struct pool *p, struct item *item) {
     item->task.depth = 0;
     list_init(&item->news);
     item->listed = item->released = false;
-    item->followers = item->leader = NULL;
     item->parent = 0;
     item->first = 0;
-    item->told = NULL;
-    item->events = NULL;
-    item->printed = NULL;
-    item->attempts = NULL;
-    list_init(&item->dependents);
-    list_init(&item->children);
     item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
