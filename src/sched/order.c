@@ -168,15 +168,18 @@ static bool order_stirred(struct sched *s, struct order *o) {
     if (s->extra_seen != s->extra && goes_on)
         tine__sched_shrink(s);
     s->extra_seen = s->extra;
-    return tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
-           order_dismiss(s, o) ||
-           (goes_on && (tine__sched_order_on_top(s, o) || order_withdraw(s, o)));
+    bool any = tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
+               order_dismiss(s, o) ||
+               (goes_on && (tine__sched_order_on_top(s, o) || order_withdraw(s, o)));
+    s->stirred = any || is_stirred(s);
+    return any;
 }
 
 bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->life == LIFE_ENDED)
         return false;
-    if (is_stirred(s) && order_stirred(s, o))
+    assert(s->stirred || !is_stirred(s));
+    if (s->stirred && order_stirred(s, o))
         return true;
     if (s->life <= LIFE_CLOSING && (order_run(s, o) || order_start(s, o)))
         return true;
@@ -305,6 +308,7 @@ bool tine__sched_event(struct sched *s, struct event *e) {
         return true;
     }
     node = list_pop(&s->ended);
+    s->eventful = node != NULL;
     if (!node)
         return false;
     struct task *t = LIST_ITEM(node, struct task, ended);

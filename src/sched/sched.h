@@ -170,8 +170,10 @@ struct sched {
     bool overtook;        /* one was, since the window was last looked at */
     uint64_t in_order;    /* until then ranks leave them in their order */
     uint64_t narrow;      /* at most so many are handed over as long as that happens */
-    struct list wishes;   /* SENT tasks of which something is wanted (task->wish) */
-    struct list held;     /* HELD tasks */
+    bool stirred; /* something is wanted but that what waits is run: order_stirred is to be asked */
+    bool eventful;      /* an event may be there */
+    struct list wishes; /* SENT tasks of which something is wanted (task->wish) */
+    struct list held;   /* HELD tasks */
     uint64_t nheld;
     uint64_t random;        /* for jitter */
     struct list on_top;     /* tasks by `on_top` that are to be run on top of one that waits */
@@ -332,10 +334,9 @@ static inline bool sched_is_worker(const struct sched *s, unsigned worker) {
     return worker >= 1 && worker <= s->top && s->workers[worker].state != WORKER_NONE;
 }
 
-/* Is there one? */
+/* Is there one, perhaps? */
 static inline bool sched_has_event(const struct sched *s) {
-    return !list_empty(&s->ended) || !list_empty(&s->done_errands) || !list_empty(&s->exits) ||
-           s->died || (s->why && !s->told);
+    return s->eventful;
 }
 /* The next event; false: there is none. */
 bool tine__sched_event(struct sched *s, struct event *e);

@@ -108,15 +108,14 @@ void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to
     t->end_to = to;
     t->how = (uint8_t)how;
     t->again_told = tine__sched_fails(s, t, how, false);
-    if (t->again_told) {
-        list_push(&s->ended, &t->ended);
+    list_push(&s->ended, &t->ended);
+    s->eventful = true;
+    if (t->again_told)
         return;
-    }
     if (from == t->next)
         t->next = to;
     else
         t->upto = from;
-    list_push(&s->ended, &t->ended);
     if (!task_is_open(t))
         tine__sched_done(s, t);
 }
@@ -150,6 +149,7 @@ void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish) {
     assert(t->state == TASK_SENT);
     if (!t->wish)
         list_push(&s->wishes, &t->node);
+    s->stirred = true;
     t->wish = (uint8_t)wish;
 }
 
@@ -245,12 +245,14 @@ void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, cons
         return;
     w->exit = exit;
     list_push(&s->exits, &w->gone);
+    s->eventful = true;
 }
 
 void tine__sched_signal(struct sched *s, unsigned worker, int signal) {
     struct worker *w = &s->workers[worker];
     list_remove(&w->node);
     list_push(&s->kills, &w->node);
+    s->stirred = true;
     w->signal = signal;
 }
 
@@ -273,6 +275,7 @@ void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
     s->life = LIFE_STOPPING;
     s->hard = hard;
     s->why = blame->why;
+    s->eventful = true;
     s->reason = *blame;
     tine__sched_let_start(s); /* none will be asked for */
     tine__sched_break_errands(s);
