@@ -55,7 +55,7 @@ local RECURSION = {
 -- Files in circles that are no recursion, and are to go.
 local KNOWN = {
   bind = "adopt attempts await callbacks data embed errors events everywhere extras future later loop map map_chunk " ..
-    "map_fill map_take module needs nested open pool preload settings share state stats submit values watch workers",
+    "map_fill map_take module needs nested nested_futures nested_submit open pool preload settings share state stats submit values watch workers",
   codec = "loaded simple",
 }
 

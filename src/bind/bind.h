@@ -105,8 +105,8 @@ struct state {
     const void *known;     /* the view that was checked last, until it is finalized */
     atomic_bool stirred;   /* something else than a task may have ended: inbox.stirred */
     uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
-    uint64_t
-        shared; /* bytes of buffers and images made since the last collection for their sake (data.c) */
+    /* Bytes of buffers and images made since the last collection for their sake (data.c). */
+    uint64_t shared;
 };
 
 /* The userdata whose __gc is called first of ours at lua_close: made again for each pool, since
@@ -206,7 +206,8 @@ struct core {
     bool joined;
     bool closing; /* it was told to end, from here */
     bool dropped; /* its handle was collected */
-    bool far;     /* its workers are on other machines */
+    bool far;     /* its workers are on other machines, */
+    bool here;    /* or there are none: tasks run in this process */
     unsigned workers;
     uint32_t since_poll; /* submits */
     uint64_t taken;      /* news from its pool */
@@ -642,7 +643,7 @@ uint64_t tine__check_seconds(lua_State *L, int arg);
 /* Is the error value at `idx` that of an interrupt (Ctrl-C)? */
 bool tine__is_interrupt(lua_State *L, int idx);
 
-/* --- nested.c: tasks that tasks submit --- */
+/* --- nested.c, nested_futures.c: tasks that tasks submit --- */
 
 /* Push tine.worker.pool. */
 void tine__nested_push(lua_State *L);
@@ -733,6 +734,8 @@ void tine__push_hosts(lua_State *L, struct core *c);
 
 /* Push the list of them; with `figures` all that is known of each. */
 void tine__push_workers(lua_State *L, struct core *c, bool figures);
+/* Push the name of this machine. */
+void tine__push_machine(lua_State *L);
 /* stats.c: pool:stats() */
 int tine__pool_stats_lua(lua_State *L);
 int tine__pool_told_lua(lua_State *L);

@@ -18,8 +18,8 @@ struct link_shared {
         _Atomic uint64_t started;
     } level[LINK_LEVELS];
     _Atomic uint64_t spent;
-    LINE _Atomic uint64_t
-        mail; /* offset in the call heap of the letter that was posted last, 0: none */
+    /* Offset in the call heap of the letter that was posted last, 0: none. */
+    LINE _Atomic uint64_t mail;
     LINE _Atomic uint64_t read; /* letters that the worker needs no more */
     LINE _Atomic uint32_t rung; /* changes when something is posted */
     _Atomic uint32_t listens;   /* the worker sleeps on `rung` */

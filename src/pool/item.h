@@ -51,8 +51,8 @@ struct item {
     struct list news; /* in its inbox */
     /* the owner's, set before tine__pool_submit */
     struct inbox *inbox;
-    struct task_name
-        name; /* the id is given by tine__pool_submit; texts live as long as the item */
+    /* The id is given by tine__pool_submit; texts live as long as the item. */
+    struct task_name name;
     struct outcome *outcomes; /* call.count of them */
     struct settings
         *settings;       /* NULL: the pool's; counted by the pool until all its tasks have ended */
