@@ -201,11 +201,17 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
     }
 }
 
-/* One that waits is before some of those that were handed over: these are to be fewer. */
+#define FEW_BACK 64 /* are never too many */
+
+/* One that waits is before some of those that were handed over. When more come back than are run, these are to be fewer; but
+** with too few of them workers run out of work. */
 static void narrow(struct sched *s) {
     uint64_t least = sched_least_window(s), half = sched_window(s) / 2;
+    if (++s->came_back <= SCHED_BACK * s->recent + FEW_BACK)
+        return;
     s->narrow = half > least ? half : least;
-    s->overtook = true;
+    s->came_back = 0;
+    s->narrowed = true;
 }
 
 /* Those before one that was taken up have been, too. */
