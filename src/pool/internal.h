@@ -119,6 +119,8 @@ void tine__work(struct pool *p);
 /* bytes.c */
 /* The rest of it is wanted no more: give back the item's bytes. */
 void tine__item_free_bytes(struct pool *p, struct item *item);
+/* It has a copy of these; NULL: no memory. */
+void tine__item_copy_bytes(struct item *item, const char *bytes, size_t length);
 /* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */
 int tine__item_move_bytes(struct pool *p, struct item *item);
 /* Keep only those of the tasks that have not ended. 0 or TINE_ENOMEM. */

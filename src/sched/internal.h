@@ -6,7 +6,7 @@
 
 #define SCHED_SECOND 1000000000ull
 #define SCHED_MILLISECOND 1000000ull
-#define SCHED_BACK 2 /* calls that are taken back for each that ends: more are too many */
+#define SCHED_BACK 4 /* calls that are taken back for each that ends: more are too many */
 
 enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_AGE, TIMER_RETRY, TIMER_END };
 

@@ -201,7 +201,7 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
     }
 }
 
-#define FEW_BACK 64 /* are never too many */
+#define FEW_BACK 512 /* are never too many */
 
 /* One that waits is before some of those that were handed over. When more come back than are run, these are to be fewer; but
 ** with too few of them workers run out of work. */

@@ -100,7 +100,6 @@ static uint64_t flags_of(const struct task *t) {
 static void admit(struct sched *s, struct task *t, uint64_t now) {
     s->policy.now = now;
     list_init(&t->node);
-    list_init(&t->sent);
     list_init(&t->ended);
     list_init(&t->on_top);
     t->blocked = t->extra = t->fetching = t->later = false;

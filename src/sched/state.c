@@ -20,6 +20,7 @@ void tine__sched_watch(struct sched *s, struct task *t, uint64_t when) {
 void tine__sched_send(struct sched *s, struct task *t) {
     t->call.ref = s->free_refs[--s->nfree];
     s->sent[t->call.ref] = t;
+    list_init(&t->sent);
     s->waiting--;
     s->nsent++;
     t->state = TASK_SENT;
