@@ -145,13 +145,28 @@ static int put_head(struct encoder *e, unsigned count, enum wire_op op) {
     return 0;
 }
 
+/* Can it be what the name is of? Another object may have the address of a dead one. */
+static bool is_kind(lua_State *L, int idx, enum name_kind kind) {
+    switch (lua_type(L, idx)) {
+    case LUA_TTABLE:
+        return kind == NAME_MODULE || kind == NAME_HELD;
+    case LUA_TFUNCTION:
+        return kind == (lua_iscfunction(L, idx) ? NAME_CFUNCTION : NAME_FUNCTION);
+    case LUA_TUSERDATA:
+    case LUA_TLIGHTUSERDATA:
+        return kind == NAME_USERDATA;
+    default:
+        return false;
+    }
+}
+
 /* How the object at `idx` goes, which may be where its name says; or an error. */
 static int consider(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
     int top = lua_gettop(L), err;
     if (unlikely(!lua_checkstack(L, 40)))
         return tine__encode_nomem(e);
-    bool there = n->kind != NAME_NONE && tine__name_walk(e, n) && lua_rawequal(L, -1, idx);
+    bool there = is_kind(L, idx, n->kind) && tine__name_walk(e, n) && lua_rawequal(L, -1, idx);
     lua_settop(L, top);
     if (!there)
         return GOES_BY_VALUE;

@@ -13,9 +13,13 @@ struct building {
     int loaded;  /* stack indices: package.loaded, */
     int paths;   /* ST_PATHS, */
     int objects; /* the objects themselves, by number */
-    int owners;  /* ST_OWNERS */
     const struct name *from;
     uint32_t from_id;
+    const char *source; /* of the function that was asked last whose it is, */
+    bool owned;         /* and what came out */
+    bool searched;      /* files were looked for */
+    bool looking;       /* nothing is entered: only the sum is wanted */
+    uint64_t sum;       /* of all that was met, and where */
     bool failed;
 };
 
@@ -67,15 +71,18 @@ bool tine__push_owner(lua_State *L, int self, const char *source) {
     return lua_toboolean(L, -1);
 }
 
-/* Is the function on top from a module's file? */
+/* Is the function on top from a module's file? Functions of one file come one after the other, and share its name. */
 static bool is_of_module(struct building *b) {
     lua_State *L = b->e->L;
     lua_Debug ar;
     lua_pushvalue(L, -1);
     lua_getinfo(L, ">S", &ar);
-    bool is = tine__push_owner(L, b->e->self, ar.source);
-    lua_pop(L, 1);
-    return is;
+    if (ar.source != b->source) {
+        b->source = ar.source;
+        b->owned = tine__push_owner(L, b->e->self, ar.source);
+        lua_pop(L, 1);
+    }
+    return b->owned;
 }
 
 static bool is_foreign(const struct building *b, const void *p) {
@@ -105,6 +112,7 @@ static bool is_better_module(struct building *b, const char *mine, const char *o
     struct encoder *e = b->e;
     if (tine__standard_module(mine) != tine__standard_module(other))
         return tine__standard_module(mine);
+    b->searched = true;
     bool found = tine__file_of(e->L, e->c, e->self, mine);
     if (found != (tine__file_of(e->L, e->c, e->self, other) != NULL))
         return found;
@@ -160,14 +168,18 @@ static uint8_t builtin_of(const char *module) {
 
 /* Of Lua's own libraries nothing but they themselves, and what `require` goes by: functions are known by their
 ** address, and the rest was put there by the program. */
-static bool is_held(const struct building *b, enum name_kind kind) {
-    if (kind == NAME_NONE || !b->from || b->from->builtin != BUILTIN_LUA)
-        return kind != NAME_NONE;
+static bool is_way(const struct building *b) {
+    if (b->from->builtin != BUILTIN_LUA)
+        return true;
     lua_State *L = b->e->L;
     lua_rawgeti(L, b->paths, (lua_Integer)b->from->root + 1);
     bool package = b->from->depth == 0 && strcmp(lua_tostring(L, -1), "package") == 0;
     lua_pop(L, 1);
-    return package && kind == NAME_HELD;
+    return package;
+}
+
+static bool is_held(const struct building *b, enum name_kind kind) {
+    return b->from && b->from->builtin == BUILTIN_LUA ? kind == NAME_HELD : kind != NAME_NONE;
 }
 
 /* Enter the value on top, a step (the value at `step`) from b->from. */
@@ -205,6 +217,31 @@ static void enter(struct building *b, int step) {
 
 /* ---- a step ---- */
 
+/* That the value on top is under the key at `key` of the object with that number, as one number. */
+static uint64_t place_of(lua_State *L, int key, uint32_t from) {
+    uint64_t step = lua_type(L, key) == LUA_TSTRING ? (uint64_t)(uintptr_t)lua_topointer(L, key)
+                                                    : (uint64_t)lua_tointeger(L, key) + 1;
+    uint64_t x = (step + UINT64_C(0xFF51AFD7ED558CCD) * from) * UINT64_C(0x9E3779B97F4A7C15);
+    x = (x ^ x >> 29 ^ (uint64_t)(uintptr_t)lua_topointer(L, -1)) * UINT64_C(0xC4CEB9FE1A85EC53);
+    return x ^ x >> 32;
+}
+
+static bool is_object(lua_State *L) {
+    int type = lua_type(L, -1);
+    return type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA ||
+           type == LUA_TLIGHTUSERDATA;
+}
+
+/* The value on top is a step (the value at `key`) from b->from: count it, and enter it. */
+static void meet(struct building *b, int key) {
+    lua_State *L = b->e->L;
+    if (!is_object(L))
+        return;
+    b->sum += place_of(L, key, b->from ? b->from_id + 1 : 0);
+    if (!b->looking)
+        enter(b, key);
+}
+
 static bool is_step(lua_State *L, int key) {
     return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0 &&
                                                lua_tointeger(L, key) < INT32_MAX);
@@ -218,7 +255,7 @@ static void enter_fields(struct building *b, int t) {
         if (--left < 0)
             break;
         if (is_step(L, -2))
-            enter(b, lua_gettop(L) - 1);
+            meet(b, t + 1);
     }
     lua_settop(L, t);
 }
@@ -227,7 +264,7 @@ static void enter_metatable(struct building *b, int object) {
     lua_State *L = b->e->L;
     lua_pushboolean(L, 1);
     if (lua_getmetatable(L, object))
-        enter(b, object + 1);
+        meet(b, object + 1);
     lua_settop(L, object);
 }
 
@@ -242,12 +279,18 @@ static void enter_upvalues(struct building *b, int fn) {
     lua_settop(L, fn);
 }
 
-/* Has the function at `fn` anything behind its upvalues? Most have not, and then nobody need know whose it is. */
+/* Has the function at `fn` anything new behind its upvalues (no name is worse than that of an upvalue)? Most have not,
+** and then nobody need know whose it is. Counts what is there. */
 static bool has_objects(struct building *b, int fn) {
+    lua_State *L = b->e->L;
     bool has = false;
-    for (int i = 1; !has && lua_getupvalue(b->e->L, fn, i); i++) {
-        has = kind_of(b) != NAME_NONE;
-        lua_settop(b->e->L, fn);
+    for (int i = 1; lua_getupvalue(L, fn, i); i++) {
+        if (is_object(L)) {
+            const void *p = lua_topointer(L, -1);
+            b->sum += place_of(L, fn, b->from_id + 1) * (unsigned)i;
+            has = has || (kind_of(b) != NAME_NONE && !tine__name_find(b->e->c, p));
+        }
+        lua_settop(L, fn);
     }
     return has;
 }
@@ -256,11 +299,11 @@ static bool has_objects(struct building *b, int fn) {
 static void expand(struct building *b, uint32_t id) {
     lua_State *L = b->e->L;
     struct names *n = &b->e->c->names;
-    if (n->list[id].depth >= NAME_STEPS || n->list[id].kind == NAME_CFUNCTION ||
-        n->list[id].kind == NAME_NONE)
-        return;
     b->from_id = id;
     b->from = &n->list[id];
+    if (b->from->depth >= NAME_STEPS || b->from->kind == NAME_CFUNCTION ||
+        b->from->kind == NAME_NONE || !is_way(b))
+        return;
     int type = lua_rawgeti(L, b->objects, (lua_Integer)id + 1);
     int at = lua_gettop(L);
     if (type == LUA_TTABLE) {
@@ -270,45 +313,108 @@ static void expand(struct building *b, uint32_t id) {
     } else if (type == LUA_TUSERDATA) {
         enter_metatable(b, at);
     } else if (type == LUA_TFUNCTION && !b->from->builtin && !lua_iscfunction(L, at) &&
-               has_objects(b, at) && is_of_module(b)) {
+               has_objects(b, at) && !b->looking && is_of_module(b)) {
         enter_upvalues(b, at);
     }
     lua_settop(L, at - 1);
 }
 
+/* The table at that address is a root, but has no name itself. */
+static struct name *enter_root(struct building *b, const void *p) {
+    struct names *n = &b->e->c->names;
+    struct name *root = tine__name_insert(n, p);
+    if (!root)
+        return NULL;
+    root->kind = NAME_NONE;
+    root->root = root->parent = n->used - 1;
+    lua_pushliteral(b->e->L, "_G");
+    lua_rawseti(b->e->L, b->paths, (lua_Integer)n->used);
+    return root;
+}
+
 /* What `_G` holds and Lua has not: only C functions and userdata. */
 static void enter_globals(struct building *b) {
     lua_State *L = b->e->L;
-    struct name *root = tine__name_insert(&b->e->c->names, b->e->c->globals);
+    struct names *n = &b->e->c->names;
+    struct name *root =
+        b->looking ? tine__name_find(b->e->c, b->e->c->globals) : enter_root(b, b->e->c->globals);
     if (!root)
         return (void)(b->failed = true);
-    root->kind = NAME_NONE;
-    lua_pushliteral(L, "_G");
-    lua_rawseti(L, b->paths, (lua_Integer)b->e->c->names.used);
-    root->root = root->parent = b->from_id = b->e->c->names.used - 1;
+    b->from_id = (uint32_t)(root - n->list);
     b->from = root;
     lua_pushglobaltable(L);
     int t = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, t) && !b->failed; lua_pop(L, 1))
         if (lua_type(L, -2) == LUA_TSTRING && (lua_iscfunction(L, -1) || lua_isuserdata(L, -1)))
-            enter(b, t + 1);
+            meet(b, t + 1);
     lua_settop(L, t - 1);
+}
+
+/* Does the object number `id` live? */
+static bool is_alive(struct building *b, uint32_t id) {
+    bool is = lua_rawgeti(b->e->L, b->objects, (lua_Integer)id + 1) != LUA_TNIL;
+    lua_pop(b->e->L, 1);
+    return is || b->e->c->names.list[id].kind == NAME_NONE;
 }
 
 static void enter_modules(struct building *b) {
     lua_State *L = b->e->L;
+    b->from = NULL;
     for (lua_pushnil(L); lua_next(L, b->loaded) && !b->failed; lua_pop(L, 1))
         if (lua_type(L, -2) == LUA_TSTRING)
-            enter(b, lua_gettop(L) - 1);
+            meet(b, b->loaded + INDEX_TABLES + 1);
+    lua_settop(L, b->loaded + INDEX_TABLES);
     enter_globals(b);
-    for (uint32_t i = 0; i < b->e->c->names.used && !b->failed; i++)
+    for (uint32_t i = 0; i < b->e->c->names.used && !b->failed; i++) {
+        if (b->looking)
+            b->failed = !is_alive(b, i);
         expand(b, i);
+    }
 }
 
-static void new_table(lua_State *L, int self, int slot) {
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, self, slot);
+/* Take over what another codec has left, if it is still so: the tables are on top then. Negative: error. */
+static int take(struct building *b, uint64_t loaded) {
+    struct index_sums sums;
+    int r = tine__index_take(b->e, loaded, &sums);
+    if (r <= 0)
+        return r;
+    b->looking = true;
+    b->paths = b->loaded + 1 + INDEX_PATHS;
+    b->objects = b->loaded + 1 + INDEX_OBJECTS;
+    enter_modules(b);
+    if (!b->failed && b->sum == sums.places)
+        return 1;
+    tine__names_free(b->e->c);
+    lua_settop(b->e->L, b->loaded);
+    b->looking = b->failed = false;
+    b->sum = 0;
+    return 0;
+}
+
+static void put_table(struct encoder *e, int at, int slot) {
+    lua_pushvalue(e->L, at);
+    lua_rawseti(e->L, e->self, slot);
+}
+
+static void make(struct building *b, uint64_t loaded) {
+    struct encoder *e = b->e;
+    for (int i = 0; i < INDEX_TABLES; i++)
+        lua_newtable(e->L);
+    b->paths = b->loaded + 1 + INDEX_PATHS;
+    b->objects = b->loaded + 1 + INDEX_OBJECTS;
+    put_table(e, b->loaded + 1 + INDEX_OWNERS, ST_OWNERS); /* is asked meanwhile */
+    enter_modules(b);
+    if (!b->failed)
+        tine__index_leave(e, &(struct index_sums){loaded, b->sum}, b->loaded + 1, b->searched);
+}
+
+/* What was learnt with another index. */
+static void forget_learnt(struct encoder *e) {
+    static const int slots[] = {ST_FOUND, ST_ANCHORS, ST_USES, ST_WATCHES};
+    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
+        lua_newtable(e->L);
+        lua_rawseti(e->L, e->self, slots[i]);
+    }
 }
 
 static int build(struct encoder *e, uint64_t sum) {
@@ -316,21 +422,18 @@ static int build(struct encoder *e, uint64_t sum) {
     int top = lua_gettop(L);
     struct names *n = &e->c->names;
     struct building b = {.e = e};
-    tine__names_free(e->c);
     luaL_checkstack(L, 40, "modules");
+    forget_learnt(e);
+    tine__names_free(e->c);
     lua_rawgeti(L, e->self, ST_LOADED);
     b.loaded = lua_gettop(L);
-    new_table(L, e->self, ST_PATHS);
-    b.paths = lua_gettop(L);
-    new_table(L, e->self, ST_OWNERS);
-    b.owners = lua_gettop(L);
-    new_table(L, e->self, ST_FOUND);
-    new_table(L, e->self, ST_ANCHORS);
-    new_table(L, e->self, ST_USES);
-    new_table(L, e->self, ST_WATCHES);
-    lua_newtable(L);
-    b.objects = lua_gettop(L);
-    enter_modules(&b);
+    int taken = take(&b, sum);
+    if (taken < 0)
+        return taken;
+    if (!taken)
+        make(&b, sum);
+    put_table(e, b.loaded + 1 + INDEX_PATHS, ST_PATHS);
+    put_table(e, b.loaded + 1 + INDEX_OWNERS, ST_OWNERS);
     lua_settop(L, top);
     if (b.failed)
         return tine__encode_nomem(e);

@@ -8,7 +8,7 @@
 **     maker.c       closures of it, fast       dump.c        the layout of a dump
 **     globals.c     which globals a function reads and assigns
 **     names.c       what can be reached from loaded modules, by address: the rule about names
-**     index.c       the same: how it is made
+**     index.c       the same: how it is made          index_copy.c  left for other codecs
 **     proof.c       how such a thing goes            files.c       what `require` loads there
 **     encode_name.c such things to bytes
 **     uses.c        what code reaches by names       watch.c       is what was seen still so

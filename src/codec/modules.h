@@ -71,6 +71,23 @@ bool tine__file_is_current(const struct file *f);
 /* Push the name of the loaded module whose file has that chunk name; or false. */
 bool tine__push_owner(lua_State *L, int self, const char *source);
 
+/* ---- index_copy.c ---- */
+
+/* Tables that belong to an index, in this order on the stack. */
+enum { INDEX_PATHS, INDEX_OWNERS, INDEX_OBJECTS /* by number */, INDEX_TABLES };
+
+struct index_sums {
+    uint64_t loaded; /* of package.loaded */
+    uint64_t places; /* of what was met, and where */
+};
+
+/* Leave the codec's index, just made, for other codecs of the state. Its tables are from stack index `tables` on.
+** `searched`: the way there led through files. */
+void tine__index_leave(struct encoder *e, const struct index_sums *sums, int tables, bool searched);
+/* If another has left one for what is loaded, make that the codec's, which has none, and push its tables: 1; else 0; or
+** an error. */
+int tine__index_take(struct encoder *e, uint64_t loaded, struct index_sums *sums);
+
 /* ---- names.c ---- */
 
 /* A new entry for the object at that address; NULL: no memory. */
