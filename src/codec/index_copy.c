@@ -1,9 +1,9 @@
 /* The index of names, left for the other codecs of the state.
 **
-** A state has a codec for each pool, and each needs an index of what is loaded. The one that made it last leaves a copy
-** of it: the entries, without what a codec has learnt of them, and a sum of all that was met on the way, and where. Who
-** takes the copy walks through it once more, which is far less than to make it, and has it if the sum is the same:
-** then everything that it was made from is where it was.
+** A state has a codec for each pool, and each needs an index of what is loaded. The one that made it last leaves it
+** in the registry, with a sum of all that was met on the way, and where. Who finds it walks through it once more, which
+** is far less than to make it, and shares it if the sum is the same: then everything that it was made from is where
+** it was.
 **
 ** The objects are in a table with weak values. As long as they all live, their addresses are theirs.
 */
@@ -11,22 +11,32 @@
 
 #include <string.h>
 
-static const char copy_key; /* registry */
+static const char left_key; /* registry */
 
-enum { COPY_PATHS = 1, COPY_OWNERS, COPY_OBJECTS, COPY_SEARCH, COPY_VALUES = COPY_SEARCH };
+/* Its user values: the tables, and: */
+enum { HOLDER_SEARCH = INDEX_PARTS, HOLDER_VALUES = HOLDER_SEARCH };
 
-struct entry {
-    const void *key;
-    uint32_t parent, root;
-    uint8_t kind, depth, builtin;
-    bool meta;
-};
-
-struct copy {
+struct holder {
+    struct index *index;
     struct index_sums sums;
-    uint32_t n;
-    struct entry entries[];
 };
+
+static int holder_gc(lua_State *L) {
+    struct holder *h = lua_touserdata(L, 1);
+    tine__index_drop(h->index);
+    h->index = NULL;
+    return 0;
+}
+
+struct index *tine__index_push_new(lua_State *L, uint32_t expected) {
+    struct holder *h = lua_newuserdatauv(L, sizeof *h, HOLDER_VALUES);
+    *h = (struct holder){0};
+    tine__set_class(L, "tine.index", holder_gc);
+    for (int i = INDEX_PATHS; i < INDEX_PARTS; i++)
+        lua_createtable(L, i == INDEX_OWNERS ? 0 : (int)expected, 0);
+    h->index = tine__index_new(expected);
+    return h->index;
+}
 
 /* Push where modules are looked for, by which it was decided which of two names is better; false if nobody looked. */
 static void push_search(lua_State *L, const struct codec *c, bool searched) {
@@ -43,71 +53,46 @@ static void make_weak(lua_State *L, int t) {
     lua_setmetatable(L, t);
 }
 
-void tine__index_leave(struct encoder *e, const struct index_sums *sums, int tables,
-                       bool searched) {
+void tine__index_leave(struct encoder *e, const struct index_sums *sums, int parts, bool searched) {
     lua_State *L = e->L;
-    const struct names *n = &e->c->names;
+    struct holder *h = lua_touserdata(L, parts + INDEX_HOLDER);
     if (!e->c->path)
         return; /* a worker's, which has no other */
-    struct copy *copy =
-        lua_newuserdatauv(L, sizeof *copy + n->used * sizeof copy->entries[0], COPY_VALUES);
-    copy->sums = *sums;
-    copy->n = n->used;
-    for (uint32_t i = 0; i < n->used; i++) {
-        const struct name *from = &n->list[i];
-        copy->entries[i] = (struct entry){from->key,   from->parent,  from->root, from->kind,
-                                          from->depth, from->builtin, from->meta};
-    }
-    make_weak(L, tables + INDEX_OBJECTS);
-    for (int i = 0; i < INDEX_TABLES; i++) {
-        lua_pushvalue(L, tables + i);
-        lua_setiuservalue(L, -2, COPY_PATHS + i);
+    h->sums = *sums;
+    make_weak(L, parts + INDEX_OBJECTS);
+    for (int i = INDEX_PATHS; i < INDEX_PARTS; i++) {
+        lua_pushvalue(L, parts + i);
+        lua_setiuservalue(L, parts + INDEX_HOLDER, i);
     }
     push_search(L, e->c, searched);
-    lua_setiuservalue(L, -2, COPY_SEARCH);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &copy_key);
+    lua_setiuservalue(L, parts + INDEX_HOLDER, HOLDER_SEARCH);
+    lua_pushvalue(L, parts + INDEX_HOLDER);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &left_key);
 }
 
-/* Is the copy at `at` of what is loaded now, and found where this codec's modules are looked for? */
-static bool is_for(lua_State *L, const struct codec *c, const struct copy *copy, int at,
-                   uint64_t loaded) {
-    if (!copy || !c->path || copy->sums.loaded != loaded)
+/* Is what is on top for what is loaded now, and found where this codec's modules are looked for? */
+static bool is_for(lua_State *L, const struct codec *c, uint64_t loaded) {
+    const struct holder *h = lua_touserdata(L, -1);
+    if (!h || !h->index || !c->path || h->sums.loaded != loaded)
         return false;
-    bool searched = lua_getiuservalue(L, at, COPY_SEARCH) == LUA_TSTRING;
+    bool searched = lua_getiuservalue(L, -1, HOLDER_SEARCH) == LUA_TSTRING;
     push_search(L, c, searched);
     bool same = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
     return same;
 }
 
-static bool insert(struct names *n, const struct entry *from) {
-    struct name *name = tine__name_insert(n, from->key);
-    if (!name)
-        return false;
-    name->parent = from->parent;
-    name->root = from->root;
-    name->kind = from->kind;
-    name->depth = from->depth;
-    name->builtin = from->builtin;
-    name->meta = from->meta;
-    return true;
-}
-
-int tine__index_take(struct encoder *e, uint64_t loaded, struct index_sums *sums) {
+struct index *tine__index_push_left(struct encoder *e, uint64_t loaded, struct index_sums *sums) {
     lua_State *L = e->L;
-    int top = lua_gettop(L);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &copy_key);
-    const struct copy *copy = lua_touserdata(L, top + 1);
-    if (!is_for(L, e->c, copy, top + 1, loaded)) {
-        lua_settop(L, top);
-        return 0;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &left_key);
+    if (!is_for(L, e->c, loaded)) {
+        lua_pop(L, 1);
+        return NULL;
     }
-    *sums = copy->sums;
-    for (uint32_t i = 0; i < copy->n; i++)
-        if (!insert(&e->c->names, &copy->entries[i]))
-            return tine__encode_nomem(e);
-    for (int i = 0; i < INDEX_TABLES; i++)
-        lua_getiuservalue(L, top + 1, COPY_PATHS + i);
-    lua_remove(L, top + 1);
-    return 1;
+    int at = lua_gettop(L);
+    const struct holder *h = lua_touserdata(L, at);
+    *sums = h->sums;
+    for (int i = INDEX_PATHS; i < INDEX_PARTS; i++)
+        lua_getiuservalue(L, at, i);
+    return h->index;
 }
