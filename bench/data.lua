@@ -1,6 +1,7 @@
 -- bench/data.lua: what buffers and frozen tables cost, as ratios with their goals.
 --
 --     scripts/env build lua5.4 bench/data.lua [RECORDS]     (600,000)
+local measure = require "bench.measure"
 local tine = require "tine"
 
 local RECORDS = math.tointeger(tonumber(arg and arg[1] or 600000))
@@ -30,14 +31,7 @@ local function pss(pid)
   return sum / 1024
 end
 
--- All of a process.
-local function whole(pid)
-  local sum = 0
-  for line in io.lines(("/proc/%s/smaps_rollup"):format(pid)) do
-    sum = sum + (tonumber(line:match "^Pss:%s+(%d+)") or 0)
-  end
-  return sum / 1024
-end
+local function whole(pid) return measure.pss(pid) / 2 ^ 20 end -- all of a process
 
 -- --- buffers ---
 
@@ -74,7 +68,7 @@ row("freeze: time to that of encoding", freeze / encode, "", 2)
 local keys = {}
 for i = 1, 10000 do keys[i] = "key" .. math.random(RECORDS) end
 
-local function measure(list, some)
+local function reading(list, some)
   local function fastest(f)
     local least = math.huge
     for _ = 1, 5 do
@@ -90,8 +84,8 @@ local function measure(list, some)
   return fastest(read), fastest(scan)
 end
 
-local plain_read, plain_scan = measure(t, keys)
-local read, scan = pool:submit(measure, view, keys):result()
+local plain_read, plain_scan = reading(t, keys)
+local read, scan = pool:submit(reading, view, keys):result()
 row("freeze: t[key].field to a plain table's", read / plain_read, "", 12)
 row("freeze: scan by pairs to a plain table's", scan / plain_scan, "", 6)
 

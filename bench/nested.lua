@@ -1,15 +1,10 @@
 -- Tasks that submit tasks, and values that are shared: prints lines of `measure value`, in seconds.
 --
 --   lua5.4 bench/nested.lua
+local measure = require "bench.measure"
 local tine = require "tine"
 
-local function report(measure, value) print(measure, ("%.9g"):format(value)) end
-
-local function timed(fn, ...)
-  local start = tine.clock()
-  fn(...)
-  return tine.clock() - start
-end
+local report, timed = measure.report, measure.timed
 
 local function fib(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end
 

@@ -1,47 +1,18 @@
 -- What Tine does in an old program: 100 MB are live, a million futures lie behind it, workers have run 5,000 tasks and
 -- more. Prints lines of `measure value`, as bench/tine.lua does for a young one.
+local measure = require "bench.measure"
 local nap = require "nap"
 local processes = require "spec.support.processes"
 local tine = require "tine"
 
-local now = nap.now
+local report, timed, median_time, pss = measure.report, measure.timed, measure.median_time, measure.pss
+local run_all, run_map = measure.run_all, measure.run_map
 
 local function noop() end
 local function echo(value) return value end
 local function increment(n) return n + 1 end
 
-local function report(measure, value) print(measure, ("%.9g"):format(value)) end
-
-local function timed(fn, ...)
-  local start = now()
-  fn(...)
-  return now() - start
-end
-
-local function median(times)
-  table.sort(times)
-  return times[(#times + 1) // 2]
-end
-
-local function median_time(repeats, fn, ...)
-  local times = {}
-  for i = 1, repeats do times[i] = timed(fn, ...) end
-  return median(times)
-end
-
-local function run_noops(pool, count)
-  local futures = {}
-  for i = 1, count do futures[i] = pool:submit(noop) end
-  for i = 1, count do futures[i]:result() end
-end
-
-local function run_map(pool, items, chunksize)
-  for _ in pool:map(increment, items, { chunksize = chunksize }) do end -- luacheck: ignore
-end
-
-local function round_trip(pool)
-  return median_time(2000, function() pool:submit(noop):result() end)
-end
+local function round_trip(pool) return measure.quantile(measure.round_trips(pool, noop, 2000), 0.5) end
 
 -- Live tables and strings of about so many bytes.
 local function ballast(size)
@@ -50,27 +21,8 @@ local function ballast(size)
   return list
 end
 
-local function records(count)
-  local list = {}
-  for i = 1, count do
-    list[i] = { id = i, name = "name " .. i, score = i / 3, tags = { "a", "b" }, ok = i % 2 == 0 }
-  end
-  return list
-end
-
-local function pss(pid)
-  return processes.read(("/proc/%d/smaps_rollup"):format(pid)):match "\nPss:%s*(%d+)" * 1024
-end
-
--- Seconds that this process and the workers have run.
-local function run_time(pool)
-  local pids, sum = { processes.self() }, 0
-  for _, worker in ipairs(pool:workers()) do pids[#pids + 1] = worker.pid end
-  for _, pid in ipairs(pids) do
-    sum = sum + processes.read(("/proc/%d/schedstat"):format(pid)):match "%d+" / 1e9
-  end
-  return sum
-end
+-- How long this process and the workers have run.
+local function run_time(pool) return measure.run_time(processes.self()) + measure.workers_run_time(pool) end
 
 -- What a task of 20 us costs when one comes every 200 us.
 local function lone(spin)
@@ -105,20 +57,20 @@ end
 
 local live = ballast(100 * 1000 * 1000)
 local pool <close> = tine.pool { workers = 2 }
-for _ = 1, 10 do run_noops(pool, 100000) end
+for _ = 1, 10 do run_all(pool, noop, 100000) end
 
-report("old_noops", 200000 / timed(run_noops, pool, 200000))
+report("old_noops", 200000 / timed(run_all, pool, noop, 200000))
 report("old_round_trip", round_trip(pool))
 
 local items, best = {}, math.huge
 for i = 1, 1000000 do items[i] = i end
-for _, size in ipairs { 1000, 5000, 20000 } do best = math.min(best, timed(run_map, pool, items, size)) end
+for _, size in ipairs { 1000, 5000, 20000 } do best = math.min(best, timed(run_map, pool, increment, items, size)) end
 report("old_map", #items / best)
 items = table.move(items, 1, 200000, 1, {})
-report("old_map_single", #items / timed(run_map, pool, items, 1))
+report("old_map_single", #items / timed(run_map, pool, increment, items, 1))
 items = nil -- luacheck: ignore
 
-local text, list = ("x"):rep(1 << 20), records(1000)
+local text, list = ("x"):rep(1 << 20), measure.records(1000)
 report("old_echo_1m", median_time(50, function() pool:submit(echo, text):result() end))
 report("old_echo_records", median_time(50, function() pool:submit(echo, list):result() end))
 local early, late = functions(pool)
@@ -127,7 +79,7 @@ report("old_function_late", late)
 
 do
   local fresh <close> = tine.pool { workers = 2 }
-  run_noops(fresh, 10000)
+  run_all(fresh, noop, 10000)
   local most = 0
   for _, worker in ipairs(fresh:workers()) do most = math.max(most, pss(worker.pid)) end
   report("old_pss", most)
@@ -135,7 +87,7 @@ end
 
 for _, workers in ipairs { 8, 64 } do
   local many <close> = tine.pool { workers = workers }
-  run_noops(many, 5000)
+  run_all(many, noop, 5000)
   report("old_round_trip_" .. workers, round_trip(many))
 end
 

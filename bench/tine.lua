@@ -4,11 +4,15 @@
 --
 -- Times are in seconds, memory in bytes, rates per second. Peers in bench/peers print the same measures.
 local lfs = require "lfs"
-local processes = require "spec.support.processes"
+local measure = require "bench.measure"
 local nap = require "nap"
+local processes = require "spec.support.processes"
 local tine = require "tine"
 
-local now = nap.now
+local now, report, timed, quantile, median_time = measure.now, measure.report, measure.timed, measure.quantile,
+  measure.median_time
+local records, run_all, run_map, round_trips = measure.records, measure.run_all, measure.run_map, measure.round_trips
+local pss, run_time = measure.pss, measure.workers_run_time
 
 local NOOPS = 200000
 local ROUND_TRIPS = 5000
@@ -20,25 +24,6 @@ local TASKS_10MS = 40
 local function noop() end
 local function echo(value) return value end
 local function increment(n) return n + 1 end
-
-local function report(measure, value) print(measure, ("%.9g"):format(value)) end
-
-local function timed(fn, ...)
-  local start = now()
-  fn(...)
-  return now() - start
-end
-
-local function quantile(times, q)
-  table.sort(times)
-  return times[math.max(1, math.ceil(#times * q))]
-end
-
-local function median_time(repeats, fn, ...)
-  local times = {}
-  for i = 1, repeats do times[i] = timed(fn, ...) end
-  return quantile(times, 0.5)
-end
 
 local function hold()
   local start = now()
@@ -66,13 +51,6 @@ local function start_one()
   return now() - start
 end
 
-local function pss(pid)
-  for line in io.lines(("/proc/%d/smaps_rollup"):format(pid)) do
-    local kilobytes = line:match "^Pss:%s*(%d+)"
-    if kilobytes then return kilobytes * 1024 end
-  end
-end
-
 -- The larger of two workers that have run a task each and loaded no library for it.
 local function idle_pss()
   local pool <close> = tine.pool { workers = 2 }
@@ -85,30 +63,6 @@ local function idle_pss()
   second:result()
   for _, worker in ipairs(pool:workers()) do most = math.max(most, pss(worker.pid)) end
   return most
-end
-
-local function records(count)
-  local list = {}
-  for i = 1, count do
-    list[i] = { id = i, name = "name " .. i, score = i / 3, tags = { "a", "b" }, ok = i % 2 == 0 }
-  end
-  return list
-end
-
-local function run_noops(pool, count)
-  local futures = {}
-  for i = 1, count do futures[i] = pool:submit(noop) end
-  for i = 1, count do futures[i]:result() end
-end
-
-local function run_map(pool, items, chunksize)
-  for _ in pool:map(increment, items, { chunksize = chunksize }) do end -- luacheck: ignore
-end
-
-local function round_trips(pool, count)
-  local trips = {}
-  for i = 1, count do trips[i] = timed(function() pool:submit(noop):result() end) end
-  return trips
 end
 
 -- Work for the processor: `spin(count)`; a count of `units` takes as long as `units` tasks of one.
@@ -135,15 +89,6 @@ local function warm(pool, workers)
   local futures = {}
   for i = 1, workers do futures[i] = pool:submit(hold) end
   for i = 1, workers do futures[i]:result() end
-end
-
--- Seconds that the workers have run.
-local function run_time(pool)
-  local sum = 0
-  for _, worker in ipairs(pool:workers()) do
-    sum = sum + processes.read(("/proc/%d/schedstat"):format(worker.pid)):match "%d+" / 1e9
-  end
-  return sum
 end
 
 -- Two workers against one, tasks of 10 ms, and the share of both processors that two have. The pools
@@ -241,11 +186,11 @@ function groups.quick()
   local pool <close> = tine.pool { workers = 2 }
   warm(pool, 2)
 
-  run_noops(pool, 10000)
-  report("noops", NOOPS / timed(run_noops, pool, NOOPS))
+  run_all(pool, noop, 10000)
+  report("noops", NOOPS / timed(run_all, pool, noop, NOOPS))
   collectgarbage()
 
-  local trips = round_trips(pool, ROUND_TRIPS)
+  local trips = round_trips(pool, noop, ROUND_TRIPS)
   report("round_trip", quantile(trips, 0.5))
   report("round_trip_p99", quantile(trips, 0.99))
 
@@ -265,9 +210,9 @@ function groups.quick()
 
   local items, best = {}, math.huge
   for i = 1, MAP_ITEMS do items[i] = i end
-  for _, size in ipairs(MAP_CHUNKS) do best = math.min(best, timed(run_map, pool, items, size)) end
+  for _, size in ipairs(MAP_CHUNKS) do best = math.min(best, timed(run_map, pool, increment, items, size)) end
   report("map", MAP_ITEMS / best)
-  report("map_unchunked", MAP_ITEMS / timed(run_map, pool, items))
+  report("map_unchunked", MAP_ITEMS / timed(run_map, pool, increment, items))
   items = nil -- luacheck: ignore
   collectgarbage()
 
@@ -291,19 +236,19 @@ function groups.flat()
   for _, workers in ipairs { 1, 2, 8, 64 } do
     local pool <close> = tine.pool { workers = workers }
     warm(pool, workers)
-    run_noops(pool, 10000)
-    report("noops_workers_" .. workers, NOOPS / timed(run_noops, pool, NOOPS))
+    run_all(pool, noop, 10000)
+    report("noops_workers_" .. workers, NOOPS / timed(run_all, pool, noop, NOOPS))
   end
   local pool <close> = tine.pool { workers = 2 }
-  run_noops(pool, 10000)
-  report("task_1e3", median_time(101, run_noops, pool, 1000) / 1000)
+  run_all(pool, noop, 10000)
+  report("task_1e3", median_time(101, run_all, pool, noop, 1000) / 1000)
   for power = 4, 6 do
     local count = math.tointeger(10 ^ power)
-    report("task_1e" .. power, timed(run_noops, pool, count) / count)
+    report("task_1e" .. power, timed(run_all, pool, noop, count) / count)
     collectgarbage()
   end
   local hundred = timed(function()
-    for _ = 1, 100 do run_noops(pool, 100000) end -- ten million, a hundred thousand at a time
+    for _ = 1, 100 do run_all(pool, noop, 100000) end -- ten million, a hundred thousand at a time
   end)
   report("task_1e7", hundred / 1e7)
 end
@@ -349,7 +294,7 @@ function groups.busy()
   nap.sleep(0.2)
   local pool <close> = tine.pool { workers = 2 }
   warm(pool, 2)
-  report("round_trip_busy", quantile(round_trips(pool, 1000), 0.5))
+  report("round_trip_busy", quantile(round_trips(pool, noop, 1000), 0.5))
 end
 
 for _, name in ipairs(arg[1] and arg or { "quick" }) do groups[name]() end

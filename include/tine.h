@@ -207,8 +207,8 @@ typedef struct tine_options {
     unsigned window; /* tasks under way at most; 0: twice the workers of all hosts */
     double connect_timeout, lost_after; /* 0: 10 and 15 */
     bool unconfirmed;                   /* hosts begin without asking */
-    uint64_t
-        event_buffer; /* events of a task that are kept unread (tine_future_next_event); 0: 1000 */
+    /* Events of a task that are kept unread (tine_future_next_event); 0: 1000. */
+    uint64_t event_buffer;
 } tine_options;
 
 #define TINE_OPTIONS_INIT \
@@ -283,12 +283,12 @@ typedef struct tine_stats {
     uint64_t workers_started, workers_lost;
     /* SINCE 0.2.0 */
     tine_times wait, run; /* of each attempt: until a worker took it up, and from then on */
-    tine_times
-        round_trip; /* of each task that ran: from tine_submit until its end was known here */
+    /* Of each task that ran: from tine_submit until its end was known here. */
+    tine_times round_trip;
     uint64_t bytes_in, bytes_out; /* into and out of workers */
     uint64_t by_code[16]; /* tasks that failed, by the negative of their code: [-TINE_ETASK] ... */
-    double
-        cpu; /* processor seconds of all workers, ended ones too, without programs that tasks start */
+    /* Processor seconds of all workers, ended ones too, without programs that tasks start. */
+    double cpu;
     double busy; /* the share of the workers' time that tasks ran, since the start */
 } tine_stats;
 

@@ -162,6 +162,16 @@ describe("a pool without processes", function()
     assert.equal(7, pool:with { cpu = 1, grace = 0 }:submit(math.abs, 7):result())
   end)
 
+  it("has a worker of number 0, in what futures tell as well", function()
+    local pool <close> = tine.pool(0)
+    local future = pool:with { retry = { error = 1 } }:submit(function() error(tine.worker.id, 0) end)
+    assert.equal(0, future:exception())
+    assert.equal(0, future:times().worker)
+    local attempts = future:attempts()
+    assert.same({ 0, 0, 2 }, { attempts[1].worker, attempts[2].worker, #attempts })
+    assert.equal("string", type(attempts[2].host))
+  end)
+
   it("has no task while an errand, or its finalizer, runs for longer than that takes to be seen", function()
     -- The hook that asks tasks to end was still there, and looked into the task that was not.
     local ended = program.run [[

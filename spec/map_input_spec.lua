@@ -63,6 +63,24 @@ describe("tine map", function()
       assert.equal('"a\nb",2\n', out("--csv _", '"a\nb",2\n'))
     end)
 
+    it("of CSV in which a quote that opens no field is text", function()
+      assert.equal('5" pipe\t3\nx\t4" bolt\nab"c\td\n', out("--csv '_1, _2'", '5" pipe,3\nx,4" bolt\n"a"b"c,d\n'))
+      assert.equal('x"\ta;;b\n;"y\tc\n', out("--csv --colsep ';;' '_1, _2'", 'x";;"a;;b"\n;"y;;c\n'))
+      assert.equal("a|b\tc\n", out("--csv --colsep '\\|' '_1, _2'", '"a|b"|c\n'))
+    end)
+
+    it("of CSV, and refuses quotes that are not closed", function()
+      map.file("open", 'a,1\n"b\n2",2\n"c,3\nd,4\n')
+      map.file("good", "e,5\n")
+      for _, options in ipairs { "--csv _2", "--csv -n 1 _2" } do
+        local s = map.run(options .. " open good")
+        assert.same({ out = "1\n2\n5\n", code = 2,
+                      err = "tine map: open:4: quotes that open in this record are not closed\n" }, s)
+      end
+      assert.equal(2, map.run("--csv --header : _", '"a,b\n1,2\n').code)
+      assert.equal(2, map.run("--csv --colsep '" .. ("x"):rep(17) .. "' _1", "a\n").code)
+    end)
+
     it("by name, from the first line of each file", function()
       map.file("one", "name,size\nx,2\n")
       map.file("two", "name,size\r\ny,3\r\n")

@@ -82,7 +82,7 @@ end
 -- A function that splits a record into a list; nil when records have no columns. `how`: { csv=, colsep=, arguments= }
 function M.splitter(how)
   if how.arguments then return arguments end
-  if how.csv then return csv(how.colsep or ",") end
+  if how.csv then return csv(how.colsep) end
   return how.colsep and by_pattern(how.colsep) or nil
 end
 

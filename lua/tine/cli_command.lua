@@ -71,7 +71,7 @@ end
 
 local function new_stream(to, path)
   local from, into = assert(host.pipe())
-  return { from = from, into = into, to = to, bytes = 0, reader = host.reader(from, "\n", false),
+  return { from = from, into = into, to = to, bytes = 0, reader = host.reader(from, "\n"),
            copy = path and assert(host.open(path, "a")) }
 end
 

@@ -17,7 +17,8 @@ local STDIN <const> = 0
 local Files = {}
 Files.__index = Files
 
--- how: { separator=, csv=, header= (the first line of each file is one), pipe= (blocks have numbers, not records) }
+-- how: { separator=, columns= (what separates those of CSV), header= (the first line of each file is one),
+-- pipe= (blocks have numbers, not records) }
 function M.files(names, how)
   if #names == 0 then names = { "-" } end
   return setmetatable({ names = names, how = how, at = 0, records = 0, lines = 0, bytes = 0, blocks = 0 }, Files)
@@ -37,7 +38,7 @@ function Files:open_next()
     if name ~= "-" then fd, err = host.open(name, "r") end
     if fd then
       self.fd = fd
-      self.reader = host.reader(fd, self.how.separator, self.how.csv)
+      self.reader = host.reader(fd, self.how.separator, self.how.columns)
       self.header_due = self.how.header
       return true
     end
@@ -70,7 +71,12 @@ function Files:take(records, bytes, full)
     if buffered < bytes and (records == math.maxinteger or buffered > FILL and buffered < self.tried) then return end
     self.tried = buffered + buffered // 4
   end
-  return reader:take(records, bytes, self.ended, full)
+  local text, n, lines, open = reader:take(records, bytes, self.ended, full)
+  if open then -- all that is left of the file: it is not what was meant
+    self:complain(("%s:%d: quotes that open in this record are not closed"):format(self.name, self.line + 1))
+    return
+  end
+  return text, n, lines
 end
 
 function Files:new_block(text, records, lines)
@@ -94,7 +100,7 @@ function Files:take_header()
   if self.header and self.header ~= text then
     self:complain(self.name .. ": its first line names other columns")
     self.ended = true
-    self.reader = host.reader(self.fd, self.how.separator, false)
+    self.reader = host.reader(self.fd, self.how.separator)
   end
   self.header = self.header or text
 end

@@ -132,6 +132,7 @@ local function check(o)
   if o.records and not o.pipe then usage("-N needs --pipe") end
   if o.block and not o.pipe then usage("--block needs --pipe") end
   if o.pipe and o.arguments then usage("--pipe needs lines, not arguments") end
+  if o.csv and o.colsep and #o.colsep > 16 then usage("--csv has a --colsep of 16 bytes at most") end
   if o.csv and o.separator then usage("--csv has lines that end with a newline, not --null") end
   if o.line_buffer and not o.command then usage("--line-buffer needs -x") end
 end
@@ -212,7 +213,8 @@ local function new_job(o, input)
 end
 
 local function run(o)
-  local how = { separator = o.separator or "\n", csv = o.csv, header = o.header, pipe = o.pipe }
+  if o.csv then o.colsep = o.colsep and o.colsep:gsub("%%(%p)", "%1") or "," end -- it is text there, no pattern
+  local how = { separator = o.separator or "\n", columns = o.csv and o.colsep, header = o.header, pipe = o.pipe }
   local input = o.arguments and inputs.arguments(o.arguments, o.header) or inputs.files(o, how)
   local job = new_job(o, input)
   o.workers = o.workers or require "tine".cpu_count()

@@ -78,13 +78,23 @@ function lanesOf(members) {
   });
 }
 
+// How many words all names have in front: they tell no row from another.
+function wordsInFront(names) {
+  const [first, ...others] = names.map((name) => name.split(" "));
+  let k = 0;
+  while (k < first.length - 1 && first[k] !== "worker" && others.every((words) => words[k] === first[k])) k++;
+  return k;
+}
+
 const rows = (() => {
+  const front = trace.rows.length ? wordsInFront(trace.rows) : 0;
   const members = trace.rows.map(() => []);
   for (let i = 0; i < count; i++) members[tasks.row[i]].push(i);
   return trace.rows.map((name, r) => {
     const lanes = lanesOf(members[r]);
     return {
-      name, number: r, lanes, queue: /(^| )queue$/.test(name), tasks: members[r].length,
+      name, short: name.split(" ").slice(front).join(" "), number: r,
+      lanes, queue: /(^| )queue$/.test(name), tasks: members[r].length,
       busy: lanes.reduce((most, l) => Math.max(most, l.busy[l.busy.length - 1]), 0),
       starts: trace.starts.filter((s) => s.row === r), marks: trace.marks.filter((m) => m.row === r),
     };

@@ -180,7 +180,7 @@ function drawRow(c, row, y) {
   c.fillRect(0, y - GAP, GUTTER, row.height + 2 * GAP);
   c.fillStyle = theme.ink;
   c.textAlign = "left";
-  c.fillText(row.name.length > 17 ? row.name.slice(0, 16) + "…" : row.name, 12, y + ROW / 2 + 0.5);
+  c.fillText(row.short.length > 17 ? "…" + row.short.slice(-16) : row.short, 12, y + ROW / 2 + 0.5);
 }
 
 function drawChosen(c, shift) {

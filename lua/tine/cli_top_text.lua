@@ -1,6 +1,7 @@
 -- What `tine top` shows of pools, as text.
-local clock = require "tine.core".clock
+local core = require "tine.core"
 local units = require "tine.units"
+local clock, sleep = core.clock, core.sleep
 local duration, bytes, count, percent = units.duration, units.bytes, units.count, units.percent
 
 local M = {}
@@ -217,6 +218,17 @@ local C_LINES <const> = {
   T = "its process is stopped (SIGSTOP, or a debugger)",
 }
 
+-- The same, told from what it is for an instant only: a process that has just been asked where its task is was woken for
+-- that, and runs, or waits for a processor, before it stands again. One that computes is seen to do nothing else.
+local function settled_state(pid)
+  for _ = 1, 20 do
+    local state = kernel_state(pid)
+    if state ~= "R" then return state end
+    sleep(0.01)
+  end
+  return "R"
+end
+
 function M.place(place)
   local text = ("task %d, %s\nworker %d, pid %d\n"):format(place.task, plain(place.label), place.worker, place.pid)
   if place.how == "lua" then
@@ -224,7 +236,7 @@ function M.place(place)
   elseif place.how == "unknown" then
     return text .. "where it is cannot be told of this pool\n"
   end
-  return text .. (C_LINES[kernel_state(place.pid)] or C_LINES.S) .. "\n"
+  return text .. (C_LINES[settled_state(place.pid)] or C_LINES.S) .. "\n"
 end
 
 return M

@@ -127,11 +127,11 @@ end
 -- Where the record that begins at `start` ends (its last byte, and the separator), or nil.
 local function record_end(work, text, start)
   if not work.separator then return start <= #text and #text, #text end
-  local stop = string.find(text, work.separator, start, true)
-  while work.csv and stop do
-    local _, quotes = text:sub(start, stop):gsub('"', '"')
-    if quotes % 2 == 0 then break end
-    stop = string.find(text, "\n", stop + 1, true)
+  local stop
+  if work.csv then
+    stop = host.csv_end(text, start, work.colsep)
+  else
+    stop = string.find(text, work.separator, start, true)
   end
   if not stop then return nil end
   local last = stop - 1

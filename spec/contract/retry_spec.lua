@@ -43,6 +43,7 @@ describe("a task that may be tried again", function()
     for i, a in ipairs(attempts) do
       assert.equal("not yet: " .. i, a.error)
       assert.equal(1, a.worker)
+      assert.equal(pool:stats().workers[1].host, a.host) -- which was promised and missing, and in `times`, too
       assert.is_true(math.type(a.pid) == "integer" and a.pid > 0)
       assert.is_true(a.started >= 0 and a.seconds >= 0)
       if i > 1 then assert.is_true(a.started >= attempts[i - 1].started + attempts[i - 1].seconds) end
@@ -252,6 +253,7 @@ describe("future:times", function()
     assert.is_true(before <= t.submitted and t.submitted <= t.started and t.started <= t.ended)
     assert.is_true(t.ended <= tine.clock())
     assert.equal(1, t.worker)
+    assert.equal(pool:stats().workers[1].host, t.host)
     local after = later:times()
     local exact = not os.getenv "TINE_SPEC_BACKEND" -- else what came by the network counts from when it came
     assert.is_true((t.ended <= after.started or not exact) and after.started <= after.ended)

@@ -107,6 +107,28 @@ describe("the list of workers", function()
     assert.equal(1, pool:stats().workers_started)
   end)
 
+  -- A worker tells how its task ended, and only then looks up from it: the list said "running" of it for a moment.
+  it("has no worker running whose task has ended", function()
+    local pool <close> = tine.pool { workers = 1 }
+    for _ = 1, 200 do
+      pool:submit(tine.sleep, 0.001):result(20)
+      assert.equal("idle", pool:workers()[1].state)
+    end
+  end)
+
+  it("has a task whose label is empty", function()
+    local pool = tine.pool { workers = 1 }
+    finally(function()
+      pool:kill_workers()
+      pool:shutdown()
+    end)
+    local future = pool:with { label = "" }:submit(function() while true do end end)
+    eventually(function() return future:running() end, "it runs")
+    local worker = pool:stats().workers[1]
+    assert.equal("running", worker.state)
+    assert.equal("", worker.task.label)
+  end)
+
   -- Between taking a call from the queue and saying that it runs, a worker was "idle" while its future was running.
   it("has a running worker from the moment that a future is running", function()
     for _ = 1, 100 do

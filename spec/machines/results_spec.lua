@@ -93,10 +93,14 @@ describe("a pool on other machines", function()
       if tine.worker.task.attempt < 3 then error "not yet" end
       return tine.worker.task.attempt
     end):result(20))
-    assert.equal(2, view:submit(function()
+    local crashed = view:submit(function()
       if tine.worker.task.attempt < 2 then os.exit(3) end
       return tine.worker.task.attempt
-    end):result(20))
+    end)
+    assert.equal(2, crashed:result(20))
+    assert.equal(host.name, crashed:times().host)
+    local attempts = crashed:attempts()
+    assert.same({ host.name, host.name, n = 2 }, { attempts[1].host, attempts[2].host, n = #attempts })
   end)
 
   it("gives results of other tasks as arguments", function()

@@ -42,8 +42,8 @@ int tine_future_wait(tine_future *f, double timeout) {
 struct any {
     tine_future *const *futures;
     size_t n;
-    struct inbox *inboxes
-        [FEW]; /* of their pools, each once; of more than so many the others are looked at now and then */
+    /* Of their pools, each once; of more than so many the others are looked at now and then. */
+    struct inbox *inboxes[FEW];
     unsigned ninboxes;
     bool loose[FEW]; /* tasks of it were let go on (pool/events.h) */
     bool all;

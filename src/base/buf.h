@@ -18,8 +18,8 @@ struct buf {
     ** as it was. */
     int (*grow)(struct buf *b, size_t need);
     void *owner; /* for `grow`: the allocator's own business */
-    struct carried *
-        carried; /* where it is noted what memory the bytes name (ipc/arena.h); NULL: they may name none */
+    /* Where it is noted what memory the bytes name (ipc/arena.h); NULL: they may name none. */
+    struct carried *carried;
 };
 
 /* A buffer in private memory (malloc through tine__sys). Nothing is allocated before the first

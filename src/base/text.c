@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include "base/sys.h"
 
@@ -14,4 +15,33 @@ char *tine__text_copy_n(const char *bytes, size_t length) {
 
 char *tine__text_copy(const char *text) {
     return text ? tine__text_copy_n(text, strlen(text)) : NULL;
+}
+
+struct kept {
+    struct kept *next;
+    char text[];
+};
+
+static struct kept *_Atomic all_kept;
+
+static const char *find_kept(const struct kept *k, const char *text) {
+    while (k && strcmp(k->text, text) != 0)
+        k = k->next;
+    return k ? k->text : NULL;
+}
+
+const char *tine__text_keep(const char *text) {
+    struct kept *first =
+        atomic_load_explicit(&all_kept, memory_order_acquire); /* acquire: their texts */
+    const char *found = find_kept(first, text);
+    size_t size = strlen(text) + 1;
+    struct kept *k = found ? NULL : sys.malloc(sizeof *k + size);
+    if (!k)
+        return found;
+    memcpy(k->text, text, size);
+    do { /* two threads may keep the same one at once, which does no harm */
+        k->next = first;
+    } while (!atomic_compare_exchange_weak_explicit(&all_kept, &first, k, memory_order_release,
+                                                    memory_order_acquire));
+    return k->text;
 }

@@ -10,6 +10,10 @@ char *tine__text_copy(const char *text);
 /* The same of `length` bytes, with a NUL behind them. */
 char *tine__text_copy_n(const char *bytes, size_t length);
 
+/* The one copy of this text that the process keeps for good; NULL: out of memory. For names of which there are few. Any
+** thread may call. */
+const char *tine__text_keep(const char *text);
+
 /* Put `n` bytes of a text at *at, and *at behind them. Where they are; NULL: there are none. */
 static inline const char *text_put(char **at, const char *text, size_t n) {
     char *to = n ? memcpy(*at, text, n) : NULL;

@@ -66,6 +66,18 @@ static void set_integer(lua_State *L, const char *name, lua_Integer n) {
     lua_setfield(L, -2, name);
 }
 
+/* Which worker it was, and where, of the task that this future is of. */
+static void set_place(lua_State *L, const struct core *c, const struct task_times *t) {
+    set_integer(L, "worker", c->here ? 0 : t->worker);
+    if (!c->far)
+        tine__push_machine(L);
+    else if (t->host)
+        lua_pushstring(L, t->host);
+    else
+        lua_pushnil(L);
+    lua_setfield(L, -2, "host");
+}
+
 static struct future *check_task(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     lua_settop(L, 1);
@@ -82,7 +94,7 @@ int tine__future_times(lua_State *L) {
     uint64_t ended = f->done ? t.ended : 0;
     if (!t.started && before && before->n > 0) /* it waits for the next one, or there was none */
         t = before->list[before->n - 1].times;
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     if (f->times.submitted || t.submitted)
         set_seconds(L, "submitted", t.submitted);
     if (t.started)
@@ -90,16 +102,16 @@ int tine__future_times(lua_State *L) {
     if (ended)
         set_seconds(L, "ended", ended);
     if (t.worker && t.started)
-        set_integer(L, "worker", t.worker);
+        set_place(L, f->core, &t);
     return 1;
 }
 
 /* Push one; its error, or nil, is on top. */
-static void push_attempt(lua_State *L, const struct task_times *t) {
+static void push_attempt(lua_State *L, const struct core *c, const struct task_times *t) {
     lua_createtable(L, 0, 6);
     lua_insert(L, -2);
     lua_setfield(L, -2, "error");
-    set_integer(L, "worker", t->worker);
+    set_place(L, c, t);
     set_integer(L, "pid", t->pid);
     set_seconds(L, "started", t->started - t->submitted);
     set_seconds(L, "seconds", t->ended - t->started);
@@ -140,12 +152,12 @@ int tine__future_attempts(lua_State *L) {
     lua_createtable(L, 1, 0);
     for (uint32_t i = 0; before && i < before->n; i++) {
         push_failure(L, f->core, &before->list[i].error, &name);
-        push_attempt(L, &before->list[i].times);
+        push_attempt(L, f->core, &before->list[i].times);
         lua_rawseti(L, 3, ++n);
     }
     if (f->done && last.started && last.worker) {
         push_end(L, f);
-        push_attempt(L, &last);
+        push_attempt(L, f->core, &last);
         lua_rawseti(L, 3, ++n);
     }
     lua_settop(L, 3);

@@ -138,8 +138,8 @@ static bool nobody(const struct item *item, const void *arg) {
 
 static void take_turn(lua_State *L, struct core *c) {
     tine__core_ring(state_of(L), c, !c->p);
-    c->turning =
-        true; /* reaping raises nothing but memory errors, after which the loop comes round once more */
+    c->turning = true;
+    /* This raises nothing but memory errors, after which the loop comes round once more. */
     tine__reap(L);
     c->turning = false;
     if (c->awaiting > 0 && c->p && tine__events_stand(c->p))

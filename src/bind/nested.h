@@ -1,9 +1,35 @@
-/* What the files of tine.worker.pool share. */
+/* What the files of tine.worker.pool share: tasks that a task submits. Their futures are manual ones, which end when
+** the worker hears of it (worker/nest.h); until then the state has them by their numbers.
+*/
 #ifndef TINE_BIND_NESTED_H
 #define TINE_BIND_NESTED_H
 
+#include "bind/bind.h"
 #include "msg/nested.h"
 #include "worker/nest.h"
+
+/* The pool, or a view of it. User value: the label. */
+struct nested {
+    const char *label;
+    size_t label_len;
+    struct settings *settings; /* NULL: none of its own */
+    uint32_t set;              /* enum nested_set: which are */
+};
+
+/* What `id` of such a future is until it has ended: the number, and the level of the task that has submitted it. */
+#define NESTED_LEVEL_BIT 48
+
+static inline uint64_t nested_id(uint64_t number, unsigned level) {
+    return number | (uint64_t)level << NESTED_LEVEL_BIT;
+}
+
+/* pool:submit(fn, ...) */
+int tine__nested_submit(lua_State *L);
+
+/* Deal with the letters that have come. Raises what a callback has raised. */
+void tine__nested_take_in(lua_State *L, struct loop *l);
+/* From now on what a task has submitted is forgotten when it ends. Needs UP_LAST + 1 places on the stack. */
+void tine__nested_prepare(lua_State *L);
 
 /* A task that is to run at once. */
 struct nested_here {

@@ -418,6 +418,8 @@ struct core *tine__core_push(lua_State *L) {
 
 void tine__core_start(struct state *S, struct core *c, unsigned workers) {
     c->workers = workers;
+    c->far = tine__pool_is_far(c->p);
+    c->here = tine__pool_is_here(c->p);
     c->generation = tine__root_generation();
     c->inbox.stirred = &S->stirred;
     tine__inbox_open(&c->inbox, c->p);
@@ -462,7 +464,6 @@ static void open_pool(lua_State *L, struct core *c, struct pool_options *o, cons
     if (err)
         refuse(L, c, err, "cannot make a pool", NULL);
     c->inbox.wants_exits = o->tell_exits;
-    c->far = o->far != NULL;
     tine__core_start(state_of(L), c, o->far ? FAR_GUESS : o->workers);
 }
 

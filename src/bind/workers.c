@@ -55,12 +55,19 @@ static void push_worker(lua_State *L, const struct worker_info *w) {
 }
 
 /* The rest that there is to say of it. */
-static void add_figures(lua_State *L, const struct worker_info *w, const char *host) {
+void tine__push_machine(lua_State *L) {
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1))
+        host[0] = '\0';
+    lua_pushstring(L, host);
+}
+
+static void add_figures(lua_State *L, const struct worker_info *w) {
     lua_pushnumber(L, w->busy);
     lua_setfield(L, -2, "busy");
     set_count(L, "memory", w->pid ? tine__proc_memory(w->pid) : 0);
     set_since(L, w);
-    lua_pushstring(L, host);
+    tine__push_machine(L);
     lua_setfield(L, -2, "host");
 }
 
@@ -76,7 +83,6 @@ static unsigned push_infos(lua_State *L, struct core *c) {
 }
 
 void tine__push_workers(lua_State *L, struct core *c, bool figures) {
-    char host[256] = "";
     luaL_checkstack(L, 20, "workers");
     if (c->far) {
         tine__push_hosts(L, c);
@@ -85,12 +91,10 @@ void tine__push_workers(lua_State *L, struct core *c, bool figures) {
     unsigned n = c->p ? push_infos(L, c) : (lua_pushnil(L), 0u);
     const struct worker_info *info = lua_touserdata(L, -1);
     lua_createtable(L, (int)n, 0);
-    if (figures && gethostname(host, sizeof host - 1))
-        host[0] = '\0';
     for (unsigned i = 0; i < n; i++) {
         push_worker(L, &info[i]);
         if (figures)
-            add_figures(L, &info[i], host);
+            add_figures(L, &info[i]);
         lua_rawseti(L, -2, i + 1);
     }
     lua_remove(L, -2);

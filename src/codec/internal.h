@@ -286,8 +286,8 @@ struct codec {
     uint32_t sources;      /* in ST_SOURCES */
     uint32_t shared, gone; /* how many are in ST_SHARED; store.gone, when they were looked at */
     struct sent sent[SENT_SLOTS]; /* by address */
-    int watches
-        [SENT_SLOTS]; /* registry references: lists of the watches of their codes; 0: none yet */
+    /* Registry references: lists of the watches of their codes; 0: none yet. */
+    int watches[SENT_SLOTS];
     const struct sent *last; /* the function encoded last, if the encoder does not know it */
     struct codec_load load;  /* of the function encoded last */
 };

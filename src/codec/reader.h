@@ -29,8 +29,8 @@ enum frame_kind {
 /* One for each level of nesting, in an array: the one before is what it lies in. */
 struct frame {
     uint32_t n, i; /* items in all, items done */
-    uint32_t
-        m; /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here; SAME: its ordinal */
+    /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here; SAME: its ordinal. */
+    uint32_t m;
     int at; /* stack index of the table or function */
     uint8_t kind;
     uint8_t env; /* FUNCTION: number of its call environment */

@@ -54,10 +54,10 @@ struct seal_about tine__gm_about(struct gm_about *a, enum gm_kind kind, const ch
 struct gm_task {
     char peer[GM_UNIQUE]; /* the submitter */
     uint8_t confirm;
-    uint64_t
-        lost_after; /* ns: a host that has not heard of the submitter for so long has lost it */
-    struct call_head
-        head; /* offset 0; `callee` and names are ids of the submitter's store, by content */
+    /* In ns: a host that has not heard of the submitter for so long has lost it. */
+    uint64_t lost_after;
+    /* Offset 0; `callee` and names are ids of the submitter's store, by content. */
+    struct call_head head;
     uint64_t timeout, grace, cpu; /* ns, as struct settings */
     uint64_t event_buffer; /* events that each of its tasks may emit before it is granted more */
     int64_t priority;

@@ -1,9 +1,10 @@
 /* A reader: cuts what comes from a descriptor into whole records, each with its separator at the end.
 **
-** A record is a line, or what another byte ends; with `csv` a line whose newlines in quotes belong to it (RFC
-** 4180). Reading and cutting are apart, so that a block of records can be had while more is awaited.
+** A record is a line, or what another byte ends; with `columns` one of CSV (host/csv.h). Reading and cutting are
+** apart, so that a block of records can be had while more is awaited.
 */
 #include "host/cli.h"
+#include "host/csv.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -17,23 +18,32 @@
 struct reader {
     int fd;
     char separator;
-    bool csv;
+    bool is_csv;
+    struct csv csv; /* at `seen` */
     char *data;
     size_t from, len, size; /* data[from .. len) is not taken yet */
     size_t seen;            /* no record ends before it */
-    bool quoted;            /* there, in a record of csv */
 };
 
 static struct reader *check_reader(lua_State *L) {
     return luaL_checkudata(L, 1, READER);
 }
 
-/* reader(fd, separator, csv) */
+static void check_columns(lua_State *L, int arg, struct csv *c) {
+    size_t length;
+    const char *separator = luaL_checklstring(L, arg, &length);
+    luaL_argcheck(L, csv_init(c, separator, length), arg, "no separator of columns");
+}
+
+/* reader(fd, separator [, columns]): `columns` separates those of CSV */
 static int reader_new(lua_State *L) {
     int fd = (int)luaL_checkinteger(L, 1);
     const char *separator = luaL_checkstring(L, 2); /* "\0" is empty here, and what it stands for */
+    lua_settop(L, 3);
     struct reader *r = lua_newuserdatauv(L, sizeof *r, 0);
-    *r = (struct reader){.fd = fd, .separator = separator[0], .csv = lua_toboolean(L, 3)};
+    *r = (struct reader){.fd = fd, .separator = separator[0], .is_csv = !lua_isnoneornil(L, 3)};
+    if (r->is_csv)
+        check_columns(L, 3, &r->csv);
     luaL_setmetatable(L, READER);
     return 1;
 }
@@ -88,19 +98,11 @@ static int reader_buffered(lua_State *L) {
 
 /* Find the end of the record that `seen` is in and go behind it; false when it is not there yet. */
 static bool next_end(struct reader *r) {
-    if (!r->csv) {
-        const char *end = memchr(r->data + r->seen, r->separator, r->len - r->seen);
-        r->seen = end ? (size_t)(end - r->data) + 1 : r->len;
-        return end != NULL;
-    }
-    while (r->seen < r->len) {
-        char c = r->data[r->seen++];
-        if (c == '"')
-            r->quoted = !r->quoted;
-        else if (c == '\n' && !r->quoted)
-            return true;
-    }
-    return false;
+    if (r->is_csv)
+        return csv_next(&r->csv, r->data, &r->seen, r->len);
+    const char *end = memchr(r->data + r->seen, r->separator, r->len - r->seen);
+    r->seen = end ? (size_t)(end - r->data) + 1 : r->len;
+    return end != NULL;
 }
 
 static lua_Integer count_newlines(const char *text, size_t len) {
@@ -124,12 +126,12 @@ static void push_taken(lua_State *L, struct reader *r, size_t end, bool whole) {
 /* Take nothing, after all. */
 static void rewind_reader(struct reader *r) {
     r->seen = r->from;
-    r->quoted = false;
+    csv_reset(&r->csv);
 }
 
-/* reader:take(records, bytes, ended, full) -> text, records, lines: so many records at most, none that begins
+/* reader:take(records, bytes, ended, full) -> text, records, lines, open: so many records at most, none that begins
 ** after so many bytes; nothing when no record is complete, or with `full` when it could be more. `ended`: the
-** rest is a record even without a separator. */
+** rest is a record even without a separator, whose quotes may be `open` still. */
 static int reader_take(lua_State *L) {
     struct reader *r = check_reader(L);
     lua_Integer wanted = luaL_checkinteger(L, 2), records = 0;
@@ -138,22 +140,37 @@ static int reader_take(lua_State *L) {
         end = r->seen;
         records++;
     }
-    bool whole = records > 0;
+    bool whole = records > 0, open = false;
     if (lua_toboolean(L, 5) && !lua_toboolean(L, 4) && records < wanted && end - start < bytes) {
         rewind_reader(r);
         return 0;
     }
     if (!whole && lua_toboolean(L, 4) && r->len > r->from) {
         end = r->seen = r->len;
-        r->quoted = false;
+        open = r->csv.state == CSV_QUOTED;
         records = 1;
+        csv_reset(&r->csv);
     }
     if (records == 0)
         return 0;
     push_taken(L, r, end, whole);
     lua_pushinteger(L, records);
-    lua_pushinteger(L, r->csv ? count_newlines(r->data + start, end - start) + !whole : records);
-    return 3;
+    lua_pushinteger(L, r->is_csv ? count_newlines(r->data + start, end - start) + !whole : records);
+    lua_pushboolean(L, open);
+    return 4;
+}
+
+/* csv_end(text, start, columns) -> where the record of CSV that begins at `start` ends (its newline), or nil */
+static int csv_end(lua_State *L) {
+    struct csv csv;
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    size_t at = (size_t)luaL_checkinteger(L, 2) - 1;
+    check_columns(L, 3, &csv);
+    if (at >= length || !csv_next(&csv, text, &at, length))
+        return 0;
+    lua_pushinteger(L, (lua_Integer)at);
+    return 1;
 }
 
 void add_reader(lua_State *L) {
@@ -169,4 +186,6 @@ void add_reader(lua_State *L) {
     lua_pop(L, 1);
     lua_pushcfunction(L, reader_new);
     lua_setfield(L, -2, "reader");
+    lua_pushcfunction(L, csv_end);
+    lua_setfield(L, -2, "csv_end");
 }

@@ -76,8 +76,8 @@ struct report {
     uint64_t spent;          /* of an end: what it had spent of the processor (ns) */
     uint64_t started, ended; /* of a result, or what was lost: when; READY: `ended`; 0: unknown */
     int pid;
-    uint32_t
-        there; /* of a result from another machine: the worker there that had it, and `pid`; 0: unknown */
+    /* Of a result from another machine: the worker there that had it, and `pid`; 0: unknown. */
+    uint32_t there;
     int status;  /* as waitpid gives it */
     bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */
     int error; /* an errno; of an end: it, or what it started, could not be ended; of a result: it is there, but its bytes cannot be had */
@@ -85,12 +85,13 @@ struct report {
     ** kept instead of copied (site_ops.keep). */
     const char *bytes;
     size_t length;
-    struct carried *
-        carried; /* regions that the bytes name, to be held by who keeps them, or NULL (ipc/arena.h) */
+    /* Regions that the bytes name, to be held by who keeps them, or NULL (ipc/arena.h). */
+    struct carried *carried;
     bool large;
     void *lane;
     uint64_t offset;
-    const char *host, *server; /* of a result, where it was; NULL: here */
+    const char *host, *server; /* of a result, where it was; NULL: here. The host's is kept for good
+                               ** (base/text.h) */
 };
 
 /* Is it said by a task of what it has submitted? */

@@ -53,4 +53,5 @@ void tine__attempt_times(struct item *item, uint64_t started, uint64_t ended) {
     item->times.ended = now;
     item->times.worker = t->worker;
     item->times.pid = t->pid;
+    item->times.host = t->host;
 }

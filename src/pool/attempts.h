@@ -15,6 +15,7 @@ struct task_times {
     uint64_t submitted, started, ended;
     uint32_t worker; /* 0: it has not run */
     int pid;
+    const char *host; /* kept for good; NULL: here, or not known */
 };
 
 /* One that has failed, and was not the last. */

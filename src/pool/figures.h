@@ -33,8 +33,8 @@ struct figures_task {
 struct figures {
     uint64_t began;             /* ns: when the pool was opened */
     struct histogram wait, run; /* of each attempt that a worker has begun */
-    struct histogram
-        round_trip; /* of each task that has ended after it had begun: from submit to when that was heard */
+    /* Of each task that has ended after it had begun: from submit to when that was heard. */
+    struct histogram round_trip;
     uint64_t bytes_in, bytes_out; /* of calls and of results */
     uint64_t failed[FIGURES_CODES];
     uint64_t spent; /* ns of the processor: of workers that have ended */

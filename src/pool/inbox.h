@@ -26,8 +26,8 @@ struct inbox {
     ** there is a fileno; and a last time when the pool has ended. NULL: they wait. */
     void (*on_news)(struct inbox *inbox);
     void *owner;
-    atomic_bool *
-        stirred; /* set when exits, faults, room or the end of the pool are to be looked for; or NULL */
+    /* Set when exits, faults, room or the end of the pool are to be looked for; or NULL. */
+    atomic_bool *stirred;
     bool wants_exits; /* it is to be told of the ends of workers */
     /* under the pool's lock */
     struct list node;         /* in pool->inboxes */

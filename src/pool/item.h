@@ -31,8 +31,8 @@ struct item {
     struct list news; /* in its inbox */
     /* the owner's, set before tine__pool_submit */
     struct inbox *inbox;
-    struct task_name
-        name; /* the id is given by tine__pool_submit; texts live as long as the item */
+    /* The id is given by tine__pool_submit; texts live as long as the item. */
+    struct task_name name;
     struct outcome *outcomes; /* call.count of them */
     struct settings
         *settings;       /* NULL: the pool's; counted by the pool until all its tasks have ended */
@@ -61,8 +61,8 @@ struct item {
     bool released;          /* set by tine__inbox_take: the pool touches it no more */
     bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
     struct store_refs refs; /* what the call names, until all its tasks have ended */
-    struct events *
-        events; /* that its tasks have emitted, or NULL; when it is released its owner's, to be unreferenced */
+    /* That its tasks have emitted, or NULL; when it is released its owner's, to be unreferenced. */
+    struct events *events;
     struct list heard; /* the owner's */
     struct progress
         *told; /* what a single task has said last, once it is about to end, or NULL; malloc */

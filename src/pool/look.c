@@ -187,6 +187,13 @@ static struct worker_info *find_runner(struct worker_info **by, unsigned n,
     return low < n && by[low]->task < end ? by[low] : NULL;
 }
 
+/* Its task has ended, as its future says, though the worker may not have looked up from it yet. */
+static void show_ended(struct worker_info *w) {
+    w->task = 0;
+    if (strcmp(w->state, "running") == 0)
+        w->state = "idle";
+}
+
 /* What their tasks are called: those that are known. */
 static void name_tasks(struct pool *p, struct worker_info *list, unsigned n) {
     struct worker_info **by = sys.malloc(n * sizeof *by);
@@ -197,14 +204,15 @@ static void name_tasks(struct pool *p, struct worker_info *list, unsigned n) {
     for (uint32_t ref = 0; by && ref < p->s.nrefs; ref++) {
         struct task *t = p->s.sent[ref];
         struct worker_info *w = t ? find_runner(by, n, t) : NULL;
-        if (w)
-            tine__label(&item_of(t)->name, (uint32_t)(w->task - t->call.id), w->label,
-                        sizeof w->label);
+        if (!w)
+            continue;
+        tine__label(&item_of(t)->name, (uint32_t)(w->task - t->call.id), w->label, sizeof w->label);
+        w->known = true;
     }
     free(by);
     for (unsigned i = 0; i < n; i++)
-        if (!list[i].label[0])
-            list[i].task = 0; /* it has ended */
+        if (list[i].task && !list[i].known)
+            show_ended(&list[i]);
 }
 
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max) {
@@ -248,6 +256,14 @@ struct failure *tine__pool_reason(struct pool *p) {
     struct failure *f = tine__failure_ref(p->reason);
     pthread_mutex_unlock(&p->lock);
     return f;
+}
+
+bool tine__pool_is_far(const struct pool *p) {
+    return p->far;
+}
+
+bool tine__pool_is_here(const struct pool *p) {
+    return p->in_process;
 }
 
 bool tine__pool_is_open(struct pool *p) {

@@ -201,6 +201,7 @@ struct worker_info {
     uint64_t since;            /* ns of the clock: how long it has been doing what it does */
     double busy;               /* of the time that it has lived, the share that tasks ran */
     char label[FIGURES_LABEL]; /* of `task` */
+    bool known;                /* the label is */
 };
 /* Fill in at most `max`; the number there are. */
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max);
@@ -219,6 +220,9 @@ struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);
 /* Why its trace has no more (trace/trace.h), said once; to be freed. */
 char *tine__pool_trace_trouble(struct pool *p);
+/* Are its workers on other machines; or has it none, and runs its tasks in this process? */
+bool tine__pool_is_far(const struct pool *p);
+bool tine__pool_is_here(const struct pool *p);
 /* True in a forked child of the process that opened it. */
 bool tine__pool_is_forked(const struct pool *p);
 

@@ -15,8 +15,8 @@
 #include "msg/errand.h"
 
 struct errand {
-    struct list
-        node; /* in sched->errands until it is done, then in done_errands until its event is taken */
+    /* In sched->errands until it is done, then in done_errands until its event is taken. */
+    struct list node;
     struct list order; /* in sched->new_errands until it was ordered */
     uint64_t number;
     unsigned left; /* workers that are to run it */

@@ -56,6 +56,7 @@ struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_
     bool asked = t->asked;
     t->worker = r->there ? r->there : r->worker;
     t->pid = r->there ? r->pid : s->workers[r->worker].pid;
+    t->host = r->host;
     *how = asked || t->doom ? tine__sched_heard(s, t) : ENDING_NONE;
     if (*how == ENDING_NONE)
         *how = ending_of(r);

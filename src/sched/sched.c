@@ -115,6 +115,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     memset(t->failed, 0, sizeof t->failed);
     t->attempts = t->worker = 0;
     t->pid = 0;
+    t->host = NULL;
     t->unrun = ENDING_NONE;
     t->late = t->asked = false;
     t->since = t->ready = now;

@@ -131,8 +131,8 @@ struct worker {
     uint64_t ran;     /* ns that these have taken, as it says */
     uint64_t changed; /* ns of the clock: when it was started, became ready, or ended a task */
     bool waits;       /* its task waits, and none is known to run on top of it */
-    uint64_t
-        serving; /* a task (id) that it is to run on top, or was since it said last that it waits */
+    /* A task (id) that it is to run on top, or was since it said last that it waits. */
+    uint64_t serving;
 };
 
 struct sched_options {
@@ -158,8 +158,8 @@ struct sched {
     struct sched_options o;
     enum life life;
     enum why why; /* of STOPPING and what follows */
-    struct blame
-        reason; /* what made it so; its task and segment are good for that transition only */
+    /* What made it so; its task and segment are good for that transition only. */
+    struct blame reason;
     struct blame blame; /* of the death that was told last */
     bool hard;          /* STOPPING: do not wait for workers */
 

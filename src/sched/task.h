@@ -46,8 +46,8 @@ struct task {
     struct list node;  /* where it waits, or which order is wanted of it */
     struct list sent;  /* while nobody is known to have taken it up: in sched->handed */
     struct list ended; /* in sched->ended: an event is to be taken */
-    struct timer
-        timer; /* when to look whether it runs too long, or its deadline; asked: when it is killed */
+    /* When to look whether it runs too long, or its deadline; asked: when it is killed. */
+    struct timer timer;
     struct line *line;         /* where it waits (policy.h), until it is DONE */
     struct pairing_node again; /* ... when it came back */
     uint64_t wake;             /* HELD: when it is let go; 0: it waits for a word */
@@ -62,14 +62,15 @@ struct task {
     uint32_t attempts;            /* that have ended */
     unsigned worker;              /* of the last one; 0: it has not run */
     int pid;
+    const char *host;          /* where that is: kept for good; NULL: here, or not known */
     uint32_t begun;            /* of one that is lost: those before it had begun */
     uint32_t end_from, end_to; /* of the event: these have ended by `how` */
     uint8_t how;               /* enum ending, of the event */
     uint8_t doom;              /* enum ending: what it, while SENT, is to end with by force */
     uint8_t wish;              /* enum order_kind that is wanted of it, 0 none */
     uint8_t state;             /* enum task_state */
-    uint8_t
-        unrun; /* enum ending: what of it has not begun shall never run, and ends so; NONE: it may */
+    /* Enum ending: what of it has not begun shall never run, and ends so; NONE: it may. */
+    uint8_t unrun;
     bool came_back;
     bool again_told;    /* of the event: it is HELD, and has not ended */
     bool asked;         /* SENT: task `next` was asked to end by `doom` */
@@ -82,8 +83,8 @@ struct task {
     bool fetching;      /* SENT: it is to be taken back for who waits for it */
     unsigned awaiter;   /* the worker whose task waits for it, or 0 */
     struct list on_top; /* in sched->on_top: it is to be run there */
-    bool
-        far; /* the owner's: it came from another machine (CALL_FAR); all that a worker is to know stands in its bytes */
+    /* The owner's: it came from another machine (CALL_FAR); all that a worker is to know stands in its bytes. */
+    bool far;
     bool mute;                  /* the owner's: nobody wants events of its tasks */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };

@@ -32,8 +32,8 @@ struct peer {
 struct server {
     struct serve *serve;
     struct gm_conn conn;
-    char id
-        [GM_UNIQUE]; /* who we are there: of this connection, for nothing of an earlier one is left */
+    /* who we are there: of this connection, for nothing of an earlier one is left */
+    char id[GM_UNIQUE];
     struct list peers, opening, works;
     unsigned grabs; /* jobs that were asked for */
     bool dry;       /* it had nothing for one of them: it is not asked again before it says so */

@@ -1,6 +1,7 @@
 #include "site/far.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/fd.h"
@@ -250,7 +251,7 @@ unsigned tine__far_hosts(struct site *s, struct far_host *out, unsigned most) {
             if (!h) {
                 h = &out[n++];
                 *h = (struct far_host){.slots = l->slots};
-                memcpy(h->name, l->name, sizeof h->name);
+                snprintf(h->name, sizeof h->name, "%s", l->name);
             }
             h->running += l->running;
             h->tasks += l->tasks;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "site/far_internal.h"
 
 #define UNVERIFIED "what came back for it cannot be verified"
@@ -26,10 +27,6 @@ static struct far_news *add_news(struct far *f, const struct report *r, uint32_t
         memcpy(news->bytes, text, n + 1);
         news->r.bytes = news->bytes;
         news->r.length = n;
-    }
-    if (r->host) {
-        snprintf(news->host, sizeof news->host, "%s", r->host);
-        news->r.host = news->host;
     }
     list_push(&f->news, &news->node);
     return news;
@@ -100,7 +97,7 @@ static struct far_line *need_line(struct far_server *v, const char *host) {
     list_init(&l->sendings);
     tine__buf_init(&l->orders);
     memcpy(l->host, host, sizeof l->host);
-    snprintf(l->name, sizeof l->name, "?");
+    l->name = "?";
     l->server = v;
     l->heard = v->conn.heard;
     list_push(&v->lines, &l->node);
@@ -146,11 +143,12 @@ static bool begin_line(struct far *f, struct far_server *v, const struct gm_pack
         !memchr(said.name, 0, sizeof said.name))
         return false;
     struct far_line *l = need_line(v, said.host);
-    if (!l || l->handle[0]) /* one is enough; a second one is a recorded one */
+    const char *name = tine__text_keep(said.name);
+    if (!l || !name || l->handle[0]) /* one is enough; a second one is a recorded one */
         return false;
     memcpy(l->unique, unique, sizeof l->unique);
     memcpy(l->handle, p->arg[0].p, p->arg[0].n);
-    memcpy(l->name, said.name, sizeof l->name);
+    l->name = name;
     l->slots = said.slots;
     l->heard = v->conn.heard;
     if (v->hosts == 0) {

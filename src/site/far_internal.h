@@ -37,8 +37,8 @@ struct far_line {
     struct list sendings; /* confirmed to it, by `at` */
     struct far_server *server;
     char host[GM_UNIQUE], unique[GM_UNIQUE];
-    char handle[GM_HANDLE]; /* "": not there yet, orders wait */
-    char name[GM_NAME];
+    char handle[GM_HANDLE];  /* "": not there yet, orders wait */
+    const char *name;        /* kept for good */
     unsigned slots, running; /* running: sendings */
     uint64_t tasks;
     uint64_t said;     /* messages, so far */
@@ -56,8 +56,8 @@ struct far_sending {
     char unique[GM_UNIQUE], handle[GM_HANDLE];
     uint8_t stage; /* enum far_stage */
     bool dead; /* nothing is to come of it any more, but the server, or a host, may still have it */
-    uint8_t
-        wanted; /* enum gm_order_kind that its host was told, or is to be as soon as it is known; 0: none */
+    /* Enum gm_order_kind that its host was told, or is to be as soon as it is known; 0: none. */
+    uint8_t wanted;
     uint32_t ref, count;
     uint32_t next;           /* of its tasks, the first that has not ended */
     uint64_t id;             /* of the first */
@@ -88,7 +88,6 @@ struct far_news {
     struct list node;
     struct report r;
     uint32_t more;
-    char host[GM_NAME];
     char bytes[]; /* with a zero */
 };
 
@@ -110,8 +109,8 @@ struct far {
     struct list buckets[FAR_BUCKETS];
     unsigned nsent, nolds; /* alive, dead */
     bool refused;          /* a call was: to be told when there is room */
-    uint64_t
-        desert; /* when what waits is lost, if nobody comes; 0: somebody is there, or nothing waits */
+    /* When what waits is lost, if nobody comes; 0: somebody is there, or nothing waits. */
+    uint64_t desert;
     uint64_t slept; /* until then who serves us means to sleep */
     struct {
         uint64_t id;

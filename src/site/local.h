@@ -40,8 +40,8 @@ struct lane {
     uint32_t seat;          /* the worker's, in the arena */
     struct carried carried; /* regions that the result which comes next names */
     int pid;                /* 0: not heard yet */
-    bool
-        ask; /* its task was asked to end: it is to be told to look when the control socket has room */
+    /* Its task was asked to end: it is to be told to look when the control socket has room. */
+    bool ask;
     uint64_t posted;      /* letters */
     int signal;           /* to be sent when the control socket has room, or 0 */
     bool broken;          /* it said rubbish: nothing more is read from it */
@@ -53,8 +53,8 @@ struct lane {
 /* A call that was handed over, by its ref. The scheduler does not say when it is done with one: an entry
 ** is good until the next call of this number. */
 struct handed {
-    uint64_t
-        seq; /* in the queue; 0: none, or it was taken back; of one that was posted UINT64_MAX */
+    /* In the queue; 0: none, or it was taken back; of one that was posted UINT64_MAX. */
+    uint64_t seq;
     uint64_t letter; /* of one that was posted: which letter to its worker it is, from 1; else 0 */
     uint64_t id;
     uint32_t count;

@@ -43,8 +43,8 @@ struct site_call {
 
 struct site_look {
     bool busy; /* it is in the midst of a call */
-    uint64_t
-        id; /* of the task that it has begun, or taken up, last; 0: none. Its end may have been reported */
+    /* Of the task that it has begun, or taken up, last; 0: none. Its end may have been reported. */
+    uint64_t id;
     uint64_t since; /* ns of the clock: when that began; 0: unknown */
 };
 

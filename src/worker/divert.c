@@ -14,8 +14,8 @@ static struct {
     const struct channel *channel;
     uint32_t worker;
     int captures, prints; /* sockets */
-    struct diverted *
-        first; /* of the tasks that run, one on top of the other, the first whose output is diverted */
+    /* Of the tasks that run, one on top of the other, the first whose output is diverted. */
+    struct diverted *first;
 } divert;
 
 void tine__divert_open(const struct channel *channel, uint32_t worker, int captures, int prints) {

@@ -15,8 +15,8 @@
 /* Where the codes of functions are that calls name. */
 struct run_code {
     struct heap *calls;
-    const char *
-        names; /* of the call at hand, when it came from another machine: struct call_far_name, not aligned */
+    /* Of the call at hand, when it came from another machine: struct call_far_name, not aligned. */
+    const char *names;
     uint32_t nnames;
 };
 

@@ -30,8 +30,8 @@ struct shm_channel {
     struct bell waiter, manager;
     unsigned worker;
     uint64_t spin;
-    uint64_t
-        now; /* when the last task ended, if nothing has taken time since; 0: the clock is to be read */
+    /* When the last task ended, if nothing has taken time since; 0: the clock is to be read. */
+    uint64_t now;
     uint64_t seq;                   /* of the item in hand */
     struct queue_slot slot;         /* our copy of it: the place in the queue is free again */
     struct call_extra extra;        /* and of what it says beyond */

@@ -1,0 +1,194 @@
+/* tine.worker.pool: submit. */
+#include <string.h>
+#include "bind/nested.h"
+
+/* --- the call --- */
+
+/* The task's name for labels: that of a global, if it is one. */
+static const char *name_of(lua_State *L, int fn) {
+    const char *name = "function";
+    int top = lua_gettop(L);
+    if (lua_type(L, fn) == LUA_TSTRING)
+        return lua_tostring(L, fn);
+    lua_pushglobaltable(L);
+    for (lua_pushnil(L); lua_next(L, top + 1); lua_pop(L, 1))
+        if (lua_rawequal(L, -1, fn) && lua_type(L, -2) == LUA_TSTRING) {
+            name = lua_tostring(L, -2); /* stays: the globals table has it as a key */
+            break;
+        }
+    lua_settop(L, top);
+    return name;
+}
+
+/* Push the origin of the function at `fn`. */
+static const struct codec_origin *push_origin(lua_State *L, int fn) {
+    lua_Debug ar = {.short_src = ""};
+    const char *name = name_of(L, fn);
+    if (lua_isfunction(L, fn)) {
+        lua_pushvalue(L, fn);
+        lua_getinfo(L, ">S", &ar);
+    }
+    size_t n = strlen(name) + 1, source = strlen(ar.short_src) + 1;
+    struct codec_origin *o = lua_newuserdatauv(L, sizeof *o + n + source, 0);
+    char *text = (char *)(o + 1);
+    *o = (struct codec_origin){memcpy(text, name, n), memcpy(text + n, ar.short_src, source),
+                               ar.linedefined > 0 ? ar.linedefined : 0};
+    return o;
+}
+
+static int append_text(struct buf *b, const char *text, size_t len, uint32_t *size) {
+    *size = (uint32_t)len + 1;
+    return buf_append(b, text, len) || buf_append(b, "", 1) ? TINE_ENOMEM : 0;
+}
+
+/* What is behind the call. */
+static int append_texts(struct buf *b, const struct nested *v, const struct codec_origin *o,
+                        struct nested_call *head) {
+    int err = 0;
+    if (head->set & SET_GROUP)
+        err = append_text(b, v->settings->group, v->settings->group_len, &head->group);
+    if (!err && v->label)
+        err = append_text(b, v->label, v->label_len, &head->label);
+    if (!err)
+        err = append_text(b, o->name, strlen(o->name), &head->name);
+    if (!err)
+        err = append_text(b, o->source, strlen(o->source), &head->source);
+    return err;
+}
+
+/* Encode the call at 2 with n arguments. 0, or a code with the message pushed. */
+static int encode(lua_State *L, struct loop *l, const struct nested *v, int n,
+                  const struct codec_origin *o, struct buf *b) {
+    struct nested_call head = {.set = v->set, .line = o->line};
+    int err = buf_append(b, &head, sizeof head);
+    if (!err && v->set)
+        err = buf_append(b, v->settings, sizeof *v->settings);
+    size_t from = b->len;
+    if (!err) {
+        if ((err = tine__encode_function(L, l->run.codec, 2, b, NULL)))
+            return err;
+        head.function = (uint32_t)(b->len - from);
+        if ((err = tine__encode_arguments(L, l->run.codec, 3, n, b)))
+            return err;
+        head.call = b->len - from;
+        err = append_texts(b, v, o, &head);
+    }
+    if (err)
+        return lua_pushstring(L, tine_error_text(TINE_ENOMEM)), TINE_ENOMEM;
+    memcpy(b->data, &head, sizeof head);
+    return 0;
+}
+
+/* The future at `idx` fails with the error and the traceback on top. */
+static void fail(lua_State *L, struct future *f, int idx) {
+    f->phase = PHASE_FINISHED;
+    tine__manual_end(L, f, idx, -1);
+}
+
+/* Futures among the n arguments stand for their first results, which are waited for. False: one has failed, and the
+** future at `idx` with it. */
+static bool resolve(lua_State *L, struct future *f, int idx, int n) {
+    for (int i = 3; i < 3 + n; i++) {
+        struct future *needed = tine__to_future(L, i);
+        if (!needed)
+            continue;
+        lua_getfield(L, i, "pcall");
+        lua_pushvalue(L, i);
+        lua_call(L, 1, 3); /* true, value; or false, error, traceback */
+        if (!lua_toboolean(L, -3))
+            return fail(L, f, idx), false;
+        lua_pop(L, 1);
+        lua_replace(L, i);
+        lua_pop(L, 1);
+    }
+    return true;
+}
+
+static struct loop *check_loop(lua_State *L) {
+    struct loop *l = tine__nest_loop(L);
+    if (!l)
+        tine__error(L, TINE_EINVALID, "tine.worker.pool is there for tasks, and none runs here");
+    if (l->call->depth >= NESTED_MOST)
+        tine__error(L, TINE_EINVALID,
+                    "tasks may submit tasks to a depth of %d, which this one has reached",
+                    (int)NESTED_MOST);
+    return l;
+}
+
+static struct future *new_future(lua_State *L, const struct nested *v, int idx) {
+    struct future *f = tine__future_new_manual(L);
+    f->nested = true;
+    f->phase = PHASE_RUNNING;
+    if (v->label) {
+        f->label = v->label;
+        f->label_len = (uint32_t)v->label_len;
+        lua_getiuservalue(L, 1, 1);
+        tine__extras_set_label(L, f, idx, idx + 1);
+        lua_pop(L, 1);
+    }
+    return f;
+}
+
+/* The state has it from now on by the number that it is going to get; its origin is on top. */
+static void enter(lua_State *L, const struct loop *l, struct future *f, int idx) {
+    lua_Integer number = (lua_Integer)l->numbers + 1;
+    push_kept(L, KEPT_NESTED);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, -number);
+    lua_pushvalue(L, idx);
+    lua_rawseti(L, -2, number);
+    lua_pop(L, 2);
+    f->id = nested_id((uint64_t)number, l->level);
+    state_of(L)->nested++;
+}
+
+/* --- submitting it --- */
+
+/* Run the call in `b`, whose future is known by its number. */
+static void submit_here(lua_State *L, struct loop *l, const struct nested *v,
+                        const struct codec_origin *o, struct buf *b) {
+    struct nested_call said;
+    memcpy(&said, b->data, sizeof said);
+    said.number = ++l->numbers;
+    said.count = ++l->submitted;
+    size_t at = sizeof said + (said.set ? sizeof *v->settings : 0);
+    char *call = lua_newuserdatauv(L, said.call, 0); /* the buffer is used by others, too */
+    memcpy(call, b->data + at, said.call);
+    const struct nested_here here = {&said, v->settings, call, v->label, v->label_len, o};
+    struct posted *p = tine__nested_run(L, l, &here);
+    if (!p)
+        tine__error(L, TINE_ENOMEM, "%s", tine_error_text(TINE_ENOMEM));
+    p->letter.number = p->letter.id = said.number;
+    p->next = l->letters;
+    l->letters = p;
+    tine__nested_take_in(L, l);
+}
+
+int tine__nested_submit(lua_State *L) {
+    const struct nested *v = luaL_checkudata(L, 1, "tine.nested");
+    tine__check_task(L, 2);
+    struct loop *l = check_loop(L);
+    int n = lua_gettop(L) - 2, idx = n + 3;
+    luaL_checkstack(L, 12, "too many arguments");
+    struct future *f = new_future(L, v, idx);
+    if (!resolve(L, f, idx, n))
+        return lua_settop(L, idx), 1;
+    const struct codec_origin *o = push_origin(L, 2);
+    struct buf *b = l->channel->reply(l->channel);
+    int err = encode(L, l, v, n, o, b);
+    if (!err) {
+        enter(L, l, f, idx);
+        if (l->channel->mail)
+            tine__nest_submit(l, b);
+        else
+            submit_here(L, l, v, o, b);
+        return lua_settop(L, idx), 1;
+    }
+    l->channel->reply(l->channel);
+    const struct task_name name = {.origin = o, .label = v->label, .label_len = f->label_len};
+    tine__error_push(L, err, "%s", lua_tostring(L, -1));
+    tine__error_set_task(L, &name, 0);
+    lua_pushliteral(L, "");
+    fail(L, f, idx);
+    return lua_settop(L, idx), 1;
+}
