@@ -87,7 +87,10 @@ function Service:wake(w)
     if not w.woken then
         w.woken = true
         self.parked[w] = nil
-        self:start() -- it may be the only reason to come round
+        if not self.awake and not self.detached then -- it may be the only reason to come round
+            C.ring(self.core) -- and that turn finds that it was
+            self:start()
+        end
         self.driver.wake(self, w)
     end
 end
