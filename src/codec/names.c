@@ -12,7 +12,8 @@
 ** functions of a module see, have names too. The nearest way counts. An entry says where its object was;
 ** before it is used the way there is walked again, so an entry can be out of date but never wrong. When
 ** something turns up that has no name, the index is compared with package.loaded (its length and the
-** addresses in it) and made anew if that has changed; this is done at most once for a segment.
+** addresses in it) and made anew if that has changed; this is done at most once for a segment. Codecs of one state
+** share it (index_copy.c), as long as all that it was made from is where it was.
 **
 ** Functions of the program itself, wherever they are held, are no way to anything: only through functions from the
 ** file of a loaded module does the index look at upvalues. Of `_G` only C functions and userdata have names.
