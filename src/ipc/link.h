@@ -6,7 +6,7 @@
 **   running   both, CAS       both        see below; one for each task on top of another
 **   started   worker          submitter   before `running` says RUNNING
 **   spent     worker          submitter   the same; processor time of the worker (ns)
-**   head      worker          submitter   release, after the record's bytes
+**   head      worker          submitter   release, after the record's bytes; the ring's origin goes with it
 **   tail      submitter       worker      release, after the record was copied or taken over; not
 **                                         for each record, but when the ring is drained or a
 **                                         quarter of it was read
@@ -41,7 +41,9 @@
 ** told there, which the submitter changes as they are read; or none at all, when nobody wants them.
 **
 ** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
-** the end is preceded by a SKIP record, and both become visible together. What comes out of it is
+** the end is preceded by a SKIP record, and both become visible together. When all that was written has been read, the
+** worker may begin again at the first byte: it moves the origin, which is a part of the word that tells of the next
+** record. So what is unread has one origin, and a worker that is killed leaves either the old one or the new. What comes out of it is
 ** foreign input: the reader checks lengths and kinds and calls a wrong one TINE_EINVALID.
 */
 #ifndef TINE_IPC_LINK_H
@@ -116,6 +118,7 @@ struct link {
     /* private, so that the other side cannot change them under us */
     uint64_t at;               /* our own index: head for the worker, tail for the submitter */
     uint64_t seen;             /* the other's index as we last read it */
+    uint64_t origin;           /* the byte of the ring where index 0 would lie */
     uint64_t after;            /* submitter: where the record that was peeked ends */
     uint64_t block;            /* submitter: where its payload lies in the heap */
     unsigned level;            /* worker: of the task that runs */
