@@ -348,8 +348,9 @@ bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *le
 void tine__item_put(struct core *c, struct item *item);
 /* May the value at `arg` be a task? */
 bool tine__is_task(lua_State *L, int arg);
-/* The value at `arg` may be a task: else an argument error. */
-void tine__check_task(lua_State *L, int arg);
+/* The value at `arg` may be a task: else an argument error of this method, counted as in a method call however it is
+** called. */
+void tine__check_task(lua_State *L, int arg, const char *method);
 /* Raise why a pool that has ended takes nothing. */
 void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */

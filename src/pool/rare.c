@@ -16,17 +16,3 @@ struct item_rare *tine__item_need_rare(struct item *item) {
     atomic_store_explicit(&item->rare, rare, memory_order_release);
     return rare;
 }
-
-void tine__item_drop_rare(struct item *item) {
-    struct item_rare *rare = item_rare(item);
-    if (!rare)
-        return;
-    list_remove(&rare->question);
-    list_remove(&rare->heard);
-    tine__events_unref(rare->events);
-    tine__attempts_free(rare->attempts);
-    free(rare->told);
-    tine__printed_unref(rare->printed);
-    atomic_store_explicit(&item->rare, NULL, memory_order_relaxed);
-    free(rare);
-}

@@ -167,9 +167,9 @@ struct sched {
     struct list handed;   /* SENT tasks that may not have been taken up, the last one last */
     bool overtake;        /* one that waits may have to be before some of them */
     bool anew;            /* ... all those of its priority */
-    uint64_t
-        came_back; /* so many did for it, since the window was last looked at, or made narrower: */
-    bool narrowed; /* it was, since it was last looked at */
+    /* So many did for it, since the window was last looked at, or made narrower. */
+    uint64_t came_back;
+    bool narrowed;     /* it was, since it was last looked at */
     uint64_t in_order; /* until then ranks leave them in their order */
     uint64_t narrow;   /* at most so many are handed over while many come back */
     bool stirred; /* something is wanted but that what waits is run: order_stirred is to be asked */

@@ -80,8 +80,8 @@ struct task {
     bool later;      /* SENT: it is to be asked, or stopped, by `doom`, but had not begun yet */
     bool nested;     /* the owner's: a task has submitted it, */
     uint16_t depth;  /* which is so deep itself, and one more */
-    bool
-        far; /* the owner's: from another machine (CALL_FAR); all that a worker is to know stands in its bytes */
+    /* The owner's: from another machine (CALL_FAR); all that a worker is to know stands in its bytes. */
+    bool far;
     bool mute;                  /* the owner's: nobody wants events of its tasks */
     bool blocked;               /* SENT: it waits for what it has submitted */
     bool extra;                 /* a worker more is wanted for it (nested.c) */

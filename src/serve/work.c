@@ -281,8 +281,8 @@ void tine__work_free(struct serve *s, struct work *w) {
     tine__outcome_free(&w->event);
     tine__events_unref(w->events);
     tine__settings_unref(w->settings);
-    tine__item_drop_rare(&w->item);
     tine__crew_unref(s, w->crew);
+    tine__item_drop_rare(&w->item);
     free(w);
 }
 
