@@ -62,12 +62,6 @@ static void push_pool(lua_State *L, struct tine_pool *program) {
     lua_pop(L, 1);
 }
 
-void tine__program_release(struct core *c) {
-    if (c->program)
-        tine__api_unref(c->program);
-    c->program = NULL;
-}
-
 /* (tine_pool) -> pool */
 int tine__program_push_pool(lua_State *L) {
     push_pool(L, lua_touserdata(L, 1));
@@ -111,16 +105,6 @@ static void set_handle(lua_State *L, struct future *f, int idx) {
     push_kept(L, KEPT_FUTURES);
     lua_pushvalue(L, idx);
     lua_rawsetp(L, -2, *handle);
-    lua_pop(L, 1);
-}
-
-void tine__program_keep(lua_State *L, struct future *f, int idx, struct outcome *o) {
-    o->readers++; /* one that never ends: with the future it is freed */
-    if (!f->box)
-        return;
-    tine__extras_push(L, f, idx);
-    lua_getiuservalue(L, idx, FUTURE_VALUE);
-    lua_setfield(L, -2, "box");
     lua_pop(L, 1);
 }
 

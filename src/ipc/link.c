@@ -39,106 +39,6 @@ int tine__link_create(struct link *l) {
     return err;
 }
 
-bool tine__link_pending(const struct link *l) {
-    return l->at != l->seen || atomic_load_explicit(&l->s->head, memory_order_relaxed) != l->at;
-}
-
-bool tine__link_pressed(const struct link *l) {
-    return atomic_load_explicit(&l->s->head, memory_order_relaxed) - l->at > LINK_RING / 2 ||
-           atomic_load_explicit(&l->s->full, memory_order_relaxed) != 0;
-}
-
-/* Bytes up to the writer's head: what was seen before, or when that is used up, a new look. */
-static int see_records(struct link *l) {
-    if (l->at != l->seen)
-        return 0;
-    uint64_t head = atomic_load_explicit(&l->s->head, memory_order_acquire);
-    if (head == l->at)
-        return TINE_EAGAIN;
-    if (head - l->at > LINK_RING || head % RECORD_ALIGN)
-        return TINE_EINVALID;
-    l->seen = head;
-    return 0;
-}
-
-static uint64_t head_size(const struct record *r) {
-    return sizeof *r + (r->timed ? sizeof(struct record_times) : 0);
-}
-
-static uint64_t record_size(const struct record *r) {
-    return (head_size(r) + r->length + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
-}
-
-/* Copy the head of the record at l->at and check it. Everything is judged by the copy: the bytes in
-** the ring can change at any time. */
-static int read_head(struct link *l, struct record *r) {
-    uint64_t place = l->at % LINK_RING;
-    memcpy(r, l->s->ring + place, sizeof *r);
-    uint64_t size = record_size(r);
-    if (r->kind >= RECORD_KINDS || size > l->seen - l->at || size > LINK_RING - place)
-        return TINE_EINVALID;
-    if (r->kind == RECORD_SKIP)
-        return place + size == LINK_RING ? 0 : TINE_EINVALID;
-    if (r->large ? r->length != sizeof(struct record_block) : r->length > LINK_INLINE)
-        return TINE_EINVALID;
-    return 0;
-}
-
-static int find_block(struct link *l, const char **payload, uint64_t *length) {
-    struct record_block b;
-    int err;
-    memcpy(&b, *payload, sizeof b);
-    l->block = b.offset;
-    *length = b.length;
-    *payload = tine__heap_at(l->heap, b.offset, b.length, &err);
-    return err;
-}
-
-int tine__link_peek(struct link *l, struct record *r, const char **payload, uint64_t *length) {
-    for (;;) {
-        int err = see_records(l);
-        if (err || (err = read_head(l, r)) != 0)
-            return err;
-        if (r->kind != RECORD_SKIP)
-            break;
-        l->at += record_size(r);
-    }
-    const char *place = l->s->ring + l->at % LINK_RING;
-    l->after = l->at + record_size(r);
-    l->times = (struct record_times){0, 0};
-    if (r->timed)
-        memcpy(&l->times, place + sizeof *r, sizeof l->times);
-    *payload = place + head_size(r);
-    *length = r->length;
-    return r->large ? find_block(l, payload, length) : 0;
-}
-
-/* Tell the worker how far we are, and wake it if it waits for that. */
-static void publish_tail(struct link *l) {
-    /* release: we have read what lies before */
-    atomic_store_explicit(&l->s->tail, l->at, memory_order_release);
-    store_then_look(); /* room, then the sleeper; the sleeper: its flag, then room */
-    if (!atomic_load_explicit(&l->s->full, memory_order_relaxed))
-        return;
-    atomic_store_explicit(&l->s->full, 0, memory_order_relaxed);
-    futex_wake(&l->s->full, 1);
-}
-
-void tine__link_next(struct link *l) {
-    assert(l->after - l->at <= LINK_RING);
-    l->at = l->after;
-    /* A batch pays for one fence and one look at `full`; who drains always gets to the end. */
-    uint64_t told = atomic_load_explicit(&l->s->tail, memory_order_relaxed);
-    if (l->at == l->seen || l->at - told >= LINK_RING / 4)
-        publish_tail(l);
-}
-
-uint64_t tine__link_block(const struct record *r, const struct link *l) {
-    assert(r->large);
-    (void)r;
-    return l->block;
-}
-
 /* Of one level. */
 static uint64_t look(const struct link *l, unsigned level, uint64_t *started) {
     _Atomic uint64_t *running = &l->s->level[level].running;
@@ -342,6 +242,10 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
     return 0;
 }
 
+void tine__link_restart(struct link *l, uint64_t now) {
+    atomic_store_explicit(&l->s->level[l->level].started, now, memory_order_release);
+}
+
 unsigned tine__link_asked(const struct link *l) {
     uint64_t word = atomic_load_explicit(word_here(l), memory_order_relaxed);
     return state_in(word) == RUN_RUNNING && word & RUN_ASKED ? word & (RUN_ASKED | RUN_TIMED) : 0;
@@ -388,58 +292,4 @@ void tine__link_stamp_now(struct link *l, struct record *r) {
 
 void tine__link_idle(struct link *l) {
     atomic_store_explicit(word_here(l), word_of(0, RUN_IDLE), memory_order_release);
-}
-
-static bool has_room(struct link *l, uint64_t size) {
-    if (size <= LINK_RING - (l->at - l->seen))
-        return true;
-    /* acquire: the reader is done with what we are going to write over */
-    l->seen = atomic_load_explicit(&l->s->tail, memory_order_acquire);
-    return size <= LINK_RING - (l->at - l->seen);
-}
-
-static void wait_for_room(struct link *l, uint64_t size, void (*ring)(void *arg), void *arg) {
-    while (!has_room(l, size)) {
-        atomic_store_explicit(&l->s->full, 1, memory_order_relaxed);
-        store_then_look();
-        KILL_POINT("full");
-        if (has_room(l, size))
-            break;
-        ring(arg);
-        futex_wait(&l->s->full, 1);
-    }
-    atomic_store_explicit(&l->s->full, 0, memory_order_relaxed);
-}
-
-static void put_record(struct link *l, const struct record *head, const void *payload) {
-    char *place = l->s->ring + l->at % LINK_RING;
-    memcpy(place, head, sizeof *head);
-    if (head->timed)
-        memcpy(place + sizeof *head, &l->times, sizeof l->times);
-    if (head->length > 0 && payload)
-        memcpy(place + head_size(head), payload, head->length);
-    l->at += record_size(head);
-}
-
-void tine__link_write(struct link *l, const struct record *head, const void *payload,
-                      void (*ring)(void *arg), void *arg) {
-    uint64_t size = record_size(head), left = LINK_RING - l->at % LINK_RING;
-    uint64_t skip = left < size ? left : 0;
-    assert(head->length <= LINK_INLINE);
-    if (!has_room(l, skip + size))
-        wait_for_room(l, skip + size, ring, arg);
-    if (skip) {
-        struct record filler = {.length = (uint32_t)(skip - sizeof filler), .kind = RECORD_SKIP};
-        put_record(l, &filler, NULL);
-    }
-    put_record(l, head, payload);
-    KILL_POINT("halfway");
-    /* release: the bytes; and SKIP with what follows it, so the reader never waits behind one */
-    atomic_store_explicit(&l->s->head, l->at, memory_order_release);
-    KILL_POINT("written");
-}
-
-bool tine__link_half_full(const struct link *l) {
-    return l->at - l->seen > LINK_RING / 2 &&
-           l->at - atomic_load_explicit(&l->s->tail, memory_order_relaxed) > LINK_RING / 2;
 }

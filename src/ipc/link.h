@@ -6,7 +6,7 @@
 **   running   both, CAS       both        see below; one for each task on top of another
 **   started   worker          submitter   before `running` says RUNNING
 **   spent     worker          submitter   the same; processor time of the worker (ns)
-**   head      worker          submitter   release, after the record's bytes
+**   head      worker          submitter   release, after the record's bytes; the ring's origin goes with it
 **   tail      submitter       worker      release, after the record was copied or taken over; not
 **                                         for each record, but when the ring is drained or a
 **                                         quarter of it was read
@@ -41,7 +41,9 @@
 ** told there, which the submitter changes as they are read; or none at all, when nobody wants them.
 **
 ** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
-** the end is preceded by a SKIP record, and both become visible together. What comes out of it is
+** the end is preceded by a SKIP record, and both become visible together. When all that was written has been read, the
+** worker may begin again at the first byte: it moves the origin, which is a part of the word that tells of the next
+** record. So what is unread has one origin, and a worker that is killed leaves either the old one or the new. What comes out of it is
 ** foreign input: the reader checks lengths and kinds and calls a wrong one TINE_EINVALID.
 */
 #ifndef TINE_IPC_LINK_H
@@ -71,9 +73,10 @@ enum record_kind {
     RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
     RECORD_SUBMIT, /* a task has submitted one: struct nested_call and what follows it (msg/nested.h) */
-    RECORD_AWAIT,   /* a task waits for some of those: their numbers; none: it does so no more */
-    RECORD_CANCEL,  /* a task wants one of those not to begin: its number */
-    RECORD_RAN,     /* it has run errand `id`: nothing, or a result segment as RECORD_ERROR */
+    RECORD_AWAIT,  /* a task waits for some of those: their numbers; none: it does so no more */
+    RECORD_CANCEL, /* a task wants one of those not to begin: its number */
+    RECORD_RAN,    /* it has run errand `id`: nothing, or a result segment as RECORD_ERROR */
+    RECORD_FAULT, /* errand `id` of the pool elsewhere that call `ref` came from has failed: the same */
     RECORD_EVENT,   /* what the task has emitted: a result segment */
     RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
     RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */
@@ -116,6 +119,7 @@ struct link {
     /* private, so that the other side cannot change them under us */
     uint64_t at;               /* our own index: head for the worker, tail for the submitter */
     uint64_t seen;             /* the other's index as we last read it */
+    uint64_t origin;           /* the byte of the ring where index 0 would lie */
     uint64_t after;            /* submitter: where the record that was peeked ends */
     uint64_t block;            /* submitter: where its payload lies in the heap */
     unsigned level;            /* worker: of the task that runs */
@@ -194,6 +198,8 @@ int tine__link_attach(struct link *l, int fd);
 ** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `now`: when it starts (ns,
 ** tine__now). */
 int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now);
+/* It starts only now; 0: it has yet to start. */
+void tine__link_restart(struct link *l, uint64_t now);
 /* Say how far the task that runs has come. */
 void tine__link_set_progress(struct link *l, const struct progress *p);
 /* Before tine__link_begin: note what this process has spent of the processor. */

@@ -1,8 +1,9 @@
-/* What lies in the first pages of a link's file: for link.c, and for tests that look into it. */
+/* What lies in the first pages of a link's file: for those that read and write it, and for tests that look into it. */
 #ifndef TINE_IPC_LINK_LAYOUT_H
 #define TINE_IPC_LINK_LAYOUT_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "ipc/futex.h"
 #include "ipc/link.h"
@@ -12,39 +13,62 @@
 #define LINK_PAGE 4096
 #define RECORD_ALIGN 16u
 
+/* What every task uses comes first, so that a worker whose tasks use nothing else touches one page, and what its ring
+** needs. */
 struct link_shared {
-    LINE struct {
-        _Atomic uint64_t running;
-        _Atomic uint64_t started;
-    } level[LINK_LEVELS];
     _Atomic uint64_t spent;
     /* Offset in the call heap of the letter that was posted last, 0: none. */
     LINE _Atomic uint64_t mail;
     LINE _Atomic uint64_t read; /* letters that the worker needs no more */
     LINE _Atomic uint32_t rung; /* changes when something is posted */
     _Atomic uint32_t listens;   /* the worker sleeps on `rung` */
+    /* How many bytes were written, and where the ring begins: see below. */
     LINE _Atomic uint64_t head;
     LINE _Atomic uint64_t tail;
     LINE _Atomic uint32_t full;
     LINE _Atomic uint64_t granted; /* ipc/events.c */
     _Atomic uint32_t emits;
-    LINE _Atomic uint32_t turn; /* odd: `progress` is being written */
-    struct progress progress;
     LINE _Atomic uint32_t wanted; /* 0: nothing was ever */
     LINE _Atomic uint32_t place_of;
     uint32_t place_length;
     uint64_t place_id; /* of the task */
-    char place[LINK_PLACE];
     LINE struct heap_directory directory;
-    LINE char ring[LINK_RING];
+    LINE _Atomic uint32_t turn; /* odd: `progress` is being written */
+    struct progress progress;
+    LINE struct {
+        _Atomic uint64_t running;
+        _Atomic uint64_t started;
+    } level[LINK_LEVELS];
+    char place[LINK_PLACE];
+    _Alignas(LINK_PAGE) char ring[LINK_RING];
 };
 
 /* The heap's blocks follow in the same file. */
 #define HEAP_START ((sizeof(struct link_shared) + LINK_PAGE - 1) / LINK_PAGE * LINK_PAGE)
 
-_Static_assert((LINK_RING & (LINK_RING - 1)) == 0, "indexes are masked");
+_Static_assert((LINK_RING & (LINK_RING - 1)) == 0, "counts are masked");
+_Static_assert(offsetof(struct link_shared, level) + 64 <= LINK_PAGE, "one page for most tasks");
 _Static_assert(LINK_INLINE + sizeof(struct record_times) + RECORD_ALIGN < LINK_RING / 4,
                "a record and a SKIP fit at any time");
+
+/* --- the head word: bytes that were written (a multiple of RECORD_ALIGN) << 9 | origin / RECORD_ALIGN --- */
+
+#define ORIGIN_BITS 13 /* as many as the lowest of the count that say something of it, shifted */
+#define HEAD_SHIFT (ORIGIN_BITS - 4)
+_Static_assert(RECORD_ALIGN << HEAD_SHIFT == 1 << ORIGIN_BITS, "the two do not meet");
+_Static_assert(LINK_RING / RECORD_ALIGN == 1 << ORIGIN_BITS, "an origin anywhere in the ring");
+
+static inline uint64_t head_word(uint64_t count, uint64_t origin) {
+    return count << HEAD_SHIFT | origin / RECORD_ALIGN;
+}
+
+static inline uint64_t count_in(uint64_t head) {
+    return head >> ORIGIN_BITS << (ORIGIN_BITS - HEAD_SHIFT);
+}
+
+static inline uint64_t origin_in(uint64_t head) {
+    return head % (1u << ORIGIN_BITS) * RECORD_ALIGN;
+}
 
 /* --- the running word: task id << 8 | STOP | ASKED | state --- */
 

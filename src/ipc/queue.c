@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/sys.h"
 #include "base/yield.h"
 #include "ipc/futex.h"
+#include "ipc/places.h"
 #include "ipc/queue_layout.h"
 
 /* Move q->from to the first item from there on that is READY, and give its word; NULL: there is
@@ -41,6 +43,7 @@ static _Atomic uint64_t *find(struct queue *q, uint64_t *word) {
 void tine__queue_close(struct queue *q) {
     tine__shm_close(&q->calls);
     tine__shm_close(&q->claims);
+    free(q->places);
     *q = QUEUE_CLOSED;
 }
 
@@ -68,36 +71,40 @@ int tine__queue_create(struct queue *q) {
     use_maps(q);
     atomic_store(&q->c->tail, FIRST_SEQ);
     q->from = FIRST_SEQ;
+    q->places = tine__places_new(FIRST_SEQ);
+    if (!q->places)
+        goto fail;
     return 0;
 fail:
     tine__queue_close(q);
     return TINE_ESYSTEM;
 }
 
-static void tell_past(const struct queue *q, uint64_t seq, uint64_t word, struct queue_past *past) {
+/* By the word that is overwritten next. */
+static void tell_past(const struct queue *q, uint64_t seq, struct queue_past *past) {
+    uint64_t word = atomic_load_explicit(state_of(q, seq), memory_order_relaxed);
     past->seq = seq;
-    past->ref = q->c->slot[seq % QUEUE_SLOTS].call.ref;
+    past->ref = q->places->ref[seq % QUEUE_SLOTS];
     past->worker = newer(word, seq) == 0 ? worker_in(word) : 0;
 }
 
 int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
                     struct queue_past *past) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    _Atomic uint64_t *s = state_of(q, tail);
-    struct queue_slot *slot = &q->c->slot[tail % QUEUE_SLOTS];
-    /* acquire: the last owner has read the slot before it freed it */
-    uint64_t word = atomic_load_explicit(s, memory_order_acquire);
-    /* only the item of the round before can still be there: all else is rubbish that a worker wrote */
-    if (state_in(word) != SLOT_FREE && newer(word, tail - QUEUE_SLOTS) == 0)
+    unsigned place;
+    if (!tine__places_take(q, &place))
         return TINE_EAGAIN;
     if (past)
-        tell_past(q, tail - QUEUE_SLOTS, word, past);
+        tell_past(q, tail - QUEUE_SLOTS, past);
+    struct queue_slot *slot = &q->c->slot[place];
+    q->c->place[tail % QUEUE_SLOTS] = (uint16_t)place;
+    q->places->ref[tail % QUEUE_SLOTS] = call->ref;
     slot->call = *call;
     if (!call->offset) {
         assert(call->length <= CALL_INLINE);
         memcpy(slot->bytes, bytes, call->length);
     }
-    atomic_store_explicit(s, word_of(tail, 0, SLOT_READY), memory_order_release);
+    atomic_store_explicit(state_of(q, tail), word_of(tail, 0, SLOT_READY), memory_order_release);
     atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
     *seq = tail;
     return 0;
@@ -163,7 +170,10 @@ static bool change_taken(struct queue *q, uint64_t seq, unsigned worker, uint64_
 }
 
 bool tine__queue_condemn(struct queue *q, uint64_t seq, unsigned worker) {
-    return change_taken(q, seq, worker, word_of(seq, worker, SLOT_FREE));
+    bool condemned = change_taken(q, seq, worker, word_of(seq, worker, SLOT_FREE));
+    if (condemned)
+        tine__places_keep(q, seq, worker);
+    return condemned;
 }
 
 bool tine__queue_ask(struct queue *q, uint64_t seq, unsigned worker) {
@@ -180,7 +190,7 @@ enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worke
 }
 
 const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq) {
-    return &q->c->slot[seq % QUEUE_SLOTS];
+    return &q->c->slot[q->c->place[seq % QUEUE_SLOTS]];
 }
 
 const struct queue_slot *tine__queue_held(const struct queue *q, unsigned worker) {
@@ -222,6 +232,7 @@ void tine__queue_bury(struct queue *q, unsigned worker) {
     for (uint64_t i = 1; i <= QUEUE_SLOTS; i++)
         if (tine__queue_condemn(q, tail - i, worker))
             break;
+    tine__places_bury(q, worker);
     /* It may have been woken for an item and not have taken it: others must look. */
     if (find(q, &word))
         tine__queue_wake_all(q);
@@ -312,7 +323,7 @@ const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint
                                                       memory_order_acquire, memory_order_relaxed));
     KILL_POINT("taken");
     *seq = q->from++;
-    return &q->c->slot[*seq % QUEUE_SLOTS];
+    return tine__queue_slot(q, *seq);
 }
 
 bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq, bool *asked) {

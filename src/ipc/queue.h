@@ -7,7 +7,8 @@
 **   field            written by        read by   rule
 **   tail             submitter         workers   release, after the slot's bytes and its READY state
 **   closing          submitter         workers   0 to 1 only
-**   slot             submitter         workers   written only while its state is FREE
+**   place[i]         submitter         workers   which slot item i lies in; written only while its state is FREE
+**   slot             submitter         workers   written only while no item lies in it that is not FREE (ipc/places.h)
 **   state[i]         both              both      see below
 **   sleepers         both              both      bit set by the worker itself, cleared by who wakes it
 **                                                (or by the worker that found work after all)
@@ -16,10 +17,10 @@
 **
 ** There is no shared head. Each side keeps for itself from where on there may be READY slots, and
 ** walks over those that are not: an item that is not READY any more will never be so again, and a
-** slot whose number is still that of the round before is the end. Workers do not contend for an
+** state whose number is still that of the round before is the end. Workers do not contend for an
 ** index, and none can spoil it for the others.
 **
-** A slot's state is one word: the sequence number of the item (40 bits), the owner (16 bits), the
+** An item's state is one word: the sequence number of the item (40 bits), the owner (16 bits), the
 ** state (8 bits):
 **
 **     FREE --submitter--> READY(seq) --worker, CAS--> TAKEN(seq, worker) --worker, CAS--> FREE(seq, worker)
@@ -65,18 +66,20 @@ enum slot_state { SLOT_FREE, SLOT_READY, SLOT_TAKEN };
 
 struct queue_calls;  /* the file that workers only read */
 struct queue_claims; /* the file that both write */
+struct places;
 
 struct queue {
     struct shm calls, claims;
     struct queue_calls *c;
     struct queue_claims *k;
-    uint64_t from;  /* private: no item before this one is READY */
-    uint32_t heard; /* private: of `told` */
+    uint64_t from;         /* private: no item before this one is READY */
+    uint32_t heard;        /* private: of `told` */
+    struct places *places; /* the submitter's */
 };
 
 #define QUEUE_CLOSED \
     (struct queue) { \
-        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0 \
+        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0, NULL \
     }
 
 /* --- both sides --- */
@@ -118,7 +121,7 @@ bool tine__queue_ask(struct queue *q, uint64_t seq, unsigned worker);
 /* READY: nobody has taken it yet; TAKEN or FREE: somebody has, *worker as far as the word still says
 ** (0: it does not, or the item was withdrawn). */
 enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worker);
-/* The item's slot, which is not used again before it is FREE. */
+/* The item's slot, which is not used again before the item is FREE, and the next one is put. */
 const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq);
 /* The slot that the worker has taken and not yet freed, because it has not yet said in its link that it runs the item; NULL:
 ** none. */

@@ -15,11 +15,12 @@
 struct queue_calls {
     LINE _Atomic uint64_t tail; /* sequence number of the next item */
     LINE _Atomic uint32_t closing;
-    _Atomic uint32_t told;              /* counts what workers are to look at */
-    _Atomic uint64_t errands;           /* given out, */
-    struct errand_place first_errand;   /* of them, written before */
-    _Atomic uint64_t dismissed[GROUPS]; /* workers that are to leave */
-    LINE struct queue_slot slot[QUEUE_SLOTS];
+    _Atomic uint32_t told;                    /* counts what workers are to look at */
+    _Atomic uint64_t errands;                 /* given out, */
+    struct errand_place first_errand;         /* of them, written before */
+    _Atomic uint64_t dismissed[GROUPS];       /* workers that are to leave */
+    LINE uint16_t place[QUEUE_SLOTS];         /* of each item: written before it is READY */
+    LINE struct queue_slot slot[QUEUE_SLOTS]; /* by place */
 };
 
 struct queue_claims {

@@ -131,6 +131,12 @@ static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum endi
     }
 }
 
+void tine__deliver_fault(struct pool *p, const struct report *r) {
+    struct item *item = tine__fault_note(p, r);
+    if (item)
+        tine__inbox_post(item->inbox, item);
+}
+
 void tine__deliver_desert(struct pool *p, const struct report *r) {
     tine__failure_unref(p->desert);
     p->desert = tine__failure_desert(r);

@@ -168,6 +168,8 @@ static unsigned hear(struct pool *p, bool listen) {
                 tine__printed_deliver(p, &r);
             if (r.kind == REPORT_RAN)
                 tine__deliver_ran(p, &r);
+            if (r.kind == REPORT_FAULT)
+                tine__deliver_fault(p, &r);
             if (r.kind == REPORT_LOST)
                 keep_lost(p, &r);
             if (report_is_nested(&r))

@@ -124,6 +124,8 @@ int tine__item_move_bytes(struct pool *p, struct item *item);
 int tine__item_cut_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */
+/* Something that a pool runs once in each worker has failed where nobody waits for it. */
+void tine__deliver_fault(struct pool *p, const struct report *r);
 /* What a task has said of its progress. */
 void tine__deliver_progress(struct pool *p, const struct report *r);
 /* A task has ended by a report. */
@@ -201,6 +203,9 @@ void tine__events_shut(struct pool *p);
 /* errands.c */
 /* A worker has run an errand. Before the scheduler hears of it. */
 void tine__deliver_ran(struct pool *p, const struct report *r);
+/* One has failed where nobody waits for it. The task from another machine that it was run for, which is to be posted, or
+** NULL. */
+struct item *tine__fault_note(struct pool *p, const struct report *r);
 /* It is done: so is the item that waited for it, whose outcome is set. */
 struct item *tine__errand_done(struct pool *p, struct errand *errand);
 /* The inbox is about to be closed. */

@@ -11,7 +11,7 @@ int tine__sched_everywhere(struct sched *s, struct errand *e) {
     if (s->life != LIFE_OPEN)
         return why_code(s->why);
     e->number = ++s->nerrands;
-    e->left = s->present;
+    e->left = s->o.far ? 0 : s->present; /* elsewhere workers run it when they run a task */
     e->broken = false;
     list_init(&e->node);
     list_init(&e->order);

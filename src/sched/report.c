@@ -316,6 +316,7 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     case REPORT_EVENT:
     case REPORT_PROGRESS: /* nothing that is decided here */
     case REPORT_OUTPUT:
+    case REPORT_FAULT:
         break;
     case REPORT_STOPPED:
         stopped(s, r);

@@ -163,13 +163,33 @@ static void tell(struct serve *s, struct work *w) {
         tine__work_free(s, w);
 }
 
+/* What has failed of what workers run once for a submitter: it goes with the task that it was run for. */
+static void answer_faults(struct serve *s) {
+    struct item *item;
+    struct outcome error;
+    uint64_t number;
+    size_t n;
+    while (tine__inbox_next_fault(&s->inbox, &number, &item, &error)) {
+        const char *bytes = tine__outcome_bytes(&error, &n);
+        struct buf b;
+        tine__buf_init(&b);
+        if (item && buf_append(&b, &number, sizeof number) == 0 && buf_append(&b, bytes, n) == 0)
+            tine__answer(item->owner, ANSWER_FAULT, ((struct work *)item->owner)->told, b.data,
+                         b.len);
+        tine__buf_free(&b);
+        tine__outcome_free(&error);
+    }
+}
+
 void tine__answer_all(struct serve *s) {
     struct item *items[64];
     unsigned n;
     bool any = false;
-    while ((n = tine__inbox_take(&s->inbox, items, sizeof items / sizeof *items)) > 0)
+    while ((n = tine__inbox_take(&s->inbox, items, sizeof items / sizeof *items)) > 0) {
+        answer_faults(s);
         for (unsigned i = 0; i < n; i++, any = true)
             tell(s, items[i]->owner);
+    }
     if (any && s->waiting > 0) { /* the next ones may have been taken up */
         s->rest = SERVE_MILLISECOND;
         s->look = tine__now() + s->rest;

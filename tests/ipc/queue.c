@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "check.h"
+#include "ipc/places.h"
 #include "ipc/queue_layout.h"
 
 static struct queue q, w; /* the two sides */
@@ -254,6 +255,42 @@ static void condemned_before_it_has_freed_its_slot(void) {
     close_both();
 }
 
+/* A condemned worker may be in the midst of reading: nothing else is written there while it lives. */
+static void the_place_of_the_condemned_is_kept(void) {
+    uint64_t seq;
+    open_both();
+    put(1);
+    const struct queue_slot *slot = tine__queue_take(&w, 5, &seq);
+    CHECK(tine__queue_condemn(&q, seq, 5));
+    for (uint64_t i = 2; i < UINT64_C(3) * QUEUE_SLOTS; i++) {
+        put(i);
+        take_expecting(6, i);
+        CHECK_EQ(slot->call.id, 1);
+    }
+    for (unsigned i = 1; i < QUEUE_SLOTS; i++)
+        put(i);
+    CHECK(is_full());
+    tine__queue_bury(&q, 6);
+    CHECK(is_full());
+    tine__queue_bury(&q, 5);
+    put(2);
+    CHECK_EQ(slot->call.id, 2);
+    CHECK(is_full());
+    close_both();
+}
+
+/* So a queue that is short touches little of its memory. */
+static void the_place_that_was_left_last_is_taken_first(void) {
+    open_both();
+    for (uint64_t i = 0; i < UINT64_C(3) * QUEUE_SLOTS; i += 3) {
+        for (uint64_t k = 0; k < 3; k++)
+            CHECK_LE(tine__queue_slot(&q, put(i + k)) - q.c->slot, 2);
+        for (uint64_t k = 0; k < 3; k++)
+            take_expecting(1, i + k);
+    }
+    close_both();
+}
+
 static void who_had_a_slot_is_told_before_it_is_used_again(void) {
     struct queue_past past;
     uint64_t next;
@@ -338,7 +375,7 @@ static void numbers_wrap(void) {
     uint64_t start = ((uint64_t)1 << 40) - 5 * QUEUE_SLOTS / 2;
     for (uint64_t seq = start - QUEUE_SLOTS; seq != start; seq++)
         q.k->state[seq % QUEUE_SLOTS] = word_of(seq, 0, SLOT_FREE);
-    q.c->tail = q.from = start;
+    q.c->tail = q.from = q.places->left = start;
     w.from = start - QUEUE_SLOTS;
     for (uint64_t i = 0; i < UINT64_C(5) * QUEUE_SLOTS; i += 2) {
         uint64_t a = put(i), seq;
@@ -432,6 +469,8 @@ int main(void) {
     condemned_before_it_has_freed_its_slot();
     asked_before_it_has_freed_its_slot();
     held_until_its_slot_is_free();
+    the_place_of_the_condemned_is_kept();
+    the_place_that_was_left_last_is_taken_first();
     who_had_a_slot_is_told_before_it_is_used_again();
     each_sleep_is_ended_once();
     shut_lets_what_is_there_be_taken();

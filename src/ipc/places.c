@@ -1,0 +1,76 @@
+#include "ipc/places.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "ipc/queue_layout.h"
+
+_Static_assert(QUEUE_MAX_WORKERS <= PLACE_LEFT, "a worker and the flag");
+
+struct places *tine__places_new(uint64_t first) {
+    struct places *p = sys.malloc(sizeof *p);
+    if (!p)
+        return NULL;
+    p->left = first;
+    p->fresh = p->nfree = p->nkept = 0;
+    memset(p->kept, 0, sizeof p->kept);
+    memset(p->ref, 0, sizeof p->ref);
+    return p;
+}
+
+static void leave(struct places *p, unsigned place) {
+    if (p->kept[place])
+        p->kept[place] |= PLACE_LEFT;
+    else
+        p->free[p->nfree++] = (uint16_t)place;
+}
+
+/* Which items have left their places, up to the first that has not. */
+static void look(struct queue *q) {
+    struct places *p = q->places;
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    for (; p->left != tail; p->left++) {
+        /* acquire: the last owner has read the slot before it freed it */
+        uint64_t word = atomic_load_explicit(state_of(q, p->left), memory_order_acquire);
+        /* a word of any other item is rubbish that a worker wrote */
+        if (state_in(word) != SLOT_FREE && newer(word, p->left) == 0)
+            break;
+        leave(p, q->c->place[p->left % QUEUE_SLOTS]);
+    }
+}
+
+bool tine__places_take(struct queue *q, unsigned *place) {
+    struct places *p = q->places;
+    if (p->nfree == 0)
+        look(q);
+    if (p->nfree > 0)
+        *place = p->free[--p->nfree];
+    else if (p->fresh < QUEUE_SLOTS)
+        *place = p->fresh++;
+    else
+        return false;
+    return true;
+}
+
+void tine__places_keep(struct queue *q, uint64_t seq, unsigned worker) {
+    struct places *p = q->places;
+    unsigned place = q->c->place[seq % QUEUE_SLOTS];
+    if ((int64_t)(seq - p->left) < 0 || p->kept[place])
+        return; /* only after rubbish */
+    p->kept[place] = (uint16_t)worker;
+    p->nkept++;
+}
+
+void tine__places_bury(struct queue *q, unsigned worker) {
+    struct places *p = q->places;
+    for (unsigned place = 0; p->nkept > 0 && place < p->fresh; place++) {
+        unsigned kept = p->kept[place];
+        if ((kept & ~PLACE_LEFT) != worker)
+            continue;
+        p->kept[place] = 0;
+        p->nkept--;
+        if (kept & PLACE_LEFT)
+            leave(p, place);
+    }
+}

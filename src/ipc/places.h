@@ -1,0 +1,38 @@
+/* Places: where in the file of the call queue (ipc/queue.h) each item's bytes lie. The submitter's private knowledge.
+**
+** Numbers of items go round and round; places do not follow them: the one that became free last is taken first, so a
+** queue that is short stays within a few pages, and these are in the caches. Which place an item has is said in
+** the file that workers only read.
+**
+** A place is free again when the item's word in the queue is FREE. That is looked for in the order of the items, and
+** only when no place is known to be free. A worker that was condemned may still be reading: its place is kept until
+** the worker is buried.
+*/
+#ifndef TINE_IPC_PLACES_H
+#define TINE_IPC_PLACES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "ipc/queue.h"
+
+#define PLACE_LEFT 0x8000u /* the item has left it */
+
+struct places {
+    uint64_t left;  /* items before this one have left their places */
+    unsigned fresh; /* places from this one on were never used */
+    unsigned nfree, nkept;
+    uint16_t free[QUEUE_SLOTS]; /* a stack */
+    uint16_t kept[QUEUE_SLOTS]; /* by place, for which worker (| PLACE_LEFT), or 0 */
+    uint32_t ref[QUEUE_SLOTS];  /* by item: what it was put with */
+};
+
+/* All is free, and the first item will be this one. NULL: no memory. */
+struct places *tine__places_new(uint64_t first);
+/* A place for the next item, *place. False: there is none. */
+bool tine__places_take(struct queue *q, unsigned *place);
+/* The worker that has this item is going to be killed. */
+void tine__places_keep(struct queue *q, uint64_t seq, unsigned worker);
+/* It is dead. */
+void tine__places_bury(struct queue *q, unsigned worker);
+
+#endif
