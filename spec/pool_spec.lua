@@ -1,7 +1,9 @@
 -- Pools and views of them.
 local tine = require "tine"
 local eventually = require "spec.support.eventually"
+local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
+local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 
 describe("a pool", function()
@@ -190,5 +192,31 @@ describe("a pool", function()
       assert.equal("", p.err)
       assert.equal(0, p.code)
     end)
+  end)
+
+  it("has its tasks run when the worker that just looks for them is stopped", function()
+    local pool = tine.pool { workers = 2, spin = 10 }
+    local pids = {}
+    finally(function()
+      for _, pid in ipairs(pids) do processes.signal("CONT", pid) end
+      pool:kill_workers()
+      pool:shutdown()
+    end)
+    local wait, open = gate()
+    local blocked = pool:submit(wait)
+    assert.equal(0, pool:submit(math.abs, 0):result())
+    open()
+    blocked:result()
+    eventually(function()
+      for i, worker in ipairs(pool:workers()) do pids[i] = worker.state == "idle" and worker.pid or nil end
+      return #pids == 2
+    end)
+    for round = 1, 10 do
+      local pid = pids[round % 2 + 1]
+      assert.equal(0, pool:submit(math.abs, 0):result(20))
+      processes.signal("STOP", pid)
+      for n = 1, 3 do assert.equal(n, pool:submit(math.abs, -n):result(20)) end
+      processes.signal("CONT", pid)
+    end
   end)
 end)

@@ -1,4 +1,4 @@
-/* What lies in the two files of the call queue: for queue.c, and for tests that look into them. */
+/* What lies in the two files of the call queue: for queue.c and queue_wait.c, and for tests that look into them. */
 #ifndef TINE_IPC_QUEUE_LAYOUT_H
 #define TINE_IPC_QUEUE_LAYOUT_H
 
@@ -23,11 +23,18 @@ struct queue_calls {
     LINE struct queue_slot slot[QUEUE_SLOTS]; /* by place */
 };
 
+/* A worker that looks for items again and again before it sleeps. */
+struct spinner {
+    LINE _Atomic uint32_t worker; /* 0: nobody */
+    _Atomic uint64_t beat;        /* ns: when it looked last */
+};
+
 struct queue_claims {
     LINE _Atomic uint32_t want_low;
     struct {
         LINE _Atomic uint32_t word;
     } bell[QUEUE_BELLS];
+    struct spinner spinner[QUEUE_SPINNERS];
     LINE _Atomic uint64_t groups; /* bit g: sleepers[g] has been in use; never cleared */
     LINE _Atomic uint64_t sleepers[GROUPS];
     LINE _Atomic uint64_t state[QUEUE_SLOTS];
@@ -63,5 +70,10 @@ static inline int64_t newer(uint64_t word, uint64_t seq) {
 static inline _Atomic uint64_t *state_of(const struct queue *q, uint64_t seq) {
     return &q->k->state[seq % QUEUE_SLOTS];
 }
+
+/* Move q->from to the first item from there on that is READY, and give its word; NULL: there is none. */
+_Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word);
+/* The worker neither sleeps nor spins any more. */
+void tine__queue_forget(struct queue *q, unsigned worker);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "check.h"
 #include "ipc/places.h"
@@ -328,6 +329,60 @@ static void each_sleep_is_ended_once(void) {
     close_both();
 }
 
+#define NOBODY INT64_MIN
+
+/* In seat 0 worker 1 spins, in seat 1 worker 2, which have looked so many ns ago. */
+static void spin(int64_t since_0, int64_t since_1) {
+    const int64_t since[] = {since_0, since_1};
+    for (unsigned i = 0; i < QUEUE_SPINNERS; i++) {
+        w.k->spinner[i].worker = since[i] == NOBODY ? 0 : i + 1;
+        w.k->spinner[i].beat = tine__now() - (uint64_t)since[i];
+    }
+}
+
+static unsigned woken_for(unsigned n) {
+    unsigned woken = 0;
+    for (unsigned i = 5; i < 10; i++)
+        announce_sleeper(i);
+    tine__queue_announce(&q, n);
+    for (unsigned i = 5; i < 10; i++) {
+        woken += q.k->wake[i];
+        tine__queue_forget(&q, i);
+    }
+    return woken;
+}
+
+/* So many of five sleepers are woken for `n` items; once at least, for we may be kept from the processor meanwhile. */
+static bool are_woken(unsigned woken, unsigned n, int64_t since_0, int64_t since_1) {
+    for (int tries = 0; tries < 10000; tries++) {
+        spin(since_0, since_1);
+        if (woken_for(n) == woken)
+            return true;
+    }
+    return false;
+}
+
+static void nobody_is_woken_for_what_a_spinner_takes(void) {
+    const int64_t late = 1000000000;
+    open_both();
+    CHECK(are_woken(1, 1, NOBODY, NOBODY));
+    CHECK(are_woken(3, 3, NOBODY, NOBODY));
+    CHECK(are_woken(5, 100, NOBODY, NOBODY));
+    CHECK(are_woken(0, 1, 0, NOBODY));
+    CHECK(are_woken(2, 3, NOBODY, 0));
+    CHECK(are_woken(1, 3, 0, 0));
+    /* one that was stopped is not waited for, nor one that says that it has looked in times to come */
+    CHECK(are_woken(1, 1, late, NOBODY));
+    CHECK(are_woken(1, 2, late, 0));
+    CHECK(are_woken(1, 1, -late, NOBODY));
+    spin(0, 0);
+    tine__queue_bury(&q, 1);
+    tine__queue_bury(&q, 2);
+    CHECK_EQ(q.k->spinner[0].worker, 0);
+    CHECK_EQ(q.k->spinner[1].worker, 0);
+    close_both();
+}
+
 static void shut_lets_what_is_there_be_taken(void) {
     open_both();
     put(1);
@@ -473,6 +528,7 @@ int main(void) {
     the_place_that_was_left_last_is_taken_first();
     who_had_a_slot_is_told_before_it_is_used_again();
     each_sleep_is_ended_once();
+    nobody_is_woken_for_what_a_spinner_takes();
     shut_lets_what_is_there_be_taken();
     low_is_told_once_for_each_wish();
     numbers_wrap();
