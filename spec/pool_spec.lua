@@ -196,9 +196,9 @@ describe("a pool", function()
 
   it("has its tasks run when the worker that just looks for them is stopped", function()
     local pool = tine.pool { workers = 2, spin = 10 }
-    local pids = {}
+    local stopped = {}
     finally(function()
-      for _, pid in ipairs(pids) do processes.signal("CONT", pid) end
+      for pid in pairs(stopped) do processes.signal("CONT", pid) end
       pool:kill_workers()
       pool:shutdown()
     end)
@@ -207,16 +207,17 @@ describe("a pool", function()
     assert.equal(0, pool:submit(math.abs, 0):result())
     open()
     blocked:result()
-    eventually(function()
-      for i, worker in ipairs(pool:workers()) do pids[i] = worker.state == "idle" and worker.pid or nil end
-      return #pids == 2
-    end)
-    for round = 1, 10 do
-      local pid = pids[round % 2 + 1]
-      assert.equal(0, pool:submit(math.abs, 0):result(20))
-      processes.signal("STOP", pid)
+    for _ = 1, 10 do
+      local looks = eventually(function()
+        assert.equal(0, pool:submit(math.abs, 0):result())
+        for _, worker in ipairs(pool:workers()) do
+          if processes.status(worker.pid, "State"):match "^R" then return worker.pid end
+        end
+      end)
+      stopped[looks] = true
+      processes.signal("STOP", looks)
       for n = 1, 3 do assert.equal(n, pool:submit(math.abs, -n):result(20)) end
-      processes.signal("CONT", pid)
+      processes.signal("CONT", looks)
     end
   end)
 end)

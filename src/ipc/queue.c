@@ -91,13 +91,13 @@ int tine__queue_put(struct queue *q, const struct call_head *call, const void *b
                     struct queue_past *past) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     unsigned place;
-    if (!tine__places_take(q, &place))
+    if (!tine__places_take(q, call->offset ? 0 : call->length, &place))
         return TINE_EAGAIN;
     if (past)
         tell_past(q, tail - QUEUE_SLOTS, past);
-    struct queue_slot *slot = &q->c->slot[place];
     q->c->place[tail % QUEUE_SLOTS] = (uint16_t)place;
     q->places->ref[tail % QUEUE_SLOTS] = call->ref;
+    struct queue_slot *slot = slot_of(q, tail);
     slot->call = *call;
     if (!call->offset) {
         assert(call->length <= CALL_INLINE);
@@ -148,7 +148,7 @@ enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worke
 }
 
 const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq) {
-    return &q->c->slot[q->c->place[seq % QUEUE_SLOTS]];
+    return slot_of(q, seq);
 }
 
 const struct queue_slot *tine__queue_held(const struct queue *q, unsigned worker) {

@@ -60,7 +60,7 @@
 #define QUEUE_SPINNERS 2u
 #define QUEUE_MAX_WORKERS 4096u /* the owner field would allow more */
 
-/* A call item as it lies in a slot: 256 bytes. Its bytes are in `bytes`, or in the call heap at
+/* A call item as it lies in a slot: 256 bytes, or as many as it needs. Its bytes are in `bytes`, or in the call heap at
 ** `call.offset`. */
 struct queue_slot {
     struct call_head call;

@@ -142,10 +142,11 @@ static void pass_on(struct queue *q) {
 static int spin_and_look(struct queue *q, unsigned worker, uint64_t spin) {
     struct yield y;
     int r = look(q);
-    struct spinner *s = r == TINE_EAGAIN && spin ? begin_to_spin(q, worker) : NULL;
+    bool more = r == TINE_EAGAIN && tine__yield_begin(&y, spin);
+    struct spinner *s = more ? begin_to_spin(q, worker) : NULL;
     if (!s)
         return r;
-    for (bool more = tine__yield_begin(&y, spin); more && r == TINE_EAGAIN;) {
+    while (more && r == TINE_EAGAIN) {
         atomic_store_explicit(&s->beat, y.now, memory_order_relaxed);
         KILL_POINT("spinning");
         more = tine__yield(&y);
