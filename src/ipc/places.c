@@ -29,27 +29,29 @@ static void leave(struct places *p, unsigned place) {
         s->free[s->nfree++] = (uint16_t)place;
 }
 
-/* Which items have left their places, up to the first that has not. */
-static void look(struct queue *q) {
+/* Which items before `tail` have left their places, up to the first that has not. */
+static void look(struct queue *q, uint64_t tail) {
     struct places *p = q->places;
-    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    for (; p->left != tail; p->left++) {
+    _Atomic uint64_t *const states = q->k->state;
+    const uint16_t *const places = q->c->place;
+    uint64_t seq = p->left;
+    for (; seq != tail; seq++) {
         /* acquire: the last owner has read the slot before it freed it */
-        uint64_t word = atomic_load_explicit(state_of(q, p->left), memory_order_acquire);
+        uint64_t word = atomic_load_explicit(&states[seq % QUEUE_SLOTS], memory_order_acquire);
         /* a word of any other item is rubbish that a worker wrote */
-        if (state_in(word) != SLOT_FREE && newer(word, p->left) == 0)
+        if (state_in(word) != SLOT_FREE && newer(word, seq) == 0)
             break;
-        leave(p, q->c->place[p->left % QUEUE_SLOTS]);
+        leave(p, places[seq % QUEUE_SLOTS]);
     }
+    p->left = seq;
 }
 
-bool tine__places_take(struct queue *q, uint64_t length, unsigned *place) {
+bool tine__places_take(struct queue *q, uint64_t tail, uint64_t length, unsigned *place) {
     struct places *p = q->places;
     unsigned size = length <= SLOT_SMALL;
     struct places_of_size *s = &p->sizes[size];
-    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     if (s->nfree == 0 || tail - p->left == QUEUE_SLOTS)
-        look(q);
+        look(q, tail);
     if (tail - p->left == QUEUE_SLOTS)
         return false;
     if (s->nfree > 0)

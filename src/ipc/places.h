@@ -34,8 +34,8 @@ struct places {
 
 /* All is free, and the first item will be this one. NULL: no memory. */
 struct places *tine__places_new(uint64_t first);
-/* A place for the next item, which has so many bytes beside its head. False: there is none. */
-bool tine__places_take(struct queue *q, uint64_t length, unsigned *place);
+/* A place for the item `tail`, which has so many bytes beside its head. False: there is none. */
+bool tine__places_take(struct queue *q, uint64_t tail, uint64_t length, unsigned *place);
 /* The worker that has this item is going to be killed. */
 void tine__places_keep(struct queue *q, uint64_t seq, unsigned worker);
 /* It is dead. */

@@ -91,7 +91,7 @@ int tine__queue_put(struct queue *q, const struct call_head *call, const void *b
                     struct queue_past *past) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     unsigned place;
-    if (!tine__places_take(q, call->offset ? 0 : call->length, &place))
+    if (!tine__places_take(q, tail, call->offset ? 0 : call->length, &place))
         return TINE_EAGAIN;
     if (past)
         tell_past(q, tail - QUEUE_SLOTS, past);

@@ -55,18 +55,18 @@ void tine__queue_wake_all(struct queue *q) {
         ;
 }
 
+_Static_assert(QUEUE_SPINNERS == 2, "the two that are looked at here");
+
 /* How many workers are just looking for items. One that was stopped, or is kept from the processor, is not. */
 static unsigned count_spinners(const struct queue *q) {
-    uint64_t now = 0;
-    unsigned n = 0;
-    for (unsigned i = 0; i < QUEUE_SPINNERS; i++) {
-        const struct spinner *s = &q->k->spinner[i];
-        if (!atomic_load_explicit(&s->worker, memory_order_relaxed))
-            continue;
-        now = now ? now : tine__now();
-        n += now - atomic_load_explicit(&s->beat, memory_order_relaxed) < FRESH;
-    }
-    return n;
+    const struct spinner *s = q->k->spinner;
+    uint32_t first = atomic_load_explicit(&s[0].worker, memory_order_relaxed);
+    uint32_t second = atomic_load_explicit(&s[1].worker, memory_order_relaxed);
+    if (!(first | second))
+        return 0;
+    uint64_t now = tine__now();
+    return (first && now - atomic_load_explicit(&s[0].beat, memory_order_relaxed) < FRESH) +
+           (second && now - atomic_load_explicit(&s[1].beat, memory_order_relaxed) < FRESH);
 }
 
 bool tine__queue_announce(struct queue *q, unsigned n) {
