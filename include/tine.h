@@ -201,8 +201,8 @@ typedef struct tine_options {
     const char *trace;
     /* Workers on other machines, behind job servers: "gearman://HOST[:PORT][,HOST...]/SET" (docs/machines.md),
     ** and the key file by which all that is sent is sealed; NULL: without, which only addresses of this
-    ** machine allow. What belongs to workers of this machine (workers, prepare, initializer, preload, limits of
-    ** workers ...) is then TINE_EARG; on_crash is TINE_REPLACE, whatever is said. SINCE 0.2.0 */
+    ** machine allow. What belongs to workers of this machine (workers, prepare, preload, limits of workers
+    ** ...) is then TINE_EARG; on_crash is TINE_REPLACE, whatever is said. SINCE 0.2.0 */
     const char *backend, *key;
     unsigned window; /* tasks under way at most; 0: twice the workers of all hosts */
     double connect_timeout, lost_after; /* 0: 10 and 15 */

@@ -51,11 +51,15 @@ local RECURSION = {
     "each of our processes becomes the next one (root.c forks, root_main.c is what comes of it ...), the last of them"
     .. " has a state, and how that is dressed is told to root.c" },
   { "worker/loop worker/nest", "a task that waits runs others, each as any task is run" },
+  { "bind/adopt bind/embed bind/module bind/preload",
+    "the module is in every state that workers get (preload), and opening it says how those are dressed" },
+  { "bind/attempts bind/await bind/callbacks bind/events bind/everywhere bind/extras bind/future bind/later bind/loop "
+    .. "bind/manual bind/map_chunk bind/needs bind/nested_futures bind/reap bind/submit bind/watch bind/workers",
+    "who waits takes in what has come (reap), by which futures end, callbacks are due and what waited for them is "
+    .. "submitted; and callbacks, decode functions, and a submit that finds no room, wait" },
 }
 -- Files in circles that are no recursion, and are to go.
 local KNOWN = {
-  bind = "adopt attempts await callbacks data embed errors events everywhere extras future later loop map map_chunk " ..
-    "map_fill map_take module needs nested nested_futures nested_submit open pool preload settings share state stats submit values watch workers",
   codec = "loaded simple",
 }
 

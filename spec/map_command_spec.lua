@@ -148,6 +148,7 @@ describe("tine map", function()
       for arguments, message in pairs {
         [""] = "FUNCTION is missing",
         ["-j 0 _"] = "option '%-j' needs a number",
+        ["-j 5000 _"] = "option '%-j' needs at most 4095 workers",
         ["-n x _"] = "option '%-n' needs a number",
         ["-j"] = "option '%-j' needs a number",
         ["--none _"] = "unrecognized option '%-%-none'",

@@ -100,6 +100,10 @@ describe("tine map", function()
 
     it("of arguments", function()
       assert.equal("a x\tx\ta\t1\n", out "'_, _2, _1, _n' ::: a ::: x")
+      -- Arguments have columns, too; they were not looked for there.
+      assert.equal("a,b\tb\ta\nc,d\td\tc\n", out "--colsep , '_, _2, _1' ::: a,b c,d")
+      assert.equal("3 1 2 1,2 3\n", out "--colsep , -x 'echo {3} {1} {2} {}' ::: 1,2 ::: 3")
+      assert.equal("b,c\n", out [[--csv _2 ::: 'a,"b,c"']])
     end)
 
     it("in any number of lines, in order", function()

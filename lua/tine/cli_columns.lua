@@ -70,20 +70,25 @@ local function csv(separator)
   end
 end
 
-local function arguments(record)
-  local columns, n = {}, 0
-  for argument in record:gmatch "([^\0]*)\0" do
-    n = n + 1
-    columns[n] = argument
+-- Each argument is a column, or has some.
+local function arguments(split)
+  return function(record)
+    local words, columns = {}, {}
+    for argument in record:gmatch "([^\0]*)\0" do
+      words[#words + 1] = argument
+      for _, column in ipairs(split and split(argument) or {}) do columns[#columns + 1] = column end
+    end
+    return split and columns or words, words
   end
-  return columns
 end
 
--- A function that splits a record into a list; nil when records have no columns. `how`: { csv=, colsep=, arguments= }
+-- A function that splits a record into a list, and gives a list of the arguments it is made of, if it is; nil when
+-- records have no columns. `how`: { csv=, colsep=, arguments= }
 function M.splitter(how)
-  if how.arguments then return arguments end
-  if how.csv then return csv(how.colsep) end
-  return how.colsep and by_pattern(how.colsep) or nil
+  local split
+  if how.csv then split = csv(how.colsep) elseif how.colsep then split = by_pattern(how.colsep) end
+  if how.arguments then return arguments(split) end
+  return split
 end
 
 return M

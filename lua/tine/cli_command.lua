@@ -26,9 +26,10 @@ end
 function M.work(job, split, text, number, worker)
   local record = job.separator and text:sub(1, -2) or text
   if job.csv then record = record:gsub("\r$", "") end
-  local columns = split and split(record)
-  if job.arguments then record = table.concat(columns, " ") end
-  return { record = record, columns = columns, arguments = job.arguments, number = number, worker = worker }
+  local columns, words
+  if split then columns, words = split(record) end
+  if words then record = table.concat(words, " ") end
+  return { record = record, columns = columns, words = words, number = number, worker = worker }
 end
 
 local function wait(child)

@@ -71,6 +71,8 @@ function M.seconds(text)
   return nil, "a number of seconds"
 end
 
+local MOST_WORKERS <const> = 4095 -- of a pool
+
 -- N, +N and -N (more and fewer than processors), P% (of them).
 function M.jobs(text)
   local processors = require "tine".cpu_count()
@@ -81,6 +83,7 @@ function M.jobs(text)
   end
   if percent ~= "" then n = processors * n // 100 end
   if sign ~= "" then n = processors + (sign == "+" and n or -n) end
+  if n > MOST_WORKERS then return nil, "at most " .. MOST_WORKERS .. " workers" end
   return math.max(n, 1)
 end
 

@@ -136,14 +136,14 @@ local function value_of(part, work)
   if part.what == "number" then return tostring(work.number) end
   if part.what == "worker" then return tostring(work.worker) end
   if part.what == "record" then
-    return words(work.arguments and work.columns or { work.record }, part.change, quote)
+    return words(work.words or { work.record }, part.change, quote)
   end
   local columns = work.columns or { work.record }
   local index = part.column < 0 and #columns + 1 + part.column or part.column
   return quote(CHANGES[part.change](columns[index] or ""))
 end
 
--- The command for a record: work = { record=, columns= or nil, arguments= (the columns are), number=, worker= }
+-- The command for a record: work = { record=, columns= or nil, words= (its arguments) or nil, number=, worker= }
 function M.expand(parts, work)
   local texts = {}
   for i, part in ipairs(parts) do

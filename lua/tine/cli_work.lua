@@ -186,8 +186,9 @@ local function call_records(work, text, at, out)
   local last, stop = record_end(work, text, at.position)
   while last do
     local record = text:sub(at.position, last)
-    local columns = work.split and work.split(record)
-    if work.arguments then record = table.concat(columns, " ") end
+    local columns, words
+    if work.split then columns, words = work.split(record) end
+    if words then record = table.concat(words, " ") end
     at.position, at.number, at.record, out.bytes = stop + 1, at.number + 1, record, 0
     if work.log then at.clock, at.time = host.clock(), host.time() end
     if work.seed then math.randomseed(work.seed, at.number) end

@@ -87,7 +87,10 @@ function Service:wake(w)
     if not w.woken then
         w.woken = true
         self.parked[w] = nil
-        self:start() -- it may be the only reason to come round
+        if not self.awake and not self.detached then -- it may be the only reason to come round
+            C.ring(self.core) -- and that turn finds that it was
+            self:start()
+        end
         self.driver.wake(self, w)
     end
 end
@@ -216,18 +219,19 @@ end
 
 -- ---- the beginning and the end ----
 
--- What a function of the core raises is raised at the line that called ours.
-local function called(name, ok, ...)
+-- What a function of the core raises is raised where `level` says, as `error` counts it in the function that calls this.
+local function called(name, level, ok, ...)
     if ok then
         return ...
     end
     local err = ...
-    error(type(err) == "string" and err:gsub("'%?'", "'" .. name .. "'", 1) or err, 3)
+    error(type(err) == "string" and err:gsub("'%?'", "'" .. name .. "'", 1) or err, level + 1)
 end
 
--- The service of a pool at the loop of this driver; `at`: which one of several.
+-- The service of a pool at the loop of this driver; `at`: which one of several. Called by what `attach` is in the
+-- loop's module, which its users have called; `detach` likewise.
 function loop.attach(pool, driver, at)
-    local old = called("attach", pcall(C.of_pool, pool))
+    local old = called("attach", 3, pcall(C.of_pool, pool))
     if old and not old.detached and old.driver == driver and old.at == at then
         return
     elseif old and not old.detached then
@@ -244,7 +248,7 @@ function loop.attach(pool, driver, at)
         tickets = setmetatable({}, { __mode = "k" }), -- of coroutines that were woken, and have not got it yet
         limits = {},
     }, Service)
-    s.fd, s.core = called("attach", pcall(C.attach, pool, s))
+    s.fd, s.core = called("attach", 3, pcall(C.attach, pool, s))
     local ok, err = pcall(driver.open, s)
     if not ok then
         C.release(s.core, s)
@@ -256,7 +260,7 @@ function loop.attach(pool, driver, at)
 end
 
 function loop.detach(pool, driver)
-    local s = called("detach", pcall(C.of_pool, pool))
+    local s = called("detach", 3, pcall(C.of_pool, pool))
     if not s or s.detached then
         return
     elseif s.driver ~= driver then
@@ -375,8 +379,8 @@ local function suspend_for(future, s, deadline)
 end
 
 function core.future_methods.await(future, timeout)
-    local s, has_pool = called("await", pcall(C.of, future))
-    local deadline = called("await", pcall(deadline_of, timeout))
+    local s, has_pool = called("await", 2, pcall(C.of, future))
+    local deadline = called("await", 2, pcall(deadline_of, timeout))
     local _, is_main = running()
     if not is_main and not has_pool then
         s = any_service()

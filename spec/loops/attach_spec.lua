@@ -102,6 +102,7 @@ for _, l in ipairs(support.loops) do
         local other = require "tine.%s"
         show(tine.kind(select(2, pcall(other.attach, pool, require "cqueues".new()))))
         show((select(2, pcall(attached, {})):gsub("^%%S+:%%d+: ", "")))
+        assert(not select(2, pcall(attached, {})):find "tine/%%w+%%.lua:", "it names the line of its caller")
         ended:shutdown()
         show(tine.kind(select(2, pcall(attached, ended))))
       ]]):format(l.module == "luv" and "cqueues" or "luv"))

@@ -107,6 +107,18 @@ for _, l in ipairs(support.loops) do
       ]])
     end)
 
+    it("a future without a pool that is done when no task is any more keeps no loop", function()
+      -- Its coroutine was woken and the pool watched again for that, with nothing left to be told: for ever.
+      prints("7\nover\n", [[
+        local pool <close> = attached(tine.pool(1))
+        local future = tine.future()
+        go(function() show(future:await()) end)
+        go(function() pool:submit(tine.sleep, 0.01):await() pause() future:set_result(7) end)
+        run()
+        show "over"
+      ]])
+    end)
+
     it("results that somebody takes without the loop reach it all the same", function()
       prints("awaited 1\nawaited 2\nblocked 1\nsubmitted 3\n", [[
         local wait, open = require "spec.support.gate"()

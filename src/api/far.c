@@ -4,11 +4,10 @@
 
 /* Options that are for workers of this machine. */
 static bool is_for_here(const tine_options *o) {
-    return o->workers || o->in_process || o->prepare || o->prepare_symbol || o->initializer ||
-           o->preload || o->finalizer || o->max_tasks_per_worker || o->min_workers ||
-           o->max_worker_memory || o->idle_timeout > 0 || o->max_worker_age > 0 ||
-           o->start_timeout > 0 || o->package_path || o->package_cpath ||
-           o->start_method != TINE_FORK;
+    return o->workers || o->in_process || o->prepare || o->prepare_symbol || o->preload ||
+           o->finalizer || o->max_tasks_per_worker || o->min_workers || o->max_worker_memory ||
+           o->idle_timeout > 0 || o->max_worker_age > 0 || o->start_timeout > 0 ||
+           o->package_path || o->package_cpath || o->start_method != TINE_FORK;
 }
 
 static uint64_t span(double seconds, uint64_t none) {

@@ -5,11 +5,14 @@
 #include "api/structs.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "msg/errand.h"
 #include "trace/trace.h"
 
 const char *tine_version(void) {
     return TINE_VERSION;
 }
+
+#define ROOM 1024 /* bytes of an initializer that are encoded on the stack */
 
 /* --- opening --- */
 
@@ -28,6 +31,23 @@ static int open_trace(struct pool_options *o, const char *file) {
                             tine__boot_depth() > 0);
 }
 
+/* Workers on other machines get it as they get tasks. */
+static int initialize_far(struct pool *p, const struct boot *boot) {
+    const struct errand_head head = {.function = 0};
+    char room[ROOM];
+    struct call_buf cb;
+    if (!boot->initializer)
+        return 0;
+    tine__call_buf_init(&cb, p, room, sizeof room);
+    int err = buf_append(&cb.b, &head, sizeof head);
+    if (!err)
+        err = buf_append(&cb.b, boot->initializer, boot->initializer_len);
+    if (!err)
+        err = tine__pool_initialize(p, &cb, (uint32_t)boot->initializer_function);
+    tine__call_buf_drop(&cb);
+    return err;
+}
+
 static int open_core(struct tine_pool *pool, const tine_options *given) {
     struct pool_options options = {0};
     struct far_options far;
@@ -43,6 +63,11 @@ static int open_core(struct tine_pool *pool, const tine_options *given) {
         err = open_trace(&options, file);
     if (!err)
         err = tine__pool_open(&pool->core, &options);
+    if (!err && options.far && (err = initialize_far(pool->core, &options.boot)) != 0) {
+        tine__pool_kill(pool->core, SIGKILL);
+        tine__pool_join(pool->core);
+        tine__pool_unref(pool->core);
+    }
     pool->workers = options.workers;
     int saved = errno;
     tine__settings_unref(options.settings);

@@ -10,7 +10,8 @@
 /* The address of that name, and its size. */
 static inline socklen_t abstract_address(struct sockaddr_un *at, const char *name) {
     *at = (struct sockaddr_un){.sun_family = AF_UNIX};
-    size_t n = strnlen(name, sizeof at->sun_path - 1);
+    size_t n = strlen(name), most = sizeof at->sun_path - 1;
+    n = n < most ? n : most;
     memcpy(at->sun_path + 1, name, n); /* behind a NUL */
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n);
 }

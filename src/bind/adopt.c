@@ -62,12 +62,6 @@ static void push_pool(lua_State *L, struct tine_pool *program) {
     lua_pop(L, 1);
 }
 
-void tine__program_release(struct core *c) {
-    if (c->program)
-        tine__api_unref(c->program);
-    c->program = NULL;
-}
-
 /* (tine_pool) -> pool */
 int tine__program_push_pool(lua_State *L) {
     push_pool(L, lua_touserdata(L, 1));
@@ -114,16 +108,6 @@ static void set_handle(lua_State *L, struct future *f, int idx) {
     lua_pop(L, 1);
 }
 
-void tine__program_keep(lua_State *L, struct future *f, int idx, struct outcome *o) {
-    o->readers++; /* one that never ends: with the future it is freed */
-    if (!f->box)
-        return;
-    tine__extras_push(L, f, idx);
-    lua_getiuservalue(L, idx, FUTURE_VALUE);
-    lua_setfield(L, -2, "box");
-    lua_pop(L, 1);
-}
-
 /* --- futures of the program --- */
 
 /* Push the label of the program's future. */
@@ -148,8 +132,8 @@ static void settle(lua_State *L, struct future *f, int idx, const struct tine_fu
     }
     f->done = true;
     f->failed = f->outcome.state != OUTCOME_VALUES && f->outcome.code != TINE_ECANCELLED;
-    if (given->item.printed)
-        tine__extras_set_printed(L, f, idx, given->item.printed);
+    if (item_printed(&given->item))
+        tine__extras_set_printed(L, f, idx, item_printed(&given->item));
 }
 
 /* Push a new future, of the pool at `pool`, that follows the program's. */

@@ -1,10 +1,8 @@
 /* Waiting: the one place in which a Lua thread stands still. */
 #include <errno.h>
-#include <string.h>
 #include "base/clock.h"
 #include "bind/bind.h"
 #include "worker/ask.h"
-#include "worker/root.h"
 
 /* --- times --- */
 
@@ -21,21 +19,6 @@ uint64_t tine__check_deadline(lua_State *L, int arg) {
 }
 
 /* --- interrupts --- */
-
-bool tine__is_interrupt(lua_State *L, int idx) {
-    static const char word[] = "interrupted!";
-    size_t len, n = sizeof word - 1;
-    if (lua_type(L, idx) != LUA_TSTRING)
-        return false;
-    const char *s = lua_tolstring(L, idx, &len);
-    /* lua.c's message handler has put the traceback behind it before __close sees it */
-    const char *traceback = strstr(s, "\nstack traceback:");
-    if (traceback)
-        len = (size_t)(traceback - s);
-    if (len < n || memcmp(s + len - n, word, n) != 0)
-        return false;
-    return len == n || (len > n + 1 && memcmp(s + len - n - 2, ": ", 2) == 0);
-}
 
 /* lua.c answers SIGINT by setting a hook in the main coroutine, which raises at the next instruction
 ** there. While another coroutine waits, that would be after the wait: so take the hook over. */

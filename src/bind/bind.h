@@ -348,8 +348,9 @@ bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *le
 void tine__item_put(struct core *c, struct item *item);
 /* May the value at `arg` be a task? */
 bool tine__is_task(lua_State *L, int arg);
-/* The value at `arg` may be a task: else an argument error. */
-void tine__check_task(lua_State *L, int arg);
+/* The value at `arg` may be a task: else an argument error of this method, counted as in a method call however it is
+** called. */
+void tine__check_task(lua_State *L, int arg, const char *method);
 /* Raise why a pool that has ended takes nothing. */
 void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */
@@ -408,6 +409,8 @@ void tine__reap_core(lua_State *L, struct core *c);
 
 /* Move what the outcome holds into a box (pushed): the outcome is then in the box alone. */
 struct outcome *tine__box(lua_State *L, struct outcome *o);
+/* The state is closed: what is in boxes goes. */
+void tine__boxes_empty(struct state *S);
 
 /* --- futures --- */
 
@@ -449,7 +452,7 @@ struct future { /* there may be millions of them: see that it stays small */
     bool failed : 1;    /* done, and neither finished nor cancelled */
     bool due : 1;       /* it is in the list of futures with due callbacks */
     bool
-        nested : 1; /* manual: of a task that a task has submitted; `id` is its number until it has ended */
+        nested : 1; /* manual: of a task of a task; `id` is its number until it has ended (nested.h) */
     bool boxed : 1;   /* there are events in FUTURE_EXTRAS, */
     bool listens : 1; /* for which there are callbacks; */
     bool hearing : 1; /* it is in that list for their sake, too, and before */
@@ -477,6 +480,16 @@ int tine__future_await(lua_State *L, struct future *f, uint64_t deadline);
 /* Decode the values or error of a future that is done, at `idx`, into its cache. */
 void tine__future_decode(lua_State *L, struct future *f, int idx);
 bool tine__future_cancelled(const struct future *f);
+/* Has it ended, whether or not this thread has been told? */
+bool tine__future_has_ended(struct future *f);
+bool tine__future_is_running(struct future *f);
+/* "pending", "running", "cancelled" or "finished". */
+const char *tine__future_state(struct future *f);
+/* The n values, or error and traceback, on top of the stack (popped) become what the future at `idx` ended with. */
+void tine__future_keep_values(lua_State *L, struct future *f, int idx, int n);
+void tine__future_keep_error(lua_State *L, struct future *f, int idx);
+/* Push error and traceback of the future at `idx`, which has failed and is decoded. */
+void tine__future_push_error(lua_State *L, int idx);
 /* The manual future at 1 has ended with `n` values, or (-1) error and traceback, on top of the stack. */
 void tine__manual_end(lua_State *L, struct future *f, int idx, int n);
 /* Push the label of the future at `idx`. */
@@ -484,10 +497,6 @@ const char *tine__future_label(lua_State *L, struct future *f, int idx);
 
 /* --- adopt.c: the C library's pools and futures --- */
 
-/* The future at `idx` is about to decode its outcome `o`, which the C library may still want. */
-void tine__program_keep(lua_State *L, struct future *f, int idx, struct outcome *o);
-/* Give back the program's pool. */
-void tine__program_release(struct core *c);
 int tine__program_push_pool(lua_State *L);
 int tine__program_push_future(lua_State *L);
 int tine__program_pool_of(lua_State *L);
@@ -640,8 +649,6 @@ bool tine__all_ends(const struct aim *aim, const struct anchor *a);
 uint64_t tine__check_deadline(lua_State *L, int arg);
 /* A number of seconds as ns; what: for the argument error. */
 uint64_t tine__check_seconds(lua_State *L, int arg);
-/* Is the error value at `idx` that of an interrupt (Ctrl-C)? */
-bool tine__is_interrupt(lua_State *L, int idx);
 
 /* --- nested.c, nested_futures.c: tasks that tasks submit --- */
 
@@ -658,6 +665,8 @@ extern const luaL_Reg tine__nested_methods[], tine__nested_meta[];
 
 /* --- errors.c --- */
 
+/* Is the error value at `idx` that of an interrupt (Ctrl-C)? */
+bool tine__is_interrupt(lua_State *L, int idx);
 /* Push an error object of this code with a message printf-like as lua_pushfstring. */
 void tine__error_push(lua_State *L, int code, const char *format, ...);
 /* The same, raised. */
@@ -718,6 +727,9 @@ extern const luaL_Reg tine__future_methods[], tine__pool_methods[], tine__pool_m
 int tine__future_tostring(lua_State *L);
 int tine__pool_open_lua(lua_State *L); /* core.open */
 int tine__future_manual(lua_State *L); /* tine.future */
+int tine__manual_run(lua_State *L);    /* future:set_running_or_notify_cancel */
+int tine__manual_set_result(lua_State *L);
+int tine__manual_set_exception(lua_State *L);
 int tine__cpu_count(lua_State *L);
 int tine__clock(lua_State *L);      /* tine.clock */
 int tine__sleep(lua_State *L);      /* tine.sleep */

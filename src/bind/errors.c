@@ -277,3 +277,20 @@ void tine__error_note(lua_State *L, int label, int traceback) {
     lua_setfield(L, -2, "traceback");
     lua_settop(L, err);
 }
+
+/* --- interrupts --- */
+
+bool tine__is_interrupt(lua_State *L, int idx) {
+    static const char word[] = "interrupted!";
+    size_t len, n = sizeof word - 1;
+    if (lua_type(L, idx) != LUA_TSTRING)
+        return false;
+    const char *s = lua_tolstring(L, idx, &len);
+    /* lua.c's message handler has put the traceback behind it before __close sees it */
+    const char *traceback = strstr(s, "\nstack traceback:");
+    if (traceback)
+        len = (size_t)(traceback - s);
+    if (len < n || memcmp(s + len - n, word, n) != 0)
+        return false;
+    return len == n || (len > n + 1 && memcmp(s + len - n - 2, ": ", 2) == 0);
+}

@@ -3,7 +3,7 @@
 ** A future whose task has emitted something, or that somebody reads, has a *box* in its extras, which holds the events.
 ** While the task runs, nothing but the table of anchors may hold the future; then nobody can read them, and a task that
 ** stands for a reader would stand for ever. So as long as nobody would hear of its end either, the anchor of such a
-** future is weak, and the box, which dies with the future, drops the events and anchors it once more. (state.c)
+** future is weak, and the box, which dies with the future, drops the events and anchors it once more. (reap.c)
 */
 #include <string.h>
 #include "bind/bind.h"
@@ -69,7 +69,7 @@ int tine__events_gc(lua_State *L) {
 
 bool tine__events_keep(lua_State *L, struct future *f, int idx) {
     const struct item *item = f->anchor.item;
-    if (!f->boxed && tine__events_unread(item->events) > 0) {
+    if (!f->boxed && tine__events_unread(item_events(item)) > 0) {
         need_box(L, f, idx);
         lua_pop(L, 1);
     }

@@ -63,7 +63,11 @@ int tine__everywhere(lua_State *L) {
 
 /* (future), upvalues beyond ours: error, traceback */
 static int report(lua_State *L) {
-    lua_pushvalue(L, lua_upvalueindex(UP_LAST + 2));
+    if (lua_type(L, lua_upvalueindex(UP_LAST + 1)) == LUA_TSTRING) /* as tracebacks made here do */
+        lua_pushfstring(L, "%s\n%s", lua_tostring(L, lua_upvalueindex(UP_LAST + 1)),
+                        lua_tostring(L, lua_upvalueindex(UP_LAST + 2)));
+    else
+        lua_pushvalue(L, lua_upvalueindex(UP_LAST + 2));
     lua_setiuservalue(L, UP(UP_STATE), KEPT_TRACEBACK);
     lua_pushvalue(L, lua_upvalueindex(UP_LAST + 1));
     tine__callback_error(L, 1);
@@ -75,7 +79,7 @@ void tine__faults_due(lua_State *L, struct core *c) {
     uint64_t number;
     int top = lua_gettop(L);
     luaL_checkstack(L, 20, "faults");
-    if (!tine__inbox_next_fault(&c->inbox, &number, &error))
+    if (!tine__inbox_next_fault(&c->inbox, &number, NULL, &error))
         return;
     lua_pushfstring(L, "everywhere #%I", (LUAI_UACINT)number);
     struct future *f = tine__carrier_push(L, c, lua_tostring(L, -1)); /* top + 2 */

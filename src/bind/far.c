@@ -4,12 +4,21 @@
 #include "site/far.h"
 
 /* What is of this machine's workers only. */
-static const char *const here_only[] = {
-    "workers",     "preload",        "start_method",      "idle_timeout",
-    "min_workers", "max_worker_age", "max_worker_memory", "max_tasks_per_worker",
-    "finalizer",   "start_timeout",  "exit_timeout",      "on_worker_exit",
-    "initializer", "initargs",       "warnings",          "spin",
-    NULL};
+static const char *const here_only[] = {"workers",
+                                        "preload",
+                                        "start_method",
+                                        "idle_timeout",
+                                        "min_workers",
+                                        "max_worker_age",
+                                        "max_worker_memory",
+                                        "max_tasks_per_worker",
+                                        "finalizer",
+                                        "start_timeout",
+                                        "exit_timeout",
+                                        "on_worker_exit",
+                                        "warnings",
+                                        "spin",
+                                        NULL};
 static const char *const far_only[] = {"key",        "window",  "connect_timeout",
                                        "lost_after", "confirm", NULL};
 

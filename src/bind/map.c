@@ -83,7 +83,7 @@ static int map_workers(lua_State *L) {
 
 /* task(value): an argument error unless it may be a task; which argument: 2. */
 static int map_check_task(lua_State *L) {
-    tine__check_task(L, 1);
+    tine__check_task(L, 1, "submit");
     return 0;
 }
 

@@ -238,7 +238,7 @@ int tine__future_chain(lua_State *L) {
         return tine__error(
             L, TINE_EINVALID,
             "a future that was made by hand has no pool: pool:submit(fn, future, ...)");
-    luaL_checkany(L, 2);
+    tine__check_task(L, 2, "chain");
     luaL_checkstack(L, 8, "too many arguments");
     lua_pushvalue(L, 1);
     lua_insert(L, 3); /* the future, fn, the future, ... */

@@ -166,7 +166,7 @@ static void submit_here(lua_State *L, struct loop *l, const struct nested *v,
 
 int tine__nested_submit(lua_State *L) {
     const struct nested *v = luaL_checkudata(L, 1, "tine.nested");
-    tine__check_task(L, 2);
+    tine__check_task(L, 2, "submit");
     struct loop *l = check_loop(L);
     int n = lua_gettop(L) - 2, idx = n + 3;
     luaL_checkstack(L, 12, "too many arguments");

@@ -1,11 +1,13 @@
 /* tine.pool: from an option table to an open pool. */
 #include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <lualib.h>
 #include "base/why.h"
 #include "bind/bind.h"
+#include "msg/errand.h"
 #include "trace/trace.h"
 #include "worker/loop.h"
 #include "worker/root.h"
@@ -118,16 +120,23 @@ static int push_initargs(lua_State *L, int arg) {
     return (int)n;
 }
 
-static void encode_initializer(lua_State *L, int arg, struct codec *c, struct pool_options *o) {
-    struct boot *boot = &o->boot;
-    int type = tine__option(L, arg, "initializer");
+/* Push it; false: there is none. */
+static bool push_initializer(lua_State *L, int arg) {
     if (tine__option(L, arg, "initargs") != LUA_TNIL && !lua_istable(L, -1))
         tine__option_error(L, arg, "initargs", "a list");
     lua_pop(L, 1);
+    int type = tine__option(L, arg, "initializer");
     if (type == LUA_TNIL)
-        return lua_pop(L, 1);
+        return lua_pop(L, 1), false;
     if (type != LUA_TSTRING && !tine__is_callable(L, lua_gettop(L)))
         tine__option_error(L, arg, "initializer", "a function");
+    return true;
+}
+
+static void encode_initializer(lua_State *L, int arg, struct codec *c, struct pool_options *o) {
+    struct boot *boot = &o->boot;
+    if (!push_initializer(L, arg))
+        return;
     struct buf *b = &push_bytes(L, o->carried)->b;
     lua_insert(L, -2);
     encode_function(L, c, b, &boot->initializer_function, "initializer");
@@ -335,7 +344,9 @@ static void encode_calls(lua_State *L, int arg, struct pool_options *o) {
     any |= tine__option(L, arg, "initargs") != LUA_TNIL;
     any |= tine__option(L, arg, "finalizer") != LUA_TNIL;
     lua_pop(L, 4);
-    if (!any)
+    if (o->far && push_initializer(L, arg)) /* tine__initialize_far encodes it */
+        lua_pop(L, 1);
+    if (!any || o->far)
         return;
     /* what travels with the pool travels inline: there is no store yet */
     struct codec_options co = {.send_globals = o->boot.send_globals};
@@ -556,6 +567,47 @@ static void check_nesting(lua_State *L) {
             DEEPEST);
 }
 
+/* --- initializers of workers on other machines --- */
+
+/* The function on top (popped), and its arguments, behind room for its head. A code, with the message pushed. */
+static int encode_far(lua_State *L, struct core *c, int arg, struct buf *b, size_t *function) {
+    const struct errand_head head = {.function = 0};
+    const struct codec_origin *origin = NULL;
+    if (buf_append(b, &head, sizeof head)) {
+        lua_pushstring(L, tine_error_text(TINE_ENOMEM));
+        return TINE_ENOMEM;
+    }
+    int err = tine__encode_function(L, c->codec, lua_gettop(L), b, &origin);
+    *function = b->len - sizeof head;
+    if (err)
+        return err;
+    lua_pop(L, 1);
+    int n = push_initargs(L, arg);
+    err = tine__encode_arguments(L, c->codec, lua_gettop(L) - n + 1, n, b);
+    if (!err)
+        lua_pop(L, n);
+    return err;
+}
+
+/* There is a store now: what its functions are made of goes to each host once. */
+static void initialize_far(lua_State *L, struct core *c, int view, int arg) {
+    size_t function = 0;
+    if (!push_initializer(L, arg))
+        return;
+    core_begin_encoding(c);
+    struct room *r = tine__room_take(L, c, view);
+    int err = encode_far(L, c, arg, &r->call.b, &function);
+    if (!err && (err = tine__pool_initialize(c->p, &r->call, (uint32_t)function)) != 0)
+        lua_pushstring(L, tine_error_text(err));
+    if (err)
+        tine__call_buf_drop(&r->call);
+    tine__room_put(c, r);
+    tine__core_end_encoding(c);
+    if (err)
+        tine__pool_kill(c->p, SIGKILL);
+    cannot_send(L, err, "initializer");
+}
+
 /* tine.pool([workers | options]) */
 int tine__pool_open_lua(lua_State *L) {
     struct pool_options o = {0};
@@ -586,6 +638,8 @@ int tine__pool_open_lua(lua_State *L) {
     lua_setmetatable(L, core - 1);
     tine__view_adopt_settings(L, core - 1, said);
     tine__core_equip(L, c, core, 1, o.boot.send_globals);
+    if (o.far)
+        initialize_far(L, c, core - 1, 1);
     lua_settop(L, core - 1);
     return 1;
 }

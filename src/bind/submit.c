@@ -60,10 +60,7 @@ void tine__room_put(struct core *c, struct room *r) {
 /* --- items --- */
 
 void tine__item_put(struct core *c, struct item *item) {
-    free(item->told);
-    item->told = NULL;
-    tine__printed_unref(item->printed);
-    item->printed = NULL;
+    tine__item_drop_rare(item);
     tine__items_put(&c->items, item);
 }
 
@@ -81,12 +78,9 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->watched = item->task.far = false;
     item->answers = true;
     item->needs = d->needs ? *d->needs : NULL;
-    list_init(&item->question);
-    list_init(&item->heard);
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
-    item->told = NULL;
-    item->printed = NULL;
+    atomic_init(&item->rare, NULL);
     return item;
 }
 
@@ -200,19 +194,14 @@ static void take_in(lua_State *L, struct core *c) {
 
 /* --- the call --- */
 
-/* Argument errors of `submit` and `map` count as in a method call, however they are called. */
-static int wrong_task(lua_State *L, int arg) {
-    return luaL_error(L, "bad argument #%d to 'submit' (function expected, got %s)", arg - 1,
-                      luaL_typename(L, arg));
-}
-
 bool tine__is_task(lua_State *L, int arg) {
     return lua_type(L, arg) == LUA_TSTRING || tine__is_callable(L, arg);
 }
 
-void tine__check_task(lua_State *L, int arg) {
+void tine__check_task(lua_State *L, int arg, const char *method) {
     if (!tine__is_task(L, arg))
-        wrong_task(L, arg);
+        luaL_error(L, "bad argument #%d to '%s' (function expected, got %s)", arg - 1, method,
+                   luaL_typename(L, arg));
 }
 
 /* What the worker is to know, and the label. */
@@ -311,7 +300,7 @@ int tine__submitted(lua_State *L, const struct draft *d) {
 static int submit(lua_State *L, bool wait) {
     struct view *v = tine__check_view(L, 1);
     struct core *c = v->core;
-    tine__check_task(L, 2);
+    tine__check_task(L, 2, wait ? "submit" : "try_submit");
     int n = lua_gettop(L) - 2, future = n + 3;
     luaL_checkstack(L, 12, "too many arguments");
     if (c->p)

@@ -61,6 +61,7 @@ struct gm_task {
     uint64_t timeout, grace, cpu; /* ns, as struct settings */
     uint64_t event_buffer; /* events that each of its tasks may emit before it is granted more */
     int64_t priority;
+    uint64_t errands; /* of its pool (struct gm_errand) that a worker is to have run before it */
     uint64_t nnames;
     /* uint64_t names[nnames]; head.length bytes */
 };
@@ -86,6 +87,7 @@ enum gm_answer_kind {
     ANSWER_PROGRESS, /* what task `k` has said last; nothing: nothing yet */
     ANSWER_EVENT,    /* task `k`, which goes on, has emitted it */
     ANSWER_OUTPUT,   /* before the end of a task whose output is captured: what it has printed */
+    ANSWER_FAULT,    /* bytes: a number, and the error segment of the errand that has it */
     ANSWER_KINDS
 };
 
@@ -114,7 +116,8 @@ enum gm_order_kind {
     SAY_GO = 1, /* begin */
     SAY_NO,     /* do not */
     SAY_CODE,   /* bytes: struct gm_code, name, source, code: what it asked for */
-    SAY_DROP,   /* bytes: an id: that shared value is wanted no more */
+    SAY_ERRAND, /* bytes: struct gm_errand, names, call: the next one. The codes that it names came before */
+    SAY_DROP, /* bytes: an id: that shared value is wanted no more */
     SAY_PING,
     SAY_TELL,   /* how far is it? */
     SAY_GRANT,  /* bytes: struct gm_grant */
@@ -143,6 +146,16 @@ struct gm_code {
     uint32_t name, source; /* bytes, zeros included */
     int32_t line;
     uint32_t value; /* it is no function, but a shared value (pool:share) */
+};
+
+/* What every worker is to run once before the first task of this pool that names it by its number: the initializer, and
+** calls of pool:everywhere, numbered from 1 for each pool. A host keeps them for its workers as long as the line. */
+struct gm_errand {
+    uint64_t number;
+    uint64_t initializes; /* it is the initializer; or 0 */
+    uint64_t names;
+    uint64_t function; /* bytes of its function segment */
+    /* uint64_t names[names]; function segment; argument segment */
 };
 
 /* --- reading --- */

@@ -242,6 +242,10 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
     return 0;
 }
 
+void tine__link_restart(struct link *l, uint64_t now) {
+    atomic_store_explicit(&l->s->level[l->level].started, now, memory_order_release);
+}
+
 unsigned tine__link_asked(const struct link *l) {
     uint64_t word = atomic_load_explicit(word_here(l), memory_order_relaxed);
     return state_in(word) == RUN_RUNNING && word & RUN_ASKED ? word & (RUN_ASKED | RUN_TIMED) : 0;

@@ -73,9 +73,10 @@ enum record_kind {
     RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
     RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
     RECORD_SUBMIT, /* a task has submitted one: struct nested_call and what follows it (msg/nested.h) */
-    RECORD_AWAIT,   /* a task waits for some of those: their numbers; none: it does so no more */
-    RECORD_CANCEL,  /* a task wants one of those not to begin: its number */
-    RECORD_RAN,     /* it has run errand `id`: nothing, or a result segment as RECORD_ERROR */
+    RECORD_AWAIT,  /* a task waits for some of those: their numbers; none: it does so no more */
+    RECORD_CANCEL, /* a task wants one of those not to begin: its number */
+    RECORD_RAN,    /* it has run errand `id`: nothing, or a result segment as RECORD_ERROR */
+    RECORD_FAULT, /* errand `id` of the pool elsewhere that call `ref` came from has failed: the same */
     RECORD_EVENT,   /* what the task has emitted: a result segment */
     RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
     RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */
@@ -197,6 +198,8 @@ int tine__link_attach(struct link *l, int fd);
 ** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `now`: when it starts (ns,
 ** tine__now). */
 int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now);
+/* It starts only now; 0: it has yet to start. */
+void tine__link_restart(struct link *l, uint64_t now);
 /* Say how far the task that runs has come. */
 void tine__link_set_progress(struct link *l, const struct progress *p);
 /* Before tine__link_begin: note what this process has spent of the processor. */

@@ -17,4 +17,14 @@ struct errand_head {
     uint64_t function; /* bytes of the function segment; the argument segment follows */
 };
 
+/* One of a pool on another machine, as a host keeps it for its workers: a value in its store. */
+struct errand_far {
+    uint64_t before; /* the one before it, by its id in the store; 0: it is the first */
+    uint64_t number; /* from 1, as its pool counts */
+    uint64_t first;  /* 1: it is the initializer: where that fails no task of the pool runs; or 0 */
+    uint64_t names;
+    uint64_t function; /* bytes */
+    /* struct call_far_name[names] (msg/extra.h); the function segment; the argument segment */
+};
+
 #endif

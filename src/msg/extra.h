@@ -23,6 +23,9 @@ _Static_assert(sizeof(struct call_extra) == 48, "no padding with foreign bytes")
 struct call_far {
     uint64_t id;           /* of the first task, as its submitter counts */
     uint64_t event_buffer; /* events that each may emit before it is granted more */
+    uint64_t crew;         /* a number of its pool, that no other has */
+    uint64_t errands;      /* so many of that one's are to be run by a worker before it */
+    uint64_t errand;       /* the last of them, by its id in the store (msg/errand.h); 0: none */
     uint32_t attempt;
     uint32_t names;
     /* struct call_far_name[names] */
@@ -39,7 +42,7 @@ void tine__extra_seed(const struct call_extra *e, uint64_t index, uint64_t out[2
 
 /* Do tasks with these settings need one? */
 static inline bool settings_need_extra(const struct settings *s) {
-    return s->memory || s->seeded || s->output;
+    return (s->memory | s->seeded | s->output) != 0;
 }
 
 static inline struct call_extra extra_of(const struct settings *s, uint64_t serial) {

@@ -33,7 +33,9 @@ enum report_kind {
     REPORT_PROGRESS, /* task `id` of call `ref` is about to end, or was lost: bytes, the struct progress it said last */
     REPORT_OUTPUT, /* the same: bytes, what it has printed, of a task that is captured */
     REPORT_RAN, /* it has run errand `id`; bytes: as REPORT_ERROR, if that has failed there, else none */
-    REPORT_READY,       /* it has reached its task loop; `id`, or `pid`: its process */
+    REPORT_FAULT, /* the same, of one that has failed where nobody waits for it; of a worker of this machine, `id` is one of
+                    ** the pool that call `ref` came from */
+    REPORT_READY, /* it has reached its task loop; `id`, or `pid`: its process */
     REPORT_STOPPED,     /* call `ref` was left: tasks from `id` on never ran there */
     REPORT_INITIALIZER, /* its initializer failed; bytes: as REPORT_ERROR */
     REPORT_IDLE,        /* it has had nothing to do for as long as it is to stay */

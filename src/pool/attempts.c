@@ -37,10 +37,11 @@ static struct attempts *with_room(struct attempts *a) {
 }
 
 struct attempt *tine__attempt_add(struct item *item) {
-    struct attempts *a = with_room(item->attempts);
+    struct item_rare *rare = tine__item_need_rare(item);
+    struct attempts *a = rare ? with_room(rare->attempts) : NULL;
     if (!a)
         return NULL;
-    item->attempts = a;
+    rare->attempts = a;
     struct attempt *last = &a->list[a->n++];
     *last = (struct attempt){.times = item->times};
     return last;

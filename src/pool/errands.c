@@ -6,7 +6,8 @@
 #include "pool/internal.h"
 
 struct fault {
-    struct list node; /* in inbox->faults */
+    struct list node;  /* in inbox->faults */
+    struct item *item; /* from another machine, of whose pool it is one; or NULL */
     uint64_t number;
     struct outcome error;
 };
@@ -25,6 +26,20 @@ static void set_error(struct outcome *o, const struct report *r) {
         tine__outcome_set_bytes(o, OUTCOME_ERROR, TINE_ETASK, r->bytes, r->length, r->carried);
 }
 
+/* The owner of the inbox (NULL: there is none any more) is told. */
+static void keep_fault(struct inbox *in, struct item *item, const struct report *r) {
+    struct fault *f = in ? sys.calloc(1, sizeof *f) : NULL;
+    if (!f)
+        return;
+    f->number = r->id;
+    f->item = item;
+    set_error(&f->error, r);
+    list_push(&in->faults, &f->node);
+    atomic_store(&in->has_faults, true);
+    inbox_stir(in);
+    inbox_freshen(in);
+}
+
 void tine__deliver_ran(struct pool *p, const struct report *r) {
     struct everywhere *e = r->length > 0 && !r->error ? find(p, r->id) : NULL;
     if (!e)
@@ -33,15 +48,18 @@ void tine__deliver_ran(struct pool *p, const struct report *r) {
         set_error(&e->error, r);
         return;
     }
-    struct fault *f = e->inbox ? sys.calloc(1, sizeof *f) : NULL;
-    if (!f)
-        return;
-    f->number = r->id;
-    set_error(&f->error, r);
-    list_push(&e->inbox->faults, &f->node);
-    atomic_store(&e->inbox->has_faults, true);
-    inbox_stir(e->inbox);
-    inbox_freshen(e->inbox);
+    keep_fault(e->inbox, NULL, r);
+}
+
+struct item *tine__fault_note(struct pool *p, const struct report *r) {
+    const struct everywhere *e = p->far && r->length > 0 ? find(p, r->id) : NULL;
+    struct task *t = p->far ? NULL : sched_sent(&p->s, r->ref);
+    if (e)
+        keep_fault(e->inbox, NULL, r);
+    if (!t || !t->far || r->length == 0 || r->error)
+        return NULL;
+    keep_fault(item_of(t)->inbox, item_of(t), r);
+    return item_of(t);
 }
 
 /* No values. */
@@ -69,25 +87,28 @@ struct item *tine__errand_done(struct pool *p, struct errand *errand) {
 
 /* --- faults: errors in workers that nobody waits for --- */
 
-static bool take(struct inbox *in, uint64_t *number, struct outcome *error) {
+static bool take(struct inbox *in, uint64_t *number, struct item **item, struct outcome *error) {
     struct list *node = list_pop(&in->faults);
     if (!node)
         return false;
     struct fault *f = LIST_ITEM(node, struct fault, node);
     *number = f->number;
+    if (item)
+        *item = f->item;
     *error = f->error;
     free(f);
     atomic_store(&in->has_faults, !list_empty(&in->faults));
     return true;
 }
 
-bool tine__inbox_next_fault(struct inbox *in, uint64_t *number, struct outcome *error) {
+bool tine__inbox_next_fault(struct inbox *in, uint64_t *number, struct item **item,
+                            struct outcome *error) {
     struct pool *p = in->pool;
     if (!p || !atomic_load_explicit(&in->has_faults, memory_order_acquire) ||
         tine__pool_is_forked(p))
         return false;
     pthread_mutex_lock(&p->lock);
-    bool any = take(in, number, error);
+    bool any = take(in, number, item, error);
     pthread_mutex_unlock(&p->lock);
     return any;
 }
@@ -100,7 +121,7 @@ void tine__faults_forget(struct pool *p, struct inbox *in) {
         if (e->inbox == in)
             e->inbox = NULL;
     }
-    while (take(in, &number, &error))
+    while (take(in, &number, NULL, &error))
         tine__outcome_free_locked(p, &error);
 }
 

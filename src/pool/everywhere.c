@@ -20,6 +20,20 @@ static int settle_down(struct pool *p, struct everywhere *e, struct call_buf *cb
     return 0;
 }
 
+/* The errand that is in `cb`. 0 or TINE_ENOMEM. */
+static int make(struct pool *p, struct call_buf *cb, uint32_t function, struct everywhere **out) {
+    struct everywhere *e = *out = sys.calloc(1, sizeof *e);
+    int err = e ? settle_down(p, e, cb) : TINE_ENOMEM;
+    if (err) {
+        free(e);
+        return err;
+    }
+    e->errand.head->function = function;
+    e->refs = cb->refs;
+    e->errand.refs = &e->refs;
+    return 0;
+}
+
 static void admit(struct pool *p, struct item *item, uint64_t number) {
     item->refs = (struct store_refs){0};
     item->bytes = NULL;
@@ -50,18 +64,12 @@ int tine__pool_everywhere(struct pool *p, struct item *item, struct call_buf *cb
                           uint32_t function) {
     if (tine__pool_is_forked(p))
         return TINE_EFORKED;
-    if (p->far)
-        return TINE_EINVALID;
-    struct everywhere *e = sys.calloc(1, sizeof *e);
-    int err = e ? settle_down(p, e, cb) : TINE_ENOMEM;
-    if (err) {
-        free(e);
+    struct everywhere *e;
+    int err = make(p, cb, function, &e);
+    if (err)
         return err;
-    }
-    e->errand.head->function = function;
     e->item = item;
     e->inbox = item->inbox;
-    e->refs = cb->refs;
     pthread_mutex_lock(&p->lock);
     err = ask(p, e, item);
     pthread_mutex_unlock(&p->lock);
@@ -70,6 +78,21 @@ int tine__pool_everywhere(struct pool *p, struct item *item, struct call_buf *cb
     else
         tine__call_buf_init(cb, p, cb->room, cb->room_size); /* its block and refs are ours now */
     return err;
+}
+
+int tine__pool_initialize(struct pool *p, struct call_buf *cb, uint32_t function) {
+    struct everywhere *e;
+    int err = make(p, cb, function, &e);
+    if (err)
+        return err;
+    const struct order o = {.kind = ORDER_SPREAD, .errand = &e->errand};
+    struct answer a;
+    pthread_mutex_lock(&p->lock);
+    list_push(&p->everywhere, &e->node);
+    p->site->ops->give(p->site, &o, NULL, &a);
+    pthread_mutex_unlock(&p->lock);
+    tine__call_buf_init(cb, p, cb->room, cb->room_size);
+    return 0;
 }
 
 int tine__pool_everywhere_failed(struct pool *p, struct item *item, int code, const char *text,

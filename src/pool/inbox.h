@@ -60,9 +60,12 @@ static inline bool inbox_has_news(const struct inbox *in) {
 unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max);
 /* The next worker that has ended; false: there is none, which costs a load. */
 bool tine__inbox_next_exit(struct inbox *in, struct worker_exit *out);
-/* The next error of an errand in a worker that nobody waited for: its number, and the outcome, to be freed. As above. */
+/* The next error of an errand in a worker that nobody waited for: its number, and the outcome, to be freed. As above.
+** *item (unless NULL): from another machine, of whose pool the errand is; NULL: of this one. Those of an item are there
+** when it is released. */
 struct outcome;
-bool tine__inbox_next_fault(struct inbox *in, uint64_t *number, struct outcome *error);
+bool tine__inbox_next_fault(struct inbox *in, uint64_t *number, struct item **item,
+                            struct outcome *error);
 /* The owner has put off something that it took: as if there were news, until it is taken from again. */
 void tine__inbox_remind(struct inbox *in);
 

@@ -1,5 +1,6 @@
 /* The pool's inside: what its files share. Everything below is guarded by `lock` unless it says otherwise.
 **
+**   rare.c     what few items have
 **   pool.c     opening, the end                   drive.c    the loop between scheduler and site
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
@@ -118,12 +119,16 @@ void tine__work(struct pool *p);
 /* bytes.c */
 /* The rest of it is wanted no more: give back the item's bytes. */
 void tine__item_free_bytes(struct pool *p, struct item *item);
+/* It has a copy of these; NULL: no memory. */
+void tine__item_copy_bytes(struct item *item, const char *bytes, size_t length);
 /* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */
 int tine__item_move_bytes(struct pool *p, struct item *item);
 /* Keep only those of the tasks that have not ended. 0 or TINE_ENOMEM. */
 int tine__item_cut_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */
+/* Something that a pool runs once in each worker has failed where nobody waits for it. */
+void tine__deliver_fault(struct pool *p, const struct report *r);
 /* What a task has said of its progress. */
 void tine__deliver_progress(struct pool *p, const struct report *r);
 /* A task has ended by a report. */
@@ -144,6 +149,11 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
 void tine__item_refuse(struct pool *p, struct item *item);
 
 /* follow.c */
+/* The item that the scheduler knows. */
+static inline struct item *item_leader(struct item *item) {
+    const struct item_rare *rare = item_rare(item);
+    return rare && rare->leader ? rare->leader : item;
+}
 /* The item has ended: so have those that follow it. */
 void tine__followers_end(struct item *item);
 
@@ -201,6 +211,9 @@ void tine__events_shut(struct pool *p);
 /* errands.c */
 /* A worker has run an errand. Before the scheduler hears of it. */
 void tine__deliver_ran(struct pool *p, const struct report *r);
+/* One has failed where nobody waits for it. The task from another machine that it was run for, which is to be posted, or
+** NULL. */
+struct item *tine__fault_note(struct pool *p, const struct report *r);
 /* It is done: so is the item that waited for it, whose outcome is set. */
 struct item *tine__errand_done(struct pool *p, struct errand *errand);
 /* The inbox is about to be closed. */

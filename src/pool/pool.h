@@ -167,11 +167,13 @@ int tine__pool_resize(struct pool *p, unsigned workers);
 /* Have each worker run the call in `cb` once: those that are there, for which the item waits, before their next task, later
 ** ones after their initializer. The bytes begin with a struct errand_head, to be filled in here, then as of a submit without
 ** a label; they are kept as long as the pool. The item is of no task, and counts nowhere; of it the same is to be set as
-** for a submit. As submit, but never TINE_EAGAIN;
-** TINE_EINVALID: its workers are on other machines. */
+** for a submit. As submit, but never TINE_EAGAIN. Of workers on other machines none is there now. */
 int tine__pool_everywhere(struct pool *p, struct item *item, struct call_buf *cb,
                           uint32_t function);
-/* The same, of a call that could not be encoded: no worker runs it. */
+/* The initializer of a pool whose workers are on other machines, before its first task: a call in the same form. 0,
+** TINE_ENOMEM. */
+int tine__pool_initialize(struct pool *p, struct call_buf *cb, uint32_t function);
+/* An errand that could not be encoded: no worker runs it. */
 int tine__pool_everywhere_failed(struct pool *p, struct item *item, int code, const char *text,
                                  size_t length);
 

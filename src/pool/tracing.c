@@ -35,8 +35,9 @@ void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, 
                               .started = ran ? started : 0,
                               .ended = ended,
                               .code = o->state == OUTCOME_VALUES ? 0 : o->code};
-    if (ran && attempt > 1 && item->attempts && item->attempts->n >= attempt - 1) {
-        const struct task_times *before = &item->attempts->list[attempt - 2].times;
+    const struct attempts *attempts = item_attempts(item);
+    if (ran && attempt > 1 && attempts && attempts->n >= attempt - 1) {
+        const struct task_times *before = &attempts->list[attempt - 2].times;
         task.before = before->worker;
         task.before_at = before->started;
     }
@@ -47,7 +48,8 @@ void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, 
 
 void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
                        uint64_t ended) {
-    uint32_t tried = item->attempts ? item->attempts->n : 0;
+    const struct attempts *attempts = item_attempts(item);
+    uint32_t tried = attempts ? attempts->n : 0;
     tine__tracing_attempt(p, item, k, tried + 1, &item->outcomes[k], started, ended);
 }
 

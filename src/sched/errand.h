@@ -14,6 +14,8 @@
 #include "base/list.h"
 #include "msg/errand.h"
 
+struct store_refs;
+
 struct errand {
     /* In sched->errands until it is done, then in done_errands until its event is taken. */
     struct list node;
@@ -23,8 +25,9 @@ struct errand {
     bool broken;   /* its pool is, and not all have */
     /* the owner's, for the site */
     struct errand_place place;
-    struct errand_head *head; /* there */
-    struct errand *next;      /* the site's */
+    struct errand_head *head;      /* there */
+    const struct store_refs *refs; /* what it names */
+    struct errand *next;           /* the site's */
 };
 
 #endif

@@ -5,17 +5,19 @@
 static void finish(struct sched *s, struct errand *e) {
     list_remove(&e->node);
     list_push(&s->done_errands, &e->node);
+    s->eventful = true;
 }
 
 int tine__sched_everywhere(struct sched *s, struct errand *e) {
     if (s->life != LIFE_OPEN)
         return why_code(s->why);
     e->number = ++s->nerrands;
-    e->left = s->present;
+    e->left = s->o.far ? 0 : s->present; /* elsewhere workers run it when they run a task */
     e->broken = false;
     list_init(&e->node);
     list_init(&e->order);
     list_push(&s->new_errands, &e->order);
+    s->stirred = true;
     if (e->left > 0)
         list_push(&s->errands, &e->node);
     else

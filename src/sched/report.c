@@ -208,6 +208,7 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
     tine__sched_depart(s, r->worker, PART_CRASH, &r->status);
     if (s->o.replace && s->failed_starts < FAILED_STARTS) {
         s->died = true;
+        s->eventful = true;
         settle_lost(s, r->worker, r->pid);
         return;
     }
@@ -316,6 +317,7 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     case REPORT_EVENT:
     case REPORT_PROGRESS: /* nothing that is decided here */
     case REPORT_OUTPUT:
+    case REPORT_FAULT:
         break;
     case REPORT_STOPPED:
         stopped(s, r);

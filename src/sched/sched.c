@@ -100,7 +100,6 @@ static uint64_t flags_of(const struct task *t) {
 static void admit(struct sched *s, struct task *t, uint64_t now) {
     s->policy.now = now;
     list_init(&t->node);
-    list_init(&t->sent);
     list_init(&t->ended);
     list_init(&t->on_top);
     t->blocked = t->extra = t->fetching = t->later = false;
@@ -373,9 +372,10 @@ void tine__sched_pace(struct sched *s, uint64_t now) {
     if (wanted > s->window || s->narrow < s->window)
         s->full = false; /* more may be handed over at once */
     s->window = wanted < s->nrefs ? wanted : s->nrefs;
-    if (!s->overtook && s->narrow < s->window)
+    if (!s->narrowed && s->came_back <= SCHED_BACK * s->recent && s->narrow < s->window)
         s->narrow *= 2;
-    s->overtook = false;
+    s->narrowed = false;
+    s->came_back = 0;
     s->was_busy = busy;
     s->paced = now;
     s->recent = 0;

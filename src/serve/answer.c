@@ -48,7 +48,7 @@ void tine__answer_progress(struct serve *s, struct work *w) {
 static bool next_event(const struct serve *s, struct work *w) {
     if (w->item.emitted && !w->events)
         w->events = tine__item_events(s->pool, &w->item);
-    struct events *e = w->events ? w->events : w->item.released ? w->item.events : NULL;
+    struct events *e = w->events ? w->events : w->item.released ? item_events(&w->item) : NULL;
     return w->event.state != OUTCOME_NONE || (e && tine__events_take(e, &w->event, &w->event_k));
 }
 
@@ -109,7 +109,7 @@ static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
 
 /* Of items of a map only errors have it. */
 static void answer_output(struct work *w, uint32_t k, const struct failure *f) {
-    const struct printed *p = w->item.printed;
+    const struct printed *p = item_printed(&w->item);
     if (w->task.head.count == 1 && p)
         tine__answer(w, ANSWER_OUTPUT, k, p->bytes, p->length);
     else if (f && f->output)
@@ -149,8 +149,9 @@ static void tell(struct serve *s, struct work *w) {
     while (w->told < count && !unrun && outcome_settled(&w->outcomes[w->told])) {
         unrun = is_unrun(w, &w->outcomes[w->told]); /* and all behind it: said once */
         answer_events(s, w, w->told);
-        if (count == 1 && w->item.told)
-            tine__answer(w, ANSWER_PROGRESS, 0, w->item.told, progress_size(w->item.told));
+        const struct progress *said = count == 1 ? item_told(&w->item) : NULL;
+        if (said)
+            tine__answer(w, ANSWER_PROGRESS, 0, said, progress_size(said));
         answer_end(w, w->told++);
     }
     if (w->told < count && !unrun)
@@ -163,13 +164,33 @@ static void tell(struct serve *s, struct work *w) {
         tine__work_free(s, w);
 }
 
+/* What has failed of what workers run once for a submitter: it goes with the task that it was run for. */
+static void answer_faults(struct serve *s) {
+    struct item *item;
+    struct outcome error;
+    uint64_t number;
+    size_t n;
+    while (tine__inbox_next_fault(&s->inbox, &number, &item, &error)) {
+        const char *bytes = tine__outcome_bytes(&error, &n);
+        struct buf b;
+        tine__buf_init(&b);
+        if (item && buf_append(&b, &number, sizeof number) == 0 && buf_append(&b, bytes, n) == 0)
+            tine__answer(item->owner, ANSWER_FAULT, ((struct work *)item->owner)->told, b.data,
+                         b.len);
+        tine__buf_free(&b);
+        tine__outcome_free(&error);
+    }
+}
+
 void tine__answer_all(struct serve *s) {
     struct item *items[64];
     unsigned n;
     bool any = false;
-    while ((n = tine__inbox_take(&s->inbox, items, sizeof items / sizeof *items)) > 0)
+    while ((n = tine__inbox_take(&s->inbox, items, sizeof items / sizeof *items)) > 0) {
+        answer_faults(s);
         for (unsigned i = 0; i < n; i++, any = true)
             tell(s, items[i]->owner);
+    }
     if (any && s->waiting > 0) { /* the next ones may have been taken up */
         s->rest = SERVE_MILLISECOND;
         s->look = tine__now() + s->rest;

@@ -69,11 +69,16 @@ void tine__peer_lose(struct serve *s, struct server *v, struct peer *peer, const
     }
 }
 
+void tine__peer_free(struct serve *s, struct peer *peer) {
+    tine__crew_unref(s, peer->crew);
+    free(peer);
+}
+
 /* The submitter has gone, and the line with it. */
 static void gone(struct serve *s, struct server *v, struct peer *peer) {
     tine__peer_lose(s, v, peer, "it has gone");
     list_remove(&peer->node);
-    free(peer);
+    tine__peer_free(s, peer);
 }
 
 static struct peer *peer_of(struct server *v, struct gm_text handle) {
@@ -163,6 +168,8 @@ static void obey(struct serve *s, struct server *v, struct peer *peer, const str
     struct work *w = work_of(v, peer, o->unique);
     if (o->kind == SAY_CODE)
         tine__blob_keep(s->blobs, (struct gm_reader){bytes, o->length});
+    else if (o->kind == SAY_ERRAND)
+        tine__crew_hear(s, peer, (struct gm_reader){bytes, o->length});
     else if (o->kind == SAY_DROP)
         drop_value(s, bytes, o->length);
     else if (o->kind == SAY_PING)

@@ -3,6 +3,7 @@
 **     serve.c   the loop                       hear.c     what servers and submitters say
 **     work.c    a task, from job to item       answer.c   from what has ended to answers
 **     blobs.c   functions of submitters        watch.c    signs of life, connecting again
+**     crews.c   what workers run once for a submitter
 */
 #ifndef TINE_SERVE_INTERNAL_H
 #define TINE_SERVE_INTERNAL_H
@@ -17,6 +18,9 @@
 #define SERVE_BLOBS 4096u /* functions of others that are remembered, at most */
 #define SERVE_SEEN 4096u  /* tasks that were here, by their unique ids */
 
+struct crew;
+struct call_far;
+
 /* A submitter, as one server knows it. */
 struct peer {
     struct list node; /* in server->peers, or server->opening until its line has a handle */
@@ -27,6 +31,7 @@ struct peer {
     uint64_t heard;      /* when, the last one */
     uint64_t lost_after; /* ns */
     unsigned key;        /* that it seals with */
+    struct crew *crew;   /* or NULL: it has no errands */
 };
 
 struct server {
@@ -55,6 +60,7 @@ struct work {
     struct list node;      /* in server->works, or serve->orphans */
     struct server *server; /* NULL: nobody waits for it any more */
     struct peer *peer;
+    struct crew *crew; /* its submitter's, since it is with the pool */
     char handle[GM_HANDLE], unique[GM_UNIQUE];
     uint8_t stage; /* enum work_stage */
     bool stopped;  /* it was to be ended */
@@ -105,6 +111,20 @@ void tine__blob_keep(struct blobs *b, struct gm_reader r);
 /* It is wanted no more. */
 void tine__blob_drop(struct blobs *b, uint64_t id);
 
+/* --- crews.c: what workers run once for a submitter --- */
+
+/* As it came in SAY_ERRAND: the next one of the submitter. */
+void tine__crew_hear(struct serve *s, struct peer *peer, struct gm_reader r);
+/* NULL is fine. */
+struct crew *tine__crew_ref(struct crew *c);
+void tine__crew_unref(struct serve *s, struct crew *c);
+/* So many there are. */
+uint64_t tine__crew_errands(const struct crew *c);
+/* Does one of them carry code? */
+bool tine__crew_has_code(const struct crew *c);
+/* What a worker is told of them. */
+void tine__crew_describe(const struct crew *c, struct call_far *out);
+
 /* --- work.c --- */
 
 /* A job came. */
@@ -143,6 +163,8 @@ void tine__grab(struct serve *s, struct server *v);
 /* The submitter with this id, to which a line is opened; NULL: no memory. */
 struct peer *tine__peer_need(struct serve *s, struct server *v, const struct gm_task *t,
                              unsigned key);
+/* It is in no list any more. */
+void tine__peer_free(struct serve *s, struct peer *peer);
 /* Nobody waits for what runs for the submitter any more. */
 void tine__peer_lose(struct serve *s, struct server *v, struct peer *peer, const char *why);
 

@@ -46,9 +46,9 @@ void tine__greet(struct serve *s, struct server *v) {
     tine__gm_flush(&v->conn);
 }
 
-static void free_peers(struct list *peers) {
+static void free_peers(struct serve *s, struct list *peers) {
     while (!list_empty(peers))
-        free(LIST_ITEM(list_pop(peers), struct peer, node));
+        tine__peer_free(s, LIST_ITEM(list_pop(peers), struct peer, node));
 }
 
 void tine__server_lose(struct serve *s, struct server *v, const char *why) {
@@ -56,8 +56,8 @@ void tine__server_lose(struct serve *s, struct server *v, const char *why) {
         tine__serve_log(s, "lost %s: %s", v->conn.address->name, why);
     while (!list_empty(&v->works))
         tine__work_abandon(s, LIST_ITEM(v->works.next, struct work, node));
-    free_peers(&v->peers);
-    free_peers(&v->opening);
+    free_peers(s, &v->peers);
+    free_peers(s, &v->opening);
     v->grabs = 0;
     v->known = v->asleep = false;
     v->again = tine__now() + v->pause;

@@ -7,7 +7,7 @@
 
 #define MOST_TASKS (1u << 24) /* of a chunk */
 #define NO_CODE \
-    "this host runs only functions of modules that are installed there (tine serve --allow modules), and the call carries code"
+    "this host runs only functions of modules that are installed there (tine serve --allow modules), and the call, or what its pool runs in each worker before it, carries code"
 
 /* --- taking it --- */
 
@@ -90,7 +90,8 @@ static void ask_or_begin(struct serve *s, struct work *w) {
         if (!tine__blob_find(s->blobs, id))
             buf_append(&lacking, &id, sizeof id);
     }
-    if (w->task.confirm || lacking.len > 0) {
+    bool told = tine__crew_errands(w->peer->crew) >= w->task.errands;
+    if (w->task.confirm || lacking.len > 0 || !told) {
         tine__answer(w, ANSWER_ASK, 0, lacking.data, lacking.len);
         tine__answer_say(s, w, false);
     } else {
@@ -176,8 +177,11 @@ static int append_extra(const struct serve *s, struct work *w, const char **p, s
 
 /* The names that it has for functions, and ours. */
 static int append_names(const struct serve *s, struct work *w, struct call_buf *cb) {
-    struct call_far far = {w->task.head.id, w->task.event_buffer, call_attempt(&w->task.head),
-                           (uint32_t)w->task.nnames};
+    struct call_far far = {.id = w->task.head.id,
+                           .event_buffer = w->task.event_buffer,
+                           .attempt = call_attempt(&w->task.head),
+                           .names = (uint32_t)w->task.nnames};
+    tine__crew_describe(w->crew, &far);
     int err = buf_append(&cb->b, &far, sizeof far);
     for (uint64_t i = 0; i < w->task.nnames && !err; i++) {
         struct call_far_name name = {.theirs = name_at(w, i)};
@@ -220,8 +224,13 @@ static int submit(struct serve *s, struct work *w) {
     char room[4096];
     struct call_buf cb;
     const struct call_head *h = &w->task.head;
+    if (tine__crew_errands(w->peer->crew) < w->task.errands)
+        return TINE_EAGAIN;
+    if (s->o->only_modules && tine__crew_has_code(w->peer->crew))
+        return TINE_ESERIALIZE;
     if (!(w->settings = settings_of(s, w)))
         return TINE_ENOMEM;
+    w->crew = tine__crew_ref(w->peer->crew);
     describe(s, w);
     tine__call_buf_init(&cb, s->pool, room, sizeof room);
     int err = append_call(s, w, &cb);
@@ -271,11 +280,9 @@ void tine__work_free(struct serve *s, struct work *w) {
     tine__buf_free(&w->answers);
     tine__outcome_free(&w->event);
     tine__events_unref(w->events);
-    tine__events_unref(w->item.released ? w->item.events : NULL);
     tine__settings_unref(w->settings);
-    tine__attempts_free(w->item.attempts);
-    free(w->item.told);
-    tine__printed_unref(w->item.printed);
+    tine__crew_unref(s, w->crew);
+    tine__item_drop_rare(&w->item);
     free(w);
 }
 

@@ -110,7 +110,9 @@ static void far_give(struct site *s, const struct order *o, const struct site_ca
     case ORDER_END:
         f->ending = true;
         break;
-    case ORDER_SPREAD: /* the pool has refused it */
+    case ORDER_SPREAD:
+        tine__far_spread(f, o->errand);
+        break;
     case ORDER_NONE:
         break;
     }

@@ -228,8 +228,10 @@ static void asked(struct far *f, struct far_sending *s, const char *ids, uint64_
     for (uint64_t i = 0; may && i + 8 <= length; i += 8) {
         uint64_t id;
         memcpy(&id, ids + i, sizeof id);
-        tine__far_code(l, s, id);
+        tine__far_code(l, s->refs, id);
     }
+    if (may)
+        tine__far_tell_errands(f, l);
     if (may && s->stage == FAR_SENT)
         s->stage = FAR_CONFIRMED;
     tine__far_order(l, may ? SAY_GO : SAY_NO, s->unique, NULL, 0);
@@ -294,7 +296,7 @@ static const uint8_t kinds[ANSWER_KINDS] = {
     [ANSWER_CPU] = REPORT_CPU,           [ANSWER_CRASHED] = REPORT_CRASHED,
     [ANSWER_LOST] = REPORT_AWAY,         [ANSWER_STOPPED] = REPORT_STOPPED,
     [ANSWER_PROGRESS] = REPORT_PROGRESS, [ANSWER_OUTPUT] = REPORT_OUTPUT,
-    [ANSWER_EVENT] = REPORT_EVENT};
+    [ANSWER_EVENT] = REPORT_EVENT,       [ANSWER_FAULT] = REPORT_FAULT};
 
 /* It is the end of the task that is due, or of no task. False: it makes no sense. */
 static bool fits(const struct far_sending *s, const struct gm_answer *a) {
@@ -314,6 +316,8 @@ static void answer(const struct far *f, struct far_sending *s, const struct gm_a
     r->pid = a->pid;
     if (r->kind == REPORT_EVENT)
         r->number = s->events++;
+    if (r->kind == REPORT_FAULT && !tine__far_fault(f, r))
+        r->kind = REPORT_NONE;
     if (report_is_result(r)) {
         s->events = 0;
         s->granted = f->event_buffer;

@@ -3,6 +3,7 @@
 **     far.c        the operations, opening and closing
 **     far_send.c   calls and orders, on their way out
 **     far_hear.c   what comes in, and the reports that it makes
+**     far_errands.c what every worker is to run once
 **     far_time.c   signs of life, connecting again, nobody there
 */
 #ifndef TINE_SITE_FAR_INTERNAL_H
@@ -41,9 +42,11 @@ struct far_line {
     const char *name;        /* kept for good */
     unsigned slots, running; /* running: sendings */
     uint64_t tasks;
-    uint64_t said;     /* messages, so far */
-    uint64_t heard;    /* when it has said something last */
-    struct buf orders; /* to be said */
+    uint64_t said;               /* messages, so far */
+    uint64_t heard;              /* when it has said something last */
+    struct buf orders;           /* to be said */
+    const struct errand *errand; /* the last that it was told, or NULL: */
+    uint64_t errands;            /* so many */
 };
 
 /* A call under way. */
@@ -126,6 +129,9 @@ struct far {
     struct far_line *from;       /* who says them */
     struct buf plain, sealed;
 
+    struct errand *errands, *last_errand; /* linked by `next`: the first is number 1 to hosts */
+    uint64_t nerrands;
+
     bool started, leaving, left;
     bool ending, gone; /* REPORT_GONE is to be given; was given */
     bool lost;         /* somebody has taken our descriptors */
@@ -150,8 +156,11 @@ void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *un
 void tine__far_want(struct far_sending *s, enum gm_order_kind kind);
 /* It is this one. */
 void tine__far_meet(struct far_sending *s, struct far_line *l);
-/* ... the function with this id, if the sending names it. */
-void tine__far_code(struct far_line *l, const struct far_sending *s, uint64_t id);
+/* ... the function with this id, if it is named there. */
+void tine__far_code(struct far_line *l, const struct store_refs *refs, uint64_t id);
+/* The ids of what is named there, and of what shared values among that name themselves; adds their number to *n. 0 or
+** TINE_ENOMEM. */
+int tine__far_names(const struct store_refs *refs, struct buf *out, uint64_t *n);
 /* Say it. */
 void tine__far_say(struct far *f, struct far_line *l);
 /* Nothing is to come of it any more, whatever its host says: it is dead. */
@@ -160,6 +169,15 @@ void tine__far_forget(struct far *f, struct far_sending *s);
 void tine__far_free(struct far *f, struct far_sending *s);
 /* No host has begun it, and none is to. */
 void tine__far_cancel(struct far *f, struct far_sending *s);
+
+/* --- far_errands.c --- */
+
+/* Every worker is to run it before its next task. */
+void tine__far_spread(struct far *f, struct errand *e);
+/* The host is to know of all there are. */
+void tine__far_tell_errands(struct far *f, struct far_line *l);
+/* A worker of the line has run one, which has failed: bytes as of ANSWER_FAULT. False: it makes no sense. */
+bool tine__far_fault(const struct far *f, struct report *r);
 
 /* --- far_hear.c --- */
 

@@ -43,15 +43,14 @@ bool tine__far_has_room(const struct far *f) {
 
 /* --- calls --- */
 
-/* The ids of what is named, and of what shared values among that name themselves. 0 or TINE_ENOMEM. */
-static int append_names(const struct store_refs *refs, struct buf *out, uint64_t *n) {
+int tine__far_names(const struct store_refs *refs, struct buf *out, uint64_t *n) {
     int err = 0;
     for (uint32_t i = 0; i < refs->n && !err; i++) {
         const struct codec_stored *stored = store_ref_at(refs, i);
         err = buf_append(out, &stored->id, sizeof stored->id);
         *n += 1;
         if (!err)
-            err = append_names(tine__store_names(stored), out, n);
+            err = tine__far_names(tine__store_names(stored), out, n);
     }
     return err;
 }
@@ -74,13 +73,14 @@ static int describe(const struct far *f, const struct order *o, const struct sit
                         .grace = set->grace,
                         .cpu = set->cpu,
                         .event_buffer = f->event_buffer,
-                        .priority = set->priority};
+                        .priority = set->priority,
+                        .errands = f->nerrands};
     memcpy(t.peer, f->id, sizeof t.peer);
     t.head.offset = 0;
     out->len = 0;
     int err = buf_append(out, &t, sizeof t);
     if (!err)
-        err = append_names(call->refs, out, &t.nnames);
+        err = tine__far_names(call->refs, out, &t.nnames);
     if (!err)
         memcpy(out->data, &t, sizeof t);
     return err ? err : buf_append(out, call->bytes, call->head->length);
@@ -222,9 +222,9 @@ static int describe_code(const struct codec_stored *stored, struct buf *out) {
     return err ? err : buf_append(out, stored->code.bytes, code.length);
 }
 
-void tine__far_code(struct far_line *l, const struct far_sending *s, uint64_t id) {
+void tine__far_code(struct far_line *l, const struct store_refs *refs, uint64_t id) {
     struct buf b;
-    const struct codec_stored *stored = find_named(s->refs, id);
+    const struct codec_stored *stored = find_named(refs, id);
     tine__buf_init(&b);
     if (stored && describe_code(stored, &b) == 0)
         tine__far_order(l, SAY_CODE, NULL, b.data, b.len);

@@ -46,11 +46,13 @@ static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
 }
 
 /* A call that this worker was given? */
+static bool has_call(struct local *l, unsigned worker, uint32_t ref) {
+    return ref < l->nrefs && l->handed[ref].seq && tine__local_who(l, ref) == worker;
+}
+
+/* ... and the task is one of it? */
 static bool is_its_call(struct local *l, unsigned worker, const struct report *r) {
-    if (r->ref >= l->nrefs)
-        return false;
-    const struct handed *h = &l->handed[r->ref];
-    return h->seq && r->id - h->id < h->count && tine__local_who(l, r->ref) == worker;
+    return has_call(l, worker, r->ref) && r->id - l->handed[r->ref].id < l->handed[r->ref].count;
 }
 
 static void describe(struct local *l, struct lane *lane, const struct record *head,
@@ -63,7 +65,8 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
         [RECORD_PROGRESS] = REPORT_PROGRESS, [RECORD_MEMORY] = REPORT_MEMORY,
         [RECORD_ENDED] = REPORT_ENDED,       [RECORD_SUBMIT] = REPORT_SUBMIT,
         [RECORD_AWAIT] = REPORT_AWAIT,       [RECORD_CANCEL] = REPORT_CANCEL,
-        [RECORD_EVENT] = REPORT_EVENT,       [RECORD_RAN] = REPORT_RAN};
+        [RECORD_EVENT] = REPORT_EVENT,       [RECORD_RAN] = REPORT_RAN,
+        [RECORD_FAULT] = REPORT_FAULT};
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;
@@ -142,8 +145,10 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
         lane->output_told = 0; /* another attempt has the same id */
     else if (r->kind == REPORT_EVENT)
         r->number = lane->link.events++;
-    bool may_be_past = r->kind == REPORT_STOPPED || r->kind == REPORT_EVENT;
-    if (!(result || may_be_past || report_is_nested(r)) || is_its_call(l, worker, r))
+    bool may_be_past =
+        r->kind == REPORT_STOPPED || r->kind == REPORT_EVENT || r->kind == REPORT_FAULT;
+    bool its = r->kind == REPORT_FAULT ? has_call(l, worker, r->ref) : is_its_call(l, worker, r);
+    if (!(result || may_be_past || report_is_nested(r)) || its)
         return true;
     give_back(l);
     if (may_be_past) /* what was cancelled of it has ended, and perhaps another call has its number */

@@ -27,6 +27,7 @@ struct call {
         *names; /* of one from another machine: what it names, struct call_far_name, not aligned */
     uint32_t nnames;
     uint64_t shown;                 /* the id that its submitter knows it by */
+    uint64_t crew, errands, errand; /* as in struct call_far */
     bool mute;                      /* nobody wants events of its tasks */
     uint64_t event_buffer;          /* of each, before it is granted more; 0: as all here */
     uint32_t attempt;               /* from 1 */
@@ -54,12 +55,15 @@ static inline struct task_name call_name(const struct call *c, struct codec_orig
                               .label = c->label,
                               .label_len = (uint32_t)c->label_len};
 }
+
 /* A call that each worker runs once (msg/errand.h). */
 struct errand_call {
     const char *function;
     size_t function_len;
     const char *arguments;
     size_t arguments_len;
+    const char *names; /* as in struct call */
+    uint32_t nnames;
 };
 
 #define CHANNEL_REST HEAP_REST /* ns */
@@ -77,6 +81,9 @@ struct channel {
     /* Before task `k` of the call is run. 0; TINE_ECANCELLED: it and the rest of the chunk must not run;
     ** TINE_EAGAIN: this worker is to be killed, do nothing more. */
     int (*begin)(struct channel *ch, const struct call *call, uint32_t k);
+    /* Its time does not run meanwhile; it begins now. NULL: no task comes from other machines. */
+    void (*hold)(struct channel *ch);
+    void (*resume)(struct channel *ch, const struct call *call);
     /* Was the task that runs asked to end (ipc/link.h: RUN_ASKED, RUN_TIMED; 0)? Async-signal-safe. */
     unsigned (*asked)(struct channel *ch);
     /* Is somebody to be told where the task stands? Async-signal-safe; NULL: never. Then tell it. */

@@ -8,6 +8,8 @@ bool tine__errand_run(struct run *r, const struct errand_call *c, struct buf *ou
                                   .function_len = c->function_len,
                                   .arguments = c->arguments,
                                   .arguments_len = c->arguments_len,
+                                  .names = c->names,
+                                  .nnames = c->nnames,
                                   .quiet = true};
     enum record_kind kind = tine__run(r, &call, out);
     if (kind == RECORD_REFUSED)

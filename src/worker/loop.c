@@ -11,6 +11,7 @@
 #include "base/why.h"
 #include "codec/segment.h"
 #include "worker/ask.h"
+#include "worker/crew.h"
 #include "worker/emit.h"
 #include "worker/divert.h"
 #include "worker/errand.h"
@@ -216,6 +217,15 @@ static enum record_kind with_output(struct loop *l, const struct run_call *c, bo
     return kind;
 }
 
+/* What its pool wants to have been run before: that comes first. What it prints is not the task's. */
+static enum record_kind prepare_and_run(struct loop *l, const struct run_call *c, bool whole) {
+    struct channel *ch = l->channel;
+    const char *why;
+    if (l->call->errand && !tine__crew_prepare(l, &why))
+        return refuse(ch->reply(ch), why);
+    return with_output(l, c, whole, ch->reply(ch));
+}
+
 /* Run and answer task `l->k`. 0, or TINE_ECANCELLED: it and the rest of the chunk do not run. */
 static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     struct channel *ch = l->channel;
@@ -225,7 +235,7 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     if (err)
         await_death();
     l->submitted = 0;
-    enum record_kind kind = with_output(l, c, whole, ch->reply(ch));
+    enum record_kind kind = prepare_and_run(l, c, whole);
     if (l->said.id == l->call->id + l->k)
         ch->last_progress(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))

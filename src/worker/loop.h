@@ -35,6 +35,7 @@ struct loop {
     struct posted *letters;          /* results that were not taken */
     const char *bottom;              /* of the C stack */
     bool emitting;                   /* it is just encoding an event */
+    struct crews *crews; /* pools elsewhere whose errands it has run (crew.h), or NULL */
 };
 
 /* Put the field "tine.worker" into the state; `loop` must live as long. Raises memory errors. */

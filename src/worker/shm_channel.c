@@ -115,6 +115,9 @@ static uint32_t describe_far(const char *p, uint32_t room, struct call *out) {
     out->nnames = far.names;
     out->shown = far.id;
     out->attempt = far.attempt;
+    out->crew = far.crew;
+    out->errands = far.errands;
+    out->errand = far.errand;
     out->event_buffer = far.event_buffer;
     return far_size(far.names);
 }
@@ -174,10 +177,11 @@ static uint64_t errand(struct channel *ch, struct errand_call *out) {
         return 0;
     c->now = 0; /* it takes its time */
     c->last = head;
-    out->function = (const char *)(head + 1);
-    out->function_len = head->function;
-    out->arguments = out->function + head->function;
-    out->arguments_len = place.length - sizeof *head - head->function;
+    const char *function = (const char *)(head + 1);
+    *out = (struct errand_call){.function = function,
+                                .function_len = head->function,
+                                .arguments = function + head->function,
+                                .arguments_len = place.length - sizeof *head - head->function};
     return ++c->errands;
 }
 
@@ -220,6 +224,17 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k) {
             ring(c, BELL_PRESSURE);
     }
     return err;
+}
+
+static void hold(struct channel *ch) {
+    self(ch)->now = 0;
+    tine__link_restart(&self(ch)->link, 0);
+}
+
+static void resume(struct channel *ch, const struct call *call) {
+    if (call->spends)
+        tine__link_note_spent(&self(ch)->link);
+    tine__link_restart(&self(ch)->link, tine__now());
 }
 
 static unsigned asked(struct channel *ch) {
@@ -472,6 +487,8 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     c->base = (struct channel){.told = told,
                                .dismissed = dismissed,
                                .errand = errand,
+                               .hold = hold,
+                               .resume = resume,
                                .take = take,
                                .begin = begin,
                                .asked = asked,
