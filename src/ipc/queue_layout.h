@@ -1,4 +1,4 @@
-/* What lies in the two files of the call queue: for queue.c and queue_wait.c, and for tests that look into them. */
+/* What lies in the two files of the call queue: for its files, and for tests that look into them. */
 #ifndef TINE_IPC_QUEUE_LAYOUT_H
 #define TINE_IPC_QUEUE_LAYOUT_H
 
