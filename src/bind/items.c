@@ -5,7 +5,7 @@
 #define KEPT 2048    /* about as many as the call queue and the result rings hold */
 #define TOGETHER 20u /* in one block */
 
-struct place {
+struct item_place {
     struct item item; /* first member */
     struct block *block;
 };
@@ -14,7 +14,7 @@ struct block {
     struct list node;  /* in items.blocks while there are free ones */
     struct item *free; /* linked by `owner` */
     unsigned nfree;
-    struct place places[TOGETHER];
+    struct item_place places[TOGETHER];
 };
 
 void tine__items_init(struct items *s) {
@@ -60,7 +60,7 @@ static void free_block(struct items *s, struct block *b) {
 }
 
 void tine__items_put(struct items *s, struct item *item) {
-    struct block *b = ((struct place *)item)->block;
+    struct block *b = ((struct item_place *)item)->block;
     item->owner = b->free;
     b->free = item;
     s->nfree++;

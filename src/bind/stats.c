@@ -96,15 +96,15 @@ static void set_tasks(lua_State *L, const char *name, const struct figures_task 
 
 /* The workers on other machines that have run something. */
 static void set_places(lua_State *L, struct core *c) {
-    struct place place;
+    struct remote remote;
     lua_newtable(L);
-    for (unsigned i = 1; c->p && tine__pool_place(c->p, i, &place); i++) {
+    for (unsigned i = 1; c->p && tine__pool_remote(c->p, i, &remote); i++) {
         lua_createtable(L, 0, 4);
-        lua_pushstring(L, place.host);
+        lua_pushstring(L, remote.host);
         lua_setfield(L, -2, "host");
-        set_count(L, "worker", place.worker);
-        set_count(L, "tasks", place.tasks);
-        set_number(L, "seconds", (double)place.ran / 1e9);
+        set_count(L, "worker", remote.worker);
+        set_count(L, "tasks", remote.tasks);
+        set_number(L, "seconds", (double)remote.ran / 1e9);
         lua_rawseti(L, -2, i);
     }
     lua_setfield(L, -2, "places");

@@ -30,7 +30,7 @@
 #include "pool/figures.h"
 #include "pool/inbox.h"
 #include "pool/item.h"
-#include "pool/places.h"
+#include "pool/remote.h"
 #include "store/store.h"
 #include "worker/boot.h"
 
@@ -224,8 +224,8 @@ void tine__pool_told(struct pool *p, struct figures_told *out);
 /* Why the pool is broken or was killed, or NULL; a reference for the caller. */
 struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);
-/* The worker on another machine with this number (pool/places.h; struct task_times.place). False: there is none. */
-bool tine__pool_place(struct pool *p, unsigned number, struct place *out);
+/* The worker on another machine with this number (pool/remote.h; struct task_times.place). False: there is none. */
+bool tine__pool_remote(struct pool *p, unsigned number, struct remote *out);
 /* Why its trace has no more (trace/trace.h), said once; to be freed. */
 char *tine__pool_trace_trouble(struct pool *p);
 /* Are its workers on other machines; or has it none, and runs its tasks in this process? */

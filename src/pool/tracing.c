@@ -38,7 +38,7 @@ void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, 
                               .ended = ended,
                               .code = o->state == OUTCOME_VALUES ? 0 : o->code};
     if (ran && t->place) { /* what is heard late must not lie over what was heard before */
-        const struct place *place = &p->places.list[t->place - 1];
+        const struct remote *place = &p->remotes.list[t->place - 1];
         task.started = place->from;
         task.ended = place->until;
     }
