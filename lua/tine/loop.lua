@@ -219,7 +219,7 @@ end
 
 -- ---- the beginning and the end ----
 
--- What a function of the core raises is raised where `level` says, as `error` counts it in the function that calls this.
+-- What a function of the core raises is raised where `level` says, as `error` counts in the function that calls this.
 local function called(name, level, ok, ...)
     if ok then
         return ...

@@ -8,6 +8,33 @@ local program = require "spec.support.program"
 local function add(a, b) return a + b end
 local function pass(...) return ... end
 
+-- Giving a result to a task of another pool was a callback like those of users, which do not run while `submit` waits
+-- for room; and there was none until a task ended that waited for that result: the program stood still.
+describe("futures of another pool as arguments", function()
+  it("are given while submit, or a map, waits for room", function()
+    local pool <close> = tine.pool { workers = 1, max_pending = 2 }
+    local other <close> = tine.pool(1)
+    finally(function()
+      pool:kill_workers()
+      other:kill_workers()
+    end)
+    local called, futures = 0, {}
+    for i = 1, 10 do
+      local first = other:submit(math.abs, -i)
+      first:add_done_callback(function() called = called + 1 end)
+      futures[i] = pool:submit(function(n) return n + 1 end, first)
+    end
+    assert.is_true(called < 10) -- no callbacks run in a submit
+    for i = 1, 10 do assert.equal(i + 1, futures[i]:result(20)) end
+    for _, chunksize in ipairs { 1, 3 } do
+      local items = {}
+      for i = 1, 10 do items[i] = other:submit(math.abs, -i) end
+      local list = pool:map(function(n) return n end, items, { chunksize = chunksize }):totable()
+      assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, n = 10 }, list)
+    end
+  end)
+end)
+
 describe("a future as an argument", function()
   teardown(leftovers.none)
 

@@ -124,10 +124,11 @@ static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadli
 /* Take in what has ended, run what is due. */
 static void dispatch(lua_State *L, struct state *S, const struct aim *aim) {
     tine__reap(L);
+    tine__gives_run(L); /* what is waited for may hang on them */
     if (S->depth >= NESTED_CALLBACKS)
         return;
     if (aim->quiet)
-        tine__questions_run(L); /* what is waited for may hang on them */
+        tine__questions_run(L); /* or on these */
     else if (callbacks_due(S))
         tine__callbacks_run(L);
 }

@@ -51,7 +51,8 @@ enum upvalue { UP_STATE = 1, UP_FUTURE, UP_POOL, UP_VIEW, UP_ANCHORS, UP_LAST = 
 enum kept {
     KEPT_CORES = 1, /* address -> core, while not joined */
     KEPT_DUE,       /* futures with callbacks to run: [due_first .. due_last] */
-    KEPT_BOX,       /* metatables */
+    KEPT_GIVES, /* what gives results to tasks that wait for them, and whose: [gives_first .. gives_last] */
+    KEPT_BOX, /* metatables */
     KEPT_ROOM,
     KEPT_CORE,
     KEPT_CHUNK,
@@ -91,6 +92,7 @@ struct state {
     unsigned generation; /* of the process: in a forked child all pools are dead */
     unsigned ncores;
     lua_Integer due_first, due_last;
+    lua_Integer gives_first, gives_last;
     unsigned depth;        /* callbacks running inside each other */
     uint32_t slots;        /* of the anchors, free ones too */
     uint32_t *free;        /* the numbers of those, a stack */
@@ -588,6 +590,10 @@ void tine__callback_error(lua_State *L, int idx);
 /* Add the function at `fn` to the callbacks of the future at `idx`. */
 void tine__check_callable(lua_State *L, int arg);
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
+/* The same of a callback of ours that gives the result to a task that waits for it. It runs in every wait, also in one
+** that runs no callbacks: what is waited for may hang on that task. */
+void tine__give_add(lua_State *L, struct future *f, int idx, int fn);
+void tine__gives_run(lua_State *L);
 /* The future at `idx` is done: its callbacks, if any, are due. */
 void tine__callbacks_due(lua_State *L, struct future *f, int idx);
 /* Run what is due. Raises only `interrupted!`. */
@@ -595,7 +601,8 @@ void tine__callbacks_run(lua_State *L);
 /* Run one function with the future at `idx`, errors reported likewise. */
 void tine__callback_call(lua_State *L, int idx, int fn);
 static inline bool callbacks_due(const struct state *S) {
-    return S->due_first <= S->due_last || !list_empty(&S->questions);
+    return S->due_first <= S->due_last || S->gives_first <= S->gives_last ||
+           !list_empty(&S->questions);
 }
 
 /* --- fileno.c --- */
@@ -739,6 +746,8 @@ int tine__pool_workers_lua(lua_State *L);
 /* --- far.c --- */
 /* The options in the table at `arg` of a pool on other machines, which stay on the stack; NULL: it is here. */
 const struct far_options *tine__far_read(lua_State *L, int arg);
+/* Raises an argument error if the output of tasks is to go where such a pool cannot send it. */
+void tine__far_check_output(lua_State *L, int arg);
 /* So many workers serve one on other machines, or may. */
 unsigned tine__far_workers(lua_State *L, struct core *c);
 /* Push the list of those that serve one on other machines. */

@@ -133,6 +133,58 @@ void tine__callback_add(lua_State *L, struct future *f, int idx, int fn) {
     tine__extras_add(L, f, idx, "callbacks", fn);
 }
 
+void tine__give_add(lua_State *L, struct future *f, int idx, int fn) {
+    if (f->anchor.weak)
+        tine__anchor_strengthen(L, &f->anchor, idx);
+    tine__extras_add(L, f, idx, "gives", fn);
+}
+
+/* Those of the future at `idx`, whose extras are on top. */
+static void gives_due(lua_State *L, int idx) {
+    struct state *S = state_of(L);
+    int extras = lua_gettop(L), list = extras + 1;
+    if (lua_getfield(L, extras, "gives") == LUA_TTABLE) {
+        push_kept(L, KEPT_GIVES);
+        for (lua_Integer i = 1; lua_rawgeti(L, list, i) != LUA_TNIL; i++) {
+            lua_rawseti(L, list + 1, S->gives_last + 1);
+            lua_pushvalue(L, idx);
+            lua_rawseti(L, list + 1, S->gives_last + 2);
+            S->gives_last += 2;
+        }
+        lua_pushnil(L);
+        lua_setfield(L, extras, "gives");
+        tine__due_changed(S);
+    }
+    lua_settop(L, extras);
+}
+
+/* The queue is at `queue`, its first pair above it: take it out. */
+static void leave_gives(lua_State *L, struct state *S, int queue) {
+    for (int i = 0; i < 2; i++) {
+        lua_pushnil(L);
+        lua_rawseti(L, queue, S->gives_first++);
+    }
+    if (S->gives_first > S->gives_last) {
+        S->gives_first = 1;
+        S->gives_last = 0;
+        tine__due_changed(S);
+    }
+}
+
+void tine__gives_run(lua_State *L) {
+    struct state *S = state_of(L);
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 12, "callbacks too deep");
+    while (S->gives_first <= S->gives_last) {
+        push_kept(L, KEPT_GIVES);
+        lua_rawgeti(L, top + 1, S->gives_first);
+        lua_rawgeti(L, top + 1, S->gives_first + 1);
+        leave_gives(L, S, top + 1);
+        tine__callback_call(L, top + 3, top + 2);
+        lua_settop(L, top);
+    }
+}
+
 void tine__due_push(lua_State *L, int idx) {
     struct state *S = state_of(L);
     idx = lua_absindex(L, idx);
@@ -147,6 +199,7 @@ void tine__due_push(lua_State *L, int idx) {
 void tine__callbacks_due(lua_State *L, struct future *f, int idx) {
     idx = lua_absindex(L, idx);
     lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+    gives_due(L, idx);
     if (lua_getfield(L, -1, "callbacks") == LUA_TTABLE) {
         tine__due_push(L, idx);
         f->due = true;
@@ -216,6 +269,7 @@ void tine__callbacks_run(lua_State *L) {
     struct state *S = state_of(L);
     int top = lua_gettop(L);
     luaL_checkstack(L, 12, "callbacks too deep");
+    tine__gives_run(L);
     tine__questions_run(L);
     while (S->due_first <= S->due_last) {
         push_kept(L, KEPT_DUE);

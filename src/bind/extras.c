@@ -49,7 +49,7 @@ void tine__extras_add(lua_State *L, struct future *f, int idx, const char *field
 }
 
 bool tine__extras_are_idle(lua_State *L, struct future *f, int idx) {
-    static const char *const busy[] = {"callbacks", "watches", "when", "handle", NULL};
+    static const char *const busy[] = {"callbacks", "gives", "watches", "when", "handle", NULL};
     bool idle = f->extras != EXTRA_WATCH;
     if (f->extras != EXTRA_TABLE)
         return idle;

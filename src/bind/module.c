@@ -39,7 +39,7 @@ static void push_state(lua_State *L) {
     list_init(&S->questions);
     list_init(&S->heard);
     list_init(&S->limbo);
-    S->due_first = 1;
+    S->due_first = S->gives_first = 1;
     S->generation = tine__root_generation();
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     S->main = lua_tothread(L, -1);
@@ -94,6 +94,8 @@ static void fill_state(lua_State *L) {
     keep(L, KEPT_NESTED);
     lua_createtable(L, 0, 0);
     keep(L, KEPT_DUE);
+    lua_createtable(L, 0, 0);
+    keep(L, KEPT_GIVES);
     keep_weak(L, KEPT_FUTURES);
     keep_weak(L, KEPT_WEAK);
     keep_meta(L, KEPT_BOX, "tine.box", tine__box_gc);

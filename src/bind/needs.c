@@ -193,7 +193,7 @@ void tine__needs_await(lua_State *L, int futures, int dependent) {
         if (is_over(f))
             tine__callback_call(L, source, source + 1);
         else
-            tine__callback_add(L, f, source, source + 1);
+            tine__give_add(L, f, source, source + 1);
         lua_settop(L, source - 1);
     }
 }

@@ -70,6 +70,8 @@ static size_t write_check(struct encoder *e, int idx, const struct name *n, char
     lua_State *L = e->L;
     const char *path = n->file ? n->file->path : "";
     uint64_t hash = 0;
+    if (n->kind == NAME_CFUNCTION && n->depth > 0 && tine__library_is_ours(lua_tocfunction(L, idx)))
+        return 0; /* the other side may have us in a library, or in its program */
     if (n->kind == NAME_CFUNCTION)
         hash = tine__library_hash(lua_tocfunction(L, idx), &path);
     else if (n->builtin)

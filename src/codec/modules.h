@@ -58,6 +58,8 @@ bool tine__file_is_of(const struct file *f, const char *path);
 /* The hash of the Lua function at `fn`: its code with lines and names, without the chunk's name. */
 uint64_t tine__hash_function(lua_State *L, int self, int fn);
 uint64_t tine__function_hash(const char *dump, const struct dump_function *f);
+/* Is it of the library, or program, that we are in? */
+bool tine__library_is_ours(lua_CFunction fn);
 /* Which library and where in it. *path: of the library, as long as that is loaded. 0: unknown. */
 uint64_t tine__library_hash(lua_CFunction fn, const char **path);
 

@@ -52,7 +52,8 @@ void tine__attempt_times(struct item *item, uint64_t started, uint64_t ended) {
     uint64_t now = ended && ended >= started ? ended : tine__now();
     item->times.started = started >= t->since && started <= now ? started : 0;
     item->times.ended = now;
-    item->times.worker = t->worker;
+    item->times.worker = (uint16_t)t->worker;
+    item->times.place = t->place;
     item->times.pid = t->pid;
     item->times.host = t->host;
 }

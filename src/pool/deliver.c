@@ -209,6 +209,7 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     if (!t)
         return;
     struct item *item = item_of(t);
+    t->place = tine__place_note(p, r);
     if (how == ENDING_NONE && r->kind == REPORT_MEMORY)
         how = ENDING_MEMORY;
     end_children(p, item, k, k + 1);

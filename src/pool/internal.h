@@ -57,6 +57,7 @@ struct pool {
     struct mailbox *mail;   /* [1 .. most workers] or NULL: nothing was ever posted */
     uint64_t children;      /* unfinished ones */
     struct list everywhere; /* calls that each worker runs once (errands.h) */
+    struct places places;   /* workers on other machines */
     struct list met;        /* needs whose leaders have ended */
     uint64_t needing;       /* needs that have leaders */
     unsigned waiting;       /* threads inside tine__wait: they take in results themselves */

@@ -95,6 +95,19 @@ void tine__item_expire(struct pool *p, struct item *item) {
     end_item(p, item, tine__sched_late, false);
 }
 
+void tine__item_kill(struct pool *p, struct item *item) {
+    if (tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    tine__take_in(p, false);
+    if (item->settings) { /* it has not ended */
+        item->settings->grace = 0;
+        tine__sched_end_now(&p->s, &item->task);
+        carry_out(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k) {
     if (tine__pool_is_forked(p))
         return false;

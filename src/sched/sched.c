@@ -196,6 +196,15 @@ void tine__sched_cancel(struct sched *s, struct task *t) {
     give_up(s, t, ENDING_CANCELLED);
 }
 
+void tine__sched_end_now(struct sched *s, struct task *t) {
+    if (t->asked)
+        tine__sched_grace_over(s, t);
+    else if (t->call.count == 1)
+        tine__sched_abort(s, t);
+    else
+        tine__sched_late(s, t);
+}
+
 bool tine__sched_abort(struct sched *s, struct task *t) {
     assert(t->call.count == 1);
     if (!task_is_open(t) || t->doom)

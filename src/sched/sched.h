@@ -256,6 +256,8 @@ void tine__sched_late(struct sched *s, struct task *t);
 /* End it, which is a single one: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun.
 ** False: it has ended, or is being ended. */
 bool tine__sched_abort(struct sched *s, struct task *t);
+/* What of it has not begun never runs, and what has is ended by force: its settings have no grace any more. */
+void tine__sched_end_now(struct sched *s, struct task *t);
 /* No more submits; with `cancel` all that has not begun is cancelled. */
 void tine__sched_shutdown(struct sched *s, bool cancel);
 /* Workers end now: SIGTERM and patience until `patience` (ns of the clock), or (`hard`) SIGKILL. */

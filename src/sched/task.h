@@ -82,6 +82,7 @@ struct task {
     uint16_t depth;  /* which is so deep itself, and one more */
     /* The owner's: from another machine (CALL_FAR); all that a worker is to know stands in its bytes. */
     bool far;
+    uint16_t place;             /* the owner's: on which other machine it was last, 0: on none */
     bool mute;                  /* the owner's: nobody wants events of its tasks */
     bool blocked;               /* SENT: it waits for what it has submitted */
     bool extra;                 /* a worker more is wanted for it (nested.c) */

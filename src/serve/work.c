@@ -85,6 +85,7 @@ static uint64_t name_at(const struct work *w, uint64_t i) {
 static void ask_or_begin(struct serve *s, struct work *w) {
     struct buf lacking;
     tine__buf_init(&lacking);
+    w->looked = tine__blobs_now(s->blobs);
     for (uint64_t i = 0; i < w->task.nnames; i++) {
         uint64_t id = name_at(w, i);
         if (!tine__blob_find(s->blobs, id))
