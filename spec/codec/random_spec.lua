@@ -37,11 +37,14 @@ local function run_again(c, made)
   end
 end
 
--- What is wrong with this program; nil: nothing.
-local function run(program)
+-- What is wrong with this program; nil: nothing. Every other one has three codecs, which share what they know of names
+-- as long as nothing is changed.
+local function run(program, number)
   local c = s.pair()
+  local earlier, later = c, c
+  if number % 2 == 1 then earlier, later = s.pair(), s.pair() end
   local made = assert(load(program.source, "=program", "t", _G))(function(f)
-    for _ = 1, AGAIN do s.call(c, f) end
+    for _ = 1, AGAIN do s.call(earlier, f) end
   end)
   local ok, got, sentinel, object = pcall(s.call, c, made.task, unpack(made.args)) -- first: a task may change things
   local here, wanted = pcall(made.task, unpack(made.args))
@@ -52,7 +55,7 @@ local function run(program)
   if got ~= wanted then return ("wanted %s\ngot    %s"):format(wanted, got) end
   if not rawequal(sentinel, made.sentinel) then return "the sentinel came back as another" end
   if made.is and not is then return "the object came back as one of another class" end
-  return run_again(c, made)
+  return run_again(later, made)
 end
 
 describe("random programs", function()
@@ -70,7 +73,7 @@ describe("random programs", function()
     for number = FROM, FROM + COUNT - 1 do
       local program = travellers.program(number)
       write(program)
-      local wrong = run(program)
+      local wrong = run(program, number)
       forget(program)
       if wrong then
         local text = { "program " .. number .. ": " .. wrong }

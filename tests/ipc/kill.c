@@ -35,8 +35,8 @@ static const struct point {
     {"halfway", 200, false},  {"written", 200, false},
     {"allocated", 20, false}, {"half a block", 20, false},
     {"full", 2, false},       {"announced", 50, true},
-    {"woken", 50, true},      {"spinning", 500, true},
-    {"spun", 20, true},
+    {"woken", 50, true},      {"spinning", 5, true},
+    {"spun", 5, true},
 #endif
     {NULL, 1, false},         {NULL, 1, true}};
 
