@@ -1,13 +1,16 @@
 -- tine serve --on HOST,HOST: the same command on other hosts, by ssh.
 --
 -- Each host's command ends with us, however we end: it reads a pipe of ours through ssh, asks its `tine serve` to leave
--- at each line, and once more when the pipe is at its end.
+-- at each line, and once more when the pipe is at its end. What it logs comes through another pipe, and goes on behind
+-- the host's name.
 local host = require "tine.cli_host"
 local trouble = require "tine.cli_trouble"
 
 local M = {}
 
 local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
+
+local LOG_BLOCK <const> = 65536
 
 local REMOTE <const> = [[
 exec 3<&0
@@ -34,17 +37,41 @@ end
 local function start(name, command)
   local reads, writes = host.pipe(true)
   if not reads then trouble.give_up("no pipe: %s", writes) end
-  local child, why = host.spawn(("exec ssh -o BatchMode=yes -- %s %s"):format(quote(name), quote(command)), reads, 1, 2)
+  local log, logs = host.pipe()
+  if not log then trouble.give_up("no pipe: %s", logs) end
+  local ssh = ("exec ssh -o BatchMode=yes -- %s %s"):format(quote(name), quote(command))
+  local child, why = host.spawn(ssh, reads, 1, logs)
   host.close(reads)
+  host.close(logs)
   if not child then trouble.give_up("ssh: %s", why) end
-  return { name = name, child = child, pipe = writes, fd = assert(child:fd()) }
+  return {
+    name = name, child = child, pipe = writes, fd = assert(child:fd()), log = log, reader = host.reader(log, "\n"),
+  }
+end
+
+-- Its lines, as far as they are there; with `ended` the last one, too, though it is not complete.
+local function pass_on(one, ended)
+  local before, goes_on = nil, one.log ~= nil
+  while goes_on and one.reader:buffered() ~= before do
+    before = one.reader:buffered()
+    goes_on = one.reader:fill(LOG_BLOCK)
+  end
+  for line in function() return (one.reader:take(1, LOG_BLOCK, ended or not goes_on, false)) end do
+    host.write(2, ("%s: %s"):format(one.name, line))
+  end
+  if one.log and not goes_on then
+    host.close(one.log)
+    one.log = nil
+  end
 end
 
 -- It has ended: whether well.
 local function collect(one)
   local code, signal
   repeat code, signal = one.child:wait() until code
+  pass_on(one, true)
   if one.pipe then host.close(one.pipe) end
+  if one.log then host.close(one.log) end
   if code == 0 and signal == 0 then return true end
   local how = signal ~= 0 and host.signal_name(signal) or "exit code " .. code
   io.stderr:write(("tine serve: %s: it ended with %s\n"):format(one.name, how))
@@ -82,8 +109,12 @@ function M.serve(hosts, args)
   while #list > 0 do
     local fds = { signals }
     for i, one in ipairs(list) do fds[i + 1] = one.fd end
+    for i = 1, #list do fds[#list + i + 1] = list[i].log or -1 end
     local ready = { host.poll(fds) }
     table.remove(ready, 1)
+    for i, one in ipairs(list) do
+      if ready[#list + i] then pass_on(one) end
+    end
     good = take_out(list, ready) and good
     if host.take_signal(signals) then
       ask(list, asked)

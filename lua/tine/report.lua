@@ -92,6 +92,21 @@ local function say_tasks(lines, f)
     end
 end
 
+-- The workers of other machines, each with its host.
+local function say_places(lines, f)
+    local list = f.told.places
+    if #list == 0 then return end
+    table.sort(list, function(a, b)
+        if a.host ~= b.host then return a.host < b.host end
+        return a.worker < b.worker
+    end)
+    add(lines, "")
+    add(lines, "The workers of other machines")
+    for _, w in ipairs(list) do
+        add(lines, "  %s, worker %d: %s tasks, which ran %s", w.host, w.worker, count(w.tasks), duration(w.seconds))
+    end
+end
+
 -- ---- advice ----
 
 local ENOUGH <const> = 20 -- tasks, before anything is said of what is usual
@@ -202,6 +217,7 @@ function core.pool_methods.report(pool)
     say_sum(lines, f)
     say_time(lines, f)
     say_percentiles(lines, f)
+    say_places(lines, f)
     say_tasks(lines, f)
     say_advice(lines, f)
     return table.concat(lines, "\n") .. "\n"

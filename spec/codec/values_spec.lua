@@ -298,4 +298,34 @@ describe("random graphs", function()
       assert(s.same(g, copy), "graph " .. i)
     end
   end)
+
+  it("keys of many records, whatever their order, length and number", function()
+    local random, alphabet = math.random, {}
+    for i = 1, 120 do alphabet[i] = ("k"):rep(i % 41) .. i % 7 .. ("\0x"):rep(i % 3) .. i end
+    for most = 1, 120, 17 do
+      local list = {}
+      for i = 1, 200 do
+        local record = {}
+        for _ = 1, random(0, 40) do
+          local key = alphabet[random(most)]
+          local r = random(6)
+          record[key] = r == 1 and alphabet[random(most)] or r == 2 and { [key] = key } or i
+          if r == 3 then record[i] = key end
+        end
+        list[i] = record
+      end
+      returns(list, { [alphabet[most]] = list })
+    end
+  end)
+
+  it("keys that differ in a single byte", function()
+    local list = {}
+    for length = 1, 34 do
+      for at = 1, length do
+        local zeros = ("0"):rep(length)
+        list[#list + 1] = { [zeros] = at, [zeros:sub(1, at - 1) .. "1" .. zeros:sub(at + 1)] = length }
+      end
+    end
+    returns(list)
+  end)
 end)

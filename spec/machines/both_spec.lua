@@ -9,8 +9,9 @@ if not machines.gearmand then
 end
 
 local SPECS <const> = {
-  "contract/chain", "contract/events", "contract/map_contract", "contract/order", "contract/progress", "contract/retry",
-  "contract/timeout", "share",
+  "contract/chain", "contract/events", "contract/limits", "contract/map_contract", "contract/order",
+  "contract/progress", "contract/retry", "contract/seed", "contract/task", "contract/timeout",
+  "contract/travel", "share",
 }
 
 describe("on other machines, too, holds", function()

@@ -31,6 +31,47 @@ end
 
 local function forever() while true do end end
 
+describe("kill_workers", function()
+  local server
+  before_each(function() server = machines.server() end)
+  after_each(machines.stop)
+
+  it("ends the workers that run the pool's tasks at once, whatever their grace, and nobody else's", function()
+    machines.host(server, "-j 3")
+    local pool, other = tine.pool { backend = server:url() }, tine.pool { backend = server:url() }
+    finally(function()
+      pool:kill_workers()
+      other:kill_workers()
+    end)
+    local function stubborn(file)
+      local out <close> = assert(io.open(file, "w"))
+      out:write(tine.worker.pid, "\n")
+      out:flush()
+      while true do pcall(function() while true do end end) end
+    end
+    local function pid_in(file)
+      return eventually(function()
+        local text = processes.read(file)
+        return text and tonumber(text)
+      end, "a task that runs")
+    end
+    local mine, chunk, theirs = os.tmpname(), os.tmpname(), os.tmpname()
+    local slow = pool:with { grace = 60 }
+    local future = slow:submit(stubborn, mine)
+    slow:map(stubborn, { chunk, chunk }, { chunksize = 2 })
+    local kept = other:submit(stubborn, theirs)
+    local pids = { pid_in(mine), pid_in(chunk) }
+    local alive = pid_in(theirs)
+    eventually(function() return kept:running() and future:running() end)
+    pool:kill_workers()
+    assert.equal("broken", tine.kind(select(2, future:pcall(5))))
+    for _, pid in ipairs(pids) do eventually(function() return not processes.alive(pid) end, "its end") end
+    assert.is_true(processes.alive(alive))
+    assert.is_true(kept:running())
+    assert.equal(1, other:submit(function() return 1 end):result(20))
+  end)
+end)
+
 describe("when a host is lost", function()
   local server
   before_each(function() server = machines.server() end)

@@ -41,10 +41,10 @@ const void *tine_future_values(tine_future *f, size_t *length) {
 
 const void *tine_future_output(tine_future *f, size_t *length) {
     *length = 0;
-    if (check(f) || !f->item.printed)
+    if (check(f) || !item_printed(&f->item))
         return NULL;
-    *length = f->item.printed->length;
-    return f->item.printed->bytes;
+    *length = item_printed(&f->item)->length;
+    return item_printed(&f->item)->bytes;
 }
 
 /* --- texts --- */

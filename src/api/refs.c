@@ -49,13 +49,10 @@ void tine_future_free(tine_future *f) {
     tine__api_unref(f->pool);
     free(f->label);
     tine__settings_unref(f->settings);
-    tine__attempts_free(f->item.attempts);
     tine__outcome_free(&f->event);
     tine__events_unref(f->events);
-    tine__events_unref(f->item.events);
     free(f->message);
     free(f->traceback);
-    free(f->item.told);
-    tine__printed_unref(f->item.printed);
+    tine__item_drop_rare(&f->item);
     free(f);
 }

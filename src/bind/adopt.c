@@ -132,8 +132,8 @@ static void settle(lua_State *L, struct future *f, int idx, const struct tine_fu
     }
     f->done = true;
     f->failed = f->outcome.state != OUTCOME_VALUES && f->outcome.code != TINE_ECANCELLED;
-    if (given->item.printed)
-        tine__extras_set_printed(L, f, idx, given->item.printed);
+    if (item_printed(&given->item))
+        tine__extras_set_printed(L, f, idx, item_printed(&given->item));
 }
 
 /* Push a new future, of the pool at `pool`, that follows the program's. */

@@ -32,8 +32,9 @@ bool tine__keep_attempts(lua_State *L, struct future *f, int idx) {
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "attempts");
     lua_pop(L, 2);
-    *place = f->anchor.item->attempts;
-    f->anchor.item->attempts = NULL;
+    struct item_rare *rare = item_rare(f->anchor.item);
+    *place = rare->attempts;
+    rare->attempts = NULL;
     return true;
 }
 
@@ -167,7 +168,7 @@ int tine__future_attempts(lua_State *L) {
 /* --- asking --- */
 
 void tine__ask_later(struct state *S, struct item *item) {
-    list_push(&S->questions, &item->question);
+    list_push(&S->questions, &item_rare(item)->question);
     tine__due_changed(S);
 }
 
@@ -230,7 +231,7 @@ void tine__questions_run(lua_State *L) {
     luaL_checkstack(L, 20, "callbacks too deep");
     while ((node = list_pop(&S->questions)) != NULL) {
         tine__due_changed(S);
-        ask(L, LIST_ITEM(node, struct item, question));
+        ask(L, LIST_ITEM(node, struct item_rare, question)->item);
         lua_settop(L, top);
     }
 }

@@ -69,7 +69,7 @@ int tine__events_gc(lua_State *L) {
 
 bool tine__events_keep(lua_State *L, struct future *f, int idx) {
     const struct item *item = f->anchor.item;
-    if (!f->boxed && tine__events_unread(item->events) > 0) {
+    if (!f->boxed && tine__events_unread(item_events(item)) > 0) {
         need_box(L, f, idx);
         lua_pop(L, 1);
     }

@@ -130,7 +130,7 @@ static void tell_watches(lua_State *L, struct future *f, int idx) {
 }
 
 bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx) {
-    const struct progress said = *f->anchor.item->told;
+    const struct progress said = *item_told(f->anchor.item);
     tine__extras_push(L, f, idx);
     lua_createtable(L, 3, 0);
     tine__progress_push(L, &said);
@@ -149,7 +149,7 @@ void tine__extras_set_printed(lua_State *L, struct future *f, int idx, const str
 }
 
 bool tine__extras_keep_printed(lua_State *L, struct future *f, int idx) {
-    tine__extras_set_printed(L, f, idx, f->anchor.item->printed);
+    tine__extras_set_printed(L, f, idx, item_printed(f->anchor.item));
     return !f->done;
 }
 

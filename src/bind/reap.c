@@ -54,6 +54,17 @@ static void rest(struct core *c) {
         list_remove(&c->busy);
 }
 
+/* Its owner is asked something, or may hear something. */
+static void take_rare(struct state *S, struct item *item) {
+    struct item_rare *rare = item_rare(item);
+    list_remove(&rare->question);
+    if (item->asked)
+        tine__ask_later(S, item);
+    list_remove(&rare->heard);
+    if (item->emitted)
+        list_push(&S->heard, &rare->heard);
+}
+
 /* Take the pool's news: a released item goes to the state's list. Allocates nothing. */
 static void take_news(struct state *S, struct core *c) {
     struct item *items[64];
@@ -71,12 +82,8 @@ static void take_news(struct state *S, struct core *c) {
             const struct anchor *a = items[i]->owner;
             if (a->kind == ANCHOR_CHUNK)
                 tine__chunk_news(items[i]);
-            list_remove(&items[i]->question);
-            if (items[i]->asked)
-                tine__ask_later(S, items[i]);
-            list_remove(&items[i]->heard);
-            if (items[i]->emitted)
-                list_push(&S->heard, &items[i]->heard);
+            if (item_rare(items[i]))
+                take_rare(S, items[i]);
             if (items[i]->released)
                 list_push(&S->news, &items[i]->news);
         }
@@ -89,12 +96,6 @@ static bool outcome_failed(const struct outcome *o) {
 
 void tine__landed(lua_State *L, struct anchor *a, struct core *c) {
     list_remove(&a->item->news);
-    list_remove(&a->item->question);
-    list_remove(&a->item->heard);
-    tine__events_unref(a->item->events);
-    a->item->events = NULL;
-    tine__attempts_free(a->item->attempts);
-    a->item->attempts = NULL;
     tine__item_put(c, a->item);
     a->item = NULL;
     tine__unanchor(L, c->state, a);
@@ -105,6 +106,18 @@ static void future_landed(lua_State *L, struct future *f) {
     f->times = f->anchor.item->times;
     f->failed = outcome_failed(&f->outcome);
     tine__landed(L, &f->anchor, f->core);
+}
+
+/* What its item has of what few have. False: it has landed meanwhile. */
+static bool keep_rare(lua_State *L, struct future *f, int idx) {
+    const struct item_rare *rare = item_rare(f->anchor.item);
+    if (rare->told && !tine__extras_keep_progress(L, f, idx))
+        return false;
+    if (rare->attempts && !tine__keep_attempts(L, f, idx))
+        return false;
+    if (rare->events && !tine__events_keep(L, f, idx))
+        return false;
+    return !rare->printed || tine__extras_keep_printed(L, f, idx);
 }
 
 /* The future at the top of the stack has something to keep, or somebody to tell. Making the box may run
@@ -120,13 +133,7 @@ static void future_released(lua_State *L, struct future *f) {
         f->box = box;
         lua_setiuservalue(L, idx, FUTURE_VALUE);
     }
-    if (f->anchor.item->told && !tine__extras_keep_progress(L, f, idx))
-        return;
-    if (f->anchor.item->attempts && !tine__keep_attempts(L, f, idx))
-        return;
-    if (f->anchor.item->events && !tine__events_keep(L, f, idx))
-        return;
-    if (f->anchor.item->printed && !tine__extras_keep_printed(L, f, idx))
+    if (item_rare(f->anchor.item) && !keep_rare(L, f, idx))
         return;
     future_landed(L, f);
     if (f->listens)
@@ -146,8 +153,7 @@ static void anchor_released(lua_State *L, struct anchor *a) {
     } else if (!outcome_settled(
                    &f->outcome)) { /* it only followed, and the state is being closed */
         tine__landed(L, a, f->core);
-    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !a->item->told &&
-               !a->item->attempts && !a->item->events && !a->item->printed) {
+    } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !item_rare(a->item)) {
         future_landed(L, f);
     } else {
         int top = lua_gettop(L);
@@ -173,7 +179,7 @@ static void anchor_heard(lua_State *L, struct anchor *a) {
 static void deal_news(lua_State *L, struct state *S) {
     struct list *node;
     while ((node = list_pop(&S->heard)) != NULL)
-        anchor_heard(L, LIST_ITEM(node, struct item, heard)->owner);
+        anchor_heard(L, LIST_ITEM(node, struct item_rare, heard)->item->owner);
     while (!list_empty(&S->news))
         anchor_released(L, LIST_ITEM(S->news.next, struct item, news)->owner);
 }

@@ -94,6 +94,22 @@ static void set_tasks(lua_State *L, const char *name, const struct figures_task 
     lua_setfield(L, -2, name);
 }
 
+/* The workers on other machines that have run something. */
+static void set_places(lua_State *L, struct core *c) {
+    struct place place;
+    lua_newtable(L);
+    for (unsigned i = 1; c->p && tine__pool_place(c->p, i, &place); i++) {
+        lua_createtable(L, 0, 4);
+        lua_pushstring(L, place.host);
+        lua_setfield(L, -2, "host");
+        set_count(L, "worker", place.worker);
+        set_count(L, "tasks", place.tasks);
+        set_number(L, "seconds", (double)place.ran / 1e9);
+        lua_rawseti(L, -2, i);
+    }
+    lua_setfield(L, -2, "places");
+}
+
 /* told(pool): what lua/tine/report.lua wants to know beyond the statistics. */
 int tine__pool_told_lua(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
@@ -107,6 +123,7 @@ int tine__pool_told_lua(lua_State *L) {
     set_tasks(L, "failed", t->last);
     tine__heavy_push(L, c);
     lua_setfield(L, -2, "heavy");
+    set_places(L, c);
     set_number(L, "lived", t->lived);
     set_number(L, "starting", t->starting);
     set_number(L, "elapsed", t->elapsed);

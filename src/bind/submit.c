@@ -60,10 +60,7 @@ void tine__room_put(struct core *c, struct room *r) {
 /* --- items --- */
 
 void tine__item_put(struct core *c, struct item *item) {
-    free(item->told);
-    item->told = NULL;
-    tine__printed_unref(item->printed);
-    item->printed = NULL;
+    tine__item_drop_rare(item);
     tine__items_put(&c->items, item);
 }
 
@@ -81,12 +78,9 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->watched = item->task.far = false;
     item->answers = true;
     item->needs = d->needs ? *d->needs : NULL;
-    list_init(&item->question);
-    list_init(&item->heard);
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
-    item->told = NULL;
-    item->printed = NULL;
+    atomic_init(&item->rare, NULL);
     return item;
 }
 

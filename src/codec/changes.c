@@ -21,6 +21,7 @@ struct scan {
     int seen; /* the tables that were looked at */
     int count;
     bool first; /* the table was never looked at before */
+    bool root;  /* it is the module's own table */
 };
 
 /* ---- what is known of a table ---- */
@@ -286,7 +287,7 @@ static void scan_fields(struct scan *s, int t, int prefix) {
     }
     if (hits < known)
         add_removed(s, own, t, prefix);
-    if (s->file && !prefix)
+    if (s->root && s->file && !prefix)
         add_missing(s, own, t);
     if (s->file && s->count > before)
         add_aliases(s, own, t, prefix);
@@ -335,7 +336,7 @@ static int finish(struct scan *s, int top) {
 int tine__changes_of(struct encoder *e, int t, const struct name *n) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
-    struct scan s = {.e = e, .file = n->file};
+    struct scan s = {.e = e, .file = n->file, .root = n->kind == NAME_MODULE};
     if (n->builtin == BUILTIN_TINE)
         return 0;
     luaL_checkstack(L, 30, "changes");

@@ -189,12 +189,17 @@ static int append_short(struct dumping *d) {
     return err ? err : buf_append(d->out, d->shorter, n);
 }
 
+/* A dump comes in many pieces, most of them a byte. */
 static int append_some(lua_State *L, const void *p, size_t n, void *ud) {
     struct dumping *d = ud;
+    struct buf *b = d->out;
     (void)L;
     if (unlikely(p == d->source) && n == d->source_len)
         return append_short(d);
-    return buf_append(d->out, p, n);
+    if (unlikely(n != 1 || b->cap == b->len))
+        return buf_append(b, p, n);
+    b->data[b->len++] = *(const char *)p;
+    return 0;
 }
 
 /* Append the dump of the function at `fn`: 0 or TINE_ENOMEM. Allocates nothing in Lua. */

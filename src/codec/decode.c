@@ -92,10 +92,20 @@ static inline int on_false(struct reader *r, char *o) {
     return 0;
 }
 
+/* Is a key to come, of a map that is no dictionary? That is but a guess after one that is no string. */
+static inline bool is_key(struct reader *r) {
+    bool key = r->frame->key;
+    r->frame->key = false;
+    return key && r->keys.at;
+}
+
 static inline int on_str(struct reader *r, const char *b, const char *p, size_t n, char *o) {
     (void)b, (void)o;
     ready(r);
-    lua_pushlstring(r->L, p, n);
+    if (n - 1 < KEYS_LENGTH && is_key(r))
+        keys_push(&r->keys, r->L, p, n);
+    else
+        lua_pushlstring(r->L, p, n);
     return 0;
 }
 
@@ -204,6 +214,7 @@ static inline struct frame *enter(struct reader *r, uint32_t n, uint8_t kind) {
     f->n = n;
     f->i = 0;
     f->kind = kind;
+    f->key = false;
     return f;
 }
 
@@ -237,8 +248,11 @@ static inline int on_map(struct reader *r, uint32_t n, char *o) {
     spend(r, (size_t)n * 2);
     lua_createtable(r->L, 0, (int)n);
     number_object(r, r->frame);
-    if (n)
-        enter(r, n, FRAME_MAP)->at = lua_gettop(r->L);
+    if (n) {
+        struct frame *f = enter(r, n, FRAME_MAP);
+        f->at = lua_gettop(r->L);
+        f->key = n <= KEYS_PLACES;
+    }
     return 0;
 }
 
@@ -261,6 +275,7 @@ static inline int on_map_item(struct reader *r, char *o, char key, char value) {
     struct frame *f = r->frame;
     (void)o, (void)key, (void)value;
     lua_rawset(r->L, -3);
+    f->key = f->n <= KEYS_PLACES;
     if (++f->i == f->n)
         r->frame = f - 1;
     return 0;
@@ -320,9 +335,10 @@ static void decoder_put_back(lua_State *L, struct codec *c, struct decoder *d, i
 /* ---- segments ---- */
 
 /* Below what is decoded lie on the stack the state table, the decoder, and as far as there are such, a
-** table of marked objects and one of call environments. */
+** table of marked objects, one of call environments, and places for keys. */
 
-static void push_slots(lua_State *L, struct codec *c, struct reader *r, bool refs, bool globals) {
+static void push_slots(lua_State *L, struct codec *c, struct reader *r, bool refs, bool globals,
+                       size_t len) {
     r->L = L;
     r->c = c;
     r->pending = 0;
@@ -337,10 +353,15 @@ static void push_slots(lua_State *L, struct codec *c, struct reader *r, bool ref
         lua_newtable(L);
         r->envs = lua_gettop(L);
     }
+    r->places = len >= KEYS_MESSAGE ? KEYS_PLACES : 0;
+    if (r->places)
+        keys_open(&r->keys, L);
+    else
+        keys_none(&r->keys);
 }
 
 static void drop_slots(const struct reader *r) {
-    int n = 2 + (r->refs != 0) + (r->envs != 0);
+    int n = 2 + (r->refs != 0) + (r->envs != 0) + r->places;
     lua_rotate(r->L, r->self, -n);
     lua_pop(r->L, n);
 }
@@ -406,7 +427,7 @@ static void finish_objects(struct reader *r) {
 }
 
 static void open_codec(lua_State *L, const struct codec *c) {
-    luaL_checkstack(L, 20, "decoding");
+    luaL_checkstack(L, 20 + KEYS_PLACES, "decoding");
     if (unlikely(c->ref == LUA_NOREF)) /* lua_close is under way */
         luaL_error(L, "cannot decode anything while the Lua state is being closed");
 }
@@ -428,7 +449,7 @@ static int decode_values(lua_State *L, struct codec *c, const char *p, size_t le
     r->self = base + 1;
     r->call = what == READ_ARGUMENTS;
     r->lenient = what == READ_ERROR;
-    push_slots(L, c, r, s.nmarks, s.globals);
+    push_slots(L, c, r, s.nmarks, s.globals, s.len);
     start_marks(r, mark_list(&s), (struct mark_list){0});
     read_body(d, &s, true);
     finish_objects(r);
@@ -455,7 +476,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     struct decoder *d = decoder_take(L, c, base + 1);
     struct reader *r = &d->parser.user;
     r->self = base + 1;
-    push_slots(L, c, r, f.nmarks || a.nmarks, f.globals || a.globals);
+    push_slots(L, c, r, f.nmarks || a.nmarks, f.globals || a.globals, f.len + a.len);
     tine__forget_held(L, c, r->self);
     r->call = true;
     r->lenient = false;

@@ -70,6 +70,8 @@ static size_t write_check(struct encoder *e, int idx, const struct name *n, char
     lua_State *L = e->L;
     const char *path = n->file ? n->file->path : "";
     uint64_t hash = 0;
+    if (n->kind == NAME_CFUNCTION && n->depth > 0 && tine__library_is_ours(lua_tocfunction(L, idx)))
+        return 0; /* the other side may have us in a library, or in its program */
     if (n->kind == NAME_CFUNCTION)
         hash = tine__library_hash(lua_tocfunction(L, idx), &path);
     else if (n->builtin)
@@ -145,13 +147,28 @@ static int put_head(struct encoder *e, unsigned count, enum wire_op op) {
     return 0;
 }
 
+/* Can it be what the name is of? Another object may have the address of a dead one. */
+static bool is_kind(lua_State *L, int idx, enum name_kind kind) {
+    switch (lua_type(L, idx)) {
+    case LUA_TTABLE:
+        return kind == NAME_MODULE || kind == NAME_HELD;
+    case LUA_TFUNCTION:
+        return kind == (lua_iscfunction(L, idx) ? NAME_CFUNCTION : NAME_FUNCTION);
+    case LUA_TUSERDATA:
+    case LUA_TLIGHTUSERDATA:
+        return kind == NAME_USERDATA;
+    default:
+        return false;
+    }
+}
+
 /* How the object at `idx` goes, which may be where its name says; or an error. */
 static int consider(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
     int top = lua_gettop(L), err;
     if (unlikely(!lua_checkstack(L, 40)))
         return tine__encode_nomem(e);
-    bool there = n->kind != NAME_NONE && tine__name_walk(e, n) && lua_rawequal(L, -1, idx);
+    bool there = is_kind(L, idx, n->kind) && tine__name_walk(e, n) && lua_rawequal(L, -1, idx);
     lua_settop(L, top);
     if (!there)
         return GOES_BY_VALUE;
@@ -253,26 +270,31 @@ static int put_changes_in(struct company *p) {
 }
 
 /* Is that a table farther away in a module that was looked at just now, than where one looks with the module itself: a
-** private class, a metatable? It is pushed then. */
-static bool push_inner(struct encoder *e, const struct name *n) {
+** private class, a metatable? It is pushed then, and has a name. */
+static struct name *push_inner(struct encoder *e, uint32_t id) {
     const struct names *names = &e->c->names;
-    if (n->kind != NAME_HELD || n->builtin || names->list[n->root].look != names->looks ||
-        (n->depth < 2 && !n->meta) || !tine__name_walk(e, n))
-        return false;
+    const struct place *p = &names->index->list[id];
+    if (p->kind != NAME_HELD || p->builtin || names->list[p->root].look != names->looks ||
+        (p->depth < 2 && !p->meta))
+        return NULL;
+    struct name *n = tine__name_at(e->c, id);
+    if (!tine__name_walk(e, n))
+        return NULL;
     if (lua_topointer(e->L, -1) == n->key)
-        return true;
+        return n;
     lua_pop(e->L, 1);
-    return false;
+    return NULL;
 }
 
 static int put_changes_inside(struct company *p) {
     struct encoder *e = p->e;
     struct names *names = &e->c->names;
+    struct name *n;
     int top = lua_gettop(e->L), r = 0;
-    for (uint32_t id = 0; r >= 0 && id < names->used; id++) {
-        if (!push_inner(e, &names->list[id]))
+    for (uint32_t id = 0; r >= 0 && id < names->index->used; id++) {
+        if (!(n = push_inner(e, id)))
             continue;
-        if ((r = consider(e, top + 1, &names->list[id])) == GOES_BY_NAME)
+        if ((r = consider(e, top + 1, n)) == GOES_BY_NAME)
             r = put_changes_of(p, top + 1, id);
         if (r >= 0)
             lua_settop(e->L, top);
@@ -281,11 +303,10 @@ static int put_changes_inside(struct company *p) {
 }
 
 static bool watch_inside(struct encoder *e, struct watch *w, int list) {
-    const struct names *names = &e->c->names;
+    const struct name *n;
     bool good = true;
-    for (uint32_t id = 0; good && id < names->used; id++) {
-        const struct name *n = &names->list[id];
-        if (!push_inner(e, n))
+    for (uint32_t id = 0; good && id < e->c->names.index->used; id++) {
+        if (!(n = push_inner(e, id)))
             continue;
         if (n->known && n->going == GOES_BY_NAME)
             good = tine__watch_table(e->L, w, list, lua_gettop(e->L), false);
@@ -437,7 +458,7 @@ static bool is_sibling(struct encoder *e, const struct name *n, int fn, const ch
     lua_State *L = e->L;
     const char *path;
     int top = lua_gettop(L);
-    bool is = n->kind == NAME_CFUNCTION && tine__name_walk(e, n) && lua_iscfunction(L, -1) &&
+    bool is = tine__name_walk(e, n) && lua_iscfunction(L, -1) &&
               tine__library_hash(lua_tocfunction(L, -1), &path) && strcmp(path, library) == 0;
     if (is && lua_getupvalue(L, fn, 1)) {
         lua_settop(L, top + 1);
@@ -456,13 +477,13 @@ int tine__library_encode(struct encoder *e, int fn) {
     const struct name *n = NULL;
     if (!hash || !lua_checkstack(e->L, 40))
         return 0;
-    for (uint32_t i = 0; i < names->used && !n; i++)
-        if (is_sibling(e, &names->list[i], fn, path))
+    for (uint32_t i = 0; names->index && i < names->index->used && !n; i++)
+        if (names->index->list[i].kind == NAME_CFUNCTION &&
+            is_sibling(e, tine__name_at(e->c, i), fn, path))
             n = &names->list[i];
     if (!n)
         return 0;
     struct name found = {.root = n->root, .kind = NAME_CFUNCTION};
-    found.parent = found.root;
     int err = make_wire(e, fn, &found);
     if (!err && (err = put_wire(e, &found)) == NAME_DONE)
         names->bytes.len -= found.wire_len;

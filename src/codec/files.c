@@ -399,6 +399,15 @@ bool tine__file_is_of(const struct file *f, const char *path) {
            (identify(path, &id) && id.dev == f->id.dev && id.ino == f->id.ino);
 }
 
+bool tine__library_is_ours(lua_CFunction fn) {
+    bool (*self)(lua_CFunction) = tine__library_is_ours;
+    Dl_info its, ours;
+    void *address, *own;
+    memcpy(&address, &fn, sizeof address);
+    memcpy(&own, &self, sizeof own);
+    return dladdr(address, &its) && dladdr(own, &ours) && its.dli_fbase == ours.dli_fbase;
+}
+
 uint64_t tine__library_hash(lua_CFunction fn, const char **path) {
     Dl_info info;
     void *address;

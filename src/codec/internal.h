@@ -8,7 +8,7 @@
 **     maker.c       closures of it, fast       dump.c        the layout of a dump
 **     globals.c     which globals a function reads and assigns
 **     names.c       what can be reached from loaded modules, by address: the rule about names
-**     index.c       the same: how it is made
+**     index.c       the same: how it is made          index_copy.c  left for other codecs
 **     proof.c       how such a thing goes            files.c       what `require` loads there
 **     encode_name.c such things to bytes
 **     uses.c        what code reaches by names       watch.c       is what was seen still so
@@ -17,6 +17,7 @@
 **     apply.c       changes done and undone          same.c        is what came the same as what is here
 **     registry.c    tine.register             path.c        "argument 2: key "x"[3]: ..."
 **     seen.c        what a message has met    codec.c       the codec itself
+**     keys.c        keys that come again
 **     segment.c     segments                  class.c       metatables of our own userdata
 **     source.c      Lua source, compiled once
 **     shared.c      values that are sent once
@@ -193,27 +194,47 @@ enum going { GOES_BY_VALUE, GOES_BY_NAME, GOES_BY_BOTH };
 
 struct file;
 
-struct name {
+/* Where an object is. */
+struct place {
     const void *key;
-    const struct file *file; /* of its module, if that is known and found */
     uint32_t parent,
         root; /* numbers of the object one step nearer to the module, and of the module */
-    uint32_t wire, wire_len; /* its operation in names.bytes */
     uint8_t kind, depth;
     uint8_t builtin;
-    uint8_t going;      /* enum going */
-    bool known;         /* it was looked at: file, going and wire are good */
-    bool fields;        /* the way to it is in the watch */
-    bool meta;          /* the last step to it is a metatable */
-    uint32_t look;      /* names.looks when its module was looked at for changes */
-    struct watch watch; /* made: nothing of what goes along with it was changed */
+    bool meta; /* the last step to it is a metatable */
+};
+
+/* All that can be reached. Nothing of it changes once it is made, and codecs of one state share it. */
+struct index {
+    unsigned users;
+    struct place *list; /* by number */
+    uint32_t *slots;    /* by address: number + 1 */
+    uint32_t mask, used, cap;
+    uint64_t filter[NAME_FILTER / 64]; /* by address: no bit, no name */
+};
+
+/* What a codec knows of one of these objects. All zero until it is asked for. */
+struct name {
+    const void *key; /* as in its place: */
+    uint32_t root;
+    uint8_t kind, depth;
+    uint8_t builtin;
+    bool meta;
+    const struct file *file; /* of its module, if that is known and found */
+    uint32_t wire, wire_len; /* its operation in names.bytes */
+    uint32_t next;           /* number + 1 of the one that was asked for before */
+    uint8_t going;           /* enum going */
+    bool known;              /* it was looked at: file, going and wire are good */
+    bool fields;             /* the way to it is in the watch */
+    uint32_t look;           /* names.looks when its module was looked at for changes */
+    struct watch watch;      /* made: nothing of what goes along with it was changed */
 };
 
 struct names {
-    struct name *list; /* by number */
-    uint32_t *slots;   /* by address: number + 1 */
-    uint32_t mask, used, cap;
-    uint64_t filter[NAME_FILTER / 64]; /* by address: no bit, no name */
+    struct index *index;
+    struct name *list;                 /* by number; pages that nobody asks for stay untouched */
+    uint32_t asked;                    /* the number of the one that was asked for last */
+    uint64_t filter[NAME_FILTER / 64]; /* the index's */
     struct buf bytes;
     uint64_t sum;   /* of package.loaded, when the index was built */
     uint64_t loads; /* codec.loads, when package.loaded was looked at */
@@ -483,6 +504,8 @@ int tine__name_missing(struct encoder *e);
 int tine__name_missing_table(struct encoder *e, const void *p);
 /* The entry of the object at that address, which stays there; NULL: it has none. */
 struct name *tine__name_find(const struct codec *c, const void *p);
+/* The entry of that number. */
+struct name *tine__name_at(const struct codec *c, uint32_t id);
 /* Is the name as good as when its watch was made? */
 bool tine__name_holds(lua_State *L, const struct codec *c, int self, struct name *n);
 /* False: none is. For most tables and functions this is all that must be asked. */

@@ -58,6 +58,8 @@ bool tine__file_is_of(const struct file *f, const char *path);
 /* The hash of the Lua function at `fn`: its code with lines and names, without the chunk's name. */
 uint64_t tine__hash_function(lua_State *L, int self, int fn);
 uint64_t tine__function_hash(const char *dump, const struct dump_function *f);
+/* Is it of the library, or program, that we are in? */
+bool tine__library_is_ours(lua_CFunction fn);
 /* Which library and where in it. *path: of the library, as long as that is loaded. 0: unknown. */
 uint64_t tine__library_hash(lua_CFunction fn, const char **path);
 
@@ -68,13 +70,39 @@ bool tine__file_is_current(const struct file *f);
 
 /* ---- index.c ---- */
 
-/* Push the name of the loaded module whose file has that chunk name; or false. */
-bool tine__push_owner(lua_State *L, int self, const char *source);
+/* Push the name of the loaded module whose file has that chunk name; or false. No module's name is longer than `longest`
+** (SIZE_MAX: who knows). */
+bool tine__push_owner(lua_State *L, int self, const char *source, size_t longest);
+
+/* ---- index_copy.c ---- */
+
+/* What belongs to an index, in this order on the stack: a userdata that holds it, and tables. */
+enum { INDEX_HOLDER, INDEX_PATHS, INDEX_OWNERS, INDEX_OBJECTS /* by number */, INDEX_PARTS };
+
+struct index_sums {
+    uint64_t loaded; /* of package.loaded */
+    uint64_t places; /* of what was met, and where */
+};
+
+/* Push the parts of a new index, with room for so many places at first. NULL: no memory for it. */
+struct index *tine__index_push_new(lua_State *L, uint32_t expected);
+/* Leave the index whose parts are from stack index `parts` on, just made, for other codecs of the state. `searched`: the
+** way there led through files. */
+void tine__index_leave(struct encoder *e, const struct index_sums *sums, int parts, bool searched);
+/* If another has left one for what is loaded, push its parts. NULL, and nothing: there is none. */
+struct index *tine__index_push_left(struct encoder *e, uint64_t loaded, struct index_sums *sums);
 
 /* ---- names.c ---- */
 
-/* A new entry for the object at that address; NULL: no memory. */
-struct name *tine__name_insert(struct names *n, const void *key);
+/* A new index, which has one user, with room for so many places at first; NULL: no memory. */
+struct index *tine__index_new(uint32_t expected);
+/* One user less. NULL is fine. */
+void tine__index_drop(struct index *x);
+/* A new place for the object at that address; NULL: no memory. */
+struct place *tine__index_insert(struct index *x, const void *key);
+struct place *tine__index_find(const struct index *x, const void *key);
+/* Have the codec, which has none, use that index. False: no memory. */
+bool tine__names_open(struct codec *c, struct index *x);
 /* Note the way to it; false: it is none of fields, or there is no memory. */
 bool tine__name_watch(struct encoder *e, struct name *n, int list);
 /* Push what is at the end of the way; false, and nothing, when it leads nowhere. */

@@ -12,7 +12,8 @@
 ** functions of a module see, have names too. The nearest way counts. An entry says where its object was;
 ** before it is used the way there is walked again, so an entry can be out of date but never wrong. When
 ** something turns up that has no name, the index is compared with package.loaded (its length and the
-** addresses in it) and made anew if that has changed; this is done at most once for a segment.
+** addresses in it) and made anew if that has changed; this is done at most once for a segment. Codecs of one state
+** share it (index_copy.c), as long as all that it was made from is where it was.
 **
 ** Functions of the program itself, wherever they are held, are no way to anything: only through functions from the
 ** file of a loaded module does the index look at upvalues. Of `_G` only C functions and userdata have names.
@@ -29,65 +30,99 @@
 
 /* ---- the index ---- */
 
-static uint32_t slot_of(const struct names *n, const void *key) {
-    uint64_t x = (uint64_t)(uintptr_t)key >> 3;
-    return (uint32_t)((x * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & n->mask;
+static uint32_t slot_of(const struct index *x, const void *key) {
+    uint64_t h = (uint64_t)(uintptr_t)key >> 3;
+    return (uint32_t)((h * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & x->mask;
 }
 
-static inline struct name *find(const struct names *n, const void *key) {
-    if (unlikely(!n->slots))
-        return NULL;
-    for (uint32_t i = slot_of(n, key); n->slots[i]; i = (i + 1) & n->mask)
-        if (n->list[n->slots[i] - 1].key == key)
-            return &n->list[n->slots[i] - 1];
+struct place *tine__index_find(const struct index *x, const void *key) {
+    for (uint32_t i = slot_of(x, key); x->slots[i]; i = (i + 1) & x->mask)
+        if (x->list[x->slots[i] - 1].key == key)
+            return &x->list[x->slots[i] - 1];
     return NULL;
 }
 
-static void put_slot(struct names *n, uint32_t id) {
-    const void *key = n->list[id].key;
-    uint32_t i = slot_of(n, key);
-    while (n->slots[i])
-        i = (i + 1) & n->mask;
-    n->slots[i] = id + 1;
-    n->filter[name_filter_bit(key) / 64] |= UINT64_C(1) << name_filter_bit(key) % 64;
+static void put_slot(struct index *x, uint32_t id) {
+    const void *key = x->list[id].key;
+    uint32_t i = slot_of(x, key);
+    while (x->slots[i])
+        i = (i + 1) & x->mask;
+    x->slots[i] = id + 1;
+    x->filter[name_filter_bit(key) / 64] |= UINT64_C(1) << name_filter_bit(key) % 64;
 }
 
-static bool grow(struct names *n) {
-    uint32_t cap = n->cap ? n->cap * 2 : 512;
-    struct name *list = sys.realloc(n->list, cap * sizeof *list);
+/* Have room for `cap` places, a power of two. */
+static bool grow(struct index *x, uint32_t cap) {
+    struct place *list = sys.realloc(x->list, cap * sizeof *list);
     if (!list)
         return false;
-    n->list = list;
+    x->list = list;
     uint32_t *slots = sys.calloc((size_t)cap * 2, sizeof *slots);
     if (!slots)
         return false;
-    free(n->slots);
-    n->slots = slots;
-    n->cap = cap;
-    n->mask = cap * 2 - 1;
-    for (uint32_t i = 0; i < n->used; i++)
-        put_slot(n, i);
+    free(x->slots);
+    x->slots = slots;
+    x->cap = cap;
+    x->mask = cap * 2 - 1;
+    for (uint32_t i = 0; i < x->used; i++)
+        put_slot(x, i);
     return true;
 }
 
-struct name *tine__name_insert(struct names *n, const void *key) {
-    if (n->used == n->cap && !grow(n))
+struct index *tine__index_new(uint32_t expected) {
+    uint32_t cap = 256;
+    struct index *x = sys.calloc(1, sizeof *x);
+    while (cap < expected)
+        cap *= 2;
+    if (x && !grow(x, cap)) {
+        free(x->list);
+        free(x);
         return NULL;
-    n->list[n->used] = (struct name){.key = key};
-    put_slot(n, n->used);
-    return &n->list[n->used++];
+    }
+    if (x)
+        x->users = 1;
+    return x;
+}
+
+struct place *tine__index_insert(struct index *x, const void *key) {
+    if (x->used == x->cap && !grow(x, x->cap * 2))
+        return NULL;
+    x->list[x->used] = (struct place){.key = key};
+    put_slot(x, x->used);
+    return &x->list[x->used++];
+}
+
+void tine__index_drop(struct index *x) {
+    if (!x || --x->users > 0)
+        return;
+    free(x->slots);
+    free(x->list);
+    free(x);
+}
+
+/* ---- what a codec knows ---- */
+
+bool tine__names_open(struct codec *c, struct index *x) {
+    struct names *n = &c->names;
+    n->list = sys.calloc(x->used, sizeof *n->list);
+    if (!n->list)
+        return false;
+    n->index = x;
+    x->users++;
+    memcpy(n->filter, x->filter, sizeof n->filter);
+    return true;
 }
 
 void tine__names_free(struct codec *c) {
     struct names *n = &c->names;
-    for (uint32_t i = 0; i < n->used; i++)
-        tine__watch_free(&n->list[i].watch);
-    free(n->slots);
+    for (uint32_t at = n->asked; at; at = n->list[at - 1].next)
+        tine__watch_free(&n->list[at - 1].watch);
     free(n->list);
+    tine__index_drop(n->index);
     tine__buf_free(&n->bytes);
-    n->slots = NULL;
     n->list = NULL;
-    n->used = n->mask = n->cap = 0;
+    n->index = NULL;
+    n->asked = 0;
     n->built = false;
     memset(n->plain, 0, sizeof n->plain);
     memset(n->filter, 0, sizeof n->filter);
@@ -95,20 +130,37 @@ void tine__names_free(struct codec *c) {
     c->last = NULL;
 }
 
-/* ---- using it ---- */
+struct name *tine__name_at(const struct codec *c, uint32_t id) {
+    struct name *n = &c->names.list[id];
+    if (unlikely(!n->key)) {
+        const struct place *p = &c->names.index->list[id];
+        n->key = p->key;
+        n->root = p->root;
+        n->kind = p->kind;
+        n->depth = p->depth;
+        n->builtin = p->builtin;
+        n->meta = p->meta;
+        n->next = c->names.asked;
+        ((struct codec *)c)->names.asked = id + 1;
+    }
+    return n;
+}
 
 struct name *tine__name_find(const struct codec *c, const void *p) {
-    return find(&c->names, p);
+    const struct index *x = c->names.index;
+    const struct place *found = x ? tine__index_find(x, p) : NULL;
+    return found ? tine__name_at(c, (uint32_t)(found - x->list)) : NULL;
 }
+
+/* ---- using it ---- */
 
 /* The numbers of the objects on the way, the module's first. */
 static int way_to(const struct names *n, const struct name *name, uint32_t way[NAME_STEPS + 1]) {
     int steps = name->depth;
-    uint32_t id = (uint32_t)(name - n->list);
+    uint32_t id = steps ? (uint32_t)(name - n->list) : name->root; /* or it is not in the list */
     for (int i = steps; i >= 0; i--) {
         way[i] = id;
-        if (i > 0) /* a name that is not in the list has no steps */
-            id = n->list[id].parent;
+        id = n->index->list[id].parent;
     }
     return steps;
 }

@@ -35,7 +35,7 @@ static int level_in(struct encoder *e, const struct file *f, int fn) {
 static int level_in_mentioned(struct encoder *e, const struct file *f, int fn) {
     lua_State *L = e->L;
     int top = lua_gettop(L), level = -1;
-    if (f->lua && tine__push_owner(L, e->self, source_of(L, fn))) {
+    if (f->lua && tine__push_owner(L, e->self, source_of(L, fn), SIZE_MAX)) {
         const char *owner = lua_tostring(L, -1);
         const struct file *its =
             tine__file_mentions(f, owner) ? tine__file_of(L, e->c, e->self, owner) : NULL;

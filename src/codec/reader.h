@@ -3,6 +3,7 @@
 #define TINE_CODEC_READER_H
 
 #include "codec/internal.h"
+#include "codec/keys.h"
 
 /* What an open container of the message is. */
 enum frame_kind {
@@ -34,6 +35,7 @@ struct frame {
     uint8_t kind;
     uint8_t env; /* FUNCTION: number of its call environment */
     bool marked; /* OBJECT: something points back to it */
+    bool key;    /* MAP: a key is to come, and may be one that comes again */
     uint32_t own,
         by_g; /* FUNCTION: how many of its globals are its environment's own; are read as _G.name */
 };
@@ -51,14 +53,16 @@ struct reader {
     struct mark_list marks[2];
     size_t budget;        /* items that the rest of the segment can hold */
     int self, refs, envs; /* stack indices: state table, marked objects, call environments */
-    bool globals;         /* call environments occur */
-    bool values;          /* the body is an array of values */
-    bool rooted;          /* and it was one */
-    bool handled;         /* the item needed nothing on the stack */
-    bool call;            /* it is a call: what comes may change modules as long as that lasts */
-    bool lenient;         /* names that stand for nothing are nil: an error is being read */
-    bool note, held;      /* what came as the value of a global */
-    uint8_t why;          /* enum wire_held */
+    int places;           /* of keys, on the stack */
+    struct keys keys;
+    bool globals;    /* call environments occur */
+    bool values;     /* the body is an array of values */
+    bool rooted;     /* and it was one */
+    bool handled;    /* the item needed nothing on the stack */
+    bool call;       /* it is a call: what comes may change modules as long as that lasts */
+    bool lenient;    /* names that stand for nothing are nil: an error is being read */
+    bool note, held; /* what came as the value of a global */
+    uint8_t why;     /* enum wire_held */
     uint32_t nvalues;
     uint32_t pending; /* changes in ST_PENDING */
 };

@@ -171,7 +171,8 @@ static bool is_it(const struct naming *n) {
 ** have given it another name. */
 static bool search(const struct naming *n, int module) {
     lua_State *L = n->r->L;
-    if ((n->kind != NAME_FUNCTION && n->kind != NAME_CFUNCTION) || !lua_istable(L, module))
+    if ((n->kind != NAME_FUNCTION && n->kind != NAME_CFUNCTION) || !lua_istable(L, module) ||
+        !n->check_len)
         return false;
     for (lua_pushnil(L); lua_next(L, module); lua_pop(L, 1))
         if (lua_isfunction(L, -1) && is_it(n)) {

@@ -123,7 +123,8 @@ enum gm_order_kind {
     SAY_GRANT,  /* bytes: struct gm_grant */
     SAY_RECALL, /* what of it has not begun is not to; */
     SAY_LATE,   /* that, and end what has: its time is over; */
-    SAY_STOP    /* that, and for whatever reason. A later one of the three says more */
+    SAY_STOP,   /* that, and for whatever reason; */
+    SAY_KILL /* that, and at once, with the worker that runs it. A later one of the four says more */
 };
 
 struct gm_order {

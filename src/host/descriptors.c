@@ -191,8 +191,8 @@ static int cli_make_folder(lua_State *L) {
     return luaL_fileresult(L, made, path);
 }
 
-/* What `poll` waits for: [1..n] = fd, read at most 8. */
-enum { MOST_POLLED = 8 };
+/* What `poll` waits for: [1..n] = fd. */
+enum { MOST_POLLED = 4096 };
 
 static nfds_t take_list(lua_State *L, struct pollfd *list) {
     nfds_t n = (nfds_t)lua_rawlen(L, 1);

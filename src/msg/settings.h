@@ -77,10 +77,10 @@ static inline void settings_seed_text(struct settings *s, const char *text, size
 
 /* Is anything to be tried again? */
 static inline bool settings_retry(const struct settings *s) {
+    uint32_t any = 0;
     for (int kind = 0; kind < RETRY_KINDS; kind++)
-        if (s->retry.budget[kind])
-            return true;
-    return false;
+        any |= s->retry.budget[kind];
+    return any != 0;
 }
 
 #endif

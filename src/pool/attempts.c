@@ -37,10 +37,11 @@ static struct attempts *with_room(struct attempts *a) {
 }
 
 struct attempt *tine__attempt_add(struct item *item) {
-    struct attempts *a = with_room(item->attempts);
+    struct item_rare *rare = tine__item_need_rare(item);
+    struct attempts *a = rare ? with_room(rare->attempts) : NULL;
     if (!a)
         return NULL;
-    item->attempts = a;
+    rare->attempts = a;
     struct attempt *last = &a->list[a->n++];
     *last = (struct attempt){.times = item->times};
     return last;
@@ -51,7 +52,8 @@ void tine__attempt_times(struct item *item, uint64_t started, uint64_t ended) {
     uint64_t now = ended && ended >= started ? ended : tine__now();
     item->times.started = started >= t->since && started <= now ? started : 0;
     item->times.ended = now;
-    item->times.worker = t->worker;
+    item->times.worker = (uint16_t)t->worker;
+    item->times.place = t->place;
     item->times.pid = t->pid;
     item->times.host = t->host;
 }

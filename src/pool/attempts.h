@@ -13,7 +13,8 @@ struct report;
 /* Of the attempt that was made last; all in ns of the clock, 0: not known, or not yet. */
 struct task_times {
     uint64_t submitted, started, ended;
-    uint32_t worker; /* 0: it has not run */
+    uint16_t worker; /* 0: it has not run */
+    uint16_t place;  /* of one on another machine (places.h), or 0 */
     int pid;
     const char *host; /* kept for good; NULL: here, or not known */
 };

@@ -22,6 +22,13 @@ void tine__item_free_bytes(struct pool *p, struct item *item) {
     item->bytes = NULL;
 }
 
+void tine__item_copy_bytes(struct item *item, const char *bytes, size_t length) {
+    char *copy = length <= ITEM_SMALL ? item->small : sys.malloc(length);
+    if (copy)
+        memcpy(copy, bytes, length);
+    item->bytes = copy;
+}
+
 int tine__item_move_bytes(struct pool *p, struct item *item) {
     uint64_t offset = 0, length = item->task.call.length;
     size_t cap;

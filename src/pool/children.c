@@ -104,6 +104,12 @@ static int set_settings(struct pool *p, struct item *item, const struct said *sa
     return item->settings ? 0 : TINE_ENOMEM;
 }
 
+/* Those of its tasks; NULL: it has never had any. */
+static struct list *children_of(const struct item *item) {
+    struct item_rare *rare = item_rare(item);
+    return rare ? &rare->children : NULL;
+}
+
 /* --- its call --- */
 
 static uint64_t serial_of(const struct child *c, uint64_t count) {
@@ -182,9 +188,6 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     item->task.depth = (uint16_t)(parent->task.depth + 1);
     list_init(&c->node);
     list_init(&item->news);
-    list_init(&item->question);
-    list_init(&item->dependents);
-    list_init(&item->children);
     return c;
 }
 
@@ -220,9 +223,7 @@ static void free_child(struct pool *p, struct child *c) {
     tine__kin_remove(&p->kin, &c->kin);
     if (outcome_owns(&c->outcome))
         tine__outcome_free_locked(p, &c->outcome);
-    free(c->item.told);
-    tine__printed_unref(c->item.printed);
-    tine__attempts_free(c->item.attempts);
+    tine__item_drop_rare(&c->item);
     free(c);
 }
 
@@ -250,7 +251,8 @@ bool tine__children_settle(struct pool *p) {
 }
 
 void tine__children_end(struct pool *p, struct item *item, uint64_t id) {
-    for (struct list *n = item->children.next, *next; n != &item->children; n = next) {
+    struct list *children = children_of(item);
+    for (struct list *n = children ? children->next : NULL, *next; n != children; n = next) {
         struct child *c = LIST_ITEM(n, struct child, node);
         next = n->next;
         if (c->parent_id != id)
@@ -293,7 +295,7 @@ static int enter(struct pool *p, struct child *c, const struct said *said) {
     p->submitted++;
     p->nest.open++;
     p->children++;
-    list_push(&c->kin.parent->children, &c->node);
+    list_push(children_of(c->kin.parent), &c->node);
     tine__kin_put(&p->kin, &c->kin);
     return 0;
 }
@@ -312,7 +314,7 @@ static void submit(struct pool *p, struct item *parent, const struct report *r) 
     struct said said;
     struct child *c = NULL;
     bool good = read_said(r, &said) && parent->task.depth < NESTED_MOST;
-    if (good)
+    if (good && tine__item_need_rare(parent)) /* where its children are */
         c = new_child(p, parent, r, &said);
     if (!c) { /* rubbish, or nothing can be told of it */
         tine__sched_abort(&p->s, &parent->task);
@@ -335,7 +337,8 @@ static void answer(struct pool *p, unsigned worker, uint64_t number) {
 
 /* What it waited for, which comes first, it does so no more. */
 static void release(struct pool *p, struct item *parent, unsigned worker) {
-    for (struct list *n = parent->children.next; n != &parent->children; n = n->next) {
+    struct list *children = children_of(parent);
+    for (struct list *n = children ? children->next : NULL; n != children; n = n->next) {
         struct task *t = &LIST_ITEM(n, struct child, node)->item.task;
         if (!t->awaiter && t->state != TASK_DONE)
             break;
@@ -358,7 +361,7 @@ static void await(struct pool *p, struct item *parent, const struct report *r) {
         if (!c)
             continue;
         list_remove(&c->node);
-        list_push_front(&parent->children, &c->node);
+        list_push_front(children_of(parent), &c->node);
         tine__sched_await(&p->s, &c->item.task, r->worker);
     }
 }

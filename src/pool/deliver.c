@@ -19,15 +19,22 @@ static void count(struct pool *p, const struct item *item, uint32_t k) {
 
 /* Tasks [from, to) of the item have ended, or at least this attempt of them. */
 static void end_children(struct pool *p, struct item *item, uint32_t from, uint32_t to) {
-    for (uint32_t k = from; k < to && !list_empty(&item->children); k++)
+    const struct item_rare *rare = item_rare(item);
+    for (uint32_t k = from; rare && k < to && !list_empty(&rare->children); k++)
         tine__children_end(p, item, item->task.call.id + k);
+}
+
+/* Whom else it concerns that it is DONE. */
+static void end_rare(struct pool *p, struct item *item) {
+    tine__events_end(item);
+    tine__followers_end(item);
+    tine__needs_meet(p, item);
 }
 
 /* Some outcomes of the item have been set. */
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE) {
         item->asking = false;
-        tine__events_end(item);
         if (item->bytes || item->task.call.offset)
             tine__item_free_bytes(p, item);
         tine__store_release(p->store, &item->refs);
@@ -37,9 +44,10 @@ static void post(struct pool *p, struct item *item) {
         item->inbox->watched -= item->watched;
         item->inbox->urgent |= item->watched;
         item->watched = false;
-        tine__followers_end(item);
-        tine__needs_drop(p, item);
-        tine__needs_meet(p, item);
+        if (item->needs)
+            tine__needs_drop(p, item);
+        if (item_rare(item))
+            end_rare(p, item);
         if (p->refused)
             tine__inboxes_room(p);
     }
@@ -86,9 +94,11 @@ void tine__deliver_progress(struct pool *p, const struct report *r) {
         return;
     memcpy(&said, r->bytes, r->length);
     struct item *item = item_of(t);
-    if (said.length > PROGRESS_TEXT || (!item->told && !(item->told = sys.malloc(sizeof said))))
+    struct item_rare *rare = tine__item_need_rare(item);
+    if (said.length > PROGRESS_TEXT || !rare ||
+        (!rare->told && !(rare->told = sys.malloc(sizeof said))))
         return;
-    *item->told = said;
+    *rare->told = said;
 }
 
 /* How task k of the item has ended, not by a result; `r` is what its worker has said of it, or NULL. */
@@ -150,7 +160,7 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
     if (a)
         set_outcome(p, item, 0, how, r, &a->error);
     if (a && p->trace)
-        tine__tracing_attempt(p, item, 0, item->attempts->n, &a->error, a->times.started,
+        tine__tracing_attempt(p, item, 0, item_attempts(item)->n, &a->error, a->times.started,
                               a->times.ended);
     item->times.started = item->times.ended = 0;
     item->asking = a && item->answers && item->task.set->retry.asks;
@@ -172,7 +182,8 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
 }
 
 void tine__item_refuse(struct pool *p, struct item *item) {
-    struct attempt *last = &item->attempts->list[--item->attempts->n];
+    struct attempts *attempts = item_attempts(item);
+    struct attempt *last = &attempts->list[--attempts->n];
     item->times = last->times;
     tine__outcome_share(item->outcomes, &last->error);
     tine__outcome_free(&last->error);
@@ -198,6 +209,7 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     if (!t)
         return;
     struct item *item = item_of(t);
+    t->place = tine__place_note(p, r);
     if (how == ENDING_NONE && r->kind == REPORT_MEMORY)
         how = ENDING_MEMORY;
     end_children(p, item, k, k + 1);

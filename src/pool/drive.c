@@ -69,7 +69,7 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
 /* It has come back, and its bytes were not kept. */
 static void keep_withdrawn(struct item *item, const struct answer *a) {
     if (!item->bytes && a->bytes)
-        item->bytes = tine__text_copy_n(a->bytes, a->length);
+        tine__item_copy_bytes(item, a->bytes, a->length);
 }
 
 static void carry(struct pool *p, const struct order *o) {
@@ -89,7 +89,8 @@ static void carry(struct pool *p, const struct order *o) {
         if (o->kind == ORDER_ASK && a.where == AT_WORKER)
             tine__children_end(p, item_of(o->task), o->id);
     }
-    bool timed = o->kind != ORDER_RUN || o->task->call.flags & CALL_TIMED;
+    bool timed =
+        o->kind == ORDER_RUN ? o->task->call.flags & CALL_TIMED : o->kind != ORDER_WITHDRAW;
     tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
 }
 
@@ -100,7 +101,7 @@ static void deliver_events(struct pool *p) {
 }
 
 static void deliver_all(struct pool *p) {
-    if (!sched_has_event(&p->s) && list_empty(&p->met) && !pool_has_children_news(p))
+    if (!sched_has_event(&p->s) && p->needing == 0 && p->children == 0)
         return; /* as after nearly every order */
     deliver_events(p);
     if (!list_empty(&p->met))
@@ -142,7 +143,7 @@ static void keep_lost(struct pool *p, const struct report *r) {
     if (item)
         item->times.started = r->started;
     if (item && !item->bytes && r->bytes && r->length == t->call.length)
-        item->bytes = tine__text_copy_n(r->bytes, r->length);
+        tine__item_copy_bytes(item, r->bytes, r->length);
 }
 
 #define EVENTS_AT_ONCE 4096 /* more may come as fast as they are heard */

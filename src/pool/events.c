@@ -47,17 +47,20 @@ static struct events *new_events(struct pool *p, struct item *item) {
 }
 
 static struct events *events_of(struct pool *p, struct item *item) {
-    struct item *leader = item->leader ? item->leader : item;
-    if (!leader->events)
-        leader->events = new_events(p, leader);
-    return leader->events;
+    struct item *leader = item_leader(item);
+    struct item_rare *rare = tine__item_need_rare(leader);
+    if (rare && !rare->events)
+        rare->events = new_events(p, leader);
+    return rare ? rare->events : NULL;
 }
 
 struct events *tine__item_events(struct pool *p, struct item *item) {
     if (tine__pool_is_forked(p))
         return NULL;
     pthread_mutex_lock(&p->lock);
-    struct events *e = item->events ? item->events : events_of(p, item);
+    struct events *e = item_events(item);
+    if (!e)
+        e = events_of(p, item);
     if (e)
         e->refs++;
     pthread_mutex_unlock(&p->lock);
@@ -180,7 +183,7 @@ static bool keep(struct events *e, const struct report *r, uint32_t k) {
 
 static void post(struct item *item) {
     tine__inbox_post(item->inbox, item);
-    for (struct item *f = item->followers; f; f = f->next_follower)
+    for (struct item *f = item_rare(item)->followers; f; f = item_rare(f)->next_follower)
         tine__inbox_post(f->inbox, f);
 }
 
@@ -201,7 +204,7 @@ void tine__deliver_event(struct pool *p, const struct report *r) {
 }
 
 void tine__events_end(struct item *item) {
-    struct events *e = item->events;
+    struct events *e = item_events(item);
     if (!e || e->item != item)
         return;
     e->item = NULL;
@@ -211,10 +214,10 @@ void tine__events_end(struct item *item) {
 }
 
 void tine__events_follow(struct pool *p, struct item *follower, struct item *leader) {
-    struct events *e = leader->events;
+    struct events *e = item_events(leader);
     if (!e && !outcome_settled(leader->outcomes))
         e = events_of(p, leader);
-    follower->events = e;
+    item_rare(follower)->events = e;
     if (e)
         e->refs++;
 }
@@ -241,7 +244,7 @@ void tine__events_allow(struct pool *p, struct item *item, uint32_t k, uint64_t 
     if (tine__pool_is_forked(p))
         return;
     pthread_mutex_lock(&p->lock);
-    struct events *e = item->events;
+    struct events *e = item_events(item);
     if (e && e->item && e->worker && e->k == k && e->seen > 0) {
         e->allowed = number;
         changed(e, false);

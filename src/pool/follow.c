@@ -9,60 +9,68 @@
 
 /* It follows no more. */
 static void let_go(struct item *follower) {
-    follower->leader = NULL;
+    item_rare(follower)->leader = NULL;
     follower->task.state = TASK_DONE;
-    list_remove(&follower->following);
+    list_remove(&item_rare(follower)->following);
     tine__inbox_post(follower->inbox, follower);
 }
 
 void tine__followers_end(struct item *item) {
-    while (item->followers) {
-        struct item *follower = item->followers;
-        item->followers = follower->next_follower;
+    struct item_rare *rare = item_rare(item);
+    while (rare && rare->followers) {
+        struct item *follower = rare->followers;
+        rare->followers = item_rare(follower)->next_follower;
         follower->times = item->times;
-        follower->printed = tine__printed_ref(item->printed);
+        item_rare(follower)->printed = tine__printed_ref(rare->printed);
         tine__outcome_share(follower->outcomes, item->outcomes);
         let_go(follower);
         tine__needs_meet(follower->inbox->pool, follower);
     }
 }
 
-int tine__item_follow(struct pool *p, struct item *follower, struct item *leader) {
-    if (tine__pool_is_forked(p))
-        return TINE_EFORKED;
+static void prepare(struct item *follower) {
     follower->task = (struct task){.state = TASK_NEW, .call.count = 1};
-    follower->followers = NULL;
-    follower->attempts = NULL;
-    follower->events = NULL;
-    follower->printed = NULL;
     follower->needs = NULL;
-    list_init(&follower->dependents);
     follower->asking = follower->asked = false;
     follower->times = (struct task_times){0};
     list_init(&follower->news);
     follower->listed = follower->released = follower->watched = false;
-    pthread_mutex_lock(&p->lock);
-    if (leader->leader)
-        leader = leader->leader;
-    follower->leader = leader;
-    follower->next_follower = leader->followers;
-    leader->followers = follower;
+}
+
+static int follow(struct pool *p, struct item *follower, struct item *leader) {
+    leader = item_leader(leader);
+    struct item_rare *rare = tine__item_need_rare(follower);
+    struct item_rare *its = tine__item_need_rare(leader);
+    if (!rare || !its)
+        return TINE_ENOMEM;
+    rare->leader = leader;
+    rare->next_follower = its->followers;
+    its->followers = follower;
     tine__events_follow(p, follower, leader);
-    list_push(&follower->inbox->followers, &follower->following);
+    list_push(&follower->inbox->followers, &rare->following);
     follower->inbox->open++;
     if (outcome_settled(leader->outcomes))
         tine__followers_end(leader);
     tine__wake_waiters(p, false);
-    pthread_mutex_unlock(&p->lock);
     return 0;
+}
+
+int tine__item_follow(struct pool *p, struct item *follower, struct item *leader) {
+    if (tine__pool_is_forked(p))
+        return TINE_EFORKED;
+    prepare(follower);
+    pthread_mutex_lock(&p->lock);
+    int err = follow(p, follower, leader);
+    pthread_mutex_unlock(&p->lock);
+    return err;
 }
 
 /* Take it out of its leader's list. */
 static void leave(struct item *follower) {
-    struct item **at = &follower->leader->followers;
+    struct item **at = &item_rare(item_rare(follower)->leader)->followers;
     while (*at != follower)
-        at = &(*at)->next_follower;
-    *at = follower->next_follower;
+        at = &item_rare(*at)->next_follower;
+    *at = item_rare(follower)->next_follower;
 }
 
 void tine__inbox_unfollow(struct inbox *in) {
@@ -71,7 +79,7 @@ void tine__inbox_unfollow(struct inbox *in) {
         return;
     pthread_mutex_lock(&p->lock);
     while (!list_empty(&in->followers)) {
-        struct item *follower = LIST_ITEM(in->followers.next, struct item, following);
+        struct item *follower = LIST_ITEM(in->followers.next, struct item_rare, following)->item;
         leave(follower);
         let_go(follower);
     }

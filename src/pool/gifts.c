@@ -103,9 +103,14 @@ void tine__needs_settle(struct pool *p) {
 /* A leader has ended already, or will. */
 static void link_need(struct pool *p, struct need *need) {
     bool ended = outcome_settled(need->leader->outcomes);
+    struct item_rare *rare = ended ? NULL : tine__item_need_rare(need->leader);
+    if (!ended && !rare) {
+        tine__outcome_set_failure(&need->got, TINE_ENOMEM, NULL);
+        return;
+    }
     if (p->needing++ == 0)
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
-    list_push(ended ? &p->met : &need->leader->dependents, &need->node);
+    list_push(ended ? &p->met : &rare->dependents, &need->node);
 }
 
 void tine__needs_begin(struct pool *p, struct item *item) {

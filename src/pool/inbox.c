@@ -84,7 +84,7 @@ static struct item *take_first(struct inbox *in) {
     item->listed = false;
     item->released = item->task.state == TASK_DONE;
     item->asked = item->asking && !item->released;
-    item->emitted = item->events && !item->released;
+    item->emitted = !item->released && item_events(item);
     in->open -= item->released;
     return item;
 }

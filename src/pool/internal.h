@@ -1,5 +1,6 @@
 /* The pool's inside: what its files share. Everything below is guarded by `lock` unless it says otherwise.
 **
+**   rare.c     what few items have
 **   pool.c     opening, the end                   drive.c    the loop between scheduler and site
 **   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
 **   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
@@ -56,6 +57,7 @@ struct pool {
     struct mailbox *mail;   /* [1 .. most workers] or NULL: nothing was ever posted */
     uint64_t children;      /* unfinished ones */
     struct list everywhere; /* calls that each worker runs once (errands.h) */
+    struct places places;   /* workers on other machines */
     struct list met;        /* needs whose leaders have ended */
     uint64_t needing;       /* needs that have leaders */
     unsigned waiting;       /* threads inside tine__wait: they take in results themselves */
@@ -118,6 +120,8 @@ void tine__work(struct pool *p);
 /* bytes.c */
 /* The rest of it is wanted no more: give back the item's bytes. */
 void tine__item_free_bytes(struct pool *p, struct item *item);
+/* It has a copy of these; NULL: no memory. */
+void tine__item_copy_bytes(struct item *item, const char *bytes, size_t length);
 /* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */
 int tine__item_move_bytes(struct pool *p, struct item *item);
 /* Keep only those of the tasks that have not ended. 0 or TINE_ENOMEM. */
@@ -146,6 +150,11 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
 void tine__item_refuse(struct pool *p, struct item *item);
 
 /* follow.c */
+/* The item that the scheduler knows. */
+static inline struct item *item_leader(struct item *item) {
+    const struct item_rare *rare = item_rare(item);
+    return rare && rare->leader ? rare->leader : item;
+}
 /* The item has ended: so have those that follow it. */
 void tine__followers_end(struct item *item);
 

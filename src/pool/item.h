@@ -9,6 +9,7 @@
 #ifndef TINE_POOL_ITEM_H
 #define TINE_POOL_ITEM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/list.h"
@@ -26,6 +27,25 @@ struct inbox;
 
 #define ITEM_SMALL 48 /* a known function and some numbers */
 
+/* What few items have. It is made with the first of it, under the pool's lock, and given up with the item by its owner,
+** which may look at its own part of it without the lock. */
+struct item_rare {
+    struct item *item;           /* whose it is */
+    struct list question, heard; /* the owner's */
+    /* the pool's */
+    struct list dependents; /* needs (by `node`) of others that this one is to meet */
+    struct item
+        *followers; /* items that end when this one does (follow.c), linked by `next_follower` */
+    struct item *next_follower;
+    struct list following; /* of a follower: in its inbox */
+    struct item *leader; /* of a follower that has not ended; which is not known to the scheduler */
+    struct list children;      /* tasks that tasks of this one have submitted (children.c) */
+    struct attempts *attempts; /* that have failed before the last one */
+    struct events *events;     /* that its tasks have emitted, or NULL */
+    struct progress *told; /* what a single task has said last, once it is about to end, or NULL */
+    struct printed *printed; /* what it has printed, or NULL */
+};
+
 struct item {
     struct task task; /* first member; the owner sets call.count */
     struct list news; /* in its inbox */
@@ -42,39 +62,53 @@ struct item {
     uint64_t event_buffer; /* of one from another machine (task.far): as its submitter wants it */
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
-    struct list dependents; /* needs (by `node`) of others that this one is to meet */
-    struct item
-        *followers; /* items that end when this one does (follow.c), linked by `next_follower` */
-    struct item *next_follower;
-    struct list following; /* of a follower: in its inbox */
-    struct item *leader; /* of a follower that has not ended; which is not known to the scheduler */
-    struct task_times times;   /* of the last attempt */
-    struct attempts *attempts; /* before that; when it is released its owner's, to be freed */
+    _Atomic(struct item_rare *) rare; /* NULL: none, as before it is submitted */
+    struct task_times times;          /* of the last attempt */
     bool asking;            /* HELD until its owner has answered whether it is to be tried again */
     bool asked;             /* set by tine__inbox_take: tine__item_question */
     bool emitted;           /* set by tine__inbox_take: there may be events to be read */
-    struct list question;   /* the owner's */
-    struct list children;   /* tasks that tasks of this one have submitted (children.c) */
     uint64_t parent;        /* the task that has submitted it, 0: none has */
     uint64_t serial;        /* which call of its pool's it belongs to */
     bool listed;            /* in its inbox */
     bool released;          /* set by tine__inbox_take: the pool touches it no more */
     bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
     struct store_refs refs; /* what the call names, until all its tasks have ended */
-    /* That its tasks have emitted, or NULL; when it is released its owner's, to be unreferenced. */
-    struct events *events;
-    struct list heard; /* the owner's */
-    struct progress
-        *told; /* what a single task has said last, once it is about to end, or NULL; malloc */
-    struct printed *printed; /* what it has printed, or NULL; when it is released its owner's, to be
-                              given up */
-    uint32_t first;          /* the first task that `bytes` are for */
-    char *bytes;             /* label, function segment, argument segments; NULL: none any more */
-    char small[ITEM_SMALL];  /* where few bytes lie: most calls wait for some time */
+    uint32_t first;         /* the first task that `bytes` are for */
+    char *bytes;            /* label, function segment, argument segments; NULL: none any more */
+    char small[ITEM_SMALL]; /* where few bytes lie: most calls wait for some time */
 };
 
 static inline struct item *item_of(struct task *t) {
     return (struct item *)t;
+}
+
+static inline struct item_rare *item_rare(const struct item *item) {
+    return atomic_load_explicit(&item->rare, memory_order_acquire);
+}
+
+/* The same, made if there is none; NULL: no memory. Under the pool's lock. */
+struct item_rare *tine__item_need_rare(struct item *item);
+/* Give it up, with all that it holds. The owner's, of an item that is released or was never submitted. */
+void tine__item_drop_rare(struct item *item);
+
+static inline struct attempts *item_attempts(const struct item *item) {
+    const struct item_rare *rare = item_rare(item);
+    return rare ? rare->attempts : NULL;
+}
+
+static inline struct events *item_events(const struct item *item) {
+    const struct item_rare *rare = item_rare(item);
+    return rare ? rare->events : NULL;
+}
+
+static inline struct progress *item_told(const struct item *item) {
+    const struct item_rare *rare = item_rare(item);
+    return rare ? rare->told : NULL;
+}
+
+static inline struct printed *item_printed(const struct item *item) {
+    const struct item_rare *rare = item_rare(item);
+    return rare ? rare->printed : NULL;
 }
 
 #endif

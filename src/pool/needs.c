@@ -36,8 +36,9 @@ void tine__needs_drop(struct pool *p, struct item *item) {
 }
 
 void tine__needs_meet(struct pool *p, struct item *item) {
+    struct item_rare *rare = item_rare(item);
     struct list *node;
-    while ((node = list_pop(&item->dependents)) != NULL)
+    while (rare && (node = list_pop(&rare->dependents)) != NULL)
         list_push(&p->met, node);
 }
 

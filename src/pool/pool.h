@@ -30,6 +30,7 @@
 #include "pool/figures.h"
 #include "pool/inbox.h"
 #include "pool/item.h"
+#include "pool/places.h"
 #include "store/store.h"
 #include "worker/boot.h"
 
@@ -123,6 +124,9 @@ bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k);
 void tine__item_cancel(struct pool *p, struct item *item);
 /* The same, and what of it runs is ended, as when its deadline has passed. */
 void tine__item_expire(struct pool *p, struct item *item);
+/* The same, at once: the worker that runs it is killed, whatever its grace, and though it was asked to end already. The item
+** has settings of its own. */
+void tine__item_kill(struct pool *p, struct item *item);
 /* End the only task of the item: cancels it when it is pending; a running one's worker is killed, and it is settled
 ** as TINE_ECANCELLED when that and what it had started are gone. Returns at once. False: it has ended, or is being
 ** ended already. */
@@ -220,6 +224,8 @@ void tine__pool_told(struct pool *p, struct figures_told *out);
 /* Why the pool is broken or was killed, or NULL; a reference for the caller. */
 struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);
+/* The worker on another machine with this number (pool/places.h; struct task_times.place). False: there is none. */
+bool tine__pool_place(struct pool *p, unsigned number, struct place *out);
 /* Why its trace has no more (trace/trace.h), said once; to be freed. */
 char *tine__pool_trace_trouble(struct pool *p);
 /* Are its workers on other machines; or has it none, and runs its tasks in this process? */

@@ -41,17 +41,23 @@ void tine__printed_deliver(struct pool *p, const struct report *r) {
     struct item *item = item_of(t);
     /* of the items of a map nothing is asked for but errors */
     size_t over = t->call.count > 1 && r->length > LAST_WORDS ? r->length - LAST_WORDS : 0;
-    tine__printed_unref(item->printed);
-    item->printed = tine__printed_new(r->id, r->bytes + over, r->length - over);
+    struct item_rare *rare = tine__item_need_rare(item);
+    if (!rare)
+        return;
+    tine__printed_unref(rare->printed);
+    rare->printed = tine__printed_new(r->id, r->bytes + over, r->length - over);
 }
 
 void tine__printed_end(struct pool *p, struct item *item) {
-    if (is_captured(item) && !item->printed && item->task.call.count == 1 && !p->in_process)
-        item->printed = tine__printed_new(0, NULL, 0);
+    if (!is_captured(item) || item_printed(item) || item->task.call.count > 1 || p->in_process)
+        return;
+    struct item_rare *rare = tine__item_need_rare(item);
+    if (rare)
+        rare->printed = tine__printed_new(0, NULL, 0);
 }
 
 void tine__printed_blame(const struct item *item, uint32_t k, struct failure *f) {
-    const struct printed *o = item->printed;
+    const struct printed *o = item_printed(item);
     if (!is_captured(item))
         return;
     bool its = o && o->task == item->task.call.id + k;

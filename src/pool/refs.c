@@ -19,6 +19,7 @@ static void free_pool(struct pool *p) {
     tine__failure_unref(p->desert);
     tine__settings_unref(p->settings);
     tine__trace_free(p->trace);
+    free(p->places.list);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->word);
     free(p);

@@ -52,20 +52,23 @@ void tine__call_buf_abandon(struct call_buf *cb) {
 
 /* --- handing over --- */
 
+/* Its block and refs are the item's now. */
+static void empty(struct call_buf *cb) {
+    if (cb->block) {
+        tine__call_buf_init(cb, cb->pool, cb->room, cb->room_size);
+    } else {
+        cb->b.len = 0;
+        cb->refs = (struct store_refs){0};
+    }
+}
+
 void tine__item_prepare(struct pool *p, struct item *item) {
     item->task.nested = false;
     item->task.depth = 0;
     list_init(&item->news);
     item->listed = item->released = false;
-    item->followers = item->leader = NULL;
     item->parent = 0;
     item->first = 0;
-    item->told = NULL;
-    item->events = NULL;
-    item->printed = NULL;
-    item->attempts = NULL;
-    list_init(&item->dependents);
-    list_init(&item->children);
     item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
@@ -111,12 +114,9 @@ static int keep_bytes(struct pool *p, struct item *item) {
     struct call_head *call = &item->task.call;
     if (!item->borrowed)
         return 0;
-    char *copy = call->length <= ITEM_SMALL ? item->small : sys.malloc(call->length);
-    if (copy)
-        memcpy(copy, item->bytes, call->length);
     item->borrowed = false;
-    item->bytes = copy;
-    if (copy || item->task.state == TASK_SENT)
+    tine__item_copy_bytes(item, item->bytes, call->length);
+    if (item->bytes || item->task.state == TASK_SENT)
         return 0; /* a chunk that is under way is not sent again then */
     tine__sched_withdraw(&p->s, &item->task);
     return TINE_ENOMEM;
@@ -193,8 +193,7 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
         tine__work(p);
     pthread_mutex_unlock(&p->lock);
     if (!err)
-        tine__call_buf_init(cb, p, cb->room,
-                            cb->room_size); /* its block and refs are the item's now */
+        empty(cb);
     return err;
 }
 

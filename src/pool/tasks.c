@@ -15,11 +15,6 @@ void tine__pool_poll(struct pool *p) {
     pthread_mutex_unlock(&p->lock);
 }
 
-/* The item that the scheduler knows. The lock is held. */
-static struct item *leader_of(struct item *item) {
-    return item->leader ? item->leader : item;
-}
-
 static bool is_taken(struct pool *p, const struct item *item) {
     return item->task.state == TASK_SENT && p->site->ops->taken(p->site, item->task.call.ref);
 }
@@ -34,7 +29,7 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
     tine__take_in(p, false);
     if (outcome_settled(&item->outcomes[k]))
         look = LOOK_SETTLED;
-    else if (is_taken(p, leader_of(item)))
+    else if (is_taken(p, item_leader(item)))
         look = LOOK_RUNNING;
     pthread_mutex_unlock(&p->lock);
     return look;
@@ -44,7 +39,7 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
 
 /* Something only its host knows, which was asked: wait for its word, for so long at most. */
 static void await_word(struct pool *p, struct item *item, uint64_t ns) {
-    const struct task *t = &leader_of(item)->task;
+    const struct task *t = &item_leader(item)->task;
     const uint64_t until = tine__now() + ns;
     const struct timespec at = {(time_t)(until / SECOND), (long)(until % SECOND)};
     int err = 0;
@@ -61,14 +56,14 @@ bool tine__task_progress(struct pool *p, struct item *item, struct progress *out
         return false;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
-    const struct item *leader = leader_of(item);
-    bool asks = is_taken(p, leader) && (p->far || !leader->told);
+    const struct item *leader = item_leader(item);
+    bool asks = is_taken(p, leader) && (p->far || !item_told(leader));
     if (asks)
         told = p->site->ops->progress(p->site, leader->task.call.ref, leader->task.call.id, out);
     if (asks && !told)
         await_word(p, item, BRIEFLY); /* elsewhere it is only asked for */
-    if (!told && (told = leader->told != NULL))
-        memcpy(out, leader->told, progress_size(leader->told));
+    if (!told && (told = item_told(leader) != NULL))
+        memcpy(out, item_told(leader), progress_size(item_told(leader)));
     pthread_mutex_unlock(&p->lock);
     return told;
 }
@@ -85,7 +80,7 @@ static void end_item(struct pool *p, struct item *item, void (*end)(struct sched
         return;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
-    end(&p->s, &leader_of(item)->task);
+    end(&p->s, &item_leader(item)->task);
     carry_out(p);
     if (wait)
         await_word(p, item, SECOND);
@@ -98,6 +93,19 @@ void tine__item_cancel(struct pool *p, struct item *item) {
 
 void tine__item_expire(struct pool *p, struct item *item) {
     end_item(p, item, tine__sched_late, false);
+}
+
+void tine__item_kill(struct pool *p, struct item *item) {
+    if (tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    tine__take_in(p, false);
+    if (item->settings) { /* it has not ended */
+        item->settings->grace = 0;
+        tine__sched_end_now(&p->s, &item->task);
+        carry_out(p);
+    }
+    pthread_mutex_unlock(&p->lock);
 }
 
 bool tine__task_cancel(struct pool *p, struct item *item, uint32_t k) {
@@ -114,7 +122,7 @@ bool tine__task_abort(struct pool *p, struct item *item) {
         return false;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
-    struct item *leader = leader_of(item);
+    struct item *leader = item_leader(item);
     bool ended = tine__sched_abort(&p->s, &leader->task);
     carry_out(p);
     if (ended)
@@ -139,11 +147,11 @@ static uint64_t started_at(struct pool *p, struct item *item) {
 void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
                       struct attempts **attempts) {
     pthread_mutex_lock(&p->lock);
-    item = leader_of(item);
+    item = item_leader(item);
     *out = item->times;
     if (!out->ended)
         out->started = started_at(p, item);
-    *attempts = tine__attempts_copy(item->attempts);
+    *attempts = tine__attempts_copy(item_attempts(item));
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -152,7 +160,8 @@ bool tine__item_question(struct pool *p, struct item *item, struct outcome *out,
     bool asking = item->asking;
     if (asking) {
         *n = item->task.attempts;
-        tine__outcome_share(out, &item->attempts->list[item->attempts->n - 1].error);
+        const struct attempts *before = item_attempts(item);
+        tine__outcome_share(out, &before->list[before->n - 1].error);
     }
     pthread_mutex_unlock(&p->lock);
     return asking;

@@ -30,14 +30,22 @@ void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, 
                               .k = k,
                               .parent = item->parent,
                               .attempt = ran ? attempt : 0,
-                              .worker = ran ? t->worker : 0,
+                              .worker = !ran       ? 0
+                                        : t->place ? t->place
+                                                   : t->worker,
                               .submitted = t->since,
                               .started = ran ? started : 0,
                               .ended = ended,
                               .code = o->state == OUTCOME_VALUES ? 0 : o->code};
-    if (ran && attempt > 1 && item->attempts && item->attempts->n >= attempt - 1) {
-        const struct task_times *before = &item->attempts->list[attempt - 2].times;
-        task.before = before->worker;
+    if (ran && t->place) { /* what is heard late must not lie over what was heard before */
+        const struct place *place = &p->places.list[t->place - 1];
+        task.started = place->from;
+        task.ended = place->until;
+    }
+    const struct attempts *attempts = item_attempts(item);
+    if (ran && attempt > 1 && attempts && attempts->n >= attempt - 1) {
+        const struct task_times *before = &attempts->list[attempt - 2].times;
+        task.before = before->place ? before->place : before->worker;
         task.before_at = before->started;
     }
     if (task.code)
@@ -47,7 +55,8 @@ void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, 
 
 void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
                        uint64_t ended) {
-    uint32_t tried = item->attempts ? item->attempts->n : 0;
+    const struct attempts *attempts = item_attempts(item);
+    uint32_t tried = attempts ? attempts->n : 0;
     tine__tracing_attempt(p, item, k, tried + 1, &item->outcomes[k], started, ended);
 }
 
@@ -55,14 +64,14 @@ void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint
 
 void tine__tracing_ready(struct pool *p, const struct report *r) {
     unsigned w = r->worker;
-    if (!sched_is_worker(&p->s, w))
+    if (p->far || !sched_is_worker(&p->s, w)) /* elsewhere nobody sees when they start */
         return;
     tine__trace_ready(p->trace, w, r->pid ? r->pid : (int)r->id, p->s.workers[w].since,
                       r->ended ? r->ended : (uint64_t)tine__now());
 }
 
 void tine__tracing_event(struct pool *p, const struct event *e) {
-    if (e->kind == EVENT_EXIT)
+    if (e->kind == EVENT_EXIT && !p->far)
         tine__trace_exit(p->trace, e->exit, tine__now());
     else if (e->kind == EVENT_STOPPED)
         tine__trace_stopped(p->trace, p->reason && p->reason->message ? p->reason->message : "",

@@ -5,6 +5,7 @@
 static void finish(struct sched *s, struct errand *e) {
     list_remove(&e->node);
     list_push(&s->done_errands, &e->node);
+    s->eventful = true;
 }
 
 int tine__sched_everywhere(struct sched *s, struct errand *e) {
@@ -16,6 +17,7 @@ int tine__sched_everywhere(struct sched *s, struct errand *e) {
     list_init(&e->node);
     list_init(&e->order);
     list_push(&s->new_errands, &e->order);
+    s->stirred = true;
     if (e->left > 0)
         list_push(&s->errands, &e->node);
     else

@@ -6,6 +6,7 @@
 
 #define SCHED_SECOND 1000000000ull
 #define SCHED_MILLISECOND 1000000ull
+#define SCHED_BACK 4 /* calls that are taken back for each that ends: more are too many */
 
 enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_AGE, TIMER_RETRY, TIMER_END };
 
@@ -47,6 +48,7 @@ void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent);
 static inline void tine__sched_overtake(struct sched *s, bool again) {
     s->overtake = !list_empty(&s->handed);
     s->anew |= again;
+    s->stirred = true;
 }
 /* Ranks have changed: what is with the site is looked through, too. */
 static inline void sched_rerank(struct sched *s) {
@@ -67,10 +69,20 @@ void tine__sched_unwish(struct task *t);
 
 /* --- nested.c --- */
 
+/* No worker more is wanted for it. */
+static inline void sched_no_longer_extra(struct sched *s, struct task *t) {
+    if (!t->extra)
+        return;
+    t->extra = false;
+    s->extra--;
+    s->stirred = true;
+}
 /* It waits: the worker whose task waits for it, if there is one, may run it. */
 static inline void sched_offer(struct sched *s, struct task *t) {
-    if (t->awaiter && list_empty(&t->on_top))
-        list_push(&s->on_top, &t->on_top);
+    if (!t->awaiter || !list_empty(&t->on_top))
+        return;
+    list_push(&s->on_top, &t->on_top);
+    s->stirred = true;
 }
 /* It is with the site no more. */
 static inline void sched_no_longer_blocked(struct sched *s, struct task *t) {
@@ -92,13 +104,13 @@ static inline void sched_not_fetched(struct sched *s, struct task *t) {
 }
 /* Nobody waits for it any more. */
 static inline void sched_no_longer_awaited(struct sched *s, struct task *t) {
+    sched_no_longer_extra(s, t);
+    if (!t->awaiter)
+        return;
     sched_not_fetched(s, t);
     list_remove(&t->on_top);
-    if (t->awaiter)
-        sched_set_waits(s, &s->workers[t->awaiter], false);
+    sched_set_waits(s, &s->workers[t->awaiter], false);
     t->awaiter = 0;
-    s->extra -= t->extra;
-    t->extra = false;
 }
 /* The next order of that kind. */
 bool tine__sched_order_on_top(struct sched *s, struct order *o);

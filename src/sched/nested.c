@@ -17,8 +17,7 @@
 void tine__sched_block(struct sched *s, struct task *parent, unsigned worker) {
     s->workers[worker].serving = 0;
     sched_set_waits(s, &s->workers[worker], true);
-    s->extra -= parent->extra; /* it runs */
-    parent->extra = false;
+    sched_no_longer_extra(s, parent); /* it runs */
     s->blocked += !parent->blocked;
     parent->blocked = true;
     s->full = false; /* it takes no room any more */
@@ -41,6 +40,7 @@ static void make_room(struct sched *s, struct task *t) {
         return;
     t->extra = true;
     s->extra++;
+    s->stirred = true;
     if (t->state != TASK_WAITING)
         return;
     tine__policy_remove(&s->policy, t);

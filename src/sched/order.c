@@ -168,15 +168,18 @@ static bool order_stirred(struct sched *s, struct order *o) {
     if (s->extra_seen != s->extra && goes_on)
         tine__sched_shrink(s);
     s->extra_seen = s->extra;
-    return tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
-           order_dismiss(s, o) ||
-           (goes_on && (tine__sched_order_on_top(s, o) || order_withdraw(s, o)));
+    bool any = tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
+               order_dismiss(s, o) ||
+               (goes_on && (tine__sched_order_on_top(s, o) || order_withdraw(s, o)));
+    s->stirred = any || is_stirred(s);
+    return any;
 }
 
 bool tine__sched_order(struct sched *s, struct order *o) {
     if (s->life == LIFE_ENDED)
         return false;
-    if (is_stirred(s) && order_stirred(s, o))
+    assert(s->stirred || !is_stirred(s));
+    if (s->stirred && order_stirred(s, o))
         return true;
     if (s->life <= LIFE_CLOSING && (order_run(s, o) || order_start(s, o)))
         return true;
@@ -198,11 +201,17 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
     }
 }
 
-/* One that waits is before some of those that were handed over: these are to be fewer. */
+#define FEW_BACK 512 /* are never too many */
+
+/* One that waits is before some of those that were handed over. When more come back than are run, these are to be fewer; but
+** with too few of them workers run out of work. */
 static void narrow(struct sched *s) {
     uint64_t least = sched_least_window(s), half = sched_window(s) / 2;
+    if (++s->came_back <= SCHED_BACK * s->recent + FEW_BACK)
+        return;
     s->narrow = half > least ? half : least;
-    s->overtook = true;
+    s->came_back = 0;
+    s->narrowed = true;
 }
 
 /* Those before one that was taken up have been, too. */
@@ -305,6 +314,7 @@ bool tine__sched_event(struct sched *s, struct event *e) {
         return true;
     }
     node = list_pop(&s->ended);
+    s->eventful = node != NULL;
     if (!node)
         return false;
     struct task *t = LIST_ITEM(node, struct task, ended);

@@ -208,6 +208,7 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
     tine__sched_depart(s, r->worker, PART_CRASH, &r->status);
     if (s->o.replace && s->failed_starts < FAILED_STARTS) {
         s->died = true;
+        s->eventful = true;
         settle_lost(s, r->worker, r->pid);
         return;
     }

@@ -100,7 +100,6 @@ static uint64_t flags_of(const struct task *t) {
 static void admit(struct sched *s, struct task *t, uint64_t now) {
     s->policy.now = now;
     list_init(&t->node);
-    list_init(&t->sent);
     list_init(&t->ended);
     list_init(&t->on_top);
     t->blocked = t->extra = t->fetching = t->later = false;
@@ -195,6 +194,15 @@ void tine__sched_late(struct sched *s, struct task *t) {
 
 void tine__sched_cancel(struct sched *s, struct task *t) {
     give_up(s, t, ENDING_CANCELLED);
+}
+
+void tine__sched_end_now(struct sched *s, struct task *t) {
+    if (t->asked)
+        tine__sched_grace_over(s, t);
+    else if (t->call.count == 1)
+        tine__sched_abort(s, t);
+    else
+        tine__sched_late(s, t);
 }
 
 bool tine__sched_abort(struct sched *s, struct task *t) {
@@ -373,9 +381,10 @@ void tine__sched_pace(struct sched *s, uint64_t now) {
     if (wanted > s->window || s->narrow < s->window)
         s->full = false; /* more may be handed over at once */
     s->window = wanted < s->nrefs ? wanted : s->nrefs;
-    if (!s->overtook && s->narrow < s->window)
+    if (!s->narrowed && s->came_back <= SCHED_BACK * s->recent && s->narrow < s->window)
         s->narrow *= 2;
-    s->overtook = false;
+    s->narrowed = false;
+    s->came_back = 0;
     s->was_busy = busy;
     s->paced = now;
     s->recent = 0;

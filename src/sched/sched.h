@@ -33,7 +33,7 @@
 ** HOW MUCH IS HANDED OVER. Workers take calls from the site's queue by themselves. It is kept as short
 ** as they can empty in the time of some wake-ups (`window`, from how fast results come), so that the rest,
 ** which waits here, can still be overtaken and cancelled. What nobody has taken up of it can be, too: it is
-** withdrawn then, one by one from the last; and while that happens it is kept shorter still (`narrow`).
+** withdrawn then, one by one from the last; and while more come back so than are run it is kept shorter still (`narrow`).
 **
 ** After: CPython's process.py (the names), Dask's scheduler (transitions that return what they cause).
 */
@@ -167,11 +167,15 @@ struct sched {
     struct list handed;   /* SENT tasks that may not have been taken up, the last one last */
     bool overtake;        /* one that waits may have to be before some of them */
     bool anew;            /* ... all those of its priority */
-    bool overtook;        /* one was, since the window was last looked at */
-    uint64_t in_order;    /* until then ranks leave them in their order */
-    uint64_t narrow;      /* at most so many are handed over as long as that happens */
-    struct list wishes;   /* SENT tasks of which something is wanted (task->wish) */
-    struct list held;     /* HELD tasks */
+    /* So many did for it, since the window was last looked at, or made narrower. */
+    uint64_t came_back;
+    bool narrowed;     /* it was, since it was last looked at */
+    uint64_t in_order; /* until then ranks leave them in their order */
+    uint64_t narrow;   /* at most so many are handed over while many come back */
+    bool stirred; /* something is wanted but that what waits is run: order_stirred is to be asked */
+    bool eventful;      /* an event may be there */
+    struct list wishes; /* SENT tasks of which something is wanted (task->wish) */
+    struct list held;   /* HELD tasks */
     uint64_t nheld;
     uint64_t random;        /* for jitter */
     struct list on_top;     /* tasks by `on_top` that are to be run on top of one that waits */
@@ -252,6 +256,8 @@ void tine__sched_late(struct sched *s, struct task *t);
 /* End it, which is a single one: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun.
 ** False: it has ended, or is being ended. */
 bool tine__sched_abort(struct sched *s, struct task *t);
+/* What of it has not begun never runs, and what has is ended by force: its settings have no grace any more. */
+void tine__sched_end_now(struct sched *s, struct task *t);
 /* No more submits; with `cancel` all that has not begun is cancelled. */
 void tine__sched_shutdown(struct sched *s, bool cancel);
 /* Workers end now: SIGTERM and patience until `patience` (ns of the clock), or (`hard`) SIGKILL. */
@@ -332,10 +338,9 @@ static inline bool sched_is_worker(const struct sched *s, unsigned worker) {
     return worker >= 1 && worker <= s->top && s->workers[worker].state != WORKER_NONE;
 }
 
-/* Is there one? */
+/* Is there one, perhaps? */
 static inline bool sched_has_event(const struct sched *s) {
-    return !list_empty(&s->ended) || !list_empty(&s->done_errands) || !list_empty(&s->exits) ||
-           s->died || (s->why && !s->told);
+    return s->eventful;
 }
 /* The next event; false: there is none. */
 bool tine__sched_event(struct sched *s, struct event *e);

@@ -20,6 +20,7 @@ void tine__sched_watch(struct sched *s, struct task *t, uint64_t when) {
 void tine__sched_send(struct sched *s, struct task *t) {
     t->call.ref = s->free_refs[--s->nfree];
     s->sent[t->call.ref] = t;
+    list_init(&t->sent);
     s->waiting--;
     s->nsent++;
     t->state = TASK_SENT;
@@ -108,15 +109,14 @@ void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to
     t->end_to = to;
     t->how = (uint8_t)how;
     t->again_told = tine__sched_fails(s, t, how, false);
-    if (t->again_told) {
-        list_push(&s->ended, &t->ended);
+    list_push(&s->ended, &t->ended);
+    s->eventful = true;
+    if (t->again_told)
         return;
-    }
     if (from == t->next)
         t->next = to;
     else
         t->upto = from;
-    list_push(&s->ended, &t->ended);
     if (!task_is_open(t))
         tine__sched_done(s, t);
 }
@@ -150,6 +150,7 @@ void tine__sched_wish(struct sched *s, struct task *t, enum order_kind wish) {
     assert(t->state == TASK_SENT);
     if (!t->wish)
         list_push(&s->wishes, &t->node);
+    s->stirred = true;
     t->wish = (uint8_t)wish;
 }
 
@@ -245,12 +246,14 @@ void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, cons
         return;
     w->exit = exit;
     list_push(&s->exits, &w->gone);
+    s->eventful = true;
 }
 
 void tine__sched_signal(struct sched *s, unsigned worker, int signal) {
     struct worker *w = &s->workers[worker];
     list_remove(&w->node);
     list_push(&s->kills, &w->node);
+    s->stirred = true;
     w->signal = signal;
 }
 
@@ -273,6 +276,7 @@ void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
     s->life = LIFE_STOPPING;
     s->hard = hard;
     s->why = blame->why;
+    s->eventful = true;
     s->reason = *blame;
     tine__sched_let_start(s); /* none will be asked for */
     tine__sched_break_errands(s);

@@ -43,16 +43,18 @@ enum ending {
 };
 
 struct task {
-    struct list node;  /* where it waits, or which order is wanted of it */
-    struct list sent;  /* while nobody is known to have taken it up: in sched->handed */
+    struct list node; /* where it waits, or which order is wanted of it */
+    union {
+        struct pairing_node again; /* WAITING, having come back: where, in its line */
+        struct list sent; /* SENT: while nobody is known to have taken it up, in sched->handed */
+        uint64_t wake;    /* HELD: when it is let go; 0: it waits for a word */
+    };
     struct list ended; /* in sched->ended: an event is to be taken */
     /* When to look whether it runs too long, or its deadline; asked: when it is killed. */
     struct timer timer;
-    struct line *line;         /* where it waits (policy.h), until it is DONE */
-    struct pairing_node again; /* ... when it came back */
-    uint64_t wake;             /* HELD: when it is let go; 0: it waits for a word */
-    uint64_t since, deadline;  /* of its submit; TIMER_NEVER: none, or it has passed */
-    uint64_t ready;            /* since when it could run, if there had been a worker */
+    struct line *line;        /* where it waits (policy.h), until it is DONE */
+    uint64_t since, deadline; /* of its submit; TIMER_NEVER: none, or it has passed */
+    uint64_t ready;           /* since when it could run, if there had been a worker */
     struct call_head
         call;       /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
@@ -72,20 +74,21 @@ struct task {
     /* Enum ending: what of it has not begun shall never run, and ends so; NONE: it may. */
     uint8_t unrun;
     bool came_back;
-    bool again_told;    /* of the event: it is HELD, and has not ended */
-    bool asked;         /* SENT: task `next` was asked to end by `doom` */
-    bool late;          /* its deadline has passed */
-    bool later;         /* SENT: it is to be asked, or stopped, by `doom`, but had not begun yet */
-    bool nested;        /* the owner's: a task has submitted it, */
-    uint16_t depth;     /* which is so deep itself, and one more */
-    bool blocked;       /* SENT: it waits for what it has submitted */
-    bool extra;         /* a worker more is wanted for it (nested.c) */
-    bool fetching;      /* SENT: it is to be taken back for who waits for it */
-    unsigned awaiter;   /* the worker whose task waits for it, or 0 */
-    struct list on_top; /* in sched->on_top: it is to be run there */
-    /* The owner's: it came from another machine (CALL_FAR); all that a worker is to know stands in its bytes. */
+    bool again_told; /* of the event: it is HELD, and has not ended */
+    bool asked;      /* SENT: task `next` was asked to end by `doom` */
+    bool late;       /* its deadline has passed */
+    bool later;      /* SENT: it is to be asked, or stopped, by `doom`, but had not begun yet */
+    bool nested;     /* the owner's: a task has submitted it, */
+    uint16_t depth;  /* which is so deep itself, and one more */
+    /* The owner's: from another machine (CALL_FAR); all that a worker is to know stands in its bytes. */
     bool far;
+    uint16_t place;             /* the owner's: on which other machine it was last, 0: on none */
     bool mute;                  /* the owner's: nobody wants events of its tasks */
+    bool blocked;               /* SENT: it waits for what it has submitted */
+    bool extra;                 /* a worker more is wanted for it (nested.c) */
+    bool fetching;              /* SENT: it is to be taken back for who waits for it */
+    unsigned awaiter;           /* the worker whose task waits for it, or 0 */
+    struct list on_top;         /* in sched->on_top: it is to be run there */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
 };
 

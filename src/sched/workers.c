@@ -16,6 +16,7 @@ void tine__sched_dismiss(struct sched *s, unsigned worker, enum parting why) {
     tine__sched_retire(s, worker, WORKER_LEAVING);
     w->parting = (uint8_t)why;
     list_push(&s->dismissals, &w->node);
+    s->stirred = true;
 }
 
 /* --- age --- */

@@ -48,7 +48,7 @@ void tine__answer_progress(struct serve *s, struct work *w) {
 static bool next_event(const struct serve *s, struct work *w) {
     if (w->item.emitted && !w->events)
         w->events = tine__item_events(s->pool, &w->item);
-    struct events *e = w->events ? w->events : w->item.released ? w->item.events : NULL;
+    struct events *e = w->events ? w->events : w->item.released ? item_events(&w->item) : NULL;
     return w->event.state != OUTCOME_NONE || (e && tine__events_take(e, &w->event, &w->event_k));
 }
 
@@ -109,7 +109,7 @@ static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
 
 /* Of items of a map only errors have it. */
 static void answer_output(struct work *w, uint32_t k, const struct failure *f) {
-    const struct printed *p = w->item.printed;
+    const struct printed *p = item_printed(&w->item);
     if (w->task.head.count == 1 && p)
         tine__answer(w, ANSWER_OUTPUT, k, p->bytes, p->length);
     else if (f && f->output)
@@ -149,8 +149,9 @@ static void tell(struct serve *s, struct work *w) {
     while (w->told < count && !unrun && outcome_settled(&w->outcomes[w->told])) {
         unrun = is_unrun(w, &w->outcomes[w->told]); /* and all behind it: said once */
         answer_events(s, w, w->told);
-        if (count == 1 && w->item.told)
-            tine__answer(w, ANSWER_PROGRESS, 0, w->item.told, progress_size(w->item.told));
+        const struct progress *said = count == 1 ? item_told(&w->item) : NULL;
+        if (said)
+            tine__answer(w, ANSWER_PROGRESS, 0, said, progress_size(said));
         answer_end(w, w->told++);
     }
     if (w->told < count && !unrun)

@@ -15,6 +15,7 @@ struct known {
 struct blobs {
     struct store *store;
     uint64_t clock;
+    uint64_t bytes; /* of all of them */
     unsigned n;
     struct known list[SERVE_BLOBS];
 };
@@ -47,16 +48,36 @@ const struct codec_stored *tine__blob_find(struct blobs *b, uint64_t id) {
     return k->stored;
 }
 
-/* A place for one more. */
-static struct known *make_room(struct blobs *b) {
-    if (b->n < SERVE_BLOBS)
-        return &b->list[b->n++];
-    struct known *oldest = &b->list[0];
+uint64_t tine__blobs_now(const struct blobs *b) {
+    return b->clock;
+}
+
+static void forget(struct blobs *b, struct known *k) {
+    b->bytes -= k->stored->code.len;
+    tine__store_drop(b->store, k->stored);
+    *k = b->list[--b->n];
+}
+
+/* The one that was not wanted for longest; NULL: there is none. */
+static struct known *oldest(struct blobs *b) {
+    struct known *found = b->n > 0 ? &b->list[0] : NULL;
     for (unsigned i = 1; i < b->n; i++)
-        if (b->list[i].used < oldest->used)
-            oldest = &b->list[i];
-    tine__store_drop(b->store, oldest->stored);
-    return oldest;
+        if (b->list[i].used < found->used)
+            found = &b->list[i];
+    return found;
+}
+
+/* Remember one more. A task that waits for the rest of what it names is to find all of it. */
+static void remember(struct blobs *b, uint64_t id, const struct codec_stored *stored,
+                     uint64_t since) {
+    uint64_t bytes = stored->code.len;
+    struct known *old = oldest(b);
+    for (; old && old->used <= since && b->bytes + bytes > SERVE_BLOB_BYTES; old = oldest(b))
+        forget(b, old);
+    if (b->n == SERVE_BLOBS)
+        forget(b, old);
+    b->list[b->n++] = (struct known){id, ++b->clock, stored};
+    b->bytes += bytes;
 }
 
 /* A copy in our store, with room for its head. */
@@ -75,13 +96,11 @@ static const struct codec_stored *keep_value(struct store *store, const char *by
 
 void tine__blob_drop(struct blobs *b, uint64_t id) {
     struct known *k = find(b, id);
-    if (!k)
-        return;
-    tine__store_drop(b->store, k->stored);
-    *k = b->list[--b->n];
+    if (k)
+        forget(b, k);
 }
 
-void tine__blob_keep(struct blobs *b, struct gm_reader r) {
+void tine__blob_keep(struct blobs *b, struct gm_reader r, uint64_t since) {
     struct gm_code head;
     if (!tine__gm_copy(&r, &head, sizeof head))
         return;
@@ -95,5 +114,5 @@ void tine__blob_keep(struct blobs *b, struct gm_reader r) {
     const struct codec_stored *stored = head.value ? keep_value(b->store, bytes, head.length)
                                                    : tine__store_put(b->store, &code, &origin);
     if (stored)
-        *make_room(b) = (struct known){head.id, ++b->clock, stored};
+        remember(b, head.id, stored, since);
 }

@@ -111,14 +111,16 @@ static struct work *work_of(struct server *v, const struct peer *peer, const cha
     return NULL;
 }
 
-/* It ends, if it has begun `late`ly by its limit of time. */
-static void stop(struct serve *s, struct work *w, bool late) {
+/* It ends, if it has begun: by its limit of time, as by abort, or by force. */
+static void stop(struct serve *s, struct work *w, enum gm_order_kind how) {
     if (w->stage != WORK_BEGUN) {
         tine__work_drop(s, w);
         return;
     }
     w->stopped = true;
-    if (w->task.head.count == 1 && !late)
+    if (how == SAY_KILL)
+        tine__item_kill(s->pool, &w->item);
+    else if (w->task.head.count == 1 && how == SAY_STOP)
         tine__task_abort(s->pool, &w->item);
     else
         tine__item_expire(s->pool, &w->item);
@@ -151,6 +153,19 @@ static void recall(struct serve *s, struct work *w) {
     tine__watch_begun(s, w);
 }
 
+/* Since then what tasks that are to be confirmed name was looked for. */
+static uint64_t looked_since(const struct serve *s) {
+    uint64_t since = tine__blobs_now(s->blobs);
+    for (unsigned i = 0; i < s->nservers; i++)
+        for (const struct list *n = s->servers[i].works.next; n != &s->servers[i].works;
+             n = n->next) {
+            const struct work *w = LIST_ITEM(n, struct work, node);
+            if (w->stage == WORK_ASKED && w->looked < since)
+                since = w->looked;
+        }
+    return since;
+}
+
 /* A sign of life, on any of its tasks. */
 static void say_alive(struct serve *s, struct server *v, const struct peer *peer) {
     for (struct list *n = v->works.next; n != &v->works; n = n->next) {
@@ -167,7 +182,7 @@ static void obey(struct serve *s, struct server *v, struct peer *peer, const str
                  const char *bytes) {
     struct work *w = work_of(v, peer, o->unique);
     if (o->kind == SAY_CODE)
-        tine__blob_keep(s->blobs, (struct gm_reader){bytes, o->length});
+        tine__blob_keep(s->blobs, (struct gm_reader){bytes, o->length}, looked_since(s));
     else if (o->kind == SAY_ERRAND)
         tine__crew_hear(s, peer, (struct gm_reader){bytes, o->length});
     else if (o->kind == SAY_DROP)
@@ -186,8 +201,8 @@ static void obey(struct serve *s, struct server *v, struct peer *peer, const str
         grant(s, w, bytes, o->length);
     else if (o->kind == SAY_RECALL)
         recall(s, w);
-    else if (o->kind == SAY_LATE || o->kind == SAY_STOP)
-        stop(s, w, o->kind == SAY_LATE);
+    else if (o->kind >= SAY_LATE && o->kind <= SAY_KILL)
+        stop(s, w, o->kind);
 }
 
 /* What a submitter says on its line. */

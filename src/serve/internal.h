@@ -15,8 +15,9 @@
 
 #define SERVE_SECOND 1000000000ull
 #define SERVE_MILLISECOND 1000000ull
-#define SERVE_BLOBS 4096u /* functions of others that are remembered, at most */
-#define SERVE_SEEN 4096u  /* tasks that were here, by their unique ids */
+#define SERVE_BLOBS 4096u /* functions and values of others that are remembered, at most, */
+#define SERVE_BLOB_BYTES (UINT64_C(256) << 20) /* and about so many bytes of them */
+#define SERVE_SEEN 4096u                       /* tasks that were here, by their unique ids */
 
 struct crew;
 struct call_far;
@@ -66,9 +67,10 @@ struct work {
     bool stopped;  /* it was to be ended */
     bool running;  /* a worker has taken it up, as its submitter knows */
     unsigned key;
-    uint64_t said;  /* messages about it, so far */
-    uint64_t asked; /* when it was given to us */
-    uint32_t told;  /* its tasks whose ends were told */
+    uint64_t said;   /* messages about it, so far */
+    uint64_t asked;  /* when it was given to us, */
+    uint64_t looked; /* and its functions were looked for (tine__blobs_now) */
+    uint32_t told;   /* its tasks whose ends were told */
     struct gm_task task;
     struct buf rest; /* names and bytes, as they came */
     struct buf answers;
@@ -106,8 +108,9 @@ struct blobs *tine__blobs_new(struct store *store);
 void tine__blobs_free(struct blobs *b);
 /* NULL: it is not there. */
 const struct codec_stored *tine__blob_find(struct blobs *b, uint64_t id);
-/* As it came in SAY_CODE. */
-void tine__blob_keep(struct blobs *b, struct gm_reader r);
+/* As it came in SAY_CODE. What was looked for since that moment (tine__blobs_now) is not forgotten for its bytes. */
+void tine__blob_keep(struct blobs *b, struct gm_reader r, uint64_t since);
+uint64_t tine__blobs_now(const struct blobs *b);
 /* It is wanted no more. */
 void tine__blob_drop(struct blobs *b, uint64_t id);
 

@@ -85,6 +85,7 @@ static uint64_t name_at(const struct work *w, uint64_t i) {
 static void ask_or_begin(struct serve *s, struct work *w) {
     struct buf lacking;
     tine__buf_init(&lacking);
+    w->looked = tine__blobs_now(s->blobs);
     for (uint64_t i = 0; i < w->task.nnames; i++) {
         uint64_t id = name_at(w, i);
         if (!tine__blob_find(s->blobs, id))
@@ -280,12 +281,9 @@ void tine__work_free(struct serve *s, struct work *w) {
     tine__buf_free(&w->answers);
     tine__outcome_free(&w->event);
     tine__events_unref(w->events);
-    tine__events_unref(w->item.released ? w->item.events : NULL);
     tine__settings_unref(w->settings);
     tine__crew_unref(s, w->crew);
-    tine__attempts_free(w->item.attempts);
-    free(w->item.told);
-    tine__printed_unref(w->item.printed);
+    tine__item_drop_rare(&w->item);
     free(w);
 }
 

@@ -46,11 +46,11 @@ static void stop(struct far *f, struct far_sending *s, enum gm_order_kind how, s
     a->worker = FAR_WORKER;
 }
 
-static void stop_all(struct far *f) {
+static void kill_all(struct far *f) {
     struct answer a;
     for (uint32_t ref = 0; ref < FAR_REFS; ref++)
         if (f->by_ref[ref])
-            stop(f, f->by_ref[ref], SAY_STOP, &a);
+            stop(f, f->by_ref[ref], SAY_KILL, &a);
 }
 
 /* Since when it runs there, as far as it was heard. */
@@ -100,14 +100,15 @@ static void far_give(struct site *s, const struct order *o, const struct site_ca
         start(f);
         break;
     case ORDER_KILL:
-        stop_all(f);
+        kill_all(f);
         leave(f);
         break;
     case ORDER_DISMISS:
     case ORDER_FINISH:
         leave(f);
         break;
-    case ORDER_END:
+    case ORDER_END: /* nothing runs any more, or nothing is to */
+        kill_all(f);
         f->ending = true;
         break;
     case ORDER_SPREAD:

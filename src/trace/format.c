@@ -94,6 +94,22 @@ static uint64_t use_row(struct formatter *f, unsigned worker) {
     return row;
 }
 
+/* Before its first task: of another machine. */
+static void put_place(struct formatter *f, const struct place_record *r) {
+    if (r->worker >= FORMAT_WORKERS)
+        return;
+    char *p = begin_row(f, row_of(f, r->worker), "thread_name");
+    if (!p || r->length > TRACE_PLACE_NAME)
+        return;
+    p = JSON_PUT(p, "\"name\":\"");
+    p = put_text(p, f->prefix);
+    p = tine__json_string(p, (const char *)(r + 1), r->length);
+    p = tine__json_number(JSON_PUT(p, " worker "), r->number);
+    end(f, JSON_PUT(p, "\"}}"));
+    f->named[r->worker / 64] |= (uint64_t)1 << r->worker % 64;
+    put_row_place(f, row_of(f, r->worker), r->worker);
+}
+
 void tine__format_open(struct formatter *f, unsigned n, const char *pool) {
     char name[sizeof f->prefix / JSON_STRETCH];
     tine__buf_init(&f->text);
@@ -392,6 +408,9 @@ void tine__format(struct formatter *f, const struct trace_record *r) {
         break;
     case TRACE_READY:
         put_ready(f, (const struct ready_record *)r);
+        break;
+    case TRACE_PLACE:
+        put_place(f, (const struct place_record *)r);
         break;
     case TRACE_EXIT:
         put_exit(f, (const struct exit_record *)r);

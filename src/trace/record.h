@@ -11,9 +11,10 @@
 #define TRACE_ROOM(size) (((size) + 7u) & ~7u) /* records are aligned */
 #define TRACE_LABEL 16384u                     /* bytes of a label; what is longer is cut, */
 #define TRACE_NAME 1024u                       /* and of a function's name, its source, */
+#define TRACE_PLACE_NAME 127u                  /* of a host's name, */
 #define TRACE_ERROR 1024u                      /* and a message */
 
-enum trace_kind { TRACE_TASK, TRACE_READY, TRACE_EXIT, TRACE_STOPPED, TRACE_COUNTS };
+enum trace_kind { TRACE_TASK, TRACE_READY, TRACE_EXIT, TRACE_STOPPED, TRACE_COUNTS, TRACE_PLACE };
 
 struct trace_record {
     uint32_t size;        /* with the texts */
@@ -42,6 +43,12 @@ struct exit_record {
     struct trace_record head;
     uint64_t at;
     struct worker_exit exit;
+};
+
+struct place_record {
+    struct trace_record head;
+    uint32_t worker, number;
+    uint32_t length; /* of the host's name */
 };
 
 struct stopped_record {

@@ -200,6 +200,18 @@ void tine__trace_exit(struct trace *t, const struct worker_exit *x, uint64_t now
     end(t, &r->head);
 }
 
+void tine__trace_place(struct trace *t, unsigned worker, const char *host, unsigned number) {
+    uint32_t length = cut(strlen(host), TRACE_PLACE_NAME);
+    struct place_record *r = begin(t, TRACE_PLACE, (uint32_t)sizeof *r + length);
+    if (!r)
+        return;
+    r->worker = worker;
+    r->number = number;
+    r->length = length;
+    put((char *)(r + 1), host, length);
+    end(t, &r->head);
+}
+
 void tine__trace_stopped(struct trace *t, const char *message, uint64_t now) {
     uint32_t length = cut(strlen(message), TRACE_ERROR);
     struct stopped_record *r = begin(t, TRACE_STOPPED, (uint32_t)sizeof *r + length);

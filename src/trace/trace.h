@@ -49,6 +49,8 @@ void tine__trace_task(struct trace *t, const struct trace_task *task);
 
 /* A worker was asked for at `since`, and could take tasks at `ready`. */
 void tine__trace_ready(struct trace *t, unsigned worker, int pid, uint64_t since, uint64_t ready);
+/* What is told of as `worker` is worker `number` of another machine. */
+void tine__trace_place(struct trace *t, unsigned worker, const char *host, unsigned number);
 /* A worker has ended. */
 void tine__trace_exit(struct trace *t, const struct worker_exit *x, uint64_t now);
 /* The pool is broken, or was killed. */

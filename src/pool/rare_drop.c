@@ -1,0 +1,17 @@
+/* The end of what few items have (rare.c): what each of its parts is given back to knows how to make one. */
+#include <stdlib.h>
+#include "pool/internal.h"
+
+void tine__item_drop_rare(struct item *item) {
+    struct item_rare *rare = item_rare(item);
+    if (!rare)
+        return;
+    list_remove(&rare->question);
+    list_remove(&rare->heard);
+    tine__events_unref(rare->events);
+    tine__attempts_free(rare->attempts);
+    free(rare->told);
+    tine__printed_unref(rare->printed);
+    atomic_store_explicit(&item->rare, NULL, memory_order_relaxed);
+    free(rare);
+}
