@@ -21,12 +21,17 @@ function(tine_own_names file result)
   set(${result} ${names} PARENT_SCOPE)
 endfunction()
 
-# Gives each source its group: of one floor, at most ten, no name twice. (A clash that is not seen here is an error
+# Gives each source its group: of one floor, at most ten, no name twice, all with the same layout header (what stands in
+# these is for few, and two of them may have the same names). (A clash that is not seen here is an error
 # of the compiler, "redefinition"; the name then wants to be found above.)
 function(tine_unity_groups)
   foreach(source IN LISTS ARGN)
     get_filename_component(floor ${source} DIRECTORY)
     get_filename_component(floor ${floor} NAME)
+    file(STRINGS ${source} layout REGEX "^#include \".*_layout\\.h\"")
+    if(layout MATCHES "([a-z]+)_layout")
+      string(APPEND floor _${CMAKE_MATCH_1})
+    endif()
     tine_own_names(${source} names)
     set(n 0)
     set(fits FALSE)

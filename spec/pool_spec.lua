@@ -1,7 +1,9 @@
 -- Pools and views of them.
 local tine = require "tine"
 local eventually = require "spec.support.eventually"
+local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
+local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 
 describe("a pool", function()
@@ -190,5 +192,32 @@ describe("a pool", function()
       assert.equal("", p.err)
       assert.equal(0, p.code)
     end)
+  end)
+
+  it("has its tasks run when the worker that just looks for them is stopped", function()
+    local pool = tine.pool { workers = 2, spin = 10 }
+    local stopped = {}
+    finally(function()
+      for pid in pairs(stopped) do processes.signal("CONT", pid) end
+      pool:kill_workers()
+      pool:shutdown()
+    end)
+    local wait, open = gate()
+    local blocked = pool:submit(wait)
+    assert.equal(0, pool:submit(math.abs, 0):result())
+    open()
+    blocked:result()
+    for _ = 1, 10 do
+      local looks = eventually(function()
+        assert.equal(0, pool:submit(math.abs, 0):result())
+        for _, worker in ipairs(pool:workers()) do
+          if processes.status(worker.pid, "State"):match "^R" then return worker.pid end
+        end
+      end)
+      stopped[looks] = true
+      processes.signal("STOP", looks)
+      for n = 1, 3 do assert.equal(n, pool:submit(math.abs, -n):result(20)) end
+      processes.signal("CONT", looks)
+    end
   end)
 end)

@@ -13,43 +13,53 @@ struct places *tine__places_new(uint64_t first) {
     if (!p)
         return NULL;
     p->left = first;
-    p->fresh = p->nfree = p->nkept = 0;
+    p->nkept = 0;
+    for (int i = 0; i < 2; i++)
+        p->sizes[i].fresh = p->sizes[i].nfree = 0;
     memset(p->kept, 0, sizeof p->kept);
     memset(p->ref, 0, sizeof p->ref);
     return p;
 }
 
 static void leave(struct places *p, unsigned place) {
+    struct places_of_size *s = &p->sizes[place / QUEUE_SLOTS];
     if (p->kept[place])
         p->kept[place] |= PLACE_LEFT;
     else
-        p->free[p->nfree++] = (uint16_t)place;
+        s->free[s->nfree++] = (uint16_t)place;
 }
 
-/* Which items have left their places, up to the first that has not. */
-static void look(struct queue *q) {
+/* Which items before `tail` have left their places, up to the first that has not. */
+static void look(struct queue *q, uint64_t tail) {
     struct places *p = q->places;
-    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    for (; p->left != tail; p->left++) {
+    _Atomic uint64_t *const states = q->k->state;
+    const uint16_t *const places = q->c->place;
+    uint64_t seq = p->left;
+    for (; seq != tail; seq++) {
         /* acquire: the last owner has read the slot before it freed it */
-        uint64_t word = atomic_load_explicit(state_of(q, p->left), memory_order_acquire);
+        uint64_t word = atomic_load_explicit(&states[seq % QUEUE_SLOTS], memory_order_acquire);
         /* a word of any other item is rubbish that a worker wrote */
-        if (state_in(word) != SLOT_FREE && newer(word, p->left) == 0)
+        if (state_in(word) != SLOT_FREE && newer(word, seq) == 0)
             break;
-        leave(p, q->c->place[p->left % QUEUE_SLOTS]);
+        leave(p, places[seq % QUEUE_SLOTS]);
     }
+    p->left = seq;
 }
 
-bool tine__places_take(struct queue *q, unsigned *place) {
+bool tine__places_take(struct queue *q, uint64_t tail, uint64_t length, unsigned *place) {
     struct places *p = q->places;
-    if (p->nfree == 0)
-        look(q);
-    if (p->nfree > 0)
-        *place = p->free[--p->nfree];
-    else if (p->fresh < QUEUE_SLOTS)
-        *place = p->fresh++;
-    else
+    unsigned size = length <= SLOT_SMALL;
+    struct places_of_size *s = &p->sizes[size];
+    if (s->nfree == 0 || tail - p->left == QUEUE_SLOTS)
+        look(q, tail);
+    if (tail - p->left == QUEUE_SLOTS)
         return false;
+    if (s->nfree > 0)
+        *place = s->free[--s->nfree];
+    else if (s->fresh < QUEUE_SLOTS)
+        *place = size * QUEUE_SLOTS + s->fresh++;
+    else
+        return false; /* those that are left over are kept */
     return true;
 }
 
@@ -64,7 +74,7 @@ void tine__places_keep(struct queue *q, uint64_t seq, unsigned worker) {
 
 void tine__places_bury(struct queue *q, unsigned worker) {
     struct places *p = q->places;
-    for (unsigned place = 0; p->nkept > 0 && place < p->fresh; place++) {
+    for (unsigned place = 0; p->nkept > 0 && place < 2 * QUEUE_SLOTS; place++) {
         unsigned kept = p->kept[place];
         if ((kept & ~PLACE_LEFT) != worker)
             continue;

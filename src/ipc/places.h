@@ -1,6 +1,6 @@
 /* Places: where in the file of the call queue (ipc/queue.h) each item's bytes lie. The submitter's private knowledge.
 **
-** Numbers of items go round and round; places do not follow them: the one that became free last is taken first, so a
+** Most calls are small: there are slots of two sizes, as many of either as there may be items. Numbers of items go round and round; places do not follow them: the one that became free last is taken first, so a
 ** queue that is short stays within a few pages, and these are in the caches. Which place an item has is said in
 ** the file that workers only read.
 **
@@ -17,19 +17,25 @@
 
 #define PLACE_LEFT 0x8000u /* the item has left it */
 
-struct places {
-    uint64_t left;  /* items before this one have left their places */
-    unsigned fresh; /* places from this one on were never used */
-    unsigned nfree, nkept;
+/* Those of one size. */
+struct places_of_size {
+    unsigned fresh; /* so many have ever been used */
+    unsigned nfree;
     uint16_t free[QUEUE_SLOTS]; /* a stack */
-    uint16_t kept[QUEUE_SLOTS]; /* by place, for which worker (| PLACE_LEFT), or 0 */
-    uint32_t ref[QUEUE_SLOTS];  /* by item: what it was put with */
+};
+
+struct places {
+    uint64_t left;                  /* items before this one have left their places */
+    struct places_of_size sizes[2]; /* whole slots, then small ones */
+    unsigned nkept;
+    uint16_t kept[2 * QUEUE_SLOTS]; /* by place, for which worker (| PLACE_LEFT), or 0 */
+    uint32_t ref[QUEUE_SLOTS];      /* by item: what it was put with */
 };
 
 /* All is free, and the first item will be this one. NULL: no memory. */
 struct places *tine__places_new(uint64_t first);
-/* A place for the next item, *place. False: there is none. */
-bool tine__places_take(struct queue *q, unsigned *place);
+/* A place for the item `tail`, which has so many bytes beside its head. False: there is none. */
+bool tine__places_take(struct queue *q, uint64_t tail, uint64_t length, unsigned *place);
 /* The worker that has this item is going to be killed. */
 void tine__places_keep(struct queue *q, uint64_t seq, unsigned worker);
 /* It is dead. */

@@ -14,30 +14,6 @@
 #include "ipc/places.h"
 #include "ipc/queue_layout.h"
 
-/* Move q->from to the first item from there on that is READY, and give its word; NULL: there is
-** none. Ends at a slot whose item is still that of the round before, so the tail (a line that the
-** submitter writes for each item) is not looked at. */
-static _Atomic uint64_t *find(struct queue *q, uint64_t *word) {
-    for (;;) {
-        _Atomic uint64_t *s = state_of(q, q->from);
-        /* relaxed: who wants to read the slot claims it with acquire */
-        *word = atomic_load_explicit(s, memory_order_relaxed);
-        int64_t age = newer(*word, q->from);
-        if (age < 0)
-            return NULL;
-        if (age == 0 && state_in(*word) == SLOT_READY)
-            return s;
-        q->from++;
-        if (age > 0) { /* overtaken by a round or more: all older than these slots is gone */
-            uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-            if ((int64_t)(tail - QUEUE_SLOTS - q->from) > 0)
-                q->from = tail - QUEUE_SLOTS;
-            else if ((int64_t)(q->from - tail) > 0) /* a word of an item that never was: rubbish */
-                return q->from = tail, NULL;
-        }
-    }
-}
-
 /* --- both sides --- */
 
 void tine__queue_close(struct queue *q) {
@@ -92,13 +68,13 @@ int tine__queue_put(struct queue *q, const struct call_head *call, const void *b
                     struct queue_past *past) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     unsigned place;
-    if (!tine__places_take(q, &place))
+    if (!tine__places_take(q, tail, call->offset ? 0 : call->length, &place))
         return TINE_EAGAIN;
     if (past)
         tell_past(q, tail - QUEUE_SLOTS, past);
-    struct queue_slot *slot = &q->c->slot[place];
     q->c->place[tail % QUEUE_SLOTS] = (uint16_t)place;
     q->places->ref[tail % QUEUE_SLOTS] = call->ref;
+    struct queue_slot *slot = slot_of(q, tail);
     slot->call = *call;
     if (!call->offset) {
         assert(call->length <= CALL_INLINE);
@@ -108,47 +84,6 @@ int tine__queue_put(struct queue *q, const struct call_head *call, const void *b
     atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
     *seq = tail;
     return 0;
-}
-
-static void rouse(struct queue *q, unsigned worker) {
-    atomic_store_explicit(&q->k->wake[worker], 1, memory_order_release);
-    futex_wake(&q->k->wake[worker], 1);
-}
-
-/* Wake the first sleeper of a group. Who clears the bit wakes, so each sleep is ended once. */
-static bool wake_in(struct queue *q, unsigned group) {
-    _Atomic uint64_t *sleepers = &q->k->sleepers[group];
-    uint64_t bits;
-    while ((bits = atomic_load_explicit(sleepers, memory_order_relaxed)) != 0) {
-        uint64_t bit = bits & -bits;
-        /* acquire: the sleeper's zero in its futex word comes before our 1 */
-        if (atomic_fetch_and_explicit(sleepers, ~bit, memory_order_acquire) & bit) {
-            rouse(q, group * 64 + (unsigned)__builtin_ctzll(bit));
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool wake_one(struct queue *q) {
-    uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
-    for (; groups; groups &= groups - 1)
-        if (wake_in(q, (unsigned)__builtin_ctzll(groups)))
-            return true;
-    return false;
-}
-
-bool tine__queue_wake(struct queue *q) {
-    store_then_look(); /* items, then sleepers; the sleeper: its bit, then items */
-    return wake_one(q);
-}
-
-void tine__queue_wake_all(struct queue *q) {
-    store_then_look();
-    /* A worker that goes to sleep again meanwhile has looked after our stores: at most one wake for
-    ** each keeps this from running after it. */
-    for (unsigned n = 0; n < QUEUE_MAX_WORKERS && wake_one(q); n++)
-        ;
 }
 
 bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
@@ -190,7 +125,7 @@ enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worke
 }
 
 const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq) {
-    return &q->c->slot[q->c->place[seq % QUEUE_SLOTS]];
+    return slot_of(q, seq);
 }
 
 const struct queue_slot *tine__queue_held(const struct queue *q, unsigned worker) {
@@ -204,28 +139,10 @@ const struct queue_slot *tine__queue_held(const struct queue *q, unsigned worker
     return NULL;
 }
 
-unsigned tine__queue_ready(struct queue *q) {
-    uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    unsigned n = 0;
-    if (!find(q, &word))
-        return 0;
-    for (uint64_t seq = q->from; seq < tail; seq++)
-        n += atomic_load_explicit(state_of(q, seq), memory_order_relaxed) ==
-             word_of(seq, 0, SLOT_READY);
-    return n;
-}
-
-static void forget_sleeper(struct queue *q, unsigned worker) {
-    _Atomic uint64_t *sleepers = &q->k->sleepers[worker / 64];
-    uint64_t bit = (uint64_t)1 << worker % 64;
-    if (atomic_load_explicit(sleepers, memory_order_relaxed) & bit)
-        atomic_fetch_and_explicit(sleepers, ~bit, memory_order_relaxed);
-}
-
 void tine__queue_bury(struct queue *q, unsigned worker) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     uint64_t word;
-    forget_sleeper(q, worker);
+    tine__queue_forget(q, worker);
     atomic_fetch_and_explicit(&q->c->dismissed[worker / 64], ~((uint64_t)1 << worker % 64),
                               memory_order_relaxed);
     /* Newest first: a worker has one slot at a time, so the oldest only turn up in rubbish. */
@@ -234,7 +151,7 @@ void tine__queue_bury(struct queue *q, unsigned worker) {
             break;
     tine__places_bury(q, worker);
     /* It may have been woken for an item and not have taken it: others must look. */
-    if (find(q, &word))
+    if (tine__queue_find(q, &word))
         tine__queue_wake_all(q);
 }
 
@@ -267,7 +184,7 @@ bool tine__queue_want_low(struct queue *q, unsigned level) {
     atomic_store_explicit(&q->k->want_low, level + 1, memory_order_relaxed);
     store_then_look(); /* the wish, then the room; workers: room, then wish */
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    return !find(q, &word) || tail - q->from <= level;
+    return !tine__queue_find(q, &word) || tail - q->from <= level;
 }
 
 /* --- a worker's side --- */
@@ -277,10 +194,6 @@ bool tine__queue_told(struct queue *q) {
     bool news = told != q->heard;
     q->heard = told;
     return news;
-}
-
-bool tine__queue_has_told(const struct queue *q) {
-    return atomic_load_explicit(&q->c->told, memory_order_relaxed) != q->heard;
 }
 
 uint64_t tine__queue_errands(const struct queue *q, struct errand_place *first) {
@@ -315,7 +228,7 @@ const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint
     uint64_t word;
     assert(worker > 0 && worker < QUEUE_MAX_WORKERS);
     do {
-        if ((s = find(q, &word)) == NULL)
+        if ((s = tine__queue_find(q, &word)) == NULL)
             return NULL;
         /* acquire: the slot's bytes. Who loses looks from the same place again. */
     } while (!atomic_compare_exchange_strong_explicit(s, &word,
@@ -341,7 +254,7 @@ bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq, bool *aske
 
 bool tine__queue_is_low(struct queue *q) {
     uint64_t word;
-    bool drained = !find(q, &word);
+    bool drained = !tine__queue_find(q, &word);
     /* While there are items some worker asks again after the next one. After the last nobody does,
     ** so then a wish that is just being made must not be missed. */
     if (drained)
@@ -353,65 +266,4 @@ bool tine__queue_is_low(struct queue *q) {
     if (!drained && tail - q->from > wish - 1)
         return false;
     return atomic_exchange_explicit(&q->k->want_low, 0, memory_order_relaxed);
-}
-
-/* 0: there is an item. TINE_ESHUTDOWN, TINE_EAGAIN: none, and none will come / not yet. */
-static int look(struct queue *q) {
-    uint64_t word;
-    if (tine__queue_has_told(q))
-        return 0;
-    /* First the flag: what was put before it was set is seen after it. */
-    bool closing = atomic_load_explicit(&q->c->closing, memory_order_acquire);
-    if (find(q, &word))
-        return 0;
-    return closing ? TINE_ESHUTDOWN : TINE_EAGAIN;
-}
-
-/* Give the processor away for up to `spin` ns, looking in between: the peer that would make the
-** next item may need this very core. */
-static int spin_and_look(struct queue *q, uint64_t spin) {
-    struct yield y;
-    int r = look(q);
-    for (bool more = tine__yield_begin(&y, spin); more && r == TINE_EAGAIN;) {
-        more = tine__yield(&y);
-        if ((r = look(q)) == 0)
-            tine__yield_news(&y, y.slow && tine__queue_ready(q) > 1);
-    }
-    return r;
-}
-
-static void announce_sleeper(struct queue *q, unsigned worker) {
-    atomic_store_explicit(&q->k->wake[worker], 0, memory_order_relaxed);
-    /* release: who finds the bit writes its 1 after our 0 */
-    atomic_fetch_or_explicit(&q->k->sleepers[worker / 64], (uint64_t)1 << worker % 64,
-                             memory_order_release);
-    uint64_t group = (uint64_t)1 << worker / 64;
-    if (!(atomic_load_explicit(&q->k->groups, memory_order_relaxed) & group))
-        atomic_fetch_or_explicit(&q->k->groups, group, memory_order_relaxed);
-    store_then_look();
-}
-
-static int sleep_and_look(struct queue *q, unsigned worker, uint64_t patience) {
-    announce_sleeper(q, worker);
-    KILL_POINT("announced");
-    int r = look(q);
-    if (r == TINE_EAGAIN) {
-        if (patience == UINT64_MAX)
-            futex_wait(&q->k->wake[worker], 0);
-        else
-            futex_wait_for(&q->k->wake[worker], 0, patience);
-        KILL_POINT("woken");
-        r = look(q);
-    }
-    forget_sleeper(q, worker);
-    return r;
-}
-
-int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin, uint64_t patience) {
-    int r = patience ? spin_and_look(q, spin) : look(q);
-    if (r == TINE_EAGAIN && patience)
-        r = sleep_and_look(q, worker, patience);
-    if (r != TINE_EAGAIN)
-        return r;
-    return patience == UINT64_MAX ? 0 : TINE_ETIMEOUT;
 }

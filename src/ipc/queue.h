@@ -13,6 +13,7 @@
 **   sleepers         both              both      bit set by the worker itself, cleared by who wakes it
 **                                                (or by the worker that found work after all)
 **   wake[w]          both              both      futex of worker w: 0 before it sleeps, 1 wakes it
+**   spinner[i]       workers           both      who looks again and again before it sleeps, and when it last did
 **   want_low         both              both      set by the submitter (level + 1), cleared by who rings
 **
 ** There is no shared head. Each side keeps for itself from where on there may be READY slots, and
@@ -38,6 +39,11 @@
 ** not hold up the queue; until the slot is used again its word says who took the item. Because the state
 ** names the sequence number, a slow worker can never take an item for another one.
 **
+** WHO IS WOKEN. At most two workers spin, all others sleep at once; and a worker whose spins keep ending in sleep does, too,
+** for the most part. For an item that is put nobody is woken while one spins, which takes it sooner. Who stops spinning and
+** finds more than it takes wakes the next. A spinner is believed by the time at which it last looked: one that was stopped
+** holds up nothing.
+**
 ** One submitter: all functions of the submitter's side are called under its lock.
 */
 #ifndef TINE_IPC_QUEUE_H
@@ -50,10 +56,11 @@
 #include "msg/call.h"
 #include "msg/errand.h"
 
-#define QUEUE_SLOTS 1024u       /* power of two */
+#define QUEUE_SLOTS 1024u /* power of two */
+#define QUEUE_SPINNERS 2u
 #define QUEUE_MAX_WORKERS 4096u /* the owner field would allow more */
 
-/* A call item as it lies in a slot: 256 bytes. Its bytes are in `bytes`, or in the call heap at
+/* A call item as it lies in a slot: 256 bytes, or as many as it needs. Its bytes are in `bytes`, or in the call heap at
 ** `call.offset`. */
 struct queue_slot {
     struct call_head call;
@@ -74,12 +81,13 @@ struct queue {
     struct queue_claims *k;
     uint64_t from;         /* private: no item before this one is READY */
     uint32_t heard;        /* private: of `told` */
+    unsigned in_vain;      /* private: spins in a row that have ended in sleep */
     struct places *places; /* the submitter's */
 };
 
 #define QUEUE_CLOSED \
     (struct queue) { \
-        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0, NULL \
+        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0, 0, NULL \
     }
 
 /* --- both sides --- */
@@ -107,6 +115,9 @@ struct queue_past {
 ** takes that item in the last moment is told, too. 0, or TINE_EAGAIN when the queue is full. Wakes nobody. */
 int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
                     struct queue_past *past);
+/* So many items are there that were not announced: have them taken. True: some are left to workers that spin, and it
+** is to be looked again whether they are, before one sleeps oneself. */
+bool tine__queue_announce(struct queue *q, unsigned n);
 /* Wake one sleeping worker / all of them. True when somebody slept. */
 bool tine__queue_wake(struct queue *q);
 void tine__queue_wake_all(struct queue *q);

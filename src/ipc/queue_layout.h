@@ -1,4 +1,4 @@
-/* What lies in the two files of the call queue: for queue.c, and for tests that look into them. */
+/* What lies in the two files of the call queue: for its files, and for tests that look into them. */
 #ifndef TINE_IPC_QUEUE_LAYOUT_H
 #define TINE_IPC_QUEUE_LAYOUT_H
 
@@ -12,15 +12,28 @@
 
 #define GROUPS (QUEUE_MAX_WORKERS / 64)
 
+#define SLOT_SMALL 64 /* bytes beside the head of a small slot */
+
 struct queue_calls {
     LINE _Atomic uint64_t tail; /* sequence number of the next item */
     LINE _Atomic uint32_t closing;
-    _Atomic uint32_t told;                    /* counts what workers are to look at */
-    _Atomic uint64_t errands;                 /* given out, */
-    struct errand_place first_errand;         /* of them, written before */
-    _Atomic uint64_t dismissed[GROUPS];       /* workers that are to leave */
-    LINE uint16_t place[QUEUE_SLOTS];         /* of each item: written before it is READY */
-    LINE struct queue_slot slot[QUEUE_SLOTS]; /* by place */
+    _Atomic uint32_t told;              /* counts what workers are to look at */
+    _Atomic uint64_t errands;           /* given out, */
+    struct errand_place first_errand;   /* of them, written before */
+    _Atomic uint64_t dismissed[GROUPS]; /* workers that are to leave */
+    LINE uint16_t place[QUEUE_SLOTS];   /* of each item: written before it is READY */
+    /* By place: whole slots, then those of calls that are no longer. */
+    LINE struct queue_slot slot[QUEUE_SLOTS];
+    LINE struct {
+        struct call_head call;
+        char bytes[SLOT_SMALL];
+    } small[QUEUE_SLOTS];
+};
+
+/* A worker that looks for items again and again before it sleeps. */
+struct spinner {
+    LINE _Atomic uint32_t worker; /* 0: nobody */
+    _Atomic uint64_t beat;        /* ns: when it looked last */
 };
 
 struct queue_claims {
@@ -28,6 +41,7 @@ struct queue_claims {
     struct {
         LINE _Atomic uint32_t word;
     } bell[QUEUE_BELLS];
+    struct spinner spinner[QUEUE_SPINNERS];
     LINE _Atomic uint64_t groups; /* bit g: sleepers[g] has been in use; never cleared */
     LINE _Atomic uint64_t sleepers[GROUPS];
     LINE _Atomic uint64_t state[QUEUE_SLOTS];
@@ -63,5 +77,17 @@ static inline int64_t newer(uint64_t word, uint64_t seq) {
 static inline _Atomic uint64_t *state_of(const struct queue *q, uint64_t seq) {
     return &q->k->state[seq % QUEUE_SLOTS];
 }
+
+/* Of a small slot only what its call's length says is there. */
+static inline struct queue_slot *slot_of(const struct queue *q, uint64_t seq) {
+    unsigned place = q->c->place[seq % QUEUE_SLOTS];
+    return place < QUEUE_SLOTS ? &q->c->slot[place]
+                               : (struct queue_slot *)(void *)&q->c->small[place - QUEUE_SLOTS];
+}
+
+/* Move q->from to the first item from there on that is READY, and give its word; NULL: there is none. */
+_Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word);
+/* The worker neither sleeps nor spins any more. */
+void tine__queue_forget(struct queue *q, unsigned worker);
 
 #endif

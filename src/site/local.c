@@ -29,21 +29,6 @@ static void local_look(struct site *s, unsigned worker, struct site_look *out) {
         out->since = 0;
 }
 
-static bool local_news(struct site *s, bool pressed) {
-    const struct local *l = local_of(s);
-    if (l->gone.kind != REPORT_NONE)
-        return tine__printer_over(l->printer);
-    if (l->reading || l->room || l->death.kind != REPORT_NONE)
-        return true;
-    for (unsigned w = 1; w <= l->top; w++) {
-        const struct lane *lane = l->lanes[w];
-        if (lane && !lane->broken &&
-            (pressed ? tine__link_pressed(&lane->link) : tine__link_pending(&lane->link)))
-            return true;
-    }
-    return false;
-}
-
 static void local_release(struct site *s, void *which, uint64_t offset) {
     (void)s;
     struct lane *lane = which;
@@ -55,9 +40,34 @@ static void local_release(struct site *s, void *which, uint64_t offset) {
 
 static void local_flush(struct site *s) {
     struct local *l = local_of(s);
-    while (l->unwoken > 0 && tine__queue_wake(&l->queue))
-        l->unwoken--;
+    if (l->left && l->unwoken > 0)
+        l->unwoken = tine__queue_ready(&l->queue); /* those and these */
+    if (l->unwoken > 0)
+        l->left = tine__queue_announce(&l->queue, l->unwoken);
     l->unwoken = 0;
+}
+
+/* A spinner to which calls were left may have been stopped before it has seen them. */
+static void look_after(struct local *l) {
+    unsigned ready = tine__queue_ready(&l->queue);
+    l->left = ready > 0 && tine__queue_announce(&l->queue, ready);
+}
+
+static bool local_news(struct site *s, bool pressed) {
+    struct local *l = local_of(s);
+    if (l->gone.kind != REPORT_NONE)
+        return tine__printer_over(l->printer);
+    if (l->left)
+        look_after(l);
+    if (l->reading || l->room || l->death.kind != REPORT_NONE)
+        return true;
+    for (unsigned w = 1; w <= l->top; w++) {
+        const struct lane *lane = l->lanes[w];
+        if (lane && !lane->broken &&
+            (pressed ? tine__link_pressed(&lane->link) : tine__link_pending(&lane->link)))
+            return true;
+    }
+    return false;
 }
 
 static bool local_want_room(struct site *s, unsigned level) {

@@ -76,6 +76,7 @@ struct local {
     struct errand *errand;       /* the last one that was spread, */
     struct errand_place errands; /* and where the first one is */
     unsigned unwoken;            /* calls that were handed over since the last flush */
+    bool left;                   /* some of those before are left to workers that spin */
 
     struct handed *handed; /* by ref */
     uint32_t nrefs;

@@ -35,7 +35,8 @@ static const struct point {
     {"halfway", 200, false},  {"written", 200, false},
     {"allocated", 20, false}, {"half a block", 20, false},
     {"full", 2, false},       {"announced", 50, true},
-    {"woken", 50, true},
+    {"woken", 50, true},      {"spinning", 500, true},
+    {"spun", 20, true},
 #endif
     {NULL, 1, false},         {NULL, 1, true}};
 
@@ -105,7 +106,7 @@ static void work(unsigned number, struct link *own) {
             tine__link_idle(&l);
             ring_one(&bell, tine__queue_is_low(&q) ? BELL_PRESSURE : BELL_RESULT);
         }
-    } while (tine__queue_wait(&q, number, number == 1 ? 20000 : 0, UINT64_MAX) == 0);
+    } while (tine__queue_wait(&q, number, number <= 3 ? 20000 : 0, UINT64_MAX) == 0);
     _exit(0);
 }
 
@@ -198,7 +199,7 @@ static bool fill(void) {
         struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
         if (tine__queue_put(&queue, &s.call, s.bytes, &seq_of[sent], NULL))
             break;
-        tine__queue_wake(&queue);
+        tine__queue_announce(&queue, 1);
     }
     return sent > before;
 }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "check.h"
 #include "ipc/places.h"
@@ -267,15 +268,17 @@ static void the_place_of_the_condemned_is_kept(void) {
         take_expecting(6, i);
         CHECK_EQ(slot->call.id, 1);
     }
-    for (unsigned i = 1; i < QUEUE_SLOTS; i++)
+    tine__queue_bury(&q, 6);
+    for (uint64_t i = 2; i < UINT64_C(3) * QUEUE_SLOTS; i++) {
+        put(i);
+        take_expecting(6, i);
+        CHECK_EQ(slot->call.id, 1);
+    }
+    tine__queue_bury(&q, 5);
+    for (unsigned i = 2; i < QUEUE_SLOTS + 2; i++)
         put(i);
     CHECK(is_full());
-    tine__queue_bury(&q, 6);
-    CHECK(is_full());
-    tine__queue_bury(&q, 5);
-    put(2);
-    CHECK_EQ(slot->call.id, 2);
-    CHECK(is_full());
+    CHECK(slot->call.id != 1);
     close_both();
 }
 
@@ -284,9 +287,32 @@ static void the_place_that_was_left_last_is_taken_first(void) {
     open_both();
     for (uint64_t i = 0; i < UINT64_C(3) * QUEUE_SLOTS; i += 3) {
         for (uint64_t k = 0; k < 3; k++)
-            CHECK_LE(tine__queue_slot(&q, put(i + k)) - q.c->slot, 2);
+            CHECK_LE((char *)tine__queue_slot(&q, put(i + k)) - (char *)q.c->small, 256);
         for (uint64_t k = 0; k < 3; k++)
             take_expecting(1, i + k);
+    }
+    close_both();
+}
+
+/* Calls of all lengths lie side by side. */
+static void slots_of_both_sizes(void) {
+    struct queue_slot s = item(1);
+    uint64_t seq;
+    open_both();
+    for (uint64_t round = 0; round < UINT64_C(3) * QUEUE_SLOTS; round += 6) {
+        for (uint64_t i = round; i < round + 6; i++) {
+            s.call.id = i;
+            s.call.length = i * 37 % (CALL_INLINE + 1);
+            memset(s.bytes, (int)i, CALL_INLINE);
+            CHECK_EQ(tine__queue_put(&q, &s.call, s.bytes, &seq, NULL), 0);
+        }
+        for (uint64_t i = round; i < round + 6; i++) {
+            const struct queue_slot *got = tine__queue_take(&w, 1, &seq);
+            CHECK_EQ(got->call.id, i);
+            for (uint64_t k = 0; k < got->call.length; k++)
+                CHECK_EQ(got->bytes[k], (char)i);
+            CHECK(tine__queue_free(&w, 1, seq, &asked));
+        }
     }
     close_both();
 }
@@ -325,6 +351,60 @@ static void each_sleep_is_ended_once(void) {
     for (int i = 0; i < 5; i++)
         CHECK_EQ(q.k->wake[workers[i]], 1);
     CHECK(!tine__queue_wake(&q));
+    close_both();
+}
+
+#define NOBODY INT64_MIN
+
+/* In seat 0 worker 1 spins, in seat 1 worker 2, which have looked so many ns ago. */
+static void spin(int64_t since_0, int64_t since_1) {
+    const int64_t since[] = {since_0, since_1};
+    for (unsigned i = 0; i < QUEUE_SPINNERS; i++) {
+        w.k->spinner[i].worker = since[i] == NOBODY ? 0 : i + 1;
+        w.k->spinner[i].beat = tine__now() - (uint64_t)since[i];
+    }
+}
+
+static unsigned woken_for(unsigned n) {
+    unsigned woken = 0;
+    for (unsigned i = 5; i < 10; i++)
+        announce_sleeper(i);
+    tine__queue_announce(&q, n);
+    for (unsigned i = 5; i < 10; i++) {
+        woken += q.k->wake[i];
+        tine__queue_forget(&q, i);
+    }
+    return woken;
+}
+
+/* So many of five sleepers are woken for `n` items; once at least, for we may be kept from the processor meanwhile. */
+static bool are_woken(unsigned woken, unsigned n, int64_t since_0, int64_t since_1) {
+    for (int tries = 0; tries < 10000; tries++) {
+        spin(since_0, since_1);
+        if (woken_for(n) == woken)
+            return true;
+    }
+    return false;
+}
+
+static void nobody_is_woken_for_what_a_spinner_takes(void) {
+    const int64_t late = 1000000000;
+    open_both();
+    CHECK(are_woken(1, 1, NOBODY, NOBODY));
+    CHECK(are_woken(3, 3, NOBODY, NOBODY));
+    CHECK(are_woken(5, 100, NOBODY, NOBODY));
+    CHECK(are_woken(0, 1, 0, NOBODY));
+    CHECK(are_woken(2, 3, NOBODY, 0));
+    CHECK(are_woken(1, 3, 0, 0));
+    /* one that was stopped is not waited for, nor one that says that it has looked in times to come */
+    CHECK(are_woken(1, 1, late, NOBODY));
+    CHECK(are_woken(1, 2, late, 0));
+    CHECK(are_woken(1, 1, -late, NOBODY));
+    spin(0, 0);
+    tine__queue_bury(&q, 1);
+    tine__queue_bury(&q, 2);
+    CHECK_EQ(q.k->spinner[0].worker, 0);
+    CHECK_EQ(q.k->spinner[1].worker, 0);
     close_both();
 }
 
@@ -471,8 +551,10 @@ int main(void) {
     held_until_its_slot_is_free();
     the_place_of_the_condemned_is_kept();
     the_place_that_was_left_last_is_taken_first();
+    slots_of_both_sizes();
     who_had_a_slot_is_told_before_it_is_used_again();
     each_sleep_is_ended_once();
+    nobody_is_woken_for_what_a_spinner_takes();
     shut_lets_what_is_there_be_taken();
     low_is_told_once_for_each_wish();
     numbers_wrap();

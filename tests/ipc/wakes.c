@@ -139,6 +139,50 @@ static void withdraw_against_take(void) {
     tine__queue_close(&queue);
 }
 
+/* --- spinning workers and two items ----------------------------------------------------------------- */
+
+/* Each item takes until both of its pair are taken: who takes one must not leave the other to nobody. */
+static void *take_pairs(void *number) {
+    struct queue q = side;
+    unsigned worker = (unsigned)(uintptr_t)number;
+    const struct queue_slot *s;
+    uint64_t seq;
+    do
+        while ((s = tine__queue_take(&q, worker, &seq)) != NULL) {
+            unsigned both = ((unsigned)s->call.id + 1) / 2 * 2;
+            tine__queue_free(&q, worker, seq, &asked);
+            atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed);
+            while (atomic_load_explicit(&taken, memory_order_relaxed) < both)
+                sched_yield();
+        }
+    while (tine__queue_wait(&q, worker, 20000, UINT64_MAX) == 0);
+    return NULL;
+}
+
+static void two_items_for_spinners(void) {
+    unsigned long long seed = 23;
+    pthread_t t[3];
+    open_queue();
+    atomic_store(&taken, 0);
+    for (uintptr_t i = 0; i < 3; i++)
+        CHECK_EQ(pthread_create(&t[i], NULL, take_pairs, (void *)(i + 1)), 0);
+    for (unsigned id = 1; id < ROUNDS / 10; id += 2) {
+        put(id);
+        tine__queue_announce(&queue, 1);
+        dawdle(&seed);
+        put(id + 1);
+        tine__queue_announce(&queue, 1);
+        while (atomic_load_explicit(&taken, memory_order_relaxed) < id + 1)
+            sched_yield();
+        for (unsigned n = check_random(&seed) % 3 * 20; n > 0; n--)
+            dawdle(&seed);
+    }
+    tine__queue_shut(&queue);
+    for (int i = 0; i < 3; i++)
+        pthread_join(t[i], NULL);
+    tine__queue_close(&queue);
+}
+
 /* --- a full ring and a sleeping reader ------------------------------------------------------------- */
 
 static void ring(void *arg) {
@@ -325,6 +369,7 @@ static void closing_against_late_senders(void) {
 
 int main(void) {
     an_item_for_a_sleeper();
+    two_items_for_spinners();
     withdraw_against_take();
     room_for_a_blocked_writer();
     room_for_a_submitter();

@@ -1,0 +1,43 @@
+/* What lies in the call queue (ipc/queue.h), for either side. */
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "ipc/queue_layout.h"
+
+/* Ends at a slot whose item is still that of the round before, so the tail (a line that the
+** submitter writes for each item) is not looked at. */
+_Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word) {
+    for (;;) {
+        _Atomic uint64_t *s = state_of(q, q->from);
+        /* relaxed: who wants to read the slot claims it with acquire */
+        *word = atomic_load_explicit(s, memory_order_relaxed);
+        int64_t age = newer(*word, q->from);
+        if (age < 0)
+            return NULL;
+        if (age == 0 && state_in(*word) == SLOT_READY)
+            return s;
+        q->from++;
+        if (age > 0) { /* overtaken by a round or more: all older than these slots is gone */
+            uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+            if ((int64_t)(tail - QUEUE_SLOTS - q->from) > 0)
+                q->from = tail - QUEUE_SLOTS;
+            else if ((int64_t)(q->from - tail) > 0) /* a word of an item that never was: rubbish */
+                return q->from = tail, NULL;
+        }
+    }
+}
+
+unsigned tine__queue_ready(struct queue *q) {
+    uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    unsigned n = 0;
+    if (!tine__queue_find(q, &word))
+        return 0;
+    for (uint64_t seq = q->from; seq < tail; seq++)
+        n += atomic_load_explicit(state_of(q, seq), memory_order_relaxed) ==
+             word_of(seq, 0, SLOT_READY);
+    return n;
+}
+
+bool tine__queue_has_told(const struct queue *q) {
+    return atomic_load_explicit(&q->c->told, memory_order_relaxed) != q->heard;
+}
