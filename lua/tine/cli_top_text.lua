@@ -218,8 +218,8 @@ local C_LINES <const> = {
   T = "its process is stopped (SIGSTOP, or a debugger)",
 }
 
--- The same, told from what it is for an instant only: a process that has just been asked where its task is was woken for
--- that, and runs, or waits for a processor, before it stands again. One that computes is seen to do nothing else.
+-- The same, told from what it is for an instant only: a process that has just been asked where its task is was woken
+-- for that, and runs, or waits for a processor, before it stands again. One that computes is seen to do nothing else.
 local function settled_state(pid)
   for _ = 1, 20 do
     local state = kernel_state(pid)

@@ -232,7 +232,7 @@ fault("a result counts in spite of the request", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->doom == ENDING_BROKEN ?")
 fault("killed without a question", "stop.c", "t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
 fault("asked for nothing", "stop.c", "t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
-fault("asked, and never killed", "sched.c", "        tine__sched_grace_over(s, t);", "        ;")
+fault("asked, and never killed", "sched.c", "    if (t->asked) {\n        tine__sched_grace_over(s, t);", "    if (t->asked) {\n        ;")
 fault("killed before its grace is over", "stop.c", "clock_after(now, t->set->grace)", "now + 1")
 fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
 fault("a request outlives its worker", "state.c", "    t->asked = false;\n    if (", "    if (")
