@@ -118,6 +118,13 @@ describe("tine map -x", function()
       assert.matches("argument 1: exit code 127: /none/such a\n$", s.err)
     end)
 
+    it("one that is too long for the system, in a few words, and goes on", function()
+      local s = map.run("-x 'echo {} | wc -c'", ("a"):rep(200000) .. "\nb\n")
+      assert.same({ "2\n", 1 }, { s.out, s.code })
+      assert.matches("^stdin:1: cannot start a command of 200013 bytes: sh: [^:]+: echo a+ %.%.%.\n$", s.err)
+      assert.is_true(#s.err < 1000)
+    end)
+
     it("values that no command can have", function()
       local s = map.run("-x echo", "a\0b\nc\n")
       assert.same({ "c\n", 1 }, { s.out, s.code })

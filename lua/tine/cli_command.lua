@@ -99,9 +99,14 @@ local function pump_all(state, child, streams)
   end
 end
 
+local function spawn(command, ...)
+  local child, err = host.spawn(command, ...)
+  return child or error(("cannot start a command of %d bytes: %s"):format(#command, err), 0)
+end
+
 local function run_line_buffered(state, command, input, out_path, err_path)
   local streams = { new_stream(1, out_path), new_stream(2, err_path) }
-  local child <close> = assert(host.spawn(command, input, streams[1].into, streams[2].into))
+  local child <close> = spawn(command, input, streams[1].into, streams[2].into)
   for _, stream in ipairs(streams) do host.close(stream.into) end
   pump_all(state, child, streams)
   local code, signal = wait(child)
@@ -113,7 +118,7 @@ end
 
 local function run_grouped(command, input, out_path, err_path)
   local out, err = assert(host.open(out_path, "a")), assert(host.open(err_path, "a"))
-  local child <close> = assert(host.spawn(command, input, out, err))
+  local child <close> = spawn(command, input, out, err)
   local code, signal = wait(child)
   local bytes = host.size(out)
   host.close(out)

@@ -51,6 +51,9 @@ function Run:description(job)
   return work.described(self.job, self.job.pipe and "" or self:work_of(job).record)
 end
 
+-- A command as a message has it.
+local function brief(text) return #text > 500 and text:sub(1, 500) .. " ..." or text end
+
 -- The next job: of those to be tried again, or from the input; "wait" when none is there yet, nil at the end.
 function Run:next_job()
   if self.again[1] then return table.remove(self.again, 1) end
@@ -158,7 +161,7 @@ function Run:took_command(job, code, signal, text, entry)
     if self:try_again(job) then return end
     local how = signal ~= 0 and "killed by " .. (host.signal_name(signal) or "signal " .. signal) or
       "exit code " .. code
-    job.messages = { ("%s: %s: %s"):format(where(job, 1), how, text) }
+    job.messages = { ("%s: %s: %s"):format(where(job, 1), how, brief(text)) }
   end
   job.entry = entry
   self:take_files(job)
@@ -257,7 +260,7 @@ function Run:lost(job, err)
     if not job.rescue then begin_parts(job) end
     return self:took_lost(job, { 1, 1, cause }, entry)
   end
-  job.messages, job.entry = { ("%s: %s: %s"):format(where(job, 1), cause, self:description(job)) }, entry
+  job.messages, job.entry = { ("%s: %s: %s"):format(where(job, 1), cause, brief(self:description(job))) }, entry
   self:take_files(job)
   self:finish(job)
 end
