@@ -1,5 +1,5 @@
 -- tine report: what becomes of traces, whole and broken, and what is in the page.
-local json = require "tine.cli_json"
+local json = require "dkjson"
 local tine = require "tine"
 local report = require "spec.support.command" "report"
 

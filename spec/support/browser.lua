@@ -7,7 +7,7 @@
 --   b:run "return document.title"          -- a script's value
 --   b:screenshot "/tmp/page.png"
 --   b:close()
-local json = require "tine.cli_json"
+local json = require "dkjson"
 local eventually = require "spec.support.eventually"
 local shell = require "spec.support.shell"
 

@@ -5,7 +5,7 @@
 --                                                       rows = name of a row -> its X events, counters = name -> list }
 --   trace:tasks(pattern)                          -- the events of tasks whose labels match
 --   trace:task(pattern)                           -- the only one
-local json = require "tine.cli_json"
+local json = require "dkjson"
 local shell = require "spec.support.shell"
 
 local M = {}

@@ -65,6 +65,7 @@ static void empty(struct call_buf *cb) {
 void tine__item_prepare(struct pool *p, struct item *item) {
     item->task.nested = false;
     item->task.depth = 0;
+    item->task.place = 0;
     list_init(&item->news);
     item->listed = item->released = false;
     item->parent = 0;
