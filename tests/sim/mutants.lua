@@ -128,8 +128,8 @@ fault("what was withdrawn is forgotten", "order.c",
     "        narrow(s);\n    tine__sched_unsend(s, t);")
 fault("what was gained is not looked at again", "order.c", "    if (order_anew(s, o))", "    if (false)")
 fault("what lies at the site out of order stays there", "order.c", "    if (s->overtake && s->in_order <= s->policy.now)",
-    "    if (false)", 8307756)
-fault("the order there is never known to change", "order.c", "    if (s->policy.nlines > 1)", "    if (false)", 8307756)
+    "    if (false)", 44768828)
+fault("the order there is never known to change", "order.c", "    if (s->policy.nlines > 1)", "    if (false)", 44768828)
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "policy.c",
     "return line_of(a)->first < line_of(b)->first;", "return line_of(a)->first > line_of(b)->first;")
