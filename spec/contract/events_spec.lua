@@ -3,6 +3,7 @@ local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
+local pools = require "spec.support.pools"
 
 -- Emits 1 .. n, and says after each how far it is.
 local function emitter(n)
@@ -22,15 +23,7 @@ local function count(future)
   return n
 end
 
--- A pool whose end no failed assertion can hold up.
-local function pool_of(options)
-  local pool = tine.pool(options)
-  finally(function()
-    pool:kill_workers()
-    pool:shutdown()
-  end)
-  return pool
-end
+local function pool_of(options) return pools.open(finally, options) end
 
 -- Its task has come to the n-th event, and stays there.
 local function stands_at(future, n)

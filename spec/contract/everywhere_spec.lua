@@ -3,6 +3,9 @@ local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
+local pools = require "spec.support.pools"
+
+local fill = pools.fill
 
 -- Counts, in each worker, how often it was run.
 local function bump(by)
@@ -12,32 +15,7 @@ end
 
 local function counted() return tine.worker.state.count end
 
--- A pool whose end no failed assertion can hold up.
-local function pool_of(options)
-  local pool = tine.pool(options)
-  finally(function()
-    pool:kill_workers()
-    pool:shutdown()
-  end)
-  return pool
-end
-
--- All of its workers are there.
-local function fill(pool, n)
-  local gates, futures = {}, {}
-  for i = 1, n do
-    local wait, open = gate()
-    gates[i], futures[i] = open, pool:submit(wait)
-  end
-  eventually(function()
-    for i = 1, n do
-      if not futures[i]:running() then return false end
-    end
-    return true
-  end, "all workers are there")
-  for i = 1, n do gates[i]() end
-  tine.wait(futures)
-end
+local function pool_of(options) return pools.open(finally, options) end
 
 local function counts(pool, n)
   local set = {}

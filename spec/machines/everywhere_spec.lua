@@ -4,11 +4,14 @@ local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local machines = require "spec.support.machines"
+local pools = require "spec.support.pools"
 
 if not machines.gearmand then
   pending "gearmand is not installed (package gearman-job-server)"
   return
 end
+
+local fill = pools.fill
 
 -- What is run once in a worker notes that in its state: a list, in order.
 local function note(what)
@@ -34,29 +37,7 @@ describe("what each worker of other machines runs once", function()
   local function open(options)
     options = options or {}
     options.backend = server:url()
-    local pool = tine.pool(options)
-    finally(function()
-      pool:kill_workers()
-      pool:shutdown { timeout = 5 }
-    end)
-    return pool
-  end
-
-  -- Tasks run in all of so many workers at once.
-  local function fill(pool, n)
-    local gates, futures = {}, {}
-    for i = 1, n do
-      local wait, go = gate()
-      gates[i], futures[i] = go, pool:submit(wait)
-    end
-    eventually(function()
-      for i = 1, n do
-        if not futures[i]:running() then return false end
-      end
-      return true
-    end, "a task in each worker")
-    for i = 1, n do gates[i]() end
-    tine.wait(futures)
+    return pools.open(finally, options)
   end
 
   it("an initializer comes first, once in each, with its arguments and what it carries", function()

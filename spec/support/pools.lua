@@ -1,0 +1,35 @@
+-- Pools for specs whose tasks may never end.
+local tine = require "tine"
+local eventually = require "spec.support.eventually"
+local gate = require "spec.support.gate"
+
+local M = {}
+
+-- A pool whose end no failed assertion can hold up; `finally` is that of the test.
+function M.open(finally, options)
+  local pool = tine.pool(options)
+  finally(function()
+    pool:kill_workers()
+    pool:shutdown { timeout = 5 }
+  end)
+  return pool
+end
+
+-- Tasks run in n workers at once: so many are there.
+function M.fill(pool, n)
+  local gates, futures = {}, {}
+  for i = 1, n do
+    local wait, open = gate()
+    gates[i], futures[i] = open, pool:submit(wait)
+  end
+  eventually(function()
+    for i = 1, n do
+      if not futures[i]:running() then return false end
+    end
+    return true
+  end, "a task in each worker")
+  for i = 1, n do gates[i]() end
+  tine.wait(futures)
+end
+
+return M
