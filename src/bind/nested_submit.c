@@ -4,26 +4,11 @@
 
 /* --- the call --- */
 
-/* The task's name for labels: that of a global, if it is one. */
-static const char *name_of(lua_State *L, int fn) {
-    const char *name = "function";
-    int top = lua_gettop(L);
-    if (lua_type(L, fn) == LUA_TSTRING)
-        return lua_tostring(L, fn);
-    lua_pushglobaltable(L);
-    for (lua_pushnil(L); lua_next(L, top + 1); lua_pop(L, 1))
-        if (lua_rawequal(L, -1, fn) && lua_type(L, -2) == LUA_TSTRING) {
-            name = lua_tostring(L, -2); /* stays: the globals table has it as a key */
-            break;
-        }
-    lua_settop(L, top);
-    return name;
-}
-
 /* Push the origin of the function at `fn`. */
 static const struct codec_origin *push_origin(lua_State *L, int fn) {
     lua_Debug ar = {.short_src = ""};
-    const char *name = name_of(L, fn);
+    const char *name =
+        lua_type(L, fn) == LUA_TSTRING ? lua_tostring(L, fn) : tine__global_name(L, fn);
     if (lua_isfunction(L, fn)) {
         lua_pushvalue(L, fn);
         lua_getinfo(L, ">S", &ar);

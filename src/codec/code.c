@@ -274,7 +274,7 @@ static void describe(lua_State *L, int self, int fn, struct code *code, const vo
     code->listed = true;
 }
 
-static const char *global_name(lua_State *L, int fn) {
+const char *tine__global_name(lua_State *L, int fn) {
     const char *name = "function";
     int top = lua_gettop(L);
     lua_pushglobaltable(L);
@@ -309,8 +309,9 @@ static int take_dump(lua_State *L, int fn, const lua_Debug *ar, struct code *cod
 /* Store the code; its bytes need not be here as well. */
 static void put_code(lua_State *L, int fn, const lua_Debug *ar, struct code *code) {
     const struct codec_code bytes = {code->dump, code->len, code->hash};
-    tine__known_put(&code->known, &bytes,
-                    &(struct codec_origin){global_name(L, fn), ar->short_src, ar->linedefined});
+    tine__known_put(
+        &code->known, &bytes,
+        &(struct codec_origin){tine__global_name(L, fn), ar->short_src, ar->linedefined});
     if (!code_id(code))
         return;
     code->dump = code->known.stored->code.bytes;

@@ -154,6 +154,10 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
 int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
                           const struct codec_origin **origin);
 
+/* For labels: the name of a global that is the function at `fn`, which has the text; or "function". Raises memory
+** errors. */
+const char *tine__global_name(lua_State *L, int fn);
+
 /* The largest of what the function that was encoded last brings along, if that has CODEC_LOAD_LEAST bytes; else `bytes` is 0.
 ** Good until the next one is encoded. */
 #define CODEC_LOAD_LEAST (64u << 10)

@@ -1,8 +1,9 @@
 /* Places: where in the file of the call queue (ipc/queue.h) each item's bytes lie. The submitter's private knowledge.
 **
-** Most calls are small: there are slots of two sizes, as many of either as there may be items. Numbers of items go round and round; places do not follow them: the one that became free last is taken first, so a
-** queue that is short stays within a few pages, and these are in the caches. Which place an item has is said in
-** the file that workers only read.
+** Most calls are small: there are slots of two sizes, as many of either as there may be items. Numbers of items go
+** round and round; places do not follow them: the one that became free last is taken first, so a queue that is short
+** stays within a few pages, and these are in the caches. Which place an item has is said in the file that workers only
+** read.
 **
 ** A place is free again when the item's word in the queue is FREE. That is looked for in the order of the items, and
 ** only when no place is known to be free. A worker that was condemned may still be reading: its place is kept until

@@ -227,13 +227,7 @@ static bool has_errand(const struct here *h) {
 
 static void work_errand(struct here *h, pthread_mutex_t *lock) {
     struct errand *e = h->errands;
-    const char *p = (const char *)(e->head + 1);
-    const struct errand_call call = {p,
-                                     e->head->function,
-                                     p + e->head->function,
-                                     e->place.length - sizeof *e->head - e->head->function,
-                                     NULL,
-                                     0};
+    const struct errand_call call = errand_call_of(e->head, e->place.length);
     h->errand_said.len = 0;
     pthread_mutex_unlock(lock);
     tine__inner_errand(h->inner, &call, &h->errand_said);

@@ -12,6 +12,7 @@
 #include "codec/codec.h"
 #include "ipc/arena.h"
 #include "ipc/link.h"
+#include "msg/errand.h"
 #include "msg/extra.h"
 #include "msg/nested.h"
 #include "msg/label.h"
@@ -65,6 +66,15 @@ struct errand_call {
     const char *names; /* as in struct call */
     uint32_t nnames;
 };
+
+/* What lies behind the head, in a block of so many bytes; the head's length of the function was checked. */
+static inline struct errand_call errand_call_of(const struct errand_head *head, uint64_t length) {
+    const char *function = (const char *)(head + 1);
+    return (struct errand_call){.function = function,
+                                .function_len = head->function,
+                                .arguments = function + head->function,
+                                .arguments_len = length - sizeof *head - head->function};
+}
 
 #define CHANNEL_REST HEAP_REST /* ns */
 

@@ -177,11 +177,7 @@ static uint64_t errand(struct channel *ch, struct errand_call *out) {
         return 0;
     c->now = 0; /* it takes its time */
     c->last = head;
-    const char *function = (const char *)(head + 1);
-    *out = (struct errand_call){.function = function,
-                                .function_len = head->function,
-                                .arguments = function + head->function,
-                                .arguments_len = place.length - sizeof *head - head->function};
+    *out = errand_call_of(head, place.length);
     return ++c->errands;
 }
 
