@@ -66,7 +66,7 @@ static int take_over(struct root *r) {
 }
 
 static bool make_state(struct root *r) {
-    lua_State *L = tine__state_new(&r->allocator);
+    lua_State *L = tine__state_new(&r->allocator, true);
     if (L && tine__prelude_open(&r->run, L)) {
         lua_close(L);
         r->run.L = NULL;
