@@ -89,7 +89,7 @@ _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, i
     w.loop.max_tasks = s->boot.max_tasks;
     w.loop.max_memory = s->boot.max_memory;
     w.loop.idle = s->boot.idle;
-    w.loop.slab = tine__memory_slab(s->L);
+    w.loop.slab = tine__memory_slab(s->run.L);
     if (w.loop.slab)
         tine__slab_forked(w.loop.slab);
     if (!w.loop.channel)
