@@ -98,6 +98,7 @@ struct state {
     uint32_t *free;        /* the numbers of those, a stack */
     uint32_t nfree, room;  /* how many there are, and for how many it has room */
     uint32_t serial;       /* last mark given to futures by a look for duplicates */
+    bool gives;            /* futures were to give something to a task by a callback */
     bool sweeping;         /* a userdata is there for tine__sweep */
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */

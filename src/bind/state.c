@@ -63,7 +63,7 @@ void tine__closer_renew(lua_State *L) {
 
 /* What is to be given by futures that are made by hand, or by other pools, never will be. */
 static void end_ungiven(lua_State *L, struct state *S) {
-    for (uint32_t slot = 1; slot <= S->slots; slot++) {
+    for (uint32_t slot = 1; S->gives && slot <= S->slots; slot++) {
         lua_rawgeti(L, UP(UP_ANCHORS), slot);
         struct anchor *a = lua_touserdata(L, -1); /* the first member of all that is anchored */
         struct core *c = !a                        ? NULL

@@ -59,10 +59,11 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
         return;
     }
     p->site->ops->give(p->site, o, &call, a);
-    if (!a->err)
-        p->figures.bytes_in += call.head->length;
-    if (!a->err && o->task->call.count == 1 && !o->task->call.offset && !p->far &&
-        !settings_retry(o->task->set))
+    if (a->err)
+        return;
+    p->figures.bytes_in += call.head->length;
+    if (o->task->call.count == 1 && !o->task->call.offset && !p->far &&
+        (o->task->set->plain || !settings_retry(o->task->set)))
         tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
 }
 
@@ -72,15 +73,19 @@ static void keep_withdrawn(struct item *item, const struct answer *a) {
         tine__item_copy_bytes(item, a->bytes, a->length);
 }
 
-static void carry(struct pool *p, const struct order *o) {
+static void run_next(struct pool *p, const struct order *o) {
+    struct answer a = {0};
+    run(p, o, &a);
+    tine__sched_answer(&p->s, o, &a, o->task->call.flags & CALL_TIMED ? tine__now() : 0);
+}
+
+static void carry_other(struct pool *p, const struct order *o) {
     struct answer a = {0};
     if (o->kind == ORDER_START && o->worker > p->s.o.workers)
         a.err =
             p->site->ops->resize(p->site, o->worker); /* one beyond those that there are to be */
     if (a.err) {
         a.error = ENOMEM;
-    } else if (o->kind == ORDER_RUN) {
-        run(p, o, &a);
     } else {
         const struct site_call call = {o->task ? &o->task->call : NULL, NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
@@ -89,9 +94,14 @@ static void carry(struct pool *p, const struct order *o) {
         if (o->kind == ORDER_ASK && a.where == AT_WORKER)
             tine__children_end(p, item_of(o->task), o->id);
     }
-    bool timed =
-        o->kind == ORDER_RUN ? o->task->call.flags & CALL_TIMED : o->kind != ORDER_WITHDRAW;
-    tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
+    tine__sched_answer(&p->s, o, &a, o->kind != ORDER_WITHDRAW ? tine__now() : 0);
+}
+
+static void carry(struct pool *p, const struct order *o) {
+    if (o->kind == ORDER_RUN)
+        run_next(p, o);
+    else
+        carry_other(p, o);
 }
 
 static void deliver_events(struct pool *p) {
@@ -100,9 +110,7 @@ static void deliver_events(struct pool *p) {
         tine__deliver(p, &e);
 }
 
-static void deliver_all(struct pool *p) {
-    if (!sched_has_event(&p->s) && p->needing == 0 && p->children == 0)
-        return; /* as after nearly every order */
+static void deliver_some(struct pool *p) {
     deliver_events(p);
     if (!list_empty(&p->met))
         tine__needs_settle(p);
@@ -110,9 +118,17 @@ static void deliver_all(struct pool *p) {
         deliver_events(p);
 }
 
+/* As after nearly every order there is nothing. */
+static inline void deliver_all(struct pool *p) {
+    if (sched_has_event(&p->s) || (p->needing | p->children) > 0)
+        deliver_some(p);
+}
+
 void tine__wake_manager(struct pool *p) {
+    if (!p->asleep)
+        return;
     uint64_t due = pool_due(p);
-    if (!p->asleep || due >= p->until)
+    if (due >= p->until)
         return;
     p->until = due;
     tine__wakeup_send(&p->wakeup);
