@@ -47,8 +47,8 @@ struct line;
 struct policy {
     double ageing;
     uint64_t now; /* as it was told last */
-    struct list
-        plain; /* what waits, while there is no other line and nothing came back; in none of these */
+    /* What waits, while there is no other line and nothing came back; in none of these. */
+    struct list plain;
     struct pairing buckets;
     unsigned nbuckets;   /* in it */
     struct timers steps; /* when ranks change */
