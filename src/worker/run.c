@@ -177,18 +177,6 @@ static enum record_kind failed(struct run *r, int status, struct buf *out) {
 
 /* --- running --- */
 
-/* Push the function and its arguments. False: the reason why not is on top. */
-static bool decode_call(struct run *r, const struct run_call *c) {
-    lua_State *L = r->L;
-    struct piece piece = {.run = r, .call = c};
-    if (!c->given_len && tine__decode_plain_call(L, r->codec, c->function, c->function_len,
-                                                 c->arguments, c->arguments_len) >= 0)
-        return true;
-    lua_pushcfunction(L, decode);
-    lua_pushlightuserdata(L, &piece);
-    return lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK;
-}
-
 /* A module asks by its caller whether it is the program. So `require` as a task has one: the one exception to that
 ** nothing is around a task. */
 static void give_caller(lua_State *L) {
@@ -199,15 +187,33 @@ static void give_caller(lua_State *L) {
         lua_insert(L, HANDLER + 1);
 }
 
+/* Push the function and its arguments. False: the reason why not is on top. */
+static bool decode_any(struct run *r, const struct run_call *c) {
+    lua_State *L = r->L;
+    struct piece piece = {.run = r, .call = c};
+    lua_pushcfunction(L, decode);
+    lua_pushlightuserdata(L, &piece);
+    if (lua_pcall(L, 1, LUA_MULTRET, 0) != LUA_OK)
+        return false;
+    give_caller(L);
+    return true;
+}
+
+/* The same, which most are without it: a Lua function with scalars. */
+static inline bool decode_call(struct run *r, const struct run_call *c) {
+    return (!c->given_len && tine__decode_plain_call(r->L, r->codec, c->function, c->function_len,
+                                                     c->arguments, c->arguments_len) >= 0) ||
+           decode_any(r, c);
+}
+
 static enum record_kind run(struct run *r, const struct run_call *call, struct buf *out) {
     lua_State *L = r->L;
     lua_Hook hook = lua_gethook(L);
-    int mask = lua_gethookmask(L), count = lua_gethookcount(L);
+    int mask = hook ? lua_gethookmask(L) : 0, count = hook ? lua_gethookcount(L) : 0;
     KILL_POINT("decoding");
     if (!decode_call(r, call))
         return refuse(L, out);
     KILL_POINT("running");
-    give_caller(L);
     struct memory_limit limit;
     if (call->memory)
         tine__memory_limit(&limit, L, call->memory);
