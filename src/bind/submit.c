@@ -60,7 +60,8 @@ void tine__room_put(struct core *c, struct room *r) {
 /* --- items --- */
 
 void tine__item_put(struct core *c, struct item *item) {
-    tine__item_drop_rare(item);
+    if (item_rare(item))
+        tine__item_drop_rare(item);
     tine__items_put(&c->items, item);
 }
 

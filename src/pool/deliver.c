@@ -86,6 +86,10 @@ static struct failure *unreadable(int error) {
 }
 
 static void set_result(struct pool *p, struct outcome *o, const struct report *r) {
+    if (r->kind == REPORT_VALUES && !r->error) { /* as nearly all */
+        tine__outcome_set_report(o, OUTCOME_VALUES, 0, p, r);
+        return;
+    }
     enum outcome_state state = r->kind == REPORT_VALUES  ? OUTCOME_VALUES
                                : r->kind == REPORT_ERROR ? OUTCOME_ERROR
                                                          : OUTCOME_FAILED;
@@ -150,7 +154,8 @@ static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending h
 static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum ending how,
                         const struct report *r, struct outcome *o) {
     if (how == ENDING_NONE) {
-        tine__printed_end(p, item);
+        if (!item->task.set->plain)
+            tine__printed_end(p, item);
         set_result(p, o, r);
     } else {
         set_end(p, item, k, how, r, o);

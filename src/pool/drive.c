@@ -39,32 +39,33 @@ static void run_there(struct pool *p, const struct order *o, const struct site_c
         tine__letter_post(p, o->worker, place, letter, &(struct carried){0});
 }
 
-static void run(struct pool *p, const struct order *o, struct answer *a) {
+/* Of a chunk of which some have ended, or never will run. */
+static void run_rest(struct pool *p, const struct order *o, struct answer *a) {
     struct item *item = item_of(o->task);
-    a->err = prepare(p, item);
-    if (a->err)
-        return;
-    struct call_head rest;
-    struct site_call call = {&o->task->call, item->bytes, &item->refs};
-    if (item->first > 0 || o->task->upto < call.head->count) {
-        rest = *call.head;
-        rest.id += item->first;
-        rest.count = o->task->upto - item->first;
-        if (rest.index)
-            rest.index += item->first;
-        call.head = &rest;
-    }
-    if (o->worker) {
+    struct call_head rest = o->task->call;
+    rest.id += item->first;
+    rest.count = o->task->upto - item->first;
+    if (rest.index)
+        rest.index += item->first;
+    p->site->ops->give(p->site, o, &(struct site_call){&rest, item->bytes, &item->refs}, a);
+}
+
+static void run(struct pool *p, const struct order *o, struct answer *a) {
+    struct task *t = o->task;
+    struct item *item = item_of(t);
+    struct site_call call = {&t->call, item->bytes, &item->refs};
+    if (o->worker)
         run_there(p, o, &call, a);
+    else if (item->first > 0 || t->upto < t->call.count)
+        run_rest(p, o, a);
+    else
+        p->site->ops->give(p->site, o, &call, a);
+    if (a->err || o->worker)
         return;
-    }
-    p->site->ops->give(p->site, o, &call, a);
-    if (a->err)
-        return;
-    p->figures.bytes_in += call.head->length;
-    if (o->task->call.count == 1 && !o->task->call.offset && !p->far &&
-        (o->task->set->plain || !settings_retry(o->task->set)))
-        tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
+    p->figures.bytes_in += t->call.length;
+    if (t->call.count == 1 && !t->call.offset && !p->far &&
+        (t->set->plain || !settings_retry(t->set)))
+        item_forget_bytes(item); /* the site has them; a chunk may have to be sent again */
 }
 
 /* It has come back, and its bytes were not kept. */
@@ -74,9 +75,10 @@ static void keep_withdrawn(struct item *item, const struct answer *a) {
 }
 
 static void run_next(struct pool *p, const struct order *o) {
-    struct answer a = {0};
-    run(p, o, &a);
-    tine__sched_answer(&p->s, o, &a, o->task->call.flags & CALL_TIMED ? tine__now() : 0);
+    struct answer a = {.err = prepare(p, item_of(o->task))};
+    if (!a.err)
+        run(p, o, &a);
+    sched_answer_run(&p->s, o, &a, o->task->call.flags & CALL_TIMED ? tine__now() : 0);
 }
 
 static void carry_other(struct pool *p, const struct order *o) {

@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include "base/list.h"
 #include "ipc/wakeup.h"
 #include "pool/figures.h"
@@ -120,6 +121,13 @@ void tine__work(struct pool *p);
 /* bytes.c */
 /* The rest of it is wanted no more: give back the item's bytes. */
 void tine__item_free_bytes(struct pool *p, struct item *item);
+/* The same, where they lie in no block. */
+static inline void item_forget_bytes(struct item *item) {
+    if (!item->borrowed && item->bytes != item->small)
+        free(item->bytes);
+    item->borrowed = false;
+    item->bytes = NULL;
+}
 /* It has a copy of these; NULL: no memory. */
 void tine__item_copy_bytes(struct item *item, const char *bytes, size_t length);
 /* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */

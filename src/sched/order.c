@@ -196,7 +196,7 @@ static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_
     } else if (a->err) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
         sched_lost_age(s);
-    } else if (!t->set->plain) {
+    } else {
         tine__sched_look_first(s, t, now);
     }
 }

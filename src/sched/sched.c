@@ -113,7 +113,7 @@ static void admit(struct sched *s, struct task *t, uint64_t now) {
     t->call.flags = flags_of(t);
 }
 
-static int enter(struct sched *s, struct task *t, uint64_t now) {
+static inline int enter(struct sched *s, struct task *t, uint64_t now) {
     int err = refusal(s, t);
     if (!err)
         err = tine__policy_enter(&s->policy, t);

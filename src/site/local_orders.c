@@ -338,18 +338,11 @@ static void end(struct local *l) {
     shutdown(l->control, SHUT_WR); /* it reads the end of file, we still hear it out */
 }
 
-void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
-                      struct answer *a) {
-    struct local *l = local_of(s);
+static void give_other(struct local *l, const struct order *o, const struct site_call *call,
+                       struct answer *a) {
     uint32_t ref = call ? call->head->ref : 0;
-    if (o->kind == ORDER_RUN) { /* as nearly all */
-        a->err = run(l, o->worker, call);
-        return;
-    }
     *a = (struct answer){.where = AT_SITE};
     switch (o->kind) {
-    case ORDER_RUN:
-        break;
     case ORDER_WITHDRAW:
         take_back(l, &l->handed[ref], a);
         break;
@@ -386,7 +379,16 @@ void tine__local_give(struct site *s, const struct order *o, const struct site_c
     case ORDER_END:
         end(l);
         break;
+    case ORDER_RUN:
     case ORDER_NONE:
         break;
     }
+}
+
+void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
+                      struct answer *a) {
+    if (o->kind == ORDER_RUN) /* as nearly all */
+        a->err = run(local_of(s), o->worker, call);
+    else
+        give_other(local_of(s), o, call, a);
 }

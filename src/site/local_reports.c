@@ -46,12 +46,12 @@ static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
 }
 
 /* A call that this worker was given? */
-static bool has_call(struct local *l, unsigned worker, uint32_t ref) {
+static inline bool has_call(struct local *l, unsigned worker, uint32_t ref) {
     return ref < l->nrefs && l->handed[ref].seq && tine__local_who(l, ref) == worker;
 }
 
 /* ... and the task is one of it? */
-static bool is_its_call(struct local *l, unsigned worker, const struct report *r) {
+static inline bool is_its_call(struct local *l, unsigned worker, const struct report *r) {
     return has_call(l, worker, r->ref) && r->id - l->handed[r->ref].id < l->handed[r->ref].count;
 }
 
@@ -413,14 +413,8 @@ static bool tell_gone(struct local *l, struct report *r) {
     return over;
 }
 
-bool tine__local_report(struct site *s, struct report *r, bool listen) {
-    struct local *l = local_of(s);
-    give_back(l);
-    l->readable |= listen;
-    bool plain = !l->captures && !l->room && l->death.kind == REPORT_NONE &&
-                 l->gone.kind == REPORT_NONE;
-    if (plain && read_rings(l, r))
-        return true; /* as nearly always */
+/* What is more seldom than results. */
+static bool report_other(struct local *l, struct report *r) {
     if (l->gone.kind != REPORT_NONE)
         return tell_gone(l, r);
     if (l->room) {
@@ -431,4 +425,13 @@ bool tine__local_report(struct site *s, struct report *r, bool listen) {
     if (tine__local_tell_relayed(l, r))
         return true;
     return next_report(l, r) && (r->kind != REPORT_GONE || !l->printer || tell_gone(l, r));
+}
+
+bool tine__local_report(struct site *s, struct report *r, bool listen) {
+    struct local *l = local_of(s);
+    give_back(l);
+    l->readable |= listen;
+    bool plain =
+        !l->captures && !l->room && l->death.kind == REPORT_NONE && l->gone.kind == REPORT_NONE;
+    return (plain && read_rings(l, r)) || report_other(l, r);
 }
