@@ -3,6 +3,7 @@ local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
+local pools = require "spec.support.pools"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 
@@ -218,6 +219,27 @@ describe("a pool", function()
       processes.signal("STOP", looks)
       for n = 1, 3 do assert.equal(n, pool:submit(math.abs, -n):result(20)) end
       processes.signal("CONT", looks)
+    end
+  end)
+
+  -- The one wake-up for a task went to the first of those that slept; when that one was stopped (by a debugger, say),
+  -- the task lay there for good, beside workers with nothing to do.
+  it("has its tasks run when a worker that sleeps is stopped", function()
+    local pool = tine.pool { workers = 3, spin = 0 }
+    local stopped = {}
+    finally(function()
+      for _, pid in ipairs(stopped) do processes.signal("CONT", pid) end
+      pool:kill_workers()
+      pool:shutdown()
+    end)
+    pools.fill(pool, 3)
+    for _, worker in ipairs(pool:workers()) do
+      eventually(function() return processes.status(worker.pid, "State"):match "^S" end)
+    end
+    for n = 1, 2 do
+      stopped[n] = pool:workers()[n].pid
+      processes.signal("STOP", stopped[n])
+      assert.equal(n, pool:submit(math.abs, -n):result(4)) -- the manager looks each five seconds
     end
   end)
 end)
