@@ -688,8 +688,6 @@ const char *tine__text_push(lua_State *L, int idx);
 void tine__error_set_task(lua_State *L, const struct task_name *name, uint32_t k);
 /* Push the label of task k. */
 const char *tine__label_push(lua_State *L, const struct task_name *name, uint32_t k);
-/* Remember what is to be shown beside the error on top if nobody catches it. */
-void tine__error_note(lua_State *L, int label, int traceback);
 /* Make the metatable of error objects known to this state; pushed. */
 void tine__errors_open(lua_State *L);
 bool tine__is_error(lua_State *L, int idx);
@@ -804,6 +802,8 @@ void tine__check_fields(lua_State *L, int arg, int idx, const char *prefix,
 int tine__option(lua_State *L, int arg, const char *name);
 /* Raise: option `name` (its value on top) must be `wanted`. */
 int tine__option_error(lua_State *L, int arg, const char *name, const char *wanted);
+/* The option `label`, which names a task (C programs get it, too, so without zero bytes): pushes it, or nil: NULL. */
+const char *tine__option_label(lua_State *L, int arg, size_t *len);
 /* The option as a count of 1 or more, up to `max`; `none` when nil. */
 uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t max, uint64_t none);
 /* As ns; `none` when nil; UINT64_MAX for math.huge. */
