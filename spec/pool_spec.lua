@@ -74,16 +74,16 @@ describe("a pool", function()
   end)
 
   it("is fine with many at a time, waited for together", function()
-    local pools, futures = {}, {}
+    local many, futures = {}, {}
     for i = 1, 40 do
-      pools[i] = tine.pool(1)
-      futures[i] = pools[i]:submit(math.abs, -i)
+      many[i] = tine.pool(1)
+      futures[i] = many[i]:submit(math.abs, -i)
     end
     local sum = 0
     for f in tine.as_completed(futures) do sum = sum + f:result() end
     assert.equal(820, sum)
-    for _, pool in ipairs(pools) do pool:shutdown { wait = false } end
-    for _, pool in ipairs(pools) do pool:shutdown() end
+    for _, pool in ipairs(many) do pool:shutdown { wait = false } end
+    for _, pool in ipairs(many) do pool:shutdown() end
   end)
 
   it("waits in submit while max_pending tasks are unfinished", function()
