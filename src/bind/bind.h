@@ -367,7 +367,7 @@ int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct
 int tine__share(lua_State *L); /* pool:share */
 extern const luaL_Reg tine__shared_methods[], tine__shared_meta[];
 
-/* --- opening --- */
+/* --- core_open.c --- */
 
 /* Push a new pool userdata, still without its metatable, whose core is anchored and knows no pool yet; the
 ** core is pushed after it. */
@@ -802,6 +802,8 @@ void tine__check_fields(lua_State *L, int arg, int idx, const char *prefix,
 int tine__option(lua_State *L, int arg, const char *name);
 /* Raise: option `name` (its value on top) must be `wanted`. */
 int tine__option_error(lua_State *L, int arg, const char *name, const char *wanted);
+/* The option as a string, or `none` when nil; it stays on the stack. */
+const char *tine__option_string(lua_State *L, int arg, const char *name, const char *none);
 /* The option `label`, which names a task (C programs get it, too, so without zero bytes): pushes it, or nil: NULL. */
 const char *tine__option_label(lua_State *L, int arg, size_t *len);
 /* The option as a count of 1 or more, up to `max`; `none` when nil. */

@@ -109,6 +109,15 @@ int tine__option_error(lua_State *L, int arg, const char *name, const char *want
                          lua_pushfstring(L, "option '%s' must be %s, got %s", name, wanted, got));
 }
 
+const char *tine__option_string(lua_State *L, int arg, const char *name, const char *none) {
+    int type = tine__option(L, arg, name); /* stays on the stack */
+    if (type == LUA_TNIL)
+        return none;
+    if (type != LUA_TSTRING)
+        tine__option_error(L, arg, name, "a string");
+    return lua_tostring(L, -1);
+}
+
 const char *tine__option_label(lua_State *L, int arg, size_t *len) {
     int type = tine__option(L, arg, "label");
     const char *label = type == LUA_TSTRING ? lua_tolstring(L, -1, len) : NULL;
