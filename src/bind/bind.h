@@ -93,6 +93,8 @@ struct state {
     unsigned ncores;
     lua_Integer due_first, due_last;
     lua_Integer gives_first, gives_last;
+    uint64_t
+        promised; /* callbacks that are to give something, and have not been due; those of collected futures, too */
     unsigned depth;        /* callbacks running inside each other */
     uint32_t slots;        /* of the anchors, free ones too */
     uint32_t *free;        /* the numbers of those, a stack */
@@ -642,7 +644,9 @@ struct aim {
     uint64_t n;
     struct core *core; /* while its pool has not ended, this may still come */
     bool any;          /* it will come in any case */
-    bool quiet;        /* run no callbacks */
+    /* Nothing that is under way can meet it. True: something was done about that. NULL: the wait is an error. */
+    bool (*give_up)(lua_State *L, const struct aim *aim);
+    bool quiet; /* run no callbacks */
     /* Does it wait for the end of this? Asked under the pool's lock of tasks that stand because nobody reads what they
     ** emit. NULL: for nothing that another task could be in the way of. */
     bool (*ends)(const struct aim *aim, const struct anchor *a);
