@@ -93,8 +93,8 @@ struct state {
     unsigned ncores;
     lua_Integer due_first, due_last;
     lua_Integer gives_first, gives_last;
-    uint64_t
-        promised; /* callbacks that are to give something, and have not been due; those of collected futures, too */
+    /* Callbacks that are to give something, and have not been due; those of collected futures, too. */
+    uint64_t promised;
     unsigned depth;        /* callbacks running inside each other */
     uint32_t slots;        /* of the anchors, free ones too */
     uint32_t *free;        /* the numbers of those, a stack */
