@@ -7,7 +7,7 @@ local here = tine.pool
 local HERE_ONLY <const> = {
   "initializer", "initargs", "max_tasks_per_worker", "start_method", "preload", "warnings", "min_workers",
   "idle_timeout", "max_worker_age", "max_worker_memory", "on_worker_exit", "finalizer", "spin", "start_timeout",
-  "exit_timeout", "output", "backend",
+  "exit_timeout", "backend",
 }
 local MOST <const> = 4 -- workers
 

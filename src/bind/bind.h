@@ -748,8 +748,6 @@ int tine__pool_workers_lua(lua_State *L);
 /* --- far.c --- */
 /* The options in the table at `arg` of a pool on other machines, which stay on the stack; NULL: it is here. */
 const struct far_options *tine__far_read(lua_State *L, int arg);
-/* Raises an argument error if the output of tasks is to go where such a pool cannot send it. */
-void tine__far_check_output(lua_State *L, int arg);
 /* So many workers serve one on other machines, or may. */
 unsigned tine__far_workers(lua_State *L, struct core *c);
 /* Push the list of those that serve one on other machines. */

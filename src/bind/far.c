@@ -38,15 +38,6 @@ static void check_without(lua_State *L, int arg) {
                     *name));
 }
 
-void tine__far_check_output(lua_State *L, int arg) {
-    if (tine__option(L, arg, "output") == LUA_TSTRING && strcmp(lua_tostring(L, -1), "prefix") == 0)
-        luaL_argerror(
-            L, arg,
-            "option 'output' cannot be \"prefix\" with 'backend': lines are written where "
-            "the hosts are (\"capture\" brings them here)");
-    lua_pop(L, 1);
-}
-
 static void check_with(lua_State *L, int arg) {
     for (const char *const *name = here_only; *name; name++)
         if (is_given(L, arg, *name))
@@ -56,7 +47,6 @@ static void check_with(lua_State *L, int arg) {
                     L,
                     "option '%s' is not there with 'backend': each host has its own workers (tine serve)",
                     *name));
-    tine__far_check_output(L, arg);
     if (tine__option(L, arg, "on_crash") == LUA_TSTRING &&
         strcmp(lua_tostring(L, -1), "break") == 0)
         luaL_argerror(L, arg,

@@ -167,8 +167,6 @@ static int view_with(lua_State *L) {
     struct view *from = tine__check_view(L, 1);
     tine__check_options(L, 2, known);
     lua_settop(L, 2);
-    if (from->core->far)
-        tine__far_check_output(L, 2);
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
     *v = *from;
     v->settings = NULL;

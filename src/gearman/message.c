@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WIRE 3 /* of the messages: another number, another function */
+#define WIRE 4 /* of the messages: another number, another function */
 
 bool tine__gm_unique(char out[GM_UNIQUE]) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -87,12 +87,20 @@ enum gm_answer_kind {
     ANSWER_PROGRESS, /* what task `k` has said last; nothing: nothing yet */
     ANSWER_EVENT,    /* task `k`, which goes on, has emitted it */
     ANSWER_OUTPUT,   /* before the end of a task whose output is captured: what it has printed */
-    ANSWER_FAULT,    /* bytes: a number, and the error segment of the errand that has it */
+    ANSWER_PRINTED, /* it goes on, or is about to end, and has printed this: bytes, struct gm_printed and more */
+    ANSWER_FAULT, /* bytes: a number, and the error segment of the errand that has it */
     ANSWER_KINDS
 };
 
 /* In front of an envelope of answers stands, as it is, the id of the host that says them: they are about that, too. */
 #define GM_SPEAKER GM_UNIQUE
+
+/* What tasks print that is to stand behind their labels where the submitter is. Of a call so many bytes are under way at
+** most (site/local_relay.c) until the submitter says that they are written. */
+struct gm_printed {
+    uint64_t to; /* stream 1 or 2; 0: it begins to print, and this is its label */
+    /* bytes */
+};
 
 struct gm_answer {
     uint32_t kind, k;
@@ -119,11 +127,12 @@ enum gm_order_kind {
     SAY_ERRAND, /* bytes: struct gm_errand, names, call: the next one. The codes that it names came before */
     SAY_DROP, /* bytes: an id: that shared value is wanted no more */
     SAY_PING,
-    SAY_TELL,   /* how far is it? */
-    SAY_GRANT,  /* bytes: struct gm_grant */
-    SAY_RECALL, /* what of it has not begun is not to; */
-    SAY_LATE,   /* that, and end what has: its time is over; */
-    SAY_STOP,   /* that, and for whatever reason; */
+    SAY_TELL,    /* how far is it? */
+    SAY_GRANT,   /* bytes: struct gm_grant */
+    SAY_WRITTEN, /* bytes: uint64_t, so many more of what it has printed were written */
+    SAY_RECALL,  /* what of it has not begun is not to; */
+    SAY_LATE,    /* that, and end what has: its time is over; */
+    SAY_STOP,    /* that, and for whatever reason; */
     SAY_KILL /* that, and at once, with the worker that runs it. A later one of the four says more */
 };
 

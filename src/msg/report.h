@@ -26,6 +26,8 @@ enum report_kind {
     REPORT_AWAY,    /* it was lost with where it ran: bytes, text, why; `host` or `server` */
     /* of a task that goes on */
     REPORT_EVENT, /* task `id` of call `ref` has emitted it, the `number`th of its worker; bytes: a result segment */
+    REPORT_PRINTED, /* the same, or it is about to end: it has printed the bytes; `number`: to which stream, 1 or 2; 0: it
+                   ** begins to, and the bytes are its label */
     /* of a worker */
     REPORT_SUBMIT, /* task `id` of call `ref` has submitted one (msg/nested.h): bytes; */
     REPORT_AWAIT,  /* it waits for some of those, or no more: bytes, */

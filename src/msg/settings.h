@@ -22,7 +22,8 @@
 enum output_mode {
     OUTPUT_INHERIT, /* to the program's own */
     OUTPUT_CAPTURE, /* to its future */
-    OUTPUT_PREFIX   /* to the program's, line by line behind its label */
+    OUTPUT_PREFIX,  /* to the program's, line by line behind its label */
+    OUTPUT_RELAY /* of a task from another machine, where that is to be done there: to who has sent it, as it comes */
 };
 
 /* The ways to fail that have budgets of their own. */

@@ -162,6 +162,9 @@ static unsigned hear(struct pool *p, bool listen) {
         } else if (r.kind == REPORT_EVENT) {
             tine__deliver_event(p, &r);
             events++;
+        } else if (r.kind == REPORT_PRINTED) {
+            tine__deliver_printed(p, &r);
+            events++;
         } else {
             if (r.kind == REPORT_PROGRESS)
                 tine__deliver_progress(p, &r);

@@ -201,6 +201,10 @@ struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uin
 struct letter *tine__letter_of_end(struct pool *p, const struct outcome *o, uint64_t *place,
                                    struct carried *names);
 
+/* pieces.c */
+/* A task whose output is relayed has printed something. */
+void tine__deliver_printed(struct pool *p, const struct report *r);
+
 /* events.c */
 /* A task has emitted something. */
 void tine__deliver_event(struct pool *p, const struct report *r);

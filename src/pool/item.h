@@ -19,6 +19,7 @@
 #include "pool/events.h"
 #include "pool/needs.h"
 #include "pool/outcome.h"
+#include "pool/pieces.h"
 #include "pool/printed.h"
 #include "sched/task.h"
 #include "store/store.h"
@@ -43,7 +44,8 @@ struct item_rare {
     struct attempts *attempts; /* that have failed before the last one */
     struct events *events;     /* that its tasks have emitted, or NULL */
     struct progress *told; /* what a single task has said last, once it is about to end, or NULL */
-    struct printed *printed; /* what it has printed, or NULL */
+    struct printed *printed;           /* what it has printed, or NULL */
+    struct piece *pieces, *last_piece; /* what its tasks print that is relayed */
 };
 
 struct item {

@@ -12,6 +12,7 @@ void tine__item_drop_rare(struct item *item) {
     tine__attempts_free(rare->attempts);
     free(rare->told);
     tine__printed_unref(rare->printed);
+    tine__pieces_free(rare);
     atomic_store_explicit(&item->rare, NULL, memory_order_relaxed);
     free(rare);
 }

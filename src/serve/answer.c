@@ -64,6 +64,25 @@ static void answer_events(const struct serve *s, struct work *w, uint32_t k) {
     }
 }
 
+/* --- what is printed --- */
+
+/* What there is of it: of a task all, before its end is told. */
+static void answer_printed(struct serve *s, struct work *w) {
+    struct piece *piece;
+    while ((piece = tine__item_piece(s->pool, &w->item)) != NULL) {
+        const struct gm_printed head = {piece->to};
+        struct buf b;
+        tine__buf_init(&b);
+        if (w->server && buf_append(&b, &head, sizeof head) == 0 &&
+            buf_append(&b, piece->bytes, piece->length) == 0)
+            tine__answer(w, ANSWER_PRINTED, piece->k, b.data, b.len);
+        else
+            tine__item_written(s->pool, &w->item, piece->length);
+        tine__buf_free(&b);
+        free(piece);
+    }
+}
+
 /* --- ends --- */
 
 static void answer_crash(struct work *w, uint32_t k, const struct failure *f) {
@@ -149,13 +168,16 @@ static void tell(struct serve *s, struct work *w) {
     while (w->told < count && !unrun && outcome_settled(&w->outcomes[w->told])) {
         unrun = is_unrun(w, &w->outcomes[w->told]); /* and all behind it: said once */
         answer_events(s, w, w->told);
+        answer_printed(s, w);
         const struct progress *said = count == 1 ? item_told(&w->item) : NULL;
         if (said)
             tine__answer(w, ANSWER_PROGRESS, 0, said, progress_size(said));
         answer_end(w, w->told++);
     }
-    if (w->told < count && !unrun)
+    if (w->told < count && !unrun) {
         answer_events(s, w, w->told);
+        answer_printed(s, w);
+    }
     if (w->item.released)
         tine__answer_say(s, w, true);
     else if (w->answers.len > 0)

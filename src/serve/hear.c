@@ -146,6 +146,13 @@ static void grant(struct serve *s, struct work *w, const char *bytes, uint64_t l
         tine__events_allow(s->pool, &w->item, g.k, g.number);
 }
 
+static void written(struct serve *s, struct work *w, const char *bytes, uint64_t length) {
+    struct gm_reader r = {bytes, length};
+    uint64_t n;
+    if (w->stage == WORK_BEGUN && tine__gm_copy(&r, &n, sizeof n))
+        tine__item_written(s->pool, &w->item, n);
+}
+
 static void recall(struct serve *s, struct work *w) {
     if (w->stage != WORK_BEGUN)
         return;
@@ -199,6 +206,8 @@ static void obey(struct serve *s, struct server *v, struct peer *peer, const str
         tell(s, w);
     else if (o->kind == SAY_GRANT)
         grant(s, w, bytes, o->length);
+    else if (o->kind == SAY_WRITTEN)
+        written(s, w, bytes, o->length);
     else if (o->kind == SAY_RECALL)
         recall(s, w);
     else if (o->kind >= SAY_LATE && o->kind <= SAY_KILL)

@@ -155,6 +155,14 @@ static struct call_extra said_of(const struct work *w) {
     return extra;
 }
 
+/* Where its output goes: what is to stand behind its label does so where its submitter is. */
+static uint8_t output_of(const struct work *w) {
+    uint32_t output = said_of(w).output;
+    return output == OUTPUT_PREFIX    ? OUTPUT_RELAY
+           : output == OUTPUT_CAPTURE ? OUTPUT_CAPTURE
+                                      : OUTPUT_INHERIT;
+}
+
 /* How it is to be run: as its submitter wants, within our own limits. NULL: no memory. */
 static struct settings *settings_of(const struct serve *s, const struct work *w) {
     const struct gm_task *t = &w->task;
@@ -164,15 +172,16 @@ static struct settings *settings_of(const struct serve *s, const struct work *w)
     set.cpu = t->cpu;
     set.grace = t->grace;
     set.priority = t->priority;
-    set.output = (uint8_t)said_of(w).output;
+    set.output = output_of(w);
     return tine__settings_copy(&set, NULL, 0);
 }
 
-/* As it came, but for our limit of memory. */
+/* As it came, but for our limit of memory, and where its output goes. */
 static int append_extra(const struct serve *s, struct work *w, const char **p, struct buf *out) {
     struct call_extra extra = said_of(w);
     *p += w->task.head.flags & CALL_EXTRA ? sizeof extra : 0;
     extra.memory = smaller(extra.memory, s->o->memory);
+    extra.output = output_of(w);
     return buf_append(out, &extra, sizeof extra);
 }
 
@@ -301,6 +310,7 @@ void tine__work_abandon(struct serve *s, struct work *w) {
         w->peer->works--;
     w->peer = NULL;
     w->server = NULL;
+    tine__item_written(s->pool, &w->item, UINT64_MAX);
     list_remove(&w->node);
     list_push(&s->orphans, &w->node);
     if (s->o->finish)

@@ -34,14 +34,14 @@ static bool take_back(struct far *f, struct far_sending *s, struct answer *a) {
 /* Its host, once it is known, takes back what of it has not begun, and says so. */
 static void recall(struct far *f, struct far_sending *s, struct answer *a) {
     if (!take_back(f, s, a) && s)
-        tine__far_want(s, SAY_RECALL);
+        tine__far_want(f, s, SAY_RECALL);
 }
 
 /* Its host ends it, by force when it must. */
 static void stop(struct far *f, struct far_sending *s, enum gm_order_kind how, struct answer *a) {
     if (take_back(f, s, a) || !s)
         return;
-    tine__far_want(s, how);
+    tine__far_want(f, s, how);
     a->where = AT_WORKER;
     a->worker = FAR_WORKER;
 }
@@ -122,7 +122,7 @@ static void far_give(struct site *s, const struct order *o, const struct site_ca
 /* What was said goes out, and who serves us hears if there is something for it. */
 static void far_flush(struct site *s) {
     struct far *f = far_of(s);
-    bool wake = !list_empty(&f->news) || (f->ending && !f->gone);
+    bool wake = !list_empty(&f->news) || f->resumable || (f->ending && !f->gone);
     for (unsigned i = 0; i < f->nservers; i++) {
         struct far_server *v = &f->servers[i];
         for (struct list *n = v->lines.next; n != &v->lines; n = n->next)
@@ -210,7 +210,8 @@ static void far_forget(struct site *s, uint64_t id) {
 static bool far_news(struct site *s, bool pressed) {
     const struct far *f = far_of(s);
     (void)pressed;
-    return !list_empty(&f->news) || f->reading || (f->ending && !f->gone) ||
+    return !list_empty(&f->news) || f->reading || f->resumable ||
+           (f->ending && !f->gone && tine__far_printer_finish(f->printer)) ||
            (f->refused && tine__far_has_room(f));
 }
 
@@ -222,7 +223,7 @@ static bool far_report(struct site *s, struct report *r, bool listen) {
     if (tine__far_hear(f, r))
         return true;
     *r = (struct report){.kind = REPORT_NONE};
-    if (f->ending && !f->gone) {
+    if (f->ending && !f->gone && tine__far_printer_finish(f->printer)) {
         f->gone = true;
         *r = (struct report){.kind = REPORT_GONE, .error = f->lost ? EBADF : 0};
     } else if (f->refused && tine__far_has_room(f)) {
@@ -335,6 +336,9 @@ static void far_close(struct site *s) {
     while (!list_empty(&f->news))
         free(LIST_ITEM(list_pop(&f->news), struct far_news, node));
     free(f->told);
+    while (!list_empty(&f->printing))
+        tine__far_free(f, LIST_ITEM(f->printing.next, struct far_sending, prints));
+    tine__far_printer_close(f->printer);
     tine__buf_free(&f->plain);
     tine__buf_free(&f->sealed);
     tine__heap_destroy(f->heap);
@@ -373,6 +377,7 @@ static void prepare(struct far *f, const struct far_options *o, int manager) {
     f->manager = manager;
     f->nservers = o->servers.n;
     list_init(&f->news);
+    list_init(&f->printing);
     tine__buf_init(&f->plain);
     tine__buf_init(&f->sealed);
     for (unsigned i = 0; i < FAR_BUCKETS; i++)

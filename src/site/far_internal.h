@@ -1,8 +1,13 @@
 /* The far site's inside: what its files share.
 **
 **     far.c        the operations, opening and closing
-**     far_send.c   calls and orders, on their way out
-**     far_hear.c   what comes in, and the reports that it makes
+**     far_send.c   calls, on their way out and back
+**     far_orders.c what hosts are told on their lines
+**     far_hear.c   what comes in
+**     far_answers.c what hosts say of tasks, and the reports that it makes
+**     far_print.c  ... and what these print
+**     far_lines.c  the hosts
+**     far_news.c   reports that wait
 **     far_errands.c what every worker is to run once
 **     far_time.c   signs of life, connecting again, nobody there
 */
@@ -15,6 +20,7 @@
 #include "ipc/shm.h"
 #include "msg/origin.h"
 #include "site/far.h"
+#include "site/far_printer.h"
 
 #define FAR_WORKER 1 /* the one there is, as the scheduler counts */
 #define FAR_REFS (FAR_SLOTS + 2)
@@ -71,6 +77,16 @@ struct far_sending {
     char speaker[GM_UNIQUE]; /* the host that was heard first of it, */
     uint64_t heard;          /* and how often */
     const struct store_refs *refs;
+    const char *host; /* the name of its host, kept for good, or NULL */
+    /* what its tasks print (far_print.c); NULL: nothing yet */
+    struct far_output *output;
+    struct list prints;    /* in far->printing */
+    uint32_t prints_k;     /* the task that has printed last, and has not ended; UINT32_MAX: none */
+    uint64_t told_written; /* bytes, to its host */
+    bool holds,
+        held_last; /* what its host says waits for them, and there is nothing more to come */
+    bool hurried;  /* and is not to */
+    struct buf held;
 };
 
 struct far_server {
@@ -129,6 +145,11 @@ struct far {
     struct far_line *from;       /* who says them */
     struct buf plain, sealed;
 
+    struct far_printer *printer; /* or NULL */
+    struct list printing;        /* whose tasks have printed something, */
+    atomic_bool wrote;           /* some of it was written since we looked */
+    bool resumable;              /* and there may be some that need not wait for it any more */
+
     struct errand *errands, *last_errand; /* linked by `next`: the first is number 1 to hosts */
     uint64_t nerrands;
 
@@ -149,26 +170,29 @@ unsigned tine__far_window(const struct far *f);
 bool tine__far_has_room(const struct far *f);
 /* Send a call: 0, TINE_EAGAIN, TINE_ENOMEM. */
 int tine__far_run(struct far *f, const struct order *o, const struct site_call *call);
-/* Add to what is to be said on a line, of this task (NULL: none). */
-void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *unique,
-                     const void *bytes, size_t n);
 /* Its host is to recall or to end it: it is told so now, or once it is known. */
-void tine__far_want(struct far_sending *s, enum gm_order_kind kind);
+void tine__far_want(struct far *f, struct far_sending *s, enum gm_order_kind kind);
 /* It is this one. */
 void tine__far_meet(struct far_sending *s, struct far_line *l);
-/* ... the function with this id, if it is named there. */
-void tine__far_code(struct far_line *l, const struct store_refs *refs, uint64_t id);
 /* The ids of what is named there, and of what shared values among that name themselves; adds their number to *n. 0 or
 ** TINE_ENOMEM. */
 int tine__far_names(const struct store_refs *refs, struct buf *out, uint64_t *n);
-/* Say it. */
-void tine__far_say(struct far *f, struct far_line *l);
 /* Nothing is to come of it any more, whatever its host says: it is dead. */
 void tine__far_forget(struct far *f, struct far_sending *s);
 /* That, and nobody has it any more: it is gone. */
 void tine__far_free(struct far *f, struct far_sending *s);
 /* No host has begun it, and none is to. */
 void tine__far_cancel(struct far *f, struct far_sending *s);
+
+/* --- far_orders.c --- */
+
+/* Add to what is to be said on a line, of this task (NULL: none). */
+void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *unique,
+                     const void *bytes, size_t n);
+/* ... the function with this id, if it is named there. */
+void tine__far_code(struct far_line *l, const struct store_refs *refs, uint64_t id);
+/* Say it. */
+void tine__far_say(struct far *f, struct far_line *l);
 
 /* --- far_errands.c --- */
 
@@ -179,22 +203,66 @@ void tine__far_tell_errands(struct far *f, struct far_line *l);
 /* A worker of the line has run one, which has failed: bytes as of ANSWER_FAULT. False: it makes no sense. */
 bool tine__far_fault(const struct far *f, struct report *r);
 
-/* --- far_hear.c --- */
+/* --- far_news.c --- */
 
-/* The next report. */
-bool tine__far_hear(struct far *f, struct report *r);
+/* The next report that waits. */
+bool tine__far_next_news(struct far *f, struct report *r);
+/* A report about no task. */
+void tine__far_tell(struct far *f, enum report_kind kind, const char *text);
+/* Of its first task that has not ended. */
+struct report tine__far_report_of(const struct far_sending *s, enum report_kind kind);
 /* All that has not ended of the sending is lost, and it is forgotten. */
 void tine__far_lose(struct far *f, struct far_sending *s, const char *why);
 /* The same, of one that has not begun: it waits again. */
 void tine__far_bounce(struct far *f, struct far_sending *s);
+
+/* --- far_lines.c --- */
+
+/* The line of this host, which may have to come yet. NULL: no memory. */
+struct far_line *tine__far_need_line(struct far_server *v, const char *host);
+/* A host opens its line. False: it is none of ours. */
+bool tine__far_begin_line(struct far *f, struct far_server *v, const struct gm_packet *p);
 /* The host of the line is lost. */
 void tine__far_lose_line(struct far *f, struct far_line *l, const char *why);
+/* It is not there any more. */
+void tine__far_free_line(struct far_line *l);
+
+/* --- far_answers.c --- */
+
+/* Its host says something of it; `last`: there is nothing more to come. */
+void tine__far_heard(struct far *f, struct far_sending *s, const struct gm_packet *p, bool last);
+/* The next answer of the message at hand (far->reading); a report, perhaps. */
+bool tine__far_read_answer(struct far *f, struct report *r);
+
+/* --- far_print.c --- */
+
+/* As it came in ANSWER_PRINTED, of task `k`. */
+void tine__far_print(struct far *f, struct far_sending *s, uint32_t k, struct gm_reader r);
+/* It has ended. */
+void tine__far_print_no_more(struct far *f, struct far_sending *s);
+/* Task `k` has ended: may that be told? */
+bool tine__far_is_written(struct far *f, struct far_sending *s, uint32_t k);
+/* Hold what its host says until then. False: no memory. */
+bool tine__far_hold(struct far *f, struct far_sending *s, const char *bytes, size_t n, bool last);
+/* It is not to wait for what is printed any more. */
+void tine__far_hurry(struct far *f, struct far_sending *s);
+/* If something of that can go on it is the message at hand. */
+bool tine__far_resume(struct far *f);
+/* Has something been written? */
+void tine__far_look_at_printer(struct far *f);
+/* Its host has nothing more to say of it, and has said all. */
+static inline bool far_has_ended(const struct far_sending *s) {
+    return s->holds && s->held_last;
+}
+
+/* --- far_hear.c --- */
+
+/* The next report. */
+bool tine__far_hear(struct far *f, struct report *r);
 /* The connection is closed. */
 void tine__far_lose_server(struct far *f, struct far_server *v);
 /* It has been made. */
 void tine__far_greet(struct far *f, struct far_server *v);
-/* A report about no task. */
-void tine__far_tell(struct far *f, enum report_kind kind, const char *text);
 
 /* --- far_time.c --- */
 

@@ -68,7 +68,7 @@ static bool local_news(struct site *s, bool pressed) {
         return tine__printer_over(l->printer);
     if (l->left)
         look_after(l);
-    if (l->reading || l->room || l->death.kind != REPORT_NONE)
+    if (l->reading || l->room || l->death.kind != REPORT_NONE || !list_empty(&l->relays))
         return true;
     for (unsigned w = 1; w <= l->top; w++) {
         const struct lane *lane = l->lanes[w];
@@ -181,6 +181,7 @@ static const struct site_ops local_ops = {
     .taken = tine__local_taken,
     .progress = tine__local_progress,
     .grant = tine__local_grant,
+    .written = tine__local_written,
     .look = local_look,
     .inquire = tine__local_inquire,
     .inquired = tine__local_inquired,
@@ -294,6 +295,7 @@ int tine__local_open(struct site **out, unsigned workers, bool spawn, const stru
     l->directory = SHM_CLOSED;
     l->control = l->bell = l->notes = l->prints = l->outputs = -1;
     list_init(&l->loose);
+    list_init(&l->relays);
     l->workers = workers;
     l->nrefs = LOCAL_SLOTS + workers + 1;
     l->cursor = 1;

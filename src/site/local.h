@@ -7,7 +7,8 @@
 **   local.c          opening and closing, memory, what to sleep on
 **   local_orders.c   orders, and where calls are
 **   local_reports.c  reports: result rings, then what the fork server says
-**   local_output.c   what tasks print that is captured
+**   local_output.c   what tasks print that is captured, or relayed
+**   local_relay.c    ... and is to be told as it comes
 **
 ** Under the pool's lock, as all of a site (site.h).
 */
@@ -19,6 +20,7 @@
 #include "ipc/link.h"
 #include "ipc/queue.h"
 #include "ipc/wakeup.h"
+#include "msg/settings.h"
 #include "site/site.h"
 #include "worker/boot.h"
 
@@ -59,7 +61,10 @@ struct handed {
     uint64_t id;
     uint32_t count;
     unsigned worker; /* who has taken it, once that is known; 0 */
-    bool captured;   /* what its tasks print comes to us */
+    uint8_t output;  /* enum output_mode, as long as what its tasks print may come */
+    /* of one whose output is relayed: */
+    uint64_t unwritten; /* bytes that were told of what its tasks print, and not written yet */
+    uint64_t labelled;  /* the task whose label was told last */
 };
 
 struct local {
@@ -109,6 +114,8 @@ struct local {
     int outputs;             /* epoll of that, and of the pipes */
     char *scratch;           /* what was read last */
     struct stream *told;     /* whose bytes were reported last */
+    struct list relays;      /* what is to be reported of that as it comes (local_relay.c), */
+    struct relayed *relayed; /* and what was last */
     struct list loose;       /* into which only programs write that a task has left behind */
     unsigned nloose;
 
@@ -152,8 +159,21 @@ void tine__local_read_outputs(struct local *l);
 void tine__local_tell_output(struct local *l, struct lane *lane, struct report *r);
 /* That was taken. */
 void tine__local_told_output(struct local *l);
+/* The same of one that is relayed: all that it has printed is there to be told. */
+void tine__local_finish_output(struct local *l, struct lane *lane, uint64_t task);
 /* The worker is no more. */
 void tine__local_drop_outputs(struct local *l, struct lane *lane);
+void tine__local_written(struct site *s, uint32_t ref, uint64_t bytes);
+
+/* local_relay.c */
+/* A task has printed something, or (`to` 0) begins to: to be told. */
+void tine__local_relay(struct local *l, const struct report *where, int to, const char *bytes,
+                       size_t n);
+/* So much of the call was told and not written that its pipes are not to be read. */
+bool tine__local_is_full(const struct local *l, uint32_t ref);
+/* Tell the next one. */
+bool tine__local_tell_relayed(struct local *l, struct report *r);
+void tine__local_close_relays(struct local *l);
 
 /* lanes.c */
 /* With its link, counted once. NULL: errno tells. */

@@ -192,14 +192,23 @@ int tine__local_grow(struct local *l, uint32_t ref) {
     return 0;
 }
 
+/* What is prefixed goes to the printer. */
+static uint8_t comes_here(enum output_mode output) {
+    return output == OUTPUT_CAPTURE || output == OUTPUT_RELAY ? (uint8_t)output : OUTPUT_INHERIT;
+}
+
 /* It is posted to that worker next. */
 static int run_there(struct local *l, unsigned worker, const struct call_head *head,
                      enum output_mode output) {
     struct lane *lane = l->lanes[worker];
     if (!lane || lane->broken)
         return TINE_EAGAIN; /* its end is going to be told */
-    l->handed[head->ref] = (struct handed){UINT64_MAX,  lane->posted + 1, head->id,
-                                           head->count, worker,           output == OUTPUT_CAPTURE};
+    l->handed[head->ref] = (struct handed){.seq = UINT64_MAX,
+                                           .letter = lane->posted + 1,
+                                           .id = head->id,
+                                           .count = head->count,
+                                           .worker = worker,
+                                           .output = comes_here(output)};
     return 0;
 }
 
@@ -223,7 +232,7 @@ static int run(struct local *l, unsigned worker, const struct site_call *call) {
     enum output_mode output = output_of(call);
     struct queue_past past;
     uint64_t seq;
-    l->captures |= output == OUTPUT_CAPTURE;
+    l->captures |= comes_here(output) != OUTPUT_INHERIT;
     int err = tine__local_grow(l, head->ref);
     if (!err)
         err = have_printer(l, output);
@@ -233,8 +242,8 @@ static int run(struct local *l, unsigned worker, const struct site_call *call) {
     if (err)
         return err;
     remember(l, &past);
-    l->handed[head->ref] =
-        (struct handed){seq, 0, head->id, head->count, 0, output == OUTPUT_CAPTURE};
+    l->handed[head->ref] = (struct handed){
+        .seq = seq, .id = head->id, .count = head->count, .output = comes_here(output)};
     l->unwoken++;
     return 0;
 }

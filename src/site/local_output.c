@@ -1,10 +1,13 @@
-/* What tasks print that is to be captured (worker/divert.h).
+/* What tasks print that is to be captured, or relayed (worker/divert.h).
 **
 ** A worker makes a pipe for each such task and sends us its reading end. Pipes are read whenever there is something in
 ** them, by the manager, so that no task ever waits for its output to be read; the last bytes are kept (base/tail.h). When
 ** its result or loss is about to be reported, or the worker's next task has begun, what is left in the pipe is read. Whoever
 ** still writes into it after that is a program that the task has left behind: it is read and forgotten until it has closed
 ** its end, for it would be killed by SIGPIPE if we closed ours. A great many of such pipes are not kept.
+**
+** What is relayed comes out of two pipes, and is told piece by piece (local_relay.c); while too much of it is under way
+** they are left alone.
 */
 #include <errno.h>
 #include <string.h>
@@ -28,6 +31,11 @@ struct stream {
     bool finished; /* its task has ended: what comes now is forgotten */
     bool loose;    /* and was reported */
     struct tail tail;
+    int to;              /* it is relayed: 1 or 2; or 0 */
+    bool paused;         /* and it is not in the epoll */
+    struct report where; /* what is told of it */
+    size_t length;
+    char label[]; /* before the first byte of either stream; of `length` */
 };
 
 static struct stream *stream_of(struct list *node) {
@@ -76,6 +84,14 @@ static void free_stream(struct local *l, struct stream *s) {
     free(s);
 }
 
+static void watch(struct local *l, struct stream *s, bool on) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
+    if (s->fd == -1 || s->paused == !on || !tine__fd_ours(s->fd))
+        return;
+    if (sys.epoll_ctl(l->outputs, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->fd, &event) == 0)
+        s->paused = !on;
+}
+
 /* It was reported, or will not be: keep it only as long as somebody may write into it. */
 static void loosen(struct local *l, struct stream *s) {
     list_remove(&s->node);
@@ -102,6 +118,7 @@ void tine__local_drop_outputs(struct local *l, struct lane *lane) {
 
 void tine__local_close_outputs(struct local *l) {
     tine__local_told_output(l);
+    tine__local_close_relays(l);
     while (!list_empty(&l->loose))
         free_stream(l, stream_of(l->loose.next));
     tine__close(&l->outputs);
@@ -112,6 +129,15 @@ void tine__local_close_outputs(struct local *l) {
 }
 
 /* --- reading --- */
+
+/* What was just read is told. */
+static void relay(struct local *l, struct stream *s, size_t n) {
+    uint64_t *labelled = &l->handed[s->where.ref].labelled;
+    if (*labelled != s->task)
+        tine__local_relay(l, &s->where, 0, s->label, s->length);
+    *labelled = s->task;
+    tine__local_relay(l, &s->where, s->to, l->scratch, n);
+}
 
 /* What is there now, but no more than `most`. False: it was read to its end. */
 static bool read_pipe(struct local *l, struct stream *s, size_t most) {
@@ -125,7 +151,9 @@ static bool read_pipe(struct local *l, struct stream *s, size_t most) {
             return true;
         if (n <= 0)
             return false;
-        if (!s->finished)
+        if (!s->finished && s->to)
+            relay(l, s, (size_t)n);
+        else if (!s->finished)
             tine__tail_append(&s->tail, l->scratch, (size_t)n);
         most -= (size_t)n;
     }
@@ -140,48 +168,78 @@ static void finish(struct local *l, struct stream *s) {
     if (tine__fd_ours(s->fd) && ioctl(s->fd, FIONREAD, &left) == 0 && left > 0)
         read_pipe(l, s, (size_t)left);
     s->finished = true;
+    watch(l, s, true);
     if (!read_pipe(l, s, 1))
         close_pipe(l, s);
 }
 
-/* The worker's tasks before, on this level and above, have ended. */
-static void begin(struct local *l, struct lane *lane, const struct output_note *note, int fd) {
-    struct stream *s = sys.calloc(1, sizeof *s);
+/* NULL: it cannot be read; `fd` is closed then. */
+static struct stream *open_stream(struct local *l, struct lane *lane,
+                                  const struct output_note *note, const char *label, size_t length,
+                                  int fd) {
+    struct stream *s = sys.calloc(1, sizeof *s + length);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
-    for (struct list *n = lane->outputs.next; n != &lane->outputs; n = n->next)
-        if (stream_of(n)->level >= note->level)
-            finish(l, stream_of(n));
     if (!s || sys.fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
         sys.epoll_ctl(l->outputs, EPOLL_CTL_ADD, fd, &event) == -1) {
         tine__close(&fd);
         free(s);
-        return;
+        return NULL;
     }
     s->fd = fd;
     s->task = note->task;
     s->level = note->level;
     s->tail = tail_of(note->limit);
+    s->where = (struct report){.worker = note->worker, .ref = note->ref, .id = note->task};
+    s->length = length;
+    memcpy(s->label, label, length);
     list_push(&lane->outputs, &s->node);
+    return s;
+}
+
+/* Does the note speak of a call that is there? */
+static bool is_known(const struct local *l, const struct output_note *note) {
+    const struct handed *h = note->ref < l->nrefs ? &l->handed[note->ref] : NULL;
+    return h && h->seq && note->task - h->id < h->count;
+}
+
+/* The worker's tasks before, on this level and above, have ended. */
+static void begin(struct local *l, const struct output_note *note, const char *label, size_t length,
+                  int fds[2]) {
+    struct lane *lane = note->worker <= l->workers ? l->lanes[note->worker] : NULL;
+    bool ok = lane && (!note->relayed || is_known(l, note));
+    for (struct list *n = ok ? lane->outputs.next : NULL; ok && n != &lane->outputs; n = n->next)
+        if (stream_of(n)->level >= note->level)
+            finish(l, stream_of(n));
+    if (!ok) {
+        tine__close(&fds[0]);
+        tine__close(&fds[1]);
+        return;
+    }
+    for (int i = 0; i < 2 && fds[i] != -1; i++) {
+        struct stream *s = open_stream(l, lane, note, label, length, fds[i]);
+        if (s && note->relayed)
+            s->to = i + 1;
+    }
 }
 
 /* What workers have begun. */
 static void read_notes(struct local *l) {
-    struct output_note note;
+    struct {
+        struct output_note note;
+        char label[PRINT_LABEL];
+    } packet;
     for (;;) {
-        int fd = -1, nfds = 1;
-        ssize_t n = tine__control_receive(l->notes, &note, sizeof note, &fd, &nfds);
+        int fds[2] = {-1, -1}, nfds = 2;
+        ssize_t n = tine__control_receive(l->notes, &packet, sizeof packet, fds, &nfds);
         if (n == TINE_EAGAIN || n == 0 || (n < 0 && errno != EMFILE && errno != EMSGSIZE))
             return;
-        if (n != sizeof note ||
-            nfds != 1) { /* there was no number for it: nobody reads that pipe */
-            tine__close(&fd);
-            continue;
+        size_t head = sizeof packet.note;
+        if (n >= (ssize_t)head && nfds == (packet.note.relayed ? 2 : 1)) {
+            begin(l, &packet.note, packet.label, (size_t)n - head, fds);
+        } else { /* there was no number for it: nobody reads that pipe */
+            tine__close(&fds[0]);
+            tine__close(&fds[1]);
         }
-        struct lane *lane = note.worker <= l->workers ? l->lanes[note.worker] : NULL;
-        if (lane)
-            begin(l, lane, &note, fd);
-        else
-            tine__close(&fd);
     }
 }
 
@@ -192,7 +250,10 @@ void tine__local_read_outputs(struct local *l) {
     for (int i = 0; i < n; i++) {
         struct stream *s = events[i].data.ptr;
         notes |= !s;
-        if (!s || read_pipe(l, s, SCRATCH))
+        bool open = !s || read_pipe(l, s, SCRATCH);
+        if (s && open && s->to && !s->finished && tine__local_is_full(l, s->where.ref))
+            watch(l, s, false);
+        if (open)
             continue;
         close_pipe(l, s);
         if (s->loose)
@@ -200,6 +261,26 @@ void tine__local_read_outputs(struct local *l) {
     }
     if (notes)
         read_notes(l);
+}
+
+/* Pipes of tasks of this call are read again. */
+static void go_on(struct local *l, uint32_t ref) {
+    for (unsigned w = 1; w <= l->top; w++)
+        for (struct list *n = l->lanes[w] ? l->lanes[w]->outputs.next : NULL;
+             n && n != &l->lanes[w]->outputs; n = n->next)
+            if (stream_of(n)->to && stream_of(n)->where.ref == ref)
+                watch(l, stream_of(n), true);
+}
+
+void tine__local_written(struct site *s, uint32_t ref, uint64_t bytes) {
+    struct local *l = local_of(s);
+    if (ref >= l->nrefs)
+        return;
+    uint64_t *unwritten = &l->handed[ref].unwritten;
+    bool full = tine__local_is_full(l, ref);
+    *unwritten -= bytes < *unwritten ? bytes : *unwritten;
+    if (full && !tine__local_is_full(l, ref))
+        go_on(l, ref);
 }
 
 /* --- reporting --- */
@@ -224,4 +305,13 @@ void tine__local_tell_output(struct local *l, struct lane *lane, struct report *
     r->length = s->tail.length;
     list_remove(&s->node);
     l->told = s;
+}
+
+void tine__local_finish_output(struct local *l, struct lane *lane, uint64_t task) {
+    struct stream *s;
+    read_notes(l);
+    while ((s = find(lane, task)) != NULL) {
+        finish(l, s);
+        loosen(l, s);
+    }
 }

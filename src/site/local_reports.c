@@ -79,19 +79,28 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
     l->kept = false;
 }
 
-/* A task that was captured has ended: what it has printed is reported first. */
+/* ... all of it, or the first piece. */
+static bool tell_printed(struct local *l, struct lane *lane, struct report *r) {
+    if (l->handed[r->ref].output == OUTPUT_RELAY) {
+        tine__local_finish_output(l, lane, r->id);
+        return tine__local_tell_relayed(l, r); /* the rest comes before anything else */
+    }
+    tine__local_tell_output(l, lane, r);
+    return true;
+}
+
+/* A task whose output comes to us has ended: what it has printed is reported first. */
 static bool tell_output(struct local *l, struct lane *lane, const struct record *head,
                         struct report *r) {
     bool result = head->kind >= RECORD_VALUES && head->kind <= RECORD_REFUSED;
     result |= head->kind == RECORD_MEMORY || head->kind == RECORD_ENDED;
     r->ref = head->ref;
     r->id = head->id;
-    if (!result || r->ref >= l->nrefs || !l->handed[r->ref].captured ||
+    if (!result || r->ref >= l->nrefs || l->handed[r->ref].output == OUTPUT_INHERIT ||
         !is_its_call(l, r->worker, r) || lane->output_told == r->id)
         return false;
     lane->output_told = r->id;
-    tine__local_tell_output(l, lane, r);
-    return true;
+    return tell_printed(l, lane, r);
 }
 
 /* The worker is about to send a result that names these regions: they are ours to hold from now on. */
@@ -221,15 +230,14 @@ static bool tell_last_output(struct local *l, uint32_t ref, struct report *r) {
     struct handed *h = &l->handed[ref];
     struct lane *lane = l->lanes[l->death.worker];
     uint64_t since;
-    if (!h->captured)
+    if (h->output == OUTPUT_INHERIT)
         return false;
-    h->captured = false;
     *r = (struct report){.worker = l->death.worker, .ref = ref};
-    if (tine__link_find(&lane->link, h->id, h->count, &r->id, &since) == RUN_IDLE ||
-        lane->output_told == r->id)
-        return false;
-    tine__local_tell_output(l, lane, r);
-    return true;
+    bool none = tine__link_find(&lane->link, h->id, h->count, &r->id, &since) == RUN_IDLE ||
+                lane->output_told == r->id;
+    bool told = !none && tell_printed(l, lane, r);
+    h->output = OUTPUT_INHERIT;
+    return told;
 }
 
 /* The next call that the dead worker had taken: those that lay on top of others first. */
@@ -402,5 +410,7 @@ bool tine__local_report(struct site *s, struct report *r, bool listen) {
         *r = (struct report){.kind = REPORT_ROOM};
         return true;
     }
+    if (tine__local_tell_relayed(l, r))
+        return true;
     return next_report(l, r) && (r->kind != REPORT_GONE || !l->printer || tell_gone(l, r));
 }

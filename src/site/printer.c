@@ -4,26 +4,22 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/uio.h>
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/list.h"
 #include "base/sys.h"
 #include "ipc/control.h"
+#include "site/lines.h"
 #include "worker/protocol.h"
 
 #define MOST_LOOSE 128u /* jobs that have ended, and into whose pipes somebody may still write */
-#define SCRATCH ((size_t)64 << 10)  /* bytes that are read at a time */
-#define MOST_LINE ((size_t)1 << 20) /* a longer line is broken */
-#define LOOK 5000                   /* ms: so often it looks whether it still has its descriptors */
-#define PAGE 4096u                  /* PIPE_BUF: what one write keeps together */
+#define SCRATCH ((size_t)64 << 10) /* bytes that are read at a time */
+#define LOOK 5000                  /* ms: so often it looks whether it still has its descriptors */
 
 /* One of a task's two streams. */
 struct source {
     struct job *job;
-    int fd;          /* of its pipe; -1: it was read to its end */
-    int to;          /* 1 or 2 */
-    struct buf line; /* that is not complete */
+    int fd; /* of its pipe; -1: it was read to its end */
+    struct lines lines;
 };
 
 /* A task. */
@@ -34,7 +30,6 @@ struct job {
     bool ended;
     uint64_t task;
     uint32_t worker;
-    size_t length;
     char prefix[];
 };
 
@@ -47,97 +42,10 @@ struct printer {
     int epoll;
     struct list jobs;
     unsigned loose;
-    size_t used; /* of the page: whole lines for one stream */
-    char page[PAGE];
+    struct page page;
     char packet[sizeof(struct print_note) + PRINT_LABEL];
     char scratch[SCRATCH];
 };
-
-/* --- writing --- */
-
-/* Whoever shares the descriptor may have made it non-blocking: then wait for room here. */
-static bool may_go_on(int fd) {
-    struct pollfd p = {fd, POLLOUT, 0};
-    return errno == EINTR || (errno == EAGAIN && (poll(&p, 1, -1) != -1 || errno == EINTR));
-}
-
-/* What cannot be written is lost. */
-static void write_all(int fd, struct iovec *parts, int n) {
-    while (n > 0) {
-        ssize_t done = writev(fd, parts, n);
-        if (done == -1 && !may_go_on(fd))
-            break;
-        for (; n > 0 && done >= (ssize_t)parts->iov_len; parts++, n--)
-            done -= (ssize_t)parts->iov_len;
-        if (n > 0 && done > 0) {
-            parts->iov_base = (char *)parts->iov_base + done;
-            parts->iov_len -= (size_t)done;
-        }
-    }
-}
-
-static void flush(struct printer *p, int fd) {
-    struct iovec all = {p->page, p->used};
-    if (p->used > 0)
-        write_all(fd, &all, 1);
-    p->used = 0;
-}
-
-static void gather(struct printer *p, const char *bytes, size_t n) {
-    memcpy(p->page + p->used, bytes, n);
-    p->used += n;
-}
-
-/* A line, which is `text` and `end`. */
-static void print(struct printer *p, const struct source *s, const char *text, size_t n,
-                  const char *end) {
-    const struct job *job = s->job;
-    size_t all = job->length + n + strlen(end);
-    if (all > PAGE - p->used)
-        flush(p, s->to);
-    if (all > PAGE) {
-        struct iovec parts[] = {
-            {(char *)job->prefix, job->length}, {(char *)text, n}, {(char *)end, strlen(end)}};
-        write_all(s->to, parts, 3);
-        return;
-    }
-    gather(p, job->prefix, job->length);
-    gather(p, text, n);
-    gather(p, end, strlen(end));
-}
-
-/* --- lines --- */
-
-/* What there is of a line is to be one. */
-static void end_line(struct printer *p, struct source *s) {
-    if (s->line.len > 0)
-        print(p, s, s->line.data, s->line.len, "\n");
-    tine__buf_free(&s->line);
-}
-
-/* The beginning or the middle of a line. */
-static void keep(struct printer *p, struct source *s, const char *text, size_t n) {
-    if (s->line.len + n <= MOST_LINE && buf_append(&s->line, text, n) == 0)
-        return;
-    end_line(p, s);
-    if (buf_append(&s->line, text, n))
-        print(p, s, text, n, "\n"); /* no memory to wait for the rest */
-}
-
-static void take_lines(struct printer *p, struct source *s, const char *text, size_t n) {
-    const char *end = text + n, *newline;
-    while (text < end && (newline = memchr(text, '\n', (size_t)(end - text))) != NULL) {
-        size_t length = (size_t)(newline - text);
-        if (s->line.len == 0)
-            print(p, s, text, length, "\n");
-        else
-            keep(p, s, text, length);
-        end_line(p, s);
-        text = newline + 1;
-    }
-    if (text < end)
-        keep(p, s, text, (size_t)(end - text));
-}
 
 /* --- reading --- */
 
@@ -154,12 +62,12 @@ static bool read_source(struct printer *p, struct source *s, size_t most) {
             continue;
         open = n > 0;
         if (open && !s->job->ended)
-            take_lines(p, s, p->scratch, (size_t)n);
+            tine__lines_add(&p->page, &s->lines, p->scratch, (size_t)n);
         most -= open ? (size_t)n : 0;
     }
     if (!open)
-        end_line(p, s);
-    flush(p, s->to);
+        tine__lines_end(&p->page, &s->lines);
+    tine__page_flush(&p->page);
     return open;
 }
 
@@ -175,7 +83,7 @@ static void close_source(struct printer *p, struct source *s) {
 static void free_job(struct printer *p, struct job *job) {
     for (int i = 0; i < 2; i++) {
         close_source(p, &job->sources[i]);
-        tine__buf_free(&job->sources[i].line);
+        tine__buf_free(&job->sources[i].lines.line);
     }
     tine__close(&job->done);
     list_remove(&job->node);
@@ -198,8 +106,8 @@ static void end_job(struct printer *p, struct job *job) {
         int left = 0;
         if (s->fd != -1 && tine__fd_ours(s->fd) && ioctl(s->fd, FIONREAD, &left) == 0 && left > 0)
             read_source(p, s, (size_t)left);
-        end_line(p, s);
-        flush(p, s->to);
+        tine__lines_end(&p->page, &s->lines);
+        tine__page_flush(&p->page);
     }
     job->ended = true;
     p->loose++;
@@ -218,11 +126,11 @@ static void close_all(int *fds, int n) {
         tine__close(&fds[i]);
 }
 
-static bool open_source(struct printer *p, struct job *job, int i, int fd) {
+static bool open_source(struct printer *p, struct job *job, int i, int fd, size_t length) {
     struct source *s = &job->sources[i];
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
-    *s = (struct source){.job = job, .fd = fd, .to = i + 1};
-    tine__buf_init(&s->line);
+    *s = (struct source){.job = job, .fd = fd};
+    tine__lines_init(&s->lines, i + 1, job->prefix, length);
     return sys.fcntl(fd, F_SETFL, O_NONBLOCK) != -1 &&
            sys.epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &event) != -1;
 }
@@ -235,12 +143,10 @@ static void begin_job(struct printer *p, const struct print_note *note, const ch
         return;
     }
     *job = (struct job){.done = fds[2], .task = note->task, .worker = note->worker};
-    job->prefix[0] = '[';
-    memcpy(job->prefix + 1, label, length);
-    memcpy(job->prefix + 1 + length, "] ", 2);
-    job->length = length + 3;
+    tine__lines_prefix(job->prefix, label, length);
     list_push(&p->jobs, &job->node);
-    bool out = open_source(p, job, 0, fds[0]), error = open_source(p, job, 1, fds[1]);
+    bool out = open_source(p, job, 0, fds[0], length + 3);
+    bool error = open_source(p, job, 1, fds[1], length + 3);
     if (!out || !error)
         free_job(p, job);
 }

@@ -101,7 +101,8 @@ static int capture(struct diverted *d, const struct call *call, unsigned level) 
     const struct output_note note = {.task = d->task,
                                      .limit = call->extra->output_limit,
                                      .worker = divert.worker,
-                                     .level = level};
+                                     .level = level,
+                                     .ref = call->ref};
     int ends[1][2];
     if (open_all(ends, 1))
         return TINE_ESYSTEM;
@@ -113,16 +114,41 @@ static int capture(struct diverted *d, const struct call *call, unsigned level) 
     return err;
 }
 
+/* What task `k` of the call is called, cut where it must be; its length. */
+static size_t label_of(const struct call *call, uint32_t k, char out[PRINT_LABEL]) {
+    struct codec_origin origin;
+    const struct task_name name = call_name(call, &origin);
+    size_t length = tine__label(&name, k, out, PRINT_LABEL);
+    return length < PRINT_LABEL ? length : PRINT_LABEL - 1;
+}
+
+static int relay(struct diverted *d, const struct call *call, uint32_t k, unsigned level) {
+    struct {
+        struct output_note note;
+        char label[PRINT_LABEL];
+    } packet = {.note = {.task = d->task,
+                         .worker = divert.worker,
+                         .level = level,
+                         .ref = call->ref,
+                         .relayed = 1}};
+    size_t length = label_of(call, k, packet.label);
+    int pipes[2][2];
+    if (open_all(pipes, 2))
+        return TINE_ESYSTEM;
+    const int theirs[] = {pipes[0][0], pipes[1][0]};
+    int err = tell(divert.captures, &packet, sizeof packet.note + length, theirs, 2);
+    if (!err)
+        err = lead_into(d, pipes[0][1], pipes[1][1]);
+    close_all(pipes, 2);
+    return err;
+}
+
 static int prefix(struct diverted *d, const struct call *call, uint32_t k) {
     struct {
         struct print_note note;
         char label[PRINT_LABEL];
     } packet = {.note = {.task = d->task, .worker = divert.worker}};
-    struct codec_origin origin;
-    const struct task_name name = call_name(call, &origin);
-    size_t length = tine__label(&name, k, packet.label, sizeof packet.label);
-    if (length >= sizeof packet.label)
-        length = sizeof packet.label - 1;
+    size_t length = label_of(call, k, packet.label);
     int pipes[3][2]; /* stdout, stderr, and the one that is closed when all is written */
     if (open_all(pipes, 3))
         return TINE_ESYSTEM;
@@ -147,6 +173,8 @@ static int begin(struct diverted *d, const struct call *call, uint32_t k, unsign
         return capture(d, call, level);
     case OUTPUT_PREFIX:
         return prefix(d, call, k);
+    case OUTPUT_RELAY:
+        return relay(d, call, k, level);
     default: /* where the first one's would be */
         return lead_into(d, first->before[0], first->before[1]);
     }

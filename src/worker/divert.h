@@ -1,4 +1,4 @@
-/* Divert: where a task's descriptors 1 and 2 lead while it runs, if its output is to be kept or prefixed.
+/* Divert: where a task's descriptors 1 and 2 lead while it runs, if its output is to be kept, prefixed or relayed.
 **
 ** They are the writing ends of pipes made for this one task, and so are those of the programs that it starts. The
 ** reading ends go to the submitter at once, over a socket (protocol.h), so that a worker that is

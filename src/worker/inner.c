@@ -264,7 +264,7 @@ static int take_exit(lua_State *L) {
 }
 
 static int open_state(struct inner *in) {
-    lua_State *L = tine__state_new(&in->allocator);
+    lua_State *L = tine__state_new(&in->allocator, false);
     if (!L)
         return TINE_ENOMEM;
     in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel, .defaults = in->defaults};

@@ -82,12 +82,15 @@ struct message {
 };
 
 /* What a worker says over SETUP_CAPTURE (ipc/control.h): the output of this task is what comes out of the pipe whose
-** reading end goes along. Tasks before it on its level, and on top of it, have ended. */
+** reading end goes along. Tasks before it on its level, and on top of it, have ended. Of a task whose output is relayed
+** these are the ends of two pipes, for its stdout and stderr, and the label follows. */
 struct output_note {
     uint64_t task;  /* its id */
     uint64_t limit; /* bytes that are kept */
     uint32_t worker;
-    uint32_t level; /* on so many others */
+    uint32_t level;   /* on so many others */
+    uint32_t ref;     /* of its call */
+    uint32_t relayed; /* 1: it is, and not captured */
 };
 
 /* And over SETUP_PRINT: the reading ends of two pipes, for its stdout and stderr, and one to be closed when all is written

@@ -68,7 +68,7 @@ static void become_root(struct root *r) {
     if (chdir("/") == -1)
         errno = 0;       /* then it keeps a directory busy, no more */
     tine__output_open(); /* in need the ordinary streams do */
-    r->L = tine__state_new(&r->allocator);
+    r->L = tine__state_new(&r->allocator, true);
     tine__process_use_up_heap();
 }
 
@@ -96,7 +96,7 @@ static bool has_room(struct root *r) {
 }
 
 static void open_pool(struct root *r, int *control) {
-    if (!r->error && ((!r->L && !(r->L = tine__state_new(&r->allocator))) || !has_room(r)))
+    if (!r->error && ((!r->L && !(r->L = tine__state_new(&r->allocator, true))) || !has_room(r)))
         errno = ENOMEM;
     else if (!r->error) {
         pid_t pid = sys.fork();

@@ -470,5 +470,6 @@ _Noreturn void tine__server_main(int control, int life, bool executed, lua_State
         refuse(&s, err);
         end(&s);
     }
+    tine__process_use_up_heap();
     serve(&s, signals);
 }

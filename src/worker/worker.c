@@ -11,6 +11,7 @@
 #include "worker/family.h"
 #include "worker/internal.h"
 #include "worker/loop.h"
+#include "worker/memory.h"
 #include "worker/output.h"
 #include "worker/prelude.h"
 #include "worker/process.h"
@@ -97,6 +98,9 @@ _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, i
     w.loop.max_tasks = s->boot.max_tasks;
     w.loop.max_memory = s->boot.max_memory;
     w.loop.idle = s->boot.idle;
+    w.loop.slab = tine__memory_slab(s->L);
+    if (w.loop.slab)
+        tine__slab_forked(w.loop.slab);
     if (!w.loop.channel)
         tine__process_exit(1);
     tine__divert_open(w.loop.channel, id, s->fds[SETUP_CAPTURE], s->fds[SETUP_PRINT]);
