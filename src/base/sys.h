@@ -38,6 +38,7 @@
     X(ftruncate, int, (int fd, off_t size), (fd, size)) \
     X(mmap, void *, (void *at, size_t n, int prot, int flags, int fd, off_t off), \
       (at, n, prot, flags, fd, off)) \
+    X(mprotect, int, (void *at, size_t n, int prot), (at, n, prot)) \
     X(madvise, int, (void *at, size_t n, int advice), (at, n, advice)) \
     X(fstat, int, (int fd, struct stat *st), (fd, st)) \
     X(fcntl, int, (int fd, int command, long arg), (fd, command, arg)) \

@@ -6,7 +6,8 @@
 **   live, or when a task calls for a whole collection. And the table of all strings is large enough for what is young:
 **   when it grows, each string is written to.
 ** - malloc gives away what was freed, and that lies between what is in use. So the free pages go back to the system, and
-**   what is left of the free pieces is taken, for good: what is asked for from now on comes from fresh pages.
+**   what is left of the free pieces is taken, for good: what is asked for from now on comes from fresh pages. The slab,
+**   where the small objects are, is sealed.
 */
 #include "worker/lasting.h"
 
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "worker/memory.h"
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -105,4 +107,7 @@ void tine__lasting(lua_State *L) {
     if (!is_set_by_hand(L))
         make_old(L);
     use_fresh_pages(L);
+    struct slab *slab = tine__memory_slab(L);
+    if (slab)
+        tine__slab_seal(slab);
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/slab.h"
 #include "base/sys.h"
 #include "base/why.h"
 #include "codec/segment.h"
@@ -336,10 +337,33 @@ static int collect(struct loop *l, struct call *call) {
     return TINE_ETIMEOUT;
 }
 
+static bool has_empty_memory(const struct loop *l) {
+    return l->slab && tine__slab_untidy(l->slab);
+}
+
+/* Give back what has become empty, as above. */
+static int empty(struct loop *l, struct call *call) {
+    int err = TINE_ETIMEOUT;
+    while (err == TINE_ETIMEOUT && has_empty_memory(l)) {
+        tine__slab_tidy(l->slab, true);
+        err = l->channel->take(l->channel, call, 0);
+    }
+    return err;
+}
+
 /* Nothing has come for some time: the memory of large tasks is the system's again. */
 static int rest(struct loop *l, struct call *call) {
     l->channel->tidy(l->channel);
-    return has_garbage(l) ? collect(l, call) : TINE_ETIMEOUT;
+    int err = has_garbage(l) ? collect(l, call) : TINE_ETIMEOUT;
+    return err == TINE_ETIMEOUT ? empty(l, call) : err;
+}
+
+/* A worker that never rests gives back what it has not needed for some time. */
+static void tidy_up(struct loop *l) {
+    if (l->channel->untidy(l->channel))
+        l->channel->tidy(l->channel);
+    if (has_empty_memory(l))
+        tine__slab_tidy(l->slab, false);
 }
 
 static void say_idle(struct loop *l) {
@@ -349,7 +373,7 @@ static void say_idle(struct loop *l) {
 
 /* How long to wait for a call, when something is to be done meanwhile. */
 static uint64_t patience(struct loop *l, uint64_t idle_at, bool *tidy) {
-    *tidy = !l->channel->untidy(l->channel) && !has_garbage(l);
+    *tidy = !l->channel->untidy(l->channel) && !has_garbage(l) && !has_empty_memory(l);
     uint64_t rest = *tidy ? UINT64_MAX : CHANNEL_REST, now = l->idle ? tine__now() : 0;
     uint64_t left = !l->idle ? UINT64_MAX : now < idle_at ? idle_at - now : 1;
     return left < rest ? left : rest;
@@ -379,7 +403,7 @@ void tine__loop_run(struct loop *l) {
     l->bottom = __builtin_frame_address(0);
     for (unsigned n = 1; next_call(l, &call) == 0; n++) {
         run_call(l, &call);
-        if (n % CALLS_OFTEN == 0 && l->channel->untidy(l->channel))
-            l->channel->tidy(l->channel);
+        if (n % CALLS_OFTEN == 0)
+            tidy_up(l);
     }
 }

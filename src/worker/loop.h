@@ -23,6 +23,7 @@ struct loop {
     enum parting parting; /* why we leave; PART_NONE: we do not, or there are no calls any more */
     uint64_t tasks;       /* run so far */
     int clean;            /* KiB that the state took when it was collected last */
+    struct slab *slab;    /* of the state; NULL: it has none */
     const struct call *call; /* NULL between calls */
     uint32_t k;              /* which of its tasks */
     struct progress said;    /* by it; id 0: nothing */

@@ -45,6 +45,11 @@ static void *limited(void *ud, void *block, size_t old_size, size_t size) {
     return p;
 }
 
+struct slab *tine__memory_slab(lua_State *L) {
+    void *s;
+    return lua_getallocf(L, &s) == tine__slab_alloc ? s : NULL;
+}
+
 void tine__memory_limit(struct memory_limit *l, lua_State *L, uint64_t most) {
     lua_gc(L, LUA_GCCOLLECT);
     lua_gc(L, LUA_GCCOLLECT); /* what finalizers have let go of */

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/alloc.h"
+#include "base/slab.h"
 #include "msg/report.h"
 
 #define MEMORY_BOXES 8 /* buffers of luaL_Buffer that are open at the same time, and known */
@@ -31,6 +32,8 @@ struct memory_limit {
     unsigned next;
 };
 
+/* The slab that a state's memory is (worker/state.h); NULL: it is none, or a task with a limit runs. */
+struct slab *tine__memory_slab(lua_State *L);
 /* From now on at most so many bytes more. May run finalizers. */
 void tine__memory_limit(struct memory_limit *l, lua_State *L, uint64_t most);
 /* The task has ended. */

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "base/slab.h"
 #include "base/sys.h"
 #include "worker/loop.h"
 #include "worker/process.h"
@@ -77,11 +78,30 @@ void tine__state_huge_pages(lua_State *L, struct alloc *behind) {
     lua_setallocf(L, tine__alloc, behind);
 }
 
-lua_State *tine__state_new(struct alloc *behind) {
+/* Where blocks have no surroundings of their own a sanitizer does not see what is written beside them. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SLABS false
+#else
+#define SLABS true
+#endif
+
+void tine__state_slab(lua_State *L, struct alloc *behind) {
+    behind->f = lua_getallocf(L, &behind->ud);
+    struct slab *s = SLABS ? tine__slab_new(behind) : NULL;
+    if (s)
+        lua_setallocf(L, tine__slab_alloc, s);
+    else
+        tine__state_huge_pages(L, behind);
+}
+
+lua_State *tine__state_new(struct alloc *behind, bool lasting) {
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
-    tine__state_huge_pages(L, behind);
+    if (lasting)
+        tine__state_slab(L, behind);
+    else
+        tine__state_huge_pages(L, behind);
     lua_pushcfunction(L, dress);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         lua_close(L);

@@ -1,0 +1,348 @@
+#include "base/slab.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/list.h"
+#include "base/sys.h"
+
+#define CHUNK_BITS 14
+#define CHUNK ((uint32_t)1 << CHUNK_BITS)
+#define SPAN ((size_t)4 << 30)   /* of addresses, for all chunks */
+#define STEP ((size_t)256 << 10) /* becomes memory at a time */
+#define KEPT 64u                 /* empty chunks that stay at hand: 1 MiB */
+#define AT_HAND 512u        /* ... until somebody tidies up, beside as many as are in use: 8 MiB */
+#define MOST_AT_A_TIME 256u /* chunks given back while a call may have come */
+#define FEW 2048u           /* bytes of a size, that come from behind before there is a chunk */
+
+#define LARGEST 512u
+#define CLASSES 20u
+/* All hold what Lua makes most (tables 56, hash parts 24 * 2^n, arrays 16 * 2^n). A multiple of 16 is never rounded up to
+** something that is none, so such a block is aligned like malloc's. */
+static const uint16_t size_of[CLASSES] = {8,   16,  24,  32,  40,  48,  56,  64,  80,  96,
+                                          112, 128, 160, 192, 224, 256, 320, 384, 448, 512};
+
+struct block {
+    struct block *next;
+};
+
+/* Where a chunk is. */
+enum place {
+    CURRENT, /* blocks of its size come from it */
+    WAITING, /* it has some that are free */
+    FULL,    /* it has none */
+    EMPTY,   /* nothing is in it */
+    SEALED,  /* what is free in it stays so */
+};
+
+struct chunk {
+    struct block *free; /* that were in use before */
+    struct list node;   /* of those that wait, or are empty */
+    uint16_t fresh;     /* bytes from which on there was never a block */
+    uint16_t used;      /* blocks */
+    uint8_t class;
+    uint8_t place;
+};
+
+struct slab {
+    char *base;
+    size_t span;
+    struct chunk *chunks;
+    struct chunk *current[CLASSES];
+    struct list waiting[CLASSES];
+    uint16_t few[CLASSES]; /* bytes that came from the allocator behind so far */
+    struct list spare;     /* empty ones, the memory of which we still have */
+    struct list given;     /* ... that has been given back */
+    uint32_t nused, nspare;
+    uint32_t least; /* of `nspare` since the last time */
+    size_t begun;   /* bytes of chunks that have been in use */
+    size_t open;    /* bytes that are memory */
+    size_t known;   /* bytes of `chunks` that are memory */
+    uint8_t class_of[LARGEST / 8 + 1];
+    struct chunk none; /* a full one */
+    struct alloc behind;
+};
+
+/* --- memory of the system --- */
+
+/* A part of the addresses only, of which a limited process needs some for other things. */
+static size_t span(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == -1 || limit.rlim_cur == RLIM_INFINITY)
+        return SPAN;
+    size_t part = (size_t)limit.rlim_cur / 8 / STEP * STEP;
+    return part < SPAN ? part : SPAN;
+}
+
+static void *reserve(size_t size) {
+    void *p = sys.mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* Of what begins at `base`, *open bytes are memory; make it `size`. */
+static bool open_up(void *base, size_t *open, size_t size) {
+    if (size <= *open)
+        return true;
+    if (sys.mprotect((char *)base + *open, size - *open, PROT_READ | PROT_WRITE) == -1)
+        return false;
+    *open = size;
+    return true;
+}
+
+static void *memory_of(const struct slab *s, const struct chunk *c) {
+    return s->base + ((size_t)(c - s->chunks) << CHUNK_BITS);
+}
+
+/* --- chunks --- */
+
+static struct chunk *unused_chunk(struct slab *s) {
+    size_t i = s->begun >> CHUNK_BITS, end = s->begun + CHUNK;
+    size_t known = ((i + 1) * sizeof(struct chunk) + 4095) & ~(size_t)4095;
+    if (end > s->span || !open_up(s->chunks, &s->known, known) ||
+        !open_up(s->base, &s->open, (end + STEP - 1) / STEP * STEP))
+        return NULL;
+    s->begun = end;
+    list_init(&s->chunks[i].node);
+    return &s->chunks[i];
+}
+
+static struct chunk *empty_chunk(struct slab *s) {
+    struct list *from = list_empty(&s->spare) ? &s->given : &s->spare;
+    if (list_empty(from))
+        return unused_chunk(s);
+    if (from == &s->spare && --s->nspare < s->least)
+        s->least = s->nspare;
+    return LIST_ITEM(list_pop(from), struct chunk, node);
+}
+
+static struct chunk *new_chunk(struct slab *s, uint8_t class) {
+    struct chunk *c = empty_chunk(s);
+    if (c) {
+        c->free = NULL;
+        c->fresh = c->used = 0;
+        c->class = class;
+        s->nused++;
+    }
+    return c;
+}
+
+/* The memory of an empty chunk. It reads as zeros when it is used again. */
+static void give_back(struct slab *s, struct chunk *c) {
+    sys.madvise(memory_of(s, c), CHUNK,
+                MADV_DONTNEED); /* else it stays, and is used again all the same */
+    list_remove(&c->node);
+    c->place = EMPTY;
+    list_push(&s->given, &c->node);
+}
+
+static void give_back_oldest(struct slab *s) {
+    give_back(s, LIST_ITEM(s->spare.prev, struct chunk, node));
+    if (--s->nspare < s->least)
+        s->least = s->nspare;
+}
+
+static void make_empty(struct slab *s, struct chunk *c) {
+    list_remove(&c->node);
+    c->place = EMPTY;
+    list_push_front(&s->spare, &c->node);
+    s->nspare++;
+    s->nused--;
+    while (s->nspare > AT_HAND + s->nused)
+        give_back_oldest(s);
+}
+
+/* --- blocks --- */
+
+/* One that was never used. NULL: there is none. */
+static void *fresh_block(struct slab *s, struct chunk *c) {
+    uint32_t size = size_of[c->class];
+    if (c->fresh + size > CHUNK)
+        return NULL;
+    void *p = (char *)memory_of(s, c) + c->fresh;
+    c->fresh = (uint16_t)(c->fresh + size);
+    c->used++;
+    return p;
+}
+
+static void *reused_block(struct chunk *c) {
+    struct block *b = c->free;
+    c->free = b->next;
+    c->used++;
+    return b;
+}
+
+/* A page for each size is much for a process that makes few objects: the first ones lie with all others. */
+static bool are_few(struct slab *s, uint8_t class) {
+    if (s->few[class] >= FEW)
+        return false;
+    s->few[class] = (uint16_t)(s->few[class] + size_of[class]);
+    return true;
+}
+
+/* The current chunk has no block any more. */
+static void *block_of_another(struct slab *s, uint8_t class) {
+    if (are_few(s, class))
+        return NULL;
+    struct list *waiting = &s->waiting[class];
+    struct chunk *c = list_empty(waiting) ? new_chunk(s, class)
+                                          : LIST_ITEM(list_pop(waiting), struct chunk, node);
+    if (!c)
+        return NULL;
+    s->current[class]->place = FULL;
+    s->current[class] = c;
+    c->place = CURRENT;
+    return c->free ? reused_block(c) : fresh_block(s, c);
+}
+
+static void *take(struct slab *s, size_t size) {
+    uint8_t class = s->class_of[(size + 7) / 8];
+    struct chunk *c = s->current[class];
+    if (c->free)
+        return reused_block(c);
+    void *p = fresh_block(s, c);
+    return p ? p : block_of_another(s, class);
+}
+
+static void wait_for_need(struct slab *s, struct chunk *c) {
+    c->place = WAITING;
+    list_push(&s->waiting[c->class], &c->node);
+}
+
+/* A chunk that is not current has lost a block, and is full, sealed or empty. */
+static void look_at(struct slab *s, struct chunk *c) {
+    if (c->place == SEALED) {
+        if (c->used == 0) {
+            s->nused--;
+            give_back(s, c);
+        }
+        return;
+    }
+    if (c->used == 0)
+        make_empty(s, c);
+    else
+        wait_for_need(s, c);
+}
+
+static void give(struct slab *s, struct chunk *c, void *block) {
+    c->used--;
+    if (c->place != SEALED) {
+        struct block *b = block;
+        b->next = c->free;
+        c->free = b;
+    }
+    if (c->place >= FULL || (c->used == 0 && c->place == WAITING))
+        look_at(s, c);
+}
+
+/* --- the allocator --- */
+
+static void *of_behind(const struct slab *s, void *block, size_t old_size, size_t size) {
+    return tine__alloc((void *)&s->behind, block, old_size, size);
+}
+
+static void *any(struct slab *s, size_t size) {
+    void *p = size <= LARGEST ? take(s, size) : NULL;
+    return p ? p : of_behind(s, NULL, 0, size);
+}
+
+/* As much as fits of a block of ours, in another place. A block can always become smaller: then it stays. */
+static void *moved(struct slab *s, struct chunk *c, void *block, size_t size) {
+    size_t old = size_of[c->class];
+    void *p = any(s, size);
+    if (!p)
+        return size <= old ? block : NULL;
+    memcpy(p, block, size < old ? size : old);
+    give(s, c, block);
+    return p;
+}
+
+void *tine__slab_alloc(void *slab, void *block, size_t old_size, size_t size) {
+    struct slab *s = slab;
+    if (!block)
+        return size ? any(s, size) : NULL;
+    size_t at = (uintptr_t)block - (uintptr_t)s->base;
+    if (at >= s->span)
+        return of_behind(s, block, old_size, size);
+    struct chunk *c = &s->chunks[at >> CHUNK_BITS];
+    if (size == 0) {
+        give(s, c, block);
+        return NULL;
+    }
+    if (size <= LARGEST && s->class_of[(size + 7) / 8] == c->class)
+        return block;
+    return moved(s, c, block, size);
+}
+
+/* --- its owner --- */
+
+static void prepare(struct slab *s) {
+    list_init(&s->spare);
+    list_init(&s->given);
+    s->none.fresh = CHUNK - 1;
+    for (unsigned i = 0, class = 0; i <= LARGEST / 8; i++) {
+        class += i * 8 > size_of[class];
+        s->class_of[i] = (uint8_t) class;
+    }
+    for (unsigned i = 0; i < CLASSES; i++) {
+        s->current[i] = &s->none;
+        list_init(&s->waiting[i]);
+    }
+}
+
+struct slab *tine__slab_new(const struct alloc *behind) {
+    struct slab *s = sys.calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->span = span();
+    size_t about = (s->span >> CHUNK_BITS) * sizeof(struct chunk);
+    s->base = s->span ? reserve(s->span + about) : NULL;
+    if (!s->base) {
+        free(s);
+        return NULL;
+    }
+    s->chunks = (struct chunk *)(void *)(s->base + s->span);
+    s->behind = *behind;
+    prepare(s);
+    return s;
+}
+
+void tine__slab_forked(struct slab *s) {
+    memset(s->few, 0, sizeof s->few);
+    for (unsigned i = 0; i < CLASSES; i++) {
+        struct chunk *c = s->current[i];
+        s->current[i] = &s->none;
+        if (c != &s->none)
+            look_at(s, c);
+    }
+}
+
+void tine__slab_seal(struct slab *s) {
+    for (size_t i = 0; i < s->begun >> CHUNK_BITS; i++) {
+        struct chunk *c = &s->chunks[i];
+        if (c->used == 0) {
+            s->nused -= c->place != EMPTY;
+            give_back(s, c);
+        } else {
+            list_remove(&c->node);
+            c->place = SEALED;
+        }
+    }
+    s->nspare = s->least = 0;
+    for (unsigned i = 0; i < CLASSES; i++)
+        s->current[i] = &s->none;
+}
+
+bool tine__slab_untidy(const struct slab *s) {
+    return s->nspare > KEPT;
+}
+
+void tine__slab_tidy(struct slab *s, bool all) {
+    uint32_t n = all ? s->nspare : s->least;
+    n = n > KEPT ? n - KEPT : 0;
+    if (n > MOST_AT_A_TIME)
+        n = MOST_AT_A_TIME;
+    for (; n > 0; n--)
+        give_back_oldest(s);
+    s->least = s->nspare;
+}
