@@ -47,7 +47,7 @@ local RECURSION = {
   { "codec/decode codec/decode_op", "an operation holds values, and a value may be an operation" },
   { "codec/encode codec/encode_fn codec/encode_name",
     "a function holds values, a value may be a function; with a module go values that the program has put into it" },
-  { "worker/preload worker/prelude worker/root worker/root_main worker/server worker/state worker/worker",
+  { "worker/ahead worker/preload worker/prelude worker/root worker/root_main worker/server worker/state worker/worker",
     "each of our processes becomes the next one (root.c forks, root_main.c is what comes of it ...), the last of them"
     .. " has a state, and how that is dressed is told to root.c" },
   { "worker/loop worker/nest", "a task that waits runs others, each as any task is run" },

@@ -364,7 +364,8 @@ static void forget_all(void) {
     for (unsigned i = 0; i < atomic_load(&nleaves); i++) {
         struct known *leaf = atomic_load_explicit(&leaves[i], memory_order_relaxed);
         for (unsigned k = 0; leaf && k < LEAF; k++)
-            forget(&leaf[k]);
+            if (atomic_load_explicit(&leaf[k].inode, memory_order_relaxed))
+                forget(&leaf[k]); /* no more pages than need be become the process's own */
     }
 }
 

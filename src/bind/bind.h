@@ -744,15 +744,15 @@ int tine__clock(lua_State *L);      /* tine.clock */
 int tine__sleep(lua_State *L);      /* tine.sleep */
 int tine__try_submit(lua_State *L); /* pool:try_submit */
 int tine__pool_resize_lua(lua_State *L);
-int tine__pool_workers_lua(lua_State *L);
 /* --- far.c --- */
 /* The options in the table at `arg` of a pool on other machines, which stay on the stack; NULL: it is here. */
 const struct far_options *tine__far_read(lua_State *L, int arg);
+/* --- hosts.c --- */
+int tine__pool_workers_lua(lua_State *L);
 /* So many workers serve one on other machines, or may. */
 unsigned tine__far_workers(lua_State *L, struct core *c);
-/* Push the list of those that serve one on other machines. */
-void tine__push_hosts(lua_State *L, struct core *c);
 
+/* --- workers.c --- */
 /* Push the list of them; with `figures` all that is known of each. */
 void tine__push_workers(lua_State *L, struct core *c, bool figures);
 /* Push the name of this machine. */

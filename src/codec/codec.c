@@ -184,6 +184,10 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
     return c;
 }
 
+void tine__codec_send_globals(struct codec *c, bool send) {
+    c->options.send_globals = send;
+}
+
 void tine__forget_held(lua_State *L, struct codec *c, int self) {
     if (likely(!c->held))
         return;

@@ -143,6 +143,8 @@ struct codec_shared {
 /* Push a userdata that owns a new codec (its __gc frees it) and give the codec, valid while the
 ** userdata is anchored by the caller. Raises only memory errors. */
 struct codec *tine__codec_new(lua_State *L, const struct codec_options *options);
+/* It is told otherwise than by its options. */
+void tine__codec_send_globals(struct codec *c, bool send);
 
 /* Encode the function at stack index `fn` as a function segment appended to `out`: a Lua function, a
 ** callable table, a C function with a name, or a string "a.b.c" (api.md, `pool:submit`). Starts a

@@ -118,7 +118,7 @@ static int create_file(struct arena *a) {
 
 static void close_arena(struct arena *a) {
     list_remove(&a->node);
-    for (uint32_t seat = 0; seat < ARENA_SEATS; seat++)
+    for (uint32_t seat = 0; a->columns && seat < ARENA_SEATS; seat++)
         if (a->columns[seat])
             tine__unmap(a->columns[seat], COLUMN_SIZE);
     if (a->slots)
@@ -126,6 +126,7 @@ static void close_arena(struct arena *a) {
     if (a->head)
         tine__unmap(a->head, HEAD_SIZE);
     tine__close(&a->fd);
+    free(a->columns);
     free(a->regions);
     free(a);
 }
@@ -204,13 +205,18 @@ int tine__arena_attach(int fd, uint32_t seat) {
 /* --- columns --- */
 
 struct cell *tine__arena_column(struct arena *a, uint32_t seat, bool *unknown) {
-    if (a->columns[seat])
+    if (a->columns && a->columns[seat])
         return a->columns[seat];
     uint64_t at = atomic_load(&a->seats[seat].column);
-    if (at)
-        a->columns[seat] = tine__map(a->fd, at, COLUMN_SIZE, true);
-    *unknown |= at && !a->columns[seat];
-    return a->columns[seat];
+    if (!at)
+        return NULL;
+    if (!a->columns)
+        a->columns = sys.calloc(ARENA_SEATS, sizeof *a->columns);
+    struct cell *column = a->columns ? tine__map(a->fd, at, COLUMN_SIZE, true) : NULL;
+    if (column)
+        a->columns[seat] = column;
+    *unknown |= !column;
+    return column;
 }
 
 int tine__arena_map_slots(struct arena *a) {
@@ -221,7 +227,7 @@ int tine__arena_map_slots(struct arena *a) {
 
 int tine__arena_use(struct arena *a) {
     bool unknown = false;
-    if (!tine__fd_ours(a->fd) && (!a->slots || !a->columns[a->seat]))
+    if (!tine__fd_ours(a->fd) && (!a->slots || !a->columns || !a->columns[a->seat]))
         return TINE_ESYSTEM;
     if (a->seat == 0) {
         tine__why(ENOSPC, "there are too many processes that share memory");

@@ -84,10 +84,11 @@ struct arena {
     uint32_t seat;
     struct arena_head *head;
     struct seat *seats;
-    struct slot *slots;                /* NULL: not mapped yet */
-    struct region **regions;           /* by slot */
-    uint32_t room;                     /* of those */
-    struct cell *columns[ARENA_SEATS]; /* as far as they are mapped */
+    struct slot *slots;      /* NULL: not mapped yet */
+    struct region **regions; /* by slot */
+    uint32_t room;           /* of those */
+    struct cell *
+        *columns; /* by seat, as far as they are mapped; NULL: none is, as in most processes */
 };
 
 /* --- arena.c, with the lock held --- */

@@ -271,7 +271,7 @@ static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
     l->handed = sys.calloc(l->nrefs, sizeof *l->handed);
     if (!l->packet || !l->handed || !(l->watch = tine__root_watch(close_in_child, l)))
         return TINE_ENOMEM;
-    int err = tine__root_open(&l->control, spawn);
+    int err = tine__root_open(&l->control, spawn, boot->preload != NULL);
     if (!err)
         err = open_memory(l);
     if (!err && (l->bell = tine__fd_event()) == -1)

@@ -270,9 +270,9 @@ static int open_state(struct inner *in) {
     in->loop = (struct loop){.run = {.L = L}, .channel = &in->channel, .defaults = in->defaults};
     lua_pushcfunction(L, take_exit);
     lua_pushlightuserdata(L, in);
-    return lua_pcall(L, 1, 0, 0) == LUA_OK
-               ? tine__prelude_open(&in->loop.run, L, &in->boot, in->calls)
-               : TINE_ENOMEM;
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK || tine__prelude_open(&in->loop.run, L))
+        return TINE_ENOMEM;
+    return tine__prelude_place(&in->loop.run, &in->boot, in->calls);
 }
 
 enum inner_start tine__inner_start(struct inner *in, struct buf *out) {

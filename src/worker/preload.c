@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/prctl.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -24,9 +23,7 @@
 ** blocked. */
 static _Noreturn void guard(const struct server *s, pid_t server) {
     sigset_t waiting;
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != server)
-        _exit(0);
+    tine__process_tie(server);
     tine__process_title("guard", 0);
     sigfillset(&waiting);
     sigdelset(&waiting, STAND_DOWN);
@@ -82,6 +79,5 @@ static int run_preload(struct server *s, struct run *r) {
 }
 
 int tine__server_preload(struct server *s) {
-    int err = tine__prelude_open(&s->run, s->L, &s->boot, s->heap);
-    return err || !s->boot.preload ? err : run_preload(s, &s->run);
+    return s->boot.preload ? run_preload(s, &s->run) : 0;
 }

@@ -4,8 +4,8 @@
 
 #include "worker/internal.h"
 
-/* Make the inherited state the pool's and run its preload calls. 0; TINE_ETASK: one failed, and the submitter
-** was told (NOPRELOAD); TINE_ESYSTEM, TINE_ENOMEM. */
+/* Run the pool's preload calls, if it has any. 0; TINE_ETASK: one failed, and the submitter was told (NOPRELOAD);
+** TINE_ESYSTEM. */
 int tine__server_preload(struct server *s);
 
 #endif

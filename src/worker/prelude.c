@@ -37,30 +37,44 @@ static uint32_t gone(void *ctx) {
     return tine__store_gone(((const struct run_code *)ctx)->calls);
 }
 
-/* (boot, pointer to the struct run_code that it makes) */
-static int place(lua_State *L) {
-    struct run_code **code = lua_touserdata(L, 2);
+/* (pointer to the struct run_code that it makes) */
+static int make_code(lua_State *L) {
+    struct run_code **code = lua_touserdata(L, 1);
     *code = lua_newuserdatauv(L, sizeof **code, 0);
     **code = (struct run_code){0};
     lua_rawsetp(L, LUA_REGISTRYINDEX, &code_key);
+    return 0;
+}
+
+int tine__prelude_open(struct run *r, lua_State *L) {
+    struct run_code *code;
+    lua_settop(L, 0);
+    lua_pushcfunction(L, make_code);
+    lua_pushlightuserdata(L, &code);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+        return TINE_ENOMEM;
+    const struct codec_options options = {.store = {.get = get_code, .gone = gone, .ctx = code}};
+    int err = tine__run_open(r, L, &options);
+    r->code = code;
+    return err;
+}
+
+/* (boot) */
+static int place(lua_State *L) {
     tine__state_place(L, lua_touserdata(L, 1));
     return 0;
 }
 
-int tine__prelude_open(struct run *r, lua_State *L, const struct boot *b, struct heap *calls) {
-    struct run_code *code;
-    lua_settop(L, 0);
-    lua_pushcfunction(L, place);
-    lua_pushlightuserdata(L, (void *)b);
-    lua_pushlightuserdata(L, &code);
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
-        return TINE_ENOMEM;
-    const struct codec_options options = {.store = {.get = get_code, .gone = gone, .ctx = code},
-                                          .send_globals = b->send_globals};
-    int err = tine__run_open(r, L, &options);
-    code->calls = calls;
-    r->code = code;
-    return err;
+int tine__prelude_place(struct run *r, const struct boot *b, struct heap *calls) {
+    int top = lua_gettop(r->L);
+    r->code->calls = calls;
+    tine__codec_send_globals(r->codec, b->send_globals);
+    lua_pushcfunction(r->L, place);
+    lua_pushlightuserdata(r->L, (void *)b);
+    if (lua_pcall(r->L, 1, 0, 0) == LUA_OK)
+        return 0;
+    lua_settop(r->L, top);
+    return TINE_ENOMEM;
 }
 
 /* --- calls --- */

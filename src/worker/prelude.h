@@ -1,5 +1,5 @@
 /* Prelude: what runs in a worker's state before its first task: its place, the preload, the host program's hook, the
-** initializer. (Of a pool with processes the first two are the fork server's.)
+** initializer. (Of a pool with processes the first two are the fork server's; what depends on no pool is the root's.)
 */
 #ifndef TINE_WORKER_PRELUDE_H
 #define TINE_WORKER_PRELUDE_H
@@ -8,9 +8,11 @@
 #include "worker/boot.h"
 #include "worker/loop.h"
 
-/* Make the state the pool's, and a run in it: of calls whose functions are in this heap (reader's side). 0, or
+/* Make a run in the state, which no pool has as yet. 0, or TINE_ENOMEM. */
+int tine__prelude_open(struct run *r, lua_State *L);
+/* Make the run the pool's, and its state: of calls whose functions are in this heap (reader's side). 0, or
 ** TINE_ENOMEM. */
-int tine__prelude_open(struct run *r, lua_State *L, const struct boot *b, struct heap *calls);
+int tine__prelude_place(struct run *r, const struct boot *b, struct heap *calls);
 /* Run the preload, if there is any. 0, or TINE_ETASK with an error segment in `out`. */
 int tine__prelude_preload(struct run *r, const struct boot *b, struct buf *out);
 /* Make the state that of worker `id`, whose loop this is, with its run: seed, tine.worker, hook. `executed`: addresses

@@ -55,6 +55,12 @@ void tine__process_unblock_signals(void) {
     pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
+void tine__process_block_signals(void) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
 void tine__process_signals_server(void) {
     all_default();
     set_group(SIG_IGN);
@@ -85,6 +91,12 @@ pid_t tine__process_fork(void) {
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = saved;
     return pid;
+}
+
+void tine__process_tie(pid_t parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent)
+        _exit(1); /* it was dead before we asked */
 }
 
 int tine__process_open_sigchld(void) {

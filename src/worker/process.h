@@ -21,10 +21,15 @@ void tine__process_signals_server(void);
 ** them. */
 void tine__process_signals_worker(bool foreign, const struct inherit *i);
 void tine__process_unblock_signals(void);
+void tine__process_block_signals(void);
 
 /* fork with all signals blocked, in the child for it to unblock: what is sent to it before it has its own
 ** dispositions waits, and is not ignored as we ignore it. */
 pid_t tine__process_fork(void);
+
+/* Die when the parent dies, however that happens. It has no threads, so its death and that of the thread that forked us
+** are the same. */
+void tine__process_tie(pid_t parent);
 
 /* Block SIGCHLD and have it come by a descriptor; -1: errno. */
 int tine__process_open_sigchld(void);

@@ -1,7 +1,10 @@
 /* What the submitter, the root and the fork servers say to each other on their control sockets
 ** (ipc/control.h), one struct for each message.
 **
-**   submitter -> root         OPEN     + a control socket's end: fork a fork server for a pool
+**   submitter -> root         OPEN     whether there is a preload, + a control socket's end: fork a fork server for a
+**                                      pool
+**   root -> fork server       OPEN     the same: of one that was forked ahead, over a socket of its own
+**   fork server -> worker     SETUP, START    as they come, to one that was forked ahead (worker/ahead.h)
 **   submitter -> fork server  SETUP    + the descriptors below: the first message; the root forks while
 **                                      they are made
 **                             START    worker id + its link's descriptor
@@ -77,7 +80,10 @@ struct message {
     int32_t pid;
     int32_t status; /* EXITED, GONE: as waitpid gives it; KILL: the signal */
     int32_t error;  /* errno */
-    uint32_t seat;  /* SETUP, START: in the arena */
+    union {
+        uint32_t seat;    /* SETUP, START: in the arena */
+        uint32_t preload; /* OPEN: there is one */
+    };
     uint64_t spent; /* EXITED: of the processor, ns */
 };
 

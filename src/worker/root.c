@@ -409,8 +409,8 @@ static struct root *choose(bool executed, bool *fresh) {
     return r;
 }
 
-static int tell(int root, int control) {
-    struct message m = {.kind = MESSAGE_OPEN};
+static int tell(int root, int control, bool preload) {
+    struct message m = {.kind = MESSAGE_OPEN, .preload = preload};
     struct pollfd p = {root, POLLOUT, 0};
     int err;
     while ((err = tine__control_send(root, &m, sizeof m, &control, 1)) == TINE_EAGAIN) {
@@ -424,14 +424,14 @@ static int tell(int root, int control) {
 }
 
 /* Have a fork server forked. 0, an error, or TINE_EAGAIN: that root was none any more. */
-static int open_once(int *control, bool executed) {
+static int open_once(int *control, bool executed, bool preload) {
     int ends[2];
     bool fresh;
     struct root *r = choose(executed, &fresh);
     int err = r ? tine__control_pair(ends) : TINE_ESYSTEM;
     if (err)
         return err;
-    err = tell(r->socket, ends[1]);
+    err = tell(r->socket, ends[1], preload);
     tine__close(&ends[1]);
     if (err == TINE_ESHUTDOWN || (err && errno == EBADF)) {
         drop(r); /* somebody has killed it, or closed our end */
@@ -445,7 +445,7 @@ static int open_once(int *control, bool executed) {
     return err;
 }
 
-int tine__root_open(int *control, bool spawn) {
+int tine__root_open(int *control, bool spawn, bool preload) {
     *control = -1;
     tine__why_clear();
     int err = tine__root_heed_forks(), tries = 3;
@@ -453,7 +453,7 @@ int tine__root_open(int *control, bool spawn) {
         return err;
     pthread_mutex_lock(&taking);
     do
-        err = open_once(control, spawn);
+        err = open_once(control, spawn, preload);
     while (err == TINE_EAGAIN && --tries > 0);
     pthread_mutex_unlock(&taking);
     if (err != TINE_EAGAIN)

@@ -34,9 +34,9 @@ int tine__root_take(void);
 int tine__root_heed_forks(void);
 
 /* Have a fork server forked for a pool: *control is our end of its control socket. `spawn`: from the
-** executed helper. 0; TINE_ESYSTEM: no root to be had (errno; also when the helper cannot be found:
+** executed helper; `preload`: it has one. 0; TINE_ESYSTEM: no root to be had (errno; also when the helper cannot be found:
 ** ENOENT), or it is gone. The answer (UP, NOFORK ...) comes over the control socket. */
-int tine__root_open(int *control, bool spawn);
+int tine__root_open(int *control, bool spawn, bool preload);
 
 /* Tell that fork server of its pool, and its seat in the arena: passes `fds` (borrowed; the caller closes its copies of what it does
 ** not need). 0, also when it is gone: the control socket says why; TINE_ESYSTEM. */

@@ -10,11 +10,17 @@
 #include "base/sys.h"
 #include "base/why.h"
 #include "ipc/control.h"
+#include "worker/boot.h"
 #include "worker/family.h"
 #include "worker/internal.h"
 #include "worker/output.h"
+#include "worker/prelude.h"
 #include "worker/process.h"
 #include "worker/state.h"
+
+#define MS 1000000ull   /* ns */
+#define SOON (250 * MS) /* in which a pool is to come: what was forked ahead of it ends then */
+#define NEVER UINT64_MAX
 
 /* A fork server, and our copy of its end of the control socket, by which we tell how it died. */
 struct ward {
@@ -26,11 +32,13 @@ struct root {
     int socket, life;
     int signals; /* SIGCHLD */
     bool executed;
-    int error;              /* why it is good for nothing but to say so; 0: it is fine */
-    lua_State *L;           /* what the workers' states are copies of; NULL: no memory for one */
+    int error;      /* why it is good for nothing but to say so; 0: it is fine */
+    struct run run; /* what the workers' states are copies of; L is NULL: no memory for one */
     struct alloc allocator; /* of L, and of all its copies */
     struct ward *wards;
     size_t n, room;
+    struct ahead ahead; /* the fork server for the pool that comes next */
+    uint64_t due;       /* when it is to be forked, or has waited long enough; ns */
 };
 
 /* --- becoming the root --- */
@@ -57,6 +65,15 @@ static int take_over(struct root *r) {
     return err;
 }
 
+static bool make_state(struct root *r) {
+    lua_State *L = tine__state_new(&r->allocator, true);
+    if (L && tine__prelude_open(&r->run, L)) {
+        lua_close(L);
+        r->run.L = NULL;
+    }
+    return r->run.L;
+}
+
 static void become_root(struct root *r) {
     tine__fault_role("root");
     tine__root_reset();
@@ -68,7 +85,7 @@ static void become_root(struct root *r) {
     if (chdir("/") == -1)
         errno = 0;       /* then it keeps a directory busy, no more */
     tine__output_open(); /* in need the ordinary streams do */
-    r->L = tine__state_new(&r->allocator, true);
+    make_state(r);
     tine__process_use_up_heap();
 }
 
@@ -95,20 +112,76 @@ static bool has_room(struct root *r) {
     return true;
 }
 
-static void open_pool(struct root *r, int *control) {
-    if (!r->error && ((!r->L && !(r->L = tine__state_new(&r->allocator, true))) || !has_room(r)))
-        errno = ENOMEM;
-    else if (!r->error) {
-        pid_t pid = sys.fork();
-        if (pid == 0)
-            tine__server_main(*control, r->life, r->executed, r->L);
-        if (pid > 0) {
-            r->wards[r->n++] = (struct ward){pid, *control};
-            *control = -1;
-            return;
-        }
+/* The pid; -1: errno. */
+static pid_t fork_server(struct root *r, int socket, enum server_way way) {
+    if (r->error || !(r->run.L || make_state(r)) || !has_room(r)) {
+        errno = r->error ? r->error : ENOMEM;
+        return -1;
     }
-    refuse(*control, r->error ? r->error : errno);
+    pid_t pid = sys.fork();
+    if (pid == 0)
+        tine__server_main(socket, r->life, r->executed, way, &r->run);
+    return pid;
+}
+
+/* --- ahead --- */
+
+/* A program that loads the library may make a pool at once. Workers are many, and few of them have pools. */
+static uint64_t first_due(void) {
+    return tine__boot_depth() > 0 ? NEVER : 0;
+}
+
+/* Nothing more is done for the one that there is; it ends when it has heard of no pool. */
+static void forget_ahead(struct root *r) {
+    tine__close(&r->ahead.socket);
+    r->ahead.pid = 0;
+}
+
+static void fork_ahead(struct root *r) {
+    int ends[2];
+    pid_t pid = tine__control_pair(ends) ? -1 : fork_server(r, ends[1], SERVER_AHEAD);
+    r->due = pid == -1 ? NEVER : tine__now() + SOON;
+    tine__close(&ends[1]);
+    if (pid == -1)
+        tine__close(&ends[0]);
+    r->ahead = (struct ahead){pid == -1 ? 0 : pid, ends[0]};
+}
+
+/* Its pid; 0: there is none. */
+static pid_t hand_over(struct root *r, int control) {
+    const struct message m = {.kind = MESSAGE_OPEN};
+    pid_t pid = r->ahead.pid;
+    if (pid && (!has_room(r) || tine__control_send(r->ahead.socket, &m, sizeof m, &control, 1)))
+        pid = 0;
+    forget_ahead(r);
+    return pid;
+}
+
+/* There is nothing else to be done. */
+static void be_ahead(struct root *r) {
+    if (tine__now() < r->due)
+        return;
+    if (!r->ahead.pid) {
+        fork_ahead(r);
+        return;
+    }
+    forget_ahead(r);
+    r->due = NEVER;
+}
+
+/* --- pools --- */
+
+static void open_pool(struct root *r, int *control, bool preload) {
+    pid_t pid = hand_over(r, *control);
+    if (!pid)
+        pid = fork_server(r, *control, preload ? SERVER_ALONE : SERVER_FIRST);
+    r->due = NEVER;
+    if (pid > 0) {
+        r->wards[r->n++] = (struct ward){pid, *control};
+        *control = -1;
+        return;
+    }
+    refuse(*control, errno);
     if (r->error)
         _exit(1); /* the program takes another root for its next pool */
 }
@@ -119,7 +192,7 @@ static bool serve(struct root *r) {
     int control = -1, nfds = 1;
     ssize_t n = tine__control_receive(r->socket, &m, sizeof m, &control, &nfds);
     if (nfds == 1 && n == sizeof m && m.kind == MESSAGE_OPEN)
-        open_pool(r, &control);
+        open_pool(r, &control, m.preload);
     if (nfds == 1)
         tine__close(&control);
     return n != 0 && !(n == TINE_ESYSTEM && errno == EBADF);
@@ -128,6 +201,10 @@ static bool serve(struct root *r) {
 /* Say how a fork server died, if it has not said so itself. */
 static void bury(struct root *r, pid_t pid, int status) {
     const struct message m = {.kind = MESSAGE_GONE, .pid = pid, .status = status};
+    if (pid == r->ahead.pid) {
+        forget_ahead(r);
+        r->due = NEVER;
+    }
     for (size_t i = 0; i < r->n; i++) {
         struct ward *w = &r->wards[i];
         if (w->pid != pid)
@@ -153,16 +230,44 @@ static void bury_the_dead(struct root *r) {
     }
 }
 
+/* --- its life --- */
+
+/* Not before what was forked ahead, which would be somebody's child then. */
+static _Noreturn void leave(const struct root *r, int code) {
+    if (r->ahead.pid && kill(r->ahead.pid, SIGKILL) == 0)
+        while (waitpid(r->ahead.pid, NULL, 0) == -1 && errno == EINTR)
+            ;
+    _exit(code);
+}
+
+/* ms; -1: for ever */
+static int time_left(const struct root *r) {
+    uint64_t now = tine__now();
+    if (r->due == NEVER)
+        return -1;
+    return r->due <= now ? 0 : (int)((r->due - now) / MS) + 1;
+}
+
 _Noreturn void tine__root_main(int socket, int life, bool executed) {
-    struct root r = {.socket = socket, .life = life, .signals = -1, .executed = executed};
+    struct root r = {.socket = socket,
+                     .life = life,
+                     .signals = -1,
+                     .executed = executed,
+                     .ahead = {0, -1},
+                     .due = first_due()};
     become_root(&r);
     for (;;) {
         struct pollfd p[3] = {{r.socket, POLLIN, 0}, {r.life, POLLIN, 0}, {r.signals, POLLIN, 0}};
-        if (poll(p, 3, -1) == -1 && errno != EINTR)
-            _exit(1);
+        int n = poll(p, 3, time_left(&r));
+        if (n == -1 && errno != EINTR)
+            leave(&r, 1);
+        if (n == 0)
+            be_ahead(&r);
+        if (n <= 0)
+            continue;
         if (p[2].revents)
             bury_the_dead(&r);
         if (p[1].revents || (p[0].revents && !serve(&r)))
-            _exit(0);
+            leave(&r, 0);
     }
 }

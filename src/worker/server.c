@@ -15,10 +15,12 @@
 #include "base/why.h"
 #include "ipc/arena.h"
 #include "ipc/control.h"
+#include "worker/ahead.h"
 #include "worker/ask.h"
 #include "worker/family.h"
 #include "worker/internal.h"
 #include "worker/output.h"
+#include "worker/prelude.h"
 #include "worker/preload.h"
 #include "worker/process.h"
 #include "worker/state.h"
@@ -112,21 +114,20 @@ static struct child *find_pid(pid_t pid) {
     return NULL;
 }
 
-static void start_worker(struct server *s, uint32_t id, uint32_t seat, int link) {
-    pid_t parent = getpid();
+static void start_worker(struct server *s, const struct message *m, int link) {
+    pid_t parent = getpid(), pid;
     if (!has_room()) {
-        tell_not_started(s, id, ENOMEM);
+        tell_not_started(s, m->worker, ENOMEM);
         return;
     }
-    pid_t pid = tine__process_fork();
-    if (pid == 0)
-        tine__worker_main(s, id, seat, link, parent);
+    if ((pid = tine__ahead_start(s, m, link)) == 0 && (pid = tine__process_fork()) == 0)
+        tine__worker_main(s, m->worker, m->seat, link, parent);
     if (pid == -1) {
-        tell_not_started(s, id, errno);
+        tell_not_started(s, m->worker, errno);
         return;
     }
-    children.list[children.n++] = (struct child){.id = id, .pid = pid};
-    tell_started(s, id, pid);
+    children.list[children.n++] = (struct child){.id = m->worker, .pid = pid};
+    tell_started(s, m->worker, pid);
 }
 
 static uint64_t now_plus(uint64_t ms) {
@@ -224,8 +225,10 @@ static void bury_the_dead(struct server *s) {
     int status;
     uint64_t spent;
     pid_t pid;
-    while ((pid = reap(&status, &spent)) > 0)
+    while ((pid = reap(&status, &spent)) > 0) {
+        tine__ahead_reaped(s, pid);
         bury(pid, status, spent);
+    }
     tell_ends(s);
 }
 
@@ -259,7 +262,7 @@ static void hear(struct server *s, const struct message *m, int *link) {
         if (*link == -1)
             tell_not_started(s, m->worker, EMFILE);
         else
-            start_worker(s, m->worker, m->seat, *link);
+            start_worker(s, m, *link);
         break;
     case MESSAGE_KILL:
         kill_workers(s, m->worker, m->status);
@@ -338,6 +341,7 @@ static _Noreturn void end(struct server *s) {
     uint64_t deadline = now_plus(PATIENCE);
     struct toll toll = {0};
     s->ending = true;
+    tine__ahead_drop(s);
     bury_the_dead(s);
     if (!has_children() || (children.n == 0 && !submitter_is_dead(s)))
         leave(s);
@@ -372,23 +376,32 @@ static _Noreturn void serve(struct server *s, int signals) {
 
 /* --- becoming the fork server --- */
 
-/* Wait for SETUP. 0; TINE_ESHUTDOWN: the submitter has given up, or is dead. */
-static int receive_setup(struct server *s) {
+int tine__server_receive(struct server *s, enum message_kind kind, struct message *m, int *fds,
+                         int n) {
     struct pollfd p[2] = {{s->control, POLLIN, 0}, {s->life, POLLIN, 0}};
-    struct message m;
-    int nfds = SETUP_FDS;
+    int nfds = n;
     while (poll(p, 2, -1) == -1 && errno == EINTR)
         ;
     if (p[1].revents)
         return TINE_ESHUTDOWN;
-    ssize_t n = tine__control_receive(s->control, &m, sizeof m, s->fds, &nfds);
-    if (n == 0)
+    ssize_t size = tine__control_receive(s->control, m, sizeof *m, fds, &nfds);
+    if (size == 0)
         return TINE_ESHUTDOWN;
-    s->seat = m.seat;
-    if (n == sizeof m && m.kind == MESSAGE_SETUP && nfds == SETUP_FDS)
+    if (size == sizeof *m && m->kind == kind && nfds == n)
         return 0;
-    errno = n < 0 ? errno : EPROTO;
+    errno = size < 0 ? errno : EPROTO;
     return TINE_ESYSTEM;
+}
+
+/* Until there is a pool. 0; TINE_ESHUTDOWN: there is none to come. */
+static int wait_ahead(struct server *s) {
+    struct message m;
+    int control;
+    if (tine__server_receive(s, MESSAGE_OPEN, &m, &control, 1))
+        return TINE_ESHUTDOWN;
+    tine__close(&s->control);
+    s->control = control;
+    return 0;
 }
 
 static int take_over_streams(struct server *s) {
@@ -433,17 +446,28 @@ static void leave_root(struct server *s) {
     tine__process_unblock_signals();
 }
 
-static int become_server(struct server *s) {
+int tine__server_take_over(struct server *s) {
     int err = take_over_streams(s);
+    return err ? err : take_over_place(s);
+}
+
+int tine__server_attach(struct server *s, uint32_t seat) {
+    int err = attach_heap(s);
     if (!err)
-        err = take_over_place(s);
+        err = tine__arena_attach(s->fds[SETUP_ARENA], seat);
+    return err ? err : tine__prelude_place(&s->run, &s->boot, s->heap);
+}
+
+static int become_server(struct server *s, const struct message *m) {
+    tine__ahead_set_up(s, m);
+    int err = tine__server_take_over(s);
     tine__fault_role("server"); /* reads the environment, which is the submitter's now */
     if (!err)
-        err = attach_heap(s);
-    if (!err)
-        err = tine__arena_attach(s->fds[SETUP_ARENA], s->seat);
+        err = tine__server_attach(s, m->seat);
     if (!err)
         tine__process_title(s->boot.name ? s->boot.name : "", 0);
+    if (s->boot.preload)
+        tine__ahead_drop(s);
     return err;
 }
 
@@ -453,15 +477,24 @@ static void refuse(const struct server *s, int err) {
     tine__server_tell(s, &m, text, strlen(text));
 }
 
-_Noreturn void tine__server_main(int control, int life, bool executed, lua_State *L) {
-    struct server s = {.control = control, .life = life, .executed = executed, .L = L};
+_Noreturn void tine__server_main(int control, int life, bool executed, enum server_way way,
+                                 const struct run *run) {
+    struct server s = {
+        .control = control, .life = life, .executed = executed, .run = *run, .ahead = {0, -1}};
+    struct message m;
     int signals = -1;
     leave_root(&s);
-    int err = receive_setup(&s);
+    if (way == SERVER_AHEAD)
+        tine__process_title("ahead", 0);
+    if (way != SERVER_ALONE)
+        tine__ahead_fork(&s);
+    int err = way == SERVER_AHEAD ? wait_ahead(&s) : 0;
+    if (!err)
+        err = tine__server_receive(&s, MESSAGE_SETUP, &m, s.fds, SETUP_FDS);
     if (err == TINE_ESHUTDOWN)
         end(&s);
     if (!err)
-        err = become_server(&s);
+        err = become_server(&s, &m);
     if (!err && (err = tine__server_preload(&s)) == TINE_ETASK)
         end(&s); /* it has said so itself */
     if (!err && (signals = tine__process_open_sigchld()) == -1)

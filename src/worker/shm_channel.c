@@ -19,7 +19,7 @@ struct parcel {
     struct shm_channel *channel;
     struct carried carried; /* what they name */
     uint64_t block;         /* in the link's heap, where they lie; 0: they lie in `bytes` */
-    char bytes[LINK_INLINE];
+    char *bytes;            /* LINK_INLINE of them */
 };
 
 struct shm_channel {
@@ -40,6 +40,7 @@ struct shm_channel {
     uint64_t event_buffer;
     bool mute; /* no bell can be rung any more */
     struct parcel reply, event;
+    char bytes[2][LINK_INLINE]; /* theirs; last: pages of which most are never touched */
 };
 
 static struct shm_channel *self(struct channel *ch) {
@@ -277,7 +278,7 @@ static struct buf *empty(struct parcel *p) {
         tine__heap_free(p->channel->link.heap, p->block);
     p->block = 0;
     bool far = p->channel->slot.call.flags & CALL_FAR; /* there nobody sees them */
-    p->buf = (struct buf){p->bytes, 0, sizeof p->bytes, grow, p, far ? NULL : &p->carried};
+    p->buf = (struct buf){p->bytes, 0, LINK_INLINE, grow, p, far ? NULL : &p->carried};
     if (p->carried.list)
         tine__carried_drop(&p->carried);
     return &p->buf;
@@ -476,10 +477,10 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     struct shm_channel *c = sys.malloc(sizeof *c);
     if (!c)
         return TINE_ENOMEM;
-    memset(c, 0, offsetof(struct shm_channel, reply)); /* the rest no idle worker has touched */
+    memset(c, 0, offsetof(struct shm_channel, bytes));
     c->reply.channel = c->event.channel = c;
-    c->reply.block = c->event.block = 0;
-    c->reply.carried = c->event.carried = (struct carried){0};
+    c->reply.bytes = c->bytes[0];
+    c->event.bytes = c->bytes[1];
     c->base = (struct channel){.told = told,
                                .dismissed = dismissed,
                                .errand = errand,

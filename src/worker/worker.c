@@ -1,6 +1,5 @@
 /* A worker process: from its fork to its end. */
 #include <errno.h>
-#include <sys/prctl.h>
 
 #include "base/error.h"
 #include "base/fault.h"
@@ -28,16 +27,8 @@ struct worker {
 
 /* --- the process --- */
 
-/* Die when the fork server dies, however that happens. It has no threads, so its death and that of the
-** thread that forked us are the same. */
-static void tie_to_parent(pid_t parent) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != parent)
-        _exit(1); /* it was dead before we asked */
-}
-
 static void become_worker(struct server *s, uint32_t seat, int link, pid_t parent) {
-    tie_to_parent(parent);
+    tine__process_tie(parent);
     tine__fault_role("worker");
     tine__process_signals_worker(s->boot.preload != NULL, &s->boot.inherit);
     tine__family_mark(parent, getpid());
@@ -98,7 +89,7 @@ _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, i
     w.loop.max_tasks = s->boot.max_tasks;
     w.loop.max_memory = s->boot.max_memory;
     w.loop.idle = s->boot.idle;
-    w.loop.slab = tine__memory_slab(s->L);
+    w.loop.slab = tine__memory_slab(s->run.L);
     if (w.loop.slab)
         tine__slab_forked(w.loop.slab);
     if (!w.loop.channel)
@@ -112,5 +103,5 @@ _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, i
     }
     KILL_POINT("leaving");
     tine__prelude_finalize(&w.loop.run, &s->boot, w.loop.channel->reply(w.loop.channel));
-    tine__state_end(s->L);
+    tine__state_end(s->run.L);
 }
