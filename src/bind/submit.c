@@ -101,7 +101,7 @@ static void await_news(lua_State *L, struct core *c) {
     struct aim aim = {.met = news_came,
                       .what = c,
                       .n = c->taken,
-                      .any = true,
+                      .core = c,
                       .quiet = true,
                       .ends = tine__all_ends};
     tine__await(L, &aim, WAIT_FOREVER);

@@ -227,6 +227,12 @@ void tine__take_in(struct pool *p, bool listen) {
     p->stood = false;
 }
 
+bool tine__overdue(struct pool *p, bool wake) {
+    if (list_empty(&p->s.handed) || pool_site_is_gone(p))
+        return false;
+    return p->site->ops->overdue && p->site->ops->overdue(p->site, wake);
+}
+
 void tine__work(struct pool *p) {
     const struct site_ops *ops = p->site->ops;
     p->waiting++; /* the site is not to be retired meanwhile */

@@ -115,6 +115,8 @@ void tine__wake_manager(struct pool *p);
 /* Take in what the site has to report, carry out what follows, wake whom it concerns. With `listen` all that
 ** the site can hear, without only what is there already. */
 void tine__take_in(struct pool *p, bool listen);
+/* Do calls lie at the site although workers sleep there? With `wake` those are woken. */
+bool tine__overdue(struct pool *p, bool wake);
 /* Do what the site has to be done by a thread of the program (site_ops.work). The lock is given up meanwhile. */
 void tine__work(struct pool *p);
 

@@ -51,6 +51,7 @@ static void look(struct local *l, struct handed *h, unsigned worker, struct answ
     enum run_state state = tine__link_find(&l->lanes[worker]->link, h->id, h->count, &id, &since);
     bool runs = state == RUN_RUNNING || state == RUN_KILLED;
     a->where = runs ? AT_WORKER : AT_PAST;
+    a->worker = worker;
     a->id = id;
     a->since = since;
     a->spent = runs ? spent(l->lanes[worker]) : 0;

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "codec/segment.h"
 #include "worker/memory.h"
+#include "worker/task_error.h"
 
 /* Registry keys: the codec's owner; the traceback of the error that was raised last. */
 static const char codec_key, traceback_key;
@@ -98,11 +99,13 @@ static void replace_by_text(lua_State *L, int index) {
 }
 
 /* (error, traceback, piece) -> nothing, or the reason why even its text cannot travel. The text of an object of a class
-** goes along: who receives it may not have that. */
+** goes along: who receives it may not have that; and whose error it is, if another task's that this one has waited for. */
 static int encode_error(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 3);
     struct codec *codec = p->run->codec;
     lua_settop(L, 2);
+    if (tine__task_error_push(L, 1))
+        lua_concat(L, 2);
     tine__codec_explain(L, codec, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
     if (lua_getmetatable(L, 1) && lua_type(L, 1) != LUA_TSTRING) {
         lua_pop(L, 1);
