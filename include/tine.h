@@ -306,6 +306,7 @@ typedef struct tine_worker {
     uint64_t task;     /* id of the one that it runs; 0: none */
     double seconds;    /* for so long it has done what it does: of `task`, of its idleness ... */
     char label[160];   /* of `task` */
+    char host[128];    /* the machine that it is on; "": this one */
 } tine_worker;
 
 /* Fill in at most `n` of them, each of `size` bytes: sizeof(tine_worker). `out` may be NULL when `n` is 0. Takes in

@@ -126,6 +126,7 @@ local function look(pid)
   for _, pool in ipairs(pools) do
     pool.stats.workers = pool.workers
     for _, name in ipairs { "workers", "slowest", "failed" } do json.list(pool[name]) end
+    if pool.hosts then json.list(pool.hosts) end
   end
   return pools
 end

@@ -70,6 +70,13 @@ local function kinds(by_kind)
   return #list > 0 and " (" .. table.concat(list, ", ") .. ")" or ""
 end
 
+-- Where they are, if that is elsewhere.
+local function hosts_of(pool)
+  local slots = 0
+  for _, host in ipairs(pool.hosts) do slots = slots + host.slots end
+  return (" on %d host%s with %d slots"):format(#pool.hosts, #pool.hosts == 1 and "" or "s", slots)
+end
+
 local function head(pool, columns)
   local s, running, memory, lines = pool.stats, 0, 0, {}
   for _, worker in ipairs(pool.workers) do
@@ -86,7 +93,7 @@ local function head(pool, columns)
     parts_lines(lines, what[1], times_parts(what[2], columns), " ", columns)
   end
   parts_lines(lines, "workers", {
-    #pool.workers .. " (" .. running .. " running)", "busy " .. percent(s.busy), "cpu " .. duration(s.cpu),
+    #pool.workers .. " (" .. running .. " running)" .. (pool.hosts and hosts_of(pool) or ""), "busy " .. percent(s.busy), "cpu " .. duration(s.cpu),
     "memory " .. bytes(memory), count(s.workers_started) .. " started", count(s.workers_lost) .. " lost",
     bytes(s.bytes_in) .. " in", bytes(s.bytes_out) .. " out",
   }, ", ", columns)
@@ -108,8 +115,12 @@ local function detail(columns)
   return columns >= 92 and 4 or columns >= 82 and 3 or columns >= 75 and 2 or columns >= 66 and 1 or 0
 end
 
-local function row(columns, value, last)
-  local parts, most = { "" }, detail(columns)
+-- The machine of a worker, of a pool that has some on others.
+local HOST <const> = { "HOST", "%-16s", function(w) return clip(plain(w.host), 16) end, 0 }
+
+local function row(columns, far, value, last)
+  local most = detail(columns - (far and 17 or 0))
+  local parts = { "", far and HOST[2]:format(value(HOST)) or nil }
   for _, field in ipairs(FIELDS) do
     if field[4] <= most then parts[#parts + 1] = field[2]:format(value(field)) end
   end
@@ -117,21 +128,12 @@ local function row(columns, value, last)
   return table.concat(parts, " ")
 end
 
-local function heading(columns) return row(columns, function(field) return field[1] end, "TASK") end
+local function heading(columns, far) return row(columns, far, function(field) return field[1] end, "TASK") end
 
-local function worker_line(worker, now, columns)
+local function worker_line(worker, now, columns, far)
   local task = worker.task and ("%s%s"):format(plain(worker.task.label),
     worker.task.label:find("#" .. worker.task.id .. "$") and "" or " #" .. worker.task.id) or ""
-  return row(columns, function(field) return field[3](worker, now) end, task)
-end
-
--- A pool whose workers are on other machines knows their hosts.
-local function host_lines(pool)
-  local lines = { ("  %-24s %6s %8s %10s"):format("HOST", "SLOTS", "RUNNING", "TASKS") }
-  for _, host in ipairs(pool.workers) do
-    lines[#lines + 1] = ("  %-24s %6d %8d %10s"):format(plain(host.host), host.slots, host.running, count(host.tasks))
-  end
-  return lines
+  return row(columns, far, function(field) return field[3](worker, now) end, task)
 end
 
 -- Those that run the longest first, then the others.
@@ -140,6 +142,7 @@ local function in_order(workers)
   table.sort(list, function(a, b)
     if (a.state == "running") ~= (b.state == "running") then return a.state == "running" end
     if a.state == "running" and a.since ~= b.since then return a.since < b.since end
+    if a.host ~= b.host then return a.host < b.host end
     return a.id < b.id
   end)
   return list
@@ -161,20 +164,15 @@ local function pool_lines(pool, screen, rows, marks)
   local now, columns = clock(), screen.columns
   local lines = head(pool, columns)
   local failed = failed_lines(pool, now)
-  if #pool.workers > 0 and pool.workers[1].slots then
-    local hosts = host_lines(pool)
-    table.move(hosts, 1, #hosts, #lines + 1, lines)
-    return table.move(failed, 1, #failed, #lines + 1, lines)
-  end
   local workers = in_order(pool.workers)
-  if #workers > 0 then lines[#lines + 1] = heading(columns) end
+  if #workers > 0 then lines[#lines + 1] = heading(columns, pool.hosts) end
   local room = math.max(rows - #lines - #failed, 1)
   for i, worker in ipairs(workers) do
     if i == room and #workers > room then
       lines[#lines + 1] = ("  ... and %d more"):format(#workers - i + 1)
       break
     end
-    lines[#lines + 1] = worker_line(worker, now, columns)
+    lines[#lines + 1] = worker_line(worker, now, columns, pool.hosts)
     marks[#lines] = worker
   end
   return table.move(failed, 1, #failed, #lines + 1, lines)

@@ -2,7 +2,6 @@
 #include <string.h>
 #include "api/api.h"
 #include "api/structs.h"
-#include "base/proc.h"
 #include "base/sys.h"
 
 static tine_times times(const struct histogram_summary *h) {
@@ -44,11 +43,13 @@ static void describe(const struct worker_info *w, uint64_t now, void *out, size_
                         .state = w->state,
                         .tasks = w->tasks,
                         .busy = w->busy,
-                        .memory = w->pid ? tine__proc_memory(w->pid) : 0,
+                        .memory = tine__worker_memory(w),
                         .task = w->task,
                         .seconds = now > w->since ? (double)(now - w->since) / 1e9 : 0};
     _Static_assert(sizeof ours.label == sizeof w->label, "a label fits");
+    _Static_assert(sizeof ours.host == sizeof w->host, "a host fits");
     memcpy(ours.label, w->label, sizeof ours.label);
+    memcpy(ours.host, w->host, sizeof ours.host);
     memset(out, 0, size);
     memcpy(out, &ours, size < sizeof ours ? size : sizeof ours);
 }

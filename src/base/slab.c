@@ -11,10 +11,10 @@
 #define CHUNK ((uint32_t)1 << CHUNK_BITS)
 #define SPAN ((size_t)4 << 30)   /* of addresses, for all chunks */
 #define STEP ((size_t)256 << 10) /* becomes memory at a time */
-#define KEPT 64u                 /* empty chunks that are at hand in any case: 1 MiB */
-#define FEW \
-    2048u /* bytes of blocks of a size that come from the allocator behind, before there is a chunk */
+#define KEPT 64u                 /* empty chunks that stay at hand: 1 MiB */
+#define AT_HAND 512u        /* ... until somebody tidies up, beside as many as are in use: 8 MiB */
 #define MOST_AT_A_TIME 256u /* chunks given back while a call may have come */
+#define FEW 2048u           /* bytes of a size, that come from behind before there is a chunk */
 
 #define LARGEST 512u
 #define CLASSES 20u
@@ -54,7 +54,7 @@ struct slab {
     uint16_t few[CLASSES]; /* bytes that came from the allocator behind so far */
     struct list spare;     /* empty ones, the memory of which we still have */
     struct list given;     /* ... that has been given back */
-    uint32_t nspare;
+    uint32_t nused, nspare;
     uint32_t least; /* of `nspare` since the last time */
     size_t begun;   /* bytes of chunks that have been in use */
     size_t open;    /* bytes that are memory */
@@ -122,8 +122,24 @@ static struct chunk *new_chunk(struct slab *s, uint8_t class) {
         c->free = NULL;
         c->fresh = c->used = 0;
         c->class = class;
+        s->nused++;
     }
     return c;
+}
+
+/* The memory of an empty chunk. It reads as zeros when it is used again. */
+static void give_back(struct slab *s, struct chunk *c) {
+    sys.madvise(memory_of(s, c), CHUNK,
+                MADV_DONTNEED); /* else it stays, and is used again all the same */
+    list_remove(&c->node);
+    c->place = EMPTY;
+    list_push(&s->given, &c->node);
+}
+
+static void give_back_oldest(struct slab *s) {
+    give_back(s, LIST_ITEM(s->spare.prev, struct chunk, node));
+    if (--s->nspare < s->least)
+        s->least = s->nspare;
 }
 
 static void make_empty(struct slab *s, struct chunk *c) {
@@ -131,15 +147,9 @@ static void make_empty(struct slab *s, struct chunk *c) {
     c->place = EMPTY;
     list_push_front(&s->spare, &c->node);
     s->nspare++;
-}
-
-/* The memory of an empty chunk. It reads as zeros when it is used again. */
-static void give_back(struct slab *s, struct chunk *c) {
-    sys.madvise(memory_of(s, c), CHUNK,
-                MADV_DONTNEED); /* else it stays ours, and is used again all the same */
-    list_remove(&c->node);
-    c->place = EMPTY;
-    list_push(&s->given, &c->node);
+    s->nused--;
+    while (s->nspare > AT_HAND + s->nused)
+        give_back_oldest(s);
 }
 
 /* --- blocks --- */
@@ -202,8 +212,10 @@ static void wait_for_need(struct slab *s, struct chunk *c) {
 /* A chunk that is not current has lost a block, and is full, sealed or empty. */
 static void look_at(struct slab *s, struct chunk *c) {
     if (c->place == SEALED) {
-        if (c->used == 0)
+        if (c->used == 0) {
+            s->nused--;
             give_back(s, c);
+        }
         return;
     }
     if (c->used == 0)
@@ -309,6 +321,7 @@ void tine__slab_seal(struct slab *s) {
     for (size_t i = 0; i < s->begun >> CHUNK_BITS; i++) {
         struct chunk *c = &s->chunks[i];
         if (c->used == 0) {
+            s->nused -= c->place != EMPTY;
             give_back(s, c);
         } else {
             list_remove(&c->node);
@@ -329,7 +342,7 @@ void tine__slab_tidy(struct slab *s, bool all) {
     n = n > KEPT ? n - KEPT : 0;
     if (n > MOST_AT_A_TIME)
         n = MOST_AT_A_TIME;
-    for (; n > 0; n--, s->nspare--)
-        give_back(s, LIST_ITEM(s->spare.prev, struct chunk, node));
+    for (; n > 0; n--)
+        give_back_oldest(s);
     s->least = s->nspare;
 }

@@ -6,8 +6,8 @@
 ** that are large, that were there before, or that find no room come from the allocator behind, and are recognized by
 ** their addresses.
 **
-** A chunk in which nothing is left can become one of any other size. Its memory goes back to the system by
-** tine__slab_tidy, at a time that the owner finds good.
+** A chunk in which nothing is left can become one of any other size. No more such memory is kept than is in use, and
+** some; the rest goes back to the system, and more of it by tine__slab_tidy, at a time that the owner finds good.
 **
 ** A process that is about to fork others, which are to share what it has made, seals it: in the chunks of that time
 ** nothing is written any more but to blocks in use.

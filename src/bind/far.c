@@ -1,4 +1,4 @@
-/* Pools whose workers are on other machines: their options, and who serves them. */
+/* Pools whose workers are on other machines: their options. */
 #include <string.h>
 #include "bind/bind.h"
 #include "site/far.h"
@@ -95,52 +95,4 @@ const struct far_options *tine__far_read(lua_State *L, int arg) {
         o->lost_after = UINT64_MAX;
     o->confirm = tine__option_flag(L, arg, "confirm", true);
     return o;
-}
-
-/* --- who serves it --- */
-
-static void push_host(lua_State *L, const struct far_host *h) {
-    lua_createtable(L, 0, 4);
-    lua_pushstring(L, h->name);
-    lua_setfield(L, -2, "host");
-    lua_pushinteger(L, h->slots);
-    lua_setfield(L, -2, "slots");
-    lua_pushinteger(L, h->running);
-    lua_setfield(L, -2, "running");
-    lua_pushinteger(L, (lua_Integer)h->tasks);
-    lua_setfield(L, -2, "tasks");
-}
-
-#define SOME_HOSTS 16u /* more are looked for only where there are more */
-#define MOST_HOSTS 65536u
-
-/* Push a list of them; their number. */
-static struct far_host *push_list(lua_State *L, struct core *c, unsigned *n) {
-    for (unsigned room = SOME_HOSTS;; room *= 4) {
-        struct far_host *hosts = lua_newuserdatauv(L, room * sizeof *hosts, 0);
-        *n = c->p ? tine__pool_hosts(c->p, hosts, room) : 0;
-        if (*n < room || room >= MOST_HOSTS)
-            return hosts;
-        lua_pop(L, 1);
-    }
-}
-
-unsigned tine__far_workers(lua_State *L, struct core *c) {
-    unsigned n, slots = 0;
-    const struct far_host *hosts = push_list(L, c, &n);
-    for (unsigned i = 0; i < n; i++)
-        slots += hosts[i].slots;
-    lua_pop(L, 1);
-    return slots ? slots : c->workers;
-}
-
-void tine__push_hosts(lua_State *L, struct core *c) {
-    unsigned n;
-    const struct far_host *hosts = push_list(L, c, &n);
-    lua_createtable(L, (int)n, 0);
-    for (unsigned i = 0; i < n; i++) {
-        push_host(L, &hosts[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
-    lua_remove(L, -2);
 }

@@ -2,7 +2,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "base/proc.h"
 #include "bind/bind.h"
 
 /* pool:resize(n) */
@@ -65,9 +64,15 @@ void tine__push_machine(lua_State *L) {
 static void add_figures(lua_State *L, const struct worker_info *w) {
     lua_pushnumber(L, w->busy);
     lua_setfield(L, -2, "busy");
-    set_count(L, "memory", w->pid ? tine__proc_memory(w->pid) : 0);
+    set_count(L, "memory", tine__worker_memory(w));
     set_since(L, w);
-    tine__push_machine(L);
+}
+
+static void set_host(lua_State *L, const struct worker_info *w) {
+    if (w->host[0])
+        lua_pushstring(L, w->host);
+    else
+        tine__push_machine(L);
     lua_setfield(L, -2, "host");
 }
 
@@ -84,10 +89,6 @@ static unsigned push_infos(lua_State *L, struct core *c) {
 
 void tine__push_workers(lua_State *L, struct core *c, bool figures) {
     luaL_checkstack(L, 20, "workers");
-    if (c->far) {
-        tine__push_hosts(L, c);
-        return;
-    }
     unsigned n = c->p ? push_infos(L, c) : (lua_pushnil(L), 0u);
     const struct worker_info *info = lua_touserdata(L, -1);
     lua_createtable(L, (int)n, 0);
@@ -95,18 +96,11 @@ void tine__push_workers(lua_State *L, struct core *c, bool figures) {
         push_worker(L, &info[i]);
         if (figures)
             add_figures(L, &info[i]);
+        if (figures || c->far)
+            set_host(L, &info[i]);
         lua_rawseti(L, -2, i + 1);
     }
     lua_remove(L, -2);
-}
-
-/* pool:workers() */
-int tine__pool_workers_lua(lua_State *L) {
-    struct core *c = tine__check_pool(L, 1);
-    if (c->p)
-        tine__pool_poll(c->p);
-    tine__push_workers(L, c, false);
-    return 1;
 }
 
 /* --- on_worker_exit --- */

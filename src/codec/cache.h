@@ -23,7 +23,7 @@ struct cache {
 };
 
 /* What is beside the bytes of a function's code: what Lua and we make of it. */
-#define CACHE_OVERHEAD 400u
+#define CACHE_OVERHEAD 700u
 
 static inline void cache_enter(struct cache *c, struct cached *e, size_t bytes) {
     e->bytes = bytes + CACHE_OVERHEAD;

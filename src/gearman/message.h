@@ -70,8 +70,9 @@ struct gm_task {
 
 enum gm_answer_kind {
     ANSWER_NONE,
-    ANSWER_ASK,   /* may I? bytes: ids of functions that it lacks */
-    ANSWER_BEGUN, /* a worker has taken it up */
+    ANSWER_ASK,     /* may I? bytes: ids of functions that it lacks */
+    ANSWER_BEGUN,   /* this worker has taken it up */
+    ANSWER_WORKERS, /* the workers that its host has, now and then: bytes, struct gm_worker each */
     ANSWER_ALIVE,
     /* ends of its tasks, in their order */
     ANSWER_VALUES,
@@ -100,6 +101,12 @@ enum gm_answer_kind {
 struct gm_printed {
     uint64_t to; /* stream 1 or 2; 0: it begins to print, and this is its label */
     /* bytes */
+};
+
+struct gm_worker {
+    uint32_t id;
+    int32_t pid;
+    uint64_t memory; /* resident bytes */
 };
 
 struct gm_answer {

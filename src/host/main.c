@@ -235,7 +235,7 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     struct alloc alloc;
-    tine__state_huge_pages(L, &alloc);
+    tine__state_slab(L, &alloc);
     lua_pushcfunction(L, run);
     lua_pushlightuserdata(L, &c);
     int status = lua_pcall(L, 1, 1, 0);

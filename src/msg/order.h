@@ -40,7 +40,7 @@ struct order {
 
 enum whereabouts {
     AT_SITE, /* LOOK: nobody has begun it; ASK, STOP: it is about to begin, and can be asked in a moment */
-    AT_WORKER, /* LOOK: task `id` runs since `since` (ns; 0 unknown), and has spent `spent` of the processor; ASK: `worker` was told, and its result will be
+    AT_WORKER, /* LOOK: task `id` runs, on `worker`, since `since` (ns; 0 unknown), and has spent `spent` of the processor; ASK: `worker` was told, and its result will be
                    REPORT_ENDED */
     AT_NOBODY, /* RECALL, ASK, STOP, WITHDRAW: tasks from `id` on never run */
     AT_ITS_END, /* STOP: `worker` is being killed in the midst of it, its end will be reported */

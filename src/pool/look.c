@@ -33,6 +33,8 @@ static uint64_t past(uint64_t since, uint64_t now) {
 /* How long they have lived. */
 static uint64_t lived(const struct pool *p, uint64_t now) {
     uint64_t sum = p->s.lived;
+    if (p->far)
+        return tine__remotes_lived(p, now);
     for (unsigned w = 1; w <= p->s.top; w++)
         if (p->s.workers[w].state != WORKER_NONE)
             sum += past(p->s.workers[w].since, now);
@@ -43,6 +45,8 @@ static uint64_t lived(const struct pool *p, uint64_t now) {
 static uint64_t running_for(struct pool *p, uint64_t now) {
     struct site_look look;
     uint64_t sum = 0;
+    if (p->far)
+        return tine__remotes_busy(p, now);
     for (unsigned w = 1; w <= p->s.top && !pool_site_is_gone(p); w++)
         if (p->s.workers[w].state != WORKER_NONE) {
             p->site->ops->look(p->site, w, &look);
@@ -215,15 +219,8 @@ static void name_tasks(struct pool *p, struct worker_info *list, unsigned n) {
             show_ended(&list[i]);
 }
 
-unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max) {
+static unsigned describe_all(struct pool *p, uint64_t now, struct worker_info *out, unsigned max) {
     unsigned n = 0;
-    if (tine__pool_is_forked(p) || p->in_process || p->far)
-        return 0;
-    pthread_mutex_lock(&p->lock);
-    learn_pids(p);
-    if (!pool_site_is_gone(p))
-        tine__take_in(p, false);
-    uint64_t now = tine__now();
     for (unsigned w = 1; w <= p->s.top; w++) {
         if (p->s.workers[w].state == WORKER_NONE)
             continue;
@@ -231,22 +228,51 @@ unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned ma
             describe(p, w, now, &out[n]);
         n++;
     }
+    return n;
+}
+
+static unsigned list_workers(struct pool *p, struct worker_info *out, unsigned max, bool wait) {
+    if (tine__pool_is_forked(p) || p->in_process)
+        return 0;
+    pthread_mutex_lock(&p->lock);
+    if (wait && !p->far)
+        learn_pids(p);
+    if (!pool_site_is_gone(p))
+        tine__take_in(p, p->far);
+    uint64_t now = tine__now();
+    unsigned n = p->far ? tine__remotes_list(p, now, out, max) : describe_all(p, now, out, max);
     if (max)
         name_tasks(p, out, n < max ? n : max);
     pthread_mutex_unlock(&p->lock);
     return n;
 }
 
+unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max) {
+    return list_workers(p, out, max, true);
+}
+
 #define MORE 4 /* that may have come to be meanwhile */
 
-struct worker_info *tine__pool_all_workers(struct pool *p, unsigned *n) {
-    unsigned room = tine__pool_workers(p, NULL, 0) + MORE;
+static struct worker_info *all_workers(struct pool *p, unsigned *n, bool wait) {
+    unsigned room = list_workers(p, NULL, 0, wait) + MORE;
     struct worker_info *list = sys.malloc(room * sizeof *list);
     if (!list)
         return NULL;
-    *n = tine__pool_workers(p, list, room);
+    *n = list_workers(p, list, room, wait);
     *n = *n < room ? *n : room;
     return list;
+}
+
+struct worker_info *tine__pool_all_workers(struct pool *p, unsigned *n) {
+    return all_workers(p, n, true);
+}
+
+struct worker_info *tine__pool_known_workers(struct pool *p, unsigned *n) {
+    return all_workers(p, n, false);
+}
+
+uint64_t tine__worker_memory(const struct worker_info *w) {
+    return w->host[0] ? w->memory : w->pid ? tine__proc_memory(w->pid) : 0;
 }
 
 struct failure *tine__pool_reason(struct pool *p) {

@@ -132,6 +132,8 @@ void tine__item_kill(struct pool *p, struct item *item);
 ** ended already. */
 bool tine__task_abort(struct pool *p, struct item *item);
 
+/* The worker of this machine that runs one of its tasks, and its process (0: not heard yet); 0: none does. */
+unsigned tine__item_runner(struct pool *p, struct item *item, int *pid);
 /* When and where it has run, as far as that is known; a copy of the attempts that failed before (NULL: none), to be
 ** freed. The item is not released. */
 void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
@@ -200,8 +202,10 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out);
 
 struct worker_info {
     unsigned id;
-    int pid;           /* 0: not known yet */
-    const char *state; /* "starting", "idle", "running", "ending" */
+    char host[REMOTE_HOST]; /* where it is; "": here */
+    uint64_t memory;        /* resident bytes, of one that is elsewhere, as it was heard last */
+    int pid;                /* 0: not known yet */
+    const char *state;      /* "starting", "idle", "running", "ending" */
     uint64_t tasks;
     uint64_t task;             /* id of the one that it runs; 0: none, or not known yet */
     uint64_t since;            /* ns of the clock: how long it has been doing what it does */
@@ -209,10 +213,14 @@ struct worker_info {
     char label[FIGURES_LABEL]; /* of `task` */
     bool known;                /* the label is */
 };
-/* Fill in at most `max`; the number there are. */
+/* Fill in at most `max`; the number there are. Those of other machines are there as far as they are known. */
 unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned max);
 /* All of them, *n, to be freed; NULL: no memory. */
 struct worker_info *tine__pool_all_workers(struct pool *p, unsigned *n);
+/* The same, without waiting for the pids of those that are just being started. */
+struct worker_info *tine__pool_known_workers(struct pool *p, unsigned *n);
+/* Resident bytes; 0: not known. */
+uint64_t tine__worker_memory(const struct worker_info *w);
 /* What only a report wants to know; a copy. */
 struct figures_told {
     struct figures_task slowest[FIGURES_TOLD], last[FIGURES_TOLD];

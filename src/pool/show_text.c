@@ -6,8 +6,8 @@
 **     name      the pool's
 **     elapsed   seconds since it was opened
 **     stats     as pool:stats(), without workers
-**     workers   a list: as in pool:stats(); of a pool whose workers are on other machines these are its hosts: host,
-**               slots, running, tasks
+**     workers   a list: as in pool:stats()
+**     hosts     only of a pool whose workers are on other machines, a list: host, slots, running, tasks
 **     slowest, failed    lists of tasks: id, label, worker, seconds, ended (tine.clock()); failed ones: kind, error
 **
 ** Names and meanings stay; who reads it passes over what it does not know.
@@ -15,14 +15,13 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/error.h"
-#include "base/proc.h"
 #include "base/sys.h"
 #include "codec/pack.h"
 #include "pool/internal.h"
 #include "site/far.h"
 
 #define STATE_ROOM 32768u /* bytes of all but workers */
-#define WORKER_ROOM (512u + FIGURES_LABEL)
+#define WORKER_ROOM (512u + FIGURES_LABEL + REMOTE_HOST)
 #define HOSTS 64 /* that are told of */
 
 /* --- words --- */
@@ -123,7 +122,7 @@ static void worker(struct buf *b, const struct worker_info *w, const char *host)
     text_of(b, "state", w->state);
     count_of(b, "tasks", w->tasks);
     number_of(b, "busy", w->busy);
-    count_of(b, "memory", w->pid ? tine__proc_memory(w->pid) : 0);
+    count_of(b, "memory", tine__worker_memory(w));
     number_of(b, "since", (double)w->since / 1e9);
     text_of(b, "host", host);
     if (!w->task)
@@ -140,12 +139,12 @@ static void workers_of(struct buf *b, const struct worker_info *list, unsigned n
         host[0] = '\0';
     list_of(b, "workers", n);
     for (unsigned i = 0; i < n; i++)
-        worker(b, &list[i], host);
+        worker(b, &list[i], list[i].host[0] ? list[i].host : host);
 }
 
-/* Those of other machines are known by their hosts. */
+/* The other machines that they are on. */
 static void hosts_of(struct buf *b, const struct far_host *list, unsigned n) {
-    list_of(b, "workers", n);
+    list_of(b, "hosts", n);
     for (unsigned i = 0; i < n; i++) {
         pack_map(b, 4);
         text_of(b, "host", list[i].name);
@@ -187,7 +186,7 @@ static void state(struct pool *p, const struct worker_info *list, unsigned n, st
     struct figures_told told;
     tine__pool_stats(p, &s);
     tine__pool_told(p, &told);
-    pack_map(b, 9);
+    pack_map(b, p->far ? 10 : 9);
     count_of(b, "format", 1);
     text_of(b, "version", TINE_VERSION);
     count_of(b, "pid", (uint64_t)getpid());
@@ -196,8 +195,7 @@ static void state(struct pool *p, const struct worker_info *list, unsigned n, st
     stats_of(b, &s);
     if (p->far)
         hosts_of(b, hosts, nhosts);
-    else
-        workers_of(b, list, n);
+    workers_of(b, list, n);
     tasks_of(b, "slowest", told.slowest);
     tasks_of(b, "failed", told.last);
 }

@@ -134,14 +134,33 @@ bool tine__task_abort(struct pool *p, struct item *item) {
 
 /* --- attempts --- */
 
-static uint64_t started_at(struct pool *p, struct item *item) {
+/* Where it runs; false: nowhere, or that is not known. */
+static bool look_at(struct pool *p, struct item *item, struct answer *a) {
     const struct order look = {.kind = ORDER_LOOK, .task = &item->task};
     const struct site_call call = {&item->task.call, NULL, NULL};
-    struct answer a = {0};
+    *a = (struct answer){0};
     if (item->task.state != TASK_SENT || pool_site_is_gone(p))
+        return false;
+    p->site->ops->give(p->site, &look, &call, a);
+    return a->where == AT_WORKER;
+}
+
+static uint64_t started_at(struct pool *p, struct item *item) {
+    struct answer a;
+    return look_at(p, item, &a) && a.since >= item->task.since ? a.since : 0;
+}
+
+unsigned tine__item_runner(struct pool *p, struct item *item, int *pid) {
+    struct answer a;
+    *pid = 0;
+    if (tine__pool_is_forked(p))
         return 0;
-    p->site->ops->give(p->site, &look, &call, &a);
-    return a.where == AT_WORKER && a.since >= item->task.since ? a.since : 0;
+    pthread_mutex_lock(&p->lock);
+    unsigned worker = look_at(p, item, &a) ? a.worker : 0;
+    if (worker)
+        *pid = p->s.workers[worker].pid;
+    pthread_mutex_unlock(&p->lock);
+    return worker;
 }
 
 void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
@@ -199,7 +218,7 @@ void tine__item_fail(struct pool *p, struct item *item, int code, const char *te
     pthread_mutex_unlock(&p->lock);
 }
 
-void tine__item_ungiven(struct pool *p, struct item *item) {
+bool tine__item_ungiven(struct pool *p, struct item *item) {
     bool waits = false;
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; item->needs && i < item->needs->n; i++)
@@ -209,6 +228,7 @@ void tine__item_ungiven(struct pool *p, struct item *item) {
         carry_out(p);
     }
     pthread_mutex_unlock(&p->lock);
+    return waits;
 }
 
 /* --- all of them --- */

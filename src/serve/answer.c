@@ -1,9 +1,16 @@
 /* From what has ended to answers. */
 #include <string.h>
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "msg/report.h"
 #include "serve/internal.h"
+
+static void add(struct work *w, const struct gm_answer *a, const void *bytes) {
+    size_t before = w->answers.len;
+    if (buf_append(&w->answers, a, sizeof *a) || buf_append(&w->answers, bytes, a->length))
+        w->answers.len = before; /* its submitter will miss it */
+}
 
 void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
                   size_t n) {
@@ -13,10 +20,40 @@ void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const vo
         a.ran = t->ended - t->started;
     a.worker = w->item.task.worker;
     a.pid = w->item.task.pid;
-    size_t before = w->answers.len;
-    if (buf_append(&w->answers, &a, sizeof a) || buf_append(&w->answers, bytes, n))
-        w->answers.len = before; /* its submitter will miss it */
+    add(w, &a, bytes);
 }
+
+void tine__answer_begun(struct serve *s, struct work *w) {
+    struct gm_answer a = {.kind = ANSWER_BEGUN, .k = w->told};
+    int pid;
+    a.worker = tine__item_runner(s->pool, &w->item, &pid);
+    a.pid = pid;
+    add(w, &a, NULL);
+}
+
+/* --- our workers --- */
+
+#define SHOW_EVERY SERVE_SECOND
+
+/* Tell its submitter of them, if it has not heard of them for some time. */
+static void answer_workers(struct serve *s, struct work *w) {
+    const uint64_t now = tine__now();
+    unsigned n = 0;
+    if (!w->peer || now < clock_after(w->peer->shown, SHOW_EVERY))
+        return;
+    w->peer->shown = now;
+    struct worker_info *list = tine__pool_known_workers(s->pool, &n);
+    struct gm_worker *told = n > 0 ? sys.calloc(n, sizeof *told) : NULL;
+    for (unsigned i = 0; told && i < n; i++)
+        told[i] = (struct gm_worker){list[i].id, list[i].pid, tine__worker_memory(&list[i])};
+    const struct gm_answer a = {.kind = ANSWER_WORKERS, .length = n * sizeof *told};
+    if (told)
+        add(w, &a, told);
+    free(told);
+    free(list);
+}
+
+/* --- saying it --- */
 
 void tine__answer_say(struct serve *s, struct work *w, bool last) {
     struct gm_about about;
@@ -24,6 +61,7 @@ void tine__answer_say(struct serve *s, struct work *w, bool last) {
     s->sealed.len = 0;
     if (!v)
         return;
+    answer_workers(s, w);
     bool ok = buf_append(&s->sealed, v->id, sizeof v->id) == 0 &&
               tine__seal(&s->o->keys, w->key,
                          tine__gm_about(&about, KIND_ANSWERS, v->id, w->unique, w->said),

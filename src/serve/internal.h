@@ -31,6 +31,7 @@ struct peer {
     uint64_t said;       /* messages that it has sent, so far */
     uint64_t heard;      /* when, the last one */
     uint64_t lost_after; /* ns */
+    uint64_t shown;      /* ... and when it was told of our workers last */
     unsigned key;        /* that it seals with */
     struct crew *crew;   /* or NULL: it has no errands */
 };
@@ -148,6 +149,8 @@ void tine__work_refuse(struct server *v, struct gm_text handle);
 /* Add an answer to what is to be said. */
 void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
                   size_t n);
+/* ... that it has begun. */
+void tine__answer_begun(struct serve *s, struct work *w);
 /* ... how far it has come. */
 void tine__answer_progress(struct serve *s, struct work *w);
 /* Say it; `last`: that was all. */

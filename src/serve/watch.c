@@ -143,7 +143,7 @@ void tine__watch_begun(struct serve *s, struct work *w) {
     w->running = true;
     s->waiting--;
     s->running++;
-    tine__answer(w, ANSWER_BEGUN, w->told, NULL, 0);
+    tine__answer_begun(s, w);
     tine__answer_say(s, w, false);
 }
 

@@ -250,7 +250,7 @@ unsigned tine__far_hosts(struct site *s, struct far_host *out, unsigned most) {
              at = at->next) {
             const struct far_line *l = LIST_ITEM(at, struct far_line, node);
             struct far_host *h = find_host(out, n, l->name);
-            if (!h && n == most)
+            if (l->away || (!h && n == most))
                 continue;
             if (!h) {
                 h = &out[n++];

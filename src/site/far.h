@@ -34,6 +34,17 @@ struct far_host {
     uint64_t tasks; /* that have ended there */
 };
 
+/* A worker of one of these hosts. */
+struct far_worker {
+    const char *host; /* its name, kept for good */
+    uint32_t worker;  /* as its host counts */
+    int pid;          /* 0: not known */
+    uint64_t memory;  /* resident bytes, as was heard last; 0: not known */
+    uint64_t met;     /* when it was heard of first */
+    uint64_t task;    /* that it runs for us, 0: none is known */
+    uint64_t since;   /* when it was heard that it has begun that */
+};
+
 /* As tine__here_open. Does not wait for a server. */
 int tine__far_open(struct site **out, const struct far_options *o, uint64_t event_buffer,
                    struct wakeup *manager, struct site_bells *bells);
@@ -41,5 +52,7 @@ int tine__far_open(struct site **out, const struct far_options *o, uint64_t even
 unsigned tine__far_slots(const struct site *s);
 /* The hosts, as far as they are known: fills in at most `most`, gives their number. */
 unsigned tine__far_hosts(struct site *s, struct far_host *out, unsigned most);
+/* Their workers, as far as they are known: the same. */
+unsigned tine__far_all_workers(const struct site *s, struct far_worker *out, unsigned most);
 
 #endif

@@ -49,6 +49,7 @@ static bool open_answers(struct far *f, struct far_sending *s, const struct gm_p
     if (!(f->from = tine__far_need_line(s->server, host)))
         return false;
     f->from->heard = s->server->conn.heard;
+    f->from->away = false;
     if (f->stranger)
         return true;
     memcpy(s->speaker, host, sizeof host);
@@ -128,6 +129,15 @@ static void end_reading(struct far *f) {
     tine__far_free(f, s);
 }
 
+/* Who says it has this worker, which has the task, or had it. */
+static void meet_worker(struct far_line *l, struct far_sending *s, const struct gm_answer *a) {
+    const struct gm_worker w = {.id = a->worker, .pid = a->pid};
+    s->there = a->worker;
+    s->pid = a->pid;
+    if (l && a->worker)
+        tine__far_meet_worker(l, &w);
+}
+
 static void begun(struct far_sending *s) {
     if (s->stage != FAR_CONFIRMED)
         return;
@@ -163,6 +173,8 @@ bool tine__far_read_answer(struct far *f, struct report *r) {
     const char *bytes =
         tine__gm_copy(&f->answers, &a, sizeof a) ? tine__gm_take(&f->answers, a.length) : NULL;
     bool heeded = !s->dead && !f->stranger;
+    if (bytes && a.kind == ANSWER_WORKERS && f->from)
+        tine__far_meet_workers(f->from, bytes, a.length);
     if (!bytes || (heeded && !fits(s, &a))) {
         f->answers.n = 0;
         tine__far_lose(f, s, UNVERIFIED);
@@ -176,6 +188,8 @@ bool tine__far_read_answer(struct far *f, struct report *r) {
         asked(f, s, bytes, a.length);
     if (a.kind == ANSWER_BEGUN || a.kind == ANSWER_EVENT || a.kind == ANSWER_PRINTED)
         begun(s);
+    if (heeded && a.worker)
+        meet_worker(f->from, s, &a);
     if (a.kind == ANSWER_PROGRESS)
         s->telling = false;
     if (!heeded || kinds[a.kind] == REPORT_NONE || (a.kind == ANSWER_PROGRESS && a.length == 0))

@@ -63,10 +63,13 @@ static void refused(struct far *f, struct far_server *v) {
 
 /* It is over, without a result: its host has gone, or has refused it. */
 static void failed(struct far *f, struct far_sending *s) {
+    struct far_line *line = s->line;
     if (s->stage == FAR_SENT)
         tine__far_bounce(f, s);
     else
         tine__far_lose(f, s, "its host has gone");
+    if (line)
+        line->away = true;
     tine__far_free(f, s);
 }
 
@@ -93,12 +96,34 @@ static struct gm_text next_word(struct gm_text *line) {
     return word;
 }
 
+/* Hosts of this name are there. */
+static void see(struct far_server *v, struct gm_text id) {
+    while (id.n > 0 && *id.p != '/') {
+        id.p++;
+        id.n--;
+    }
+    for (struct list *n = v->lines.next; n != &v->lines && id.n > 1; n = n->next) {
+        struct far_line *l = LIST_ITEM(n, struct far_line, node);
+        l->seen |= tine__gm_is((struct gm_text){id.p + 1, id.n - 1}, l->name);
+    }
+}
+
+/* All that are there were seen, but such as have come meanwhile: those say something. */
+static void look_around(struct far_server *v) {
+    for (struct list *n = v->lines.next; n != &v->lines; n = n->next) {
+        struct far_line *l = LIST_ITEM(n, struct far_line, node);
+        l->away |= !l->seen && l->running == 0;
+        l->seen = false;
+    }
+}
+
 /* "FD ADDRESS ID : FUNCTION ..." of all who are connected, then "." */
 static void listed(struct far *f, struct far_server *v, struct gm_text line) {
     if (tine__gm_is(line, ".")) {
         v->hosts = v->counted;
         v->slots = v->counted_slots;
         v->counted = v->counted_slots = 0;
+        look_around(v);
         return;
     }
     next_word(&line);
@@ -110,6 +135,7 @@ static void listed(struct far *f, struct far_server *v, struct gm_text line) {
         if (tine__gm_is(word, f->function)) {
             v->counted++;
             v->counted_slots += slots_of(id);
+            see(v, id);
             break;
         }
 }

@@ -48,9 +48,13 @@ struct far_line {
     const char *name;        /* kept for good */
     unsigned slots, running; /* running: sendings */
     uint64_t tasks;
-    uint64_t said;               /* messages, so far */
-    uint64_t heard;              /* when it has said something last */
-    struct buf orders;           /* to be said */
+    uint64_t said;     /* messages, so far */
+    uint64_t heard;    /* when it has said something last */
+    bool seen;         /* in the list that the server is just saying */
+    bool away;         /* it is not there, as far as is known: its line is kept, but not told of */
+    struct buf orders; /* to be said */
+    struct far_worker *workers;  /* those that it has told of, */
+    unsigned nworkers;           /* so many */
     const struct errand *errand; /* the last that it was told, or NULL: */
     uint64_t errands;            /* so many */
 };
@@ -73,7 +77,9 @@ struct far_sending {
     bool telling;            /* its host was asked how far it is */
     uint64_t events;         /* that the task `next` has emitted, */
     uint64_t granted;        /* and may, as its host was told */
-    uint64_t begun;          /* when it was heard that it has (ns) */
+    uint64_t begun;          /* when it was heard that it has (ns), */
+    uint32_t there;          /* which worker of its host has it, */
+    int pid;                 /* and its process; 0: not known */
     char speaker[GM_UNIQUE]; /* the host that was heard first of it, */
     uint64_t heard;          /* and how often */
     const struct store_refs *refs;
@@ -222,6 +228,9 @@ void tine__far_bounce(struct far *f, struct far_sending *s);
 struct far_line *tine__far_need_line(struct far_server *v, const char *host);
 /* A host opens its line. False: it is none of ours. */
 bool tine__far_begin_line(struct far *f, struct far_server *v, const struct gm_packet *p);
+/* It says which workers it has (ANSWER_WORKERS), or one that has taken something up. */
+void tine__far_meet_workers(struct far_line *l, const char *bytes, uint64_t length);
+void tine__far_meet_worker(struct far_line *l, const struct gm_worker *w);
 /* The host of the line is lost. */
 void tine__far_lose_line(struct far *f, struct far_line *l, const char *why);
 /* It is not there any more. */

@@ -85,20 +85,22 @@ void tine__state_huge_pages(lua_State *L, struct alloc *behind) {
 #define SLABS true
 #endif
 
-static bool put_slab(lua_State *L) {
-    struct alloc behind;
-    behind.f = lua_getallocf(L, &behind.ud);
-    struct slab *s = SLABS ? tine__slab_new(&behind) : NULL;
+void tine__state_slab(lua_State *L, struct alloc *behind) {
+    behind->f = lua_getallocf(L, &behind->ud);
+    struct slab *s = SLABS ? tine__slab_new(behind) : NULL;
     if (s)
         lua_setallocf(L, tine__slab_alloc, s);
-    return s != NULL;
+    else
+        tine__state_huge_pages(L, behind);
 }
 
 lua_State *tine__state_new(struct alloc *behind, bool lasting) {
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
-    if (!lasting || !put_slab(L))
+    if (lasting)
+        tine__state_slab(L, behind);
+    else
         tine__state_huge_pages(L, behind);
     lua_pushcfunction(L, dress);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {

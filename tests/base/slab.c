@@ -136,8 +136,8 @@ static void empty_memory_goes_back(void) {
     size_t before = resident();
     fill(s, list, n, 56);
     CHECK(resident() - before > 50 * MIB);
-    empty(s, list, n, 56);
     size_t full = resident();
+    empty(s, list, n, 56);
     fill(s, list, n / 2, 64); /* of another size */
     CHECK(resident() < full + MIB);
     empty(s, list, n / 2, 64);
@@ -153,6 +153,19 @@ static void empty_memory_goes_back(void) {
     while (tine__slab_untidy(s))
         tine__slab_tidy(s, true);
     CHECK(resident() < before + 16 * MIB);
+}
+
+/* Without anybody who tidies up. */
+static void little_more_is_kept_than_is_in_use(void) {
+    static char *list[1000000];
+    const unsigned n = sizeof list / sizeof *list;
+    struct slab *s = new_slab();
+    memset(list, 1, sizeof list);
+    size_t before = resident();
+    fill(s, list, n, 56);
+    CHECK(resident() - before > 50 * MIB);
+    empty(s, list, n, 56);
+    CHECK(resident() < before + 24 * MIB);
 }
 
 static void what_is_used_again_stays(void) {
@@ -235,6 +248,7 @@ int main(void) {
     blocks_are_nobody_elses();
     a_block_from_before_is_known();
     empty_memory_goes_back();
+    little_more_is_kept_than_is_in_use();
     what_is_used_again_stays();
     sealed_chunks_are_not_written_to();
     a_child_begins_anew();
