@@ -14,6 +14,7 @@ static _Noreturn void wait_ahead(struct server *s, int socket, pid_t parent) {
     int link;
     tine__process_tie(parent);
     tine__process_unblock_signals();
+    tine__process_title("ahead", 0);
     tine__fd_keep(&socket, 1);
     s->control = socket;
     s->life = -1;

@@ -73,7 +73,7 @@ static void open_memory(struct submitter *s) {
 }
 
 static void ask_root(struct submitter *s, const struct setup *setup, struct shm *boot) {
-    CHECK(tine__root_open(&s->control, setup->spawn) == 0);
+    CHECK(tine__root_open(&s->control, setup->spawn, setup->preload != NULL) == 0);
     int capture[2];
     CHECK(tine__control_pair(capture) == 0);
     const int fds[SETUP_FDS] = {
