@@ -8,10 +8,7 @@ local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 local socket = require "socket"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 -- Tasks note here that they have run.
 local function diary()
@@ -263,6 +260,29 @@ describe("when nobody is there", function()
     end
     machines.host(server, "-j 1")
     assert.equal(1, pool:submit(function() return 1 end):result(20))
+  end)
+
+  it("a host of another version is named", function()
+    local server = machines.server()
+    local other = "tine1/spec/Lua-5.4.9-888le"
+    local host = socket.connect("127.0.0.1", server.port)
+    host:send("\0REQ" .. string.pack(">I4I4", 1, #other) .. other) -- CAN_DO
+    eventually(function()
+      local admin, found = socket.connect("127.0.0.1", server.port), false
+      admin:send "workers\n"
+      for line in function() return admin:receive "*l" end do
+        if line == "." then break end
+        found = found or line:find(other, 1, true)
+      end
+      admin:close()
+      return found
+    end, "the server knows it")
+    local pool = tine.pool { backend = server:url(), connect_timeout = 0.3 }
+    finally(function() pool:shutdown() end)
+    local _, err = pool:submit(math.abs, 1):pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.matches("there is one for another (" .. other .. ")", err.message, 1, true)
+    host:close()
   end)
 
   it("a server that is not there is named", function()

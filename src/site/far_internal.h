@@ -106,6 +106,9 @@ struct far_server {
     uint64_t asked;                  /* when it was last asked who is there, */
     bool resting;  /* and nobody has wanted to know it since the time to ask again came */
     char why[160]; /* it cannot be reached */
+    char other
+        [GM_FUNCTION]; /* what a host of our set registers there that does not fit us; "": none is known, */
+    char others[GM_FUNCTION]; /* or the server is just saying */
 };
 
 /* What is to be reported, `more` times more for the tasks behind it. */
@@ -146,9 +149,11 @@ struct far {
     struct far_news *told;       /* reported last */
     struct far_sending *reading; /* whose answers are being reported, or NULL */
     struct gm_reader answers;    /* what is left of them, in `plain` */
-    bool stranger;               /* another host than its own says them */
-    bool last;                   /* they end it */
-    struct far_line *from;       /* who says them */
+    bool summed;                 /* it is known */
+    uint64_t behind; /* how long tasks ran whose ends are there yet, one after the other (ns) */
+    bool stranger;   /* another host than its own says them */
+    bool last;       /* they end it */
+    struct far_line *from; /* who says them */
     struct buf plain, sealed;
 
     struct far_printer *printer; /* or NULL */
