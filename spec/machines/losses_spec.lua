@@ -33,6 +33,28 @@ describe("kill_workers", function()
   before_each(function() server = machines.server() end)
   after_each(machines.stop)
 
+  it("is heard by a host though the server takes nothing at that moment", function()
+    machines.host(server, "-j 1")
+    local pool = tine.pool { backend = server:url(), window = 4 }
+    finally(function() pool:kill_workers() end)
+    local file = os.tmpname()
+    local future = pool:with({ grace = 60 }):submit(function(path)
+      local out <close> = assert(io.open(path, "w"))
+      out:write(tine.worker.pid, "\n")
+      out:flush()
+      while true do pcall(function() while true do end end) end
+    end, file)
+    local pid = eventually(function() return tonumber(processes.read(file) or "") end, "a task that runs")
+    server:signal "STOP"
+    pool:submit(string.len, ("x"):rep(16 << 20)) -- more than any socket takes
+    pool:kill_workers()
+    assert.equal("broken", tine.kind(future:exception(20)))
+    server:signal "CONT"
+    eventually(function() return not processes.alive(pid) end, "the worker is killed", 20)
+    pool:shutdown()
+    os.remove(file)
+  end)
+
   it("ends the workers that run the pool's tasks at once, whatever their grace, and nobody else's", function()
     machines.host(server, "-j 3")
     local pool, other = tine.pool { backend = server:url() }, tine.pool { backend = server:url() }
