@@ -69,12 +69,12 @@ _tine_serve() {
     -j | --jobs) mapfile -t COMPREPLY < <(compgen -W "$(seq "$(nproc)")" -- "$cur") && return ;;
     --allow) COMPREPLY=(modules) && return ;;
     --on-disconnect) COMPREPLY=(finish) && return ;;
-    --key | --initializer | --name | --preload | --memory | --timeout | --max-tasks | --exit-* | --on) return ;;
+    --key | --initializer | --name | --preload | --memory | --timeout | --cache | --max-tasks | --exit-* | --on) return ;;
     esac
     case $cur in
     -*)
         mapfile -t COMPREPLY < <(compgen -W "--key -j --jobs --name --allow --preload --initializer --memory --timeout
-            --max-tasks --on-disconnect --exit-when-idle --exit-without-server --on --help" -- "$cur")
+            --cache --max-tasks --on-disconnect --exit-when-idle --exit-without-server --on --help" -- "$cur")
         ;;
     esac
 }

@@ -22,6 +22,7 @@ tine.pool { backend = URL }. SET is the name of the hosts that work together.
   --initializer FILE       a Lua file, run in each worker before its first task
   --memory BYTES           that a task may add to its worker's Lua state, at most
   --timeout S              that a task may run, at most
+  --cache BYTES            of functions and values of programs, to be kept beyond their tasks (default: 256 MiB)
   --max-tasks N            a worker that has run so many is replaced
   --on-disconnect finish   tasks whose program, or server, is gone run to their end (default: they are ended)
   --exit-when-idle S       end when there has been no task for so long
@@ -56,6 +57,7 @@ local OPTIONS <const> = {
   { "--initializer", value = "FILE", key = "initializer" },
   { "--memory", value = "BYTES", key = "memory", read = options.count },
   { "--timeout", value = "S", key = "timeout", read = options.seconds },
+  { "--cache", value = "BYTES", key = "cache", read = options.count },
   { "--max-tasks", value = "N", key = "max_tasks", read = options.count },
   { "--on-disconnect", value = "finish", key = "finish", read = only "finish" },
   { "--exit-when-idle", value = "S", key = "exit_when_idle", read = options.seconds },

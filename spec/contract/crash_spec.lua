@@ -26,7 +26,8 @@ describe("a worker that dies", function()
     end, "an idle worker")
   end
 
-  describe('with on_crash = "break"', function()
+  -- #here: a crash on another machine breaks no pool
+  describe('with on_crash = "break" #here', function()
     it("breaks the pool: every unfinished future and the next submit", function()
       local pool = tine.pool { workers = 1 }
       local done = pool:submit(math.abs, -1)
@@ -126,7 +127,7 @@ describe("a worker that dies", function()
         end
       end
       local stats = pool:stats()
-      assert.equal(3, stats.workers_lost)
+      assert.equal(os.getenv "TINE_SPEC_BACKEND" and 0 or 3, stats.workers_lost) -- those of hosts are theirs
       assert.equal(57, stats.finished)
       assert.equal(3, stats.failed)
     end)
@@ -150,7 +151,8 @@ describe("a worker that dies", function()
       end
     end)
 
-    it("is replaced when it was idle, and no task notices", function()
+    -- #here: how many workers of a host were lost is its own business (workers_lost)
+    it("is replaced when it was idle, and no task notices #here", function()
       assert.equal(1, pool:submit(math.abs, -1):result(20))
       processes.signal("KILL", idle_worker(pool).pid)
       for i = 1, 50 do assert.equal(i, pool:submit(math.abs, -i):result(20)) end
@@ -273,7 +275,8 @@ describe("a worker that dies", function()
     end)
   end)
 
-  it("together with the fork server is a broken pool", function()
+  -- #here: that is the host: losses_spec.lua
+  it("together with the fork server is a broken pool #here", function()
     local pool = tine.pool { workers = 1 }
     local pid = pool:submit(function() return tine.worker.pid end):result(20)
     local hold, release = gate()

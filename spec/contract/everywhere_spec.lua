@@ -7,15 +7,20 @@ local pools = require "spec.support.pools"
 
 local fill = pools.fill
 
+local key = "" -- another one for each pool: workers of other machines have served others
+
 -- Counts, in each worker, how often it was run.
 local function bump(by)
   local state = tine.worker.state
-  state.count = (state.count or 0) + (by or 1)
+  state[key] = (state[key] or 0) + (by or 1)
 end
 
-local function counted() return tine.worker.state.count end
+local function counted() return tine.worker.state[key] end
 
-local function pool_of(options) return pools.open(finally, options) end
+local function pool_of(options)
+  key = key .. "x"
+  return pools.open(finally, options)
+end
 
 local function counts(pool, n)
   local set = {}
@@ -50,7 +55,8 @@ describe("pool:everywhere", function()
     end
   end)
 
-  it("waits for a busy worker's task, not for its chunk", function()
+  -- #here: on other machines the future is done at once
+  it("waits for a busy worker's task, not for its chunk #here", function()
     local pool = pool_of { workers = 1 }
     local wait, open = gate()
     local first = pool:submit(wait)
@@ -73,7 +79,8 @@ describe("pool:everywhere", function()
     assert.same({ 1, 2, n = 2 }, chunk:totable())
   end)
 
-  it("runs in later workers after their initializer", function()
+  -- #here: no resize there; everywhere_spec.lua of spec/machines
+  it("runs in later workers after their initializer #here", function()
     local pool = pool_of { workers = 1, max_tasks_per_worker = 1, initializer = function()
       tine.worker.state.count = 1000
     end }
@@ -89,7 +96,8 @@ describe("pool:everywhere", function()
     assert.same({ 1 }, counts(wide, 3))
   end)
 
-  it("fails by an error, which does no more; in a later worker it goes to on_callback_error", function()
+  -- #here: there it goes to on_callback_error always
+  it("fails by an error, which does no more; in a later worker it goes to on_callback_error #here", function()
     local errors = {}
     local pool = pool_of { workers = 1, max_tasks_per_worker = 1, on_callback_error = function(err, traceback)
       errors[#errors + 1] = { err, type(traceback) }
@@ -126,7 +134,8 @@ describe("pool:everywhere", function()
     assert.equal(1, pool:submit(counted):result(20))
   end)
 
-  it("does not wait for a worker that has died", function()
+  -- #here: on other machines the future is done at once
+  it("does not wait for a worker that has died #here", function()
     local pool = pool_of { workers = 1, on_crash = "replace" }
     local future = pool:submit(function()
       while true do end
@@ -140,7 +149,8 @@ describe("pool:everywhere", function()
     assert.equal(1, pool:submit(counted):result(20))
   end)
 
-  it("fails with its pool, and is refused by one that has ended", function()
+  -- #here: on other machines the future is done at once
+  it("fails with its pool, and is refused by one that has ended #here", function()
     local pool = pool_of { workers = 1 }
     local future = pool:submit(function()
       while true do end

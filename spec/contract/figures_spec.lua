@@ -128,7 +128,8 @@ describe("what a pool measures", function()
     assert.is_true(stats.bytes_out >= 100000 and stats.bytes_out < 101000)
   end)
 
-  it("knows what workers have spent of the processor, ended ones too, and not what they have slept", function()
+  -- #here: cpu is of workers of this machine
+  it("knows what workers have spent of the processor, ended ones too, and not what they have slept #here", function()
     local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
     pool:submit(tine.sleep, 0.05):result(20)
     pool:submit(burn, 0.1):result(20)
@@ -151,7 +152,8 @@ describe("what a pool measures", function()
     assert.is_true(pool:stats().cpu < spent + 0.1)
   end)
 
-  it("is there when the pool has ended", function()
+  -- #here: cpu is of workers of this machine
+  it("is there when the pool has ended #here", function()
     local pool = tine.pool { workers = 1 }
     pool:submit(burn, 0.02):result(20)
     pool:shutdown()
@@ -166,7 +168,8 @@ end)
 describe("what a worker does", function()
   teardown(leftovers.none)
 
-  it("is told while it does it: the task, and since when", function()
+  -- #here: workers() lists hosts; rows_spec.lua
+  it("is told while it does it: the task, and since when #here", function()
     local pool <close> = tine.pool { workers = 2 }
     local wait, open = gate()
     finally(function() pool:kill_workers() end)
@@ -188,7 +191,8 @@ describe("what a worker does", function()
     assert.is_true(pool:stats().workers[1].since > told.since)
   end)
 
-  it("is told of the item of a chunk that it is at", function()
+  -- #here: workers() lists hosts
+  it("is told of the item of a chunk that it is at #here", function()
     local pool <close> = tine.pool { workers = 1 }
     local wait, open = gate()
     finally(function() pool:kill_workers() end)
@@ -202,7 +206,8 @@ describe("what a worker does", function()
     map:totable()
   end)
 
-  it("has its share of time and its memory", function()
+  -- #here: memory is told about once a second; rows_spec.lua
+  it("has its share of time and its memory #here", function()
     local pool <close> = tine.pool { workers = 2 }
     local a, b = pool:submit(burn, 0.05), pool:submit(tine.sleep, 0.05)
     a:result(20)

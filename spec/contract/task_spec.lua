@@ -261,7 +261,8 @@ describe("a task", function()
       assert.equal(600, lines)
     end)
 
-    it("what is there before the submitter goes on", function()
+    -- #here: what inherits its streams writes where its host does
+    it("what is there before the submitter goes on #here", function()
       local name = os.tmpname()
       local ended = program.run([[
         local tine = require "tine"
@@ -279,7 +280,8 @@ describe("a task", function()
       os.remove(name .. ".counts")
     end)
 
-    it("and what its children print stands between its own lines", function()
+    -- #here: what inherits its streams writes where its host does
+    it("and what its children print stands between its own lines #here", function()
       local ended = program.run [[
         local tine = require "tine"
         local pool <close> = tine.pool(1)

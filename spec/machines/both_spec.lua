@@ -4,15 +4,12 @@
 local machines = require "spec.support.machines"
 local shell = require "spec.support.shell"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 local SPECS <const> = {
-  "contract/chain", "contract/events", "contract/limits", "contract/map_contract", "contract/order",
-  "contract/output", "contract/progress", "contract/retry", "contract/seed", "contract/task", "contract/timeout",
-  "contract/travel", "share",
+  "contract/chain", "contract/crash", "contract/events", "contract/everywhere", "contract/figures", "contract/limits",
+  "contract/map_contract", "contract/order", "contract/output", "contract/progress", "contract/retry", "contract/seed",
+  "contract/stats", "contract/task", "contract/timeout", "contract/travel", "share",
 }
 
 describe("on other machines, too, holds", function()

@@ -5,10 +5,7 @@ local tine = require "tine"
 local machines = require "spec.support.machines"
 local program = require "spec.support.program"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 local SECONDS <const> = tonumber(os.getenv "TINE_SPEC_DAMAGE" or 4)
 

@@ -6,10 +6,7 @@ local gate = require "spec.support.gate"
 local machines = require "spec.support.machines"
 local pools = require "spec.support.pools"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 local fill = pools.fill
 

@@ -5,10 +5,7 @@ local machines = require "spec.support.machines"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 local new_key = machines.new_key
 

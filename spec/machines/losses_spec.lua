@@ -8,10 +8,7 @@ local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 local socket = require "socket"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 -- Tasks note here that they have run.
 local function diary()
@@ -35,6 +32,28 @@ describe("kill_workers", function()
   local server
   before_each(function() server = machines.server() end)
   after_each(machines.stop)
+
+  it("is heard by a host though the server takes nothing at that moment", function()
+    machines.host(server, "-j 1")
+    local pool = tine.pool { backend = server:url(), window = 4 }
+    finally(function() pool:kill_workers() end)
+    local file = os.tmpname()
+    local future = pool:with({ grace = 60 }):submit(function(path)
+      local out <close> = assert(io.open(path, "w"))
+      out:write(tine.worker.pid, "\n")
+      out:flush()
+      while true do pcall(function() while true do end end) end
+    end, file)
+    local pid = eventually(function() return tonumber(processes.read(file) or "") end, "a task that runs")
+    server:signal "STOP"
+    pool:submit(string.len, ("x"):rep(16 << 20)) -- more than any socket takes
+    pool:kill_workers()
+    assert.equal("broken", tine.kind(future:exception(20)))
+    server:signal "CONT"
+    eventually(function() return not processes.alive(pid) end, "the worker is killed", 20)
+    pool:shutdown()
+    os.remove(file)
+  end)
 
   it("ends the workers that run the pool's tasks at once, whatever their grace, and nobody else's", function()
     machines.host(server, "-j 3")
@@ -263,6 +282,29 @@ describe("when nobody is there", function()
     end
     machines.host(server, "-j 1")
     assert.equal(1, pool:submit(function() return 1 end):result(20))
+  end)
+
+  it("a host of another version is named", function()
+    local server = machines.server()
+    local other = "tine1/spec/Lua-5.4.9-888le"
+    local host = socket.connect("127.0.0.1", server.port)
+    host:send("\0REQ" .. string.pack(">I4I4", 1, #other) .. other) -- CAN_DO
+    eventually(function()
+      local admin, found = socket.connect("127.0.0.1", server.port), false
+      admin:send "workers\n"
+      for line in function() return admin:receive "*l" end do
+        if line == "." then break end
+        found = found or line:find(other, 1, true)
+      end
+      admin:close()
+      return found
+    end, "the server knows it")
+    local pool = tine.pool { backend = server:url(), connect_timeout = 0.3 }
+    finally(function() pool:shutdown() end)
+    local _, err = pool:submit(math.abs, 1):pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.matches("there is one for another (" .. other .. ")", err.message, 1, true)
+    host:close()
   end)
 
   it("a server that is not there is named", function()

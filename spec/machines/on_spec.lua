@@ -5,10 +5,7 @@ local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local tine = require "tine"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 -- `ssh OPTIONS -- HOST COMMAND` is `sh -c COMMAND` with a name that tells the hosts apart.
 local SSH <const> = [[#!/bin/sh

@@ -1,15 +1,11 @@
 -- Pools whose workers are on other machines: lines behind prefixes, and who waits for them. (What they look like:
 -- contract/output_spec.lua, by both_spec.lua.)
-local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local machines = require "spec.support.machines"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 -- The most memory that a process has had, in bytes.
 local function peak(pid)

@@ -1,11 +1,9 @@
 -- Pools whose workers are on other machines: what comes back.
 local tine = require "tine"
 local machines = require "spec.support.machines"
+local processes = require "spec.support.processes"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 describe("a pool on other machines", function()
   local server, host, pool
@@ -186,6 +184,24 @@ describe("a pool on other machines", function()
     assert.is_true(pool:stats().bytes_in < 8 << 20)
     shared:close()
     assert.has_error(function() shared:get() end)
+  end)
+
+  it("forgets on the host what was not wanted for longest, and asks for it again", function()
+    local small = machines.host(server, "-j 1 --cache 4000000", "small")
+    local other = tine.pool { backend = server:url "small" }
+    finally(function() other:kill_workers() end)
+    local shared = {}
+    for i = 1, 30 do shared[i] = other:share(("x"):rep(1000000) .. "." .. i) end
+    for _ = 1, 2 do
+      for i = 1, 30 do
+        assert.equal("." .. i, other:submit(function(s) return s:match "%.%d+$" end, shared[i]):result(20))
+      end
+    end
+    -- 30 MB came, twice
+    local kept = tonumber(processes.read(("/proc/%d/status"):format(small.pid)):match "RssShmem:%s*(%d+)")
+    assert.is_true(kept < 20000, kept)
+    other:shutdown()
+    small:kill()
   end)
 
   it("counts like any other", function()

@@ -8,10 +8,7 @@ local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local trace_events = require "spec.support.trace_events"
 
-if not machines.gearmand then
-  pending "gearmand is not installed (package gearman-job-server)"
-  return
-end
+if machines.are_missing(pending) then return end
 
 describe("the workers of other machines", function()
   local server, hosts

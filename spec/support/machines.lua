@@ -1,5 +1,6 @@
 -- Job servers and hosts on this machine, for specs of pools whose workers are on others.
 --
+--   if machines.are_missing(pending) then return end
 --   local server = machines.server()              -- a gearmand on a free port of the loopback
 --   local host = machines.host(server, "-j 2")    -- a `tine serve` that is registered there
 --   tine.pool { backend = server:url() }
@@ -28,6 +29,13 @@ local function find_server()
   end
 end
 M.gearmand = find_server()
+
+-- Whether there can be none; then that is told by busted's `pending`.
+function M.are_missing(pending)
+  if M.gearmand then return false end
+  pending "gearmand is not installed (package gearman-job-server)"
+  return true
+end
 
 local function start(command)
   local self = setmetatable({ out = os.tmpname(), err = os.tmpname() }, Process)

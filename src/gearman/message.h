@@ -111,7 +111,7 @@ struct gm_worker {
 
 struct gm_answer {
     uint32_t kind, k;
-    uint64_t ran;    /* ns, of single tasks; 0: unknown */
+    uint64_t ran;    /* ns; 0: unknown */
     uint32_t worker; /* that has run it, */
     int32_t pid;     /* and its process; 0: unknown */
     uint64_t length;

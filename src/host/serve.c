@@ -95,6 +95,9 @@ static const char *read_options(lua_State *L, struct serve_options *o) {
     o->workers = (unsigned)number(L, "workers");
     o->timeout = seconds(L, "timeout", 0);
     o->memory = number(L, "memory");
+    o->cache = number(L, "cache");
+    if (o->cache == 0)
+        o->cache = SERVE_CACHE;
     o->finish = flag(L, "finish");
     o->only_modules = flag(L, "only_modules");
     o->idle = seconds(L, "exit_when_idle", 0);

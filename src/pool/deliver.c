@@ -222,6 +222,16 @@ static void trace_result(struct pool *p, const struct item *item, uint32_t k,
     tine__tracing_changed(p, ended);
 }
 
+/* Who has sent the chunk wants to know how long each of its tasks ran. */
+static void note_ran(struct item *item, uint32_t k, const struct report *r) {
+    struct item_rare *rare =
+        r->started && r->ended > r->started ? tine__item_need_rare(item) : NULL;
+    if (rare && !rare->ran)
+        rare->ran = sys.calloc(item->task.call.count, sizeof *rare->ran);
+    if (rare && rare->ran)
+        rare->ran[k] = r->ended - r->started;
+}
+
 void tine__deliver_result(struct pool *p, const struct report *r) {
     uint32_t k;
     enum ending how;
@@ -236,6 +246,8 @@ void tine__deliver_result(struct pool *p, const struct report *r) {
     end_children(p, item, k, k + 1);
     if (t->call.count == 1)
         tine__attempt_times(item, r->started, r->ended);
+    else if (t->far)
+        note_ran(item, k, r);
     p->figures.bytes_out += r->length;
     tine__figures_ran(p, item, k, r->started, r->ended);
     if (again) {

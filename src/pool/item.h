@@ -44,7 +44,8 @@ struct item_rare {
     struct attempts *attempts; /* that have failed before the last one */
     struct events *events;     /* that its tasks have emitted, or NULL */
     struct progress *told; /* what a single task has said last, once it is about to end, or NULL */
-    struct printed *printed;           /* what it has printed, or NULL */
+    struct printed *printed; /* what it has printed, or NULL */
+    uint64_t *ran; /* ns, of each task of a chunk from another machine; 0: not known; or NULL */
     struct piece *pieces, *last_piece; /* what its tasks print that is relayed */
 };
 

@@ -13,6 +13,7 @@ void tine__item_drop_rare(struct item *item) {
     free(rare->told);
     tine__printed_unref(rare->printed);
     tine__pieces_free(rare);
+    free(rare->ran);
     atomic_store_explicit(&item->rare, NULL, memory_order_relaxed);
     free(rare);
 }

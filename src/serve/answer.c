@@ -12,12 +12,20 @@ static void add(struct work *w, const struct gm_answer *a, const void *bytes) {
         w->answers.len = before; /* its submitter will miss it */
 }
 
+/* How long task `k` ran; 0: not known. */
+static uint64_t ran(const struct work *w, uint32_t k) {
+    const struct task_times *t = &w->item.times;
+    const struct item_rare *rare = item_rare(&w->item);
+    if (w->task.head.count > 1)
+        return rare && rare->ran ? rare->ran[k] : 0;
+    return t->started && t->ended > t->started ? t->ended - t->started : 0;
+}
+
 void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
                   size_t n) {
     struct gm_answer a = {.kind = kind, .k = k, .length = n};
-    const struct task_times *t = &w->item.times;
-    if (kind >= ANSWER_VALUES && w->task.head.count == 1 && t->started && t->ended > t->started)
-        a.ran = t->ended - t->started;
+    if (kind >= ANSWER_VALUES)
+        a.ran = ran(w, k);
     a.worker = w->item.task.worker;
     a.pid = w->item.task.pid;
     add(w, &a, bytes);

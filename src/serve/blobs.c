@@ -3,6 +3,7 @@
 ** one asks for it again.
 */
 #include <string.h>
+#include "base/oldest.h"
 #include "base/sys.h"
 #include "serve/internal.h"
 
@@ -15,15 +16,18 @@ struct known {
 struct blobs {
     struct store *store;
     uint64_t clock;
-    uint64_t bytes; /* of all of them */
+    uint64_t bytes; /* of all of them, */
+    uint64_t most;  /* which are no more than this, if the tasks at hand allow it */
     unsigned n;
     struct known list[SERVE_BLOBS];
 };
 
-struct blobs *tine__blobs_new(struct store *store) {
+struct blobs *tine__blobs_new(struct store *store, uint64_t most) {
     struct blobs *b = sys.calloc(1, sizeof *b);
-    if (b)
-        b->store = store;
+    if (!b)
+        return NULL;
+    b->store = store;
+    b->most = most;
     return b;
 }
 
@@ -60,11 +64,7 @@ static void forget(struct blobs *b, struct known *k) {
 
 /* The one that was not wanted for longest; NULL: there is none. */
 static struct known *oldest(struct blobs *b) {
-    struct known *found = b->n > 0 ? &b->list[0] : NULL;
-    for (unsigned i = 1; i < b->n; i++)
-        if (b->list[i].used < found->used)
-            found = &b->list[i];
-    return found;
+    return b->n > 0 ? &b->list[oldest_of(&b->list[0].used, b->n, sizeof b->list[0])] : NULL;
 }
 
 /* Remember one more. A task that waits for the rest of what it names is to find all of it. */
@@ -72,7 +72,7 @@ static void remember(struct blobs *b, uint64_t id, const struct codec_stored *st
                      uint64_t since) {
     uint64_t bytes = stored->code.len;
     struct known *old = oldest(b);
-    for (; old && old->used <= since && b->bytes + bytes > SERVE_BLOB_BYTES; old = oldest(b))
+    for (; old && old->used <= since && b->bytes + bytes > b->most; old = oldest(b))
         forget(b, old);
     if (b->n == SERVE_BLOBS)
         forget(b, old);

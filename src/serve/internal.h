@@ -15,9 +15,8 @@
 
 #define SERVE_SECOND 1000000000ull
 #define SERVE_MILLISECOND 1000000ull
-#define SERVE_BLOBS 4096u /* functions and values of others that are remembered, at most, */
-#define SERVE_BLOB_BYTES (UINT64_C(256) << 20) /* and about so many bytes of them */
-#define SERVE_SEEN 4096u                       /* tasks that were here, by their unique ids */
+#define SERVE_BLOBS 4096u /* functions and values of others that are remembered, at most */
+#define SERVE_SEEN 4096u  /* tasks that were here, by their unique ids */
 
 struct crew;
 struct call_far;
@@ -105,7 +104,8 @@ struct serve {
 
 /* --- blobs.c: functions and shared values of others, in the pool's own store --- */
 
-struct blobs *tine__blobs_new(struct store *store);
+/* About so many bytes of them are remembered. */
+struct blobs *tine__blobs_new(struct store *store, uint64_t most);
 void tine__blobs_free(struct blobs *b);
 /* NULL: it is not there. */
 const struct codec_stored *tine__blob_find(struct blobs *b, uint64_t id);

@@ -15,7 +15,7 @@
 
 static bool open_parts(struct serve *s, const sigset_t *set) {
     s->signals = tine__fd_signals(set);
-    s->blobs = tine__blobs_new(tine__pool_store(s->pool));
+    s->blobs = tine__blobs_new(tine__pool_store(s->pool), s->o->cache);
     tine__inbox_open(&s->inbox, s->pool);
     s->opened = true;
     return s->signals != -1 && s->blobs && tine__inbox_fileno(&s->inbox) >= 0;

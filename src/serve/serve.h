@@ -13,15 +13,18 @@
 
 struct pool;
 
+#define SERVE_CACHE (UINT64_C(256) << 20) /* what who says nothing gets */
+
 struct serve_options {
     struct gm_addresses servers;
     struct seal_keys keys;
     char name[GM_NAME];
     unsigned workers;
-    uint64_t timeout;     /* ns: of every task, 0 none */
-    uint64_t memory;      /* bytes, the same */
-    bool finish;          /* tasks whose submitter or server has gone run to their end */
-    bool only_modules;    /* what carries code is refused */
+    uint64_t timeout;  /* ns: of every task, 0 none */
+    uint64_t memory;   /* bytes, the same */
+    uint64_t cache;    /* bytes of functions and values of submitters that are remembered, about */
+    bool finish;       /* tasks whose submitter or server has gone run to their end */
+    bool only_modules; /* what carries code is refused */
     uint64_t idle, alone; /* ns: it ends after so long without tasks, without a server; 0: never */
     uint64_t lost_after;
     void (*registered)(void *arg); /* once */

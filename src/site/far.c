@@ -13,6 +13,8 @@
 
 #define HEAP_PAGE 4096u
 
+#define FAREWELL (5 * FAR_SECOND) /* a server that takes nothing for so long is not told to kill */
+
 /* --- orders --- */
 
 /* What is under way of the call, or NULL. */
@@ -75,6 +77,15 @@ static void leave(struct far *f) {
     f->leaving = true;
 }
 
+/* Nobody waits for what hosts will say to that. */
+static void end_all(struct far *f) {
+    kill_all(f);
+    for (uint32_t ref = 0; ref < FAR_REFS; ref++)
+        if (f->by_ref[ref])
+            tine__far_leave_behind(f, f->by_ref[ref]);
+    leave(f);
+}
+
 static void far_give(struct site *s, const struct order *o, const struct site_call *call,
                      struct answer *a) {
     struct far *f = far_of(s);
@@ -108,8 +119,9 @@ static void far_give(struct site *s, const struct order *o, const struct site_ca
         leave(f);
         break;
     case ORDER_END: /* nothing runs any more, or nothing is to */
-        kill_all(f);
+        end_all(f);
         f->ending = true;
+        f->farewell = tine__now() + FAREWELL;
         break;
     case ORDER_SPREAD:
         tine__far_spread(f, o->errand);
@@ -119,17 +131,31 @@ static void far_give(struct site *s, const struct order *o, const struct site_ca
     }
 }
 
+/* Something waits for room in the socket. */
+static bool is_full(const struct far_server *v) {
+    return gm_wants_out(&v->conn) && !v->conn.connecting;
+}
+
+/* All is said and written that there is to be, and that is to be told. */
+static bool is_over(const struct far *f) {
+    bool over = f->ending && !f->gone && tine__far_printer_finish(f->printer);
+    for (unsigned i = 0; i < f->nservers && over && !f->lost; i++)
+        over = !is_full(&f->servers[i]) || tine__now() >= f->farewell;
+    return over;
+}
+
 /* What was said goes out, and who serves us hears if there is something for it. */
 static void far_flush(struct site *s) {
     struct far *f = far_of(s);
-    bool wake = !list_empty(&f->news) || f->resumable || (f->ending && !f->gone);
+    bool wake = !list_empty(&f->news) || f->resumable;
     for (unsigned i = 0; i < f->nservers; i++) {
         struct far_server *v = &f->servers[i];
         for (struct list *n = v->lines.next; n != &v->lines; n = n->next)
             tine__far_say(f, LIST_ITEM(n, struct far_line, node));
         tine__gm_flush(&v->conn);
-        wake |= gm_wants_out(&v->conn) && !v->conn.connecting;
+        wake |= is_full(v) && !v->watched;
     }
+    wake |= is_over(f);
     if (far_is_wanted(f) && f->desert == 0)
         tine__far_tick(f, tine__now());
     if (wake || tine__far_due(f) < f->slept)
@@ -210,8 +236,7 @@ static void far_forget(struct site *s, uint64_t id) {
 static bool far_news(struct site *s, bool pressed) {
     const struct far *f = far_of(s);
     (void)pressed;
-    return !list_empty(&f->news) || f->reading || f->resumable ||
-           (f->ending && !f->gone && tine__far_printer_finish(f->printer)) ||
+    return !list_empty(&f->news) || f->reading || f->resumable || is_over(f) ||
            (f->refused && tine__far_has_room(f));
 }
 
@@ -223,7 +248,7 @@ static bool far_report(struct site *s, struct report *r, bool listen) {
     if (tine__far_hear(f, r))
         return true;
     *r = (struct report){.kind = REPORT_NONE};
-    if (f->ending && !f->gone && tine__far_printer_finish(f->printer)) {
+    if (is_over(f)) {
         f->gone = true;
         *r = (struct report){.kind = REPORT_GONE, .error = f->lost ? EBADF : 0};
     } else if (f->refused && tine__far_has_room(f)) {
@@ -267,7 +292,8 @@ unsigned tine__far_hosts(struct site *s, struct far_host *out, unsigned most) {
 
 static uint64_t far_due(struct site *s) {
     struct far *f = far_of(s);
-    return f->slept = tine__far_due(f);
+    f->slept = f->ending && !f->gone && f->farewell ? f->farewell : tine__far_due(f);
+    return f->slept;
 }
 
 static void far_tick(struct site *s, uint64_t now) {
@@ -288,8 +314,10 @@ static bool far_intact(struct site *s) {
 
 static unsigned far_poll(struct site *s, struct pollfd fds[SITE_FDS]) {
     struct far *f = far_of(s);
-    for (unsigned i = 0; i < f->nservers; i++)
+    for (unsigned i = 0; i < f->nservers; i++) {
         tine__gm_poll(&f->servers[i].conn, &fds[i]);
+        f->servers[i].watched = is_full(&f->servers[i]);
+    }
     return f->nservers;
 }
 

@@ -66,6 +66,7 @@ void tine__far_heard(struct far *f, struct far_sending *s, const struct gm_packe
             return;
         }
         f->reading = s;
+        f->summed = false;
         f->last = last;
         return;
     }
@@ -96,7 +97,26 @@ static bool fits(const struct far_sending *s, const struct gm_answer *a) {
     return kinds[a->kind] == REPORT_NONE || (a->k == s->next && a->k < s->count);
 }
 
-static void answer(const struct far *f, struct far_sending *s, const struct gm_answer *a,
+/* How long tasks ran whose ends are yet to be read, with the one that is just being read. */
+static void sum_up(struct far *f, const struct gm_answer *first) {
+    struct gm_reader r = f->answers;
+    struct gm_answer a;
+    f->behind = first->ran;
+    while (tine__gm_copy(&r, &a, sizeof a) && tine__gm_take(&r, a.length))
+        f->behind += a.ran;
+    f->summed = true;
+}
+
+/* When it ran: the ends of one message were said at once, and their tasks ran one after the other until now. */
+static void tell_times(struct far *f, const struct gm_answer *a, struct report *r) {
+    if (!f->summed)
+        sum_up(f, a);
+    f->behind -= a->ran;
+    r->ended = a->ran ? tine__now() - f->behind : 0;
+    r->started = r->ended - a->ran;
+}
+
+static void answer(struct far *f, struct far_sending *s, const struct gm_answer *a,
                    const char *bytes, struct report *r) {
     *r = tine__far_report_of(s, kinds[a->kind]);
     r->bytes = bytes;
@@ -110,8 +130,7 @@ static void answer(const struct far *f, struct far_sending *s, const struct gm_a
     if (report_is_result(r)) {
         s->events = 0;
         s->granted = f->event_buffer;
-        r->ended = a->ran ? tine__now() : 0;
-        r->started = r->ended - a->ran;
+        tell_times(f, a, r);
         s->next++;
         if (s->line)
             s->line->tasks++;

@@ -15,31 +15,38 @@ void tine__far_spread(struct far *f, struct errand *e) {
     f->nerrands++;
 }
 
-/* The message in which it is told. 0 or TINE_ENOMEM. */
-static int describe(const struct errand *e, uint64_t number, struct buf *out) {
-    struct gm_errand head = {
-        .number = number, .initializes = e->number == 0, .function = e->head->function};
+/* The message in which it is told, which names these ids. 0 or TINE_ENOMEM. */
+static int describe(const struct errand *e, uint64_t number, const struct buf *ids,
+                    struct buf *out) {
+    const struct gm_errand head = {.number = number,
+                                   .initializes = e->number == 0,
+                                   .names = ids->len / sizeof(uint64_t),
+                                   .function = e->head->function};
     int err = buf_append(out, &head, sizeof head);
-    if (!err)
-        err = tine__far_names(e->refs, out, &head.names);
-    if (!err)
-        memcpy(out->data, &head, sizeof head);
+    if (!err && ids->len > 0)
+        err = buf_append(out, ids->data, ids->len);
     return err ? err : buf_append(out, e->head + 1, e->place.length - sizeof *e->head);
 }
 
+/* The codes that it names come before. */
+static void tell_codes(struct far_line *l, const struct errand *e, const struct buf *ids) {
+    uint64_t id;
+    for (size_t at = 0; at < ids->len; at += sizeof id) {
+        memcpy(&id, ids->data + at, sizeof id);
+        tine__far_code(l, e->refs, id);
+    }
+}
+
 static void tell(struct far_line *l, const struct errand *e) {
-    struct buf b;
+    struct buf ids, b;
+    uint64_t n = 0;
+    tine__buf_init(&ids);
     tine__buf_init(&b);
-    if (describe(e, l->errands + 1, &b) == 0) {
-        struct gm_errand head;
-        memcpy(&head, b.data, sizeof head);
-        for (uint64_t i = 0; i < head.names; i++) {
-            uint64_t id;
-            memcpy(&id, b.data + sizeof head + i * sizeof id, sizeof id);
-            tine__far_code(l, e->refs, id);
-        }
+    if (tine__far_names(e->refs, &ids, &n) == 0 && describe(e, l->errands + 1, &ids, &b) == 0) {
+        tell_codes(l, e, &ids);
         tine__far_order(l, SAY_ERRAND, NULL, b.data, b.len);
     }
+    tine__buf_free(&ids);
     tine__buf_free(&b);
     l->errand = e;
     l->errands++;

@@ -117,13 +117,27 @@ static void look_around(struct far_server *v) {
     }
 }
 
+/* Is it what hosts of our set register whose version, or build, is another one? */
+static bool is_other(const struct far *f, struct gm_text word) {
+    const char *set = f->o.servers.set, *slash = memchr(word.p, '/', word.n);
+    const size_t n = strlen(set), at = slash ? (size_t)(slash - word.p) + 1 : 0;
+    return at > 0 && word.n > at + n && word.n < GM_FUNCTION && memcmp(word.p, "tine", 4) == 0 &&
+           memcmp(word.p + at, set, n) == 0 && word.p[at + n] == '/';
+}
+
+static void end_of_list(struct far_server *v) {
+    v->hosts = v->counted;
+    v->slots = v->counted_slots;
+    v->counted = v->counted_slots = 0;
+    memcpy(v->other, v->others, sizeof v->other);
+    v->others[0] = 0;
+    look_around(v);
+}
+
 /* "FD ADDRESS ID : FUNCTION ..." of all who are connected, then "." */
 static void listed(struct far *f, struct far_server *v, struct gm_text line) {
     if (tine__gm_is(line, ".")) {
-        v->hosts = v->counted;
-        v->slots = v->counted_slots;
-        v->counted = v->counted_slots = 0;
-        look_around(v);
+        end_of_list(v);
         return;
     }
     next_word(&line);
@@ -137,6 +151,8 @@ static void listed(struct far *f, struct far_server *v, struct gm_text line) {
             v->counted_slots += slots_of(id);
             see(v, id);
             break;
+        } else if (is_other(f, word)) {
+            snprintf(v->others, sizeof v->others, "%.*s", (int)word.n, word.p);
         }
 }
 

@@ -104,8 +104,12 @@ struct far_server {
     uint64_t again;                  /* closed: when to connect next, */
     uint64_t pause;                  /* and after how long once more */
     uint64_t asked;                  /* when it was last asked who is there, */
+    bool watched;                    /* who serves us will wake when it takes more */
     bool resting;  /* and nobody has wanted to know it since the time to ask again came */
     char why[160]; /* it cannot be reached */
+    char other
+        [GM_FUNCTION]; /* what a host of our set registers there that does not fit us; "": none is known, */
+    char others[GM_FUNCTION]; /* or the server is just saying */
 };
 
 /* What is to be reported, `more` times more for the tasks behind it. */
@@ -146,9 +150,11 @@ struct far {
     struct far_news *told;       /* reported last */
     struct far_sending *reading; /* whose answers are being reported, or NULL */
     struct gm_reader answers;    /* what is left of them, in `plain` */
-    bool stranger;               /* another host than its own says them */
-    bool last;                   /* they end it */
-    struct far_line *from;       /* who says them */
+    bool summed;                 /* it is known */
+    uint64_t behind; /* how long tasks ran whose ends are there yet, one after the other (ns) */
+    bool stranger;   /* another host than its own says them */
+    bool last;       /* they end it */
+    struct far_line *from; /* who says them */
     struct buf plain, sealed;
 
     struct far_printer *printer; /* or NULL */
@@ -161,6 +167,7 @@ struct far {
 
     bool started, leaving, left;
     bool ending, gone; /* REPORT_GONE is to be given; was given */
+    uint64_t farewell; /* until then what was said last may still go out */
     bool lost;         /* somebody has taken our descriptors */
 };
 
@@ -219,6 +226,9 @@ void tine__far_tell(struct far *f, enum report_kind kind, const char *text);
 struct report tine__far_report_of(const struct far_sending *s, enum report_kind kind);
 /* All that has not ended of the sending is lost, and it is forgotten. */
 void tine__far_lose(struct far *f, struct far_sending *s, const char *why);
+/* It is over for us, though its host has yet to hear that: what has begun of it is lost with our one worker, whose end
+** follows. */
+void tine__far_leave_behind(struct far *f, struct far_sending *s);
 /* The same, of one that has not begun: it waits again. */
 void tine__far_bounce(struct far *f, struct far_sending *s);
 

@@ -43,6 +43,13 @@ void tine__far_lose(struct far *f, struct far_sending *s, const char *why) {
     tine__far_forget(f, s);
 }
 
+void tine__far_leave_behind(struct far *f, struct far_sending *s) {
+    struct report r = tine__far_report_of(s, REPORT_LOST);
+    r.id = s->stage == FAR_SENT ? s->id : s->id + s->count;
+    add_news(f, &r, 0, NULL);
+    tine__far_forget(f, s);
+}
+
 /* How often has this task come back? */
 static unsigned count_bounce(struct far *f, const struct far_sending *s) {
     uint64_t id = s->id + s->next, i = id % FAR_BOUNCES;

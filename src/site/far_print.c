@@ -70,6 +70,7 @@ static void resume(struct far *f, struct far_sending *s) {
     tine__buf_init(&s->held);
     f->answers = (struct gm_reader){f->plain.data, f->plain.len};
     f->reading = s;
+    f->summed = false;
     f->from = s->line;
     f->stranger = false;
     f->last = s->held_last;

@@ -91,14 +91,31 @@ static void tick_server(struct far *f, struct far_server *v, uint64_t now) {
 
 /* --- nobody there --- */
 
+/* What a host that does not fit registers; NULL: there is none. */
+static const char *find_other(const struct far *f) {
+    for (unsigned i = 0; i < f->nservers; i++)
+        if (f->servers[i].other[0])
+            return f->servers[i].other;
+    return NULL;
+}
+
 static void say_desert(const struct far *f, char *out, size_t size) {
+    const char *other = find_other(f);
     bool any = false;
     for (unsigned i = 0; i < f->nservers; i++)
         any |= gm_is_open(&f->servers[i].conn);
+    int n = 0;
     if (any)
-        snprintf(out, size, "no host has been serving \"%s\" for Lua of this build (%s) for %.3g s",
-                 f->o.servers.set, f->function, (double)f->o.connect_timeout / FAR_SECOND);
-    else
+        n = snprintf(out, size,
+                     "no host has been serving \"%s\" for Lua of this build (%s) for %.3g s",
+                     f->o.servers.set, f->function, (double)f->o.connect_timeout / FAR_SECOND);
+    if (any && other && (size_t)n < size)
+        snprintf(
+            out + n, size - (size_t)n,
+            "; there is one for another (%s): programs and hosts must have the same version of "
+            "Tine and of Lua",
+            other);
+    if (!any)
         snprintf(out, size, "no job server can be reached: %s",
                  f->servers[0].why[0] ? f->servers[0].why : f->servers[0].conn.address->name);
 }

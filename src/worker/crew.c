@@ -1,6 +1,7 @@
 #include "worker/crew.h"
 
 #include <string.h>
+#include "base/oldest.h"
 #include "base/sys.h"
 #include "msg/errand.h"
 #include "worker/ask.h"
@@ -49,14 +50,9 @@ static bool make_room(struct loop *l) {
 
 /* A place for another one. */
 static struct crew *add(struct crews *c, uint64_t id) {
-    struct crew *at = &c->list[0];
-    if (c->n < c->room) {
-        at = &c->list[c->n++];
-    } else {
-        for (unsigned i = 1; i < c->n; i++)
-            if (c->list[i].used < at->used)
-                at = &c->list[i];
-    }
+    struct crew *at = c->n < c->room
+                          ? &c->list[c->n++]
+                          : &c->list[oldest_of(&c->list[0].used, c->n, sizeof c->list[0])];
     *at = (struct crew){.id = id};
     return at;
 }
@@ -74,10 +70,16 @@ static struct crew *meet(struct loop *l) {
 
 /* --- errands --- */
 
+struct step {
+    struct errand_far head;
+    struct errand_call call;
+};
+
 /* What lies in the store as `id`. False: it is not there, or damaged. */
-static bool read_errand(const struct call *call, uint64_t id, struct errand_far *e,
-                        struct errand_call *c) {
+static bool read_step(const struct call *call, uint64_t id, struct step *out) {
     struct codec_code code;
+    struct errand_far *e = &out->head;
+    struct errand_call *c = &out->call;
     if (!tine__store_find(call->heap, id, &code, NULL) || code.len < sizeof *e)
         return false;
     memcpy(e, code.bytes, sizeof *e);
@@ -94,15 +96,14 @@ static bool read_errand(const struct call *call, uint64_t id, struct errand_far 
     return e->function <= left;
 }
 
-/* The ids of the `n` last ones, in their order. False: they are not there. */
-static bool list(const struct call *call, uint64_t n, uint64_t *ids) {
-    struct errand_far e;
-    struct errand_call c;
+/* The `n` last ones, in their order: each names the one before. False: they are not there. */
+static bool read_steps(const struct call *call, uint64_t n, struct step *steps) {
     uint64_t id = call->errand, number = call->errands;
-    for (; n > 0; id = e.before, number--) {
-        if (!read_errand(call, id, &e, &c) || e.number != number)
+    for (; n > 0; number--) {
+        struct step *step = &steps[--n];
+        if (!read_step(call, id, step) || step->head.number != number)
             return false;
-        ids[--n] = id;
+        id = step->head.before;
     }
     return true;
 }
@@ -123,20 +124,14 @@ static bool run(struct loop *l, const struct call *call, const struct errand_cal
     return ok;
 }
 
-/* Those with these ids. One in the midst of which the task was asked to end has not been run. */
-static bool run_all(struct loop *l, const struct call *call, struct crew *crew, const uint64_t *ids,
-                    const char **why) {
-    struct errand_far e;
-    struct errand_call c;
-    for (; crew->ran < call->errands; ids++) {
-        if (!read_errand(call, *ids, &e, &c)) {
-            *why = "what its pool has run everywhere cannot be read in the worker";
-            return false;
-        }
-        bool ok = run(l, call, &c, e.number);
+/* One in the midst of which the task was asked to end has not been run. */
+static bool run_all(struct loop *l, const struct call *call, struct crew *crew,
+                    const struct step *step, const char **why) {
+    for (; crew->ran < call->errands; step++) {
+        bool ok = run(l, call, &step->call, step->head.number);
         if (l->channel->asked(l->channel))
             return true;
-        if (!ok && e.first) {
+        if (!ok && step->head.first) {
             *why = "the initializer of its pool has failed in the worker";
             return false;
         }
@@ -148,18 +143,18 @@ static bool run_all(struct loop *l, const struct call *call, struct crew *crew, 
 static bool catch_up(struct loop *l, struct crew *crew, const char **why) {
     const struct call *call = l->call;
     uint64_t n = call->errands - crew->ran;
-    uint64_t *ids = n < SIZE_MAX / sizeof *ids ? sys.malloc(n * sizeof *ids) : NULL;
+    struct step *steps = n < SIZE_MAX / sizeof *steps ? sys.malloc(n * sizeof *steps) : NULL;
     *why = "what its pool has run everywhere cannot be had in the worker";
-    if (!ids || !list(call, n, ids)) {
-        free(ids);
+    if (!steps || !read_steps(call, n, steps)) {
+        free(steps);
         return false;
     }
     l->channel->hold(l->channel);
     l->call = NULL; /* it is no task */
-    bool ok = run_all(l, call, crew, ids, why);
+    bool ok = run_all(l, call, crew, steps, why);
     l->call = call;
     l->channel->resume(l->channel, call);
-    free(ids);
+    free(steps);
     return ok;
 }
 
