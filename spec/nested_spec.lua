@@ -113,6 +113,25 @@ for _, workers in ipairs { 0, 1, 2 } do
       end):result(20) })
     end)
 
+    -- The traceback was that of the task that had waited, which said "in method 'result'" and no more.
+    it("tells whose error it was when one passes through", function()
+      local pool <close> = pool_of()
+      local ok, err, traceback = pool:submit(function()
+        local p = tine.worker.pool
+        local caught = { p:with { label = "first" }:submit(function() error("caught", 0) end):pcall() }
+        local function fails() error("boom " .. #caught) end
+        return p:with { label = "second" }:submit(function()
+          return tine.worker.pool:with { label = "third" }:submit(fails):result()
+        end):result()
+      end):pcall(20)
+      assert.is_false(ok)
+      assert.matches("nested_spec.lua:%d+: boom 3$", err)
+      local second, third = traceback:find("in task second", 1, true), traceback:find("in task third", 1, true)
+      assert.is_truthy(second and third and second < third)
+      assert.matches("in function 'error'.*nested_spec.lua", traceback:sub(third))
+      assert.is_nil(traceback:find("in task first", 1, true))
+    end)
+
     it("waits for several", function()
       local pool <close> = pool_of()
       assert.same({ 100, 0, 1, 10, 10100, 30 }, { pool:submit(function()

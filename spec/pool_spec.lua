@@ -3,6 +3,7 @@ local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
+local pools = require "spec.support.pools"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 
@@ -73,16 +74,16 @@ describe("a pool", function()
   end)
 
   it("is fine with many at a time, waited for together", function()
-    local pools, futures = {}, {}
+    local many, futures = {}, {}
     for i = 1, 40 do
-      pools[i] = tine.pool(1)
-      futures[i] = pools[i]:submit(math.abs, -i)
+      many[i] = tine.pool(1)
+      futures[i] = many[i]:submit(math.abs, -i)
     end
     local sum = 0
     for f in tine.as_completed(futures) do sum = sum + f:result() end
     assert.equal(820, sum)
-    for _, pool in ipairs(pools) do pool:shutdown { wait = false } end
-    for _, pool in ipairs(pools) do pool:shutdown() end
+    for _, pool in ipairs(many) do pool:shutdown { wait = false } end
+    for _, pool in ipairs(many) do pool:shutdown() end
   end)
 
   it("waits in submit while max_pending tasks are unfinished", function()
@@ -218,6 +219,27 @@ describe("a pool", function()
       processes.signal("STOP", looks)
       for n = 1, 3 do assert.equal(n, pool:submit(math.abs, -n):result(20)) end
       processes.signal("CONT", looks)
+    end
+  end)
+
+  -- The one wake-up for a task went to the first of those that slept; when that one was stopped (by a debugger, say),
+  -- the task lay there for good, beside workers with nothing to do.
+  it("has its tasks run when a worker that sleeps is stopped", function()
+    local pool = tine.pool { workers = 3, spin = 0 }
+    local stopped = {}
+    finally(function()
+      for _, pid in ipairs(stopped) do processes.signal("CONT", pid) end
+      pool:kill_workers()
+      pool:shutdown()
+    end)
+    pools.fill(pool, 3)
+    for _, worker in ipairs(pool:workers()) do
+      eventually(function() return processes.status(worker.pid, "State"):match "^S" end)
+    end
+    for n = 1, 2 do
+      stopped[n] = pool:workers()[n].pid
+      processes.signal("STOP", stopped[n])
+      assert.equal(n, pool:submit(math.abs, -n):result(4)) -- the manager looks each five seconds
     end
   end)
 end)

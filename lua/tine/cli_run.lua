@@ -51,8 +51,11 @@ function Run:description(job)
   return work.described(self.job, self.job.pipe and "" or self:work_of(job).record)
 end
 
--- A command as a message has it.
-local function brief(text) return #text > 500 and text:sub(1, 500) .. " ..." or text end
+-- A command as a message has it: not cut within a character of UTF-8.
+local function brief(text)
+  if #text <= 500 then return text end
+  return text:sub(1, 500):gsub("[\xC0-\xFF][\x80-\xBF]*$", "") .. " ..."
+end
 
 -- The next job: of those to be tried again, or from the input; "wait" when none is there yet, nil at the end.
 function Run:next_job()

@@ -58,7 +58,8 @@ describe("settings", function()
     { { seed = {} }, "option 'seed' must be an integer or a text, got table" },
     { { seed = 1.5 }, "option 'seed' must be an integer or a text, got 1.5" },
     { { prioritty = 1 }, "unknown option 'prioritty', did you mean 'priority'?" },
-    { { label = 1 }, "option 'label' must be a string, got 1" },
+    { { label = 1 }, "option 'label' must be a string without zero bytes, got 1" },
+    { { label = "a\0b" }, "option 'label' must be a string without zero bytes, got \"a" }, -- C's end
   }
 
   it("that are wrong are argument errors at the caller's line, and the pool goes on", function()

@@ -97,6 +97,7 @@ static int change(const struct settings *from, const struct said *said, struct s
         s->memory = said->memory == UINT64_MAX ? 0 : said->memory;
     set_seed(s, said);
     set_output(s, said);
+    settings_look(s);
     *out = s;
     return 0;
 }

@@ -39,6 +39,7 @@ struct tine_future *tine__api_future(struct tine_pool *pool, const tine_task *ta
         return NULL;
     }
     tine__api_ref(pool);
+    item_init(&f->item);
     f->refs = 2;
     f->pool = pool;
     f->done = task->done;

@@ -37,6 +37,17 @@ static inline void list_remove(struct list *node) {
     list_init(node);
 }
 
+/* All that is in `from` is in `to` instead, behind what was there. */
+static inline void list_push_all(struct list *to, struct list *from) {
+    if (list_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
 static inline struct list *list_pop(struct list *l) {
     struct list *node = l->next;
     if (node == l)

@@ -62,14 +62,22 @@ static bool before_sleep(void *arg) {
 
 /* --- waiting --- */
 
+/* Do all tasks of ours that are there wait for what nobody is under way to give: a future that is made by hand, which nobody
+** can set while we stand here? */
+static bool is_stuck(const struct state *S, const struct core *c) {
+    return S->promised > 0 && tine__pool_is_stuck(c->p) && !inbox_has_news(&c->inbox);
+}
+
 /* Can nothing that is under way ever meet the aim? */
-static bool hopeless(struct state *S, const struct aim *aim) {
-    if (aim->any || (aim->core && !aim->core->joined))
+static bool hopeless(const struct state *S, const struct aim *aim) {
+    if (aim->any || (aim->core && !aim->core->joined && !is_stuck(S, aim->core)))
         return false;
-    for (struct list *n = S->busy.next; n != &S->busy; n = n->next)
-        if (LIST_ITEM(n, struct core, busy)->inbox.open > 0)
+    for (struct list *n = S->busy.next; n != &S->busy; n = n->next) {
+        const struct core *c = LIST_ITEM(n, struct core, busy);
+        if (c->inbox.open > 0 && !is_stuck(S, c))
             return false;
-    return list_empty(&S->news);
+    }
+    return list_empty(&S->news) && list_empty(&S->questions);
 }
 
 /* The inboxes of all pools in an array; a very long one goes on the Lua stack. */
@@ -177,6 +185,14 @@ static void tighten(struct state *S) {
     }
 }
 
+static int never(lua_State *L, const struct state *S) {
+    const char *why =
+        S->promised > 0
+            ? "a task waits for a future that is made by hand, and nobody can set it meanwhile"
+            : "nothing is under way that could end it";
+    return tine__error(L, TINE_EINVALID, "this wait can never end: %s", why);
+}
+
 int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
     struct state *S = state_of(L);
     for (;;) {
@@ -189,9 +205,12 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
         if (S->nested && tine__nested_await(L, aim, deadline))
             continue;
         loosen(S, aim);
-        if (deadline == WAIT_FOREVER && hopeless(S, aim))
-            return tine__error(L, TINE_EINVALID,
-                               "this wait can never end: nothing is under way that could end it");
+        if (deadline == WAIT_FOREVER && hopeless(S, aim)) {
+            if (!aim->give_up)
+                return never(L, S);
+            if (aim->give_up(L, aim))
+                continue;
+        }
         nap(L, S, changes, deadline);
     }
 }

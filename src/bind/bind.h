@@ -93,11 +93,14 @@ struct state {
     unsigned ncores;
     lua_Integer due_first, due_last;
     lua_Integer gives_first, gives_last;
+    /* Callbacks that are to give something, and have not been due; those of collected futures, too. */
+    uint64_t promised;
     unsigned depth;        /* callbacks running inside each other */
     uint32_t slots;        /* of the anchors, free ones too */
     uint32_t *free;        /* the numbers of those, a stack */
     uint32_t nfree, room;  /* how many there are, and for how many it has room */
     uint32_t serial;       /* last mark given to futures by a look for duplicates */
+    bool gives;            /* futures were to give something to a task by a callback */
     bool sweeping;         /* a userdata is there for tine__sweep */
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
@@ -367,7 +370,7 @@ int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct
 int tine__share(lua_State *L); /* pool:share */
 extern const luaL_Reg tine__shared_methods[], tine__shared_meta[];
 
-/* --- opening --- */
+/* --- core_open.c --- */
 
 /* Push a new pool userdata, still without its metatable, whose core is anchored and knows no pool yet; the
 ** core is pushed after it. */
@@ -642,7 +645,9 @@ struct aim {
     uint64_t n;
     struct core *core; /* while its pool has not ended, this may still come */
     bool any;          /* it will come in any case */
-    bool quiet;        /* run no callbacks */
+    /* Nothing that is under way can meet it. True: something was done about that. NULL: the wait is an error. */
+    bool (*give_up)(lua_State *L, const struct aim *aim);
+    bool quiet; /* run no callbacks */
     /* Does it wait for the end of this? Asked under the pool's lock of tasks that stand because nobody reads what they
     ** emit. NULL: for nothing that another task could be in the way of. */
     bool (*ends)(const struct aim *aim, const struct anchor *a);
@@ -688,8 +693,6 @@ const char *tine__text_push(lua_State *L, int idx);
 void tine__error_set_task(lua_State *L, const struct task_name *name, uint32_t k);
 /* Push the label of task k. */
 const char *tine__label_push(lua_State *L, const struct task_name *name, uint32_t k);
-/* Remember what is to be shown beside the error on top if nobody catches it. */
-void tine__error_note(lua_State *L, int label, int traceback);
 /* Make the metatable of error objects known to this state; pushed. */
 void tine__errors_open(lua_State *L);
 bool tine__is_error(lua_State *L, int idx);
@@ -802,6 +805,10 @@ void tine__check_fields(lua_State *L, int arg, int idx, const char *prefix,
 int tine__option(lua_State *L, int arg, const char *name);
 /* Raise: option `name` (its value on top) must be `wanted`. */
 int tine__option_error(lua_State *L, int arg, const char *name, const char *wanted);
+/* The option as a string, or `none` when nil; it stays on the stack. */
+const char *tine__option_string(lua_State *L, int arg, const char *name, const char *none);
+/* The option `label`, which names a task (C programs get it, too, so without zero bytes): pushes it, or nil: NULL. */
+const char *tine__option_label(lua_State *L, int arg, size_t *len);
 /* The option as a count of 1 or more, up to `max`; `none` when nil. */
 uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t max, uint64_t none);
 /* As ns; `none` when nil; UINT64_MAX for math.huge. */

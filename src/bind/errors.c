@@ -8,7 +8,6 @@
 #include "bind/bind.h"
 
 #define ERROR_METATABLE "tine.error"
-#define NOTE "tine.traceback" /* read by the host program */
 
 static int error_tostring(lua_State *L) {
     lua_settop(L, 1);
@@ -251,31 +250,6 @@ int tine__refused(lua_State *L, struct core *c, int code) {
     if (code == TINE_ESYSTEM)
         return tine__error(L, code, "%s", tine__why_text(error));
     return tine__error(L, code, "%s", tine_error_text(code));
-}
-
-/* --- what the host program shows beside an error that nobody caught --- */
-
-void tine__error_note(lua_State *L, int label, int traceback) {
-    int err = lua_gettop(L);
-    label = lua_absindex(L, label);
-    traceback = lua_absindex(L, traceback);
-    if (lua_getfield(L, LUA_REGISTRYINDEX, NOTE) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_createtable(L, 0, 3);
-        lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "v"); /* keeps no error alive */
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, LUA_REGISTRYINDEX, NOTE);
-    }
-    lua_pushvalue(L, err);
-    lua_setfield(L, -2, "error");
-    lua_pushvalue(L, label);
-    lua_setfield(L, -2, "label");
-    lua_pushvalue(L, traceback);
-    lua_setfield(L, -2, "traceback");
-    lua_settop(L, err);
 }
 
 /* --- interrupts --- */

@@ -1,5 +1,6 @@
 /* What the methods of futures are. */
 #include "bind/bind.h"
+#include "worker/task_error.h"
 
 /* --- how it stands --- */
 
@@ -101,7 +102,7 @@ static int raise_error(lua_State *L, struct future *f, int idx) {
     int label = lua_gettop(L);
     tine__future_push_error(L, idx);
     lua_insert(L, -2); /* label, traceback, error */
-    tine__error_note(L, label, label + 1);
+    tine__task_error_note(L, label, label + 1);
     return lua_error(L);
 }
 

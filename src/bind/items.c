@@ -30,6 +30,7 @@ static struct block *new_block(struct items *s) {
     b->free = NULL;
     b->nfree = TOGETHER;
     for (unsigned i = TOGETHER; i-- > 0;) {
+        item_init(&b->places[i].item);
         b->places[i].block = b;
         b->places[i].item.owner = b->free;
         b->free = &b->places[i].item;

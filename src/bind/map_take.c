@@ -1,5 +1,6 @@
 /* Taking the results of a map, and waiting for them (map.h). */
 #include "bind/map.h"
+#include "worker/task_error.h"
 
 /* --- the current chunk --- */
 
@@ -82,7 +83,7 @@ static int take_failure(lua_State *L, struct map *m, struct chunk *c, uint32_t k
     lua_insert(L, -2);
     tine__label_push(L, &c->name, k);
     lua_insert(L, -2); /* traceback, label, error */
-    tine__error_note(L, lua_gettop(L) - 1, lua_gettop(L) - 2);
+    tine__task_error_note(L, lua_gettop(L) - 1, lua_gettop(L) - 2);
     return lua_error(L);
 }
 

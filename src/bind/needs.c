@@ -176,6 +176,7 @@ static int give(lua_State *L) {
 }
 
 void tine__needs_await(lua_State *L, int futures, int dependent) {
+    state_of(L)->gives = true;
     for (lua_pushnil(L); lua_next(L, futures);) {
         int source = lua_gettop(L);
         struct future *f = lua_touserdata(L, source);

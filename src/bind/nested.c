@@ -44,11 +44,9 @@ static int nested_with(lua_State *L) {
         !lua_isnil(L, -1))
         return luaL_argerror(L, 2, "option 'retry.when' is not there in a task");
     lua_settop(L, 3);
-    int type = tine__option(L, 2, "label");
-    if (type == LUA_TNIL)
+    size_t len;
+    if (!tine__option_label(L, 2, &len))
         lua_getiuservalue(L, 1, 1);
-    else if (type != LUA_TSTRING)
-        tine__option_error(L, 2, "label", "a string");
     v->label = lua_tolstring(L, -1, &v->label_len);
     lua_setiuservalue(L, 3, 1);
     lua_settop(L, 3);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "bind/nested.h"
+#include "worker/task_error.h"
 
 static const char forget_key; /* in the registry: a function */
 
@@ -292,6 +293,7 @@ static int forget_level(lua_State *L) {
         }
         lua_settop(L, 2);
     }
+    tine__task_error_forget(L); /* whatever it has caught */
     return 0;
 }
 

@@ -109,6 +109,23 @@ int tine__option_error(lua_State *L, int arg, const char *name, const char *want
                          lua_pushfstring(L, "option '%s' must be %s, got %s", name, wanted, got));
 }
 
+const char *tine__option_string(lua_State *L, int arg, const char *name, const char *none) {
+    int type = tine__option(L, arg, name); /* stays on the stack */
+    if (type == LUA_TNIL)
+        return none;
+    if (type != LUA_TSTRING)
+        tine__option_error(L, arg, name, "a string");
+    return lua_tostring(L, -1);
+}
+
+const char *tine__option_label(lua_State *L, int arg, size_t *len) {
+    int type = tine__option(L, arg, "label");
+    const char *label = type == LUA_TSTRING ? lua_tolstring(L, -1, len) : NULL;
+    if (type != LUA_TNIL && (!label || strlen(label) != *len))
+        tine__option_error(L, arg, "label", "a string without zero bytes");
+    return label;
+}
+
 uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t max, uint64_t none) {
     int exact;
     int type = tine__option(L, arg, name);

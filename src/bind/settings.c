@@ -185,11 +185,9 @@ bool tine__settings_read(lua_State *L, int arg, const struct settings *from,
 
 static void set_label(lua_State *L, int arg, int idx, int over) {
     struct view *v = lua_touserdata(L, idx);
-    int type = tine__option(L, arg, "label");
-    if (type == LUA_TSTRING)
-        v->label = lua_tolstring(L, -1, &v->label_len);
-    else if (type != LUA_TNIL)
-        tine__option_error(L, arg, "label", "a string");
+    const char *label = tine__option_label(L, arg, &v->label_len);
+    if (label)
+        v->label = label;
     else if (over)
         lua_getiuservalue(L, over, VIEW_LABEL);
     lua_setiuservalue(L, idx, VIEW_LABEL);

@@ -19,18 +19,6 @@ static bool core_joined(const struct aim *aim) {
     return ((const struct core *)aim->what)->joined;
 }
 
-int tine__wait_ended(lua_State *L) {
-    struct aim aim = {
-        .any = true, .met = core_joined, .what = lua_touserdata(L, 1), .ends = tine__all_ends};
-    if (!aim.what) {
-        aim.met = nothing_left;
-        aim.what = state_of(L);
-    }
-    uint64_t deadline = (uint64_t)luaL_optinteger(L, 2, (lua_Integer)WAIT_FOREVER);
-    lua_pushboolean(L, tine__await(L, &aim, deadline) == 0);
-    return 1;
-}
-
 static void close_core(struct core *c) {
     if (c->program)
         tine__inbox_unfollow(&c->inbox); /* its tasks are not ours to wait for */
@@ -61,18 +49,45 @@ void tine__closer_renew(lua_State *L) {
     S->closer = closer;
 }
 
-/* What is to be given by futures that are made by hand, or by other pools, never will be. */
-static void end_ungiven(lua_State *L, struct state *S) {
-    for (uint32_t slot = 1; slot <= S->slots; slot++) {
+/* --- waiting for the ends of pools --- */
+
+static struct core *core_of(struct anchor *a) {
+    return a->kind == ANCHOR_CHUNK ? tine__chunk_core(a) : ((struct future *)a)->core;
+}
+
+/* What is to be given to tasks of this pool (NULL: of all) by futures that are made by hand, or by other pools, never will be:
+** they are cancelled. Whether there were any. */
+static bool end_ungiven(lua_State *L, struct state *S, const struct core *only) {
+    bool any = false;
+    for (uint32_t slot = 1; S->gives && slot <= S->slots; slot++) {
         lua_rawgeti(L, UP(UP_ANCHORS), slot);
         struct anchor *a = lua_touserdata(L, -1); /* the first member of all that is anchored */
-        struct core *c = !a                        ? NULL
-                         : a->kind == ANCHOR_CHUNK ? tine__chunk_core(a)
-                                                   : ((struct future *)a)->core;
-        if (a && a->item && c && c->p && tine__core_is_ours(c))
-            tine__item_ungiven(c->p, a->item);
+        struct core *c = a ? core_of(a) : NULL;
+        if (c && (!only || c == only) && a->item && c->p && tine__core_is_ours(c))
+            any |= tine__item_ungiven(c->p, a->item);
         lua_pop(L, 1);
     }
+    return any;
+}
+
+/* Only callbacks of ours could set a future that is made by hand, and none will be called any more. */
+static bool give_up(lua_State *L, const struct aim *aim) {
+    struct state *S = state_of(L);
+    return S->promised > 0 && end_ungiven(L, S, aim->met == core_joined ? aim->what : NULL);
+}
+
+int tine__wait_ended(lua_State *L) {
+    struct aim aim = {.met = core_joined,
+                      .what = lua_touserdata(L, 1),
+                      .give_up = give_up,
+                      .ends = tine__all_ends};
+    if (!aim.what) {
+        aim.met = nothing_left;
+        aim.what = state_of(L);
+    }
+    uint64_t deadline = (uint64_t)luaL_optinteger(L, 2, (lua_Integer)WAIT_FOREVER);
+    lua_pushboolean(L, tine__await(L, &aim, deadline) == 0);
+    return 1;
 }
 
 /* lua_close: let all tasks finish, then give everything back. An interrupt ends them at once. */
@@ -82,7 +97,7 @@ int tine__state_gc(lua_State *L) {
     if (!closer->live)
         return 0;
     tine__state_check(L, S);
-    end_ungiven(L, S);
+    end_ungiven(L, S, NULL);
     each_core(S, close_core);
     while (push_kept(L, KEPT_WAITER), lua_pcall(L, 0, 0, 0) != LUA_OK) {
         each_core(S, kill_core);

@@ -60,7 +60,8 @@ void tine__room_put(struct core *c, struct room *r) {
 /* --- items --- */
 
 void tine__item_put(struct core *c, struct item *item) {
-    tine__item_drop_rare(item);
+    if (item_rare(item))
+        tine__item_drop_rare(item);
     tine__items_put(&c->items, item);
 }
 
@@ -75,12 +76,11 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     item->task.call.count = d->count;
     item->task.mute = d->mute;
     item->settings = d->settings == c->settings ? NULL : d->settings;
-    item->watched = item->task.far = false;
+    item->watched = false;
     item->answers = true;
     item->needs = d->needs ? *d->needs : NULL;
     item->outcomes = d->outcomes;
     item->owner = d->anchor;
-    atomic_init(&item->rare, NULL);
     return item;
 }
 
@@ -101,37 +101,25 @@ static void await_news(lua_State *L, struct core *c) {
     struct aim aim = {.met = news_came,
                       .what = c,
                       .n = c->taken,
-                      .any = true,
+                      .core = c,
                       .quiet = true,
                       .ends = tine__all_ends};
     tine__await(L, &aim, WAIT_FOREVER);
 }
 
-/* Anchor what was drafted and give its item to the pool: the call in `cb`, or (NULL) a failure. A code. */
-static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
-                  uint32_t function, int code, const char *text, size_t len) {
+/* Anchor what was drafted, and make its item; NULL: no memory. The pool may have ended afterwards. */
+static struct item *begin_launch(lua_State *L, struct core *c, struct draft *d) {
     loop_expect(L, c);
     tine__anchor(L, c->state, d->anchor, d->idx);
     struct item *item = item_make(c, d);
     core_is_busy(c);
-    int err = TINE_ENOMEM;
     if (d->needs)
         tine__needs_resolve(L, c, *d->needs, d->futures);
-    if (!c->p) /* it has ended meanwhile */
-        err = TINE_ESHUTDOWN;
-    else if (item && d->everywhere)
-        err = cb ? tine__pool_everywhere(c->p, item, cb, function)
-                 : tine__pool_everywhere_failed(c->p, item, code, text, len);
-    else if (item)
-        err = cb ? tine__pool_submit(c->p, item, cb, d->name.label_len, function)
-                 : tine__pool_submit_failed(c->p, item, code, text, len);
-    if (!err) {
-        d->anchor->item = item;
-        d->name.id = item->name.id;
-        if (d->needs)
-            *d->needs = NULL; /* they are the item's */
-        return 0;
-    }
+    return item;
+}
+
+/* The pool has refused it, by `err`, or is gone. */
+static int end_refused(lua_State *L, struct core *c, struct draft *d, struct item *item, int err) {
     if (item)
         tine__item_put(c, item);
     tine__unanchor(L, c->state, d->anchor);
@@ -140,6 +128,39 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     if (!c->p)
         tine__refuse_ended(L, c);
     return err;
+}
+
+/* The pool has it, or (`err`) not. */
+static int end_launch(lua_State *L, struct core *c, struct draft *d, struct item *item, int err) {
+    if (err)
+        return end_refused(L, c, d, item, err);
+    d->anchor->item = item;
+    d->name.id = item->name.id;
+    if (d->needs)
+        *d->needs = NULL; /* they are the item's */
+    return 0;
+}
+
+/* Give what was drafted to the pool with the call in `cb`. A code. */
+static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                  uint32_t function) {
+    struct item *item = begin_launch(L, c, d);
+    int err = TINE_ENOMEM;
+    if (c->p && item)
+        err = d->everywhere ? tine__pool_everywhere(c->p, item, cb, function)
+                            : tine__pool_submit(c->p, item, cb, d->name.label_len, function);
+    return end_launch(L, c, d, item, err);
+}
+
+/* The same: it has failed before. */
+static int launch_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
+                         size_t len) {
+    struct item *item = begin_launch(L, c, d);
+    int err = TINE_ENOMEM;
+    if (c->p && item)
+        err = d->everywhere ? tine__pool_everywhere_failed(c->p, item, code, text, len)
+                            : tine__pool_submit_failed(c->p, item, code, text, len);
+    return end_launch(L, c, d, item, err);
 }
 
 bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *leader) {
@@ -161,7 +182,7 @@ bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *le
 
 bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                     uint32_t function) {
-    int err = launch(L, c, d, cb, function, 0, NULL, 0);
+    int err = launch(L, c, d, cb, function);
     if (err && err != TINE_EAGAIN) {
         tine__call_buf_drop(cb);
         tine__refused(L, c, err);
@@ -177,7 +198,7 @@ void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *
 
 void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
                        size_t len) {
-    int err = launch(L, c, d, NULL, 0, code, text, len);
+    int err = launch_failed(L, c, d, code, text, len);
     if (err)
         tine__refused(L, c, err);
 }
@@ -205,7 +226,7 @@ void tine__check_task(lua_State *L, int arg, const char *method) {
 }
 
 /* What the worker is to know, and the label. */
-static int encode_said(const struct head *h, struct buf *b) {
+static inline int encode_said(const struct head *h, struct buf *b) {
     int err = 0;
     if (settings_need_extra(h->settings)) {
         const struct call_extra extra = extra_of(h->settings, h->serial);
@@ -280,8 +301,17 @@ static void keep_when(lua_State *L, struct future *f, int view, int future) {
     lua_pop(L, 1);
 }
 
-/* What the futures among the arguments are to give, kept on the stack; NULL: nothing. */
+/* Are futures among the arguments, perhaps? */
+static bool may_need(lua_State *L, int n) {
+    for (int i = 3; i < 3 + n; i++)
+        if (lua_type(L, i) == LUA_TUSERDATA)
+            return true;
+    return false;
+}
+
+/* What those are to give, kept on the stack; NULL: nothing. */
 static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
+    lua_pushnil(L);
     if (!tine__needs_collect(L, c, 3, n, future + 1))
         return NULL;
     return lua_touserdata(L, future + 2);
@@ -317,8 +347,7 @@ static int submit(lua_State *L, bool wait) {
         tine__extras_set_label(L, f, future, 1);
     if (v->settings && v->settings->retry.asks)
         keep_when(L, f, 1, future);
-    lua_pushnil(L);
-    struct needs **needs = collect(L, c, n, future);
+    struct needs **needs = may_need(L, n) ? collect(L, c, n, future) : NULL;
     struct draft d = {.needs = needs,
                       .futures = future + 1,
                       .name = {.label = v->label, .label_len = (uint32_t)v->label_len},

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <lauxlib.h>
 
-#include "host/task_error.h"
+#include "worker/task_error.h"
 
 const char *progname = "tine";
 
@@ -79,7 +79,7 @@ static void push_message(lua_State *L) {
 static int message_handler(lua_State *L) {
     interrupted = is_interruption(L, 1);
     push_message(L);
-    if (push_task_report(L, 1))
+    if (tine__task_error_push(L, 1))
         lua_concat(L, 2);
     return 1;
 }

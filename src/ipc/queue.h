@@ -42,7 +42,8 @@
 ** WHO IS WOKEN. At most two workers spin, all others sleep at once; and a worker whose spins keep ending in sleep does, too,
 ** for the most part. For an item that is put nobody is woken while one spins, which takes it sooner. Who stops spinning and
 ** finds more than it takes wakes the next. A spinner is believed by the time at which it last looked: one that was stopped
-** holds up nothing.
+** holds up nothing. Nor for long does a sleeper that was stopped before it was woken: the submitter looks again, before it
+** sleeps itself, whether items lie there while others sleep (tine__queue_sleeps).
 **
 ** One submitter: all functions of the submitter's side are called under its lock.
 */
@@ -121,6 +122,8 @@ bool tine__queue_announce(struct queue *q, unsigned n);
 /* Wake one sleeping worker / all of them. True when somebody slept. */
 bool tine__queue_wake(struct queue *q);
 void tine__queue_wake_all(struct queue *q);
+/* Does a worker sleep that nobody has woken yet? */
+bool tine__queue_sleeps(const struct queue *q);
 /* Take an item back. True: nobody has taken it, and nobody ever will. */
 bool tine__queue_withdraw(struct queue *q, uint64_t seq);
 /* Condemn the worker that has taken the item and not yet freed its slot: true, it will run nothing any

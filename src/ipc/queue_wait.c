@@ -55,6 +55,14 @@ void tine__queue_wake_all(struct queue *q) {
         ;
 }
 
+bool tine__queue_sleeps(const struct queue *q) {
+    uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
+    for (; groups; groups &= groups - 1)
+        if (atomic_load_explicit(&q->k->sleepers[__builtin_ctzll(groups)], memory_order_relaxed))
+            return true;
+    return false;
+}
+
 _Static_assert(QUEUE_SPINNERS == 2, "the two that are looked at here");
 
 /* How many workers are just looking for items. One that was stopped, or is kept from the processor, is not. */

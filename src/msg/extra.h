@@ -42,7 +42,7 @@ void tine__extra_seed(const struct call_extra *e, uint64_t index, uint64_t out[2
 
 /* Do tasks with these settings need one? */
 static inline bool settings_need_extra(const struct settings *s) {
-    return (s->memory | s->seeded | s->output) != 0;
+    return !s->plain && (s->memory | s->seeded | s->output) != 0;
 }
 
 static inline struct call_extra extra_of(const struct settings *s, uint64_t serial) {

@@ -24,4 +24,5 @@ void tine__nested_merge(struct settings *to, const struct settings *said, uint32
         memcpy(to->seed, said->seed, sizeof to->seed);
     }
     to->retry.asks = false;
+    settings_look(to);
 }

@@ -6,6 +6,7 @@
 #include "base/sys.h"
 
 const struct settings tine__settings_none = {
+    .plain = true,
     .grace = SETTINGS_GRACE,
     .output_limit = SETTINGS_OUTPUT_LIMIT,
     .retry = {.delay = SETTINGS_RETRY_DELAY,
@@ -24,6 +25,7 @@ struct settings *tine__settings_copy(const struct settings *s, const char *group
     copy->group_hash = len ? tine__hash(group, len) : 0;
     if (len)
         memcpy(copy->group, group, len);
+    settings_look(copy);
     return copy;
 }
 

@@ -38,6 +38,7 @@ struct retry {
 
 struct settings {
     atomic_uint refs;
+    bool plain;     /* settings_look */
     uint8_t output; /* enum output_mode */
     bool seeded;
     int64_t priority;
@@ -82,6 +83,13 @@ static inline bool settings_retry(const struct settings *s) {
     for (int kind = 0; kind < RETRY_KINDS; kind++)
         any |= s->retry.budget[kind];
     return any != 0;
+}
+
+/* Once all is said: with these, is there nothing to be told to a worker, nothing to be watched and nothing to be tried
+** again? Who finds `plain` false looks at each of them; it is never true of settings that nobody has looked at. */
+static inline void settings_look(struct settings *s) {
+    s->plain = (s->timeout | s->deadline | s->memory | s->cpu | s->seeded | s->output) == 0 &&
+               !settings_retry(s);
 }
 
 #endif

@@ -15,8 +15,8 @@ static void free_block(struct pool *p, uint64_t block) {
 void tine__item_free_bytes(struct pool *p, struct item *item) {
     if (item->task.call.offset)
         free_block(p, item->task.call.offset);
-    else if (!item->borrowed && item->bytes != item->small)
-        free(item->bytes);
+    else
+        item_forget_bytes(item);
     item->task.call.offset = 0;
     item->borrowed = false;
     item->bytes = NULL;

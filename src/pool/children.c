@@ -165,6 +165,7 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
         return NULL;
     char *at = c->text;
     struct item *item = &c->item;
+    item_init(item);
     c->kin = (struct kin_node){.parent = parent, .number = call->number};
     c->parent_id = r->id;
     c->item.parent = r->id;
@@ -187,7 +188,6 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     item->task.nested = true;
     item->task.depth = (uint16_t)(parent->task.depth + 1);
     list_init(&c->node);
-    list_init(&item->news);
     return c;
 }
 

@@ -4,12 +4,9 @@
 #include "base/sys.h"
 #include "pool/internal.h"
 
-/* Task k of the item has ended for good. */
-static void count(struct pool *p, const struct item *item, uint32_t k) {
+static void count_failed(struct pool *p, const struct item *item, uint32_t k) {
     const struct outcome *o = &item->outcomes[k];
-    if (o->state == OUTCOME_VALUES) {
-        p->ends.finished++;
-    } else if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED) {
+    if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED) {
         p->ends.cancelled++;
     } else {
         p->ends.failed++;
@@ -17,8 +14,16 @@ static void count(struct pool *p, const struct item *item, uint32_t k) {
     }
 }
 
+/* Task k of the item has ended for good. */
+static inline void count(struct pool *p, const struct item *item, uint32_t k) {
+    if (item->outcomes[k].state == OUTCOME_VALUES)
+        p->ends.finished++;
+    else
+        count_failed(p, item, k);
+}
+
 /* Tasks [from, to) of the item have ended, or at least this attempt of them. */
-static void end_children(struct pool *p, struct item *item, uint32_t from, uint32_t to) {
+static inline void end_children(struct pool *p, struct item *item, uint32_t from, uint32_t to) {
     const struct item_rare *rare = item_rare(item);
     for (uint32_t k = from; rare && k < to && !list_empty(&rare->children); k++)
         tine__children_end(p, item, item->task.call.id + k);
@@ -31,26 +36,37 @@ static void end_rare(struct pool *p, struct item *item) {
     tine__needs_meet(p, item);
 }
 
+/* Its owner wants to hear of that at once. */
+static void end_watched(struct item *item) {
+    item->inbox->watched--;
+    item->inbox->urgent = true;
+    item->watched = false;
+}
+
+/* What a DONE item has beside its outcomes goes. */
+static void clear(struct pool *p, struct item *item) {
+    item->asking = false;
+    if (item->bytes || item->task.call.offset)
+        tine__item_free_bytes(p, item);
+    tine__store_release(p->store, &item->refs);
+    if (item->settings)
+        tine__settings_unref(item->settings);
+    item->settings = NULL;
+    item->task.set = p->settings;
+    if (item->watched)
+        end_watched(item);
+    if (item->needs)
+        tine__needs_drop(p, item);
+    if (item_rare(item))
+        end_rare(p, item);
+    if (p->refused)
+        tine__inboxes_room(p);
+}
+
 /* Some outcomes of the item have been set. */
 static void post(struct pool *p, struct item *item) {
-    if (item->task.state == TASK_DONE) {
-        item->asking = false;
-        if (item->bytes || item->task.call.offset)
-            tine__item_free_bytes(p, item);
-        tine__store_release(p->store, &item->refs);
-        tine__settings_unref(item->settings);
-        item->settings = NULL;
-        item->task.set = p->settings;
-        item->inbox->watched -= item->watched;
-        item->inbox->urgent |= item->watched;
-        item->watched = false;
-        if (item->needs)
-            tine__needs_drop(p, item);
-        if (item_rare(item))
-            end_rare(p, item);
-        if (p->refused)
-            tine__inboxes_room(p);
-    }
+    if (item->task.state == TASK_DONE)
+        clear(p, item);
     tine__inbox_post(item->inbox, item);
 }
 
@@ -70,6 +86,10 @@ static struct failure *unreadable(int error) {
 }
 
 static void set_result(struct pool *p, struct outcome *o, const struct report *r) {
+    if (r->kind == REPORT_VALUES && !r->error) { /* as nearly all */
+        tine__outcome_set_report(o, OUTCOME_VALUES, 0, p, r);
+        return;
+    }
     enum outcome_state state = r->kind == REPORT_VALUES  ? OUTCOME_VALUES
                                : r->kind == REPORT_ERROR ? OUTCOME_ERROR
                                                          : OUTCOME_FAILED;
@@ -134,7 +154,8 @@ static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending h
 static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum ending how,
                         const struct report *r, struct outcome *o) {
     if (how == ENDING_NONE) {
-        tine__printed_end(p, item);
+        if (!item->task.set->plain)
+            tine__printed_end(p, item);
         set_result(p, o, r);
     } else {
         set_end(p, item, k, how, r, o);

@@ -39,31 +39,33 @@ static void run_there(struct pool *p, const struct order *o, const struct site_c
         tine__letter_post(p, o->worker, place, letter, &(struct carried){0});
 }
 
-static void run(struct pool *p, const struct order *o, struct answer *a) {
+/* Of a chunk of which some have ended, or never will run. */
+static void run_rest(struct pool *p, const struct order *o, struct answer *a) {
     struct item *item = item_of(o->task);
-    a->err = prepare(p, item);
-    if (a->err)
-        return;
-    struct call_head rest;
-    struct site_call call = {&o->task->call, item->bytes, &item->refs};
-    if (item->first > 0 || o->task->upto < call.head->count) {
-        rest = *call.head;
-        rest.id += item->first;
-        rest.count = o->task->upto - item->first;
-        if (rest.index)
-            rest.index += item->first;
-        call.head = &rest;
-    }
-    if (o->worker) {
+    struct call_head rest = o->task->call;
+    rest.id += item->first;
+    rest.count = o->task->upto - item->first;
+    if (rest.index)
+        rest.index += item->first;
+    p->site->ops->give(p->site, o, &(struct site_call){&rest, item->bytes, &item->refs}, a);
+}
+
+static void run(struct pool *p, const struct order *o, struct answer *a) {
+    struct task *t = o->task;
+    struct item *item = item_of(t);
+    struct site_call call = {&t->call, item->bytes, &item->refs};
+    if (o->worker)
         run_there(p, o, &call, a);
+    else if (item->first > 0 || t->upto < t->call.count)
+        run_rest(p, o, a);
+    else
+        p->site->ops->give(p->site, o, &call, a);
+    if (a->err || o->worker)
         return;
-    }
-    p->site->ops->give(p->site, o, &call, a);
-    if (!a->err)
-        p->figures.bytes_in += call.head->length;
-    if (!a->err && o->task->call.count == 1 && !o->task->call.offset && !p->far &&
-        !settings_retry(o->task->set))
-        tine__item_free_bytes(p, item); /* the site has them; a chunk may have to be sent again */
+    p->figures.bytes_in += t->call.length;
+    if (t->call.count == 1 && !t->call.offset && !p->far &&
+        (t->set->plain || !settings_retry(t->set)))
+        item_forget_bytes(item); /* the site has them; a chunk may have to be sent again */
 }
 
 /* It has come back, and its bytes were not kept. */
@@ -72,15 +74,20 @@ static void keep_withdrawn(struct item *item, const struct answer *a) {
         tine__item_copy_bytes(item, a->bytes, a->length);
 }
 
-static void carry(struct pool *p, const struct order *o) {
+static void run_next(struct pool *p, const struct order *o) {
+    struct answer a = {.err = prepare(p, item_of(o->task))};
+    if (!a.err)
+        run(p, o, &a);
+    sched_answer_run(&p->s, o, &a, o->task->call.flags & CALL_TIMED ? tine__now() : 0);
+}
+
+static void carry_other(struct pool *p, const struct order *o) {
     struct answer a = {0};
     if (o->kind == ORDER_START && o->worker > p->s.o.workers)
         a.err =
             p->site->ops->resize(p->site, o->worker); /* one beyond those that there are to be */
     if (a.err) {
         a.error = ENOMEM;
-    } else if (o->kind == ORDER_RUN) {
-        run(p, o, &a);
     } else {
         const struct site_call call = {o->task ? &o->task->call : NULL, NULL, NULL};
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
@@ -89,9 +96,14 @@ static void carry(struct pool *p, const struct order *o) {
         if (o->kind == ORDER_ASK && a.where == AT_WORKER)
             tine__children_end(p, item_of(o->task), o->id);
     }
-    bool timed =
-        o->kind == ORDER_RUN ? o->task->call.flags & CALL_TIMED : o->kind != ORDER_WITHDRAW;
-    tine__sched_answer(&p->s, o, &a, timed ? tine__now() : 0);
+    tine__sched_answer(&p->s, o, &a, o->kind != ORDER_WITHDRAW ? tine__now() : 0);
+}
+
+static void carry(struct pool *p, const struct order *o) {
+    if (o->kind == ORDER_RUN)
+        run_next(p, o);
+    else
+        carry_other(p, o);
 }
 
 static void deliver_events(struct pool *p) {
@@ -100,9 +112,7 @@ static void deliver_events(struct pool *p) {
         tine__deliver(p, &e);
 }
 
-static void deliver_all(struct pool *p) {
-    if (!sched_has_event(&p->s) && p->needing == 0 && p->children == 0)
-        return; /* as after nearly every order */
+static void deliver_some(struct pool *p) {
     deliver_events(p);
     if (!list_empty(&p->met))
         tine__needs_settle(p);
@@ -110,9 +120,17 @@ static void deliver_all(struct pool *p) {
         deliver_events(p);
 }
 
+/* As after nearly every order there is nothing. */
+static inline void deliver_all(struct pool *p) {
+    if (sched_has_event(&p->s) || (p->needing | p->children) > 0)
+        deliver_some(p);
+}
+
 void tine__wake_manager(struct pool *p) {
+    if (!p->asleep)
+        return;
     uint64_t due = pool_due(p);
-    if (!p->asleep || due >= p->until)
+    if (due >= p->until)
         return;
     p->until = due;
     tine__wakeup_send(&p->wakeup);
@@ -207,6 +225,12 @@ void tine__take_in(struct pool *p, bool listen) {
         pthread_cond_broadcast(&p->word);
     tine__wake_waiters(p, p->stood); /* who waits may have to let it go on */
     p->stood = false;
+}
+
+bool tine__overdue(struct pool *p, bool wake) {
+    if (list_empty(&p->s.handed) || pool_site_is_gone(p))
+        return false;
+    return p->site->ops->overdue && p->site->ops->overdue(p->site, wake);
 }
 
 void tine__work(struct pool *p) {

@@ -319,6 +319,17 @@ bool tine__pool_holds(struct pool *p) {
     return any;
 }
 
+bool tine__pool_is_stuck(struct pool *p) {
+    if (tine__pool_is_forked(p))
+        return false;
+    pthread_mutex_lock(&p->lock);
+    const struct sched *s = &p->s;
+    bool stuck = s->open > 0 && s->open == s->nheld && timers_next(&s->timers) == TIMER_NEVER &&
+                 p->children == 0 && !pool_site_is_gone(p) && !sched_has_event(s);
+    pthread_mutex_unlock(&p->lock);
+    return stuck;
+}
+
 static void loosen(struct pool *p, bool (*waits)(const struct item *item, const void *arg),
                    const void *arg, bool *loose) {
     bool all = !waits || (!pool_site_is_gone(p) && is_held_up(p));

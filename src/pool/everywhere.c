@@ -40,6 +40,7 @@ static void admit(struct pool *p, struct item *item, uint64_t number) {
     item->borrowed = false;
     item->settings = NULL;
     item->task = (struct task){.call.count = 1, .next = 1, .upto = 1};
+    task_make(&item->task);
     tine__item_prepare(p, item);
     item->name.id = number;
     item->times = (struct task_times){.submitted = tine__now()};

@@ -30,11 +30,11 @@ void tine__followers_end(struct item *item) {
 
 static void prepare(struct item *follower) {
     follower->task = (struct task){.state = TASK_NEW, .call.count = 1};
+    task_make(&follower->task);
     follower->needs = NULL;
     follower->asking = follower->asked = false;
     follower->times = (struct task_times){0};
-    list_init(&follower->news);
-    follower->listed = follower->released = follower->watched = false;
+    follower->released = follower->watched = false;
 }
 
 static int follow(struct pool *p, struct item *follower, struct item *leader) {

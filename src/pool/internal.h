@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include "base/list.h"
 #include "ipc/wakeup.h"
 #include "pool/figures.h"
@@ -114,12 +115,21 @@ void tine__wake_manager(struct pool *p);
 /* Take in what the site has to report, carry out what follows, wake whom it concerns. With `listen` all that
 ** the site can hear, without only what is there already. */
 void tine__take_in(struct pool *p, bool listen);
+/* Do calls lie at the site although workers sleep there? With `wake` those are woken. */
+bool tine__overdue(struct pool *p, bool wake);
 /* Do what the site has to be done by a thread of the program (site_ops.work). The lock is given up meanwhile. */
 void tine__work(struct pool *p);
 
 /* bytes.c */
 /* The rest of it is wanted no more: give back the item's bytes. */
 void tine__item_free_bytes(struct pool *p, struct item *item);
+/* The same, where they lie in no block. */
+static inline void item_forget_bytes(struct item *item) {
+    if (!item->borrowed && item->bytes != item->small)
+        free(item->bytes);
+    item->borrowed = false;
+    item->bytes = NULL;
+}
 /* It has a copy of these; NULL: no memory. */
 void tine__item_copy_bytes(struct item *item, const char *bytes, size_t length);
 /* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */

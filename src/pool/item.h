@@ -81,6 +81,16 @@ struct item {
     char small[ITEM_SMALL]; /* where few bytes lie: most calls wait for some time */
 };
 
+/* Once for the memory of an item, which may be used for one after the other: what is said above to be the pool's is again
+** as it is then when the item was released, but for what belongs to that. */
+static inline void item_init(struct item *item) {
+    task_make(&item->task);
+    list_init(&item->news);
+    atomic_init(&item->rare, NULL);
+    item->parent = 0;
+    item->asking = item->asked = item->listed = false;
+}
+
 static inline struct item *item_of(struct task *t) {
     return (struct item *)t;
 }

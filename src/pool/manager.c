@@ -12,8 +12,8 @@
 #include "base/sys.h"
 #include "pool/internal.h"
 
-/* So often it looks whether it still has its descriptors: what was put in their place may never tell. (Who uses one
-** looks, too.) */
+/* So often it looks whether it still has its descriptors: what was put in their place may never tell (who uses one
+** looks, too); and whether calls lie there although workers sleep (who waits looks sooner). */
 #define LOOK (5 * SECOND)
 
 /* Does an owner want to hear of every result at once? */
@@ -82,6 +82,7 @@ static void sleep_until(struct pool *p, uint64_t when) {
     if (now - p->looked >= LOOK || gone_wrong(fds, nfds + 1)) {
         p->looked = now;
         p->site->ops->intact(p->site);
+        tine__overdue(p, true);
     }
 }
 

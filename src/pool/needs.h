@@ -39,8 +39,8 @@ void tine__item_give(struct pool *p, struct item *item, uint32_t position, const
                      size_t length, struct carried *carried);
 void tine__item_fail(struct pool *p, struct item *item, int code, const char *text, size_t length);
 
-/* Nobody will give anything any more: an item that waits for that is cancelled. */
-void tine__item_ungiven(struct pool *p, struct item *item);
+/* Nobody will give anything any more: an item that waits for that is cancelled. Whether it did. */
+bool tine__item_ungiven(struct pool *p, struct item *item);
 
 /* --- the pool's side, under its lock --- */
 

@@ -63,14 +63,8 @@ static void empty(struct call_buf *cb) {
 }
 
 void tine__item_prepare(struct pool *p, struct item *item) {
-    item->task.nested = false;
-    item->task.depth = 0;
-    item->task.place = 0;
-    list_init(&item->news);
-    item->listed = item->released = false;
-    item->parent = 0;
+    item->released = false;
     item->first = 0;
-    item->asking = item->asked = false;
     item->task.set = item->settings ? item->settings : p->settings;
     item->task.call.index = item->name.index;
     item->task.call.callee = store_callee(&item->refs);
@@ -98,9 +92,10 @@ static bool just_queues(struct pool *p) {
 }
 
 /* Let it run, or wait. Results taken in first may show that an idle worker is there already. */
-static void set_off(struct pool *p) {
+static void set_off(struct pool *p, const struct item *item) {
     if (just_queues(p)) {
-        tine__wake_manager(p); /* it may have a deadline */
+        if (!item->task.set->plain || p->s.policy.nlines > 1)
+            tine__wake_manager(p); /* it may have a deadline, or its rank a step */
         return;
     }
     bool short_of_workers = sched_runnable(&p->s) > p->s.live && p->s.present < p->s.o.workers;
@@ -131,13 +126,15 @@ static void unadmit(struct pool *p, struct item *item) {
     p->calls -= item->task.call.index == 0;
 }
 
-/* Say in the call, if it says so much, which one of its pool it is. Chunks have the number of their map. */
-static void number(const struct pool *p, struct item *item, struct call_buf *cb) {
-    uint64_t serial = p->calls + 1;
+/* The call says, if it says so much, which one of its pool it is. Chunks have the number of their map. */
+static void number(struct item *item, struct call_buf *cb) {
+    uint32_t extra = settings_extra(item->task.set);
+    if (item->task.far || !extra)
+        return;
+    item->task.call.label += extra;
     if (item->task.call.index == 0)
-        item->serial = serial;
-    if (item->task.call.index == 0 && settings_need_extra(item->task.set) && !item->task.far)
-        memcpy(cb->b.data + offsetof(struct call_extra, serial), &serial, sizeof serial);
+        memcpy(cb->b.data + offsetof(struct call_extra, serial), &item->serial,
+               sizeof item->serial);
 }
 
 uint64_t tine__pool_count_map(struct pool *p) {
@@ -157,9 +154,9 @@ static void begin_needs(struct pool *p, struct item *item) {
 
 static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     tine__item_prepare(p, item);
-    number(p, item, cb);
-    if (!item->task.far)
-        item->task.call.label += settings_extra(item->task.set);
+    if (item->task.call.index == 0)
+        item->serial = p->calls + 1;
+    number(item, cb);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
     int err = item->needs ? tine__sched_submit_held(&p->s, &item->task, tine__now())
@@ -169,7 +166,7 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     if (err)
         return err;
     admit(p, item);
-    set_off(p);
+    set_off(p, item);
     err = keep_bytes(p, item);
     if (err)
         unadmit(p, item);
@@ -190,7 +187,7 @@ int tine__pool_submit(struct pool *p, struct item *item, struct call_buf *cb, ui
     item->refs = cb->refs;
     pthread_mutex_lock(&p->lock);
     int err = submit(p, item, cb);
-    if (!err)
+    if (!err && p->site->ops->work)
         tine__work(p);
     pthread_mutex_unlock(&p->lock);
     if (!err)

@@ -218,7 +218,7 @@ void tine__item_fail(struct pool *p, struct item *item, int code, const char *te
     pthread_mutex_unlock(&p->lock);
 }
 
-void tine__item_ungiven(struct pool *p, struct item *item) {
+bool tine__item_ungiven(struct pool *p, struct item *item) {
     bool waits = false;
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; item->needs && i < item->needs->n; i++)
@@ -228,6 +228,7 @@ void tine__item_ungiven(struct pool *p, struct item *item) {
         carry_out(p);
     }
     pthread_mutex_unlock(&p->lock);
+    return waits;
 }
 
 /* --- all of them --- */

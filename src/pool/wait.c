@@ -13,12 +13,14 @@
 
 #define FEW 8
 #define SHORT_SLEEP (10 * MILLISECOND) /* when not everything can be listened to */
+#define PATIENCE (10 * MILLISECOND)    /* with workers that were woken and have not come */
 
 /* One wait. The hook may run Lua, and that may wait: each has its own. */
 struct waiter {
     struct wait_entry *entries; /* [n], in the pools' lists */
     struct pollfd *fds;
     unsigned n;
+    bool overdue; /* calls lie in one of the pools although workers sleep */
     bool masked;
     sigset_t mask; /* to be restored */
     const sigset_t *outer;
@@ -145,6 +147,7 @@ static bool enter(struct waiter *w, struct inbox *in) {
     list_push(&p->waiters, &e->node);
     if (leads)
         bell_arm(&p->bells.waiter, BELL_RESULT);
+    w->overdue |= tine__overdue(p, false);
     int fd = leads ? p->bells.waiter.fd : own_fd;
     pthread_mutex_unlock(&p->lock);
     w->fds[w->n++] = (struct pollfd){.fd = fd, .events = POLLIN};
@@ -231,7 +234,18 @@ static uint64_t enter_all(struct waiter *w, struct inbox *const *inboxes, unsign
     unsigned room = make_room(w, n);
     while (w->n < room && enter(w, inboxes[w->n]))
         ;
-    return w->n == n ? WAIT_FOREVER : tine__now() + SHORT_SLEEP;
+    if (w->n < n)
+        return tine__now() + SHORT_SLEEP;
+    return w->overdue ? tine__now() + PATIENCE : WAIT_FOREVER;
+}
+
+static void wake_others(struct inbox *const *inboxes, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        struct pool *p = inboxes[i]->pool;
+        pthread_mutex_lock(&p->lock);
+        tine__overdue(p, true);
+        pthread_mutex_unlock(&p->lock);
+    }
 }
 
 static int sleep_on(struct waiter *w, struct inbox *const *inboxes, unsigned n, uint64_t deadline,
@@ -240,7 +254,11 @@ static int sleep_on(struct waiter *w, struct inbox *const *inboxes, unsigned n, 
     if ((hook && hook->ready && hook->ready(hook->arg)) || any_news(inboxes, n, true))
         return 0;
     int err = poll_until(w, until < deadline ? until : deadline);
-    return err == TINE_ETIMEOUT && until < deadline ? 0 : err;
+    if (err != TINE_ETIMEOUT || until >= deadline)
+        return err;
+    if (w->overdue)
+        wake_others(inboxes, n);
+    return 0;
 }
 
 bool tine__wait_briefly(struct inbox *const *inboxes, unsigned n, uint64_t deadline) {

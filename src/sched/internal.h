@@ -8,8 +8,6 @@
 #define SCHED_MILLISECOND 1000000ull
 #define SCHED_BACK 4 /* calls that are taken back for each that ends: more are too many */
 
-enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_AGE, TIMER_RETRY, TIMER_END };
-
 /* How that of it ends which shall never run. */
 static inline enum ending sched_end_unrun(const struct sched *s, const struct task *t) {
     return s->life >= LIFE_STOPPING ? ENDING_BROKEN : t->unrun ? t->unrun : ENDING_CANCELLED;

@@ -311,19 +311,21 @@ static bool join(struct policy *p, struct task *t) {
     return first;
 }
 
-/* The lone task is one of several from now on. */
+/* Those of the only line may be ordered against others from now on. */
 static void unfold(struct policy *p) {
-    struct task *t = p->lone;
-    p->lone = NULL;
-    if (t)
-        join(p, t);
+    if (list_empty(&p->plain))
+        return;
+    struct line *l = LIST_ITEM(p->plain.next, struct task, node)->line;
+    list_push_all(&l->tasks, &p->plain);
+    settle(p, l);
 }
 
 bool tine__policy_push(struct policy *p, struct task *t) {
     t->came_back = false;
-    if (p->nlines == 1 && policy_empty(p)) {
-        p->lone = t;
-        return true;
+    if (p->nlines == 1 && p->nbuckets == 0) {
+        bool first = list_empty(&p->plain);
+        list_push(&p->plain, &t->node);
+        return first;
     }
     unfold(p);
     return join(p, t);
@@ -349,8 +351,8 @@ static void take(struct task *t) {
 }
 
 void tine__policy_remove(struct policy *p, struct task *t) {
-    if (t == p->lone) {
-        p->lone = NULL;
+    if (!list_empty(&p->plain)) {
+        list_remove(&t->node);
         return;
     }
     take(t);
@@ -369,8 +371,10 @@ void tine__policy_take(struct policy *p, struct task *t) {
 }
 
 struct task *tine__policy_first(const struct policy *p) {
-    if (policy_empty(p) || p->lone)
-        return p->lone;
+    if (!list_empty(&p->plain))
+        return LIST_ITEM(p->plain.next, struct task, node);
+    if (p->nbuckets == 0)
+        return NULL;
     const struct bucket *b = bucket_of(p->buckets.root);
     return first_of(LIST_ITEM(b->turns.next, struct line, turn));
 }
@@ -389,11 +393,8 @@ static struct task *pop(struct policy *p) {
 }
 
 struct task *tine__policy_pop(struct policy *p) {
-    struct task *t = p->lone;
-    if (t)
-        p->lone = NULL;
-    else
-        t = pop(p);
+    struct list *plain = list_pop(&p->plain);
+    struct task *t = plain ? LIST_ITEM(plain, struct task, node) : pop(p);
     hand_over(t->line);
     return t;
 }
@@ -416,7 +417,7 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
     const struct line *l = last->line;
     if (policy_empty(p))
         return BY_NOTHING;
-    if (p->lone)
+    if (p->nbuckets == 0)
         return all ? BY_TURN : BY_NOTHING; /* of one line */
     if (all) /* what came back may belong before one that lies behind those of other priorities */
         return BY_TURN;
@@ -446,6 +447,7 @@ int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t
 
 int tine__policy_init(struct policy *p, double ageing) {
     *p = (struct policy){.ageing = ageing, .size = FIRST_SIZE};
+    list_init(&p->plain);
     p->buckets.before = bucket_before;
     tine__timers_init(&p->steps);
     p->table = sys.calloc(p->size, sizeof *p->table);

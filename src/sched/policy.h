@@ -26,8 +26,8 @@
 ** of that priority come back, and the turns are as they would have been. Ranks cross by waiting, too, once a
 ** second for each task: what lies there is then ordered anew as a whole.
 **
-** A LONE TASK, with no line but its own, has nobody to be ordered against, and is taken at once as a rule: it is
-** kept aside, and put into its line when another one comes.
+** TASKS OF ONE LINE, while there is no other and none of them has come back, have nobody to be ordered against: they
+** stand in a plain list, and are put into their line, all at once, when that is so no more.
 **
 ** A line lives as long as a task that is not DONE belongs to it, so what comes back needs no memory.
 */
@@ -47,8 +47,8 @@ struct line;
 struct policy {
     double ageing;
     uint64_t now; /* as it was told last */
-    struct task
-        *lone; /* the only task that waits, while there is no other line; in none of these */
+    /* What waits, while there is no other line and nothing came back; in none of these. */
+    struct list plain;
     struct pairing buckets;
     unsigned nbuckets;   /* in it */
     struct timers steps; /* when ranks change */
@@ -93,12 +93,12 @@ bool tine__policy_outranks(const struct policy *p, const struct task *t, int64_t
 bool tine__policy_tick(struct policy *p, uint64_t now);
 
 static inline bool policy_empty(const struct policy *p) {
-    return p->nbuckets == 0 && !p->lone;
+    return p->nbuckets == 0 && list_empty(&p->plain);
 }
 
 /* When it may change which is next. */
 static inline uint64_t policy_due(const struct policy *p) {
-    return p->ageing > 0 && p->nlines > 1 && p->nbuckets > 0 ? timers_next(&p->steps) : TIMER_NEVER;
+    return p->nlines > 1 && p->ageing > 0 && p->nbuckets > 0 ? timers_next(&p->steps) : TIMER_NEVER;
 }
 
 /* Does it matter what time it is? */

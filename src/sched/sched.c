@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/error.h"
@@ -92,37 +93,27 @@ static int refusal(const struct sched *s, const struct task *t) {
 /* What the worker is to know at once. */
 static uint64_t flags_of(const struct task *t) {
     const struct settings *set = t->set;
-    return (t->mute ? CALL_MUTE : 0) | (t->far ? CALL_FAR | CALL_EXTRA : 0) |
-           (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
-           (settings_need_extra(set) ? CALL_EXTRA : 0) | (uint64_t)t->depth << CALL_DEPTH;
+    uint64_t own = (t->mute ? CALL_MUTE : 0) | (t->far ? CALL_FAR | CALL_EXTRA : 0) |
+                   (uint64_t)t->depth << CALL_DEPTH;
+    return set->plain
+               ? own
+               : own | (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
+                     (settings_need_extra(set) ? CALL_EXTRA : 0);
 }
 
 static void admit(struct sched *s, struct task *t, uint64_t now) {
     s->policy.now = now;
-    list_init(&t->node);
-    list_init(&t->ended);
-    list_init(&t->on_top);
-    t->blocked = t->extra = t->fetching = t->later = false;
-    t->awaiter = 0;
-    t->timer = (struct timer){.kind = TIMER_TASK};
+    assert(task_is_idle(t));
+    memset(t, 0, offsetof(struct task, upto));
+    t->upto = t->call.count;
     t->call.id = s->next_id;
     s->next_id += t->call.count;
-    t->next = 0;
-    t->upto = t->call.count;
-    t->how = t->doom = ENDING_NONE;
-    t->wish = 0;
-    memset(t->failed, 0, sizeof t->failed);
-    t->attempts = t->worker = 0;
-    t->pid = 0;
-    t->host = NULL;
-    t->unrun = ENDING_NONE;
-    t->late = t->asked = false;
     t->since = t->ready = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline - 1) : TIMER_NEVER;
     t->call.flags = flags_of(t);
 }
 
-static int enter(struct sched *s, struct task *t, uint64_t now) {
+static inline int enter(struct sched *s, struct task *t, uint64_t now) {
     int err = refusal(s, t);
     if (!err)
         err = tine__policy_enter(&s->policy, t);

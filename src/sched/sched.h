@@ -309,6 +309,13 @@ bool tine__sched_order(struct sched *s, struct order *o);
 void tine__sched_answer(struct sched *s, const struct order *o, const struct answer *a,
                         uint64_t now);
 
+/* The same, to ORDER_RUN: when it was handed over and nothing is to be watched there is nothing to be told. */
+static inline void sched_answer_run(struct sched *s, const struct order *o, const struct answer *a,
+                                    uint64_t now) {
+    if (a->err || !o->task->set->plain)
+        tine__sched_answer(s, o, a, now);
+}
+
 enum event_kind {
     EVENT_NONE,
     EVENT_STOPPED, /* the pool is broken, or was killed: s->reason; before the tasks it takes along */

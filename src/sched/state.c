@@ -28,7 +28,8 @@ void tine__sched_send(struct sched *s, struct task *t) {
 
 void tine__sched_unsend(struct sched *s, struct task *t) {
     assert(t->state == TASK_SENT && s->sent[t->call.ref] == t);
-    list_remove(&t->node);
+    if (t->wish)
+        tine__sched_unwish(t);
     list_remove(&t->sent);
     tine__policy_unsent(&s->policy, t);
     tine__timer_clear(&s->timers, &t->timer);
@@ -36,7 +37,6 @@ void tine__sched_unsend(struct sched *s, struct task *t) {
     s->free_refs[s->nfree++] = t->call.ref;
     s->nsent--;
     s->full = false;
-    t->wish = 0;
     sched_not_fetched(s, t);
     t->later = false;
     t->state = TASK_NEW;

@@ -26,6 +26,8 @@
 #include "sched/pairing.h"
 #include "sched/timer.h"
 
+enum timer_kind { TIMER_TASK, TIMER_WORKER, TIMER_AGE, TIMER_RETRY, TIMER_END }; /* timer.kind */
+
 enum task_state { TASK_NEW, TASK_HELD, TASK_WAITING, TASK_SENT, TASK_DONE };
 
 /* How tasks end other than by a report. */
@@ -42,35 +44,20 @@ enum ending {
     ENDING_LOST       /* with its host, or nobody is there to run it: a report says so */
 };
 
+/* What is wanted of a plain one is in front; behind `set` it touches nothing. */
 struct task {
-    struct list node; /* where it waits, or which order is wanted of it */
-    union {
-        struct pairing_node again; /* WAITING, having come back: where, in its line */
-        struct list sent; /* SENT: while nobody is known to have taken it up, in sched->handed */
-        uint64_t wake;    /* HELD: when it is let go; 0: it waits for a word */
-    };
-    struct list ended; /* in sched->ended: an event is to be taken */
-    /* When to look whether it runs too long, or its deadline; asked: when it is killed. */
-    struct timer timer;
-    struct line *line;        /* where it waits (policy.h), until it is DONE */
-    uint64_t since, deadline; /* of its submit; TIMER_NEVER: none, or it has passed */
-    uint64_t ready;           /* since when it could run, if there had been a worker */
-    struct call_head
-        call;       /* `id` is given by the scheduler; count, origin and what says where the bytes
-                           ** are are the owner's; `ref` while it is SENT */
-    uint64_t bytes; /* of the call as it was submitted */
-    uint32_t next, upto;
+    /* None of what comes before `upto` has a new one. */
     uint32_t failed[RETRY_KINDS]; /* attempts, by how */
     uint32_t attempts;            /* that have ended */
     unsigned worker;              /* of the last one; 0: it has not run */
     int pid;
-    const char *host;          /* where that is: kept for good; NULL: here, or not known */
     uint32_t begun;            /* of one that is lost: those before it had begun */
+    const char *host;          /* where the last one was: kept for good; NULL: here, or not known */
     uint32_t end_from, end_to; /* of the event: these have ended by `how` */
+    unsigned awaiter;          /* the worker whose task waits for it, or 0 */
     uint8_t how;               /* enum ending, of the event */
     uint8_t doom;              /* enum ending: what it, while SENT, is to end with by force */
     uint8_t wish;              /* enum order_kind that is wanted of it, 0 none */
-    uint8_t state;             /* enum task_state */
     /* Enum ending: what of it has not begun shall never run, and ends so; NONE: it may. */
     uint8_t unrun;
     bool came_back;
@@ -78,19 +65,53 @@ struct task {
     bool asked;      /* SENT: task `next` was asked to end by `doom` */
     bool late;       /* its deadline has passed */
     bool later;      /* SENT: it is to be asked, or stopped, by `doom`, but had not begun yet */
-    bool nested;     /* the owner's: a task has submitted it, */
-    uint16_t depth;  /* which is so deep itself, and one more */
+    bool blocked;    /* SENT: it waits for what it has submitted */
+    bool extra;      /* a worker more is wanted for it (nested.c) */
+    bool fetching;   /* SENT: it is to be taken back for who waits for it */
+    uint16_t place;  /* the owner's: on which other machine it was last, 0: on none */
+    uint32_t next;
+    uint32_t upto;
+    uint8_t state;  /* enum task_state */
+    bool nested;    /* the owner's: a task has submitted it, */
+    uint16_t depth; /* which is so deep itself, and one more */
     /* The owner's: from another machine (CALL_FAR); all that a worker is to know stands in its bytes. */
     bool far;
-    uint16_t place;             /* the owner's: on which other machine it was last, 0: on none */
-    bool mute;                  /* the owner's: nobody wants events of its tasks */
-    bool blocked;               /* SENT: it waits for what it has submitted */
-    bool extra;                 /* a worker more is wanted for it (nested.c) */
-    bool fetching;              /* SENT: it is to be taken back for who waits for it */
-    unsigned awaiter;           /* the worker whose task waits for it, or 0 */
-    struct list on_top;         /* in sched->on_top: it is to be run there */
+    bool mute;      /* the owner's: nobody wants events of its tasks */
+    uint64_t bytes; /* of the call as it was submitted */
+    struct call_head
+        call;         /* `id` is given by the scheduler; count, origin and what says where the bytes
+                           ** are are the owner's; `ref` while it is SENT */
+    struct list node; /* where it waits, or which order is wanted of it */
+    union {
+        struct pairing_node again; /* WAITING, having come back: where, in its line */
+        struct list sent; /* SENT: while nobody is known to have taken it up, in sched->handed */
+        uint64_t wake;    /* HELD: when it is let go; 0: it waits for a word */
+    };
+    struct line *line;          /* where it waits (policy.h), until it is DONE */
+    uint64_t since, deadline;   /* of its submit; TIMER_NEVER: none, or it has passed */
+    uint64_t ready;             /* since when it could run, if there had been a worker */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
+    struct list ended;          /* in sched->ended: an event is to be taken */
+    struct list on_top;         /* in sched->on_top: it is to be run there */
+    /* When to look whether it runs too long, or its deadline; asked: when it is killed. */
+    struct timer timer;
 };
+
+/* In no list, and with no timer: as it is again when it is DONE, and its last event was taken. Its owner does it once, with
+** the memory, which may be used for one task after the other then. */
+static inline void task_make(struct task *t) {
+    list_init(&t->node);
+    list_init(&t->ended);
+    list_init(&t->on_top);
+    t->timer = (struct timer){.kind = TIMER_TASK};
+    t->nested = t->far = false;
+    t->depth = 0;
+}
+
+static inline bool task_is_idle(const struct task *t) {
+    return list_empty(&t->node) && list_empty(&t->ended) && list_empty(&t->on_top) &&
+           t->timer.when == 0;
+}
 
 static inline bool task_is_open(const struct task *t) {
     return t->next < t->upto;

@@ -47,6 +47,7 @@ static struct work *new_work(struct serve *s) {
     if (!w)
         return NULL;
     w->task = t;
+    item_init(&w->item);
     tine__buf_init(&w->rest);
     tine__buf_init(&w->answers);
     if (buf_append(&w->rest, r.p, r.n)) {

@@ -53,6 +53,15 @@ static void look_after(struct local *l) {
     l->left = ready > 0 && tine__queue_announce(&l->queue, ready);
 }
 
+static bool local_overdue(struct site *s, bool wake) {
+    struct queue *q = &local_of(s)->queue;
+    if (!tine__queue_ready(q) || !tine__queue_sleeps(q))
+        return false;
+    if (wake)
+        tine__queue_wake_all(q);
+    return true;
+}
+
 static bool local_news(struct site *s, bool pressed) {
     struct local *l = local_of(s);
     if (l->gone.kind != REPORT_NONE)
@@ -167,6 +176,7 @@ static void local_close(struct site *s) {
 static const struct site_ops local_ops = {
     .give = tine__local_give,
     .flush = local_flush,
+    .overdue = local_overdue,
     .want_room = local_want_room,
     .taken = tine__local_taken,
     .progress = tine__local_progress,

@@ -181,9 +181,9 @@ static void remember(struct local *l, const struct queue_past *past) {
 }
 
 int tine__local_grow(struct local *l, uint32_t ref) {
-    uint32_t n = ref + 1 + ref / 2;
     if (ref < l->nrefs)
         return 0;
+    uint32_t n = ref + 1 + ref / 2;
     struct handed *handed = sys.realloc(l->handed, n * sizeof *handed);
     if (!handed)
         return TINE_ENOMEM;
@@ -215,8 +215,6 @@ static int run_there(struct local *l, unsigned worker, const struct call_head *h
 
 static enum output_mode output_of(const struct site_call *call) {
     struct call_extra extra;
-    if (!(call->head->flags & CALL_EXTRA))
-        return OUTPUT_INHERIT;
     memcpy(&extra, call->bytes, sizeof extra);
     return extra.output;
 }
@@ -230,13 +228,15 @@ static int have_printer(struct local *l, enum output_mode output) {
 
 static int run(struct local *l, unsigned worker, const struct site_call *call) {
     const struct call_head *head = call->head;
-    enum output_mode output = output_of(call);
+    enum output_mode output = OUTPUT_INHERIT;
     struct queue_past past;
     uint64_t seq;
-    l->captures |= comes_here(output) != OUTPUT_INHERIT;
     int err = tine__local_grow(l, head->ref);
-    if (!err)
+    if (head->flags & CALL_EXTRA && !err) {
+        output = output_of(call);
+        l->captures |= comes_here(output) != OUTPUT_INHERIT;
         err = have_printer(l, output);
+    }
     if (err || worker)
         return err ? err : run_there(l, worker, head, output);
     err = tine__queue_put(&l->queue, head, call->bytes, &seq, &past);
@@ -339,15 +339,11 @@ static void end(struct local *l) {
     shutdown(l->control, SHUT_WR); /* it reads the end of file, we still hear it out */
 }
 
-void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
-                      struct answer *a) {
-    struct local *l = local_of(s);
+static void give_other(struct local *l, const struct order *o, const struct site_call *call,
+                       struct answer *a) {
     uint32_t ref = call ? call->head->ref : 0;
     *a = (struct answer){.where = AT_SITE};
     switch (o->kind) {
-    case ORDER_RUN:
-        a->err = run(l, o->worker, call);
-        break;
     case ORDER_WITHDRAW:
         take_back(l, &l->handed[ref], a);
         break;
@@ -384,7 +380,16 @@ void tine__local_give(struct site *s, const struct order *o, const struct site_c
     case ORDER_END:
         end(l);
         break;
+    case ORDER_RUN:
     case ORDER_NONE:
         break;
     }
+}
+
+void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
+                      struct answer *a) {
+    if (o->kind == ORDER_RUN) /* as nearly all */
+        a->err = run(local_of(s), o->worker, call);
+    else
+        give_other(local_of(s), o, call, a);
 }

@@ -46,12 +46,12 @@ static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
 }
 
 /* A call that this worker was given? */
-static bool has_call(struct local *l, unsigned worker, uint32_t ref) {
+static inline bool has_call(struct local *l, unsigned worker, uint32_t ref) {
     return ref < l->nrefs && l->handed[ref].seq && tine__local_who(l, ref) == worker;
 }
 
 /* ... and the task is one of it? */
-static bool is_its_call(struct local *l, unsigned worker, const struct report *r) {
+static inline bool is_its_call(struct local *l, unsigned worker, const struct report *r) {
     return has_call(l, worker, r->ref) && r->id - l->handed[r->ref].id < l->handed[r->ref].count;
 }
 
@@ -70,6 +70,8 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
     r->kind = kinds[head->kind];
     r->ref = head->ref;
     r->id = head->id;
+    r->started = lane->link.times.started;
+    r->ended = lane->link.times.ended;
     r->large = head->large;
     r->carried = lane->carried.n > 0 ? &lane->carried : NULL;
     r->lane = lane;
@@ -113,15 +115,12 @@ static void take_carried(struct local *l, struct lane *lane, const char *bytes, 
     tine__link_next(&lane->link);
 }
 
-/* The next record of the lane. */
-static bool read_lane(struct local *l, unsigned worker, struct report *r) {
-    struct lane *lane = l->lanes[worker];
-    struct record head;
-    uint64_t length;
-    if (lane->broken || !tine__link_pending(&lane->link))
-        return false;
-    *r = (struct report){.worker = worker};
-    int err = tine__link_peek(&lane->link, &head, &r->bytes, &length);
+static bool read_lane(struct local *l, unsigned worker, struct report *r);
+
+/* What was found there, at `r->bytes`, is not just a result. */
+static bool read_other(struct local *l, struct lane *lane, int err, const struct record *head,
+                       struct report *r) {
+    unsigned worker = r->worker;
     if (err == TINE_EAGAIN)
         return false;
     if (err && err != TINE_ESYSTEM) {
@@ -131,25 +130,22 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
     if (err) { /* no memory to map the block: that answer is lost */
         r->error = errno;
         r->bytes = NULL;
-        length = 0;
+        r->length = 0;
     }
-    r->length = length;
-    if (head.kind == RECORD_CARRIED && !head.large) {
-        take_carried(l, lane, r->bytes, length);
+    if (head->kind == RECORD_CARRIED && !head->large) {
+        take_carried(l, lane, r->bytes, r->length);
         return read_lane(l, worker, r);
     }
-    if (head.kind == RECORD_SPOILT) { /* its end follows, and says so */
+    if (head->kind == RECORD_SPOILT) { /* its end follows, and says so */
         lane->spoilt = lane->broken = true;
         return false;
     }
-    if (l->captures && tell_output(l, lane, &head, r))
+    if (l->captures && tell_output(l, lane, head, r))
         return true;
-    describe(l, lane, &head, r);
+    describe(l, lane, head, r);
     bool result = report_is_result(r);
-    if (result || r->kind == REPORT_READY) {
-        r->started = lane->link.times.started;
-        r->ended = lane->link.times.ended;
-    }
+    if (!result && r->kind != REPORT_READY)
+        r->started = r->ended = 0;
     if (result)
         lane->output_told = 0; /* another attempt has the same id */
     else if (r->kind == REPORT_EVENT)
@@ -162,6 +158,24 @@ static bool read_lane(struct local *l, unsigned worker, struct report *r) {
     give_back(l);
     if (may_be_past) /* what was cancelled of it has ended, and perhaps another call has its number */
         return read_lane(l, worker, r);
+    rubbish(lane, worker, r);
+    return true;
+}
+
+/* The next record of the lane. */
+static bool read_lane(struct local *l, unsigned worker, struct report *r) {
+    struct lane *lane = l->lanes[worker];
+    struct record head;
+    if (lane->broken || !tine__link_pending(&lane->link))
+        return false;
+    *r = (struct report){.worker = worker};
+    int err = tine__link_peek(&lane->link, &head, &r->bytes, &r->length);
+    if (err || l->captures || head.kind < RECORD_VALUES || head.kind > RECORD_REFUSED)
+        return read_other(l, lane, err, &head, r);
+    describe(l, lane, &head, r); /* a result, as nearly always */
+    if (is_its_call(l, worker, r))
+        return true;
+    give_back(l);
     rubbish(lane, worker, r);
     return true;
 }
@@ -399,10 +413,8 @@ static bool tell_gone(struct local *l, struct report *r) {
     return over;
 }
 
-bool tine__local_report(struct site *s, struct report *r, bool listen) {
-    struct local *l = local_of(s);
-    give_back(l);
-    l->readable |= listen;
+/* What is more seldom than results. */
+static bool report_other(struct local *l, struct report *r) {
     if (l->gone.kind != REPORT_NONE)
         return tell_gone(l, r);
     if (l->room) {
@@ -413,4 +425,13 @@ bool tine__local_report(struct site *s, struct report *r, bool listen) {
     if (tine__local_tell_relayed(l, r))
         return true;
     return next_report(l, r) && (r->kind != REPORT_GONE || !l->printer || tell_gone(l, r));
+}
+
+bool tine__local_report(struct site *s, struct report *r, bool listen) {
+    struct local *l = local_of(s);
+    give_back(l);
+    l->readable |= listen;
+    bool plain =
+        !l->captures && !l->room && l->death.kind == REPORT_NONE && l->gone.kind == REPORT_NONE;
+    return (plain && read_rings(l, r)) || report_other(l, r);
 }

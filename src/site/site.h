@@ -54,6 +54,9 @@ struct site_ops {
                  struct answer *a);
     /* Let workers look at what was handed over: once for a batch. */
     void (*flush)(struct site *s);
+    /* NULL where workers do not sleep. Do calls lie there although workers sleep? Whoever was woken for them may have been
+    ** stopped since. With `wake` all others are woken. */
+    bool (*overdue)(struct site *s, bool wake);
     /* Say so (a bell for the manager, and REPORT_ROOM) when at most `level` calls are left. True: so few
     ** are left already. */
     bool (*want_room)(struct site *s, unsigned level);

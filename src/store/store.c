@@ -401,8 +401,10 @@ int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored)
 void tine__store_release(struct store *s, struct store_refs *refs) {
     for (uint32_t i = 0; i < refs->n; i++)
         tine__store_drop(s, store_ref_at(refs, i));
-    if (refs->room)
-        free(refs->far);
+    refs->n = 0;
+    if (!refs->room && !refs->carried.list)
+        return; /* as nearly all */
+    free(refs->far);
     if (refs->carried.list)
         tine__carried_drop(&refs->carried);
     *refs = (struct store_refs){0};

@@ -49,7 +49,7 @@ bool tine__ask_pending(const struct channel *channel);
 /* In a worker: was the task that runs asked to end? */
 bool tine__ask_stopping(void);
 /* What a task answers that was asked to end, and has: the traceback of the place where the error was raised, if it was.
-** The programs that it has started, and that still run, are killed. `since`: when it began (tine__family_now). */
+** The programs that it has started, and that still run, are killed. `since`: when it began. */
 void tine__ask_answer(lua_State *L, const struct channel *channel, struct buf *out, uint64_t since);
 /* In a hook of the task that runs: raise what it is told by (RUN_ASKED, RUN_TIMED). */
 void tine__ask_raise(lua_State *L, unsigned asked);

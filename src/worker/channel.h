@@ -88,9 +88,9 @@ struct channel {
     /* Wait for the next call. 0; TINE_ESHUTDOWN: there will be none any more; TINE_ETIMEOUT: none came within
     ** `patience` ns (UINT64_MAX: waits without end). */
     int (*take)(struct channel *ch, struct call *out, uint64_t patience);
-    /* Before task `k` of the call is run. 0; TINE_ECANCELLED: it and the rest of the chunk must not run;
+    /* Before task `k` of the call is run. 0, and *when: the time; TINE_ECANCELLED: it and the rest of the chunk must not run;
     ** TINE_EAGAIN: this worker is to be killed, do nothing more. */
-    int (*begin)(struct channel *ch, const struct call *call, uint32_t k);
+    int (*begin)(struct channel *ch, const struct call *call, uint32_t k, uint64_t *when);
     /* Its time does not run meanwhile; it begins now. NULL: no task comes from other machines. */
     void (*hold)(struct channel *ch);
     void (*resume)(struct channel *ch, const struct call *call);

@@ -329,10 +329,6 @@ static uint64_t clock_ns(clockid_t clock) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t tine__family_now(void) {
-    return tine__now_coarse();
-}
-
 /* In the kernel's own ticks, of which /proc tells. */
 static unsigned long long in_ticks(uint64_t since) {
     uint64_t past = clock_ns(CLOCK_MONOTONIC) - since;

@@ -78,12 +78,13 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
     return 0;
 }
 
-static int begin(struct channel *ch, const struct call *call, uint32_t k) {
+static int begin(struct channel *ch, const struct call *call, uint32_t k, uint64_t *when) {
     struct inner_call *c = self(ch)->call;
     (void)call;
     if (k >= atomic_load(&c->upto))
         return TINE_ECANCELLED;
-    atomic_store(&c->since, k > 0 ? c->answers[k - 1].ended : tine__now());
+    *when = k > 0 ? c->answers[k - 1].ended : tine__now();
+    atomic_store(&c->since, *when);
     atomic_store(&c->running, (uint64_t)(k + 1) << 8);
     return 0;
 }

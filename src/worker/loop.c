@@ -175,11 +175,10 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
     return kind;
 }
 
-/* What there is to say of the task. One that was asked to end before it has begun does not run. */
+/* What there is to say of the task, which begins then. One that was asked to end before does not run. */
 static enum record_kind make_answer(struct loop *l, const struct run_call *c, bool whole,
-                                    struct buf *out) {
+                                    uint64_t since, struct buf *out) {
     struct channel *ch = l->channel;
-    uint64_t since = tine__family_now();
     enum record_kind kind = ch->asked(ch) ? RECORD_ENDED : run_task(l, c, whole, out);
     if (tine__process_is_foreign())
         tine__process_exit(0); /* the task has forked, and we are the child */
@@ -209,34 +208,36 @@ static enum record_kind refuse_output(struct loop *l, struct buf *out) {
 
 /* The task has ended only when all that it has printed is where it is to be. */
 static enum record_kind with_output(struct loop *l, const struct run_call *c, bool whole,
-                                    struct buf *out) {
+                                    uint64_t since, struct buf *out) {
     struct diverted d;
     if (tine__divert_begin(&d, l->channel, l->call, l->k, l->level))
         return refuse_output(l, out);
-    enum record_kind kind = make_answer(l, c, whole, out);
+    enum record_kind kind = make_answer(l, c, whole, since, out);
     tine__divert_end(&d);
     return kind;
 }
 
 /* What its pool wants to have been run before: that comes first. What it prints is not the task's. */
-static enum record_kind prepare_and_run(struct loop *l, const struct run_call *c, bool whole) {
+static enum record_kind prepare_and_run(struct loop *l, const struct run_call *c, bool whole,
+                                        uint64_t since) {
     struct channel *ch = l->channel;
     const char *why;
     if (l->call->errand && !tine__crew_prepare(l, &why))
         return refuse(ch->reply(ch), why);
-    return with_output(l, c, whole, ch->reply(ch));
+    return with_output(l, c, whole, since, ch->reply(ch));
 }
 
 /* Run and answer task `l->k`. 0, or TINE_ECANCELLED: it and the rest of the chunk do not run. */
 static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     struct channel *ch = l->channel;
-    int err = ch->begin(ch, l->call, l->k);
+    uint64_t since;
+    int err = ch->begin(ch, l->call, l->k, &since);
     if (err == TINE_ECANCELLED)
         return err;
     if (err)
         await_death();
     l->submitted = 0;
-    enum record_kind kind = prepare_and_run(l, c, whole);
+    enum record_kind kind = prepare_and_run(l, c, whole, since);
     if (l->said.id == l->call->id + l->k)
         ch->last_progress(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))
@@ -249,17 +250,15 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
 
 /* What the submitter has told all workers, or this one. */
 static void heed(struct loop *l) {
-    struct channel *ch = l->channel;
-    if (!ch->told(ch))
-        return;
-    if (ch->dismissed(ch))
+    if (l->channel->dismissed(l->channel))
         l->parting = PART_RESIZE; /* or another reason of the submitter's, who knows it */
     tine__errands_run(l);
 }
 
 /* Are we to leave, before the next task? */
 static bool has_had_enough(struct loop *l) {
-    heed(l);
+    if (l->channel->told(l->channel))
+        heed(l);
     if (l->max_tasks && l->tasks >= l->max_tasks)
         l->parting = PART_TASKS;
     return l->parting != PART_NONE;

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "codec/segment.h"
 #include "worker/memory.h"
+#include "worker/task_error.h"
 
 /* Registry keys: the codec's owner; the traceback of the error that was raised last. */
 static const char codec_key, traceback_key;
@@ -98,11 +99,13 @@ static void replace_by_text(lua_State *L, int index) {
 }
 
 /* (error, traceback, piece) -> nothing, or the reason why even its text cannot travel. The text of an object of a class
-** goes along: who receives it may not have that. */
+** goes along: who receives it may not have that; and whose error it is, if another task's that this one has waited for. */
 static int encode_error(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 3);
     struct codec *codec = p->run->codec;
     lua_settop(L, 2);
+    if (tine__task_error_push(L, 1))
+        lua_concat(L, 2);
     tine__codec_explain(L, codec, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
     if (lua_getmetatable(L, 1) && lua_type(L, 1) != LUA_TSTRING) {
         lua_pop(L, 1);
@@ -177,18 +180,6 @@ static enum record_kind failed(struct run *r, int status, struct buf *out) {
 
 /* --- running --- */
 
-/* Push the function and its arguments. False: the reason why not is on top. */
-static bool decode_call(struct run *r, const struct run_call *c) {
-    lua_State *L = r->L;
-    struct piece piece = {.run = r, .call = c};
-    if (!c->given_len && tine__decode_plain_call(L, r->codec, c->function, c->function_len,
-                                                 c->arguments, c->arguments_len) >= 0)
-        return true;
-    lua_pushcfunction(L, decode);
-    lua_pushlightuserdata(L, &piece);
-    return lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK;
-}
-
 /* A module asks by its caller whether it is the program. So `require` as a task has one: the one exception to that
 ** nothing is around a task. */
 static void give_caller(lua_State *L) {
@@ -199,15 +190,33 @@ static void give_caller(lua_State *L) {
         lua_insert(L, HANDLER + 1);
 }
 
+/* Push the function and its arguments. False: the reason why not is on top. */
+static bool decode_any(struct run *r, const struct run_call *c) {
+    lua_State *L = r->L;
+    struct piece piece = {.run = r, .call = c};
+    lua_pushcfunction(L, decode);
+    lua_pushlightuserdata(L, &piece);
+    if (lua_pcall(L, 1, LUA_MULTRET, 0) != LUA_OK)
+        return false;
+    give_caller(L);
+    return true;
+}
+
+/* The same, which most are without it: a Lua function with scalars. */
+static inline bool decode_call(struct run *r, const struct run_call *c) {
+    return (!c->given_len && tine__decode_plain_call(r->L, r->codec, c->function, c->function_len,
+                                                     c->arguments, c->arguments_len) >= 0) ||
+           decode_any(r, c);
+}
+
 static enum record_kind run(struct run *r, const struct run_call *call, struct buf *out) {
     lua_State *L = r->L;
     lua_Hook hook = lua_gethook(L);
-    int mask = lua_gethookmask(L), count = lua_gethookcount(L);
+    int mask = hook ? lua_gethookmask(L) : 0, count = hook ? lua_gethookcount(L) : 0;
     KILL_POINT("decoding");
     if (!decode_call(r, call))
         return refuse(L, out);
     KILL_POINT("running");
-    give_caller(L);
     struct memory_limit limit;
     if (call->memory)
         tine__memory_limit(&limit, L, call->memory);

@@ -202,14 +202,14 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
     return 0;
 }
 
-static int begin(struct channel *ch, const struct call *call, uint32_t k) {
+static int begin(struct channel *ch, const struct call *call, uint32_t k, uint64_t *when) {
     struct shm_channel *c = self(ch);
     if (call->spends)
         tine__link_note_spent(&c->link);
     /* One task ends as the next begins, and one look at the clock does for both: it costs more than all else that a
     ** small task makes of it here. A limit counts from a look of its own. */
-    int err = tine__link_begin(&c->link, call->id + k, k == 0,
-                               c->now && !call->timed ? c->now : tine__now());
+    *when = c->now && !call->timed ? c->now : tine__now();
+    int err = tine__link_begin(&c->link, call->id + k, k == 0, *when);
     if (k == 0 && c->link.level == 0) {
         bool asked;
         /* the link says that it is ours: only now may the slot forget it */

@@ -93,9 +93,7 @@ static void job_over(struct job *j) {
     const struct task *t = &j->task;
     for (uint32_t k = 0; k < t->call.count; k++)
         HOLDS(j->units[k].ended, "#%d has not ended, but its call is DONE", (int)(t->call.id + k));
-    HOLDS(list_empty(&t->node) && list_empty(&t->ended), "#%d is DONE and in a list",
-          (int)t->call.id);
-    HOLDS(t->timer.when == 0, "#%d is DONE and has a timer", (int)t->call.id);
+    HOLDS(task_is_idle(t), "#%d is DONE and in a list, or has a timer", (int)t->call.id);
     j->over = true;
     j->last = *t;
 }
@@ -402,8 +400,10 @@ void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool 
     struct job *j = &m->jobs[m->njobs];
     uint64_t first = m->s.next_id;
     memset(j, 0, sizeof *j);
+    task_make(&j->task);
     j->task.call.count = count;
     memcpy((void *)&j->set, set, sizeof *set);
+    settings_look(&j->set);
     j->late = set->deadline ? m->now + set->deadline - 1 : TIMER_NEVER;
     j->task.set = &j->set;
     j->task.call.length = 10 * count;

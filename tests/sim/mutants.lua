@@ -80,8 +80,8 @@ fault("what is held does not end with its pool", "state.c", "    while (!list_em
 
 -- --- slips ---
 
-fault("no list_remove when it leaves the site", "state.c",
-    "    list_remove(&t->node);\n    list_remove(&t->sent);", "    list_remove(&t->sent);")
+fault("what is wished of it stays when it leaves the site", "state.c",
+    "    if (t->wish)\n        tine__sched_unwish(t);\n    list_remove(&t->sent);", "    list_remove(&t->sent);")
 fault("it stays in its line when it stops waiting", "state.c",
     "        tine__policy_remove(&s->policy, t);\n        s->waiting--;", "        s->waiting--;")
 fault("no list_remove when a worker has gone", "state.c",
@@ -106,7 +106,10 @@ fault("a refused call goes to the end of the line", "policy.c",
     "    t->came_back = false;\n    list_push(&l->tasks, &t->node);")
 fault("the line is a stack", "policy.c",
     "    list_push(&t->line->tasks, &t->node);", "    list_push_front(&t->line->tasks, &t->node);")
-fault("a lone task is forgotten when others come", "policy.c", "    if (t)\n        join(p, t);\n", "    (void)t;\n")
+fault("the only line is a stack", "policy.c",
+    "        list_push(&p->plain, &t->node);", "        list_push_front(&p->plain, &t->node);")
+fault("those of the only line are forgotten when others come", "policy.c",
+    "    list_push_all(&l->tasks, &p->plain);\n", "    list_init(&p->plain);\n")
 fault("a group that was refused loses its turn", "policy.c", "    if (unspent) {", "    if (false) {")
 fault("a group keeps its turn", "policy.c",
     "        list_push(&b->turns, &l->turn);\n    settle(p, l);",
