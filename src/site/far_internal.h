@@ -107,9 +107,8 @@ struct far_server {
     bool watched;                    /* who serves us will wake when it takes more */
     bool resting;  /* and nobody has wanted to know it since the time to ask again came */
     char why[160]; /* it cannot be reached */
-    char other
-        [GM_FUNCTION]; /* what a host of our set registers there that does not fit us; "": none is known, */
-    char others[GM_FUNCTION]; /* or the server is just saying */
+    /* What a host of our set registers there that does not fit us, or ""; and what the server is just saying of that. */
+    char other[GM_FUNCTION], others[GM_FUNCTION];
 };
 
 /* What is to be reported, `more` times more for the tasks behind it. */
