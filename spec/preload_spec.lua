@@ -57,6 +57,18 @@ describe("what a preload has made", function()
 end)
 
 describe("an idle worker", function()
+  it("gives back the memory that a large task has left", function()
+    if (os.getenv "TINE_SANITIZE" or "") ~= "" then return end -- sanitizers keep what was freed
+    local pool <close> = tine.pool { workers = 1 }
+    pool:submit(function()
+      local list = {}
+      for i = 1, 300000 do list[i] = { i } end
+      return #list
+    end):result()
+    local pid = pool:workers()[1].pid
+    eventually(function() return private(pid) < 8 end)
+  end)
+
   it("rests, whatever its collector's mode is", function()
     local pool <close> = tine.pool { workers = 1, initializer = function() collectgarbage "generational" end }
     pool:submit(function()

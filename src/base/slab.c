@@ -14,7 +14,8 @@
 #define KEPT 64u                 /* empty chunks that stay at hand: 1 MiB */
 #define AT_HAND 512u        /* ... until somebody tidies up, beside as many as are in use: 8 MiB */
 #define MOST_AT_A_TIME 256u /* chunks given back while a call may have come */
-#define FEW 2048u           /* bytes of a size, that come from behind before there is a chunk */
+#define FIRST 49152u        /* bytes of each size that come from behind, before there is a chunk */
+#define FIRST_FORKED 2048u  /* ... in a forked child */
 
 #define LARGEST 512u
 #define CLASSES 20u
@@ -51,9 +52,9 @@ struct slab {
     struct chunk *chunks;
     struct chunk *current[CLASSES];
     struct list waiting[CLASSES];
-    uint16_t few[CLASSES]; /* bytes that came from the allocator behind so far */
-    struct list spare;     /* empty ones, the memory of which we still have */
-    struct list given;     /* ... that has been given back */
+    uint16_t first[CLASSES]; /* bytes that come from the allocator behind still */
+    struct list spare;       /* empty ones, the memory of which we still have */
+    struct list given;       /* ... that has been given back */
     uint32_t nused, nspare;
     uint32_t least; /* of `nspare` since the last time */
     size_t begun;   /* bytes of chunks that have been in use */
@@ -174,9 +175,9 @@ static void *reused_block(struct chunk *c) {
 
 /* A page for each size is much for a process that makes few objects: the first ones lie with all others. */
 static bool are_few(struct slab *s, uint8_t class) {
-    if (s->few[class] >= FEW)
+    if (s->first[class] < size_of[class])
         return false;
-    s->few[class] = (uint16_t)(s->few[class] + size_of[class]);
+    s->first[class] = (uint16_t)(s->first[class] - size_of[class]);
     return true;
 }
 
@@ -286,6 +287,7 @@ static void prepare(struct slab *s) {
     }
     for (unsigned i = 0; i < CLASSES; i++) {
         s->current[i] = &s->none;
+        s->first[i] = FIRST;
         list_init(&s->waiting[i]);
     }
 }
@@ -308,8 +310,8 @@ struct slab *tine__slab_new(const struct alloc *behind) {
 }
 
 void tine__slab_forked(struct slab *s) {
-    memset(s->few, 0, sizeof s->few);
     for (unsigned i = 0; i < CLASSES; i++) {
+        s->first[i] = FIRST_FORKED;
         struct chunk *c = s->current[i];
         s->current[i] = &s->none;
         if (c != &s->none)

@@ -11,7 +11,8 @@
 **
 ** A process that is about to fork others, which are to share what it has made, seals it: in the chunks of that time
 ** nothing is written any more but to blocks in use.
-** The first few blocks of each size come from the allocator behind, in one place for all sizes.
+** The first blocks of each size come from the allocator behind, in one place for all sizes: a page for each is much for a
+** process that makes few. In a forked child that begins anew.
 **
 ** One thread. A forked child goes on with its copy.
 */

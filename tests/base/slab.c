@@ -184,7 +184,7 @@ static void what_is_used_again_stays(void) {
 
 static void sealed_chunks_are_not_written_to(void) {
     static char *list[4000];
-    const unsigned n = sizeof list / sizeof *list, few = 100; /* and more come from behind */
+    const unsigned n = sizeof list / sizeof *list, few = 1300; /* and more come from behind */
     struct slab *s = new_slab();
     fill(s, list, n, 40);
     for (unsigned i = few; i < n; i += 2)
