@@ -82,7 +82,7 @@ describe("pool:everywhere", function()
   -- #here: no resize there; everywhere_spec.lua of spec/machines
   it("runs in later workers after their initializer #here", function()
     local pool = pool_of { workers = 1, max_tasks_per_worker = 1, initializer = function()
-      tine.worker.state.count = 1000
+      tine.worker.state[key] = 1000
     end }
     assert.equal(0, select("#", pool:everywhere(bump):result(20))) -- there is none yet
     assert.equal(1001, pool:submit(counted):result(20))
