@@ -140,7 +140,7 @@ static void damage(char *image, size_t size) {
 }
 
 int main(int argc, char **argv) {
-    unsigned long images = 2000;
+    unsigned long images = 1000;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "-n") == 0)
             images = strtoul(argv[i + 1], NULL, 10);
