@@ -373,6 +373,209 @@ describe("output behind prefixes", function()
     assert.equal("", run.err)
   end)
 
+  local function lines_of(code)
+    local lines = {}
+    for line in program.run(code).out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    table.sort(lines)
+    return lines
+  end
+
+  it("comes of tasks that die, too", function()
+    assert.same({ "[x] asked", "[x] killed", "[x] last words" }, lines_of [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 1, output = "prefix", on_crash = "replace", label = "x" }
+      pool:submit(function() io.write "last words" os.execute("kill -9 " .. tine.worker.pid) end):exception()
+      local view = pool:with { timeout = 1, grace = 0.1 }
+      view:submit(function() print "asked" while true do end end):exception()
+      view:submit(function() print "killed" os.execute "exec sleep 600" end):exception()
+    ]])
+  end)
+
+  -- #here: what is under way from another machine then is lost
+  it("comes of tasks that run in a pool that is killed #here", function()
+    assert.same({ "[x] begun" }, lines_of [[
+      local tine = require "tine"
+      local pool = tine.pool { workers = 1, output = "prefix", label = "x" }
+      local name, begun = os.tmpname()
+      os.remove(name)
+      pool:submit(function() os.execute("echo begun; echo >" .. name .. "; exec sleep 600") end)
+      repeat tine.sleep(0.01) begun = io.open(name) until begun
+      os.remove(name)
+      pool:kill_workers()
+      pool:shutdown()
+    ]])
+  end)
+
+  it("of a program that is left behind is dropped, and the program lives", function()
+    local pool = open { workers = 1 }
+    local name = os.tmpname()
+    finally(function() os.remove(name) os.remove(name .. ".go") end)
+    os.remove(name)
+    local first = pool:submit(function(path)
+      os.execute(("(echo early; until test -e %s.go; do sleep 0.01; done; yes late | head -c 300000; echo > %s) &")
+        :format(path, path))
+    end, name)
+    first:result(20)
+    local wait, open_gate = gate()
+    local second = pool:submit(function() print "second" wait() print "over" end)
+    assert(io.open(name .. ".go", "w")):close()
+    eventually(function()
+      local f <close> = io.open(name)
+      return f ~= nil
+    end, "the program has written all, and ends")
+    open_gate()
+    second:result(20)
+    assert.equal("second\nover\n", second:output())
+    assert.not_matches("late", first:output(), 1, true)
+  end)
+
+  it("is each one's own where tasks submit tasks, also on top of the one that waits", function()
+    local pool = open { workers = 1, on_crash = "replace" }
+    local outer = pool:submit(function()
+      print "outer"
+      local views = tine.worker.pool
+      local n = views:submit(function() print "inner" os.execute "echo inner" return 5 end):result()
+      os.execute "echo between"
+      views:with({ output = "inherit" }):submit(function() io.write "" end):result()
+      print "after"
+      return n
+    end)
+    assert.equal(5, outer:result(20))
+    assert.equal("outer\nbetween\nafter\n", outer:output())
+    local dying = pool:submit(function()
+      print "below"
+      tine.worker.pool:submit(function() print "on top" os.execute("kill -9 " .. tine.worker.pid) end):result()
+    end)
+    assert.equal("crashed", tine.kind(dying:exception(20)))
+    assert.equal("below\n", dying:output())
+  end)
+
+  it("is that of the worker, on top of a task, also when that has closed its stderr", function()
+    local posix = require "spec.support.posix"
+    finally(function() os.execute("rm -r " .. posix.folder) end)
+    local pool = open { workers = 1, initializer = function() require("spec_posix").close(2, 2) end }
+    local outer = pool:submit(function()
+      tine.worker.pool:with({ output = "inherit" }):submit(function() end):result()
+      print "outer"
+    end)
+    outer:result(20)
+    assert.equal("outer\n", outer:output())
+  end)
+
+  -- #here: what inherits its streams writes where its host does
+  it("leaves the worker's own streams as they were #here", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 1 }
+      local captured = pool:with { output = "capture" }
+      pool:submit(function() io.write "a " end):result(20)
+      captured:submit(function() io.write "hidden" end):result(20)
+      pool:submit(function() os.execute "printf 'b '" io.write "c" end):result(20)
+      captured:submit(function() io.stdout:setvbuf "full" io.write "hidden" io.stdout:close() end):result(20)
+      pool:submit(function() os.execute "printf ' d'" io.stderr:write "e" end):result(20)
+    ]]
+    assert.equal("a b c d", run.out)
+    assert.equal("e", run.err)
+  end)
+
+  it("of thousands of tasks leaves no descriptor", function()
+    local pool = open { workers = 2 }
+    local function descriptors()
+      local n = 0
+      for _ in lfs.dir "/proc/self/fd" do n = n + 1 end
+      return n
+    end
+    local wait, go = gate()
+    local first, second = pool:submit(wait), pool:submit(print)
+    second:result(20)
+    go()
+    first:result(20)
+    local before = descriptors()
+    local sum = 0
+    for _, n in pool:map(function(i) print(i) return i end, (function()
+      local list = {}
+      for i = 1, 2000 do list[i] = i end
+      return list
+    end)(), { chunksize = 100, timeout = 100 }) do
+      sum = sum + n
+    end
+    assert.equal(2001000, sum)
+    for _ = 1, 100 do pool:submit(print, "x"):result(20) end
+    eventually(function() return descriptors() == before end, "all pipes are closed")
+  end)
+
+  it("is accepted, and not there, without processes", function()
+    local pool <close> = tine.pool { workers = 0, output = "capture", output_limit = 5 }
+    local future = pool:submit(math.abs, -1)
+    assert.equal(1, future:result(20))
+    assert.is_nil(future:output())
+  end)
+end)
+
+describe("output behind prefixes", function()
+  teardown(leftovers.none)
+
+  it("comes line by line behind the label, on the program's own streams, before the task is done", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 1, output = "prefix", label = "job" }
+      local future = pool:submit(function()
+        print "one"
+        io.write "two\nthr"
+        io.write "ee\n\n"
+        os.execute "echo shell; echo error >&2"
+        io.stderr:write "no newline"
+        io.write "last"
+        return 1
+      end)
+      assert(future:result() == 1 and future:output() == nil)
+      io.write "program\n" io.flush()
+      for i in pool:with({ label = "item" }):map(function(i) print(i) end, { 7, 8 }, { chunksize = 2 }) do end
+      pool:submit(function() end):result()
+    ]]
+    assert.equal("[job] one\n[job] two\n[job] three\n[job] \n[job] shell\n[job] last\nprogram\n" ..
+                 "[item[1]] 7\n[item[2]] 8\n", run.out)
+    assert.equal("[job] error\n[job] no newline\n", run.err)
+  end)
+
+  -- #here: what inherits its streams writes where its host does
+  it("is not there where a task inherits the program's streams #here", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 1, output = "prefix", label = "job" }
+      pool:with({ output = "inherit" }):submit(print, "plain"):result()
+      pool:submit(print, "behind"):result()
+    ]]
+    assert.equal("plain\n[job] behind\n", run.out)
+  end)
+
+  it("never mixes lines, of several workers, short or long", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 4, output = "prefix" }
+      local function talk(letter)
+        for i = 1, 200 do
+          for _ = 1, 10 do io.write((letter):rep(i % 7 == 0 and 1000 or 7)) end
+          io.write "\n"
+        end
+      end
+      local futures = {}
+      for i = 1, 8 do
+        local letter = string.char(96 + i)
+        futures[i] = pool:with({ label = letter }):submit(talk, letter)
+      end
+      tine.wait(futures)
+    ]]
+    local n = 0
+    for line in run.out:gmatch "[^\n]*\n" do
+      local label, text = line:match "^%[(%l)%] (%l+)\n$"
+      assert(label and text == label:rep(#text) and (#text == 10000 or #text == 70), line:sub(1, 80))
+      n = n + 1
+    end
+    assert.equal(1600, n)
+    assert.equal("", run.err)
+  end)
+
   it("comes of tasks that die, too, and of such as run in a pool that is killed", function()
     local run = program.run [[
       local tine = require "tine"
