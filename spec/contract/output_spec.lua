@@ -298,7 +298,8 @@ describe("captured output", function()
     end
     assert.equal(2001000, sum)
     for _ = 1, 100 do pool:submit(print, "x"):result(20) end
-    eventually(function() return descriptors() == before end, "all pipes are closed")
+    -- fewer: connections of pools before that were killed may stay for a moment
+    eventually(function() return descriptors() <= before end, "all pipes are closed")
   end)
 
   it("is accepted, and not there, without processes", function()
@@ -501,7 +502,8 @@ describe("output behind prefixes", function()
     end
     assert.equal(2001000, sum)
     for _ = 1, 100 do pool:submit(print, "x"):result(20) end
-    eventually(function() return descriptors() == before end, "all pipes are closed")
+    -- fewer: connections of pools before that were killed may stay for a moment
+    eventually(function() return descriptors() <= before end, "all pipes are closed")
   end)
 
   it("is accepted, and not there, without processes", function()
