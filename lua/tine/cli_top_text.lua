@@ -93,7 +93,8 @@ local function head(pool, columns)
     parts_lines(lines, what[1], times_parts(what[2], columns), " ", columns)
   end
   parts_lines(lines, "workers", {
-    #pool.workers .. " (" .. running .. " running)" .. (pool.hosts and hosts_of(pool) or ""), "busy " .. percent(s.busy), "cpu " .. duration(s.cpu),
+    #pool.workers .. " (" .. running .. " running)" .. (pool.hosts and hosts_of(pool) or ""),
+    "busy " .. percent(s.busy), "cpu " .. duration(s.cpu),
     "memory " .. bytes(memory), count(s.workers_started) .. " started", count(s.workers_lost) .. " lost",
     bytes(s.bytes_in) .. " in", bytes(s.bytes_out) .. " out",
   }, ", ", columns)
