@@ -64,8 +64,10 @@ void tine__server_lose(struct serve *s, struct server *v, const char *why) {
     v->pause = !v->pause ? 50 * SERVE_MILLISECOND : v->pause < PAUSE_MOST ? 2 * v->pause : v->pause;
 }
 
+/* When it is asked for a sign of life. While there is nothing to do, too: a server that waits for the rest of what it takes for
+** a long packet, or that was cut off, would never wake us. */
 static uint64_t ask_at(const struct serve *s, const struct server *v) {
-    return list_empty(&v->works) ? UINT64_MAX : clock_after(v->asked, s->o->lost_after / 3);
+    return clock_after(v->asked, s->o->lost_after / 3);
 }
 
 /* When it is handed back, if its submitter has not said by then whether it is to begin. */
