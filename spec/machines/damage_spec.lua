@@ -40,7 +40,7 @@ describe("a network that damages what it carries", function()
         local futures = {}
         for i = 1, 20 do futures[i] = pool:submit(square, diary, n + i) end
         for i, future in ipairs(futures) do
-          -- A host that waits for the rest of what is no packet notices it after 20 seconds; and so it may go again and again.
+          -- a host that waits for the rest of what is no packet notices it after 20 seconds, and so it may go again
           local ok, value = future:pcall(90)
           if ok then
             assert.equal((n + i) ^ 2, value)

@@ -9,7 +9,7 @@
 static void add(struct work *w, const struct gm_answer *a, const void *bytes) {
     size_t before = w->answers.len;
     if (buf_append(&w->answers, a, sizeof *a) ||
-        (a->length > 0 && buf_append(&w->answers, bytes, a->length)))
+        (bytes && buf_append(&w->answers, bytes, a->length)))
         w->answers.len = before; /* its submitter will miss it */
 }
 
