@@ -7,9 +7,9 @@
 */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "pool/internal.h"
 
 /* So often it looks whether it still has its descriptors: what was put in their place may never tell (who uses one
@@ -146,16 +146,11 @@ static void *run_manager(void *arg) {
 }
 
 int tine__manager_start(struct pool *p) {
-    sigset_t all, old;
-    sigfillset(&all);
     tine__pool_ref(p);
-    /* signals are for the program's own threads */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int error = sys.thread_create(&p->manager, NULL, run_manager, p);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!error)
-        return 0;
-    tine__pool_unref(p);
+    int err = tine__thread_start(&p->manager, run_manager, p);
+    int error = errno;
+    if (err)
+        tine__pool_unref(p);
     errno = error;
-    return TINE_ESYSTEM;
+    return err;
 }

@@ -1,13 +1,12 @@
 #include "site/far_printer.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/sys.h"
+#include "base/thread.h"
 
 struct block {
     struct list node;
@@ -130,7 +129,6 @@ static void free_printer(struct far_printer *p) {
 }
 
 int tine__far_printer_start(struct far_printer **out, int manager, atomic_bool *wrote) {
-    sigset_t all, old;
     struct far_printer *p = sys.calloc(1, sizeof *p);
     if (!p)
         return TINE_ENOMEM;
@@ -139,16 +137,12 @@ int tine__far_printer_start(struct far_printer **out, int manager, atomic_bool *
     list_init(&p->blocks);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->more, NULL);
-    sigfillset(&all); /* they are for the program's own threads; SIGPIPE becomes an error */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int error = sys.thread_create(&p->thread, NULL, run, p);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    errno = error;
-    if (error)
+    int err = tine__thread_start(&p->thread, run, p);
+    if (err)
         free_printer(p);
     else
         *out = p;
-    return error ? TINE_ESYSTEM : 0;
+    return err;
 }
 
 void tine__far_printer_put(struct far_printer *p, struct far_output *o, enum far_stream to,

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "ipc/control.h"
 #include "site/lines.h"
 #include "worker/protocol.h"
@@ -238,16 +239,10 @@ static void free_printer(struct printer *p) {
 
 static int start_thread(struct printer *p) {
     struct epoll_event notes = {.events = EPOLLIN};
-    sigset_t all, old;
     if ((p->epoll = tine__fd_epoll()) == -1 ||
         sys.epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->socket, &notes) == -1)
         return TINE_ESYSTEM;
-    sigfillset(&all); /* they are for the program's own threads; SIGPIPE becomes an error */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int error = sys.thread_create(&p->thread, NULL, run, p);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    errno = error;
-    return error ? TINE_ESYSTEM : 0;
+    return tine__thread_start(&p->thread, run, p);
 }
 
 int tine__printer_start(struct printer **out, int socket, int manager) {

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/file.h>
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "base/text.h"
 #include "base/why.h"
 #include "ipc/futex.h"
@@ -111,16 +111,9 @@ static void *run_writer(void *arg) {
     return NULL;
 }
 
-/* Signals are for the program's own threads, and SIGPIPE and SIGXFSZ are errors here. */
 static int start_writer(struct trace_file *f) {
-    sigset_t every, old;
-    sigfillset(&every);
     f->stop = false;
-    pthread_sigmask(SIG_SETMASK, &every, &old);
-    int error = sys.thread_create(&f->writer, NULL, run_writer, f);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    errno = error;
-    return error ? TINE_ESYSTEM : 0;
+    return tine__thread_start(&f->writer, run_writer, f);
 }
 
 static void stop_writer(struct trace_file *f) {
