@@ -1,5 +1,6 @@
 /* Commands of tine map -x, started by a worker: by sh, with descriptors of ours as its streams. */
 #include "host/cli.h"
+#include "worker/process.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -100,8 +101,7 @@ static int child_close(lua_State *L) {
     struct child *c = check_child(L);
     if (c->pid > 0) {
         kill(c->pid, SIGKILL);
-        while (waitpid(c->pid, NULL, 0) == -1 && errno == EINTR)
-            ;
+        tine__process_reap(c->pid);
     }
     if (c->pidfd != -1)
         close(c->pidfd);

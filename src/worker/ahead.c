@@ -1,7 +1,5 @@
 #include "worker/ahead.h"
 
-#include <errno.h>
-
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "worker/process.h"
@@ -61,8 +59,7 @@ void tine__ahead_drop(struct server *s) {
     if (!s->ahead.pid)
         return;
     kill(s->ahead.pid, SIGKILL);
-    while (waitpid(s->ahead.pid, NULL, 0) == -1 && errno == EINTR)
-        ;
+    tine__process_reap(s->ahead.pid);
     tine__ahead_reaped(s, s->ahead.pid);
 }
 

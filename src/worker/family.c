@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include "base/sys.h"
+#include "worker/process.h"
 
 #define MARK ((rlim_t)1 << 60) /* microseconds; to be added: server << PID_BITS | worker */
 #define PID_BITS 24
@@ -251,8 +252,8 @@ static pid_t newest_pid(void) {
     pid_t pid = sys.fork();
     if (pid == 0)
         _exit(0);
-    while (pid > 0 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
-        ;
+    if (pid > 0)
+        tine__process_reap(pid);
     return pid > 0 ? pid : PIDS;
 }
 

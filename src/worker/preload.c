@@ -44,8 +44,7 @@ static int open_guard(const struct server *s, pid_t *pid) {
 
 static void close_guard(pid_t pid) {
     kill(pid, STAND_DOWN);
-    while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
-        ;
+    tine__process_reap(pid);
 }
 
 /* --- the preload --- */

@@ -93,6 +93,11 @@ pid_t tine__process_fork(void) {
     return pid;
 }
 
+void tine__process_reap(pid_t pid) {
+    while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+        ;
+}
+
 void tine__process_tie(pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != parent)

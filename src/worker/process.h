@@ -27,6 +27,8 @@ void tine__process_block_signals(void);
 ** dispositions waits, and is not ignored as we ignore it. */
 pid_t tine__process_fork(void);
 
+/* Wait until this child of ours has ended, whatever signals come meanwhile. */
+void tine__process_reap(pid_t pid);
 /* Die when the parent dies, however that happens. It has no threads, so its death and that of the thread that forked us
 ** are the same. */
 void tine__process_tie(pid_t parent);

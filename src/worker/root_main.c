@@ -235,8 +235,7 @@ static void bury_the_dead(struct root *r) {
 /* Not before what was forked ahead, which would be somebody's child then. */
 static _Noreturn void leave(const struct root *r, int code) {
     if (r->ahead.pid && kill(r->ahead.pid, SIGKILL) == 0)
-        while (waitpid(r->ahead.pid, NULL, 0) == -1 && errno == EINTR)
-            ;
+        tine__process_reap(r->ahead.pid);
     _exit(code);
 }
 
