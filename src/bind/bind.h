@@ -93,14 +93,13 @@ struct state {
     unsigned ncores;
     lua_Integer due_first, due_last;
     lua_Integer gives_first, gives_last;
-    /* Callbacks that are to give something, and have not been due; those of collected futures, too. */
+    /* Callbacks that are to give something to a task, and have not; those of collected futures, too. */
     uint64_t promised;
     unsigned depth;        /* callbacks running inside each other */
     uint32_t slots;        /* of the anchors, free ones too */
     uint32_t *free;        /* the numbers of those, a stack */
     uint32_t nfree, room;  /* how many there are, and for how many it has room */
     uint32_t serial;       /* last mark given to futures by a look for duplicates */
-    bool gives;            /* futures were to give something to a task by a callback */
     bool sweeping;         /* a userdata is there for tine__sweep */
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
@@ -719,6 +718,10 @@ void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 
 /* --- map_chunk.c --- */
 struct core *tine__chunk_core(struct anchor *a);
+/* The pool that a future, or a chunk, belongs to; NULL: none. */
+static inline struct core *anchor_core(struct anchor *a) {
+    return a->kind == ANCHOR_CHUNK ? tine__chunk_core(a) : ((struct future *)a)->core;
+}
 /* Push the function that the chunk at `idx` was sent with to be asked; its core and name. */
 struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name);
 /* Tasks of the chunk at `idx` have emitted something: it is due, once; and the function is called for what is there. */

@@ -137,7 +137,6 @@ void tine__give_add(lua_State *L, struct future *f, int idx, int fn) {
     if (f->anchor.weak)
         tine__anchor_strengthen(L, &f->anchor, idx);
     tine__extras_add(L, f, idx, "gives", fn);
-    state_of(L)->promised++;
 }
 
 /* Those of the future at `idx`, whose extras are on top. */
@@ -151,7 +150,6 @@ static void gives_due(lua_State *L, int idx) {
             lua_pushvalue(L, idx);
             lua_rawseti(L, list + 1, S->gives_last + 2);
             S->gives_last += 2;
-            S->promised--;
         }
         lua_pushnil(L);
         lua_setfield(L, extras, "gives");

@@ -114,10 +114,6 @@ struct needs **tine__needs_place(lua_State *L) {
 
 /* --- what callbacks give --- */
 
-static struct core *core_of(struct anchor *a) {
-    return a->kind == ANCHOR_FUTURE ? ((struct future *)a)->core : tine__chunk_core(a);
-}
-
 /* The value on top: encoded, and given. */
 static void give_value(lua_State *L, struct core *c, struct item *item, uint32_t position) {
     struct buf b;
@@ -151,18 +147,17 @@ static void give_error(lua_State *L, struct core *c, struct anchor *a, int idx) 
     tine__item_fail(c->p, a->item, TINE_ETASK, text, len);
 }
 
-/* (future): a callback; two more upvalues: the dependent, and the position. */
-static int give(lua_State *L) {
+static void give_end(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     struct anchor *a = lua_touserdata(L, UP(UP_LAST + 1));
     uint32_t position = (uint32_t)lua_tointeger(L, UP(UP_LAST + 2));
-    struct core *c = core_of(a);
+    struct core *c = anchor_core(a);
     lua_settop(L, 1);
     lua_pushvalue(L, UP(UP_LAST + 1));
     if (f->core)
         tine__future_decode(L, f, 1);
     if (!a->item || !c->p)
-        return 0;
+        return;
     if (tine__future_cancelled(f)) {
         tine__item_fail(c->p, a->item, TINE_ECANCELLED, "", 0);
     } else if (f->cache == CACHE_VALUES) {
@@ -172,11 +167,16 @@ static int give(lua_State *L) {
     } else {
         give_error(L, c, a, 2);
     }
+}
+
+/* (future): a callback; two more upvalues: the dependent, and the position. */
+static int give(lua_State *L) {
+    give_end(L);
+    state_of(L)->promised--;
     return 0;
 }
 
 void tine__needs_await(lua_State *L, int futures, int dependent) {
-    state_of(L)->gives = true;
     for (lua_pushnil(L); lua_next(L, futures);) {
         int source = lua_gettop(L);
         struct future *f = lua_touserdata(L, source);
@@ -187,6 +187,7 @@ void tine__needs_await(lua_State *L, int futures, int dependent) {
             lua_pop(L, 1);
             continue;
         }
+        state_of(L)->promised++;
         push_upvalues(L);
         lua_pushvalue(L, dependent);
         lua_pushinteger(L, lua_tointeger(L, source - 1) - 1);

@@ -30,7 +30,7 @@ static struct bytes *push_bytes(lua_State *L, struct carried *carried) {
     return bytes;
 }
 
-/* --- of workers of this machine --- */
+/* --- encoding --- */
 
 /* An encoding failed with the message on top. */
 static void cannot_send(lua_State *L, int code, const char *option) {

@@ -51,18 +51,14 @@ void tine__closer_renew(lua_State *L) {
 
 /* --- waiting for the ends of pools --- */
 
-static struct core *core_of(struct anchor *a) {
-    return a->kind == ANCHOR_CHUNK ? tine__chunk_core(a) : ((struct future *)a)->core;
-}
-
 /* What is to be given to tasks of this pool (NULL: of all) by futures that are made by hand, or by other pools, never will be:
 ** they are cancelled. Whether there were any. */
 static bool end_ungiven(lua_State *L, struct state *S, const struct core *only) {
     bool any = false;
-    for (uint32_t slot = 1; S->gives && slot <= S->slots; slot++) {
+    for (uint32_t slot = 1; S->promised > 0 && slot <= S->slots; slot++) {
         lua_rawgeti(L, UP(UP_ANCHORS), slot);
         struct anchor *a = lua_touserdata(L, -1); /* the first member of all that is anchored */
-        struct core *c = a ? core_of(a) : NULL;
+        struct core *c = a ? anchor_core(a) : NULL;
         if (c && (!only || c == only) && a->item && c->p && tine__core_is_ours(c))
             any |= tine__item_ungiven(c->p, a->item);
         lua_pop(L, 1);
@@ -72,8 +68,7 @@ static bool end_ungiven(lua_State *L, struct state *S, const struct core *only) 
 
 /* Only callbacks of ours could set a future that is made by hand, and none will be called any more. */
 static bool give_up(lua_State *L, const struct aim *aim) {
-    struct state *S = state_of(L);
-    return S->promised > 0 && end_ungiven(L, S, aim->met == core_joined ? aim->what : NULL);
+    return end_ungiven(L, state_of(L), aim->met == core_joined ? aim->what : NULL);
 }
 
 int tine__wait_ended(lua_State *L) {
