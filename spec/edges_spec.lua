@@ -13,13 +13,7 @@ end
 
 local root = shell "id -u" == "0\n"
 
--- What the program prints, which must end in good order.
-local function output(source, options)
-  local ended = program.run(source, options)
-  assert.equal("", ended.err)
-  assert.equal("exit 0", ended.how .. " " .. ended.code)
-  return ended.out
-end
+local output = program.output
 
 local function only_as_root()
   if not root then pending "only root can give up rights" end

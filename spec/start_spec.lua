@@ -3,12 +3,7 @@ local eventually = require "spec.support.eventually"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 
-local function output(source, options)
-  local ended = program.run(source, options)
-  assert.equal("", ended.err)
-  assert.equal("exit 0", ended.how .. " " .. ended.code)
-  return ended.out
-end
+local output = program.output
 
 -- The pids of its processes with this name.
 local function named(p, name)

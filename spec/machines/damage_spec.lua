@@ -3,6 +3,7 @@
 -- timeout: 150
 local tine = require "tine"
 local machines = require "spec.support.machines"
+local pools = require "spec.support.pools"
 local program = require "spec.support.program"
 
 if machines.are_missing(pending) then return end
@@ -30,11 +31,7 @@ describe("a network that damages what it carries", function()
       for i = 1, 2 do
         hosts[i] = machines.start(("%s serve %s --key %s -j 1 --name host%d"):format(program.tine(), url, key, i))
       end
-      local pool = tine.pool { backend = server:url(), key = key, lost_after = 0.5, connect_timeout = 2 }
-      finally(function()
-        pool:kill_workers()
-        pool:shutdown { timeout = 5 }
-      end)
+      local pool = pools.open(finally, { backend = server:url(), key = key, lost_after = 0.5, connect_timeout = 2 })
       local n, done, lost, start = 0, 0, 0, tine.clock()
       while tine.clock() - start < SECONDS do
         local futures = {}

@@ -4,6 +4,7 @@ local tine = require "tine"
 local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local machines = require "spec.support.machines"
+local pools = require "spec.support.pools"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 local socket = require "socket"
@@ -98,12 +99,7 @@ describe("when a host is lost", function()
 
   local function open(options)
     options.backend = server:url()
-    local pool = tine.pool(options)
-    finally(function()
-      pool:kill_workers()
-      pool:shutdown { timeout = 5 }
-    end)
-    return pool
+    return pools.open(finally, options)
   end
 
   it("what it was running fails, what it had not begun goes to another", function()
@@ -197,11 +193,7 @@ describe("when a job server is lost", function()
     local note, read = diary()
     local server = machines.server()
     machines.host(server, "-j 1")
-    local pool = tine.pool { backend = server:url(), connect_timeout = 30 }
-    finally(function()
-      pool:kill_workers()
-      pool:shutdown { timeout = 5 }
-    end)
+    local pool = pools.open(finally, { backend = server:url(), connect_timeout = 30 })
     local running = pool:submit(function()
       note "begun"
       forever()
@@ -221,11 +213,7 @@ describe("when a job server is lost", function()
     local one, two = machines.server(), machines.server()
     local url = ("gearman://127.0.0.1:%d,127.0.0.1:%d/spec"):format(one.port, two.port)
     machines.host(url, "-j 2")
-    local pool = tine.pool { backend = url, connect_timeout = 30 }
-    finally(function()
-      pool:kill_workers()
-      pool:shutdown { timeout = 5 }
-    end)
+    local pool = pools.open(finally, { backend = url, connect_timeout = 30 })
     for i = 1, 10 do assert.equal(i, pool:submit(function(n) return n end, i):result(20)) end
     one:kill()
     local view = pool:with { retry = { lost = 5, delay = 0 } }

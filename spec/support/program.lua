@@ -7,6 +7,7 @@
 --
 -- `close` also checks that no process of the program is left: it waits a few seconds for them to go,
 -- and raises an error that names those that stay.
+local assert = require "luassert"
 local eventually = require "spec.support.eventually"
 local processes = require "spec.support.processes"
 
@@ -143,6 +144,14 @@ end
 function M.run(source, options)
   local ended = M.start(source, options):close()
   return ended
+end
+
+-- What the program prints, which must end in good order.
+function M.output(source, options)
+  local ended = M.run(source, options)
+  assert.equal("", ended.err)
+  assert.equal("exit 0", ended.how .. " " .. ended.code)
+  return ended.out
 end
 
 return M
