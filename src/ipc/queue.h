@@ -14,6 +14,8 @@
 **                                                (or by the worker that found work after all)
 **   wake[w]          both              both      futex of worker w: 0 before it sleeps, 1 wakes it
 **   spinner[i]       workers           both      who looks again and again before it sleeps, and when it last did
+**   watcher          workers           both      who sleeps so lightly that nobody is woken, and when it looks next
+**   spared           submitter         workers   wakes that it has spared
 **   want_low         both              both      set by the submitter (level + 1), cleared by who rings
 **
 ** There is no shared head. Each side keeps for itself from where on there may be READY slots, and
@@ -41,9 +43,13 @@
 **
 ** WHO IS WOKEN. At most two workers spin, all others sleep at once; and a worker whose spins keep ending in sleep does, too,
 ** for the most part. For an item that is put nobody is woken while one spins, which takes it sooner. Who stops spinning and
-** finds more than it takes wakes the next. A spinner is believed by the time at which it last looked: one that was stopped
-** holds up nothing. Nor for long does a sleeper that was stopped before it was woken: the submitter looks again, before it
-** sleeps itself, whether items lie there while others sleep (tine__queue_sleeps).
+** finds more than it takes wakes the next. Where sleepers are woken as soon as they sleep, for items that the others take all
+** the same, one of them becomes the watcher: it looks by itself every 50 us, for as long as that spares wakes, and wakes
+** others, or gets up itself, for an item that has lain there since it looked last. (Without it a stream of small tasks has a
+** quarter of its speed with more workers than it keeps busy.)
+** Spinners and the watcher are believed by the times at which they look: one that was stopped holds up nothing. Nor for long
+** does a sleeper that was stopped before it was woken: the submitter looks again, before it sleeps itself, whether items lie
+** there while others sleep (tine__queue_sleeps).
 **
 ** One submitter: all functions of the submitter's side are called under its lock.
 */
@@ -59,6 +65,7 @@
 
 #define QUEUE_SLOTS 1024u /* power of two */
 #define QUEUE_SPINNERS 2u
+#define QUEUE_WATCH 50000u      /* ns: after so long a watcher looks */
 #define QUEUE_MAX_WORKERS 4096u /* the owner field would allow more */
 
 /* A call item as it lies in a slot: 256 bytes, or as many as it needs. Its bytes are in `bytes`, or in the call heap at
@@ -83,12 +90,13 @@ struct queue {
     uint64_t from;         /* private: no item before this one is READY */
     uint32_t heard;        /* private: of `told` */
     unsigned in_vain;      /* private: spins in a row that have ended in sleep */
+    unsigned brief;        /* private: sleeps in a row that were short */
     struct places *places; /* the submitter's */
 };
 
 #define QUEUE_CLOSED \
     (struct queue) { \
-        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0, 0, NULL \
+        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, NULL \
     }
 
 /* --- both sides --- */
@@ -116,9 +124,9 @@ struct queue_past {
 ** takes that item in the last moment is told, too. 0, or TINE_EAGAIN when the queue is full. Wakes nobody. */
 int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
                     struct queue_past *past);
-/* So many items are there that were not announced: have them taken. True: some are left to workers that spin, and it
-** is to be looked again whether they are, before one sleeps oneself. */
-bool tine__queue_announce(struct queue *q, unsigned n);
+/* So many items are there that were not announced, and it was `now` not long ago: have them taken. True: some are left to
+** workers that look by themselves, and it is to be looked again whether they are, before one sleeps oneself. */
+bool tine__queue_announce(struct queue *q, unsigned n, uint64_t now);
 /* Wake one sleeping worker / all of them. True when somebody slept. */
 bool tine__queue_wake(struct queue *q);
 void tine__queue_wake_all(struct queue *q);

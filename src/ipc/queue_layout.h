@@ -36,12 +36,20 @@ struct spinner {
     _Atomic uint64_t beat;        /* ns: when it looked last */
 };
 
+/* A worker that sleeps so lightly that nobody needs to be woken. */
+struct watcher {
+    LINE _Atomic uint32_t worker; /* 0: nobody */
+    _Atomic uint64_t until;       /* ns: when it looks next */
+};
+
 struct queue_claims {
     LINE _Atomic uint32_t want_low;
     struct {
         LINE _Atomic uint32_t word;
     } bell[QUEUE_BELLS];
     struct spinner spinner[QUEUE_SPINNERS];
+    struct watcher watcher;
+    LINE _Atomic uint32_t spared; /* wakes, by the watcher */
     LINE _Atomic uint64_t groups; /* bit g: sleepers[g] has been in use; never cleared */
     LINE _Atomic uint64_t sleepers[GROUPS];
     LINE _Atomic uint64_t state[QUEUE_SLOTS];
@@ -87,7 +95,17 @@ static inline struct queue_slot *slot_of(const struct queue *q, uint64_t seq) {
 
 /* Move q->from to the first item from there on that is READY, and give its word; NULL: there is none. */
 _Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word);
-/* The worker neither sleeps nor spins any more. */
+/* Wake one sleeper, as tine__queue_wake does, by who has looked after its store already. */
+bool tine__queue_wake_one(struct queue *q);
+/* How many workers are just looking for items. One that was stopped, or is kept from the processor, is not. */
+unsigned tine__queue_spinners(const struct queue *q, uint64_t now);
+/* Is there one that looks soon? Not so one that was stopped. */
+bool tine__queue_is_watched(const struct queue *q, uint64_t now);
+/* The worker does not sleep any more. */
+void tine__queue_wakes(struct queue *q, unsigned worker);
+/* It does not have this seat any more, if it had. */
+void tine__queue_leave_seat(_Atomic uint32_t *seat, unsigned worker);
+/* It waits in no way any more. */
 void tine__queue_forget(struct queue *q, unsigned worker);
 
 #endif

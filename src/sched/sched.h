@@ -278,6 +278,10 @@ static inline bool sched_wants_time(const struct sched *s) {
 static inline void sched_time(struct sched *s, uint64_t now) {
     s->policy.now = now;
 }
+/* When it was told something last. */
+static inline uint64_t sched_now(const struct sched *s) {
+    return s->policy.now;
+}
 /* Some results have been told: see how much may be handed over (sched_wants_pace). */
 void tine__sched_pace(struct sched *s, uint64_t now);
 

@@ -145,7 +145,8 @@ static bool is_over(const struct far *f) {
 }
 
 /* What was said goes out, and who serves us hears if there is something for it. */
-static void far_flush(struct site *s) {
+static void far_flush(struct site *s, uint64_t now) {
+    (void)now;
     struct far *f = far_of(s);
     bool wake = !list_empty(&f->news) || f->resumable;
     for (unsigned i = 0; i < f->nservers; i++) {

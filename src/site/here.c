@@ -287,7 +287,8 @@ static bool here_work(struct site *s, pthread_mutex_t *lock) {
 }
 
 /* A thread that waits may do what there is to do; that it is over the manager is to hear. */
-static void here_flush(struct site *s) {
+static void here_flush(struct site *s, uint64_t now) {
+    (void)now;
     struct here *h = here_of(s);
     if (h->ending && !h->gone)
         tine__fd_ring(h->manager);

@@ -38,19 +38,19 @@ static void local_release(struct site *s, void *which, uint64_t offset) {
 
 /* --- the queue --- */
 
-static void local_flush(struct site *s) {
+static void local_flush(struct site *s, uint64_t now) {
     struct local *l = local_of(s);
     if (l->left && l->unwoken > 0)
         l->unwoken = tine__queue_ready(&l->queue); /* those and these */
     if (l->unwoken > 0)
-        l->left = tine__queue_announce(&l->queue, l->unwoken);
+        l->left = tine__queue_announce(&l->queue, l->unwoken, now);
     l->unwoken = 0;
 }
 
 /* A spinner to which calls were left may have been stopped before it has seen them. */
 static void look_after(struct local *l) {
     unsigned ready = tine__queue_ready(&l->queue);
-    l->left = ready > 0 && tine__queue_announce(&l->queue, ready);
+    l->left = ready > 0 && tine__queue_announce(&l->queue, ready, tine__now());
 }
 
 static bool local_overdue(struct site *s, bool wake) {

@@ -52,8 +52,8 @@ struct site_ops {
     /* Carry out an order; `call` goes with ORDER_RUN. One that is for one worker is to be posted to it next. */
     void (*give)(struct site *s, const struct order *o, const struct site_call *call,
                  struct answer *a);
-    /* Let workers look at what was handed over: once for a batch. */
-    void (*flush)(struct site *s);
+    /* Let workers look at what was handed over: once for a batch. The time is one that was read in it. */
+    void (*flush)(struct site *s, uint64_t now);
     /* NULL where workers do not sleep. Do calls lie there although workers sleep? Whoever was woken for them may have been
     ** stopped since. With `wake` all others are woken. */
     bool (*overdue)(struct site *s, bool wake);

@@ -36,7 +36,8 @@ static const struct point {
     {"allocated", 20, false}, {"half a block", 20, false},
     {"full", 2, false},       {"announced", 50, true},
     {"woken", 50, true},      {"spinning", 5, true},
-    {"spun", 5, true},
+    {"spun", 5, true},        {"watching", 3, true},
+    {"watched", 3, true},
 #endif
     {NULL, 1, false},         {NULL, 1, true}};
 
@@ -199,7 +200,7 @@ static bool fill(void) {
         struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
         if (tine__queue_put(&queue, &s.call, s.bytes, &seq_of[sent], NULL))
             break;
-        tine__queue_announce(&queue, 1);
+        tine__queue_announce(&queue, 1, tine__now());
     }
     return sent > before;
 }

@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "ipc/queue.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -369,7 +370,7 @@ static unsigned woken_for(unsigned n) {
     unsigned woken = 0;
     for (unsigned i = 5; i < 10; i++)
         announce_sleeper(i);
-    tine__queue_announce(&q, n);
+    tine__queue_announce(&q, n, tine__now());
     for (unsigned i = 5; i < 10; i++) {
         woken += q.k->wake[i];
         tine__queue_forget(&q, i);
@@ -406,6 +407,65 @@ static void nobody_is_woken_for_what_a_spinner_takes(void) {
     CHECK_EQ(q.k->spinner[0].worker, 0);
     CHECK_EQ(q.k->spinner[1].worker, 0);
     close_both();
+}
+
+/* Worker 4 has the watcher's seat, and looks in so many ns. */
+static bool is_watched(int64_t in) {
+    w.k->watcher.worker = 4;
+    w.k->watcher.until = tine__now() + (uint64_t)in;
+    return woken_for(3) == 0;
+}
+
+/* Once at least, for we may be kept from the processor meanwhile. */
+static bool is_watched_once(int64_t in) {
+    bool once = false;
+    for (int tries = 0; tries < 10000 && !once; tries++)
+        once = is_watched(in);
+    return once;
+}
+
+static void nobody_is_woken_beside_a_watcher(void) {
+    open_both();
+    CHECK_EQ(woken_for(3), 3);
+    CHECK(is_watched_once(QUEUE_WATCH));
+    CHECK(is_watched_once(0));
+    /* one that was stopped is not waited for, nor one that says that it would sleep for long */
+    CHECK(!is_watched(-1000000000));
+    CHECK(!is_watched(1000000000));
+    tine__queue_bury(&q, 4);
+    CHECK_EQ(q.k->watcher.worker, 0);
+    CHECK_EQ(woken_for(3), 3);
+    close_both();
+}
+
+static void *wait_as_4(void *arg) {
+    (void)arg;
+    do {
+        w.brief = 2; /* it was woken again and again as soon as it slept */
+        CHECK_EQ(tine__queue_wait(&w, 4, 0, UINT64_MAX), 0);
+    } while (tine__queue_ready(&w) == 0);
+    return NULL;
+}
+
+/* Others, who are busy for long, do not take them: the watcher does, and has others take what is left. */
+static void the_watcher_helps_where_items_lie(void) {
+    for (unsigned n = 1; n <= 6; n++) {
+        pthread_t t;
+        open_both();
+        CHECK_EQ(pthread_create(&t, NULL, wait_as_4, NULL), 0);
+        while (!atomic_load(&q.k->watcher.worker))
+            tine__queue_wake(&q);
+        announce_sleeper(5), announce_sleeper(6);
+        for (unsigned i = 0; i < n; i++) {
+            put(i);
+            tine__queue_announce(&q, 1, tine__now());
+        }
+        pthread_join(t, NULL);
+        CHECK_EQ(q.k->watcher.worker, 0);
+        CHECK(q.k->wake[5] || n < 2);
+        CHECK(q.k->wake[6] || n < 3);
+        close_both();
+    }
 }
 
 static void shut_lets_what_is_there_be_taken(void) {
@@ -555,6 +615,8 @@ int main(void) {
     who_had_a_slot_is_told_before_it_is_used_again();
     each_sleep_is_ended_once();
     nobody_is_woken_for_what_a_spinner_takes();
+    nobody_is_woken_beside_a_watcher();
+    the_watcher_helps_where_items_lie();
     shut_lets_what_is_there_be_taken();
     low_is_told_once_for_each_wish();
     numbers_wrap();

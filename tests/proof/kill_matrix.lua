@@ -6,7 +6,7 @@ local here = arg[0]:gsub("[^/]*$", "")
 local way = {
     "starting", "announced", "woken", "taken", "begun", "freed", "decoding", "running", "encoding",
     "asked", "ended", "finished", "halfway", "allocated", "written", "leaving",
-    "told", "diverted", "printed", "restored", "spinning", "spun",
+    "told", "diverted", "printed", "restored", "spinning", "spun", "watching", "watched",
 }
 -- of tasks that submit tasks, emit, and pass memory on
 local data = {

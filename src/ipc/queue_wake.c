@@ -1,0 +1,119 @@
+/* Who is woken for items (ipc/queue.h). */
+#include <stdatomic.h>
+
+#include "base/sys.h"
+#include "ipc/futex.h"
+#include "ipc/queue_layout.h"
+
+#define FRESH 10000u /* ns: who has looked so lately looks again at once */
+#define WATCH_LATE \
+    100000u /* ns: so late does a short sleep end, by the kernel's slack and a busy processor */
+
+static void rouse(struct queue *q, unsigned worker) {
+    atomic_store_explicit(&q->k->wake[worker], 1, memory_order_release);
+    futex_wake(&q->k->wake[worker], 1);
+}
+
+/* Wake the first sleeper of a group. Who clears the bit wakes, so each sleep is ended once. */
+static bool wake_in(struct queue *q, unsigned group) {
+    _Atomic uint64_t *sleepers = &q->k->sleepers[group];
+    uint64_t bits;
+    while ((bits = atomic_load_explicit(sleepers, memory_order_relaxed)) != 0) {
+        uint64_t bit = bits & -bits;
+        /* acquire: the sleeper's zero in its futex word comes before our 1 */
+        if (atomic_fetch_and_explicit(sleepers, ~bit, memory_order_acquire) & bit) {
+            rouse(q, group * 64 + (unsigned)__builtin_ctzll(bit));
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tine__queue_wake_one(struct queue *q) {
+    uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
+    for (; groups; groups &= groups - 1)
+        if (wake_in(q, (unsigned)__builtin_ctzll(groups)))
+            return true;
+    return false;
+}
+
+bool tine__queue_wake(struct queue *q) {
+    store_then_look(); /* items, then sleepers; the sleeper: its bit, then items */
+    return tine__queue_wake_one(q);
+}
+
+void tine__queue_wake_all(struct queue *q) {
+    store_then_look();
+    /* A worker that goes to sleep again meanwhile has looked after our stores: at most one wake for
+    ** each keeps this from running after it. */
+    for (unsigned n = 0; n < QUEUE_MAX_WORKERS && tine__queue_wake_one(q); n++)
+        ;
+}
+
+bool tine__queue_sleeps(const struct queue *q) {
+    uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
+    for (; groups; groups &= groups - 1)
+        if (atomic_load_explicit(&q->k->sleepers[__builtin_ctzll(groups)], memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/* --- who looks without being woken --- */
+
+/* Was this lately, or (by who has read the clock after us) a moment from now? */
+static bool is_fresh(const _Atomic uint64_t *beat, uint64_t now) {
+    return now - atomic_load_explicit(beat, memory_order_relaxed) + FRESH < 2 * FRESH;
+}
+
+unsigned tine__queue_spinners(const struct queue *q, uint64_t now) {
+    unsigned n = 0;
+    for (const struct spinner *s = q->k->spinner; s < q->k->spinner + QUEUE_SPINNERS; s++)
+        n += atomic_load_explicit(&s->worker, memory_order_relaxed) && is_fresh(&s->beat, now);
+    return n;
+}
+
+bool tine__queue_is_watched(const struct queue *q, uint64_t now) {
+    const struct watcher *w = &q->k->watcher;
+    /* Neither one that is late, nor one that would be long asleep: rubbish. */
+    return atomic_load_explicit(&w->worker, memory_order_relaxed) &&
+           atomic_load_explicit(&w->until, memory_order_relaxed) + WATCH_LATE - now <=
+               QUEUE_WATCH + WATCH_LATE + FRESH;
+}
+
+bool tine__queue_announce(struct queue *q, unsigned n, uint64_t now) {
+    /* items, then who spins, watches and sleeps; they: that they do so no more, or do, then items */
+    store_then_look();
+    unsigned spinners = tine__queue_spinners(q, now);
+    if (n > spinners && tine__queue_is_watched(q, now)) {
+        _Atomic uint32_t *spared = &q->k->spared; /* only we write it */
+        atomic_store_explicit(spared, atomic_load_explicit(spared, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+        return true;
+    }
+    while (n > spinners && tine__queue_wake_one(q))
+        n--;
+    return spinners > 0;
+}
+
+/* --- a worker is not waiting any more --- */
+
+void tine__queue_wakes(struct queue *q, unsigned worker) {
+    _Atomic uint64_t *sleepers = &q->k->sleepers[worker / 64];
+    uint64_t bit = (uint64_t)1 << worker % 64;
+    if (atomic_load_explicit(sleepers, memory_order_relaxed) & bit)
+        atomic_fetch_and_explicit(sleepers, ~bit, memory_order_relaxed);
+}
+
+void tine__queue_leave_seat(_Atomic uint32_t *seat, unsigned worker) {
+    uint32_t it = worker;
+    if (atomic_load_explicit(seat, memory_order_relaxed) == worker)
+        atomic_compare_exchange_strong_explicit(seat, &it, 0, memory_order_relaxed,
+                                                memory_order_relaxed);
+}
+
+void tine__queue_forget(struct queue *q, unsigned worker) {
+    tine__queue_wakes(q, worker);
+    tine__queue_leave_seat(&q->k->watcher.worker, worker);
+    for (unsigned i = 0; i < QUEUE_SPINNERS; i++)
+        tine__queue_leave_seat(&q->k->spinner[i].worker, worker);
+}
