@@ -87,6 +87,7 @@ describe("what is forked ahead of a program's first pool", function()
       print(pool:submit(math.abs, -1):result(), pool:submit(math.abs, -2):result())
     ]]
     for _, pid in ipairs(named(p, "tine:ahead")) do processes.signal("KILL", pid) end
+    eventually(function() return #named(p, "tine:ahead") == 0 end, "none is there any more")
     go()
     assert.equal("exit 0: 1\t2\n", ended(p))
   end)

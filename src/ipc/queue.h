@@ -125,8 +125,9 @@ struct queue_past {
 int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
                     struct queue_past *past);
 /* So many items are there that were not announced, and it was `now` not long ago: have them taken. True: some are left to
-** workers that look by themselves, and it is to be looked again whether they are, before one sleeps oneself. */
-bool tine__queue_announce(struct queue *q, unsigned n, uint64_t now);
+** workers that look by themselves; `left`: some were before, and may still lie there. It is to be looked again whether they do,
+** before one sleeps oneself. */
+bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t now);
 /* Wake one sleeping worker / all of them. True when somebody slept. */
 bool tine__queue_wake(struct queue *q);
 void tine__queue_wake_all(struct queue *q);

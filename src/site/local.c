@@ -40,17 +40,15 @@ static void local_release(struct site *s, void *which, uint64_t offset) {
 
 static void local_flush(struct site *s, uint64_t now) {
     struct local *l = local_of(s);
-    if (l->left && l->unwoken > 0)
-        l->unwoken = tine__queue_ready(&l->queue); /* those and these */
     if (l->unwoken > 0)
-        l->left = tine__queue_announce(&l->queue, l->unwoken, now);
+        l->left = tine__queue_announce(&l->queue, l->unwoken, l->left, now);
     l->unwoken = 0;
 }
 
 /* A spinner to which calls were left may have been stopped before it has seen them. */
 static void look_after(struct local *l) {
-    unsigned ready = tine__queue_ready(&l->queue);
-    l->left = ready > 0 && tine__queue_announce(&l->queue, ready, tine__now());
+    l->left =
+        tine__queue_ready(&l->queue) > 0 && tine__queue_announce(&l->queue, 0, true, tine__now());
 }
 
 static bool local_overdue(struct site *s, bool wake) {
@@ -228,10 +226,10 @@ static int open_directory(void) {
 }
 
 /* Tell the fork server of its pool. All of the descriptors but the shared ones are closed afterwards. */
-static int set_up_server(struct local *l, const struct boot *boot) {
+static int set_up_server(struct local *l, const struct boot *boot, const struct inherit *inherit) {
     struct shm boot_shm = SHM_CLOSED;
     int cwd = -1, out = -1, error = -1, prints[2] = {-1, -1};
-    int err = tine__boot_write(&boot_shm, boot);
+    int err = tine__boot_write(&boot_shm, boot, inherit);
     if (!err)
         err = tine__local_open_outputs(l, prints);
     if (!err && ((cwd = open_directory()) == -1 || (out = standard(1)) == -1 ||
@@ -267,11 +265,12 @@ static int set_up_server(struct local *l, const struct boot *boot) {
 
 /* The root forks while we do the rest. */
 static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
+    struct inherit inherit;
     l->packet = sys.malloc(MESSAGE_MAX);
     l->handed = sys.calloc(l->nrefs, sizeof *l->handed);
     if (!l->packet || !l->handed || !(l->watch = tine__root_watch(close_in_child, l)))
         return TINE_ENOMEM;
-    int err = tine__root_open(&l->control, spawn, boot->preload != NULL);
+    int err = tine__root_open(&l->control, &inherit, spawn, boot->preload != NULL);
     if (!err)
         err = open_memory(l);
     if (!err && (l->bell = tine__fd_event()) == -1)
@@ -281,7 +280,7 @@ static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
     if (err)
         return err;
     l->seat = tine__seat_give(l->arena);
-    return set_up_server(l, boot);
+    return set_up_server(l, boot, &inherit);
 }
 
 int tine__local_open(struct site **out, unsigned workers, bool spawn, const struct boot *boot,

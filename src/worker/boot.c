@@ -98,7 +98,8 @@ static void write_all(struct writer *w, struct boot_head *h, const struct boot *
     h->finalizer = put_call(w, b->finalizer, b->finalizer_len);
 }
 
-static int write_file(struct shm *out, const struct boot *b, const struct snapshot *environ) {
+static int write_file(struct shm *out, const struct boot *b, const struct inherit *inherit,
+                      const struct snapshot *environ) {
     struct boot_head head = {
         .magic = MAGIC,
         .spin = b->spin,
@@ -121,7 +122,8 @@ static int write_file(struct shm *out, const struct boot *b, const struct snapsh
         .arg_first = b->arg_first,
     };
     struct writer w = {NULL, 0};
-    tine__inherit_note(&head.inherit);
+    if (inherit)
+        head.inherit = *inherit;
     write_all(&w, &head, b, environ);
     head.size = w.at;
     int err = tine__shm_create(out, "tine-boot", w.at);
@@ -133,11 +135,11 @@ static int write_file(struct shm *out, const struct boot *b, const struct snapsh
     return 0;
 }
 
-int tine__boot_write(struct shm *out, const struct boot *b) {
+int tine__boot_write(struct shm *out, const struct boot *b, const struct inherit *inherit) {
     struct snapshot environ;
     int err = take_snapshot(&environ, b->environ);
     if (!err)
-        err = write_file(out, b, &environ);
+        err = write_file(out, b, inherit, &environ);
     int saved = errno;
     tine__buf_free(&environ.strings);
     errno = saved;
@@ -236,7 +238,7 @@ int tine__boot_read(struct boot *out, int fd) {
 
 int tine__boot_copy(struct boot *out, const struct boot *boot) {
     struct shm shm = SHM_CLOSED;
-    int err = tine__boot_write(&shm, boot);
+    int err = tine__boot_write(&shm, boot, NULL);
     if (err)
         return err;
     unsigned deep; /* not we */

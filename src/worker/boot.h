@@ -21,7 +21,7 @@ struct boot {
     const char *name;         /* of the pool: process titles, messages */
     const char *path, *cpath; /* package.path, package.cpath; NULL: Lua's own */
     char *const *environ;     /* the submitter's environment as of now */
-    struct inherit inherit;   /* noted by tine__boot_write */
+    struct inherit inherit;   /* of one that was read */
     const char *const
         *arg; /* the program's `arg` from index `arg_first` on, ends with NULL; NULL: it has none */
     int arg_first;
@@ -46,9 +46,9 @@ struct boot {
     const char *hook_name; /* "spawn": "lib.so:symbol" */
 };
 
-/* Write it into a new memfd (shm.fd is passed on), with what workers inherit of the calling thread. 0,
+/* Write it into a new memfd (shm.fd is passed on), with what workers inherit; NULL: nothing. 0,
 ** TINE_ESYSTEM, TINE_ENOMEM. */
-int tine__boot_write(struct shm *out, const struct boot *boot);
+int tine__boot_write(struct shm *out, const struct boot *boot, const struct inherit *inherit);
 /* Read it in the fork server, which keeps it for good. Takes over `fd`. 0, TINE_ESYSTEM,
 ** TINE_ENOMEM. */
 int tine__boot_read(struct boot *out, int fd);

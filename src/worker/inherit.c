@@ -13,7 +13,6 @@
 
 #include "base/error.h"
 #include "base/sys.h"
-#include "base/umask.h"
 #include "base/why.h"
 #include "worker/family.h"
 
@@ -66,17 +65,29 @@ static uint64_t ask_ignored(void) {
     return set;
 }
 
+/* What is seen with the rights, because it stands in the same file. */
+struct aside {
+    uint64_t ignored; /* signals */
+    mode_t
+        umask; /* there is no other way to read it without changing it, and the program may have threads */
+};
+
+/* The number behind `name` in a status file; `other` where there is none. */
+static uint64_t number_of(const char *status, const char *name, int base, uint64_t other) {
+    const char *at = strstr(status, name);
+    return at ? strtoull(at + strlen(name), NULL, base) : other;
+}
+
 /* What one look at /proc tells in place of a hundred system calls: false if it does not. */
-static bool read_status(struct rights *r, uint64_t *ignored) {
+static bool read_status(struct rights *r, struct aside *aside) {
     char text[4096];
     const char *status = read_small("/proc/thread-self/status", text);
-    const char *bounding = strstr(status, "CapBnd:"), *filters = strstr(status, "Seccomp_filters:");
-    const char *signals = strstr(status, "SigIgn:");
-    if (!bounding || !signals)
+    aside->umask = (mode_t)number_of(status, "Umask:", 8, 022);
+    if (!strstr(status, "CapBnd:") || !strstr(status, "SigIgn:"))
         return false;
-    *ignored = strtoull(signals + strlen("SigIgn:"), NULL, 16) & ~bit_of(SIGCHLD);
-    r->bounding = strtoull(bounding + strlen("CapBnd:"), NULL, 16);
-    r->filters = filters ? strtoull(filters + strlen("Seccomp_filters:"), NULL, 10) : 0;
+    aside->ignored = number_of(status, "SigIgn:", 16, 0) & ~bit_of(SIGCHLD);
+    r->bounding = number_of(status, "CapBnd:", 16, 0);
+    r->filters = number_of(status, "Seccomp_filters:", 10, 0);
     return true;
 }
 
@@ -99,7 +110,7 @@ static void get_capabilities(struct rights *r) {
             r->ambient |= (uint64_t)1 << c;
 }
 
-static void look_around(struct rights *r, uint64_t *ignored) {
+static void look_around(struct rights *r, struct aside *aside) {
     uid_t u[3] = {0};
     gid_t g[3] = {0};
     struct stat st = {0};
@@ -112,9 +123,9 @@ static void look_around(struct rights *r, uint64_t *ignored) {
     }
     r->groups = hash_of_groups();
     get_capabilities(r);
-    if (!read_status(r, ignored)) {
+    if (!read_status(r, aside)) {
         ask_bounding(r);
-        *ignored = ask_ignored();
+        aside->ignored = ask_ignored();
     }
     r->no_new_privs = (uint64_t)(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
     r->seccomp = (uint64_t)(prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0);
@@ -125,8 +136,8 @@ static void look_around(struct rights *r, uint64_t *ignored) {
 }
 
 void tine__rights_of(struct rights *r) {
-    uint64_t ignored;
-    look_around(r, &ignored);
+    struct aside aside;
+    look_around(r, &aside);
 }
 
 /* --- where it is --- */
@@ -141,12 +152,12 @@ void tine__station_of(struct station *s) {
     static const char *const namespaces[] = {"mnt", "user", "pid_for_children", "net", "ipc"};
     uint64_t all[sizeof namespaces / sizeof *namespaces + 1] = {0};
     size_t n = 0;
+    int folder = tine__fd_open("/proc/thread-self/ns", O_PATH | O_DIRECTORY);
     for (; n < sizeof namespaces / sizeof *namespaces; n++) {
-        char path[64];
         struct stat st;
-        snprintf(path, sizeof path, "/proc/thread-self/ns/%s", namespaces[n]);
-        all[n] = stat(path, &st) == 0 ? st.st_ino : 0;
+        all[n] = folder != -1 && fstatat(folder, namespaces[n], &st, 0) == 0 ? st.st_ino : 0;
     }
+    tine__close(&folder);
     all[n] = hash_of_file("/proc/thread-self/attr/current");
     s->confines = hash(HASH_START, all, sizeof all);
     s->group[0] = hash_of_file("/proc/thread-self/cgroup");
@@ -158,8 +169,11 @@ void tine__station_of(struct station *s) {
 
 void tine__inherit_note(struct inherit *i) {
     struct sched_param param = {0};
+    struct aside aside;
     memset(i, 0, sizeof *i);
-    look_around(&i->rights, &i->ignored);
+    look_around(&i->rights, &aside);
+    i->ignored = aside.ignored;
+    i->umask = aside.umask;
     for (int k = 0; k < RLIM_NLIMITS; k++)
         getrlimit(k, &i->limits[k]);
     i->nice = getpriority(PRIO_PROCESS, 0);
@@ -167,7 +181,6 @@ void tine__inherit_note(struct inherit *i) {
     if (sched_getparam(0, &param) == 0)
         i->priority = param.sched_priority;
     i->io = (int32_t)syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);
-    i->umask = tine__umask();
     i->ncpus = sched_getaffinity(0, sizeof i->cpus, &i->cpus) == 0 ? sizeof i->cpus : 0;
 }
 

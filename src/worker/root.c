@@ -360,10 +360,8 @@ static void drop(struct root *r) {
 
 /* May workers descend from it? It is where it was taken: what this process has given up since, or gained,
 ** is not seen over there. */
-static bool fits(const struct root *r) {
-    struct rights now;
-    tine__rights_of(&now);
-    return !memcmp(&now, &r->rights, sizeof now);
+static bool fits(const struct root *r, const struct rights *now) {
+    return !memcmp(now, &r->rights, sizeof *now);
 }
 
 enum { CONFINED_ELSEWHERE = -1, STRAYED, AT_HOME };
@@ -390,8 +388,8 @@ static void replace(struct root *r, int (*make)(void)) {
 /* After it was told to fork, which takes longer than our look: is it one whose children may be ours? When not, it is
 ** let go, or another one put in its place; one that is merely in another session or control group stays when
 ** no other is to be had. */
-static bool suits(struct root *r) {
-    int place = fits(r) ? place_of(r) : CONFINED_ELSEWHERE;
+static bool suits(struct root *r, const struct rights *now) {
+    int place = fits(r, now) ? place_of(r) : CONFINED_ELSEWHERE;
     int had = r->socket;
     if (place == CONFINED_ELSEWHERE)
         drop(r);
@@ -424,7 +422,7 @@ static int tell(int root, int control, bool preload) {
 }
 
 /* Have a fork server forked. 0, an error, or TINE_EAGAIN: that root was none any more. */
-static int open_once(int *control, bool executed, bool preload) {
+static int open_once(int *control, struct inherit *inherit, bool executed, bool preload) {
     int ends[2];
     bool fresh;
     struct root *r = choose(executed, &fresh);
@@ -433,10 +431,12 @@ static int open_once(int *control, bool executed, bool preload) {
         return err;
     err = tell(r->socket, ends[1], preload);
     tine__close(&ends[1]);
+    if (!err)
+        tine__inherit_note(inherit);
     if (err == TINE_ESHUTDOWN || (err && errno == EBADF)) {
         drop(r); /* somebody has killed it, or closed our end */
         err = TINE_EAGAIN;
-    } else if (!err && !fresh && !suits(r)) {
+    } else if (!err && !fresh && !suits(r, &inherit->rights)) {
         err = TINE_EAGAIN;
     }
     if (err)
@@ -445,7 +445,7 @@ static int open_once(int *control, bool executed, bool preload) {
     return err;
 }
 
-int tine__root_open(int *control, bool spawn, bool preload) {
+int tine__root_open(int *control, struct inherit *inherit, bool spawn, bool preload) {
     *control = -1;
     tine__why_clear();
     int err = tine__root_heed_forks(), tries = 3;
@@ -453,7 +453,7 @@ int tine__root_open(int *control, bool spawn, bool preload) {
         return err;
     pthread_mutex_lock(&taking);
     do
-        err = open_once(control, spawn, preload);
+        err = open_once(control, inherit, spawn, preload);
     while (err == TINE_EAGAIN && --tries > 0);
     pthread_mutex_unlock(&taking);
     if (err != TINE_EAGAIN)

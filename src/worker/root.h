@@ -15,6 +15,7 @@
 #define TINE_WORKER_ROOT_H
 
 #include <stdbool.h>
+#include "worker/inherit.h"
 #include "worker/protocol.h"
 
 struct lua_State;
@@ -33,10 +34,10 @@ int tine__root_take(void);
 /* Only notice forks of the program, as it also does, for what is below. 0, TINE_ESYSTEM. */
 int tine__root_heed_forks(void);
 
-/* Have a fork server forked for a pool: *control is our end of its control socket. `spawn`: from the
-** executed helper; `preload`: it has one. 0; TINE_ESYSTEM: no root to be had (errno; also when the helper cannot be found:
+/* Have a fork server forked for a pool: *control is our end of its control socket, *inherit what it is to inherit. `spawn`:
+** from the executed helper; `preload`: it has one. 0; TINE_ESYSTEM: no root to be had (errno; also when the helper cannot be found:
 ** ENOENT), or it is gone. The answer (UP, NOFORK ...) comes over the control socket. */
-int tine__root_open(int *control, bool spawn, bool preload);
+int tine__root_open(int *control, struct inherit *inherit, bool spawn, bool preload);
 
 /* Tell that fork server of its pool, and its seat in the arena: passes `fds` (borrowed; the caller closes its copies of what it does
 ** not need). 0, also when it is gone: the control socket says why; TINE_ESYSTEM. */

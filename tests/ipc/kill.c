@@ -200,7 +200,7 @@ static bool fill(void) {
         struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
         if (tine__queue_put(&queue, &s.call, s.bytes, &seq_of[sent], NULL))
             break;
-        tine__queue_announce(&queue, 1, tine__now());
+        tine__queue_announce(&queue, 1, false, tine__now());
     }
     return sent > before;
 }

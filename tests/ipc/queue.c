@@ -370,7 +370,7 @@ static unsigned woken_for(unsigned n) {
     unsigned woken = 0;
     for (unsigned i = 5; i < 10; i++)
         announce_sleeper(i);
-    tine__queue_announce(&q, n, tine__now());
+    tine__queue_announce(&q, n, false, tine__now());
     for (unsigned i = 5; i < 10; i++) {
         woken += q.k->wake[i];
         tine__queue_forget(&q, i);
@@ -458,7 +458,7 @@ static void the_watcher_helps_where_items_lie(void) {
         announce_sleeper(5), announce_sleeper(6);
         for (unsigned i = 0; i < n; i++) {
             put(i);
-            tine__queue_announce(&q, 1, tine__now());
+            tine__queue_announce(&q, 1, false, tine__now());
         }
         pthread_join(t, NULL);
         CHECK_EQ(q.k->watcher.worker, 0);

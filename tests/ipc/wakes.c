@@ -168,10 +168,10 @@ static void two_items_for_spinners(void) {
         CHECK_EQ(pthread_create(&t[i], NULL, take_pairs, (void *)(i + 1)), 0);
     for (unsigned id = 1; id < ROUNDS / 10; id += 2) {
         put(id);
-        tine__queue_announce(&queue, 1, tine__now());
+        tine__queue_announce(&queue, 1, false, tine__now());
         dawdle(&seed);
         put(id + 1);
-        tine__queue_announce(&queue, 1, tine__now());
+        tine__queue_announce(&queue, 1, false, tine__now());
         while (atomic_load_explicit(&taken, memory_order_relaxed) < id + 1)
             sched_yield();
         for (unsigned n = check_random(&seed) % 3 * 20; n > 0; n--)

@@ -73,7 +73,6 @@ static void open_memory(struct submitter *s) {
 }
 
 static void ask_root(struct submitter *s, const struct setup *setup, struct shm *boot) {
-    CHECK(tine__root_open(&s->control, setup->spawn, setup->preload != NULL) == 0);
     int capture[2];
     CHECK(tine__control_pair(capture) == 0);
     const int fds[SETUP_FDS] = {
@@ -106,6 +105,7 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
     s->seat = tine__seat_give(s->arena);
     open_lua(s);
     struct buf preload, initializer;
+    struct inherit inherit;
     struct shm boot_map = SHM_CLOSED;
     struct boot boot = {.name = "test",
                         .path = "here/?.lua",
@@ -129,7 +129,8 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
         boot.initializer = initializer.data;
         boot.initializer_len = initializer.len;
     }
-    CHECK(tine__boot_write(&boot_map, &boot) == 0);
+    CHECK(tine__root_open(&s->control, &inherit, setup->spawn, setup->preload != NULL) == 0);
+    CHECK(tine__boot_write(&boot_map, &boot, &inherit) == 0);
     ask_root(s, setup, &boot_map);
     tine__shm_close(&boot_map);
     tine__buf_free(&preload);
