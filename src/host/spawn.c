@@ -26,13 +26,28 @@ static struct child *check_child(lua_State *L) {
     return luaL_checkudata(L, 1, CHILD);
 }
 
+/* All but those that are ignored here, as they were when it was asked first: nobody changes them in a worker of ours. For
+** each that is not among them posix_spawn asks itself, each time. */
+static const sigset_t *not_ignored(void) {
+    static sigset_t set;
+    static bool known;
+    struct sigaction a;
+    if (!known) {
+        sigemptyset(&set);
+        for (int s = 1; s < NSIG; s++)
+            if (sigaction(s, NULL, &a) == 0 && a.sa_handler != SIG_IGN)
+                sigaddset(&set, s);
+        known = true;
+    }
+    return &set;
+}
+
 /* A command begins as one that a shell starts: a broken pipe ends it, whoever started us. */
 static int set_attributes(posix_spawnattr_t *attr) {
-    sigset_t pipe, none;
+    sigset_t defaults = *not_ignored(), none;
     sigemptyset(&none);
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    posix_spawnattr_setsigdefault(attr, &pipe);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawnattr_setsigdefault(attr, &defaults);
     posix_spawnattr_setsigmask(attr, &none);
     return posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 }
