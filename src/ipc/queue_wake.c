@@ -84,9 +84,7 @@ bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t now) 
     /* items, then who spins, watches and sleeps; they: that they do so no more, or do, then items */
     store_then_look();
     unsigned spinners = tine__queue_spinners(q, now);
-    if (n > spinners && !tine__queue_sleeps(q))
-        return spinners > 0;
-    if (spinners == 0 && left) /* else they pass on what they find */
+    if (spinners == 0 && left && tine__queue_sleeps(q)) /* else they pass on what they find */
         n = tine__queue_ready(q);
     if (n > spinners && tine__queue_is_watched(q, now)) {
         _Atomic uint32_t *spared = &q->k->spared; /* only we write it */
