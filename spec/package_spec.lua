@@ -39,7 +39,7 @@ describe("a package", function()
     file("script.lua", script)
     -- a copy of what belongs to the checkout, so that nothing is written into it
     ok("mkdir %s/checkout && cd %s && cp -r CMakeLists.txt CHANGELOG.md LICENSE README.md "
-        .. "*.rockspec cmake completion docs "
+        .. "*.rockspec cmake completion docs examples types "
       .. "include lua src %s/checkout", folder, quote(root), folder)
   end)
 

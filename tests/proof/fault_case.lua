@@ -58,9 +58,10 @@ local function use()
         local value = f
         if good then good, value = f:pcall(20) end
         if good then
-            local output = f:output() -- what nobody has the descriptors or memory to read is lost
+            -- What nobody has the descriptors to read is lost; where memory is short the last bytes are kept.
+            local output, whole = f:output() or "", "output " .. i .. "\n"
             assert(value == i, "a wrong answer")
-            assert(i % 2 == 1 or not output or output == "" or output == "output " .. i .. "\n", "another output")
+            assert(i % 2 == 1 or #output <= #whole and whole:sub(#whole - #output + 1) == output, "another output")
         end
         count(good and "output ok" or "output " .. clear(value))
     end
