@@ -280,6 +280,20 @@ describe("globals", function()
     c:eval "codec_made = nil"
   end)
 
+  -- It came back with the copies that it was called with as an environment of its own, which hid the program's.
+  it("are the program's own for a function that comes back", function()
+    load "codec_seen = { 1 }"()
+    local f = call(load [[
+      local _ = codec_seen
+      return function() codec_set = codec_seen[1] return codec_seen end
+    ]])
+    local same = load "return (...)() == codec_seen and codec_set == codec_seen[1]"
+    assert.is_true(same(f))
+    load "codec_seen = { 2 }"()
+    assert.is_true(same(f))
+    load "codec_seen, codec_set = nil"()
+  end)
+
   it("leave _ENV alone when none is needed", function()
     assert.is_true(call(load "return _ENV == _G and _G == _G._G"))
   end)

@@ -341,6 +341,36 @@ static bool keeps(lua_State *L, const struct code *code, int env) {
     return true;
 }
 
+/* Do assignments to names that the table does not have go to the globals? */
+static bool writes_globals(struct encoder *e, int env) {
+    lua_State *L = e->L;
+    if (!lua_getmetatable(L, env))
+        return false;
+    lua_pushliteral(L, "__newindex");
+    lua_rawget(L, -2);
+    bool does = lua_topointer(L, -1) == e->c->globals;
+    lua_pop(L, 2);
+    return does;
+}
+
+/* Is it as good as the globals to this function? So are the environments that were made for a call (decode_op.c): what they
+** hold were the sender's globals, and is so again when it goes back. */
+static bool is_like_globals(const struct naming *n) {
+    const struct global_uses *g = &n->code->globals;
+    lua_Integer first = (lua_Integer)g->reads + g->assigns + g->by_g;
+    if (lua_topointer(n->e->L, n->env) == n->e->c->globals)
+        return true;
+    if (g->escapes || !writes_globals(n->e, n->env))
+        return false;
+    for (lua_Integer i = first + 1; i <= first + g->standards; i++) {
+        if (push_own(n, i)) {
+            lua_pop(n->e->L, 2);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The globals that the function at `fn` names: the number that says of what environment, and so on; then pairs. */
 static int encode_fn_globals(struct encoder *e, const struct code *code, int fn, int env,
                              uint32_t *items, const struct step *up) {
@@ -352,7 +382,8 @@ static int encode_fn_globals(struct encoder *e, const struct code *code, int fn,
                        .fn = fn,
                        .names = top + 1,
                        .env = top + 2,
-                       .globals = top + 3};
+                       .globals = top + 3,
+                       .own = true};
     lua_rawgeti(L, e->self, ST_GLOBALS);
     lua_rawgetp(L, -1, code);
     lua_replace(L, -2);
@@ -364,7 +395,7 @@ static int encode_fn_globals(struct encoder *e, const struct code *code, int fn,
         return 0;
     }
     lua_pushglobaltable(L);
-    n.own = lua_topointer(L, n.env) != e->c->globals;
+    n.own = !is_like_globals(&n);
     size_t start = e->out->len;
     uint64_t number = (uint64_t)env | (n.own && keeps(L, code, n.env) ? ENV_KEEPS : 0);
     if ((err = room(e, PACK_MAX)))
