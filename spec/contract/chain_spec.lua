@@ -65,6 +65,16 @@ describe("waiting for a task that waits for a future that nobody can set", funct
     assert.equal(7, second:result(20))
   end)
 
+  -- Where workers had times of their own to be ended at it stood still until these had passed, and then as well.
+  it("is an error beside workers that are to end some time", function()
+    local pool <close> = tine.pool { workers = 2, max_worker_age = 3600 }
+    local first, second = pool:submit(pass, 1), pool:submit(pass, 2)
+    tine.wait { first, second }
+    local waits = pool:submit(pass, tine.future())
+    refused(waits.result, waits)
+    waits:cancel()
+  end)
+
   it("is none while a task runs whose callback may set it", function()
     local pool <close> = tine.pool(1)
     local other <close> = tine.pool(1)

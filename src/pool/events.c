@@ -324,7 +324,7 @@ bool tine__pool_is_stuck(struct pool *p) {
         return false;
     pthread_mutex_lock(&p->lock);
     const struct sched *s = &p->s;
-    bool stuck = s->open > 0 && s->open == s->nheld && timers_next(&s->timers) == TIMER_NEVER &&
+    bool stuck = s->open > 0 && s->open == s->nheld && s->timers.set[TIMER_TASK] == 0 &&
                  p->children == 0 && !pool_site_is_gone(p) && !sched_has_event(s);
     pthread_mutex_unlock(&p->lock);
     return stuck;

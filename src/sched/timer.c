@@ -9,13 +9,14 @@ static bool earlier(const struct pairing_node *a, const struct pairing_node *b) 
 }
 
 void tine__timers_init(struct timers *h) {
-    h->heap = (struct pairing){.before = earlier};
+    *h = (struct timers){.heap = {.before = earlier}};
 }
 
 void tine__timer_clear(struct timers *h, struct timer *t) {
     if (t->when == 0)
         return;
     tine__pairing_remove(&h->heap, &t->node);
+    h->set[t->kind]--;
     t->when = 0;
 }
 
@@ -24,6 +25,7 @@ void tine__timer_set(struct timers *h, struct timer *t, uint64_t when) {
     if (when == TIMER_NEVER)
         return;
     t->when = when;
+    h->set[t->kind]++;
     tine__pairing_put(&h->heap, &t->node);
 }
 

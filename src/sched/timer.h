@@ -14,11 +14,14 @@
 struct timer {
     struct pairing_node node;
     uint64_t when; /* ns; 0: not set */
-    uint8_t kind;  /* the owner's: what it is a member of */
+    uint8_t kind;  /* the owner's, below TIMER_KINDS: what it is a member of */
 };
+
+#define TIMER_KINDS 8
 
 struct timers {
     struct pairing heap;
+    uint32_t set[TIMER_KINDS]; /* how many are, by kind */
 };
 
 void tine__timers_init(struct timers *h);
