@@ -170,10 +170,13 @@ describe("a worker that hangs", function()
   end)
 
   it("in its initializer breaks the pool after start_timeout", function()
-    local pool = tine.pool { workers = 1, start_timeout = 0.1, initializer = loop }
+    local reason
+    local pool = tine.pool { workers = 1, start_timeout = 0.1, initializer = loop,
+                             on_worker_exit = function(exit) reason = exit.reason end }
     local err = pool:submit(math.abs, -1):exception()
     assert.equal("broken", tine.kind(err))
     assert.matches("initializer.*start_timeout", tostring(err))
     pool:shutdown()
+    assert.equal("initializer", reason) -- it was "killed"
   end)
 end)

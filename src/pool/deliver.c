@@ -323,8 +323,9 @@ void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code,
                         size_t length) {
     tine__printed_end(p, item);
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
+    item->times.ended = tine__now();
     count(p, item, k);
     if (p->trace)
-        tine__tracing_end(p, item, k, 0, tine__now());
+        tine__tracing_end(p, item, k, 0, item->times.ended);
     post(p, item);
 }

@@ -205,6 +205,7 @@ int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const 
     item->refs = (struct store_refs){0};
     pthread_mutex_lock(&p->lock);
     tine__item_prepare(p, item);
+    sched_time(&p->s, tine__now()); /* of its submit */
     int err = tine__sched_submit_done(&p->s, &item->task);
     if (!err) {
         admit(p, item);

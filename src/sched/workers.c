@@ -64,8 +64,9 @@ static enum parting parting_of_doom(const struct sched *s) {
 enum parting tine__sched_parting(const struct sched *s, unsigned worker) {
     const struct worker *w = &s->workers[worker];
     if (s->life >= LIFE_STOPPING && s->why != WHY_NONE)
-        return s->why == WHY_INITIALIZER && s->reason.worker == worker ? PART_INITIALIZER
-                                                                       : PART_KILLED;
+        return (s->why == WHY_INITIALIZER || s->why == WHY_SLOW_START) && s->reason.worker == worker
+                   ? PART_INITIALIZER
+                   : PART_KILLED;
     if (w->doom == DOOM_TASK || tine__sched_lost_asked(s))
         return parting_of_doom(s);
     return w->parting ? w->parting : PART_SHUTDOWN;
