@@ -247,4 +247,28 @@ describe("future", function()
     assert.equal(300, #results)
     for _, f in ipairs(results) do assert.equal(0, f:result() % 10) end
   end)
+
+  -- Lua finalizes what was made last first; who was made before his pool, and has it still, crashed the program.
+  it("that a finalizer submits to a pool or view which has been finalized is refused", function()
+    local refused = {}
+    local function leave(owner, have)
+      setmetatable(owner, { __gc = function(o)
+        for _, method in ipairs { "submit", "try_submit", "map", "with" } do
+          refused[method] = select(2, pcall(o.have[method], o.have, method == "with" and {} or math.abs, { 1 }))
+        end
+      end })
+      owner.have = have()
+    end
+    for what, make in pairs { pool = function() return tine.pool(1) end,
+                              view = function() return pool:with { label = "last", timeout = 5 } end } do
+      refused = {}
+      leave({}, make)
+      collectgarbage()
+      collectgarbage()
+      for _, method in ipairs { "submit", "try_submit", "map" } do
+        assert.matches("^this pool, or view of one, has been finalized", tostring(refused[method]), what .. method)
+      end
+    end
+    assert.equal(1, pool:submit(math.abs, -1):result())
+  end)
 end)

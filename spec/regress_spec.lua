@@ -66,7 +66,8 @@ describe("regressions", function()
     end)
 
     it("a failed preload is always the cause", function()
-        -- the fork server ended with messages of ours unread: the reset that this leaves hid its last words
+        -- the fork server ended with messages of ours unread: the reset that this leaves hid its last words; and on a
+        -- busy machine tine.pool itself raised the error, when the pool was over before it had returned
         for _ = 1, 30 do
             local pool <close> = tine.pool {
                 workers = 1,

@@ -264,6 +264,8 @@ struct view {
 
 /* The pool or view at `arg`, usable in this process; else raises. */
 struct view *tine__check_view(lua_State *L, int arg);
+/* The same for a new task: neither has it been finalized. */
+struct view *tine__check_live_view(lua_State *L, int arg);
 /* Is this the process that opened the pool? */
 bool tine__core_is_ours(const struct core *c);
 /* A copy of a function's origin for the labels of futures, which are looked at long after their pool has given
@@ -290,8 +292,8 @@ void tine__core_close(struct core *c, bool cancel);
 void tine__core_join(lua_State *L, struct core *c);
 void tine__core_retire(struct state *S, struct core *c);
 
-/* Give the core at stack index `core` its room. */
-void tine__room_make(lua_State *L, struct core *c, int core);
+/* Give the core at stack index `core` its room. False: its pool has ended, and needs none. */
+bool tine__room_make(lua_State *L, struct core *c, int core);
 /* Take the room of the core of the pool or view at `view`, its buffer empty, or while it is taken another
 ** one (pushed); give it back. */
 struct room *tine__room_take(lua_State *L, struct core *c, int view);

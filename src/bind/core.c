@@ -38,6 +38,13 @@ struct view *tine__check_view(lua_State *L, int arg) {
     return v;
 }
 
+struct view *tine__check_live_view(lua_State *L, int arg) {
+    struct view *v = tine__check_view(L, arg);
+    if (!v->settings) /* a finalizer of something that was made before it has it still */
+        tine__error(L, TINE_EINVALID, "this pool, or view of one, has been finalized");
+    return v;
+}
+
 struct view *tine__to_pool(lua_State *L, int idx) {
     struct view *v = lua_touserdata(L, idx);
     return v && has_metatable(L, idx, UP(UP_POOL)) ? v : NULL;

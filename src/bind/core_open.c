@@ -93,7 +93,7 @@ void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send
     lua_setiuservalue(L, core, CORE_ON_EXIT);
     lua_pushstring(L, tine__option_string(L, arg, "name", "tine"));
     lua_setiuservalue(L, core, CORE_NAME);
-    tine__room_make(L, c, core);
+    (void)tine__room_make(L, c, core); /* its preload may have failed by now */
     tine__closer_renew(L);
     tine__sweep_later(L);
 }

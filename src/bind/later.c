@@ -33,7 +33,8 @@ int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct
         lua_getiuservalue(L, 1, VIEW_CORE);
         lua_getiuservalue(L, -1, CORE_ROOM);
         lua_setiuservalue(L, at, 1);
-        tine__room_make(L, c, at + 1);
+        if (!tine__room_make(L, c, at + 1))
+            tine__refuse_ended(L, c);
     }
     tine__core_end_encoding(c);
     return send_waiting(L, LUA_OK, at);

@@ -33,7 +33,7 @@ static int map_gc(lua_State *L) {
 /* map(pool or view, function, items, length or nil, control, ordered, return errors, on_event): a new map. Its
 ** arguments were checked in map.lua. */
 static int map_new(lua_State *L) {
-    struct view *v = tine__check_view(L, 1);
+    struct view *v = tine__check_live_view(L, 1);
     lua_settop(L, 8);
     struct map *m = lua_newuserdatauv(L, sizeof *m, MAP_LAST);
     memset(m, 0, offsetof(struct map, bytes));

@@ -181,7 +181,7 @@ static bool was_slow(struct map *m) {
 static int fill(lua_State *L) {
     struct map *m = lua_touserdata(L, 1);
     uint64_t n = (uint64_t)lua_tointeger(L, 2), began = tine__now();
-    bool single = m->settings && settings_retry(m->settings); /* each is tried again by itself */
+    bool single = settings_retry(m->settings); /* each is tried again by itself */
     uint32_t size = single ? 1 : (uint32_t)lua_tointeger(L, 3);
     bool ended = false, full = !flush_with(L, m, !m->yields, NULL, 0);
     lua_settop(L, 3);

@@ -1,8 +1,12 @@
 /* tine.worker.pool: the handle, and its views. */
 #include "bind/nested.h"
 
-static struct nested *check(lua_State *L) {
-    return luaL_checkudata(L, 1, "tine.nested");
+struct nested *tine__check_nested(lua_State *L) {
+    struct nested *v = luaL_checkudata(L, 1, "tine.nested");
+    if (v->set &&
+        !v->settings) /* what was made before it is finalized after it, and may have it still */
+        tine__error(L, TINE_EINVALID, "this view of the pool has been finalized");
+    return v;
 }
 
 static struct nested *new_view(lua_State *L) {
@@ -34,7 +38,7 @@ static uint32_t read_set(lua_State *L) {
 /* pool:with{...} */
 static int nested_with(lua_State *L) {
     static const char *const known[] = {SETTING_NAMES, NULL};
-    const struct nested *from = check(L);
+    const struct nested *from = tine__check_nested(L);
     tine__check_options(L, 2, known);
     lua_settop(L, 2);
     struct nested *v = new_view(L);
@@ -54,14 +58,14 @@ static int nested_with(lua_State *L) {
 }
 
 static int nested_gc(lua_State *L) {
-    struct nested *v = check(L);
+    struct nested *v = luaL_checkudata(L, 1, "tine.nested");
     tine__settings_unref(v->settings);
     v->settings = NULL;
     return 0;
 }
 
 static int nested_tostring(lua_State *L) {
-    const struct nested *v = check(L);
+    const struct nested *v = luaL_checkudata(L, 1, "tine.nested");
     lua_pushfstring(L, "tine.worker.pool (%s)", v->label ? v->label : "no label");
     return 1;
 }

@@ -16,6 +16,9 @@ struct nested {
     uint32_t set;              /* enum nested_set: which are */
 };
 
+/* The one at 1, which has not been finalized; else raises. */
+struct nested *tine__check_nested(lua_State *L);
+
 /* What `id` of such a future is until it has ended: the number, and the level of the task that has submitted it. */
 #define NESTED_LEVEL_BIT 48
 

@@ -150,7 +150,7 @@ static void submit_here(lua_State *L, struct loop *l, const struct nested *v,
 }
 
 int tine__nested_submit(lua_State *L) {
-    const struct nested *v = luaL_checkudata(L, 1, "tine.nested");
+    const struct nested *v = tine__check_nested(L);
     tine__check_task(L, 2, "submit");
     struct loop *l = check_loop(L);
     int n = lua_gettop(L) - 2, idx = n + 3;

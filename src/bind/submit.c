@@ -14,11 +14,12 @@ int tine__room_gc(lua_State *L) {
     return 0;
 }
 
-static struct room *new_room(lua_State *L, struct core *c, int core) {
+/* Push one. NULL, and nothing: the pool has ended, by its own or by a finalizer just now. */
+static struct room *push_room(lua_State *L, struct core *c, int core) {
     struct room *r = lua_newuserdatauv(L, sizeof *r, 1);
     r->core = NULL;
-    if (!c->p) /* a finalizer has ended it */
-        tine__refuse_ended(L, c);
+    if (!c->p)
+        return lua_pop(L, 1), NULL;
     push_kept(L, KEPT_ROOM);
     lua_setmetatable(L, -2);
     tine__call_buf_init(&r->call, c->p, r->bytes, sizeof r->bytes);
@@ -28,10 +29,14 @@ static struct room *new_room(lua_State *L, struct core *c, int core) {
     return r;
 }
 
-void tine__room_make(lua_State *L, struct core *c, int core) {
-    c->room = new_room(L, c, core);
+bool tine__room_make(lua_State *L, struct core *c, int core) {
+    struct room *r = push_room(L, c, core);
+    if (!r)
+        return false;
+    c->room = r;
     c->room_free = true;
     lua_setiuservalue(L, core, CORE_ROOM);
+    return true;
 }
 
 struct room *tine__room_take(lua_State *L, struct core *c, int view) {
@@ -49,7 +54,10 @@ struct room *tine__room_take(lua_State *L, struct core *c, int view) {
         return r;
     }
     lua_getiuservalue(L, view, VIEW_CORE);
-    return new_room(L, c, lua_gettop(L));
+    r = push_room(L, c, lua_gettop(L));
+    if (!r)
+        tine__refuse_ended(L, c);
+    return r;
 }
 
 void tine__room_put(struct core *c, struct room *r) {
@@ -328,7 +336,7 @@ int tine__submitted(lua_State *L, const struct draft *d) {
 }
 
 static int submit(lua_State *L, bool wait) {
-    struct view *v = tine__check_view(L, 1);
+    struct view *v = tine__check_live_view(L, 1);
     struct core *c = v->core;
     tine__check_task(L, 2, wait ? "submit" : "try_submit");
     int n = lua_gettop(L) - 2, future = n + 3;
@@ -345,7 +353,7 @@ static int submit(lua_State *L, bool wait) {
     }
     if (v->derived) /* for a chain; it keeps the label, too */
         tine__extras_set_label(L, f, future, 1);
-    if (v->settings && v->settings->retry.asks)
+    if (v->settings->retry.asks)
         keep_when(L, f, 1, future);
     struct needs **needs = may_need(L, n) ? collect(L, c, n, future) : NULL;
     struct draft d = {.needs = needs,
