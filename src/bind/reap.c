@@ -207,11 +207,13 @@ static void tell_exits(lua_State *L, struct state *S) {
         struct core *c = LIST_ITEM(n, struct core, node);
         bool exits = atomic_load_explicit(&c->inbox.has_exits, memory_order_acquire);
         bool faults = atomic_load_explicit(&c->inbox.has_faults, memory_order_acquire);
-        n = exits || faults ? S->cores.next : n->next;
+        n = n->next;
         if (exits)
             tine__exits_due(L, c);
         else if (faults)
             tine__faults_due(L, c);
+        if (exits || faults) /* only now: a node that was taken meanwhile leads to itself */
+            n = S->cores.next;
     }
 }
 
