@@ -149,6 +149,16 @@ describe("pool:everywhere", function()
     assert.equal(1, pool:submit(counted):result(20))
   end)
 
+  -- It had succeeded, and its worker had died "while it was idle".
+  it("fails when it ends its worker, where that breaks the pool #here", function()
+    local pool = pool_of { workers = 1, on_crash = "break" }
+    pool:submit(math.abs, -1):result(20) -- there is a worker
+    local err = pool:everywhere(function() os.exit(3) end):exception(20)
+    assert.equal("broken", tine.kind(err))
+    assert.matches("died while it was running a function of everywhere: exit code 3", tostring(err), 1, true)
+    pool:shutdown()
+  end)
+
   -- #here: on other machines the future is done at once
   it("fails with its pool, and is refused by one that has ended #here", function()
     local pool = pool_of { workers = 1 }

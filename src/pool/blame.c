@@ -40,9 +40,10 @@ static void say_death(struct failure *f, const struct blame *b, const char *pref
     tine__failure_say(f, "%sworker %u (pid %d%s%s) %s while it was %s%s%s: %s%s", prefix, b->worker,
                       b->pid, b->host ? " on " : "", b->host ? b->host : "",
                       b->rubbish ? "was killed for what it sent, which makes no sense," : "died",
-                      b->task     ? "running "
-                      : b->unborn ? "starting"
-                                  : "idle",
+                      b->task         ? "running "
+                      : b->unborn     ? "starting"
+                      : b->everywhere ? "running a function of everywhere"
+                                      : "idle",
                       b->task ? f->label ? f->label : "a task" : "", place, end,
                       b->error ? " (what it started could not be ended, and may run on)" : "");
 }

@@ -166,6 +166,8 @@ void tine__sched_depart(struct sched *s, unsigned worker, enum parting why, cons
 bool tine__sched_ran(struct sched *s, unsigned worker, uint64_t number);
 /* It will run no more of them. */
 void tine__sched_forget_errands(struct sched *s, const struct worker *w);
+/* Is there one that it has not run? Elsewhere workers run them with a task. */
+bool tine__sched_owes(const struct sched *s, const struct worker *w);
 /* The pool is broken. */
 void tine__sched_break_errands(struct sched *s);
 bool tine__sched_order_errand(struct sched *s, struct order *o);

@@ -198,6 +198,7 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
                               .has_status = true,
                               .status = r->status,
                               .unborn = w->unborn,
+                              .everywhere = tine__sched_owes(s, w),
                               .rubbish = w->doom == DOOM_RUBBISH,
                               .spoilt = r->spoilt,
                               .error = r->error,
@@ -205,8 +206,11 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
                               .k = culprit ? culprit->begun - 1 : 0};
     s->failed_starts = !s->blame.task && w->tasks == 0 ? s->failed_starts + 1 : 0;
     s->lost_ones++;
+    bool replaced = s->o.replace && s->failed_starts < FAILED_STARTS;
+    if (!replaced)
+        tine__sched_break_errands(s); /* before its leaving ends one as run */
     tine__sched_depart(s, r->worker, PART_CRASH, &r->status);
-    if (s->o.replace && s->failed_starts < FAILED_STARTS) {
+    if (replaced) {
         s->died = true;
         s->eventful = true;
         settle_lost(s, r->worker, r->pid);

@@ -90,6 +90,7 @@ struct blame {
     bool has_status;
     int status;        /* as waitpid gives it */
     bool unborn;       /* it was still starting */
+    bool everywhere;   /* it was to run what every worker runs once */
     bool rubbish;      /* it was killed for what it said */
     bool spoilt;       /* it ended itself: a task had taken its descriptors away */
     int error;         /* errno, or 0 */
