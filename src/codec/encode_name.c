@@ -78,9 +78,13 @@ static size_t write_check(struct encoder *e, int idx, const struct name *n, char
         return 0;
     else if (n->kind == NAME_FUNCTION)
         hash = tine__hash_function(L, e->self, idx);
-    else if (n->kind != NAME_USERDATA && n->going == GOES_BY_NAME && n->file->lua)
+    else if (n->kind == NAME_USERDATA)
+        hash = tine__userdata_hash(L, idx);
+    else if (n->going == GOES_BY_NAME && n->file->lua)
         hash = n->file->hash;
     else
+        return 0;
+    if (n->kind == NAME_USERDATA && !hash)
         return 0;
     put_le32(out, (uint32_t)hash);
     put_le32(out + 4, (uint32_t)(hash >> 32));

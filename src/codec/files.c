@@ -45,7 +45,7 @@ struct collecting {
 
 static void on_function(void *ud, const struct dump_function *f, int level) {
     struct collecting *c = ud;
-    struct file_hash h = {tine__function_hash(c->dump, f), (uint32_t)level};
+    struct file_hash h = {.hash = tine__function_hash(c->dump, f), .level = (uint32_t)level};
     if (level == 0)
         c->file->hash = h.hash;
     if (level == 1)
@@ -55,7 +55,7 @@ static void on_function(void *ud, const struct dump_function *f, int level) {
 
 static void on_text(void *ud, const char *s, size_t len) {
     struct collecting *c = ud;
-    struct file_hash h = {tine__hash(s, len), 0};
+    struct file_hash h = {.hash = tine__hash(s, len)};
     c->failed |= buf_append(&c->texts, &h, sizeof h) != 0;
 }
 
@@ -87,9 +87,15 @@ static const struct file_hash *look(const struct file_hash *list, uint32_t n, ui
     return n ? bsearch(&key, list, n, sizeof key, compare_hashes) : NULL;
 }
 
-int tine__file_level(const struct file *f, uint64_t hash) {
-    const struct file_hash *h = look(f->functions, f->nfunctions, hash);
-    return h ? (int)h->level : -1;
+/* Of what occurs twice there may be many. */
+static void note_twins(struct file *f) {
+    for (uint32_t i = 1; i < f->nfunctions; i++)
+        if (f->functions[i].hash == f->functions[i - 1].hash)
+            f->functions[i].again = f->functions[i - 1].again = true;
+}
+
+struct file_hash *tine__file_function(struct file *f, uint64_t hash) {
+    return (struct file_hash *)look(f->functions, f->nfunctions, hash);
 }
 
 bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash) {
@@ -156,6 +162,7 @@ static int file_gc(lua_State *L) {
     for (uint32_t i = 0; i < f->ndefinitions; i++)
         free(f->definitions[i].field);
     free(f->definitions);
+    free(f->keys);
     *f = (struct file){0};
     return 0;
 }
@@ -230,12 +237,14 @@ static bool collect(lua_State *L, struct file *f) {
     good = good && tine__dump_visit(b.data, b.len, &visitor) &&
            tine__definitions_of(L, b.data, b.len, on_definition, &c) && !c.failed;
     push_uses(L, b.data, b.len);
-    tine__buf_free(&b);
     tine__buf_free(&c.children);
     f->ndefinitions = (uint32_t)(c.definitions.len / sizeof *f->definitions);
     f->definitions = (struct file_definition *)(void *)c.definitions.data;
     f->functions = take(&c.functions, &f->nfunctions);
     f->texts = take(&c.texts, &f->ntexts);
+    note_twins(f);
+    good = good && tine__stores_of(L, b.data, b.len, f);
+    tine__buf_free(&b);
     return good;
 }
 
@@ -408,10 +417,8 @@ bool tine__library_is_ours(lua_CFunction fn) {
     return dladdr(address, &its) && dladdr(own, &ours) && its.dli_fbase == ours.dli_fbase;
 }
 
-uint64_t tine__library_hash(lua_CFunction fn, const char **path) {
+static uint64_t hash_of_place(const void *address, const char **path) {
     Dl_info info;
-    void *address;
-    memcpy(&address, &fn, sizeof address);
     if (!dladdr(address, &info) || !info.dli_fname)
         return 0;
     const char *base = strrchr(info.dli_fname, '/');
@@ -420,4 +427,25 @@ uint64_t tine__library_hash(lua_CFunction fn, const char **path) {
     if (path)
         *path = info.dli_fname;
     return tine__hash(base, strlen(base)) ^ (offset * UINT64_C(0x9E3779B97F4A7C15));
+}
+
+uint64_t tine__library_hash(lua_CFunction fn, const char **path) {
+    void *address;
+    memcpy(&address, &fn, sizeof address);
+    return hash_of_place(address, path);
+}
+
+/* A light userdata is known by where in a library it points to, a full one by its class only. */
+uint64_t tine__userdata_hash(lua_State *L, int idx) {
+    uint64_t hash = 0;
+    int top = lua_gettop(L);
+    if (lua_islightuserdata(L, idx))
+        return hash_of_place(lua_touserdata(L, idx), NULL);
+    if (luaL_getmetafield(L, idx, "__name") == LUA_TSTRING) {
+        size_t len;
+        const char *name = lua_tolstring(L, -1, &len);
+        hash = tine__hash(name, len);
+    }
+    lua_settop(L, top);
+    return hash;
 }

@@ -2,128 +2,17 @@
 **
 ** A global is a field of the upvalue _ENV. The compiler reads one with GETTABUP and assigns one with
 ** SETTABUP, whose key is a short string constant; with many constants in a function, or a long name,
-** it takes GETUPVAL, LOADK and GETTABLE or SETTABLE. What numbers these instructions have is learnt
-** from probes that this Lua compiles. If a dump does not look as expected, no name is found, and
+** it takes GETUPVAL, LOADK and GETTABLE or SETTABLE (see ops.h). If a dump does not look as expected, no name is found, and
 ** globals then do not travel.
 */
 #include "codec/dump.h"
 #include "codec/internal.h"
+#include "codec/ops.h"
 #include "codec/standard.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/buf.h"
-
-/* ---- instructions ---- */
-
-struct opcodes {
-    unsigned char gettabup, settabup, getupval, loadk, gettable, settable, getfield, setfield, self,
-        closure, jump, ret;
-    bool known;
-};
-
-static unsigned op_of(uint32_t i) {
-    return i & 0x7f;
-}
-static unsigned a_of(uint32_t i) {
-    return i >> 7 & 0xff;
-}
-static unsigned b_of(uint32_t i) {
-    return i >> 16 & 0xff;
-}
-static unsigned c_of(uint32_t i) {
-    return i >> 24;
-}
-static unsigned k_of(uint32_t i) {
-    return i >> 15 & 1;
-}
-static unsigned bx_of(uint32_t i) {
-    return i >> 15;
-}
-static unsigned ax_of(uint32_t i) {
-    return i >> 7;
-}
-
-static uint32_t instruction(const unsigned char *code, size_t i) {
-    uint32_t x;
-    memcpy(&x, code + 4 * i, 4);
-    return x;
-}
-
-static int write_some(lua_State *L, const void *p, size_t n, void *ud) {
-    struct buf *b = ud; /* of fixed size: probes are short */
-    (void)L;
-    return buf_append(b, p, n);
-}
-
-static int no_growth(struct buf *b, size_t need) {
-    (void)b;
-    (void)need;
-    return TINE_ENOMEM;
-}
-
-/* The opcode of instruction `at` of a chunk; 0x7f when something is odd. */
-static unsigned char probe(lua_State *L, const char *text, size_t at) {
-    char bytes[512];
-    struct buf b = {.data = bytes, .cap = sizeof bytes, .grow = no_growth};
-    size_t unused;
-    unsigned char op = 0x7f;
-    if (luaL_loadbufferx(L, text, strlen(text), "=p", "t") != LUA_OK) {
-        lua_pop(L, 1);
-        return op;
-    }
-    if (lua_dump(L, write_some, &b, 1) == 0) {
-        struct dump_cursor c = tine__dump_open(bytes, b.len);
-        tine__dump_string(&c, &unused);
-        tine__dump_number(&c), tine__dump_number(&c);
-        tine__dump_skip(&c, 3);
-        size_t n = tine__dump_number(&c);
-        const unsigned char *code = tine__dump_skip(&c, 4 * n);
-        if (c.ok && at < n)
-            op = (unsigned char)op_of(instruction(code, at));
-    }
-    lua_pop(L, 1);
-    return op;
-}
-
-static struct opcodes learn(lua_State *L) {
-    struct opcodes o = {
-        .gettabup = probe(L, "return x", 1),
-        .settabup = probe(L, "x = nil", 1),
-        .getupval = probe(L, "return _ENV", 1),
-        .loadk = probe(L, "return 'x'", 1),
-        .gettable = probe(L, "local a, b; return a[b]", 2),
-        .settable = probe(L, "local a, b; a[b] = a", 2),
-        .getfield = probe(L, "local a; return a.x", 2),
-        .setfield = probe(L, "local a; a.x = a", 2),
-        .self = probe(L, "local a; a:x()", 2),
-        .closure = probe(L, "return function() end", 1),
-        .jump = probe(L, "goto x ::x::", 1),
-        .ret = probe(L, "local a; return a", 2),
-    };
-    o.known = o.gettabup != 0x7f && o.settabup != 0x7f && o.gettabup != o.settabup;
-    return o;
-}
-
-/* Learnt once for the whole program: two words, the same ones whoever learns them, so that threads may do so at the
-** same time. */
-static struct opcodes opcodes(lua_State *L) {
-    static _Atomic uint64_t kept[2];
-    uint64_t words[2] = {atomic_load_explicit(&kept[0], memory_order_relaxed),
-                         atomic_load_explicit(&kept[1], memory_order_relaxed)};
-    struct opcodes o;
-    _Static_assert(sizeof o <= sizeof words, "opcodes fit into two words");
-    if (words[0] && words[1]) {
-        memcpy(&o, words, sizeof o);
-        return o;
-    }
-    o = learn(L);
-    memcpy(words, &o, sizeof o);
-    for (int i = 0; i < 2; i++)
-        atomic_store_explicit(&kept[i], words[i], memory_order_relaxed);
-    return o;
-}
 
 /* ---- functions ---- */
 
@@ -411,8 +300,11 @@ static uint32_t collect_uses(lua_State *L, int uses, lua_Integer at) {
 
 bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool inner,
                       struct global_uses *out) {
-    struct scan s = {
-        .L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L), .out = out, .inner = inner};
+    struct scan s = {.L = L,
+                     .c = tine__dump_open(dump, len),
+                     .ops = tine__opcodes(L),
+                     .out = out,
+                     .inner = inner};
     lua_Integer at = 0;
     *out = (struct global_uses){0};
     if (!s.c.ok || !s.ops.known)
@@ -464,7 +356,7 @@ static void note_made(const struct opcodes *ops, uint32_t x, uint32_t made[stati
 
 bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
                           void (*found)(void *ud, const struct definition *d), void *ud) {
-    struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = opcodes(L)};
+    struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = tine__opcodes(L)};
     uint32_t made[NO_REGISTER];
     size_t n;
     tine__dump_string(&s.c, &n);

@@ -10,6 +10,7 @@
 **     names.c       what can be reached from loaded modules, by address: the rule about names
 **     index.c       the same: how it is made          index_copy.c  left for other codecs
 **     proof.c       how such a thing goes            files.c       what `require` loads there
+**     stores.c      which names may vary             ops.c         Lua's instructions
 **     encode_name.c such things to bytes
 **     uses.c        what code reaches by names       watch.c       is what was seen still so
 **     changes.c     what the program has changed     standard.c    what a new Lua state has

@@ -24,6 +24,25 @@ struct file_id {
 struct file_hash {
     uint64_t hash;
     uint32_t level; /* of a function: how many are around it */
+    uint64_t
+        varies; /* of a function: which of its upvalues are assigned by functions, a bit each */
+    bool again; /* of a function: there may be many of it */
+};
+
+/* How good a name is; the first is best. */
+enum store_rank {
+    STORE_FRESH,     /* the main function stores there what it has just made, */
+    STORE_CALLED,    /* or got from a call */
+    STORE_MENTIONED, /* the code has such a string */
+    STORE_ALIAS,     /* the main function stores there what has another name, or who knows what */
+    STORE_UNKNOWN,   /* the code says nothing of it */
+    STORE_VARIES,    /* functions store there */
+};
+
+/* A key in which the file's code stores something: the worst of one key comes last. */
+struct file_key {
+    uint64_t hash;
+    enum store_rank rank;
 };
 
 /* "function M.key() ... end", and the like. */
@@ -42,13 +61,14 @@ struct file {
     uint64_t hash; /* of all the code in it */
     struct file_hash *functions, *texts;
     struct file_definition *definitions;
-    uint32_t nfunctions, ntexts, ndefinitions;
+    struct file_key *keys;
+    uint32_t nfunctions, ntexts, ndefinitions, nkeys;
 };
 
 /* The file of that module, as it is now; NULL: `require` would find none. Raises memory errors. */
 const struct file *tine__file_of(lua_State *L, struct codec *c, int self, const char *module);
-/* How many functions are around the one of that hash in the file; -1: there is none such. */
-int tine__file_level(const struct file *f, uint64_t hash);
+/* What there is of the function of that hash; NULL: it is not in the file. */
+struct file_hash *tine__file_function(struct file *f, uint64_t hash);
 /* Does the file put a function into a field of that name, but never the one of that hash? */
 bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
 /* Is there such a string in the code? */
@@ -62,11 +82,22 @@ uint64_t tine__function_hash(const char *dump, const struct dump_function *f);
 bool tine__library_is_ours(lua_CFunction fn);
 /* Which library and where in it. *path: of the library, as long as that is loaded. 0: unknown. */
 uint64_t tine__library_hash(lua_CFunction fn, const char **path);
+/* What can be told of the userdata at `idx`, the same in each process; 0: nothing. */
+uint64_t tine__userdata_hash(lua_State *L, int idx);
 
 /* Push a list of what the code of that module's file uses of Lua's own: library and field (false: any), in turn. */
 void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *module);
 /* Is it still the file that was read? */
 bool tine__file_is_current(const struct file *f);
+
+/* ---- stores.c ---- */
+
+/* Note in the record, whose functions are there, what the dumped file says of its names. False: it is not understood,
+** or there is no memory. */
+bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f);
+enum store_rank tine__file_key_rank(const struct file *f, const char *key);
+/* The same of an upvalue of the function of that hash. */
+enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue);
 
 /* ---- index.c ---- */
 
@@ -118,7 +149,7 @@ const char *tine__name_root(struct encoder *e, const struct name *n);
 enum origin {
     ORIGIN_OTHER, /* not from there */
     ORIGIN_ONCE,  /* the file makes it, once */
-    ORIGIN_AGAIN, /* the file's code makes it, perhaps at every call of something */
+    ORIGIN_AGAIN, /* the file's code makes it, perhaps at every call of something, or in a loop */
 };
 enum origin tine__origin(struct encoder *e, const struct file *f, int value);
 /* Does the file say that another function than the Lua function at `fn` has that name? */

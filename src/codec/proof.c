@@ -3,8 +3,8 @@
 ** By name goes what can be shown, here and now, to be what the other side gets, or what the other side can check:
 **
 **     tables of a module with functions that its file defines (module tables, classes): the file's hash travels
-**     functions that the file defines, not inside of another function: there is one of each; its hash travels
-**     C functions: library and place in it travel        userdata: the name of its class travels
+**     functions that the file defines once, not inside of another function nor in a loop; their hash travels
+**     C functions: library and place in it travel        userdata: the name of its class does
 **
 ** By name and value goes what may be the same: tables of data, sentinels, closures that another function made. The
 ** other side compares, and takes its own if it is the same (same.c). Everything else goes by value.
@@ -24,25 +24,33 @@ static const char *source_of(lua_State *L, int fn) {
     return ar.source; /* as long as the function */
 }
 
-/* How deep inside of the file's main function the Lua function at `fn` is; -1: it is not in there. */
-static int level_in(struct encoder *e, const struct file *f, int fn) {
+/* One that the file makes in a loop, outside of other functions: it is itself there many times, but a table that holds
+** such functions is not. */
+#define ORIGIN_MANY 3
+
+/* What the Lua function at `fn` is to that file. */
+static int origin_in(struct encoder *e, const struct file *f, int fn) {
     if (!f->lua || *source_of(e->L, fn) != '@')
-        return -1;
-    return tine__file_level(f, tine__hash_function(e->L, e->self, fn));
+        return ORIGIN_OTHER;
+    const struct file_hash *h =
+        tine__file_function((struct file *)f, tine__hash_function(e->L, e->self, fn));
+    if (!h || h->level == 0)
+        return ORIGIN_OTHER;
+    return h->level > 1 ? ORIGIN_AGAIN : h->again ? ORIGIN_MANY : ORIGIN_ONCE;
 }
 
 /* The same for the file of another module, that the code of `f` names, if the function is from such a one. */
-static int level_in_mentioned(struct encoder *e, const struct file *f, int fn) {
+static int origin_in_mentioned(struct encoder *e, const struct file *f, int fn) {
     lua_State *L = e->L;
-    int top = lua_gettop(L), level = -1;
+    int top = lua_gettop(L), origin = ORIGIN_OTHER;
     if (f->lua && tine__push_owner(L, e->self, source_of(L, fn), SIZE_MAX)) {
         const char *owner = lua_tostring(L, -1);
         const struct file *its =
             tine__file_mentions(f, owner) ? tine__file_of(L, e->c, e->self, owner) : NULL;
-        level = its ? level_in(e, its, fn) : -1;
+        origin = its ? origin_in(e, its, fn) : ORIGIN_OTHER;
     }
     lua_settop(L, top);
-    return level;
+    return origin;
 }
 
 /* Is the C function at `fn` from the module's library, or from that of a module that its code names? */
@@ -56,17 +64,20 @@ static bool is_from_library(struct encoder *e, const struct file *f, int fn) {
     return name && tine__file_mentions(f, tine__name_root(e, name));
 }
 
-enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
+static int origin_of(struct encoder *e, const struct file *f, int value) {
     lua_State *L = e->L;
     if (lua_iscfunction(L, value)) {
         if (tine__standard_of(lua_tocfunction(L, value)))
             return ORIGIN_OTHER;
         return is_from_library(e, f, value) ? ORIGIN_ONCE : ORIGIN_OTHER;
     }
-    int level = level_in(e, f, value);
-    if (level < 0)
-        level = level_in_mentioned(e, f, value);
-    return level == 1 ? ORIGIN_ONCE : level > 1 ? ORIGIN_AGAIN : ORIGIN_OTHER;
+    int origin = origin_in(e, f, value);
+    return origin == ORIGIN_OTHER ? origin_in_mentioned(e, f, value) : origin;
+}
+
+enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
+    int origin = origin_of(e, f, value);
+    return origin == ORIGIN_MANY ? ORIGIN_AGAIN : (enum origin)origin;
 }
 
 bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key) {
@@ -78,8 +89,8 @@ bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const c
 
 /* Is the function on top one that the module's file defines? */
 static bool is_own(struct encoder *e, const struct file *f, bool module) {
-    enum origin o = tine__origin(e, f, lua_gettop(e->L));
-    return o == ORIGIN_ONCE || (o == ORIGIN_AGAIN && module);
+    int o = origin_of(e, f, lua_gettop(e->L));
+    return o == ORIGIN_ONCE || o == ORIGIN_MANY || (o == ORIGIN_AGAIN && module);
 }
 
 /* Does the table at `t` hold a function that its module's file defines? For a module's own table, tables in it count,

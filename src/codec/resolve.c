@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define SEARCHED 256 /* fields of a table in a module, when something is not where it should be */
+
 static int get_index(lua_State *L) {
     lua_gettable(L, 1);
     return 1;
@@ -148,6 +150,14 @@ static uint64_t hash_of_table(const struct naming *n) {
     return hash;
 }
 
+/* Is the userdata on top what was sent? Lua's own files go by names of their own: what came otherwise is none. */
+static bool is_userdata_it(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int top = lua_gettop(L);
+    return lua_isuserdata(L, top) && !tine__standard_file(L, top) &&
+           (!n->check_len || tine__userdata_hash(L, top) == n->hash);
+}
+
 /* Is the value on top what was sent, as far as that can be seen? */
 static bool is_it(const struct naming *n) {
     lua_State *L = n->r->L;
@@ -163,23 +173,50 @@ static bool is_it(const struct naming *n) {
         return lua_iscfunction(L, top) &&
                (!n->check_len || tine__library_hash(lua_tocfunction(L, top), NULL) == n->hash);
     default:
-        return lua_isuserdata(L, top);
+        return is_userdata_it(n);
     }
 }
 
-/* It is not where the way leads. Push the one that the module, at `module`, holds somewhere else: the program may
-** have given it another name. */
+/* May the value on top be something of that kind which can be told from all others? */
+static bool is_kind(lua_State *L, enum name_kind kind) {
+    switch (kind) {
+    case NAME_FUNCTION:
+        return lua_isfunction(L, -1) && !lua_iscfunction(L, -1);
+    case NAME_CFUNCTION:
+        return lua_iscfunction(L, -1);
+    default:
+        return kind == NAME_USERDATA && lua_islightuserdata(L, -1);
+    }
+}
+
+/* Look for it in the table at `t`, and in tables in it. It is at `found`, which is nil before; false: there is another
+** one, too. */
+static bool search_in(const struct naming *n, int t, int found, bool deeper) {
+    lua_State *L = n->r->L;
+    int left = deeper ? MODULE_FIELDS : SEARCHED;
+    for (lua_pushnil(L); left > 0 && lua_next(L, t); lua_pop(L, 1), left--) {
+        if (is_kind(L, n->kind) && is_it(n)) {
+            if (!lua_isnil(L, found) && !lua_rawequal(L, found, -1) && n->kind != NAME_CFUNCTION)
+                return false;
+            lua_copy(L, -1, found);
+        }
+        if (deeper && lua_istable(L, -1) && !search_in(n, lua_gettop(L), found, false))
+            return false;
+    }
+    return true;
+}
+
+/* It is not where the way leads. Push the one that the module, at `module`, holds somewhere else, if there is just one:
+** the program may have given it another name. */
 static bool search(const struct naming *n, int module) {
     lua_State *L = n->r->L;
-    if ((n->kind != NAME_FUNCTION && n->kind != NAME_CFUNCTION) || !lua_istable(L, module) ||
-        !n->check_len)
+    if (!lua_istable(L, module) || !n->check_len)
         return false;
-    for (lua_pushnil(L); lua_next(L, module); lua_pop(L, 1))
-        if (lua_isfunction(L, -1) && is_it(n)) {
-            lua_remove(L, -2);
-            return true;
-        }
-    return false;
+    lua_pushnil(L);
+    int found = lua_gettop(L);
+    bool one = search_in(n, module, found, true) && !lua_isnil(L, found);
+    lua_settop(L, one ? found : found - 1);
+    return one;
 }
 
 /* What there is instead is on top. */
@@ -192,6 +229,9 @@ static int another(const struct naming *n) {
     if (lua_isnil(L, n->last + 2))
         return luaL_error(L, "module '%s' has no '%s' in this process%s", module, way,
                           push_needed(n->r, n->r->frame));
+    if (n->kind == NAME_USERDATA)
+        return luaL_error(L, "module '%s' has something else as '%s' in this process%s", module,
+                          way, push_needed(n->r, n->r->frame));
     return luaL_error(L,
                       "module '%s' is another one in this process%s: %s%s%s was sent from ...%s, "
                       "and here it is %s%s",

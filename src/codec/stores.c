@@ -1,0 +1,280 @@
+/* What a file's code says about the names it gives: which of them lead to one thing for good.
+**
+** A module may hold an object under several names, and some of them are variables: `M.now = M.STOPPED`, or a local that
+** functions of the module assign. Such a name stands for something else in each process. Its file tells: a key that a
+** function inside of the file stores something in, and an upvalue that such a function assigns, may vary; a key that the
+** main function fills with what another one has already is a second name. What is seen errs towards worse names.
+**
+** Of functions, too: one that the main function makes in a loop is there many times.
+*/
+#include "codec/dump.h"
+#include "codec/modules.h"
+#include "codec/ops.h"
+#include "base/hash.h"
+#include "base/sys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define REGISTERS 256
+#define NO_VARIABLE UINT32_MAX
+
+struct scan {
+    struct dump_cursor c;
+    const char *dump;
+    struct opcodes ops;
+    struct buf keys;     /* struct file_key */
+    struct buf assigned; /* variables that functions assign */
+    struct buf found;    /* struct found: functions, those inside of one before it */
+    struct buf ups;      /* the variables that are their upvalues */
+    uint32_t count;      /* functions begun so far */
+    bool failed;
+};
+
+struct found {
+    uint64_t hash;
+    uint32_t first, nups; /* in scan.ups */
+    bool looped;
+};
+
+/* A function: code, string constants by number (hashes; 0: it is none), and whose variables its upvalues are: a variable
+** is the number of its function, and its register. */
+struct function {
+    const struct function *up;
+    uint32_t number;
+    const unsigned char *code;
+    size_t n;
+    struct buf constants;
+    uint32_t ups[REGISTERS];
+    size_t nups;
+};
+
+static void append(struct scan *s, struct buf *b, const void *p, size_t n) {
+    s->failed |= buf_append(b, p, n) != 0;
+}
+
+static void add_key(struct scan *s, const struct function *f, unsigned constant,
+                    enum store_rank rank) {
+    struct file_key key = {.rank = rank};
+    if (((size_t)constant + 1) * sizeof key.hash > f->constants.len)
+        return;
+    memcpy(&key.hash, f->constants.data + constant * sizeof key.hash, sizeof key.hash);
+    append(s, &s->keys, &key, sizeof key);
+}
+
+/* ---- functions inside of the main one ---- */
+
+static void scan_inner(struct scan *s, const struct function *f) {
+    for (size_t i = 0; i < f->n; i++) {
+        uint32_t x = instruction(f->code, i);
+        if (op_of(x) == s->ops.setupval && b_of(x) < f->nups)
+            append(s, &s->assigned, &f->ups[b_of(x)], sizeof f->ups[0]);
+        else if ((op_of(x) == s->ops.setfield || op_of(x) == s->ops.settabup) && !k_of(x))
+            add_key(s, f, b_of(x), STORE_VARIES);
+    }
+}
+
+/* ---- the main function ---- */
+
+/* What each register has, as far as that is sure. */
+struct made {
+    bool known;
+    bool stored; /* in a field, already */
+    enum store_rank rank;
+};
+
+static void forget(struct made made[static REGISTERS], unsigned from) {
+    for (unsigned r = from; r < REGISTERS; r++)
+        made[r].known = false;
+}
+
+static void note_store(struct scan *s, const struct function *f, uint32_t x,
+                       struct made made[static REGISTERS]) {
+    struct made *m = &made[c_of(x)];
+    if (k_of(x) || c_of(x) == a_of(x)) /* Class.__index = Class is no second name */
+        return;
+    add_key(s, f, b_of(x), m->known && !m->stored ? m->rank : STORE_ALIAS);
+    m->stored = true;
+}
+
+static void scan_main(struct scan *s, const struct function *f) {
+    const struct opcodes *ops = &s->ops;
+    struct made made[REGISTERS] = {0};
+    for (size_t i = 0; i < f->n; i++) {
+        uint32_t x = instruction(f->code, i);
+        unsigned op = op_of(x), a = a_of(x);
+        if (op == ops->setfield)
+            note_store(s, f, x, made);
+        if (op >= ops->settabup && op <= ops->setfield) /* as Lua's list of instructions has them */
+            continue;
+        forget(made, op == ops->setlist ? a + 1 : a);
+        if (op == ops->newtable || op == ops->closure)
+            made[a] = (struct made){.known = true, .rank = STORE_FRESH};
+        else if (op == ops->call)
+            made[a] = (struct made){.known = true, .rank = STORE_CALLED};
+        i += op == ops->newtable; /* it takes two */
+    }
+}
+
+/* Where the jump back at `i` leads to; `i` + 1: it is none. */
+static size_t loop_start(const struct opcodes *ops, uint32_t x, size_t i) {
+    long by = op_of(x) == ops->jump                                   ? jump_of(x)
+              : op_of(x) == ops->forloop || op_of(x) == ops->tforloop ? -(long)bx_of(x)
+                                                                      : 0;
+    return by < 0 && (size_t)-by <= i + 1 ? i + 1 - (size_t)-by : i + 1;
+}
+
+/* Which of the functions in there are made in a loop? A list of bytes, to be freed. */
+static unsigned char *find_looped(struct scan *s, const struct function *f, size_t children) {
+    unsigned char *looped = sys.calloc(children + 1, 1);
+    s->failed |= !looped;
+    for (size_t i = 0; looped && i < f->n; i++) {
+        size_t from = loop_start(&s->ops, instruction(f->code, i), i);
+        for (; from <= i; from++) {
+            uint32_t x = instruction(f->code, from);
+            if (op_of(x) == s->ops.closure && bx_of(x) < children)
+                looped[bx_of(x)] = 1;
+        }
+    }
+    return looped;
+}
+
+/* ---- all of them ---- */
+
+static void read_constants(struct scan *s, struct function *f) {
+    size_t len;
+    tine__buf_init(&f->constants);
+    for (size_t n = tine__dump_number(&s->c); n > 0 && s->c.ok; n--) {
+        const char *p = tine__dump_constant(&s->c, &len);
+        uint64_t hash = p ? tine__hash(p, len) : 0;
+        append(s, &f->constants, &hash, sizeof hash);
+    }
+}
+
+static void read_upvalues(struct scan *s, struct function *f) {
+    size_t n = tine__dump_number(&s->c);
+    s->c.ok = s->c.ok && n < REGISTERS;
+    for (f->nups = 0; f->nups < n && s->c.ok; f->nups++) {
+        unsigned instack = tine__dump_byte(&s->c), index = tine__dump_byte(&s->c);
+        tine__dump_byte(&s->c); /* kind */
+        f->ups[f->nups] = !f->up                ? NO_VARIABLE
+                          : instack             ? f->up->number << 8 | index
+                          : index < f->up->nups ? f->up->ups[index]
+                                                : NO_VARIABLE;
+    }
+}
+
+static void scan_function(struct scan *s, const struct function *up, bool looped);
+
+static void scan_children(struct scan *s, const struct function *f) {
+    size_t n = tine__dump_number(&s->c);
+    s->c.ok = s->c.ok && n <= (size_t)(s->c.end - s->c.p);
+    unsigned char *looped = s->c.ok && !f->up ? find_looped(s, f, n) : NULL;
+    for (size_t i = 0; i < n && s->c.ok && !s->failed; i++)
+        scan_function(s, f, looped && looped[i]);
+    free(looped);
+}
+
+static void scan_function(struct scan *s, const struct function *up, bool looped) {
+    struct function f = {.up = up, .number = s->count++};
+    struct found found = {.looped = looped};
+    size_t len;
+    tine__dump_string(&s->c, &len);
+    const char *start = (const char *)s->c.p;
+    tine__dump_number(&s->c), tine__dump_number(&s->c);
+    tine__dump_skip(&s->c, 3);
+    f.n = tine__dump_number(&s->c);
+    s->c.ok = s->c.ok && f.n <= (size_t)(s->c.end - s->c.p);
+    f.code = tine__dump_skip(&s->c, 4 * f.n);
+    read_constants(s, &f);
+    read_upvalues(s, &f);
+    if (s->c.ok)
+        (up ? scan_inner : scan_main)(s, &f);
+    scan_children(s, &f);
+    tine__buf_free(&f.constants);
+    tine__dump_debug(&s->c);
+    if (!s->c.ok)
+        return;
+    found.hash = tine__hash(start, (size_t)((const char *)s->c.p - start));
+    found.first = (uint32_t)(s->ups.len / sizeof f.ups[0]);
+    found.nups = (uint32_t)f.nups;
+    append(s, &s->ups, f.ups, f.nups * sizeof f.ups[0]);
+    append(s, &s->found, &found, sizeof found);
+}
+
+/* ---- what is kept of it ---- */
+
+static int compare_keys(const void *a, const void *b) {
+    const struct file_key *x = a, *y = b;
+    return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : (int)x->rank - (int)y->rank;
+}
+
+static int compare_variables(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void keep_function(struct scan *s, const struct found *found, struct file *f) {
+    size_t n = s->assigned.len / sizeof(uint32_t);
+    struct file_hash *h = tine__file_function(f, found->hash);
+    if (!h)
+        return;
+    h->again |= found->looped;
+    const uint32_t *ups = (const uint32_t *)(const void *)s->ups.data + found->first;
+    for (uint32_t i = 0; i < found->nups && n; i++)
+        if (bsearch(&ups[i], s->assigned.data, n, sizeof ups[i], compare_variables))
+            h->varies |= UINT64_C(1) << (i < 63 ? i : 63);
+}
+
+static void keep(struct scan *s, struct file *f) {
+    f->nkeys = (uint32_t)(s->keys.len / sizeof *f->keys);
+    if (f->nkeys)
+        qsort(s->keys.data, f->nkeys, sizeof *f->keys, compare_keys);
+    f->keys = (struct file_key *)(void *)s->keys.data;
+    if (s->assigned.len)
+        qsort(s->assigned.data, s->assigned.len / sizeof(uint32_t), sizeof(uint32_t),
+              compare_variables);
+    for (size_t i = 0; i < s->found.len / sizeof(struct found); i++)
+        keep_function(s, (const struct found *)(const void *)s->found.data + i, f);
+}
+
+bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f) {
+    struct scan s = {.c = tine__dump_open(dump, len), .dump = dump, .ops = tine__opcodes(L)};
+    tine__buf_init(&s.keys);
+    tine__buf_init(&s.assigned);
+    tine__buf_init(&s.found);
+    tine__buf_init(&s.ups);
+    if (s.c.ok && s.ops.known)
+        scan_function(&s, NULL, false);
+    bool good = s.c.ok && s.ops.known && !s.failed;
+    keep(&s, f); /* the file has the keys now */
+    tine__buf_free(&s.assigned);
+    tine__buf_free(&s.found);
+    tine__buf_free(&s.ups);
+    return good;
+}
+
+/* ---- asked ---- */
+
+enum store_rank tine__file_key_rank(const struct file *f, const char *key) {
+    uint64_t hash = tine__hash(key, strlen(key));
+    uint32_t low = 0, high = f->nkeys;
+    while (low < high) { /* the last of that key: the worst */
+        uint32_t mid = low + (high - low) / 2;
+        if (f->keys[mid].hash <= hash)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low && f->keys[low - 1].hash == hash)
+        return f->keys[low - 1].rank;
+    return tine__file_mentions(f, key) ? STORE_MENTIONED : STORE_UNKNOWN;
+}
+
+enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue) {
+    const struct file_hash *h = tine__file_function((struct file *)f, function);
+    if (!h)
+        return STORE_UNKNOWN;
+    int bit = upvalue - 1 < 63 ? upvalue - 1 : 63;
+    return h->varies >> bit & 1 ? STORE_VARIES : h->again ? STORE_ALIAS : STORE_CALLED;
+}
