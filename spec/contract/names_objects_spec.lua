@@ -130,4 +130,186 @@ describe("an object with several names", function()
       end)
     end)
   end)
+
+  describe("that is a sentinel", function()
+    local function check(m)
+      with_pool(function(run)
+        assert.equal("stopped", run(m.label, m.stopped()))
+        assert.equal("running", run(m.label, m.running()))
+        assert.is_true(rawequal(m.stopped(), (run(m.stopped))))
+        assert.is_true(rawequal(m.running(), (run(m.running))))
+        run(m.stop) -- the worker's state is another one from now on
+        assert.equal("stopped", run(m.label, m.stopped()))
+        assert.equal("running", run(m.label, m.running()))
+        assert.is_true(rawequal(m.stopped(), (run(m.stopped))))
+        assert.is_true(rawequal(m.running(), (run(m.running))))
+      end)
+    end
+    local ends = [[
+      function M.running() return RUNNING end
+      function M.stopped() return STOPPED end
+      function M.label(s) return s == RUNNING and "running" or s == STOPPED and "stopped" or "unknown" end
+      return M
+    ]]
+    local sources = {
+      ["a field"] = [[
+        local M = { RUNNING = {}, STOPPED = {} }
+        M.now = M.RUNNING
+        function M.stop() M.now = M.STOPPED end
+        function M.running() return M.RUNNING end
+        function M.stopped() return M.STOPPED end
+        function M.label(s) return s == M.RUNNING and "running" or s == M.STOPPED and "stopped" or "unknown" end
+        return M
+      ]],
+      ["a field farther away"] = [[
+        local M = { states = { RUNNING = {}, STOPPED = {} } }
+        local s = M.states
+        M.now = s.RUNNING
+        function M.stop() M.now = s.STOPPED end
+        function M.running() return M.states.RUNNING end
+        function M.stopped() return M.states.STOPPED end
+        function M.label(x) return x == s.RUNNING and "running" or x == s.STOPPED and "stopped" or "unknown" end
+        return M
+      ]],
+      ["a local"] = [[
+        local RUNNING, STOPPED = {}, {}
+        local M = { RUNNING = RUNNING, STOPPED = STOPPED, now = RUNNING }
+        function M.stop() M.now = STOPPED end
+      ]] .. ends,
+      ["a private one"] = [[
+        local RUNNING, STOPPED = {}, {}
+        local now = RUNNING
+        local M = {}
+        function M.get() return now end
+        function M.stop() now = STOPPED end
+        function M.at() return now end
+      ]] .. ends,
+      ["one with a metatable"] = [[
+        local mt = { __tostring = function() return "a state" end }
+        local RUNNING, STOPPED = setmetatable({}, mt), setmetatable({}, mt)
+        local M = { RUNNING = RUNNING, STOPPED = STOPPED, now = RUNNING }
+        function M.stop() M.now = STOPPED end
+      ]] .. ends,
+      ["one that a loop makes"] = [[
+        local M = {}
+        for _, name in ipairs { "RUNNING", "STOPPED" } do M[name] = {} end
+        local RUNNING, STOPPED = M.RUNNING, M.STOPPED
+        M.now = RUNNING
+        function M.stop() M.now = STOPPED end
+      ]] .. ends,
+    }
+
+    for what, source in pairs(sources) do
+      it("in " .. what .. " is itself, whatever the variable says here", function()
+        local m = module(source)
+        m.stop()
+        check(m)
+      end)
+      it("in " .. what .. " is itself, whatever the variable says there", function()
+        check(module(source))
+      end)
+    end
+
+    it("is itself, or a copy, when the program has given it another name", function()
+      local m = module [[return { RED = {}, BLUE = {}, label = function(m, x)
+        return x == m.RED and "red" or x == m.BLUE and "blue" or "unknown" end }]]
+      m.B = m.BLUE
+      with_pool(function(run, _)
+        assert.equal("blue", run(function(x) return m.label(m, x) end, m.B))
+      end)
+    end)
+  end)
+
+  describe("that is a class", function()
+    it("is itself when the program has chosen it", function()
+      local m = module [[
+        local M = {}
+        M.mysql = {} function M.mysql.go() return "mysql" end
+        M.sqlite = {} function M.sqlite.go() return "sqlite" end
+        M.driver = M.mysql
+        return M
+      ]]
+      m.driver = m.sqlite
+      with_pool(function(run)
+        assert.equal("sqlite", run(function(d) return d.go() end, m.sqlite))
+        assert.equal("sqlite", run(function(o) return o.go() end, setmetatable({}, { __index = m.sqlite })))
+        assert.equal("sqlite", run(m.sqlite.go))
+        assert.equal("mysql", run(m.mysql.go))
+        assert.is_true(rawequal(m.sqlite, (run(function(d) return d end, m.sqlite))))
+      end)
+    end)
+
+    it("is itself when it is private, and what is used now is a variable", function()
+      local m = module [[
+        local Mem, Disk = {}, {}
+        Mem.__index, Disk.__index = Mem, Disk
+        function Mem:kind() return "mem" end
+        function Disk:kind() return "disk" end
+        local use = Mem
+        local M = { mem = function() return Mem end, disk = function() return Disk end }
+        function M.choose(c) use = c end
+        function M.open() return setmetatable({}, use) end
+        return M
+      ]]
+      m.choose(m.disk())
+      with_pool(function(run)
+        assert.equal("disk", run(function(o) return o:kind() end, m.open()))
+        assert.equal("mem", run(function(o) return o:kind() end, setmetatable({}, m.mem())))
+      end)
+    end)
+
+    it("is found by its functions where the program has swapped two", function()
+      local m = module [[
+        local M = {}
+        M.Square = {} M.Square.__index = M.Square
+        function M.Square:name() return "square" end
+        M.Circle = {} M.Circle.__index = M.Circle
+        function M.Circle:name() return "circle" end
+        return M
+      ]]
+      m.Square, m.Circle = m.Circle, m.Square
+      with_pool(function(run)
+        assert.equal("circle", run(function(o) return o:name() end, setmetatable({}, m.Square)))
+        assert.equal("square", run(function(o) return o:name() end, setmetatable({}, m.Circle)))
+      end)
+    end)
+
+    it("is an error where nothing here is it", function()
+      local m, name = module [[
+        local M = {}
+        M.Square = {}
+        function M.Square:name() return "square" end
+        M.Circle = {}
+        function M.Circle:name() return "circle" end
+        return M
+      ]]
+      with_pool(function(run, pool)
+        run(function()
+          local its = require(name)
+          its.Circle = its.Square
+        end)
+        local Circle = m.Circle
+        assert.matches("something else as 'Circle'", refused(pool, function() return Circle.name() end))
+      end)
+    end)
+
+    it("is itself though the worker has put another function into it", function()
+      local m, name = module [[
+        local M = {}
+        M.Square = {}
+        function M.Square:slow() return "slow" end
+        function M.Square:fast() return "fast" end
+        return M
+      ]]
+      with_pool(function(run)
+        run(function()
+          local its = require(name)
+          its.Square.fast = its.Square.slow
+        end)
+        assert.equal("slow", run(function(c) return c.fast() end, m.Square))
+        run(function() require(name).Square.fast = function() return "new" end end)
+        assert.equal("new", run(function(c) return c.fast() end, m.Square))
+      end)
+    end)
+  end)
 end)

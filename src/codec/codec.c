@@ -47,6 +47,7 @@ static const char *mode_of(int slot) {
     case ST_HASHES:
     case ST_CHANGES:
     case ST_CHECKED:
+    case ST_WITNESSES:
     case ST_ORIGINS:
         return "k";
     case ST_WEAK:

@@ -65,7 +65,13 @@ int tine__changes_put(struct encoder *e, int list, int count, const struct step 
 
 /* ---- names ---- */
 
-/* What the other side compares: eight bytes, and for its message the end of the file's name. */
+static void put_hash(char *out, uint64_t hash) {
+    put_le32(out, (uint32_t)hash);
+    put_le32(out + 4, (uint32_t)(hash >> 32));
+}
+
+/* What the other side compares: eight bytes, of a table in a module eight more, and for its message the end of the file's
+** name. */
 static size_t write_check(struct encoder *e, int idx, const struct name *n, char *out) {
     lua_State *L = e->L;
     const char *path = n->file ? n->file->path : "";
@@ -86,12 +92,13 @@ static size_t write_check(struct encoder *e, int idx, const struct name *n, char
         return 0;
     if (n->kind == NAME_USERDATA && !hash)
         return 0;
-    put_le32(out, (uint32_t)hash);
-    put_le32(out + 4, (uint32_t)(hash >> 32));
-    size_t len = strlen(path);
-    size_t part = len > CHECK_MAX - 8 ? CHECK_MAX - 8 : len;
-    memcpy(out + 8, path + len - part, part);
-    return 8 + part;
+    size_t len = strlen(path), head = check_head(n->kind);
+    size_t part = len > CHECK_MAX - head ? CHECK_MAX - head : len;
+    put_hash(out, hash);
+    if (n->kind == NAME_HELD)
+        put_hash(out + 8, tine__witness(L, e->self, n->file, idx));
+    memcpy(out + head, path + len - part, part);
+    return head + part;
 }
 
 /* Its operation on the wire, made at first use. */
@@ -103,7 +110,7 @@ static int make_wire(struct encoder *e, int idx, struct name *n) {
     size_t len = strlen(root), nchecks = write_check(e, idx, n, check);
     if (buf_reserve(b, len + CHECK_MAX + 4 * PACK_MAX))
         return tine__encode_nomem(e);
-    pack_array(b, 4u + n->depth);
+    pack_array(b, 4u + (unsigned)tine__name_steps(e, n));
     pack_bytes(b, (unsigned char[]){0xd4, EXT_OP, OP_NAME}, 3);
     pack_str(b, len);
     pack_bytes(b, root, len);
@@ -134,6 +141,7 @@ static int learn(struct encoder *e, int idx, struct name *n) {
     lua_pushvalue(L, idx);
     lua_rawseti(L, -2, (lua_Integer)(n - e->c->names.list) + 1);
     lua_pop(L, 1);
+    tine__choose_way(e, n);
     return make_wire(e, idx, n);
 }
 

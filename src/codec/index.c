@@ -444,7 +444,7 @@ static void make(struct building *b, uint64_t loaded) {
 
 /* From now on it is the codec's; what was learnt with another one is forgotten. */
 static void use(struct building *b) {
-    static const int slots[] = {ST_FOUND, ST_ANCHORS, ST_USES, ST_WATCHES};
+    static const int slots[] = {ST_FOUND, ST_ANCHORS, ST_USES, ST_WATCHES, ST_WAYS};
     struct encoder *e = b->e;
     tine__names_free(e->c);
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {

@@ -10,7 +10,8 @@
 **     names.c       what can be reached from loaded modules, by address: the rule about names
 **     index.c       the same: how it is made          index_copy.c  left for other codecs
 **     proof.c       how such a thing goes            files.c       what `require` loads there
-**     stores.c      which names may vary             ops.c         Lua's instructions
+**     stores.c      which names may vary             ways.c        the best of several names
+**     ops.c         Lua's instructions               witness.c     which table it is
 **     encode_name.c such things to bytes
 **     uses.c        what code reaches by names       watch.c       is what was seen still so
 **     changes.c     what the program has changed     standard.c    what a new Lua state has
@@ -55,10 +56,12 @@ enum {
     ST_HASHES,      /* weak keys: function -> hash of its code (files.c) */
     ST_CHANGES,     /* weak keys: table of a module -> what belongs there (changes.c) */
     ST_CHECKED,     /* weak keys: table of a module here -> hash of its file, as it was loaded */
+    ST_WITNESSES,   /* weak keys: the same -> what it has shown to have */
     ST_CODES,       /* address -> struct code: those that are remembered */
     ST_GLOBALS,     /* address of a struct code -> names: read ones, then assigned ones */
     ST_MAKERS,      /* address of a struct loaded -> function that makes a closure, or false */
     ST_PATHS,       /* names.c: the last step to each name */
+    ST_WAYS,        /* ways.c: the same, where that is another way than the index has */
     ST_FOUND,       /* files.c: module -> its file, or false */
     ST_OWNERS,      /* names.c: chunk name -> name of the module with that file, or false */
     ST_WATCHES,     /* names.c: number -> list of a watch */
@@ -191,6 +194,7 @@ enum { BUILTIN_LUA = 1, BUILTIN_TINE };
 enum going { GOES_BY_VALUE, GOES_BY_NAME, GOES_BY_BOTH };
 
 #define NAME_STEPS 4 /* from the module */
+#define WAY_MAX 16   /* objects on a way, when some of them have gone by another one */
 #define CHECK_MAX 40 /* bytes that say what is there: Lua interns strings as short as this */
 
 struct file;
@@ -227,6 +231,10 @@ struct name {
     uint8_t going;           /* enum going */
     bool known;              /* it was looked at: file, going and wire are good */
     bool fields;             /* the way to it is in the watch */
+    bool moved;              /* it goes by another way than the index has: */
+    bool ranked;             /* of a module: that was looked for */
+    uint8_t rank;            /* then, of what is in it: how good the way is */
+    uint32_t parent;         /* the number of the object one step nearer, if it is moved */
     uint32_t look;           /* names.looks when its module was looked at for changes */
     struct watch watch;      /* made: nothing of what goes along with it was changed */
 };

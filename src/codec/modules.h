@@ -12,6 +12,11 @@
 ** (changes.c) is taken whenever the clock has moved on; else as soon as anything has changed. */
 #define MODULE_FIELDS 8192
 
+/* So many bytes of what is checked are hashes. */
+static inline size_t check_head(enum name_kind kind) {
+    return kind == NAME_HELD ? 16 : 8;
+}
+
 /* ---- files.c ---- */
 
 struct file_id {
@@ -134,6 +139,12 @@ struct place *tine__index_insert(struct index *x, const void *key);
 struct place *tine__index_find(const struct index *x, const void *key);
 /* Have the codec, which has none, use that index. False: no memory. */
 bool tine__names_open(struct codec *c, struct index *x);
+/* The numbers of the objects on the way to that of number `id`, the module's first. How many steps. */
+int tine__name_way(const struct names *n, uint32_t id, uint32_t way[WAY_MAX]);
+/* Push the last step to it. */
+void tine__name_push_step(struct encoder *e, uint32_t id);
+/* How many steps are to it? */
+int tine__name_steps(const struct encoder *e, const struct name *n);
 /* Note the way to it; false: it is none of fields, or there is no memory. */
 bool tine__name_watch(struct encoder *e, struct name *n, int list);
 /* Push what is at the end of the way; false, and nothing, when it leads nowhere. */
@@ -142,6 +153,11 @@ bool tine__name_walk(struct encoder *e, const struct name *n);
 int tine__name_pack(struct encoder *e, const struct name *n, struct buf *out);
 /* The name of its module. */
 const char *tine__name_root(struct encoder *e, const struct name *n);
+
+/* ---- ways.c ---- */
+
+/* If the way to it is poor, look for a better one. May raise memory errors. */
+void tine__choose_way(struct encoder *e, struct name *n);
 
 /* ---- proof.c ---- */
 
@@ -159,6 +175,19 @@ bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const c
 enum going tine__judge(struct encoder *e, int idx, struct name *n);
 /* The hash of the module's file when the table at `t` holds functions that are in it, else 0. */
 uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t);
+
+/* ---- witness.c ---- */
+
+/* What tells the table at `t`, of the module with that file, from others; 0: nothing. */
+uint64_t tine__witness(lua_State *L, int self, const struct file *f, int t);
+enum witnessed {
+    WITNESS_MISSING,  /* it is another one */
+    WITNESS_REPLACED, /* it may be the one: something that is not the file's is in that place */
+    WITNESS_HERE,
+};
+/* Has the table at `t` here what another process says tells it from others? The file is that of the module here, or NULL. */
+enum witnessed tine__has_witness(lua_State *L, int self, const struct file *f, int t,
+                                 uint64_t witness);
 
 /* ---- changes.c ---- */
 

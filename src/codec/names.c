@@ -154,26 +154,54 @@ struct name *tine__name_find(const struct codec *c, const void *p) {
 
 /* ---- using it ---- */
 
-/* The numbers of the objects on the way, the module's first. */
-static int way_to(const struct names *n, const struct name *name, uint32_t way[NAME_STEPS + 1]) {
-    int steps = name->depth;
-    uint32_t id = steps ? (uint32_t)(name - n->list) : name->root; /* or it is not in the list */
-    for (int i = steps; i >= 0; i--) {
+static uint32_t parent_of(const struct names *n, uint32_t id) {
+    return n->list[id].moved ? n->list[id].parent : n->index->list[id].parent;
+}
+
+int tine__name_way(const struct names *n, uint32_t id, uint32_t way[WAY_MAX]) {
+    int steps = 0;
+    uint32_t root = n->index->list[id].root;
+    for (uint32_t i = id; i != root; i = parent_of(n, i))
+        steps++;
+    for (int i = steps; i >= 0; i--, id = parent_of(n, id))
         way[i] = id;
-        id = n->index->list[id].parent;
-    }
     return steps;
+}
+
+static int way_to(const struct names *n, const struct name *name, uint32_t way[WAY_MAX]) {
+    bool listed = name->depth > 0; /* one that is made for a library is not */
+    return tine__name_way(n, listed ? (uint32_t)(name - n->list) : name->root, way);
+}
+
+int tine__name_steps(const struct encoder *e, const struct name *name) {
+    uint32_t way[WAY_MAX];
+    return way_to(&e->c->names, name, way);
+}
+
+void tine__name_push_step(struct encoder *e, uint32_t id) {
+    lua_State *L = e->L;
+    lua_rawgeti(L, e->self, e->c->names.list[id].moved ? ST_WAYS : ST_PATHS);
+    lua_rawgeti(L, -1, (lua_Integer)id + 1);
+    lua_remove(L, -2);
+}
+
+/* The same; the steps that the index has are at stack index `paths`. */
+static void push_step(struct encoder *e, int paths, uint32_t id) {
+    if (unlikely(e->c->names.list[id].moved))
+        tine__name_push_step(e, id);
+    else
+        lua_rawgeti(e->L, paths, (lua_Integer)id + 1);
 }
 
 bool tine__name_walk(struct encoder *e, const struct name *name) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
-    uint32_t way[NAME_STEPS + 1];
+    uint32_t way[WAY_MAX];
     int steps = way_to(&e->c->names, name, way);
     lua_rawgeti(L, e->self, ST_PATHS);
     lua_rawgeti(L, e->self, ST_LOADED);
     for (int i = 0; i <= steps; i++) {
-        lua_rawgeti(L, top + 1, (lua_Integer)way[i] + 1);
+        push_step(e, top + 1, way[i]);
         if (!tine__take_step(L, top + 2)) {
             lua_settop(L, top);
             return false;
@@ -187,13 +215,13 @@ bool tine__name_walk(struct encoder *e, const struct name *name) {
 bool tine__name_watch(struct encoder *e, struct name *name, int list) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
-    uint32_t way[NAME_STEPS + 1];
+    uint32_t way[WAY_MAX];
     int steps = way_to(&e->c->names, name, way);
     bool good = true;
     lua_rawgeti(L, e->self, ST_PATHS);
     lua_rawgeti(L, e->self, ST_LOADED);
     for (int i = 0; good && i <= steps; i++) {
-        lua_rawgeti(L, top + 1, (lua_Integer)way[i] + 1);
+        push_step(e, top + 1, way[i]);
         good = lua_istable(L, top + 2) && !lua_isboolean(L, -1) &&
                !(lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0) &&
                tine__watch_field(L, &name->watch, list, top + 2, top + 3);
@@ -230,11 +258,11 @@ bool tine__name_holds(lua_State *L, const struct codec *c, int self, struct name
 int tine__name_pack(struct encoder *e, const struct name *name, struct buf *out) {
     lua_State *L = e->L;
     int top = lua_gettop(L), err = 0;
-    uint32_t way[NAME_STEPS + 1];
+    uint32_t way[WAY_MAX];
     int steps = way_to(&e->c->names, name, way);
     lua_rawgeti(L, e->self, ST_PATHS);
     for (int i = 1; i <= steps && !err; i++) {
-        lua_rawgeti(L, top + 1, (lua_Integer)way[i] + 1);
+        push_step(e, top + 1, way[i]);
         if (lua_isboolean(L, -1)) {
             if (!(err = buf_reserve(out, PACK_MAX)))
                 pack_true(out);
@@ -259,13 +287,13 @@ const char *tine__name_root(struct encoder *e, const struct name *name) {
 const char *tine__name_push(struct encoder *e, const struct name *name) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
-    uint32_t way[NAME_STEPS + 1];
+    uint32_t way[WAY_MAX];
     int steps = way_to(&e->c->names, name, way);
     luaL_checkstack(L, 8, "name");
     lua_rawgeti(L, e->self, ST_PATHS);
     lua_pushliteral(L, "");
     for (int i = 0; i <= steps; i++) {
-        lua_rawgeti(L, top + 1, (lua_Integer)way[i] + 1);
+        push_step(e, top + 1, way[i]);
         tine__push_step(L, i == 0);
         lua_concat(L, 2);
     }

@@ -2,7 +2,8 @@
 **
 ** By name goes what can be shown, here and now, to be what the other side gets, or what the other side can check:
 **
-**     tables of a module with functions that its file defines (module tables, classes): the file's hash travels
+**     tables of a module with functions that its file defines (module tables, classes): the file's hash travels, and
+**         one of these functions (witness.c)
 **     functions that the file defines once, not inside of another function nor in a loop; their hash travels
 **     C functions: library and place in it travel        userdata: the name of its class does
 **

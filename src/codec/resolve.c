@@ -96,6 +96,7 @@ struct naming {
     const char *check; /* "": nothing can be checked */
     size_t check_len;
     uint64_t hash;
+    uint64_t witness; /* see witness.c; 0: there is none */
 };
 
 /* Push "a.b.c": the steps. */
@@ -150,6 +151,31 @@ static uint64_t hash_of_table(const struct naming *n) {
     return hash;
 }
 
+/* Is it the table on top which was meant? */
+static enum witnessed look_at_witness(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int t = lua_gettop(L);
+    enum witnessed is = WITNESS_HERE;
+    lua_rawgeti(L, n->r->self, ST_WITNESSES);
+    lua_pushvalue(L, t);
+    if (lua_rawget(L, t + 1) != LUA_TNUMBER || (uint64_t)lua_tointeger(L, -1) != n->witness) {
+        const struct file *f = tine__file_of(L, n->r->c, n->r->self, lua_tostring(L, n->module));
+        is = tine__has_witness(L, n->r->self, f, t, n->witness);
+        if (is == WITNESS_HERE) {
+            lua_pushvalue(L, t);
+            lua_pushinteger(L, (lua_Integer)n->witness);
+            lua_rawset(L, t + 1);
+        }
+    }
+    lua_settop(L, t);
+    return is;
+}
+
+static bool is_table_it(const struct naming *n) {
+    return !n->check_len ||
+           (hash_of_table(n) == n->hash && (!n->witness || look_at_witness(n) != WITNESS_MISSING));
+}
+
 /* Is the userdata on top what was sent? Lua's own files go by names of their own: what came otherwise is none. */
 static bool is_userdata_it(const struct naming *n) {
     lua_State *L = n->r->L;
@@ -165,7 +191,7 @@ static bool is_it(const struct naming *n) {
     switch (n->kind) {
     case NAME_MODULE:
     case NAME_HELD:
-        return lua_istable(L, top) && (!n->check_len || hash_of_table(n) == n->hash);
+        return lua_istable(L, top) && is_table_it(n);
     case NAME_FUNCTION:
         return lua_isfunction(L, top) && !lua_iscfunction(L, top) &&
                (!n->check_len || tine__hash_function(L, n->r->self, top) == n->hash);
@@ -177,15 +203,18 @@ static bool is_it(const struct naming *n) {
     }
 }
 
-/* May the value on top be something of that kind which can be told from all others? */
-static bool is_kind(lua_State *L, enum name_kind kind) {
-    switch (kind) {
-    case NAME_FUNCTION:
-        return lua_isfunction(L, -1) && !lua_iscfunction(L, -1);
-    case NAME_CFUNCTION:
-        return lua_iscfunction(L, -1);
+/* Is the value on top what was sent, and nothing else can be? */
+static bool is_surely(const struct naming *n) {
+    lua_State *L = n->r->L;
+    switch (n->kind) {
+    case NAME_HELD:
+        return lua_istable(L, -1) && n->witness && look_at_witness(n) == WITNESS_HERE && is_it(n);
+    case NAME_USERDATA:
+        return lua_islightuserdata(L, -1) && is_it(n);
+    case NAME_MODULE:
+        return false;
     default:
-        return kind == NAME_USERDATA && lua_islightuserdata(L, -1);
+        return lua_isfunction(L, -1) && is_it(n);
     }
 }
 
@@ -195,7 +224,7 @@ static bool search_in(const struct naming *n, int t, int found, bool deeper) {
     lua_State *L = n->r->L;
     int left = deeper ? MODULE_FIELDS : SEARCHED;
     for (lua_pushnil(L); left > 0 && lua_next(L, t); lua_pop(L, 1), left--) {
-        if (is_kind(L, n->kind) && is_it(n)) {
+        if (is_surely(n)) {
             if (!lua_isnil(L, found) && !lua_rawequal(L, found, -1) && n->kind != NAME_CFUNCTION)
                 return false;
             lua_copy(L, -1, found);
@@ -222,14 +251,18 @@ static bool search(const struct naming *n, int module) {
 /* What there is instead is on top. */
 static int another(const struct naming *n) {
     lua_State *L = n->r->L;
+    bool mixed_up = n->kind == NAME_USERDATA || (n->kind == NAME_HELD && lua_istable(L, -1) &&
+                                                 n->check_len && hash_of_table(n) == n->hash);
     const char *module = lua_tostring(L, n->module), *way = n->last >= n->first ? push_way(n) : "";
     const struct file *f = tine__file_of(L, n->r->c, n->r->self, module);
-    const char *theirs =
-        n->check_len > 8 ? lua_pushlstring(L, n->check + 8, n->check_len - 8) : "elsewhere";
+    size_t head = check_head(n->kind);
+    const char *theirs = n->check_len > head
+                             ? lua_pushlstring(L, n->check + head, n->check_len - head)
+                             : "elsewhere";
     if (lua_isnil(L, n->last + 2))
         return luaL_error(L, "module '%s' has no '%s' in this process%s", module, way,
                           push_needed(n->r, n->r->frame));
-    if (n->kind == NAME_USERDATA)
+    if (mixed_up)
         return luaL_error(L, "module '%s' has something else as '%s' in this process%s", module,
                           way, push_needed(n->r, n->r->frame));
     return luaL_error(L,
@@ -260,16 +293,22 @@ static void push_named_thing(const struct naming *n, bool spare) {
     lua_pushnil(L);
 }
 
+static uint64_t get_hash(const char *p) {
+    return get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
+}
+
 void tine__resolve_name(struct reader *r, struct frame *f, int first) {
     lua_State *L = r->L;
     struct naming n = {.r = r, .module = first, .first = first + 3, .last = lua_gettop(L)};
     luaL_checkstack(L, 30, "names");
     n.kind = (enum name_kind)lua_tointeger(L, first + 1);
     n.check = lua_tolstring(L, first + 2, &n.check_len);
-    if (n.check_len >= 8)
-        n.hash = get_le32(n.check) | (uint64_t)get_le32(n.check + 4) << 32;
-    else
+    if (n.check_len >= check_head(n.kind)) {
+        n.hash = get_hash(n.check);
+        n.witness = n.kind == NAME_HELD ? get_hash(n.check + 8) : 0;
+    } else {
         n.check_len = 0;
+    }
     push_named_thing(&n, f[-1].kind == FRAME_SAME || r->lenient || is_spare(r, f));
     lua_replace(L, first);
     lua_settop(L, first);
