@@ -82,35 +82,11 @@ static struct file_hash *take(struct buf *b, uint32_t *n) {
     return (struct file_hash *)(void *)b->data; /* tine__buf_free is free() */
 }
 
-static const struct file_hash *look(const struct file_hash *list, uint32_t n, uint64_t hash) {
-    struct file_hash key = {.hash = hash};
-    return n ? bsearch(&key, list, n, sizeof key, compare_hashes) : NULL;
-}
-
 /* Of what occurs twice there may be many. */
 static void note_twins(struct file *f) {
     for (uint32_t i = 1; i < f->nfunctions; i++)
         if (f->functions[i].hash == f->functions[i - 1].hash)
             f->functions[i].again = f->functions[i - 1].again = true;
-}
-
-struct file_hash *tine__file_function(struct file *f, uint64_t hash) {
-    return (struct file_hash *)look(f->functions, f->nfunctions, hash);
-}
-
-bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash) {
-    uint64_t k = tine__hash(key, strlen(key));
-    bool another = false;
-    for (uint32_t i = 0; i < f->ndefinitions; i++) {
-        if (f->definitions[i].key == k && f->definitions[i].function == hash)
-            return false;
-        another |= f->definitions[i].key == k;
-    }
-    return another;
-}
-
-bool tine__file_mentions(const struct file *f, const char *text) {
-    return look(f->texts, f->ntexts, tine__hash(text, strlen(text)));
 }
 
 /* ---- a function's own hash ---- */

@@ -11,7 +11,8 @@
 **     index.c       the same: how it is made          index_copy.c  left for other codecs
 **     proof.c       how such a thing goes            files.c       what `require` loads there
 **     stores.c      which names may vary             ways.c        the best of several names
-**     ops.c         Lua's instructions               witness.c     which table it is
+**     record.c      asked of what `require` loads    witness.c     which table it is
+**     ops.c         Lua's instructions
 **     encode_name.c such things to bytes
 **     uses.c        what code reaches by names       watch.c       is what was seen still so
 **     changes.c     what the program has changed     standard.c    what a new Lua state has

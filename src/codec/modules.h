@@ -72,12 +72,6 @@ struct file {
 
 /* The file of that module, as it is now; NULL: `require` would find none. Raises memory errors. */
 const struct file *tine__file_of(lua_State *L, struct codec *c, int self, const char *module);
-/* What there is of the function of that hash; NULL: it is not in the file. */
-struct file_hash *tine__file_function(struct file *f, uint64_t hash);
-/* Does the file put a function into a field of that name, but never the one of that hash? */
-bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
-/* Is there such a string in the code? */
-bool tine__file_mentions(const struct file *f, const char *text);
 /* Is that path the same file? */
 bool tine__file_is_of(const struct file *f, const char *path);
 /* The hash of the Lua function at `fn`: its code with lines and names, without the chunk's name. */
@@ -100,8 +94,17 @@ bool tine__file_is_current(const struct file *f);
 /* Note in the record, whose functions are there, what the dumped file says of its names. False: it is not understood,
 ** or there is no memory. */
 bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f);
+
+/* ---- record.c ---- */
+
+/* What there is of the function of that hash; NULL: it is not in the file. */
+struct file_hash *tine__file_function(const struct file *f, uint64_t hash);
+/* Does the file put a function into a field of that name, but never the one of that hash? */
+bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
+/* Is there such a string in the code? */
+bool tine__file_mentions(const struct file *f, const char *text);
+/* How good a name is that key, or that upvalue of the function of that hash? */
 enum store_rank tine__file_key_rank(const struct file *f, const char *key);
-/* The same of an upvalue of the function of that hash. */
 enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue);
 
 /* ---- index.c ---- */

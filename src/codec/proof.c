@@ -33,8 +33,7 @@ static const char *source_of(lua_State *L, int fn) {
 static int origin_in(struct encoder *e, const struct file *f, int fn) {
     if (!f->lua || *source_of(e->L, fn) != '@')
         return ORIGIN_OTHER;
-    const struct file_hash *h =
-        tine__file_function((struct file *)f, tine__hash_function(e->L, e->self, fn));
+    const struct file_hash *h = tine__file_function(f, tine__hash_function(e->L, e->self, fn));
     if (!h || h->level == 0)
         return ORIGIN_OTHER;
     return h->level > 1 ? ORIGIN_AGAIN : h->again ? ORIGIN_MANY : ORIGIN_ONCE;

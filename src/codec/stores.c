@@ -253,28 +253,3 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     tine__buf_free(&s.ups);
     return good;
 }
-
-/* ---- asked ---- */
-
-enum store_rank tine__file_key_rank(const struct file *f, const char *key) {
-    uint64_t hash = tine__hash(key, strlen(key));
-    uint32_t low = 0, high = f->nkeys;
-    while (low < high) { /* the last of that key: the worst */
-        uint32_t mid = low + (high - low) / 2;
-        if (f->keys[mid].hash <= hash)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    if (low && f->keys[low - 1].hash == hash)
-        return f->keys[low - 1].rank;
-    return tine__file_mentions(f, key) ? STORE_MENTIONED : STORE_UNKNOWN;
-}
-
-enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue) {
-    const struct file_hash *h = tine__file_function((struct file *)f, function);
-    if (!h)
-        return STORE_UNKNOWN;
-    int bit = upvalue - 1 < 63 ? upvalue - 1 : 63;
-    return h->varies >> bit & 1 ? STORE_VARIES : h->again ? STORE_ALIAS : STORE_CALLED;
-}

@@ -128,7 +128,7 @@ static void look_from(struct ranking *r, uint32_t id) {
             for (lua_pushnil(L); left > 0 && lua_next(L, r->at); lua_pop(L, 1), left--)
                 if (is_step(L, -2))
                     look_at_way(r, r->at + 1);
-        } else if (r->hash && tine__file_function((struct file *)r->file, r->hash)) {
+        } else if (r->hash && tine__file_function(r->file, r->hash)) {
             for (int i = 1; lua_pushinteger(L, -i), lua_getupvalue(L, r->at, i);
                  lua_settop(L, r->at), i++)
                 look_at_way(r, r->at + 1);

@@ -22,7 +22,7 @@ static uint64_t hash_of_key(lua_State *L) {
 
 /* The number + 1 of the last definition of that function under that key, if the file makes that once; else 0. */
 static uint32_t definition_of(const struct file *f, uint64_t key, uint64_t function) {
-    const struct file_hash *h = tine__file_function((struct file *)f, function);
+    const struct file_hash *h = tine__file_function(f, function);
     uint32_t i = h && h->level == 1 && !h->again ? f->ndefinitions : 0;
     while (i && (f->definitions[i - 1].key != key || f->definitions[i - 1].function != function))
         i--;
@@ -45,7 +45,7 @@ uint64_t tine__witness(lua_State *L, int self, const struct file *f, int t) {
 
 /* The key is below the function on top, of that hash: has somebody else put that there than the file itself? */
 static bool is_replaced(lua_State *L, const struct file *f, uint64_t hash) {
-    return !f || !tine__file_function((struct file *)f, hash) ||
+    return !f || !tine__file_function(f, hash) ||
            tine__file_defines_another(f, lua_tostring(L, -2), hash);
 }
 

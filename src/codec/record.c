@@ -1,0 +1,58 @@
+/* What is asked of the record of a module's file (files.c). */
+#include "codec/modules.h"
+#include "base/hash.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int compare_hashes(const void *a, const void *b) {
+    uint64_t x = ((const struct file_hash *)a)->hash, y = ((const struct file_hash *)b)->hash;
+    return x < y ? -1 : x > y;
+}
+
+static const struct file_hash *look(const struct file_hash *list, uint32_t n, uint64_t hash) {
+    struct file_hash key = {.hash = hash};
+    return n ? bsearch(&key, list, n, sizeof key, compare_hashes) : NULL;
+}
+
+struct file_hash *tine__file_function(const struct file *f, uint64_t hash) {
+    return (struct file_hash *)look(f->functions, f->nfunctions, hash);
+}
+
+bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash) {
+    uint64_t k = tine__hash(key, strlen(key));
+    bool another = false;
+    for (uint32_t i = 0; i < f->ndefinitions; i++) {
+        if (f->definitions[i].key == k && f->definitions[i].function == hash)
+            return false;
+        another |= f->definitions[i].key == k;
+    }
+    return another;
+}
+
+bool tine__file_mentions(const struct file *f, const char *text) {
+    return look(f->texts, f->ntexts, tine__hash(text, strlen(text)));
+}
+
+enum store_rank tine__file_key_rank(const struct file *f, const char *key) {
+    uint64_t hash = tine__hash(key, strlen(key));
+    uint32_t low = 0, high = f->nkeys;
+    while (low < high) { /* the last of that key: the worst */
+        uint32_t mid = low + (high - low) / 2;
+        if (f->keys[mid].hash <= hash)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low && f->keys[low - 1].hash == hash)
+        return f->keys[low - 1].rank;
+    return tine__file_mentions(f, key) ? STORE_MENTIONED : STORE_UNKNOWN;
+}
+
+enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue) {
+    const struct file_hash *h = tine__file_function(f, function);
+    if (!h)
+        return STORE_UNKNOWN;
+    int bit = upvalue - 1 < 63 ? upvalue - 1 : 63;
+    return h->varies >> bit & 1 ? STORE_VARIES : h->again ? STORE_ALIAS : STORE_CALLED;
+}
