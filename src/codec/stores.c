@@ -50,7 +50,7 @@ struct function {
 };
 
 static void append(struct scan *s, struct buf *b, const void *p, size_t n) {
-    s->failed |= buf_append(b, p, n) != 0;
+    s->failed |= n && buf_append(b, p, n) != 0;
 }
 
 static void add_key(struct scan *s, const struct function *f, unsigned constant,
