@@ -210,6 +210,23 @@ describe("an object with several names", function()
       end)
     end
 
+    it("is itself when the variable by which it was known has changed", function()
+      local m = module [[
+        local A, B = {}, {}
+        local M = { now = A }
+        function M.use(x) M.now = x end
+        function M.a() return A end
+        function M.b() return B end
+        return M
+      ]]
+      with_pool(function(run)
+        assert.equal(1, run(function() return 1 end))
+        m.use(m.b())
+        assert.is_true(run(function(x) return x == m.a() end, m.a()))
+        assert.is_true(run(function(x) return x == m.b() end, m.b()))
+      end)
+    end)
+
     it("is itself, or a copy, when the program has given it another name", function()
       local m = module [[return { RED = {}, BLUE = {}, label = function(m, x)
         return x == m.RED and "red" or x == m.BLUE and "blue" or "unknown" end }]]

@@ -141,7 +141,7 @@ static int learn(struct encoder *e, int idx, struct name *n) {
     lua_pushvalue(L, idx);
     lua_rawseti(L, -2, (lua_Integer)(n - e->c->names.list) + 1);
     lua_pop(L, 1);
-    tine__choose_way(e, n);
+    tine__choose_way(e, n, false);
     return make_wire(e, idx, n);
 }
 
@@ -174,15 +174,31 @@ static bool is_kind(lua_State *L, int idx, enum name_kind kind) {
     }
 }
 
+/* Is the object at `idx` where its name says? */
+static bool is_there(struct encoder *e, int idx, const struct name *n) {
+    int top = lua_gettop(e->L);
+    bool there = tine__name_walk(e, n) && lua_rawequal(e->L, -1, idx);
+    lua_settop(e->L, top);
+    return there;
+}
+
+/* It is not; but the index has only one of its names. */
+static bool is_elsewhere(struct encoder *e, int idx, struct name *n) {
+    if (n->known || n->builtin || e->c->names.list[n->root].ranked)
+        return false;
+    n->file = tine__file_of(e->L, e->c, e->self, tine__name_root(e, n));
+    tine__choose_way(e, n, true);
+    e->c->names.list[n->root].ranked = true; /* nor need one look again where there is no file */
+    return n->moved && is_there(e, idx, n);
+}
+
 /* How the object at `idx` goes, which may be where its name says; or an error. */
 static int consider(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
     int top = lua_gettop(L), err;
     if (unlikely(!lua_checkstack(L, 40)))
         return tine__encode_nomem(e);
-    bool there = is_kind(L, idx, n->kind) && tine__name_walk(e, n) && lua_rawequal(L, -1, idx);
-    lua_settop(L, top);
-    if (!there)
+    if (!is_kind(L, idx, n->kind) || (!is_there(e, idx, n) && !is_elsewhere(e, idx, n)))
         return GOES_BY_VALUE;
     if (unlikely(!n->known || (n->file && !tine__file_is_current(n->file)))) {
         if ((err = learn(e, idx, n)))

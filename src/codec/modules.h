@@ -159,8 +159,8 @@ const char *tine__name_root(struct encoder *e, const struct name *n);
 
 /* ---- ways.c ---- */
 
-/* If the way to it is poor, look for a better one. May raise memory errors. */
-void tine__choose_way(struct encoder *e, struct name *n);
+/* If the way to it is poor, or does not lead to it any more (`lost`), look for a better one. May raise memory errors. */
+void tine__choose_way(struct encoder *e, struct name *n, bool lost);
 
 /* ---- proof.c ---- */
 

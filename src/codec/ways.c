@@ -15,6 +15,8 @@ struct ranking {
     uint32_t from; /* a thing, which is at stack index `at`, */
     int at;
     uint64_t hash; /* and if it is a function, its hash */
+    int longest;   /* no way has more steps than that */
+    int left;      /* so often may all ways be measured */
 };
 
 static enum store_rank worse(enum store_rank a, enum store_rank b) {
@@ -29,7 +31,7 @@ static enum store_rank rank_of_step(struct ranking *r) {
     if (lua_type(L, -1) == LUA_TSTRING)
         return tine__file_key_rank(r->file, lua_tostring(L, -1));
     if (lua_tointeger(L, -1) > 0)
-        return STORE_MENTIONED;
+        return STORE_UNKNOWN;
     return tine__file_upvalue_rank(r->file, r->hash, (int)-lua_tointeger(L, -1));
 }
 
@@ -46,7 +48,11 @@ static bool begin(struct ranking *r, uint32_t id) {
     return true;
 }
 
-/* The rank of a thing is the worst of the steps to it, as the index has them. */
+static bool is_there(struct ranking *r, const struct name *n) {
+    return tine__name_walk(r->e, n) && lua_topointer(r->e->L, -1) == n->key;
+}
+
+/* The rank of a thing is the worst of the steps to it, as the index has them; one that is not there any more is worst. */
 static void rank_place(struct ranking *r, uint32_t id) {
     struct encoder *e = r->e;
     lua_State *L = e->L;
@@ -56,7 +62,7 @@ static void rank_place(struct ranking *r, uint32_t id) {
     if (id == r->root)
         return;
     n->rank = STORE_VARIES;
-    if (begin(r, p->parent)) {
+    if (is_there(r, n) && begin(r, p->parent)) {
         tine__name_push_step(e, id);
         n->rank = (uint8_t)worse(tine__name_at(e->c, p->parent)->rank, rank_of_step(r));
     }
@@ -64,11 +70,20 @@ static void rank_place(struct ranking *r, uint32_t id) {
 }
 
 /* Is there room on all ways over the thing of that number, when it is so many steps farther away? */
-static bool has_room(const struct ranking *r, uint32_t id, int more) {
+static bool has_room(struct ranking *r, uint32_t id, int more) {
     const struct names *names = &r->e->c->names;
     uint32_t way[WAY_MAX];
     bool room = true;
-    for (uint32_t i = 0; more > 0 && room && i < names->index->used; i++) {
+    if (more <= 0)
+        return true;
+    if (r->longest + more < WAY_MAX) {
+        r->longest += more;
+        return true;
+    }
+    r->longest = WAY_MAX - 1;
+    if (--r->left < 0)
+        return false;
+    for (uint32_t i = 0; room && i < names->index->used; i++) {
         int steps = names->index->list[i].root == r->root ? tine__name_way(names, i, way) : 0;
         for (int k = 0; k <= steps && steps + more >= WAY_MAX; k++)
             room = room && way[k] != id;
@@ -77,7 +92,7 @@ static bool has_room(const struct ranking *r, uint32_t id, int more) {
 }
 
 /* May the way to the thing of that number lead over the one at r->at? */
-static bool may_move(const struct ranking *r, uint32_t id) {
+static bool may_move(struct ranking *r, uint32_t id) {
     uint32_t way[WAY_MAX];
     int now = tine__name_way(&r->e->c->names, id, way);
     int steps = tine__name_way(&r->e->c->names, r->from, way);
@@ -148,7 +163,12 @@ static void rank_all(struct ranking *r) {
             look_from(r, id);
 }
 
-/* Is there a poor step on the way that the index has? */
+/* Is the step on top one to an item of a list? */
+static bool is_item(lua_State *L) {
+    return lua_isinteger(L, -1) && lua_tointeger(L, -1) > 0;
+}
+
+/* Is there a poor step on the way that the index has? Items of lists are so many that there one does not look. */
 static bool is_poor(struct ranking *r, uint32_t id) {
     lua_State *L = r->e->L;
     const struct place *list = r->e->c->names.index->list;
@@ -158,19 +178,20 @@ static bool is_poor(struct ranking *r, uint32_t id) {
         poor = !begin(r, list[id].parent);
         if (!poor) {
             tine__name_push_step(r->e, id);
-            poor = rank_of_step(r) >= POOR;
+            poor = rank_of_step(r) >= POOR && !is_item(L);
         }
         lua_settop(L, top);
     }
     return poor;
 }
 
-void tine__choose_way(struct encoder *e, struct name *n) {
+void tine__choose_way(struct encoder *e, struct name *n, bool lost) {
     struct names *names = &e->c->names;
-    struct ranking r = {.e = e, .file = n->file, .root = n->root};
+    struct ranking r = {
+        .e = e, .file = n->file, .root = n->root, .longest = NAME_STEPS, .left = 64};
     struct name *root = tine__name_at(e->c, n->root);
     if (!n->file || !n->file->lua || n->builtin || n->kind == NAME_CFUNCTION || root->ranked ||
-        !is_poor(&r, (uint32_t)(n - names->list)))
+        !(lost || is_poor(&r, (uint32_t)(n - names->list))))
         return;
     root->ranked = true;
     rank_all(&r);
