@@ -1,5 +1,5 @@
--- What a module holds under several names, or the program has put in another's place: the object that arrives is the one
--- that was meant, or a copy, or there is an error. See docs/travel.md, "By name or by value".
+-- What a module holds under several names, or the program has put in another's place: the object that arrives is the
+-- one that was meant, or a copy, or there is an error. See docs/travel.md, "By name or by value".
 local tine = require "tine"
 
 local TIMEOUT = 60
@@ -114,7 +114,9 @@ describe("an object with several names", function()
 
     it("is told from its twin on the same line", function()
       local m = module [[
-        local M = {} do local v = 1 M.a = function() return v end end do local v = 2 M.b = function() return v end end return M
+        local M = {}
+        do local v = 1 M.a = function() return v end end do local v = 2 M.b = function() return v end end
+        return M
       ]]
       m.a, m.b = m.b, m.a
       with_pool(function(run)
