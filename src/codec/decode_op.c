@@ -10,12 +10,18 @@ static const struct {
     uint8_t kind;
     uint32_t min, max; /* items, the marker included */
 } ops[] = {
-    [OP_TABLE] = {FRAME_TABLE, 3, INT_MAX},   [OP_FUNCTION] = {FRAME_FUNCTION, 2, INT_MAX},
-    [OP_NAME] = {FRAME_NAME, 4, 3 + WAY_MAX}, [OP_OBJECT] = {FRAME_OBJECT, 4, 4},
-    [OP_TEXT] = {FRAME_TEXT, 2, 2},           [OP_CLASS] = {FRAME_CLASS, 3, 3},
-    [OP_NOTE] = {FRAME_NOTE, 2, 2},           [OP_SOURCE] = {FRAME_SOURCE, 2, 2},
-    [OP_SAME] = {FRAME_SAME, 3, 3},           [OP_CHANGED] = {FRAME_CHANGED, 2, INT_MAX},
-    [OP_STANDARD] = {FRAME_STANDARD, 2, 2},   [OP_SHARED] = {FRAME_SHARED, 2, 2},
+    [OP_TABLE] = {FRAME_TABLE, 3, INT_MAX},
+    [OP_FUNCTION] = {FRAME_FUNCTION, 2, INT_MAX},
+    [OP_NAME] = {FRAME_NAME, 4, 4 + WAY_STEPS},
+    [OP_OBJECT] = {FRAME_OBJECT, 4, 4},
+    [OP_TEXT] = {FRAME_TEXT, 2, 2},
+    [OP_CLASS] = {FRAME_CLASS, 3, 3},
+    [OP_NOTE] = {FRAME_NOTE, 2, 2},
+    [OP_SOURCE] = {FRAME_SOURCE, 2, 2},
+    [OP_SAME] = {FRAME_SAME, 3, 3},
+    [OP_CHANGED] = {FRAME_CHANGED, 2, INT_MAX},
+    [OP_STANDARD] = {FRAME_STANDARD, 2, 2},
+    [OP_SHARED] = {FRAME_SHARED, 2, 2},
 };
 
 void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {

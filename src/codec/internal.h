@@ -195,7 +195,8 @@ enum { BUILTIN_LUA = 1, BUILTIN_TINE };
 enum going { GOES_BY_VALUE, GOES_BY_NAME, GOES_BY_BOTH };
 
 #define NAME_STEPS 4 /* from the module */
-#define WAY_MAX 16   /* objects on a way, when some of them have gone by another one */
+#define WAY_STEPS 15 /* when some on the way have gone by another one */
+#define WAY_MAX (WAY_STEPS + 1)
 #define CHECK_MAX 40 /* bytes that say what is there: Lua interns strings as short as this */
 
 struct file;

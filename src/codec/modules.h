@@ -28,10 +28,9 @@ struct file_id {
 
 struct file_hash {
     uint64_t hash;
-    uint32_t level; /* of a function: how many are around it */
-    uint64_t
-        varies; /* of a function: which of its upvalues are assigned by functions, a bit each */
-    bool again; /* of a function: there may be many of it */
+    uint32_t level;  /* of a function: how many are around it */
+    uint64_t varies; /* of a function: the upvalues that functions assign, a bit each */
+    bool again;      /* of a function: there may be many of it */
 };
 
 /* How good a name is; the first is best. */
