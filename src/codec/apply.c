@@ -85,19 +85,35 @@ static bool find_place(struct reader *r, int t) {
     return lua_istable(L, t) && (lua_type(L, path) == LUA_TSTRING || lua_isinteger(L, path));
 }
 
+/* A list of functions ends before item `key` for the call. */
+static void end_list(struct reader *r, int t, int key) {
+    lua_State *L = r->L;
+    int top = lua_gettop(L);
+    for (lua_Integer i = lua_tointeger(L, key); lua_rawgeti(L, t, i) == LUA_TFUNCTION; i++) {
+        lua_pushinteger(L, i);
+        lua_pushnil(L);
+        change(r, t, lua_gettop(L) - 1);
+        lua_settop(L, top);
+    }
+    lua_settop(L, top);
+}
+
 /* The table, the path and the value are on top, and taken. */
 static void apply(struct reader *r) {
     lua_State *L = r->L;
     int t = lua_gettop(L) - 2, path = t + 1, value = t + 2;
     lua_pushvalue(L, t); /* a library's name */
     int library = lua_type(L, t) == LUA_TSTRING && !lua_istable(L, path) ? value + 1 : 0;
-    if (find_place(r, t)) {
-        lua_pushvalue(L, path);
-        lua_rawget(L, t);
-        if (!lua_rawequal(L, -1, value) && !is_own(L, library, path)) {
-            lua_pushvalue(L, value);
-            change(r, t, path);
-        }
+    if (!find_place(r, t))
+        return lua_settop(L, t - 1);
+    bool end = !library && lua_isinteger(L, path) && lua_isboolean(L, value);
+    if (end)
+        end_list(r, t, path);
+    lua_pushvalue(L, path);
+    lua_rawget(L, t);
+    if (!end && !lua_rawequal(L, -1, value) && !is_own(L, library, path)) {
+        lua_pushvalue(L, value);
+        change(r, t, path);
     }
     lua_settop(L, t - 1);
 }

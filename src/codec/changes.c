@@ -4,7 +4,8 @@
 ** modules it is known what their files define (proof.c), and what was there when the module was met for the first
 ** time. Functions, and tables that can be called, that are neither from there nor from a module which the
 ** file names, were put there by the program: methods that it added, functions that it replaced, registries
-** that it filled, stubs and spies of its tests. Data in a module is the worker's own.
+** that it filled, stubs and spies of its tests. So were functions of the module that have got other names or places since,
+** or have some that the file does not know. Data in a module is the worker's own.
 */
 #include "codec/modules.h"
 #include "codec/standard.h"
@@ -70,6 +71,9 @@ static lua_Integer push_own(struct scan *s, int t) {
         lua_newtable(L);
         if (s->module)
             n = fill_standard(L, t, s->module);
+        lua_pushboolean(L, 1);
+        lua_pushinteger(L, n);
+        lua_rawset(L, -3);
         lua_pushvalue(L, t);
         lua_pushvalue(L, -2);
         lua_rawset(L, -4);
@@ -81,6 +85,22 @@ static lua_Integer push_own(struct scan *s, int t) {
     }
     lua_remove(L, -2);
     return n;
+}
+
+/* The key at `key` is in the record from now on, with the value on top, which is taken. */
+static void record(lua_State *L, int own, int key, bool is_new) {
+    lua_pushvalue(L, key);
+    lua_insert(L, -2);
+    lua_rawset(L, own);
+    if (!is_new)
+        return;
+    lua_pushboolean(L, 1);
+    lua_pushboolean(L, 1);
+    lua_rawget(L, own);
+    lua_Integer n = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    lua_pushinteger(L, n + 1);
+    lua_rawset(L, own);
 }
 
 /* ---- one field ---- */
@@ -146,31 +166,33 @@ static bool is_standard_value(struct scan *s, int key) {
 
 static void scan_fields(struct scan *s, int t, int prefix);
 
-/* The function on top, or the table with a __call: 1 when it is the one that belongs there. */
+/* The function on top, or the table with a __call: 1 when the record has something under that key. What is new there, or
+** another one than it was, goes along, the module's own functions too: the program may have given them other names. Where
+** the program's was found at first, the module's may be back. */
 static int look_at(struct scan *s, int own, int prefix, int key, bool callable) {
     lua_State *L = s->e->L;
     lua_pushvalue(L, key);
     lua_rawget(L, own);
     bool same = lua_rawequal(L, -1, -2), known = !lua_isnil(L, -1);
+    bool open = known ? lua_isboolean(L, -1) && lua_type(L, key) == LUA_TSTRING : s->first;
     lua_pop(L, 1);
     if (same)
         return 1;
     if (callable)
         push_call(L);
-    bool mine = belongs(s, callable ? 0 : key);
+    bool mine = open && belongs(s, callable ? 0 : key);
     if (callable)
         lua_pop(L, 1);
     if (!mine)
         add(s, prefix, key);
-    if (!mine && (known || s->module))
+    if (!mine && (known || !s->first || s->module))
         return known;
-    lua_pushvalue(L, key);
     if (mine)
-        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -1);
     else
         lua_pushboolean(L, false); /* nobody knows what it took the place of */
-    lua_rawset(L, own);
-    return 1;
+    record(L, own, key, !known);
+    return known;
 }
 
 /* The value on top, under the key below it. */
@@ -234,26 +256,68 @@ static void add_missing(struct scan *s, int own, int t) {
     }
 }
 
-/* Something was changed in the table at `t`, so the program may have given functions of the module other names, too, under
-** which its own functions look for them: those that the file does not mention. */
-static void add_aliases(struct scan *s, int own, int t, int prefix) {
-    lua_State *L = s->e->L;
-    for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
-        int key = lua_gettop(L) - 1;
-        if (lua_type(L, key) != LUA_TSTRING || !lua_isfunction(L, -1) ||
-            (s->file->lua && tine__file_mentions(s->file, lua_tostring(L, key))))
-            continue;
-        lua_pushvalue(L, key);
-        lua_rawget(L, own);
-        bool mine = lua_rawequal(L, -1, -2);
-        lua_pop(L, 1);
-        if (mine && tine__origin(s->e, s->file, key + 1) == ORIGIN_ONCE)
-            add(s, prefix, key);
-    }
-}
-
 static bool is_step(lua_State *L, int key) {
     return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0);
+}
+
+/* Has the file a name for the function on top, under which the program may have found it? */
+static bool has_field(struct scan *s) {
+    uint64_t hash = tine__hash_function(s->e->L, s->e->self, lua_gettop(s->e->L));
+    for (uint32_t i = 0; i < s->file->ndefinitions; i++)
+        if (s->file->definitions[i].function == hash)
+            return true;
+    return false;
+}
+
+/* Of a function of the module, on top, which was under that key from the start: may the program have put it there all the
+** same, under a name that the file does not mention, or in another place of a list? `changed`: something else in the
+** table was. */
+static bool is_alias(struct scan *s, int key, bool changed) {
+    lua_State *L = s->e->L;
+    bool item = lua_isinteger(L, key);
+    if (item && changed)
+        return true;
+    if (tine__origin(s->e, s->file, lua_gettop(L)) != ORIGIN_ONCE ||
+        (!item && s->file->lua && tine__file_mentions(s->file, lua_tostring(L, key))))
+        return false;
+    return changed || (s->file->lua && has_field(s));
+}
+
+/* A list of functions ends here: so does the other side's, where it may be longer. */
+static void add_end(struct scan *s, int t, int prefix) {
+    lua_State *L = s->e->L;
+    lua_Integer n = (lua_Integer)lua_rawlen(L, t);
+    if (lua_rawgeti(L, t, n) == LUA_TFUNCTION) {
+        lua_pushinteger(L, n + 1);
+        lua_pushboolean(L, false);
+        add(s, prefix, lua_gettop(L) - 1);
+        lua_pop(L, 2);
+    }
+    lua_pop(L, 1);
+}
+
+/* Functions of the module under names or in places that the program may have given them before anybody looked, so that
+** they were taken for the module's own doing. `before`: so much had been found when the look at the table began. */
+static void add_aliases(struct scan *s, int own, int t, int prefix, int before) {
+    lua_State *L = s->e->L;
+    bool changed = s->count > before;
+    int left = prefix ? MAX_ITEMS : MODULE_FIELDS;
+    bool list = false;
+    for (lua_pushnil(L); --left >= 0 && lua_next(L, t); lua_pop(L, 1)) {
+        int key = lua_gettop(L) - 1;
+        if (!is_step(L, key) || !lua_isfunction(L, -1))
+            continue;
+        list |= lua_isinteger(L, key);
+        lua_pushvalue(L, key);
+        lua_rawget(L, own);
+        bool same = lua_rawequal(L, -1, -2);
+        lua_pop(L, 1);
+        if (same && is_alias(s, key, changed))
+            add(s, prefix, key);
+    }
+    lua_settop(L, own);
+    if (list && s->count > before)
+        add_end(s, t, prefix);
 }
 
 /* A class is often its own __index. */
@@ -289,13 +353,8 @@ static void scan_fields(struct scan *s, int t, int prefix) {
         add_removed(s, own, t, prefix);
     if (s->root && s->file && !prefix)
         add_missing(s, own, t);
-    if (s->file && s->count > before)
-        add_aliases(s, own, t, prefix);
-    if (hits > known || s->first) {
-        lua_pushboolean(L, 1);
-        lua_pushinteger(L, hits > known ? hits : known);
-        lua_rawset(L, own);
-    }
+    if (s->file)
+        add_aliases(s, own, t, prefix, before);
     s->first = first;
     lua_settop(L, own - 1);
 }

@@ -253,6 +253,19 @@ static int is_new(struct encoder *e, const void *key) {
     return tine__seen_put(&e->seen, key, &found) ? !found : tine__encode_nomem(e);
 }
 
+/* May the module have put the value at `path` + 1 there itself? Then the other side's own does where it cannot travel. */
+static bool may_be_own(struct encoder *e, const struct name *n, int path) {
+    lua_State *L = e->L;
+    if (!n->file || !lua_isfunction(L, path + 1))
+        return n->builtin;
+    bool field = lua_type(L, path) == LUA_TSTRING;
+    if (lua_istable(L, path)) {
+        field = lua_rawgeti(L, path, 2) == LUA_TSTRING;
+        lua_pop(L, 1);
+    }
+    return field && tine__origin(e, n->file, path + 1) == ORIGIN_ONCE;
+}
+
 /* What the program has changed in the table at `t`, whose name has that number: once in a message. */
 static int put_changes_of(struct company *p, int t, uint32_t id) {
     struct encoder *e = p->e;
@@ -268,7 +281,8 @@ static int put_changes_of(struct company *p, int t, uint32_t id) {
         const struct name *n = &e->c->names.list[id];
         lua_rawgeti(L, list, 2 * i - 1);
         lua_rawgeti(L, list, 2 * i);
-        if ((err = put_target(e, n)) < 0 || (err = put_change(e, list + 1, p->step, n->builtin)))
+        if ((err = put_target(e, n)) < 0 ||
+            (err = put_change(e, list + 1, p->step, may_be_own(e, n, list + 1))))
             return err;
         lua_settop(L, list);
     }

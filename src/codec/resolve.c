@@ -297,6 +297,21 @@ static uint64_t get_hash(const char *p) {
     return get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
 }
 
+/* Is it a function that goes along as a field of a module? One that is not found is what the module did there of its own,
+** and does here. */
+static bool is_field(struct reader *r, const struct frame *f, const struct naming *n) {
+    lua_State *L = r->L;
+    int path = n->module - 1;
+    if (f[-1].kind != FRAME_CHANGED || f[-1].i <= 1 || (f[-1].i - 1) % 3 != 0 ||
+        n->kind != NAME_FUNCTION)
+        return false;
+    if (!lua_istable(L, path))
+        return lua_type(L, path) == LUA_TSTRING;
+    bool is = lua_rawgeti(L, path, 2) == LUA_TSTRING;
+    lua_pop(L, 1);
+    return is;
+}
+
 void tine__resolve_name(struct reader *r, struct frame *f, int first) {
     lua_State *L = r->L;
     struct naming n = {.r = r, .module = first, .first = first + 3, .last = lua_gettop(L)};
@@ -309,7 +324,12 @@ void tine__resolve_name(struct reader *r, struct frame *f, int first) {
     } else {
         n.check_len = 0;
     }
-    push_named_thing(&n, f[-1].kind == FRAME_SAME || r->lenient || is_spare(r, f));
+    bool field = is_field(r, f, &n);
+    push_named_thing(&n, f[-1].kind == FRAME_SAME || field || r->lenient || is_spare(r, f));
+    if (field && lua_isnil(L, -1)) {
+        r->held = true;
+        r->why = HELD_REPLACED;
+    }
     lua_replace(L, first);
     lua_settop(L, first);
 }
