@@ -127,11 +127,17 @@ static int make_wire(struct encoder *e, int idx, struct name *n) {
     return 0;
 }
 
+/* Is the module's file another one than it was, so that it does not say any more what is here? */
+static bool has_changed(struct encoder *e, const struct name *n) {
+    return n->file && n->file->lua &&
+           tine__version(e->L, e->self, tine__name_root(e, n), n->file) != n->file->hash;
+}
+
 /* The name is new, or its file has changed: see what it is now. */
 static int learn(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
     n->file = n->builtin ? NULL : tine__file_of(L, e->c, e->self, tine__name_root(e, n));
-    n->going = (uint8_t)tine__judge(e, idx, n);
+    n->going = (uint8_t)(has_changed(e, n) ? GOES_BY_VALUE : tine__judge(e, idx, n));
     n->wire_len = 0;
     n->known = true;
     tine__watch_free(&n->watch);

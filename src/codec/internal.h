@@ -20,7 +20,7 @@
 **     apply.c       changes done and undone          same.c        is what came the same as what is here
 **     registry.c    tine.register             path.c        "argument 2: key "x"[3]: ..."
 **     seen.c        what a message has met    codec.c       the codec itself
-**     keys.c        keys that come again
+**     keys.c        keys that come again                version.c     what a module's file was
 **     segment.c     segments                  class.c       metatables of our own userdata
 **     source.c      Lua source, compiled once
 **     shared.c      values that are sent once

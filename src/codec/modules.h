@@ -106,6 +106,11 @@ bool tine__file_mentions(const struct file *f, const char *text);
 enum store_rank tine__file_key_rank(const struct file *f, const char *key);
 enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue);
 
+/* ---- version.c ---- */
+
+/* The hash that the module's file, which is `f` now, had when the module was first looked at. May raise memory errors. */
+uint64_t tine__version(lua_State *L, int self, const char *module, const struct file *f);
+
 /* ---- index.c ---- */
 
 /* Push the name of the loaded module whose file has that chunk name; or false. No module's name is longer than `longest`
@@ -175,7 +180,7 @@ bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const c
 
 /* How the object at `idx` goes, which is where its name says. */
 enum going tine__judge(struct encoder *e, int idx, struct name *n);
-/* The hash of the module's file when the table at `t` holds functions that are in it, else 0. */
+/* The hash of the module's file, as it was first, when the table at `t` holds functions that are in it, else 0. */
 uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t);
 
 /* ---- witness.c ---- */

@@ -141,7 +141,7 @@ static enum going table_goes(struct encoder *e, int t, struct name *n) {
 uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t) {
     struct encoder e = {.L = L, .c = c, .self = self};
     const struct file *f = tine__file_of(L, c, self, module);
-    return f && f->lua && has_own(&e, f, t, true, 1) ? f->hash : 0;
+    return f && f->lua && has_own(&e, f, t, true, 1) ? tine__version(L, self, module, f) : 0;
 }
 
 /* ---- functions and userdata ---- */
