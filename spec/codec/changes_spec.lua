@@ -80,3 +80,50 @@ describe("a function that a module has put somewhere at its own time", function(
     package.loaded.codec_data = nil
   end)
 end)
+
+describe("a table of a module that has no functions but those which the program added", function()
+  local c, m
+
+  before_each(function()
+    c = s.pair()
+    package.loaded.codec_bare = nil
+    m = require "codec_bare"
+  end)
+
+  it("is the other side's own, with them", function()
+    function m.Class:hello() return "hello", m.is(self) end
+    assert.same({ "hello", true }, { s.call(c, function(o) return o:hello() end, m.new()) })
+    assert.is_true(s.call(c, m.is, m.new()))
+    assert.is_true(s.call(c, function(o) return require "codec_bare".is(o) end, m.new()))
+    m.plugins.one = function() return 1 end
+    assert.is_true(s.call(c, function(t) return t == m.plugins and t.one() == 1 end, m.plugins))
+  end)
+
+  it("is it for these functions, too", function()
+    local Class = m.Class
+    local function class() return Class end
+    function Class:both() return getmetatable(self) == Class, getmetatable(self) == class() end
+    assert.same({ true, true }, { s.call(c, function(o) return o:both() end, m.new()) })
+    assert.same({ true, true }, { s.call(c, function(o) return o:both() end, m.new()) })
+    assert.is_true(s.call(c, function(o) return getmetatable(o) == Class end, m.new()))
+  end)
+
+  it("is a copy when its data is another", function()
+    m.plugins.one, m.plugins.limit = function() return 1 end, 5
+    assert.same({ false, 5 }, { s.call(c, function(t) return t == m.plugins, t.limit end, m.plugins) })
+  end)
+
+  it("has them no longer than a call", function()
+    local tine = require "tine"
+    local pool <close> = tine.pool(1)
+    function m.Class:hello() return "hello" end
+    local function run(f, ...) return pool:submit(f, ...):result(20) end
+    assert.equal("hello", run(function(o) return require "codec_bare".is(o) and o:hello() end, m.new()))
+    assert.is_nil(run(function() return require "codec_bare".Class.hello end))
+    local shared = pool:share { m.new() }
+    for _ = 1, 2 do
+      assert.equal("hello", run(function(list) return list[1]:hello() end, shared))
+      assert.is_nil(run(function() return require "codec_bare".Class.hello end))
+    end
+  end)
+end)

@@ -432,7 +432,7 @@ static void open_codec(lua_State *L, const struct codec *c) {
         luaL_error(L, "cannot decode anything while the Lua state is being closed");
 }
 
-enum reading { READ_RESULT, READ_ERROR, READ_ARGUMENTS };
+enum reading { READ_RESULT, READ_ERROR, READ_ARGUMENTS, READ_SHARED };
 
 static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len,
                          enum reading what) {
@@ -447,7 +447,8 @@ static int decode_values(lua_State *L, struct codec *c, const char *p, size_t le
     struct decoder *d = decoder_take(L, c, base + 1);
     struct reader *r = &d->parser.user;
     r->self = base + 1;
-    r->call = what == READ_ARGUMENTS;
+    r->call = what == READ_ARGUMENTS || what == READ_SHARED;
+    r->lasts = what != READ_ARGUMENTS;
     r->lenient = what == READ_ERROR;
     push_slots(L, c, r, s.nmarks, s.globals, s.len);
     start_marks(r, mark_list(&s), (struct mark_list){0});
@@ -479,6 +480,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     push_slots(L, c, r, f.nmarks || a.nmarks, f.globals || a.globals, f.len + a.len);
     tine__forget_held(L, c, r->self);
     r->call = true;
+    r->lasts = false;
     r->lenient = false;
     start_marks(r, mark_list(&f), mark_list(&a));
     read_body(d, &f, false);
@@ -501,7 +503,7 @@ int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_
 
 void tine__decode_shared(lua_State *L, struct codec *c, const char *p, size_t len) {
     int top = lua_gettop(L);
-    decode_values(L, c, p, len, READ_ARGUMENTS);
+    decode_values(L, c, p, len, READ_SHARED);
     lua_settop(L, top + 1);
 }
 

@@ -59,7 +59,8 @@ struct reader {
     bool values;     /* the body is an array of values */
     bool rooted;     /* and it was one */
     bool handled;    /* the item needed nothing on the stack */
-    bool call;       /* it is a call: what comes may change modules as long as that lasts */
+    bool call;       /* it is a call: what comes may change modules as long as that lasts, */
+    bool lasts;      /* unless it is there for others, too */
     bool lenient;    /* names that stand for nothing are nil: an error is being read */
     bool note, held; /* what came as the value of a global */
     uint8_t why;     /* enum wire_held */

@@ -6,6 +6,9 @@
 ** taken over from this process already is the same when it is the very object. As all that was met pairs off, one
 ** with one, cycles and shared parts compare as they should; and so that later references of the message
 ** lead to this process's own parts, each reference into the copy is turned to its partner.
+**
+** Functions that only the copy has, as fields of a table, do not make it another one: a method that the program has added
+** to a class, an entry of a registry. They are changes (apply.c): its own table has them for the call.
 */
 #include "codec/dump.h"
 #include "codec/reader.h"
@@ -17,6 +20,10 @@
 struct comparison {
     lua_State *L;
     int pairs; /* stack index: part of the copy -> part of our own, and the other way round */
+    int own;   /* part of the copy -> part of our own */
+    int added; /* a list: our own table, key, function that only the copy has there */
+    lua_Integer nadded;
+    bool call; /* that may be */
     int depth;
 };
 
@@ -107,16 +114,32 @@ static bool same_metatables(struct comparison *c, int a, int b) {
     return is;
 }
 
+/* Note what only the copy has, the key at `key` and the value behind it, to be in our own table at `b`. False: it is nothing
+** that can be added. */
+static bool add(struct comparison *c, int b, int key) {
+    lua_State *L = c->L;
+    if (!c->call || !lua_isfunction(L, key + 1) || lua_iscfunction(L, key + 1) ||
+        (lua_type(L, key) != LUA_TSTRING && !lua_isinteger(L, key)))
+        return false;
+    const int at[] = {b, key, key + 1};
+    for (int i = 0; i < 3; i++) {
+        lua_pushvalue(L, at[i]);
+        lua_rawseti(L, c->added, ++c->nadded);
+    }
+    return true;
+}
+
 static bool same_tables(struct comparison *c, int a, int b) {
     lua_State *L = c->L;
     lua_Integer n = 0;
     int top = lua_gettop(L);
-    for (lua_pushnil(L); lua_next(L, a); n++) {
-        if (!push_value(c, top + 1, b) || !same(c, top + 2, top + 3)) {
+    for (lua_pushnil(L); lua_next(L, a); lua_settop(L, top + 1)) {
+        bool both = push_value(c, top + 1, b);
+        if (both ? !same(c, top + 2, top + 3) : !add(c, b, top + 1)) {
             lua_settop(L, top);
             return false;
         }
-        lua_settop(L, top + 1);
+        n += both;
     }
     return count(L, b) == n && same_metatables(c, a, b);
 }
@@ -140,6 +163,9 @@ static bool pair(struct comparison *c, int a, int b, bool *done) {
     lua_pushvalue(L, b);
     lua_pushvalue(L, a);
     lua_rawset(L, c->pairs);
+    lua_pushvalue(L, a);
+    lua_pushvalue(L, b);
+    lua_rawset(L, c->own);
     return true;
 }
 
@@ -184,14 +210,55 @@ static void turn_references(struct reader *r, struct comparison *c, uint32_t fro
     }
 }
 
+/* The upvalues of the function on top, and of those in them, that are parts of the copy now are our own. `seen` is a set. */
+static void turn_upvalues(struct comparison *c, int seen) {
+    lua_State *L = c->L;
+    int fn = lua_gettop(L);
+    lua_pushvalue(L, fn);
+    if (lua_iscfunction(L, fn) || lua_rawget(L, seen) != LUA_TNIL || c->depth >= MAX_DEPTH)
+        return lua_settop(L, fn);
+    luaL_checkstack(L, 12, "comparison");
+    c->depth++;
+    lua_pushvalue(L, fn);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, seen);
+    for (int i = 1; lua_settop(L, fn), lua_getupvalue(L, fn, i); i++) {
+        lua_pushvalue(L, fn + 1);
+        if (lua_rawget(L, c->own) != LUA_TNIL) {
+            lua_setupvalue(L, fn, i);
+        } else if (lua_isfunction(L, fn + 1)) {
+            lua_settop(L, fn + 1);
+            turn_upvalues(c, seen);
+        }
+    }
+    c->depth--;
+}
+
+/* What only the copy has is ours for the call. */
+static void take_added(struct reader *r, struct comparison *c) {
+    lua_State *L = c->L;
+    int top = lua_gettop(L);
+    lua_newtable(L);
+    for (lua_Integer n = 0; n < c->nadded; n += 3) {
+        for (int i = 1; i <= 3; i++)
+            lua_rawgeti(L, c->added, n + i);
+        turn_upvalues(c, top + 1);
+        tine__await_change(r);
+    }
+    lua_settop(L, top);
+}
+
 void tine__take_same(struct reader *r, int own, int copy, uint32_t from) {
     lua_State *L = r->L;
     luaL_checkstack(L, 12, "comparison");
-    struct comparison c = {.L = L, .pairs = lua_gettop(L) + 1};
-    lua_newtable(L);
+    struct comparison c = {
+        .L = L, .pairs = copy + 1, .own = copy + 2, .added = copy + 3, .call = !r->lasts};
+    for (int i = 0; i < 3; i++)
+        lua_newtable(L);
     if (!lua_isnil(L, own) && same(&c, copy, own)) {
-        lua_settop(L, c.pairs);
+        lua_settop(L, c.added);
         turn_references(r, &c, from);
+        take_added(r, &c);
     } else {
         lua_copy(L, copy, own);
     }
