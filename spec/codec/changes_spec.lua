@@ -44,6 +44,11 @@ for _, when in ipairs { "cold", "warm" } do
       assert.equal("newabc", all())
     end)
 
+    it("that cannot travel are no reason to fail, where something was put behind them", function()
+      m.bound[3] = function() return "new" end
+      assert.equal("filebnew", s.call(c, m.both))
+    end)
+
     it("are gone from a list, at its end as well", function()
       table.remove(m.list, 1)
       assert.equal("bc", all())

@@ -269,18 +269,29 @@ static bool has_field(struct scan *s) {
     return false;
 }
 
+/* The first item of the list at `t` that the record does not have. */
+static lua_Integer first_added(lua_State *L, int own, int t) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, t), i = 1;
+    bool known = true;
+    for (; known && i <= n; i += known) {
+        known = lua_rawgeti(L, own, i) == LUA_TFUNCTION;
+        lua_pop(L, 1);
+    }
+    return i;
+}
+
 /* Of a function of the module, on top, which was under that key from the start: may the program have put it there all the
-** same, under a name that the file does not mention, or in another place of a list? `changed`: something else in the
-** table was. */
-static bool is_alias(struct scan *s, int key, bool changed) {
+** same, under a name that the file does not mention, or in another place of a list? Behind item `added` it has; `changed`:
+** something in the table was. */
+static bool is_alias(struct scan *s, int key, lua_Integer added, bool changed) {
     lua_State *L = s->e->L;
     bool item = lua_isinteger(L, key);
-    if (item && changed)
+    if (item && lua_tointeger(L, key) > added)
         return true;
-    if (tine__origin(s->e, s->file, lua_gettop(L)) != ORIGIN_ONCE ||
-        (!item && s->file->lua && tine__file_mentions(s->file, lua_tostring(L, key))))
+    if (!item && s->file->lua && tine__file_mentions(s->file, lua_tostring(L, key)))
         return false;
-    return changed || (s->file->lua && has_field(s));
+    return (changed || (s->file->lua && has_field(s))) &&
+           tine__origin(s->e, s->file, lua_gettop(L)) == ORIGIN_ONCE;
 }
 
 /* A list of functions ends here: so does the other side's, where it may be longer. */
@@ -303,6 +314,7 @@ static void add_aliases(struct scan *s, int own, int t, int prefix, int before) 
     bool changed = s->count > before;
     int left = prefix ? MAX_ITEMS : MODULE_FIELDS;
     bool list = false;
+    lua_Integer added = changed ? first_added(L, own, t) : LUA_MAXINTEGER;
     for (lua_pushnil(L); --left >= 0 && lua_next(L, t); lua_pop(L, 1)) {
         int key = lua_gettop(L) - 1;
         if (!is_step(L, key) || !lua_isfunction(L, -1))
@@ -312,7 +324,7 @@ static void add_aliases(struct scan *s, int own, int t, int prefix, int before) 
         lua_rawget(L, own);
         bool same = lua_rawequal(L, -1, -2);
         lua_pop(L, 1);
-        if (same && is_alias(s, key, changed))
+        if (same && is_alias(s, key, added, changed))
             add(s, prefix, key);
     }
     lua_settop(L, own);
