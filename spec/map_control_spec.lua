@@ -222,6 +222,9 @@ describe("tine map", function()
       s = map.run "--joblog /dev/full -x echo ::: a"
       assert.same({ out = "", code = 2,
         err = "tine map: cannot write the joblog /dev/full: No space left on device\n" }, s)
+      -- a worker that could not write kept the lock: the other one waited for it for ever
+      s = map.shell("timeout 60 " .. map.program .. " map -j2 --line-buffer -x 'echo {}' ::: 1 2 > /dev/full")
+      assert.same({ out = "", err = "tine map: write error: No space left on device\n", code = 2 }, s)
       s = map.run "--results /dev/null/x -x echo ::: a"
       assert.same({ "", 2 }, { s.out, s.code })
       assert.matches("^tine map: cannot write results: ", s.err)

@@ -8,6 +8,7 @@ local host = require "tine.cli_host"
 local tagged = require "tine.cli_tag"
 local template = require "tine.cli_template"
 local log_entry = require "tine.cli_work".log_entry
+local write_all = require "tine.cli_write"
 
 local M = {}
 
@@ -43,24 +44,20 @@ end
 
 local BYTES <const> = 65536
 
-local function write_all(fd, text)
-  local at = 1
-  while at <= #text do at = assert(host.write(fd, text, at)) end
-end
-
--- Whole lines of all workers, one after the other.
+-- Whole lines of all workers, one after the other; also when these cannot be written, others are not to wait.
 local function write_lines(state, to, text)
   if state.tag then text = tagged(text, state.tag) end
   repeat until host.lock(state.lock, true)
-  write_all(to, text)
+  local written, err = pcall(write_all, to, text)
   host.lock(state.lock, false)
+  if not written then error(err, 0) end
 end
 
 local function pass_on(state, stream, text)
   if not text then return end
   stream.bytes = stream.bytes + #text
   write_lines(state, stream.to, text)
-  if stream.copy then write_all(stream.copy, text) end
+  if stream.copy then write_all(stream.copy, text, "cannot write results") end
 end
 
 -- Take what is there; false at the end.

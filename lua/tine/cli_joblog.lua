@@ -4,6 +4,7 @@
 -- program is killed; what is left of a torn line is cut off by --resume.
 local host = require "tine.cli_host"
 local give_up = require "tine.cli_trouble".give_up
+local write_all = require "tine.cli_write"
 
 local M = {}
 
@@ -13,12 +14,7 @@ local Joblog = {}
 Joblog.__index = Joblog
 
 function Joblog:append(text)
-  local at = 1
-  while at <= #text do
-    local next_at, err = host.write(self.fd, text, at)
-    if not next_at then give_up("cannot write the joblog %s: %s", self.name, err) end
-    at = next_at
-  end
+  write_all(self.fd, text, "cannot write the joblog " .. self.name)
 end
 
 -- The numbers that are not to be run again, the highest number, and the bytes of all whole lines. A later line

@@ -8,6 +8,7 @@
 local host = require "tine.cli_host"
 local tagged = require "tine.cli_tag"
 local give_up = require "tine.cli_trouble".give_up
+local write_all = require "tine.cli_write"
 
 local M = {}
 
@@ -28,15 +29,6 @@ function M.new(how)
 end
 
 -- --- writing ------------------------------------------------------------------------------------------
-
-local function write_all(fd, text)
-  local at = 1
-  while at <= #text do
-    local next_at, err = host.write(fd, text, at)
-    if not next_at then give_up("write error: %s", err) end
-    at = next_at
-  end
-end
 
 -- All that was printed so far, and then the joblog's lines about it.
 function Output:flush()

@@ -5,6 +5,7 @@
 local host = require "tine.cli_host"
 local template = require "tine.cli_template"
 local give_up = require "tine.cli_trouble".give_up
+local write_all = require "tine.cli_write"
 
 local M = {}
 
@@ -46,7 +47,7 @@ function M.new(name, header)
     make_folders(path)
     local of_folder = path:sub(-1) == "/"
     local seq = must(host.open(of_folder and path .. "seq" or path .. ".seq", "w"))
-    must(host.write(seq, tostring(work.number)))
+    write_all(seq, tostring(work.number), "cannot write results")
     host.close(seq)
     return of_folder and path .. "stdout" or path, of_folder and path .. "stderr" or path .. ".err"
   end

@@ -15,6 +15,7 @@ local outputs = require "tine.cli_output"
 local template = require "tine.cli_template"
 local trouble = require "tine.cli_trouble"
 local work = require "tine.cli_work"
+local write_all = require "tine.cli_write"
 
 local M = {}
 
@@ -190,7 +191,7 @@ function Run:write_results(job)
   local messages = table.concat(job.messages, "\n")
   for path, text in pairs { [out] = job.printed, [err] = messages ~= "" and messages .. "\n" or "" } do
     local fd = assert(host.open(path, "w"))
-    assert(host.write(fd, text))
+    write_all(fd, text, "cannot write results")
     host.close(fd)
   end
 end
@@ -239,11 +240,18 @@ end
 
 local FATAL <const> = { broken = true, shutdown = true, system = true }
 
+-- Trouble that ends all: the pool's, or what a worker could not write (--line-buffer).
+local function fatal(err, kind)
+  if FATAL[kind] then return { trouble = trouble.root_cause(err) } end
+  return not kind and type(err) == "table" and err.trouble and { trouble = err.trouble } or nil
+end
+
 -- Its worker died, or was killed.
 function Run:lost(job, err)
   local kind = require "tine".kind(err)
-  if FATAL[kind] then
-    self.error = self.error or { trouble = trouble.root_cause(err) }
+  local ends_all = fatal(err, kind)
+  if ends_all then
+    self.error = self.error or ends_all
     return
   elseif kind == "cancelled" then
     self:drop_files(job)
