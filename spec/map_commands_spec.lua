@@ -1,5 +1,6 @@
 -- tine map -x: commands for lines, what stands for what in them, and what they write.
 local map = require "spec.support.command" "map"
+local shell = require "spec.support.shell"
 
 local function out(arguments, input)
   local s = map.run(arguments, input)
@@ -24,6 +25,45 @@ describe("tine map -x", function()
         local expected = ("[%s]"):rep(5):gsub("%%s", (value:gsub("%%", "%%%%")))
         local command = [[-x 'sh print {} "{}" '"'{}'"' "$(printf %s {})" "$(printf %s "{}")" # it'"'"'s {}']]
         assert.equal(expected, out(command, value .. "\n"), value)
+      end
+    end)
+
+    it("a value in a comment, which it cannot end", function()
+      -- A newline in a value ended the comment, and what stood behind it was run.
+      for _, command in ipairs { "echo a # {}", "echo a #", "(echo a)#{}", "(echo a) #'{}'" } do
+        assert.equal("a\n", out("-0 -x " .. shell.quote(command), "x\necho INJECTED #\0"), command)
+        assert.equal("a\n", out("-0 -x " .. shell.quote(command), "'\necho INJECTED '\0"), command)
+      end
+      assert.equal("#x\n", out("-x 'echo $(:)#{}'", "x\n"))
+    end)
+
+    it("no value where it cannot stand for itself", function()
+      -- Text of a value was run there, or changed.
+      for command, place in pairs {
+        ["echo `printf %s {}`"] = "between backticks: use $(...)",
+        ['echo "`printf %s {}`"'] = "between backticks: use $(...)",
+        ["cat <<END\n{}\nEND"] = "in a here-document: use printf '%s\\n' {} | ...",
+        ["cat <<-'END' <<B; cat\n\tEND\n{}\nB"] = "in a here-document: use printf '%s\\n' {} | ...",
+        ["cat <<{}\nx"] = "in a here-document: use printf '%s\\n' {} | ...",
+        ["cat <<END\nappended\nEND"] = "in a here-document: use printf '%s\\n' {} | ...",
+        ['echo "\\{}"'] = "behind a backslash",
+      } do
+        assert.same({ out = "", err = "tine map: a value cannot stand " .. place .. "\n", code = 2 },
+          map.run("-x " .. shell.quote(command), "x\n"), command)
+      end
+      assert.equal("1\n1\n", out("-x " .. shell.quote "cat <<END; echo `echo {#}`\n{#}\nEND\n", "x\n"))
+    end)
+
+    it("a value behind backticks, here-documents, and what looks like one", function()
+      local value = "it's `a` $b;"
+      for command, expected in pairs {
+        ['echo `echo "(" #` "`echo \')\'` {}"'] = "( ) " .. value,
+        ["cat <<A - <<-'B' # <<C\n' \"\nA\n ( `\n\tB\necho {}"] = " ( `\n" .. value,
+        ['echo "$(cat <<A\n(\nA\n) {}"'] = "( " .. value,
+        ["echo $((1<<3)) $((1+(1<<3)))\necho {}"] = "8 9\n" .. value,
+        ["echo \\<\\<A '<<A' \\\\{}\necho {}"] = "<<A <<A \\" .. value .. "\n" .. value,
+      } do
+        assert.equal(expected .. "\n", out("-x " .. shell.quote(command), value .. "\n"), command)
       end
     end)
 

@@ -205,7 +205,9 @@ local function new_job(o, input)
     header = o.header and not o.pipe and read_header(input, o) or {},
   }
   if o.command then
-    job.template = template.parse(o.command, job.header, o.pipe)
+    local wrong
+    job.template, wrong = template.command(o.command, job.header, o.pipe)
+    if wrong then give_up("%s", wrong) end
   else
     add_function(job, o.text)
   end

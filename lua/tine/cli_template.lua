@@ -2,7 +2,10 @@
 -- {#} and {%}.
 --
 -- A value stands for itself whatever is in it, also in quotes: where a replacement string stands between quotes
--- of the command, it is quoted as it must be there. So the command is read as a shell reads it, once.
+-- of the command, it is quoted as it must be there. So the command is read as a shell reads it, once
+-- (cli_quotes.lua). Where no quotes would do, it is refused.
+local quotes = require "tine.cli_quotes"
+
 local M = {}
 
 local gsub = string.gsub
@@ -29,9 +32,20 @@ local QUOTES <const> = {
   end,
   double = function(value) return (gsub(value, '[\\$`"]', "\\%0")) end,
   single = function(value) return (gsub(value, "'", "'\\''")) end,
+  comment = function(value) return "'" .. gsub(value, "[\n']", " ") .. "'" end, -- a newline would end it
   none = function(value) return value end, -- where no shell reads it
 }
+QUOTES.group, QUOTES.command, QUOTES.sum = QUOTES.plain, QUOTES.plain, QUOTES.plain
 M.quote = QUOTES.plain
+
+-- Places where no value can stand.
+local REFUSED <const> = {
+  backtick = "between backticks: use $(...)",
+  document = "in a here-document: use printf '%s\\n' {} | ...",
+  escaped = "behind a backslash",
+}
+
+local IS_NUMBER <const> = { number = true, worker = true } -- they need no quotes
 
 -- What the text between braces stands for: { what="record"|"column"|"number"|"worker", column=, change= }, or nil.
 local function meaning(inner, names)
@@ -48,51 +62,6 @@ local function meaning(inner, names)
   end
 end
 
--- Follows the quotes of a command. `state` is a list of what is open: "plain", "double", "single", "comment".
-local STEPS <const> = {
-  plain = function(state, c, before)
-    if c == "'" then
-      state[#state + 1] = "single"
-    elseif c == '"' then
-      state[#state + 1] = "double"
-    elseif c == "(" then
-      state[#state + 1] = "plain"
-    elseif c == ")" and #state > 1 then
-      state[#state] = nil
-    elseif c == "#" and before:find "^[%s;&|(]?$" then
-      state[#state + 1] = "comment"
-    end
-  end,
-  double = function(state, c, before)
-    if c == '"' then
-      state[#state] = nil
-    elseif c == "(" and before == "$" then
-      state[#state + 1] = "plain"
-    end
-  end,
-  single = function(state, c)
-    if c == "'" then state[#state] = nil end
-  end,
-  comment = function(state, c)
-    if c == "\n" then state[#state] = nil end
-  end,
-}
-
--- Follow a literal text; `before` is the character in front of it.
-local function follow(state, text, before)
-  local i = 1
-  while i <= #text do
-    local c, now = text:sub(i, i), state[#state]
-    if c == "\\" and (now == "plain" or now == "double") then
-      i = i + 1
-    else
-      STEPS[now](state, c, before)
-    end
-    before = c
-    i = i + 1
-  end
-end
-
 local function add_literal(parts, text)
   if type(parts[#parts]) == "string" then
     parts[#parts] = parts[#parts] .. text
@@ -104,24 +73,38 @@ end
 -- The command as a list of texts and replacement strings. `names` is column by name; `only_numbers`: only {#} and
 -- {%} mean something. Without any, the record is appended. The second result: whether there were some.
 function M.parse(command, names, only_numbers)
-  local parts, state, at, before, found = {}, { "plain" }, 1, "", false
+  local parts, state, at, before, found = {}, quotes.begin(), 1, "", false
+  local function add(literal, part)
+    quotes.follow(state, literal, before)
+    add_literal(parts, literal)
+    part.quotes = state[#state]
+    parts[#parts + 1] = part
+    if part.quotes == "escaped" then state[#state] = nil end
+  end
   for open, inner, behind in command:gmatch "(){([^{}]*)}()" do
     local part = meaning(inner, names)
-    if part and not (only_numbers and (part.what == "record" or part.what == "column")) then
-      local literal = command:sub(at, open - 1)
-      follow(state, literal, before)
-      part.quotes = state[#state] == "comment" and "plain" or state[#state]
-      add_literal(parts, literal)
-      parts[#parts + 1] = part
+    if part and not (only_numbers and not IS_NUMBER[part.what]) then
+      add(command:sub(at, open - 1), part)
       at, found, before = behind, true, "x"
     end
   end
-  add_literal(parts, command:sub(at))
-  if not found and not only_numbers then
-    add_literal(parts, " ")
-    parts[#parts + 1] = { what = "record", change = "", quotes = "plain" }
+  local rest = command:sub(at)
+  if found or only_numbers then
+    add_literal(parts, rest)
+  else
+    add(rest .. " ", { what = "record", change = "" })
   end
   return parts, found
+end
+
+-- As parse, of a command that a shell is to read; nil and a message when a value stands where it cannot.
+function M.command(command, names, only_numbers)
+  local parts = M.parse(command, names, only_numbers)
+  for _, part in ipairs(parts) do
+    local place = REFUSED[part.quotes]
+    if place and not IS_NUMBER[part.what] then return nil, "a value cannot stand " .. place end
+  end
+  return parts
 end
 
 -- Several arguments that {} stands for are several words, unless it is in quotes.
