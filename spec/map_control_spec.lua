@@ -66,7 +66,23 @@ describe("tine map", function()
     assert.same({ out = "a\nb\nc\nd\ne\nf\n", err = "", code = 0 }, s)
   end)
 
+  it("with --delay does not wait after the last start, nor before one that is none", function()
+    -- The clock was looked at before it was known that nothing is left.
+    local s = map.shell("timeout 60 " .. map.program .. " map --delay 600 -x 'echo {}' ::: a")
+    assert.same({ out = "a\n", err = "", code = 0 }, s)
+    s = map.shell("timeout 60 " .. map.program .. " map -j2 --delay 600 --halt soon,done=1 -x 'echo {}' ::: a b")
+    assert.same({ out = "a\n", err = "", code = 0 }, s)
+  end)
+
   describe("with --halt", function()
+    it("prints what ends behind a line that was to be run again", function()
+      -- The line that was dropped kept its place, and what came after it was never printed.
+      local s = map.run([[-j2 --retries 2 --delay 0.2 --halt soon,done=1 -x 'case {} in
+        1) until test -e two; do sleep 0.01; done; test -e failed || { touch failed; exit 1; };;
+        2) touch two; sleep 0.1; echo {};; esac' ::: 1 2]])
+      assert.same({ out = "2\n", err = "", code = 0 }, s)
+    end)
+
     it("now: ends what runs", function()
       local s = map.run "-j2 --halt now,fail=1 -x 'echo {}; test {} = 1 || exec sleep 60; exit 3' ::: 2 1 3"
       assert.same({ out = "1\n", err = "argument 2: exit code 3: echo 1; test 1 = 1 || exec sleep 60; exit 3\n",

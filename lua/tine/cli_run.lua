@@ -114,12 +114,16 @@ end
 
 function Run:start_some()
   local delay = self.settings.delay
-  self.waits_for_input = false
+  self.waits_for_input, self.waits_until = false, nil
   while self.in_flight < self.limit and self.output:has_room() do
-    if delay and host.clock() < self.next_start then return end
-    local job = self:next_job()
+    local job = self.due or self:next_job()
     self.waits_for_input = job == "wait"
     if self.waits_for_input or not job then return end
+    if delay and host.clock() < self.next_start then
+      self.due, self.waits_until = job, self.next_start
+      return
+    end
+    self.due = nil
     job.attempts = job.attempts + 1
     self:submit(job)
     if delay then self.next_start = host.clock() + delay end
@@ -149,6 +153,12 @@ function Run:drop_files(job)
     job[name] = nil
   end
   job.files = nil
+end
+
+-- It is not to run, or not again; others do not wait for its turn.
+function Run:drop(job)
+  self:drop_files(job)
+  self.output:put { index = job.index }
 end
 
 -- Another attempt, if the job has some left.
@@ -254,8 +264,7 @@ function Run:lost(job, err)
     self.error = self.error or ends_all
     return
   elseif kind == "cancelled" then
-    self:drop_files(job)
-    return self.output:put { index = job.index }
+    return self:drop(job)
   elseif job.records > 1 and not job.rescue and not self.job.template then
     return self:rescue(job)
   elseif not job.rescue and self:try_again(job) then
@@ -297,7 +306,10 @@ end
 
 -- Nothing more is started; with "now" what runs is ended.
 function Run:halt(when)
-  self.halted, self.again = when, {}
+  self.halted = when
+  self.again[#self.again + 1] = self.due
+  for _, job in ipairs(self.again) do self:drop(job) end
+  self.again, self.due = {}, nil
   local futures = {}
   for future in pairs(self.running) do futures[#futures + 1] = future end
   for _, future in ipairs(futures) do
@@ -321,13 +333,11 @@ function Run:done_callback()
   end
 end
 
--- For results, for input when there is room for more, and for the next start when there is a delay.
+-- For results, for input when there is room for more, and for the time of a job that is due when there is a delay.
 function Run:wait()
   local list, seconds = { self.pool:fileno() }, nil
   if self.waits_for_input then list[2] = self.input.fd end
-  if self.settings.delay and not self.ended and self.in_flight < self.limit then
-    seconds = math.max(self.next_start - host.clock(), 0)
-  end
+  if self.waits_until then seconds = math.max(self.waits_until - host.clock(), 0) end
   host.poll(list, seconds, STDOUT)
   self.pool:dispatch()
 end
@@ -336,7 +346,7 @@ function Run:loop()
   while true do
     self:start_some()
     if self.error then error(self.error, 0) end
-    if self.in_flight == 0 and self.ended and not self.again[1] then break end
+    if self.in_flight == 0 and self.ended and not self.again[1] and not self.due then break end
     self.output:flush()
     self:wait()
   end
