@@ -186,6 +186,21 @@ describe("tine map -x", function()
     assert.equal("3 1\n1 2\n", out("--pipe -N 3 -x 'echo $(wc -l) {#}'", "1\n2\n3\n4"))
   end)
 
+  it("calls blocks by their numbers", function()
+    -- The text of the whole block was the tag, and the folder's name, as far as that went.
+    local lines = ("x\n"):rep(4000)
+    assert.equal("1\t1000\n2\t1000\n3\t1000\n4\t1000\n", out("--pipe -N 1000 --tag --results r -x 'wc -l'", lines))
+    for i = 1, 4 do
+      assert.same({ "1000\n", tostring(i) },
+        { map.contents("r/1/" .. i .. "/stdout"), map.contents("r/1/" .. i .. "/seq") })
+    end
+    assert.equal("1\t1000\n", out("--pipe -N 1000 --tag --line-buffer --results l/{} -x 'wc -l'", lines:sub(1, 2000)))
+    assert.equal("1000\n", map.contents "l/1")
+    assert.equal("1\t1000\n1\tz\n",
+      out("--pipe -N 1000 --tag --results 'f{}' '#_ // 2 .. \"\\nz\"'", lines:sub(1, 2000)))
+    assert.equal("1\t1000\n1\tz\n", map.contents "f1")
+  end)
+
   it("runs commands that a broken pipe ends, whoever ignores the signal", function()
     assert.equal("y\n", map.shell("trap '' PIPE; " .. map.program .. " map -x 'yes | head -n 1; :' ::: a").out)
   end)

@@ -23,8 +23,9 @@ function M.prepare(job)
   }
 end
 
--- The record as the template wants it.
+-- The record as the template wants it. A block of lines (--pipe) is called by its number.
 function M.work(job, split, text, number, worker)
+  if job.pipe then return { record = tostring(number), number = number, worker = worker } end
   local record = job.separator and text:sub(1, -2) or text
   if job.csv then record = record:gsub("\r$", "") end
   local columns, words
@@ -130,7 +131,7 @@ end
 function M.command(text, number, out_path, err_path)
   local state = require "tine".worker.state.map_command
   local job = state.job
-  local work = M.work(job, not job.pipe and state.split, text, number, state.worker)
+  local work = M.work(job, state.split, text, number, state.worker)
   local command = template.expand(job.template, work)
   if command:find("\0", 1, true) then error("a command cannot have a zero byte", 0) end
   local input = job.pipe and assert(host.memory(text)) or state.null

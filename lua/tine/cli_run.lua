@@ -45,11 +45,8 @@ function Run:work_of(job)
 end
 
 function Run:description(job)
-  if self.job.template then
-    local w = self.job.pipe and { number = job.number, worker = 1 } or self:work_of(job)
-    return template.expand(self.job.template, w)
-  end
-  return work.described(self.job, self.job.pipe and "" or self:work_of(job).record)
+  local w = self:work_of(job)
+  return self.job.template and template.expand(self.job.template, w) or work.described(self.job, w.record)
 end
 
 -- A command as a message has it: not cut within a character of UTF-8.

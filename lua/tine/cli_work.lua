@@ -150,14 +150,14 @@ function M.records(work, text)
   end
 end
 
-local function add(work, out, record, ...)
+local function add(work, out, name, ...)
   if work.reduce then
     if joined(...) then out.values[#out.values + 1] = table.pack(...) end
     return
   end
   local result = joined(...)
   if not result then return end
-  if work.tag then result = tagged(result, record) end
+  if work.tag then result = tagged(result, name) end
   if not work.separator and work.pipe and result:sub(-1) == "\n" then result = result:sub(1, -2) end
   out[#out + 1] = result
   out.bytes = #result + 1
@@ -190,12 +190,13 @@ local function call_records(work, text, at, out)
     if work.split then columns, words = work.split(record) end
     if words then record = table.concat(words, " ") end
     at.position, at.number, at.record, out.bytes = stop + 1, at.number + 1, record, 0
+    local name = work.pipe and tostring(at.number) or record -- a block is called by its number
     if work.log then at.clock, at.time = host.clock(), host.time() end
     if work.seed then math.randomseed(work.seed, at.number) end
     if work.plain then -- a file's function: of the record and its columns
-      add(work, out, record, work.fn(record, table.unpack(columns or {})))
+      add(work, out, name, work.fn(record, table.unpack(columns or {})))
     else
-      add(work, out, record, work.fn(record, at.number, table.unpack(columns or { record })))
+      add(work, out, name, work.fn(record, at.number, table.unpack(columns or { record })))
     end
     if work.log then log(work, out, at, 0) end
     last, stop = record_end(work, text, at.position)
