@@ -56,6 +56,12 @@ describe("tine map", function()
       assert.equal("2\n", out("-C: '_2'", "1:2\n"))
     end)
 
+    it("by a pattern that finds what is empty, which separates none", function()
+      -- It was found at the same place for ever.
+      local s = map.shell("timeout 60 " .. map.program .. " map --colsep '%f[%w]' '_1' ::: 'ab cd'")
+      assert.same({ out = "ab cd\n", err = "", code = 0 }, s)
+    end)
+
     it("of CSV", function()
       assert.equal('1\ta\tb "q", c\td\n2\tx\ny\t\t3\n3\t\t\t\n',
         out("--csv '_n, _1, _2, _3'", 'a,"b ""q"", c",d\r\n"x\ny",,3\n,\n'))

@@ -23,12 +23,12 @@ end
 
 local function trim(text) return text:match "^%s*(.-)%s*$" end
 
--- Columns are trimmed, as GNU parallel trims them.
+-- Columns are trimmed, as GNU parallel trims them. What is found empty, between characters, separates nothing.
 local function by_pattern(pattern)
   return function(record)
     local columns, n, start = {}, 0, 1
     local from, to = find(record, pattern)
-    while from do
+    while from and to >= from do
       n = n + 1
       columns[n] = trim(sub(record, start, from - 1))
       start = to + 1
