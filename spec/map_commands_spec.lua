@@ -138,6 +138,8 @@ describe("tine map -x", function()
 
     it("nothing with -q, and commands with --dry-run", function()
       assert.equal("", out "-q -x 'echo {}; echo e >&2' ::: a")
+      assert.equal("", out "-q --line-buffer --results q -x 'echo {}; echo e >&2' ::: a") -- it was printed
+      assert.equal("a\n", map.contents "q/1/a/stdout")
       assert.equal("echo 'a b' \"c a b\"\n", out "--dry-run -x 'echo {} \"c {}\"' ::: 'a b'")
       assert.equal("_ + 1 7\n", out "--dry-run '_ + 1' ::: 7")
     end)

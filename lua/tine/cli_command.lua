@@ -57,7 +57,7 @@ end
 local function pass_on(state, stream, text)
   if not text then return end
   stream.bytes = stream.bytes + #text
-  write_lines(state, stream.to, text)
+  if not state.job.quiet then write_lines(state, stream.to, text) end
   if stream.copy then write_all(stream.copy, text, "cannot write results") end
 end
 
