@@ -176,6 +176,13 @@ describe("tine map", function()
       assert.same({ "3\n", 1 }, { s.out, s.code })
     end)
 
+    it("nothing with --dry-run", function()
+      -- finish was called, of what had not been reduced
+      map.file("f.lua", [[return { map = tonumber, init = function() print "init" end, reduce = function() end,
+        finish = function() print "finish" end }]])
+      assert.equal("@f.lua 1\n@f.lua 2\n", out("--dry-run @f.lua", "1\n2\n"))
+    end)
+
     it("and says what is wrong with the table", function()
       map.file("f.lua", "return { map = 1 }")
       assert.same({ out = "", code = 2, err = "tine map: f.lua returns a table whose field 'map' is a number, "

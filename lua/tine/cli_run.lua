@@ -401,7 +401,8 @@ function M.run(job, input, settings)
   self.on_done = self:done_callback()
   local pool <close> = new_pool(self, job, settings)
   self.pool, self.view = pool, settings.timeout and pool:with { timeout = settings.timeout } or pool
-  local finish = job.file and pool:submit("tine.cli_work.reduces"):result() and reducer(self)
+  local reduces = job.file and pool:submit("tine.cli_work.reduces"):result()
+  local finish = reduces and not settings.dry_run and reducer(self)
   local ok, err = pcall(self.loop, self)
   if not ok then
     pool:kill_workers() -- what runs is of no use any more
