@@ -69,6 +69,20 @@ describe("tine map", function()
       assert.equal('"a\nb",2\n', out("--csv _", '"a\nb",2\n'))
     end)
 
+    it("of which FUNCTION names some, however many there are", function()
+      -- Those before them were variables, too: more than a function can have.
+      local columns, names = {}, {}
+      for i = 1, 300 do columns[i], names[i] = i, "c" .. i end
+      local line = table.concat(columns, ",") .. "\n"
+      assert.equal("300\t250\t1\t\n", out("--csv '_300, _250, _1, _301'", line))
+      assert.equal("300\t250\t250\t1\n",
+        out("--csv --header : 'c300, c250, _250, _n'", table.concat(names, ",") .. "\n" .. line))
+      assert.equal("1\t2\n", out("--csv --header : 'select, b'", "select,b\n1,2\n"))
+      local s = map.run("--csv 'return " .. "_" .. table.concat(columns, ", _") .. "'", line)
+      assert.same({ "", 2 }, { s.out, s.code })
+      assert.matches("too many local variables", s.err)
+    end)
+
     it("of CSV in which a quote that opens no field is text", function()
       assert.equal('5" pipe\t3\nx\t4" bolt\nab"c\td\n', out("--csv '_1, _2'", '5" pipe,3\nx,4" bolt\n"a"b"c,d\n'))
       assert.equal('x"\ta;;b\n;"y\tc\n', out("--csv --colsep ';;' '_1, _2'", 'x";;"a;;b"\n;"y;;c\n'))

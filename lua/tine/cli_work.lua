@@ -20,21 +20,34 @@ for word in ([[and break do else elseif end false for function goto if in local 
   KEYWORDS[word] = true
 end
 
--- The parameters of FUNCTION: _, _n, _1 ... as far as it names them, and columns by name.
-local function parameters(text, header)
-  local last, list = 0, { "_", "_n" }
-  for digits in text:gmatch "%f[%w_]_(%d+)%f[^%w_]" do last = math.max(last, tonumber(digits)) end
-  local by_column = {}
-  for name, column in pairs(header or {}) do
-    if name:find "^[%a_][%w_]*$" and not KEYWORDS[name] and text:find("%f[%w_]" .. name .. "%f[^%w_]") then
-      by_column[column] = name
-      last = math.max(last, column)
+-- The columns that FUNCTION names, as _1 ... and by their names: a list of name, column, ...
+local function named_columns(text, header)
+  local list, seen = {}, {}
+  for digits in text:gmatch "%f[%w_]_(%d+)%f[^%w_]" do
+    local column = math.tointeger(tonumber(digits))
+    if column and column > 0 and not seen[column] then
+      seen[column] = true
+      table.move({ "_" .. column, column }, 1, 2, #list + 1, list)
     end
   end
-  for i = 1, last do list[#list + 1] = "_" .. i end
-  local again = {} -- a column has its number, and its name too
-  for column, name in pairs(by_column) do again[#again + 1] = ("local %s = _%d; "):format(name, column) end
-  return ("local %s = ...; %s"):format(table.concat(list, ", "), table.concat(again)), last
+  for name, column in pairs(header or {}) do
+    if name:find "^[%a_][%w_]*$" and not KEYWORDS[name] and text:find("%f[%w_]" .. name .. "%f[^%w_]") then
+      table.move({ name, column }, 1, 2, #list + 1, list)
+    end
+  end
+  return list
+end
+
+-- The parameters of FUNCTION: _, _n, and the columns that it names. A record may have more columns than a function of
+-- Lua local variables.
+local function parameters(text, header)
+  local columns, names, values = named_columns(text, header), {}, {}
+  if not columns[1] then return "local _, _n = ...; " end
+  for i = 1, #columns, 2 do
+    names[#names + 1] = columns[i]
+    values[#values + 1] = ("(select(%d, ...))"):format(columns[i + 1] + 2)
+  end
+  return ("local _, _n = ...; local %s = %s; "):format(table.concat(names, ", "), table.concat(values, ", "))
 end
 
 local STATEMENTS <const> = { "local", "if", "for", "while", "repeat", "do", "return", "goto" }
