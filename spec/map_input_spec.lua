@@ -139,6 +139,9 @@ describe("tine map", function()
   it("takes lines that end with a zero byte", function()
     assert.equal("3\n1\n0\n1\n", out("-0 '#_'", "a\nb\0c\0\0d"))
     assert.equal("[a\nb]\n[c]\n", out("-0 -x 'echo [{}]'", "a\nb\0c\0"))
+    -- A crash was told with the newlines before it counted, too.
+    local s = map.run([[-0 -n 3 'if _ == "crash" then os.exit(3) end']], "a\nb\nc\0ok\0crash\0")
+    assert.matches("^stdin:3: ", s.err)
   end)
 
   describe("gives blocks with --pipe", function()

@@ -232,7 +232,8 @@ end
 function Run:rescued(job, ...)
   local rescue = job.rescue
   add_part(job, rescue.line, ...)
-  local _, lines = rescue.list[rescue.at]:gsub("\n", "")
+  -- a record of CSV may have many lines; with -0, where newlines are text, it is counted as one
+  local lines = self.job.csv and select(2, rescue.list[rescue.at]:gsub("\n", "")) or 1
   rescue.line = rescue.line + math.max(lines, 1)
   rescue.at = rescue.at + 1
   if rescue.list[rescue.at] and not self.halted then return self:submit(job) end
