@@ -168,6 +168,11 @@ describe("tine map", function()
       assert.same({ out = "", err = "tine map: log is no joblog: something\n", code = 2 }, s)
     end)
 
+    it("refuses what it cannot cut off", function()
+      assert.same({ out = "", err = "tine map: cannot cut the joblog /dev/null: Invalid argument\n", code = 2 },
+        map.run "--resume --joblog /dev/null -x true ::: a")
+    end)
+
     it("goes on after kill -9, each job done once", function()
       local input = {}
       for i = 1, 40 do input[i] = i .. "\n" end

@@ -38,10 +38,12 @@ end
 
 -- Read what is there, and cut off a torn last line.
 local function resume(self, only_succeeded)
-  local file <close> = assert(io.open(self.name, "rb"))
+  local file <close>, wrong = io.open(self.name, "rb")
+  if not file then give_up("cannot read the joblog %s", wrong) end
   local whole
   self.done, self.last, whole = read(file, only_succeeded, self.name)
-  assert(host.truncate(self.fd, whole))
+  local cut, err = host.truncate(self.fd, whole)
+  if not cut then give_up("cannot cut the joblog %s: %s", self.name, err) end
   return whole == 0 and HEADER or ""
 end
 
