@@ -35,6 +35,16 @@ describe("tine map", function()
         err = "argument 1: took longer than 0.2 s: echo a; test a = b || sleep 60\n" }, s)
     end)
 
+    it("a command, with what it has written, to the last byte", function()
+      -- with --line-buffer a last line that had no end was lost
+      for _, options in ipairs { "", "--line-buffer --results r" } do
+        local s = map.run("--timeout 0.5 " .. options .. " -x 'printf a; printf e >&2; sleep 60; : {}' ::: x")
+        assert.equal(options == "" and "a" or "a\n", s.out)
+        assert.matches("^e\n?argument 1: took longer than 0.5 s: ", s.err)
+      end
+      assert.equal("a\n", map.contents "r/1/x/stdout")
+    end)
+
     it("a function, and no other line", function()
       local s = map.run("--timeout 0.2 'while _ == \"2\" do end return _'", "1\n2\n3\n")
       assert.same({ out = "1\n3\n", err = "stdin:2: took longer than 0.2 s\n", code = 1 }, s)

@@ -74,9 +74,14 @@ local function new_stream(to, path)
            copy = path and assert(host.open(path, "a")) }
 end
 
-local function close_stream(stream)
-  host.close(stream.from)
-  if stream.copy then host.close(stream.copy) end
+-- The command has ended, or was ended (--timeout): what it has left in the pipe, and a last line without its end.
+local function finish_streams(state, streams)
+  for _, stream in ipairs(streams) do
+    if host.poll({ stream.from }, 0) then pump(state, stream) end
+    pass_on(state, stream, (stream.reader:take(1, BYTES, true)))
+    host.close(stream.from)
+    if stream.copy then host.close(stream.copy) end
+  end
 end
 
 -- Until the command has ended and all that it has written is taken; programs in its background are not waited for.
@@ -92,9 +97,6 @@ local function pump_all(state, child, streams)
     end
     ended = ended or ready[1]
   end
-  for _, stream in ipairs(streams) do
-    pass_on(state, stream, (stream.reader:take(1, BYTES, true)))
-  end
 end
 
 local function spawn(command, ...)
@@ -104,11 +106,14 @@ end
 
 local function run_line_buffered(state, command, input, out_path, err_path)
   local streams = { new_stream(1, out_path), new_stream(2, err_path) }
-  local child <close> = spawn(command, input, streams[1].into, streams[2].into)
-  for _, stream in ipairs(streams) do host.close(stream.into) end
-  pump_all(state, child, streams)
-  local code, signal = wait(child)
-  for _, stream in ipairs(streams) do close_stream(stream) end
+  local code, signal
+  do
+    local _ <close> = setmetatable({}, { __close = function() finish_streams(state, streams) end })
+    local child <close> = spawn(command, input, streams[1].into, streams[2].into) -- closed, and so killed, first
+    for _, stream in ipairs(streams) do host.close(stream.into) end
+    pump_all(state, child, streams)
+    code, signal = wait(child)
+  end
   return code, signal, streams[1].bytes
 end
 
