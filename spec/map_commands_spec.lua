@@ -37,6 +37,19 @@ describe("tine map -x", function()
       assert.equal("#x\n", out("-x 'echo $(:)#{}'", "x\n"))
     end)
 
+    it("a value in a case, whose patterns close no parenthesis", function()
+      -- It was taken for the end of $( ), and what stands in there for quoted.
+      local value = "a; echo INJECTED"
+      for command, expected in pairs {
+        ['echo "$(case {} in b) echo 1;; (c) ;; *) echo {};; esac) {}"'] = value .. " " .. value,
+        ['echo "$(if :; then case {} in esac; fi; echo case {}) {}"'] = "case " .. value .. " " .. value,
+        ['case {} in b) : "(";; *)#\' {}\necho "$(echo esac; echo "{}")";; esac; (echo {})'] =
+          "esac\n" .. value .. "\n" .. value,
+      } do
+        assert.equal(expected .. "\n", out("-x " .. shell.quote(command), value .. "\n"), command)
+      end
+    end)
+
     it("no value where it cannot stand for itself", function()
       -- Text of a value was run there, or changed.
       for command, place in pairs {

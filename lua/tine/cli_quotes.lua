@@ -2,6 +2,7 @@
 --
 -- The state is a list of that:
 --   plain     the command itself; group, command, sum: ( ), $( ), and $(( )), in which << is no here-document
+--   case      until esac: the ) behind its patterns closes nothing
 --   double, single, backtick, comment
 --   escaped   behind a backslash; document: within a here-document, whose end was not found
 -- and state.documents are the here-documents that begin at the end of the line.
@@ -10,8 +11,11 @@ local M = {}
 function M.begin() return { "plain", documents = {} } end
 
 local QUOTED <const> = { ["'"] = "single", ['"'] = "double", ["`"] = "backtick" }
-local ESCAPES <const> = { plain = true, group = true, command = true, sum = true, double = true, backtick = true }
-local BEFORE_COMMENT <const> = "^[%s;&|()<>]?$"
+local ESCAPES <const> = { plain = true, group = true, command = true, sum = true, case = true, double = true,
+                          backtick = true }
+local BEFORE_WORD <const> = "^[%s;&|()<>]?$"
+local BEFORE_COMMAND <const> = { ["then"] = true, ["else"] = true, ["elif"] = true, ["if"] = true, ["do"] = true,
+                                 ["while"] = true, ["until"] = true, ["in"] = true, ["{"] = true, ["!"] = true }
 
 -- A character of a command, outside of quotes. The result: what stands before the next one, if not this one.
 local function in_command(state, c, before)
@@ -20,10 +24,10 @@ local function in_command(state, c, before)
     state[#state + 1] = QUOTED[c]
   elseif c == "(" then
     state[#state + 1] = (now == "sum" or before == "(") and "sum" or before == "$" and "command" or "group"
-  elseif c == ")" and #state > 1 then
+  elseif c == ")" and #state > 1 and now ~= "case" then
     state[#state] = nil
     after = now ~= "group" and "x" or nil -- $(...)# is a word, (...)# ends in a comment
-  elseif c == "#" and now ~= "sum" and before:find(BEFORE_COMMENT) then
+  elseif c == "#" and now ~= "sum" and before:find(BEFORE_WORD) then
     state[#state + 1] = "comment"
   end
   return after
@@ -37,7 +41,7 @@ local function until_the(last)
 end
 
 local STEPS <const> = {
-  plain = in_command, group = in_command, command = in_command, sum = in_command,
+  plain = in_command, group = in_command, command = in_command, sum = in_command, case = in_command,
   double = function(state, c, before)
     if c == '"' then
       state[#state] = nil
@@ -54,17 +58,22 @@ local STEPS <const> = {
   escaped = function() end,
 }
 
+local END_WORDS <const> = { "^\\?([%w_.+-]+)()[%s;&|<>()]", "^'([^'\n]*)'()[%s;&|<>()]", '^"([^"\n]*)"()[%s;&|<>()]' }
+
 -- The << at i: note the word that ends the document; gives the place behind it. A word that is cut off here (by a
--- replacement string) ends none that could be found.
+-- replacement string), or is like none that people write, ends none that could be found.
 local function begin_document(state, text, i)
   if text:find("^<<<", i) then return i + 3 end -- a word of its own in some shells
-  local tabs, word, behind = text:match("^<<(%-?)[ \t]*([^%s;&|<>()]+)()", i)
-  if not word or behind > #text then
-    state[#state + 1] = "document"
-    return #text + 1
+  local tabs, at = text:match("^<<(%-?)[ \t]*()", i)
+  for _, pattern in ipairs(END_WORDS) do
+    local word, behind = text:match(pattern, at)
+    if word then
+      table.insert(state.documents, { word = word, tabs = tabs == "-" })
+      return behind
+    end
   end
-  table.insert(state.documents, { word = word:gsub("[\\'\"]", ""), tabs = tabs == "-" })
-  return behind
+  state[#state + 1] = "document"
+  return #text + 1
 end
 
 -- The line before i has ended: go over its documents; gives the place behind them.
@@ -84,10 +93,27 @@ local function skip_documents(state, text, i)
   return i
 end
 
+-- Whether a command can begin at i; `first`: the text is where all begins.
+local function begins_command(text, i, first)
+  local head = text:sub(1, i - 1):gsub("[ \t]+$", "")
+  if head == "" then return first end
+  return head:find "[;&|()\n]$" or BEFORE_COMMAND[head:match "[^%s;&|()]*$"]
+end
+
+local function take_word(state, text, i, first)
+  local word, now = text:match("^%l+%f[%s;&|()<>\0]", i), state[#state]
+  if word == "case" and begins_command(text, i, first) then
+    state[#state + 1] = "case"
+  elseif word == "esac" and now == "case" and begins_command(text, i, first) then
+    state[#state] = nil
+  end
+end
+
 -- Follow a literal text; `before` is the character in front of it.
 function M.follow(state, text, before)
-  local i = 1
+  local i, first = 1, before == ""
   while i <= #text do
+    if STEPS[state[#state]] == in_command and before:find(BEFORE_WORD) then take_word(state, text, i, first) end
     local c, now = text:sub(i, i), state[#state]
     if c == "\\" and ESCAPES[now] then
       if i == #text then state[#state + 1] = "escaped" end

@@ -35,7 +35,7 @@ local QUOTES <const> = {
   comment = function(value) return "'" .. gsub(value, "[\n']", " ") .. "'" end, -- a newline would end it
   none = function(value) return value end, -- where no shell reads it
 }
-QUOTES.group, QUOTES.command, QUOTES.sum = QUOTES.plain, QUOTES.plain, QUOTES.plain
+for _, place in ipairs { "group", "command", "sum", "case" } do QUOTES[place] = QUOTES.plain end
 M.quote = QUOTES.plain
 
 -- Places where no value can stand.
