@@ -1,14 +1,6 @@
 /* tine.worker.pool: the handle, and its views. */
 #include "bind/nested.h"
 
-struct nested *tine__check_nested(lua_State *L) {
-    struct nested *v = luaL_checkudata(L, 1, "tine.nested");
-    if (v->set &&
-        !v->settings) /* what was made before it is finalized after it, and may have it still */
-        tine__error(L, TINE_EINVALID, "this view of the pool has been finalized");
-    return v;
-}
-
 static struct nested *new_view(lua_State *L) {
     struct nested *v = lua_newuserdatauv(L, sizeof *v, 1);
     *v = (struct nested){0};

@@ -149,6 +149,14 @@ static void submit_here(lua_State *L, struct loop *l, const struct nested *v,
     tine__nested_take_in(L, l);
 }
 
+struct nested *tine__check_nested(lua_State *L) {
+    struct nested *v = luaL_checkudata(L, 1, "tine.nested");
+    if (v->set &&
+        !v->settings) /* what was made before it is finalized after it, and may have it still */
+        tine__error(L, TINE_EINVALID, "this view of the pool has been finalized");
+    return v;
+}
+
 int tine__nested_submit(lua_State *L) {
     const struct nested *v = tine__check_nested(L);
     tine__check_task(L, 2, "submit");
