@@ -68,8 +68,7 @@ static uint64_t ask_ignored(void) {
 /* What is seen with the rights, because it stands in the same file. */
 struct aside {
     uint64_t ignored; /* signals */
-    mode_t
-        umask; /* there is no other way to read it without changing it, and the program may have threads */
+    mode_t umask;     /* umask() changes it, and the program may have threads */
 };
 
 /* The number behind `name` in a status file; `other` where there is none. */
