@@ -188,6 +188,17 @@ for _, workers in ipairs { 0, 1, 2 } do
       end):result(20) })
     end)
 
+    it("is cancelled with what it was to be given", function()
+      -- It had finished, with an error of kind `cancelled`.
+      local pool <close> = pool_of()
+      assert.same({ "cancelled", true, "cancelled" }, { pool:submit(function()
+        local by_hand = tine.future()
+        by_hand:cancel()
+        local future = tine.worker.pool:submit(double, by_hand)
+        return future:state(), future:cancelled(), tine.kind(select(2, future:pcall()))
+      end):result(20) })
+    end)
+
     it("names what it submits", function()
       local pool <close> = pool_of()
       local label, given, kind = pool:submit(function()

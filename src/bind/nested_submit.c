@@ -64,14 +64,19 @@ static int encode(lua_State *L, struct loop *l, const struct nested *v, int n,
     return 0;
 }
 
-/* The future at `idx` fails with the error and the traceback on top. */
-static void fail(lua_State *L, struct future *f, int idx) {
-    f->phase = PHASE_FINISHED;
+/* The future at `idx` fails with the error and the traceback on top, as `phase`. */
+static void fail(lua_State *L, struct future *f, int idx, enum phase phase) {
+    f->phase = phase;
     tine__manual_end(L, f, idx, -1);
 }
 
-/* Futures among the n arguments stand for their first results, which are waited for. False: one has failed, and the
-** future at `idx` with it. */
+/* How a future ends that was to be given what this one ended with, and that has failed. */
+static enum phase phase_as(const struct future *needed) {
+    return tine__future_cancelled(needed) ? PHASE_CANCELLED : PHASE_FINISHED;
+}
+
+/* Futures among the n arguments stand for their first results, which are waited for. False: one has failed or was
+** cancelled, and so has or was the future at `idx`. */
 static bool resolve(lua_State *L, struct future *f, int idx, int n) {
     for (int i = 3; i < 3 + n; i++) {
         struct future *needed = tine__to_future(L, i);
@@ -81,7 +86,7 @@ static bool resolve(lua_State *L, struct future *f, int idx, int n) {
         lua_pushvalue(L, i);
         lua_call(L, 1, 3); /* true, value; or false, error, traceback */
         if (!lua_toboolean(L, -3))
-            return fail(L, f, idx), false;
+            return fail(L, f, idx, phase_as(needed)), false;
         lua_pop(L, 1);
         lua_replace(L, i);
         lua_pop(L, 1);
@@ -182,6 +187,6 @@ int tine__nested_submit(lua_State *L) {
     tine__error_push(L, err, "%s", lua_tostring(L, -1));
     tine__error_set_task(L, &name, 0);
     lua_pushliteral(L, "");
-    fail(L, f, idx);
+    fail(L, f, idx, PHASE_FINISHED);
     return lua_settop(L, idx), 1;
 }
