@@ -199,6 +199,20 @@ for _, workers in ipairs { 0, 1, 2 } do
       end):result(20) })
     end)
 
+    it("gives to pools of its own what it submits, and to futures made by hand", function()
+      -- Nothing was under way that could end them, it said.
+      local pool <close> = pool_of()
+      assert.same({ 8, "bad", 12, 6 }, { pool:submit(function()
+        local p, by_hand, sum = tine.worker.pool, tine.future(), 0
+        local own <close> = tine.pool(1)
+        local value = own:submit(double, p:submit(double, 2)):result()
+        local bad = own:submit(double, p:submit(function() error("bad", 0) end))
+        for _, x in own:map(double, { p:submit(double, 1), p:submit(double, 2) }) do sum = sum + x end
+        p:submit(double, 3):add_done_callback(function(f) by_hand:set_result(f:result()) end)
+        return value, (bad:exception()), sum, by_hand:result()
+      end):result(20) })
+    end)
+
     it("names what it submits", function()
       local pool <close> = pool_of()
       local label, given, kind = pool:submit(function()

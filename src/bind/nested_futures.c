@@ -172,11 +172,17 @@ static uint32_t collect_watched(lua_State *L, const struct loop *l,
     return n;
 }
 
+/* May the future end when others have? One that is made by hand is set by a callback; to a task of another pool some may be
+** promised. */
+static bool may_follow(lua_State *L, const struct future *f) {
+    return !f->nested && (!f->core || state_of(L)->promised > 0);
+}
+
 /* The numbers of those that the aim wants, and that the task which runs has submitted. */
 static uint32_t collect(lua_State *L, const struct loop *l, const struct aim *aim,
                         uint64_t numbers[NESTED_AWAITED]) {
     const struct future *f = aim->future;
-    if (!f)
+    if (!f || may_follow(L, f))
         return collect_watched(L, l, numbers);
     if (!f->nested || !number_of(f) || !is_of_level(f, l->level))
         return 0;
