@@ -164,6 +164,109 @@ for _, workers in ipairs { 0, 1, 2 } do
       end):result(20) })
     end)
 
+    it("ends a map whose time is over as pool:map does", function()
+      -- The error was nil, or of kind `cancelled`; without processes there was none, however long it took.
+      local pool <close> = pool_of()
+      for _, ordered in ipairs { true, false } do
+        local kinds, texts, seconds = pool:submit(function()
+          local kinds, texts, start = {}, {}, tine.clock()
+          local function nap() tine.sleep(0.3) end
+          for i, items in ipairs { { 1, 2, 3, 4, 5, 6, 7, 8, 9 }, function() return 1 end } do
+            local results = tine.worker.pool:map(nap, items, { timeout = 0.1, ordered = ordered })
+            local ok, err
+            repeat ok, err = pcall(results) until not ok
+            kinds[i], texts[i] = tine.kind(err), err.message
+            assert(results() == nil)
+          end
+          return kinds, texts, tine.clock() - start
+        end):result(60)
+        assert.same({ "timeout", "timeout" }, kinds)
+        assert.matches("^the map has not finished in the time allowed: [6-9] of 9 unfinished$", texts[1])
+        assert.matches("^the map has not finished in the time allowed: %d+ of %d+ unfinished$", texts[2])
+        assert.is_true(seconds < 2.5)
+      end
+    end)
+
+    it("ends a map though the last item is there by then", function()
+      -- What is run on top is not interrupted, and was given as if it had come in time.
+      local pool <close> = pool_of()
+      if workers == 0 then return end -- it has ended before anybody asks
+      for _, ordered in ipairs { true, false } do
+        local ok, err = pool:submit(function()
+          local function nap() tine.sleep(0.3) end
+          local results = tine.worker.pool:map(nap, { 1 }, { timeout = 0.1, ordered = ordered })
+          return pcall(results)
+        end):result(20)
+        assert.same({ false, "timeout" }, { ok, tine.kind(err) })
+      end
+    end)
+
+    it("maps what its input gave before it failed", function()
+      -- The results of those items were lost, and it was map itself that raised.
+      local pool <close> = pool_of()
+      assert.same({ "2 4", "no third", "over", "no first" }, { pool:submit(function()
+        local function input(n, text)
+          local i = 0
+          return function()
+            i = i + 1
+            return i < n and i or error(text, 0)
+          end
+        end
+        local list, results = {}, tine.worker.pool:map(double, input(3, "no third"))
+        local ok, _, x
+        repeat
+          ok, _, x = pcall(results)
+          list[#list + 1] = ok and x or nil
+        until not ok
+        return table.concat(list, " "), _, results() == nil and "over",
+          select(2, pcall(tine.worker.pool.map, tine.worker.pool, double, input(1, "no first")))
+      end):result(20) })
+    end)
+
+    it("is asked to end while the input of a map is read", function()
+      -- Not an error of the input, which comes after the results.
+      local pool <close> = pool_of()
+      local start = tine.clock()
+      local err = pool:with { timeout = 0.2, grace = 30 }:submit(function()
+        local i = 0
+        local function input()
+          i = i + 1
+          while i > 1 do end
+          return i
+        end
+        for _ in tine.worker.pool:map(double, input, { buffersize = 2 }) do -- luacheck: ignore
+          local since = tine.clock()
+          while i > 1 and tine.clock() - since < 10 do end
+        end
+      end):exception(60)
+      assert.equal("timeout", tine.kind(err))
+      assert.is_true(tine.clock() - start < 8)
+    end)
+
+    it("tells how far a map is, and knows no events of it", function()
+      -- Both options were taken, and nothing was done.
+      local pool <close> = pool_of()
+      local told, text = pool:submit(function()
+        local p, told = tine.worker.pool, {}
+        local function even(x) if x == 2 then error("odd", 0) end return 2 * x end
+        local function progress(...) told[#told + 1] = table.concat({ ... }, " ") end
+        for _ in p:map(even, { 1, 2, 3 }, { on_error = "return", progress = progress }) do end -- luacheck: ignore
+        return told, select(2, pcall(p.map, p, even, {}, { on_event = print }))
+      end):result(20)
+      assert.is_true(#told >= 2)
+      assert.equal("3 3 1", told[#told])
+      assert.matches("bad argument #3 to 'map' %(option 'on_event' is not there in a task%)", text)
+    end)
+
+    it("tells whose error it was that a map has raised", function()
+      local pool <close> = pool_of()
+      local ok, err, traceback = pool:submit(function()
+        for _ in tine.worker.pool:map(error, { "boom" }) do end -- luacheck: ignore
+      end):pcall(20)
+      assert.same({ false, "boom" }, { ok, err })
+      assert.matches("whose worker says:.*in function 'error'", traceback)
+    end)
+
     it("maps frozen lists, and knows wrong ones as pool:map does", function()
       local pool <close> = pool_of()
       local texts = { pool:submit(function()
@@ -280,6 +383,39 @@ describe("a task that submits tasks", function()
       return s.running == 0 and s.pending == 0
     end, "they are ended")
     assert.equal(42, pool:submit(double, 21):result(20))
+  end)
+
+  it("gives what is ready before it reads on from a slow input", function()
+    -- 64 items were read first.
+    local pool <close> = tine.pool { workers = 2 }
+    finally(function() pool:kill_workers() end)
+    for _, ordered in ipairs { true, false } do
+      local mark = os.tmpname()
+      os.remove(mark)
+      local order = pool:submit(function()
+        local order, n = {}, 0
+        local function note(x)
+          io.open(mark, "w"):close()
+          return x
+        end
+        local function input()
+          n = n + 1
+          order[#order + 1] = "read " .. n
+          if n == 2 then -- by then the first one has ended
+            local file
+            repeat file = io.open(mark) until file
+            file:close()
+            tine.sleep(0.3)
+          end
+          return n < 4 and n or nil
+        end
+        for i in tine.worker.pool:map(note, input, { ordered = ordered }) do order[#order + 1] = "give " .. i end
+        return order
+      end):result(20)
+      os.remove(mark)
+      local text = table.concat(order, " ")
+      assert.is_true(text:find "give 1" < text:find "read 3", text)
+    end
   end)
 
   it("cancels what has not begun", function()

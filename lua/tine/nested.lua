@@ -1,8 +1,59 @@
 -- tine.worker.pool:map: what a task submits, item by item. Its results come like those of pool:map.
 local core = require "tine.core"
+local progress = require "tine.progress"
 
-local huge, max = math.huge, math.max
+local clock, is_interrupt = core.clock, core.map.is_interrupt
+local huge, max, min = math.huge, math.max, math.min
 local AHEAD <const> = 64 -- items of an iterator that are submitted before the first result is taken
+local QUICK <const> = 100e-6 -- seconds: an input may be read for so long though results are there
+local LOOK <const> = 0.1 -- seconds, while nothing comes and somebody follows it
+
+local function is_over(m)
+    return clock() >= m.deadline
+end
+
+-- ---- who follows it ----
+
+-- Tell how far it is, if that has changed; `last`: for the last time.
+local function tell(m, last)
+    local follow, line = m.follow, m.line
+    if not follow or (not last and m.told == m.settled and not line) then
+        return
+    end
+    m.told = m.settled
+    m.follow = not last and follow or nil
+    follow(m.settled, m.length, m.failed)
+    if last and line then
+        line:close()
+    end
+end
+
+-- Have what the option says told, and the line closed in the end.
+local function begin_following(m, how)
+    if how == true then
+        local line = progress.line { total = m.length }
+        m.line = line
+        how = line and function(done, _, failed)
+            line:at(done, failed)
+        end
+    end
+    m.follow = how or nil
+end
+
+-- A callback of its futures, where it is to be known how many have ended.
+local function counter(m)
+    return function(future)
+        if m.closed then
+            return
+        end
+        m.settled = m.settled + 1
+        if m.follow and not future:pcall() then
+            m.failed = m.failed + 1
+        end
+    end
+end
+
+-- ---- reading ahead ----
 
 -- A function that gives the arguments of one call after the other, packed.
 local function reader(items, length)
@@ -19,104 +70,207 @@ local function reader(items, length)
     end
 end
 
+-- Submit the next item. Whatever calls the script may find the map closed afterwards.
+local function read(m)
+    local values = m.read()
+    if not values or m.closed then
+        m.ended = true
+        return
+    end
+    local future = m.pool:submit(m.fn, table.unpack(values, 1, values.n))
+    if m.closed then
+        future:cancel()
+        return
+    end
+    m.count, m.open = m.count + 1, m.open + 1
+    m.index[future], m.futures[m.count] = m.count, future
+    if m.completed then
+        m.completed:add(future)
+    end
+    if m.note then
+        future:add_done_callback(m.note)
+    end
+end
+
+-- What the input raises comes after all that was read before; but not what says that this task is to end.
+local function broken(m, err)
+    m.ended = true
+    if is_interrupt(err) or core.worker().stopping() then
+        error(err, 0)
+    end
+    m.broken, m.failure = not m.closed, err
+end
+
+-- Is there a result that can be given?
+local function is_ready(m)
+    if not m.completed then
+        local future = m.futures[m.given + 1]
+        return future and future:done()
+    end
+    local _, future = next(m.futures)
+    return future and (future:done() or m.settled > m.given) -- `done` takes in what has come
+end
+
+-- Before an item is read that may take its time: what is ready is given first, so that an input that blocks holds up
+-- only itself. Not while reading goes fast.
+local function must_give(m, began)
+    return m.patient and (not began or clock() - began >= QUICK) and is_ready(m)
+end
+
+-- Submit as many as there may be.
+local function top_up(m)
+    local began
+    while not m.ended and not m.reading and m.open < m.ahead and not is_over(m) do
+        if must_give(m, began) then
+            return
+        end
+        began = began or clock()
+        m.reading = true
+        local ok, err = pcall(read, m)
+        m.reading = false
+        if not ok then
+            broken(m, err)
+        end
+    end
+end
+
+-- ---- the results ----
+
 local Map = {}
 Map.__index = Map
 Map.__name = "tine.map"
 
--- Submit as many as there may be.
-local function top_up(m)
-    while not m.ended and m.open < m.ahead do
-        local values = m.read()
-        if not values then
-            m.ended = true
-            return
-        end
-        m.count = m.count + 1
-        m.open = m.open + 1
-        local future = m.pool:submit(m.fn, table.unpack(values, 1, values.n))
-        m.index[future] = m.count
-        m.futures[m.count] = future
-        if m.completed then
-            m.completed:add(future)
-        end
+-- Its time has passed: it ends, and what has not begun does not run.
+local function time_is_over(m)
+    local all = m.length or m.count
+    local open = all - m.count
+    for _, future in pairs(m.futures) do
+        open = open + (future:done() and 0 or 1)
     end
+    m:close()
+    local text = "the map has not finished in the time allowed: %d of %d unfinished"
+    error(setmetatable({ kind = "timeout", message = text:format(open, all) }, core.error), 0)
 end
 
--- The next future, in order or as they end; nil: there is none.
-local function next_future(m)
-    if m.open == 0 then
+-- The next future as they end.
+local function next_completed(m)
+    local waits = m.deadline < huge and not is_ready(m)
+    local ok, future = pcall(m.completed)
+    if waits and (ok or core.kind(future) == "timeout") and is_over(m) then
+        time_is_over(m)
+    elseif not ok then
+        error(future, 0)
+    end
+    return future
+end
+
+-- The next one in order, which is waited for here if there is something else to look at meanwhile. The wait may have
+-- been too long though it gave something, since what is run on top of this task is not interrupted.
+local function next_in_order(m)
+    local future = m.futures[m.given + 1]
+    while (m.follow or m.deadline < huge) and not m.closed and not future:done() do
+        future:pcall(min(max(0, m.deadline - clock()), m.follow and LOOK or huge))
+        tell(m)
+        if is_over(m) then
+            time_is_over(m)
+        end
+    end
+    return future
+end
+
+-- There is no result to wait for.
+local function finish(m)
+    if m.reading then -- its own input asks
         return nil
+    elseif not m.ended and is_over(m) then
+        time_is_over(m)
     end
-    if m.completed then
-        return m.completed()
+    tell(m, true)
+    if m.broken then
+        m.broken = false
+        error(m.failure, 0)
     end
-    m.given = m.given + 1
-    return m.futures[m.given]
 end
 
-local function left(m)
-    return m.deadline and max(0, m.deadline - core.clock())
-end
-
-local function step(m, future, ok, ...)
-    local i = m.index[future]
-    m.open = m.open - 1
-    m.futures[i], m.index[future] = nil, nil
+local function returned(i, ok, ...)
     if ok then
         return i, ...
-    elseif m.returns then
-        return i, nil, ...
     end
-    error((...), 0)
+    return i, nil, ...
 end
 
 function Map:__call()
+    tell(self)
     top_up(self)
-    local future = next_future(self)
-    if not future then
-        return nil
+    if self.open == 0 then
+        return finish(self)
     end
-    if self.deadline then
-        core.wait({ future }, { timeout = left(self) })
-        if not future:done() then
-            self:close()
-            error(select(2, pcall(future.result, future, 0)), 0)
-        end
+    local future = (self.completed and next_completed or next_in_order)(self)
+    local i = future and self.index[future]
+    if not i then -- a callback has taken it, or closed the map
+        return self()
     end
-    return step(self, future, future:pcall())
+    self.given, self.open = self.given + 1, self.open - 1
+    self.futures[i], self.index[future] = nil, nil
+    if self.returns then
+        return returned(i, future:pcall())
+    end
+    return i, future:result()
 end
 
 Map.totable = core.map_methods.totable
 
 function Map:close()
-    self.ended, self.open = true, 0
-    for _, future in pairs(self.futures) do
+    local futures = self.futures
+    self.ended, self.closed, self.broken, self.open = true, true, false, 0
+    self.futures, self.index = {}, {}
+    for _, future in pairs(futures) do
         future:cancel()
     end
+    tell(self, true)
 end
 Map.__close = Map.close
 
+-- ---- the method ----
+
+local function new_map(pool, fn, items, length, opts)
+    local m = setmetatable({
+        pool = pool,
+        fn = fn,
+        read = reader(items, length),
+        patient = not length or debug.getmetatable(items) ~= nil, -- reading an item may take any time
+        length = length,
+        ahead = opts.buffersize or (length and huge or AHEAD),
+        deadline = opts.timeout and clock() + opts.timeout or huge,
+        returns = opts.on_error == "return",
+        completed = opts.ordered == false and core.as_completed({}, opts.timeout) or nil,
+        futures = {}, -- by their indices: those that were not given yet
+        index = {}, -- of them
+        count = 0, -- of items that were submitted,
+        open = 0, -- of them not given yet,
+        given = 0, -- and given
+        settled = 0, -- as `note` knows,
+        failed = 0,
+        told = 0, -- and who follows it
+    }, Map)
+    begin_following(m, opts.progress)
+    m.note = (m.completed or m.follow) and counter(m) or nil
+    top_up(m)
+    if m.broken and m.count == 0 then -- nothing comes before it
+        finish(m)
+    end
+    return m
+end
+
 local function map(self, fn, items, opts)
     local length, wrong, why = core.check_map(fn, items, opts)
+    if not wrong and opts and opts.on_event ~= nil then
+        wrong, why = 3, "option 'on_event' is not there in a task"
+    end
     if wrong then
         error(("bad argument #%d to 'map' (%s)"):format(wrong, why), 2)
     end
-    opts = opts or {}
-    local m = setmetatable({
-        pool = self,
-        fn = fn,
-        read = reader(items, length),
-        ahead = opts.buffersize or (length and huge or AHEAD),
-        deadline = opts.timeout and core.clock() + opts.timeout,
-        returns = opts.on_error == "return",
-        completed = opts.ordered == false and core.as_completed({}, opts.timeout) or nil,
-        futures = {},
-        index = {},
-        count = 0,
-        open = 0,
-        given = 0,
-    }, Map)
-    top_up(m)
+    local m = new_map(self, fn, items, length, opts or {})
     return m, nil, nil, m
 end
 
