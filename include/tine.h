@@ -476,6 +476,76 @@ TINE_API tine_future *tine_future_ref(tine_future *future);
 /* Drop a reference. The task goes on, and its callback is called. */
 TINE_API void tine_future_free(tine_future *future);
 
+/* --- arguments and results without a msgpack library, SINCE 0.2.0 --------------------------------- */
+
+/* Arguments being written. One thread at a time. TINE_PACK_INIT is an empty one:
+**
+**     tine_pack args = TINE_PACK_INIT;
+**     tine_pack_array(&args, 2);                           two arguments follow
+**     tine_pack_integer(&args, 40);
+**     tine_pack_string(&args, "text", 4);
+**     task.args = args.bytes; task.args_length = args.length;
+**     int err = args.error ? args.error : tine_submit(pool, &task, &future);
+**     tine_pack_free(&args);
+**
+** `error` is 0, TINE_ENOMEM, or TINE_EARG (a NULL or a length of 2^32 or more); when it is set nothing more is
+** written, so looking once, at the end, is enough. */
+typedef struct tine_pack {
+    char *bytes;
+    size_t length;
+    size_t room; /* of `bytes`; the library's */
+    int error;
+} tine_pack;
+
+#define TINE_PACK_INIT \
+    { NULL, 0, 0, 0 }
+
+TINE_API void tine_pack_nil(tine_pack *pack);
+TINE_API void tine_pack_boolean(tine_pack *pack, bool value);
+TINE_API void tine_pack_integer(tine_pack *pack, int64_t value);
+TINE_API void tine_pack_number(tine_pack *pack, double value); /* a float, in Lua, too */
+TINE_API void tine_pack_string(tine_pack *pack, const void *bytes, size_t length);
+/* The `n` values that are written next are its items. */
+TINE_API void tine_pack_array(tine_pack *pack, size_t n);
+/* The `n` pairs that are written next, key and value, are its own. */
+TINE_API void tine_pack_map(tine_pack *pack, size_t n);
+/* Give back the memory: it is an empty one again. */
+TINE_API void tine_pack_free(tine_pack *pack);
+
+enum tine_type {
+    TINE_NIL,
+    TINE_BOOLEAN,
+    TINE_INTEGER,
+    TINE_NUMBER,
+    TINE_STRING,
+    TINE_ARRAY,
+    TINE_MAP,
+    TINE_EXTENSION /* docs/embedding.md, "Tasks" */
+};
+
+typedef struct tine_value {
+    int type;          /* enum tine_type */
+    bool boolean;      /* TINE_BOOLEAN */
+    int64_t integer;   /* TINE_INTEGER; TINE_EXTENSION: its type */
+    double number;     /* TINE_NUMBER; TINE_INTEGER, rounded */
+    const char *bytes; /* TINE_STRING, TINE_EXTENSION: in what is being read, not terminated */
+    size_t length;     /* of those; TINE_ARRAY: items, TINE_MAP: pairs, which are the next values */
+} tine_value;
+
+/* Where one reads: `at` the values of a future, or an event's, and how many bytes are `left`. */
+typedef struct tine_unpack {
+    const void *at;
+    size_t left;
+} tine_unpack;
+
+/* Read the next value; of an array or a map its head. 1: it is in *value; 0: there is none any more;
+** TINE_EINVALID: what lies there is no msgpack, or cut off, and nothing was read; TINE_EARG. The bytes may come from
+** anywhere: nothing outside of them is read, and a length is never more than what is left. */
+TINE_API int tine_unpack_next(tine_unpack *unpack, tine_value *value);
+
+/* Pass over the next value, with all that is in it. As above. */
+TINE_API int tine_unpack_skip(tine_unpack *unpack);
+
 #ifdef __cplusplus
 }
 #endif

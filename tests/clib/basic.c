@@ -746,6 +746,105 @@ static void test_trace(void) {
     unlink(name);
 }
 
+/* Everything there is to a task and back, one value at a time. */
+static void write_each(tine_pack *args) {
+    static const int64_t integers[] = {0,    127,   128,    -32,       -33,       -128,
+                                       -129, 32767, -32769, INT32_MIN, INT64_MAX, INT64_MIN};
+    static const size_t lengths[] = {0, 31, 32, 255, 256, 65535, 65536};
+    static const char text[65536] = {'x', 0, 'y'};
+    tine_pack_array(args, 24);
+    tine_pack_nil(args);
+    tine_pack_boolean(args, true);
+    tine_pack_boolean(args, false);
+    tine_pack_number(args, 0.5);
+    for (size_t i = 0; i < 12; i++)
+        tine_pack_integer(args, integers[i]);
+    for (size_t i = 0; i < 7; i++)
+        tine_pack_string(args, text, lengths[i]);
+    tine_pack_map(args, 1);
+    tine_pack_string(args, "list", 4);
+    tine_pack_array(args, 2);
+    tine_pack_nil(args);
+    tine_pack_integer(args, 1);
+}
+
+static bool is_same_value(const tine_value *a, const tine_value *b) {
+    return a->type == b->type && a->boolean == b->boolean && a->integer == b->integer &&
+           memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->length == b->length &&
+           (!a->bytes || memcmp(a->bytes, b->bytes, a->length) == 0);
+}
+
+static void test_msgpack(void) {
+    tine_pack args = TINE_PACK_INIT;
+    tine_pool *pool;
+    tine_future *future;
+    tine_task task = TINE_TASK_INIT;
+    tine_value there, back;
+    size_t length;
+    OK(tine_pool_open(&pool, NULL));
+    write_each(&args);
+    OK(args.error);
+    task.function = "return ...";
+    task.args = args.bytes;
+    task.args_length = args.length;
+    OK(tine_submit(pool, &task, &future));
+    OK(tine_future_wait(future, -1));
+    const void *bytes = tine_future_values(future, &length);
+    tine_unpack sent = {args.bytes, args.length}, got = {bytes, length};
+    unsigned n = 0;
+    while (tine_unpack_next(&sent, &there) == 1 && n++ < 100) {
+        CHECK_EQ(tine_unpack_next(&got, &back), 1);
+        CHECK(is_same_value(&there, &back));
+    }
+    CHECK_EQ(n, 1 + 24 + 4);
+    CHECK_EQ(tine_unpack_next(&got, &back), 0);
+    got = (tine_unpack){bytes, length};
+    CHECK_EQ(tine_unpack_skip(&got), 1);
+    CHECK_EQ(got.left, 0);
+    CHECK_EQ(tine_unpack_skip(&got), 0);
+    for (size_t cut = 1; cut < 1000;
+         cut++) { /* never beyond what is there, which the sanitizer sees */
+        char *some = malloc(cut);
+        memcpy(some, args.bytes, cut);
+        got = (tine_unpack){some, cut};
+        CHECK_EQ(tine_unpack_skip(&got), TINE_EINVALID);
+        CHECK_EQ(got.left, cut);
+        free(some);
+    }
+    tine_future_free(future);
+    tine_pack_free(&args);
+    tine_pool_close(pool);
+}
+
+static void test_msgpack_in_bad_hands(void) {
+    static const char *const wrong[] = {
+        "\xc1",     "\xdf\xff\xff\xff\xff", "\xc6\xff\xff\xff\xff", "\xd8\x01",
+        "\xcb\x00", "\xdd\x00\x00\x00"};
+    static const size_t sizes[] = {1, 5, 5, 2, 2, 4};
+    tine_pack args = TINE_PACK_INIT;
+    tine_value v;
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        tine_unpack u = {wrong[i], sizes[i]};
+        CHECK_EQ(tine_unpack_next(&u, &v), TINE_EINVALID);
+        CHECK_EQ(tine_unpack_skip(&u), TINE_EINVALID);
+    }
+    tine_unpack none = {NULL, 1}, extension = {"\xd4\x04\x00", 3};
+    CHECK_EQ(tine_unpack_next(&none, &v), TINE_EARG);
+    CHECK_EQ(tine_unpack_next(NULL, &v), TINE_EARG);
+    CHECK_EQ(tine_unpack_skip(NULL), TINE_EARG);
+    CHECK_EQ(tine_unpack_next(&extension, &v), 1);
+    CHECK(v.type == TINE_EXTENSION && v.integer == 4 && v.length == 1 && v.bytes[0] == 0);
+    tine_pack_nil(NULL);
+    tine_pack_string(&args, NULL, 1);
+    tine_pack_integer(&args, 1); /* is not written any more */
+    CHECK(args.error == TINE_EARG && args.length == 0);
+    tine_pack_free(&args);
+    tine_pack_array(&args, (size_t)UINT32_MAX + 1);
+    CHECK_EQ(args.error, TINE_EARG);
+    tine_pack_free(&args);
+    tine_pack_free(NULL);
+}
+
 int main(void) {
     test_codes();
     test_null();
@@ -771,5 +870,7 @@ int main(void) {
     test_order();
     test_wait_any();
     test_trace();
+    test_msgpack();
+    test_msgpack_in_bad_hands();
     return 0;
 }
