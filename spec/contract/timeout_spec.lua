@@ -41,6 +41,37 @@ describe("a task that runs too long", function()
     end)
   end
 
+  -- A shell that was sent SIGSTOP stops a moment later: one that waits for a program may still reap it when that is
+  -- killed, and the fork server then waited two seconds for a process that was gone. Shells that get the processor
+  -- last, while others are busy with it, do so mostly.
+  it("is gone at once though its shells stop late", function()
+    local busy = tine.pool { workers = tine.cpu_count() }
+    local pool <close> = tine.pool { workers = 1, grace = 0 }
+    finally(function()
+      busy:kill_workers()
+      busy:shutdown()
+    end)
+    for _ = 1, tine.cpu_count() do busy:submit(loop) end
+    local slow = 0
+    for _ = 1, 5 do
+      local name = os.tmpname()
+      local future = pool:submit(function()
+        local shell = "(chrt -i -p 0 $$; echo >> " .. name .. "; exec sleep 600); true"
+        os.execute("for i in $(seq 8); do sh -c '" .. shell .. "' & done; wait")
+      end)
+      eventually(function()
+        local _, n = io.open(name):read "a":gsub("\n", "")
+        return n == 8
+      end, "they run")
+      local start = tine.clock()
+      future:abort()
+      assert.equal("cancelled", tine.kind(select(2, future:pcall(20))))
+      if tine.clock() - start > 1.5 then slow = slow + 1 end
+      os.remove(name)
+    end
+    assert.is_true(slow < 2, slow .. " of 5 took seconds")
+  end)
+
   it("is given its limit by pool:with, other tasks are not", function()
     local pool <close> = tine.pool { workers = 2 }
     local limited = pool:with({ timeout = 0.1 }):submit(loop)

@@ -72,6 +72,14 @@ void tine__toll_strike(struct toll *t, pid_t pid) {
             t->pids[i--] = t->pids[--t->n];
 }
 
+/* Signal 0 is sent to nobody: it only asks. Who took such a pid since keeps us waiting, no more. */
+size_t tine__toll_look(struct toll *t) {
+    for (size_t i = 0; i < t->n; i++)
+        if (kill(t->pids[i], 0) == -1 && errno == ESRCH)
+            t->pids[i--] = t->pids[--t->n];
+    return t->n;
+}
+
 void tine__toll_free(struct toll *t) {
     free(t->pids);
     *t = (struct toll){0};
@@ -178,36 +186,50 @@ struct family {
     pid_t head;           /* known to be ours: a child, or (the guard's) the parent; 0: none */
     int signal;           /* what each is sent when it is found */
     struct toll members;  /* that have got it */
+    struct toll handles;  /* a pidfd of each; -1: a child of ours, or there are no pidfds */
     struct toll others;   /* that may not be signalled */
 };
 
-/* By a pidfd, for which no other process can take the pid: then a look at whether it is the one we mean.
-** `parent` 0: it is known to be a child of ours. */
-static int signal_one(pid_t pid, pid_t parent, int signal) {
-    if (!parent)
-        return kill(pid, signal);
-    int fd = tine__fd_pidfd(pid), result;
-    if (parent_of(pid) != parent) {
-        errno = ESRCH;
-        result = -1;
-    } else {
-        result =
-            fd == -1 ? kill(pid, signal) : (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
-    }
-    tine__close(&fd);
-    return result;
+static void free_family(struct family *f) {
+    for (size_t i = 0; i < f->handles.n; i++)
+        tine__close(&f->handles.pids[i]);
+    tine__toll_free(&f->handles);
+    tine__toll_free(&f->members);
+    tine__toll_free(&f->others);
 }
 
+/* `fd` -1: by its pid. */
+static int signal_one(pid_t pid, int fd, int signal) {
+    return fd == -1 ? kill(pid, signal) : (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
+}
+
+static bool remember(struct family *f, pid_t pid, int fd) {
+    if (!add(&f->handles, fd))
+        return false;
+    if (add(&f->members, pid))
+        return true;
+    f->handles.n--;
+    return false;
+}
+
+/* By a pidfd, for which no other process can take the pid: then a look at whether it is the one we mean.
+** `parent` 0: it is known to be a child of ours. */
 static void join(struct family *f, pid_t pid, pid_t parent) {
     if (pid == getpid() || contains(&f->members, pid) || contains(&f->others, pid))
         return;
-    if (signal_one(pid, parent, f->signal) == -1) {
-        if (errno == EPERM)
-            add(&f->others, pid);
+    int fd = parent ? tine__fd_pidfd(pid) : -1;
+    if (parent && parent_of(pid) != parent) {
+        tine__close(&fd);
         return;
     }
-    if (!add(&f->members, pid)) /* no memory to remember it by */
-        signal_one(pid, parent, SIGKILL);
+    if (signal_one(pid, fd, f->signal) == 0) {
+        if (remember(f, pid, fd))
+            return;
+        signal_one(pid, fd, SIGKILL); /* no memory to remember it by */
+    } else if (errno == EPERM) {
+        add(&f->others, pid);
+    }
+    tine__close(&fd);
 }
 
 /* Of our own children: those that belong to it. */
@@ -277,19 +299,18 @@ static size_t look(struct family *f) {
     return f->members.n - before;
 }
 
-/* What was stopped is killed. */
+/* What was stopped is killed, if it is still there: its parent may have stopped a moment later, and have reaped
+** it before, when its pid is anybody's. */
 static void kill_members(struct family *f, struct toll *toll) {
-    while (f->members.n > 0) { /* the eldest last: its death may be ours (preload.c) */
-        pid_t pid = f->members.pids[--f->members.n];
-        if (kill(pid, SIGKILL) == 0 && toll && !contains(toll, pid))
+    for (size_t i = f->members.n;
+         i-- > 0;) { /* the eldest last: its death may be ours (preload.c) */
+        pid_t pid = f->members.pids[i];
+        if (signal_one(pid, f->handles.pids[i], SIGKILL) == 0 && toll && !contains(toll, pid))
             add(toll, pid);
     }
-    tine__toll_free(&f->members);
-    tine__toll_free(&f->others);
+    free_family(f);
 }
 
-/* What is killed now was stopped by us and is still there: nobody reaps it but its parent, which is stopped, too,
-** or us. */
 static void kill_family(struct family *f, struct toll *toll) {
     f->signal = SIGSTOP;
     while (look(f) > 0) /* one that stops now may have forked just before */
@@ -383,6 +404,5 @@ void tine__family_kill_since(uint64_t since) {
 void tine__family_signal(pid_t pid, int signal) {
     struct family f = {.server = getpid(), .worker = pid, .head = pid, .signal = signal};
     look(&f);
-    tine__toll_free(&f.members);
-    tine__toll_free(&f.others);
+    free_family(&f);
 }

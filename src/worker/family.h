@@ -7,7 +7,8 @@
 **     nothing but kill(2).
 **   - Its descendants are found in /proc by their parents, if that /proc is ours (another pid namespace's
 **     tells of strangers). A pid that was read there is signalled through a pidfd, after another look at
-**     its parent: never a process that is not known to be a descendant.
+**     its parent: never a process that is not known to be a descendant. The pidfd is kept until the process
+**     has been killed, too.
 **   - A process whose parent has ended is given to the fork server (a subreaper), and when that has ended to
 **     the root; there the trace of parents is lost. Therefore fork servers and workers carry a mark that all
 **     their descendants inherit, whatever they do: a soft limit on real-time processing that no process can
@@ -54,6 +55,9 @@ void tine__family_signal(pid_t pid, int signal);
 
 /* Process `pid` was reaped: nobody waits for it any more. */
 void tine__toll_strike(struct toll *t, pid_t pid);
+/* Strike also who is gone without us: SIGSTOP takes effect a moment after it was sent, and a parent that was waiting
+** may have reaped a killed child in that moment. How many are left. */
+size_t tine__toll_look(struct toll *t);
 void tine__toll_free(struct toll *t);
 
 #endif

@@ -180,9 +180,10 @@ static void tell_end(struct server *s, struct child *c, int error) {
     tell(s, &m);
 }
 
-/* All that were killed have been reaped. Those that were begotten meanwhile go the same way. */
+/* All that were killed have been reaped, by us or by a parent of theirs before it stopped. Those that were begotten
+** meanwhile go the same way. */
 static bool is_over(struct child *c) {
-    if (!c->reaped || c->toll.n > 0)
+    if (!c->reaped || tine__toll_look(&c->toll) > 0)
         return false;
     if (c->deadline && has_children())
         tine__family_kill(&c->toll, c->pid, true);
@@ -312,7 +313,7 @@ static _Noreturn void leave(const struct server *s) {
     _exit(0);
 }
 
-/* Wait until all of the toll are reaped, or will not be in time. Others that end meanwhile are, too. */
+/* Wait until all of the toll are gone, or will not be in time. Others that end meanwhile are, too. */
 static void pay(struct server *s, struct toll *toll, uint64_t deadline) {
     const struct timespec moment = {0, 20000000};
     sigset_t chld;
@@ -321,7 +322,7 @@ static void pay(struct server *s, struct toll *toll, uint64_t deadline) {
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_BLOCK, &chld, NULL);
-    while (toll->n > 0 && tine__now() < deadline) {
+    while (tine__toll_look(toll) > 0 && tine__now() < deadline) {
         pid_t pid = reap(&status, &spent);
         if (pid == 0)
             sigtimedwait(&chld, NULL, &moment);
