@@ -7,6 +7,7 @@
 ** out in one place. There it is decided how the program ends: in good order after a script that
 ** succeeded (pools let their tasks finish), at once after one that failed.
 */
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,8 +228,17 @@ static int run(lua_State *L) {
     return 1;
 }
 
+/* A standard stream that was closed stays one that cannot be used: the first file that we open would become it, and
+** get what is printed. */
+static void occupy_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) == -1)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv) {
     struct command c = {argc, argv, EXIT_SUCCESS, false};
+    occupy_streams();
     lua_State *L = luaL_newstate();
     if (!L) {
         print_message(argv[0], "cannot create state: not enough memory");
