@@ -261,6 +261,30 @@ describe("tine map", function()
       assert.matches("^tine map: cannot write results: ", s.err)
     end)
 
+    it("as always when its trace cannot be written, and says so", function()
+      local s = map.run "--trace /dev/full _ ::: a"
+      assert.same({ "a\n", 0 }, { s.out, s.code })
+      assert.matches("the trace '/dev/full' ends here, the program goes on: ", s.err, 1, true)
+    end)
+
+    it("with 2 when its standard output is closed, and its joblog is not taken for it", function()
+      local s = map.run "--joblog closed.log -x 'echo {}' ::: a b >&-"
+      assert.same({ "tine map: write error: Bad file descriptor\n", 2 }, { s.err, s.code })
+      assert.equal(HEADER, map.contents "closed.log")
+      assert.equal(2, map.run "-x 'echo {}' ::: a >&-".code)
+    end)
+
+    it("with 130 after Ctrl-C while nobody reads its output", function()
+      local command = map.program .. [[ map 'string.rep("x", 100000)' ::: $(seq 50)]]
+      local line = "exec 3>&1; { " .. command .. " & echo $! >&3; wait $!; echo $? >&3; } | sleep 8"
+      local p = program.start("os.execute('exec bash -m -c ' .. arg[1])", { args = { program.quote(line) } })
+      local pid = tonumber(p:line())
+      eventually(function() return processes.read("/proc/" .. pid .. "/wchan") == "anon_pipe_write" end, "it is blocked")
+      processes.signal("INT", pid)
+      assert.equal("130", p:line())
+      p:close()
+    end)
+
     it("with 130 after Ctrl-C, and leaves nothing", function()
       local line = ("cd %s; exec %s map -x 'echo x > started; sleep 60; : {}' ::: a b"):format(map.folder, map.program)
       local p = program.start("print(select(3, os.execute(arg[1])))", { args = { line } })

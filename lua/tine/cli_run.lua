@@ -317,6 +317,7 @@ end
 
 function Run:done_callback()
   return function(future)
+    if self.error then return end -- by Ctrl-C, or in a callback before this one: nothing more is printed
     local job = self.running[future]
     self.running[future] = nil
     self.in_flight = self.in_flight - 1
@@ -375,6 +376,7 @@ local function limit_of(settings, workers)
 end
 
 local function new_pool(self, job, settings)
+  if settings.trace then warn "@on" end -- a disk that is full
   return require "tine".pool {
     name = "tine map", workers = settings.workers, on_crash = "replace", trace = settings.trace,
     initializer = function(j)
@@ -406,6 +408,7 @@ function M.run(job, input, settings)
   local finish = reduces and not settings.dry_run and reducer(self)
   local ok, err = pcall(self.loop, self)
   if not ok then
+    self.error = self.error or err
     pool:kill_workers() -- what runs is of no use any more
     error(err, 0)
   end

@@ -57,7 +57,8 @@ local function pass_on(one, ended)
     goes_on = one.reader:fill(LOG_BLOCK)
   end
   for line in function() return (one.reader:take(1, LOG_BLOCK, ended or not goes_on, false)) end do
-    host.write(2, ("%s: %s"):format(one.name, line))
+    local text, at = ("%s: %s"):format(one.name, line), 1
+    while at and at <= #text do at = host.write(2, text, at) end
   end
   if one.log and not goes_on then
     host.close(one.log)

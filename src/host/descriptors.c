@@ -153,14 +153,16 @@ static void die_of_sigpipe(void) {
     raise(SIGPIPE);
 }
 
-/* write(fd, text [, at]) -> the offset behind what is written, from 1; less than all when interrupted */
+/* write(fd, text [, at]) -> the offset behind what is written, from 1; less than all when interrupted: then Lua gets
+** to see what the signal wants, and calls again */
 static int cli_write(lua_State *L) {
     int fd = descriptor(L, 1);
     size_t len, at = (size_t)luaL_optinteger(L, 3, 1) - 1;
     const char *text = luaL_checklstring(L, 2, &len);
-    while (at < len) {
+    for (bool written = false; at < len && !written;) {
         ssize_t n = write(fd, text + at, len - at);
-        if (n >= 0)
+        written = n >= 0;
+        if (written)
             at += (size_t)n;
         else if (errno == EAGAIN)
             wait_for_room(fd);
