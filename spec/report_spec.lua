@@ -85,6 +85,7 @@ describe("tine report", function()
       ['[\n{"ph":"X" "ts":1},\n{}]'] = "this is no trace: no ',' or '}' in line 2",
       ['{"a":1}'] = "this is no trace: it is no JSON array of events",
       ['[{"ph":"X","name":"x","ts":1,"dur":1,"pid":1,"tid":1}]'] = "there is nothing of Tine in this trace",
+      ['[{"ph":"X","cat":"task","name":"x","ts":1e400,"tid":1}]'] = "what is in it are no events of a trace",
       ['[{"ph":"X","cat":"task","name":5}]'] = "what is in it are no events of a trace",
     } do
       report.file("x.json", text)

@@ -81,8 +81,8 @@ local function number_of(list, known, value)
   return i
 end
 
--- Times as integers, ns.
-local function ns(us) return math.floor(us * 1000 + 0.5) end
+-- Times as integers, ns; what is none, as the infinite, is an error.
+local function ns(us) return assert(math.tointeger(math.floor(us * 1000 + 0.5))) end
 
 function Trace:row(e)
   local key = ("%s.%s"):format(e.pid, e.tid)
@@ -110,7 +110,7 @@ function Trace:task(e)
   self.tasks[#self.tasks + 1] = {
     row = self:row(e), start = ns(e.ts), dur = ns(e.dur or 0), name = i, index = index, id = args.id or 0,
     attempt = args.attempt or 1, how = number_of(self.hows, self.known_hows, args.how or "finished"),
-    wait = args.wait and math.floor(args.wait * 1e9 + 0.5) or -1, error = args.error,
+    wait = args.wait and ns(args.wait * 1e6) or -1, error = args.error,
   }
 end
 
