@@ -105,11 +105,19 @@ return { _all = { helper = "helper.lua" }, default = { ROOT = { "other" }, patte
     assert.matches("ok 1 %- d fine", busted.run("-f conf -o TAP").out)
   end)
 
+  it("is busted by another Lua where that is asked for", function()
+    local s = busted.run "--lua=lua5.4 -o TAP spec/deep"
+    assert.matches("ok 1 %- c case 1\n", s.out)
+    assert.same({ "", 1 }, { s.err, s.code })
+  end)
+
   it("goes on after a file that crashes its process, and blames the test", function()
     busted.file("spec/0_spec.lua", "describe('crash', function() it('before', function() end) it('exits', function()"
       .. " print 'last words' io.stdout:flush() os.exit(7) end) end)")
-    local s = busted.run "-j2"
+    local s, tap = busted.run "-j2", busted.run "-j2 -o TAP"
     os.remove(busted.folder .. "/spec/0_spec.lua")
+    assert.matches("not ok 1 %- suite spec/0_spec.lua\n# spec/0_spec.lua @ 1\n", tap.out) -- handlers want a place
+    assert.matches("ok %d+ %- c case 20\n", tap.out)
     assert.equal(1, s.code)
     assert.matches("22 successes / 2 failures / 4 errors / 2 pending", s.out, 1, true)
     assert.matches("last words\n", s.out, 1, true)
@@ -120,6 +128,7 @@ return { _all = { helper = "helper.lua" }, default = { ROOT = { "other" }, patte
   it("says what a file that cannot be loaded says", function()
     busted.file("spec/1_spec.lua", "it('x', function(")
     same ""
+    same "--shuffle --seed=1" -- and the seed
     os.remove(busted.folder .. "/spec/1_spec.lua")
   end)
 

@@ -167,7 +167,8 @@ function Suite:publish(task, event)
   task.elements[copy.id] = element
   element = element_of(self, task, copy)
   local parent = event.parent and task.elements[event.parent]
-  if parent then parent.randomseed = event.seed end
+  if element == self.file then parent = busted.context.parent(element) end -- the suite, which is told of nowhere
+  if parent and event.seed then parent.randomseed = event.seed end
   local what = channel[2]
   local block = channel[1] == "file" or channel[1] == "describe"
   if block and what == "start" then busted.context.push(element) end
@@ -215,7 +216,9 @@ function Suite:crashed(file, task, err)
   local note = host.contents(task.note, 4096) or ""
   local during = note ~= "" and "\nwhile it was running: " .. note or ""
   file.descriptor = "file"
-  self.busted.publish({ "error", "file" }, file, nil, tostring(err) .. during, {})
+  local trace = { short_src = file.name, source = "@" .. file.name, traceback = "",
+                  currentline = tonumber(note:match ":(%d+)%)$") or 1 } -- output handlers tell places by it
+  self.busted.publish({ "error", "file" }, file, nil, tostring(err) .. during, trace)
 end
 
 -- Waits for the parts; true when all have ended well.
@@ -251,6 +254,16 @@ function Suite:run_file(file)
     if done then pass_on_all(task) end
     for _, name in ipairs { "out", "err", "note" } do host.close(task[name]) end
   end
+end
+
+-- busted's own program, which it starts by another Lua with --lua; a script, not a wrapper of one.
+local function program_of_busted()
+  for folder in (os.getenv "PATH" or ""):gmatch "[^:]+" do
+    local name = folder .. "/busted"
+    local file <close> = io.open(name, "rb")
+    if file and (file:read "l" or ""):find "^#!.*lua" then return name end
+  end
+  return "busted"
 end
 
 -- --- all of it ------------------------------------------------------------------------------------------------------
@@ -316,7 +329,7 @@ local function run(...)
     trouble.give_up("busted is not installed for Lua 5.4 (Debian: lua-busted, LuaRocks: busted): %s",
       tostring(why):match "^[^\n]*")
   end
-  rest[0], rest[-1] = "busted", assert(host.program())
+  rest[0], rest[-1] = program_of_busted(), assert(host.program())
   arg = rest -- luacheck: globals arg
   local self = setmetatable({ options = options, arg = rest, times = times_of.read(), new_times = {} }, Suite)
   prepare_modules(self)
