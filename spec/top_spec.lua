@@ -106,6 +106,14 @@ describe("tine top", function()
     assert.matches("  run +p50 [%d.]+ %a+ +p90", s.out)
   end)
 
+  it("says when it cannot be printed", function()
+    for _, how in ipairs { "--once %d >/dev/full", "--json %d >&-", "--help >/dev/full" } do
+      local s = top(how, p.pid)
+      assert.equal(2, s.code)
+      assert.matches("^tine top: write error: ", s.err)
+    end
+  end)
+
   it("tells it at once, also where its output is no terminal", function()
     local s = top("%d </dev/null", p.pid)
     assert.equal(0, s.code)

@@ -27,7 +27,8 @@ preparation, and may be busy with anything. Only its user and root may look.
 
 Keys: up and down choose a worker, t or Enter shows where its task is, q ends.
 
-Exit codes: 0; 1 there is no such pool or task; 2 wrong use, or it may not be looked at.
+Exit codes: 0; 1 there is no such pool or task; 2 wrong use, it may not be looked at, or
+output that cannot be written.
 ]]
 
 local function seconds(text)
@@ -147,7 +148,7 @@ local function traceback(pid, task)
     io.stderr:write(("tine top: no worker runs task %d\n"):format(task))
     return 1
   end
-  io.stdout:write(text_of.place(place))
+  trouble.print(text_of.place(place))
   return 0
 end
 
@@ -155,9 +156,9 @@ local function once(pid, as_json)
   local pools = look(pid)
   if #pools == 0 then return nothing(pid) end
   if as_json then
-    io.stdout:write(json.encode { pools = json.list(pools) }, "\n")
+    trouble.print(json.encode { pools = json.list(pools) }, "\n")
   else
-    io.stdout:write(text_of.pools(pools, { columns = math.huge, rows = math.huge }))
+    trouble.print(text_of.pools(pools, { columns = math.huge, rows = math.huge }))
   end
   return 0
 end

@@ -20,6 +20,13 @@ function M.complain(command, text)
   io.stderr:write("tine ", command, ": ", text, "\n")
 end
 
+-- Prints all that a program has to say.
+function M.print(...)
+  local ok, err = io.stdout:write(...)
+  if ok then ok, err = io.stdout:flush() end
+  if not ok then M.give_up("write error: %s", err) end
+end
+
 -- Calls fn(...), which gives an exit code; trouble is told, and gives its own.
 function M.protect(command, fn, ...)
   local ok, code = pcall(fn, ...)
@@ -42,7 +49,7 @@ function M.program(command, help, parse, run)
     return M.protect(command, function(...)
       local o = parse(...)
       if not o.help then return run(o) end
-      io.stdout:write(help)
+      M.print(help)
       return 0
     end, ...)
   end
