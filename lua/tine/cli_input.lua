@@ -71,12 +71,12 @@ function Files:take(records, bytes, full)
     if buffered < bytes and (records == math.maxinteger or buffered > FILL and buffered < self.tried) then return end
     self.tried = buffered + buffered // 4
   end
-  local text, n, lines, open = reader:take(records, bytes, self.ended, full)
+  local text, n, lines, open, added = reader:take(records, bytes, self.ended, full)
   if open then -- all that is left of the file: it is not what was meant
     self:complain(("%s:%d: quotes that open in this record are not closed"):format(self.name, self.line + 1))
     return
   end
-  return text, n, lines
+  return text, n, lines, added
 end
 
 function Files:new_block(text, records, lines)
@@ -108,8 +108,9 @@ end
 function Files:next(records, bytes, full)
   while self.reader or self:open_next() do
     if self.header_due then self:take_header() end
-    local text, n, lines
-    if not self.header_due then text, n, lines = self:take(records, bytes, full) end
+    local text, n, lines, added
+    if not self.header_due then text, n, lines, added = self:take(records, bytes, full) end
+    if added and self.how.pipe then text = text:sub(1, -2) end -- a block is what the input has, byte for byte
     if text then return self:new_block(text, n, lines) end
     if self.ended then
       self:close()

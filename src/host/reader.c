@@ -129,9 +129,9 @@ static void rewind_reader(struct reader *r) {
     csv_reset(&r->csv);
 }
 
-/* reader:take(records, bytes, ended, full) -> text, records, lines, open: so many records at most, none that begins
+/* reader:take(records, bytes, ended, full) -> text, records, lines, open, added: so many records at most, none that begins
 ** after so many bytes; nothing when no record is complete, or with `full` when it could be more. `ended`: the
-** rest is a record even without a separator, whose quotes may be `open` still. */
+** rest is a record even without a separator, which is `added`; its quotes may be `open` still. */
 static int reader_take(lua_State *L) {
     struct reader *r = check_reader(L);
     lua_Integer wanted = luaL_checkinteger(L, 2), records = 0;
@@ -140,15 +140,17 @@ static int reader_take(lua_State *L) {
         end = r->seen;
         records++;
     }
-    bool whole = records > 0, open = false;
+    bool whole = true, open = false;
     if (lua_toboolean(L, 5) && !lua_toboolean(L, 4) && records < wanted && end - start < bytes) {
         rewind_reader(r);
         return 0;
     }
-    if (!whole && lua_toboolean(L, 4) && r->len > r->from) {
+    if (lua_toboolean(L, 4) && (records == 0 || !r->is_csv) && records < wanted &&
+        end - start < bytes && r->len > end) {
+        whole = false;
         end = r->seen = r->len;
         open = r->csv.state == CSV_QUOTED;
-        records = 1;
+        records++;
         csv_reset(&r->csv);
     }
     if (records == 0)
@@ -157,7 +159,8 @@ static int reader_take(lua_State *L) {
     lua_pushinteger(L, records);
     lua_pushinteger(L, r->is_csv ? count_newlines(r->data + start, end - start) + !whole : records);
     lua_pushboolean(L, open);
-    return 4;
+    lua_pushboolean(L, !whole);
+    return 5;
 }
 
 /* csv_end(text, start, columns) -> where the record of CSV that begins at `start` ends (its newline), or nil */
