@@ -197,8 +197,17 @@ describe("tine map -x", function()
     assert.equal(20000, counts)
     assert.is_true(select(2, s:gsub("\n", "")) > 5)
     assert.is_true(out("--pipe --block 10k -x cat", numbers) == numbers)
-    assert.equal("3\n3\n1\n", out("--pipe -N 3 -x 'wc -l'", "1\n2\n3\n4\n5\n6\n7"))
-    assert.equal("3 1\n1 2\n", out("--pipe -N 3 -x 'echo $(wc -l) {#}'", "1\n2\n3\n4"))
+    assert.equal("3\n3\n1\n", out("--pipe -N 3 -x 'wc -l'", "1\n2\n3\n4\n5\n6\n7\n"))
+    assert.equal("4\n", out("--pipe -x 'wc -c'", "nonl")) -- nothing is added
+    assert.equal("4\n1\n", out("--pipe -N 2 -x 'wc -c'", "a\nb\nc"))
+    assert.equal("5\n", out("--pipe -x 'wc -c'", "a\nb\nc"))
+    assert.equal("3 1\n1 2\n", out("--pipe -N 3 -x 'echo $(wc -l) {#}'", "1\n2\n3\n4\n"))
+  end)
+
+  it("holds as many outputs in files as the limit of open files allows", function()
+    local s = map.shell("ulimit -n 100; seq 120 | " .. map.program .. [[ map -j2 -x 'test {} = 1 && sleep 0.5
+      printf "%05000d\n" {}']])
+    assert.same({ 120 * 5001, "", 0 }, { #s.out, s.err, s.code })
   end)
 
   it("calls blocks by their numbers", function()

@@ -16,8 +16,14 @@ local STDOUT <const>, STDERR <const> = 1, 2
 local BUFFER <const> = 65536  -- bytes that are gathered before they are written
 local SMALL <const> = 4096    -- an output up to this is held in memory, else in its file
 local HELD_BYTES <const> = 16 << 20 -- as much may wait for its place ...
-local HELD_FILES <const> = 256
+local HELD_FILES <const> = 256 -- or a quarter of what may be open
 local HELD_JOBS <const> = 50000
+
+local function most_files()
+  local file <close> = io.open "/proc/self/limits"
+  local limit = file and tonumber(file:read "a":match "\nMax open files +(%d+)")
+  return math.min(HELD_FILES, limit and limit // 4 or HELD_FILES)
+end
 
 local Output = {}
 Output.__index = Output
@@ -25,7 +31,7 @@ Output.__index = Output
 -- how: { ordered=, tag=, reduce=function(...), joblog=, quiet= }
 function M.new(how)
   return setmetatable({ how = how, held = {}, next = 1, held_bytes = 0, held_files = 0, held_jobs = 0, parts = {},
-                        bytes = 0, entries = {} }, Output)
+                        bytes = 0, entries = {}, most_files = most_files() }, Output)
 end
 
 -- --- writing ------------------------------------------------------------------------------------------
@@ -150,7 +156,7 @@ end
 
 -- Whether there is room for more that waits.
 function Output:has_room()
-  return self.held_bytes < HELD_BYTES and self.held_files < HELD_FILES and self.held_jobs < HELD_JOBS
+  return self.held_bytes < HELD_BYTES and self.held_files < self.most_files and self.held_jobs < HELD_JOBS
 end
 
 -- --- files that commands write into ---------------------------------------------------------------------
