@@ -84,12 +84,20 @@ local function command_of(pid)
   return (text:gsub("%z+$", ""):gsub("%z", " "))
 end
 
+-- A program that SIGSTOP has stopped takes the question, and does not answer.
+local function is_stopped(pid)
+  local file <close> = io.open(("/proc/%d/status"):format(pid))
+  return file ~= nil and file:read "a":find "\nState:%s+[Tt]" ~= nil
+end
+
 -- What each says of itself (or of the place of `task`), of the program `pid` if that is given.
 local function ask(pid, task)
   local answers = {}
   for _, name in ipairs(sockets()) do
-    local answer, its_pid = host.look(name, task)
-    if answer and (not pid or its_pid == pid) then
+    local its_pid = host.owner(name)
+    local wanted = its_pid and (not pid or its_pid == pid) and not is_stopped(its_pid)
+    local answer = wanted and host.look(name, task)
+    if answer then
       if not task then answer.pid, answer.command, answer.socket = its_pid, command_of(its_pid), name end
       answers[#answers + 1] = answer
     end
@@ -105,6 +113,7 @@ local function explain(pid)
   if uid ~= host.user() and host.user() ~= 0 then
     return ("process %d is another user's (uid %d): only that user and root may look"):format(pid, uid), 2
   end
+  if is_stopped(pid) then return ("process %d is stopped: it cannot answer until it goes on"):format(pid), 1 end
   return ("process %d has no pool that can be seen"):format(pid), 1
 end
 

@@ -184,6 +184,17 @@ static int cli_look(lua_State *L) {
     return results == 1 ? 2 : results;
 }
 
+/* owner(name) -> the pid of the program that has this socket, which is not asked anything; nil */
+static int cli_owner(lua_State *L) {
+    uid_t uid;
+    int fd = connect_to(luaL_checkstring(L, 1));
+    if (fd == -1)
+        return luaL_fileresult(L, 0, NULL);
+    lua_pushinteger(L, (lua_Integer)owner_of(fd, &uid));
+    close(fd);
+    return 1;
+}
+
 /* user() -> the effective user id */
 static int cli_user(lua_State *L) {
     lua_pushinteger(L, (lua_Integer)geteuid());
@@ -191,6 +202,7 @@ static int cli_user(lua_State *L) {
 }
 
 void add_look(lua_State *L) {
-    static const luaL_Reg functions[] = {{"look", cli_look}, {"user", cli_user}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"look", cli_look}, {"owner", cli_owner}, {"user", cli_user}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }
