@@ -128,6 +128,7 @@ return { _all = { helper = "helper.lua" }, default = { ROOT = { "other" }, patte
   it("says what a file that cannot be loaded says", function()
     busted.file("spec/1_spec.lua", "it('x', function(")
     same ""
+    busted.file("spec/1_spec.lua", "error 'at load'")
     same "--shuffle --seed=1" -- and the seed
     os.remove(busted.folder .. "/spec/1_spec.lua")
   end)
