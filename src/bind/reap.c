@@ -121,10 +121,10 @@ static bool keep_rare(lua_State *L, struct future *f, int idx) {
 }
 
 /* The future at the top of the stack has something to keep, or somebody to tell. Making the box may run
-** finalizers, which may come here too: so look again. */
+** finalizers, which may come here too: so look again; and so may `keep_rare`, but the box is made once. */
 static void future_released(lua_State *L, struct future *f) {
     int idx = lua_gettop(L);
-    if (outcome_owns(&f->outcome)) {
+    if (outcome_owns(&f->outcome) && !f->box) {
         struct outcome empty = {0};
         struct outcome *box = tine__box(L, &empty);
         if (f->done)
