@@ -500,6 +500,7 @@ typedef struct tine_pack {
 #define TINE_PACK_INIT \
     { NULL, 0, 0, 0 }
 
+/* Write one value. */
 TINE_API void tine_pack_nil(tine_pack *pack);
 TINE_API void tine_pack_boolean(tine_pack *pack, bool value);
 TINE_API void tine_pack_integer(tine_pack *pack, int64_t value);

@@ -218,9 +218,9 @@ fault("the wrong task is blamed", "report.c", ".k = culprit ? culprit->begun - 1
 fault("nobody is blamed", "report.c", ".task = culprit,", "")
 fault("a death that breaks nothing is not told", "report.c", "        s->died = true;\n", "")
 fault("a death breaks nothing", "report.c",
-    "    if (s->o.replace && s->failed_starts < FAILED_STARTS) {", "    if (s->failed_starts < FAILED_STARTS) {")
+    "    bool replaced = s->o.replace && s->failed_starts", "    bool replaced = s->failed_starts")
 fault("a death breaks all", "report.c",
-    "    if (s->o.replace && s->failed_starts < FAILED_STARTS) {", "    if (false) {")
+    "    bool replaced = s->o.replace && s->failed_starts < FAILED_STARTS;", "    bool replaced = false;")
 fault("starts may fail for ever", "report.c", "s->failed_starts + 1 : 0;", "0 : 0;")
 fault("each death is a crash", "report.c",
     "if (s->life < LIFE_STOPPING && !by_force && !in_order) {", "if (s->life < LIFE_STOPPING) {")
