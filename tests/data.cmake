@@ -4,7 +4,7 @@ tine_c_test(NAME data/image SOURCES tests/fuzz_image.c LABELS data VARIANTS addr
 
 # Ten minutes of other images.
 if(TARGET test_data_image.address)
-  tine_guarded_test(data/image_soak 1800 soak $<TARGET_FILE:test_data_image.address> -n 1000000 -s 2)
+  tine_guarded_test(data/image_soak 1800 soak $<TARGET_FILE:test_data_image.address> -n 300000 -s 2)
 endif()
 
 # build-fuzz/tests/fuzz_image -max_total_time=600
