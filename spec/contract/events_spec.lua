@@ -36,6 +36,24 @@ end
 describe("events", function()
   teardown(leftovers.none)
 
+  -- They vanished, though there was room: the parts of a result that a task leaves when its time is over.
+  it("of a task that was asked to end come, too", function()
+    for _, workers in ipairs { 1, not os.getenv "TINE_SPEC_BACKEND" and 0 or nil } do
+      local pool = pool_of { workers = workers }
+      local future = pool:with { timeout = 0.05, grace = 20 }:submit(function()
+        local _ <close> = setmetatable({}, { __close = function() tine.worker.emit "closing" end })
+        local ok, err = pcall(function() while true do end end)
+        tine.worker.emit(ok, tine.kind(err))
+        error(err, 0)
+      end)
+      assert.equal("timeout", tine.kind(future:exception(20)))
+      local next_event = future:events()
+      assert.same({ false, "timeout" }, { next_event() })
+      assert.equal("closing", next_event())
+      assert.is_nil(next_event())
+    end
+  end)
+
   it("come with all their values, in order, before the end", function()
     local pool = pool_of { workers = 1 }
     local future = pool:submit(function()

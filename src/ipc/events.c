@@ -68,5 +68,5 @@ bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit) {
         wait_for_grant(l, id, limit);
         gate = look(l, id, limit);
     }
-    return gate == GATE_OPEN && !tine__link_asked(l);
+    return gate == GATE_OPEN;
 }

@@ -216,7 +216,7 @@ void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
 /* Have it say that what it tells is so just now. */
 void tine__link_stamp_now(struct link *l, struct record *r);
 /* May task `id`, which runs, write an event, of which `limit` are its own? Waits until it may. False: nobody wants it, or
-** the task was asked to end. (events.c) */
+** there is no room, and the task was asked to end. (events.c) */
 bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);

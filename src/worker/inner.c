@@ -116,9 +116,10 @@ static void last_progress(struct channel *ch, const struct call *call, const str
 
 /* All are kept. */
 static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
+    (void)ch;
     (void)call;
     (void)k;
-    return !asked(ch);
+    return true;
 }
 
 static struct buf *event(struct channel *ch) {
