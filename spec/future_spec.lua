@@ -261,12 +261,12 @@ describe("future", function()
     end
     for what, make in pairs { pool = function() return tine.pool(1) end,
                               view = function() return pool:with { label = "last", timeout = 5 } end } do
-      refused = {}
       leave({}, make)
       collectgarbage()
       collectgarbage()
       for _, method in ipairs { "submit", "try_submit", "map" } do
         assert.matches("^this pool, or view of one, has been finalized", tostring(refused[method]), what .. method)
+        refused[method] = nil
       end
     end
     assert.equal(1, pool:submit(math.abs, -1):result())

@@ -1,4 +1,4 @@
--- What the program has changed in a module goes along with what reaches it: here, the module's own functions under other
+-- What the program has changed in a module goes along with what reaches it: here, its own functions under other
 -- names, or in other places.
 local s = require "spec.codec.support"
 
@@ -121,7 +121,7 @@ describe("a table of a module that has no functions but those which the program 
   it("has them no longer than a call", function()
     local tine = require "tine"
     local pool <close> = tine.pool(1)
-    function m.Class:hello() return "hello" end
+    function m.Class.hello() return "hello" end
     local function run(f, ...) return pool:submit(f, ...):result(20) end
     assert.equal("hello", run(function(o) return require "codec_bare".is(o) and o:hello() end, m.new()))
     assert.is_nil(run(function() return require "codec_bare".Class.hello end))

@@ -3,18 +3,25 @@
 */
 #include "bind/bind.h"
 
-/* Turn what there is into a table. */
+/* Turn what there is into a table. Making room may run finalizers, which may have done so (one that takes in what has ended
+** keeps the attempts there): a table that is there is not replaced. */
 static void make_table(lua_State *L, struct future *f, int idx) {
-    static const char *const field[] = {[EXTRA_LABEL] = "label"};
     lua_createtable(L, 0, 4);
+    lua_createtable(L, 1, 0); /* for a watch */
+    lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+    if (f->extras == EXTRA_TABLE) {
+        lua_replace(L, -3);
+        lua_pop(L, 1);
+        return;
+    }
     if (f->extras == EXTRA_LABEL) {
-        lua_getiuservalue(L, idx, FUTURE_EXTRAS);
-        lua_setfield(L, -2, field[EXTRA_LABEL]);
+        lua_setfield(L, -3, "label");
+        lua_pop(L, 1);
     } else if (f->extras == EXTRA_WATCH) {
-        lua_createtable(L, 1, 0);
-        lua_getiuservalue(L, idx, FUTURE_EXTRAS);
         lua_rawseti(L, -2, 1);
         lua_setfield(L, -2, "watches");
+    } else {
+        lua_pop(L, 2);
     }
     f->extras = EXTRA_TABLE;
     lua_pushvalue(L, -1);
