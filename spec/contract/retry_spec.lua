@@ -51,6 +51,8 @@ describe("a task that may be tried again", function()
 
   it("fails with its last error when the budget is used up", function()
     local pool <close> = tine.pool { workers = 1, retry = { error = 2, delay = 0 } }
+    pool:submit(math.abs, -1):result(20)
+    pool:workers() -- it has been heard which process its worker is
     local future = pool:submit(until_attempt, 10)
     assert.equal("not yet: 3", future:exception(20))
     local attempts = future:attempts()

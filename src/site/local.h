@@ -89,6 +89,7 @@ struct local {
     /* reports */
     char *packet;         /* MESSAGE_MAX bytes: what was received last */
     bool readable;        /* the control socket may have something */
+    bool unnamed;         /* of some worker it may still have to say which process it is */
     bool blocked;         /* something could not be sent: wait until it takes more */
     bool room;            /* it does: to be reported */
     bool lost;            /* a descriptor of ours was taken away: all is over */

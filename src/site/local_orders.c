@@ -293,6 +293,7 @@ static int start(struct local *l, unsigned worker) {
         return err == TINE_ESHUTDOWN ? TINE_EAGAIN : err;
     }
     l->lanes[worker] = lane;
+    l->unnamed = true;
     if (worker > l->top)
         l->top = worker;
     return 0;

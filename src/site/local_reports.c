@@ -427,10 +427,29 @@ static bool report_other(struct local *l, struct report *r) {
     return next_report(l, r) && (r->kind != REPORT_GONE || !l->printer || tell_gone(l, r));
 }
 
+/* Has somebody something to say of whom it was not heard yet which process he is? A worker that was forked ahead answers so
+** soon that this, which was sent before, would be read after. */
+static bool is_introduced_first(struct local *l) {
+    bool news = false;
+    l->unnamed = false;
+    for (unsigned w = 1; w <= l->top; w++) {
+        const struct lane *lane = l->lanes[w];
+        if (!lane || lane->pid || lane->broken)
+            continue;
+        l->unnamed = true;
+        news |= tine__link_pending(&lane->link);
+    }
+    l->readable |= news;
+    return news;
+}
+
 bool tine__local_report(struct site *s, struct report *r, bool listen) {
     struct local *l = local_of(s);
     give_back(l);
     l->readable |= listen;
+    if (l->unnamed && is_introduced_first(l) && l->death.kind == REPORT_NONE &&
+        l->gone.kind == REPORT_NONE && read_control(l, r))
+        return true;
     bool plain =
         !l->captures && !l->room && l->death.kind == REPORT_NONE && l->gone.kind == REPORT_NONE;
     return (plain && read_rings(l, r)) || report_other(l, r);
