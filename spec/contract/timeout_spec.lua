@@ -32,7 +32,8 @@ describe("a task that runs too long", function()
       local after = pool:submit(math.abs, -1)
       eventually(function() return future:running() end, "it runs")
       assert.is_true(future:abort())
-      assert.equal("running", future:state()) -- until its worker is gone
+      local state = future:state() -- running until its worker is gone; one that heeds the request may be through
+      assert.is_true(state == "running" or (what == "loops in Lua" and state == "cancelled"), state)
       assert.equal("cancelled", tine.kind(select(2, future:pcall(20))))
       assert.equal("cancelled", future:state())
       assert.is_true(future:cancelled())
