@@ -63,10 +63,14 @@ static void wait_for_grant(struct link *l, uint64_t id, uint64_t limit) {
 }
 
 bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit) {
+    if (l->gap == id)
+        return false;
     enum gate gate = look(l, id, limit);
     if (gate == GATE_SHUT) {
         wait_for_grant(l, id, limit);
         gate = look(l, id, limit);
     }
+    if (gate == GATE_SHUT) /* it was asked to end */
+        l->gap = id;
     return gate == GATE_OPEN;
 }

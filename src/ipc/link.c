@@ -225,6 +225,7 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
     assert(id >> 56 == 0);
     atomic_store_explicit(&l->s->level[l->level].started, now, memory_order_relaxed);
     l->first_event = l->events;
+    l->gap = 0;
     if (first) {
         assert(state_in(word) == RUN_IDLE); /* which the submitter leaves alone */
         /* release: the start */

@@ -117,14 +117,16 @@ struct link {
     struct link_shared *s;
     struct heap *heap;
     /* private, so that the other side cannot change them under us */
-    uint64_t at;               /* our own index: head for the worker, tail for the submitter */
-    uint64_t seen;             /* the other's index as we last read it */
-    uint64_t origin;           /* the byte of the ring where index 0 would lie */
-    uint64_t after;            /* submitter: where the record that was peeked ends */
-    uint64_t block;            /* submitter: where its payload lies in the heap */
-    unsigned level;            /* worker: of the task that runs */
-    uint64_t events;           /* that were written, or read */
-    uint64_t first_event;      /* worker: the number of the first one of the task that runs */
+    uint64_t at;          /* our own index: head for the worker, tail for the submitter */
+    uint64_t seen;        /* the other's index as we last read it */
+    uint64_t origin;      /* the byte of the ring where index 0 would lie */
+    uint64_t after;       /* submitter: where the record that was peeked ends */
+    uint64_t block;       /* submitter: where its payload lies in the heap */
+    unsigned level;       /* worker: of the task that runs */
+    uint64_t events;      /* that were written, or read */
+    uint64_t first_event; /* worker: the number of the first one of the task that runs */
+    uint64_t
+        gap; /* worker: the task of which an event was dropped: then none is written any more; 0 */
     struct record_times times; /* of the record that was peeked, or is about to be written */
 };
 
@@ -216,7 +218,7 @@ void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
 /* Have it say that what it tells is so just now. */
 void tine__link_stamp_now(struct link *l, struct record *r);
 /* May task `id`, which runs, write an event, of which `limit` are its own? Waits until it may. False: nobody wants it, or
-** there is no room, and the task was asked to end. (events.c) */
+** there is no room, or was none for one before, and the task was asked to end. (events.c) */
 bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
