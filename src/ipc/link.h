@@ -125,8 +125,7 @@ struct link {
     unsigned level;       /* worker: of the task that runs */
     uint64_t events;      /* that were written, or read */
     uint64_t first_event; /* worker: the number of the first one of the task that runs */
-    uint64_t
-        gap; /* worker: the task of which an event was dropped: then none is written any more; 0 */
+    uint64_t gap; /* worker: the task of which an event was dropped, and no more are written; 0 */
     struct record_times times; /* of the record that was peeked, or is about to be written */
 };
 

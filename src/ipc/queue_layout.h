@@ -95,8 +95,8 @@ static inline struct queue_slot *slot_of(const struct queue *q, uint64_t seq) {
 
 /* Move q->from to the first item from there on that is READY, and give its word; NULL: there is none. */
 _Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word);
-/* Wake one sleeper, as tine__queue_wake does, by who has looked after its store already. */
-bool tine__queue_wake_one(struct queue *q);
+/* Wake so many sleepers, by who has looked after its store already (tine__queue_wake). True: as many slept. */
+bool tine__queue_wake_some(struct queue *q, unsigned n);
 /* How many workers are just looking for items. One that was stopped, or is kept from the processor, is not. */
 unsigned tine__queue_spinners(const struct queue *q, uint64_t now);
 /* Is there one that looks soon? Not so one that was stopped. */

@@ -59,7 +59,7 @@ static void pass_on(struct queue *q) {
         return;
     uint64_t now = tine__now();
     if (tine__queue_spinners(q, now) == 0 && !tine__queue_is_watched(q, now))
-        tine__queue_wake_one(q);
+        tine__queue_wake_some(q, 1);
 }
 
 /* Give the processor away for up to `spin` ns, looking in between: the peer that would make the
@@ -98,13 +98,6 @@ static void announce_sleeper(struct queue *q, unsigned worker) {
     store_then_look();
 }
 
-/* Wake so many. True: as many slept. */
-static bool wake_some(struct queue *q, unsigned n) {
-    while (n > 0 && tine__queue_wake_one(q))
-        n--;
-    return n == 0;
-}
-
 /* Sleep for one watch, and help where an item has lain all the while. False: it does not pay any more, or we are wanted
 ** ourselves. */
 static bool keep_watch(struct queue *q, unsigned worker) {
@@ -119,7 +112,7 @@ static bool keep_watch(struct queue *q, unsigned worker) {
     if (!tine__queue_find(q, &word) || (int64_t)(tail - q->from) <= 0)
         return atomic_load_explicit(&q->k->spared, memory_order_relaxed) - spared >= SPARED;
     /* Where others go on taking items, one more is enough: there may be no processors for all. */
-    return wake_some(q, q->from == oldest ? tine__queue_ready(q) : 1);
+    return tine__queue_wake_some(q, q->from == oldest ? tine__queue_ready(q) : 1);
 }
 
 /* Others take items as fast as they come, and each that we sleep through would wake us: one of us sleeps so lightly that
@@ -132,7 +125,7 @@ static int watch(struct queue *q, unsigned worker) {
         ;
     tine__queue_leave_seat(&q->k->watcher.worker, worker);
     KILL_POINT("watched");
-    wake_some(q, left_to_others(q));
+    tine__queue_wake_some(q, left_to_others(q));
     return look(q);
 }
 

@@ -29,7 +29,7 @@ static bool wake_in(struct queue *q, unsigned group) {
     return false;
 }
 
-bool tine__queue_wake_one(struct queue *q) {
+static bool wake_one(struct queue *q) {
     uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
     for (; groups; groups &= groups - 1)
         if (wake_in(q, (unsigned)__builtin_ctzll(groups)))
@@ -37,17 +37,22 @@ bool tine__queue_wake_one(struct queue *q) {
     return false;
 }
 
+bool tine__queue_wake_some(struct queue *q, unsigned n) {
+    while (n > 0 && wake_one(q))
+        n--;
+    return n == 0;
+}
+
 bool tine__queue_wake(struct queue *q) {
     store_then_look(); /* items, then sleepers; the sleeper: its bit, then items */
-    return tine__queue_wake_one(q);
+    return wake_one(q);
 }
 
 void tine__queue_wake_all(struct queue *q) {
     store_then_look();
     /* A worker that goes to sleep again meanwhile has looked after our stores: at most one wake for
     ** each keeps this from running after it. */
-    for (unsigned n = 0; n < QUEUE_MAX_WORKERS && tine__queue_wake_one(q); n++)
-        ;
+    tine__queue_wake_some(q, QUEUE_MAX_WORKERS);
 }
 
 bool tine__queue_sleeps(const struct queue *q) {
@@ -92,8 +97,8 @@ bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t now) 
                               memory_order_relaxed);
         return true;
     }
-    while (n > spinners && tine__queue_wake_one(q))
-        n--;
+    if (n > spinners)
+        tine__queue_wake_some(q, n - spinners);
     return spinners > 0;
 }
 
