@@ -236,16 +236,9 @@ end
 
 -- Have what the option says told, and the line closed in the end.
 local function begin_following(m, c, how)
-    if how == true then
-        local line = progress.line { total = c.length }
-        c.line = line
-        how = line and function(done, _, failed)
-            line:at(done, failed)
-        end
-    end
-    if how then
+    c.follow, c.line = progress.follower(how, c.length)
+    if c.follow then
         C.follow(m)
-        c.follow = how
         function c.finish(map)
             if c.follow then
                 tell(map, c, true)

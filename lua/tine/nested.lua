@@ -28,18 +28,6 @@ local function tell(m, last)
     end
 end
 
--- Have what the option says told, and the line closed in the end.
-local function begin_following(m, how)
-    if how == true then
-        local line = progress.line { total = m.length }
-        m.line = line
-        how = line and function(done, _, failed)
-            line:at(done, failed)
-        end
-    end
-    m.follow = how or nil
-end
-
 -- A callback of its futures, where it is to be known how many have ended.
 local function counter(m)
     return function(future)
@@ -253,7 +241,7 @@ local function new_map(pool, fn, items, length, opts)
         failed = 0,
         told = 0, -- and who follows it
     }, Map)
-    begin_following(m, opts.progress)
+    m.follow, m.line = progress.follower(opts.progress, length)
     m.note = (m.completed or m.follow) and counter(m) or nil
     top_up(m)
     if m.broken and m.count == 0 then -- nothing comes before it

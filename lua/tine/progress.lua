@@ -84,6 +84,18 @@ function Line:close()
     end
 end
 
+-- Who follows a map, as its option `progress` says: a function (done, total, failed), and the line that it writes, if
+-- it does, to be closed. nil: nobody.
+local function follower(how, total)
+    if how ~= true then
+        return how or nil
+    end
+    local line = new_line { total = total }
+    return line and function(done, _, failed)
+        line:at(done, failed)
+    end, line
+end
+
 -- ---- for loops of one's own ----
 
 local Progress = {}
@@ -132,4 +144,4 @@ local function new(total)
     return setmetatable({ done = 0, failed = 0, line = new_line { total = total } }, Progress)
 end
 
-return { new = new, line = new_line }
+return { new = new, line = new_line, follower = follower }
