@@ -127,7 +127,7 @@ static bool belongs(struct scan *s, int key) {
         tine__is_misplaced(s->e, s->file, lua_gettop(L), lua_tostring(L, key)))
         return false;
     enum origin o = tine__origin(s->e, s->file, lua_gettop(L));
-    return o == ORIGIN_ONCE || (o == ORIGIN_AGAIN && s->first);
+    return o == ORIGIN_ONCE || (o != ORIGIN_OTHER && s->first);
 }
 
 /* Append the path (the step at `prefix`, if any, and the key) and the value, which is on top. */

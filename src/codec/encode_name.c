@@ -264,12 +264,7 @@ static bool may_be_own(struct encoder *e, const struct name *n, int path) {
     lua_State *L = e->L;
     if (!n->file || !lua_isfunction(L, path + 1))
         return n->builtin;
-    bool field = lua_type(L, path) == LUA_TSTRING;
-    if (lua_istable(L, path)) {
-        field = lua_rawgeti(L, path, 2) == LUA_TSTRING;
-        lua_pop(L, 1);
-    }
-    return field && tine__origin(e, n->file, path + 1) == ORIGIN_ONCE;
+    return change_is_field(L, path) && tine__origin(e, n->file, path + 1) == ORIGIN_ONCE;
 }
 
 /* What the program has changed in the table at `t`, whose name has that number: once in a message. */

@@ -172,7 +172,8 @@ void tine__choose_way(struct encoder *e, struct name *n, bool lost);
 enum origin {
     ORIGIN_OTHER, /* not from there */
     ORIGIN_ONCE,  /* the file makes it, once */
-    ORIGIN_AGAIN, /* the file's code makes it, perhaps at every call of something, or in a loop */
+    ORIGIN_MANY, /* ... in a loop, outside of other functions: a table that holds such ones is there once */
+    ORIGIN_AGAIN, /* the file's code makes it, perhaps at every call of something */
 };
 enum origin tine__origin(struct encoder *e, const struct file *f, int value);
 /* Does the file say that another function than the Lua function at `fn` has that name? */
@@ -195,6 +196,16 @@ enum witnessed {
 /* Has the table at `t` here what another process says tells it from others? The file is that of the module here, or NULL. */
 enum witnessed tine__has_witness(lua_State *L, int self, const struct file *f, int t,
                                  uint64_t witness);
+
+/* The path of a change, a key or a list of what leads to it, is at `path`: is that a field, by its name, of the module or of
+** something in it? */
+static inline bool change_is_field(lua_State *L, int path) {
+    if (!lua_istable(L, path))
+        return lua_type(L, path) == LUA_TSTRING;
+    bool is = lua_rawgeti(L, path, 2) == LUA_TSTRING;
+    lua_pop(L, 1);
+    return is;
+}
 
 /* ---- changes.c ---- */
 

@@ -25,12 +25,8 @@ static const char *source_of(lua_State *L, int fn) {
     return ar.source; /* as long as the function */
 }
 
-/* One that the file makes in a loop, outside of other functions: it is itself there many times, but a table that holds
-** such functions is not. */
-#define ORIGIN_MANY 3
-
 /* What the Lua function at `fn` is to that file. */
-static int origin_in(struct encoder *e, const struct file *f, int fn) {
+static enum origin origin_in(struct encoder *e, const struct file *f, int fn) {
     if (!f->lua || *source_of(e->L, fn) != '@')
         return ORIGIN_OTHER;
     const struct file_hash *h = tine__file_function(f, tine__hash_function(e->L, e->self, fn));
@@ -40,9 +36,10 @@ static int origin_in(struct encoder *e, const struct file *f, int fn) {
 }
 
 /* The same for the file of another module, that the code of `f` names, if the function is from such a one. */
-static int origin_in_mentioned(struct encoder *e, const struct file *f, int fn) {
+static enum origin origin_in_mentioned(struct encoder *e, const struct file *f, int fn) {
     lua_State *L = e->L;
-    int top = lua_gettop(L), origin = ORIGIN_OTHER;
+    int top = lua_gettop(L);
+    enum origin origin = ORIGIN_OTHER;
     if (f->lua && tine__push_owner(L, e->self, source_of(L, fn), SIZE_MAX)) {
         const char *owner = lua_tostring(L, -1);
         const struct file *its =
@@ -64,20 +61,15 @@ static bool is_from_library(struct encoder *e, const struct file *f, int fn) {
     return name && tine__file_mentions(f, tine__name_root(e, name));
 }
 
-static int origin_of(struct encoder *e, const struct file *f, int value) {
+enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
     lua_State *L = e->L;
     if (lua_iscfunction(L, value)) {
         if (tine__standard_of(lua_tocfunction(L, value)))
             return ORIGIN_OTHER;
         return is_from_library(e, f, value) ? ORIGIN_ONCE : ORIGIN_OTHER;
     }
-    int origin = origin_in(e, f, value);
+    enum origin origin = origin_in(e, f, value);
     return origin == ORIGIN_OTHER ? origin_in_mentioned(e, f, value) : origin;
-}
-
-enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
-    int origin = origin_of(e, f, value);
-    return origin == ORIGIN_MANY ? ORIGIN_AGAIN : (enum origin)origin;
 }
 
 bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key) {
@@ -89,7 +81,7 @@ bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const c
 
 /* Is the function on top one that the module's file defines? */
 static bool is_own(struct encoder *e, const struct file *f, bool module) {
-    int o = origin_of(e, f, lua_gettop(e->L));
+    enum origin o = tine__origin(e, f, lua_gettop(e->L));
     return o == ORIGIN_ONCE || o == ORIGIN_MANY || (o == ORIGIN_AGAIN && module);
 }
 
@@ -154,6 +146,7 @@ static enum going function_goes(struct encoder *e, int fn, struct name *n) {
     switch (tine__origin(e, n->file, fn)) {
     case ORIGIN_ONCE:
         return GOES_BY_NAME;
+    case ORIGIN_MANY:
     case ORIGIN_AGAIN:
         return GOES_BY_BOTH;
     default:

@@ -300,16 +300,8 @@ static uint64_t get_hash(const char *p) {
 /* Is it a function that goes along as a field of a module? One that is not found is what the module did there of its own,
 ** and does here. */
 static bool is_field(struct reader *r, const struct frame *f, const struct naming *n) {
-    lua_State *L = r->L;
-    int path = n->module - 1;
-    if (f[-1].kind != FRAME_CHANGED || f[-1].i <= 1 || (f[-1].i - 1) % 3 != 0 ||
-        n->kind != NAME_FUNCTION)
-        return false;
-    if (!lua_istable(L, path))
-        return lua_type(L, path) == LUA_TSTRING;
-    bool is = lua_rawgeti(L, path, 2) == LUA_TSTRING;
-    lua_pop(L, 1);
-    return is;
+    return f[-1].kind == FRAME_CHANGED && f[-1].i > 1 && (f[-1].i - 1) % 3 == 0 &&
+           n->kind == NAME_FUNCTION && change_is_field(r->L, n->module - 1);
 }
 
 void tine__resolve_name(struct reader *r, struct frame *f, int first) {
