@@ -1,35 +1,17 @@
 -- What a module holds under several names, or the program has put in another's place: the object that arrives is the
 -- one that was meant, or a copy, or there is an error. See docs/travel.md, "By name or by value".
+local new_modules = require "spec.support.modules"
 local tine = require "tine"
 
 local TIMEOUT = 60
 
 describe("an object with several names", function()
-  local dir, path
+  local modules = new_modules "objects_m"
+  setup(function() modules:open() end)
+  teardown(function() modules:close() end)
 
-  setup(function()
-    dir = os.tmpname()
-    os.remove(dir)
-    assert(os.execute("mkdir " .. dir))
-    path = package.path
-    package.path = dir .. "/?.lua;" .. package.path
-  end)
-  teardown(function()
-    package.path = path
-    os.execute("rm -r " .. dir)
-  end)
-
-  local count = 0
   -- A new module with that source: what `require` gives, its name.
-  local function module(source)
-    count = count + 1
-    local name = "objects_m" .. count
-    local f <close> = assert(io.open(("%s/%s.lua"):format(dir, name), "w"))
-    f:write(source)
-    f:close()
-    finally(function() package.loaded[name] = nil end)
-    return require(name), name
-  end
+  local function module(source) return modules:add(finally, source) end
 
   local function with_pool(f)
     local pool <close> = tine.pool(1)

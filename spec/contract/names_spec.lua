@@ -1,36 +1,17 @@
 -- luacheck: globals names_limit names_helper names_over
 -- A name stands only for what the worker really gets under it; see docs/travel.md.
+local new_modules = require "spec.support.modules"
 local tine = require "tine"
 
 local TIMEOUT = 60
 
 describe("names", function()
-  local dir, path, cpath
+  local modules = new_modules "names_m"
+  setup(function() modules:open() end)
+  teardown(function() modules:close() end)
 
-  setup(function()
-    dir = os.tmpname()
-    os.remove(dir)
-    assert(os.execute("mkdir " .. dir))
-    path, cpath = package.path, package.cpath
-    package.path = dir .. "/?.lua;" .. package.path
-  end)
-  teardown(function()
-    package.path, package.cpath = path, cpath
-    os.execute("rm -r " .. dir)
-  end)
-
-  local count = 0
   -- A new module with that source: what `require` gives, its name, its file.
-  local function module(source)
-    count = count + 1
-    local name = "names_m" .. count
-    local file = ("%s/%s.lua"):format(dir, name)
-    local f <close> = assert(io.open(file, "w"))
-    f:write(source)
-    f:close()
-    finally(function() package.loaded[name] = nil end)
-    return require(name), name, file
-  end
+  local function module(source) return modules:add(finally, source) end
 
   local function with_pool(f, options)
     local pool <close> = tine.pool(options or 1)
@@ -392,7 +373,7 @@ describe("names", function()
 
     it("are not those of another folder's or path's", function()
       local m, name = module "return { f = function() return 'first' end }"
-      local other = dir .. "/other"
+      local other = modules.dir .. "/other"
       os.execute("mkdir -p " .. other)
       local f <close> = assert(io.open(("%s/%s.lua"):format(other, name), "w"))
       f:write "return { f = function() return 'second' end }"
@@ -419,7 +400,7 @@ describe("names", function()
     end)
 
     it("work from relative paths, before and after a change of directory", function()
-      local script = dir .. "/relative.lua"
+      local script = modules.dir .. "/relative.lua"
       local f <close> = assert(io.open(script, "w"))
       f:write(([[
         package.path = "./?.lua;" .. %q .. package.path
@@ -433,10 +414,10 @@ describe("names", function()
         io.write(other:submit(m.f):result(), other:submit(function() return m.f() end):result())
       ]]):format(package.path .. ";"))
       f:close()
-      local g <close> = assert(io.open(dir .. "/relative_module.lua", "w"))
+      local g <close> = assert(io.open(modules.dir .. "/relative_module.lua", "w"))
       g:write "return { f = function() return 'f' end }"
       g:close()
-      local p = io.popen(("cd %s && lua5.4 relative.lua 2>&1"):format(dir))
+      local p = io.popen(("cd %s && lua5.4 relative.lua 2>&1"):format(modules.dir))
       assert.equal("fyff", p:read "a")
       p:close()
     end)
