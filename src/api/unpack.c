@@ -143,6 +143,11 @@ int tine_unpack_next(tine_unpack *u, tine_value *v) {
     return 1;
 }
 
+/* How many values are in it. */
+static size_t parts_of(const tine_value *v) {
+    return v->type == TINE_ARRAY ? v->length : v->type == TINE_MAP ? 2 * v->length : 0;
+}
+
 int tine_unpack_skip(tine_unpack *u) {
     tine_unpack ahead = u ? *u : (tine_unpack){NULL, 0};
     tine_value v;
@@ -150,12 +155,10 @@ int tine_unpack_skip(tine_unpack *u) {
     if (r != 1)
         return r;
     /* how many are to come: each is there with a byte at least, so the count cannot be too large */
-    size_t open = v.type == TINE_ARRAY ? v.length : v.type == TINE_MAP ? 2 * v.length : 0;
-    while (open > 0) {
+    for (size_t open = parts_of(&v); open > 0; open--) {
         if (tine_unpack_next(&ahead, &v) != 1)
             return TINE_EINVALID;
-        open += v.type == TINE_ARRAY ? v.length : v.type == TINE_MAP ? 2 * v.length : 0;
-        open--;
+        open += parts_of(&v);
     }
     *u = ahead;
     return 1;

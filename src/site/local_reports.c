@@ -447,10 +447,9 @@ bool tine__local_report(struct site *s, struct report *r, bool listen) {
     struct local *l = local_of(s);
     give_back(l);
     l->readable |= listen;
-    if (l->unnamed && is_introduced_first(l) && l->death.kind == REPORT_NONE &&
-        l->gone.kind == REPORT_NONE && read_control(l, r))
+    bool ending = l->death.kind != REPORT_NONE || l->gone.kind != REPORT_NONE;
+    if (!ending && l->unnamed && is_introduced_first(l) && read_control(l, r))
         return true;
-    bool plain =
-        !l->captures && !l->room && l->death.kind == REPORT_NONE && l->gone.kind == REPORT_NONE;
+    bool plain = !ending && !l->captures && !l->room;
     return (plain && read_rings(l, r)) || report_other(l, r);
 }
