@@ -31,9 +31,13 @@ describe("a task that runs too long", function()
       local future = pool:submit(runaway)
       local after = pool:submit(math.abs, -1)
       eventually(function() return future:running() end, "it runs")
+      local worker = pool:workers()[1].pid
       assert.is_true(future:abort())
-      local state = future:state() -- running until its worker is gone; one that heeds the request may be through
-      assert.is_true(state == "running" or (what == "loops in Lua" and state == "cancelled"), state)
+      -- It is running until its worker is gone, however late this program looks; one that heeds the request lives on.
+      if future:state() ~= "running" then
+        assert.equal("cancelled", future:state())
+        assert.is_true(what == "loops in Lua" or not processes.alive(worker))
+      end
       assert.equal("cancelled", tine.kind(select(2, future:pcall(20))))
       assert.equal("cancelled", future:state())
       assert.is_true(future:cancelled())
