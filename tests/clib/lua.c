@@ -345,7 +345,7 @@ static void *submit_meanwhile(void *arg, void *block, size_t before, size_t afte
     struct submitter *s = arg;
     bool userdata = !block && before == LUA_TUSERDATA;
     for (unsigned i = 0; userdata && s->left > 0 && i < 6; i++, s->left--)
-        tine_future_free(submit(s->pool, "return 1", 0));
+        tine_future_free(submit(s->pool, "while true do end", 0));
     return s->alloc(s->ud, block, before, after);
 }
 
@@ -362,6 +362,7 @@ static void test_workers_meanwhile(void) {
     lua_setallocf(L, s.alloc, s.ud);
     CHECK_EQ(s.left, 0);
     lua_close(L);
+    CHECK_EQ(tine_pool_kill(pool, true), 0);
     tine_pool_close(pool);
 }
 
