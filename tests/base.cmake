@@ -3,4 +3,5 @@ tine_c_test(NAME base/fault SOURCES tests/base/fault.c VARIANTS faults LABELS ba
 tine_c_test(NAME base/alloc SOURCES tests/base/alloc.c VARIANTS faults LABELS base)
 tine_c_test(NAME base/slab SOURCES tests/base/slab.c VARIANTS address faults LABELS base)
 tine_c_test(NAME base/yield SOURCES tests/base/yield.c LABELS base)
+tine_c_test(NAME base/ticker SOURCES tests/base/ticker.c LABELS base)
 tine_c_test(NAME base/tail SOURCES tests/base/tail.c VARIANTS address faults LABELS base)

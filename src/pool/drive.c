@@ -182,7 +182,7 @@ static unsigned hear(struct pool *p, bool listen) {
         listen = false;
         if (report_is_result(&r)) {
             if (n++ == 0)
-                p->heard = tine__now();
+                p->heard = ticker_now(&p->ticker);
             tine__deliver_result(p, &r);
         } else if (r.kind == REPORT_EVENT) {
             tine__deliver_event(p, &r);

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include "base/list.h"
+#include "base/ticker.h"
 #include "ipc/wakeup.h"
 #include "pool/figures.h"
 #include "pool/kin.h"
@@ -70,6 +71,7 @@ struct pool {
     } ends; /* of tasks */
     uint64_t submitted;
     struct figures figures;
+    struct ticker ticker;  /* for what each task asks for */
     uint64_t heard;        /* when the batch of results that is being told was taken in */
     uint64_t calls;        /* of submit and map */
     unsigned queued;       /* submits that found the site full */

@@ -159,8 +159,9 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
     number(item, cb);
     item->bytes = cb->b.data;
     item->borrowed = cb->block == 0;
-    int err = item->needs ? tine__sched_submit_held(&p->s, &item->task, tine__now())
-                          : tine__sched_submit(&p->s, &item->task, tine__now());
+    uint64_t now = ticker_now(&p->ticker);
+    int err = item->needs ? tine__sched_submit_held(&p->s, &item->task, now)
+                          : tine__sched_submit(&p->s, &item->task, now);
     if (err == TINE_EAGAIN)
         item->inbox->refused = p->refused = true;
     if (err)

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/ticker.h"
 #include "ipc/arena.h"
 #include "ipc/bell.h"
 #include "ipc/queue.h"
@@ -30,6 +31,7 @@ struct shm_channel {
     struct bell waiter, manager;
     unsigned worker;
     uint64_t spin;
+    struct ticker ticker;
     /* When the last task ended, if nothing has taken time since; 0: the clock is to be read. */
     uint64_t now;
     uint64_t seq;                   /* of the item in hand */
@@ -208,7 +210,7 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k, uint64
         tine__link_note_spent(&c->link);
     /* One task ends as the next begins, and one look at the clock does for both: it costs more than all else that a
     ** small task makes of it here. A limit counts from a look of its own. */
-    *when = c->now && !call->timed ? c->now : tine__now();
+    *when = c->now && !call->timed ? c->now : ticker_now(&c->ticker);
     int err = tine__link_begin(&c->link, call->id + k, k == 0, *when);
     if (k == 0 && c->link.level == 0) {
         bool asked;
@@ -363,7 +365,7 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     int err = tine__link_finish(&c->link, r.id, &asked);
     if (err)
         return err;
-    c->now = tine__now();
+    c->now = ticker_now(&c->ticker);
     tine__link_stamp(&c->link, &r, c->now);
     if (asked && kind != RECORD_ENDED) { /* when it was just through */
         r.kind = RECORD_ENDED;
