@@ -1,5 +1,6 @@
 /* Anchors: what holds futures and chunks while they are in flight. */
 #include <string.h>
+#include "base/hot.h"
 #include "bind/bind.h"
 
 static void make_room(lua_State *L, struct state *S) {
@@ -16,7 +17,7 @@ static void make_room(lua_State *L, struct state *S) {
     S->room = room;
 }
 
-void tine__anchor(lua_State *L, struct state *S, struct anchor *a, int idx) {
+HOT void tine__anchor(lua_State *L, struct state *S, struct anchor *a, int idx) {
     lua_pushvalue(L, idx);
     while (S->nfree == 0 && S->slots == S->room)
         make_room(L, S);

@@ -1,6 +1,7 @@
 /* Waiting: the one place in which a Lua thread stands still. */
 #include <errno.h>
 #include "base/clock.h"
+#include "base/hot.h"
 #include "bind/bind.h"
 #include "worker/ask.h"
 
@@ -12,7 +13,7 @@ uint64_t tine__check_seconds(lua_State *L, int arg) {
     return clock_span(s);
 }
 
-uint64_t tine__check_deadline(lua_State *L, int arg) {
+HOT uint64_t tine__check_deadline(lua_State *L, int arg) {
     if (lua_isnoneornil(L, arg))
         return WAIT_FOREVER;
     return clock_deadline(tine__check_seconds(L, arg));

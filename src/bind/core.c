@@ -2,6 +2,7 @@
 ** go. What its methods are: pool.c.
 */
 #include <string.h>
+#include "base/hot.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -26,7 +27,7 @@ void tine__check_process(lua_State *L, const struct core *c) {
         tine__error(L, TINE_EFORKED, "this pool belongs to the parent process");
 }
 
-struct view *tine__check_view(lua_State *L, int arg) {
+HOT struct view *tine__check_view(lua_State *L, int arg) {
     struct view *v = lua_touserdata(L, arg);
     struct state *S = state_of(L);
     if (!v || v != S->known || lua_type(L, arg) != LUA_TUSERDATA) {

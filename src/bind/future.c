@@ -2,6 +2,7 @@
 ** future_methods.c.
 */
 #include <string.h>
+#include "base/hot.h"
 #include "bind/bind.h"
 
 /* --- making and checking --- */
@@ -22,7 +23,7 @@ static void renew_view(lua_State *L, struct view *v, int view) {
     lua_setiuservalue(L, view, VIEW_META);
 }
 
-struct future *tine__future_new(lua_State *L, struct view *v, int view) {
+HOT struct future *tine__future_new(lua_State *L, struct view *v, int view) {
     struct future *f = new_future(L, v->core);
     if (v->meta != v->core->meta)
         renew_view(L, v, view);
@@ -72,7 +73,7 @@ struct future *tine__to_future(lua_State *L, int idx) {
     return same ? f : NULL;
 }
 
-struct future *tine__check_future(lua_State *L, int arg) {
+HOT struct future *tine__check_future(lua_State *L, int arg) {
     struct future *f = tine__to_future(L, arg);
     if (!f)
         luaL_typeerror(L, arg, "tine.future");

@@ -1,4 +1,5 @@
 /* What the methods of futures are. */
+#include "base/hot.h"
 #include "bind/bind.h"
 #include "worker/task_error.h"
 
@@ -58,7 +59,7 @@ static bool future_ends(const struct aim *aim, const struct anchor *a) {
     return a == &((const struct future *)aim->what)->anchor;
 }
 
-int tine__future_await(lua_State *L, struct future *f, uint64_t deadline) {
+HOT int tine__future_await(lua_State *L, struct future *f, uint64_t deadline) {
     struct state *S = f->core ? f->core->state : state_of(L);
     /* inside a callback the rest is run after it, in order, not in the middle of its expressions */
     if (f->done && (!callbacks_due(S) || S->depth > 0))

@@ -1,4 +1,5 @@
 #include "bind/items.h"
+#include "base/hot.h"
 
 #include "base/sys.h"
 
@@ -41,7 +42,7 @@ static struct block *new_block(struct items *s) {
     return b;
 }
 
-struct item *tine__items_take(struct items *s) {
+HOT struct item *tine__items_take(struct items *s) {
     struct block *b =
         list_empty(&s->blocks) ? new_block(s) : LIST_ITEM(s->blocks.next, struct block, node);
     if (!b)
@@ -60,7 +61,7 @@ static void free_block(struct items *s, struct block *b) {
     free(b);
 }
 
-void tine__items_put(struct items *s, struct item *item) {
+HOT void tine__items_put(struct items *s, struct item *item) {
     struct block *b = ((struct item_place *)item)->block;
     item->owner = b->free;
     b->free = item;

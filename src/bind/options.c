@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/hot.h"
 #include "bind/bind.h"
 
 /* --- the nearest known name --- */
@@ -161,7 +162,7 @@ uint64_t tine__option_limit(lua_State *L, int arg, const char *name, uint64_t no
     return ns == WAIT_FOREVER ? 0 : ns > 0 ? ns : 1;
 }
 
-bool tine__is_callable(lua_State *L, int idx) {
+HOT bool tine__is_callable(lua_State *L, int idx) {
     if (lua_isfunction(L, idx))
         return true;
     if (luaL_getmetafield(L, idx, "__call") == LUA_TNIL)

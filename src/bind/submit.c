@@ -1,5 +1,6 @@
 /* pool:submit: from Lua values to an item in the pool's hands. */
 #include <string.h>
+#include "base/hot.h"
 #include "bind/bind.h"
 #include "msg/extra.h"
 
@@ -39,7 +40,7 @@ bool tine__room_make(lua_State *L, struct core *c, int core) {
     return true;
 }
 
-struct room *tine__room_take(lua_State *L, struct core *c, int view) {
+HOT struct room *tine__room_take(lua_State *L, struct core *c, int view) {
     struct room *r = c->room;
     const void *frame = __builtin_frame_address(0);
     if (!c->room_free && (uintptr_t)r->frame <= (uintptr_t)frame) {
@@ -67,7 +68,7 @@ void tine__room_put(struct core *c, struct room *r) {
 
 /* --- items --- */
 
-void tine__item_put(struct core *c, struct item *item) {
+HOT void tine__item_put(struct core *c, struct item *item) {
     if (item_rare(item))
         tine__item_drop_rare(item);
     tine__items_put(&c->items, item);
@@ -188,8 +189,8 @@ bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *le
     return false;
 }
 
-bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
-                    uint32_t function) {
+HOT bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
+                        uint32_t function) {
     int err = launch(L, c, d, cb, function);
     if (err && err != TINE_EAGAIN) {
         tine__call_buf_drop(cb);
@@ -245,8 +246,8 @@ static inline int encode_said(const struct head *h, struct buf *b) {
     return err;
 }
 
-int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
-                      uint32_t *function) {
+HOT int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
+                          uint32_t *function) {
     if (encode_said(h, b)) {
         lua_pushstring(L, tine_error_text(TINE_ENOMEM));
         return TINE_ENOMEM;

@@ -1,4 +1,5 @@
 /* The quick way for what most tasks take and return: a few numbers, strings, booleans or nil. */
+#include "base/hot.h"
 #include "codec/internal.h"
 
 #include <endian.h>
@@ -38,7 +39,7 @@ bool tine__encode_scalar(lua_State *L, int idx, struct buf *out) {
     }
 }
 
-bool tine__encode_scalars(lua_State *L, int first, int n, struct buf *out) {
+HOT bool tine__encode_scalars(lua_State *L, int first, int n, struct buf *out) {
     size_t start = out->len;
     if (buf_reserve(out, SEGMENT_HEAD + PACK_MAX))
         return false;
@@ -159,7 +160,7 @@ const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
     return next || !strings ? next : push_text(L, type, p, end);
 }
 
-int tine__decode_scalars(lua_State *L, const char *segment, size_t len, bool strings) {
+HOT int tine__decode_scalars(lua_State *L, const char *segment, size_t len, bool strings) {
     const unsigned char *p = (const unsigned char *)segment + SEGMENT_HEAD;
     const unsigned char *end = (const unsigned char *)segment + len;
     if (len <= SEGMENT_HEAD || get_le32(segment) != len - SEGMENT_HEAD ||

@@ -1,4 +1,5 @@
 /* From the stack to a segment: what tine__encode_function and its like have in common. */
+#include "base/hot.h"
 #include "codec/internal.h"
 #include "codec/pack.h"
 #include "codec/standard.h"
@@ -432,8 +433,8 @@ static int start(lua_State *L, struct job *j) {
     return j->err;
 }
 
-int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
-                          const struct codec_origin **origin) {
+HOT int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
+                              const struct codec_origin **origin) {
     fn = lua_absindex(L, fn);
     struct job j = {c, out, JOB_FUNCTION, fn, 1, origin, 0, false};
     size_t at = out->len;
@@ -454,7 +455,7 @@ const struct codec_load *tine__codec_load(const struct codec *c) {
     return &c->load;
 }
 
-int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
+HOT int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
     struct job j = {c, out, JOB_ARGUMENTS, lua_absindex(L, first), n, NULL, 0, false};
     bool ready = c->last || (c->encoder && c->encoder->has_function);
     if (likely(ready && tine__encode_scalars(L, j.first, n, out)))

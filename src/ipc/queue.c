@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "base/yield.h"
 #include "ipc/futex.h"
@@ -68,8 +69,8 @@ static void tell_past(const struct queue *q, uint64_t seq, struct queue_past *pa
 ** all else that is done for an item. */
 #define NEXT_LINE (64 / sizeof(uint64_t))
 
-int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
-                    struct queue_past *past) {
+HOT int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes,
+                        uint64_t *seq, struct queue_past *past) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     unsigned place;
     if (!tine__places_take(q, tail, call->offset ? 0 : call->length, &place))

@@ -1,6 +1,7 @@
 /* Who is woken for items (ipc/queue.h). */
 #include <stdatomic.h>
 
+#include "base/hot.h"
 #include "base/sys.h"
 #include "ipc/futex.h"
 #include "ipc/queue_layout.h"
@@ -37,7 +38,7 @@ static bool wake_one(struct queue *q) {
     return false;
 }
 
-bool tine__queue_wake_some(struct queue *q, unsigned n) {
+HOT bool tine__queue_wake_some(struct queue *q, unsigned n) {
     while (n > 0 && wake_one(q))
         n--;
     return n == 0;
@@ -85,7 +86,7 @@ bool tine__queue_is_watched(const struct queue *q, uint64_t now) {
                QUEUE_WATCH + WATCH_LATE + FRESH;
 }
 
-bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t now) {
+HOT bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t now) {
     /* items, then who spins, watches and sleeps; they: that they do so no more, or do, then items */
     store_then_look();
     unsigned spinners = tine__queue_spinners(q, now);

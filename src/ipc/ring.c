@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "ipc/futex.h"
 #include "ipc/link_layout.h"
@@ -21,7 +22,7 @@ static uint64_t left_behind(const struct link *l, uint64_t count) {
     return LINK_RING - (count + l->origin) % LINK_RING;
 }
 
-bool tine__link_pending(const struct link *l) {
+HOT bool tine__link_pending(const struct link *l) {
     return l->at != l->seen ||
            count_in(atomic_load_explicit(&l->s->head, memory_order_relaxed)) != l->at;
 }
@@ -80,7 +81,7 @@ static int find_block(struct link *l, const char **payload, uint64_t *length) {
     return err;
 }
 
-int tine__link_peek(struct link *l, struct record *r, const char **payload, uint64_t *length) {
+HOT int tine__link_peek(struct link *l, struct record *r, const char **payload, uint64_t *length) {
     for (;;) {
         int err = see_records(l);
         if (err || (err = read_head(l, r)) != 0)
@@ -110,7 +111,7 @@ static void publish_tail(struct link *l) {
     futex_wake(&l->s->full, 1);
 }
 
-void tine__link_next(struct link *l) {
+HOT void tine__link_next(struct link *l) {
     assert(l->after - l->at <= LINK_RING);
     l->at = l->after;
     /* A batch pays for one fence and one look at `full`; who drains always gets to the end. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "pool/internal.h"
 #include "worker/root.h"
@@ -47,7 +48,7 @@ void tine__inbox_close(struct inbox *in) {
 
 /* --- news --- */
 
-void tine__inbox_post(struct inbox *in, struct item *item) {
+HOT void tine__inbox_post(struct inbox *in, struct item *item) {
     inbox_freshen(in);
     if (item->listed)
         return;
@@ -89,7 +90,7 @@ static struct item *take_first(struct inbox *in) {
     return item;
 }
 
-unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max) {
+HOT unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max) {
     struct pool *p = in->pool;
     unsigned n = 0;
     if (!p || !inbox_has_news(in) || tine__pool_is_forked(p))

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "ipc/arena.h"
 #include "msg/report.h"
@@ -51,8 +52,8 @@ static void set_far(struct outcome *o, struct kept_bytes *kept, const char *data
     o->u.far.kept = kept;
 }
 
-void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int code,
-                             const char *bytes, size_t length, struct carried *carried) {
+HOT void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int code,
+                                 const char *bytes, size_t length, struct carried *carried) {
     if (length <= OUTCOME_INLINE) { /* too few to name anything */
         o->storage = STORE_INLINE;
         o->length = (uint16_t)length;
@@ -86,8 +87,8 @@ static void set_block(struct outcome *o, enum outcome_state state, int code, str
     publish(o, state, code);
 }
 
-void tine__outcome_set_report(struct outcome *o, enum outcome_state state, int code, struct pool *p,
-                              const struct report *r) {
+HOT void tine__outcome_set_report(struct outcome *o, enum outcome_state state, int code,
+                                  struct pool *p, const struct report *r) {
     if (r->large)
         set_block(o, state, code, p, r);
     else

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "sched/task.h"
 
@@ -274,7 +275,7 @@ static struct line *line_for(struct policy *p, const struct settings *set) {
     return l;
 }
 
-int tine__policy_enter(struct policy *p, struct task *t) {
+HOT int tine__policy_enter(struct policy *p, struct task *t) {
     const struct settings *set = t->set;
     struct line *l = p->recent;
     if (!l || !is_line_of(l, set->priority, set->group, set->group_len)) {
@@ -320,7 +321,7 @@ static void unfold(struct policy *p) {
     settle(p, l);
 }
 
-bool tine__policy_push(struct policy *p, struct task *t) {
+HOT bool tine__policy_push(struct policy *p, struct task *t) {
     t->came_back = false;
     if (p->nlines == 1 && p->nbuckets == 0) {
         bool first = list_empty(&p->plain);

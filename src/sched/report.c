@@ -1,6 +1,7 @@
 /* What the site reports. */
 #include <assert.h>
 #include <signal.h>
+#include "base/hot.h"
 #include "sched/internal.h"
 
 #define FAILED_STARTS 3 /* workers in a row that died before they took up a task break the pool */
@@ -42,8 +43,8 @@ static void answered(struct worker *w, const struct report *r) {
     w->changed = r->ended;
 }
 
-struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
-                                enum ending *how, bool *again) {
+HOT struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
+                                    enum ending *how, bool *again) {
     struct task *t = find(s, r->ref, r->id, k);
     if (!t || *k != t->next || *k >= t->upto || !sched_is_worker(s, r->worker)) {
         if (sched_is_worker(s, r->worker))

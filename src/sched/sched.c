@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "msg/extra.h"
 #include "sched/internal.h"
@@ -133,7 +134,7 @@ int tine__sched_submit_held(struct sched *s, struct task *t, uint64_t now) {
     return err;
 }
 
-int tine__sched_submit(struct sched *s, struct task *t, uint64_t now) {
+HOT int tine__sched_submit(struct sched *s, struct task *t, uint64_t now) {
     int err = enter(s, t, now);
     if (err)
         return err;

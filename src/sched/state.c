@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <signal.h>
 #include <string.h>
+#include "base/hot.h"
 #include "sched/internal.h"
 
 static void done(struct sched *s, struct task *t) {
@@ -84,7 +85,7 @@ bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool er
     }
 }
 
-void tine__sched_leave(struct sched *s, struct task *t) {
+HOT void tine__sched_leave(struct sched *s, struct task *t) {
     if (t->state == TASK_HELD) {
         list_remove(&t->node);
         s->nheld--;

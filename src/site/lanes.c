@@ -1,4 +1,5 @@
 /* Lanes: the link to each worker, and which call was whose. */
+#include "base/hot.h"
 #include "base/sys.h"
 #include "site/local.h"
 
@@ -47,7 +48,7 @@ bool tine__local_was_read(const struct local *l, const struct handed *h) {
     return tine__link_read(&l->lanes[h->worker]->link) >= h->letter;
 }
 
-unsigned tine__local_who(struct local *l, uint32_t ref) {
+HOT unsigned tine__local_who(struct local *l, uint32_t ref) {
     struct handed *h = &l->handed[ref];
     unsigned worker;
     if (h->worker || !h->seq)

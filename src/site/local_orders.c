@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "ipc/control.h"
@@ -387,8 +388,8 @@ static void give_other(struct local *l, const struct order *o, const struct site
     }
 }
 
-void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
-                      struct answer *a) {
+HOT void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
+                          struct answer *a) {
     if (o->kind == ORDER_RUN) /* as nearly all */
         a->err = run(local_of(s), o->worker, call);
     else

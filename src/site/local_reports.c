@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "site/local.h"
@@ -443,7 +444,7 @@ static bool is_introduced_first(struct local *l) {
     return news;
 }
 
-bool tine__local_report(struct site *s, struct report *r, bool listen) {
+HOT bool tine__local_report(struct site *s, struct report *r, bool listen) {
     struct local *l = local_of(s);
     give_back(l);
     l->readable |= listen;

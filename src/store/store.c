@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "store/blob.h"
 
@@ -398,7 +399,7 @@ int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored)
     return 0;
 }
 
-void tine__store_release(struct store *s, struct store_refs *refs) {
+HOT void tine__store_release(struct store *s, struct store_refs *refs) {
     for (uint32_t i = 0; i < refs->n; i++)
         tine__store_drop(s, store_ref_at(refs, i));
     refs->n = 0;
