@@ -3,6 +3,7 @@
 #include <signal.h>
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hot.h"
 #include "sched/internal.h"
 
 #define RETRY (2 * SCHED_MILLISECOND) /* the site could not take it just now */
@@ -175,10 +176,16 @@ static bool order_stirred(struct sched *s, struct order *o) {
     return any;
 }
 
-bool tine__sched_order(struct sched *s, struct order *o) {
-    if (s->life == LIFE_ENDED)
-        return false;
+/* As after nearly every order nothing more is to be done. */
+static inline bool is_at_rest(const struct sched *s) {
+    return !s->stirred && (s->waiting == 0 || s->full) && s->present >= sched_most_workers(s) &&
+           s->life == LIFE_OPEN;
+}
+
+HOT bool tine__sched_order(struct sched *s, struct order *o) {
     assert(s->stirred || !is_stirred(s));
+    if (is_at_rest(s) || s->life == LIFE_ENDED)
+        return false;
     if (s->stirred && order_stirred(s, o))
         return true;
     if (s->life <= LIFE_CLOSING && (order_run(s, o) || order_start(s, o)))
