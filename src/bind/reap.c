@@ -103,7 +103,7 @@ void tine__landed(lua_State *L, struct anchor *a, struct core *c) {
 
 static void future_landed(lua_State *L, struct future *f) {
     f->done = true;
-    f->times = f->anchor.item->times;
+    f->times = item_times(f->anchor.item);
     f->failed = outcome_failed(&f->outcome);
     tine__landed(L, &f->anchor, f->core);
 }

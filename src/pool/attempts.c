@@ -1,4 +1,5 @@
 #include "pool/attempts.h"
+#include "base/hot.h"
 
 #include <string.h>
 #include "base/sys.h"
@@ -43,17 +44,12 @@ struct attempt *tine__attempt_add(struct item *item) {
         return NULL;
     rare->attempts = a;
     struct attempt *last = &a->list[a->n++];
-    *last = (struct attempt){.times = item->times};
+    *last = (struct attempt){.times = item_times(item)};
     return last;
 }
 
-void tine__attempt_times(struct item *item, uint64_t started, uint64_t ended) {
-    const struct task *t = &item->task;
+HOT void tine__attempt_times(struct item *item, uint64_t started, uint64_t ended) {
     uint64_t now = ended && ended >= started ? ended : tine__now();
-    item->times.started = started >= t->since && started <= now ? started : 0;
-    item->times.ended = now;
-    item->times.worker = (uint16_t)t->worker;
-    item->times.place = t->place;
-    item->times.pid = t->pid;
-    item->times.host = t->host;
+    item->started = started >= item->task.since && started <= now ? started : 0;
+    item->ended = now;
 }

@@ -291,7 +291,7 @@ static int enter(struct pool *p, struct child *c, const struct said *said) {
     if (err)
         return err;
     item->name.id = item->task.call.id;
-    item->times = (struct task_times){.submitted = item->task.since};
+    item->started = item->ended = 0;
     p->submitted++;
     p->nest.open++;
     p->children++;

@@ -1,6 +1,7 @@
 /* From what has ended to outcomes, and from those to whoever waits for them. */
 #include <string.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "pool/internal.h"
 
@@ -183,7 +184,7 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
     if (a && p->trace)
         tine__tracing_attempt(p, item, 0, item_attempts(item)->n, &a->error, a->times.started,
                               a->times.ended);
-    item->times.started = item->times.ended = 0;
+    item->started = item->ended = 0;
     item->asking = a && item->answers && item->task.set->retry.asks;
     if (item->asking)
         tine__inbox_post(item->inbox, item);
@@ -192,20 +193,20 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
 }
 
 void tine__item_end_held(struct pool *p, struct item *item, const struct outcome *how) {
-    item->times.ended = tine__now();
+    item->ended = tine__now();
     tine__printed_end(p, item);
     tine__outcome_share(item->outcomes, how);
     tine__sched_give_up(&p->s, &item->task);
     count(p, item, 0);
     if (p->trace)
-        tine__tracing_end(p, item, 0, 0, item->times.ended);
+        tine__tracing_end(p, item, 0, 0, item->ended);
     post(p, item);
 }
 
 void tine__item_refuse(struct pool *p, struct item *item) {
     struct attempts *attempts = item_attempts(item);
     struct attempt *last = &attempts->list[--attempts->n];
-    item->times = last->times;
+    item_set_times(item, &last->times);
     tine__outcome_share(item->outcomes, &last->error);
     tine__outcome_free(&last->error);
     tine__sched_give_up(&p->s, &item->task);
@@ -232,7 +233,7 @@ static void note_ran(struct item *item, uint32_t k, const struct report *r) {
         rare->ran[k] = r->ended - r->started;
 }
 
-void tine__deliver_result(struct pool *p, const struct report *r) {
+HOT void tine__deliver_result(struct pool *p, const struct report *r) {
     uint32_t k;
     enum ending how;
     bool again;
@@ -266,11 +267,11 @@ static void deliver_end(struct pool *p, const struct event *e) {
     struct item *item = item_of(e->task);
     end_children(p, item, e->from, e->to);
     if (e->task->call.count == 1)
-        tine__attempt_times(item, item->times.started, 0);
-    if (item->times.started)
-        tine__figures_ran(p, item, 0, item->times.started, item->times.ended);
-    if (item->times.started && !e->again)
-        tine__figures_through(p, item, item->times.ended);
+        tine__attempt_times(item, item->started, 0);
+    if (item->started)
+        tine__figures_ran(p, item, 0, item->started, item->ended);
+    if (item->started && !e->again)
+        tine__figures_through(p, item, item->ended);
     if (e->again) {
         try_again(p, item, e->how, NULL);
         return;
@@ -279,10 +280,10 @@ static void deliver_end(struct pool *p, const struct event *e) {
         set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
         count(p, item, k);
         if (p->trace) /* the last one of a chunk is that which was running */
-            tine__tracing_end(p, item, k, k + 1 == e->to ? item->times.started : 0, tine__now());
+            tine__tracing_end(p, item, k, k + 1 == e->to ? item->started : 0, tine__now());
     }
     if (e->task->call.count > 1)
-        item->times.started = 0;
+        item->started = 0;
     if (p->trace)
         tine__tracing_changed(p, tine__now());
     post(p, item);
@@ -323,9 +324,9 @@ void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code,
                         size_t length) {
     tine__printed_end(p, item);
     tine__outcome_set_bytes(&item->outcomes[k], OUTCOME_FAILED, code, text, length, NULL);
-    item->times.ended = tine__now();
+    item->ended = tine__now();
     count(p, item, k);
     if (p->trace)
-        tine__tracing_end(p, item, k, 0, item->times.ended);
+        tine__tracing_end(p, item, k, 0, item->ended);
     post(p, item);
 }

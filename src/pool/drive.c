@@ -166,7 +166,7 @@ static void keep_lost(struct pool *p, const struct report *r) {
     struct task *t = sched_sent(&p->s, r->ref);
     struct item *item = t ? item_of(t) : NULL;
     if (item)
-        item->times.started = r->started;
+        item->started = r->started;
     if (item && !item->bytes && r->bytes && r->length == t->call.length)
         tine__item_copy_bytes(item, r->bytes, r->length);
 }

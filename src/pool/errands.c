@@ -80,7 +80,7 @@ struct item *tine__errand_done(struct pool *p, struct errand *errand) {
         tine__outcome_set_failure(item->outcomes, TINE_EBROKEN, p->reason);
     else
         set_done(item->outcomes);
-    item->times.ended = tine__now();
+    item->ended = tine__now();
     item->task.state = TASK_DONE;
     return item;
 }

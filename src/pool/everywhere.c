@@ -43,7 +43,8 @@ static void admit(struct pool *p, struct item *item, uint64_t number) {
     task_make(&item->task);
     tine__item_prepare(p, item);
     item->name.id = number;
-    item->times = (struct task_times){.submitted = tine__now()};
+    item->task.since = tine__now();
+    item->started = item->ended = 0;
     item->inbox->open++;
     if (item->watched && item->inbox->watched++ == 0)
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "codec/segment.h"
 #include "pool/internal.h"
 
@@ -25,8 +26,8 @@ static void insert(struct figures *f, const struct item *item, uint32_t k, uint6
 
 /* --- all --- */
 
-void tine__figures_ran(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
-                       uint64_t ended) {
+HOT void tine__figures_ran(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
+                           uint64_t ended) {
     struct figures *f = &p->figures;
     uint64_t ready = item->task.ready;
     if (started < item->task.since || ended < started) /* it is not known, or makes no sense */
@@ -72,10 +73,8 @@ void tine__figures_failed(struct pool *p, const struct item *item, uint32_t k) {
     struct figures_task *told = &f->last[f->lasts++ % FIGURES_TOLD];
     f->failed[-o->code % FIGURES_CODES]++;
     describe(told, item, k);
-    told->ended = item->task.call.count == 1 ? item->times.ended : p->heard;
-    told->ran = item->times.started && told->ended > item->times.started
-                    ? told->ended - item->times.started
-                    : 0;
+    told->ended = item->task.call.count == 1 ? item->ended : p->heard;
+    told->ran = item->started && told->ended > item->started ? told->ended - item->started : 0;
     told->code = o->code;
     say(told, o);
 }

@@ -17,10 +17,11 @@ static void let_go(struct item *follower) {
 
 void tine__followers_end(struct item *item) {
     struct item_rare *rare = item_rare(item);
+    const struct task_times times = item_times(item);
     while (rare && rare->followers) {
         struct item *follower = rare->followers;
         rare->followers = item_rare(follower)->next_follower;
-        follower->times = item->times;
+        item_set_times(follower, &times);
         item_rare(follower)->printed = tine__printed_ref(rare->printed);
         tine__outcome_share(follower->outcomes, item->outcomes);
         let_go(follower);
@@ -33,7 +34,7 @@ static void prepare(struct item *follower) {
     task_make(&follower->task);
     follower->needs = NULL;
     follower->asking = follower->asked = false;
-    follower->times = (struct task_times){0};
+    follower->started = follower->ended = 0;
     follower->released = follower->watched = false;
 }
 

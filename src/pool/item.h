@@ -61,22 +61,22 @@ struct item {
         *settings;       /* NULL: the pool's; counted by the pool until all its tasks have ended */
     struct needs *needs; /* what it is to be given, or NULL; the pool's once it is submitted */
     void *owner;
-    bool answers;          /* its owner is asked before it is tried again, if its settings say so */
     uint64_t event_buffer; /* of one from another machine (task.far): as its submitter wants it */
+    bool answers;          /* its owner is asked before it is tried again, if its settings say so */
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
+    bool asking;   /* HELD until its owner has answered whether it is to be tried again */
+    bool asked;    /* set by tine__inbox_take: tine__item_question */
+    bool emitted;  /* set by tine__inbox_take: there may be events to be read */
+    bool listed;   /* in its inbox */
+    bool released; /* set by tine__inbox_take: the pool touches it no more */
+    bool borrowed; /* `bytes` are the submitter's: it is just being submitted */
     _Atomic(struct item_rare *) rare; /* NULL: none, as before it is submitted */
-    struct task_times times;          /* of the last attempt */
-    bool asking;            /* HELD until its owner has answered whether it is to be tried again */
-    bool asked;             /* set by tine__inbox_take: tine__item_question */
-    bool emitted;           /* set by tine__inbox_take: there may be events to be read */
-    uint64_t parent;        /* the task that has submitted it, 0: none has */
-    uint64_t serial;        /* which call of its pool's it belongs to */
-    bool listed;            /* in its inbox */
-    bool released;          /* set by tine__inbox_take: the pool touches it no more */
-    bool borrowed;          /* `bytes` are the submitter's: it is just being submitted */
-    struct store_refs refs; /* what the call names, until all its tasks have ended */
-    uint32_t first;         /* the first task that `bytes` are for */
+    uint64_t started, ended;          /* of the last attempt: as in struct task_times */
+    uint64_t parent;                  /* the task that has submitted it, 0: none has */
+    uint64_t serial;                  /* which call of its pool's it belongs to */
+    struct store_refs refs;           /* what the call names, until all its tasks have ended */
+    uint32_t first;                   /* the first task that `bytes` are for */
     char *bytes;            /* label, function segment, argument segments; NULL: none any more */
     char small[ITEM_SMALL]; /* where few bytes lie: most calls wait for some time */
 };
@@ -103,6 +103,30 @@ static inline struct item_rare *item_rare(const struct item *item) {
 struct item_rare *tine__item_need_rare(struct item *item);
 /* Give it up, with all that it holds. The owner's, of an item that is released or was never submitted. */
 void tine__item_drop_rare(struct item *item);
+
+/* Of its last attempt. */
+static inline struct task_times item_times(const struct item *item) {
+    const struct task *t = &item->task;
+    return (struct task_times){.submitted = t->since,
+                               .started = item->started,
+                               .ended = item->ended,
+                               .worker = (uint16_t)t->worker,
+                               .place = t->place,
+                               .pid = t->pid,
+                               .host = t->host};
+}
+
+/* They were those of another one, or of an earlier attempt. */
+static inline void item_set_times(struct item *item, const struct task_times *times) {
+    struct task *t = &item->task;
+    t->since = times->submitted;
+    t->worker = times->worker;
+    t->place = times->place;
+    t->pid = times->pid;
+    t->host = times->host;
+    item->started = times->started;
+    item->ended = times->ended;
+}
 
 static inline struct attempts *item_attempts(const struct item *item) {
     const struct item_rare *rare = item_rare(item);

@@ -74,7 +74,7 @@ void tine__item_prepare(struct pool *p, struct item *item) {
 static void admit(struct pool *p, struct item *item) {
     tine__settings_ref(item->settings);
     item->name.id = item->task.call.id;
-    item->times = (struct task_times){.submitted = item->task.since};
+    item->started = item->ended = 0;
     item->inbox->open++;
     p->submitted += item->task.call.count;
     p->calls += item->task.call.index == 0;

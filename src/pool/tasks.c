@@ -167,7 +167,7 @@ void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
                       struct attempts **attempts) {
     pthread_mutex_lock(&p->lock);
     item = item_leader(item);
-    *out = item->times;
+    *out = item_times(item);
     if (!out->ended)
         out->started = started_at(p, item);
     *attempts = tine__attempts_copy(item_attempts(item));

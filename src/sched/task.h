@@ -69,14 +69,15 @@ struct task {
     bool extra;      /* a worker more is wanted for it (nested.c) */
     bool fetching;   /* SENT: it is to be taken back for who waits for it */
     uint16_t place;  /* the owner's: on which other machine it was last, 0: on none */
+    uint8_t state;   /* enum task_state */
     uint32_t next;
     uint32_t upto;
-    uint8_t state;  /* enum task_state */
-    bool nested;    /* the owner's: a task has submitted it, */
-    uint16_t depth; /* which is so deep itself, and one more */
-    /* The owner's: from another machine (CALL_FAR); all that a worker is to know stands in its bytes. */
-    bool far;
-    bool mute;      /* the owner's: nobody wants events of its tasks */
+    /* The owner's: a task has submitted it, */
+    bool nested : 1;
+    bool
+        far : 1; /* it is from another machine (CALL_FAR): all that a worker is to know stands in its bytes */
+    bool mute : 1;  /* nobody wants events of its tasks */
+    uint16_t depth; /* so deep is who has submitted it, and one more */
     uint64_t bytes; /* of the call as it was submitted */
     struct call_head
         call;         /* `id` is given by the scheduler; count, origin and what says where the bytes

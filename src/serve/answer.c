@@ -15,11 +15,11 @@ static void add(struct work *w, const struct gm_answer *a, const void *bytes) {
 
 /* How long task `k` ran; 0: not known. */
 static uint64_t ran(const struct work *w, uint32_t k) {
-    const struct task_times *t = &w->item.times;
-    const struct item_rare *rare = item_rare(&w->item);
+    const struct item *item = &w->item;
+    const struct item_rare *rare = item_rare(item);
     if (w->task.head.count > 1)
         return rare && rare->ran ? rare->ran[k] : 0;
-    return t->started && t->ended > t->started ? t->ended - t->started : 0;
+    return item->started && item->ended > item->started ? item->ended - item->started : 0;
 }
 
 void tine__answer(struct work *w, enum gm_answer_kind kind, uint32_t k, const void *bytes,
