@@ -183,6 +183,7 @@ static void hold_run(struct sim *m, struct task *t) {
     HOLDS(!m->site.shut && !m->site.ending, "RUN #%d after FINISH or END", id);
     HOLDS(m->now >= j->pause_until, "RUN #%d before its pause is over", id);
     HOLDS(m->now < j->late || t->deadline != TIMER_NEVER, "RUN #%d, which is late", id);
+    HOLDS(t->deadline > sched_now(&m->s), "RUN #%d, whose deadline has passed", id);
     order_take(m, j);
 }
 
