@@ -302,6 +302,46 @@ describe("captured output", function()
     eventually(function() return descriptors() <= before end, "all pipes are closed")
   end)
 
+  -- What the program had of one future was read after a finalizer, which came between, had taken in the same one.
+  it("is taken in whole when a finalizer takes it in meanwhile", function()
+    local run = program.run [[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 1, output = "capture" }
+      local before, busy, ran = pool:submit(math.abs, -1), false, 0
+      local function leave()
+        setmetatable({}, { __gc = function()
+          if not busy then return end
+          ran = ran + 1
+          before:done()
+          leave()
+        end })
+      end
+      for _ = 1, 40 do
+        local futures, name = {}, os.tmpname()
+        os.remove(name)
+        for i = 1, 30 do futures[i] = pool:submit(function(n) io.write(("x"):rep(n)) end, i * 40) end
+        local last = pool:submit(function(path) io.open(path, "w"):close() end, name)
+        repeat until os.rename(name, name) -- nothing has been taken in, and there is all of it
+        collectgarbage()
+        collectgarbage "stop"
+        busy = true
+        leave()
+        collectgarbage "restart"
+        collectgarbage("generational", 1, 1) -- the finalizer runs when a little has been allocated
+        last:result(20)
+        busy = false
+        collectgarbage "incremental"
+        os.remove(name)
+        for i = 1, 30 do
+          futures[i]:result(20)
+          assert(futures[i]:output() == ("x"):rep(i * 40), "another output")
+        end
+      end
+      print(ran > 0)
+    ]]
+    assert.same({ "true\n", "" }, { run.out, run.err })
+  end)
+
   it("is accepted, and not there, without processes", function()
     local pool <close> = tine.pool { workers = 0, output = "capture", output_limit = 5 }
     local future = pool:submit(math.abs, -1)

@@ -1,6 +1,7 @@
 /* Extras: what few futures have and most do not. In the user value FUTURE_EXTRAS, the simplest thing
 ** that holds it: nothing, a label, one watch, or a table {label=, watches={...}, callbacks={...}, next=, events=, ...}.
 */
+#include <assert.h>
 #include "bind/bind.h"
 
 /* Turn what there is into a table. Making room may run finalizers, which may have done so (one that takes in what has ended
@@ -137,7 +138,9 @@ static void tell_watches(lua_State *L, struct future *f, int idx) {
 }
 
 bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx) {
-    const struct progress said = *item_told(f->anchor.item);
+    const struct progress *told = item_told(f->anchor.item);
+    assert(told);
+    const struct progress said = *told; /* a copy: what follows may run finalizers, by which it ends */
     tine__extras_push(L, f, idx);
     lua_createtable(L, 3, 0);
     tine__progress_push(L, &said);
@@ -156,7 +159,13 @@ void tine__extras_set_printed(lua_State *L, struct future *f, int idx, const str
 }
 
 bool tine__extras_keep_printed(lua_State *L, struct future *f, int idx) {
-    tine__extras_set_printed(L, f, idx, item_printed(f->anchor.item));
+    tine__extras_push(L, f, idx);
+    lua_pop(L, 1);
+    if (f->done) /* making the table has run finalizers, and these came here */
+        return false;
+    const struct printed *printed = item_printed(f->anchor.item);
+    assert(printed);
+    tine__extras_set_printed(L, f, idx, printed);
     return !f->done;
 }
 
