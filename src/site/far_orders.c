@@ -52,7 +52,7 @@ static int describe_code(const struct codec_stored *stored, struct buf *out) {
         err = buf_append(out, o->name, code.name);
     if (!err)
         err = buf_append(out, o->source, code.source);
-    return err ? err : buf_append(out, stored->code.bytes, code.length);
+    return err || !stored->code.bytes ? err : buf_append(out, stored->code.bytes, code.length);
 }
 
 void tine__far_code(struct far_line *l, const struct store_refs *refs, uint64_t id) {

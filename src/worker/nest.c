@@ -14,7 +14,7 @@
 #include "worker/memory.h"
 #include "worker/seed.h"
 
-#define AWHILE 100000000u      /* ns until it looks for itself whether something has come */
+#define AWHILE 100000000ull    /* ns until it looks for itself whether something has come */
 #define ONE_LEVEL (256u << 10) /* bytes of C stack that a task on top of others needs at least */
 
 void (*tine__nest_forget)(lua_State *L, unsigned level);
@@ -262,7 +262,7 @@ int tine__nest_begin(lua_State *L, struct loop *l, struct waiting *w) {
 
 void tine__nest_end(lua_State *L, struct waiting *w, bool settled) {
     if (w->open && !settled)
-        ask(w->loop, RECORD_AWAIT, NULL, 0);
+        ask(w->loop, RECORD_AWAIT, "", 0);
     tine__codec_take_back(L, w->loop->run.codec, &w->aside, w->top + 3);
     lua_settop(L, w->top);
 }

@@ -106,24 +106,27 @@ int tine__prelude_preload(struct run *r, const struct boot *b, struct buf *out) 
 }
 
 int tine__prelude_initialize(struct run *r, const struct boot *b, struct buf *out) {
+    if (!b->initializer)
+        return 0;
     const struct run_call call = {
         .function = b->initializer,
         .function_len = b->initializer_function,
         .arguments = b->initializer + b->initializer_function,
         .arguments_len = b->initializer_len - b->initializer_function,
     };
-    return b->initializer ? run_call(r, &call, out) : 0;
+    return run_call(r, &call, out);
 }
 
 void tine__prelude_finalize(struct run *r, const struct boot *b, struct buf *out) {
+    if (!b->finalizer)
+        return;
     const struct run_call call = {
         .function = b->finalizer,
         .function_len = b->finalizer_function,
         .arguments = b->finalizer + b->finalizer_function,
         .arguments_len = b->finalizer_len - b->finalizer_function,
     };
-    if (b->finalizer)
-        run_call(r, &call, out);
+    run_call(r, &call, out);
 }
 
 /* --- the host program's hook --- */
