@@ -137,8 +137,9 @@ static void on_client(uv_stream_t *from, int status) {
     if (!c)
         return;
     uv_tcp_init(loop, &c->tcp);
-    uv_accept(from, (uv_stream_t *)&c->tcp);
-    uv_read_start((uv_stream_t *)&c->tcp, give_room, on_read);
+    if (uv_accept(from, (uv_stream_t *)&c->tcp) != 0 ||
+        uv_read_start((uv_stream_t *)&c->tcp, give_room, on_read) != 0)
+        uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
 static void on_tick(uv_timer_t *handle) {
