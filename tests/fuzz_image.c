@@ -71,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     lua_State *L = state();
     struct region *r;
     char *bytes = malloc(size + 1);
+    if (!bytes)
+        abort();
     memcpy(bytes, data, size);
     if (tine__region_new(&r, REGION_IMAGE, size) || tine__region_seal(r, bytes))
         abort();
@@ -154,6 +156,8 @@ int main(int argc, char **argv) {
     const struct region *good = tine__data_of(L, -1, NULL);
     size_t size = (size_t)good->size;
     char *image = malloc(size);
+    if (!image)
+        return 1;
     for (unsigned long i = 0; i < images; i++) {
         size_t whole = any(50) ? size : any(size) & ~(size_t)7;
         uint64_t length = whole;

@@ -146,7 +146,7 @@ static void damage(char *stream, size_t n) {
     for (uint64_t times = any(4); times > 0; times--) {
         size_t at = any(n);
         if (any(3) == 0)
-            stream[at] ^= (char)(1u << any(8));
+            stream[at] = (char)(stream[at] ^ 1 << any(8));
         else if (any(2))
             stream[at] = (char)(any(2) ? 255 * any(2) : any(256));
         else

@@ -80,7 +80,7 @@ static bool put_head(tine_pack *p, size_t n, unsigned char few, size_t most, uns
 void tine_pack_string(tine_pack *p, const void *bytes, size_t length) {
     if (p && !p->error && !bytes && length > 0)
         p->error = TINE_EARG;
-    if (!put_head(p, length, 0xa0, 31, 0xda) || length == 0)
+    if (!put_head(p, length, 0xa0, 31, 0xda) || !bytes)
         return;
     unsigned char *at = claim(p, length);
     if (at)

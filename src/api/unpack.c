@@ -1,4 +1,5 @@
 /* Results, which are msgpack, for programs without a library for it. The bytes may be anything. */
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 #include "tine.h"
@@ -74,6 +75,7 @@ static uint64_t number_at(const unsigned char *at, unsigned n) {
 }
 
 static int64_t extend(uint64_t number, unsigned bytes) {
+    assert(bytes > 0 && bytes <= 8);
     unsigned shift = 64 - 8 * bytes;
     return (int64_t)(number << shift) >> shift;
 }
@@ -118,8 +120,10 @@ static size_t read_head(const unsigned char *at, size_t left, tine_value *v) {
         return size;
     if (size == left)
         return 0;
-    if (h->form == FORM_NONE)
+    if (h->form == FORM_NONE) {
+        assert(*at >= 0xd4);
         v->length = (size_t)1 << (*at - 0xd4);
+    }
     v->integer = (int8_t)at[size];
     return size + 1;
 }

@@ -142,9 +142,10 @@ static void add(struct scan *s, int prefix, int key) {
     } else {
         lua_pushvalue(L, key);
     }
-    lua_rawseti(L, s->list, 2 * ++s->count - 1);
+    lua_Integer at = 2 * (lua_Integer)s->count++;
+    lua_rawseti(L, s->list, at + 1);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, s->list, 2 * s->count);
+    lua_rawseti(L, s->list, at + 2);
 }
 
 /* A value of the libraries themselves that is no function. */
@@ -469,14 +470,16 @@ static bool is_unchanged(lua_State *L, const char *library, const char *field) {
 /* Move what `s` found to the list of triples. */
 static void add_all(struct scan *s, int triples, int *count, const char *library) {
     lua_State *L = s->e->L;
-    for (int i = 1; i <= s->count; i++) {
+    lua_Integer from = 0, to = 3 * (lua_Integer)*count;
+    for (int i = 0; i < s->count; i++, from += 2, to += 3) {
         lua_pushstring(L, library);
-        lua_rawseti(L, triples, 3 * *count + 1);
-        lua_rawgeti(L, s->list, 2 * i - 1);
-        lua_rawseti(L, triples, 3 * *count + 2);
-        lua_rawgeti(L, s->list, 2 * i);
-        lua_rawseti(L, triples, 3 * ++*count);
+        lua_rawseti(L, triples, to + 1);
+        lua_rawgeti(L, s->list, from + 1);
+        lua_rawseti(L, triples, to + 2);
+        lua_rawgeti(L, s->list, from + 2);
+        lua_rawseti(L, triples, to + 3);
     }
+    *count += s->count;
 }
 
 void tine__look_at_use(struct encoder *e, int at, int triples, int *count) {
@@ -517,15 +520,15 @@ static void look_at_strings(struct encoder *e, int triples, int *count) {
 int tine__changes_used(struct encoder *e, const struct code *code) {
     lua_State *L = e->L;
     int top = lua_gettop(L), count = 0;
-    lua_Integer first = (lua_Integer)code->globals.reads + code->globals.assigns +
-                        code->globals.by_g + code->globals.standards;
+    lua_Integer before = (lua_Integer)code->globals.reads + code->globals.assigns +
+                         code->globals.by_g + code->globals.standards;
     luaL_checkstack(L, 40, "changes");
     lua_newtable(L);
     lua_rawgeti(L, e->self, ST_GLOBALS);
     lua_rawgetp(L, -1, code);
-    for (uint32_t i = 0; i < code->globals.uses; i++) {
-        lua_rawgeti(L, top + 3, first + 2 * i + 1);
-        lua_rawgeti(L, top + 3, first + 2 * i + 2);
+    for (uint32_t i = 0; i < code->globals.uses; i++, before += 2) {
+        lua_rawgeti(L, top + 3, before + 1);
+        lua_rawgeti(L, top + 3, before + 2);
         tine__look_at_use(e, top + 4, top + 1, &count);
         lua_settop(L, top + 3);
     }

@@ -78,10 +78,10 @@ static size_t write_check(struct encoder *e, int idx, const struct name *n, char
     uint64_t hash = 0;
     if (n->kind == NAME_CFUNCTION && n->depth > 0 && tine__library_is_ours(lua_tocfunction(L, idx)))
         return 0; /* the other side may have us in a library, or in its program */
+    if (n->builtin && n->kind != NAME_CFUNCTION)
+        return 0;
     if (n->kind == NAME_CFUNCTION)
         hash = tine__library_hash(lua_tocfunction(L, idx), &path);
-    else if (n->builtin)
-        return 0;
     else if (n->kind == NAME_FUNCTION)
         hash = tine__hash_function(L, e->self, idx);
     else if (n->kind == NAME_USERDATA)
@@ -108,7 +108,7 @@ static int make_wire(struct encoder *e, int idx, struct name *n) {
     const char *root = tine__name_root(e, n);
     char check[CHECK_MAX];
     size_t len = strlen(root), nchecks = write_check(e, idx, n, check);
-    if (buf_reserve(b, len + CHECK_MAX + 4 * PACK_MAX))
+    if (buf_reserve(b, len + CHECK_MAX + (size_t)4 * PACK_MAX))
         return tine__encode_nomem(e);
     pack_array(b, 4u + (unsigned)tine__name_steps(e, n));
     pack_bytes(b, (unsigned char[]){0xd4, EXT_OP, OP_NAME}, 3);
@@ -278,7 +278,7 @@ static int put_changes_of(struct company *p, int t, uint32_t id) {
         return count;
     if ((err = begin_company(p)))
         return err;
-    for (int i = 1; i <= count; i++) {
+    for (lua_Integer i = 1; i <= count; i++) {
         const struct name *n = &e->c->names.list[id];
         lua_rawgeti(L, list, 2 * i - 1);
         lua_rawgeti(L, list, 2 * i);
@@ -476,7 +476,7 @@ int tine__name_of(struct encoder *e, int idx, struct name **out) {
 
 int tine__standard_put(struct buf *out, const char *name) {
     size_t len = strlen(name);
-    if (buf_reserve(out, len + 2 * PACK_MAX))
+    if (buf_reserve(out, len + (size_t)2 * PACK_MAX))
         return TINE_ENOMEM;
     pack_array(out, 2);
     pack_bytes(out, (unsigned char[]){0xd4, EXT_OP, OP_STANDARD}, 3);

@@ -190,9 +190,9 @@ static bool uses_unchanged(lua_State *L, struct codec *c, int self, const struct
                            int list, lua_Integer from) {
     int top = lua_gettop(L);
     bool same = true;
-    for (uint32_t i = 0; i < code->globals.uses && same; i++) {
-        lua_rawgeti(L, list, from + 2 * i + 1);
-        lua_rawgeti(L, list, from + 2 * i + 2);
+    for (uint32_t i = 0; i < code->globals.uses && same; i++, from += 2) {
+        lua_rawgeti(L, list, from + 1);
+        lua_rawgeti(L, list, from + 2);
         same = use_unchanged(L, c, self, top + 1);
         lua_settop(L, top);
     }
@@ -220,9 +220,9 @@ static bool watch_all(lua_State *L, int self, struct code *code, int names, lua_
         lua_settop(L, list + 1);
     }
     from += code->globals.standards;
-    for (uint32_t i = 0; i < code->globals.uses && good; i++) {
-        lua_rawgeti(L, names, from + 2 * i + 1);
-        lua_rawgeti(L, names, from + 2 * i + 2);
+    for (uint32_t i = 0; i < code->globals.uses && good; i++, from += 2) {
+        lua_rawgeti(L, names, from + 1);
+        lua_rawgeti(L, names, from + 2);
         good = watch_use(L, self, &code->watch, list, list + 2);
         lua_settop(L, list + 1);
     }

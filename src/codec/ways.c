@@ -84,7 +84,7 @@ static bool has_room(struct ranking *r, uint32_t id, int more) {
     if (--r->left < 0)
         return false;
     for (uint32_t i = 0; room && i < names->index->used; i++) {
-        int steps = names->index->list[i].root == r->root ? tine__name_way(names, i, way) : 0;
+        int steps = names->index->list[i].root == r->root ? tine__name_way(names, i, way) : -1;
         for (int k = 0; k <= steps && steps + more >= WAY_MAX; k++)
             room = room && way[k] != id;
     }

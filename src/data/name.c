@@ -22,12 +22,12 @@ void tine__data_read(struct data_name *name, const unsigned char in[DATA_NAME_SI
 }
 
 struct region *tine__data_of(lua_State *L, int idx, struct data_name *name) {
-    const struct object *o = lua_touserdata(L, idx);
+    const struct object *o;
     struct region *r = NULL;
     uint64_t place = 0;
-    if (o && tine__view_is(L, idx))
+    if (lua_touserdata(L, idx) && tine__view_is(L, idx))
         r = tine__view_region(L, idx, &place);
-    else if (luaL_testudata(L, idx, CLASS_BUFFER))
+    else if ((o = luaL_testudata(L, idx, CLASS_BUFFER)) != NULL)
         r = o->region;
     if (r && name)
         *name = (struct data_name){(uint8_t)r->kind, tine__region_handle(r), place};

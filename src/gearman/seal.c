@@ -33,7 +33,7 @@ static int digit(char c) {
 
 /* A line of 64 hexadecimal digits. */
 static bool read_key(const char *p, size_t n, struct seal_key *out) {
-    if (n != 2 * SEAL_KEY)
+    if (n != sizeof out->bytes * 2)
         return false;
     for (size_t i = 0; i < SEAL_KEY; i++) {
         int high = digit(p[2 * i]), low = digit(p[2 * i + 1]);

@@ -6,7 +6,7 @@
 #include "ipc/futex.h"
 #include "ipc/queue_layout.h"
 
-#define FRESH 10000u /* ns: who has looked so lately looks again at once */
+#define FRESH 10000ull /* ns: who has looked so lately looks again at once */
 #define WATCH_LATE \
     100000u /* ns: so late does a short sleep end, by the kernel's slack and a busy processor */
 

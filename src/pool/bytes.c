@@ -23,10 +23,9 @@ void tine__item_free_bytes(struct pool *p, struct item *item) {
 }
 
 void tine__item_copy_bytes(struct item *item, const char *bytes, size_t length) {
-    char *copy = length <= ITEM_SMALL ? item->small : sys.malloc(length);
-    if (copy)
-        memcpy(copy, bytes, length);
-    item->bytes = copy;
+    item->bytes = length <= ITEM_SMALL ? item->small : sys.malloc(length);
+    if (item->bytes)
+        memcpy(item->bytes, bytes, length);
 }
 
 int tine__item_move_bytes(struct pool *p, struct item *item) {

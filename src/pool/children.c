@@ -1,6 +1,7 @@
 /* Children: tasks that tasks have submitted (msg/nested.h). The pool owns their items, and tells the worker of the task that
 ** submitted one how that has ended. When that task ends, those that have not ended are ended as by abort.
 */
+#include <assert.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
@@ -355,13 +356,15 @@ static void await(struct pool *p, struct item *parent, const struct report *r) {
         return;
     }
     tine__sched_block(&p->s, &parent->task, r->worker);
+    struct list *children = children_of(parent);
     for (size_t i = 0; i + sizeof number <= r->length; i += sizeof number) {
         memcpy(&number, r->bytes + i, sizeof number);
         struct child *c = find(p, parent, number);
         if (!c)
             continue;
+        assert(children); /* `c` is in it */
         list_remove(&c->node);
-        list_push_front(children_of(parent), &c->node);
+        list_push_front(children, &c->node);
         tine__sched_await(&p->s, &c->item.task, r->worker);
     }
 }

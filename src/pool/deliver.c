@@ -1,4 +1,5 @@
 /* From what has ended to outcomes, and from those to whoever waits for them. */
+#include <assert.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/hot.h"
@@ -87,6 +88,7 @@ static struct failure *unreadable(int error) {
 }
 
 static void set_result(struct pool *p, struct outcome *o, const struct report *r) {
+    assert(r); /* what ends without one has not ended by a result */
     if (r->kind == REPORT_VALUES && !r->error) { /* as nearly all */
         tine__outcome_set_report(o, OUTCOME_VALUES, 0, p, r);
         return;
@@ -181,9 +183,11 @@ static void try_again(struct pool *p, struct item *item, enum ending how, const 
     struct attempt *a = tine__attempt_add(item);
     if (a)
         set_outcome(p, item, 0, how, r, &a->error);
-    if (a && p->trace)
-        tine__tracing_attempt(p, item, 0, item_attempts(item)->n, &a->error, a->times.started,
-                              a->times.ended);
+    if (a && p->trace) {
+        const struct attempts *all = item_attempts(item);
+        assert(all); /* `a` is in it */
+        tine__tracing_attempt(p, item, 0, all->n, &a->error, a->times.started, a->times.ended);
+    }
     item->started = item->ended = 0;
     item->asking = a && item->answers && item->task.set->retry.asks;
     if (item->asking)

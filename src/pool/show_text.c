@@ -74,7 +74,7 @@ static uint64_t failures_of(const struct pool_stats *s, int i) {
     uint64_t n = 0;
     for (int j = 1; j < FIGURES_CODES; j++)
         if (strcmp(error_kind_of(-j), error_kind_of(-i)) == 0) {
-            if (s->by_code[j] && j < i)
+            if (j < i && s->by_code[j])
                 return 0;
             n += s->by_code[j];
         }

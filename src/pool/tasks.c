@@ -1,4 +1,5 @@
 /* Looking at tasks, and ending them. */
+#include <assert.h>
 #include <signal.h>
 #include <string.h>
 #include "base/error.h"
@@ -62,10 +63,11 @@ bool tine__task_progress(struct pool *p, struct item *item, struct progress *out
         told = p->site->ops->progress(p->site, leader->task.call.ref, leader->task.call.id, out);
     if (asks && !told)
         await_word(p, item, BRIEFLY); /* elsewhere it is only asked for */
-    if (!told && (told = item_told(leader) != NULL))
-        memcpy(out, item_told(leader), progress_size(item_told(leader)));
+    const struct progress *said = told ? NULL : item_told(leader);
+    if (said)
+        memcpy(out, said, progress_size(said));
     pthread_mutex_unlock(&p->lock);
-    return told;
+    return told || said;
 }
 
 /* The scheduler has been told of a wish: carry it out. */
@@ -180,6 +182,7 @@ bool tine__item_question(struct pool *p, struct item *item, struct outcome *out,
     if (asking) {
         *n = item->task.attempts;
         const struct attempts *before = item_attempts(item);
+        assert(before && before->n > 0);
         tine__outcome_share(out, &before->list[before->n - 1].error);
     }
     pthread_mutex_unlock(&p->lock);

@@ -1,5 +1,6 @@
 #include "sched/policy.h"
 
+#include <assert.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/hot.h"
@@ -385,6 +386,7 @@ static struct task *pop(struct policy *p) {
     struct bucket *b = bucket_of(p->buckets.root);
     struct line *l = LIST_ITEM(b->turns.next, struct line, turn);
     struct task *t = first_of(l);
+    assert(t); /* lines without tasks have no turn */
     take(t);
     list_remove(&l->turn);
     if (first_of(l))

@@ -74,7 +74,7 @@ static void remember(struct blobs *b, uint64_t id, const struct codec_stored *st
     struct known *old = oldest(b);
     for (; old && old->used <= since && b->bytes + bytes > b->most; old = oldest(b))
         forget(b, old);
-    if (b->n == SERVE_BLOBS)
+    if (old && b->n == SERVE_BLOBS)
         forget(b, old);
     b->list[b->n++] = (struct known){id, ++b->clock, stored};
     b->bytes += bytes;

@@ -1,5 +1,6 @@
 #include "site/here.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,6 +85,7 @@ static void free_calls(struct here *h, struct list *list) {
 }
 
 static int run(struct here *h, const struct site_call *call) {
+    assert(call); /* an order to run has one */
     struct here_call *c = sys.calloc(1, sizeof *c + call->head->count * sizeof c->call.answers[0]);
     if (!c || tine__inner_events_open(&c->call)) {
         free(c);
@@ -253,7 +255,8 @@ static void work_start(struct here *h, pthread_mutex_t *lock) {
 }
 
 static void work_call(struct here *h, pthread_mutex_t *lock) {
-    struct here_call *c = LIST_ITEM(list_pop(&h->calls), struct here_call, node);
+    struct here_call *c = LIST_ITEM(h->calls.next, struct here_call, node);
+    list_remove(&c->node);
     list_push(&h->told, &c->node);
     c->begun = true;
     pthread_mutex_unlock(lock);

@@ -221,8 +221,11 @@ static int open_descriptor(const char *name, struct stat *st) {
         return -1;
     }
     int flags = sys.fcntl(fd, F_GETFL, 0);
-    if (flags == -1 || sys.fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == -1 || sys.fstat(fd, st) == -1)
+    if (flags == -1 || sys.fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == -1 ||
+        sys.fstat(fd, st) == -1) {
         tine__close(&fd);
+        return -1;
+    }
     return fd;
 }
 

@@ -23,7 +23,7 @@ char *tine__json_number(char *p, uint64_t n) {
 static char *put_fraction(char *p, uint32_t n, unsigned places) {
     *p = '.';
     for (unsigned i = places; i > 1; i -= 2, n /= 100)
-        memcpy(p + i - 1, digits + n % 100 * 2, 2);
+        memcpy(p + i - 1, digits + (size_t)(n % 100) * 2, 2);
     p[1] = (char)('0' + n);
     return p + 1 + places;
 }

@@ -33,7 +33,7 @@ static int expand(struct buf *out, const char *file, unsigned n) {
     char number[16];
     int err = 0;
     for (const char *p = file; *p && !err; p++) {
-        char kind = *p == '%' ? p[1] : '\0';
+        int kind = *p == '%' ? p[1] : 0;
         if (kind == 'p' || kind == 'n') {
             int length =
                 snprintf(number, sizeof number, "%u", kind == 'p' ? (unsigned)getpid() : n);

@@ -360,9 +360,9 @@ static unsigned long long in_ticks(uint64_t since) {
 /* Of the children of `parent` those that have started since then, and belong to worker `worker` (0: all). */
 static void join_since(struct family *f, pid_t parent, pid_t worker, unsigned long long since) {
     struct toll children = {0};
-    unsigned long long start;
     add_children(&children, parent);
     for (size_t i = 0; i < children.n; i++) {
+        unsigned long long start = 0;
         pid_t pid = children.pids[i];
         if (birth_of(pid, &start) == parent && start >= since &&
             (!worker || is_marked(pid, parent, worker)))

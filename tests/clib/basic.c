@@ -768,9 +768,15 @@ static void write_each(tine_pack *args) {
     tine_pack_integer(args, 1);
 }
 
+static uint64_t bits_of(double number) {
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
 static bool is_same_value(const tine_value *a, const tine_value *b) {
     return a->type == b->type && a->boolean == b->boolean && a->integer == b->integer &&
-           memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->length == b->length &&
+           bits_of(a->number) == bits_of(b->number) && a->length == b->length &&
            (!a->bytes || memcmp(a->bytes, b->bytes, a->length) == 0);
 }
 

@@ -9,7 +9,7 @@ static struct job *job_at(struct sim *m, unsigned i) {
 }
 
 static char group_of(const struct job *j) {
-    return j->set.group_len ? j->set.group[0] : 0;
+    return j->set.group_len ? j->set.group[0] : '\0';
 }
 
 static unsigned turn_of(const struct line_up *l, const struct job *j) {
@@ -110,7 +110,8 @@ void order_look(struct sim *m) {
 /* --- who is next --- */
 
 static int64_t rank(const struct sim *m, const struct job *j) {
-    double sum = (double)((m->now - j->task.since) / (1000 * MS)) * m->o.ageing;
+    uint64_t seconds = (m->now - j->task.since) / (1000 * MS); /* whole ones */
+    double sum = (double)seconds * m->o.ageing;
     return sum >= (double)(INT64_MAX - (j->set.priority > 0 ? j->set.priority : 0))
                ? INT64_MAX
                : j->set.priority + (int64_t)sum;

@@ -104,7 +104,8 @@ static void no_event_is_across_a_border(void) {
     const char *at = text;
     CHECK(*at == '[');
     for (size_t i = 0; i < n; i++) {
-        const char *first = strchr(at, '<'), *last = strchr(first, '>');
+        const char *first = strchr(at, '<'), *last = first ? strchr(first, '>') : NULL;
+        CHECK(first && last);
         CHECK_EQ(last - first + 1, lengths[i]);
         CHECK(lengths[i] + 2 > PAGES_SIZE ||
               (size_t)(first - text) / PAGES_SIZE == (size_t)(last - text) / PAGES_SIZE);
