@@ -57,7 +57,7 @@ local TOOLS = {
   { name = "gcc", version = output "cc --version",
     command = "cc -fanalyzer -c -o /dev/null %s %s 2>&1" },
   { name = "cppcheck", version = output "cppcheck --version",
-    command = "cppcheck --quiet --enable=warning,performance,portability --std=c11 "
+    command = "cppcheck --quiet --enable=warning,performance,portability --std=c11 --include=.ci/noreturn.h "
       .. "--template='{file}:{line}:{column}: warning: {message} [{id}]' %s -Isrc -Iinclude -D_GNU_SOURCE 2>&1" },
 }
 
