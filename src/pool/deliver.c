@@ -209,6 +209,7 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
 
 void tine__item_refuse(struct pool *p, struct item *item) {
     struct attempts *attempts = item_attempts(item);
+    assert(attempts && attempts->n > 0); /* that of which its owner was asked */
     struct attempt *last = &attempts->list[--attempts->n];
     item_set_times(item, &last->times);
     tine__outcome_share(item->outcomes, &last->error);

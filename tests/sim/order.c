@@ -9,7 +9,9 @@ static struct job *job_at(struct sim *m, unsigned i) {
 }
 
 static char group_of(const struct job *j) {
-    return j->set.group_len ? j->set.group[0] : '\0';
+    if (j->set.group_len == 0)
+        return '\0';
+    return j->set.group[0];
 }
 
 static unsigned turn_of(const struct line_up *l, const struct job *j) {
