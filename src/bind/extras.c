@@ -140,8 +140,7 @@ static void tell_watches(lua_State *L, struct future *f, int idx) {
 bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx) {
     const struct progress *told = item_told(f->anchor.item);
     assert(told);
-    const struct progress said =
-        *told; /* a copy: what follows may run finalizers, by which it ends */
+    const struct progress said = *told; /* what follows may run finalizers: by these it may land */
     tine__extras_push(L, f, idx);
     lua_createtable(L, 3, 0);
     tine__progress_push(L, &said);
