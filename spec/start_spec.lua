@@ -53,6 +53,29 @@ describe("the workers of a pool", function()
   end)
 end)
 
+describe("the arg of workers", function()
+  it("is the program's, holes and other values included", function()
+    local out = output([[
+      local tine = require "tine"
+      local function look()
+        local seen = {}
+        for k, v in pairs(arg) do seen[#seen + 1] = ("%s=%s"):format(k, v) .. (math.type(v) or "") end
+        table.sort(seen)
+        return table.concat(seen, " ")
+      end
+      arg = { [-2] = "lua", [-1] = "-x", [0] = "script", "a", 2, 2.5, true, [6] = "after a hole", x = 0.1, y = 1 / 0 }
+      local here = look()
+      for _, options in ipairs { { workers = 1 }, { workers = 1, start_method = "spawn" }, { workers = 0 } } do
+        local pool <close> = tine.pool(options)
+        local there = pool:submit(look):result()
+        assert(there == here, there)
+      end
+      print "the same"
+    ]])
+    assert.equal("the same\n", out)
+  end)
+end)
+
 describe("what is forked ahead of a program's first pool", function()
   -- A program that has loaded the library, and goes on with `source` when `go` is called.
   local function start(source)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <lualib.h>
 #include "bind/open.h"
+#include "worker/arg.h"
 #include "worker/loop.h"
 
 extern char **environ;
@@ -84,37 +85,12 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
 
 /* --- what belongs to the program as a process --- */
 
-/* The first and last of the integer keys around 0 of the table on top under which strings are. */
-static void measure_arg(lua_State *L, int *first, int *last) {
-    int t = lua_gettop(L);
-    for (*first = 0; lua_rawgeti(L, t, *first - 1) == LUA_TSTRING; --*first)
-        lua_settop(L, t);
-    lua_settop(L, t);
-    for (*last = 0; lua_rawgeti(L, t, *last + 1) == LUA_TSTRING; ++*last)
-        lua_settop(L, t);
-    lua_settop(L, t);
-    if (lua_rawgeti(L, t, 0) != LUA_TSTRING)
-        *first = 1;
-    lua_settop(L, t);
-}
-
-/* The strings stay where they are: in `arg`, which stays on the stack. */
+/* What it reads stays on the stack. */
 static void read_arg(lua_State *L, struct boot *boot) {
-    int last;
     lua_pushglobaltable(L);
     lua_pushliteral(L, "arg");
-    if (lua_rawget(L, -2) != LUA_TTABLE)
-        return;
-    measure_arg(L, &boot->arg_first, &last);
-    int t = lua_gettop(L), n = last - boot->arg_first + 1;
-    const char **list = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *list, 0);
-    for (int i = 0; i < n; i++) {
-        lua_rawgeti(L, t, boot->arg_first + i);
-        list[i] = lua_tostring(L, -1);
-        lua_pop(L, 1);
-    }
-    list[n] = NULL;
-    boot->arg = list;
+    if (lua_rawget(L, -2) == LUA_TTABLE)
+        boot->arg = tine__arg_push(L);
 }
 
 static void read_warnings(lua_State *L, int arg, struct boot *boot) {

@@ -24,7 +24,6 @@ struct boot_head {
     uint64_t finalizer, finalizer_len, finalizer_function;
     uint32_t nenviron, preload_count, send_globals;
     uint32_t narg, warnings, depth;
-    int32_t arg_first;
     struct inherit inherit;
 };
 
@@ -119,7 +118,6 @@ static int write_file(struct shm *out, const struct boot *b, const struct inheri
         .send_globals = b->send_globals,
         .warnings = b->warnings,
         .depth = depth + 1,
-        .arg_first = b->arg_first,
     };
     struct writer w = {NULL, 0};
     if (inherit)
@@ -206,7 +204,6 @@ static int read_boot(struct boot *out, int fd, unsigned *deep) {
         .environ = list,
         .inherit = h->inherit,
         .arg = (const char *const *)arg,
-        .arg_first = h->arg_first,
         .locale = text_at(base, h->locale),
         .warnings = h->warnings,
         .preload = text_at(base, h->preload),

@@ -22,11 +22,9 @@ struct boot {
     const char *path, *cpath; /* package.path, package.cpath; NULL: Lua's own */
     char *const *environ;     /* the submitter's environment as of now */
     struct inherit inherit;   /* of one that was read */
-    const char *const
-        *arg; /* the program's `arg` from index `arg_first` on, ends with NULL; NULL: it has none */
-    int arg_first;
-    const char *locale; /* setlocale(LC_ALL, NULL) */
-    bool warnings;      /* on */
+    const char *const *arg;   /* the program's `arg` as a list (arg.h); NULL: it has none */
+    const char *locale;       /* setlocale(LC_ALL, NULL) */
+    bool warnings;            /* on */
     /* calls as ipc/queue.h has them: function segment, then `count` argument segments; NULL: none */
     const char *preload;
     size_t preload_len, preload_function;

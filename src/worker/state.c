@@ -6,6 +6,7 @@
 
 #include "base/slab.h"
 #include "base/sys.h"
+#include "worker/arg.h"
 #include "worker/loop.h"
 #include "worker/process.h"
 #include "worker/root.h"
@@ -123,24 +124,14 @@ static void set_text(lua_State *L, const char *key, const char *text) {
     lua_setfield(L, -2, key);
 }
 
-static void set_arg(lua_State *L, const struct boot *boot) {
-    if (!boot->arg)
-        return;
-    lua_newtable(L);
-    for (int i = 0; boot->arg[i]; i++) {
-        lua_pushstring(L, boot->arg[i]);
-        lua_rawseti(L, -2, boot->arg_first + i);
-    }
-    lua_setglobal(L, "arg");
-}
-
 void tine__state_place(lua_State *L, const struct boot *boot) {
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, LUA_LOADLIBNAME);
     set_text(L, "path", boot->path);
     set_text(L, "cpath", boot->cpath);
     lua_pop(L, 2);
-    set_arg(L, boot);
+    if (boot->arg)
+        tine__arg_set(L, boot->arg);
     if (boot->locale)
         setlocale(LC_ALL, boot->locale);
     if (boot->warnings)
