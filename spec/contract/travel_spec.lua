@@ -436,6 +436,20 @@ describe("what travels", function()
       assert.equal(Job, getmetatable(back))
     end)
 
+    it("has coroutines, whose metatable is the one of all", function()
+      local Coroutine = {}
+      debug.setmetatable(coroutine.running(), Coroutine)
+      finally(function() debug.setmetatable(coroutine.running(), nil) end)
+      tine.register("spec.coroutine", Coroutine, coroutine.status,
+        function(status) return coroutine.create(function() return status end) end)
+      local co = coroutine.create(print)
+      assert.is_true(run(function(a, b, t)
+        return a == b and t[1] == a and select(2, coroutine.resume(a)) == "suspended"
+      end, co, co, { co }))
+      debug.setmetatable(co, nil)
+      assert.matches("cannot send a coroutine", refused(function() end, co), 1, true)
+    end)
+
     it("replaces when it is said again, and refuses a clash", function()
       tine.register("spec.job", Job, encode, decode)
       tine.register("spec.job", Job, encode, function(n) return setmetatable({ n = -n }, Job) end)

@@ -666,16 +666,27 @@ static int refuse_userdata(struct encoder *e, int idx, const struct step *step) 
         e->results ? "give back what was read from it, or" : "create it in the task, or");
 }
 
+/* Push the record of the class of the object at `idx` when that says how its values travel. */
+static bool class_encodes(struct encoder *e, int idx) {
+    lua_State *L = e->L;
+    if (!lua_getmetatable(L, idx) || !class_of(e, lua_gettop(L)) ||
+        lua_rawgeti(L, -1, CLASS_ENCODE) == LUA_TNIL)
+        return false;
+    lua_pop(L, 1);
+    return true;
+}
+
+/* The object at `idx` is of the class whose record is on top. Its entry is new. */
+static int encode_new_object(struct encoder *e, int idx, const struct step *step) {
+    tine__encode_number(e, newest(e), idx);
+    newest(e)->kind = SEEN_OPEN;
+    return encode_object(e, idx, step);
+}
+
 /* A userdata of a registered class, or none that can travel. Its entry is new. */
 static int encode_full(struct encoder *e, int idx, const struct step *step) {
-    lua_State *L = e->L;
-    if (lua_getmetatable(L, idx) && class_of(e, lua_gettop(L)) &&
-        lua_rawgeti(L, -1, CLASS_ENCODE) != LUA_TNIL) {
-        tine__encode_number(e, newest(e), idx);
-        newest(e)->kind = SEEN_OPEN;
-        lua_pop(L, 1);
-        return encode_object(e, idx, step);
-    }
+    if (class_encodes(e, idx))
+        return encode_new_object(e, idx, step);
     int err = tine__name_missing(e);
     return err ? err : refuse_userdata(e, idx, step);
 }
@@ -752,6 +763,24 @@ static int encode_light(struct encoder *e, int idx, const struct step *step) {
                                    "in another process");
 }
 
+/* All coroutines have one metatable, which debug.setmetatable sets: that may be a registered class. */
+static int encode_thread(struct encoder *e, int idx, const struct step *step) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), err;
+    bool found;
+    if (unlikely(!lua_checkstack(L, STACK_ROOM)))
+        return tine__encode_nomem(e);
+    if (!class_encodes(e, idx))
+        return tine__encode_fail(e, step, "cannot send a coroutine%s",
+                                 e->results ? "; give back what it makes"
+                                            : "; create it in the task");
+    if (!(err = meet(e, idx, lua_topointer(L, idx), step, &found)) && !found)
+        err = encode_new_object(e, idx, step);
+    if (!err)
+        lua_settop(L, top);
+    return err;
+}
+
 /* What is neither number nor string. */
 static int encode_other(struct encoder *e, int idx, int type, const struct step *step) {
     lua_State *L = e->L;
@@ -774,9 +803,7 @@ static int encode_other(struct encoder *e, int idx, int type, const struct step 
     case LUA_TLIGHTUSERDATA:
         return encode_light(e, idx, step);
     default:
-        return tine__encode_fail(e, step, "cannot send a coroutine%s",
-                                 e->results ? "; give back what it makes"
-                                            : "; create it in the task");
+        return encode_thread(e, lua_absindex(L, idx), step);
     }
 }
 
