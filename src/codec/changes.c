@@ -196,6 +196,12 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
     return known;
 }
 
+/* Is the table on top the state's own, the globals or package.loaded? */
+static bool is_states(const struct scan *s) {
+    const void *p = lua_topointer(s->e->L, -1);
+    return p == s->e->c->globals || tine__own_table(s->e->c, p);
+}
+
 /* The value on top, under the key below it. */
 static int scan_field(struct scan *s, int own, int prefix) {
     lua_State *L = s->e->L;
@@ -207,15 +213,16 @@ static int scan_field(struct scan *s, int own, int prefix) {
     case LUA_TTABLE:
         if ((callable = push_call(L)))
             lua_pop(L, 1);
-        if (s->module && !prefix && lua_topointer(L, -1) != s->e->c->globals &&
-            strcmp(s->module, "package") != 0) {
+        if (is_states(s))
+            return 0;
+        if (s->module && !prefix && strcmp(s->module, "package") != 0) {
             add(s, prefix, key);
             return 0;
         }
         int before = s->count;
         if (callable)
             hit = look_at(s, own, prefix, key, true);
-        if (!prefix && s->count == before && lua_topointer(L, -1) != s->e->c->globals && !s->module)
+        if (!prefix && s->count == before && !s->module)
             scan_fields(s, key + 1, key);
         return hit;
     default:

@@ -177,6 +177,7 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
     push_state(L);
     lua_rawgeti(L, -1, ST_LIBRARIES);
     keep_libraries(L);
+    tine__own_keep(L, c);
     lua_pop(L, 1);
     c->loads = watch_loads(L);
     if (options->store.put)

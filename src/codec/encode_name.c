@@ -440,7 +440,12 @@ static void forget_met(struct encoder *e, const void *p) {
 
 int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step) {
     struct name *n = tine__name_find(e->c, p);
+    const char *own = tine__own_table(e->c, p);
     int r;
+    if (unlikely(own)) {
+        forget_met(e, p);
+        return tine__standard_put(e->out, own) ? tine__encode_nomem(e) : NAME_DONE;
+    }
     if (likely(!n))
         return likely(e->c->names.built) ? NAME_BY_VALUE : tine__name_missing(e);
     if (e->changes && tine__name_holds(e->L, e->c, e->self, n)) {

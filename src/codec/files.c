@@ -224,6 +224,15 @@ static bool collect(lua_State *L, struct file *f) {
     return good;
 }
 
+/* Does the file begin as bytecode does? */
+static bool is_dump(const char *path) {
+    FILE *file = fopen(path, "rbe");
+    int first = file ? getc(file) : EOF;
+    if (file)
+        (void)fclose(file);
+    return first == *LUA_SIGNATURE;
+}
+
 /* Read the file, whose path is the string at `path`: push its record. */
 static struct file *push_read(lua_State *L, int path, bool lua) {
     struct file *f = push_new(L);
@@ -235,6 +244,7 @@ static struct file *push_read(lua_State *L, int path, bool lua) {
     f->found = !lua;
     if (lua) {
         int top = lua_gettop(L);
+        f->dumped = is_dump(f->path);
         f->found = luaL_loadfilex(L, f->path, NULL) == LUA_OK && collect(L, f);
         lua_setiuservalue(L, top, 1);
         lua_settop(L, top);
@@ -318,8 +328,9 @@ static const char *package_field(lua_State *L, int self, const char *field) {
     return s;
 }
 
-/* Push the record of the module's file; NULL, and false: there is none. */
-static struct file *push_found(lua_State *L, struct codec *c, int self, const char *module) {
+/* Push the path of the module's file; false, and nothing: there is none. *is_lua: else it is a library. */
+static bool push_path(lua_State *L, const struct codec *c, int self, const char *module,
+                      bool *is_lua) {
     int top = lua_gettop(L);
     const char *path = c->path ? c->path : package_field(L, self, "path");
     const char *cpath = c->path ? c->cpath : package_field(L, self, "cpath");
@@ -327,15 +338,22 @@ static struct file *push_found(lua_State *L, struct codec *c, int self, const ch
     bool lua = search(L, c, module, path);
     bool found = lua || search(L, c, module, cpath) ||
                  (dot && search(L, c, lua_pushlstring(L, module, (size_t)(dot - module)), cpath));
-    struct file *f = NULL;
     if (found)
-        f = read_shared(L, lua);
-    else
+        lua_insert(L, top + 1);
+    lua_settop(L, top + found);
+    *is_lua = lua;
+    return found;
+}
+
+/* Push the record of the module's file; NULL, and false: there is none. */
+static struct file *push_found(lua_State *L, struct codec *c, int self, const char *module) {
+    bool lua;
+    if (!push_path(L, c, self, module, &lua)) {
         lua_pushboolean(L, 0);
-    lua_insert(L, top + 1);
-    lua_settop(L, top + 1);
-    if (f)
-        anchor(L, self);
+        return NULL;
+    }
+    struct file *f = read_shared(L, lua);
+    anchor(L, self);
     return f;
 }
 
@@ -358,6 +376,15 @@ const struct file *tine__file_of(lua_State *L, struct codec *c, int self, const 
     }
     lua_pop(L, 1);
     return f && f->found ? f : NULL;
+}
+
+const struct file *tine__file_of_dump(lua_State *L, struct codec *c, int self, const char *module) {
+    bool lua;
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 20, "modules");
+    bool dumped = push_path(L, c, self, module, &lua) && lua && is_dump(lua_tostring(L, -1));
+    lua_settop(L, top);
+    return dumped ? tine__file_of(L, c, self, module) : NULL;
 }
 
 void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *module) {

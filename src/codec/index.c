@@ -19,64 +19,26 @@ struct building {
     size_t longest;     /* name of a module */
     const char *source; /* of the function that was asked last whose it is, */
     bool owned;         /* and what came out */
-    bool searched;      /* files were looked for */
-    bool looking;       /* nothing is entered: only the sum is wanted */
-    uint64_t sum;       /* of all that was met, and where */
+    uint32_t dump_of; /* number + 1 of the module that was asked last whether its file is a dump */
+    const struct file *dump; /* and what came out */
+    bool searched;           /* files were looked for */
+    bool looking;            /* nothing is entered: only the sum is wanted */
+    uint64_t sum;            /* of all that was met, and where */
     bool failed;
 };
 
-/* The module of the dotted path at `p`, or false, is at `at`: make it that of `n` bytes if there is such a one. */
-static void try_owner(lua_State *L, int loaded, int at, const char *p, size_t n) {
-    lua_pushlstring(L, p, n);
-    lua_pushvalue(L, -1);
-    if (n > 0 && lua_rawget(L, loaded) != LUA_TNIL) {
-        lua_pop(L, 1);
-        lua_replace(L, at);
+/* Is the function on top in the module's file, which was compiled before? Its chunk may be called by any name then. */
+static bool is_of_dump(struct building *b) {
+    struct encoder *e = b->e;
+    if (b->dump_of != b->from->root + 1) {
+        lua_rawgeti(e->L, b->paths, (lua_Integer)b->from->root + 1);
+        b->dump_of = b->from->root + 1;
+        b->searched = true;
+        b->dump = tine__file_of_dump(e->L, e->c, e->self, lua_tostring(e->L, -1));
+        lua_pop(e->L, 1);
     }
-}
-
-/* Push the name of the loaded module whose file has that chunk name, to judge by how its path ends; or false. No loaded
-** module's name is longer than `longest`. */
-static void push_owner(lua_State *L, int loaded, const char *source, size_t longest) {
-    int top = lua_gettop(L);
-    size_t len = strlen(source);
-    lua_pushboolean(L, 0);
-    if (*source != '@' || len < 6 || strcmp(source + len - 4, ".lua") != 0)
-        return;
-    lua_pushlstring(L, source + 1, len - 5);
-    const char *dotted = luaL_gsub(L, lua_tostring(L, -1), "/", ".");
-    bool init = len > 10 && strcmp(dotted + len - 10, ".init") == 0;
-    for (const char *p = dotted + (len - 5); p >= dotted; p--) { /* the longest that is loaded */
-        size_t n = (size_t)(dotted + (len - 5) - p);
-        if (n > longest && n - longest > (init ? 5 : 0))
-            break;
-        if (p > dotted && p[-1] != '.')
-            continue;
-        try_owner(L, loaded, top + 1, p, n);
-        if (init && n > 5)
-            try_owner(L, loaded, top + 1, p, n - 5);
-        lua_settop(L, top + 3);
-    }
-    lua_settop(L, top + 1);
-}
-
-bool tine__push_owner(lua_State *L, int self, const char *source, size_t longest) {
-    int top = lua_gettop(L);
-    luaL_checkstack(L, 12, "modules");
-    lua_rawgeti(L, self, ST_OWNERS);
-    lua_pushstring(L, source);
-    if (lua_rawget(L, -2) == LUA_TNIL) {
-        lua_rawgeti(L, self, ST_LOADED);
-        push_owner(L, lua_gettop(L), source, longest);
-        if (lua_toboolean(L, -1)) { /* another module may be loaded at any time */
-            lua_pushstring(L, source);
-            lua_pushvalue(L, -2);
-            lua_rawset(L, top + 1);
-        }
-    }
-    lua_replace(L, top + 1);
-    lua_settop(L, top + 1);
-    return lua_toboolean(L, -1);
+    return b->dump &&
+           tine__file_function(b->dump, tine__hash_function(e->L, e->self, lua_gettop(e->L)));
 }
 
 /* Is the function on top from a module's file? Functions of one file come one after the other, and share its name. */
@@ -90,11 +52,11 @@ static bool is_of_module(struct building *b) {
         b->owned = tine__push_owner(L, b->e->self, ar.source, b->longest);
         lua_pop(L, 1);
     }
-    return b->owned;
+    return b->owned || is_of_dump(b);
 }
 
 static bool is_foreign(const struct building *b, const void *p) {
-    return p == b->e->c->globals || p == lua_topointer(b->e->L, b->loaded);
+    return p == b->e->c->globals || tine__own_table(b->e->c, p);
 }
 
 /* What the value on top is in the index; NAME_NONE: nothing. */

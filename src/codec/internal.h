@@ -22,7 +22,8 @@
 **     seen.c        what a message has met    codec.c       the codec itself
 **     keys.c        keys that come again                version.c     what a module's file was
 **     segment.c     segments                  class.c       metatables of our own userdata
-**     source.c      Lua source, compiled once
+**     source.c      Lua source, compiled once      own.c         tables of Lua's own
+**     owner.c       whose a function is
 **     shared.c      values that are sent once
 **     simple.c      functions whose upvalues are scalars, quickly
 **     scalars.c     lists of scalars, likewise
@@ -64,12 +65,12 @@ enum {
     ST_PATHS,       /* names.c: the last step to each name */
     ST_WAYS,        /* ways.c: the same, where that is another way than the index has */
     ST_FOUND,       /* files.c: module -> its file, or false */
-    ST_OWNERS,      /* names.c: chunk name -> name of the module with that file, or false */
+    ST_OWNERS,      /* owner.c: chunk name -> name of the module with that file, or false */
     ST_WATCHES,     /* names.c: number -> list of a watch */
     ST_USES, /* changes.c: module -> what its code and that of modules it names uses of Lua's own */
     ST_ANCHORS,   /* names.c: number -> the object that has a name and was sent by it */
     ST_FILES,     /* files.c: every file that a name may point to */
-    ST_LIBRARIES, /* name -> what Lua's own function or file of that name is here */
+    ST_LIBRARIES, /* name -> what Lua's own function, file or table of that name is here */
     ST_PENDING,   /* resolve.c: table, path, value ... to be set for the call */
     ST_UNDO,      /* resolve.c: table, key, value ... to put back after the call */
     ST_ORIGINS,   /* weak keys: function that goes by name, or text -> struct known */
@@ -269,11 +270,14 @@ struct sent {
 };
 #define SENT_STANDARD UINT32_MAX /* one of Lua's own functions */
 
+#define OWN_TABLES 3
+
 struct codec {
     struct codec_options options;
-    int ref;                 /* of the state table */
-    const void *globals;     /* address of the globals table */
-    struct encoder *encoder; /* the one in ST_ENCODER */
+    int ref;                     /* of the state table */
+    const void *globals;         /* address of the globals table */
+    const void *own[OWN_TABLES]; /* of what ST_LIBRARIES has of them (own.c) */
+    struct encoder *encoder;     /* the one in ST_ENCODER */
     struct decoder *decoder;
     struct list knowns;    /* struct known */
     struct cache codes;    /* struct code */
@@ -527,6 +531,13 @@ static inline bool name_possible(const struct names *n, const void *p) {
 /* "string.rep", pushed. */
 const char *tine__name_push(struct encoder *e, const struct name *n);
 void tine__names_free(struct codec *c);
+
+/* ---- own.c ---- */
+
+/* Note which they are here, in the table on top: ST_LIBRARIES. */
+void tine__own_keep(lua_State *L, struct codec *c);
+/* The name of such a table; NULL: it is none. */
+const char *tine__own_table(const struct codec *c, const void *p);
 
 /* ---- changes.c ---- */
 

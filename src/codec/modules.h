@@ -62,6 +62,7 @@ struct file {
     uint64_t tick; /* when stat was asked last */
     bool found;
     bool lua;      /* else a C library */
+    bool dumped;   /* it holds bytecode */
     uint64_t hash; /* of all the code in it */
     struct file_hash *functions, *texts;
     struct file_definition *definitions;
@@ -71,6 +72,8 @@ struct file {
 
 /* The file of that module, as it is now; NULL: `require` would find none. Raises memory errors. */
 const struct file *tine__file_of(lua_State *L, struct codec *c, int self, const char *module);
+/* The same if it holds bytecode, else NULL: others are not read for it. */
+const struct file *tine__file_of_dump(lua_State *L, struct codec *c, int self, const char *module);
 /* Is that path the same file? */
 bool tine__file_is_of(const struct file *f, const char *path);
 /* The hash of the Lua function at `fn`: its code with lines and names, without the chunk's name. */
@@ -111,7 +114,7 @@ enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function,
 /* The hash that the module's file, which is `f` now, had when the module was first looked at. May raise memory errors. */
 uint64_t tine__version(lua_State *L, int self, const char *module, const struct file *f);
 
-/* ---- index.c ---- */
+/* ---- owner.c ---- */
 
 /* Push the name of the loaded module whose file has that chunk name; or false. No module's name is longer than `longest`
 ** (SIZE_MAX: who knows). */

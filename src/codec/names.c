@@ -110,6 +110,10 @@ bool tine__names_open(struct codec *c, struct index *x) {
     n->index = x;
     x->users++;
     memcpy(n->filter, x->filter, sizeof n->filter);
+    for (int i = 0; i < OWN_TABLES; i++) {
+        uint32_t bit = name_filter_bit(c->own[i]);
+        n->filter[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
     return true;
 }
 

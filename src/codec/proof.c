@@ -27,7 +27,7 @@ static const char *source_of(lua_State *L, int fn) {
 
 /* What the Lua function at `fn` is to that file. */
 static enum origin origin_in(struct encoder *e, const struct file *f, int fn) {
-    if (!f->lua || *source_of(e->L, fn) != '@')
+    if (!f->lua || (*source_of(e->L, fn) != '@' && !f->dumped))
         return ORIGIN_OTHER;
     const struct file_hash *h = tine__file_function(f, tine__hash_function(e->L, e->self, fn));
     if (!h || h->level == 0)
