@@ -21,8 +21,9 @@ struct scan {
     int list; /* stack index: paths and values in turn, */
     int seen; /* the tables that were looked at */
     int count;
-    bool first; /* the table was never looked at before */
-    bool root;  /* it is the module's own table */
+    bool first;  /* the table was never looked at before */
+    bool root;   /* it is the module's own table */
+    bool filled; /* it is a private one that the module's functions fill */
 };
 
 /* ---- what is known of a table ---- */
@@ -118,6 +119,19 @@ static bool push_call(lua_State *L) {
     return false;
 }
 
+/* Does the function on top, which a function of the module made, hold one of the program's, as what a registry keeps does? */
+static bool holds_programs(struct scan *s) {
+    lua_State *L = s->e->L;
+    int fn = lua_gettop(L);
+    bool holds = false;
+    for (int i = 1; !holds && !lua_iscfunction(L, fn) && lua_getupvalue(L, fn, i); i++) {
+        holds = lua_isfunction(L, -1) && !lua_iscfunction(L, -1) &&
+                tine__origin(s->e, s->file, fn + 1) == ORIGIN_OTHER;
+        lua_settop(L, fn);
+    }
+    return holds;
+}
+
 /* Does the function on top belong to the module, under that key, as far as can be seen? */
 static bool belongs(struct scan *s, int key) {
     lua_State *L = s->e->L;
@@ -127,7 +141,9 @@ static bool belongs(struct scan *s, int key) {
         tine__is_misplaced(s->e, s->file, lua_gettop(L), lua_tostring(L, key)))
         return false;
     enum origin o = tine__origin(s->e, s->file, lua_gettop(L));
-    return o == ORIGIN_ONCE || (o != ORIGIN_OTHER && s->first);
+    if (o == ORIGIN_OTHER || o == ORIGIN_ONCE)
+        return o == ORIGIN_ONCE;
+    return (s->first || s->filled) && !holds_programs(s);
 }
 
 /* Append the path (the step at `prefix`, if any, and the key) and the value, which is on top. */
@@ -165,6 +181,22 @@ static bool is_standard_value(struct scan *s, int key) {
     return false;
 }
 
+/* Has the program put the table on top there? It has if it holds a function of the program's, unless the module's file
+** stores something under such a key: then it may be the module's, and the function was put into it. */
+static bool is_added(struct scan *s, int key) {
+    lua_State *L = s->e->L;
+    int t = lua_gettop(L), left = MAX_ITEMS;
+    bool added = false;
+    if (s->module || !s->file || !lua_checkstack(L, 20) ||
+        (lua_type(L, key) == LUA_TSTRING && tine__file_stores(s->file, lua_tostring(L, key))))
+        return false;
+    for (lua_pushnil(L); !added && --left >= 0 && lua_next(L, t); lua_pop(L, 1))
+        added = lua_isfunction(L, -1) && !lua_iscfunction(L, -1) &&
+                tine__origin(s->e, s->file, t + 2) == ORIGIN_OTHER;
+    lua_settop(L, t);
+    return added;
+}
+
 static void scan_fields(struct scan *s, int t, int prefix);
 
 /* The function on top, or the table with a __call: 1 when the record has something under that key. What is new there, or
@@ -175,7 +207,8 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
     lua_pushvalue(L, key);
     lua_rawget(L, own);
     bool same = lua_rawequal(L, -1, -2), known = !lua_isnil(L, -1);
-    bool open = known ? lua_isboolean(L, -1) && lua_type(L, key) == LUA_TSTRING : s->first;
+    bool open =
+        known ? lua_isboolean(L, -1) && lua_type(L, key) == LUA_TSTRING : s->first || s->filled;
     lua_pop(L, 1);
     if (same)
         return 1;
@@ -220,6 +253,10 @@ static int scan_field(struct scan *s, int own, int prefix) {
             return 0;
         }
         int before = s->count;
+        if (!callable && is_added(s, key)) {
+            add(s, prefix, key);
+            return 0;
+        }
         if (callable)
             hit = look_at(s, own, prefix, key, true);
         if (!prefix && s->count == before && !s->module)
@@ -415,7 +452,10 @@ static int finish(struct scan *s, int top) {
 int tine__changes_of(struct encoder *e, int t, const struct name *n) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
-    struct scan s = {.e = e, .file = n->file, .root = n->kind == NAME_MODULE};
+    struct scan s = {.e = e,
+                     .file = n->file,
+                     .root = n->kind == NAME_MODULE,
+                     .filled = n->going == GOES_BY_BOTH};
     if (n->builtin == BUILTIN_TINE)
         return 0;
     luaL_checkstack(L, 30, "changes");

@@ -250,16 +250,19 @@ static const char *explanation(lua_Integer why) {
     return "the submitting program has it, but it stays there because the task assigns it too" TO_HAVE_IT;
 }
 
+#define REPLACED \
+    "%s\nnote: '%s' is Lua's own here: what the submitting program has put in its place cannot travel"
+#define ADDED \
+    "%s\nnote: '%s' is not in the module here: what the submitting program has put there cannot travel"
+
 /* Append to the text at `text` what of Lua's own the task has seen that the program has replaced. */
 static void explain_replaced(lua_State *L, int held, int text) {
     for (lua_pushnil(L); lua_next(L, held); lua_pop(L, 1)) {
-        if (lua_tointeger(L, -1) != HELD_REPLACED || lua_type(L, -2) != LUA_TSTRING)
+        lua_Integer why = lua_tointeger(L, -1);
+        if (why < HELD_REPLACED || lua_type(L, -2) != LUA_TSTRING)
             continue;
-        lua_pushfstring(L,
-                        "%s\nnote: '%s' is Lua's own here: what the submitting program has put in "
-                        "its place cannot "
-                        "travel",
-                        lua_tostring(L, text), lua_tostring(L, -2));
+        lua_pushfstring(L, why == HELD_ADDED ? ADDED : REPLACED, lua_tostring(L, text),
+                        lua_tostring(L, -2));
         lua_replace(L, text);
     }
 }
@@ -274,7 +277,7 @@ void tine__codec_explain(lua_State *L, struct codec *c, const char *message) {
     explain_replaced(L, top + 2, top);
     if (push_nil_global(L, message)) {
         lua_pushvalue(L, -1);
-        if (lua_rawget(L, top + 2) == LUA_TNUMBER && lua_tointeger(L, -1) != HELD_REPLACED) {
+        if (lua_rawget(L, top + 2) == LUA_TNUMBER && lua_tointeger(L, -1) < HELD_REPLACED) {
             lua_pushfstring(L, "%s\nnote: the global '%s' is nil here: %s", lua_tostring(L, top),
                             lua_tostring(L, top + 3), explanation(lua_tointeger(L, -1)));
             lua_replace(L, top);

@@ -437,6 +437,17 @@ static void same_item(struct reader *r, struct frame *f) {
         tine__malformed(r, "nothing to compare");
 }
 
+/* Note the last key of the path on top, a key or a list of two, as text. */
+static void note_path(struct reader *r) {
+    lua_State *L = r->L;
+    if (lua_istable(L, -1))
+        lua_rawgeti(L, -1, 2);
+    if (lua_isinteger(L, -1))
+        lua_pushfstring(L, "[%I]", (LUAI_UACINT)lua_tointeger(L, -1));
+    if (lua_type(L, -1) == LUA_TSTRING)
+        note_held(r, lua_gettop(L));
+}
+
 /* Behind the first item: a table or a library's name, a path, a value. */
 static void changed_item(struct reader *r, struct frame *f) {
     if (f->i == 1 || (f->i - 1) % 3 != 0)
@@ -446,8 +457,8 @@ static void changed_item(struct reader *r, struct frame *f) {
     if (note)
         tine__malformed(r, "a note in a wrong place");
     if (held) {
-        if (lua_type(r->L, -2) == LUA_TSTRING)
-            note_held(r, lua_gettop(r->L) - 1);
+        lua_pop(r->L, 1);
+        note_path(r);
         lua_settop(r->L, f->at);
     } else {
         tine__await_change(r);

@@ -31,7 +31,8 @@ static int put_path(struct encoder *e, int path) {
     return good ? 0 : tine__encode_nomem(e);
 }
 
-static int put_change(struct encoder *e, int path, const struct step *up, bool may_stay) {
+/* `stays`: why the value may stay here, if it cannot travel; HELD_NONE: it may not. */
+static int put_change(struct encoder *e, int path, const struct step *up, enum wire_held stays) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
     struct step step = {.up = up, .kind = STEP_CHANGE, .at = path};
@@ -39,10 +40,13 @@ static int put_change(struct encoder *e, int path, const struct step *up, bool m
     if (err)
         return err;
     struct encode_point point = tine__encode_mark(e);
+    const void *outer = e->added;
+    e->added = lua_topointer(L, path + 1);
     err = tine__encode_value(e, path + 1, &step);
-    if (err == TINE_ESERIALIZE && may_stay) {
+    e->added = outer;
+    if (err == TINE_ESERIALIZE && stays != HELD_NONE) {
         tine__encode_rewind(e, &point);
-        err = tine__encode_held(e, HELD_REPLACED);
+        err = tine__encode_held(e, stays);
     }
     if (!err)
         lua_settop(L, top);
@@ -56,7 +60,7 @@ int tine__changes_put(struct encoder *e, int list, int count, const struct step 
         for (int k = 1; k <= 3; k++)
             lua_rawgeti(L, list, 3 * i + k);
         int err = tine__encode_value(e, top + 1, step);
-        if (err || (err = put_change(e, top + 2, step, true)))
+        if (err || (err = put_change(e, top + 2, step, HELD_REPLACED)))
             return err;
         lua_settop(L, top);
     }
@@ -133,6 +137,24 @@ static bool has_changed(struct encoder *e, const struct name *n) {
            tine__version(e->L, e->self, tine__name_root(e, n), n->file) != n->file->hash;
 }
 
+/* Is it a table, perhaps of data, that functions of its module have for good and put things into: a registry? */
+static bool is_filled(struct encoder *e, const struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    uint32_t id = (uint32_t)(n - e->c->names.list);
+    bool filled = false;
+    if (n->kind != NAME_HELD || !n->file || !n->file->lua)
+        return false;
+    tine__name_push_step(e, id);
+    lua_Integer step = lua_tointeger(L, -1);
+    if (step < 0 && tine__name_walk(e, tine__name_at(e->c, tine__name_parent(e, id))) &&
+        lua_isfunction(L, -1))
+        filled =
+            tine__file_fills(n->file, tine__hash_function(L, e->self, lua_gettop(L)), (int)-step);
+    lua_settop(L, top);
+    return filled;
+}
+
 /* The name is new, or its file has changed: see what it is now. */
 static int learn(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
@@ -148,6 +170,7 @@ static int learn(struct encoder *e, int idx, struct name *n) {
     lua_rawseti(L, -2, (lua_Integer)(n - e->c->names.list) + 1);
     lua_pop(L, 1);
     tine__choose_way(e, n, false);
+    n->filled = is_filled(e, n);
     return make_wire(e, idx, n);
 }
 
@@ -259,12 +282,17 @@ static int is_new(struct encoder *e, const void *key) {
     return tine__seen_put(&e->seen, key, &found) ? !found : tine__encode_nomem(e);
 }
 
-/* May the module have put the value at `path` + 1 there itself? Then the other side's own does where it cannot travel. */
-static bool may_be_own(struct encoder *e, const struct name *n, int path) {
+/* May the value at `path` + 1 stay, if it cannot travel? What the module may have put there itself: the other side's own
+** does. And what it keeps for the program among its own things: most tasks do without. */
+static enum wire_held may_stay(struct encoder *e, const struct name *n, int path) {
     lua_State *L = e->L;
+    if (n->filled || (n->file && lua_istable(L, path + 1)))
+        return HELD_ADDED;
     if (!n->file || !lua_isfunction(L, path + 1))
-        return n->builtin;
-    return change_is_field(L, path) && tine__origin(e, n->file, path + 1) == ORIGIN_ONCE;
+        return n->builtin ? HELD_REPLACED : HELD_NONE;
+    return change_is_field(L, path) && tine__origin(e, n->file, path + 1) == ORIGIN_ONCE
+               ? HELD_REPLACED
+               : HELD_NONE;
 }
 
 /* What the program has changed in the table at `t`, whose name has that number: once in a message. */
@@ -283,7 +311,7 @@ static int put_changes_of(struct company *p, int t, uint32_t id) {
         lua_rawgeti(L, list, 2 * i - 1);
         lua_rawgeti(L, list, 2 * i);
         if ((err = put_target(e, n)) < 0 ||
-            (err = put_change(e, list + 1, p->step, may_be_own(e, n, list + 1))))
+            (err = put_change(e, list + 1, p->step, may_stay(e, n, list + 1))))
             return err;
         lua_settop(L, list);
     }
@@ -337,7 +365,7 @@ static int put_changes_inside(struct company *p) {
     for (uint32_t id = 0; r >= 0 && id < names->index->used; id++) {
         if (!(n = push_inner(e, id)))
             continue;
-        if ((r = consider(e, top + 1, n)) == GOES_BY_NAME)
+        if ((r = consider(e, top + 1, n)) == GOES_BY_NAME || (r > 0 && n->filled))
             r = put_changes_of(p, top + 1, id);
         if (r >= 0)
             lua_settop(e->L, top);
@@ -351,8 +379,9 @@ static bool watch_inside(struct encoder *e, struct watch *w, int list) {
     for (uint32_t id = 0; good && id < e->c->names.index->used; id++) {
         if (!(n = push_inner(e, id)))
             continue;
-        if (n->known && n->going == GOES_BY_NAME)
-            good = tine__watch_table(e->L, w, list, lua_gettop(e->L), false);
+        if (n->known && (n->going == GOES_BY_NAME || n->filled))
+            good = tine__watch_table(e->L, w, list, lua_gettop(e->L),
+                                     n->going == GOES_BY_NAME ? WATCH_OBJECTS : WATCH_FEW);
         lua_pop(e->L, 1);
     }
     return good;
@@ -388,11 +417,12 @@ static void make_watch(struct encoder *e, int idx, uint32_t id, int uses) {
     lua_newtable(L);
     bool table = n->kind == NAME_MODULE || n->kind == NAME_HELD;
     n->fields = tine__name_watch(e, n, list);
-    bool good = !table || tine__watch_table(L, &n->watch, list, idx, n->builtin);
+    bool good = !table || tine__watch_table(L, &n->watch, list, idx,
+                                            n->builtin ? WATCH_VALUES : WATCH_OBJECTS);
     if (good && n->builtin && strcmp(tine__name_root(e, n), "string") == 0) {
         lua_pushliteral(L, "");
         if (lua_getmetatable(L, -1))
-            good = tine__watch_table(L, &n->watch, list, list + 2, true);
+            good = tine__watch_table(L, &n->watch, list, list + 2, WATCH_VALUES);
         lua_settop(L, list);
     }
     good =
@@ -438,6 +468,19 @@ static void forget_met(struct encoder *e, const void *p) {
         seen_cut(&e->seen, e->seen.len - 1);
 }
 
+/* Does the way to what `n` names lead over what the program has added to a module, and which is encoded just now? Then the
+** other side does not have it. */
+static bool is_in_added(const struct encoder *e, const struct name *n) {
+    const struct names *names = &e->c->names;
+    uint32_t id = (uint32_t)(n - names->list);
+    if (n->kind != NAME_USERDATA && n->kind != NAME_CFUNCTION)
+        return false;
+    for (; id != n->root; id = tine__name_parent(e, id))
+        if (names->index->list[id].key == e->added)
+            return true;
+    return false;
+}
+
 int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step) {
     struct name *n = tine__name_find(e->c, p);
     const char *own = tine__own_table(e->c, p);
@@ -448,6 +491,8 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
     }
     if (likely(!n))
         return likely(e->c->names.built) ? NAME_BY_VALUE : tine__name_missing(e);
+    if (unlikely(e->added) && is_in_added(e, n))
+        return NAME_BY_VALUE;
     if (e->changes && tine__name_holds(e->L, e->c, e->self, n)) {
         forget_met(e, p);
         return put_wire(e, n);

@@ -87,8 +87,15 @@ enum {
 /* ---- watch.c ---- */
 
 /* Something that was seen, and is to be the same still. */
+enum watch_how {
+    WATCH_FIELD,   /* a field */
+    WATCH_OBJECTS, /* which objects a table, and tables in it, hold */
+    WATCH_FEW,     /* the same of one that may grow long */
+    WATCH_VALUES,  /* which values a table has */
+};
+
 struct watched {
-    enum { WATCH_FIELD, WATCH_OBJECTS, WATCH_VALUES } how;
+    enum watch_how how;
     bool again;           /* its table is that of the item before */
     bool global;          /* it is the globals table */
     const void *expected; /* of a field: the object in it; NULL: compare with what the list has */
@@ -107,8 +114,8 @@ struct watch {
 
 /* Note that the field at `key` of the table at `t` is what it is. False: no memory. */
 bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key);
-/* Note which objects the table at `t`, and tables in it, hold; with `values`, which values the table itself has. */
-bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, bool values);
+/* Note what the table at `t` is. */
+bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watch_how how);
 /* Is it all so still? The list is on top, at `list`; something is left above it. The globals table is at `env`, unless
 ** that is 0. Never raises. */
 bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env);
@@ -234,12 +241,13 @@ struct name {
     uint8_t going;           /* enum going */
     bool known;              /* it was looked at: file, going and wire are good */
     bool fields;             /* the way to it is in the watch */
-    bool moved;              /* it goes by another way than the index has: */
-    bool ranked;             /* of a module: that was looked for */
-    uint8_t rank;            /* then, of what is in it: how good the way is */
-    uint32_t parent;         /* the number of the object one step nearer, if it is moved */
-    uint32_t look;           /* names.looks when its module was looked at for changes */
-    struct watch watch;      /* made: nothing of what goes along with it was changed */
+    bool filled;  /* a table that functions of its module fill with what the program gives them */
+    bool moved;   /* it goes by another way than the index has: */
+    bool ranked;  /* of a module: that was looked for */
+    uint8_t rank; /* then, of what is in it: how good the way is */
+    uint32_t parent;    /* the number of the object one step nearer, if it is moved */
+    uint32_t look;      /* names.looks when its module was looked at for changes */
+    struct watch watch; /* made: nothing of what goes along with it was changed */
 };
 
 struct names {
@@ -368,8 +376,10 @@ struct encoder {
     bool arguments; /* encoding an argument segment */
     bool checked;   /* package.loaded was looked at for this segment */
     bool changes;   /* what the program has changed in modules goes along */
-    bool changed;   /* some went along */
-    bool results;   /* encoding what comes out of a task */
+    const void
+        *added;   /* what is encoded just now as something that the program has added to a module */
+    bool changed; /* some went along */
+    bool results; /* encoding what comes out of a task */
     bool has_function;
     const void *memo_fn; /* the function that code_of saw last, and its code, */
     struct code *memo_code;

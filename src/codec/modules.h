@@ -11,6 +11,8 @@
 /* So many fields of a table are looked at. Where there are more, in a module's table and those in it, the long look
 ** (changes.c) is taken whenever the clock has moved on; else as soon as anything has changed. */
 #define MODULE_FIELDS 8192
+/* The same of private tables that functions of a module fill: caches may be among them. */
+#define FEW_FIELDS 256
 
 /* So many bytes of what is checked are hashes. */
 static inline size_t check_head(enum name_kind kind) {
@@ -30,6 +32,7 @@ struct file_hash {
     uint64_t hash;
     uint32_t level;  /* of a function: how many are around it */
     uint64_t varies; /* of a function: the upvalues that functions assign, a bit each */
+    uint64_t filled; /* of a function: those with tables that functions may put something into */
     bool again;      /* of a function: there may be many of it */
 };
 
@@ -105,9 +108,13 @@ struct file_hash *tine__file_function(const struct file *f, uint64_t hash);
 bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
 /* Is there such a string in the code? */
 bool tine__file_mentions(const struct file *f, const char *text);
+/* Does the code store something under that key, as a constant? */
+bool tine__file_stores(const struct file *f, const char *key);
 /* How good a name is that key, or that upvalue of the function of that hash? */
 enum store_rank tine__file_key_rank(const struct file *f, const char *key);
 enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue);
+/* Has that upvalue always the same table, into which functions may put something? */
+bool tine__file_fills(const struct file *f, uint64_t function, int upvalue);
 
 /* ---- version.c ---- */
 
@@ -151,6 +158,8 @@ struct place *tine__index_find(const struct index *x, const void *key);
 bool tine__names_open(struct codec *c, struct index *x);
 /* The numbers of the objects on the way to that of number `id`, the module's first. How many steps. */
 int tine__name_way(const struct names *n, uint32_t id, uint32_t way[WAY_MAX]);
+/* The number of the object one step nearer to its module. */
+uint32_t tine__name_parent(const struct encoder *e, uint32_t id);
 /* Push the last step to it. */
 void tine__name_push_step(struct encoder *e, uint32_t id);
 /* How many steps are to it? */

@@ -172,6 +172,10 @@ int tine__name_way(const struct names *n, uint32_t id, uint32_t way[WAY_MAX]) {
     return steps;
 }
 
+uint32_t tine__name_parent(const struct encoder *e, uint32_t id) {
+    return parent_of(&e->c->names, id);
+}
+
 static int way_to(const struct names *n, const struct name *name, uint32_t way[WAY_MAX]) {
     bool listed = name->depth > 0; /* one that is made for a library is not */
     return tine__name_way(n, listed ? (uint32_t)(name - n->list) : name->root, way);

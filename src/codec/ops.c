@@ -61,6 +61,7 @@ static struct opcodes learn(lua_State *L) {
         .setlist = probe(L, "return {1}", 4),
         .closure = probe(L, "return function() end", 1),
         .call = probe(L, "x()", 2),
+        .tailcall = probe(L, "return x()", 2),
         .jump = probe(L, "goto x ::x::", 1),
         .forloop = probe(L, "for i = 1, 2 do end", 5),
         .tforloop = probe(L, "for k in x do end", 5),

@@ -49,10 +49,24 @@ enum store_rank tine__file_key_rank(const struct file *f, const char *key) {
     return tine__file_mentions(f, key) ? STORE_MENTIONED : STORE_UNKNOWN;
 }
 
+bool tine__file_stores(const struct file *f, const char *key) {
+    enum store_rank rank = tine__file_key_rank(f, key);
+    return rank != STORE_MENTIONED && rank != STORE_UNKNOWN;
+}
+
+static int bit_of(int upvalue) {
+    return upvalue - 1 < 63 ? upvalue - 1 : 63;
+}
+
+bool tine__file_fills(const struct file *f, uint64_t function, int upvalue) {
+    const struct file_hash *h = tine__file_function(f, function);
+    return h && (h->filled & ~h->varies) >> bit_of(upvalue) & 1;
+}
+
 enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue) {
     const struct file_hash *h = tine__file_function(f, function);
     if (!h)
         return STORE_UNKNOWN;
-    int bit = upvalue - 1 < 63 ? upvalue - 1 : 63;
+    int bit = bit_of(upvalue);
     return h->varies >> bit & 1 ? STORE_VARIES : h->again ? STORE_ALIAS : STORE_CALLED;
 }

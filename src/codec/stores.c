@@ -3,7 +3,8 @@
 ** A module may hold an object under several names, and some of them are variables: `M.now = M.STOPPED`, or a local that
 ** functions of the module assign. Such a name stands for something else in each process. Its file tells: a key that a
 ** function inside of the file stores something in, and an upvalue that such a function assigns, may vary; a key that the
-** main function fills with what another one has already is a second name. What is seen errs towards worse names.
+** main function fills with what another one has already is a second name. What is seen errs towards worse names. And of
+** tables in upvalues, whether functions of the file may put something into them: it may be what the program has given.
 **
 ** Of functions, too: one that the main function makes in a loop is there many times.
 */
@@ -25,6 +26,7 @@ struct scan {
     struct opcodes ops;
     struct buf keys;     /* struct file_key */
     struct buf assigned; /* variables that functions assign */
+    struct buf filled;   /* those with a table that functions may put something into */
     struct buf found;    /* struct found: functions, those inside of one before it */
     struct buf ups;      /* the variables that are their upvalues */
     uint32_t count;      /* functions begun so far */
@@ -64,9 +66,44 @@ static void add_key(struct scan *s, const struct function *f, unsigned constant,
 
 /* ---- functions inside of the main one ---- */
 
+/* From which upvalue each register has its value, or the table in which that was: its number + 1; 0: none. It may be one
+** of old, as what writes into registers is not all looked at: a table too many is found rather than one too few. */
+struct origins {
+    unsigned of[REGISTERS];
+};
+
+static void note_filled(struct scan *s, const struct function *f, unsigned upvalue) {
+    if (upvalue && upvalue <= f->nups && f->ups[upvalue - 1] != NO_VARIABLE)
+        append(s, &s->filled, &f->ups[upvalue - 1], sizeof f->ups[0]);
+}
+
+/* The function does `x`: does it put something into an upvalue's table, or may who is called, with that and a value, as
+** table.insert is? */
+static void follow(struct scan *s, const struct function *f, uint32_t x, struct origins *from) {
+    const struct opcodes *ops = &s->ops;
+    unsigned op = op_of(x), a = a_of(x);
+    if (op == ops->settabup)
+        return note_filled(s, f, a + 1);
+    if (op > ops->settabup && op <= ops->setfield) /* as Lua's list of instructions has them */
+        return note_filled(s, f, from->of[a]);
+    if (op == ops->call || op == ops->tailcall) {
+        if (b_of(x) != 1 && b_of(x) != 2 && a + 1 < REGISTERS)
+            note_filled(s, f, from->of[a + 1]);
+        memset(from->of + a, 0, (REGISTERS - a) * sizeof from->of[0]);
+    } else if (op == ops->getupval || op == ops->gettabup) {
+        from->of[a] = b_of(x) + 1;
+    } else if (op >= ops->gettable && op <= ops->getfield) {
+        from->of[a] = from->of[b_of(x)];
+    } else if (op == ops->newtable || op == ops->closure || op == ops->self) {
+        from->of[a] = 0;
+    }
+}
+
 static void scan_inner(struct scan *s, const struct function *f) {
+    struct origins from = {{0}};
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
+        follow(s, f, x, &from);
         if (op_of(x) == s->ops.setupval && b_of(x) < f->nups)
             append(s, &s->assigned, &f->ups[b_of(x)], sizeof f->ups[0]);
         else if ((op_of(x) == s->ops.setfield || op_of(x) == s->ops.settabup) && !k_of(x))
@@ -214,16 +251,30 @@ static int compare_variables(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/* Which of the upvalues are among these variables, which are sorted: a bit each. */
+static uint64_t bits_of(const struct buf *variables, const uint32_t *ups, uint32_t nups) {
+    size_t n = variables->len / sizeof *ups;
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < nups && n; i++)
+        if (bsearch(&ups[i], variables->data, n, sizeof ups[i], compare_variables))
+            bits |= UINT64_C(1) << (i < 63 ? i : 63);
+    return bits;
+}
+
 static void keep_function(struct scan *s, const struct found *found, struct file *f) {
-    size_t n = s->assigned.len / sizeof(uint32_t);
     struct file_hash *h = tine__file_function(f, found->hash);
     if (!h)
         return;
     h->again |= found->looped;
     const uint32_t *ups = (const uint32_t *)(const void *)s->ups.data + found->first;
-    for (uint32_t i = 0; i < found->nups && n; i++)
-        if (bsearch(&ups[i], s->assigned.data, n, sizeof ups[i], compare_variables))
-            h->varies |= UINT64_C(1) << (i < 63 ? i : 63);
+    h->varies |= bits_of(&s->assigned, ups, found->nups);
+    h->filled |= bits_of(&s->filled, ups, found->nups);
+}
+
+static void sort_variables(struct buf *variables) {
+    if (variables->len)
+        qsort(variables->data, variables->len / sizeof(uint32_t), sizeof(uint32_t),
+              compare_variables);
 }
 
 static void keep(struct scan *s, struct file *f) {
@@ -231,9 +282,8 @@ static void keep(struct scan *s, struct file *f) {
     if (f->nkeys)
         qsort(s->keys.data, f->nkeys, sizeof *f->keys, compare_keys);
     f->keys = (struct file_key *)(void *)s->keys.data;
-    if (s->assigned.len)
-        qsort(s->assigned.data, s->assigned.len / sizeof(uint32_t), sizeof(uint32_t),
-              compare_variables);
+    sort_variables(&s->assigned);
+    sort_variables(&s->filled);
     for (size_t i = 0; i < s->found.len / sizeof(struct found); i++)
         keep_function(s, (const struct found *)(const void *)s->found.data + i, f);
 }
@@ -242,6 +292,7 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     struct scan s = {.c = tine__dump_open(dump, len), .dump = dump, .ops = tine__opcodes(L)};
     tine__buf_init(&s.keys);
     tine__buf_init(&s.assigned);
+    tine__buf_init(&s.filled);
     tine__buf_init(&s.found);
     tine__buf_init(&s.ups);
     if (s.c.ok && s.ops.known)
@@ -249,6 +300,7 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     bool good = s.c.ok && s.ops.known && !s.failed;
     keep(&s, f); /* the file has the keys now */
     tine__buf_free(&s.assigned);
+    tine__buf_free(&s.filled);
     tine__buf_free(&s.found);
     tine__buf_free(&s.ups);
     return good;

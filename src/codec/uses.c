@@ -113,7 +113,7 @@ static bool watch_use(lua_State *L, int self, struct watch *w, int list, int at)
         return true;
     int t = lua_gettop(L);
     bool good = lua_toboolean(L, at + 1) ? tine__watch_field(L, w, list, t, at + 1)
-                                         : tine__watch_table(L, w, list, t, true);
+                                         : tine__watch_table(L, w, list, t, WATCH_VALUES);
     lua_settop(L, t - 1);
     return good;
 }
@@ -134,7 +134,7 @@ static bool watch_module(struct encoder *e, struct watch *w, int list, const voi
     bool good = tine__watch_field(L, w, list, name + 1, name);
     lua_pushvalue(L, name);
     if (good && lua_rawget(L, name + 1) == LUA_TTABLE)
-        good = tine__watch_table(L, w, list, name + 2, false);
+        good = tine__watch_table(L, w, list, name + 2, WATCH_OBJECTS);
     lua_settop(L, name);
     return good;
 }

@@ -37,7 +37,7 @@ static struct watched *add(struct watch *w) {
 struct count {
     lua_State *L;
     uint64_t hash;
-    uint32_t fields;
+    uint32_t fields, most;
     bool values;       /* numbers and the like count, too */
     const void *outer; /* the table that was asked for */
 };
@@ -91,18 +91,21 @@ static inline void count_field(struct count *c, int depth) {
 
 static void count_table(struct count *c, int t, int depth) {
     lua_State *L = c->L;
-    for (lua_pushnil(L); c->fields++ < MODULE_FIELDS && lua_next(L, t); lua_pop(L, 1))
+    for (lua_pushnil(L); c->fields++ < c->most && lua_next(L, t); lua_pop(L, 1))
         count_field(c, depth);
     lua_settop(L, t);
 }
 
 /* Of the table on top. *large: it has more than is counted. */
-static uint64_t count_whole(lua_State *L, bool values, bool *large) {
-    struct count c = {.L = L, .values = values, .outer = lua_topointer(L, -1)};
+static uint64_t count_whole(lua_State *L, enum watch_how how, bool *large) {
+    struct count c = {.L = L,
+                      .most = how == WATCH_FEW ? FEW_FIELDS : MODULE_FIELDS,
+                      .values = how == WATCH_VALUES,
+                      .outer = lua_topointer(L, -1)};
     if (!lua_istable(L, -1))
         return 0;
     count_table(&c, lua_gettop(L), 1);
-    *large |= c.fields > MODULE_FIELDS;
+    *large |= c.fields > c.most;
     return c.hash;
 }
 
@@ -150,13 +153,13 @@ bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key) 
     return true;
 }
 
-bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, bool values) {
+bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watch_how how) {
     struct watched *item = begin(L, w, list, t);
     if (!item)
         return false;
-    item->how = values ? WATCH_VALUES : WATCH_OBJECTS;
+    item->how = how;
     lua_pushvalue(L, t);
-    item->count = count_whole(L, values, &w->large);
+    item->count = count_whole(L, how, &w->large);
     lua_pop(L, 1);
     if (w->large)
         w->tick = tine__tick();
@@ -180,7 +183,7 @@ static bool table_holds(lua_State *L, const struct watch *w, const struct watche
     bool large = false;
     if (w->large)
         return w->tick == tine__tick();
-    return count_whole(L, item->how == WATCH_VALUES, &large) == item->count;
+    return count_whole(L, item->how, &large) == item->count;
 }
 
 bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env) {

@@ -36,6 +36,7 @@ enum wire_held {
     HELD_ASSIGNED = 0, /* tasks assign it */
     HELD_NONE = 1,     /* globals = "none" */
     HELD_REPLACED = 2, /* one of Lua's own, replaced by something that cannot travel */
+    HELD_ADDED = 3,    /* what the program has put into a module cannot travel */
 };
 
 /* Tables, functions and registered objects may lie so deep in each other. */

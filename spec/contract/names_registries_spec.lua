@@ -1,0 +1,95 @@
+-- What the program has given to a module that keeps it among its own things; see docs/travel.md.
+local new_modules = require "spec.support.modules"
+local tine = require "tine"
+
+local TIMEOUT = 60
+
+describe("what a module keeps for the program", function()
+  local modules = new_modules "registries_m"
+  setup(function() modules:open() end)
+  teardown(function() modules:close() end)
+
+  local source = [[
+    local hooks, listeners, plugins, wrapped, kinds = {}, {}, {}, {}, { start = {} }
+    local M = { handlers = {}, rules = {} }
+    function M.hook(f) hooks[#hooks + 1] = f end
+    function M.run(x) for _, f in ipairs(hooks) do x = f(x) end return x end
+    function M.on(event, f)
+      listeners[event] = listeners[event] or {}
+      table.insert(listeners[event], f)
+    end
+    function M.emit(event, x) for _, f in ipairs(listeners[event] or {}) do x = f(x) end return x end
+    function M.plugin(name, p) plugins[name] = p end
+    function M.use(name, x) local p = plugins[name] return p and p.run(x, p.factor) end
+    function M.wrap(name, f) wrapped[name] = function(...) return f(...) end end
+    function M.call(name, ...) local f = wrapped[name] return f and f(...) end
+    function M.kind(name, f) table.insert(kinds[name], f) end
+    function M.begin(x) for _, f in ipairs(kinds.start) do x = f(x) end return x end
+    function M.handle(name, x) local h = M.handlers[name] return h and h.run(x, h.factor) end
+    function M.check(x) for _, rule in ipairs(M.rules) do x = rule.f(x, rule.n) end return x end
+    local made = {}
+    function M.maker(n) made[n] = made[n] or function() return n end return made[n] end
+    return M
+  ]]
+
+  local function with(f)
+    local m, name = modules:add(finally, source)
+    local pool <close> = tine.pool(1)
+    f(m, function(...) return pool:submit(...):result(TIMEOUT) end, pool, name)
+  end
+
+  local function fill(m)
+    m.hook(function(x) return x + 1 end)
+    m.hook(function(x) return x * 10 end)
+    m.on("a", function(x) return x .. "!" end)
+    m.plugin("p", { run = function(x, factor) return x * factor end, factor = 3 })
+    m.wrap("w", function(a, b) return a + b end)
+    m.kind("start", function(x) return -x end)
+    m.handlers.h = { run = function(x, factor) return x * factor end, factor = 5 }
+    m.rules[1] = { f = function(x, n) return x + n end, n = 7 }
+    m.extra = { run = function(self) return self.n end, n = 8 }
+  end
+
+  it("is there in tasks: functions, and tables with functions as a whole", function()
+    with(function(m, run)
+      fill(m)
+      for _ = 1, 3 do
+        assert.equal(20, run(function() return m.run(1) end))
+        assert.equal(20, run(m.run, 1))
+        assert.equal("x!", run(m.emit, "a", "x"))
+        assert.equal(6, run(m.use, "p", 2))
+        assert.equal(3, run(m.call, "w", 1, 2))
+        assert.equal(-1, run(m.begin, 1))
+        assert.equal(10, run(m.handle, "h", 2))
+        assert.equal(8, run(m.check, 1))
+        assert.equal(8, run(function() return m.extra:run() end))
+      end
+    end)
+  end)
+
+  it("is there when it came after other tasks, and no longer than a call", function()
+    with(function(m, run, _, name)
+      for _ = 1, 3 do assert.equal(1, run(m.run, 1)) end
+      m.maker(1)
+      fill(m)
+      assert.equal(20, run(m.run, 1))
+      m.hook(function(x) return x + 0.5 end)
+      m.on("b", function(x) return x .. "?" end)
+      assert.equal(20.5, run(m.run, 1))
+      assert.equal("x?", run(m.emit, "b", "x"))
+      local own = load("local name = ... local m = require(name) return m.run(1), m.use('p', 1), m.extra")
+      assert.same({ 1 }, { run(own, name) })
+    end)
+  end)
+
+  it("stays where it cannot travel, and the traceback of a task that fails says so", function()
+    with(function(m, run, pool)
+      fill(m)
+      m.plugin("opened", { run = function() return 1 end, file = io.tmpfile() })
+      assert.equal(6, run(m.use, "p", 2))
+      local ok, _, traceback = pool:submit(function() return 1 + m.use("opened", 2) end):pcall()
+      assert.is_false(ok)
+      assert.matches("note: 'opened' is not in the module here", traceback, 1, true)
+    end)
+  end)
+end)
