@@ -309,7 +309,7 @@ static bool is_step(lua_State *L, int key) {
 static bool has_field(struct scan *s) {
     uint64_t hash = tine__hash_function(s->e->L, s->e->self, lua_gettop(s->e->L));
     for (uint32_t i = 0; i < s->file->ndefinitions; i++)
-        if (s->file->definitions[i].function == hash)
+        if (hash && s->file->definitions[i].function == hash)
             return true;
     return false;
 }
@@ -326,14 +326,14 @@ static lua_Integer first_added(lua_State *L, int own, int t) {
 }
 
 /* Of a function of the module, on top, which was under that key from the start: may the program have put it there all the
-** same, under a name that the file does not mention, or in another place of a list? Behind item `added` it has; `changed`:
+** same, under a name that the file gives to nothing, or in another place of a list? Behind item `added` it has; `changed`:
 ** something in the table was. */
 static bool is_alias(struct scan *s, int key, lua_Integer added, bool changed) {
     lua_State *L = s->e->L;
     bool item = lua_isinteger(L, key);
     if (item && lua_tointeger(L, key) > added)
         return true;
-    if (!item && s->file->lua && tine__file_mentions(s->file, lua_tostring(L, key)))
+    if (!item && s->file->lua && tine__file_may_store(s->file, lua_tostring(L, key)))
         return false;
     return (changed || (s->file->lua && has_field(s))) &&
            tine__origin(s->e, s->file, lua_gettop(L)) == ORIGIN_ONCE;

@@ -62,10 +62,13 @@ static void on_text(void *ud, const char *s, size_t len) {
 static void on_definition(void *ud, const struct definition *found) {
     struct collecting *c = ud;
     struct file_definition d = {.key = tine__hash(found->key, found->len)};
-    if (((size_t)found->function + 1) * sizeof d.function > c->children.len)
+    bool known = found->function != NO_FUNCTION;
+    if (known && ((size_t)found->function + 1) * sizeof d.function > c->children.len)
         return;
-    memcpy(&d.function, c->children.data + found->function * sizeof d.function, sizeof d.function);
-    if (found->of_module && strlen(found->key) == found->len) {
+    if (known)
+        memcpy(&d.function, c->children.data + found->function * sizeof d.function,
+               sizeof d.function);
+    if (known && found->of_module && strlen(found->key) == found->len) {
         d.field = tine__text_copy(found->key);
         c->failed |= !d.field;
     }
@@ -139,6 +142,7 @@ static int file_gc(lua_State *L) {
         free(f->definitions[i].field);
     free(f->definitions);
     free(f->keys);
+    free(f->values);
     *f = (struct file){0};
     return 0;
 }

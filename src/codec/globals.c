@@ -332,7 +332,6 @@ bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool 
 /* ---- what a file defines ---- */
 
 #define NO_REGISTER 256u
-#define NO_FUNCTION UINT32_MAX
 
 /* The register of the one value that the code returns at last; NO_REGISTER: it returns something else. */
 static unsigned returned(const struct opcodes *ops, const unsigned char *code, size_t n) {
@@ -354,33 +353,80 @@ static void note_made(const struct opcodes *ops, uint32_t x, uint32_t made[stati
         made[a_of(x)] = bx_of(x);
 }
 
+/* What the code of a main function is read with. The table of constants is on top, and below it, by "register.field", which
+** function is there. */
+struct defining {
+    struct scan s;
+    int defined;
+    uint32_t made[NO_REGISTER]; /* which function each register has, as far as that is sure */
+    bool got[NO_REGISTER];      /* it was taken from a field */
+};
+
+/* Push the field's constant, then "register.field"; false, and nothing: it is no text. */
+static bool push_place(struct defining *d, unsigned r, unsigned k) {
+    const char *key = push_constant(&d->s, k);
+    if (key)
+        lua_pushfstring(d->s.L, "%d.%s", (int)r, key);
+    return key;
+}
+
+/* M.now = M.first: the register has the function of `M.first`. */
+static void note_got(struct defining *d, uint32_t x) {
+    lua_State *L = d->s.L;
+    if (op_of(x) != d->s.ops.getfield || !push_place(d, b_of(x), c_of(x)))
+        return;
+    if (lua_rawget(L, d->defined) == LUA_TNUMBER) {
+        d->made[a_of(x)] = (uint32_t)lua_tointeger(L, -1);
+        d->got[a_of(x)] = true;
+    }
+    lua_pop(L, 2);
+}
+
+/* The field is set. Is it known to what? Then that is a definition; else there may be anything. */
+static void note_set(struct defining *d, uint32_t x, struct definition *out) {
+    lua_State *L = d->s.L;
+    out->function = k_of(x) ? NO_FUNCTION : d->made[c_of(x)];
+    out->key = lua_tolstring(L, -2, &out->len);
+    if (out->function == NO_FUNCTION)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, out->function);
+    lua_rawset(L, d->defined);
+}
+
 bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
                           void (*found)(void *ud, const struct definition *d), void *ud) {
-    struct scan s = {.L = L, .c = tine__dump_open(dump, len), .ops = tine__opcodes(L)};
-    uint32_t made[NO_REGISTER];
+    struct defining d = {.s = {.L = L, .c = tine__dump_open(dump, len), .ops = tine__opcodes(L)}};
+    struct scan *s = &d.s;
     size_t n;
-    tine__dump_string(&s.c, &n);
-    tine__dump_number(&s.c), tine__dump_number(&s.c);
-    tine__dump_skip(&s.c, 3);
-    n = tine__dump_number(&s.c);
+    tine__dump_string(&s->c, &n);
+    tine__dump_number(&s->c), tine__dump_number(&s->c);
+    tine__dump_skip(&s->c, 3);
+    n = tine__dump_number(&s->c);
     const unsigned char *code =
-        n <= (size_t)(s.c.end - s.c.p) ? tine__dump_skip(&s.c, 4 * n) : NULL;
-    if (!s.c.ok || !code || !s.ops.known)
+        n <= (size_t)(s->c.end - s->c.p) ? tine__dump_skip(&s->c, 4 * n) : NULL;
+    if (!s->c.ok || !code || !s->ops.known)
         return false;
-    push_constants(&s);
-    memset(made, 0xff, sizeof made);
-    unsigned module = returned(&s.ops, code, n);
-    for (size_t i = 0; i < n && s.c.ok; i++) {
+    lua_newtable(L);
+    d.defined = lua_gettop(L);
+    push_constants(s);
+    memset(d.made, 0xff, sizeof d.made);
+    unsigned module = returned(&s->ops, code, n);
+    for (size_t i = 0; i < n && s->c.ok; i++) {
         uint32_t x = instruction(code, i);
-        note_made(&s.ops, x, made);
-        if (op_of(x) != s.ops.setfield || k_of(x) || made[c_of(x)] == NO_FUNCTION ||
-            !push_constant(&s, b_of(x)))
+        note_made(&s->ops, x, d.made);
+        if (op_of(x) == s->ops.closure)
+            d.got[a_of(x)] = false;
+        note_got(&d, x);
+        if (op_of(x) != s->ops.setfield || !push_place(&d, a_of(x), b_of(x)))
             continue;
-        struct definition d = {.function = made[c_of(x)], .of_module = a_of(x) == module};
-        d.key = lua_tolstring(L, -1, &d.len);
-        found(ud, &d);
+        struct definition definition = {.of_module =
+                                            a_of(x) == module && !k_of(x) && !d.got[c_of(x)]};
+        note_set(&d, x, &definition);
+        if (!k_of(x)) /* a constant is no function */
+            found(ud, &definition);
         lua_pop(L, 1);
     }
-    lua_pop(L, 1);
-    return s.c.ok;
+    lua_settop(L, d.defined - 1);
+    return s->c.ok;
 }

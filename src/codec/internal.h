@@ -497,11 +497,14 @@ bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool 
                       struct global_uses *out);
 
 /* A function that the main function of a dump makes and stores in a field. */
+#define NO_FUNCTION UINT32_MAX
 struct definition {
     const char *key;
     size_t len;
-    unsigned function; /* its number among those in there */
-    bool of_module;    /* the field is one of the table that is returned */
+    uint32_t
+        function; /* its number among those in there; NO_FUNCTION: something else, perhaps another function */
+    bool
+        of_module; /* the field is one of the table that is returned, and that function was made for it */
 };
 
 /* Call `found` for each that is seen. False if the dump is not understood. */

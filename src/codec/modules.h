@@ -54,7 +54,7 @@ struct file_key {
 
 /* "function M.key() ... end", and the like. */
 struct file_definition {
-    uint64_t key, function; /* hashes */
+    uint64_t key, function; /* hashes; of what is not known: 0 */
     char *field; /* the key, if it is one of the table that the file returns; else NULL */
 };
 
@@ -70,7 +70,8 @@ struct file {
     struct file_hash *functions, *texts;
     struct file_definition *definitions;
     struct file_key *keys;
-    uint32_t nfunctions, ntexts, ndefinitions, nkeys;
+    uint64_t *values; /* hashes of string constants that are more than names of fields */
+    uint32_t nfunctions, ntexts, ndefinitions, nkeys, nvalues;
 };
 
 /* The file of that module, as it is now; NULL: `require` would find none. Raises memory errors. */
@@ -110,6 +111,8 @@ bool tine__file_defines_another(const struct file *f, const char *key, uint64_t 
 bool tine__file_mentions(const struct file *f, const char *text);
 /* Does the code store something under that key, as a constant? */
 bool tine__file_stores(const struct file *f, const char *key);
+/* The same, or may it store something under a key that was the value of a variable? */
+bool tine__file_may_store(const struct file *f, const char *key);
 /* How good a name is that key, or that upvalue of the function of that hash? */
 enum store_rank tine__file_key_rank(const struct file *f, const char *key);
 enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue);

@@ -23,7 +23,8 @@ bool tine__file_defines_another(const struct file *f, const char *key, uint64_t 
     uint64_t k = tine__hash(key, strlen(key));
     bool another = false;
     for (uint32_t i = 0; i < f->ndefinitions; i++) {
-        if (f->definitions[i].key == k && f->definitions[i].function == hash)
+        if (f->definitions[i].key == k &&
+            (f->definitions[i].function == hash || !f->definitions[i].function))
             return false;
         another |= f->definitions[i].key == k;
     }
@@ -52,6 +53,17 @@ enum store_rank tine__file_key_rank(const struct file *f, const char *key) {
 bool tine__file_stores(const struct file *f, const char *key) {
     enum store_rank rank = tine__file_key_rank(f, key);
     return rank != STORE_MENTIONED && rank != STORE_UNKNOWN;
+}
+
+static int compare_numbers(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+bool tine__file_may_store(const struct file *f, const char *key) {
+    uint64_t hash = tine__hash(key, strlen(key));
+    return tine__file_stores(f, key) ||
+           (f->nvalues && bsearch(&hash, f->values, f->nvalues, sizeof hash, compare_numbers));
 }
 
 static int bit_of(int upvalue) {

@@ -25,6 +25,7 @@ struct scan {
     const char *dump;
     struct opcodes ops;
     struct buf keys;     /* struct file_key */
+    struct buf values;   /* hashes of string constants that are used as values */
     struct buf assigned; /* variables that functions assign */
     struct buf filled;   /* those with a table that functions may put something into */
     struct buf found;    /* struct found: functions, those inside of one before it */
@@ -62,6 +63,27 @@ static void add_key(struct scan *s, const struct function *f, unsigned constant,
         return;
     memcpy(&key.hash, f->constants.data + constant * sizeof key.hash, sizeof key.hash);
     append(s, &s->keys, &key, sizeof key);
+}
+
+static void add_value(struct scan *s, const struct function *f, size_t constant) {
+    uint64_t hash = 0;
+    if ((constant + 1) * sizeof hash > f->constants.len)
+        return;
+    memcpy(&hash, f->constants.data + constant * sizeof hash, sizeof hash);
+    if (hash)
+        append(s, &s->values, &hash, sizeof hash);
+}
+
+/* Note the string constant that instruction `i` takes as a value, not as the name of a field. */
+static void note_value(struct scan *s, const struct function *f, size_t i) {
+    const struct opcodes *ops = &s->ops;
+    uint32_t x = instruction(f->code, i);
+    if (op_of(x) == ops->loadk)
+        add_value(s, f, bx_of(x));
+    else if (op_of(x) == ops->loadk + 1u && i + 1 < f->n) /* as Lua's list of instructions has it */
+        add_value(s, f, ax_of(instruction(f->code, i + 1)));
+    else if (op_of(x) >= ops->settabup && op_of(x) <= ops->setfield && k_of(x))
+        add_value(s, f, c_of(x));
 }
 
 /* ---- functions inside of the main one ---- */
@@ -103,6 +125,7 @@ static void scan_inner(struct scan *s, const struct function *f) {
     struct origins from = {{0}};
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
+        note_value(s, f, i);
         follow(s, f, x, &from);
         if (op_of(x) == s->ops.setupval && b_of(x) < f->nups)
             append(s, &s->assigned, &f->ups[b_of(x)], sizeof f->ups[0]);
@@ -140,6 +163,7 @@ static void scan_main(struct scan *s, const struct function *f) {
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
         unsigned op = op_of(x), a = a_of(x);
+        note_value(s, f, i);
         if (op == ops->setfield)
             note_store(s, f, x, made);
         if (op >= ops->settabup && op <= ops->setfield) /* as Lua's list of instructions has them */
@@ -246,6 +270,11 @@ static int compare_keys(const void *a, const void *b) {
     return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : (int)x->rank - (int)y->rank;
 }
 
+static int compare_values(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
 static int compare_variables(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return x < y ? -1 : x > y;
@@ -282,6 +311,10 @@ static void keep(struct scan *s, struct file *f) {
     if (f->nkeys)
         qsort(s->keys.data, f->nkeys, sizeof *f->keys, compare_keys);
     f->keys = (struct file_key *)(void *)s->keys.data;
+    f->nvalues = (uint32_t)(s->values.len / sizeof *f->values);
+    if (f->nvalues)
+        qsort(s->values.data, f->nvalues, sizeof *f->values, compare_values);
+    f->values = (uint64_t *)(void *)s->values.data;
     sort_variables(&s->assigned);
     sort_variables(&s->filled);
     for (size_t i = 0; i < s->found.len / sizeof(struct found); i++)
@@ -291,6 +324,7 @@ static void keep(struct scan *s, struct file *f) {
 bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f) {
     struct scan s = {.c = tine__dump_open(dump, len), .dump = dump, .ops = tine__opcodes(L)};
     tine__buf_init(&s.keys);
+    tine__buf_init(&s.values);
     tine__buf_init(&s.assigned);
     tine__buf_init(&s.filled);
     tine__buf_init(&s.found);
@@ -298,7 +332,7 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     if (s.c.ok && s.ops.known)
         scan_function(&s, NULL, false);
     bool good = s.c.ok && s.ops.known && !s.failed;
-    keep(&s, f); /* the file has the keys now */
+    keep(&s, f); /* the file has the keys and values now */
     tine__buf_free(&s.assigned);
     tine__buf_free(&s.filled);
     tine__buf_free(&s.found);
