@@ -561,10 +561,11 @@ static void look_at_strings(struct encoder *e, int triples, int *count) {
     int t = lua_gettop(L);
     push_lists(&s);
     scan_strings(&s, t);
+    e->c->strings = s.count > 0;
     add_all(&s, triples, count, "string");
 }
 
-int tine__changes_used(struct encoder *e, const struct code *code) {
+int tine__changes_used(struct encoder *e, const struct code *code, bool strings) {
     lua_State *L = e->L;
     int top = lua_gettop(L), count = 0;
     lua_Integer before = (lua_Integer)code->globals.reads + code->globals.assigns +
@@ -579,7 +580,7 @@ int tine__changes_used(struct encoder *e, const struct code *code) {
         tine__look_at_use(e, top + 4, top + 1, &count);
         lua_settop(L, top + 3);
     }
-    if (code->sent < STRINGS_LOOKED)
+    if (strings)
         look_at_strings(e, top + 1, &count);
     lua_settop(L, count ? top + 1 : top);
     return count;

@@ -483,12 +483,12 @@ static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_
 /* The head of what goes along with the function: fields of Lua's own libraries that the program has changed, which its
 ** code names. They are pushed. How many, or an error. */
 static int begin_changes(struct encoder *e, struct code *code, bool *plain) {
-    bool strings = code->sent < STRINGS_LOOKED;
+    bool strings = code->sent < STRINGS_LOOKED || e->c->strings;
     *plain = tine__uses_watch(e->L, e->c, e->self, code);
     if (!e->changes || (*plain && !strings))
         return 0;
-    int count = tine__changes_used(e, code);
-    code->sent += strings;
+    int count = tine__changes_used(e, code, strings);
+    code->sent += code->sent < STRINGS_LOOKED;
     if (count <= 0)
         return count;
     int err = room(e, PACK_MAX);

@@ -183,7 +183,8 @@ struct loaded {
 #define CODE_BUCKETS 512u              /* power of two */
 #define CODES_KEPT ((size_t)2 << 20)   /* bytes of codes to send that are remembered */
 #define CODES_LOADED ((size_t)2 << 20) /* of codes that came */
-/* The metatable of strings is looked at when a code is encoded for the first times only: any arithmetic might use it. */
+/* The metatable of strings is looked at when a code is encoded for the first times, as any arithmetic might use it, and
+** always once it was found to be changed. */
 #define STRINGS_LOOKED 2
 
 /* ---- names.c ---- */
@@ -301,6 +302,7 @@ struct codec {
     uint64_t message;       /* begun last */
     uint32_t origins;       /* in ST_ORIGINS */
     struct names names;
+    bool strings;          /* their metatable was changed, when it was looked at */
     bool held;             /* ST_HELD has something */
     uint32_t changed;      /* what is in ST_UNDO: so many times table, key, value */
     const uint64_t *loads; /* changes when a module is loaded */
@@ -554,9 +556,9 @@ const char *tine__own_table(const struct codec *c, const void *p);
 
 /* ---- changes.c ---- */
 
-/* Push a list of the changed fields of Lua's own libraries that the code names: library, path, value in turn. How
-** many; 0, and nothing pushed. */
-int tine__changes_used(struct encoder *e, const struct code *code);
+/* Push a list of the changed fields of Lua's own libraries that the code names, and with `strings` of the metatable of
+** strings: library, path, value in turn. How many; 0, and nothing pushed. */
+int tine__changes_used(struct encoder *e, const struct code *code, bool strings);
 /* Is the value on top what a new state has under that global name? */
 bool tine__is_standard_value(lua_State *L, const char *name);
 

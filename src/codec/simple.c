@@ -83,7 +83,7 @@ void tine__simple_note(lua_State *L, struct codec *c, int fn, struct code *code)
         *s = (struct sent){.fn = p};
         return;
     }
-    if (s->complex || !code_id(code) || g->reads + g->assigns + g->by_g > 0 ||
+    if (c->strings || s->complex || !code_id(code) || g->reads + g->assigns + g->by_g > 0 ||
         code->nups > SIMPLE_MAX || tine__name_find(c, p) || !find_names(L, c, fn, code, s))
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
@@ -196,8 +196,8 @@ struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct b
     struct code *code = s->code;
     size_t start = out->len;
     c->last = NULL;
-    if (s->fn != p || !code || lua_type(L, fn) != LUA_TFUNCTION || !lua_checkstack(L, 60) ||
-        buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
+    if (s->fn != p || !code || c->strings || lua_type(L, fn) != LUA_TFUNCTION ||
+        !lua_checkstack(L, 60) || buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
         return NULL;
     out->len += SEGMENT_HEAD;
     pack_array(out, 2u + code->nups);
