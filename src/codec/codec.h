@@ -40,6 +40,8 @@
 **     5    u8                 operation: first item of an array that stands for something else
 **     6    u8                 a global that stayed at home: 0 it is assigned, 1 globals = "none"
 **     7    25 bytes           a buffer, or a view of a frozen table (data/object.c): the same memory in each process
+**     8    u32, u8            the table with that ordinal, which is the call environment of that number (only as an
+**                             upvalue)
 **
 ** (numbers in payloads big endian). Operations, with the items that follow the marker:
 **
@@ -66,6 +68,7 @@
 **                 are set for this call, when all is read, and put back after it
 **    11 STANDARD  "string.format": what a new Lua state has there
 **    12 SHARED    id: a value that was stored (in calls only); what a worker makes of it it keeps until it is gone
+**    13 ENVIRONMENT  as TABLE, for one that is a call environment, too: its number times 2^24 is added to n
 **
 ** Objects are tables, Lua functions, values of operation 4, and a note in 6. Their ordinals count, from
 ** 0, in the order in which they start, through function segment and argument segment of a call;

@@ -181,6 +181,11 @@ static int on_ext(struct reader *r, const char *b, const char *bytes, size_t len
         check_len(r, len, 2);
         tine__op_env(r, p[0]);
         return 0;
+    case EXT_ENV_OF:
+        check_len(r, len, 6);
+        push_ref(r, get_be32(p));
+        tine__op_env_of(r, p[4]);
+        return 0;
     case EXT_NULL:
         check_len(r, len, 2);
         lua_pushlightuserdata(r->L, NULL);

@@ -22,16 +22,17 @@ static const struct {
     [OP_CHANGED] = {FRAME_CHANGED, 2, INT_MAX},
     [OP_STANDARD] = {FRAME_STANDARD, 2, 2},
     [OP_SHARED] = {FRAME_SHARED, 2, 2},
+    [OP_ENVIRONMENT] = {FRAME_TABLE, 3, INT_MAX},
 };
 
 void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {
-    if (op < OP_TABLE || op > OP_SHARED)
+    if (op < OP_TABLE || op > OP_ENVIRONMENT)
         luaL_error(r->L, "malformed message: unknown operation %d", (int)op);
     if (f->n < ops[op].min || f->n > ops[op].max)
         tine__malformed(r, "an operation of a wrong size");
     f->kind = ops[op].kind;
     f->m = 0;
-    f->env = 0;
+    f->env = op == OP_ENVIRONMENT; /* its number is known with the next item */
     f->marked = false;
     f->at = lua_gettop(r->L) + 1;
     if (f->kind == FRAME_OBJECT) { /* its ordinal comes before those of its parts */
@@ -45,14 +46,25 @@ void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {
 
 /* ---- tables ---- */
 
+static void push_env(struct reader *r, unsigned number, bool keeps);
+
 static void table_items(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     lua_Integer n = lua_tointeger(L, -1);
     lua_Integer rest = (lua_Integer)f->n - 3;
+    if (unlikely(f->env) && lua_isinteger(L, -1)) {
+        f->env = (uint8_t)(n >> ENV_ITEMS_SHIFT);
+        n &= (1 << ENV_ITEMS_SHIFT) - 1;
+        if (!f->env || !r->envs)
+            tine__malformed(r, "a table that is no environment");
+    }
     if (!lua_isinteger(L, -1) || n < 0 || n > rest || (rest - n) % 2)
         tine__malformed(r, "a table of a wrong size");
     lua_pop(L, 1);
-    lua_createtable(L, (int)n, (int)((rest - n) / 2));
+    if (unlikely(f->env))
+        push_env(r, f->env, true);
+    else
+        lua_createtable(L, (int)n, (int)((rest - n) / 2));
     f->m = (uint32_t)n;
     number_object(r, f - 1);
 }
@@ -92,7 +104,10 @@ static void table_end(struct reader *r, struct frame *f) {
         lua_rawseti(L, r->refs, 0);
         lua_pop(L, 1);
     }
-    lua_setmetatable(L, -2);
+    if (unlikely(f->env) && lua_isnil(L, -1))
+        lua_pop(L, 1); /* it has the one that makes it an environment */
+    else
+        lua_setmetatable(L, -2);
 }
 
 /* ---- functions ---- */
@@ -199,13 +214,9 @@ static void new_env(lua_State *L, bool keeps) {
     lua_setmetatable(L, -2);
 }
 
-/* Push the call environment of that number, made now if there was no need for it before. */
-static void push_env(struct reader *r, unsigned number, bool keeps) {
+/* The table on top is the call environment of that number: so it is for those that wait for it. */
+static void enter_env(struct reader *r, unsigned number) {
     lua_State *L = r->L;
-    if (lua_rawgeti(L, r->envs, number) == LUA_TTABLE)
-        return;
-    lua_pop(L, 1);
-    new_env(L, keeps);
     lua_pushvalue(L, -1);
     lua_rawseti(L, r->envs, number);
     if (lua_rawgeti(L, r->envs, -(lua_Integer)number) == LUA_TTABLE) {
@@ -220,6 +231,31 @@ static void push_env(struct reader *r, unsigned number, bool keeps) {
         }
     }
     lua_pop(L, 1);
+}
+
+/* Push the call environment of that number, made now if there was no need for it before. */
+static void push_env(struct reader *r, unsigned number, bool keeps) {
+    lua_State *L = r->L;
+    if (lua_rawgeti(L, r->envs, number) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    new_env(L, keeps);
+    enter_env(r, number);
+}
+
+void tine__op_env_of(struct reader *r, unsigned number) {
+    lua_State *L = r->L;
+    struct frame *f = r->frame;
+    if (!in_upvalues(f) || !r->envs || !number || !lua_istable(L, -1))
+        tine__malformed(r, "an environment outside of a function");
+    if (lua_rawgeti(L, r->envs, number) == LUA_TTABLE) {
+        lua_replace(L, -2);
+    } else {
+        lua_pop(L, 1);
+        enter_env(r, number);
+    }
+    set_upvalue(r, f);
+    r->handled = true;
 }
 
 /* Set the global whose name and value are on top where it is read as _G.name: in the environment's own _G, which

@@ -74,6 +74,19 @@ int tine__encode_ref(struct encoder *e, struct seen_entry *s) {
     return 0;
 }
 
+int tine__encode_env_ref(struct encoder *e, struct seen_entry *s, unsigned number) {
+    int err = room(e, PACK_MAX);
+    if (err || (!s->marked && (err = add_mark(e, s->ordinal))))
+        return err;
+    s->marked = true;
+    char bytes[5];
+    put_be32(bytes, s->ordinal);
+    bytes[4] = (char)number;
+    pack_ext(e->out, 5, EXT_ENV_OF);
+    pack_ext_body(e->out, bytes, 5);
+    return 0;
+}
+
 /* Between two segments of a call any code may run and the collector with it, so an address seen in
 ** the function segment may belong to another object by now. The weak table knows. */
 bool tine__encode_same(struct encoder *e, const struct seen_entry *s, int idx) {
@@ -172,6 +185,7 @@ struct layout {
     lua_Integer items; /* array items written */
     lua_Integer skip;  /* integer keys up to this are among them, out of turn */
     uint64_t pairs;
+    unsigned env; /* number of the call environment that the table is, too; or 0 */
 };
 
 static unsigned head_len(uint64_t n) {
@@ -231,19 +245,21 @@ static int widen_map(struct encoder *e, struct layout *o) {
 
 static void finish_op(struct encoder *e, struct layout *o) {
     uint64_t count = 3 + (uint64_t)o->items + 2 * o->pairs;
+    unsigned char op = o->env ? OP_ENVIRONMENT : OP_TABLE;
+    uint32_t items = (uint32_t)o->items | o->env << ENV_ITEMS_SHIFT;
     unsigned char head[OP_HEAD + PACK_MAX];
     struct buf b = {.data = (char *)head, .cap = sizeof head};
     unsigned char *at = bytes_at(e, o->head);
     size_t body = e->out->len - o->head - OP_HEAD;
     if (body > SHORTEN_MAX) {
         put_head(at, 5, count, 0x90, 0xdc);
-        memcpy(at + 5, (unsigned char[]){0xd4, EXT_OP, OP_TABLE, 0xce}, 4);
-        put_be32(at + 9, (uint32_t)o->items);
+        memcpy(at + 5, (unsigned char[]){0xd4, EXT_OP, op, 0xce}, 4);
+        put_be32(at + 9, items);
         return;
     }
     pack_array(&b, (size_t)count);
-    pack_bytes(&b, (unsigned char[]){0xd4, EXT_OP, OP_TABLE}, 3);
-    pack_uint32(&b, (uint32_t)o->items);
+    pack_bytes(&b, (unsigned char[]){0xd4, EXT_OP, op}, 3);
+    pack_uint32(&b, items);
     memcpy(at, head, b.len);
     memmove(at + b.len, at + OP_HEAD, body);
     e->out->len -= OP_HEAD - b.len;
@@ -415,7 +431,10 @@ static int begin_op(struct encoder *e, struct layout *o, int meta, const struct 
         return err;
     o->kind = LAYOUT_OP;
     e->out->len += OP_HEAD;
-    return tine__encode_metatable(e, meta, &step);
+    if (meta)
+        return tine__encode_metatable(e, meta, &step);
+    pack_nil(e->out);
+    return 0;
 }
 
 /* A table by value; `meta` is the index of its metatable, or 0. */
@@ -423,9 +442,11 @@ static int encode_by_value(struct encoder *e, int t, int meta, const struct step
     struct layout o = {.head = e->out->len};
     lua_Integer len = (lua_Integer)lua_rawlen(e->L, t);
     int err = 0;
+    if (unlikely(e->own_envs && len < 1 << ENV_ITEMS_SHIFT))
+        o.env = tine__env_of(e, t);
     if (unlikely(++e->levels > MAX_LEVELS))
         return tine__encode_fail(e, up, "nested more than %d levels deep", MAX_LEVELS);
-    if (meta)
+    if (meta || unlikely(o.env))
         err = begin_op(e, &o, meta, up);
     else
         begin_plain(e, &o, (size_t)len);

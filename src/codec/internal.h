@@ -373,6 +373,7 @@ struct encoder {
     int callee;        /* of the function that is called, when somebody asks for its origin, or 0 */
     int levels;
     uint32_t nenvs; /* call environments so far */
+    bool own_envs;  /* one of them is not the globals table */
     bool globals;   /* call environments occur in this segment */
     bool busy;
     bool arguments; /* encoding an argument segment */
@@ -406,6 +407,8 @@ int tine__encode_meet(struct encoder *e, int idx, const void *p, const struct st
                       bool *found);
 /* Append a reference to what `seen` says, and mark it. */
 int tine__encode_ref(struct encoder *e, struct seen_entry *s);
+/* The same of a table as an upvalue _ENV, which is the call environment of that number. */
+int tine__encode_env_ref(struct encoder *e, struct seen_entry *s, unsigned number);
 /* Is the object at `idx` the very one that was met (and not another at the address of a dead one)? */
 bool tine__encode_same(struct encoder *e, const struct seen_entry *s, int idx);
 /* Give the object at `idx`, whose entry is new, its ordinal. */
@@ -546,6 +549,11 @@ static inline bool name_possible(const struct names *n, const void *p) {
 /* "string.rep", pushed. */
 const char *tine__name_push(struct encoder *e, const struct name *n);
 void tine__names_free(struct codec *c);
+
+/* ---- encode_fn.c: environments ---- */
+
+/* The number of the call environment that the table at `t` is, too, if the other side is to be told now; else 0. */
+unsigned tine__env_of(struct encoder *e, int t);
 
 /* ---- own.c ---- */
 

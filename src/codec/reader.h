@@ -86,6 +86,8 @@ void tine__op_end(struct reader *r, struct frame *f);
 /* Extensions with a meaning only inside of functions. */
 void tine__op_upref(struct reader *r, const unsigned char *p);
 void tine__op_env(struct reader *r, unsigned number);
+/* The table on top is the call environment of that number, and the upvalue _ENV that comes now. */
+void tine__op_env_of(struct reader *r, unsigned number);
 void tine__op_held(struct reader *r, unsigned why);
 
 static inline int tine__malformed(struct reader *r, const char *what) {

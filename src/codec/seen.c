@@ -51,6 +51,14 @@ static bool grow(struct seen *s) {
     return true;
 }
 
+struct seen_entry *tine__seen_find(struct seen *s, const void *key) {
+    uint32_t slot = s->cap ? hash_pointer(key) & s->mask : 0;
+    for (; s->cap && occupied(s, slot); slot = (slot + 1) & s->mask)
+        if (s->entries[s->index[slot]].key == key)
+            return &s->entries[s->index[slot]];
+    return NULL;
+}
+
 struct seen_entry *tine__seen_put(struct seen *s, const void *key, bool *found) {
     if (s->len == s->cap && !grow(s))
         return NULL;

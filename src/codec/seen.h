@@ -37,6 +37,8 @@ struct seen {
 /* The entry of `key`, made if there was none (*found says). NULL: out of memory. The pointer is good
 ** until the next call. */
 struct seen_entry *tine__seen_put(struct seen *s, const void *key, bool *found);
+/* The entry of `key`; NULL: there is none. */
+struct seen_entry *tine__seen_find(struct seen *s, const void *key);
 /* Forget all entries but the first `len`. */
 static inline void seen_cut(struct seen *s, uint32_t len) {
     s->len = len;

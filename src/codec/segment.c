@@ -281,6 +281,7 @@ static void forget(struct encoder *e, const struct job *j) {
         e->seen.entries[i].marked = false;
     e->ordinals = arguments ? e->fn_ordinals : 0;
     e->nenvs = arguments ? e->fn_envs : 0;
+    e->own_envs = arguments && e->own_envs;
     e->nmarks = 0;
     e->levels = 0;
     e->globals = false;

@@ -15,6 +15,8 @@ enum wire_ext {
     EXT_OP = SEGMENT_EXT_OP, /* u8 operation: first item of an array that is no plain array */
     EXT_HELD = 6,            /* u8 enum wire_held: a global that stayed at home */
     EXT_DATA = 7,            /* 25 bytes (data/data.h): a buffer, or a view of a frozen table */
+    EXT_ENV_OF =
+        8, /* u32 big endian: ordinal of a table, u8: it is the environment of that number */
 };
 
 enum wire_op {
@@ -30,6 +32,7 @@ enum wire_op {
     OP_CHANGED = 10,
     OP_STANDARD = 11,
     OP_SHARED = 12,
+    OP_ENVIRONMENT = 13,
 };
 
 enum wire_held {
@@ -51,6 +54,10 @@ enum wire_held {
 #define ENV_OWN_SHIFT 16
 #define ENV_BY_G_SHIFT 32
 #define ENV_COUNT 0xffff
+
+/* An environment that is a value, too, is written as a table; the number of its items is in front of its own number, which
+** lies above these bits. */
+#define ENV_ITEMS_SHIFT 24
 
 struct segment {
     const char *body;

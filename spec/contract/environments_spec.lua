@@ -1,0 +1,84 @@
+-- A table that is the _ENV of a function and a value of the same call: it is one table there, too; see docs/travel.md.
+local tine = require "tine"
+
+local TIMEOUT = 60
+
+describe("an environment that is a value, too", function()
+  local pool
+
+  setup(function() pool = tine.pool(1) end)
+  teardown(function()
+    pool:shutdown()
+    pool = nil
+  end)
+
+  local function run(...) return pool:submit(...):result(TIMEOUT) end
+
+  -- A new environment and the function of that source in it.
+  local function sandbox(source, fields)
+    local env = setmetatable(fields or {}, { __index = _G })
+    return env, load(source, "=sandbox", "t", env)
+  end
+
+  it("has what its functions write, whichever of them came first", function()
+    local env, f = sandbox("count = (count or 0) + step return count", { step = 5 })
+    assert.same({ 5, 5 }, { run(function() return f(), env.count end) })
+    assert.same({ 5, 5 }, { run(function() return f(), rawget(env, "count") end) })
+    assert.same({ 5, 5 }, { run(function(e, g) return g(), e.count end, env, f) })
+    assert.same({ 5, 5 }, { run(function(g, e) return g(), e.count end, f, env) })
+    assert.same({ 5, 5 }, { run(function(e) return f(), e.count end, env) })
+    assert.same({ 5, 5 }, { run(function(t) return t.f(), t.env.count end, { f = f, env = env }) })
+  end)
+
+  it("gives its functions what is written to it", function()
+    local env, f = sandbox "return word"
+    assert.equal("there", run(function()
+      env.word = "there"
+      return f()
+    end))
+    assert.equal("there", run(function(e, g)
+      e.word = "there"
+      return g()
+    end, env, f))
+  end)
+
+  it("has functions that are in it, and itself", function()
+    local env, f = sandbox "function add(n) sum = (sum or 0) + n return sum end"
+    f()
+    env.me = env
+    assert.same({ 3, 3, true }, { run(function(e) e.add(1) e.add(2) return e.sum, e.me.sum, e.me == e end, env) })
+    assert.same({ 13, 13 }, { run(function()
+      env.add(3)
+      env.sum = env.sum + 10
+      return env.sum, env.me.sum
+    end) })
+    assert.is_nil(env.sum)
+  end)
+
+  it("is it without a metatable, by its field _G", function()
+    local env = { _G = _G, v = 1 }
+    local f = load("v = v + 1 return v", "=sandbox", "t", env)
+    assert.same({ 2, 2, true }, { run(function(e) return f(), e.v, e._G == _G end, env) })
+  end)
+
+  it("is told from another one", function()
+    local a, f = sandbox "x = 'a'"
+    local b, g = sandbox "x = 'b'"
+    assert.same({ "a", "b" }, { run(function(one, two) f() g() return one.x, two.x end, a, b) })
+  end)
+
+  it("comes back as one", function()
+    local env, f = run(function()
+      local e = setmetatable({}, { __index = _G })
+      return e, load("y = (y or 0) + 1 return y", "=sandbox", "t", e)
+    end)
+    assert.equal(1, f())
+    assert.equal(1, env.y)
+  end)
+
+  it("is found again in the arguments, where functions of both sides have it", function()
+    local _, f = sandbox "shared = (shared or 0) + 1 return shared"
+    local g = load("return shared", "=sandbox", "t", select(2, debug.getupvalue(f, 1)))
+    assert.equal(1, run(function(other) f() return other() end, g))
+  end)
+end)
