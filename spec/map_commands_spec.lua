@@ -187,6 +187,59 @@ describe("tine map -x", function()
     end)
   end)
 
+  describe("starts a command of plain words", function()
+    -- A shell took longer to start than what it had to start.
+    local PROGRAM <const> = [[
+#!/bin/sh
+cat /proc/$PPID/comm
+for a; do printf '[%s]' "$a"; done
+]]
+
+    local function program(name, text)
+      map.file(name, text)
+      assert(os.execute("chmod +x " .. map.folder .. "/" .. name))
+    end
+
+    it("without a shell", function()
+      program("parent", PROGRAM)
+      local shown = "^tine:tine map%.%d+\n(.*)$"
+      assert.equal("[a b][][c'd{,}][a b\"x]",
+        out([[-x './parent {} "" "c'"'"'d{,}" {}'"'"'"x'"'"'']], "a b\n"):match(shown))
+      assert.equal("[1][a][b c][a b c][-a][b cx]", out([[-x './parent {#} {} "{}" -{}x' ::: a ::: 'b c']]):match(shown))
+      assert.equal("[x.c][x]", out("-x './{1} {2} {2.}' ::: parent ::: x.c"):match(shown))
+      assert.equal("[]", out("-x ./parent ::: ''"):match(shown))
+      local found = map.shell(("PATH=%s:$PATH %s map -x parent ::: a"):format(map.folder, map.program))
+      assert.equal("[a]", found.out:match(shown))
+    end)
+
+    it("as a shell would, what else it is", function()
+      program("script", "printf '[%s]' \"$@\"") -- without a line that names who reads it
+      for command, expected in pairs {
+        ["./script x"] = "[x][a b]", ["X=1 printenv X; :"] = "1\n", ["cd ..; test . !="] = "", ["printf %s"] = "a b",
+        ["./script *.none $((1+1))"] = "[*.none][2][a b]", ["./script ~"] = ("[%s][a b]"):format(os.getenv "HOME"),
+      } do
+        assert.equal(expected, out("-x " .. shell.quote(command), "a b\n"), command)
+      end
+    end)
+
+    it("or has the shell say why not", function()
+      map.file("text", "")
+      for command, code in pairs { ["none-such"] = 127, ["./none"] = 127, ["./text"] = 126, ["./"] = 126 } do
+        local s = map.run(("-x %s ::: a"):format(command))
+        assert.equal(1, s.code)
+        assert.matches(("^sh: [^\n]+\nargument 1: exit code %d: %s a\n$"):format(code, (command:gsub("%p", "%%%0"))),
+          s.err)
+      end
+    end)
+
+    it("and knows its exit code and the signal that ended it", function()
+      program("ends", "#!/bin/sh\nexit $1")
+      program("dies", "#!/bin/sh\nkill -9 $$")
+      assert.equal("argument 1: exit code 7: ./ends 7\n", map.run("-x ./ends ::: 7").err)
+      assert.equal("argument 1: killed by SIGKILL: ./dies 7\n", map.run("-x ./dies ::: 7").err)
+    end)
+  end)
+
   it("gives blocks of whole lines to commands with --pipe", function()
     local numbers = {}
     for i = 1, 20000 do numbers[i] = i .. "\n" end

@@ -8,6 +8,7 @@ local host = require "tine.cli_host"
 local tagged = require "tine.cli_tag"
 local template = require "tine.cli_template"
 local log_entry = require "tine.cli_work".log_entry
+local words = require "tine.cli_words"
 local write_all = require "tine.cli_write"
 
 local M = {}
@@ -28,10 +29,10 @@ function M.work(job, split, text, number, worker)
   if job.pipe then return { record = tostring(number), number = number, worker = worker } end
   local record = job.separator and text:sub(1, -2) or text
   if job.csv then record = record:gsub("\r$", "") end
-  local columns, words
-  if split then columns, words = split(record) end
-  if words then record = table.concat(words, " ") end
-  return { record = record, columns = columns, words = words, number = number, worker = worker }
+  local columns, arguments
+  if split then columns, arguments = split(record) end
+  if arguments then record = table.concat(arguments, " ") end
+  return { record = record, columns = columns, words = arguments, number = number, worker = worker }
 end
 
 local function wait(child)
@@ -99,17 +100,25 @@ local function pump_all(state, child, streams)
   end
 end
 
-local function spawn(command, ...)
-  local child, err = host.spawn(command, ...)
+-- Start the command for a record: without a shell where that can be, and else by one, also what could not be started:
+-- the shell says why.
+local function spawn(state, work, ...)
+  if state.job.direct then
+    local path, list = words.expand(state.job.direct, work)
+    local child = host.spawn(path, list, ...)
+    if child then return child end
+  end
+  local command = template.expand(state.job.template, work)
+  local child, err = host.spawn("/bin/sh", { "sh", "-c", command }, ...)
   return child or error(("cannot start a command of %d bytes: %s"):format(#command, err), 0)
 end
 
-local function run_line_buffered(state, command, input, out_path, err_path)
+local function run_line_buffered(state, work, input, out_path, err_path)
   local streams = { new_stream(1, out_path), new_stream(2, err_path) }
   local code, signal
   do
     local _ <close> = setmetatable({}, { __close = function() finish_streams(state, streams) end })
-    local child <close> = spawn(command, input, streams[1].into, streams[2].into) -- closed, and so killed, first
+    local child <close> = spawn(state, work, input, streams[1].into, streams[2].into) -- closed, and so killed, first
     for _, stream in ipairs(streams) do host.close(stream.into) end
     pump_all(state, child, streams)
     code, signal = wait(child)
@@ -119,9 +128,9 @@ end
 
 -- --- whole outputs -------------------------------------------------------------------------------------------
 
-local function run_grouped(command, input, out_path, err_path)
+local function run_grouped(state, work, input, out_path, err_path)
   local out, err = assert(host.open(out_path, "a")), assert(host.open(err_path, "a"))
-  local child <close> = spawn(command, input, out, err)
+  local child <close> = spawn(state, work, input, out, err)
   local code, signal = wait(child)
   local bytes = host.size(out)
   host.close(out)
@@ -137,21 +146,21 @@ function M.command(text, number, out_path, err_path)
   local state = require "tine".worker.state.map_command
   local job = state.job
   local work = M.work(job, state.split, text, number, state.worker)
-  local command = template.expand(job.template, work)
-  if command:find("\0", 1, true) then error("a command cannot have a zero byte", 0) end
   local input = job.pipe and assert(host.memory(text)) or state.null
   local time, clock = host.time(), host.clock()
   local code, signal, bytes
   if job.line_buffer then
     state.tag = job.tag and work.record
-    code, signal, bytes = run_line_buffered(state, command, input, out_path, err_path)
+    code, signal, bytes = run_line_buffered(state, work, input, out_path, err_path)
   else
-    code, signal, bytes = run_grouped(command, input, out_path, err_path)
+    code, signal, bytes = run_grouped(state, work, input, out_path, err_path)
   end
   local seconds = host.clock() - clock
   if job.pipe then host.close(input) end
+  local failed = code ~= 0 or signal ~= 0
+  local command = (job.log or failed) and template.expand(job.template, work)
   local entry = job.log and log_entry(number, time, seconds, job.pipe and #text or 0, bytes, code, signal, command)
-  return code, signal, (code ~= 0 or signal ~= 0) and command or nil, entry or nil
+  return code, signal, failed and command or nil, entry or nil
 end
 
 return M

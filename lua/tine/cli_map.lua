@@ -6,6 +6,7 @@ local inputs = require "tine.cli_input"
 local options_of = require "tine.cli_options"
 local template = require "tine.cli_template"
 local trouble = require "tine.cli_trouble"
+local words = require "tine.cli_words"
 local give_up = trouble.give_up
 
 local M = {}
@@ -208,6 +209,7 @@ local function new_job(o, input)
     local wrong
     job.template, wrong = template.command(o.command, job.header, o.pipe)
     if wrong then give_up("%s", wrong) end
+    job.direct = words.read(job.template)
   else
     add_function(job, o.text)
   end

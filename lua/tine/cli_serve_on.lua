@@ -40,7 +40,7 @@ local function start(name, command)
   local log, logs = host.pipe()
   if not log then trouble.give_up("no pipe: %s", logs) end
   local ssh = ("exec ssh -o BatchMode=yes -- %s %s"):format(quote(name), quote(command))
-  local child, why = host.spawn(ssh, reads, 1, logs)
+  local child, why = host.spawn("/bin/sh", { "sh", "-c", ssh }, reads, 1, logs)
   host.close(reads)
   host.close(logs)
   if not child then trouble.give_up("ssh: %s", why) end

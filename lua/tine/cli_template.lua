@@ -107,30 +107,33 @@ function M.command(command, names, only_numbers)
   return parts
 end
 
--- Several arguments that {} stands for are several words, unless it is in quotes.
-local function words(list, change, quote)
-  local texts = {}
-  for i, value in ipairs(list) do texts[i] = quote(CHANGES[change](value)) end
-  return table.concat(texts, " ")
+-- What a replacement string stands for: one text, or several, the arguments that {} stands for.
+function M.values(part, work)
+  if part.what == "number" then return { tostring(work.number) } end
+  if part.what == "worker" then return { tostring(work.worker) } end
+  local change, list, texts = CHANGES[part.change], work.words or { work.record }, {}
+  if part.what == "column" then
+    local columns = work.columns or { work.record }
+    local index = part.column < 0 and #columns + 1 + part.column or part.column
+    list = { columns[index] or "" }
+  end
+  for i, value in ipairs(list) do texts[i] = change(value) end
+  return texts
 end
 
-local function value_of(part, work)
-  local quote = QUOTES[part.quotes]
-  if part.what == "number" then return tostring(work.number) end
-  if part.what == "worker" then return tostring(work.worker) end
-  if part.what == "record" then
-    return words(work.words or { work.record }, part.change, quote)
-  end
-  local columns = work.columns or { work.record }
-  local index = part.column < 0 and #columns + 1 + part.column or part.column
-  return quote(CHANGES[part.change](columns[index] or ""))
+-- Several are several words, unless they are in quotes.
+local function quoted(part, work)
+  local texts, quote = M.values(part, work), QUOTES[part.quotes]
+  if IS_NUMBER[part.what] then return texts[1] end
+  for i, text in ipairs(texts) do texts[i] = quote(text) end
+  return table.concat(texts, " ")
 end
 
 -- The command for a record: work = { record=, columns= or nil, words= (its arguments) or nil, number=, worker= }
 function M.expand(parts, work)
   local texts = {}
   for i, part in ipairs(parts) do
-    texts[i] = type(part) == "string" and part or value_of(part, work)
+    texts[i] = type(part) == "string" and part or quoted(part, work)
   end
   return table.concat(texts)
 end

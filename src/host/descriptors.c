@@ -130,6 +130,12 @@ static int cli_contents(lua_State *L) {
     return 1;
 }
 
+/* To empty a file that is empty is not for nothing: some file systems write a journal. */
+static bool make_empty(int fd) {
+    struct stat st;
+    return fstat(fd, &st) == 0 && (st.st_size == 0 || ftruncate(fd, 0) == 0);
+}
+
 /* again(fd) -> whether the file could be emptied to be used by somebody else: no other process has it
 ** open. A write lease is given under just that condition. */
 static int cli_again(lua_State *L) {
@@ -137,7 +143,7 @@ static int cli_again(lua_State *L) {
     bool alone = fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
     if (alone)
         fcntl(fd, F_SETLEASE, F_UNLCK);
-    lua_pushboolean(L, alone && ftruncate(fd, 0) == 0);
+    lua_pushboolean(L, alone && make_empty(fd));
     return 1;
 }
 
@@ -220,7 +226,7 @@ static int cli_poll(lua_State *L) {
     int ready = poll(list, all, timeout);
     if (ready > 0 && all > n && list[n].revents & POLLERR)
         die_of_sigpipe();
-    luaL_checkstack(L, MOST_POLLED, "poll");
+    luaL_checkstack(L, (int)n, "poll");
     for (nfds_t i = 0; i < n; i++)
         lua_pushboolean(L, ready > 0 && list[i].revents != 0);
     return (int)n;

@@ -1,10 +1,9 @@
-/* Commands of tine map -x, started by a worker: by sh, with descriptors of ours as its streams. */
+/* Commands of tine map -x, started by a worker, with descriptors of ours as their streams. */
 #include "host/cli.h"
 #include "worker/process.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -26,67 +25,103 @@ static struct child *check_child(lua_State *L) {
     return luaL_checkudata(L, 1, CHILD);
 }
 
-/* All but those that are ignored here, as they were when it was asked first: nobody changes them in a worker of ours. For
-** each that is not among them posix_spawn asks itself, each time. */
-static const sigset_t *not_ignored(void) {
-    static sigset_t set;
-    static bool known;
+/* Signals that the command is to begin with the default for: a broken pipe ends it, whoever started us; and what is caught
+** here, as it was when it was asked first: nobody changes that in a worker of ours. */
+struct defaults {
+    int list[NSIG];
+    int n;
+};
+
+static const struct defaults *defaults(void) {
+    static struct defaults d;
     struct sigaction a;
-    if (!known) {
-        sigemptyset(&set);
+    if (d.n == 0) {
+        d.list[d.n++] = SIGPIPE;
         for (int s = 1; s < NSIG; s++)
-            if (sigaction(s, NULL, &a) == 0 && a.sa_handler != SIG_IGN)
-                sigaddset(&set, s);
-        known = true;
+            if (s != SIGPIPE && sigaction(s, NULL, &a) == 0 && a.sa_handler != SIG_IGN &&
+                a.sa_handler != SIG_DFL)
+                d.list[d.n++] = s;
     }
-    return &set;
+    return &d;
 }
 
-/* A command begins as one that a shell starts: a broken pipe ends it, whoever started us. */
-static int set_attributes(posix_spawnattr_t *attr) {
-    sigset_t defaults = *not_ignored(), none;
+/* A program to start, and why it could not be: the child writes that into our memory. */
+struct start {
+    const char *path;
+    char **argv;
+    int streams[3];
+    const struct defaults *defaults;
+    volatile int err;
+};
+
+/* The child's part, in our memory and with all signals blocked until none of our handlers can run any more. */
+static _Noreturn void become(struct start *s) {
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    sigset_t none;
     sigemptyset(&none);
-    sigaddset(&defaults, SIGPIPE);
-    posix_spawnattr_setsigdefault(attr, &defaults);
-    posix_spawnattr_setsigmask(attr, &none);
-    return posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    for (int i = 0; i < s->defaults->n; i++)
+        sigaction(s->defaults->list[i], &plain, NULL);
+    bool ok = true;
+    for (int i = 0; i < 3 && ok; i++)
+        ok = dup2(s->streams[i], i) != -1;
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (ok)
+        execve(s->path, s->argv, environ);
+    s->err = errno;
+    _exit(127);
 }
 
-/* Start it with streams[0..2]; gives an errno. */
-static int start(struct child *c, const char *command, const int streams[3]) {
-    char *argv[] = {"sh", "-c", (char *)command, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    int err = posix_spawn_file_actions_init(&actions);
-    if (err)
-        return err;
-    for (int i = 0; i < 3 && !err; i++)
-        err = posix_spawn_file_actions_adddup2(&actions, streams[i], i);
-    if (!err && !(err = posix_spawnattr_init(&attr))) {
-        err = set_attributes(&attr);
-        if (!err)
-            err = posix_spawn(&c->pid, "/bin/sh", &actions, &attr, argv, environ);
-        posix_spawnattr_destroy(&attr);
-    }
-    posix_spawn_file_actions_destroy(&actions);
+/* Start it; gives an errno. By vfork, because posix_spawn takes longer than all the rest: it sets each signal there is, and
+** maps a stack each time. */
+static int start(struct child *c, struct start *s) {
+    sigset_t all, before;
+    s->defaults = defaults();
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = vfork();
+    if (pid == 0)
+        become(s);
+    int err = pid == -1 ? errno : s->err;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid != -1 && err)
+        tine__process_reap(pid);
+    c->pid = err ? 0 : pid;
     return err;
 }
 
-/* spawn(command, in, out, err) -> child. Closed or collected before it has ended, it is killed. */
+/* The words of the list at `arg`, ended by NULL, in a block on top of the stack. */
+static char **check_words(lua_State *L, int arg) {
+    luaL_checktype(L, arg, LUA_TTABLE);
+    lua_Integer n = luaL_len(L, arg);
+    char **words = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *words, 0);
+    for (lua_Integer i = 1; i <= n; i++) {
+        luaL_argcheck(L, lua_rawgeti(L, arg, i) == LUA_TSTRING, arg, "not a list of strings");
+        size_t length;
+        words[i - 1] = (char *)lua_tolstring(L, -1, &length); /* the list keeps it */
+        if (strlen(words[i - 1]) != length) {
+            lua_pushliteral(L, "a command cannot have a zero byte");
+            lua_error(L);
+        }
+        lua_pop(L, 1);
+    }
+    words[n] = NULL;
+    return words;
+}
+
+/* spawn(path, words, in, out, err) -> child. Closed or collected before it has ended, it is killed. */
 static int child_spawn(lua_State *L) {
-    const char *command = luaL_checkstring(L, 1);
-    int streams[3];
+    struct start s = {.path = luaL_checkstring(L, 1)};
     for (int i = 0; i < 3; i++)
-        streams[i] = (int)luaL_checkinteger(L, i + 2);
+        s.streams[i] = (int)luaL_checkinteger(L, i + 3);
+    s.argv = check_words(L, 2);
     struct child *c = lua_newuserdatauv(L, sizeof *c, 0);
     *c = (struct child){0, -1};
     luaL_setmetatable(L, CHILD);
-    int err = start(c, command, streams);
+    int err = start(c, &s);
     if (!err)
         return 1;
-    c->pid = 0;
     errno = err;
-    return luaL_fileresult(L, 0, "sh");
+    return luaL_fileresult(L, 0, s.argv[0]);
 }
 
 /* child:fd() -> a descriptor that is readable once the command has ended */
