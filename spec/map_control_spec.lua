@@ -258,7 +258,23 @@ describe("tine map", function()
       assert.same({ out = "", err = "tine map: write error: No space left on device\n", code = 2 }, s)
       s = map.run "--results /dev/null/x -x echo ::: a"
       assert.same({ "", 2 }, { s.out, s.code })
-      assert.matches("^tine map: cannot write results: ", s.err)
+      assert.equal("tine map: cannot write results: /dev/null: Not a directory\n", s.err)
+    end)
+
+    it("with 2 when a result has no file, and with all that is done printed and in the joblog", function()
+      -- There was a traceback, and what was printed was not in the joblog.
+      assert(os.execute(("mkdir -p %s/taken/5 %s/held/1/a/stdout"):format(map.folder, map.folder)))
+      for _, what in ipairs { "_", "-x 'echo {}'" } do
+        local s = map.run("-j1 --joblog taken.log --results 'taken/{}' " .. what, "1\n2\n3\n4\n5\n6\n")
+        assert.same({ "tine map: cannot write results: taken/5: Is a directory\n", 2 }, { s.err, s.code })
+        assert.matches("^1\n2\n", s.out)
+        local logged = map.contents("taken.log"):gsub("^[^\n]*\n", ""):gsub("\t[^\n]*", "")
+        assert.equal(s.out, logged)
+      end
+      for _, what in ipairs { "_", "-x 'echo {}'", "--line-buffer -x 'echo {}'" } do
+        local s = map.run("--results held " .. what .. " ::: a")
+        assert.same({ out = "", err = "tine map: cannot write results: held/1/a/stdout: Is a directory\n", code = 2 }, s)
+      end
     end)
 
     it("as always when its trace cannot be written, and says so", function()

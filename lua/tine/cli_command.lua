@@ -5,6 +5,7 @@
 -- worker dies.
 local columns_of = require "tine.cli_columns"
 local host = require "tine.cli_host"
+local results = require "tine.cli_results"
 local tagged = require "tine.cli_tag"
 local template = require "tine.cli_template"
 local log_entry = require "tine.cli_work".log_entry
@@ -72,7 +73,7 @@ end
 local function new_stream(to, path)
   local from, into = assert(host.pipe())
   return { from = from, into = into, to = to, bytes = 0, reader = host.reader(from, "\n"),
-           copy = path and assert(host.open(path, "a")) }
+           copy = path and results.open_file(path, "a") }
 end
 
 -- The command has ended, or was ended (--timeout): what it has left in the pipe, and a last line without its end.

@@ -161,13 +161,10 @@ end
 -- --- the job ------------------------------------------------------------------------------------------
 
 local function read_file(name)
-  local file, err = io.open(name, "rb")
-  local text
-  if file then
-    text, err = file:read "a"
-    file:close()
-  end
-  if not text then give_up("cannot read %s", err or name) end
+  local file <close>, err = io.open(name, "rb")
+  if not file then give_up("cannot read %s", err) end
+  local text, why = file:read "a"
+  if not text then give_up("cannot read %s: %s", name, why) end
   return (text:gsub("^#[^\n]*", "")) -- a first line for the shell
 end
 

@@ -36,18 +36,12 @@ end
 
 -- --- writing ------------------------------------------------------------------------------------------
 
--- All that was printed so far, and then the joblog's lines about it.
+-- All that was printed so far, and then the joblog's lines about it: none when it could not be written.
 function Output:flush()
-  if self.bytes > 0 then
-    local text = table.concat(self.parts)
-    self.parts, self.bytes = {}, 0
-    write_all(STDOUT, text)
-  end
-  if self.entries[1] then
-    local text = table.concat(self.entries)
-    self.entries = {}
-    self.how.joblog:append(text)
-  end
+  local text, entries = table.concat(self.parts), table.concat(self.entries)
+  self.parts, self.bytes, self.entries = {}, 0, {}
+  if text ~= "" then write_all(STDOUT, text) end
+  if entries ~= "" then self.how.joblog:append(entries) end
 end
 
 function Output:write(text)

@@ -17,6 +17,9 @@ local function must(ok, err)
   return ok
 end
 
+-- A descriptor of a file that is a result; mode "w" or "a".
+function M.open_file(path, mode) return must(host.open(path, mode)) end
+
 local function make_folders(path)
   for at in path:gmatch "()/" do
     if at > 1 then must(host.make_folder(path:sub(1, at - 1))) end
@@ -46,7 +49,7 @@ function M.new(name, header)
     local path = has_strings and template.expand(parts, work) or folder_of(name, work, names)
     make_folders(path)
     local of_folder = path:sub(-1) == "/"
-    local seq = must(host.open(of_folder and path .. "seq" or path .. ".seq", "w"))
+    local seq = M.open_file(of_folder and path .. "seq" or path .. ".seq", "w")
     write_all(seq, tostring(work.number), "cannot write results")
     host.close(seq)
     return of_folder and path .. "stdout" or path, of_folder and path .. "stderr" or path .. ".err"

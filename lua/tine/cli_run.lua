@@ -12,6 +12,7 @@ local columns_of = require "tine.cli_columns"
 local halt_rule = require "tine.cli_halt"
 local host = require "tine.cli_host"
 local outputs = require "tine.cli_output"
+local results = require "tine.cli_results"
 local template = require "tine.cli_template"
 local trouble = require "tine.cli_trouble"
 local work = require "tine.cli_work"
@@ -83,7 +84,7 @@ function Run:open_files(job)
   if s.results then
     local out, err = s.results(self:work_of(job))
     if s.line_buffer then return out, err end
-    job.out, job.err = assert(host.open(out, "w")), assert(host.open(err, "w"))
+    job.out, job.err = results.open_file(out, "w"), results.open_file(err, "w")
   elseif s.line_buffer then
     return nil
   elseif s.quiet then
@@ -197,7 +198,7 @@ function Run:write_results(job)
   local out, err = self.settings.results(self:work_of(job))
   local messages = table.concat(job.messages, "\n")
   for path, text in pairs { [out] = job.printed, [err] = messages ~= "" and messages .. "\n" or "" } do
-    local fd = assert(host.open(path, "w"))
+    local fd = results.open_file(path, "w")
     write_all(fd, text, "cannot write results")
     host.close(fd)
   end
@@ -410,6 +411,7 @@ function M.run(job, input, settings)
   if not ok then
     self.error = self.error or err
     pool:kill_workers() -- what runs is of no use any more
+    pcall(self.output.flush, self.output) -- what is done is
     error(err, 0)
   end
   if finish then finish() end

@@ -194,8 +194,11 @@ static int cli_lock(lua_State *L) {
 static int cli_make_folder(lua_State *L) {
     const char *path = luaL_checkstring(L, 1);
     struct stat st;
-    bool made =
-        mkdir(path, 0777) == 0 || (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode));
+    bool made = mkdir(path, 0777) == 0;
+    if (!made && errno == EEXIST && stat(path, &st) == 0) {
+        made = S_ISDIR(st.st_mode);
+        errno = ENOTDIR;
+    }
     return luaL_fileresult(L, made, path);
 }
 
