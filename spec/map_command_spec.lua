@@ -104,7 +104,7 @@ describe("tine map", function()
       assert.matches("^tine map: f.lua:1: ", s.err)
       s = map("@none.lua", "a\n")
       assert.same({ "", "tine map: cannot read none.lua: No such file or directory\n", 2 }, { s.out, s.err, s.code })
-      assert.equal("tine map: cannot read .: Is a directory\n", map.run("@. ::: a").err)
+      assert.equal("tine map: cannot read .: Is a directory\n", map("@. ::: a").err)
     end)
   end)
 

@@ -28,6 +28,13 @@ describe("tine map -x", function()
       end
     end)
 
+    it("a value where a command begins, which is no assignment and begins no loop", function()
+      for _, value in ipairs { "A=1", "if", "while", "!", "{" } do
+        local s = map.run("-x '{} x' ::: " .. shell.quote(value))
+        assert.matches("argument 1: exit code 127: '" .. value .. "' x\n$", s.err)
+      end
+    end)
+
     it("a value in a comment, which it cannot end", function()
       -- A newline in a value ended the comment, and what stood behind it was run.
       for _, command in ipairs { "echo a # {}", "echo a #", "(echo a)#{}", "(echo a) #'{}'" } do

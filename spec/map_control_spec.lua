@@ -123,10 +123,20 @@ describe("tine map", function()
     it("writes parallel's columns", function()
       map.run "--joblog log -j1 -x 'printf abc; exit {}' ::: 0 3"
       assert.same({ "1 0 3 0 0 printf abc; exit 0", "2 0 3 3 0 printf abc; exit 3" }, joblog "log")
-      map.run "--joblog log --timeout 0.1 -x 'kill -{} $$ || sleep 100' ::: 9 none"
-      assert.same({ "1 0 0 0 9 kill -9 $$ || sleep 100", "2 0 0 -1 15 kill -none $$ || sleep 100" }, joblog "log")
+      map.run "--joblog log -x 'kill -{} $$' ::: 9"
+      assert.same({ "1 0 0 0 9 kill -9 $$" }, joblog "log")
+      map.run "--joblog log --timeout 0.1 -x 'sleep {}' ::: 100"
+      assert.same({ "1 0 0 -1 15 sleep 100" }, joblog "log")
       map.run("--joblog log --pipe -N2 -x cat", "1\n2\n3\n")
       assert.same({ "1 4 4 0 0 cat", "2 2 2 0 0 cat" }, joblog "log")
+    end)
+
+    it("says when one began that was killed, and how long it ran", function()
+      -- The time that it had waited for a worker was counted.
+      map.run "--joblog log -j1 --timeout 0.3 -x 'sleep 60; :' ::: a b"
+      local first, first_ran, second = map.contents("log")
+        :match "\n1\t:\t([%d.]+)\t *([%d.]+)\t.*\n2\t:\t([%d.]+)\t"
+      assert.is_true(tonumber(second) >= first + first_ran - 0.002, map.contents "log")
     end)
 
     it("of functions too", function()
@@ -273,7 +283,8 @@ describe("tine map", function()
       end
       for _, what in ipairs { "_", "-x 'echo {}'", "--line-buffer -x 'echo {}'" } do
         local s = map.run("--results held " .. what .. " ::: a")
-        assert.same({ out = "", err = "tine map: cannot write results: held/1/a/stdout: Is a directory\n", code = 2 }, s)
+        assert.same({ out = "", code = 2, err = "tine map: cannot write results: held/1/a/stdout: Is a directory\n" },
+          s)
       end
     end)
 
@@ -319,6 +330,8 @@ describe("tine map", function()
       ["-N 3 _"] = "-N needs --pipe",
       ["--line-buffer _"] = "--line-buffer needs -x",
       ["-x cat file ::: a"] = "there are files and arguments",
+      ["-x cat ::: a :::: file"] = "'::::' is not known here", -- was two more arguments
+      ["_ ::::+ file"] = "'::::+' is not known here",
       ["--halt soon _"] = "option '--halt' needs never",
       ["--block 1x --pipe _"] = "option '--block' needs a number of bytes",
       ["--colsep 'x*' _"] = "option '--colsep' needs a pattern",

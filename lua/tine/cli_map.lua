@@ -136,6 +136,9 @@ local function check(o)
   if o.csv and o.colsep and #o.colsep > 16 then usage("--csv has a --colsep of 16 bytes at most") end
   if o.csv and o.separator then usage("--csv has lines that end with a newline, not --null") end
   if o.line_buffer and not o.command then usage("--line-buffer needs -x") end
+  for _, word in ipairs(o.arguments or o) do
+    if word:find "^::::%+?$" then usage(("'%s' is not known here: files are named without it"):format(word)) end
+  end
 end
 
 -- Options and operands: { FUNCTION (without -x), file..., arguments = { ":::", ... } or nil }

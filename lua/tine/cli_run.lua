@@ -255,8 +255,16 @@ local function fatal(err, kind)
   return not kind and type(err) == "table" and err.trouble and { trouble = err.trouble } or nil
 end
 
+-- What the joblog says of a record whose worker died, or was killed, from when the record began: it may have waited.
+function Run:lost_entry(job, number, err, kind, times)
+  local waited, ended = (times.started or job.clock) - job.clock, times.ended or host.clock()
+  local code, signal = err.exit_code or -1, err.signal or kind == "timeout" and 15 or 0
+  return work.log_entry(number, job.time + waited, ended - job.clock - waited, 0, 0, code, signal,
+    self:description(job))
+end
+
 -- Its worker died, or was killed.
-function Run:lost(job, err)
+function Run:lost(job, err, times)
   local kind = require "tine".kind(err)
   local ends_all = fatal(err, kind)
   if ends_all then
@@ -270,11 +278,8 @@ function Run:lost(job, err)
     return
   end
   local number = job.number + (job.rescue and job.rescue.at - 1 or 0)
-  local cause, entry = self:cause(err, kind), nil
-  if self.job.log then
-    local code, signal = err.exit_code or -1, err.signal or kind == "timeout" and 15 or 0
-    entry = work.log_entry(number, job.time, host.clock() - job.clock, 0, 0, code, signal, self:description(job))
-  end
+  local cause = self:cause(err, kind)
+  local entry = self.job.log and self:lost_entry(job, number, err, kind, times) or nil
   if not self.job.template then
     if not job.rescue then begin_parts(job) end
     return self:took_lost(job, { 1, 1, cause }, entry)
@@ -324,7 +329,7 @@ function Run:done_callback()
     self.in_flight = self.in_flight - 1
     local result = table.pack(future:pcall())
     if not result[1] then
-      self:lost(job, result[2])
+      self:lost(job, result[2], future:times())
     elseif self.job.template then
       self:took_command(job, table.unpack(result, 2, result.n))
     else

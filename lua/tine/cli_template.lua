@@ -24,10 +24,17 @@ local CHANGES <const> = {
 }
 local SUFFIXES <const> = { "//", "/.", "/", ".", "" }
 
--- How a value is written at a place of the command, so that the shell reads the value.
+-- Words that mean something to a shell where a command begins.
+local RESERVED <const> = {}
+for word in ([[case coproc do done elif else esac fi for function if in select then time until while]]):gmatch "%l+" do
+  RESERVED[word] = true
+end
+
+-- How a value is written at a place of the command, so that the shell reads the value. One with "=" may be taken for an
+-- assignment.
 local QUOTES <const> = {
   plain = function(value)
-    if value:find "^[%w_./:=@%%+,-]+$" then return value end
+    if value:find "^[%w_./:@%%+,-]+$" and not RESERVED[value] then return value end
     return "'" .. gsub(value, "'", "'\\''") .. "'"
   end,
   double = function(value) return (gsub(value, '[\\$`"]', "\\%0")) end,
