@@ -35,6 +35,13 @@ describe("keys", function()
     return
   end
 
+  it("are not made where they cannot be written", function()
+    for place, why in pairs { ["/dev/full"] = "No space left on device", ["&-"] = "Bad file descriptor" } do
+      assert.same({ out = "", err = "tine key: write error: " .. why .. "\n", code = 2 },
+        shell.run(program.tine() .. " key >" .. place))
+    end
+  end)
+
   it("must not be readable by others, and must be keys", function()
     local function wrong(file, text)
       local ok, err = pcall(tine.pool, { backend = "gearman://127.0.0.1/x", key = file })
