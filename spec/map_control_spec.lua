@@ -236,6 +236,14 @@ describe("tine map", function()
         map.contents "r/1/2/stdout" })
       assert.equal("stdin:2: no\n", map.contents "r/1/2/stderr")
     end)
+
+    it("keeps it also when nothing is to be printed", function()
+      for _, what in ipairs { "_", "-x 'echo {}'" } do -- of functions the files were empty
+        assert.same({ out = "", err = "", code = 0 }, map.run("-q --results q " .. what .. " ::: a"))
+        assert.equal("a\n", map.contents "q/1/a/stdout")
+        os.remove(map.folder .. "/q/1/a/stdout")
+      end
+    end)
   end)
 
   describe("prints a result", function()

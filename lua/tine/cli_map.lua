@@ -202,7 +202,7 @@ local function new_job(o, input)
   local job = {
     separator = not (o.pipe or o.arguments) and (o.separator or "\n") or nil, csv = o.csv, colsep = o.colsep,
     arguments = o.arguments and true or nil, pipe = o.pipe, seed = o.seed, tag = o.tag, quiet = o.quiet,
-    log = o.joblog and true or nil, line_buffer = o.line_buffer,
+    results = o.results and true or nil, log = o.joblog and true or nil, line_buffer = o.line_buffer,
     header = o.header and not o.pipe and read_header(input, o) or {},
   }
   if o.command then

@@ -5,7 +5,7 @@
 --   text=, file=    FUNCTION, or the file that returns one
 --   separator=      what ends a record; nil: a block is one record (--pipe, :::)
 --   csv=, colsep=, arguments=, header=    columns, and their names
---   seed=, tag=, log=, quiet=             options of those names
+--   seed=, tag=, log=, quiet=, results=   options of those names
 local columns_of = require "tine.cli_columns"
 local host = require "tine.cli_host"
 local tagged = require "tine.cli_tag"
@@ -266,7 +266,7 @@ function M.block(text, first)
     table.move({ record, line, message_of(err) }, 1, 3, #failed + 1, failed)
     if work.log then log(work, out, at, 1) end
   end
-  if work.quiet then out = { values = out.values, log = out.log } end
+  if work.quiet and not work.results then out = { values = out.values, log = out.log } end
   out[#out + 1] = "" -- so that the last line has its newline too
   return table.concat(out, "\n"), failed, work.reduce and out.values or nil, table.concat(out.log),
     host.clock() - started
