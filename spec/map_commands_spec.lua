@@ -124,6 +124,8 @@ describe("tine map -x", function()
 
     it("with names", function()
       assert.equal("1+3\n1+4\n", out "--header : -x 'echo {a}+{b}' ::: a 1 ::: b 3 4")
+      -- the names in them were not told apart
+      assert.equal("2 1 3\n", out "--header : --colsep , -x 'echo {b} {a} {c}' ::: a,b 1,2 ::: c 3")
     end)
   end)
 

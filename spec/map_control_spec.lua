@@ -139,6 +139,20 @@ describe("tine map", function()
       assert.is_true(tonumber(second) >= first + first_ran - 0.002, map.contents "log")
     end)
 
+    it("leaves the joblog as it is with --dry-run", function()
+      -- It was emptied.
+      map.run "--joblog kept -x 'test {} = 1' ::: 1 2"
+      local before = map.contents "kept"
+      for options, expected in pairs { [""] = "echo 1\necho 2\necho 3\n", ["--resume "] = "echo 3\n",
+                                       ["--resume-failed "] = "echo 2\necho 3\n" } do
+        assert.same({ out = expected, err = "", code = 0 },
+          map.run("--dry-run --joblog kept " .. options .. "-x echo ::: 1 2 3"))
+        assert.equal(before, map.contents "kept")
+      end
+      assert.equal("echo 1\n", map.run("--dry-run --joblog none-yet --resume -x echo ::: 1").out)
+      assert.equal("none\n", map.shell("test -e none-yet || echo none").out)
+    end)
+
     it("of functions too", function()
       map.run([[--joblog log 'if _ == "b" then error "x" elseif _ == "c" then os.exit(2) end return _']], "a\nb\nc\n")
       local list = joblog "log"

@@ -37,22 +37,32 @@ local function read(file, only_succeeded, name)
 end
 
 -- Read what is there, and cut off a torn last line.
-local function resume(self, only_succeeded)
+local function resume(self, how)
   local file <close>, wrong = io.open(self.name, "rb")
   if not file then give_up("cannot read the joblog %s", wrong) end
   local whole
-  self.done, self.last, whole = read(file, only_succeeded, self.name)
+  self.done, self.last, whole = read(file, how == "resume-failed", self.name)
   local cut, err = host.truncate(self.fd, whole)
   if not cut then give_up("cannot cut the joblog %s: %s", self.name, err) end
   return whole == 0 and HEADER or ""
 end
 
+local function new(name) return setmetatable({ name = name, done = {}, last = 0 }, Joblog) end
+
 -- how: nil (begin anew), "resume" or "resume-failed"
 function M.open(name, how)
   local fd, err = host.open(name, how and "a" or "w")
   if not fd then give_up("cannot write the joblog: %s", err) end
-  local self = setmetatable({ name = name, fd = fd, done = {}, last = 0 }, Joblog)
-  self:append(how and resume(self, how == "resume-failed") or HEADER)
+  local self = new(name)
+  self.fd = fd
+  self:append(how and resume(self, how) or HEADER)
+  return self
+end
+
+-- As open, of a joblog that is not written: nothing is to be run (--dry-run).
+function M.look(name, how)
+  local self, file <close> = new(name), io.open(name, "rb")
+  if file and how then self.done, self.last = read(file, how == "resume-failed", name) end
   return self
 end
 

@@ -186,12 +186,9 @@ end
 
 -- Columns by name, from the first line, or from the first argument of each list.
 local function read_header(input, o)
-  local names, list = {}, input.header or {}
-  if not o.arguments then
-    local split = columns_of.splitter(o)
-    local text = input:read_header() or ""
-    list = split and split(text) or { text }
-  end
+  local split = columns_of.splitter(o)
+  local text = o.arguments and table.concat(input.header, "\0") .. "\0" or input:read_header() or ""
+  local names, list = {}, split and split(text) or { text }
   for i, name in ipairs(list) do
     if name ~= "" and names[name] == nil then names[name] = i end
   end
@@ -223,7 +220,7 @@ local function run(o)
   local job = new_job(o, input)
   o.workers = o.workers or require "tine".cpu_count()
   o.block = o.block or BLOCK
-  if o.joblog then o.joblog = require "tine.cli_joblog".open(o.joblog, o.resume) end
+  if o.joblog then o.joblog = require "tine.cli_joblog"[o.dry_run and "look" or "open"](o.joblog, o.resume) end
   if o.results then o.results = require "tine.cli_results".new(o.results, job.header) end
   if o.progress then o.progress = require "tine.cli_progress".new(input:total()) end
   if o.line_buffer then

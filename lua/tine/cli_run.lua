@@ -65,12 +65,13 @@ function Run:next_job()
       self.ended = job == nil
       return job
     end
-    if self.settings.dry_run then
+    if not self.done[job.number] then
+      if not self.settings.dry_run then
+        self.jobs = self.jobs + 1
+        job.index, job.attempts, job.bytes = self.jobs, 0, #job.text
+        return job
+      end
       self.output:write(self:description(job) .. "\n")
-    elseif not self.done[job.number] then
-      self.jobs = self.jobs + 1
-      job.index, job.attempts, job.bytes = self.jobs, 0, #job.text
-      return job
     end
   end
   self.ended = true
