@@ -254,6 +254,36 @@ describe("a host with several job servers", function()
   end)
 end)
 
+-- One that was stopped, or cut off without a word: its connections stay, and nothing comes.
+describe("when a job server is silent", function()
+  after_each(machines.stop)
+
+  it("what was sent there and has not begun goes to another", function()
+    local first, second = machines.server(), machines.server()
+    local url = ("gearman://127.0.0.1:%d,127.0.0.1:%d/spec"):format(first.port, second.port)
+    machines.host(url, "-j 2")
+    local pool = pools.open(finally, { backend = url, lost_after = 0.6, connect_timeout = 60 })
+    local function abs(n) return math.abs(n) end
+    for i, n in pool:map(abs, { -1, -2, -3, -4, -5, -6 }) do assert.equal(i, n) end -- both have met the host
+    first:signal "STOP"
+    local futures = {}
+    for i = 1, 6 do futures[i] = pool:submit(abs, -i) end
+    for i, future in ipairs(futures) do assert.equal(i, future:result(30)) end
+    first:signal "CONT"
+    assert.equal(7, pool:submit(abs, -7):result(30))
+  end)
+
+  it("a host loses it, and comes back when it does", function()
+    local server = machines.server()
+    local host = machines.host(server, "-j 1")
+    server:signal "STOP"
+    eventually(function() return host:log():find("lost 127.0.0.1:%d+: it has not been heard for long") end, "its loss", 60)
+    server:signal "CONT"
+    local pool <close> = tine.pool { backend = server:url(), connect_timeout = 30 }
+    assert.equal(1, pool:submit(math.abs, -1):result(30))
+  end)
+end)
+
 describe("when nobody is there", function()
   after_each(machines.stop)
 

@@ -42,6 +42,8 @@ bool tine__gm_open(struct gm_conn *c, uint64_t now) {
     const struct gm_address *a = c->address;
     c->error = 0;
     c->heard = now;
+    c->owing = 0;
+    c->full = false;
     c->fd = sys.socket(a->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd != -1)
         c->fd = tine__fd_adopt(c->fd);
@@ -111,7 +113,11 @@ void tine__gm_flush(struct gm_conn *c) {
         ssize_t n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
         if (n >= 0) {
             c->sent += (size_t)n;
+            if (c->full)
+                c->owing = 0;
+            c->full = false;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            c->full = true;
             return;
         } else if (errno != EINTR) {
             spoil(c, errno);
@@ -147,6 +153,7 @@ static bool fill(struct gm_conn *c, uint64_t now) {
     if (n > 0) {
         c->in.len += (size_t)n;
         c->heard = now;
+        c->owing = 0;
         c->readable = (size_t)n == room;
         return true;
     }

@@ -19,6 +19,8 @@ struct gm_conn {
     int error;                        /* errno, why it was closed; 0: the server has closed it */
     bool broken;    /* by `error`: it is to be closed when nobody looks at what has come any more */
     uint64_t heard; /* when something came last (ns) */
+    uint64_t owing; /* since when it owes us a sign of life; 0: it does not */
+    bool full;      /* it has not taken all at once */
     struct buf in, out;
     size_t taken, sent; /* of them */
 };
@@ -48,6 +50,12 @@ bool tine__gm_send(struct gm_conn *c, enum gm_type type, unsigned nargs,
 bool tine__gm_say(struct gm_conn *c, const char *line);
 /* Let the system have what it takes. */
 void tine__gm_flush(struct gm_conn *c);
+/* What was said just now is a question: it owes us a sign of life from now on, if it did not already. That is whatever comes,
+** and that it goes on taking what had to wait: a question that stands behind a large packet cannot be answered sooner. */
+static inline void gm_asked(struct gm_conn *c, uint64_t now) {
+    if (c->owing == 0)
+        c->owing = now;
+}
 
 /* The next packet; what it points to is good until the next call. False: there is none yet, or the connection has been
 ** closed meanwhile. */

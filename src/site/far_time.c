@@ -27,13 +27,17 @@ static uint64_t lost_at(const struct far *f, uint64_t heard) {
     return clock_after(heard, f->o.lost_after);
 }
 
+/* When the server is lost if it says nothing before; UINT64_MAX: it need not say anything. */
+static uint64_t silent_at(const struct far *f, const struct far_server *v) {
+    return v->conn.owing ? lost_at(f, v->conn.owing) : UINT64_MAX;
+}
+
 static uint64_t due_of(const struct far *f, const struct far_server *v) {
     if (v->conn.fd == -1)
         return v->again;
     if (v->conn.connecting)
         return clock_after(v->conn.heard, f->o.connect_timeout);
-    uint64_t ask = ask_at(f, v),
-             lost = v->asked > v->conn.heard ? lost_at(f, v->asked) : UINT64_MAX;
+    uint64_t ask = ask_at(f, v), lost = silent_at(f, v);
     return ask < lost ? ask : lost;
 }
 
@@ -75,17 +79,19 @@ static void tick_server(struct far *f, struct far_server *v, uint64_t now) {
         tine__gm_close(c);
         tine__far_lose_server(f, v);
         snprintf(v->why, sizeof v->why, "%.100s: it does not answer", c->address->name);
-    } else if (gm_is_open(c) && v->asked > c->heard && now >= lost_at(f, v->asked)) {
-        tine__gm_close(c);
-        tine__far_lose_server(f, v);
-        snprintf(v->why, sizeof v->why, "%.100s: it was not heard any more", c->address->name);
     } else if (gm_is_open(c) && now >= ask_at(f, v)) {
+        /* before the look: if we were stopped ourselves an answer may be there that was not read yet */
         v->resting = !far_is_wanted(f);
         if (v->resting)
             return;
         v->asked = now;
         tine__gm_say(c, "workers\n");
+        gm_asked(c, now);
         look_at_lines(f, v, now);
+    } else if (gm_is_open(c) && now >= silent_at(f, v)) {
+        tine__gm_close(c);
+        tine__far_lose_server(f, v);
+        snprintf(v->why, sizeof v->why, "%.100s: it was not heard any more", c->address->name);
     }
 }
 
