@@ -2,6 +2,7 @@
 
 tine_c_test(NAME clib_basic SOURCES tests/clib/basic.c VARIANTS address thread NEEDS_LUA)
 tine_c_test(NAME clib_threads SOURCES tests/clib/threads.c VARIANTS address thread NEEDS_LUA)
+tine_c_test(NAME clib_events SOURCES tests/clib/events.c VARIANTS thread NEEDS_LUA)
 tine_c_test(NAME clib_lua SOURCES tests/clib/lua.c VARIANTS address NEEDS_LUA)
 
 # What spec/c_examples_spec.lua talks to the server with.

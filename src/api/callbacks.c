@@ -110,11 +110,25 @@ bool tine__api_is_managing(const struct tine_pool *pool) {
 
 /* --- waiting --- */
 
+struct waiting {
+    bool (*met)(void *arg);
+    void *arg;
+    const struct pool *core;
+    uint32_t stood; /* tine__events_stood, when it was looked at those tasks */
+};
+
+/* Is there a reason not to lie down? */
+static bool has_more(void *arg) {
+    const struct waiting *w = arg;
+    return w->met(w->arg) || tine__events_stood(w->core) != w->stood;
+}
+
 int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg),
                    bool (*ends)(const struct item *item, const void *arg), void *arg,
                    uint64_t deadline) {
     struct inbox *inbox = &pool->inbox;
-    const struct wait_hook hook = {.ready = met, .arg = arg};
+    struct waiting w = {.met = met, .arg = arg, .core = pool->core};
+    const struct wait_hook hook = {.ready = has_more, .arg = &w};
     bool loose = false;
     for (int err = 0;;) {
         tine__pool_poll(pool->core);
@@ -126,6 +140,7 @@ int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg),
             tine__events_tighten(pool->core, &loose);
             return there ? 0 : err;
         }
+        w.stood = tine__events_stood(pool->core);
         if (tine__events_stand(pool->core))
             tine__events_loosen(pool->core, ends, arg, &loose);
         err = tine__wait(&inbox, 1, deadline, &hook);

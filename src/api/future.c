@@ -45,7 +45,8 @@ struct any {
     /* Of their pools, each once; of more than so many the others are looked at now and then. */
     struct inbox *inboxes[FEW];
     unsigned ninboxes;
-    bool loose[FEW]; /* tasks of it were let go on (pool/events.h) */
+    bool loose[FEW];     /* tasks of it were let go on (pool/events.h), */
+    uint32_t stood[FEW]; /* of those that had begun to stand until then */
     bool all;
 };
 
@@ -56,8 +57,13 @@ static int first_settled(const struct any *a) {
     return -1;
 }
 
-static bool any_settled(void *arg) {
-    return first_settled(arg) >= 0;
+/* Is there a reason not to lie down? */
+static bool has_more(void *arg) {
+    const struct any *a = arg;
+    bool more = first_settled(a) >= 0;
+    for (unsigned i = 0; i < a->ninboxes && !more; i++)
+        more = tine__events_stood(a->inboxes[i]->pool) != a->stood[i];
+    return more;
 }
 
 static int check_any(struct any *a) {
@@ -91,9 +97,11 @@ static bool is_one_of(const struct item *item, const void *arg) {
 
 /* Tasks whose ends are waited for go on though nobody reads what they emit; or not any more. */
 static void loosen(struct any *a) {
-    for (unsigned i = 0; i < a->ninboxes; i++)
+    for (unsigned i = 0; i < a->ninboxes; i++) {
+        a->stood[i] = tine__events_stood(a->inboxes[i]->pool);
         if (tine__events_stand(a->inboxes[i]->pool))
             tine__events_loosen(a->inboxes[i]->pool, is_one_of, a, &a->loose[i]);
+    }
 }
 
 static void tighten(struct any *a) {
@@ -102,7 +110,7 @@ static void tighten(struct any *a) {
 }
 
 static int wait_any(struct any *a, uint64_t deadline) {
-    const struct wait_hook hook = {.ready = any_settled, .arg = a};
+    const struct wait_hook hook = {.ready = has_more, .arg = a};
     for (int err = 0;;) {
         for (size_t i = 0; i < a->n; i++) {
             tine__pool_poll(a->futures[i]->pool->core);

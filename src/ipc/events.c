@@ -36,6 +36,12 @@ void tine__link_grant(struct link *l, uint64_t id, uint64_t upto) {
 
 enum gate { GATE_OPEN, GATE_SHUT, GATE_VAIN };
 
+/* Is it this task that is granted more, so that its submitter has heard of an event of it? */
+static bool is_meant(const struct link *l, uint64_t id) {
+    uint64_t word = atomic_load_explicit(&l->s->granted, memory_order_relaxed);
+    return word >> NUMBER_BITS == (id & (UINT64_MAX >> NUMBER_BITS));
+}
+
 static enum gate look(const struct link *l, uint64_t id, uint64_t limit) {
     uint64_t word = atomic_load_explicit(&l->s->granted, memory_order_relaxed);
     uint64_t upto = word & NUMBER_MASK;
@@ -62,11 +68,14 @@ static void wait_for_grant(struct link *l, uint64_t id, uint64_t limit) {
     atomic_store_explicit(&l->s->emits, 0, memory_order_relaxed);
 }
 
-bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit) {
+bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit, void (*hard)(void *arg),
+                            void *arg) {
     if (l->gap == id)
         return false;
     enum gate gate = look(l, id, limit);
     if (gate == GATE_SHUT) {
+        if (!is_meant(l, id))
+            hard(arg);
         wait_for_grant(l, id, limit);
         gate = look(l, id, limit);
     }

@@ -217,8 +217,10 @@ void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
 /* Have it say that what it tells is so just now. */
 void tine__link_stamp_now(struct link *l, struct record *r);
 /* May task `id`, which runs, write an event, of which `limit` are its own? Waits until it may. False: nobody wants it, or
-** there is no room, or was none for one before, and the task was asked to end. (events.c) */
-bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit);
+** there is no room, or was none for one before, and the task was asked to end. `hard` is called before it waits if the
+** submitter may have heard of none of them: it may sleep, and would let it go on. (events.c) */
+bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit, void (*hard)(void *arg),
+                            void *arg);
 /* The item is done: IDLE. */
 void tine__link_idle(struct link *l);
 /* Another task is about to run on top of the one that does. False: there are too many. */

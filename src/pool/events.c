@@ -137,13 +137,16 @@ static void note_standing(struct events *e) {
     bool stands = e->item && !is_free(e) && e->mine >= limit_of(e);
     if (e->loose)
         return; /* it is among those */
-    if (stands && list_empty(&e->node)) {
+    bool begins = stands && list_empty(&e->node);
+    if (begins)
         list_push(&p->standing, &e->node);
-        p->stood = true;
-    } else if (!stands) {
+    else if (!stands)
         list_remove(&e->node);
-    }
     atomic_store_explicit(&p->stands, !list_empty(&p->standing), memory_order_relaxed);
+    if (begins) { /* who sees the number sees that one stands */
+        p->stood = true;
+        atomic_fetch_add_explicit(&p->standings, 1, memory_order_release);
+    }
 }
 
 static void changed(struct events *e, bool again) {
@@ -380,6 +383,10 @@ void tine__events_await_end(struct pool *p, bool awaits) {
 
 bool tine__events_stand(const struct pool *p) {
     return atomic_load_explicit(&p->stands, memory_order_relaxed);
+}
+
+uint32_t tine__events_stood(const struct pool *p) {
+    return atomic_load_explicit(&p->standings, memory_order_acquire);
 }
 
 void tine__events_shut(struct pool *p) {

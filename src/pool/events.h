@@ -58,5 +58,8 @@ bool tine__pool_is_stuck(struct pool *p);
 bool tine__pool_holds(struct pool *p);
 /* Do tasks stand in it, because nobody reads what they emit? One load. */
 bool tine__events_stand(const struct pool *p);
+/* So many times one has begun to. A thread that has asked whether any stands, and is about to lie down, may have missed one
+** that another thread has heard of: it is to ask again when this has changed (wait_hook.ready). */
+uint32_t tine__events_stood(const struct pool *p);
 
 #endif

@@ -78,19 +78,20 @@ struct pool {
     uint64_t event_buffer; /* events of a task that are kept unread */
     struct list standing,
         loose; /* struct events (events.c) of tasks that stand, and of those that need not */
-    atomic_bool stands;        /* some do */
-    bool stood;                /* one has begun to, since waiters were last woken */
-    unsigned end_awaits;       /* threads that wait for its end */
-    unsigned looseners;        /* threads for which some are loose */
-    struct settings *settings; /* of tasks that have none of their own */
-    uint64_t spin;             /* ns */
-    bool in_process;           /* its one worker is none that is shown */
-    struct trace *trace;       /* or NULL */
-    uint64_t count_at;         /* when counters are to be told to it again, */
-    bool uncounted;            /* which have changed */
-    bool far;                  /* its workers are on other machines: */
-    unsigned unsure;           /* threads that wait for what hosts say, */
-    pthread_cond_t word;       /* of which something has come */
+    atomic_bool stands;         /* some do */
+    bool stood;                 /* one has begun to, since waiters were last woken */
+    _Atomic uint32_t standings; /* so many times one has */
+    unsigned end_awaits;        /* threads that wait for its end */
+    unsigned looseners;         /* threads for which some are loose */
+    struct settings *settings;  /* of tasks that have none of their own */
+    uint64_t spin;              /* ns */
+    bool in_process;            /* its one worker is none that is shown */
+    struct trace *trace;        /* or NULL */
+    uint64_t count_at;          /* when counters are to be told to it again, */
+    bool uncounted;             /* which have changed */
+    bool far;                   /* its workers are on other machines: */
+    unsigned unsure;            /* threads that wait for what hosts say, */
+    pthread_cond_t word;        /* of which something has come */
 
     struct show show;     /* what who looks from outside is told; the manager's, too */
     struct wakeup wakeup; /* the manager's */

@@ -347,7 +347,7 @@ static void last_progress(struct channel *ch, const struct call *call, const str
 static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
     struct shm_channel *c = self(ch);
     uint64_t limit = call->event_buffer ? call->event_buffer : c->event_buffer;
-    return tine__link_await_grant(&c->link, call->id + k, limit);
+    return tine__link_await_grant(&c->link, call->id + k, limit, ring_hard, c);
 }
 
 static void emit(struct channel *ch, const struct call *call, uint32_t k) {
