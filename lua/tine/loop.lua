@@ -356,6 +356,7 @@ events.on_await(function(future)
     end
 end)
 
+-- False: the pool was detached before the future was done.
 local function suspend_for(future, s, deadline)
     local w, list = { service = s }, awaited[future]
     if list then
@@ -373,8 +374,17 @@ local function suspend_for(future, s, deadline)
             table.remove(list, i)
         end
     end
-    if s.detached and not future:done() then
-        C.refuse "the pool was detached from its loop meanwhile"
+    return future:done() or not s.detached
+end
+
+-- A future without a pool is no matter of the one by which it is waited for: when that has ended it is waited for by
+-- another.
+local function suspend_until_done(future, s, has_pool, deadline)
+    while not suspend_for(future, s, deadline) do
+        s = not has_pool and any_service() or nil
+        if not s or hindrance(s) then
+            C.refuse "the pool was detached from its loop meanwhile"
+        end
     end
 end
 
@@ -393,7 +403,7 @@ function core.future_methods.await(future, timeout)
         C.refuse("await: " .. why)
     end
     if not future:done() then
-        suspend_for(future, s, deadline)
+        suspend_until_done(future, s, has_pool, deadline)
     end
     return future:result(0)
 end

@@ -119,6 +119,22 @@ for _, l in ipairs(support.loops) do
       ]])
     end)
 
+    it("a future without a pool is awaited on when the pool by which it was has ended", function()
+      prints("7\n7\nnobody: invalid_state\n", [[
+        local first, future, never = attached(tine.pool(1)), tine.future(), tine.future()
+        for _ = 1, 2 do go(function() show(future:await()) end) end
+        local second = attached(tine.pool(1))
+        go(function()
+          first:shutdown()
+          for _ = 1, 5 do pause() end -- its loop has let go of it
+          future:set_result(7)
+          second:shutdown()
+        end)
+        go(function() show("nobody: " .. tostring(tine.kind(select(2, pcall(never.await, never))))) end)
+        run()
+      ]])
+    end)
+
     it("results that somebody takes without the loop reach it all the same", function()
       prints("awaited 1\nawaited 2\nblocked 1\nsubmitted 3\n", [[
         local wait, open = require "spec.support.gate"()
