@@ -202,7 +202,8 @@ typedef struct tine_options {
     /* Workers on other machines, behind job servers: "gearman://HOST[:PORT][,HOST...]/SET" (docs/machines.md),
     ** and the key file by which all that is sent is sealed; NULL: without, which only addresses of this
     ** machine allow. What belongs to workers of this machine (workers, prepare, preload, limits of workers
-    ** ...) is then TINE_EARG; on_crash is TINE_REPLACE, whatever is said. SINCE 0.2.0 */
+    ** ...) is then TINE_EARG; on_crash is TINE_REPLACE, whatever is said. Without `backend` the others are
+    ** TINE_EARG. SINCE 0.2.0 */
     const char *backend, *key;
     unsigned window; /* tasks under way at most; 0: twice the workers of all hosts */
     double connect_timeout, lost_after; /* 0: 10 and 15 */
@@ -333,7 +334,7 @@ typedef struct tine_task {
     int kind;               /* enum tine_function */
     const char *function;   /* source, name, or bytes */
     size_t function_length; /* 0: up to the NUL */
-    /* One msgpack array; NULL: no arguments. No extension types but those of plain tables in
+    /* One msgpack array; NULL and 0: no arguments. No extension types but those of plain tables in
     ** results of tasks, so it may come from anywhere. */
     const void *args;
     size_t args_length;
@@ -466,8 +467,7 @@ TINE_API bool tine_future_cancel(tine_future *future);
 ** be just on its way), or being ended already. */
 TINE_API bool tine_future_abort(tine_future *future);
 
-/* Its label. Writes at most `size` bytes with the NUL (`out` may be NULL when that is 0); the
-** length it has. */
+/* Its label. Writes at most `size` bytes with the NUL (`out` NULL: none); the length it has. */
 TINE_API size_t tine_future_label(tine_future *future, char *out, size_t size);
 
 /* Another reference, to be freed like the first one. Gives its argument. */

@@ -127,6 +127,8 @@ struct tine_future *tine__api_follow(struct tine_pool *pool, const char *label, 
 /* Where its workers are, if they are on other machines (`backend` is set). 0; TINE_EARG: an address, key, or option that
 ** does not go with it. */
 int tine__api_far(const tine_options *o, struct far_options *out);
+/* Do options say how to reach other machines? Without `backend` they would do nothing. */
+bool tine__api_means_far(const tine_options *o);
 
 /* --- options.c --- */
 

@@ -61,7 +61,7 @@ int tine__task_function(const tine_task *task, struct buf *out) {
 int tine__task_arguments(const void *args, size_t length, struct buf *out) {
     static const char none = '\x90'; /* an empty array */
     size_t start;
-    if (args && (length > LONGEST || !tine__is_plain_array(args, length)))
+    if (args ? length > LONGEST || !tine__is_plain_array(args, length) : length > 0)
         return TINE_EARG;
     if (open_segment(out, &start) || buf_append(out, args ? args : &none, args ? length : 1))
         return TINE_ENOMEM;

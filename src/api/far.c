@@ -10,6 +10,10 @@ static bool is_for_here(const tine_options *o) {
            o->package_path || o->package_cpath || o->start_method != TINE_FORK;
 }
 
+bool tine__api_means_far(const tine_options *o) {
+    return o->key || o->window || o->connect_timeout != 0 || o->lost_after != 0 || o->unconfirmed;
+}
+
 static uint64_t span(double seconds, uint64_t none) {
     uint64_t ns = tine__api_limit(seconds);
     return ns ? ns : none;

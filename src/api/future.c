@@ -160,6 +160,8 @@ bool tine_future_abort(tine_future *f) {
 }
 
 size_t tine_future_label(tine_future *f, char *out, size_t size) {
+    if (!out)
+        size = 0;
     if (size > 0)
         *out = '\0';
     return future_check(f) ? 0 : tine__label(&f->item.name, 0, out, size);

@@ -89,6 +89,8 @@ int tine__api_options(const tine_options *given, struct pool_options *out, struc
         return TINE_EARG;
     if (!check_times(&options) || !check_choices(&options))
         return TINE_EARG;
+    if (!options.backend && tine__api_means_far(&options))
+        return TINE_EARG;
     translate(&options, out);
     *trace = options.trace;
     if (out->workers > POOL_MAX_WORKERS || (options.backend && tine__api_far(&options, far)))

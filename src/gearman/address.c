@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SCHEME "gearman://"
@@ -37,9 +39,11 @@ static bool split(const char *p, size_t n, char host[256], char port[8]) {
     }
     if (!colon || colon == end)
         return true;
-    if (strspn(colon + 1, "0123456789") < (size_t)(end - colon - 1))
+    if (strspn(colon + 1, "0123456789") < (size_t)(end - colon - 1) ||
+        !copy(port, 8, colon + 1, (size_t)(end - colon - 1)))
         return false;
-    return copy(port, 8, colon + 1, (size_t)(end - colon - 1));
+    long number = strtol(port, NULL, 10);
+    return number > 0 && number <= UINT16_MAX;
 }
 
 static bool resolve(const char *host, const char *port, struct gm_address *a, char *why,
@@ -80,8 +84,10 @@ bool tine__gm_resolve(const char *url, struct gm_addresses *out, char *why, size
             return false;
         }
         if (n == 0 || !split(p, n, host, port)) {
-            snprintf(why, size, "\"%.*s\" is no job server: HOST, HOST:PORT or [IPV6]:PORT", (int)n,
-                     p);
+            snprintf(
+                why, size,
+                "\"%.*s\" is no job server: HOST, HOST:PORT or [IPV6]:PORT, and a port is from 1 to 65535",
+                (int)n, p);
             return false;
         }
         if (!resolve(host, port, &out->list[out->n++], why, size))

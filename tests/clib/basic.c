@@ -42,6 +42,7 @@ static void test_null(void) {
     CHECK_EQ(tine_future_blame(NULL, &blame), TINE_EARG);
     CHECK(!tine_future_cancel(NULL) && !tine_future_abort(NULL));
     CHECK_EQ(tine_future_label(NULL, label, sizeof label), 0);
+    CHECK_EQ(tine_future_label(NULL, NULL, sizeof label), 0);
     CHECK(*label == '\0');
     CHECK(!tine_future_ref(NULL));
     tine_future_free(NULL);
@@ -83,6 +84,15 @@ static void test_options(void) {
     WRONG(cpu, NAN);
     WRONG(output, -1);
     WRONG(output, 4);
+    /* of other machines, which there are not */
+    WRONG(key, "/dev/null");
+    WRONG(window, 4);
+    WRONG(connect_timeout, 3);
+    WRONG(lost_after, 3);
+    WRONG(lost_after, NAN);
+    WRONG(unconfirmed, true);
+    WRONG(backend, "gearman://127.0.0.1:0/set");
+    WRONG(backend, "gearman://127.0.0.1:65536/set");
 #undef WRONG
     /* the struct of a later version: fine as long as what we do not know is not set */
     struct {
@@ -118,6 +128,7 @@ static void test_wrong_tasks(void) {
         {TINE_SOURCE, "return 1", "\xdd\xff\xff\xff\xff\x01", 6},
         {TINE_SOURCE, "return 1", "\x91\xd4\x05\x02", 4}, /* a function */
         {TINE_SOURCE, "return 1", "\x91\xc1", 2},
+        {TINE_SOURCE, "return 1", NULL, 2}, /* who made them had no memory */
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         tine_task task = TINE_TASK_INIT;
@@ -223,6 +234,7 @@ static void test_functions(void) {
     CONTAINS(tine_future_message(f), "bad argument #1");
     CONTAINS(tine_future_traceback(f), "stack traceback");
     char label[64], tiny[5];
+    CHECK_EQ(tine_future_label(f, NULL, sizeof label), strlen("math.type #1"));
     CHECK_EQ(tine_future_label(f, label, sizeof label), strlen("math.type #1"));
     CHECK(strcmp(label, "math.type #1") == 0);
     CHECK_EQ(tine_future_label(f, tiny, sizeof tiny), strlen("math.type #1"));
