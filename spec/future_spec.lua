@@ -203,6 +203,7 @@ describe("future", function()
       local f = tine.future()
       assert.is_true(f:cancel())
       assert.is_true(f:cancel())
+      assert.is_false(f:abort()) -- as that of a task that is done
       assert.is_false(f:set_running_or_notify_cancel())
       for _, move in ipairs { "set_result", "set_exception", "set_running_or_notify_cancel" } do
         local ok, err = pcall(f[move], f)

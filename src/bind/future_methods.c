@@ -183,9 +183,9 @@ static int future_cancel(lua_State *L) {
 static int future_abort(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     lua_settop(L, 1);
-    if (!f->core)
+    if (!f->core && !f->done)
         return manual_cancel(L, f);
-    lua_pushboolean(L, !tine__future_has_ended(f) && f->core->p &&
+    lua_pushboolean(L, f->core && !tine__future_has_ended(f) && f->core->p &&
                            tine__task_abort(f->core->p, f->anchor.item));
     return 1;
 }
