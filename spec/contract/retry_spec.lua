@@ -151,6 +151,7 @@ describe("a task that may be tried again", function()
     local err = future:exception(20)
     assert.equal("timeout", tine.kind(err))
     assert.equal("pending", err.phase)
+    assert.matches("its deadline passed before its next attempt", err.message, 1, true)
     assert.equal(1, #future:attempts())
   end)
 

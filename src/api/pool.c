@@ -1,6 +1,5 @@
 /* The C library's pools. */
 #include <errno.h>
-#include <signal.h>
 #include "api/api.h"
 #include "api/structs.h"
 #include "base/clock.h"
@@ -64,7 +63,7 @@ static int open_core(struct tine_pool *pool, const tine_options *given) {
     if (!err)
         err = tine__pool_open(&pool->core, &options);
     if (!err && options.far && (err = initialize_far(pool->core, &options.boot)) != 0) {
-        tine__pool_kill(pool->core, SIGKILL);
+        tine__pool_kill(pool->core, WHY_KILLED);
         tine__pool_join(pool->core);
         tine__pool_unref(pool->core);
     }
@@ -126,7 +125,7 @@ int tine_pool_kill(tine_pool *pool, bool hard) {
     int err = pool_check(pool);
     if (err)
         return err;
-    tine__pool_kill(pool->core, hard ? SIGKILL : SIGTERM);
+    tine__pool_kill(pool->core, hard ? WHY_KILLED : WHY_TERMINATED);
     tine__api_collect(pool);
     return 0;
 }

@@ -1,5 +1,4 @@
 /* What workers run before their tasks and after them: preload, initializer, finalizer, encoded for them (open.h). */
-#include <signal.h>
 #include <lualib.h>
 #include "bind/open.h"
 #include "msg/errand.h"
@@ -217,6 +216,6 @@ void tine__open_initialize(lua_State *L, struct core *c, int view, int arg) {
     tine__room_put(c, r);
     tine__core_end_encoding(c);
     if (err)
-        tine__pool_kill(c->p, SIGKILL);
+        tine__pool_kill(c->p, WHY_KILLED);
     cannot_send(L, err, "initializer");
 }

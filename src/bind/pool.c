@@ -1,5 +1,4 @@
 /* Pools and their views: what their methods are, submit apart. */
-#include <signal.h>
 #include <stdlib.h>
 #include "api/api.h"
 #include "base/clock.h"
@@ -25,7 +24,7 @@ static bool close_and_wait(lua_State *L, struct core *c, bool cancel, uint64_t d
         return ended;
     }
     if (tine__is_interrupt(L, -1) && c->p)
-        tine__pool_kill(c->p, SIGKILL);
+        tine__pool_kill(c->p, WHY_INTERRUPTED);
     return lua_error(L);
 }
 
@@ -46,7 +45,7 @@ static int pool_shutdown(lua_State *L) {
     else
         tine__core_close(c, cancel);
     if (!in_time) { /* what is left then is killed */
-        tine__pool_kill(c->p, SIGKILL);
+        tine__pool_kill(c->p, WHY_OVERDUE);
         close_and_wait(L, c, false, WAIT_FOREVER);
     }
     lua_pushboolean(L, in_time);
@@ -74,7 +73,7 @@ static int pool_close(lua_State *L) {
     if (!c->p || c->program || state_of(L)->closed || !tine__core_is_ours(c))
         return 0;
     if (tine__is_interrupt(L, 2))
-        tine__pool_kill(c->p, SIGKILL);
+        tine__pool_kill(c->p, WHY_INTERRUPTED);
     close_and_wait(L, c, !lua_isnil(L, 2), WAIT_FOREVER);
     return 0;
 }
@@ -109,19 +108,19 @@ int tine__core_gc(lua_State *L) {
     return 0;
 }
 
-static int end_workers(lua_State *L, int signal) {
+static int end_workers(lua_State *L, enum why why) {
     struct core *c = tine__check_pool(L, 1);
     if (c->p)
-        tine__pool_kill(c->p, signal);
+        tine__pool_kill(c->p, why);
     return 0;
 }
 
 static int pool_terminate_workers(lua_State *L) {
-    return end_workers(L, SIGTERM);
+    return end_workers(L, WHY_TERMINATED);
 }
 
 static int pool_kill_workers(lua_State *L) {
-    return end_workers(L, SIGKILL);
+    return end_workers(L, WHY_KILLED);
 }
 
 /* --- looking --- */

@@ -1,5 +1,4 @@
 /* The end of the state of the module in one lua_State, and waiting for the ends of its pools. */
-#include <signal.h>
 #include "bind/bind.h"
 #include "bind/preload.h"
 #include "worker/root.h"
@@ -28,7 +27,7 @@ static void close_core(struct core *c) {
 
 static void kill_core(struct core *c) {
     if (!c->program || c->inbox.open > 0)
-        tine__pool_kill(c->p, SIGKILL);
+        tine__pool_kill(c->p, WHY_KILLED);
 }
 
 static void each_core(struct state *S, void (*act)(struct core *c)) {

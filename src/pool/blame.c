@@ -48,6 +48,13 @@ static void say_death(struct failure *f, const struct blame *b, const char *pref
                       b->error ? " (what it started could not be ended, and may run on)" : "");
 }
 
+static const char *name_ending(const struct item *item, enum ending how, int code) {
+    if (how == ENDING_LATE)
+        return item->task.attempts > 0 ? "its deadline passed before its next attempt"
+                                       : "its deadline passed before it had begun";
+    return how == ENDING_CPU ? "the processor time allowed is spent" : tine_error_text(code);
+}
+
 struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum ending how,
                                     const struct report *r) {
     char label[256];
@@ -61,10 +68,7 @@ struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum en
     tine__label(&item->name, k, label, sizeof label);
     f->cpu = how == ENDING_CPU;
     f->phase = how == ENDING_LATE ? "pending" : code == TINE_ETIMEOUT ? "running" : NULL;
-    tine__failure_say(f, "%s: %s", label,
-                      how == ENDING_LATE ? "its deadline passed before it had begun"
-                      : f->cpu           ? "the processor time allowed is spent"
-                                         : tine_error_text(code));
+    tine__failure_say(f, "%s: %s", label, name_ending(item, how, code));
     if (r && r->kind == REPORT_MEMORY && r->length == sizeof memory) {
         memcpy(&memory, r->bytes, sizeof memory);
         f->limit = memory.limit;
@@ -155,7 +159,10 @@ static void say(struct failure *f, const struct blame *b, bool broken) {
             "the pool is broken: its initializer failed: a worker was not ready in the time allowed (start_timeout)",
         [WHY_PRELOAD] = "the pool is broken: its preload failed",
         [WHY_TERMINATED] = "the pool's workers were terminated (terminate_workers)",
-        [WHY_KILLED] = "the pool's workers were killed (kill_workers)"};
+        [WHY_KILLED] = "the pool's workers were killed (kill_workers)",
+        [WHY_OVERDUE] =
+            "the pool's workers were killed: they had not finished in the time allowed (shutdown, timeout)",
+        [WHY_INTERRUPTED] = "the pool's workers were killed: the program was interrupted"};
     switch (b->why) {
     case WHY_CRASH:
     case WHY_STARTS:

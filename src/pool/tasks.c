@@ -253,13 +253,13 @@ void tine__pool_shutdown(struct pool *p, bool cancel) {
     pthread_mutex_unlock(&p->lock);
 }
 
-void tine__pool_kill(struct pool *p, int signal) {
+void tine__pool_kill(struct pool *p, enum why why) {
     if (tine__pool_is_forked(p))
         return;
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p)) {
         tine__take_in(p, false); /* what is finished counts */
-        tine__sched_kill(&p->s, signal == SIGKILL, tine__now() + TERM_GRACE);
+        tine__sched_kill(&p->s, why, tine__now() + TERM_GRACE);
         carry_out(p);
         tine__wakeup_send(&p->wakeup);
     }

@@ -240,12 +240,13 @@ void tine__sched_shutdown(struct sched *s, bool cancel) {
         cancel_all(s);
 }
 
-void tine__sched_kill(struct sched *s, bool hard, uint64_t patience) {
+void tine__sched_kill(struct sched *s, enum why why, uint64_t patience) {
+    bool hard = why != WHY_TERMINATED;
     if (s->life == LIFE_STOPPING && hard)
         s->hard = true;
     if (s->life >= LIFE_STOPPING)
         return;
-    tine__sched_stop(s, &(struct blame){.why = hard ? WHY_KILLED : WHY_TERMINATED}, hard);
+    tine__sched_stop(s, &(struct blame){.why = why}, hard);
     if (hard)
         return;
     tine__timer_set(&s->timers, &s->end, patience);

@@ -69,6 +69,8 @@ enum why {
     WHY_GONE,        /* the site has ended unasked */
     WHY_TERMINATED,  /* the user wanted it, with SIGTERM */
     WHY_KILLED,      /* with SIGKILL */
+    WHY_OVERDUE,     /* so, for it was not shut down in the time that the user gave */
+    WHY_INTERRUPTED, /* so, by Ctrl-C */
     WHY_COUNT
 };
 
@@ -261,8 +263,9 @@ bool tine__sched_abort(struct sched *s, struct task *t);
 void tine__sched_end_now(struct sched *s, struct task *t);
 /* No more submits; with `cancel` all that has not begun is cancelled. */
 void tine__sched_shutdown(struct sched *s, bool cancel);
-/* Workers end now: SIGTERM and patience until `patience` (ns of the clock), or (`hard`) SIGKILL. */
-void tine__sched_kill(struct sched *s, bool hard, uint64_t patience);
+/* Workers end now, by SIGTERM and with patience until `patience` (ns of the clock) if that is WHY_TERMINATED, else by
+** SIGKILL. */
+void tine__sched_kill(struct sched *s, enum why why, uint64_t patience);
 /* There are to be so many workers, 1 .. o.most: those too many end when their task is done. The site has room for them.
 ** 0; TINE_ESHUTDOWN, TINE_EBROKEN; TINE_ENOMEM. (workers.c) */
 int tine__sched_resize(struct sched *s, unsigned workers);

@@ -66,7 +66,7 @@ static void free_serve(struct serve *s) {
     }
     if (s->opened) {
         if (s->works > 0)
-            tine__pool_kill(s->pool, SIGKILL);
+            tine__pool_kill(s->pool, WHY_KILLED);
         drain(s);
         tine__blobs_free(s->blobs);
         tine__inbox_close(&s->inbox);

@@ -505,7 +505,7 @@ void sim_shutdown(struct sim *m, bool cancel) {
 }
 
 void sim_kill(struct sim *m, bool hard, uint64_t patience) {
-    tine__sched_kill(&m->s, hard, m->now + patience);
+    tine__sched_kill(&m->s, hard ? WHY_KILLED : WHY_TERMINATED, m->now + patience);
     HOLDS(m->s.life >= LIFE_STOPPING, "alive after kill");
     sim_follow(m);
     HOLDS(!hard || m->s.life >= LIFE_ENDING, "kill waits");
