@@ -258,6 +258,24 @@ for _, workers in ipairs { 0, 1, 2 } do
       assert.matches("bad argument #3 to 'map' %(option 'on_event' is not there in a task%)", text)
     end)
 
+    it("is told that nobody hears what they emit, and how they are chained", function()
+      -- `events` waited, and said that this could never end; `on_event` took a function that was never called.
+      local pool <close> = pool_of()
+      local function say(what, ...)
+        local future = tine.worker.pool:submit(function() tine.worker.emit(1) end)
+        local ok, err = pcall(future[what], future, ...)
+        return ok, tine.kind(err), err.message
+      end
+      for _, what in ipairs { "events", "on_event" } do
+        local ok, kind, message = pool:submit(say, what, print):result(20)
+        assert.same({ false, "invalid_state" }, { ok, kind })
+        assert.matches("emits is heard by nobody", message)
+      end
+      local ok, kind, message = pool:submit(say, "chain", print):result(20)
+      assert.same({ false, "invalid_state" }, { ok, kind })
+      assert.matches("tine.worker.pool:submit(fn, future, ...)", message, 1, true)
+    end)
+
     it("tells whose error it was that a map has raised", function()
       local pool <close> = pool_of()
       local ok, err, traceback = pool:submit(function()

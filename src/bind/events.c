@@ -123,9 +123,18 @@ static int next_event(lua_State *L) {
     return next_event(L);
 }
 
+/* The future at 1, if anybody hears what its task emits. */
+static struct future *check_heard(lua_State *L) {
+    struct future *f = tine__check_future(L, 1);
+    if (f->nested)
+        tine__error(L, TINE_EINVALID,
+                    "what a task of tine.worker.pool emits is heard by nobody: let it return that");
+    return f;
+}
+
 /* future:events() */
 int tine__future_events(lua_State *L) {
-    struct future *f = tine__check_future(L, 1);
+    struct future *f = check_heard(L);
     lua_settop(L, 1);
     if (f->core && !f->done)
         tine__reap(L);
@@ -268,7 +277,7 @@ void tine__future_heard(lua_State *L, struct future *f, int idx) {
 
 /* future:on_event(fn) */
 int tine__future_on_event(lua_State *L) {
-    struct future *f = tine__check_future(L, 1);
+    struct future *f = check_heard(L);
     tine__check_callable(L, 2);
     lua_settop(L, 2);
     if (f->core && !f->done)

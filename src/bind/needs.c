@@ -239,7 +239,9 @@ int tine__future_chain(lua_State *L) {
     if (!f->core)
         return tine__error(
             L, TINE_EINVALID,
-            "a future that was made by hand has no pool: pool:submit(fn, future, ...)");
+            "a future that %s has no pool to chain it in: %s:submit(fn, future, ...)",
+            f->nested ? "a task has submitted" : "was made by hand",
+            f->nested ? "tine.worker.pool" : "pool");
     tine__check_task(L, 2, "chain");
     luaL_checkstack(L, 8, "too many arguments");
     lua_pushvalue(L, 1);
