@@ -277,7 +277,8 @@ describe("when a job server is silent", function()
     local server = machines.server()
     local host = machines.host(server, "-j 1")
     server:signal "STOP"
-    eventually(function() return host:log():find("lost 127.0.0.1:%d+: it has not been heard for long") end, "its loss", 60)
+    local loss = "lost 127.0.0.1:%d+: it has not been heard for long"
+    eventually(function() return host:log():find(loss) end, "its loss", 60)
     server:signal "CONT"
     local pool <close> = tine.pool { backend = server:url(), connect_timeout = 30 }
     assert.equal(1, pool:submit(math.abs, -1):result(30))
