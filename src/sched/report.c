@@ -101,8 +101,11 @@ static void stopped(struct sched *s, const struct report *r) {
 
 /* --- workers --- */
 
-static void ready(struct sched *s, struct worker *w) {
+static void ready(struct sched *s, const struct report *r) {
+    struct worker *w = &s->workers[r->worker];
     w->unborn = false;
+    if (w->pid == 0) /* word of it from who has forked it may be slower than its first results */
+        w->pid = r->pid ? r->pid : (int)r->id;
     if (w->state != WORKER_STARTING)
         return;
     w->changed = s->heard;
@@ -281,7 +284,7 @@ static void of_worker(struct sched *s, const struct report *r, uint64_t now) {
         return;
     switch (r->kind) {
     case REPORT_READY:
-        ready(s, &s->workers[r->worker]);
+        ready(s, r);
         break;
     case REPORT_INITIALIZER:
         initializer_failed(s, r);
