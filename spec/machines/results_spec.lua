@@ -204,6 +204,21 @@ describe("a pool on other machines", function()
     small:kill()
   end)
 
+  it("submits no tasks from there", function()
+    local said = pool:submit(function()
+      local p, said = tine.worker.pool, {}
+      for _, method in ipairs { "submit", "try_submit", "map" } do
+        local ok, err = pcall(p[method], p, math.abs, method == "map" and { 1 } or 1)
+        said[#said + 1] = { ok, tine.kind(err), tostring(err) }
+      end
+      return said
+    end):result(20)
+    for i = 1, 3 do
+      assert.same({ false, "invalid_state" }, { said[i][1], said[i][2] })
+      assert.matches("not there for a task that came from another machine", said[i][3])
+    end
+  end)
+
   it("counts like any other", function()
     local other = tine.pool { backend = server:url() }
     for i = 1, 10 do other:submit(function(n) return n end, i) end

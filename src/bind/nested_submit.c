@@ -98,6 +98,10 @@ static struct loop *check_loop(lua_State *L) {
     struct loop *l = tine__nest_loop(L);
     if (!l)
         tine__error(L, TINE_EINVALID, "tine.worker.pool is there for tasks, and none runs here");
+    if (l->call
+            ->far) /* its submitter would not know of them, nor would this host's limits hold for them */
+        tine__error(L, TINE_EINVALID,
+                    "tine.worker.pool is not there for a task that came from another machine");
     if (l->call->depth >= NESTED_MOST)
         tine__error(L, TINE_EINVALID,
                     "tasks may submit tasks to a depth of %d, which this one has reached",

@@ -24,6 +24,7 @@ struct call {
     uint64_t id, index; /* index: of the first task in its map, from 1; 0: of none */
     uint32_t count, ref;
     bool timed, spends;
+    bool far; /* it came from another machine */
     const char
         *names; /* of one from another machine: what it names, struct call_far_name, not aligned */
     uint32_t nnames;

@@ -114,6 +114,7 @@ static uint32_t describe_far(const char *p, uint32_t room, struct call *out) {
     memcpy(&far, p, sizeof far);
     if (far.names > room / sizeof(struct call_far_name) || far_size(far.names) > room)
         return 0;
+    out->far = true;
     out->names = p + sizeof far;
     out->nnames = far.names;
     out->shown = far.id;
