@@ -27,6 +27,7 @@ describe("wrong options", function()
       { { max_task_per_worker = 2 }, "did you mean 'max_tasks_per_worker'?" },
       { { [1] = 2 }, "option names are strings, got a number" },
       { { frobnicate = 2 }, "known are: workers, initializer" },
+      { { foo = 2 }, "known are: workers, initializer" }, -- not "did you mean 'cpu'?"
       { { on_crash = "restart" }, [[option 'on_crash' must be "break" or "replace", got "restart"]] },
       { { start_method = "thread" }, [[must be "fork" or "spawn"]] },
       { { globals = true }, [[must be "named" or "none", got boolean]] },

@@ -43,7 +43,7 @@ static const char *nearest(const char *name, const char *const *known) {
             best = *known;
         }
     }
-    return shortest <= 2 + strlen(name) / 3 ? best : NULL;
+    return shortest <= 2 + strlen(name) / 3 && shortest < strlen(name) ? best : NULL;
 }
 
 static bool is_known(const char *name, const char *const *known) {

@@ -11,30 +11,30 @@
 
 static const char *const kinds[] = {"error", "crashed", "timeout", "lost", NULL};
 
-static uint32_t budget(lua_State *L, const char *name) {
+static uint32_t budget(lua_State *L, int arg, const char *name) {
     int exact;
     lua_Integer n = lua_tointegerx(L, -1, &exact);
     if (lua_type(L, -1) != LUA_TNUMBER || !exact || n < 0 || n > MOST_TRIES)
-        tine__option_error(L, 2, name, "an integer of 0 or more");
+        tine__option_error(L, arg, name, "an integer of 0 or more");
     return (uint32_t)n;
 }
 
 /* Field `name` of the table on top as a number of `least` or more; `none` when nil. */
-static double number(lua_State *L, const char *name, double least, double most, double none,
-                     const char *wanted) {
+static double number(lua_State *L, int arg, const char *name, double least, double most,
+                     double none, const char *wanted) {
     int type = lua_getfield(L, -1, name + strlen("retry."));
     double x = type == LUA_TNIL ? none : lua_tonumber(L, -1);
     if ((type != LUA_TNIL && type != LUA_TNUMBER) || !(x >= least) || x > most)
-        tine__option_error(L, 2, name, wanted);
+        tine__option_error(L, arg, name, wanted);
     lua_pop(L, 1);
     return x;
 }
 
-static uint64_t wait_span(lua_State *L, const char *name, uint64_t none) {
+static uint64_t wait_span(lua_State *L, int arg, const char *name, uint64_t none) {
     int type = lua_getfield(L, -1, name + strlen("retry."));
     double s = lua_tonumber(L, -1);
     if (type != LUA_TNIL && (type != LUA_TNUMBER || s != s))
-        tine__option_error(L, 2, name, "a number of seconds");
+        tine__option_error(L, arg, name, "a number of seconds");
     lua_pop(L, 1);
     return type == LUA_TNIL ? none : clock_span(s);
 }
@@ -47,13 +47,13 @@ static void retry_table(lua_State *L, int arg, struct retry *r) {
     tine__check_fields(L, arg, lua_gettop(L), "retry.", known);
     for (int kind = 0; kind < RETRY_KINDS; kind++) {
         if (lua_getfield(L, -1, kinds[kind]) != LUA_TNIL)
-            r->budget[kind] = budget(L, names[kind]);
+            r->budget[kind] = budget(L, arg, names[kind]);
         lua_pop(L, 1);
     }
-    r->delay = wait_span(L, "retry.delay", r->delay);
-    r->most = wait_span(L, "retry.max_delay", r->most);
-    r->factor = number(L, "retry.factor", 0, HUGE_VAL, r->factor, "a number of 0 or more");
-    r->jitter = number(L, "retry.jitter", 0, 1, r->jitter, "a number from 0 to 1");
+    r->delay = wait_span(L, arg, "retry.delay", r->delay);
+    r->most = wait_span(L, arg, "retry.max_delay", r->most);
+    r->factor = number(L, arg, "retry.factor", 0, HUGE_VAL, r->factor, "a number of 0 or more");
+    r->jitter = number(L, arg, "retry.jitter", 0, 1, r->jitter, "a number from 0 to 1");
     if (lua_getfield(L, -1, "when") != LUA_TNIL && !tine__is_callable(L, -1))
         tine__option_error(L, arg, "retry.when", "a function");
     r->asks = !lua_isnil(L, -1);
@@ -69,7 +69,7 @@ static bool read_retry(lua_State *L, int arg, struct retry *r) {
         return false;
     case LUA_TNUMBER:
         for (int kind = 0; kind < RETRY_KINDS; kind++)
-            fresh.budget[kind] = budget(L, "retry");
+            fresh.budget[kind] = budget(L, arg, "retry");
         lua_pop(L, 1);
         lua_pushnil(L);
         break;
