@@ -67,6 +67,29 @@ describe("what a module keeps for the program", function()
     end)
   end)
 
+  it("is there beside what was changed in another module, with functions of that", function()
+    local pool <close> = tine.pool(1)
+    for _ = 1, 8 do -- in which order modules are looked at is chance
+      local inner, name = modules:add(finally, [[
+        local M = {}
+        function M.one() return 1 end
+        function M.two() return M.later and M.later() or 0 end
+        return M
+      ]])
+      local outer = modules:add(finally, ([[
+        local inner, kept = require %q, {}
+        local M = {}
+        function M.keep(f) kept.f = f end
+        function M.go(x) return kept.f(x) + inner.two() end
+        return M
+      ]]):format(name))
+      inner.later = inner.one
+      outer.keep(function(x) return x + 0.5 end)
+      assert.equal(2.5, pool:submit(outer.go, 1):result(TIMEOUT))
+      assert.equal(2.5, pool:submit(function(x) return outer.go(x) end, 1):result(TIMEOUT))
+    end
+  end)
+
   it("is there when it came after other tasks, and no longer than a call", function()
     with(function(m, run, _, name)
       for _ = 1, 3 do assert.equal(1, run(m.run, 1)) end

@@ -179,6 +179,17 @@ describe("names", function()
       end)
     end)
 
+    it("are seen changed behind another module when none of its own is left", function()
+      local m, name = module "local M = {} function M.get() return 'own' end return M"
+      local outer = module("local m = require '" .. name .. "' local M = {} "
+        .. "function M.go() return m.get() end return M")
+      m.get = function() return "mine" end
+      with_pool(function(run)
+        for _ = 1, 2 do assert.equal("mine", run(outer.go)) end
+        for _ = 1, 2 do assert.equal("mine", run(function() return outer.go() end)) end
+      end)
+    end)
+
     it("are seen changed in their private classes", function()
       local m = module [[
         local M, Class = {}, {}

@@ -100,12 +100,36 @@ function pieces.registry(m, out)
   out[#out + 1] = ("M.registry = { known = function(x) return (%s) end }"):format(expression(m))
 end
 
+-- What is kept in a private table, in some way.
+function pieces.keeper(m, out)
+  if m.keeps then return end
+  m.keeps = true
+  out[#out + 1] = pick {
+    "function M.keep(n, f) kept[n] = f end function M.use(n, x) local f = kept[n] return f and f(x) end",
+    "function M.keep(_, f) kept[#kept + 1] = f end function M.use(_, x) local f = kept[#kept] return f and f(x) end",
+    [[function M.keep(n, f) kept[n] = kept[n] or {} table.insert(kept[n], f) end
+      function M.use(n, x) local list = kept[n] or {} for _, f in ipairs(list) do x = f(x) end return x end]],
+    [[function M.keep(n, f) kept[n] = { run = f, add = 5 } end
+      function M.use(n, x) local p = kept[n] return p and p.run(x) + p.add end]],
+    [[function M.keep(n, f) kept[n] = function(x) return f(x) + 1 end end
+      function M.use(n, x) local f = kept[n] return f and f(x) end]],
+  }:gsub("^", "local kept = {} ")
+end
+
+-- Functions that the module finds under a key: it fills that itself, or leaves it to others.
+function pieces.hook(m, out)
+  if m.hook then return end
+  m.hook = pick { "now", "later" }
+  if m.hook == "now" then out[#out + 1] = ("M.now = M.%s"):format(m.functions[1]) end
+  out[#out + 1] = ("function M.hooked(x) return M.%s and M.%s(x) end"):format(m.hook, m.hook)
+end
+
 local function module(name, needs)
   local m = { name = name, needs = needs }
   for _, k in ipairs { "functions", "simple", "helpers", "closures", "classes", "sentinels", "data" } do m[k] = {} end
   local out = { "local M = {}" }
   for _, other in ipairs(needs) do out[#out + 1] = ("local %s = require %q"):format(other.name, other.name) end
-  local kinds = { "func", "func", "helper", "factory", "class", "sentinel", "data", "registry" }
+  local kinds = { "func", "func", "helper", "factory", "class", "sentinel", "data", "registry", "keeper", "hook" }
   pieces.func(m, out)
   for _ = 1, random(6) do pieces[pick(kinds)](m, out) end
   for _, other in ipairs(needs) do
@@ -151,6 +175,12 @@ function changes.register(m, out)
   m.registered = true
   out("%s.registry.mine = function(x) return x - 1 end", m.name)
 end
+function changes.keep(m, out)
+  if m.keeps then out("%s.keep('one', function(x) return x * 2 + %d end)", m.name, random(9)) end
+end
+function changes.hook(m, out)
+  if m.hook and #m.simple > 0 then out("%s.%s = %s.%s", m.name, m.hook, m.name, pick(m.simple)) end
+end
 function changes.data(m, out)
   if #m.data > 0 then out("%s.%s[1] = %d", m.name, pick(m.data), random(90)) end
 end
@@ -186,6 +216,11 @@ function globals.environment(p, out)
   out([[local env = setmetatable({ tostring = function() return "own" end, n = %d }, { __index = _G })
 local inside = load("n = n + 1 return tostring(n) .. n .. math.max(1, 2)", "=inside", "t", env)]], random(9))
   p.checks[#p.checks + 1] = "inside()"
+end
+function globals.sandbox(p, out)
+  out([[local box = setmetatable({ n = %d }, { __index = _G })
+local fill = load("r = n + (r or 0) n = n + 1 return r", "=box", "t", box)]], random(9))
+  p.checks[#p.checks + 1] = pick { "fill() + box.n", "(function() box.n = 50 return fill() + box.r end)()" }
 end
 function globals.stripped(p, out)
   out("local stripped = load(string.dump(load 'return #tostring(12) + math.floor(1.5)', true))")
@@ -224,6 +259,8 @@ local function checks_of(m, p)
   if m.added then add("%s.added(1)", m.name) end
   if m.again then add("%s.%s(2)", m.name, m.again) end
   if m.registry then add("%s.registry.known(2)", m.name) end
+  if m.keeps then add("%s.use('one', 3)", m.name) end
+  if m.hook then add("%s.hooked(2)", m.name) end
   if m.registered then add("%s.registry.mine(2)", m.name) end
   return list
 end
@@ -256,12 +293,8 @@ function M.program(number)
   for k in pairs(globals) do others[#others + 1] = k end
   table.sort(kinds)
   table.sort(others)
-  local needed = {} -- what modules see of each other is the worker's own
   for _, m in ipairs(modules) do
-    for _, other in ipairs(m.needs) do needed[other] = true end
-  end
-  for _, m in ipairs(modules) do
-    for _ = 1, needed[m] and 0 or random(0, 3) do changes[pick(kinds)](m, out) end
+    for _ = 1, random(0, 3) do changes[pick(kinds)](m, out) end
   end
   shuffle(others)
   for i = 1, random(0, 3) do globals[others[i]](p, out) end

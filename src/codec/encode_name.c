@@ -246,6 +246,7 @@ struct company {
     const struct step *step;
     size_t head; /* where it begins */
     uint32_t count;
+    uint32_t look; /* names.looks when modules were begun to be looked at */
 };
 
 /* It is not alone: its operation begins, how many there are is known at the end. */
@@ -320,6 +321,14 @@ static int put_changes_of(struct company *p, int t, uint32_t id) {
     return 0;
 }
 
+/* Does the file of the module fill its table with functions? The program may have replaced all of them. */
+static bool has_definitions(const struct name *n) {
+    bool has = false;
+    for (uint32_t i = 0; n->file && !has && i < n->file->ndefinitions; i++)
+        has = n->file->definitions[i].field;
+    return has;
+}
+
 /* The same for the loaded module whose name is on top, and taken. */
 static int put_changes_in(struct company *p) {
     struct encoder *e = p->e;
@@ -330,8 +339,8 @@ static int put_changes_in(struct company *p) {
     if (lua_rawget(L, name + 1) == LUA_TTABLE) {
         struct name *n = tine__name_find(e->c, lua_topointer(L, -1));
         if (n && n->kind == NAME_MODULE) {
-            n->look = e->c->names.looks;
-            if ((r = consider(e, name + 2, n)) == GOES_BY_NAME)
+            n->look = p->look;
+            if ((r = consider(e, name + 2, n)) == GOES_BY_NAME || (r > 0 && has_definitions(n)))
                 r = put_changes_of(p, name + 2, (uint32_t)(n - e->c->names.list));
         }
     }
@@ -340,12 +349,12 @@ static int put_changes_in(struct company *p) {
     return r < 0 ? r : 0;
 }
 
-/* Is that a table farther away in a module that was looked at just now, than where one looks with the module itself: a
-** private class, a metatable? It is pushed then, and has a name. */
-static struct name *push_inner(struct encoder *e, uint32_t id) {
+/* Is that a table farther away in a module that was looked at, at the look of that number or, on behalf of what went along,
+** since, than where one looks with the module itself: a private class, a metatable? It is pushed then, and has a name. */
+static struct name *push_inner(struct encoder *e, uint32_t id, uint32_t look) {
     const struct names *names = &e->c->names;
     const struct place *p = &names->index->list[id];
-    if (p->kind != NAME_HELD || p->builtin || names->list[p->root].look != names->looks ||
+    if (p->kind != NAME_HELD || p->builtin || names->list[p->root].look < look ||
         (p->depth < 2 && !p->meta))
         return NULL;
     struct name *n = tine__name_at(e->c, id);
@@ -363,7 +372,7 @@ static int put_changes_inside(struct company *p) {
     struct name *n;
     int top = lua_gettop(e->L), r = 0;
     for (uint32_t id = 0; r >= 0 && id < names->index->used; id++) {
-        if (!(n = push_inner(e, id)))
+        if (!(n = push_inner(e, id, p->look)))
             continue;
         if ((r = consider(e, top + 1, n)) == GOES_BY_NAME || (r > 0 && n->filled))
             r = put_changes_of(p, top + 1, id);
@@ -377,7 +386,7 @@ static bool watch_inside(struct encoder *e, struct watch *w, int list) {
     const struct name *n;
     bool good = true;
     for (uint32_t id = 0; good && id < e->c->names.index->used; id++) {
-        if (!(n = push_inner(e, id)))
+        if (!(n = push_inner(e, id, e->c->names.looks)))
             continue;
         if (n->known && (n->going == GOES_BY_NAME || n->filled))
             good = tine__watch_table(e->L, w, list, lua_gettop(e->L),
@@ -392,7 +401,7 @@ static int put_changes_under(struct company *p, int uses, bool libraries) {
     struct encoder *e = p->e;
     lua_State *L = e->L;
     int top = lua_gettop(L), err = 0;
-    e->c->names.looks++;
+    p->look = ++e->c->names.looks;
     lua_rawgeti(L, uses, 0);
     for (lua_Integer i = 1; !err && lua_rawgeti(L, top + 1, i) != LUA_TNIL; i++)
         err = put_changes_in(p);
