@@ -132,11 +132,23 @@ static bool holds_programs(struct scan *s) {
     return holds;
 }
 
-/* Does the function on top belong to the module, under that key, as far as can be seen? */
+/* Was the function on top made from a text by `load`, which gave it no name of a file? */
+static bool is_of_text(lua_State *L) {
+    lua_Debug info;
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">S", &info);
+    return *info.source != '@' && *info.source != '=';
+}
+
+/* Does the function on top belong to the module, under that key, as far as can be seen? What was made from a text and lies in
+** a private table is taken for something that the module has compiled and keeps, a template, a pattern: it makes it again
+** where it needs it, and there may be many. */
 static bool belongs(struct scan *s, int key) {
     lua_State *L = s->e->L;
     if (s->module)
         return false; /* all that does was known from the start */
+    if (s->filled && is_of_text(L))
+        return true;
     if (key && lua_type(L, key) == LUA_TSTRING &&
         tine__is_misplaced(s->e, s->file, lua_gettop(L), lua_tostring(L, key)))
         return false;
@@ -192,7 +204,7 @@ static bool is_added(struct scan *s, int key) {
         return false;
     for (lua_pushnil(L); !added && --left >= 0 && lua_next(L, t); lua_pop(L, 1))
         added = lua_isfunction(L, -1) && !lua_iscfunction(L, -1) &&
-                tine__origin(s->e, s->file, t + 2) == ORIGIN_OTHER;
+                tine__origin(s->e, s->file, t + 2) == ORIGIN_OTHER && !(s->filled && is_of_text(L));
     lua_settop(L, t);
     return added;
 }
