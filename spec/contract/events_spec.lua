@@ -357,7 +357,9 @@ describe("events", function()
   describe("in callbacks", function()
     it("come in order, to each of them, before the done callbacks", function()
       local pool = pool_of { workers = 1, event_buffer = 2 }
+      local wait, open = gate()
       local future = pool:submit(function()
+        wait()
         for i = 1, 5 do tine.worker.emit(i, "x") end
       end)
       local list = {}
@@ -367,6 +369,7 @@ describe("events", function()
         list[#list + 1] = "a" .. i
       end)
       future:on_event(function(_, i) list[#list + 1] = "b" .. i end)
+      open()
       future:result(20)
       assert.same({ "a1", "b1", "a2", "b2", "a3", "b3", "a4", "b4", "a5", "b5", "done" }, list)
     end)
@@ -394,10 +397,15 @@ describe("events", function()
     it("may raise: that goes to on_callback_error and stops nothing", function()
       local errors = {}
       local pool = pool_of { workers = 1, on_callback_error = function(err) errors[#errors + 1] = err end }
-      local future = pool:submit(emitter, 3)
+      local wait, open = gate()
+      local future = pool:submit(function()
+        wait()
+        return emitter(3)
+      end)
       local n = 0
       future:on_event(function(_, i) error({ i }) end)
       future:on_event(function() n = n + 1 end)
+      open()
       assert.equal(3, future:result(20))
       assert.same({ { 1 }, { 2 }, { 3 } }, errors)
       assert.equal(3, n)
