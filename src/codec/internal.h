@@ -379,8 +379,8 @@ struct encoder {
     bool arguments; /* encoding an argument segment */
     bool checked;   /* package.loaded was looked at for this segment */
     bool changes;   /* what the program has changed in modules goes along */
-    const void
-        *added;   /* what is encoded just now as something that the program has added to a module */
+    /* What is encoded just now as something that the program has added to a module. */
+    const void *added;
     bool changed; /* some went along */
     bool results; /* encoding what comes out of a task */
     bool has_function;
@@ -506,10 +506,10 @@ bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool 
 struct definition {
     const char *key;
     size_t len;
-    uint32_t
-        function; /* its number among those in there; NO_FUNCTION: something else, perhaps another function */
-    bool
-        of_module; /* the field is one of the table that is returned, and that function was made for it */
+    /* Its number among those in there; NO_FUNCTION: something else, perhaps another function. */
+    uint32_t function;
+    /* The field is one of the table that is returned, and that function was made for it. */
+    bool of_module;
 };
 
 /* Call `found` for each that is seen. False if the dump is not understood. */
