@@ -1,6 +1,7 @@
 -- pool:map: its finer points; spec/contract/map_contract_spec.lua has the rest.
 local tine = require "tine"
 local eventually = require "spec.support.eventually"
+local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
 
 describe("map", function()
@@ -160,15 +161,21 @@ describe("map", function()
   end)
 
   it("that is collected cancels what has not started", function()
-    local own <close> = tine.pool { workers = 1 }
-    own:map(os.execute, { "sleep 0.1", "sleep 20", "sleep 20" }, { chunksize = 1 })
+    local own = tine.pool { workers = 1 }
+    finally(function() own:kill_workers() end)
+    local wait, go = gate()
+    local map = own:map(function() wait() end, upto(3), { chunksize = 1 })
+    eventually(function() return map and own:stats().running == 1 end, "the first one runs")
+    map = nil
     collectgarbage()
     collectgarbage()
-    eventually(function()
+    local function cancelled()
       own:dispatch()
-      local s = own:stats()
-      return s.cancelled + s.finished == 3 and s.cancelled >= 1
-    end, "the rest is cancelled")
+      return own:stats().cancelled
+    end
+    eventually(function() return cancelled() == 2 end, "the rest is cancelled")
+    go()
+    eventually(function() return cancelled() == 2 and own:stats().finished == 1 end, "the first one ends")
   end)
 
   it("ended by close gives nothing more", function()
