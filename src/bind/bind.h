@@ -101,6 +101,7 @@ struct state {
     uint32_t nfree, room;  /* how many there are, and for how many it has room */
     uint32_t serial;       /* last mark given to futures by a look for duplicates */
     bool sweeping;         /* a userdata is there for tine__sweep */
+    bool closing;          /* lua_close waits for the pools: what is made now is not finalized */
     bool closed;           /* and nothing works any more */
     struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned nested;       /* tasks that tasks here have submitted, and that have not ended */
@@ -459,10 +460,11 @@ struct future { /* there may be millions of them: see that it stays small */
     bool due : 1;       /* it is in the list of futures with due callbacks */
     bool
         nested : 1; /* manual: of a task of a task; `id` is its number until it has ended (nested.h) */
-    bool boxed : 1;   /* there are events in FUTURE_EXTRAS, */
-    bool listens : 1; /* for which there are callbacks; */
-    bool hearing : 1; /* it is in that list for their sake, too, and before */
-    bool watched : 1; /* somebody waits for it among others, or did */
+    bool boxed : 1;    /* there are events in FUTURE_EXTRAS, */
+    bool listens : 1;  /* for which there are callbacks; */
+    bool hearing : 1;  /* it is in that list for their sake, too, and before */
+    bool watched : 1;  /* somebody waits for it among others, or did */
+    bool forsaken : 1; /* its events were finalized: nobody will read any */
 };
 
 /* Push a new future of the pool or view at `view`, or a manual one. */

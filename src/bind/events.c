@@ -61,15 +61,17 @@ int tine__events_gc(lua_State *L) {
         tine__anchor_strengthen(L, &f->anchor, 2);
         tine__events_drop(box->events);
     }
-    if (f)
+    if (f) {
         f->boxed = false;
+        f->forsaken = true;
+    }
     free_box(box);
     return 0;
 }
 
 bool tine__events_keep(lua_State *L, struct future *f, int idx) {
     const struct item *item = f->anchor.item;
-    if (!f->boxed && tine__events_unread(item_events(item)) > 0) {
+    if (!f->boxed && !f->forsaken && tine__events_unread(item_events(item)) > 0) {
         need_box(L, f, idx);
         lua_pop(L, 1);
     }
@@ -267,7 +269,8 @@ void tine__future_heard(lua_State *L, struct future *f, int idx) {
     if (f->listens && !f->hearing) {
         f->hearing = true;
         tine__due_push(L, idx);
-    } else if (!f->listens && !f->anchor.weak && tine__extras_are_idle(L, f, idx)) {
+    } else if (!f->listens && !f->anchor.weak && !f->forsaken && !state_of(L)->closing &&
+               tine__extras_are_idle(L, f, idx)) {
         need_box(L, f, idx);
         lua_pop(L, 1);
         if (!f->done)

@@ -111,11 +111,13 @@ static void future_landed(lua_State *L, struct future *f) {
 /* What its item has of what few have. False: it has landed meanwhile. */
 static bool keep_rare(lua_State *L, struct future *f, int idx) {
     const struct item_rare *rare = item_rare(f->anchor.item);
+    /* What lua_close does not finalize any more would not give it back: it goes with the item. */
+    bool finalizes = !state_of(L)->closing;
     if (rare->told && !tine__extras_keep_progress(L, f, idx))
         return false;
-    if (rare->attempts && !tine__keep_attempts(L, f, idx))
+    if (rare->attempts && finalizes && !tine__keep_attempts(L, f, idx))
         return false;
-    if (rare->events && !tine__events_keep(L, f, idx))
+    if (rare->events && finalizes && !tine__events_keep(L, f, idx))
         return false;
     return !rare->printed || tine__extras_keep_printed(L, f, idx);
 }

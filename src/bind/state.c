@@ -91,6 +91,7 @@ int tine__state_gc(lua_State *L) {
     if (!closer->live)
         return 0;
     tine__state_check(L, S);
+    S->closing = true;
     end_ungiven(L, S, NULL);
     each_core(S, close_core);
     while (push_kept(L, KEPT_WAITER), lua_pcall(L, 0, 0, 0) != LUA_OK) {
