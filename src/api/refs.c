@@ -26,10 +26,9 @@ tine_future *tine_future_ref(tine_future *f) {
     return f;
 }
 
-/* Is it about to be held by its task alone? Then nobody can read what that emits. */
+/* It is about to be held by its task alone: nobody can read what that emits. */
 static void forsake_events(struct tine_future *f) {
-    if (atomic_load(&f->refs) != 2 || outcome_settled(&f->outcome) ||
-        tine__pool_is_forked(f->pool->core))
+    if (outcome_settled(&f->outcome) || tine__pool_is_forked(f->pool->core))
         return;
     struct events *e = f->events ? f->events : tine__item_events(f->pool->core, &f->item);
     f->events = NULL;
@@ -39,9 +38,14 @@ static void forsake_events(struct tine_future *f) {
 }
 
 void tine_future_free(tine_future *f) {
-    if (f)
-        forsake_events(f);
-    if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+    if (!f)
+        return;
+    unsigned refs = atomic_load(&f->refs);
+    do /* of several threads the last one before the task's, whichever that is */
+        if (refs == 2)
+            forsake_events(f);
+    while (!atomic_compare_exchange_strong(&f->refs, &refs, refs - 1));
+    if (refs != 1)
         return;
     tine__outcome_free(&f->outcome);
     if (f->origin && !tine__pool_is_forked(f->pool->core))

@@ -62,10 +62,47 @@ static void test_forsaken(void) {
     tine_pool_close(pool);
 }
 
+struct half {
+    tine_future *future;
+    atomic_uint *there;
+};
+
+static void *free_half(void *arg) {
+    const struct half *h = arg;
+    atomic_fetch_add(h->there, 1);
+    while (atomic_load(h->there) < 2)
+        ; /* both at once */
+    tine_future_free(h->future);
+    return NULL;
+}
+
+/* The same when two threads give up the last references that the program has. */
+static void test_forsaken_by_two(void) {
+    tine_pool *pool = open_narrow();
+    for (int round = 0; round < 200; round++) {
+        atomic_uint there = 0;
+        const struct half half = {submit(pool, emits, 0), &there};
+        pthread_t other;
+        tine_future_ref(half.future);
+        OK(pthread_create(&other, NULL, free_half, (void *)&half));
+        free_half((void *)&half);
+        OK(pthread_join(other, NULL));
+        if (round % 20 == 19) { /* all those before it are through */
+            tine_future *f = submit(pool, "return 7", 0);
+            for (int i = 0; i < 6000 && tine_future_state(f) != TINE_FINISHED; i++)
+                usleep(10000); /* not wait: that lets those go on that are in the way */
+            CHECK_EQ(tine_future_state(f), TINE_FINISHED);
+            tine_future_free(f);
+        }
+    }
+    tine_pool_close(pool);
+}
+
 int main(void) {
     test_read();
     test_awaited(false);
     test_awaited(true);
     test_forsaken();
+    test_forsaken_by_two();
     return 0;
 }
