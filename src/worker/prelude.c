@@ -154,8 +154,12 @@ static void run_hook(lua_State *L, const struct boot *b, bool executed) {
     else if (b->hook && executed)
         luaL_error(L, "a hook that is a function of the program needs start_method 'fork'; with "
                       "'spawn', or in a program that had threads, name it as 'lib.so:symbol'");
-    if (hook && hook(L, arg) != 0)
-        lua_error(L);
+    int top = lua_gettop(L);
+    if (!hook || hook(L, arg) == 0)
+        return;
+    if (lua_gettop(L) <= top)
+        luaL_error(L, "the hook has failed, and has not said why");
+    lua_error(L);
 }
 
 struct preparation {

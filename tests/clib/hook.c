@@ -26,6 +26,11 @@ static int refuse(lua_State *L, void *arg) {
     return 1;
 }
 
+static int refuse_dumbly(lua_State *L, void *arg) {
+    (void)L, (void)arg;
+    return 1;
+}
+
 static tine_pool *open_with(const tine_options *options) {
     tine_pool *pool;
     OK(tine_pool_open(&pool, options));
@@ -61,6 +66,8 @@ static void test_function(void) {
     tine_pool_close(pool);
     options.prepare = refuse;
     check_broken(&options, "no licence");
+    options.prepare = refuse_dumbly; /* what lay on the stack was taken for the message */
+    check_broken(&options, "the hook has failed, and has not said why");
 }
 
 static void test_symbol(int start_method) {
