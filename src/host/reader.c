@@ -98,6 +98,8 @@ static int reader_buffered(lua_State *L) {
 
 /* Find the end of the record that `seen` is in and go behind it; false when it is not there yet. */
 static bool next_end(struct reader *r) {
+    if (r->seen == r->len)
+        return false; /* before the first read there is no data */
     if (r->is_csv)
         return csv_next(&r->csv, r->data, &r->seen, r->len);
     const char *end = memchr(r->data + r->seen, r->separator, r->len - r->seen);
