@@ -22,12 +22,18 @@ local COMMANDS <const> = {
   xargs = "seq 2000 | xargs -n1 -P2 true",
   parallel = "seq 2000 | parallel --will-cite -j2 true",
 }
+local PROGRAMS <const> = { -- what a shell has not built in
+  tine = "seq 2000 | " .. tine .. " map -j2 -x basename",
+  xargs = "seq 2000 | xargs -n1 -P2 basename",
+  parallel = "seq 2000 | parallel --will-cite -j2 basename",
+}
 local BLOCKS <const> = { -- each with its best block size
   tine = tine .. " map -j2 --pipe -x cat <" .. lines,
   parallel = "parallel --will-cite -j2 -k --pipe --block 4M cat <" .. lines,
 }
 
 measure("commands", COMMANDS[who])
+measure("programs", PROGRAMS[who])
 if BLOCKS[who] then measure("blocks", BLOCKS[who]) end
 if who == "tine" then measure("lines", tine .. " map -j2 '#_' <" .. lines) end
 os.remove(lines)

@@ -90,6 +90,8 @@ local ROWS = {
   { "a function of 14,000, the last ones", seconds, "old_function_late", { "tine", "old_function_early", most = 1.3 } },
   { "tine map -x, 2,000 times true", seconds, "commands", { "xargs", "commands", most = 1 / 1.5 } },
   { "", seconds, "commands", { "parallel", "commands", most = 1 / 5 } },
+  { "  basename", seconds, "programs", { "xargs", "programs", most = 1 } },
+  { "", seconds, "programs", { "parallel", "programs", most = 1 / 5 } },
   { "tine map, 1,000,000 lines", seconds, "lines" },
   { "  through --pipe -x cat", seconds, "blocks", { "parallel", "blocks", most = 1 } },
 }
