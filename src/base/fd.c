@@ -24,14 +24,19 @@
 #define LEAF 256u
 #define LEAVES 4096u
 
+#define UNSEEN UINT64_MAX /* ours, and not looked at while we are alone */
+
 struct known {
-    _Atomic uint64_t inode; /* 0: not ours */
+    _Atomic uint64_t inode; /* 0: not ours; UNSEEN */
     _Atomic uint64_t device;
     _Atomic int ringer; /* of an event: its other end; 0: it is none */
 };
 
 static _Atomic(struct known *) leaves[LEAVES];
 static atomic_uint nleaves; /* none behind */
+
+/* In a process of ours that runs no code but ours: nobody else makes or closes any. */
+static bool alone;
 
 /* Held while one is made and noted, and by who forks. */
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
@@ -68,24 +73,35 @@ static void forget(struct known *e) {
     atomic_store_explicit(&e->ringer, 0, memory_order_relaxed);
 }
 
+/* See which file it is: false if there is none. */
+static bool identify(struct known *e, int fd) {
+    struct stat st;
+    if (sys.fstat(fd, &st) == -1)
+        return false;
+    atomic_store_explicit(&e->device, st.st_dev, memory_order_relaxed);
+    atomic_store_explicit(&e->inode, st.st_ino, memory_order_relaxed);
+    return true;
+}
+
 /* Note `fd`, which is open. It is closed when that fails. */
 static int note(int fd) {
-    struct stat st;
     struct known *e = make_entry(fd);
-    if (!e || sys.fstat(fd, &st) == -1) {
+    if (e && alone)
+        atomic_store_explicit(&e->inode, UNSEEN, memory_order_relaxed);
+    if (!e || !(alone || identify(e, fd))) {
         int error = e ? errno : ENOMEM;
         close(fd);
         errno = error;
         return -1;
     }
-    atomic_store_explicit(&e->device, st.st_dev, memory_order_relaxed);
-    atomic_store_explicit(&e->inode, st.st_ino, memory_order_relaxed);
     return fd;
 }
 
 bool tine__fd_ours(int fd) {
     const struct known *e = entry(fd);
     struct stat st;
+    if (alone && e && atomic_load_explicit(&e->inode, memory_order_relaxed))
+        return true;
     /* not by the table of calls: what fails here has been changed by somebody, there is no other way */
     if (e && atomic_load_explicit(&e->inode, memory_order_relaxed) && fstat(fd, &st) == 0 &&
         is_same(e, &st))
@@ -196,6 +212,17 @@ int tine__fd_create(const char *path, int flags) {
 
 int tine__fd_copy(int from) {
     MAKE("fcntl(F_DUPFD)", take(sys.fcntl(from, F_DUPFD_CLOEXEC, LOWEST)));
+}
+
+const char *tine__fd_text(const char *path, char *text, size_t size) {
+    pthread_mutex_lock(&making);
+    int fd = sys.open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd == -1 ? 0 : read(fd, text, size - 1);
+    if (fd != -1)
+        close(fd);
+    pthread_mutex_unlock(&making);
+    text[n > 0 ? n : 0] = '\0';
+    return text;
 }
 
 int tine__fd_pidfd(pid_t pid) {
@@ -371,6 +398,7 @@ static void forget_all(void) {
 
 int tine__fd_keep(int *keep, size_t n) {
     int first = LOWEST, err = 0;
+    alone = true;
     forget_all();
     sort(keep, n);
     for (size_t i = 0; i < n; i++) {
@@ -383,6 +411,17 @@ int tine__fd_keep(int *keep, size_t n) {
     }
     close_between(first, INT_MAX);
     return err;
+}
+
+void tine__fd_company(void) {
+    alone = false;
+    for (unsigned i = 0; i < atomic_load(&nleaves); i++) {
+        struct known *leaf = atomic_load_explicit(&leaves[i], memory_order_relaxed);
+        for (unsigned k = 0; leaf && k < LEAF; k++)
+            if (atomic_load_explicit(&leaf[k].inode, memory_order_relaxed) == UNSEEN &&
+                !identify(&leaf[k], (int)(i * LEAF + k)))
+                forget(&leaf[k]);
+    }
 }
 
 /* --- forks of the program --- */

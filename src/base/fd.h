@@ -32,6 +32,8 @@ int tine__fd_accept(int listener);
 int tine__fd_open(const char *path, int flags);
 int tine__fd_create(const char *path, int flags); /* the file too, if there is none */
 int tine__fd_copy(int fd);                        /* of a descriptor of the program's */
+/* A small file (of /proc) as text, "" when it cannot be read. Its descriptor is closed before anybody could have it. */
+const char *tine__fd_text(const char *path, char *text, size_t size);
 int tine__fd_pidfd(pid_t pid);
 int tine__fd_epoll(void);
 int tine__fd_signals(const void *sigset);
@@ -63,8 +65,11 @@ bool tine__fd_ring(int event);
 bool tine__fd_clear(int event);
 
 /* Close all descriptors from 3 on but these, which are adopted (-1 entries are skipped). Sorts `keep`.
-** For a process that is becoming one of ours. 0 or -1. */
+** For a process that is becoming one of ours: it runs no code but ours, so that there is nothing to be looked at until
+** tine__fd_company. 0 or -1. */
 int tine__fd_keep(int *keep, size_t n);
+/* From now on other code runs in this process. */
+void tine__fd_company(void);
 
 /* Around a fork of the program, so that no descriptor is made in between that nobody knows of; in the child
 ** all are closed. */

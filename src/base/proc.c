@@ -9,13 +9,7 @@ uint64_t tine__proc_memory(pid_t pid) {
     char text[128];
     unsigned long size, resident;
     snprintf(text, sizeof text, "/proc/%d/statm", (int)pid);
-    int fd = tine__fd_open(text, O_RDONLY);
-    if (fd == -1)
-        return 0;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    tine__close(&fd);
-    text[n > 0 ? n : 0] = '\0';
-    if (sscanf(text, "%lu %lu", &size, &resident) != 2)
+    if (sscanf(tine__fd_text(text, text, sizeof text), "%lu %lu", &size, &resident) != 2)
         return 0;
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }

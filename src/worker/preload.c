@@ -66,6 +66,7 @@ static int run_preload(struct server *s, struct run *r) {
         return err;
     tine__server_tell(s, &m, NULL, 0);
     tine__buf_init(&out);
+    tine__fd_company();
     err = tine__prelude_preload(r, &s->boot, &out);
     tine__output_flush(); /* or every worker would print it again */
     if (err)

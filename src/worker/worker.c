@@ -66,6 +66,7 @@ static _Noreturn void fail(struct channel *ch) {
 static void start(struct worker *w) {
     struct channel *ch = w->loop.channel;
     KILL_POINT("starting");
+    tine__fd_company();
     srandom((unsigned)tine__now() ^ (unsigned)getpid()); /* or all siblings would draw the same */
     const struct server *s = w->server;
     w->loop.run = s->run;
