@@ -42,15 +42,6 @@ static uint64_t hash_of_groups(void) {
     return h;
 }
 
-/* A small file of /proc as text, "" when it cannot be read. */
-static const char *read_small(const char *path, char text[4096]) {
-    int fd = tine__fd_open(path, O_RDONLY);
-    ssize_t n = fd == -1 ? 0 : read(fd, text, 4095);
-    tine__close(&fd);
-    text[n > 0 ? n : 0] = '\0';
-    return text;
-}
-
 static uint64_t bit_of(int signal) {
     return (uint64_t)1 << (signal - 1);
 }
@@ -80,7 +71,7 @@ static uint64_t number_of(const char *status, const char *name, int base, uint64
 /* What one look at /proc tells in place of a hundred system calls: false if it does not. */
 static bool read_status(struct rights *r, struct aside *aside) {
     char text[4096];
-    const char *status = read_small("/proc/thread-self/status", text);
+    const char *status = tine__fd_text("/proc/thread-self/status", text, sizeof text);
     aside->umask = (mode_t)number_of(status, "Umask:", 8, 022);
     if (!strstr(status, "CapBnd:") || !strstr(status, "SigIgn:"))
         return false;
@@ -143,22 +134,22 @@ void tine__rights_of(struct rights *r) {
 
 static uint64_t hash_of_file(const char *path) {
     char text[4096];
-    read_small(path, text);
+    tine__fd_text(path, text, sizeof text);
     return *text ? hash(HASH_START, text, strlen(text)) : 0;
 }
 
 void tine__station_of(struct station *s) {
     static const char *const namespaces[] = {"mnt", "user", "pid_for_children", "net", "ipc"};
-    uint64_t all[sizeof namespaces / sizeof *namespaces + 1] = {0};
-    size_t n = 0;
+    uint64_t label = hash_of_file("/proc/thread-self/attr/current");
+    uint64_t all = hash(HASH_START, &label, sizeof label);
     int folder = tine__fd_open("/proc/thread-self/ns", O_PATH | O_DIRECTORY);
-    for (; n < sizeof namespaces / sizeof *namespaces; n++) {
-        struct stat st;
-        all[n] = folder != -1 && fstatat(folder, namespaces[n], &st, 0) == 0 ? st.st_ino : 0;
+    for (size_t i = 0; folder != -1 && i < sizeof namespaces / sizeof *namespaces; i++) {
+        char name[64]; /* "net:[4026531840]" */
+        ssize_t n = readlinkat(folder, namespaces[i], name, sizeof name);
+        all = hash(all, name, n > 0 ? (size_t)n : 0);
     }
     tine__close(&folder);
-    all[n] = hash_of_file("/proc/thread-self/attr/current");
-    s->confines = hash(HASH_START, all, sizeof all);
+    s->confines = all;
     s->group[0] = hash_of_file("/proc/thread-self/cgroup");
     s->group[1] = (uint64_t)getsid(0);
     s->group[2] = (uint64_t)getpgrp();
@@ -246,12 +237,23 @@ static int take_rights(const struct rights *theirs) {
     return TINE_ESYSTEM;
 }
 
+/* The root's limits, which fork servers have from it. */
+static struct rlimit roots[RLIM_NLIMITS];
+static bool known;
+
+void tine__inherit_start(void) {
+    known = true;
+    for (int k = 0; k < RLIM_NLIMITS; k++)
+        known &= getrlimit(k, &roots[k]) == 0;
+}
+
 /* As far as it goes: a hard limit can be lowered, and raised by few. */
 static void take_limits(const struct rlimit *limits) {
     for (int k = 0; k < RLIM_NLIMITS; k++) {
         struct rlimit now, want = limits[k];
         bool free = want.rlim_cur == RLIM_INFINITY || tine__family_is_mark(want.rlim_cur);
-        if (getrlimit(k, &now) == -1 || (k == RLIMIT_RTTIME && free))
+        bool same = known && k != RLIMIT_RTTIME && !memcmp(&roots[k], &want, sizeof want);
+        if (same || (k == RLIMIT_RTTIME && free) || getrlimit(k, &now) == -1)
             continue;
         if (!memcmp(&now, &want, sizeof now) || setrlimit(k, &want) == 0)
             continue;

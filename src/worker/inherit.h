@@ -67,6 +67,8 @@ void tine__rights_of(struct rights *out);
 void tine__station_of(struct station *out);
 void tine__inherit_note(struct inherit *out);
 
+/* By the root: what is its own now needs no taking over. */
+void tine__inherit_start(void);
 /* By the fork server. A forked one has the rights of a root that had just those of the program, an `executed` one what
 ** exec gave it. 0, or TINE_ESYSTEM: it has rights that the program has not, and cannot give them up (tine__why). */
 int tine__inherit_take(const struct inherit *i, bool executed);

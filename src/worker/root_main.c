@@ -81,6 +81,7 @@ static void become_root(struct root *r) {
         r->error = errno;
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     raise_limit();
+    tine__inherit_start();
     tine__process_title("root", 0);
     if (chdir("/") == -1)
         errno = 0;       /* then it keeps a directory busy, no more */
