@@ -19,6 +19,12 @@ enum bell_rung tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_le
     return first > second ? first : second;
 }
 
+enum bell_rung tine__bell_ring_either(struct bell *a, struct bell *b, enum bell_level level) {
+    store_then_look(); /* as above */
+    enum bell_rung rung = ring_if_wanted(a, level);
+    return rung == BELL_QUIET ? ring_if_wanted(b, level) : rung;
+}
+
 bool tine__bell_clear(int fd) {
     return tine__fd_clear(fd);
 }

@@ -44,6 +44,8 @@ enum bell_rung {
 
 /* By a worker, after the work is published: wake those sleepers that asked for events of this level. */
 enum bell_rung tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level);
+/* The same, but one that hears of it is enough: `a` if it sleeps, else `b`. */
+enum bell_rung tine__bell_ring_either(struct bell *a, struct bell *b, enum bell_level level);
 /* By the sleeper: clear the event. False: it is not ours any more. */
 bool tine__bell_clear(int fd);
 

@@ -65,12 +65,20 @@ static _Noreturn void end_spoilt(struct shm_channel *c) {
     tine__process_exit(1);
 }
 
-static void ring(struct shm_channel *c, enum bell_level level) {
-    enum bell_rung rung = tine__bell_ring_both(&c->waiter, &c->manager, level);
+static void see_rung(struct shm_channel *c, enum bell_rung rung) {
     if (rung != BELL_QUIET)
         c->now = 0;
     if (rung == BELL_LOST && !c->mute)
         end_spoilt(c);
+}
+
+static void ring(struct shm_channel *c, enum bell_level level) {
+    see_rung(c, tine__bell_ring_both(&c->waiter, &c->manager, level));
+}
+
+/* That we are ready nobody waits for but the manager: who waits for a result is left alone until there is one. */
+static void ring_ready(struct shm_channel *c) {
+    see_rung(c, tine__bell_ring_either(&c->manager, &c->waiter, BELL_PRESSURE));
 }
 
 /* Before it waits. */
@@ -383,7 +391,10 @@ static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t
     if (kind == RECORD_READY)
         tine__link_stamp_now(&c->link, &r);
     write_record(&c->reply, &r);
-    ring(c, BELL_PRESSURE);
+    if (kind == RECORD_READY)
+        ring_ready(c);
+    else
+        ring(c, BELL_PRESSURE);
 }
 
 /* --- tasks that tasks submit --- */
