@@ -66,7 +66,8 @@ static bool local_news(struct site *s, bool pressed) {
         return tine__printer_over(l->printer);
     if (l->left)
         look_after(l);
-    if (l->reading || l->room || l->death.kind != REPORT_NONE || !list_empty(&l->relays))
+    if (l->reading || l->room || l->death.kind != REPORT_NONE || !list_empty(&l->relays) ||
+        (l->farewell && l->control != -1))
         return true;
     for (unsigned w = 1; w <= l->top; w++) {
         const struct lane *lane = l->lanes[w];

@@ -94,6 +94,7 @@ struct local {
     bool room;            /* it does: to be reported */
     bool lost;            /* a descriptor of ours was taken away: all is over */
     bool over;            /* the fork server was told to end */
+    bool farewell;        /* it has ended in good order, and that is to be reported */
     uint32_t step;        /* how far it has come: the message_kind that said so, 0: nothing heard */
     unsigned cursor;      /* the lane that is being read */
     struct lane *reading; /* its record was reported last, and is to be given back */

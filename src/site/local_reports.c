@@ -344,6 +344,7 @@ static bool hear(struct local *l, const struct message *m, size_t length, struct
         r->length = length - sizeof *m;
         return true;
     case MESSAGE_STARTED:
+        l->step = MESSAGE_UP;
         r->kind = REPORT_STARTED;
         if (known)
             l->lanes[m->worker]->pid = m->pid;
@@ -354,6 +355,7 @@ static bool hear(struct local *l, const struct message *m, size_t length, struct
             tine__local_forget(l, m->worker);
         return known;
     case MESSAGE_EXITED:
+        l->farewell = m->last;
         if (known) {
             r->kind = REPORT_EXITED;
             begin_death(l, r);
@@ -365,9 +367,9 @@ static bool hear(struct local *l, const struct message *m, size_t length, struct
 }
 
 static bool read_control(struct local *l, struct report *r) {
-    if (l->lost && l->control != -1) {
+    if (l->control != -1 && (l->lost || l->farewell)) {
         tine__close(&l->control);
-        *r = (struct report){.kind = REPORT_GONE, .error = EBADF};
+        *r = (struct report){.kind = REPORT_GONE, .error = l->lost ? EBADF : 0};
         return true;
     }
     while (l->readable && l->control != -1 && l->death.kind == REPORT_NONE) {

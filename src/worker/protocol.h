@@ -16,7 +16,7 @@
 **   root -> submitter         NOFORK   no fork server can be forked (errno, and words that follow)
 **                             GONE     the fork server has died (pid, wait status)
 **   fork server -> submitter  PRELOADING preload begins
-**                             UP       the fork server runs (pid), preload is done
+**                             UP       the fork server runs (pid), preload is done; STARTED says so, too
 **                             NOFORK   it cannot become what it should (errno, and words that follow)
 **                             NOPRELOAD a result segment [error, traceback] fills the rest of the packet
 **                             STARTED  worker id, pid
@@ -25,6 +25,7 @@
 **                                      has crashed so are the programs of its task. Error EPERM: it, or
 **                                      one of them, may not be killed and runs on; EBUSY: was killed and
 **                                      is not gone in time
+**                                      `last`: it was the last one, and we end in good order, too
 **                             GONE     it has ended in good order: status 0
 **
 ** Closing the submitter's end of the control socket ends the fork server: it kills what workers are
@@ -83,6 +84,7 @@ struct message {
     union {
         uint32_t seat;    /* SETUP, START: in the arena */
         uint32_t preload; /* OPEN: there is one */
+        uint32_t last;    /* EXITED */
     };
     uint64_t spent; /* EXITED: of the processor, ns */
 };

@@ -169,15 +169,18 @@ static bool has_children(void) {
 
 /* The worker, and who had to go with it, are gone, or will not go (`error`). */
 static void tell_end(struct server *s, struct child *c, int error) {
-    const struct message m = {.kind = MESSAGE_EXITED,
-                              .worker = c->id,
-                              .pid = c->pid,
-                              .status = c->reaped ? c->status : 0,
-                              .error = error,
-                              .spent = c->spent};
+    struct message m = {.kind = MESSAGE_EXITED,
+                        .worker = c->id,
+                        .pid = c->pid,
+                        .status = c->reaped ? c->status : 0,
+                        .error = error,
+                        .spent = c->spent};
     tine__toll_free(&c->toll);
     *c = children.list[--children.n];
+    m.last = s->shut && children.n == 0 && !has_children();
     tell(s, &m);
+    if (m.last)
+        _exit(0);
 }
 
 /* All that were killed have been reaped, by us or by a parent of theirs before it stopped. Those that were begotten
