@@ -11,6 +11,7 @@
 #include "worker/root.h"
 
 #define HEAP_PAGE 4096u
+#define FIRST_REFS 64 /* most pools need no more at a time */
 
 static void local_look(struct site *s, unsigned worker, struct site_look *out) {
     struct local *l = local_of(s);
@@ -86,10 +87,13 @@ static int local_resize(struct site *s, unsigned workers) {
     struct local *l = local_of(s);
     if (workers <= l->workers)
         return 0;
-    int err = tine__local_grow(l, LOCAL_SLOTS + workers);
-    if (!err)
-        l->workers = workers;
-    return err;
+    struct lane **lanes = sys.realloc(l->lanes, (workers + 1) * sizeof(struct lane *));
+    if (!lanes)
+        return TINE_ENOMEM;
+    memset(lanes + l->workers + 1, 0, (workers - l->workers) * sizeof(struct lane *));
+    l->lanes = lanes;
+    l->workers = workers;
+    return 0;
 }
 
 static struct heap *local_heap(struct site *s) {
@@ -103,7 +107,7 @@ static unsigned local_poll(struct site *s, struct pollfd fds[SITE_FDS]) {
     fds[0] = (struct pollfd){.fd = l->control, .events = POLLIN};
     if (l->blocked)
         fds[0].events |= POLLOUT;
-    fds[1] = (struct pollfd){.fd = l->outputs, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = l->outputs == -1 ? l->notes : l->outputs, .events = POLLIN};
     return 2;
 }
 
@@ -151,7 +155,7 @@ static void local_retire(struct site *s) {
     tine__close(&l->bell);
     tine__close(&l->directory.fd);
     l->reading = NULL;
-    for (unsigned w = 1; w <= l->workers; w++)
+    for (unsigned w = 1; l->lanes && w <= l->workers; w++)
         if (l->lanes[w])
             tine__local_forget(l, w);
     tine__local_close_outputs(l);
@@ -169,6 +173,7 @@ static void local_close(struct site *s) {
     free(l->packet);
     free(l->scratch);
     free(l->handed);
+    free(l->lanes);
     free(l);
 }
 
@@ -209,12 +214,6 @@ static int open_memory(struct local *l) {
     return err;
 }
 
-/* A copy of the submitter's own descriptor `fd`, or of /dev/null when it is closed. */
-static int standard(int fd) {
-    int copy = tine__fd_copy(fd);
-    return copy != -1 ? copy : tine__fd_null();
-}
-
 static int open_directory(void) {
     char path[400];
     int fd = tine__fd_open(".", O_PATH | O_DIRECTORY);
@@ -226,15 +225,19 @@ static int open_directory(void) {
     return fd;
 }
 
+static bool is_open(int fd) {
+    return fcntl(fd, F_GETFD) != -1;
+}
+
 /* Tell the fork server of its pool. All of the descriptors but the shared ones are closed afterwards. */
 static int set_up_server(struct local *l, const struct boot *boot, const struct inherit *inherit) {
     struct shm boot_shm = SHM_CLOSED;
-    int cwd = -1, out = -1, error = -1, prints[2] = {-1, -1};
+    int cwd = -1, null = -1, prints[2] = {-1, -1};
+    bool out = is_open(1), error = is_open(2);
     int err = tine__boot_write(&boot_shm, boot, inherit);
     if (!err)
         err = tine__local_open_outputs(l, prints);
-    if (!err && ((cwd = open_directory()) == -1 || (out = standard(1)) == -1 ||
-                 (error = standard(2)) == -1))
+    if (!err && ((cwd = open_directory()) == -1 || (!(out && error) && (null = tine__fd_null()) == -1)))
         err = TINE_ESYSTEM;
     if (!err) {
         const int fds[SETUP_FDS] = {
@@ -248,15 +251,14 @@ static int set_up_server(struct local *l, const struct boot *boot, const struct 
             [SETUP_ARENA] = tine__arena_fd(l->arena),
             [SETUP_BOOT] = boot_shm.fd,
             [SETUP_CWD] = cwd,
-            [SETUP_STDOUT] = out,
-            [SETUP_STDERR] = error,
+            [SETUP_STDOUT] = out ? 1 : null,
+            [SETUP_STDERR] = error ? 2 : null,
         };
         err = tine__root_set_up(l->control, fds, l->seat);
     }
     int saved = errno;
     tine__close(&cwd);
-    tine__close(&out);
-    tine__close(&error);
+    tine__close(&null);
     tine__close(&prints[0]);
     tine__close(&prints[1]);
     tine__shm_close(&boot_shm);
@@ -269,7 +271,8 @@ static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
     struct inherit inherit;
     l->packet = sys.malloc(MESSAGE_MAX);
     l->handed = sys.calloc(l->nrefs, sizeof *l->handed);
-    if (!l->packet || !l->handed || !(l->watch = tine__root_watch(close_in_child, l)))
+    l->lanes = sys.calloc(l->workers + 1, sizeof(struct lane *));
+    if (!l->packet || !l->handed || !l->lanes || !(l->watch = tine__root_watch(close_in_child, l)))
         return TINE_ENOMEM;
     int err = tine__root_open(&l->control, &inherit, spawn, boot->preload != NULL);
     if (!err)
@@ -287,7 +290,7 @@ static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
 int tine__local_open(struct site **out, unsigned workers, bool spawn, const struct boot *boot,
                      struct wakeup *manager, struct site_bells *bells) {
     *out = NULL;
-    struct local *l = sys.calloc(1, sizeof *l + QUEUE_MAX_WORKERS * sizeof l->lanes[0]);
+    struct local *l = sys.calloc(1, sizeof *l);
     if (!l)
         return TINE_ENOMEM;
     l->base.ops = &local_ops;
@@ -297,7 +300,7 @@ int tine__local_open(struct site **out, unsigned workers, bool spawn, const stru
     list_init(&l->loose);
     list_init(&l->relays);
     l->workers = workers;
-    l->nrefs = LOCAL_SLOTS + workers + 1;
+    l->nrefs = FIRST_REFS;
     l->cursor = 1;
     l->manager = manager->fd;
     int err = open_parts(l, spawn, boot);

@@ -121,9 +121,9 @@ struct local {
     struct list loose;       /* into which only programs write that a task has left behind */
     unsigned nloose;
 
-    unsigned top;         /* no worker above this id was ever started */
-    unsigned workers;     /* the highest id */
-    struct lane *lanes[]; /* by worker id; NULL: none */
+    unsigned top;        /* no worker above this id was ever started */
+    unsigned workers;    /* the highest id */
+    struct lane **lanes; /* by worker id; NULL: none */
 };
 
 static inline struct local *local_of(struct site *s) {

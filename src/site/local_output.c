@@ -46,10 +46,6 @@ static struct stream *stream_of(struct list *node) {
 
 int tine__local_open_outputs(struct local *l, int worker_ends[2]) {
     int ends[2];
-    struct epoll_event notes = {.events = EPOLLIN};
-    l->scratch = sys.malloc(SCRATCH);
-    if (!l->scratch)
-        return TINE_ENOMEM;
     int err = tine__control_pair(ends);
     if (err)
         return err;
@@ -59,12 +55,20 @@ int tine__local_open_outputs(struct local *l, int worker_ends[2]) {
         return err;
     l->prints = ends[0];
     worker_ends[1] = ends[1];
-    l->outputs = tine__fd_epoll();
-    if (l->outputs == -1 && errno != EPERM && errno != ENOSYS) /* else a pool without captures */
-        return TINE_ESYSTEM;
-    if (l->outputs != -1 && sys.epoll_ctl(l->outputs, EPOLL_CTL_ADD, l->notes, &notes) == -1)
-        return TINE_ESYSTEM;
     return 0;
+}
+
+/* What the first pipe needs: most pools have none. Where there is no epoll none is read. */
+static bool get_ready(struct local *l) {
+    struct epoll_event notes = {.events = EPOLLIN};
+    if (!l->scratch && !(l->scratch = sys.malloc(SCRATCH)))
+        return false;
+    if (l->outputs != -1)
+        return true;
+    l->outputs = tine__fd_epoll();
+    if (l->outputs != -1 && sys.epoll_ctl(l->outputs, EPOLL_CTL_ADD, l->notes, &notes) == -1)
+        tine__close(&l->outputs);
+    return l->outputs != -1;
 }
 
 /* Not just closed: a child of the program may have a copy, and then it would stay in the epoll. */
@@ -177,7 +181,7 @@ static void finish(struct local *l, struct stream *s) {
 static struct stream *open_stream(struct local *l, struct lane *lane,
                                   const struct output_note *note, const char *label, size_t length,
                                   int fd) {
-    struct stream *s = sys.calloc(1, sizeof *s + length);
+    struct stream *s = get_ready(l) ? sys.calloc(1, sizeof *s + length) : NULL;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
     if (!s || sys.fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
         sys.epoll_ctl(l->outputs, EPOLL_CTL_ADD, fd, &event) == -1) {
@@ -245,7 +249,7 @@ static void read_notes(struct local *l) {
 
 void tine__local_read_outputs(struct local *l) {
     struct epoll_event events[16];
-    bool notes = false;
+    bool notes = l->outputs == -1;
     int n = tine__fd_ours(l->outputs) ? epoll_wait(l->outputs, events, 16, 0) : 0;
     for (int i = 0; i < n; i++) {
         struct stream *s = events[i].data.ptr;
