@@ -196,6 +196,7 @@ int tine__arena_attach(int fd, uint32_t seat) {
         atomic_store(&a->seats[seat].pid, getpid());
         list_push_front(&arenas, &a->node);
     } else if (a) {
+        a->fd = -1; /* it is the caller's still */
         close_arena(a);
     }
     tine__arena_leave();

@@ -38,6 +38,11 @@ struct server {
     bool shut;      /* no worker will be asked for any more */
     bool dismissed; /* the submitter has said that it wants no more: its end of file is no death */
     bool ending;    /* nothing new is begun, and what cannot be told is not */
+    bool taken;     /* it has taken over what the program has told of itself, */
+    bool attached;  /* takes part in the pool's memory, */
+    bool settled;   /* is what the pool's workers are, */
+    bool ready;     /* and fit to be copied */
+    uint32_t seat;  /* in the arena */
     struct boot boot;
     struct heap_directory *directory; /* page 0 of the call heap, read-only */
     struct heap *heap;                /* calls, reader's side */
@@ -59,10 +64,13 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
 ** submitter is dead; TINE_ESYSTEM. */
 int tine__server_receive(struct server *s, enum message_kind kind, struct message *m, int *fds,
                          int n);
-/* Take over what the program has told of itself: streams, rights, place. 0, TINE_ESYSTEM, TINE_ENOMEM. */
+/* Enter the program's working directory. 0, TINE_ESYSTEM. */
+int tine__server_enter(struct server *s);
+/* Take over what else the program has told of itself (streams, rights, environment), unless that is done. 0,
+** TINE_ESYSTEM, TINE_ENOMEM. */
 int tine__server_take_over(struct server *s);
-/* Take part in the pool's memory, and make the state the pool's. `seat`: in the arena, 0: not known yet. The same. */
-int tine__server_attach(struct server *s, uint32_t seat);
+/* Take part in the pool's memory, and make the state the pool's, unless that is done. The same; it may be tried again. */
+int tine__server_attach(struct server *s);
 
 /* Tell the submitter something that bytes follow. 0, or it cannot be told. */
 int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,

@@ -1,6 +1,9 @@
 #include "worker/process.h"
 
 #include <errno.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,13 +127,7 @@ void tine__process_clear_sigchld(int fd) {
 static bool find_arguments(char **start, size_t *len) {
     char text[2048];
     unsigned long from, to;
-    int fd = tine__fd_open("/proc/self/stat", O_RDONLY);
-    if (fd == -1)
-        return false;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    tine__close(&fd);
-    text[n > 0 ? n : 0] = '\0';
-    const char *p = strrchr(text, ')'); /* the end of field 2, which may hold anything */
+    const char *p = strrchr(tine__fd_text("/proc/self/stat", text, sizeof text), ')'); /* the end of field 2, which may hold anything */
     for (int field = 2; p && field < 48; field++)
         p = strchr(p + 1, ' ');
     if (!p || sscanf(p, "%lu %lu", &from, &to) != 2 || to <= from)
@@ -185,12 +182,21 @@ static void use_up(size_t size, const void *end) {
     }
 }
 
+/* What lies free at the end of the heap: children get new pages there, which cost them less than a copy of ours. */
+static void trim(void) {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+}
+
 void tine__process_use_up_heap(void) {
+    trim();
     const void *end = sbrk(0);
     for (size_t size = LARGEST; size > SMALL; size /= 2)
         use_up(size, end);
     for (size_t size = SMALL; size >= 16; size -= 16)
         use_up(size, end);
+    trim();
 }
 
 /* --- the end --- */

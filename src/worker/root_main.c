@@ -149,8 +149,8 @@ static void fork_ahead(struct root *r) {
 }
 
 /* Its pid; 0: there is none. */
-static pid_t hand_over(struct root *r, int control) {
-    const struct message m = {.kind = MESSAGE_OPEN};
+static pid_t hand_over(struct root *r, int control, bool preload) {
+    const struct message m = {.kind = MESSAGE_OPEN, .preload = preload};
     pid_t pid = r->ahead.pid;
     if (pid && (!has_room(r) || tine__control_send(r->ahead.socket, &m, sizeof m, &control, 1)))
         pid = 0;
@@ -173,7 +173,7 @@ static void be_ahead(struct root *r) {
 /* --- pools --- */
 
 static void open_pool(struct root *r, int *control, bool preload) {
-    pid_t pid = hand_over(r, *control);
+    pid_t pid = hand_over(r, *control, preload);
     if (!pid)
         pid = fork_server(r, *control, preload ? SERVER_ALONE : SERVER_FIRST);
     r->due = NEVER;

@@ -26,6 +26,7 @@
 #include "worker/state.h"
 
 #define HEAP_PAGE 4096u
+#define LEISURE 10    /* ms without anything to do after which what can wait is done */
 #define LAST_LOOK 200 /* ms between the end of file and the death that caused it, at most */
 #define PATIENCE \
     2000 /* ms that who was killed may take to be gone: one in the kernel's hands may take for ever */
@@ -93,6 +94,95 @@ static void tell_not_started(struct server *s, uint32_t id, int error) {
     tell(s, &m);
 }
 
+static void refuse(const struct server *s, int err) {
+    const struct message m = {.kind = MESSAGE_NOFORK, .error = err == TINE_ENOMEM ? ENOMEM : errno};
+    const char *text = tine__why_text(m.error);
+    tine__server_tell(s, &m, text, strlen(text));
+}
+
+/* --- what workers are copies of --- */
+
+static int take_over_streams(struct server *s) {
+    if (s->fds[SETUP_STDOUT] == -1)
+        return 0;
+    if (sys.dup3(s->fds[SETUP_STDOUT], 1, 0) == -1 || sys.dup3(s->fds[SETUP_STDERR], 2, 0) == -1)
+        return TINE_ESYSTEM;
+    tine__close(&s->fds[SETUP_STDOUT]);
+    tine__close(&s->fds[SETUP_STDERR]);
+    tine__output_redirected();
+    return 0;
+}
+
+int tine__server_enter(struct server *s) {
+    if (fchdir(s->fds[SETUP_CWD]) == -1) {
+        tine__why(errno, "the working directory cannot be entered: %s", strerror(errno));
+        return TINE_ESYSTEM;
+    }
+    tine__close(&s->fds[SETUP_CWD]);
+    return 0;
+}
+
+int tine__server_take_over(struct server *s) {
+    if (s->taken)
+        return 0;
+    int err = take_over_streams(s);
+    if (!err)
+        err = tine__boot_read(&s->boot, s->fds[SETUP_BOOT]);
+    s->fds[SETUP_BOOT] = -1;
+    if (!err)
+        err = tine__inherit_take(&s->boot.inherit, s->executed);
+    if (err)
+        return err;
+    environ = (char **)s->boot.environ;
+    s->taken = true;
+    return 0;
+}
+
+/* The call heap is mapped here, once for all workers. */
+static int attach_heap(struct server *s) {
+    if (!s->directory)
+        s->directory = tine__map(s->fds[SETUP_HEAP], 0, HEAP_PAGE, false);
+    if (!s->directory)
+        return TINE_ESYSTEM;
+    return s->heap ? 0 : tine__heap_attach(&s->heap, s->directory, s->fds[SETUP_HEAP], false);
+}
+
+int tine__server_attach(struct server *s) {
+    if (s->attached)
+        return 0;
+    int err = attach_heap(s);
+    if (!err)
+        err = tine__prelude_place(&s->run, &s->boot, s->heap);
+    if (!err)
+        err = tine__arena_attach(s->fds[SETUP_ARENA], s->seat);
+    s->attached = !err;
+    return err;
+}
+
+/* Be what the pool's workers are. */
+static int settle(struct server *s) {
+    if (s->settled)
+        return 0;
+    int err = tine__server_take_over(s);
+    tine__fault_role("server"); /* reads the environment, which is the submitter's now */
+    if (!err)
+        err = tine__server_attach(s);
+    if (!err)
+        tine__process_title(s->boot.name ? s->boot.name : "", 0);
+    s->settled = !err;
+    return err;
+}
+
+/* Before the first fork. With a worker that was forked ahead all this waits until there is a second one to be forked,
+** or time. */
+static int get_ready(struct server *s) {
+    int err = settle(s);
+    if (!err && !s->ready)
+        tine__process_use_up_heap();
+    s->ready = !err;
+    return err;
+}
+
 /* --- workers --- */
 
 static bool has_room(void) {
@@ -114,14 +204,32 @@ static struct child *find_pid(pid_t pid) {
     return NULL;
 }
 
+/* The pid; -1: errno. */
+static pid_t fork_worker(struct server *s, const struct message *m, int link) {
+    pid_t parent = getpid();
+    int err = get_ready(s);
+    if (err && !s->taken) { /* which cannot be tried again */
+        refuse(s, err);
+        end(s);
+    }
+    if (err) {
+        errno = err == TINE_ENOMEM ? ENOMEM : errno;
+        return -1;
+    }
+    pid_t pid = tine__process_fork();
+    if (pid == 0)
+        tine__worker_main(s, m->worker, m->seat, link, parent);
+    return pid;
+}
+
 static void start_worker(struct server *s, const struct message *m, int link) {
-    pid_t parent = getpid(), pid;
     if (!has_room()) {
         tell_not_started(s, m->worker, ENOMEM);
         return;
     }
-    if ((pid = tine__ahead_start(s, m, link)) == 0 && (pid = tine__process_fork()) == 0)
-        tine__worker_main(s, m->worker, m->seat, link, parent);
+    pid_t pid = tine__ahead_start(s, m, link);
+    if (pid == 0)
+        pid = fork_worker(s, m, link);
     if (pid == -1) {
         tell_not_started(s, m->worker, errno);
         return;
@@ -136,12 +244,16 @@ static uint64_t now_plus(uint64_t ms) {
 
 /* --- their ends --- */
 
+static bool ignores_term(struct server *s) {
+    return tine__server_take_over(s) || inherit_ignores(&s->boot.inherit, SIGTERM);
+}
+
 /* Where the program ignores SIGTERM its workers do, too: then only one signal ends them. One that is reaped has
 ** ended, and the submitter is about to hear. */
-static void kill_child(const struct server *s, struct child *c, int signal) {
+static void kill_child(struct server *s, struct child *c, int signal) {
     if (c->reaped)
         return;
-    if (signal == SIGKILL || (signal == SIGTERM && inherit_ignores(&s->boot.inherit, SIGTERM))) {
+    if (signal == SIGKILL || (signal == SIGTERM && ignores_term(s))) {
         tine__family_kill(&c->toll, c->pid, false);
         c->deadline = now_plus(PATIENCE);
     } else {
@@ -149,7 +261,7 @@ static void kill_child(const struct server *s, struct child *c, int signal) {
     }
 }
 
-static void kill_workers(const struct server *s, uint32_t id, int signal) {
+static void kill_workers(struct server *s, uint32_t id, int signal) {
     for (size_t i = 0; i < children.n; i++)
         if (id == 0 || children.list[i].id == id)
             kill_child(s, &children.list[i], signal);
@@ -357,16 +469,25 @@ static _Noreturn void end(struct server *s) {
     leave(s);
 }
 
+/* What cannot be done at leisure is tried again when it must be. */
 static _Noreturn void serve(struct server *s, int signals) {
     const struct message up = {.kind = MESSAGE_UP, .pid = getpid()};
+    bool unready = !s->ready;
     /* as a rule a worker is asked for already: nothing comes before it */
     if (!listen_to(s))
         end(s);
-    tell(s, &up);
+    if (children.n == 0)
+        tell(s, &up);
     while (!s->shut || children.n > 0) {
         struct pollfd p[3] = {{s->control, POLLIN, 0}, {s->life, POLLIN, 0}, {signals, POLLIN, 0}};
-        if (poll(p, 3, patience_left()) == -1 && errno != EINTR)
+        int patience = patience_left();
+        int n = poll(p, 3, unready && patience == -1 ? LEISURE : patience);
+        if (n == -1 && errno != EINTR)
             end(s);
+        if (n == 0 && unready && !s->shut) {
+            unready = false;
+            get_ready(s);
+        }
         if (p[2].revents) {
             tine__process_clear_sigchld(signals);
             bury_the_dead(s);
@@ -405,40 +526,9 @@ static int wait_ahead(struct server *s) {
         return TINE_ESHUTDOWN;
     tine__close(&s->control);
     s->control = control;
+    if (m.preload)
+        tine__ahead_drop(s);
     return 0;
-}
-
-static int take_over_streams(struct server *s) {
-    if (sys.dup3(s->fds[SETUP_STDOUT], 1, 0) == -1 || sys.dup3(s->fds[SETUP_STDERR], 2, 0) == -1)
-        return TINE_ESYSTEM;
-    tine__close(&s->fds[SETUP_STDOUT]);
-    tine__close(&s->fds[SETUP_STDERR]);
-    tine__output_redirected();
-    return 0;
-}
-
-static int take_over_place(struct server *s) {
-    int err = tine__boot_read(&s->boot, s->fds[SETUP_BOOT]);
-    s->fds[SETUP_BOOT] = -1;
-    if (!err)
-        err = tine__inherit_take(&s->boot.inherit, s->executed);
-    if (err)
-        return err;
-    if (fchdir(s->fds[SETUP_CWD]) == -1) {
-        tine__why(errno, "the working directory cannot be entered: %s", strerror(errno));
-        return TINE_ESYSTEM;
-    }
-    tine__close(&s->fds[SETUP_CWD]);
-    environ = (char **)s->boot.environ;
-    return 0;
-}
-
-/* The call heap is mapped here, once for all workers. */
-static int attach_heap(struct server *s) {
-    s->directory = tine__map(s->fds[SETUP_HEAP], 0, HEAP_PAGE, false);
-    if (!s->directory)
-        return TINE_ESYSTEM;
-    return tine__heap_attach(&s->heap, s->directory, s->fds[SETUP_HEAP], false);
 }
 
 /* What needs no word from the submitter. */
@@ -450,35 +540,13 @@ static void leave_root(struct server *s) {
     tine__process_unblock_signals();
 }
 
-int tine__server_take_over(struct server *s) {
-    int err = take_over_streams(s);
-    return err ? err : take_over_place(s);
-}
-
-int tine__server_attach(struct server *s, uint32_t seat) {
-    int err = attach_heap(s);
-    if (!err)
-        err = tine__arena_attach(s->fds[SETUP_ARENA], seat);
-    return err ? err : tine__prelude_place(&s->run, &s->boot, s->heap);
-}
-
 static int become_server(struct server *s, const struct message *m) {
+    s->seat = m->seat;
     tine__ahead_set_up(s, m);
-    int err = tine__server_take_over(s);
-    tine__fault_role("server"); /* reads the environment, which is the submitter's now */
-    if (!err)
-        err = tine__server_attach(s, m->seat);
-    if (!err)
-        tine__process_title(s->boot.name ? s->boot.name : "", 0);
-    if (s->boot.preload)
-        tine__ahead_drop(s);
+    int err = tine__server_enter(s);
+    if (!err && (s->executed || !s->ahead.pid)) /* what was executed may have to refuse */
+        err = settle(s);
     return err;
-}
-
-static void refuse(const struct server *s, int err) {
-    const struct message m = {.kind = MESSAGE_NOFORK, .error = err == TINE_ENOMEM ? ENOMEM : errno};
-    const char *text = tine__why_text(m.error);
-    tine__server_tell(s, &m, text, strlen(text));
 }
 
 _Noreturn void tine__server_main(int control, int life, bool executed, enum server_way way,
@@ -507,6 +575,7 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
         refuse(&s, err);
         end(&s);
     }
-    tine__process_use_up_heap();
+    if (s.settled)
+        get_ready(&s);
     serve(&s, signals);
 }
