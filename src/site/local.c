@@ -226,18 +226,38 @@ static int open_directory(void) {
 }
 
 static bool is_open(int fd) {
-    return fcntl(fd, F_GETFD) != -1;
+    return sys.fcntl(fd, F_GETFD, 0) != -1;
+}
+
+/* Put it where the fork server and its workers read it; it stays. */
+static int put_boot(struct local *l, const struct boot *boot, const struct inherit *inherit,
+                    uint64_t *offset, uint32_t *length) {
+    struct buf bytes;
+    tine__buf_init(&bytes);
+    int err = tine__boot_write(&bytes, boot, inherit);
+    char *block = err ? NULL : tine__heap_alloc(l->heap, bytes.len, offset);
+    if (block)
+        memcpy(block, bytes.data, bytes.len);
+    else if (!err)
+        err = TINE_ESYSTEM;
+    *length = (uint32_t)bytes.len;
+    int saved = errno;
+    tine__buf_free(&bytes);
+    errno = saved;
+    return err;
 }
 
 /* Tell the fork server of its pool. All of the descriptors but the shared ones are closed afterwards. */
 static int set_up_server(struct local *l, const struct boot *boot, const struct inherit *inherit) {
-    struct shm boot_shm = SHM_CLOSED;
     int cwd = -1, null = -1, prints[2] = {-1, -1};
     bool out = is_open(1), error = is_open(2);
-    int err = tine__boot_write(&boot_shm, boot, inherit);
+    uint64_t place;
+    uint32_t length;
+    int err = put_boot(l, boot, inherit, &place, &length);
     if (!err)
         err = tine__local_open_outputs(l, prints);
-    if (!err && ((cwd = open_directory()) == -1 || (!(out && error) && (null = tine__fd_null()) == -1)))
+    if (!err &&
+        ((cwd = open_directory()) == -1 || (!(out && error) && (null = tine__fd_null()) == -1)))
         err = TINE_ESYSTEM;
     if (!err) {
         const int fds[SETUP_FDS] = {
@@ -249,19 +269,17 @@ static int set_up_server(struct local *l, const struct boot *boot, const struct 
             [SETUP_CAPTURE] = prints[0],
             [SETUP_PRINT] = prints[1],
             [SETUP_ARENA] = tine__arena_fd(l->arena),
-            [SETUP_BOOT] = boot_shm.fd,
             [SETUP_CWD] = cwd,
             [SETUP_STDOUT] = out ? 1 : null,
             [SETUP_STDERR] = error ? 2 : null,
         };
-        err = tine__root_set_up(l->control, fds, l->seat);
+        err = tine__root_set_up(l->control, fds, l->seat, place, length);
     }
     int saved = errno;
     tine__close(&cwd);
     tine__close(&null);
     tine__close(&prints[0]);
     tine__close(&prints[1]);
-    tine__shm_close(&boot_shm);
     errno = saved;
     return err;
 }

@@ -16,7 +16,7 @@ static _Noreturn void wait_ahead(struct server *s, int socket, pid_t parent) {
     tine__fd_keep(&socket, 1);
     s->control = socket;
     s->life = -1;
-    if (tine__server_receive(s, MESSAGE_SETUP, &m, s->fds, SETUP_FDS) ||
+    if (tine__server_receive(s, MESSAGE_SETUP, &s->setup, s->fds, SETUP_FDS) ||
         tine__server_enter(s) || tine__server_take_over(s) || tine__server_attach(s) ||
         tine__server_receive(s, MESSAGE_START, &m, &link, 1))
         _exit(1);
@@ -40,8 +40,9 @@ void tine__ahead_fork(struct server *s) {
     s->ahead = (struct ahead){pid == -1 ? 0 : pid, ends[0]};
 }
 
-void tine__ahead_set_up(struct server *s, const struct message *m) {
-    if (s->ahead.pid && tine__control_send(s->ahead.socket, m, sizeof *m, s->fds, SETUP_FDS))
+void tine__ahead_set_up(struct server *s) {
+    if (s->ahead.pid &&
+        tine__control_send(s->ahead.socket, &s->setup, sizeof s->setup, s->fds, SETUP_FDS))
         tine__ahead_drop(s);
 }
 

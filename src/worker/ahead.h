@@ -15,8 +15,8 @@
 
 /* By the fork server. Where it cannot be had there is none. */
 void tine__ahead_fork(struct server *s);
-/* The pool is known by `m` and s->fds: before the fork server closes any of these. */
-void tine__ahead_set_up(struct server *s, const struct message *m);
+/* The pool is known by s->setup and s->fds: before the fork server closes any of these. */
+void tine__ahead_set_up(struct server *s);
 /* Make it the worker of this START. Its pid; 0: there is none. */
 pid_t tine__ahead_start(struct server *s, const struct message *m, int link);
 /* End it, and wait until it is gone. */

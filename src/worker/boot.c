@@ -11,7 +11,7 @@
 #define MAGIC 0x31746f6f62656e69ull /* "ineboot1" */
 #define ALIGN 16u
 
-/* Places are offsets from the start of the file; 0: none. */
+/* Places are offsets from the start; 0: none. */
 struct boot_head {
     uint64_t magic, size;
     uint64_t spin, max_tasks, max_memory, idle, event_buffer, hook, hook_arg;
@@ -97,8 +97,8 @@ static void write_all(struct writer *w, struct boot_head *h, const struct boot *
     h->finalizer = put_call(w, b->finalizer, b->finalizer_len);
 }
 
-static int write_file(struct shm *out, const struct boot *b, const struct inherit *inherit,
-                      const struct snapshot *environ) {
+static int write_bytes(struct buf *out, const struct boot *b, const struct inherit *inherit,
+                       const struct snapshot *environ) {
     struct boot_head head = {
         .magic = MAGIC,
         .spin = b->spin,
@@ -124,23 +124,21 @@ static int write_file(struct shm *out, const struct boot *b, const struct inheri
         head.inherit = *inherit;
     write_all(&w, &head, b, environ);
     head.size = w.at;
-    int err = tine__shm_create(out, "tine-boot", w.at);
-    if (err)
-        return err;
-    w.base = out->base;
+    if (buf_reserve(out, w.at))
+        return TINE_ENOMEM;
+    w.base = out->data;
     write_all(&w, &head, b, environ);
-    memcpy(out->base, &head, sizeof head);
+    memcpy(out->data, &head, sizeof head);
+    out->len = head.size;
     return 0;
 }
 
-int tine__boot_write(struct shm *out, const struct boot *b, const struct inherit *inherit) {
+int tine__boot_write(struct buf *out, const struct boot *b, const struct inherit *inherit) {
     struct snapshot environ;
     int err = take_snapshot(&environ, b->environ);
     if (!err)
-        err = write_file(out, b, inherit, &environ);
-    int saved = errno;
+        err = write_bytes(out, b, inherit, &environ);
     tine__buf_free(&environ.strings);
-    errno = saved;
     return err;
 }
 
@@ -161,31 +159,25 @@ static char **read_list(const char *p, uint32_t n) {
     return list;
 }
 
-/* The whole file, in memory of our own: the environment is in it, which a forked child of a task needs, too. */
-static char *read_file(int fd) {
-    struct stat st;
-    struct boot_head *h;
-    if (sys.fstat(fd, &st) == -1)
+/* A copy in memory of our own: the environment is in it, which a forked child of a task needs, too. NULL: errno. */
+static char *copy_bytes(const void *bytes, size_t size) {
+    struct boot_head h;
+    errno = EINVAL;
+    if (size < sizeof h)
         return NULL;
-    size_t size = (size_t)st.st_size, at = 0;
-    char *base = sys.malloc(size > sizeof *h ? size : sizeof *h);
-    for (ssize_t n = 1; base && at < size && n > 0; at += (size_t)n)
-        if ((n = pread(fd, base + at, size - at, (off_t)at)) == -1)
-            n = 0;
-    h = (struct boot_head *)base;
-    if (base && at == size && size >= sizeof *h && h->magic == MAGIC && h->size == size)
-        return base;
-    free(base);
-    errno = base ? EINVAL : ENOMEM;
-    return NULL;
+    memcpy(&h, bytes, sizeof h);
+    if (h.magic != MAGIC || h.size != size)
+        return NULL;
+    char *copy = sys.malloc(size);
+    errno = ENOMEM;
+    return copy ? memcpy(copy, bytes, size) : NULL;
 }
 
 /* As tine__boot_read; *deep: how deep the workers of this pool lie. */
-static int read_boot(struct boot *out, int fd, unsigned *deep) {
-    char *base = read_file(fd);
-    tine__close(&fd);
+static int read_boot(struct boot *out, const void *bytes, size_t size, unsigned *deep) {
+    char *base = copy_bytes(bytes, size);
     if (!base)
-        return TINE_ESYSTEM;
+        return errno == ENOMEM ? TINE_ENOMEM : TINE_ESYSTEM;
     const struct boot_head *h = (const struct boot_head *)base;
     char **list = read_list(base + h->environ, h->nenviron);
     char **arg = h->arg ? read_list(base + h->arg, h->narg) : NULL;
@@ -229,21 +221,18 @@ static int read_boot(struct boot *out, int fd, unsigned *deep) {
     return 0;
 }
 
-int tine__boot_read(struct boot *out, int fd) {
-    return read_boot(out, fd, &depth);
+int tine__boot_read(struct boot *out, const void *bytes, size_t size) {
+    return read_boot(out, bytes, size, &depth);
 }
 
 int tine__boot_copy(struct boot *out, const struct boot *boot) {
-    struct shm shm = SHM_CLOSED;
-    int err = tine__boot_write(&shm, boot, NULL);
-    if (err)
-        return err;
     unsigned deep; /* not we */
-    int fd = tine__fd_copy(shm.fd);
-    err = fd == -1 ? TINE_ESYSTEM : read_boot(out, fd, &deep);
-    int saved = errno;
-    tine__shm_close(&shm);
-    errno = saved;
+    struct buf bytes;
+    tine__buf_init(&bytes);
+    int err = tine__boot_write(&bytes, boot, NULL);
+    if (!err)
+        err = read_boot(out, bytes.data, bytes.len, &deep);
+    tine__buf_free(&bytes);
     return err;
 }
 

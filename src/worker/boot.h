@@ -1,5 +1,5 @@
-/* Boot: what a fork server and its workers must know of their pool, as one block of bytes in a memfd:
-** a header with numbers, then strings named by offset. Written once by the submitter.
+/* Boot: what a fork server and its workers must know of their pool, as one block of bytes (in the call heap): a header
+** with numbers, then strings named by offset. Written once by the submitter.
 */
 #ifndef TINE_WORKER_BOOT_H
 #define TINE_WORKER_BOOT_H
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "ipc/shm.h"
+#include "base/buf.h"
 #include "worker/inherit.h"
 
 struct lua_State;
@@ -44,13 +44,11 @@ struct boot {
     const char *hook_name; /* "spawn": "lib.so:symbol" */
 };
 
-/* Write it into a new memfd (shm.fd is passed on), with what workers inherit; NULL: nothing. 0,
-** TINE_ESYSTEM, TINE_ENOMEM. */
-int tine__boot_write(struct shm *out, const struct boot *boot, const struct inherit *inherit);
-/* Read it in the fork server, which keeps it for good. Takes over `fd`. 0, TINE_ESYSTEM,
-** TINE_ENOMEM. */
-int tine__boot_read(struct boot *out, int fd);
-/* A copy that owns its memory, and inherits nothing. 0, TINE_ESYSTEM, TINE_ENOMEM. */
+/* Write it, with what workers inherit; NULL: nothing. `out` is open. 0, TINE_ENOMEM. */
+int tine__boot_write(struct buf *out, const struct boot *boot, const struct inherit *inherit);
+/* Read it in the fork server, which keeps a copy for good. 0, TINE_ESYSTEM (it is damaged: EINVAL), TINE_ENOMEM. */
+int tine__boot_read(struct boot *out, const void *bytes, size_t size);
+/* A copy that owns its memory, and inherits nothing. 0, TINE_ENOMEM. */
 int tine__boot_copy(struct boot *out, const struct boot *boot);
 /* Give back what was allocated for what was read, or copied. */
 void tine__boot_free(struct boot *boot);

@@ -42,7 +42,7 @@ struct server {
     bool attached;  /* takes part in the pool's memory, */
     bool settled;   /* is what the pool's workers are, */
     bool ready;     /* and fit to be copied */
-    uint32_t seat;  /* in the arena */
+    struct message setup;
     struct boot boot;
     struct heap_directory *directory; /* page 0 of the call heap, read-only */
     struct heap *heap;                /* calls, reader's side */

@@ -127,7 +127,8 @@ void tine__process_clear_sigchld(int fd) {
 static bool find_arguments(char **start, size_t *len) {
     char text[2048];
     unsigned long from, to;
-    const char *p = strrchr(tine__fd_text("/proc/self/stat", text, sizeof text), ')'); /* the end of field 2, which may hold anything */
+    const char *p = strrchr(tine__fd_text("/proc/self/stat", text, sizeof text),
+                            ')'); /* the end of field 2, which may hold anything */
     for (int field = 2; p && field < 48; field++)
         p = strchr(p + 1, ' ');
     if (!p || sscanf(p, "%lu %lu", &from, &to) != 2 || to <= from)

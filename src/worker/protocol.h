@@ -17,7 +17,8 @@
 **                             GONE     the fork server has died (pid, wait status)
 **   fork server -> submitter  PRELOADING preload begins
 **                             UP       the fork server runs (pid), preload is done; STARTED says so, too
-**                             NOFORK   it cannot become what it should (errno, and words that follow)
+**                             NOFORK   it cannot become what it should (errno, and words that follow): before UP, or
+**                                      when the first worker that was not forked ahead is asked for
 **                             NOPRELOAD a result segment [error, traceback] fills the rest of the packet
 **                             STARTED  worker id, pid
 **                             NOSTART  worker id, errno: no process to be had
@@ -50,7 +51,6 @@ enum setup_fd {
     SETUP_CAPTURE, /* socket for struct output_note */
     SETUP_PRINT,   /* socket for struct print_note */
     SETUP_ARENA,   /* ipc/arena.h */
-    SETUP_BOOT,    /* worker/boot.h */
     SETUP_CWD,     /* O_PATH of the working directory */
     SETUP_STDOUT,  /* of the submitter */
     SETUP_STDERR,
@@ -77,7 +77,10 @@ enum message_kind {
 
 struct message {
     uint32_t kind;
-    uint32_t worker; /* id */
+    union {
+        uint32_t worker; /* id */
+        uint32_t length; /* SETUP: of worker/boot.h, */
+    };
     int32_t pid;
     int32_t status; /* EXITED, GONE: as waitpid gives it; KILL: the signal */
     int32_t error;  /* errno */
@@ -86,7 +89,10 @@ struct message {
         uint32_t preload; /* OPEN: there is one */
         uint32_t last;    /* EXITED */
     };
-    uint64_t spent; /* EXITED: of the processor, ns */
+    union {
+        uint64_t boot;  /* SETUP: and its place in the call heap */
+        uint64_t spent; /* EXITED: of the processor, ns */
+    };
 };
 
 /* What a worker says over SETUP_CAPTURE (ipc/control.h): the output of this task is what comes out of the pipe whose

@@ -462,8 +462,9 @@ int tine__root_open(int *control, struct inherit *inherit, bool spawn, bool prel
     return TINE_ESYSTEM;
 }
 
-int tine__root_set_up(int control, const int fds[SETUP_FDS], uint32_t seat) {
-    struct message m = {.kind = MESSAGE_SETUP, .seat = seat};
+int tine__root_set_up(int control, const int fds[SETUP_FDS], uint32_t seat, uint64_t boot,
+                      uint32_t length) {
+    struct message m = {.kind = MESSAGE_SETUP, .seat = seat, .boot = boot, .length = length};
     int err = tine__control_send(control, &m, sizeof m, fds, SETUP_FDS);
     if (err == TINE_EAGAIN)
         err = TINE_ESYSTEM; /* the first message always finds room, but for the kernel's memory */

@@ -39,9 +39,11 @@ int tine__root_heed_forks(void);
 ** ENOENT), or it is gone. The answer (UP, NOFORK ...) comes over the control socket. */
 int tine__root_open(int *control, struct inherit *inherit, bool spawn, bool preload);
 
-/* Tell that fork server of its pool, and its seat in the arena: passes `fds` (borrowed; the caller closes its copies of what it does
-** not need). 0, also when it is gone: the control socket says why; TINE_ESYSTEM. */
-int tine__root_set_up(int control, const int fds[SETUP_FDS], uint32_t seat);
+/* Tell that fork server of its pool, by its seat in the arena and the place of its boot in the call heap: passes `fds` (borrowed;
+** the caller closes its copies of what it does not need). 0, also when it is gone: the control socket says why;
+** TINE_ESYSTEM. */
+int tine__root_set_up(int control, const int fds[SETUP_FDS], uint32_t seat, uint64_t boot,
+                      uint32_t length);
 
 /* How often the calling process was forked since the root was taken, by means that keep our memory: 0
 ** in the process that took it; a handle made at another count than the current one is used in a forked

@@ -122,22 +122,6 @@ int tine__server_enter(struct server *s) {
     return 0;
 }
 
-int tine__server_take_over(struct server *s) {
-    if (s->taken)
-        return 0;
-    int err = take_over_streams(s);
-    if (!err)
-        err = tine__boot_read(&s->boot, s->fds[SETUP_BOOT]);
-    s->fds[SETUP_BOOT] = -1;
-    if (!err)
-        err = tine__inherit_take(&s->boot.inherit, s->executed);
-    if (err)
-        return err;
-    environ = (char **)s->boot.environ;
-    s->taken = true;
-    return 0;
-}
-
 /* The call heap is mapped here, once for all workers. */
 static int attach_heap(struct server *s) {
     if (!s->directory)
@@ -147,14 +131,33 @@ static int attach_heap(struct server *s) {
     return s->heap ? 0 : tine__heap_attach(&s->heap, s->directory, s->fds[SETUP_HEAP], false);
 }
 
+static int read_boot(struct server *s) {
+    int err = attach_heap(s);
+    const void *bytes = err ? NULL : tine__heap_at(s->heap, s->setup.boot, s->setup.length, &err);
+    return bytes ? tine__boot_read(&s->boot, bytes, s->setup.length) : err;
+}
+
+int tine__server_take_over(struct server *s) {
+    if (s->taken)
+        return 0;
+    int err = take_over_streams(s);
+    if (!err)
+        err = read_boot(s);
+    if (!err)
+        err = tine__inherit_take(&s->boot.inherit, s->executed);
+    if (err)
+        return err;
+    environ = (char **)s->boot.environ;
+    s->taken = true;
+    return 0;
+}
+
 int tine__server_attach(struct server *s) {
     if (s->attached)
         return 0;
-    int err = attach_heap(s);
+    int err = tine__prelude_place(&s->run, &s->boot, s->heap);
     if (!err)
-        err = tine__prelude_place(&s->run, &s->boot, s->heap);
-    if (!err)
-        err = tine__arena_attach(s->fds[SETUP_ARENA], s->seat);
+        err = tine__arena_attach(s->fds[SETUP_ARENA], s->setup.seat);
     s->attached = !err;
     return err;
 }
@@ -540,9 +543,8 @@ static void leave_root(struct server *s) {
     tine__process_unblock_signals();
 }
 
-static int become_server(struct server *s, const struct message *m) {
-    s->seat = m->seat;
-    tine__ahead_set_up(s, m);
+static int become_server(struct server *s) {
+    tine__ahead_set_up(s);
     int err = tine__server_enter(s);
     if (!err && (s->executed || !s->ahead.pid)) /* what was executed may have to refuse */
         err = settle(s);
@@ -553,7 +555,6 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
                                  const struct run *run) {
     struct server s = {
         .control = control, .life = life, .executed = executed, .run = *run, .ahead = {0, -1}};
-    struct message m;
     int signals = -1;
     leave_root(&s);
     if (way == SERVER_AHEAD)
@@ -562,11 +563,11 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
         tine__ahead_fork(&s);
     int err = way == SERVER_AHEAD ? wait_ahead(&s) : 0;
     if (!err)
-        err = tine__server_receive(&s, MESSAGE_SETUP, &m, s.fds, SETUP_FDS);
+        err = tine__server_receive(&s, MESSAGE_SETUP, &s.setup, s.fds, SETUP_FDS);
     if (err == TINE_ESHUTDOWN)
         end(&s);
     if (!err)
-        err = become_server(&s, &m);
+        err = become_server(&s);
     if (!err && (err = tine__server_preload(&s)) == TINE_ETASK)
         end(&s); /* it has said so itself */
     if (!err && (signals = tine__process_open_sigchld()) == -1)

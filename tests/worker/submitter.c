@@ -72,8 +72,12 @@ static void open_memory(struct submitter *s) {
     CHECK((s->wakeup = tine__fd_event()) != -1);
 }
 
-static void ask_root(struct submitter *s, const struct setup *setup, struct shm *boot) {
+static void ask_root(struct submitter *s, const struct setup *setup, const struct buf *boot) {
     int capture[2];
+    uint64_t place;
+    char *block = tine__heap_alloc(s->heap, boot->len, &place);
+    CHECK(block);
+    memcpy(block, boot->data, boot->len);
     CHECK(tine__control_pair(capture) == 0);
     const int fds[SETUP_FDS] = {
         [SETUP_CALLS] = s->queue.calls.fd,
@@ -84,12 +88,11 @@ static void ask_root(struct submitter *s, const struct setup *setup, struct shm 
         [SETUP_CAPTURE] = capture[0],
         [SETUP_PRINT] = capture[1],
         [SETUP_ARENA] = tine__arena_fd(s->arena),
-        [SETUP_BOOT] = boot->fd,
         [SETUP_CWD] = open(".", O_PATH | O_CLOEXEC),
         [SETUP_STDOUT] = fcntl(setup->stdout_fd ? setup->stdout_fd : 1, F_DUPFD_CLOEXEC, 3),
         [SETUP_STDERR] = fcntl(2, F_DUPFD_CLOEXEC, 3),
     };
-    CHECK(tine__root_set_up(s->control, fds, s->seat) == 0);
+    CHECK(tine__root_set_up(s->control, fds, s->seat, place, (uint32_t)boot->len) == 0);
     for (int i = SETUP_CWD; i < SETUP_FDS; i++)
         close(fds[i]);
     tine__close(&capture[0]);
@@ -106,7 +109,7 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
     open_lua(s);
     struct buf preload, initializer;
     struct inherit inherit;
-    struct shm boot_map = SHM_CLOSED;
+    struct buf bytes;
     struct boot boot = {.name = "test",
                         .path = "here/?.lua",
                         .environ = setup->environ ? setup->environ : environ,
@@ -130,9 +133,10 @@ void submitter_open(struct submitter *s, const struct setup *setup) {
         boot.initializer_len = initializer.len;
     }
     CHECK(tine__root_open(&s->control, &inherit, setup->spawn, setup->preload != NULL) == 0);
-    CHECK(tine__boot_write(&boot_map, &boot, &inherit) == 0);
-    ask_root(s, setup, &boot_map);
-    tine__shm_close(&boot_map);
+    tine__buf_init(&bytes);
+    CHECK(tine__boot_write(&bytes, &boot, &inherit) == 0);
+    ask_root(s, setup, &bytes);
+    tine__buf_free(&bytes);
     tine__buf_free(&preload);
     tine__buf_free(&initializer);
 }

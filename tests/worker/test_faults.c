@@ -56,6 +56,8 @@ static enum outcome start(struct submitter *s) {
         return NO_SERVER;
     if (m.kind == MESSAGE_EXITED)
         return NO_SERVER; /* it could not say that it had started it, so it ends */
+    if (m.kind == MESSAGE_NOFORK)
+        return NO_SERVER; /* it was to become what it should only now */
     CHECK(m.kind == MESSAGE_STARTED || (m.kind == MESSAGE_NOSTART && m.error != 0));
     s->pids[1] = m.pid;
     return m.kind == MESSAGE_STARTED ? WELL : NO_START;
