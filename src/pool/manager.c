@@ -121,6 +121,7 @@ static void serve_lookers(struct pool *p) {
 static void *run_manager(void *arg) {
     struct pool *p = arg;
     pthread_mutex_lock(&p->lock);
+    p->looked = tine__now(); /* they have just been made */
     while (!pool_site_is_gone(p)) {
         uint64_t now = tine__now();
         tine__sched_tick(&p->s, now);

@@ -32,7 +32,7 @@ void tine__histogram_read(const struct histogram *h, struct histogram_summary *o
     unsigned bucket = 0;
     uint64_t before = 0;
     *out = (struct histogram_summary){0};
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+    for (unsigned i = 0; i <= histogram_bucket(h->max); i++)
         out->count += h->n[i];
     if (out->count == 0)
         return;

@@ -27,8 +27,10 @@ static int make_tables(struct sched *s) {
     tine__sched_know(s, 1);
     for (uint32_t i = 0; i < s->nrefs; i++)
         s->free_refs[i] = s->nrefs - 1 - i;
-    for (unsigned w = 1; w <= s->o.most; w++)
-        s->free_workers[w / 64] |= (uint64_t)1 << w % 64;
+    unsigned last = s->o.most / 64;
+    memset(s->free_workers, 0xff, last * sizeof *s->free_workers);
+    s->free_workers[last] = UINT64_MAX >> (63 - s->o.most % 64);
+    s->free_workers[0] &= ~(uint64_t)1; /* there is no worker 0 */
     return 0;
 }
 
