@@ -51,6 +51,27 @@ describe("the workers of a pool", function()
     assert.matches("^/tmp\nyes\n", out)
     assert.matches("Max open files +60 ", out)
   end)
+
+  it("load no more of the library than their tasks use", function()
+    local out = output [[
+      local tine = require "tine"
+      local function loaded()
+        local names = {}
+        for name in pairs(package.loaded) do
+          if name:find "^tine" then names[#names + 1] = name end
+        end
+        table.sort(names)
+        return table.concat(names, " ")
+      end
+      local pool <close> = tine.pool(1)
+      print(pool:submit(function() return tine.worker.id .. ": " .. loaded() end):result())
+      print(pool:submit(function()
+        local doubled = tine.worker.pool:map(function(n) return 2 * n end, { 1, 2 }):totable()
+        return table.concat(doubled, " ") .. " " .. tostring(package.loaded["tine.map"] ~= nil)
+      end):result())
+    ]]
+    assert.equal("1: tine tine.core\n2 4 true\n", out)
+  end)
 end)
 
 describe("the arg of workers", function()

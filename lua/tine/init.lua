@@ -1,10 +1,29 @@
 -- Tine: a process pool for Lua. The module itself: its C half is tine.core (src/bind), map is in
 -- tine.map, what has to do with event loops in tine.loop.
 local core = require "tine.core"
-require "tine.loop"
-require "tine.map"
-require "tine.report"
-require "tine.nested"
+local require, loaders = require, package.preload
+
+-- What is written in Lua is loaded at once where it comes from files. Where it is compiled in, as in workers, it is
+-- when it is first called: few tasks need it, and each worker would have a copy of its own.
+local function fill(methods, name, home)
+    if not loaders[home] then
+        return require(home)
+    end
+    methods[name] = function(...)
+        require(home) -- puts the real one in the place of this one
+        return methods[name](...)
+    end
+end
+
+fill(core.future_methods, "await", "tine.loop")
+fill(core.map_methods, "totable", "tine.map")
+fill(core.pool_methods, "map", "tine.map")
+fill(core.view_methods, "map", "tine.map")
+fill(core.pool_methods, "report", "tine.report")
+fill(core.nested_methods, "map", "tine.nested")
+core.events.on_await(function(future)
+    require("tine.loop").await_event(future)
+end)
 
 local tine = {
     version = core.version,
@@ -18,7 +37,9 @@ local tine = {
     clock = core.clock,
     sleep = core.sleep,
     encode = core.encode,
-    progress = require("tine.progress").new,
+    progress = function(...)
+        return require("tine.progress").new(...)
+    end,
     buffer = core.buffer,
     freeze = core.freeze,
     thaw = core.thaw,

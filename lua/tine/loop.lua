@@ -345,7 +345,7 @@ end
 -- ---- events ----
 
 -- What future:events() does when nothing is there.
-events.on_await(function(future)
+function loop.await_event(future)
     local s = C.of(future)
     if s and not s.detached and s:here() then
         s:park(function()
@@ -354,7 +354,7 @@ events.on_await(function(future)
     else
         events.wait(future)
     end
-end)
+end
 
 -- False: the pool was detached before the future was done.
 local function suspend_for(future, s, deadline)

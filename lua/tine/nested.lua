@@ -1,5 +1,6 @@
 -- tine.worker.pool:map: what a task submits, item by item. Its results come like those of pool:map.
 local core = require "tine.core"
+require "tine.map"
 local progress = require "tine.progress"
 
 local clock, is_interrupt = core.clock, core.map.is_interrupt
