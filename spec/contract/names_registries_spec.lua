@@ -119,6 +119,21 @@ describe("what a module keeps for the program", function()
     end)
   end)
 
+  it("is there beside a cache that has grown large, and at once", function()
+    with(function(m, run)
+      local function task(x) return m.run(x) end
+      for i = 1, 1000 do m.maker(i) end
+      for _ = 1, 3 do assert.equal(1, run(task, 1)) end
+      m.hook(function(x) return x + 1 end)
+      assert.equal(2, run(task, 1))
+      local old = m.run
+      m.run = function() return "mine" end
+      assert.equal("mine", run(task, 1))
+      m.run = old
+      assert.equal(2, run(task, 1))
+    end)
+  end)
+
   it("stays where it cannot travel, and the traceback of a task that fails says so", function()
     with(function(m, run, pool)
       fill(m)

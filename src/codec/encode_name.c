@@ -41,7 +41,8 @@ static int put_change(struct encoder *e, int path, const struct step *up, enum w
         return err;
     struct encode_point point = tine__encode_mark(e);
     const void *outer = e->added;
-    e->added = lua_topointer(L, path + 1);
+    if (lua_istable(L, path + 1))
+        e->added = lua_topointer(L, path + 1);
     err = tine__encode_value(e, path + 1, &step);
     e->added = outer;
     if (err == TINE_ESERIALIZE && stays != HELD_NONE) {
@@ -366,6 +367,26 @@ static struct name *push_inner(struct encoder *e, uint32_t id, uint32_t look) {
     return NULL;
 }
 
+/* Are there so few fields in the table at `t`, and in tables in it? */
+static bool is_small(lua_State *L, int t) {
+    int left = KEPT_FIELDS;
+    for (lua_pushnil(L); left >= 0 && lua_next(L, t); lua_pop(L, 1)) {
+        left--;
+        if (!lua_istable(L, -1))
+            continue;
+        for (lua_pushnil(L); left >= 0 && lua_next(L, t + 2); lua_pop(L, 1))
+            left--;
+        lua_settop(L, t + 2);
+    }
+    lua_settop(L, t);
+    return left >= 0;
+}
+
+/* Does what the program has changed in the table on top, at `t`, go along? */
+static bool may_be_changed(struct encoder *e, const struct name *n, int t) {
+    return n->going == GOES_BY_NAME || (n->filled && is_small(e->L, t));
+}
+
 static int put_changes_inside(struct company *p) {
     struct encoder *e = p->e;
     struct names *names = &e->c->names;
@@ -374,7 +395,7 @@ static int put_changes_inside(struct company *p) {
     for (uint32_t id = 0; r >= 0 && id < names->index->used; id++) {
         if (!(n = push_inner(e, id, p->look)))
             continue;
-        if ((r = consider(e, top + 1, n)) == GOES_BY_NAME || (r > 0 && n->filled))
+        if ((r = consider(e, top + 1, n)) > 0 && may_be_changed(e, n, top + 1))
             r = put_changes_of(p, top + 1, id);
         if (r >= 0)
             lua_settop(e->L, top);
@@ -388,9 +409,8 @@ static bool watch_inside(struct encoder *e, struct watch *w, int list) {
     for (uint32_t id = 0; good && id < e->c->names.index->used; id++) {
         if (!(n = push_inner(e, id, e->c->names.looks)))
             continue;
-        if (n->known && (n->going == GOES_BY_NAME || n->filled))
-            good = tine__watch_table(e->L, w, list, lua_gettop(e->L),
-                                     n->going == GOES_BY_NAME ? WATCH_OBJECTS : WATCH_FEW);
+        if (n->known && may_be_changed(e, n, lua_gettop(e->L)))
+            good = tine__watch_table(e->L, w, list, lua_gettop(e->L), WATCH_OBJECTS);
         lua_pop(e->L, 1);
     }
     return good;

@@ -90,7 +90,6 @@ enum {
 enum watch_how {
     WATCH_FIELD,   /* a field */
     WATCH_OBJECTS, /* which objects a table, and tables in it, hold */
-    WATCH_FEW,     /* the same of one that may grow long */
     WATCH_VALUES,  /* which values a table has */
 };
 
@@ -379,7 +378,7 @@ struct encoder {
     bool arguments; /* encoding an argument segment */
     bool checked;   /* package.loaded was looked at for this segment */
     bool changes;   /* what the program has changed in modules goes along */
-    /* What is encoded just now as something that the program has added to a module. */
+    /* The table that is encoded just now as something that the program has put into a module. */
     const void *added;
     bool changed; /* some went along */
     bool results; /* encoding what comes out of a task */

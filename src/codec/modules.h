@@ -11,8 +11,8 @@
 /* So many fields of a table are looked at. Where there are more, in a module's table and those in it, the long look
 ** (changes.c) is taken whenever the clock has moved on; else as soon as anything has changed. */
 #define MODULE_FIELDS 8192
-/* The same of private tables that functions of a module fill: caches may be among them. */
-#define FEW_FIELDS 256
+/* A private table that functions of a module fill, and that has more fields, with those of the tables in it, is a cache. */
+#define KEPT_FIELDS 256
 
 /* So many bytes of what is checked are hashes. */
 static inline size_t check_head(enum name_kind kind) {

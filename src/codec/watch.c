@@ -37,7 +37,7 @@ static struct watched *add(struct watch *w) {
 struct count {
     lua_State *L;
     uint64_t hash;
-    uint32_t fields, most;
+    uint32_t fields;
     bool values;       /* numbers and the like count, too */
     const void *outer; /* the table that was asked for */
 };
@@ -91,21 +91,18 @@ static inline void count_field(struct count *c, int depth) {
 
 static void count_table(struct count *c, int t, int depth) {
     lua_State *L = c->L;
-    for (lua_pushnil(L); c->fields++ < c->most && lua_next(L, t); lua_pop(L, 1))
+    for (lua_pushnil(L); c->fields++ < MODULE_FIELDS && lua_next(L, t); lua_pop(L, 1))
         count_field(c, depth);
     lua_settop(L, t);
 }
 
 /* Of the table on top. *large: it has more than is counted. */
 static uint64_t count_whole(lua_State *L, enum watch_how how, bool *large) {
-    struct count c = {.L = L,
-                      .most = how == WATCH_FEW ? FEW_FIELDS : MODULE_FIELDS,
-                      .values = how == WATCH_VALUES,
-                      .outer = lua_topointer(L, -1)};
+    struct count c = {.L = L, .values = how == WATCH_VALUES, .outer = lua_topointer(L, -1)};
     if (!lua_istable(L, -1))
         return 0;
     count_table(&c, lua_gettop(L), 1);
-    *large |= c.fields > c.most;
+    *large |= c.fields > MODULE_FIELDS;
     return c.hash;
 }
 
