@@ -172,6 +172,19 @@ describe("shutdown", function()
     end)
   end
 
+  -- SIGTERM met a worker that was not yet ready to heed it, and the pool waited five seconds before it killed it.
+  it("by terminate_workers ends those that are just starting, too", function()
+    for _ = 1, 12 do
+      local pool = tine.pool { workers = 2 }
+      local future = pool:submit(loop)
+      pool:terminate_workers()
+      local start = tine.clock()
+      pool:shutdown()
+      assert.equal("broken", tine.kind(future:exception(20)))
+      assert.is_true(tine.clock() - start < 4, "it was not heeded")
+    end
+  end)
+
   describe("by <close>", function()
     it("waits", function()
       local future

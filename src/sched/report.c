@@ -112,6 +112,9 @@ static void ready(struct sched *s, const struct report *r) {
     s->starting += s->heard - w->since;
     tine__timer_clear(&s->timers, &w->timer);
     w->state = WORKER_READY;
+    if (s->life == LIFE_STOPPING &&
+        !s->hard) /* one that was just starting may not have heeded it */
+        tine__sched_signal(s, r->worker, SIGTERM);
 }
 
 static void initializer_failed(struct sched *s, const struct report *r) {

@@ -15,7 +15,8 @@ void tine__sched_dismiss(struct sched *s, unsigned worker, enum parting why) {
         return;
     tine__sched_retire(s, worker, WORKER_LEAVING);
     w->parting = (uint8_t)why;
-    list_push(&s->dismissals, &w->node);
+    if (list_empty(&w->node)) /* else it is about to be told by a signal */
+        list_push(&s->dismissals, &w->node);
     s->stirred = true;
 }
 
