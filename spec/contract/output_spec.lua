@@ -17,6 +17,21 @@ end
 describe("captured output", function()
   teardown(leftovers.none)
 
+  -- Who waits took the first notes, made the epoll, and told nobody: the pool's thread slept beside it, and a task whose
+  -- pipe was full stood until that looked around, after five seconds.
+  it("is read by the pool's thread, whoever has read the first of it", function()
+    for _ = 1, 30 do
+      local pool = open { workers = 2 }
+      local small = pool:submit(function() io.write "x" end)
+      local large = pool:submit(function()
+        for _ = 1, 400 do io.write(("y"):rep(1024)) end
+      end)
+      small:result(20)
+      large:result(4)
+      pool:shutdown()
+    end
+  end)
+
   it("is the future's: what the task and its programs write, in order", function()
     local pool = open { workers = 1 }
     local first = pool:submit(function()

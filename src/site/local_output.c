@@ -68,7 +68,10 @@ static bool get_ready(struct local *l) {
     l->outputs = tine__fd_epoll();
     if (l->outputs != -1 && sys.epoll_ctl(l->outputs, EPOLL_CTL_ADD, l->notes, &notes) == -1)
         tine__close(&l->outputs);
-    return l->outputs != -1;
+    if (l->outputs == -1)
+        return false;
+    tine__fd_ring(l->manager); /* it may be asleep, on the notes alone */
+    return true;
 }
 
 /* Not just closed: a child of the program may have a copy, and then it would stay in the epoll. */
