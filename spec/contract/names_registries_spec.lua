@@ -23,7 +23,12 @@ describe("what a module keeps for the program", function()
     function M.use(name, x) local p = plugins[name] return p and p.run(x, p.factor) end
     function M.wrap(name, f) wrapped[name] = function(...) return f(...) end end
     function M.call(name, ...) local f = wrapped[name] return f and f(...) end
-    function M.kind(name, f) table.insert(kinds[name], f) end
+    function M.kind(name, f) local list = kinds[name] table.insert(list, f) end
+    local late, shared = {}, {}
+    function M.later(f) local list = late table.insert(list, f) end
+    function M.latest(x) return late[#late] and late[#late](x) end
+    function M.either(f, which) local list = which and late or shared list[#list + 1] = f end
+    function M.shared(x) return shared[1] and shared[1](x) end
     function M.begin(x) for _, f in ipairs(kinds.start) do x = f(x) end return x end
     function M.handle(name, x) local h = M.handlers[name] return h and h.run(x, h.factor) end
     function M.check(x) for _, rule in ipairs(M.rules) do x = rule.f(x, rule.n) end return x end
@@ -48,6 +53,8 @@ describe("what a module keeps for the program", function()
     m.plugin("p", { run = function(x, factor) return x * factor end, factor = 3 })
     m.wrap("w", function(a, b) return a + b end)
     m.kind("start", function(x) return -x end)
+    m.later(function(x) return x + 100 end)
+    m.either(function(x) return x + 200 end)
     m.handlers.h = { run = function(x, factor) return x * factor end, factor = 5 }
     m.rules[1] = { f = function(x, n) return x + n end, n = 7 }
     m.extra = { run = function(self) return self.n end, n = 8 }
@@ -63,6 +70,8 @@ describe("what a module keeps for the program", function()
         assert.equal(6, run(m.use, "p", 2))
         assert.equal(3, run(m.call, "w", 1, 2))
         assert.equal(-1, run(m.begin, 1))
+        assert.equal(101, run(m.latest, 1))
+        assert.equal(201, run(m.shared, 1))
         assert.equal(10, run(m.handle, "h", 2))
         assert.equal(8, run(m.check, 1))
         assert.equal(8, run(function() return m.extra:run() end))
@@ -91,6 +100,18 @@ describe("what a module keeps for the program", function()
       assert.equal(2.5, pool:submit(outer.go, 1):result(TIMEOUT))
       assert.equal(2.5, pool:submit(function(x) return outer.go(x) end, 1):result(TIMEOUT))
     end
+  end)
+
+  -- It was taken for a cache when it had more than 256 fields: with one plugin more all were missing.
+  it("is there however much it is", function()
+    with(function(m, run)
+      for i = 1, 60 do
+        m.plugin("p" .. i, { run = function(x) return x + i end, factor = 1, a = 1, b = 2, c = 3, d = 4, e = 5 })
+      end
+      for i = 1, 300 do m.on("e" .. i, function(x) return x .. i end) end
+      for _, i in ipairs { 1, 30, 60 } do assert.equal(i + 1, run(m.use, "p" .. i, 1)) end
+      for _, i in ipairs { 1, 150, 300 } do assert.equal("x" .. i, run(m.emit, "e" .. i, "x")) end
+    end)
   end)
 
   -- They went along with each call once: of a program with a thousand templates, a millisecond.

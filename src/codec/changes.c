@@ -132,8 +132,7 @@ static bool holds_programs(struct scan *s) {
     return holds;
 }
 
-/* Was the function on top made from a text by `load`, which gave it no name of a file? */
-static bool is_of_text(lua_State *L) {
+bool tine__is_of_text(lua_State *L) {
     lua_Debug info;
     lua_pushvalue(L, -1);
     lua_getinfo(L, ">S", &info);
@@ -147,7 +146,7 @@ static bool belongs(struct scan *s, int key) {
     lua_State *L = s->e->L;
     if (s->module)
         return false; /* all that does was known from the start */
-    if (s->filled && is_of_text(L))
+    if (s->filled && tine__is_of_text(L))
         return true;
     if (key && lua_type(L, key) == LUA_TSTRING &&
         tine__is_misplaced(s->e, s->file, lua_gettop(L), lua_tostring(L, key)))
@@ -204,7 +203,8 @@ static bool is_added(struct scan *s, int key) {
         return false;
     for (lua_pushnil(L); !added && --left >= 0 && lua_next(L, t); lua_pop(L, 1))
         added = lua_isfunction(L, -1) && !lua_iscfunction(L, -1) &&
-                tine__origin(s->e, s->file, t + 2) == ORIGIN_OTHER && !(s->filled && is_of_text(L));
+                tine__origin(s->e, s->file, t + 2) == ORIGIN_OTHER &&
+                !(s->filled && tine__is_of_text(L));
     lua_settop(L, t);
     return added;
 }

@@ -367,24 +367,37 @@ static struct name *push_inner(struct encoder *e, uint32_t id, uint32_t look) {
     return NULL;
 }
 
-/* Are there so few fields in the table at `t`, and in tables in it? */
-static bool is_small(lua_State *L, int t) {
+/* Is the value on top a function of the program's, which it has given to the module? */
+static bool is_given(struct encoder *e, const struct name *n) {
+    lua_State *L = e->L;
+    return lua_isfunction(L, -1) && !lua_iscfunction(L, -1) && !tine__is_of_text(L) &&
+           tine__origin(e, n->file, lua_gettop(L)) == ORIGIN_OTHER;
+}
+
+/* May the table at `t`, which functions of its module fill, be a registry, and no cache? Of few fields, with those of the
+** tables in it, it may be either; of many it is one if there is something given among those that are looked at. */
+static bool is_registry(struct encoder *e, const struct name *n, int t) {
+    lua_State *L = e->L;
     int left = KEPT_FIELDS;
-    for (lua_pushnil(L); left >= 0 && lua_next(L, t); lua_pop(L, 1)) {
+    bool given = false;
+    for (lua_pushnil(L); left >= 0 && !given && lua_next(L, t); lua_pop(L, 1)) {
         left--;
+        given = is_given(e, n);
         if (!lua_istable(L, -1))
             continue;
-        for (lua_pushnil(L); left >= 0 && lua_next(L, t + 2); lua_pop(L, 1))
+        for (lua_pushnil(L); left >= 0 && !given && lua_next(L, t + 2); lua_pop(L, 1)) {
             left--;
+            given = is_given(e, n);
+        }
         lua_settop(L, t + 2);
     }
     lua_settop(L, t);
-    return left >= 0;
+    return given || left >= 0;
 }
 
 /* Does what the program has changed in the table on top, at `t`, go along? */
 static bool may_be_changed(struct encoder *e, const struct name *n, int t) {
-    return n->going == GOES_BY_NAME || (n->filled && is_small(e->L, t));
+    return n->going == GOES_BY_NAME || (n->filled && is_registry(e, n, t));
 }
 
 static int put_changes_inside(struct company *p) {

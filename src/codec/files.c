@@ -228,10 +228,15 @@ static bool collect(lua_State *L, struct file *f) {
     return good;
 }
 
-/* Does the file begin as bytecode does? */
+/* Does the file begin as bytecode does, behind a line for the shell perhaps? */
 static bool is_dump(const char *path) {
     FILE *file = fopen(path, "rbe");
     int first = file ? getc(file) : EOF;
+    if (first == '#') {
+        while (first != '\n' && first != EOF)
+            first = getc(file);
+        first = first == '\n' ? getc(file) : EOF;
+    }
     if (file)
         (void)fclose(file);
     return first == *LUA_SIGNATURE;

@@ -11,7 +11,8 @@
 /* So many fields of a table are looked at. Where there are more, in a module's table and those in it, the long look
 ** (changes.c) is taken whenever the clock has moved on; else as soon as anything has changed. */
 #define MODULE_FIELDS 8192
-/* A private table that functions of a module fill, and that has more fields, with those of the tables in it, is a cache. */
+/* A private table that functions of a module fill, and in so many fields of which, with those of the tables in it, nothing is
+** that the program has given, is a cache. */
 #define KEPT_FIELDS 256
 
 /* So many bytes of what is checked are hashes. */
@@ -103,6 +104,8 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
 
 /* ---- record.c ---- */
 
+/* For qsort and bsearch of hashes. */
+int tine__compare_hashes(const void *a, const void *b);
 /* What there is of the function of that hash; NULL: it is not in the file. */
 struct file_hash *tine__file_function(const struct file *f, uint64_t hash);
 /* Does the file put a function into a field of that name, but never the one of that hash? */
@@ -227,6 +230,8 @@ static inline bool change_is_field(lua_State *L, int path) {
 /* Push a list of what the program has changed in the table at `t`, which goes by the name `n`: paths and values, in
 ** turn. How many; 0, and nothing pushed; or an error. */
 int tine__changes_of(struct encoder *e, int t, const struct name *n);
+/* Was the Lua function on top made by `load` from a text, and given no name of a file? */
+bool tine__is_of_text(lua_State *L);
 /* The library whose name is at `at` (then its field, or false): add what the program has changed there to the list at
 ** `triples`. */
 void tine__look_at_use(struct encoder *e, int at, int triples, int *count);

@@ -66,6 +66,7 @@ static struct opcodes learn(lua_State *L) {
         .forloop = probe(L, "for i = 1, 2 do end", 5),
         .tforloop = probe(L, "for k in x do end", 5),
         .ret = probe(L, "local a; return a", 2),
+        .move = probe(L, "local a; local b = a", 2),
     };
     o.known = o.gettabup != 0x7f && o.settabup != 0x7f && o.gettabup != o.settabup;
     return o;

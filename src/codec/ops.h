@@ -12,7 +12,8 @@
 /* What numbers they have is learnt from probes that this Lua compiles. */
 struct opcodes {
     unsigned char gettabup, settabup, getupval, setupval, loadk, gettable, settable, getfield,
-        setfield, self, newtable, setlist, closure, call, tailcall, jump, forloop, tforloop, ret;
+        setfield, self, newtable, setlist, closure, call, tailcall, jump, forloop, tforloop, ret,
+        move;
     bool known;
 };
 struct opcodes tine__opcodes(lua_State *L);

@@ -55,7 +55,7 @@ bool tine__file_stores(const struct file *f, const char *key) {
     return rank != STORE_MENTIONED && rank != STORE_UNKNOWN;
 }
 
-static int compare_numbers(const void *a, const void *b) {
+int tine__compare_hashes(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
 }
@@ -63,7 +63,7 @@ static int compare_numbers(const void *a, const void *b) {
 bool tine__file_may_store(const struct file *f, const char *key) {
     uint64_t hash = tine__hash(key, strlen(key));
     return tine__file_stores(f, key) ||
-           (f->nvalues && bsearch(&hash, f->values, f->nvalues, sizeof hash, compare_numbers));
+           (f->nvalues && bsearch(&hash, f->values, f->nvalues, sizeof hash, tine__compare_hashes));
 }
 
 static int bit_of(int upvalue) {

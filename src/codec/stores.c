@@ -114,7 +114,7 @@ static void follow(struct scan *s, const struct function *f, uint32_t x, struct 
         memset(from->of + a, 0, (REGISTERS - a) * sizeof from->of[0]);
     } else if (op == ops->getupval || op == ops->gettabup) {
         from->of[a] = b_of(x) + 1;
-    } else if (op >= ops->gettable && op <= ops->getfield) {
+    } else if (op == ops->move || (op >= ops->gettable && op <= ops->getfield)) {
         from->of[a] = from->of[b_of(x)];
     } else if (op == ops->newtable || op == ops->closure || op == ops->self) {
         from->of[a] = 0;
@@ -270,11 +270,6 @@ static int compare_keys(const void *a, const void *b) {
     return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : (int)x->rank - (int)y->rank;
 }
 
-static int compare_values(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static int compare_variables(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return x < y ? -1 : x > y;
@@ -313,7 +308,7 @@ static void keep(struct scan *s, struct file *f) {
     f->keys = (struct file_key *)(void *)s->keys.data;
     f->nvalues = (uint32_t)(s->values.len / sizeof *f->values);
     if (f->nvalues)
-        qsort(s->values.data, f->nvalues, sizeof *f->values, compare_values);
+        qsort(s->values.data, f->nvalues, sizeof *f->values, tine__compare_hashes);
     f->values = (uint64_t *)(void *)s->values.data;
     sort_variables(&s->assigned);
     sort_variables(&s->filled);
