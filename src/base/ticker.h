@@ -1,7 +1,8 @@
 /* Ticker: the time (tine__now) for who wants it with each small task, at half the cost or less.
 **
 ** The processor's own counter tells how much time has passed since the clock was read last, which is done again after
-** TICKER_TRUST: so the time is right to some hundredths of a microsecond, and follows the clock when that is corrected.
+** TICKER_TRUST: so the time follows the clock when that is corrected, and is right to half a microsecond, which the two
+** readings may be apart. On a machine whose processors' counters differ it may be off by TICKER_TRUST.
 ** How fast the counter runs is measured against the clock, and believed when two measurements agree; where they do not
 ** (it stands still while the processor sleeps, a virtual machine moves, the thread was kept from the processor between
 ** the two readings), and where there is no such counter, the clock is read each time. It never goes back.

@@ -158,8 +158,8 @@ void tine__inbox_unfollow(struct inbox *in);
 
 /* No more submits; cancel what has not started when `cancel`. Returns at once; callable again. */
 void tine__pool_shutdown(struct pool *p, bool cancel);
-/* End the workers now (with SIGTERM if that is WHY_TERMINATED, else SIGKILL); unfinished tasks fail with TINE_EBROKEN, running ones when their
-** worker is gone. Returns at once. */
+/* End the workers now (with SIGTERM if that is WHY_TERMINATED, else SIGKILL); unfinished tasks fail with TINE_EBROKEN,
+** running ones when their worker is gone. Returns at once. */
 void tine__pool_kill(struct pool *p, enum why why);
 /* All workers, the fork server and the manager thread are gone. */
 bool tine__pool_ended(struct pool *p);

@@ -141,7 +141,7 @@ int tine__server_take_over(struct server *s) {
     if (s->taken)
         return 0;
     int err = take_over_streams(s);
-    if (!err)
+    if (!err && !s->boot.environ) /* it was not read by a try before */
         err = read_boot(s);
     if (!err)
         err = tine__inherit_take(&s->boot.inherit, s->executed);
@@ -211,7 +211,7 @@ static struct child *find_pid(pid_t pid) {
 static pid_t fork_worker(struct server *s, const struct message *m, int link) {
     pid_t parent = getpid();
     int err = get_ready(s);
-    if (err && !s->taken) { /* which cannot be tried again */
+    if (err && err != TINE_ENOMEM && !s->taken) { /* it would fail the next time, too */
         refuse(s, err);
         end(s);
     }
