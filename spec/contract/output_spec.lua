@@ -17,8 +17,8 @@ end
 describe("captured output", function()
   teardown(leftovers.none)
 
-  -- Who waits took the first notes, made the epoll, and told nobody: the pool's thread slept beside it, and a task whose
-  -- pipe was full stood until that looked around, after five seconds.
+  -- Who waits took the first notes, made the epoll, and told nobody: the pool's thread slept beside it, and a task that
+  -- had filled its pipe stood until that looked around, after five seconds.
   it("is read by the pool's thread, whoever has read the first of it", function()
     for _ = 1, 30 do
       local pool = open { workers = 2 }
