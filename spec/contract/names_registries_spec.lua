@@ -165,4 +165,25 @@ describe("what a module keeps for the program", function()
       assert.matches("note: 'opened' is not in the module here", traceback, 1, true)
     end)
   end)
+
+  -- Of two functions with the same code, on the same lines of their files, neither was found, and the worker's own
+  -- stayed in the field: without a word.
+  it("is the module's own of two functions with the same code", function()
+    local _, twin = modules:add(finally, "local M = {}\n\nfunction M.one(x) return x + 1 end\nreturn M")
+    local m = modules:add(finally, ([[
+      local M, twin = {}, require "%s"
+
+function M.one(x) return x + 1 end
+      function M.two(x) return x * 2 end
+      M.twin = twin.one
+      return M]]):format(twin))
+    m.one, m.two = m.two, m.one
+    local pool <close> = tine.pool(1)
+    for _ = 1, 3 do
+      local one, two = pool:submit(function() return m.one(5), m.two(5) end):result(TIMEOUT)
+      assert.equal(10, one)
+      assert.equal(6, two)
+      assert.equal(6, pool:submit(m.two, 5):result(TIMEOUT))
+    end
+  end)
 end)

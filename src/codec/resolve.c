@@ -218,34 +218,54 @@ static bool is_surely(const struct naming *n) {
     }
 }
 
-/* Look for it in the table at `t`, and in tables in it. It is at `found`, which is nil before; false: there is another
-** one, too. */
-static bool search_in(const struct naming *n, int t, int found, bool deeper) {
+/* Is the Lua function on top from the module's own file? */
+static bool is_own(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int top = lua_gettop(L);
+    lua_Debug ar;
+    lua_pushvalue(L, top);
+    lua_getinfo(L, ">S", &ar);
+    bool own =
+        tine__push_owner(L, n->r->self, ar.source, SIZE_MAX) && lua_rawequal(L, -1, n->module);
+    lua_settop(L, top);
+    return own;
+}
+
+/* Look for it in the table at `t`, and in tables in it; with `own` for functions of the module's own file only. It is at
+** `found`, which is nil before; false: there is another one, too. */
+static bool search_in(const struct naming *n, int t, int found, bool deeper, bool own) {
     lua_State *L = n->r->L;
     int left = deeper ? MODULE_FIELDS : SEARCHED;
     for (lua_pushnil(L); left > 0 && lua_next(L, t); lua_pop(L, 1), left--) {
-        if (is_surely(n)) {
+        if (is_surely(n) && (!own || is_own(n))) {
             if (!lua_isnil(L, found) && !lua_rawequal(L, found, -1) && n->kind != NAME_CFUNCTION)
                 return false;
             lua_copy(L, -1, found);
         }
-        if (deeper && lua_istable(L, -1) && !search_in(n, lua_gettop(L), found, false))
+        if (deeper && lua_istable(L, -1) && !search_in(n, lua_gettop(L), found, false, own))
             return false;
     }
     return true;
 }
 
-/* It is not where the way leads. Push the one that the module, at `module`, holds somewhere else, if there is just one:
-** the program may have given it another name. */
-static bool search(const struct naming *n, int module) {
+/* Push the one that there is; false, and nothing: there is none, or another one, too. */
+static bool push_only_one(const struct naming *n, int module, bool own) {
     lua_State *L = n->r->L;
-    if (!lua_istable(L, module) || !n->check_len)
-        return false;
     lua_pushnil(L);
     int found = lua_gettop(L);
-    bool one = search_in(n, module, found, true) && !lua_isnil(L, found);
+    bool one = search_in(n, module, found, true, own) && !lua_isnil(L, found);
     lua_settop(L, one ? found : found - 1);
     return one;
+}
+
+/* It is not where the way leads. Push the one that the module, at `module`, holds somewhere else, if there is just one:
+** the program may have given it another name. A function may have a twin in a module that this one needs, and holds
+** something of. */
+static bool search(const struct naming *n, int module) {
+    if (!lua_istable(n->r->L, module) || !n->check_len)
+        return false;
+    return (n->kind == NAME_FUNCTION && push_only_one(n, module, true)) ||
+           push_only_one(n, module, false);
 }
 
 /* What there is instead is on top. */
