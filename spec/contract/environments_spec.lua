@@ -1,18 +1,8 @@
 -- A table that is the _ENV of a function and a value of the same call: it is one table there, too; see docs/travel.md.
-local tine = require "tine"
-
-local TIMEOUT = 60
+local pools = require "spec.support.pools"
 
 describe("an environment that is a value, too", function()
-  local pool
-
-  setup(function() pool = tine.pool(1) end)
-  teardown(function()
-    pool:shutdown()
-    pool = nil
-  end)
-
-  local function run(...) return pool:submit(...):result(TIMEOUT) end
+  local run = pools.runner(setup, teardown)
 
   -- A new environment and the function of that source in it.
   local function sandbox(source, fields)

@@ -1,4 +1,5 @@
 -- Modules whose files are of any name and form, and tables that every state has; see docs/travel.md.
+local pools = require "spec.support.pools"
 local tine = require "tine"
 
 local TIMEOUT = 60
@@ -70,15 +71,7 @@ describe("what only functions of a module see", function()
 end)
 
 describe("tables that every Lua state has", function()
-  local pool
-
-  setup(function() pool = tine.pool(1) end)
-  teardown(function()
-    pool:shutdown()
-    pool = nil
-  end)
-
-  local function run(...) return pool:submit(...):result(TIMEOUT) end
+  local run = pools.runner(setup, teardown)
 
   it("are the worker's own in an upvalue, an argument, a table", function()
     local loaded, strings, files, preload = package.loaded, getmetatable "", getmetatable(io.stdout), package.preload

@@ -15,6 +15,18 @@ function M.open(finally, options)
   return pool
 end
 
+-- What runs a task and gives its result, in a pool of one worker that all tests of a block share; `setup` and `teardown` are
+-- those of the block.
+function M.runner(setup, teardown)
+  local pool
+  setup(function() pool = tine.pool(1) end)
+  teardown(function()
+    pool:shutdown()
+    pool = nil
+  end)
+  return function(...) return pool:submit(...):result(60) end
+end
+
 -- Tasks run in n workers at once: so many are there.
 function M.fill(pool, n)
   local gates, futures = {}, {}
