@@ -125,18 +125,15 @@ static bool holds_programs(struct scan *s) {
     int fn = lua_gettop(L);
     bool holds = false;
     for (int i = 1; !holds && !lua_iscfunction(L, fn) && lua_getupvalue(L, fn, i); i++) {
-        holds = lua_isfunction(L, -1) && !lua_iscfunction(L, -1) &&
-                tine__origin(s->e, s->file, fn + 1) == ORIGIN_OTHER;
+        holds = tine__is_programs(s->e, s->file, fn + 1);
         lua_settop(L, fn);
     }
     return holds;
 }
 
 bool tine__is_of_text(lua_State *L) {
-    lua_Debug info;
-    lua_pushvalue(L, -1);
-    lua_getinfo(L, ">S", &info);
-    return *info.source != '@' && *info.source != '=';
+    const char *source = tine__source_of(L, -1);
+    return *source != '@' && *source != '=';
 }
 
 /* Does the function on top belong to the module, under that key, as far as can be seen? What was made from a text and lies in
@@ -202,9 +199,7 @@ static bool is_added(struct scan *s, int key) {
         (lua_type(L, key) == LUA_TSTRING && tine__file_stores(s->file, lua_tostring(L, key))))
         return false;
     for (lua_pushnil(L); !added && --left >= 0 && lua_next(L, t); lua_pop(L, 1))
-        added = lua_isfunction(L, -1) && !lua_iscfunction(L, -1) &&
-                tine__origin(s->e, s->file, t + 2) == ORIGIN_OTHER &&
-                !(s->filled && tine__is_of_text(L));
+        added = tine__is_programs(s->e, s->file, t + 2) && !(s->filled && tine__is_of_text(L));
     lua_settop(L, t);
     return added;
 }

@@ -370,8 +370,7 @@ static struct name *push_inner(struct encoder *e, uint32_t id, uint32_t look) {
 /* Is the value on top a function of the program's, which it has given to the module? */
 static bool is_given(struct encoder *e, const struct name *n) {
     lua_State *L = e->L;
-    return lua_isfunction(L, -1) && !lua_iscfunction(L, -1) && !tine__is_of_text(L) &&
-           tine__origin(e, n->file, lua_gettop(L)) == ORIGIN_OTHER;
+    return tine__is_programs(e, n->file, lua_gettop(L)) && !tine__is_of_text(L);
 }
 
 /* May the table at `t`, which functions of its module fill, be a registry, and no cache? Of few fields, with those of the

@@ -44,12 +44,10 @@ static bool is_of_dump(struct building *b) {
 /* Is the function on top from a module's file? Functions of one file come one after the other, and share its name. */
 static bool is_of_module(struct building *b) {
     lua_State *L = b->e->L;
-    lua_Debug ar;
-    lua_pushvalue(L, -1);
-    lua_getinfo(L, ">S", &ar);
-    if (ar.source != b->source) {
-        b->source = ar.source;
-        b->owned = tine__push_owner(L, b->e->self, ar.source, b->longest);
+    const char *source = tine__source_of(L, -1);
+    if (source != b->source) {
+        b->source = source;
+        b->owned = tine__push_owner(L, b->e->self, source, b->longest);
         lua_pop(L, 1);
     }
     return b->owned || is_of_dump(b);
@@ -93,10 +91,7 @@ static bool is_better_module(struct building *b, const char *mine, const char *o
 /* Is the function on top from the file of that module? */
 static bool is_from(struct building *b, uint32_t root) {
     lua_State *L = b->e->L;
-    lua_Debug ar;
-    lua_pushvalue(L, -1);
-    lua_getinfo(L, ">S", &ar);
-    tine__push_owner(L, b->e->self, ar.source, b->longest);
+    tine__push_owner(L, b->e->self, tine__source_of(L, -1), b->longest);
     lua_rawgeti(L, b->paths, (lua_Integer)root + 1);
     bool is = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);

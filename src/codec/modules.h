@@ -194,6 +194,10 @@ enum origin {
     ORIGIN_AGAIN, /* the file's code makes it, perhaps at every call of something */
 };
 enum origin tine__origin(struct encoder *e, const struct file *f, int value);
+/* Is the value a Lua function that is not from there: one of the program's? */
+bool tine__is_programs(struct encoder *e, const struct file *f, int value);
+/* Where the function at `fn` is from, as Lua says it (lua_Debug): good as long as the function. */
+const char *tine__source_of(lua_State *L, int fn);
 /* Does the file say that another function than the Lua function at `fn` has that name? */
 bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key);
 

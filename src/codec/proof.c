@@ -18,7 +18,7 @@
 
 /* ---- whose a function is ---- */
 
-static const char *source_of(lua_State *L, int fn) {
+const char *tine__source_of(lua_State *L, int fn) {
     lua_Debug ar;
     lua_pushvalue(L, fn);
     lua_getinfo(L, ">S", &ar);
@@ -27,7 +27,7 @@ static const char *source_of(lua_State *L, int fn) {
 
 /* What the Lua function at `fn` is to that file. */
 static enum origin origin_in(struct encoder *e, const struct file *f, int fn) {
-    if (!f->lua || (*source_of(e->L, fn) != '@' && !f->dumped))
+    if (!f->lua || (*tine__source_of(e->L, fn) != '@' && !f->dumped))
         return ORIGIN_OTHER;
     const struct file_hash *h = tine__file_function(f, tine__hash_function(e->L, e->self, fn));
     if (!h || h->level == 0)
@@ -40,7 +40,7 @@ static enum origin origin_in_mentioned(struct encoder *e, const struct file *f, 
     lua_State *L = e->L;
     int top = lua_gettop(L);
     enum origin origin = ORIGIN_OTHER;
-    if (f->lua && tine__push_owner(L, e->self, source_of(L, fn), SIZE_MAX)) {
+    if (f->lua && tine__push_owner(L, e->self, tine__source_of(L, fn), SIZE_MAX)) {
         const char *owner = lua_tostring(L, -1);
         const struct file *its =
             tine__file_mentions(f, owner) ? tine__file_of(L, e->c, e->self, owner) : NULL;
@@ -70,6 +70,11 @@ enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
     }
     enum origin origin = origin_in(e, f, value);
     return origin == ORIGIN_OTHER ? origin_in_mentioned(e, f, value) : origin;
+}
+
+bool tine__is_programs(struct encoder *e, const struct file *f, int value) {
+    return lua_isfunction(e->L, value) && !lua_iscfunction(e->L, value) &&
+           tine__origin(e, f, value) == ORIGIN_OTHER;
 }
 
 bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key) {

@@ -222,11 +222,8 @@ static bool is_surely(const struct naming *n) {
 static bool is_own(const struct naming *n) {
     lua_State *L = n->r->L;
     int top = lua_gettop(L);
-    lua_Debug ar;
-    lua_pushvalue(L, top);
-    lua_getinfo(L, ">S", &ar);
-    bool own =
-        tine__push_owner(L, n->r->self, ar.source, SIZE_MAX) && lua_rawequal(L, -1, n->module);
+    bool own = tine__push_owner(L, n->r->self, tine__source_of(L, top), SIZE_MAX) &&
+               lua_rawequal(L, -1, n->module);
     lua_settop(L, top);
     return own;
 }

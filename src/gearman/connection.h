@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/clock.h"
 #include "gearman/address.h"
 #include "gearman/packet.h"
 
@@ -55,6 +56,10 @@ void tine__gm_flush(struct gm_conn *c);
 static inline void gm_asked(struct gm_conn *c, uint64_t now) {
     if (c->owing == 0)
         c->owing = now;
+}
+/* When it is lost if it gives none, so long after it was asked; UINT64_MAX: it owes none. */
+static inline uint64_t gm_lost_at(const struct gm_conn *c, uint64_t lost_after) {
+    return c->owing ? clock_after(c->owing, lost_after) : UINT64_MAX;
 }
 
 /* The next packet; what it points to is good until the next call. False: there is none yet, or the connection has been

@@ -70,11 +70,6 @@ static uint64_t ask_at(const struct serve *s, const struct server *v) {
     return clock_after(v->asked, s->o->lost_after / 3);
 }
 
-/* When it is lost, if it gives none before; UINT64_MAX: it need not. */
-static uint64_t silent_at(const struct serve *s, const struct server *v) {
-    return v->conn.owing ? clock_after(v->conn.owing, s->o->lost_after) : UINT64_MAX;
-}
-
 /* When it is handed back, if its submitter has not said by then whether it is to begin. */
 static uint64_t unsaid_at(const struct work *w) {
     return w->stage == WORK_ASKED ? clock_after(w->asked, w->peer->lost_after) : UINT64_MAX;
@@ -86,7 +81,7 @@ static uint64_t server_due(const struct serve *s, const struct server *v) {
     if (v->conn.connecting)
         return clock_after(v->conn.heard, s->o->lost_after);
     uint64_t due = ask_at(s, v);
-    uint64_t lost = silent_at(s, v);
+    uint64_t lost = gm_lost_at(&v->conn, s->o->lost_after);
     due = lost < due ? lost : due;
     for (const struct list *n = v->peers.next; n != &v->peers; n = n->next) {
         const struct peer *peer = LIST_ITEM(n, struct peer, node);
@@ -127,8 +122,8 @@ static void watch_server(struct serve *s, struct server *v, uint64_t now) {
             tine__server_lose(s, v, strerror(c->error));
         return;
     }
-    bool silent =
-        now >= (c->connecting ? clock_after(c->heard, s->o->lost_after) : silent_at(s, v));
+    bool silent = now >= (c->connecting ? clock_after(c->heard, s->o->lost_after)
+                                        : gm_lost_at(&v->conn, s->o->lost_after));
     /* ask first: if we were stopped ourselves an answer may be there that was not read yet */
     if (!c->connecting && now >= ask_at(s, v)) {
         v->asked = now;

@@ -23,21 +23,12 @@ static uint64_t ask_at(const struct far *f, const struct far_server *v) {
     return v->resting && !far_is_wanted(f) ? UINT64_MAX : clock_after(v->asked, often);
 }
 
-static uint64_t lost_at(const struct far *f, uint64_t heard) {
-    return clock_after(heard, f->o.lost_after);
-}
-
-/* When the server is lost if it says nothing before; UINT64_MAX: it need not say anything. */
-static uint64_t silent_at(const struct far *f, const struct far_server *v) {
-    return v->conn.owing ? lost_at(f, v->conn.owing) : UINT64_MAX;
-}
-
 static uint64_t due_of(const struct far *f, const struct far_server *v) {
     if (v->conn.fd == -1)
         return v->again;
     if (v->conn.connecting)
         return clock_after(v->conn.heard, f->o.connect_timeout);
-    uint64_t ask = ask_at(f, v), lost = silent_at(f, v);
+    uint64_t ask = ask_at(f, v), lost = gm_lost_at(&v->conn, f->o.lost_after);
     return ask < lost ? ask : lost;
 }
 
@@ -64,7 +55,7 @@ static void look_at_lines(struct far *f, struct far_server *v, uint64_t now) {
         next = n->next;
         if (l->running == 0)
             l->heard = now;
-        else if (now >= lost_at(f, l->heard))
+        else if (now >= clock_after(l->heard, f->o.lost_after))
             tine__far_lose_line(f, l, why);
         else
             tine__far_order(l, SAY_PING, NULL, NULL, 0);
@@ -88,7 +79,7 @@ static void tick_server(struct far *f, struct far_server *v, uint64_t now) {
         tine__gm_say(c, "workers\n");
         gm_asked(c, now);
         look_at_lines(f, v, now);
-    } else if (gm_is_open(c) && now >= silent_at(f, v)) {
+    } else if (gm_is_open(c) && now >= gm_lost_at(&v->conn, f->o.lost_after)) {
         tine__gm_close(c);
         tine__far_lose_server(f, v);
         snprintf(v->why, sizeof v->why, "%.100s: it was not heard any more", c->address->name);
