@@ -15,8 +15,8 @@ function M.open(finally, options)
   return pool
 end
 
--- What runs a task and gives its result, in a pool of one worker that all tests of a block share; `setup` and `teardown` are
--- those of the block.
+-- What runs a task and gives its result, in a pool of one worker that all tests of a block share; `setup` and
+-- `teardown` are those of the block.
 function M.runner(setup, teardown)
   local pool
   setup(function() pool = tine.pool(1) end)
