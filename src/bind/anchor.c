@@ -3,7 +3,7 @@
 #include "base/hot.h"
 #include "bind/bind.h"
 
-static void make_room(lua_State *L, struct state *S) {
+COLD static void make_room(lua_State *L, struct state *S) {
     uint32_t room = S->room ? 2 * S->room : 64;
     uint32_t *free = lua_newuserdatauv(L, room * sizeof *free, 0);
     if (room <= S->room) { /* a finalizer came here too */

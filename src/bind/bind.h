@@ -32,6 +32,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/list.h"
 #include "base/sys.h"
 #include "bind/items.h"
@@ -329,8 +330,8 @@ void tine__send(lua_State *L, struct core *c, struct draft *d, struct call_buf *
 /* The same without waiting: false, and nothing has happened, when it would have to. */
 bool tine__try_send(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                     uint32_t function);
-void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
-                       size_t len);
+COLD void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code,
+                            const char *text, size_t len);
 /* What comes before the arguments. */
 struct head {
     struct task_name *name;
@@ -359,13 +360,13 @@ bool tine__is_task(lua_State *L, int arg);
 ** called. */
 void tine__check_task(lua_State *L, int arg, const char *method);
 /* Raise why a pool that has ended takes nothing. */
-void tine__refuse_ended(lua_State *L, struct core *c);
+COLD void tine__refuse_ended(lua_State *L, struct core *c);
 int tine__submit(lua_State *L); /* pool:submit */
 /* Give the future that was drafted and sent. */
 int tine__submitted(lua_State *L, const struct draft *d);
 /* later.c: send what was encoded in `r` when there is room; the loop goes on meanwhile. To be returned. */
-int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
-                     uint32_t function);
+COLD int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
+                          uint32_t function);
 
 /* --- share.c --- */
 
@@ -520,7 +521,7 @@ int tine__progress_push(lua_State *L, const struct progress *p);
 
 enum extra { EXTRA_NONE, EXTRA_LABEL, EXTRA_WATCH, EXTRA_TABLE };
 /* Push the table of extras of the future at `idx`, made if there is none. */
-void tine__extras_push(lua_State *L, struct future *f, int idx);
+COLD void tine__extras_push(lua_State *L, struct future *f, int idx);
 /* Append the value at `what` to the list `field` of the extras. */
 void tine__extras_add(lua_State *L, struct future *f, int idx, const char *field, int what);
 /* Would nobody hear of its end who does not hold it? */
@@ -543,21 +544,21 @@ int tine__extras_push_printed(lua_State *L, struct future *f, int idx);
 
 /* The futures among the `n` arguments from stack index `first` on, as needs; nil is in their place, or their value. They
 ** are in a table at `futures` (nil before); pushed is what keeps the needs. NULL: none. */
-struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n, int futures);
+COLD struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n, int futures);
 struct needs **tine__needs_place(lua_State *L);
 /* Just before it is submitted: who gives what. Allocates nothing. */
-void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int futures);
+COLD void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int futures);
 /* The dependent (a future or chunk) is on its way: let those in the table at `futures` give it what they end with. */
-void tine__needs_await(lua_State *L, int futures, int dependent);
+COLD void tine__needs_await(lua_State *L, int futures, int dependent);
 int tine__future_chain(lua_State *L); /* future:chain */
 
 /* --- attempts.c --- */
 
 /* The item of a future that has been released has failed attempts: they are the future's. False: it has been dealt with
 ** meanwhile. */
-bool tine__keep_attempts(lua_State *L, struct future *f, int idx);
+COLD bool tine__keep_attempts(lua_State *L, struct future *f, int idx);
 /* Its owner is asked whether it is to be tried again: when callbacks may run. Allocates nothing. */
-void tine__ask_later(struct state *S, struct item *item);
+COLD void tine__ask_later(struct state *S, struct item *item);
 /* Ask all those. Raises only `interrupted!`. */
 void tine__questions_run(lua_State *L);
 int tine__future_times(lua_State *L);    /* future:times */
@@ -567,9 +568,9 @@ int tine__future_attempts(lua_State *L); /* future:attempts */
 
 /* The future at `idx`, whose item has been released, has events that nobody has read: they are its own. False: it has been
 ** dealt with meanwhile. */
-bool tine__events_keep(lua_State *L, struct future *f, int idx);
+COLD bool tine__events_keep(lua_State *L, struct future *f, int idx);
 /* The task of the future at `idx` has emitted something. */
-void tine__future_heard(lua_State *L, struct future *f, int idx);
+COLD void tine__future_heard(lua_State *L, struct future *f, int idx);
 /* Its callbacks for events are called, for those that are there. */
 void tine__future_hear(lua_State *L, struct future *f, int idx);
 /* Call the function at `fn` with the event of task k of what has this name; errors go where those of what is at `idx` go. The
@@ -619,7 +620,7 @@ void tine__core_close_fileno(struct state *S, struct core *c);
 /* The pool has ended: close it, or while a loop may watch it let it be readable for good. */
 void tine__core_end_fileno(struct state *S, struct core *c);
 /* It is to be readable, or not for this reason any more. */
-void tine__core_ring(struct state *S, struct core *c, bool on);
+COLD void tine__core_ring(struct state *S, struct core *c, bool on);
 /* It is to be readable from this time on (WAIT_FOREVER: not for this reason). 0 or a code. */
 int tine__core_alarm(struct core *c, uint64_t deadline);
 /* Callbacks have become due, or none are any more. */
@@ -687,7 +688,7 @@ void tine__error_push(lua_State *L, int code, const char *format, ...);
 /* The same, raised. */
 int tine__error(lua_State *L, int code, const char *format, ...);
 /* Raise what the pool refused (code, errno as it is now). */
-int tine__refused(lua_State *L, struct core *c, int code);
+COLD int tine__refused(lua_State *L, struct core *c, int code);
 /* Push an error object for a failure; TINE_E... of it or of `code`. */
 void tine__error_failure(lua_State *L, struct core *c, int code, const struct failure *f);
 /* Push the text of the value at `idx`, whatever its __tostring does. */
@@ -729,7 +730,7 @@ static inline struct core *anchor_core(struct anchor *a) {
 /* Push the function that the chunk at `idx` was sent with to be asked; its core and name. */
 struct core *tine__chunk_when(lua_State *L, int idx, struct task_name *name);
 /* Tasks of the chunk at `idx` have emitted something: it is due, once; and the function is called for what is there. */
-void tine__chunk_heard(lua_State *L, int idx);
+COLD void tine__chunk_heard(lua_State *L, int idx);
 void tine__chunk_hear(lua_State *L, int idx);
 /* A chunk's item has been released. */
 void tine__chunk_released(lua_State *L, struct anchor *a);

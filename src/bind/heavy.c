@@ -5,6 +5,7 @@
 */
 #include <stdio.h>
 #include <string.h>
+#include "base/hot.h"
 #include "bind/bind.h"
 
 #define HEAVY_BYTES (1u << 20)
@@ -29,7 +30,7 @@ static void name_of(const struct codec_origin *origin, char *name) {
 }
 
 /* The one of this name, a new one if need be; NULL: no memory, then nothing is told. */
-static struct heavy *find(struct core *c, const char *name) {
+COLD static struct heavy *find(struct core *c, const char *name) {
     for (struct heavy *h = c->heavy; h; h = h->next)
         if (strcmp(h->name, name) == 0)
             return h;
@@ -42,7 +43,7 @@ static struct heavy *find(struct core *c, const char *name) {
     return h;
 }
 
-static void push_text(lua_State *L, const struct heavy *h) {
+COLD static void push_text(lua_State *L, const struct heavy *h) {
     char text[512];
     const struct codec_load *load = &h->load;
     int n = snprintf(text, sizeof text, "calls of %s carry %.1f MiB each", h->name,

@@ -24,7 +24,7 @@ void tine__items_init(struct items *s) {
     s->most = KEPT;
 }
 
-static struct block *new_block(struct items *s) {
+COLD static struct block *new_block(struct items *s) {
     struct block *b = sys.malloc(sizeof *b);
     if (!b)
         return NULL;
@@ -55,7 +55,7 @@ HOT struct item *tine__items_take(struct items *s) {
     return item;
 }
 
-static void free_block(struct items *s, struct block *b) {
+COLD static void free_block(struct items *s, struct block *b) {
     list_remove(&b->node);
     s->nfree -= TOGETHER;
     free(b);

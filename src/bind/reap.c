@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/hot.h"
 #include "bind/bind.h"
 #include "worker/root.h"
 
@@ -55,7 +56,7 @@ static void rest(struct core *c) {
 }
 
 /* Its owner is asked something, or may hear something. */
-static void take_rare(struct state *S, struct item *item) {
+COLD static void take_rare(struct state *S, struct item *item) {
     struct item_rare *rare = item_rare(item);
     list_remove(&rare->question);
     if (item->asked)
@@ -109,7 +110,7 @@ static void future_landed(lua_State *L, struct future *f) {
 }
 
 /* What its item has of what few have. False: it has landed meanwhile. */
-static bool keep_rare(lua_State *L, struct future *f, int idx) {
+COLD static bool keep_rare(lua_State *L, struct future *f, int idx) {
     const struct item_rare *rare = item_rare(f->anchor.item);
     /* What lua_close does not finalize any more would not give it back: it goes with the item. */
     bool finalizes = !state_of(L)->closing;
@@ -143,7 +144,7 @@ static void future_released(lua_State *L, struct future *f) {
     tine__future_ended(L, f, idx);
 }
 
-static void to_limbo(struct state *S, struct item *item) {
+COLD static void to_limbo(struct state *S, struct item *item) {
     list_remove(&item->news);
     list_push(&S->limbo, &item->news);
 }

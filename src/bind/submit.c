@@ -128,7 +128,8 @@ static struct item *begin_launch(lua_State *L, struct core *c, struct draft *d) 
 }
 
 /* The pool has refused it, by `err`, or is gone. */
-static int end_refused(lua_State *L, struct core *c, struct draft *d, struct item *item, int err) {
+COLD static int end_refused(lua_State *L, struct core *c, struct draft *d, struct item *item,
+                            int err) {
     if (item)
         tine__item_put(c, item);
     tine__unanchor(L, c->state, d->anchor);
@@ -303,7 +304,7 @@ static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct
 }
 
 /* The function that is asked before it is tried again is kept with the future. */
-static void keep_when(lua_State *L, struct future *f, int view, int future) {
+COLD static void keep_when(lua_State *L, struct future *f, int view, int future) {
     tine__extras_push(L, f, future);
     lua_getiuservalue(L, view, VIEW_WHEN);
     lua_setfield(L, -2, "when");
@@ -319,7 +320,7 @@ static bool may_need(lua_State *L, int n) {
 }
 
 /* What those are to give, kept on the stack; NULL: nothing. */
-static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
+COLD static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
     lua_pushnil(L);
     if (!tine__needs_collect(L, c, 3, n, future + 1))
         return NULL;

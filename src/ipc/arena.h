@@ -34,6 +34,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/hot.h"
 
 struct arena;
 
@@ -105,7 +106,7 @@ int tine__carry(struct carried *c, struct region *r);
 int tine__carry_all(struct carried *to, const struct carried *from);
 /* The one of a handle, as tine__region_open says, but not mapped. */
 int tine__carry_named(struct carried *c, const struct handle *h);
-void tine__carried_drop(struct carried *c);
+COLD void tine__carried_drop(struct carried *c);
 
 /* In a worker: name `carried` from `at` on in `out`, at most `max` of them, to who started it, for whom they are kept from
 ** now on. The number named. */

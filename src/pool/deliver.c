@@ -6,7 +6,7 @@
 #include "base/sys.h"
 #include "pool/internal.h"
 
-static void count_failed(struct pool *p, const struct item *item, uint32_t k) {
+COLD static void count_failed(struct pool *p, const struct item *item, uint32_t k) {
     const struct outcome *o = &item->outcomes[k];
     if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED) {
         p->ends.cancelled++;
@@ -32,14 +32,14 @@ static inline void end_children(struct pool *p, struct item *item, uint32_t from
 }
 
 /* Whom else it concerns that it is DONE. */
-static void end_rare(struct pool *p, struct item *item) {
+COLD static void end_rare(struct pool *p, struct item *item) {
     tine__events_end(item);
     tine__followers_end(item);
     tine__needs_meet(p, item);
 }
 
 /* Its owner wants to hear of that at once. */
-static void end_watched(struct item *item) {
+COLD static void end_watched(struct item *item) {
     item->inbox->watched--;
     item->inbox->urgent = true;
     item->watched = false;
@@ -87,12 +87,7 @@ static struct failure *unreadable(int error) {
     return f;
 }
 
-static void set_result(struct pool *p, struct outcome *o, const struct report *r) {
-    assert(r); /* what ends without one has not ended by a result */
-    if (r->kind == REPORT_VALUES && !r->error) { /* as nearly all */
-        tine__outcome_set_report(o, OUTCOME_VALUES, 0, p, r);
-        return;
-    }
+COLD static void set_other(struct pool *p, struct outcome *o, const struct report *r) {
     enum outcome_state state = r->kind == REPORT_VALUES  ? OUTCOME_VALUES
                                : r->kind == REPORT_ERROR ? OUTCOME_ERROR
                                                          : OUTCOME_FAILED;
@@ -106,6 +101,14 @@ static void set_result(struct pool *p, struct outcome *o, const struct report *r
     } else {
         tine__outcome_set_report(o, state, code, p, r);
     }
+}
+
+static void set_result(struct pool *p, struct outcome *o, const struct report *r) {
+    assert(r);                                 /* what ends without one has not ended by a result */
+    if (r->kind == REPORT_VALUES && !r->error) /* as nearly all */
+        tine__outcome_set_report(o, OUTCOME_VALUES, 0, p, r);
+    else
+        set_other(p, o, r);
 }
 
 /* --- what tasks say --- */
@@ -125,8 +128,8 @@ void tine__deliver_progress(struct pool *p, const struct report *r) {
 }
 
 /* How task k of the item has ended, not by a result; `r` is what its worker has said of it, or NULL. */
-static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending how,
-                    const struct report *r, struct outcome *o) {
+COLD static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending how,
+                         const struct report *r, struct outcome *o) {
     static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
                                 [ENDING_TIMEOUT] = TINE_ETIMEOUT,
                                 [ENDING_LATE] = TINE_ETIMEOUT,
@@ -179,7 +182,8 @@ void tine__deliver_desert(struct pool *p, const struct report *r) {
 /* --- attempts --- */
 
 /* The item has failed: that is noted, and its owner is asked, or it is tried again. */
-static void try_again(struct pool *p, struct item *item, enum ending how, const struct report *r) {
+COLD static void try_again(struct pool *p, struct item *item, enum ending how,
+                           const struct report *r) {
     struct attempt *a = tine__attempt_add(item);
     if (a)
         set_outcome(p, item, 0, how, r, &a->error);
@@ -221,15 +225,15 @@ void tine__item_refuse(struct pool *p, struct item *item) {
 
 /* --- ends --- */
 
-static void trace_result(struct pool *p, const struct item *item, uint32_t k,
-                         const struct report *r) {
+COLD static void trace_result(struct pool *p, const struct item *item, uint32_t k,
+                              const struct report *r) {
     uint64_t ended = r->ended ? r->ended : tine__now();
     tine__tracing_end(p, item, k, r->started, ended);
     tine__tracing_changed(p, ended);
 }
 
 /* Who has sent the chunk wants to know how long each of its tasks ran. */
-static void note_ran(struct item *item, uint32_t k, const struct report *r) {
+COLD static void note_ran(struct item *item, uint32_t k, const struct report *r) {
     struct item_rare *rare =
         r->started && r->ended > r->started ? tine__item_need_rare(item) : NULL;
     if (rare && !rare->ran)

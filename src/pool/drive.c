@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "pool/internal.h"
@@ -24,8 +25,8 @@ static int prepare(struct pool *p, struct item *item) {
 }
 
 /* On top of another: it is posted to the worker. */
-static void run_there(struct pool *p, const struct order *o, const struct site_call *call,
-                      struct answer *a) {
+COLD static void run_there(struct pool *p, const struct order *o, const struct site_call *call,
+                           struct answer *a) {
     uint64_t place;
     struct letter *letter = tine__letter_of_call(p, item_of(o->task), &place);
     if (!letter) {
@@ -40,7 +41,7 @@ static void run_there(struct pool *p, const struct order *o, const struct site_c
 }
 
 /* Of a chunk of which some have ended, or never will run. */
-static void run_rest(struct pool *p, const struct order *o, struct answer *a) {
+COLD static void run_rest(struct pool *p, const struct order *o, struct answer *a) {
     struct item *item = item_of(o->task);
     struct call_head rest = o->task->call;
     rest.id += item->first;
@@ -81,7 +82,7 @@ static void run_next(struct pool *p, const struct order *o) {
     sched_answer_run(&p->s, o, &a, o->task->call.flags & CALL_TIMED ? tine__now() : 0);
 }
 
-static void carry_other(struct pool *p, const struct order *o) {
+COLD static void carry_other(struct pool *p, const struct order *o) {
     struct answer a = {0};
     if (o->kind == ORDER_START && o->worker > p->s.o.workers)
         a.err =
@@ -112,7 +113,7 @@ static void deliver_events(struct pool *p) {
         tine__deliver(p, &e);
 }
 
-static void deliver_some(struct pool *p) {
+COLD static void deliver_some(struct pool *p) {
     deliver_events(p);
     if (!list_empty(&p->met))
         tine__needs_settle(p);
@@ -162,7 +163,7 @@ void tine__drive(struct pool *p) {
 
 /* The bytes of a single call that was handed over are not kept; when its worker has died before it began, the site
 ** still has them, and it runs elsewhere. */
-static void keep_lost(struct pool *p, const struct report *r) {
+COLD static void keep_lost(struct pool *p, const struct report *r) {
     struct task *t = sched_sent(&p->s, r->ref);
     struct item *item = t ? item_of(t) : NULL;
     if (item)
@@ -171,48 +172,55 @@ static void keep_lost(struct pool *p, const struct report *r) {
         tine__item_copy_bytes(item, r->bytes, r->length);
 }
 
-#define EVENTS_AT_ONCE 4096 /* more may come as fast as they are heard */
+#define OTHERS_AT_ONCE 4096 /* more may come as fast as they are heard */
+
+/* What is no result; true: it is one of those that may come as fast as they are heard. */
+COLD static bool hear_other(struct pool *p, const struct report *r) {
+    if (r->kind == REPORT_EVENT || r->kind == REPORT_PRINTED) {
+        if (r->kind == REPORT_EVENT)
+            tine__deliver_event(p, r);
+        else
+            tine__deliver_printed(p, r);
+        return true;
+    }
+    if (r->kind == REPORT_PROGRESS)
+        tine__deliver_progress(p, r);
+    if (r->kind == REPORT_OUTPUT)
+        tine__printed_deliver(p, r);
+    if (r->kind == REPORT_RAN)
+        tine__deliver_ran(p, r);
+    if (r->kind == REPORT_FAULT)
+        tine__deliver_fault(p, r);
+    if (r->kind == REPORT_LOST)
+        keep_lost(p, r);
+    if (report_is_nested(r))
+        tine__children_hear(p, r);
+    if (r->kind == REPORT_DESERTED)
+        tine__deliver_desert(p, r);
+    if (r->kind == REPORT_EXITED)
+        p->figures.spent += r->spent;
+    tine__sched_report(&p->s, r, tine__now());
+    if (p->trace && r->kind == REPORT_READY)
+        tine__tracing_ready(p, r);
+    deliver_all(p); /* what it says of its bytes is good only now */
+    if (r->kind == REPORT_EXITED)
+        tine__mail_tidy(p, r->worker, true);
+    return false;
+}
 
 /* All there are; the number of results. */
 static unsigned hear(struct pool *p, bool listen) {
     struct report r;
-    unsigned n = 0, events = 0;
-    while (events < EVENTS_AT_ONCE && !pool_site_is_gone(p) &&
+    unsigned n = 0, others = 0;
+    while (others < OTHERS_AT_ONCE && !pool_site_is_gone(p) &&
            p->site->ops->report(p->site, &r, listen)) {
         listen = false;
         if (report_is_result(&r)) {
             if (n++ == 0)
                 p->heard = ticker_now(&p->ticker);
             tine__deliver_result(p, &r);
-        } else if (r.kind == REPORT_EVENT) {
-            tine__deliver_event(p, &r);
-            events++;
-        } else if (r.kind == REPORT_PRINTED) {
-            tine__deliver_printed(p, &r);
-            events++;
         } else {
-            if (r.kind == REPORT_PROGRESS)
-                tine__deliver_progress(p, &r);
-            if (r.kind == REPORT_OUTPUT)
-                tine__printed_deliver(p, &r);
-            if (r.kind == REPORT_RAN)
-                tine__deliver_ran(p, &r);
-            if (r.kind == REPORT_FAULT)
-                tine__deliver_fault(p, &r);
-            if (r.kind == REPORT_LOST)
-                keep_lost(p, &r);
-            if (report_is_nested(&r))
-                tine__children_hear(p, &r);
-            if (r.kind == REPORT_DESERTED)
-                tine__deliver_desert(p, &r);
-            if (r.kind == REPORT_EXITED)
-                p->figures.spent += r.spent;
-            tine__sched_report(&p->s, &r, tine__now());
-            if (p->trace && r.kind == REPORT_READY)
-                tine__tracing_ready(p, &r);
-            deliver_all(p); /* what it says of its bytes is good only now */
-            if (r.kind == REPORT_EXITED)
-                tine__mail_tidy(p, r.worker, true);
+            others += hear_other(p, &r);
         }
     }
     return n;

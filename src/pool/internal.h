@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include "base/hot.h"
 #include "base/list.h"
 #include "base/ticker.h"
 #include "ipc/wakeup.h"
@@ -136,9 +137,9 @@ static inline void item_forget_bytes(struct item *item) {
 /* It has a copy of these; NULL: no memory. */
 void tine__item_copy_bytes(struct item *item, const char *bytes, size_t length);
 /* Move bytes that are in private memory into the call heap. 0 or TINE_ENOMEM. */
-int tine__item_move_bytes(struct pool *p, struct item *item);
+COLD int tine__item_move_bytes(struct pool *p, struct item *item);
 /* Keep only those of the tasks that have not ended. 0 or TINE_ENOMEM. */
-int tine__item_cut_bytes(struct pool *p, struct item *item);
+COLD int tine__item_cut_bytes(struct pool *p, struct item *item);
 
 /* deliver.c */
 /* Something that a pool runs once in each worker has failed where nobody waits for it. */
@@ -169,7 +170,7 @@ static inline struct item *item_leader(struct item *item) {
     return rare && rare->leader ? rare->leader : item;
 }
 /* The item has ended: so have those that follow it. */
-void tine__followers_end(struct item *item);
+COLD void tine__followers_end(struct item *item);
 
 /* blame.c */
 /* The failure of task `k`, of which a report says that its worker on another machine has died, or that it was lost.
@@ -187,13 +188,13 @@ struct failure *tine__failure_ended(const struct item *item, uint32_t k, enum en
 /* children.c */
 void tine__children_open(struct pool *p);
 /* Something that a task says of what it has submitted. */
-void tine__children_hear(struct pool *p, const struct report *r);
+COLD void tine__children_hear(struct pool *p, const struct report *r);
 /* Task `id` of the item has ended, or has been asked to: end what it has submitted. */
-void tine__children_end(struct pool *p, struct item *item, uint64_t id);
+COLD void tine__children_end(struct pool *p, struct item *item, uint64_t id);
 /* What was wanted of them was told, and has been done: say so. */
-void tine__children_answer(struct pool *p);
+COLD void tine__children_answer(struct pool *p);
 /* Deal with children that have ended, and end those that are to. False: there was nothing. */
-bool tine__children_settle(struct pool *p);
+COLD bool tine__children_settle(struct pool *p);
 
 /* mail.c */
 /* A letter for the worker with `more` bytes behind it: its place in *place, its memory. NULL: none. */
@@ -207,7 +208,7 @@ void tine__mail_close(struct pool *p);
 
 /* letters.c; NULL: no memory */
 /* The call of the item. */
-struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uint64_t *place);
+COLD struct letter *tine__letter_of_call(struct pool *p, const struct item *item, uint64_t *place);
 /* How a task has ended. What that names is held by *names, too. */
 struct letter *tine__letter_of_end(struct pool *p, const struct outcome *o, uint64_t *place,
                                    struct carried *names);
@@ -220,7 +221,7 @@ void tine__deliver_printed(struct pool *p, const struct report *r);
 /* A task has emitted something. */
 void tine__deliver_event(struct pool *p, const struct report *r);
 /* The item has ended. */
-void tine__events_end(struct item *item);
+COLD void tine__events_end(struct item *item);
 /* The follower has the events of its leader. */
 void tine__events_follow(struct pool *p, struct item *follower, struct item *leader);
 /* The pool takes no more tasks. */
@@ -263,7 +264,7 @@ static inline void inbox_stir(struct inbox *in) {
 }
 void tine__inbox_post(struct inbox *in, struct item *item);
 /* There is room for more tasks: whose submit was refused may look again. */
-void tine__inboxes_room(struct pool *p);
+COLD void tine__inboxes_room(struct pool *p);
 /* Wake threads that wait for news that have come; with `all` every one. */
 void tine__wake_waiters(struct pool *p, bool all);
 /* The pool has ended: for good. */
@@ -278,16 +279,17 @@ uint64_t tine__pool_running(struct pool *p);
 
 /* tracing.c: only when there is a trace */
 /* Attempt number `attempt` of task k, which ran from then until then (`started` 0 or rubbish: it did not), ended like this. */
-void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, uint32_t attempt,
-                           const struct outcome *o, uint64_t started, uint64_t ended);
+COLD void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k,
+                                uint32_t attempt, const struct outcome *o, uint64_t started,
+                                uint64_t ended);
 /* The last attempt of task k, whose outcome is set, ended then. */
-void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
-                       uint64_t ended);
-void tine__tracing_ready(struct pool *p, const struct report *r);
-void tine__tracing_event(struct pool *p, const struct event *e);
+COLD void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
+                            uint64_t ended);
+COLD void tine__tracing_ready(struct pool *p, const struct report *r);
+COLD void tine__tracing_event(struct pool *p, const struct event *e);
 /* Tell it the counters, at once or soon. */
 void tine__tracing_count(struct pool *p, uint64_t now);
-void tine__tracing_changed(struct pool *p, uint64_t now);
+COLD void tine__tracing_changed(struct pool *p, uint64_t now);
 
 /* Have children ended, or are some to be ended (tine__children_settle)? */
 static inline bool pool_has_children_news(const struct pool *p) {

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/hot.h"
 #include "base/list.h"
 #include "msg/label.h"
 #include "msg/progress.h"
@@ -102,7 +103,7 @@ static inline struct item_rare *item_rare(const struct item *item) {
 /* The same, made if there is none; NULL: no memory. Under the pool's lock. */
 struct item_rare *tine__item_need_rare(struct item *item);
 /* Give it up, with all that it holds. The owner's, of an item that is released or was never submitted. */
-void tine__item_drop_rare(struct item *item);
+COLD void tine__item_drop_rare(struct item *item);
 
 /* Of its last attempt. */
 static inline struct task_times item_times(const struct item *item) {

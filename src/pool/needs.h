@@ -9,6 +9,7 @@
 #define TINE_POOL_NEEDS_H
 
 #include <stdint.h>
+#include "base/hot.h"
 #include "base/list.h"
 #include "pool/outcome.h"
 
@@ -47,15 +48,15 @@ bool tine__item_ungiven(struct pool *p, struct item *item);
 /* The need at this position that its owner is to meet, and has not; or NULL. */
 struct need *tine__need_find(struct item *item, uint32_t position);
 /* gifts.c: those whose leaders have ended have it. */
-void tine__needs_settle(struct pool *p);
+COLD void tine__needs_settle(struct pool *p);
 void tine__need_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
                      size_t length, struct carried *carried);
 void tine__needs_fail(struct pool *p, struct item *item, int code, const char *text, size_t length);
 /* The item is in, and HELD: what is there already is taken. */
-void tine__needs_begin(struct pool *p, struct item *item);
+COLD void tine__needs_begin(struct pool *p, struct item *item);
 /* The item has ended: those that need it are to have it. */
-void tine__needs_meet(struct pool *p, struct item *item);
+COLD void tine__needs_meet(struct pool *p, struct item *item);
 /* The item needs nothing any more. */
-void tine__needs_drop(struct pool *p, struct item *item);
+COLD void tine__needs_drop(struct pool *p, struct item *item);
 
 #endif

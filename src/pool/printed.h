@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/hot.h"
 
 struct pool;
 struct item;
@@ -31,7 +32,7 @@ void tine__printed_unref(struct printed *o);
 /* A task of an item that is captured is about to end, or lost: this is what it has printed. */
 void tine__printed_deliver(struct pool *p, const struct report *r);
 /* The item is about to end: it has an output, be it an empty one, if it is captured. */
-void tine__printed_end(struct pool *p, struct item *item);
+COLD void tine__printed_end(struct pool *p, struct item *item);
 /* Put the end of what task `k` of the item has printed into its failure. */
 void tine__printed_blame(const struct item *item, uint32_t k, struct failure *f);
 

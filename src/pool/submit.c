@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/sys.h"
 #include "msg/extra.h"
 #include "pool/internal.h"
@@ -118,7 +119,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
     return TINE_ENOMEM;
 }
 
-static void unadmit(struct pool *p, struct item *item) {
+COLD static void unadmit(struct pool *p, struct item *item) {
     tine__settings_unref(item->settings);
     item->inbox->open--;
     item->inbox->watched -= item->watched;
@@ -146,7 +147,7 @@ uint64_t tine__pool_count_map(struct pool *p) {
     return serial;
 }
 
-static void begin_needs(struct pool *p, struct item *item) {
+COLD static void begin_needs(struct pool *p, struct item *item) {
     tine__needs_begin(p, item);
     tine__drive(p);
     tine__wake_waiters(p, false);

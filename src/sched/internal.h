@@ -2,6 +2,7 @@
 #ifndef TINE_SCHED_INTERNAL_H
 #define TINE_SCHED_INTERNAL_H
 
+#include "base/hot.h"
 #include "sched/sched.h"
 
 #define SCHED_SECOND 1000000000ull
@@ -23,7 +24,8 @@ static inline void sched_close(struct sched *s, const struct task *t) {
 /* --- state.c: changes that keep the counts true --- */
 
 /* Tasks [from, upto) of `t` end by `how`: an event. With that it may be DONE. */
-void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to, enum ending how);
+COLD void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to,
+                          enum ending how);
 /* It is with the site from now on: it was just taken from the policy, and there is a free ref. */
 void tine__sched_send(struct sched *s, struct task *t);
 /* It waits from now on, not for the first time; it is in no list. `unspent`: its group has not had its turn. */
@@ -35,7 +37,7 @@ void tine__sched_done(struct sched *s, struct task *t);
 /* It is HELD from now on; it was in no list. */
 void tine__sched_hold(struct sched *s, struct task *t);
 /* It has ended like this, or (NONE) by a result, which is an `error` of its own: is it tried again? It is HELD then. */
-bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool error);
+COLD bool tine__sched_fails(struct sched *s, struct task *t, enum ending how, bool error);
 /* It is no longer with the site; it is in no list, and not yet WAITING or DONE. */
 void tine__sched_unsend(struct sched *s, struct task *t);
 /* What is open of it, and with nobody, never runs. */
@@ -116,7 +118,7 @@ bool tine__sched_order_on_top(struct sched *s, struct order *o);
 /* --- workers.c, again --- */
 
 /* There are to be so many refs. 0 or TINE_ENOMEM. */
-int tine__sched_grow(struct sched *s, uint32_t n);
+COLD int tine__sched_grow(struct sched *s, uint32_t n);
 /* There are more than there may be: some leave. */
 void tine__sched_shrink(struct sched *s);
 
@@ -128,9 +130,9 @@ void tine__sched_desert(struct sched *s);
 /* --- stop.c: how a task is ended that runs --- */
 
 /* End task `next` of one that is SENT by `how`: it is asked first, if it is given any grace. */
-void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how);
+COLD void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how);
 /* It was handed over: look when it can have run too long. */
-void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now);
+COLD void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now);
 /* Look again when the task that runs since then, and has spent so much of the processor, may have run too long; 0: it is
 ** not known. */
 void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t spent,
@@ -142,14 +144,14 @@ void tine__sched_stopped(struct sched *s, struct task *t, const struct answer *a
 /* Its grace is over. */
 void tine__sched_grace_over(struct sched *s, struct task *t);
 /* Task `next` has answered, having been asked or not: what it ends with; ENDING_NONE: with its result. */
-enum ending tine__sched_heard(struct sched *s, struct task *t);
+COLD enum ending tine__sched_heard(struct sched *s, struct task *t);
 /* Was any of those that are lost asked to end? */
 bool tine__sched_lost_asked(const struct sched *s);
 
 /* --- state.c, again: workers and the pool --- */
 
 /* Have the worker killed. */
-void tine__sched_doom(struct sched *s, unsigned worker, enum doom why);
+COLD void tine__sched_doom(struct sched *s, unsigned worker, enum doom why);
 /* Have it signalled. */
 void tine__sched_signal(struct sched *s, unsigned worker, int signal);
 /* Make it an entry of the table. There may be thousands, which few pools have: a megabyte that is not written. */

@@ -65,7 +65,7 @@ static void look_at_order(struct sched *s) {
 }
 
 /* Take back the last one that nobody may have taken up if another one should be before it. */
-static bool order_withdraw(struct sched *s, struct order *o) {
+COLD static bool order_withdraw(struct sched *s, struct order *o) {
     if (s->overtake && s->in_order <= s->policy.now)
         look_at_order(s);
     while (s->overtake && !list_empty(&s->handed)) {
@@ -86,7 +86,7 @@ static bool order_withdraw(struct sched *s, struct order *o) {
 }
 
 /* Ranks that have changed change what is next here, and what is there already. */
-static bool order_anew(struct sched *s, struct order *o) {
+COLD static bool order_anew(struct sched *s, struct order *o) {
     if (!policy_is_timed(&s->policy) || !tine__policy_tick(&s->policy, s->policy.now))
         return false;
     sched_rerank(s);
@@ -164,7 +164,7 @@ static bool is_stirred(const struct sched *s) {
            !list_empty(&s->on_top);
 }
 
-static bool order_stirred(struct sched *s, struct order *o) {
+COLD static bool order_stirred(struct sched *s, struct order *o) {
     bool goes_on = s->life <= LIFE_CLOSING;
     if (s->extra_seen != s->extra && goes_on)
         tine__sched_shrink(s);

@@ -43,6 +43,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/list.h"
 #include "msg/order.h"
 #include "msg/parting.h"
@@ -255,7 +256,7 @@ int tine__sched_submit_done(struct sched *s, struct task *t);
 /* What of it has not begun shall never run. */
 void tine__sched_cancel(struct sched *s, struct task *t);
 /* Its deadline has passed, or as if it had: what has not begun never runs, what has is ended. */
-void tine__sched_late(struct sched *s, struct task *t);
+COLD void tine__sched_late(struct sched *s, struct task *t);
 /* End it, which is a single one: ask it, and by force when its grace is over (stop.c); cancel it if it has not begun.
 ** False: it has ended, or is being ended. */
 bool tine__sched_abort(struct sched *s, struct task *t);
@@ -314,8 +315,8 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now);
 
 /* The next order; false: there is none. It must be answered before anything else is told. */
 bool tine__sched_order(struct sched *s, struct order *o);
-void tine__sched_answer(struct sched *s, const struct order *o, const struct answer *a,
-                        uint64_t now);
+COLD void tine__sched_answer(struct sched *s, const struct order *o, const struct answer *a,
+                             uint64_t now);
 
 /* The same, to ORDER_RUN: when it was handed over and nothing is to be watched there is nothing to be told. */
 static inline void sched_answer_run(struct sched *s, const struct order *o, const struct answer *a,
@@ -358,7 +359,7 @@ static inline bool sched_has_event(const struct sched *s) {
     return s->eventful;
 }
 /* The next event; false: there is none. */
-bool tine__sched_event(struct sched *s, struct event *e);
+COLD bool tine__sched_event(struct sched *s, struct event *e);
 
 /* When the clock is to be told next; TIMER_NEVER (as from the order to end on: all is over soon). */
 static inline uint64_t sched_due(const struct sched *s) {

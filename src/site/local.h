@@ -15,6 +15,7 @@
 #ifndef TINE_SITE_LOCAL_H
 #define TINE_SITE_LOCAL_H
 
+#include "base/hot.h"
 #include "base/list.h"
 #include "ipc/arena.h"
 #include "ipc/link.h"
@@ -174,7 +175,7 @@ void tine__local_relay(struct local *l, const struct report *where, int to, cons
 /* So much of the call was told and not written that its pipes are not to be read. */
 bool tine__local_is_full(const struct local *l, uint32_t ref);
 /* Tell the next one. */
-bool tine__local_tell_relayed(struct local *l, struct report *r);
+COLD bool tine__local_tell_relayed(struct local *l, struct report *r);
 void tine__local_close_relays(struct local *l);
 
 /* lanes.c */

@@ -200,8 +200,8 @@ static uint8_t comes_here(enum output_mode output) {
 }
 
 /* It is posted to that worker next. */
-static int run_there(struct local *l, unsigned worker, const struct call_head *head,
-                     enum output_mode output) {
+COLD static int run_there(struct local *l, unsigned worker, const struct call_head *head,
+                          enum output_mode output) {
     struct lane *lane = l->lanes[worker];
     if (!lane || lane->broken)
         return TINE_EAGAIN; /* its end is going to be told */
@@ -214,14 +214,14 @@ static int run_there(struct local *l, unsigned worker, const struct call_head *h
     return 0;
 }
 
-static enum output_mode output_of(const struct site_call *call) {
+COLD static enum output_mode output_of(const struct site_call *call) {
     struct call_extra extra;
     memcpy(&extra, call->bytes, sizeof extra);
     return extra.output;
 }
 
 /* Somebody has to put the labels before its lines. 0 or TINE_ENOMEM. */
-static int have_printer(struct local *l, enum output_mode output) {
+COLD static int have_printer(struct local *l, enum output_mode output) {
     if (output != OUTPUT_PREFIX || l->printer)
         return 0;
     return tine__printer_start(&l->printer, l->prints, l->manager) ? TINE_ENOMEM : 0;
@@ -341,8 +341,8 @@ static void end(struct local *l) {
     shutdown(l->control, SHUT_WR); /* it reads the end of file, we still hear it out */
 }
 
-static void give_other(struct local *l, const struct order *o, const struct site_call *call,
-                       struct answer *a) {
+COLD static void give_other(struct local *l, const struct order *o, const struct site_call *call,
+                            struct answer *a) {
     uint32_t ref = call ? call->head->ref : 0;
     *a = (struct answer){.where = AT_SITE};
     switch (o->kind) {

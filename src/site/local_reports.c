@@ -41,7 +41,7 @@ void tine__local_keep(struct site *s, const struct report *r) {
     l->kept = true;
 }
 
-static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
+COLD static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
     lane->broken = true;
     *r = (struct report){.kind = REPORT_RUBBISH, .worker = worker};
 }
@@ -119,8 +119,8 @@ static void take_carried(struct local *l, struct lane *lane, const char *bytes, 
 static bool read_lane(struct local *l, unsigned worker, struct report *r);
 
 /* What was found there, at `r->bytes`, is not just a result. */
-static bool read_other(struct local *l, struct lane *lane, int err, const struct record *head,
-                       struct report *r) {
+COLD static bool read_other(struct local *l, struct lane *lane, int err, const struct record *head,
+                            struct report *r) {
     unsigned worker = r->worker;
     if (err == TINE_EAGAIN)
         return false;
@@ -192,7 +192,7 @@ static bool read_rings(struct local *l, struct report *r) {
 /* --- a worker's end --- */
 
 /* A death has been heard: which call had the worker taken last? */
-static void begin_death(struct local *l, const struct report *r) {
+COLD static void begin_death(struct local *l, const struct report *r) {
     l->death = *r;
     l->death_ref = 0;
     l->death_level = tine__link_levels(&l->lanes[r->worker]->link);
@@ -297,7 +297,7 @@ static bool last_words(struct local *l, struct report *r) {
     return false;
 }
 
-static bool tell_death(struct local *l, struct report *r) {
+COLD static bool tell_death(struct local *l, struct report *r) {
     unsigned worker = l->death.worker;
     if (read_lane(l, worker, r) || last_words(l, r) || next_loss(l, r))
         return true;
@@ -322,7 +322,7 @@ static void gone(struct local *l, const struct message *m, struct report *r) {
 }
 
 /* A message as a report; false: there is nothing to report of it. */
-static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
+COLD static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
     bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
     *r = (struct report){.worker = m->worker,
                          .pid = m->pid,
@@ -403,7 +403,7 @@ static bool next_report(struct local *l, struct report *r) {
 }
 
 /* There is nothing more to come, but that all is over: what was printed is written before that is told. */
-static bool tell_gone(struct local *l, struct report *r) {
+COLD static bool tell_gone(struct local *l, struct report *r) {
     if (l->gone.kind == REPORT_NONE) {
         l->gone = *r;
         tine__printer_finish(l->printer);

@@ -11,6 +11,7 @@
 #define TINE_SITE_PRINTER_H
 
 #include <stdbool.h>
+#include "base/hot.h"
 
 struct printer;
 
@@ -19,7 +20,7 @@ struct printer;
 int tine__printer_start(struct printer **out, int socket, int manager);
 /* No task prints any more. It writes what is left, and is over. */
 void tine__printer_finish(struct printer *p);
-bool tine__printer_over(struct printer *p);
+COLD bool tine__printer_over(struct printer *p);
 /* When it is over: join it. NULL is fine. */
 void tine__printer_close(struct printer *p);
 

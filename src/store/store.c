@@ -379,7 +379,7 @@ size_t tine__store_count(struct store *s) {
     return n;
 }
 
-static int make_room(struct store_refs *refs) {
+COLD static int make_room(struct store_refs *refs) {
     uint32_t room = refs->room ? 2 * refs->room : 8;
     const struct codec_stored **far = sys.realloc(refs->far, room * sizeof *far);
     if (!far)
