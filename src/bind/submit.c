@@ -333,7 +333,8 @@ int tine__submitted(lua_State *L, const struct draft *d) {
     f->origin = d->name.origin;
     if (d->needs)
         tine__needs_await(L, d->futures, d->idx);
-    lua_settop(L, d->idx);
+    if (lua_gettop(L) > d->idx)
+        lua_settop(L, d->idx);
     return 1;
 }
 
@@ -342,7 +343,6 @@ static int submit(lua_State *L, bool wait) {
     struct core *c = v->core;
     tine__check_task(L, 2, wait ? "submit" : "try_submit");
     int n = lua_gettop(L) - 2, future = n + 3;
-    luaL_checkstack(L, 12, "too many arguments");
     if (c->p)
         take_in(L, c);
     struct future *f = tine__future_new(L, v, 1);

@@ -197,7 +197,7 @@ struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct b
     size_t start = out->len;
     c->last = NULL;
     if (s->fn != p || !code || c->strings || lua_type(L, fn) != LUA_TFUNCTION ||
-        !lua_checkstack(L, 60) || buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
+        (code->nups > 0 && !lua_checkstack(L, 60)) || buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
         return NULL;
     out->len += SEGMENT_HEAD;
     pack_array(out, 2u + code->nups);
