@@ -1,21 +1,21 @@
 #include "bind/items.h"
-#include "base/hot.h"
 
+#include <stdalign.h>
+#include <stdint.h>
+#include "base/hot.h"
 #include "base/sys.h"
 
 #define KEPT 2048    /* about as many as the call queue and the result rings hold */
 #define TOGETHER 20u /* in one block */
 
-struct item_place {
-    struct item item; /* first member */
-    struct block *block;
-};
+#define LINE 64u /* of the cache: items are laid out by them */
 
 struct block {
     struct list node;  /* in items.blocks while there are free ones */
     struct item *free; /* linked by `owner` */
+    void *memory;      /* as it was allocated */
     unsigned nfree;
-    struct item_place places[TOGETHER];
+    alignas(LINE) struct item items[TOGETHER];
 };
 
 void tine__items_init(struct items *s) {
@@ -25,16 +25,18 @@ void tine__items_init(struct items *s) {
 }
 
 COLD static struct block *new_block(struct items *s) {
-    struct block *b = sys.malloc(sizeof *b);
-    if (!b)
+    void *memory = sys.malloc(sizeof(struct block) + LINE);
+    if (!memory)
         return NULL;
+    struct block *b = (struct block *)(((uintptr_t)memory + LINE - 1) & ~(uintptr_t)(LINE - 1));
+    b->memory = memory;
     b->free = NULL;
     b->nfree = TOGETHER;
     for (unsigned i = TOGETHER; i-- > 0;) {
-        item_init(&b->places[i].item);
-        b->places[i].block = b;
-        b->places[i].item.owner = b->free;
-        b->free = &b->places[i].item;
+        item_init(&b->items[i]);
+        b->items[i].home = b;
+        b->items[i].owner = b->free;
+        b->free = &b->items[i];
     }
     list_init(&b->node);
     list_push_front(&s->blocks, &b->node);
@@ -58,11 +60,11 @@ HOT struct item *tine__items_take(struct items *s) {
 COLD static void free_block(struct items *s, struct block *b) {
     list_remove(&b->node);
     s->nfree -= TOGETHER;
-    free(b);
+    free(b->memory);
 }
 
 HOT void tine__items_put(struct items *s, struct item *item) {
-    struct block *b = ((struct item_place *)item)->block;
+    struct block *b = item->home;
     item->owner = b->free;
     b->free = item;
     s->nfree++;

@@ -50,20 +50,14 @@ struct item_rare {
     struct piece *pieces, *last_piece; /* what its tasks print that is relayed */
 };
 
+/* By lines of the cache: who takes it from its inbox looks at the first, and at that of its task. */
 struct item {
-    struct task task; /* first member; the owner sets call.count */
-    struct list news; /* in its inbox */
-    /* the owner's, set before tine__pool_submit */
-    struct inbox *inbox;
-    /* The id is given by tine__pool_submit; texts live as long as the item. */
-    struct task_name name;
-    struct outcome *outcomes; /* call.count of them */
-    struct settings
-        *settings;       /* NULL: the pool's; counted by the pool until all its tasks have ended */
-    struct needs *needs; /* what it is to be given, or NULL; the pool's once it is submitted */
-    void *owner;
-    uint64_t event_buffer; /* of one from another machine (task.far): as its submitter wants it */
-    bool answers;          /* its owner is asked before it is tried again, if its settings say so */
+    struct list news;                 /* in its inbox */
+    void *owner;                      /* the owner's */
+    void *home;                       /* the owner's: where its memory is from */
+    _Atomic(struct item_rare *) rare; /* NULL: none, as before it is submitted */
+    uint64_t started, ended;          /* of the last attempt: as in struct task_times */
+    bool answers; /* its owner is asked before it is tried again, if its settings say so */
     bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
     /* the pool's */
     bool asking;   /* HELD until its owner has answered whether it is to be tried again */
@@ -72,15 +66,27 @@ struct item {
     bool listed;   /* in its inbox */
     bool released; /* set by tine__inbox_take: the pool touches it no more */
     bool borrowed; /* `bytes` are the submitter's: it is just being submitted */
-    _Atomic(struct item_rare *) rare; /* NULL: none, as before it is submitted */
-    uint64_t started, ended;          /* of the last attempt: as in struct task_times */
-    uint64_t parent;                  /* the task that has submitted it, 0: none has */
-    uint64_t serial;                  /* which call of its pool's it belongs to */
-    struct store_refs refs;           /* what the call names, until all its tasks have ended */
-    uint32_t first;                   /* the first task that `bytes` are for */
+
+    struct task task;      /* the owner sets call.count */
+    uint64_t parent;       /* the task that has submitted it, 0: none has */
+    uint64_t event_buffer; /* of one from another machine (task.far): as its submitter wants it */
+
     char *bytes;            /* label, function segment, argument segments; NULL: none any more */
+    struct store_refs refs; /* what the call names, until all its tasks have ended */
+    /* the owner's, set before tine__pool_submit */
+    struct settings
+        *settings; /* NULL: the pool's; counted by the pool until all its tasks have ended */
+    struct inbox *inbox;
+    struct outcome *outcomes; /* call.count of them */
+    struct needs *needs;      /* what it is to be given, or NULL; the pool's once it is submitted */
+    /* The id is given by tine__pool_submit; texts live as long as the item. */
+    struct task_name name;
+    uint64_t serial;        /* which call of its pool's it belongs to */
+    uint32_t first;         /* the first task that `bytes` are for */
     char small[ITEM_SMALL]; /* where few bytes lie: most calls wait for some time */
 };
+_Static_assert(offsetof(struct item, task) == 64 && offsetof(struct item, bytes) % 64 == 0,
+               "by lines of the cache");
 
 /* Once for the memory of an item, which may be used for one after the other: what is said above to be the pool's is again
 ** as it is then when the item was released, but for what belongs to that. */
@@ -93,7 +99,7 @@ static inline void item_init(struct item *item) {
 }
 
 static inline struct item *item_of(struct task *t) {
-    return (struct item *)t;
+    return LIST_ITEM(t, struct item, task);
 }
 
 static inline struct item_rare *item_rare(const struct item *item) {

@@ -21,6 +21,21 @@ static inline void sched_close(struct sched *s, const struct task *t) {
     s->bytes -= t->bytes;
 }
 
+/* Its timer, of which most have none, and then it is not looked at. */
+static inline void sched_clear_timer(struct sched *s, struct task *t) {
+    if (t->timed)
+        tine__timer_clear(&s->timers, &t->timer);
+    t->timed = false;
+}
+static inline void sched_set_timer(struct sched *s, struct task *t, uint64_t when) {
+    if (when == TIMER_NEVER) {
+        sched_clear_timer(s, t);
+        return;
+    }
+    t->timed = true;
+    tine__timer_set(&s->timers, &t->timer, when);
+}
+
 /* --- state.c: changes that keep the counts true --- */
 
 /* Tasks [from, upto) of `t` end by `how`: an event. With that it may be DONE. */

@@ -87,7 +87,7 @@ COLD static bool order_withdraw(struct sched *s, struct order *o) {
 
 /* Ranks that have changed change what is next here, and what is there already. */
 COLD static bool order_anew(struct sched *s, struct order *o) {
-    if (!policy_is_timed(&s->policy) || !tine__policy_tick(&s->policy, s->policy.now))
+    if (!tine__policy_tick(&s->policy, s->policy.now))
         return false;
     sched_rerank(s);
     return order_withdraw(s, o);
@@ -106,7 +106,7 @@ static bool has_next(struct sched *s) {
 static bool order_run(struct sched *s, struct order *o) {
     if (s->full || !has_next(s))
         return false;
-    if (order_anew(s, o))
+    if (policy_is_timed(&s->policy) && order_anew(s, o))
         return true;
     if (s->nsent - s->blocked >= sched_window(s) ||
         (s->nfree == 0 && (s->blocked == 0 || tine__sched_grow(s, s->nrefs + s->nrefs / 2)))) {

@@ -107,13 +107,15 @@ static uint64_t flags_of(const struct task *t) {
 static void admit(struct sched *s, struct task *t, uint64_t now) {
     s->policy.now = now;
     assert(task_is_idle(t));
-    memset(t, 0, offsetof(struct task, upto));
+    memset(&t->how, 0, offsetof(struct task, upto) - offsetof(struct task, how));
     t->upto = t->call.count;
     t->call.id = s->next_id;
     s->next_id += t->call.count;
     t->since = t->ready = now;
     t->deadline = t->set->deadline ? clock_after(now, t->set->deadline - 1) : TIMER_NEVER;
     t->call.flags = flags_of(t);
+    if (!t->set->plain)
+        memset(t->failed, 0, sizeof t->failed);
 }
 
 static inline int enter(struct sched *s, struct task *t, uint64_t now) {
@@ -143,7 +145,7 @@ HOT int tine__sched_submit(struct sched *s, struct task *t, uint64_t now) {
     t->state = TASK_WAITING;
     s->waiting++;
     if (t->deadline != TIMER_NEVER)
-        tine__timer_set(&s->timers, &t->timer, t->deadline);
+        sched_set_timer(s, t, t->deadline);
     if (tine__policy_push(&s->policy, t) && s->policy.nlines > 1)
         tine__sched_overtake(s, false);
     return 0;
@@ -153,7 +155,7 @@ void tine__sched_withdraw(struct sched *s, struct task *t) {
     assert(t->state == TASK_WAITING || t->state == TASK_HELD);
     tine__sched_leave(s, t);
     tine__policy_leave(&s->policy, t);
-    tine__timer_clear(&s->timers, &t->timer);
+    sched_clear_timer(s, t);
     sched_close(s, t);
     t->state = TASK_NEW;
 }

@@ -7,7 +7,7 @@
 
 static void done(struct sched *s, struct task *t) {
     assert(t->state != TASK_DONE);
-    tine__timer_clear(&s->timers, &t->timer);
+    sched_clear_timer(s, t);
     tine__policy_leave(&s->policy, t);
     t->state = TASK_DONE;
     sched_no_longer_awaited(s, t);
@@ -15,7 +15,7 @@ static void done(struct sched *s, struct task *t) {
 }
 
 void tine__sched_watch(struct sched *s, struct task *t, uint64_t when) {
-    tine__timer_set(&s->timers, &t->timer, when < t->deadline ? when : t->deadline);
+    sched_set_timer(s, t, when < t->deadline ? when : t->deadline);
 }
 
 void tine__sched_send(struct sched *s, struct task *t) {
@@ -33,7 +33,7 @@ void tine__sched_unsend(struct sched *s, struct task *t) {
         tine__sched_unwish(t);
     list_remove(&t->sent);
     tine__policy_unsent(&s->policy, t);
-    tine__timer_clear(&s->timers, &t->timer);
+    sched_clear_timer(s, t);
     s->sent[t->call.ref] = NULL;
     s->free_refs[s->nfree++] = t->call.ref;
     s->nsent--;

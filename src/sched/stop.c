@@ -82,7 +82,7 @@ static void too_late(struct sched *s, struct task *t, uint64_t now) {
 /* It has yet to begin. */
 static void ask_later(struct sched *s, struct task *t, uint64_t now) {
     t->later = true;
-    tine__timer_set(&s->timers, &t->timer, now + ASK_REST);
+    sched_set_timer(s, t, now + ASK_REST);
 }
 
 static void never_runs(struct sched *s, struct task *t) {
@@ -97,7 +97,7 @@ void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, 
     case AT_WORKER:
         t->asked = true;
         if (!s->o.far) /* else it is killed where it runs */
-            tine__timer_set(&s->timers, &t->timer, clock_after(now, t->set->grace));
+            sched_set_timer(s, t, clock_after(now, t->set->grace));
         break;
     case AT_SITE:
         ask_later(s, t, now);

@@ -19,6 +19,7 @@
 #define TINE_SCHED_TASK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "base/list.h"
 #include "msg/call.h"
@@ -44,59 +45,66 @@ enum ending {
     ENDING_LOST       /* with its host, or nobody is there to run it: a report says so */
 };
 
-/* What is wanted of a plain one is in front; behind `set` it touches nothing. */
+/* By lines of the cache, as they are wanted one after the other: of a task that ends, the first; of one that is handed over,
+** three; behind `ready` lies what a plain one never touches. */
 struct task {
-    /* None of what comes before `upto` has a new one. */
-    uint32_t failed[RETRY_KINDS]; /* attempts, by how */
-    uint32_t attempts;            /* that have ended */
-    unsigned worker;              /* of the last one; 0: it has not run */
-    int pid;
-    uint32_t begun;            /* of one that is lost: those before it had begun */
-    const char *host;          /* where the last one was: kept for good; NULL: here, or not known */
-    uint32_t end_from, end_to; /* of the event: these have ended by `how` */
-    unsigned awaiter;          /* the worker whose task waits for it, or 0 */
-    uint8_t how;               /* enum ending, of the event */
-    uint8_t doom;              /* enum ending: what it, while SENT, is to end with by force */
-    uint8_t wish;              /* enum order_kind that is wanted of it, 0 none */
+    uint16_t depth;  /* the owner's: so deep is who has submitted it, and one more; */
+    bool nested : 1; /* a task has submitted it; */
+    bool
+        far : 1; /* it is from another machine (CALL_FAR): all that a worker is to know stands in its bytes; */
+    bool mute : 1; /* nobody wants events of its tasks */
+    /* None of what comes from here to `upto` has a new one. */
+    uint8_t how;  /* enum ending, of the event */
+    uint8_t doom; /* enum ending: what it, while SENT, is to end with by force */
+    uint8_t wish; /* enum order_kind that is wanted of it, 0 none */
     /* Enum ending: what of it has not begun shall never run, and ends so; NONE: it may. */
     uint8_t unrun;
-    bool came_back;
-    bool again_told; /* of the event: it is HELD, and has not ended */
-    bool asked;      /* SENT: task `next` was asked to end by `doom` */
-    bool late;       /* its deadline has passed */
-    bool later;      /* SENT: it is to be asked, or stopped, by `doom`, but had not begun yet */
-    bool blocked;    /* SENT: it waits for what it has submitted */
-    bool extra;      /* a worker more is wanted for it (nested.c) */
-    bool fetching;   /* SENT: it is to be taken back for who waits for it */
-    uint16_t place;  /* the owner's: on which other machine it was last, 0: on none */
-    uint8_t state;   /* enum task_state */
+    bool asked;   /* SENT: task `next` was asked to end by `doom` */
+    bool blocked; /* SENT: it waits for what it has submitted */
+    bool timed;   /* its timer may be set */
+    bool came_back : 1;
+    bool again_told : 1; /* of the event: it is HELD, and has not ended */
+    bool late : 1;       /* its deadline has passed */
+    bool later : 1;      /* SENT: it is to be asked, or stopped, by `doom`, but had not begun yet */
+    bool extra : 1;      /* a worker more is wanted for it (nested.c) */
+    bool fetching : 1;   /* SENT: it is to be taken back for who waits for it */
+    uint8_t state;       /* enum task_state */
+    uint16_t place;      /* the owner's: on which other machine it was last, 0: on none */
+    unsigned worker;     /* of the last attempt; 0: it has not run */
+    int pid;
+    uint32_t attempts; /* that have ended */
+    unsigned awaiter;  /* the worker whose task waits for it, or 0 */
+    const char *host;  /* where the last one was: kept for good; NULL: here, or not known */
     uint32_t next;
     uint32_t upto;
-    /* The owner's: a task has submitted it, */
-    bool nested : 1;
-    bool
-        far : 1; /* it is from another machine (CALL_FAR): all that a worker is to know stands in its bytes */
-    bool mute : 1;  /* nobody wants events of its tasks */
-    uint16_t depth; /* so deep is who has submitted it, and one more */
-    uint64_t bytes; /* of the call as it was submitted */
+    struct line *line; /* where it waits (policy.h), until it is DONE */
+    uint64_t since;    /* its submit */
+
     struct call_head
-        call;         /* `id` is given by the scheduler; count, origin and what says where the bytes
+        call; /* `id` is given by the scheduler; count, origin and what says where the bytes
                            ** are are the owner's; `ref` while it is SENT */
+
     struct list node; /* where it waits, or which order is wanted of it */
     union {
         struct pairing_node again; /* WAITING, having come back: where, in its line */
         struct list sent; /* SENT: while nobody is known to have taken it up, in sched->handed */
         uint64_t wake;    /* HELD: when it is let go; 0: it waits for a word */
     };
-    struct line *line;          /* where it waits (policy.h), until it is DONE */
-    uint64_t since, deadline;   /* of its submit; TIMER_NEVER: none, or it has passed */
-    uint64_t ready;             /* since when it could run, if there had been a worker */
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
-    struct list ended;          /* in sched->ended: an event is to be taken */
-    struct list on_top;         /* in sched->on_top: it is to be run there */
+    uint64_t bytes;             /* of the call as it was submitted */
+    uint64_t deadline;          /* TIMER_NEVER: none, or it has passed */
+
+    uint64_t ready;            /* since when it could run, if there had been a worker */
+    struct list ended;         /* in sched->ended: an event is to be taken */
+    uint32_t end_from, end_to; /* of the event: these have ended by `how` */
+    struct list on_top;        /* in sched->on_top: it is to be run there */
     /* When to look whether it runs too long, or its deadline; asked: when it is killed. */
     struct timer timer;
+    uint32_t failed[RETRY_KINDS]; /* attempts, by how */
+    uint32_t begun;               /* of one that is lost: those before it had begun */
 };
+_Static_assert(offsetof(struct task, call) == 64 && offsetof(struct task, ready) == 192,
+               "three lines of the cache");
 
 /* In no list, and with no timer: as it is again when it is DONE, and its last event was taken. Its owner does it once, with
 ** the memory, which may be used for one task after the other then. */
