@@ -8,6 +8,77 @@ local program = require "spec.support.program"
 local function add(a, b) return a + b end
 local function pass(...) return ... end
 
+-- What is given from outside of the pool is encoded like what calls carry, and may name functions that the workers know
+-- already, values that the pool shares, and what the program has changed in modules. What it named was written behind the
+-- end of a buffer on the C stack, which ended the program; and workers read it as a result, which may name none of it.
+describe("what a future that is made by hand gives", function()
+  teardown(leftovers.none)
+
+  for _, workers in ipairs { 0, 2 } do
+    describe(("with %d workers"):format(workers), function()
+      local pool
+      before_each(function() pool = tine.pool { workers = workers } end)
+      after_each(function() pool:shutdown() end)
+
+      local function given(value, fn, ...)
+        local by_hand = tine.future()
+        local future = pool:submit(fn, by_hand, ...)
+        by_hand:set_result(value)
+        return future:result(20)
+      end
+
+      it("may be a function that workers know", function()
+        local function call(fn, ...) return fn(...) end
+        local function known(n) return n + 1 end
+        for i = 1, 3 do assert.equal(i + 1, pool:submit(call, known, i):result(20)) end
+        local by_hand, futures = {}, {}
+        for i = 1, 20 do
+          by_hand[i] = tine.future()
+          futures[i] = pool:submit(call, by_hand[i], i)
+        end
+        for i = 1, 20 do by_hand[i]:set_result(known) end
+        for i = 1, 20 do assert.equal(i + 1, futures[i]:result(20)) end
+      end)
+
+      it("may be many new ones", function()
+        local functions = {}
+        for i = 1, 40 do functions[i] = load(("return function(n) return n + %d end"):format(i))() end
+        local function sum(list)
+          local all = 0
+          for _, fn in ipairs(list) do all = all + fn(1) end
+          return all
+        end
+        for _ = 1, 3 do assert.equal(40 + 820, given(functions, sum)) end
+      end)
+
+      it("may be what the pool shares, which goes on to be there until the task has ended", function()
+        local shared = pool:share { x = 7 }
+        local by_hand = tine.future()
+        local future = pool:submit(function(t) return t.x end, by_hand)
+        by_hand:set_result(shared)
+        pool:dispatch()
+        shared:close()
+        assert.equal(7, future:result(20))
+      end)
+
+      it("may be what the program has put in place of a module's function", function()
+        local sample = require "spec.support.sample"
+        local before = sample.hello
+        finally(function()
+          sample.hello = before
+          sample.added = nil
+        end)
+        function sample.hello() return "replaced" end
+        function sample.added() return "added" end
+        local function call(fn) return fn() end
+        assert.equal("replaced", given(function() return sample.hello "you" end, call))
+        assert.equal("added", given(function() return sample.added() end, call))
+        assert.equal("hello you", given("you", function(name) return require "spec.support.sample".hello(name) end))
+      end)
+    end)
+  end
+end)
+
 -- Giving a result to a task of another pool was a callback like those of users, which do not run while `submit` waits
 -- for room; and there was none until a task ended that waited for that result: the program stood still.
 describe("futures of another pool as arguments", function()

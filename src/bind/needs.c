@@ -114,22 +114,31 @@ struct needs **tine__needs_place(lua_State *L) {
 
 /* --- what callbacks give --- */
 
-/* The value on top: encoded, and given. */
-static void give_value(lua_State *L, struct core *c, struct item *item, uint32_t position) {
-    struct buf b;
-    struct carried carried = {0};
-    tine__buf_init(&b);
-    b.carried = &carried;
-    int err = tine__encode_values(L, c->codec, lua_gettop(L), 1, &b);
-    if (err) {
-        size_t len;
-        const char *text = lua_tolstring(L, -1, &len);
-        tine__item_fail(c->p, item, err, text, len);
-    } else {
-        tine__item_give(c->p, item, position, b.data, b.len, &carried);
+/* What is encoded in `cb` is given, or its failure, of which the message is on top. */
+static void give_encoded(lua_State *L, struct core *c, struct item *item, uint32_t position,
+                         int err, struct call_buf *cb) {
+    size_t len;
+    if (!c->p)
+        return; /* it has ended meanwhile, and the item with it */
+    if (!err) {
+        tine__item_give(c->p, item, position, cb);
+        return;
     }
-    tine__buf_free(&b);
-    tine__carried_drop(&carried);
+    const char *text = lua_tolstring(L, -1, &len);
+    tine__item_fail(c->p, item, err, text, len);
+}
+
+/* The value on top: encoded, as what a call names is, and given to what is anchored. */
+static void give_value(lua_State *L, struct core *c, const struct anchor *a, uint32_t position) {
+    char room[256];
+    struct call_buf cb;
+    core_begin_encoding(c);
+    tine__call_buf_init(&cb, c->p, room, sizeof room);
+    int err = tine__encode_given(L, c->codec, -1, &cb.b);
+    if (a->item)
+        give_encoded(L, c, a->item, position, err, &cb);
+    tine__call_buf_drop(&cb);
+    tine__core_end_encoding(c);
 }
 
 /* The dependent at `idx` fails with the error of the future at 1. */
@@ -163,7 +172,7 @@ static void give_end(lua_State *L) {
     } else if (f->cache == CACHE_VALUES) {
         lua_pushvalue(L, 1);
         put_value(L, f, 3);
-        give_value(L, c, a->item, position);
+        give_value(L, c, a, position);
     } else {
         give_error(L, c, a, 2);
     }

@@ -179,6 +179,10 @@ const struct codec_load *tine__codec_load(const struct codec *c);
 ** Result as above; on failure `out` is as it was and the function segment is still good. */
 int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out);
 
+/* Append a result segment with the value at `idx`, which a call is given in place of one of its arguments: it may name what
+** arguments may (tine__decode_given reads it). On failure as above. */
+int tine__encode_given(lua_State *L, struct codec *c, int idx, struct buf *out);
+
 /* Append a result segment with `n` values. On failure as above. */
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out);
 
@@ -210,6 +214,8 @@ int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_
 
 /* Decode a result segment: push its values, give their number. Raises likewise. */
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len);
+/* The same of what a call is given in place of an argument, after tine__decode_call: it may name what calls name. */
+int tine__decode_given(lua_State *L, struct codec *c, const char *p, size_t len);
 /* The same for an error: what it names and this process has not is nil. */
 int tine__decode_error(lua_State *L, struct codec *c, const char *p, size_t len);
 /* The same for a few values (arguments, too) that are nil, booleans, numbers or, if `strings` allows

@@ -516,6 +516,10 @@ int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len
     return decode_values(L, c, p, len, READ_RESULT);
 }
 
+int tine__decode_given(lua_State *L, struct codec *c, const char *p, size_t len) {
+    return decode_values(L, c, p, len, READ_ARGUMENTS);
+}
+
 int tine__decode_error(lua_State *L, struct codec *c, const char *p, size_t len) {
     return decode_values(L, c, p, len, READ_ERROR);
 }

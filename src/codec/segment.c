@@ -13,7 +13,7 @@
 struct job {
     struct codec *c;
     struct buf *out;
-    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_SHARED, JOB_VALUES, JOB_ERROR } kind;
+    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_GIVEN, JOB_SHARED, JOB_VALUES, JOB_ERROR } kind;
     int first, n; /* stack indices */
     const struct codec_origin **origin;
     int err;
@@ -466,6 +466,11 @@ HOT int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, 
 
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
     struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, NULL, 0, false};
+    return start(L, &j);
+}
+
+int tine__encode_given(lua_State *L, struct codec *c, int idx, struct buf *out) {
+    struct job j = {c, out, JOB_GIVEN, lua_absindex(L, idx), 1, NULL, 0, false};
     return start(L, &j);
 }
 

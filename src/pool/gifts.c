@@ -127,13 +127,17 @@ void tine__needs_begin(struct pool *p, struct item *item) {
     tine__needs_settle(p);
 }
 
-void tine__need_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
-                     size_t length, struct carried *carried) {
+void tine__need_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb) {
     struct need *need = tine__need_find(item, position);
     if (!need)
         return;
-    tine__outcome_set_bytes(&need->got, OUTCOME_VALUES, 0, bytes, length, carried);
-    met(p, need);
+    if (tine__store_pass_on(&item->refs, &cb->refs)) {
+        fail_by_code(p, item, TINE_ENOMEM, "", 0);
+    } else {
+        tine__outcome_set_bytes(&need->got, OUTCOME_VALUES, 0, cb->b.data, cb->b.len,
+                                &cb->refs.carried);
+        met(p, need);
+    }
     tine__needs_settle(p);
 }
 

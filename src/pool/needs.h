@@ -34,10 +34,10 @@ struct needs *tine__needs_new(uint32_t n);
 /* Of an item that was not submitted; takes NULL. No lock held. */
 void tine__needs_free(struct needs *needs);
 
-/* The owner gives one: a result segment and what it names, or (`fails`) what the item is to end with. Harmless when it has
-** ended. */
-void tine__item_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
-                     size_t length, struct carried *carried);
+/* The owner gives one: a result segment, with what it names, which the item holds from then on (`cb` is still to be
+** dropped); or (`fails`) what the item is to end with. Harmless when it has ended. */
+struct call_buf;
+void tine__item_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb);
 void tine__item_fail(struct pool *p, struct item *item, int code, const char *text, size_t length);
 
 /* Nobody will give anything any more: an item that waits for that is cancelled. Whether it did. */
@@ -49,8 +49,7 @@ bool tine__item_ungiven(struct pool *p, struct item *item);
 struct need *tine__need_find(struct item *item, uint32_t position);
 /* gifts.c: those whose leaders have ended have it. */
 COLD void tine__needs_settle(struct pool *p);
-void tine__need_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
-                     size_t length, struct carried *carried);
+void tine__need_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb);
 void tine__needs_fail(struct pool *p, struct item *item, int code, const char *text, size_t length);
 /* The item is in, and HELD: what is there already is taken. */
 COLD void tine__needs_begin(struct pool *p, struct item *item);

@@ -205,10 +205,9 @@ void tine__item_answer(struct pool *p, struct item *item, bool again) {
 
 /* --- what tasks are given --- */
 
-void tine__item_give(struct pool *p, struct item *item, uint32_t position, const char *bytes,
-                     size_t length, struct carried *carried) {
+void tine__item_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb) {
     pthread_mutex_lock(&p->lock);
-    tine__need_give(p, item, position, bytes, length, carried);
+    tine__need_give(p, item, position, cb);
     carry_out(p);
     tine__work(p);
     pthread_mutex_unlock(&p->lock);

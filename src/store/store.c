@@ -379,6 +379,7 @@ size_t tine__store_count(struct store *s) {
     return n;
 }
 
+/* For one more. */
 COLD static int make_room(struct store_refs *refs) {
     uint32_t room = refs->room ? 2 * refs->room : 8;
     const struct codec_stored **far = sys.realloc(refs->far, room * sizeof *far);
@@ -389,13 +390,31 @@ COLD static int make_room(struct store_refs *refs) {
     return 0;
 }
 
-int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored) {
+/* Name one more, of which the reference is there. 0, TINE_ENOMEM. */
+static int name(struct store_refs *refs, const struct codec_stored *stored) {
     uint32_t n = refs->n;
     if (n >= STORE_REFS_NEAR && n - STORE_REFS_NEAR == refs->room && make_room(refs))
         return TINE_ENOMEM;
-    atomic_fetch_add_explicit(&blob_of(stored)->refs, 1, memory_order_relaxed);
     *(n < STORE_REFS_NEAR ? &refs->near[n] : &refs->far[n - STORE_REFS_NEAR]) = stored;
     refs->n++;
+    return 0;
+}
+
+int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored) {
+    if (name(refs, stored))
+        return TINE_ENOMEM;
+    atomic_fetch_add_explicit(&blob_of(stored)->refs, 1, memory_order_relaxed);
+    return 0;
+}
+
+int tine__store_pass_on(struct store_refs *to, struct store_refs *from) {
+    const uint32_t before = to->n;
+    for (uint32_t i = 0; i < from->n; i++)
+        if (name(to, store_ref_at(from, i))) {
+            to->n = before;
+            return TINE_ENOMEM;
+        }
+    from->n = 0;
     return 0;
 }
 

@@ -93,6 +93,9 @@ static inline const struct codec_stored *store_ref_at(const struct store_refs *r
 }
 /* Hold one more, which somebody holds already. 0, TINE_ENOMEM. */
 int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored);
+/* What `from` names, but for regions, is named by `to` in its place, after what that names. 0; TINE_ENOMEM: nothing has
+** changed. */
+int tine__store_pass_on(struct store_refs *to, struct store_refs *from);
 /* Drop them all. */
 void tine__store_release(struct store *s, struct store_refs *refs);
 /* The id of the function that the message calls; 0: none. */

@@ -53,7 +53,7 @@ static void put_given(lua_State *L, struct codec *codec, const struct run_call *
             luaL_error(L, "the call is damaged");
         memcpy(&position, p, sizeof position);
         int top = lua_gettop(L);
-        tine__decode_values(L, codec, p + sizeof position, length);
+        tine__decode_given(L, codec, p + sizeof position, length);
         lua_settop(L, top + 1); /* the first one, or nil */
         if (position >= (uint32_t)n)
             luaL_error(L, "the call is damaged");
