@@ -16,7 +16,7 @@
 #define LAST_LOOK 128000000l /* and at most */
 #define EVERYTHING (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
-void (*tine__push_error)(lua_State *L, int code, const char *text);
+void (*_Atomic tine__push_error)(lua_State *L, int code, const char *text);
 
 static const char traceback_key; /* in the registry: of the place where the error was raised */
 

@@ -30,7 +30,7 @@
 #define ASK_SIGNAL (SIGRTMAX - 3)
 
 /* Push an error object of ours: set by the floor above, which knows them; or NULL. May raise memory errors. */
-extern void (*tine__push_error)(lua_State *L, int code, const char *text);
+extern void (*_Atomic tine__push_error)(lua_State *L, int code, const char *text);
 
 /* In a worker: from now on it can be asked. The state makes a registry key, and may raise memory errors. */
 void tine__ask_open(lua_State *L, struct channel *channel);

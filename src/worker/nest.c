@@ -17,7 +17,7 @@
 #define AWHILE 100000000ull    /* ns until it looks for itself whether something has come */
 #define ONE_LEVEL (256u << 10) /* bytes of C stack that a task on top of others needs at least */
 
-void (*tine__nest_forget)(lua_State *L, unsigned level);
+void (*_Atomic tine__nest_forget)(lua_State *L, unsigned level);
 
 static const char loop_key, threads_key; /* in the registry */
 

@@ -53,7 +53,7 @@ enum record_kind tine__nest_run(lua_State *L, struct loop *l, const struct call_
 
 /* The task has ended: what it has submitted is ended by the pool. */
 void tine__nest_over(struct loop *l);
-/* What its results were for is to be forgotten: set by the floor above. Never raises. */
-extern void (*tine__nest_forget)(lua_State *L, unsigned level);
+/* What its results were for is to be forgotten: set by the floor above, by each state that submits. Never raises. */
+extern void (*_Atomic tine__nest_forget)(lua_State *L, unsigned level);
 
 #endif

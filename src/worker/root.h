@@ -25,7 +25,7 @@ struct lua_State;
 extern void (*tine__root_dress)(struct lua_State *L);
 /* Mend what a preload has left in the state that does not bear a fork: set by tine__root_dress; runs in each worker of a
 ** pool with a preload. Does not raise. */
-extern void (*tine__root_mend)(struct lua_State *L);
+extern void (*_Atomic tine__root_mend)(struct lua_State *L);
 
 /* Take the root if there is none: by fork when this process has one thread, else nothing happens now
 ** (the helper is executed at the first pool). Any thread. 0, TINE_ESYSTEM. */

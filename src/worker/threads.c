@@ -5,7 +5,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-lua_State *volatile tine__running_thread;
+_Thread_local lua_State *volatile tine__running_thread;
 
 static lua_State *check_thread(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTHREAD);

@@ -6,8 +6,9 @@
 
 #include <lua.h>
 
-/* As far as is known. Read by a signal handler. */
-extern lua_State *volatile tine__running_thread;
+/* As far as is known. Read by a signal handler, which runs in a thread that has noted it. Pools without processes may run
+** tasks in several threads of a program. */
+extern _Thread_local lua_State *volatile tine__running_thread;
 
 /* Replace the functions of the table `coroutine`. May raise memory errors. */
 void tine__threads_open(lua_State *L);
