@@ -35,6 +35,46 @@ local function spin(seconds)
   while tine.clock() < till do end -- luacheck: ignore
 end
 
+-- A task that makes calls of its own.
+local function talkative(first, calls)
+  local rand, futures, own = math.random, {}, tine.worker.pool
+  math.randomseed(first)
+  local tasks = { function(...) return ... end, function() error "in a child" end, "math.abs", tine.clock,
+    function(n) return (n or 0) > 0 and tine.worker.pool:submit(math.abs, n):result() end,
+    function() tine.sleep(0.002) return tine.worker.emit "child" end }
+  local values = { 1, -2, "x", {}, { 1, { 2 } }, true, tasks[1] }
+  local methods = { "result", "pcall", "exception", "state", "done", "cancel", "abort", "times", "label", "progress" }
+  for _ = 1, calls do
+    local which, future = rand(8), futures[rand(#futures + 1)]
+    if which <= 3 or not future then
+      local view = rand(3) == 1 and own:with { timeout = 0.05, label = "child" } or own
+      local good, made = pcall(view.submit, view, tasks[rand(#tasks)], values[rand(#values)], future)
+      if good then table.insert(futures, made) end
+    elseif which == 4 then
+      pcall(function() return own:map(tasks[rand(#tasks)], { 1, 2, 3 }, { on_error = "return" }):totable() end)
+    elseif which == 5 then
+      pcall(tine.wait, futures, { timeout = 0.005, return_when = "first_completed" })
+    elseif which == 6 then
+      pcall(tine.worker.progress, rand(9), 9)
+      pcall(tine.worker.emit, values[rand(#values)])
+    else
+      pcall(future[methods[rand(#methods)]], future, 0.005)
+    end
+  end
+  return #futures
+end
+
+local count, by = 0, 2
+local function counts(n) -- two upvalues, one of them written
+  count = count + by
+  return count, n
+end
+
+local Point = {}
+Point.__index = Point
+function Point:norm() return self.x end
+tine.register("random.Point", Point)
+
 local functions = {
   function(...) return ... end,
   function() error "x" end,
@@ -57,6 +97,9 @@ local functions = {
   function() return io.stdout end,
   "string.rep", "math.floor", "no.such", "", math.abs, string.format, math.max,
   setmetatable({}, { __call = function(_, a) return a end }),
+  function(first) return talkative(math.type(first) == "integer" and first or 1, 10) end, talkative, counts,
+  function(value) return type(value) == "function" and value(1) or value end,
+  function(point) return point:norm() end,
 }
 
 local cyclic = {}
@@ -66,6 +109,7 @@ local plain = {
   "", "text", "a\0b", ("z"):rep(5000),
   {}, { 1, 2, 3, n = 3 }, cyclic, io.stdout, coroutine.create(print), setmetatable({}, { __gc = print, __mode = "k" }),
   setmetatable({}, { __index = function(_, key) return key end, __len = function() return 3 end }),
+  setmetatable({ x = 1 }, Point), { setmetatable({ x = 2 }, Point), counts },
 }
 
 local function anything()
@@ -73,7 +117,8 @@ local function anything()
   if which == 1 then return pick(functions) end
   if which == 2 then
     local list = have[pick { "pool", "view", "future", "map", "shared", "buffer", "frozen" }]
-    return #list > 0 and pick(list) or list
+    local one = #list > 0 and pick(list) or list
+    return random(4) == 1 and { one, { inside = one } } or one
   end
   if which == 3 and random(3) == 1 then return nil end
   return pick(plain)
