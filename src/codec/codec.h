@@ -208,9 +208,10 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
                       const char *args, size_t args_len);
 
 /* The same for what most calls are, without a protected call: a function without state that was called
-** before, and arguments that are nil, booleans or numbers. -1, and nothing pushed: it is another one. */
+** before, and arguments that are nil, booleans or numbers. -1, and nothing pushed: it is another one.
+** `again`: the bytes at `fn` are what they were at the last call of it. */
 int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
-                            const char *args, size_t args_len);
+                            bool again, const char *args, size_t args_len);
 
 /* Decode a result segment: push its values, give their number. Raises likewise. */
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len);
@@ -220,7 +221,8 @@ int tine__decode_given(lua_State *L, struct codec *c, const char *p, size_t len)
 int tine__decode_error(lua_State *L, struct codec *c, const char *p, size_t len);
 /* The same for a few values (arguments, too) that are nil, booleans, numbers or, if `strings` allows
 ** them, strings. -1, and nothing pushed: there are others, or it is damaged. Without strings it allocates
-** nothing and never raises. */
+** nothing and never raises. For SCALARS_FIT of them there must be room on the stack. */
+#define SCALARS_FIT 4
 int tine__decode_scalars(lua_State *L, const char *p, size_t len, bool strings);
 
 /* A call has ended, and its results are encoded: put back what it had changed in modules. Never raises. */

@@ -4,6 +4,7 @@
 ** come, for that may say that the array is an operation (decode_op.c). Errors are Lua errors that
 ** jump out of the parser; it owns nothing.
 */
+#include "base/hot.h"
 #include "codec/reader.h"
 #include "data/data.h"
 
@@ -496,9 +497,12 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     return (int)r->nvalues;
 }
 
-int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
-                            const char *args, size_t args_len) {
-    if (c->held || c->changed || shared_are_gone(c) || !tine__simple_push(L, c, fn, fn_len, false))
+HOT int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
+                                bool again, const char *args, size_t args_len) {
+    if (c->held || c->changed || shared_are_gone(c))
+        return -1;
+    if (!(again && tine__simple_push_again(L, c, fn)) &&
+        !tine__simple_push(L, c, fn, fn_len, false))
         return -1;
     int n = tine__decode_scalars(L, args, args_len, false);
     if (n < 0)

@@ -296,7 +296,9 @@ struct codec {
     uint32_t lately_at;
     struct cache loaded; /* struct loaded */
     struct loaded **loaded_buckets;
-    struct loaded *latest;  /* found last */
+    struct loaded *latest; /* found last, */
+    const char
+        *callee; /* by this function segment, which needs no more than its kept closure; NULL */
     struct loaded *loading; /* not yet anywhere else */
     uint64_t message;       /* begun last */
     uint32_t origins;       /* in ST_ORIGINS */
@@ -477,13 +479,16 @@ bool tine__stateless(const struct loaded *l, const char *dump, size_t len);
 /* Push the function of a segment if it is simple and its code is loaded. A new closure is made only when
 ** `make`, which raises memory errors; without, it never raises. */
 bool tine__simple_push(lua_State *L, struct codec *c, const char *segment, size_t len, bool make);
+/* The same, of a segment that is still what it was when it was pushed last. It never raises; false: it is not known that
+** it is simple. */
+bool tine__simple_push_again(lua_State *L, struct codec *c, const char *segment);
 
 /* ---- scalars.c ---- */
 
 /* Append the value at `idx`. False: it is no scalar, or there is no room for it. */
 bool tine__encode_scalar(lua_State *L, int idx, struct buf *out);
-/* Push the value at `p`, before `end`, and give what follows it. NULL, and perhaps something pushed: it
-** is no scalar (or a string, when not `strings`), or not a good one. */
+/* Push the value at `p`, before `end`, and give what follows it. NULL, and nothing pushed: it is no scalar
+** (or a string, when not `strings`), or not a good one. */
 const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
                                          const unsigned char *end, bool strings);
 

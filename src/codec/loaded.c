@@ -27,6 +27,7 @@ static void unlink_loaded(lua_State *L, struct codec *c, struct loaded *l) {
         luaL_unref(L, LUA_REGISTRYINDEX, l->closure);
     if (c->latest == l)
         c->latest = NULL;
+    c->callee = NULL;
 }
 
 static struct loaded *loaded_of(struct cached *cached) {
@@ -122,6 +123,7 @@ static struct loaded *enter(struct codec *c, struct loaded *l, size_t bytes) {
     l->next = *bucket;
     *bucket = l;
     cache_enter(&c->loaded, &l->cached, bytes);
+    c->callee = NULL;
     return c->latest = l;
 }
 
@@ -155,6 +157,7 @@ struct loaded *tine__loaded_find(struct codec *c, uint64_t id) {
     if (l) {
         l->cached.used = true;
         c->latest = l;
+        c->callee = NULL;
     }
     return l;
 }

@@ -6,7 +6,8 @@
 
 #include "codec/pack.h"
 
-bool tine__encode_scalar(lua_State *L, int idx, struct buf *out) {
+/* What is no integer. */
+static bool encode_other(lua_State *L, int idx, struct buf *out) {
     const char *text = NULL;
     size_t len = 0;
     int type = lua_type(L, idx);
@@ -25,10 +26,7 @@ bool tine__encode_scalar(lua_State *L, int idx, struct buf *out) {
             pack_false(out);
         return true;
     case LUA_TNUMBER:
-        if (lua_isinteger(L, idx))
-            pack_int64(out, lua_tointeger(L, idx));
-        else
-            pack_double(out, lua_tonumber(L, idx));
+        pack_double(out, lua_tonumber(L, idx));
         return true;
     case LUA_TSTRING:
         pack_str(out, len);
@@ -39,19 +37,50 @@ bool tine__encode_scalar(lua_State *L, int idx, struct buf *out) {
     }
 }
 
-HOT bool tine__encode_scalars(lua_State *L, int first, int n, struct buf *out) {
+/* Integers first: they need no more than two calls of Lua. */
+static bool encode(lua_State *L, int idx, struct buf *out) {
+    if (!lua_isinteger(L, idx))
+        return encode_other(L, idx, out);
+    if (buf_reserve(out, PACK_MAX))
+        return false;
+    pack_int64(out, lua_tointeger(L, idx));
+    return true;
+}
+
+bool tine__encode_scalar(lua_State *L, int idx, struct buf *out) {
+    return encode(L, idx, out);
+}
+
+static bool encode_several(lua_State *L, int first, int n, struct buf *out) {
     size_t start = out->len;
     if (buf_reserve(out, SEGMENT_HEAD + PACK_MAX))
         return false;
     out->len += SEGMENT_HEAD;
     pack_array(out, (size_t)n);
-    for (int i = 0; i < n; i++)
-        if (!tine__encode_scalar(L, first + i, out)) {
+    for (int end = first + n; first < end; first++)
+        if (!encode(L, first, out)) {
             out->len = start;
             return false;
         }
     segment_set_head(out->data + start, out->len - start - SEGMENT_HEAD);
     return true;
+}
+
+/* The segment of one integer. */
+static inline bool encode_one(lua_Integer i, struct buf *out) {
+    size_t start = out->len;
+    if (buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
+        return false;
+    out->len += SEGMENT_HEAD;
+    pack_array(out, 1);
+    pack_int64(out, i);
+    segment_set_head(out->data + start, out->len - start - SEGMENT_HEAD);
+    return true;
+}
+
+HOT bool tine__encode_scalars(lua_State *L, int first, int n, struct buf *out) {
+    return n == 1 && lua_isinteger(L, first) ? encode_one(lua_tointeger(L, first), out)
+                                             : encode_several(L, first, n, out);
 }
 
 /* ---- decoding ---- */
@@ -82,45 +111,6 @@ static const unsigned char *push_string(lua_State *L, const unsigned char *p,
     return p + len;
 }
 
-/* A number behind its first byte, in the forms that an encoder writes; NULL: it is none. */
-static const unsigned char *push_number(lua_State *L, unsigned char type, const unsigned char *p,
-                                        const unsigned char *end) {
-    static const unsigned char widths[] = {8, 1, 2, 4, 8, 1, 2, 4, 8}; /* cb to d3 */
-    if (type < 0xcb || type > 0xd3 || end - p < widths[type - 0xcb])
-        return NULL;
-    switch (type) {
-    case 0xcb:
-        lua_pushnumber(L, get_double(p));
-        break;
-    case 0xcc:
-        lua_pushinteger(L, p[0]);
-        break;
-    case 0xcd:
-        lua_pushinteger(L, get_be16(p));
-        break;
-    case 0xce:
-        lua_pushinteger(L, get_be32(p));
-        break;
-    case 0xcf:
-        if (*p >= 0x80) /* Lua has no such integers */
-            return NULL;
-        /* FALLTHROUGH */
-    case 0xd3:
-        lua_pushinteger(L, (lua_Integer)get_be64(p));
-        break;
-    case 0xd0:
-        lua_pushinteger(L, (int8_t)p[0]);
-        break;
-    case 0xd1:
-        lua_pushinteger(L, (int16_t)get_be16(p));
-        break;
-    case 0xd2:
-        lua_pushinteger(L, (int32_t)get_be32(p));
-        break;
-    }
-    return p + widths[type - 0xcb];
-}
-
 /* Push a string behind its first byte; what follows it, or NULL: it is none. */
 static const unsigned char *push_text(lua_State *L, unsigned char type, const unsigned char *p,
                                       const unsigned char *end) {
@@ -138,9 +128,11 @@ static const unsigned char *push_text(lua_State *L, unsigned char type, const un
     }
 }
 
-const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
-                                         const unsigned char *end, bool strings) {
+/* Numbers in the forms that an encoder writes. */
+static inline const unsigned char *push_scalar(lua_State *L, const unsigned char *p,
+                                               const unsigned char *end, bool strings) {
     unsigned char type = *p++;
+    lua_Integer i;
     if (type < 0x80 || type >= 0xe0) {
         lua_pushinteger(L, (signed char)type);
         return p;
@@ -153,27 +145,99 @@ const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
     case 0xc3:
         lua_pushboolean(L, type & 1);
         return p;
-    default:
+    case 0xcb:
+        if (end - p < 8)
+            return NULL;
+        lua_pushnumber(L, get_double(p));
+        return p + 8;
+    case 0xcc:
+        if (end - p < 1)
+            return NULL;
+        i = p[0], p += 1;
         break;
+    case 0xcd:
+        if (end - p < 2)
+            return NULL;
+        i = get_be16(p), p += 2;
+        break;
+    case 0xce:
+        if (end - p < 4)
+            return NULL;
+        i = get_be32(p), p += 4;
+        break;
+    case 0xcf:
+        if (end - p < 8)
+            return NULL;
+        if (*p >= 0x80) /* Lua has no such integers */
+            return NULL;
+        /* FALLTHROUGH */
+    case 0xd3:
+        if (end - p < 8)
+            return NULL;
+        i = (lua_Integer)get_be64(p), p += 8;
+        break;
+    case 0xd0:
+        if (end - p < 1)
+            return NULL;
+        i = (int8_t)p[0], p += 1;
+        break;
+    case 0xd1:
+        if (end - p < 2)
+            return NULL;
+        i = (int16_t)get_be16(p), p += 2;
+        break;
+    case 0xd2:
+        if (end - p < 4)
+            return NULL;
+        i = (int32_t)get_be32(p), p += 4;
+        break;
+    default:
+        return strings ? push_text(L, type, p, end) : NULL;
     }
-    const unsigned char *next = push_number(L, type, p, end);
-    return next || !strings ? next : push_text(L, type, p, end);
+    lua_pushinteger(L, i);
+    return p;
+}
+
+const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
+                                         const unsigned char *end, bool strings) {
+    return push_scalar(L, p, end, strings);
+}
+
+static int decode_several(lua_State *L, int n, const unsigned char *p, const unsigned char *end,
+                          bool strings) {
+    int i = 0;
+    if (n > SCALARS_FIT && !lua_checkstack(L, n))
+        return -1;
+    for (; i < n && p < end; i++) {
+        const unsigned char *next = tine__decode_scalar(L, p, end, strings);
+        if (!next)
+            break;
+        p = next;
+    }
+    if (i == n && p == end)
+        return n;
+    lua_pop(L, i);
+    return -1;
+}
+
+static inline int decode_one(lua_State *L, const unsigned char *p, const unsigned char *end,
+                             bool strings) {
+    const unsigned char *next = push_scalar(L, p, end, strings);
+    if (next == end)
+        return 1;
+    if (next)
+        lua_pop(L, 1);
+    return -1;
 }
 
 HOT int tine__decode_scalars(lua_State *L, const char *segment, size_t len, bool strings) {
     const unsigned char *p = (const unsigned char *)segment + SEGMENT_HEAD;
     const unsigned char *end = (const unsigned char *)segment + len;
-    if (len <= SEGMENT_HEAD || get_le32(segment) != len - SEGMENT_HEAD ||
-        get_le32(segment + 4) != 0 || (*p & 0xf0) != 0x90)
+    if (!segment_is_plain(segment, len) || p == end || (*p & 0xf0) != 0x90)
         return -1;
     int n = *p++ & 15;
-    if ((p < end && (*p & 0xe0) == 0x80) || !lua_checkstack(L, 20)) /* an array or a map */
+    if (p < end && (*p & 0xe0) == 0x80) /* an array or a map */
         return -1;
-    int base = lua_gettop(L);
-    for (int i = 0; i < n && p && p < end; i++)
-        p = tine__decode_scalar(L, p, end, strings);
-    if (p == end && lua_gettop(L) == base + n)
-        return n;
-    lua_settop(L, base);
-    return -1;
+    return n == 1 && p < end ? decode_one(L, p, end, strings)
+                             : decode_several(L, n, p, end, strings);
 }

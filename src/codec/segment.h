@@ -23,6 +23,15 @@ static inline void segment_set_head(char *at, size_t body) {
     memcpy(at, head, sizeof head);
 }
 
+/* Are these `len` bytes a whole segment without marks and call environments? */
+static inline int segment_is_plain(const char *p, size_t len) {
+    uint32_t head[2];
+    if (len < SEGMENT_HEAD)
+        return 0;
+    memcpy(head, p, sizeof head);
+    return head[0] == len - SEGMENT_HEAD && head[1] == 0;
+}
+
 /* Length of the segment (codec/codec.h) that starts at `p`, checked against the `len` bytes there are; 0
 ** when it is not whole. */
 static inline size_t segment_length(const char *p, size_t len) {

@@ -277,8 +277,8 @@ static struct loaded *code_of(struct codec *c, const char *segment, size_t len,
     static const unsigned char op[] = {0xd4, EXT_OP, OP_FUNCTION};
     const unsigned char *p = (const unsigned char *)segment + SEGMENT_HEAD;
     uint64_t id;
-    if (len < SEGMENT_HEAD + 5 || get_le32(segment) != len - SEGMENT_HEAD ||
-        get_le32(segment + 4) != 0 || (*p & 0xf0) != 0x90 || memcmp(p + 1, op, sizeof op) != 0)
+    if (len < SEGMENT_HEAD + 5 || !segment_is_plain(segment, len) || (*p & 0xf0) != 0x90 ||
+        memcmp(p + 1, op, sizeof op) != 0)
         return NULL;
     *upvalues = read_id(p + 4, (const unsigned char *)segment + len, &id);
     struct loaded *code = *upvalues ? tine__loaded_find(c, id) : NULL;
@@ -331,15 +331,19 @@ static bool push_kept(lua_State *L, const struct codec *c, struct loaded *code) 
     return good;
 }
 
+bool tine__simple_push_again(lua_State *L, struct codec *c, const char *segment) {
+    return c->callee == segment && c->latest->closure && push_kept(L, c, c->latest);
+}
+
 bool tine__simple_push(lua_State *L, struct codec *c, const char *segment, size_t len, bool make) {
     const unsigned char *p, *end = (const unsigned char *)segment + len;
     struct loaded *code = code_of(c, segment, len, &p);
-    if (!code || !lua_checkstack(L, 20))
-        return false;
-    bool kept = is_stateless(code, p, end);
-    if (kept && code->closure && push_kept(L, c, code))
+    bool kept = code && is_stateless(code, p, end);
+    if (kept && code->closure && push_kept(L, c, code)) {
+        c->callee = segment;
         return true;
-    if (!make)
+    }
+    if (!code || !make || !lua_checkstack(L, 20))
         return false;
     int top = lua_gettop(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);

@@ -204,12 +204,13 @@ static bool decode_any(struct run *r, const struct run_call *c) {
 
 /* The same, which most are without it: a Lua function with scalars. */
 static inline bool decode_call(struct run *r, const struct run_call *c) {
-    return (!c->given_len && tine__decode_plain_call(r->L, r->codec, c->function, c->function_len,
-                                                     c->arguments, c->arguments_len) >= 0) ||
+    return (!c->given_len &&
+            tine__decode_plain_call(r->L, r->codec, c->function, c->function_len, c->again,
+                                    c->arguments, c->arguments_len) >= 0) ||
            decode_any(r, c);
 }
 
-static enum record_kind run(struct run *r, const struct run_call *call, struct buf *out) {
+static inline enum record_kind run(struct run *r, const struct run_call *call, struct buf *out) {
     lua_State *L = r->L;
     lua_Hook hook = lua_gethook(L);
     int mask = hook ? lua_gethookmask(L) : 0, count = hook ? lua_gethookcount(L) : 0;

@@ -30,6 +30,7 @@ struct run {
 struct run_call {
     const char *function;
     size_t function_len;
+    bool again; /* it is that of the last task of the same call */
     const char *arguments;
     size_t arguments_len;
     const char *names; /* as in struct run_code */
