@@ -155,6 +155,10 @@ int tine__link_peek(struct link *l, struct record *r, const char **payload, uint
 /* Done with the record: free its place in the ring and wake the worker if it waits for room. The
 ** heap block of a large one is NOT released by that. */
 void tine__link_next(struct link *l);
+/* Is there more of what was there when the ring was looked at last? */
+static inline bool link_has_more(const struct link *l) {
+    return l->at != l->seen;
+}
 /* For a large record: the block's offset, to be released with tine__heap_release(l->heap, offset). */
 uint64_t tine__link_block(const struct record *r, const struct link *l);
 /* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
@@ -235,7 +239,7 @@ void tine__link_has_read(struct link *l, uint64_t n);
 void tine__link_await_mail(struct link *l, uint64_t ns);
 /* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling
 ** `ring` (wake the submitter's manager) before it sleeps. */
-void tine__link_write(struct link *l, const struct record *head, const void *payload,
+void tine__link_write(struct link *l, struct record head, const void *payload,
                       void (*ring)(void *arg), void *arg);
 /* True when the ring is more than half full (then the manager should be woken). */
 bool tine__link_half_full(const struct link *l);

@@ -58,10 +58,11 @@ static uint64_t record_size(const struct record *r) {
 
 /* Copy the head of the record at l->at and check it. Everything is judged by the copy: the bytes in
 ** the ring can change at any time. */
-static int read_head(struct link *l, struct record *r) {
+static inline int read_head(struct link *l, struct record *r) {
     uint64_t left = left_behind(l, l->at);
     memcpy(r, place_of(l, l->at), sizeof *r);
     uint64_t size = record_size(r);
+    l->after = l->at + size;
     if (r->kind >= RECORD_KINDS || size > l->seen - l->at || size > left)
         return TINE_EINVALID;
     if (r->kind == RECORD_SKIP)
@@ -88,10 +89,9 @@ HOT int tine__link_peek(struct link *l, struct record *r, const char **payload, 
             return err;
         if (r->kind != RECORD_SKIP)
             break;
-        l->at += record_size(r);
+        l->at = l->after;
     }
     const char *place = place_of(l, l->at);
-    l->after = l->at + record_size(r);
     l->times = (struct record_times){0, 0};
     if (r->timed)
         memcpy(&l->times, place + sizeof *r, sizeof l->times);
@@ -149,37 +149,48 @@ static void wait_for_room(struct link *l, uint64_t size, void (*ring)(void *arg)
     atomic_store_explicit(&l->s->full, 0, memory_order_relaxed);
 }
 
-static void put_record(struct link *l, const struct record *head, const void *payload) {
+/* The head by value, here and below: it is put together in registers, and is not read again where it was just written. */
+static inline void put_record(struct link *l, struct record head, const void *payload) {
     char *place = place_of(l, l->at);
-    memcpy(place, head, sizeof *head);
-    if (head->timed)
-        memcpy(place + sizeof *head, &l->times, sizeof l->times);
-    if (head->length > 0 && payload)
-        memcpy(place + head_size(head), payload, head->length);
-    l->at += record_size(head);
+    memcpy(place, &head, sizeof head);
+    if (head.timed)
+        memcpy(place + sizeof head, &l->times, sizeof l->times);
+    if (head.length > 0 && payload)
+        memcpy(place + head_size(&head), payload, head.length);
+    l->at += record_size(&head);
 }
 
-/* Before a record goes beyond its page: when all was read, the ring begins again. */
-static void begin_again(struct link *l, uint64_t size) {
-    if (left_behind(l, l->at) % LINK_PAGE >= size)
-        return;
+/* A record goes beyond its page: when all was read, the ring begins again. */
+static void begin_again(struct link *l) {
     l->seen = atomic_load_explicit(&l->s->tail, memory_order_acquire); /* as in has_room */
     if (l->seen == l->at)
         l->origin = -l->at % LINK_RING;
 }
 
-void tine__link_write(struct link *l, const struct record *head, const void *payload,
-                      void (*ring)(void *arg), void *arg) {
-    uint64_t size = record_size(head);
-    assert(head->length <= LINK_INLINE);
-    begin_again(l, size);
+/* Have room for a record of that size. */
+static void make_room(struct link *l, uint64_t size, void (*ring)(void *arg), void *arg) {
+    if (left_behind(l, l->at) % LINK_PAGE < size)
+        begin_again(l);
     uint64_t left = left_behind(l, l->at), skip = left < size ? left : 0;
     if (!has_room(l, skip + size))
         wait_for_room(l, skip + size, ring, arg);
     if (skip) {
         struct record filler = {.length = (uint32_t)(skip - sizeof filler), .kind = RECORD_SKIP};
-        put_record(l, &filler, NULL);
+        put_record(l, filler, NULL);
     }
+}
+
+/* ... in the page that was written to last, as it is known. */
+static inline bool has_room_here(const struct link *l, uint64_t size) {
+    return left_behind(l, l->at) % LINK_PAGE >= size && size <= LINK_RING - (l->at - l->seen);
+}
+
+HOT void tine__link_write(struct link *l, struct record head, const void *payload,
+                          void (*ring)(void *arg), void *arg) {
+    uint64_t size = record_size(&head);
+    assert(head.length <= LINK_INLINE);
+    if (!has_room_here(l, size))
+        make_room(l, size, ring, arg);
     put_record(l, head, payload);
     KILL_POINT("halfway");
     /* release: the bytes; and SKIP with what follows it, so the reader never waits behind one */

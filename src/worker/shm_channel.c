@@ -51,17 +51,18 @@ static struct shm_channel *self(struct channel *ch) {
 
 /* --- bells --- */
 
-static struct buf *empty(struct parcel *p);
-static void write_record(struct parcel *p, struct record *r);
+static inline struct buf *empty(struct parcel *p);
+static void at_home(struct parcel *p);
+static inline void write_record(struct parcel *p, struct record r);
 
 /* Somebody has closed or replaced descriptors of ours: a task, no other code runs here. We cannot be heard any more, but
 ** for our end. What it answered stands. */
 static _Noreturn void end_spoilt(struct shm_channel *c) {
     struct record r = {.kind = RECORD_SPOILT};
-    c->reply.block = 0; /* the heap may not be there any more */
+    at_home(&c->reply); /* the heap may not be there any more */
     c->mute = true;
     empty(&c->reply);
-    write_record(&c->reply, &r);
+    write_record(&c->reply, r);
     tine__process_exit(1);
 }
 
@@ -284,14 +285,23 @@ static int grow(struct buf *b, size_t need) {
     return 0;
 }
 
-static struct buf *empty(struct parcel *p) {
-    if (p->block)
-        tine__heap_free(p->channel->link.heap, p->block);
+/* The buffer is the parcel's own bytes. */
+static void at_home(struct parcel *p) {
     p->block = 0;
-    bool far = p->channel->slot.call.flags & CALL_FAR; /* there nobody sees them */
-    p->buf = (struct buf){p->bytes, 0, LINK_INLINE, grow, p, far ? NULL : &p->carried};
+    p->buf.data = p->bytes;
+    p->buf.cap = LINK_INLINE;
+}
+
+static inline struct buf *empty(struct parcel *p) {
+    if (p->block) {
+        tine__heap_free(p->channel->link.heap, p->block);
+        at_home(p);
+    }
     if (p->carried.list)
         tine__carried_drop(&p->carried);
+    bool far = p->channel->slot.call.flags & CALL_FAR; /* there nobody sees them */
+    p->buf.carried = far ? NULL : &p->carried;
+    p->buf.len = 0;
     return &p->buf;
 }
 
@@ -313,30 +323,41 @@ static void write_carried(struct parcel *p) {
         uint32_t n = tine__carried_send(&p->carried, at, handles, CARRIED_AT_ONCE);
         const struct record r = {.kind = RECORD_CARRIED, .length = n * (uint32_t)sizeof *handles};
         KILL_POINT("carrying");
-        tine__link_write(&c->link, &r, handles, ring_hard, c);
+        tine__link_write(&c->link, r, handles, ring_hard, c);
         at += n;
     }
 }
 
 /* Write a record with the parcel as its payload. A block goes over to the reader. */
-static void write_record(struct parcel *p, struct record *r) {
+static void write_other(struct parcel *p, struct record r) {
     struct shm_channel *c = p->channel;
     struct record_block large = {p->block, p->buf.len};
     const void *bytes = p->bytes;
     if (p->carried.n > 0 && !c->mute)
         write_carried(p);
-    r->length = (uint32_t)p->buf.len;
+    r.length = (uint32_t)p->buf.len;
     if (p->block) {
         bytes = &large;
-        r->length = sizeof large;
-        r->large = 1;
+        r.length = sizeof large;
+        r.large = 1;
         tine__heap_give(c->link.heap, p->block);
-        p->block = 0;
+        at_home(p);
     }
     p->buf.len = 0;
     tine__link_write(&c->link, r, bytes, ring_hard, c);
     if (p->carried.list)
         tine__carried_drop(&p->carried);
+}
+
+/* ... nearly all of which are small and name nothing. */
+static inline void write_record(struct parcel *p, struct record r) {
+    if (p->block || p->carried.list) {
+        write_other(p, r);
+        return;
+    }
+    r.length = (uint32_t)p->buf.len;
+    p->buf.len = 0;
+    tine__link_write(&p->channel->link, r, p->bytes, ring_hard, p->channel);
 }
 
 static void progress(struct channel *ch, const struct progress *p) {
@@ -350,7 +371,7 @@ static void last_progress(struct channel *ch, const struct call *call, const str
                              .id = p->id,
                              .ref = call->ref,
                              .length = (uint32_t)progress_size(p)};
-    tine__link_write(&c->link, &r, p, ring_hard, c);
+    tine__link_write(&c->link, r, p, ring_hard, c);
 }
 
 static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
@@ -362,7 +383,7 @@ static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
 static void emit(struct channel *ch, const struct call *call, uint32_t k) {
     struct shm_channel *c = self(ch);
     struct record r = {.kind = RECORD_EVENT, .id = call->id + k, .ref = call->ref};
-    write_record(&c->event, &r);
+    write_record(&c->event, r);
     c->link.events++;
     ring(c, tine__link_half_full(&c->link) ? BELL_PRESSURE : BELL_RESULT);
 }
@@ -380,7 +401,7 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
         r.kind = RECORD_ENDED;
         reply(ch);
     }
-    write_record(&c->reply, &r);
+    write_record(&c->reply, r);
     ring(c, tine__link_half_full(&c->link) ? BELL_PRESSURE : BELL_RESULT);
     return 0;
 }
@@ -390,7 +411,7 @@ static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t
     struct record r = {.kind = kind, .id = id, .ref = ref};
     if (kind == RECORD_READY)
         tine__link_stamp_now(&c->link, &r);
-    write_record(&c->reply, &r);
+    write_record(&c->reply, r);
     if (kind == RECORD_READY)
         ring_ready(c);
     else
@@ -475,6 +496,14 @@ static void tidy(struct channel *ch) {
 
 /* --- opening --- */
 
+static void parcel_init(struct parcel *p, struct shm_channel *c, char *bytes) {
+    p->channel = c;
+    p->bytes = bytes;
+    p->buf.grow = grow;
+    p->buf.owner = p;
+    at_home(p);
+}
+
 static int attach(struct shm_channel *c, const struct shm_channel_parts *p) {
     int link = p->link;
     int err = tine__queue_attach(&c->queue, p->calls, p->claims);
@@ -492,9 +521,8 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     if (!c)
         return TINE_ENOMEM;
     memset(c, 0, offsetof(struct shm_channel, bytes));
-    c->reply.channel = c->event.channel = c;
-    c->reply.bytes = c->bytes[0];
-    c->event.bytes = c->bytes[1];
+    parcel_init(&c->reply, c, c->bytes[0]);
+    parcel_init(&c->event, c, c->bytes[1]);
     c->base = (struct channel){.told = told,
                                .dismissed = dismissed,
                                .errand = errand,

@@ -105,7 +105,7 @@ static int write_and_read(struct link *l, struct link *w) {
         memset(p = larger, 'x', size * 3);
     }
     b.length = size;
-    tine__link_write(w, &r, &b, NULL, NULL);
+    tine__link_write(w, r, &b, NULL, NULL);
     int err = tine__link_peek(l, &r, &payload, &b.length);
     if (err) { /* the record stays, and can be read when the fault is over */
         CHECK_EQ(err, TINE_ESYSTEM);

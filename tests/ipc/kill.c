@@ -86,7 +86,7 @@ static void answer(struct link *l, uint64_t id) {
         memset(bytes, (int)id, size);
     }
     if (tine__link_finish(l, id, &asked) == 0)
-        tine__link_write(l, &r, r.large ? (void *)&b : bytes, ring, NULL);
+        tine__link_write(l, r, r.large ? (void *)&b : bytes, ring, NULL);
 }
 
 static void work(unsigned number, struct link *own) {

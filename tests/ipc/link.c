@@ -30,7 +30,7 @@ static void no_ring(void *arg) {
 
 static void write_record(uint64_t id, const void *payload, uint32_t length) {
     struct record r = {.length = length, .kind = RECORD_VALUES, .id = id, .ref = (uint32_t)id};
-    tine__link_write(&w, &r, payload, no_ring, NULL);
+    tine__link_write(&w, r, payload, no_ring, NULL);
 }
 
 /* Every third one says when its task ran: from its id on, until now. */
@@ -38,7 +38,7 @@ static void write_timed(uint64_t id, const void *payload, uint32_t length) {
     struct record r = {.length = length, .kind = RECORD_VALUES, .id = id};
     w.s->level[0].started = id % 3 ? 0 : id;
     tine__link_stamp(&w, &r, tine__now());
-    tine__link_write(&w, &r, payload, no_ring, NULL);
+    tine__link_write(&w, r, payload, no_ring, NULL);
 }
 
 static void check_times(uint64_t id) {
@@ -52,7 +52,7 @@ static void write_large(uint64_t id, size_t length) {
     char *p = tine__heap_alloc(w.heap, length, &b.offset);
     CHECK(p);
     memset(p, (int)id, length);
-    tine__link_write(&w, &r, &b, no_ring, NULL);
+    tine__link_write(&w, r, &b, no_ring, NULL);
 }
 
 static void records_of_all_sizes_round_the_ring(void) {

@@ -34,7 +34,7 @@ static void send_message(struct link *to, struct bell *bell, uint64_t id, const 
         memcpy(p, bytes, size);
         r.length = sizeof b, r.large = 1;
     }
-    tine__link_write(to, &r, r.large ? (const void *)&b : bytes, ring, bell);
+    tine__link_write(to, r, r.large ? (const void *)&b : bytes, ring, bell);
     ring_one(bell, BELL_RESULT);
 }
 

@@ -42,7 +42,7 @@ static void answer(struct link *l, uint64_t id) {
     struct record r = {.length = id % sizeof bytes, .kind = RECORD_VALUES, .id = id};
     memset(bytes, (int)id, sizeof bytes);
     CHECK_EQ(tine__link_finish(l, id, &asked), 0);
-    tine__link_write(l, &r, bytes, ring, NULL);
+    tine__link_write(l, r, bytes, ring, NULL);
 }
 
 static void run_item(struct queue *q, struct link *l, unsigned number, const struct queue_slot *s,
@@ -195,7 +195,7 @@ static void *run_tasks(void *arg) {
         struct record r = {.kind = RECORD_VALUES, .id = id};
         CHECK_EQ(tine__link_begin(&w, id, true, id % 2 ? tine__now() : 0), 0);
         if (tine__link_finish(&w, id, &asked) == 0)
-            tine__link_write(&w, &r, NULL, no_ring, NULL);
+            tine__link_write(&w, r, NULL, no_ring, NULL);
         tine__link_idle(&w);
     }
     over = true;

@@ -198,7 +198,7 @@ static void *write_much(void *arg) {
     for (unsigned id = 1; id <= ROUNDS; id++) {
         struct record r = {.kind = RECORD_VALUES, .id = id};
         r.length = (uint32_t)(LINK_INLINE - check_random(&seed) % 200);
-        tine__link_write(&w, &r, bytes, ring, NULL);
+        tine__link_write(&w, r, bytes, ring, NULL);
         if (id % 1024 == 0 || id == ROUNDS) /* otherwise only when it cannot go on */
             ring_one(&bell, BELL_PRESSURE);
     }
