@@ -197,16 +197,18 @@ void tine__ask_open(lua_State *L, struct channel *channel) {
     sigaction(ASK_SIGNAL, &action, NULL);
 }
 
-void tine__ask_begin(lua_State *L, const struct channel *channel) {
-    if (channel != ask.channel)
-        return;
+static void arm(lua_State *L) {
     tine__running_thread = L;
     ask.next = FIRST_LOOK;
     ask.before.L = NULL;
     ask.armed = 1;
     atomic_signal_fence(memory_order_seq_cst);
-    if (ask.channel->asked(ask.channel)) /* its signal may have come before */
-        look();
+}
+
+bool tine__ask_begin(lua_State *L, struct channel *channel) {
+    if (channel == ask.channel)
+        arm(L);
+    return channel->asked(channel); /* its signal may have come before */
 }
 
 void tine__ask_end(lua_State *L, const struct channel *channel) {
@@ -223,8 +225,11 @@ void tine__ask_leave(struct ask_below *below, const struct channel *channel) {
 void tine__ask_return(const struct ask_below *below, const struct channel *channel) {
     if (channel != ask.channel)
         return;
-    if (below->armed)
-        tine__ask_begin(below->running, channel);
+    if (below->armed) {
+        arm(below->running);
+        if (ask.channel->asked(ask.channel)) /* its signal may have come before */
+            look();
+    }
     tine__running_thread = below->running;
 }
 

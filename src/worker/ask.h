@@ -34,8 +34,9 @@ extern void (*_Atomic tine__push_error)(lua_State *L, int code, const char *text
 
 /* In a worker: from now on it can be asked. The state makes a registry key, and may raise memory errors. */
 void tine__ask_open(lua_State *L, struct channel *channel);
-/* Around the running of each task; of another channel than the worker's (a pool without processes) nothing is done. */
-void tine__ask_begin(lua_State *L, const struct channel *channel);
+/* Around the running of each task. True: it was asked before it has begun, and is not to run. One of another channel than
+** the worker's (a pool without processes) is not told while it runs. */
+bool tine__ask_begin(lua_State *L, struct channel *channel);
 void tine__ask_end(lua_State *L, const struct channel *channel);
 /* Another task is going to run on top of the one that does, and has ended. */
 struct ask_below {

@@ -113,8 +113,7 @@ static bool run(struct loop *l, const struct call *call, const struct errand_cal
                 uint64_t number) {
     struct channel *ch = l->channel;
     struct buf *out = ch->reply(ch);
-    tine__ask_begin(l->run.L, ch);
-    bool ok = tine__errand_run(&l->run, c, out);
+    bool ok = !tine__ask_begin(l->run.L, ch) && tine__errand_run(&l->run, c, out);
     tine__ask_end(l->run.L, ch);
     if (tine__process_is_foreign())
         tine__process_exit(0);

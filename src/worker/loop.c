@@ -169,8 +169,8 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
     uint64_t seed[2];
     if (seed_of(l, seed))
         tine__seed_with(l->run.L, seed);
-    tine__ask_begin(l->run.L, l->channel);
-    enum record_kind kind = tine__run(&l->run, c, out);
+    bool asked = tine__ask_begin(l->run.L, l->channel);
+    enum record_kind kind = asked ? RECORD_ENDED : tine__run(&l->run, c, out);
     tine__ask_end(l->run.L, l->channel);
     return kind;
 }
@@ -179,7 +179,7 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
 static enum record_kind make_answer(struct loop *l, const struct run_call *c, bool whole,
                                     uint64_t since, struct buf *out) {
     struct channel *ch = l->channel;
-    enum record_kind kind = ch->asked(ch) ? RECORD_ENDED : run_task(l, c, whole, out);
+    enum record_kind kind = run_task(l, c, whole, out);
     if (tine__process_is_foreign())
         tine__process_exit(0); /* the task has forked, and we are the child */
     if (ch->asked(ch)) {

@@ -160,8 +160,13 @@ void tine__output_redirected(void) {
     errno = saved;
 }
 
-static void flush(struct output *o, FILE *f) {
-    if (f && __fpending(f) > 0)
+/* It may have; a look instead of a call, for this is asked after each task. */
+static inline bool may_have_pending(const FILE *f) {
+    return f->_IO_write_ptr != f->_IO_write_base || f->_mode > 0;
+}
+
+static inline void flush(struct output *o, FILE *f) {
+    if (f && may_have_pending(f) && __fpending(f) > 0)
         fflush(f);
     if (o->used > 0)
         send_collected(o, o->used);
