@@ -212,6 +212,7 @@ COLD static bool hear_other(struct pool *p, const struct report *r) {
 static unsigned hear(struct pool *p, bool listen) {
     struct report r;
     unsigned n = 0, others = 0;
+    r.kind = REPORT_NONE;
     while (others < OTHERS_AT_ONCE && !pool_site_is_gone(p) &&
            p->site->ops->report(p->site, &r, listen)) {
         listen = false;

@@ -87,7 +87,8 @@ struct site_ops {
     ** reader (a ring that is filling up). */
     bool (*news)(struct site *s, bool pressed);
     /* The next report; false: there is none. What `polled` has seen to be readable is read, too; with
-    ** `listen` all that there may be. */
+    ** `listen` all that there may be. *r is what the last call has put there, from which much of the next may follow; at
+    ** first its kind is REPORT_NONE. */
     bool (*report)(struct site *s, struct report *r, bool listen);
     /* Keep the bytes of the report given last, until `release` (any time before `close`). */
     void (*keep)(struct site *s, const struct report *r);
