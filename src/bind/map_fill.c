@@ -86,9 +86,6 @@ static int begin(lua_State *L, struct map *m) {
 /* Encode the `n` values at stack index `at` behind the others. 0, or a code with the message pushed. */
 static int encode(lua_State *L, struct map *m, int at, int n) {
     struct core *c = m->core;
-    /* scalars have nothing to do with what the codec knows of the message */
-    if (m->begun && c->p && tine__encode_scalars(L, at, n, &m->call.b))
-        return 0;
     core_begin_encoding(c);
     int err = begin(L, m);
     uint64_t since = core_begin_look(c);
@@ -97,6 +94,19 @@ static int encode(lua_State *L, struct map *m, int at, int n) {
     core_end_look(c, since);
     tine__core_end_encoding(c);
     return err;
+}
+
+static void count_item(struct map *m, uint64_t index) {
+    if (m->count++ == 0)
+        m->first = index;
+}
+
+/* Scalars have nothing to do with what the codec knows of the message, and are no futures. */
+static inline bool put_scalars(lua_State *L, struct map *m, int at, int n, uint64_t index) {
+    if (!m->begun || !m->core->p || !tine__encode_scalars(L, at, n, &m->call.b))
+        return false;
+    count_item(m, index);
+    return true;
 }
 
 /* The item's values in the buffer, or its failure sent. */
@@ -108,8 +118,8 @@ static void put(lua_State *L, struct map *m, int at, int n, uint64_t index) {
         if (m->count == 0)
             tine__map_drop_buffer(m);
         send_failed(L, m, index, err);
-    } else if (m->count++ == 0) {
-        m->first = index;
+    } else {
+        count_item(m, index);
     }
 }
 
@@ -134,7 +144,9 @@ static void put_waiting(lua_State *L, struct map *m, int at, int n, uint64_t ind
 /* Add the item whose `n` values start at stack index `at`. */
 static void add(lua_State *L, struct map *m, int at, int n) {
     uint64_t index = ++m->read;
-    if (has_future(L, at, n))
+    if (put_scalars(L, m, at, n, index))
+        ; /* as most are */
+    else if (has_future(L, at, n))
         put_waiting(L, m, at, n, index);
     else
         put(L, m, at, n, index);
