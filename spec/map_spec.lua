@@ -48,6 +48,40 @@ describe("map", function()
     assert.equal(100, n)
   end)
 
+  it("gives each task of a chunk the function as it was sent", function()
+    local spoil = load [[
+      local i = ...
+      local before = tostring(_ENV == _G)
+      if i % 3 == 0 then _ENV = { tostring = tostring } end
+      return before]]
+    for _, seen in pool:map(spoil, upto(30), { chunksize = 10 }) do assert.equal("true", seen) end
+  end)
+
+  it("runs tasks that submit others amid a chunk", function()
+    local function add(i)
+      local function twice(n) return n * 2 end
+      if i % 4 == 0 then return (tine.worker.pool:submit(twice, i):result()) end
+      return i + 1
+    end
+    for i, sum in pool:map(add, upto(40), { chunksize = 20 }) do
+      assert.equal(i % 4 == 0 and i * 2 or i + 1, sum)
+    end
+  end)
+
+  it("gives results of all kinds that one chunk has", function()
+    local long = ("x"):rep(100000)
+    local function make(i)
+      local kinds = { i, i / 3, "text " .. i, long, { i }, false }
+      return kinds[i % 7 + 1], i % 7 == 6 and error("no. " .. i, 0) or nil
+    end
+    for i, value, err in pool:map(make, upto(70), { chunksize = 35, on_error = "return" }) do
+      local kind = i % 7 + 1
+      local expected = ({ i, i / 3, "text " .. i, long, { i }, false })[kind]
+      assert.same(expected, value)
+      if kind == 7 then assert.matches("no. " .. i, tostring(err), 1, true) end
+    end
+  end)
+
   it("of a map gives index and results as arguments", function()
     local squares = pool:map(function(x) return x * x end, upto(50))
     local n = 0
