@@ -54,6 +54,12 @@ local function parse(...)
   return options, rest
 end
 
+-- Our options and busted's, which it tells as an error. It does not return.
+local function print_help(text)
+  trouble.print(USAGE, (text:gsub("^busted: error: ", ""):gsub("; re%-run with %-%-help for usage%.%s*$", "\n")))
+  os.exit(0, true)
+end
+
 -- --- what the workers need -----------------------------------------------------------------------------------
 
 -- Loaded once for all workers. Not the runner and what reads the command line: those keep the function that ends
@@ -304,6 +310,7 @@ local function prepare_modules(self)
       local parse_arguments = parser.parse
       function parser.parse(...)
         local args, err = parse_arguments(...)
+        if not args and self.options.help then print_help(err) end
         self.cli = args
         self.parallel = args and not args.version and not is_serial(args)
         if self.parallel then self.pool = new_pool(self.options) end -- in the folder and with the paths of now
@@ -323,7 +330,6 @@ end
 
 local function run(...)
   local options, rest = parse(...)
-  if options.help then io.stdout:write(USAGE) end
   local found, why = pcall(require, "busted.compatibility")
   if not found then
     trouble.give_up("busted is not installed for Lua 5.4 (Debian: lua-busted, LuaRocks: busted): %s",
@@ -333,6 +339,7 @@ local function run(...)
   arg = rest -- luacheck: globals arg
   local self = setmetatable({ options = options, arg = rest, times = times_of.read(), new_times = {} }, Suite)
   prepare_modules(self)
+  trouble.watch_exit "busted"
   local code = worker.run_busted()
   if self.failure then self.pool:kill_workers() end
   if self.pool then self.pool:shutdown { cancel_futures = true } end

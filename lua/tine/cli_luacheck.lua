@@ -34,6 +34,7 @@ function M.main(...)
     arg = args -- luacheck: globals arg
     package.path = package.path .. DEBIAN
     provide()
+    trouble.watch_exit "luacheck"
     require "tine.cli_lanes".pool { workers = workers, on_crash = "replace", name = "tine luacheck", preload = provide }
     local ok, err = pcall(require, "luacheck.main")
     if not ok and tostring(err):find "^module 'luacheck%.main' not found" then

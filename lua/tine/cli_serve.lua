@@ -132,7 +132,7 @@ function M.main(...)
   return trouble.protect("serve", function(...)
     local o = parse { ... }
     if o.help then
-      print(HELP)
+      trouble.print(HELP, "\n")
       return 0
     end
     if o.hosts then return require "tine.cli_serve_on".serve(o.hosts, { ... }) end

@@ -1,4 +1,6 @@
 -- How the commands of the program tell what is wrong.
+local host = require "tine.cli_host"
+
 local M = {}
 
 M.TROUBLE = 2 -- exit code: wrong usage, a file that cannot be read, output that cannot be written
@@ -22,14 +24,18 @@ end
 
 -- Prints all that a program has to say.
 function M.print(...)
-  local ok, err = io.stdout:write(...)
-  if ok then ok, err = io.stdout:flush() end
-  if not ok then M.give_up("write error: %s", err) end
+  local ok, why = io.stdout:write(...)
+  if ok then why = host.output_error() end
+  if why then M.give_up("write error: %s", why) end
 end
 
--- Calls fn(...), which gives an exit code; trouble is told, and gives its own.
+-- Calls fn(...), which gives an exit code; trouble is told, and gives its own. So does what could not be printed.
 function M.protect(command, fn, ...)
-  local ok, code = pcall(fn, ...)
+  local ok, code = pcall(function(...)
+    local code = fn(...)
+    M.print()
+    return code
+  end, ...)
   if ok then return code end
   local err = code
   if type(err) == "table" and err.trouble then
@@ -40,6 +46,14 @@ function M.protect(command, fn, ...)
     error(err, 0)
   end
   return M.TROUBLE
+end
+
+-- For programs of others, which end it by os.exit without a look whether what they have printed could be written.
+function M.watch_exit(command)
+  local exit = os.exit
+  function os.exit(code, close) -- luacheck: globals os.exit
+    exit(M.protect(command, function() return code end), close)
+  end
 end
 
 -- The program of a command, which gives its exit code. `parse` makes options of its arguments, `run` does what they

@@ -1,5 +1,6 @@
 #include "host/call.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,13 @@ void print_message(const char *name, const char *msg) {
         fprintf(stderr, "%s: ", name);
     fprintf(stderr, "%s\n", msg);
     fflush(stderr);
+}
+
+/* Who printed may not have looked: then only the stream still knows, and no more than that something was lost. */
+const char *output_error(void) {
+    if (fflush(stdout) == EOF)
+        return strerror(errno);
+    return ferror(stdout) ? "some output was lost" : NULL;
 }
 
 int report(lua_State *L, int status) {

@@ -11,6 +11,9 @@ extern const char *progname;
 /* "progname: msg" and a newline on stderr. */
 void print_message(const char *name, const char *msg);
 
+/* Why what was printed on stdout is not all written; NULL: it is. */
+const char *output_error(void);
+
 /* When status is an error, print the message on top of the stack and pop it. Gives status back. */
 int report(lua_State *L, int status);
 

@@ -7,6 +7,7 @@
 
 #include "bind/preload.h"
 #include "bind/sources.h"
+#include "host/call.h"
 
 /* The files lua/tine/cli_*.lua, as cmake/embed_lua.cmake has made them. */
 extern const struct tine__lua_source tine__cli_sources[];
@@ -48,11 +49,18 @@ static int cli_working_folder(lua_State *L) {
     return 1;
 }
 
+/* output_error() -> why what was printed on stdout is not all written, or nil */
+static int cli_output_error(lua_State *L) {
+    lua_pushstring(L, output_error());
+    return 1;
+}
+
 int luaopen_tine_cli_host(lua_State *L) {
     static const luaL_Reg functions[] = {{"clock", cli_clock},
                                          {"time", cli_time},
                                          {"program", cli_program},
                                          {"working_folder", cli_working_folder},
+                                         {"output_error", cli_output_error},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     add_descriptors(L);

@@ -66,6 +66,14 @@ static void print_help(void) {
         progname, progname);
 }
 
+/* Whether all that was printed is written; said if not. */
+static bool written(void) {
+    const char *why = output_error();
+    if (why)
+        fprintf(stderr, "%s: write error: %s\n", progname, why);
+    return !why;
+}
+
 static void print_version(void) {
     printf("%s\n", LUA_COPYRIGHT);
     fflush(stdout);
@@ -216,11 +224,13 @@ static int run(lua_State *L) {
     lua_settop(L, 0);
     if (c->argv[0] && c->argv[0][0])
         progname = c->argv[0];
-    if (!strcmp(first, "--help"))
+    if (!strcmp(first, "--help")) {
         print_help();
-    else if (!strcmp(first, "--version"))
+        ok = written();
+    } else if (!strcmp(first, "--version")) {
         printf("tine %s (%s)\n", TINE_VERSION, LUA_RELEASE);
-    else if (module)
+        ok = written();
+    } else if (module)
         ok = run_command(L, c, module);
     else
         ok = interpret(L, c);
