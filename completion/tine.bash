@@ -33,14 +33,16 @@ _tine_map() {
     esac
 }
 
-_tine_busted() {
+# The options of a program of others, as it tells them.
+_tine_options_of() {
+    "${COMP_WORDS[0]}" "$1" --help 2>/dev/null | sed -n 's/^ \{1,\}-/-/p' | sed 's/  .*//' | tr -s ', =' '\n' |
+        sed '/^-/!d; s/[:.].*//; s/^--\[no-\]\(.*\)/--\1\n--no-\1/'
+}
+
+_tine_others() {
     local cur=${COMP_WORDS[COMP_CWORD]}
     case $cur in
-    -*)
-        mapfile -t COMPREPLY < <(compgen -W "-j --jobs --split --help --version -o --output -t --tags --exclude-tags
-            --filter --filter-out -p --pattern --exclude-pattern -m --lpath --cpath -r --run -f --config-file --helper
-            --seed --shuffle --sort --repeat -l --list -v --verbose -C --directory" -- "$cur")
-        ;;
+    -*) mapfile -t COMPREPLY < <(compgen -W "$(_tine_options_of "${COMP_WORDS[1]}")" -- "$cur") ;;
     esac
 }
 
@@ -85,8 +87,7 @@ _tine() {
     if [ "$COMP_CWORD" -gt 1 ]; then
         case ${COMP_WORDS[1]} in
         map) _tine_map && return ;;
-        busted) _tine_busted && return ;;
-        luacheck) return ;;
+        busted | luacheck) _tine_others && return ;;
         top) _tine_top && return ;;
         report) _tine_report && return ;;
         serve) _tine_serve && return ;;

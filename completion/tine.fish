@@ -1,12 +1,32 @@
 # fish completion for tine
 
-complete -c tine -n __fish_use_subcommand -a map -d 'A function or a command for each line'
-complete -c tine -n __fish_use_subcommand -a busted -d 'busted on all processors'
-complete -c tine -n __fish_use_subcommand -a luacheck -d 'luacheck on all processors'
-complete -c tine -n __fish_use_subcommand -a top -d 'What the pools of a running program do'
-complete -c tine -n __fish_use_subcommand -a report -d 'A page of a trace'
-complete -c tine -n __fish_use_subcommand -a serve -d 'Run tasks of programs on other machines'
-complete -c tine -n __fish_use_subcommand -a key -d 'Make a key for that'
+# Whether the first word behind `tine` is this command.
+function __tine_command
+    set -l words (commandline -opc)
+    test "$words[2]" = $argv[1]
+end
+
+# @file.lua, for a function.
+function __tine_lua_files
+    set -l start (string sub -s 2 -- (commandline -ct))
+    set -l files $start*.lua $start*/
+    printf '@%s\n' $files
+end
+
+# The options of a program of others, as it tells them.
+function __tine_options_of
+    set -l words (commandline -opc)
+    $words[1] $argv[1] --help 2>/dev/null | sed -n 's/^ \{1,\}-/-/p' | sed 's/  .*//' | tr -s ', =' '\n' |
+        sed '/^-/!d; s/[:.].*//; s/^--\[no-\]\(.*\)/--\1\n--no-\1/'
+end
+
+complete -c tine -n 'test (count (commandline -opc)) = 1' -a map -d 'A function or a command for each line'
+complete -c tine -n 'test (count (commandline -opc)) = 1' -a busted -d 'busted on all processors'
+complete -c tine -n 'test (count (commandline -opc)) = 1' -a luacheck -d 'luacheck on all processors'
+complete -c tine -n 'test (count (commandline -opc)) = 1' -a top -d 'What the pools of a running program do'
+complete -c tine -n 'test (count (commandline -opc)) = 1' -a report -d 'A page of a trace'
+complete -c tine -n 'test (count (commandline -opc)) = 1' -a serve -d 'Run tasks of programs on other machines'
+complete -c tine -n 'test (count (commandline -opc)) = 1' -a key -d 'Make a key for that'
 complete -c tine -n __fish_use_subcommand -s e -x -d 'Execute a string'
 complete -c tine -n __fish_use_subcommand -s i -d 'Interactive mode after the script'
 complete -c tine -n __fish_use_subcommand -s l -x -d 'Require a library'
@@ -16,7 +36,7 @@ complete -c tine -n __fish_use_subcommand -s W -d 'Turn warnings on'
 complete -c tine -n __fish_use_subcommand -l help -d Usage
 complete -c tine -n __fish_use_subcommand -l version -d 'Version of tine'
 
-set -l map '__fish_seen_subcommand_from map'
+set -l map '__tine_command map'
 complete -c tine -n "$map" -s j -l jobs -x -d 'So many at a time'
 complete -c tine -n "$map" -s n -l chunk -x -d 'Lines that a worker takes at a time'
 complete -c tine -n "$map" -l timeout -x -d 'Seconds for a line'
@@ -47,19 +67,22 @@ complete -c tine -n "$map" -l bar -d 'How far it is'
 complete -c tine -n "$map" -l trace -r -d 'What workers do, for Perfetto or tine report'
 complete -c tine -n "$map" -l help -d Usage
 
-complete -c tine -n '__fish_seen_subcommand_from busted' -s j -l jobs -x -d 'So many files at a time'
-complete -c tine -n '__fish_seen_subcommand_from busted' -l split -d 'Blocks of a long file apart'
+for program in busted luacheck
+    complete -c tine -n "__tine_command $program; and string match -q -- '-*' (commandline -ct)" -a "(__tine_options_of $program)"
+end
+complete -c tine -n '__tine_command key' -f
+complete -c tine -n "$map; and string match -q -- '@*' (commandline -ct)" -a '(__tine_lua_files)'
 
-set -l top '__fish_seen_subcommand_from top'
+set -l top '__tine_command top'
 complete -c tine -n "$top" -l once -d 'Print it once'
 complete -c tine -n "$top" -l json -d 'Print it once, as JSON'
 complete -c tine -n "$top" -l traceback -x -d 'Where a task is'
 complete -c tine -n "$top" -s d -l delay -x -d 'Seconds between two looks'
 complete -c tine -n "$top" -s h -l help -d Usage
-complete -c tine -n '__fish_seen_subcommand_from report' -s o -l output -r -d 'Where the page goes'
-complete -c tine -n '__fish_seen_subcommand_from report' -l help -d Usage
+complete -c tine -n '__tine_command report' -s o -l output -r -d 'Where the page goes'
+complete -c tine -n '__tine_command report' -l help -d Usage
 
-set -l serve '__fish_seen_subcommand_from serve'
+set -l serve '__tine_command serve'
 complete -c tine -n "$serve" -l key -r -d 'The key that all of them have'
 complete -c tine -n "$serve" -s j -l jobs -x -d 'So many workers'
 complete -c tine -n "$serve" -l name -x -d 'What this host is called'

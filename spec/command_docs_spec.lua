@@ -1,4 +1,4 @@
--- The man page, the shell completion and docs/program.md know the options that the program knows.
+-- The man pages and docs/program.md know the options that the program knows.
 local shell = require "spec.support.shell"
 local quote = shell.quote
 
@@ -15,26 +15,12 @@ local function options_in(command)
   return set
 end
 
--- What bash offers for the last of these words.
-local function completions(folder, ...)
-  local words = { ... }
-  for i, word in ipairs(words) do words[i] = quote(word) end
-  local script = ("source %s/completion/tine.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _tine; "):format(root,
-    table.concat(words, " "), #words - 1) .. 'printf "%s\\n" "${COMPREPLY[@]}"'
-  local s = shell.run(("cd %s && bash -c %s"):format(quote(folder), quote(script)))
-  assert.equal("", s.err)
-  local list = {}
-  for line in s.out:gmatch "[^\n]+" do list[#list + 1] = line end
-  table.sort(list)
-  return list
-end
-
 describe("the options", function()
   local interpreter, map, top, report, busted, serve
   setup(function()
     interpreter, map = options_in(TINE .. " --help"), options_in(TINE .. " map --help")
     top, report = options_in(TINE .. " top --help"), options_in(TINE .. " report --help")
-    busted, serve = options_in(TINE .. " busted --help 2>&1 | tail -n 5"), options_in(TINE .. " serve --help")
+    busted, serve = options_in(TINE .. " busted --help | head -n 5"), options_in(TINE .. " serve --help")
     assert.is_true(top["--json"] and interpreter["-e"] and map["--unordered"])
   end)
 
@@ -46,16 +32,11 @@ describe("the options", function()
     end
   end
 
-  for _, name in ipairs { "docs/program.md", "completion/tine.bash", "completion/_tine" } do
-    it("are all in " .. name, function()
-      interpreter["-"], interpreter["--"] = nil, nil
-      map["--"] = nil
-      all_in(name, interpreter)
-      all_in(name, map)
-      for _, options in ipairs { top, report, busted } do all_in(name, options) end
-      if name ~= "docs/program.md" then all_in(name, serve) end -- docs/machines.md has what matters of them
-    end)
-  end
+  it("are all in docs/program.md", function()
+    interpreter["-"], interpreter["--"] = nil, nil
+    map["--"] = nil
+    for _, options in ipairs { interpreter, map, top, report, busted } do all_in("docs/program.md", options) end
+  end) -- docs/machines.md has what matters of those of tine serve
 
   it("are all in the man pages", function()
     for _, options in ipairs { interpreter, report, busted } do all_in("docs/tine.1", options) end
@@ -70,53 +51,7 @@ describe("the options", function()
     for name in shell.run(TINE .. " --help").out:match "Commands.*":gmatch "\n  (%l+)  +" do
       assert(known[name], name .. " is new: its options want to be looked at")
       assert.matches(".B tine " .. name, page, 1, true)
-      for _, file in ipairs { "tine.bash", "_tine", "tine.fish" } do
-        assert.matches(name, shell.contents(root .. "/completion/" .. file), 1, true)
-      end
     end
-  end)
-
-  it("are all in completion/tine.fish", function()
-    local text = shell.contents(root .. "/completion/tine.fish")
-    local all = {}
-    for _, set in ipairs { map, top, report, busted, serve } do
-      for option in pairs(set) do all[option] = true end
-    end
-    for option in pairs(all) do
-      local name = (option:find "^%-%-" and "-l " or "-s ") .. option:gsub("^%-*", "") .. " "
-      local found = option == "--" or text:find(name, 1, true)
-      assert(found, "not there: " .. option)
-    end
-  end)
-end)
-
-describe("the completion", function()
-  local folder
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(os.execute(("mkdir %s && touch %s/a.lua %s/b.txt"):format(folder, folder, folder)))
-  end)
-  teardown(function() os.execute("rm -r " .. folder) end)
-
-  it("offers scripts and map", function()
-    assert.same({ "a.lua", "busted", "key", "luacheck", "map", "report", "serve", "top" },
-      completions(folder, "tine", ""))
-    assert.same({ "a.lua" }, completions(folder, "tine", "-W", ""))
-    assert.same({ "map" }, completions(folder, "tine", "m"))
-  end)
-
-  it("offers options", function()
-    assert.same({ "--", "--help", "--version" }, completions(folder, "tine", "--"))
-    assert.same({ "--unordered" }, completions(folder, "tine", "map", "--u"))
-    assert.same({ "@a.lua" }, completions(folder, "tine", "map", "@"))
-  end)
-
-  it("leaves the rest to the shell", function()
-    assert.same({}, completions(folder, "tine", "a.lua", ""))
-    assert.same({}, completions(folder, "tine", "-e", ""))
-    assert.same({}, completions(folder, "tine", "map", "-n", ""))
-    assert.same({}, completions(folder, "tine", "map", "_", "b"))
   end)
 end)
 
