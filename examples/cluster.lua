@@ -6,6 +6,11 @@
 -- It needs gearmand (Debian: gearman-job-server), and is run by `tine`, which it starts three times more.
 local tine = require "tine"
 
+if arg[1] == "--help" then
+  print "usage: cluster.lua [FILE.pgm]"
+  os.exit(true)
+end
+
 local WIDTH <const>, HEIGHT <const> = 240, 160
 local PORT <const> = 20000 + math.random(20000)
 local URL <const> = ("gearman://127.0.0.1:%d/cluster"):format(PORT)

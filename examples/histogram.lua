@@ -1,10 +1,15 @@
 -- histogram: how often each byte occurs in files, counted by all processors into one buffer.
 --
---     tine examples/histogram.lua FILE...
+--     tine examples/histogram.lua [FILE...]
 --
 -- No counts travel back and are put together: the buffer is memory that all workers see, and `add` is atomic, so
 -- none is lost. Each task counts a piece of a file by itself first: an `add` for each byte would cost more than that.
 local tine = require "tine"
+
+if arg[1] == "--help" then
+  print "usage: histogram.lua [FILE...]"
+  os.exit(true)
+end
 
 local PIECE = 1 << 20
 

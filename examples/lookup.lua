@@ -6,7 +6,12 @@
 -- A shared value is encoded once and decoded once in each worker. Frozen it is in memory once, and nothing is decoded.
 local tine = require "tine"
 
-local RECORDS = math.tointeger(tonumber(arg and arg[1] or 20000))
+if arg[1] == "--help" then
+  print "usage: lookup.lua [RECORDS]"
+  os.exit(true)
+end
+
+local RECORDS = math.tointeger(tonumber(arg[1] or 20000)) or error("RECORDS is a number, not " .. arg[1], 0)
 local TASKS = 40
 
 -- In the preload it is made in place, so this must not depend on anything else.

@@ -8,6 +8,11 @@
 -- number: these are copied at once, where a table is taken apart and put together item by item.
 local tine = require "tine"
 
+if arg[1] == "--help" then
+  print "usage: quicksort.lua [--compare] [how many]"
+  os.exit(true)
+end
+
 local compare = arg[1] == "--compare"
 local count = tonumber(arg[compare and 2 or 1]) or 200000
 local ALONE <const> = 20000 -- numbers that are sorted where they are

@@ -92,7 +92,10 @@ for _, with in ipairs { "lua5.4", "tine" } do
     end)
 
     it("tells its usage", function()
-      for _, name in ipairs { "word_count", "checksum_tree", "pipeline", "mandelbrot", "recipes/jobs/run" } do
+      for _, name in ipairs {
+        "word_count", "checksum_tree", "pipeline", "mandelbrot", "recipes/jobs/run", "cluster", "histogram",
+        "quicksort", "lookup",
+      } do
         assert.matches("^usage: ", run(with, name .. ".lua", "--help"))
       end
     end)
