@@ -144,7 +144,9 @@ end
 -- A finished job; one that is `dropped` gives nothing.
 function Output:put(job)
   if not self.how.ordered then return self:emit(job) end
-  self:hold(job)
+  if job.index ~= self.next then return self:hold(job) end
+  self.next = self.next + 1
+  self:emit(job)
   self:release()
 end
 
@@ -167,22 +169,34 @@ function M.temporary()
   return fd
 end
 
--- What a command has written into the file: small ones as text, and the file is used again, unless the command has
--- left somebody behind who has it open.
-function M.collect(fd)
-  local size = host.size(fd)
-  if size > SMALL then return fd end
-  local text = size > 0 and host.contents(fd, size) or ""
-  M.give_back(fd)
-  return text
+-- A name by which workers open the file: always the same.
+local paths = {}
+
+function M.path(fd)
+  local path = paths[fd] or host.path(fd)
+  paths[fd] = path
+  return path
 end
 
-function M.give_back(fd)
-  if #spare < 16 and host.again(fd) then
+local function keep(fd, empty)
+  if empty and #spare < 16 then
     spare[#spare + 1] = fd
   else
     host.close(fd)
   end
+end
+
+-- What a command has written into the file: small ones as text, and the file is used again, unless the command has
+-- left somebody behind who has it open.
+function M.collect(fd)
+  local text, empty = host.collect(fd, SMALL)
+  if not text then return fd end
+  keep(fd, empty)
+  return text
+end
+
+function M.give_back(fd)
+  keep(fd, select(2, host.collect(fd, 0, true)))
 end
 
 return M

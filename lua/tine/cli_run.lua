@@ -93,7 +93,7 @@ function Run:open_files(job)
   else
     job.out, job.err = outputs.temporary(), outputs.temporary()
   end
-  return host.path(job.out), host.path(job.err)
+  return outputs.path(job.out), outputs.path(job.err)
 end
 
 function Run:submit(job)

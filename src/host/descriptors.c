@@ -130,21 +130,33 @@ static int cli_contents(lua_State *L) {
     return 1;
 }
 
-/* To empty a file that is empty is not for nothing: some file systems write a journal. */
-static bool make_empty(int fd) {
-    struct stat st;
-    return fstat(fd, &st) == 0 && (st.st_size == 0 || ftruncate(fd, 0) == 0);
+/* Whether no other process has the file open: a write lease is given under just that condition. */
+static bool is_ours_alone(int fd) {
+    return fcntl(fd, F_SETLEASE, F_WRLCK) == 0 && fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
 }
 
-/* again(fd) -> whether the file could be emptied to be used by somebody else: no other process has it
-** open. A write lease is given under just that condition. */
-static int cli_again(lua_State *L) {
+/* collect(fd, bytes [, drop]) -> text, empty: all that a file has, or "" with `drop`, and whether it is empty now, to
+** be used by somebody else: nobody has it open who could still write. nil when it has more bytes. */
+static int cli_collect(lua_State *L) {
     int fd = descriptor(L, 1);
-    bool alone = fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
-    if (alone)
-        fcntl(fd, F_SETLEASE, F_UNLCK);
-    lua_pushboolean(L, alone && make_empty(fd));
-    return 1;
+    lua_Integer most = luaL_checkinteger(L, 2);
+    bool drop = lua_toboolean(L, 3),
+         alone = is_ours_alone(fd); /* first: nothing is added behind our look */
+    struct stat st;
+    if (fstat(fd, &st) == -1)
+        return luaL_fileresult(L, 0, NULL);
+    if (st.st_size > most && !drop)
+        return 0;
+    size_t size = drop ? 0 : (size_t)st.st_size;
+    luaL_Buffer b;
+    char *text = luaL_buffinitsize(L, &b, size);
+    ssize_t n = size > 0 ? pread(fd, text, size, 0) : 0;
+    if (n == -1)
+        return luaL_fileresult(L, 0, NULL);
+    luaL_pushresultsize(&b, (size_t)n);
+    /* to empty a file that is empty is not for nothing: some file systems write a journal */
+    lua_pushboolean(L, alone && (st.st_size == 0 || ftruncate(fd, 0) == 0));
+    return 2;
 }
 
 /* Wait until it takes bytes again: a descriptor that somebody has made non-blocking. */
@@ -266,7 +278,7 @@ void add_descriptors(lua_State *L) {
         {"remaining", cli_remaining},
         {"truncate", cli_truncate},
         {"contents", cli_contents},
-        {"again", cli_again},
+        {"collect", cli_collect},
         {"write", cli_write},
         {"lock", cli_lock},
         {"make_folder", cli_make_folder},
