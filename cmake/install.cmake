@@ -10,6 +10,7 @@ set_source_files_properties(${CMAKE_SOURCE_DIR}/src/worker/find_helper.c PROPERT
 install(FILES ${lua_files} DESTINATION ${TINE_INSTALL_LUADIR}/tine COMPONENT lua)
 install(TARGETS tine_module LIBRARY DESTINATION ${TINE_INSTALL_LUACDIR}/tine COMPONENT lua)
 install(TARGETS tine_helper RUNTIME DESTINATION ${TINE_INSTALL_LUACDIR}/tine COMPONENT lua)
+install(TARGETS tine_program RUNTIME DESTINATION ${TINE_INSTALL_BINDIR})
 
 if(TINE_INSTALL_LIBRARY)
   set(tine_pc_lua ${LUA_MODULE_NAME})
@@ -19,7 +20,6 @@ if(TINE_INSTALL_LIBRARY)
   endif()
   set(tine_package_dir lib/cmake/tine)
 
-  install(TARGETS tine_program RUNTIME DESTINATION bin)
   install(FILES docs/tine.1 docs/tine-map.1 docs/tine-top.1 docs/tine-serve.1 DESTINATION share/man/man1)
   install(FILES LICENSE DESTINATION share/doc/tine RENAME copyright)
   install(FILES completion/tine.bash DESTINATION share/bash-completion/completions RENAME tine)

@@ -49,6 +49,7 @@ describe("a package", function()
     if not has "luarocks" then return pending "luarocks is not installed" end
     ok("cd %s/checkout && luarocks --lua-version 5.4 --tree %s/rocks make tine-*.rockspec", folder, folder)
     works(folder .. "/rocks")
+    assert.equal("A\n", ok("%s/rocks/bin/tine map '_:upper()' ::: a", folder))
     ok("luarocks --lua-version 5.4 --tree %s/rocks remove tine", folder)
     assert.equal("", ok("find %s/rocks -name '*tine*'", folder))
   end)
