@@ -154,6 +154,10 @@ describe("tine map", function()
         ["-j"] = "option '%-j' needs a number",
         ["--none _"] = "unrecognized option '%-%-none'",
         ["-z _"] = "unrecognized option '%-z'",
+        ["_ --tag"] = "'%-%-tag' is behind an operand",
+        ["_ -j 2"] = "'%-j' is behind an operand",
+        ["-x echo data --joblog=log"] = "'%-%-joblog=log' is behind an operand",
+        ["_ --tag ::: a"] = "'%-%-tag' is behind an operand",
       } do
         local s = map(arguments, "a\n")
         assert.same({ "", 2 }, { s.out, s.code })

@@ -126,6 +126,18 @@ local OPTIONS <const> = {
 
 local BLOCK <const> = 1 << 20
 
+-- Whether an operand was meant as an option: it is called as one, and no file is.
+local function is_option(word)
+  if not word:find "^%-" then return false end -- not to be opened here: it may be a pipe
+  local file <close> = io.open(word)
+  local name = word:match "^%-%-[^=]+" or word
+  for _, option in ipairs(file and {} or OPTIONS) do
+    for _, known in ipairs(option) do
+      if known == name then return true end
+    end
+  end
+end
+
 -- What does not go together.
 local function check(o)
   local function usage(text) give_up("%s\n%s", text, USAGE) end
@@ -155,6 +167,9 @@ local function parse(...)
   end
   if args[i] then o.arguments = table.move(args, i, #args, 1, {}) end
   if o.help then return o end
+  for _, word in ipairs(o) do
+    if is_option(word) then give_up("'%s' is behind an operand: options stand before\n%s", word, USAGE) end
+  end
   if o.arguments and o[1] then give_up("there are files and arguments\n%s", USAGE) end
   if not o.text and not o.command then give_up("FUNCTION is missing\n%s", USAGE) end
   check(o)
