@@ -108,7 +108,6 @@ function WorkerPool:with(options) end
 ---@field output "inherit"|"capture"|"prefix"|nil where goes what a task prints; default: "inherit"
 ---@field output_limit integer? bytes of captured output that are kept; default: 1 MiB
 ---@field seed integer|string|nil for the random numbers of tasks
----@field ageing number? steps of priority that a task gains in each second of waiting; default: 1
 ---@field start_method "fork"|"spawn"|nil default: "fork"
 ---@field preload string[]|function|nil done once, before the first worker starts
 ---@field on_crash "break"|"replace"|nil default: "break"
@@ -593,6 +592,7 @@ function Future:events() end
 ---Calls fn(future, ...) for each event, before the done callbacks.
 ---@param fn fun(future: tine.Future, ...)
 function Future:on_event(fn) end
+
 ---What the task, in its last attempt, and the programs that it started have printed, if that is captured; nil before
 ---the end.
 ---@return string?
@@ -607,7 +607,7 @@ function Future:cancelled() end
 ---@return boolean
 function Future:cancel() end
 
----End the task, by killing its worker when it runs. False if it was done.
+---End the task: one that runs is asked to end, and after its `grace` killed with its worker. False if it was done.
 ---@return boolean
 function Future:abort() end
 
@@ -616,13 +616,6 @@ function Future:abort() end
 ---@param ... any
 ---@return tine.Future
 function Future:chain(fn, ...) end
-
----@return { submitted: number?, started: number?, ended: number?, worker: integer? }
-function Future:times() end
-
----The attempts that have ended.
----@return { worker: integer, pid: integer, started: number, seconds: number, error: any }[]
-function Future:attempts() end
 
 ---Call fn(future) once when the future is done.
 ---@param fn fun(future: tine.Future)
