@@ -186,4 +186,113 @@ function M.one(x) return x + 1 end
       assert.equal(6, pool:submit(m.two, 5):result(TIMEOUT))
     end
   end)
+
+  -- A registry that is a module of its own, which returns an empty table, was taken for data: what was put into it was
+  -- missing, without a word.
+  describe("in a module of data", function()
+    local function open()
+      local store, store_name = modules:add(finally, "return {}")
+      local m, name = modules:add(finally, ([[
+        local store = require "%s"
+        local M = {}
+        function M.add(kind, name, f)
+          store[kind] = store[kind] or {}
+          store[kind][name] = { run = f, name = name }
+        end
+        function M.run(kind, name, ...)
+          local entry = (store[kind] or {})[name]
+          return entry and entry.run(...)
+        end
+        M.add("op", "plus", function(a, b) return a + b end)
+        return M]]):format(store_name))
+      local pool = tine.pool(1)
+      finally(function() pool:shutdown() end)
+      return m, function(...) return pool:submit(...):result(TIMEOUT) end, store, name
+    end
+
+    local function all(m)
+      return function(a, b) return m.run("op", "plus", a, b), m.run("op", "minus", a, b), m.run("new", "x", a, b) end
+    end
+
+    it("is there", function()
+      local m, run = open()
+      m.add("op", "minus", function(a, b) return a - b end)
+      m.add("new", "x", string.format)
+      for _ = 1, 3 do
+        assert.same({ 8, 2, "5" }, { run(all(m), "5", 3) })
+        assert.equal(2, run(m.run, "op", "minus", 5, 3))
+      end
+    end)
+
+    it("is there when it came after other tasks", function()
+      local m, run, store = open()
+      local task = all(m)
+      for _ = 1, 3 do assert.same({ 8 }, { run(task, 5, 3) }) end
+      m.add("op", "minus", function(a, b) return a - b end)
+      assert.same({ 8, 2 }, { run(task, 5, 3) })
+      store.op.plus.run = function() return "mine" end
+      assert.same({ "mine", 2 }, { run(task, 5, 3) })
+    end)
+
+    it("is there when another module has put it there, which the worker has not loaded", function()
+      local m, run, _, name = open()
+      modules:add(finally, ([[
+        require "%s".add("op", "minus", function(a, b) return a - b end)
+        return {}]]):format(name))
+      for _ = 1, 3 do assert.same({ 8, 2 }, { run(all(m), 5, 3) }) end
+    end)
+
+    it("is there as an assertion of luassert", function()
+      local _, run = open()
+      local luassert, say = require "luassert", require "say"
+      finally(function() luassert:unregister("assertion", "tine_even") end)
+      say:set("assertion.tine_even.positive", "Expected %s to be even")
+      luassert:register("assertion", "tine_even", function(_, arguments) return arguments[1] % 2 == 0 end,
+        "assertion.tine_even.positive", "assertion.tine_even.negative")
+      local function task(x) return pcall(function() return luassert.is_tine_even(x) end) end
+      for _ = 1, 3 do
+        assert.is_true(run(task, 2))
+        assert.matches("Expected %(number%) 1 to be even", (select(2, run(task, 1))))
+      end
+    end)
+  end)
+
+  -- Only functions of the module's own made a table inside of a module one to be looked at.
+  it("is there in place of the only function in an inner table", function()
+    local m = modules:add(finally, [[
+      local M = { handlers = { h = { run = function() return "own" end }, empty = { here = {} } } }
+      function M.go() return M.handlers.h.run() .. (M.handlers.empty.here.f and M.handlers.empty.here.f() or "") end
+      return M]])
+    local pool <close> = tine.pool(1)
+    local function run() return pool:submit(m.go):result(TIMEOUT) end
+    m.handlers.h.run = function() return "mine" end
+    for _ = 1, 3 do assert.equal("mine", run()) end
+    m.handlers.empty.here.f = function() return "!" end
+    for _ = 1, 3 do assert.equal("mine!", run()) end
+  end)
+
+  it("is data, too, under keys that no file of its modules has", function()
+    local m = modules:add(finally, [[
+      local types, counts = { html = "text/html" }, {}
+      local M = { types = types }
+      function M.add(ext, t) types[ext] = t end
+      function M.get(ext) return types[ext] end
+      function M.count(x) counts[x] = (counts[x] or 0) + 1 end
+      function M.counted(x) return counts[x] end
+      return M]])
+    local pool <close> = tine.pool(1)
+    local function run(...) return pool:submit(...):result(TIMEOUT) end
+    for _ = 1, 3 do assert.is_nil(run(m.get, "foo")) end
+    m.add("foo", "application/foo")
+    m.add("bar", { name = "bar" })
+    for _ = 1, 3 do
+      assert.equal("text/html", run(m.get, "html"))
+      assert.equal("application/foo", run(m.get, "foo"))
+      assert.same({ name = "bar" }, run(m.get, "bar"))
+    end
+    m.add("foo", "text/foo")
+    assert.equal("text/foo", run(m.get, "foo"))
+    for i = 1, 100 do m.count("x" .. i) end -- more than 64: a cache
+    for _ = 1, 3 do assert.is_nil(run(m.counted, "x1")) end
+  end)
 end)

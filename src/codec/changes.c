@@ -13,17 +13,20 @@
 #include <string.h>
 
 #define MAX_ITEMS 1024 /* fields of a table in the module's own */
+#define MAX_DEPTH 4    /* of data */
 
 struct scan {
     struct encoder *e;
     const struct file *file; /* of the module, unless it is one of Lua's own: */
     const char *module;
-    int list; /* stack index: paths and values in turn, */
-    int seen; /* the tables that were looked at */
+    int list;  /* stack index: paths and values in turn, */
+    int seen;  /* the tables that were looked at */
+    int reach; /* the modules that are loaded with it; 0: none */
     int count;
     bool first;  /* the table was never looked at before */
     bool root;   /* it is the module's own table */
-    bool filled; /* it is a private one that the module's functions fill */
+    bool filled; /* it is one that functions fill: a private one, or a module of data */
+    bool data;   /* and it is looked at for data that they have been given, too */
 };
 
 /* ---- what is known of a table ---- */
@@ -119,13 +122,30 @@ static bool push_call(lua_State *L) {
     return false;
 }
 
+/* Is the key in a registry one that the program has thought of? */
+static bool is_foreign_key(struct scan *s, int key) {
+    return s->filled && s->file->lua && tine__is_foreign_key(s->e, s->file, s->reach, key);
+}
+
+/* Has another module that is loaded with it put the function at `value`, or the table that holds it, there, under that key? The
+** program may have done so with that module's function, but then in a registry, and under a key of its own. */
+static bool is_of_reach(struct scan *s, int value, int key) {
+    return s->filled && tine__is_programs(s->e, s->file, value) &&
+           tine__is_from_reach(s->e, s->reach, value) && !is_foreign_key(s, key);
+}
+
+/* Is the value at `value`, in what is under that key, a Lua function that no module has put there? */
+static bool is_programs(struct scan *s, int value, int key) {
+    return tine__is_programs(s->e, s->file, value) && !is_of_reach(s, value, key);
+}
+
 /* Does the function on top, which a function of the module made, hold one of the program's, as what a registry keeps does? */
-static bool holds_programs(struct scan *s) {
+static bool holds_programs(struct scan *s, int key) {
     lua_State *L = s->e->L;
     int fn = lua_gettop(L);
     bool holds = false;
     for (int i = 1; !holds && !lua_iscfunction(L, fn) && lua_getupvalue(L, fn, i); i++) {
-        holds = tine__is_programs(s->e, s->file, fn + 1);
+        holds = is_programs(s, fn + 1, key);
         lua_settop(L, fn);
     }
     return holds;
@@ -150,8 +170,8 @@ static bool belongs(struct scan *s, int key) {
         return false;
     enum origin o = tine__origin(s->e, s->file, lua_gettop(L));
     if (o == ORIGIN_OTHER || o == ORIGIN_ONCE)
-        return o == ORIGIN_ONCE;
-    return (s->first || s->filled) && !holds_programs(s);
+        return o == ORIGIN_ONCE && !is_foreign_key(s, key);
+    return (s->first || s->filled) && !holds_programs(s, key);
 }
 
 /* Append the path (the step at `prefix`, if any, and the key) and the value, which is on top. */
@@ -190,7 +210,8 @@ static bool is_standard_value(struct scan *s, int key) {
 }
 
 /* Has the program put the table on top there? It has if it holds a function of the program's, unless the module's file
-** stores something under such a key: then it may be the module's, and the function was put into it. */
+** stores something under such a key: then it may be the module's, and the function was put into it. In a registry it has, too,
+** if it holds any function and no file has that key. */
 static bool is_added(struct scan *s, int key) {
     lua_State *L = s->e->L;
     int t = lua_gettop(L), left = MAX_ITEMS;
@@ -198,10 +219,51 @@ static bool is_added(struct scan *s, int key) {
     if (s->module || !s->file || !lua_checkstack(L, 20) ||
         (lua_type(L, key) == LUA_TSTRING && tine__file_stores(s->file, lua_tostring(L, key))))
         return false;
+    bool foreign = is_foreign_key(s, key);
     for (lua_pushnil(L); !added && --left >= 0 && lua_next(L, t); lua_pop(L, 1))
-        added = tine__is_programs(s->e, s->file, t + 2) && !(s->filled && tine__is_of_text(L));
+        added = lua_isfunction(L, t + 2) && !(s->filled && tine__is_of_text(L)) &&
+                (foreign || is_programs(s, t + 2, key));
     lua_settop(L, t);
     return added;
+}
+
+/* How much data is in the value on top, which is in so many tables; more than that, or what is no data: KEPT_DATA + 1. */
+static int amount(lua_State *L, int depth) {
+    int t = lua_gettop(L), n = 1;
+    if (!lua_istable(L, t))
+        return lua_isfunction(L, t) || lua_isuserdata(L, t) || lua_isthread(L, t) ? KEPT_DATA + 1
+                                                                                  : 1;
+    if (depth >= MAX_DEPTH || !lua_checkstack(L, 10))
+        return KEPT_DATA + 1;
+    for (lua_pushnil(L); n <= KEPT_DATA && lua_next(L, t); lua_settop(L, t + 1))
+        n += amount(L, depth + 1);
+    lua_settop(L, t);
+    return n;
+}
+
+static bool is_weak(lua_State *L, int t) {
+    bool weak = luaL_getmetafield(L, t, "__mode") != LUA_TNIL;
+    lua_pop(L, weak);
+    return weak;
+}
+
+/* Is the value on top, under the key below it, data that the program has given to a function of the module, as far as that can be
+** seen? */
+static bool is_given_data(struct scan *s, int key) {
+    return amount(s->e->L, 0) <= KEPT_DATA && is_foreign_key(s, key);
+}
+
+/* May the table at `t` be a registry of data, and no cache? */
+static bool keeps_data(struct scan *s, int t) {
+    lua_State *L = s->e->L;
+    int n = 0, top = lua_gettop(L);
+    if (!s->filled || is_weak(L, t))
+        return false;
+    for (lua_pushnil(L); n <= KEPT_DATA && lua_next(L, t); lua_pop(L, 1))
+        if (lua_type(L, -2) == LUA_TSTRING && is_given_data(s, top + 1))
+            n += amount(L, 0);
+    lua_settop(L, top);
+    return n > 0 && n <= KEPT_DATA;
 }
 
 static void scan_fields(struct scan *s, int t, int prefix);
@@ -213,17 +275,19 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
     lua_State *L = s->e->L;
     lua_pushvalue(L, key);
     lua_rawget(L, own);
-    bool same = lua_rawequal(L, -1, -2), known = !lua_isnil(L, -1);
-    bool open =
-        known ? lua_isboolean(L, -1) && lua_type(L, key) == LUA_TSTRING : s->first || s->filled;
+    bool same = lua_rawequal(L, -1, -2), known = !lua_isnil(L, -1), given = lua_isboolean(L, -1);
+    bool open = known ? given && lua_type(L, key) == LUA_TSTRING : s->first || s->filled;
     lua_pop(L, 1);
     if (same)
         return 1;
     if (callable)
         push_call(L);
     bool mine = open && belongs(s, callable ? 0 : key);
+    bool others = !mine && (given || !known) && is_of_reach(s, lua_gettop(L), key);
     if (callable)
         lua_pop(L, 1);
+    if (others) /* it is not so for who loads less: nothing to be recorded */
+        return known;
     if (!mine)
         add(s, prefix, key);
     if (!mine && (known || !s->first || s->module))
@@ -260,7 +324,7 @@ static int scan_field(struct scan *s, int own, int prefix) {
             return 0;
         }
         int before = s->count;
-        if (!callable && is_added(s, key)) {
+        if (!callable && (is_added(s, key) || (s->data && is_given_data(s, key)))) {
             add(s, prefix, key);
             return 0;
         }
@@ -270,7 +334,7 @@ static int scan_field(struct scan *s, int own, int prefix) {
             scan_fields(s, key + 1, key);
         return hit;
     default:
-        if (s->module && !prefix && !is_standard_value(s, key))
+        if (s->module ? !prefix && !is_standard_value(s, key) : s->data && is_given_data(s, key))
             add(s, prefix, key);
         return 0;
     }
@@ -402,7 +466,8 @@ static void scan_fields(struct scan *s, int t, int prefix) {
     luaL_checkstack(L, 30, "changes");
     if (is_seen(s, t))
         return;
-    bool first = s->first;
+    bool first = s->first, data = s->data;
+    s->data = keeps_data(s, t);
     lua_Integer known = push_own(s, t), hits = 0;
     int own = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
@@ -420,6 +485,7 @@ static void scan_fields(struct scan *s, int t, int prefix) {
     if (s->file)
         add_aliases(s, own, t, prefix, before);
     s->first = first;
+    s->data = data;
     lua_settop(L, own - 1);
 }
 
@@ -456,11 +522,12 @@ static int finish(struct scan *s, int top) {
     return s->count;
 }
 
-int tine__changes_of(struct encoder *e, int t, const struct name *n) {
+int tine__changes_of(struct encoder *e, int t, const struct name *n, int reach) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
     struct scan s = {.e = e,
                      .file = n->file,
+                     .reach = reach,
                      .root = n->kind == NAME_MODULE,
                      .filled = n->going == GOES_BY_BOTH};
     if (n->builtin == BUILTIN_TINE)

@@ -13,7 +13,8 @@
 **     stores.c      which names may vary             ways.c        the best of several names
 **     record.c      asked of what `require` loads    witness.c     which table it is
 **     ops.c         Lua's instructions
-**     encode_name.c such things to bytes
+**     encode_name.c such things to bytes            learn.c       what a name is now
+**     company.c     what goes along with a name
 **     uses.c        what code reaches by names       watch.c       is what was seen still so
 **     changes.c     what the program has changed     standard.c    what a new Lua state has
 **     resolve.c     names back to what they name     step.c        steps on the way from a module
@@ -90,6 +91,7 @@ enum {
 enum watch_how {
     WATCH_FIELD,   /* a field */
     WATCH_OBJECTS, /* which objects a table, and tables in it, hold */
+    WATCH_KEYS,    /* and which keys with anything else */
     WATCH_VALUES,  /* which values a table has */
 };
 
@@ -247,7 +249,8 @@ struct name {
     uint8_t rank; /* then, of what is in it: how good the way is */
     uint32_t parent;    /* the number of the object one step nearer, if it is moved */
     uint32_t look;      /* names.looks when its module was looked at for changes */
-    struct watch watch; /* made: nothing of what goes along with it was changed */
+    uint32_t company;   /* so much goes along with it (company.c), */
+    struct watch watch; /* as long as nothing was changed of what was looked at then */
 };
 
 struct names {
@@ -382,7 +385,7 @@ struct encoder {
     bool changes;   /* what the program has changed in modules goes along */
     /* The table that is encoded just now as something that the program has put into a module. */
     const void *added;
-    bool changed; /* some went along */
+    int reach; /* stack index: the modules that were looked at for what is put just now along with a name; or 0 */
     bool results; /* encoding what comes out of a task */
     bool has_function;
     const void *memo_fn; /* the function that code_of saw last, and its code, */

@@ -14,6 +14,9 @@
 /* A private table that functions of a module fill, and in so many fields of which, with those of the tables in it, nothing is
 ** that the program has given, is a cache. */
 #define KEPT_FIELDS 256
+/* So much data under keys of the program's may there be in a table that functions fill, with all that is in it: else it is a
+** cache, too. */
+#define KEPT_DATA 64
 
 /* So many bytes of what is checked are hashes. */
 static inline size_t check_head(enum name_kind kind) {
@@ -184,6 +187,22 @@ const char *tine__name_root(struct encoder *e, const struct name *n);
 /* If the way to it is poor, or does not lead to it any more (`lost`), look for a better one. May raise memory errors. */
 void tine__choose_way(struct encoder *e, struct name *n, bool lost);
 
+/* ---- learn.c ---- */
+
+/* How the object at `idx` goes, which may be where its name says; or an error. */
+int tine__name_consider(struct encoder *e, int idx, struct name *n);
+/* Make the operation of the name, which is of the object at `idx`. 0 or an error. */
+int tine__name_make_wire(struct encoder *e, int idx, struct name *n);
+
+/* ---- company.c ---- */
+
+#define COMPANY_ITEM 4 /* number of a name (or a library's name), its table, path, value */
+
+/* Look for what goes along with the name of the object at `idx`, and push the list of it. How many items; or an error. */
+int tine__company_push(struct encoder *e, int idx, struct name *n);
+/* Push the list that was found last, if it is not empty, as long as the name holds (tine__name_holds). How many items. */
+int tine__company_push_kept(struct encoder *e, const struct name *n);
+
 /* ---- proof.c ---- */
 
 /* What a function in a module's table is to the module's file. */
@@ -196,6 +215,12 @@ enum origin {
 enum origin tine__origin(struct encoder *e, const struct file *f, int value);
 /* Is the value a Lua function that is not from there: one of the program's? */
 bool tine__is_programs(struct encoder *e, const struct file *f, int value);
+/* Is the function at `fn` a Lua function from the file of one of the modules whose names are keys of the table at `reach`
+** (0: of none)? */
+bool tine__is_from_reach(struct encoder *e, int reach, int fn);
+/* Is there at `key` a text that no file has, not that one nor those of the modules in the list at `reach`? The program must
+** have thought of it. */
+bool tine__is_foreign_key(struct encoder *e, const struct file *f, int reach, int key);
 /* Where the function at `fn` is from, as Lua says it (lua_Debug): good as long as the function. */
 const char *tine__source_of(lua_State *L, int fn);
 /* Does the file say that another function than the Lua function at `fn` has that name? */
@@ -232,8 +257,9 @@ static inline bool change_is_field(lua_State *L, int path) {
 /* ---- changes.c ---- */
 
 /* Push a list of what the program has changed in the table at `t`, which goes by the name `n`: paths and values, in
-** turn. How many; 0, and nothing pushed; or an error. */
-int tine__changes_of(struct encoder *e, int t, const struct name *n);
+** turn. How many; 0, and nothing pushed; or an error. `reach`: the modules that the other side loads with what the table
+** is looked at for, whose functions they may have put there themselves (as names in a table; 0: who knows). */
+int tine__changes_of(struct encoder *e, int t, const struct name *n, int reach);
 /* Was the Lua function on top made by `load` from a text, and given no name of a file? */
 bool tine__is_of_text(lua_State *L);
 /* The library whose name is at `at` (then its field, or false): add what the program has changed there to the list at
@@ -245,7 +271,7 @@ bool tine__push_library(lua_State *L, int self, int name);
 /* ---- uses.c ---- */
 
 /* Push a list of what the code of the module of `n`, and of those it names, uses of Lua's own: library and field (or
-** false), in turn. Number 0 is the list of these modules. */
+** false), in turn. Number 0 is the list of these modules, which has their names as keys, too. */
 void tine__push_uses_of(struct encoder *e, const struct name *n);
 /* Push a list of what the program has changed in Lua's own libraries, of the uses in the list at `uses`: library, path,
 ** value in turn. How many; 0, and nothing pushed. */

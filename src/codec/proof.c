@@ -77,6 +77,36 @@ bool tine__is_programs(struct encoder *e, const struct file *f, int value) {
            tine__origin(e, f, value) == ORIGIN_OTHER;
 }
 
+bool tine__is_from_reach(struct encoder *e, int reach, int fn) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool from = false;
+    if (reach && !lua_iscfunction(L, fn) &&
+        tine__push_owner(L, e->self, tine__source_of(L, fn), SIZE_MAX)) {
+        const char *owner = lua_tostring(L, -1);
+        const struct file *its =
+            lua_rawget(L, reach) != LUA_TNIL ? tine__file_of(L, e->c, e->self, owner) : NULL;
+        from = its && origin_in(e, its, fn) != ORIGIN_OTHER;
+    }
+    lua_settop(L, top);
+    return from;
+}
+
+bool tine__is_foreign_key(struct encoder *e, const struct file *f, int reach, int key) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    if (!key || lua_type(L, key) != LUA_TSTRING || tine__file_mentions(f, lua_tostring(L, key)))
+        return false;
+    bool foreign = true;
+    for (lua_Integer i = 1; reach && foreign && lua_rawgeti(L, reach, i) == LUA_TSTRING; i++) {
+        const struct file *other = tine__file_of(L, e->c, e->self, lua_tostring(L, -1));
+        foreign = !(other && other->lua && tine__file_mentions(other, lua_tostring(L, key)));
+        lua_settop(L, top);
+    }
+    lua_settop(L, top);
+    return foreign;
+}
+
 bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key) {
     return f->lua && f->ndefinitions && !lua_iscfunction(e->L, fn) &&
            tine__file_defines_another(f, key, tine__hash_function(e->L, e->self, fn));

@@ -285,7 +285,7 @@ static void forget(struct encoder *e, const struct job *j) {
     e->nmarks = 0;
     e->levels = 0;
     e->globals = false;
-    e->changed = arguments && e->changed; /* what went along with the function does not again */
+    e->reach = 0;
     e->arguments = arguments;
 }
 

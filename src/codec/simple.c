@@ -42,7 +42,7 @@ static bool find_name(lua_State *L, const struct codec *c, struct sent *s, uint3
     }
     const struct name *n = tine__name_find(c, lua_topointer(L, -1));
     s->complex = !n || (n->known && n->going != GOES_BY_NAME);
-    if (!n || !n->watch.made)
+    if (!n || !n->watch.made || n->company)
         return false;
     *out = (uint32_t)(n - c->names.list) + 1;
     return true;
@@ -131,7 +131,7 @@ static bool encode_name(lua_State *L, const struct codec *c, uint32_t id, struct
     if (lua_topointer(L, -1) != n->key)
         return false;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
-    bool good = tine__name_holds(L, c, lua_gettop(L), n) &&
+    bool good = !n->company && tine__name_holds(L, c, lua_gettop(L), n) &&
                 !buf_append(out, c->names.bytes.data + n->wire, n->wire_len);
     lua_pop(L, 1);
     return good;

@@ -45,7 +45,7 @@ static void add_uses(struct encoder *e, int module, int set, int visited) {
     lua_settop(L, top);
 }
 
-/* The names in the set at `set`, as a list in place of it. */
+/* The names in the set at `set`, as a list in place of it, which has them as keys, too. */
 static void make_list(lua_State *L, int set) {
     lua_Integer n = 0;
     lua_newtable(L);
@@ -53,6 +53,9 @@ static void make_list(lua_State *L, int set) {
     for (lua_pushnil(L); lua_next(L, set); lua_settop(L, list + 1)) {
         lua_pushvalue(L, list + 1);
         lua_rawseti(L, list, ++n);
+        lua_pushvalue(L, list + 1);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, list);
     }
     lua_replace(L, set);
 }
@@ -134,7 +137,7 @@ static bool watch_module(struct encoder *e, struct watch *w, int list, const voi
     bool good = tine__watch_field(L, w, list, name + 1, name);
     lua_pushvalue(L, name);
     if (good && lua_rawget(L, name + 1) == LUA_TTABLE)
-        good = tine__watch_table(L, w, list, name + 2, WATCH_OBJECTS);
+        good = tine__watch_table(L, w, list, name + 2, WATCH_KEYS);
     lua_settop(L, name);
     return good;
 }

@@ -38,7 +38,8 @@ struct count {
     lua_State *L;
     uint64_t hash;
     uint32_t fields;
-    bool values;       /* numbers and the like count, too */
+    bool values;       /* numbers and the like count, too, */
+    bool keys;         /* or that they are there */
     const void *outer; /* the table that was asked for */
 };
 
@@ -85,6 +86,8 @@ static inline void count_field(struct count *c, int depth) {
         mix(c, word_of(L, -2) + 3 * word_of(L, -1));
     else if (c->values)
         count_value(c, type);
+    else if (c->keys)
+        mix(c, word_of(L, -2));
     if (type == LUA_TTABLE && !c->values)
         count_inner(c, depth);
 }
@@ -98,7 +101,10 @@ static void count_table(struct count *c, int t, int depth) {
 
 /* Of the table on top. *large: it has more than is counted. */
 static uint64_t count_whole(lua_State *L, enum watch_how how, bool *large) {
-    struct count c = {.L = L, .values = how == WATCH_VALUES, .outer = lua_topointer(L, -1)};
+    struct count c = {.L = L,
+                      .values = how == WATCH_VALUES,
+                      .keys = how == WATCH_KEYS,
+                      .outer = lua_topointer(L, -1)};
     if (!lua_istable(L, -1))
         return 0;
     count_table(&c, lua_gettop(L), 1);

@@ -1,0 +1,333 @@
+/* What goes along with a name: all that the program has changed in what it names, and in what the code of its module reaches.
+**
+** It is found by long looks (changes.c) when the name is first used, and again when something of what was looked at is not
+** what it was (watch.c). Until then it is kept: a list of numbers of names (or libraries' names), tables, paths and
+** values, four each.
+*/
+#include "codec/modules.h"
+
+#include <string.h>
+
+struct gathering {
+    struct encoder *e;
+    int list; /* stack index: what was found */
+    int met;  /* tables that were looked at; and as light userdata those that go along as a whole */
+    int reach; /* what modules are loaded with it; 0: none are known */
+    uint32_t count;
+    uint32_t look; /* names.looks when modules were begun to be looked at */
+};
+
+/* ---- which tables ---- */
+
+/* Does the file of the module fill its table with functions? The program may have replaced all of them. */
+static bool has_definitions(const struct name *n) {
+    bool has = false;
+    for (uint32_t i = 0; n->file && !has && i < n->file->ndefinitions; i++)
+        has = n->file->definitions[i].field;
+    return has;
+}
+
+/* Is the value on top, in what is under the key at `key`, a function of the program's, which it has given to the module? */
+static bool is_given(const struct gathering *g, const struct name *n, int key) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int value = lua_gettop(L);
+    return tine__is_programs(e, n->file, value) && !tine__is_of_text(L) &&
+           (!tine__is_from_reach(e, g->reach, value) ||
+            tine__is_foreign_key(e, n->file, g->reach, key));
+}
+
+/* May the table at `t`, which functions of modules fill, be a registry, and no cache? Of few fields, with those of the
+** tables in it, it may be either; of many it is one if there is something given among those that are looked at. */
+static bool is_registry(const struct gathering *g, const struct name *n, int t) {
+    lua_State *L = g->e->L;
+    int left = KEPT_FIELDS;
+    bool given = false;
+    for (lua_pushnil(L); left >= 0 && !given && lua_next(L, t); lua_pop(L, 1)) {
+        left--;
+        given = is_given(g, n, t + 1);
+        if (!lua_istable(L, -1))
+            continue;
+        for (lua_pushnil(L); left >= 0 && !given && lua_next(L, t + 2); lua_pop(L, 1)) {
+            left--;
+            given = is_given(g, n, t + 3);
+        }
+        lua_settop(L, t + 2);
+    }
+    lua_settop(L, t);
+    return given || left >= 0;
+}
+
+/* May the program have put functions into the table of data at `t`, which is some steps from its module: is it empty, or has
+** it got any? */
+static bool is_open(lua_State *L, int t) {
+    int left = KEPT_FIELDS;
+    lua_pushnil(L);
+    bool empty = !lua_next(L, t), open = empty;
+    for (; !empty && !open && --left >= 0; empty = !lua_next(L, t)) {
+        open = lua_isfunction(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, t);
+    return open;
+}
+
+/* Does what the program has changed in the table at `t`, on top, go along? A module that is a table of data is what others
+** keep things in. */
+static bool may_be_changed(const struct gathering *g, const struct name *n, int t) {
+    if (n->going == GOES_BY_NAME)
+        return true;
+    if (n->filled || n->kind == NAME_MODULE)
+        return n->file && n->file->lua && is_registry(g, n, t);
+    return n->kind == NAME_HELD && n->file && n->file->lua && is_open(g->e->L, t);
+}
+
+/* ---- what is found ---- */
+
+/* Append the four values on top, which are taken. */
+static void append(struct gathering *g) {
+    lua_State *L = g->e->L;
+    lua_Integer at = COMPANY_ITEM * (lua_Integer)g->count++;
+    for (int i = COMPANY_ITEM; i > 0; i--)
+        lua_rawseti(L, g->list, at + i);
+}
+
+/* Is this the first look at the table at `t`? */
+static bool is_first(struct gathering *g, int t) {
+    lua_State *L = g->e->L;
+    lua_pushvalue(L, t);
+    bool first = lua_rawget(L, g->met) == LUA_TNIL;
+    lua_pop(L, 1);
+    lua_pushvalue(L, t);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, g->met);
+    return first;
+}
+
+static int gather_from(struct gathering *g, int t, uint32_t id);
+
+/* The value on top was found. If it is a table that goes by name, what was changed in it goes along, too; else it does so as a
+** whole. */
+static int gather_value(struct gathering *g) {
+    lua_State *L = g->e->L;
+    int value = lua_gettop(L);
+    const void *p = lua_topointer(L, value);
+    if (!lua_istable(L, value))
+        return 0;
+    struct name *n = tine__name_find(g->e->c, p);
+    int r = n ? tine__name_consider(g->e, value, n) : GOES_BY_VALUE;
+    if (r == GOES_BY_NAME)
+        return gather_from(g, value, (uint32_t)(n - g->e->c->names.list));
+    if (r < 0)
+        return r;
+    lua_pushboolean(L, 1);
+    lua_rawsetp(L, g->met, p);
+    return 0;
+}
+
+/* What the program has changed in the table at `t`, whose name has that number. */
+static int gather_from(struct gathering *g, int t, uint32_t id) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    luaL_checkstack(L, 20, "changes");
+    int list = lua_gettop(L) + 1, err = 0;
+    int count = is_first(g, t) ? tine__changes_of(e, t, &e->c->names.list[id], g->reach) : 0;
+    for (lua_Integer i = 1; !err && i <= count; i++) {
+        lua_pushinteger(L, (lua_Integer)id + 1);
+        lua_pushvalue(L, t);
+        lua_rawgeti(L, list, 2 * i - 1);
+        lua_rawgeti(L, list, 2 * i);
+        append(g);
+    }
+    for (lua_Integer i = 1; !err && i <= count; i++) {
+        lua_rawgeti(L, list, 2 * i);
+        if (!(err = gather_value(g)))
+            lua_settop(L, list);
+    }
+    if (!err)
+        lua_settop(L, list - 1);
+    return err ? err : count < 0 ? count : 0;
+}
+
+/* The same for the loaded module whose name is on top, and taken. */
+static int gather_in(struct gathering *g) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int name = lua_gettop(L), r = 0;
+    lua_rawgeti(L, e->self, ST_LOADED);
+    lua_pushvalue(L, name);
+    if (lua_rawget(L, name + 1) == LUA_TTABLE) {
+        struct name *n = tine__name_find(e->c, lua_topointer(L, -1));
+        if (n && n->kind == NAME_MODULE) {
+            n->look = g->look;
+            if ((r = tine__name_consider(e, name + 2, n)) > 0 &&
+                (may_be_changed(g, n, name + 2) || has_definitions(n)))
+                r = gather_from(g, name + 2, (uint32_t)(n - e->c->names.list));
+        }
+    }
+    if (r >= 0)
+        lua_settop(L, name - 1);
+    return r < 0 ? r : 0;
+}
+
+/* Is that a table in one of the modules that were looked at, and is it farther away than where one looks with the module
+** itself, or a registry: a private class, a metatable? It is pushed then, and has a name. */
+static struct name *push_inner(const struct gathering *g, uint32_t id) {
+    struct encoder *e = g->e;
+    const struct names *names = &e->c->names;
+    const struct place *p = &names->index->list[id];
+    if (p->kind != NAME_HELD || p->builtin || !p->depth || names->list[p->root].look != g->look)
+        return NULL;
+    struct name *n = tine__name_at(e->c, id);
+    if ((p->depth < 2 && !p->meta && n->known && !n->filled) || !tine__name_walk(e, n))
+        return NULL;
+    if (lua_topointer(e->L, -1) == n->key)
+        return n;
+    lua_pop(e->L, 1);
+    return NULL;
+}
+
+/* Is it in a table that goes along as a whole? Then the other side need not have it. */
+static bool is_in_whole(const struct gathering *g, uint32_t id) {
+    lua_State *L = g->e->L;
+    const struct index *x = g->e->c->names.index;
+    bool is = false;
+    for (; !is && id != x->list[id].root; id = tine__name_parent(g->e, id)) {
+        is = lua_rawgetp(L, g->met, x->list[id].key) != LUA_TNIL;
+        lua_pop(L, 1);
+    }
+    return is;
+}
+
+static int gather_inside(struct gathering *g) {
+    struct encoder *e = g->e;
+    struct names *names = &e->c->names;
+    struct name *n;
+    int top = lua_gettop(e->L), r = 0;
+    for (uint32_t id = 0; r >= 0 && id < names->index->used; id++) {
+        if (!(n = push_inner(g, id)))
+            continue;
+        if ((r = tine__name_consider(e, top + 1, n)) > 0 &&
+            (n->depth > 1 || n->meta || n->filled) && may_be_changed(g, n, top + 1) &&
+            !(g->count && is_in_whole(g, id)))
+            r = gather_from(g, top + 1, id);
+        if (r >= 0)
+            lua_settop(e->L, top);
+    }
+    return r < 0 ? r : 0;
+}
+
+/* What it has changed in modules that the code reaches, and in Lua's own libraries. */
+static int gather_under(struct gathering *g, int uses) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int top = lua_gettop(L), err = 0;
+    for (lua_Integer i = 1; !err && lua_rawgeti(L, g->reach, i) != LUA_TNIL; i++)
+        err = gather_in(g);
+    if (err || (err = gather_inside(g)))
+        return err;
+    lua_settop(L, top);
+    int count = tine__changes_under(e, uses);
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_rawgeti(L, top + 1, 3 * i + 1);
+        lua_pushboolean(L, 0);
+        lua_rawgeti(L, top + 1, 3 * i + 2);
+        lua_rawgeti(L, top + 1, 3 * i + 3);
+        append(g);
+    }
+    lua_settop(L, top);
+    return 0;
+}
+
+/* ---- what was looked at ---- */
+
+static bool watch_inside(const struct gathering *g, struct watch *w, int list) {
+    struct encoder *e = g->e;
+    const struct name *n;
+    bool good = true;
+    for (uint32_t id = 0; good && id < e->c->names.index->used; id++) {
+        if (!(n = push_inner(g, id)))
+            continue;
+        if (n->known && may_be_changed(g, n, lua_gettop(e->L)))
+            good = tine__watch_table(e->L, w, list, lua_gettop(e->L),
+                                     n->going == GOES_BY_NAME ? WATCH_OBJECTS : WATCH_KEYS);
+        lua_pop(e->L, 1);
+    }
+    return good;
+}
+
+/* `uses`: see tine__push_uses_of, or 0. The list is on top. */
+static bool watch_all(const struct gathering *g, int idx, struct name *n, int uses) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int list = lua_gettop(L);
+    bool table = n->kind == NAME_MODULE || n->kind == NAME_HELD;
+    n->fields = tine__name_watch(e, n, list);
+    bool good = !table || tine__watch_table(L, &n->watch, list, idx,
+                                            n->builtin ? WATCH_VALUES : WATCH_OBJECTS);
+    if (good && n->builtin && strcmp(tine__name_root(e, n), "string") == 0) {
+        lua_pushliteral(L, "");
+        if (lua_getmetatable(L, -1))
+            good = tine__watch_table(L, &n->watch, list, list + 2, WATCH_VALUES);
+        lua_settop(L, list);
+    }
+    return good &&
+           (!uses || (tine__changes_watch(e, &n->watch, list, uses, table ? n->key : NULL) &&
+                      watch_inside(g, &n->watch, list)));
+}
+
+/* Note what was looked at; with it is kept what was found. */
+static void make_watch(const struct gathering *g, int idx, struct name *n, int uses) {
+    lua_State *L = g->e->L;
+    tine__watch_free(&n->watch);
+    lua_newtable(L);
+    n->watch.made = watch_all(g, idx, n, uses);
+    n->company = g->count;
+    if (g->count) {
+        lua_pushvalue(L, g->list);
+        lua_rawseti(L, -2, 0);
+    }
+    lua_rawgeti(L, g->e->self, ST_WATCHES);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)(n - g->e->c->names.list) + 1);
+    lua_pop(L, 1);
+}
+
+int tine__company_push(struct encoder *e, int idx, struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), err = 0, uses = 0;
+    uint32_t id = (uint32_t)(n - e->c->names.list);
+    luaL_checkstack(L, 40, "changes");
+    lua_newtable(L);
+    lua_newtable(L);
+    struct gathering g = {.e = e, .list = top + 1, .met = top + 2, .look = ++e->c->names.looks};
+    bool data = n->kind == NAME_CFUNCTION || n->kind == NAME_USERDATA;
+    if (!data && n->file && n->file->lua) {
+        tine__push_uses_of(e, n);
+        uses = top + 3;
+        lua_rawgeti(L, uses, 0);
+        g.reach = top + 4;
+    }
+    if (n->kind == NAME_MODULE || n->kind == NAME_HELD)
+        err = gather_from(&g, idx, id);
+    if (!err && uses)
+        err = gather_under(&g, uses);
+    if (err)
+        return err;
+    lua_settop(L, top + 4);
+    make_watch(&g, idx, n, uses);
+    lua_settop(L, top + 1);
+    return (int)g.count;
+}
+
+int tine__company_push_kept(struct encoder *e, const struct name *n) {
+    lua_State *L = e->L;
+    if (!n->company)
+        return 0;
+    lua_rawgeti(L, e->self, ST_WATCHES);
+    lua_rawgeti(L, -1, (lua_Integer)(n - e->c->names.list) + 1);
+    lua_rawgeti(L, -1, 0);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    return (int)n->company;
+}
