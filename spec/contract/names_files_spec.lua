@@ -89,3 +89,63 @@ describe("tables that every Lua state has", function()
     assert.is_true(strings == getmetatable "")
   end)
 end)
+
+describe("a module whose file was edited after a worker had loaded it", function()
+  local modules = require "spec.support.modules" "edited_m"
+  setup(function() modules:open() end)
+  teardown(function() modules:close() end)
+
+  local source = [[
+    local M = { NONE = {} }
+    M.Class = {}
+    M.Class.__index = M.Class
+    function M.Class:get() return self.x end
+    function M.new(x) return setmetatable({ x = x }, M.Class) end
+    local function helper() return "old" end
+    function M.f() return helper() end
+    return M
+  ]]
+  local load_it = load "return require(...) ~= nil"
+
+  -- Files are looked at again when the clock has moved on.
+  local function edit(file)
+    local f <close> = assert(io.open(file, "w"))
+    f:write((source:gsub('"old"', '"new"')))
+    f:close()
+    local start = os.clock()
+    repeat until os.clock() - start > 0.02
+  end
+
+  -- What the worker took its module for was the file as it was when it was first looked at: the function that was sent was
+  -- another one there, without a word.
+  it("is not taken for that of a program that has loaded the new one", function()
+    local pool <close> = tine.pool(1)
+    local _, name, file = modules:add(finally, source)
+    assert.is_true(pool:submit(load_it, name):result(TIMEOUT))
+    edit(file)
+    package.loaded[name] = nil
+    local m = require(name)
+    local function task() return m.f() end
+    for _ = 1, 3 do
+      assert.equal("new", task())
+      local err = pool:submit(task):exception(TIMEOUT)
+      assert.equal("serialization", tine.kind(err))
+      assert.matches("as that was before it was edited", tostring(err), 1, true)
+    end
+  end)
+
+  it("gives results that a program which has loaded the old one, too, takes for its own", function()
+    local pool <close> = tine.pool(1)
+    local m, name, file = modules:add(finally, source)
+    assert.is_true(pool:submit(load_it, name):result(TIMEOUT))
+    edit(file)
+    for _ = 1, 3 do
+      local object, none = pool:submit(load "local m = require(...) return m.new(5), m.NONE", name):result(TIMEOUT)
+      assert.equal(5, object:get())
+      assert.is_true(rawequal(m.Class, getmetatable(object)))
+      assert.is_true(rawequal(m.NONE, none))
+      assert.equal("old", pool:submit(m.f):result(TIMEOUT))
+      assert.equal("old", pool:submit(function() return m.f() end):result(TIMEOUT))
+    end
+  end)
+end)

@@ -118,6 +118,7 @@ static int on_load(lua_State *L) {
     uint64_t *loads = lua_touserdata(L, lua_upvalueindex(1));
     ++*loads;
     lua_settop(L, 3);
+    tine__version_note(L, 1, 2, 3);
     lua_rawset(L, 1);
     return 0;
 }

@@ -155,7 +155,7 @@ static struct file *push_new(lua_State *L) {
     return f;
 }
 
-static bool identify(const char *path, struct file_id *id) {
+bool tine__file_identify(const char *path, struct file_id *id) {
     struct stat st;
     if (stat(path, &st) != 0)
         return false;
@@ -168,7 +168,7 @@ static bool identify(const char *path, struct file_id *id) {
     return true;
 }
 
-static bool same_id(const struct file_id *a, const struct file_id *b) {
+bool tine__file_same(const struct file_id *a, const struct file_id *b) {
     return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
            a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec &&
            a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
@@ -247,7 +247,7 @@ static struct file *push_read(lua_State *L, int path, bool lua) {
     struct file *f = push_new(L);
     f->lua = lua;
     f->path = strdup(lua_tostring(L, path));
-    if (!f->path || !identify(f->path, &f->id))
+    if (!f->path || !tine__file_identify(f->path, &f->id))
         return f;
     f->tick = tine__tick();
     f->found = !lua;
@@ -265,7 +265,7 @@ static bool is_current(struct file *f) {
     struct file_id id;
     uint64_t now = tine__tick();
     if (f->tick != now) /* once out of date, it stays so */
-        f->found = f->found && identify(f->path, &id) && same_id(&id, &f->id);
+        f->found = f->found && tine__file_identify(f->path, &id) && tine__file_same(&id, &f->id);
     f->tick = now;
     return f->found;
 }
@@ -301,8 +301,7 @@ static void anchor(lua_State *L, int self) {
 
 /* ---- where `require` looks ---- */
 
-/* Push the name of the first file that the templates make of `module` and that can be read. */
-static bool search(lua_State *L, const struct codec *c, const char *module, const char *path) {
+bool tine__file_search(lua_State *L, const char *cwd, const char *module, const char *path) {
     if (!path)
         return false;
     const char *name = luaL_gsub(L, module, ".", LUA_DIRSEP);
@@ -311,8 +310,8 @@ static bool search(lua_State *L, const struct codec *c, const char *module, cons
         size_t n = strcspn(path, LUA_PATH_SEP);
         lua_pushlstring(L, path, n);
         const char *file = luaL_gsub(L, lua_tostring(L, -1), LUA_PATH_MARK, name);
-        if (*file != '/' && c->cwd)
-            file = lua_pushfstring(L, "%s/%s", c->cwd, file);
+        if (*file != '/' && cwd)
+            file = lua_pushfstring(L, "%s/%s", cwd, file);
         if (n && access(file, R_OK) == 0) {
             lua_replace(L, top);
             lua_settop(L, top);
@@ -344,9 +343,10 @@ static bool push_path(lua_State *L, const struct codec *c, int self, const char 
     const char *path = c->path ? c->path : package_field(L, self, "path");
     const char *cpath = c->path ? c->cpath : package_field(L, self, "cpath");
     const char *dot = strchr(module, '.');
-    bool lua = search(L, c, module, path);
-    bool found = lua || search(L, c, module, cpath) ||
-                 (dot && search(L, c, lua_pushlstring(L, module, (size_t)(dot - module)), cpath));
+    bool lua = tine__file_search(L, c->cwd, module, path);
+    bool found = lua || tine__file_search(L, c->cwd, module, cpath) ||
+                 (dot && tine__file_search(
+                             L, c->cwd, lua_pushlstring(L, module, (size_t)(dot - module)), cpath));
     if (found)
         lua_insert(L, top + 1);
     lua_settop(L, top + found);
@@ -417,7 +417,7 @@ bool tine__file_is_current(const struct file *f) {
 bool tine__file_is_of(const struct file *f, const char *path) {
     struct file_id id;
     return strcmp(f->path, path) == 0 ||
-           (identify(path, &id) && id.dev == f->id.dev && id.ino == f->id.ino);
+           (tine__file_identify(path, &id) && id.dev == f->id.dev && id.ino == f->id.ino);
 }
 
 bool tine__library_is_ours(lua_CFunction fn) {

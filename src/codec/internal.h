@@ -562,6 +562,12 @@ void tine__names_free(struct codec *c);
 /* The number of the call environment that the table at `t` is, too, if the other side is to be told now; else 0. */
 unsigned tine__env_of(struct encoder *e, int t);
 
+/* ---- version.c ---- */
+
+/* The module at `module` gets its name, at `name`, in package.loaded, at `loaded`: note what its file is. May raise memory
+** errors. */
+void tine__version_note(lua_State *L, int loaded, int name, int module);
+
 /* ---- own.c ---- */
 
 /* Note which they are here, in the table on top: ST_LIBRARIES. */

@@ -79,6 +79,11 @@ static bool has_changed(struct encoder *e, const struct name *n) {
            tine__version(e->L, e->self, tine__name_root(e, n), n->file) != n->file->hash;
 }
 
+/* How a thing of a module goes whose file says nothing of it any more: a class or a sentinel may be the same as there. */
+static enum going goes_changed(const struct name *n) {
+    return n->kind == NAME_HELD ? GOES_BY_BOTH : GOES_BY_VALUE;
+}
+
 /* Has the function on top, the module's, the table `t` for good, and puts things into it? */
 static bool fills(struct encoder *e, const struct name *n, const void *t) {
     lua_State *L = e->L;
@@ -128,7 +133,7 @@ static bool is_filled(struct encoder *e, const struct name *n) {
 static int learn(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
     n->file = n->builtin ? NULL : tine__file_of(L, e->c, e->self, tine__name_root(e, n));
-    n->going = (uint8_t)(has_changed(e, n) ? GOES_BY_VALUE : tine__judge(e, idx, n));
+    n->going = (uint8_t)(has_changed(e, n) ? goes_changed(n) : tine__judge(e, idx, n));
     n->wire_len = 0;
     n->known = true;
     tine__watch_free(&n->watch);

@@ -82,6 +82,12 @@ struct file {
 const struct file *tine__file_of(lua_State *L, struct codec *c, int self, const char *module);
 /* The same if it holds bytecode, else NULL: others are not read for it. */
 const struct file *tine__file_of_dump(lua_State *L, struct codec *c, int self, const char *module);
+/* Push the name of the first file that the templates in `path` make of `module` and that can be read; relative ones are in
+** `cwd`, or where the process is. False, and nothing: there is none. */
+bool tine__file_search(lua_State *L, const char *cwd, const char *module, const char *path);
+/* What stat says of a file; false: it says nothing. */
+bool tine__file_identify(const char *path, struct file_id *id);
+bool tine__file_same(const struct file_id *a, const struct file_id *b);
 /* Is that path the same file? */
 bool tine__file_is_of(const struct file *f, const char *path);
 /* The hash of the Lua function at `fn`: its code with lines and names, without the chunk's name. */
@@ -127,7 +133,8 @@ bool tine__file_fills(const struct file *f, uint64_t function, int upvalue);
 
 /* ---- version.c ---- */
 
-/* The hash that the module's file, which is `f` now, had when the module was first looked at. May raise memory errors. */
+/* The hash that the module's file, which is `f` now, had when the module was loaded, or first looked at; 0: it had another one.
+** May raise memory errors. */
 uint64_t tine__version(lua_State *L, int self, const char *module, const struct file *f);
 
 /* ---- owner.c ---- */

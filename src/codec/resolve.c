@@ -282,12 +282,13 @@ static int another(const struct naming *n) {
     if (mixed_up)
         return luaL_error(L, "module '%s' has something else as '%s' in this process%s", module,
                           way, push_needed(n->r, n->r->frame));
+    bool edited = f && f->lua && tine__version(L, n->r->self, module, f) != f->hash;
     return luaL_error(L,
                       "module '%s' is another one in this process%s: %s%s%s was sent from ...%s, "
-                      "and here it is %s%s",
+                      "and here it is %s%s%s",
                       module, push_needed(n->r, n->r->frame), *way ? "'" : "it", way,
                       *way ? "'" : "", theirs, f ? "from " : "from no file that can be found",
-                      f ? f->path : "");
+                      f ? f->path : "", edited ? " as that was before it was edited" : "");
 }
 
 /* Push what the name stands for here; nil when that need not be, else an error. */
