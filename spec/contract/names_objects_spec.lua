@@ -313,4 +313,46 @@ describe("an object with several names", function()
       end)
     end)
   end)
+
+  describe("that is another module's function", function()
+    local function two()
+      local other, name = module [[
+        local M = {}
+        function M.f() return "other's" end
+        function M.g() return "g" end
+        return M
+      ]]
+      local m = module(([[
+        local other = require "%s"
+        local M = {}
+        function M.f() return "own" end
+        function M.use() return M.f() .. " " .. (M.extra and M.extra() or "none") end
+        function M.other() return other.f() end
+        return M
+      ]]):format(name))
+      return m, other
+    end
+
+    -- It was taken for the module's own, as the module's code names the other.
+    it("is there under a name that only the program has given it", function()
+      local m, other = two()
+      m.extra = other.g
+      with_pool(function(run)
+        for _ = 1, 3 do assert.equal("own g", run(m.use)) end
+      end)
+    end)
+
+    -- It was looked for under its new name, and when it was not found the module's own was called.
+    it("is itself when it was swapped with the module's own", function()
+      local m, other = two()
+      m.f, other.f = other.f, m.f
+      with_pool(function(run)
+        for _ = 1, 3 do
+          assert.equal("other's none", run(m.use))
+          assert.equal("own", run(m.other))
+          assert.same({ "other's", "own" }, { run(function() return m.f(), other.f() end) })
+        end
+      end)
+    end)
+  end)
 end)

@@ -156,6 +156,15 @@ bool tine__is_of_text(lua_State *L) {
     return *source != '@' && *source != '=';
 }
 
+/* Is the function on top another module's, under a key under which the file stores nothing? Unless the file has nothing to do
+** with the table, which is that other module's, too. */
+static bool is_anothers(struct scan *s, int key) {
+    lua_State *L = s->e->L;
+    return key && !s->filled && s->file->lua && lua_type(L, key) == LUA_TSTRING &&
+           tine__file_has_fields(s->file) && !tine__file_may_store(s->file, lua_tostring(L, key)) &&
+           !tine__is_from_file(s->e, s->file, lua_gettop(L));
+}
+
 /* Does the function on top belong to the module, under that key, as far as can be seen? What was made from a text and lies in
 ** a private table is taken for something that the module has compiled and keeps, a template, a pattern: it makes it again
 ** where it needs it, and there may be many. */
@@ -170,7 +179,7 @@ static bool belongs(struct scan *s, int key) {
         return false;
     enum origin o = tine__origin(s->e, s->file, lua_gettop(L));
     if (o == ORIGIN_OTHER || o == ORIGIN_ONCE)
-        return o == ORIGIN_ONCE && !is_foreign_key(s, key);
+        return o == ORIGIN_ONCE && !is_foreign_key(s, key) && !is_anothers(s, key);
     return (s->first || s->filled) && !holds_programs(s, key);
 }
 

@@ -19,14 +19,6 @@ struct gathering {
 
 /* ---- which tables ---- */
 
-/* Does the file of the module fill its table with functions? The program may have replaced all of them. */
-static bool has_definitions(const struct name *n) {
-    bool has = false;
-    for (uint32_t i = 0; n->file && !has && i < n->file->ndefinitions; i++)
-        has = n->file->definitions[i].field;
-    return has;
-}
-
 /* Is the value on top, in what is under the key at `key`, a function of the program's, which it has given to the module? */
 static bool is_given(const struct gathering *g, const struct name *n, int key) {
     struct encoder *e = g->e;
@@ -161,7 +153,7 @@ static int gather_in(struct gathering *g) {
         if (n && n->kind == NAME_MODULE) {
             n->look = g->look;
             if ((r = tine__name_consider(e, name + 2, n)) > 0 &&
-                (may_be_changed(g, n, name + 2) || has_definitions(n)))
+                (may_be_changed(g, n, name + 2) || (n->file && tine__file_has_fields(n->file))))
                 r = gather_from(g, name + 2, (uint32_t)(n - e->c->names.list));
         }
     }

@@ -183,8 +183,8 @@ static int put_item(struct company *p, int item) {
     return 0;
 }
 
-/* Does the item, of what has that number, come in the company of a name in the company of another, at which it was looked at for
-** that one already? */
+/* Is what has that number in a module that was looked at for the name in whose company it goes? Then all that was changed
+** there is in that company. */
 static bool is_known(struct encoder *e, lua_Integer number) {
     lua_State *L = e->L;
     if (!e->reach || !number)
@@ -305,7 +305,8 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
         return likely(e->c->names.built) ? NAME_BY_VALUE : tine__name_missing(e);
     if (unlikely(e->added) && is_in_added(e, n))
         return NAME_BY_VALUE;
-    if (e->changes && tine__name_holds(e->L, e->c, e->self, n)) {
+    bool known = e->reach && is_known(e, n - e->c->names.list + 1);
+    if (e->changes && !known && tine__name_holds(e->L, e->c, e->self, n)) {
         forget_met(e, p);
         return n->company ? put_company(e, n, tine__company_push_kept(e, n), step) : put_wire(e, n);
     }
@@ -318,7 +319,7 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
             return r;
         return NAME_SAME;
     }
-    if (!e->changes)
+    if (!e->changes || known) /* what was changed there goes along already */
         return put_wire(e, n);
     return put_changed(e, idx, n, step);
 }

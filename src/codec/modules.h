@@ -119,6 +119,8 @@ int tine__compare_hashes(const void *a, const void *b);
 struct file_hash *tine__file_function(const struct file *f, uint64_t hash);
 /* Does the file put a function into a field of that name, but never the one of that hash? */
 bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
+/* Does the file fill the table that it returns with functions? */
+bool tine__file_has_fields(const struct file *f);
 /* Is there such a string in the code? */
 bool tine__file_mentions(const struct file *f, const char *text);
 /* Does the code store something under that key, as a constant? */
@@ -220,6 +222,8 @@ enum origin {
     ORIGIN_AGAIN, /* the file's code makes it, perhaps at every call of something */
 };
 enum origin tine__origin(struct encoder *e, const struct file *f, int value);
+/* Is the function at `value` from that very file, or a C function? */
+bool tine__is_from_file(struct encoder *e, const struct file *f, int value);
 /* Is the value a Lua function that is not from there: one of the program's? */
 bool tine__is_programs(struct encoder *e, const struct file *f, int value);
 /* Is the function at `fn` a Lua function from the file of one of the modules whose names are keys of the table at `reach`

@@ -72,6 +72,10 @@ enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
     return origin == ORIGIN_OTHER ? origin_in_mentioned(e, f, value) : origin;
 }
 
+bool tine__is_from_file(struct encoder *e, const struct file *f, int value) {
+    return lua_iscfunction(e->L, value) || origin_in(e, f, value) != ORIGIN_OTHER;
+}
+
 bool tine__is_programs(struct encoder *e, const struct file *f, int value) {
     return lua_isfunction(e->L, value) && !lua_iscfunction(e->L, value) &&
            tine__origin(e, f, value) == ORIGIN_OTHER;
@@ -173,10 +177,24 @@ uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char 
 
 /* ---- functions and userdata ---- */
 
+/* Is it another module's, in a field where the file has a function of its own? The program has put it there. */
+static bool is_in_anothers_place(struct encoder *e, const struct name *n, int fn) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    tine__name_push_step(e, (uint32_t)(n - e->c->names.list));
+    bool is = lua_type(L, -1) == LUA_TSTRING &&
+              tine__is_misplaced(e, n->file, fn, lua_tostring(L, -1)) &&
+              origin_in(e, n->file, fn) == ORIGIN_OTHER;
+    lua_settop(L, top);
+    return is;
+}
+
 static enum going function_goes(struct encoder *e, int fn, struct name *n) {
     if (n->builtin == BUILTIN_TINE)
         return GOES_BY_NAME;
     if (n->builtin || !n->file)
+        return GOES_BY_VALUE;
+    if (is_in_anothers_place(e, n, fn))
         return GOES_BY_VALUE;
     switch (tine__origin(e, n->file, fn)) {
     case ORIGIN_ONCE:

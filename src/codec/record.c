@@ -82,3 +82,10 @@ enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function,
     int bit = bit_of(upvalue);
     return h->varies >> bit & 1 ? STORE_VARIES : h->again ? STORE_ALIAS : STORE_CALLED;
 }
+
+bool tine__file_has_fields(const struct file *f) {
+    bool has = false;
+    for (uint32_t i = 0; !has && i < f->ndefinitions; i++)
+        has = f->definitions[i].field;
+    return has;
+}
