@@ -116,8 +116,8 @@ describe("a module whose file was edited after a worker had loaded it", function
     repeat until os.clock() - start > 0.02
   end
 
-  -- The worker took its module for the file as it was when it was first looked at: another function than the one that was
-  -- sent was called.
+  -- The worker took its module for the file as it was when it was first looked at: it called another function than
+  -- the one that was sent.
   it("is not taken for that of a program that has loaded the new one", function()
     local pool <close> = tine.pool(1)
     local _, name, file = modules:add(finally, source)

@@ -295,4 +295,52 @@ function M.one(x) return x + 1 end
     for i = 1, 100 do m.count("x" .. i) end -- more than 64: a cache
     for _ = 1, 3 do assert.is_nil(run(m.counted, "x1")) end
   end)
+
+  -- A variable that a function of the module assigns was the worker's own: the default ran there, without a word.
+  describe("in a variable", function()
+    local function open()
+      local m = modules:add(finally, [[
+        local handler, late, count = function() return "default" end, nil, 0
+        local M = {}
+        function M.set(f) handler = f end
+        function M.set_late(f) late = f end
+        function M.run() count = count + 1 return handler(), late and late() end
+        return M]])
+      local pool = tine.pool(1)
+      finally(function() pool:shutdown() end)
+      return m, function(...) return pool:submit(...):result(TIMEOUT) end, pool
+    end
+
+    it("is there, and no longer than a call", function()
+      local m, run = open()
+      m.set(function() return "mine" end)
+      m.set_late(os.getenv)
+      m.set_late(function() return "late" end)
+      for _ = 1, 3 do
+        assert.same({ "mine", "late" }, { run(m.run) })
+        assert.same({ "mine", "late" }, { run(function() return m.run() end) })
+      end
+      local own = load "for n, m in pairs(package.loaded) do if n:find '^registries_m' then return m.run() end end"
+      assert.same({ "default" }, { run(own) })
+    end)
+
+    it("is there when it came after other tasks", function()
+      local m, run = open()
+      local function task() return m.run() end
+      for _ = 1, 3 do assert.same({ "default" }, { run(task) }) end
+      m.set_late(function() return "late" end)
+      assert.same({ "default", "late" }, { run(task) })
+      m.set(function() return "mine" end)
+      assert.same({ "mine", "late" }, { run(task) })
+    end)
+
+    it("is refused where it cannot travel, as another one would be called", function()
+      local m, _, pool = open()
+      local file <close> = assert(io.tmpfile())
+      m.set(function() file:write "lost" return "mine" end)
+      local err = pool:submit(function() return m.run() end):exception(TIMEOUT)
+      assert.equal("serialization", tine.kind(err))
+      assert.matches("handler", tostring(err))
+    end)
+  end)
 end)

@@ -2,20 +2,29 @@
 #include "codec/reader.h"
 #include "codec/standard.h"
 
-/* Set field `key` of the table at `t` to the value on top, which is popped, and note what is to be put back. */
-static void change(struct reader *r, int t, int key) {
+/* The object at `t` had the value on top, which is taken, under the key at `key`: that is to be put back. */
+static void note(struct reader *r, int t, int key) {
     lua_State *L = r->L;
     int value = lua_gettop(L);
     lua_Integer n = r->c->changed;
     lua_rawgeti(L, r->self, ST_UNDO);
-    lua_pushvalue(L, t);
-    lua_rawseti(L, value + 1, 3 * n + 1);
+    lua_insert(L, value);
+    lua_rawseti(L, value, 3 * n + 3);
     lua_pushvalue(L, key);
-    lua_rawseti(L, value + 1, 3 * n + 2);
+    lua_rawseti(L, value, 3 * n + 2);
+    lua_pushvalue(L, t);
+    lua_rawseti(L, value, 3 * n + 1);
+    r->c->changed++;
+    lua_settop(L, value - 1);
+}
+
+/* Set field `key` of the table at `t` to the value on top, which is popped, and note what is to be put back. */
+static void change(struct reader *r, int t, int key) {
+    lua_State *L = r->L;
+    int value = lua_gettop(L);
     lua_pushvalue(L, key);
     lua_rawget(L, t);
-    lua_rawseti(L, value + 1, 3 * n + 3);
-    r->c->changed++;
+    note(r, t, key);
     lua_pushvalue(L, key);
     lua_pushvalue(L, value);
     lua_rawset(L, t);
@@ -98,10 +107,28 @@ static void end_list(struct reader *r, int t, int key) {
     lua_settop(L, top);
 }
 
+/* A variable of the function at `t`: its name and minus its number are the path. Others that share it get the value, too. */
+static void apply_upvalue(struct reader *r, int t) {
+    lua_State *L = r->L;
+    int path = t + 1, value = t + 2;
+    if (lua_istable(L, path))
+        lua_rawgeti(L, path, 2);
+    lua_Integer i = lua_isinteger(L, -1) ? -lua_tointeger(L, -1) : 0;
+    if (lua_gettop(L) > value && !lua_iscfunction(L, t) && i > 0 && i <= UINT8_MAX &&
+        lua_getupvalue(L, t, (int)i)) {
+        note(r, t, value + 1);
+        lua_pushvalue(L, value);
+        lua_setupvalue(L, t, (int)i);
+    }
+    lua_settop(L, t - 1);
+}
+
 /* The table, the path and the value are on top, and taken. */
 static void apply(struct reader *r) {
     lua_State *L = r->L;
     int t = lua_gettop(L) - 2, path = t + 1, value = t + 2;
+    if (lua_isfunction(L, t))
+        return apply_upvalue(r, t);
     lua_pushvalue(L, t); /* a library's name */
     int library = lua_type(L, t) == LUA_TSTRING && !lua_istable(L, path) ? value + 1 : 0;
     if (!find_place(r, t))
@@ -140,7 +167,10 @@ static int restore(lua_State *L) {
     for (lua_Integer n = lua_tointeger(L, 2) - 1; n >= 0; n--) {
         for (int i = 1; i <= 3; i++)
             lua_rawgeti(L, 1, 3 * n + i);
-        lua_rawset(L, 3);
+        if (lua_isfunction(L, 3))
+            lua_setupvalue(L, 3, -(int)lua_tointeger(L, 4));
+        else
+            lua_rawset(L, 3);
         lua_settop(L, 2);
     }
     return 0;

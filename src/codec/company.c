@@ -5,6 +5,7 @@
 ** values, four each.
 */
 #include "codec/modules.h"
+#include "codec/standard.h"
 
 #include <string.h>
 
@@ -209,6 +210,139 @@ static int gather_inside(struct gathering *g) {
     return r < 0 ? r : 0;
 }
 
+/* ---- variables that functions assign ---- */
+
+/* Is that a function of a module that was looked at, whose file assigns variables? It is pushed then. */
+static struct name *push_function(const struct gathering *g, uint32_t id) {
+    struct encoder *e = g->e;
+    const struct names *names = &e->c->names;
+    const struct place *p = &names->index->list[id];
+    const struct name *root = &names->list[p->root];
+    if (p->kind != NAME_FUNCTION || p->builtin || root->look != g->look || !root->file ||
+        !root->file->varies)
+        return NULL;
+    struct name *n = tine__name_at(e->c, id);
+    if (!tine__name_walk(e, n))
+        return NULL;
+    if (lua_topointer(e->L, -1) == n->key && lua_isfunction(e->L, -1))
+        return n;
+    lua_pop(e->L, 1);
+    return NULL;
+}
+
+/* Is that upvalue of the function at `fn` a variable that functions assign, and which was not met yet? `set`: of those that
+** were, at a stack index. */
+static bool is_variable(struct gathering *g, const struct file *f, int fn, int i, int set) {
+    lua_State *L = g->e->L;
+    if (!tine__file_assigns(f, tine__hash_function(L, g->e->self, fn), i))
+        return false;
+    const void *id = lua_upvalueid(L, fn, i);
+    bool met = lua_rawgetp(L, set, id) != LUA_TNIL;
+    lua_pop(L, 1);
+    lua_pushboolean(L, 1);
+    lua_rawsetp(L, set, id);
+    return !met;
+}
+
+/* May the module have put the C function on top into that variable itself: is it one of Lua's own that its code names or that
+** is called so (`local getmetatable = require "debug".getmetatable`), or none that others could have (an iterator)? */
+static bool is_usual(struct encoder *e, const char *module, const char *variable) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    const struct standard *s = tine__standard_of(lua_tocfunction(L, top));
+    bool used = s && strcmp(variable, s->field) == 0;
+    if (!s || used)
+        return used || !tine__name_find(e->c, lua_topointer(L, top));
+    tine__file_push_uses(L, e->c, e->self, module);
+    for (lua_Integer i = 1; !used && lua_rawgeti(L, top + 1, i) == LUA_TSTRING; i += 2) {
+        bool any = lua_rawgeti(L, top + 1, i + 1) != LUA_TSTRING;
+        used = strcmp(lua_tostring(L, top + 2), s->module) == 0 &&
+               (any || strcmp(lua_tostring(L, top + 3), s->field) == 0);
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
+    return used;
+}
+
+/* Is the value on top, in a variable of that name of the module named `root`, a function that the program has given it? */
+static bool is_given_function(const struct gathering *g, const struct file *f, const char *root,
+                              const char *variable) {
+    lua_State *L = g->e->L;
+    int value = lua_gettop(L);
+    if (lua_iscfunction(L, value))
+        return !is_usual(g->e, root, variable);
+    return tine__is_programs(g->e, f, value) && !tine__is_of_text(L) &&
+           !tine__is_from_reach(g->e, g->reach, value);
+}
+
+/* The function on top, of that name, has upvalue `i` from the program, which is pushed and taken. */
+static int gather_variable(struct gathering *g, struct name *n, int i, const char *text) {
+    lua_State *L = g->e->L;
+    int value = lua_gettop(L), fn = value - 1;
+    int r = tine__name_consider(g->e, fn, n);
+    if (r == GOES_BY_NAME) {
+        lua_pushinteger(L, n - g->e->c->names.list + 1);
+        lua_pushboolean(L, 0);
+        lua_createtable(L, 2, 0);
+        lua_pushstring(L, text);
+        lua_rawseti(L, -2, 1);
+        lua_pushinteger(L, -i);
+        lua_rawseti(L, -2, 2);
+        lua_pushvalue(L, value);
+        append(g);
+    }
+    if (r >= 0)
+        lua_settop(L, fn);
+    return r < 0 ? r : 0;
+}
+
+/* What the program has put into variables of modules by way of functions which assign them: a handler in place of another. */
+static int gather_variables(struct gathering *g) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    struct name *n;
+    int set = lua_gettop(L) + 1, fn = set + 1, err = 0;
+    lua_newtable(L);
+    for (uint32_t id = 0; !err && id < e->c->names.index->used; id++) {
+        if (!(n = push_function(g, id)))
+            continue;
+        const struct file *f = e->c->names.list[n->root].file;
+        const char *text;
+        for (int i = 1; !err && (text = lua_getupvalue(L, fn, i)); i++) {
+            if (lua_isfunction(L, -1) && is_variable(g, f, fn, i, set) &&
+                is_given_function(g, f, tine__name_root(e, n), text))
+                err = gather_variable(g, n, i, text);
+            if (!err)
+                lua_settop(L, fn);
+        }
+        if (!err)
+            lua_settop(L, set);
+    }
+    if (!err)
+        lua_settop(L, set - 1);
+    return err;
+}
+
+static bool watch_variables(struct gathering *g, struct watch *w, int list) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    const struct name *n;
+    int set = lua_gettop(L) + 1, fn = set + 1;
+    bool good = true;
+    lua_newtable(L);
+    for (uint32_t id = 0; good && id < e->c->names.index->used; id++) {
+        if (!(n = push_function(g, id)))
+            continue;
+        const struct file *f = e->c->names.list[n->root].file;
+        for (int i = 1; good && lua_getupvalue(L, fn, i); i++, lua_settop(L, fn))
+            if (is_variable(g, f, fn, i, set))
+                good = tine__watch_upvalue(L, w, list, fn, i);
+        lua_settop(L, set);
+    }
+    lua_settop(L, set - 1);
+    return good;
+}
+
 /* What it has changed in modules that the code reaches, and in Lua's own libraries. */
 static int gather_under(struct gathering *g, int uses) {
     struct encoder *e = g->e;
@@ -216,7 +350,7 @@ static int gather_under(struct gathering *g, int uses) {
     int top = lua_gettop(L), err = 0;
     for (lua_Integer i = 1; !err && lua_rawgeti(L, g->reach, i) != LUA_TNIL; i++)
         err = gather_in(g);
-    if (err || (err = gather_inside(g)))
+    if (err || (err = gather_inside(g)) || (err = gather_variables(g)))
         return err;
     lua_settop(L, top);
     int count = tine__changes_under(e, uses);
@@ -249,7 +383,7 @@ static bool watch_inside(const struct gathering *g, struct watch *w, int list) {
 }
 
 /* `uses`: see tine__push_uses_of, or 0. The list is on top. */
-static bool watch_all(const struct gathering *g, int idx, struct name *n, int uses) {
+static bool watch_all(struct gathering *g, int idx, struct name *n, int uses) {
     struct encoder *e = g->e;
     lua_State *L = e->L;
     int list = lua_gettop(L);
@@ -265,11 +399,11 @@ static bool watch_all(const struct gathering *g, int idx, struct name *n, int us
     }
     return good &&
            (!uses || (tine__changes_watch(e, &n->watch, list, uses, table ? n->key : NULL) &&
-                      watch_inside(g, &n->watch, list)));
+                      watch_inside(g, &n->watch, list) && watch_variables(g, &n->watch, list)));
 }
 
 /* Note what was looked at; with it is kept what was found. */
-static void make_watch(const struct gathering *g, int idx, struct name *n, int uses) {
+static void make_watch(struct gathering *g, int idx, struct name *n, int uses) {
     lua_State *L = g->e->L;
     tine__watch_free(&n->watch);
     lua_newtable(L);

@@ -473,11 +473,15 @@ static void same_item(struct reader *r, struct frame *f) {
         tine__malformed(r, "nothing to compare");
 }
 
-/* Note the last key of the path on top, a key or a list of two, as text. */
+/* Note the last key of the path on top, a key or a list of two, as text; of a variable its name. */
 static void note_path(struct reader *r) {
     lua_State *L = r->L;
-    if (lua_istable(L, -1))
-        lua_rawgeti(L, -1, 2);
+    int path = lua_gettop(L);
+    if (lua_istable(L, path)) {
+        lua_rawgeti(L, path, 2);
+        if (lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0)
+            lua_rawgeti(L, path, 1);
+    }
     if (lua_isinteger(L, -1))
         lua_pushfstring(L, "[%I]", (LUAI_UACINT)lua_tointeger(L, -1));
     if (lua_type(L, -1) == LUA_TSTRING)

@@ -93,6 +93,7 @@ enum watch_how {
     WATCH_OBJECTS, /* which objects a table, and tables in it, hold */
     WATCH_KEYS,    /* and which keys with anything else */
     WATCH_VALUES,  /* which values a table has */
+    WATCH_UPVALUE, /* which function, if any, is in a variable of a function */
 };
 
 struct watched {
@@ -100,7 +101,7 @@ struct watched {
     bool again;           /* its table is that of the item before */
     bool global;          /* it is the globals table */
     const void *expected; /* of a field: the object in it; NULL: compare with what the list has */
-    uint64_t count;       /* of a table */
+    uint64_t count;       /* of a table; or the variable's number */
 };
 
 /* Belongs to a list in Lua: table, key and value of each item. */
@@ -117,6 +118,8 @@ struct watch {
 bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key);
 /* Note what the table at `t` is. */
 bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watch_how how);
+/* Note which function is in upvalue `i` of the function at `fn`. */
+bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i);
 /* Is it all so still? The list is on top, at `list`; something is left above it. The globals table is at `env`, unless
 ** that is 0. Never raises. */
 bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env);

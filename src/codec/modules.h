@@ -68,6 +68,7 @@ struct file {
     struct file_id id;
     uint64_t tick; /* when stat was asked last */
     bool found;
+    bool varies;   /* functions in it assign variables of others */
     bool lua;      /* else a C library */
     bool dumped;   /* it holds bytecode */
     uint64_t hash; /* of all the code in it */
@@ -130,6 +131,8 @@ bool tine__file_may_store(const struct file *f, const char *key);
 /* How good a name is that key, or that upvalue of the function of that hash? */
 enum store_rank tine__file_key_rank(const struct file *f, const char *key);
 enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue);
+/* May functions assign something to that upvalue of the function of that hash? */
+bool tine__file_assigns(const struct file *f, uint64_t function, int upvalue);
 /* Has that upvalue always the same table, into which functions may put something? */
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue);
 

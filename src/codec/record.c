@@ -70,6 +70,11 @@ static int bit_of(int upvalue) {
     return upvalue - 1 < 63 ? upvalue - 1 : 63;
 }
 
+bool tine__file_assigns(const struct file *f, uint64_t function, int upvalue) {
+    const struct file_hash *h = tine__file_function(f, function);
+    return h && upvalue < 64 && h->varies >> bit_of(upvalue) & 1;
+}
+
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue) {
     const struct file_hash *h = tine__file_function(f, function);
     return h && (h->filled & ~h->varies) >> bit_of(upvalue) & 1;

@@ -292,6 +292,7 @@ static void keep_function(struct scan *s, const struct found *found, struct file
     h->again |= found->looped;
     const uint32_t *ups = (const uint32_t *)(const void *)s->ups.data + found->first;
     h->varies |= bits_of(&s->assigned, ups, found->nups);
+    f->varies |= h->varies;
     h->filled |= bits_of(&s->filled, ups, found->nups);
 }
 

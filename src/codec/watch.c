@@ -169,7 +169,27 @@ bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watc
     return true;
 }
 
+static const void *function_in(lua_State *L, int idx) {
+    return lua_isfunction(L, idx) ? lua_topointer(L, idx) : NULL;
+}
+
+bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i) {
+    struct watched *item = begin(L, w, list, fn);
+    if (!item || !lua_getupvalue(L, fn, i))
+        return false;
+    item->how = WATCH_UPVALUE;
+    item->count = (uint64_t)i;
+    item->expected = function_in(L, -1);
+    lua_rawseti(L, list, 3 * (lua_Integer)w->n);
+    return true;
+}
+
 /* ---- asking ---- */
+
+/* The item's function is at `fn`. */
+static bool upvalue_holds(lua_State *L, const struct watched *item, int fn) {
+    return lua_getupvalue(L, fn, (int)item->count) && function_in(L, -1) == item->expected;
+}
 
 /* The item's table is at `t`. */
 static inline bool field_holds(lua_State *L, const struct watched *item, int list, lua_Integer at,
@@ -202,8 +222,9 @@ bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env) {
             lua_rawgeti(L, list, at + 1);
             t = list + 1;
         }
-        same =
-            item->how == WATCH_FIELD ? field_holds(L, item, list, at, t) : table_holds(L, w, item);
+        same = item->how == WATCH_FIELD     ? field_holds(L, item, list, at, t)
+               : item->how == WATCH_UPVALUE ? upvalue_holds(L, item, t)
+                                            : table_holds(L, w, item);
     }
     return same;
 }
