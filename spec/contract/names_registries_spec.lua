@@ -343,4 +343,46 @@ function M.one(x) return x + 1 end
       assert.matches("handler", tostring(err))
     end)
   end)
+
+  -- Only texts and numbers that count were looked at as keys.
+  it("is there under keys of any kind", function()
+    local m = modules:add(finally, [[
+      local kept = {}
+      local M = { handlers = {}, Class = {}, NONE = {} }
+      M.Class.__index = M.Class
+      function M.Class:get() end
+      function M.on(key, f) kept[key] = f end
+      function M.fire(key) return kept[key] and kept[key]() end
+      return M]])
+    local pool <close> = tine.pool(1)
+    local mine = {}
+    for i, key in ipairs { m.Class, m.NONE, mine, print, -1, 0, 1.5, true, false } do
+      m.on(key, function() return i end)
+    end
+    m.handlers[m.Class] = { run = function() return "run" end }
+    for _ = 1, 3 do
+      assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, "run" }, { pool:submit(function(own)
+        return m.fire(m.Class), m.fire(m.NONE), m.fire(own), m.fire(print), m.fire(-1), m.fire(0), m.fire(1.5),
+          m.fire(true), m.fire(false), m.handlers[m.Class].run()
+      end, mine):result(TIMEOUT) })
+    end
+  end)
+
+  it("is there as a metatable of the module, and no longer than a call", function()
+    local source = "local M = {} function M.get() return M.missing end return M"
+    local m, name = modules:add(finally, source)
+    local pool <close> = tine.pool(1)
+    local function run(...) return pool:submit(...):result(TIMEOUT) end
+    for when = 1, 2 do -- before the first call, and after one
+      if when == 2 then
+        m, name = modules:add(finally, source)
+        assert.is_nil(run(m.get))
+      end
+      setmetatable(m, { __index = function(_, key) return "no " .. key end })
+      for _ = 1, 3 do
+        assert.equal("no missing", run(m.get))
+        assert.is_nil(run(load "return getmetatable(require(...))", name))
+      end
+    end
+  end)
 end)

@@ -2,6 +2,8 @@
 #include "codec/reader.h"
 #include "codec/standard.h"
 
+static const char metatable_key; /* in place of a key */
+
 /* The object at `t` had the value on top, which is taken, under the key at `key`: that is to be put back. */
 static void note(struct reader *r, int t, int key) {
     lua_State *L = r->L;
@@ -34,6 +36,8 @@ static void change(struct reader *r, int t, int key) {
 /* Replace the table at `t` by the one that the first of two steps leads to; made for the call if there is none. */
 static void enter(struct reader *r, int t, int step) {
     lua_State *L = r->L;
+    if (lua_isboolean(L, step) && !lua_toboolean(L, step))
+        return; /* there is one step only, the other one */
     if (lua_isboolean(L, step)) {
         lua_pushliteral(L, "");
         if (lua_getmetatable(L, -1))
@@ -91,7 +95,8 @@ static bool find_place(struct reader *r, int t) {
         lua_replace(L, path);
     }
     lua_settop(L, top);
-    return lua_istable(L, t) && (lua_type(L, path) == LUA_TSTRING || lua_isinteger(L, path));
+    return lua_istable(L, t) && !lua_isnil(L, path) &&
+           !(lua_type(L, path) == LUA_TNUMBER && lua_tonumber(L, path) != lua_tonumber(L, path));
 }
 
 /* A list of functions ends before item `key` for the call. */
@@ -123,12 +128,30 @@ static void apply_upvalue(struct reader *r, int t) {
     lua_settop(L, t - 1);
 }
 
+/* The metatable of the table at `t`. */
+static void apply_metatable(struct reader *r, int t) {
+    lua_State *L = r->L;
+    int path = t + 1, value = t + 2;
+    if (lua_istable(L, value)) {
+        lua_pushlightuserdata(L, (void *)&metatable_key);
+        lua_replace(L, path);
+        if (!lua_getmetatable(L, t))
+            lua_pushnil(L);
+        note(r, t, path);
+        lua_pushvalue(L, value);
+        lua_setmetatable(L, t);
+    }
+    lua_settop(L, t - 1);
+}
+
 /* The table, the path and the value are on top, and taken. */
 static void apply(struct reader *r) {
     lua_State *L = r->L;
     int t = lua_gettop(L) - 2, path = t + 1, value = t + 2;
     if (lua_isfunction(L, t))
         return apply_upvalue(r, t);
+    if (lua_istable(L, t) && lua_isboolean(L, path))
+        return apply_metatable(r, t);
     lua_pushvalue(L, t); /* a library's name */
     int library = lua_type(L, t) == LUA_TSTRING && !lua_istable(L, path) ? value + 1 : 0;
     if (!find_place(r, t))
@@ -169,6 +192,8 @@ static int restore(lua_State *L) {
             lua_rawgeti(L, 1, 3 * n + i);
         if (lua_isfunction(L, 3))
             lua_setupvalue(L, 3, -(int)lua_tointeger(L, 4));
+        else if (lua_touserdata(L, 4) == &metatable_key)
+            lua_setmetatable(L, 3);
         else
             lua_rawset(L, 3);
         lua_settop(L, 2);

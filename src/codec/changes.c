@@ -26,6 +26,7 @@ struct scan {
     bool first;  /* the table was never looked at before */
     bool root;   /* it is the module's own table */
     bool filled; /* it is one that functions fill: a private one, or a module of data */
+    bool weak;   /* it has weak keys or values */
     bool data;   /* and it is looked at for data that they have been given, too */
 };
 
@@ -183,6 +184,14 @@ static bool belongs(struct scan *s, int key) {
     return (s->first || s->filled) && !holds_programs(s, key);
 }
 
+/* Append the path and the value, which are on top, and taken. */
+static void add_at(struct scan *s) {
+    lua_State *L = s->e->L;
+    lua_Integer at = 2 * (lua_Integer)s->count++;
+    lua_rawseti(L, s->list, at + 2);
+    lua_rawseti(L, s->list, at + 1);
+}
+
 /* Append the path (the step at `prefix`, if any, and the key) and the value, which is on top. */
 static void add(struct scan *s, int prefix, int key) {
     lua_State *L = s->e->L;
@@ -195,10 +204,8 @@ static void add(struct scan *s, int prefix, int key) {
     } else {
         lua_pushvalue(L, key);
     }
-    lua_Integer at = 2 * (lua_Integer)s->count++;
-    lua_rawseti(L, s->list, at + 1);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, s->list, at + 2);
+    lua_pushvalue(L, -2);
+    add_at(s);
 }
 
 /* A value of the libraries themselves that is no function. */
@@ -226,7 +233,8 @@ static bool is_added(struct scan *s, int key) {
     int t = lua_gettop(L), left = MAX_ITEMS;
     bool added = false;
     if (s->module || !s->file || !lua_checkstack(L, 20) ||
-        (lua_type(L, key) == LUA_TSTRING && tine__file_stores(s->file, lua_tostring(L, key))))
+        (key && lua_type(L, key) == LUA_TSTRING &&
+         tine__file_stores(s->file, lua_tostring(L, key))))
         return false;
     bool foreign = is_foreign_key(s, key);
     for (lua_pushnil(L); !added && --left >= 0 && lua_next(L, t); lua_pop(L, 1))
@@ -347,6 +355,29 @@ static int scan_field(struct scan *s, int own, int prefix) {
             add(s, prefix, key);
         return 0;
     }
+}
+
+/* The value on top, under a key below it that is no step: an object, a number that counts nothing. Only what the program has put
+** there is looked for; where keys are weak it belongs to what they are. */
+static void scan_other(struct scan *s, int prefix) {
+    lua_State *L = s->e->L;
+    int key = lua_gettop(L) - 1;
+    if (s->module || !s->file || s->weak)
+        return;
+    if (!(lua_isfunction(L, -1) ? is_programs(s, key + 1, 0) && !(s->filled && tine__is_of_text(L))
+                                : lua_istable(L, -1) && !is_states(s) && is_added(s, 0)))
+        return;
+    lua_createtable(L, 2, 0);
+    if (prefix)
+        lua_pushvalue(L, prefix);
+    else
+        lua_pushboolean(L, false);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, key);
+    lua_rawseti(L, -2, 2);
+    lua_insert(L, -2);
+    add_at(s);
+    lua_pushnil(L); /* in place of the value */
 }
 
 /* ---- a table ---- */
@@ -475,8 +506,9 @@ static void scan_fields(struct scan *s, int t, int prefix) {
     luaL_checkstack(L, 30, "changes");
     if (is_seen(s, t))
         return;
-    bool first = s->first, data = s->data;
+    bool first = s->first, data = s->data, weak = s->weak;
     s->data = keeps_data(s, t);
+    s->weak = is_weak(L, t);
     lua_Integer known = push_own(s, t), hits = 0;
     int own = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
@@ -486,6 +518,8 @@ static void scan_fields(struct scan *s, int t, int prefix) {
         }
         if (is_step(L, -2))
             hits += scan_field(s, own, prefix);
+        else
+            scan_other(s, prefix);
     }
     if (hits < known)
         add_removed(s, own, t, prefix);
@@ -495,6 +529,7 @@ static void scan_fields(struct scan *s, int t, int prefix) {
         add_aliases(s, own, t, prefix, before);
     s->first = first;
     s->data = data;
+    s->weak = weak;
     lua_settop(L, own - 1);
 }
 

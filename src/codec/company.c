@@ -118,6 +118,34 @@ static int gather_value(struct gathering *g) {
     return 0;
 }
 
+/* Has the table on top a function of the program's as a field? */
+static bool has_given(const struct gathering *g, const struct file *f) {
+    lua_State *L = g->e->L;
+    int t = lua_gettop(L);
+    bool given = false;
+    for (lua_pushnil(L); !given && lua_next(L, t); lua_pop(L, 1))
+        given = tine__is_programs(g->e, f, t + 2) && !tine__is_from_reach(g->e, g->reach, t + 2);
+    lua_settop(L, t);
+    return given;
+}
+
+/* The table at `t`, whose name has that number, may have got a metatable from the program after the index was made. */
+static void gather_new_metatable(struct gathering *g, int t, uint32_t id) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    const struct file *f = e->c->names.list[id].file;
+    if (f && f->lua && lua_getmetatable(L, t) && !tine__name_find(e->c, lua_topointer(L, -1)) &&
+        has_given(g, f)) {
+        lua_pushinteger(L, (lua_Integer)id + 1);
+        lua_pushvalue(L, t);
+        lua_pushboolean(L, true);
+        lua_pushvalue(L, top + 1);
+        append(g);
+    }
+    lua_settop(L, top);
+}
+
 /* What the program has changed in the table at `t`, whose name has that number. */
 static int gather_from(struct gathering *g, int t, uint32_t id) {
     struct encoder *e = g->e;
@@ -137,8 +165,10 @@ static int gather_from(struct gathering *g, int t, uint32_t id) {
         if (!(err = gather_value(g)))
             lua_settop(L, list);
     }
-    if (!err)
+    if (!err) {
         lua_settop(L, list - 1);
+        gather_new_metatable(g, t, id);
+    }
     return err ? err : count < 0 ? count : 0;
 }
 
@@ -192,6 +222,36 @@ static bool is_in_whole(const struct gathering *g, uint32_t id) {
     return is;
 }
 
+/* What was found from item `from` on is in the metatable `n`, on top, which has nothing of the module's own: so it is the
+** program's, and goes along as a whole, as that of a
+** table. */
+static void gather_metatable(struct gathering *g, const struct name *n, uint32_t from) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int meta = lua_gettop(L);
+    uint32_t parent = tine__name_parent(e, (uint32_t)(n - e->c->names.list));
+    struct name *owner = tine__name_at(e->c, parent);
+    if ((owner->kind != NAME_MODULE && owner->kind != NAME_HELD) || !owner->known ||
+        owner->going != GOES_BY_NAME || !tine__name_walk(e, owner))
+        return;
+    g->count = from;
+    lua_pushinteger(L, (lua_Integer)parent + 1);
+    lua_insert(L, -2);
+    lua_pushboolean(L, true);
+    lua_pushvalue(L, meta);
+    append(g);
+}
+
+/* What was changed in the table on top, of that name. */
+static int gather_here(struct gathering *g, const struct name *n) {
+    uint32_t from = g->count;
+    int t = lua_gettop(g->e->L);
+    int r = gather_from(g, t, (uint32_t)(n - g->e->c->names.list));
+    if (!r && g->count > from && n->meta && n->going == GOES_BY_BOTH)
+        gather_metatable(g, n, from);
+    return r;
+}
+
 static int gather_inside(struct gathering *g) {
     struct encoder *e = g->e;
     struct names *names = &e->c->names;
@@ -203,7 +263,7 @@ static int gather_inside(struct gathering *g) {
         if ((r = tine__name_consider(e, top + 1, n)) > 0 &&
             (n->depth > 1 || n->meta || n->filled) && may_be_changed(g, n, top + 1) &&
             !(g->count && is_in_whole(g, id)))
-            r = gather_from(g, top + 1, id);
+            r = gather_here(g, n);
         if (r >= 0)
             lua_settop(e->L, top);
     }

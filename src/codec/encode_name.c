@@ -13,28 +13,36 @@ static int is_new(struct encoder *e, const void *key) {
     return tine__seen_put(&e->seen, key, &found) ? !found : tine__encode_nomem(e);
 }
 
-/* The path is no object of the program: it is written here, and counted as the decoder will. */
-static int put_path(struct encoder *e, int path) {
+/* A step of a path, on top, which is popped. */
+static int put_step(struct encoder *e, const struct step *up) {
     lua_State *L = e->L;
-    bool good = true;
-    if (lua_istable(L, path)) {
-        if (buf_reserve(e->out, PACK_MAX))
-            return tine__encode_nomem(e);
-        pack_array(e->out, 2);
-        e->ordinals++;
-        for (int i = 1; i <= 2 && good; i++) {
-            if (lua_rawgeti(L, path, i) == LUA_TBOOLEAN) {
-                if ((good = !buf_reserve(e->out, PACK_MAX)))
-                    pack_true(e->out);
-            } else {
-                good = tine__encode_scalar(L, -1, e->out);
-            }
-            lua_pop(L, 1);
-        }
-    } else {
-        good = tine__encode_scalar(L, path, e->out);
+    int err = 0;
+    if (lua_type(L, -1) == LUA_TBOOLEAN || lua_type(L, -1) == LUA_TSTRING || lua_isinteger(L, -1))
+        err = tine__encode_scalar(L, -1, e->out) ? 0 : tine__encode_nomem(e);
+    else
+        err = tine__encode_value(e, lua_gettop(L), up);
+    if (!err)
+        lua_pop(L, 1);
+    return err;
+}
+
+/* The path is no object of the program: it is written here, and counted as the decoder will. */
+static int put_path(struct encoder *e, int path, const struct step *up) {
+    lua_State *L = e->L;
+    int err = 0;
+    if (!lua_istable(L, path)) {
+        lua_pushvalue(L, path);
+        return put_step(e, up);
     }
-    return good ? 0 : tine__encode_nomem(e);
+    if (buf_reserve(e->out, PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_array(e->out, 2);
+    e->ordinals++;
+    for (int i = 1; !err && i <= 2; i++) {
+        lua_rawgeti(L, path, i);
+        err = put_step(e, up);
+    }
+    return err;
 }
 
 /* `stays`: why the value may stay here, if it cannot travel; HELD_NONE: it may not. */
@@ -42,7 +50,7 @@ static int put_change(struct encoder *e, int path, const struct step *up, enum w
     lua_State *L = e->L;
     int top = lua_gettop(L);
     struct step step = {.up = up, .kind = STEP_CHANGE, .at = path};
-    int err = put_path(e, path);
+    int err = put_path(e, path, &step);
     if (err)
         return err;
     const void *outer = e->added;

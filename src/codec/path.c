@@ -69,18 +69,34 @@ static void push_upvalue(lua_State *L, const struct step *s) {
         push_in_function(L, "an upvalue", NULL, s->at);
 }
 
-/* The path at `path` is a step, or two in a list. */
+/* One of the steps of a change, on top, is added to the text below it. */
+static void add_change(lua_State *L, bool first) {
+    if (lua_type(L, -1) == LUA_TSTRING || lua_isinteger(L, -1) ||
+        (lua_isboolean(L, -1) && lua_toboolean(L, -1))) {
+        tine__push_step(L, first);
+    } else {
+        lua_pushfstring(L, "[a %s]", luaL_typename(L, -1));
+        lua_remove(L, -2);
+    }
+    lua_concat(L, 2);
+}
+
+/* The path at `path` is a step, or two in a list, of which the first may be false. */
 static void push_change(lua_State *L, int path) {
     lua_pushliteral(L, "what the program has put into '");
-    for (int i = 1; i <= 2; i++) {
-        if (lua_istable(L, path))
-            lua_rawgeti(L, path, i);
-        else
-            lua_pushvalue(L, path);
-        tine__push_step(L, i == 1);
-        lua_concat(L, 2);
-        if (!lua_istable(L, path))
-            break;
+    if (!lua_istable(L, path)) {
+        lua_pushvalue(L, path);
+        add_change(L, true);
+    } else {
+        bool first = true;
+        if (lua_rawgeti(L, path, 1) == LUA_TBOOLEAN && !lua_toboolean(L, -1)) {
+            lua_pop(L, 1);
+        } else {
+            add_change(L, first);
+            first = false;
+        }
+        lua_rawgeti(L, path, 2);
+        add_change(L, first);
     }
     lua_pushliteral(L, "'");
     lua_concat(L, 2);

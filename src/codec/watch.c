@@ -107,6 +107,10 @@ static uint64_t count_whole(lua_State *L, enum watch_how how, bool *large) {
                       .outer = lua_topointer(L, -1)};
     if (!lua_istable(L, -1))
         return 0;
+    if (lua_getmetatable(L, -1)) {
+        mix(&c, word_of(L, -1));
+        lua_pop(L, 1);
+    }
     count_table(&c, lua_gettop(L), 1);
     *large |= c.fields > MODULE_FIELDS;
     return c.hash;
