@@ -369,13 +369,13 @@ function M.one(x) return x + 1 end
   end)
 
   it("is there as a metatable of the module, and no longer than a call", function()
-    local source = "local M = {} function M.get() return M.missing end return M"
-    local m, name = modules:add(finally, source)
+    local text = "local M = {} function M.get() return M.missing end return M"
+    local m, name = modules:add(finally, text)
     local pool <close> = tine.pool(1)
     local function run(...) return pool:submit(...):result(TIMEOUT) end
     for when = 1, 2 do -- before the first call, and after one
       if when == 2 then
-        m, name = modules:add(finally, source)
+        m, name = modules:add(finally, text)
         assert.is_nil(run(m.get))
       end
       setmetatable(m, { __index = function(_, key) return "no " .. key end })

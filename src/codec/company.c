@@ -279,7 +279,7 @@ static struct name *push_function(const struct gathering *g, uint32_t id) {
     const struct place *p = &names->index->list[id];
     const struct name *root = &names->list[p->root];
     if (p->kind != NAME_FUNCTION || p->builtin || root->look != g->look || !root->file ||
-        !root->file->varies)
+        !root->file->assigns)
         return NULL;
     struct name *n = tine__name_at(e->c, id);
     if (!tine__name_walk(e, n))

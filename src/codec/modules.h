@@ -34,10 +34,11 @@ struct file_id {
 
 struct file_hash {
     uint64_t hash;
-    uint32_t level;  /* of a function: how many are around it */
-    uint64_t varies; /* of a function: the upvalues that functions assign, a bit each */
-    uint64_t filled; /* of a function: those with tables that functions may put something into */
-    bool again;      /* of a function: there may be many of it */
+    uint32_t level;   /* of a function: how many are around it */
+    uint64_t varies;  /* of a function: the upvalues that functions assign, a bit each */
+    uint64_t assigns; /* of a function: those that it assigns itself, or functions in it do */
+    uint64_t filled;  /* of a function: those with tables that functions may put something into */
+    bool again;       /* of a function: there may be many of it */
 };
 
 /* How good a name is; the first is best. */
@@ -68,7 +69,7 @@ struct file {
     struct file_id id;
     uint64_t tick; /* when stat was asked last */
     bool found;
-    bool varies;   /* functions in it assign variables of others */
+    bool assigns;  /* functions in it assign variables that are not their own */
     bool lua;      /* else a C library */
     bool dumped;   /* it holds bytecode */
     uint64_t hash; /* of all the code in it */
@@ -131,7 +132,7 @@ bool tine__file_may_store(const struct file *f, const char *key);
 /* How good a name is that key, or that upvalue of the function of that hash? */
 enum store_rank tine__file_key_rank(const struct file *f, const char *key);
 enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue);
-/* May functions assign something to that upvalue of the function of that hash? */
+/* May the function of that hash, or one in it, assign something to that upvalue of it? */
 bool tine__file_assigns(const struct file *f, uint64_t function, int upvalue);
 /* Has that upvalue always the same table, into which functions may put something? */
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue);

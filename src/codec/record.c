@@ -72,7 +72,7 @@ static int bit_of(int upvalue) {
 
 bool tine__file_assigns(const struct file *f, uint64_t function, int upvalue) {
     const struct file_hash *h = tine__file_function(f, function);
-    return h && upvalue < 64 && h->varies >> bit_of(upvalue) & 1;
+    return h && upvalue <= 64 && h->assigns >> (upvalue - 1) & 1;
 }
 
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue) {

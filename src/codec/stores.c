@@ -36,6 +36,7 @@ struct scan {
 
 struct found {
     uint64_t hash;
+    uint64_t assigns;     /* which upvalues it assigns, or functions in it do: a bit each */
     uint32_t first, nups; /* in scan.ups */
     bool looped;
 };
@@ -236,9 +237,23 @@ static void scan_children(struct scan *s, const struct function *f) {
     free(looped);
 }
 
+/* Which of the upvalues are among the variables that were noted as assigned from `from` on: a bit each. */
+static uint64_t assigned_since(const struct scan *s, const struct function *f, size_t from) {
+    uint64_t bits = 0;
+    for (; from < s->assigned.len; from += sizeof f->ups[0]) {
+        uint32_t variable;
+        memcpy(&variable, s->assigned.data + from, sizeof variable);
+        for (size_t i = 0; i < f->nups && i < 64; i++)
+            if (f->ups[i] == variable)
+                bits |= UINT64_C(1) << i;
+    }
+    return bits;
+}
+
 static void scan_function(struct scan *s, const struct function *up, bool looped) {
     struct function f = {.up = up, .number = s->count++};
     struct found found = {.looped = looped};
+    size_t before = s->assigned.len;
     size_t len;
     tine__dump_string(&s->c, &len);
     const char *start = (const char *)s->c.p;
@@ -257,6 +272,7 @@ static void scan_function(struct scan *s, const struct function *up, bool looped
     if (!s->c.ok)
         return;
     found.hash = tine__hash(start, (size_t)((const char *)s->c.p - start));
+    found.assigns = assigned_since(s, &f, before);
     found.first = (uint32_t)(s->ups.len / sizeof f.ups[0]);
     found.nups = (uint32_t)f.nups;
     append(s, &s->ups, f.ups, f.nups * sizeof f.ups[0]);
@@ -292,7 +308,8 @@ static void keep_function(struct scan *s, const struct found *found, struct file
     h->again |= found->looped;
     const uint32_t *ups = (const uint32_t *)(const void *)s->ups.data + found->first;
     h->varies |= bits_of(&s->assigned, ups, found->nups);
-    f->varies |= h->varies;
+    h->assigns |= found->assigns;
+    f->assigns |= h->assigns;
     h->filled |= bits_of(&s->filled, ups, found->nups);
 }
 
