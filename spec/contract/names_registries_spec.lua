@@ -334,6 +334,23 @@ function M.one(x) return x + 1 end
       assert.same({ "mine", "late" }, { run(task) })
     end)
 
+    it("is there in a table, or wrapped by the module", function()
+      local m = modules:add(finally, [[
+        local options, handler = {}, function() return "default" end
+        local M = {}
+        function M.configure(o) options = o end
+        function M.set(f) handler = function() return f() .. "!" end end
+        function M.run() return handler(), options.f and options.f() end
+        return M]])
+      local pool <close> = tine.pool(1)
+      local function run() return pool:submit(m.run):result(TIMEOUT) end
+      for _ = 1, 3 do assert.same({ "default" }, { run() }) end
+      m.set(function() return "mine" end)
+      for _ = 1, 3 do assert.same({ "mine!" }, { run() }) end
+      m.configure { f = function() return "option" end }
+      for _ = 1, 3 do assert.same({ "mine!", "option" }, { run() }) end
+    end)
+
     it("is refused where it cannot travel, as another one would be called", function()
       local m, _, pool = open()
       local file <close> = assert(io.tmpfile())

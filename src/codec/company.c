@@ -324,15 +324,29 @@ static bool is_usual(struct encoder *e, const char *module, const char *variable
     return used;
 }
 
-/* Is the value on top, in a variable of that name of the module named `root`, a function that the program has given it? */
-static bool is_given_function(const struct gathering *g, const struct file *f, const char *root,
-                              const char *variable) {
+/* Does the function on top, which the module makes at each call of something, hold one of the program's? */
+static bool is_around_given(const struct gathering *g, const struct file *f) {
+    lua_State *L = g->e->L;
+    int fn = lua_gettop(L);
+    bool given = false;
+    for (int i = 1; !given && lua_getupvalue(L, fn, i); lua_settop(L, fn), i++)
+        given = tine__is_programs(g->e, f, fn + 1) && !tine__is_from_reach(g->e, g->reach, fn + 1);
+    return given;
+}
+
+/* Is the value on top, in a variable of that name of the module named `root`, a function that the program has given it, or a
+** table with such ones? */
+static bool is_given_value(const struct gathering *g, const struct file *f, const char *root,
+                           const char *variable) {
     lua_State *L = g->e->L;
     int value = lua_gettop(L);
+    if (lua_istable(L, value))
+        return has_given(g, f);
     if (lua_iscfunction(L, value))
         return !is_usual(g->e, root, variable);
-    return tine__is_programs(g->e, f, value) && !tine__is_of_text(L) &&
-           !tine__is_from_reach(g->e, g->reach, value);
+    if (tine__is_of_text(L) || tine__is_from_reach(g->e, g->reach, value))
+        return tine__origin(g->e, f, value) == ORIGIN_AGAIN && is_around_given(g, f);
+    return tine__is_programs(g->e, f, value);
 }
 
 /* The function on top, of that name, has upvalue `i` from the program, which is pushed and taken. */
@@ -369,8 +383,8 @@ static int gather_variables(struct gathering *g) {
         const struct file *f = e->c->names.list[n->root].file;
         const char *text;
         for (int i = 1; !err && (text = lua_getupvalue(L, fn, i)); i++) {
-            if (lua_isfunction(L, -1) && is_variable(g, f, fn, i, set) &&
-                is_given_function(g, f, tine__name_root(e, n), text))
+            if ((lua_isfunction(L, -1) || lua_istable(L, -1)) && is_variable(g, f, fn, i, set) &&
+                is_given_value(g, f, tine__name_root(e, n), text))
                 err = gather_variable(g, n, i, text);
             if (!err)
                 lua_settop(L, fn);

@@ -93,7 +93,7 @@ enum watch_how {
     WATCH_OBJECTS, /* which objects a table, and tables in it, hold */
     WATCH_KEYS,    /* and which keys with anything else */
     WATCH_VALUES,  /* which values a table has */
-    WATCH_UPVALUE, /* which function, if any, is in a variable of a function */
+    WATCH_UPVALUE, /* which function or table, if any, is in a variable of a function */
 };
 
 struct watched {
@@ -118,7 +118,7 @@ struct watch {
 bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key);
 /* Note what the table at `t` is. */
 bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watch_how how);
-/* Note which function is in upvalue `i` of the function at `fn`. */
+/* Note which function or table is in upvalue `i` of the function at `fn`. */
 bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i);
 /* Is it all so still? The list is on top, at `list`; something is left above it. The globals table is at `env`, unless
 ** that is 0. Never raises. */

@@ -173,8 +173,9 @@ bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watc
     return true;
 }
 
-static const void *function_in(lua_State *L, int idx) {
-    return lua_isfunction(L, idx) ? lua_topointer(L, idx) : NULL;
+static const void *object_in(lua_State *L, int idx) {
+    int type = lua_type(L, idx);
+    return type == LUA_TFUNCTION || type == LUA_TTABLE ? lua_topointer(L, idx) : NULL;
 }
 
 bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i) {
@@ -183,7 +184,7 @@ bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i)
         return false;
     item->how = WATCH_UPVALUE;
     item->count = (uint64_t)i;
-    item->expected = function_in(L, -1);
+    item->expected = object_in(L, -1);
     lua_rawseti(L, list, 3 * (lua_Integer)w->n);
     return true;
 }
@@ -192,7 +193,7 @@ bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i)
 
 /* The item's function is at `fn`. */
 static bool upvalue_holds(lua_State *L, const struct watched *item, int fn) {
-    return lua_getupvalue(L, fn, (int)item->count) && function_in(L, -1) == item->expected;
+    return lua_getupvalue(L, fn, (int)item->count) && object_in(L, -1) == item->expected;
 }
 
 /* The item's table is at `t`. */
