@@ -193,7 +193,8 @@ int tine__arena_attach(int fd, uint32_t seat) {
     }
     if (!err) {
         a->seat = seat;
-        atomic_store(&a->seats[seat].pid, getpid());
+        if (seat)
+            atomic_store(&a->seats[seat].pid, getpid());
         list_push_front(&arenas, &a->node);
     } else if (a) {
         a->fd = -1; /* it is the caller's still */

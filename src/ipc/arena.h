@@ -52,7 +52,8 @@ void tine__seat_vacate(struct arena *a, uint32_t seat);
 
 /* In a process of ours: forget what was inherited. */
 void tine__arena_forget(void);
-/* In a process of ours: this is its arena and its seat. Takes over `fd`, unless that fails. 0 or TINE_ESYSTEM. */
+/* In a process of ours: this is its arena and its seat (0: it gets one by tine__arena_reseat). Takes over `fd`, unless that
+** fails. 0 or TINE_ESYSTEM. */
 int tine__arena_attach(int fd, uint32_t seat);
 /* In a child of that: regions that were made there are held by this one, too. */
 void tine__arena_reseat(uint32_t seat);

@@ -17,7 +17,7 @@ static _Noreturn void wait_ahead(struct server *s, int socket, pid_t parent) {
     s->control = socket;
     s->life = -1;
     if (tine__server_receive(s, MESSAGE_SETUP, &s->setup, s->fds, SETUP_FDS) ||
-        tine__server_enter(s) || tine__server_take_over(s) || tine__server_attach(s) ||
+        tine__server_enter(s) || tine__server_take_over(s) || tine__server_attach(s, 0) ||
         tine__server_receive(s, MESSAGE_START, &m, &link, 1))
         _exit(1);
     tine__process_block_signals();

@@ -2,8 +2,8 @@
 **
 ** The fork server forks it first of all, while the submitter still makes the pool's memory, or (root_main.c) before there
 ** is a pool. It is told what the fork server is told, SETUP, and with START who it is. So it makes itself the pool's, and
-** the first result waits for no fork; the fork server does the same later, if at all. It has nothing that another worker has
-** not: what workers inherit from the fork server it takes over by the same functions.
+** the first result waits for no fork. It has nothing that another worker has not: what those inherit from the fork server, which
+** takes it over when the second one is asked for, it takes over by the same functions.
 **
 ** A pool with a preload has none: its workers are copies of what that has left. What happens to it before START
 ** nobody hears of: then the fork server forks the first worker, as it forks all others.

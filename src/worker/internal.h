@@ -40,8 +40,7 @@ struct server {
     bool ending;    /* nothing new is begun, and what cannot be told is not */
     bool taken;     /* it has taken over what the program has told of itself, */
     bool attached;  /* takes part in the pool's memory, */
-    bool settled;   /* is what the pool's workers are, */
-    bool ready;     /* and fit to be copied */
+    bool settled;   /* and is known by its name */
     struct message setup;
     struct boot boot;
     struct heap_directory *directory; /* page 0 of the call heap, read-only */
@@ -69,8 +68,9 @@ int tine__server_enter(struct server *s);
 /* Take over what else the program has told of itself (streams, rights, environment), unless that is done. 0,
 ** TINE_ESYSTEM, TINE_ENOMEM. */
 int tine__server_take_over(struct server *s);
-/* Take part in the pool's memory, and make the state the pool's, unless that is done. The same; it may be tried again. */
-int tine__server_attach(struct server *s);
+/* Take part in the pool's memory (`seat` 0: not known yet), and make the state the pool's, unless that is done. The same; it
+** may be tried again. */
+int tine__server_attach(struct server *s, uint32_t seat);
 
 /* Tell the submitter something that bytes follow. 0, or it cannot be told. */
 int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,

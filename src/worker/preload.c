@@ -57,7 +57,8 @@ static void tell_failure(struct server *s, struct run *r, struct buf *out) {
     tine__server_tell(s, &m, out->data, out->len);
 }
 
-static int run_preload(struct server *s, struct run *r) {
+int tine__server_preload(struct server *s) {
+    struct run *r = &s->run;
     const struct message m = {.kind = MESSAGE_PRELOADING, .pid = getpid()};
     struct buf out;
     pid_t pid;
@@ -76,8 +77,4 @@ static int run_preload(struct server *s, struct run *r) {
     tine__buf_free(&out);
     close_guard(pid);
     return err;
-}
-
-int tine__server_preload(struct server *s) {
-    return s->boot.preload ? run_preload(s, &s->run) : 0;
 }

@@ -4,7 +4,7 @@
 
 #include "worker/internal.h"
 
-/* Run the pool's preload calls, if it has any. 0; TINE_ETASK: one failed, and the submitter was told (NOPRELOAD);
+/* Run the pool's preload calls. 0; TINE_ETASK: one failed, and the submitter was told (NOPRELOAD);
 ** TINE_ESYSTEM. */
 int tine__server_preload(struct server *s);
 

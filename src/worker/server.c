@@ -152,37 +152,37 @@ int tine__server_take_over(struct server *s) {
     return 0;
 }
 
-int tine__server_attach(struct server *s) {
+int tine__server_attach(struct server *s, uint32_t seat) {
     if (s->attached)
         return 0;
     int err = tine__prelude_place(&s->run, &s->boot, s->heap);
     if (!err)
-        err = tine__arena_attach(s->fds[SETUP_ARENA], s->setup.seat);
+        err = tine__arena_attach(s->fds[SETUP_ARENA], seat);
     s->attached = !err;
     return err;
 }
 
-/* Be what the pool's workers are. */
+/* Before the first fork. With a worker that was forked ahead this waits until there is a second one to be forked, or
+** time. */
 static int settle(struct server *s) {
     if (s->settled)
         return 0;
     int err = tine__server_take_over(s);
     tine__fault_role("server"); /* reads the environment, which is the submitter's now */
     if (!err)
-        err = tine__server_attach(s);
-    if (!err)
         tine__process_title(s->boot.name ? s->boot.name : "", 0);
     s->settled = !err;
     return err;
 }
 
-/* Before the first fork. With a worker that was forked ahead all this waits until there is a second one to be forked,
-** or time. */
-static int get_ready(struct server *s) {
-    int err = settle(s);
-    if (!err && !s->ready)
+/* Be what the pool's workers are, with the preload done, so that they are copies of it. Without one this is for each of
+** them to do: it takes a worker no longer, and the second one need not wait for us. */
+static int become_model(struct server *s) {
+    int err = tine__server_attach(s, s->setup.seat);
+    if (!err)
+        err = tine__server_preload(s);
+    if (!err)
         tine__process_use_up_heap();
-    s->ready = !err;
     return err;
 }
 
@@ -210,8 +210,8 @@ static struct child *find_pid(pid_t pid) {
 /* The pid; -1: errno. */
 static pid_t fork_worker(struct server *s, const struct message *m, int link) {
     pid_t parent = getpid();
-    int err = get_ready(s);
-    if (err && err != TINE_ENOMEM && !s->taken) { /* it would fail the next time, too */
+    int err = settle(s);
+    if (err && err != TINE_ENOMEM) { /* it would fail the next time, too */
         refuse(s, err);
         end(s);
     }
@@ -475,7 +475,7 @@ static _Noreturn void end(struct server *s) {
 /* What cannot be done at leisure is tried again when it must be. */
 static _Noreturn void serve(struct server *s, int signals) {
     const struct message up = {.kind = MESSAGE_UP, .pid = getpid()};
-    bool unready = !s->ready;
+    bool unsettled = !s->settled;
     /* as a rule a worker is asked for already: nothing comes before it */
     if (!listen_to(s))
         end(s);
@@ -484,12 +484,12 @@ static _Noreturn void serve(struct server *s, int signals) {
     while (!s->shut || children.n > 0) {
         struct pollfd p[3] = {{s->control, POLLIN, 0}, {s->life, POLLIN, 0}, {signals, POLLIN, 0}};
         int patience = patience_left();
-        int n = poll(p, 3, unready && patience == -1 ? LEISURE : patience);
+        int n = poll(p, 3, unsettled && patience == -1 ? LEISURE : patience);
         if (n == -1 && errno != EINTR)
             end(s);
-        if (n == 0 && unready && !s->shut) {
-            unready = false;
-            get_ready(s);
+        if (n == 0 && unsettled && !s->shut) {
+            unsettled = false;
+            settle(s);
         }
         if (p[2].revents) {
             tine__process_clear_sigchld(signals);
@@ -568,7 +568,7 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
         end(&s);
     if (!err)
         err = become_server(&s);
-    if (!err && (err = tine__server_preload(&s)) == TINE_ETASK)
+    if (!err && s.boot.preload && (err = become_model(&s)) == TINE_ETASK)
         end(&s); /* it has said so itself */
     if (!err && (signals = tine__process_open_sigchld()) == -1)
         err = TINE_ESYSTEM;
@@ -576,7 +576,5 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
         refuse(&s, err);
         end(&s);
     }
-    if (s.settled)
-        get_ready(&s);
     serve(&s, signals);
 }

@@ -27,7 +27,8 @@ struct worker {
 
 /* --- the process --- */
 
-static void become_worker(struct server *s, uint32_t seat, int link, pid_t parent) {
+/* 0, TINE_ESYSTEM, TINE_ENOMEM. */
+static int become_worker(struct server *s, uint32_t seat, int link, pid_t parent) {
     tine__process_tie(parent);
     tine__fault_role("worker");
     tine__process_signals_worker(s->boot.preload != NULL, &s->boot.inherit);
@@ -36,7 +37,10 @@ static void become_worker(struct server *s, uint32_t seat, int link, pid_t paren
                   s->fds[SETUP_BELL],  s->fds[SETUP_WAKEUP], s->fds[SETUP_CAPTURE],
                   s->fds[SETUP_PRINT], s->fds[SETUP_ARENA],  link};
     tine__fd_keep(keep, sizeof keep / sizeof *keep);
-    tine__arena_reseat(seat);
+    int err = tine__server_attach(s, 0);
+    if (!err)
+        tine__arena_reseat(seat);
+    return err;
 }
 
 static struct channel *open_channel(struct server *s, uint32_t id, int link) {
@@ -84,7 +88,8 @@ static void start(struct worker *w) {
 _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, int link,
                                  pid_t parent) {
     struct worker w = {.server = s, .id = id};
-    become_worker(s, seat, link, parent);
+    if (become_worker(s, seat, link, parent))
+        tine__process_exit(1);
     tine__process_title(s->boot.name ? s->boot.name : "", id);
     w.loop.channel = open_channel(s, id, link);
     w.loop.max_tasks = s->boot.max_tasks;
