@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 
 #include "base/abstract.h"
+#include "base/own.h"
 #include "base/sys.h"
 #include "base/why.h"
 
@@ -36,10 +37,10 @@ static _Atomic(struct known *) leaves[LEAVES];
 static atomic_uint nleaves; /* none behind */
 
 /* In a process of ours that runs no code but ours: nobody else makes or closes any. */
-static bool alone;
+static OWN bool alone;
 
 /* Held while one is made and noted, and by who forks. */
-static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+static OWN pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 
 static struct known *entry(int fd) {
     if (fd < 0 || (unsigned)fd >= LEAF * LEAVES)

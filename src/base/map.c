@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/own.h"
 #include "base/sys.h"
 #include "base/why.h"
 
@@ -15,7 +16,7 @@ struct mapping {
 
 #define CHAINS 256u
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static OWN pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list chains[CHAINS];
 unsigned tine__map_forks;
 

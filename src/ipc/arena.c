@@ -7,13 +7,14 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "base/own.h"
 #include "base/sys.h"
 #include "base/why.h"
 #include "ipc/arena_layout.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list arenas = {&arenas, &arenas}; /* the first one is the process's own */
-static pid_t owner;
+static OWN pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static OWN struct list arenas = {&arenas, &arenas}; /* the first one is the process's own */
+static OWN pid_t owner;
 
 /* --- the process --- */
 

@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 
 #include "base/error.h"
+#include "base/own.h"
 #include "base/sys.h"
 #include "worker/family.h"
 #include "worker/threads.h"
@@ -28,7 +29,7 @@ struct hook {
 };
 
 /* There is one worker in a process. */
-static struct {
+static OWN struct {
     struct channel *channel;
     volatile sig_atomic_t armed; /* a task runs, and has not been told */
     bool has_timer;

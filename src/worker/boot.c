@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/own.h"
 #include "base/sys.h"
 
 #define MAGIC 0x31746f6f62656e69ull /* "ineboot1" */
@@ -33,7 +34,7 @@ struct snapshot {
     uint32_t count;
 };
 
-static unsigned depth;
+static OWN unsigned depth;
 
 unsigned tine__boot_depth(void) {
     return depth;

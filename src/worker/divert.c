@@ -4,13 +4,14 @@
 #include <poll.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/own.h"
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "msg/label.h"
 #include "worker/output.h"
 
 /* There is one worker in a process. */
-static struct {
+static OWN struct {
     const struct channel *channel;
     uint32_t worker;
     int captures, prints; /* sockets */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/own.h"
 #include "base/quiet.h"
 #include "base/sys.h"
 
@@ -25,9 +26,10 @@ struct output {
 };
 
 static char units[2][UNIT], buffers[2][BUFFER];
-static struct output standard_out = {.fd = 1, .pipe = true, .unit = units[0], .buffer = buffers[0]},
-                     standard_error = {
-                         .fd = 2, .pipe = true, .unit = units[1], .buffer = buffers[1]};
+static OWN struct output standard_out = {
+    .fd = 1, .pipe = true, .unit = units[0], .buffer = buffers[0]};
+static OWN struct output standard_error = {
+    .fd = 2, .pipe = true, .unit = units[1], .buffer = buffers[1]};
 static FILE *out_stream, *err_stream;
 
 /* --- writing to the descriptor --- */

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 
 #include "base/error.h"
+#include "base/own.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/why.h"
@@ -154,8 +155,8 @@ static void compose(char *out, size_t size, const char *name, unsigned id) {
 }
 
 void tine__process_title(const char *name, unsigned id) {
-    static char *start;
-    static size_t len; /* 0: not found yet */
+    static OWN char *start;
+    static OWN size_t len; /* 0: not found yet */
     char title[64];
     compose(title, sizeof title, name, id);
     prctl(PR_SET_NAME, title, 0, 0, 0);

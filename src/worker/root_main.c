@@ -86,6 +86,7 @@ static void become_root(struct root *r) {
     if (chdir("/") == -1)
         errno = 0;       /* then it keeps a directory busy, no more */
     tine__output_open(); /* in need the ordinary streams do */
+    tine__process_use_up_heap(); /* so that the state lies together, too: what is written in it shares pages */
     make_state(r);
     tine__process_use_up_heap();
 }

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "base/own.h"
 #include "base/slab.h"
 #include "base/sys.h"
 #include "worker/arg.h"
@@ -19,7 +20,7 @@ static const char last_finalizer_key;
 
 /* --- the end --- */
 
-static bool ending;
+static OWN bool ending;
 
 static int last_finalizer(lua_State *L) {
     (void)L;
