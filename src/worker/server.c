@@ -536,10 +536,10 @@ static int wait_ahead(struct server *s) {
 
 /* What needs no word from the submitter. */
 static void leave_root(struct server *s) {
-    int keep[] = {s->control, s->life};
+    int keep[] = {s->control, s->life, s->ahead.socket};
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     tine__family_mark(getpid(), 0);
-    tine__fd_keep(keep, 2);
+    tine__fd_keep(keep, 3);
     tine__process_unblock_signals();
 }
 
@@ -556,11 +556,11 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
     struct server s = {
         .control = control, .life = life, .executed = executed, .run = *run, .ahead = {0, -1}};
     int signals = -1;
+    if (way != SERVER_ALONE) /* first of all: it has longer to go */
+        tine__ahead_fork(&s);
     leave_root(&s);
     if (way == SERVER_AHEAD)
         tine__process_title("ahead", 0);
-    if (way != SERVER_ALONE)
-        tine__ahead_fork(&s);
     int err = way == SERVER_AHEAD ? wait_ahead(&s) : 0;
     if (!err)
         err = tine__server_receive(&s, MESSAGE_SETUP, &s.setup, s.fds, SETUP_FDS);
