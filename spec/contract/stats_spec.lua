@@ -53,7 +53,7 @@ describe("statistics", function()
   end)
 
   it("count a running task as running, the others as pending", function()
-    local pool <close> = tine.pool { workers = 1 }
+    local pool <close> = tine.pool { workers = 1, grace = 20 }
     local future = pool:submit(function() while true do end end)
     finally(function() pool:kill_workers() end)
     for _ = 1, 3 do pool:submit(math.abs, 1) end
