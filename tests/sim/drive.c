@@ -78,6 +78,14 @@ static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum 
           "#%d is %s before the end of its worker was told", id, hows[how]);
 }
 
+/* It has ended for good by a failure of that kind: has it had all its attempts, or does nobody want more of it? */
+static void hold_spent(const struct sim *m, const struct job *j, enum retry_kind kind) {
+    bool unwanted = j->cancelled || j->aborted || j->task.late || m->shutdown_cancels;
+    HOLDS(j->task.call.count > 1 || unwanted || has_stopped(m) ||
+              j->failed[kind] >= j->set.retry.budget[kind],
+          "#%d has failed, and is not tried again", (int)j->task.call.id);
+}
+
 static void unit_ends(struct sim *m, struct job *j, uint32_t k, enum ending how) {
     struct unit *u = &j->units[k];
     int id = (int)(j->task.call.id + k);
@@ -86,6 +94,10 @@ static void unit_ends(struct sim *m, struct job *j, uint32_t k, enum ending how)
     u->ended = true;
     if (how != ENDING_NONE)
         hold_cause(m, j, u, how, id);
+    if (how == ENDING_CRASHED)
+        hold_spent(m, j, RETRY_CRASHED);
+    else if (how == ENDING_TIMEOUT || how == ENDING_CPU)
+        hold_spent(m, j, RETRY_TIMEOUT);
 }
 
 /* Nothing more comes of it: from now on its memory is its owner's. */
@@ -401,6 +413,7 @@ void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool 
     struct job *j = &m->jobs[m->njobs];
     uint64_t first = m->s.next_id;
     memset(j, 0, sizeof *j);
+    memset(&j->task, 1, sizeof j->task); /* its memory may have been another one's */
     task_make(&j->task);
     j->task.call.count = count;
     memcpy((void *)&j->set, set, sizeof *set);
@@ -570,6 +583,8 @@ static void hear_result(struct sim *m, const struct letter *l) {
         unit_fails(m, j, limit ? RETRY_TIMEOUT : RETRY_ERROR);
         return;
     }
+    if (r->kind == REPORT_ERROR && how == ENDING_NONE)
+        hold_spent(m, j, RETRY_ERROR);
     j->told = j->cancelled;
     unit_ends(m, j, k, how == ENDING_BROKEN ? ENDING_NONE : how);
     if (t->state == TASK_DONE)

@@ -39,7 +39,7 @@ fault("the manager is busy while no worker can be started: no process", "report.
 fault("the manager is busy while no worker can be started: until now", "order.c",
     "tine__sched_hold_starts(s, now + RETRY)", "tine__sched_hold_starts(s, now)")
 fault("wake-ups for tasks that have ended", "state.c",
-    "    tine__policy_unsent(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);", "    tine__policy_unsent(&s->policy, t);")
+    "    tine__policy_unsent(&s->policy, t);\n    sched_clear_timer(s, t);", "    tine__policy_unsent(&s->policy, t);")
 fault("wake-ups for what has not begun, in each limit", "stop.c",
     "        return due == TIMER_NEVER ? due : due + LOOK_REST - due % LOOK_REST;", "        return clock_after(now, limit);")
 fault("wake-ups for starts that nothing holds up", "state.c",
@@ -87,8 +87,8 @@ fault("it stays in its line when it stops waiting", "state.c",
 fault("no list_remove when a worker has gone", "state.c",
     "    list_remove(&w->node);\n    *w =", "    *w =")
 fault("waiting is not counted down when it is withdrawn", "sched.c",
-    "    tine__sched_leave(s, t);\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);",
-    "    tine__sched_leave(s, t);\n    s->waiting++;\n    tine__policy_leave(&s->policy, t);\n    tine__timer_clear(&s->timers, &t->timer);")
+    "    tine__sched_leave(s, t);\n    tine__policy_leave(&s->policy, t);\n    sched_clear_timer(s, t);",
+    "    tine__sched_leave(s, t);\n    s->waiting++;\n    tine__policy_leave(&s->policy, t);\n    sched_clear_timer(s, t);")
 fault("open is not counted down", "state.c",
     "    sched_no_longer_awaited(s, t);\n    sched_close(s, t);", "    sched_no_longer_awaited(s, t);")
 fault("nsent is not counted down", "state.c", "    s->nsent--;\n", "")
@@ -129,7 +129,7 @@ fault("what gains by waiting does not overtake", "sched.c",
 fault("what was withdrawn is forgotten", "order.c",
     "        narrow(s);\n    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);",
     "        narrow(s);\n    tine__sched_unsend(s, t);")
-fault("what was gained is not looked at again", "order.c", "    if (order_anew(s, o))", "    if (false)")
+fault("what was gained is not looked at again", "order.c", "    if (policy_is_timed(&s->policy) && order_anew(s, o))", "    if (false)")
 fault("what lies at the site out of order stays there", "order.c", "    if (s->overtake && s->in_order <= s->policy.now)",
     "    if (false)", 44768828)
 fault("the order there is never known to change", "order.c", "    if (s->policy.nlines > 1)", "    if (false)", 44768828)
@@ -139,7 +139,12 @@ fault("the urgency of a priority is that of its youngest line", "policy.c",
 fault("a line is forgotten while its tasks are at the site", "policy.c",
     "    if (--l->refs == 0 && l != p->recent)\n        drop(p, l);", "    if (--l->refs <= 1 && l != p->recent)\n        drop(p, l);")
 fault("a deadline does not count while it waits", "sched.c",
-    "    if (t->deadline != TIMER_NEVER)\n        tine__timer_set(&s->timers, &t->timer, t->deadline);\n", "")
+    "    if (t->deadline != TIMER_NEVER)\n        sched_set_timer(s, t, t->deadline);\n", "")
+fault("a timer that is set is not known to be", "internal.h", "    t->timed = true;\n", "")
+fault("a task's timer is not cleared", "internal.h", "    if (t->timed)\n        tine__timer_clear", "    if (false)\n        tine__timer_clear")
+fault("a budget is one attempt less", "state.c", "t->failed[kind] < t->set->retry.budget[kind]",
+    "t->failed[kind] + 1 < t->set->retry.budget[kind]")
+fault("attempts of the item before count", "sched.c", "        memset(t->failed, 0, sizeof t->failed);\n", "        (void)0;\n")
 fault("a deadline does not count while it runs", "order.c", "    if (t->late && !t->doom) /*", "    if (false) /*")
 fault("a deadline does not count for what comes back", "state.c",
     "    tine__sched_watch(s, t, TIMER_NEVER);\n    tine__policy_push_back", "    tine__policy_push_back")
