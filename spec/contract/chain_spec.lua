@@ -8,9 +8,10 @@ local program = require "spec.support.program"
 local function add(a, b) return a + b end
 local function pass(...) return ... end
 
--- What is given from outside of the pool is encoded like what calls carry, and may name functions that the workers know
--- already, values that the pool shares, and what the program has changed in modules. What it named was written behind the
--- end of a buffer on the C stack, which ended the program; and workers read it as a result, which may name none of it.
+-- What is given from outside of the pool is encoded like what calls carry, and may name functions that the workers
+-- know already, values that the pool shares, and what the program has changed in modules. What it named was written
+-- behind the end of a buffer on the C stack, which ended the program; and workers read it as a result, which may name
+-- none of it.
 describe("what a future that is made by hand gives", function()
   teardown(leftovers.none)
 

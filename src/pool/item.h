@@ -85,7 +85,8 @@ struct item {
     uint32_t first;         /* the first task that `bytes` are for */
     char small[ITEM_SMALL]; /* where few bytes lie: most calls wait for some time */
 };
-_Static_assert(offsetof(struct item, task) == 64 && offsetof(struct item, bytes) % 64 == 0,
+_Static_assert(sizeof(void *) != 8 ||
+                   (offsetof(struct item, task) == 64 && offsetof(struct item, bytes) % 64 == 0),
                "by lines of the cache");
 
 /* Once for the memory of an item, which may be used for one after the other: what is said above to be the pool's is again

@@ -50,8 +50,8 @@ enum ending {
 struct task {
     uint16_t depth;  /* the owner's: so deep is who has submitted it, and one more; */
     bool nested : 1; /* a task has submitted it; */
-    bool
-        far : 1; /* it is from another machine (CALL_FAR): all that a worker is to know stands in its bytes; */
+    /* it is from another machine (CALL_FAR): all that a worker is to know stands in its bytes; */
+    bool far : 1;
     bool mute : 1; /* nobody wants events of its tasks */
     /* None of what comes from here to `upto` has a new one. */
     uint8_t how;  /* enum ending, of the event */
@@ -80,9 +80,9 @@ struct task {
     struct line *line; /* where it waits (policy.h), until it is DONE */
     uint64_t since;    /* its submit */
 
-    struct call_head
-        call; /* `id` is given by the scheduler; count, origin and what says where the bytes
-                           ** are are the owner's; `ref` while it is SENT */
+    /* `id` is given by the scheduler; count, origin and what says where the bytes are are the owner's; `ref` while it is
+    ** SENT */
+    struct call_head call;
 
     struct list node; /* where it waits, or which order is wanted of it */
     union {
@@ -103,7 +103,8 @@ struct task {
     uint32_t failed[RETRY_KINDS]; /* attempts, by how */
     uint32_t begun;               /* of one that is lost: those before it had begun */
 };
-_Static_assert(offsetof(struct task, call) == 64 && offsetof(struct task, ready) == 192,
+_Static_assert(sizeof(void *) != 8 ||
+                   (offsetof(struct task, call) == 64 && offsetof(struct task, ready) == 192),
                "three lines of the cache");
 
 /* In no list, and with no timer: as it is again when it is DONE, and its last event was taken. Its owner does it once, with
