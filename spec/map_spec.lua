@@ -57,6 +57,22 @@ describe("map", function()
     for _, seen in pool:map(spoil, upto(30), { chunksize = 10 }) do assert.equal("true", seen) end
   end)
 
+  -- From the second task on of a chunk a worker ran what it had run before from the same place in memory, where the chunk's
+  -- own function is found by its name.
+  it("gives each task of a chunk its own function, wherever that lies", function()
+    local one <close> = tine.pool { workers = 1 }
+    local items = {}
+    for i = 1, 400 do items[i] = -i * 1000003 end
+    for _ = 1, 3 do
+      for size = 10, 400, 130 do
+        for i, sum in one:map(function(x) return x + 1 end, items, { chunksize = size }) do
+          assert.equal(items[i] + 1, sum)
+        end
+        for i, positive in one:map(math.abs, items, { chunksize = size }) do assert.equal(-items[i], positive) end
+      end
+    end
+  end)
+
   it("runs tasks that submit others amid a chunk", function()
     local function add(i)
       local function twice(n) return n * 2 end

@@ -207,9 +207,12 @@ bool tine__encode_scalars(lua_State *L, int first, int n, struct buf *out);
 int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                       const char *args, size_t args_len);
 
+/* Another message with calls begins: where its function lies there may have been another one. */
+void tine__decode_begin(struct codec *c);
+
 /* The same for what most calls are, without a protected call: a function without state that was called
 ** before, and arguments that are nil, booleans or numbers. -1, and nothing pushed: it is another one.
-** `again`: the bytes at `fn` are what they were at the last call of it. */
+** `again`: it is not the first call of its message, all of which have the bytes at `fn`. */
 int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                             bool again, const char *args, size_t args_len);
 

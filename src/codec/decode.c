@@ -497,6 +497,10 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     return (int)r->nvalues;
 }
 
+HOT void tine__decode_begin(struct codec *c) {
+    c->callee = NULL;
+}
+
 HOT int tine__decode_plain_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                                 bool again, const char *args, size_t args_len) {
     if (c->held || c->changed || shared_are_gone(c))

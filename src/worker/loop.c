@@ -280,6 +280,7 @@ void tine__loop_call(struct loop *l, const struct call *call) {
     const char *rest = call->arguments;
     size_t left = call->arguments_len;
     l->call = call;
+    tine__decode_begin(l->run.codec);
     for (l->k = 0; l->k < call->count; l->k++, c.again = true) {
         bool whole = call->function && next_arguments(&c, &rest, &left);
         c.given = call->count == 1 ? rest : NULL;

@@ -30,7 +30,7 @@ struct run {
 struct run_call {
     const char *function;
     size_t function_len;
-    bool again; /* it is that of the last task of the same call */
+    bool again; /* the same call has had another task before */
     const char *arguments;
     size_t arguments_len;
     const char *names; /* as in struct run_code */
