@@ -48,6 +48,21 @@ describe("map", function()
     assert.equal(100, n)
   end)
 
+  -- What it gave was encoded in the midst of a chunk, whose next item had lost its function then: the map failed.
+  it("may have an iterator that gives a task what that waits for", function()
+    local by_hand, more, i = tine.future(), { 10 }, 0
+    local waiting = pool:submit(function(t) return t[1] end, by_hand)
+    local function giving()
+      i = i + 1
+      if i == 5 then by_hand:set_result(more) end
+      if i <= 10 then return { i, more } end
+    end
+    for k, v in pool:map(function(item) return item[1] + more[1] end, giving, { chunksize = 10 }) do
+      assert.equal(k + 10, v)
+    end
+    assert.equal(10, waiting:result(20))
+  end)
+
   it("gives each task of a chunk the function as it was sent", function()
     local spoil = load [[
       local i = ...

@@ -133,6 +133,7 @@ static void give_value(lua_State *L, struct core *c, const struct anchor *a, uin
     char room[256];
     struct call_buf cb;
     core_begin_encoding(c);
+    c->messages++; /* of a map's chunk that is being filled, arguments cannot follow */
     tine__call_buf_init(&cb, c->p, room, sizeof room);
     int err = tine__encode_given(L, c->codec, -1, &cb.b);
     if (a->item)
