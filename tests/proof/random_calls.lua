@@ -1,6 +1,7 @@
 -- Calls of the whole interface at random, with arguments that are right, nearly right or nonsense, in programs of
 -- sixty calls each. Nothing crashes or stands still: each call ends in time, as all waits in here are limited, by a
--- result or by an error that says where and what; each pool ends when it is told to, and with it each future.
+-- result or by an error that says where and what, where it is known by the right one; each pool ends when it is told
+-- to, and with it each future.
 -- arg: programs (default 1000), first seed (default: the time). The guard (tests/guard.c) sees to what is left over.
 local tine = require "tine"
 
@@ -246,6 +247,33 @@ for _, name in ipairs { "workers", "stats", "report", "fileno", "dispatch", "pol
   pool_calls[name] = function(p) call(name, p[name], p, some(1)) end
 end
 
+-- Functions of a number whose results are known, in one pool and by turns: each task runs its own.
+local offset <const> = 7
+local pure = {
+  math.abs, "math.abs", function(x) return x + 1 end, function(x) return x + offset end, function(x) return { x } end,
+  function(x) return x * 2, "second" end, load "local x = ... return x - 1", function(x) return ("%d"):format(x) end,
+}
+local function expected(fn, x)
+  local value = (fn == "math.abs" and math.abs or fn)(x)
+  return type(value) == "table" and value[1] or value
+end
+
+local function map_pure(p)
+  local fn, items = pick(pure), {}
+  for i = 1, random(60) do items[i] = random(-1000000, 1000000) end
+  local how = { chunksize = random(3) > 1 and random(20) or nil, timeout = 0.5 }
+  local good, results = call("map", p.map, p, fn, items, how)
+  while good do
+    local i, value
+    good, i, value = call("next result", results)
+    if not i or not good then return end
+    if type(value) == "table" then value = value[1] end
+    if value ~= expected(fn, items[i]) then
+      fail("%s of %d gave %s", tostring(fn), items[i], tostring(value))
+    end
+  end
+end
+
 local others = {
   function() keep("future", select(2, call("future", tine.future))) end,
   function() keep("buffer", select(2, call("buffer", tine.buffer, pick { 0, 8, 64, 4096, -1, "x", 1.5 }))) end,
@@ -294,7 +322,9 @@ local function step()
     if type(have.pool[#have.pool]) ~= "userdata" then table.remove(have.pool) end -- refused
   elseif which <= 40 then
     pool_calls.submit(#have.view > 0 and random(4) == 1 and pick(have.view) or pick(have.pool))
-  elseif which <= 55 then
+  elseif which <= 45 then
+    map_pure(pick(have.pool))
+  elseif which <= 57 then
     any_of(pool_calls)(pick(have.pool))
   elseif which <= 85 and #have.future > 0 then
     any_of(future_calls)(pick(have.future))
