@@ -57,9 +57,9 @@ void tine__sched_hold(struct sched *s, struct task *t) {
 }
 
 static bool retry(struct sched *s, struct task *t, enum retry_kind kind) {
-    bool may = t->call.count == 1 && t->failed[kind] < t->set->retry.budget[kind] && !t->unrun &&
-               t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
-    if (!may)
+    bool may = t->call.count == 1 && !t->set->plain && !t->unrun && t->doom != ENDING_CANCELLED &&
+               s->life < LIFE_STOPPING;
+    if (!may || t->failed[kind] >= t->set->retry.budget[kind]) /* of a plain one not even known */
         return false;
     t->failed[kind]++;
     t->attempts++;
