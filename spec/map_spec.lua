@@ -72,8 +72,8 @@ describe("map", function()
     for _, seen in pool:map(spoil, upto(30), { chunksize = 10 }) do assert.equal("true", seen) end
   end)
 
-  -- From the second task on of a chunk a worker ran what it had run before from the same place in memory, where the chunk's
-  -- own function is found by its name.
+  -- From the second task on of a chunk a worker ran what it had run before from the same place in memory, where the
+  -- chunk's own function is found by its name.
   it("gives each task of a chunk its own function, wherever that lies", function()
     local one <close> = tine.pool { workers = 1 }
     local items = {}
