@@ -161,7 +161,7 @@ bool tine__is_of_text(lua_State *L) {
 ** with the table, which is that other module's, too. */
 static bool is_anothers(struct scan *s, int key) {
     lua_State *L = s->e->L;
-    return key && !s->filled && s->file->lua && lua_type(L, key) == LUA_TSTRING &&
+    return key && !s->filled && s->file && s->file->lua && lua_type(L, key) == LUA_TSTRING &&
            tine__file_has_fields(s->file) && !tine__file_may_store(s->file, lua_tostring(L, key)) &&
            !tine__is_from_file(s->e, s->file, lua_gettop(L));
 }

@@ -128,11 +128,46 @@ static const unsigned char *push_text(lua_State *L, unsigned char type, const un
     }
 }
 
-/* Numbers in the forms that an encoder writes. */
+/* An integer behind its first byte, in the forms that an encoder writes; what follows it, NULL: it is none. */
+static inline const unsigned char *read_integer(unsigned char type, const unsigned char *p,
+                                                const unsigned char *end, lua_Integer *out) {
+    static const unsigned char widths[] = {1, 2, 4, 8, 1, 2, 4, 8}; /* cc to d3 */
+    if (type < 0xcc || type > 0xd3 || end - p < widths[type - 0xcc])
+        return NULL;
+    switch (type) {
+    case 0xcc:
+        *out = p[0];
+        break;
+    case 0xcd:
+        *out = get_be16(p);
+        break;
+    case 0xce:
+        *out = get_be32(p);
+        break;
+    case 0xcf:
+        if (*p >= 0x80) /* Lua has no such integers */
+            return NULL;
+        /* FALLTHROUGH */
+    case 0xd3:
+        *out = (lua_Integer)get_be64(p);
+        break;
+    case 0xd0:
+        *out = (lua_Integer)(int8_t)p[0];
+        break;
+    case 0xd1:
+        *out = (int16_t)get_be16(p);
+        break;
+    case 0xd2:
+        *out = (int32_t)get_be32(p);
+        break;
+    }
+    return p + widths[type - 0xcc];
+}
+
 static inline const unsigned char *push_scalar(lua_State *L, const unsigned char *p,
                                                const unsigned char *end, bool strings) {
     unsigned char type = *p++;
-    lua_Integer i;
+    lua_Integer i = 0;
     if (type < 0x80 || type >= 0xe0) {
         lua_pushinteger(L, (signed char)type);
         return p;
@@ -150,52 +185,14 @@ static inline const unsigned char *push_scalar(lua_State *L, const unsigned char
             return NULL;
         lua_pushnumber(L, get_double(p));
         return p + 8;
-    case 0xcc:
-        if (end - p < 1)
-            return NULL;
-        i = p[0], p += 1;
-        break;
-    case 0xcd:
-        if (end - p < 2)
-            return NULL;
-        i = get_be16(p), p += 2;
-        break;
-    case 0xce:
-        if (end - p < 4)
-            return NULL;
-        i = get_be32(p), p += 4;
-        break;
-    case 0xcf:
-        if (end - p < 8)
-            return NULL;
-        if (*p >= 0x80) /* Lua has no such integers */
-            return NULL;
-        /* FALLTHROUGH */
-    case 0xd3:
-        if (end - p < 8)
-            return NULL;
-        i = (lua_Integer)get_be64(p), p += 8;
-        break;
-    case 0xd0:
-        if (end - p < 1)
-            return NULL;
-        i = (int8_t)p[0], p += 1;
-        break;
-    case 0xd1:
-        if (end - p < 2)
-            return NULL;
-        i = (int16_t)get_be16(p), p += 2;
-        break;
-    case 0xd2:
-        if (end - p < 4)
-            return NULL;
-        i = (int32_t)get_be32(p), p += 4;
-        break;
     default:
-        return strings ? push_text(L, type, p, end) : NULL;
+        break;
     }
+    const unsigned char *next = read_integer(type, p, end, &i);
+    if (!next)
+        return strings ? push_text(L, type, p, end) : NULL;
     lua_pushinteger(L, i);
-    return p;
+    return next;
 }
 
 const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,

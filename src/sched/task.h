@@ -114,7 +114,7 @@ static inline void task_make(struct task *t) {
     list_init(&t->ended);
     list_init(&t->on_top);
     t->timer = (struct timer){.kind = TIMER_TASK};
-    t->nested = t->far = false;
+    t->nested = t->far = t->mute = false;
     t->depth = 0;
 }
 
