@@ -45,12 +45,27 @@ static int put_path(struct encoder *e, int path, const struct step *up) {
     return err;
 }
 
+/* In place of a path that cannot travel, which began at that point, and of the value. */
+static int put_nowhere(struct encoder *e, const struct encode_point *start) {
+    tine__encode_rewind(e, start);
+    if (buf_reserve(e->out, PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_false(e->out);
+    return tine__encode_held(e, HELD_ADDED);
+}
+
 /* `stays`: why the value may stay here, if it cannot travel; HELD_NONE: it may not. */
 static int put_change(struct encoder *e, int path, const struct step *up, enum wire_held stays) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
     struct step step = {.up = up, .kind = STEP_CHANGE, .at = path};
+    struct encode_point start = tine__encode_mark(e);
     int err = put_path(e, path, &step);
+    if (err == TINE_ESERIALIZE) { /* nobody there could ask for what is under that key */
+        err = put_nowhere(e, &start);
+        lua_settop(L, err ? lua_gettop(L) : top);
+        return err;
+    }
     if (err)
         return err;
     const void *outer = e->added;
@@ -301,6 +316,20 @@ static bool is_in_added(const struct encoder *e, const struct name *n) {
     return false;
 }
 
+/* Do the names in what was found last have their operations still? Their files may have changed meanwhile. */
+static bool is_company_known(struct encoder *e, const struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), count = tine__company_push_kept(e, n);
+    bool known = true;
+    for (lua_Integer i = 0; known && i < count; i++) {
+        if (lua_rawgeti(L, top + 1, COMPANY_ITEM * i + 1) == LUA_TNUMBER)
+            known = e->c->names.list[lua_tointeger(L, -1) - 1].wire_len > 0;
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
+    return known;
+}
+
 int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step) {
     struct name *n = tine__name_find(e->c, p);
     const char *own = tine__own_table(e->c, p);
@@ -314,7 +343,8 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
     if (unlikely(e->added) && is_in_added(e, n))
         return NAME_BY_VALUE;
     bool known = e->reach && is_known(e, n - e->c->names.list + 1);
-    if (e->changes && !known && tine__name_holds(e->L, e->c, e->self, n)) {
+    if (e->changes && !known && tine__name_holds(e->L, e->c, e->self, n) &&
+        is_company_known(e, n)) {
         forget_met(e, p);
         return n->company ? put_company(e, n, tine__company_push_kept(e, n), step) : put_wire(e, n);
     }
