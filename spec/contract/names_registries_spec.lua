@@ -402,4 +402,101 @@ function M.one(x) return x + 1 end
       end
     end
   end)
+
+  -- What was in such tables was sent under names that the worker's module has not: an error.
+  it("is there in tables that the module has made for it", function()
+    local sources = {
+      [[local reg
+        function M.add(k, _, f) reg = reg or {} reg[k] = f end
+        function M.run() return reg and reg.k and reg.k() end]],
+      [[local reg
+        function M.add(k, n, f) reg = reg or {} reg[k] = reg[k] or {} reg[k][n] = f end
+        function M.run() return reg and reg.k and reg.k.n and reg.k.n() end]],
+      [[local options
+        function M.add(k, _, f) options = { [k] = f } end
+        function M.run() return options and options.k and options.k() end]],
+    }
+    local pool <close> = tine.pool(1)
+    local function run(...) return pool:submit(...):result(TIMEOUT) end
+    for _, text in ipairs(sources) do
+      for when = 1, 2 do -- before the first call, and after one
+        local m = modules:add(finally, "local M = {}\n" .. text .. "\nreturn M")
+        if when == 2 then assert.is_nil(run(m.run)) end
+        m.add("k", "n", function() return "mine" end)
+        for _ = 1, 3 do
+          assert.equal("mine", run(m.run))
+          assert.equal("mine", run(function() return m.run() end))
+        end
+      end
+    end
+  end)
+
+  -- A table in a variable was looked at when it was put there, and no more.
+  it("is there when a table in a variable gets it later, or can be called", function()
+    local m = modules:add(finally, [[
+      local options
+      local M = {}
+      function M.configure(o) options = o end
+      function M.run() return options and options.f and options.f() end
+      function M.call() return options and options() end
+      return M]])
+    local pool <close> = tine.pool(1)
+    local function run(...) return pool:submit(...):result(TIMEOUT) end
+    assert.is_nil(run(m.run))
+    local options = { n = 1 }
+    m.configure(options)
+    assert.is_nil(run(m.run))
+    for i = 1, 3 do
+      options.f = function() return i end
+      assert.equal(i, run(m.run))
+    end
+    m.configure(setmetatable({}, { __call = function() return "called" end }))
+    for _ = 1, 3 do assert.equal("called", run(m.call)) end
+  end)
+
+  -- Every task that reached the module was refused.
+  it("stays under a key that cannot travel", function()
+    local m = modules:add(finally, [[
+      local kept = {}
+      local M = {}
+      function M.on(key, f) kept[key] = f end
+      function M.fire(key) return kept[key] and kept[key]() end
+      return M]])
+    local pool <close> = tine.pool(1)
+    local file <close> = assert(io.tmpfile())
+    m.on(coroutine.create(print), function() return "lost" end)
+    m.on(file, { run = function() return "lost" end })
+    m.on({ file }, function() return "lost" end)
+    m.on("k", function() return "mine" end)
+    for _ = 1, 3 do assert.equal("mine", pool:submit(function() return m.fire("k") end):result(TIMEOUT)) end
+  end)
+
+  -- What was kept of the one module named the other one as it was before: a damaged message.
+  it("is in a message that can be read after the file of another module was edited", function()
+    local text = "local M = {} function M.f() return %q end function M.g() end return M"
+    local other, name, file = modules:add(finally, text:format("old"))
+    local m = modules:add(finally, ([[
+      local o = require %q
+      local M = {}
+      function M.f() return o.f() end
+      return M]]):format(name))
+    local pool <close> = tine.pool(1)
+    other.f = function() return "mine" end
+    local function through() return m.f() end
+    local function direct() return other.f() end
+    for _ = 1, 2 do
+      assert.equal("mine", pool:submit(through):result(TIMEOUT))
+      assert.equal("mine", pool:submit(direct):result(TIMEOUT))
+    end
+    local f <close> = assert(io.open(file, "w"))
+    f:write((text:format("newer")))
+    f:close()
+    local start = os.clock()
+    repeat until os.clock() - start > 0.02 -- files are looked at again when the clock has moved on
+    for _ = 1, 3 do
+      assert.equal("mine", pool:submit(direct):result(TIMEOUT))
+      local err = pool:submit(through):exception(TIMEOUT)
+      assert.not_matches("malformed", tostring(err), 1, true)
+    end
+  end)
 end)

@@ -118,13 +118,16 @@ static int gather_value(struct gathering *g) {
     return 0;
 }
 
-/* Has the table on top a function of the program's as a field? */
-static bool has_given(const struct gathering *g, const struct file *f) {
+/* Has the table on top a function of the program's as a field, or in so many tables in it? */
+static bool has_given(const struct gathering *g, const struct file *f, int depth) {
     lua_State *L = g->e->L;
-    int t = lua_gettop(L);
+    int t = lua_gettop(L), left = MODULE_FIELDS;
     bool given = false;
-    for (lua_pushnil(L); !given && lua_next(L, t); lua_pop(L, 1))
-        given = tine__is_programs(g->e, f, t + 2) && !tine__is_from_reach(g->e, g->reach, t + 2);
+    luaL_checkstack(L, 20, "changes");
+    for (lua_pushnil(L); !given && --left >= 0 && lua_next(L, t); lua_settop(L, t + 1))
+        given = lua_istable(L, -1) ? depth > 0 && has_given(g, f, depth - 1)
+                                   : tine__is_programs(g->e, f, t + 2) &&
+                                         !tine__is_from_reach(g->e, g->reach, t + 2);
     lua_settop(L, t);
     return given;
 }
@@ -136,7 +139,7 @@ static void gather_new_metatable(struct gathering *g, int t, uint32_t id) {
     int top = lua_gettop(L);
     const struct file *f = e->c->names.list[id].file;
     if (f && f->lua && lua_getmetatable(L, t) && !tine__name_find(e->c, lua_topointer(L, -1)) &&
-        has_given(g, f)) {
+        has_given(g, f, 0)) {
         lua_pushinteger(L, (lua_Integer)id + 1);
         lua_pushvalue(L, t);
         lua_pushboolean(L, true);
@@ -340,8 +343,11 @@ static bool is_given_value(const struct gathering *g, const struct file *f, cons
                            const char *variable) {
     lua_State *L = g->e->L;
     int value = lua_gettop(L);
-    if (lua_istable(L, value))
-        return has_given(g, f);
+    if (lua_istable(L, value)) {
+        bool given = has_given(g, f, 1) || (lua_getmetatable(L, value) && has_given(g, f, 0));
+        lua_settop(L, value);
+        return given;
+    }
     if (lua_iscfunction(L, value))
         return !is_usual(g->e, root, variable);
     if (tine__is_of_text(L) || tine__is_from_reach(g->e, g->reach, value))
@@ -364,6 +370,8 @@ static int gather_variable(struct gathering *g, struct name *n, int i, const cha
         lua_rawseti(L, -2, 2);
         lua_pushvalue(L, value);
         append(g);
+        lua_settop(L, value);
+        r = gather_value(g);
     }
     if (r >= 0)
         lua_settop(L, fn);
@@ -397,6 +405,17 @@ static int gather_variables(struct gathering *g) {
     return err;
 }
 
+/* Is what is on top a table that may get functions from the program later, and no cache? */
+static bool is_small(lua_State *L) {
+    int t = lua_gettop(L), left = KEPT_FIELDS;
+    if (!lua_istable(L, t))
+        return false;
+    for (lua_pushnil(L); left >= 0 && lua_next(L, t); lua_pop(L, 1))
+        left--;
+    lua_settop(L, t);
+    return left >= 0;
+}
+
 static bool watch_variables(struct gathering *g, struct watch *w, int list) {
     struct encoder *e = g->e;
     lua_State *L = e->L;
@@ -410,7 +429,9 @@ static bool watch_variables(struct gathering *g, struct watch *w, int list) {
         const struct file *f = e->c->names.list[n->root].file;
         for (int i = 1; good && lua_getupvalue(L, fn, i); i++, lua_settop(L, fn))
             if (is_variable(g, f, fn, i, set))
-                good = tine__watch_upvalue(L, w, list, fn, i);
+                good =
+                    tine__watch_upvalue(L, w, list, fn, i) &&
+                    (!is_small(L) || tine__watch_table(L, w, list, lua_gettop(L), WATCH_OBJECTS));
         lua_settop(L, set);
     }
     lua_settop(L, set - 1);
@@ -424,7 +445,8 @@ static int gather_under(struct gathering *g, int uses) {
     int top = lua_gettop(L), err = 0;
     for (lua_Integer i = 1; !err && lua_rawgeti(L, g->reach, i) != LUA_TNIL; i++)
         err = gather_in(g);
-    if (err || (err = gather_inside(g)) || (err = gather_variables(g)))
+    /* Variables first: the other side may have no table there for what is in one. */
+    if (err || (err = gather_variables(g)) || (err = gather_inside(g)))
         return err;
     lua_settop(L, top);
     int count = tine__changes_under(e, uses);
