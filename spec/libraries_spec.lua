@@ -33,6 +33,7 @@ local libraries = {
   { "cjson", work = function(m) return m.encode { 1, m.null, { a = 1 } }, m.decode("[null]")[1] == m.null end },
   { "cliargs", work = function(m) return type(m.parse), type(m.add_option) end },
   { "cqueues", work = function(m) return type(m.monotime()), m.VERSION end, handle = function(m) return m.new() end },
+  { "cqueues.dns.resolvers", work = function(m) return type(m.new) end },
   { "dkjson", work = function(m) return m.encode({ x = 1 }), m.decode("[null]", 1, m.null)[1] == m.null end,
     instance = function(m) return m.null end, use = function(v) return v == require "dkjson".null end },
   { "inifile", work = function(m) return type(m.parse) end },

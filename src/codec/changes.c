@@ -270,11 +270,26 @@ static bool is_given_data(struct scan *s, int key) {
     return amount(s->e->L, 0) <= KEPT_DATA && is_foreign_key(s, key);
 }
 
+/* Is the module's table at `t` a C library's, too, which has filled it? */
+static bool is_librarys(struct scan *s, int t) {
+    lua_State *L = s->e->L;
+    int top = lua_gettop(L);
+    bool is = false;
+    lua_rawgeti(L, s->e->self, ST_LOADED);
+    for (lua_pushnil(L); !is && lua_next(L, top + 1); lua_settop(L, top + 2))
+        if (lua_rawequal(L, -1, t) && lua_type(L, top + 2) == LUA_TSTRING) {
+            const struct file *f = tine__file_of(L, s->e->c, s->e->self, lua_tostring(L, top + 2));
+            is = f && !f->lua;
+        }
+    lua_settop(L, top);
+    return is;
+}
+
 /* May the table at `t` be a registry of data, and no cache? */
 static bool keeps_data(struct scan *s, int t) {
     lua_State *L = s->e->L;
     int n = 0, top = lua_gettop(L);
-    if (!s->filled || is_weak(L, t))
+    if (!s->filled || is_weak(L, t) || (s->root && is_librarys(s, t)))
         return false;
     for (lua_pushnil(L); n <= KEPT_DATA && lua_next(L, t); lua_pop(L, 1))
         if (lua_type(L, -2) == LUA_TSTRING && is_given_data(s, top + 1))

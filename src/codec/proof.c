@@ -50,6 +50,23 @@ static enum origin origin_in_mentioned(struct encoder *e, const struct file *f, 
     return origin;
 }
 
+/* Does the code of that file name a loaded module that is in the library at `path`? */
+static bool mentions_library(struct encoder *e, const struct file *f, const char *path) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool does = false;
+    lua_rawgeti(L, e->self, ST_LOADED);
+    for (lua_pushnil(L); !does && lua_next(L, top + 1); lua_settop(L, top + 2)) {
+        const struct file *its =
+            lua_type(L, top + 2) == LUA_TSTRING && tine__file_mentions(f, lua_tostring(L, top + 2))
+                ? tine__file_of(L, e->c, e->self, lua_tostring(L, top + 2))
+                : NULL;
+        does = its && !its->lua && tine__file_is_of(its, path);
+    }
+    lua_settop(L, top);
+    return does;
+}
+
 /* Is the C function at `fn` from the module's library, or from that of a module that its code names? */
 static bool is_from_library(struct encoder *e, const struct file *f, int fn) {
     const char *path = NULL;
@@ -58,7 +75,8 @@ static bool is_from_library(struct encoder *e, const struct file *f, int fn) {
     if (!f->lua)
         return tine__file_is_of(f, path);
     const struct name *name = tine__name_find(e->c, lua_topointer(e->L, fn));
-    return name && tine__file_mentions(f, tine__name_root(e, name));
+    return (name && tine__file_mentions(f, tine__name_root(e, name))) ||
+           mentions_library(e, f, path);
 }
 
 enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
