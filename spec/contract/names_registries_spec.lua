@@ -499,4 +499,22 @@ function M.one(x) return x + 1 end
       assert.not_matches("malformed", tostring(err), 1, true)
     end
   end)
+
+  -- It came behind what another module has, and was taken for something that had been put before.
+  it("is there as a metatable beside changes in several modules", function()
+    local other, name = modules:add(finally, "local M = {} function M.f() return 'own' end return M")
+    local m = modules:add(finally, ([[
+      local other = require %q
+      local M = {}
+      function M.f() return "own" end
+      function M.call() return M.f() .. other.f() .. (M.missing or "none") end
+      return M]]):format(name))
+    local pool <close> = tine.pool(1)
+    m.f, other.f, m.other = function() return "mine " end, function() return "other " end, other
+    setmetatable(m, { __index = function(_, key) return "no " .. key end })
+    for _ = 1, 3 do
+      assert.equal("mine other no missing", pool:submit(function() return m.call() end):result(TIMEOUT))
+      assert.equal("mine other no missing", pool:submit(m.call):result(TIMEOUT))
+    end
+  end)
 end)

@@ -218,11 +218,16 @@ static bool is_known(struct encoder *e, lua_Integer number) {
     return known;
 }
 
-/* Is the item on top to be put? All of one name are, and all of libraries, once in a message. */
+/* Is the item on top to be put? All of one name are, and all of libraries, once in a message. A metatable, which may come
+** behind what others have, is by itself. */
 static int is_wanted(struct company *p, int item) {
     struct encoder *e = p->e;
     lua_Integer group = lua_tointeger(e->L, item); /* 0: a library's */
     const struct file *f = e->c->names.list[p->id].file;
+    if (group && lua_isboolean(e->L, item + 2))
+        return p->inner && is_known(e, group)
+                   ? 0
+                   : is_new(e, (const char *)e->c->names.list[group - 1].key + 4);
     if (group == p->group)
         return p->wanted;
     p->group = group;
