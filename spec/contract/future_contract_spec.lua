@@ -442,3 +442,27 @@ describe("tine.as_completed", function()
     assert.equal(3, n)
   end)
 end)
+
+-- Lua calls no finalizer where the C stack is nearly used up, and frees the memory all the same.
+describe("futures that are collected in a deep recursion", function()
+  it("leave nothing behind that is freed already", function()
+    local ended = require "spec.support.program".run [[
+      local tine = require "tine"
+      local pool = tine.pool(1)
+      local function deep(n)
+        if n == 0 then collectgarbage() else string.gsub("x", "x", function() deep(n - 1) end) end
+      end
+      for depth = 150, 200 do
+        local futures = {}
+        for i = 1, 40 do futures[i] = pool:submit(i % 2 == 0 and error or string.rep, "x", i % 2 == 0 and 1 or 1000) end
+        for i = 1, #futures do futures[i]:exception() end
+        futures = nil
+        pcall(deep, depth)
+        collectgarbage() collectgarbage()
+      end
+      for i = 1, 200 do pool:submit(error, "x"):exception() end
+      collectgarbage()
+      print "done"]]
+    assert.equal("done\n", ended.out)
+  end)
+end)

@@ -1,24 +1,36 @@
 /* Boxes: outcomes that futures hold on to, which Lua collects. */
+#include <stdlib.h>
+#include "base/sys.h"
 #include "bind/bind.h"
 
+/* It is in memory of its own: where the C stack is nearly used up Lua frees a userdata without having called its __gc. */
 struct box {
     struct outcome outcome;
     struct list node; /* in state.boxes */
 };
 
 struct outcome *tine__box(lua_State *L, struct outcome *o) {
-    struct box *box = lua_newuserdatauv(L, sizeof *box, 0);
-    box->outcome = *o;
+    struct box **held = lua_newuserdatauv(L, sizeof(struct box *), 0);
+    *held = NULL;
     push_kept(L, KEPT_BOX);
     lua_setmetatable(L, -2);
+    struct box *box = sys.malloc(sizeof *box);
+    if (!box)
+        tine__error(L, TINE_ENOMEM, "%s", tine_error_text(TINE_ENOMEM));
+    box->outcome = *o;
     list_push(&state_of(L)->boxes, &box->node);
+    *held = box;
     return &box->outcome;
 }
 
 int tine__box_gc(lua_State *L) {
-    struct box *box = lua_touserdata(L, 1);
+    struct box **held = lua_touserdata(L, 1), *box = *held;
+    *held = NULL;
+    if (!box)
+        return 0;
     list_remove(&box->node);
     tine__outcome_free(&box->outcome);
+    free(box);
     return 0;
 }
 
