@@ -431,7 +431,7 @@ static bool watch_variables(struct gathering *g, struct watch *w, int list) {
             if (is_variable(g, f, fn, i, set))
                 good =
                     tine__watch_upvalue(L, w, list, fn, i) &&
-                    (!is_small(L) || tine__watch_table(L, w, list, lua_gettop(L), WATCH_OBJECTS));
+                    (!is_small(L) || tine__watch_table(L, w, list, lua_gettop(L), WATCH_FUNCTIONS));
         lua_settop(L, set);
     }
     lua_settop(L, set - 1);

@@ -89,11 +89,12 @@ enum {
 
 /* Something that was seen, and is to be the same still. */
 enum watch_how {
-    WATCH_FIELD,   /* a field */
-    WATCH_OBJECTS, /* which objects a table, and tables in it, hold */
-    WATCH_KEYS,    /* and which keys with anything else */
-    WATCH_VALUES,  /* which values a table has */
-    WATCH_UPVALUE, /* which function or table, if any, is in a variable of a function */
+    WATCH_FIELD,     /* a field */
+    WATCH_OBJECTS,   /* which objects a table, and tables in it, hold */
+    WATCH_KEYS,      /* and which keys with anything else */
+    WATCH_VALUES,    /* which values a table has */
+    WATCH_FUNCTIONS, /* which functions a table, and tables in it, hold */
+    WATCH_UPVALUE,   /* which function or table, if any, is in a variable of a function */
 };
 
 struct watched {

@@ -40,6 +40,7 @@ struct count {
     uint32_t fields;
     bool values;       /* numbers and the like count, too, */
     bool keys;         /* or that they are there */
+    bool functions;    /* nothing but functions does */
     const void *outer; /* the table that was asked for */
 };
 
@@ -82,6 +83,11 @@ static void count_value(struct count *c, int type) {
 static inline void count_field(struct count *c, int depth) {
     lua_State *L = c->L;
     int type = lua_type(L, -1);
+    if (c->functions && type != LUA_TFUNCTION) {
+        if (type == LUA_TTABLE && depth > 0 && lua_topointer(c->L, -1) != c->outer)
+            count_table(c, lua_gettop(c->L), depth - 1);
+        return;
+    }
     if (type == LUA_TFUNCTION || type == LUA_TTABLE || type == LUA_TUSERDATA)
         mix(c, word_of(L, -2) + 3 * word_of(L, -1));
     else if (c->values)
@@ -94,7 +100,8 @@ static inline void count_field(struct count *c, int depth) {
 
 static void count_table(struct count *c, int t, int depth) {
     lua_State *L = c->L;
-    for (lua_pushnil(L); c->fields++ < MODULE_FIELDS && lua_next(L, t); lua_pop(L, 1))
+    uint32_t most = c->functions ? KEPT_FIELDS : MODULE_FIELDS;
+    for (lua_pushnil(L); c->fields++ < most && lua_next(L, t); lua_pop(L, 1))
         count_field(c, depth);
     lua_settop(L, t);
 }
@@ -104,6 +111,7 @@ static uint64_t count_whole(lua_State *L, enum watch_how how, bool *large) {
     struct count c = {.L = L,
                       .values = how == WATCH_VALUES,
                       .keys = how == WATCH_KEYS,
+                      .functions = how == WATCH_FUNCTIONS,
                       .outer = lua_topointer(L, -1)};
     if (!lua_istable(L, -1))
         return 0;
