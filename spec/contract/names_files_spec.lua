@@ -134,6 +134,20 @@ describe("a module whose file was edited after a worker had loaded it", function
     end
   end)
 
+  -- What was noted of the module's own file was overwritten by that of the other.
+  it("is not taken for the one that was loaded by way of a file that gives the same", function()
+    local pool <close> = tine.pool(1)
+    local _, name, file = modules:add(finally, source)
+    package.loaded[name] = nil
+    local m = modules:add(finally, ("return require %q"):format(name))
+    edit(file)
+    assert.equal("old", m.f())
+    for _ = 1, 3 do
+      local ended = pool:submit(function() return m.f() end)
+      assert.equal("old", ended:exception(TIMEOUT) == nil and ended:result() or "old")
+    end
+  end)
+
   it("gives results that a program which has loaded the old one, too, takes for its own", function()
     local pool <close> = tine.pool(1)
     local m, name, file = modules:add(finally, source)

@@ -13,14 +13,13 @@
 #include <unistd.h>
 
 #define VERSIONS \
-    "tine.versions" /* registry, weak keys: module -> path -> hash; and at `true` struct loading */
-#define UNKNOWN 0   /* a hash that no file has */
+    "tine.versions" /* registry, weak keys: module -> path -> hash; and "=" and path -> struct loading */
+#define UNKNOWN 0 /* a hash that no file has */
 
-/* What the file was when the module was loaded. */
+/* What a file was when the module was loaded from it: one of several, where a file gives what another one's module is. */
 struct loading {
     struct file_id id;
     uint64_t hash; /* of its bytes */
-    char path[];   /* which is absolute */
 };
 
 /* Push the hashes of the module at `module`, by path. */
@@ -94,9 +93,8 @@ void tine__version_note(lua_State *L, int loaded, int name, int module) {
         return lua_settop(L, top);
     const char *path = push_absolute(L, lua_tostring(L, -1));
     push_hashes(L, module);
-    lua_pushboolean(L, 1);
-    struct loading *l = lua_newuserdatauv(L, sizeof *l + strlen(path) + 1, 0);
-    memcpy(l->path, path, strlen(path) + 1);
+    lua_pushfstring(L, "=%s", path);
+    struct loading *l = lua_newuserdatauv(L, sizeof *l, 0);
     if (tine__file_identify(path, &l->id) && (l->hash = hash_of_bytes(path)) != UNKNOWN)
         lua_rawset(L, -3);
     lua_settop(L, top);
@@ -107,11 +105,11 @@ void tine__version_note(lua_State *L, int loaded, int name, int module) {
 /* Is the file not the one any more that was there when the module was loaded, whose hashes are on top? */
 static bool has_changed(lua_State *L, const struct file *f) {
     int top = lua_gettop(L);
-    lua_pushboolean(L, 1);
+    const char *path = push_absolute(L, f->path);
+    lua_pushfstring(L, "=%s", path);
     lua_rawget(L, top);
     const struct loading *l = lua_touserdata(L, -1);
-    bool changed = l && strcmp(push_absolute(L, f->path), l->path) == 0 &&
-                   !tine__file_same(&l->id, &f->id) && hash_of_bytes(l->path) != l->hash;
+    bool changed = l && !tine__file_same(&l->id, &f->id) && hash_of_bytes(path) != l->hash;
     lua_settop(L, top);
     return changed;
 }
