@@ -87,7 +87,7 @@ describe("regressions of the middle:", function()
         local tine = require "tine"
         local other, pool = tine.pool(1), tine.pool(1)
         pool:submit(math.abs, -1):result()
-        local running = pool:submit(function() os.execute "sleep 0.2" end)
+        local running = pool:submit(function() os.execute "sleep 1" end)
         local waiting = pool:submit(math.abs, -1)
         local busy, done
         debug.sethook(function()

@@ -57,9 +57,11 @@ void tine__sched_hold(struct sched *s, struct task *t) {
 }
 
 static bool retry(struct sched *s, struct task *t, enum retry_kind kind) {
-    bool may = t->call.count == 1 && !t->set->plain && !t->unrun && t->doom != ENDING_CANCELLED &&
-               s->life < LIFE_STOPPING;
-    if (!may || t->failed[kind] >= t->set->retry.budget[kind]) /* of a plain one not even known */
+    /* of a plain one it is not even known how often it has failed */
+    bool may = t->call.count == 1 && !t->set->plain &&
+               t->failed[kind] < t->set->retry.budget[kind] && !t->unrun &&
+               t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
+    if (!may)
         return false;
     t->failed[kind]++;
     t->attempts++;
