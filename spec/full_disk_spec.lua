@@ -1,13 +1,20 @@
 -- What a command prints is printed, or the command says that it could not be, and fails.
+local tine = require "tine"
 local command = require "spec.support.command" ""
 
 describe("a command on a full disk", function()
+  local pool
   setup(function()
     command.setup()
+    pool = tine.pool(1) -- for `tine top` to tell of
+    pool:submit(math.abs, 1):result()
     command.file("good_spec.lua", 'for i = 1, 200 do it("works " .. i, function() end) end')
     command.file("wrong.lua", "unknown()")
   end)
-  teardown(command.teardown)
+  teardown(function()
+    pool:shutdown()
+    command.teardown()
+  end)
 
   for _, line in ipairs {
     "--help", "--version", "map --help", "busted --help", "luacheck --help", "serve --help", "top --help",
