@@ -1,5 +1,4 @@
 /* Lanes: the link to each worker, and which call was whose. */
-#include "base/hot.h"
 #include "base/sys.h"
 #include "site/local.h"
 
@@ -48,11 +47,9 @@ bool tine__local_was_read(const struct local *l, const struct handed *h) {
     return tine__link_read(&l->lanes[h->worker]->link) >= h->letter;
 }
 
-HOT unsigned tine__local_who(struct local *l, uint32_t ref) {
+unsigned tine__local_find(struct local *l, uint32_t ref) {
     struct handed *h = &l->handed[ref];
     unsigned worker;
-    if (h->worker || !h->seq)
-        return h->worker;
     if (tine__queue_state(&l->queue, h->seq, &worker) == SLOT_READY)
         return 0;
     if (worker <= l->workers && l->lanes[worker])

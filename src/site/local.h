@@ -187,7 +187,11 @@ void tine__lane_unref(struct lane *lane);
 /* The worker's place is free again. */
 void tine__local_forget(struct local *l, unsigned worker);
 /* Who has taken the call; 0: nobody. */
-unsigned tine__local_who(struct local *l, uint32_t ref);
+unsigned tine__local_find(struct local *l, uint32_t ref); /* the queue says it */
+static inline unsigned tine__local_who(struct local *l, uint32_t ref) {
+    const struct handed *h = &l->handed[ref];
+    return h->worker || !h->seq ? h->worker : tine__local_find(l, ref);
+}
 /* Has its worker read the letter that it was posted in? */
 bool tine__local_was_read(const struct local *l, const struct handed *h);
 

@@ -48,10 +48,7 @@ COLD static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
 
 /* A call that this worker was given? */
 static inline bool has_call(struct local *l, unsigned worker, uint32_t ref) {
-    if (ref >= l->nrefs || !l->handed[ref].seq)
-        return false;
-    unsigned known = l->handed[ref].worker;
-    return (known ? known : tine__local_who(l, ref)) == worker;
+    return ref < l->nrefs && l->handed[ref].seq && tine__local_who(l, ref) == worker;
 }
 
 /* ... and the task is one of it? */
