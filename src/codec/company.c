@@ -156,7 +156,7 @@ static int gather_from(struct gathering *g, int t, uint32_t id) {
     luaL_checkstack(L, 20, "changes");
     int list = lua_gettop(L) + 1, err = 0;
     int count = is_first(g, t) ? tine__changes_of(e, t, &e->c->names.list[id], g->reach) : 0;
-    for (lua_Integer i = 1; !err && i <= count; i++) {
+    for (lua_Integer i = 1; i <= count; i++) {
         lua_pushinteger(L, (lua_Integer)id + 1);
         lua_pushvalue(L, t);
         lua_rawgeti(L, list, 2 * i - 1);
@@ -226,8 +226,7 @@ static bool is_in_whole(const struct gathering *g, uint32_t id) {
 }
 
 /* What was found from item `from` on is in the metatable `n`, on top, which has nothing of the module's own: so it is the
-** program's, and goes along as a whole, as that of a
-** table. */
+** program's, and goes along as a whole, as that of a table. */
 static void gather_metatable(struct gathering *g, const struct name *n, uint32_t from) {
     struct encoder *e = g->e;
     lua_State *L = e->L;

@@ -38,17 +38,13 @@ static bool encode_other(lua_State *L, int idx, struct buf *out) {
 }
 
 /* Integers first: they need no more than two calls of Lua. */
-static bool encode(lua_State *L, int idx, struct buf *out) {
+HOT bool tine__encode_scalar(lua_State *L, int idx, struct buf *out) {
     if (!lua_isinteger(L, idx))
         return encode_other(L, idx, out);
     if (buf_reserve(out, PACK_MAX))
         return false;
     pack_int64(out, lua_tointeger(L, idx));
     return true;
-}
-
-bool tine__encode_scalar(lua_State *L, int idx, struct buf *out) {
-    return encode(L, idx, out);
 }
 
 static bool encode_several(lua_State *L, int first, int n, struct buf *out) {
@@ -58,7 +54,7 @@ static bool encode_several(lua_State *L, int first, int n, struct buf *out) {
     out->len += SEGMENT_HEAD;
     pack_array(out, (size_t)n);
     for (int end = first + n; first < end; first++)
-        if (!encode(L, first, out)) {
+        if (!tine__encode_scalar(L, first, out)) {
             out->len = start;
             return false;
         }
@@ -164,8 +160,8 @@ static inline const unsigned char *read_integer(unsigned char type, const unsign
     return p + widths[type - 0xcc];
 }
 
-static inline const unsigned char *push_scalar(lua_State *L, const unsigned char *p,
-                                               const unsigned char *end, bool strings) {
+HOT const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
+                                             const unsigned char *end, bool strings) {
     unsigned char type = *p++;
     lua_Integer i = 0;
     if (type < 0x80 || type >= 0xe0) {
@@ -195,11 +191,6 @@ static inline const unsigned char *push_scalar(lua_State *L, const unsigned char
     return next;
 }
 
-const unsigned char *tine__decode_scalar(lua_State *L, const unsigned char *p,
-                                         const unsigned char *end, bool strings) {
-    return push_scalar(L, p, end, strings);
-}
-
 static int decode_several(lua_State *L, int n, const unsigned char *p, const unsigned char *end,
                           bool strings) {
     int i = 0;
@@ -219,7 +210,7 @@ static int decode_several(lua_State *L, int n, const unsigned char *p, const uns
 
 static inline int decode_one(lua_State *L, const unsigned char *p, const unsigned char *end,
                              bool strings) {
-    const unsigned char *next = push_scalar(L, p, end, strings);
+    const unsigned char *next = tine__decode_scalar(L, p, end, strings);
     if (next == end)
         return 1;
     if (next)
