@@ -8,7 +8,12 @@
 */
 #include <string.h>
 #include "api/api.h"
-#include "bind/bind.h"
+#include "bind/adopt.h"
+#include "bind/box.h"
+#include "bind/errors.h"
+#include "bind/extras.h"
+#include "bind/submit.h"
+#include "msg/settings.h"
 #include "tine_lua.h"
 
 /* --- pools --- */

@@ -1,7 +1,7 @@
 /* Anchors: what holds futures and chunks while they are in flight. */
 #include <string.h>
 #include "base/hot.h"
-#include "bind/bind.h"
+#include "bind/anchor.h"
 
 COLD static void make_room(lua_State *L, struct state *S) {
     uint32_t room = S->room ? 2 * S->room : 64;

@@ -1,5 +1,15 @@
 /* When and where tasks have run, the attempts that failed, and the question whether there is to be another one. */
-#include "bind/bind.h"
+#include "bind/attempts.h"
+#include "bind/box.h"
+#include "bind/callbacks.h"
+#include "bind/chunk.h"
+#include "bind/errors.h"
+#include "bind/extras.h"
+#include "bind/fileno.h"
+#include "bind/reap.h"
+#include "bind/values.h"
+#include "bind/workers.h"
+#include "msg/label.h"
 
 /* --- what is kept --- */
 

@@ -2,7 +2,13 @@
 #include <errno.h>
 #include "base/clock.h"
 #include "base/hot.h"
-#include "bind/bind.h"
+#include "bind/attempts.h"
+#include "bind/await.h"
+#include "bind/callbacks.h"
+#include "bind/errors.h"
+#include "bind/nested.h"
+#include "bind/reap.h"
+#include "pool/wait.h"
 #include "worker/ask.h"
 
 /* --- times --- */

@@ -1,7 +1,7 @@
 /* Boxes: outcomes that futures hold on to, which Lua collects. */
 #include <stdlib.h>
-#include "base/sys.h"
-#include "bind/bind.h"
+#include "bind/box.h"
+#include "bind/errors.h"
 
 /* It is in memory of its own: where the C stack is nearly used up Lua frees a userdata without having called its __gc. */
 struct box {

@@ -4,9 +4,15 @@
 ** been taken. One is taken before it is called, so that a wait inside it goes on with the next. What it has emitted
 ** before stands there, too, in its place.
 */
-#include "bind/bind.h"
-
 #include <stdio.h>
+#include "bind/attempts.h"
+#include "bind/callbacks.h"
+#include "bind/chunk.h"
+#include "bind/errors.h"
+#include "bind/events.h"
+#include "bind/extras.h"
+#include "bind/fileno.h"
+#include "bind/options.h"
 
 /* --- one call --- */
 

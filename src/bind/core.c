@@ -3,7 +3,11 @@
 */
 #include <string.h>
 #include "base/hot.h"
-#include "bind/bind.h"
+#include "bind/core.h"
+#include "bind/errors.h"
+#include "bind/fileno.h"
+#include "bind/view.h"
+#include "msg/origin.h"
 #include "worker/root.h"
 
 /* --- checking --- */

@@ -1,6 +1,9 @@
 /* How a pool of the core becomes a pool of its Lua state. */
 #include <string.h>
-#include "bind/bind.h"
+#include "base/buf.h"
+#include "bind/future.h"
+#include "bind/options.h"
+#include "msg/origin.h"
 #include "worker/root.h"
 
 struct core *tine__core_push(lua_State *L) {

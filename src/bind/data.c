@@ -1,9 +1,9 @@
 /* tine.buffer, tine.freeze, tine.thaw, tine.type: memory that all processes see. */
-#include "data/data.h"
-
 #include <errno.h>
 #include "base/why.h"
-#include "bind/bind.h"
+#include "bind/data.h"
+#include "bind/errors.h"
+#include "data/data.h"
 
 /* The collector does not know how large what it could collect is, so it is told when much has been made. */
 #define MUCH ((uint64_t)256 << 20)

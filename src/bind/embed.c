@@ -1,7 +1,8 @@
 /* For programs that embed: worker states with the compiled-in modules, and functions as bytes. */
 #include <pthread.h>
-#include "bind/bind.h"
+#include "base/buf.h"
 #include "bind/embed.h"
+#include "bind/errors.h"
 #include "bind/preload.h"
 #include "tine_lua.h"
 #include "worker/root.h"

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "base/why.h"
-#include "bind/bind.h"
+#include "bind/errors.h"
+#include "msg/label.h"
 
 #define ERROR_METATABLE "tine.error"
 

@@ -6,7 +6,15 @@
 ** future is weak, and the box, which dies with the future, drops the events and anchors it once more. (reap.c)
 */
 #include <string.h>
-#include "bind/bind.h"
+#include "base/clock.h"
+#include "bind/await.h"
+#include "bind/callbacks.h"
+#include "bind/errors.h"
+#include "bind/events.h"
+#include "bind/extras.h"
+#include "bind/reap.h"
+#include "bind/values.h"
+#include "msg/label.h"
 
 struct box { /* user value 1: the future */
     struct events *events;

@@ -1,7 +1,13 @@
 /* pool:everywhere: a call that each worker runs once. */
 #include <string.h>
-#include "bind/bind.h"
+#include "base/buf.h"
+#include "bind/callbacks.h"
+#include "bind/submit.h"
+#include "bind/values.h"
+#include "bind/workers.h"
 #include "msg/errand.h"
+#include "msg/label.h"
+#include "msg/settings.h"
 
 /* Encode the call at 2 with `n` arguments behind room for its head. 0, or a code with the message pushed. */
 static int encode(lua_State *L, struct core *c, struct draft *d, struct buf *b, int n,

@@ -2,7 +2,11 @@
 ** that holds it: nothing, a label, one watch, or a table {label=, watches={...}, callbacks={...}, next=, events=, ...}.
 */
 #include <assert.h>
-#include "bind/bind.h"
+#include "bind/callbacks.h"
+#include "bind/extras.h"
+#include "bind/progress.h"
+#include "bind/watch.h"
+#include "msg/progress.h"
 
 /* Turn what there is into a table. Making room may run finalizers, which may have done so (one that takes in what has ended
 ** keeps the attempts there): a table that is there is not replaced. */

@@ -1,6 +1,7 @@
 /* Pools whose workers are on other machines: their options. */
 #include <string.h>
-#include "bind/bind.h"
+#include "bind/hosts.h"
+#include "bind/options.h"
 #include "site/far.h"
 
 /* What is of this machine's workers only. */

@@ -10,7 +10,8 @@
 */
 #include <sys/epoll.h>
 #include "base/clock.h"
-#include "bind/bind.h"
+#include "bind/callbacks.h"
+#include "bind/fileno.h"
 #include "worker/root.h"
 
 /* In a forked child of the program. */

@@ -3,7 +3,12 @@
 */
 #include <string.h>
 #include "base/hot.h"
-#include "bind/bind.h"
+#include "bind/errors.h"
+#include "bind/extras.h"
+#include "bind/future.h"
+#include "bind/nested.h"
+#include "bind/values.h"
+#include "msg/label.h"
 
 /* --- making and checking --- */
 

@@ -1,6 +1,17 @@
 /* What the methods of futures are. */
 #include "base/hot.h"
-#include "bind/bind.h"
+#include "bind/attempts.h"
+#include "bind/callbacks.h"
+#include "bind/errors.h"
+#include "bind/events.h"
+#include "bind/extras.h"
+#include "bind/needs.h"
+#include "bind/nested.h"
+#include "bind/progress.h"
+#include "bind/reap.h"
+#include "bind/values.h"
+#include "msg/label.h"
+#include "msg/progress.h"
 #include "worker/task_error.h"
 
 /* --- how it stands --- */

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/hot.h"
-#include "bind/bind.h"
+#include "bind/heavy.h"
+#include "msg/origin.h"
 
 #define HEAVY_BYTES (1u << 20)
 #define HEAVY_TIMES 10

@@ -1,6 +1,7 @@
 /* pool:workers(), and the hosts of pools whose workers are on other machines. */
 #include <string.h>
-#include "bind/bind.h"
+#include "bind/hosts.h"
+#include "bind/workers.h"
 #include "site/far.h"
 
 static void push_host(lua_State *L, const struct far_host *h) {

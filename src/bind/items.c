@@ -1,9 +1,8 @@
-#include "bind/items.h"
-
 #include <stdalign.h>
 #include <stdint.h>
 #include "base/hot.h"
 #include "base/sys.h"
+#include "bind/items.h"
 
 #define KEPT 2048    /* about as many as the call queue and the result rings hold */
 #define TOGETHER 20u /* in one block */

@@ -1,5 +1,6 @@
 /* A submit for which there is no room, in a coroutine of a loop: it waits while the loop goes on (loop.c). */
-#include "bind/bind.h"
+#include "bind/loop.h"
+#include "bind/submit.h"
 
 struct waiting { /* user value 1: the room, which is ours alone */
     struct core *core;

@@ -6,7 +6,11 @@
 ** without the loop, are told to it as well (tine__core_ring), for coroutines of its may wait for them.
 */
 #include "base/clock.h"
-#include "bind/bind.h"
+#include "bind/callbacks.h"
+#include "bind/errors.h"
+#include "bind/fileno.h"
+#include "bind/loop.h"
+#include "bind/reap.h"
 
 /* --- called by who submits --- */
 

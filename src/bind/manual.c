@@ -1,5 +1,6 @@
 /* Manual futures: those that the script itself gives an end. */
-#include "bind/bind.h"
+#include "bind/callbacks.h"
+#include "bind/errors.h"
 
 /* A manual future at `idx` has ended, with `n` values (-1: error and traceback) on top of the stack. Its
 ** executor is the script, so its callbacks are run here. */

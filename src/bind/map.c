@@ -1,5 +1,9 @@
 /* A map: the object, and what map.lua calls of it (map.h). */
 #include <string.h>
+#include "base/clock.h"
+#include "bind/await.h"
+#include "bind/errors.h"
+#include "bind/hosts.h"
 #include "bind/map.h"
 
 /* Who follows it hears of its end: `finish` of its control. */

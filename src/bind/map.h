@@ -14,7 +14,8 @@
 #ifndef TINE_BIND_MAP_H
 #define TINE_BIND_MAP_H
 
-#include "bind/bind.h"
+#include "bind/chunk.h"
+#include "bind/submit.h"
 
 enum {               /* user values of a map */
        MAP_CORE = 1, /* or a metatable of futures, which holds the core, and the origin */
@@ -131,5 +132,7 @@ int tine__map_counts(lua_State *L);
 int tine__map_fill(lua_State *L);
 /* flush(map, yields): send what is in the buffer. True: there is no room. */
 int tine__map_flush(lua_State *L);
+
+extern const luaL_Reg tine__map_functions[], tine__map_methods[], tine__map_meta[];
 
 #endif

@@ -1,6 +1,10 @@
 /* Chunks of a map: what is under way, and its end (map.h). */
 #include <string.h>
+#include "bind/callbacks.h"
+#include "bind/events.h"
 #include "bind/map.h"
+#include "bind/reap.h"
+#include "msg/label.h"
 
 /* --- making, queueing --- */
 

@@ -1,5 +1,7 @@
 /* Reading the input of a map, encoding it and sending it in chunks (map.h). */
 #include "bind/map.h"
+#include "bind/needs.h"
+#include "msg/settings.h"
 
 /* --- sending --- */
 

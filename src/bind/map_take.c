@@ -1,5 +1,9 @@
 /* Taking the results of a map, and waiting for them (map.h). */
+#include "bind/await.h"
+#include "bind/errors.h"
 #include "bind/map.h"
+#include "bind/reap.h"
+#include "bind/values.h"
 #include "worker/task_error.h"
 
 /* --- the current chunk --- */

@@ -2,9 +2,22 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "bind/bind.h"
+#include "bind/adopt.h"
+#include "bind/box.h"
+#include "bind/callbacks.h"
+#include "bind/data.h"
 #include "bind/embed.h"
+#include "bind/errors.h"
+#include "bind/events.h"
+#include "bind/loop.h"
+#include "bind/map.h"
+#include "bind/nested.h"
+#include "bind/open.h"
+#include "bind/options.h"
 #include "bind/preload.h"
+#include "bind/share.h"
+#include "bind/watch.h"
+#include "bind/workers.h"
 #include "data/data.h"
 #include "tine_lua.h"
 #include "worker/root.h"
@@ -189,12 +202,17 @@ static int terminal(lua_State *L) {
     return 2;
 }
 
+static int cpu_count(lua_State *L) {
+    lua_pushinteger(L, tine_cpu_count());
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"pool", tine__pool_open_lua},
     {"future", tine__future_manual},
     {"kind", tine__kind},
     {"register", tine__codec_register},
-    {"cpu_count", tine__cpu_count},
+    {"cpu_count", cpu_count},
     {"worker", worker},
     {"clock", tine__clock},
     {"sleep", tine__sleep},
@@ -254,10 +272,5 @@ TINE_API int luaopen_tine_core(lua_State *L) {
     lua_pushvalue(L, AT_MODULE);
     lua_setfield(L, LUA_REGISTRYINDEX, CORE);
     lua_settop(L, AT_MODULE);
-    return 1;
-}
-
-int tine__cpu_count(lua_State *L) {
-    lua_pushinteger(L, tine_cpu_count());
     return 1;
 }

@@ -5,7 +5,13 @@
 ** for by a callback, and what it ends with is given.
 */
 #include <string.h>
-#include "bind/bind.h"
+#include "bind/callbacks.h"
+#include "bind/chunk.h"
+#include "bind/errors.h"
+#include "bind/extras.h"
+#include "bind/needs.h"
+#include "bind/submit.h"
+#include "msg/settings.h"
 
 static bool has_bytes(const struct future *f) {
     return f->core && f->cache == CACHE_NONE;

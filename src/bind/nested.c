@@ -1,5 +1,7 @@
 /* tine.worker.pool: the handle, and its views. */
 #include "bind/nested.h"
+#include "bind/options.h"
+#include "msg/settings.h"
 
 static struct nested *new_view(lua_State *L) {
     struct nested *v = lua_newuserdatauv(L, sizeof *v, 1);

@@ -4,9 +4,24 @@
 #ifndef TINE_BIND_NESTED_H
 #define TINE_BIND_NESTED_H
 
-#include "bind/bind.h"
+#include "bind/await.h"
 #include "msg/nested.h"
 #include "worker/nest.h"
+
+/* --- for the rest of the module --- */
+
+/* Push tine.worker.pool. */
+void tine__nested_push(lua_State *L);
+
+/* Take in what has ended, without waiting. */
+void tine__nested_poll(lua_State *L);
+/* Wait for what the aim wants of such tasks, or until something has come of it; run some here. False: it wants none. */
+bool tine__nested_await(lua_State *L, const struct aim *aim, uint64_t deadline);
+/* Cancel the one whose future is at `idx`. */
+void tine__nested_cancel(lua_State *L, struct future *f);
+extern const luaL_Reg tine__nested_methods[], tine__nested_meta[];
+
+/* --- for these files --- */
 
 /* The pool, or a view of it. User value: the label. */
 struct nested {

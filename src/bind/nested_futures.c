@@ -3,7 +3,11 @@
 */
 #include <string.h>
 #include "base/clock.h"
+#include "bind/errors.h"
+#include "bind/extras.h"
 #include "bind/nested.h"
+#include "bind/values.h"
+#include "msg/label.h"
 #include "worker/task_error.h"
 
 static const char forget_key; /* in the registry: a function */

@@ -1,10 +1,11 @@
 /* Tasks that a task submits in a pool without processes: each runs at once, on top of the one that submits it. */
 #include <string.h>
+#include "base/buf.h"
 #include "base/clock.h"
-#include "bind/bind.h"
 #include "bind/nested.h"
 #include "msg/extra.h"
 #include "msg/report.h"
+#include "msg/settings.h"
 
 /* What it was answered with, as the letter that would come, and what that names, which goes over. */
 static struct posted *as_letter(enum record_kind kind, const struct buf *out,

@@ -1,6 +1,12 @@
 /* tine.worker.pool: submit. */
 #include <string.h>
+#include "base/buf.h"
+#include "bind/errors.h"
+#include "bind/extras.h"
 #include "bind/nested.h"
+#include "bind/submit.h"
+#include "msg/label.h"
+#include "msg/origin.h"
 
 /* --- the call --- */
 

@@ -1,7 +1,10 @@
 /* tine.pool: from an option table to an open pool. */
 #include <errno.h>
 #include "base/why.h"
+#include "bind/errors.h"
 #include "bind/open.h"
+#include "bind/options.h"
+#include "msg/settings.h"
 #include "trace/trace.h"
 #include "worker/loop.h"
 

@@ -2,7 +2,9 @@
 #ifndef TINE_BIND_OPEN_H
 #define TINE_BIND_OPEN_H
 
-#include "bind/bind.h"
+#include "bind/view.h"
+
+int tine__pool_open_lua(lua_State *L); /* core.open */
 
 /* --- open_options.c: what the table at `arg` says --- */
 
@@ -19,5 +21,7 @@ const char *tine__open_trace(lua_State *L, int arg);
 void tine__open_encode(lua_State *L, int arg, struct pool_options *o);
 /* The initializer of workers on other machines, when the pool is open. */
 void tine__open_initialize(lua_State *L, struct core *c, int view, int arg);
+
+int tine__bytes_gc(lua_State *L); /* of what holds one of these */
 
 #endif

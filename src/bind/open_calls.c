@@ -1,7 +1,11 @@
 /* What workers run before their tasks and after them: preload, initializer, finalizer, encoded for them (open.h). */
 #include <lualib.h>
+#include "base/buf.h"
+#include "bind/errors.h"
 #include "bind/open.h"
+#include "bind/options.h"
 #include "msg/errand.h"
+#include "msg/origin.h"
 
 /* --- bytes that outlive an error --- */
 

@@ -1,9 +1,12 @@
 /* What the option table of tine.pool says (open.h). */
 #include <locale.h>
+#include <lualib.h>
 #include <stdlib.h>
 #include <string.h>
-#include <lualib.h>
+#include "bind/hosts.h"
 #include "bind/open.h"
+#include "bind/options.h"
+#include "msg/settings.h"
 #include "worker/arg.h"
 #include "worker/loop.h"
 

@@ -1,9 +1,10 @@
 /* Option tables: every wrong one is an argument error that names the option. */
+#include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/hot.h"
-#include "bind/bind.h"
+#include "bind/options.h"
 
 /* --- the nearest known name --- */
 

@@ -2,7 +2,18 @@
 #include <stdlib.h>
 #include "api/api.h"
 #include "base/clock.h"
-#include "bind/bind.h"
+#include "bind/await.h"
+#include "bind/callbacks.h"
+#include "bind/errors.h"
+#include "bind/fileno.h"
+#include "bind/heavy.h"
+#include "bind/hosts.h"
+#include "bind/options.h"
+#include "bind/reap.h"
+#include "bind/share.h"
+#include "bind/submit.h"
+#include "bind/workers.h"
+#include "msg/settings.h"
 
 /* --- the end --- */
 

@@ -1,9 +1,7 @@
-#include "bind/preload.h"
-
-#include <string.h>
-#include <lauxlib.h>
 #include <lualib.h>
-#include "bind/bind.h"
+#include <string.h>
+#include "bind/errors.h"
+#include "bind/preload.h"
 #include "bind/sources.h"
 #include "tine_lua.h"
 #include "worker/ask.h"

@@ -1,5 +1,6 @@
 /* How far a task says that it has come, as Lua values. */
-#include "bind/bind.h"
+#include "bind/progress.h"
+#include "msg/progress.h"
 
 static void push_number(lua_State *L, const struct progress_number *n) {
     if (n->is_integer)

@@ -5,7 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hot.h"
-#include "bind/bind.h"
+#include "bind/attempts.h"
+#include "bind/box.h"
+#include "bind/chunk.h"
+#include "bind/events.h"
+#include "bind/extras.h"
+#include "bind/fileno.h"
+#include "bind/reap.h"
+#include "bind/submit.h"
+#include "bind/workers.h"
 #include "worker/root.h"
 
 /* --- pools --- */

@@ -1,8 +1,12 @@
 /* Settings of tasks: from an option table, over those of a pool or view, to struct settings. */
 #include <math.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/hash.h"
-#include "bind/bind.h"
+#include "bind/errors.h"
+#include "bind/options.h"
+#include "bind/view.h"
+#include "msg/settings.h"
 
 #define MOST_TRIES UINT32_MAX
 #define MOST_GROUP 65535 /* bytes of a name */

@@ -3,7 +3,11 @@
 ** The userdata that it gives holds the value in the pool's store (store/store.h); so does each call that names it, and
 ** each shared value that holds it. So it may be closed while tasks wait.
 */
-#include "bind/bind.h"
+#include "base/buf.h"
+#include "bind/errors.h"
+#include "bind/share.h"
+#include "bind/submit.h"
+#include "msg/origin.h"
 
 struct shared {               /* user values: the core; what `get` gave, weak */
     struct codec_shared name; /* first member */

@@ -1,6 +1,10 @@
 /* The end of the state of the module in one lua_State, and waiting for the ends of its pools. */
-#include "bind/bind.h"
+#include "base/clock.h"
+#include "bind/await.h"
+#include "bind/box.h"
+#include "bind/chunk.h"
 #include "bind/preload.h"
+#include "bind/state.h"
 #include "worker/root.h"
 
 /* Only pools of the program are left, with no task of ours in them. */

@@ -1,7 +1,8 @@
 /* pool:stats(), pool:report(): what a pool has done and measured. */
 #include <string.h>
 #include "base/error.h"
-#include "bind/bind.h"
+#include "bind/heavy.h"
+#include "bind/workers.h"
 
 static void set_number(lua_State *L, const char *name, double n) {
     lua_pushnumber(L, n);

@@ -1,7 +1,18 @@
 /* pool:submit: from Lua values to an item in the pool's hands. */
 #include <string.h>
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/hot.h"
-#include "bind/bind.h"
+#include "bind/await.h"
+#include "bind/errors.h"
+#include "bind/extras.h"
+#include "bind/fileno.h"
+#include "bind/heavy.h"
+#include "bind/loop.h"
+#include "bind/needs.h"
+#include "bind/options.h"
+#include "bind/reap.h"
+#include "bind/submit.h"
 #include "msg/extra.h"
 
 /* --- rooms: where calls are encoded --- */

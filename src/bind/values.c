@@ -1,6 +1,8 @@
 /* What outcomes hold: from bytes to Lua values. */
 #include <string.h>
-#include "bind/bind.h"
+#include "bind/errors.h"
+#include "bind/values.h"
+#include "msg/label.h"
 #include "worker/state.h"
 
 /* --- scalars, which most results are --- */

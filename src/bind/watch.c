@@ -5,7 +5,13 @@
 */
 #include <string.h>
 #include "base/clock.h"
-#include "bind/bind.h"
+#include "bind/await.h"
+#include "bind/callbacks.h"
+#include "bind/errors.h"
+#include "bind/extras.h"
+#include "bind/options.h"
+#include "bind/reap.h"
+#include "bind/watch.h"
 
 enum { WATCH_QUEUE = 1, WATCH_KNOWN, WATCH_LAST = WATCH_KNOWN }; /* user values */
 

@@ -2,7 +2,11 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "bind/bind.h"
+#include "bind/callbacks.h"
+#include "bind/errors.h"
+#include "bind/extras.h"
+#include "bind/submit.h"
+#include "bind/workers.h"
 
 /* pool:resize(n) */
 int tine__pool_resize_lua(lua_State *L) {

@@ -1,6 +1,4 @@
 /* tine serve: from the command's options to serve/serve.h; and the bytes of a new key. */
-#include "serve/serve.h"
-
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,11 +6,12 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include <lauxlib.h>
-
 #include "base/clock.h"
-#include "bind/bind.h"
+#include "bind/view.h"
 #include "host/cli.h"
+#include "serve/serve.h"
+
+
 
 /* --- what it says --- */
 
