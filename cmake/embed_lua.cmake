@@ -1,16 +1,13 @@
 # Writes OUT, a C file that holds the Lua FILES (a list) as the table NAME, of the form of src/bind/sources.h.
-# init.lua is the module "tine", any other x.lua is "tine.x"; another file x.css is "tine.x_css", a module that gives
-# its text.
+# lua/tine/init.lua is the module "tine", any other lua/tine/x/y.lua is "tine.x.y"; another file y.css is "tine.x.y_css",
+# a module that gives its text.
 set(arrays "")
 set(rows "")
 set(n 0)
 foreach(file IN LISTS FILES)
-  get_filename_component(stem ${file} NAME_WE)
-  if(stem STREQUAL "init")
-    set(module "tine")
-  else()
-    set(module "tine.${stem}")
-  endif()
+  string(REGEX REPLACE "^.*/lua/(.*)\\.[a-z]+$" "\\1" module ${file})
+  string(REGEX REPLACE "/init$" "" module ${module})
+  string(REPLACE "/" "." module ${module})
   file(READ ${file} hex HEX)
   get_filename_component(kind ${file} LAST_EXT)
   if(NOT kind STREQUAL ".lua")

@@ -9,7 +9,7 @@
 #include "bind/sources.h"
 #include "host/call.h"
 
-/* The files lua/tine/cli_*.lua, as cmake/embed_lua.cmake has made them. */
+/* The files of lua/tine/cli, as cmake/embed_lua.cmake has made them. */
 extern const struct tine__lua_source tine__cli_sources[];
 
 static double seconds(clockid_t id) {
@@ -72,7 +72,7 @@ int luaopen_tine_cli_host(lua_State *L) {
 }
 
 void enable_commands(void) {
-    static const struct tine__extra_modules extra = {tine__cli_sources, "tine.cli_host",
+    static const struct tine__extra_modules extra = {tine__cli_sources, "tine.cli.host",
                                                      luaopen_tine_cli_host};
     tine__extra = &extra;
 }

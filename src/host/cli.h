@@ -1,7 +1,7 @@
-/* What the commands of the program (tine map, tine busted: lua/tine/cli_*.lua) need of the system and Lua
+/* What the commands of the program (tine map, tine busted: lua/tine/cli) need of the system and Lua
 ** has not. In workers, too, where the commands' tasks run.
 **
-** The C half is the module "tine.cli_host". Its functions return nil, a message and errno when the system
+** The C half is the module "tine.cli.host". Its functions return nil, a message and errno when the system
 ** fails, as Lua's own do. A call that a signal interrupts returns what it has, so that Ctrl-C, a hook
 ** (host/call.h), is seen; callers go on in a loop.
 */

@@ -1,7 +1,7 @@
 /* Where a record of CSV ends (RFC 4180): at a newline that does not stand in quotes.
 **
 ** Quotes open a field only where it begins; anywhere else they are text like any other, as in `5" pipe,3`.
-** (What the fields are is cli_columns.lua's, by the same rule.)
+** (What the fields are is map/columns.lua's, by the same rule.)
 */
 #ifndef TINE_HOST_CSV_H
 #define TINE_HOST_CSV_H

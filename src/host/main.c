@@ -1,7 +1,7 @@
 /* tine: runs Lua scripts as `lua` does, with the module "tine" there to require.
 **
 **     tine [options] [script [args]]     the interpreter-like form; after lua.c of Lua 5.4
-**     tine COMMAND ...                   lua/tine/cli_COMMAND.lua: map, busted, luacheck, top
+**     tine COMMAND ...                   lua/tine/cli/COMMAND.lua: map, busted, luacheck, top
 **
 ** Everything runs in one protected call, `run`, so that a failure at any point, of memory too, comes
 ** out in one place. There it is decided how the program ends: in good order after a script that
@@ -181,13 +181,13 @@ static bool interpret(lua_State *L, struct command *c) {
 static const char *command_module(const char *name) {
     static const struct {
         const char *name, *module;
-    } commands[] = {{"map", "tine.cli_map"},
-                    {"busted", "tine.cli_busted"},
-                    {"luacheck", "tine.cli_luacheck"},
-                    {"report", "tine.cli_report"},
-                    {"serve", "tine.cli_serve"},
-                    {"key", "tine.cli_key"},
-                    {"top", "tine.cli_top"}};
+    } commands[] = {{"map", "tine.cli.map"},
+                    {"busted", "tine.cli.busted"},
+                    {"luacheck", "tine.cli.luacheck"},
+                    {"report", "tine.cli.report"},
+                    {"serve", "tine.cli.serve"},
+                    {"key", "tine.cli.key"},
+                    {"top", "tine.cli.top"}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(name, commands[i].name))
             return commands[i].module;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <lauxlib.h>
 
-#define READER "tine.cli_host.reader"
+#define READER "tine.cli.host.reader"
 
 struct reader {
     int fd;

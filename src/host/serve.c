@@ -118,7 +118,7 @@ static int check(lua_State *L) {
     return 1;
 }
 
-/* The pool behind a handle of this state, which cli_serve.lua has just made. */
+/* The pool behind a handle of this state, which serve.lua has just made. */
 static struct pool *pool_of(lua_State *L, int arg) {
     const struct view *v = lua_touserdata(L, arg);
     bool ok = v && luaL_getmetafield(L, arg, "__name") == LUA_TSTRING &&

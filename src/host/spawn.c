@@ -13,7 +13,7 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 
-#define CHILD "tine.cli_host.child"
+#define CHILD "tine.cli.host.child"
 #define STACK \
     32768 /* of a child before it is another program: room for all registers of the largest processors */
 

@@ -1,6 +1,6 @@
 -- How long spec files took last time, for `tine busted`: a file for each folder that it was run in, below the user's
 -- cache folder. It only makes runs quicker: whatever goes wrong with it is no trouble.
-local host = require "tine.cli_host"
+local host = require "tine.cli.host"
 
 local M = {}
 

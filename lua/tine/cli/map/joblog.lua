@@ -2,9 +2,9 @@
 --
 -- A line is appended by one write when its job is finished and printed, so that the file is whole whenever the
 -- program is killed; what is left of a torn line is cut off by --resume.
-local host = require "tine.cli_host"
-local give_up = require "tine.cli_trouble".give_up
-local write_all = require "tine.cli_write"
+local host = require "tine.cli.host"
+local give_up = require "tine.cli.trouble".give_up
+local write_all = require "tine.cli.write"
 
 local M = {}
 

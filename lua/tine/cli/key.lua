@@ -1,6 +1,6 @@
 -- tine key: a new key for pools whose workers are on other machines.
-local host = require "tine.cli_host"
-local trouble = require "tine.cli_trouble"
+local host = require "tine.cli.host"
+local trouble = require "tine.cli.trouble"
 
 local M = {}
 

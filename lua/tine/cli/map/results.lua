@@ -2,10 +2,10 @@
 --
 --   DIR              DIR/1/VALUE/2/VALUE/stdout, with stderr and seq beside it (a column's name for its number)
 --   with {} in it    that file, with NAME.err and NAME.seq; or that folder when it ends with "/"
-local host = require "tine.cli_host"
-local template = require "tine.cli_template"
-local give_up = require "tine.cli_trouble".give_up
-local write_all = require "tine.cli_write"
+local host = require "tine.cli.host"
+local template = require "tine.cli.map.template"
+local give_up = require "tine.cli.trouble".give_up
+local write_all = require "tine.cli.write"
 
 local M = {}
 

@@ -3,8 +3,8 @@
 --
 -- A value stands for itself whatever is in it, also in quotes: where a replacement string stands between quotes
 -- of the command, it is quoted as it must be there. So the command is read as a shell reads it, once
--- (cli_quotes.lua). Where no quotes would do, it is refused.
-local quotes = require "tine.cli_quotes"
+-- (map/quotes.lua). Where no quotes would do, it is refused.
+local quotes = require "tine.cli.map.quotes"
 
 local M = {}
 

@@ -7,16 +7,16 @@
 -- Blocks start at one record and grow with the input, so that a few slow lines spread over all workers and many
 -- fast ones cost next to nothing. A block whose worker dies is run again record by record, to find the one that did
 -- it. Where each record is to be looked at (time limits, retries, --halt), a job is one record.
-local command = require "tine.cli_command"
-local columns_of = require "tine.cli_columns"
-local halt_rule = require "tine.cli_halt"
-local host = require "tine.cli_host"
-local outputs = require "tine.cli_output"
-local results = require "tine.cli_results"
-local template = require "tine.cli_template"
-local trouble = require "tine.cli_trouble"
-local work = require "tine.cli_work"
-local write_all = require "tine.cli_write"
+local command = require "tine.cli.map.command"
+local columns_of = require "tine.cli.map.columns"
+local halt_rule = require "tine.cli.map.halt"
+local host = require "tine.cli.host"
+local outputs = require "tine.cli.map.output"
+local results = require "tine.cli.map.results"
+local template = require "tine.cli.map.template"
+local trouble = require "tine.cli.trouble"
+local work = require "tine.cli.map.work"
+local write_all = require "tine.cli.write"
 
 local M = {}
 
@@ -100,11 +100,11 @@ function Run:submit(job)
   local future
   job.time, job.clock = host.time(), host.clock()
   if self.job.template then
-    future = self.view:submit("tine.cli_command.command", job.text, job.number, self:open_files(job))
+    future = self.view:submit("tine.cli.map.command.command", job.text, job.number, self:open_files(job))
   else
     local text, number = job.text, job.number
     if job.rescue then text, number = job.rescue.list[job.rescue.at], number + job.rescue.at - 1 end
-    future = self.view:submit("tine.cli_work.block", text, number)
+    future = self.view:submit("tine.cli.map.work.block", text, number)
   end
   self.running[future] = job
   self.in_flight = self.in_flight + 1
@@ -387,14 +387,14 @@ local function new_pool(self, job, settings)
   return require "tine".pool {
     name = "tine map", workers = settings.workers, on_crash = "replace", trace = settings.trace,
     initializer = function(j)
-      require(j.template and "tine.cli_command" or "tine.cli_work").prepare(j)
+      require(j.template and "tine.cli.map.command" or "tine.cli.map.work").prepare(j)
     end,
     initargs = { job },
     on_callback_error = function(err) self.error = self.error or err end,
   }
 end
 
--- Runs the job (cli_work.lua) over the input; gives the exit code.
+-- Runs the job (map/work.lua) over the input; gives the exit code.
 -- settings: workers, ordered, lines, pipe, block, records, timeout, retries, delay, halt, joblog, results, quiet,
 --           dry_run, line_buffer, progress
 function M.run(job, input, settings)
@@ -411,7 +411,7 @@ function M.run(job, input, settings)
   self.on_done = self:done_callback()
   local pool <close> = new_pool(self, job, settings)
   self.pool, self.view = pool, settings.timeout and pool:with { timeout = settings.timeout } or pool
-  local reduces = job.file and pool:submit("tine.cli_work.reduces"):result()
+  local reduces = job.file and pool:submit("tine.cli.map.work.reduces"):result()
   local finish = reduces and not settings.dry_run and reducer(self)
   local ok, err = pcall(self.loop, self)
   if not ok then

@@ -1,5 +1,5 @@
 -- How the commands of the program tell what is wrong.
-local host = require "tine.cli_host"
+local host = require "tine.cli.host"
 
 local M = {}
 

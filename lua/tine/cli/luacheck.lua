@@ -1,8 +1,8 @@
 -- tine luacheck: luacheck on all processors, with its own options, output and exit code.
 --
 -- luacheck checks files in parallel (`-j N`) when it finds Lanes, which is rarely installed; here it finds
--- cli_lanes.lua, as much of Lanes as it uses, on a pool of Tine.
-local trouble = require "tine.cli_trouble"
+-- luacheck/lanes.lua, as much of Lanes as it uses, on a pool of Tine.
+local trouble = require "tine.cli.trouble"
 local processors = require "tine".cpu_count
 
 local M = {}
@@ -11,7 +11,7 @@ local M = {}
 local DEBIAN <const> = ";/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua"
 
 -- What a worker requires as "lanes", too.
-local function provide() package.preload.lanes = function() return require "tine.cli_lanes" end end
+local function provide() package.preload.lanes = function() return require "tine.cli.luacheck.lanes" end end
 
 -- The number after -j; luacheck's own default is one process, ours all processors.
 local function with_jobs(args)
@@ -35,7 +35,8 @@ function M.main(...)
     package.path = package.path .. DEBIAN
     provide()
     trouble.watch_exit "luacheck"
-    require "tine.cli_lanes".pool { workers = workers, on_crash = "replace", name = "tine luacheck", preload = provide }
+    local lanes = require "tine.cli.luacheck.lanes"
+    lanes.pool { workers = workers, on_crash = "replace", name = "tine luacheck", preload = provide }
     local ok, err = pcall(require, "luacheck.main")
     if not ok and tostring(err):find "^module 'luacheck%.main' not found" then
       trouble.give_up "luacheck is not installed (Debian: lua-check, LuaRocks: luacheck)"

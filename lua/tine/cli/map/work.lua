@@ -1,14 +1,14 @@
--- tine map, in the worker: functions of Lua for a block of records. (Commands: cli_command.lua.)
+-- tine map, in the worker: functions of Lua for a block of records. (Commands: map/command.lua.)
 --
--- A job is what the command line asks for, made by cli_map.lua:
+-- A job is what the command line asks for, made by map.lua:
 --
 --   text=, file=    FUNCTION, or the file that returns one
 --   separator=      what ends a record; nil: a block is one record (--pipe, :::)
 --   csv=, colsep=, arguments=, header=    columns, and their names
 --   seed=, tag=, log=, quiet=, results=   options of those names
-local columns_of = require "tine.cli_columns"
-local host = require "tine.cli_host"
-local tagged = require "tine.cli_tag"
+local columns_of = require "tine.cli.map.columns"
+local host = require "tine.cli.host"
+local tagged = require "tine.cli.map.tag"
 
 local M = {}
 

@@ -1,5 +1,5 @@
 -- Reads a trace (src/trace/format.h says what is in it): the tasks as columns, and what else a page shows.
-local json = require "tine.cli_json"
+local json = require "tine.cli.report.json"
 
 local M = {}
 

@@ -1,7 +1,7 @@
 -- tine serve: a pool of this machine behind job servers, for programs on others.
-local host = require "tine.cli_host"
-local options = require "tine.cli_options"
-local trouble = require "tine.cli_trouble"
+local host = require "tine.cli.host"
+local options = require "tine.cli.options"
+local trouble = require "tine.cli.trouble"
 
 local M = {}
 
@@ -135,7 +135,7 @@ function M.main(...)
       trouble.print(HELP, "\n")
       return 0
     end
-    if o.hosts then return require "tine.cli_serve_on".serve(o.hosts, { ... }) end
+    if o.hosts then return require "tine.cli.serve.on".serve(o.hosts, { ... }) end
     return serve(o)
   end, ...)
 end

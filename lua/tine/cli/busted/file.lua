@@ -4,7 +4,7 @@
 -- are read as always; only what it loads (one file), where it prints (nowhere) and how it ends are ours, through
 -- the modules that it requires for them. What the tests write goes into files of the program, and each event has the
 -- places in them, so that the program can print it where it belongs.
-local host = require "tine.cli_host"
+local host = require "tine.cli.host"
 
 local M = {}
 

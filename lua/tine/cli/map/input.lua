@@ -3,9 +3,9 @@
 -- A block is { text=, records=, lines=, number= (of its first record), name=, line= (what stands before it) }.
 -- `next` never waits: it gives a block, "wait" (for the descriptor that `fd` gives to be readable), or nil at the
 -- end.
-local host = require "tine.cli_host"
-local complain = require "tine.cli_trouble".complain
-local give_up = require "tine.cli_trouble".give_up
+local host = require "tine.cli.host"
+local complain = require "tine.cli.trouble".complain
+local give_up = require "tine.cli.trouble".give_up
 
 local M = {}
 

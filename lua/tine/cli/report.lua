@@ -1,8 +1,8 @@
 -- tine report: a trace as a page for a browser.
 --
--- cli_trace.lua reads the trace, cli_report_page.lua makes the page of it.
-local options_of = require "tine.cli_options"
-local trouble = require "tine.cli_trouble"
+-- report/trace.lua reads the trace, report/page.lua makes the page of it.
+local options_of = require "tine.cli.options"
+local trouble = require "tine.cli.trouble"
 local give_up = trouble.give_up
 
 local M = {}
@@ -73,10 +73,10 @@ local function write(name, text)
 end
 
 local function run(o)
-  local trace, wrong = require "tine.cli_trace".read(read(o.file))
+  local trace, wrong = require "tine.cli.report.trace".read(read(o.file))
   if not trace then give_up("%s: %s", o.file, wrong) end
   trace.file = o.file:match "[^/]+$"
-  write(o.output, require "tine.cli_report_page".make(trace))
+  write(o.output, require "tine.cli.report.page".make(trace))
   return 0
 end
 

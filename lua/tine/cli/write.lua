@@ -1,7 +1,7 @@
 -- Writes all of a text: one write takes less of it when a signal comes. What cannot be written ends the program;
 -- `what` says in front of the reason what that was.
-local host = require "tine.cli_host"
-local give_up = require "tine.cli_trouble".give_up
+local host = require "tine.cli.host"
+local give_up = require "tine.cli.trouble".give_up
 
 return function(fd, text, what)
   local at = 1

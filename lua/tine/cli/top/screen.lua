@@ -1,7 +1,7 @@
 -- The screen of `tine top`: pools, refreshed, with a worker chosen; and the place of its task.
 local core = require "tine.core"
-local host = require "tine.cli_host"
-local text_of = require "tine.cli_top_text"
+local host = require "tine.cli.host"
+local text_of = require "tine.cli.top.text"
 
 local M = {}
 

@@ -1,14 +1,14 @@
 -- The output of tine map: what finished jobs have given, in the order of the input, on stdout and stderr.
 --
--- A job (cli_run.lua) has `index`, its place, and when it is finished
+-- A job (map/run.lua) has `index`, its place, and when it is finished
 --   printed=     a text; for a command files= { out=, err= }, descriptors or texts
 --   messages=    a list of { line (in its block), message }: what has failed
 --   values=      for `reduce`
 --   entry=       for the joblog
-local host = require "tine.cli_host"
-local tagged = require "tine.cli_tag"
-local give_up = require "tine.cli_trouble".give_up
-local write_all = require "tine.cli_write"
+local host = require "tine.cli.host"
+local tagged = require "tine.cli.map.tag"
+local give_up = require "tine.cli.trouble".give_up
+local write_all = require "tine.cli.write"
 
 local M = {}
 

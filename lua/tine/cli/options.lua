@@ -4,7 +4,7 @@
 --
 -- Several names are the same option; `value` names what follows it (none: a flag, whose value is true);
 -- `read` turns the text into a value, or gives nil and what was expected. The first operand ends the options.
-local trouble = require "tine.cli_trouble"
+local trouble = require "tine.cli.trouble"
 
 local M = {}
 

@@ -3,14 +3,14 @@
 -- What it writes goes into files that the program has opened (/proc/PID/fd/N), so that it is complete when the
 -- command has ended, is held on disk while it waits for its place in the order, and is nobody's to lose when the
 -- worker dies.
-local columns_of = require "tine.cli_columns"
-local host = require "tine.cli_host"
-local results = require "tine.cli_results"
-local tagged = require "tine.cli_tag"
-local template = require "tine.cli_template"
-local log_entry = require "tine.cli_work".log_entry
-local words = require "tine.cli_words"
-local write_all = require "tine.cli_write"
+local columns_of = require "tine.cli.map.columns"
+local host = require "tine.cli.host"
+local results = require "tine.cli.map.results"
+local tagged = require "tine.cli.map.tag"
+local template = require "tine.cli.map.template"
+local log_entry = require "tine.cli.map.work".log_entry
+local words = require "tine.cli.map.words"
+local write_all = require "tine.cli.write"
 
 local M = {}
 

@@ -1,12 +1,12 @@
 -- tine top: what the pools of running programs do, seen from outside.
 --
--- Here are the command line, and what is asked of the pools; cli_top_text.lua has what is shown, cli_screen.lua the
+-- Here are the command line, and what is asked of the pools; top/text.lua has what is shown, top/screen.lua the
 -- terminal.
-local host = require "tine.cli_host"
-local json = require "tine.cli_json_out"
-local options_of = require "tine.cli_options"
-local text_of = require "tine.cli_top_text"
-local trouble = require "tine.cli_trouble"
+local host = require "tine.cli.host"
+local json = require "tine.cli.top.json"
+local options_of = require "tine.cli.options"
+local text_of = require "tine.cli.top.text"
+local trouble = require "tine.cli.trouble"
 local give_up = trouble.give_up
 
 local M = {}
@@ -190,7 +190,7 @@ local function run(o)
     return once(o.pid, o.json)
   end
   if #look(o.pid) == 0 then return nothing(o.pid) end
-  return require "tine.cli_screen".run {
+  return require "tine.cli.top.screen".run {
     delay = o.delay or 1,
     look = function() return look(o.pid) end,
     place = function(pid, task) return place_of(pid, task) end,

@@ -1,12 +1,12 @@
 -- tine map: applies a function, or a command, to each line of its input in parallel.
 --
--- Here the command line is read. cli_run.lua has the loop, cli_work.lua and cli_command.lua what workers do.
-local columns_of = require "tine.cli_columns"
-local inputs = require "tine.cli_input"
-local options_of = require "tine.cli_options"
-local template = require "tine.cli_template"
-local trouble = require "tine.cli_trouble"
-local words = require "tine.cli_words"
+-- Here the command line is read. map/run.lua has the loop, map/work.lua and map/command.lua what workers do.
+local columns_of = require "tine.cli.map.columns"
+local inputs = require "tine.cli.map.input"
+local options_of = require "tine.cli.options"
+local template = require "tine.cli.map.template"
+local trouble = require "tine.cli.trouble"
+local words = require "tine.cli.map.words"
 local give_up = trouble.give_up
 
 local M = {}
@@ -99,7 +99,7 @@ local OPTIONS <const> = {
   { "--timeout", value = "S", key = "timeout", read = options_of.seconds },
   { "--retries", value = "N", key = "retries", read = options_of.count },
   { "--delay", value = "S", key = "delay", read = options_of.seconds },
-  { "--halt", value = "WHEN", key = "halt", read = require "tine.cli_halt".read },
+  { "--halt", value = "WHEN", key = "halt", read = require "tine.cli.map.halt".read },
   { "--seed", value = "N", key = "seed", read = seed },
   { "-0", "--null", key = "separator", set = "\0" },
   { "-C", "--colsep", value = "PATTERN", key = "colsep", read = pattern },
@@ -194,7 +194,7 @@ local function add_function(job, text)
     job.text = read_file(job.file)
     fn, wrong = load(job.text, "@" .. job.file)
   else
-    fn, wrong = require "tine.cli_work".compile(text, job.header)
+    fn, wrong = require "tine.cli.map.work".compile(text, job.header)
   end
   if not fn then give_up("%s", wrong) end
 end
@@ -235,14 +235,14 @@ local function run(o)
   local job = new_job(o, input)
   o.workers = o.workers or require "tine".cpu_count()
   o.block = o.block or BLOCK
-  if o.joblog then o.joblog = require "tine.cli_joblog"[o.dry_run and "look" or "open"](o.joblog, o.resume) end
-  if o.results then o.results = require "tine.cli_results".new(o.results, job.header) end
-  if o.progress then o.progress = require "tine.cli_progress".new(input:total()) end
+  if o.joblog then o.joblog = require "tine.cli.map.joblog"[o.dry_run and "look" or "open"](o.joblog, o.resume) end
+  if o.results then o.results = require "tine.cli.map.results".new(o.results, job.header) end
+  if o.progress then o.progress = require "tine.cli.map.progress".new(input:total()) end
   if o.line_buffer then
-    local host = require "tine.cli_host"
-    job.lock = host.path(require "tine.cli_output".temporary())
+    local host = require "tine.cli.host"
+    job.lock = host.path(require "tine.cli.map.output".temporary())
   end
-  return require "tine.cli_run".run(job, input, o)
+  return require "tine.cli.map.run".run(job, input, o)
 end
 
 M.main = trouble.program("map", HELP, parse, run)

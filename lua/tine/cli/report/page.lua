@@ -1,4 +1,4 @@
--- The page of a report: the template's parts (cli_report.html, .css, .js ...) and the trace in short form.
+-- The page of a report: the template's parts (page.html, page.css, the .js files) and the trace in short form.
 local M = {}
 
 -- --- JSON ---------------------------------------------------------------------------------------------
@@ -88,15 +88,15 @@ local ENTITIES <const> = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'
 
 local function html(s) return (tostring(s):gsub("[&<>\"]", ENTITIES)) end
 
--- A page as text. trace: of cli_trace.lua, with `file`, its name.
+-- A page as text. trace: of report/trace.lua, with `file`, its name.
 function M.make(trace)
   local scripts = {}
-  for i, name in ipairs(SCRIPTS) do scripts[i] = require("tine.cli_report_" .. name .. "_js") end
+  for i, name in ipairs(SCRIPTS) do scripts[i] = require("tine.cli.report." .. name .. "_js") end
   local parts = {
-    title = html(trace.file), style = require "tine.cli_report_css", data = data_of(trace),
+    title = html(trace.file), style = require "tine.cli.report.page_css", data = data_of(trace),
     script = table.concat(scripts, "\n"),
   }
-  return (require "tine.cli_report_html":gsub("{{(%a+)}}", parts))
+  return (require "tine.cli.report.page_html":gsub("{{(%a+)}}", parts))
 end
 
 return M

@@ -3,8 +3,8 @@
 -- To start a shell takes as long as to start a small program. Where all that it would do is plain to see, quotes and
 -- words, it is done here; a shell is still asked which program a name stands for, once. What it has built in, what is
 -- more than words, and what cannot be started is left to it, with its messages and exit codes.
-local host = require "tine.cli_host"
-local template = require "tine.cli_template"
+local host = require "tine.cli.host"
+local template = require "tine.cli.map.template"
 
 local M = {}
 
@@ -81,7 +81,7 @@ local function name_of(word)
   return table.concat(word)
 end
 
--- { words=, program= (nil: the first word is its path) } of a command (cli_template.lua); nil: a shell is to read it.
+-- { words=, program= (nil: the first word is its path) } of a command (map/template.lua); nil: a shell is to read it.
 function M.read(parts)
   local words = setmetatable({ words = {} }, Words):read(parts)
   if not words or not same_environment() then return nil end

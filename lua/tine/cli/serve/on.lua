@@ -3,8 +3,8 @@
 -- Each host's command ends with us, however we end: it reads a pipe of ours through ssh, asks its `tine serve` to leave
 -- at each line, and once more when the pipe is at its end. What it logs comes through another pipe, and goes on behind
 -- the host's name.
-local host = require "tine.cli_host"
-local trouble = require "tine.cli_trouble"
+local host = require "tine.cli.host"
+local trouble = require "tine.cli.trouble"
 
 local M = {}
 

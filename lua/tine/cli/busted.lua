@@ -1,17 +1,17 @@
 -- tine busted: busted over all processors, a spec file in each worker.
 --
 -- busted's own runner runs here, with its configuration, file loaders, filters and output handlers. Only the
--- executor of files is ours: it does not run a file but waits for a worker that has done so (cli_busted_file.lua),
+-- executor of files is ours: it does not run a file but waits for a worker that has done so (busted/file.lua),
 -- and publishes here what was published there. So the output handler sees the same events in the same order as
 -- without us, and what tests have printed stands between them where it belongs.
 --
 -- Each worker runs one file and is then replaced, so that no file sees what another has left behind. The longest by
 -- the times of the last run go first.
-local host = require "tine.cli_host"
-local times_of = require "tine.cli_busted_times"
-local trouble = require "tine.cli_trouble"
-local worker = require "tine.cli_busted_file"
-local jobs = require "tine.cli_options".jobs
+local host = require "tine.cli.host"
+local times_of = require "tine.cli.busted.times"
+local trouble = require "tine.cli.trouble"
+local worker = require "tine.cli.busted.file"
+local jobs = require "tine.cli.options".jobs
 
 local M = {}
 
@@ -97,7 +97,7 @@ end
 function Suite:submit(file, part, parts)
   local task = { out = assert(host.temporary "/tmp"), err = assert(host.temporary "/tmp"),
                  note = assert(host.memory "") }
-  task.future = self.pool:with { label = file.name }:submit("tine.cli_busted_file.run", {
+  task.future = self.pool:with { label = file.name }:submit("tine.cli.busted.file.run", {
     file = file.name, arg = self.arg, part = part, parts = parts, seed = self.busted.randomseed,
     parameters = self.parameters, out = host.path(task.out), err = host.path(task.err), note = host.path(task.note),
   })
