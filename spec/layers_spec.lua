@@ -44,8 +44,8 @@ end
 
 -- Files that call each other. Honest recursion:
 local RECURSION = {
-  { "codec/decode codec/decode_op", "an operation holds values, and a value may be an operation" },
-  { "codec/encode codec/encode_fn codec/encode_name",
+  { "codec/decode/decode codec/decode/decode_op", "an operation holds values, and a value may be an operation" },
+  { "codec/encode/encode codec/encode/encode_fn codec/encode/encode_name",
     "a function holds values, a value may be a function; with a module go values that the program has put into it" },
   { "worker/ahead worker/preload worker/prelude worker/root worker/root_main worker/server worker/state worker/worker",
     "each of our processes becomes the next one (root.c forks, root_main.c is what comes of it ...), the last of them"
@@ -60,7 +60,7 @@ local RECURSION = {
 }
 -- Files in circles that are no recursion, and are to go.
 local KNOWN = {
-  codec = "loaded simple",
+  codec = "decode/loaded simple",
 }
 
 -- Of a graph (name -> set of names) the groups of nodes that all reach each other, each as a line of names. (Tarjan)

@@ -27,7 +27,7 @@ tine_guarded_test(spec/codec/random_100000 3600 soak ${CMAKE_COMMAND} -E env TIN
 
 # build-fuzz/tests/fuzz_codec -max_total_time=600 tests/fuzz/corpus
 if(TINE_FUZZ)
-  file(GLOB codec_sources ${CMAKE_SOURCE_DIR}/src/codec/*.c ${CMAKE_SOURCE_DIR}/src/data/*.c)
+  file(GLOB_RECURSE codec_sources ${CMAKE_SOURCE_DIR}/src/codec/*.c ${CMAKE_SOURCE_DIR}/src/data/*.c)
   foreach(part IN ITEMS arena seats slots region)
     list(APPEND codec_sources ${CMAKE_SOURCE_DIR}/src/ipc/${part}.c)
   endforeach()

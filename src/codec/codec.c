@@ -1,12 +1,23 @@
 /* The codec itself: its state table, and what a failed task is told about globals. */
-#include "codec/internal.h"
-
+#include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/list.h"
 #include "base/sys.h"
-#include "codec/standard.h"
+#include "codec/base.h"
+#include "codec/codec.h"
+#include "codec/decode/loaded.h"
+#include "codec/encode/code.h"
+#include "codec/files/files.h"
+#include "codec/lua/class.h"
+#include "codec/lua/own.h"
+#include "codec/lua/standard.h"
+#include "codec/names/names.h"
+#include "codec/state.h"
+#include "codec/wire.h"
 
 static int codec_gc(lua_State *L) {
     struct codec *c = lua_touserdata(L, 1);

@@ -3,9 +3,12 @@
 ** One table in the Lua registry, for all codecs of a state, has the records both by name (strings)
 ** and by metatable (tables). A record is a list: name, metatable, encode, decode.
 */
-#include "codec/internal.h"
-
+#include <lauxlib.h>
 #include <stdatomic.h>
+
+#include "codec/base.h"
+#include "codec/codec.h"
+#include "codec/registry.h"
 
 static const char registry_key;
 

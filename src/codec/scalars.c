@@ -1,10 +1,15 @@
 /* The quick way for what most tasks take and return: a few numbers, strings, booleans or nil. */
-#include "base/hot.h"
-#include "codec/internal.h"
-
 #include <endian.h>
+#include <lua.h>
+#include <string.h>
 
+#include "base/buf.h"
+#include "base/hot.h"
+#include "codec/codec.h"
 #include "codec/pack.h"
+#include "codec/scalars.h"
+#include "codec/segment.h"
+#include "codec/wire.h"
 
 /* What is no integer. */
 static bool encode_other(lua_State *L, int idx, struct buf *out) {

@@ -3,8 +3,17 @@
 ** Who reads a call decodes such a value where it meets it first, and keeps what came of it, so all calls have the
 ** same object, until the store says that some value is gone: those of which it has none any more are dropped.
 */
+#include <lauxlib.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "codec/codec.h"
+#include "codec/decode/reader.h"
+#include "codec/encode/encoder.h"
 #include "codec/pack.h"
-#include "codec/reader.h"
+#include "codec/shared.h"
+#include "codec/state.h"
+#include "codec/wire.h"
 
 /* ---- writing ---- */
 

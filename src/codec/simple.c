@@ -16,12 +16,29 @@
 ** share its _ENV and may outlive the call, so a later assignment would reach them: a function that has
 ** any is not called again.
 */
-#include "codec/dump.h"
-#include "codec/internal.h"
-#include "codec/pack.h"
-#include "codec/standard.h"
-
+#include <lauxlib.h>
 #include <string.h>
+
+#include "base/buf.h"
+#include "codec/base.h"
+#include "codec/changes/uses.h"
+#include "codec/changes/watch.h"
+#include "codec/codec.h"
+#include "codec/decode/loaded.h"
+#include "codec/encode/code.h"
+#include "codec/encode/encoder.h"
+#include "codec/encode/name.h"
+#include "codec/encode/seen.h"
+#include "codec/lua/dump.h"
+#include "codec/lua/globals.h"
+#include "codec/lua/standard.h"
+#include "codec/names/names.h"
+#include "codec/pack.h"
+#include "codec/scalars.h"
+#include "codec/segment.h"
+#include "codec/simple.h"
+#include "codec/state.h"
+#include "codec/wire.h"
 
 /* ---- sending ---- */
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include "codec/segment.h"
 
 enum wire_ext {
@@ -58,14 +59,6 @@ enum wire_held {
 /* An environment that is a value, too, is written as a table; the number of its items is in front of its own number, which
 ** lies above these bits. */
 #define ENV_ITEMS_SHIFT 24
-
-struct segment {
-    const char *body;
-    size_t len;
-    const unsigned char *marks; /* u32 little endian each */
-    uint32_t nmarks;
-    bool globals;
-};
 
 static inline uint32_t get_le32(const void *at) {
     const unsigned char *p = at;

@@ -1,0 +1,40 @@
+/* What the program has changed in modules, and in Lua's own libraries. */
+#ifndef TINE_CODEC_CHANGES_CHANGES_H
+#define TINE_CODEC_CHANGES_CHANGES_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+struct code;
+struct encoder;
+struct name;
+
+/* The path of a change, a key or a list of what leads to it, is at `path`: is that a field, by its name, of the module or of
+** something in it? */
+static inline bool change_is_field(lua_State *L, int path) {
+    if (!lua_istable(L, path))
+        return lua_type(L, path) == LUA_TSTRING;
+    bool is = lua_rawgeti(L, path, 2) == LUA_TSTRING;
+    lua_pop(L, 1);
+    return is;
+}
+
+/* Push a list of what the program has changed in the table at `t`, which goes by the name `n`: paths and values, in
+** turn. How many; 0, and nothing pushed; or an error. `reach`: the modules that the other side loads with what the table
+** is looked at for, whose functions they may have put there themselves (as names in a table; 0: who knows). */
+int tine__changes_of(struct encoder *e, int t, const struct name *n, int reach);
+/* Was the Lua function on top made by `load` from a text, and given no name of a file? */
+bool tine__is_of_text(lua_State *L);
+/* The library whose name is at `at` (then its field, or false): add what the program has changed there to the list at
+** `triples`. */
+void tine__look_at_use(struct encoder *e, int at, int triples, int *count);
+/* Push the table of the library whose name is at `name`; false, and nothing: the program has it not. */
+bool tine__push_library(lua_State *L, int self, int name);
+
+/* Push a list of the changed fields of Lua's own libraries that the code names, and with `strings` of the metatable of
+** strings: library, path, value in turn. How many; 0, and nothing pushed. */
+int tine__changes_used(struct encoder *e, const struct code *code, bool strings);
+/* Is the value on top what a new state has under that global name? */
+bool tine__is_standard_value(lua_State *L, const char *name);
+
+#endif

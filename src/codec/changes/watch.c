@@ -1,0 +1,247 @@
+/* What was seen of tables, and whether it is still so.
+**
+** That nothing of what a function or a module reaches was changed is found by long looks (changes.c). What they looked
+** at is noted here: fields, each with the value that was there, and whole tables, each as a number made of its keys and
+** of the addresses in it. As long as all of that is the same, nobody need look again: a raw comparison for each field.
+**
+** The noted values are kept alive by a list in Lua (table, key and value of each item), so that an address stays its
+** own; what is in a whole table, by the record of what belongs there (changes.c).
+*/
+#include <lua.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "codec/base.h"
+#include "codec/changes/watch.h"
+#include "codec/files/files.h"
+#include "codec/limits.h"
+#include "codec/state.h"
+
+void tine__watch_free(struct watch *w) {
+    free(w->items);
+    *w = (struct watch){0};
+}
+
+static struct watched *add(struct watch *w) {
+    if (w->n == w->cap) {
+        uint32_t cap = w->cap ? w->cap * 2 : 4;
+        struct watched *items = sys.realloc(w->items, cap * sizeof *items);
+        if (!items)
+            return NULL;
+        w->items = items;
+        w->cap = cap;
+    }
+    w->items[w->n] = (struct watched){0};
+    return &w->items[w->n++];
+}
+
+/* ---- whole tables ---- */
+
+struct count {
+    lua_State *L;
+    uint64_t hash;
+    uint32_t fields;
+    bool values;       /* numbers and the like count, too, */
+    bool keys;         /* or that they are there */
+    bool functions;    /* nothing but functions does */
+    const void *outer; /* the table that was asked for */
+};
+
+static inline void mix(struct count *c, uint64_t x) {
+    c->hash = (c->hash ^ x) * UINT64_C(0x9E3779B97F4A7C15);
+    c->hash ^= c->hash >> 29;
+}
+
+/* Items have no address: their order tells which is which. */
+static inline uint64_t word_of(lua_State *L, int idx) {
+    return (uint64_t)(uintptr_t)lua_topointer(L, idx);
+}
+
+static void count_table(struct count *c, int t, int depth);
+
+/* The table in a field is on top: it may be called, and hold functions. */
+static void count_inner(struct count *c, int depth) {
+    lua_State *L = c->L;
+    if (lua_topointer(L, -1) == c->outer)
+        return;
+    if (lua_getmetatable(L, -1)) {
+        mix(c, word_of(L, -1));
+        lua_pop(L, 1);
+    }
+    if (depth > 0)
+        count_table(c, lua_gettop(L), depth - 1);
+}
+
+/* Of key and value, which are on top, the value is no object. */
+static void count_value(struct count *c, int type) {
+    lua_State *L = c->L;
+    lua_Number x = lua_tonumber(L, -1);
+    uint64_t bits = 0;
+    memcpy(&bits, &x, sizeof x < sizeof bits ? sizeof x : sizeof bits);
+    mix(c, word_of(L, -2) + (uint64_t)type);
+    mix(c, type == LUA_TNUMBER ? bits : 0);
+}
+
+/* Key and value are on top. */
+static inline void count_field(struct count *c, int depth) {
+    lua_State *L = c->L;
+    int type = lua_type(L, -1);
+    if (c->functions && type != LUA_TFUNCTION) {
+        if (type == LUA_TTABLE && depth > 0 && lua_topointer(c->L, -1) != c->outer)
+            count_table(c, lua_gettop(c->L), depth - 1);
+        return;
+    }
+    if (type == LUA_TFUNCTION || type == LUA_TTABLE || type == LUA_TUSERDATA)
+        mix(c, word_of(L, -2) + 3 * word_of(L, -1));
+    else if (c->values)
+        count_value(c, type);
+    else if (c->keys)
+        mix(c, word_of(L, -2));
+    if (type == LUA_TTABLE && !c->values)
+        count_inner(c, depth);
+}
+
+static void count_table(struct count *c, int t, int depth) {
+    lua_State *L = c->L;
+    uint32_t most = c->functions ? KEPT_FIELDS : MODULE_FIELDS;
+    for (lua_pushnil(L); c->fields++ < most && lua_next(L, t); lua_pop(L, 1))
+        count_field(c, depth);
+    lua_settop(L, t);
+}
+
+/* Of the table on top. *large: it has more than is counted. */
+static uint64_t count_whole(lua_State *L, enum watch_how how, bool *large) {
+    struct count c = {.L = L,
+                      .values = how == WATCH_VALUES,
+                      .keys = how == WATCH_KEYS,
+                      .functions = how == WATCH_FUNCTIONS,
+                      .outer = lua_topointer(L, -1)};
+    if (!lua_istable(L, -1))
+        return 0;
+    if (lua_getmetatable(L, -1)) {
+        mix(&c, word_of(L, -1));
+        lua_pop(L, 1);
+    }
+    count_table(&c, lua_gettop(L), 1);
+    *large |= c.fields > MODULE_FIELDS;
+    return c.hash;
+}
+
+/* ---- noting ---- */
+
+static bool is_globals(lua_State *L, int t) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    bool is = lua_rawequal(L, -1, t);
+    lua_pop(L, 1);
+    return is;
+}
+
+/* The next item's table is the one at `t`. */
+static struct watched *begin(lua_State *L, struct watch *w, int list, int t) {
+    lua_Integer at = 3 * (lua_Integer)w->n + 1;
+    struct watched *item = add(w);
+    if (!item)
+        return NULL;
+    if (w->table) {
+        lua_rawgeti(L, list, w->table);
+        item->again = lua_rawequal(L, -1, t);
+        lua_pop(L, 1);
+    }
+    if (!item->again) {
+        w->table = at;
+        lua_pushvalue(L, t);
+        lua_rawseti(L, list, at);
+    }
+    return item;
+}
+
+bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key) {
+    struct watched *item = begin(L, w, list, t);
+    if (!item)
+        return false;
+    lua_Integer at = 3 * (lua_Integer)(w->n - 1);
+    item->global = is_globals(L, t);
+    lua_pushvalue(L, key);
+    lua_rawseti(L, list, at + 2);
+    lua_pushvalue(L, key);
+    int type = lua_rawget(L, t);
+    if (type == LUA_TFUNCTION || type == LUA_TTABLE)
+        item->expected = lua_topointer(L, -1);
+    lua_rawseti(L, list, at + 3);
+    return true;
+}
+
+bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watch_how how) {
+    struct watched *item = begin(L, w, list, t);
+    if (!item)
+        return false;
+    item->how = how;
+    lua_pushvalue(L, t);
+    item->count = count_whole(L, how, &w->large);
+    lua_pop(L, 1);
+    if (w->large)
+        w->tick = tine__tick();
+    return true;
+}
+
+static const void *object_in(lua_State *L, int idx) {
+    int type = lua_type(L, idx);
+    return type == LUA_TFUNCTION || type == LUA_TTABLE ? lua_topointer(L, idx) : NULL;
+}
+
+bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i) {
+    struct watched *item = begin(L, w, list, fn);
+    if (!item || !lua_getupvalue(L, fn, i))
+        return false;
+    item->how = WATCH_UPVALUE;
+    item->count = (uint64_t)i;
+    item->expected = object_in(L, -1);
+    lua_rawseti(L, list, 3 * (lua_Integer)w->n);
+    return true;
+}
+
+/* ---- asking ---- */
+
+/* The item's function is at `fn`. */
+static bool upvalue_holds(lua_State *L, const struct watched *item, int fn) {
+    return lua_getupvalue(L, fn, (int)item->count) && object_in(L, -1) == item->expected;
+}
+
+/* The item's table is at `t`. */
+static inline bool field_holds(lua_State *L, const struct watched *item, int list, lua_Integer at,
+                               int t) {
+    lua_rawgeti(L, list, at + 2);
+    lua_rawget(L, t);
+    if (likely(item->expected))
+        return lua_topointer(L, -1) == item->expected;
+    lua_rawgeti(L, list, at + 3);
+    return lua_rawequal(L, -1, -2);
+}
+
+static bool table_holds(lua_State *L, const struct watch *w, const struct watched *item) {
+    bool large = false;
+    if (w->large)
+        return w->tick == tine__tick();
+    return count_whole(L, item->how, &large) == item->count;
+}
+
+bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env) {
+    const struct watched *item = w->items, *end = item + w->n;
+    int t = env;
+    bool same = true;
+    for (lua_Integer at = 0; same && item < end; item++, at += 3) {
+        if (at > 0)
+            lua_settop(L, list + (t > list && item->again));
+        if (!item->again && item->global && env) {
+            t = env;
+        } else if (!item->again) {
+            lua_rawgeti(L, list, at + 1);
+            t = list + 1;
+        }
+        same = item->how == WATCH_FIELD     ? field_holds(L, item, list, at, t)
+               : item->how == WATCH_UPVALUE ? upvalue_holds(L, item, t)
+                                            : table_holds(L, w, item);
+    }
+    return same;
+}

@@ -1,0 +1,502 @@
+/* Names back to what they name: modules are required, fields looked up. */
+#include <lauxlib.h>
+#include <string.h>
+
+#include "codec/changes/changes.h"
+#include "codec/codec.h"
+#include "codec/decode/reader.h"
+#include "codec/decode/resolve.h"
+#include "codec/encode/encoder.h"
+#include "codec/files/files.h"
+#include "codec/files/record.h"
+#include "codec/limits.h"
+#include "codec/lua/standard.h"
+#include "codec/names/index.h"
+#include "codec/names/proof.h"
+#include "codec/names/step.h"
+#include "codec/names/witness.h"
+#include "codec/registry.h"
+#include "codec/state.h"
+#include "codec/wire.h"
+
+#define SEARCHED 256 /* fields of a table in a module, when something is not where it should be */
+
+static int get_index(lua_State *L) {
+    lua_gettable(L, 1);
+    return 1;
+}
+
+bool tine__has_global(lua_State *L, int name) {
+    int top = lua_gettop(L);
+    lua_pushglobaltable(L);
+    lua_pushvalue(L, name);
+    bool has = lua_rawget(L, -2) != LUA_TNIL;
+    if (!has && lua_getmetatable(L, top + 1)) { /* may have an __index, which may raise */
+        lua_pushcfunction(L, get_index);
+        lua_pushvalue(L, top + 1);
+        lua_pushvalue(L, name);
+        has = lua_pcall(L, 2, 1, 0) == LUA_OK && !lua_isnil(L, -1);
+    }
+    lua_settop(L, top);
+    return has;
+}
+
+/* The innermost function around the frame. */
+static const struct frame *function_around(const struct frame *f) {
+    while (f->kind != FRAME_FUNCTION && f->kind != FRAME_TOP)
+        f--;
+    return f->kind == FRAME_FUNCTION && f->i >= 2 ? f : NULL;
+}
+
+/* Is the frame part of a global that this process has itself, and which will be dropped? */
+static bool is_spare(struct reader *r, const struct frame *f) {
+    for (f--; f->kind != FRAME_TOP; f--)
+        if (f->kind == FRAME_FUNCTION && f->i > 2 + f->m && (f->i - f->m) % 2 == 0 &&
+            tine__has_global(r->L, f->at + 1))
+            return true;
+    return false;
+}
+
+/* ", which function at report.lua:12 needs," or nothing, pushed. */
+static const char *push_needed(struct reader *r, const struct frame *f) {
+    const struct frame *fn = function_around(f - 1);
+    if (!fn)
+        return lua_pushliteral(r->L, "");
+    return lua_pushfstring(r->L, " (function at %s needs it)", tine__push_place(r->L, fn->at));
+}
+
+int tine__push_module(lua_State *L, int name) {
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushvalue(L, name);
+    if (lua_rawget(L, -2) != LUA_TNIL && lua_toboolean(L, -1)) {
+        lua_remove(L, -2);
+        return LUA_OK;
+    }
+    lua_pop(L, 2);
+    lua_getglobal(L, "require");
+    lua_pushvalue(L, name);
+    int status = lua_pcall(L, 1, 1, 0);
+    if (status == LUA_ERRMEM)
+        return lua_error(L);
+    if (status != LUA_OK) {
+        tine__push_text(L);
+        lua_remove(L, -2);
+    }
+    return status;
+}
+
+/* Replace the value on top by its field named at `name`, as a script would find it. */
+static void get_field(lua_State *L, int name) {
+    if (!lua_istable(L, -1)) {
+        lua_pushnil(L);
+    } else {
+        lua_pushvalue(L, name);
+        if (lua_rawget(L, -2) == LUA_TNIL && luaL_getmetafield(L, -2, "__index") != LUA_TNIL) {
+            lua_pop(L, 2);
+            lua_pushvalue(L, name);
+            lua_gettable(L, -2);
+        }
+    }
+    lua_remove(L, -2);
+}
+
+/* ---- what came by name ---- */
+
+/* On the stack from `module` on: the module's name, what kind of thing it names, what is to be checked, steps. */
+struct naming {
+    struct reader *r;
+    int module, first, last; /* stack indices: the name, the first and the last step */
+    enum name_kind kind;
+    const char *check; /* "": nothing can be checked */
+    size_t check_len;
+    uint64_t hash;
+    uint64_t witness; /* see witness.c; 0: there is none */
+};
+
+/* Push "a.b.c": the steps. */
+static const char *push_way(const struct naming *n) {
+    lua_State *L = n->r->L;
+    lua_pushliteral(L, "");
+    for (int i = n->first; i <= n->last; i++) {
+        lua_pushvalue(L, i);
+        tine__push_step(L, i == n->first);
+        lua_concat(L, 2);
+    }
+    const char *s = lua_tostring(L, -1);
+    return *s == '.' ? s + 1 : s;
+}
+
+/* Replace the module on top by what the steps lead to; nil: they lead nowhere. */
+static void take_way(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int at = lua_gettop(L);
+    for (int i = n->first; i <= n->last; i++) {
+        if (lua_type(L, i) == LUA_TSTRING) {
+            get_field(L, i);
+        } else {
+            lua_pushvalue(L, i);
+            if (!tine__take_step(L, at)) {
+                lua_pushnil(L);
+                lua_replace(L, at);
+            }
+        }
+        if (lua_isnil(L, at))
+            return;
+    }
+}
+
+/* The hash of the file that the functions in the table on top are from, as far as they are from their module's file:
+** what was loaded, which that file may no longer say. */
+static uint64_t hash_of_table(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int t = lua_gettop(L);
+    uint64_t hash = 0;
+    lua_rawgeti(L, n->r->self, ST_CHECKED);
+    lua_pushvalue(L, t);
+    if (lua_rawget(L, t + 1) == LUA_TNUMBER) {
+        hash = (uint64_t)lua_tointeger(L, -1);
+    } else {
+        hash = tine__hash_of_file(L, n->r->c, n->r->self, lua_tostring(L, n->module), t);
+        lua_pushvalue(L, t);
+        lua_pushinteger(L, (lua_Integer)hash);
+        lua_rawset(L, t + 1);
+    }
+    lua_settop(L, t);
+    return hash;
+}
+
+/* Is it the table on top which was meant? */
+static enum witnessed look_at_witness(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int t = lua_gettop(L);
+    enum witnessed is = WITNESS_HERE;
+    lua_rawgeti(L, n->r->self, ST_WITNESSES);
+    lua_pushvalue(L, t);
+    if (lua_rawget(L, t + 1) != LUA_TNUMBER || (uint64_t)lua_tointeger(L, -1) != n->witness) {
+        const struct file *f = tine__file_of(L, n->r->c, n->r->self, lua_tostring(L, n->module));
+        is = tine__has_witness(L, n->r->self, f, t, n->witness);
+        if (is == WITNESS_HERE) {
+            lua_pushvalue(L, t);
+            lua_pushinteger(L, (lua_Integer)n->witness);
+            lua_rawset(L, t + 1);
+        }
+    }
+    lua_settop(L, t);
+    return is;
+}
+
+static bool is_table_it(const struct naming *n) {
+    return !n->check_len ||
+           (hash_of_table(n) == n->hash && (!n->witness || look_at_witness(n) != WITNESS_MISSING));
+}
+
+/* Is the userdata on top what was sent? Lua's own files go by names of their own: what came otherwise is none. */
+static bool is_userdata_it(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int top = lua_gettop(L);
+    return lua_isuserdata(L, top) && !tine__standard_file(L, top) &&
+           (!n->check_len || tine__userdata_hash(L, top) == n->hash);
+}
+
+/* Is the value on top what was sent, as far as that can be seen? */
+static bool is_it(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int top = lua_gettop(L);
+    switch (n->kind) {
+    case NAME_MODULE:
+    case NAME_HELD:
+        return lua_istable(L, top) && is_table_it(n);
+    case NAME_FUNCTION:
+        return lua_isfunction(L, top) && !lua_iscfunction(L, top) &&
+               (!n->check_len || tine__hash_function(L, n->r->self, top) == n->hash);
+    case NAME_CFUNCTION:
+        return lua_iscfunction(L, top) &&
+               (!n->check_len || tine__library_hash(lua_tocfunction(L, top), NULL) == n->hash);
+    default:
+        return is_userdata_it(n);
+    }
+}
+
+/* Is the value on top what was sent, and nothing else can be? */
+static bool is_surely(const struct naming *n) {
+    lua_State *L = n->r->L;
+    switch (n->kind) {
+    case NAME_HELD:
+        return lua_istable(L, -1) && n->witness && look_at_witness(n) == WITNESS_HERE && is_it(n);
+    case NAME_USERDATA:
+        return lua_islightuserdata(L, -1) && is_it(n);
+    case NAME_MODULE:
+        return false;
+    default:
+        return lua_isfunction(L, -1) && is_it(n);
+    }
+}
+
+/* Is the Lua function on top from the module's own file? */
+static bool is_own(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int top = lua_gettop(L);
+    bool own = tine__push_owner(L, n->r->self, tine__source_of(L, top), SIZE_MAX) &&
+               lua_rawequal(L, -1, n->module);
+    lua_settop(L, top);
+    return own;
+}
+
+/* Look for it in the table at `t`, and in tables in it; with `own` for functions of the module's own file only. It is at
+** `found`, which is nil before; false: there is another one, too. */
+static bool search_in(const struct naming *n, int t, int found, bool deeper, bool own) {
+    lua_State *L = n->r->L;
+    int left = deeper ? MODULE_FIELDS : SEARCHED;
+    for (lua_pushnil(L); left > 0 && lua_next(L, t); lua_pop(L, 1), left--) {
+        if (is_surely(n) && (!own || is_own(n))) {
+            if (!lua_isnil(L, found) && !lua_rawequal(L, found, -1) && n->kind != NAME_CFUNCTION)
+                return false;
+            lua_copy(L, -1, found);
+        }
+        if (deeper && lua_istable(L, -1) && !search_in(n, lua_gettop(L), found, false, own))
+            return false;
+    }
+    return true;
+}
+
+/* Push the one that there is; false, and nothing: there is none, or another one, too. */
+static bool push_only_one(const struct naming *n, int module, bool own) {
+    lua_State *L = n->r->L;
+    lua_pushnil(L);
+    int found = lua_gettop(L);
+    bool one = search_in(n, module, found, true, own) && !lua_isnil(L, found);
+    lua_settop(L, one ? found : found - 1);
+    return one;
+}
+
+/* It is not where the way leads. Push the one that the module, at `module`, holds somewhere else, if there is just one:
+** the program may have given it another name. A function may have a twin in a module that this one needs, and holds
+** something of. */
+static bool search(const struct naming *n, int module) {
+    if (!lua_istable(n->r->L, module) || !n->check_len)
+        return false;
+    return (n->kind == NAME_FUNCTION && push_only_one(n, module, true)) ||
+           push_only_one(n, module, false);
+}
+
+/* What there is instead is on top. */
+static int another(const struct naming *n) {
+    lua_State *L = n->r->L;
+    bool mixed_up = n->kind == NAME_USERDATA || (n->kind == NAME_HELD && lua_istable(L, -1) &&
+                                                 n->check_len && hash_of_table(n) == n->hash);
+    const char *module = lua_tostring(L, n->module), *way = n->last >= n->first ? push_way(n) : "";
+    const struct file *f = tine__file_of(L, n->r->c, n->r->self, module);
+    size_t head = check_head(n->kind);
+    const char *theirs = n->check_len > head
+                             ? lua_pushlstring(L, n->check + head, n->check_len - head)
+                             : "elsewhere";
+    if (lua_isnil(L, n->last + 2))
+        return luaL_error(L, "module '%s' has no '%s' in this process%s", module, way,
+                          push_needed(n->r, n->r->frame));
+    if (mixed_up)
+        return luaL_error(L, "module '%s' has something else as '%s' in this process%s", module,
+                          way, push_needed(n->r, n->r->frame));
+    bool edited = f && f->lua && tine__version(L, n->r->self, module, f) != f->hash;
+    return luaL_error(L,
+                      "module '%s' is another one in this process%s: %s%s%s was sent from ...%s, "
+                      "and here it is %s%s%s",
+                      module, push_needed(n->r, n->r->frame), *way ? "'" : "it", way,
+                      *way ? "'" : "", theirs, f ? "from " : "from no file that can be found",
+                      f ? f->path : "", edited ? " as that was before it was edited" : "");
+}
+
+/* Push what the name stands for here; nil when that need not be, else an error. */
+static void push_named_thing(const struct naming *n, bool spare) {
+    lua_State *L = n->r->L;
+    int module = n->last + 1;
+    if (tine__push_module(L, n->module) != LUA_OK) {
+        if (!spare)
+            luaL_error(L, "cannot load module '%s'%s: %s", lua_tostring(L, n->module),
+                       push_needed(n->r, n->r->frame), lua_tostring(L, module));
+        lua_pushnil(L);
+        return;
+    }
+    lua_pushvalue(L, module);
+    take_way(n);
+    if (is_it(n) || search(n, module))
+        return;
+    if (!spare)
+        another(n);
+    lua_pushnil(L);
+}
+
+static uint64_t get_hash(const char *p) {
+    return get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
+}
+
+/* Is it a function that goes along as a field of a module? One that is not found is what the module did there of its own,
+** and does here. */
+static bool is_field(struct reader *r, const struct frame *f, const struct naming *n) {
+    return f[-1].kind == FRAME_CHANGED && f[-1].i > 1 && (f[-1].i - 1) % 3 == 0 &&
+           n->kind == NAME_FUNCTION && change_is_field(r->L, n->module - 1);
+}
+
+void tine__resolve_name(struct reader *r, struct frame *f, int first) {
+    lua_State *L = r->L;
+    struct naming n = {.r = r, .module = first, .first = first + 3, .last = lua_gettop(L)};
+    luaL_checkstack(L, 30, "names");
+    n.kind = (enum name_kind)lua_tointeger(L, first + 1);
+    n.check = lua_tolstring(L, first + 2, &n.check_len);
+    if (n.check_len >= check_head(n.kind)) {
+        n.hash = get_hash(n.check);
+        n.witness = n.kind == NAME_HELD ? get_hash(n.check + 8) : 0;
+    } else {
+        n.check_len = 0;
+    }
+    bool field = is_field(r, f, &n);
+    push_named_thing(&n, f[-1].kind == FRAME_SAME || field || r->lenient || is_spare(r, f));
+    if (field && lua_isnil(L, -1)) {
+        r->held = true;
+        r->why = HELD_REPLACED;
+    }
+    lua_replace(L, first);
+    lua_settop(L, first);
+}
+
+bool tine__is_require(lua_State *L, int idx) {
+    lua_CFunction f = lua_tocfunction(L, idx);
+    const struct standard *s = f ? tine__standard_named("_G", "require") : NULL;
+    return s && s->f == f;
+}
+
+/* Push what this state has for the name at `name` in place of Lua's own, or what Lua has. False, and nil: there is none. */
+static bool push_standard(lua_State *L, int name) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, CODEC_INSTEAD) == LUA_TTABLE) {
+        lua_pushvalue(L, name);
+        if (lua_rawget(L, -2) != LUA_TNIL) {
+            lua_remove(L, -2);
+            return true;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return tine__push_standard(L, lua_tostring(L, name));
+}
+
+void tine__resolve_standard(struct reader *r) {
+    lua_State *L = r->L;
+    int name = lua_gettop(L);
+    lua_rawgeti(L, r->self, ST_LIBRARIES);
+    lua_pushvalue(L, name);
+    if (lua_rawget(L, -2) == LUA_TNIL && push_standard(L, name)) {
+        lua_pushvalue(L, name);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, name + 1);
+    }
+    if (lua_isnil(L, -1))
+        luaL_error(L, "this Lua has no '%s'", lua_tostring(L, name));
+    lua_replace(L, name);
+    lua_settop(L, name);
+}
+
+/* ---- text ---- */
+
+static bool is_not_found(lua_State *L, const char *module) {
+    const char *start = lua_pushfstring(L, "module '%s' not found", module);
+    bool is = strstr(lua_tostring(L, -2), start) != NULL;
+    lua_pop(L, 1);
+    return is;
+}
+
+/* Push the module whose name is the first `len` characters of `text`; false, and nothing, if there is
+** no such module. */
+static bool push_prefix(lua_State *L, const char *text, size_t len) {
+    const char *module = lua_pushlstring(L, text, len);
+    int name = lua_gettop(L);
+    if (tine__push_module(L, name) == LUA_OK) {
+        lua_remove(L, name);
+        return true;
+    }
+    if (!is_not_found(L, module))
+        luaL_error(L, "cannot load module '%s': %s", module, lua_tostring(L, -1));
+    lua_settop(L, name - 1);
+    return false;
+}
+
+/* Replace the value on top by what the fields "a.b" of it lead to. */
+static void follow(lua_State *L, const char *fields) {
+    while (*fields) {
+        size_t n = strcspn(fields, ".");
+        lua_pushlstring(L, fields, n);
+        lua_insert(L, -2);
+        get_field(L, lua_gettop(L) - 1);
+        lua_remove(L, -2);
+        fields += n + (fields[n] == '.');
+    }
+}
+
+/* How much of the text is the module's name: pushes the module. 0: it is a global, pushed too. */
+static size_t find_module(lua_State *L, const char *text) {
+    size_t len = strlen(text);
+    bool dotted = strchr(text, '.');
+    while (len > 0) {
+        if (push_prefix(L, text, len)) {
+            if (dotted || lua_isfunction(L, -1))
+                return len;
+            lua_pop(L, 1);
+        }
+        while (len > 0 && text[--len] != '.')
+            ;
+    }
+    if (dotted)
+        luaL_error(L, "cannot find '%s': there is no module '%s'", text,
+                   lua_pushlstring(L, text, strcspn(text, ".")));
+    lua_getglobal(L, text);
+    return 0;
+}
+
+static bool is_callable(lua_State *L) {
+    if (lua_isfunction(L, -1))
+        return true;
+    if (luaL_getmetafield(L, -1, "__call") == LUA_TNIL)
+        return false;
+    lua_pop(L, 1);
+    return true;
+}
+
+/* The value that the text on top names, pushed: as found before, or found now and remembered. */
+static void push_named(struct reader *r, int text, const char *s) {
+    lua_State *L = r->L;
+    size_t len;
+    lua_rawgeti(L, r->self, ST_TEXTS);
+    lua_pushvalue(L, text);
+    int known = lua_rawget(L, -2) == LUA_TNUMBER;
+    len = (size_t)lua_tointeger(L, -1);
+    lua_settop(L, text);
+    if (!known) {
+        len = find_module(L, s);
+        lua_rawgeti(L, r->self, ST_TEXTS);
+        lua_pushvalue(L, text);
+        lua_pushinteger(L, (lua_Integer)len);
+        lua_rawset(L, -3);
+        lua_pop(L, 1);
+    } else if (len == 0) {
+        lua_getglobal(L, s);
+    } else if (!push_prefix(L, s, len)) {
+        luaL_error(L, "cannot find '%s'", s);
+    }
+    if (len && s[len])
+        follow(L, s + len + 1);
+}
+
+void tine__resolve_text(struct reader *r) {
+    lua_State *L = r->L;
+    int text = lua_gettop(L);
+    size_t len;
+    const char *s = lua_tolstring(L, text, &len);
+    if (len == 0 || strlen(s) != len)
+        luaL_error(L, "cannot find a function whose name is empty or has zeros in it");
+    luaL_checkstack(L, 20, "names");
+    push_named(r, text, s);
+    if (lua_isnil(L, -1))
+        luaL_error(L, "cannot find '%s' in this process", s);
+    if (!is_callable(L))
+        luaL_error(L, "'%s' is a %s in this process, not a function", s, luaL_typename(L, -1));
+    lua_replace(L, text);
+    lua_settop(L, text);
+}

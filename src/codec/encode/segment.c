@@ -1,0 +1,500 @@
+/* From the stack to a segment: what tine__encode_function and its like have in common. */
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/hot.h"
+#include "base/sys.h"
+#include "codec/base.h"
+#include "codec/codec.h"
+#include "codec/encode/code.h"
+#include "codec/encode/encoder.h"
+#include "codec/encode/name.h"
+#include "codec/encode/seen.h"
+#include "codec/lua/class.h"
+#include "codec/lua/standard.h"
+#include "codec/names/index.h"
+#include "codec/names/names.h"
+#include "codec/pack.h"
+#include "codec/registry.h"
+#include "codec/segment.h"
+#include "codec/simple.h"
+#include "codec/state.h"
+#include "codec/wire.h"
+
+#define MAX_AGAIN 100 /* a look at a global may load a module */
+
+struct job {
+    struct codec *c;
+    struct buf *out;
+    enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_GIVEN, JOB_SHARED, JOB_VALUES, JOB_ERROR } kind;
+    int first, n; /* stack indices */
+    const struct codec_origin **origin;
+    int err;
+    bool classes; /* some are registered: encode functions may run */
+};
+
+/* ---- the encoder: taken and put back ---- */
+
+static int encoder_gc(lua_State *L) {
+    struct encoder *e = lua_touserdata(L, 1);
+    tine__seen_free(&e->seen);
+    free(e->marks);
+    e->marks = NULL;
+    return 0;
+}
+
+static struct encoder *encoder_new(lua_State *L, int self) {
+    struct encoder *e = lua_newuserdatauv(L, sizeof *e, 0);
+    *e = (struct encoder){0};
+    tine__set_class(L, "tine.encoder", encoder_gc);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, self, ST_ENCODER);
+    return e;
+}
+
+/* Push the encoder, which nobody else uses now. */
+static struct encoder *encoder_take(lua_State *L, struct codec *c, int self) {
+    if (likely(c->encoder && !c->encoder->busy))
+        lua_rawgeti(L, self, ST_ENCODER);
+    else
+        c->encoder = encoder_new(L, self);
+    c->encoder->busy = true;
+    return c->encoder;
+}
+
+/* After a huge message, to which no arguments will refer any more. */
+static void forget_huge(struct encoder *e) {
+    if (unlikely(e->seen.cap > 65536))
+        tine__seen_free(&e->seen);
+}
+
+static void encoder_put_back(lua_State *L, struct codec *c, struct encoder *e, int self) {
+    if (unlikely(c->encoder != e)) { /* a registered function made another meanwhile */
+        lua_pushvalue(L, self + 1);
+        lua_rawseti(L, self, ST_ENCODER);
+        c->encoder = e;
+    }
+    if (!e->has_function)
+        forget_huge(e);
+    c->last = NULL; /* this encoder knows the function now, or there is none */
+    e->busy = false;
+}
+
+/* ---- the function segment ---- */
+
+/* Functions that go by name are stored by where they come from, for labels. When there are too many, all are
+** forgotten. */
+#define MOST_ORIGINS 1000
+
+static void forget_origins(struct encoder *e) {
+    lua_State *L = e->L;
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawseti(L, e->self, ST_ORIGINS);
+    e->c->origins = 1;
+}
+
+/* The function that is called is the struct known at the top of the stack. */
+static void set_callee(struct encoder *e) {
+    lua_pushvalue(e->L, -1);
+    lua_replace(e->L, e->callee);
+}
+
+/* The call is of what is at `key`, known by that origin. */
+static int name_origin(struct encoder *e, int key, const struct codec_origin *o) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    lua_rawgeti(L, e->self, ST_ORIGINS);
+    lua_pushvalue(L, key);
+    struct known *k = lua_rawget(L, -2) == LUA_TNIL ? NULL : lua_touserdata(L, -1);
+    if (!k) {
+        if (e->c->origins++ >= MOST_ORIGINS)
+            forget_origins(e);
+        k = tine__known_new(L, e->c);
+        tine__known_put(k, &(struct codec_code){0}, o);
+        lua_rawgeti(L, e->self, ST_ORIGINS);
+        lua_pushvalue(L, key);
+        lua_pushvalue(L, -3);
+        lua_rawset(L, -3);
+        lua_pop(L, 1);
+    }
+    set_callee(e);
+    int err = tine__known_name(e, k);
+    if (!err)
+        lua_settop(L, top);
+    return err;
+}
+
+static int encode_text(struct encoder *e, const struct job *j) {
+    lua_State *L = e->L;
+    struct codec_origin o = {.name = lua_tostring(L, j->first), .source = ""};
+    int err = j->origin ? name_origin(e, j->first, &o) : 0;
+    if (err)
+        return err;
+    if (buf_reserve(e->out, PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_array(e->out, 2);
+    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_TEXT}, 3);
+    return tine__encode_value(e, j->first, NULL);
+}
+
+static int encode_callable(struct encoder *e, const struct job *j) {
+    lua_State *L = e->L;
+    struct codec_origin o = {.name = "callable table", .source = ""};
+    bool callable = false;
+    if (lua_getmetatable(L, j->first)) {
+        lua_pushliteral(L, "__call");
+        callable = lua_rawget(L, -2) != LUA_TNIL;
+        lua_pop(L, 2);
+    }
+    if (!callable)
+        return tine__encode_fail(e, NULL, "cannot call a %s in a task", luaL_typename(L, j->first));
+    lua_pushstring(L, o.name);
+    int err = j->origin ? name_origin(e, lua_gettop(L), &o) : 0;
+    if (err)
+        return err;
+    lua_pop(L, 1);
+    return tine__encode_value(e, j->first, NULL);
+}
+
+/* A Lua function that is known as `name` is called. */
+static int name_lua_function(struct encoder *e, int fn, const char *name) {
+    lua_Debug ar;
+    lua_pushvalue(e->L, fn);
+    lua_getinfo(e->L, ">S", &ar);
+    struct codec_origin o = {name, ar.short_src, ar.linedefined};
+    return name_origin(e, fn, &o);
+}
+
+/* If the function at `fn` goes by name: 1, and it is the callee; 0: it does not; negative: error. */
+static int named_origin(struct encoder *e, int fn) {
+    lua_State *L = e->L;
+    struct name *name = NULL;
+    const struct standard *s =
+        lua_iscfunction(L, fn) ? tine__standard_of(lua_tocfunction(L, fn)) : NULL;
+    int top = lua_gettop(L), r = 1;
+    if (!s)
+        r = name_possible(&e->c->names, lua_topointer(L, fn)) ? tine__name_of(e, fn, &name) : 0;
+    if (r <= 0) {
+        lua_settop(L, top);
+        return 0;
+    }
+    const char *text = s ? s->name : tine__name_push(e, name);
+    struct codec_origin o = {.name = text, .source = "[C]"};
+    int err = lua_iscfunction(L, fn) ? name_origin(e, fn, &o) : name_lua_function(e, fn, text);
+    if (err)
+        return err;
+    lua_settop(L, top);
+    return 1;
+}
+
+/* For a label, also of a function that cannot be sent. */
+static int find_origin(struct encoder *e, int fn) {
+    struct code *code;
+    int err = named_origin(e, fn);
+    if (err || lua_iscfunction(e->L, fn))
+        return err < 0 ? err : 0;
+    err = tine__code_of(e, fn, &code);
+    if (err)
+        return err;
+    set_callee(e);
+    lua_pop(e->L, 1);
+    return 0;
+}
+
+static int encode_callee(struct encoder *e, const struct job *j) {
+    lua_State *L = e->L;
+    int err;
+    switch (lua_type(L, j->first)) {
+    case LUA_TFUNCTION:
+        if (j->origin && (err = find_origin(e, j->first)))
+            return err;
+        return tine__encode_fn_value(e, j->first, NULL);
+    case LUA_TSTRING:
+        return encode_text(e, j);
+    default:
+        return encode_callable(e, j);
+    }
+}
+
+/* Weak values, so that nothing lives longer because it was sent. */
+static void push_weak(lua_State *L, struct encoder *e) {
+    if (lua_rawgeti(L, e->self, ST_WEAK) == LUA_TTABLE && e->fn_ordinals < 1000)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, e->self, ST_WEAK);
+}
+
+/* ---- any segment ---- */
+
+static int encode_body(struct encoder *e, const struct job *j) {
+    if (j->kind == JOB_FUNCTION)
+        return encode_callee(e, j);
+    struct step step = {.kind = j->kind == JOB_ARGUMENTS ? STEP_ARGUMENT
+                                : j->kind == JOB_SHARED  ? STEP_SHARED
+                                                         : STEP_RESULT};
+    if (buf_reserve(e->out, PACK_MAX))
+        return tine__encode_nomem(e);
+    pack_array(e->out, (size_t)j->n);
+    for (int i = 0; i < j->n; i++) {
+        step.n = i + 1;
+        if (j->kind == JOB_ERROR)
+            step.kind = i == 0 ? STEP_ERROR : STEP_RESULT;
+        int err = tine__encode_value(e, j->first + i, &step);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int compare_marks(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Sort the marks, drop those that are there twice. */
+static void tidy_marks(struct encoder *e) {
+    uint32_t n = 0;
+    qsort(e->marks, e->nmarks, sizeof *e->marks, compare_marks);
+    for (uint32_t i = 0; i < e->nmarks; i++)
+        if (i == 0 || e->marks[i] != e->marks[i - 1])
+            e->marks[n++] = e->marks[i];
+    e->nmarks = n;
+}
+
+static int finish_segment(struct encoder *e, size_t start) {
+    size_t body = e->out->len - start - SEGMENT_HEAD;
+    if (body > UINT32_MAX)
+        return tine__encode_fail(e, NULL, "cannot send more than 4 GiB at once");
+    if (e->nmarks) {
+        tidy_marks(e);
+        if (buf_reserve(e->out, (size_t)e->nmarks * 4))
+            return tine__encode_nomem(e);
+        for (uint32_t i = 0; i < e->nmarks; i++, e->out->len += 4)
+            put_le32(e->out->data + e->out->len, e->marks[i]);
+    }
+    put_le32(e->out->data + start, (uint32_t)body);
+    put_le32(e->out->data + start + 4, e->nmarks | (e->globals ? SEGMENT_GLOBALS : 0));
+    return 0;
+}
+
+static void forget(struct encoder *e, const struct job *j) {
+    bool arguments = j->kind == JOB_ARGUMENTS;
+    seen_cut(&e->seen, arguments ? e->fn_seen : 0);
+    for (uint32_t i = 0; i < e->seen.len; i++)
+        e->seen.entries[i].marked = false;
+    e->ordinals = arguments ? e->fn_ordinals : 0;
+    e->nenvs = arguments ? e->fn_envs : 0;
+    e->own_envs = arguments && e->own_envs;
+    e->nmarks = 0;
+    e->levels = 0;
+    e->globals = false;
+    e->reach = 0;
+    e->arguments = arguments;
+}
+
+static int encode_once(struct encoder *e, const struct job *j) {
+    size_t start = e->out->len;
+    forget(e, j);
+    if (buf_reserve(e->out, SEGMENT_HEAD))
+        return tine__encode_nomem(e);
+    e->out->len += SEGMENT_HEAD;
+    int err = encode_body(e, j);
+    if (likely(!err))
+        err = finish_segment(e, start);
+    if (unlikely(err))
+        e->out->len = start;
+    return err;
+}
+
+static void prepare(lua_State *L, struct encoder *e, const struct job *j, int self) {
+    e->L = L;
+    e->c = j->c;
+    e->out = j->out;
+    e->self = self;
+    e->weak = e->classes = e->anchors = e->callee = 0;
+    e->checked = false;
+    e->results = j->kind >= JOB_VALUES;
+    e->changes = j->kind < JOB_SHARED; /* a shared value comes with no call */
+    e->memo_fn = NULL;
+    if (j->kind != JOB_ARGUMENTS) {
+        e->has_function = false;
+        forget_huge(e);
+    }
+    if (j->kind != JOB_ARGUMENTS)
+        e->message = ++e->c->message;
+    if (j->kind == JOB_FUNCTION) {
+        push_weak(L, e);
+        e->weak = lua_gettop(L);
+        lua_pushnil(L);
+        e->callee = lua_gettop(L);
+    }
+    if (unlikely(j->classes)) {
+        tine__classes_push(L);
+        e->classes = lua_gettop(L);
+        lua_newtable(L);
+        e->anchors = lua_gettop(L);
+    }
+}
+
+/* The function segment ends here: arguments start from this point. */
+static void end_function(struct encoder *e) {
+    e->has_function = true;
+    e->fn_seen = e->seen.len;
+    e->fn_ordinals = e->ordinals;
+    e->fn_envs = e->nenvs;
+}
+
+/* Arguments may refer to the function, which went the quick way: catch up. */
+static int meet_last(struct encoder *e) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    seen_cut(&e->seen, 0);
+    e->ordinals = e->nenvs = 0;
+    e->message = e->c->message;
+    push_weak(L, e);
+    e->weak = top + 1;
+    tine__simple_push_last(L, e->c);
+    int err = tine__simple_meet(e, top + 2);
+    e->weak = 0;
+    if (err)
+        return err;
+    end_function(e);
+    lua_settop(L, top);
+    return 0;
+}
+
+/* Arguments need a function that the encoder has met. */
+static int check_function(struct encoder *e, const struct job *j) {
+    if (j->kind != JOB_ARGUMENTS)
+        return 0;
+    if (e->c->last)
+        return meet_last(e);
+    if (likely(e->has_function))
+        return 0;
+    return tine__encode_fail(e, NULL, "no function was encoded before these arguments");
+}
+
+/* Encode; on failure the message is pushed, and nothing else either way. */
+static int run(lua_State *L, const struct job *j) {
+    int base = lua_gettop(L), err;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, j->c->ref);
+    struct encoder *e = encoder_take(L, j->c, base + 1);
+    prepare(L, e, j, base + 1);
+    int top = lua_gettop(L);
+    if (unlikely(*e->c->loads != e->c->names.loads) && e->c->names.built)
+        (void)tine__name_missing(e);
+    lua_settop(L, top);
+    if (!(err = check_function(e, j)))
+        for (int i = 0; (err = encode_once(e, j)) == ENCODE_AGAIN && i < MAX_AGAIN; i++)
+            lua_settop(L, top);
+    if (unlikely(err == ENCODE_AGAIN))
+        err = tine__encode_fail(e, NULL,
+                                "cannot send it: looking at it loads new modules again and again");
+    if (j->kind == JOB_FUNCTION && !err)
+        end_function(e);
+    if (j->origin && lua_isuserdata(L, e->callee)) /* last: nothing runs before the caller has it */
+        *j->origin = tine__known_origin(L, lua_touserdata(L, e->callee));
+    encoder_put_back(L, j->c, e, base + 1);
+    if (err)
+        lua_replace(L, base + 1);
+    lua_settop(L, base + (err ? 1 : 0));
+    return err;
+}
+
+/* With registered classes Lua code runs meanwhile, which may change a table under lua_next. */
+static int run_protected(lua_State *L) {
+    struct job *j = lua_touserdata(L, 1);
+    luaL_checkstack(L, STACK_ROOM + 20, "encoding");
+    j->first = 2;
+    j->err = run(L, j);
+    return j->err ? 1 : 0;
+}
+
+static int start(lua_State *L, struct job *j) {
+    if (unlikely(j->c->ref == LUA_NOREF)) { /* lua_close is under way */
+        lua_pushliteral(L, "cannot send anything while the Lua state is being closed");
+        return TINE_ESERIALIZE;
+    }
+    luaL_checkstack(L, j->n + STACK_ROOM + 20, "encoding");
+    if (likely(!tine__classes_push(L)))
+        return run(L, j);
+    size_t len = j->out->len;
+    j->classes = true;
+    lua_pop(L, 1);
+    lua_pushcfunction(L, run_protected);
+    lua_pushlightuserdata(L, j);
+    for (int i = 0; i < j->n; i++)
+        lua_pushvalue(L, j->first + i);
+    int status = lua_pcall(L, j->n + 1, 1, 0);
+    if (status != LUA_OK)
+        j->out->len = len;
+    if (status == LUA_ERRMEM)
+        return lua_error(L);
+    if (status != LUA_OK)
+        return TINE_ESERIALIZE;
+    if (!j->err)
+        lua_pop(L, 1);
+    return j->err;
+}
+
+HOT int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
+                              const struct codec_origin **origin) {
+    fn = lua_absindex(L, fn);
+    struct job j = {c, out, JOB_FUNCTION, fn, 1, origin, 0, false};
+    size_t at = out->len;
+    c->load.bytes = 0;
+    struct code *code = tine__simple_encode(L, c, fn, out);
+    if (origin)
+        *origin = code ? tine__known_origin(L, &code->known) : NULL;
+    if (likely(code))
+        return 0;
+    int err = start(L, &j);
+    code = err ? NULL : tine__code_memo(c->encoder, lua_topointer(L, fn));
+    if (code && get_le32(out->data + at + 4) == 0)
+        tine__simple_note(L, c, fn, code);
+    return err;
+}
+
+const struct codec_load *tine__codec_load(const struct codec *c) {
+    return &c->load;
+}
+
+HOT int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
+    struct job j = {c, out, JOB_ARGUMENTS, lua_absindex(L, first), n, NULL, 0, false};
+    bool ready = c->last || (c->encoder && c->encoder->has_function);
+    if (likely(ready && tine__encode_scalars(L, j.first, n, out)))
+        return 0;
+    return start(L, &j);
+}
+
+int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
+    struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, NULL, 0, false};
+    return start(L, &j);
+}
+
+int tine__encode_given(lua_State *L, struct codec *c, int idx, struct buf *out) {
+    struct job j = {c, out, JOB_GIVEN, lua_absindex(L, idx), 1, NULL, 0, false};
+    return start(L, &j);
+}
+
+int tine__encode_shared(lua_State *L, struct codec *c, int idx, struct buf *out) {
+    struct job j = {c, out, JOB_SHARED, lua_absindex(L, idx), 1, NULL, 0, false};
+    return start(L, &j);
+}
+
+int tine__encode_error(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
+    struct job j = {c, out, JOB_ERROR, lua_absindex(L, first), n, NULL, 0, false};
+    return start(L, &j);
+}

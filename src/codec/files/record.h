@@ -1,0 +1,97 @@
+/* The record of a module's file: what its code says. */
+#ifndef TINE_CODEC_FILES_RECORD_H
+#define TINE_CODEC_FILES_RECORD_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+struct file_id {
+    dev_t dev;
+    ino_t ino;
+    off_t size;
+    struct timespec modified, changed;
+};
+
+struct file_hash {
+    uint64_t hash;
+    uint32_t level;   /* of a function: how many are around it */
+    uint64_t varies;  /* of a function: the upvalues that functions assign, a bit each */
+    uint64_t assigns; /* of a function: those that it assigns itself, or functions in it do */
+    uint64_t filled;  /* of a function: those with tables that functions may put something into */
+    bool again;       /* of a function: there may be many of it */
+};
+
+/* How good a name is; the first is best. */
+enum store_rank {
+    STORE_FRESH,     /* the main function stores there what it has just made, */
+    STORE_CALLED,    /* or got from a call */
+    STORE_MENTIONED, /* the code has such a string */
+    STORE_ALIAS,     /* the main function stores there what has another name, or who knows what */
+    STORE_UNKNOWN,   /* the code says nothing of it */
+    STORE_VARIES,    /* functions store there */
+};
+
+/* A key in which the file's code stores something: the worst of one key comes last. */
+struct file_key {
+    uint64_t hash;
+    enum store_rank rank;
+};
+
+/* "function M.key() ... end", and the like. */
+struct file_definition {
+    uint64_t key, function; /* hashes; of what is not known: 0 */
+    char *field; /* the key, if it is one of the table that the file returns; else NULL */
+};
+
+/* What `require` loads for a module. */
+struct file {
+    char *path;
+    struct file_id id;
+    uint64_t tick; /* when stat was asked last */
+    bool found;
+    bool assigns;  /* functions in it assign variables that are not their own */
+    bool lua;      /* else a C library */
+    bool dumped;   /* it holds bytecode */
+    uint64_t hash; /* of all the code in it */
+    struct file_hash *functions, *texts;
+    struct file_definition *definitions;
+    struct file_key *keys;
+    uint64_t *values; /* hashes of string constants that are more than names of fields */
+    uint32_t nfunctions, ntexts, ndefinitions, nkeys, nvalues;
+};
+
+/* ---- stores.c ---- */
+
+/* Note in the record, whose functions are there, what the dumped file says of its names. False: it is not understood,
+** or there is no memory. */
+bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f);
+
+/* ---- record.c ---- */
+
+/* For qsort and bsearch of hashes. */
+int tine__compare_hashes(const void *a, const void *b);
+/* What there is of the function of that hash; NULL: it is not in the file. */
+struct file_hash *tine__file_function(const struct file *f, uint64_t hash);
+/* Does the file put a function into a field of that name, but never the one of that hash? */
+bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
+/* Does the file fill the table that it returns with functions? */
+bool tine__file_has_fields(const struct file *f);
+/* Is there such a string in the code? */
+bool tine__file_mentions(const struct file *f, const char *text);
+/* Does the code store something under that key, as a constant? */
+bool tine__file_stores(const struct file *f, const char *key);
+/* The same, or may it store something under a key that was the value of a variable? */
+bool tine__file_may_store(const struct file *f, const char *key);
+/* How good a name is that key, or that upvalue of the function of that hash? */
+enum store_rank tine__file_key_rank(const struct file *f, const char *key);
+enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue);
+/* May the function of that hash, or one in it, assign something to that upvalue of it? */
+bool tine__file_assigns(const struct file *f, uint64_t function, int upvalue);
+/* Has that upvalue always the same table, into which functions may put something? */
+bool tine__file_fills(const struct file *f, uint64_t function, int upvalue);
+
+#endif

@@ -1,0 +1,143 @@
+/* Is a module's file still what the module was loaded from?
+**
+** Lua does not say what it has loaded. So a module whose loading is seen (codec.c) is remembered with the path that leads to
+** its file then, and what stat says of that, and a hash of the bytes in it. Of others, what the file was when anybody
+** first looked at the module is as near as one gets. Either is kept for all codecs of the state, as long as the module
+** lives: with the module's table (or what else `require` gave), hash of the code by path.
+*/
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "codec/files/files.h"
+#include "codec/files/record.h"
+#include "codec/state.h"
+
+#define VERSIONS \
+    "tine.versions" /* registry, weak keys: module -> path -> hash; and "=" and path -> struct loading */
+#define UNKNOWN 0 /* a hash that no file has */
+
+/* What a file was when the module was loaded from it: one of several, where a file gives what another one's module is. */
+struct loading {
+    struct file_id id;
+    uint64_t hash; /* of its bytes */
+};
+
+/* Push the hashes of the module at `module`, by path. */
+static void push_hashes(lua_State *L, int module) {
+    if (!luaL_getsubtable(L, LUA_REGISTRYINDEX, VERSIONS)) {
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "k");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+    }
+    lua_pushvalue(L, module);
+    if (lua_rawget(L, -2) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, module);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_remove(L, -2);
+}
+
+/* ---- when it is loaded ---- */
+
+/* The hash of the bytes in the file; UNKNOWN: it cannot be read. */
+static uint64_t hash_of_bytes(const char *path) {
+    struct buf b;
+    uint64_t hash = UNKNOWN;
+    size_t n = 1;
+    FILE *file = fopen(path, "rbe");
+    tine__buf_init(&b);
+    while (file && n > 0 && buf_reserve(&b, BUFSIZ) == 0) {
+        n = fread(b.data + b.len, 1, BUFSIZ, file);
+        b.len += n;
+    }
+    if (file && n == 0 && !ferror(file))
+        hash = tine__hash(b.data, b.len);
+    if (file)
+        (void)fclose(file);
+    tine__buf_free(&b);
+    return hash;
+}
+
+/* Push the path as an absolute one. */
+static const char *push_absolute(lua_State *L, const char *path) {
+    char *cwd = *path == '/' ? NULL : getcwd(NULL, 0);
+    if (cwd)
+        lua_pushfstring(L, "%s/%s", cwd, path);
+    else
+        lua_pushstring(L, path);
+    free(cwd);
+    return lua_tostring(L, -1);
+}
+
+/* Push the path of the file that `require` would find now; false, and perhaps something else: there is none. */
+static bool push_file(lua_State *L, int loaded, const char *module) {
+    lua_pushliteral(L, "package");
+    if (lua_rawget(L, loaded) != LUA_TTABLE)
+        return false;
+    lua_pushliteral(L, "path");
+    lua_rawget(L, -2);
+    return lua_type(L, -1) == LUA_TSTRING &&
+           tine__file_search(L, NULL, module, lua_tostring(L, -1));
+}
+
+void tine__version_note(lua_State *L, int loaded, int name, int module) {
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 20, "modules");
+    if (lua_type(L, name) != LUA_TSTRING ||
+        (!lua_istable(L, module) && !lua_isfunction(L, module)) ||
+        !push_file(L, loaded, lua_tostring(L, name)))
+        return lua_settop(L, top);
+    const char *path = push_absolute(L, lua_tostring(L, -1));
+    push_hashes(L, module);
+    lua_pushfstring(L, "=%s", path);
+    struct loading *l = lua_newuserdatauv(L, sizeof *l, 0);
+    if (tine__file_identify(path, &l->id) && (l->hash = hash_of_bytes(path)) != UNKNOWN)
+        lua_rawset(L, -3);
+    lua_settop(L, top);
+}
+
+/* ---- later ---- */
+
+/* Is the file not the one any more that was there when the module was loaded, whose hashes are on top? */
+static bool has_changed(lua_State *L, const struct file *f) {
+    int top = lua_gettop(L);
+    const char *path = push_absolute(L, f->path);
+    lua_pushfstring(L, "=%s", path);
+    lua_rawget(L, top);
+    const struct loading *l = lua_touserdata(L, -1);
+    bool changed = l && !tine__file_same(&l->id, &f->id) && hash_of_bytes(path) != l->hash;
+    lua_settop(L, top);
+    return changed;
+}
+
+uint64_t tine__version(lua_State *L, int self, const char *module, const struct file *f) {
+    int top = lua_gettop(L);
+    uint64_t hash = f->hash;
+    luaL_checkstack(L, 10, "modules");
+    lua_rawgeti(L, self, ST_LOADED);
+    lua_pushstring(L, module);
+    lua_rawget(L, top + 1);
+    if (lua_istable(L, -1) || lua_isfunction(L, -1)) {
+        push_hashes(L, top + 2);
+        lua_pushstring(L, f->path);
+        if (lua_rawget(L, top + 3) == LUA_TNUMBER) {
+            hash = (uint64_t)lua_tointeger(L, -1);
+        } else {
+            lua_settop(L, top + 3);
+            hash = has_changed(L, f) ? UNKNOWN : f->hash;
+            lua_pushstring(L, f->path);
+            lua_pushinteger(L, (lua_Integer)hash);
+            lua_rawset(L, top + 3);
+        }
+    }
+    lua_settop(L, top);
+    return hash;
+}

@@ -1,0 +1,432 @@
+/* Which globals a function reads and assigns: read from its own dump, nested functions included.
+**
+** A global is a field of the upvalue _ENV. The compiler reads one with GETTABUP and assigns one with
+** SETTABUP, whose key is a short string constant; with many constants in a function, or a long name,
+** it takes GETUPVAL, LOADK and GETTABLE or SETTABLE (see ops.h). If a dump does not look as expected, no name is found, and
+** globals then do not travel.
+*/
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "codec/lua/dump.h"
+#include "codec/lua/globals.h"
+#include "codec/lua/ops.h"
+#include "codec/lua/standard.h"
+
+/* ---- functions ---- */
+
+struct scan {
+    lua_State *L;
+    struct dump_cursor c;
+    struct opcodes ops;
+    int set;  /* stack index: name -> bits of enum use */
+    int uses; /* of a table: "module.field", or "module" for all of it, -> true */
+    struct global_uses *out;
+    bool inner; /* not the main function itself */
+};
+
+enum use {
+    USE_READ = 1,   /* as a bare name */
+    USE_READ_G = 2, /* as _G.name */
+    USE_ASSIGNED = 4,
+};
+
+/* Push constant `k` of the function whose constants are on top; NULL, and nothing: it is no string. */
+static const char *push_constant(struct scan *s, unsigned k) {
+    if (lua_rawgeti(s->L, -1, (lua_Integer)k + 1) == LUA_TSTRING)
+        return lua_tostring(s->L, -1);
+    lua_pop(s->L, 1);
+    return NULL;
+}
+
+/* Note the global whose name is constant `k`. */
+static void note(struct scan *s, unsigned k, enum use use) {
+    lua_State *L = s->L;
+    if (!push_constant(s, k))
+        return;
+    lua_pushvalue(L, -1);
+    lua_rawget(L, s->set);
+    lua_Integer bits = lua_tointeger(L, -1) | (lua_Integer)use;
+    lua_pop(L, 1);
+    lua_pushinteger(L, bits);
+    lua_rawset(L, s->set);
+}
+
+/* A field of one of Lua's own libraries is used: constant `k`, or -1 for any. */
+static void note_use(struct scan *s, const char *module, int k) {
+    lua_State *L = s->L;
+    const char *field = k < 0 ? NULL : push_constant(s, (unsigned)k);
+    if (field)
+        lua_pushfstring(L, "%s.%s", module, field);
+    else
+        lua_pushstring(L, module);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, s->uses);
+    if (field)
+        lua_pop(L, 1);
+}
+
+static bool is_library(const char *name) {
+    static const char *const names[] = {"coroutine", "debug",  "io",    "math", "os",
+                                        "package",   "string", "table", "utf8"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Instruction `at` loads a constant into register *q: the number of the constant, else -1. */
+static int constant_loaded(const struct scan *s, const unsigned char *code, size_t n, size_t at,
+                           unsigned *q) {
+    uint32_t x = at + 1 < n ? instruction(code, at) : 0;
+    *q = a_of(x);
+    if (at + 1 < n && op_of(x) == s->ops.loadk)
+        return (int)bx_of(x);
+    if (at + 1 < n && op_of(x) == s->ops.loadk + 1u) /* as Lua's list of instructions has it */
+        return (int)ax_of(instruction(code, at + 1));
+    return -1;
+}
+
+/* The instruction at `at`, when it takes a field of register `r`, perhaps by a constant that was loaded right before:
+** the number of the constant, else -1. */
+static int field_at(const struct scan *s, const unsigned char *code, size_t n, size_t at,
+                    unsigned r) {
+    unsigned q;
+    uint32_t x = at < n ? instruction(code, at) : 0;
+    if (at >= n || b_of(x) != r)
+        return -1;
+    if (op_of(x) == s->ops.getfield || (op_of(x) == s->ops.self && k_of(x)))
+        return (int)c_of(x);
+    for (size_t back = 1; op_of(x) == s->ops.gettable && back <= 2 && back <= at; back++) {
+        int k = constant_loaded(s, code, n, at - back, &q);
+        if (k >= 0 && q == c_of(x))
+            return k;
+    }
+    return -1;
+}
+
+/* The instruction after `at`, likewise. */
+static int field_after(const struct scan *s, const unsigned char *code, size_t n, size_t at,
+                       unsigned r) {
+    return field_at(s, code, n, at + 1, r);
+}
+
+/* Register `r` has the globals from instruction `at` on: note what is taken from it, until it has something else. */
+static void note_fields(struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned r,
+                        enum use use) {
+    for (size_t i = at + 1; i < n; i++) {
+        uint32_t x = instruction(code, i);
+        int field = field_at(s, code, n, i, r);
+        if (field >= 0)
+            note(s, (unsigned)field, use);
+        if (a_of(x) == r && op_of(x) != s->ops.setfield && op_of(x) != s->ops.settable)
+            return;
+    }
+}
+
+/* The global named by constant `k` was loaded into register `r` by instruction `at`, or by one before. */
+static void note_read(struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned k,
+                      unsigned r) {
+    const char *name = push_constant(s, k);
+    if (!name)
+        return;
+    lua_pop(s->L, 1); /* stays: the table of constants has it */
+    int field = field_after(s, code, n, at, r);
+    note(s, k, USE_READ);
+    if (is_library(name))
+        note_use(s, name, field);
+    if (strcmp(name, "_G") != 0)
+        return;
+    note_fields(s, code, n, at, r, USE_READ_G);
+    if (field < 0 || !push_constant(s, (unsigned)field))
+        return;
+    name = lua_tostring(s->L, -1);
+    lua_pop(s->L, 1);
+    if (is_library(name))
+        note_use(s, name, field_after(s, code, n, at + 1, a_of(instruction(code, at + 1))));
+}
+
+/* GETUPVAL r; LOADK q k (or LOADKX q, EXTRAARG k); ... GETTABLE x r q or SETTABLE r q x. */
+static bool note_long(struct scan *s, const unsigned char *code, size_t n, size_t at) {
+    unsigned r = a_of(instruction(code, at)), q;
+    int k = constant_loaded(s, code, n, at + 1, &q);
+    if (k < 0)
+        return false;
+    for (size_t i = at + 2; i < n; i++) {
+        uint32_t x = instruction(code, i);
+        if (op_of(x) == s->ops.gettable && b_of(x) == r && c_of(x) == q) {
+            note_read(s, code, n, i, (unsigned)k, a_of(x));
+            return true;
+        }
+        if (op_of(x) == s->ops.settable && a_of(x) == r && b_of(x) == q) {
+            note(s, (unsigned)k, USE_ASSIGNED);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* _ENV itself was loaded by instruction `at`. Is something stored in it? */
+static void note_escape(struct scan *s, const unsigned char *code, size_t n, size_t at) {
+    unsigned r = a_of(instruction(code, at));
+    s->out->escapes = true;
+    note_fields(s, code, n, at, r, USE_READ);
+    for (size_t i = at + 1; i < n; i++) {
+        uint32_t x = instruction(code, i);
+        if ((op_of(x) == s->ops.settable || op_of(x) == s->ops.setfield) && a_of(x) == r)
+            s->out->stores = true;
+    }
+}
+
+static void scan_code(struct scan *s, const unsigned char *code, size_t n, int env) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t x = instruction(code, i);
+        if (op_of(x) == s->ops.self && k_of(x))
+            note_use(s, "string", (int)c_of(x)); /* it may be a string's method */
+        if (env < 0)
+            continue;
+        if (op_of(x) == s->ops.gettabup && b_of(x) == (unsigned)env)
+            note_read(s, code, n, i, c_of(x), a_of(x));
+        else if (op_of(x) == s->ops.settabup && a_of(x) == (unsigned)env)
+            note(s, b_of(x), USE_ASSIGNED);
+        else if (op_of(x) == s->ops.getupval && b_of(x) == (unsigned)env &&
+                 !note_long(s, code, n, i))
+            note_escape(s, code, n, i);
+    }
+}
+
+/* Push a table of the string constants, by number. */
+static void push_constants(struct scan *s) {
+    size_t len, n = tine__dump_number(&s->c);
+    lua_newtable(s->L);
+    for (size_t i = 0; i < n && s->c.ok; i++) {
+        const char *p = tine__dump_constant(&s->c, &len);
+        if (!p)
+            continue;
+        lua_pushlstring(s->L, p, len);
+        lua_rawseti(s->L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* The number of the upvalue that is the enclosing function's upvalue `env`; -1: none. */
+static int find_upvalue(struct scan *s, int env) {
+    int found = -1;
+    size_t n = tine__dump_number(&s->c);
+    for (size_t i = 0; i < n && s->c.ok; i++) {
+        unsigned instack = tine__dump_byte(&s->c), index = tine__dump_byte(&s->c);
+        tine__dump_byte(&s->c); /* kind */
+        if (!instack && env >= 0 && index == (unsigned)env)
+            found = (int)i;
+    }
+    return found;
+}
+
+/* `outer` is the environment's number among the enclosing function's upvalues, or with `main` among
+** its own. */
+static void scan_function(struct scan *s, int outer, bool main) {
+    size_t len;
+    luaL_checkstack(s->L, 8, "nested functions");
+    tine__dump_string(&s->c, &len);
+    tine__dump_number(&s->c), tine__dump_number(&s->c);
+    tine__dump_skip(&s->c, 3);
+    size_t n = tine__dump_number(&s->c);
+    const unsigned char *code =
+        n <= (size_t)(s->c.end - s->c.p) ? tine__dump_skip(&s->c, 4 * n) : NULL;
+    s->c.ok = s->c.ok && code;
+    push_constants(s);
+    int env = find_upvalue(s, outer);
+    if (main)
+        env = outer;
+    if (s->c.ok && !(main && s->inner))
+        scan_code(s, code, n, env);
+    lua_pop(s->L, 1);
+    for (n = tine__dump_number(&s->c); n > 0 && s->c.ok; n--)
+        scan_function(s, env, false);
+    tine__dump_debug(&s->c);
+}
+
+/* Append the names of `set` of which `wanted` says so to the list on top. */
+static uint32_t collect(lua_State *L, int set, bool (*wanted)(const char *name, lua_Integer bits),
+                        lua_Integer *at) {
+    int list = lua_gettop(L);
+    uint32_t n = 0;
+    for (lua_pushnil(L); lua_next(L, set); lua_pop(L, 1)) {
+        if (!wanted(lua_tostring(L, -2), lua_tointeger(L, -1)))
+            continue;
+        lua_pushvalue(L, -2);
+        lua_rawseti(L, list, ++*at);
+        n++;
+    }
+    return n;
+}
+
+static bool is_read(const char *name, lua_Integer bits) {
+    return bits & USE_READ && !(bits & USE_ASSIGNED) && !tine__standard_global(name);
+}
+
+static bool is_read_by_g(const char *name, lua_Integer bits) {
+    (void)name;
+    return bits & USE_READ_G;
+}
+
+static bool is_assigned(const char *name, lua_Integer bits) {
+    (void)name;
+    return bits & USE_ASSIGNED;
+}
+
+static bool is_standard_read(const char *name, lua_Integer bits) {
+    return bits & USE_READ && !(bits & USE_ASSIGNED) && tine__standard_global(name) &&
+           strcmp(name, "_G") != 0;
+}
+
+/* Append the uses of libraries to the list on top: "module", then "field" or false. */
+static uint32_t collect_uses(lua_State *L, int uses, lua_Integer at) {
+    int list = lua_gettop(L);
+    uint32_t n = 0;
+    for (lua_pushnil(L); lua_next(L, uses); lua_pop(L, 1)) {
+        const char *use = lua_tostring(L, -2), *dot = strchr(use, '.');
+        lua_pushlstring(L, use, dot ? (size_t)(dot - use) : strlen(use));
+        lua_rawseti(L, list, ++at);
+        if (dot)
+            lua_pushstring(L, dot + 1);
+        else
+            lua_pushboolean(L, 0);
+        lua_rawseti(L, list, ++at);
+        n++;
+    }
+    return n;
+}
+
+bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool inner,
+                      struct global_uses *out) {
+    struct scan s = {.L = L,
+                     .c = tine__dump_open(dump, len),
+                     .ops = tine__opcodes(L),
+                     .out = out,
+                     .inner = inner};
+    lua_Integer at = 0;
+    *out = (struct global_uses){0};
+    if (!s.c.ok || !s.ops.known)
+        return false;
+    lua_newtable(L);
+    s.set = lua_gettop(L);
+    lua_newtable(L);
+    s.uses = s.set + 1;
+    scan_function(&s, env - 1, true);
+    if (!s.c.ok || s.c.p != s.c.end) {
+        lua_settop(L, s.set - 1);
+        return false;
+    }
+    lua_newtable(L);
+    out->reads = collect(L, s.set, is_read, &at);
+    out->assigns = collect(L, s.set, is_assigned, &at);
+    out->by_g = collect(L, s.set, is_read_by_g, &at);
+    out->standards = collect(L, s.set, is_standard_read, &at);
+    out->uses = collect_uses(L, s.uses, at);
+    lua_replace(L, s.set);
+    lua_settop(L, s.set);
+    return true;
+}
+
+/* ---- what a file defines ---- */
+
+#define NO_REGISTER 256u
+
+/* The register of the one value that the code returns at last; NO_REGISTER: it returns something else. */
+static unsigned returned(const struct opcodes *ops, const unsigned char *code, size_t n) {
+    for (size_t i = n; i > 0; i--) {
+        uint32_t x = instruction(code, i - 1);
+        if (op_of(x) == ops->ret && b_of(x) != 1)
+            return b_of(x) == 2 ? a_of(x) : NO_REGISTER;
+    }
+    return NO_REGISTER;
+}
+
+/* Which function the code has made last in each register: that is forgotten rather too early. */
+static void note_made(const struct opcodes *ops, uint32_t x, uint32_t made[static NO_REGISTER]) {
+    if (op_of(x) == ops->setfield || op_of(x) == ops->jump)
+        return;
+    for (unsigned r = a_of(x); r < NO_REGISTER; r++)
+        made[r] = NO_FUNCTION;
+    if (op_of(x) == ops->closure)
+        made[a_of(x)] = bx_of(x);
+}
+
+/* What the code of a main function is read with. The table of constants is on top, and below it, by "register.field", which
+** function is there. */
+struct defining {
+    struct scan s;
+    int defined;
+    uint32_t made[NO_REGISTER]; /* which function each register has, as far as that is sure */
+    bool got[NO_REGISTER];      /* it was taken from a field */
+};
+
+/* Push the field's constant, then "register.field"; false, and nothing: it is no text. */
+static bool push_place(struct defining *d, unsigned r, unsigned k) {
+    const char *key = push_constant(&d->s, k);
+    if (key)
+        lua_pushfstring(d->s.L, "%d.%s", (int)r, key);
+    return key;
+}
+
+/* M.now = M.first: the register has the function of `M.first`. */
+static void note_got(struct defining *d, uint32_t x) {
+    lua_State *L = d->s.L;
+    if (op_of(x) != d->s.ops.getfield || !push_place(d, b_of(x), c_of(x)))
+        return;
+    if (lua_rawget(L, d->defined) == LUA_TNUMBER) {
+        d->made[a_of(x)] = (uint32_t)lua_tointeger(L, -1);
+        d->got[a_of(x)] = true;
+    }
+    lua_pop(L, 2);
+}
+
+/* The field is set. Is it known to what? Then that is a definition; else there may be anything. */
+static void note_set(struct defining *d, uint32_t x, struct definition *out) {
+    lua_State *L = d->s.L;
+    out->function = k_of(x) ? NO_FUNCTION : d->made[c_of(x)];
+    out->key = lua_tolstring(L, -2, &out->len);
+    if (out->function == NO_FUNCTION)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, out->function);
+    lua_rawset(L, d->defined);
+}
+
+bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
+                          void (*found)(void *ud, const struct definition *d), void *ud) {
+    struct defining d = {.s = {.L = L, .c = tine__dump_open(dump, len), .ops = tine__opcodes(L)}};
+    struct scan *s = &d.s;
+    size_t n;
+    tine__dump_string(&s->c, &n);
+    tine__dump_number(&s->c), tine__dump_number(&s->c);
+    tine__dump_skip(&s->c, 3);
+    n = tine__dump_number(&s->c);
+    const unsigned char *code =
+        n <= (size_t)(s->c.end - s->c.p) ? tine__dump_skip(&s->c, 4 * n) : NULL;
+    if (!s->c.ok || !code || !s->ops.known)
+        return false;
+    lua_newtable(L);
+    d.defined = lua_gettop(L);
+    push_constants(s);
+    memset(d.made, 0xff, sizeof d.made);
+    unsigned module = returned(&s->ops, code, n);
+    for (size_t i = 0; i < n && s->c.ok; i++) {
+        uint32_t x = instruction(code, i);
+        note_made(&s->ops, x, d.made);
+        if (op_of(x) == s->ops.closure)
+            d.got[a_of(x)] = false;
+        note_got(&d, x);
+        if (op_of(x) != s->ops.setfield || !push_place(&d, a_of(x), b_of(x)))
+            continue;
+        struct definition definition = {.of_module =
+                                            a_of(x) == module && !k_of(x) && !d.got[c_of(x)]};
+        note_set(&d, x, &definition);
+        if (!k_of(x)) /* a constant is no function */
+            found(ud, &definition);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, d.defined - 1);
+    return s->c.ok;
+}

@@ -1,0 +1,109 @@
+/* Makers of closures.
+**
+** Loading a dump for every call would cost several times the call. So the dumped function is pasted
+** once into a stub that Lua compiled from
+**
+**     local u1, ..., un; return function() return u1, ..., un end
+**
+** in place of the inner function: only the descriptions of its upvalues become those of the stub,
+** whose variables they then are. Each call of that makes a new closure with new upvalues, by Lua's
+** own means. No instruction is looked at or made up, and a dump that is not understood to its last
+** byte is left alone.
+*/
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "codec/lua/dump.h"
+#include "codec/lua/maker.h"
+
+#define MAX_STUB \
+    100 /* local variables of a stub; functions with more upvalues are loaded each time */
+
+static void append_names(char *text, size_t size, int n) {
+    for (int i = 1; i <= n; i++) {
+        size_t len = strlen(text);
+        snprintf(text + len, size - len, i == 1 ? " u%d" : ", u%d", i);
+    }
+}
+
+static void write_stub(char *text, size_t size, int n) {
+    snprintf(text, size, n ? "local" : "");
+    append_names(text, size, n);
+    size_t len = strlen(text);
+    snprintf(text + len, size - len, "; return function() return");
+    append_names(text, size, n);
+    len = strlen(text);
+    snprintf(text + len, size - len, " end");
+}
+
+static int append_some(lua_State *L, const void *p, size_t n, void *ud) {
+    (void)L;
+    return buf_append(ud, p, n);
+}
+
+/* The dump of a stub with n variables. */
+static bool dump_stub(lua_State *L, int n, struct buf *out) {
+    char text[2048];
+    write_stub(text, sizeof text, n);
+    bool ok = luaL_loadbufferx(L, text, strlen(text), "=stub", "t") == LUA_OK &&
+              lua_dump(L, append_some, out, 1) == 0;
+    lua_pop(L, 1);
+    return ok;
+}
+
+/* Are the inner function's upvalues the stub's variables, in their order? */
+static bool is_stub(const struct buf *stub, const struct dump_function *inner, int n) {
+    const char *p = stub->data + inner->upvalues;
+    if (inner->nups != (size_t)n)
+        return false;
+    for (int i = 0; i < n; i++, p += 3)
+        if (p[0] != 1 || p[1] != i)
+            return false;
+    return true;
+}
+
+/* The inner function of a stub, seen as a function of its own. */
+static bool find_inner(const struct buf *stub, struct dump_function *main,
+                       struct dump_function *inner) {
+    if (!tine__dump_main(stub->data, stub->len, main) || !main->child_end)
+        return false;
+    tine__dump_at(stub->data, stub->len, main->child_start, inner);
+    return inner->end == main->child_end;
+}
+
+/* Paste the function `f` of `dump` into the stub. The caller frees *out. */
+static bool paste(const struct buf *stub, const char *dump, const struct dump_function *f,
+                  struct buf *out) {
+    struct dump_function main, inner;
+    int n = (int)f->nups;
+    if (!find_inner(stub, &main, &inner) || !is_stub(stub, &inner, n) ||
+        memcmp(stub->data, dump, DUMP_HEADER) != 0)
+        return false;
+    size_t at = f->upvalues - f->start + inner.start;
+    if (buf_append(out, stub->data, inner.start) ||
+        buf_append(out, dump + f->start, f->end - f->start) ||
+        buf_append(out, stub->data + inner.end, stub->len - inner.end))
+        return false;
+    for (size_t i = 0; i < (size_t)n; i++)
+        memcpy(out->data + at + 3 * i, stub->data + inner.upvalues + 3 * i, 2);
+    return true;
+}
+
+bool tine__push_maker(lua_State *L, const char *dump, size_t len) {
+    struct dump_function f;
+    struct buf stub, made;
+    if (!tine__dump_main(dump, len, &f) || f.nups > MAX_STUB)
+        return false;
+    tine__buf_init(&stub);
+    tine__buf_init(&made);
+    bool ok = dump_stub(L, (int)f.nups, &stub) && paste(&stub, dump, &f, &made);
+    if (ok && luaL_loadbufferx(L, made.data, made.len, "=(task)", "b") != LUA_OK) {
+        lua_pop(L, 1);
+        ok = false;
+    }
+    tine__buf_free(&stub);
+    tine__buf_free(&made);
+    return ok;
+}

@@ -1,0 +1,319 @@
+/* What can be reached from loaded modules, by address: the reverse of package.loaded.
+**
+** THE RULE. A name may stand only for what the other process will really get under that name. Whatever
+** cannot be shown to be the same goes by value; whatever can go by neither is an error. So the index below says
+** only where a thing might be found. What is shown of it, and how, is in proof.c; what the other side checks
+** before it takes its own for it, in resolve.c; that what the program changed in a module goes along with the
+** module, in changes.c; where the other side will look for a module's code, in files.c; that Lua's own C functions
+** are known by their address alone, in standard.c. docs/travel.md has the rule in examples.
+**
+** THE INDEX. Tables, Lua functions, C functions and userdata, to a few steps from package.loaded. A step is a
+** field, an item, a metatable, or an upvalue of a function: so private classes, and sentinels that only the
+** functions of a module see, have names too. The nearest way counts. An entry says where its object was;
+** before it is used the way there is walked again, so an entry can be out of date but never wrong. When
+** something turns up that has no name, the index is compared with package.loaded (its length and the
+** addresses in it) and made anew if that has changed; this is done at most once for a segment. Codecs of one state
+** share it (index_copy.c), as long as all that it was made from is where it was.
+**
+** Functions of the program itself, wherever they are held, are no way to anything: only through functions from the
+** file of a loaded module does the index look at upvalues. Of `_G` only C functions and userdata have names.
+*/
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/sys.h"
+#include "codec/base.h"
+#include "codec/changes/watch.h"
+#include "codec/encode/encoder.h"
+#include "codec/files/files.h"
+#include "codec/names/index.h"
+#include "codec/names/names.h"
+#include "codec/names/step.h"
+#include "codec/pack.h"
+#include "codec/scalars.h"
+#include "codec/state.h"
+
+/* ---- the index ---- */
+
+static uint32_t slot_of(const struct index *x, const void *key) {
+    uint64_t h = (uint64_t)(uintptr_t)key >> 3;
+    return (uint32_t)((h * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & x->mask;
+}
+
+struct place *tine__index_find(const struct index *x, const void *key) {
+    for (uint32_t i = slot_of(x, key); x->slots[i]; i = (i + 1) & x->mask)
+        if (x->list[x->slots[i] - 1].key == key)
+            return &x->list[x->slots[i] - 1];
+    return NULL;
+}
+
+static void put_slot(struct index *x, uint32_t id) {
+    const void *key = x->list[id].key;
+    uint32_t i = slot_of(x, key);
+    while (x->slots[i])
+        i = (i + 1) & x->mask;
+    x->slots[i] = id + 1;
+    x->filter[name_filter_bit(key) / 64] |= UINT64_C(1) << name_filter_bit(key) % 64;
+}
+
+/* Have room for `cap` places, a power of two. */
+static bool grow(struct index *x, uint32_t cap) {
+    struct place *list = sys.realloc(x->list, cap * sizeof *list);
+    if (!list)
+        return false;
+    x->list = list;
+    uint32_t *slots = sys.calloc((size_t)cap * 2, sizeof *slots);
+    if (!slots)
+        return false;
+    free(x->slots);
+    x->slots = slots;
+    x->cap = cap;
+    x->mask = cap * 2 - 1;
+    for (uint32_t i = 0; i < x->used; i++)
+        put_slot(x, i);
+    return true;
+}
+
+struct index *tine__index_new(uint32_t expected) {
+    uint32_t cap = 256;
+    struct index *x = sys.calloc(1, sizeof *x);
+    while (cap < expected)
+        cap *= 2;
+    if (x && !grow(x, cap)) {
+        free(x->list);
+        free(x);
+        return NULL;
+    }
+    if (x)
+        x->users = 1;
+    return x;
+}
+
+struct place *tine__index_insert(struct index *x, const void *key) {
+    if (x->used == x->cap && !grow(x, x->cap * 2))
+        return NULL;
+    x->list[x->used] = (struct place){.key = key};
+    put_slot(x, x->used);
+    return &x->list[x->used++];
+}
+
+void tine__index_drop(struct index *x) {
+    if (!x || --x->users > 0)
+        return;
+    free(x->slots);
+    free(x->list);
+    free(x);
+}
+
+/* ---- what a codec knows ---- */
+
+bool tine__names_open(struct codec *c, struct index *x) {
+    struct names *n = &c->names;
+    n->list = sys.calloc(x->used, sizeof *n->list);
+    if (!n->list)
+        return false;
+    n->index = x;
+    x->users++;
+    memcpy(n->filter, x->filter, sizeof n->filter);
+    for (int i = 0; i < OWN_TABLES; i++) {
+        uint32_t bit = name_filter_bit(c->own[i]);
+        n->filter[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+    return true;
+}
+
+void tine__names_free(struct codec *c) {
+    struct names *n = &c->names;
+    for (uint32_t at = n->asked; at; at = n->list[at - 1].next)
+        tine__watch_free(&n->list[at - 1].watch);
+    free(n->list);
+    tine__index_drop(n->index);
+    tine__buf_free(&n->bytes);
+    n->list = NULL;
+    n->index = NULL;
+    n->asked = 0;
+    n->built = false;
+    memset(n->plain, 0, sizeof n->plain);
+    memset(n->filter, 0, sizeof n->filter);
+    memset(c->sent, 0, sizeof c->sent); /* they may have names then */
+    c->last = NULL;
+}
+
+struct name *tine__name_at(const struct codec *c, uint32_t id) {
+    struct name *n = &c->names.list[id];
+    if (unlikely(!n->key)) {
+        const struct place *p = &c->names.index->list[id];
+        n->key = p->key;
+        n->root = p->root;
+        n->kind = p->kind;
+        n->depth = p->depth;
+        n->builtin = p->builtin;
+        n->meta = p->meta;
+        n->next = c->names.asked;
+        ((struct codec *)c)->names.asked = id + 1;
+    }
+    return n;
+}
+
+struct name *tine__name_find(const struct codec *c, const void *p) {
+    const struct index *x = c->names.index;
+    const struct place *found = x ? tine__index_find(x, p) : NULL;
+    return found ? tine__name_at(c, (uint32_t)(found - x->list)) : NULL;
+}
+
+/* ---- using it ---- */
+
+static uint32_t parent_of(const struct names *n, uint32_t id) {
+    return n->list[id].moved ? n->list[id].parent : n->index->list[id].parent;
+}
+
+int tine__name_way(const struct names *n, uint32_t id, uint32_t way[WAY_MAX]) {
+    int steps = 0;
+    uint32_t root = n->index->list[id].root;
+    for (uint32_t i = id; i != root; i = parent_of(n, i))
+        steps++;
+    for (int i = steps; i >= 0; i--, id = parent_of(n, id))
+        way[i] = id;
+    return steps;
+}
+
+uint32_t tine__name_parent(const struct encoder *e, uint32_t id) {
+    return parent_of(&e->c->names, id);
+}
+
+static int way_to(const struct names *n, const struct name *name, uint32_t way[WAY_MAX]) {
+    bool listed = name->depth > 0; /* one that is made for a library is not */
+    return tine__name_way(n, listed ? (uint32_t)(name - n->list) : name->root, way);
+}
+
+int tine__name_steps(const struct encoder *e, const struct name *name) {
+    uint32_t way[WAY_MAX];
+    return way_to(&e->c->names, name, way);
+}
+
+void tine__name_push_step(struct encoder *e, uint32_t id) {
+    lua_State *L = e->L;
+    lua_rawgeti(L, e->self, e->c->names.list[id].moved ? ST_WAYS : ST_PATHS);
+    lua_rawgeti(L, -1, (lua_Integer)id + 1);
+    lua_remove(L, -2);
+}
+
+/* The same; the steps that the index has are at stack index `paths`. */
+static void push_step(struct encoder *e, int paths, uint32_t id) {
+    if (unlikely(e->c->names.list[id].moved))
+        tine__name_push_step(e, id);
+    else
+        lua_rawgeti(e->L, paths, (lua_Integer)id + 1);
+}
+
+bool tine__name_walk(struct encoder *e, const struct name *name) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    uint32_t way[WAY_MAX];
+    int steps = way_to(&e->c->names, name, way);
+    lua_rawgeti(L, e->self, ST_PATHS);
+    lua_rawgeti(L, e->self, ST_LOADED);
+    for (int i = 0; i <= steps; i++) {
+        push_step(e, top + 1, way[i]);
+        if (!tine__take_step(L, top + 2)) {
+            lua_settop(L, top);
+            return false;
+        }
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return true;
+}
+
+bool tine__name_watch(struct encoder *e, struct name *name, int list) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    uint32_t way[WAY_MAX];
+    int steps = way_to(&e->c->names, name, way);
+    bool good = true;
+    lua_rawgeti(L, e->self, ST_PATHS);
+    lua_rawgeti(L, e->self, ST_LOADED);
+    for (int i = 0; good && i <= steps; i++) {
+        push_step(e, top + 1, way[i]);
+        good = lua_istable(L, top + 2) && !lua_isboolean(L, -1) &&
+               !(lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0) &&
+               tine__watch_field(L, &name->watch, list, top + 2, top + 3);
+        if (good) {
+            lua_rawget(L, top + 2);
+            lua_replace(L, top + 2);
+        }
+    }
+    lua_settop(L, top);
+    if (!good)
+        tine__watch_free(&name->watch);
+    return good;
+}
+
+bool tine__name_holds(lua_State *L, const struct codec *c, int self, struct name *n) {
+    int top = lua_gettop(L);
+    bool good = true;
+    if (!n->watch.made || n->going != GOES_BY_NAME ||
+        (n->file && !tine__file_is_current(n->file)) || !lua_checkstack(L, 40))
+        return false;
+    if (!n->fields) {
+        struct encoder e = {.L = L, .c = (struct codec *)c, .self = self};
+        good = tine__name_walk(&e, n) &&
+               (n->kind == NAME_USERDATA ? lua_touserdata(L, -1) : lua_topointer(L, -1)) == n->key;
+        lua_settop(L, top);
+    }
+    lua_rawgeti(L, self, ST_WATCHES);
+    lua_rawgeti(L, -1, (lua_Integer)(n - c->names.list) + 1);
+    good = good && tine__watch_holds(L, &n->watch, top + 2, 0);
+    lua_settop(L, top);
+    return good;
+}
+
+int tine__name_pack(struct encoder *e, const struct name *name, struct buf *out) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L), err = 0;
+    uint32_t way[WAY_MAX];
+    int steps = way_to(&e->c->names, name, way);
+    lua_rawgeti(L, e->self, ST_PATHS);
+    for (int i = 1; i <= steps && !err; i++) {
+        push_step(e, top + 1, way[i]);
+        if (lua_isboolean(L, -1)) {
+            if (!(err = buf_reserve(out, PACK_MAX)))
+                pack_true(out);
+        } else {
+            err = !tine__encode_scalar(L, -1, out);
+        }
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
+    return err ? tine__encode_nomem(e) : 0;
+}
+
+const char *tine__name_root(struct encoder *e, const struct name *name) {
+    lua_State *L = e->L;
+    lua_rawgeti(L, e->self, ST_PATHS);
+    lua_rawgeti(L, -1, (lua_Integer)name->root + 1);
+    const char *s = lua_tostring(L, -1); /* stays: the table has it */
+    lua_pop(L, 2);
+    return s;
+}
+
+const char *tine__name_push(struct encoder *e, const struct name *name) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    uint32_t way[WAY_MAX];
+    int steps = way_to(&e->c->names, name, way);
+    luaL_checkstack(L, 8, "name");
+    lua_rawgeti(L, e->self, ST_PATHS);
+    lua_pushliteral(L, "");
+    for (int i = 0; i <= steps; i++) {
+        push_step(e, top + 1, way[i]);
+        tine__push_step(L, i == 0);
+        lua_concat(L, 2);
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    const char *s = lua_tostring(L, -1);
+    return strncmp(s, "_G.", 3) == 0 ? s + 3 : s;
+}

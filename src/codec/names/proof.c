@@ -1,0 +1,255 @@
+/* How a thing that a module holds goes: by name, by name and value, or by value.
+**
+** By name goes what can be shown, here and now, to be what the other side gets, or what the other side can check:
+**
+**     tables of a module with functions that its file defines (module tables, classes): the file's hash travels, and
+**         one of these functions (witness.c)
+**     functions that the file defines once, not inside of another function nor in a loop; their hash travels
+**     C functions: library and place in it travel        userdata: the name of its class does
+**
+** By name and value goes what may be the same: tables of data, sentinels, closures that another function made. The
+** other side compares, and takes its own if it is the same (same.c). Everything else goes by value.
+*/
+#include <lauxlib.h>
+#include <limits.h>
+#include <string.h>
+
+#include "codec/encode/encoder.h"
+#include "codec/files/files.h"
+#include "codec/files/record.h"
+#include "codec/limits.h"
+#include "codec/lua/standard.h"
+#include "codec/names/index.h"
+#include "codec/names/names.h"
+#include "codec/names/proof.h"
+#include "codec/state.h"
+
+/* ---- whose a function is ---- */
+
+const char *tine__source_of(lua_State *L, int fn) {
+    lua_Debug ar;
+    lua_pushvalue(L, fn);
+    lua_getinfo(L, ">S", &ar);
+    return ar.source; /* as long as the function */
+}
+
+/* What the Lua function at `fn` is to that file. */
+static enum origin origin_in(struct encoder *e, const struct file *f, int fn) {
+    if (!f->lua || (*tine__source_of(e->L, fn) != '@' && !f->dumped))
+        return ORIGIN_OTHER;
+    const struct file_hash *h = tine__file_function(f, tine__hash_function(e->L, e->self, fn));
+    if (!h || h->level == 0)
+        return ORIGIN_OTHER;
+    return h->level > 1 ? ORIGIN_AGAIN : h->again ? ORIGIN_MANY : ORIGIN_ONCE;
+}
+
+/* The same for the file of another module, that the code of `f` names, if the function is from such a one. */
+static enum origin origin_in_mentioned(struct encoder *e, const struct file *f, int fn) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    enum origin origin = ORIGIN_OTHER;
+    if (f->lua && tine__push_owner(L, e->self, tine__source_of(L, fn), SIZE_MAX)) {
+        const char *owner = lua_tostring(L, -1);
+        const struct file *its =
+            tine__file_mentions(f, owner) ? tine__file_of(L, e->c, e->self, owner) : NULL;
+        origin = its ? origin_in(e, its, fn) : ORIGIN_OTHER;
+    }
+    lua_settop(L, top);
+    return origin;
+}
+
+/* Does the code of that file name a loaded module that is in the library at `path`? */
+static bool mentions_library(struct encoder *e, const struct file *f, const char *path) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool does = false;
+    lua_rawgeti(L, e->self, ST_LOADED);
+    for (lua_pushnil(L); !does && lua_next(L, top + 1); lua_settop(L, top + 2)) {
+        const struct file *its =
+            lua_type(L, top + 2) == LUA_TSTRING && tine__file_mentions(f, lua_tostring(L, top + 2))
+                ? tine__file_of(L, e->c, e->self, lua_tostring(L, top + 2))
+                : NULL;
+        does = its && !its->lua && tine__file_is_of(its, path);
+    }
+    lua_settop(L, top);
+    return does;
+}
+
+/* Is the C function at `fn` from the module's library, or from that of a module that its code names? */
+static bool is_from_library(struct encoder *e, const struct file *f, int fn) {
+    const char *path = NULL;
+    if (!tine__library_hash(lua_tocfunction(e->L, fn), &path) || !path)
+        return false;
+    if (!f->lua)
+        return tine__file_is_of(f, path);
+    const struct name *name = tine__name_find(e->c, lua_topointer(e->L, fn));
+    return (name && tine__file_mentions(f, tine__name_root(e, name))) ||
+           mentions_library(e, f, path);
+}
+
+enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
+    lua_State *L = e->L;
+    if (lua_iscfunction(L, value)) {
+        if (tine__standard_of(lua_tocfunction(L, value)))
+            return ORIGIN_OTHER;
+        return is_from_library(e, f, value) ? ORIGIN_ONCE : ORIGIN_OTHER;
+    }
+    enum origin origin = origin_in(e, f, value);
+    return origin == ORIGIN_OTHER ? origin_in_mentioned(e, f, value) : origin;
+}
+
+bool tine__is_from_file(struct encoder *e, const struct file *f, int value) {
+    return lua_iscfunction(e->L, value) || origin_in(e, f, value) != ORIGIN_OTHER;
+}
+
+bool tine__is_programs(struct encoder *e, const struct file *f, int value) {
+    return lua_isfunction(e->L, value) && !lua_iscfunction(e->L, value) &&
+           tine__origin(e, f, value) == ORIGIN_OTHER;
+}
+
+bool tine__is_from_reach(struct encoder *e, int reach, int fn) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool from = false;
+    if (reach && !lua_iscfunction(L, fn) &&
+        tine__push_owner(L, e->self, tine__source_of(L, fn), SIZE_MAX)) {
+        const char *owner = lua_tostring(L, -1);
+        const struct file *its =
+            lua_rawget(L, reach) != LUA_TNIL ? tine__file_of(L, e->c, e->self, owner) : NULL;
+        from = its && origin_in(e, its, fn) != ORIGIN_OTHER;
+    }
+    lua_settop(L, top);
+    return from;
+}
+
+bool tine__is_foreign_key(struct encoder *e, const struct file *f, int reach, int key) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    if (!key || lua_type(L, key) != LUA_TSTRING || tine__file_mentions(f, lua_tostring(L, key)))
+        return false;
+    bool foreign = true;
+    for (lua_Integer i = 1; reach && foreign && lua_rawgeti(L, reach, i) == LUA_TSTRING; i++) {
+        const struct file *other = tine__file_of(L, e->c, e->self, lua_tostring(L, -1));
+        foreign = !(other && other->lua && tine__file_mentions(other, lua_tostring(L, key)));
+        lua_settop(L, top);
+    }
+    lua_settop(L, top);
+    return foreign;
+}
+
+bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key) {
+    return f->lua && f->ndefinitions && !lua_iscfunction(e->L, fn) &&
+           tine__file_defines_another(f, key, tine__hash_function(e->L, e->self, fn));
+}
+
+/* ---- tables ---- */
+
+/* Is the function on top one that the module's file defines? */
+static bool is_own(struct encoder *e, const struct file *f, bool module) {
+    enum origin o = tine__origin(e, f, lua_gettop(e->L));
+    return o == ORIGIN_ONCE || o == ORIGIN_MANY || (o == ORIGIN_AGAIN && module);
+}
+
+/* Does the table at `t` hold a function that its module's file defines? For a module's own table, tables in it count,
+** too: the program may have replaced all the others; of those, not all fields. */
+static bool has_own(struct encoder *e, const struct file *f, int t, bool module, int depth) {
+    lua_State *L = e->L;
+    int left = module && depth == 0 ? MODULE_FIELDS : INT_MAX, top = lua_gettop(L);
+    bool found = false;
+    if (!lua_checkstack(L, 30))
+        return false;
+    for (lua_pushnil(L); !found && --left >= 0 && lua_next(L, t); lua_pop(L, 1)) {
+        if (lua_type(L, -1) == LUA_TFUNCTION)
+            found = is_own(e, f, module);
+        else if (depth > 0 && lua_type(L, -1) == LUA_TTABLE)
+            found = has_own(e, f, lua_gettop(L), module, depth - 1);
+    }
+    lua_settop(L, top);
+    return found;
+}
+
+/* Is the table at `t` really the standard library of that name? */
+static bool is_standard(lua_State *L, int t, const char *module) {
+    for (const struct standard *s = tine__standard_list(); s->f; s++) {
+        if (strcmp(s->module, module) != 0)
+            continue;
+        lua_pushstring(L, s->field);
+        lua_rawget(L, t);
+        bool same = lua_tocfunction(L, -1) == s->f;
+        lua_pop(L, 1);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+static enum going table_goes(struct encoder *e, int t, struct name *n) {
+    const char *root = tine__name_root(e, n);
+    if (n->builtin == BUILTIN_TINE)
+        return GOES_BY_NAME;
+    if (n->builtin)
+        return n->kind == NAME_HELD || is_standard(e->L, t, root) ? GOES_BY_NAME : GOES_BY_VALUE;
+    if (!n->file)
+        return GOES_BY_VALUE;
+    return has_own(e, n->file, t, n->kind == NAME_MODULE, n->kind == NAME_MODULE) ? GOES_BY_NAME
+                                                                                  : GOES_BY_BOTH;
+}
+
+uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t) {
+    struct encoder e = {.L = L, .c = c, .self = self};
+    const struct file *f = tine__file_of(L, c, self, module);
+    return f && f->lua && has_own(&e, f, t, true, 1) ? tine__version(L, self, module, f) : 0;
+}
+
+/* ---- functions and userdata ---- */
+
+/* Is it another module's, in a field where the file has a function of its own? The program has put it there. */
+static bool is_in_anothers_place(struct encoder *e, const struct name *n, int fn) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    tine__name_push_step(e, (uint32_t)(n - e->c->names.list));
+    bool is = lua_type(L, -1) == LUA_TSTRING &&
+              tine__is_misplaced(e, n->file, fn, lua_tostring(L, -1)) &&
+              origin_in(e, n->file, fn) == ORIGIN_OTHER;
+    lua_settop(L, top);
+    return is;
+}
+
+static enum going function_goes(struct encoder *e, int fn, struct name *n) {
+    if (n->builtin == BUILTIN_TINE)
+        return GOES_BY_NAME;
+    if (n->builtin || !n->file)
+        return GOES_BY_VALUE;
+    if (is_in_anothers_place(e, n, fn))
+        return GOES_BY_VALUE;
+    switch (tine__origin(e, n->file, fn)) {
+    case ORIGIN_ONCE:
+        return GOES_BY_NAME;
+    case ORIGIN_MANY:
+    case ORIGIN_AGAIN:
+        return GOES_BY_BOTH;
+    default:
+        return GOES_BY_VALUE;
+    }
+}
+
+/* A file that the program has opened and put into some module is not what a worker has there. */
+static enum going userdata_goes(struct encoder *e, int idx, struct name *n) {
+    if (n->builtin == BUILTIN_TINE || n->file)
+        return GOES_BY_NAME;
+    return luaL_testudata(e->L, idx, LUA_FILEHANDLE) ? GOES_BY_VALUE : GOES_BY_NAME;
+}
+
+enum going tine__judge(struct encoder *e, int idx, struct name *n) {
+    switch (n->kind) {
+    case NAME_MODULE:
+    case NAME_HELD:
+        return table_goes(e, idx, n);
+    case NAME_FUNCTION:
+        return function_goes(e, idx, n);
+    case NAME_USERDATA:
+        return userdata_goes(e, idx, n);
+    default:
+        return GOES_BY_NAME;
+    }
+}

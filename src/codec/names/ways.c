@@ -1,0 +1,206 @@
+/* Of several ways to a thing the best.
+**
+** The index knows the shortest way, which may lead over a variable (stores.c): on the other side something else is at its
+** end. So before a thing goes by a way that is poor, all others in its module are looked at, once; what there is a better
+** one for, goes by that. It is the codec's own: the index, which others share, stays as it is.
+*/
+#include <lua.h>
+
+#include "codec/encode/encoder.h"
+#include "codec/files/files.h"
+#include "codec/files/record.h"
+#include "codec/limits.h"
+#include "codec/names/index.h"
+#include "codec/names/names.h"
+#include "codec/state.h"
+
+#define POOR (STORE_MENTIONED + 1)
+
+struct ranking {
+    struct encoder *e;
+    const struct file *file;
+    uint32_t root;
+    uint32_t from; /* a thing, which is at stack index `at`, */
+    int at;
+    uint64_t hash; /* and if it is a function, its hash */
+    int longest;   /* no way has more steps than that */
+    int left;      /* so often may all ways be measured */
+};
+
+static enum store_rank worse(enum store_rank a, enum store_rank b) {
+    return a > b ? a : b;
+}
+
+/* How good is the step on top, from the thing at r->at? */
+static enum store_rank rank_of_step(struct ranking *r) {
+    lua_State *L = r->e->L;
+    if (lua_isboolean(L, -1))
+        return STORE_CALLED;
+    if (lua_type(L, -1) == LUA_TSTRING)
+        return tine__file_key_rank(r->file, lua_tostring(L, -1));
+    if (lua_tointeger(L, -1) > 0)
+        return STORE_UNKNOWN;
+    return tine__file_upvalue_rank(r->file, r->hash, (int)-lua_tointeger(L, -1));
+}
+
+/* Have the thing of that number at r->at. False: it is not there any more. */
+static bool begin(struct ranking *r, uint32_t id) {
+    lua_State *L = r->e->L;
+    if (!tine__name_walk(r->e, tine__name_at(r->e->c, id)))
+        return false;
+    r->from = id;
+    r->at = lua_gettop(L);
+    r->hash = lua_isfunction(L, -1) && !lua_iscfunction(L, -1)
+                  ? tine__hash_function(L, r->e->self, r->at)
+                  : 0;
+    return true;
+}
+
+static bool is_there(struct ranking *r, const struct name *n) {
+    return tine__name_walk(r->e, n) && lua_topointer(r->e->L, -1) == n->key;
+}
+
+/* The rank of a thing is the worst of the steps to it, as the index has them; one that is not there any more is worst. */
+static void rank_place(struct ranking *r, uint32_t id) {
+    struct encoder *e = r->e;
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    const struct place *p = &e->c->names.index->list[id];
+    struct name *n = tine__name_at(e->c, id);
+    if (id == r->root)
+        return;
+    n->rank = STORE_VARIES;
+    if (is_there(r, n) && begin(r, p->parent)) {
+        tine__name_push_step(e, id);
+        n->rank = (uint8_t)worse(tine__name_at(e->c, p->parent)->rank, rank_of_step(r));
+    }
+    lua_settop(L, top);
+}
+
+/* Is there room on all ways over the thing of that number, when it is so many steps farther away? */
+static bool has_room(struct ranking *r, uint32_t id, int more) {
+    const struct names *names = &r->e->c->names;
+    uint32_t way[WAY_MAX];
+    bool room = true;
+    if (more <= 0)
+        return true;
+    if (r->longest + more < WAY_MAX) {
+        r->longest += more;
+        return true;
+    }
+    r->longest = WAY_MAX - 1;
+    if (--r->left < 0)
+        return false;
+    for (uint32_t i = 0; room && i < names->index->used; i++) {
+        int steps = names->index->list[i].root == r->root ? tine__name_way(names, i, way) : -1;
+        for (int k = 0; k <= steps && steps + more >= WAY_MAX; k++)
+            room = room && way[k] != id;
+    }
+    return room;
+}
+
+/* May the way to the thing of that number lead over the one at r->at? */
+static bool may_move(struct ranking *r, uint32_t id) {
+    uint32_t way[WAY_MAX];
+    int now = tine__name_way(&r->e->c->names, id, way);
+    int steps = tine__name_way(&r->e->c->names, r->from, way);
+    bool may = steps < NAME_STEPS;
+    for (int i = 0; i <= steps; i++)
+        may = may && way[i] != id;
+    return may && has_room(r, id, steps + 1 - now);
+}
+
+/* The value on top is a step from the thing at r->at; the step is at stack index `step`. */
+static void look_at_way(struct ranking *r, int step) {
+    struct encoder *e = r->e;
+    lua_State *L = e->L;
+    const struct names *names = &e->c->names;
+    const struct place *p = lua_istable(L, -1) || lua_isfunction(L, -1) || lua_isuserdata(L, -1)
+                                ? tine__index_find(names->index, lua_topointer(L, -1))
+                                : NULL;
+    if (!p || p->root != r->root || p->builtin || p->kind == NAME_CFUNCTION)
+        return;
+    uint32_t id = (uint32_t)(p - names->index->list);
+    struct name *n = tine__name_at(e->c, id);
+    if (id == r->root || n->rank < POOR)
+        return;
+    lua_pushvalue(L, step);
+    enum store_rank rank = worse(tine__name_at(e->c, r->from)->rank, rank_of_step(r));
+    if (rank < n->rank && may_move(r, id)) {
+        lua_rawgeti(L, e->self, ST_WAYS);
+        lua_insert(L, -2);
+        lua_rawseti(L, -2, (lua_Integer)id + 1);
+        n->rank = (uint8_t)rank;
+        n->parent = r->from;
+        n->moved = true;
+    }
+    lua_pop(L, 1);
+}
+
+static bool is_step(lua_State *L, int key) {
+    return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0 &&
+                                               lua_tointeger(L, key) < INT32_MAX);
+}
+
+/* All that is one step from the thing of that number, but for its metatable. */
+static void look_from(struct ranking *r, uint32_t id) {
+    lua_State *L = r->e->L;
+    int top = lua_gettop(L), left = MODULE_FIELDS;
+    if (r->e->c->names.index->list[id].kind != NAME_CFUNCTION && begin(r, id)) {
+        if (lua_istable(L, r->at)) {
+            for (lua_pushnil(L); left > 0 && lua_next(L, r->at); lua_pop(L, 1), left--)
+                if (is_step(L, -2))
+                    look_at_way(r, r->at + 1);
+        } else if (r->hash && tine__file_function(r->file, r->hash)) {
+            for (int i = 1; lua_pushinteger(L, -i), lua_getupvalue(L, r->at, i);
+                 lua_settop(L, r->at), i++)
+                look_at_way(r, r->at + 1);
+        }
+    }
+    lua_settop(L, top);
+}
+
+/* Look at all ways in the module. */
+static void rank_all(struct ranking *r) {
+    const struct index *x = r->e->c->names.index;
+    for (uint32_t id = 0; id < x->used; id++)
+        if (x->list[id].root == r->root)
+            rank_place(r, id);
+    for (uint32_t id = 0; id < x->used; id++)
+        if (x->list[id].root == r->root)
+            look_from(r, id);
+}
+
+/* Is the step on top one to an item of a list? */
+static bool is_item(lua_State *L) {
+    return lua_isinteger(L, -1) && lua_tointeger(L, -1) > 0;
+}
+
+/* Is there a poor step on the way that the index has? Items of lists are so many that there one does not look. */
+static bool is_poor(struct ranking *r, uint32_t id) {
+    lua_State *L = r->e->L;
+    const struct place *list = r->e->c->names.index->list;
+    int top = lua_gettop(L);
+    bool poor = false;
+    for (; !poor && id != r->root; id = list[id].parent) {
+        poor = !begin(r, list[id].parent);
+        if (!poor) {
+            tine__name_push_step(r->e, id);
+            poor = rank_of_step(r) >= POOR && !is_item(L);
+        }
+        lua_settop(L, top);
+    }
+    return poor;
+}
+
+void tine__choose_way(struct encoder *e, struct name *n, bool lost) {
+    struct names *names = &e->c->names;
+    struct ranking r = {
+        .e = e, .file = n->file, .root = n->root, .longest = NAME_STEPS, .left = 64};
+    struct name *root = tine__name_at(e->c, n->root);
+    if (!n->file || !n->file->lua || n->builtin || n->kind == NAME_CFUNCTION || root->ranked ||
+        !(lost || is_poor(&r, (uint32_t)(n - names->list))))
+        return;
+    root->ranked = true;
+    rank_all(&r);
+}
