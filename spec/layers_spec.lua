@@ -45,7 +45,8 @@ end
 -- Files that call each other. Honest recursion:
 local RECURSION = {
   { "codec/decode/decode codec/decode/decode_op", "an operation holds values, and a value may be an operation" },
-  { "codec/encode/encode codec/encode/encode_fn codec/encode/encode_name",
+  { "codec/encode/change codec/encode/company codec/encode/function codec/encode/globals codec/encode/name "
+    .. "codec/encode/object codec/encode/table codec/encode/userdata codec/encode/value",
     "a function holds values, a value may be a function; with a module go values that the program has put into it" },
   { "worker/ahead worker/preload worker/prelude worker/root worker/root_main worker/server worker/state worker/worker",
     "each of our processes becomes the next one (root.c forks, root_main.c is what comes of it ...), the last of them"

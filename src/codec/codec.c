@@ -6,7 +6,6 @@
 
 #include "base/buf.h"
 #include "base/list.h"
-#include "base/sys.h"
 #include "codec/base.h"
 #include "codec/codec.h"
 #include "codec/decode/loaded.h"

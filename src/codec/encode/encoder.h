@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+#include "codec/base.h"
 #include "codec/encode/seen.h"
 #include "codec/wire.h"
 
@@ -77,18 +79,14 @@ struct encoder {
 
 /* All give 0 or a negative code; with one the message is on top of the Lua stack, and whatever lies
 ** between is left there for the outermost to drop. */
-int tine__encode_value(struct encoder *e, int idx, const struct step *step);
-int tine__encode_fn_value(struct encoder *e, int idx, const struct step *step);
-/* A table that serves as a metatable. */
-int tine__encode_metatable(struct encoder *e, int meta, const struct step *step);
+
+/* Append the head of an operation with so many items, the marker included. */
+int tine__encode_op(struct encoder *e, unsigned count, enum wire_op op);
 /* Append that a value stays at home. */
 int tine__encode_held(struct encoder *e, enum wire_held why);
-/* Append a note: why a value stayed at home. */
-int tine__encode_note(struct encoder *e, int text);
-/* Find or make the entry (the newest then) of the object at `idx`, whose address is `p`. *found: a
-** reference to it has been written. */
-int tine__encode_meet(struct encoder *e, int idx, const void *p, const struct step *step,
-                      bool *found);
+/* The object at `idx` was met before, as `s` says: refer to it, unless another is at its address by now. */
+int tine__encode_met(struct encoder *e, struct seen_entry *s, int idx, const struct step *step,
+                     bool *found);
 /* Append a reference to what `seen` says, and mark it. */
 int tine__encode_ref(struct encoder *e, struct seen_entry *s);
 /* The same of a table as an upvalue _ENV, which is the call environment of that number. */
@@ -113,5 +111,25 @@ int tine__encode_fail(struct encoder *e, const struct step *step, const char *fo
 int tine__encode_nomem(struct encoder *e);
 /* For the message of a function: "report.lua:12", pushed. */
 const char *tine__push_place(lua_State *L, int fn);
+
+/* Room for `n` bytes: 0 or an error. */
+static inline int encode_room(struct encoder *e, size_t n) {
+    return likely(buf_reserve(e->out, n) == 0) ? 0 : tine__encode_nomem(e);
+}
+
+/* Find or make the entry (the newest then) of the object at `idx`, whose address is `p`. *found: a
+** reference to it has been written. */
+static inline int encode_meet(struct encoder *e, int idx, const void *p, const struct step *step,
+                              bool *found) {
+    struct seen_entry *s = tine__seen_put(&e->seen, p, found);
+    if (unlikely(!s))
+        return tine__encode_nomem(e);
+    return likely(!*found) ? 0 : tine__encode_met(e, s, idx, step, found);
+}
+
+/* The entry that this made. */
+static inline struct seen_entry *encode_newest(struct encoder *e) {
+    return &e->seen.entries[e->seen.len - 1];
+}
 
 #endif

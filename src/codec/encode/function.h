@@ -3,8 +3,9 @@
 #define TINE_CODEC_ENCODE_FUNCTION_H
 
 struct encoder;
+struct step;
 
-/* The number of the call environment that the table at `t` is, too, if the other side is to be told now; else 0. */
-unsigned tine__env_of(struct encoder *e, int t);
+/* Append the function at `fn`: by name, or as what the message has met, or by value. */
+int tine__encode_fn_value(struct encoder *e, int fn, const struct step *step);
 
 #endif

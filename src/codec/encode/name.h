@@ -1,4 +1,4 @@
-/* Names to bytes, and what the program has changed there. */
+/* Names to bytes. */
 #ifndef TINE_CODEC_ENCODE_NAME_H
 #define TINE_CODEC_ENCODE_NAME_H
 
@@ -16,7 +16,8 @@ int tine__name_of(struct encoder *e, int idx, struct name **out);
 int tine__standard_put(struct buf *out, const char *name);
 /* Likewise a C function of a loaded module's library. 0: there is none such. */
 int tine__library_encode(struct encoder *e, int fn);
-/* Append `count` triples of the list at `list`: library, path, value. */
-int tine__changes_put(struct encoder *e, int list, int count, const struct step *step);
+
+/* Append the operation of the name, which was made. NAME_DONE, or an error. */
+int tine__name_put(struct encoder *e, const struct name *n);
 
 #endif

@@ -1,0 +1,122 @@
+/* Environments to bytes: tables that stand for the globals are numbered in each call. */
+#include <lua.h>
+
+#include "codec/encode/encoder.h"
+#include "codec/encode/environment.h"
+#include "codec/encode/seen.h"
+#include "codec/pack.h"
+#include "codec/state.h"
+#include "codec/wire.h"
+
+static int get_protected(lua_State *L) {
+    lua_gettable(L, 1);
+    return 1;
+}
+
+/* Push t[k] by an ordinary, protected look-up; `k` is on top and is taken. An error gives nil. */
+void tine__get_protected(lua_State *L, int t) {
+    lua_pushcfunction(L, get_protected);
+    lua_insert(L, -2);
+    lua_pushvalue(L, t);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+}
+
+static bool is_environment(struct encoder *e, int env) {
+    lua_State *L = e->L;
+    if (lua_type(L, env) != LUA_TTABLE)
+        return false;
+    if (lua_topointer(L, env) == e->c->globals)
+        return true;
+    lua_pushliteral(L, "_G");
+    tine__get_protected(L, env);
+    bool is = lua_type(L, -1) == LUA_TTABLE && lua_topointer(L, -1) == e->c->globals;
+    lua_pop(L, 1);
+    return is;
+}
+
+/* The environment at `env` has the last number from now on. What the function segment has met may be gone when the
+** arguments are encoded: the weak table tells. */
+static void keep_env(struct encoder *e, int env) {
+    e->own_envs = true;
+    if (!e->weak)
+        return;
+    lua_pushvalue(e->L, env);
+    lua_rawseti(e->L, e->weak, -(lua_Integer)e->nenvs);
+}
+
+/* Is the table at `env` the one that had that address when its entry was made? */
+static bool is_same_env(struct encoder *e, const struct seen_entry *s, int env) {
+    lua_State *L = e->L;
+    if (!e->arguments || s >= e->seen.entries + e->fn_seen)
+        return true;
+    lua_rawgeti(L, e->self, ST_WEAK);
+    lua_rawgeti(L, -1, -(lua_Integer)s->ordinal);
+    bool same = s->kind == SEEN_ENV && s->ordinal < MAX_ENVS && lua_rawequal(L, -1, env);
+    lua_pop(L, 2);
+    return same;
+}
+
+/* The number of the call environment that stands for the value at `env` of an upvalue _ENV; 0: that
+** is no globals table. Negative: error. */
+int tine__env_number(struct encoder *e, int env) {
+    const char *p = lua_topointer(e->L, env);
+    bool found;
+    env = lua_absindex(e->L, env);
+    if (!p)
+        return 0;
+    /* The address after the first byte: the table as an environment, not as a value. */
+    struct seen_entry *s = tine__seen_put(&e->seen, p + 1, &found);
+    if (!s)
+        return tine__encode_nomem(e);
+    bool old = found && p != e->c->globals && !is_same_env(e, s, env);
+    if (found && !old)
+        return s->kind == SEEN_ENV ? (int)s->ordinal : 0;
+    uint32_t at =
+        (uint32_t)(s - e->seen.entries); /* the look-up may use the codec, not this encoder */
+    bool is = is_environment(e, env);
+    s = &e->seen.entries[at];
+    if (found && is == (s->kind == SEEN_ENV))
+        return is ? (int)s->ordinal : 0;
+    s->kind = is ? SEEN_ENV : SEEN_NO_ENV;
+    if (is && e->nenvs < MAX_ENVS)
+        e->nenvs++;
+    s->ordinal = e->nenvs;
+    s->marked = false;
+    if (is && p != e->c->globals)
+        keep_env(e, env);
+    return is ? (int)e->nenvs : 0;
+}
+
+/* The table's entry as an environment, when the other side does not know yet that it is a value, too; else NULL. The last
+** number is that of several. */
+static struct seen_entry *unknown_env(struct encoder *e, int t) {
+    const char *p = lua_topointer(e->L, t);
+    struct seen_entry *s = tine__seen_find(&e->seen, p + 1);
+    bool is = s && s->kind == SEEN_ENV && !s->marked && s->ordinal < MAX_ENVS &&
+              p != e->c->globals && is_same_env(e, s, t);
+    return is ? s : NULL;
+}
+
+unsigned tine__env_of(struct encoder *e, int t) {
+    struct seen_entry *s = unknown_env(e, t);
+    if (!s)
+        return 0;
+    s->marked = true;
+    e->globals = true;
+    return s->ordinal;
+}
+
+/* The table on top, an upvalue _ENV, is the call environment of that number. */
+int tine__encode_env(struct encoder *e, unsigned number) {
+    const void *p = lua_topointer(e->L, -1);
+    struct seen_entry *value = e->own_envs ? tine__seen_find(&e->seen, p) : NULL;
+    if (value && value->kind == SEEN_OBJECT && !value->upvalue &&
+        tine__encode_same(e, value, lua_gettop(e->L)) && tine__env_of(e, lua_gettop(e->L)))
+        return tine__encode_env_ref(e, value, number);
+    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_ENV, (unsigned char)number}, 3);
+    return 0;
+}

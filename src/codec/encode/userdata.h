@@ -1,0 +1,12 @@
+/* Userdata and coroutines to bytes. */
+#ifndef TINE_CODEC_ENCODE_USERDATA_H
+#define TINE_CODEC_ENCODE_USERDATA_H
+
+struct encoder;
+struct step;
+
+int tine__encode_userdata(struct encoder *e, int idx, const struct step *step);
+int tine__encode_light(struct encoder *e, int idx, const struct step *step);
+int tine__encode_thread(struct encoder *e, int idx, const struct step *step);
+
+#endif

@@ -1,0 +1,69 @@
+/* Lua values to bytes: the most frequent types first. Inlined where there are many values: for most of them the call
+** would cost as much as what is done. */
+#ifndef TINE_CODEC_ENCODE_VALUE_H
+#define TINE_CODEC_ENCODE_VALUE_H
+
+#include <lua.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "codec/base.h"
+#include "codec/encode/encoder.h"
+#include "codec/pack.h"
+
+/* Append the value at `idx`. This and all of its kind give 0 or a negative code; with one the message is on top of the Lua
+** stack, and whatever lies between is left there for the outermost to drop. */
+int tine__encode_value(struct encoder *e, int idx, const struct step *step);
+/* Append a note: why a value stayed at home. */
+int tine__encode_note(struct encoder *e, int text);
+/* As tine__encode_value, of a string that is not short, */
+int tine__encode_long(struct encoder *e, const char *s, size_t len, const struct step *step);
+/* and of what is neither number nor string. */
+int tine__encode_other(struct encoder *e, int idx, int type, const struct step *step);
+
+/* Up to 31 bytes, into a place with room for 32: cheaper than a call of memcpy. */
+static inline void copy_short(char *to, const char *from, size_t n) {
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 <= n; i += 8)
+            memcpy(to + i, from + i, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            to[i] = from[i];
+    }
+}
+
+static inline int encode_string(struct encoder *e, int idx, const struct step *step) {
+    size_t len;
+    const char *s = lua_tolstring(e->L, idx, &len);
+    if (len >= 32)
+        return tine__encode_long(e, s, len, step);
+    char *to = e->out->data + e->out->len;
+    *to = (char)(0xa0 | len);
+    copy_short(to + 1, s, len);
+    e->out->len += len + 1;
+    return 0;
+}
+
+static inline __attribute__((always_inline)) int encode_value(struct encoder *e, int idx,
+                                                              const struct step *step) {
+    lua_State *L = e->L;
+    int err = encode_room(e, PACK_MAX + 32);
+    if (unlikely(err))
+        return err;
+    int type = lua_type(L, idx);
+    if (type == LUA_TSTRING)
+        return encode_string(e, idx, step);
+    if (type != LUA_TNUMBER)
+        return tine__encode_other(e, idx, type, step);
+    if (lua_isinteger(L, idx))
+        pack_int64(e->out, lua_tointeger(L, idx));
+    else
+        pack_double(e->out, lua_tonumber(L, idx));
+    return 0;
+}
+
+#endif
