@@ -236,7 +236,7 @@ static struct seen_entry *put(struct encoder *e, const void *p) {
     return tine__seen_put(&e->seen, p, &found);
 }
 
-/* As encode_fn.c would have entered it: the function, its upvalues, its environment. */
+/* As encode/function.c would have entered it: the function, its upvalues, its environment. */
 int tine__simple_meet(struct encoder *e, int fn) {
     lua_State *L = e->L;
     const struct code *code = e->c->last->code;

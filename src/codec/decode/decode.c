@@ -1,7 +1,7 @@
 /* Bytes to Lua values: msgpack-c's parser, instantiated with callbacks that push onto the Lua stack.
 **
 ** No tree is built and nothing recurses. An array is not made into a table before its first item has
-** come, for that may say that the array is an operation (decode_op.c). Errors are Lua errors that
+** come, for that may say that the array is an operation (operation.c). Errors are Lua errors that
 ** jump out of the parser; it owns nothing.
 */
 #include <assert.h>
@@ -12,6 +12,8 @@
 #include "codec/base.h"
 #include "codec/codec.h"
 #include "codec/decode/apply.h"
+#include "codec/decode/environment.h"
+#include "codec/decode/function.h"
 #include "codec/decode/keys.h"
 #include "codec/decode/reader.h"
 #include "codec/segment.h"
@@ -437,7 +439,7 @@ static void start_marks(struct reader *r, struct mark_list a, struct mark_list b
             r->next = get_le32(r->marks[i].p);
 }
 
-/* Metatables that had to wait (see table_end in decode_op.c). */
+/* Metatables that had to wait (see table.c). */
 static void set_late_metatables(struct reader *r) {
     lua_State *L = r->L;
     while (lua_rawgeti(L, r->refs, 0) == LUA_TTABLE) {

@@ -99,15 +99,15 @@ void tine__op_begin(struct reader *r, struct frame *f, unsigned op);
 /* An item of it came (and lies on top). */
 void tine__op_item(struct reader *r, struct frame *f);
 void tine__op_end(struct reader *r, struct frame *f);
-/* Extensions with a meaning only inside of functions. */
-void tine__op_upref(struct reader *r, const unsigned char *p);
-void tine__op_env(struct reader *r, unsigned number);
-/* The table on top is the call environment of that number, and the upvalue _ENV that comes now. */
-void tine__op_env_of(struct reader *r, unsigned number);
-void tine__op_held(struct reader *r, unsigned why);
 
 static inline int tine__malformed(struct reader *r, const char *what) {
     return luaL_error(r->L, "malformed message: %s", what);
+}
+
+/* The item on top must be a string. */
+static inline void string_item(struct reader *r) {
+    if (lua_type(r->L, -1) != LUA_TSTRING)
+        tine__malformed(r, "a name that is no string");
 }
 
 #endif

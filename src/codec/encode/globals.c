@@ -244,7 +244,7 @@ static bool writes_globals(struct encoder *e, int env) {
     return does;
 }
 
-/* Is it as good as the globals to this function? So are the environments that were made for a call (decode_op.c): what they
+/* Is it as good as the globals to this function? So are the environments that were made for a call (decode/environment.c): what they
 ** hold were the sender's globals, and is so again when it goes back. */
 static bool is_like_globals(const struct naming *n) {
     const struct global_uses *g = &n->code->globals;

@@ -1,0 +1,194 @@
+/* Operations: arrays whose first item says that they are more than an array. */
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "codec/codec.h"
+#include "codec/decode/apply.h"
+#include "codec/decode/environment.h"
+#include "codec/decode/function.h"
+#include "codec/decode/object.h"
+#include "codec/decode/reader.h"
+#include "codec/decode/resolve.h"
+#include "codec/decode/table.h"
+#include "codec/names/names.h"
+#include "codec/shared.h"
+#include "codec/wire.h"
+
+static const struct {
+    uint8_t kind;
+    uint32_t min, max; /* items, the marker included */
+} ops[] = {
+    [OP_TABLE] = {FRAME_TABLE, 3, INT_MAX},
+    [OP_FUNCTION] = {FRAME_FUNCTION, 2, INT_MAX},
+    [OP_NAME] = {FRAME_NAME, 4, 4 + WAY_STEPS},
+    [OP_OBJECT] = {FRAME_OBJECT, 4, 4},
+    [OP_TEXT] = {FRAME_TEXT, 2, 2},
+    [OP_CLASS] = {FRAME_CLASS, 3, 3},
+    [OP_NOTE] = {FRAME_NOTE, 2, 2},
+    [OP_SOURCE] = {FRAME_SOURCE, 2, 2},
+    [OP_SAME] = {FRAME_SAME, 3, 3},
+    [OP_CHANGED] = {FRAME_CHANGED, 2, INT_MAX},
+    [OP_STANDARD] = {FRAME_STANDARD, 2, 2},
+    [OP_SHARED] = {FRAME_SHARED, 2, 2},
+    [OP_ENVIRONMENT] = {FRAME_TABLE, 3, INT_MAX},
+};
+
+void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {
+    if (op < OP_TABLE || op > OP_ENVIRONMENT)
+        luaL_error(r->L, "malformed message: unknown operation %d", (int)op);
+    if (f->n < ops[op].min || f->n > ops[op].max)
+        tine__malformed(r, "an operation of a wrong size");
+    f->kind = ops[op].kind;
+    f->m = 0;
+    f->env = op == OP_ENVIRONMENT; /* its number is known with the next item */
+    f->marked = false;
+    f->at = lua_gettop(r->L) + 1;
+    if (f->kind == FRAME_OBJECT) { /* its ordinal comes before those of its parts */
+        f->m = r->ordinal;
+        f->marked = r->ordinal == r->next;
+        if (f->marked)
+            tine__next_mark(r);
+        r->ordinal++;
+    }
+}
+
+/* ---- names, and what was changed ---- */
+
+static void same_item(struct reader *r, struct frame *f) {
+    if (f->i == 1)
+        f->m = r->ordinal;
+    else if (lua_gettop(r->L) != f->at + 1)
+        tine__malformed(r, "nothing to compare");
+}
+
+/* Note the last key of the path on top, a key or a list of two, as text; of a variable its name. */
+static void note_path(struct reader *r) {
+    lua_State *L = r->L;
+    int path = lua_gettop(L);
+    if (lua_istable(L, path)) {
+        lua_rawgeti(L, path, 2);
+        if (lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0)
+            lua_rawgeti(L, path, 1);
+    }
+    if (lua_isinteger(L, -1))
+        lua_pushfstring(L, "[%I]", (LUAI_UACINT)lua_tointeger(L, -1));
+    if (lua_type(L, -1) == LUA_TSTRING)
+        tine__note_held(r, lua_gettop(L));
+}
+
+/* Behind the first item: a table or a library's name, a path, a value. */
+static void changed_item(struct reader *r, struct frame *f) {
+    if (f->i == 1 || (f->i - 1) % 3 != 0)
+        return;
+    bool held = r->held, note = r->note;
+    r->held = r->note = false;
+    if (note)
+        tine__malformed(r, "a note in a wrong place");
+    if (held) {
+        lua_pop(r->L, 1);
+        note_path(r);
+        lua_settop(r->L, f->at);
+    } else {
+        tine__await_change(r);
+    }
+}
+
+static void name_item(struct reader *r, const struct frame *f) {
+    lua_State *L = r->L;
+    bool good = f->i == 2 ? lua_isinteger(L, -1)
+                : f->i > 3
+                    ? lua_isinteger(L, -1) || lua_isboolean(L, -1) || lua_type(L, -1) == LUA_TSTRING
+                    : lua_type(L, -1) == LUA_TSTRING;
+    if (!good)
+        tine__malformed(r, "a name of a wrong form");
+}
+
+/* ---- shared values ---- */
+
+/* Replace the id on top by the value. */
+static void shared_end(struct reader *r) {
+    lua_State *L = r->L;
+    lua_Integer id = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+    struct codec_code value;
+    lua_pop(L, 1);
+    luaL_checkstack(L, 10, "shared value");
+    if (tine__shared_push(r, id, &value))
+        return;
+    tine__decode_shared(L, r->c, value.bytes, value.len);
+    tine__shared_keep(r, id);
+}
+
+/* ---- all ---- */
+
+void tine__op_item(struct reader *r, struct frame *f) {
+    if (f->i == 0) /* the marker */
+        return;
+    switch (f->kind) {
+    case FRAME_TABLE:
+        tine__table_item(r, f);
+        break;
+    case FRAME_FUNCTION:
+        tine__function_item(r, f);
+        break;
+    case FRAME_NAME:
+        name_item(r, f);
+        break;
+    case FRAME_TEXT:
+    case FRAME_SOURCE:
+    case FRAME_STANDARD:
+        string_item(r);
+        break;
+    case FRAME_SAME:
+        same_item(r, f);
+        break;
+    case FRAME_CHANGED:
+        changed_item(r, f);
+        break;
+    case FRAME_OBJECT:
+        if (f->i == 1)
+            string_item(r);
+        break;
+    case FRAME_CLASS:
+        tine__class_item(r, f);
+        break;
+    }
+}
+
+void tine__op_end(struct reader *r, struct frame *f) {
+    switch (f->kind) {
+    case FRAME_TABLE:
+        tine__table_end(r, f);
+        break;
+    case FRAME_NAME:
+        tine__resolve_name(r, f, f->at);
+        break;
+    case FRAME_TEXT:
+        tine__resolve_text(r);
+        break;
+    case FRAME_SOURCE:
+        tine__load_source(r);
+        break;
+    case FRAME_OBJECT:
+        tine__object_end(r, f);
+        break;
+    case FRAME_CLASS:
+        tine__class_end(r, f);
+        break;
+    case FRAME_NOTE:
+        tine__note_end(r, f);
+        break;
+    case FRAME_SAME:
+        tine__take_same(r, f->at, f->at + 1, f->m);
+        break;
+    case FRAME_CHANGED:
+        if ((f->n - 2) % 3 != 0)
+            tine__malformed(r, "an operation of a wrong size");
+        break;
+    case FRAME_STANDARD:
+        tine__resolve_standard(r);
+        break;
+    case FRAME_SHARED:
+        shared_end(r);
+        break;
+    }
+}
