@@ -4,7 +4,6 @@
 
 #include "codec/changes/changes.h"
 #include "codec/decode/environment.h"
-#include "codec/decode/function.h"
 #include "codec/decode/reader.h"
 #include "codec/decode/resolve.h"
 #include "codec/lua/standard.h"
@@ -222,4 +221,9 @@ void tine__global_item(struct reader *r, struct frame *f) {
             tine__malformed(r, "globals in a message that announces none");
         set_global(r, f);
     }
+}
+
+void tine__set_upvalue(struct reader *r, struct frame *f) {
+    if (!lua_setupvalue(r->L, f->at, (int)f->i - 1))
+        tine__malformed(r, "an upvalue too many");
 }

@@ -6,6 +6,8 @@
 
 #include "codec/decode/reader.h"
 
+/* The value on top, which is taken, is the upvalue that comes now. */
+void tine__set_upvalue(struct reader *r, struct frame *f);
 /* Push the call environment of that number, made now if there was no need for it before: a table whose other reads go to
 ** the globals, and its other writes too unless it keeps them. */
 void tine__push_env(struct reader *r, unsigned number, bool keeps);

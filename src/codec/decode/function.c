@@ -41,11 +41,6 @@ void tine__op_upref(struct reader *r, const unsigned char *p) {
     r->handled = true;
 }
 
-void tine__set_upvalue(struct reader *r, struct frame *f) {
-    if (!lua_setupvalue(r->L, f->at, (int)f->i - 1))
-        tine__malformed(r, "an upvalue too many");
-}
-
 void tine__function_item(struct reader *r, struct frame *f) {
     if (f->i == 1) {
         function_code(r, f);

@@ -8,7 +8,5 @@ struct reader;
 void tine__function_item(struct reader *r, struct frame *f);
 /* The upvalue that comes now is one of a function that came before: its ordinal and number are at `p`. */
 void tine__op_upref(struct reader *r, const unsigned char *p);
-/* The value on top, which is taken, is the upvalue that comes now. */
-void tine__set_upvalue(struct reader *r, struct frame *f);
 
 #endif

@@ -12,6 +12,7 @@
 #include "codec/limits.h"
 #include "codec/lua/standard.h"
 #include "codec/names/index.h"
+#include "codec/names/names.h"
 #include "codec/names/proof.h"
 #include "codec/names/step.h"
 #include "codec/names/witness.h"

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/sys.h"
+#include "codec/encode/encoder.h"
 #include "codec/encode/seen.h"
 
 static inline uint32_t hash_pointer(const void *key) {

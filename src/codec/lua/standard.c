@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/files/record.h"
 #include "codec/lua/standard.h"
 
 #define SLOTS 1024 /* Lua 5.4 has some 170 functions */

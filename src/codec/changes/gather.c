@@ -1,0 +1,121 @@
+/* Gathering what goes along with a name from tables: what was changed in them, and in those that they lead to. */
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "codec/changes/changes.h"
+#include "codec/changes/company.h"
+#include "codec/changes/gather.h"
+#include "codec/encode/encoder.h"
+#include "codec/files/record.h"
+#include "codec/limits.h"
+#include "codec/names/index.h"
+#include "codec/names/names.h"
+#include "codec/names/proof.h"
+#include "codec/state.h"
+
+void tine__gather(struct gathering *g) {
+    lua_State *L = g->e->L;
+    lua_Integer at = COMPANY_ITEM * (lua_Integer)g->count++;
+    for (int i = COMPANY_ITEM; i > 0; i--)
+        lua_rawseti(L, g->list, at + i);
+}
+
+bool tine__has_given(const struct gathering *g, const struct file *f, int depth) {
+    lua_State *L = g->e->L;
+    int t = lua_gettop(L), left = MODULE_FIELDS;
+    bool given = false;
+    luaL_checkstack(L, 20, "changes");
+    for (lua_pushnil(L); !given && --left >= 0 && lua_next(L, t); lua_settop(L, t + 1))
+        given = lua_istable(L, -1) ? depth > 0 && tine__has_given(g, f, depth - 1)
+                                   : tine__is_programs(g->e, f, t + 2) &&
+                                         !tine__is_from_reach(g->e, g->reach, t + 2);
+    lua_settop(L, t);
+    return given;
+}
+
+/* Is this the first look at the table at `t`? */
+static bool is_first(struct gathering *g, int t) {
+    lua_State *L = g->e->L;
+    lua_pushvalue(L, t);
+    bool first = lua_rawget(L, g->met) == LUA_TNIL;
+    lua_pop(L, 1);
+    lua_pushvalue(L, t);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, g->met);
+    return first;
+}
+
+int tine__gather_value(struct gathering *g) {
+    lua_State *L = g->e->L;
+    int value = lua_gettop(L);
+    const void *p = lua_topointer(L, value);
+    if (!lua_istable(L, value))
+        return 0;
+    struct name *n = tine__name_find(g->e->c, p);
+    int r = n ? tine__name_consider(g->e, value, n) : GOES_BY_VALUE;
+    if (r == GOES_BY_NAME)
+        return tine__gather_from(g, value, (uint32_t)(n - g->e->c->names.list));
+    if (r < 0)
+        return r;
+    lua_pushboolean(L, 1);
+    lua_rawsetp(L, g->met, p);
+    return 0;
+}
+
+void tine__gather_new_metatable(struct gathering *g, int t, uint32_t id) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    const struct file *f = e->c->names.list[id].file;
+    if (f && f->lua && lua_getmetatable(L, t) && !tine__name_find(e->c, lua_topointer(L, -1)) &&
+        tine__has_given(g, f, 0)) {
+        lua_pushinteger(L, (lua_Integer)id + 1);
+        lua_pushvalue(L, t);
+        lua_pushboolean(L, true);
+        lua_pushvalue(L, top + 1);
+        tine__gather(g);
+    }
+    lua_settop(L, top);
+}
+
+int tine__gather_from(struct gathering *g, int t, uint32_t id) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    luaL_checkstack(L, 20, "changes");
+    int list = lua_gettop(L) + 1, err = 0;
+    int count = is_first(g, t) ? tine__changes_of(e, t, &e->c->names.list[id], g->reach) : 0;
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_pushinteger(L, (lua_Integer)id + 1);
+        lua_pushvalue(L, t);
+        lua_rawgeti(L, list, 2 * i - 1);
+        lua_rawgeti(L, list, 2 * i);
+        tine__gather(g);
+    }
+    for (lua_Integer i = 1; !err && i <= count; i++) {
+        lua_rawgeti(L, list, 2 * i);
+        if (!(err = tine__gather_value(g)))
+            lua_settop(L, list);
+    }
+    if (!err) {
+        lua_settop(L, list - 1);
+        tine__gather_new_metatable(g, t, id);
+    }
+    return err ? err : count < 0 ? count : 0;
+}
+
+void tine__gather_metatable(struct gathering *g, const struct name *n, uint32_t from) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int meta = lua_gettop(L);
+    uint32_t parent = tine__name_parent(e, (uint32_t)(n - e->c->names.list));
+    struct name *owner = tine__name_at(e->c, parent);
+    if ((owner->kind != NAME_MODULE && owner->kind != NAME_HELD) || !owner->known ||
+        owner->going != GOES_BY_NAME || !tine__name_walk(e, owner))
+        return;
+    g->count = from;
+    lua_pushinteger(L, (lua_Integer)parent + 1);
+    lua_insert(L, -2);
+    lua_pushboolean(L, true);
+    lua_pushvalue(L, meta);
+    tine__gather(g);
+}

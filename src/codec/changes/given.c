@@ -1,0 +1,149 @@
+/* Has the program put it there? Of what is found in a module's table. */
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "codec/changes/changes.h"
+#include "codec/changes/scan.h"
+#include "codec/encode/encoder.h"
+#include "codec/files/files.h"
+#include "codec/files/record.h"
+#include "codec/limits.h"
+#include "codec/names/proof.h"
+#include "codec/state.h"
+
+#define MAX_DEPTH 4 /* of data */
+
+bool tine__push_call(lua_State *L) {
+    if (!lua_getmetatable(L, -1))
+        return false;
+    lua_pushliteral(L, "__call");
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+    if (lua_isfunction(L, -1))
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+bool tine__scan_is_foreign(struct scan *s, int key) {
+    return s->filled && s->file->lua && tine__is_foreign_key(s->e, s->file, s->reach, key);
+}
+
+bool tine__scan_is_of_reach(struct scan *s, int value, int key) {
+    return s->filled && tine__is_programs(s->e, s->file, value) &&
+           tine__is_from_reach(s->e, s->reach, value) && !tine__scan_is_foreign(s, key);
+}
+
+bool tine__scan_is_programs(struct scan *s, int value, int key) {
+    return tine__is_programs(s->e, s->file, value) && !tine__scan_is_of_reach(s, value, key);
+}
+
+/* Does the function on top, which a function of the module made, hold one of the program's, as what a registry keeps does? */
+static bool holds_programs(struct scan *s, int key) {
+    lua_State *L = s->e->L;
+    int fn = lua_gettop(L);
+    bool holds = false;
+    for (int i = 1; !holds && !lua_iscfunction(L, fn) && lua_getupvalue(L, fn, i); i++) {
+        holds = tine__scan_is_programs(s, fn + 1, key);
+        lua_settop(L, fn);
+    }
+    return holds;
+}
+
+bool tine__is_of_text(lua_State *L) {
+    const char *source = tine__source_of(L, -1);
+    return *source != '@' && *source != '=';
+}
+
+/* Is the function on top another module's, under a key under which the file stores nothing? Unless the file has nothing to do
+** with the table, which is that other module's, too. */
+static bool is_anothers(struct scan *s, int key) {
+    lua_State *L = s->e->L;
+    return key && !s->filled && s->file && s->file->lua && lua_type(L, key) == LUA_TSTRING &&
+           tine__file_has_fields(s->file) && !tine__file_may_store(s->file, lua_tostring(L, key)) &&
+           !tine__is_from_file(s->e, s->file, lua_gettop(L));
+}
+
+bool tine__scan_belongs(struct scan *s, int key) {
+    lua_State *L = s->e->L;
+    if (s->module)
+        return false; /* all that does was known from the start */
+    if (s->filled && tine__is_of_text(L))
+        return true;
+    if (key && lua_type(L, key) == LUA_TSTRING &&
+        tine__is_misplaced(s->e, s->file, lua_gettop(L), lua_tostring(L, key)))
+        return false;
+    enum origin o = tine__origin(s->e, s->file, lua_gettop(L));
+    if (o == ORIGIN_OTHER || o == ORIGIN_ONCE)
+        return o == ORIGIN_ONCE && !tine__scan_is_foreign(s, key) && !is_anothers(s, key);
+    return (s->first || s->filled) && !holds_programs(s, key);
+}
+
+bool tine__scan_is_added(struct scan *s, int key) {
+    lua_State *L = s->e->L;
+    int t = lua_gettop(L), left = SCAN_ITEMS;
+    bool added = false;
+    if (s->module || !s->file || !lua_checkstack(L, 20) ||
+        (key && lua_type(L, key) == LUA_TSTRING &&
+         tine__file_stores(s->file, lua_tostring(L, key))))
+        return false;
+    bool foreign = tine__scan_is_foreign(s, key);
+    for (lua_pushnil(L); !added && --left >= 0 && lua_next(L, t); lua_pop(L, 1))
+        added = lua_isfunction(L, t + 2) && !(s->filled && tine__is_of_text(L)) &&
+                (foreign || tine__scan_is_programs(s, t + 2, key));
+    lua_settop(L, t);
+    return added;
+}
+
+/* ---- data ---- */
+
+/* How much data is in the value on top, which is in so many tables; more than that, or what is no data: KEPT_DATA + 1. */
+static int amount(lua_State *L, int depth) {
+    int t = lua_gettop(L), n = 1;
+    if (!lua_istable(L, t))
+        return lua_isfunction(L, t) || lua_isuserdata(L, t) || lua_isthread(L, t) ? KEPT_DATA + 1
+                                                                                  : 1;
+    if (depth >= MAX_DEPTH || !lua_checkstack(L, 10))
+        return KEPT_DATA + 1;
+    for (lua_pushnil(L); n <= KEPT_DATA && lua_next(L, t); lua_settop(L, t + 1))
+        n += amount(L, depth + 1);
+    lua_settop(L, t);
+    return n;
+}
+
+bool tine__scan_is_weak(lua_State *L, int t) {
+    bool weak = luaL_getmetafield(L, t, "__mode") != LUA_TNIL;
+    lua_pop(L, weak);
+    return weak;
+}
+
+bool tine__scan_is_data(struct scan *s, int key) {
+    return amount(s->e->L, 0) <= KEPT_DATA && tine__scan_is_foreign(s, key);
+}
+
+/* Is the module's table at `t` a C library's, too, which has filled it? */
+static bool is_librarys(struct scan *s, int t) {
+    lua_State *L = s->e->L;
+    int top = lua_gettop(L);
+    bool is = false;
+    lua_rawgeti(L, s->e->self, ST_LOADED);
+    for (lua_pushnil(L); !is && lua_next(L, top + 1); lua_settop(L, top + 2))
+        if (lua_rawequal(L, -1, t) && lua_type(L, top + 2) == LUA_TSTRING) {
+            const struct file *f = tine__file_of(L, s->e->c, s->e->self, lua_tostring(L, top + 2));
+            is = f && !f->lua;
+        }
+    lua_settop(L, top);
+    return is;
+}
+
+bool tine__scan_keeps_data(struct scan *s, int t) {
+    lua_State *L = s->e->L;
+    int n = 0, top = lua_gettop(L);
+    if (!s->filled || tine__scan_is_weak(L, t) || (s->root && is_librarys(s, t)))
+        return false;
+    for (lua_pushnil(L); n <= KEPT_DATA && lua_next(L, t); lua_pop(L, 1))
+        if (lua_type(L, -2) == LUA_TSTRING && tine__scan_is_data(s, top + 1))
+            n += amount(L, 0);
+    lua_settop(L, top);
+    return n > 0 && n <= KEPT_DATA;
+}

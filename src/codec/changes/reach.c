@@ -1,0 +1,80 @@
+/* Which tables are looked at for what goes along with a name: those of the modules that its code reaches. */
+#include <lua.h>
+
+#include "codec/changes/changes.h"
+#include "codec/changes/gather.h"
+#include "codec/encode/encoder.h"
+#include "codec/files/record.h"
+#include "codec/limits.h"
+#include "codec/names/index.h"
+#include "codec/names/names.h"
+#include "codec/names/proof.h"
+#include "codec/state.h"
+
+/* Is the value on top, in what is under the key at `key`, a function of the program's, which it has given to the module? */
+static bool is_given(const struct gathering *g, const struct name *n, int key) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int value = lua_gettop(L);
+    return tine__is_programs(e, n->file, value) && !tine__is_of_text(L) &&
+           (!tine__is_from_reach(e, g->reach, value) ||
+            tine__is_foreign_key(e, n->file, g->reach, key));
+}
+
+/* May the table at `t`, which functions of modules fill, be a registry, and no cache? Of few fields, with those of the
+** tables in it, it may be either; of many it is one if there is something given among those that are looked at. */
+static bool is_registry(const struct gathering *g, const struct name *n, int t) {
+    lua_State *L = g->e->L;
+    int left = KEPT_FIELDS;
+    bool given = false;
+    for (lua_pushnil(L); left >= 0 && !given && lua_next(L, t); lua_pop(L, 1)) {
+        left--;
+        given = is_given(g, n, t + 1);
+        if (!lua_istable(L, -1))
+            continue;
+        for (lua_pushnil(L); left >= 0 && !given && lua_next(L, t + 2); lua_pop(L, 1)) {
+            left--;
+            given = is_given(g, n, t + 3);
+        }
+        lua_settop(L, t + 2);
+    }
+    lua_settop(L, t);
+    return given || left >= 0;
+}
+
+/* May the program have put functions into the table of data at `t`, which is some steps from its module: is it empty, or has
+** it got any? */
+static bool is_open(lua_State *L, int t) {
+    int left = KEPT_FIELDS;
+    lua_pushnil(L);
+    bool empty = !lua_next(L, t), open = empty;
+    for (; !empty && !open && --left >= 0; empty = !lua_next(L, t)) {
+        open = lua_isfunction(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, t);
+    return open;
+}
+
+bool tine__may_be_changed(const struct gathering *g, const struct name *n, int t) {
+    if (n->going == GOES_BY_NAME)
+        return true;
+    if (n->filled || n->kind == NAME_MODULE)
+        return n->file && n->file->lua && is_registry(g, n, t);
+    return n->kind == NAME_HELD && n->file && n->file->lua && is_open(g->e->L, t);
+}
+
+struct name *tine__push_inner(const struct gathering *g, uint32_t id) {
+    struct encoder *e = g->e;
+    const struct names *names = &e->c->names;
+    const struct place *p = &names->index->list[id];
+    if (p->kind != NAME_HELD || p->builtin || !p->depth || names->list[p->root].look != g->look)
+        return NULL;
+    struct name *n = tine__name_at(e->c, id);
+    if ((p->depth < 2 && !p->meta && n->known && !n->filled) || !tine__name_walk(e, n))
+        return NULL;
+    if (lua_topointer(e->L, -1) == n->key)
+        return n;
+    lua_pop(e->L, 1);
+    return NULL;
+}

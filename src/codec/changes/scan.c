@@ -1,0 +1,35 @@
+/* What a look at a table has found: paths and values. */
+#include <lua.h>
+
+#include "codec/changes/scan.h"
+#include "codec/encode/encoder.h"
+
+void tine__scan_add_at(struct scan *s) {
+    lua_State *L = s->e->L;
+    lua_Integer at = 2 * (lua_Integer)s->count++;
+    lua_rawseti(L, s->list, at + 2);
+    lua_rawseti(L, s->list, at + 1);
+}
+
+void tine__scan_add(struct scan *s, int prefix, int key) {
+    lua_State *L = s->e->L;
+    if (prefix) {
+        lua_createtable(L, 2, 0);
+        lua_pushvalue(L, prefix);
+        lua_rawseti(L, -2, 1);
+        lua_pushvalue(L, key);
+        lua_rawseti(L, -2, 2);
+    } else {
+        lua_pushvalue(L, key);
+    }
+    lua_pushvalue(L, -2);
+    tine__scan_add_at(s);
+}
+
+void tine__scan_open(struct scan *s) {
+    lua_State *L = s->e->L;
+    lua_newtable(L);
+    s->list = lua_gettop(L);
+    lua_newtable(L);
+    s->seen = s->list + 1;
+}

@@ -1,0 +1,26 @@
+/* Objects that something points back to: they are kept by their ordinals. */
+#include <lua.h>
+
+#include "codec/decode/reader.h"
+#include "codec/wire.h"
+
+void tine__next_mark(struct reader *r) {
+    r->next = UINT32_MAX;
+    for (int i = 0; i < 2; i++) {
+        struct mark_list *m = &r->marks[i];
+        while (m->p < m->end && get_le32(m->p) <= r->ordinal && r->ordinal != UINT32_MAX)
+            m->p += 4;
+        if (m->p < m->end && get_le32(m->p) < r->next)
+            r->next = get_le32(m->p);
+    }
+}
+
+void tine__keep_object(struct reader *r, const struct frame *parent) {
+    /* a class that this process has stands for the copy that came */
+    if (parent->kind == FRAME_CLASS && parent->m)
+        lua_pushvalue(r->L, parent->at);
+    else
+        lua_pushvalue(r->L, -1);
+    lua_rawseti(r->L, r->refs, (lua_Integer)r->ordinal + 1);
+    tine__next_mark(r);
+}
