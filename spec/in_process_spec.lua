@@ -162,6 +162,20 @@ describe("a pool without processes", function()
     assert.equal(7, pool:with { cpu = 1, grace = 0 }:submit(math.abs, 7):result())
   end)
 
+  it("tells a task its number and its label as errors and futures tell them", function()
+    local pool <close> = tine.pool(0)
+    local function own() return tine.worker.task.id, tine.worker.task.label end
+    local first, id, label = pool:submit(own), nil, nil
+    id, label = first:result()
+    assert.equal(1, id)
+    assert.truthy(label:find "#1$", label)
+    assert.truthy(tostring(first):find(label, 1, true), tostring(first))
+    for i, item_id, item_label in pool:map(own, { "a", "b" }) do
+      assert.equal(1 + i, item_id)
+      assert.truthy(item_label:find("#" .. 1 + i .. "$"), item_label)
+    end
+  end)
+
   it("has a worker of number 0, in what futures tell as well", function()
     local pool <close> = tine.pool(0)
     local future = pool:with { retry = { error = 1 } }:submit(function() error(tine.worker.id, 0) end)

@@ -41,6 +41,7 @@ static void describe(struct channel *ch, const struct call_head *h, const char *
                      struct call_extra *room, struct call *out) {
     const struct inner *in = self(ch);
     *out = (struct call){.id = h->id,
+                         .shown = h->id,
                          .attempt = call_attempt(h),
                          .depth = call_depth(h),
                          .count = h->count,
