@@ -167,7 +167,7 @@ typedef struct tine_options {
     ** start_method, on_crash, limits of workers) is not there. */
     bool in_process;
     /* A worker that has had nothing to do for so long ends, unless there are no more than
-    ** `min_workers`. 0: never. */
+    ** `min_workers` (which is at most `workers`, where that is said). 0: never. */
     double idle_timeout;
     unsigned min_workers;
     /* A worker that is older than about so many seconds, or whose resident memory is more than so

@@ -188,7 +188,7 @@ end)
 describe("options of workers that come and go", function()
   it("are checked", function()
     for name, wrong in pairs {
-      idle_timeout = { "x", 0 / 0, false }, min_workers = { -1, 1.5, "1", 5000 }, max_worker_age = { {}, 0 / 0 },
+      idle_timeout = { "x", 0 / 0, false }, min_workers = { -1, 1.5, "1", 5000, 2 }, max_worker_age = { {}, 0 / 0 },
       max_worker_memory = { 0, -1, 1.5, "1G" }, max_pending_bytes = { 0, -5, 0.5, true },
     } do
       for _, value in ipairs(wrong) do
@@ -197,6 +197,14 @@ describe("options of workers that come and go", function()
         assert.matches("option '" .. name .. "' must be ", err, 1, true)
       end
     end
+  end)
+
+  it("have as many min_workers as workers at most, where these are said", function()
+    local ok, err = pcall(tine.pool, { workers = 1, min_workers = 2 })
+    assert.is_false(ok)
+    assert.matches("option 'min_workers' must be at most 1, as option 'workers' is, got 2", err, 1, true)
+    tine.pool({ workers = 0, min_workers = 2 }):shutdown()
+    tine.pool({ min_workers = 4095 }):shutdown() -- on how many processors nobody knows
   end)
 end)
 

@@ -62,6 +62,15 @@ describe("tine.pool", function()
     assert.same({ [2] = 2, n = 3 }, pool:submit(function() return tine.worker.state.args end):result(20))
   end)
 
+  it("takes as many initargs as submit takes arguments", function()
+    local list = {}
+    for i = 1, 10000 do list[i] = i end
+    local pool <close> = tine.pool { workers = 1, initargs = list, initializer = function(...)
+      tine.worker.state.last = select(-1, ...)
+    end }
+    assert.equal(10000, pool:submit(function() return tine.worker.state.last end):result(20))
+  end)
+
   it("starts as many as there are processors by default", function()
     assert.is_true(tine.cpu_count() >= 1)
     assert.equal("integer", math.type(tine.cpu_count()))

@@ -20,7 +20,8 @@ static bool check_times(const tine_options *o) {
 }
 
 static bool check_choices(const tine_options *o) {
-    return (o->start_method == TINE_FORK || o->start_method == TINE_SPAWN) &&
+    bool too_few = o->workers > 0 && !o->in_process && o->min_workers > o->workers;
+    return !too_few && (o->start_method == TINE_FORK || o->start_method == TINE_SPAWN) &&
            (o->on_crash == TINE_BREAK || o->on_crash == TINE_REPLACE) &&
            !(o->prepare && (o->start_method == TINE_SPAWN || o->prepare_symbol));
 }

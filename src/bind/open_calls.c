@@ -57,28 +57,43 @@ static void encode_arguments(lua_State *L, struct codec *c, struct buf *b, int n
     lua_pop(L, n);
 }
 
+#define MOST_INITARGS 900000 /* Lua's stack has room for a million values */
+
+/* How many values the list on top has. */
+static int count_initargs(lua_State *L, int arg) {
+    int exact = 1, type = lua_getfield(L, -1, "n");
+    lua_Integer n = type == LUA_TNIL ? luaL_len(L, -2) : lua_tointegerx(L, -1, &exact);
+    bool right = exact && (type == LUA_TNIL || type == LUA_TNUMBER) && n >= 0;
+    luaL_argcheck(L, right, arg, "option 'initargs': field 'n' must be an integer of 0 or more");
+    luaL_argcheck(L, n <= MOST_INITARGS, arg, "option 'initargs' has too many values");
+    lua_pop(L, 1);
+    return (int)n;
+}
+
 /* Push the values of option `initargs`; how many. */
 static int push_initargs(lua_State *L, int arg) {
-    int type = tine__option(L, arg, "initargs");
-    if (type == LUA_TNIL)
+    if (tine__option(L, arg, "initargs") == LUA_TNIL)
         return lua_pop(L, 1), 0;
-    int list = lua_gettop(L);
-    lua_Integer n = lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1)
-                                                              : (lua_Integer)lua_rawlen(L, list);
-    lua_pop(L, 1);
-    luaL_argcheck(L, n >= 0 && n < 250, arg, "option 'initargs' has too many values");
-    luaL_checkstack(L, (int)n + 5, "too many initargs");
+    int list = lua_gettop(L), n = count_initargs(L, arg);
+    luaL_checkstack(L, n + 5, "too many initargs");
     for (lua_Integer i = 1; i <= n; i++)
         lua_geti(L, list, i);
     lua_remove(L, list);
-    return (int)n;
+    return n;
+}
+
+static void check_initargs(lua_State *L, int arg) {
+    int type = tine__option(L, arg, "initargs");
+    if (type != LUA_TNIL && type != LUA_TTABLE)
+        tine__option_error(L, arg, "initargs", "a list");
+    if (type == LUA_TTABLE)
+        (void)count_initargs(L, arg);
+    lua_pop(L, 1);
 }
 
 /* Push it; false: there is none. */
 static bool push_initializer(lua_State *L, int arg) {
-    if (tine__option(L, arg, "initargs") != LUA_TNIL && !lua_istable(L, -1))
-        tine__option_error(L, arg, "initargs", "a list");
-    lua_pop(L, 1);
+    check_initargs(L, arg);
     int type = tine__option(L, arg, "initializer");
     if (type == LUA_TNIL)
         return lua_pop(L, 1), false;

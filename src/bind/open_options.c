@@ -64,6 +64,21 @@ static lua_Integer read_natural(lua_State *L, int arg, const char *name, lua_Int
     return n;
 }
 
+/* As many as there may be at most, where the program has said how many. */
+static unsigned read_min_workers(lua_State *L, int arg, const struct pool_options *o) {
+    lua_Integer n = read_natural(L, arg, "min_workers", MOST_WORKERS);
+    bool said = tine__option(L, arg, "workers") != LUA_TNIL;
+    lua_pop(L, 1);
+    if (said && !o->in_process && n > o->workers) {
+        (void)tine__option(L, arg, "min_workers");
+        const char *wanted =
+            lua_pushfstring(L, "at most %d, as option 'workers' is", (int)o->workers);
+        lua_insert(L, -2);
+        tine__option_error(L, arg, "min_workers", wanted);
+    }
+    return (unsigned)n;
+}
+
 static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     static const char *const methods[] = {"fork", "spawn", NULL};
     static const char *const crashes[] = {"break", "replace", NULL};
@@ -72,7 +87,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->max_pending = tine__option_count(L, arg, "max_pending", INT64_MAX, 0);
     o->ageing = read_ageing(L, arg);
     o->max_bytes = tine__option_count(L, arg, "max_pending_bytes", INT64_MAX, 0);
-    o->min_workers = (unsigned)read_natural(L, arg, "min_workers", MOST_WORKERS);
+    o->min_workers = read_min_workers(L, arg, o);
     o->max_age = tine__option_limit(L, arg, "max_worker_age", 0);
     o->boot.idle = tine__option_limit(L, arg, "idle_timeout", 0);
     o->boot.max_memory = tine__option_count(L, arg, "max_worker_memory", INT64_MAX, 0);

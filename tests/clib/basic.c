@@ -78,6 +78,12 @@ static void test_options(void) {
     WRONG(start_timeout, NAN);
     WRONG(exit_timeout, NAN);
     WRONG(idle_timeout, -1);
+    o.workers = 1;
+    o.min_workers = 2;
+    CHECK_EQ(open_with(&o), TINE_EARG);
+    o.in_process = true;
+    OK(open_with(&o));
+    o = (tine_options)TINE_OPTIONS_INIT;
     WRONG(max_worker_age, NAN);
     WRONG(grace, NAN);
     WRONG(cpu, -1);
