@@ -80,6 +80,7 @@ enum record_kind {
     RECORD_EVENT,   /* what the task has emitted: a result segment */
     RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
     RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */
+    RECORD_UNFIT, /* the worker cannot have what it needs to be one, and ends now; `id` is an errno */
     RECORD_KINDS
 };
 

@@ -84,6 +84,7 @@ struct report {
     uint32_t there;
     int status;  /* as waitpid gives it */
     bool spoilt; /* of an end: a task has closed or replaced the worker's descriptors */
+    int unfit;   /* of an end: an errno, why it could not be a worker at all; or 0 */
     int error; /* an errno; of an end: it, or what it started, could not be ended; of a result: it is there, but its bytes cannot be had */
     /* The bytes are the site's, and good until it is asked for the next report. Large ones can be
     ** kept instead of copied (site_ops.keep). */

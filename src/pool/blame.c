@@ -30,9 +30,11 @@ static void name_task(struct failure *f, const struct item *item, uint32_t k) {
 
 /* "broken: worker 3 (pid 77) died while it was running fib (a.lua:3) #5: exit code 1" */
 static void say_death(struct failure *f, const struct blame *b, const char *prefix) {
-    char end[96], place[128] = "";
+    char end[160], place[128] = "";
     if (b->spoilt)
         snprintf(end, sizeof end, "a task closed or replaced its descriptors");
+    else if (b->unborn && b->unfit)
+        snprintf(end, sizeof end, "it cannot be set up: %s", strerror(b->unfit));
     else
         say_end(end, sizeof end, b->status);
     if (f->label && f->source && f->line > 0 && !strstr(f->label, f->source))

@@ -208,6 +208,7 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
                               .everywhere = tine__sched_owes(s, w),
                               .rubbish = w->doom == DOOM_RUBBISH,
                               .spoilt = r->spoilt,
+                              .unfit = r->unfit,
                               .error = r->error,
                               .task = culprit,
                               .k = culprit ? culprit->begun - 1 : 0};

@@ -96,6 +96,7 @@ struct blame {
     bool everywhere;   /* it was to run what every worker runs once */
     bool rubbish;      /* it was killed for what it said */
     bool spoilt;       /* it ended itself: a task had taken its descriptors away */
+    int unfit;         /* an errno, why it could not be a worker; or 0 */
     int error;         /* errno, or 0 */
     const char *host;  /* where it was; NULL: here; good for that transition only */
     struct task *task; /* that it was running, or NULL */

@@ -49,6 +49,7 @@ struct lane {
     int signal;           /* to be sent when the control socket has room, or 0 */
     bool broken;          /* it said rubbish: nothing more is read from it */
     bool spoilt;          /* it ends because a task has taken its descriptors away */
+    int unfit;            /* it ends because it cannot be a worker: an errno */
     struct list outputs;  /* of its tasks (local_output.c) */
     uint64_t output_told; /* of this one it was reported last */
 };

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
 #include "base/error.h"
 #include "base/hot.h"
 #include "base/sys.h"
@@ -139,6 +140,11 @@ COLD static bool read_other(struct local *l, struct lane *lane, int err, const s
     }
     if (head->kind == RECORD_SPOILT) { /* its end follows, and says so */
         lane->spoilt = lane->broken = true;
+        return false;
+    }
+    if (head->kind == RECORD_UNFIT) {
+        lane->unfit = (int)head->id;
+        lane->broken = true;
         return false;
     }
     if (l->captures && tell_output(l, lane, head, r))
@@ -324,6 +330,8 @@ COLD static bool tell_death(struct local *l, struct report *r) {
         return true;
     *r = l->death;
     r->spoilt = l->lanes[worker]->spoilt;
+    bool speechless = WIFEXITED(r->status) && WEXITSTATUS(r->status) == WORKER_SPEECHLESS;
+    r->unfit = speechless ? ENOMEM : l->lanes[worker]->unfit;
     l->death.kind = REPORT_NONE;
     tine__queue_bury(&l->queue, worker);
     tine__local_forget(l, worker);

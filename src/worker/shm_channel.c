@@ -55,14 +55,18 @@ static inline struct buf *empty(struct parcel *p);
 static void at_home(struct parcel *p);
 static inline void write_record(struct parcel *p, struct record r);
 
-/* Somebody has closed or replaced descriptors of ours: a task, no other code runs here. We cannot be heard any more, but
-** for our end. What it answered stands. */
-static _Noreturn void end_spoilt(struct shm_channel *c) {
-    struct record r = {.kind = RECORD_SPOILT};
+/* We cannot be heard any more, but for our end, when this is read. What was answered stands. */
+static void last_word(struct shm_channel *c, enum record_kind kind, uint64_t id) {
+    struct record r = {.kind = kind, .id = id};
     at_home(&c->reply); /* the heap may not be there any more */
     c->mute = true;
     empty(&c->reply);
     write_record(&c->reply, r);
+}
+
+/* Somebody has closed or replaced descriptors of ours: a task, no other code runs here. */
+static _Noreturn void end_spoilt(struct shm_channel *c) {
+    last_word(c, RECORD_SPOILT, 0);
     tine__process_exit(1);
 }
 
@@ -504,16 +508,23 @@ static void parcel_init(struct parcel *p, struct shm_channel *c, char *bytes) {
     at_home(p);
 }
 
+/* The link first: it can say that there is no queue. */
 static int attach(struct shm_channel *c, const struct shm_channel_parts *p) {
-    int link = p->link;
-    int err = tine__queue_attach(&c->queue, p->calls, p->claims);
+    int calls = p->calls, claims = p->claims;
+    int err = tine__link_attach(&c->link, p->link);
     if (err) {
-        tine__close(&link);
+        tine__close(&calls);
+        tine__close(&claims);
+        return err;
+    }
+    err = tine__queue_attach(&c->queue, calls, claims);
+    if (err) {
+        last_word(c, RECORD_UNFIT, (uint64_t)(err == TINE_ENOMEM ? ENOMEM : errno));
         return err;
     }
     tine__close(&c->queue.calls.fd); /* the mappings stay */
     tine__close(&c->queue.claims.fd);
-    return tine__link_attach(&c->link, p->link);
+    return 0;
 }
 
 int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts *p) {

@@ -27,8 +27,7 @@ struct worker {
 
 /* --- the process --- */
 
-/* 0, TINE_ESYSTEM, TINE_ENOMEM. */
-static int become_worker(struct server *s, uint32_t seat, int link, pid_t parent) {
+static void become_worker(struct server *s, int link, pid_t parent) {
     tine__process_tie(parent);
     tine__fault_role("worker");
     tine__process_signals_worker(s->boot.preload != NULL, &s->boot.inherit);
@@ -37,10 +36,16 @@ static int become_worker(struct server *s, uint32_t seat, int link, pid_t parent
                   s->fds[SETUP_BELL],  s->fds[SETUP_WAKEUP], s->fds[SETUP_CAPTURE],
                   s->fds[SETUP_PRINT], s->fds[SETUP_ARENA],  link};
     tine__fd_keep(keep, sizeof keep / sizeof *keep);
+}
+
+/* What a preload has not made already. */
+static void attach(struct channel *ch, struct server *s, uint32_t seat) {
     int err = tine__server_attach(s, 0);
-    if (!err)
-        tine__arena_reseat(seat);
-    return err;
+    if (err) {
+        ch->say(ch, RECORD_UNFIT, (uint64_t)(err == TINE_ENOMEM ? ENOMEM : errno), 0);
+        tine__process_exit(1);
+    }
+    tine__arena_reseat(seat);
 }
 
 static struct channel *open_channel(struct server *s, uint32_t id, int link) {
@@ -88,18 +93,18 @@ static void start(struct worker *w) {
 _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, int link,
                                  pid_t parent) {
     struct worker w = {.server = s, .id = id};
-    if (become_worker(s, seat, link, parent))
-        tine__process_exit(1);
+    become_worker(s, link, parent);
     tine__process_title(s->boot.name ? s->boot.name : "", id);
     w.loop.channel = open_channel(s, id, link);
+    if (!w.loop.channel)
+        tine__process_exit(WORKER_SPEECHLESS);
+    attach(w.loop.channel, s, seat);
     w.loop.max_tasks = s->boot.max_tasks;
     w.loop.max_memory = s->boot.max_memory;
     w.loop.idle = s->boot.idle;
     w.loop.slab = tine__memory_slab(s->run.L);
     if (w.loop.slab)
         tine__slab_forked(w.loop.slab);
-    if (!w.loop.channel)
-        tine__process_exit(1);
     tine__divert_open(w.loop.channel, id, s->fds[SETUP_CAPTURE], s->fds[SETUP_PRINT]);
     start(&w);
     tine__loop_run(&w.loop);

@@ -14,6 +14,7 @@ local function clear(err)
         kind = "memory"
     end
     assert(#tostring(err) > 10, "an error that says nothing")
+    assert(not tostring(err):find "exit code", "an end that nobody explains: " .. tostring(err))
     return kind
 end
 

@@ -77,7 +77,7 @@ static enum outcome go(struct submitter *s) {
         return o;
     int kind = await_record(s);
     if (kind != RECORD_READY) {
-        CHECK(kind == -1 || kind == RECORD_FAILED);
+        CHECK(kind == -1 || kind == RECORD_FAILED || kind == RECORD_UNFIT);
         return NOT_READY;
     }
     submitter_put1(s, "function(x) return x:rep(100000) end", "abc");
