@@ -95,4 +95,23 @@ describe("settings", function()
     assert.is_nil(inner:submit(tine.sleep, 0.2):exception(20))
     assert.matches("of the view", tostring(inner:with { timeout = 0.01 }:submit(tine.sleep, 20):exception(20)), 1, true)
   end)
+
+  -- Views that were used lately are known by their addresses; other views, or values that are none, come to lie there.
+  it("are those of each view, however many are in use, come and go", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local views = {}
+    for round = 1, 10 do
+      for i = round % 2 + 1, 200, 2 do views[i] = pool:with { label = ("view %d of round %d"):format(i, round) } end
+      collectgarbage()
+      local values = {}
+      for i = 1, 200 do values[i] = tine.future() end
+      for i = 1, 200 do
+        local view = views[i] or pool
+        local label = tostring(view):match "view %d+ of round %d+"
+        local future = view:submit(math.abs, -1)
+        if label then assert.matches(label, tostring(future), 1, true) end
+        assert.has_error(function() view.submit(values[i], math.abs, -1) end)
+      end
+    end
+  end)
 end)

@@ -33,11 +33,11 @@ void tine__check_process(lua_State *L, const struct core *c) {
 
 HOT struct view *tine__check_view(lua_State *L, int arg) {
     struct view *v = lua_touserdata(L, arg);
-    struct state *S = state_of(L);
-    if (!v || v != S->known || lua_type(L, arg) != LUA_TUSERDATA) {
+    const void **known = known_at(state_of(L), v);
+    if (!v || v != *known || lua_type(L, arg) != LUA_TUSERDATA) {
         if (!v || !(has_metatable(L, arg, UP(UP_POOL)) || has_metatable(L, arg, UP(UP_VIEW))))
             luaL_typeerror(L, arg, "tine.pool");
-        S->known = v->settings ? v : NULL; /* one that is finalized will not say when it goes */
+        *known = v->settings ? v : NULL; /* one that is finalized will not say when it goes */
     }
     tine__check_process(L, v->core);
     return v;

@@ -227,7 +227,7 @@ void tine__view_adopt_settings(lua_State *L, int idx, int from) {
 
 int tine__view_gc(lua_State *L) {
     struct view *v = lua_touserdata(L, 1);
-    state_of(L)->known = NULL;
+    *known_at(state_of(L), v) = NULL;
     tine__settings_unref(v->settings);
     v->settings = NULL;
     return 0;

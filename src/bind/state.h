@@ -71,6 +71,10 @@ enum kept {
     KEPT_LAST = KEPT_AWAIT_EVENT
 };
 
+/* How many views are known by their addresses, and that as bits. */
+#define KNOWN_BITS 7
+#define KNOWN (1u << KNOWN_BITS)
+
 struct state {
     struct list cores; /* not joined yet */
     struct list busy;  /* of them those that have tasks of ours, or were told to end */
@@ -98,9 +102,10 @@ struct state {
     unsigned nested;       /* tasks that tasks here have submitted, and that have not ended */
     uint64_t nested_first; /* none of them has a lower number */
     unsigned filenos;      /* cores that have one (fileno.c) */
-    const void *known;     /* the view that was checked last, until it is finalized */
-    atomic_bool stirred;   /* something else than a task may have ended: inbox.stirred */
-    uint64_t changes;      /* news taken, pools opened and joined: has anything happened? */
+    const void
+        *known[KNOWN];   /* views that were checked last, until they are finalized: by address */
+    atomic_bool stirred; /* something else than a task may have ended: inbox.stirred */
+    uint64_t changes;    /* news taken, pools opened and joined: has anything happened? */
     /* Bytes of buffers and images made since the last collection for their sake (data.c). */
     uint64_t shared;
 };

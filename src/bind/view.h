@@ -17,6 +17,11 @@ struct view {
     bool derived;              /* by `with`; else it is the pool itself */
 };
 
+/* Where it is among the views that are known: neighbours come far apart (Fibonacci hashing). */
+static inline const void **known_at(struct state *S, const void *view) {
+    return &S->known[(uintptr_t)view / 16 * 0x9e3779b97f4a7c15u >> (64 - KNOWN_BITS)];
+}
+
 /* The pool or view at `arg`, usable in this process; else raises. */
 struct view *tine__check_view(lua_State *L, int arg);
 /* The same for a new task: neither has it been finalized. */
