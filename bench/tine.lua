@@ -262,7 +262,10 @@ function groups.priorities()
   local function submits(mixed)
     local futures = {}
     local elapsed = timed(function()
-      for i = 1, count do futures[i] = views[mixed and i * 7 % 10 + 1 or 1]:submit(noop) end
+      for i = 1, count do
+        local priority = i * 7 % 10 + 1
+        futures[i] = views[mixed and priority or 1]:submit(noop)
+      end
     end)
     for i = 1, count do futures[i]:result() end
     return elapsed

@@ -81,6 +81,21 @@ describe("the order of tasks", function()
     assert.equal(table.concat(wanted, " "), taken())
   end)
 
+  -- Of many submits that find no room only few take results in, but each of them goes before what is lower.
+  it("holds for each one of many that come while there is no room", function()
+    local pool, submit, taken = held { ageing = 0 }
+    local expected = {}
+    for i = 1, 500 do
+      submit(pool, "low" .. i)
+      expected[100 + i] = "low" .. i
+    end
+    for i = 1, 100 do
+      submit(pool:with { priority = i }, "high" .. i)
+      expected[101 - i] = "high" .. i
+    end
+    assert.equal(table.concat(expected, " "), taken())
+  end)
+
   it("lets groups of one priority take turns, however much one submits", function()
     local pool, submit, taken = held()
     local a, b = pool:with { group = "a" }, pool:with { group = "b" }
