@@ -145,6 +145,17 @@ describe("a worker", function()
     assert.equal(0, pool:stats().workers_lost)
   end)
 
+  -- It was sent away, its successor as well, and so for ever.
+  it("that is too old before it is ready runs a task first", function()
+    local pool = open { workers = 2, max_worker_age = 0.01, initializer = function()
+      local start = os.clock()
+      repeat until os.clock() - start > 0.05
+    end }
+    for i = 1, 5 do assert.equal(i, pool:submit(math.abs, -i):result(60)) end
+    local least <close> = tine.pool { workers = 1, max_worker_age = 0, max_worker_memory = 1, idle_timeout = 0 }
+    for i = 1, 5 do assert.equal(i, least:submit(math.abs, -i):result(60)) end
+  end)
+
   it("that is too old is not taken out of its task", function()
     local pool = open { workers = 1, max_worker_age = 0.02 }
     assert.is_number(pool:submit(nap, 0.2):result())

@@ -193,6 +193,8 @@ bool tine__sched_order_errand(struct sched *s, struct order *o);
 
 /* It was started: it may grow old. */
 void tine__sched_begin_age(struct sched *s, unsigned worker, uint64_t now);
+/* It has come to that age: it leaves, unless it is still to run its first task. */
+void tine__sched_grew_old(struct sched *s, unsigned worker);
 /* Have it leave, if it takes calls. */
 void tine__sched_dismiss(struct sched *s, unsigned worker, enum parting why);
 /* It has said that it has nothing to do, or that it leaves, and why. */

@@ -352,8 +352,7 @@ void tine__sched_tick(struct sched *s, uint64_t now) {
             worker_due(s, LIST_ITEM(t, struct worker, timer));
             break;
         case TIMER_AGE:
-            tine__sched_dismiss(s, (unsigned)(LIST_ITEM(t, struct worker, age) - s->workers),
-                                PART_AGE);
+            tine__sched_grew_old(s, (unsigned)(LIST_ITEM(t, struct worker, age) - s->workers));
             break;
         case TIMER_RETRY:
             s->hold = false;

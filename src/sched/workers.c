@@ -36,6 +36,17 @@ void tine__sched_begin_age(struct sched *s, unsigned worker, uint64_t now) {
                         clock_after(now, spread(s->o.max_age, s->started)) | 1);
 }
 
+#define LATER (10 * SCHED_MILLISECOND)
+
+void tine__sched_grew_old(struct sched *s, unsigned worker) {
+    struct worker *w = &s->workers[worker];
+    /* one that has run nothing does so first: where starting takes longer than a worker may live, none ever would */
+    if (w->tasks == 0 && takes_calls(w) && sched_runnable(s) > 0)
+        tine__timer_set(&s->timers, &w->age, clock_after(s->policy.now, LATER));
+    else
+        tine__sched_dismiss(s, worker, PART_AGE);
+}
+
 /* --- what they say --- */
 
 void tine__sched_idle(struct sched *s, unsigned worker) {
