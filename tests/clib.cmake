@@ -3,6 +3,12 @@
 tine_c_test(NAME clib_basic SOURCES tests/clib/basic.c VARIANTS address thread NEEDS_LUA)
 tine_c_test(NAME clib_threads SOURCES tests/clib/threads.c VARIANTS address thread NEEDS_LUA)
 tine_c_test(NAME clib_events SOURCES tests/clib/events.c VARIANTS thread NEEDS_LUA)
+tine_c_test(NAME clib_random SOURCES tests/clib/random_calls.c VARIANTS address thread NEEDS_LUA)
+foreach(variant IN ITEMS "" .address .thread)
+  if(TARGET test_clib_random${variant})
+    tine_guarded_test(clib_random_soak${variant} 1800 "c;soak" $<TARGET_FILE:test_clib_random${variant}> -n 1500 -s 1000)
+  endif()
+endforeach()
 tine_c_test(NAME clib_lua SOURCES tests/clib/lua.c VARIANTS address NEEDS_LUA)
 
 # What spec/c_examples_spec.lua talks to the server with.
