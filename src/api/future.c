@@ -1,7 +1,10 @@
 /* The C library's futures: looking, waiting, ending by force. */
 #include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/sys.h"
 #include "pool/wait.h"
 
 int tine_future_state(tine_future *f) {
@@ -39,16 +42,59 @@ int tine_future_wait(tine_future *f, double timeout) {
 
 #define FEW 16 /* pools */
 
+struct stand {
+    bool loose;     /* tasks of it were let go on (pool/events.h), */
+    uint32_t stood; /* of those that had begun to stand until then */
+};
+
 struct any {
     tine_future *const *futures;
     size_t n;
-    /* Of their pools, each once; of more than so many the others are looked at now and then. */
-    struct inbox *inboxes[FEW];
-    unsigned ninboxes;
-    bool loose[FEW];     /* tasks of it were let go on (pool/events.h), */
-    uint32_t stood[FEW]; /* of those that had begun to stand until then */
-    bool all;
+    /* Of their pools, each once. Where there is no memory for more the others are looked at now and then. */
+    struct inbox **inboxes;
+    struct stand *stands;
+    unsigned ninboxes, room;
+    bool all; /* they are all of them */
+    struct inbox *few_inboxes[FEW];
+    struct stand few_stands[FEW];
 };
+
+static void forget(struct any *a) {
+    if (a->inboxes != a->few_inboxes)
+        free(a->inboxes);
+    if (a->stands != a->few_stands)
+        free(a->stands);
+}
+
+/* Twice as many. */
+static bool make_room(struct any *a) {
+    struct inbox **inboxes = sys.malloc(2 * a->room * sizeof *inboxes);
+    struct stand *stands = sys.malloc(2 * a->room * sizeof *stands);
+    if (!inboxes || !stands) {
+        free(inboxes);
+        free(stands);
+        return false;
+    }
+    memcpy(inboxes, a->inboxes, a->ninboxes * sizeof *inboxes);
+    memcpy(stands, a->stands, a->ninboxes * sizeof *stands);
+    forget(a);
+    a->inboxes = inboxes;
+    a->stands = stands;
+    a->room *= 2;
+    return true;
+}
+
+static void add_inbox(struct any *a, struct inbox *inbox) {
+    for (unsigned k = 0; k < a->ninboxes; k++)
+        if (a->inboxes[k] == inbox)
+            return;
+    if (a->ninboxes == a->room && !make_room(a)) {
+        a->all = false;
+        return;
+    }
+    a->stands[a->ninboxes] = (struct stand){0};
+    a->inboxes[a->ninboxes++] = inbox;
+}
 
 static int first_settled(const struct any *a) {
     for (size_t i = 0; i < a->n; i++)
@@ -62,25 +108,22 @@ static bool has_more(void *arg) {
     const struct any *a = arg;
     bool more = first_settled(a) >= 0;
     for (unsigned i = 0; i < a->ninboxes && !more; i++)
-        more = tine__events_stood(a->inboxes[i]->pool) != a->stood[i];
+        more = tine__events_stood(a->inboxes[i]->pool) != a->stands[i].stood;
     return more;
 }
 
 static int check_any(struct any *a) {
     a->all = true;
+    a->inboxes = a->few_inboxes;
+    a->stands = a->few_stands;
+    a->room = FEW;
     for (size_t i = 0; i < a->n; i++) {
         int err = future_check(a->futures[i]);
         if (err)
             return err;
-        struct tine_pool *pool = a->futures[i]->pool;
-        unsigned k = 0;
-        while (k < a->ninboxes && a->inboxes[k] != &pool->inbox)
-            k++;
-        if (tine__api_is_managing(pool))
+        if (tine__api_is_managing(a->futures[i]->pool))
             return TINE_EINVALID;
-        if (k == a->ninboxes && k < FEW)
-            a->inboxes[a->ninboxes++] = &pool->inbox;
-        a->all &= k < FEW;
+        add_inbox(a, &a->futures[i]->pool->inbox);
     }
     return a->n > 0 && a->n <= INT_MAX ? 0 : TINE_EARG;
 }
@@ -98,15 +141,15 @@ static bool is_one_of(const struct item *item, const void *arg) {
 /* Tasks whose ends are waited for go on though nobody reads what they emit; or not any more. */
 static void loosen(struct any *a) {
     for (unsigned i = 0; i < a->ninboxes; i++) {
-        a->stood[i] = tine__events_stood(a->inboxes[i]->pool);
+        a->stands[i].stood = tine__events_stood(a->inboxes[i]->pool);
         if (tine__events_stand(a->inboxes[i]->pool))
-            tine__events_loosen(a->inboxes[i]->pool, is_one_of, a, &a->loose[i]);
+            tine__events_loosen(a->inboxes[i]->pool, is_one_of, a, &a->stands[i].loose);
     }
 }
 
 static void tighten(struct any *a) {
     for (unsigned i = 0; i < a->ninboxes; i++)
-        tine__events_tighten(a->inboxes[i]->pool, &a->loose[i]);
+        tine__events_tighten(a->inboxes[i]->pool, &a->stands[i].loose);
 }
 
 static int wait_any(struct any *a, uint64_t deadline) {
@@ -129,17 +172,23 @@ static int wait_any(struct any *a, uint64_t deadline) {
     }
 }
 
-int tine_wait_any(tine_future *const *futures, size_t n, double timeout) {
+static int await_any(struct any *a, double timeout) {
     uint64_t deadline;
-    struct any a = {.futures = futures, .n = futures ? n : 0};
-    int err = check_any(&a);
+    int err = check_any(a);
     if (err || !tine__api_deadline(timeout, &deadline))
         return err ? err : TINE_EARG;
-    int first = first_settled(&a);
+    int first = first_settled(a);
     if (first < 0) {
-        first = wait_any(&a, deadline);
-        tighten(&a);
+        first = wait_any(a, deadline);
+        tighten(a);
     }
+    return first;
+}
+
+int tine_wait_any(tine_future *const *futures, size_t n, double timeout) {
+    struct any a = {.futures = futures, .n = futures ? n : 0};
+    int first = await_any(&a, timeout);
+    forget(&a);
     return first;
 }
 

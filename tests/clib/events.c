@@ -42,6 +42,24 @@ static void test_awaited(bool any) {
     }
 }
 
+/* However many pools they are of: it was the first sixteen that were listened to and let go on. */
+static void test_awaited_in_many_pools(void) {
+    enum { POOLS = 20 };
+    tine_pool *pools[POOLS];
+    tine_future *futures[POOLS];
+    for (int i = 0; i < POOLS; i++) {
+        pools[i] = open_narrow();
+        futures[i] = submit(pools[i], i < POOLS - 1 ? "while true do end" : emits, 0);
+    }
+    CHECK_EQ(tine_wait_any(futures, POOLS, 30), POOLS - 1);
+    CHECK_EQ(tine_wait_any(futures, POOLS - 1, 0.01), TINE_ETIMEOUT);
+    for (int i = 0; i < POOLS; i++) {
+        tine_future_abort(futures[i]);
+        tine_future_free(futures[i]);
+        tine_pool_close(pools[i]);
+    }
+}
+
 /* Of tasks whose futures nobody has, nobody reads them: they go on, though no thread of the program calls the library. (Its
 ** own thread looks around every five seconds, which would do for one of them.) */
 static void test_forsaken(void) {
@@ -102,6 +120,7 @@ int main(void) {
     test_read();
     test_awaited(false);
     test_awaited(true);
+    test_awaited_in_many_pools();
     test_forsaken();
     test_forsaken_by_two();
     return 0;
