@@ -214,6 +214,26 @@ describe("a future as an argument", function()
     os.remove(name)
   end)
 
+  -- Its text is asked for where it is given; what needed it was pending for ever.
+  it("that fails by an error whose __tostring raises fails what needs it, with that error", function()
+    local mute = setmetatable({}, { __tostring = function() error "no text" end })
+    local pool <close> = tine.pool { workers = 1 }
+    local other <close> = tine.pool { workers = 1 }
+    local before, after = tine.future(), tine.future()
+    before:set_exception(mute)
+    local first, second = pool:submit(pass, before), pool:submit(pass, after)
+    after:set_exception(mute)
+    assert.is_true(rawequal(mute, (first:exception(20))))
+    assert.is_true(rawequal(mute, (second:exception(20))))
+    local far = other:submit(error, mute)
+    assert.equal("table", type((pool:submit(pass, far):exception(20))))
+    for _, value, err in pool:map(pass, { far }, { on_error = "return", timeout = 20 }) do
+      assert.is_nil(value)
+      assert.equal("table", type(err))
+    end
+    assert.is_true(pool:join(20))
+  end)
+
   it("that has no result is nil", function()
     local pool <close> = tine.pool { workers = 1 }
     local nothing = pool:submit(function() end)

@@ -44,7 +44,7 @@ static int push_reporter(lua_State *L, int idx) {
 }
 
 static void report_to_stderr(lua_State *L, int err, int traceback, const char *label) {
-    const char *text = luaL_tolstring(L, err, NULL);
+    const char *text = tine__text_push(L, err);
     const char *trace = lua_tostring(L, traceback);
     if (trace && lua_type(L, err) == LUA_TSTRING) /* begins with the message */
         fprintf(stderr, "tine: error in a callback of %s: %s\n", label, trace);

@@ -121,6 +121,8 @@ bool tine__room_make(lua_State *L, struct core *c, int core);
 /* Take the room of the core of the pool or view at `view`, its buffer empty, or while it is taken another
 ** one (pushed); give it back. */
 struct room *tine__room_take(lua_State *L, struct core *c, int view);
+/* The same without a view; NULL: the pool has ended. It may leave values on the stack. */
+struct room *tine__room_take_of(lua_State *L, struct core *c);
 void tine__room_put(struct core *c, struct room *r);
 
 /* Around the encoding of a call: a finalizer that runs meanwhile may end the pool, whose memory must stay as

@@ -136,15 +136,18 @@ static void give_encoded(lua_State *L, struct core *c, struct item *item, uint32
 
 /* The value on top: encoded, as what a call names is, and given to what is anchored. */
 static void give_value(lua_State *L, struct core *c, const struct anchor *a, uint32_t position) {
-    char room[256];
-    struct call_buf cb;
+    int value = lua_gettop(L);
+    struct room *r =
+        tine__room_take_of(L, c); /* which an error of memory leaves to the collector */
+    if (!r)
+        return;
     core_begin_encoding(c);
     c->messages++; /* of a map's chunk that is being filled, arguments cannot follow */
-    tine__call_buf_init(&cb, c->p, room, sizeof room);
-    int err = tine__encode_given(L, c->codec, -1, &cb.b);
+    int err = tine__encode_given(L, c->codec, value, &r->call.b);
     if (a->item)
-        give_encoded(L, c, a->item, position, err, &cb);
-    tine__call_buf_drop(&cb);
+        give_encoded(L, c, a->item, position, err, &r->call);
+    tine__call_buf_drop(&r->call);
+    tine__room_put(c, r);
     tine__core_end_encoding(c);
 }
 
@@ -158,12 +161,13 @@ static void give_error(lua_State *L, struct core *c, struct anchor *a, int idx) 
         lua_pop(L, 1);
     }
     lua_rawgeti(L, -1, 1);
-    size_t len;
-    const char *text = luaL_tolstring(L, -1, &len);
-    tine__item_fail(c->p, a->item, TINE_ETASK, text, len);
+    const char *text = tine__text_push(L, -1);
+    if (c->p && a->item) /* a metamethod may have ended it */
+        tine__item_fail(c->p, a->item, TINE_ETASK, text, lua_rawlen(L, -1));
 }
 
-static void give_end(lua_State *L) {
+/* (future); two more upvalues: the dependent, and the position. */
+static int give_end(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     struct anchor *a = lua_touserdata(L, UP(UP_LAST + 1));
     uint32_t position = (uint32_t)lua_tointeger(L, UP(UP_LAST + 2));
@@ -173,7 +177,7 @@ static void give_end(lua_State *L) {
     if (f->core)
         tine__future_decode(L, f, 1);
     if (!a->item || !c->p)
-        return;
+        return 0;
     if (tine__future_cancelled(f)) {
         tine__item_fail(c->p, a->item, TINE_ECANCELLED, "", 0);
     } else if (f->cache == CACHE_VALUES) {
@@ -183,13 +187,35 @@ static void give_end(lua_State *L) {
     } else {
         give_error(L, c, a, 2);
     }
+    return 0;
 }
 
-/* (future): a callback; two more upvalues: the dependent, and the position. */
+/* (future): a callback; two more upvalues: the dependent, and what is to give. Whatever happens there, nobody waits for it
+** any more. */
 static int give(lua_State *L) {
-    give_end(L);
+    lua_settop(L, 1);
+    lua_pushvalue(L, UP(UP_LAST + 2));
+    lua_insert(L, 1);
+    int status = lua_pcall(L, 1, 0, 0);
+    struct anchor *a = lua_touserdata(L, UP(UP_LAST + 1));
     state_of(L)->promised--;
-    return 0;
+    if (status == LUA_OK)
+        return 0;
+    struct core *c = anchor_core(a);
+    if (a->item && c->p)
+        tine__item_fail(c->p, a->item, TINE_ENOMEM, "", 0);
+    return lua_error(L);
+}
+
+/* Push the callback that gives it to the dependent, as its argument in that position. */
+static void push_give(lua_State *L, int dependent, lua_Integer position) {
+    push_upvalues(L);
+    lua_pushvalue(L, dependent);
+    push_upvalues(L);
+    lua_pushvalue(L, dependent);
+    lua_pushinteger(L, position);
+    lua_pushcclosure(L, give_end, UP_LAST + 2);
+    lua_pushcclosure(L, give, UP_LAST + 2);
 }
 
 void tine__needs_await(lua_State *L, int futures, int dependent) {
@@ -203,11 +229,9 @@ void tine__needs_await(lua_State *L, int futures, int dependent) {
             lua_pop(L, 1);
             continue;
         }
+        luaL_checkstack(L, 2 * UP_LAST + 4, "too many futures");
+        push_give(L, dependent, lua_tointeger(L, source - 1) - 1);
         state_of(L)->promised++;
-        push_upvalues(L);
-        lua_pushvalue(L, dependent);
-        lua_pushinteger(L, lua_tointeger(L, source - 1) - 1);
-        lua_pushcclosure(L, give, UP_LAST + 2);
         if (is_over(f))
             tine__callback_call(L, source, source + 1);
         else

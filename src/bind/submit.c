@@ -51,25 +51,40 @@ bool tine__room_make(lua_State *L, struct core *c, int core) {
     return true;
 }
 
-HOT struct room *tine__room_take(lua_State *L, struct core *c, int view) {
+/* The one that the core has; NULL: it is in use. */
+static inline struct room *take_own(struct core *c, const void *frame) {
     struct room *r = c->room;
-    const void *frame = __builtin_frame_address(0);
     if (!c->room_free && (uintptr_t)r->frame <= (uintptr_t)frame) {
         /* a function that still used it would lie above us on the C stack: an error has left it */
         if (c->p)
             tine__call_buf_drop(&r->call);
         c->room_free = true;
     }
-    if (c->room_free) {
-        c->room_free = false;
-        r->frame = frame;
+    if (!c->room_free)
+        return NULL;
+    c->room_free = false;
+    r->frame = frame;
+    return r;
+}
+
+HOT struct room *tine__room_take(lua_State *L, struct core *c, int view) {
+    struct room *r = take_own(c, __builtin_frame_address(0));
+    if (r)
         return r;
-    }
     lua_getiuservalue(L, view, VIEW_CORE);
     r = push_room(L, c, lua_gettop(L));
     if (!r)
         tine__refuse_ended(L, c);
     return r;
+}
+
+struct room *tine__room_take_of(lua_State *L, struct core *c) {
+    struct room *r = take_own(c, __builtin_frame_address(0));
+    if (r)
+        return r;
+    tine__core_push_meta(L, c);
+    lua_rawgeti(L, -1, 1);
+    return push_room(L, c, lua_gettop(L));
 }
 
 void tine__room_put(struct core *c, struct room *r) {

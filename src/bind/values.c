@@ -99,7 +99,7 @@ static bool push_text(lua_State *L, struct core *c, struct outcome *o) {
     }
     const char *traceback = lua_tostring(L, -2);
     lua_pushfstring(L, "%s\n(the error value arrives as text: %s)", traceback ? traceback : "",
-                    luaL_tolstring(L, why, NULL));
+                    tine__text_push(L, why));
     lua_copy(L, why + 3, why);
     lua_replace(L, why + 1);
     return true;
