@@ -66,7 +66,7 @@ describe("a refusal names the way", function()
   it("for C functions without a name, and addresses", function()
     assert.matches("^argument 1: cannot send a C function that no loaded module holds",
       (refusal(print, ("x"):gmatch "x")))
-    assert.matches("^cannot send a C function", (refusal(coroutine.wrap(print))))
+    assert.matches("^cannot send a coroutine that coroutine.wrap has made", (refusal(coroutine.wrap(print))))
     assert.matches("^argument 1: cannot send a light userdata", (refusal(print, select(4, c:origin(print)))))
   end)
 
@@ -197,6 +197,27 @@ describe("a registered class", function()
     assert.same({ 1, 2, { 3 } }, copy[2].payload)
     assert.equal(copy[1], copy[3])
     rawset(_G, "codec_again", nil)
+  end)
+
+  -- A hundred levels deep it failed, was left out there, and was tried again at each level: for minutes.
+  it("that needs itself is refused at once, and not left out", function()
+    local Endless, codec, calls = {}, s.pair(), 0
+    Endless.__index = Endless
+    local object = setmetatable({}, Endless)
+    local function needs() return object end
+    s.register("Endless", Endless, function()
+      calls = calls + 1
+      for _ = 1, 3 do pcall(codec.fn, codec, needs) end
+      return assert(codec:fn(needs))
+    end, print)
+    local message, code = refusal(needs)
+    assert.matches("^upvalue 'object' of function at .*: the encode function of class 'Endless' calls itself without end: ",
+      message)
+    assert.equal(-6, code)
+    assert.is_true(calls < 100)
+    refusal(needs)
+    s.register("Endless", Endless, function() return 1 end, function() return { "made" } end)
+    assert.same({ "made" }, s.call(c, needs))
   end)
 
   it("has one name and one metatable", function()

@@ -148,6 +148,28 @@ describe("a module whose file was edited after a worker had loaded it", function
     end
   end)
 
+  -- Only what was reached in the module itself went by value: another one, which is not edited, went by its name, and brought
+  -- the new file with it.
+  it("is not what a worker gets with another module that needs it", function()
+    local pool <close> = tine.pool(1)
+    for what = 1, 3 do
+      local inner, name, file = modules:add(finally, source)
+      local outer = modules:add(finally, ([[
+        local inner = require %q
+        local M = {}
+        function M.f() return inner.f(), inner.g and inner.g() end
+        return M]]):format(name))
+      if what == 2 then inner.f = function() return "mine" end end
+      if what == 3 then inner.g = function() return "added" end end
+      edit(file)
+      local wanted = { outer.f() }
+      for _ = 1, 3 do
+        assert.same(wanted, { pool:submit(outer.f):result(TIMEOUT) })
+        assert.same(wanted, { pool:submit(function() return outer.f() end):result(TIMEOUT) })
+      end
+    end
+  end)
+
   it("gives results that a program which has loaded the old one, too, takes for its own", function()
     local pool <close> = tine.pool(1)
     local m, name, file = modules:add(finally, source)

@@ -351,6 +351,99 @@ function M.one(x) return x + 1 end
       for _ = 1, 3 do assert.same({ "mine!", "option" }, { run() }) end
     end)
 
+    -- The worker had the default, and the program nil.
+    it("is there when the program has taken the default away", function()
+      local m, run = open()
+      m.set(nil)
+      for _ = 1, 3 do
+        local ok, err = pcall(run, m.run)
+        assert.is_false(ok)
+        assert.matches("attempt to call a nil value", tostring(err))
+      end
+      m.set(function() return "mine" end)
+      assert.same({ "mine" }, { run(m.run) })
+    end)
+
+    -- What the module has done once was taken away by itself: the worker's has yet to do it.
+    it("is the worker's own where the module itself has put something there", function()
+      local m = modules:add(finally, [[
+        local list, remember
+        local function first() list = { 1, 2 } end
+        local begin = first
+        remember = function()
+          local answer = 42
+          remember = function() return answer end
+          return answer
+        end
+        local M = {}
+        function M.run()
+          if begin then begin() begin = nil end
+          return list[1], remember()
+        end
+        return M]])
+      local pool <close> = tine.pool(1)
+      m.run()
+      for _ = 1, 3 do assert.same({ 1, 42 }, { pool:submit(function() return m.run() end):result(TIMEOUT) }) end
+    end)
+
+    -- Functions and classes of modules were taken for what the module had put there itself.
+    it("is a function or a class of the module's own, or of another one", function()
+      local other, name = modules:add(finally, [[
+        local M = {}
+        function M.f() return "other" end
+        function M.make(x) return function() return x end end
+        return M]])
+      local m = modules:add(finally, ([[
+        local other = require %q
+        local M = { A = {}, B = {} }
+        M.A.__index, M.B.__index = M.A, M.B
+        function M.A.name() return "A" end
+        function M.B.name() return "B" end
+        function M.fast() return "fast" end
+        function M.slow() return "slow" end
+        local one, two, three, class = M.fast, M.fast, other.make(1), M.A
+        function M.set(f) one = f end
+        function M.choose(which) two = M[which] end
+        function M.build(f) three = f end
+        function M.use(c) class = c end
+        function M.run() return one(), two(), three(), class.name() end
+        return M]]):format(name))
+      local pool <close> = tine.pool(1)
+      local function run() return pool:submit(m.run):result(TIMEOUT) end
+      for _ = 1, 3 do assert.same({ "fast", "fast", 1, "A" }, { run() }) end
+      m.set(m.slow)
+      m.choose "slow"
+      m.build(other.make(2))
+      m.use(m.B)
+      for _ = 1, 3 do assert.same({ "slow", "slow", 2, "B" }, { run() }) end
+      m.set(other.f)
+      m.build(other.f)
+      for _ = 1, 3 do assert.same({ "other", "slow", "other", "B" }, { run() }) end
+      m.set(m.fast)
+      m.choose "fast"
+      m.use(m.A)
+      for _ = 1, 3 do assert.same({ "fast", "fast", "other", "A" }, { run() }) end
+    end)
+
+    -- The worker was asked for a C function under the name of the variable, where it has a Lua function.
+    it("is refused as a coroutine that is wrapped, unless the module has made it", function()
+      local m, _, pool = open()
+      m.set(coroutine.wrap(function() while true do coroutine.yield(1) end end))
+      local err = pool:submit(m.run):exception(TIMEOUT)
+      assert.equal("serialization", tine.kind(err))
+      assert.matches("what the program has put into 'handler' of module '.-': cannot send a coroutine that coroutine.wrap",
+        tostring(err))
+      local own = modules:add(finally, [[
+        local next_one
+        local M = {}
+        function M.reset() next_one = coroutine.wrap(function() for i = 1, math.huge do coroutine.yield(i) end end) end
+        function M.run() return next_one() end
+        M.reset()
+        return M]])
+      own.run()
+      for i = 1, 3 do assert.equal(i, pool:submit(own.run):result(TIMEOUT)) end
+    end)
+
     it("is refused where it cannot travel, as another one would be called", function()
       local m, _, pool = open()
       local file <close> = assert(io.tmpfile())
@@ -428,6 +521,37 @@ function M.one(x) return x + 1 end
           assert.equal("mine", run(function() return m.run() end))
         end
       end
+    end
+  end)
+
+  -- They have names here, and the worker's module has none of them: an error.
+  it("is there in tables of an object that the module holds", function()
+    local text = [[
+      local Bus = {}
+      Bus.__index = Bus
+      function Bus:on(event, group, f)
+        self.listeners[event] = self.listeners[event] or {}
+        self.listeners[event][group] = self.listeners[event][group] or {}
+        table.insert(self.listeners[event][group], f)
+      end
+      function Bus:emit(event, group, x)
+        local groups = self.listeners[event]
+        for _, f in ipairs(groups and groups[group] or {}) do x = f(x) end
+        return x
+      end
+      local bus = setmetatable({ listeners = {} }, Bus)
+      local M = { bus = setmetatable({ listeners = {} }, Bus) }
+      function M.on(...) bus:on(...) end
+      function M.emit(...) return bus:emit(...) end
+      return M]]
+    local pool <close> = tine.pool(1)
+    for when = 1, 2 do -- before the first call, and after one
+      local m = modules:add(finally, text)
+      local function task() return m.emit("event", "group", 1), m.bus:emit("other", "group", 1) end
+      if when == 2 then assert.same({ 1, 1 }, { pool:submit(task):result(TIMEOUT) }) end
+      m.on("event", "group", function(x) return x + 1 end)
+      m.bus:on("other", "group", function(x) return x + 2 end)
+      for _ = 1, 3 do assert.same({ 2, 3 }, { pool:submit(task):result(TIMEOUT) }) end
     end
   end)
 

@@ -21,8 +21,6 @@
 #include "codec/names/names.h"
 #include "codec/state.h"
 
-/* ---- what was found ---- */
-
 /* ---- one field ---- */
 
 /* The function on top, or the table with a __call: 1 when the record has something under that key. What is new there, or

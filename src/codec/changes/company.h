@@ -5,7 +5,8 @@
 struct encoder;
 struct name;
 
-#define COMPANY_ITEM 4 /* number of a name (or a library's name), its table, path, value */
+/* Number of a name (or a library's name), its table (of a variable: may it stay, if it cannot travel?), path, value. */
+#define COMPANY_ITEM 4
 
 /* Look for what goes along with the name of the object at `idx`, and push the list of it. How many items; or an error. */
 int tine__company_push(struct encoder *e, int idx, struct name *n);

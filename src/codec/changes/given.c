@@ -79,20 +79,30 @@ bool tine__scan_belongs(struct scan *s, int key) {
     return (s->first || s->filled) && !holds_programs(s, key);
 }
 
-bool tine__scan_is_added(struct scan *s, int key) {
+/* Does the table on top, or one in it as far as `depth` says, hold a function of the program's? Any function counts when the key
+** is one that no module has: `foreign`. */
+static bool holds_function(struct scan *s, int key, bool foreign, int depth) {
     lua_State *L = s->e->L;
     int t = lua_gettop(L), left = SCAN_ITEMS;
-    bool added = false;
+    bool holds = false;
+    for (lua_pushnil(L); !holds && --left >= 0 && lua_next(L, t); lua_pop(L, 1))
+        if (lua_isfunction(L, t + 2))
+            holds = !(s->filled && tine__is_of_text(L)) &&
+                    (foreign || tine__scan_is_programs(s, t + 2, key));
+        else if (depth > 0 && lua_istable(L, t + 2) && lua_checkstack(L, 20))
+            holds = holds_function(s, key, false, depth - 1);
+    lua_settop(L, t);
+    return holds;
+}
+
+bool tine__scan_is_added(struct scan *s, int key) {
+    lua_State *L = s->e->L;
     if (s->module || !s->file || !lua_checkstack(L, 20) ||
         (key && lua_type(L, key) == LUA_TSTRING &&
          tine__file_stores(s->file, lua_tostring(L, key))))
         return false;
-    bool foreign = tine__scan_is_foreign(s, key);
-    for (lua_pushnil(L); !added && --left >= 0 && lua_next(L, t); lua_pop(L, 1))
-        added = lua_isfunction(L, t + 2) && !(s->filled && tine__is_of_text(L)) &&
-                (foreign || tine__scan_is_programs(s, t + 2, key));
-    lua_settop(L, t);
-    return added;
+    bool theirs = s->file->lua && tine__is_foreign_key(s->e, s->file, s->reach, key);
+    return holds_function(s, key, s->filled && theirs, theirs);
 }
 
 /* ---- data ---- */

@@ -48,11 +48,18 @@ static bool is_variable(struct gathering *g, const struct file *f, int fn, int i
 }
 
 /* May the module have put the C function on top into that variable itself: is it one of Lua's own that its code names or that
-** is called so (`local getmetatable = require "debug".getmetatable`), or none that others could have (an iterator)? */
-static bool is_usual(struct encoder *e, const char *module, const char *variable) {
+** is called so (`local getmetatable = require "debug".getmetatable`), or none that others could have (an iterator), or what it has
+** wrapped itself? */
+static bool is_usual(struct encoder *e, const struct file *f, const char *module,
+                     const char *variable) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
     const struct standard *s = tine__standard_of(lua_tocfunction(L, top));
+    if (tine__push_wrapped(L, top)) {
+        bool own = !tine__is_programs(e, f, top + 1);
+        lua_settop(L, top);
+        return own;
+    }
     bool used = s && strcmp(variable, s->field) == 0;
     if (!s || used)
         return used || !tine__name_find(e->c, lua_topointer(L, top));
@@ -77,37 +84,107 @@ static bool is_around_given(const struct gathering *g, const struct file *f) {
     return given;
 }
 
-/* Is the value on top, in a variable of that name of the module named `root`, a function that the program has given it, or a
-** table with such ones? */
-static bool is_given_value(const struct gathering *g, const struct file *f, const char *root,
-                           const char *variable) {
-    lua_State *L = g->e->L;
-    int value = lua_gettop(L);
-    if (lua_istable(L, value)) {
-        bool given =
-            tine__has_given(g, f, 1) || (lua_getmetatable(L, value) && tine__has_given(g, f, 0));
-        lua_settop(L, value);
-        return given;
-    }
-    if (lua_iscfunction(L, value))
-        return !is_usual(g->e, root, variable);
-    if (tine__is_of_text(L) || tine__is_from_reach(g->e, g->reach, value))
-        return tine__origin(g->e, f, value) == ORIGIN_AGAIN && is_around_given(g, f);
-    return tine__is_programs(g->e, f, value);
+/* A variable: upvalue `upvalue`, called `name`, of the function of hash `function`, which is from the file `f` of the module `root`. */
+struct variable {
+    const struct file *f;
+    const char *root, *name;
+    uint64_t function;
+    int upvalue;
+};
+
+/* The function on top is from the file of the module or of one that it reaches. Has another one been put in place of what the
+** variable had at first, or into one that takes what functions are called with? A function that was made there at a call of
+** something counts if somebody has given it, or what it holds: else it may be the module's way to remember something. */
+static bool is_switched(const struct gathering *g, const struct variable *v) {
+    struct encoder *e = g->e;
+    int value = lua_gettop(e->L);
+    bool given = tine__file_is_given(v->f, v->function, v->upvalue);
+    if (tine__origin(e, v->f, value) == ORIGIN_AGAIN)
+        return given || is_around_given(g, v->f);
+    return (given || tine__file_has_start(v->f, v->function, v->upvalue)) &&
+           !tine__file_starts_with(v->f, v->function, v->upvalue,
+                                   tine__hash_function(e->L, e->self, value));
 }
 
-/* The function on top, of that name, has upvalue `i` from the program, which is pushed and taken. */
-static int gather_variable(struct gathering *g, struct name *n, int i, const char *text) {
+/* Has the program taken away what the variable had at first, by giving nil or false in its place? A module that does so of its
+** own accord has done something once, which the other side has not. */
+static bool is_taken_away(const struct variable *v) {
+    return tine__file_is_given(v->f, v->function, v->upvalue) &&
+           tine__file_has_start(v->f, v->function, v->upvalue);
+}
+
+/* Is the table on top one with functions of the program's, or has it such a metatable? */
+static bool holds_given(const struct gathering *g, const struct file *f) {
+    lua_State *L = g->e->L;
+    int value = lua_gettop(L);
+    bool holds =
+        tine__has_given(g, f, 1) || (lua_getmetatable(L, value) && tine__has_given(g, f, 0));
+    lua_settop(L, value);
+    return holds;
+}
+
+/* Is the table on top, in a variable that takes what functions are called with, one that has a name elsewhere, a class? */
+static bool is_class(const struct gathering *g, const struct variable *v) {
+    struct encoder *e = g->e;
+    struct name *n = tine__file_is_given(v->f, v->function, v->upvalue)
+                         ? tine__name_find(e->c, lua_topointer(e->L, -1))
+                         : NULL;
+    if (!n || n->builtin || (n->kind != NAME_HELD && n->kind != NAME_MODULE))
+        return false;
+    bool is = tine__name_consider(e, lua_gettop(e->L), n) == GOES_BY_NAME;
+    if (is && n->kind == NAME_HELD) {
+        tine__name_push_step(e, (uint32_t)(n - e->c->names.list));
+        is = lua_type(e->L, -1) == LUA_TSTRING;
+        lua_pop(e->L, 1);
+    }
+    return is;
+}
+
+/* Is the value on top, in that variable, one that the program has given it: a function, or a table with such ones? */
+static bool is_given_value(const struct gathering *g, const struct variable *v) {
+    lua_State *L = g->e->L;
+    int value = lua_gettop(L);
+    switch (lua_type(L, value)) {
+    case LUA_TNIL:
+        return is_taken_away(v);
+    case LUA_TBOOLEAN:
+        return !lua_toboolean(L, value) && is_taken_away(v);
+    case LUA_TTABLE:
+        return holds_given(g, v->f) || is_class(g, v);
+    case LUA_TFUNCTION:
+        if (lua_iscfunction(L, value))
+            return !is_usual(g->e, v->f, v->root, v->name);
+        if (tine__is_of_text(L))
+            return tine__origin(g->e, v->f, value) == ORIGIN_AGAIN && is_around_given(g, v->f);
+        return (tine__is_programs(g->e, v->f, value) &&
+                !tine__is_from_reach(g->e, g->reach, value)) ||
+               is_switched(g, v);
+    default:
+        return false;
+    }
+}
+
+/* May the value on top stay where it is, if it cannot travel: a function that the module has made, and which holds nothing of the
+** program's? */
+static bool may_stay(const struct gathering *g, const struct file *f) {
+    int value = lua_gettop(g->e->L);
+    return lua_isfunction(g->e->L, value) && !lua_iscfunction(g->e->L, value) &&
+           !tine__is_programs(g->e, f, value) && !is_around_given(g, f);
+}
+
+/* The function on top, of that name, has that variable from the program; its value is pushed and taken. */
+static int gather_variable(struct gathering *g, struct name *n, const struct variable *v) {
     lua_State *L = g->e->L;
     int value = lua_gettop(L), fn = value - 1;
+    bool stays = may_stay(g, v->f);
     int r = tine__name_consider(g->e, fn, n);
     if (r == GOES_BY_NAME) {
         lua_pushinteger(L, n - g->e->c->names.list + 1);
-        lua_pushboolean(L, 0);
+        lua_pushboolean(L, stays);
         lua_createtable(L, 2, 0);
-        lua_pushstring(L, text);
+        lua_pushstring(L, v->name);
         lua_rawseti(L, -2, 1);
-        lua_pushinteger(L, -i);
+        lua_pushinteger(L, -v->upvalue);
         lua_rawseti(L, -2, 2);
         lua_pushvalue(L, value);
         tine__gather(g);
@@ -130,10 +207,11 @@ int tine__gather_variables(struct gathering *g) {
             continue;
         const struct file *f = e->c->names.list[n->root].file;
         const char *text;
+        uint64_t hash = tine__hash_function(L, e->self, fn);
         for (int i = 1; !err && (text = lua_getupvalue(L, fn, i)); i++) {
-            if ((lua_isfunction(L, -1) || lua_istable(L, -1)) && is_variable(g, f, fn, i, set) &&
-                is_given_value(g, f, tine__name_root(e, n), text))
-                err = gather_variable(g, n, i, text);
+            struct variable v = {f, tine__name_root(e, n), text, hash, i};
+            if (is_variable(g, f, fn, i, set) && is_given_value(g, &v))
+                err = gather_variable(g, n, &v);
             if (!err)
                 lua_settop(L, fn);
         }

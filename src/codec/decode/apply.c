@@ -127,7 +127,7 @@ static void apply_upvalue(struct reader *r, int t) {
         lua_rawgeti(L, path, 2);
     lua_Integer i = lua_isinteger(L, -1) ? -lua_tointeger(L, -1) : 0;
     if (lua_gettop(L) > value && !lua_iscfunction(L, t) && i > 0 && i <= UINT8_MAX &&
-        lua_getupvalue(L, t, (int)i)) {
+        lua_getupvalue(L, t, (int)i) && !lua_rawequal(L, -1, value)) {
         note(r, t, value + 1);
         lua_pushvalue(L, value);
         lua_setupvalue(L, t, (int)i);

@@ -52,10 +52,11 @@ static int put_nowhere(struct encoder *e, const struct encode_point *start) {
 }
 
 /* `stays`: why the value may stay here, if it cannot travel; HELD_NONE: it may not. */
-int tine__change_put(struct encoder *e, int path, const struct step *up, enum wire_held stays) {
+int tine__change_put(struct encoder *e, int module, int path, const struct step *up,
+                     enum wire_held stays) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
-    struct step step = {.up = up, .kind = STEP_CHANGE, .at = path};
+    struct step step = {.up = up, .kind = STEP_CHANGE, .at = path, .n = module};
     struct encode_point start = tine__encode_mark(e);
     int err = put_path(e, path, &step);
     if (err == TINE_ESERIALIZE) { /* nobody there could ask for what is under that key */
@@ -87,7 +88,7 @@ int tine__changes_put(struct encoder *e, int list, int count, const struct step 
         for (int k = 1; k <= 3; k++)
             lua_rawgeti(L, list, 3 * i + k);
         int err = tine__encode_value(e, top + 1, step);
-        if (err || (err = tine__change_put(e, top + 2, step, HELD_REPLACED)))
+        if (err || (err = tine__change_put(e, top + 1, top + 2, step, HELD_REPLACED)))
             return err;
         lua_settop(L, top);
     }

@@ -70,7 +70,8 @@ static int put_target(struct encoder *e, const struct name *n) {
 ** does. And what it keeps for the program among its own things: most tasks do without. */
 static enum wire_held may_stay(struct encoder *e, const struct name *n, int path) {
     lua_State *L = e->L;
-    if (n->filled || (n->file && lua_istable(L, path + 1)))
+    if (n->filled || (n->file && lua_istable(L, path + 1)) ||
+        (lua_isboolean(L, path - 1) && lua_toboolean(L, path - 1)))
         return HELD_ADDED;
     if (!n->file || !lua_isfunction(L, path + 1))
         return n->builtin ? HELD_REPLACED : HELD_NONE;
@@ -103,17 +104,19 @@ static void renew_data(lua_State *L, int path) {
 static int put_item(struct company *p, int item) {
     struct encoder *e = p->e;
     lua_State *L = e->L;
-    int path = item + 2, err;
+    int path = item + 2, module = item, err;
     enum wire_held stays = HELD_REPLACED;
     if (lua_isinteger(L, item)) {
         const struct name *n = &e->c->names.list[lua_tointeger(L, item) - 1];
         renew_data(L, path);
+        module = lua_gettop(L) + 1;
+        lua_pushstring(L, tine__name_root(e, n));
         stays = may_stay(e, n, path);
         err = put_target(e, n);
     } else {
         err = tine__encode_value(e, item, p->step);
     }
-    if (err < 0 || (err = tine__change_put(e, path, p->step, stays)))
+    if (err < 0 || (err = tine__change_put(e, module, path, p->step, stays)))
         return err;
     p->count++;
     return 0;

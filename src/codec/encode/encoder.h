@@ -23,7 +23,7 @@ struct step {
         STEP_RESULT,   /* n */
         STEP_ERROR,    /* the error value */
         STEP_SHARED,   /* the value that is shared */
-        STEP_CHANGE,   /* of a module; at: the path */
+        STEP_CHANGE,   /* at: the path; n: stack index of the name of the module */
         STEP_KEY,      /* at: stack index of the key */
         STEP_INDEX,    /* n: an array item */
         STEP_KEY_SELF, /* the key itself */
@@ -42,7 +42,8 @@ struct step {
 #define STACK_LEVELS 16
 #define STACK_ROOM 64
 
-#define ENCODE_AGAIN (-1000) /* a module was loaded meanwhile: start the segment again */
+#define ENCODE_AGAIN (-1000)   /* a module was loaded meanwhile: start the segment again */
+#define ENCODE_ENDLESS (-1001) /* TINE_ESERIALIZE, and nothing goes without what failed */
 
 struct encoder {
     lua_State *L;

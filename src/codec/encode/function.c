@@ -17,6 +17,7 @@
 #include "codec/lua/standard.h"
 #include "codec/names/index.h"
 #include "codec/names/names.h"
+#include "codec/names/proof.h"
 #include "codec/pack.h"
 #include "codec/state.h"
 #include "codec/wire.h"
@@ -180,9 +181,13 @@ static int encode_c(struct encoder *e, int fn, const struct step *step) {
     if (s)
         return tine__standard_put(e->out, s->name) ? tine__encode_nomem(e) : 0;
     int err = tine__name_encode(e, fn, lua_topointer(e->L, fn), step);
-    if (!err && !(err = tine__name_missing(e)))
-        err = tine__library_encode(e, fn);
-    if (err)
+    if (err || (err = tine__name_missing(e)))
+        return err < 0 ? err : 0;
+    if (tine__push_wrapped(e->L, fn))
+        return tine__encode_fail(e, step, "cannot send a coroutine that coroutine.wrap has made%s",
+                                 e->results ? "; give back what it makes"
+                                            : "; wrap it in the task");
+    if ((err = tine__library_encode(e, fn)))
         return err < 0 ? err : 0;
     return tine__encode_fail(e, step, "cannot send a C function that no loaded module holds%s",
                              e->results ? "" : "; make it in the task");

@@ -29,12 +29,40 @@ static void anchor(struct encoder *e, int idx) {
     lua_rawseti(L, e->anchors, (lua_Integer)lua_rawlen(L, e->anchors) + 1);
 }
 
+/* Encode functions may send things themselves, which may need encode functions. So many of them run in each other in this
+** thread; `endless` when these were too many: then all that are running fail, whatever they or who called them would do
+** about it. */
+#define MAX_NESTED 64
+static _Thread_local struct {
+    unsigned depth;
+    bool endless;
+} running;
+
+static int fail_endless(struct encoder *e, int class, const struct step *up) {
+    running.endless = true;
+    lua_rawgeti(e->L, class, CLASS_NAME);
+    int err = tine__encode_fail(
+        e, up,
+        "the encode function of class '%s' calls itself without end: it sends what it is needed for",
+        lua_tostring(e->L, -1));
+    return err == TINE_ESERIALIZE ? ENCODE_ENDLESS : err;
+}
+
 /* What the class's encode function makes of the value at `idx`, pushed. */
 static int call_encode(struct encoder *e, int idx, int class, const struct step *up) {
     lua_State *L = e->L;
     lua_rawgeti(L, class, CLASS_ENCODE);
     lua_pushvalue(L, idx);
+    if (running.endless || running.depth >= MAX_NESTED)
+        return fail_endless(e, class, up);
+    running.depth++;
     int status = lua_pcall(L, 1, 1, 0);
+    running.depth--;
+    if (running.endless) {
+        int err = fail_endless(e, class, up);
+        running.endless = running.depth > 0;
+        return err;
+    }
     if (status == LUA_ERRMEM)
         return lua_error(L);
     if (status == LUA_OK) {

@@ -85,7 +85,7 @@ static void add_change(lua_State *L, bool first) {
 }
 
 /* The path at `path` is a step, or two in a list, of which the first may be false. */
-static void push_change(lua_State *L, int path) {
+static void push_change(lua_State *L, int path, int module) {
     lua_pushliteral(L, "what the program has put into '");
     if (!lua_istable(L, path)) {
         lua_pushvalue(L, path);
@@ -99,9 +99,12 @@ static void push_change(lua_State *L, int path) {
             first = false;
         }
         lua_rawgeti(L, path, 2);
-        add_change(L, first);
+        if (lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0)
+            lua_pop(L, 1); /* a variable: its name says all */
+        else
+            add_change(L, first);
     }
-    lua_pushliteral(L, "'");
+    lua_pushfstring(L, "' of module '%s'", lua_tostring(L, module));
     lua_concat(L, 2);
 }
 
@@ -121,7 +124,7 @@ static void push_step(lua_State *L, const struct step *s) {
         lua_pushliteral(L, "shared value");
         break;
     case STEP_CHANGE:
-        push_change(L, s->at);
+        push_change(L, s->at, (int)s->n);
         break;
     case STEP_KEY:
     case STEP_INDEX:

@@ -259,6 +259,8 @@ static int run(lua_State *L, const struct job *j) {
     if (!(err = check_function(e, j)))
         for (int i = 0; (err = encode_once(e, j)) == ENCODE_AGAIN && i < MAX_AGAIN; i++)
             lua_settop(L, top);
+    if (unlikely(err == ENCODE_ENDLESS))
+        err = TINE_ESERIALIZE;
     if (unlikely(err == ENCODE_AGAIN))
         err = tine__encode_fail(e, NULL,
                                 "cannot send it: looking at it loads new modules again and again");

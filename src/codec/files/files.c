@@ -148,6 +148,7 @@ static int file_gc(lua_State *L) {
     free(f->definitions);
     free(f->keys);
     free(f->values);
+    free(f->starts);
     *f = (struct file){0};
     return 0;
 }

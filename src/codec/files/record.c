@@ -75,6 +75,26 @@ bool tine__file_assigns(const struct file *f, uint64_t function, int upvalue) {
     return h && upvalue <= 64 && h->assigns >> (upvalue - 1) & 1;
 }
 
+bool tine__file_is_given(const struct file *f, uint64_t function, int upvalue) {
+    const struct file_hash *h = tine__file_function(f, function);
+    return h && upvalue <= 64 && h->given >> (upvalue - 1) & 1;
+}
+
+bool tine__file_has_start(const struct file *f, uint64_t function, int upvalue) {
+    const struct file_hash *h = tine__file_function(f, function);
+    return h && upvalue <= 64 && h->started >> (upvalue - 1) & 1;
+}
+
+uint64_t tine__start_hash(uint64_t function, int upvalue, uint64_t value) {
+    uint64_t parts[3] = {function, (uint64_t)upvalue, value};
+    return tine__hash(parts, sizeof parts);
+}
+
+bool tine__file_starts_with(const struct file *f, uint64_t function, int upvalue, uint64_t value) {
+    uint64_t hash = tine__start_hash(function, upvalue, value);
+    return f->nstarts && bsearch(&hash, f->starts, f->nstarts, sizeof hash, tine__compare_hashes);
+}
+
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue) {
     const struct file_hash *h = tine__file_function(f, function);
     return h && (h->filled & ~h->varies) >> bit_of(upvalue) & 1;

@@ -22,6 +22,8 @@ struct file_hash {
     uint64_t varies;  /* of a function: the upvalues that functions assign, a bit each */
     uint64_t assigns; /* of a function: those that it assigns itself, or functions in it do */
     uint64_t filled;  /* of a function: those with tables that functions may put something into */
+    uint64_t given;   /* of a function: those that functions assign what they were called with */
+    uint64_t started; /* of a function: those that have something at first, as far as is seen */
     bool again;       /* of a function: there may be many of it */
 };
 
@@ -61,7 +63,9 @@ struct file {
     struct file_definition *definitions;
     struct file_key *keys;
     uint64_t *values; /* hashes of string constants that are more than names of fields */
-    uint32_t nfunctions, ntexts, ndefinitions, nkeys, nvalues;
+    uint64_t
+        *starts; /* hashes of a function, an upvalue of it, and a function that this has at first */
+    uint32_t nfunctions, ntexts, ndefinitions, nkeys, nvalues, nstarts;
 };
 
 /* ---- stores.c ---- */
@@ -91,6 +95,14 @@ enum store_rank tine__file_key_rank(const struct file *f, const char *key);
 enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue);
 /* May the function of that hash, or one in it, assign something to that upvalue of it? */
 bool tine__file_assigns(const struct file *f, uint64_t function, int upvalue);
+/* May a function assign to that upvalue what it was called with? Then it is who calls that decides. */
+bool tine__file_is_given(const struct file *f, uint64_t function, int upvalue);
+/* Has that upvalue something at first, as far as is seen? */
+bool tine__file_has_start(const struct file *f, uint64_t function, int upvalue);
+/* Is it the function of hash `value` that it may have at first? */
+bool tine__file_starts_with(const struct file *f, uint64_t function, int upvalue, uint64_t value);
+/* The hash of such a fact. */
+uint64_t tine__start_hash(uint64_t function, int upvalue, uint64_t value);
 /* Has that upvalue always the same table, into which functions may put something? */
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue);
 

@@ -16,10 +16,10 @@
 #include "base/hash.h"
 #include "base/sys.h"
 #include "codec/files/record.h"
+#include "codec/files/starts.h"
 #include "codec/lua/dump.h"
 #include "codec/lua/ops.h"
 
-#define REGISTERS 256
 #define NO_VARIABLE UINT32_MAX
 
 struct scan {
@@ -29,10 +29,13 @@ struct scan {
     struct buf keys;     /* struct file_key */
     struct buf values;   /* hashes of string constants that are used as values */
     struct buf assigned; /* variables that functions assign */
+    struct buf given;    /* variables that functions assign what they were called with */
     struct buf filled;   /* those with a table that functions may put something into */
     struct buf found;    /* struct found: functions, those inside of one before it */
     struct buf ups;      /* the variables that are their upvalues */
-    uint32_t count;      /* functions begun so far */
+    struct buf children; /* numbers in found of functions that the main function makes */
+    struct starts starts;
+    uint32_t count; /* functions begun so far */
     bool failed;
 };
 
@@ -50,6 +53,7 @@ struct function {
     uint32_t number;
     const unsigned char *code;
     size_t n;
+    unsigned parameters;
     struct buf constants;
     uint32_t ups[REGISTERS];
     size_t nups;
@@ -91,11 +95,13 @@ static void note_value(struct scan *s, const struct function *f, size_t i) {
 
 /* ---- functions inside of the main one ---- */
 
-/* From which upvalue each register has its value, or the table in which that was: its number + 1; 0: none. It may be one
-** of old, as what writes into registers is not all looked at: a table too many is found rather than one too few. */
+/* From which upvalue each register has its value, or the table in which that was: its number + 1; 0: none; PARAMETER:
+** from what the function was called with. It may be one of old, as what writes into registers is not all looked at: a table
+** too many is found rather than one too few. */
 struct origins {
     unsigned of[REGISTERS];
 };
+#define PARAMETER (REGISTERS + 1)
 
 static void note_filled(struct scan *s, const struct function *f, unsigned upvalue) {
     if (upvalue && upvalue <= f->nups && f->ups[upvalue - 1] != NO_VARIABLE)
@@ -124,14 +130,22 @@ static void follow(struct scan *s, const struct function *f, uint32_t x, struct 
     }
 }
 
+static void note_assigned(struct scan *s, const uint32_t *variable, bool given) {
+    append(s, &s->assigned, variable, sizeof *variable);
+    if (given)
+        append(s, &s->given, variable, sizeof *variable);
+}
+
 static void scan_inner(struct scan *s, const struct function *f) {
     struct origins from = {{0}};
+    for (unsigned i = 0; i < f->parameters; i++)
+        from.of[i] = PARAMETER;
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
         note_value(s, f, i);
         follow(s, f, x, &from);
         if (op_of(x) == s->ops.setupval && b_of(x) < f->nups)
-            append(s, &s->assigned, &f->ups[b_of(x)], sizeof f->ups[0]);
+            note_assigned(s, &f->ups[b_of(x)], from.of[a_of(x)] == PARAMETER);
         else if ((op_of(x) == s->ops.setfield || op_of(x) == s->ops.settabup) && !k_of(x))
             add_key(s, f, b_of(x), STORE_VARIES);
     }
@@ -230,12 +244,19 @@ static void read_upvalues(struct scan *s, struct function *f) {
 
 static void scan_function(struct scan *s, const struct function *up, bool looped);
 
+static void scan_child(struct scan *s, const struct function *f, bool looped) {
+    scan_function(s, f, looped);
+    uint32_t last = (uint32_t)(s->found.len / sizeof(struct found)) - 1;
+    if (!f->up)
+        append(s, &s->children, &last, sizeof last);
+}
+
 static void scan_children(struct scan *s, const struct function *f) {
     size_t n = tine__dump_number(&s->c);
     s->c.ok = s->c.ok && n <= (size_t)(s->c.end - s->c.p);
     unsigned char *looped = s->c.ok && !f->up ? find_looped(s, f, n) : NULL;
     for (size_t i = 0; i < n && s->c.ok && !s->failed; i++)
-        scan_function(s, f, looped && looped[i]);
+        scan_child(s, f, looped && looped[i]);
     free(looped);
 }
 
@@ -252,6 +273,22 @@ static uint64_t assigned_since(const struct scan *s, const struct function *f, s
     return bits;
 }
 
+/* The main function's children have been looked at: what has it put into variables that they share? */
+static void find_starts(struct scan *s, const struct function *f) {
+    size_t n = s->children.len / sizeof(uint32_t);
+    const uint32_t *numbers = (const uint32_t *)(const void *)s->children.data;
+    const uint32_t *ups = (const uint32_t *)(const void *)s->ups.data;
+    struct child *children = sys.calloc(n + 1, sizeof *children);
+    s->failed |= !children;
+    for (size_t i = 0; children && i < n; i++) {
+        const struct found *found = (const struct found *)(const void *)s->found.data + numbers[i];
+        children[i] = (struct child){found->hash, ups + found->first, found->nups};
+    }
+    if (children && !tine__starts_of(&s->ops, f->code, f->n, children, n, &s->starts))
+        s->failed = true;
+    free(children);
+}
+
 static void scan_function(struct scan *s, const struct function *up, bool looped) {
     struct function f = {.up = up, .number = s->count++};
     struct found found = {.looped = looped};
@@ -260,7 +297,8 @@ static void scan_function(struct scan *s, const struct function *up, bool looped
     tine__dump_string(&s->c, &len);
     const char *start = (const char *)s->c.p;
     tine__dump_number(&s->c), tine__dump_number(&s->c);
-    tine__dump_skip(&s->c, 3);
+    f.parameters = tine__dump_byte(&s->c);
+    tine__dump_skip(&s->c, 2);
     f.n = tine__dump_number(&s->c);
     s->c.ok = s->c.ok && f.n <= (size_t)(s->c.end - s->c.p);
     f.code = tine__dump_skip(&s->c, 4 * f.n);
@@ -269,6 +307,8 @@ static void scan_function(struct scan *s, const struct function *up, bool looped
     if (s->c.ok)
         (up ? scan_inner : scan_main)(s, &f);
     scan_children(s, &f);
+    if (!up && s->c.ok && !s->failed)
+        find_starts(s, &f);
     tine__buf_free(&f.constants);
     tine__dump_debug(&s->c);
     if (!s->c.ok)
@@ -303,7 +343,27 @@ static uint64_t bits_of(const struct buf *variables, const uint32_t *ups, uint32
     return bits;
 }
 
-static void keep_function(struct scan *s, const struct found *found, struct file *f) {
+/* Which of the upvalues have something at first: a bit each. And which function that may be is kept in `b`. */
+static uint64_t keep_starts(struct scan *s, const struct found *found, const uint32_t *ups,
+                            struct buf *b) {
+    const struct start *starts = (const struct start *)(const void *)s->starts.functions.data;
+    size_t n = s->starts.functions.len / sizeof *starts;
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < found->nups && i < 64; i++) {
+        if (ups[i] >= REGISTERS || !s->starts.some[ups[i]])
+            continue;
+        bits |= UINT64_C(1) << i;
+        for (size_t k = 0; k < n; k++) {
+            uint64_t hash = tine__start_hash(found->hash, (int)i + 1, starts[k].function);
+            if (starts[k].variable == ups[i] && (found->assigns >> i & 1))
+                append(s, b, &hash, sizeof hash);
+        }
+    }
+    return bits;
+}
+
+static void keep_function(struct scan *s, const struct found *found, struct file *f,
+                          struct buf *starts) {
     struct file_hash *h = tine__file_function(f, found->hash);
     if (!h)
         return;
@@ -312,7 +372,17 @@ static void keep_function(struct scan *s, const struct found *found, struct file
     h->varies |= bits_of(&s->assigned, ups, found->nups);
     h->assigns |= found->assigns;
     f->assigns |= h->assigns;
+    h->given |= bits_of(&s->given, ups, found->nups);
+    if (h->assigns)
+        h->started |= keep_starts(s, found, ups, starts);
     h->filled |= bits_of(&s->filled, ups, found->nups);
+}
+
+static void sort_hashes(struct buf *b, uint64_t **list, uint32_t *n) {
+    *n = (uint32_t)(b->len / sizeof **list);
+    if (*n)
+        qsort(b->data, *n, sizeof **list, tine__compare_hashes);
+    *list = (uint64_t *)(void *)b->data;
 }
 
 static void sort_variables(struct buf *variables) {
@@ -326,14 +396,15 @@ static void keep(struct scan *s, struct file *f) {
     if (f->nkeys)
         qsort(s->keys.data, f->nkeys, sizeof *f->keys, compare_keys);
     f->keys = (struct file_key *)(void *)s->keys.data;
-    f->nvalues = (uint32_t)(s->values.len / sizeof *f->values);
-    if (f->nvalues)
-        qsort(s->values.data, f->nvalues, sizeof *f->values, tine__compare_hashes);
-    f->values = (uint64_t *)(void *)s->values.data;
+    sort_hashes(&s->values, &f->values, &f->nvalues);
     sort_variables(&s->assigned);
+    sort_variables(&s->given);
     sort_variables(&s->filled);
+    struct buf starts;
+    tine__buf_init(&starts);
     for (size_t i = 0; i < s->found.len / sizeof(struct found); i++)
-        keep_function(s, (const struct found *)(const void *)s->found.data + i, f);
+        keep_function(s, (const struct found *)(const void *)s->found.data + i, f, &starts);
+    sort_hashes(&starts, &f->starts, &f->nstarts);
 }
 
 bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f) {
@@ -341,15 +412,21 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     tine__buf_init(&s.keys);
     tine__buf_init(&s.values);
     tine__buf_init(&s.assigned);
+    tine__buf_init(&s.given);
     tine__buf_init(&s.filled);
+    tine__buf_init(&s.children);
+    tine__buf_init(&s.starts.functions);
     tine__buf_init(&s.found);
     tine__buf_init(&s.ups);
     if (s.c.ok && s.ops.known)
         scan_function(&s, NULL, false);
+    keep(&s, f); /* the file has the keys, values and starts now */
     bool good = s.c.ok && s.ops.known && !s.failed;
-    keep(&s, f); /* the file has the keys and values now */
     tine__buf_free(&s.assigned);
+    tine__buf_free(&s.given);
     tine__buf_free(&s.filled);
+    tine__buf_free(&s.children);
+    tine__buf_free(&s.starts.functions);
     tine__buf_free(&s.found);
     tine__buf_free(&s.ups);
     return good;

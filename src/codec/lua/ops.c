@@ -67,6 +67,7 @@ static struct opcodes learn(lua_State *L) {
         .tforloop = probe(L, "for k in x do end", 5),
         .ret = probe(L, "local a; return a", 2),
         .move = probe(L, "local a; local b = a", 2),
+        .loadnil = probe(L, "local a", 1),
     };
     o.known = o.gettabup != 0x7f && o.settabup != 0x7f && o.gettabup != o.settabup;
     return o;

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "codec/base.h"
+#include "codec/changes/uses.h"
 #include "codec/changes/watch.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
@@ -92,6 +93,25 @@ static bool has_changed(struct encoder *e, const struct name *n) {
            tine__version(e->L, e->self, tine__name_root(e, n), n->file) != n->file->hash;
 }
 
+/* Or that of a module that its code reaches? Whoever loads it there loads the other one. */
+static bool reaches_changed(struct encoder *e, const struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool changed = false;
+    if (!n->file || !n->file->lua)
+        return false;
+    tine__push_uses_of(e, n);
+    lua_rawgeti(L, -1, 0);
+    for (lua_Integer i = 1; !changed && lua_rawgeti(L, top + 2, i) == LUA_TSTRING; i++) {
+        const char *module = lua_tostring(L, -1);
+        const struct file *f = tine__file_of(L, e->c, e->self, module);
+        changed = f && f->lua && tine__version(L, e->self, module, f) != f->hash;
+        lua_settop(L, top + 2);
+    }
+    lua_settop(L, top);
+    return changed;
+}
+
 /* How a thing of a module goes whose file says nothing of it any more: a class or a sentinel may be the same as there. */
 static enum going goes_changed(const struct name *n) {
     return n->kind == NAME_HELD ? GOES_BY_BOTH : GOES_BY_VALUE;
@@ -146,7 +166,8 @@ static bool is_filled(struct encoder *e, const struct name *n) {
 static int learn(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
     n->file = n->builtin ? NULL : tine__file_of(L, e->c, e->self, tine__name_root(e, n));
-    n->going = (uint8_t)(has_changed(e, n) ? goes_changed(n) : tine__judge(e, idx, n));
+    n->going = (uint8_t)(has_changed(e, n) || reaches_changed(e, n) ? goes_changed(n)
+                                                                    : tine__judge(e, idx, n));
     n->wire_len = 0;
     n->known = true;
     tine__watch_free(&n->watch);

@@ -98,6 +98,28 @@ enum origin tine__origin(struct encoder *e, const struct file *f, int value) {
     return origin == ORIGIN_OTHER ? origin_in_mentioned(e, f, value) : origin;
 }
 
+bool tine__push_wrapped(lua_State *L, int value) {
+    lua_Debug ar;
+    int top = lua_gettop(L), level = 0;
+    lua_State *co = lua_iscfunction(L, value) && lua_getupvalue(L, value, 1) && lua_isthread(L, -1)
+                        ? lua_tothread(L, -1)
+                        : NULL;
+    if (co && co != L && lua_checkstack(co, 2)) {
+        while (lua_getstack(co, level, &ar))
+            level++;
+        if (level && lua_getstack(co, level - 1, &ar))
+            lua_getinfo(co, "f", &ar);
+        else if (lua_gettop(co)) /* it has not begun */
+            lua_pushvalue(co, 1);
+        else
+            lua_pushnil(co);
+        lua_xmove(co, L, 1);
+        lua_replace(L, top + 1);
+    }
+    lua_settop(L, top + (co && lua_isfunction(L, top + 1)));
+    return lua_gettop(L) > top;
+}
+
 bool tine__is_from_file(struct encoder *e, const struct file *f, int value) {
     return lua_iscfunction(e->L, value) || origin_in(e, f, value) != ORIGIN_OTHER;
 }
@@ -233,6 +255,15 @@ static enum going function_goes(struct encoder *e, int fn, struct name *n) {
     }
 }
 
+/* A coroutine that the program has wrapped is not what a worker has there. */
+static enum going cfunction_goes(struct encoder *e, int fn, const struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool theirs = n->file && tine__push_wrapped(L, fn) && tine__is_programs(e, n->file, top + 1);
+    lua_settop(L, top);
+    return theirs ? GOES_BY_VALUE : GOES_BY_NAME;
+}
+
 /* A file that the program has opened and put into some module is not what a worker has there. */
 static enum going userdata_goes(struct encoder *e, int idx, struct name *n) {
     if (n->builtin == BUILTIN_TINE || n->file)
@@ -247,6 +278,8 @@ enum going tine__judge(struct encoder *e, int idx, struct name *n) {
         return table_goes(e, idx, n);
     case NAME_FUNCTION:
         return function_goes(e, idx, n);
+    case NAME_CFUNCTION:
+        return cfunction_goes(e, idx, n);
     case NAME_USERDATA:
         return userdata_goes(e, idx, n);
     default:

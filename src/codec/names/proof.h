@@ -20,6 +20,9 @@ enum origin {
     ORIGIN_AGAIN, /* the file's code makes it, perhaps at every call of something */
 };
 enum origin tine__origin(struct encoder *e, const struct file *f, int value);
+/* Push the function that the coroutine runs of what coroutine.wrap has made, if that is at `value`; false, and nothing: it is
+** something else, or has ended. */
+bool tine__push_wrapped(lua_State *L, int value);
 /* Is the function at `value` from that very file, or a C function? */
 bool tine__is_from_file(struct encoder *e, const struct file *f, int value);
 /* Is the value a Lua function that is not from there: one of the program's? */
