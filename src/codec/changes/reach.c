@@ -42,28 +42,35 @@ static bool is_registry(const struct gathering *g, const struct name *n, int t) 
     return given || left >= 0;
 }
 
-/* Has the table on top a function, or one in it as far as `depth` says? Of so many fields at most. */
-static bool has_function(lua_State *L, int depth, int *left) {
+/* Is there in the table on top, or in those in it as far as `depth` says, a function of the program's? Of so many fields at
+** most. */
+static bool holds_given(const struct gathering *g, const struct name *n, int depth, int *left) {
+    lua_State *L = g->e->L;
     int t = lua_gettop(L);
-    bool has = false;
-    if (!lua_checkstack(L, 10))
+    bool holds = false;
+    if (!lua_checkstack(L, 20))
         return false;
-    for (lua_pushnil(L); !has && --*left >= 0 && lua_next(L, t); lua_settop(L, t + 1))
-        has = lua_isfunction(L, -1) ||
-              (depth && lua_istable(L, -1) && has_function(L, depth - 1, left));
+    for (lua_pushnil(L); !holds && --*left >= 0 && lua_next(L, t); lua_settop(L, t + 1))
+        holds = is_given(g, n, 0) ||
+                (depth && lua_istable(L, -1) && holds_given(g, n, depth - 1, left));
     lua_settop(L, t);
-    return has;
+    return holds;
 }
 
-/* May the program have put functions into the table of data on top, which is some steps from its module: is it empty, or has it
-** got any, or tables with such ones? */
-static bool is_open(lua_State *L) {
+/* May the program have put functions into the table of data at `t`, on top, which is some steps from its module: is it empty, or
+** has it got any, or tables with such ones of the program's? */
+static bool is_open(const struct gathering *g, const struct name *n, int t) {
+    lua_State *L = g->e->L;
     int left = KEPT_FIELDS;
     lua_pushnil(L);
-    if (!lua_next(L, -2))
-        return true;
-    lua_pop(L, 2);
-    return has_function(L, 2, &left);
+    bool empty = !lua_next(L, t), open = empty;
+    for (; !empty && !open && --left >= 0; empty = !lua_next(L, t)) {
+        open = lua_isfunction(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, t);
+    left = KEPT_FIELDS;
+    return open || holds_given(g, n, 2, &left);
 }
 
 bool tine__may_be_changed(const struct gathering *g, const struct name *n, int t) {
@@ -71,7 +78,7 @@ bool tine__may_be_changed(const struct gathering *g, const struct name *n, int t
         return true;
     if (n->filled || n->kind == NAME_MODULE)
         return n->file && n->file->lua && is_registry(g, n, t);
-    return n->kind == NAME_HELD && n->file && n->file->lua && is_open(g->e->L);
+    return n->kind == NAME_HELD && n->file && n->file->lua && is_open(g, n, t);
 }
 
 struct name *tine__push_inner(const struct gathering *g, uint32_t id) {

@@ -109,8 +109,7 @@ static int put_item(struct company *p, int item) {
     if (lua_isinteger(L, item)) {
         const struct name *n = &e->c->names.list[lua_tointeger(L, item) - 1];
         renew_data(L, path);
-        module = lua_gettop(L) + 1;
-        lua_pushstring(L, tine__name_root(e, n));
+        module = -(int)lua_tointeger(L, item);
         stays = may_stay(e, n, path);
         err = put_target(e, n);
     } else {

@@ -23,7 +23,7 @@ struct step {
         STEP_RESULT,   /* n */
         STEP_ERROR,    /* the error value */
         STEP_SHARED,   /* the value that is shared */
-        STEP_CHANGE,   /* at: the path; n: stack index of the name of the module */
+        STEP_CHANGE, /* at: the path; n: stack index of the module's name, or minus the number of a name in it */
         STEP_KEY,      /* at: stack index of the key */
         STEP_INDEX,    /* n: an array item */
         STEP_KEY_SELF, /* the key itself */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "codec/encode/encoder.h"
+#include "codec/names/names.h"
 #include "codec/names/step.h"
 
 /* Of a longer way the middle is left out. */
@@ -85,7 +86,8 @@ static void add_change(lua_State *L, bool first) {
 }
 
 /* The path at `path` is a step, or two in a list, of which the first may be false. */
-static void push_change(lua_State *L, int path, int module) {
+static void push_change(struct encoder *e, int path, int module) {
+    lua_State *L = e->L;
     lua_pushliteral(L, "what the program has put into '");
     if (!lua_istable(L, path)) {
         lua_pushvalue(L, path);
@@ -104,12 +106,15 @@ static void push_change(lua_State *L, int path, int module) {
         else
             add_change(L, first);
     }
-    lua_pushfstring(L, "' of module '%s'", lua_tostring(L, module));
+    lua_pushfstring(L, "' of module '%s'",
+                    module > 0 ? lua_tostring(L, module)
+                               : tine__name_root(e, tine__name_at(e->c, (uint32_t)-module - 1)));
     lua_concat(L, 2);
 }
 
 /* One step, with nothing around it; may leave other things below it. */
-static void push_step(lua_State *L, const struct step *s) {
+static void push_step(struct encoder *e, const struct step *s) {
+    lua_State *L = e->L;
     switch (s->kind) {
     case STEP_ARGUMENT:
         lua_pushfstring(L, "argument %I", (LUAI_UACINT)s->n);
@@ -124,7 +129,7 @@ static void push_step(lua_State *L, const struct step *s) {
         lua_pushliteral(L, "shared value");
         break;
     case STEP_CHANGE:
-        push_change(L, s->at, (int)s->n);
+        push_change(e, s->at, (int)s->n);
         break;
     case STEP_KEY:
     case STEP_INDEX:
@@ -156,7 +161,8 @@ static void push_step(lua_State *L, const struct step *s) {
 }
 
 /* Push the way up to `s`, the outermost first; `left` steps are deeper than it, of `all`. */
-static void push_way(lua_State *L, const struct step *s, int left, int all) {
+static void push_way(struct encoder *e, const struct step *s, int left, int all) {
+    lua_State *L = e->L;
     int base = lua_gettop(L);
     bool shown = all <= SHOWN || left < SHOWN / 2 || left >= all - SHOWN / 2;
     bool last_hidden = !shown && left == SHOWN / 2;
@@ -165,7 +171,7 @@ static void push_way(lua_State *L, const struct step *s, int left, int all) {
         return;
     }
     luaL_checkstack(L, 12, "error path");
-    push_way(L, s->up, left + 1, all);
+    push_way(e, s->up, left + 1, all);
     if (!shown && !last_hidden)
         return;
     bool glued = is_key(s) && s->up && is_key(s->up);
@@ -174,7 +180,7 @@ static void push_way(lua_State *L, const struct step *s, int left, int all) {
     else
         lua_pushliteral(L, "");
     if (shown)
-        push_step(L, s);
+        push_step(e, s);
     else
         lua_pushliteral(L, "...");
     lua_copy(L, -1, base + 3);
@@ -195,7 +201,7 @@ int tine__encode_fail(struct encoder *e, const struct step *step, const char *fo
         return tine__encode_nomem(e);
     for (const struct step *s = step; s; s = s->up)
         n++;
-    push_way(L, step, 0, n);
+    push_way(e, step, 0, n);
     if (n)
         lua_pushliteral(L, ": ");
     else
