@@ -19,6 +19,7 @@ char *tine__text_copy(const char *text) {
 
 struct kept {
     struct kept *next;
+    uint16_t number; /* one more than that of the next; 0: there were no more */
     char text[];
 };
 
@@ -41,7 +42,22 @@ const char *tine__text_keep(const char *text) {
     memcpy(k->text, text, size);
     do { /* two threads may keep the same one at once, which does no harm */
         k->next = first;
+        k->number = !first ? 1 : first->number ? (uint16_t)(first->number + 1) : 0;
     } while (!atomic_compare_exchange_weak_explicit(&all_kept, &first, k, memory_order_release,
                                                     memory_order_acquire));
     return k->text;
+}
+
+uint16_t tine__text_number(const char *kept) {
+    const struct kept *k = atomic_load_explicit(&all_kept, memory_order_acquire);
+    while (kept && k && k->text != kept)
+        k = k->next;
+    return kept && k ? k->number : 0;
+}
+
+const char *tine__text_numbered(uint16_t number) {
+    const struct kept *k = atomic_load_explicit(&all_kept, memory_order_acquire);
+    while (number && k && k->number != number)
+        k = k->next;
+    return number && k ? k->text : NULL;
 }

@@ -131,8 +131,7 @@ static void settle(lua_State *L, struct future *f, int idx, const struct tine_fu
     struct outcome *box = outcome_owns(from) ? tine__box(L, &empty) : NULL;
     tine__outcome_share(&f->outcome, from);
     if (box) {
-        memcpy(box, &f->outcome, sizeof *box);
-        f->box = box;
+        outcome_move(&f->outcome, box);
         lua_setiuservalue(L, idx, FUTURE_VALUE);
     }
     f->done = true;
@@ -147,13 +146,11 @@ static void push_follower(lua_State *L, int pool, tine_future *given) {
     struct future *f = tine__future_new(L, v, pool);
     int idx = lua_gettop(L);
     push_label(L, given);
-    f->label = lua_tostring(L, -1);
-    f->label_len = (uint32_t)lua_rawlen(L, -1);
     f->id = given->item.name.id;
     tine__extras_set_label(L, f, idx, idx + 1);
     *push_handle(L) = tine_future_ref(given);
     set_handle(L, f, idx);
-    struct draft d = {.name = future_name(f),
+    struct draft d = {.name = tine__future_name(L, f, idx),
                       .count = 1,
                       .outcomes = &f->outcome,
                       .anchor = &f->anchor,
@@ -182,7 +179,7 @@ static void make_handle(lua_State *L, struct future *f) {
     struct item *leader = f->done ? NULL : f->anchor.item;
     const char *label = tine__future_label(L, f, 1);
     tine_future **handle = push_handle(L);
-    *handle = tine__api_follow(f->core->program, label, leader, f->box ? f->box : &f->outcome);
+    *handle = tine__api_follow(f->core->program, label, leader, outcome_place(&f->outcome));
     if (!*handle)
         luaL_error(L, "not enough memory");
     lua_pushvalue(L, -1);

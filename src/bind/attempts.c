@@ -82,10 +82,8 @@ static void set_place(lua_State *L, const struct core *c, const struct task_time
     set_integer(L, "worker", c->here ? 0 : t->worker);
     if (!c->far)
         tine__push_machine(L);
-    else if (t->host)
-        lua_pushstring(L, t->host);
     else
-        lua_pushnil(L);
+        lua_pushstring(L, tine__text_numbered(t->host)); /* or nil */
     lua_setfield(L, -2, "host");
 }
 
@@ -154,7 +152,7 @@ static void push_end(lua_State *L, struct future *f) {
 /* future:attempts() */
 int tine__future_attempts(lua_State *L) {
     struct future *f = check_task(L);
-    const struct task_name name = future_name(f);
+    const struct task_name name = tine__future_name(L, f, 1);
     struct task_times last = {0};
     luaL_checkstack(L, 20, "attempts");
     lua_settop(L, 1);
@@ -187,7 +185,7 @@ static struct core *push_when(lua_State *L, struct anchor *a, int idx, struct ta
     if (a->kind == ANCHOR_CHUNK)
         return tine__chunk_when(L, idx, name);
     struct future *f = lua_touserdata(L, idx);
-    *name = future_name(f);
+    *name = tine__future_name(L, f, idx);
     tine__extras_push(L, f, idx);
     lua_getfield(L, -1, "when");
     lua_remove(L, -2);

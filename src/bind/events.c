@@ -89,12 +89,12 @@ bool tine__events_keep(lua_State *L, struct future *f, int idx) {
 /* --- one event --- */
 
 /* Push the values of the next one; their number, or -1: there is none. An error object is raised. */
-static int take(lua_State *L, struct future *f, struct box *box) {
+static int take(lua_State *L, struct future *f, int idx, struct box *box) {
     struct outcome o;
     uint32_t k;
     if (!box || !box->events || !tine__events_take(box->events, &o, &k))
         return -1;
-    const struct task_name name = future_name(f);
+    const struct task_name name = tine__future_name(L, f, idx);
     int n = tine__values_push(L, f->core, &o, &name, 0);
     return n >= 0 ? n : lua_error(L);
 }
@@ -117,11 +117,11 @@ static int next_event(lua_State *L) {
     struct future *f = lua_touserdata(L, FUTURE_OF);
     struct box *box = lua_touserdata(L, BOX_OF);
     lua_settop(L, 0);
-    int n = take(L, f, box);
+    int n = take(L, f, FUTURE_OF, box);
     if (n < 0 && !f->done && f->core && f->core->p) {
         tine__check_process(L, f->core);
         tine__pool_poll(f->core->p);
-        n = take(L, f, box);
+        n = take(L, f, FUTURE_OF, box);
     }
     if (n >= 0)
         return n;
@@ -246,7 +246,7 @@ static int push_values(lua_State *L, struct core *c, struct outcome *o,
 
 /* Call all functions of the list at `list` that are there by now with one event. */
 static void tell(lua_State *L, struct future *f, int idx, int list, struct outcome *o) {
-    const struct task_name name = future_name(f);
+    const struct task_name name = tine__future_name(L, f, idx);
     int top = lua_gettop(L), n = push_values(L, f->core, o, &name, 0, idx);
     lua_Integer functions = (lua_Integer)lua_rawlen(L, list);
     luaL_checkstack(L, 1, "too many values");

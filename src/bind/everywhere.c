@@ -20,7 +20,7 @@ static int encode(lua_State *L, struct core *c, struct draft *d, struct buf *b, 
     }
     int err = tine__encode_head(L, c, &h, 2, b, function);
     if (d->name.origin)
-        tine__future_hold_origin(L, lua_touserdata(L, d->idx), d->idx);
+        tine__future_hold_origin(L, c, d->idx, d->meta);
     return err ? err : tine__encode_arguments(L, c->codec, 3, n, b);
 }
 
@@ -48,15 +48,15 @@ int tine__everywhere(lua_State *L) {
     if (!c->p)
         tine__refuse_ended(L, c);
     struct future *f = tine__future_new(L, v, 1);
+    const void *meta = v->meta;
     if (!c->p)
         tine__refuse_ended(L, c);
-    f->label = NULL;
-    f->label_len = 0;
     struct draft d = {.count = 1,
                       .everywhere = true,
                       .outcomes = &f->outcome,
                       .anchor = &f->anchor,
-                      .idx = future};
+                      .idx = future,
+                      .meta = meta};
     core_begin_encoding(c);
     struct room *r = tine__room_take(L, c, 1);
     send_out(L, c, &d, &r->call, n);

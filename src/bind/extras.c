@@ -81,6 +81,28 @@ void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label) 
     f->extras = EXTRA_LABEL;
 }
 
+/* It may be that of the view that is kept for a chain. */
+static const char *label_on_top(lua_State *L, size_t *len) {
+    const struct view *v = lua_touserdata(L, -1);
+    if (!v)
+        return lua_tolstring(L, -1, len);
+    *len = v->label_len;
+    return v->label;
+}
+
+const char *tine__extras_label(lua_State *L, const struct future *f, int idx, size_t *len) {
+    if (f->extras != EXTRA_LABEL && f->extras != EXTRA_TABLE)
+        return NULL;
+    lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+    if (f->extras == EXTRA_TABLE) {
+        lua_getfield(L, -1, "label");
+        lua_remove(L, -2);
+    }
+    const char *label = label_on_top(L, len);
+    lua_pop(L, 1);
+    return label;
+}
+
 void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch) {
     idx = lua_absindex(L, idx);
     watch = lua_absindex(L, watch);

@@ -13,6 +13,8 @@ void tine__extras_add(lua_State *L, struct future *f, int idx, const char *field
 /* Would nobody hear of its end who does not hold it? */
 bool tine__extras_are_idle(lua_State *L, struct future *f, int idx);
 void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label);
+/* The label of the future at `idx`, which lives as long as that, and its length; NULL: it has none. */
+const char *tine__extras_label(lua_State *L, const struct future *f, int idx, size_t *len);
 /* Add a watch (at `watch`) to the future. */
 void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
 void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);

@@ -32,25 +32,20 @@ HOT struct future *tine__future_new(lua_State *L, struct view *v, int view) {
     struct future *f = new_future(L, v->core);
     if (v->meta != v->core->meta)
         renew_view(L, v, view);
-    f->meta = v->meta;
-    f->label = v->label;
-    f->label_len = (uint32_t)v->label_len;
     lua_getiuservalue(L, view, VIEW_META);
     lua_setmetatable(L, -2);
     return f;
 }
 
-void tine__future_hold_origin(lua_State *L, struct future *f, int idx) {
-    if (f->meta == f->core->meta)
+void tine__future_hold_origin(lua_State *L, struct core *c, int idx, const void *meta) {
+    if (meta == c->meta)
         return;
-    tine__core_push_meta(L, f->core);
-    f->meta = lua_topointer(L, -1);
+    tine__core_push_meta(L, c);
     lua_setmetatable(L, idx);
 }
 
 struct future *tine__future_new_manual(lua_State *L) {
     struct future *f = new_future(L, NULL);
-    f->meta = lua_topointer(L, UP(UP_FUTURE));
     lua_pushvalue(L, UP(UP_FUTURE));
     lua_setmetatable(L, -2);
     return f;
@@ -68,14 +63,20 @@ void tine__future_push_meta(lua_State *L, int core) {
     lua_rawseti(L, -2, 1);
 }
 
-/* The size first: a foreign userdata of this size is looked into, but only for a pointer to compare. */
+static const char mark; /* its address is a key in all metatables of futures, and in no others */
+
+void tine__future_mark_meta(lua_State *L, int meta) {
+    lua_pushboolean(L, 1);
+    lua_rawsetp(L, meta, &mark);
+}
+
 struct future *tine__to_future(lua_State *L, int idx) {
     struct future *f = lua_touserdata(L, idx);
     if (!f || lua_rawlen(L, idx) != sizeof *f || !lua_getmetatable(L, idx))
         return NULL;
-    bool same = lua_topointer(L, -1) == f->meta;
-    lua_pop(L, 1);
-    return same ? f : NULL;
+    bool ours = lua_rawgetp(L, -1, &mark) != LUA_TNIL;
+    lua_pop(L, 2);
+    return ours ? f : NULL;
 }
 
 HOT struct future *tine__check_future(lua_State *L, int arg) {
@@ -91,12 +92,18 @@ HOT struct future *tine__check_future(lua_State *L, int arg) {
     return f;
 }
 
+struct task_name tine__future_name(lua_State *L, const struct future *f, int idx) {
+    size_t len = 0;
+    const char *label = tine__extras_label(L, f, idx, &len);
+    return (struct task_name){
+        .id = f->id, .origin = f->origin, .label = label, .label_len = (uint32_t)len};
+}
+
 const char *tine__future_label(lua_State *L, struct future *f, int idx) {
-    (void)idx;
+    const struct task_name name = tine__future_name(L, f, idx);
     if (!f->core)
-        return f->label ? lua_pushlstring(L, f->label, f->label_len)
-                        : lua_pushstring(L, f->nested ? "nested task" : "manual future");
-    const struct task_name name = future_name(f);
+        return name.label ? lua_pushlstring(L, name.label, name.label_len)
+                          : lua_pushstring(L, f->nested ? "nested task" : "manual future");
     return tine__label_push(L, &name, 0);
 }
 
@@ -180,7 +187,7 @@ static bool push_given(lua_State *L, struct future *f, int idx) {
 }
 
 static void decode_outcome(lua_State *L, struct future *f, int idx, struct outcome *o) {
-    const struct task_name name = future_name(f);
+    const struct task_name name = tine__future_name(L, f, idx);
     int n = -1;
     if (o->state == OUTCOME_FAILED && o->code == TINE_ETASK && push_given(L, f, idx)) {
         tine__future_keep_error(L, f, idx);
@@ -204,7 +211,7 @@ static void decode_outcome(lua_State *L, struct future *f, int idx, struct outco
 /* It is about to decode its outcome `o`, which the C library may still want. */
 static void keep_for_program(lua_State *L, struct future *f, int idx, struct outcome *o) {
     o->readers++; /* one that never ends: with the future it is freed */
-    if (!f->box)
+    if (f->outcome.storage != STORE_MOVED)
         return;
     tine__extras_push(L, f, idx);
     lua_getiuservalue(L, idx, FUTURE_VALUE);
@@ -216,16 +223,14 @@ void tine__future_decode(lua_State *L, struct future *f, int idx) {
     if (f->cache != CACHE_NONE)
         return;
     int top = lua_gettop(L);
-    struct outcome *o = &f->outcome;
-    if (f->box) { /* the stack keeps it while its bytes are read */
+    struct outcome *o = outcome_place(&f->outcome);
+    if (o != &f->outcome) /* the stack keeps it while its bytes are read */
         lua_getiuservalue(L, idx, FUTURE_VALUE);
-        o = f->box;
-    }
     if (f->core->program)
         keep_for_program(L, f, idx, o);
     decode_outcome(L, f, idx, o);
-    if (!f->core->program)
-        f->box = NULL;
+    if (o != &f->outcome && !f->core->program)
+        f->outcome.storage = STORE_NONE;
     lua_settop(L, top);
 }
 

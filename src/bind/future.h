@@ -21,16 +21,11 @@ enum cache {
 
 struct future { /* there may be millions of them: see that it stays small */
     struct anchor anchor;
-    const void *meta;    /* its metatable */
-    struct core *core;   /* NULL: a manual one */
-    struct outcome *box; /* the outcome in the box in FUTURE_VALUE */
-    struct outcome outcome;
-    uint64_t id;                       /* these make its name */
+    struct core *core;      /* NULL: a manual one */
+    struct outcome outcome; /* if it owns anything, that is moved to the box in FUTURE_VALUE */
+    uint64_t id;            /* these make its name, and a label in FUTURE_EXTRAS */
     const struct codec_origin *origin; /* held by the metatable */
-    const char *label;                 /* in FUTURE_EXTRAS */
-    uint32_t label_len;
-    uint32_t mark;
-    struct task_times times; /* once it is done */
+    struct task_times times;           /* once it is done */
     int nvalues;
     uint8_t phase : 3;  /* of a manual one: enum phase */
     uint8_t cache : 2;  /* enum cache */
@@ -44,19 +39,22 @@ struct future { /* there may be millions of them: see that it stays small */
     bool hearing : 1;   /* it is in that list for their sake, too, and before */
     bool watched : 1;   /* somebody waits for it among others, or did */
     bool forsaken : 1;  /* its events were finalized: nobody will read any */
+    bool met : 1;       /* only while a list is looked through for duplicates */
 };
+_Static_assert(sizeof(void *) != 8 || sizeof(struct future) == 112,
+               "with what Lua adds, three lines of the cache");
 
 /* Push a new future of the pool or view at `view`, or a manual one. */
 struct future *tine__future_new(lua_State *L, struct view *v, int view);
 struct future *tine__future_new_manual(lua_State *L);
-/* The future at `idx` is of a function that was encoded just now. */
-void tine__future_hold_origin(lua_State *L, struct future *f, int idx);
+/* The table at `meta` is the metatable of futures, and so are copies of it. */
+void tine__future_mark_meta(lua_State *L, int meta);
+/* The future at `idx`, which has the metatable of that address, is of a function that was encoded just now. */
+void tine__future_hold_origin(lua_State *L, struct core *c, int idx, const void *meta);
 /* Push a metatable for the futures of the core at `core`. */
 void tine__future_push_meta(lua_State *L, int core);
-static inline struct task_name future_name(const struct future *f) {
-    return (struct task_name){
-        .id = f->id, .origin = f->origin, .label = f->label, .label_len = f->label_len};
-}
+/* Its texts live as long as the future at `idx`. */
+struct task_name tine__future_name(lua_State *L, const struct future *f, int idx);
 struct future *tine__check_future(lua_State *L, int arg);
 /* The future at `idx`; NULL: it is none. */
 struct future *tine__to_future(lua_State *L, int idx);

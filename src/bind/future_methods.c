@@ -85,7 +85,7 @@ static void push_timeout(lua_State *L, struct future *f, int idx) {
     const char *label = tine__future_label(L, f, idx);
     tine__error_push(L, TINE_ETIMEOUT, "%s has not finished in the time allowed", label);
     if (f->core) {
-        const struct task_name name = future_name(f);
+        const struct task_name name = tine__future_name(L, f, idx);
         tine__error_set_task(L, &name, 0);
     }
     lua_remove(L, -2);

@@ -155,6 +155,7 @@ static void fill_meta(lua_State *L, int meta, const char *type, const char *name
 static void fill_metas(lua_State *L) {
     static const luaL_Reg future_meta[] = {{"__tostring", tine__future_tostring}, {NULL, NULL}};
     fill_meta(L, UP_FUTURE, "tine.future", "future_methods", tine__future_methods, future_meta);
+    tine__future_mark_meta(L, UP_FUTURE);
     fill_meta(L, UP_POOL, "tine.pool", "pool_methods", tine__pool_methods, tine__pool_meta);
     fill_meta(L, UP_VIEW, "tine.view", "view_methods", tine__view_methods, tine__view_meta);
     lua_getfield(L, AT_MODULE, "pool_methods");

@@ -17,10 +17,6 @@ static bool has_bytes(const struct future *f) {
     return f->core && f->cache == CACHE_NONE;
 }
 
-static const struct outcome *outcome_of(const struct future *f) {
-    return f->box ? f->box : &f->outcome;
-}
-
 static bool is_over(const struct future *f) {
     return f->core ? f->done : f->phase >= PHASE_CANCELLED;
 }
@@ -87,11 +83,11 @@ void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int 
     for (uint32_t i = 0; i < needs->n; i++) {
         struct need *need = &needs->list[i];
         lua_rawgeti(L, futures, (lua_Integer)need->position + 1);
-        const struct future *f = lua_touserdata(L, -1);
+        struct future *f = lua_touserdata(L, -1);
         bool ours = f->core == c && c->p;
         need->leader = ours ? f->anchor.item : NULL;
         if (ours && !need->leader && has_bytes(f) && !c->program && !outcome_settled(&need->got))
-            tine__outcome_share(&need->got, outcome_of(f));
+            tine__outcome_share(&need->got, outcome_place(&f->outcome));
         lua_pushboolean(L, !need->leader && !outcome_settled(&need->got));
         lua_rawseti(L, futures, -((lua_Integer)need->position + 1));
         lua_pop(L, 1);
@@ -253,8 +249,8 @@ static void push_view(lua_State *L, struct future *f) {
         return;
     int label = lua_gettop(L);
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);
-    *v = (struct view){
-        .core = f->core, .label = f->label, .label_len = f->label_len, .derived = true};
+    *v = (struct view){.core = f->core, .derived = true};
+    v->label = lua_tolstring(L, label, &v->label_len);
     lua_pushvalue(L, UP(UP_VIEW));
     lua_setmetatable(L, -2);
     v->settings = tine__settings_ref(f->core->settings);

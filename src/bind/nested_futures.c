@@ -58,16 +58,15 @@ static struct outcome outcome_of(const struct letter *letter, struct failure *f)
     return o;
 }
 
-/* Push what it ended with: the number of values, or -1: error and traceback. */
-static int push_end(lua_State *L, const struct loop *l, const struct future *f, int origin,
+/* Push what the future at `idx` ended with: the number of values, or -1: error and traceback. */
+static int push_end(lua_State *L, const struct loop *l, int idx, int origin,
                     const struct letter *letter) {
     struct core core = {.codec = l->run.codec};
     struct failure failure;
     struct outcome o = outcome_of(letter, &failure);
-    const struct task_name name = {.id = letter->id,
-                                   .origin = lua_touserdata(L, origin),
-                                   .label = f->label,
-                                   .label_len = f->label_len};
+    struct task_name name = tine__future_name(L, lua_touserdata(L, idx), idx);
+    name.id = letter->id;
+    name.origin = lua_touserdata(L, origin);
     if (letter->state != OUTCOME_VALUES) {
         tine__failure_push(L, &core, &o, &name, 0);
         return -1;
@@ -98,7 +97,7 @@ static int settle(lua_State *L) {
         return 0;               /* it was forgotten */
     lua_rawgeti(L, 3, -number); /* 5 */
     struct future *f = lua_touserdata(L, 4);
-    int n = push_end(L, l, f, 5, &p->letter);
+    int n = push_end(L, l, 4, 5, &p->letter);
     bool cancelled = p->letter.state == OUTCOME_FAILED && p->letter.code == TINE_ECANCELLED;
     forget(L, f, 3, number);
     f->phase = cancelled ? PHASE_CANCELLED : PHASE_FINISHED;

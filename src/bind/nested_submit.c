@@ -120,8 +120,6 @@ static struct future *new_future(lua_State *L, const struct nested *v, int idx) 
     f->nested = true;
     f->phase = PHASE_RUNNING;
     if (v->label) {
-        f->label = v->label;
-        f->label_len = (uint32_t)v->label_len;
         lua_getiuservalue(L, 1, 1);
         tine__extras_set_label(L, f, idx, idx + 1);
         lua_pop(L, 1);
@@ -193,7 +191,8 @@ int tine__nested_submit(lua_State *L) {
         return lua_settop(L, idx), 1;
     }
     l->channel->reply(l->channel);
-    const struct task_name name = {.origin = o, .label = v->label, .label_len = f->label_len};
+    const struct task_name name = {
+        .origin = o, .label = v->label, .label_len = (uint32_t)v->label_len};
     tine__error_push(L, err, "%s", lua_tostring(L, -1));
     tine__error_set_task(L, &name, 0);
     lua_pushliteral(L, "");

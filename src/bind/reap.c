@@ -135,13 +135,12 @@ COLD static bool keep_rare(lua_State *L, struct future *f, int idx) {
 ** finalizers, which may come here too: so look again; and so may `keep_rare`, but the box is made once. */
 static void future_released(lua_State *L, struct future *f) {
     int idx = lua_gettop(L);
-    if (outcome_owns(&f->outcome) && !f->box) {
+    if (outcome_owns(&f->outcome)) {
         struct outcome empty = {0};
         struct outcome *box = tine__box(L, &empty);
         if (f->done)
             return;
-        memcpy(box, &f->outcome, sizeof *box);
-        f->box = box;
+        outcome_move(&f->outcome, box);
         lua_setiuservalue(L, idx, FUTURE_VALUE);
     }
     if (item_rare(f->anchor.item) && !keep_rare(L, f, idx))

@@ -94,7 +94,6 @@ struct state {
     uint32_t slots;        /* of the anchors, free ones too */
     uint32_t *free;        /* the numbers of those, a stack */
     uint32_t nfree, room;  /* how many there are, and for how many it has room */
-    uint32_t serial;       /* last mark given to futures by a look for duplicates */
     bool sweeping;         /* a userdata is there for tine__sweep */
     bool closing;          /* lua_close waits for the pools: what is made now is not finalized */
     bool closed;           /* and nothing works any more */

@@ -316,7 +316,7 @@ static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct
     uint64_t since = core_begin_look(c);
     int err = tine__encode_head(L, c, &h, 2, &cb->b, function);
     if (d->name.origin)
-        tine__future_hold_origin(L, future_of(d), d->idx);
+        tine__future_hold_origin(L, c, d->idx, d->meta);
     if (!err)
         err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
     core_end_look(c, since);
@@ -372,6 +372,7 @@ static int submit(lua_State *L, bool wait) {
     if (c->p)
         take_in(L, c);
     struct future *f = tine__future_new(L, v, 1);
+    const void *meta = v->meta;
     if (!c->p)
         tine__refuse_ended(L, c);
     if (v->label) { /* the label lives as long as the future */
@@ -391,7 +392,8 @@ static int submit(lua_State *L, bool wait) {
                       .settings = v->settings,
                       .outcomes = &f->outcome,
                       .anchor = &f->anchor,
-                      .idx = future};
+                      .idx = future,
+                      .meta = meta};
     core_begin_encoding(c);
     struct room *r = tine__room_take(L, c, 1);
     uint32_t function = 0;

@@ -17,7 +17,8 @@ struct draft {
     struct needs **needs;  /* or NULL; taken over when it is sent, */
     int futures;           /* of those in this table */
     struct anchor *anchor; /* of the userdata that they are in, */
-    int idx;               /* which is here */
+    int idx;               /* which is here, */
+    const void *meta;      /* and has this metatable, if it is a future */
 };
 
 /* Hand over what is in `cb`, or a failure to encode it; waits while max_pending are unfinished. From now on

@@ -75,20 +75,41 @@ static lua_Integer check_list(lua_State *L, int arg) {
     return n;
 }
 
-/* Push a list of the futures in the list at `arg`, each once. */
-static lua_Integer push_distinct(lua_State *L, int arg, lua_Integer n) {
+/* Push a list of the futures in the list at `arg`. */
+static lua_Integer push_futures(lua_State *L, int arg, lua_Integer n) {
     lua_Integer kept = 0;
-    uint32_t mark = ++state_of(L)->serial;
     lua_createtable(L, n < 1000000 ? (int)n : 1000000, 0);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_geti(L, arg, i);
-        struct future *f = tine__to_future(L, -1);
-        if (!f || f->mark == mark) {
+        if (tine__to_future(L, -1))
+            lua_rawseti(L, -2, ++kept);
+        else
             lua_pop(L, 1);
-            continue;
-        }
-        f->mark = mark;
-        lua_rawseti(L, -2, ++kept);
+    }
+    return kept;
+}
+
+/* Push them, each once. No Lua code runs while they are marked, and nothing raises. */
+static lua_Integer push_distinct(lua_State *L, int arg, lua_Integer n) {
+    lua_Integer all = push_futures(L, arg, n), kept = 0;
+    for (lua_Integer i = 1; i <= all; i++) {
+        lua_rawgeti(L, -1, i);
+        struct future *f = lua_touserdata(L, -1);
+        bool again = f->met;
+        f->met = true;
+        if (again)
+            lua_pop(L, 1);
+        else
+            lua_rawseti(L, -2, ++kept);
+    }
+    for (lua_Integer i = kept + 1; i <= all; i++) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, i);
+    }
+    for (lua_Integer i = 1; i <= kept; i++) {
+        lua_rawgeti(L, -1, i);
+        ((struct future *)lua_touserdata(L, -1))->met = false;
+        lua_pop(L, 1);
     }
     return kept;
 }

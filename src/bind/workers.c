@@ -139,11 +139,9 @@ struct future *tine__carrier_push(lua_State *L, struct core *c, const char *labe
     int idx = lua_gettop(L);
     tine__core_push_meta(L, c);
     lua_setmetatable(L, idx);
-    f->meta = c->meta;
     f->core = c;
     f->done = true;
-    f->label = lua_pushstring(L, label);
-    f->label_len = (uint32_t)strlen(label);
+    lua_pushstring(L, label);
     tine__extras_set_label(L, f, idx, idx + 1);
     lua_pop(L, 1);
     return f;

@@ -44,7 +44,7 @@ struct attempt *tine__attempt_add(struct item *item) {
         return NULL;
     rare->attempts = a;
     struct attempt *last = &a->list[a->n++];
-    *last = (struct attempt){.times = item_times(item)};
+    *last = (struct attempt){.times = item_times(item), .place = item->task.place};
     return last;
 }
 

@@ -13,15 +13,16 @@ struct report;
 /* Of the attempt that was made last; all in ns of the clock, 0: not known, or not yet. */
 struct task_times {
     uint64_t submitted, started, ended;
-    uint16_t worker; /* 0: it has not run */
-    uint16_t place;  /* of one on another machine (places.h), or 0 */
     int pid;
-    const char *host; /* kept for good; NULL: here, or not known */
+    uint16_t worker; /* 0: it has not run */
+    uint16_t host;   /* tine__text_number; 0: here, or not known */
 };
+_Static_assert(sizeof(struct task_times) == 32, "each future has them");
 
 /* One that has failed, and was not the last. */
 struct attempt {
     struct task_times times;
+    uint16_t place; /* which worker on another machine it was (remote.h), or 0 */
     struct outcome error;
 };
 

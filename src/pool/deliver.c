@@ -216,6 +216,7 @@ void tine__item_refuse(struct pool *p, struct item *item) {
     assert(attempts && attempts->n > 0); /* that of which its owner was asked */
     struct attempt *last = &attempts->list[--attempts->n];
     item_set_times(item, &last->times);
+    item->task.place = last->place;
     tine__outcome_share(item->outcomes, &last->error);
     tine__outcome_free(&last->error);
     tine__sched_give_up(&p->s, &item->task);

@@ -22,6 +22,7 @@ void tine__followers_end(struct item *item) {
         struct item *follower = rare->followers;
         rare->followers = item_rare(follower)->next_follower;
         item_set_times(follower, &times);
+        follower->task.place = item->task.place;
         item_rare(follower)->printed = tine__printed_ref(rare->printed);
         tine__outcome_share(follower->outcomes, item->outcomes);
         let_go(follower);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include "base/hot.h"
 #include "base/list.h"
+#include "base/text.h"
 #include "msg/label.h"
 #include "msg/progress.h"
 #include "pool/attempts.h"
@@ -118,10 +119,9 @@ static inline struct task_times item_times(const struct item *item) {
     return (struct task_times){.submitted = t->since,
                                .started = item->started,
                                .ended = item->ended,
-                               .worker = (uint16_t)t->worker,
-                               .place = t->place,
                                .pid = t->pid,
-                               .host = t->host};
+                               .worker = (uint16_t)t->worker,
+                               .host = t->host ? tine__text_number(t->host) : 0};
 }
 
 /* They were those of another one, or of an earlier attempt. */
@@ -129,9 +129,8 @@ static inline void item_set_times(struct item *item, const struct task_times *ti
     struct task *t = &item->task;
     t->since = times->submitted;
     t->worker = times->worker;
-    t->place = times->place;
     t->pid = times->pid;
-    t->host = times->host;
+    t->host = tine__text_numbered(times->host);
     item->started = times->started;
     item->ended = times->ended;
 }

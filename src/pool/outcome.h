@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "pool/failure.h"
 
 struct pool;
@@ -24,7 +25,7 @@ enum outcome_state {
 };
 
 /* Where its bytes are, or the failure. */
-enum storage { STORE_NONE, STORE_INLINE, STORE_KEPT, STORE_FAILURE };
+enum storage { STORE_NONE, STORE_MOVED, STORE_INLINE, STORE_KEPT, STORE_FAILURE };
 
 #define OUTCOME_INLINE 24 /* enough for two numbers */
 
@@ -42,6 +43,7 @@ struct outcome {
             struct kept_bytes *kept; /* that they lie in */
         } far;
         struct failure *failure;
+        struct outcome *moved; /* the owner's: where they are now */
     } u;
 };
 _Static_assert(sizeof(struct outcome) == 32, "two in a cache line");
@@ -58,6 +60,16 @@ struct failure *tine__outcome_failure(const struct outcome *o);
 /* True when tine__outcome_free has something to do. */
 static inline bool outcome_owns(const struct outcome *o) {
     return o->storage > STORE_INLINE;
+}
+/* What it holds is held from now on by *to, which is a copy of it. */
+static inline void outcome_move(struct outcome *o, struct outcome *to) {
+    memcpy(to, o, sizeof *to);
+    o->storage = STORE_MOVED;
+    o->u.moved = to;
+}
+/* Where that is. */
+static inline struct outcome *outcome_place(struct outcome *o) {
+    return o->storage == STORE_MOVED ? o->u.moved : o;
 }
 /* Give back what it holds; it keeps state and code. Any thread, no lock held. */
 void tine__outcome_free(struct outcome *o);

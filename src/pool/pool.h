@@ -233,7 +233,7 @@ void tine__pool_told(struct pool *p, struct figures_told *out);
 /* Why the pool is broken or was killed, or NULL; a reference for the caller. */
 struct failure *tine__pool_reason(struct pool *p);
 bool tine__pool_is_open(struct pool *p);
-/* The worker on another machine with this number (pool/remote.h; struct task_times.place). False: there is none. */
+/* The worker on another machine with this number (pool/remote.h; struct attempt.place). False: there is none. */
 bool tine__pool_remote(struct pool *p, unsigned number, struct remote *out);
 /* Why its trace has no more (trace/trace.h), said once; to be freed. */
 char *tine__pool_trace_trouble(struct pool *p);

@@ -44,9 +44,9 @@ void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, 
     }
     const struct attempts *attempts = item_attempts(item);
     if (ran && attempt > 1 && attempts && attempts->n >= attempt - 1) {
-        const struct task_times *before = &attempts->list[attempt - 2].times;
-        task.before = before->place ? before->place : before->worker;
-        task.before_at = before->started;
+        const struct attempt *before = &attempts->list[attempt - 2];
+        task.before = before->place ? before->place : before->times.worker;
+        task.before_at = before->times.started;
     }
     if (task.code)
         task.error = message(o, &task.error_len);
