@@ -50,12 +50,13 @@ struct cell {
     uint16_t spare;
 };
 
-#define SEATS_AT ARENA_PAGE
+#define SEATS_AT 64u /* the first ones in the first page */
 #define SLOTS_AT ((uint64_t)256 << 10)
 #define DATA_AT ((uint64_t)8 << 20)
 #define HEAD_SIZE SLOTS_AT
 #define SLOTS_SIZE (ARENA_SLOTS * sizeof(struct slot))
 #define COLUMN_SIZE (ARENA_SLOTS * sizeof(struct cell))
+_Static_assert(sizeof(struct arena_head) <= SEATS_AT, "the head is before the seats");
 _Static_assert(SEATS_AT + ARENA_SEATS * sizeof(struct seat) <= SLOTS_AT, "the seats fit");
 _Static_assert(SLOTS_AT + SLOTS_SIZE <= DATA_AT, "the slots fit");
 

@@ -41,13 +41,13 @@ int tine__link_create(struct link *l) {
 
 /* Of one level. */
 static uint64_t look(const struct link *l, unsigned level, uint64_t *started) {
-    _Atomic uint64_t *running = &l->s->level[level].running;
+    _Atomic uint64_t *running = &level_of(l, level)->running;
     uint64_t word, again = atomic_load_explicit(running, memory_order_acquire);
     /* A worker notes the start before it says what it runs: when the word is the same before and
     ** after, the time belongs to it. Not for ever, if it changes all the time. */
     for (int tries = 0; tries < 100; tries++) {
         word = again;
-        *started = atomic_load_explicit(&l->s->level[level].started, memory_order_acquire);
+        *started = atomic_load_explicit(&level_of(l, level)->started, memory_order_acquire);
         again = atomic_load_explicit(running, memory_order_acquire);
         if (again == word)
             break;
@@ -77,12 +77,12 @@ enum run_state tine__link_find(const struct link *l, uint64_t first, uint64_t co
 }
 
 uint64_t tine__link_at(const struct link *l, unsigned level) {
-    return id_in(atomic_load_explicit(&l->s->level[level].running, memory_order_acquire));
+    return id_in(atomic_load_explicit(&level_of(l, level)->running, memory_order_acquire));
 }
 
 unsigned tine__link_levels(const struct link *l) {
     unsigned n = 0;
-    while (n < LINK_LEVELS && state_in(atomic_load_explicit(&l->s->level[n].running,
+    while (n < LINK_LEVELS && state_in(atomic_load_explicit(&level_of(l, n)->running,
                                                             memory_order_acquire)) != RUN_IDLE)
         n++;
     return n;
@@ -131,7 +131,7 @@ static bool swap(_Atomic uint64_t *running, uint64_t *word, uint64_t to, memory_
 /* The word of the first task in [first, first + count) on any level, and what is in it; NULL: of none. */
 static _Atomic uint64_t *find_word(struct link *l, uint64_t first, uint64_t count, uint64_t *word) {
     for (unsigned level = 0; level < LINK_LEVELS; level++) {
-        _Atomic uint64_t *running = &l->s->level[level].running;
+        _Atomic uint64_t *running = &level_of(l, level)->running;
         *word = atomic_load_explicit(running, memory_order_relaxed);
         if (state_in(*word) == RUN_IDLE)
             break;
@@ -205,7 +205,7 @@ void tine__link_note_spent(struct link *l) {
 
 /* Of the task that runs. */
 static _Atomic uint64_t *word_here(const struct link *l) {
-    return &l->s->level[l->level].running;
+    return &level_of(l, l->level)->running;
 }
 
 bool tine__link_up(struct link *l) {
@@ -223,7 +223,7 @@ void tine__link_down(struct link *l) {
 int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
     uint64_t word = atomic_load_explicit(word_here(l), memory_order_relaxed);
     assert(id >> 56 == 0);
-    atomic_store_explicit(&l->s->level[l->level].started, now, memory_order_relaxed);
+    atomic_store_explicit(&level_of(l, l->level)->started, now, memory_order_relaxed);
     l->first_event = l->events;
     l->gap = 0;
     if (first) {
@@ -244,7 +244,7 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
 }
 
 void tine__link_restart(struct link *l, uint64_t now) {
-    atomic_store_explicit(&l->s->level[l->level].started, now, memory_order_release);
+    atomic_store_explicit(&level_of(l, l->level)->started, now, memory_order_release);
 }
 
 unsigned tine__link_asked(const struct link *l) {
@@ -279,7 +279,7 @@ int tine__link_finish(struct link *l, uint64_t id, bool *asked) {
 }
 
 void tine__link_stamp(struct link *l, struct record *r, uint64_t now) {
-    uint64_t started = atomic_load_explicit(&l->s->level[l->level].started, memory_order_relaxed);
+    uint64_t started = atomic_load_explicit(&level_of(l, l->level)->started, memory_order_relaxed);
     r->timed = started != 0;
     if (started)
         l->times = (struct record_times){started, now};

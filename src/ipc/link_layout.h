@@ -11,10 +11,16 @@
 /* Words that different sides write lie on lines of their own. */
 #define LINE _Alignas(64)
 #define LINK_PAGE 4096
+#define RING_HOME 2048 /* bytes of the ring in the first page: as many as few records need */
 #define RECORD_ALIGN 16u
 
-/* What every task uses comes first, so that a worker whose tasks use nothing else touches one page, and what its ring
-** needs. */
+struct link_level {
+    _Atomic uint64_t running;
+    _Atomic uint64_t started;
+};
+
+/* What every task uses comes first, and the ring begins behind that: a worker whose tasks use nothing else, and whose ring is
+** read as it is written, touches one page. */
 struct link_shared {
     _Atomic uint64_t spent;
     /* Offset in the call heap of the letter that was posted last, 0: none. */
@@ -35,19 +41,18 @@ struct link_shared {
     LINE struct heap_directory directory;
     LINE _Atomic uint32_t turn; /* odd: `progress` is being written */
     struct progress progress;
-    LINE struct {
-        _Atomic uint64_t running;
-        _Atomic uint64_t started;
-    } level[LINK_LEVELS];
+    LINE struct link_level level; /* the lowest, */
+    _Alignas(RING_HOME) char ring[LINK_RING];
+    struct link_level above[LINK_LEVELS - 1]; /* and those of tasks on top of others */
     char place[LINK_PLACE];
-    _Alignas(LINK_PAGE) char ring[LINK_RING];
 };
 
 /* The heap's blocks follow in the same file. */
 #define HEAP_START ((sizeof(struct link_shared) + LINK_PAGE - 1) / LINK_PAGE * LINK_PAGE)
 
 _Static_assert((LINK_RING & (LINK_RING - 1)) == 0, "counts are masked");
-_Static_assert(offsetof(struct link_shared, level) + 64 <= LINK_PAGE, "one page for most tasks");
+_Static_assert(offsetof(struct link_shared, ring) + RING_HOME == LINK_PAGE,
+               "one page for most tasks");
 _Static_assert(LINK_INLINE + sizeof(struct record_times) + RECORD_ALIGN < LINK_RING / 4,
                "a record and a SKIP fit at any time");
 
@@ -68,6 +73,10 @@ static inline uint64_t count_in(uint64_t head) {
 
 static inline uint64_t origin_in(uint64_t head) {
     return head % (1u << ORIGIN_BITS) * RECORD_ALIGN;
+}
+
+static inline struct link_level *level_of(const struct link *l, unsigned level) {
+    return level == 0 ? &l->s->level : &l->s->above[level - 1];
 }
 
 /* --- the running word: task id << 8 | STOP | ASKED | state --- */

@@ -22,12 +22,12 @@ struct queue_calls {
     struct errand_place first_errand;   /* of them, written before */
     _Atomic uint64_t dismissed[GROUPS]; /* workers that are to leave */
     LINE uint16_t place[QUEUE_SLOTS];   /* of each item: written before it is READY */
-    /* By place: whole slots, then those of calls that are no longer. */
-    LINE struct queue_slot slot[QUEUE_SLOTS];
+    /* By place: whole slots, and those of calls that are no longer, of which the first lie in the first page. */
     LINE struct {
         struct call_head call;
         char bytes[SLOT_SMALL];
     } small[QUEUE_SLOTS];
+    LINE struct queue_slot slot[QUEUE_SLOTS];
 };
 
 /* A worker that looks for items again and again before it sleeps. */

@@ -1,6 +1,6 @@
 /* The ring of a link: the records that a worker writes, and the submitter reads (link.h). Both count bytes, for ever;
 ** which byte lies where follows from the origin, which is moved when nothing is unread. So a ring that is read as it is
-** written stays within its first pages, and no others are ever touched. */
+** written stays within its home, the first page of the link, and no others are ever touched. */
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
@@ -160,7 +160,7 @@ static inline void put_record(struct link *l, struct record head, const void *pa
     l->at += record_size(&head);
 }
 
-/* A record goes beyond its page: when all was read, the ring begins again. */
+/* A record goes beyond its home, or as many bytes behind that: when all was read, the ring begins again. */
 static void begin_again(struct link *l) {
     l->seen = atomic_load_explicit(&l->s->tail, memory_order_acquire); /* as in has_room */
     if (l->seen == l->at)
@@ -169,7 +169,7 @@ static void begin_again(struct link *l) {
 
 /* Have room for a record of that size. */
 static void make_room(struct link *l, uint64_t size, void (*ring)(void *arg), void *arg) {
-    if (left_behind(l, l->at) % LINK_PAGE < size)
+    if (left_behind(l, l->at) % RING_HOME < size)
         begin_again(l);
     uint64_t left = left_behind(l, l->at), skip = left < size ? left : 0;
     if (!has_room(l, skip + size))
@@ -180,9 +180,9 @@ static void make_room(struct link *l, uint64_t size, void (*ring)(void *arg), vo
     }
 }
 
-/* ... in the page that was written to last, as it is known. */
+/* ... where was written to last, as it is known. */
 static inline bool has_room_here(const struct link *l, uint64_t size) {
-    return left_behind(l, l->at) % LINK_PAGE >= size && size <= LINK_RING - (l->at - l->seen);
+    return left_behind(l, l->at) % RING_HOME >= size && size <= LINK_RING - (l->at - l->seen);
 }
 
 HOT void tine__link_write(struct link *l, struct record head, const void *payload,

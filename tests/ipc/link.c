@@ -36,7 +36,7 @@ static void write_record(uint64_t id, const void *payload, uint32_t length) {
 /* Every third one says when its task ran: from its id on, until now. */
 static void write_timed(uint64_t id, const void *payload, uint32_t length) {
     struct record r = {.length = length, .kind = RECORD_VALUES, .id = id};
-    w.s->level[0].started = id % 3 ? 0 : id;
+    w.s->level.started = id % 3 ? 0 : id;
     tine__link_stamp(&w, &r, tine__now());
     tine__link_write(&w, r, payload, no_ring, NULL);
 }
@@ -103,7 +103,7 @@ static void an_empty_ring_begins_again(void) {
         CHECK_EQ(tine__link_peek(&l, &r, &payload, &length), 0);
         CHECK_EQ(r.id, id - unread);
         CHECK(memcmp(payload, "0123456789", 10) == 0);
-        CHECK(unread || payload - l.s->ring < LINK_PAGE);
+        CHECK(unread || payload - l.s->ring < RING_HOME);
         tine__link_next(&l);
     }
     CHECK_EQ(unread, 5);
@@ -312,7 +312,7 @@ static void random_rubbish(void) {
             memcpy(l.s->ring + i, &r, sizeof r);
         }
         l.s->directory.count = 5;
-        l.s->level[0].running = check_random(&seed);
+        l.s->level.running = check_random(&seed);
         for (int step = 0; step < 100; step++) {
             if (l.at == l.seen)
                 l.s->head =
