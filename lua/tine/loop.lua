@@ -21,6 +21,7 @@ local NEVER <const> = -1 -- as a deadline
 
 -- All that are not detached, weak: a future without a pool is awaited with the help of any.
 local services = setmetatable({}, { __mode = "k" })
+local isyieldable = coroutine.isyieldable
 
 local Service = {}
 Service.__index = Service
@@ -310,13 +311,13 @@ end
 
 -- And may it yield?
 function Service:here()
-    return coroutine.isyieldable() and self:runs()
+    return isyieldable() and self:runs()
 end
 
 -- The service by which this coroutine can wait for the pool (or view); or nil.
 function loop.here(pool)
-    local s = C.of_pool(pool)
-    return s and s:here() and s or nil
+    local s = isyieldable() and C.of_pool(pool)
+    return s and s:runs() and s or nil
 end
 
 -- Of a future without a pool: any that can; else one that cannot; or nil.

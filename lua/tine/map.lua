@@ -170,10 +170,10 @@ local function await_room(m, service)
     return ok, full
 end
 
--- Read at most `n` items; what the input raises comes after all that was read before.
-local function read_some(m, c, n, size)
-    local service = loop.here(c.pool)
-    local yields = service ~= nil
+-- Read at most `n` items; what the input raises comes after all that was read before. `service`: of the loop that runs
+-- this coroutine, or nil.
+local function read_some(m, c, n, size, service)
+    local yields = service ~= nil and service:here()
     local ok, ended, full = pcall(fill, m, n, size, yields)
     if not ok and not C.is_interrupt(ended) then
         c.failed, c.failure = true, ended
@@ -192,8 +192,8 @@ local function read_some(m, c, n, size)
 end
 
 -- Read ahead as far as we may. Results that are ready come first, so that an input that blocks holds up only itself.
-local function top_up(m, c)
-    while not c.ended and not C.over(c.deadline) do
+local function top_up(m, c, service)
+    while not c.ended and not (c.timed and C.over(c.deadline)) do
         local read, sent, returned, settled, at, ready_first = counts(m)
         adapt(c, settled, at)
         if ready_first then
@@ -204,7 +204,7 @@ local function top_up(m, c)
         if room < 1 or (room < size and sent > returned) then
             return
         end
-        read_some(m, c, min(room, size * c.workers), min(size, room) // 1 | 0)
+        read_some(m, c, min(room, size * c.workers), min(size, room) // 1 | 0, service)
     end
 end
 
@@ -252,16 +252,16 @@ end
 -- The next result is not at hand.
 local function go_on(m)
     local c = control(m)
+    local service = loop.here(c.pool)
     if not c.reading then
         c.reading = true
-        local ok, err = pcall(top_up, m, c)
+        local ok, err = pcall(top_up, m, c, service)
         c.reading = false
         if not ok then
             error(err, 0)
         end
     end
-    local service = loop.here(c.pool)
-    if service and not peek(m) then
+    if service and service:here() and not peek(m) then
         service:park(function()
             return peek(m)
         end, c.deadline)
@@ -310,6 +310,7 @@ local function new_map(self, fn, items, length, opts, workers, far)
         chunksize = count_option(opts, "chunksize"),
         buffersize = count_option(opts, "buffersize"),
         deadline = C.deadline(opts.timeout),
+        timed = opts.timeout ~= nil,
         seconds = far and FAR_SECONDS or CHUNK_SECONDS, -- that a chunk is to take,
         most = far and FAR_ITEMS or MOST_ITEMS, -- and items in it
         size = 1, -- of the chunks, as found so far
@@ -319,7 +320,7 @@ local function new_map(self, fn, items, length, opts, workers, far)
     local m = C.new(self, fn, items, length, c, opts.ordered ~= false, opts.on_error == "return",
         opts.on_event)
     begin_following(m, c, opts.progress)
-    top_up(m, c)
+    top_up(m, c, loop.here(self))
     if c.failed and select(2, counts(m)) == 0 then -- nothing comes before it
         c.failed = false
         error(c.failure, 0)
