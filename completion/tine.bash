@@ -33,16 +33,11 @@ _tine_map() {
     esac
 }
 
-# The options of a program of others, as it tells them.
-_tine_options_of() {
-    "${COMP_WORDS[0]}" "$1" --help 2>/dev/null | sed -n 's/^ \{1,\}-/-/p' | sed 's/  .*//' | tr -s ', =' '\n' |
-        sed '/^-/!d; s/[:.].*//; s/^--\[no-\]\(.*\)/--\1\n--no-\1/'
-}
-
+# Programs of others: what options they have is asked.
 _tine_others() {
     local cur=${COMP_WORDS[COMP_CWORD]}
     case $cur in
-    -*) mapfile -t COMPREPLY < <(compgen -W "$(_tine_options_of "${COMP_WORDS[1]}")" -- "$cur") ;;
+    -*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" __complete "${COMP_WORDS[1]}" 2>/dev/null)" -- "$cur") ;;
     esac
 }
 

@@ -13,11 +13,10 @@ function __tine_lua_files
     printf '@%s\n' $files
 end
 
-# The options of a program of others, as it tells them.
+# Programs of others: what options they have is asked.
 function __tine_options_of
     set -l words (commandline -opc)
-    $words[1] $argv[1] --help 2>/dev/null | sed -n 's/^ \{1,\}-/-/p' | sed 's/  .*//' | tr -s ', =' '\n' |
-        sed '/^-/!d; s/[:.].*//; s/^--\[no-\]\(.*\)/--\1\n--no-\1/'
+    $words[1] __complete $argv[1] 2>/dev/null
 end
 
 complete -c tine -n 'test (count (commandline -opc)) = 1' -a map -d 'A function or a command for each line'

@@ -181,13 +181,12 @@ static bool interpret(lua_State *L, struct command *c) {
 static const char *command_module(const char *name) {
     static const struct {
         const char *name, *module;
-    } commands[] = {{"map", "tine.cli.map"},
-                    {"busted", "tine.cli.busted"},
-                    {"luacheck", "tine.cli.luacheck"},
-                    {"report", "tine.cli.report"},
-                    {"serve", "tine.cli.serve"},
-                    {"key", "tine.cli.key"},
-                    {"top", "tine.cli.top"}};
+    } commands[] = {
+        {"map", "tine.cli.map"},           {"busted", "tine.cli.busted"},
+        {"luacheck", "tine.cli.luacheck"}, {"report", "tine.cli.report"},
+        {"serve", "tine.cli.serve"},       {"key", "tine.cli.key"},
+        {"top", "tine.cli.top"},           {"__complete", "tine.cli.complete"},
+    };
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(name, commands[i].name))
             return commands[i].module;
