@@ -62,16 +62,6 @@ end
 
 -- --- what the workers need -----------------------------------------------------------------------------------
 
--- Loaded once for all workers. Not the runner and what reads the command line: those keep the function that ends
--- the program, and ours is not there yet.
-local MODULES <const> = {
-  "busted.core", "busted", "busted.execute", "busted.block", "busted.context", "busted.environment",
-  "busted.status", "busted.options", "busted.utils", "busted.fixtures",
-  "busted.modules.filter_loader", "busted.modules.helper_loader", "busted.modules.luacov",
-  "busted.modules.output_handler_loader", "busted.modules.test_file_loader", "busted.modules.files.lua",
-  "busted.languages.en", "luassert", "luassert.spy", "luassert.mock", "luassert.stub", "luassert.match", "cliargs",
-}
-
 local PARAMETERS <const> = { "TableFormatLevel", "TableFormatShowRecursion", "TableErrorHighlightCharacter",
                              "TableErrorHighlightColor" }
 
@@ -88,7 +78,7 @@ Suite.__index = Suite
 local function new_pool(options)
   return require "tine".pool {
     name = "tine busted", workers = options.workers, max_tasks_per_worker = 1, on_crash = "replace",
-    preload = MODULES,
+    preload = function() require "tine.cli_busted_file".load_ahead() end,
   }
 end
 
@@ -233,7 +223,7 @@ function Suite:collect(file, parts)
   for _, task in ipairs(parts) do
     local done, events, spent = task.future:pcall()
     if done then
-      task.events, seconds = events, seconds + spent
+      task.events, seconds = worker.read_events(events), seconds + spent
     else
       ok = false
       self:crashed(file, task, events)

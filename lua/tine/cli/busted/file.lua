@@ -23,16 +23,41 @@ function M.unwrap()
   for name, original in pairs(originals) do package.loaded[name] = original end
 end
 
--- Calls busted's runner as the program "busted" does; gives what it would exit with.
-function M.run_busted()
-  local code, compatibility = 0, require "busted.compatibility"
+local code -- that the runner would exit with
+
+-- busted's runner, which keeps the function that ends the program: it gets one that raises ENDED.
+local function load_runner()
+  local compatibility = require "busted.compatibility"
   local exit = compatibility.exit
   function compatibility.exit(n)
     code = n ~= 0 and 1 or 0 -- as its own does
     error(ENDED, 0)
   end
-  local runner = require "busted.runner" -- it keeps the function that is there now
+  local runner = require "busted.runner"
+  require "busted.modules.cli" -- which keeps it, too
   compatibility.exit = exit
+  return runner
+end
+
+-- Loaded once for all workers.
+local MODULES <const> = {
+  "busted.core", "busted", "busted.execute", "busted.block", "busted.context", "busted.environment",
+  "busted.status", "busted.options", "busted.utils", "busted.fixtures", "busted.luajit",
+  "busted.modules.configuration_loader", "busted.modules.filter_loader", "busted.modules.helper_loader",
+  "busted.modules.luacov", "busted.modules.output_handler_loader", "busted.modules.test_file_loader",
+  "busted.modules.files.lua", "busted.modules.files.moonscript", "busted.languages.en", "luassert", "luassert.spy",
+  "luassert.mock", "luassert.stub", "luassert.match", "cliargs", "mediator", "pl.Map", "pl.dir",
+}
+
+function M.load_ahead()
+  load_runner()
+  for _, name in ipairs(MODULES) do pcall(require, name) end -- not every busted has all
+end
+
+-- Calls busted's runner as the program "busted" does; gives what it would exit with.
+function M.run_busted()
+  code = 0
+  local runner = load_runner()
   local call = load("local run, options = ... run(options) return true", "@busted") -- its name in messages
   local ok, err = pcall(call, runner, { standalone = false })
   if not ok and err ~= ENDED then error(err, 0) end
@@ -52,6 +77,18 @@ local function plain(value, depth)
   end
   return copy
 end
+
+-- A plain value as an expression of Lua. Events travel as text: a table that is sent is looked for in all modules that are
+-- loaded, which takes longer than most spec files, and this worker does it once.
+local function written(value)
+  if type(value) ~= "table" then return ("%q"):format(value) end
+  local parts = {}
+  for k, v in pairs(value) do parts[#parts + 1] = ("[%q]=%s"):format(k, written(v)) end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+-- What `written` has made of events.
+function M.read_events(text) return assert(load("return " .. text, "=events", "t", {}))() end
 
 local DEPTH <const> = 6
 local FIELDS <const> = { "starttick", "endtick", "starttime", "endtime", "duration", "randomseed", "message" }
@@ -206,7 +243,7 @@ local function redirect(job)
   end
 end
 
--- job: { file=, arg=, part=, parts=, seed=, parameters=, out=, err=, note= }; gives the events, and seconds.
+-- job: { file=, arg=, part=, parts=, seed=, parameters=, out=, err=, note= }; gives the events, as text, and seconds.
 function M.run(job)
   redirect(job)
   arg = job.arg -- luacheck: globals arg
@@ -215,7 +252,7 @@ function M.run(job)
   prepare_modules(record, job)
   M.run_busted()
   io.stdout:flush()
-  return record.events, host.clock() - started
+  return written(record.events), host.clock() - started
 end
 
 return M
