@@ -78,17 +78,17 @@ Suite.__index = Suite
 local function new_pool(options)
   return require "tine".pool {
     name = "tine busted", workers = options.workers, max_tasks_per_worker = 1, on_crash = "replace",
-    preload = function() require "tine.cli_busted_file".load_ahead() end,
+    preload = function() require "tine.cli.busted.file".load_ahead() end,
   }
 end
 
 -- --- starting files --------------------------------------------------------------------------------------------
 
-function Suite:submit(file, part, parts)
+function Suite:submit(file, part, parts, deal)
   local task = { out = assert(host.temporary "/tmp"), err = assert(host.temporary "/tmp"),
                  note = assert(host.memory "") }
   task.future = self.pool:with { label = file.name }:submit("tine.cli.busted.file.run", {
-    file = file.name, arg = self.arg, part = part, parts = parts, seed = self.busted.randomseed,
+    file = file.name, arg = self.arg, part = part, parts = parts, deal = deal, seed = self.busted.randomseed,
     parameters = self.parameters, out = host.path(task.out), err = host.path(task.err), note = host.path(task.note),
   })
   return task
@@ -117,7 +117,8 @@ function Suite:start(files)
   end)
   for _, file in ipairs(order) do
     local parts = self:parts_of(file)
-    for part = 1, parts do self.tasks[file][part] = self:submit(file, part, parts) end
+    local deal = times_of.deal(self.times, file.name, parts)
+    for part = 1, parts do self.tasks[file][part] = self:submit(file, part, parts, deal) end
   end
 end
 
@@ -175,13 +176,12 @@ function Suite:publish(task, event)
   if block and what == "end" then busted.context.pop() end
 end
 
--- The events of all parts, in the order of the file's blocks; what the file itself publishes is taken once.
+-- The events of all parts, in the order of the file's blocks; what is in each part is taken from the first.
 local function merged(parts)
   local list = {}
   for p, task in ipairs(parts) do
     for i, event in ipairs(task.events) do
-      local own = event.top == 0 or event.top == math.maxinteger
-      if not own or p == 1 then list[#list + 1] = { task = task, event = event, at = i } end
+      if p == 1 or not worker.is_own(event) then list[#list + 1] = { task = task, event = event, at = i } end
     end
   end
   table.sort(list, function(a, b)
@@ -191,17 +191,21 @@ local function merged(parts)
   return list
 end
 
--- Each part knows the file under an id of its own. What was written before it began (by a helper, by -e), was written
--- here, too.
-local function share_file(parts, file)
+-- Each part knows the blocks that are in all of them under ids of its own. What was written before they began (by a
+-- helper, by -e), was written here, too.
+local function share_blocks(parts, file)
+  local blocks = { file }
   for _, task in ipairs(parts) do
-    local first = task.events[1]
+    local first, n = task.events[1], 0
     task.elements, task.out_at, task.err_at = {}, first and first.out, first and first.err
     for _, event in ipairs(task.events) do
-      if event[2].descriptor == "file" then
-        task.elements[event[2].id] = file
-        break
+      local channel = event[1]
+      if #parts > 1 and worker.is_own(event) and channel[2] == "start" or event[2].descriptor == "file" then
+        n = n + 1
+        blocks[n] = blocks[n] or { attributes = {}, run = function() end }
+        task.elements[event[2].id] = blocks[n]
       end
+      if event.top > 0 then break end
     end
   end
 end
@@ -223,7 +227,9 @@ function Suite:collect(file, parts)
   for _, task in ipairs(parts) do
     local done, events, spent = task.future:pcall()
     if done then
-      task.events, seconds = worker.read_events(events), seconds + spent
+      local read = worker.read(events)
+      task.events, seconds = read.events, seconds + spent
+      for n, unit in pairs(read.units) do self.new_times[times_of.unit(file.name, n)] = unit end
     else
       ok = false
       self:crashed(file, task, events)
@@ -243,7 +249,7 @@ function Suite:run_file(file)
     self.failure, self.busted.skipAll = done, true
     return
   elseif done then
-    share_file(parts, file)
+    share_blocks(parts, file)
     for _, item in ipairs(merged(parts)) do self:publish(item.task, item.event) end
   end
   for _, task in ipairs(parts) do

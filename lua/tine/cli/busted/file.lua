@@ -78,8 +78,8 @@ local function plain(value, depth)
   return copy
 end
 
--- A plain value as an expression of Lua. Events travel as text: a table that is sent is looked for in all modules that are
--- loaded, which takes longer than most spec files, and this worker does it once.
+-- A plain value as an expression of Lua. Events travel as text: a table that is sent is looked for in all modules that
+-- are loaded, which takes longer than most spec files, and each worker would do it.
 local function written(value)
   if type(value) ~= "table" then return ("%q"):format(value) end
   local parts = {}
@@ -87,8 +87,7 @@ local function written(value)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
--- What `written` has made of events.
-function M.read_events(text) return assert(load("return " .. text, "=events", "t", {}))() end
+function M.read(text) return assert(load("return " .. text, "=events", "t", {}))() end
 
 local DEPTH <const> = 6
 local FIELDS <const> = { "starttick", "endtick", "starttime", "endtime", "duration", "randomseed", "message" }
@@ -119,9 +118,18 @@ local function note(record, element)
   host.write(record.note, table.concat(names, " ") .. place)
 end
 
+-- The place of an event in the file: the number of the unit (see below) that it belongs to, or before and behind all.
+local OWN_BEGIN <const>, OWN_END <const> = 0, math.maxinteger
+
+function M.is_own(event) return event.top == OWN_BEGIN or event.top == OWN_END end
+
 local function add(record, channel, element, parent, ...)
   io.stdout:flush()
-  local event = { channel, describe_element(record, element), top = record.top, out = host.size(1), err = host.size(2),
+  local top = record.top
+  if record.shared[record.busted.context.parent(element)] and tostring(element.descriptor):find "teardown$" then
+    top = OWN_END
+  end
+  local event = { channel, describe_element(record, element), top = top, out = host.size(1), err = host.size(2),
                   args = table.pack(...) }
   for i = 1, event.args.n do event.args[i] = plain(event.args[i], DEPTH) end
   if parent then event.parent, event.seed = record.ids[parent], parent.randomseed end
@@ -148,38 +156,80 @@ local function subscribe(record)
   for _, what in ipairs { "pending", "failure", "error" } do forward { what } end
 end
 
--- Which child of the file something belongs to; with --split the children of other parts are left out.
-local function count_children(record, job)
-  local busted, n = record.busted, 0
-  local top_of = {}
-  for _, descriptor in ipairs { "describe", "it", "pending" } do
+-- --- parts of a file (--split) ----------------------------------------------------------------------------
+
+-- What is dealt out to the parts are the children of one block: of the file, or, where all of that is in a single
+-- `describe`, of that one, and so on. Those blocks are in each part; what they publish themselves is taken from one.
+local UNITS <const> = { describe = true, it = true, pending = true }
+
+local function deal(record, job)
+  local busted = record.busted
+  local context = busted.context
+  local block, kept, n -- whose children are dealt out, the numbers of those that are in this part, how many there are
+
+  local function enter(element)
+    block, kept, n = element, {}, 0
+    record.shared[element] = true
+  end
+
+  local function is_mine(number) return (job.deal[number] or (number - 1) % job.parts + 1) == job.part end
+
+  -- A first `describe` was kept for it might have been the only one.
+  local function drop_first()
+    local children = context.children(block)
+    for i, child in ipairs(children) do
+      if UNITS[child.descriptor] then
+        table.remove(children, i)
+        kept = {}
+        return
+      end
+    end
+  end
+
+  for descriptor in pairs(UNITS) do
     busted.subscribe({ "register", descriptor }, function()
-      if busted.context.get().descriptor ~= "file" then return nil, true end
+      local into = context.get()
+      if into.descriptor == "file" and into ~= block then enter(into) end
+      if into ~= block then return nil, true end
       n = n + 1
-      return nil, job.parts == 1 or (n - 1) % job.parts == job.part - 1
+      if n == 2 and kept[1] and not is_mine(1) then drop_first() end
+      local keep = is_mine(n) or n == 1 and descriptor == "describe"
+      if keep then kept[#kept + 1] = n end
+      return nil, keep
     end, PRIORITY)
   end
-  -- set when the child is reached: children are executed in the order of their registration
-  for _, descriptor in ipairs { "describe", "test" } do
-    busted.subscribe({ descriptor, "start" }, function(element, parent)
-      if parent and parent.descriptor == "file" then
-        if not top_of[element] then
-          record.reached = record.reached + 1
-          top_of[element] = (record.reached - 1) * job.parts + job.part
-        end
-        record.top = top_of[element]
+
+  local function number_of(element)
+    local i = 0
+    for _, child in ipairs(context.children(block)) do
+      if UNITS[child.descriptor] then i = i + 1 end
+      if child == element then return kept[i] end
+    end
+  end
+
+  local began
+  local function turn_to(top)
+    local now = host.clock()
+    if record.top > 0 then record.units[record.top] = now - began end
+    record.top, began = top, now
+  end
+
+  for _, what in ipairs { "describe", "test" } do
+    busted.subscribe({ what, "start" }, function(element, parent)
+      if parent == block and n == 1 and what == "describe" then
+        enter(element)
+      elseif parent == block then
+        turn_to(number_of(element))
       end
       return nil, true
     end, PRIORITY)
   end
-end
-
--- What stands between two children of the file belongs to the file.
-local function leave_children(record)
-  record.busted.subscribe({ "file", "end" }, function()
-    record.top = math.maxinteger
-    return nil, true
-  end, PRIORITY)
+  for _, what in ipairs { "file", "describe" } do
+    busted.subscribe({ what, "end" }, function(element)
+      if record.shared[element] and record.top < OWN_END then turn_to(OWN_END) end
+      return nil, true
+    end, PRIORITY)
+  end
 end
 
 -- --- the task -----------------------------------------------------------------------------------------------
@@ -210,8 +260,7 @@ local function prepare_modules(record, job)
         if options.language ~= "en" then require("busted.languages." .. options.language) end
         for name, value in pairs(job.parameters) do require "luassert":set_parameter(name, value) end
         subscribe(record) -- last of all: what has priority 1 comes before what had it earlier
-        leave_children(record)
-        count_children(record, job)
+        if job.parts > 1 then deal(record, job) end
       end
     end
   end)
@@ -243,16 +292,18 @@ local function redirect(job)
   end
 end
 
--- job: { file=, arg=, part=, parts=, seed=, parameters=, out=, err=, note= }; gives the events, as text, and seconds.
+-- job: { file=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err=, note= }; gives
+-- what `read` reads, the events and the seconds of units, and seconds.
 function M.run(job)
   redirect(job)
   arg = job.arg -- luacheck: globals arg
-  local record = { ids = {}, elements = {}, events = {}, top = 0, reached = 0, note = assert(host.open(job.note, "a")) }
+  local record = { ids = {}, elements = {}, events = {}, units = {}, shared = {}, top = OWN_BEGIN,
+                   note = assert(host.open(job.note, "a")) }
   local started = host.clock()
   prepare_modules(record, job)
   M.run_busted()
   io.stdout:flush()
-  return written(record.events), host.clock() - started
+  return written { events = record.events, units = record.units }, host.clock() - started
 end
 
 return M

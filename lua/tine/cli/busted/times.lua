@@ -26,6 +26,31 @@ function M.read()
   return times
 end
 
+-- The name of a unit of a file (busted/file.lua) among them.
+function M.unit(name, n) return name .. "\t" .. n end
+
+-- Which part of a file each of its units is to go to, as far as their times are known: the longest first, to the part
+-- that has least.
+function M.deal(times, name, parts)
+  local order, sums, deal = {}, {}, {}
+  if parts == 1 then return deal end
+  local function seconds(n) return times[M.unit(name, n)] end
+  while seconds(#order + 1) do order[#order + 1] = #order + 1 end
+  table.sort(order, function(a, b)
+    if seconds(a) ~= seconds(b) then return seconds(a) > seconds(b) end
+    return a < b
+  end)
+  for part = 1, parts do sums[part] = 0 end
+  for _, n in ipairs(order) do
+    local least = 1
+    for part = 2, parts do
+      if sums[part] < sums[least] then least = part end
+    end
+    deal[n], sums[least] = least, sums[least] + seconds(n)
+  end
+  return deal
+end
+
 function M.write(times)
   local name, lines = file_name(), {}
   for path, seconds in pairs(times) do lines[#lines + 1] = ("%.4f\t%s\n"):format(seconds, path) end
