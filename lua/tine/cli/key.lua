@@ -13,7 +13,7 @@ nobody listens to. More lines may be added: the first key seals tasks, any of th
 ]]
 
 local function parse(...)
-  if (...) == "--help" then return { help = true } end
+  if (...) == "--help" or (...) == "-h" then return { help = true } end
   if select("#", ...) > 0 then trouble.give_up("unexpected argument '%s'\n%s", (...), USAGE) end
   return {}
 end

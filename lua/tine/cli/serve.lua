@@ -63,7 +63,7 @@ local OPTIONS <const> = {
   { "--exit-when-idle", value = "S", key = "exit_when_idle", read = options.seconds },
   { "--exit-without-server", value = "S", key = "exit_without_server", read = options.seconds },
   { "--on", value = "HOST,HOST", key = "hosts", read = words },
-  { "--help", key = "help" },
+  { "--help", "-h", key = "help" },
 }
 
 -- The URL and the options, in any order.

@@ -410,7 +410,8 @@ function M.run(job, input, settings)
   }, Run)
   self.on_done = self:done_callback()
   local pool <close> = new_pool(self, job, settings)
-  self.pool, self.view = pool, settings.timeout and pool:with { timeout = settings.timeout } or pool
+  local label = brief(settings.command or job.file and "@" .. job.file or job.text) -- in messages of a worker's death
+  self.pool, self.view = pool, pool:with { timeout = settings.timeout, label = label }
   local reduces = job.file and pool:submit("tine.cli.map.work.reduces"):result()
   local finish = reduces and not settings.dry_run and reducer(self)
   local ok, err = pcall(self.loop, self)
