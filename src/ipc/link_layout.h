@@ -11,7 +11,7 @@
 /* Words that different sides write lie on lines of their own. */
 #define LINE _Alignas(64)
 #define LINK_PAGE 4096
-#define RING_HOME 2048 /* bytes of the ring in the first page: as many as few records need */
+#define RING_HOME 2048 /* bytes of the ring that lie in the first page */
 #define RECORD_ALIGN 16u
 
 struct link_level {
@@ -19,8 +19,8 @@ struct link_level {
     _Atomic uint64_t started;
 };
 
-/* What every task uses comes first, and the ring begins behind that: a worker whose tasks use nothing else, and whose ring is
-** read as it is written, touches one page. */
+/* What every task uses comes first, and the ring begins behind that: a worker whose tasks use nothing else, and whose ring
+** is read as it is written, touches one page. */
 struct link_shared {
     _Atomic uint64_t spent;
     /* Offset in the call heap of the letter that was posted last, 0: none. */
