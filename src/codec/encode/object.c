@@ -39,7 +39,6 @@ static _Thread_local struct {
 } running;
 
 static int fail_endless(struct encoder *e, int class, const struct step *up) {
-    running.endless = true;
     lua_rawgeti(e->L, class, CLASS_NAME);
     int err = tine__encode_fail(
         e, up,
@@ -53,15 +52,16 @@ static int call_encode(struct encoder *e, int idx, int class, const struct step 
     lua_State *L = e->L;
     lua_rawgeti(L, class, CLASS_ENCODE);
     lua_pushvalue(L, idx);
-    if (running.endless || running.depth >= MAX_NESTED)
+    if (running.endless || running.depth >= MAX_NESTED) {
+        running.endless = true;
         return fail_endless(e, class, up);
+    }
     running.depth++;
     int status = lua_pcall(L, 1, 1, 0);
     running.depth--;
     if (running.endless) {
-        int err = fail_endless(e, class, up);
-        running.endless = running.depth > 0;
-        return err;
+        running.endless = running.depth > 0; /* the message may take memory that is not there */
+        return fail_endless(e, class, up);
     }
     if (status == LUA_ERRMEM)
         return lua_error(L);
