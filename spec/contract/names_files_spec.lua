@@ -148,8 +148,7 @@ describe("a module whose file was edited after a worker had loaded it", function
     end
   end)
 
-  -- Only what was reached in the module itself went by value: another one, which is not edited, went by its name, and brought
-  -- the new file with it.
+  -- Only the edited module itself went by value: another one went by its name, and brought the new file with it.
   it("is not what a worker gets with another module that needs it", function()
     local pool <close> = tine.pool(1)
     for what = 1, 3 do

@@ -431,7 +431,7 @@ function M.one(x) return x + 1 end
       m.set(coroutine.wrap(function() while true do coroutine.yield(1) end end))
       local err = pool:submit(m.run):exception(TIMEOUT)
       assert.equal("serialization", tine.kind(err))
-      assert.matches("what the program has put into 'handler' of module '.-': cannot send a coroutine that coroutine.wrap",
+      assert.matches("what the program has put into 'handler' of module '.-': cannot send a coroutine that ",
         tostring(err))
       local own = modules:add(finally, [[
         local next_one

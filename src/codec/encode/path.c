@@ -188,11 +188,6 @@ static void push_way(struct encoder *e, const struct step *s, int left, int all)
     lua_concat(L, 3);
 }
 
-int tine__encode_nomem(struct encoder *e) {
-    lua_pushliteral(e->L, "not enough memory to encode a value");
-    return TINE_ENOMEM;
-}
-
 int tine__encode_fail(struct encoder *e, const struct step *step, const char *format, ...) {
     lua_State *L = e->L;
     int n = 0;
