@@ -142,6 +142,17 @@ static void ask(struct here *h, struct here_call *c, const struct order *o, stru
     }
 }
 
+/* What runs, in another thread, is to end; nothing of it begins any more. */
+static void ask_all(struct here *h) {
+    for (struct list *n = h->told.next; n != &h->told; n = n->next) {
+        struct here_call *c = LIST_ITEM(n, struct here_call, node);
+        uint64_t word = c->call.running;
+        c->call.upto = 0;
+        if (word)
+            (void)tine__inner_ask(&c->call, (uint32_t)(word >> 8) - 1, false);
+    }
+}
+
 static void look(const struct here_call *c, struct answer *a) {
     if (c && !c->begun)
         return; /* AT_SITE */
@@ -187,12 +198,17 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
     case ORDER_SPREAD:
         spread(h, o->errand);
         break;
-    case ORDER_DISMISS:
     case ORDER_KILL:
+        ask_all(h);
+        h->leaving = true;
+        break;
+    case ORDER_DISMISS:
     case ORDER_FINISH:
         h->leaving = true;
         break;
     case ORDER_END:
+        if (h->busy)
+            ask_all(h);
         h->ending = true;
         break;
     case ORDER_NONE:
@@ -286,14 +302,21 @@ static bool here_work(struct site *s, pthread_mutex_t *lock) {
     else
         work_end(h, lock);
     h->busy = false;
+    if (h->ending)
+        tine__fd_ring(h->manager); /* that was waited for */
     return true;
+}
+
+/* Nobody is at work in it any more: then it may go. */
+static bool is_over(const struct here *h) {
+    return h->ending && !h->gone && !h->busy;
 }
 
 /* A thread that waits may do what there is to do; that it is over the manager is to hear. */
 static void here_flush(struct site *s, uint64_t now) {
     (void)now;
     struct here *h = here_of(s);
-    if (h->ending && !h->gone)
+    if (is_over(h))
         tine__fd_ring(h->manager);
     struct bell waiter = {&h->words[0], h->bell};
     if (here_has_work(s))
@@ -315,8 +338,8 @@ static bool has_answer(struct here_call *c) {
 static bool here_news(struct site *s, bool pressed) {
     const struct here *h = here_of(s);
     (void)pressed;
-    return (h->ending && !h->gone) || h->errand || h->stage == STAGE_STARTED ||
-           h->stage == STAGE_JUDGED || h->stage == STAGE_ENDED ||
+    return is_over(h) || h->errand || h->stage == STAGE_STARTED || h->stage == STAGE_JUDGED ||
+           h->stage == STAGE_ENDED ||
            (!list_empty(&h->told) && has_answer(LIST_ITEM(h->told.next, struct here_call, node)));
 }
 
@@ -414,7 +437,7 @@ static bool here_report(struct site *s, struct report *r, bool listen) {
     } else if (!tell_call(h, r) && h->stage == STAGE_ENDED) {
         r->kind = REPORT_EXITED;
         h->stage = STAGE_OVER;
-    } else if (r->kind == REPORT_NONE && h->ending && !h->gone) {
+    } else if (r->kind == REPORT_NONE && is_over(h)) {
         h->gone = true;
         *r = (struct report){.kind = REPORT_GONE, .error = h->lost ? EBADF : 0};
     }

@@ -422,6 +422,34 @@ static void test_break(void) {
     }
 }
 
+/* Without processes: what another thread runs is asked to end, and until it has the pool is not over: it was at once, its
+** thread ran on in memory that had been given back, and the task for ever. */
+static void *submit_endless(void *arg) {
+    tine_future *f = submit(arg, "while true do end", 0);
+    CHECK_EQ(tine_future_code(f), TINE_EBROKEN);
+    tine_future_free(f);
+    return NULL;
+}
+
+static void test_kill_in_process(void) {
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_stats s = {.size = sizeof s};
+    tine_pool *pool;
+    pthread_t thread;
+    options.in_process = true;
+    for (int hard = 0; hard < 2; hard++) {
+        OK(tine_pool_open(&pool, &options));
+        OK(pthread_create(&thread, NULL, submit_endless, pool));
+        EVENTUALLY(tine_pool_stats(pool, &s) == 0 && s.running == 1);
+        OK(tine_pool_kill(pool, hard));
+        OK(tine_pool_wait(pool, -1));
+        OK(tine_pool_stats(pool, &s));
+        CHECK_EQ(s.running, 0);
+        OK(pthread_join(thread, NULL));
+        tine_pool_close(pool);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -438,6 +466,7 @@ static const struct {
     {"signal", test_signal},
     {"fork", test_fork},
     {"break", test_break},
+    {"kill in process", test_kill_in_process},
 };
 
 int main(int argc, char **argv) {
