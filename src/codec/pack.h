@@ -12,7 +12,6 @@
 
 #include <msgpack/pack_define.h>
 #include <msgpack/timestamp.h>
-
 #include "base/buf.h"
 #include "codec/wire.h"
 

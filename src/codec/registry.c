@@ -5,7 +5,6 @@
 */
 #include <lauxlib.h>
 #include <stdatomic.h>
-
 #include "codec/base.h"
 #include "codec/codec.h"
 #include "codec/registry.h"

@@ -2,7 +2,6 @@
 #include <endian.h>
 #include <lua.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "base/hot.h"
 #include "codec/codec.h"

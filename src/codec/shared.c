@@ -4,7 +4,6 @@
 ** same object, until the store says that some value is gone: those of which it has none any more are dropped.
 */
 #include <lauxlib.h>
-
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/codec.h"

@@ -4,7 +4,6 @@
 
 #include <lua.h>
 #include <stdbool.h>
-
 #include "codec/codec.h"
 #include "codec/state.h"
 

@@ -18,7 +18,6 @@
 */
 #include <lauxlib.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "codec/base.h"
 #include "codec/changes/uses.h"

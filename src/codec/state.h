@@ -25,7 +25,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-
 #include "base/buf.h"
 #include "base/list.h"
 #include "codec/base.h"

@@ -1,7 +1,6 @@
 /* Functions of the module under names or in places that the program may have given them before anybody looked, so that they
 ** were taken for the module's own doing. */
 #include <lua.h>
-
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"

@@ -7,7 +7,6 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
-
 #include "codec/changes/company.h"
 #include "codec/changes/gather.h"
 #include "codec/changes/uses.h"

@@ -1,7 +1,6 @@
 /* Gathering what goes along with a name from tables: what was changed in them, and in those that they lead to. */
 #include <lauxlib.h>
 #include <lua.h>
-
 #include "codec/changes/changes.h"
 #include "codec/changes/company.h"
 #include "codec/changes/gather.h"

@@ -1,7 +1,6 @@
 /* Has the program put it there? Of what is found in a module's table. */
 #include <lauxlib.h>
 #include <lua.h>
-
 #include "codec/changes/changes.h"
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"

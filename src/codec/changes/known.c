@@ -1,7 +1,6 @@
 /* What is known to belong into a table: the record to which it is compared. */
 #include <lua.h>
 #include <string.h>
-
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
 #include "codec/lua/standard.h"

@@ -2,7 +2,6 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
-
 #include "codec/changes/changes.h"
 #include "codec/changes/scan.h"
 #include "codec/encode/code.h"

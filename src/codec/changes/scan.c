@@ -1,6 +1,5 @@
 /* What a look at a table has found: paths and values. */
 #include <lua.h>
-
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
 

@@ -3,7 +3,6 @@
 */
 #include <lauxlib.h>
 #include <string.h>
-
 #include "codec/changes/changes.h"
 #include "codec/changes/uses.h"
 #include "codec/changes/watch.h"

@@ -1,7 +1,6 @@
 /* What the program has put into variables of modules, by way of functions that assign them. */
 #include <lua.h>
 #include <string.h>
-
 #include "codec/changes/changes.h"
 #include "codec/changes/gather.h"
 #include "codec/changes/watch.h"

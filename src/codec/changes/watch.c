@@ -10,7 +10,6 @@
 #include <lua.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include "base/sys.h"
 #include "codec/base.h"
 #include "codec/changes/watch.h"

@@ -1,6 +1,5 @@
 /* What the sender had changed in modules, for one call: done before it begins, undone after it. */
 #include <lauxlib.h>
-
 #include "codec/base.h"
 #include "codec/codec.h"
 #include "codec/decode/apply.h"

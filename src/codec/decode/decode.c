@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <lauxlib.h>
 #include <limits.h>
-
 #include "base/hot.h"
 #include "codec/base.h"
 #include "codec/codec.h"

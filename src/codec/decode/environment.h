@@ -3,7 +3,6 @@
 #define TINE_CODEC_DECODE_ENVIRONMENT_H
 
 #include <stdbool.h>
-
 #include "codec/decode/reader.h"
 
 /* The value on top, which is taken, is the upvalue that comes now. */

@@ -1,6 +1,5 @@
 /* Functions that came: code, upvalues, and the globals that it names. */
 #include <lua.h>
-
 #include "codec/decode/environment.h"
 #include "codec/decode/function.h"
 #include "codec/decode/loaded.h"

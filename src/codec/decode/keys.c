@@ -1,5 +1,4 @@
 #include <lua.h>
-
 #include "codec/decode/keys.h"
 
 static uint8_t *guess(struct keys *k, const char *p, size_t n) {

@@ -6,7 +6,6 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/sys.h"

@@ -1,6 +1,5 @@
 /* Objects that something points back to: they are kept by their ordinals. */
 #include <lua.h>
-
 #include "codec/decode/reader.h"
 #include "codec/wire.h"
 

@@ -1,7 +1,6 @@
 /* Values of registered classes, their metatables, and notes. */
 #include <lauxlib.h>
 #include <lua.h>
-
 #include "codec/decode/environment.h"
 #include "codec/decode/object.h"
 #include "codec/decode/reader.h"

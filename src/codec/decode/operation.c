@@ -1,7 +1,6 @@
 /* Operations: arrays whose first item says that they are more than an array. */
 #include <lauxlib.h>
 #include <lua.h>
-
 #include "codec/codec.h"
 #include "codec/decode/apply.h"
 #include "codec/decode/environment.h"

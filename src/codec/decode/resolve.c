@@ -1,7 +1,6 @@
 /* Names back to what they name: modules are required, fields looked up. */
 #include <lauxlib.h>
 #include <string.h>
-
 #include "codec/changes/changes.h"
 #include "codec/codec.h"
 #include "codec/decode/reader.h"

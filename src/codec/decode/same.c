@@ -12,7 +12,6 @@
 */
 #include <lauxlib.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "codec/decode/apply.h"
 #include "codec/decode/reader.h"

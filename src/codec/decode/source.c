@@ -5,7 +5,6 @@
 ** left behind may still use that) makes the next one get a closure of its own.
 */
 #include <lauxlib.h>
-
 #include "codec/decode/reader.h"
 #include "codec/decode/resolve.h"
 #include "codec/state.h"

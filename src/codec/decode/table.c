@@ -1,6 +1,5 @@
 /* Tables that are more than an array or a map. */
 #include <lua.h>
-
 #include "codec/base.h"
 #include "codec/decode/environment.h"
 #include "codec/decode/reader.h"

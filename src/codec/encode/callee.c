@@ -1,7 +1,6 @@
 /* What is called to bytes: a function, a text or a callable table; and where it is from, for labels. */
 #include <lauxlib.h>
 #include <lua.h>
-
 #include "base/buf.h"
 #include "codec/codec.h"
 #include "codec/encode/callee.h"

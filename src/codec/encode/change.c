@@ -1,6 +1,5 @@
 /* One thing that the program has changed to bytes: a path, and what is there now. */
 #include <lua.h>
-
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/encode/change.h"

@@ -11,7 +11,6 @@
 #include <lua.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include "base/list.h"
 #include "codec/cache.h"
 #include "codec/changes/watch.h"

@@ -1,7 +1,6 @@
 /* Names to bytes together with what goes along with them: what the program has changed. */
 #include <lua.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "codec/changes/changes.h"
 #include "codec/changes/company.h"

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include "base/buf.h"
 #include "codec/base.h"
 #include "codec/encode/seen.h"

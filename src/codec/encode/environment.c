@@ -1,6 +1,5 @@
 /* Environments to bytes: tables that stand for the globals are numbered in each call. */
 #include <lua.h>
-
 #include "codec/encode/encoder.h"
 #include "codec/encode/environment.h"
 #include "codec/encode/seen.h"

@@ -1,6 +1,5 @@
 /* Functions to bytes: code, upvalues, and the globals that the code names. */
 #include <lua.h>
-
 #include "codec/base.h"
 #include "codec/changes/changes.h"
 #include "codec/changes/uses.h"

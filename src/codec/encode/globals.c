@@ -1,6 +1,5 @@
 /* The globals that a function names to bytes: pairs of name and value. */
 #include <lua.h>
-
 #include "base/error.h"
 #include "codec/changes/changes.h"
 #include "codec/encode/code.h"

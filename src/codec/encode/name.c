@@ -1,7 +1,6 @@
 /* Names to bytes. */
 #include <lua.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/base.h"

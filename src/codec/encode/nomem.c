@@ -1,6 +1,5 @@
 /* The one error of encoding that needs no way to it, so that those who find the way (path.c) can fail, too. */
 #include <lua.h>
-
 #include "base/error.h"
 #include "codec/encode/encoder.h"
 

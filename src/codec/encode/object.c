@@ -1,6 +1,5 @@
 /* Values of registered classes, and their metatables, to bytes. */
 #include <lua.h>
-
 #include "base/error.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/object.h"

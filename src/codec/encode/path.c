@@ -4,7 +4,6 @@
 */
 #include <lauxlib.h>
 #include <stdarg.h>
-
 #include "base/error.h"
 #include "codec/encode/encoder.h"
 #include "codec/names/names.h"

@@ -1,5 +1,4 @@
 #include <stdlib.h>
-
 #include "base/sys.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/seen.h"

@@ -1,7 +1,6 @@
 /* From the stack to a segment: what tine__encode_function and its like have in common. */
 #include <lauxlib.h>
 #include <stdlib.h>
-
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/hot.h"

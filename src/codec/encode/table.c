@@ -7,7 +7,6 @@
 */
 #include <lua.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "codec/base.h"
 #include "codec/encode/encoder.h"

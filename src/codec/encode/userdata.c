@@ -1,7 +1,6 @@
 /* Userdata and coroutines to bytes, as far as they can travel. */
 #include <lua.h>
 #include <string.h>
-
 #include "codec/base.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/name.h"

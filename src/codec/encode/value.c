@@ -1,6 +1,5 @@
 /* Lua values to bytes. */
 #include <lua.h>
-
 #include "codec/base.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/function.h"

@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/text.h"

@@ -5,7 +5,6 @@
 */
 #include <lauxlib.h>
 #include <string.h>
-
 #include "codec/files/files.h"
 #include "codec/state.h"
 

@@ -1,7 +1,6 @@
 /* What is asked of the record of a module's file (files.c). */
 #include <stdlib.h>
 #include <string.h>
-
 #include "base/hash.h"
 #include "codec/files/record.h"
 

@@ -1,5 +1,4 @@
 #include <string.h>
-
 #include "base/buf.h"
 #include "codec/files/starts.h"
 #include "codec/lua/ops.h"

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
 #include "base/buf.h"
 #include "base/hash.h"
 #include "codec/files/files.h"

@@ -1,6 +1,5 @@
 /* The metatables of the codec's own userdata. */
 #include <lauxlib.h>
-
 #include "codec/lua/class.h"
 
 /* Once it is registered it is complete: luaL_newmetatable, and __gc after it, would leave one without __gc behind

@@ -1,6 +1,5 @@
 #include <lua.h>
 #include <string.h>
-
 #include "codec/lua/dump.h"
 #include "codec/state.h"
 

@@ -7,7 +7,6 @@
 */
 #include <lauxlib.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "codec/lua/dump.h"
 #include "codec/lua/globals.h"

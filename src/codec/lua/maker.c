@@ -13,7 +13,6 @@
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "codec/lua/dump.h"
 #include "codec/lua/maker.h"

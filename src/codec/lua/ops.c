@@ -1,7 +1,6 @@
 #include <lauxlib.h>
 #include <stdatomic.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/lua/dump.h"

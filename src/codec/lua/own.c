@@ -4,7 +4,6 @@
 */
 #include <lauxlib.h>
 #include <string.h>
-
 #include "codec/lua/own.h"
 #include "codec/lua/standard.h"
 #include "codec/state.h"

@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
 #include "codec/files/record.h"
 #include "codec/lua/standard.h"
 

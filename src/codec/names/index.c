@@ -1,7 +1,6 @@
 /* The index of names (names.c) is made: all that can be reached from loaded modules, the nearest first. */
 #include <lauxlib.h>
 #include <string.h>
-
 #include "codec/base.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"

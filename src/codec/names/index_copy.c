@@ -9,7 +9,6 @@
 */
 #include <lua.h>
 #include <string.h>
-
 #include "codec/encode/encoder.h"
 #include "codec/lua/class.h"
 #include "codec/names/index.h"

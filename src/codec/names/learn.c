@@ -4,7 +4,6 @@
 */
 #include <lua.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "codec/base.h"
 #include "codec/changes/uses.h"

@@ -21,7 +21,6 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include "base/buf.h"
 #include "base/sys.h"
 #include "codec/base.h"

@@ -5,7 +5,6 @@
 #include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
-
 #include "base/buf.h"
 #include "codec/base.h"
 #include "codec/changes/watch.h"

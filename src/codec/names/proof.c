@@ -13,7 +13,6 @@
 #include <lauxlib.h>
 #include <limits.h>
 #include <string.h>
-
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"

@@ -5,7 +5,6 @@
 #include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
-
 #include "codec/names/names.h"
 
 struct codec;

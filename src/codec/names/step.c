@@ -1,7 +1,6 @@
 /* Steps from one object to another: a field, an item, a metatable, an upvalue. The way from a module to what has a name.
 */
 #include <lua.h>
-
 #include "codec/names/step.h"
 
 static bool take_upvalue(lua_State *L, int at, int i) {

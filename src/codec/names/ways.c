@@ -5,7 +5,6 @@
 ** one for, goes by that. It is the codec's own: the index, which others share, stays as it is.
 */
 #include <lua.h>
-
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"

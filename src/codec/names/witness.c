@@ -3,7 +3,6 @@
 */
 #include <lua.h>
 #include <string.h>
-
 #include "base/hash.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"

@@ -5,7 +5,6 @@
 #include <lua.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include "codec/names/index.h"
 
 struct file;
