@@ -165,8 +165,8 @@ describe("a pool without processes", function()
   it("tells a task its number and its label as errors and futures tell them", function()
     local pool <close> = tine.pool(0)
     local function own() return tine.worker.task.id, tine.worker.task.label end
-    local first, id, label = pool:submit(own), nil, nil
-    id, label = first:result()
+    local first = pool:submit(own)
+    local id, label = first:result()
     assert.equal(1, id)
     assert.truthy(label:find "#1$", label)
     assert.truthy(tostring(first):find(label, 1, true), tostring(first))
