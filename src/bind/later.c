@@ -2,7 +2,7 @@
 #include "bind/loop.h"
 #include "bind/submit.h"
 
-struct waiting { /* user value 1: the room, which is ours alone */
+struct delayed { /* user value 1: the room, which is ours alone */
     struct core *core;
     struct draft draft;
     struct room *room;
@@ -11,7 +11,7 @@ struct waiting { /* user value 1: the room, which is ours alone */
 
 /* The continuation; `at`: where the waiting one is. What was encoded stays as it was at the call of submit. */
 static int send_waiting(lua_State *L, int status, lua_KContext at) {
-    struct waiting *w = lua_touserdata(L, (int)at);
+    struct delayed *w = lua_touserdata(L, (int)at);
     (void)status;
     while (!tine__try_send(L, w->core, &w->draft, &w->room->call, w->function)) {
         if (!tine__loop_push(L, w->core, "room")) { /* it was detached meanwhile */
@@ -27,9 +27,9 @@ static int send_waiting(lua_State *L, int status, lua_KContext at) {
 
 int tine__send_later(lua_State *L, struct core *c, const struct draft *d, struct room *r,
                      uint32_t function) {
-    struct waiting *w = lua_newuserdatauv(L, sizeof *w, 1);
+    struct delayed *w = lua_newuserdatauv(L, sizeof *w, 1);
     int at = lua_gettop(L);
-    *w = (struct waiting){.core = c, .draft = *d, .room = r, .function = function};
+    *w = (struct delayed){.core = c, .draft = *d, .room = r, .function = function};
     if (c->room == r) { /* the core gets another one; if not, the room stays on the stack */
         lua_getiuservalue(L, 1, VIEW_CORE);
         lua_getiuservalue(L, -1, CORE_ROOM);

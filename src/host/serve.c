@@ -11,8 +11,6 @@
 #include "host/cli.h"
 #include "serve/serve.h"
 
-
-
 /* --- what it says --- */
 
 struct sayer {
