@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "pool/internal.h"
+#include "worker/protocol.h"
 
 static void say_end(char *out, size_t size, int status) {
     if (WIFSIGNALED(status))
@@ -143,7 +144,10 @@ static void keep_segment(struct failure *f, const struct blame *b) {
 /* The fork server has ended unasked. */
 static void say_gone(struct failure *f, const struct blame *b) {
     char end[96];
-    say_end(end, sizeof end, b->status);
+    if (WIFEXITED(b->status) && WEXITSTATUS(b->status) == WORKER_SPEECHLESS)
+        snprintf(end, sizeof end, "it could not send this program a message");
+    else
+        say_end(end, sizeof end, b->status);
     if (b->error == EBADF)
         tine__failure_say(f,
                           "the pool is broken: the program has closed or replaced its descriptors");

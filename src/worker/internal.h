@@ -38,6 +38,7 @@ struct server {
     bool shut;      /* no worker will be asked for any more */
     bool dismissed; /* the submitter has said that it wants no more: its end of file is no death */
     bool ending;    /* nothing new is begun, and what cannot be told is not */
+    bool mute;      /* it ends because something could not be told */
     bool taken;     /* it has taken over what the program has told of itself, */
     bool attached;  /* takes part in the pool's memory, */
     bool settled;   /* and is known by its name */

@@ -116,7 +116,8 @@ struct print_note {
 };
 #define PRINT_LABEL 4096u /* bytes; a longer label is cut */
 
-/* The exit code of a worker that cannot have the memory by which it would say why it ends: before it is ready. */
+/* The exit code of a worker that cannot have the memory by which it would say why it ends, before it is ready; and of a fork
+** server that cannot tell the submitter something. */
 #define WORKER_SPEECHLESS 71
 
 #define MESSAGE_MAX (60u << 10) /* a message with its bytes; longer error texts are cut */

@@ -80,8 +80,10 @@ static void tell(struct server *s, const struct message *m) {
     while ((err = tine__control_send(s->control, m, sizeof *m, NULL, 0)) == TINE_EAGAIN)
         if (poll(p, 2, -1) > 0 && p[1].revents)
             return;
-    if (err && !s->ending)
+    if (err && !s->ending) {
+        s->mute = true;
         end(s);
+    }
 }
 
 static void tell_started(struct server *s, uint32_t id, pid_t pid) {
@@ -428,7 +430,7 @@ static bool submitter_is_dead(const struct server *s) {
 static _Noreturn void leave(const struct server *s) {
     const struct message m = {.kind = MESSAGE_GONE, .pid = getpid()};
     tine__control_send(s->control, &m, sizeof m, NULL, 0);
-    _exit(0);
+    _exit(s->mute ? WORKER_SPEECHLESS : 0);
 }
 
 /* Wait until all of the toll are gone, or will not be in time. Others that end meanwhile are, too. */
