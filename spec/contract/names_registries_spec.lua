@@ -386,6 +386,64 @@ function M.one(x) return x + 1 end
       for _ = 1, 3 do assert.same({ 1, 42 }, { pool:submit(function() return m.run() end):result(TIMEOUT) }) end
     end)
 
+    -- The worker's own was put out: of the default, false or nil that the module has begun with, it was said that the program
+    -- had put it there.
+    it("is what the worker has put there, where the program has put nothing there", function()
+      local function returns(text) return "function() return " .. text .. " end" end
+      for _, case in ipairs {
+        { "local v; local M = {}" },
+        { "local M = {} do local a = 1; function M.a() return a end; function M.b(x) a = x end end do local v", "end" },
+        { "local v = false; local M = {}" },
+        { "local v = os.getenv 'NO_SUCH_VARIABLE'; local M = {}" },
+        { "local v = package.config == 1; local M = {}" },
+        { "local v; if package.config == 1 then v = print end; local M = {}" },
+        { "local _, _, v = ...; local M = {}" },
+        { "local v = " .. returns "1" .. "; local M = {}" },
+        { "local function a() end; local M = {}; local v = a" },
+        { "local function make(x) return " .. returns "x" .. " end; local M = { make = make }; local v = make(1)" },
+        { "local M = {}; local v; local function a() end", "function M.reset(f) v = f or a end M.reset()" },
+        { "local M = {}; function M.A() end; M.default = M.A; local v = M.default" },
+        { "local M = { A = { f = print } }; M.default = M.A; local v = M.default" },
+        { "local A = { f = print }; local v = A; local M = { A = A }" },
+        { "local v = require 'spec.support.modules'; local M = {}" },
+      } do
+        local m = modules:add(finally, case[1] .. [[
+          function M.set(x) v = x end
+          function M.get() return v == "worker" end
+        ]] .. (case[2] or "") .. " return M")
+        local function begin() m.set "worker" end
+        local pool <close> = tine.pool { workers = 1, initializer = begin }
+        for _ = 1, 3 do assert.is_true(pool:submit(m.get):result(TIMEOUT), case[1]) end
+      end
+    end)
+
+    -- It had done it here, and the worker, where it had not been done, was told that it was.
+    it("is the worker's own where the module does something once, though the program may give it something, too", function()
+      for _, case in ipairs {
+        { "begin", "function() list = { 1 } end", "if begin then local f = begin begin = nil f() end" },
+        { "begin", "true", "if begin then list = { 1 } begin = false end" },
+        { "begin", "stub", "if begin == stub then list = { 1 } begin = print end" },
+        { "begin", "stub", "if begin == stub then list = { 1 } begin = real end" },
+        { "_, begin", "nil; begin = function() list = { 1 } begin = real end", "begin()" },
+      } do
+        local m = modules:add(finally, ([[
+          local list
+          local M = {}
+          local function stub() end
+          local function real() end
+          local %s = %s
+          function M.set(f) begin = f end
+          function M.run() %s return list[1] end
+          return M]]):format(table.unpack(case)))
+        for when = 1, 2 do -- before the first call, and after one
+          local pool <close> = tine.pool(1)
+          if when == 2 then pool:submit(function() return m.set end):result(TIMEOUT) end
+          m.run()
+          for _ = 1, 3 do assert.equal(1, pool:submit(m.run):result(TIMEOUT), case[3]) end
+        end
+      end
+    end)
+
     -- Functions and classes of modules were taken for what the module had put there itself.
     it("is a function or a class of the module's own, or of another one", function()
       local other, name = modules:add(finally, [[

@@ -79,18 +79,13 @@ bool tine__file_is_given(const struct file *f, uint64_t function, int upvalue) {
     return h && upvalue <= 64 && h->given >> (upvalue - 1) & 1;
 }
 
-bool tine__file_has_start(const struct file *f, uint64_t function, int upvalue) {
-    const struct file_hash *h = tine__file_function(f, function);
-    return h && upvalue <= 64 && h->started >> (upvalue - 1) & 1;
-}
-
-uint64_t tine__start_hash(uint64_t function, int upvalue, uint64_t value) {
-    uint64_t parts[3] = {function, (uint64_t)upvalue, value};
+uint64_t tine__start_hash(uint64_t function, int upvalue, uint64_t what) {
+    uint64_t parts[3] = {function, (uint64_t)upvalue, what};
     return tine__hash(parts, sizeof parts);
 }
 
-bool tine__file_starts_with(const struct file *f, uint64_t function, int upvalue, uint64_t value) {
-    uint64_t hash = tine__start_hash(function, upvalue, value);
+bool tine__file_starts_with(const struct file *f, uint64_t function, int upvalue, uint64_t what) {
+    uint64_t hash = tine__start_hash(function, upvalue, what);
     return f->nstarts && bsearch(&hash, f->starts, f->nstarts, sizeof hash, tine__compare_hashes);
 }
 

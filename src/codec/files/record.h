@@ -23,8 +23,18 @@ struct file_hash {
     uint64_t assigns; /* of a function: those that it assigns itself, or functions in it do */
     uint64_t filled;  /* of a function: those with tables that functions may put something into */
     uint64_t given;   /* of a function: those that functions assign what they were called with */
-    uint64_t started; /* of a function: those that have something at first, as far as is seen */
     bool again;       /* of a function: there may be many of it */
+};
+
+/* What a variable may have at first. */
+enum start_kind {
+    START_NIL,
+    START_FALSE,
+    START_FUNCTION, /* one that the main function makes: its hash is there, too */
+    START_FIELD,    /* what was in a field of something, whose key's hash is there, too */
+    START_TABLE,    /* one that the main function makes */
+    START_OTHER,    /* a string, a number, true */
+    START_UNKNOWN,  /* anything */
 };
 
 /* How good a name is; the first is best. */
@@ -63,8 +73,7 @@ struct file {
     struct file_definition *definitions;
     struct file_key *keys;
     uint64_t *values; /* hashes of string constants that are more than names of fields */
-    uint64_t
-        *starts; /* hashes of a function, an upvalue of it, and a function that this has at first */
+    uint64_t *starts; /* hashes of a function, an upvalue of it, and what this may have at first */
     uint32_t nfunctions, ntexts, ndefinitions, nkeys, nvalues, nstarts;
 };
 
@@ -97,12 +106,11 @@ enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function,
 bool tine__file_assigns(const struct file *f, uint64_t function, int upvalue);
 /* May a function assign to that upvalue what it was called with? Then it is who calls that decides. */
 bool tine__file_is_given(const struct file *f, uint64_t function, int upvalue);
-/* Has that upvalue something at first, as far as is seen? */
-bool tine__file_has_start(const struct file *f, uint64_t function, int upvalue);
-/* Is it the function of hash `value` that it may have at first? */
-bool tine__file_starts_with(const struct file *f, uint64_t function, int upvalue, uint64_t value);
+/* May that upvalue, which functions assign, have `what` at first: an enum start_kind, or a function or what is in a field, by
+** the hash of that or of its key? */
+bool tine__file_starts_with(const struct file *f, uint64_t function, int upvalue, uint64_t what);
 /* The hash of such a fact. */
-uint64_t tine__start_hash(uint64_t function, int upvalue, uint64_t value);
+uint64_t tine__start_hash(uint64_t function, int upvalue, uint64_t what);
 /* Has that upvalue always the same table, into which functions may put something? */
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue);
 

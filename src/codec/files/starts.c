@@ -4,44 +4,83 @@
 #include "codec/lua/ops.h"
 #include "codec/state.h"
 
-#define NO_CHILD UINT32_MAX
+#define MAX_LISTED 16 /* of one variable */
 
-/* What a register has. */
+/* What a register may have. */
 struct content {
-    bool some;      /* not nil */
-    bool shared;    /* a function has it as an upvalue */
-    uint32_t child; /* the number of the function that it is, or NO_CHILD */
+    unsigned kinds;
+    bool shared;       /* a function has it as an upvalue */
+    bool foreign;      /* it is a global, or in such a one */
+    uint64_t function; /* the hash of the one that it may be, or 0 */
+    uint64_t key;      /* that of the field that it may be from, or 0 */
 };
 
 struct run {
     const struct opcodes *ops;
-    const struct child *children;
-    size_t nchildren;
+    const struct main_code *code;
     struct content registers[REGISTERS];
+    size_t certain; /* instructions before this one may have been jumped over */
     struct starts *out;
     bool failed;
 };
 
-static void note(struct run *r, unsigned reg) {
-    const struct content *c = &r->registers[reg];
-    r->out->some[reg] |= c->some;
-    if (c->child == NO_CHILD)
-        return;
-    struct start start = {.variable = reg, .function = r->children[c->child].hash};
-    r->failed |= buf_append(&r->out->functions, &start, sizeof start) != 0;
+static void list(struct run *r, unsigned reg, uint64_t what) {
+    struct start start = {.variable = reg, .what = what};
+    if (r->out->count[reg] == MAX_LISTED)
+        r->out->kinds[reg] |= 1u << START_UNKNOWN;
+    else if (buf_append(&r->out->list, &start, sizeof start) != 0)
+        r->failed = true;
+    else
+        r->out->count[reg]++;
 }
 
-static void put(struct run *r, unsigned reg, bool some, uint32_t child) {
+/* Does the function of that hash assign something to that variable? A function that replaces itself prepares something once. */
+static bool assigns(const struct run *r, uint64_t function, unsigned reg) {
+    for (size_t k = 0; k < r->code->nchildren; k++) {
+        const struct child *c = &r->code->children[k];
+        for (size_t i = 0; c->hash == function && i < c->n && i < 64; i++)
+            if (c->variables[i] == reg && (c->assigns >> i & 1))
+                return true;
+    }
+    return false;
+}
+
+static void note(struct run *r, unsigned reg) {
+    const struct content *c = &r->registers[reg];
+    r->out->kinds[reg] |= c->kinds;
+    if (r->out->kinds[reg] >> START_UNKNOWN & 1)
+        return;
+    if (c->function)
+        list(r, reg, c->function);
+    if (c->key)
+        list(r, reg, c->key);
+    if (c->function && assigns(r, c->function, reg))
+        r->out->kinds[reg] |= 1u << START_UNKNOWN;
+}
+
+/* Instruction `i` puts that into the register, or may do so. */
+static void put(struct run *r, size_t i, unsigned reg, struct content new) {
     struct content *c = &r->registers[reg];
-    c->some = some;
-    c->child = child;
+    if (i < r->certain) {
+        bool two = (c->function && new.function && c->function != new.function) ||
+                   (c->key && new.key && c->key != new.key);
+        new.kinds |= c->kinds | (two ? 1u << START_UNKNOWN : 0);
+        new.function = new.function ? new.function : c->function;
+        new.key = new.key ? new.key : c->key;
+        new.foreign = new.foreign && c->foreign;
+    }
+    new.shared = c->shared;
+    *c = new;
     if (c->shared)
         note(r, reg);
 }
 
-/* The registers that function number `child` has as upvalues are shared from now on. */
-static void share(struct run *r, uint32_t child) {
-    const struct child *c = &r->children[child];
+static void put_kind(struct run *r, size_t i, unsigned reg, enum start_kind kind) {
+    put(r, i, reg, (struct content){.kinds = 1u << kind});
+}
+
+/* The registers that the function has as upvalues are shared from now on. */
+static void share(struct run *r, const struct child *c) {
     for (size_t i = 0; i < c->n; i++) {
         if (c->variables[i] >= REGISTERS || r->registers[c->variables[i]].shared)
             continue;
@@ -50,39 +89,101 @@ static void share(struct run *r, uint32_t child) {
     }
 }
 
+/* A function is called: it may be one of the file's own, which assigns variables. */
+static void call(struct run *r, unsigned a) {
+    for (unsigned reg = 0; !r->registers[a].foreign && reg < REGISTERS; reg++)
+        if (r->registers[reg].shared)
+            r->out->kinds[reg] |= 1u << START_UNKNOWN;
+}
+
 /* Does the instruction put nothing into its first register? Of those that compare, and the like, that is not asked. */
 static bool only_reads(const struct opcodes *ops, unsigned op) {
     return op == ops->setupval || (op >= ops->settabup && op <= ops->setfield) || op == ops->ret ||
-           op == ops->jump || op == ops->setlist || op == ops->tailcall;
+           op == ops->jump || op == ops->setlist || op == ops->extraarg;
 }
 
-static void step(struct run *r, uint32_t x) {
+/* The last register into which the instruction may put something, as Lua's list of instructions has them. */
+static unsigned last_of(const struct opcodes *ops, uint32_t x) {
+    unsigned op = op_of(x), a = a_of(x), c = c_of(x);
+    if (op == ops->call || op == ops->closure + 1u) /* OP_VARARG */
+        return a + (c > 2 ? c - 2 : 0);
+    if (op == ops->forloop || op == ops->forloop + 1u) /* OP_FORPREP */
+        return a + 3;
+    if (op == ops->tforloop - 1u) /* OP_TFORCALL */
+        return a + 3 + c;
+    return a + (op == ops->self);
+}
+
+/* A field is taken, of a global, of the table in register `b`, or of the globals. */
+static void take_field(struct run *r, size_t i, uint32_t x) {
+    struct content new = {.kinds = 1u << START_FIELD};
+    new.foreign = op_of(x) == r->ops->gettabup || r->registers[b_of(x)].foreign;
+    if (c_of(x) < r->code->nconstants)
+        new.key = r->code->constants[c_of(x)];
+    if (!new.key)
+        new.kinds = 1u << START_UNKNOWN;
+    put(r, i, a_of(x), new);
+}
+
+static void take_anything(struct run *r, size_t i, uint32_t x) {
+    unsigned a = a_of(x), op = op_of(x);
+    struct content new = {.kinds = 1u << START_UNKNOWN};
+    new.foreign = op == r->ops->self && r->registers[b_of(x)].foreign;
+    for (unsigned reg = a; reg <= last_of(r->ops, x) && reg < REGISTERS; reg++)
+        put(r, i, reg, new);
+}
+
+static void step(struct run *r, size_t i, uint32_t x) {
     const struct opcodes *ops = r->ops;
     unsigned op = op_of(x), a = a_of(x);
+    if (op == ops->call || op == ops->tailcall)
+        call(r, a);
     if (only_reads(ops, op))
         return;
     if (op == ops->loadnil) {
-        for (unsigned i = a; i <= a + b_of(x) && i < REGISTERS; i++)
-            put(r, i, false, NO_CHILD);
-    } else if (op == ops->closure && bx_of(x) < r->nchildren) {
-        put(r, a, true, bx_of(x));
-        share(r, bx_of(x));
+        for (unsigned reg = a; reg <= a + b_of(x) && reg < REGISTERS; reg++)
+            put_kind(r, i, reg, START_NIL);
+    } else if (op == ops->loadfalse || op == ops->loadfalse + 1u) { /* OP_LFALSESKIP */
+        put_kind(r, i, a, START_FALSE);
+    } else if (op == ops->loadfalse + 2u ||                 /* OP_LOADTRUE */
+               (op > ops->move && op <= ops->loadk + 1u)) { /* OP_LOADI, OP_LOADF, OP_LOADKX */
+        put_kind(r, i, a, START_OTHER);
+    } else if (op == ops->newtable) {
+        put_kind(r, i, a, START_TABLE);
+    } else if (op == ops->closure && bx_of(x) < r->code->nchildren) {
+        const struct child *c = &r->code->children[bx_of(x)];
+        put(r, i, a, (struct content){.kinds = 1u << START_FUNCTION, .function = c->hash});
+        share(r, c);
     } else if (op == ops->move) {
-        put(r, a, r->registers[b_of(x)].some, r->registers[b_of(x)].child);
+        put(r, i, a, r->registers[b_of(x)]);
+    } else if (op == ops->getfield || op == ops->gettabup) {
+        take_field(r, i, x);
     } else {
-        unsigned last = op == ops->call && c_of(x) > 2 ? a + c_of(x) - 2 : a + (op == ops->self);
-        for (unsigned i = a; i <= last && i < REGISTERS; i++)
-            put(r, i, true, NO_CHILD);
+        take_anything(r, i, x);
     }
 }
 
-bool tine__starts_of(const struct opcodes *ops, const unsigned char *code, size_t n,
-                     const struct child *children, size_t nchildren, struct starts *out) {
-    struct run r = {.ops = ops, .children = children, .nchildren = nchildren, .out = out};
-    memset(out->some, 0, sizeof out->some);
-    for (unsigned i = 0; i < REGISTERS; i++)
-        r.registers[i].child = NO_CHILD;
-    for (size_t i = 0; i < n; i++)
-        step(&r, instruction(code, i));
+/* Where the instruction may go on, if that is farther on than the next one. */
+static size_t jump_from(const struct opcodes *ops, size_t i, uint32_t x) {
+    unsigned op = op_of(x);
+    if (op == ops->loadfalse + 1u)
+        return i + 2;
+    if (op == ops->jump)
+        return jump_of(x) > 0 ? i + 1 + (size_t)jump_of(x) : 0;
+    if (op == ops->forloop + 1u || op == ops->forloop + 2u) /* OP_FORPREP, OP_TFORPREP */
+        return i + 1 + bx_of(x);
+    return 0;
+}
+
+bool tine__starts_of(const struct opcodes *ops, const struct main_code *code, struct starts *out) {
+    struct run r = {.ops = ops, .code = code, .out = out};
+    memset(out->kinds, 0, sizeof out->kinds);
+    memset(out->count, 0, sizeof out->count);
+    for (size_t i = 0; i < code->n; i++) {
+        uint32_t x = instruction(code->code, i);
+        size_t to = jump_from(ops, i, x);
+        step(&r, i, x);
+        r.certain = to > r.certain ? to : r.certain;
+    }
     return !r.failed;
 }

@@ -29,9 +29,11 @@ struct scan {
     struct buf values;   /* hashes of string constants that are used as values */
     struct buf assigned; /* variables that functions assign */
     struct buf given;    /* variables that functions assign what they were called with */
-    struct buf filled;   /* those with a table that functions may put something into */
-    struct buf found;    /* struct found: functions, those inside of one before it */
-    struct buf ups;      /* the variables that are their upvalues */
+    struct buf cleared;  /* those that functions assign nil or false */
+    struct buf asked;  /* those that functions look at before they assign something of their own */
+    struct buf filled; /* those with a table that functions may put something into */
+    struct buf found;  /* struct found: functions, those inside of one before it */
+    struct buf ups;    /* the variables that are their upvalues */
     struct buf children; /* numbers in found of functions that the main function makes */
     struct starts starts;
     uint32_t count; /* functions begun so far */
@@ -95,12 +97,13 @@ static void note_value(struct scan *s, const struct function *f, size_t i) {
 /* ---- functions inside of the main one ---- */
 
 /* From which upvalue each register has its value, or the table in which that was: its number + 1; 0: none; PARAMETER:
-** from what the function was called with. It may be one of old, as what writes into registers is not all looked at: a table
+** from what the function was called with; NOTHING. It may be one of old, as what writes into registers is not all looked at: a table
 ** too many is found rather than one too few. */
 struct origins {
     unsigned of[REGISTERS];
 };
 #define PARAMETER (REGISTERS + 1)
+#define NOTHING (REGISTERS + 2) /* the code says nil or false */
 
 static void note_filled(struct scan *s, const struct function *f, unsigned upvalue) {
     if (upvalue && upvalue <= f->nups && f->ups[upvalue - 1] != NO_VARIABLE)
@@ -126,25 +129,36 @@ static void follow(struct scan *s, const struct function *f, uint32_t x, struct 
         from->of[a] = from->of[b_of(x)];
     } else if (op == ops->newtable || op == ops->closure || op == ops->self) {
         from->of[a] = 0;
+    } else if (op == ops->loadnil || op == ops->loadfalse) {
+        unsigned last = op == ops->loadnil ? a + b_of(x) : a;
+        for (unsigned r = a; r <= last && r < REGISTERS; r++)
+            from->of[r] = NOTHING;
     }
 }
 
-static void note_assigned(struct scan *s, const uint32_t *variable, bool given) {
+static void note_assigned(struct scan *s, const uint32_t *variable, unsigned origin, bool asked) {
     append(s, &s->assigned, variable, sizeof *variable);
-    if (given)
+    if (origin == PARAMETER)
         append(s, &s->given, variable, sizeof *variable);
+    if (origin == NOTHING)
+        append(s, &s->cleared, variable, sizeof *variable);
+    if (asked && origin != PARAMETER)
+        append(s, &s->asked, variable, sizeof *variable);
 }
 
 static void scan_inner(struct scan *s, const struct function *f) {
     struct origins from = {{0}};
+    bool asked[REGISTERS] = {false}; /* upvalues */
     for (unsigned i = 0; i < f->parameters; i++)
         from.of[i] = PARAMETER;
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
         note_value(s, f, i);
         follow(s, f, x, &from);
+        if (op_of(x) == s->ops.getupval)
+            asked[b_of(x)] = true;
         if (op_of(x) == s->ops.setupval && b_of(x) < f->nups)
-            note_assigned(s, &f->ups[b_of(x)], from.of[a_of(x)] == PARAMETER);
+            note_assigned(s, &f->ups[b_of(x)], from.of[a_of(x)], asked[b_of(x)]);
         else if ((op_of(x) == s->ops.setfield || op_of(x) == s->ops.settabup) && !k_of(x))
             add_key(s, f, b_of(x), STORE_VARIES);
     }
@@ -281,9 +295,15 @@ static void find_starts(struct scan *s, const struct function *f) {
     s->failed |= !children;
     for (size_t i = 0; children && i < n; i++) {
         const struct found *found = (const struct found *)(const void *)s->found.data + numbers[i];
-        children[i] = (struct child){found->hash, ups + found->first, found->nups};
+        children[i] = (struct child){found->hash, ups + found->first, found->nups, found->assigns};
     }
-    if (children && !tine__starts_of(&s->ops, f->code, f->n, children, n, &s->starts))
+    struct main_code code = {.code = f->code,
+                             .n = f->n,
+                             .constants = (const uint64_t *)(const void *)f->constants.data,
+                             .nconstants = f->constants.len / sizeof(uint64_t),
+                             .children = children,
+                             .nchildren = n};
+    if (children && !tine__starts_of(&s->ops, &code, &s->starts))
         s->failed = true;
     free(children);
 }
@@ -342,23 +362,34 @@ static uint64_t bits_of(const struct buf *variables, const uint32_t *ups, uint32
     return bits;
 }
 
-/* Which of the upvalues have something at first: a bit each. And which function that may be is kept in `b`. */
-static uint64_t keep_starts(struct scan *s, const struct found *found, const uint32_t *ups,
-                            struct buf *b) {
-    const struct start *starts = (const struct start *)(const void *)s->starts.functions.data;
-    size_t n = s->starts.functions.len / sizeof *starts;
-    uint64_t bits = 0;
+static void keep_start(struct scan *s, const struct found *found, uint32_t i, uint64_t what,
+                       struct buf *b) {
+    uint64_t hash = tine__start_hash(found->hash, (int)i + 1, what);
+    append(s, b, &hash, sizeof hash);
+}
+
+/* What may be in the upvalues that the function assigns at first is kept in `b`. */
+static void keep_starts(struct scan *s, const struct found *found, const uint32_t *ups,
+                        struct buf *b) {
+    const struct start *starts = (const struct start *)(const void *)s->starts.list.data;
+    size_t n = s->starts.list.len / sizeof *starts;
+    uint64_t cleared = bits_of(&s->cleared, ups, found->nups);
+    uint64_t asked = bits_of(&s->asked, ups, found->nups);
     for (uint32_t i = 0; i < found->nups && i < 64; i++) {
-        if (ups[i] >= REGISTERS || !s->starts.some[ups[i]])
+        if (!(found->assigns >> i & 1))
             continue;
-        bits |= UINT64_C(1) << i;
-        for (size_t k = 0; k < n; k++) {
-            uint64_t hash = tine__start_hash(found->hash, (int)i + 1, starts[k].function);
-            if (starts[k].variable == ups[i] && (found->assigns >> i & 1))
-                append(s, b, &hash, sizeof hash);
-        }
+        unsigned kinds = ups[i] < REGISTERS ? s->starts.kinds[ups[i]] : 1u << START_UNKNOWN;
+        if (cleared >> i & 1) /* the module does so itself, when it has done something once */
+            kinds |= 1u << START_NIL | 1u << START_FALSE;
+        if (asked >> i & 1) /* or prepared it */
+            kinds |= 1u << START_UNKNOWN;
+        for (unsigned kind = 0; kind <= START_UNKNOWN; kind++)
+            if (kinds >> kind & 1)
+                keep_start(s, found, i, kind, b);
+        for (size_t k = 0; k < n; k++)
+            if (starts[k].variable == ups[i])
+                keep_start(s, found, i, starts[k].what, b);
     }
-    return bits;
 }
 
 static void keep_function(struct scan *s, const struct found *found, struct file *f,
@@ -373,7 +404,7 @@ static void keep_function(struct scan *s, const struct found *found, struct file
     f->assigns |= h->assigns;
     h->given |= bits_of(&s->given, ups, found->nups);
     if (h->assigns)
-        h->started |= keep_starts(s, found, ups, starts);
+        keep_starts(s, found, ups, starts);
     h->filled |= bits_of(&s->filled, ups, found->nups);
 }
 
@@ -398,6 +429,8 @@ static void keep(struct scan *s, struct file *f) {
     sort_hashes(&s->values, &f->values, &f->nvalues);
     sort_variables(&s->assigned);
     sort_variables(&s->given);
+    sort_variables(&s->cleared);
+    sort_variables(&s->asked);
     sort_variables(&s->filled);
     struct buf starts;
     tine__buf_init(&starts);
@@ -412,9 +445,11 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     tine__buf_init(&s.values);
     tine__buf_init(&s.assigned);
     tine__buf_init(&s.given);
+    tine__buf_init(&s.cleared);
+    tine__buf_init(&s.asked);
     tine__buf_init(&s.filled);
     tine__buf_init(&s.children);
-    tine__buf_init(&s.starts.functions);
+    tine__buf_init(&s.starts.list);
     tine__buf_init(&s.found);
     tine__buf_init(&s.ups);
     if (s.c.ok && s.ops.known)
@@ -423,9 +458,11 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     bool good = s.c.ok && s.ops.known && !s.failed;
     tine__buf_free(&s.assigned);
     tine__buf_free(&s.given);
+    tine__buf_free(&s.cleared);
+    tine__buf_free(&s.asked);
     tine__buf_free(&s.filled);
     tine__buf_free(&s.children);
-    tine__buf_free(&s.starts.functions);
+    tine__buf_free(&s.starts.list);
     tine__buf_free(&s.found);
     tine__buf_free(&s.ups);
     return good;

@@ -67,6 +67,8 @@ static struct opcodes learn(lua_State *L) {
         .ret = probe(L, "local a; return a", 2),
         .move = probe(L, "local a; local b = a", 2),
         .loadnil = probe(L, "local a", 1),
+        .loadfalse = probe(L, "return false", 1),
+        .extraarg = probe(L, "return {}", 2),
     };
     o.known = o.gettabup != 0x7f && o.settabup != 0x7f && o.gettabup != o.settabup;
     return o;

@@ -12,7 +12,7 @@
 struct opcodes {
     unsigned char gettabup, settabup, getupval, setupval, loadk, gettable, settable, getfield,
         setfield, self, newtable, setlist, closure, call, tailcall, jump, forloop, tforloop, ret,
-        move, loadnil;
+        move, loadnil, loadfalse, extraarg;
     bool known;
 };
 struct opcodes tine__opcodes(lua_State *L);
