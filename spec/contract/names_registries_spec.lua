@@ -386,6 +386,23 @@ function M.one(x) return x + 1 end
       for _ = 1, 3 do assert.same({ 1, 42 }, { pool:submit(function() return m.run() end):result(TIMEOUT) }) end
     end)
 
+    -- It was not seen after a first call: only functions and tables were watched.
+    it("is there when a flag was taken away after other tasks, and no longer", function()
+      local m = modules:add(finally, [[
+        local flag, level = true, "info"
+        local M = {}
+        function M.set(x, y) flag, level = x, y end
+        function M.get() return flag, level end
+        return M]])
+      local pool <close> = tine.pool(1)
+      local function run() return pool:submit(m.get):result(TIMEOUT) end
+      assert.same({ true, "info" }, { run() })
+      m.set(false, nil)
+      for _ = 1, 2 do assert.same({ false }, { run() }) end
+      m.set(true, "info")
+      for _ = 1, 2 do assert.same({ true, "info" }, { run() }) end
+    end)
+
     -- The worker's own was put out: of the default, false or nil that the module has begun with, it was said that the program
     -- had put it there.
     it("is what the worker has put there, where the program has put nothing there", function()

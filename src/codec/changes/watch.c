@@ -184,9 +184,20 @@ bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watc
     return true;
 }
 
+/* Which function or table is there; or else: nil, false, or something other. */
 static const void *object_in(lua_State *L, int idx) {
-    int type = lua_type(L, idx);
-    return type == LUA_TFUNCTION || type == LUA_TTABLE ? lua_topointer(L, idx) : NULL;
+    static const char none, no, other;
+    switch (lua_type(L, idx)) {
+    case LUA_TFUNCTION:
+    case LUA_TTABLE:
+        return lua_topointer(L, idx);
+    case LUA_TNIL:
+        return &none;
+    case LUA_TBOOLEAN:
+        return lua_toboolean(L, idx) ? &other : &no;
+    default:
+        return &other;
+    }
 }
 
 bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i) {

@@ -13,7 +13,7 @@ enum watch_how {
     WATCH_KEYS,      /* and which keys with anything else */
     WATCH_VALUES,    /* which values a table has */
     WATCH_FUNCTIONS, /* which functions a table, and tables in it, hold */
-    WATCH_UPVALUE,   /* which function or table, if any, is in a variable of a function */
+    WATCH_UPVALUE,   /* which function or table is in a variable of a function, or nil or false */
 };
 
 struct watched {
@@ -38,7 +38,7 @@ struct watch {
 bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key);
 /* Note what the table at `t` is. */
 bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watch_how how);
-/* Note which function or table is in upvalue `i` of the function at `fn`. */
+/* Note which function or table is in upvalue `i` of the function at `fn`, or nil, or false. */
 bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i);
 /* Is it all so still? The list is on top, at `list`; something is left above it. The globals table is at `env`, unless
 ** that is 0. Never raises. */
