@@ -122,10 +122,10 @@ static bool was_met_with(struct encoder *e, const struct variable *v) {
         lua_rawset(L, value + 1);
     }
     if (lua_rawgeti(L, value + 2, -v->upvalue) == LUA_TNIL) {
-        lua_pushboolean(L, 1);
-        lua_rawseti(L, value + 2, -v->upvalue);
         lua_pushvalue(L, value);
         lua_rawseti(L, value + 2, v->upvalue);
+        lua_pushboolean(L, 1);
+        lua_rawseti(L, value + 2, -v->upvalue);
     }
     lua_rawgeti(L, value + 2, v->upvalue);
     bool same = lua_rawequal(L, -1, value);
@@ -133,32 +133,37 @@ static bool was_met_with(struct encoder *e, const struct variable *v) {
     return same;
 }
 
+/* Has the variable its first value from a field with the key on top? */
+static bool is_first_key(lua_State *L, const struct variable *v) {
+    size_t len;
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return false;
+    const char *key = lua_tolstring(L, -1, &len);
+    return starts_with(v, tine__hash(key, len));
+}
+
 /* Is the value on top, a function or a table, in a field under such a key as the variable has its first value from: where its
-** name says, or in the module's own table? */
+** name says, or in the module's own table? If that is too large to look, it may be. */
 static bool is_from_field(struct encoder *e, const struct variable *v) {
     lua_State *L = e->L;
     int value = lua_gettop(L), left = KEPT_FIELDS;
     const struct name *n = tine__name_find(e->c, lua_topointer(L, value));
-    const char *key;
     bool is = false;
     if (!starts_with(v, START_FIELD))
         return false;
     if (n) {
         tine__name_push_step(e, (uint32_t)(n - e->c->names.list));
-        if (lua_type(L, -1) == LUA_TSTRING) {
-            key = lua_tostring(L, -1);
-            is = starts_with(v, tine__hash(key, strlen(key)));
-        }
+        is = is_first_key(L, v);
         lua_settop(L, value);
     }
     lua_rawgeti(L, e->self, ST_LOADED);
     lua_pushstring(L, v->root);
-    if (lua_rawget(L, -2) == LUA_TTABLE)
-        for (lua_pushnil(L); !is && --left >= 0 && lua_next(L, value + 2); lua_pop(L, 1))
-            if (lua_rawequal(L, -1, value) && lua_type(L, -2) == LUA_TSTRING) {
-                key = lua_tostring(L, -2);
-                is = starts_with(v, tine__hash(key, strlen(key)));
-            }
+    if (!is && lua_rawget(L, -2) == LUA_TTABLE)
+        for (lua_pushnil(L); !is && lua_next(L, value + 2); lua_settop(L, value + 3)) {
+            bool same = lua_rawequal(L, -1, value);
+            lua_pushvalue(L, -2);
+            is = --left < 0 || (same && is_first_key(L, v));
+        }
     lua_settop(L, value);
     return is;
 }
