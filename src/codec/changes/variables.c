@@ -133,6 +133,13 @@ static bool was_met_with(struct encoder *e, const struct variable *v) {
     return same;
 }
 
+/* The variable is met, with the value on top, which may be anything: where the file does not say all, that is kept. */
+static void meet(struct encoder *e, const struct variable *v) {
+    if (is_given(v) && (starts_with(v, START_UNKNOWN) || starts_with(v, START_FIELD) ||
+                        starts_with(v, START_TABLE)))
+        was_met_with(e, v);
+}
+
 /* Has the variable its first value from a field with the key on top? */
 static bool is_first_key(lua_State *L, const struct variable *v) {
     size_t len;
@@ -305,7 +312,10 @@ int tine__gather_variables(struct gathering *g) {
         uint64_t hash = tine__hash_function(L, e->self, fn);
         for (int i = 1; !err && (text = lua_getupvalue(L, fn, i)); i++) {
             struct variable v = {f, tine__name_root(e, n), text, hash, i, fn};
-            if (is_variable(g, f, fn, i, set) && is_given_value(g, &v))
+            bool met = !is_variable(g, f, fn, i, set);
+            if (!met)
+                meet(e, &v);
+            if (!met && is_given_value(g, &v))
                 err = gather_variable(g, n, &v);
             if (!err)
                 lua_settop(L, fn);
