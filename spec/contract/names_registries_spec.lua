@@ -389,18 +389,18 @@ function M.one(x) return x + 1 end
     -- It was not seen after a first call: only functions and tables were watched.
     it("is there when a flag was taken away after other tasks, and no longer", function()
       local m = modules:add(finally, [[
-        local flag, level = true, "info"
+        local flag, level, home = true, "info", tostring(1) -- what a call gives is known when it is met
         local M = {}
-        function M.set(x, y) flag, level = x, y end
-        function M.get() return flag, level end
+        function M.reset(x, y, z) flag, level, home = x, y, z end
+        function M.get() return flag, level, home end
         return M]])
       local pool <close> = tine.pool(1)
-      local function run() return pool:submit(m.get):result(TIMEOUT) end
-      assert.same({ true, "info" }, { run() })
-      m.set(false, nil)
-      for _ = 1, 2 do assert.same({ false }, { run() }) end
-      m.set(true, "info")
-      for _ = 1, 2 do assert.same({ true, "info" }, { run() }) end
+      local function run() return table.pack(pool:submit(m.get):result(TIMEOUT)) end
+      assert.same({ true, "info", "1", n = 3 }, run())
+      m.reset(false, nil, nil)
+      for _ = 1, 2 do assert.same({ false, n = 3 }, run()) end
+      m.reset(true, "info", "1")
+      for _ = 1, 2 do assert.same({ true, "info", "1", n = 3 }, run()) end
     end)
 
     -- The worker's own was put out: of the default, false or nil that the module has begun with, it was said that the program
