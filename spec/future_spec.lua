@@ -272,4 +272,54 @@ describe("future", function()
     end
     assert.equal(1, pool:submit(math.abs, -1):result())
   end)
+
+  -- What a result is kept in was made after its future, and so is finalized before those that were made earlier: it was
+  -- read where it had been.
+  it("that a finalizer asks for its result when that has been finalized says so", function()
+    local said = {}
+    do
+      local owner = setmetatable({}, { __gc = function(o)
+        said.argument = tostring(pool:submit(string.len, o.future):exception(20))
+        said.text = tostring(o.future)
+        said.result = select(2, pcall(o.future.result, o.future))
+      end })
+      owner.future = pool:submit(string.rep, "x", 1000)
+      tine.wait { owner.future }
+    end
+    collectgarbage()
+    collectgarbage()
+    for what, text in pairs { text = said.text, argument = said.argument, result = tostring(said.result) } do
+      assert.matches("the result of this future has been finalized", text, 1, true, what)
+    end
+    assert.equal("invalid_state", said.result.kind)
+  end)
+
+  -- What else there is to keep of it makes room, which runs finalizers.
+  it("is an argument in a finalizer that runs while it is taken in", function()
+    local results, future = {}, nil
+    local function long()
+      tine.worker.progress(1, 2, "half")
+      return ("x"):rep(1000)
+    end
+    for round = 1, 150 do
+      local new, ran = pool:submit(long), 0
+      while not new:done() do end -- it is not taken in by that
+      for _ = 1, 1000 do
+        setmetatable({}, { __gc = function()
+          ran = ran + 1
+          local now = future and (ran + round) % 10 == 0 and ran <= 250
+          results[#results + 1] = now and pool:submit(string.len, future) or nil
+        end })
+      end
+      collectgarbage("incremental", 200, 1000, 1)
+      repeat collectgarbage "step" until ran > 0
+      ran = 0
+      future = new
+      assert.equal(1000, #new:result(20))
+      future = nil
+    end
+    collectgarbage("incremental", 200, 100, 13)
+    for _, f in ipairs(results) do assert.equal(1000, f:result(20)) end
+    assert.is_true(#results > 0)
+  end)
 end)

@@ -176,10 +176,14 @@ int tine__program_push_future(lua_State *L) {
 
 /* The future at 1, which a script has submitted, gets a handle: pushed. */
 static void make_handle(lua_State *L, struct future *f) {
-    struct item *leader = f->done ? NULL : f->anchor.item;
     const char *label = tine__future_label(L, f, 1);
     tine_future **handle = push_handle(L);
-    *handle = tine__api_follow(f->core->program, label, leader, outcome_place(&f->outcome));
+    const struct outcome *outcome = tine__future_outcome(L, f, 1);
+    if (!outcome)
+        tine__error(L, TINE_EINVALID, "the result of this future has been finalized");
+    struct item *leader = f->done ? NULL : f->anchor.item;
+    *handle = tine__api_follow(f->core->program, label, leader, outcome);
+    lua_pop(L, 1);
     if (!*handle)
         luaL_error(L, "not enough memory");
     lua_pushvalue(L, -1);

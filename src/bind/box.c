@@ -23,6 +23,11 @@ struct outcome *tine__box(lua_State *L, struct outcome *o) {
     return &box->outcome;
 }
 
+struct outcome *tine__box_outcome(lua_State *L, int idx) {
+    struct box **held = lua_touserdata(L, idx);
+    return held && *held ? &(*held)->outcome : NULL;
+}
+
 int tine__box_gc(lua_State *L) {
     struct box **held = lua_touserdata(L, 1), *box = *held;
     *held = NULL;

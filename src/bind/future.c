@@ -3,6 +3,7 @@
 */
 #include <string.h>
 #include "base/hot.h"
+#include "bind/box.h"
 #include "bind/errors.h"
 #include "bind/extras.h"
 #include "bind/future.h"
@@ -208,27 +209,51 @@ static void decode_outcome(lua_State *L, struct future *f, int idx, struct outco
     f->failed = n < 0 && !tine__future_cancelled(f);
 }
 
-/* It is about to decode its outcome `o`, which the C library may still want. */
+struct outcome *tine__future_outcome(lua_State *L, struct future *f, int idx) {
+    if (f->outcome.storage != STORE_MOVED) {
+        lua_pushnil(L);
+        return &f->outcome;
+    }
+    if (f->cache == CACHE_NONE) {
+        lua_getiuservalue(L, idx, FUTURE_VALUE);
+    } else {
+        tine__extras_push(L, f, idx);
+        lua_getfield(L, -1, "box");
+        lua_remove(L, -2);
+    }
+    return tine__box_outcome(L, -1);
+}
+
+/* It is about to decode its outcome `o`, which the C library may still want; if that is in a box this is on top. */
 static void keep_for_program(lua_State *L, struct future *f, int idx, struct outcome *o) {
     o->readers++; /* one that never ends: with the future it is freed */
-    if (f->outcome.storage != STORE_MOVED)
+    if (o == &f->outcome)
         return;
     tine__extras_push(L, f, idx);
-    lua_getiuservalue(L, idx, FUTURE_VALUE);
+    lua_pushvalue(L, -2);
     lua_setfield(L, -2, "box");
     lua_pop(L, 1);
+}
+
+/* A finalizer of something that was made before the box has the future still. */
+static void keep_finalized(lua_State *L, struct future *f, int idx) {
+    tine__error_push(L, TINE_EINVALID, "the result of this future has been finalized");
+    lua_pushliteral(L, "");
+    tine__future_keep_error(L, f, idx);
 }
 
 void tine__future_decode(lua_State *L, struct future *f, int idx) {
     if (f->cache != CACHE_NONE)
         return;
     int top = lua_gettop(L);
-    struct outcome *o = outcome_place(&f->outcome);
-    if (o != &f->outcome) /* the stack keeps it while its bytes are read */
-        lua_getiuservalue(L, idx, FUTURE_VALUE);
-    if (f->core->program)
+    /* the stack keeps what that is in while its bytes are read */
+    struct outcome *o = tine__future_outcome(L, f, idx);
+    if (o && f->core->program)
         keep_for_program(L, f, idx, o);
-    decode_outcome(L, f, idx, o);
+    if (o)
+        decode_outcome(L, f, idx, o);
+    else
+        keep_finalized(L, f, idx);
     if (o != &f->outcome && !f->core->program)
         f->outcome.storage = STORE_NONE;
     lua_settop(L, top);

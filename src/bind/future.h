@@ -62,6 +62,8 @@ struct future *tine__to_future(lua_State *L, int idx);
 void tine__future_ended(lua_State *L, struct future *f, int idx);
 /* Wait until the future at `idx` has ended. 0 or TINE_ETIMEOUT. */
 int tine__future_await(lua_State *L, struct future *f, uint64_t deadline);
+/* What the future at `idx` ended with; the box that it is in is pushed, or nil. NULL: that was finalized. */
+struct outcome *tine__future_outcome(lua_State *L, struct future *f, int idx);
 /* Decode the values or error of a future that is done, at `idx`, into its cache. */
 void tine__future_decode(lua_State *L, struct future *f, int idx);
 bool tine__future_cancelled(const struct future *f);

@@ -13,8 +13,12 @@
 #include "bind/submit.h"
 #include "msg/settings.h"
 
-static bool has_bytes(const struct future *f) {
-    return f->core && f->cache == CACHE_NONE;
+static bool has_bytes(lua_State *L, struct future *f, int i) {
+    if (!f->core || f->cache != CACHE_NONE)
+        return false;
+    bool there = tine__future_outcome(L, f, i) != NULL;
+    lua_pop(L, 1);
+    return there;
 }
 
 static bool is_over(const struct future *f) {
@@ -50,7 +54,7 @@ static bool put_value(lua_State *L, struct future *f, int i) {
 /* The future at `i` is something to be given. False: it has ended, and its value stands there. */
 static bool is_need(lua_State *L, struct core *c, int i) {
     struct future *f = tine__check_future(L, i);
-    bool ours = f->core == c && (!f->done || (has_bytes(f) && !c->program));
+    bool ours = f->core == c && (!f->done || (has_bytes(L, f, i) && !c->program));
     return ours || !is_over(f) || !put_value(L, f, i);
 }
 
@@ -86,8 +90,11 @@ void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int 
         struct future *f = lua_touserdata(L, -1);
         bool ours = f->core == c && c->p;
         need->leader = ours ? f->anchor.item : NULL;
-        if (ours && !need->leader && has_bytes(f) && !c->program && !outcome_settled(&need->got))
-            tine__outcome_share(&need->got, outcome_place(&f->outcome));
+        if (ours && !need->leader && !c->program && !outcome_settled(&need->got) &&
+            has_bytes(L, f, -1)) {
+            tine__outcome_share(&need->got, tine__future_outcome(L, f, -1));
+            lua_pop(L, 1);
+        }
         lua_pushboolean(L, !need->leader && !outcome_settled(&need->got));
         lua_rawseti(L, futures, -((lua_Integer)need->position + 1));
         lua_pop(L, 1);

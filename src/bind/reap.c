@@ -132,19 +132,21 @@ COLD static bool keep_rare(lua_State *L, struct future *f, int idx) {
 }
 
 /* The future at the top of the stack has something to keep, or somebody to tell. Making the box may run
-** finalizers, which may come here too: so look again; and so may `keep_rare`, but the box is made once. */
+** finalizers, which may come here too: so look again; and so may `keep_rare`. They may also name the future as an
+** argument: until it has landed its outcome is where its item says. */
 static void future_released(lua_State *L, struct future *f) {
     int idx = lua_gettop(L);
-    if (outcome_owns(&f->outcome)) {
-        struct outcome empty = {0};
-        struct outcome *box = tine__box(L, &empty);
-        if (f->done)
-            return;
-        outcome_move(&f->outcome, box);
-        lua_setiuservalue(L, idx, FUTURE_VALUE);
-    }
+    struct outcome empty = {0};
+    struct outcome *box = outcome_owns(&f->outcome) ? tine__box(L, &empty) : NULL;
+    if (f->done)
+        return;
     if (item_rare(f->anchor.item) && !keep_rare(L, f, idx))
         return;
+    if (box) {
+        outcome_move(&f->outcome, box);
+        lua_pushvalue(L, idx + 1);
+        lua_setiuservalue(L, idx, FUTURE_VALUE);
+    }
     future_landed(L, f);
     if (f->listens)
         tine__future_heard(L, f, idx);

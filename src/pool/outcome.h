@@ -43,7 +43,6 @@ struct outcome {
             struct kept_bytes *kept; /* that they lie in */
         } far;
         struct failure *failure;
-        struct outcome *moved; /* the owner's: where they are now */
     } u;
 };
 _Static_assert(sizeof(struct outcome) == 32, "two in a cache line");
@@ -61,15 +60,10 @@ struct failure *tine__outcome_failure(const struct outcome *o);
 static inline bool outcome_owns(const struct outcome *o) {
     return o->storage > STORE_INLINE;
 }
-/* What it holds is held from now on by *to, which is a copy of it. */
+/* What it holds is held from now on by *to, which is a copy of it; where that is the owner knows. */
 static inline void outcome_move(struct outcome *o, struct outcome *to) {
     memcpy(to, o, sizeof *to);
     o->storage = STORE_MOVED;
-    o->u.moved = to;
-}
-/* Where that is. */
-static inline struct outcome *outcome_place(struct outcome *o) {
-    return o->storage == STORE_MOVED ? o->u.moved : o;
 }
 /* Give back what it holds; it keeps state and code. Any thread, no lock held. */
 void tine__outcome_free(struct outcome *o);
