@@ -146,8 +146,8 @@ static void ask(struct here *h, struct here_call *c, const struct order *o, stru
 static void ask_all(struct here *h) {
     for (struct list *n = h->told.next; n != &h->told; n = n->next) {
         struct here_call *c = LIST_ITEM(n, struct here_call, node);
+        c->call.upto = 0; /* first: who begins one says that it runs before he looks at this */
         uint64_t word = c->call.running;
-        c->call.upto = 0;
         if (word)
             (void)tine__inner_ask(&c->call, (uint32_t)(word >> 8) - 1, false);
     }

@@ -87,6 +87,8 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k, uint64
     *when = k > 0 ? c->answers[k - 1].ended : tine__now();
     atomic_store(&c->since, *when);
     atomic_store(&c->running, (uint64_t)(k + 1) << 8);
+    if (atomic_load(&c->upto) == 0) /* since just now: when nothing ran that could be asked */
+        (void)tine__inner_ask(c, k, false);
     return 0;
 }
 

@@ -41,8 +41,8 @@ struct inner_event {
 /* A call to be run. */
 struct inner_call {
     struct call_head head;
-    const char *bytes;        /* label, function segment, arguments; NULL: they cannot be had */
-    atomic_uint upto;         /* tasks from this one on are not to be begun */
+    const char *bytes; /* label, function segment, arguments; NULL: they cannot be had */
+    atomic_uint upto;  /* tasks from this one on are not to be begun; 0: what runs is to end, too */
     _Atomic uint64_t running; /* task k as (k + 1) << 8 | what it was asked; 0: none runs */
     atomic_uint answered;     /* watched */
     _Atomic uint64_t since;   /* watched: when the task that runs was begun, ns; 0: none runs */

@@ -1,5 +1,6 @@
 /* Several threads on the same pool: submitting, waiting, callbacks, ending tasks by force, closing with
 ** work under way, many pools, signals, forks. Run with the sanitizers as well. */
+#include <sys/syscall.h>
 #include "clib/clib.h"
 
 #define THREADS 4
@@ -450,6 +451,45 @@ static void test_kill_in_process(void) {
     }
 }
 
+/* The same at any moment, as that between the look whether a task may still begin and the word that it runs: who was not
+** asked then ran for ever. In the submitting thread the clock is slow, which is looked at just there. */
+static _Thread_local bool slowly;
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    const struct timespec nap = {0, 300000};
+    if (slowly)
+        (void)syscall(SYS_nanosleep, &nap, NULL);
+    return (int)syscall(SYS_clock_gettime, clock, now);
+}
+
+static void *submit_endless_slowly(void *arg) {
+    tine_task task = TINE_TASK_INIT;
+    tine_future *f = NULL;
+    task.function = "while true do end";
+    slowly = true;
+    if (tine_submit(arg, &task, &f) == 0)
+        CHECK_EQ(tine_future_wait(f, -1), 0);
+    tine_future_free(f);
+    return NULL;
+}
+
+static void test_kill_at_any_moment(void) {
+    tine_options options = TINE_OPTIONS_INIT;
+    options.in_process = true;
+    for (long i = 0; i < 100; i++) {
+        const struct timespec until = {0, i % 50 * 100000};
+        tine_pool *pool;
+        pthread_t thread;
+        OK(tine_pool_open(&pool, &options));
+        OK(pthread_create(&thread, NULL, submit_endless_slowly, pool));
+        (void)nanosleep(&until, NULL);
+        OK(tine_pool_kill(pool, i % 2));
+        OK(tine_pool_wait(pool, 60));
+        OK(pthread_join(thread, NULL));
+        tine_pool_close(pool);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -467,6 +507,7 @@ static const struct {
     {"fork", test_fork},
     {"break", test_break},
     {"kill in process", test_kill_in_process},
+    {"kill at any moment", test_kill_at_any_moment},
 };
 
 int main(int argc, char **argv) {
