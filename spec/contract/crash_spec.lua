@@ -85,6 +85,17 @@ describe("a worker that dies", function()
       end
     end)
 
+    -- The one by which a worker that cannot even have its link says so is anybody's.
+    it("tells the exit code of an initializer that leaves", function()
+      for _, code in ipairs { 3, 71 } do
+        local pool = tine.pool { workers = 1, initializer = leave, initargs = { code } }
+        local _, err = pcall(function() return pool:submit(math.abs, 1):result(20) end)
+        assert.equal("broken", err.kind)
+        assert.matches("exit code " .. code, tostring(err), 1, true)
+        pool:shutdown()
+      end
+    end)
+
     it("breaks the pool also when it was idle", function()
       local pool = tine.pool { workers = 1 }
       pool:submit(math.abs, 1):result(20)

@@ -76,6 +76,10 @@ enum run_state tine__link_find(const struct link *l, uint64_t first, uint64_t co
     return RUN_IDLE;
 }
 
+bool tine__link_attached(const struct link *l) {
+    return atomic_load_explicit(&l->s->attached, memory_order_relaxed) != 0;
+}
+
 uint64_t tine__link_at(const struct link *l, unsigned level) {
     return id_in(atomic_load_explicit(&level_of(l, level)->running, memory_order_acquire));
 }
@@ -185,6 +189,8 @@ int tine__link_attach(struct link *l, int fd) {
     err = tine__heap_create(&l->heap, &l->s->directory, fd, HEAP_START);
     if (err)
         tine__link_close(l);
+    else
+        atomic_store_explicit(&l->s->attached, 1, memory_order_relaxed);
     return err;
 }
 

@@ -167,6 +167,8 @@ enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *
 /* The same of the first task in [first, first + count) that it runs, or that one waits for that runs; IDLE: of none. */
 enum run_state tine__link_find(const struct link *l, uint64_t first, uint64_t count, uint64_t *id,
                                uint64_t *started);
+/* Has its worker ever had it? Else it could not say anything. */
+bool tine__link_attached(const struct link *l);
 /* How many run, one on top of the other; and which one is there. */
 unsigned tine__link_levels(const struct link *l);
 uint64_t tine__link_at(const struct link *l, unsigned level);

@@ -23,6 +23,7 @@ struct link_level {
 ** is read as it is written, touches one page. */
 struct link_shared {
     _Atomic uint64_t spent;
+    _Atomic uint32_t attached; /* by the worker */
     /* Offset in the call heap of the letter that was posted last, 0: none. */
     LINE _Atomic uint64_t mail;
     LINE _Atomic uint64_t read; /* letters that the worker needs no more */

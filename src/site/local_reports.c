@@ -330,7 +330,9 @@ COLD static bool tell_death(struct local *l, struct report *r) {
         return true;
     *r = l->death;
     r->spoilt = l->lanes[worker]->spoilt;
-    bool speechless = WIFEXITED(r->status) && WEXITSTATUS(r->status) == WORKER_SPEECHLESS;
+    /* code of the program's may end with that, too */
+    bool speechless = WIFEXITED(r->status) && WEXITSTATUS(r->status) == WORKER_SPEECHLESS &&
+                      !tine__link_attached(&l->lanes[worker]->link);
     r->unfit = speechless ? ENOMEM : l->lanes[worker]->unfit;
     l->death.kind = REPORT_NONE;
     tine__queue_bury(&l->queue, worker);
