@@ -234,6 +234,16 @@ describe("a future as an argument", function()
     assert.is_true(pool:join(20))
   end)
 
+  it("whose text is asked for when the program is interrupted cancels what needs it", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local future = tine.future()
+    local dependent = pool:submit(pass, future)
+    local slow = setmetatable({}, { __tostring = function() error("interrupted!", 0) end })
+    assert.has_error(function() future:set_exception(slow) end, "interrupted!")
+    assert.is_true(pool:join(20))
+    assert.is_true(dependent:cancelled())
+  end)
+
   it("that has no result is nil", function()
     local pool <close> = tine.pool { workers = 1 }
     local nothing = pool:submit(function() end)

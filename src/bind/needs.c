@@ -206,7 +206,8 @@ static int give(lua_State *L) {
         return 0;
     struct core *c = anchor_core(a);
     if (a->item && c->p)
-        tine__item_fail(c->p, a->item, TINE_ENOMEM, "", 0);
+        tine__item_fail(c->p, a->item, tine__is_interrupt(L, -1) ? TINE_ECANCELLED : TINE_ENOMEM,
+                        "", 0);
     return lua_error(L);
 }
 
