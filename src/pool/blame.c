@@ -145,7 +145,9 @@ static void keep_segment(struct failure *f, const struct blame *b) {
 static void say_gone(struct failure *f, const struct blame *b) {
     char end[96];
     if (WIFEXITED(b->status) && WEXITSTATUS(b->status) == WORKER_SPEECHLESS)
-        snprintf(end, sizeof end, "it could not send this program a message");
+        snprintf(end, sizeof end,
+                 "it ended with code %d, as one does that cannot send this program a message",
+                 WORKER_SPEECHLESS);
     else
         say_end(end, sizeof end, b->status);
     if (b->error == EBADF)
