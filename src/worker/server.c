@@ -428,9 +428,10 @@ static bool submitter_is_dead(const struct server *s) {
 
 /* The submitter need not wait until the kernel has taken us apart. */
 static _Noreturn void leave(const struct server *s) {
-    const struct message m = {.kind = MESSAGE_GONE, .pid = getpid()};
+    const int code = s->mute ? WORKER_SPEECHLESS : 0;
+    const struct message m = {.kind = MESSAGE_GONE, .pid = getpid(), .status = W_EXITCODE(code, 0)};
     tine__control_send(s->control, &m, sizeof m, NULL, 0);
-    _exit(s->mute ? WORKER_SPEECHLESS : 0);
+    _exit(code);
 }
 
 /* Wait until all of the toll are gone, or will not be in time. Others that end meanwhile are, too. */
