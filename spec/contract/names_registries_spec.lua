@@ -403,7 +403,7 @@ function M.one(x) return x + 1 end
       for _ = 1, 2 do assert.same({ true, "info", "1", n = 3 }, run()) end
     end)
 
-    -- The worker's own was put out: of the default, false or nil that the module has begun with, it was said that the program
+    -- The worker's own was put out: of the default, false or nil that the module begins with, it was said that the program
     -- had put it there.
     it("is what the worker has put there, where the program has put nothing there", function()
       local function returns(text) return "function() return " .. text .. " end" end
@@ -435,7 +435,7 @@ function M.one(x) return x + 1 end
     end)
 
     -- It had done it here, and the worker, where it had not been done, was told that it was.
-    it("is the worker's own where the module does something once, though the program may give it something, too", function()
+    it("is the worker's own where the module does something once, though the program may give it one, too", function()
       for _, case in ipairs {
         { "begin", "function() list = { 1 } end", "if begin then local f = begin begin = nil f() end" },
         { "begin", "true", "if begin then list = { 1 } begin = false end" },
