@@ -403,8 +403,8 @@ function M.one(x) return x + 1 end
       for _ = 1, 2 do assert.same({ true, "info", "1", n = 3 }, run()) end
     end)
 
-    -- The worker's own was put out: of the default, false or nil that the module begins with, it was said that the program
-    -- had put it there.
+    -- The worker's own was put out: what the module begins with, false or nil too, was said to have been put there by the
+    -- program, which had not.
     it("is what the worker has put there, where the program has put nothing there", function()
       local function returns(text) return "function() return " .. text .. " end" end
       for _, case in ipairs {
