@@ -403,8 +403,8 @@ function M.one(x) return x + 1 end
       for _ = 1, 2 do assert.same({ true, "info", "1", n = 3 }, run()) end
     end)
 
-    -- The worker's own was put out: what the module begins with, false or nil too, was said to have been put there by the
-    -- program, which had not.
+    -- The worker's own was put out: what the module begins with, false or nil too, was said to have been put there
+    -- by the program, which had not.
     it("is what the worker has put there, where the program has put nothing there", function()
       local function returns(text) return "function() return " .. text .. " end" end
       for _, case in ipairs {
