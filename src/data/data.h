@@ -34,7 +34,7 @@ void tine__data_push(lua_State *L, const struct data_name *name);
 
 /* Raises: what is used is the memory of a parent process, in a child that the program has forked. Who has objects for
 ** errors sets it. */
-extern int (*tine__data_forked)(lua_State *L);
+extern int (*_Atomic tine__data_forked)(lua_State *L);
 
 /* Push a new buffer. 0; or a code, and nothing pushed. May raise memory errors. */
 int tine__buffer_new(lua_State *L, uint64_t size);

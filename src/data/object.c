@@ -41,7 +41,7 @@ void tine__data_class(lua_State *L, const char *name, const luaL_Reg *functions)
 static int forked(lua_State *L) {
     return luaL_error(L, "%s", tine_error_text(TINE_EFORKED));
 }
-int (*tine__data_forked)(lua_State *L) = forked;
+int (*_Atomic tine__data_forked)(lua_State *L) = forked;
 
 static const char objects_key; /* registry: region (address) -> its object, weak */
 

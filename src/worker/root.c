@@ -27,7 +27,7 @@
 
 extern char **environ;
 
-void (*tine__root_dress)(struct lua_State *L);
+void (*_Atomic tine__root_dress)(struct lua_State *L);
 void (*_Atomic tine__root_mend)(struct lua_State *L);
 
 struct root_watch {

@@ -22,7 +22,7 @@ struct lua_State;
 
 /* Put what every worker state should have beside Lua's libraries into it (package.preload entries):
 ** set by the floor above before the root is taken; runs in the root. */
-extern void (*tine__root_dress)(struct lua_State *L);
+extern void (*_Atomic tine__root_dress)(struct lua_State *L);
 /* Mend what a preload has left in the state that does not bear a fork: set by tine__root_dress; runs in each worker of a
 ** pool with a preload. Does not raise. */
 extern void (*_Atomic tine__root_mend)(struct lua_State *L);
