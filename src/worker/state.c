@@ -70,8 +70,9 @@ static int dress(lua_State *L) {
     /* no worker yet, but no submitter either: the module takes no root here */
     lua_pushboolean(L, 0);
     lua_setfield(L, LUA_REGISTRYINDEX, TINE_WORKER_FIELD);
-    if (tine__root_dress)
-        tine__root_dress(L);
+    void (*add)(lua_State *) = tine__root_dress;
+    if (add)
+        add(L);
     return 0;
 }
 
