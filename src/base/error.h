@@ -8,11 +8,17 @@
 #ifndef TINE_BASE_ERROR_H
 #define TINE_BASE_ERROR_H
 
+#include <errno.h>
 #include "tine.h"
 
 /* How a task has failed, in a word: as tine.kind says it of the error; one that is the task's own has none. */
 static inline const char *error_kind_of(int code) {
     return code == TINE_ETASK ? "error" : tine_error_kind(code);
+}
+
+/* The errno that goes with what has just failed with this code. */
+static inline int error_errno(int code) {
+    return code == TINE_ENOMEM ? ENOMEM : errno;
 }
 
 #endif

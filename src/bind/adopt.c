@@ -179,8 +179,10 @@ static void make_handle(lua_State *L, struct future *f) {
     const char *label = tine__future_label(L, f, 1);
     tine_future **handle = push_handle(L);
     const struct outcome *outcome = tine__future_outcome(L, f, 1);
-    if (!outcome)
-        tine__error(L, TINE_EINVALID, "the result of this future has been finalized");
+    if (!outcome) {
+        tine__future_push_finalized(L);
+        lua_error(L);
+    }
     struct item *leader = f->done ? NULL : f->anchor.item;
     *handle = tine__api_follow(f->core->program, label, leader, outcome);
     lua_pop(L, 1);

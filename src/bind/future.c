@@ -235,9 +235,12 @@ static void keep_for_program(lua_State *L, struct future *f, int idx, struct out
     lua_pop(L, 1);
 }
 
-/* A finalizer of something that was made before the box has the future still. */
-static void keep_finalized(lua_State *L, struct future *f, int idx) {
+void tine__future_push_finalized(lua_State *L) {
     tine__error_push(L, TINE_EINVALID, "the result of this future has been finalized");
+}
+
+static void keep_finalized(lua_State *L, struct future *f, int idx) {
+    tine__future_push_finalized(L);
     lua_pushliteral(L, "");
     tine__future_keep_error(L, f, idx);
 }

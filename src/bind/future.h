@@ -64,6 +64,8 @@ void tine__future_ended(lua_State *L, struct future *f, int idx);
 int tine__future_await(lua_State *L, struct future *f, uint64_t deadline);
 /* What the future at `idx` ended with; the box that it is in is pushed, or nil. NULL: that was finalized. */
 struct outcome *tine__future_outcome(lua_State *L, struct future *f, int idx);
+/* Push the error that says so: a finalizer of something that was made before the box has the future still. */
+void tine__future_push_finalized(lua_State *L);
 /* Decode the values or error of a future that is done, at `idx`, into its cache. */
 void tine__future_decode(lua_State *L, struct future *f, int idx);
 bool tine__future_cancelled(const struct future *f);

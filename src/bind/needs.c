@@ -13,10 +13,16 @@
 #include "bind/submit.h"
 #include "msg/settings.h"
 
+/* What it holds that was not decoded yet, and push what keeps that; NULL, and whatever is pushed: nothing. */
+static struct outcome *push_bytes(lua_State *L, struct future *f, int i) {
+    if (f->core && f->cache == CACHE_NONE)
+        return tine__future_outcome(L, f, i);
+    lua_pushnil(L);
+    return NULL;
+}
+
 static bool has_bytes(lua_State *L, struct future *f, int i) {
-    if (!f->core || f->cache != CACHE_NONE)
-        return false;
-    bool there = tine__future_outcome(L, f, i) != NULL;
+    bool there = push_bytes(L, f, i) != NULL;
     lua_pop(L, 1);
     return there;
 }
@@ -90,9 +96,10 @@ void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int 
         struct future *f = lua_touserdata(L, -1);
         bool ours = f->core == c && c->p;
         need->leader = ours ? f->anchor.item : NULL;
-        if (ours && !need->leader && !c->program && !outcome_settled(&need->got) &&
-            has_bytes(L, f, -1)) {
-            tine__outcome_share(&need->got, tine__future_outcome(L, f, -1));
+        if (ours && !need->leader && !c->program && !outcome_settled(&need->got)) {
+            struct outcome *bytes = push_bytes(L, f, -1);
+            if (bytes)
+                tine__outcome_share(&need->got, bytes);
             lua_pop(L, 1);
         }
         lua_pushboolean(L, !need->leader && !outcome_settled(&need->got));

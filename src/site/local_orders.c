@@ -363,7 +363,7 @@ COLD static void give_other(struct local *l, const struct order *o, const struct
         break;
     case ORDER_START:
         a->err = start(l, o->worker);
-        a->error = a->err == TINE_ENOMEM ? ENOMEM : errno;
+        a->error = error_errno(a->err);
         break;
     case ORDER_DISMISS:
         if (l->lanes[o->worker])

@@ -97,7 +97,7 @@ static void tell_not_started(struct server *s, uint32_t id, int error) {
 }
 
 static void refuse(const struct server *s, int err) {
-    const struct message m = {.kind = MESSAGE_NOFORK, .error = err == TINE_ENOMEM ? ENOMEM : errno};
+    const struct message m = {.kind = MESSAGE_NOFORK, .error = error_errno(err)};
     const char *text = tine__why_text(m.error);
     tine__server_tell(s, &m, text, strlen(text));
 }
@@ -218,7 +218,7 @@ static pid_t fork_worker(struct server *s, const struct message *m, int link) {
         end(s);
     }
     if (err) {
-        errno = err == TINE_ENOMEM ? ENOMEM : errno;
+        errno = error_errno(err);
         return -1;
     }
     pid_t pid = tine__process_fork();

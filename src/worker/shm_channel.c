@@ -519,7 +519,7 @@ static int attach(struct shm_channel *c, const struct shm_channel_parts *p) {
     }
     err = tine__queue_attach(&c->queue, calls, claims);
     if (err) {
-        last_word(c, RECORD_UNFIT, (uint64_t)(err == TINE_ENOMEM ? ENOMEM : errno));
+        last_word(c, RECORD_UNFIT, (uint64_t)error_errno(err));
         return err;
     }
     tine__close(&c->queue.calls.fd); /* the mappings stay */

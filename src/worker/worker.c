@@ -42,7 +42,7 @@ static void become_worker(struct server *s, int link, pid_t parent) {
 static void attach(struct channel *ch, struct server *s, uint32_t seat) {
     int err = tine__server_attach(s, 0);
     if (err) {
-        ch->say(ch, RECORD_UNFIT, (uint64_t)(err == TINE_ENOMEM ? ENOMEM : errno), 0);
+        ch->say(ch, RECORD_UNFIT, (uint64_t)error_errno(err), 0);
         tine__process_exit(1);
     }
     tine__arena_reseat(seat);
