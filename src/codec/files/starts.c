@@ -102,14 +102,14 @@ static bool only_reads(const struct opcodes *ops, unsigned op) {
            op == ops->jump || op == ops->setlist || op == ops->extraarg;
 }
 
-/* The last register into which the instruction may put something, as Lua's list of instructions has them. */
+/* The last register into which the instruction may put something. */
 static unsigned last_of(const struct opcodes *ops, uint32_t x) {
     unsigned op = op_of(x), a = a_of(x), c = c_of(x);
-    if (op == ops->call || op == ops->closure + 1u) /* OP_VARARG */
+    if (op == ops->call || op == ops->vararg)
         return a + (c > 2 ? c - 2 : 0);
-    if (op == ops->forloop || op == ops->forloop + 1u) /* OP_FORPREP */
+    if (op == ops->forloop || op == ops->forprep)
         return a + 3;
-    if (op == ops->tforloop - 1u) /* OP_TFORCALL */
+    if (op == ops->tforcall)
         return a + 3 + c;
     return a + (op == ops->self);
 }
@@ -143,10 +143,10 @@ static void step(struct run *r, size_t i, uint32_t x) {
     if (op == ops->loadnil) {
         for (unsigned reg = a; reg <= a + b_of(x) && reg < REGISTERS; reg++)
             put_kind(r, i, reg, START_NIL);
-    } else if (op == ops->loadfalse || op == ops->loadfalse + 1u) { /* OP_LFALSESKIP */
+    } else if (op == ops->loadfalse || op == ops->lfalseskip) {
         put_kind(r, i, a, START_FALSE);
-    } else if (op == ops->loadfalse + 2u ||                 /* OP_LOADTRUE */
-               (op > ops->move && op <= ops->loadk + 1u)) { /* OP_LOADI, OP_LOADF, OP_LOADKX */
+    } else if (op == ops->loadtrue || op == ops->loadi || op == ops->loadf || op == ops->loadk ||
+               op == ops->loadkx) {
         put_kind(r, i, a, START_OTHER);
     } else if (op == ops->newtable) {
         put_kind(r, i, a, START_TABLE);
@@ -166,11 +166,11 @@ static void step(struct run *r, size_t i, uint32_t x) {
 /* Where the instruction may go on, if that is farther on than the next one. */
 static size_t jump_from(const struct opcodes *ops, size_t i, uint32_t x) {
     unsigned op = op_of(x);
-    if (op == ops->loadfalse + 1u)
+    if (op == ops->lfalseskip)
         return i + 2;
     if (op == ops->jump)
         return jump_of(x) > 0 ? i + 1 + (size_t)jump_of(x) : 0;
-    if (op == ops->forloop + 1u || op == ops->forloop + 2u) /* OP_FORPREP, OP_TFORPREP */
+    if (op == ops->forprep || op == ops->tforprep)
         return i + 1 + bx_of(x);
     return 0;
 }

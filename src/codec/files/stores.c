@@ -88,7 +88,7 @@ static void note_value(struct scan *s, const struct function *f, size_t i) {
     uint32_t x = instruction(f->code, i);
     if (op_of(x) == ops->loadk)
         add_value(s, f, bx_of(x));
-    else if (op_of(x) == ops->loadk + 1u && i + 1 < f->n) /* as Lua's list of instructions has it */
+    else if (op_of(x) == ops->loadkx && i + 1 < f->n)
         add_value(s, f, ax_of(instruction(f->code, i + 1)));
     else if (op_of(x) >= ops->settabup && op_of(x) <= ops->setfield && k_of(x))
         add_value(s, f, c_of(x));

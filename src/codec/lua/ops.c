@@ -6,7 +6,7 @@
 #include "codec/lua/dump.h"
 #include "codec/lua/ops.h"
 
-#define WORDS 3
+#define WORDS 5
 
 static int write_some(lua_State *L, const void *p, size_t n, void *ud) {
     struct buf *b = ud; /* of fixed size: probes are short */
@@ -59,17 +59,27 @@ static struct opcodes learn(lua_State *L) {
         .newtable = probe(L, "return {}", 1),
         .setlist = probe(L, "return {1}", 4),
         .closure = probe(L, "return function() end", 1),
+        .vararg = probe(L, "return ...", 1),
         .call = probe(L, "x()", 2),
         .tailcall = probe(L, "return x()", 2),
         .jump = probe(L, "goto x ::x::", 1),
         .forloop = probe(L, "for i = 1, 2 do end", 5),
+        .forprep = probe(L, "for i = 1, 2 do end", 4),
+        .tforprep = probe(L, "for k in x do end", 3),
+        .tforcall = probe(L, "for k in x do end", 4),
         .tforloop = probe(L, "for k in x do end", 5),
         .ret = probe(L, "local a; return a", 2),
         .move = probe(L, "local a; local b = a", 2),
+        .loadi = probe(L, "return 1", 1),
+        .loadf = probe(L, "return 1.0", 1),
         .loadnil = probe(L, "local a", 1),
         .loadfalse = probe(L, "return false", 1),
+        .lfalseskip = probe(L, "local a, b; return a == b", 4),
+        .loadtrue = probe(L, "return true", 1),
         .extraarg = probe(L, "return {}", 2),
     };
+    o.loadkx = o.loadk +
+               1; /* a probe would need more constants than fit otherwise: as Lua's list has it */
     o.known = o.gettabup != 0x7f && o.settabup != 0x7f && o.gettabup != o.settabup;
     return o;
 }

@@ -11,8 +11,9 @@
 /* What numbers they have is learnt from probes that this Lua compiles. */
 struct opcodes {
     unsigned char gettabup, settabup, getupval, setupval, loadk, gettable, settable, getfield,
-        setfield, self, newtable, setlist, closure, call, tailcall, jump, forloop, tforloop, ret,
-        move, loadnil, loadfalse, extraarg;
+        setfield, self, newtable, setlist, closure, vararg, call, tailcall, jump, forloop, forprep,
+        tforprep, tforcall, tforloop, ret, move, loadi, loadf, loadkx, loadnil, loadfalse,
+        lfalseskip, loadtrue, extraarg;
     bool known;
 };
 struct opcodes tine__opcodes(lua_State *L);
