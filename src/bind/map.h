@@ -94,7 +94,7 @@ struct draft tine__chunk_new(lua_State *L, struct map *m, uint32_t count, uint64
 bool tine__chunk_enqueue(lua_State *L, struct map *m);
 /* It was not sent. */
 void tine__chunk_dequeue(lua_State *L, struct map *m);
-/* The chunk on top (popped) has been sent as it was drafted. */
+/* The chunk that was drafted has been sent so. */
 void tine__chunk_sent(lua_State *L, struct map *m, const struct draft *d);
 /* What the chunk at `idx` has emitted, and is there, is heard now. */
 void tine__chunk_hear_all(lua_State *L, struct chunk *c, int idx);

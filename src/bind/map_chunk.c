@@ -63,7 +63,7 @@ void tine__chunk_dequeue(lua_State *L, struct map *m) {
 }
 
 void tine__chunk_sent(lua_State *L, struct map *m, const struct draft *d) {
-    struct chunk *c = lua_touserdata(L, -1);
+    struct chunk *c = lua_touserdata(L, d->idx);
     c->name.id = d->name.id;
     if (m->hears && c->anchor.item && m->core->p)
         c->events = tine__item_events(m->core->p, c->anchor.item);
@@ -73,7 +73,6 @@ void tine__chunk_sent(lua_State *L, struct map *m, const struct draft *d) {
     m->unsent = 0;
     if (m->closed && c->anchor.item && m->core->p) /* while it was being sent */
         tine__item_cancel(m->core->p, c->anchor.item);
-    lua_pop(L, 1);
 }
 
 static struct chunk *chunk_of(struct anchor *a) {

@@ -31,9 +31,10 @@ static bool flush_with(lua_State *L, struct map *m, bool wait, struct needs **ne
         tine__send(L, m->core, &d, &m->call, m->function);
     else if (!tine__try_send(L, m->core, &d, &m->call, m->function))
         return put_back(L, m, d.count);
-    if (needs)
-        tine__needs_await(L, futures, d.idx);
     tine__chunk_sent(L, m, &d);
+    if (needs)
+        tine__needs_await(L, &d);
+    lua_pop(L, 1);
     return true;
 }
 

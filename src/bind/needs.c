@@ -10,7 +10,6 @@
 #include "bind/errors.h"
 #include "bind/extras.h"
 #include "bind/needs.h"
-#include "bind/submit.h"
 #include "msg/settings.h"
 
 /* What it holds that was not decoded yet, and push what keeps that; NULL, and whatever is pushed: nothing. */
@@ -64,6 +63,11 @@ static bool is_need(lua_State *L, struct core *c, int i) {
     return ours || !is_over(f) || !put_value(L, f, i);
 }
 
+static int await_all(lua_State *L);
+
+#define AWAIT \
+    0 /* in the table of futures, at no argument's place: await_all, made while a failure does no harm yet */
+
 struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n, int futures) {
     uint32_t found = count(L, first, n), used = 0;
     if (found == 0)
@@ -86,7 +90,13 @@ struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n
         lua_replace(L, i);
     }
     (*place)->n = used;
-    return used ? *place : NULL;
+    if (!used)
+        return NULL;
+    luaL_checkstack(L, UP_LAST + 1, "too many futures");
+    push_upvalues(L);
+    lua_pushcclosure(L, await_all, UP_LAST);
+    lua_rawseti(L, futures, AWAIT);
+    return *place;
 }
 
 void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int futures) {
@@ -229,26 +239,42 @@ static void push_give(lua_State *L, int dependent, lua_Integer position) {
     lua_pushcclosure(L, give, UP_LAST + 2);
 }
 
-void tine__needs_await(lua_State *L, int futures, int dependent) {
-    for (lua_pushnil(L); lua_next(L, futures);) {
-        int source = lua_gettop(L);
-        struct future *f = lua_touserdata(L, source);
-        lua_rawgeti(L, futures, -lua_tointeger(L, source - 1));
-        bool given = f && lua_toboolean(L, -1);
-        lua_settop(L, source);
-        if (!given) {
-            lua_pop(L, 1);
+/* The future at `source` is to give the dependent its argument in that position. */
+static void await_one(lua_State *L, int source, int dependent, lua_Integer position) {
+    struct future *f = lua_touserdata(L, source);
+    luaL_checkstack(L, 2 * UP_LAST + 4, "too many futures");
+    push_give(L, dependent, position);
+    int fn = lua_gettop(L);
+    bool over = is_over(f);
+    if (!over)
+        tine__give_add(L, f, source, fn);
+    state_of(L)->promised++;
+    if (over)
+        tine__callback_call(L, source, fn);
+}
+
+/* (futures, dependent) */
+static int await_all(lua_State *L) {
+    for (lua_pushnil(L); lua_next(L, 1); lua_settop(L, 3)) {
+        lua_Integer argument = lua_tointeger(L, 3);
+        if (argument <= 0 || lua_rawgeti(L, 1, -argument) == LUA_TNIL)
             continue;
-        }
-        luaL_checkstack(L, 2 * UP_LAST + 4, "too many futures");
-        push_give(L, dependent, lua_tointeger(L, source - 1) - 1);
-        state_of(L)->promised++;
-        if (is_over(f))
-            tine__callback_call(L, source, source + 1);
-        else
-            tine__give_add(L, f, source, source + 1);
-        lua_settop(L, source - 1);
+        if (lua_toboolean(L, -1))
+            await_one(L, 4, 2, argument - 1);
     }
+    return 0;
+}
+
+void tine__needs_await(lua_State *L, const struct draft *d) {
+    lua_rawgeti(L, d->futures, AWAIT);
+    lua_pushvalue(L, d->futures);
+    lua_pushvalue(L, d->idx);
+    if (lua_pcall(L, 2, 0, 0) == LUA_OK)
+        return;
+    struct core *c = anchor_core(d->anchor);
+    if (d->anchor->item && c->p) /* nobody else would ever end it */
+        tine__item_fail(c->p, d->anchor->item, TINE_ENOMEM, "", 0);
+    lua_error(L);
 }
 
 /* --- chains --- */

@@ -358,7 +358,7 @@ int tine__submitted(lua_State *L, const struct draft *d) {
     f->id = d->name.id;
     f->origin = d->name.origin;
     if (d->needs)
-        tine__needs_await(L, d->futures, d->idx);
+        tine__needs_await(L, d);
     if (lua_gettop(L) > d->idx)
         lua_settop(L, d->idx);
     return 1;

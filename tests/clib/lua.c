@@ -366,6 +366,52 @@ static void test_workers_meanwhile(void) {
     tine_pool_close(pool);
 }
 
+/* --- no memory in the midst of a submit --- */
+
+struct miser {
+    lua_Alloc alloc;
+    void *ud;
+    unsigned left; /* so many more are given */
+    bool on;
+};
+
+static void *give_some(void *arg, void *block, size_t before, size_t after) {
+    struct miser *m = arg;
+    if (m->on && after > 0 && (!block || after > before) && m->left-- == 0) {
+        m->left = 0;
+        return NULL;
+    }
+    return m->alloc(m->ud, block, before, after);
+}
+
+/* Where memory ended just after a task had been handed over, the future made by hand that it waits for was not told whom
+** it is to give its value to: the task stayed pending for ever. */
+static void test_no_memory(tine_pool *pool) {
+    lua_State *L = state_with(pool);
+    struct miser m = {.on = false};
+    m.alloc = lua_getallocf(L, &m.ud);
+    lua_setallocf(L, give_some, &m);
+    run(L, "tine = require 'tine' function submit() return pool:submit(math.abs, promise) end "
+           "function pending() return pool:stats().pending end");
+    int status = LUA_ERRMEM;
+    for (unsigned n = 0; status != LUA_OK; n++) {
+        CHECK(n < 10000);
+        run(L, "promise = tine.future() given = nil collectgarbage()");
+        lua_getglobal(L, "submit");
+        m.left = n;
+        m.on = true;
+        status = lua_pcall(L, 0, 1, 0);
+        m.on = false;
+        if (status == LUA_OK)
+            lua_setglobal(L, "given");
+        else
+            run(L, "assert(pending() == 0) promise:set_result(-3) assert(pending() == 0)");
+    }
+    run(L, "promise:set_result(-3) assert(given:result() == 3)");
+    lua_setallocf(L, m.alloc, m.ud);
+    lua_close(L);
+}
+
 int main(void) {
     test_module();
     tine_pool *pool = open_pool(1, TINE_REPLACE);
@@ -375,6 +421,7 @@ int main(void) {
     test_taken_futures(pool);
     test_wrong_handles(pool);
     test_closed_state(pool);
+    test_no_memory(pool);
     test_room();
     test_closed_pool(pool);
     test_shutdown_by_script();
