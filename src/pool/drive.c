@@ -260,3 +260,15 @@ void tine__work(struct pool *p) {
     if (pool_site_is_gone(p))
         tine__wakeup_send(&p->wakeup); /* the manager is to end, too */
 }
+
+void tine__serve_timers(void *pool) {
+    struct pool *p = pool;
+    if (pthread_mutex_trylock(&p->lock))
+        return;
+    uint64_t now = tine__now();
+    if (!pool_site_is_gone(p) && pool_due(p) <= now) {
+        tine__sched_tick(&p->s, now);
+        tine__take_in(p, false);
+    }
+    pthread_mutex_unlock(&p->lock);
+}

@@ -123,6 +123,8 @@ void tine__take_in(struct pool *p, bool listen);
 bool tine__overdue(struct pool *p, bool wake);
 /* Do what the site has to be done by a thread of the program (site_ops.work). The lock is given up meanwhile. */
 void tine__work(struct pool *p);
+/* See to what is due by the clock, unless somebody has the lock just now, who will be gone soon. `pool`: a struct pool. */
+void tine__serve_timers(void *pool);
 
 /* bytes.c */
 /* The rest of it is wanted no more: give back the item's bytes. */

@@ -9,6 +9,7 @@
 #include "site/far.h"
 #include "site/here.h"
 #include "site/local.h"
+#include "worker/inner.h"
 #include "worker/root.h"
 
 /* --- opening --- */
@@ -79,13 +80,14 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .start_timeout = o->start_timeout,
                                          .exit_timeout = o->exit_timeout,
                                          .cpus = processors()};
+    const struct inner_chore timers = {tine__serve_timers, p};
     int err = tine__sched_init(&p->s, &policy);
     if (!err)
         err = tine__wakeup_open(&p->wakeup);
     if (!err && o->far)
         err = tine__far_open(&p->site, o->far, p->event_buffer, &p->wakeup, &p->bells);
     else if (!err && o->in_process)
-        err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells, p->settings);
+        err = tine__here_open(&p->site, &o->boot, &p->wakeup, &p->bells, p->settings, &timers);
     else if (!err)
         err = tine__local_open(&p->site, o->workers, o->spawn, &o->boot, &p->wakeup, &p->bells);
     if (!err)

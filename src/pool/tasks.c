@@ -167,6 +167,10 @@ unsigned tine__item_runner(struct pool *p, struct item *item, int *pid) {
 
 void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
                       struct attempts **attempts) {
+    *out = (struct task_times){0};
+    *attempts = NULL;
+    if (tine__pool_is_forked(p))
+        return;
     pthread_mutex_lock(&p->lock);
     item = item_leader(item);
     *out = item_times(item);
@@ -177,6 +181,8 @@ void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
 }
 
 bool tine__item_question(struct pool *p, struct item *item, struct outcome *out, uint32_t *n) {
+    if (tine__pool_is_forked(p))
+        return false;
     pthread_mutex_lock(&p->lock);
     bool asking = item->asking;
     if (asking) {
@@ -190,6 +196,8 @@ bool tine__item_question(struct pool *p, struct item *item, struct outcome *out,
 }
 
 void tine__item_answer(struct pool *p, struct item *item, bool again) {
+    if (tine__pool_is_forked(p))
+        return;
     pthread_mutex_lock(&p->lock);
     if (item->asking) {
         item->asking = false;
@@ -206,6 +214,8 @@ void tine__item_answer(struct pool *p, struct item *item, bool again) {
 /* --- what tasks are given --- */
 
 void tine__item_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb) {
+    if (tine__pool_is_forked(p))
+        return;
     pthread_mutex_lock(&p->lock);
     tine__need_give(p, item, position, cb);
     carry_out(p);
@@ -214,6 +224,8 @@ void tine__item_give(struct pool *p, struct item *item, uint32_t position, struc
 }
 
 void tine__item_fail(struct pool *p, struct item *item, int code, const char *text, size_t length) {
+    if (tine__pool_is_forked(p))
+        return;
     pthread_mutex_lock(&p->lock);
     tine__needs_fail(p, item, code, text, length);
     carry_out(p);
@@ -221,6 +233,8 @@ void tine__item_fail(struct pool *p, struct item *item, int code, const char *te
 }
 
 bool tine__item_ungiven(struct pool *p, struct item *item) {
+    if (tine__pool_is_forked(p))
+        return false;
     bool waits = false;
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; item->needs && i < item->needs->n; i++)

@@ -153,6 +153,13 @@ static void ask_all(struct here *h) {
     }
 }
 
+/* The site is to be over as soon as nobody is at work in it. */
+static void end(struct here *h) {
+    if (h->busy)
+        ask_all(h);
+    h->ending = true;
+}
+
 static void look(const struct here_call *c, struct answer *a) {
     if (c && !c->begun)
         return; /* AT_SITE */
@@ -207,9 +214,7 @@ static void here_give(struct site *s, const struct order *o, const struct site_c
         h->leaving = true;
         break;
     case ORDER_END:
-        if (h->busy)
-            ask_all(h);
-        h->ending = true;
+        end(h);
         break;
     case ORDER_NONE:
         break;
@@ -448,8 +453,10 @@ static bool here_report(struct site *s, struct report *r, bool listen) {
 
 static bool here_intact(struct site *s) {
     struct here *h = here_of(s);
-    if (!h->gone && !(tine__fd_ours(h->bell) && tine__fd_ours(h->manager)))
-        h->lost = h->ending = true;
+    if (!h->gone && !h->lost && !(tine__fd_ours(h->bell) && tine__fd_ours(h->manager))) {
+        h->lost = true;
+        end(h);
+    }
     return !h->lost;
 }
 
@@ -513,7 +520,8 @@ static const struct site_ops here_ops = {
     .close = here_close,
 };
 
-static int open_parts(struct here *h, const struct boot *boot, const struct settings *defaults) {
+static int open_parts(struct here *h, const struct boot *boot, const struct settings *defaults,
+                      const struct inner_chore *timers) {
     int err = tine__shm_create(&h->directory, "tine-heap", HEAP_PAGE);
     struct heap_directory *directory = (struct heap_directory *)h->directory.base;
     if (!err)
@@ -522,11 +530,12 @@ static int open_parts(struct here *h, const struct boot *boot, const struct sett
         err = tine__heap_attach(&h->reader, directory, h->directory.fd, false);
     if (!err && (h->bell = tine__fd_event()) == -1)
         err = TINE_ESYSTEM;
-    return err ? err : tine__inner_new(&h->inner, boot, h->reader, defaults);
+    return err ? err : tine__inner_new(&h->inner, boot, h->reader, defaults, timers);
 }
 
 int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *manager,
-                    struct site_bells *bells, const struct settings *defaults) {
+                    struct site_bells *bells, const struct settings *defaults,
+                    const struct inner_chore *timers) {
     *out = NULL;
     struct here *h = sys.calloc(1, sizeof *h);
     if (!h)
@@ -540,7 +549,7 @@ int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *m
     list_init(&h->withdrawn);
     tine__buf_init(&h->said);
     tine__buf_init(&h->errand_said);
-    int err = open_parts(h, boot, defaults);
+    int err = open_parts(h, boot, defaults, timers);
     if (err) {
         int saved = errno;
         here_close(&h->base);

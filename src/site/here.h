@@ -12,10 +12,14 @@
 
 #define HERE_SLOTS 1024 /* calls that may have been handed over */
 
+struct inner_chore;
 struct settings;
 
-/* As tine__local_open; the site has one worker. `defaults`: the pool's, borrowed for its life. */
+/* As tine__local_open; the site has one worker. `defaults`: the pool's, borrowed for its life. `timers`: sees to what is
+** due by the clock, without the pool's lock held; who runs a task does so all the while, because the manager, whose job it
+** is, may be in a callback, and be the thread that runs it. */
 int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *manager,
-                    struct site_bells *bells, const struct settings *defaults);
+                    struct site_bells *bells, const struct settings *defaults,
+                    const struct inner_chore *timers);
 
 #endif

@@ -20,6 +20,7 @@ struct inner {
     struct boot boot;
     struct heap *calls;
     const struct settings *defaults;
+    struct inner_chore chore;
     struct alloc allocator;
     struct loop loop; /* its state is NULL before the start and after the end */
     struct inner_call *call;
@@ -235,6 +236,7 @@ static void look(lua_State *L, lua_Debug *ar) {
     struct inner_call *c = in->call;
     if (!c)
         return; /* no task, but an errand, or the finalizer */
+    in->chore.run(in->chore.arg);
     if (c->until && tine__now() >= c->until)
         (void)tine__inner_ask(c, 0, true);
     unsigned bits = asked_of(c);
@@ -319,7 +321,7 @@ void tine__inner_end(struct inner *in) {
 }
 
 int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
-                    const struct settings *defaults) {
+                    const struct settings *defaults, const struct inner_chore *chore) {
     struct inner *in = sys.calloc(1, sizeof *in);
     if (!in)
         return TINE_ENOMEM;
@@ -346,6 +348,7 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
                                    .tidy = tidy};
     in->calls = calls;
     in->defaults = defaults;
+    in->chore = *chore;
     tine__buf_init(&in->reply);
     tine__buf_init(&in->event);
     int err = tine__boot_copy(&in->boot, boot);

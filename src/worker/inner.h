@@ -56,10 +56,16 @@ struct inner_call {
     struct inner_answer answers[]; /* head.count of them */
 };
 
+/* Something else that the thread that runs tasks is to do again and again, at short intervals, in the midst of one. */
+struct inner_chore {
+    void (*run)(void *arg);
+    void *arg;
+};
+
 /* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; `defaults`: the
 ** settings of the pool; both borrowed. */
 int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
-                    const struct settings *defaults);
+                    const struct settings *defaults, const struct inner_chore *chore);
 
 /* Before a call is run; and when it is done with. 0 or TINE_ENOMEM. */
 int tine__inner_events_open(struct inner_call *call);

@@ -1,6 +1,7 @@
 /* The C library, one function after the other: what each gives in good and in bad hands. */
 #include <math.h>
 #include <limits.h>
+#include <semaphore.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -630,6 +631,50 @@ static void test_workers(void) {
     tine_pool_close(pool);
 }
 
+/* The callbacks of a pool without processes are called by the pool's own thread here, which so runs what they submit. It
+** is the thread that sees to limits, too: one that runs a task without an end waited for itself once. */
+struct relay {
+    tine_pool *pool;
+    pthread_t program;
+    sem_t over;
+    int code; /* of the task without an end */
+};
+
+static void note_end(tine_future *f, void *arg) {
+    struct relay *relay = arg;
+    relay->code = tine_future_code(f);
+    sem_post(&relay->over);
+}
+
+static void submit_endless(tine_future *f, void *arg) {
+    struct relay *relay = arg;
+    tine_task task = TINE_TASK_INIT;
+    (void)f;
+    CHECK(!pthread_equal(pthread_self(), relay->program));
+    task.function = "while true do end";
+    task.timeout = 0.02;
+    task.done = note_end;
+    task.done_arg = relay;
+    OK(tine_submit(relay->pool, &task, NULL));
+}
+
+static void test_limit_in_callback(void) {
+    struct relay relay = {.program = pthread_self()};
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_task task = TINE_TASK_INIT;
+    sem_init(&relay.over, 0, 0);
+    options.in_process = true;
+    OK(tine_pool_open(&relay.pool, &options));
+    task.function = "return 1";
+    task.done = submit_endless;
+    task.done_arg = &relay;
+    OK(tine_submit(relay.pool, &task, NULL));
+    OK(sem_wait(&relay.over));
+    CHECK_EQ(relay.code, TINE_ETIMEOUT);
+    tine_pool_close(relay.pool);
+    sem_destroy(&relay.over);
+}
+
 static tine_future *submit_like(tine_pool *pool, const char *source, const tine_task *with) {
     tine_task task = *with;
     tine_future *future;
@@ -874,6 +919,7 @@ int main(void) {
     test_null();
     test_options();
     test_workers();
+    test_limit_in_callback();
     test_wrong_tasks();
     test_results();
     test_arguments();

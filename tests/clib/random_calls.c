@@ -225,9 +225,7 @@ static void submit_at_random(struct place *p, unsigned long long *s, enum kind k
     tine_task task = TINE_TASK_INIT;
     tine_pack args = TINE_PACK_INIT;
     w->place = p;
-    /* It would print for us; and nobody asks a task to end that the pool's own thread runs, in a callback that submits or
-    ** waits: a fault that is known. */
-    w->kind = (kind == PRINT || kind == ENDLESS) && p->in_process ? SUM : kind;
+    w->kind = kind == PRINT && p->in_process ? SUM : kind; /* it would print for us */
     w->a = (long long)(check_random(s) % 2000001) - 1000000;
     w->b = (long long)(check_random(s) % 5000);
     atomic_flag_clear(&w->read);
