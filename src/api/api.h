@@ -34,7 +34,7 @@ struct tine_pool {
     struct pool *core;
     struct inbox inbox;
     char *name;
-    atomic_uint workers; /* as it was opened with, or resized to */
+    atomic_uint workers;              /* as it was opened with, or resized to */
     pthread_mutex_t lock;             /* of what follows; held while the inbox is emptied */
     pthread_cond_t quiet;             /* `calling` has become 0 */
     struct list due;                  /* items (by `news`) whose callbacks are to be called */

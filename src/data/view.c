@@ -1,5 +1,6 @@
 /* Views: what Lua has of a table in an image. */
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -32,7 +33,7 @@ static inline struct image image_of(const struct object *o) {
 static struct view *check(lua_State *L) {
     struct view *v = data_check(L, CLASS_VIEW);
     if (__builtin_expect(v->image->region && !tine__region_is_ours(v->image->region), 0))
-        tine__data_forked(L);
+        atomic_load (&tine__data_forked)(L);
     return v;
 }
 
@@ -364,7 +365,7 @@ int tine__thaw(lua_State *L) {
         return luaL_typeerror(L, VIEW, "frozen table");
     const struct view *v = lua_touserdata(L, VIEW);
     if (v->image->region && !tine__region_is_ours(v->image->region))
-        tine__data_forked(L);
+        atomic_load (&tine__data_forked)(L);
     struct thaw w = {.L = L, .m = image_of(v->image)};
     lua_settop(L, VIEW);
     lua_newtable(L);

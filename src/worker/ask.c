@@ -77,15 +77,21 @@ static void disarm(lua_State *L) {
         give_back_hook(L);
 }
 
+void tine__error_value(lua_State *L, int code, const char *text) {
+    void (*push)(lua_State *, int, const char *) =
+        tine__push_error; /* gcc does not call it atomically */
+    if (push)
+        push(L, code, text);
+    else
+        lua_pushstring(L, text);
+}
+
 void tine__ask_raise(lua_State *L, unsigned asked) {
     KILL_POINT("asked");
     luaL_traceback(L, L, NULL, 0);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
     int code = asked & RUN_TIMED ? TINE_ETIMEOUT : TINE_ECANCELLED;
-    if (tine__push_error)
-        tine__push_error(L, code, tine_error_text(code));
-    else
-        lua_pushstring(L, tine_error_text(code));
+    tine__error_value(L, code, tine_error_text(code));
     lua_error(L);
 }
 

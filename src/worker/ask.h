@@ -29,8 +29,10 @@
 
 #define ASK_SIGNAL (SIGRTMAX - 3)
 
-/* Push an error object of ours: set by the floor above, which knows them; or NULL. May raise memory errors. */
+/* Pushes an error object of ours: set by the floor above, which knows them; or NULL. */
 extern void (*_Atomic tine__push_error)(lua_State *L, int code, const char *text);
+/* Push one, or the text where nobody knows them. May raise memory errors. */
+void tine__error_value(lua_State *L, int code, const char *text);
 
 /* In a worker: from now on it can be asked. The state makes a registry key, and may raise memory errors. */
 void tine__ask_open(lua_State *L, struct channel *channel);

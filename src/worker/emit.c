@@ -7,8 +7,7 @@
 #include "worker/process.h"
 
 static int refuse(lua_State *L, int code) {
-    if (tine__push_error)
-        tine__push_error(L, code, lua_tostring(L, -1));
+    tine__error_value(L, code, lua_tostring(L, -1));
     return lua_error(L);
 }
 

@@ -195,8 +195,7 @@ static int raise_output(lua_State *L) {
     const char *text =
         lua_pushfstring(L, "the output of the task cannot be diverted: %s", tine__why_text(error));
     errno = error;
-    if (tine__push_error)
-        tine__push_error(L, TINE_ESYSTEM, text);
+    tine__error_value(L, TINE_ESYSTEM, text);
     return lua_error(L);
 }
 

@@ -329,6 +329,7 @@ void tine__nest_over(struct loop *l) {
         tine__nest_poll(l);
     while (l->level == 0 && (p = tine__nest_next(l)) != NULL)
         tine__posted_free(p); /* those of tasks below may be among the others */
-    if (tine__nest_forget)
-        tine__nest_forget(l->run.L, l->level);
+    void (*forget)(lua_State *, unsigned) = tine__nest_forget;
+    if (forget)
+        forget(l->run.L, l->level);
 }
