@@ -65,8 +65,8 @@ static bool is_need(lua_State *L, struct core *c, int i) {
 
 static int await_all(lua_State *L);
 
-#define AWAIT \
-    0 /* in the table of futures, at no argument's place: await_all, made while a failure does no harm yet */
+/* In the table of futures, at no argument's place: await_all, made while a failure does no harm yet. */
+#define AWAIT 0
 
 struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n, int futures) {
     uint32_t found = count(L, first, n), used = 0;

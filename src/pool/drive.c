@@ -263,7 +263,7 @@ void tine__work(struct pool *p) {
 
 void tine__serve_timers(void *pool) {
     struct pool *p = pool;
-    if (pthread_mutex_trylock(&p->lock))
+    if (tine__pool_is_forked(p) || pthread_mutex_trylock(&p->lock))
         return;
     uint64_t now = tine__now();
     if (!pool_site_is_gone(p) && pool_due(p) <= now) {
