@@ -154,6 +154,23 @@ describe("a pool without processes", function()
     assert.equal(2, got)
   end)
 
+  it("ends a task that sleeps, or waits for a pool of its own", function()
+    -- Nothing looked at the clock while a task stood in C: it slept for as long as it liked.
+    local pool <close> = tine.pool(0)
+    local view = pool:with { timeout = 0.02 }
+    local ok, err, traceback = view:submit(tine.sleep, 60):pcall()
+    assert.same({ false, "timeout" }, { ok, tine.kind(err) })
+    assert.truthy(traceback:find("sleep", 1, true), traceback)
+    assert.equal("timeout", tine.kind(view:submit(function()
+      local inner <close> = tine.pool(1)
+      inner:with { timeout = 0.2 }:submit(tine.sleep, 60):result()
+    end):exception()))
+    -- what has caught that goes on, but does not sleep any more
+    local began = tine.clock()
+    assert.equal("timeout", tine.kind(view:submit(function() pcall(tine.sleep, 60) tine.sleep(60) end):exception()))
+    assert.truthy(tine.clock() - began < 30)
+  end)
+
   it("takes what only a process can do as an option, without effect", function()
     local pool <close> = tine.pool {
       workers = 0, start_method = "spawn", on_crash = "replace", max_tasks_per_worker = 1, idle_timeout = 0.01,

@@ -10,6 +10,7 @@
 #include "bind/reap.h"
 #include "pool/wait.h"
 #include "worker/ask.h"
+#include "worker/inner.h"
 
 /* --- times --- */
 
@@ -200,6 +201,15 @@ static int never(lua_State *L, const struct state *S) {
     return tine__error(L, TINE_EINVALID, "this wait can never end: %s", why);
 }
 
+#define LOOK 5000000u /* ns from one look to the next */
+
+/* No signal tells a task inside the program that it is to end: it looks itself; when it is to do so next. */
+static uint64_t heed(lua_State *L, uint64_t deadline) {
+    tine__inner_heed(L);
+    uint64_t next = tine__now() + LOOK;
+    return next < deadline ? next : deadline;
+}
+
 int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
     struct state *S = state_of(L);
     for (;;) {
@@ -218,7 +228,7 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
             if (aim->give_up(L, aim))
                 continue;
         }
-        nap(L, S, changes, deadline);
+        nap(L, S, changes, S->inside ? heed(L, deadline) : deadline);
     }
 }
 
@@ -232,13 +242,16 @@ int tine__clock(lua_State *L) {
 
 /* In a task that was asked to end, and has heard of it, there is no time to sleep. */
 static bool stopping(const struct aim *aim) {
-    (void)aim;
-    return tine__ask_stopping();
+    lua_State *inside = aim->inside;
+    return inside ? tine__inner_stopping(inside) : tine__ask_stopping();
 }
 
 /* tine.sleep(seconds): stand still, without a process; Ctrl-C ends it. Runs no callbacks. */
 int tine__sleep(lua_State *L) {
-    struct aim aim = {.met = stopping, .any = true, .quiet = true};
+    bool inside = state_of(L)->inside;
+    struct aim aim = {.met = stopping, .any = true, .quiet = true, .inside = inside ? L : NULL};
     tine__await(L, &aim, clock_deadline(tine__check_seconds(L, 1)));
+    if (inside)
+        tine__inner_heed(L);
     return 0;
 }

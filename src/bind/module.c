@@ -20,6 +20,7 @@
 #include "bind/workers.h"
 #include "data/data.h"
 #include "tine_lua.h"
+#include "worker/inner.h"
 #include "worker/root.h"
 
 #define STATE "tine.state"   /* registry: the state userdata */
@@ -54,6 +55,7 @@ static void push_state(lua_State *L) {
     list_init(&S->limbo);
     S->due_first = S->gives_first = 1;
     S->generation = tine__root_generation();
+    S->inside = tine__inner_is(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     S->main = lua_tothread(L, -1);
     lua_pop(L, 1);

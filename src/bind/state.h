@@ -84,6 +84,7 @@ struct state {
     struct list questions; /* items (by `question`) whose `when` is to be asked */
     struct list boxes;     /* all there are: those made while lua_close runs get no __gc */
     lua_State *main;
+    bool inside;         /* it is the state of a pool without processes, where tasks run */
     unsigned generation; /* of the process: in a forked child all pools are dead */
     unsigned ncores;
     lua_Integer due_first, due_last;

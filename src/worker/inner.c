@@ -226,26 +226,49 @@ static void limit(struct channel *ch, uint64_t until) {
 
 static const char inner_key; /* in the registry */
 
-/* Of a state in the program nothing may be changed from outside, so it looks itself; coroutines that a task makes have its
-** hook. */
-static void look(lua_State *L, lua_Debug *ar) {
-    (void)ar;
+static struct inner *inner_of(lua_State *L) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &inner_key);
     struct inner *in = lua_touserdata(L, -1);
     lua_pop(L, 1);
+    return in;
+}
+
+bool tine__inner_is(lua_State *L) {
+    return inner_of(L) != NULL;
+}
+
+/* What it was asked, or one of those that wait for it. */
+static unsigned asked_here(const struct inner_call *c) {
+    unsigned bits = 0;
+    for (; c && !bits; c = c->below)
+        bits = asked_of(c);
+    return bits;
+}
+
+bool tine__inner_stopping(lua_State *L) {
+    return asked_here(inner_of(L)->call);
+}
+
+void tine__inner_heed(lua_State *L) {
+    struct inner *in = inner_of(L);
     struct inner_call *c = in->call;
     if (!c)
         return; /* no task, but an errand, or the finalizer */
     in->chore.run(in->chore.arg);
     if (c->until && tine__now() >= c->until)
         (void)tine__inner_ask(c, 0, true);
-    unsigned bits = asked_of(c);
-    for (const struct inner_call *below = c->below; below && !bits; below = below->below)
-        bits = asked_of(below);
+    unsigned bits = asked_here(c);
     if (bits && c->told != c->answered + 1) {
         c->told = c->answered + 1; /* once */
         tine__ask_raise(L, bits);
     }
+}
+
+/* Of a state in the program nothing may be changed from outside, so it looks itself; coroutines that a task makes have its
+** hook. */
+static void look(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    tine__inner_heed(L);
 }
 
 /* --- the state --- */

@@ -8,6 +8,7 @@
 #ifndef TINE_WORKER_INNER_H
 #define TINE_WORKER_INNER_H
 
+#include <lua.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include "base/buf.h"
@@ -88,6 +89,13 @@ void tine__inner_run(struct inner *in, struct inner_call *call);
 /* Ask its task k to end, by a word that either this or the end of the task changes first. True: it was asked, and will be
 ** answered by RECORD_ENDED. Any thread. */
 bool tine__inner_ask(struct inner_call *call, uint32_t k, bool timed);
+/* Is this its state? */
+bool tine__inner_is(lua_State *L);
+/* In its state, where a task stands in C: as it does by itself after some Lua instructions, do the chore, and raise what the
+** task is told if it was asked to end. */
+void tine__inner_heed(lua_State *L);
+/* In its state: was the task that runs asked to end? */
+bool tine__inner_stopping(lua_State *L);
 /* Close the state: finalizers run. */
 void tine__inner_end(struct inner *in);
 /* Ends it first; NULL is fine. */
