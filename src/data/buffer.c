@@ -10,7 +10,7 @@ static struct object *check(lua_State *L) {
     if (__builtin_expect(!o->region, 0))
         luaL_error(L, "this buffer has been finalized");
     if (__builtin_expect(!tine__region_is_ours(o->region), 0))
-        atomic_load(&tine__data_forked)(L);
+        atomic_load (&tine__data_forked)(L);
     return o;
 }
 
