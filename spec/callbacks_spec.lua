@@ -171,11 +171,97 @@ describe("done callbacks", function()
     assert.equal(2, n)
   end)
 
+  -- Without processes each such future is done at once. After 198 of them nothing was called any more, nor told.
+  it("that submit what calls them again go on for ever", function()
+    for workers = 0, 1 do
+      local own <close> = tine.pool(workers)
+      local n = 0
+      local function again()
+        n = n + 1
+        if n < 1000 then own:submit(math.abs, 1):add_done_callback(again) end
+      end
+      again()
+      assert.is_true(own:join(60))
+      assert.equal(1000, n)
+    end
+  end)
+
   it("must be functions", function()
     local f = pool:submit(math.abs, 1)
     assert.has_error(function() f:add_done_callback() end)
     assert.has_error(function() f:add_done_callback(1) end)
     f:add_done_callback(setmetatable({}, { __call = function(self, g) self.got = g:result() end }))
     f:result()
+  end)
+end)
+
+-- Lua allows 200 C calls inside each other. At the very last of them a callback could not even begin: it was taken out of
+-- what is due, and lost with its error; what it was to give a task never came.
+describe("at the end of the C stack", function()
+  local function deep(n, fn)
+    if n == 0 then return fn() end
+    string.gsub("x", "x", function() deep(n - 1, fn) end)
+  end
+
+  -- `fn` is called with each number of C calls around it, and raises in the last ones.
+  local function at_each_depth(fn)
+    local raised = 0
+    for n = 150, 200 do
+      local ok, err = pcall(deep, n, function() fn(n) end)
+      if not ok then
+        assert.matches("C stack overflow", tostring(err), 1, true)
+        raised = raised + 1
+      end
+    end
+    assert.is_true(raised > 0 and raised < 50)
+  end
+
+  it("callbacks of futures that are done run, or it is an error", function()
+    local future = tine.future()
+    future:set_result(1)
+    local added, ran = 0, 0
+    at_each_depth(function()
+      future:add_done_callback(function() ran = ran + 1 end)
+      added = added + 1
+    end)
+    assert.equal(added, ran)
+  end)
+
+  it("callbacks that are due run, then or later", function()
+    for workers = 0, 1 do
+      local pool <close> = tine.pool(workers)
+      local added, ran = 0, 0
+      at_each_depth(function()
+        local future = pool:submit(math.abs, 1)
+        future:add_done_callback(function() ran = ran + 1 end)
+        added = added + 1
+        future:result()
+      end)
+      pool:join()
+      assert.equal(added, ran)
+    end
+  end)
+
+  it("tasks are given what they wait for, then or later", function()
+    local pool <close> = tine.pool(1)
+    local other <close> = tine.pool(1)
+    local futures = {}
+    at_each_depth(function()
+      local source = tine.future()
+      futures[#futures + 1] = pool:submit(math.abs, source)
+      source:set_result(-1)
+      futures[#futures]:result()
+    end)
+    at_each_depth(function()
+      futures[#futures + 1] = pool:submit(math.abs, other:submit(math.abs, 1))
+      futures[#futures]:result()
+    end)
+    at_each_depth(function()
+      local source = tine.future()
+      source:set_exception "no"
+      futures[#futures + 1] = pool:submit(math.abs, source)
+      assert(not futures[#futures]:pcall())
+    end)
+    assert.equal(0, #select(2, tine.wait(futures, { timeout = 20 })))
   end)
 end)

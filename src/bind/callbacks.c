@@ -94,6 +94,26 @@ int tine__callback_report(lua_State *L) {
     return report_default(L);
 }
 
+/* So many C calls inside each other a callback can make at least, or what reports its error. */
+#define ROOM_TO_CALL 8
+
+static int dive(lua_State *L) {
+    lua_Integer n = lua_tointeger(L, 1);
+    if (n > 0) {
+        lua_pushcfunction(L, dive);
+        lua_pushinteger(L, n - 1);
+        lua_call(L, 1, 0);
+    }
+    return 0;
+}
+
+void tine__callback_room(lua_State *L) {
+    luaL_checkstack(L, 12, "callbacks too deep");
+    lua_pushcfunction(L, dive);
+    lua_pushinteger(L, ROOM_TO_CALL);
+    lua_call(L, 1, 0);
+}
+
 void tine__callback_invoke(lua_State *L, int idx, int n) {
     struct state *S = state_of(L);
     int handler = lua_gettop(L) - n;
@@ -139,6 +159,11 @@ void tine__callback_add(lua_State *L, struct future *f, int idx, int fn) {
     tine__extras_add(L, f, idx, "callbacks", fn);
 }
 
+void tine__callback_add_due(lua_State *L, struct future *f, int idx, int fn) {
+    tine__extras_add(L, f, idx, "callbacks", fn);
+    tine__callbacks_due(L, f, idx);
+}
+
 void tine__give_add(lua_State *L, struct future *f, int idx, int fn) {
     if (f->anchor.weak)
         tine__anchor_strengthen(L, &f->anchor, idx);
@@ -180,7 +205,8 @@ static void leave_gives(lua_State *L, struct state *S, int queue) {
 void tine__gives_run(lua_State *L) {
     struct state *S = state_of(L);
     int top = lua_gettop(L);
-    luaL_checkstack(L, 12, "callbacks too deep");
+    if (S->gives_first <= S->gives_last)
+        tine__callback_room(L);
     while (S->gives_first <= S->gives_last) {
         push_kept(L, KEPT_GIVES);
         lua_rawgeti(L, top + 1, S->gives_first);
@@ -274,9 +300,10 @@ static void run_callback(lua_State *L, struct future *f, int queue) {
 void tine__callbacks_run(lua_State *L) {
     struct state *S = state_of(L);
     int top = lua_gettop(L);
-    luaL_checkstack(L, 12, "callbacks too deep");
     tine__gives_run(L);
     tine__questions_run(L);
+    if (S->due_first <= S->due_last)
+        tine__callback_room(L);
     while (S->due_first <= S->due_last) {
         push_kept(L, KEPT_DUE);
         lua_rawgeti(L, -1, S->due_first);

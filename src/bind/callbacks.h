@@ -4,6 +4,12 @@
 
 #include "bind/future.h"
 
+/* Callbacks run inside each other at most so deep; what is due beyond that waits until they have returned. */
+#define NESTED_CALLBACKS 50
+
+/* Raise Lua's error when so many C calls run inside each other that a callback could not even begin, nor its failure be
+** reported. To be called before one is taken out of what is due, for it would be lost. */
+void tine__callback_room(lua_State *L);
 /* Call the function below the `n` arguments on top (all popped), errors reported as those of what is at `idx`. */
 void tine__callback_invoke(lua_State *L, int idx, int n);
 /* The error on top (popped), which has no traceback, is reported so. */
@@ -18,13 +24,15 @@ void tine__callback_error(lua_State *L, int idx);
 void tine__check_callable(lua_State *L, int arg);
 /* Add the function at `fn` to the callbacks of the future at `idx`. */
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
-/* The same of a callback of ours that gives the result to a task that waits for it. It runs in every wait, also in one
+/* The same of one that is done: it is due. */
+void tine__callback_add_due(lua_State *L, struct future *f, int idx, int fn);
+/* As tine__callback_add, of a callback of ours that gives the result to a task that waits for it. It runs in every wait, also in one
 ** that runs no callbacks: what is waited for may hang on that task. */
 void tine__give_add(lua_State *L, struct future *f, int idx, int fn);
 void tine__gives_run(lua_State *L);
 /* The future at `idx` is done: its callbacks, if any, are due. */
 void tine__callbacks_due(lua_State *L, struct future *f, int idx);
-/* Run what is due. Raises only `interrupted!`. */
+/* Run what is due. Raises only `interrupted!`, and, when nothing was taken out yet, that there is no room. */
 void tine__callbacks_run(lua_State *L);
 /* Run one function with the future at `idx`, errors reported likewise. */
 void tine__callback_call(lua_State *L, int idx, int fn);

@@ -210,10 +210,14 @@ static int future_add_done_callback(lua_State *L) {
     if (!f->done && tine__future_has_ended(f))
         tine__reap(L);
     /* not what has_ended says: a `result` in the callback would take in the news, and run others inside */
-    if (f->done && !f->due)
-        tine__callback_call(L, 1, 2);
-    else
+    if (!f->done || f->due) {
         tine__callback_add(L, f, 1, 2);
+    } else if (state_of(L)->depth >= NESTED_CALLBACKS) {
+        tine__callback_add_due(L, f, 1, 2);
+    } else {
+        tine__callback_room(L);
+        tine__callback_call(L, 1, 2);
+    }
     return 0;
 }
 

@@ -72,6 +72,7 @@ struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n
     uint32_t found = count(L, first, n), used = 0;
     if (found == 0)
         return NULL;
+    tine__callback_room(L); /* to give what has ended */
     lua_createtable(L, (int)found, (int)found);
     lua_replace(L, futures);
     struct needs **place = tine__needs_place(L);
