@@ -194,6 +194,48 @@ describe("a task that may be tried again", function()
     assert.equal(1, pool:submit(math.abs, -1):result(20))
   end)
 
+  -- Such a wait stood for ever: the task waits for the answer, and the answer for the task.
+  it("is not when `when` waits for what waits for its answer", function()
+    for name, wait in pairs {
+      result = function(_, future) future:result() end,
+      join = function(pool) pool:join() end,
+      wait = function(_, future) tine.wait { future } end,
+      events = function(_, future) for _ in future:events() do end end,
+      chain = function(_, future) future:chain(math.abs):result() end,
+    } do
+      local told = {}
+      local pool <close> = tine.pool { workers = 1, on_callback_error = function(err) told[#told + 1] = err end }
+      local future
+      local view = pool:with { retry = { error = 3, delay = 0, when = function() wait(pool, future) return true end } }
+      future = view:submit(until_attempt, 2)
+      assert.equal("not yet: 1", future:exception(20), name)
+      assert.equal(1, #told, name)
+      assert.equal("invalid_state", tine.kind(told[1]), name)
+      assert.matches("can never end: a task is to be decided about first", told[1].message, 1, true)
+    end
+  end)
+
+  it("is not when `when` waits for the end of its pool, which is not held up", function()
+    local pool = tine.pool { workers = 1 }
+    local ended
+    local view = pool:with { retry = { error = 3, delay = 0, when = function() ended = pool:shutdown() return true end } }
+    local future = view:submit(until_attempt, 2)
+    assert.equal("not yet: 1", future:exception(20))
+    assert.is_true(ended)
+    assert.equal(1, #future:attempts())
+  end)
+
+  it("may be while `when` waits for something else, or not for ever", function()
+    local pool <close> = tine.pool { workers = 1 }
+    local future
+    local view = pool:with { retry = { error = 1, delay = 0, when = function()
+      local ok, err = future:pcall(0.01)
+      return not ok and tine.kind(err) == "timeout" and pool:submit(math.abs, -2):result() == 2
+    end } }
+    future = view:submit(until_attempt, 2)
+    assert.equal(2, future:result(20))
+  end)
+
   it("holds up no submit that waits for room", function()
     local pool <close> = tine.pool { workers = 1, max_pending = 1 }
     local asked = 0

@@ -201,7 +201,9 @@ static bool call_when(lua_State *L, int idx, int when, uint32_t attempt) {
     lua_insert(L, -2);
     lua_pushinteger(L, attempt);
     S->depth++;
+    S->asking++;
     int status = lua_pcall(L, 2, 1, -4);
+    S->asking--;
     S->depth--;
     lua_remove(L, -2);
     bool yes = status == LUA_OK && lua_toboolean(L, -1);
@@ -237,6 +239,8 @@ void tine__questions_run(lua_State *L) {
     struct list *node;
     int top = lua_gettop(L);
     luaL_checkstack(L, 20, "callbacks too deep");
+    if (!list_empty(&S->questions))
+        tine__callback_room(L);
     while ((node = list_pop(&S->questions)) != NULL) {
         tine__due_changed(S);
         ask(L, LIST_ITEM(node, struct item_rare, question)->item);

@@ -71,9 +71,10 @@ static bool before_sleep(void *arg) {
 /* --- waiting --- */
 
 /* Do all tasks of ours that are there wait for what nobody is under way to give: a future that is made by hand, which nobody
-** can set while we stand here? */
+** can set while we stand here, or the answer of a function `when` that we stand in? */
 static bool is_stuck(const struct state *S, const struct core *c) {
-    return S->promised > 0 && tine__pool_is_stuck(c->p) && !inbox_has_news(&c->inbox);
+    return (S->promised > 0 || S->asking > 0) && tine__pool_is_stuck(c->p) &&
+           !inbox_has_news(&c->inbox);
 }
 
 /* Can nothing that is under way ever meet the aim? */
@@ -135,8 +136,6 @@ static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadli
     lua_settop(L, top);
 }
 
-#define NESTED_CALLBACKS 50
-
 /* Take in what has ended, run what is due. */
 static void dispatch(lua_State *L, struct state *S, const struct aim *aim) {
     tine__reap(L);
@@ -195,7 +194,8 @@ static void tighten(struct state *S) {
 
 static int never(lua_State *L, const struct state *S) {
     const char *why =
-        S->promised > 0
+        S->asking > 0 ? "a task is to be decided about first by the function 'when' that waits here"
+        : S->promised > 0
             ? "a task waits for a future that is made by hand, and nobody can set it meanwhile"
             : "nothing is under way that could end it";
     return tine__error(L, TINE_EINVALID, "this wait can never end: %s", why);

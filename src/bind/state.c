@@ -55,23 +55,26 @@ void tine__closer_renew(lua_State *L) {
 /* --- waiting for the ends of pools --- */
 
 /* What is to be given to tasks of this pool (NULL: of all) by futures that are made by hand, or by other pools, never will be:
-** they are cancelled. Whether there were any. */
-static bool end_ungiven(lua_State *L, struct state *S, const struct core *only) {
+** they are cancelled. Those that functions `when` are deciding about, in which we stand, are not tried again. Whether there
+** were any. */
+static bool end_undecided(lua_State *L, struct state *S, const struct core *only) {
     bool any = false;
-    for (uint32_t slot = 1; S->promised > 0 && slot <= S->slots; slot++) {
+    bool some = S->promised > 0 || S->asking > 0;
+    for (uint32_t slot = 1; some && slot <= S->slots; slot++) {
         lua_rawgeti(L, UP(UP_ANCHORS), slot);
         struct anchor *a = lua_touserdata(L, -1); /* the first member of all that is anchored */
         struct core *c = a ? anchor_core(a) : NULL;
         if (c && (!only || c == only) && a->item && c->p && tine__core_is_ours(c))
-            any |= tine__item_ungiven(c->p, a->item);
+            any |= tine__item_ungiven(c->p, a->item) || tine__item_answer(c->p, a->item, false);
         lua_pop(L, 1);
     }
     return any;
 }
 
-/* Only callbacks of ours could set a future that is made by hand, and none will be called any more. */
+/* Only callbacks of ours could set a future that is made by hand, and none will be called any more; and what we stand in
+** answers when we have returned. */
 static bool give_up(lua_State *L, const struct aim *aim) {
-    return end_ungiven(L, state_of(L), aim->met == core_joined ? aim->what : NULL);
+    return end_undecided(L, state_of(L), aim->met == core_joined ? aim->what : NULL);
 }
 
 int tine__wait_ended(lua_State *L) {
@@ -96,7 +99,7 @@ int tine__state_gc(lua_State *L) {
         return 0;
     tine__state_check(L, S);
     S->closing = true;
-    end_ungiven(L, S, NULL);
+    end_undecided(L, S, NULL);
     each_core(S, close_core);
     while (push_kept(L, KEPT_WAITER), lua_pcall(L, 0, 0, 0) != LUA_OK) {
         each_core(S, kill_core);

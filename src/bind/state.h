@@ -92,6 +92,7 @@ struct state {
     /* Callbacks that are to give something to a task, and have not; those of collected futures, too. */
     uint64_t promised;
     unsigned depth;        /* callbacks running inside each other */
+    unsigned asking;       /* of these, functions `when`, which tasks stand for */
     uint32_t slots;        /* of the anchors, free ones too */
     uint32_t *free;        /* the numbers of those, a stack */
     uint32_t nfree, room;  /* how many there are, and for how many it has room */

@@ -142,8 +142,8 @@ void tine__task_times(struct pool *p, struct item *item, struct task_times *out,
 /* The owner of the item took it from its inbox, and it is not released: is it asked whether it is to be tried again?
 ** Then *out is a copy of what its last attempt failed with, and *n the number of attempts. */
 bool tine__item_question(struct pool *p, struct item *item, struct outcome *out, uint32_t *n);
-/* The answer. Harmless when it is not asked any more. */
-void tine__item_answer(struct pool *p, struct item *item, bool again);
+/* The answer. False: it was not asked any more. */
+bool tine__item_answer(struct pool *p, struct item *item, bool again);
 
 /* --- following --- */
 

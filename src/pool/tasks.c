@@ -195,11 +195,12 @@ bool tine__item_question(struct pool *p, struct item *item, struct outcome *out,
     return asking;
 }
 
-void tine__item_answer(struct pool *p, struct item *item, bool again) {
+bool tine__item_answer(struct pool *p, struct item *item, bool again) {
     if (tine__pool_is_forked(p))
-        return;
+        return false;
     pthread_mutex_lock(&p->lock);
-    if (item->asking) {
+    bool asking = item->asking;
+    if (asking) {
         item->asking = false;
         if (again)
             tine__sched_again(&p->s, &item->task, tine__now());
@@ -209,6 +210,7 @@ void tine__item_answer(struct pool *p, struct item *item, bool again) {
         tine__work(p);
     }
     pthread_mutex_unlock(&p->lock);
+    return asking;
 }
 
 /* --- what tasks are given --- */
