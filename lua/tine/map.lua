@@ -26,7 +26,7 @@ local OPTIONS <const> = { "chunksize", "buffersize", "timeout", "ordered", "on_e
 
 local function shown(value)
     if type(value) == "string" then
-        return ("%q"):format(value)
+        return #value > 200 and ("a string of %d bytes"):format(#value) or ("%q"):format(value)
     elseif type(value) == "number" then
         return tostring(value)
     end

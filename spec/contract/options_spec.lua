@@ -49,6 +49,21 @@ describe("tine.pool", function()
     end
   end)
 
+  it("refuses names and values that a zero byte would cut off, and names in a table that are none", function()
+    assert.matches("'name' must be a string without zero bytes", refused { workers = 1, name = "a\0b" }, 1, true)
+    refused { ["workers\0"] = 1 }
+    assert.matches("'retry': names in it are strings, got a number", refused { workers = 1, retry = { 1 } }, 1, true)
+  end)
+
+  it("tells a long wrong value by its length", function() -- it stood in the message, a megabyte
+    local long = ("x"):rep(1000000)
+    local err = refused { workers = 1, on_crash = long }
+    assert.matches("got a string of 1000000 bytes", err, 1, true)
+    local pool <close> = tine.pool { workers = 1 }
+    err = select(2, pcall(pool.map, pool, math.abs, { 1 }, { on_error = long }))
+    assert.matches("got a string of 1000000 bytes", err, 1, true)
+  end)
+
   it("raises for initargs that cannot travel", function()
     local ok, err = pcall(tine.pool, { workers = 1, initializer = print, initargs = { coroutine.create(print) } })
     assert.is_false(ok)

@@ -47,11 +47,21 @@ static const char *nearest(const char *name, const char *const *known) {
     return shortest <= 2 + strlen(name) / 3 && shortest < strlen(name) ? best : NULL;
 }
 
-static bool is_known(const char *name, const char *const *known) {
+static bool is_known(const char *name, size_t len, const char *const *known) {
     for (; *known; known++)
-        if (strcmp(name, *known) == 0)
+        if (strlen(*known) == len && memcmp(name, *known, len) == 0)
             return true;
     return false;
+}
+
+static int not_a_name(lua_State *L, int arg, const char *prefix) {
+    const char *got = luaL_typename(L, -2);
+    if (!prefix[0])
+        return luaL_argerror(L, arg, lua_pushfstring(L, "option names are strings, got a %s", got));
+    lua_pushlstring(L, prefix, strlen(prefix) - 1); /* without the dot */
+    return luaL_argerror(L, arg,
+                         lua_pushfstring(L, "option '%s': names in it are strings, got a %s",
+                                         lua_tostring(L, -1), got));
 }
 
 static void push_known(lua_State *L, const char *const *known) {
@@ -69,12 +79,11 @@ void tine__check_fields(lua_State *L, int arg, int idx, const char *prefix,
                         const char *const *known) {
     luaL_checkstack(L, 8, "options");
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+        size_t len;
         if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_argerror(
-                L, arg,
-                lua_pushfstring(L, "option names are strings, got a %s", luaL_typename(L, -2)));
-        const char *name = lua_tostring(L, -2);
-        if (is_known(name, known))
+            not_a_name(L, arg, prefix);
+        const char *name = lua_tolstring(L, -2, &len);
+        if (is_known(name, len, known))
             continue;
         const char *near = nearest(name, known);
         if (near)
@@ -101,10 +110,17 @@ int tine__option(lua_State *L, int arg, const char *name) {
     return lua_getfield(L, arg, name);
 }
 
+/* Of a text that an option cannot be; a longer one is told by its length. */
+#define LONGEST_SHOWN 200
+
 int tine__option_error(lua_State *L, int arg, const char *name, const char *wanted) {
     const char *got = luaL_typename(L, -1);
-    if (lua_type(L, -1) == LUA_TSTRING)
-        got = lua_pushfstring(L, "\"%s\"", lua_tostring(L, -1));
+    size_t len;
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+    if (text && len > LONGEST_SHOWN)
+        got = lua_pushfstring(L, "a string of %I bytes", (LUAI_UACINT)len);
+    else if (text)
+        got = lua_pushfstring(L, "\"%s\"", text);
     else if (lua_type(L, -1) == LUA_TNUMBER)
         got = luaL_tolstring(L, -1, NULL);
     return luaL_argerror(L, arg,
@@ -115,9 +131,11 @@ const char *tine__option_string(lua_State *L, int arg, const char *name, const c
     int type = tine__option(L, arg, name); /* stays on the stack */
     if (type == LUA_TNIL)
         return none;
-    if (type != LUA_TSTRING)
-        tine__option_error(L, arg, name, "a string");
-    return lua_tostring(L, -1);
+    size_t len = 0;
+    const char *text = type == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+    if (!text || strlen(text) != len)
+        tine__option_error(L, arg, name, "a string without zero bytes");
+    return text;
 }
 
 const char *tine__option_label(lua_State *L, int arg, size_t *len) {
