@@ -30,6 +30,7 @@ describe("the decoder refuses", function()
     body("01", "not an array of values")
     body("8101 02", "not an array of values")
     body("91c1", "not msgpack")
+    body("91cf8000000000000000", "an integer of 2^63 or more") -- which was a float without a word
   end)
 
   it("lengths that cannot be", function()

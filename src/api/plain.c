@@ -23,7 +23,6 @@ typedef char nothing;
 ON_SCALAR(uint8, uint8_t)
 ON_SCALAR(uint16, uint16_t)
 ON_SCALAR(uint32, uint32_t)
-ON_SCALAR(uint64, uint64_t)
 ON_SCALAR(int8, int8_t)
 ON_SCALAR(int16, int16_t)
 ON_SCALAR(int32, int32_t)
@@ -31,6 +30,12 @@ ON_SCALAR(int64, int64_t)
 ON_SCALAR(float, float)
 ON_SCALAR(double, double)
 #undef ON_SCALAR
+
+/* Lua has no integers from 2^63 on, and a float would be another value. */
+static inline int look_uint64(struct looker *l, uint64_t d, nothing *o) {
+    (void)l, (void)o;
+    return d > INT64_MAX ? -1 : 0;
+}
 
 #define ON_NAME(name) \
     static inline int look_##name(struct looker *l, nothing *o) { \

@@ -135,6 +135,7 @@ static void test_wrong_tasks(void) {
         {TINE_SOURCE, "return 1", "\xdd\xff\xff\xff\xff\x01", 6},
         {TINE_SOURCE, "return 1", "\x91\xd4\x05\x02", 4}, /* a function */
         {TINE_SOURCE, "return 1", "\x91\xc1", 2},
+        {TINE_SOURCE, "return 1", "\x91\xcf\x80\0\0\0\0\0\0\0", 10}, /* no integer of Lua's */
         {TINE_SOURCE, "return 1", NULL, 2}, /* who made them had no memory */
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

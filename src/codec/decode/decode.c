@@ -76,10 +76,11 @@ static inline int on_float(struct reader *r, float d, char *o) {
     return on_double(r, (double)d, o);
 }
 
-/* Only other writers send integers that Lua has not. */
+/* Only other writers send integers that Lua has not; a float would be another value. */
 static inline int on_uint64(struct reader *r, uint64_t d, char *o) {
+    (void)o;
     if (d > LUA_MAXINTEGER)
-        return on_double(r, (double)d, o);
+        tine__malformed(r, "an integer of 2^63 or more");
     return push_integer(r, (lua_Integer)d);
 }
 
