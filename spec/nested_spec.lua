@@ -34,6 +34,33 @@ for _, workers in ipairs { 0, 1, 2 } do
       return pool
     end
 
+    -- In states that tasks run in some of Lua's functions are Tine's own: a task's functions that name them were refused by the
+    -- next worker ("module 'tine' is another one"), and what the program sent was not what the worker has.
+    it("sends on functions of Lua's libraries, as they come and go", function()
+      local pool <close> = pool_of()
+      for _, name in ipairs { "coroutine.wrap", "coroutine.resume", "coroutine.close", "coroutine.yield", "os.exit", "print" } do
+        local value = assert(load("return " .. name))()
+        local function same(other) return other == load("return " .. name)() end
+        assert.equal(value, pool:submit(load("return " .. name)):result(20), name)
+        assert.is_true(pool:submit(same, value):result(20), name)
+        assert.is_true(pool:submit(function()
+          local mine = load("return " .. name)()
+          return tine.worker.pool:submit(function() return same(mine) end):result()
+        end):result(20), name)
+      end
+      assert.same({ "wrapped", "resumed" }, pool:submit(function()
+        return tine.worker.pool:submit(function()
+          local _, resumed = coroutine.resume(coroutine.create(function() return "resumed" end))
+          return { coroutine.wrap(function() return "wrapped" end)(), resumed }
+        end):result()
+      end):result(20))
+      assert.equal("in a pool of its own", pool:submit(function()
+        local own <close> = tine.pool(workers)
+        local library = coroutine
+        return own:submit(function() return library.wrap(function() return "in a pool of its own" end)() end):result()
+      end):result(20))
+    end)
+
     it("waits for what it submits", function()
       local pool <close> = pool_of()
       assert.equal(55, pool:submit(fib, 10):result(60))

@@ -129,10 +129,6 @@ struct codec_options {
     bool send_globals; /* false: globals = "none" */
 };
 
-/* In the registry of a state that has functions of its own in place of some of Lua's: a table of them by name
-** ("os.exit"). Who names one of these gets that. */
-#define CODEC_INSTEAD "tine.instead"
-
 struct codec;
 
 /* What a value that is sent once (pool:share) is for who shares it: a userdata that begins with this and has the

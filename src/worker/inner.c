@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "codec/codec.h"
+#include "codec/lua/standard.h"
 #include "store/store.h"
 #include "worker/ask.h"
 #include "worker/channel.h"
@@ -283,13 +284,7 @@ static int no_exit(lua_State *L) {
 static int take_exit(lua_State *L) {
     lua_pushvalue(L, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &inner_key);
-    lua_getglobal(L, LUA_OSLIBNAME);
-    lua_pushcfunction(L, no_exit);
-    lua_setfield(L, -2, "exit");
-    lua_createtable(L, 0, 1); /* what travels as Lua's own os.exit, too */
-    lua_pushcfunction(L, no_exit);
-    lua_setfield(L, -2, LUA_OSLIBNAME ".exit");
-    lua_setfield(L, LUA_REGISTRYINDEX, CODEC_INSTEAD);
+    tine__standard_instead(L, LUA_OSLIBNAME, "exit", no_exit);
     return 0;
 }
 

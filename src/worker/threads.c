@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include "codec/lua/standard.h"
 
 _Thread_local lua_State *volatile tine__running_thread;
 
@@ -108,11 +109,11 @@ static int co_close(lua_State *L) {
     return 2;
 }
 
+static const luaL_Reg functions[] = {
+    {"resume", co_resume}, {"wrap", co_wrap}, {"close", co_close}, {NULL, NULL}};
+
 void tine__threads_open(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"resume", co_resume}, {"wrap", co_wrap}, {"close", co_close}, {NULL, NULL}};
     tine__running_thread = L;
-    lua_getglobal(L, LUA_COLIBNAME);
-    luaL_setfuncs(L, functions, 0);
-    lua_pop(L, 1);
+    for (const luaL_Reg *r = functions; r->name; r++)
+        tine__standard_instead(L, LUA_COLIBNAME, r->name, r->func);
 }

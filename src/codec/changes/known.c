@@ -6,18 +6,18 @@
 #include "codec/lua/standard.h"
 #include "codec/state.h"
 
-/* Push the C function of that entry; nil when only the state itself can make it, and has another one. */
+/* Push the C function of that entry, or what has its place in this state; nil when only the state itself can make it, and
+** has another one. */
 static void push_standard(lua_State *L, const struct standard *s, int t) {
-    if (!s->closure) {
-        lua_pushcfunction(L, s->f);
-        return;
-    }
     lua_pushstring(L, s->field);
     lua_rawget(L, t);
-    if (lua_tocfunction(L, -1) == s->f)
+    if (tine__standard_is(s, lua_tocfunction(L, -1)))
         return;
     lua_pop(L, 1);
-    lua_pushnil(L);
+    if (s->closure)
+        lua_pushnil(L);
+    else
+        lua_pushcfunction(L, s->f);
 }
 
 /* The record on top: what one of Lua's own libraries has in a new state. */

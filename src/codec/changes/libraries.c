@@ -23,7 +23,7 @@ bool tine__push_library(lua_State *L, int self, int name) {
 bool tine__is_standard_value(lua_State *L, const char *name) {
     const struct standard *known = tine__standard_named("_G", name);
     if (known)
-        return lua_tocfunction(L, -1) == known->f;
+        return tine__standard_is(known, lua_tocfunction(L, -1));
     if (!lua_istable(L, -1))
         return strcmp(name, "_VERSION") == 0;
     const void *p = lua_topointer(L, -1);
@@ -41,7 +41,7 @@ static bool is_unchanged(lua_State *L, const char *library, const char *field) {
     struct scan s = {.e = &unused, .module = library};
     const struct standard *known = tine__standard_named(library, field);
     if (known)
-        return lua_tocfunction(L, -1) == known->f;
+        return tine__standard_is(known, lua_tocfunction(L, -1));
     if (strcmp(library, "_G") == 0)
         return lua_isnil(L, -1) || tine__is_standard_value(L, field);
     if (lua_isnil(L, -1) || (lua_istable(L, -1) && strcmp(library, "package") == 0))

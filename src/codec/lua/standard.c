@@ -1,6 +1,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,12 @@ static unsigned length;
 static char texts[TEXTS]; /* their names */
 static size_t texts_len;
 static uint16_t by_address[SLOTS], by_name[SLOTS]; /* index in `list` + 1 */
+
+static struct {
+    lua_CFunction f;
+    const char *module, *field;
+} replaced[8]; /* of ours, in the place of Lua's */
+static atomic_uint nreplaced;
 
 static const char *const modules[] = {"_G", "package", "coroutine", "table", "io",
                                       "os", "string",  "math",      "utf8",  "debug"};
@@ -125,9 +132,52 @@ static void make(void) {
 
 /* ---- asking ---- */
 
+static const struct standard *find_replaced(lua_CFunction f) {
+    unsigned n = atomic_load_explicit(&nreplaced, memory_order_acquire);
+    for (unsigned i = 0; f && i < n; i++)
+        if (replaced[i].f == f)
+            return find_name(replaced[i].module, replaced[i].field);
+    return NULL;
+}
+
+/* The texts are kept. */
+static void note_replaced(lua_CFunction f, const char *module, const char *field) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    if (find_replaced(f))
+        return;
+    pthread_mutex_lock(&lock);
+    unsigned n = atomic_load_explicit(&nreplaced, memory_order_relaxed);
+    if (n < sizeof replaced / sizeof *replaced && !find_replaced(f)) {
+        replaced[n].f = f;
+        replaced[n].module = module;
+        replaced[n].field = field;
+        atomic_store_explicit(&nreplaced, n + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void tine__standard_instead(lua_State *L, const char *module, const char *field, lua_CFunction f) {
+    int top = lua_gettop(L);
+    pthread_once(&once, make);
+    note_replaced(f, module, field);
+    lua_getglobal(L, module);
+    lua_pushcfunction(L, f);
+    lua_setfield(L, -2, field);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, CODEC_INSTEAD);
+    lua_pushfstring(L, "%s.%s", module, field);
+    lua_pushcfunction(L, f);
+    lua_rawset(L, -3);
+    lua_settop(L, top);
+}
+
+bool tine__standard_is(const struct standard *s, lua_CFunction f) {
+    return f == s->f || find_replaced(f) == s;
+}
+
 const struct standard *tine__standard_of(lua_CFunction f) {
     pthread_once(&once, make);
-    return find(f);
+    const struct standard *s = find(f);
+    return s ? s : find_replaced(f);
 }
 
 const struct standard *tine__standard_named(const char *module, const char *field) {

@@ -9,6 +9,10 @@
 #include <lua.h>
 #include <stdbool.h>
 
+/* In the registry of a state that has functions of its own in place of some of Lua's: a table of them by name
+** ("os.exit"). Who names one of these gets that. */
+#define CODEC_INSTEAD "tine.instead"
+
 #define STRINGS "string metatable" /* as the module of its functions */
 
 struct standard {
@@ -19,6 +23,11 @@ struct standard {
     bool closure;       /* it has upvalues: only `require` and its like */
 };
 
+/* Put `f` in the place of one of Lua's own functions in this state. It does the same, as far as it can, and travels as that
+** one: both ways, for who has the one has the other. May raise memory errors. */
+void tine__standard_instead(lua_State *L, const char *module, const char *field, lua_CFunction f);
+/* Is it the function of that entry, or one that may have its place? */
+bool tine__standard_is(const struct standard *s, lua_CFunction f);
 /* The entry of a C function; NULL: it is none of Lua's. */
 const struct standard *tine__standard_of(lua_CFunction f);
 /* The entry of that name; NULL: there is none. */
