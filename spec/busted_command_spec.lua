@@ -210,6 +210,41 @@ it("is beside it", function() end)]])
     assert.equal(1, busted.shell(("XDG_CACHE_HOME=/dev/null HOME= %s busted"):format(busted.program)).code)
   end)
 
+  -- Penlight's 18 files take 0.2 s together, and took 18 workers three times as long.
+  it("runs short files together by the times of the last run, and finds the one that crashes", function()
+    os.execute(("mkdir -p %s/short"):format(busted.folder))
+    for i = 1, 8 do
+      busted.file(("short/%d_spec.lua"):format(i), ([[
+describe("%d", function()
+  it("is told of", function() print(%d) io.stderr:write "beside\n" assert.is_nil(left) left = true end)
+  it("fails or dies", function()
+    if %d == 5 and os.getenv "DIE" then os.exit(7) end
+    assert.not_equal(3, %d)
+  end)
+end)
+io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):format(i, i, i, i))
+    end
+    local function workers()
+      local all, n = {}, 0
+      for pid in busted.contents "pids":gmatch "%d+" do
+        if not all[pid] then all[pid], n = true, n + 1 end
+      end
+      os.remove(busted.folder .. "/pids")
+      return n
+    end
+    local one = serial "-o TAP short"
+    for _, expected in ipairs { 8, 4 } do
+      os.remove(busted.folder .. "/pids")
+      local many = busted.run "-j2 -o TAP short"
+      assert.same({ one.out, one.err, one.code }, { many.out, many.err, many.code })
+      assert.is_true(workers() <= expected)
+    end
+    local s = busted.shell(("DIE=1 %s busted -j2 short"):format(busted.program))
+    assert.matches("13 successes / 1 failure / 1 error / 0 pending", s.out, 1, true)
+    assert.matches("exit code 7\nwhile it was running: 5 fails or dies (short/5_spec.lua:3)", s.out, 1, true)
+    assert.equal(1, s.code)
+  end)
+
   it("refuses a wrong number of workers", function()
     local s = busted.run "-j x"
     assert.same({ "", 2 }, { s.out, s.code })

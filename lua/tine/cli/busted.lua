@@ -5,8 +5,8 @@
 -- and publishes here what was published there. So the output handler sees the same events in the same order as
 -- without us, and what tests have printed stands between them where it belongs.
 --
--- Each worker runs one file and is then replaced, so that no file sees what another has left behind. The longest by
--- the times of the last run go first.
+-- Each worker runs one file, or several that are short by the times of the last run, and is then replaced. The longest
+-- go first.
 local host = require "tine.cli.host"
 local times_of = require "tine.cli.busted.times"
 local trouble = require "tine.cli.trouble"
@@ -84,41 +84,39 @@ end
 
 -- --- starting files --------------------------------------------------------------------------------------------
 
-function Suite:submit(file, part, parts, deal)
-  local task = { out = assert(host.temporary "/tmp"), err = assert(host.temporary "/tmp"),
+function Suite:submit(files, part, parts, deal)
+  local task = { files = files, left = #files, out = assert(host.temporary "/tmp"), err = assert(host.temporary "/tmp"),
                  note = assert(host.memory "") }
-  task.future = self.pool:with { label = file.name }:submit("tine.cli.busted.file.run", {
-    file = file.name, arg = self.arg, part = part, parts = parts, deal = deal, seed = self.busted.randomseed,
+  local names = {}
+  for i, file in ipairs(files) do names[i] = file.name end
+  task.future = self.pool:with { label = table.concat(names, " ") }:submit("tine.cli.busted.file.run", {
+    files = names, arg = self.arg, part = part, parts = parts, deal = deal, seed = self.busted.randomseed,
     parameters = self.parameters, out = host.path(task.out), err = host.path(task.err), note = host.path(task.note),
   })
-  return task
+  for i, file in ipairs(files) do
+    local tasks = self.tasks[file]
+    tasks[part], tasks.place = task, i
+  end
 end
 
 -- Into how many parts a file is cut: not when its tests have an order of their own, and not a short one.
 function Suite:parts_of(file)
   if not self.options.split or self.busted.randomize or self.busted.sort then return 1 end
   local seconds = self.times[file.name]
-  local share = self.total / self.options.workers
-  return (not seconds or seconds > share / 2) and self.options.workers or 1
+  return (not seconds or seconds > self.share / 2) and self.options.workers or 1
 end
 
 -- All files, the longest first; those that were never run before the others.
 function Suite:start(files)
-  local order = table.move(files, 1, #files, 1, {})
-  self.total, self.tasks, self.parameters = 0, {}, parameters()
-  for i, file in ipairs(files) do
-    self.tasks[file] = { index = i }
-    self.total = self.total + (self.times[file.name] or 0)
-  end
-  table.sort(order, function(a, b)
-    local one, two = self.times[a.name] or math.huge, self.times[b.name] or math.huge
-    if one ~= two then return one > two end
-    return self.tasks[a].index < self.tasks[b].index
-  end)
-  for _, file in ipairs(order) do
-    local parts = self:parts_of(file)
-    local deal = times_of.deal(self.times, file.name, parts)
-    for part = 1, parts do self.tasks[file][part] = self:submit(file, part, parts, deal) end
+  local total = 0
+  for _, file in ipairs(files) do total = total + (self.times[file.name] or 0) end
+  self.share = total / self.options.workers
+  self.tasks, self.parameters = {}, parameters()
+  for _, file in ipairs(files) do self.tasks[file] = {} end -- its parts, and which one of their files it is
+  for _, batch in ipairs(times_of.batches(self.times, files, self.share)) do
+    local parts = #batch == 1 and self:parts_of(batch[1]) or 1
+    local deal = times_of.deal(self.times, batch[1].name, parts)
+    for part = 1, parts do self:submit(batch, part, parts, deal) end
   end
 end
 
@@ -139,6 +137,10 @@ end
 local function pass_on_all(task, out, err)
   pass_on(task, "out", 1, out or host.size(task.out))
   pass_on(task, "err", 2, err or host.size(task.err))
+end
+
+local function drop(task)
+  for _, name in ipairs { "out", "err", "note" } do host.close(task[name]) end
 end
 
 -- The element here that stands for the one there.
@@ -180,7 +182,7 @@ end
 local function merged(parts)
   local list = {}
   for p, task in ipairs(parts) do
-    for i, event in ipairs(task.events) do
+    for i, event in ipairs(task.given[parts.place].events) do
       if p == 1 or not worker.is_own(event) then list[#list + 1] = { task = task, event = event, at = i } end
     end
   end
@@ -196,9 +198,11 @@ end
 local function share_blocks(parts, file)
   local blocks = { file }
   for _, task in ipairs(parts) do
-    local first, n = task.events[1], 0
-    task.elements, task.out_at, task.err_at = {}, first and first.out, first and first.err
-    for _, event in ipairs(task.events) do
+    local events, n = task.given[parts.place].events, 0
+    local first = events[1]
+    task.elements = {}
+    if parts.place == 1 then task.out_at, task.err_at = first and first.out, first and first.err end
+    for _, event in ipairs(events) do
       local channel = event[1]
       if #parts > 1 and worker.is_own(event) and channel[2] == "start" or event[2].descriptor == "file" then
         n = n + 1
@@ -221,40 +225,54 @@ function Suite:crashed(file, task, err)
   self.busted.publish({ "error", "file" }, file, nil, tostring(err) .. during, trace)
 end
 
--- Waits for the parts; true when all have ended well.
-function Suite:collect(file, parts)
-  local seconds, ok = 0, true
+-- A task with several files did not come to its end: each has one of its own, to find the file that did it.
+function Suite:take_apart(task)
+  for _, file in ipairs(task.files) do
+    self.tasks[file] = {}
+    self:submit({ file }, 1, 1, {})
+  end
+  drop(task)
+end
+
+-- Waits for the parts of the file; gives them, and whether all have ended well.
+function Suite:collect(file)
+  local parts, seconds, ok = self.tasks[file], 0, true
   for _, task in ipairs(parts) do
-    local done, events, spent = task.future:pcall()
+    local done, given = task.future:pcall()
     if done then
-      local read = worker.read(events)
-      task.events, seconds = read.events, seconds + spent
-      for n, unit in pairs(read.units) do self.new_times[times_of.unit(file.name, n)] = unit end
+      task.given = task.given or worker.read(given)
+      seconds = seconds + (task.given[parts.place].seconds or 0)
+      for n, unit in pairs(task.given.units) do self.new_times[times_of.unit(file.name, n)] = unit end
+    elseif task.files[2] then
+      self:take_apart(task)
+      return self:collect(file)
     else
       ok = false
-      self:crashed(file, task, events)
+      self:crashed(file, task, given)
     end
   end
   if ok then self.new_times[file.name] = seconds end
-  return ok
+  return parts, ok
 end
 
 -- The executor of files.
 function Suite:run_file(file)
   if not self.tasks then self:start(self.busted.context.children(self.busted.context.parent(file))) end
-  local parts = self.tasks[file]
   self.file = file
-  local ok, done = pcall(self.collect, self, file, parts)
-  if not ok then -- Ctrl-C
-    self.failure, self.busted.skipAll = done, true
+  local collected, parts, ok = pcall(self.collect, self, file)
+  if not collected then -- Ctrl-C
+    self.failure, self.busted.skipAll = parts, true
     return
-  elseif done then
+  elseif ok then
     share_blocks(parts, file)
     for _, item in ipairs(merged(parts)) do self:publish(item.task, item.event) end
   end
   for _, task in ipairs(parts) do
-    if done then pass_on_all(task) end
-    for _, name in ipairs { "out", "err", "note" } do host.close(task[name]) end
+    task.left = task.left - 1
+    if task.left == 0 then
+      if ok then pass_on_all(task) end
+      drop(task)
+    end
   end
 end
 

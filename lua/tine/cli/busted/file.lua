@@ -1,7 +1,7 @@
--- tine busted, in the worker: runs one spec file with busted's own runner, and records what it publishes.
+-- tine busted, in the worker: runs spec files with busted's own runner, and records what it publishes.
 --
 -- The runner is started with the arguments of the command line, so that configuration, helpers, paths and filters
--- are read as always; only what it loads (one file), where it prints (nowhere) and how it ends are ours, through
+-- are read as always; only what it loads (these files), where it prints (nowhere) and how it ends are ours, through
 -- the modules that it requires for them. What the tests write goes into files of the program, and each event has the
 -- places in them, so that the program can print it where it belongs.
 local host = require "tine.cli.host"
@@ -133,10 +133,25 @@ local function add(record, channel, element, parent, ...)
                   args = table.pack(...) }
   for i = 1, event.args.n do event.args[i] = plain(event.args[i], DEPTH) end
   if parent then event.parent, event.seed = record.ids[parent], parent.randomseed end
-  record.events[#record.events + 1] = event
+  table.insert(record.file.events, event)
 end
 
 local PRIORITY <const> = { priority = 1 }
+
+-- The events and the time of each file.
+local function watch_files(record)
+  local n = 0
+  record.busted.subscribe({ "file", "start" }, function()
+    n = n + 1
+    record.file = record.files[n]
+    record.file.started = host.clock()
+    return nil, true
+  end, PRIORITY)
+  record.busted.subscribe({ "file", "end" }, function()
+    record.file.seconds = host.clock() - record.file.started
+    return nil, true
+  end, PRIORITY)
+end
 
 local function subscribe(record)
   local busted = record.busted
@@ -261,13 +276,14 @@ local function prepare_modules(record, job)
         for name, value in pairs(job.parameters) do require "luassert":set_parameter(name, value) end
         subscribe(record) -- last of all: what has priority 1 comes before what had it earlier
         if job.parts > 1 then deal(record, job) end
+        watch_files(record)
       end
     end
   end)
   M.wrap("busted.modules.test_file_loader", function(loader)
     return function(...)
       local load_files = loader(...)
-      return function(_, patterns, options) return load_files({ job.file }, patterns, options) end
+      return function(_, patterns, options) return load_files(job.files, patterns, options) end
     end
   end)
   M.wrap("busted.execute", function(execute)
@@ -292,18 +308,19 @@ local function redirect(job)
   end
 end
 
--- job: { file=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err=, note= }; gives
--- what `read` reads, the events and the seconds of units, and seconds.
+-- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err=, note= }; gives
+-- what `read` reads: for each file its events and seconds, and the seconds of units.
 function M.run(job)
   redirect(job)
   arg = job.arg -- luacheck: globals arg
-  local record = { ids = {}, elements = {}, events = {}, units = {}, shared = {}, top = OWN_BEGIN,
+  local record = { ids = {}, elements = {}, files = { units = {} }, shared = {}, top = OWN_BEGIN,
                    note = assert(host.open(job.note, "a")) }
-  local started = host.clock()
+  for i = 1, #job.files do record.files[i] = { events = {} } end
+  record.file, record.units = record.files[1], record.files.units
   prepare_modules(record, job)
   M.run_busted()
   io.stdout:flush()
-  return written { events = record.events, units = record.units }, host.clock() - started
+  return written(record.files)
 end
 
 return M

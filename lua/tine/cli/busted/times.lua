@@ -51,6 +51,31 @@ function M.deal(times, name, parts)
   return deal
 end
 
+local SHORTEST <const>, LONGEST <const> = 0.2, 0.5 -- seconds of a batch: to start a worker takes a fraction of it
+
+-- The files in the order in which they are to start: the longest first, before them those whose times are not known;
+-- short ones in batches, so that no worker is started for less than it takes itself. share: the seconds of a worker
+function M.batches(times, files, share)
+  local list, batch = {}, nil
+  local enough = math.min(math.max(share / 8, math.min(share, SHORTEST)), LONGEST)
+  for _, file in ipairs(files) do
+    local seconds = times[file.name] or math.huge
+    if batch and batch.seconds + seconds / 2 <= enough then
+      batch[#batch + 1] = file
+      batch.seconds = batch.seconds + seconds
+    else
+      local new = { file, seconds = seconds, at = #list }
+      list[#list + 1] = new
+      if seconds < enough then batch = new end
+    end
+  end
+  table.sort(list, function(a, b)
+    if a.seconds ~= b.seconds then return a.seconds > b.seconds end
+    return a.at < b.at
+  end)
+  return list
+end
+
 function M.write(times)
   local name, lines = file_name(), {}
   for path, seconds in pairs(times) do lines[#lines + 1] = ("%.4f\t%s\n"):format(seconds, path) end
