@@ -245,6 +245,15 @@ io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):
     assert.equal(1, s.code)
   end)
 
+  -- Each file had three descriptors: of 400 files 78 were run, where 256 may be open.
+  it("runs more files than it may have open", function()
+    os.execute(("mkdir -p %s/many"):format(busted.folder))
+    for i = 1, 60 do busted.file(("many/%d_spec.lua"):format(i), "it('x', function() print 'y' end)") end
+    local s = busted.shell(("ulimit -n 120; %s busted -j2 many"):format(busted.program))
+    assert.matches("60 successes / 0 failures / 0 errors / 0 pending", s.out, 1, true)
+    assert.same({ 60, "", 0 }, { select(2, s.out:gsub("y\n", "")), s.err, s.code })
+  end)
+
   it("refuses a wrong number of workers", function()
     local s = busted.run "-j x"
     assert.same({ "", 2 }, { s.out, s.code })

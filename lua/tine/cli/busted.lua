@@ -8,6 +8,7 @@
 -- Each worker runs one file, or several that are short by the times of the last run, and is then replaced. The longest
 -- go first.
 local host = require "tine.cli.host"
+local streams = require "tine.cli.busted.stream"
 local times_of = require "tine.cli.busted.times"
 local trouble = require "tine.cli.trouble"
 local worker = require "tine.cli.busted.file"
@@ -75,27 +76,61 @@ end
 local Suite = {}
 Suite.__index = Suite
 
-local function new_pool(options)
+function Suite:new_pool()
   return require "tine".pool {
-    name = "tine busted", workers = options.workers, max_tasks_per_worker = 1, on_crash = "replace",
+    name = "tine busted", workers = self.options.workers, max_tasks_per_worker = 1, on_crash = "replace",
     preload = function() require "tine.cli.busted.file".load_ahead() end,
+    on_callback_error = function(err) self.callback_error = self.callback_error or err end,
   }
 end
 
 -- --- starting files --------------------------------------------------------------------------------------------
 
-function Suite:submit(files, part, parts, deal)
-  local task = { files = files, left = #files, out = assert(host.temporary "/tmp"), err = assert(host.temporary "/tmp"),
-                 note = assert(host.memory "") }
-  local names = {}
-  for i, file in ipairs(files) do names[i] = file.name end
-  task.future = self.pool:with { label = table.concat(names, " ") }:submit("tine.cli.busted.file.run", {
-    files = names, arg = self.arg, part = part, parts = parts, deal = deal, seed = self.busted.randomseed,
-    parameters = self.parameters, out = host.path(task.out), err = host.path(task.err), note = host.path(task.note),
-  })
+local AHEAD <const> = 4 -- for each worker: these have files open
+
+-- A task for these files, or for a part of one, when its turn has come.
+function Suite:plan(files, part, parts, deal)
+  local task = { files = files, left = #files, part = part, parts = parts, deal = deal }
+  table.insert(self.queue, task)
   for i, file in ipairs(files) do
     local tasks = self.tasks[file]
     tasks[part], tasks.place = task, i
+  end
+end
+
+function Suite:submit(task)
+  task.out, task.err, task.note = streams.new(io.stdout), streams.new(io.stderr), assert(host.memory "")
+  local names = {}
+  for i, file in ipairs(task.files) do names[i] = file.name end
+  task.future = self.pool:with { label = table.concat(names, " ") }:submit("tine.cli.busted.file.run", {
+    files = names, arg = self.arg, part = task.part, parts = task.parts, deal = task.deal,
+    seed = self.busted.randomseed, parameters = self.parameters, out = task.out:path(), err = task.err:path(),
+    note = host.path(task.note),
+  })
+  self.running = self.running + 1
+  task.future:add_done_callback(function()
+    self.running = self.running - 1
+    task.out:finish()
+    task.err:finish()
+    task.during = host.contents(task.note, 4096) or ""
+    host.close(task.note)
+    task.ended = true
+    self:submit_some()
+  end)
+end
+
+function Suite:submit_some()
+  while self.running < AHEAD * self.options.workers and self.queue[self.submitted + 1] do
+    self.submitted = self.submitted + 1
+    self:submit(self.queue[self.submitted])
+  end
+end
+
+function Suite:wait_for(task)
+  while not task.ended do
+    if self.callback_error then error(self.callback_error, 0) end
+    host.poll { self.pool:fileno() }
+    self.pool:dispatch()
   end
 end
 
@@ -111,36 +146,21 @@ function Suite:start(files)
   local total = 0
   for _, file in ipairs(files) do total = total + (self.times[file.name] or 0) end
   self.share = total / self.options.workers
-  self.tasks, self.parameters = {}, parameters()
+  self.tasks, self.queue, self.submitted, self.running, self.parameters = {}, {}, 0, 0, parameters()
   for _, file in ipairs(files) do self.tasks[file] = {} end -- its parts, and which one of their files it is
   for _, batch in ipairs(times_of.batches(self.times, files, self.share)) do
     local parts = #batch == 1 and self:parts_of(batch[1]) or 1
     local deal = times_of.deal(self.times, batch[1].name, parts)
-    for part = 1, parts do self:submit(batch, part, parts, deal) end
+    for part = 1, parts do self:plan(batch, part, parts, deal) end
   end
+  self:submit_some()
 end
 
 -- --- what a file has given ---------------------------------------------------------------------------------------
 
--- Print what the file's tests wrote up to there.
-local function pass_on(task, stream, to, size)
-  local at = task[stream .. "_at"] or 0
-  while at < size do
-    local text = assert(host.contents(task[stream], math.min(size - at, 65536), at))
-    if text == "" then break end
-    at = at + #text;
-    (to == 1 and io.stdout or io.stderr):write(text)
-  end
-  task[stream .. "_at"] = at
-end
-
-local function pass_on_all(task, out, err)
-  pass_on(task, "out", 1, out or host.size(task.out))
-  pass_on(task, "err", 2, err or host.size(task.err))
-end
-
-local function drop(task)
-  for _, name in ipairs { "out", "err", "note" } do host.close(task[name]) end
+local function print_all(task, out, err)
+  task.out:print(out)
+  task.err:print(err)
 end
 
 -- The element here that stands for the one there.
@@ -161,7 +181,7 @@ end
 function Suite:publish(task, event)
   local busted = self.busted
   local channel, copy = event[1], event[2]
-  pass_on_all(task, event.out, event.err)
+  print_all(task, event.out, event.err)
   local element = copy.descriptor == "file" and self.file or task.elements[copy.id]
   task.elements[copy.id] = element
   element = element_of(self, task, copy)
@@ -201,7 +221,10 @@ local function share_blocks(parts, file)
     local events, n = task.given[parts.place].events, 0
     local first = events[1]
     task.elements = {}
-    if parts.place == 1 then task.out_at, task.err_at = first and first.out, first and first.err end
+    if parts.place == 1 and first then
+      task.out:skip(first.out)
+      task.err:skip(first.err)
+    end
     for _, event in ipairs(events) do
       local channel = event[1]
       if #parts > 1 and worker.is_own(event) and channel[2] == "start" or event[2].descriptor == "file" then
@@ -216,12 +239,11 @@ end
 
 -- It did not come to its end: what its tests wrote, and an error that says where it was.
 function Suite:crashed(file, task, err)
-  pass_on_all(task)
-  local note = host.contents(task.note, 4096) or ""
-  local during = note ~= "" and "\nwhile it was running: " .. note or ""
+  print_all(task)
+  local during = task.during ~= "" and "\nwhile it was running: " .. task.during or ""
   file.descriptor = "file"
   local trace = { short_src = file.name, source = "@" .. file.name, traceback = "",
-                  currentline = tonumber(note:match ":(%d+)%)$") or 1 } -- output handlers tell places by it
+                  currentline = tonumber(task.during:match ":(%d+)%)$") or 1 } -- output handlers tell places by it
   self.busted.publish({ "error", "file" }, file, nil, tostring(err) .. during, trace)
 end
 
@@ -229,15 +251,18 @@ end
 function Suite:take_apart(task)
   for _, file in ipairs(task.files) do
     self.tasks[file] = {}
-    self:submit({ file }, 1, 1, {})
+    self:plan({ file }, 1, 1, {})
   end
-  drop(task)
+  task.out:close()
+  task.err:close()
+  self:submit_some()
 end
 
 -- Waits for the parts of the file; gives them, and whether all have ended well.
 function Suite:collect(file)
   local parts, seconds, ok = self.tasks[file], 0, true
   for _, task in ipairs(parts) do
+    self:wait_for(task)
     local done, given = task.future:pcall()
     if done then
       task.given = task.given or worker.read(given)
@@ -270,8 +295,9 @@ function Suite:run_file(file)
   for _, task in ipairs(parts) do
     task.left = task.left - 1
     if task.left == 0 then
-      if ok then pass_on_all(task) end
-      drop(task)
+      if ok then print_all(task) end
+      task.out:close()
+      task.err:close()
     end
   end
 end
@@ -327,7 +353,7 @@ local function prepare_modules(self)
         if not args and self.options.help then print_help(err) end
         self.cli = args
         self.parallel = args and not args.version and not is_serial(args)
-        if self.parallel then self.pool = new_pool(self.options) end -- in the folder and with the paths of now
+        if self.parallel then self.pool = self:new_pool() end -- in the folder and with the paths of now
         return args, err
       end
       return parser
@@ -355,6 +381,7 @@ local function run(...)
   prepare_modules(self)
   trouble.watch_exit "busted"
   local code = worker.run_busted()
+  self.queue = {} -- of which nothing is to start any more
   if self.failure then self.pool:kill_workers() end
   if self.pool then self.pool:shutdown { cancel_futures = true } end
   if self.failure then error(self.failure, 0) end

@@ -1,0 +1,58 @@
+-- tine busted: what the tests of a task write to standard output or error, until it is its turn to be printed.
+--
+-- It is in a file without a name that the worker writes into, so that nothing is lost when the worker dies; once the
+-- task has ended, in memory, unless it is long: a suite may have more files than a process may have open.
+local host = require "tine.cli.host"
+local give_up = require "tine.cli.trouble".give_up
+
+local M = {}
+
+local LONG <const> = 1 << 20
+local PIECE <const> = 65536
+
+local Stream = {}
+Stream.__index = Stream
+
+-- to: io.stdout or io.stderr
+function M.new(to)
+  local fd, err = host.temporary(os.getenv "TMPDIR" or "/tmp")
+  if not fd then give_up("cannot hold what tests write: %s", err) end
+  return setmetatable({ fd = fd, to = to, at = 0 }, Stream)
+end
+
+-- A name by which the worker opens the file.
+function Stream:path() return host.path(self.fd) end
+
+-- The task has ended.
+function Stream:finish()
+  local text = host.collect(self.fd, LONG)
+  if text then
+    self:close()
+    self.text = text
+  end
+end
+
+-- Do not print what comes before that byte.
+function Stream:skip(at) self.at = at end
+
+local function piece(self, size)
+  if self.text then return self.text:sub(self.at + 1, self.at + size) end
+  return assert(host.contents(self.fd, size, self.at))
+end
+
+-- Print what is there up to that byte, or all.
+function Stream:print(upto)
+  while self.at < (upto or math.maxinteger) do
+    local text = piece(self, math.min((upto or math.maxinteger) - self.at, PIECE))
+    if text == "" then return end
+    self.at = self.at + #text
+    self.to:write(text)
+  end
+end
+
+function Stream:close()
+  if self.fd then host.close(self.fd) end
+  self.fd, self.text = nil, nil
+end
+
+return M
