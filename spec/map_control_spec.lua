@@ -3,6 +3,7 @@ local map = require "spec.support.command" "map"
 local eventually = require "spec.support.eventually"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"
+local shell = require "spec.support.shell"
 
 local HEADER <const> = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
 
@@ -359,11 +360,55 @@ describe("tine map", function()
       ["--colsep 'x*' _"] = "option '--colsep' needs a pattern",
       ["--timeout -1 _"] = "option '--timeout' needs a number of seconds",
       ["--progress=5 _"] = "unrecognized option '--progress=5'",
+      ["-n 3 -x echo"] = "-n is for FUNCTION", -- xargs -n 3: it was left aside
+      ["-x"] = "option '-x' needs COMMAND\n",
+      -- what users of parallel and xargs type
+      ["-a file -x echo"] = "unrecognized option '-a': files are named behind FUNCTION or -x COMMAND",
+      ["-L2 _"] = "unrecognized option '-L2': a command gets one line",
+      ["--retry=3 _"] = "unrecognized option '--retry=3': --retries N",
+      ["--link -x echo"] = "unrecognized option '--link': arguments behind :::+ go in step",
+      ["'gzip {} now'"] = "FUNCTION:1: <eof> expected near 'now' (a command is given with -x)",
+      -- parallel echo ::: a b; it printed nothing and was a success
+      ["echo ::: a b"] = "FUNCTION: there is no 'echo' in Lua (a command is given with -x)",
     } do
       local s = map.run(arguments)
       assert.same({ "", 2 }, { s.out, s.code })
       assert(s.err:find("tine map: " .. message, 1, true), arguments .. ": " .. s.err)
     end
+  end)
+
+  it("takes a name that means something for FUNCTION", function()
+    assert.equal("true\n", map.run("true ::: a").out)
+    assert.same({ "", 0 }, { map.run("nil ::: a").out, map.run("nil ::: a").code })
+    assert.equal("1\na\n", map.run("_n ::: a").out .. map.run("_1 ::: a").out)
+    assert.equal("b\n", map.run("--header : name ::: name b").out)
+  end)
+
+  -- The line of --progress stood before each line of output: "1 lines, 0.0 MB, 2.1 lines/s1".
+  it("does not print behind the line of --progress on a terminal", function()
+    local s = map.shell(("script -qec %s /dev/null"):format(shell.quote(
+      map.program .. " map -j1 --progress -x 'sleep 0.11; echo out; echo err >&2; false' ::: 1 2 3")))
+    local lines = s.out:gsub("\r\n", "\n"):gsub("[^\n]*\r\27%[K", "")
+    for line in lines:gmatch "[^\n]+" do
+      if line:find "out" or line:find "err" or line:find "argument" then
+        assert.is_nil(line:find "lines/s", line)
+      end
+    end
+    assert.equal(3, select(2, lines:gsub("%f[^\n\0]out\n", "")))
+    assert.matches("3 lines, .*, 3 failed", s.out)
+  end)
+
+  -- "Too many open files", in the middle of it all: there were twice as many commands under way.
+  it("has as many commands at a time as files may be open, and refuses more", function()
+    local function run(jobs)
+      return map.shell(("ulimit -n 128; seq 200 | %s map -j%d -x echo"):format(map.program, jobs))
+    end
+    local s = run(30)
+    assert.same({ 200, "", 0 }, { select(2, s.out:gsub("\n", "")), s.err, s.code })
+    s = run(50)
+    assert.same({ "", 2 }, { s.out, s.code })
+    assert.equal("tine map: 50 commands at a time want more open files than are allowed (ulimit -n): "
+      .. "at most 32 are possible\n", s.err)
   end)
 
   it("has as many workers as are asked for", function()

@@ -77,6 +77,14 @@ function Line:at(done, failed, share, detail)
     end
 end
 
+-- Something else is to stand where it is.
+function Line:hide()
+    if not self.closed then
+        io.stderr:write("\r\27[K")
+        io.stderr:flush()
+    end
+end
+
 function Line:close()
     if not self.closed then
         self.closed = true

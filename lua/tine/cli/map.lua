@@ -122,6 +122,16 @@ local OPTIONS <const> = {
   { "--progress", "--bar", key = "progress" },
   { "--trace", value = "FILE", key = "trace" },
   { "--help", "-h", key = "help" },
+  { "-a", "--arg-file", hint = "files are named behind FUNCTION or -x COMMAND" },
+  { "-d", "--delimiter", hint = "lines end with a newline, or with -0 with a zero byte" },
+  { "-I", "-i", "--replace", hint = "{} is replaced without it" },
+  { "-L", "--max-args", "--max-lines", hint = "a command gets one line; --pipe -N gives it several on stdin" },
+  { "-r", "--no-run-if-empty", "--group", hint = "it is always so" },
+  { "-t", "-v", "--verbose", hint = "--dry-run prints what would be run" },
+  { "-u", "--ungroup", hint = "--line-buffer prints a command's output as it comes" },
+  { "--eta", hint = "--progress shows the time left" },
+  { "--link", "--xapply", hint = "arguments behind :::+ go in step" },
+  { "--retry", hint = "--retries N runs a line N times at most" },
 }
 
 local BLOCK <const> = 1 << 20
@@ -132,7 +142,7 @@ local function is_option(word)
   local file <close> = io.open(word)
   local name = word:match "^%-%-[^=]+" or word
   for _, option in ipairs(file and {} or OPTIONS) do
-    for _, known in ipairs(option) do
+    for _, known in ipairs(option.hint and {} or option) do
       if known == name then return true end
     end
   end
@@ -148,6 +158,7 @@ local function check(o)
   if o.csv and o.colsep and #o.colsep > 16 then usage("--csv has a --colsep of 16 bytes at most") end
   if o.csv and o.separator then usage("--csv has lines that end with a newline, not --null") end
   if o.line_buffer and not o.command then usage("--line-buffer needs -x") end
+  if o.command and (o.lines or 1) > 1 then usage("-n is for FUNCTION: a command is run for each line") end
   for _, word in ipairs(o.arguments or o) do
     if word:find "^::::%+?$" then usage(("'%s' is not known here: files are named without it"):format(word)) end
   end
@@ -186,7 +197,13 @@ local function read_file(name)
   return (text:gsub("^#[^\n]*", "")) -- a first line for the shell
 end
 
--- What is wrong with FUNCTION is found here, before any worker starts.
+-- A name that stands for nothing would print nothing, of all lines.
+local function is_no_value(text, columns)
+  local is_name = text:find "^[%a_][%w_]*$" and load("local " .. text) -- no keyword
+  return is_name and not text:find "^_n?%d*$" and columns[text] == nil and _G[text] == nil
+end
+
+-- What is wrong with FUNCTION is found here, before any worker starts. It may have been meant as a command.
 local function add_function(job, text)
   job.text, job.file = text, text:match "^@(.*)"
   local fn, wrong
@@ -195,6 +212,8 @@ local function add_function(job, text)
     fn, wrong = load(job.text, "@" .. job.file)
   else
     fn, wrong = require "tine.cli.map.work".compile(text, job.header)
+    if fn and is_no_value(text, job.header) then fn, wrong = nil, ("FUNCTION: there is no '%s' in Lua"):format(text) end
+    wrong = wrong and wrong .. " (a command is given with -x)"
   end
   if not fn then give_up("%s", wrong) end
 end
@@ -237,7 +256,7 @@ local function run(o)
   o.block = o.block or BLOCK
   if o.joblog then o.joblog = require "tine.cli.map.joblog"[o.dry_run and "look" or "open"](o.joblog, o.resume) end
   if o.results then o.results = require "tine.cli.map.results".new(o.results, job.header) end
-  if o.progress then o.progress = require "tine.cli.map.progress".new(input:total()) end
+  o.progress = o.progress and require "tine.cli.map.progress".new(input:total()) or nil
   if o.line_buffer then
     local host = require "tine.cli.host"
     job.lock = host.path(require "tine.cli.map.output".temporary())

@@ -4,6 +4,7 @@
 --
 -- Several names are the same option; `value` names what follows it (none: a flag, whose value is true);
 -- `read` turns the text into a value, or gives nil and what was expected. The first operand ends the options.
+-- One with a `hint` is another program's, and told with what stands for it here.
 local trouble = require "tine.cli.trouble"
 
 local M = {}
@@ -23,8 +24,9 @@ local function split(word, names)
   return word:sub(1, 2), word:sub(3)
 end
 
-local function unknown(word, usage)
-  trouble.give_up("unrecognized option '%s'\n%s", word, usage)
+local function unknown(word, option, usage)
+  local hint = option and option.hint and ": " .. option.hint or ""
+  trouble.give_up("unrecognized option '%s'%s\n%s", word, hint, usage)
 end
 
 local function set(result, option, name, text, usage)
@@ -32,10 +34,11 @@ local function set(result, option, name, text, usage)
     result[option.key] = option.set == nil and true or option.set
     return
   end
-  local value, expected = text, "a value"
+  local value, expected = text, nil
   if option.read then value, expected = option.read(text or "") end
-  if value == nil or text == nil then
-    trouble.give_up("option '%s' needs %s, not '%s'\n%s", name, expected or "a value", text or "", usage)
+  if text == nil then trouble.give_up("option '%s' needs %s\n%s", name, expected or option.value, usage) end
+  if value == nil then
+    trouble.give_up("option '%s' needs %s, not '%s'\n%s", name, expected or "a value", text, usage)
   end
   result[option.key] = value
 end
@@ -49,7 +52,7 @@ function M.parse(options, args, result, usage)
     if word == "--" then break end
     local name, text = split(word, names)
     local option = names[name]
-    if not option or text and not option.value and name ~= word then unknown(word, usage) end
+    if not option or option.hint or text and not option.value and name ~= word then unknown(word, option, usage) end
     if option.value and not text then
       text = args[i]
       i = i + 1

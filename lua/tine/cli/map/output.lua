@@ -18,17 +18,22 @@ local SMALL <const> = 4096    -- an output up to this is held in memory, else in
 local HELD_BYTES <const> = 16 << 20 -- as much may wait for its place ...
 local HELD_FILES <const> = 256 -- or a quarter of what may be open
 local HELD_JOBS <const> = 50000
+local OTHER_FILES <const> = 32 -- the pool's, the input, the joblog
 
-local function most_files()
+local function open_files()
   local file <close> = io.open "/proc/self/limits"
-  local limit = file and tonumber(file:read "a":match "\nMax open files +(%d+)")
-  return math.min(HELD_FILES, limit and limit // 4 or HELD_FILES)
+  return file and tonumber(file:read "a":match "\nMax open files +(%d+)") or math.huge
 end
+
+local function most_files() return math.min(HELD_FILES, open_files() // 4) end
+
+-- How many commands may run at a time: each writes into two files.
+function M.most_commands() return math.max((open_files() - most_files() - OTHER_FILES) // 2, 1) end
 
 local Output = {}
 Output.__index = Output
 
--- how: { ordered=, tag=, reduce=function(...), joblog=, quiet= }
+-- how: { ordered=, reduce=function(...), joblog=, progress= }
 function M.new(how)
   return setmetatable({ how = how, held = {}, next = 1, held_bytes = 0, held_files = 0, held_jobs = 0, parts = {},
                         bytes = 0, entries = {}, most_files = most_files() }, Output)
@@ -36,11 +41,17 @@ end
 
 -- --- writing ------------------------------------------------------------------------------------------
 
+-- Bytes to stdout or stderr, where the line of --progress may stand.
+function Output:put_out(to, text)
+  if self.how.progress then self.how.progress:make_room(to) end
+  write_all(to, text)
+end
+
 -- All that was printed so far, and then the joblog's lines about it: none when it could not be written.
 function Output:flush()
   local text, entries = table.concat(self.parts), table.concat(self.entries)
   self.parts, self.bytes, self.entries = {}, 0, {}
-  if text ~= "" then write_all(STDOUT, text) end
+  if text ~= "" then self:put_out(STDOUT, text) end
   if entries ~= "" then self.how.joblog:append(entries) end
 end
 
@@ -53,7 +64,7 @@ end
 
 function Output:tell(text)
   self:flush()
-  write_all(STDERR, text .. "\n")
+  self:put_out(STDERR, text .. "\n")
 end
 
 local function copy(from, to)
@@ -86,11 +97,12 @@ function Output:stream(what, to, tag)
     if to == STDOUT then return self:write(text) end
     if text ~= "" then
       self:flush()
-      write_all(to, text)
+      self:put_out(to, text)
     end
     return
   end
   self:flush()
+  if self.how.progress then self.how.progress:make_room(to) end
   if tag then copy_tagged(what, to, tag) else copy(what, to) end
   host.close(what)
 end

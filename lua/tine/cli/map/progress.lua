@@ -1,19 +1,32 @@
 -- --progress: how far the work is, in lines and bytes.
 local progress = require "tine.progress"
+local terminal = require "tine.core".terminal
 
 local M = {}
 
--- A function that is told of each finished job, and without one that it is over. `total`: bytes, or nil.
+local Progress = {}
+Progress.__index = Progress
+
+-- total: bytes, or nil
 function M.new(total)
-  local line = progress.line { unit = "lines", forced = true }
-  local lines, bytes, failed = 0, 0, 0
-  return function(job)
-    if not job then return line:close() end
-    lines, bytes = lines + job.records, bytes + job.bytes
-    failed = failed + (job.messages and #job.messages or 0)
-    local share = total and math.min(bytes / math.max(total, 1), 1)
-    line:at(lines, failed, share, ("%.1f MB"):format(bytes / 1e6))
-  end
+  local shown = terminal(2) and { [1] = terminal(1) ~= nil, [2] = true } or {}
+  return setmetatable({ line = progress.line { unit = "lines", forced = true }, total = total, lines = 0, bytes = 0,
+                        failed = 0, same_terminal = shown }, Progress)
 end
+
+-- A job has ended.
+function Progress:add(job)
+  self.lines, self.bytes = self.lines + job.records, self.bytes + job.bytes
+  self.failed = self.failed + (job.messages and #job.messages or 0)
+  local share = self.total and math.min(self.bytes / math.max(self.total, 1), 1)
+  self.line:at(self.lines, self.failed, share, ("%.1f MB"):format(self.bytes / 1e6))
+end
+
+-- Something else is printed on stdout (1) or stderr (2): not behind the line.
+function Progress:make_room(to)
+  if self.same_terminal[to] then self.line:hide() end
+end
+
+function Progress:close() self.line:close() end
 
 return M

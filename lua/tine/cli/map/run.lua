@@ -304,7 +304,7 @@ function Run:finish(job)
   if self.job.tag and job.files then job.tag = self:work_of(job).record end
   job.text = nil -- what waits for its turn is not to hold its input
   self.output:put(job)
-  self.progress(job)
+  self.progress:add(job)
   local due = not self.halted and self.settings.halt and halt_rule.due(self.settings.halt, self.counts)
   if due then self:halt(due) end
 end
@@ -356,8 +356,8 @@ function Run:loop()
     self.output:flush()
     self:wait()
   end
-  self.progress()
   self.output:flush()
+  self.progress:close()
 end
 
 -- Has the file's `reduce` run here on each result; gives the function that prints what comes out.
@@ -377,9 +377,16 @@ local function reducer(self)
   end
 end
 
+-- How many jobs are under way: more than there are workers, so that none of them waits for us.
 local function limit_of(settings, workers)
+  local holds_files = settings.command and not settings.line_buffer
+  local most = holds_files and outputs.most_commands() or math.huge
+  if workers > most then
+    trouble.give_up("%d commands at a time want more open files than are allowed (ulimit -n): at most %d are possible",
+      workers, most)
+  end
   if settings.delay or settings.halt then return workers end -- none begins without being asked
-  return settings.pipe and workers + 2 or settings.command and 2 * workers or 4 * workers
+  return math.min(most, settings.pipe and workers + 2 or settings.command and 2 * workers or 4 * workers)
 end
 
 local function new_pool(self, job, settings)
@@ -394,6 +401,9 @@ local function new_pool(self, job, settings)
   }
 end
 
+local function nothing() end
+local no_progress <const> = { add = nothing, close = nothing }
+
 -- Runs the job (map/work.lua) over the input; gives the exit code.
 -- settings: workers, ordered, lines, pipe, block, records, timeout, retries, delay, halt, joblog, results, quiet,
 --           dry_run, line_buffer, progress
@@ -403,10 +413,10 @@ function M.run(job, input, settings)
     job = job, input = input, settings = settings, running = {}, in_flight = 0, again = {}, jobs = 0,
     counts = { done = 0, fail = 0 }, next_start = 0, split = columns_of.splitter(job),
     limit = limit_of(settings, settings.workers), done = joblog and joblog.done or {},
-    resumed = joblog and joblog.last or 0, progress = settings.progress or function() end,
+    resumed = joblog and joblog.last or 0, progress = settings.progress or no_progress,
     single = settings.command or settings.timeout or settings.retries or settings.delay or settings.halt or
       settings.results or settings.dry_run,
-    output = outputs.new { ordered = settings.ordered, joblog = joblog },
+    output = outputs.new { ordered = settings.ordered, joblog = joblog, progress = settings.progress },
   }, Run)
   self.on_done = self:done_callback()
   local pool <close> = new_pool(self, job, settings)
