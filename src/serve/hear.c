@@ -264,6 +264,7 @@ static void known(struct serve *s, struct server *v) {
     if (v->known)
         return;
     v->known = true;
+    v->told = false;
     if (!s->registered && s->o->registered)
         s->o->registered(s->o->arg);
     s->registered = true;

@@ -45,6 +45,7 @@ struct server {
     bool dry;       /* it had nothing for one of them: it is not asked again before it says so */
     bool asleep;
     bool known; /* it has heard what we can do */
+    bool told;  /* the log has it that it is not there */
     uint64_t again, pause;
     uint64_t asked; /* for a sign of life */
 };

@@ -62,6 +62,7 @@ static void free_serve(struct serve *s) {
         tine__gm_flush(&v->conn);
         tine__gm_close(&v->conn);
         v->known = false;
+        v->told = true;
         tine__server_lose(s, v, "");
     }
     if (s->opened) {

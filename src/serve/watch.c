@@ -54,6 +54,9 @@ static void free_peers(struct serve *s, struct list *peers) {
 void tine__server_lose(struct serve *s, struct server *v, const char *why) {
     if (v->known)
         tine__serve_log(s, "lost %s: %s", v->conn.address->name, why);
+    else if (!v->told)
+        tine__serve_log(s, "cannot reach %s, trying on: %s", v->conn.address->name, why);
+    v->told = true;
     while (!list_empty(&v->works))
         tine__work_abandon(s, LIST_ITEM(v->works.next, struct work, node));
     free_peers(s, &v->peers);
