@@ -13,8 +13,14 @@ if arg[1] == "--help" then
   os.exit(true)
 end
 
-local width = math.tointeger(tonumber(arg[1] or 1200)) or error "width: a whole number"
-local height = math.tointeger(tonumber(arg[2] or 800)) or error "height: a whole number"
+local function size(text, what)
+  local n = math.tointeger(tonumber(text))
+  if n and n > 0 then return n end
+  io.stderr:write(what, " is a whole number, not '", text, "'\n")
+  os.exit(2)
+end
+
+local width, height = size(arg[1] or 1200, "width"), size(arg[2] or 800, "height")
 local name = arg[3] or "mandelbrot.png"
 
 local LIMIT = 255 -- so many steps, and a point counts as one of the set
@@ -52,4 +58,5 @@ local pool <close> = tine.pool()
 local picture = png.create(image, width, height, palette)
 for _, bytes in pool:map(row, rows) do picture:row(bytes) end
 picture:close()
+assert(image:close()) -- a disk may be full
 print(("%s: %d x %d"):format(name, width, height))

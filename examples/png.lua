@@ -23,7 +23,7 @@ local function crc(text)
 end
 
 local function write_chunk(file, kind, data)
-  file:write((">I4"):pack(#data), kind, data, (">I4"):pack(crc(kind .. data)))
+  assert(file:write((">I4"):pack(#data), kind, data, (">I4"):pack(crc(kind .. data))))
 end
 
 function Picture:add_to_sum(text)

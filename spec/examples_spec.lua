@@ -129,6 +129,13 @@ for _, with in ipairs { "lua5.4", "tine" } do
       assert.is_true(different <= #image // 200, different)
     end)
 
+    it("mandelbrot fails where its picture cannot be written", function()
+      local ended = program.run(("arg[0] = %q dofile(arg[0])"):format(root .. "/examples/mandelbrot.lua"),
+        { tine = with == "tine", args = { "90", "60", "/dev/full" } }) -- it was a success
+      assert.matches("No space left on device", ended.err, 1, true)
+      assert.same({ "", 1 }, { ended.out, ended.code })
+    end)
+
     it("histogram counts every byte", function()
       local file = tree .. "/sub/size65536"
       assert.equal("65536 bytes\n", (run(with, "histogram.lua", file):match "^[^\n]*\n"))

@@ -142,6 +142,13 @@ describe("the host program", function()
     assert.equal(0, help.code)
   end)
 
+  -- "cannot open mapp" was all that a misspelt command gave.
+  it("says where commands are told, for a word that is neither command nor file", function()
+    local s = run(TINE, "mapp _", {})
+    assert.same({ "", 1 }, { s.out, s.code })
+    assert.equal("lua: cannot open mapp: No such file or directory (and no command is called so: tine --help)\n", s.err)
+  end)
+
   it("is stopped by Ctrl-C with 130", function()
     local program = require "spec.support.program"
     local p = program.start("print 'ready' io.stdout:flush() while true do end", { tine = true })

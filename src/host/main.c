@@ -129,6 +129,8 @@ static int run_script(lua_State *L, char **argv) {
     if (!strcmp(name, "-") && strcmp(argv[-1], "--") != 0)
         name = NULL;
     int status = luaL_loadfile(L, name);
+    if (status == LUA_ERRFILE && name && !strpbrk(name, "/.-")) /* a command was meant */
+        lua_pushfstring(L, "%s (and no command is called so: tine --help)", lua_tostring(L, -1));
     if (status == LUA_OK)
         status = docall(L, push_args(L), LUA_MULTRET);
     return report(L, status);
