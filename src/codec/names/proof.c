@@ -204,6 +204,13 @@ static bool is_standard(lua_State *L, int t, const char *module) {
     return false;
 }
 
+/* May the table at `t` be a class that keeps its methods in a table of it (middleclass)? A record of data has no metatable. */
+static bool is_class(lua_State *L, int t) {
+    bool is = lua_getmetatable(L, t);
+    lua_pop(L, is);
+    return is;
+}
+
 static enum going table_goes(struct encoder *e, int t, struct name *n) {
     const char *root = tine__name_root(e, n);
     if (n->builtin == BUILTIN_TINE)
@@ -212,8 +219,9 @@ static enum going table_goes(struct encoder *e, int t, struct name *n) {
         return n->kind == NAME_HELD || is_standard(e->L, t, root) ? GOES_BY_NAME : GOES_BY_VALUE;
     if (!n->file)
         return GOES_BY_VALUE;
-    return has_own(e, n->file, t, n->kind == NAME_MODULE, n->kind == NAME_MODULE) ? GOES_BY_NAME
-                                                                                  : GOES_BY_BOTH;
+    bool module = n->kind == NAME_MODULE;
+    return has_own(e, n->file, t, module, module || is_class(e->L, t)) ? GOES_BY_NAME
+                                                                       : GOES_BY_BOTH;
 }
 
 uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t) {

@@ -1,6 +1,8 @@
 /* By what tables of a module are told from one another: the function that the file puts last into such a table, and under
-** which key. Whoever receives the table's name sees whether what it finds under it has that, too.
+** which key; where a class keeps its methods in tables of its own (middleclass), into one of these. Whoever receives the
+** table's name sees whether what it finds under it has that, too.
 */
+#include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
 #include "base/hash.h"
@@ -9,8 +11,10 @@
 #include "codec/limits.h"
 #include "codec/names/witness.h"
 
+#define INNER 1u /* a bit of a witness: it is in a table in the table */
+
 static uint64_t join(uint64_t key, uint64_t function) {
-    return (key << 32) | (function & UINT32_MAX);
+    return (key << 32) | (function & UINT32_MAX & ~(uint64_t)INNER);
 }
 
 static bool is_field(lua_State *L) {
@@ -32,18 +36,29 @@ static uint32_t definition_of(const struct file *f, uint64_t key, uint64_t funct
     return i;
 }
 
-uint64_t tine__witness(lua_State *L, int self, const struct file *f, int t) {
+/* The number + 1 of the last definition in the table at `t`; 0: there is none. `inner`: in the tables in it. */
+static uint32_t last_in(lua_State *L, int self, const struct file *f, int t, bool inner) {
     int top = lua_gettop(L), left = MODULE_FIELDS;
     uint32_t last = 0;
-    for (lua_pushnil(L); left > 0 && lua_next(L, t); lua_pop(L, 1), left--) {
-        if (!is_field(L))
-            continue;
-        uint32_t found =
-            definition_of(f, hash_of_key(L), tine__hash_function(L, self, lua_gettop(L)));
+    luaL_checkstack(L, 10, "classes");
+    for (lua_pushnil(L); left > 0 && lua_next(L, t); lua_settop(L, top + 1), left--) {
+        uint32_t found = 0;
+        if (inner && lua_istable(L, top + 2) && !lua_rawequal(L, top + 2, t))
+            found = last_in(L, self, f, top + 2, false);
+        else if (!inner && is_field(L))
+            found = definition_of(f, hash_of_key(L), tine__hash_function(L, self, top + 2));
         last = found > last ? found : last;
     }
     lua_settop(L, top);
-    return last ? join(f->definitions[last - 1].key, f->definitions[last - 1].function) : 0;
+    return last;
+}
+
+uint64_t tine__witness(lua_State *L, int self, const struct file *f, int t) {
+    uint32_t last = last_in(L, self, f, t, false);
+    uint64_t inner = last ? 0 : INNER;
+    if (!last)
+        last = last_in(L, self, f, t, true);
+    return last ? join(f->definitions[last - 1].key, f->definitions[last - 1].function) | inner : 0;
 }
 
 /* The key is below the function on top, of that hash: has somebody else put that there than the file itself? */
@@ -52,20 +67,32 @@ static bool is_replaced(lua_State *L, const struct file *f, uint64_t hash) {
            tine__file_defines_another(f, lua_tostring(L, -2), hash);
 }
 
-enum witnessed tine__has_witness(lua_State *L, int self, const struct file *f, int t,
-                                 uint64_t witness) {
+/* The same in the table at `t`; with `inner` in the tables in it. */
+static enum witnessed look_in(lua_State *L, int self, const struct file *f, int t, uint64_t witness,
+                              bool inner) {
     int top = lua_gettop(L), left = MODULE_FIELDS;
     enum witnessed is = WITNESS_MISSING;
-    for (lua_pushnil(L); left > 0 && is != WITNESS_HERE && lua_next(L, t); lua_pop(L, 1), left--) {
-        if (!is_field(L))
-            continue;
-        uint64_t hash = tine__hash_function(L, self, lua_gettop(L));
-        uint64_t there = join(hash_of_key(L), hash);
-        if ((uint32_t)there == (uint32_t)witness)
-            is = WITNESS_HERE;
-        else if (there >> 32 == witness >> 32 && is_replaced(L, f, hash))
-            is = WITNESS_REPLACED;
+    luaL_checkstack(L, 10, "classes");
+    for (lua_pushnil(L); left > 0 && is != WITNESS_HERE && lua_next(L, t);
+         lua_settop(L, top + 1), left--) {
+        enum witnessed found = WITNESS_MISSING;
+        if (inner && lua_istable(L, top + 2) && !lua_rawequal(L, top + 2, t))
+            found = look_in(L, self, f, top + 2, witness, false);
+        else if (!inner && is_field(L)) {
+            uint64_t hash = tine__hash_function(L, self, top + 2);
+            uint64_t there = join(hash_of_key(L), hash);
+            if ((uint32_t)there == (uint32_t)witness)
+                found = WITNESS_HERE;
+            else if (there >> 32 == witness >> 32 && is_replaced(L, f, hash))
+                found = WITNESS_REPLACED;
+        }
+        is = found == WITNESS_MISSING ? is : found;
     }
     lua_settop(L, top);
     return is;
+}
+
+enum witnessed tine__has_witness(lua_State *L, int self, const struct file *f, int t,
+                                 uint64_t witness) {
+    return look_in(L, self, f, t, witness & ~(uint64_t)INNER, witness & INNER);
 }
