@@ -72,3 +72,29 @@ describe("an environment that is a value, too", function()
     assert.equal(1, run(function(other) f() return other() end, g))
   end)
 end)
+
+describe("an environment", function()
+  local run = pools.runner(setup, teardown)
+
+  it("that is its own _G has the program's globals, and keeps what is written", function()
+    rawset(_G, "travel_limit", 7)
+    finally(function() rawset(_G, "travel_limit", nil) end)
+    local env = setmetatable({ own = 1 }, { __index = _G })
+    env._G = env
+    local f = load("seen = travel_limit return travel_limit, _G.travel_limit, _G == _ENV, own, _G.own, seen", "=sandbox",
+      "t", env)
+    assert.same({ 7, 7, true, 1, 1, 7 }, { run(f) })
+    assert.is_nil(run(load "return seen"))
+    local behind = setmetatable({}, { __index = setmetatable({ _G = {} }, { __index = _G }) })
+    assert.equal(7, run(load("return travel_limit", "=sandbox", "t", behind)))
+  end)
+
+  -- Penlight's strict, in front of globals that load their module at the first look, does so for Lua code only.
+  it("whose metamethod looks at who asks is asked by Lua code", function()
+    local env = setmetatable({ _G = _G }, { __index = function(_, k)
+      if k ~= "Lazy" then return _G[k] end
+      return debug.getinfo(2, "S").what ~= "C" and "loaded" or nil
+    end })
+    assert.equal("loaded", run(load("return Lazy", "=sandbox", "t", env)))
+  end)
+end)

@@ -108,13 +108,17 @@ void tine__op_env_of(struct reader *r, unsigned number) {
 /* ---- globals ---- */
 
 /* Set the global whose name and value are on top where it is read as _G.name: in the environment's own _G, which
-** hides it from whoever looks into that table. */
-static void set_by_g(struct reader *r, unsigned number) {
+** hides it from whoever looks into that table; false: that is the environment itself. */
+static bool set_by_g(struct reader *r, unsigned number) {
     lua_State *L = r->L;
     int name = lua_gettop(L) - 1;
     tine__push_env(r, number, false);
     lua_pushliteral(L, "_G");
-    if (lua_rawget(L, -2) != LUA_TTABLE) {
+    if (lua_rawget(L, -2) == LUA_TTABLE && lua_rawequal(L, -1, -2)) {
+        lua_settop(L, name + 1);
+        return false;
+    }
+    if (!lua_istable(L, -1)) {
         new_env(L, false); /* what is hidden, */
         new_env(L, false); /* behind this one */
         lua_getmetatable(L, -1);
@@ -130,6 +134,7 @@ static void set_by_g(struct reader *r, unsigned number) {
     lua_pushvalue(L, name + 1);
     lua_rawset(L, -3);
     lua_settop(L, name + 1);
+    return true;
 }
 
 void tine__op_held(struct reader *r, unsigned why) {
@@ -177,8 +182,7 @@ static void set_global(struct reader *r, struct frame *f) {
     } else if (own || !has_own(L, name)) {
         if (note)
             luaL_error(L, "%s", lua_tostring(L, name + 1));
-        if (by_g)
-            set_by_g(r, f->env);
+        by_g = by_g && set_by_g(r, f->env);
         tine__push_env(r, f->env, false);
         lua_pushvalue(L, name);
         if (lua_rawget(L, -2) == LUA_TNIL && !by_g) {

@@ -1,4 +1,5 @@
 /* Environments to bytes: tables that stand for the globals are numbered in each call. */
+#include <lauxlib.h>
 #include <lua.h>
 #include "codec/encode/encoder.h"
 #include "codec/encode/environment.h"
@@ -7,14 +8,26 @@
 #include "codec/state.h"
 #include "codec/wire.h"
 
-static int get_protected(lua_State *L) {
-    lua_gettable(L, 1);
-    return 1;
+#define MAX_CHAIN 10 /* of tables behind one another */
+
+static const char getter_key; /* registry: a Lua function of table and key */
+
+/* Who looks may matter to the metamethod: those that load a module at the first look, or find mistakes (Penlight's strict),
+** do so for Lua code alone. */
+static void push_getter(lua_State *L) {
+    static const char source[] = "local t, k = ... local v = t[k] return v";
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &getter_key) == LUA_TFUNCTION)
+        return;
+    lua_pop(L, 1);
+    if (luaL_loadbufferx(L, source, sizeof source - 1, "=tine", "t") != LUA_OK)
+        lua_error(L); /* no memory */
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &getter_key);
 }
 
 /* Push t[k] by an ordinary, protected look-up; `k` is on top and is taken. An error gives nil. */
 void tine__get_protected(lua_State *L, int t) {
-    lua_pushcfunction(L, get_protected);
+    push_getter(L);
     lua_insert(L, -2);
     lua_pushvalue(L, t);
     lua_insert(L, -2);
@@ -22,6 +35,23 @@ void tine__get_protected(lua_State *L, int t) {
         lua_pop(L, 1);
         lua_pushnil(L);
     }
+}
+
+/* Do reads of what the table at `t` does not have go to the globals table, over tables? */
+static bool leads_to_globals(struct encoder *e, int t) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool is = false;
+    lua_pushvalue(L, t);
+    for (int i = 0; !is && i < MAX_CHAIN && lua_istable(L, -1) && lua_getmetatable(L, -1); i++) {
+        lua_pushliteral(L, "__index");
+        lua_rawget(L, -2);
+        is = lua_topointer(L, -1) == e->c->globals;
+        lua_replace(L, top + 1);
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
+    return is;
 }
 
 static bool is_environment(struct encoder *e, int env) {
@@ -34,7 +64,7 @@ static bool is_environment(struct encoder *e, int env) {
     tine__get_protected(L, env);
     bool is = lua_type(L, -1) == LUA_TTABLE && lua_topointer(L, -1) == e->c->globals;
     lua_pop(L, 1);
-    return is;
+    return is || leads_to_globals(e, env); /* a sandbox often is its own _G */
 }
 
 /* The environment at `env` has the last number from now on. What the function segment has met may be gone when the
