@@ -86,6 +86,19 @@ describe("names", function()
       end)
     end)
 
+    it("are joined by data that the program has changed", function()
+      local pi, pattern = math.pi, utf8.charpattern
+      finally(function() math.pi, utf8.charpattern = pi, pattern end) -- luacheck: ignore
+      with_pool(function(run)
+        local f = load "return math.pi, utf8.charpattern"
+        assert.same({ pi, pattern }, { run(f) })
+        math.pi, utf8.charpattern = 3, "x" -- luacheck: ignore
+        assert.same({ 3, "x" }, { run(f) })
+        math.pi, utf8.charpattern = pi, pattern -- luacheck: ignore
+        assert.same({ pi, pattern }, { run(f) })
+      end)
+    end)
+
     it("are joined by methods of strings that the program has added", function()
       local meta = getmetatable ""
       string.shout = function(s) return s .. "!" end -- luacheck: ignore

@@ -1,5 +1,6 @@
 /* What is known to belong into a table: the record to which it is compared. */
 #include <lua.h>
+#include <math.h>
 #include <string.h>
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
@@ -80,8 +81,24 @@ void tine__scan_record(lua_State *L, int own, int key, bool is_new) {
     lua_rawset(L, own);
 }
 
+/* Push what a new state has under that name, if it is no function; nil: nothing. */
+static void push_data(lua_State *L, const char *key) {
+    static const char pattern[] = "[\0-\x7F\xC2-\xFD][\x80-\xBF]*"; /* as lutf8lib.c has it */
+    if (strcmp(key, "pi") == 0)
+        lua_pushnumber(L, acos(-1));
+    else if (strcmp(key, "huge") == 0)
+        lua_pushnumber(L, (lua_Number)HUGE_VAL);
+    else if (strcmp(key, "maxinteger") == 0)
+        lua_pushinteger(L, LUA_MAXINTEGER);
+    else if (strcmp(key, "mininteger") == 0)
+        lua_pushinteger(L, LUA_MININTEGER);
+    else if (strcmp(key, "charpattern") == 0)
+        lua_pushlstring(L, pattern, sizeof pattern - 1);
+    else
+        lua_pushnil(L);
+}
+
 bool tine__scan_is_standard(struct scan *s, int key) {
-    static const char *const known[] = {"pi", "huge", "maxinteger", "mininteger", "charpattern"};
     lua_State *L = s->e->L;
     const char *k = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : "";
     if (strcmp(s->module, "package") == 0 || strcmp(s->module, "_G") == 0)
@@ -90,10 +107,10 @@ bool tine__scan_is_standard(struct scan *s, int key) {
         const char *file = tine__standard_file(L, -1);
         return file && strcmp(file + 3, k) == 0;
     }
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(known[i], k) == 0)
-            return true;
-    return false;
+    push_data(L, k);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 1);
+    return same;
 }
 
 void tine__scan_strings(struct scan *s, int t) {
