@@ -4,15 +4,18 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/list.h"
 #include "codec/base.h"
 #include "codec/codec.h"
 #include "codec/decode/loaded.h"
 #include "codec/encode/code.h"
+#include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/lua/class.h"
 #include "codec/lua/own.h"
 #include "codec/lua/standard.h"
+#include "codec/names/index.h"
 #include "codec/names/names.h"
 #include "codec/state.h"
 #include "codec/wire.h"
@@ -198,6 +201,16 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
 
 void tine__codec_send_globals(struct codec *c, bool send) {
     c->options.send_globals = send;
+}
+
+void tine__codec_learn(lua_State *L, struct codec *c) {
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 10, "codec");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
+    struct encoder e = {.L = L, .c = c, .self = top + 1};
+    if (tine__name_missing(&e) == TINE_ENOMEM)
+        lua_error(L);
+    lua_settop(L, top);
 }
 
 void tine__forget_held(lua_State *L, struct codec *c, int self) {

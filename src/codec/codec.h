@@ -145,6 +145,10 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
 /* It is told otherwise than by its options. */
 void tine__codec_send_globals(struct codec *c, bool send);
 
+/* Look at what is loaded now, before something is sent that asks for it: for a process that forks others. Raises memory
+** errors. */
+void tine__codec_learn(lua_State *L, struct codec *c);
+
 /* Encode the function at stack index `fn` as a function segment appended to `out`: a Lua function, a
 ** callable table, a C function with a name, or a string "a.b.c" (api.md, `pool:submit`). Starts a
 ** new message. *origin is set when not NULL, also when the encoding fails and it is known.

@@ -88,6 +88,13 @@ static int run_call(struct run *r, const struct run_call *call, struct buf *out)
     return kind == RECORD_VALUES ? 0 : TINE_ETASK;
 }
 
+/* (run): the workers need not look through what was loaded here */
+static int learn(lua_State *L) {
+    const struct run *r = lua_touserdata(L, 1);
+    tine__codec_learn(L, r->codec);
+    return 0;
+}
+
 int tine__prelude_preload(struct run *r, const struct boot *b, struct buf *out) {
     const char *rest = b->preload + b->preload_function;
     size_t left = b->preload_len - b->preload_function;
@@ -102,7 +109,7 @@ int tine__prelude_preload(struct run *r, const struct boot *b, struct buf *out) 
         rest += n;
         left -= n;
     }
-    return err;
+    return err ? err : tine__run_c(r, learn, r, out);
 }
 
 int tine__prelude_initialize(struct run *r, const struct boot *b, struct buf *out) {

@@ -68,7 +68,7 @@ static int gather_inside(struct gathering *g) {
     struct names *names = &e->c->names;
     struct name *n;
     int top = lua_gettop(e->L), r = 0;
-    for (uint32_t id = 0; r >= 0 && id < names->index->used; id++) {
+    for (uint32_t id = 0; r >= 0 && id < names->count; id++) {
         if (!(n = tine__push_inner(g, id)))
             continue;
         if ((r = tine__name_consider(e, top + 1, n)) > 0 &&
@@ -110,7 +110,7 @@ static bool watch_inside(const struct gathering *g, struct watch *w, int list) {
     struct encoder *e = g->e;
     const struct name *n;
     bool good = true;
-    for (uint32_t id = 0; good && id < e->c->names.index->used; id++) {
+    for (uint32_t id = 0; good && id < e->c->names.count; id++) {
         if (!(n = tine__push_inner(g, id)))
             continue;
         if (n->known && tine__may_be_changed(g, n, lua_gettop(e->L)))

@@ -10,7 +10,8 @@
 #include "codec/names/proof.h"
 #include "codec/state.h"
 
-#define MAX_DEPTH 4 /* of data */
+#define MAX_DEPTH 4  /* of data */
+#define LATE_DEPTH 3 /* of tables without a name in which functions are looked for */
 
 bool tine__push_call(lua_State *L) {
     if (!lua_getmetatable(L, -1))
@@ -94,12 +95,17 @@ static bool holds_function(struct scan *s, int key, bool foreign, int depth) {
     return holds;
 }
 
+/* Came the table on top after the index was made, so that what is in it has no name? */
+static bool is_late(const struct scan *s) {
+    return !tine__name_find(s->e->c, lua_topointer(s->e->L, -1));
+}
+
 bool tine__scan_is_added(struct scan *s, int key) {
     lua_State *L = s->e->L;
-    if (s->module || !s->file || !lua_checkstack(L, 20) ||
-        (key && lua_type(L, key) == LUA_TSTRING &&
-         tine__file_stores(s->file, lua_tostring(L, key))))
+    if (s->module || !s->file || !lua_checkstack(L, 20))
         return false;
+    if (key && lua_type(L, key) == LUA_TSTRING && tine__file_stores(s->file, lua_tostring(L, key)))
+        return is_late(s) && holds_function(s, key, false, LATE_DEPTH);
     bool theirs = s->file->lua && tine__is_foreign_key(s->e, s->file, s->reach, key);
     return holds_function(s, key, s->filled && theirs, theirs);
 }

@@ -3,6 +3,7 @@
 #include "codec/changes/changes.h"
 #include "codec/changes/gather.h"
 #include "codec/encode/encoder.h"
+#include "codec/files/files.h"
 #include "codec/files/record.h"
 #include "codec/limits.h"
 #include "codec/names/index.h"
@@ -80,6 +81,38 @@ bool tine__may_be_changed(const struct gathering *g, const struct name *n, int t
     return n->kind == NAME_HELD && n->file && n->file->lua && is_open(g, n, t);
 }
 
+/* Is the step on top from the object of number `from` one that the file takes when it is loaded, and nothing else? */
+static bool is_files_step(const struct gathering *g, const struct file *f, uint32_t from) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int step = lua_gettop(L);
+    enum store_rank rank = STORE_UNKNOWN;
+    if (lua_type(L, step) == LUA_TSTRING)
+        rank = tine__file_key_rank(f, lua_tostring(L, step));
+    else if (lua_tointeger(L, step) < 0 && tine__name_walk(e, tine__name_at(e->c, from)) &&
+             lua_isfunction(L, -1))
+        rank = tine__file_upvalue_rank(f, tine__hash_function(L, e->self, step + 1),
+                                       (int)-lua_tointeger(L, step));
+    lua_settop(L, step);
+    return rank <= STORE_CALLED;
+}
+
+/* Does the way to that object lead over userdata that the other side need not have: a handle that came into the module later? */
+static bool is_over_handle(const struct gathering *g, uint32_t id) {
+    struct encoder *e = g->e;
+    const struct index *x = e->c->names.index;
+    const struct file *f = e->c->names.list[x->list[id].root].file;
+    bool over = false;
+    for (; !over && id != x->list[id].root; id = tine__name_parent(e, id)) {
+        if (x->list[id].kind != NAME_USERDATA)
+            continue;
+        tine__name_push_step(e, id);
+        over = !f || !f->lua || !is_files_step(g, f, tine__name_parent(e, id));
+        lua_pop(e->L, 1);
+    }
+    return over;
+}
+
 struct name *tine__push_inner(const struct gathering *g, uint32_t id) {
     struct encoder *e = g->e;
     const struct names *names = &e->c->names;
@@ -87,7 +120,8 @@ struct name *tine__push_inner(const struct gathering *g, uint32_t id) {
     if (p->kind != NAME_HELD || p->builtin || !p->depth || names->list[p->root].look != g->look)
         return NULL;
     struct name *n = tine__name_at(e->c, id);
-    if ((p->depth < 2 && !p->meta && n->known && !n->filled) || !tine__name_walk(e, n))
+    if ((p->depth < 2 && !p->meta && n->known && !n->filled) || is_over_handle(g, id) ||
+        !tine__name_walk(e, n))
         return NULL;
     if (lua_topointer(e->L, -1) == n->key)
         return n;

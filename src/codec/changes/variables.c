@@ -304,7 +304,7 @@ int tine__gather_variables(struct gathering *g) {
     struct name *n;
     int set = lua_gettop(L) + 1, fn = set + 1, err = 0;
     lua_newtable(L);
-    for (uint32_t id = 0; !err && id < e->c->names.index->used; id++) {
+    for (uint32_t id = 0; !err && id < e->c->names.count; id++) {
         if (!(n = push_function(g, id)))
             continue;
         const struct file *f = e->c->names.list[n->root].file;
@@ -346,7 +346,7 @@ bool tine__watch_variables(struct gathering *g, struct watch *w, int list) {
     int set = lua_gettop(L) + 1, fn = set + 1;
     bool good = true;
     lua_newtable(L);
-    for (uint32_t id = 0; good && id < e->c->names.index->used; id++) {
+    for (uint32_t id = 0; good && id < e->c->names.count; id++) {
         if (!(n = push_function(g, id)))
             continue;
         const struct file *f = e->c->names.list[n->root].file;

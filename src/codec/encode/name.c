@@ -131,7 +131,7 @@ int tine__library_encode(struct encoder *e, int fn) {
     const struct name *n = NULL;
     if (!hash || !lua_checkstack(e->L, 40))
         return 0;
-    for (uint32_t i = 0; names->index && i < names->index->used && !n; i++)
+    for (uint32_t i = 0; i < names->count && !n; i++)
         if (names->index->list[i].kind == NAME_CFUNCTION &&
             is_sibling(e, tine__name_at(e->c, i), fn, path))
             n = &names->list[i];

@@ -32,7 +32,8 @@ struct place {
     bool meta; /* the last step to it is a metatable */
 };
 
-/* All that can be reached. Nothing of it changes once it is made, and codecs of one state share it. */
+/* All that can be reached. Codecs of one state share it, and nothing of it changes then; one that a codec has for itself may
+** become longer (grow.c). */
 struct index {
     unsigned users;
     struct place *list; /* by number */

@@ -114,6 +114,7 @@ bool tine__names_open(struct codec *c, struct index *x) {
     if (!n->list)
         return false;
     n->index = x;
+    n->count = x->used;
     x->users++;
     memcpy(n->filter, x->filter, sizeof n->filter);
     for (int i = 0; i < OWN_TABLES; i++) {
@@ -132,6 +133,7 @@ void tine__names_free(struct codec *c) {
     tine__buf_free(&n->bytes);
     n->list = NULL;
     n->index = NULL;
+    n->count = 0;
     n->asked = 0;
     n->built = false;
     memset(n->plain, 0, sizeof n->plain);
@@ -159,7 +161,8 @@ struct name *tine__name_at(const struct codec *c, uint32_t id) {
 struct name *tine__name_find(const struct codec *c, const void *p) {
     const struct index *x = c->names.index;
     const struct place *found = x ? tine__index_find(x, p) : NULL;
-    return found ? tine__name_at(c, (uint32_t)(found - x->list)) : NULL;
+    uint32_t id = found ? (uint32_t)(found - x->list) : 0;
+    return found && id < c->names.count ? tine__name_at(c, id) : NULL;
 }
 
 /* ---- using it ---- */

@@ -90,7 +90,7 @@ static bool has_room(struct ranking *r, uint32_t id, int more) {
     r->longest = WAY_MAX - 1;
     if (--r->left < 0)
         return false;
-    for (uint32_t i = 0; room && i < names->index->used; i++) {
+    for (uint32_t i = 0; room && i < names->count; i++) {
         int steps = names->index->list[i].root == r->root ? tine__name_way(names, i, way) : -1;
         for (int k = 0; k <= steps && steps + more >= WAY_MAX; k++)
             room = room && way[k] != id;
@@ -120,6 +120,8 @@ static void look_at_way(struct ranking *r, int step) {
     if (!p || p->root != r->root || p->builtin || p->kind == NAME_CFUNCTION)
         return;
     uint32_t id = (uint32_t)(p - names->index->list);
+    if (id >= names->count)
+        return;
     struct name *n = tine__name_at(e->c, id);
     if (id == r->root || n->rank < POOR)
         return;

@@ -1,0 +1,133 @@
+-- What came into modules later, and modules that came later: when a worker is at work already, or after the program has looked
+-- at what is loaded. See docs/travel.md, "By name or by value".
+local new_modules = require "spec.support.modules"
+local tine = require "tine"
+
+local TIMEOUT = 60
+
+describe("what comes later", function()
+  local modules = new_modules "later_m"
+  setup(function() modules:open() end)
+  teardown(function() modules:close() end)
+
+  local function module(source) return modules:add(finally, source) end
+
+  local function with_pool(f, options)
+    options = options or {}
+    options.workers = options.workers or 1
+    local pool <close> = tine.pool(options)
+    return f(function(...) return pool:submit(...):result(TIMEOUT) end, pool)
+  end
+
+  -- A worker that has looked at what is loaded looks at what is new when a module comes (src/codec/names/grow.c).
+  describe("in a worker that has returned a table", function()
+    local source <const> = [[
+      local M = { NONE = {}, list = {}, inner = { SENTINEL = {} } }
+      local hidden = {}
+      function M.hidden() return hidden end
+      function M.inner.f() return hidden end
+      return M
+    ]]
+
+    it("is known: a module, and what only it has", function()
+      local m, name = module(source)
+      with_pool(function(run)
+        run(function() return {} end)
+        assert.is_true(rawequal(m, (run(function() return require(name) end))))
+        assert.is_true(rawequal(m.NONE, (run(function() return require(name).NONE end))))
+        assert.is_true(rawequal(m.hidden(), (run(function() return require(name).hidden() end))))
+        assert.is_true(rawequal(m.inner.SENTINEL, (run(function() return { require(name).inner.SENTINEL } end))[1]))
+        assert.are_not.equal(m.NONE, (run(function() return {} end)))
+      end)
+    end)
+
+    it("is known where a module puts it into another one", function()
+      local m, name = module(source)
+      local extension, other = module(([[
+        local m = require %q
+        m.EXTRA, m.inner.MORE = {}, {}
+        local inner = m.inner
+        return { f = function() return inner end }
+      ]]):format(name))
+      with_pool(function(run)
+        assert.is_true(rawequal(m.NONE, (run(function() return require(name).NONE end))))
+        run(function() require(other) end)
+        assert.is_true(rawequal(m.EXTRA, (run(function() return require(name).EXTRA end))))
+        assert.is_true(rawequal(m.inner.MORE, (run(function() return require(name).inner.MORE end))))
+        assert.is_true(rawequal(extension, (run(function() return require(other) end))))
+      end)
+    end)
+
+    it("is known when a module was loaded anew, or by another name", function()
+      local m, name = module(source)
+      with_pool(function(run)
+        assert.is_true(rawequal(m.NONE, (run(function() return require(name).NONE end))))
+        run(function()
+          package.loaded[name] = nil
+          require(name)
+        end)
+        assert.is_true(rawequal(m.NONE, (run(function() return require(name).NONE end))))
+        run(function() package.loaded["later.inner"] = require(name).inner end)
+        assert.is_true(rawequal(m.NONE, (run(function() return require(name).NONE end))))
+      end)
+    end)
+
+    it("is known where the modules before were preloaded", function()
+      local m, name = module(source)
+      local other, other_name = module(source)
+      with_pool(function(run)
+        assert.is_true(rawequal(m.NONE, (run(function() return require(name).NONE end))))
+        assert.is_true(rawequal(other.NONE, (run(function() return require(other_name).NONE end))))
+        assert.is_true(rawequal(m.hidden(), (run(function() return require(name).hidden() end))))
+      end, { preload = { name } })
+    end)
+  end)
+
+  it("is in a task when the program has put a table in place of a module's, after other calls", function()
+    local m = module [[
+      local M = { hooks = { before = {}, after = {} } }
+      function M.run(x)
+        for _, f in ipairs(M.hooks.before) do x = f(x) end
+        for _, f in ipairs(M.hooks.after or {}) do x = f(x) end
+        return x
+      end
+      return M
+    ]]
+    with_pool(function(run)
+      assert.equal(1, run(m.run, 1))
+      m.hooks = { before = { function(x) return -x end } }
+      assert.equal(-1, run(m.run, 1))
+      m.hooks = { before = {}, after = { function(x) return x + 1 end } }
+      assert.equal(2, run(m.run, 1))
+      m.hooks.before = { function(x) return x * 10 end }
+      assert.equal(11, run(m.run, 1))
+    end)
+  end)
+
+  -- "module 'app' has no 'future.<metatable>' in this process": what C has put into the class was taken for the program's.
+  describe("as a handle in a module", function()
+    local source <const> = [[
+      local M = {}
+      local current
+      function M.start(handle) M.handle, current = handle, handle end
+      function M.job(x) return x * 2, current == nil end
+      return M
+    ]]
+
+    it("stays, and the module's functions go", function()
+      local m = module(source)
+      with_pool(function(run, pool)
+        local handles = { pool, pool:submit(print), require "lpeg".P "a", assert(io.tmpfile()), tine.buffer and tine.buffer(8) }
+        for _, handle in pairs(handles) do
+          m.start(handle)
+          m.other = handle
+          with_pool(function(again)
+            assert.equal(4, (again(m.job, 2)))
+            assert.equal(6, (again(function() return (m.job(3)) end)))
+          end)
+          assert.equal(4, (run(m.job, 2)))
+        end
+      end)
+    end)
+  end)
+end)
