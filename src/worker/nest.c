@@ -211,18 +211,19 @@ static void run_on_top(struct loop *l, struct posted *run, lua_State *thread) {
 
 /* --- waiting --- */
 
-/* The thread for a task on top of the one that runs. Raises memory errors. */
+/* The thread for a task on top of the one that runs; it is the second of two values that are pushed. Raises memory errors. */
 static lua_State *thread_for(lua_State *L, const struct loop *l) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &threads_key);
     if (lua_rawgeti(L, -1, (lua_Integer)l->level + 1) != LUA_TTHREAD) {
+        lua_pop(L, 1);
         lua_newthread(L);
         lua_pushvalue(L, -1);
-        lua_rawseti(L, -4, (lua_Integer)l->level + 1);
+        lua_rawseti(L, -3, (lua_Integer)l->level + 1);
     }
     lua_State *thread = lua_tothread(L, -1);
     lua_settop(thread, 0);
     luaL_checkstack(thread, LUA_MINSTACK, "tasks");
-    return thread; /* it stays on the stack */
+    return thread;
 }
 
 /* So much C stack is left in a thread of the program: its stack may be of any size. */
