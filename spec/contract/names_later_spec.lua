@@ -104,6 +104,104 @@ describe("what comes later", function()
     end)
   end)
 
+  -- The first wait in a worker for a task of a task put what was changed for that one aside in the wrong place, and the
+  -- worker died of it when the changes were to be put back.
+  it("is in a task of a task, with changes in both", function()
+    local m = module [[
+      local M = {}
+      local handlers = {}
+      function M.on(name, f) handlers[name] = f end
+      function M.call(name, ...) return handlers[name] and handlers[name](...) or "none" end
+      return M
+    ]]
+    m.on("outer", function(x) return x + 100 end)
+    with_pool(function(run)
+      for _ = 1, 2 do
+        assert.same({ 101, 102, 103 }, { run(function()
+          local pool = require "tine".worker.pool
+          local before = m.call("outer", 1)
+          local inner = pool:submit(function() return m.call("outer", 2) end):result()
+          return before, inner, m.call("outer", 3)
+        end) })
+      end
+      assert.equal(101, run(function()
+        return (require "tine".worker.pool:submit(function() return m.call("outer", 1) end):result())
+      end))
+      assert.equal("none", run(function() return m.call("else", 1) end))
+    end)
+    with_pool(function(run)
+      assert.equal(101, run(function()
+        return (require "tine".worker.pool:submit(function() return m.call("outer", 1) end):result())
+      end))
+    end)
+  end)
+
+  it("is in a task what the module keeps about a function of the program", function()
+    local m = module [[
+      local M = {}
+      local names = {}
+      function M.name(f, name) names[f] = name end
+      function M.of(f) return names[f] end
+      return M
+    ]]
+    local function one() return 1 end
+    local function two() return 2 end
+    m.name(one, "one")
+    with_pool(function(run)
+      assert.same({ "one", nil }, { run(function() return m.of(one), m.of(two) end) })
+      m.name(two, 2)
+      assert.same({ "one", 2 }, { run(function() return m.of(one), m.of(two) end) })
+      assert.equal("one", run(m.of, one))
+    end)
+  end)
+
+  describe("before the first call that meets the module", function()
+    it("is away in a task where the program has taken out a function, and stays where the module does so itself", function()
+      local m = module [[
+        local M = { filters = { trim = function(s) return "trimmed " .. s end, upper = function(s) return s:upper() end } }
+        local handlers = { a = function() return "A" end, b = function() return "B" end }
+        local once = { first = function() return "first" end, second = function() return "second" end }
+        handlers.c = function() return "C" end
+        function M.off(name) handlers[name] = nil end
+        function M.fire(name) local h = handlers[name] return h and h() or "none" end
+        function M.start() once.first = nil end
+        function M.once() return once.first and once.first(), once.second() end
+        function M.filter(s)
+          for _, name in ipairs { "trim", "upper" } do s = M.filters[name] and M.filters[name](s) or s end
+          return s
+        end
+        return M
+      ]]
+      m.off "a"
+      m.off "c"
+      m.filters.trim = nil
+      m.start()
+      with_pool(function(run)
+        assert.same({ "none", "B", "none" }, { run(function() return m.fire "a", m.fire "b", m.fire "c" end) })
+        assert.equal("X", run(m.filter, "x"))
+        assert.same({ "first", "second" }, { run(m.once) })
+        m.off "b"
+        assert.same({ "none", "none" }, { run(function() return m.fire "a", m.fire "b" end) })
+      end)
+    end)
+
+    it("is there where the program has put a function into a local of the module, by way of the debug library", function()
+      local m = module [[
+        local M = {}
+        local function helper(x) return "own " .. x end
+        function M.f(x) return helper(x) end
+        function M.g(x) return helper(x) end
+        return M
+      ]]
+      debug.setupvalue(m.f, 1, function(x) return "mine " .. x end)
+      with_pool(function(run)
+        assert.equal("mine 1", run(m.f, 1))
+        assert.equal("mine 1", run(function() return m.g(1) end))
+        assert.equal("mine 1", run(m.f, 1))
+      end)
+    end)
+  end)
+
   -- "module 'app' has no 'future.<metatable>' in this process": what C has put into the class was taken for the program's.
   describe("as a handle in a module", function()
     local source <const> = [[

@@ -13,11 +13,13 @@
 #include "codec/changes/changes.h"
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
+#include "codec/files/files.h"
 #include "codec/files/record.h"
 #include "codec/limits.h"
 #include "codec/lua/own.h"
 #include "codec/names/index.h"
 #include "codec/names/names.h"
+#include "codec/names/proof.h"
 #include "codec/state.h"
 
 /* ---- one field ---- */
@@ -95,6 +97,14 @@ static int scan_field(struct scan *s, int own, int prefix) {
     }
 }
 
+/* Is there at `key` a function of the program's, in a table that functions of the module fill, with data about it? */
+static bool is_about_given(struct scan *s, int key) {
+    lua_State *L = s->e->L;
+    int type = lua_type(L, key + 1);
+    return s->filled && (type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN) &&
+           lua_isfunction(L, key) && tine__scan_is_programs(s, key, 0);
+}
+
 /* The value on top, under a key below it that is no step: an object, a number that counts nothing. Only what the program has put
 ** there is looked for; where keys are weak it belongs to what they are. */
 static void scan_other(struct scan *s, int prefix) {
@@ -104,7 +114,8 @@ static void scan_other(struct scan *s, int prefix) {
         return;
     if (!(lua_isfunction(L, -1)
               ? tine__scan_is_programs(s, key + 1, 0) && !(s->filled && tine__is_of_text(L))
-              : lua_istable(L, -1) && !is_states(s) && tine__scan_is_added(s, 0)))
+              : (lua_istable(L, -1) && !is_states(s) && tine__scan_is_added(s, 0)) ||
+                    is_about_given(s, key)))
         return;
     lua_createtable(L, 2, 0);
     if (prefix)
@@ -140,7 +151,7 @@ static void add_missing(struct scan *s, int own, int t) {
     lua_State *L = s->e->L;
     int top = lua_gettop(L);
     for (uint32_t i = 0; i < s->file->ndefinitions; i++, lua_settop(L, top)) {
-        if (!s->file->definitions[i].field)
+        if (!s->file->definitions[i].of_module)
             continue;
         lua_pushstring(L, s->file->definitions[i].field);
         lua_pushvalue(L, top + 1);
@@ -148,6 +159,44 @@ static void add_missing(struct scan *s, int own, int t) {
         lua_pushvalue(L, top + 1);
         if (lua_rawget(L, t) == LUA_TNIL && !known)
             tine__scan_add(s, 0, top + 1);
+    }
+}
+
+/* The definition of the function on top under the key below it that tells which table of the file's this is; NULL: none does. */
+static const struct file_definition *find_table(struct scan *s) {
+    lua_State *L = s->e->L;
+    const struct file *f = s->file;
+    if (lua_type(L, -2) != LUA_TSTRING || !lua_isfunction(L, -1) || lua_iscfunction(L, -1))
+        return NULL;
+    uint64_t hash = tine__hash_function(L, s->e->self, lua_gettop(L));
+    for (uint32_t i = 0; i < f->ndefinitions; i++)
+        if (f->definitions[i].table && f->definitions[i].function == hash &&
+            strcmp(f->definitions[i].field, lua_tostring(L, -2)) == 0 &&
+            tine__origin(s->e, f, lua_gettop(L)) == ORIGIN_ONCE)
+            return &f->definitions[i];
+    return NULL;
+}
+
+/* Nor are functions there that the file has put beside others into a table in the module's, when that is looked at for the first
+** time: the program has taken them out, unless functions of the module do so of their own accord. */
+static void add_missing_beside(struct scan *s, int own, int t, int prefix) {
+    lua_State *L = s->e->L;
+    int top = lua_gettop(L), left = SCAN_ITEMS;
+    const struct file_definition *found = NULL;
+    for (lua_pushnil(L); !found && --left >= 0 && lua_next(L, t); lua_settop(L, top + 1))
+        found = find_table(s);
+    lua_settop(L, top);
+    for (uint32_t i = 0; found && i < s->file->ndefinitions; i++, lua_settop(L, top)) {
+        const struct file_definition *d = &s->file->definitions[i];
+        if (d->table != found->table || tine__file_key_rank(s->file, d->field) == STORE_VARIES)
+            continue;
+        lua_pushstring(L, d->field);
+        lua_pushvalue(L, top + 1);
+        if (lua_rawget(L, t) != LUA_TNIL)
+            continue;
+        tine__scan_add(s, prefix, top + 1);
+        lua_pushboolean(L, false); /* so that it is found to be away later, too */
+        tine__scan_record(L, own, top + 1, true);
     }
 }
 
@@ -188,6 +237,8 @@ void tine__scan_fields(struct scan *s, int t, int prefix) {
         add_removed(s, own, t, prefix);
     if (s->root && s->file && !prefix)
         add_missing(s, own, t);
+    else if (s->first && s->file && s->file->lua && !s->file->clears && !s->weak)
+        add_missing_beside(s, own, t, prefix);
     if (s->file)
         tine__scan_aliases(s, own, t, prefix, before);
     s->first = first;

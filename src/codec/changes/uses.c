@@ -16,6 +16,32 @@
 
 /* ---- of modules ---- */
 
+/* Push a list of the loaded modules that the code of the file names. */
+static void push_mentioned(struct encoder *e, const struct file *f) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    lua_Integer n = 0;
+    lua_rawgeti(L, e->self, ST_USES);
+    if (lua_rawgetp(L, top + 1, f) == LUA_TTABLE) {
+        lua_replace(L, top + 1);
+        return;
+    }
+    lua_newtable(L);
+    lua_rawgeti(L, e->self, ST_LOADED);
+    for (lua_pushnil(L); lua_next(L, top + 4); lua_settop(L, top + 5)) {
+        const char *name = lua_type(L, top + 5) == LUA_TSTRING ? lua_tostring(L, top + 5) : NULL;
+        if (!name || !tine__file_mentions(f, name) || tine__standard_module(name))
+            continue;
+        lua_pushvalue(L, top + 5);
+        lua_rawseti(L, top + 3, ++n);
+    }
+    lua_settop(L, top + 3);
+    lua_pushvalue(L, top + 3);
+    lua_rawsetp(L, top + 1, f);
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+}
+
 /* Add what the code of the module named at `module` uses to the set at `set`, and what that of modules uses which it
 ** names; `visited` is a set of modules. */
 static void add_uses(struct encoder *e, int module, int set, int visited) {
@@ -39,16 +65,13 @@ static void add_uses(struct encoder *e, int module, int set, int visited) {
         lua_rawset(L, set);
         lua_settop(L, top + 1);
     }
-    lua_rawgeti(L, e->self, ST_LOADED);
-    int loaded = lua_gettop(L);
-    for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
-        if (lua_type(L, loaded + 1) != LUA_TSTRING ||
-            tine__standard_module(lua_tostring(L, loaded + 1)) ||
-            !tine__file_mentions(f, lua_tostring(L, loaded + 1)))
-            continue;
-        lua_pushvalue(L, loaded + 1);
+    lua_settop(L, top);
+    push_mentioned(e, f);
+    for (lua_Integer i = 1; lua_rawgeti(L, top + 1, i) != LUA_TNIL; i++) {
+        lua_pushvalue(L, top + 2);
         if (lua_rawget(L, visited) == LUA_TNIL)
-            add_uses(e, loaded + 1, set, visited);
+            add_uses(e, top + 2, set, visited);
+        lua_settop(L, top + 1);
     }
     lua_settop(L, top);
 }

@@ -15,14 +15,14 @@
 #include "codec/names/proof.h"
 #include "codec/state.h"
 
-/* Is that a function of a module that was looked at, whose file assigns variables? It is pushed then. */
-static struct name *push_function(const struct gathering *g, uint32_t id) {
+/* Is that a function of a module that was looked at, and (but for `any`) whose file assigns variables? It is pushed then. */
+static struct name *push_function(const struct gathering *g, uint32_t id, bool any) {
     struct encoder *e = g->e;
     const struct names *names = &e->c->names;
     const struct place *p = &names->index->list[id];
     const struct name *root = &names->list[p->root];
     if (p->kind != NAME_FUNCTION || p->builtin || root->look != g->look || !root->file ||
-        !root->file->assigns)
+        !root->file->lua || (!any && !root->file->assigns))
         return NULL;
     struct name *n = tine__name_at(e->c, id);
     if (!tine__name_walk(e, n))
@@ -45,6 +45,27 @@ static bool is_variable(struct gathering *g, const struct file *f, int fn, int i
     lua_pushboolean(L, 1);
     lua_rawsetp(L, set, id);
     return !met;
+}
+
+/* Is the value on top, of an upvalue that no function assigns, a function of the program's, from a file that is no module's? Then
+** it was put there by way of the debug library. */
+static bool is_put_there(const struct gathering *g, const struct file *f, int fn, int i, int set) {
+    struct encoder *e = g->e;
+    lua_State *L = e->L;
+    int value = lua_gettop(L);
+    const char *source;
+    if (!lua_isfunction(L, value) || lua_iscfunction(L, value) ||
+        *(source = tine__source_of(L, value)) != '@' || !tine__is_programs(e, f, value) ||
+        tine__file_assigns(f, tine__hash_function(L, e->self, fn), i) ||
+        tine__file_mentions(f, "dofile") || tine__file_mentions(f, "loadfile"))
+        return false;
+    bool theirs = !tine__push_owner(L, e->self, source, SIZE_MAX);
+    lua_rawgetp(L, set, lua_upvalueid(L, fn, i));
+    theirs = theirs && lua_isnil(L, -1);
+    lua_pushboolean(L, 1);
+    lua_rawsetp(L, set, lua_upvalueid(L, fn, i));
+    lua_settop(L, value);
+    return theirs;
 }
 
 /* May the module have put the C function on top into that variable itself: is it one of Lua's own that its code names or that
@@ -305,17 +326,18 @@ int tine__gather_variables(struct gathering *g) {
     int set = lua_gettop(L) + 1, fn = set + 1, err = 0;
     lua_newtable(L);
     for (uint32_t id = 0; !err && id < e->c->names.count; id++) {
-        if (!(n = push_function(g, id)))
+        if (!(n = push_function(g, id, true)))
             continue;
         const struct file *f = e->c->names.list[n->root].file;
         const char *text;
         uint64_t hash = tine__hash_function(L, e->self, fn);
         for (int i = 1; !err && (text = lua_getupvalue(L, fn, i)); i++) {
             struct variable v = {f, tine__name_root(e, n), text, hash, i, fn};
-            bool met = !is_variable(g, f, fn, i, set);
+            bool met = !is_variable(g, f, fn, i, set),
+                 joined = met && is_put_there(g, f, fn, i, set);
             if (!met)
                 meet(e, &v);
-            if (!met && is_given_value(g, &v))
+            if (joined || (!met && is_given_value(g, &v)))
                 err = gather_variable(g, n, &v);
             if (!err)
                 lua_settop(L, fn);
@@ -347,7 +369,7 @@ bool tine__watch_variables(struct gathering *g, struct watch *w, int list) {
     bool good = true;
     lua_newtable(L);
     for (uint32_t id = 0; good && id < e->c->names.count; id++) {
-        if (!(n = push_function(g, id)))
+        if (!(n = push_function(g, id, false)))
             continue;
         const struct file *f = e->c->names.list[n->root].file;
         for (int i = 1; good && lua_getupvalue(L, fn, i); i++, lua_settop(L, fn))

@@ -72,7 +72,9 @@ static void on_definition(void *ud, const struct definition *found) {
     if (known)
         memcpy(&d.function, c->children.data + found->function * sizeof d.function,
                sizeof d.function);
-    if (known && found->of_module && strlen(found->key) == found->len) {
+    if (known && (found->of_module || found->table) && strlen(found->key) == found->len) {
+        d.of_module = found->of_module;
+        d.table = found->table;
         d.field = tine__text_copy(found->key);
         c->failed |= !d.field;
     }

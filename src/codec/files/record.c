@@ -105,6 +105,6 @@ enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function,
 bool tine__file_has_fields(const struct file *f) {
     bool has = false;
     for (uint32_t i = 0; !has && i < f->ndefinitions; i++)
-        has = f->definitions[i].field;
+        has = f->definitions[i].of_module;
     return has;
 }

@@ -56,7 +56,10 @@ struct file_key {
 /* "function M.key() ... end", and the like. */
 struct file_definition {
     uint64_t key, function; /* hashes; of what is not known: 0 */
-    char *field; /* the key, if it is one of the table that the file returns; else NULL */
+    char *
+        field; /* the key, where the function was made for it and `of_module` or `table`; else NULL */
+    bool of_module; /* it is one of the table that the file returns */
+    uint32_t table; /* which of the tables that the main function makes; 0: that is not sure */
 };
 
 /* What `require` loads for a module. */
@@ -65,6 +68,7 @@ struct file {
     struct file_id id;
     uint64_t tick; /* when stat was asked last */
     bool found;
+    bool clears;   /* functions in it take out of tables what they were not called with */
     bool assigns;  /* functions in it assign variables that are not their own */
     bool lua;      /* else a C library */
     bool dumped;   /* it holds bytecode */

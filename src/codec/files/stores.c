@@ -20,6 +20,7 @@
 #include "codec/lua/ops.h"
 
 #define NO_VARIABLE UINT32_MAX
+#define NIL 1 /* in place of the hash of a constant */
 
 struct scan {
     struct dump_cursor c;
@@ -37,6 +38,7 @@ struct scan {
     struct buf children; /* numbers in found of functions that the main function makes */
     struct starts starts;
     uint32_t count; /* functions begun so far */
+    bool clears;    /* functions take something out of tables that they were not called with */
     bool failed;
 };
 
@@ -78,7 +80,7 @@ static void add_value(struct scan *s, const struct function *f, size_t constant)
     if ((constant + 1) * sizeof hash > f->constants.len)
         return;
     memcpy(&hash, f->constants.data + constant * sizeof hash, sizeof hash);
-    if (hash)
+    if (hash && hash != NIL)
         append(s, &s->values, &hash, sizeof hash);
 }
 
@@ -136,6 +138,28 @@ static void follow(struct scan *s, const struct function *f, uint32_t x, struct 
     }
 }
 
+static bool is_nil(const struct function *f, uint32_t x, const struct origins *from) {
+    uint64_t hash = 0;
+    if (!k_of(x))
+        return from->of[c_of(x)] == NOTHING;
+    if (((size_t)c_of(x) + 1) * sizeof hash <= f->constants.len)
+        memcpy(&hash, f->constants.data + c_of(x) * sizeof hash, sizeof hash);
+    return hash == NIL;
+}
+
+/* Is something taken out of a table by `x`? Under a key that the code has, or that it finds itself; not one that was given. */
+static void note_cleared(struct scan *s, const struct function *f, uint32_t x,
+                         const struct origins *from) {
+    const struct opcodes *ops = &s->ops;
+    unsigned op = op_of(x);
+    if (op < ops->settabup || op > ops->setfield || !is_nil(f, x, from))
+        return;
+    if (op == ops->setfield || op == ops->settabup)
+        add_key(s, f, b_of(x), STORE_VARIES);
+    else if (op == ops->settable)
+        s->clears |= from->of[b_of(x)] != PARAMETER;
+}
+
 static void note_assigned(struct scan *s, const uint32_t *variable, unsigned origin, bool asked) {
     append(s, &s->assigned, variable, sizeof *variable);
     if (origin == PARAMETER)
@@ -154,6 +178,7 @@ static void scan_inner(struct scan *s, const struct function *f) {
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
         note_value(s, f, i);
+        note_cleared(s, f, x, &from);
         follow(s, f, x, &from);
         if (op_of(x) == s->ops.getupval)
             asked[b_of(x)] = true;
@@ -236,8 +261,9 @@ static void read_constants(struct scan *s, struct function *f) {
     size_t len;
     tine__buf_init(&f->constants);
     for (size_t n = tine__dump_number(&s->c); n > 0 && s->c.ok; n--) {
+        bool nil = s->c.p < s->c.end && *s->c.p == 0;
         const char *p = tine__dump_constant(&s->c, &len);
-        uint64_t hash = p ? tine__hash(p, len) : 0;
+        uint64_t hash = p ? tine__hash(p, len) : nil ? NIL : 0;
         append(s, &f->constants, &hash, sizeof hash);
     }
 }
@@ -454,6 +480,7 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     tine__buf_init(&s.ups);
     if (s.c.ok && s.ops.known)
         scan_function(&s, NULL, false);
+    f->clears = s.clears;
     keep(&s, f); /* the file has the keys, values and starts now */
     bool good = s.c.ok && s.ops.known && !s.failed;
     tine__buf_free(&s.assigned);

@@ -357,9 +357,24 @@ static void note_made(const struct opcodes *ops, uint32_t x, uint32_t made[stati
 struct defining {
     struct scan s;
     int defined;
-    uint32_t made[NO_REGISTER]; /* which function each register has, as far as that is sure */
-    bool got[NO_REGISTER];      /* it was taken from a field */
+    uint32_t made[NO_REGISTER];   /* which function each register has, as far as that is sure */
+    bool got[NO_REGISTER];        /* it was taken from a field */
+    uint32_t tables[NO_REGISTER]; /* which of the tables that were made each register has */
+    uint32_t count;
 };
+
+/* Which table each register has: that is forgotten rather too early. */
+static void note_table(struct defining *d, uint32_t x) {
+    const struct opcodes *ops = &d->s.ops;
+    unsigned op = op_of(x), a = a_of(x);
+    if ((op >= ops->settabup && op <= ops->setfield) || op == ops->setlist || op == ops->jump ||
+        op == ops->extraarg)
+        return; /* the first as Lua's list of instructions has them */
+    for (unsigned r = a; r < NO_REGISTER; r++)
+        d->tables[r] = 0;
+    if (op == ops->newtable)
+        d->tables[a] = ++d->count;
+}
 
 /* Push the field's constant, then "register.field"; false, and nothing: it is no text. */
 static bool push_place(struct defining *d, unsigned r, unsigned k) {
@@ -414,13 +429,15 @@ bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
     for (size_t i = 0; i < n && s->c.ok; i++) {
         uint32_t x = instruction(code, i);
         note_made(&s->ops, x, d.made);
+        note_table(&d, x);
         if (op_of(x) == s->ops.closure)
             d.got[a_of(x)] = false;
         note_got(&d, x);
         if (op_of(x) != s->ops.setfield || !push_place(&d, a_of(x), b_of(x)))
             continue;
         struct definition definition = {.of_module =
-                                            a_of(x) == module && !k_of(x) && !d.got[c_of(x)]};
+                                            a_of(x) == module && !k_of(x) && !d.got[c_of(x)],
+                                        .table = k_of(x) || d.got[c_of(x)] ? 0 : d.tables[a_of(x)]};
         note_set(&d, x, &definition);
         if (!k_of(x)) /* a constant is no function */
             found(ud, &definition);

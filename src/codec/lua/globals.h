@@ -33,6 +33,8 @@ struct definition {
     uint32_t function;
     /* The field is one of the table that is returned, and that function was made for it. */
     bool of_module;
+    /* Which of the tables that the code makes: a number from 1 on; 0: that is not sure. */
+    uint32_t table;
 };
 
 /* Call `found` for each that is seen. False if the dump is not understood. */
