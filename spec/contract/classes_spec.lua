@@ -115,6 +115,20 @@ describe("a class that keeps its methods in a table of its own", function()
     end)
   end)
 
+  -- A stub has a metatable, and holds the module in a table.
+  it("is not what the program puts in a function's place", function()
+    local url = require "socket.url"
+    local stub = require "luassert.stub"
+    local s = stub(url, "escape").returns "stubbed"
+    finally(function() s:revert() end)
+    with_pool(function(run)
+      assert.equal("stubbed", run(function() return url.escape "a b" end))
+      assert.equal("stubbed", run(url.escape, "a b"))
+      s:revert()
+      assert.equal("a%20b", run(function() return url.escape "a b" end))
+    end)
+  end)
+
   it("is not another one that the program has put in its place", function()
     local _, shapes = new_classes()
     local Shape, Square = shapes.Shape, shapes.Square

@@ -89,6 +89,17 @@ describe("an environment", function()
     assert.equal(7, run(load("return travel_limit", "=sandbox", "t", behind)))
   end)
 
+  -- In busted's blocks `assert` is luassert's, from the environment of a block around.
+  it("has standard names as the tables behind it have them", function()
+    local outer = setmetatable({ print = function(s) return "captured " .. s end }, { __index = _G })
+    local inner = setmetatable({}, { __index = outer })
+    assert.equal("captured x", run(load("return print 'x'", "=sandbox", "t", inner)))
+    local by_function = setmetatable({}, { __index = function(_, k) return outer[k] end })
+    assert.equal("captured x", run(load("return print 'x'", "=sandbox", "t", by_function)))
+    assert.equal("number", run(load("return type(1)", "=sandbox", "t", inner)))
+    assert.is_true(run(function() return pcall(assert.same, { 1 }, { 1 }) end))
+  end)
+
   -- Penlight's strict, in front of globals that load their module at the first look, does so for Lua code only.
   it("whose metamethod looks at who asks is asked by Lua code", function()
     local env = setmetatable({ _G = _G }, { __index = function(_, k)

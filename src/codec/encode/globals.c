@@ -167,6 +167,15 @@ static int put_named(struct naming *n) {
     return err;
 }
 
+/* Push what the function sees under the name at `name`, of one of Lua's own: another environment may have it from a table behind
+** it, as those of busted's blocks. */
+static int push_standard(const struct naming *n, int name) {
+    if (n->own)
+        return get_global(n->e, n->env, name);
+    lua_pushvalue(n->e->L, name);
+    return lua_rawget(n->e->L, n->globals);
+}
+
 /* Lua's own that the program has replaced. Where what it put there cannot travel, the worker's own is used. */
 static int put_replaced(struct naming *n, lua_Integer first) {
     lua_State *L = n->e->L;
@@ -177,8 +186,7 @@ static int put_replaced(struct naming *n, lua_Integer first) {
             continue;
         }
         lua_rawgeti(L, n->names, i);
-        lua_pushvalue(L, -1);
-        if (lua_rawget(L, n->globals) == LUA_TNIL ||
+        if (push_standard(n, top + 1) == LUA_TNIL ||
             tine__is_standard_value(L, lua_tostring(L, -2))) {
             lua_settop(L, top);
             continue;

@@ -204,10 +204,23 @@ static bool is_standard(lua_State *L, int t, const char *module) {
     return false;
 }
 
-/* May the table at `t` be a class that keeps its methods in a table of it (middleclass)? A record of data has no metatable. */
-static bool is_class(lua_State *L, int t) {
-    bool is = lua_getmetatable(L, t);
-    lua_pop(L, is);
+/* Is the table at `t`, of that name, a class that keeps its methods in tables of its own (middleclass)? A record of data has no
+** metatable; and what a stub of the program's holds has another place. */
+static bool is_class(struct encoder *e, int t, const struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    uint32_t id = (uint32_t)(n - e->c->names.list);
+    bool is = false;
+    if (!lua_checkstack(L, 30) || !lua_getmetatable(L, t))
+        return false;
+    for (lua_pushnil(L); !is && lua_next(L, t); lua_settop(L, top + 2)) {
+        const struct name *inner =
+            lua_istable(L, -1) ? tine__name_find(e->c, lua_topointer(L, -1)) : NULL;
+        is = inner && inner->depth > 0 &&
+             tine__name_parent(e, (uint32_t)(inner - e->c->names.list)) == id &&
+             has_own(e, n->file, top + 3, false, 0);
+    }
+    lua_settop(L, top);
     return is;
 }
 
@@ -220,8 +233,8 @@ static enum going table_goes(struct encoder *e, int t, struct name *n) {
     if (!n->file)
         return GOES_BY_VALUE;
     bool module = n->kind == NAME_MODULE;
-    return has_own(e, n->file, t, module, module || is_class(e->L, t)) ? GOES_BY_NAME
-                                                                       : GOES_BY_BOTH;
+    bool own = has_own(e, n->file, t, module, module);
+    return own || (!module && is_class(e, t, n)) ? GOES_BY_NAME : GOES_BY_BOTH;
 }
 
 uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t) {
