@@ -115,6 +115,29 @@ describe("a class that keeps its methods in a table of its own", function()
     end)
   end)
 
+  -- Of the ways to Base the one over the metatable of Sub is the better one: the file makes that, where M.Base is a second name.
+  it("is found where it is still, when the program has changed another way there", function()
+    local m = modules:add(finally, [[
+      local Base = {}
+      Base.__index = Base
+      function Base.new(x) return setmetatable({ x = x }, Base) end
+      function Base:get() return self.x end
+      local Sub = setmetatable({}, { __index = Base })
+      Sub.__index = Sub
+      function Sub:name() return "sub" end
+      return { Base = Base, Sub = Sub }
+    ]])
+    with_pool(function(run)
+      assert.is_true(run(function(c) return c == m.Base end, m.Base))
+      getmetatable(m.Sub).__index = { get = m.Base.get, other = function() return "other" end }
+      assert.same({ true, "other" }, { run(function(c) return c == m.Base, m.Sub:other() end, m.Base) })
+      assert.is_true(rawequal(m.Base, (run(function() return m.Base end))))
+      setmetatable(m.Base, { __index = function(_, k) return function() return k end end })
+      assert.equal("any", run(function() return m.Base.new(1):any() end))
+      assert.equal("any", run(function(o) return o:any() end, m.Base.new(1)))
+    end)
+  end)
+
   -- A stub has a metatable, and holds the module in a table.
   it("is not what the program puts in a function's place", function()
     local url = require "socket.url"

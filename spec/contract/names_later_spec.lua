@@ -136,6 +136,29 @@ describe("what comes later", function()
     end)
   end)
 
+  it("is in a task as the metatable that the program has given to a class of a module, and no longer", function()
+    local m = module [[
+      local M = { Class = {}, Other = {} }
+      M.Class.__index = M.Class
+      function M.Class.new() return setmetatable({}, M.Class) end
+      function M.Other.f() return "f" end
+      return M
+    ]]
+    with_pool(function(run)
+      local function task() return (pcall(function() return m.Class.new():any() end)) end
+      assert.is_false(run(task))
+      setmetatable(m.Class, { __index = function(_, k) return function() return k end end })
+      assert.is_true(run(task))
+      assert.equal("any", run(function() return m.Class.new():any() end))
+      setmetatable(m.Class, nil)
+      assert.is_false(run(task))
+    end)
+    with_pool(function(run)
+      setmetatable(m.Other, { __call = function() return "called" end })
+      assert.equal("called", run(function() return m.Other() end))
+    end)
+  end)
+
   it("is in a task what the module keeps about a function of the program", function()
     local m = module [[
       local M = {}

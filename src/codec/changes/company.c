@@ -63,13 +63,34 @@ static int gather_here(struct gathering *g, const struct name *n) {
     return r;
 }
 
+/* Has a table in a module's, which was looked at with that, got a metatable from the program? */
+static int gather_metatable_of(struct gathering *g, uint32_t id) {
+    struct encoder *e = g->e;
+    const struct names *names = &e->c->names;
+    const struct place *p = &names->index->list[id];
+    int top = lua_gettop(e->L), r = 0;
+    if (p->kind != NAME_HELD || p->builtin || p->depth != 1 || p->meta ||
+        names->list[p->root].look != g->look)
+        return 0;
+    struct name *n = tine__name_at(e->c, id);
+    if (tine__name_walk(e, n) && lua_topointer(e->L, -1) == n->key &&
+        lua_getmetatable(e->L, top + 1)) {
+        lua_settop(e->L, top + 1);
+        if ((r = tine__name_consider(e, top + 1, n)) == GOES_BY_NAME)
+            tine__gather_new_metatable(g, top + 1, id);
+    }
+    if (r >= 0)
+        lua_settop(e->L, top);
+    return r < 0 ? r : 0;
+}
+
 static int gather_inside(struct gathering *g) {
     struct encoder *e = g->e;
     struct names *names = &e->c->names;
     struct name *n;
     int top = lua_gettop(e->L), r = 0;
     for (uint32_t id = 0; r >= 0 && id < names->count; id++) {
-        if (!(n = tine__push_inner(g, id)))
+        if ((r = gather_metatable_of(g, id)) < 0 || !(n = tine__push_inner(g, id)))
             continue;
         if ((r = tine__name_consider(e, top + 1, n)) > 0 &&
             (n->depth > 1 || n->meta || n->filled) && tine__may_be_changed(g, n, top + 1) &&
@@ -113,7 +134,7 @@ static bool watch_inside(const struct gathering *g, struct watch *w, int list) {
     for (uint32_t id = 0; good && id < e->c->names.count; id++) {
         if (!(n = tine__push_inner(g, id)))
             continue;
-        if (n->known && tine__may_be_changed(g, n, lua_gettop(e->L)))
+        if (n->known && (n->meta || tine__may_be_changed(g, n, lua_gettop(e->L))))
             good = tine__watch_table(e->L, w, list, lua_gettop(e->L),
                                      n->going == GOES_BY_NAME ? WATCH_OBJECTS : WATCH_KEYS);
         lua_pop(e->L, 1);

@@ -210,7 +210,7 @@ static void push_step(struct encoder *e, int paths, uint32_t id) {
         lua_rawgeti(e->L, paths, (lua_Integer)id + 1);
 }
 
-bool tine__name_walk(struct encoder *e, const struct name *name) {
+static bool walk(struct encoder *e, const struct name *name) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
     uint32_t way[WAY_MAX];
@@ -227,6 +227,38 @@ bool tine__name_walk(struct encoder *e, const struct name *name) {
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);
     return true;
+}
+
+/* Have those on the way to it that go by another one than the index has go by that again. False: there are none. */
+static bool move_back(struct encoder *e, const struct name *name) {
+    struct names *n = &e->c->names;
+    uint32_t way[WAY_MAX];
+    bool moved = false;
+    for (int i = way_to(n, name, way); i >= 0; i--) {
+        struct name *on = &n->list[way[i]];
+        if (!on->moved)
+            continue;
+        on->moved = on->known = false;
+        tine__watch_free(&on->watch);
+        moved = true;
+    }
+    return moved;
+}
+
+/* Is the value on top the object of that name? */
+static bool is_it(lua_State *L, const struct name *name) {
+    const void *p = name->kind == NAME_USERDATA ? lua_touserdata(L, -1) : lua_topointer(L, -1);
+    return p == name->key;
+}
+
+/* The program may have put something else into the better way that was chosen, and the thing be where it was, too. */
+bool tine__name_walk(struct encoder *e, const struct name *name) {
+    bool good = walk(e, name);
+    if (likely(good && is_it(e->L, name)) || !name->depth || !move_back(e, name))
+        return good;
+    if (good)
+        lua_pop(e->L, 1);
+    return walk(e, name);
 }
 
 bool tine__name_watch(struct encoder *e, struct name *name, int list) {
