@@ -173,22 +173,31 @@ void tine__process_title(const char *name, unsigned id) {
 #define SMALL 1024u
 #define MOST 200 /* of each size: not every allocator lies below the program break */
 
-/* Not by sys.malloc: that there is nothing to be had is just what is wanted. */
+/* Not by sys.malloc: that there is nothing to be had is just what is wanted. Made larger than what an allocator keeps at
+** hand by size, the last one becomes a part of the end again. Else one of each size would stay, a page or so apart, and
+** be taken first. */
 static void use_up(size_t size, const void *end) {
     for (int i = 0; i < MOST; i++) {
         void *volatile p = malloc(size); /* volatile: the compiler would do without */
         if ((uintptr_t)p >= (uintptr_t)end) {
-            free(p);
+            void *larger = realloc(p, 2 * SMALL); /* not by sys, either */
+            free(larger ? larger : p);
             return;
         }
     }
 }
 
-/* What lies free at the end of the heap: children get new pages there, which cost them less than a copy of ours. */
+/* What lies free at the end of the heap becomes new pages again, which cost children less than a copy of ours. */
 static void trim(void) {
 #if defined(__GLIBC__)
     malloc_trim(0);
 #endif
+}
+
+/* There are some: else each child would ask for more, and change what the allocator notes about that. */
+static void extend(void) {
+    void *volatile p = malloc(2 * SMALL); /* as above */
+    free(p);
 }
 
 void tine__process_use_up_heap(void) {
@@ -199,6 +208,7 @@ void tine__process_use_up_heap(void) {
     for (size_t size = SMALL; size >= 16; size -= 16)
         use_up(size, end);
     trim();
+    extend();
 }
 
 /* --- the end --- */
