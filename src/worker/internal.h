@@ -42,6 +42,7 @@ struct server {
     bool taken;     /* it has taken over what the program has told of itself, */
     bool attached;  /* takes part in the pool's memory, */
     bool settled;   /* and is known by its name */
+    bool forked;    /* a worker, and not ahead */
     struct message setup;
     struct boot boot;
     struct heap_directory *directory; /* page 0 of the call heap, read-only */

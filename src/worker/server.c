@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/map.h"
+#include "base/own.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/why.h"
@@ -44,11 +45,15 @@ struct child {
     struct toll toll;  /* who must be gone before its end is told */
 };
 
-/* The workers whose end has not been told; everything else that comes to us is an orphan of theirs. */
-static struct {
+#define FEW 8
+
+/* The workers whose end has not been told; everything else that comes to us is an orphan of theirs. A few lie with what
+** is written in any case: after a fork each page that is costs a copy. */
+static OWN struct {
     struct child *list;
     size_t n, room;
-} children;
+    struct child few[FEW];
+} children = {.list = children.few, .room = FEW};
 
 /* --- telling the submitter --- */
 
@@ -193,10 +198,13 @@ static int become_model(struct server *s) {
 static bool has_room(void) {
     if (children.n < children.room)
         return true;
-    size_t room = children.room ? 2 * children.room : 16;
-    struct child *list = sys.realloc(children.list, room * sizeof *list);
+    size_t room = 2 * children.room;
+    bool few = children.list == children.few;
+    struct child *list = sys.realloc(few ? NULL : children.list, room * sizeof *list);
     if (!list)
         return false;
+    if (few)
+        memcpy(list, children.few, sizeof children.few);
     children.list = list;
     children.room = room;
     return true;
@@ -221,6 +229,9 @@ static pid_t fork_worker(struct server *s, const struct message *m, int link) {
         errno = error_errno(err);
         return -1;
     }
+    if (s->forked) /* there are several: what each would do is done once. What fails here they try themselves */
+        tine__server_attach(s, s->setup.seat);
+    s->forked = true;
     pid_t pid = tine__process_fork();
     if (pid == 0)
         tine__worker_main(s, m->worker, m->seat, link, parent);
