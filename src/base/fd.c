@@ -20,10 +20,10 @@
 
 /* --- those that are ours --- */
 
-/* By number, in leaves that are made when they are needed and stay. An entry is written by who makes and
-** closes that descriptor, so nothing is locked for a look. */
-#define LEAF 256u
-#define LEAVES 4096u
+/* By number, in leaves that are made when they are needed and stay, but for the first one, which is as large as most
+** processes of ours need. An entry is written by who makes and closes that descriptor, so nothing is locked for a look. */
+#define LEAF 32u
+#define LEAVES 32768u
 
 #define UNSEEN UINT64_MAX /* ours, and not looked at while we are alone */
 
@@ -33,8 +33,9 @@ struct known {
     _Atomic int ringer; /* of an event: its other end; 0: it is none */
 };
 
-static _Atomic(struct known *) leaves[LEAVES];
-static atomic_uint nleaves; /* none behind */
+static OWN struct known first_leaf[LEAF];
+static _Atomic(struct known *) leaves[LEAVES]; /* all others */
+static atomic_uint nleaves = 1;                /* none behind */
 
 /* In a process of ours that runs no code but ours: nobody else makes or closes any. */
 static OWN bool alone;
@@ -42,10 +43,14 @@ static OWN bool alone;
 /* Held while one is made and noted, and by who forks. */
 static OWN pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 
+static struct known *leaf_at(unsigned i) {
+    return i == 0 ? first_leaf : atomic_load_explicit(&leaves[i], memory_order_acquire);
+}
+
 static struct known *entry(int fd) {
     if (fd < 0 || (unsigned)fd >= LEAF * LEAVES)
         return NULL;
-    struct known *leaf = atomic_load_explicit(&leaves[(unsigned)fd / LEAF], memory_order_acquire);
+    struct known *leaf = leaf_at((unsigned)fd / LEAF);
     return leaf ? &leaf[(unsigned)fd % LEAF] : NULL;
 }
 
@@ -104,7 +109,7 @@ bool tine__fd_ours(int fd) {
     if (alone && e && atomic_load_explicit(&e->inode, memory_order_relaxed))
         return true;
     /* not by the table of calls: what fails here has been changed by somebody, there is no other way */
-    if (e && atomic_load_explicit(&e->inode, memory_order_relaxed) && fstat(fd, &st) == 0 &&
+    if (e && atomic_load_explicit(&e->inode, memory_order_relaxed) && tine__fstat(fd, &st) == 0 &&
         is_same(e, &st))
         return true;
     errno = EBADF;
@@ -390,7 +395,7 @@ static void close_between(int first, int last) {
 
 static void forget_all(void) {
     for (unsigned i = 0; i < atomic_load(&nleaves); i++) {
-        struct known *leaf = atomic_load_explicit(&leaves[i], memory_order_relaxed);
+        struct known *leaf = leaf_at(i);
         for (unsigned k = 0; leaf && k < LEAF; k++)
             if (atomic_load_explicit(&leaf[k].inode, memory_order_relaxed))
                 forget(&leaf[k]); /* no more pages than need be become the process's own */
@@ -417,7 +422,7 @@ int tine__fd_keep(int *keep, size_t n) {
 void tine__fd_company(void) {
     alone = false;
     for (unsigned i = 0; i < atomic_load(&nleaves); i++) {
-        struct known *leaf = atomic_load_explicit(&leaves[i], memory_order_relaxed);
+        struct known *leaf = leaf_at(i);
         for (unsigned k = 0; leaf && k < LEAF; k++)
             if (atomic_load_explicit(&leaf[k].inode, memory_order_relaxed) == UNSEEN &&
                 !identify(&leaf[k], (int)(i * LEAF + k)))
@@ -433,7 +438,7 @@ void tine__fd_before_fork(void) {
 
 static void close_all(void) {
     for (unsigned i = 0; i < atomic_load(&nleaves); i++) {
-        struct known *leaf = atomic_load_explicit(&leaves[i], memory_order_relaxed);
+        struct known *leaf = leaf_at(i);
         for (unsigned k = 0; leaf && k < LEAF; k++) {
             int fd = (int)(i * LEAF + k);
             if (atomic_load_explicit(&leaf[k].inode, memory_order_relaxed))

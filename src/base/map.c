@@ -14,10 +14,10 @@ struct mapping {
     size_t size;
 };
 
-#define CHAINS 256u
+#define CHAINS 64u
 
 static OWN pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list chains[CHAINS];
+static OWN struct list chains[CHAINS];
 unsigned tine__map_forks;
 
 /* Pages apart or megabytes apart: both spread. */

@@ -15,7 +15,7 @@
 #define AT_HAND 512u        /* ... until somebody tidies up, beside as many as are in use: 8 MiB */
 #define MOST_AT_A_TIME 256u /* chunks given back while a call may have come */
 #define FIRST 49152u        /* bytes of each size that come from behind, before there is a chunk */
-#define FIRST_FORKED 2048u  /* ... in a forked child */
+#define FIRST_FORKED 8192u  /* ... in a forked child */
 
 #define LARGEST 512u
 #define CLASSES 20u

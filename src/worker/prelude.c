@@ -16,6 +16,9 @@
 
 static const char code_key; /* registry: the struct run_code */
 
+/* Places that the first tasks need on Lua's stack: it is not moved for each of a thousand workers. */
+#define STACK 150
+
 /* What another machine calls so; 0: the call at hand does not name it. */
 static uint64_t our_name(const struct run_code *c, uint64_t id) {
     for (uint32_t i = 0; i < c->nnames; i++) {
@@ -49,6 +52,8 @@ static int make_code(lua_State *L) {
 int tine__prelude_open(struct run *r, lua_State *L) {
     struct run_code *code;
     lua_settop(L, 0);
+    if (!lua_checkstack(L, STACK))
+        return TINE_ENOMEM;
     lua_pushcfunction(L, make_code);
     lua_pushlightuserdata(L, &code);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK)

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -42,8 +41,10 @@ struct shm_channel {
     uint64_t event_buffer;
     bool mute; /* no bell can be rung any more */
     struct parcel reply, event;
-    char bytes[2][LINK_INLINE]; /* theirs; last: pages of which most are never touched */
 };
+
+/* The parcels' own, of the one channel that a process has: pages of which most are never touched. */
+static char reply_bytes[LINK_INLINE], event_bytes[LINK_INLINE];
 
 static struct shm_channel *self(struct channel *ch) {
     return (struct shm_channel *)ch;
@@ -531,9 +532,9 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     struct shm_channel *c = sys.malloc(sizeof *c);
     if (!c)
         return TINE_ENOMEM;
-    memset(c, 0, offsetof(struct shm_channel, bytes));
-    parcel_init(&c->reply, c, c->bytes[0]);
-    parcel_init(&c->event, c, c->bytes[1]);
+    *c = (struct shm_channel){0};
+    parcel_init(&c->reply, c, reply_bytes);
+    parcel_init(&c->event, c, event_bytes);
     c->base = (struct channel){.told = told,
                                .dismissed = dismissed,
                                .errand = errand,

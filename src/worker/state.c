@@ -1,6 +1,7 @@
 #include "worker/state.h"
 
 #include <locale.h>
+#include <string.h>
 #include <lauxlib.h>
 #include <lualib.h>
 
@@ -134,7 +135,7 @@ void tine__state_place(lua_State *L, const struct boot *boot) {
     lua_pop(L, 2);
     if (boot->arg)
         tine__arg_set(L, boot->arg);
-    if (boot->locale)
+    if (boot->locale && strcmp(boot->locale, setlocale(LC_ALL, NULL)) != 0)
         setlocale(LC_ALL, boot->locale);
     if (boot->warnings)
         lua_warning(L, "@on", 0);

@@ -46,16 +46,20 @@ static void push_hashes(lua_State *L, int module) {
 
 /* ---- when it is loaded ---- */
 
-/* The hash of the bytes in the file; UNKNOWN: it cannot be read. */
-static uint64_t hash_of_bytes(const char *path) {
+/* The hash of the bytes in the file, which has so many, as a rule; UNKNOWN: it cannot be read. As a rule it is read at once, to
+** where it stays: each page that is touched for it is one more for a worker that loads a module. */
+static uint64_t hash_of_bytes(const char *path, off_t size) {
     struct buf b;
     uint64_t hash = UNKNOWN;
-    size_t n = 1;
+    size_t n = 1, step = (size_t)size + 1;
     FILE *file = fopen(path, "rbe");
     tine__buf_init(&b);
-    while (file && n > 0 && buf_reserve(&b, BUFSIZ) == 0) {
-        n = fread(b.data + b.len, 1, BUFSIZ, file);
+    if (file)
+        (void)setvbuf(file, NULL, _IONBF, 0);
+    while (file && n > 0 && buf_reserve(&b, step) == 0) {
+        n = fread(b.data + b.len, 1, step, file);
         b.len += n;
+        step = BUFSIZ;
     }
     if (file && n == 0 && !ferror(file))
         hash = tine__hash(b.data, b.len);
@@ -98,7 +102,7 @@ void tine__version_note(lua_State *L, int loaded, int name, int module) {
     push_hashes(L, module);
     lua_pushfstring(L, "=%s", path);
     struct loading *l = lua_newuserdatauv(L, sizeof *l, 0);
-    if (tine__file_identify(path, &l->id) && (l->hash = hash_of_bytes(path)) != UNKNOWN)
+    if (tine__file_identify(path, &l->id) && (l->hash = hash_of_bytes(path, l->id.size)) != UNKNOWN)
         lua_rawset(L, -3);
     lua_settop(L, top);
 }
@@ -112,7 +116,8 @@ static bool has_changed(lua_State *L, const struct file *f) {
     lua_pushfstring(L, "=%s", path);
     lua_rawget(L, top);
     const struct loading *l = lua_touserdata(L, -1);
-    bool changed = l && !tine__file_same(&l->id, &f->id) && hash_of_bytes(path) != l->hash;
+    bool changed =
+        l && !tine__file_same(&l->id, &f->id) && hash_of_bytes(path, f->id.size) != l->hash;
     lua_settop(L, top);
     return changed;
 }
