@@ -186,7 +186,7 @@ local function read_some(m, c, n, size, service)
     end
     if not ok then
         c.ended = true
-        error(ended, 0)
+        core.raise(ended)
     end
     c.ended = ended
 end
@@ -258,7 +258,7 @@ local function go_on(m)
         local ok, err = pcall(top_up, m, c, service)
         c.reading = false
         if not ok then
-            error(err, 0)
+            core.raise(err)
         end
     end
     if service and service:here() and not peek(m) then
@@ -277,7 +277,7 @@ local function go_on(m)
     end
     if c.failed then
         c.failed = false
-        error(c.failure, 0)
+        core.raise(c.failure)
     end
     return nil
 end
@@ -323,7 +323,7 @@ local function new_map(self, fn, items, length, opts, workers, far)
     top_up(m, c, loop.here(self))
     if c.failed and select(2, counts(m)) == 0 then -- nothing comes before it
         c.failed = false
-        error(c.failure, 0)
+        core.raise(c.failure)
     end
     return m
 end

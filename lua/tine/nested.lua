@@ -85,7 +85,7 @@ end
 local function broken(m, err)
     m.ended = true
     if is_interrupt(err) or core.worker().stopping() then
-        error(err, 0)
+        core.raise(err)
     end
     m.broken, m.failure = not m.closed, err
 end
@@ -138,7 +138,7 @@ local function time_is_over(m)
     end
     m:close()
     local text = "the map has not finished in the time allowed: %d of %d unfinished"
-    error(setmetatable({ kind = "timeout", message = text:format(open, all) }, core.error), 0)
+    core.raise(setmetatable({ kind = "timeout", message = text:format(open, all) }, core.error))
 end
 
 -- The next future as they end.
@@ -148,7 +148,7 @@ local function next_completed(m)
     if waits and (ok or core.kind(future) == "timeout") and is_over(m) then
         time_is_over(m)
     elseif not ok then
-        error(future, 0)
+        core.raise(future)
     end
     return future
 end
@@ -177,7 +177,7 @@ local function finish(m)
     tell(m, true)
     if m.broken then
         m.broken = false
-        error(m.failure, 0)
+        core.raise(m.failure)
     end
 end
 
