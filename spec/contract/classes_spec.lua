@@ -5,8 +5,8 @@ local tine = require "tine"
 
 local TIMEOUT = 60
 
--- What of middleclass (Enrique García Cota, MIT) makes its classes: methods lie in `__instanceDict`, subclasses in a weak
--- table, and all of them hold one another.
+-- As middleclass makes its classes: methods lie in `__instanceDict`, subclasses in a weak table, and all of them hold
+-- one another.
 local CLASS_LIBRARY <const> = [[
   local function propagate(class, name, f)
     class.__instanceDict[name] = f
@@ -105,17 +105,22 @@ describe("a class that keeps its methods in a table of its own", function()
       local Cube = class("Cube", shapes.Square)
       function Cube:volume() return self.n ^ 3 end
       check(run, shapes, name)
-      assert.same({ 8.0, 4, true }, { run(function(c) return c:volume(), c:area(), c:is(require(name).Shape) end, Cube(2)) })
+      assert.same({ 8.0, 4, true }, { run(function(c)
+        return c:volume(), c:area(), c:is(require(name).Shape)
+      end, Cube(2)) })
       local back = run(function() return Cube(3) end)
       assert.is_true(back:is(shapes.Square))
       assert.equal(27.0, back:volume())
       function shapes.Shape:describe() return "of " .. self.n end
-      assert.same({ "of 2", "of 3" }, { run(function(s) return s:describe(), Cube(3):describe() end, shapes.Square(2)) })
+      assert.same({ "of 2", "of 3" }, { run(function(s)
+        return s:describe(), Cube(3):describe()
+      end, shapes.Square(2)) })
       check(run, shapes, name)
     end)
   end)
 
-  -- Of the ways to Base the one over the metatable of Sub is the better one: the file makes that, where M.Base is a second name.
+  -- Of the ways to Base the one over the metatable of Sub is the better one: the file makes that, where M.Base is a
+  -- second name.
   it("is found where it is still, when the program has changed another way there", function()
     local m = modules:add(finally, [[
       local Base = {}

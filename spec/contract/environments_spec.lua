@@ -81,8 +81,8 @@ describe("an environment", function()
     finally(function() rawset(_G, "travel_limit", nil) end)
     local env = setmetatable({ own = 1 }, { __index = _G })
     env._G = env
-    local f = load("seen = travel_limit return travel_limit, _G.travel_limit, _G == _ENV, own, _G.own, seen", "=sandbox",
-      "t", env)
+    local f = load("seen = travel_limit return travel_limit, _G.travel_limit, _G == _ENV, own, _G.own, seen",
+      "=sandbox", "t", env)
     assert.same({ 7, 7, true, 1, 1, 7 }, { run(f) })
     assert.is_nil(run(load "return seen"))
     local behind = setmetatable({}, { __index = setmetatable({ _G = {} }, { __index = _G }) })

@@ -1,5 +1,5 @@
--- What came into modules later, and modules that came later: when a worker is at work already, or after the program has looked
--- at what is loaded. See docs/travel.md, "By name or by value".
+-- What came into modules later, and modules that came later: when a worker is at work already, or after the program has
+-- looked at what is loaded. See docs/travel.md, "By name or by value".
 local new_modules = require "spec.support.modules"
 local tine = require "tine"
 
@@ -179,9 +179,12 @@ describe("what comes later", function()
   end)
 
   describe("before the first call that meets the module", function()
-    it("is away in a task where the program has taken out a function, and stays where the module does so itself", function()
+    it("is away where the program has taken out a function, and stays where the module does so itself", function()
       local m = module [[
-        local M = { filters = { trim = function(s) return "trimmed " .. s end, upper = function(s) return s:upper() end } }
+        local M = { filters = {
+          trim = function(s) return "trimmed " .. s end,
+          upper = function(s) return s:upper() end,
+        } }
         local handlers = { a = function() return "A" end, b = function() return "B" end }
         local once = { first = function() return "first" end, second = function() return "second" end }
         handlers.c = function() return "C" end
@@ -208,7 +211,7 @@ describe("what comes later", function()
       end)
     end)
 
-    it("is there where the program has put a function into a local of the module, by way of the debug library", function()
+    it("is there where the program has put a function into a local of the module by debug.setupvalue", function()
       local m = module [[
         local M = {}
         local function helper(x) return "own " .. x end
@@ -225,7 +228,8 @@ describe("what comes later", function()
     end)
   end)
 
-  -- "module 'app' has no 'future.<metatable>' in this process": what C has put into the class was taken for the program's.
+  -- "module 'app' has no 'future.<metatable>' in this process": what C has put into the class was taken for the
+  -- program's.
   describe("as a handle in a module", function()
     local source <const> = [[
       local M = {}
@@ -238,7 +242,7 @@ describe("what comes later", function()
     it("stays, and the module's functions go", function()
       local m = module(source)
       with_pool(function(run, pool)
-        local handles = { pool, pool:submit(print), require "lpeg".P "a", assert(io.tmpfile()), tine.buffer and tine.buffer(8) }
+        local handles = { pool, pool:submit(print), require "lpeg".P "a", assert(io.tmpfile()), tine.buffer(8) }
         for _, handle in pairs(handles) do
           m.start(handle)
           m.other = handle
