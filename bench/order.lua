@@ -1,11 +1,12 @@
 -- Writes cmake/worker.ld anew: the functions that a worker runs first (see there).
 --
---   scripts/build build/loose -DCMAKE_BUILD_TYPE=Release -DTINE_ASSERTS=OFF -DTINE_TESTS=OFF -DTINE_ORDERED_CODE=OFF
+--   scripts/build build/loose -DCMAKE_BUILD_TYPE=Release -DTINE_ASSERTS=OFF -DTINE_TESTS=OFF \
+--       -DTINE_ORDERED_CODE=OFF
 --   scripts/env build/loose lua5.4 bench/order.lua
 --
--- Runs the life below in valgrind, whose callgrind notes what fork servers and workers call from their fork on. (It finds
--- no names but in .text itself, so the code must not be in order already.) A function that is missing in the list, or no
--- longer there, costs some microseconds and nothing else.
+-- Runs the life below in valgrind, whose callgrind notes what fork servers and workers call from their fork on. (It
+-- finds no names but in .text itself, so the code must not be in order already.) A function that is missing in the
+-- list, or no longer there, costs some microseconds and nothing else.
 local LIFE = [[
   local tine = require "tine"
   local function noop() end

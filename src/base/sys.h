@@ -102,8 +102,8 @@ static inline unsigned long long tine__now_coarse(void) {
     return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
 }
 
-/* What sys.fstat calls, for those that want no fault from the table. (libc's has the kernel read an empty path from a page
-** of libc's that a worker touches for nothing else.) */
+/* What sys.fstat calls, for those that want no fault from the table. (libc's has the kernel read an empty path from a
+** page of libc's that a worker touches for nothing else.) */
 int tine__fstat(int fd, struct stat *st);
 
 #endif

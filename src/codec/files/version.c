@@ -46,7 +46,7 @@ static void push_hashes(lua_State *L, int module) {
 
 /* ---- when it is loaded ---- */
 
-/* The hash of the bytes in the file, which has so many, as a rule; UNKNOWN: it cannot be read. As a rule it is read at once, to
+/* The hash of the bytes in the file, which are `size` as a rule; UNKNOWN: it cannot be read. Then it is read at once, to
 ** where it stays: each page that is touched for it is one more for a worker that loads a module. */
 static uint64_t hash_of_bytes(const char *path, off_t size) {
     struct buf b;
