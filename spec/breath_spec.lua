@@ -246,6 +246,18 @@ describe("on_worker_exit", function()
     assert.is_nil(x.signal)
   end)
 
+  -- A worker that left while its pool ended, between two looks of the program, was told nobody.
+  it("tells of each worker, whenever it has ended", function()
+    for _ = 1, 40 do
+      local used
+      local _, seen = told({ workers = 2 }, function(pool)
+        used = pool
+        tine.wait { pool:submit(nap, 0.001), pool:submit(nap, 0.001) }
+      end)
+      assert.equal(used:stats().workers_started, #seen)
+    end
+  end)
+
   it("tells why", function()
     local function spin() while true do end end -- luacheck: ignore
     assert.equal("max_tasks max_tasks", told({ workers = 1, max_tasks_per_worker = 1 }, function(pool)

@@ -201,14 +201,23 @@ void tine__reap_core(lua_State *L, struct core *c) {
     deal_news(L, c->state);
 }
 
+/* Has it, which has ended, more to tell? To be asked when that is known: its last worker may have left since we looked. */
+static bool has_more(const struct core *c) {
+    return inbox_has_news(&c->inbox) ||
+           atomic_load_explicit(&c->inbox.has_exits, memory_order_acquire) ||
+           atomic_load_explicit(&c->inbox.has_faults, memory_order_acquire);
+}
+
 /* Pools that have ended and have nothing more to tell. Allocates nothing. */
 static void join_ended(lua_State *L, struct state *S) {
     for (struct list *n = S->cores.next, *next; n != &S->cores; n = next) {
         struct core *c = LIST_ITEM(n, struct core, node);
         next = n->next;
-        if (tine__pool_ended(c->p) && !inbox_has_news(&c->inbox))
+        if (!tine__pool_ended(c->p))
+            continue;
+        if (!has_more(c))
             tine__core_join(L, c);
-        else if (tine__pool_ended(c->p))
+        else
             atomic_store_explicit(&S->stirred, true, memory_order_relaxed); /* once more */
     }
 }
