@@ -96,6 +96,42 @@ describe("the order of tasks", function()
     assert.equal(table.concat(expected, " "), taken())
   end)
 
+  it("holds for any that come in any order", function()
+    local pool, submit, taken = held { ageing = 0 }
+    local views, expected = {}, {}
+    for priority = 1, 9 do views[priority] = pool:with { priority = priority } end
+    for i = 1, 600 do
+      local priority = i * 7919 % 104729 % 9 + 1
+      submit(views[priority], i)
+      expected[i] = { priority = priority, name = i }
+    end
+    table.sort(expected, function(a, b)
+      if a.priority ~= b.priority then return a.priority > b.priority end
+      return a.name < b.name
+    end)
+    for i, task in ipairs(expected) do expected[i] = task.name end
+    assert.equal(table.concat(expected, " "), taken())
+  end)
+
+  -- What overtakes others at the site is handed over without a look at how much of what lies there has been taken.
+  it("leaves nothing behind, whatever overtakes what, though nobody asks", function()
+    local pool = tine.pool { workers = 2, ageing = 0 }
+    pools[#pools + 1] = pool
+    local name, views = os.tmpname(), {}
+    local function mark()
+      local file = assert(io.open(name, "a"))
+      file:write("x")
+      file:close()
+    end
+    for priority = 1, 9 do views[priority] = pool:with { priority = priority } end
+    for i = 1, 3000 do views[i * 7919 % 104729 % 9 + 1]:submit(mark) end
+    eventually(function()
+      local file <close> = assert(io.open(name))
+      return file:seek "end" == 3000
+    end, "all have run")
+    os.remove(name)
+  end)
+
   it("lets groups of one priority take turns, however much one submits", function()
     local pool, submit, taken = held()
     local a, b = pool:with { group = "a" }, pool:with { group = "b" }

@@ -41,9 +41,27 @@ static void look(struct queue *q, uint64_t tail) {
         /* a word of any other item is rubbish that a worker wrote */
         if (state_in(word) != SLOT_FREE && newer(word, seq) == 0)
             break;
-        leave(p, places[seq % QUEUE_SLOTS]);
+        if (!(places[seq % QUEUE_SLOTS] & PLACE_LIFTED))
+            leave(p, places[seq % QUEUE_SLOTS]);
     }
     p->left = seq;
+}
+
+bool tine__places_room(struct queue *q, uint64_t tail, unsigned n) {
+    if (tail - q->places->left + n > QUEUE_SLOTS)
+        look(q, tail);
+    return tail - q->places->left + n <= QUEUE_SLOTS;
+}
+
+void tine__places_lift(struct queue *q, uint64_t seq) {
+    q->c->place[seq % QUEUE_SLOTS] |= PLACE_LIFTED;
+}
+
+void tine__places_pass_on(struct queue *q, uint64_t seq, uint64_t tail) {
+    uint16_t *const places = q->c->place;
+    uint32_t *const refs = q->places->ref;
+    places[tail % QUEUE_SLOTS] = places[seq % QUEUE_SLOTS] & (uint16_t)~PLACE_LIFTED;
+    refs[tail % QUEUE_SLOTS] = refs[seq % QUEUE_SLOTS];
 }
 
 bool tine__places_take(struct queue *q, uint64_t tail, uint64_t length, unsigned *place) {

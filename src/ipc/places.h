@@ -16,7 +16,8 @@
 #include <stdint.h>
 #include "ipc/queue.h"
 
-#define PLACE_LEFT 0x8000u /* the item has left it */
+#define PLACE_LEFT 0x8000u   /* the item has left it */
+#define PLACE_LIFTED 0x8000u /* of an item: its place is to be that of another one */
 
 /* Those of one size. */
 struct places_of_size {
@@ -37,6 +38,11 @@ struct places {
 struct places *tine__places_new(uint64_t first);
 /* A place for the item `tail`, which has so many bytes beside its head. False: there is none. */
 bool tine__places_take(struct queue *q, uint64_t tail, uint64_t length, unsigned *place);
+/* Is there a number for each of so many items from `tail` on? */
+bool tine__places_room(struct queue *q, uint64_t tail, unsigned n);
+/* What lies in the place of item `seq`, which nobody will take, stays there, and is item `tail` from when that is said on. */
+void tine__places_lift(struct queue *q, uint64_t seq);
+void tine__places_pass_on(struct queue *q, uint64_t seq, uint64_t tail);
 /* The worker that has this item is going to be killed. */
 void tine__places_keep(struct queue *q, uint64_t seq, unsigned worker);
 /* It is dead. */

@@ -92,12 +92,32 @@ HOT int tine__queue_put(struct queue *q, const struct call_head *call, const voi
     return 0;
 }
 
+bool tine__queue_has_room(struct queue *q, unsigned n) {
+    return tine__places_room(q, atomic_load_explicit(&q->c->tail, memory_order_relaxed), n);
+}
+
+uint64_t tine__queue_put_again(struct queue *q, uint64_t seq, struct queue_past *past) {
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    tell_past(q, tail - QUEUE_SLOTS, past);
+    tine__places_pass_on(q, seq, tail);
+    atomic_store_explicit(state_of(q, tail), word_of(tail, 0, SLOT_READY), memory_order_release);
+    atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
+    return tail;
+}
+
 bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
     uint64_t ready = word_of(seq, 0, SLOT_READY);
     /* relaxed: only we write the slot, and nobody has read it */
     return atomic_compare_exchange_strong_explicit(state_of(q, seq), &ready,
                                                    word_of(seq, 0, SLOT_FREE), memory_order_relaxed,
                                                    memory_order_relaxed);
+}
+
+bool tine__queue_lift(struct queue *q, uint64_t seq) {
+    bool lifted = tine__queue_withdraw(q, seq);
+    if (lifted)
+        tine__places_lift(q, seq);
+    return lifted;
 }
 
 /* From TAKEN by this worker, asked or not, to another word. */

@@ -124,6 +124,12 @@ struct queue_past {
 ** takes that item in the last moment is told, too. 0, or TINE_EAGAIN when the queue is full. Wakes nobody. */
 int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
                     struct queue_past *past);
+/* Can so many be put? */
+bool tine__queue_has_room(struct queue *q, unsigned n);
+/* Take an item back, as tine__queue_withdraw does, which is put again afterwards: there is room for it, and the number that
+** it has then is given. */
+bool tine__queue_lift(struct queue *q, uint64_t seq);
+uint64_t tine__queue_put_again(struct queue *q, uint64_t seq, struct queue_past *past);
 /* So many items are there that were not announced, and it was `now` not long ago: have them taken. True: some are left to
 ** workers that look by themselves; `left`: some were before, and may still lie there. It is to be looked again whether they do,
 ** before one sleeps oneself. */

@@ -36,6 +36,9 @@ struct order {
     unsigned worker;
     int signal;
     bool timed; /* ASK: its time is over */
+    /* RUN: it is to be before these calls (refs, the last one first), which stay with the site. */
+    const uint32_t *behind;
+    unsigned nbehind;
 };
 
 enum whereabouts {
@@ -55,6 +58,7 @@ struct answer {
     unsigned worker;
     uint64_t since;
     uint64_t spent;    /* ns */
+    unsigned behind;   /* RUN: it is before so many of them; the others were taken up */
     const char *bytes; /* the site's, good for now; NULL: they do not lie with it */
     uint64_t length;
 };

@@ -85,14 +85,6 @@ COLD static bool order_withdraw(struct sched *s, struct order *o) {
     return false;
 }
 
-/* Ranks that have changed change what is next here, and what is there already. */
-COLD static bool order_anew(struct sched *s, struct order *o) {
-    if (!tine__policy_tick(&s->policy, s->policy.now))
-        return false;
-    sched_rerank(s);
-    return order_withdraw(s, o);
-}
-
 /* Is there one to run? Those whose deadline has passed, and whose timer has only not been looked at yet, never are. */
 static bool has_next(struct sched *s) {
     struct task *t = tine__policy_first(&s->policy);
@@ -101,6 +93,40 @@ static bool has_next(struct sched *s) {
         t = tine__policy_first(&s->policy);
     }
     return t != NULL;
+}
+
+/* May one be put before some of those that were handed over, which are in order? */
+static bool may_move(const struct sched *s) {
+    return s->o.moves && !s->cramped && s->overtake && !s->anew && !list_empty(&s->handed) &&
+           s->in_order > s->policy.now && s->nfree > 0 &&
+           s->nsent - s->blocked < sched_window(s) + sched_window(s) / 2;
+}
+
+/* As nearly always when one overtakes others: it alone changes its place. */
+static bool order_between(struct sched *s, struct order *o) {
+    if (!may_move(s) || !has_next(s))
+        return false;
+    if (tine__policy_tick(&s->policy, s->policy.now))
+        sched_rerank(s);
+    if (!may_move(s))
+        return false;
+    unsigned n = tine__policy_behind(&s->policy, &s->handed, s->behind, SCHED_BEHIND);
+    if (n == 0)
+        return false;
+    struct task *t = tine__policy_pop(&s->policy);
+    tine__sched_send(s, t);
+    note_rank(s, t);
+    list_push(&s->sent[s->behind[n - 1]]->sent, &t->sent);
+    *o = (struct order){.kind = ORDER_RUN, .task = t, .behind = s->behind, .nbehind = n};
+    return true;
+}
+
+/* Ranks that have changed change what is next here, and what is there already. */
+COLD static bool order_anew(struct sched *s, struct order *o) {
+    if (!tine__policy_tick(&s->policy, s->policy.now))
+        return false;
+    sched_rerank(s);
+    return order_withdraw(s, o);
 }
 
 static bool order_run(struct sched *s, struct order *o) {
@@ -171,7 +197,8 @@ COLD static bool order_stirred(struct sched *s, struct order *o) {
     s->extra_seen = s->extra;
     bool any = tine__sched_order_errand(s, o) || order_wish(s, o) || order_kill(s, o) ||
                order_dismiss(s, o) ||
-               (goes_on && (tine__sched_order_on_top(s, o) || order_withdraw(s, o)));
+               (goes_on &&
+                (tine__sched_order_on_top(s, o) || order_between(s, o) || order_withdraw(s, o)));
     s->stirred = any || is_stirred(s);
     return any;
 }
@@ -195,20 +222,8 @@ HOT bool tine__sched_order(struct sched *s, struct order *o) {
 
 /* --- answers --- */
 
-static void ran(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
-    if (a->err == TINE_EAGAIN) {
-        tine__sched_unsend(s, t);
-        tine__sched_wait_again(s, t, true);
-        s->full = true;
-    } else if (a->err) {
-        tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
-        sched_lost_age(s);
-    } else {
-        tine__sched_look_first(s, t, now);
-    }
-}
-
 #define FEW_BACK 512 /* are never too many */
+#define MOVES 8      /* cost as much as taking one back */
 
 /* One that waits is before some of those that were handed over. When more come back than are run, these are to be fewer; but
 ** with too few of them workers run out of work. */
@@ -219,6 +234,31 @@ static void narrow(struct sched *s) {
     s->narrow = half > least ? half : least;
     s->came_back = 0;
     s->narrowed = true;
+}
+
+/* It was put before some, and those that it should have been before as well have been taken up. */
+static void moved(struct sched *s, const struct order *o, const struct answer *a) {
+    for (unsigned i = a->behind; i < o->nbehind; i++)
+        list_remove(&s->sent[o->behind[i]]->sent);
+    s->came_back += a->behind / MOVES;
+    narrow(s);
+}
+
+static void ran(struct sched *s, const struct order *o, const struct answer *a, uint64_t now) {
+    struct task *t = o->task;
+    if (a->err == TINE_EAGAIN) {
+        tine__sched_unsend(s, t);
+        tine__sched_wait_again(s, t, true);
+        s->cramped |= o->nbehind > 0;
+        s->full = true;
+    } else if (a->err) {
+        tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
+        sched_lost_age(s);
+    } else {
+        if (o->nbehind > 0)
+            moved(s, o, a);
+        tine__sched_look_first(s, t, now);
+    }
 }
 
 /* Those before one that was taken up have been, too. */
@@ -267,7 +307,7 @@ void tine__sched_answer(struct sched *s, const struct order *o, const struct ans
                         uint64_t now) {
     switch (o->kind) {
     case ORDER_RUN:
-        ran(s, o->task, a, now);
+        ran(s, o, a, now);
         break;
     case ORDER_WITHDRAW:
         withdrew(s, o->task, a);

@@ -435,6 +435,37 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
     return before ? BY_RANK : BY_NOTHING;
 }
 
+/* BY_RANK, as above, for many: the ranks of what waits are those of now. */
+static inline enum overtaking compare(const struct policy *p, const struct bucket *b,
+                                      const struct task *t) {
+    const struct bucket *own = t->line->bucket;
+    if (own == b)
+        return b->groups > 0 ? BY_TURN : BY_NOTHING;
+    int64_t rank = rank_after(p, own->priority, waited(p, t->since));
+    bool before = b->rank != rank ? b->rank > rank : b->first < t->call.id;
+    return before ? BY_RANK : BY_NOTHING;
+}
+
+unsigned tine__policy_behind(const struct policy *p, const struct list *handed, uint32_t *refs,
+                             unsigned most) {
+    unsigned n = 0;
+    if (p->nbuckets == 0)
+        return 0;
+    const struct bucket *b = bucket_of(p->buckets.root);
+    for (const struct list *node = handed->prev; node != handed; node = node->prev) {
+        const struct task *t = LIST_ITEM(node, struct task, sent);
+        enum overtaking by = compare(p, b, t);
+        if (by == BY_TURN || t->doom || t->unrun)
+            return 0;
+        if (by == BY_NOTHING)
+            break;
+        if (n == most)
+            return 0;
+        refs[n++] = t->call.ref;
+    }
+    return n;
+}
+
 bool tine__policy_outranks(const struct policy *p, const struct task *t, int64_t rank) {
     const struct bucket *b = p->nbuckets == 0 ? NULL : bucket_of(p->buckets.root);
     return b && b != t->line->bucket && b->rank > rank;

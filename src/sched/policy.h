@@ -20,9 +20,9 @@
 ** there are several buckets. All that is constant time for tasks of one priority without groups (each heap has
 ** one node), and a logarithm of the number of priorities, or groups in one, for others.
 **
-** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting: it is withdrawn when
-** another one should be before it (tine__policy_overtakes), from the last one on, and waits again as if it had
-** never been taken. A line that begins to have tasks may claim a turn between two of another line there: then all
+** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting. One whose rank is higher is put
+** before those there that are lower (tine__policy_behind), which stay with the site. Where that is not enough they are
+** withdrawn (tine__policy_overtakes), from the last one on, and wait again as if they had never been taken. A line that begins to have tasks may claim a turn between two of another line there: then all
 ** of that priority come back, and the turns are as they would have been. Ranks cross by waiting, too, once a
 ** second for each task: what lies there is then ordered anew as a whole.
 **
@@ -85,6 +85,11 @@ void tine__policy_unsent(struct policy *p, struct task *t);
 enum overtaking { BY_NOTHING, BY_RANK, BY_TURN };
 enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,
                                        uint64_t now);
+/* Those that were taken last, and may still be to be taken up, from the last one of them back along `handed`, which links
+** them by `sent`: before how many should another one have been, by its rank? Their refs, `most` at most. 0: before none,
+** before more, or turns are to be looked at, too, or one of them is to end by other ways. */
+unsigned tine__policy_behind(const struct policy *p, const struct list *handed, uint32_t *refs,
+                             unsigned most);
 /* The rank of one that is with the site, and until when. */
 int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until);
 /* Is what waits higher than `rank`, that of one which is with the site, and of another priority? */

@@ -379,7 +379,7 @@ void tine__sched_pace(struct sched *s, uint64_t now) {
     s->window = wanted < s->nrefs ? wanted : s->nrefs;
     if (!s->narrowed && s->came_back <= SCHED_BACK * s->recent && s->narrow < s->window)
         s->narrow *= 2;
-    s->narrowed = false;
+    s->narrowed = s->cramped = false;
     s->came_back = 0;
     s->was_busy = busy;
     s->paced = now;

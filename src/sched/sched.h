@@ -32,8 +32,9 @@
 **
 ** HOW MUCH IS HANDED OVER. Workers take calls from the site's queue by themselves. It is kept as short
 ** as they can empty in the time of some wake-ups (`window`, from how fast results come), so that the rest,
-** which waits here, can still be overtaken and cancelled. What nobody has taken up of it can be, too: it is
-** withdrawn then, one by one from the last; and while more come back so than are run it is kept shorter still (`narrow`).
+** which waits here, can still be overtaken and cancelled. What nobody has taken up of it can be, too: the
+** site puts others before it (order.behind), or it is withdrawn, one by one from the last; and while much is moved so, or more
+** come back than are run, it is kept shorter still (`narrow`).
 **
 ** After: CPython's process.py (the names), Dask's scheduler (transitions that return what they cause).
 */
@@ -155,9 +156,12 @@ struct sched_options {
     unsigned cpus;          /* that a task may use at once; 0: one */
     uint64_t seed;          /* of what is random */
     bool at_once;           /* no pauses between attempts */
+    bool moves;             /* the site can put a call before others that it has (order.behind) */
     bool far;      /* the site has many machines: it keeps limits and its window by itself */
     double ageing; /* what a second of waiting adds to a priority, 0: nothing */
 };
+
+#define SCHED_BEHIND 64 /* calls before which another one is put at once */
 
 struct sched {
     struct sched_options o;
@@ -174,9 +178,12 @@ struct sched {
     bool anew;            /* ... all those of its priority */
     /* So many did for it, since the window was last looked at, or made narrower. */
     uint64_t came_back;
-    bool narrowed;     /* it was, since it was last looked at */
-    uint64_t in_order; /* until then ranks leave them in their order */
-    uint64_t narrow;   /* at most so many are handed over while many come back */
+    bool
+        cramped; /* the site had no room to put one before others, since the window was last looked at */
+    uint32_t behind[SCHED_BEHIND]; /* of the order that was given last */
+    bool narrowed;                 /* it was, since it was last looked at */
+    uint64_t in_order;             /* until then ranks leave them in their order */
+    uint64_t narrow;               /* at most so many are handed over while many come back */
     bool stirred; /* something is wanted but that what waits is run: order_stirred is to be asked */
     bool eventful;      /* an event may be there */
     struct list wishes; /* SENT tasks of which something is wanted (task->wish) */
@@ -322,7 +329,7 @@ COLD void tine__sched_answer(struct sched *s, const struct order *o, const struc
 /* The same, to ORDER_RUN: when it was handed over and nothing is to be watched there is nothing to be told. */
 static inline void sched_answer_run(struct sched *s, const struct order *o, const struct answer *a,
                                     uint64_t now) {
-    if (a->err || !o->task->set->plain)
+    if (a->err || o->nbehind > 0 || !o->task->set->plain)
         tine__sched_answer(s, o, a, now);
 }
 

@@ -227,10 +227,50 @@ COLD static int have_printer(struct local *l, enum output_mode output) {
     return tine__printer_start(&l->printer, l->prints, l->manager) ? TINE_ENOMEM : 0;
 }
 
-static int run(struct local *l, unsigned worker, const struct site_call *call) {
-    const struct call_head *head = call->head;
-    enum output_mode output = OUTPUT_INHERIT;
+/* Take those that were handed over last back from the queue, from the last one on: how many nobody has taken. */
+static unsigned lift(struct local *l, const struct order *o) {
+    unsigned n = 0;
+    for (; n < o->nbehind; n++) {
+        const struct handed *h = &l->handed[o->behind[n]];
+        if (!h->seq || h->letter || !tine__queue_lift(&l->queue, h->seq))
+            break;
+    }
+    return n;
+}
+
+/* ... and put them there again, in their order. */
+static void put_down(struct local *l, const struct order *o, unsigned n) {
     struct queue_past past;
+    l->unwoken += n; /* who was woken for them may have looked meanwhile */
+    while (n-- > 0) {
+        struct handed *h = &l->handed[o->behind[n]];
+        h->seq = tine__queue_put_again(&l->queue, h->seq, &past);
+        remember(l, &past);
+    }
+}
+
+/* Put it into the queue, before some if that was ordered. */
+static int put(struct local *l, const struct order *o, const struct site_call *call, uint64_t *seq,
+               struct answer *a) {
+    struct queue_past past;
+    if (o->nbehind > 0) {
+        if (!tine__queue_has_room(&l->queue, o->nbehind + 1))
+            return TINE_EAGAIN;
+        a->behind = lift(l, o);
+    }
+    int err = tine__queue_put(&l->queue, call->head, call->bytes, seq, &past);
+    if (!err)
+        remember(l, &past);
+    if (o->nbehind > 0)
+        put_down(l, o, a->behind);
+    return err;
+}
+
+static int run(struct local *l, const struct order *o, const struct site_call *call,
+               struct answer *a) {
+    const struct call_head *head = call->head;
+    unsigned worker = o->worker;
+    enum output_mode output = OUTPUT_INHERIT;
     uint64_t seq;
     int err = tine__local_grow(l, head->ref);
     if (head->flags & CALL_EXTRA && !err) {
@@ -240,10 +280,9 @@ static int run(struct local *l, unsigned worker, const struct site_call *call) {
     }
     if (err || worker)
         return err ? err : run_there(l, worker, head, output);
-    err = tine__queue_put(&l->queue, head, call->bytes, &seq, &past);
+    err = put(l, o, call, &seq, a);
     if (err)
         return err;
-    remember(l, &past);
     l->handed[head->ref] = (struct handed){
         .seq = seq, .id = head->id, .count = head->count, .output = comes_here(output)};
     l->unwoken++;
@@ -391,7 +430,7 @@ COLD static void give_other(struct local *l, const struct order *o, const struct
 HOT void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
                           struct answer *a) {
     if (o->kind == ORDER_RUN) /* as nearly all */
-        a->err = run(local_of(s), o->worker, call);
+        a->err = run(local_of(s), o, call, a);
     else
         give_other(local_of(s), o, call, a);
 }

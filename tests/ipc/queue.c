@@ -335,6 +335,37 @@ static void who_had_a_slot_is_told_before_it_is_used_again(void) {
     close_both();
 }
 
+/* Who lifts items puts another one, and then these again: what lies in their places stays there, though nobody knows of a free
+** place just then; and whoever has looked at them meanwhile finds them under their new numbers. */
+static void lifted_items_come_behind_another_one(void) {
+    struct queue_past past;
+    uint64_t next = 100;
+    open_both();
+    for (unsigned round = 0; round < 3 * QUEUE_SLOTS; round++) {
+        uint64_t a = put(next), b = put(next + 1), c = put(next + 2);
+        CHECK(tine__queue_has_room(&q, 3));
+        CHECK(tine__queue_lift(&q, c));
+        CHECK(tine__queue_lift(&q, b));
+        CHECK(!tine__queue_lift(&q, b));
+        take_expecting(1, next);
+        CHECK(!tine__queue_lift(&q, a));
+        CHECK(nothing_to_take());
+        put(next + 3);
+        b = tine__queue_put_again(&q, b, &past);
+        c = tine__queue_put_again(&q, c, &past);
+        take_expecting(2, next + 3);
+        take_expecting(1, next + 1);
+        CHECK_EQ(owner(b), 1);
+        CHECK(tine__queue_withdraw(&q, c));
+        CHECK(nothing_to_take());
+        next += 4;
+    }
+    for (unsigned i = 0; i < QUEUE_SLOTS; i++)
+        put(i);
+    CHECK(!tine__queue_has_room(&q, 1));
+    close_both();
+}
+
 static void each_sleep_is_ended_once(void) {
     static const unsigned workers[] = {1, 63, 64, 65, 4095};
     open_both();
@@ -613,6 +644,7 @@ int main(void) {
     the_place_that_was_left_last_is_taken_first();
     slots_of_both_sizes();
     who_had_a_slot_is_told_before_it_is_used_again();
+    lifted_items_come_behind_another_one();
     each_sleep_is_ended_once();
     nobody_is_woken_for_what_a_spinner_takes();
     nobody_is_woken_beside_a_watcher();

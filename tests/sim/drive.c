@@ -7,10 +7,6 @@
 static const char *const hows[] = {"a result", "CANCELLED", "TIMEOUT", "LATE",
                                    "CRASHED",  "BROKEN",    "NOMEM",   "CPU"};
 
-static struct job *job_of(struct task *t) {
-    return LIST_ITEM(t, struct job, task);
-}
-
 static bool has_stopped(const struct sim *m) {
     return m->s.why != WHY_NONE;
 }
@@ -184,14 +180,16 @@ static void take_events(struct sim *m) {
 
 /* --- orders --- */
 
-static void hold_run(struct sim *m, struct task *t) {
+static void hold_run(struct sim *m, const struct order *o) {
+    struct task *t = o->task;
     struct job *j = job_of(t);
+    uint64_t window = sched_window(&m->s) * (o->nbehind > 0 ? 2 : 1);
     int id = (int)t->call.id;
     HOLDS(!j->over && t->state == TASK_SENT && task_is_open(t), "RUN #%d, which is not to run", id);
     HOLDS(t->call.ref < m->s.nrefs && m->s.sent[t->call.ref] == t, "RUN #%d as %u", id,
           t->call.ref);
     HOLDS(!t->doom, "RUN #%d, which is to end by force", id);
-    HOLDS(m->s.nsent <= sched_window(&m->s), "RUN #%d beyond the window", id);
+    HOLDS(m->s.nsent <= window, "RUN #%d beyond the window", id);
     HOLDS(!m->site.shut && !m->site.ending, "RUN #%d after FINISH or END", id);
     HOLDS(m->now >= j->pause_until, "RUN #%d before its pause is over", id);
     HOLDS(m->now < j->late || t->deadline != TIMER_NEVER, "RUN #%d, which is late", id);
@@ -255,7 +253,7 @@ static void hold_kill(struct sim *m, const struct order *o) {
 static void hold_order(struct sim *m, const struct order *o) {
     switch (o->kind) {
     case ORDER_RUN:
-        hold_run(m, o->task);
+        hold_run(m, o);
         break;
     case ORDER_WITHDRAW:
     case ORDER_RECALL:

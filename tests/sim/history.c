@@ -307,6 +307,7 @@ static void open_pool(struct sim *m, const struct config *c) {
                                   .max_bytes = c->max_bytes,
                                   .tell_exits = true,
                                   .slots = c->slots,
+                                  .moves = c->slots % 2 == 0,
                                   .replace = c->replace,
                                   .max_pending = c->max_pending,
                                   .start_timeout = c->start_timeout * 30 * MS,

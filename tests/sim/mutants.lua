@@ -126,6 +126,9 @@ fault("nothing is overtaken at the site", "order.c", "        if (by == BY_NOTHI
 fault("what comes back does not overtake", "internal.h", "    s->anew |= again;", "    (void)again;")
 fault("what gains by waiting does not overtake", "sched.c",
     "    if (tine__policy_tick(&s->policy, now))\n        sched_rerank(s);\n", "")
+fault("it is not known before what one was put", "order.c",
+    "    list_push(&s->sent[s->behind[n - 1]]->sent, &t->sent);", "    list_push(&s->handed, &t->sent);")
+fault("one overtakes what has been taken up", "order.c", "        list_remove(&s->sent[o->behind[i]]->sent);", "        ;")
 fault("what was withdrawn is forgotten", "order.c",
     "        narrow(s);\n    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);",
     "        narrow(s);\n    tine__sched_unsend(s, t);")

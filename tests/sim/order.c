@@ -176,18 +176,33 @@ static int64_t urgency(const struct sim *m, int64_t priority) {
 }
 
 /* Ranks, and the order in a line; turns are looked at when they are taken. */
+static void hold_pair(struct sim *m, const struct job *first, const struct job *then) {
+    bool same = first->set.priority == then->set.priority;
+    HOLDS(same || rank(m, then) <= urgency(m, first->set.priority),
+          "#%d is taken before #%d, whose priority is higher", (int)first->task.call.id,
+          (int)then->task.call.id);
+    HOLDS(!same || group_of(then) != group_of(first) || then->task.call.id > first->task.call.id,
+          "#%d is taken before #%d, which is older", (int)first->task.call.id,
+          (int)then->task.call.id);
+}
+
 static void hold_behind(struct sim *m, struct job *sent) {
-    for (unsigned i = 0; i < m->line_up.nwaiting; i++) {
-        struct job *j = job_at(m, i);
-        const char group = group_of(j);
-        bool same = j->set.priority == sent->set.priority;
-        HOLDS(same || rank(m, j) <= urgency(m, sent->set.priority),
-              "#%d is taken before #%d, whose priority is higher", (int)sent->task.call.id,
-              (int)j->task.call.id);
-        HOLDS(!same || group != group_of(sent) || j->task.call.id > sent->task.call.id,
-              "#%d is taken before #%d, which is older", (int)sent->task.call.id,
-              (int)j->task.call.id);
-    }
+    for (unsigned i = 0; i < m->line_up.nwaiting; i++)
+        hold_pair(m, sent, job_at(m, i));
+}
+
+/* The same of those that nobody has taken up, but that one whose rank was lent it by another, which has gone, stays where it
+** is. */
+static void hold_queue(struct sim *m) {
+    const struct site *site = &m->site;
+    for (unsigned i = 0; i < site->nqueue; i++)
+        for (unsigned k = i + 1; k < site->nqueue; k++) {
+            const struct job *first = job_of(m->s.sent[site->queue[i]]);
+            const struct job *then = job_of(m->s.sent[site->queue[k]]);
+            bool lent = m->o.ageing > 0 && first->set.priority != then->set.priority;
+            if (is_at_site(m, first) && is_at_site(m, then) && !lent)
+                hold_pair(m, first, then);
+        }
 }
 
 /* Ranks change with time, of which the scheduler hears when it is due. */
@@ -199,4 +214,6 @@ void order_hold_site(struct sim *m) {
         if (is_at_site(m, j))
             hold_behind(m, j);
     }
+    if (m->s.life <= LIFE_CLOSING)
+        hold_queue(m);
 }

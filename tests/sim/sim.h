@@ -230,6 +230,10 @@ void site_idle(struct sim *m, unsigned worker);
 void site_forge(struct sim *m, unsigned worker, unsigned what);
 void site_fail(struct sim *m, bool gone);
 
+static inline struct job *job_of(struct task *t) {
+    return LIST_ITEM(t, struct job, task);
+}
+
 static inline struct unit *sim_unit(struct sim *m, uint64_t id) {
     return id > 0 && id < MAX_IDS && m->jobs[m->owners[id].job].used
                ? &m->jobs[m->owners[id].job].units[m->owners[id].k]

@@ -239,8 +239,16 @@ void site_fail(struct sim *m, bool gone) {
 
 /* --- orders --- */
 
-static void run(struct sim *m, const struct task *t, struct answer *a) {
+/* The last one of the queue, if it is this: out of it. */
+static bool lift(struct site *site, uint32_t ref) {
+    bool last = site->nqueue > 0 && site->queue[site->nqueue - 1] == ref;
+    site->nqueue -= last;
+    return last;
+}
+
+static void run(struct sim *m, const struct order *o, struct answer *a) {
     struct site *site = &m->site;
+    const struct task *t = o->task;
     if (site->refusals > 0) {
         site->refusals--;
         a->err = site->refusal;
@@ -251,7 +259,13 @@ static void run(struct sim *m, const struct task *t, struct answer *a) {
         return;
     }
     site->handed[t->call.ref] = (struct handed){true, t->call.id + t->next, t->upto - t->next, 0};
+    while (a->behind < o->nbehind && lift(site, o->behind[a->behind]))
+        a->behind++;
+    HOLDS(a->behind == o->nbehind || site->handed[o->behind[a->behind]].worker,
+          "RUN #%d before one that is not the last one", (int)t->call.id);
     site->queue[site->nqueue++] = t->call.ref;
+    for (unsigned i = a->behind; i-- > 0;)
+        site->queue[site->nqueue++] = o->behind[i];
 }
 
 /* Out of the queue, if no worker has it. */
@@ -367,7 +381,7 @@ void site_give(struct sim *m, const struct order *o, struct answer *a) {
     *a = (struct answer){.where = AT_SITE};
     switch (o->kind) {
     case ORDER_RUN:
-        run(m, o->task, a);
+        run(m, o, a);
         break;
     case ORDER_WITHDRAW:
         if (!withdraw(m, o->task->call.ref, a))
