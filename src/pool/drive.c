@@ -144,19 +144,22 @@ static uint64_t latest_time(const struct pool *p) {
     return p->heard > now ? p->heard : now;
 }
 
-void tine__drive(struct pool *p) {
+bool tine__drive(struct pool *p) {
     struct order o;
+    bool ran = false;
     if (sched_wants_time(&p->s))
-        sched_time(&p->s, tine__now());
+        sched_time(&p->s, ticker_now(&p->ticker));
     do {
         deliver_all(p); /* also of tasks whose deadline passed before they could be handed over */
         while (tine__sched_order(&p->s, &o)) {
             carry(p, &o);
+            ran = o.kind == ORDER_RUN && o.task->state == TASK_SENT;
             deliver_all(p);
         }
     } while (sched_has_event(&p->s));
     p->site->ops->flush(p->site, latest_time(p));
     tine__wake_manager(p);
+    return ran;
 }
 
 /* --- reports --- */

@@ -112,8 +112,8 @@ static inline bool pool_site_is_gone(const struct pool *p) {
 }
 
 /* drive.c */
-/* Carry out what follows from what the scheduler was told. */
-void tine__drive(struct pool *p);
+/* Carry out what follows from what the scheduler was told. True: the last thing was that a call was handed over. */
+bool tine__drive(struct pool *p);
 /* The manager's timer must run, when something is due earlier than it knows. (tine__drive does it.) */
 void tine__wake_manager(struct pool *p);
 /* Take in what the site has to report, carry out what follows, wake whom it concerns. With `listen` all that

@@ -92,6 +92,17 @@ static bool just_queues(struct pool *p) {
     return p->s.full && !p->s.overtake && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
 }
 
+/* Among those that wait it is before some that were handed over: it changes places with them, and all else is as it was. The
+** site is asked no more than for one that just queues: it was asked to say when there is room, and who takes up what was
+** handed over last looks whether it is. */
+static bool only_overtakes(struct pool *p) {
+    bool many = p->s.full && p->s.overtake && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
+    if (!many || !tine__drive(p))
+        return false;
+    tine__wake_waiters(p, false); /* the deadlines of others may have passed */
+    return true;
+}
+
 /* Let it run, or wait. Results taken in first may show that an idle worker is there already. */
 static void set_off(struct pool *p, const struct item *item) {
     if (just_queues(p)) {
@@ -100,6 +111,8 @@ static void set_off(struct pool *p, const struct item *item) {
         return;
     }
     bool short_of_workers = sched_runnable(&p->s) > p->s.live && p->s.present < p->s.o.workers;
+    if (!short_of_workers && only_overtakes(p))
+        return;
     if (!short_of_workers)
         tine__drive(p);
     if (short_of_workers || p->s.waiting > 0)
