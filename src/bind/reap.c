@@ -74,6 +74,16 @@ COLD static void take_rare(struct state *S, struct item *item) {
         list_push(&S->heard, &rare->heard);
 }
 
+/* Futures, and where items belong, were last looked at when they were submitted, which may be long ago. */
+static inline void fetch_owners(struct item *const *items, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        const struct future *f = items[i]->owner;
+        __builtin_prefetch(f, 1);
+        __builtin_prefetch(&f->times, 1);
+        __builtin_prefetch(items[i]->home, 1);
+    }
+}
+
 /* Take the pool's news: a released item goes to the state's list. Allocates nothing. */
 static void take_news(struct state *S, struct core *c) {
     struct item *items[64];
@@ -86,7 +96,8 @@ static void take_news(struct state *S, struct core *c) {
     S->changes++;
     if (c->awake && !c->turning) /* a loop is to hear of it, too */
         tine__core_ring(S, c, true);
-    while ((n = tine__inbox_take(&c->inbox, items, sizeof items / sizeof *items)) > 0)
+    while ((n = tine__inbox_take(&c->inbox, items, sizeof items / sizeof *items)) > 0) {
+        fetch_owners(items, n);
         for (unsigned i = 0; i < n; i++) {
             const struct anchor *a = items[i]->owner;
             if (a->kind == ANCHOR_CHUNK)
@@ -96,6 +107,7 @@ static void take_news(struct state *S, struct core *c) {
             if (items[i]->released)
                 list_push(&S->news, &items[i]->news);
         }
+    }
     rest(c);
 }
 

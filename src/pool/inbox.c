@@ -82,6 +82,9 @@ void tine__inbox_remind(struct inbox *in) {
 static struct item *take_first(struct inbox *in) {
     struct item *item = LIST_ITEM(in->news.next, struct item, news);
     list_remove(&item->news);
+    const struct item *next = LIST_ITEM(in->news.next, struct item, news);
+    __builtin_prefetch(next, 1);
+    __builtin_prefetch(&next->task);
     item->listed = false;
     item->released = item->task.state == TASK_DONE;
     item->asked = item->asking && !item->released;

@@ -381,6 +381,16 @@ struct task *tine__policy_first(const struct policy *p) {
     return first_of(LIST_ITEM(b->turns.next, struct line, turn));
 }
 
+/* What a line begins with is looked at when the one before it is taken, and may have been submitted long ago: each time the
+** one behind it is fetched. */
+static void fetch_second(const struct line *l) {
+    const struct list *first = l->tasks.next;
+    const struct task *second = LIST_ITEM(first->next, struct task, node);
+    __builtin_prefetch(&second->next);
+    __builtin_prefetch(&second->call);
+    __builtin_prefetch(&second->node, 1);
+}
+
 /* Of several. */
 static struct task *pop(struct policy *p) {
     struct bucket *b = bucket_of(p->buckets.root);
@@ -392,6 +402,7 @@ static struct task *pop(struct policy *p) {
     if (first_of(l))
         list_push(&b->turns, &l->turn);
     settle(p, l);
+    fetch_second(l);
     return t;
 }
 
