@@ -70,7 +70,7 @@ static inline void sched_rerank(struct sched *s) {
     s->in_order = s->policy.now;
     tine__sched_overtake(s, false);
 }
-/* One that waited, or was about to be handed over, is gone; it had lent its age to those of its priority. */
+/* One that waited, or was handed over and not taken up, is gone; it had lent its age to those of its priority. */
 static inline void sched_lost_age(struct sched *s) {
     if (s->policy.nlines > 1)
         sched_rerank(s);

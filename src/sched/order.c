@@ -280,8 +280,10 @@ static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
 static void recalled(struct sched *s, struct task *t, const struct answer *a) {
     uint64_t k = a->id - t->call.id;
     uint32_t from = k > t->next ? (uint32_t)k : t->next;
-    if (a->where == AT_NOBODY && k <= t->call.count && from < t->upto)
+    if (a->where == AT_NOBODY && k <= t->call.count && from < t->upto) {
         tine__sched_end(s, t, from, t->upto, sched_end_unrun(s, t));
+        sched_lost_age(s);
+    }
     if (t->state != TASK_SENT)
         return;
     if (t->late && !t->doom) /* its deadline holds for what has begun, too */

@@ -87,6 +87,7 @@ static void ask_later(struct sched *s, struct task *t, uint64_t now) {
 
 static void never_runs(struct sched *s, struct task *t) {
     tine__sched_end(s, t, t->next, t->upto, t->doom == ENDING_TIMEOUT ? ENDING_LATE : t->doom);
+    sched_lost_age(s);
 }
 
 void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
