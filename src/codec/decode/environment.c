@@ -107,34 +107,43 @@ void tine__op_env_of(struct reader *r, unsigned number) {
 
 /* ---- globals ---- */
 
+#define HIDDEN 256 /* in the list of environments: what is hidden in their own _G, from there on */
+
+/* Give the environment at `env`, of that number, a _G of its own, and push what is hidden in that. */
+static void hide_globals(struct reader *r, unsigned number, int env) {
+    lua_State *L = r->L;
+    new_env(L, false); /* what is hidden, */
+    new_env(L, false); /* behind this one */
+    lua_getmetatable(L, -1);
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    lua_pushliteral(L, "_G");
+    lua_insert(L, -2);
+    lua_rawset(L, env);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, r->envs, HIDDEN + (lua_Integer)number);
+}
+
 /* Set the global whose name and value are on top where it is read as _G.name: in the environment's own _G, which
 ** hides it from whoever looks into that table; false: that is the environment itself. */
 static bool set_by_g(struct reader *r, unsigned number) {
     lua_State *L = r->L;
-    int name = lua_gettop(L) - 1;
+    int name = lua_gettop(L) - 1, env = name + 2;
     tine__push_env(r, number, false);
     lua_pushliteral(L, "_G");
-    if (lua_rawget(L, -2) == LUA_TTABLE && lua_rawequal(L, -1, -2)) {
-        lua_settop(L, name + 1);
-        return false;
+    bool itself = lua_rawget(L, env) == LUA_TTABLE && lua_rawequal(L, -1, env);
+    if (lua_isnil(L, -1))
+        hide_globals(r, number, env);
+    else if (!itself)
+        lua_rawgeti(L, r->envs, HIDDEN + (lua_Integer)number);
+    if (!itself && lua_istable(L, -1)) { /* else it has a _G that the sender had */
+        lua_pushvalue(L, name);
+        lua_pushvalue(L, name + 1);
+        lua_rawset(L, -3);
     }
-    if (!lua_istable(L, -1)) {
-        new_env(L, false); /* what is hidden, */
-        new_env(L, false); /* behind this one */
-        lua_getmetatable(L, -1);
-        lua_pushvalue(L, -3);
-        lua_setfield(L, -2, "__index");
-        lua_pop(L, 1);
-        lua_pushliteral(L, "_G");
-        lua_pushvalue(L, -2);
-        lua_rawset(L, name + 2);
-    }
-    luaL_getmetafield(L, -1, "__index");
-    lua_pushvalue(L, name);
-    lua_pushvalue(L, name + 1);
-    lua_rawset(L, -3);
     lua_settop(L, name + 1);
-    return true;
+    return !itself;
 }
 
 void tine__op_held(struct reader *r, unsigned why) {

@@ -124,14 +124,30 @@ static int put_all(struct naming *n) {
     return err;
 }
 
-/* Those that are read as _G.name. */
-static int put_by_g(struct naming *n, lua_Integer first) {
+/* What _G is to the function at `env`, which may hold a table of its own under that name: itself, as sandboxes do. */
+enum which_g { G_GLOBALS, G_ITSELF, G_OTHER };
+
+static enum which_g which_g(const struct naming *n) {
+    lua_State *L = n->e->L;
+    if (!n->own)
+        return G_GLOBALS;
+    lua_pushliteral(L, "_G");
+    lua_rawget(L, n->env);
+    const void *p = lua_istable(L, -1) ? lua_topointer(L, -1) : NULL;
+    lua_pop(L, 1);
+    if (!p || p == n->e->c->globals)
+        return G_GLOBALS;
+    return p == lua_topointer(L, n->env) ? G_ITSELF : G_OTHER;
+}
+
+/* Those that are read as _G.name, from the table at `t`. */
+static int put_by_g(struct naming *n, lua_Integer first, int t) {
     lua_State *L = n->e->L;
     int err = 0;
     for (lua_Integer i = first + 1; i <= first + n->code->globals.by_g && !err; i++) {
         lua_rawgeti(L, n->names, i);
         const char *name = lua_tostring(L, -1); /* stays: the list has it */
-        bool travels = get_global(n->e, n->globals, lua_gettop(L)) != LUA_TNIL;
+        bool travels = get_global(n->e, t, lua_gettop(L)) != LUA_TNIL;
         if (tine__standard_global(name))
             travels = travels && !tine__is_standard_value(L, name);
         else
@@ -212,12 +228,15 @@ static int put_pairs(struct naming *n, uint64_t *number) {
     const struct global_uses *g = &n->code->globals;
     lua_Integer bare = (lua_Integer)g->reads + g->assigns, standards = bare + g->by_g;
     int err = 0;
-    if (n->own && g->escapes)
+    enum which_g which = g->by_g ? which_g(n) : G_GLOBALS;
+    if (n->own && (g->escapes || which != G_GLOBALS))
         err = put_all(n);
     else if (n->own && !(err = put_own(n, 1, bare)))
         err = put_own(n, standards + 1, standards + g->standards);
     uint32_t own = n->count;
-    if (err || (err = put_by_g(n, bare)))
+    if (!err && which != G_OTHER)
+        err = put_by_g(n, bare, which == G_ITSELF ? n->env : n->globals);
+    if (err)
         return err;
     *number |= (uint64_t)(own & ENV_COUNT) << ENV_OWN_SHIFT |
                (uint64_t)((n->count - own) & ENV_COUNT) << ENV_BY_G_SHIFT;
