@@ -178,6 +178,32 @@ describe("what comes later", function()
     end)
   end)
 
+  -- What was counted here was taken along, and a worker, which counts for itself, gave the same number to two functions.
+  it("is each process's own what the module counts or finds out about a function of the program", function()
+    local m = module [[
+      local M = {}
+      local ids, last = {}, 0
+      function M.id(f)
+        if not ids[f] then last = last + 1 ids[f] = last end
+        return ids[f]
+      end
+      local found = {}
+      function M.find(f)
+        if found[f] == nil then found[f] = (f()) end
+        return found[f]
+      end
+      return M
+    ]]
+    local function one() return 1 end
+    local function where() return require "tine".worker and "worker" or "program" end
+    m.id(one)
+    assert.equal("program", m.find(where))
+    with_pool(function(run)
+      assert.same({ 1, 2 }, { run(function() return m.id(one), m.id(function() end) end) })
+      assert.equal("worker", run(m.find, where))
+    end)
+  end)
+
   describe("before the first call that meets the module", function()
     it("is away where the program has taken out a function, and stays where the module does so itself", function()
       local m = module [[
@@ -211,7 +237,67 @@ describe("what comes later", function()
       end)
     end)
 
-    it("is there where the program has put a function into a local of the module by debug.setupvalue", function()
+    -- They were taken for functions that the program had taken out, and were away in the worker.
+    it("stays what only the worker's module has, by what it found when it was loaded", function()
+      local m = module [[
+        local M = { rpc = { here = function() return "here" end, debug = function() return "debug" end } }
+        local rpc = M.rpc
+        function rpc.slow() return "slow" end
+        function rpc.start() return "start" end
+        if LATER_WORKER then
+          function rpc.there() return "there" end
+          function M.top() return "top" end
+        else
+          rpc.debug = nil
+        end
+        for name in pairs(LATER_WORKER and {} or { slow = true }) do rpc[name] = nil end
+        if not LATER_WORKER then return M end
+        function M.last() return "last" end
+        return M
+      ]]
+      local own = module [[
+        local M = { rpc = { start = function() return "start" end, run = function() return "run" end } }
+        function M.start() rawset(M.rpc, "start", nil) return "started" end
+        return M
+      ]]
+      own.start()
+      with_pool(function(run)
+        assert.same({ "there", "debug", "slow", "top", "last" },
+          { run(function() return m.rpc.there(), m.rpc.debug(), m.rpc.slow(), m.top(), m.last() end) })
+        assert.equal("start", run(function() return own.rpc.start() end))
+      end, { initializer = function() rawset(_G, "LATER_WORKER", true) end })
+    end)
+
+    -- The program's went along in place of the worker's, or was refused for the file that it writes to.
+    it("stays what a local of the module was at first, from a global or from a module that is not loaded any more", function()
+      local handle <close> = assert(io.open "/dev/null")
+      rawset(_G, "later_log", function(s) return "program's " .. s .. tostring(handle) end)
+      finally(function() rawset(_G, "later_log", nil) end)
+      local m = module [[
+        local M = {}
+        local log = later_log
+        function M.f(x) return log(x) end
+        return M
+      ]]
+      local _, name = module [[
+        local n = 0
+        return function() n = n + 1 return n end
+      ]]
+      local counting = module(([[
+        local count = require %q
+        local M = {}
+        function M.f() return count() end
+        return M
+      ]]):format(name))
+      for _ = 1, 3 do counting.f() end
+      package.loaded[name] = nil
+      with_pool(function(run)
+        assert.equal("worker's x", run(m.f, "x"))
+        assert.same({ 1, 2 }, { run(counting.f), run(counting.f) })
+      end, { initializer = function() rawset(_G, "later_log", function(s) return "worker's " .. s end) end })
+    end)
+
+    it("is there where the program has put a function into a local of the module, by debug.setupvalue", function()
       local m = module [[
         local M = {}
         local function helper(x) return "own " .. x end

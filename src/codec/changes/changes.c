@@ -97,11 +97,13 @@ static int scan_field(struct scan *s, int own, int prefix) {
     }
 }
 
-/* Is there at `key` a function of the program's, in a table that functions of the module fill, with data about it? */
+/* Is there at `key` a function of the program's, with data about it that functions of the module were given for it? What they
+** find out or count themselves (`ids[f] = next_id()`) is each process's own. */
 static bool is_about_given(struct scan *s, int key) {
     lua_State *L = s->e->L;
     int type = lua_type(L, key + 1);
-    return s->filled && (type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN) &&
+    return s->filled && s->told &&
+           (type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN) &&
            lua_isfunction(L, key) && tine__scan_is_programs(s, key, 0);
 }
 
@@ -151,7 +153,7 @@ static void add_missing(struct scan *s, int own, int t) {
     lua_State *L = s->e->L;
     int top = lua_gettop(L);
     for (uint32_t i = 0; i < s->file->ndefinitions; i++, lua_settop(L, top)) {
-        if (!s->file->definitions[i].of_module)
+        if (!s->file->definitions[i].of_module || s->file->definitions[i].maybe)
             continue;
         lua_pushstring(L, s->file->definitions[i].field);
         lua_pushvalue(L, top + 1);
@@ -178,7 +180,7 @@ static const struct file_definition *find_table(struct scan *s) {
 }
 
 /* Nor are functions there that the file has put beside others into a table in the module's, when that is looked at for the first
-** time: the program has taken them out, unless functions of the module do so of their own accord. */
+** time: the program has taken them out, unless the module does so of its own accord, or has put them there in some processes only. */
 static void add_missing_beside(struct scan *s, int own, int t, int prefix) {
     lua_State *L = s->e->L;
     int top = lua_gettop(L), left = SCAN_ITEMS;
@@ -188,7 +190,8 @@ static void add_missing_beside(struct scan *s, int own, int t, int prefix) {
     lua_settop(L, top);
     for (uint32_t i = 0; found && i < s->file->ndefinitions; i++, lua_settop(L, top)) {
         const struct file_definition *d = &s->file->definitions[i];
-        if (d->table != found->table || tine__file_key_rank(s->file, d->field) == STORE_VARIES)
+        if (d->table != found->table || d->maybe ||
+            tine__file_key_rank(s->file, d->field) == STORE_VARIES)
             continue;
         lua_pushstring(L, d->field);
         lua_pushvalue(L, top + 1);
@@ -237,7 +240,8 @@ void tine__scan_fields(struct scan *s, int t, int prefix) {
         add_removed(s, own, t, prefix);
     if (s->root && s->file && !prefix)
         add_missing(s, own, t);
-    else if (s->first && s->file && s->file->lua && !s->file->clears && !s->weak)
+    else if (s->first && s->file && s->file->lua && !s->weak && !s->file->clears &&
+             !tine__file_mentions(s->file, "rawset"))
         add_missing_beside(s, own, t, prefix);
     if (s->file)
         tine__scan_aliases(s, own, t, prefix, before);
@@ -259,7 +263,8 @@ int tine__changes_of(struct encoder *e, int t, const struct name *n, int reach) 
                      .file = n->file,
                      .reach = reach,
                      .root = n->kind == NAME_MODULE,
-                     .filled = n->going == GOES_BY_BOTH};
+                     .filled = n->going == GOES_BY_BOTH,
+                     .told = n->told};
     if (n->builtin == BUILTIN_TINE)
         return 0;
     luaL_checkstack(L, 30, "changes");

@@ -21,6 +21,7 @@ struct scan {
     bool first;  /* the table was never looked at before */
     bool root;   /* it is the module's own table */
     bool filled; /* it is one that functions fill: a private one, or a module of data */
+    bool told;   /* and into which they put what they are given, under such keys */
     bool weak;   /* it has weak keys or values */
     bool data;   /* and it is looked at for data that they have been given, too */
 };

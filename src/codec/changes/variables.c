@@ -47,17 +47,16 @@ static bool is_variable(struct gathering *g, const struct file *f, int fn, int i
     return !met;
 }
 
-/* Is the value on top, of an upvalue that no function assigns, a function of the program's, from a file that is no module's? Then
-** it was put there by way of the debug library. */
+/* Is the value on top, of an upvalue that no function assigns and in which the file puts one of its own, a function of the
+** program's, from a file that is no module's? Then it was put there by way of the debug library. */
 static bool is_put_there(const struct gathering *g, const struct file *f, int fn, int i, int set) {
     struct encoder *e = g->e;
     lua_State *L = e->L;
     int value = lua_gettop(L);
     const char *source;
     if (!lua_isfunction(L, value) || lua_iscfunction(L, value) ||
-        *(source = tine__source_of(L, value)) != '@' || !tine__is_programs(e, f, value) ||
-        tine__file_assigns(f, tine__hash_function(L, e->self, fn), i) ||
-        tine__file_mentions(f, "dofile") || tine__file_mentions(f, "loadfile"))
+        !tine__file_is_fixed(f, tine__hash_function(L, e->self, fn), i) ||
+        *(source = tine__source_of(L, value)) != '@' || !tine__is_programs(e, f, value))
         return false;
     bool theirs = !tine__push_owner(L, e->self, source, SIZE_MAX);
     lua_rawgetp(L, set, lua_upvalueid(L, fn, i));

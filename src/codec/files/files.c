@@ -75,6 +75,7 @@ static void on_definition(void *ud, const struct definition *found) {
     if (known && (found->of_module || found->table) && strlen(found->key) == found->len) {
         d.of_module = found->of_module;
         d.table = found->table;
+        d.maybe = found->maybe;
         d.field = tine__text_copy(found->key);
         c->failed |= !d.field;
     }

@@ -74,6 +74,11 @@ bool tine__file_assigns(const struct file *f, uint64_t function, int upvalue) {
     return h && upvalue <= 64 && h->assigns >> (upvalue - 1) & 1;
 }
 
+bool tine__file_is_fixed(const struct file *f, uint64_t function, int upvalue) {
+    const struct file_hash *h = tine__file_function(f, function);
+    return h && !h->again && upvalue < 64 && (h->fixed & ~h->varies) >> (upvalue - 1) & 1;
+}
+
 bool tine__file_is_given(const struct file *f, uint64_t function, int upvalue) {
     const struct file_hash *h = tine__file_function(f, function);
     return h && upvalue <= 64 && h->given >> (upvalue - 1) & 1;
@@ -92,6 +97,11 @@ bool tine__file_starts_with(const struct file *f, uint64_t function, int upvalue
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue) {
     const struct file_hash *h = tine__file_function(f, function);
     return h && (h->filled & ~h->varies) >> bit_of(upvalue) & 1;
+}
+
+bool tine__file_tells(const struct file *f, uint64_t function, int upvalue) {
+    const struct file_hash *h = tine__file_function(f, function);
+    return h && (h->told & ~h->varies) >> bit_of(upvalue) & 1;
 }
 
 enum store_rank tine__file_upvalue_rank(const struct file *f, uint64_t function, int upvalue) {

@@ -22,8 +22,11 @@ struct file_hash {
     uint64_t varies;  /* of a function: the upvalues that functions assign, a bit each */
     uint64_t assigns; /* of a function: those that it assigns itself, or functions in it do */
     uint64_t filled;  /* of a function: those with tables that functions may put something into */
-    uint64_t given;   /* of a function: those that functions assign what they were called with */
-    bool again;       /* of a function: there may be many of it */
+    uint64_t
+        told; /* of a function: those with tables in which functions put what they are given under such keys */
+    uint64_t fixed; /* of a function: those that have functions of the main one at first */
+    uint64_t given; /* of a function: those that functions assign what they were called with */
+    bool again;     /* of a function: there may be many of it */
 };
 
 /* What a variable may have at first. */
@@ -60,6 +63,7 @@ struct file_definition {
         field; /* the key, where the function was made for it and `of_module` or `table`; else NULL */
     bool of_module; /* it is one of the table that the file returns */
     uint32_t table; /* which of the tables that the main function makes; 0: that is not sure */
+    bool maybe;     /* not each process that loads the file need come there */
 };
 
 /* What `require` loads for a module. */
@@ -68,7 +72,7 @@ struct file {
     struct file_id id;
     uint64_t tick; /* when stat was asked last */
     bool found;
-    bool clears;   /* functions in it take out of tables what they were not called with */
+    bool clears;   /* its code takes out of tables what it was not called with */
     bool assigns;  /* functions in it assign variables that are not their own */
     bool lua;      /* else a C library */
     bool dumped;   /* it holds bytecode */
@@ -95,6 +99,8 @@ int tine__compare_hashes(const void *a, const void *b);
 struct file_hash *tine__file_function(const struct file *f, uint64_t hash);
 /* Does the file put a function into a field of that name, but never the one of that hash? */
 bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
+/* Has that upvalue of the function at first a function that the file's main one makes, and never another one of its own accord? */
+bool tine__file_is_fixed(const struct file *f, uint64_t function, int upvalue);
 /* Does the file fill the table that it returns with functions? */
 bool tine__file_has_fields(const struct file *f);
 /* Is there such a string in the code? */
@@ -117,5 +123,7 @@ bool tine__file_starts_with(const struct file *f, uint64_t function, int upvalue
 uint64_t tine__start_hash(uint64_t function, int upvalue, uint64_t what);
 /* Has that upvalue always the same table, into which functions may put something? */
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue);
+/* And what they are called with, under what they are called with? */
+bool tine__file_tells(const struct file *f, uint64_t function, int upvalue);
 
 #endif

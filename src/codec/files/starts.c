@@ -48,6 +48,7 @@ static bool assigns(const struct run *r, uint64_t function, unsigned reg) {
 static void note(struct run *r, unsigned reg) {
     const struct content *c = &r->registers[reg];
     r->out->kinds[reg] |= c->kinds;
+    r->out->own[reg] |= c->kinds;
     if (r->out->kinds[reg] >> START_UNKNOWN & 1)
         return;
     if (c->function)
@@ -178,6 +179,7 @@ static size_t jump_from(const struct opcodes *ops, size_t i, uint32_t x) {
 bool tine__starts_of(const struct opcodes *ops, const struct main_code *code, struct starts *out) {
     struct run r = {.ops = ops, .code = code, .out = out};
     memset(out->kinds, 0, sizeof out->kinds);
+    memset(out->own, 0, sizeof out->own);
     memset(out->count, 0, sizeof out->count);
     for (size_t i = 0; i < code->n; i++) {
         uint32_t x = instruction(code->code, i);

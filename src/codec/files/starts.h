@@ -39,6 +39,7 @@ struct start {
 
 struct starts {
     unsigned kinds[REGISTERS]; /* a bit for each enum start_kind */
+    unsigned own[REGISTERS];   /* the same, but for what functions may do that the code calls */
     unsigned count[REGISTERS]; /* so many are in the list */
     struct buf list;           /* struct start */
 };

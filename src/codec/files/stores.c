@@ -33,12 +33,14 @@ struct scan {
     struct buf cleared;  /* those that functions assign nil or false */
     struct buf asked;  /* those that functions look at before they assign something of their own */
     struct buf filled; /* those with a table that functions may put something into */
-    struct buf found;  /* struct found: functions, those inside of one before it */
-    struct buf ups;    /* the variables that are their upvalues */
+    struct buf
+        told; /* those with a table into which functions put what they are given, under what they are given */
+    struct buf found;    /* struct found: functions, those inside of one before it */
+    struct buf ups;      /* the variables that are their upvalues */
     struct buf children; /* numbers in found of functions that the main function makes */
     struct starts starts;
     uint32_t count; /* functions begun so far */
-    bool clears;    /* functions take something out of tables that they were not called with */
+    bool clears; /* the code takes something out of tables under keys that it was not called with */
     bool failed;
 };
 
@@ -107,9 +109,10 @@ struct origins {
 #define PARAMETER (REGISTERS + 1)
 #define NOTHING (REGISTERS + 2) /* the code says nil or false */
 
-static void note_filled(struct scan *s, const struct function *f, unsigned upvalue) {
+static void note_filled(struct scan *s, const struct function *f, unsigned upvalue,
+                        struct buf *variables) {
     if (upvalue && upvalue <= f->nups && f->ups[upvalue - 1] != NO_VARIABLE)
-        append(s, &s->filled, &f->ups[upvalue - 1], sizeof f->ups[0]);
+        append(s, variables, &f->ups[upvalue - 1], sizeof f->ups[0]);
 }
 
 /* The function does `x`: does it put something into an upvalue's table, or may who is called, with that and a value, as
@@ -118,12 +121,12 @@ static void follow(struct scan *s, const struct function *f, uint32_t x, struct 
     const struct opcodes *ops = &s->ops;
     unsigned op = op_of(x), a = a_of(x);
     if (op == ops->settabup)
-        return note_filled(s, f, a + 1);
+        return note_filled(s, f, a + 1, &s->filled);
     if (op > ops->settabup && op <= ops->setfield) /* as Lua's list of instructions has them */
-        return note_filled(s, f, from->of[a]);
+        return note_filled(s, f, from->of[a], &s->filled);
     if (op == ops->call || op == ops->tailcall) {
         if (b_of(x) != 1 && b_of(x) != 2 && a + 1 < REGISTERS)
-            note_filled(s, f, from->of[a + 1]);
+            note_filled(s, f, from->of[a + 1], &s->filled);
         memset(from->of + a, 0, (REGISTERS - a) * sizeof from->of[0]);
     } else if (op == ops->getupval || op == ops->gettabup) {
         from->of[a] = b_of(x) + 1;
@@ -136,6 +139,14 @@ static void follow(struct scan *s, const struct function *f, uint32_t x, struct 
         for (unsigned r = a; r <= last && r < REGISTERS; r++)
             from->of[r] = NOTHING;
     }
+}
+
+/* Does it put what the function was called with into an upvalue's table, under what that was called with? */
+static void note_told(struct scan *s, const struct function *f, uint32_t x,
+                      const struct origins *from) {
+    if (op_of(x) == s->ops.settable && !k_of(x) && from->of[b_of(x)] == PARAMETER &&
+        from->of[c_of(x)] == PARAMETER)
+        note_filled(s, f, from->of[a_of(x)], &s->told);
 }
 
 static bool is_nil(const struct function *f, uint32_t x, const struct origins *from) {
@@ -179,6 +190,7 @@ static void scan_inner(struct scan *s, const struct function *f) {
         uint32_t x = instruction(f->code, i);
         note_value(s, f, i);
         note_cleared(s, f, x, &from);
+        note_told(s, f, x, &from);
         follow(s, f, x, &from);
         if (op_of(x) == s->ops.getupval)
             asked[b_of(x)] = true;
@@ -215,10 +227,12 @@ static void note_store(struct scan *s, const struct function *f, uint32_t x,
 static void scan_main(struct scan *s, const struct function *f) {
     const struct opcodes *ops = &s->ops;
     struct made made[REGISTERS] = {0};
+    const struct origins unknown = {{0}};
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
         unsigned op = op_of(x), a = a_of(x);
         note_value(s, f, i);
+        note_cleared(s, f, x, &unknown);
         if (op == ops->setfield)
             note_store(s, f, x, made);
         if (op >= ops->settabup && op <= ops->setfield) /* as Lua's list of instructions has them */
@@ -418,6 +432,15 @@ static void keep_starts(struct scan *s, const struct found *found, const uint32_
     }
 }
 
+/* Which of the upvalues have functions from the main one's code, and nothing else. */
+static uint64_t fixed_of(const struct scan *s, const uint32_t *ups, uint32_t nups) {
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < nups && i < 63; i++)
+        if (ups[i] < REGISTERS && s->starts.own[ups[i]] == 1u << START_FUNCTION)
+            bits |= UINT64_C(1) << i;
+    return bits;
+}
+
 static void keep_function(struct scan *s, const struct found *found, struct file *f,
                           struct buf *starts) {
     struct file_hash *h = tine__file_function(f, found->hash);
@@ -428,10 +451,12 @@ static void keep_function(struct scan *s, const struct found *found, struct file
     h->varies |= bits_of(&s->assigned, ups, found->nups);
     h->assigns |= found->assigns;
     f->assigns |= h->assigns;
+    h->fixed |= fixed_of(s, ups, found->nups);
     h->given |= bits_of(&s->given, ups, found->nups);
     if (h->assigns)
         keep_starts(s, found, ups, starts);
     h->filled |= bits_of(&s->filled, ups, found->nups);
+    h->told |= bits_of(&s->told, ups, found->nups);
 }
 
 static void sort_hashes(struct buf *b, uint64_t **list, uint32_t *n) {
@@ -458,6 +483,7 @@ static void keep(struct scan *s, struct file *f) {
     sort_variables(&s->cleared);
     sort_variables(&s->asked);
     sort_variables(&s->filled);
+    sort_variables(&s->told);
     struct buf starts;
     tine__buf_init(&starts);
     for (size_t i = 0; i < s->found.len / sizeof(struct found); i++)
@@ -474,6 +500,7 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     tine__buf_init(&s.cleared);
     tine__buf_init(&s.asked);
     tine__buf_init(&s.filled);
+    tine__buf_init(&s.told);
     tine__buf_init(&s.children);
     tine__buf_init(&s.starts.list);
     tine__buf_init(&s.found);
@@ -488,6 +515,7 @@ bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f)
     tine__buf_free(&s.cleared);
     tine__buf_free(&s.asked);
     tine__buf_free(&s.filled);
+    tine__buf_free(&s.told);
     tine__buf_free(&s.children);
     tine__buf_free(&s.starts.list);
     tine__buf_free(&s.found);

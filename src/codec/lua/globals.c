@@ -361,7 +361,22 @@ struct defining {
     bool got[NO_REGISTER];        /* it was taken from a field */
     uint32_t tables[NO_REGISTER]; /* which of the tables that were made each register has */
     uint32_t count;
+    size_t certain; /* instructions before this one may have been jumped over */
 };
+
+/* Instruction `i` may jump over what comes next; and if it returns in such a part, all that follows may not be done. */
+static void note_jump(struct defining *d, size_t i, uint32_t x) {
+    const struct opcodes *ops = &d->s.ops;
+    unsigned op = op_of(x);
+    size_t to = 0;
+    if (op == ops->ret && i < d->certain)
+        to = SIZE_MAX;
+    else if (op == ops->jump && jump_of(x) > 0)
+        to = i + 1 + (size_t)jump_of(x);
+    else if (op == ops->forprep || op == ops->tforprep)
+        to = i + 1 + bx_of(x);
+    d->certain = to > d->certain ? to : d->certain;
+}
 
 /* Which table each register has: that is forgotten rather too early. */
 static void note_table(struct defining *d, uint32_t x) {
@@ -430,6 +445,7 @@ bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
         uint32_t x = instruction(code, i);
         note_made(&s->ops, x, d.made);
         note_table(&d, x);
+        note_jump(&d, i, x);
         if (op_of(x) == s->ops.closure)
             d.got[a_of(x)] = false;
         note_got(&d, x);
@@ -437,7 +453,8 @@ bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
             continue;
         struct definition definition = {.of_module =
                                             a_of(x) == module && !k_of(x) && !d.got[c_of(x)],
-                                        .table = k_of(x) || d.got[c_of(x)] ? 0 : d.tables[a_of(x)]};
+                                        .table = k_of(x) || d.got[c_of(x)] ? 0 : d.tables[a_of(x)],
+                                        .maybe = i < d.certain};
         note_set(&d, x, &definition);
         if (!k_of(x)) /* a constant is no function */
             found(ud, &definition);

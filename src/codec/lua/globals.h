@@ -35,6 +35,7 @@ struct definition {
     bool of_module;
     /* Which of the tables that the code makes: a number from 1 on; 0: that is not sure. */
     uint32_t table;
+    bool maybe; /* the code may have been jumped over, or have returned before */
 };
 
 /* Call `found` for each that is seen. False if the dump is not understood. */

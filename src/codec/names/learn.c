@@ -116,19 +116,21 @@ static enum going goes_changed(const struct name *n) {
     return n->kind == NAME_HELD ? GOES_BY_BOTH : GOES_BY_VALUE;
 }
 
-/* Has the function on top, the module's, the table `t` for good, and puts things into it? */
-static bool fills(struct encoder *e, const struct name *n, const void *t) {
+/* What the file says of a function's upvalue. */
+typedef bool saying(const struct file *f, uint64_t function, int upvalue);
+
+/* Has the function on top, the module's, the table `t` for good, and puts things into it, as `says` tells? */
+static bool fills(struct encoder *e, const struct name *n, const void *t, saying *says) {
     lua_State *L = e->L;
     int fn = lua_gettop(L);
     bool it = false;
     for (int i = 1; !it && lua_getupvalue(L, fn, i); lua_settop(L, fn), i++)
-        it = lua_topointer(L, -1) == t &&
-             tine__file_fills(n->file, tine__hash_function(L, e->self, fn), i);
+        it = lua_topointer(L, -1) == t && says(n->file, tine__hash_function(L, e->self, fn), i);
     return it;
 }
 
 /* Does one of the functions in its module's table? */
-static bool is_filled_field(struct encoder *e, const struct name *n) {
+static bool is_filled_field(struct encoder *e, const struct name *n, saying *says) {
     lua_State *L = e->L;
     int top = lua_gettop(L), left = MODULE_FIELDS;
     bool filled = false;
@@ -137,13 +139,13 @@ static bool is_filled_field(struct encoder *e, const struct name *n) {
         return false;
     }
     for (lua_pushnil(L); !filled && --left >= 0 && lua_next(L, top + 1); lua_settop(L, top + 2))
-        filled = lua_isfunction(L, -1) && !lua_iscfunction(L, -1) && fills(e, n, n->key);
+        filled = lua_isfunction(L, -1) && !lua_iscfunction(L, -1) && fills(e, n, n->key, says);
     lua_settop(L, top);
     return filled;
 }
 
 /* Is it a table, perhaps of data, that functions of its module have for good and put things into: a registry? */
-static bool is_filled(struct encoder *e, const struct name *n) {
+static bool is_filled(struct encoder *e, const struct name *n, saying *says) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
     uint32_t id = (uint32_t)(n - e->c->names.list);
@@ -154,11 +156,10 @@ static bool is_filled(struct encoder *e, const struct name *n) {
     lua_Integer step = lua_tointeger(L, -1);
     if (step < 0 && tine__name_walk(e, tine__name_at(e->c, tine__name_parent(e, id))) &&
         lua_isfunction(L, -1))
-        filled =
-            tine__file_fills(n->file, tine__hash_function(L, e->self, lua_gettop(L)), (int)-step);
+        filled = says(n->file, tine__hash_function(L, e->self, lua_gettop(L)), (int)-step);
     lua_settop(L, top);
     return filled ||
-           (n->depth == 1 && !n->meta && n->going == GOES_BY_BOTH && is_filled_field(e, n));
+           (n->depth == 1 && !n->meta && n->going == GOES_BY_BOTH && is_filled_field(e, n, says));
 }
 
 /* The name is new, or its file has changed: see what it is now. */
@@ -177,7 +178,8 @@ static int learn(struct encoder *e, int idx, struct name *n) {
     lua_rawseti(L, -2, (lua_Integer)(n - e->c->names.list) + 1);
     lua_pop(L, 1);
     tine__choose_way(e, n, false);
-    n->filled = is_filled(e, n);
+    n->filled = is_filled(e, n, tine__file_fills);
+    n->told = n->filled && is_filled(e, n, tine__file_tells);
     return tine__name_make_wire(e, idx, n);
 }
 

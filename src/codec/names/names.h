@@ -34,6 +34,7 @@ struct name {
     bool known;              /* it was looked at: file, going and wire are good */
     bool fields;             /* the way to it is in the watch */
     bool filled;  /* a table that functions of its module fill with what the program gives them */
+    bool told;    /* they put what they are given there, under keys that they are given */
     bool moved;   /* it goes by another way than the index has: */
     bool ranked;  /* of a module: that was looked for */
     uint8_t rank; /* then, of what is in it: how good the way is */
