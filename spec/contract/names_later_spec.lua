@@ -159,6 +159,22 @@ describe("what comes later", function()
     end)
   end)
 
+  -- The table would have gone as a whole, could not for its handle, and stayed with its function.
+  it("is in a task what the program has given, in a new table of the module's with a handle", function()
+    local m = module [[
+      local M = {}
+      function M.start(f) M.session = { on = f, file = io.open "/dev/null" } end
+      function M.fire(x) return M.session and M.session.on(x) or "no session" end
+      return M
+    ]]
+    finally(function() m.session.file:close() end)
+    with_pool(function(run)
+      assert.equal("no session", run(m.fire, 1))
+      m.start(function(x) return "mine " .. x end)
+      assert.equal("mine 1", run(m.fire, 1))
+    end)
+  end)
+
   it("is in a task what the module keeps about a function of the program", function()
     local m = module [[
       local M = {}

@@ -100,12 +100,30 @@ static bool is_late(const struct scan *s) {
     return !tine__name_find(s->e->c, lua_topointer(s->e->L, -1));
 }
 
+/* Is there in the table on top, or in one in it as far as `depth` says, what cannot travel: a handle, a coroutine? */
+static bool holds_handle(struct scan *s, int depth) {
+    lua_State *L = s->e->L;
+    int t = lua_gettop(L), left = SCAN_ITEMS;
+    bool holds = false;
+    if (!lua_checkstack(L, 20))
+        return true;
+    for (lua_pushnil(L); !holds && --left >= 0 && lua_next(L, t); lua_settop(L, t + 1))
+        if (lua_type(L, t + 2) == LUA_TUSERDATA)
+            holds = !tine__name_find(s->e->c, lua_touserdata(L, t + 2));
+        else
+            holds = lua_isthread(L, t + 2) ||
+                    (depth > 0 && lua_istable(L, t + 2) && holds_handle(s, depth - 1));
+    lua_settop(L, t);
+    return holds;
+}
+
 bool tine__scan_is_added(struct scan *s, int key) {
     lua_State *L = s->e->L;
     if (s->module || !s->file || !lua_checkstack(L, 20))
         return false;
     if (key && lua_type(L, key) == LUA_TSTRING && tine__file_stores(s->file, lua_tostring(L, key)))
-        return is_late(s) && holds_function(s, key, false, LATE_DEPTH);
+        return is_late(s) && holds_function(s, key, false, LATE_DEPTH) &&
+               !holds_handle(s, LATE_DEPTH); /* else its functions go, each by itself */
     bool theirs = s->file->lua && tine__is_foreign_key(s->e, s->file, s->reach, key);
     return holds_function(s, key, s->filled && theirs, theirs);
 }
