@@ -175,6 +175,23 @@ describe("what comes later", function()
     end)
   end)
 
+  -- "invalid key to 'next'": a search for it ended in the middle of a large table, and went on with that as a key.
+  it("is looked for in a module with large tables", function()
+    local m, name = module [[
+      local M = { api = { f = function() return "f" end } }
+      for i = 1, 20 do
+        local list = {}
+        for k = 1, 3000 do list["k" .. k] = k end
+        M["list" .. i] = list
+      end
+      return M
+    ]]
+    m.api = { other = m.api.f }
+    with_pool(function(run)
+      assert.is_true(rawequal(m.api.other, (run(function() return require(name).api.f end))))
+    end)
+  end)
+
   it("is in a task what the module keeps about a function of the program", function()
     local m = module [[
       local M = {}

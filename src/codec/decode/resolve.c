@@ -246,8 +246,8 @@ static bool is_own(const struct naming *n) {
 ** `found`, which is nil before; false: there is another one, too. */
 static bool search_in(const struct naming *n, int t, int found, bool deeper, bool own) {
     lua_State *L = n->r->L;
-    int left = deeper ? MODULE_FIELDS : SEARCHED;
-    for (lua_pushnil(L); left > 0 && lua_next(L, t); lua_pop(L, 1), left--) {
+    int top = lua_gettop(L), left = deeper ? MODULE_FIELDS : SEARCHED;
+    for (lua_pushnil(L); left > 0 && lua_next(L, t); lua_settop(L, top + 1), left--) {
         if (is_surely(n) && (!own || is_own(n))) {
             if (!lua_isnil(L, found) && !lua_rawequal(L, found, -1) && n->kind != NAME_CFUNCTION)
                 return false;
@@ -256,6 +256,7 @@ static bool search_in(const struct naming *n, int t, int found, bool deeper, boo
         if (deeper && lua_istable(L, -1) && !search_in(n, lua_gettop(L), found, false, own))
             return false;
     }
+    lua_settop(L, top); /* a key, if there are too many */
     return true;
 }
 
