@@ -398,17 +398,20 @@ describe("tine map", function()
     assert.matches("3 lines, .*, 3 failed", s.out)
   end)
 
-  -- "Too many open files", in the middle of it all: there were twice as many commands under way.
+  -- "Too many open files", in the middle of it all: there were twice as many commands under way, and the file that each
+  -- worker has was not counted.
   it("has as many commands at a time as files may be open, and refuses more", function()
-    local function run(jobs)
-      return map.shell(("ulimit -n 128; seq 200 | %s map -j%d -x echo"):format(map.program, jobs))
+    local function run(files, jobs)
+      return map.shell(("ulimit -n %d; seq 200 | %s map -j%d -x 'sleep 0.01; echo'"):format(files, map.program, jobs))
     end
-    local s = run(30)
-    assert.same({ 200, "", 0 }, { select(2, s.out:gsub("\n", "")), s.err, s.code })
-    s = run(50)
-    assert.same({ "", 2 }, { s.out, s.code })
-    assert.equal("tine map: 50 commands at a time want more open files than are allowed (ulimit -n): "
-      .. "at most 32 are possible\n", s.err)
+    for files, most in pairs { [128] = 21, [256] = 53 } do
+      local s = run(files, most)
+      assert.same({ 200, "", 0 }, { select(2, s.out:gsub("\n", "")), s.err, s.code })
+      s = run(files, most + 1)
+      assert.same({ "", 2 }, { s.out, s.code })
+      assert.equal(("tine map: %d commands at a time want more open files than are allowed (ulimit -n): "
+        .. "at most %d are possible\n"):format(most + 1, most), s.err)
+    end
   end)
 
   it("has as many workers as are asked for", function()

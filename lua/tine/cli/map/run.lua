@@ -380,10 +380,11 @@ end
 -- How many jobs are under way: more than there are workers, so that none of them waits for us.
 local function limit_of(settings, workers)
   local holds_files = settings.command and not settings.line_buffer
-  local most = holds_files and outputs.most_commands() or math.huge
-  if workers > most then
+  local most_workers, most = math.huge, math.huge
+  if holds_files then most_workers, most = outputs.most_commands(workers) end
+  if workers > most_workers then
     trouble.give_up("%d commands at a time want more open files than are allowed (ulimit -n): at most %d are possible",
-      workers, most)
+      workers, most_workers)
   end
   if settings.delay or settings.halt then return workers end -- none begins without being asked
   return math.min(most, settings.pipe and workers + 2 or settings.command and 2 * workers or 4 * workers)
