@@ -225,6 +225,24 @@ describe("a task that may be tried again", function()
     assert.equal(1, #future:attempts())
   end)
 
+  -- The answer was given after the report, and so not at all when that raised: the task stood, and shutdown with it.
+  it("is not when `when` is interrupted, or the report of its error, which may wait for the future", function()
+    local future, reported
+    for name, how in pairs {
+      ["in when"] = { "interrupted!", function() end },
+      ["in the report"] = { "no", function() error("interrupted!", 0) end },
+      ["not at all"] = { "no", function() reported = future:exception(20) end },
+    } do
+      local pool <close> = tine.pool { workers = 1, on_callback_error = how[2] }
+      local view = pool:with { retry = { error = 3, delay = 0, when = function() error(how[1], 0) end } }
+      future = view:submit(until_attempt, 2)
+      local ok, err = pcall(future.exception, future)
+      assert.same({ name == "not at all", name == "not at all" and "not yet: 1" or "interrupted!" }, { ok, err }, name)
+      assert.equal("not yet: 1", future:exception(20), name)
+    end
+    assert.equal("not yet: 1", reported)
+  end)
+
   it("may be while `when` waits for something else, or not for ever", function()
     local pool <close> = tine.pool { workers = 1 }
     local future

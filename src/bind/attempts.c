@@ -192,8 +192,9 @@ static struct core *push_when(lua_State *L, struct anchor *a, int idx, struct ta
     return f->core;
 }
 
-/* Call the function at `when` with the error on top (popped), which the attempt of this number failed with. */
-static bool call_when(lua_State *L, int idx, int when, uint32_t attempt) {
+/* Call the function at `when` with the error on top (popped), which the attempt of this number failed with: the status, and
+** what it has given, or raised, on top. */
+static int call_when(lua_State *L, int when, uint32_t attempt) {
     struct state *S = state_of(L);
     push_kept(L, KEPT_HANDLER);
     lua_insert(L, -2);
@@ -206,13 +207,7 @@ static bool call_when(lua_State *L, int idx, int when, uint32_t attempt) {
     S->asking--;
     S->depth--;
     lua_remove(L, -2);
-    bool yes = status == LUA_OK && lua_toboolean(L, -1);
-    if (status == LUA_OK)
-        return lua_pop(L, 1), yes;
-    if (tine__is_interrupt(L, -1))
-        lua_error(L);
-    tine__callback_error(L, idx);
-    return false;
+    return status;
 }
 
 /* One that was asked may be over, and its item another's, when the function has returned. */
@@ -229,9 +224,15 @@ static void ask(lua_State *L, struct item *item) {
         return;
     tine__failure_push(L, c, error, &name, 0);
     lua_pop(L, 1);
-    bool again = call_when(L, idx, idx + 1, attempt);
-    if (a->item == item && c->p)
+    int status = call_when(L, idx + 1, attempt);
+    bool again = status == LUA_OK && lua_toboolean(L, -1);
+    if (a->item == item && c->p) /* first: what follows may raise, or wait for it */
         tine__item_answer(c->p, item, again);
+    if (status == LUA_OK)
+        return;
+    if (tine__is_interrupt(L, -1))
+        lua_error(L);
+    tine__callback_error(L, idx);
 }
 
 void tine__questions_run(lua_State *L) {
