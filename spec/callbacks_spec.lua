@@ -186,6 +186,19 @@ describe("done callbacks", function()
     end
   end)
 
+  -- Beyond fifty inside each other they wait; who did not wait for anything afterwards had them called at the very end.
+  it("are called when those that they were put off for have returned", function()
+    local future = tine.future()
+    future:set_result(1)
+    local n = 0
+    local function again()
+      n = n + 1
+      if n < 1000 then future:add_done_callback(again) end
+    end
+    future:add_done_callback(again)
+    assert.equal(1000, n)
+  end)
+
   it("must be functions", function()
     local f = pool:submit(math.abs, 1)
     assert.has_error(function() f:add_done_callback() end)

@@ -162,6 +162,14 @@ void tine__callback_add(lua_State *L, struct future *f, int idx, int fn) {
 void tine__callback_add_due(lua_State *L, struct future *f, int idx, int fn) {
     tine__extras_add(L, f, idx, "callbacks", fn);
     tine__callbacks_due(L, f, idx);
+    state_of(L)->put_off = true;
+}
+
+void tine__callback_call_now(lua_State *L, int idx, int fn) {
+    struct state *S = state_of(L);
+    tine__callback_call(L, idx, fn);
+    if (S->depth == 0 && S->put_off)
+        tine__callbacks_run(L);
 }
 
 void tine__give_add(lua_State *L, struct future *f, int idx, int fn) {
@@ -314,4 +322,5 @@ void tine__callbacks_run(lua_State *L) {
             run_callback(L, f, top + 1);
         lua_settop(L, top);
     }
+    S->put_off = false;
 }

@@ -24,7 +24,7 @@ void tine__callback_error(lua_State *L, int idx);
 void tine__check_callable(lua_State *L, int arg);
 /* Add the function at `fn` to the callbacks of the future at `idx`. */
 void tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
-/* The same of one that is done: it is due. */
+/* The same of one that is done, where too many callbacks run inside each other: it is due when they have returned. */
 void tine__callback_add_due(lua_State *L, struct future *f, int idx, int fn);
 /* As tine__callback_add, of a callback of ours that gives the result to a task that waits for it. It runs in every wait, also in one
 ** that runs no callbacks: what is waited for may hang on that task. */
@@ -36,6 +36,8 @@ void tine__callbacks_due(lua_State *L, struct future *f, int idx);
 void tine__callbacks_run(lua_State *L);
 /* Run one function with the future at `idx`, errors reported likewise. */
 void tine__callback_call(lua_State *L, int idx, int fn);
+/* The same of a callback that the program has just added; and what had to wait until it has returned. */
+void tine__callback_call_now(lua_State *L, int idx, int fn);
 static inline bool callbacks_due(const struct state *S) {
     return S->due_first <= S->due_last || S->gives_first <= S->gives_last ||
            !list_empty(&S->questions);

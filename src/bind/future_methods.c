@@ -216,7 +216,7 @@ static int future_add_done_callback(lua_State *L) {
         tine__callback_add_due(L, f, 1, 2);
     } else {
         tine__callback_room(L);
-        tine__callback_call(L, 1, 2);
+        tine__callback_call_now(L, 1, 2);
     }
     return 0;
 }

@@ -92,6 +92,7 @@ struct state {
     /* Callbacks that are to give something to a task, and have not; those of collected futures, too. */
     uint64_t promised;
     unsigned depth;        /* callbacks running inside each other */
+    bool put_off;          /* some have waited for these to return */
     unsigned asking;       /* of these, functions `when`, which tasks stand for */
     uint32_t slots;        /* of the anchors, free ones too */
     uint32_t *free;        /* the numbers of those, a stack */
