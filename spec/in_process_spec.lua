@@ -171,6 +171,21 @@ describe("a pool without processes", function()
     assert.truthy(tine.clock() - began < 30)
   end)
 
+  it("ends a task that runs one of a pool of its own, without processes, too", function()
+    -- Only the inner one was looked at, which nobody asked: without an end, both ran for ever.
+    local pool <close> = tine.pool(0)
+    local view = pool:with { timeout = 0.02 }
+    for _, task in ipairs { function() tine.sleep(60) end, function() while true do end end } do
+      local began = tine.clock()
+      assert.equal("timeout", tine.kind(view:submit(function()
+        local inner <close> = tine.pool(0)
+        inner:submit(task):result()
+      end):exception()))
+      assert.truthy(tine.clock() - began < 30)
+    end
+    assert.equal(1, pool:submit(math.abs, -1):result())
+  end)
+
   it("takes what only a process can do as an option, without effect", function()
     local pool <close> = tine.pool {
       workers = 0, start_method = "spawn", on_crash = "replace", max_tasks_per_worker = 1, idle_timeout = 0.01,

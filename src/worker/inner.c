@@ -25,7 +25,9 @@ struct inner {
     struct alloc allocator;
     struct loop loop; /* its state is NULL before the start and after the end */
     struct inner_call *call;
-    struct call_extra extra; /* of that */
+    struct inner
+        *outside; /* a task of that one waits for it: it has submitted it to a pool of its own */
+    struct call_extra extra; /* of the call */
     bool taken;
     bool up;       /* it is ready for tasks, or has been */
     uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
@@ -225,6 +227,8 @@ static void limit(struct channel *ch, uint64_t until) {
 
 #define OFTEN 1000 /* instructions between two looks */
 
+static _Thread_local struct inner *innermost; /* of those that run a call in this thread */
+
 static const char inner_key; /* in the registry */
 
 static struct inner *inner_of(lua_State *L) {
@@ -239,15 +243,17 @@ bool tine__inner_is(lua_State *L) {
 }
 
 /* What it was asked, or one of those that wait for it. */
-static unsigned asked_here(const struct inner_call *c) {
+static unsigned asked_here(const struct inner *in) {
     unsigned bits = 0;
-    for (; c && !bits; c = c->below)
-        bits = asked_of(c);
+    for (; in; in = in->outside)
+        for (const struct inner_call *c = in->call; c && !bits; c = c->below)
+            bits = asked_of(c);
     return bits;
 }
 
 bool tine__inner_stopping(lua_State *L) {
-    return asked_here(inner_of(L)->call);
+    const struct inner *in = inner_of(L);
+    return in->call && asked_here(in);
 }
 
 void tine__inner_heed(lua_State *L) {
@@ -255,10 +261,12 @@ void tine__inner_heed(lua_State *L) {
     struct inner_call *c = in->call;
     if (!c)
         return; /* no task, but an errand, or the finalizer */
-    in->chore.run(in->chore.arg);
-    if (c->until && tine__now() >= c->until)
-        (void)tine__inner_ask(c, 0, true);
-    unsigned bits = asked_here(c);
+    for (const struct inner *i = in; i; i = i->outside) {
+        i->chore.run(i->chore.arg);
+        if (i->call->until && tine__now() >= i->call->until)
+            (void)tine__inner_ask(i->call, 0, true);
+    }
+    unsigned bits = asked_here(in);
     if (bits && c->told != c->answered + 1) {
         c->told = c->answered + 1; /* once */
         tine__ask_raise(L, bits);
@@ -316,12 +324,16 @@ enum inner_start tine__inner_start(struct inner *in, struct buf *out) {
 
 void tine__inner_run(struct inner *in, struct inner_call *call) {
     lua_State *L = in->loop.run.L;
+    in->outside = innermost;
+    innermost = in;
     in->call = call;
     in->taken = false;
     if (!lua_gethook(L)) /* else it is a debugger's, and nothing is asked */
         lua_sethook(L, look, LUA_MASKCOUNT, OFTEN);
     tine__loop_run(&in->loop);
     in->call = NULL;
+    innermost = in->outside;
+    in->outside = NULL;
 }
 
 bool tine__inner_errand(struct inner *in, const struct errand_call *call, struct buf *out) {
