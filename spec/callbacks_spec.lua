@@ -186,7 +186,7 @@ describe("done callbacks", function()
     end
   end)
 
-  -- Beyond fifty inside each other they wait; who did not wait for anything afterwards had them called at the very end.
+  -- Beyond fifty inside each other they wait; who waited for nothing afterwards had them called at the very end.
   it("are called when those that they were put off for have returned", function()
     local future = tine.future()
     future:set_result(1)

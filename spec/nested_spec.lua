@@ -34,11 +34,12 @@ for _, workers in ipairs { 0, 1, 2 } do
       return pool
     end
 
-    -- In states that tasks run in some of Lua's functions are Tine's own: a task's functions that name them were refused by the
-    -- next worker ("module 'tine' is another one"), and what the program sent was not what the worker has.
+    -- In states that tasks run in some of Lua's functions are Tine's own: a task's functions that name them were refused
+    -- by the next worker ("module 'tine' is another one"), and what the program sent was not what the worker has.
     it("sends on functions of Lua's libraries, as they come and go", function()
       local pool <close> = pool_of()
-      for _, name in ipairs { "coroutine.wrap", "coroutine.resume", "coroutine.close", "coroutine.yield", "os.exit", "print" } do
+      local names = { "coroutine.wrap", "coroutine.resume", "coroutine.close", "coroutine.yield", "os.exit", "print" }
+      for _, name in ipairs(names) do
         local value = assert(load("return " .. name))()
         local function same(other) return other == load("return " .. name)() end
         assert.equal(value, pool:submit(load("return " .. name)):result(20), name)

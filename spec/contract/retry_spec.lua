@@ -237,7 +237,8 @@ describe("a task that may be tried again", function()
       local view = pool:with { retry = { error = 3, delay = 0, when = function() error(how[1], 0) end } }
       future = view:submit(until_attempt, 2)
       local ok, err = pcall(future.exception, future)
-      assert.same({ name == "not at all", name == "not at all" and "not yet: 1" or "interrupted!" }, { ok, err }, name)
+      local well = name == "not at all"
+      assert.same({ well, well and "not yet: 1" or "interrupted!" }, { ok, err }, name)
       assert.equal("not yet: 1", future:exception(20), name)
     end
     assert.equal("not yet: 1", reported)

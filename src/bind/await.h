@@ -14,9 +14,8 @@ struct aim {
     bool any;          /* it will come in any case */
     /* Nothing that is under way can meet it. True: something was done about that. NULL: the wait is an error. */
     bool (*give_up)(lua_State *L, const struct aim *aim);
-    bool quiet; /* run no callbacks */
-    lua_State
-        *inside; /* of a sleep: where the task stands, if it is in a state inside the program */
+    bool quiet;        /* run no callbacks */
+    lua_State *inside; /* of a sleep of a task in a state inside the program: where it stands */
     /* Does it wait for the end of this? Asked under the pool's lock of tasks that stand because nobody reads what they
     ** emit. NULL: for nothing that another task could be in the way of. */
     bool (*ends)(const struct aim *aim, const struct anchor *a);

@@ -59,8 +59,8 @@ struct file_key {
 /* "function M.key() ... end", and the like. */
 struct file_definition {
     uint64_t key, function; /* hashes; of what is not known: 0 */
-    char *
-        field; /* the key, where the function was made for it and `of_module` or `table`; else NULL */
+    /* The key, where the function was made for it and `of_module` or `table`; else NULL. */
+    char *field;
     bool of_module; /* it is one of the table that the file returns */
     uint32_t table; /* which of the tables that the main function makes; 0: that is not sure */
     bool maybe;     /* not each process that loads the file need come there */

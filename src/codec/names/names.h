@@ -46,9 +46,9 @@ struct name {
 
 struct names {
     struct index *index;
-    struct name *list;                 /* by number; pages that nobody asks for stay untouched */
-    uint32_t count; /* how many: as many as the index has, or fewer while that becomes longer */
-    uint32_t asked;                    /* the number of the one that was asked for last */
+    struct name *list; /* by number; pages that nobody asks for stay untouched */
+    uint32_t count;    /* how many: as many as the index has, or fewer while that becomes longer */
+    uint32_t asked;    /* the number of the one that was asked for last */
     uint64_t filter[NAME_FILTER / 64]; /* the index's */
     struct buf bytes;
     uint64_t sum;   /* of package.loaded, when the index was built */

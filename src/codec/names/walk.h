@@ -33,8 +33,8 @@ struct building {
     uint32_t old;
     bool (*keeps)(struct building *b, struct place *place, int step);
     uint32_t roots; /* modules of old that were met, */
-    uint32_t
-        again; /* old tables that new modules lead to: their numbers are at -1, -2 ... of the objects */
+    /* Tables of old that new ones lead to: their numbers are at -1, -2 ... of the objects. */
+    uint32_t again;
     bool anew; /* the index cannot be made longer */
     bool failed;
 };

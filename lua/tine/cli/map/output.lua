@@ -27,8 +27,8 @@ end
 
 local function most_files() return math.min(HELD_FILES, open_files() // 4) end
 
--- How many workers may run commands, and how many commands may be under way for so many: each writes into two files, and
--- each worker has one, too.
+-- How many workers may run commands, and how many commands may be under way for so many: each writes into two files,
+-- and each worker has one, too.
 function M.most_commands(workers)
   local free = open_files() - most_files() - OTHER_FILES
   return math.max(free // 3, 1), math.max((free - workers) // 2, 1)
