@@ -208,7 +208,8 @@ describe("done callbacks", function()
   end)
 end)
 
--- Lua allows 200 C calls inside each other. At the very last of them a callback could not even begin: it was taken out of
+-- Lua allows 200 C calls inside each other. At the very last of them a callback could not even begin: it was taken out
+-- of
 -- what is due, and lost with its error; what it was to give a task never came.
 describe("at the end of the C stack", function()
   local function deep(n, fn)
