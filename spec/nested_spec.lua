@@ -35,7 +35,7 @@ for _, workers in ipairs { 0, 1, 2 } do
     end
 
     -- In states that tasks run in some of Lua's functions are Tine's own: a task's functions that name them were
-    -- refused by the next worker ("module 'tine' is another one"), and what the program sent was not what the worker has.
+    -- refused by the next worker ("module 'tine' is another one"), and what the program sent was not what a worker has.
     it("sends on functions of Lua's libraries, as they come and go", function()
       local pool <close> = pool_of()
       local names = { "coroutine.wrap", "coroutine.resume", "coroutine.close", "coroutine.yield", "os.exit", "print" }

@@ -100,23 +100,26 @@ describe("an environment", function()
     assert.is_true(run(function() return pcall(assert.same, { 1 }, { 1 }) end))
   end)
 
-  -- What the environment has was not seen there by way of _G, and another table was not there at all: one with an __index
+  -- What the environment has was not seen there by way of _G, and another table was not there at all: one with __index
   -- that is a function killed the worker.
   it("with a _G of its own has it in the task", function()
     rawset(_G, "travel_limit", 7)
     finally(function() rawset(_G, "travel_limit", nil) end)
     local env = setmetatable({ print = function() return "mine" end }, { __index = _G })
     env._G = env
-    assert.same({ "mine", 7, "mine" }, { run(load("return _G.print(), _G.travel_limit, print()", "=sandbox", "t", env)) })
+    assert.same({ "mine", 7, "mine" },
+      { run(load("return _G.print(), _G.travel_limit, print()", "=sandbox", "t", env)) })
     env.handle = assert(io.open "/dev/null")
     finally(function() env.handle:close() end)
     assert.same({ "mine", 7 }, { run(load("return _G.print(), _G.travel_limit", "=sandbox", "t", env)) })
     local nested = setmetatable({}, { __index = setmetatable({ own = 1 }, { __index = _G }) })
     nested._G = nested
-    assert.same({ 1, 7, 2, 2 }, { run(load("_G.new = 2 return _G.own, _G.travel_limit, new, _G.new", "=sandbox", "t", nested)) })
+    assert.same({ 1, 7, 2, 2 },
+      { run(load("_G.new = 2 return _G.own, _G.travel_limit, new, _G.new", "=sandbox", "t", nested)) })
     local other = setmetatable({ a = 1 }, { __index = function(_, k) return "other " .. k end })
     local has = setmetatable({ _G = other }, { __index = _G })
-    assert.same({ 1, "other travel_limit", 7 }, { run(load("return _G.a, _G.travel_limit, travel_limit", "=sandbox", "t", has)) })
+    assert.same({ 1, "other travel_limit", 7 },
+      { run(load("return _G.a, _G.travel_limit, travel_limit", "=sandbox", "t", has)) })
     assert.same({ "other travel_limit", true },
       { run(load("local e = _ENV return _G.travel_limit, e ~= nil", "=sandbox", "t", has)) })
     assert.is_nil(run(load "return new"))

@@ -211,7 +211,7 @@ describe("what comes later", function()
     end)
   end)
 
-  -- What was counted here was taken along, and a worker, which counts for itself, gave the same number to two functions.
+  -- What was counted here was taken along; a worker, which counts for itself, gave the same number to two functions.
   it("is each process's own what the module counts or finds out about a function of the program", function()
     local m = module [[
       local M = {}
@@ -302,7 +302,7 @@ describe("what comes later", function()
     end)
 
     -- The program's went along in place of the worker's, or was refused for the file that it writes to.
-    it("stays what a local of the module was at first, from a global or from a module that is not loaded any more", function()
+    it("stays what a local of the module was at first, from a global or a module that is not loaded now", function()
       local handle <close> = assert(io.open "/dev/null")
       rawset(_G, "later_log", function(s) return "program's " .. s .. tostring(handle) end)
       finally(function() rawset(_G, "later_log", nil) end)

@@ -218,7 +218,8 @@ describe("a task that may be tried again", function()
   it("is not when `when` waits for the end of its pool, which is not held up", function()
     local pool = tine.pool { workers = 1 }
     local ended
-    local view = pool:with { retry = { error = 3, delay = 0, when = function() ended = pool:shutdown() return true end } }
+    local function when() ended = pool:shutdown() return true end
+    local view = pool:with { retry = { error = 3, delay = 0, when = when } }
     local future = view:submit(until_attempt, 2)
     assert.equal("not yet: 1", future:exception(20))
     assert.is_true(ended)

@@ -178,8 +178,8 @@ struct sched {
     bool anew;            /* ... all those of its priority */
     /* So many did for it, since the window was last looked at, or made narrower. */
     uint64_t came_back;
-    bool
-        cramped; /* the site had no room to put one before others, since the window was last looked at */
+    /* The site had no room to put one before others, since the window was last looked at. */
+    bool cramped;
     uint32_t behind[SCHED_BEHIND]; /* of the order that was given last */
     bool narrowed;                 /* it was, since it was last looked at */
     uint64_t in_order;             /* until then ranks leave them in their order */

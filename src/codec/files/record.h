@@ -22,8 +22,8 @@ struct file_hash {
     uint64_t varies;  /* of a function: the upvalues that functions assign, a bit each */
     uint64_t assigns; /* of a function: those that it assigns itself, or functions in it do */
     uint64_t filled;  /* of a function: those with tables that functions may put something into */
-    uint64_t
-        told; /* of a function: those with tables in which functions put what they are given under such keys */
+    /* Of a function: those with tables in which functions put what they are given under such keys. */
+    uint64_t told;
     uint64_t fixed; /* of a function: those that have functions of the main one at first */
     uint64_t given; /* of a function: those that functions assign what they were called with */
     bool again;     /* of a function: there may be many of it */

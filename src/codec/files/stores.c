@@ -33,8 +33,8 @@ struct scan {
     struct buf cleared;  /* those that functions assign nil or false */
     struct buf asked;  /* those that functions look at before they assign something of their own */
     struct buf filled; /* those with a table that functions may put something into */
-    struct buf
-        told; /* those with a table into which functions put what they are given, under what they are given */
+    /* Those with a table into which functions put what they are given, under what they are given. */
+    struct buf told;
     struct buf found;    /* struct found: functions, those inside of one before it */
     struct buf ups;      /* the variables that are their upvalues */
     struct buf children; /* numbers in found of functions that the main function makes */
