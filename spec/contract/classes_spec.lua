@@ -1,9 +1,7 @@
 -- Classes of modules that keep their methods in tables of their own, as middleclass's do: a class and its instances are
 -- themselves on both sides, whatever the program has derived from it. See docs/travel.md, "By name or by value".
 local new_modules = require "spec.support.modules"
-local tine = require "tine"
-
-local TIMEOUT = 60
+local with_pool = require "spec.support.pools".with
 
 -- As middleclass makes its classes: methods lie in `__instanceDict`, subclasses in a weak table, and all of them hold
 -- one another.
@@ -73,11 +71,6 @@ describe("a class that keeps its methods in a table of its own", function()
       return { Shape = Shape, Square = Square }
     ]]):format(library))
     return class, shapes, name
-  end
-
-  local function with_pool(f)
-    local pool <close> = tine.pool(1)
-    return f(function(...) return pool:submit(...):result(TIMEOUT) end)
   end
 
   local function check(run, shapes, name)

@@ -2,8 +2,7 @@
 -- looked at what is loaded. See docs/travel.md, "By name or by value".
 local new_modules = require "spec.support.modules"
 local tine = require "tine"
-
-local TIMEOUT = 60
+local with_pool = require "spec.support.pools".with
 
 describe("what comes later", function()
   local modules = new_modules "later_m"
@@ -11,13 +10,6 @@ describe("what comes later", function()
   teardown(function() modules:close() end)
 
   local function module(source) return modules:add(finally, source) end
-
-  local function with_pool(f, options)
-    options = options or {}
-    options.workers = options.workers or 1
-    local pool <close> = tine.pool(options)
-    return f(function(...) return pool:submit(...):result(TIMEOUT) end, pool)
-  end
 
   -- A worker that has looked at what is loaded looks at what is new when a module comes (src/codec/names/grow.c).
   describe("in a worker that has returned a table", function()
@@ -79,7 +71,7 @@ describe("what comes later", function()
         assert.is_true(rawequal(m.NONE, (run(function() return require(name).NONE end))))
         assert.is_true(rawequal(other.NONE, (run(function() return require(other_name).NONE end))))
         assert.is_true(rawequal(m.hidden(), (run(function() return require(name).hidden() end))))
-      end, { preload = { name } })
+      end, { workers = 1, preload = { name } })
     end)
   end)
 
@@ -298,7 +290,7 @@ describe("what comes later", function()
         assert.same({ "there", "debug", "slow", "top", "last" },
           { run(function() return m.rpc.there(), m.rpc.debug(), m.rpc.slow(), m.top(), m.last() end) })
         assert.equal("start", run(function() return own.rpc.start() end))
-      end, { initializer = function() rawset(_G, "LATER_WORKER", true) end })
+      end, { workers = 1, initializer = function() rawset(_G, "LATER_WORKER", true) end })
     end)
 
     -- The program's went along in place of the worker's, or was refused for the file that it writes to.
@@ -327,7 +319,9 @@ describe("what comes later", function()
       with_pool(function(run)
         assert.equal("worker's x", run(m.f, "x"))
         assert.same({ 1, 2 }, { run(counting.f), run(counting.f) })
-      end, { initializer = function() rawset(_G, "later_log", function(s) return "worker's " .. s end) end })
+      end, { workers = 1, initializer = function()
+        rawset(_G, "later_log", function(s) return "worker's " .. s end)
+      end })
     end)
 
     it("is there where the program has put a function into a local of the module, by debug.setupvalue", function()

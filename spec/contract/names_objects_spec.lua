@@ -2,6 +2,7 @@
 -- one that was meant, or a copy, or there is an error. See docs/travel.md, "By name or by value".
 local new_modules = require "spec.support.modules"
 local tine = require "tine"
+local with_pool = require "spec.support.pools".with
 
 local TIMEOUT = 60
 
@@ -12,11 +13,6 @@ describe("an object with several names", function()
 
   -- A new module with that source: what `require` gives, its name.
   local function module(source) return modules:add(finally, source) end
-
-  local function with_pool(f)
-    local pool <close> = tine.pool(1)
-    return f(function(...) return pool:submit(...):result(TIMEOUT) end, pool)
-  end
 
   local function refused(pool, ...)
     local err = pool:submit(...):exception(TIMEOUT)

@@ -2,6 +2,7 @@
 -- A name stands only for what the worker really gets under it; see docs/travel.md.
 local new_modules = require "spec.support.modules"
 local tine = require "tine"
+local with_pool = require "spec.support.pools".with
 
 local TIMEOUT = 60
 
@@ -12,11 +13,6 @@ describe("names", function()
 
   -- A new module with that source: what `require` gives, its name, its file.
   local function module(source) return modules:add(finally, source) end
-
-  local function with_pool(f, options)
-    local pool <close> = tine.pool(options or 1)
-    return f(function(...) return pool:submit(...):result(TIMEOUT) end, pool)
-  end
 
   local shapes = [[
     local M = { list = { 1, 2 }, EMPTY = {}, handlers = { plain = function() return "plain" end } }

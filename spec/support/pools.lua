@@ -27,6 +27,13 @@ function M.runner(setup, teardown)
   return function(...) return pool:submit(...):result(60) end
 end
 
+-- f(run, pool) with a pool that lives so long, of one worker if there are no options; `run` runs a task and gives its
+-- result.
+function M.with(f, options)
+  local pool <close> = tine.pool(options or 1)
+  return f(function(...) return pool:submit(...):result(60) end, pool)
+end
+
 -- Tasks run in n workers at once: so many are there.
 function M.fill(pool, n)
   local gates, futures = {}, {}
