@@ -88,34 +88,25 @@ static void admit(struct pool *p, struct item *item) {
 #define LOOKS 16 /* submits to a full site between two looks at it */
 
 /* Is it one of many that wait for room? The site was asked to say when there is, and that costs a fence each time. */
-static bool just_queues(struct pool *p) {
-    return p->s.full && !p->s.overtake && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
+static bool is_one_of_many(struct pool *p) {
+    return p->s.full && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
 }
 
-/* Among those that wait it is before some that were handed over: it changes places with them, and all else is as it was. The
-** site is asked no more than for one that just queues: it was asked to say when there is room, and who takes up what was
-** handed over last looks whether it is. */
-static bool only_overtakes(struct pool *p) {
-    bool many = p->s.full && p->s.overtake && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
-    if (!many || !tine__drive(p))
-        return false;
-    tine__wake_waiters(p, false); /* the deadlines of others may have passed */
-    return true;
-}
-
-/* Let it run, or wait. Results taken in first may show that an idle worker is there already. */
+/* Let it run, or wait. Results taken in first may show that an idle worker is there already. One of many that is before some
+** that were handed over changes places with them, and all else is as it was: who takes up what was handed over last looks
+** whether there is room. */
 static void set_off(struct pool *p, const struct item *item) {
-    if (just_queues(p)) {
+    bool many = is_one_of_many(p);
+    if (many && !p->s.overtake) {
         if (!item->task.set->plain || p->s.policy.nlines > 1)
             tine__wake_manager(p); /* it may have a deadline, or its rank a step */
         return;
     }
     bool short_of_workers = sched_runnable(&p->s) > p->s.live && p->s.present < p->s.o.workers;
-    if (!short_of_workers && only_overtakes(p))
-        return;
-    if (!short_of_workers)
-        tine__drive(p);
-    if (short_of_workers || p->s.waiting > 0)
+    bool ran = !short_of_workers && tine__drive(p);
+    if (ran && many)
+        tine__wake_waiters(p, false); /* the deadlines of others may have passed */
+    else if (short_of_workers || p->s.waiting > 0)
         tine__take_in(p, false);
 }
 

@@ -426,6 +426,14 @@ bool tine__policy_tick(struct policy *p, uint64_t now) {
     return due && !policy_empty(p);
 }
 
+/* Does the oldest of `b` go before `t`, which is of another bucket? */
+static inline enum overtaking compare_ranks(const struct policy *p, const struct bucket *b,
+                                            const struct task *t) {
+    int64_t rank = rank_after(p, t->line->bucket->priority, waited(p, t->since));
+    bool before = b->rank != rank ? b->rank > rank : b->first < t->call.id;
+    return before ? BY_RANK : BY_NOTHING;
+}
+
 enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,
                                        uint64_t now) {
     const struct line *l = last->line;
@@ -441,20 +449,15 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
         bool others = b->turns.next->next != &b->turns || b->turns.next != &l->turn;
         return others && b->sent > b->sent_lines ? BY_TURN : BY_NOTHING;
     }
-    int64_t rank = rank_after(p, l->bucket->priority, waited(p, last->since));
-    bool before = b->rank != rank ? b->rank > rank : b->first < last->call.id;
-    return before ? BY_RANK : BY_NOTHING;
+    return compare_ranks(p, b, last);
 }
 
-/* BY_RANK, as above, for many: the ranks of what waits are those of now. */
+/* As above, for many: the ranks of what waits are those of now, and turns are not looked into. */
 static inline enum overtaking compare(const struct policy *p, const struct bucket *b,
                                       const struct task *t) {
-    const struct bucket *own = t->line->bucket;
-    if (own == b)
+    if (t->line->bucket == b)
         return b->groups > 0 ? BY_TURN : BY_NOTHING;
-    int64_t rank = rank_after(p, own->priority, waited(p, t->since));
-    bool before = b->rank != rank ? b->rank > rank : b->first < t->call.id;
-    return before ? BY_RANK : BY_NOTHING;
+    return compare_ranks(p, b, t);
 }
 
 unsigned tine__policy_behind(const struct policy *p, const struct list *handed, uint32_t *refs,
