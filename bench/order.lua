@@ -48,7 +48,8 @@ local folder = run "mktemp -d":match "%S+"
 -- by the environment: a process of ours overwrites its arguments
 run(([[VALGRIND_OPTS="--compress-strings=no --compress-pos=no --toggle-collect=tine__server_main* \
   --callgrind-out-file=%s/%%p" valgrind -q --tool=callgrind lua5.4 -e '%s' 2>&1]]):format(folder, LIFE))
-run "sleep 3" -- the last of its processes write what they have noted after its end
+-- the last of its processes write what they have noted after its end
+run "while ls -l /proc/[0-9]*/exe 2>&1 | grep -q /callgrind-; do sleep 0.1; done"
 local seen = {}
 for file in run("ls " .. folder):gmatch "%S+" do collect(folder .. "/" .. file, seen) end
 run("rm -r " .. folder)
