@@ -1,70 +1,11 @@
 #include "sched/policy.h"
 
 #include <assert.h>
-#include <string.h>
 #include "base/error.h"
 #include "base/hot.h"
-#include "base/sys.h"
-#include "sched/task.h"
+#include "sched/line.h"
 
 #define SECOND 1000000000ull
-#define FIRST_SIZE 16 /* of the table; a power of two */
-
-struct line {
-    struct line *chain; /* in the table */
-    uint64_t hash;
-    struct bucket *bucket;
-    struct list tasks;    /* in the order of submits */
-    struct pairing again; /* of those that came back, by id */
-    struct list turn;     /* in bucket->turns, while there are tasks */
-    struct pairing_node node;
-    uint64_t first; /* id of its oldest task, 0: none */
-    uint64_t since; /* when that was submitted */
-    uint64_t refs;  /* tasks that are not DONE */
-    uint64_t sent;  /* of them with the site */
-    uint32_t group_len;
-    const char *group;
-};
-
-struct bucket {
-    struct line plain; /* of the tasks without a group */
-    int64_t priority;
-    unsigned groups;     /* other lines */
-    uint64_t sent;       /* tasks with the site, */
-    uint64_t sent_lines; /* of so many lines */
-    struct list turns;
-    struct pairing lines;     /* that have tasks, by `first` */
-    struct pairing_node node; /* in policy->buckets, while it has tasks */
-    uint64_t first;           /* id of its oldest task, 0: none */
-    uint64_t since;
-    int64_t rank;      /* of that task */
-    struct timer step; /* when that changes, or earlier */
-};
-
-static struct line *line_of(const struct pairing_node *n) {
-    return LIST_ITEM(n, struct line, node);
-}
-
-static struct bucket *bucket_of(const struct pairing_node *n) {
-    return LIST_ITEM(n, struct bucket, node);
-}
-
-static struct task *task_of(const struct pairing_node *n) {
-    return LIST_ITEM(n, struct task, again);
-}
-
-static bool line_before(const struct pairing_node *a, const struct pairing_node *b) {
-    return line_of(a)->first < line_of(b)->first;
-}
-
-static bool task_before(const struct pairing_node *a, const struct pairing_node *b) {
-    return task_of(a)->call.id < task_of(b)->call.id;
-}
-
-static bool bucket_before(const struct pairing_node *a, const struct pairing_node *b) {
-    const struct bucket *x = bucket_of(a), *y = bucket_of(b);
-    return x->rank != y->rank ? x->rank > y->rank : x->first < y->first;
-}
 
 /* --- ranks --- */
 
@@ -155,139 +96,20 @@ static void settle(struct policy *p, struct line *l) {
     settle_bucket(p, b);
 }
 
-/* --- lines --- */
-
-static bool is_line_of(const struct line *l, int64_t priority, const char *group, uint32_t len) {
-    return l->bucket->priority == priority && l->group_len == len &&
-           (len == 0 || memcmp(l->group, group, len) == 0);
-}
-
-static struct line *find(const struct policy *p, uint64_t hash, int64_t priority, const char *group,
-                         uint32_t len) {
-    struct line *l = p->table[hash & (p->size - 1)];
-    while (l && (l->hash != hash || !is_line_of(l, priority, group, len)))
-        l = l->chain;
-    return l;
-}
-
-/* A larger table, if there is memory for it. */
-static void grow(struct policy *p) {
-    uint64_t size = 2 * p->size;
-    struct line **table = sys.calloc(size, sizeof *table);
-    if (!table)
-        return;
-    for (uint64_t i = 0; i < p->size; i++)
-        for (struct line *l = p->table[i], *next; l; l = next) {
-            struct line **at = &table[l->hash & (size - 1)];
-            next = l->chain;
-            l->chain = *at;
-            *at = l;
-        }
-    free(p->table);
-    p->table = table;
-    p->size = size;
-}
-
-static void add(struct policy *p, struct line *l, struct bucket *b, uint64_t hash) {
-    list_init(&l->tasks);
-    list_init(&l->turn);
-    l->again = (struct pairing){.before = task_before};
-    l->bucket = b;
-    l->hash = hash;
-    if (p->nlines++ >= p->size)
-        grow(p);
-    struct line **at = &p->table[hash & (p->size - 1)];
-    l->chain = *at;
-    *at = l;
-}
-
-static void unlink_line(struct policy *p, struct line *l) {
-    struct line **at = &p->table[l->hash & (p->size - 1)];
-    while (*at != l)
-        at = &(*at)->chain;
-    *at = l->chain;
-    p->nlines--;
-}
-
-/* Give it back; a bucket with its line of no group. */
-static void forget(struct policy *p, struct line *l) {
-    struct bucket *b = l->bucket;
-    unlink_line(p, l);
-    if (l != &b->plain) {
-        free(l);
-    } else {
-        tine__timer_clear(&p->steps, &b->step);
-        free(b);
-    }
-}
-
-/* Nothing belongs to the line any more, nor perhaps to its bucket. */
-static void drop(struct policy *p, struct line *l) {
-    struct bucket *b = l->bucket;
-    if (l != &b->plain) {
-        b->groups--;
-        forget(p, l);
-    }
-    if (!b->groups && !b->plain.refs && p->recent != &b->plain)
-        forget(p, &b->plain);
-}
-
-/* The multiplier of a linear congruential generator: neighbours come far apart. */
-static uint64_t hash_of(int64_t priority) {
-    uint64_t h = (uint64_t)priority * 0x9e3779b97f4a7c15u;
-    return h ^ h >> 32;
-}
-
-static struct bucket *bucket_for(struct policy *p, int64_t priority) {
-    uint64_t hash = hash_of(priority);
-    struct line *l = find(p, hash, priority, NULL, 0);
-    if (l)
-        return l->bucket;
-    struct bucket *b = sys.calloc(1, sizeof *b);
-    if (!b)
-        return NULL;
-    b->priority = priority;
-    list_init(&b->turns);
-    b->lines.before = line_before;
-    add(p, &b->plain, b, hash);
-    return b;
-}
-
-static struct line *line_for(struct policy *p, const struct settings *set) {
-    uint64_t hash = hash_of(set->priority) ^ set->group_hash;
-    uint32_t len = set->group_len;
-    struct line *l = len ? find(p, hash, set->priority, set->group, len) : NULL;
-    if (l)
-        return l;
-    struct bucket *b = bucket_for(p, set->priority);
-    if (!b || !len)
-        return b ? &b->plain : NULL;
-    b->groups++; /* it lives */
-    l = sys.calloc(1, sizeof *l + len);
-    if (!l) {
-        b->groups--;
-        if (!b->plain.refs)
-            drop(p, &b->plain);
-        return NULL;
-    }
-    l->group = memcpy(l + 1, set->group, len);
-    l->group_len = len;
-    add(p, l, b, hash);
-    return l;
-}
+/* --- its tasks --- */
 
 HOT int tine__policy_enter(struct policy *p, struct task *t) {
     const struct settings *set = t->set;
     struct line *l = p->recent;
-    if (!l || !is_line_of(l, set->priority, set->group, set->group_len)) {
+    if (!l || !line_is(l, set->priority, set->group, set->group_len)) {
         struct line *before = l;
-        l = line_for(p, set);
+        l = tine__line_for(p, set);
         if (!l)
             return TINE_ENOMEM;
         p->recent = l;
         l->refs++;
         if (before && before->refs == 0)
-            drop(p, before);
+            tine__line_drop(p, before);
         l->refs--;
     }
     l->refs++;
@@ -300,7 +122,7 @@ void tine__policy_leave(struct policy *p, struct task *t) {
     struct line *l = t->line;
     t->line = NULL;
     if (--l->refs == 0 && l != p->recent)
-        drop(p, l);
+        tine__line_drop(p, l);
 }
 
 /* --- waiting --- */
@@ -494,22 +316,12 @@ int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t
 /* --- memory --- */
 
 int tine__policy_init(struct policy *p, double ageing) {
-    *p = (struct policy){.ageing = ageing, .size = FIRST_SIZE};
+    *p = (struct policy){.ageing = ageing};
     list_init(&p->plain);
-    p->buckets.before = bucket_before;
     tine__timers_init(&p->steps);
-    p->table = sys.calloc(p->size, sizeof *p->table);
-    return p->table ? 0 : TINE_ENOMEM;
+    return tine__line_table_init(p);
 }
 
 void tine__policy_free(struct policy *p) {
-    for (int groups = 1; groups >= 0; groups--) /* buckets last, which others are in */
-        for (uint64_t i = 0; i < p->size && p->table; i++)
-            for (struct line *l = p->table[i], *next; l; l = next) {
-                next = l->chain;
-                if ((l->group_len > 0) == groups)
-                    forget(p, l);
-            }
-    free(p->table);
-    p->table = NULL;
+    tine__line_table_free(p);
 }

@@ -115,9 +115,9 @@ fault("a group keeps its turn", "policy.c",
     "        list_push(&b->turns, &l->turn);\n    settle(p, l);",
     "        list_push_front(&b->turns, &l->turn);\n    settle(p, l);")
 fault("groups do not take turns", "policy.c",
-    "is_line_of(l, set->priority, set->group, set->group_len)", "is_line_of(l, set->priority, NULL, 0)")
-fault("low priorities are first", "policy.c", "x->rank > y->rank", "x->rank < y->rank")
-fault("among equal ranks the younger is first", "policy.c", ": x->first < y->first;", ": x->first > y->first;")
+    "line_is(l, set->priority, set->group, set->group_len)", "line_is(l, set->priority, NULL, 0)")
+fault("low priorities are first", "line.c", "x->rank > y->rank", "x->rank < y->rank")
+fault("among equal ranks the younger is first", "line.c", ": x->first < y->first;", ": x->first > y->first;")
 fault("priorities wrap around", "policy.c",
     "gained < (double)most ? priority + (int64_t)gained : priority + most;",
     "(int64_t)((uint64_t)priority + (uint64_t)gained);")
@@ -137,10 +137,11 @@ fault("what lies at the site out of order stays there", "order.c", "    if (s->o
     "    if (false)", 44768828)
 fault("the order there is never known to change", "order.c", "    if (s->policy.nlines > 1)", "    if (false)", 44768828)
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
-fault("the urgency of a priority is that of its youngest line", "policy.c",
+fault("the urgency of a priority is that of its youngest line", "line.c",
     "return line_of(a)->first < line_of(b)->first;", "return line_of(a)->first > line_of(b)->first;")
 fault("a line is forgotten while its tasks are at the site", "policy.c",
-    "    if (--l->refs == 0 && l != p->recent)\n        drop(p, l);", "    if (--l->refs <= 1 && l != p->recent)\n        drop(p, l);")
+    "    if (--l->refs == 0 && l != p->recent)\n        tine__line_drop(p, l);",
+    "    if (--l->refs <= 1 && l != p->recent)\n        tine__line_drop(p, l);")
 fault("a deadline does not count while it waits", "sched.c",
     "    if (t->deadline != TIMER_NEVER)\n        sched_set_timer(s, t, t->deadline);\n", "")
 fault("a timer that is set is not known to be", "internal.h", "    t->timed = true;\n", "")

@@ -1,0 +1,155 @@
+#include "sched/line.h"
+
+#include "base/error.h"
+#include "base/sys.h"
+
+#define FIRST_SIZE 16 /* of the table; a power of two */
+
+/* --- what comes first in each --- */
+
+static bool line_before(const struct pairing_node *a, const struct pairing_node *b) {
+    return line_of(a)->first < line_of(b)->first;
+}
+
+static bool task_before(const struct pairing_node *a, const struct pairing_node *b) {
+    return task_of(a)->call.id < task_of(b)->call.id;
+}
+
+static bool bucket_before(const struct pairing_node *a, const struct pairing_node *b) {
+    const struct bucket *x = bucket_of(a), *y = bucket_of(b);
+    return x->rank != y->rank ? x->rank > y->rank : x->first < y->first;
+}
+
+/* --- the table --- */
+
+static struct line *find(const struct policy *p, uint64_t hash, int64_t priority, const char *group,
+                         uint32_t len) {
+    struct line *l = p->table[hash & (p->size - 1)];
+    while (l && (l->hash != hash || !line_is(l, priority, group, len)))
+        l = l->chain;
+    return l;
+}
+
+/* A larger table, if there is memory for it. */
+static void grow(struct policy *p) {
+    uint64_t size = 2 * p->size;
+    struct line **table = sys.calloc(size, sizeof *table);
+    if (!table)
+        return;
+    for (uint64_t i = 0; i < p->size; i++)
+        for (struct line *l = p->table[i], *next; l; l = next) {
+            struct line **at = &table[l->hash & (size - 1)];
+            next = l->chain;
+            l->chain = *at;
+            *at = l;
+        }
+    free(p->table);
+    p->table = table;
+    p->size = size;
+}
+
+static void add(struct policy *p, struct line *l, struct bucket *b, uint64_t hash) {
+    list_init(&l->tasks);
+    list_init(&l->turn);
+    l->again = (struct pairing){.before = task_before};
+    l->bucket = b;
+    l->hash = hash;
+    if (p->nlines++ >= p->size)
+        grow(p);
+    struct line **at = &p->table[hash & (p->size - 1)];
+    l->chain = *at;
+    *at = l;
+}
+
+static void unlink_line(struct policy *p, struct line *l) {
+    struct line **at = &p->table[l->hash & (p->size - 1)];
+    while (*at != l)
+        at = &(*at)->chain;
+    *at = l->chain;
+    p->nlines--;
+}
+
+/* Give it back; a bucket with its line of no group. */
+static void forget(struct policy *p, struct line *l) {
+    struct bucket *b = l->bucket;
+    unlink_line(p, l);
+    if (l != &b->plain) {
+        free(l);
+    } else {
+        tine__timer_clear(&p->steps, &b->step);
+        free(b);
+    }
+}
+
+void tine__line_drop(struct policy *p, struct line *l) {
+    struct bucket *b = l->bucket;
+    if (l != &b->plain) {
+        b->groups--;
+        forget(p, l);
+    }
+    if (!b->groups && !b->plain.refs && p->recent != &b->plain)
+        forget(p, &b->plain);
+}
+
+/* The multiplier of a linear congruential generator: neighbours come far apart. */
+static uint64_t hash_of(int64_t priority) {
+    uint64_t h = (uint64_t)priority * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 32;
+}
+
+static struct bucket *bucket_for(struct policy *p, int64_t priority) {
+    uint64_t hash = hash_of(priority);
+    struct line *l = find(p, hash, priority, NULL, 0);
+    if (l)
+        return l->bucket;
+    struct bucket *b = sys.calloc(1, sizeof *b);
+    if (!b)
+        return NULL;
+    b->priority = priority;
+    list_init(&b->turns);
+    b->lines.before = line_before;
+    add(p, &b->plain, b, hash);
+    return b;
+}
+
+struct line *tine__line_for(struct policy *p, const struct settings *set) {
+    uint64_t hash = hash_of(set->priority) ^ set->group_hash;
+    uint32_t len = set->group_len;
+    struct line *l = len ? find(p, hash, set->priority, set->group, len) : NULL;
+    if (l)
+        return l;
+    struct bucket *b = bucket_for(p, set->priority);
+    if (!b || !len)
+        return b ? &b->plain : NULL;
+    b->groups++; /* it lives */
+    l = sys.calloc(1, sizeof *l + len);
+    if (!l) {
+        b->groups--;
+        if (!b->plain.refs)
+            tine__line_drop(p, &b->plain);
+        return NULL;
+    }
+    l->group = memcpy(l + 1, set->group, len);
+    l->group_len = len;
+    add(p, l, b, hash);
+    return l;
+}
+
+int tine__line_table_init(struct policy *p) {
+    p->buckets.before = bucket_before;
+    p->size = FIRST_SIZE;
+    p->table = sys.calloc(p->size, sizeof *p->table);
+    return p->table ? 0 : TINE_ENOMEM;
+}
+
+void tine__line_table_free(struct policy *p) {
+    for (int groups = 1; groups >= 0; groups--) /* buckets last, which others are in */
+        for (uint64_t i = 0; i < p->size && p->table; i++)
+            for (struct line *l = p->table[i], *next; l; l = next) {
+                next = l->chain;
+                if ((l->group_len > 0) == groups)
+                    forget(p, l);
+            }
+    free(p->table);
+    p->table = NULL;
+}
