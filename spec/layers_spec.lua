@@ -44,7 +44,8 @@ end
 
 -- Files that call each other. Honest recursion:
 local RECURSION = {
-  { "codec/decode/decode codec/decode/operation", "an operation holds values, and a value may be an operation" },
+  { "codec/decode/decode codec/decode/operation codec/decode/parser",
+    "an operation holds values, and a value may be an operation, or shared: that is a message of its own" },
   { "codec/encode/change codec/encode/company codec/encode/function codec/encode/globals codec/encode/name "
     .. "codec/encode/object codec/encode/table codec/encode/userdata codec/encode/value",
     "a function holds values, a value may be a function; with a module go values that the program has put into it" },

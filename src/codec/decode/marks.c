@@ -3,6 +3,15 @@
 #include "codec/decode/reader.h"
 #include "codec/wire.h"
 
+void tine__start_marks(struct reader *r, struct mark_list a, struct mark_list b) {
+    r->marks[0] = a;
+    r->marks[1] = b;
+    r->next = UINT32_MAX;
+    for (int i = 0; i < 2; i++)
+        if (r->marks[i].p < r->marks[i].end && get_le32(r->marks[i].p) < r->next)
+            r->next = get_le32(r->marks[i].p);
+}
+
 void tine__next_mark(struct reader *r) {
     r->next = UINT32_MAX;
     for (int i = 0; i < 2; i++) {

@@ -90,8 +90,22 @@ static inline void number_object(struct reader *r, const struct frame *parent) {
         tine__keep_object(r, parent);
     r->ordinal++;
 }
+/* Something points back to these ordinals, from r->ordinal on, of two segments that are read one after the other. */
+void tine__start_marks(struct reader *r, struct mark_list a, struct mark_list b);
 /* Step to the next marked ordinal. */
 void tine__next_mark(struct reader *r);
+
+/* ---- parser.c ---- */
+
+/* The codec's own reader, or another one where that is in use; pushed above the state table, which lies at `self`. An error
+** may pass through whoever has it: then it is not used again. */
+struct reader *tine__reader_take(lua_State *L, struct codec *c, int self);
+void tine__reader_put_back(struct reader *r);
+/* Push what the body of the segment holds, whose marks are started: a value, or with `values` an array of values, one by
+** one (r->nvalues). */
+void tine__reader_read(struct reader *r, const struct segment *s, bool values);
+
+/* ---- operation.c ---- */
 
 /* The marker of an operation came as the first item of the frame. */
 void tine__op_begin(struct reader *r, struct frame *f, unsigned op);
