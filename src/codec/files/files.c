@@ -231,7 +231,7 @@ static bool collect(lua_State *L, struct file *f) {
     f->functions = take(&c.functions, &f->nfunctions);
     f->texts = take(&c.texts, &f->ntexts);
     note_twins(f);
-    good = good && tine__stores_of(L, b.data, b.len, f);
+    good = good && tine__file_scan(L, b.data, b.len, f);
     tine__buf_free(&b);
     return good;
 }

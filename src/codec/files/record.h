@@ -85,11 +85,11 @@ struct file {
     uint32_t nfunctions, ntexts, ndefinitions, nkeys, nvalues, nstarts;
 };
 
-/* ---- stores.c ---- */
+/* ---- scan.c ---- */
 
 /* Note in the record, whose functions are there, what the dumped file says of its names. False: it is not understood,
 ** or there is no memory. */
-bool tine__stores_of(lua_State *L, const char *dump, size_t len, struct file *f);
+bool tine__file_scan(lua_State *L, const char *dump, size_t len, struct file *f);
 
 /* ---- record.c ---- */
 

@@ -1,6 +1,6 @@
 /* Of several ways to a thing the best.
 **
-** The index knows the shortest way, which may lead over a variable (stores.c): on the other side something else is at its
+** The index knows the shortest way, which may lead over a variable (scan.c): on the other side something else is at its
 ** end. So before a thing goes by a way that is poor, all others in its module are looked at, once; what there is a better
 ** one for, goes by that. It is the codec's own: the index, which others share, stays as it is.
 */

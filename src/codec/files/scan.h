@@ -1,0 +1,76 @@
+/* What the files of the scan share: how the code of a module's file is looked through (scan.c walks through its functions,
+** scan_code.c looks at the instructions of one, scan_keep.c puts what was found into the file's record).
+*/
+#ifndef TINE_CODEC_FILES_SCAN_H
+#define TINE_CODEC_FILES_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "codec/files/record.h"
+#include "codec/files/starts.h"
+#include "codec/lua/dump.h"
+#include "codec/lua/ops.h"
+
+#define NO_VARIABLE UINT32_MAX
+#define CONSTANT_NIL 1 /* in place of the hash of a constant */
+
+struct scan {
+    struct dump_cursor c;
+    struct opcodes ops;
+    struct buf keys;     /* struct file_key */
+    struct buf values;   /* hashes of string constants that are used as values */
+    struct buf assigned; /* variables that functions assign */
+    struct buf given;    /* variables that functions assign what they were called with */
+    struct buf cleared;  /* those that functions assign nil or false */
+    struct buf asked;  /* those that functions look at before they assign something of their own */
+    struct buf filled; /* those with a table that functions may put something into */
+    /* Those with a table into which functions put what they are given, under what they are given. */
+    struct buf told;
+    struct buf found;    /* struct found: functions, those inside of one before it */
+    struct buf ups;      /* the variables that are their upvalues */
+    struct buf children; /* numbers in found of functions that the main function makes */
+    struct starts starts;
+    uint32_t count; /* functions begun so far */
+    bool clears; /* the code takes something out of tables under keys that it was not called with */
+    bool failed;
+};
+
+struct found {
+    uint64_t hash;
+    uint64_t assigns;     /* which upvalues it assigns, or functions in it do: a bit each */
+    uint32_t first, nups; /* in scan.ups */
+    bool looped;
+};
+
+/* A function: code, string constants by number (hashes; 0: it is none), and whose variables its upvalues are: a variable
+** is the number of its function, and its register. */
+struct function {
+    const struct function *up;
+    uint32_t number;
+    const unsigned char *code;
+    size_t n;
+    unsigned parameters;
+    struct buf constants;
+    uint32_t ups[REGISTERS];
+    size_t nups;
+};
+
+/* One without memory is one that failed. */
+static inline void scan_append(struct scan *s, struct buf *b, const void *p, size_t n) {
+    s->failed |= n && buf_append(b, p, n) != 0;
+}
+
+/* ---- scan_code.c ---- */
+
+/* Note what the code of a function does: of the main one, and of one inside of it. */
+void tine__scan_main(struct scan *s, const struct function *f);
+void tine__scan_inner(struct scan *s, const struct function *f);
+
+/* ---- scan_keep.c ---- */
+
+/* All was looked at: put it into the record, which gets the keys, values and starts. */
+void tine__scan_keep(struct scan *s, struct file *f);
+
+#endif
