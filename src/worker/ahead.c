@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include "ipc/control.h"
 #include "worker/process.h"
+#include "worker/takeover.h"
 
 /* --- by itself --- */
 

@@ -61,19 +61,12 @@ enum server_way {
 _Noreturn void tine__server_main(int control, int life, bool executed, enum server_way way,
                                  const struct run *run);
 
+/* talk.c: what comes and goes by the control socket. */
+
 /* Wait for a message of that kind, with `n` descriptors. 0; TINE_ESHUTDOWN: who sends them has given up, or the
 ** submitter is dead; TINE_ESYSTEM. */
 int tine__server_receive(struct server *s, enum message_kind kind, struct message *m, int *fds,
                          int n);
-/* Enter the program's working directory. 0, TINE_ESYSTEM. */
-int tine__server_enter(struct server *s);
-/* Take over what else the program has told of itself (streams, rights, environment), unless that is done. 0,
-** TINE_ESYSTEM, TINE_ENOMEM. */
-int tine__server_take_over(struct server *s);
-/* Take part in the pool's memory (`seat` 0: not known yet), and make the state the pool's, unless that is done. The same; it
-** may be tried again. */
-int tine__server_attach(struct server *s, uint32_t seat);
-
 /* Tell the submitter something that bytes follow. 0, or it cannot be told. */
 int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,
                       size_t length);

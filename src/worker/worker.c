@@ -18,6 +18,7 @@
 #include "worker/seed.h"
 #include "worker/shm_channel.h"
 #include "worker/state.h"
+#include "worker/takeover.h"
 
 struct worker {
     struct server *server;
