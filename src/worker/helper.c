@@ -14,7 +14,7 @@ int tine__helper_main(int argc, char **argv) {
         static const char text[] = "tine-helper is started by the tine library, not by hand\n";
         return write(2, text, sizeof text - 1) == -1 ? errno : 2;
     }
-    /* no child of the program: see `between` in root.c */
+    /* no child of the program: see `between` in root_make.c */
     pid_t pid = sys.fork();
     if (pid == 0)
         tine__root_main(HELPER_SOCKET, HELPER_LIFE, true);
