@@ -16,10 +16,15 @@ void tine__resolve_standard(struct reader *r);
 /* Push what package.loaded has of the module named at `name`, or what `require` gives. The status of lua_pcall, with the
 ** error's text pushed. */
 int tine__push_module(lua_State *L, int name);
-/* Replace the text on top by the function it names. */
-void tine__resolve_text(struct reader *r);
+/* Replace the value on top by its field named at `name`, as a script would find it. */
+void tine__get_field(lua_State *L, int name);
 /* Has this process the global whose name is at `name`? */
 bool tine__has_global(lua_State *L, int name);
+
+/* ---- text.c ---- */
+
+/* Replace the text on top by the function it names. */
+void tine__resolve_text(struct reader *r);
 
 /* ---- same.c ---- */
 
