@@ -22,6 +22,7 @@
 #include "codec/files/files.h"
 #include "codec/files/record.h"
 #include "codec/lua/class.h"
+#include "codec/lua/definitions.h"
 #include "codec/lua/dump.h"
 #include "codec/lua/globals.h"
 #include "codec/state.h"

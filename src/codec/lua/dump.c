@@ -82,6 +82,25 @@ struct dump_cursor tine__dump_open(const char *dump, size_t len) {
     return c;
 }
 
+void tine__dump_push_constants(lua_State *L, struct dump_cursor *c) {
+    size_t len, n = tine__dump_number(c);
+    lua_newtable(L);
+    for (size_t i = 0; i < n && c->ok; i++) {
+        const char *p = tine__dump_constant(c, &len);
+        if (!p)
+            continue;
+        lua_pushlstring(L, p, len);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+const char *tine__dump_push_constant(lua_State *L, unsigned k) {
+    if (lua_rawgeti(L, -1, (lua_Integer)k + 1) == LUA_TSTRING)
+        return lua_tostring(L, -1);
+    lua_pop(L, 1);
+    return NULL;
+}
+
 static void walk_constants(struct dump_cursor *c) {
     size_t len;
     for (size_t n = tine__dump_number(c); n > 0 && c->ok; n--) {

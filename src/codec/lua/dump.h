@@ -7,6 +7,7 @@
 #ifndef TINE_CODEC_DUMP_H
 #define TINE_CODEC_DUMP_H
 
+#include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,6 +31,10 @@ size_t tine__dump_number(struct dump_cursor *c);
 const char *tine__dump_string(struct dump_cursor *c, size_t *len);
 /* One constant: its bytes if it is a string, else NULL. */
 const char *tine__dump_constant(struct dump_cursor *c, size_t *len);
+/* All constants of a function: push a table of the strings among them, by number. */
+void tine__dump_push_constants(lua_State *L, struct dump_cursor *c);
+/* Push constant `k` (from 0) of such a table, which is on top; NULL, and nothing: it is no string. */
+const char *tine__dump_push_constant(lua_State *L, unsigned k);
 void tine__dump_debug(struct dump_cursor *c);
 
 /* Where the parts of a function lie, as offsets into the dump. */

@@ -13,8 +13,6 @@
 #include "codec/lua/ops.h"
 #include "codec/lua/standard.h"
 
-/* ---- functions ---- */
-
 struct scan {
     lua_State *L;
     struct dump_cursor c;
@@ -31,18 +29,10 @@ enum use {
     USE_ASSIGNED = 4,
 };
 
-/* Push constant `k` of the function whose constants are on top; NULL, and nothing: it is no string. */
-static const char *push_constant(struct scan *s, unsigned k) {
-    if (lua_rawgeti(s->L, -1, (lua_Integer)k + 1) == LUA_TSTRING)
-        return lua_tostring(s->L, -1);
-    lua_pop(s->L, 1);
-    return NULL;
-}
-
 /* Note the global whose name is constant `k`. */
 static void note(struct scan *s, unsigned k, enum use use) {
     lua_State *L = s->L;
-    if (!push_constant(s, k))
+    if (!tine__dump_push_constant(s->L, k))
         return;
     lua_pushvalue(L, -1);
     lua_rawget(L, s->set);
@@ -55,7 +45,7 @@ static void note(struct scan *s, unsigned k, enum use use) {
 /* A field of one of Lua's own libraries is used: constant `k`, or -1 for any. */
 static void note_use(struct scan *s, const char *module, int k) {
     lua_State *L = s->L;
-    const char *field = k < 0 ? NULL : push_constant(s, (unsigned)k);
+    const char *field = k < 0 ? NULL : tine__dump_push_constant(s->L, (unsigned)k);
     if (field)
         lua_pushfstring(L, "%s.%s", module, field);
     else
@@ -127,7 +117,7 @@ static void note_fields(struct scan *s, const unsigned char *code, size_t n, siz
 /* The global named by constant `k` was loaded into register `r` by instruction `at`, or by one before. */
 static void note_read(struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned k,
                       unsigned r) {
-    const char *name = push_constant(s, k);
+    const char *name = tine__dump_push_constant(s->L, k);
     if (!name)
         return;
     lua_pop(s->L, 1); /* stays: the table of constants has it */
@@ -138,7 +128,7 @@ static void note_read(struct scan *s, const unsigned char *code, size_t n, size_
     if (strcmp(name, "_G") != 0)
         return;
     note_fields(s, code, n, at, r, USE_READ_G);
-    if (field < 0 || !push_constant(s, (unsigned)field))
+    if (field < 0 || !tine__dump_push_constant(s->L, (unsigned)field))
         return;
     name = lua_tostring(s->L, -1);
     lua_pop(s->L, 1);
@@ -195,19 +185,6 @@ static void scan_code(struct scan *s, const unsigned char *code, size_t n, int e
     }
 }
 
-/* Push a table of the string constants, by number. */
-static void push_constants(struct scan *s) {
-    size_t len, n = tine__dump_number(&s->c);
-    lua_newtable(s->L);
-    for (size_t i = 0; i < n && s->c.ok; i++) {
-        const char *p = tine__dump_constant(&s->c, &len);
-        if (!p)
-            continue;
-        lua_pushlstring(s->L, p, len);
-        lua_rawseti(s->L, -2, (lua_Integer)i + 1);
-    }
-}
-
 /* The number of the upvalue that is the enclosing function's upvalue `env`; -1: none. */
 static int find_upvalue(struct scan *s, int env) {
     int found = -1;
@@ -233,7 +210,7 @@ static void scan_function(struct scan *s, int outer, bool main) {
     const unsigned char *code =
         n <= (size_t)(s->c.end - s->c.p) ? tine__dump_skip(&s->c, 4 * n) : NULL;
     s->c.ok = s->c.ok && code;
-    push_constants(s);
+    tine__dump_push_constants(s->L, &s->c);
     int env = find_upvalue(s, outer);
     if (main)
         env = outer;
@@ -326,140 +303,4 @@ bool tine__globals_of(lua_State *L, const char *dump, size_t len, int env, bool 
     lua_replace(L, s.set);
     lua_settop(L, s.set);
     return true;
-}
-
-/* ---- what a file defines ---- */
-
-#define NO_REGISTER 256u
-
-/* The register of the one value that the code returns at last; NO_REGISTER: it returns something else. */
-static unsigned returned(const struct opcodes *ops, const unsigned char *code, size_t n) {
-    for (size_t i = n; i > 0; i--) {
-        uint32_t x = instruction(code, i - 1);
-        if (op_of(x) == ops->ret && b_of(x) != 1)
-            return b_of(x) == 2 ? a_of(x) : NO_REGISTER;
-    }
-    return NO_REGISTER;
-}
-
-/* Which function the code has made last in each register: that is forgotten rather too early. */
-static void note_made(const struct opcodes *ops, uint32_t x, uint32_t made[static NO_REGISTER]) {
-    if (op_of(x) == ops->setfield || op_of(x) == ops->jump)
-        return;
-    for (unsigned r = a_of(x); r < NO_REGISTER; r++)
-        made[r] = NO_FUNCTION;
-    if (op_of(x) == ops->closure)
-        made[a_of(x)] = bx_of(x);
-}
-
-/* What the code of a main function is read with. The table of constants is on top, and below it, by "register.field", which
-** function is there. */
-struct defining {
-    struct scan s;
-    int defined;
-    uint32_t made[NO_REGISTER];   /* which function each register has, as far as that is sure */
-    bool got[NO_REGISTER];        /* it was taken from a field */
-    uint32_t tables[NO_REGISTER]; /* which of the tables that were made each register has */
-    uint32_t count;
-    size_t certain; /* instructions before this one may have been jumped over */
-};
-
-/* Instruction `i` may jump over what comes next; and if it returns in such a part, all that follows may not be done. */
-static void note_jump(struct defining *d, size_t i, uint32_t x) {
-    const struct opcodes *ops = &d->s.ops;
-    unsigned op = op_of(x);
-    size_t to = 0;
-    if (op == ops->ret && i < d->certain)
-        to = SIZE_MAX;
-    else if (op == ops->jump && jump_of(x) > 0)
-        to = i + 1 + (size_t)jump_of(x);
-    else if (op == ops->forprep || op == ops->tforprep)
-        to = i + 1 + bx_of(x);
-    d->certain = to > d->certain ? to : d->certain;
-}
-
-/* Which table each register has: that is forgotten rather too early. */
-static void note_table(struct defining *d, uint32_t x) {
-    const struct opcodes *ops = &d->s.ops;
-    unsigned op = op_of(x), a = a_of(x);
-    if ((op >= ops->settabup && op <= ops->setfield) || op == ops->setlist || op == ops->jump ||
-        op == ops->extraarg)
-        return; /* the first as Lua's list of instructions has them */
-    for (unsigned r = a; r < NO_REGISTER; r++)
-        d->tables[r] = 0;
-    if (op == ops->newtable)
-        d->tables[a] = ++d->count;
-}
-
-/* Push the field's constant, then "register.field"; false, and nothing: it is no text. */
-static bool push_place(struct defining *d, unsigned r, unsigned k) {
-    const char *key = push_constant(&d->s, k);
-    if (key)
-        lua_pushfstring(d->s.L, "%d.%s", (int)r, key);
-    return key;
-}
-
-/* M.now = M.first: the register has the function of `M.first`. */
-static void note_got(struct defining *d, uint32_t x) {
-    lua_State *L = d->s.L;
-    if (op_of(x) != d->s.ops.getfield || !push_place(d, b_of(x), c_of(x)))
-        return;
-    if (lua_rawget(L, d->defined) == LUA_TNUMBER) {
-        d->made[a_of(x)] = (uint32_t)lua_tointeger(L, -1);
-        d->got[a_of(x)] = true;
-    }
-    lua_pop(L, 2);
-}
-
-/* The field is set. Is it known to what? Then that is a definition; else there may be anything. */
-static void note_set(struct defining *d, uint32_t x, struct definition *out) {
-    lua_State *L = d->s.L;
-    out->function = k_of(x) ? NO_FUNCTION : d->made[c_of(x)];
-    out->key = lua_tolstring(L, -2, &out->len);
-    if (out->function == NO_FUNCTION)
-        lua_pushnil(L);
-    else
-        lua_pushinteger(L, out->function);
-    lua_rawset(L, d->defined);
-}
-
-bool tine__definitions_of(lua_State *L, const char *dump, size_t len,
-                          void (*found)(void *ud, const struct definition *d), void *ud) {
-    struct defining d = {.s = {.L = L, .c = tine__dump_open(dump, len), .ops = tine__opcodes(L)}};
-    struct scan *s = &d.s;
-    size_t n;
-    tine__dump_string(&s->c, &n);
-    tine__dump_number(&s->c), tine__dump_number(&s->c);
-    tine__dump_skip(&s->c, 3);
-    n = tine__dump_number(&s->c);
-    const unsigned char *code =
-        n <= (size_t)(s->c.end - s->c.p) ? tine__dump_skip(&s->c, 4 * n) : NULL;
-    if (!s->c.ok || !code || !s->ops.known)
-        return false;
-    lua_newtable(L);
-    d.defined = lua_gettop(L);
-    push_constants(s);
-    memset(d.made, 0xff, sizeof d.made);
-    unsigned module = returned(&s->ops, code, n);
-    for (size_t i = 0; i < n && s->c.ok; i++) {
-        uint32_t x = instruction(code, i);
-        note_made(&s->ops, x, d.made);
-        note_table(&d, x);
-        note_jump(&d, i, x);
-        if (op_of(x) == s->ops.closure)
-            d.got[a_of(x)] = false;
-        note_got(&d, x);
-        if (op_of(x) != s->ops.setfield || !push_place(&d, a_of(x), b_of(x)))
-            continue;
-        struct definition definition = {.of_module =
-                                            a_of(x) == module && !k_of(x) && !d.got[c_of(x)],
-                                        .table = k_of(x) || d.got[c_of(x)] ? 0 : d.tables[a_of(x)],
-                                        .maybe = i < d.certain};
-        note_set(&d, x, &definition);
-        if (!k_of(x)) /* a constant is no function */
-            found(ud, &definition);
-        lua_pop(L, 1);
-    }
-    lua_settop(L, d.defined - 1);
-    return s->c.ok;
 }
