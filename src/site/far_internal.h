@@ -1,6 +1,7 @@
 /* The far site's inside: what its files share.
 **
 **     far.c        the operations, opening and closing
+**     far_give.c   ... the scheduler's orders among them
 **     far_send.c   calls, on their way out and back
 **     far_orders.c what hosts are told on their lines
 **     far_hear.c   what comes in
@@ -173,6 +174,11 @@ struct far {
 static inline struct far *far_of(struct site *s) {
     return (struct far *)s;
 }
+
+/* --- far_give.c --- */
+
+void tine__far_give(struct site *s, const struct order *o, const struct site_call *call,
+                    struct answer *a);
 
 /* --- far_send.c --- */
 
