@@ -6,7 +6,9 @@
 **
 **   local.c          opening and closing, memory, what to sleep on
 **   local_orders.c   orders, and where calls are
-**   local_reports.c  reports: result rings, then what the fork server says
+**   local_reports.c  reports: which comes next, and what the fork server says
+**   local_rings.c    ... from the result rings
+**   local_deaths.c   ... of a worker that has ended
 **   local_output.c   what tasks print that is captured, or relayed
 **   local_relay.c    ... and is to be told as it comes
 **
@@ -151,7 +153,27 @@ uint64_t tine__local_read(struct site *s, unsigned worker);
 
 /* local_reports.c */
 bool tine__local_report(struct site *s, struct report *r, bool listen);
+
+/* local_rings.c */
+/* The next record of that worker's ring as a report. */
+bool tine__local_read_lane(struct local *l, unsigned worker, struct report *r);
+/* The next one of any. */
+bool tine__local_read_rings(struct local *l, struct report *r);
+/* One more result of the call that the last one was of, as nearly always in a chunk: small, by itself, and read from the
+** ring already. All else of the report is as it was. */
+bool tine__local_read_again(struct local *l, struct report *r);
+/* Report what the task r->id of the call r->ref has printed: all of it, or the first piece. False: nothing. */
+bool tine__local_tell_printed(struct local *l, struct lane *lane, struct report *r);
+/* Done with what was reported last, */
+void tine__local_give_back(struct local *l);
+/* but for its block. */
 void tine__local_keep(struct site *s, const struct report *r);
+
+/* local_deaths.c */
+/* A worker's end has been heard: which call had it taken last? */
+COLD void tine__local_begin_death(struct local *l, const struct report *r);
+/* The next report that comes of it. */
+COLD bool tine__local_tell_death(struct local *l, struct report *r);
 
 /* local_output.c */
 /* Fills in the ends for workers: SETUP_CAPTURE, SETUP_PRINT. 0, TINE_ESYSTEM, TINE_ENOMEM. */
