@@ -35,16 +35,8 @@ static bool same(struct comparison *c, int a, int b);
 
 /* ---- functions ---- */
 
-static int append_some(lua_State *L, const void *p, size_t n, void *ud) {
-    (void)L;
-    return buf_append(ud, p, n);
-}
-
 static bool dump(lua_State *L, int fn, struct buf *b, struct dump_function *f) {
-    lua_pushvalue(L, fn);
-    bool good = lua_dump(L, append_some, b, 0) == 0;
-    lua_pop(L, 1);
-    return good && tine__dump_main(b->data, b->len, f);
+    return tine__dump_append(L, fn, false, b) && tine__dump_main(b->data, b->len, f);
 }
 
 /* The same but for the chunk's name, and where upvalues come from: closures that the codec makes take them from

@@ -19,27 +19,35 @@ const struct file *tine__file_of_dump(lua_State *L, struct codec *c, int self, c
 /* Push the name of the first file that the templates in `path` make of `module` and that can be read; relative ones are in
 ** `cwd`, or where the process is. False, and nothing: there is none. */
 bool tine__file_search(lua_State *L, const char *cwd, const char *module, const char *path);
+/* Push a list of what the code of that module's file uses of Lua's own: library and field (false: any), in turn. */
+void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *module);
+
+/* ---- identity.c ---- */
+
 /* What stat says of a file; false: it says nothing. */
 bool tine__file_identify(const char *path, struct file_id *id);
 bool tine__file_same(const struct file_id *a, const struct file_id *b);
 /* Is that path the same file? */
 bool tine__file_is_of(const struct file *f, const char *path);
+/* Is it still the file that was read? */
+bool tine__file_is_current(const struct file *f);
+/* A clock that moves every few milliseconds. */
+uint64_t tine__tick(void);
+
+/* ---- function_hash.c ---- */
+
 /* The hash of the Lua function at `fn`: its code with lines and names, without the chunk's name. */
 uint64_t tine__hash_function(lua_State *L, int self, int fn);
 uint64_t tine__function_hash(const char *dump, const struct dump_function *f);
+
+/* ---- library.c ---- */
+
 /* Is it of the library, or program, that we are in? */
 bool tine__library_is_ours(lua_CFunction fn);
 /* Which library and where in it. *path: of the library, as long as that is loaded. 0: unknown. */
 uint64_t tine__library_hash(lua_CFunction fn, const char **path);
 /* What can be told of the userdata at `idx`, the same in each process; 0: nothing. */
 uint64_t tine__userdata_hash(lua_State *L, int idx);
-
-/* Push a list of what the code of that module's file uses of Lua's own: library and field (false: any), in turn. */
-void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *module);
-/* Is it still the file that was read? */
-bool tine__file_is_current(const struct file *f);
-/* A clock that moves every few milliseconds. */
-uint64_t tine__tick(void);
 
 /* ---- version.c ---- */
 

@@ -1,17 +1,12 @@
-/* What is asked of the record of a module's file (files.c). */
+/* What is asked of the record of a module's file (read.c). */
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
 #include "codec/files/record.h"
 
-static int compare_hashes(const void *a, const void *b) {
-    uint64_t x = ((const struct file_hash *)a)->hash, y = ((const struct file_hash *)b)->hash;
-    return x < y ? -1 : x > y;
-}
-
 static const struct file_hash *look(const struct file_hash *list, uint32_t n, uint64_t hash) {
     struct file_hash key = {.hash = hash};
-    return n ? bsearch(&key, list, n, sizeof key, compare_hashes) : NULL;
+    return n ? bsearch(&key, list, n, sizeof key, tine__compare_hashes) : NULL;
 }
 
 struct file_hash *tine__file_function(const struct file *f, uint64_t hash) {

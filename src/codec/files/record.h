@@ -17,7 +17,7 @@ struct file_id {
 };
 
 struct file_hash {
-    uint64_t hash;
+    uint64_t hash;    /* first: tine__compare_hashes */
     uint32_t level;   /* of a function: how many are around it */
     uint64_t varies;  /* of a function: the upvalues that functions assign, a bit each */
     uint64_t assigns; /* of a function: those that it assigns itself, or functions in it do */
@@ -84,6 +84,14 @@ struct file {
     uint64_t *starts; /* hashes of a function, an upvalue of it, and what this may have at first */
     uint32_t nfunctions, ntexts, ndefinitions, nkeys, nvalues, nstarts;
 };
+
+/* ---- read.c ---- */
+
+/* Push the record of the file whose path is the string at `path`; `lua`: else it is a library. One that could not be read has
+** not `found`. Raises memory errors. */
+struct file *tine__file_read(lua_State *L, int path, bool lua);
+/* Does the file begin as bytecode does, behind a line for the shell perhaps? */
+bool tine__file_is_dump(const char *path);
 
 /* ---- scan.c ---- */
 

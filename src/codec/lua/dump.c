@@ -1,7 +1,20 @@
 #include <lua.h>
 #include <string.h>
+#include "base/buf.h"
 #include "codec/lua/dump.h"
 #include "codec/state.h"
+
+static int append(lua_State *L, const void *p, size_t n, void *ud) {
+    (void)L;
+    return buf_append(ud, p, n);
+}
+
+bool tine__dump_append(lua_State *L, int fn, bool strip, struct buf *out) {
+    lua_pushvalue(L, fn);
+    bool good = lua_dump(L, append, out, strip) == 0;
+    lua_pop(L, 1);
+    return good;
+}
 
 const unsigned char *tine__dump_skip(struct dump_cursor *c, size_t n) {
     const unsigned char *at = c->p;

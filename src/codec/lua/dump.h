@@ -13,6 +13,7 @@
 
 #define DUMP_HEADER 31 /* signature to LUAC_NUM, with 8-byte integers and floats */
 
+struct buf;
 struct dump_visitor;
 
 struct dump_cursor {
@@ -20,6 +21,9 @@ struct dump_cursor {
     bool ok;
     const struct dump_visitor *visitor; /* or NULL */
 };
+
+/* Append the dump of the Lua function at `fn`, with `strip` without names and lines. False: no memory. */
+bool tine__dump_append(lua_State *L, int fn, bool strip, struct buf *out);
 
 /* At the main function, behind the header and the number of upvalues. */
 struct dump_cursor tine__dump_open(const char *dump, size_t len);

@@ -36,17 +36,12 @@ static void write_stub(char *p, int n) {
     stpcpy(p, " end");
 }
 
-static int append_some(lua_State *L, const void *p, size_t n, void *ud) {
-    (void)L;
-    return buf_append(ud, p, n);
-}
-
 /* The dump of a stub with n variables. */
 static bool dump_stub(lua_State *L, int n, struct buf *out) {
     char text[2 * MAX_STUB * sizeof ", u00" + 64];
     write_stub(text, n);
     bool ok = luaL_loadbufferx(L, text, strlen(text), "=stub", "t") == LUA_OK &&
-              lua_dump(L, append_some, out, 1) == 0;
+              tine__dump_append(L, -1, true, out);
     lua_pop(L, 1);
     return ok;
 }

@@ -8,12 +8,7 @@
 
 #define WORDS 5
 
-static int write_some(lua_State *L, const void *p, size_t n, void *ud) {
-    struct buf *b = ud; /* of fixed size: probes are short */
-    (void)L;
-    return buf_append(b, p, n);
-}
-
+/* Of a buffer of fixed size: probes are short. */
 static int no_growth(struct buf *b, size_t need) {
     (void)b;
     (void)need;
@@ -30,7 +25,7 @@ static unsigned char probe(lua_State *L, const char *text, size_t at) {
         lua_pop(L, 1);
         return op;
     }
-    if (lua_dump(L, write_some, &b, 1) == 0) {
+    if (tine__dump_append(L, -1, true, &b)) {
         struct dump_cursor c = tine__dump_open(bytes, b.len);
         tine__dump_string(&c, &unused);
         tine__dump_number(&c), tine__dump_number(&c);
