@@ -1,5 +1,5 @@
-/* Printed: what a task has written to its standard streams, of an item whose output is captured. Counted, for it may have several owners; never
-** changed once it is there.
+/* Printed: what a task has written to its standard streams, of an item whose output is captured. Counted, for it may
+** have several owners; never changed once it is there.
 */
 #ifndef TINE_POOL_PRINTED_H
 #define TINE_POOL_PRINTED_H

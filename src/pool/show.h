@@ -1,10 +1,10 @@
 /* Show: a pool tells who looks at it from outside what it does (tine top).
 **
-** The pool listens on a socket whose name, "tine/PID/..." in Linux's abstract space, is in /proc/net/unix: so it is found
-** without any preparation, leaves nothing behind, and whatever the program is busy with, the manager thread answers. It
-** answers (show_answer.c) its own user and root, by what the kernel says of who has connected (SO_PEERCRED), and hangs up on all others.
-** Who looks does the same with us. A pool without that socket (there was no descriptor to be had) is like any other, and
-** cannot be seen.
+** The pool listens on a socket whose name, "tine/PID/..." in Linux's abstract space, is in /proc/net/unix: so it is
+** found without any preparation, leaves nothing behind, and whatever the program is busy with, the manager thread
+** answers. It answers (show_answer.c) its own user and root, by what the kernel says of who has connected
+** (SO_PEERCRED), and hangs up on all others. Who looks does the same with us. A pool without that socket (there was no
+** descriptor to be had) is like any other, and cannot be seen.
 **
 ** THE LANGUAGE, version 1. The other side sends a struct show_request; we send back a struct show_reply with a descriptor of
 ** a file that has so many bytes: one msgpack map of plain data (show_text.c). One at a time; others wait until they are

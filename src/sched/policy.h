@@ -20,11 +20,12 @@
 ** there are several buckets. All that is constant time for tasks of one priority without groups (each heap has
 ** one node), and a logarithm of the number of priorities, or groups in one, for others.
 **
-** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting. One whose rank is higher is put
-** before those there that are lower (tine__policy_behind), which stay with the site. Where that is not enough they are
-** withdrawn (tine__policy_overtakes), from the last one on, and wait again as if they had never been taken. A line that begins to have tasks may claim a turn between two of another line there: then all
-** of that priority come back, and the turns are as they would have been. Ranks cross by waiting, too, once a
-** second for each task: what lies there is then ordered anew as a whole.
+** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting. One whose rank is higher is
+** put before those there that are lower (tine__policy_behind), which stay with the site. Where that is not enough they
+** are withdrawn (tine__policy_overtakes), from the last one on, and wait again as if they had never been taken. A line
+** that begins to have tasks may claim a turn between two of another line there: then all of that priority come back,
+** and the turns are as they would have been. Ranks cross by waiting, too, once a second for each task: what lies there
+** is then ordered anew as a whole.
 **
 ** TASKS OF ONE LINE, while there is no other and none of them has come back, have nobody to be ordered against: they
 ** stand in a plain list, and are put into their line, all at once, when that is so no more.

@@ -1,8 +1,8 @@
 /* Scheduler: everything that is decided in a pool, and nothing that is done.
 **
-** PURE: no lock, no thread, no clock, no system call, no Lua, no memory but what tine__sched_init takes and a
-** little for each priority and group (policy.h). It is told what happens (a submit, a report of the site, a wish of the user, the time), each
-** of which is one transition; what follows is taken from it one by one when the transition is over:
+** PURE: no lock, no thread, no clock, no system call, no Lua, no memory but what tine__sched_init takes and a little
+** for each priority and group (policy.h). It is told what happens (a submit, a report of the site, a wish of the user,
+** the time), each of which is one transition; what follows is taken from it one by one when the transition is over:
 **
 **     told:   submit cancel abort shutdown kill   result report   answer   tick
 **     gives:  orders for the site (msg/order.h), to be answered at once; events: tasks that have ended
@@ -311,9 +311,9 @@ void tine__sched_unawait(struct sched *s, struct task *t);
 
 /* --- what the site reports (report.c) --- */
 
-/* A result (report_is_result): the task it is of, and *k; *how is ENDING_NONE, or what it ends with
-** all the same; *again: it is HELD, as with the event. NULL: it makes no sense; the worker is being killed. The caller delivers it; when the
-** task is DONE nothing more comes of it. */
+/* A result (report_is_result): the task it is of, and *k; *how is ENDING_NONE, or what it ends with all the same;
+** *again: it is HELD, as with the event. NULL: it makes no sense; the worker is being killed. The caller delivers it;
+** when the task is DONE nothing more comes of it. */
 struct task *tine__sched_result(struct sched *s, const struct report *r, uint32_t *k,
                                 enum ending *how, bool *again);
 /* Anything else. */

@@ -1,6 +1,6 @@
-/* Functions and shared values of submitters, in the store of our own pool. They are remembered by the number that their submitter has for
-** them, which is the same everywhere; the one that was not wanted for longest is forgotten first. Who has forgotten
-** one asks for it again.
+/* Functions and shared values of submitters, in the store of our own pool. They are remembered by the number that their
+** submitter has for them, which is the same everywhere; the one that was not wanted for longest is forgotten first. Who
+** has forgotten one asks for it again.
 */
 #include <string.h>
 #include "base/oldest.h"

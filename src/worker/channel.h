@@ -115,8 +115,8 @@ struct channel {
     int (*answer)(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind);
     /* All of the call is answered (or stopped). */
     void (*done)(struct channel *ch, const struct call *call);
-    /* Say something that is no answer (RECORD_READY, RECORD_FAILED, RECORD_IDLE, RECORD_LEAVING with why as id, RECORD_STOPPED with the
-    ** first id that never ran), with what is in the reply buffer. */
+    /* Say something that is no answer (RECORD_READY, RECORD_FAILED, RECORD_IDLE, RECORD_LEAVING with why as id,
+    ** RECORD_STOPPED with the first id that never ran), with what is in the reply buffer. */
     void (*say)(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref);
     /* Is there memory for `tidy` to give back, that nobody wants any more? After CHANNEL_REST it knows. */
     bool (*untidy)(struct channel *ch);

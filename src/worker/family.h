@@ -47,8 +47,8 @@ void tine__family_kill_all(struct toll *t);
 void tine__family_kill_pool(pid_t pid);
 /* Kill process `pid`, the parent of this one, and its descendants but us. */
 void tine__family_kill_tree(pid_t pid);
-/* By a worker: kill the programs that were started since then (ns of the clock) by it, or by what it has started, and wait until they are
-** gone, for two seconds at most. Where /proc is not to be had none are known. */
+/* By a worker: kill the programs that were started since then (ns of the clock) by it, or by what it has started, and
+** wait until they are gone, for two seconds at most. Where /proc is not to be had none are known. */
 void tine__family_kill_since(uint64_t since);
 /* Send a signal to worker `pid` and its descendants, once. */
 void tine__family_signal(pid_t pid, int signal);

@@ -16,8 +16,8 @@
 
 /* ---- segments ---- */
 
-/* Read a segment of exactly `len` bytes. They may lie in memory that a worker can still write: each number is read once, and judged by what was
-** read. */
+/* Read a segment of exactly `len` bytes. They may lie in memory that a worker can still write: each number is read
+** once, and judged by what was read. */
 static void read_segment(lua_State *L, const char *p, size_t len, struct segment *out) {
     uint32_t body = len >= SEGMENT_HEAD ? get_le32(p) : 0;
     uint32_t n = len >= SEGMENT_HEAD ? get_le32(p + 4) : 0;
