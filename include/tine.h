@@ -425,9 +425,9 @@ TINE_API int tine_future_next_event(tine_future *future, double timeout, const v
 TINE_API int tine_future_code(tine_future *future);
 
 /* The values as a msgpack array; for TINE_ETASK, and TINE_EBROKEN when an initializer or the like
-** has failed, [error value, traceback]. Valid until the future is freed; NULL when there are none.
-** `length` may not be NULL. What Lua has beyond msgpack is in extension types (docs/embedding.md).
-** Never waits. */
+** has failed, [error value, traceback], of an error with a metatable [error value, traceback, its text].
+** Valid until the future is freed; NULL when there are none. `length` may not be NULL. What Lua has beyond
+** msgpack is in extension types (docs/embedding.md). Never waits. */
 TINE_API const void *tine_future_values(tine_future *future, size_t *length);
 
 /* What happened, for a human: the text of the error; "" for a success, and while it is not done.

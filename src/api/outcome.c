@@ -1,4 +1,5 @@
 /* What the C library's futures say of how they ended. */
+#include <stdio.h>
 #include <string.h>
 #include <msgpack.h>
 #include "api/api.h"
@@ -62,17 +63,27 @@ static char *join(const char *a, const char *b) {
     return text;
 }
 
+/* A float as Lua writes it. */
+static char *float_text(double value) {
+    char text[64];
+    snprintf(text, sizeof text, "%.14g", value);
+    if (text[strspn(text, "-0123456789")] == '\0') /* it looks like an integer */
+        strcat(text, ".0");
+    return tine__text_copy(text);
+}
+
 /* An error value as text, where Lua is not there to ask its __tostring. */
 static char *value_text(const msgpack_object *value) {
     char number[64] = "";
     switch (value->type) {
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        return float_text(value->via.f64);
     case MSGPACK_OBJECT_STR:
         return tine__text_copy_n(value->via.str.ptr, value->via.str.size);
     case MSGPACK_OBJECT_BOOLEAN:
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
     case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-    case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64:
         msgpack_object_print_buffer(number, sizeof number, *value);
         return tine__text_copy(number);
     case MSGPACK_OBJECT_NIL:
@@ -82,8 +93,11 @@ static char *value_text(const msgpack_object *value) {
     }
 }
 
-/* Value number `index` of [error, traceback]; NULL: not there, or out of memory. */
-static char *error_part(tine_future *f, size_t index) {
+/* What [error, traceback, text of the error] has. */
+enum part { PART_ERROR, PART_TRACEBACK, PART_TEXT };
+
+/* Such a part as text; NULL: not there, or out of memory. */
+static char *error_part(tine_future *f, enum part index) {
     size_t length;
     const void *bytes = tine_future_values(f, &length);
     msgpack_unpacked unpacked;
@@ -94,14 +108,20 @@ static char *error_part(tine_future *f, size_t index) {
     if (msgpack_unpack_next(&unpacked, bytes, length, NULL) == MSGPACK_UNPACK_SUCCESS &&
         unpacked.data.type == MSGPACK_OBJECT_ARRAY && unpacked.data.via.array.size > index)
         text = value_text(&unpacked.data.via.array.ptr[index]);
-    else if (index == 0) /* nested too deeply for msgpack-c */
+    else if (index == PART_ERROR) /* nested too deeply for msgpack-c */
         text = tine__text_copy(no_text);
     msgpack_unpacked_destroy(&unpacked);
     return text;
 }
 
+/* What the worker's __tostring said, where it was asked, else what can be said here. */
+static char *error_text(tine_future *f) {
+    char *text = error_part(f, PART_TEXT);
+    return text ? text : error_part(f, PART_ERROR);
+}
+
 static char *failure_message(tine_future *f, const struct failure *failure) {
-    char *cause = failure->cause ? error_part(f, 0) : NULL;
+    char *cause = failure->cause ? error_text(f) : NULL;
     char *text = cause ? join(failure->message, cause) : tine__text_copy(failure->message);
     free(cause);
     return text;
@@ -111,7 +131,7 @@ static char *make_message(tine_future *f) {
     size_t length;
     const struct failure *failure = tine__outcome_failure(&f->outcome);
     if (f->outcome.state == OUTCOME_ERROR)
-        return error_part(f, 0);
+        return error_text(f);
     if (failure && failure->message)
         return failure_message(f, failure);
     const char *text = tine__outcome_bytes(&f->outcome, &length);
@@ -124,7 +144,7 @@ static char *make_traceback(tine_future *f) {
     const struct failure *failure = tine__outcome_failure(&f->outcome);
     if (failure && failure->traceback)
         return tine__text_copy(failure->traceback);
-    char *text = error_part(f, 1);
+    char *text = error_part(f, PART_TRACEBACK);
     return text ? text : tine__text_copy("");
 }
 
@@ -157,9 +177,12 @@ const char *tine_future_traceback(tine_future *f) {
 /* --- blame --- */
 
 int tine_future_blame(tine_future *f, tine_blame *out) {
+    size_t least = STRUCT_UPTO(tine_blame, line);
     int err = check(f);
-    if (!out || (err && err != TINE_EAGAIN))
-        return err && err != TINE_EAGAIN ? err : TINE_EARG;
+    if (err && err != TINE_EAGAIN)
+        return err;
+    if (!out || out->size < least)
+        return TINE_EARG;
     const struct failure *b = err ? NULL : tine__outcome_failure(&f->outcome);
     if (!b || b->code == TINE_ETIMEOUT || b->code == TINE_ECANCELLED || b->code == TINE_EMEMORY)
         return TINE_EINVALID; /* nobody has died */
@@ -173,6 +196,5 @@ int tine_future_blame(tine_future *f, tine_blame *out) {
                        .label = b->label,
                        .source = b->source,
                        .line = b->line};
-    size_t least = STRUCT_UPTO(tine_blame, line);
     return tine__struct_write(out, least, &ours, sizeof ours) ? 0 : TINE_EARG;
 }
