@@ -55,8 +55,12 @@ static bool resolve(const char *host, const char *port, struct gm_address *a, ch
         snprintf(why, size, "the job server %s cannot be found: %s", host, gai_strerror(err));
         return false;
     }
-    memcpy(&a->socket, list->ai_addr, list->ai_addrlen);
-    a->length = list->ai_addrlen;
+    a->nways = 0;
+    for (const struct addrinfo *i = list; i && a->nways < GM_WAYS; i = i->ai_next) {
+        struct gm_way *way = &a->ways[a->nways++];
+        memcpy(&way->socket, i->ai_addr, i->ai_addrlen);
+        way->length = i->ai_addrlen;
+    }
     snprintf(a->name, sizeof a->name, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
     freeaddrinfo(list);
     return true;
@@ -97,19 +101,20 @@ bool tine__gm_resolve(const char *url, struct gm_addresses *out, char *why, size
     return true;
 }
 
-static bool is_loopback(const struct gm_address *a) {
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->socket;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->socket;
-    if (a->socket.ss_family == AF_INET)
+static bool is_loopback(const struct gm_way *way) {
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&way->socket;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&way->socket;
+    if (way->socket.ss_family == AF_INET)
         return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
     return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
 bool tine__gm_are_loopback(const struct gm_addresses *a, const char **other) {
     for (unsigned i = 0; i < a->n; i++)
-        if (!is_loopback(&a->list[i])) {
-            *other = a->list[i].name;
-            return false;
-        }
+        for (unsigned k = 0; k < a->list[i].nways; k++)
+            if (!is_loopback(&a->list[i].ways[k])) {
+                *other = a->list[i].name;
+                return false;
+            }
     return true;
 }

@@ -7,13 +7,20 @@
 #include <sys/socket.h>
 
 #define GM_SERVERS 8   /* at most */
+#define GM_WAYS 4      /* to one of them that are tried, at most */
 #define GM_SET_MAX 64u /* bytes of the set's name with its zero */
 #define GM_PORT "4730"
 
-struct gm_address {
-    char name[272]; /* as in messages: host:port */
+/* A way to a server: one of the addresses that its name has, such as 127.0.0.1 and ::1. */
+struct gm_way {
     socklen_t length;
     struct sockaddr_storage socket;
+};
+
+struct gm_address {
+    char name[272]; /* as in messages: host:port */
+    unsigned nways; /* 1 at least */
+    struct gm_way ways[GM_WAYS];
 };
 
 struct gm_addresses {

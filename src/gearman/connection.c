@@ -18,6 +18,8 @@ void tine__gm_init(struct gm_conn *c, const struct gm_address *address) {
 }
 
 void tine__gm_close(struct gm_conn *c) {
+    if (c->connecting) /* in vain */
+        c->way = (c->way + 1) % c->address->nways;
     tine__close(&c->fd);
     tine__buf_free(&c->in);
     tine__buf_free(&c->out);
@@ -37,28 +39,42 @@ static void spoil(struct gm_conn *c, int error) {
     c->broken = c->readable = true;
 }
 
-bool tine__gm_open(struct gm_conn *c, uint64_t now) {
+/* Begin to connect on this way. False: that has failed, and the next one is another. */
+static bool try_way(struct gm_conn *c) {
     const int on = 1;
-    const struct gm_address *a = c->address;
+    const struct gm_way *way = &c->address->ways[c->way];
     c->error = 0;
-    c->heard = now;
-    c->owing = 0;
-    c->full = false;
-    c->fd = sys.socket(a->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    c->connecting = true;
+    c->fd = sys.socket(way->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd != -1)
         c->fd = tine__fd_adopt(c->fd);
     if (c->fd == -1) {
-        c->error = errno;
-        return false;
-    }
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    c->connecting = true;
-    if (connect(c->fd, (const struct sockaddr *)&a->socket, a->length) == -1 &&
-        errno != EINPROGRESS) {
         fail(c, errno);
         return false;
     }
-    return true;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(c->fd, (const struct sockaddr *)&way->socket, way->length) == 0 ||
+        errno == EINPROGRESS)
+        return true;
+    fail(c, errno);
+    return false;
+}
+
+static bool try_others(struct gm_conn *c) {
+    bool begun = false;
+    while (!begun && c->untried > 0) {
+        c->untried--;
+        begun = try_way(c);
+    }
+    return begun;
+}
+
+bool tine__gm_open(struct gm_conn *c, uint64_t now) {
+    c->heard = now;
+    c->owing = 0;
+    c->full = false;
+    c->untried = c->address->nways;
+    return try_others(c);
 }
 
 void tine__gm_poll(const struct gm_conn *c, struct pollfd *fd) {
@@ -78,6 +94,7 @@ void tine__gm_polled(struct gm_conn *c, short events, bool *opened) {
     if (c->connecting) {
         if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1 || error) {
             fail(c, error ? error : errno);
+            try_others(c);
             return;
         }
         c->connecting = false;

@@ -14,10 +14,12 @@
 
 struct gm_conn {
     const struct gm_address *address; /* borrowed */
-    int fd;                           /* -1: closed */
-    bool connecting;                  /* not there yet: what is written waits */
-    bool readable;                    /* there may be something to be read */
-    int error;                        /* errno, why it was closed; 0: the server has closed it */
+    unsigned way;                     /* of its ways: that which it goes, or tries next */
+    unsigned untried; /* so many others are to be tried before it says that it cannot connect */
+    int fd;           /* -1: closed */
+    bool connecting;  /* not there yet: what is written waits */
+    bool readable;    /* there may be something to be read */
+    int error;        /* errno, why it was closed; 0: the server has closed it */
     bool broken;    /* by `error`: it is to be closed when nobody looks at what has come any more */
     uint64_t heard; /* when something came last (ns) */
     uint64_t owing; /* since when it owes us a sign of life; 0: it does not */
@@ -27,9 +29,14 @@ struct gm_conn {
 };
 
 void tine__gm_init(struct gm_conn *c, const struct gm_address *address);
-/* Begin to connect. False: that has failed (error). */
+/* Begin to connect, on the next way where one fails at once. False: all have failed (error). */
 bool tine__gm_open(struct gm_conn *c, uint64_t now);
 void tine__gm_close(struct gm_conn *c);
+
+/* How long one way is tried, so that all of them together take so long at most. */
+static inline uint64_t gm_patience(const struct gm_conn *c, uint64_t all) {
+    return all / c->address->nways;
+}
 
 static inline bool gm_is_open(const struct gm_conn *c) {
     return c->fd != -1 && !c->connecting;

@@ -82,7 +82,7 @@ static uint64_t server_due(const struct serve *s, const struct server *v) {
     if (v->conn.fd == -1)
         return v->again;
     if (v->conn.connecting)
-        return clock_after(v->conn.heard, s->o->lost_after);
+        return clock_after(v->conn.heard, gm_patience(&v->conn, s->o->lost_after));
     uint64_t due = ask_at(s, v);
     uint64_t lost = gm_lost_at(&v->conn, s->o->lost_after);
     due = lost < due ? lost : due;
@@ -125,7 +125,7 @@ static void watch_server(struct serve *s, struct server *v, uint64_t now) {
             tine__server_lose(s, v, strerror(c->error));
         return;
     }
-    bool silent = now >= (c->connecting ? clock_after(c->heard, s->o->lost_after)
+    bool silent = now >= (c->connecting ? clock_after(c->heard, gm_patience(c, s->o->lost_after))
                                         : gm_lost_at(&v->conn, s->o->lost_after));
     /* ask first: if we were stopped ourselves an answer may be there that was not read yet */
     if (!c->connecting && now >= ask_at(s, v)) {

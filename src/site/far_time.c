@@ -27,7 +27,7 @@ static uint64_t due_of(const struct far *f, const struct far_server *v) {
     if (v->conn.fd == -1)
         return v->again;
     if (v->conn.connecting)
-        return clock_after(v->conn.heard, f->o.connect_timeout);
+        return clock_after(v->conn.heard, gm_patience(&v->conn, f->o.connect_timeout));
     uint64_t ask = ask_at(f, v), lost = gm_lost_at(&v->conn, f->o.lost_after);
     return ask < lost ? ask : lost;
 }
@@ -66,7 +66,8 @@ static void tick_server(struct far *f, struct far_server *v, uint64_t now) {
     struct gm_conn *c = &v->conn;
     if (c->fd == -1 && now >= v->again && !tine__gm_open(c, now)) {
         tine__far_lose_server(f, v);
-    } else if (c->connecting && now >= clock_after(c->heard, f->o.connect_timeout)) {
+    } else if (c->connecting &&
+               now >= clock_after(c->heard, gm_patience(c, f->o.connect_timeout))) {
         tine__gm_close(c);
         tine__far_lose_server(f, v);
         snprintf(v->why, sizeof v->why, "%.100s: it does not answer", c->address->name);
