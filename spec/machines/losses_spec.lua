@@ -305,6 +305,19 @@ describe("when nobody is there", function()
     assert.equal(1, pool:submit(function() return 1 end):result(20))
   end)
 
+  it("no patience at all ends tasks too", function()
+    local server = machines.server()
+    machines.host(server, "-j 1")
+    local pool = tine.pool { backend = server:url(), lost_after = 0 }
+    finally(function() pool:kill_workers() end)
+    local futures = {}
+    for i = 1, 3 do futures[i] = pool:submit(function() require "tine".sleep(1) end) end
+    for _, future in ipairs(futures) do -- but for the first one they were pending for ever, by a manager that span
+      local _, err = future:pcall(20)
+      assert.equal("lost", tine.kind(err))
+    end
+  end)
+
   it("a host of another version is named", function()
     local server = machines.server()
     local other = "tine1/spec/Lua-5.4.9-888le"

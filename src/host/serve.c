@@ -64,7 +64,7 @@ static uint64_t number(lua_State *L, const char *name) {
 /* As hosts are called in messages and in the server's list. */
 static void read_name(lua_State *L, char out[GM_NAME]) {
     const char *name = text(L, "name");
-    if (name)
+    if (name && *name)
         snprintf(out, GM_NAME, "%s", name);
     else if (gethostname(out, GM_NAME) == -1)
         snprintf(out, GM_NAME, "unknown");

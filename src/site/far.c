@@ -282,9 +282,14 @@ static const struct site_ops far_ops = {
     .close = far_close,
 };
 
+/* Signs of life are asked for three times in `lost_after`: with less than this there would be time for nothing else. */
+#define LOST_AFTER_LEAST (10u * 1000 * 1000) /* ns */
+
 static void prepare(struct far *f, const struct far_options *o, int manager) {
     f->base.ops = &far_ops;
     f->o = *o;
+    if (f->o.lost_after < LOST_AFTER_LEAST)
+        f->o.lost_after = LOST_AFTER_LEAST;
     f->directory = SHM_CLOSED;
     f->bell = -1;
     f->manager = manager;
