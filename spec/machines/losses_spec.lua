@@ -351,6 +351,30 @@ describe("when nobody is there", function()
     assert.matches(text, err.message, 1, true)
   end)
 
+  -- As a tunnel or a balancer does whose job server is away. Each connection that was made counted as success: the next one
+  -- followed at once, and the task was lost when it had been sent twenty times.
+  it("what accepts connections and closes them is no server, and is not asked all the time", function()
+    local port, log = machines.free_port(), os.tmpname()
+    finally(function() os.remove(log) end)
+    local door = machines.start(([[lua5.4 -e '
+      local socket = require "socket"
+      local door = assert(socket.bind("127.0.0.1", %d))
+      while true do
+        door:accept():close()
+        local file <close> = io.open("%s", "a")
+        file:write "."
+      end']]):format(port, log):gsub("'", "'\\''"))
+    eventually(function() return socket.connect("127.0.0.1", port) end, "a door\n" .. door:log())
+    local pool <close> = tine.pool { backend = ("gearman://127.0.0.1:%d/spec"):format(port), connect_timeout = 1 }
+    local _, err = pool:submit(math.abs, 1):pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.matches("no job server can be reached", err.message, 1, true)
+    local host = machines.host(("gearman://127.0.0.1:%d/spec"):format(port), "-j 1 --exit-without-server 1")
+    assert.equal(1, host:close())
+    assert.equal("", host.said)
+    assert.is_true(#processes.read(log) < 30)
+  end)
+
   it("a host waits for its server", function()
     local server = machines.server()
     server:kill()

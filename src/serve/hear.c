@@ -260,9 +260,11 @@ static void nothing(struct server *v) {
     tine__gm_send(&v->conn, GM_PRE_SLEEP, 0, NULL);
 }
 
-static void known(struct serve *s, struct server *v) {
-    if (v->known)
+/* It has told its version: "OK 1.1.20". Anything else that speaks in lines is no job server. */
+static void known(struct serve *s, struct server *v, struct gm_text line) {
+    if (v->known || line.n < 3 || memcmp(line.p, "OK ", 3) != 0)
         return;
+    v->pause = 0;
     v->known = true;
     v->told = false;
     if (!s->registered && s->o->registered)
@@ -275,7 +277,7 @@ static void packet(struct serve *s, struct server *v, const struct gm_packet *p)
     struct peer *peer;
     switch (p->type) {
     case GM_TEXT:
-        known(s, v);
+        known(s, v, p->arg[0]);
         break;
     case GM_NOOP:
         v->asleep = v->dry = false;

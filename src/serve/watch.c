@@ -30,7 +30,7 @@ void tine__greet(struct serve *s, struct server *v) {
     char id[GM_NAME + 16];
     snprintf(id, sizeof id, "%u/%s", s->o->workers, s->o->name);
     const struct gm_text name = {id, strlen(id)}, function = {s->function, strlen(s->function)};
-    v->pause = v->grabs = 0;
+    v->grabs = 0;
     v->asleep = v->dry = v->known = false;
     v->asked = tine__now();
     if (!tine__gm_unique(v->id)) {

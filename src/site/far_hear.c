@@ -126,6 +126,7 @@ static bool is_other(const struct far *f, struct gm_text word) {
 }
 
 static void end_of_list(struct far_server *v) {
+    v->pause = 0; /* that is a job server: what stands before one may accept connections, and close them, for ever */
     v->hosts = v->counted;
     v->slots = v->counted_slots;
     v->counted = v->counted_slots = 0;
@@ -199,7 +200,6 @@ void tine__far_greet(struct far *f, struct far_server *v) {
     snprintf(id, sizeof id, "tine/%s", f->id);
     const struct gm_text name = {id, strlen(id)};
     const struct gm_text function = {f->line_function, strlen(f->line_function)};
-    v->pause = 0;
     v->why[0] = 0;
     v->counted = v->counted_slots = 0;
     v->asked = tine__now();

@@ -63,7 +63,8 @@ static unsigned count_bounce(struct far *f, const struct far_sending *s) {
 void tine__far_bounce(struct far *f, struct far_sending *s) {
     if (s->dead)
         return;
-    if (count_bounce(f, s) > FAR_BOUNCES_MOST) {
+    bool given = s->handle[0] != 0; /* else no server has taken it, so nobody was given it */
+    if (given && count_bounce(f, s) > FAR_BOUNCES_MOST) {
         tine__far_lose(f, s, "whoever is given it hands it back");
         return;
     }
