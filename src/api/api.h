@@ -69,6 +69,9 @@ static inline int future_check(const tine_future *f) {
     return f ? pool_check(f->pool) : TINE_EARG;
 }
 
+/* States of workers that are made from now on have the module (bind/embed.c); tine_prepare does that, too. */
+void tine__api_dress(void);
+
 /* --- refs.c --- */
 
 void tine__api_ref(struct tine_pool *pool);

@@ -56,7 +56,9 @@ static int open_core(struct tine_pool *pool, const tine_options *given) {
     int err = tine__api_options(given, &options, &far, &calls, &file);
     if (!err && !(pool->name = tine__text_copy(options.boot.name)))
         err = TINE_ENOMEM;
-    if (!err && !options.in_process && !options.far)
+    if (!err && options.in_process)
+        tine__api_dress();
+    else if (!err && !options.far)
         err = tine_prepare();
     if (!err)
         err = open_trace(&options, file);

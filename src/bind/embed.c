@@ -1,5 +1,6 @@
 /* For programs that embed: worker states with the compiled-in modules, and functions as bytes. */
 #include <pthread.h>
+#include "api/api.h"
 #include "base/buf.h"
 #include "bind/embed.h"
 #include "bind/errors.h"
@@ -13,9 +14,13 @@ static void dress(void) {
     tine__root_dress = tine__preload_worker;
 }
 
-/* Here and not below, because the root's state is made from what this floor has. */
-int tine_prepare(void) {
+/* Here and not below, because states of workers are made from what this floor has. */
+void tine__api_dress(void) {
     pthread_once(&once, dress);
+}
+
+int tine_prepare(void) {
+    tine__api_dress();
     return tine__root_take();
 }
 
