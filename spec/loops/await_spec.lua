@@ -242,6 +242,21 @@ for _, l in ipairs(support.loops) do
       ]])
     end)
 
+    it("a callback may await what is done, as it was called for that", function()
+      prints("callback 1\nin vain\n1\n", [[
+        local pool <close> = attached(tine.pool(1))
+        local future = pool:submit(math.abs, -1)
+        future:add_done_callback(function(f)
+          show("callback", f:await()) -- it was refused: a callback cannot yield
+          local blocked = pool:submit(function() while true do end end)
+          show(pcall(blocked.await, blocked, 0.01) and "done" or "in vain")
+          blocked:abort()
+        end)
+        go(function() show(future:await()) end)
+        run()
+      ]])
+    end)
+
     it("an error in a coroutine is the loop's, and the others go on", function()
       local text = [[
         local pool <close> = attached(tine.pool(1))
