@@ -218,6 +218,17 @@ describe("a pool without processes", function()
     assert.equal("string", type(attempts[2].host))
   end)
 
+  it("asks a task to end whatever its grace is: it cannot be killed", function()
+    -- With grace = 0, where a worker would be killed at once, an endless task ran for ever.
+    local pool <close> = tine.pool(0)
+    local function endless() while true do end end
+    for _, limits in ipairs { { timeout = 0.01 }, { deadline = 0.01 }, { timeout = 0 } } do
+      limits.grace = 0
+      local err = pool:with(limits):submit(endless):exception()
+      assert.same({ "timeout", "running" }, { tine.kind(err), err.phase })
+    end
+  end)
+
   it("has no task while an errand, or its finalizer, runs for longer than that takes to be seen", function()
     -- The hook that asks tasks to end was still there, and looked into the task that was not.
     local ended = program.run [[

@@ -78,6 +78,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .ageing = o->ageing,
                                          .seed = tine__now(),
                                          .at_once = o->in_process,
+                                         .asks = o->in_process,
                                          .start_timeout = o->start_timeout,
                                          .exit_timeout = o->exit_timeout,
                                          .cpus = processors()};

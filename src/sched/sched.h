@@ -156,6 +156,7 @@ struct sched_options {
     unsigned cpus;          /* that a task may use at once; 0: one */
     uint64_t seed;          /* of what is random */
     bool at_once;           /* no pauses between attempts */
+    bool asks;              /* nothing that runs can be killed: it is asked, whatever its grace */
     bool moves;             /* the site can put a call before others that it has (order.behind) */
     bool far;      /* the site has many machines: it keeps limits and its window by itself */
     double ageing; /* what a second of waiting adds to a priority, 0: nothing */

@@ -69,8 +69,9 @@ void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a,
 /* --- ending it --- */
 
 void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how) {
+    bool ask = t->set->grace || s->o.far || s->o.asks;
     t->doom = (uint8_t)how;
-    tine__sched_wish(s, t, t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP);
+    tine__sched_wish(s, t, ask ? ORDER_ASK : ORDER_STOP);
 }
 
 /* It was faster than we. */
