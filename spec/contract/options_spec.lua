@@ -70,6 +70,19 @@ describe("tine.pool", function()
     assert.equal("serialization", tine.kind(err))
   end)
 
+  it("wants nothing of what the initializer, the finalizer and the preload return", function()
+    -- What cannot travel, a connection or a coroutine, broke the pool: "its initializer failed: result 1".
+    local function connect() return coroutine.create(print) end
+    local left
+    local pool = tine.pool {
+      workers = 1, initializer = connect, finalizer = connect, preload = connect,
+      on_worker_exit = function(exit) left = exit end,
+    }
+    assert.equal(1, pool:submit(math.abs, -1):result(20))
+    pool:shutdown()
+    assert.same({ "shutdown", 0 }, { left.reason, left.exit_code })
+  end)
+
   it("takes initargs with nil, as n says", function()
     local pool <close> = tine.pool { workers = 1, initargs = { nil, 2, nil, n = 3 }, initializer = function(...)
       tine.worker.state.args = table.pack(...)

@@ -109,7 +109,8 @@ int tine__prelude_preload(struct run *r, const struct boot *b, struct buf *out) 
         const struct run_call call = {.function = b->preload,
                                       .function_len = b->preload_function,
                                       .arguments = rest,
-                                      .arguments_len = n};
+                                      .arguments_len = n,
+                                      .quiet = true};
         err = run_call(r, &call, out);
         rest += n;
         left -= n;
@@ -125,6 +126,7 @@ int tine__prelude_initialize(struct run *r, const struct boot *b, struct buf *ou
         .function_len = b->initializer_function,
         .arguments = b->initializer + b->initializer_function,
         .arguments_len = b->initializer_len - b->initializer_function,
+        .quiet = true,
     };
     return run_call(r, &call, out);
 }
@@ -137,6 +139,7 @@ void tine__prelude_finalize(struct run *r, const struct boot *b, struct buf *out
         .function_len = b->finalizer_function,
         .arguments = b->finalizer + b->finalizer_function,
         .arguments_len = b->finalizer_len - b->finalizer_function,
+        .quiet = true,
     };
     run_call(r, &call, out);
 }
