@@ -308,7 +308,7 @@ local function new_map(self, fn, items, length, opts, workers, far)
         workers = workers,
         length = length,
         chunksize = count_option(opts, "chunksize"),
-        buffersize = count_option(opts, "buffersize"),
+        buffersize = opts.buffersize == huge and huge or count_option(opts, "buffersize"),
         deadline = C.deadline(opts.timeout),
         timed = opts.timeout ~= nil,
         seconds = far and FAR_SECONDS or CHUNK_SECONDS, -- that a chunk is to take,

@@ -1,6 +1,7 @@
 -- pool:map, sentence by sentence.
 local tine = require "tine"
 local eventually = require "spec.support.eventually"
+local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
 
 describe("map", function()
@@ -215,6 +216,19 @@ describe("map", function()
       end
       assert.equal(500, done)
     end
+  end)
+
+  it("reads an iterator as far as it goes with math.huge", function() -- it was taken for nothing said
+    local wait, let_go = gate()
+    local n = 0
+    local function items()
+      n = n + 1
+      if n == 200 then let_go() end
+      return n < 200 and n or nil
+    end
+    local function first_waits(i) if i == 1 then wait() end return i end
+    local list = pool:map(first_waits, items, { buffersize = math.huge, chunksize = 1, timeout = 20 }):totable()
+    assert.equal(199, list.n)
   end)
 
   it("reads a list with buffersize only as far", function()

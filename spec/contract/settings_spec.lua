@@ -79,6 +79,24 @@ describe("settings", function()
     assert.equal(3, pool:submit(math.abs, -3):result(20))
   end)
 
+  it("that count may be math.huge, as times and bytes may: no limit", function()
+    for _, option in ipairs {
+      "max_pending", "max_pending_bytes", "max_tasks_per_worker", "max_worker_memory", "event_buffer", "retry",
+    } do
+      local pool <close> = tine.pool { workers = 1, [option] = math.huge }
+      for i = 1, 3 do assert.equal(i, pool:try_submit(math.abs, -i):result(20)) end
+      local ok, err = pcall(tine.pool, { workers = 1, [option] = -math.huge })
+      assert.is_false(ok)
+      assert.matches("option '" .. option .. "' must be an integer of ", err, 1, true)
+    end
+    local pool <close> = tine.pool(1)
+    local future = pool:with({ retry = { error = math.huge, delay = 0 } }):submit(function()
+      if tine.worker.task.attempt < 20 then error "not yet" end
+      return tine.worker.task.attempt
+    end)
+    assert.equal(20, future:result(20))
+  end)
+
   it("of a pool have one name for the run-time limit at a time", function()
     local ok, err = pcall(tine.pool, { timeout = 1, task_timeout = 1 })
     assert.is_false(ok)

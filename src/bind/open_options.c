@@ -84,15 +84,16 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     static const char *const crashes[] = {"break", "replace", NULL};
     static const char *const globals[] = {"named", "none", NULL};
     read_workers(L, arg, o);
-    o->max_pending = tine__option_count(L, arg, "max_pending", INT64_MAX, 0);
+    o->max_pending = tine__option_count(L, arg, "max_pending", OPTION_ANY, 0);
     o->ageing = read_ageing(L, arg);
-    o->max_bytes = tine__option_count(L, arg, "max_pending_bytes", INT64_MAX, 0);
+    o->max_bytes = tine__option_count(L, arg, "max_pending_bytes", OPTION_ANY, 0);
     o->min_workers = read_min_workers(L, arg, o);
     o->max_age = tine__option_limit(L, arg, "max_worker_age", 0);
     o->boot.idle = tine__option_limit(L, arg, "idle_timeout", 0);
-    o->boot.max_memory = tine__option_count(L, arg, "max_worker_memory", INT64_MAX, 0);
-    o->boot.event_buffer = tine__option_count(L, arg, "event_buffer", INT64_MAX, POOL_EVENT_BUFFER);
-    o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", INT64_MAX, 0);
+    o->boot.max_memory = tine__option_count(L, arg, "max_worker_memory", OPTION_ANY, 0);
+    o->boot.event_buffer =
+        tine__option_count(L, arg, "event_buffer", OPTION_ANY, POOL_EVENT_BUFFER);
+    o->boot.max_tasks = tine__option_count(L, arg, "max_tasks_per_worker", OPTION_ANY, 0);
     o->boot.spin = tine__option_seconds(L, arg, "spin", 50000);
     o->start_timeout = tine__option_limit(L, arg, "start_timeout", 0);
     o->exit_timeout = tine__option_limit(L, arg, "exit_timeout", POOL_EXIT_TIMEOUT);

@@ -1,5 +1,6 @@
 /* Option tables: every wrong one is an argument error that names the option. */
 #include <lauxlib.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -152,6 +153,8 @@ uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t ma
     if (type == LUA_TNIL)
         return lua_pop(L, 1), none;
     lua_Integer n = lua_tointegerx(L, -1, &exact);
+    if (type == LUA_TNUMBER && max == OPTION_ANY && lua_tonumber(L, -1) == HUGE_VAL)
+        return lua_pop(L, 1), none ? max : 0;
     if (type != LUA_TNUMBER || !exact || n < 1)
         tine__option_error(L, arg, name, "an integer of 1 or more");
     if ((uint64_t)n > max) {

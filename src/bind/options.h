@@ -19,7 +19,9 @@ int tine__option_error(lua_State *L, int arg, const char *name, const char *want
 const char *tine__option_string(lua_State *L, int arg, const char *name, const char *none);
 /* The option `label`, which names a task (C programs get it, too, so without zero bytes): pushes it, or nil: NULL. */
 const char *tine__option_label(lua_State *L, int arg, size_t *len);
-/* The option as a count of 1 or more, up to `max`; `none` when nil. */
+/* The option as a count of 1 or more, up to `max`; `none` when nil. Up to OPTION_ANY, math.huge is no limit: 0, if that is
+** what `none` is. */
+#define OPTION_ANY INT64_MAX
 uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t max, uint64_t none);
 /* As ns; `none` when nil; UINT64_MAX for math.huge. */
 uint64_t tine__option_seconds(lua_State *L, int arg, const char *name, uint64_t none);

@@ -18,6 +18,8 @@ static const char *const kinds[] = {"error", "crashed", "timeout", "lost", NULL}
 static uint32_t budget(lua_State *L, int arg, const char *name) {
     int exact;
     lua_Integer n = lua_tointegerx(L, -1, &exact);
+    if (lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) == HUGE_VAL)
+        return MOST_TRIES;
     if (lua_type(L, -1) != LUA_TNUMBER || !exact || n < 0 || n > MOST_TRIES)
         tine__option_error(L, arg, name, "an integer of 0 or more");
     return (uint32_t)n;
