@@ -98,7 +98,7 @@ describe("pool:resize", function()
   it("says what is wrong", function()
     local pool = open(1)
     assert.has_error(function() pool:resize(0) end,
-      "bad argument #1 to 'resize' (a number of workers of 1 or more expected)")
+      "bad argument #1 to 'resize' (a number of workers from 1 to 4095 expected, got 0)")
     assert.is_false(pcall(pool.resize, pool, 1.5))
     assert.is_false(pcall(pool.resize, pool, 5000))
     assert.is_false(pcall(pool.resize, pool))

@@ -12,8 +12,10 @@
 int tine__pool_resize_lua(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     lua_Integer n = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, n >= 1, 2, "a number of workers of 1 or more expected");
-    luaL_argcheck(L, n <= (lua_Integer)POOL_MAX_WORKERS, 2, "at most 4095 workers");
+    if (n < 1 || n > (lua_Integer)POOL_MAX_WORKERS)
+        luaL_argerror(L, 2,
+                      lua_pushfstring(L, "a number of workers from 1 to %d expected, got %I",
+                                      POOL_MAX_WORKERS, (LUAI_UACINT)n));
     if (!c->p)
         tine__refuse_ended(L, c);
     int err = tine__pool_resize(c->p, (unsigned)n);
