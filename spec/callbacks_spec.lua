@@ -1,5 +1,6 @@
 -- Done callbacks: order, once, where, and what errors in them do.
 local tine = require "tine"
+local eventually = require "spec.support.eventually"
 local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
 
@@ -172,6 +173,25 @@ describe("done callbacks", function()
   end)
 
   -- Without processes each such future is done at once. After 198 of them nothing was called any more, nor told.
+  it("run at the end of a pool whose end was taken in by a sleep, which runs none", function()
+    for _, finish in ipairs {
+      function(pool) pool:shutdown() end, function(pool) pool:shutdown { timeout = 1 } end,
+      function(pool) local _ <close> = pool end,
+    } do
+      local pool = tine.pool { workers = 1 }
+      local called = 0
+      pool:submit(math.abs, -1):add_done_callback(function() called = called + 1 end)
+      pool:shutdown { wait = false }
+      eventually(function()
+        tine.sleep(0.01)
+        return tostring(pool):find("ended", 1, true)
+      end)
+      assert.equal(0, called)
+      finish(pool)
+      assert.equal(1, called)
+    end
+  end)
+
   it("that submit what calls them again go on for ever", function()
     for workers = 0, 1 do
       local own <close> = tine.pool(workers)

@@ -17,10 +17,17 @@
 
 /* --- the end --- */
 
+static bool all_finished(const struct aim *aim) {
+    const struct core *c = aim->what;
+    return c->joined || c->inbox.open == 0;
+}
+
 /* Close it and wait until it has ended; false: the deadline has passed. An interrupt ends it at once. */
 static bool close_and_wait(lua_State *L, struct core *c, bool cancel, uint64_t deadline) {
-    if (c->joined)
-        return true;
+    if (c->joined) { /* by a wait that runs no callbacks, maybe (tine.sleep): they are due */
+        const struct aim aim = {.met = all_finished, .what = c, .core = c};
+        return tine__await(L, &aim, deadline) == 0;
+    }
     tine__events_await_end(c->p, true);
     tine__core_close(c, cancel);
     push_kept(L, KEPT_WAITER);
@@ -63,11 +70,6 @@ static int pool_shutdown(lua_State *L) {
     return 1;
 }
 
-static bool all_finished(const struct aim *aim) {
-    const struct core *c = aim->what;
-    return c->joined || c->inbox.open == 0;
-}
-
 /* pool:join([timeout]): wait until nothing is unfinished, what callbacks submit meanwhile included. Whether it
 ** is so. The pool stays open. */
 static int pool_join(lua_State *L) {
@@ -81,9 +83,9 @@ static int pool_join(lua_State *L) {
 static int pool_close(lua_State *L) {
     struct core *c = tine__raw_pool(L, 1);
     lua_settop(L, 2);
-    if (!c->p || c->program || state_of(L)->closed || !tine__core_is_ours(c))
+    if ((!c->p && !c->joined) || c->program || state_of(L)->closed || !tine__core_is_ours(c))
         return 0;
-    if (tine__is_interrupt(L, 2))
+    if (tine__is_interrupt(L, 2) && !c->joined)
         tine__pool_kill(c->p, WHY_INTERRUPTED);
     close_and_wait(L, c, !lua_isnil(L, 2), WAIT_FOREVER);
     return 0;
