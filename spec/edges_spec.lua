@@ -82,6 +82,14 @@ describe("a worker has no rights that the program has given up", function()
     assert.matches("^false\tsystem\tcannot make a pool: tine%-helper.*cannot be found", out)
   end)
 
+  it("and says which call met which limit when it may have no more processes", function()
+    -- It was "cannot make a pool: Resource temporarily unavailable".
+    local as_nobody = root and "setpriv --reuid=65534 --clear-groups " or ""
+    local out = shell(as_nobody .. [[prlimit --nproc=0 lua5.4 -e 'print(pcall(require "tine".pool, 1))' 2>&1]])
+    assert.equal("false\tcannot make a pool: fork: Resource temporarily unavailable "
+      .. "(the limit of this user's processes, ulimit -u, is 0)\n", out)
+  end)
+
   it("limits, niceness and affinity", function()
     assert.equal("50\t7\t0\n", output [[
       local tine, posix = require "tine", require "spec.support.posix"

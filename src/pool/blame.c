@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "base/why.h"
 #include "pool/internal.h"
 #include "worker/protocol.h"
 
@@ -181,7 +183,11 @@ static void say(struct failure *f, const struct blame *b, bool broken) {
                           (int)b->length, b->segment ? b->segment : "");
         break;
     case WHY_NO_WORKER:
-        tine__failure_say(f, "the pool is broken: cannot start a worker: %s", strerror(b->error));
+        tine__why_clear();
+        if (b->error == EAGAIN)
+            tine__proc_refused(b->error, "fork");
+        tine__failure_say(f, "the pool is broken: cannot start a worker: %s",
+                          tine__why_text(b->error));
         break;
     case WHY_GONE:
         say_gone(f, b);

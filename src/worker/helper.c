@@ -1,8 +1,11 @@
 #include "worker/helper.h"
 
 #include <errno.h>
+#include <stdio.h>
 
+#include "base/proc.h"
 #include "base/sys.h"
+#include "base/why.h"
 #include "worker/internal.h"
 
 int tine__helper_main(int argc, char **argv) {
@@ -18,5 +21,10 @@ int tine__helper_main(int argc, char **argv) {
     pid_t pid = sys.fork();
     if (pid == 0)
         tine__root_main(HELPER_SOCKET, HELPER_LIFE, true);
-    return pid == -1 ? errno : 0;
+    if (pid != -1)
+        return 0;
+    int error = errno;
+    tine__proc_refused(error, "fork");
+    dprintf(STDERR_FILENO, "%s\n", tine__why_text(error));
+    return error;
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/why.h"
 #include "ipc/control.h"
@@ -121,6 +122,8 @@ static pid_t fork_server(struct root *r, int socket, enum server_way way) {
         return -1;
     }
     pid_t pid = sys.fork();
+    if (pid == -1)
+        tine__proc_refused(errno, "fork");
     if (pid == 0)
         tine__server_main(socket, r->life, r->executed, way, &r->run);
     return pid;

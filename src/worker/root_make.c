@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/why.h"
 #include "ipc/control.h"
@@ -91,14 +92,13 @@ static int fork_between(const struct gift *g) {
     pid_t pid = sys.fork();
     if (pid == 0)
         between(g);
-    int saved = errno;
+    int error = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    if (pid == -1)
-        return TINE_ESYSTEM;
-    if (await_between(pid, &status) == 0)
+    if (pid != -1 && await_between(pid, &status) == 0)
         return 0;
-    errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+    if (pid != -1)
+        error = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+    tine__proc_refused(error, "fork");
     return TINE_ESYSTEM;
 }
 
@@ -154,7 +154,9 @@ static int spawn(const char *path, const struct gift *g, int words, pid_t *pid) 
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attr);
     errno = saved;
-    if (saved)
+    if (saved == EAGAIN)
+        tine__proc_refused(saved, "posix_spawn");
+    else if (saved)
         tine__why(saved, "%s cannot be executed: %s", path, strerror(saved));
     return saved ? TINE_ESYSTEM : 0;
 }
