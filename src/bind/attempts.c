@@ -210,20 +210,41 @@ static int call_when(lua_State *L, int when, uint32_t attempt) {
     return status;
 }
 
-/* One that was asked may be over, and its item another's, when the function has returned. */
-static void ask(lua_State *L, struct item *item) {
+/* Push the function and the error that it is asked about. Making room for them may fail: then it is asked later. It may run
+** finalizers, too, in which it was asked, or is no more: false, and true only if it was taken out of what is to be asked. */
+static bool take_question(lua_State *L, struct item *item, struct core **core, uint32_t *attempt) {
+    struct state *S = state_of(L);
     struct anchor *a = item->owner;
     struct task_name name;
     struct outcome empty = {0};
-    uint32_t attempt;
+    uint64_t changes = S->changes;
+    if (a->item != item) {
+        list_remove(&item_rare(item)->question);
+        return false;
+    }
     lua_rawgeti(L, UP(UP_ANCHORS), a->slot);
-    int idx = lua_gettop(L);
-    struct core *c = push_when(L, a, idx, &name);
+    struct core *c = *core = push_when(L, a, lua_gettop(L), &name);
     struct outcome *error = tine__box(L, &empty);
-    if (a->item != item || !c->p || !tine__item_question(c->p, item, error, &attempt))
+    bool open = a->item == item && c->p && tine__item_question(c->p, item, error, attempt);
+    if (open) {
+        tine__failure_push(L, c, error, &name, 0);
+        lua_pop(L, 1);
+    }
+    if (S->changes != changes || a->item != item || list_empty(&item_rare(item)->question))
+        return false;
+    list_remove(&item_rare(item)->question);
+    tine__due_changed(S);
+    return open;
+}
+
+/* One that was asked may be over, and its item another's, when the function has returned. */
+static void ask(lua_State *L, struct item *item) {
+    struct anchor *a = item->owner;
+    struct core *c;
+    uint32_t attempt;
+    int idx = lua_gettop(L) + 1;
+    if (!take_question(L, item, &c, &attempt))
         return;
-    tine__failure_push(L, c, error, &name, 0);
-    lua_pop(L, 1);
     int status = call_when(L, idx + 1, attempt);
     bool again = status == LUA_OK && lua_toboolean(L, -1);
     if (a->item == item && c->p) /* first: what follows may raise, or wait for it */
@@ -237,14 +258,12 @@ static void ask(lua_State *L, struct item *item) {
 
 void tine__questions_run(lua_State *L) {
     struct state *S = state_of(L);
-    struct list *node;
     int top = lua_gettop(L);
     luaL_checkstack(L, 20, "callbacks too deep");
     if (!list_empty(&S->questions))
         tine__callback_room(L);
-    while ((node = list_pop(&S->questions)) != NULL) {
-        tine__due_changed(S);
-        ask(L, LIST_ITEM(node, struct item_rare, question)->item);
+    while (!list_empty(&S->questions)) {
+        ask(L, LIST_ITEM(S->questions.next, struct item_rare, question)->item);
         lua_settop(L, top);
     }
 }
