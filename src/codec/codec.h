@@ -69,6 +69,8 @@
 **    11 STANDARD  "string.format": what a new Lua state has there
 **    12 SHARED    id: a value that was stored (in calls only); what a worker makes of it it keeps until it is gone
 **    13 ENVIRONMENT  as TABLE, for one that is a call environment, too: its number times 2^24 is added to n
+**    14 KEPT      table, then table, value ...: the first one, which stands for it as a key of the tables behind it. Where
+**                 the value stayed at home, there is a text in place of the table
 **
 ** Objects are tables, Lua functions, values of operation 4, and a note in 6. Their ordinals count, from
 ** 0, in the order in which they start, through function segment and argument segment of a call;

@@ -66,7 +66,8 @@ enum {
     ST_HELD,      /* global that stayed at home -> enum wire_held; of the call decoded last */
     ST_SOURCES,   /* Lua source -> the function of that chunk */
     ST_SHARED,    /* id -> value that came, or a list of nil */
-    ST_SENT,      /* the functions in codec.sent */
+    ST_KEPT, /* the tables in names.kept, as far as something was in them at the last message */
+    ST_SENT, /* the functions in codec.sent */
     ST_COUNT = ST_SENT,
 };
 

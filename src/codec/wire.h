@@ -33,6 +33,7 @@ enum wire_op {
     OP_STANDARD = 11,
     OP_SHARED = 12,
     OP_ENVIRONMENT = 13,
+    OP_KEPT = 14,
 };
 
 enum wire_held {

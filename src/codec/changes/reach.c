@@ -82,8 +82,7 @@ bool tine__may_be_changed(const struct gathering *g, const struct name *n, int t
 }
 
 /* Is the step on top from the object of number `from` one that the file takes when it is loaded, and nothing else? */
-static bool is_files_step(const struct gathering *g, const struct file *f, uint32_t from) {
-    struct encoder *e = g->e;
+static bool is_files_step(struct encoder *e, const struct file *f, uint32_t from) {
     lua_State *L = e->L;
     int step = lua_gettop(L);
     enum store_rank rank = STORE_UNKNOWN;
@@ -97,19 +96,22 @@ static bool is_files_step(const struct gathering *g, const struct file *f, uint3
     return rank <= STORE_CALLED;
 }
 
+bool tine__is_files(struct encoder *e, uint32_t id) {
+    const char *root = tine__name_root(e, tine__name_at(e->c, id));
+    const struct file *f = tine__file_of(e->L, e->c, e->self, root);
+    tine__name_push_step(e, id);
+    bool is = f && f->lua && is_files_step(e, f, tine__name_parent(e, id));
+    lua_pop(e->L, 1);
+    return is;
+}
+
 /* Does the way to that object lead over userdata that the other side need not have: a handle that came into the module later? */
 static bool is_over_handle(const struct gathering *g, uint32_t id) {
     struct encoder *e = g->e;
     const struct index *x = e->c->names.index;
-    const struct file *f = e->c->names.list[x->list[id].root].file;
     bool over = false;
-    for (; !over && id != x->list[id].root; id = tine__name_parent(e, id)) {
-        if (x->list[id].kind != NAME_USERDATA)
-            continue;
-        tine__name_push_step(e, id);
-        over = !f || !f->lua || !is_files_step(g, f, tine__name_parent(e, id));
-        lua_pop(e->L, 1);
-    }
+    for (; !over && id != x->list[id].root; id = tine__name_parent(e, id))
+        over = x->list[id].kind == NAME_USERDATA && !tine__is_files(e, id);
     return over;
 }
 

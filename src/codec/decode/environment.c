@@ -147,7 +147,7 @@ static bool set_by_g(struct reader *r, unsigned number) {
 }
 
 void tine__op_held(struct reader *r, unsigned why) {
-    if (!in_global(r->frame) && r->frame->kind != FRAME_CHANGED)
+    if (!in_global(r->frame) && r->frame->kind != FRAME_CHANGED && r->frame->kind != FRAME_KEPT)
         tine__malformed(r, "a global outside of a function");
     r->held = true;
     r->why = (uint8_t)why;

@@ -30,10 +30,11 @@ static const struct {
     [OP_STANDARD] = {FRAME_STANDARD, 2, 2},
     [OP_SHARED] = {FRAME_SHARED, 2, 2},
     [OP_ENVIRONMENT] = {FRAME_TABLE, 3, INT_MAX},
+    [OP_KEPT] = {FRAME_KEPT, 4, 2 + 2 * KEPT_TABLES},
 };
 
 void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {
-    if (op < OP_TABLE || op > OP_ENVIRONMENT)
+    if (op < OP_TABLE || op > OP_KEPT)
         luaL_error(r->L, "malformed message: unknown operation %d", (int)op);
     if (f->n < ops[op].min || f->n > ops[op].max)
         tine__malformed(r, "an operation of a wrong size");
@@ -92,6 +93,28 @@ static void changed_item(struct reader *r, struct frame *f) {
     }
 }
 
+/* A table, then tables in which something is kept about it, each with that. */
+static void kept_item(struct reader *r, struct frame *f) {
+    lua_State *L = r->L;
+    int keeper = f->at + 1;
+    bool held = r->held;
+    if (!lua_istable(L, f->at))
+        tine__malformed(r, "something is kept about what is no table");
+    if (f->i < 3 || f->i % 2 == 0)
+        return;
+    r->held = false;
+    if (held && lua_type(L, keeper) == LUA_TSTRING && r->call) {
+        tine__note_held(r, keeper);
+    } else if (!held && lua_istable(L, keeper)) {
+        lua_pushvalue(L, f->at);
+        lua_insert(L, -2);
+        lua_rawset(L, keeper);
+    } else if (!held || lua_type(L, keeper) != LUA_TSTRING) {
+        tine__malformed(r, "something is kept in what is no table");
+    }
+    lua_settop(L, f->at);
+}
+
 static void name_item(struct reader *r, const struct frame *f) {
     lua_State *L = r->L;
     bool good = f->i == 2 ? lua_isinteger(L, -1)
@@ -143,6 +166,9 @@ void tine__op_item(struct reader *r, struct frame *f) {
     case FRAME_CHANGED:
         changed_item(r, f);
         break;
+    case FRAME_KEPT:
+        kept_item(r, f);
+        break;
     case FRAME_OBJECT:
         if (f->i == 1)
             string_item(r);
@@ -181,6 +207,10 @@ void tine__op_end(struct reader *r, struct frame *f) {
         break;
     case FRAME_CHANGED:
         if ((f->n - 2) % 3 != 0)
+            tine__malformed(r, "an operation of a wrong size");
+        break;
+    case FRAME_KEPT:
+        if (f->n % 2 != 0)
             tine__malformed(r, "an operation of a wrong size");
         break;
     case FRAME_STANDARD:

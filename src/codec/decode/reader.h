@@ -39,6 +39,7 @@ enum frame_kind {
     FRAME_CHANGED,  /* something, and what is to be changed for the call */
     FRAME_STANDARD, /* a function of Lua's own */
     FRAME_SHARED,   /* a shared value */
+    FRAME_KEPT,     /* a table, and what modules keep about it */
 };
 
 /* One for each level of nesting, in an array: the one before is what it lies in. */

@@ -305,8 +305,14 @@ static int another(const struct naming *n) {
                       f ? f->path : "", edited ? " as that was before it was edited" : "");
 }
 
-/* Push what the name stands for here; nil when that need not be, else an error. */
-static void push_named_thing(const struct naming *n, bool spare) {
+/* Is it a table in which something is to be changed? What the module has made at run time this process need not have, and
+** then nobody here looks there. */
+static bool is_target(const struct frame *f, const struct naming *n) {
+    return f[-1].kind == FRAME_CHANGED && (f[-1].i - 1) % 3 == 1 && n->kind == NAME_HELD;
+}
+
+/* Push what the name stands for here; nil when that need not be, or if there is `nothing` and that may be, else an error. */
+static void push_named_thing(const struct naming *n, bool spare, bool nothing) {
     lua_State *L = n->r->L;
     int module = n->last + 1;
     if (tine__push_module(L, n->module) != LUA_OK) {
@@ -320,7 +326,7 @@ static void push_named_thing(const struct naming *n, bool spare) {
     take_way(n);
     if (is_it(n) || search(n, module))
         return;
-    if (!spare)
+    if (!spare && !(nothing && lua_isnil(L, -1)))
         another(n);
     lua_pushnil(L);
 }
@@ -349,7 +355,8 @@ void tine__resolve_name(struct reader *r, struct frame *f, int first) {
         n.check_len = 0;
     }
     bool field = is_field(r, f, &n);
-    push_named_thing(&n, f[-1].kind == FRAME_SAME || field || r->lenient || is_spare(r, f));
+    push_named_thing(&n, f[-1].kind == FRAME_SAME || field || r->lenient || is_spare(r, f),
+                     is_target(f, &n));
     if (field && lua_isnil(L, -1)) {
         r->held = true;
         r->why = HELD_REPLACED;

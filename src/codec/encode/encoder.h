@@ -28,6 +28,7 @@ struct step {
         STEP_KEY_SELF, /* the key itself */
         STEP_UPVALUE,  /* at: the function, n: which */
         STEP_METATABLE,
+        STEP_KEPT,    /* n: the number of the name of the table that keeps it */
         STEP_GLOBAL,  /* at: the name */
         STEP_ENCODED, /* at: the class's name */
         STEP_DECODE,  /* at: the class's name */
@@ -68,7 +69,9 @@ struct encoder {
     /* The table that is encoded just now as something that the program has put into a module. */
     const void *added;
     int reach; /* stack index: the modules that were looked at for what is put just now along with a name; or 0 */
-    bool results; /* encoding what comes out of a task */
+    bool kept_known; /* it was looked at what modules keep about tables: */
+    uint64_t kept;   /* a bit for each of names.kept in which there is something */
+    bool results;    /* encoding what comes out of a task */
     bool has_function;
     const void *memo_fn; /* the function that code_of saw last, and its code, */
     struct code *memo_code;

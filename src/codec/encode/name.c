@@ -4,9 +4,11 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/base.h"
+#include "codec/changes/changes.h"
 #include "codec/changes/company.h"
 #include "codec/encode/company.h"
 #include "codec/encode/encoder.h"
+#include "codec/encode/kept.h"
 #include "codec/encode/name.h"
 #include "codec/encode/seen.h"
 #include "codec/files/files.h"
@@ -42,6 +44,12 @@ static bool is_in_added(const struct encoder *e, const struct name *n) {
     return false;
 }
 
+/* Is it a table that a module has made at run time and keeps something about? Others look the same, then. */
+static bool is_object(struct encoder *e, int idx, const struct name *n) {
+    return kept_possible(e) && n->kind == NAME_HELD && tine__kept_has(e, idx) &&
+           !tine__is_files(e, (uint32_t)(n - e->c->names.list));
+}
+
 int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step) {
     struct name *n = tine__name_find(e->c, p);
     const char *own = tine__own_table(e->c, p);
@@ -65,6 +73,8 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
         return r;
     if (r == GOES_BY_NAME)
         forget_met(e, p);
+    if (r == GOES_BY_BOTH && is_object(e, idx, n))
+        return NAME_BY_VALUE;
     if (r == GOES_BY_BOTH) {
         if ((r = tine__encode_op(e, 3, OP_SAME)) || (r = tine__name_put(e, n)) < 0)
             return r;

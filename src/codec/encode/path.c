@@ -147,6 +147,10 @@ static void push_step(struct encoder *e, const struct step *s) {
     case STEP_METATABLE:
         lua_pushliteral(L, "metatable");
         break;
+    case STEP_KEPT:
+        lua_pushfstring(L, "what module '%s' keeps about it",
+                        tine__name_root(e, tine__name_at(e->c, (uint32_t)s->n)));
+        break;
     case STEP_GLOBAL:
         push_in_function(L, "global", lua_tostring(L, s->at), (int)s->n);
         break;

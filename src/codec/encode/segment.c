@@ -183,7 +183,7 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     e->out = j->out;
     e->self = self;
     e->weak = e->classes = e->anchors = e->callee = 0;
-    e->checked = false;
+    e->checked = e->kept_known = false;
     e->results = j->kind >= JOB_VALUES;
     e->changes = j->kind < JOB_SHARED; /* a shared value comes with no call */
     e->memo_fn = NULL;

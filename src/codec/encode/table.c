@@ -11,6 +11,7 @@
 #include "codec/base.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/environment.h"
+#include "codec/encode/kept.h"
 #include "codec/encode/name.h"
 #include "codec/encode/object.h"
 #include "codec/encode/seen.h"
@@ -327,25 +328,9 @@ static int encode_special(struct encoder *e, int t, int meta, const struct step 
     return tine__encode_contents(e, t, meta, step);
 }
 
-int tine__encode_table(struct encoder *e, int t, const struct step *step) {
+int tine__encode_by_value(struct encoder *e, int t, const struct step *step) {
     lua_State *L = e->L;
-    const void *p = lua_topointer(L, t);
-    int err;
-    bool found;
-    if (unlikely(p == e->c->globals)) {
-        pack_bytes(e->out, (unsigned char[]){0xd4, EXT_ENV, 0}, 3);
-        return 0;
-    }
-    if (unlikely((err = encode_meet(e, t, p, step, &found)) || found))
-        return err;
-    if (name_possible(&e->c->names, p)) {
-        err = tine__name_encode(e, t, p, step);
-        if (err < 0 || err == NAME_DONE)
-            return err < 0 ? err : 0;
-    }
-    if (unlikely(e->levels % STACK_LEVELS == STACK_LEVELS - 1 && !lua_checkstack(L, STACK_ROOM)))
-        return tine__encode_nomem(e);
-    int meta = lua_getmetatable(L, t) ? lua_gettop(L) : 0;
+    int err, meta = lua_getmetatable(L, t) ? lua_gettop(L) : 0;
     if (unlikely(meta || e->classes)) {
         int top = lua_gettop(L) - (meta != 0);
         if (!lua_checkstack(L, STACK_ROOM))
@@ -357,4 +342,28 @@ int tine__encode_table(struct encoder *e, int t, const struct step *step) {
     }
     tine__encode_number(e, encode_newest(e), t);
     return tine__encode_contents(e, t, 0, step); /* leaves the stack as it was */
+}
+
+int tine__encode_table(struct encoder *e, int t, const struct step *step) {
+    lua_State *L = e->L;
+    const void *p = lua_topointer(L, t);
+    int err;
+    bool found, same = false;
+    if (unlikely(p == e->c->globals)) {
+        pack_bytes(e->out, (unsigned char[]){0xd4, EXT_ENV, 0}, 3);
+        return 0;
+    }
+    if (unlikely((err = encode_meet(e, t, p, step, &found)) || found))
+        return err;
+    if (name_possible(&e->c->names, p)) {
+        err = tine__name_encode(e, t, p, step);
+        if (err < 0 || err == NAME_DONE)
+            return err < 0 ? err : 0;
+        same = err == NAME_SAME;
+    }
+    if (unlikely(e->levels % STACK_LEVELS == STACK_LEVELS - 1 && !lua_checkstack(L, STACK_ROOM)))
+        return tine__encode_nomem(e);
+    if (kept_possible(e) && !same && (err = tine__kept_encode(e, t, step)))
+        return err < 0 ? err : 0;
+    return tine__encode_by_value(e, t, step);
 }

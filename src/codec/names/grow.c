@@ -145,6 +145,7 @@ static bool have_room(struct codec *c) {
     memset(list + n->count, 0, (used - n->count) * sizeof *list);
     n->list = list;
     n->count = used;
+    tine__names_find_kept(n);
     for (size_t i = 0; i < sizeof n->filter / sizeof *n->filter; i++)
         n->filter[i] |= n->index->filter[i];
     memset(n->plain, 0, sizeof n->plain);

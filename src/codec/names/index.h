@@ -29,7 +29,8 @@ struct place {
         root; /* numbers of the object one step nearer to the module, and of the module */
     uint8_t kind, depth;
     uint8_t builtin;
-    bool meta; /* the last step to it is a metatable */
+    bool meta;  /* the last step to it is a metatable */
+    bool keeps; /* a table with weak keys, and strong values: it keeps something about others */
 };
 
 /* All that can be reached. Codecs of one state share it, and nothing of it changes then; one that a codec has for itself may

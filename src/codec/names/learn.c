@@ -43,7 +43,7 @@ static size_t write_check(struct encoder *e, int idx, const struct name *n, char
         hash = tine__hash_function(L, e->self, idx);
     else if (n->kind == NAME_USERDATA)
         hash = tine__userdata_hash(L, idx);
-    else if (n->going == GOES_BY_NAME && n->file && n->file->lua)
+    else if (n->going == GOES_BY_NAME && !n->keeps && n->file && n->file->lua)
         hash = n->file->hash;
     else
         return 0;

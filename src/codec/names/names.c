@@ -108,6 +108,13 @@ void tine__index_drop(struct index *x) {
 
 /* ---- what a codec knows ---- */
 
+void tine__names_find_kept(struct names *n) {
+    n->nkept = 0;
+    for (uint32_t i = 0; i < n->count && n->nkept < KEPT_TABLES; i++)
+        if (n->index->list[i].keeps)
+            n->kept[n->nkept++] = i;
+}
+
 bool tine__names_open(struct codec *c, struct index *x) {
     struct names *n = &c->names;
     n->list = sys.calloc(x->used, sizeof *n->list);
@@ -116,6 +123,7 @@ bool tine__names_open(struct codec *c, struct index *x) {
     n->index = x;
     n->count = x->used;
     x->users++;
+    tine__names_find_kept(n);
     memcpy(n->filter, x->filter, sizeof n->filter);
     for (int i = 0; i < OWN_TABLES; i++) {
         uint32_t bit = name_filter_bit(c->own[i]);
@@ -133,7 +141,7 @@ void tine__names_free(struct codec *c) {
     tine__buf_free(&n->bytes);
     n->list = NULL;
     n->index = NULL;
-    n->count = 0;
+    n->count = n->nkept = 0;
     n->asked = 0;
     n->built = false;
     memset(n->plain, 0, sizeof n->plain);

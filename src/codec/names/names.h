@@ -18,6 +18,7 @@ enum going { GOES_BY_VALUE, GOES_BY_NAME, GOES_BY_BOTH };
 
 #define WAY_STEPS 15 /* when some on the way have gone by another one */
 #define WAY_MAX (WAY_STEPS + 1)
+#define KEPT_TABLES 64
 #define CHECK_MAX 40 /* bytes that say what is there: Lua interns strings as short as this */
 
 /* What a codec knows of one of these objects. All zero until it is asked for. */
@@ -33,11 +34,13 @@ struct name {
     uint8_t going;           /* enum going */
     bool known;              /* it was looked at: file, going and wire are good */
     bool fields;             /* the way to it is in the watch */
-    bool filled;  /* a table that functions of its module fill with what the program gives them */
-    bool told;    /* they put what they are given there, under keys that they are given */
-    bool moved;   /* it goes by another way than the index has: */
-    bool ranked;  /* of a module: that was looked for */
-    uint8_t rank; /* then, of what is in it: how good the way is */
+    bool filled; /* a table that functions of its module fill with what the program gives them */
+    bool told;   /* they put what they are given there, under keys that they are given */
+    bool
+        keeps; /* a table that has nothing but what belongs to other objects: nothing of it can be checked */
+    bool moved;         /* it goes by another way than the index has: */
+    bool ranked;        /* of a module: that was looked for */
+    uint8_t rank;       /* then, of what is in it: how good the way is */
     uint32_t parent;    /* the number of the object one step nearer, if it is moved */
     uint32_t look;      /* names.looks when its module was looked at for changes */
     uint32_t company;   /* so much goes along with it (company.c), */
@@ -50,6 +53,9 @@ struct names {
     uint32_t count;    /* how many: as many as the index has, or fewer while that becomes longer */
     uint32_t asked;    /* the number of the one that was asked for last */
     uint64_t filter[NAME_FILTER / 64]; /* the index's */
+    uint32_t
+        kept[KEPT_TABLES]; /* the numbers of tables that keep something about others: so many */
+    uint32_t nkept;
     struct buf bytes;
     uint64_t sum;   /* of package.loaded, when the index was built */
     uint64_t loads; /* codec.loads, when package.loaded was looked at */
@@ -74,6 +80,8 @@ const char *tine__name_push(struct encoder *e, const struct name *n);
 void tine__names_free(struct codec *c);
 /* Have the codec, which has none, use that index. False: no memory. */
 bool tine__names_open(struct codec *c, struct index *x);
+/* Note which tables of the index keep something about others. */
+void tine__names_find_kept(struct names *n);
 /* The numbers of the objects on the way to that of number `id`, the module's first. How many steps. */
 int tine__name_way(const struct names *n, uint32_t id, uint32_t way[WAY_MAX]);
 /* The number of the object one step nearer to its module. */

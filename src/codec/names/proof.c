@@ -5,6 +5,7 @@
 **     tables of a module with functions that its file defines (module tables, classes): the file's hash travels, and
 **         one of these functions (witness.c)
 **     functions that the file defines once, not inside of another function nor in a loop; their hash travels
+**     tables in which the module keeps something about others, which is part of these (encode/kept.c)
 **     C functions: library and place in it travel        userdata: the name of its class does
 **
 ** By name and value goes what may be the same: tables of data, sentinels, closures that another function made. The
@@ -233,8 +234,9 @@ static enum going table_goes(struct encoder *e, int t, struct name *n) {
     if (!n->file)
         return GOES_BY_VALUE;
     bool module = n->kind == NAME_MODULE;
-    bool own = has_own(e, n->file, t, module, module);
-    return own || (!module && is_class(e, t, n)) ? GOES_BY_NAME : GOES_BY_BOTH;
+    bool own = has_own(e, n->file, t, module, module) || (!module && is_class(e, t, n));
+    n->keeps = !own && !module && e->c->names.index->list[n - e->c->names.list].keeps;
+    return own || n->keeps ? GOES_BY_NAME : GOES_BY_BOTH;
 }
 
 uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char *module, int t) {

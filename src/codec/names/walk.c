@@ -290,6 +290,20 @@ static void enter_steps(struct building *b, int at) {
     }
 }
 
+/* Has the table at `at` weak keys, and strong values? */
+static bool is_keeper(lua_State *L, int at) {
+    bool is = false;
+    if (!lua_istable(L, at) || !lua_getmetatable(L, at))
+        return false;
+    lua_pushliteral(L, "__mode");
+    if (lua_rawget(L, -2) == LUA_TSTRING) {
+        const char *mode = lua_tostring(L, -1);
+        is = strchr(mode, 'k') && !strchr(mode, 'v');
+    }
+    lua_settop(L, at);
+    return is;
+}
+
 /* The same from the object number `id`. */
 static void expand(struct building *b, uint32_t id) {
     lua_State *L = b->e->L;
@@ -299,6 +313,8 @@ static void expand(struct building *b, uint32_t id) {
         return;
     lua_rawgeti(L, b->objects, (lua_Integer)id + 1);
     int at = lua_gettop(L);
+    if (!b->looking && !b->from->builtin)
+        b->index->list[id].keeps = is_keeper(L, at);
     if (lua_isnil(L, at))
         b->failed = true; /* it lived when the index was made */
     else if (b->from->depth < NAME_STEPS && b->from->kind != NAME_CFUNCTION && is_way(b))

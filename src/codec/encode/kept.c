@@ -1,0 +1,151 @@
+/* What modules keep about a table, to bytes.
+**
+** A module may keep what belongs to an object apart from it: in a table of its own, with weak keys, under the object. That is
+** part of the object, as it goes when this goes; so it travels with it, and is in the same table of the other side's module.
+*/
+#include <lua.h>
+#include "base/error.h"
+#include "codec/base.h"
+#include "codec/encode/encoder.h"
+#include "codec/encode/kept.h"
+#include "codec/encode/name.h"
+#include "codec/encode/table.h"
+#include "codec/encode/value.h"
+#include "codec/names/names.h"
+#include "codec/state.h"
+#include "codec/wire.h"
+
+/* Push the table number `i` of those that modules keep things in; false, and nothing: it is not where it was. */
+static bool push_keeper(struct encoder *e, unsigned i) {
+    lua_State *L = e->L;
+    const struct name *n = tine__name_at(e->c, e->c->names.kept[i]);
+    if (!tine__name_walk(e, n))
+        return false;
+    if (lua_istable(L, -1) && lua_topointer(L, -1) == n->key)
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+/* Push the list of these tables; of those that have something in them e->kept has a bit. */
+static void push_keepers(struct encoder *e) {
+    lua_State *L = e->L;
+    int list = lua_gettop(L) + 1;
+    if (e->kept_known) {
+        lua_rawgeti(L, e->self, ST_KEPT);
+        return;
+    }
+    lua_newtable(L);
+    lua_pushvalue(L, list);
+    lua_rawseti(L, e->self, ST_KEPT);
+    e->kept = 0;
+    e->kept_known = true;
+    for (unsigned i = 0; i < e->c->names.nkept; i++, lua_settop(L, list)) {
+        if (!push_keeper(e, i))
+            continue;
+        lua_pushnil(L);
+        if (!lua_next(L, list + 1))
+            continue;
+        lua_settop(L, list + 1);
+        lua_rawseti(L, list, (lua_Integer)i + 1);
+        e->kept |= UINT64_C(1) << i;
+    }
+}
+
+/* Push what they keep about the table at `t`, each thing behind the number of its place in names.kept. How many, or an
+** error. */
+static int push_kept(struct encoder *e, int t, int list) {
+    lua_State *L = e->L;
+    int count = 0;
+    for (unsigned i = 0; i < KEPT_TABLES; i++) {
+        int top = lua_gettop(L);
+        if (!(e->kept >> i & 1))
+            continue;
+        lua_rawgeti(L, list, (lua_Integer)i + 1);
+        lua_pushvalue(L, t);
+        if (lua_rawget(L, top + 1) == LUA_TNIL) {
+            lua_settop(L, top);
+            continue;
+        }
+        int r = tine__name_consider(e, top + 1, tine__name_at(e->c, e->c->names.kept[i]));
+        if (r < 0)
+            return r;
+        lua_pushinteger(L, i);
+        lua_replace(L, top + 1);
+        if (r == GOES_BY_VALUE)
+            lua_settop(L, top);
+        else
+            count++;
+    }
+    return count;
+}
+
+/* One thing: the name of the table that it is kept in, and the value at `at`. What cannot travel stays, for it may be what the
+** module can find again: then there is a text instead of the name. */
+static int put_kept(struct encoder *e, int at, const struct step *up) {
+    lua_State *L = e->L;
+    struct encode_point point = tine__encode_mark(e);
+    uint32_t id = e->c->names.kept[lua_tointeger(L, at - 1)];
+    const struct name *n = tine__name_at(e->c, id);
+    int top = lua_gettop(L), err = tine__name_put(e, n);
+    if (err < 0)
+        return err;
+    struct step step = {.up = up, .kind = STEP_KEPT, .n = id};
+    err = tine__encode_value(e, at, &step);
+    if (err == TINE_ESERIALIZE) {
+        lua_settop(L, top);
+        tine__encode_rewind(e, &point);
+        tine__name_push(e, n);
+        err = tine__encode_value(e, -1, up);
+        if (!err)
+            err = tine__encode_held(e, HELD_ADDED);
+    }
+    if (!err)
+        lua_settop(L, top);
+    return err;
+}
+
+bool tine__kept_has(struct encoder *e, int t) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool has = false;
+    if (!lua_checkstack(L, STACK_ROOM))
+        return false;
+    push_keepers(e);
+    for (unsigned i = 0; !has && i < KEPT_TABLES; i++) {
+        if (!(e->kept >> i & 1))
+            continue;
+        lua_rawgeti(L, top + 1, (lua_Integer)i + 1);
+        lua_pushvalue(L, t);
+        has = lua_rawget(L, top + 2) != LUA_TNIL;
+        lua_settop(L, top + 1);
+    }
+    lua_settop(L, top);
+    return has;
+}
+
+int tine__kept_encode(struct encoder *e, int t, const struct step *step) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    if (!lua_checkstack(L, STACK_ROOM + 2 * KEPT_TABLES))
+        return tine__encode_nomem(e);
+    push_keepers(e);
+    int count = e->kept ? push_kept(e, t, top + 1) : 0;
+    if (count <= 0) {
+        if (count == 0)
+            lua_settop(L, top);
+        return count;
+    }
+    if (++e->levels > MAX_LEVELS)
+        return tine__encode_fail(e, step, "nested more than %d levels deep", MAX_LEVELS);
+    int err = tine__encode_op(e, 2 + 2 * (unsigned)count, OP_KEPT);
+    if (!err)
+        err = tine__encode_by_value(e, t, step);
+    for (int i = 0; !err && i < count; i++)
+        err = put_kept(e, top + 3 + 2 * i, step);
+    if (err)
+        return err;
+    e->levels--;
+    lua_settop(L, top);
+    return 1;
+}
