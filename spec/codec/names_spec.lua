@@ -271,6 +271,25 @@ describe("globals", function()
     assert.same({ "a", "b" }, { call(function() return f(), g() end) })
   end)
 
+  it("of very many environments are told apart, or refused: the last of them were one", function()
+    local list = {}
+    local function count()
+      local n = 0
+      for i, f in ipairs(list) do n = n + (f() == i and 1 or 0) end
+      return n
+    end
+    for i = 1, 198 do
+      list[i] = load("return codec_e", "=f", "t", setmetatable({ codec_e = i }, { __index = _G }))
+    end
+    assert.equal(198, call(count))
+    for i = 199, 210 do
+      list[i] = load("return codec_e", "=f", "t", setmetatable({ codec_e = i }, { __index = _G }))
+    end
+    local fn, message = c:fn(count)
+    assert.is_nil(fn)
+    assert.matches("upvalue '_ENV' of function at f: cannot send functions with more than 200 environments", message)
+  end)
+
   it("of functions in a result come back", function()
     local f = call(load [[
       function codec_made() return 'made' end

@@ -45,7 +45,7 @@ enum wire_held {
 
 /* Tables, functions and registered objects may lie so deep in each other. */
 #define MAX_LEVELS 1000
-/* Environments of one call that are told apart; the last number is shared by the rest. */
+/* Environments of one call. */
 #define MAX_ENVS 200
 
 /* The number in front of a function's globals: of its environment, whether that keeps what is written to it, and how

@@ -84,14 +84,14 @@ static bool is_same_env(struct encoder *e, const struct seen_entry *s, int env) 
         return true;
     lua_rawgeti(L, e->self, ST_WEAK);
     lua_rawgeti(L, -1, -(lua_Integer)s->ordinal);
-    bool same = s->kind == SEEN_ENV && s->ordinal < MAX_ENVS && lua_rawequal(L, -1, env);
+    bool same = s->kind == SEEN_ENV && lua_rawequal(L, -1, env);
     lua_pop(L, 2);
     return same;
 }
 
 /* The number of the call environment that stands for the value at `env` of an upvalue _ENV; 0: that
 ** is no globals table. Negative: error. */
-int tine__env_number(struct encoder *e, int env) {
+int tine__env_number(struct encoder *e, int env, const struct step *step) {
     const char *p = lua_topointer(e->L, env);
     bool found;
     env = lua_absindex(e->L, env);
@@ -110,9 +110,11 @@ int tine__env_number(struct encoder *e, int env) {
     s = &e->seen.entries[at];
     if (found && is == (s->kind == SEEN_ENV))
         return is ? (int)s->ordinal : 0;
+    if (is && e->nenvs == MAX_ENVS)
+        return tine__encode_fail(
+            e, step, "cannot send functions with more than %d environments at once", MAX_ENVS);
     s->kind = is ? SEEN_ENV : SEEN_NO_ENV;
-    if (is && e->nenvs < MAX_ENVS)
-        e->nenvs++;
+    e->nenvs += is;
     s->ordinal = e->nenvs;
     s->marked = false;
     if (is && p != e->c->globals)
@@ -120,13 +122,11 @@ int tine__env_number(struct encoder *e, int env) {
     return is ? (int)e->nenvs : 0;
 }
 
-/* The table's entry as an environment, when the other side does not know yet that it is a value, too; else NULL. The last
-** number is that of several. */
+/* The table's entry as an environment, when the other side does not know yet that it is a value, too; else NULL. */
 static struct seen_entry *unknown_env(struct encoder *e, int t) {
     const char *p = lua_topointer(e->L, t);
     struct seen_entry *s = tine__seen_find(&e->seen, p + 1);
-    bool is = s && s->kind == SEEN_ENV && !s->marked && s->ordinal < MAX_ENVS &&
-              p != e->c->globals && is_same_env(e, s, t);
+    bool is = s && s->kind == SEEN_ENV && !s->marked && p != e->c->globals && is_same_env(e, s, t);
     return is ? s : NULL;
 }
 

@@ -29,7 +29,7 @@ static int encode_upvalue_value(struct encoder *e, const struct code *code, cons
     lua_State *L = e->L;
     if (unlikely(step->n == code->env)) {
         if (*env == 0) /* not asked yet */
-            *env = tine__env_number(e, -1);
+            *env = tine__env_number(e, -1, step);
         if (*env < 0)
             return *env;
         if (*env > 0)

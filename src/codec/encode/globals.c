@@ -305,7 +305,7 @@ int tine__encode_globals(struct encoder *e, const struct code *code, int fn, int
     lua_rawgetp(L, -1, code);
     lua_replace(L, -2);
     lua_getupvalue(L, fn, code->env);
-    if (env == 0 && (env = tine__env_number(e, -1)) < 0)
+    if (env == 0 && (env = tine__env_number(e, -1, up)) < 0)
         return env;
     if (env == 0 || lua_isnil(L, n.names)) {
         lua_settop(L, top);
