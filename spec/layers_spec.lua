@@ -46,8 +46,8 @@ end
 local RECURSION = {
   { "codec/decode/decode codec/decode/operation codec/decode/parser",
     "an operation holds values, and a value may be an operation, or shared: that is a message of its own" },
-  { "codec/encode/change codec/encode/company codec/encode/function codec/encode/globals codec/encode/kept codec/encode/name "
-    .. "codec/encode/object codec/encode/table codec/encode/userdata codec/encode/value",
+  { "codec/encode/change codec/encode/company codec/encode/function codec/encode/globals codec/encode/kept "
+    .. "codec/encode/name codec/encode/object codec/encode/table codec/encode/userdata codec/encode/value",
     "a function holds values, a value may be a function; with a module go values that the program has put into it" },
   { "worker/ahead worker/preload worker/prelude worker/root worker/root_main worker/root_make worker/server worker/state"
     .. " worker/takeover worker/worker",
