@@ -1,11 +1,12 @@
-# zsh -f complete.zsh FOLDER LINE: what zsh offers behind LINE, with the completion functions of FOLDER.
+# zsh -f complete.zsh FOLDER LINE DUMP: what zsh offers behind LINE, with the completion functions of FOLDER. DUMP is
+# where compinit keeps what it has found in the thousand files of functions, so that only the first zsh reads them.
 #
 # zsh completes at a terminal only: there is one, and compadd, which all completions go through, says what it is given.
 setopt extended_glob
 zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell "PROMPT= ; unset zle_bracketed_paste; stty -echo -onlcr; fpath=(${(q)1} \$fpath)"
-zpty -w shell 'autoload -Uz compinit && compinit -u -D'
+zpty -w shell "autoload -Uz compinit && compinit -u -C -d ${(q)3}"
 zpty -w shell 'compadd() {
     if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]]; then builtin compadd "$@"; return; fi
     local -a offered
