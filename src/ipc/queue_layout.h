@@ -30,10 +30,10 @@ struct queue_calls {
     LINE struct queue_slot slot[QUEUE_SLOTS];
 };
 
-/* A worker that looks for items again and again before it sleeps. */
+/* A worker that looks for items again and again before it sleeps; or one that was woken and has not come yet. */
 struct spinner {
     LINE _Atomic uint32_t worker; /* 0: nobody */
-    _Atomic uint64_t beat;        /* ns: when it looked last */
+    _Atomic uint64_t beat;        /* ns: when it looked last; was woken */
 };
 
 /* A worker that sleeps so lightly that nobody needs to be woken. */
@@ -48,6 +48,7 @@ struct queue_claims {
         LINE _Atomic uint32_t word;
     } bell[QUEUE_BELLS];
     struct spinner spinner[QUEUE_SPINNERS];
+    struct spinner coming; /* of those that were woken, the last */
     struct watcher watcher;
     LINE _Atomic uint32_t spared; /* wakes, by the watcher */
     LINE _Atomic uint64_t groups; /* bit g: sleepers[g] has been in use; never cleared */
@@ -97,7 +98,9 @@ static inline struct queue_slot *slot_of(const struct queue *q, uint64_t seq) {
 _Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word);
 /* Wake so many sleepers, by who has looked after its store already (tine__queue_wake). True: as many slept. */
 bool tine__queue_wake_some(struct queue *q, unsigned n);
-/* How many workers are just looking for items. One that was stopped, or is kept from the processor, is not. */
+/* Does somebody look from this seat? Not one that was stopped, or is kept from the processor. */
+bool tine__queue_spins(const struct spinner *s, uint64_t now);
+/* How many workers are just looking for items, or will in a moment. */
 unsigned tine__queue_spinners(const struct queue *q, uint64_t now);
 /* Is there one that looks soon? Not so one that was stopped. */
 bool tine__queue_is_watched(const struct queue *q, uint64_t now);

@@ -26,24 +26,33 @@ static int look(struct queue *q) {
     return closing ? TINE_ESHUTDOWN : TINE_EAGAIN;
 }
 
+static bool replace(_Atomic uint32_t *seat, uint32_t other, unsigned worker) {
+    return atomic_compare_exchange_strong_explicit(seat, &other, worker, memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
 /* Take a seat that is free. */
 static bool sit_down(_Atomic uint32_t *seat, unsigned worker) {
-    uint32_t nobody = 0;
-    return atomic_load_explicit(seat, memory_order_relaxed) == 0 &&
-           atomic_compare_exchange_strong_explicit(seat, &nobody, worker, memory_order_relaxed,
-                                                   memory_order_relaxed);
+    return atomic_load_explicit(seat, memory_order_relaxed) == 0 && replace(seat, 0, worker);
 }
 
 /* --- spinning --- */
 
-/* A seat among those that spin. NULL: enough do, or it would not pay. */
-static struct spinner *begin_to_spin(struct queue *q, unsigned worker) {
+/* A seat among those that spin; perhaps of one that is kept from the processor, which gives up then. NULL: enough do, or it
+** would not pay. */
+static struct spinner *begin_to_spin(struct queue *q, unsigned worker, uint64_t now) {
     if (q->in_vain >= IN_VAIN && ++q->in_vain % ONE_OF)
         return NULL;
-    for (unsigned i = 0; i < QUEUE_SPINNERS; i++)
-        if (sit_down(&q->k->spinner[i].worker, worker))
-            return &q->k->spinner[i];
+    for (struct spinner *s = q->k->spinner; s < q->k->spinner + QUEUE_SPINNERS; s++) {
+        uint32_t other = atomic_load_explicit(&s->worker, memory_order_relaxed);
+        if (!tine__queue_spins(s, now) && replace(&s->worker, other, worker))
+            return s;
+    }
     return NULL;
+}
+
+static bool has_seat(const struct spinner *s, unsigned worker) {
+    return atomic_load_explicit(&s->worker, memory_order_relaxed) == worker;
 }
 
 /* What was left to us that nobody was woken for: one item we take ourselves, unless we are told something, and do that
@@ -68,10 +77,10 @@ static int spin_and_look(struct queue *q, unsigned worker, uint64_t spin) {
     struct yield y;
     int r = look(q);
     bool more = r == TINE_EAGAIN && tine__yield_begin(&y, spin);
-    struct spinner *s = more ? begin_to_spin(q, worker) : NULL;
+    struct spinner *s = more ? begin_to_spin(q, worker, y.now) : NULL;
     if (!s)
         return r;
-    while (more && r == TINE_EAGAIN) {
+    while (more && r == TINE_EAGAIN && has_seat(s, worker)) {
         atomic_store_explicit(&s->beat, y.now, memory_order_relaxed);
         KILL_POINT("spinning");
         more = tine__yield(&y);
@@ -139,6 +148,14 @@ static void sleep_for(struct queue *q, unsigned worker, uint64_t patience) {
     q->brief = tine__now() - since < SHORT ? q->brief + 1 : 0;
 }
 
+/* For items that were put since we were woken nobody else was. */
+static void arrive(struct queue *q, unsigned worker) {
+    if (atomic_load_explicit(&q->k->coming.worker, memory_order_relaxed) != worker)
+        return;
+    tine__queue_leave_seat(&q->k->coming.worker, worker);
+    pass_on(q);
+}
+
 static int sleep_and_look(struct queue *q, unsigned worker, uint64_t patience) {
     announce_sleeper(q, worker);
     KILL_POINT("announced");
@@ -149,6 +166,7 @@ static int sleep_and_look(struct queue *q, unsigned worker, uint64_t patience) {
         r = look(q);
     }
     tine__queue_wakes(q, worker);
+    arrive(q, worker);
     return r;
 }
 

@@ -1,14 +1,22 @@
 /* Who is woken for items (ipc/queue.h). */
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/hot.h"
 #include "base/sys.h"
 #include "ipc/futex.h"
 #include "ipc/queue_layout.h"
 
-#define FRESH 10000ull /* ns: who has looked so lately looks again at once */
+#define FRESH 10000ull   /* ns: who has looked so lately looks again at once */
+#define COMING 100000ull /* ns: who was woken has come, if nothing keeps it from the processor */
 #define WATCH_LATE \
     100000u /* ns: so late does a short sleep end, by the kernel's slack and a busy processor */
+
+/* It is on its way. */
+static void expect(struct queue *q, unsigned worker) {
+    atomic_store_explicit(&q->k->coming.beat, tine__now(), memory_order_relaxed);
+    atomic_store_explicit(&q->k->coming.worker, worker, memory_order_relaxed);
+}
 
 static void rouse(struct queue *q, unsigned worker) {
     atomic_store_explicit(&q->k->wake[worker], 1, memory_order_release);
@@ -21,11 +29,14 @@ static bool wake_in(struct queue *q, unsigned group) {
     uint64_t bits;
     while ((bits = atomic_load_explicit(sleepers, memory_order_relaxed)) != 0) {
         uint64_t bit = bits & -bits;
-        /* acquire: the sleeper's zero in its futex word comes before our 1 */
-        if (atomic_fetch_and_explicit(sleepers, ~bit, memory_order_acquire) & bit) {
-            rouse(q, group * 64 + (unsigned)__builtin_ctzll(bit));
+        unsigned worker = group * 64 + (unsigned)__builtin_ctzll(bit);
+        expect(q, worker);
+        /* acquire: the sleeper's zero in its futex word comes before our 1; release: it sees that it was expected */
+        if (atomic_fetch_and_explicit(sleepers, ~bit, memory_order_acq_rel) & bit) {
+            rouse(q, worker);
             return true;
         }
+        tine__queue_leave_seat(&q->k->coming.worker, worker); /* it has got up by itself */
     }
     return false;
 }
@@ -66,15 +77,21 @@ bool tine__queue_sleeps(const struct queue *q) {
 
 /* --- who looks without being woken --- */
 
-/* Was this lately, or (by who has read the clock after us) a moment from now? */
-static bool is_fresh(const _Atomic uint64_t *beat, uint64_t now) {
-    return now - atomic_load_explicit(beat, memory_order_relaxed) + FRESH < 2 * FRESH;
+/* Is somebody there who looked, or was woken, within so many ns, or (by who has read the clock after us) a moment from
+** now? */
+static bool is_within(const struct spinner *s, uint64_t now, uint64_t within) {
+    return atomic_load_explicit(&s->worker, memory_order_relaxed) &&
+           now - atomic_load_explicit(&s->beat, memory_order_relaxed) + FRESH < within + FRESH;
+}
+
+bool tine__queue_spins(const struct spinner *s, uint64_t now) {
+    return is_within(s, now, FRESH);
 }
 
 unsigned tine__queue_spinners(const struct queue *q, uint64_t now) {
-    unsigned n = 0;
+    unsigned n = is_within(&q->k->coming, now, COMING);
     for (const struct spinner *s = q->k->spinner; s < q->k->spinner + QUEUE_SPINNERS; s++)
-        n += atomic_load_explicit(&s->worker, memory_order_relaxed) && is_fresh(&s->beat, now);
+        n += tine__queue_spins(s, now);
     return n;
 }
 
@@ -90,8 +107,8 @@ HOT bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t n
     /* items, then who spins, watches and sleeps; they: that they do so no more, or do, then items */
     store_then_look();
     unsigned spinners = tine__queue_spinners(q, now);
-    if (spinners == 0 && left && tine__queue_sleeps(q)) /* else they pass on what they find */
-        n = tine__queue_ready(q);
+    if (spinners == 0 && left && tine__queue_sleeps(q) && tine__queue_ready(q) > n)
+        n++; /* who comes passes on what it finds */
     if (n > spinners && tine__queue_is_watched(q, now)) {
         _Atomic uint32_t *spared = &q->k->spared; /* only we write it */
         atomic_store_explicit(spared, atomic_load_explicit(spared, memory_order_relaxed) + 1,
@@ -108,8 +125,9 @@ HOT bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t n
 void tine__queue_wakes(struct queue *q, unsigned worker) {
     _Atomic uint64_t *sleepers = &q->k->sleepers[worker / 64];
     uint64_t bit = (uint64_t)1 << worker % 64;
-    if (atomic_load_explicit(sleepers, memory_order_relaxed) & bit)
-        atomic_fetch_and_explicit(sleepers, ~bit, memory_order_relaxed);
+    /* acquire: who has cleared it expects us */
+    if (atomic_load_explicit(sleepers, memory_order_acquire) & bit)
+        atomic_fetch_and_explicit(sleepers, ~bit, memory_order_acquire);
 }
 
 void tine__queue_leave_seat(_Atomic uint32_t *seat, unsigned worker) {
@@ -122,6 +140,7 @@ void tine__queue_leave_seat(_Atomic uint32_t *seat, unsigned worker) {
 void tine__queue_forget(struct queue *q, unsigned worker) {
     tine__queue_wakes(q, worker);
     tine__queue_leave_seat(&q->k->watcher.worker, worker);
+    tine__queue_leave_seat(&q->k->coming.worker, worker);
     for (unsigned i = 0; i < QUEUE_SPINNERS; i++)
         tine__queue_leave_seat(&q->k->spinner[i].worker, worker);
 }

@@ -440,6 +440,87 @@ static void nobody_is_woken_for_what_a_spinner_takes(void) {
     close_both();
 }
 
+/* Worker 4 was woken so many ns ago: how many are, beside it, when one item more is announced? */
+static unsigned woken_beside_one_that_comes(uint64_t since) {
+    q.k->coming.worker = 4;
+    q.k->coming.beat = tine__now() - since;
+    return woken_for(1);
+}
+
+/* It passes on what it finds. Were each item to wake another one, a stream of small tasks would wake all that sleep before
+** the first is there. */
+static void nobody_is_woken_while_one_comes(void) {
+    bool once = false;
+    open_both();
+    for (int tries = 0; tries < 10000 && !once; tries++) /* we may be kept from the processor */
+        once = woken_beside_one_that_comes(0) == 0;
+    CHECK(once);
+    CHECK_EQ(woken_beside_one_that_comes(1000000000),
+             1); /* one that was stopped is not waited for */
+    q.k->coming.worker = 4;
+    tine__queue_bury(&q, 4);
+    CHECK_EQ(q.k->coming.worker, 0);
+    close_both();
+}
+
+/* Another one is woken for what was left to who has not come; it will pass on the rest. */
+static void not_all_are_woken_for_what_was_left(void) {
+    open_both();
+    for (unsigned i = 0; i < 5; i++)
+        put(i), announce_sleeper(5 + i);
+    tine__queue_announce(&q, 1, true, tine__now());
+    CHECK_EQ(q.k->coming.worker, 6);
+    CHECK_EQ(q.k->wake[5] + q.k->wake[6], 2);
+    CHECK_EQ(q.k->wake[7] + q.k->wake[8] + q.k->wake[9], 0);
+    close_both();
+}
+
+static void *wait_as_3(void *arg) {
+    (void)arg;
+    CHECK_EQ(tine__queue_wait(&w, 3, 0, UINT64_MAX), 0);
+    return NULL;
+}
+
+static void who_comes_wakes_the_next(void) {
+    pthread_t t;
+    open_both();
+    announce_sleeper(5);
+    CHECK_EQ(pthread_create(&t, NULL, wait_as_3, NULL), 0);
+    while (!(q.k->sleepers[0] & 1u << 3))
+        ;
+    put(1), put(2);
+    q.k->coming.beat = 0;
+    tine__queue_announce(&q, 1, false, tine__now()); /* wakes worker 3 */
+    pthread_join(t, NULL);
+    CHECK_EQ(q.k->coming.worker, 5);
+    CHECK_EQ(q.k->wake[5], 1);
+    close_both();
+}
+
+static void *spin_as_3(void *arg) {
+    (void)arg;
+    CHECK_EQ(tine__queue_wait(&w, 3, UINT64_C(3600000000000), UINT64_MAX), 0);
+    return NULL;
+}
+
+/* Two that spin were stopped: another one takes a seat of theirs. */
+static void a_seat_is_lost_by_who_does_not_look(void) {
+    pthread_t t;
+    open_both();
+    spin(1000000000, 1000000000);
+    CHECK_EQ(pthread_create(&t, NULL, spin_as_3, NULL), 0);
+    while (atomic_load(&q.k->spinner[0].worker) != 3)
+        ;
+    CHECK_EQ(q.k->spinner[1].worker, 2);
+    atomic_store(&q.k->spinner[0].worker, 9); /* as it loses it again, it goes to sleep */
+    while (!(atomic_load(&q.k->sleepers[0]) & 1u << 3))
+        ;
+    put(1);
+    CHECK(tine__queue_wake(&q));
+    pthread_join(t, NULL);
+    close_both();
+}
+
 /* Worker 4 has the watcher's seat, and looks in so many ns. */
 static bool is_watched(int64_t in) {
     w.k->watcher.worker = 4;
@@ -494,7 +575,7 @@ static void the_watcher_helps_where_items_lie(void) {
         pthread_join(t, NULL);
         CHECK_EQ(q.k->watcher.worker, 0);
         CHECK(q.k->wake[5] || n < 2);
-        CHECK(q.k->wake[6] || n < 3);
+        CHECK(q.k->wake[6] || n < 3 || q.k->coming.worker == 5); /* which wakes it */
         close_both();
     }
 }
@@ -647,6 +728,10 @@ int main(void) {
     lifted_items_come_behind_another_one();
     each_sleep_is_ended_once();
     nobody_is_woken_for_what_a_spinner_takes();
+    nobody_is_woken_while_one_comes();
+    not_all_are_woken_for_what_was_left();
+    who_comes_wakes_the_next();
+    a_seat_is_lost_by_who_does_not_look();
     nobody_is_woken_beside_a_watcher();
     the_watcher_helps_where_items_lie();
     shut_lets_what_is_there_be_taken();
