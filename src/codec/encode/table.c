@@ -328,7 +328,8 @@ static int encode_special(struct encoder *e, int t, int meta, const struct step 
     return tine__encode_contents(e, t, meta, step);
 }
 
-int tine__encode_by_value(struct encoder *e, int t, const struct step *step) {
+static inline __attribute__((always_inline)) int encode_by_value(struct encoder *e, int t,
+                                                                 const struct step *step) {
     lua_State *L = e->L;
     int err, meta = lua_getmetatable(L, t) ? lua_gettop(L) : 0;
     if (unlikely(meta || e->classes)) {
@@ -342,6 +343,10 @@ int tine__encode_by_value(struct encoder *e, int t, const struct step *step) {
     }
     tine__encode_number(e, encode_newest(e), t);
     return tine__encode_contents(e, t, 0, step); /* leaves the stack as it was */
+}
+
+int tine__encode_by_value(struct encoder *e, int t, const struct step *step) {
+    return encode_by_value(e, t, step);
 }
 
 int tine__encode_table(struct encoder *e, int t, const struct step *step) {
@@ -365,5 +370,5 @@ int tine__encode_table(struct encoder *e, int t, const struct step *step) {
         return tine__encode_nomem(e);
     if (kept_possible(e) && !same && (err = tine__kept_encode(e, t, step)))
         return err < 0 ? err : 0;
-    return tine__encode_by_value(e, t, step);
+    return encode_by_value(e, t, step);
 }
