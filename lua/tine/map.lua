@@ -252,6 +252,9 @@ end
 -- The next result is not at hand.
 local function go_on(m)
     local c = control(m)
+    if not c then -- who follows it has closed it just now
+        return nil
+    end
     local service = loop.here(c.pool)
     if not c.reading then
         c.reading = true

@@ -85,6 +85,20 @@ describe("map with progress", function()
     assert.equal(n, #told)
   end)
 
+  it("may close the map, which is over then", function() -- the step raised an error of map.lua's own
+    for at = 1, 4 do
+      for _, ahead in ipairs { 1, 4 } do
+        local m
+        local function enough(done) if done >= at then m:close() end end
+        m = pool:map(math.abs, { 1, 2, 3, 4 }, { progress = enough, buffersize = ahead, chunksize = 1 })
+        local given = 0
+        for _ in m do given = given + 1 end
+        assert.is_true(given < 4)
+        assert.is_nil(m())
+      end
+    end
+  end)
+
   it("tells of a map without items", function()
     local told, follow = collector()
     pool:map(math.abs, {}, { progress = follow }):totable()
