@@ -11,7 +11,14 @@ if arg[1] == "--help" then
   os.exit(true)
 end
 
-local RECORDS = math.tointeger(tonumber(arg[1] or 20000)) or error("RECORDS is a number, not " .. arg[1], 0)
+local function whole(text)
+  local n = math.tointeger(tonumber(text))
+  if n and n > 0 then return n end
+  io.stderr:write("RECORDS is a whole number, not '", text, "'\n")
+  os.exit(2)
+end
+
+local RECORDS = whole(arg[1] or 20000)
 local TASKS = 40
 
 -- In the preload it is made in place, so this must not depend on anything else.

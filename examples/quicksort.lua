@@ -13,8 +13,15 @@ if arg[1] == "--help" then
   os.exit(true)
 end
 
+local function whole(text)
+  local n = math.tointeger(tonumber(text))
+  if n and n >= 0 then return n end
+  io.stderr:write("how many is a whole number, not '", text, "'\n")
+  os.exit(2)
+end
+
 local compare = arg[1] == "--compare"
-local count = tonumber(arg[compare and 2 or 1]) or 200000
+local count = whole(arg[compare and 2 or 1] or 200000)
 local ALONE <const> = 20000 -- numbers that are sorted where they are
 local PIECE <const> = 100 -- numbers that are packed at a time
 

@@ -129,6 +129,19 @@ for _, with in ipairs { "lua5.4", "tine" } do
       assert.is_true(different <= #image // 200, different)
     end)
 
+    it("does not put a number of its own in the place of a wrong one", function()
+      for _, name in ipairs {
+        "quicksort", "lookup", "mandelbrot", "loops/luv", "loops/cqueues", "loops/copas",
+      } do
+        for _, wrong in ipairs { "x", "1.5", "-1" } do
+          local ended = program.run(("arg[0] = %q dofile(arg[0])"):format(root .. "/examples/" .. name .. ".lua"),
+            { tine = with == "tine", args = { wrong } })
+          assert.matches("^[%a ]+ is a [^\n]*, not '" .. wrong:gsub("%p", "%%%0") .. "'\n$", ended.err)
+          assert.same({ "", 2 }, { ended.out, ended.code })
+        end
+      end
+    end)
+
     it("mandelbrot fails where its picture cannot be written", function()
       local ended = program.run(("arg[0] = %q dofile(arg[0])"):format(root .. "/examples/mandelbrot.lua"),
         { tine = with == "tine", args = { "90", "60", "/dev/full" } }) -- it was a success

@@ -16,6 +16,12 @@ if arg[1] == "--help" then
   os.exit(true, true)
 end
 
+local port = math.tointeger(tonumber(arg[1] or 0))
+if not port or port < 0 or port > 65535 then
+  io.stderr:write("port is a number up to 65535, not '", arg[1], "'\n")
+  os.exit(2, true)
+end
+
 local function primes(n)
   local count, composite = 0, {}
   for i = 2, n do
@@ -45,7 +51,7 @@ local function answer(line)
   return n and tostring(pool:submit(primes, n):await()) or "a number, please"
 end
 
-local server = assert(socket.bind("127.0.0.1", tonumber(arg[1]) or 0))
+local server = assert(socket.bind("127.0.0.1", port))
 copas.addserver(server, function(client)
   client = copas.wrap(client)
   while true do

@@ -15,6 +15,12 @@ if arg[1] == "--help" then
   os.exit(true, true)
 end
 
+local port = math.tointeger(tonumber(arg[1] or 0))
+if not port or port < 0 or port > 65535 then
+  io.stderr:write("port is a number up to 65535, not '", arg[1], "'\n")
+  os.exit(2, true)
+end
+
 local function primes(n)
   local count, composite = 0, {}
   for i = 2, n do
@@ -30,7 +36,7 @@ local loop = cqueues.new()
 local pool <close> = tine.pool { workers = 2, max_pending = 50 }
 require "tine.cqueues".attach(pool, loop)
 
-local server = assert(socket.listen { host = "127.0.0.1", port = tonumber(arg[1]) or 0 })
+local server = assert(socket.listen { host = "127.0.0.1", port = port })
 local stopped, gap = false, 0
 
 local function answer(line)

@@ -13,6 +13,12 @@ if arg[1] == "--help" then
   os.exit(true, true)
 end
 
+local port = math.tointeger(tonumber(arg[1] or 0))
+if not port or port < 0 or port > 65535 then
+  io.stderr:write("port is a number up to 65535, not '", arg[1], "'\n")
+  os.exit(2, true)
+end
+
 local function primes(n)
   local count, composite = 0, {}
   for i = 2, n do
@@ -74,7 +80,7 @@ local function talk(client)
   client:close()
 end
 
-assert(server:bind("127.0.0.1", tonumber(arg[1]) or 0))
+assert(server:bind("127.0.0.1", port))
 server:listen(128, function()
   local client = uv.new_tcp()
   server:accept(client)
