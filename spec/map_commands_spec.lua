@@ -90,6 +90,7 @@ describe("tine map -x", function()
     it("parts of a path", function()
       assert.equal("/a.b/c.tar c.tar.gz /a.b c.tar /a.b/c.tar.gz\nx x.y . x x.y\n",
         out("-x 'echo {.} {/} {//} {/.} {1}'", "/a.b/c.tar.gz\nx.y\n"))
+      assert.equal("d/e e\n", out("-x 'echo {.} {/.}'", "d/e.\n")) -- an empty one, too
     end)
 
     it("numbers and workers", function()
@@ -113,8 +114,11 @@ describe("tine map -x", function()
       assert.equal("a 1\nb 1\n", out "-x echo ::: a b ::: 1")
     end)
 
-    it("in step after :::+, the shorter beginning again", function()
-      assert.equal("a1 a1\nb2 b2\nc1 c1\n", out "-x 'echo {1}{2} {1}{2}' ::: a b c :::+ 1 2")
+    -- The shorter began again, as with --link; :::+ ends with it.
+    it("in step after :::+, as long as the shorter", function()
+      assert.equal("a1 a1\nb2 b2\n", out "-x 'echo {1}{2} {1}{2}' ::: a b c :::+ 1 2")
+      assert.equal("a1x\na1y\n", out "-x 'echo {1}{2}{3}' ::: a :::+ 1 2 ::: x y")
+      assert.equal("", out "-x 'echo {1}{2}' ::: a b :::+")
     end)
 
     it("whatever is in them", function()

@@ -355,6 +355,7 @@ describe("tine map", function()
       ["-x cat file ::: a"] = "there are files and arguments",
       ["-x cat ::: a :::: file"] = "'::::' is not known here", -- was two more arguments
       ["_ ::::+ file"] = "'::::+' is not known here",
+      ["-x cat :::: file ::: a"] = "'::::' is not known here: files are named without it; in combinations: ::: $(",
       ["--halt soon _"] = "option '--halt' needs never",
       ["--block 1x --pipe _"] = "option '--block' needs a number of bytes",
       ["--colsep 'x*' _"] = "option '--colsep' needs a pattern",
@@ -367,6 +368,12 @@ describe("tine map", function()
       ["-L2 _"] = "unrecognized option '-L2': a command gets one line",
       ["--retry=3 _"] = "unrecognized option '--retry=3': --retries N",
       ["--link -x echo"] = "unrecognized option '--link': arguments behind :::+ go in step",
+      ["--shuf _"] = "unrecognized option '--shuf': shuf FILE | tine map ...",
+      ["--tagstring={1} _"] = "unrecognized option '--tagstring={1}': --tag",
+      ["-X -x echo"] = "unrecognized option '-X': a command gets one line; --pipe",
+      ["-S host -x echo"] = "unrecognized option '-S': commands run here; tine serve",
+      ["--results r.csv _"] = "option '--results' needs a folder (one with such a name ends in '/'; --joblog FILE",
+      ["::: 'echo a'"] = "FUNCTION is missing (or -x COMMAND; lines that are commands: -x 'sh -c {}')",
       ["'gzip {} now'"] = "FUNCTION:1: <eof> expected near 'now' (a command is given with -x)",
       -- parallel echo ::: a b; it printed nothing and was a success
       ["echo ::: a b"] = "FUNCTION: there is no 'echo' in Lua (a command is given with -x)",
@@ -412,6 +419,23 @@ describe("tine map", function()
       assert.equal(("tine map: %d commands at a time want more open files than are allowed (ulimit -n): "
         .. "at most %d are possible\n"):format(most + 1, most), s.err)
     end
+  end)
+
+  -- Without files for outputs there was no limit: "pipe: Too many open files", when the workers were there.
+  it("has as many workers as files may be open, and refuses more", function()
+    for _, what in ipairs { "-n1 _", "--line-buffer -x echo" } do
+      local function run(jobs)
+        return map.shell(("ulimit -n 64; seq 100 | %s map %s %s"):format(map.program, jobs, what))
+      end
+      local s = run "-j32"
+      assert.same({ 100, "", 0 }, { select(2, s.out:gsub("\n", "")), s.err, s.code })
+      s = run "-j33"
+      assert.same({ "", 2 }, { s.out, s.code })
+      assert.equal("tine map: 33 workers at a time want more open files than are allowed (ulimit -n): "
+        .. "at most 32 are possible\n", s.err)
+    end
+    local s = map.shell(("ulimit -n 34; %s map -x echo ::: a b"):format(map.program)) -- no -j: so many as there can be
+    assert.same({ "a\nb\n", "", 0 }, { s.out, s.err, s.code })
   end)
 
   it("has as many workers as are asked for", function()

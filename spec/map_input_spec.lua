@@ -110,6 +110,12 @@ describe("tine map", function()
       assert.same({ out = "z\n", err = "tine map: two: its first line names other columns\n", code = 2 }, s)
     end)
 
+    it("by name also where each line is one column", function()
+      map.file("one", "name\nx\n") -- was nothing at all: lines were taken for those of a function without columns
+      assert.equal("x\n", out "--header : name one")
+      assert.equal("xx\n", out "--header : '_ .. name' one")
+    end)
+
     it("that tell the right line when they fail", function()
       map.file("data", 'a,"1\n2"\nb,3\n\nc,"4\n5\n6"\nd,x\n')
       local s = map.run [[--csv 'error(_1, 0)' data]]
@@ -204,6 +210,18 @@ describe("tine map", function()
       map.file("f.lua", "return { map = 1 }")
       assert.same({ out = "", code = 2, err = "tine map: f.lua returns a table whose field 'map' is a number, "
         .. "not a function\n" }, map.run("@f.lua", "1\n"))
+    end)
+
+    -- "bin/tine: f.lua:1: no" and a traceback of the program itself.
+    it("and tells of an error as of that of a line", function()
+      for _, name in ipairs { "init", "reduce", "finish" } do
+        local fields = { init = "function() end", reduce = "function() end", finish = "function() end" }
+        fields[name] = "function() error 'no' end"
+        map.file("f.lua", ("return { map = tonumber, init = %s, reduce = %s, finish = %s }"):format(
+          fields.init, fields.reduce, fields.finish))
+        assert.same({ out = "", code = 1, err = ("tine map: %s of @f.lua: f.lua:1: no\n"):format(name) },
+          map.run("@f.lua", "1\n"))
+      end
     end)
   end)
 

@@ -3,7 +3,9 @@
 -- Here the command line is read. map/run.lua has the loop, map/work.lua and map/command.lua what workers do.
 local columns_of = require "tine.cli.map.columns"
 local inputs = require "tine.cli.map.input"
+local open_files = require "tine.cli.open_files"
 local options_of = require "tine.cli.options"
+local others = require "tine.cli.map.others"
 local template = require "tine.cli.map.template"
 local trouble = require "tine.cli.trouble"
 local words = require "tine.cli.map.words"
@@ -84,6 +86,12 @@ local function pattern(text)
   return p
 end
 
+-- GNU parallel makes tables of results of such names.
+local function folder(text)
+  if not text:lower():find "%.[ct]sv$" and not text:lower():find "%.json$" then return text end
+  return nil, ("a folder (one with such a name ends in '/'; --joblog FILE writes a table)")
+end
+
 -- An integer, or one made of the text.
 local function seed(text)
   local n = math.tointeger(tonumber(text))
@@ -93,28 +101,28 @@ local function seed(text)
   return n
 end
 
-local OPTIONS <const> = {
-  { "-j", "-P", "--jobs", value = "N", key = "workers", read = options_of.jobs },
+local OPTIONS <const> = others.add {
+  { "-j", "-P", "--jobs", "--max-procs", value = "N", key = "workers", read = options_of.jobs },
   { "-n", "--chunk", value = "N", key = "lines", read = options_of.count },
   { "--timeout", value = "S", key = "timeout", read = options_of.seconds },
   { "--retries", value = "N", key = "retries", read = options_of.count },
   { "--delay", value = "S", key = "delay", read = options_of.seconds },
-  { "--halt", value = "WHEN", key = "halt", read = require "tine.cli.map.halt".read },
+  { "--halt", "--halt-on-error", value = "WHEN", key = "halt", read = require "tine.cli.map.halt".read },
   { "--seed", value = "N", key = "seed", read = seed },
   { "-0", "--null", key = "separator", set = "\0" },
   { "-C", "--colsep", value = "PATTERN", key = "colsep", read = pattern },
   { "--csv", key = "csv" },
   { "--header", value = ":", key = "header", read = header },
-  { "--pipe", key = "pipe" },
-  { "--block", value = "SIZE", key = "block", read = options_of.size },
+  { "--pipe", "--spreadstdin", key = "pipe" },
+  { "--block", "--block-size", value = "SIZE", key = "block", read = options_of.size },
   { "-N", value = "LINES", key = "records", read = options_of.count },
   { "-x", value = "COMMAND", key = "command" },
   { "--unordered", key = "ordered", set = false },
-  { "-k", "--keep-order", key = "ordered" },
+  { "-k", "--keep-order", "--keeporder", key = "ordered" },
   { "--tag", key = "tag" },
   { "--line-buffer", "--linebuffer", "--lb", key = "line_buffer" },
   { "-q", "--quiet", key = "quiet" },
-  { "--results", value = "DIR", key = "results" },
+  { "--results", "--res", value = "DIR", key = "results", read = folder },
   { "--joblog", value = "FILE", key = "joblog" },
   { "--resume", key = "resume", set = "resume" },
   { "--resume-failed", key = "resume", set = "resume-failed" },
@@ -122,16 +130,6 @@ local OPTIONS <const> = {
   { "--progress", "--bar", key = "progress" },
   { "--trace", value = "FILE", key = "trace" },
   { "--help", "-h", key = "help" },
-  { "-a", "--arg-file", hint = "files are named behind FUNCTION or -x COMMAND" },
-  { "-d", "--delimiter", hint = "lines end with a newline, or with -0 with a zero byte" },
-  { "-I", "-i", "--replace", hint = "{} is replaced without it" },
-  { "-L", "--max-args", "--max-lines", hint = "a command gets one line; --pipe -N gives it several on stdin" },
-  { "-r", "--no-run-if-empty", "--group", hint = "it is always so" },
-  { "-t", "-v", "--verbose", hint = "--dry-run prints what would be run" },
-  { "-u", "--ungroup", hint = "--line-buffer prints a command's output as it comes" },
-  { "--eta", hint = "--progress shows the time left" },
-  { "--link", "--xapply", hint = "arguments behind :::+ go in step" },
-  { "--retry", hint = "--retries N runs a line N times at most" },
 }
 
 local BLOCK <const> = 1 << 20
@@ -159,8 +157,17 @@ local function check(o)
   if o.csv and o.separator then usage("--csv has lines that end with a newline, not --null") end
   if o.line_buffer and not o.command then usage("--line-buffer needs -x") end
   if o.command and (o.lines or 1) > 1 then usage("-n is for FUNCTION: a command is run for each line") end
-  for _, word in ipairs(o.arguments or o) do
-    if word:find "^::::%+?$" then usage(("'%s' is not known here: files are named without it"):format(word)) end
+end
+
+-- Where the arguments begin.
+local function is_separator(word) return word and word:find "^:::%+?$" end
+
+-- What names files of arguments in GNU parallel.
+local function refuse_argument_files(words)
+  for _, word in ipairs(words) do
+    if word:find "^::::%+?$" then
+      give_up("'%s' is not known here: files are named without it; in combinations: ::: $(cat FILE)\n%s", word, USAGE)
+    end
   end
 end
 
@@ -168,21 +175,24 @@ end
 local function parse(...)
   local args, o = { ... }, { ordered = true }
   local i = options_of.parse(OPTIONS, args, o, USAGE)
-  if not o.command and args[i] and not args[i]:find "^:::%+?$" then
+  if not o.command and args[i] and not is_separator(args[i]) then
     o.text = args[i]
     i = i + 1
   end
-  while args[i] and not args[i]:find "^:::%+?$" do
+  while args[i] and not is_separator(args[i]) do
     o[#o + 1] = args[i]
     i = i + 1
   end
   if args[i] then o.arguments = table.move(args, i, #args, 1, {}) end
   if o.help then return o end
+  refuse_argument_files(args)
   for _, word in ipairs(o) do
     if is_option(word) then give_up("'%s' is behind an operand: options stand before\n%s", word, USAGE) end
   end
   if o.arguments and o[1] then give_up("there are files and arguments\n%s", USAGE) end
-  if not o.text and not o.command then give_up("FUNCTION is missing\n%s", USAGE) end
+  if not o.text and not o.command then
+    give_up("FUNCTION is missing (or -x COMMAND; lines that are commands: -x 'sh -c {}')\n%s", USAGE)
+  end
   check(o)
   return o
 end
@@ -252,7 +262,9 @@ local function run(o)
   local how = { separator = o.separator or "\n", columns = o.csv and o.colsep, header = o.header, pipe = o.pipe }
   local input = o.arguments and inputs.arguments(o.arguments, o.header) or inputs.files(o, how)
   local job = new_job(o, input)
-  o.workers = o.workers or require "tine".cpu_count()
+  o.writes_files = o.command and not o.line_buffer
+  local workers, why = open_files.choose(o.workers, o.writes_files and "commands")
+  o.workers = workers or give_up("%s", why)
   o.block = o.block or BLOCK
   if o.joblog then o.joblog = require "tine.cli.map.joblog"[o.dry_run and "look" or "open"](o.joblog, o.resume) end
   if o.results then o.results = require "tine.cli.map.results".new(o.results, job.header) end

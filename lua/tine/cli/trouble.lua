@@ -11,6 +11,11 @@ function M.give_up(format, ...)
   error({ trouble = format:format(...) })
 end
 
+-- As give_up, of what was to be run, which has failed.
+function M.fail(format, ...)
+  error({ trouble = format:format(...), code = M.FAILED })
+end
+
 -- The reason at the bottom of an error: of an initializer that raised, what it raised.
 function M.root_cause(err)
   while type(err) == "table" and err.cause ~= nil do err = err.cause end
@@ -40,6 +45,7 @@ function M.protect(command, fn, ...)
   local err = code
   if type(err) == "table" and err.trouble then
     M.complain(command, (err.trouble:gsub("\n$", "")))
+    return err.code or M.TROUBLE
   elseif require "tine".kind(err) then
     M.complain(command, M.root_cause(err))
   else

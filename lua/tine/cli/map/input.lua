@@ -167,21 +167,16 @@ local function read_lists(words)
   return lists
 end
 
--- Lists in step are one wheel that is turned: { { columns }, { columns }, ... }. The shorter ones begin again.
+-- Lists in step are one wheel that is turned, as long as the shortest of them.
 local function wheels_of(lists)
   local wheels = {}
   for _, list in ipairs(lists) do
     if not list.linked then
-      wheels[#wheels + 1] = { lists = { list } }
+      wheels[#wheels + 1] = { lists = { list }, n = #list }
     else
-      table.insert(wheels[#wheels].lists, list)
-    end
-  end
-  for _, wheel in ipairs(wheels) do
-    wheel.n = 0
-    for _, list in ipairs(wheel.lists) do wheel.n = math.max(wheel.n, #list) end
-    for _, list in ipairs(wheel.lists) do
-      if #list == 0 then wheel.n = 0 end
+      local wheel = wheels[#wheels]
+      table.insert(wheel.lists, list)
+      wheel.n = math.min(wheel.n, #list)
     end
   end
   return wheels
@@ -208,7 +203,7 @@ function Arguments:values(i)
     i = i // wheel.n
     for l = #wheel.lists, 1, -1 do
       local list = wheel.lists[l]
-      table.insert(values, 1, list[at % #list + 1])
+      table.insert(values, 1, list[at + 1])
     end
   end
   return values

@@ -6,6 +6,7 @@
 --   values=      for `reduce`
 --   entry=       for the joblog
 local host = require "tine.cli.host"
+local open_files = require "tine.cli.open_files"
 local tagged = require "tine.cli.map.tag"
 local give_up = require "tine.cli.trouble".give_up
 local write_all = require "tine.cli.write"
@@ -16,23 +17,7 @@ local STDOUT <const>, STDERR <const> = 1, 2
 local BUFFER <const> = 65536  -- bytes that are gathered before they are written
 local SMALL <const> = 4096    -- an output up to this is held in memory, else in its file
 local HELD_BYTES <const> = 16 << 20 -- as much may wait for its place ...
-local HELD_FILES <const> = 256 -- or a quarter of what may be open
 local HELD_JOBS <const> = 50000
-local OTHER_FILES <const> = 32 -- the pool's, the input, the joblog
-
-local function open_files()
-  local file <close> = io.open "/proc/self/limits"
-  return file and tonumber(file:read "a":match "\nMax open files +(%d+)") or math.huge
-end
-
-local function most_files() return math.min(HELD_FILES, open_files() // 4) end
-
--- How many workers may run commands, and how many commands may be under way for so many: each writes into two files,
--- and each worker has one, too.
-function M.most_commands(workers)
-  local free = open_files() - most_files() - OTHER_FILES
-  return math.max(free // 3, 1), math.max((free - workers) // 2, 1)
-end
 
 local Output = {}
 Output.__index = Output
@@ -40,7 +25,7 @@ Output.__index = Output
 -- how: { ordered=, reduce=function(...), joblog=, progress= }
 function M.new(how)
   return setmetatable({ how = how, held = {}, next = 1, held_bytes = 0, held_files = 0, held_jobs = 0, parts = {},
-                        bytes = 0, entries = {}, most_files = most_files() }, Output)
+                        bytes = 0, entries = {}, most_files = open_files.held() }, Output)
 end
 
 -- --- writing ------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ local command = require "tine.cli.map.command"
 local columns_of = require "tine.cli.map.columns"
 local halt_rule = require "tine.cli.map.halt"
 local host = require "tine.cli.host"
+local open_files = require "tine.cli.open_files"
 local outputs = require "tine.cli.map.output"
+local reduce = require "tine.cli.map.reduce"
 local results = require "tine.cli.map.results"
 local template = require "tine.cli.map.template"
 local trouble = require "tine.cli.trouble"
@@ -360,33 +362,11 @@ function Run:loop()
   self.progress:close()
 end
 
--- Has the file's `reduce` run here on each result; gives the function that prints what comes out.
-local function reducer(self)
-  local program = work.load_file(self.job)
-  local reduce, acc = program.reduce, program.init
-  if type(acc) == "function" then acc = acc() end
-  self.output.how.reduce = function(...)
-    local result = table.pack(reduce(acc, ...))
-    if result.n > 0 then acc = result[1] end
-  end
-  return function()
-    local text
-    if program.finish then text = work.joined(program.finish(acc)) else text = work.joined(acc) end
-    if text then self.output:write(text .. "\n") end
-    self.output:flush()
-  end
-end
-
 -- How many jobs are under way: more than there are workers, so that none of them waits for us.
-local function limit_of(settings, workers)
-  local holds_files = settings.command and not settings.line_buffer
-  local most_workers, most = math.huge, math.huge
-  if holds_files then most_workers, most = outputs.most_commands(workers) end
-  if workers > most_workers then
-    trouble.give_up("%d commands at a time want more open files than are allowed (ulimit -n): at most %d are possible",
-      workers, most_workers)
-  end
+local function limit_of(settings)
+  local workers = settings.workers
   if settings.delay or settings.halt then return workers end -- none begins without being asked
+  local most = settings.writes_files and open_files.tasks(workers) or math.huge
   return math.min(most, settings.pipe and workers + 2 or settings.command and 2 * workers or 4 * workers)
 end
 
@@ -407,13 +387,13 @@ local no_progress <const> = { add = nothing, close = nothing }
 
 -- Runs the job (map/work.lua) over the input; gives the exit code.
 -- settings: workers, ordered, lines, pipe, block, records, timeout, retries, delay, halt, joblog, results, quiet,
---           dry_run, line_buffer, progress
+--           dry_run, line_buffer, progress, writes_files (commands do, whose outputs are collected)
 function M.run(job, input, settings)
   local joblog = settings.joblog
   local self = setmetatable({
     job = job, input = input, settings = settings, running = {}, in_flight = 0, again = {}, jobs = 0,
     counts = { done = 0, fail = 0 }, next_start = 0, split = columns_of.splitter(job),
-    limit = limit_of(settings, settings.workers), done = joblog and joblog.done or {},
+    limit = limit_of(settings), done = joblog and joblog.done or {},
     resumed = joblog and joblog.last or 0, progress = settings.progress or no_progress,
     single = settings.command or settings.timeout or settings.retries or settings.delay or settings.halt or
       settings.results or settings.dry_run,
@@ -424,7 +404,7 @@ function M.run(job, input, settings)
   local label = brief(settings.command or job.file and "@" .. job.file or job.text) -- in messages of a worker's death
   self.pool, self.view = pool, pool:with { timeout = settings.timeout, label = label }
   local reduces = job.file and pool:submit("tine.cli.map.work.reduces"):result()
-  local finish = reduces and not settings.dry_run and reducer(self)
+  local finish = reduces and not settings.dry_run and reduce(job, self.output)
   local ok, err = pcall(self.loop, self)
   if not ok then
     self.error = self.error or err

@@ -13,9 +13,9 @@ local gsub = string.gsub
 -- What is done with a value.
 local CHANGES <const> = {
   [""] = function(value) return value end,
-  ["."] = function(value) return (gsub(value, "%.[^/.]+$", "")) end,
+  ["."] = function(value) return (gsub(value, "%.[^/.]*$", "")) end,
   ["/"] = function(value) return (gsub(value, "^.*/", "")) end,
-  ["/."] = function(value) return (gsub(gsub(value, "^.*/", ""), "%.[^/.]+$", "")) end,
+  ["/."] = function(value) return (gsub(gsub(value, "^.*/", ""), "%.[^/.]*$", "")) end,
   ["//"] = function(value)
     local folder = gsub(value, "/+$", ""):match "^(.*)/[^/]*$"
     if not folder then return value:find "^/" and "/" or "." end

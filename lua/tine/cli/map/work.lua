@@ -106,7 +106,7 @@ function M.joined(...)
 end
 local joined = M.joined
 
-local function message_of(err)
+function M.message_of(err)
   local meta = getmetatable(err)
   if type(err) == "string" or type(err) == "number" or type(meta) == "table" and meta.__tostring then
     local ok, text = pcall(tostring, err)
@@ -114,6 +114,7 @@ local function message_of(err)
   end
   return ("(error object is a %s value)"):format(type(err))
 end
+local message_of = M.message_of
 
 -- --- plain lines: the quick way -----------------------------------------------------------------------
 
@@ -229,8 +230,8 @@ function M.prepare(job)
     work.fn = assert(M.compile(job.text, job.header))
   end
   work.split = columns_of.splitter(job)
-  local numbered = not job.file and job.text:find "%f[%w_]_[n%d]"
-  work.quick = job.separator and not (work.split or numbered or work.reduce or job.seed or job.tag or job.log)
+  local more = not job.file and (job.text:find "%f[%w_]_n" or named_columns(job.text, job.header)[1]) -- than the line
+  work.quick = job.separator and not (work.split or more or work.reduce or job.seed or job.tag or job.log)
   work.call = work.quick and call_lines or call_records
   require "tine".worker.state.map_work = work
 end
