@@ -116,13 +116,48 @@ return { _all = { helper = "helper.lua" }, default = { ROOT = { "other" }, patte
       .. " print 'last words' io.stdout:flush() os.exit(7) end) end)")
     local s, tap = busted.run "-j2", busted.run "-j2 -o TAP"
     os.remove(busted.folder .. "/spec/0_spec.lua")
-    assert.matches("not ok 1 %- suite spec/0_spec.lua\n# spec/0_spec.lua @ 1\n", tap.out) -- handlers want a place
+    assert.matches("ok 1 %- crash before\nlast words\nnot ok 2 %- crash exits\n# spec/0_spec.lua @ 1\n", tap.out)
     assert.matches("ok %d+ %- c case 20\n", tap.out)
     assert.equal(1, s.code)
-    assert.matches("22 successes / 2 failures / 4 errors / 2 pending", s.out, 1, true)
+    assert.matches("23 successes / 2 failures / 4 errors / 2 pending", s.out, 1, true)
     assert.matches("last words\n", s.out, 1, true)
     assert.matches("died while it was running spec/0_spec.lua: exit code 7\n"
       .. "while it was running: crash exits (spec/0_spec.lua:1)", s.out, 1, true)
+  end)
+
+  -- All that a file had done before its process died was lost with it.
+  it("tells how tests ended before a crash, wherever that is", function()
+    busted.file("crash_spec.lua", [[
+if os.getenv "WHERE" == "load" then os.exit(7) end
+describe("a", function()
+  it("passes", function() end)
+  it("fails", function() assert.equal(1, 2) end)
+  teardown(function() if os.getenv "WHERE" == "teardown" then os.exit(7) end end)
+end)
+describe("b", function()
+  if os.getenv "WHERE" == "block" then os.exit(7) end
+  setup(function() if os.getenv "WHERE" == "setup" then os.exit(7) end end)
+  describe("in", function() it("dies", function() os.execute("kill -9 " .. io.open "/proc/self/stat":read "n") end) end)
+  it("is not reached", function() end)
+end)]])
+    local function run(where, options)
+      return busted.shell(("WHERE=%s %s busted %s crash_spec.lua"):format(where, busted.program, options)).out
+    end
+    for where, ending in pairs {
+      load = "not ok 1 - suite crash_spec.lua\n",
+      teardown = "ok 1 - a passes\nnot ok 2 - a fails\nnot ok 3 - a\n",
+      block = "ok 1 - a passes\nnot ok 2 - a fails\nnot ok 3 - b\n",
+      setup = "ok 1 - a passes\nnot ok 2 - a fails\nnot ok 3 - b\n",
+      nowhere = "ok 1 - a passes\nnot ok 2 - a fails\nnot ok 3 - b in dies\n",
+    } do
+      local out = run(where, "-o TAP"):gsub("#[^\n]*\n", ""):gsub("1%.%.%d+\n", "")
+      assert.equal(ending, out, where)
+    end
+    assert.matches("killed by signal 9 (Killed)\nwhile it was running: b in dies (crash_spec.lua:10)", run("", ""),
+      1, true)
+    local split = run("", "-j2 --split -o TAP"):gsub("#[^\n]*\n", "")
+    assert.equal("ok 1 - a passes\nnot ok 2 - a fails\nnot ok 3 - b in dies\n1..3\n", split)
+    assert.matches("3 tests from crash_spec.lua", run("", "-o gtest"), 1, true) -- what had begun ends, too
   end)
 
   it("says what a file that cannot be loaded says", function()
@@ -240,7 +275,7 @@ io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):
       assert.is_true(workers() <= expected)
     end
     local s = busted.shell(("DIE=1 %s busted -j2 short"):format(busted.program))
-    assert.matches("13 successes / 1 failure / 1 error / 0 pending", s.out, 1, true)
+    assert.matches("14 successes / 1 failure / 1 error / 0 pending", s.out, 1, true)
     assert.matches("exit code 7\nwhile it was running: 5 fails or dies (short/5_spec.lua:3)", s.out, 1, true)
     assert.equal(1, s.code)
   end)

@@ -2,12 +2,13 @@
 --
 -- busted's own runner runs here, with its configuration, file loaders, filters and output handlers. Only the
 -- executor of files is ours: it does not run a file but waits for a worker that has done so (busted/file.lua),
--- and publishes here what was published there. So the output handler sees the same events in the same order as
+-- and publishes here what was published there (busted/replay.lua). So the output handler sees the same events in the same order as
 -- without us, and what tests have printed stands between them where it belongs.
 --
 -- Each worker runs one file, or several that are short by the times of the last run, and is then replaced. The longest
 -- go first.
 local host = require "tine.cli.host"
+local replay = require "tine.cli.busted.replay"
 local streams = require "tine.cli.busted.stream"
 local times_of = require "tine.cli.busted.times"
 local trouble = require "tine.cli.trouble"
@@ -73,12 +74,15 @@ local function parameters()
   return list
 end
 
+local EVENTS <const> = 1 << 20 -- tests do not wait until others are printed
+
 local Suite = {}
 Suite.__index = Suite
 
 function Suite:new_pool()
   return require "tine".pool {
     name = "tine busted", workers = self.options.workers, max_tasks_per_worker = 1, on_crash = "replace",
+    event_buffer = EVENTS,
     preload = function() require "tine.cli.busted.file".load_ahead() end,
     on_callback_error = function(err) self.callback_error = self.callback_error or err end,
   }
@@ -99,21 +103,20 @@ function Suite:plan(files, part, parts, deal)
 end
 
 function Suite:submit(task)
-  task.out, task.err, task.note = streams.new(io.stdout), streams.new(io.stderr), assert(host.memory "")
+  task.out, task.err, task.events = streams.new(io.stdout), streams.new(io.stderr), {}
   local names = {}
   for i, file in ipairs(task.files) do names[i] = file.name end
   task.future = self.pool:with { label = table.concat(names, " ") }:submit("tine.cli.busted.file.run", {
     files = names, arg = self.arg, part = task.part, parts = task.parts, deal = task.deal,
     seed = self.busted.randomseed, parameters = self.parameters, out = task.out:path(), err = task.err:path(),
-    note = host.path(task.note),
   })
   self.running = self.running + 1
+  for i in ipairs(task.files) do task.events[i] = {} end
+  task.future:on_event(function(_, i, event) table.insert(task.events[i], event) end)
   task.future:add_done_callback(function()
     self.running = self.running - 1
     task.out:finish()
     task.err:finish()
-    task.during = host.contents(task.note, 4096) or ""
-    host.close(task.note)
     task.ended = true
     self:submit_some()
   end)
@@ -156,96 +159,7 @@ function Suite:start(files)
   self:submit_some()
 end
 
--- --- what a file has given ---------------------------------------------------------------------------------------
-
-local function print_all(task, out, err)
-  task.out:print(out)
-  task.err:print(err)
-end
-
--- The element here that stands for the one there.
-local function element_of(self, task, copy)
-  local element = task.elements[copy.id]
-  if not element then
-    element = { attributes = {}, run = function() end }
-    task.elements[copy.id] = element
-  end
-  for key, value in pairs(copy) do
-    if key ~= "id" then element[key] = value end
-  end
-  if not self.busted.context.parent(element) and element ~= self.file then self.busted.context.attach(element) end
-  return element
-end
-
--- Publish an event as busted.safe_publish would, in the context of its element.
-function Suite:publish(task, event)
-  local busted = self.busted
-  local channel, copy = event[1], event[2]
-  print_all(task, event.out, event.err)
-  local element = copy.descriptor == "file" and self.file or task.elements[copy.id]
-  task.elements[copy.id] = element
-  element = element_of(self, task, copy)
-  local parent = event.parent and task.elements[event.parent]
-  if element == self.file then parent = busted.context.parent(element) end -- the suite, which is told of nowhere
-  if parent and event.seed then parent.randomseed = event.seed end
-  local what = channel[2]
-  local block = channel[1] == "file" or channel[1] == "describe"
-  if block and what == "start" then busted.context.push(element) end
-  local inside = busted.context.get() == element
-  if not inside then busted.context.push(element) end
-  busted.publish(channel, element, parent, table.unpack(event.args, 1, event.args.n))
-  if not inside then busted.context.pop() end
-  if block and what == "end" then busted.context.pop() end
-end
-
--- The events of all parts, in the order of the file's blocks; what is in each part is taken from the first.
-local function merged(parts)
-  local list = {}
-  for p, task in ipairs(parts) do
-    for i, event in ipairs(task.given[parts.place].events) do
-      if p == 1 or not worker.is_own(event) then list[#list + 1] = { task = task, event = event, at = i } end
-    end
-  end
-  table.sort(list, function(a, b)
-    if a.event.top ~= b.event.top then return a.event.top < b.event.top end
-    return a.at < b.at
-  end)
-  return list
-end
-
--- Each part knows the blocks that are in all of them under ids of its own. What was written before they began (by a
--- helper, by -e), was written here, too.
-local function share_blocks(parts, file)
-  local blocks = { file }
-  for _, task in ipairs(parts) do
-    local events, n = task.given[parts.place].events, 0
-    local first = events[1]
-    task.elements = {}
-    if parts.place == 1 and first then
-      task.out:skip(first.out)
-      task.err:skip(first.err)
-    end
-    for _, event in ipairs(events) do
-      local channel = event[1]
-      if #parts > 1 and worker.is_own(event) and channel[2] == "start" or event[2].descriptor == "file" then
-        n = n + 1
-        blocks[n] = blocks[n] or { attributes = {}, run = function() end }
-        task.elements[event[2].id] = blocks[n]
-      end
-      if event.top > 0 then break end
-    end
-  end
-end
-
--- It did not come to its end: what its tests wrote, and an error that says where it was.
-function Suite:crashed(file, task, err)
-  print_all(task)
-  local during = task.during ~= "" and "\nwhile it was running: " .. task.during or ""
-  file.descriptor = "file"
-  local trace = { short_src = file.name, source = "@" .. file.name, traceback = "",
-                  currentline = tonumber(task.during:match ":(%d+)%)$") or 1 } -- output handlers tell places by it
-  self.busted.publish({ "error", "file" }, file, nil, tostring(err) .. during, trace)
-end
+-- --- running a file ------------------------------------------------------------------------------------------------
 
 -- A task with several files did not come to its end: each has one of its own, to find the file that did it.
 function Suite:take_apart(task)
@@ -258,44 +172,40 @@ function Suite:take_apart(task)
   self:submit_some()
 end
 
--- Waits for the parts of the file; gives them, and whether all have ended well.
+-- Waits for the parts of the file; gives them.
 function Suite:collect(file)
-  local parts, seconds, ok = self.tasks[file], 0, true
+  local parts, sum, ok = self.tasks[file], 0, true
   for _, task in ipairs(parts) do
     self:wait_for(task)
-    local done, given = task.future:pcall()
+    local done, seconds, units = task.future:pcall()
     if done then
-      task.given = task.given or worker.read(given)
-      seconds = seconds + (task.given[parts.place].seconds or 0)
-      for n, unit in pairs(task.given.units) do self.new_times[times_of.unit(file.name, n)] = unit end
+      sum = sum + (seconds[parts.place] or 0)
+      for n, unit in pairs(units) do self.new_times[times_of.unit(file.name, n)] = unit end
     elseif task.files[2] then
       self:take_apart(task)
       return self:collect(file)
     else
-      ok = false
-      self:crashed(file, task, given)
+      ok, task.died = false, tostring(seconds)
     end
   end
-  if ok then self.new_times[file.name] = seconds end
-  return parts, ok
+  if ok then self.new_times[file.name] = sum end
+  return parts
 end
 
 -- The executor of files.
 function Suite:run_file(file)
   if not self.tasks then self:start(self.busted.context.children(self.busted.context.parent(file))) end
-  self.file = file
-  local collected, parts, ok = pcall(self.collect, self, file)
+  local collected, parts = pcall(self.collect, self, file)
   if not collected then -- Ctrl-C
     self.failure, self.busted.skipAll = parts, true
     return
-  elseif ok then
-    share_blocks(parts, file)
-    for _, item in ipairs(merged(parts)) do self:publish(item.task, item.event) end
   end
+  replay(self.busted, file, parts)
   for _, task in ipairs(parts) do
     task.left = task.left - 1
     if task.left == 0 then
-      if ok then print_all(task) end
+      task.out:print()
+      task.err:print()
       task.out:close()
       task.err:close()
     end

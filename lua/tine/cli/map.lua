@@ -163,8 +163,8 @@ end
 local function is_separator(word) return word and word:find "^:::%+?$" end
 
 -- What names files of arguments in GNU parallel.
-local function refuse_argument_files(words)
-  for _, word in ipairs(words) do
+local function refuse_argument_files(args)
+  for _, word in ipairs(args) do
     if word:find "^::::%+?$" then
       give_up("'%s' is not known here: files are named without it; in combinations: ::: $(cat FILE)\n%s", word, USAGE)
     end

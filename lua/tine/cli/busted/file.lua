@@ -3,7 +3,8 @@
 -- The runner is started with the arguments of the command line, so that configuration, helpers, paths and filters
 -- are read as always; only what it loads (these files), where it prints (nowhere) and how it ends are ours, through
 -- the modules that it requires for them. What the tests write goes into files of the program, and each event has the
--- places in them, so that the program can print it where it belongs.
+-- places in them, so that the program can print it where it belongs. Events go there as they come: what was done before
+-- a crash is not lost with it.
 local host = require "tine.cli.host"
 
 local M = {}
@@ -78,17 +79,6 @@ local function plain(value, depth)
   return copy
 end
 
--- A plain value as an expression of Lua. Events travel as text: a table that is sent is looked for in all modules that
--- are loaded, which takes longer than most spec files, and each worker would do it.
-local function written(value)
-  if type(value) ~= "table" then return ("%q"):format(value) end
-  local parts = {}
-  for k, v in pairs(value) do parts[#parts + 1] = ("[%q]=%s"):format(k, written(v)) end
-  return "{" .. table.concat(parts, ",") .. "}"
-end
-
-function M.read(text) return assert(load("return " .. text, "=events", "t", {}))() end
-
 local DEPTH <const> = 6
 local FIELDS <const> = { "starttick", "endtick", "starttime", "endtime", "duration", "randomseed", "message" }
 
@@ -106,22 +96,13 @@ local function describe_element(record, element)
   return copy
 end
 
-local function note(record, element)
-  local names, parent = { element.name or element.descriptor }, record.busted.context.parent(element)
-  while parent and parent.name and parent.descriptor ~= "file" do
-    table.insert(names, 1, parent.name)
-    parent = record.busted.context.parent(parent)
-  end
-  local trace = element.trace
-  local place = trace and trace.short_src and (" (%s:%d)"):format(trace.short_src, trace.currentline) or ""
-  host.truncate(record.note, 0)
-  host.write(record.note, table.concat(names, " ") .. place)
-end
-
 -- The place of an event in the file: the number of the unit (see below) that it belongs to, or before and behind all.
 local OWN_BEGIN <const>, OWN_END <const> = 0, math.maxinteger
 
 function M.is_own(event) return event.top == OWN_BEGIN or event.top == OWN_END end
+
+-- Of the end of what has begun with this event.
+function M.top_of_end(event) return event.top == OWN_BEGIN and OWN_END or event.top end
 
 local function add(record, channel, element, parent, ...)
   io.stdout:flush()
@@ -133,22 +114,21 @@ local function add(record, channel, element, parent, ...)
                   args = table.pack(...) }
   for i = 1, event.args.n do event.args[i] = plain(event.args[i], DEPTH) end
   if parent then event.parent, event.seed = record.ids[parent], parent.randomseed end
-  table.insert(record.file.events, event)
+  record.emit(math.max(record.n, 1), event)
 end
 
 local PRIORITY <const> = { priority = 1 }
 
--- The events and the time of each file.
+-- The number and the time of each file.
 local function watch_files(record)
-  local n = 0
+  local started
   record.busted.subscribe({ "file", "start" }, function()
-    n = n + 1
-    record.file = record.files[n]
-    record.file.started = host.clock()
+    record.n = record.n + 1
+    started = host.clock()
     return nil, true
   end, PRIORITY)
   record.busted.subscribe({ "file", "end" }, function()
-    record.file.seconds = host.clock() - record.file.started
+    record.seconds[record.n] = host.clock() - started
     return nil, true
   end, PRIORITY)
 end
@@ -159,7 +139,6 @@ local function subscribe(record)
     busted.subscribe(channel, function(element, parent, ...)
       -- a test that a filter cancels is not told of, as in outputHandlers/base.lua
       local name = channel[2] and channel or { channel[1], element.descriptor }
-      if name[1] == "test" and name[2] == "start" then note(record, element) end
       add(record, name, element, parent, ...)
       return nil, true
     end, PRIORITY)
@@ -308,19 +287,17 @@ local function redirect(job)
   end
 end
 
--- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err=, note= }; gives
--- what `read` reads: for each file its events and seconds, and the seconds of units.
+-- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err= }; emits the number of
+-- the file and each event, and gives the seconds of each file, and of units.
 function M.run(job)
   redirect(job)
   arg = job.arg -- luacheck: globals arg
-  local record = { ids = {}, elements = {}, files = { units = {} }, shared = {}, top = OWN_BEGIN,
-                   note = assert(host.open(job.note, "a")) }
-  for i = 1, #job.files do record.files[i] = { events = {} } end
-  record.file, record.units = record.files[1], record.files.units
+  local record = { ids = {}, elements = {}, shared = {}, top = OWN_BEGIN, n = 0, seconds = {}, units = {},
+                   emit = require "tine".worker.emit }
   prepare_modules(record, job)
   M.run_busted()
   io.stdout:flush()
-  return written(record.files)
+  return record.seconds, record.units
 end
 
 return M
