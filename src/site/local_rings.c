@@ -105,6 +105,30 @@ static void take_carried(struct local *l, struct lane *lane, const char *bytes, 
     tine__link_next(&lane->link);
 }
 
+/* Report the record, if it is of a call that the worker was given, or of none. */
+COLD static bool tell_other(struct local *l, struct lane *lane, const struct record *head,
+                            struct report *r) {
+    unsigned worker = r->worker;
+    describe(l, lane, head, r);
+    bool result = report_is_result(r);
+    if (!result && r->kind != REPORT_READY)
+        r->started = r->ended = 0;
+    if (result)
+        lane->output_told = 0; /* another attempt has the same id */
+    else if (r->kind == REPORT_EVENT)
+        r->number = lane->link.events++;
+    bool may_be_past =
+        r->kind == REPORT_STOPPED || r->kind == REPORT_EVENT || r->kind == REPORT_FAULT;
+    bool its = r->kind == REPORT_FAULT ? has_call(l, worker, r->ref) : is_its_call(l, worker, r);
+    if (!(result || may_be_past || report_is_nested(r)) || its)
+        return true;
+    tine__local_give_back(l);
+    if (may_be_past) /* what was cancelled of it has ended, and perhaps another call has its number */
+        return tine__local_read_lane(l, worker, r);
+    rubbish(lane, worker, r);
+    return true;
+}
+
 /* What was found there, at `r->bytes`, is not just a result. */
 COLD static bool read_other(struct local *l, struct lane *lane, int err, const struct record *head,
                             struct report *r) {
@@ -135,24 +159,7 @@ COLD static bool read_other(struct local *l, struct lane *lane, int err, const s
     }
     if (l->captures && tell_output(l, lane, head, r))
         return true;
-    describe(l, lane, head, r);
-    bool result = report_is_result(r);
-    if (!result && r->kind != REPORT_READY)
-        r->started = r->ended = 0;
-    if (result)
-        lane->output_told = 0; /* another attempt has the same id */
-    else if (r->kind == REPORT_EVENT)
-        r->number = lane->link.events++;
-    bool may_be_past =
-        r->kind == REPORT_STOPPED || r->kind == REPORT_EVENT || r->kind == REPORT_FAULT;
-    bool its = r->kind == REPORT_FAULT ? has_call(l, worker, r->ref) : is_its_call(l, worker, r);
-    if (!(result || may_be_past || report_is_nested(r)) || its)
-        return true;
-    tine__local_give_back(l);
-    if (may_be_past) /* what was cancelled of it has ended, and perhaps another call has its number */
-        return tine__local_read_lane(l, worker, r);
-    rubbish(lane, worker, r);
-    return true;
+    return tell_other(l, lane, head, r);
 }
 
 bool tine__local_read_lane(struct local *l, unsigned worker, struct report *r) {

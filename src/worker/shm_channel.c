@@ -196,6 +196,35 @@ static int attach(struct shm_channel *c, const struct shm_channel_parts *p) {
     return 0;
 }
 
+static const struct channel operations = {
+    .told = told,
+    .dismissed = dismissed,
+    .errand = tine__shm_errand,
+    .hold = hold,
+    .resume = resume,
+    .take = take,
+    .begin = begin,
+    .asked = asked,
+    .inquired = inquired,
+    .tell_place = tell_place,
+    .reply = reply,
+    .progress = progress,
+    .last_progress = last_progress,
+    .may_emit = may_emit,
+    .event = event,
+    .emit = emit,
+    .answer = answer,
+    .done = done,
+    .say = say,
+    .untidy = untidy,
+    .tidy = tidy,
+    .describe = tine__shm_describe,
+    .up = up,
+    .down = down,
+    .mail = tine__shm_mail,
+    .listen = listen_to_mail,
+};
+
 int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts *p) {
     struct shm_channel *c = sys.malloc(sizeof *c);
     if (!c)
@@ -203,32 +232,7 @@ int tine__shm_channel_open(struct channel **out, const struct shm_channel_parts 
     *c = (struct shm_channel){0};
     tine__parcel_init(&c->reply, c, reply_bytes);
     tine__parcel_init(&c->event, c, event_bytes);
-    c->base = (struct channel){.told = told,
-                               .dismissed = dismissed,
-                               .errand = tine__shm_errand,
-                               .hold = hold,
-                               .resume = resume,
-                               .take = take,
-                               .begin = begin,
-                               .asked = asked,
-                               .inquired = inquired,
-                               .tell_place = tell_place,
-                               .reply = reply,
-                               .progress = progress,
-                               .last_progress = last_progress,
-                               .may_emit = may_emit,
-                               .event = event,
-                               .emit = emit,
-                               .answer = answer,
-                               .done = done,
-                               .say = say,
-                               .untidy = untidy,
-                               .tidy = tidy,
-                               .describe = tine__shm_describe,
-                               .up = up,
-                               .down = down,
-                               .mail = tine__shm_mail,
-                               .listen = listen_to_mail};
+    c->base = operations;
     c->queue = QUEUE_CLOSED;
     c->link = LINK_CLOSED;
     c->calls = p->heap;
