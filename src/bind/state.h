@@ -104,8 +104,8 @@ struct state {
     unsigned nested;       /* tasks that tasks here have submitted, and that have not ended */
     uint64_t nested_first; /* none of them has a lower number */
     unsigned filenos;      /* cores that have one (fileno.c) */
-    const void
-        *known[KNOWN];   /* views that were checked last, until they are finalized: by address */
+    /* By address: views that were checked last, until they are finalized. */
+    const void *known[KNOWN];
     atomic_bool stirred; /* something else than a task may have ended: inbox.stirred */
     uint64_t changes;    /* news taken, pools opened and joined: has anything happened? */
     /* Bytes of buffers and images made since the last collection for their sake (data.c). */

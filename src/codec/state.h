@@ -102,9 +102,9 @@ struct codec {
     uint32_t lately_at;
     struct cache loaded; /* struct loaded */
     struct loaded **loaded_buckets;
-    struct loaded *latest; /* found last, */
-    const char
-        *callee; /* by this function segment, which needs no more than its kept closure; NULL */
+    struct loaded *latest; /* found last */
+    /* The function segment by which that was, if this needs no more than its kept closure; else NULL. */
+    const char *callee;
     struct loaded *loading; /* not yet anywhere else */
     uint64_t message;       /* begun last */
     uint32_t origins;       /* in ST_ORIGINS */
@@ -113,8 +113,8 @@ struct codec {
     bool held;             /* ST_HELD has something */
     uint32_t changed;      /* what is in ST_UNDO: so many times table, key, value */
     const uint64_t *loads; /* changes when a module is loaded */
-    char *path, *cpath,
-        *cwd; /* where the other side's `require` looks; NULL: where this state's does now */
+    /* Where the other side's `require` looks; NULL: where this state's does now. */
+    char *path, *cpath, *cwd;
     uint32_t sources;      /* in ST_SOURCES */
     uint32_t shared, gone; /* how many are in ST_SHARED; store.gone, when they were looked at */
     struct sent sent[SENT_SLOTS]; /* by address */

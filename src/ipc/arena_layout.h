@@ -88,8 +88,8 @@ struct arena {
     struct slot *slots;      /* NULL: not mapped yet */
     struct region **regions; /* by slot */
     uint32_t room;           /* of those */
-    struct cell *
-        *columns; /* by seat, as far as they are mapped; NULL: none is, as in most processes */
+    /* By seat, as far as they are mapped; NULL: none is, as in most processes. */
+    struct cell **columns;
 };
 
 /* --- arena.c, with the lock held --- */

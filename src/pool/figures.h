@@ -40,8 +40,8 @@ struct figures {
     uint64_t spent; /* ns of the processor: of workers that have ended */
     uint64_t most;  /* ... of all, as it was said last: it never becomes less */
     struct figures_task slowest[FIGURES_TOLD]; /* the slowest first */
-    struct figures_task
-        last[FIGURES_TOLD]; /* failed; `lasts` have, number i at i modulo FIGURES_TOLD */
+    /* Those that failed last: `lasts` have, number i is at i modulo FIGURES_TOLD. */
+    struct figures_task last[FIGURES_TOLD];
     uint64_t lasts;
 };
 

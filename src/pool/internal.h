@@ -77,8 +77,8 @@ struct pool {
     uint64_t calls;        /* of submit and map */
     unsigned queued;       /* submits that found the site full */
     uint64_t event_buffer; /* events of a task that are kept unread */
-    struct list standing,
-        loose; /* struct events (events.c) of tasks that stand, and of those that need not */
+    /* Events (struct events, events.c) of tasks that stand, and of those that need not. */
+    struct list standing, loose;
     atomic_bool stands;         /* some do */
     bool stood;                 /* one has begun to, since waiters were last woken */
     _Atomic uint32_t standings; /* so many times one has */

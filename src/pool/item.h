@@ -37,8 +37,8 @@ struct item_rare {
     struct list question, heard; /* the owner's */
     /* the pool's */
     struct list dependents; /* needs (by `node`) of others that this one is to meet */
-    struct item
-        *followers; /* items that end when this one does (follow.c), linked by `next_follower` */
+    /* Items that end when this one does (follow.c), linked by `next_follower`. */
+    struct item *followers;
     struct item *next_follower;
     struct list following; /* of a follower: in its inbox */
     struct item *leader; /* of a follower that has not ended; which is not known to the scheduler */
@@ -75,8 +75,8 @@ struct item {
     char *bytes;            /* label, function segment, argument segments; NULL: none any more */
     struct store_refs refs; /* what the call names, until all its tasks have ended */
     /* the owner's, set before tine__pool_submit */
-    struct settings
-        *settings; /* NULL: the pool's; counted by the pool until all its tasks have ended */
+    /* Its own, or NULL: the pool's; counted by the pool until all its tasks have ended. */
+    struct settings *settings;
     struct inbox *inbox;
     struct outcome *outcomes; /* call.count of them */
     struct needs *needs;      /* what it is to be given, or NULL; the pool's once it is submitted */

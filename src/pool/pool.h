@@ -56,13 +56,13 @@ struct pool_options {
     uint64_t max_age;                     /* ns, of a worker, 0 none */
     uint64_t max_bytes;                   /* of the calls of unfinished tasks, 0 none */
     bool tell_exits;                      /* some inbox wants to hear of ends of workers */
-    const struct far_options
-        *far;                /* its workers are on other machines; NULL: they are here; borrowed */
+    /* Its workers are on other machines; NULL: they are here; borrowed. */
+    const struct far_options *far;
     bool in_process;         /* no worker is a process: tasks run in the threads that submit */
     struct boot boot;        /* borrowed for the call */
     struct carried *carried; /* regions that this names: they go over to the pool; or NULL */
-    struct trace
-        *trace; /* or NULL; the pool's from the call of tine__pool_open on, also if that fails */
+    /* The pool's from the call of tine__pool_open on, also if that fails; NULL: there is none. */
+    struct trace *trace;
 };
 
 /* Open a pool: its site (no answer of it is waited for) and manager thread. 0, TINE_ESYSTEM, TINE_ENOMEM. The

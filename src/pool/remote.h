@@ -20,8 +20,8 @@ struct remote {
     uint64_t met;    /* when it began its first task */
     uint64_t tasks;  /* that it has ended, */
     uint64_t ran;    /* and how long they took, as far as that is known (ns) */
-    uint64_t from,
-        until; /* when the last one began and ended, as it was heard: not before the end of another */
+    /* When the last one began and ended, as it was heard: not before the end of another. */
+    uint64_t from, until;
 };
 
 struct remotes {

@@ -201,9 +201,9 @@ struct sched {
     struct list kills;      /* workers to be signalled */
     struct list dismissals; /* workers to be told that they are to leave */
     struct list exits;      /* workers that have ended, by `gone`: EVENT_EXIT is to be taken */
-    struct list errands;    /* that are not done, */
-    struct list new_errands,
-        done_errands; /* (by `order`) not ordered yet; of which an event is to be taken */
+    struct list errands;    /* that are not done */
+    /* Errands, by `order`: not ordered yet; done, and an event of them is to be taken. */
+    struct list new_errands, done_errands;
     uint64_t nerrands;
     struct list ended;   /* tasks of which an event is to be taken */
     bool told;           /* EVENT_STOPPED was taken */

@@ -90,9 +90,8 @@ struct far_sending {
     struct list prints;    /* in far->printing */
     uint32_t prints_k;     /* the task that has printed last, and has not ended; UINT32_MAX: none */
     uint64_t told_written; /* bytes, to its host */
-    bool holds,
-        held_last; /* what its host says waits for them, and there is nothing more to come */
-    bool hurried;  /* and is not to */
+    /* What its host says waits for that, and is `held`; there is nothing more to come; it is not to wait any longer. */
+    bool holds, held_last, hurried;
     struct buf held;
 };
 

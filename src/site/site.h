@@ -37,8 +37,8 @@ struct store_refs;
 struct site_call {
     const struct call_head *head;
     const char *bytes; /* head->length of them; in the call heap when head->offset is set */
-    const struct store_refs
-        *refs; /* RUN: what it names (store/store.h), good until all its tasks have ended */
+    /* RUN: what it names (store/store.h), good until all its tasks have ended. */
+    const struct store_refs *refs;
 };
 
 struct site_look {

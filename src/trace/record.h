@@ -28,8 +28,8 @@ struct task_record {
     uint64_t id, index, parent, submitted, started, ended, before_at;
     uint32_t attempt, line;
     uint16_t worker, before;
-    uint16_t label, name, source,
-        error; /* bytes of the texts, in this order; label, or name and source */
+    /* Bytes of the texts, in this order; label, or name and source. */
+    uint16_t label, name, source, error;
 };
 
 struct ready_record {

@@ -39,8 +39,8 @@ struct trace_task {
     unsigned worker;              /* where; 0: nowhere */
     unsigned before;              /* where the attempt before this one was, if it is known, */
     uint64_t before_at;           /* and when that began, 0: not known */
-    uint64_t submitted, started,
-        ended;         /* ns of the clock; started is 0 if it has not run, or that is not known */
+    /* By the clock (ns); `started` is 0 if it has not run, or that is not known. */
+    uint64_t submitted, started, ended;
     int code;          /* how: 0, or TINE_E... */
     const char *error; /* and why; text of `error_len` bytes, not its own, or NULL */
     size_t error_len;

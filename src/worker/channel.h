@@ -25,8 +25,8 @@ struct call {
     uint32_t count, ref;
     bool timed, spends;
     bool far; /* it came from another machine */
-    const char
-        *names; /* of one from another machine: what it names, struct call_far_name, not aligned */
+    /* Of one from another machine: what it names, struct call_far_name, not aligned. */
+    const char *names;
     uint32_t nnames;
     uint64_t shown;                 /* the id that its submitter knows it by */
     uint64_t crew, errands, errand; /* as in struct call_far */
@@ -40,10 +40,10 @@ struct call {
     size_t function_len;
     const char *arguments; /* `count` segments */
     size_t arguments_len;
-    const struct codec_origin
-        *origin;       /* of the function called; NULL: it is looked up when it is wanted, */
-    struct heap *heap; /* in here, */
-    uint64_t callee;   /* by its id in the store; 0: it is not there */
+    /* Of the function called; NULL: it is looked up in the heap when it is wanted. */
+    const struct codec_origin *origin;
+    struct heap *heap;
+    uint64_t callee; /* that function's id in the store; 0: it is not there */
 };
 
 /* What its tasks are called. It is good as long as *room, and the call. */

@@ -25,8 +25,8 @@ struct inner {
     struct alloc allocator;
     struct loop loop; /* its state is NULL before the start and after the end */
     struct inner_call *call;
-    struct inner
-        *outside; /* a task of that one waits for it: it has submitted it to a pool of its own */
+    /* A task of that one waits for it: it has submitted it to a pool of its own. */
+    struct inner *outside;
     struct call_extra extra; /* of the call */
     bool taken;
     bool up;       /* it is ready for tasks, or has been */

@@ -52,8 +52,8 @@ struct frame {
     uint8_t env; /* FUNCTION: number of its call environment */
     bool marked; /* OBJECT: something points back to it */
     bool key;    /* MAP: a key is to come, and may be one that comes again */
-    uint32_t own,
-        by_g; /* FUNCTION: how many of its globals are its environment's own; are read as _G.name */
+    /* FUNCTION: how many of its globals are its environment's own; are read as _G.name. */
+    uint32_t own, by_g;
 };
 
 struct mark_list {

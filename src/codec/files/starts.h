@@ -13,8 +13,8 @@ struct opcodes;
 /* A function that the main function makes. */
 struct child {
     uint64_t hash;
-    const uint32_t
-        *variables; /* its upvalues: below REGISTERS they are registers of the main function */
+    /* Its upvalues: below REGISTERS they are registers of the main function. */
+    const uint32_t *variables;
     size_t n;
     uint64_t assigns; /* which of them it assigns, or functions in it do: a bit each */
 };

@@ -25,8 +25,8 @@ enum { BUILTIN_LUA = 1, BUILTIN_TINE };
 /* Where an object is. */
 struct place {
     const void *key;
-    uint32_t parent,
-        root; /* numbers of the object one step nearer to the module, and of the module */
+    /* Numbers of the object one step nearer to the module, and of the module. */
+    uint32_t parent, root;
     uint8_t kind, depth;
     uint8_t builtin;
     bool meta;  /* the last step to it is a metatable */
