@@ -236,6 +236,25 @@ describe("a limit on file sizes", function()
   end)
 end)
 
+describe("a limit of addresses", function()
+  -- The root sets some of them aside for its workers, by the limit that holds when it is taken: with a lower one no worker
+  -- could begin ("it cannot be set up: Cannot allocate memory").
+  it("may come after the module was loaded", function()
+    local out = output [[
+      local tine = require "tine"
+      local pid = io.open "/proc/self/stat":read "n"
+      for _, megabytes in ipairs { 400, 300 } do
+        assert(os.execute(("prlimit --pid %d --as=%d"):format(pid, megabytes << 20)))
+        local pool <close> = tine.pool(1)
+        print(pool:submit(function()
+          return io.open "/proc/self/limits":read "a":match "address space%s+(%d+)"
+        end):result())
+      end
+    ]]
+    assert.equal("419430400\n314572800\n", out)
+  end)
+end)
+
 describe("an end by force", function()
   -- Programs in a mount namespace of their own, whose /proc is gone or another one's.
   local function in_namespace(change, source)
