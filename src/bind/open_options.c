@@ -10,8 +10,6 @@
 #include "worker/arg.h"
 #include "worker/loop.h"
 
-extern char **environ;
-
 #define MOST_WORKERS 4095
 
 /* Field of `package`; stays on the stack. */

@@ -5,7 +5,7 @@
 #include "worker/helper.h"
 #include "worker/root.h"
 
-int main(int argc, char **argv) {
+int main(void) {
     tine__root_dress = tine__preload_worker;
-    return tine__helper_main(argc, argv);
+    return tine__helper_main();
 }

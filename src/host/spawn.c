@@ -17,8 +17,6 @@
 #define STACK \
     32768 /* of a child before it is another program: room for all registers of the largest processors */
 
-extern char **environ;
-
 struct child {
     pid_t pid; /* 0: has been waited for */
     int pidfd; /* -1: not asked for */

@@ -235,9 +235,8 @@ struct task *tine__policy_pop(struct policy *p) {
     return t;
 }
 
-void tine__policy_unsent(struct policy *p, struct task *t) {
+void tine__policy_unsent(const struct task *t) {
     struct line *l = t->line;
-    (void)p;
     l->bucket->sent--;
     l->bucket->sent_lines -= --l->sent == 0;
 }

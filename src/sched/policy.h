@@ -80,7 +80,7 @@ struct task *tine__policy_first(const struct policy *p);
 /* Take it; there is one. */
 struct task *tine__policy_pop(struct policy *p);
 /* It has come from the site, one way or another. */
-void tine__policy_unsent(struct policy *p, struct task *t);
+void tine__policy_unsent(const struct task *t);
 /* It may still be to be taken up, and was taken last of all: should another one have been? BY_TURN: there are several of
 ** its line, and another line has come; all are to be ordered anew then (`all`), as when one has come back. */
 enum overtaking { BY_NOTHING, BY_RANK, BY_TURN };

@@ -32,7 +32,7 @@ void tine__sched_unsend(struct sched *s, struct task *t) {
     if (t->wish)
         tine__sched_unwish(t);
     list_remove(&t->sent);
-    tine__policy_unsent(&s->policy, t);
+    tine__policy_unsent(t);
     sched_clear_timer(s, t);
     s->sent[t->call.ref] = NULL;
     s->free_refs[s->nfree++] = t->call.ref;

@@ -8,9 +8,7 @@
 #include "base/why.h"
 #include "worker/internal.h"
 
-int tine__helper_main(int argc, char **argv) {
-    (void)argc;
-    (void)argv;
+int tine__helper_main(void) {
     struct stat st;
     if (sys.fstat(HELPER_SOCKET, &st) == -1 || !S_ISSOCK(st.st_mode) ||
         sys.fstat(HELPER_LIFE, &st) == -1) {

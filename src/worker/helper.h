@@ -7,6 +7,6 @@
 #define HELPER_LIFE 4
 
 /* Runs the root on them; returns the exit code, an errno when it cannot. */
-int tine__helper_main(int argc, char **argv);
+int tine__helper_main(void);
 
 #endif

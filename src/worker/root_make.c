@@ -14,8 +14,6 @@
 #include "worker/helper.h"
 #include "worker/internal.h"
 
-extern char **environ;
-
 /* --- what both kinds are given --- */
 
 struct gift {

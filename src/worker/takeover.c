@@ -13,8 +13,6 @@
 
 #define HEAP_PAGE 4096u
 
-extern char **environ;
-
 static int take_over_streams(struct server *s) {
     if (s->fds[SETUP_STDOUT] == -1)
         return 0;

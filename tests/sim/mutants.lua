@@ -39,7 +39,7 @@ fault("the manager is busy while no worker can be started: no process", "report.
 fault("the manager is busy while no worker can be started: until now", "order.c",
     "tine__sched_hold_starts(s, now + RETRY)", "tine__sched_hold_starts(s, now)")
 fault("wake-ups for tasks that have ended", "state.c",
-    "    tine__policy_unsent(&s->policy, t);\n    sched_clear_timer(s, t);", "    tine__policy_unsent(&s->policy, t);")
+    "    tine__policy_unsent(t);\n    sched_clear_timer(s, t);", "    tine__policy_unsent(t);")
 fault("wake-ups for what has not begun, in each limit", "stop.c",
     "        return due == TIMER_NEVER ? due : due + LOOK_REST - due % LOOK_REST;", "        return clock_after(now, limit);")
 fault("wake-ups for starts that nothing holds up", "state.c",
