@@ -49,10 +49,10 @@ local RECURSION = {
   { "codec/encode/change codec/encode/company codec/encode/function codec/encode/globals codec/encode/kept "
     .. "codec/encode/name codec/encode/object codec/encode/table codec/encode/userdata codec/encode/value",
     "a function holds values, a value may be a function; with a module go values that the program has put into it" },
-  { "worker/ahead worker/preload worker/prelude worker/root worker/root_main worker/root_make worker/server worker/state"
-    .. " worker/takeover worker/worker",
-    "each of our processes becomes the next one (root_make.c forks, root_main.c is what comes of it ...), the last of them"
-    .. " has a state, and how that is dressed is told to root.c" },
+  { "worker/ahead worker/preload worker/prelude worker/root worker/root_main worker/root_make worker/server "
+    .. "worker/state worker/takeover worker/worker",
+    "each of our processes becomes the next one (root_make.c forks, root_main.c is what comes of it ...), the last"
+    .. " of them has a state, and how that is dressed is told to root.c" },
   { "worker/loop worker/nest", "a task that waits runs others, each as any task is run" },
   { "bind/adopt bind/embed bind/module bind/preload",
     "the module is in every state that workers get (preload), and opening it says how those are dressed" },

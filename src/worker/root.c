@@ -37,7 +37,7 @@ struct root_watch {
 **   lock       for `watches` and `handlers`; held over a fork of the program by anybody, and never for long
 */
 static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
-static struct root roots[2] = {{.socket = -1, .line = -1}, {.socket = -1, .line = -1}};
+static struct root_end roots[2] = {{.socket = -1, .line = -1}, {.socket = -1, .line = -1}};
 #define FORKED (&roots[0])
 #define EXECUTED (&roots[1])
 
@@ -154,20 +154,20 @@ int tine__root_take(void) {
 
 /* --- asking it --- */
 
-static void drop(struct root *r) {
+static void drop(struct root_end *r) {
     tine__close(&r->socket);
     tine__close(&r->line);
 }
 
 /* May workers descend from it? It is where it was taken: what this process has given up since, or gained,
 ** is not seen over there. */
-static bool fits(const struct root *r, const struct rights *now) {
+static bool fits(const struct root_end *r, const struct rights *now) {
     return !memcmp(now, &r->rights, sizeof *now);
 }
 
 enum { CONFINED_ELSEWHERE = -1, STRAYED, AT_HOME };
 
-static int place_of(const struct root *r) {
+static int place_of(const struct root_end *r) {
     struct station now;
     tine__station_of(&now);
     if (now.confines != r->station.confines)
@@ -176,8 +176,8 @@ static int place_of(const struct root *r) {
 }
 
 /* A new root in the place of one that has strayed, if there is any. */
-static void replace(struct root *r, int (*make)(struct root *r)) {
-    struct root old = *r;
+static void replace(struct root_end *r, int (*make)(struct root_end *r)) {
+    struct root_end old = *r;
     r->socket = r->line = -1;
     if (make(r) == 0)
         drop(&old);
@@ -189,7 +189,7 @@ static void replace(struct root *r, int (*make)(struct root *r)) {
 /* After it was told to fork, which takes longer than our look: is it one whose children may be ours? When not, it is
 ** let go, or another one put in its place; one that is merely in another session or control group stays when
 ** no other is to be had. */
-static bool suits(struct root *r, const struct rights *now) {
+static bool suits(struct root_end *r, const struct rights *now) {
     int place = fits(r, now) ? place_of(r) : CONFINED_ELSEWHERE;
     int had = r->socket;
     if (place == CONFINED_ELSEWHERE)
@@ -200,8 +200,8 @@ static bool suits(struct root *r, const struct rights *now) {
 }
 
 /* The root to ask, taken now if need be (*fresh). NULL: errno tells why. */
-static struct root *choose(bool executed, bool *fresh) {
-    struct root *r = executed || (FORKED->socket == -1 && !alone()) ? EXECUTED : FORKED;
+static struct root_end *choose(bool executed, bool *fresh) {
+    struct root_end *r = executed || (FORKED->socket == -1 && !alone()) ? EXECUTED : FORKED;
     *fresh = r->socket == -1;
     if (*fresh && (r == FORKED ? tine__root_fork(r) : tine__root_execute(r)))
         return NULL;
@@ -226,7 +226,7 @@ static int tell(int root, int control, bool preload) {
 static int open_once(int *control, struct inherit *inherit, bool executed, bool preload) {
     int ends[2];
     bool fresh;
-    struct root *r = choose(executed, &fresh);
+    struct root_end *r = choose(executed, &fresh);
     int err = r ? tine__control_pair(ends) : TINE_ESYSTEM;
     if (err)
         return err;

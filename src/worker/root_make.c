@@ -51,7 +51,7 @@ static int gift_make(struct gift *g) {
 }
 
 /* Our end stays, with what the root is known by; the rest has been handed over. */
-static void keep_gift(struct root *r, struct gift *g) {
+static void keep_gift(struct root_end *r, struct gift *g) {
     tine__close(&r->line);
     r->socket = g->ends[0];
     r->line = g->line;
@@ -100,7 +100,7 @@ static int fork_between(const struct gift *g) {
     return TINE_ESYSTEM;
 }
 
-int tine__root_fork(struct root *r) {
+int tine__root_fork(struct root_end *r) {
     struct gift g;
     int err = gift_make(&g);
     if (!err)
@@ -188,7 +188,7 @@ static int spawn_helper(const char *path, struct gift *g) {
     return err;
 }
 
-int tine__root_execute(struct root *r) {
+int tine__root_execute(struct root_end *r) {
     struct gift g;
     char path[HELPER_PATH];
     int err = tine__find_helper(path);

@@ -7,7 +7,7 @@
 #include "worker/inherit.h"
 
 /* Our end of a root: of the forked one, of the executed one. */
-struct root {
+struct root_end {
     int socket; /* -1: none */
     int line;   /* what lives as long as this process, where there are no pidfds */
     struct rights rights;
@@ -15,8 +15,8 @@ struct root {
 };
 
 /* Fork one. The process has one thread. 0, TINE_ESYSTEM. */
-int tine__root_fork(struct root *r);
+int tine__root_fork(struct root_end *r);
 /* Execute the helper, which becomes one. The same. */
-int tine__root_execute(struct root *r);
+int tine__root_execute(struct root_end *r);
 
 #endif
