@@ -604,7 +604,7 @@ static void run_round(unsigned long long *s) {
 }
 
 int main(int argc, char **argv) {
-    unsigned rounds = 10;
+    unsigned rounds = 5;
     seed = 1;
     for (int c; (c = getopt(argc, argv, "n:s:v")) != -1;)
         if (c == 'n')
