@@ -3,14 +3,14 @@
 # The host program of a core in which calls can fail and processes die on demand.
 tine_variant_objects(faults proof_objects proof_options)
 add_executable(tine_faults ${host_sources} ${cli_sources_c} $<TARGET_OBJECTS:${proof_objects}>)
-set_target_properties(tine_faults PROPERTIES ENABLE_EXPORTS ON UNITY_BUILD ON UNITY_BUILD_MODE GROUP
-  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+set_target_properties(tine_faults PROPERTIES ENABLE_EXPORTS ON RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_include_directories(tine_faults PRIVATE
   $<TARGET_PROPERTY:${proof_objects},INTERFACE_INCLUDE_DIRECTORIES>)
 target_include_directories(tine_faults SYSTEM PRIVATE ${LUA_INCLUDE_DIRS})
 target_compile_definitions(tine_faults PRIVATE _GNU_SOURCE)
-target_compile_options(tine_faults PRIVATE ${warnings} ${proof_options} -Wno-shadow)
-target_link_options(tine_faults PRIVATE ${proof_options} -Wl,--no-as-needed)
+target_compile_options(tine_faults PRIVATE ${warnings} ${proof_options})
+tine_unity(tine_faults)
+target_link_options(tine_faults PRIVATE ${proof_options} ${test_linker} -Wl,--no-as-needed)
 target_link_libraries(tine_faults PRIVATE tine_needs PkgConfig::LUA m)
 
 # tine_proof(name seconds labels script arguments...)

@@ -10,6 +10,17 @@ set(default_timeout 180)
 include(cmake/unity.cmake)
 tine_unity_groups(${core_sources} ${host_sources})
 
+# Has a target compiled several files at a time. (-Wshadow would tell of names in two files.)
+function(tine_unity name)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  target_compile_options(${name} PRIVATE -Wno-shadow)
+endfunction()
+
+# Programs of tests are linked by the linker that takes half of the time, where there is one.
+include(CheckLinkerFlag)
+check_linker_flag(C -fuse-ld=gold TINE_GOLD)
+set(test_linker $<$<BOOL:${TINE_GOLD}>:-fuse-ld=gold>)
+
 add_library(tine_objects_archive ALIAS tine_static)
 
 add_executable(guard tests/guard.c)
@@ -57,7 +68,7 @@ function(tine_c_test)
       ${MSGPACK_INCLUDE_DIRS})
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
     target_compile_options(${target} PRIVATE ${warnings} -UNDEBUG ${options})
-    target_link_options(${target} PRIVATE ${options})
+    target_link_options(${target} PRIVATE ${options} ${test_linker})
     target_link_libraries(${target} PRIVATE ${objects}_archive tine_needs PkgConfig::LUA m)
     tine_guarded_test(${test} ${T_TIMEOUT} "c;${T_LABELS}" $<TARGET_FILE:${target}>)
   endforeach()
@@ -78,8 +89,8 @@ function(tine_variant_objects variant objects options)
   endif()
   list(APPEND flags -O1 -g1 -UNDEBUG) # what finds most for the least of the compiler's time
   if(NOT TARGET tine_objects_${variant})
-    tine_core_objects(tine_objects_${variant} ${flags} -Wno-shadow)
-    set_target_properties(tine_objects_${variant} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+    tine_core_objects(tine_objects_${variant} ${flags})
+    tine_unity(tine_objects_${variant})
     add_library(tine_objects_${variant}_archive STATIC EXCLUDE_FROM_ALL
       $<TARGET_OBJECTS:tine_objects_${variant}>)
   endif()
