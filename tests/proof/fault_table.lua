@@ -1,7 +1,8 @@
 -- The fault table: every system call and allocation of ours fails, by name and count, in each kind of
 -- process; each failure is run through.
--- arg: the `tine` program of a build with faults, most counts for each name (default 12)
-local program, most = arg[1], tonumber(arg[2] or 12)
+-- arg: the `tine` program of a build with faults, most counts for each name (default 12), "shown": later counts only of
+-- what showed the first time
+local program, most, only_shown = arg[1], tonumber(arg[2] or 12), arg[3] == "shown"
 local here = arg[0]:gsub("[^/]*$", "")
 local roles = { "host", "root", "server", "worker" }
 local names = {}
@@ -37,6 +38,7 @@ for _, role in ipairs(roles) do
                 seen[output] = true
                 print(string.format("%-6s %-13s %2d  %s", role, name, count, output))
             end
+            if only_shown and output == clean then break end
         end
     end
 end
