@@ -4,7 +4,7 @@
 local s = require "spec.codec.support"
 local travellers = require "spec.support.travellers"
 
-local COUNT = math.tointeger(tonumber(os.getenv "TINE_TRAVELLERS" or 2000))
+local COUNT = math.tointeger(tonumber(os.getenv "TINE_TRAVELLERS" or 500))
 local FROM = math.tointeger(tonumber(os.getenv "TINE_TRAVELLERS_FROM" or 1))
 
 local dir = os.tmpname()
