@@ -7,6 +7,10 @@ if(TARGET test_machines_packet.address)
   tine_guarded_test(machines/packet_soak 1800 soak $<TARGET_FILE:test_machines_packet.address> -n 10000000 -s 2)
 endif()
 
+# All that other machines do as this one does.
+tine_guarded_test(spec/machines/both_all 900 soak ${CMAKE_COMMAND} -E env TINE_SPEC_BOTH=all
+  ${spec_lua} tests/run_spec.lua spec/machines/both_spec.lua)
+
 # And more of a bad network.
 tine_guarded_test(spec/machines/damage_60 600 soak ${CMAKE_COMMAND} -E env TINE_SPEC_DAMAGE=60
   ${spec_lua} tests/run_spec.lua spec/machines/damage_spec.lua)
