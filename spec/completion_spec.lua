@@ -23,7 +23,8 @@ local SHELLS <const> = {
     return "bash -c " .. quote(script)
   end,
   zsh = function(line)
-    return ("zsh -f %s/spec/support/complete.zsh %s/completion %s %s/zcompdump"):format(SOURCE, SOURCE, quote(line), folder)
+    return ("zsh -f %s/spec/support/complete.zsh %s/completion %s %s/zcompdump"):format(SOURCE, SOURCE, quote(line),
+      folder)
   end,
   fish = function(line)
     return "fish -N -c " .. quote(("source %s/completion/tine.fish; complete -C %s"):format(SOURCE, quote(line)))
