@@ -61,7 +61,8 @@ local TOOLS = {
       .. "--template='{file}:{line}:{column}: warning: {message} [{id}]' %s -Isrc -Iinclude -D_GNU_SOURCE 2>&1" },
 }
 
--- Has every tool look at every file, `jobs` at a time: one shell program for each.
+-- Has every tool look at every file, `jobs` at a time: one shell program for each, which says what it does, as all of
+-- it takes a quarter of an hour the first time.
 local function look(list)
   local programs = {}
   for _, one in ipairs(list) do
@@ -71,9 +72,9 @@ local function look(list)
       one[tool.name] = ("%s/%s.%s"):format(CACHE, one.file:gsub("/", "+"), tool.name)
       lines[#lines + 1] = ("key=$(printf '%%s' \"$text\" %s | sha256sum)"):format(quote(tool.version .. command))
       lines[#lines + 1] = ("[ \"$(head -n 1 %s 2>/dev/null)\" = \"$key\" ] || "
-        .. "{ found=$(%s) || { echo '%s cannot look at %s' >&2; exit 1; }; "
-        .. "printf '%%s\\n%%s\\n' \"$key\" \"$found\" >%s; }"):format(one[tool.name], command, tool.name, one.file,
-          one[tool.name])
+        .. "{ echo '%s %s' >&2; found=$(%s) || { echo '%s cannot look at %s' >&2; exit 1; }; "
+        .. "printf '%%s\\n%%s\\n' \"$key\" \"$found\" >%s; }"):format(one[tool.name], tool.name, one.file, command,
+          tool.name, one.file, one[tool.name])
     end
     local program = ("%s/%s.sh"):format(CACHE, one.file:gsub("/", "+"))
     write(program, table.concat(lines, "\n") .. "\n")
