@@ -48,7 +48,7 @@
 ** as are busy, one after the other, and not all that sleep for items that one of them would have taken all the same. Who
 ** spins but is kept from the processor loses its seat to another that would spin. Where sleepers are woken as soon as they
 ** sleep, one of them becomes the watcher: it looks by itself every 50 us, for as long as that spares wakes, and wakes
-** others, or gets up itself, for an item that has lain there since it looked last. (Without it a stream of small tasks has a
+** another, or gets up itself, for an item that has lain there since it looked last. (Without it a stream of small tasks has a
 ** quarter of its speed with more workers than it keeps busy.)
 ** All of these are believed by the times at which they look, or were woken: one that was stopped holds up nothing. Nor for long
 ** does a sleeper that was stopped before it was woken: the submitter looks again, before it sleeps itself, whether items lie

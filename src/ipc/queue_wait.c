@@ -63,12 +63,15 @@ static unsigned left_to_others(struct queue *q) {
     return ready > 0 && !tine__queue_has_told(q) ? ready - 1 : ready;
 }
 
-static void pass_on(struct queue *q) {
-    if (left_to_others(q) == 0)
-        return;
-    uint64_t now = tine__now();
-    if (tine__queue_spinners(q, now) == 0 && !tine__queue_is_watched(q, now))
+/* Whom we wake does the same when it comes: so all get up that there is work for, and no more. */
+static void wake_next(struct queue *q) {
+    if (left_to_others(q) > 0 && tine__queue_spinners(q, tine__now()) == 0)
         tine__queue_wake_some(q, 1);
+}
+
+static void pass_on(struct queue *q) {
+    if (left_to_others(q) > 0 && !tine__queue_is_watched(q, tine__now()))
+        wake_next(q);
 }
 
 /* Give the processor away for up to `spin` ns, looking in between: the peer that would make the
@@ -111,7 +114,6 @@ static void announce_sleeper(struct queue *q, unsigned worker) {
 ** ourselves. */
 static bool keep_watch(struct queue *q, unsigned worker) {
     uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    uint64_t oldest = tine__queue_find(q, &word) ? q->from : tail;
     uint32_t spared = atomic_load_explicit(&q->k->spared, memory_order_relaxed);
     atomic_store_explicit(&q->k->watcher.until, tine__now() + QUEUE_WATCH, memory_order_relaxed);
     KILL_POINT("watching");
@@ -120,8 +122,7 @@ static bool keep_watch(struct queue *q, unsigned worker) {
         return false;
     if (!tine__queue_find(q, &word) || (int64_t)(tail - q->from) <= 0)
         return atomic_load_explicit(&q->k->spared, memory_order_relaxed) - spared >= SPARED;
-    /* Where others go on taking items, one more is enough: there may be no processors for all. */
-    return tine__queue_wake_some(q, q->from == oldest ? tine__queue_ready(q) : 1);
+    return tine__queue_wake_some(q, 1);
 }
 
 /* Others take items as fast as they come, and each that we sleep through would wake us: one of us sleeps so lightly that
@@ -134,7 +135,7 @@ static int watch(struct queue *q, unsigned worker) {
         ;
     tine__queue_leave_seat(&q->k->watcher.worker, worker);
     KILL_POINT("watched");
-    tine__queue_wake_some(q, left_to_others(q));
+    wake_next(q);
     return look(q);
 }
 
@@ -153,7 +154,7 @@ static void arrive(struct queue *q, unsigned worker) {
     if (atomic_load_explicit(&q->k->coming.worker, memory_order_relaxed) != worker)
         return;
     tine__queue_leave_seat(&q->k->coming.worker, worker);
-    pass_on(q);
+    wake_next(q);
 }
 
 static int sleep_and_look(struct queue *q, unsigned worker, uint64_t patience) {
