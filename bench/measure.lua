@@ -53,6 +53,17 @@ function M.records(count)
   return list
 end
 
+-- Let each of the workers have run a task that holds it, until none is only starting: they come as they are wanted, and
+-- beside a start everything is slow.
+function M.warm(pool, workers, hold)
+  local starting
+  repeat
+    M.run_all(pool, hold, workers)
+    starting = false
+    for _, worker in ipairs(pool:workers()) do starting = starting or worker.state == "starting" end
+  until not starting
+end
+
 function M.run_all(pool, fn, count)
   local futures = {}
   for i = 1, count do futures[i] = pool:submit(fn) end

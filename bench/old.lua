@@ -9,6 +9,7 @@ local report, timed, median_time, pss = measure.report, measure.timed, measure.m
 local run_all, run_map = measure.run_all, measure.run_map
 
 local function noop() end
+local function hold() nap.sleep(0.02) end
 local function echo(value) return value end
 local function increment(n) return n + 1 end
 
@@ -87,6 +88,7 @@ end
 
 for _, workers in ipairs { 8, 64 } do
   local many <close> = tine.pool { workers = workers }
+  measure.warm(many, workers, hold)
   run_all(many, noop, 5000)
   report("old_round_trip_" .. workers, round_trip(many))
 end

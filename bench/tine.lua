@@ -85,11 +85,7 @@ local function gather(pool, fn, argument, count)
   for i = 1, count do futures[i]:result() end
 end
 
-local function warm(pool, workers)
-  local futures = {}
-  for i = 1, workers do futures[i] = pool:submit(hold) end
-  for i = 1, workers do futures[i]:result() end
-end
+local function warm(pool, workers) measure.warm(pool, workers, hold) end
 
 -- Two workers against one, tasks of 10 ms, and the share of both processors that two have. The pools
 -- take turns: the machine's speed wanders; and often two processors are no two whole ones, which the
