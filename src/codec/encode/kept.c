@@ -52,6 +52,20 @@ static void push_keepers(struct encoder *e) {
     }
 }
 
+/* Push the table number `i` of the list, and what it keeps about the one at `t`; false, and nothing: that is nothing. An encode
+** function that sends something itself may have made another list meanwhile. */
+static bool push_about(struct encoder *e, int t, int list, unsigned i) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    if (lua_rawgeti(L, list, (lua_Integer)i + 1) == LUA_TTABLE && i < e->c->names.nkept) {
+        lua_pushvalue(L, t);
+        if (lua_rawget(L, top + 1) != LUA_TNIL)
+            return true;
+    }
+    lua_settop(L, top);
+    return false;
+}
+
 /* Push what they keep about the table at `t`, each thing behind the number of its place in names.kept. How many, or an
 ** error. */
 static int push_kept(struct encoder *e, int t, int list) {
@@ -59,14 +73,8 @@ static int push_kept(struct encoder *e, int t, int list) {
     int count = 0;
     for (unsigned i = 0; i < KEPT_TABLES; i++) {
         int top = lua_gettop(L);
-        if (!(e->kept >> i & 1))
+        if (!(e->kept >> i & 1) || !push_about(e, t, list, i))
             continue;
-        lua_rawgeti(L, list, (lua_Integer)i + 1);
-        lua_pushvalue(L, t);
-        if (lua_rawget(L, top + 1) == LUA_TNIL) {
-            lua_settop(L, top);
-            continue;
-        }
         int r = tine__name_consider(e, top + 1, tine__name_at(e->c, e->c->names.kept[i]));
         if (r < 0)
             return r;
@@ -85,7 +93,10 @@ static int push_kept(struct encoder *e, int t, int list) {
 static int put_kept(struct encoder *e, int at, const struct step *up) {
     lua_State *L = e->L;
     struct encode_point point = tine__encode_mark(e);
-    uint32_t id = e->c->names.kept[lua_tointeger(L, at - 1)];
+    uint32_t id =
+        e->c->names.kept[lua_tointeger(L, at - 1)]; /* some number, if there is another list */
+    if (id >= e->c->names.count)
+        return ENCODE_AGAIN;
     const struct name *n = tine__name_at(e->c, id);
     int top = lua_gettop(L), err = tine__name_put(e, n);
     if (err < 0)
@@ -113,11 +124,7 @@ bool tine__kept_has(struct encoder *e, int t) {
         return false;
     push_keepers(e);
     for (unsigned i = 0; !has && i < KEPT_TABLES; i++) {
-        if (!(e->kept >> i & 1))
-            continue;
-        lua_rawgeti(L, top + 1, (lua_Integer)i + 1);
-        lua_pushvalue(L, t);
-        has = lua_rawget(L, top + 2) != LUA_TNIL;
+        has = e->kept >> i & 1 && push_about(e, t, top + 1, i);
         lua_settop(L, top + 1);
     }
     lua_settop(L, top);
