@@ -85,15 +85,19 @@ void tine__faults_due(lua_State *L, struct core *c) {
     uint64_t number;
     int top = lua_gettop(L);
     luaL_checkstack(L, 20, "faults");
-    if (!tine__inbox_next_fault(&c->inbox, &number, NULL, &error))
+    tine__core_push_meta(L,
+                         c); /* first: the pool may be joined as soon as its last fault was taken */
+    if (!tine__inbox_next_fault(&c->inbox, &number, NULL, &error)) {
+        lua_settop(L, top);
         return;
+    }
     lua_pushfstring(L, "everywhere #%I", (LUAI_UACINT)number);
-    struct future *f = tine__carrier_push(L, c, lua_tostring(L, -1)); /* top + 2 */
+    struct future *f = tine__carrier_push(L, c, top + 1, lua_tostring(L, -1)); /* top + 3 */
     push_upvalues(L);
     const struct task_name name = {.id = number};
     tine__failure_push(L, c, &error, &name, 0);
     lua_pushcclosure(L, report, UP_LAST + 2);
-    tine__callback_add(L, f, top + 2, lua_gettop(L));
-    tine__callbacks_due(L, f, top + 2);
+    tine__callback_add(L, f, top + 3, lua_gettop(L));
+    tine__callbacks_due(L, f, top + 3);
     lua_settop(L, top);
 }

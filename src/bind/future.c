@@ -42,7 +42,10 @@ void tine__future_hold_origin(lua_State *L, struct core *c, int idx, const void 
     if (meta == c->meta)
         return;
     tine__core_push_meta(L, c);
-    lua_setmetatable(L, idx);
+    if (lua_isnil(L, -1)) /* the pool has ended meanwhile, and was joined */
+        lua_pop(L, 1);
+    else
+        lua_setmetatable(L, idx);
 }
 
 struct future *tine__future_new_manual(lua_State *L) {

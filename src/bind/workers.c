@@ -135,11 +135,10 @@ static int tell_user(lua_State *L) {
     return 0;
 }
 
-/* Push a future that has ended, for the queue of callbacks, of this core: errors go where those of its tasks go. */
-struct future *tine__carrier_push(lua_State *L, struct core *c, const char *label) {
+struct future *tine__carrier_push(lua_State *L, struct core *c, int meta, const char *label) {
     struct future *f = tine__future_new_manual(L);
     int idx = lua_gettop(L);
-    tine__core_push_meta(L, c);
+    lua_pushvalue(L, meta);
     lua_setmetatable(L, idx);
     f->core = c;
     f->done = true;
@@ -152,18 +151,21 @@ struct future *tine__carrier_push(lua_State *L, struct core *c, const char *labe
 void tine__exits_due(lua_State *L, struct core *c) {
     struct worker_exit x;
     int top = lua_gettop(L);
-    luaL_checkstack(L, 12, "exits");
-    if (!tine__inbox_next_exit(&c->inbox, &x))
-        return;
-    push_kept(L, KEPT_CORES);
+    luaL_checkstack(L, 16, "exits");
+    push_kept(L, KEPT_CORES); /* first: the pool may be joined as soon as its last exit was taken */
     lua_rawgetp(L, -1, c);
+    lua_getiuservalue(L, -1, CORE_ON_EXIT); /* top + 3 */
+    tine__core_push_meta(L, c);
+    if (!tine__inbox_next_exit(&c->inbox, &x)) {
+        lua_settop(L, top);
+        return;
+    }
     lua_pushfstring(L, "worker %I", (LUAI_UACINT)x.worker);
-    struct future *f = tine__carrier_push(L, c, lua_tostring(L, -1));
-    lua_remove(L, -2);
-    lua_getiuservalue(L, top + 2, CORE_ON_EXIT);
+    struct future *f = tine__carrier_push(L, c, top + 4, lua_tostring(L, -1)); /* top + 6 */
+    lua_pushvalue(L, top + 3);
     push_exit(L, &x);
     lua_pushcclosure(L, tell_user, 2);
-    tine__callback_add(L, f, top + 3, lua_gettop(L));
-    tine__callbacks_due(L, f, top + 3);
+    tine__callback_add(L, f, top + 6, lua_gettop(L));
+    tine__callbacks_due(L, f, top + 6);
     lua_settop(L, top);
 }
