@@ -2,12 +2,13 @@
 --
 -- busted's own runner runs here, with its configuration, file loaders, filters and output handlers. Only the
 -- executor of files is ours: it does not run a file but waits for a worker that has done so (busted/file.lua),
--- and publishes here what was published there (busted/replay.lua). So the output handler sees the same events in the same order as
--- without us, and what tests have printed stands between them where it belongs.
+-- and publishes here what was published there (busted/replay.lua). So the output handler sees the same events in the
+-- same order as without us, and what tests have printed stands between them where it belongs.
 --
 -- Each worker runs one file, or several that are short by the times of the last run, and is then replaced. The longest
 -- go first.
 local host = require "tine.cli.host"
+local open_files = require "tine.cli.open_files"
 local replay = require "tine.cli.busted.replay"
 local streams = require "tine.cli.busted.stream"
 local times_of = require "tine.cli.busted.times"
@@ -24,6 +25,8 @@ usage: tine busted [-j N] [--split] [options of busted] [paths]
   --split        the describe blocks of a long file apart, where they do not depend on each other
 
 ]]
+
+local AHEAD <const> = 4 -- tasks for each worker: these have files open
 
 -- --- the command line ----------------------------------------------------------------------------------------
 
@@ -52,7 +55,9 @@ local function parse(...)
     end
     i = i + 1
   end
-  options.workers = options.workers or require "tine".cpu_count()
+  local workers, why = open_files.choose(options.workers, "spec files")
+  options.workers = workers or trouble.give_up("%s", why)
+  options.tasks = math.min(AHEAD * workers, open_files.tasks(workers))
   return options, rest
 end
 
@@ -90,8 +95,6 @@ end
 
 -- --- starting files --------------------------------------------------------------------------------------------
 
-local AHEAD <const> = 4 -- for each worker: these have files open
-
 -- A task for these files, or for a part of one, when its turn has come.
 function Suite:plan(files, part, parts, deal)
   local task = { files = files, left = #files, part = part, parts = parts, deal = deal }
@@ -123,7 +126,7 @@ function Suite:submit(task)
 end
 
 function Suite:submit_some()
-  while self.running < AHEAD * self.options.workers and self.queue[self.submitted + 1] do
+  while self.running < self.options.tasks and self.queue[self.submitted + 1] do
     self.submitted = self.submitted + 1
     self:submit(self.queue[self.submitted])
   end
@@ -263,7 +266,6 @@ local function prepare_modules(self)
         if not args and self.options.help then print_help(err) end
         self.cli = args
         self.parallel = args and not args.version and not is_serial(args)
-        if self.parallel then self.pool = self:new_pool() end -- in the folder and with the paths of now
         return args, err
       end
       return parser
@@ -288,6 +290,7 @@ local function run(...)
   rest[0], rest[-1] = program_of_busted(), assert(host.program())
   arg = rest -- luacheck: globals arg
   local self = setmetatable({ options = options, arg = rest, times = times_of.read(), new_times = {} }, Suite)
+  if not options.help then self.pool = self:new_pool() end -- which loads busted while that is done here
   prepare_modules(self)
   trouble.watch_exit "busted"
   local code = worker.run_busted()

@@ -287,8 +287,8 @@ local function redirect(job)
   end
 end
 
--- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err= }; emits the number of
--- the file and each event, and gives the seconds of each file, and of units.
+-- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err= }; emits the number
+-- of the file and each event, and gives the seconds of each file, and of units.
 function M.run(job)
   redirect(job)
   arg = job.arg -- luacheck: globals arg

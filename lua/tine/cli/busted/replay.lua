@@ -1,9 +1,9 @@
 -- tine busted: publishes here what was published where a file's tests ran (busted/file.lua), in their order, and
 -- prints between what they have written.
 --
--- A part of the file is a task: { events= (for each of its files), out=, err= (busted/stream.lua), died= (a message when
--- its process has) }. What such a process had begun and not ended is ended here: the innermost by an error, so that
--- nothing that was done before is lost.
+-- A part of the file is a task: { events= (for each of its files), out=, err= (busted/stream.lua), died= (a message
+-- when its process has) }. What such a process had begun and not ended is ended here: the innermost by an error, so
+-- that nothing that was done before is lost.
 local worker = require "tine.cli.busted.file"
 
 local Replay = {}
