@@ -38,6 +38,15 @@ describe("tine luacheck", function()
     assert.matches("lanes: *tine %d+%.%d+%.%d+", check("--version").out:lower())
   end)
 
+  it("refuses more workers than files may be open, as tine serve does", function()
+    for _, command in ipairs { "luacheck -j 29 " .. FILES, "serve -j 29 gearman://127.0.0.1:1/x" } do
+      local s = shell.run(("ulimit -n 60; %s %s"):format(TINE, command))
+      assert.same({ "", 2 }, { s.out, s.code })
+      assert.matches(": 29 workers at a time want more open files than are allowed (ulimit -n): at most 28 are", s.err,
+        1, true)
+    end
+  end)
+
   it("says the same when a worker is killed midway", function()
     local p = program.start(("os.exit(select(3, os.execute(%q)))")
       :format(("cd /; %s luacheck --no-cache -j2 %s"):format(TINE, FILES)))

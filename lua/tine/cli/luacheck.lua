@@ -2,8 +2,8 @@
 --
 -- luacheck checks files in parallel (`-j N`) when it finds Lanes, which is rarely installed; here it finds
 -- luacheck/lanes.lua, as much of Lanes as it uses, on a pool of Tine.
+local open_files = require "tine.cli.open_files"
 local trouble = require "tine.cli.trouble"
-local processors = require "tine".cpu_count
 
 local M = {}
 
@@ -20,7 +20,7 @@ local function with_jobs(args)
       or (word == "-j" or word == "--jobs") and args[i + 1]
     if text then return args, math.tointeger(tonumber(text)) end
   end
-  local n = processors()
+  local n = open_files.choose()
   table.move(args, 1, #args, 3)
   args[1], args[2] = "-j", tostring(n)
   return args, n
@@ -29,7 +29,9 @@ end
 -- The program. luacheck ends it with its exit code.
 function M.main(...)
   return trouble.protect("luacheck", function(...)
-    local args, workers = with_jobs { ... }
+    local args, asked = with_jobs { ... }
+    local workers, why = open_files.choose(asked)
+    if not workers then trouble.give_up("%s", why) end
     args[0] = "luacheck"
     arg = args -- luacheck: globals arg
     package.path = package.path .. DEBIAN

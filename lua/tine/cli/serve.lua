@@ -1,5 +1,6 @@
 -- tine serve: a pool of this machine behind job servers, for programs on others.
 local host = require "tine.cli.host"
+local open_files = require "tine.cli.open_files"
 local options = require "tine.cli.options"
 local trouble = require "tine.cli.trouble"
 
@@ -110,7 +111,8 @@ local function serve(o)
   local tine = require "tine"
   local wrong = host.check_serve(o)
   if wrong then trouble.give_up("%s", wrong) end
-  o.workers = o.workers or tine.cpu_count()
+  local workers, why = open_files.choose(o.workers)
+  o.workers = workers or trouble.give_up("%s", why)
   local pool = tine.pool {
     workers = o.workers,
     preload = o.preload,
