@@ -78,6 +78,21 @@ describe("keys", function()
     assert.equal(1, pool:submit(function() return 1 end):result(20))
   end)
 
+  it("may stand beside comments, and come from a pipe, which can be read once only", function()
+    local server, file = machines.server(), new_key()
+    local key = shell.contents(file):match "%x+"
+    local out = assert(io.open(file, "w"))
+    out:write("  # ours\n\t", key, " # since May\r\n")
+    out:close()
+    -- in pieces, from a program that decrypts it: tine serve --key <(...)
+    local fifo = file .. ".pipe"
+    shell.ok("mkfifo -m 600 %s && { { head -c 30 %s; sleep 0.1; tail -c +31 %s; } > %s & }", fifo, file, file, fifo)
+    machines.host(server, "-j 1 --key " .. fifo)
+    os.remove(fifo)
+    local pool <close> = tine.pool { backend = server:url(), key = file }
+    assert.equal(1, pool:submit(function() return 1 end):result(20))
+  end)
+
   it("that are wrong are found out on both sides", function()
     local server = machines.server()
     local host = machines.host(server, "-j 1 --key " .. new_key())

@@ -57,15 +57,16 @@ static void name_key(struct seal_key *k) {
 static bool read_lines(const char *path, const char *p, struct seal_keys *out, char *why,
                        size_t size) {
     for (unsigned line = 1; *p; line++) {
-        size_t whole = strcspn(p, "\n"), n = whole;
-        while (n > 0 && strchr(" \t\r", p[n - 1]))
+        size_t whole = strcspn(p, "\n"), blank = strspn(p, " \t"), n = strcspn(p, "#\n");
+        n -= blank < n ? blank : n;
+        while (n > 0 && strchr(" \t\r", p[blank + n - 1]))
             n--;
-        if (n > 0 && *p != '#') {
+        if (n > 0) {
             if (out->n == SEAL_KEYS) {
                 snprintf(why, size, "%s has more than %u keys", path, SEAL_KEYS);
                 return false;
             }
-            if (!read_key(p, n, &out->list[out->n])) {
+            if (!read_key(p + blank, n, &out->list[out->n])) {
                 snprintf(why, size, "%s:%u: a key is 64 hexadecimal digits (tine key makes one)",
                          path, line);
                 return false;
@@ -79,6 +80,20 @@ static bool read_lines(const char *path, const char *p, struct seal_keys *out, c
     return out->n > 0;
 }
 
+/* All of it, or as much as there is room for; -1: errno. A pipe gives it in pieces. */
+static ssize_t read_all(int fd, char *text, size_t room) {
+    size_t n = 0;
+    while (n < room) {
+        ssize_t some = read(fd, text + n, room - n);
+        if (some == 0)
+            break;
+        if (some == -1 && errno != EINTR)
+            return -1;
+        n += some > 0 ? (size_t)some : 0;
+    }
+    return (ssize_t)n;
+}
+
 /* Into `text`, which ends with a zero. False: errno, or 0 when others may read it, or EFBIG. */
 static bool read_file(const char *path, char text[FILE_MOST]) {
     struct stat st;
@@ -89,7 +104,7 @@ static bool read_file(const char *path, char text[FILE_MOST]) {
     int error = ok ? 0 : errno;
     if (ok && (st.st_mode & (S_IRGRP | S_IROTH | S_IWGRP | S_IWOTH)))
         ok = false;
-    ssize_t n = ok ? read(fd, text, FILE_MOST - 1) : 0;
+    ssize_t n = ok ? read_all(fd, text, FILE_MOST - 1) : 0;
     if (ok && (n < 0 || n == FILE_MOST - 1)) {
         ok = false;
         error = n < 0 ? errno : EFBIG;

@@ -103,17 +103,20 @@ static const char *read_options(lua_State *L, struct serve_options *o) {
     return NULL;
 }
 
-/* check(options) -> nothing, or what is wrong */
-static int check(lua_State *L) {
-    struct serve_options o = {0};
+/* read_serve(options) -> what `serve` takes, or nil and what is wrong. Once, since a key may come from a pipe. */
+static int read_serve(lua_State *L) {
     lua_settop(L, 1);
-    lua_pushnil(L);
+    struct serve_options *o = lua_newuserdatauv(L, sizeof *o, 0);
     lua_insert(L, 1);
-    const char *why = read_options(L, &o);
-    if (!why)
-        return 0;
+    *o = (struct serve_options){0};
+    const char *why = read_options(L, o);
+    if (!why) {
+        lua_pushvalue(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
     lua_pushstring(L, why);
-    return 1;
+    return 2;
 }
 
 /* The pool behind a handle of this state, which serve.lua has just made. */
@@ -126,21 +129,20 @@ static struct pool *pool_of(lua_State *L, int arg) {
     return v->core->p;
 }
 
-/* serve(pool, options) -> why it ended: "asked", "forced", "idle", "alone", "broken", "failed" */
+/* serve(pool, options, what read_serve gave) -> why it ended: "asked", "forced", "idle", "alone", "broken", "failed" */
 static int serve(lua_State *L) {
     static const char *const ends[] = {
         [SERVE_ASKED] = "asked", [SERVE_FORCED] = "forced", [SERVE_IDLE] = "idle",
         [SERVE_ALONE] = "alone", [SERVE_BROKEN] = "broken", [SERVE_FAILED] = "failed"};
     struct pool *pool = pool_of(L, 1);
-    struct serve_options o = {.registered = say_registered, .log = log_line};
+    struct serve_options *o = lua_touserdata(L, 3);
     luaL_checktype(L, 2, LUA_TTABLE);
-    luaL_checkstack(L, 20, "options");
-    const char *why = read_options(L, &o);
-    if (why)
-        return luaL_error(L, "%s", why);
-    struct sayer sayer = {text(L, "url"), o.name, o.workers};
-    o.arg = &sayer;
-    lua_pushstring(L, ends[tine__serve(pool, &o)]);
+    luaL_argexpected(L, o, 3, "options");
+    struct sayer sayer = {text(L, "url"), o->name, o->workers};
+    o->registered = say_registered;
+    o->log = log_line;
+    o->arg = &sayer;
+    lua_pushstring(L, ends[tine__serve(pool, o)]);
     return 1;
 }
 
@@ -187,7 +189,7 @@ static int take_signal(lua_State *L) {
 
 void add_serve(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"serve", serve},     {"check_serve", check},       {"random", random_bytes},
+        {"serve", serve},     {"read_serve", read_serve},   {"random", random_bytes},
         {"signals", signals}, {"take_signal", take_signal}, {"protect_stdout", protect_stdout},
         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);

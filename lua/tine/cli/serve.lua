@@ -109,10 +109,10 @@ end
 
 local function serve(o)
   local tine = require "tine"
-  local wrong = host.check_serve(o)
-  if wrong then trouble.give_up("%s", wrong) end
-  local workers, why = open_files.choose(o.workers)
-  o.workers = workers or trouble.give_up("%s", why)
+  local workers, why_not = open_files.choose(o.workers)
+  o.workers = workers or trouble.give_up("%s", why_not)
+  local read, wrong = host.read_serve(o)
+  if not read then trouble.give_up("%s", wrong) end
   local pool = tine.pool {
     workers = o.workers,
     preload = o.preload,
@@ -121,7 +121,7 @@ local function serve(o)
     on_crash = "replace",
     name = "tine serve",
   }
-  local why = host.serve(pool, o)
+  local why = host.serve(pool, o, read)
   if not GOOD[why] then
     io.stderr:write("tine serve: ", WORDS[why], why == "broken" and why_broken(pool) or "", "\n")
     pool:kill_workers()
