@@ -237,8 +237,8 @@ describe("a limit on file sizes", function()
 end)
 
 describe("a limit of addresses", function()
-  -- The root sets some of them aside for its workers, by the limit that holds when it is taken: with a lower one no worker
-  -- could begin ("it cannot be set up: Cannot allocate memory").
+  -- The root sets some of them aside for its workers, by the limit that holds when it is taken: with a lower one no
+  -- worker could begin ("it cannot be set up: Cannot allocate memory").
   it("may come after the module was loaded", function()
     local out = output [[
       local tine = require "tine"

@@ -351,8 +351,8 @@ describe("when nobody is there", function()
     assert.matches(text, err.message, 1, true)
   end)
 
-  -- As a tunnel or a balancer does whose job server is away. Each connection that was made counted as success: the next one
-  -- followed at once, and the task was lost when it had been sent twenty times.
+  -- As a tunnel or a balancer does whose job server is away. Each connection that was made counted as success: the next
+  -- one followed at once, and the task was lost when it had been sent twenty times.
   it("what accepts connections and closes them is no server, and is not asked all the time", function()
     local port, log = machines.free_port(), os.tmpname()
     finally(function() os.remove(log) end)
