@@ -125,9 +125,9 @@ static bool is_other(const struct far *f, struct gm_text word) {
            memcmp(word.p + at, set, n) == 0 && word.p[at + n] == '/';
 }
 
+/* It has answered as a job server does. What stands before one may accept connections, and close them, for ever. */
 static void end_of_list(struct far_server *v) {
-    v->pause =
-        0; /* that is a job server: what stands before one may accept connections, and close them, for ever */
+    v->pause = 0;
     v->hosts = v->counted;
     v->slots = v->counted_slots;
     v->counted = v->counted_slots = 0;
