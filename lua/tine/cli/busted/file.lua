@@ -156,25 +156,27 @@ end
 -- `describe`, of that one, and so on. Those blocks are in each part; what they publish themselves is taken from one.
 local UNITS <const> = { describe = true, it = true, pending = true }
 
-local function deal(record, job)
+-- `dealt`: the block whose children are dealt out, the numbers of those that are in this part (`kept`), and how many
+-- there are (`n`).
+local function deal_out(record, dealt, block)
+  dealt.block, dealt.kept, dealt.n = block, {}, 0
+  record.shared[block] = true
+end
+
+-- Which units busted is to know of.
+local function choose_units(record, job, dealt)
   local busted = record.busted
   local context = busted.context
-  local block, kept, n -- whose children are dealt out, the numbers of those that are in this part, how many there are
-
-  local function enter(element)
-    block, kept, n = element, {}, 0
-    record.shared[element] = true
-  end
 
   local function is_mine(number) return (job.deal[number] or (number - 1) % job.parts + 1) == job.part end
 
   -- A first `describe` was kept for it might have been the only one.
   local function drop_first()
-    local children = context.children(block)
+    local children = context.children(dealt.block)
     for i, child in ipairs(children) do
       if UNITS[child.descriptor] then
         table.remove(children, i)
-        kept = {}
+        dealt.kept = {}
         return
       end
     end
@@ -183,21 +185,26 @@ local function deal(record, job)
   for descriptor in pairs(UNITS) do
     busted.subscribe({ "register", descriptor }, function()
       local into = context.get()
-      if into.descriptor == "file" and into ~= block then enter(into) end
-      if into ~= block then return nil, true end
-      n = n + 1
-      if n == 2 and kept[1] and not is_mine(1) then drop_first() end
-      local keep = is_mine(n) or n == 1 and descriptor == "describe"
-      if keep then kept[#kept + 1] = n end
+      if into.descriptor == "file" and into ~= dealt.block then deal_out(record, dealt, into) end
+      if into ~= dealt.block then return nil, true end
+      dealt.n = dealt.n + 1
+      if dealt.n == 2 and dealt.kept[1] and not is_mine(1) then drop_first() end
+      local keep = is_mine(dealt.n) or dealt.n == 1 and descriptor == "describe"
+      if keep then dealt.kept[#dealt.kept + 1] = dealt.n end
       return nil, keep
     end, PRIORITY)
   end
+end
+
+-- How long each takes is noted by its number; and where a single `describe` begins, its children are dealt out.
+local function time_units(record, dealt)
+  local busted = record.busted
 
   local function number_of(element)
     local i = 0
-    for _, child in ipairs(context.children(block)) do
+    for _, child in ipairs(busted.context.children(dealt.block)) do
       if UNITS[child.descriptor] then i = i + 1 end
-      if child == element then return kept[i] end
+      if child == element then return dealt.kept[i] end
     end
   end
 
@@ -210,9 +217,9 @@ local function deal(record, job)
 
   for _, what in ipairs { "describe", "test" } do
     busted.subscribe({ what, "start" }, function(element, parent)
-      if parent == block and n == 1 and what == "describe" then
-        enter(element)
-      elseif parent == block then
+      if parent == dealt.block and dealt.n == 1 and what == "describe" then
+        deal_out(record, dealt, element)
+      elseif parent == dealt.block then
         turn_to(number_of(element))
       end
       return nil, true
@@ -224,6 +231,12 @@ local function deal(record, job)
       return nil, true
     end, PRIORITY)
   end
+end
+
+local function deal(record, job)
+  local dealt = {}
+  choose_units(record, job, dealt)
+  time_units(record, dealt)
 end
 
 -- --- the task -----------------------------------------------------------------------------------------------
