@@ -8,8 +8,8 @@
 void tine__push_workers(lua_State *L, struct core *c, bool figures);
 /* Push the name of this machine. */
 void tine__push_machine(lua_State *L);
-/* Push a future that has ended, for the queue of callbacks, of this core, whose metatable of futures is at `meta`: errors go where
-** those of its tasks go. */
+/* Push a future that has ended, for the queue of callbacks, of this core, whose metatable of futures is at `meta`: errors
+** go where those of its tasks go. */
 struct future *tine__carrier_push(lua_State *L, struct core *c, int meta, const char *label);
 /* Workers of this core's pool have ended: on_worker_exit is due for each. */
 void tine__exits_due(lua_State *L, struct core *c);
