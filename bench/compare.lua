@@ -8,8 +8,12 @@ local RATES = { noops = true, map = true, map_unchunked = true, efficiency_100us
 
 local order, samples = {}, { [before] = {}, ["."] = {} } -- samples[tree][measure] = list of values
 
+-- What is measured, and how, is this tree's.
+local RUN <const> = "%s/scripts/env %s/build/bench lua5.4 -e 'package.path = \"./?.lua;\" .. package.path' " ..
+  "bench/tine.lua %s"
+
 local function run(tree)
-  local pipe = assert(io.popen(("%s/scripts/env %s/build/bench lua5.4 bench/tine.lua %s"):format(tree, tree, parts)))
+  local pipe = assert(io.popen(RUN:format(tree, tree, parts)))
   for measure, value in pipe:read "a":gmatch "(%S+)%s+(%S+)\n" do
     local values = samples[tree][measure]
     if not values then

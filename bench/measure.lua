@@ -54,13 +54,15 @@ function M.records(count)
 end
 
 -- Let each of the workers have run a task that holds it, until none is only starting: they come as they are wanted, and
--- beside a start everything is slow.
+-- beside a start everything is slow. (Tine 0.1 does not tell of its workers.)
 function M.warm(pool, workers, hold)
   local starting
   repeat
     M.run_all(pool, hold, workers)
     starting = false
-    for _, worker in ipairs(pool:workers()) do starting = starting or worker.state == "starting" end
+    for _, worker in ipairs(pool.workers and pool:workers() or {}) do
+      starting = starting or worker.state == "starting"
+    end
   until not starting
 end
 
