@@ -172,7 +172,6 @@ describe("done callbacks", function()
     assert.equal(2, n)
   end)
 
-  -- Without processes each such future is done at once. After 198 of them nothing was called any more, nor told.
   it("run at the end of a pool whose end was taken in by a sleep, which runs none", function()
     for _, finish in ipairs {
       function(pool) pool:shutdown() end, function(pool) pool:shutdown { timeout = 1 } end,
@@ -192,6 +191,7 @@ describe("done callbacks", function()
     end
   end)
 
+  -- Without processes each such future is done at once. After 198 of them nothing was called any more, nor told.
   it("that submit what calls them again go on for ever", function()
     for workers = 0, 1 do
       local own <close> = tine.pool(workers)

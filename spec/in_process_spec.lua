@@ -23,6 +23,7 @@ needs("a task that runs while the program goes on", {
   "that is collected cancels what has not started",
   "left early cancels what has not started",
   "reads a quick input far ahead while tasks run",
+  "reads an iterator as far as it goes with math.huge",
   "is each future's own",
   "pass interrupted! on, and the rest runs later",
   "that are due are announced by the descriptor, wherever the results were taken in",
@@ -43,6 +44,7 @@ needs("a task that runs while the program goes on", {
   "has a timeout for the whole iteration, from the call",
   "added inside a callback wait for those that are due",
   "run for cancelled futures too",
+  "run at the end of a pool whose end was taken in by a sleep",
   "returns at the first exception, cancelled ones do not count",
   "that is interrupted stops its caller",
 })
