@@ -35,8 +35,8 @@ describe("a task that may be tried again", function()
   end)
 
   -- Making room for the attempts ran finalizers, which took the same result in once more: it had two owners then, and
-  -- was freed twice.
-  it("has its result once, though finalizers run while it is taken in", function()
+  -- was freed twice. #here: 15,000 round trips to other machines take long
+  it("has its result once, though finalizers run while it is taken in #here", function()
     local program = require "spec.support.program"
     assert.equal("done\n", program.output [[
       local tine = require "tine"
