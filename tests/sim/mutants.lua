@@ -242,8 +242,8 @@ fault("a result counts in spite of the stop", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->asked ?")
 fault("a result counts in spite of the request", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->doom == ENDING_BROKEN ?")
-fault("killed without a question", "stop.c", "t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
-fault("asked for nothing", "stop.c", "t->set->grace || s->o.far ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
+fault("killed without a question", "stop.c", "ask ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
+fault("asked for nothing", "stop.c", "ask ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
 fault("asked, and never killed", "sched.c", "    if (t->asked) {\n        tine__sched_grace_over(s, t);", "    if (t->asked) {\n        ;")
 fault("killed before its grace is over", "stop.c", "clock_after(now, t->set->grace)", "now + 1")
 fault("a request outlives its task", "stop.c", "    t->asked = false;\n", "")
