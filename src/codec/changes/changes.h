@@ -29,8 +29,6 @@ bool tine__is_of_text(lua_State *L);
 /* The library whose name is at `at` (then its field, or false): add what the program has changed there to the list at
 ** `triples`. */
 void tine__look_at_use(struct encoder *e, int at, int triples, int *count);
-/* Does the module's file put the object of that number, when it is loaded, where its name says? */
-bool tine__is_files(struct encoder *e, uint32_t id);
 /* Push the table of the library whose name is at `name`; false, and nothing: the program has it not. */
 bool tine__push_library(lua_State *L, int self, int name);
 

@@ -81,30 +81,6 @@ bool tine__may_be_changed(const struct gathering *g, const struct name *n, int t
     return n->kind == NAME_HELD && n->file && n->file->lua && is_open(g, n, t);
 }
 
-/* Is the step on top from the object of number `from` one that the file takes when it is loaded, and nothing else? */
-static bool is_files_step(struct encoder *e, const struct file *f, uint32_t from) {
-    lua_State *L = e->L;
-    int step = lua_gettop(L);
-    enum store_rank rank = STORE_UNKNOWN;
-    if (lua_type(L, step) == LUA_TSTRING)
-        rank = tine__file_key_rank(f, lua_tostring(L, step));
-    else if (lua_tointeger(L, step) < 0 && tine__name_walk(e, tine__name_at(e->c, from)) &&
-             lua_isfunction(L, -1))
-        rank = tine__file_upvalue_rank(f, tine__hash_function(L, e->self, step + 1),
-                                       (int)-lua_tointeger(L, step));
-    lua_settop(L, step);
-    return rank <= STORE_CALLED;
-}
-
-bool tine__is_files(struct encoder *e, uint32_t id) {
-    const char *root = tine__name_root(e, tine__name_at(e->c, id));
-    const struct file *f = tine__file_of(e->L, e->c, e->self, root);
-    tine__name_push_step(e, id);
-    bool is = f && f->lua && is_files_step(e, f, tine__name_parent(e, id));
-    lua_pop(e->L, 1);
-    return is;
-}
-
 /* Does the way to that object lead over userdata that the other side need not have: a handle that came into the module later? */
 static bool is_over_handle(const struct gathering *g, uint32_t id) {
     struct encoder *e = g->e;

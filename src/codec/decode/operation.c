@@ -93,23 +93,47 @@ static void changed_item(struct reader *r, struct frame *f) {
     }
 }
 
-/* A table, then tables in which something is kept about it, each with that. */
+/* The thing on top is kept about the table at f->at, which is compared with one that is here: is the same kept about that? */
+static void compare_kept(struct reader *r, const struct frame *f, bool held) {
+    lua_State *L = r->L;
+    int own = f[-1].at, value = lua_gettop(L);
+    if (!lua_istable(L, own))
+        return;
+    lua_pushnil(L);
+    if (!held && lua_istable(L, value - 1)) {
+        lua_pushvalue(L, own);
+        lua_rawget(L, value - 1);
+    }
+    bool same = !held && tine__is_same(r, value, lua_gettop(L), f->at, own);
+    lua_settop(L, value);
+    if (!same) {
+        lua_pushnil(L);
+        lua_replace(L, own);
+    }
+}
+
+/* A table, then tables in which something is kept about it, each with that; nil: there is no such table here. */
 static void kept_item(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     int keeper = f->at + 1;
-    bool held = r->held;
+    bool held = r->held, thing = f->i >= 3 && f->i % 2 == 1;
     if (!lua_istable(L, f->at))
         tine__malformed(r, "something is kept about what is no table");
-    if (f->i < 3 || f->i % 2 == 0)
+    if (held && (!thing || lua_type(L, keeper) != LUA_TSTRING))
+        tine__malformed(r, "something is kept in what is no table");
+    if (!thing)
         return;
     r->held = false;
-    if (held && lua_type(L, keeper) == LUA_TSTRING && r->call) {
-        tine__note_held(r, keeper);
-    } else if (!held && lua_istable(L, keeper)) {
+    if (f[-1].kind == FRAME_SAME)
+        compare_kept(r, f, held);
+    if (held) {
+        if (r->call)
+            tine__note_held(r, keeper);
+    } else if (lua_istable(L, keeper)) {
         lua_pushvalue(L, f->at);
         lua_insert(L, -2);
         lua_rawset(L, keeper);
-    } else if (!held || lua_type(L, keeper) != LUA_TSTRING) {
+    } else if (!lua_isnil(L, keeper)) {
         tine__malformed(r, "something is kept in what is no table");
     }
     lua_settop(L, f->at);

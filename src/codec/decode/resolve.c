@@ -311,6 +311,22 @@ static bool is_target(const struct frame *f, const struct naming *n) {
     return f[-1].kind == FRAME_CHANGED && (f[-1].i - 1) % 3 == 1 && n->kind == NAME_HELD;
 }
 
+/* Is it a table that something is kept in? The other side's module may have made it only when it had something to keep. */
+static bool is_keeper(const struct frame *f) {
+    return f[-1].kind == FRAME_KEPT && f[-1].i % 2 == 0;
+}
+
+/* Is the module that such a table is in missing here? No result has its module loaded in the program. */
+static bool is_elsewhere(const struct naming *n) {
+    lua_State *L = n->r->L;
+    int top = lua_gettop(L);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushvalue(L, n->module);
+    bool missing = !n->r->call && lua_rawget(L, top + 1) == LUA_TNIL;
+    lua_settop(L, top);
+    return missing;
+}
+
 /* Push what the name stands for here; nil when that need not be, or if there is `nothing` and that may be, else an error. */
 static void push_named_thing(const struct naming *n, bool spare, bool nothing) {
     lua_State *L = n->r->L;
@@ -354,9 +370,13 @@ void tine__resolve_name(struct reader *r, struct frame *f, int first) {
     } else {
         n.check_len = 0;
     }
-    bool field = is_field(r, f, &n);
-    push_named_thing(&n, f[-1].kind == FRAME_SAME || field || r->lenient || is_spare(r, f),
-                     is_target(f, &n));
+    bool field = is_field(r, f, &n), keeper = is_keeper(f);
+    if (keeper && is_elsewhere(&n))
+        lua_pushnil(L);
+    else
+        push_named_thing(
+            &n, f[-1].kind == FRAME_SAME || field || keeper || r->lenient || is_spare(r, f),
+            is_target(f, &n));
     if (field && lua_isnil(L, -1)) {
         r->held = true;
         r->why = HELD_REPLACED;

@@ -31,6 +31,8 @@ void tine__resolve_text(struct reader *r);
 /* What this process has is at `own` (nil: nothing), what came at `copy`, on top: leave the one to be taken in place of
 ** both. Ordinals of the copy's parts start at `from`. */
 void tine__take_same(struct reader *r, int own, int copy, uint32_t from);
+/* Are the values at `a` and `b` the same, if those at `copy` and `own` are? */
+bool tine__is_same(struct reader *r, int a, int b, int copy, int own);
 
 /* ---- source.c ---- */
 

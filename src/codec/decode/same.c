@@ -191,6 +191,19 @@ static bool same(struct comparison *c, int a, int b) {
     return (type == LUA_TTABLE || type == LUA_TFUNCTION) && same_objects(c, a, b, type);
 }
 
+bool tine__is_same(struct reader *r, int a, int b, int copy, int own) {
+    lua_State *L = r->L;
+    int top = lua_gettop(L);
+    bool done;
+    luaL_checkstack(L, 12, "comparison");
+    struct comparison c = {.L = L, .pairs = top + 1, .own = top + 2, .added = top + 3};
+    for (int i = 0; i < 3; i++)
+        lua_newtable(L);
+    bool is = pair(&c, copy, own, &done) && same(&c, a, b);
+    lua_settop(L, top);
+    return is;
+}
+
 /* References of the message into the copy now lead to our own. */
 static void turn_references(struct reader *r, struct comparison *c, uint32_t from) {
     lua_State *L = r->L;

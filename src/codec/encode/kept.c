@@ -9,9 +9,11 @@
 #include "codec/encode/encoder.h"
 #include "codec/encode/kept.h"
 #include "codec/encode/name.h"
+#include "codec/encode/object.h"
 #include "codec/encode/table.h"
 #include "codec/encode/value.h"
 #include "codec/names/names.h"
+#include "codec/registry.h"
 #include "codec/state.h"
 #include "codec/wire.h"
 
@@ -116,6 +118,18 @@ static int put_kept(struct encoder *e, int at, const struct step *up) {
     return err;
 }
 
+/* Does the class of the table at `t` say what of it travels, or is it a registered metatable? The other side has that already,
+** or gets one that may be there, and about which it knows more. */
+static bool is_registered(struct encoder *e, int t) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    bool is = tine__class_of(e, t);
+    if (!is && lua_getmetatable(L, t) && tine__class_of(e, top + 1))
+        is = lua_rawgeti(L, top + 2, CLASS_ENCODE) != LUA_TNIL;
+    lua_settop(L, top);
+    return is;
+}
+
 bool tine__kept_has(struct encoder *e, int t) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -137,7 +151,7 @@ int tine__kept_encode(struct encoder *e, int t, const struct step *step) {
     if (!lua_checkstack(L, STACK_ROOM + 2 * KEPT_TABLES))
         return tine__encode_nomem(e);
     push_keepers(e);
-    int count = e->kept ? push_kept(e, t, top + 1) : 0;
+    int count = e->kept && !is_registered(e, t) ? push_kept(e, t, top + 1) : 0;
     if (count <= 0) {
         if (count == 0)
             lua_settop(L, top);

@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "codec/base.h"
-#include "codec/changes/changes.h"
 #include "codec/changes/company.h"
 #include "codec/encode/company.h"
 #include "codec/encode/encoder.h"
@@ -15,6 +14,7 @@
 #include "codec/lua/own.h"
 #include "codec/names/index.h"
 #include "codec/names/names.h"
+#include "codec/names/proof.h"
 #include "codec/pack.h"
 #include "codec/state.h"
 #include "codec/wire.h"
@@ -73,12 +73,11 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
         return r;
     if (r == GOES_BY_NAME)
         forget_met(e, p);
-    if (r == GOES_BY_BOTH && is_object(e, idx, n))
-        return NAME_BY_VALUE;
     if (r == GOES_BY_BOTH) {
+        bool object = is_object(e, idx, n);
         if ((r = tine__encode_op(e, 3, OP_SAME)) || (r = tine__name_put(e, n)) < 0)
             return r;
-        return NAME_SAME;
+        return object ? NAME_OBJECT : NAME_SAME;
     }
     if (!e->changes || known) /* what was changed there goes along already */
         return tine__name_put(e, n);

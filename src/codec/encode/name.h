@@ -7,8 +7,9 @@ struct name;
 struct step;
 
 /* Append the operation that names the value at `idx` (address `p`), if it can be reached from a loaded module
-** and the rule lets it go by name. NAME_SAME: the value must follow. Negative: error. */
-enum { NAME_BY_VALUE, NAME_DONE, NAME_SAME };
+** and the rule lets it go by name. NAME_SAME: the value must follow; NAME_OBJECT: with what modules
+** keep about it. Negative: error. */
+enum { NAME_BY_VALUE, NAME_DONE, NAME_SAME, NAME_OBJECT };
 int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step);
 /* Does it go by name, alone or with its value? *out says which, and it is positive; 0: no; negative: error. */
 int tine__name_of(struct encoder *e, int idx, struct name **out);

@@ -5,7 +5,7 @@
 **     tables of a module with functions that its file defines (module tables, classes): the file's hash travels, and
 **         one of these functions (witness.c)
 **     functions that the file defines once, not inside of another function nor in a loop; their hash travels
-**     tables in which the module keeps something about others, which is part of these (encode/kept.c)
+**     private tables in which the module keeps something about others, which is part of these (encode/kept.c)
 **     C functions: library and place in it travel        userdata: the name of its class does
 **
 ** By name and value goes what may be the same: tables of data, sentinels, closures that another function made. The
@@ -225,6 +225,44 @@ static bool is_class(struct encoder *e, int t, const struct name *n) {
     return is;
 }
 
+/* Is the step on top from the object of number `from` one that the file takes when it is loaded, and nothing else? */
+static bool is_files_step(struct encoder *e, const struct file *f, uint32_t from) {
+    lua_State *L = e->L;
+    int step = lua_gettop(L);
+    enum store_rank rank = STORE_UNKNOWN;
+    if (lua_type(L, step) == LUA_TSTRING)
+        rank = tine__file_key_rank(f, lua_tostring(L, step));
+    else if (lua_tointeger(L, step) < 0 && tine__name_walk(e, tine__name_at(e->c, from)) &&
+             lua_isfunction(L, -1))
+        rank = tine__file_upvalue_rank(f, tine__hash_function(L, e->self, step + 1),
+                                       (int)-lua_tointeger(L, step));
+    lua_settop(L, step);
+    return rank <= STORE_CALLED;
+}
+
+bool tine__is_files(struct encoder *e, uint32_t id) {
+    const char *root = tine__name_root(e, tine__name_at(e->c, id));
+    const struct file *f = tine__file_of(e->L, e->c, e->self, root);
+    tine__name_push_step(e, id);
+    bool is = f && f->lua && is_files_step(e, f, tine__name_parent(e, id));
+    lua_pop(e->L, 1);
+    return is;
+}
+
+/* Is it a table that only functions of its module see, and which is there from the beginning? */
+static bool is_private(struct encoder *e, const struct name *n) {
+    uint32_t id = (uint32_t)(n - e->c->names.list);
+    bool private = false;
+    if (!tine__is_files(e, id))
+        return false;
+    for (; !private && id != n->root; id = tine__name_parent(e, id)) {
+        tine__name_push_step(e, id);
+        private = lua_isinteger(e->L, -1) && lua_tointeger(e->L, -1) < 0;
+        lua_pop(e->L, 1);
+    }
+    return private;
+}
+
 static enum going table_goes(struct encoder *e, int t, struct name *n) {
     const char *root = tine__name_root(e, n);
     if (n->builtin == BUILTIN_TINE)
@@ -235,7 +273,8 @@ static enum going table_goes(struct encoder *e, int t, struct name *n) {
         return GOES_BY_VALUE;
     bool module = n->kind == NAME_MODULE;
     bool own = has_own(e, n->file, t, module, module) || (!module && is_class(e, t, n));
-    n->keeps = !own && !module && e->c->names.index->list[n - e->c->names.list].keeps;
+    n->keeps =
+        !own && !module && e->c->names.index->list[n - e->c->names.list].keeps && is_private(e, n);
     return own || n->keeps ? GOES_BY_NAME : GOES_BY_BOTH;
 }
 

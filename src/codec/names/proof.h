@@ -37,6 +37,8 @@ const char *tine__source_of(lua_State *L, int fn);
 /* Does the file say that another function than the Lua function at `fn` has that name? */
 bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key);
 
+/* Does the module's file put the object of that number, when it is loaded, where its name says? */
+bool tine__is_files(struct encoder *e, uint32_t id);
 /* How the object at `idx` goes, which is where its name says. */
 enum going tine__judge(struct encoder *e, int idx, struct name *n);
 /* The hash of the module's file, as it was first, when the table at `t` holds functions that are in it, else 0. */
