@@ -159,6 +159,19 @@ describe("pool:everywhere", function()
     pool:shutdown()
   end)
 
+  -- A worker that is started later runs it, too, and it was not among those that the function was awaited of: it had died
+  -- "while it was idle".
+  it("is what ended those that were started in place of others #here", function()
+    local pool = pool_of { workers = 1, on_crash = "replace" }
+    pool:submit(math.abs, -1):result(20)
+    pool:everywhere(function() os.exit(3) end):result(20)
+    local taken, future = pcall(pool.submit, pool, math.abs, -1) -- refused when the pool is broken already
+    local err = taken and future:exception(20) or future
+    assert.equal("broken", tine.kind(err))
+    assert.matches("died while it was running a function of everywhere: exit code 3", tostring(err), 1, true)
+    pool:shutdown()
+  end)
+
   -- #here: on other machines the future is done at once
   it("fails with its pool, and is refused by one that has ended #here", function()
     local pool = pool_of { workers = 1 }

@@ -40,7 +40,7 @@ static void settle(struct sched *s, const struct worker *w, uint64_t number) {
 }
 
 bool tine__sched_owes(const struct sched *s, const struct worker *w) {
-    return !s->o.far && s->nerrands > w->born && s->nerrands > w->errands;
+    return !s->o.far && s->nerrands > w->errands;
 }
 
 bool tine__sched_ran(struct sched *s, unsigned worker, uint64_t number) {
