@@ -23,29 +23,35 @@ static void rouse(struct queue *q, unsigned worker) {
     futex_wake(&q->k->wake[worker], 1);
 }
 
-/* Wake the first sleeper of a group. Who clears the bit wakes, so each sleep is ended once. */
-static bool wake_in(struct queue *q, unsigned group) {
-    _Atomic uint64_t *sleepers = &q->k->sleepers[group];
-    uint64_t bits;
-    while ((bits = atomic_load_explicit(sleepers, memory_order_relaxed)) != 0) {
-        uint64_t bit = bits & -bits;
-        unsigned worker = group * 64 + (unsigned)__builtin_ctzll(bit);
+/* The first that sleeps; 0: nobody does. */
+static unsigned first_sleeper(const struct queue *q) {
+    uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
+    for (; groups; groups &= groups - 1) {
+        unsigned group = (unsigned)__builtin_ctzll(groups);
+        uint64_t bits = atomic_load_explicit(&q->k->sleepers[group], memory_order_relaxed);
+        if (bits)
+            return group * 64 + (unsigned)__builtin_ctzll(bits);
+    }
+    return 0;
+}
+
+/* Who clears the bit wakes, so each sleep is ended once. */
+static bool wake_one(struct queue *q) {
+    unsigned worker;
+    while ((worker = first_sleeper(q)) != 0) {
+        uint64_t bit = (uint64_t)1 << worker % 64;
         expect(q, worker);
         /* acquire: the sleeper's zero in its futex word comes before our 1; release: it sees that it was expected */
-        if (atomic_fetch_and_explicit(sleepers, ~bit, memory_order_acq_rel) & bit) {
+        if (atomic_fetch_and_explicit(&q->k->sleepers[worker / 64], ~bit, memory_order_acq_rel) &
+            bit) {
             rouse(q, worker);
             return true;
         }
-        tine__queue_leave_seat(&q->k->coming.worker, worker); /* it has got up by itself */
+        /* It has got up by itself, and may have looked before items were left to it, as to one that comes: we wake another
+        ** one for them, whoever has begun to sleep before they were put. */
+        tine__queue_leave_seat(&q->k->coming.worker, worker);
+        store_then_look();
     }
-    return false;
-}
-
-static bool wake_one(struct queue *q) {
-    uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
-    for (; groups; groups &= groups - 1)
-        if (wake_in(q, (unsigned)__builtin_ctzll(groups)))
-            return true;
     return false;
 }
 
