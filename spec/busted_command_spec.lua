@@ -160,6 +160,30 @@ end)]])
     assert.matches("3 tests from crash_spec.lua", run("", "-o gtest"), 1, true) -- what had begun ends, too
   end)
 
+  -- Nothing was open then, and the program failed itself.
+  it("tells of a death behind all tests of a file", function()
+    busted.file("late_spec.lua", [[
+describe("a", function() it("passes", function() end) end)
+require "busted".subscribe({ "suite", "end" }, function() os.exit(7) end)]])
+    local s = busted.run "-j2 -o TAP late_spec.lua"
+    assert.matches("^ok 1 %- a passes\nnot ok 2 %- suite late_spec.lua\n# late_spec.lua @ 1\n"
+      .. "# Failure message: worker %d+ %(pid %d+%) died while it was running late_spec.lua: exit code 7\n1%.%.2\n",
+      s.out)
+    assert.same({ "", 1 }, { s.err, s.code })
+  end)
+
+  -- It was told before the tests.
+  it("tells with --split of a death in the teardown of the file's only block behind its tests", function()
+    busted.file("end_spec.lua", [[
+describe("a", function()
+  for i = 1, 3 do it("passes " .. i, function() print(i) end) end
+  teardown(function() os.exit(7) end)
+end)]])
+    local out = busted.run "-j2 --split -o TAP end_spec.lua".out:gsub("#[^\n]*\n", "")
+    assert.equal("1\nok 1 - a passes 1\n2\nok 2 - a passes 2\n3\nok 3 - a passes 3\nnot ok 4 - a\nnot ok 5 - a\n1..5\n",
+      out)
+  end)
+
   it("says what a file that cannot be loaded says", function()
     busted.file("spec/1_spec.lua", "it('x', function(")
     same ""

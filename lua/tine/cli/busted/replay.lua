@@ -36,19 +36,21 @@ local function during(open)
   for _, event in ipairs(open) do
     if event[2].descriptor ~= "file" then names[#names + 1] = event[2].name or event[2].descriptor end
   end
-  local trace = open[#open][2].trace
   if not names[1] then return "" end
+  local trace = open[#open][2].trace
   local place = trace and trace.short_src and (" (%s:%d)"):format(trace.short_src, trace.currentline) or ""
   return "\nwhile it was running: " .. table.concat(names, " ") .. place
 end
 
--- The error of the innermost, and how all of them end.
+-- The error of the innermost (of the file where all had ended), and how all of them end.
 local function end_at_death(events, message, file)
   local open = unfinished(events)
-  local last = open[#open]
+  local last = open[#open] or events[1]
+  local behind = events[#events].top ~= last.top -- what is dealt out in it
   local trace = last[2].trace or { short_src = file.name, source = "@" .. file.name, traceback = "", currentline = 1 }
   events[#events + 1] = { { "error", last[2].descriptor }, { id = last[2].id }, parent = last.parent, seed = last.seed,
-                          top = last.top, args = { n = 2, message .. during(open), trace }, always = true }
+                          top = behind and worker.top_of_end(last) or last.top, always = true,
+                          args = { n = 2, message .. during(open), trace } }
   for i = #open, 1, -1 do
     local event, element = open[i], open[i][2]
     local is_test = event[1][1] == "test"
