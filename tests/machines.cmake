@@ -1,6 +1,8 @@
-# Pools on many machines: packets with anything in them. (The rest is in spec/machines.)
+# Pools on many machines: packets with anything in them, ways to a server. (The rest is in spec/machines.)
 
 tine_c_test(NAME machines/packet SOURCES tests/fuzz_packet.c LABELS machines VARIANTS address NEEDS_LUA)
+
+tine_c_test(NAME machines/ways SOURCES tests/gearman_ways.c LABELS machines)
 
 # Many more of them.
 if(TARGET test_machines_packet.address)

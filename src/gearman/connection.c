@@ -94,6 +94,7 @@ void tine__gm_polled(struct gm_conn *c, short events, bool *opened) {
     if (c->connecting) {
         if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1 || error) {
             fail(c, error ? error : errno);
+            c->heard = tine__now(); /* the next one has as long as this one had */
             try_others(c);
             return;
         }

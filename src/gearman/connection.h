@@ -21,7 +21,7 @@ struct gm_conn {
     bool readable;    /* there may be something to be read */
     int error;        /* errno, why it was closed; 0: the server has closed it */
     bool broken;    /* by `error`: it is to be closed when nobody looks at what has come any more */
-    uint64_t heard; /* when something came last (ns) */
+    uint64_t heard; /* when something came last, or this way was begun (ns) */
     uint64_t owing; /* since when it owes us a sign of life; 0: it does not */
     bool full;      /* it has not taken all at once */
     struct buf in, out;

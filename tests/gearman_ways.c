@@ -1,0 +1,58 @@
+/* A job server's name with two addresses: the first refuses late. */
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/sys.h"
+#include "check.h"
+#include "gearman/connection.h"
+
+static int listen_here(struct gm_way *way) {
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&way->socket;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    way->length = sizeof *v4;
+    CHECK(fd != -1 && bind(fd, (struct sockaddr *)v4, way->length) == 0 && listen(fd, 5) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)v4, &way->length) == 0);
+    return fd;
+}
+
+/* What the system says of a connection that has failed by now. */
+static void refuse(struct gm_conn *c, int listener) {
+    const struct linger at_once = {.l_onoff = 1};
+    int peer = accept(listener, NULL, NULL);
+    CHECK(setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    close(peer);
+    CHECK(poll(&(struct pollfd){.fd = c->fd, .events = POLLIN}, 1, -1) == 1);
+}
+
+/* The second address had what the first one left of its time; where that was little, it never came to it. */
+static void the_second_way_has_its_own_time(void) {
+    struct gm_address address = {.name = "jobs", .nways = 2};
+    int first = listen_here(&address.ways[0]), second = listen_here(&address.ways[1]);
+    struct gm_conn c;
+    bool opened;
+    const uint64_t long_ago = 1;
+    tine__gm_init(&c, &address);
+    CHECK(tine__gm_open(&c, long_ago));
+    CHECK_EQ(c.heard, long_ago);
+    refuse(&c, first);
+    uint64_t before = tine__now();
+    tine__gm_polled(&c, POLLOUT | POLLERR, &opened);
+    CHECK(c.connecting && !opened);
+    CHECK_EQ(c.way, 1);
+    CHECK(c.heard >= before);
+
+    refuse(&c, second); /* there is no third */
+    tine__gm_polled(&c, POLLOUT | POLLERR, &opened);
+    CHECK_EQ(c.fd, -1);
+    CHECK_EQ(c.error, ECONNRESET);
+    close(first);
+    close(second);
+}
+
+int main(void) {
+    the_second_way_has_its_own_time();
+    return 0;
+}
