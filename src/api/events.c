@@ -11,13 +11,6 @@ static bool has_event(void *arg) {
     return is_settled(f) || tine__events_unread(f->events) > 0;
 }
 
-/* It waits for no end; but what it waits for may be behind another task. */
-static bool nobody(const struct item *item, const void *arg) {
-    (void)item;
-    (void)arg;
-    return false;
-}
-
 /* Those of the task, which is read from now on. 0 or TINE_ENOMEM. */
 static int open_events(struct tine_future *f) {
     if (f->events)
@@ -59,6 +52,7 @@ int tine_future_next_event(tine_future *f, double timeout, const void **bytes, s
             return settled ? 0 : err;
         if (tine__api_is_managing(f->pool) && timeout != 0)
             return TINE_EINVALID;
-        err = tine__api_wait(f->pool, has_event, nobody, f, deadline);
+        /* it waits for no end; but what it waits for may be behind another task */
+        err = tine__api_wait(f->pool, has_event, tine__events_no_end, f, deadline);
     }
 }

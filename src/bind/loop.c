@@ -133,21 +133,15 @@ static int loop_ring(lua_State *L) {
     return 0;
 }
 
-/* Coroutines wait; whose ends they wait for the events know (awaited in events.c), but not what is in their way. */
-static bool nobody(const struct item *item, const void *arg) {
-    (void)item;
-    (void)arg;
-    return false;
-}
-
 static void take_turn(lua_State *L, struct core *c) {
     tine__core_ring(state_of(L), c, !c->p);
     c->turning = true;
     /* This raises nothing but memory errors, after which the loop comes round once more. */
     tine__reap(L);
     c->turning = false;
+    /* Coroutines wait; whose ends they wait for the events know (awaited in events.c), but not what is in their way. */
     if (c->awaiting > 0 && c->p && tine__events_stand(c->p))
-        tine__events_loosen(c->p, nobody, NULL, &c->loose);
+        tine__events_loosen(c->p, tine__events_no_end, NULL, &c->loose);
     tine__callbacks_run(L);
 }
 

@@ -21,16 +21,12 @@ static void set_times(lua_State *L, const char *name, const struct histogram_sum
     lua_setfield(L, -2, name);
 }
 
-/* Failures by kind, of which several codes may have the same. */
 static void set_kinds(lua_State *L, const struct pool_stats *s) {
     lua_createtable(L, 0, 4);
     for (int i = 1; i < FIGURES_CODES; i++) {
-        if (s->by_code[i] == 0)
-            continue;
-        lua_getfield(L, -1, error_kind_of(-i));
-        uint64_t before = (uint64_t)lua_tointeger(L, -1);
-        lua_pop(L, 1);
-        set_count(L, error_kind_of(-i), before + s->by_code[i]);
+        uint64_t n = tine__stats_of_kind(s, i);
+        if (n > 0)
+            set_count(L, error_kind_of(-i), n);
     }
     lua_setfield(L, -2, "by_kind");
 }

@@ -52,6 +52,8 @@ void tine__events_await_end(struct pool *p, bool awaits);
 void tine__events_loosen(struct pool *p, bool (*waits)(const struct item *item, const void *arg),
                          const void *arg, bool *loose);
 void tine__events_tighten(struct pool *p, bool *loose);
+/* Such a `waits`, of who waits for no end. */
+bool tine__events_no_end(const struct item *item, const void *arg);
 /* Are there tasks in it, all of which wait for what others are to give, and no time at which that would change? */
 bool tine__pool_is_stuck(struct pool *p);
 /* Are there tasks in it that wait for something other than a worker? What that is may be in any pool. */

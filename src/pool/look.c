@@ -94,6 +94,17 @@ void tine__pool_stats(struct pool *p, struct pool_stats *out) {
     pthread_mutex_unlock(&p->lock);
 }
 
+uint64_t tine__stats_of_kind(const struct pool_stats *s, int code) {
+    uint64_t n = 0;
+    for (int i = 1; i < FIGURES_CODES; i++)
+        if (s->by_code[i] && strcmp(error_kind_of(-i), error_kind_of(-code)) == 0) {
+            if (i < code)
+                return 0;
+            n += s->by_code[i];
+        }
+    return s->by_code[code] ? n : 0;
+}
+
 unsigned tine__pool_hosts(struct pool *p, struct far_host *out, unsigned most) {
     unsigned n = 0;
     if (tine__pool_is_forked(p) || !p->far)

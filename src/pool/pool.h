@@ -200,6 +200,8 @@ struct pool_stats {
     double busy; /* of the time that these have lived, the share that tasks ran */
 };
 void tine__pool_stats(struct pool *p, struct pool_stats *out);
+/* Tasks that failed, by kind (error_kind_of(-code)): of the codes that share one only the first has them all. */
+uint64_t tine__stats_of_kind(const struct pool_stats *s, int code);
 
 struct worker_info {
     unsigned id;

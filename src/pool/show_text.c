@@ -69,27 +69,15 @@ static void times_of(struct buf *b, const char *key, const struct histogram_summ
     number_of(b, "p999", h->p999);
 }
 
-/* Failures by kind: of those that several codes share only the first is there. */
-static uint64_t failures_of(const struct pool_stats *s, int i) {
-    uint64_t n = 0;
-    for (int j = 1; j < FIGURES_CODES; j++)
-        if (strcmp(error_kind_of(-j), error_kind_of(-i)) == 0) {
-            if (j < i && s->by_code[j])
-                return 0;
-            n += s->by_code[j];
-        }
-    return s->by_code[i] ? n : 0;
-}
-
 static void kinds_of(struct buf *b, const struct pool_stats *s) {
     size_t n = 0;
     for (int i = 1; i < FIGURES_CODES; i++)
-        n += failures_of(s, i) > 0;
+        n += tine__stats_of_kind(s, i) > 0;
     text(b, "by_kind");
     pack_map(b, n);
     for (int i = 1; i < FIGURES_CODES; i++)
-        if (failures_of(s, i) > 0)
-            count_of(b, error_kind_of(-i), failures_of(s, i));
+        if (tine__stats_of_kind(s, i) > 0)
+            count_of(b, error_kind_of(-i), tine__stats_of_kind(s, i));
 }
 
 static void stats_of(struct buf *b, const struct pool_stats *s) {
