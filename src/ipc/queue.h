@@ -14,7 +14,7 @@
 **                                                (or by the worker that found work after all)
 **   wake[w]          both              both      futex of worker w: 0 before it sleeps, 1 wakes it
 **   spinner[i]       workers           both      who looks again and again before it sleeps, and when it last did
-**   coming           both              both      who was woken last and has not come yet, and when it was
+**   coming[i]        both              both      who was woken last and has not come yet, and when it was
 **   watcher          workers           both      who sleeps so lightly that nobody is woken, and when it looks next
 **   spared           submitter         workers   wakes that it has spared
 **   want_low         both              both      set by the submitter (level + 1), cleared by who rings
@@ -43,10 +43,11 @@
 ** names the sequence number, a slow worker can never take an item for another one.
 **
 ** WHO IS WOKEN. At most two workers spin, all others sleep at once; and a worker whose spins keep ending in sleep does, too,
-** for the most part. For an item that is put nobody is woken while one spins, which takes it sooner, nor while one that was
-** woken is still on its way. Who stops spinning, or comes, and finds more than it takes wakes the next: so as many get up
-** as are busy, one after the other, and not all that sleep for items that one of them would have taken all the same. Who
-** spins but is kept from the processor loses its seat to another that would spin. Where sleepers are woken as soon as they
+** for the most part. For an item that is put nobody is woken while one spins, which takes it sooner, nor while two that were
+** woken are still on their way: not one, for it may have been stopped as it slept, and then nobody would look. Who stops
+** spinning, or comes, and finds more than it takes wakes the next: so as many get up as are busy, one after the other, and
+** not all that sleep for items that one of them would have taken all the same. Who spins but is kept from the processor
+** loses its seat to another that would spin. Where sleepers are woken as soon as they
 ** sleep, one of them becomes the watcher: it looks by itself every 50 us, for as long as that spares wakes, and wakes
 ** another, or gets up itself, for an item that has lain there since it looked last. (Without it a stream of small tasks has a
 ** quarter of its speed with more workers than it keeps busy.)
@@ -68,6 +69,7 @@
 
 #define QUEUE_SLOTS 1024u /* power of two */
 #define QUEUE_SPINNERS 2u
+#define QUEUE_COMING 2u         /* one of them may be stopped */
 #define QUEUE_WATCH 50000u      /* ns: after so long a watcher looks */
 #define QUEUE_MAX_WORKERS 4096u /* the owner field would allow more */
 

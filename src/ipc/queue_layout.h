@@ -48,7 +48,7 @@ struct queue_claims {
         LINE _Atomic uint32_t word;
     } bell[QUEUE_BELLS];
     struct spinner spinner[QUEUE_SPINNERS];
-    struct spinner coming; /* of those that were woken, the last */
+    struct spinner coming[QUEUE_COMING]; /* of those that were woken, the last */
     struct watcher watcher;
     LINE _Atomic uint32_t spared; /* wakes, by the watcher */
     LINE _Atomic uint64_t groups; /* bit g: sleepers[g] has been in use; never cleared */
@@ -98,6 +98,8 @@ static inline struct queue_slot *slot_of(const struct queue *q, uint64_t seq) {
 _Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word);
 /* Wake so many sleepers, by who has looked after its store already (tine__queue_wake). True: as many slept. */
 bool tine__queue_wake_some(struct queue *q, unsigned n);
+/* It comes no more. True: it was expected. */
+bool tine__queue_unexpect(struct queue *q, unsigned worker);
 /* Does somebody look from this seat? Not one that was stopped, or is kept from the processor. */
 bool tine__queue_spins(const struct spinner *s, uint64_t now);
 /* How many workers are just looking for items, or will in a moment. */

@@ -151,10 +151,8 @@ static void sleep_for(struct queue *q, unsigned worker, uint64_t patience) {
 
 /* For items that were put since we were woken nobody else was. */
 static void arrive(struct queue *q, unsigned worker) {
-    if (atomic_load_explicit(&q->k->coming.worker, memory_order_relaxed) != worker)
-        return;
-    tine__queue_leave_seat(&q->k->coming.worker, worker);
-    wake_next(q);
+    if (tine__queue_unexpect(q, worker))
+        wake_next(q);
 }
 
 static int sleep_and_look(struct queue *q, unsigned worker, uint64_t patience) {

@@ -12,10 +12,31 @@
 #define WATCH_LATE \
     100000u /* ns: so late does a short sleep end, by the kernel's slack and a busy processor */
 
-/* It is on its way. */
+static bool is_taken(const struct spinner *s) {
+    return atomic_load_explicit(&s->worker, memory_order_relaxed) != 0;
+}
+
+static uint64_t beat_of(const struct spinner *s) {
+    return atomic_load_explicit(&s->beat, memory_order_relaxed);
+}
+
+/* It is on its way, instead of who was woken longest ago. */
 static void expect(struct queue *q, unsigned worker) {
-    atomic_store_explicit(&q->k->coming.beat, tine__now(), memory_order_relaxed);
-    atomic_store_explicit(&q->k->coming.worker, worker, memory_order_relaxed);
+    struct spinner *seat = q->k->coming;
+    for (struct spinner *s = seat + 1; s < q->k->coming + QUEUE_COMING; s++)
+        if (is_taken(seat) && (!is_taken(s) || beat_of(s) < beat_of(seat)))
+            seat = s;
+    atomic_store_explicit(&seat->beat, tine__now(), memory_order_relaxed);
+    atomic_store_explicit(&seat->worker, worker, memory_order_relaxed);
+}
+
+bool tine__queue_unexpect(struct queue *q, unsigned worker) {
+    bool expected = false;
+    for (struct spinner *s = q->k->coming; s < q->k->coming + QUEUE_COMING; s++) {
+        expected |= atomic_load_explicit(&s->worker, memory_order_relaxed) == worker;
+        tine__queue_leave_seat(&s->worker, worker);
+    }
+    return expected;
 }
 
 static void rouse(struct queue *q, unsigned worker) {
@@ -49,7 +70,7 @@ static bool wake_one(struct queue *q) {
         }
         /* It has got up by itself, and may have looked before items were left to it, as to one that comes: we wake another
         ** one for them, whoever has begun to sleep before they were put. */
-        tine__queue_leave_seat(&q->k->coming.worker, worker);
+        tine__queue_unexpect(q, worker);
         store_then_look();
     }
     return false;
@@ -86,8 +107,7 @@ bool tine__queue_sleeps(const struct queue *q) {
 /* Is somebody there who looked, or was woken, within so many ns, or (by who has read the clock after us) a moment from
 ** now? */
 static bool is_within(const struct spinner *s, uint64_t now, uint64_t within) {
-    return atomic_load_explicit(&s->worker, memory_order_relaxed) &&
-           now - atomic_load_explicit(&s->beat, memory_order_relaxed) + FRESH < within + FRESH;
+    return is_taken(s) && now - beat_of(s) + FRESH < within + FRESH;
 }
 
 bool tine__queue_spins(const struct spinner *s, uint64_t now) {
@@ -95,7 +115,9 @@ bool tine__queue_spins(const struct spinner *s, uint64_t now) {
 }
 
 unsigned tine__queue_spinners(const struct queue *q, uint64_t now) {
-    unsigned n = is_within(&q->k->coming, now, COMING);
+    unsigned n = 1; /* two that come count as one: it may be the other that is stopped */
+    for (const struct spinner *s = q->k->coming; s < q->k->coming + QUEUE_COMING; s++)
+        n &= is_within(s, now, COMING);
     for (const struct spinner *s = q->k->spinner; s < q->k->spinner + QUEUE_SPINNERS; s++)
         n += tine__queue_spins(s, now);
     return n;
@@ -146,7 +168,7 @@ void tine__queue_leave_seat(_Atomic uint32_t *seat, unsigned worker) {
 void tine__queue_forget(struct queue *q, unsigned worker) {
     tine__queue_wakes(q, worker);
     tine__queue_leave_seat(&q->k->watcher.worker, worker);
-    tine__queue_leave_seat(&q->k->coming.worker, worker);
+    tine__queue_unexpect(q, worker);
     for (unsigned i = 0; i < QUEUE_SPINNERS; i++)
         tine__queue_leave_seat(&q->k->spinner[i].worker, worker);
 }
