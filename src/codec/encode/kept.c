@@ -68,8 +68,7 @@ static bool push_about(struct encoder *e, int t, int list, unsigned i) {
     return false;
 }
 
-/* Push what they keep about the table at `t`, each thing behind the number of its place in names.kept. How many, or an
-** error. */
+/* Push what they keep about the table at `t`, each thing behind the table that it is kept in. How many, or an error. */
 static int push_kept(struct encoder *e, int t, int list) {
     lua_State *L = e->L;
     int count = 0;
@@ -80,8 +79,6 @@ static int push_kept(struct encoder *e, int t, int list) {
         int r = tine__name_consider(e, top + 1, tine__name_at(e->c, e->c->names.kept[i]));
         if (r < 0)
             return r;
-        lua_pushinteger(L, i);
-        lua_replace(L, top + 1);
         if (r == GOES_BY_VALUE)
             lua_settop(L, top);
         else
@@ -95,19 +92,20 @@ static int push_kept(struct encoder *e, int t, int list) {
 static int put_kept(struct encoder *e, int at, const struct step *up) {
     lua_State *L = e->L;
     struct encode_point point = tine__encode_mark(e);
-    uint32_t id =
-        e->c->names.kept[lua_tointeger(L, at - 1)]; /* some number, if there is another list */
-    if (id >= e->c->names.count)
-        return ENCODE_AGAIN;
-    const struct name *n = tine__name_at(e->c, id);
+    struct name *n;
+    int r = tine__name_of(e, at - 1, &n); /* there may be another index since it was found */
+    if (r <= 0 || r == GOES_BY_VALUE)
+        return r < 0 ? r : ENCODE_AGAIN;
     int top = lua_gettop(L), err = tine__name_put(e, n);
     if (err < 0)
         return err;
-    struct step step = {.up = up, .kind = STEP_KEPT, .n = id};
+    struct step step = {.up = up, .kind = STEP_KEPT, .n = n - e->c->names.list};
     err = tine__encode_value(e, at, &step);
     if (err == TINE_ESERIALIZE) {
         lua_settop(L, top);
         tine__encode_rewind(e, &point);
+        if ((r = tine__name_of(e, at - 1, &n)) <= 0)
+            return r < 0 ? r : ENCODE_AGAIN;
         tine__name_push(e, n);
         err = tine__encode_value(e, -1, up);
         if (!err)
