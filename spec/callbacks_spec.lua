@@ -174,19 +174,19 @@ describe("done callbacks", function()
 
   it("run at the end of a pool whose end was taken in by a sleep, which runs none", function()
     for _, finish in ipairs {
-      function(pool) pool:shutdown() end, function(pool) pool:shutdown { timeout = 1 } end,
-      function(pool) local _ <close> = pool end,
+      function(ended) ended:shutdown() end, function(ended) ended:shutdown { timeout = 1 } end,
+      function(ended) local _ <close> = ended end,
     } do
-      local pool = tine.pool { workers = 1 }
+      local ended = tine.pool { workers = 1 }
       local called = 0
-      pool:submit(math.abs, -1):add_done_callback(function() called = called + 1 end)
-      pool:shutdown { wait = false }
+      ended:submit(math.abs, -1):add_done_callback(function() called = called + 1 end)
+      ended:shutdown { wait = false }
       eventually(function()
         tine.sleep(0.01)
-        return tostring(pool):find("ended", 1, true)
+        return tostring(ended):find("ended", 1, true)
       end)
       assert.equal(0, called)
-      finish(pool)
+      finish(ended)
       assert.equal(1, called)
     end
   end)

@@ -36,8 +36,8 @@ struct name {
     bool fields;             /* the way to it is in the watch */
     bool filled; /* a table that functions of its module fill with what the program gives them */
     bool told;   /* they put what they are given there, under keys that they are given */
-    bool
-        keeps; /* a table that has nothing but what belongs to other objects: nothing of it can be checked */
+    /* a table that has nothing but what belongs to other objects: nothing of it can be checked */
+    bool keeps;
     bool moved;         /* it goes by another way than the index has: */
     bool ranked;        /* of a module: that was looked for */
     uint8_t rank;       /* then, of what is in it: how good the way is */
