@@ -283,6 +283,7 @@ end
 local function run(...)
   local options, rest = parse(...)
   local found, why = pcall(require, "busted.compatibility")
+  if not found and not tostring(why):find "not found" then error(why, 0) end -- Ctrl-C, too
   if not found then
     trouble.give_up("busted is not installed for Lua 5.4 (Debian: lua-busted, LuaRocks: busted): %s",
       tostring(why):match "^[^\n]*")
