@@ -159,7 +159,7 @@ describe("pool:everywhere", function()
     pool:shutdown()
   end)
 
-  -- A worker that is started later runs it, too, and it was not among those that the function was awaited of: it had died
+  -- A worker that is started later runs it, too, but was not among those that the function was awaited of: it had died
   -- "while it was idle".
   it("is what ended those that were started in place of others #here", function()
     local pool = pool_of { workers = 1, on_crash = "replace" }
