@@ -60,6 +60,16 @@ static void keep_gift(struct root_end *r, struct gift *g) {
     tine__station_of(&r->station);
 }
 
+/* The gift has been made use of, or not (`err`, with errno). */
+static int hand_over(struct root_end *r, struct gift *g, int err) {
+    int saved = errno;
+    if (!err)
+        keep_gift(r, g);
+    gift_close(g);
+    errno = saved;
+    return err;
+}
+
 /* --- forking --- */
 
 /* How the process between us and the root (see below) ended: 0, or -1 and *status. */
@@ -105,12 +115,7 @@ int tine__root_fork(struct root_end *r) {
     int err = gift_make(&g);
     if (!err)
         err = fork_between(&g);
-    if (!err)
-        keep_gift(r, &g);
-    int saved = errno;
-    gift_close(&g);
-    errno = saved;
-    return err;
+    return hand_over(r, &g, err);
 }
 
 /* --- the helper --- */
@@ -197,10 +202,5 @@ int tine__root_execute(struct root_end *r) {
     err = gift_make(&g);
     if (!err)
         err = spawn_helper(path, &g);
-    if (!err)
-        keep_gift(r, &g);
-    int saved = errno;
-    gift_close(&g);
-    errno = saved;
-    return err;
+    return hand_over(r, &g, err);
 }
