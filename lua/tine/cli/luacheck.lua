@@ -13,25 +13,27 @@ local DEBIAN <const> = ";/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua"
 -- What a worker requires as "lanes", too.
 local function provide() package.preload.lanes = function() return require "tine.cli.luacheck.lanes" end end
 
--- The number after -j; luacheck's own default is one process, ours all processors.
-local function with_jobs(args)
+-- Is there -j? And the number after it.
+local function jobs_of(args)
   for i, word in ipairs(args) do
     local text = word:match "^%-j(%d+)$" or word:match "^%-%-jobs=(%d+)$"
       or (word == "-j" or word == "--jobs") and args[i + 1]
-    if text then return args, math.tointeger(tonumber(text)) end
+    if text then return true, math.tointeger(tonumber(text)) end
   end
-  local n = open_files.choose()
-  table.move(args, 1, #args, 3)
-  args[1], args[2] = "-j", tostring(n)
-  return args, n
+  return false
 end
 
 -- The program. luacheck ends it with its exit code.
 function M.main(...)
   return trouble.protect("luacheck", function(...)
-    local args, asked = with_jobs { ... }
+    local args = { ... }
+    local given, asked = jobs_of(args)
     local workers, why = open_files.choose(asked)
     if not workers then trouble.give_up("%s", why) end
+    if not given then -- luacheck's own default is one process, ours all processors
+      table.move(args, 1, #args, 3)
+      args[1], args[2] = "-j", tostring(workers)
+    end
     args[0] = "luacheck"
     arg = args -- luacheck: globals arg
     package.path = package.path .. DEBIAN

@@ -13,7 +13,7 @@ end
 function M.held() return math.min(HELD, allowed() // 4) end
 
 -- At most so many workers: for each there is a file here, and with `outputs` two more that its task writes into.
-function M.workers(outputs)
+local function most_workers(outputs)
   local free = allowed() - OTHERS
   return math.max(outputs and (free - M.held()) // 3 or free, 1)
 end
@@ -23,7 +23,7 @@ function M.tasks(workers) return math.max((allowed() - OTHERS - M.held() - worke
 
 -- The number of workers: `asked` (by -j), else as many as there are processors; nil and a message when it cannot be.
 function M.choose(asked, outputs)
-  local most = M.workers(outputs)
+  local most = most_workers(outputs)
   if not asked then return math.min(require "tine".cpu_count(), most) end
   if asked <= most then return asked end
   return nil, ("%d %s at a time want more open files than are allowed (ulimit -n): at most %d are possible"):format(

@@ -42,12 +42,17 @@ local function during(open)
   return "\nwhile it was running: " .. table.concat(names, " ") .. place
 end
 
+-- Output handlers want a place.
+local function top_of_file(file)
+  return { short_src = file.name, source = "@" .. file.name, traceback = "", currentline = 1 }
+end
+
 -- The error of the innermost (of the file where all had ended), and how all of them end.
 local function end_at_death(events, message, file)
   local open = unfinished(events)
   local last = open[#open] or events[1]
   local behind = events[#events].top ~= last.top -- what is dealt out in it
-  local trace = last[2].trace or { short_src = file.name, source = "@" .. file.name, traceback = "", currentline = 1 }
+  local trace = last[2].trace or top_of_file(file)
   events[#events + 1] = { { "error", last[2].descriptor }, { id = last[2].id }, parent = last.parent, seed = last.seed,
                           top = behind and worker.top_of_end(last) or last.top, always = true,
                           args = { n = 2, message .. during(open), trace } }
@@ -145,9 +150,7 @@ end
 function Replay:died_at_once(task)
   print_all(task)
   self.file.descriptor = "file"
-  local name = self.file.name
-  local trace = { short_src = name, source = "@" .. name, traceback = "", currentline = 1 } -- handlers want a place
-  self.busted.publish({ "error", "file" }, self.file, nil, task.died, trace)
+  self.busted.publish({ "error", "file" }, self.file, nil, task.died, top_of_file(self.file))
 end
 
 -- parts: tasks, and place=, which of their files it is
