@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 # where programs with the static library look for tine-helper
 cmake_path(ABSOLUTE_PATH TINE_INSTALL_LUACDIR BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}
   OUTPUT_VARIABLE helper_dir)
-set_source_files_properties(${CMAKE_SOURCE_DIR}/src/worker/find_helper.c PROPERTIES
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/worker/root/find_helper.c PROPERTIES
   COMPILE_DEFINITIONS "TINE_HELPER_DIR=\"${helper_dir}/tine\"")
 
 install(FILES ${lua_files} DESTINATION ${TINE_INSTALL_LUADIR}/tine COMPONENT lua)

@@ -1,10 +1,14 @@
 -- The floors of src: nothing includes a higher floor, only some of them know Lua, and the files of a folder make no
--- circle.
+-- circle. Nor do the folders of a floor, where ROOMS has them.
 local root = os.getenv "TINE_SOURCE_DIR" or "."
 
 local FLOOR = {
   base = 0, msg = 1, ipc = 1, gearman = 2, store = 2, sched = 2, data = 2, codec = 2, worker = 3, site = 4, backend = 4,
   pool = 5, trace = 5, api = 6, serve = 6, bind = 7, host = 8,
+}
+-- The folders of a floor: each sees those with lower numbers. "": files that are in none.
+local ROOMS = {
+  worker = { process = 0, [""] = 1, state = 2, channel = 2, task = 3, inner = 4, fork = 4, root = 5 },
 }
 local WITHOUT_LUA = { base = true, msg = true, ipc = true, store = true, sched = true, site = true, backend = true,
                       pool = true, serve = true, trace = true }
@@ -49,11 +53,9 @@ local RECURSION = {
   { "codec/encode/change codec/encode/company codec/encode/function codec/encode/globals codec/encode/kept "
     .. "codec/encode/name codec/encode/object codec/encode/table codec/encode/userdata codec/encode/value",
     "a function holds values, a value may be a function; with a module go values that the program has put into it" },
-  { "worker/ahead worker/preload worker/prelude worker/root worker/root_main worker/root_make worker/server "
-    .. "worker/state worker/takeover worker/worker",
-    "each of our processes becomes the next one (root_make.c forks, root_main.c is what comes of it ...), the last"
-    .. " of them has a state, and how that is dressed is told to root.c" },
-  { "worker/loop worker/nest", "a task that waits runs others, each as any task is run" },
+  { "worker/root/main worker/root/make worker/root/root",
+    "the program has a root made, which main.c is from its fork on, and first forgets what root.c knew" },
+  { "worker/task/loop worker/task/nest", "a task that waits runs others, each as any task is run" },
   { "bind/adopt bind/embed bind/module bind/preload",
     "the module is in every state that workers get (preload), and opening it says how those are dressed" },
   { "bind/attempts bind/await bind/callbacks bind/events bind/everywhere bind/extras bind/future bind/later bind/loop "
@@ -141,6 +143,21 @@ describe("the floors of src", function()
       local target = FLOOR[i.included:match "^([^/]+)/"]
       if target and target > FLOOR[i.folder] then
         wrong[#wrong + 1] = i.place .. " includes " .. i.included
+      end
+    end
+    assert.same({}, wrong)
+  end)
+
+  it("have folders that see those below them only", function()
+    local wrong = {}
+    for floor, rooms in pairs(ROOMS) do
+      for _, i in ipairs(found) do
+        local from = i.place:match("^src/" .. floor .. "/([^/]+)/") or ""
+        local to = i.included:match("^" .. floor .. "/([^/]+)/") or ""
+        local inside = i.folder == floor and i.included:find("^" .. floor .. "/")
+        if inside and from ~= to and not (rooms[from] and rooms[to] and rooms[to] < rooms[from]) then
+          wrong[#wrong + 1] = i.place .. " includes " .. i.included
+        end
       end
     end
     assert.same({}, wrong)

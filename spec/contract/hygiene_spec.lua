@@ -105,7 +105,7 @@ describe("workers", function()
     local others = ~(1 << 31 | 1 << 32 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10)
     -- HUP, USR1, PIPE; not CHLD: tasks wait for programs, whatever the host does
     assert.equal(1 << 0 | 1 << 9 | 1 << 12, tonumber(ignored, 16) & others)
-    -- SIGINT, and the signal that asks a task to end (worker/ask.h)
+    -- SIGINT, and the signal that asks a task to end (worker/task/ask.h)
     assert.equal(1 << (2 - 1) | 1 << (61 - 1), tonumber(caught, 16) & others)
   end)
 

@@ -7,7 +7,7 @@
 **     whoever else has closed it;
 **   - is known here by the file behind it (device and inode), and looked at before it is written to, read,
 **     grown or closed: with another file behind it, it is the program's by now, and is left alone;
-**   - is closed in a child that the program forks (worker/root.c).
+**   - is closed in a child that the program forks (worker/root/root.c).
 **
 ** Only files with an inode of their own can be told apart: memfds, pipes, sockets. All eventfds have the same
 ** one; therefore there are none here, but events made of pipes.

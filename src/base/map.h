@@ -23,7 +23,7 @@ void tine__map_drop(void);
 /* How often this process is the child of a fork of the program: what was mapped when there were fewer is empty memory. */
 extern unsigned tine__map_forks;
 
-/* Around a fork of the program (worker/root.c). */
+/* Around a fork of the program (worker/root/root.c). */
 void tine__map_before_fork(void);
 void tine__map_after_fork(bool child);
 

@@ -6,7 +6,7 @@
 ** constant and the compiler calls the functions directly.
 **
 ** Not in the table: what works on something we have already (read, write, poll, close, munmap, kill,
-** waitpid, prctl), what reads /proc by streams (worker/family.c), and what the host program does.
+** waitpid, prctl), what reads /proc by streams (worker/process/family.c), and what the host program does.
 */
 #ifndef TINE_BASE_SYS_H
 #define TINE_BASE_SYS_H

@@ -9,8 +9,8 @@
 #include "bind/nested.h"
 #include "bind/reap.h"
 #include "pool/wait.h"
-#include "worker/ask.h"
-#include "worker/inner.h"
+#include "worker/inner/inner.h"
+#include "worker/task/ask.h"
 
 /* --- times --- */
 

@@ -8,7 +8,7 @@
 #include "bind/fileno.h"
 #include "bind/view.h"
 #include "msg/origin.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 /* --- checking --- */
 

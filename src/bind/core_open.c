@@ -4,7 +4,7 @@
 #include "bind/future.h"
 #include "bind/options.h"
 #include "msg/origin.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 struct core *tine__core_push(lua_State *L) {
     struct view *v = lua_newuserdatauv(L, sizeof *v, VIEW_LAST);

@@ -6,12 +6,13 @@
 #include "bind/errors.h"
 #include "bind/preload.h"
 #include "tine_lua.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
+#include "worker/state/state.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void dress(void) {
-    tine__root_dress = tine__preload_worker;
+    tine__state_dress = tine__preload_worker;
 }
 
 /* Here and not below, because states of workers are made from what this floor has. */

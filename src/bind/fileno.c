@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "bind/callbacks.h"
 #include "bind/fileno.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 /* In a forked child of the program. */
 static void close_all(void *core) {

@@ -12,7 +12,7 @@
 #include "bind/values.h"
 #include "msg/label.h"
 #include "msg/progress.h"
-#include "worker/task_error.h"
+#include "worker/task/task_error.h"
 
 /* --- how it stands --- */
 

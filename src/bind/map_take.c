@@ -4,7 +4,7 @@
 #include "bind/map.h"
 #include "bind/reap.h"
 #include "bind/values.h"
-#include "worker/task_error.h"
+#include "worker/task/task_error.h"
 
 /* --- the current chunk --- */
 

@@ -20,8 +20,9 @@
 #include "bind/workers.h"
 #include "data/data.h"
 #include "tine_lua.h"
-#include "worker/inner.h"
-#include "worker/root.h"
+#include "worker/inner/inner.h"
+#include "worker/root/root.h"
+#include "worker/state/state.h"
 
 #define STATE "tine.state"   /* registry: the state userdata */
 #define CORE "tine.core"     /* registry: the module's table */
@@ -274,7 +275,7 @@ TINE_API int luaopen_tine_core(lua_State *L) {
     fill_state(L);
     fill_metas(L);
     fill_module(L);
-    tine__root_dress = tine__preload_worker;
+    tine__state_dress = tine__preload_worker;
     tine__data_forked = tine__data_refuse_forked;
     take_root(L);
     lua_pushvalue(L, UP_STATE);

@@ -1,12 +1,12 @@
 /* What the files of tine.worker.pool share: tasks that a task submits. Their futures are manual ones, which end when
-** the worker hears of it (worker/nest.h); until then the state has them by their numbers.
+** the worker hears of it (worker/task/nest.h); until then the state has them by their numbers.
 */
 #ifndef TINE_BIND_NESTED_H
 #define TINE_BIND_NESTED_H
 
 #include "bind/await.h"
 #include "msg/nested.h"
-#include "worker/nest.h"
+#include "worker/task/nest.h"
 
 /* --- for the rest of the module --- */
 

@@ -8,7 +8,7 @@
 #include "bind/nested.h"
 #include "bind/values.h"
 #include "msg/label.h"
-#include "worker/task_error.h"
+#include "worker/task/task_error.h"
 
 static const char forget_key; /* in the registry: a function */
 

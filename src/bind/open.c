@@ -6,7 +6,7 @@
 #include "bind/options.h"
 #include "msg/settings.h"
 #include "trace/trace.h"
-#include "worker/loop.h"
+#include "worker/state/state.h"
 
 #define FAR_GUESS 4 /* workers that there may be on other machines, while nobody is known */
 #define DEEPEST 8   /* pools in workers of pools ... */

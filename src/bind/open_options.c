@@ -7,8 +7,8 @@
 #include "bind/open.h"
 #include "bind/options.h"
 #include "msg/settings.h"
-#include "worker/arg.h"
-#include "worker/loop.h"
+#include "worker/state/arg.h"
+#include "worker/state/state.h"
 
 #define MOST_WORKERS 4095
 

@@ -4,9 +4,8 @@
 #include "bind/preload.h"
 #include "bind/sources.h"
 #include "tine_lua.h"
-#include "worker/ask.h"
-#include "worker/emit.h"
-#include "worker/root.h"
+#include "worker/state/state.h"
+#include "worker/task/ask.h"
 
 const struct tine__extra_modules *tine__extra;
 
@@ -104,7 +103,7 @@ static void mend_protected(lua_State *L) {
 }
 
 void tine__preload_worker(lua_State *L) {
-    tine__root_mend = mend_protected;
+    tine__state_mend = mend_protected;
     tine__push_error = push_error;
     tine__preload_modules(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);

@@ -9,7 +9,7 @@
 ** root process, and starts nothing. May raise memory errors. */
 void tine__preload_modules(lua_State *L);
 
-/* The same for the state that workers are copies of (tine__root_dress, worker/root.h), with the module
+/* The same for the state that workers are copies of (tine__state_dress, worker/state/state.h), with the module
 ** compiled here once: a worker whose task uses it would take longer to compile it than to start. */
 void tine__preload_worker(lua_State *L);
 

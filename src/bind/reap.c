@@ -14,7 +14,7 @@
 #include "bind/reap.h"
 #include "bind/submit.h"
 #include "bind/workers.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 /* --- pools --- */
 

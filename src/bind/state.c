@@ -5,7 +5,7 @@
 #include "bind/chunk.h"
 #include "bind/preload.h"
 #include "bind/state.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 /* Only pools of the program are left, with no task of ours in them. */
 static bool nothing_left(const struct aim *aim) {

@@ -3,7 +3,7 @@
 #include "bind/errors.h"
 #include "bind/values.h"
 #include "msg/label.h"
-#include "worker/state.h"
+#include "worker/state/state.h"
 
 /* --- scalars, which most results are --- */
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <lauxlib.h>
 
-#include "worker/task_error.h"
+#include "worker/task/task_error.h"
 
 const char *progname = "tine";
 

@@ -2,10 +2,10 @@
 ** it the name that the linker wants, and what only a higher floor can: the states of workers get the
 ** modules that are compiled in. */
 #include "bind/preload.h"
-#include "worker/helper.h"
-#include "worker/root.h"
+#include "worker/root/helper.h"
+#include "worker/state/state.h"
 
 int main(void) {
-    tine__root_dress = tine__preload_worker;
+    tine__state_dress = tine__preload_worker;
     return tine__helper_main();
 }

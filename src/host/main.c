@@ -16,7 +16,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "worker/state.h"
+#include "worker/state/state.h"
 #include "bind/preload.h"
 #include "host/call.h"
 #include "host/cli.h"

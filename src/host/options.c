@@ -5,7 +5,7 @@
 #include <lauxlib.h>
 
 #include "host/call.h"
-#include "worker/loop.h"
+#include "worker/state/state.h"
 
 /* Look at the option at argv[*i], moving on over its argument. False: not understood. */
 static bool read_option(struct options *o, char **argv, int *i) {

@@ -1,6 +1,6 @@
 /* Commands of tine map -x, started by a worker, with descriptors of ours as their streams. */
 #include "host/cli.h"
-#include "worker/process.h"
+#include "worker/process/process.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -31,7 +31,7 @@
 ** killed. Whoever wins decides the one ending: a worker that finds KILLED writes nothing and takes
 ** nothing any more; a submitter that finds FINISHED does not kill. A flag STOP, set by the submitter
 ** on any word of a chunk, keeps the worker from starting the chunk's next task. A flag ASKED, set by the submitter on
-** RUNNING(id), asks that task to end by itself (worker/ask.h). It goes with the task: the worker takes it off together
+** RUNNING(id), asks that task to end by itself (worker/task/ask.h). It goes with the task: the worker takes it off together
 ** with RUNNING, by the compare-and-swap that makes it FINISHED, and so knows for certain whether it was asked in time.
 **
 ** A task that waits for one that it has submitted may have that run on top of it, by this worker. Each has a level with

@@ -5,7 +5,7 @@
 #include "base/hot.h"
 #include "base/sys.h"
 #include "pool/internal.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 void tine__inbox_init(struct inbox *in) {
     in->pool = NULL;

@@ -39,7 +39,7 @@ struct wait_entry {
 
 struct pool {
     atomic_uint refs;
-    unsigned generation; /* of the process that opened it (worker/root.h) */
+    unsigned generation; /* of the process that opened it (worker/root/root.h) */
     pthread_mutex_t lock;
     struct sched s;
     struct site *site;

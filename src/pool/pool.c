@@ -9,8 +9,8 @@
 #include "site/far.h"
 #include "site/here.h"
 #include "site/local.h"
-#include "worker/inner.h"
-#include "worker/root.h"
+#include "worker/inner/inner.h"
+#include "worker/root/root.h"
 
 /* --- opening --- */
 

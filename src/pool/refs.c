@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 static void free_pool(struct pool *p) {
     tine__show_close(p);

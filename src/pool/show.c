@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "pool/internal.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 #define LOOK (5 * MILLISECOND) /* whether a worker has said where it is */
 

@@ -9,7 +9,7 @@
 #include "base/yield.h"
 #include "ipc/bell.h"
 #include "pool/internal.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 #define FEW 8
 #define SHORT_SLEEP (10 * MILLISECOND) /* when not everything can be listened to */
@@ -29,7 +29,7 @@ struct waiter {
 };
 
 static _Thread_local int own_fd = -1;
-static _Thread_local unsigned own_generation;      /* of the process that made it (worker/root.h) */
+static _Thread_local unsigned own_generation; /* of the process that made it (worker/root/root.h) */
 static _Thread_local const sigset_t *program_mask; /* while this thread is in a hook */
 static pthread_key_t own_fd_key;
 static pthread_once_t own_fd_once = PTHREAD_ONCE_INIT;

@@ -1,6 +1,6 @@
 /* Crews: what workers are to run once for a submitter's pool (its initializer, and calls of pool:everywhere), kept in the
 ** store of our own pool, each naming the one before. A worker finds from the last one what it has yet to run
-** (worker/crew.h). A crew is there as long as its submitter's line, or a task of it that our pool has.
+** (worker/task/crew.h). A crew is there as long as its submitter's line, or a task of it that our pool has.
 */
 #include <string.h>
 #include "base/hash.h"

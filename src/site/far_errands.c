@@ -1,5 +1,5 @@
 /* The far site: what every worker is to run once, the initializer and calls of pool:everywhere. Each host is told of them
-** when it asks for a task, once; its workers run those that they have not run yet before that (worker/crew.h).
+** when it asks for a task, once; its workers run those that they have not run yet before that (worker/task/crew.h).
 */
 #include <string.h>
 #include "sched/errand.h"

@@ -1,4 +1,4 @@
-/* The site of a pool without processes: one worker inside the program (worker/inner.h), which runs calls in whatever
+/* The site of a pool without processes: one worker inside the program (worker/inner/inner.h), which runs calls in whatever
 ** thread of the program asks for it (site_ops.work): the one that submits, or one that waits.
 **
 ** Nothing can be ended by force here: a call that has begun ends by itself, orders to stop it come too late.

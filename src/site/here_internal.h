@@ -10,7 +10,7 @@
 
 #include "base/list.h"
 #include "site/here.h"
-#include "worker/inner.h"
+#include "worker/inner/inner.h"
 
 #define HERE_WORKER 1 /* the one there is, as the scheduler counts */
 #define HERE_REFS (HERE_SLOTS + 2)

@@ -8,7 +8,7 @@
 #include "base/sys.h"
 #include "base/why.h"
 #include "worker/protocol.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 #define HEAP_PAGE 4096u
 #define FIRST_REFS 64 /* most pools need no more at a time */

@@ -1,4 +1,4 @@
-/* What tasks print that is to be captured, or relayed (worker/divert.h).
+/* What tasks print that is to be captured, or relayed (worker/task/divert.h).
 **
 ** A worker makes a pipe for each such task and sends us its reading end. Pipes are read whenever there is something in
 ** them, by the manager, so that no task ever waits for its output to be read; the last bytes are kept (base/tail.h). When

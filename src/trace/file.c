@@ -13,7 +13,7 @@
 #include "base/why.h"
 #include "ipc/futex.h"
 #include "trace/pages.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 
 #define BATCH 10000000u /* ns: so long it is waited for more */
 #define PATIENCE 1000u  /* ms that the end of the program waits for somebody who writes */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "base/buf.h"
-#include "worker/inherit.h"
+#include "worker/process/inherit.h"
 
 struct lua_State;
 
@@ -22,7 +22,7 @@ struct boot {
     const char *path, *cpath; /* package.path, package.cpath; NULL: Lua's own */
     char *const *environ;     /* the submitter's environment as of now */
     struct inherit inherit;   /* of one that was read */
-    const char *const *arg;   /* the program's `arg` as a list (arg.h); NULL: it has none */
+    const char *const *arg;   /* the program's `arg` as a list (state/arg.h); NULL: it has none */
     const char *locale;       /* setlocale(LC_ALL, NULL) */
     bool warnings;            /* on */
     /* calls as ipc/queue.h has them: function segment, then `count` argument segments; NULL: none */

@@ -1,10 +1,13 @@
 /* What the submitter, the root and the fork servers say to each other on their control sockets
 ** (ipc/control.h), one struct for each message.
 **
+** This and boot.h are what both sides of this floor see: the site, in the program, and the folders root and fork, which are
+** the processes (docs/internals.md has a map of all).
+**
 **   submitter -> root         OPEN     whether there is a preload, + a control socket's end: fork a fork server for a
 **                                      pool
 **   root -> fork server       OPEN     the same: of one that was forked ahead, over a socket of its own
-**   fork server -> worker     SETUP, START    as they come, to one that was forked ahead (worker/ahead.h)
+**   fork server -> worker     SETUP, START    as they come, to one that was forked ahead (worker/fork/ahead.h)
 **   submitter -> fork server  SETUP    + the descriptors below: the first message; the root forks while
 **                                      they are made
 **                             START    worker id + its link's descriptor

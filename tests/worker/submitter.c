@@ -8,7 +8,7 @@
 #include "base/sys.h"
 #include "ipc/arena.h"
 #include "ipc/control.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 #include "store/store.h"
 
 extern char **environ;

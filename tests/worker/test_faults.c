@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "ipc/control.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 #include "worker/submitter.h"
 
 #define ENOUGH 3 /* runs in a row without a failure: no call is left that could fail */

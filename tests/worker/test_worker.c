@@ -7,9 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "codec/segment.h"
-#include "worker/ask.h"
-#include "worker/root.h"
+#include "worker/root/root.h"
 #include "worker/submitter.h"
+#include "worker/task/ask.h"
 
 static const struct setup plain;
 

@@ -1,0 +1,80 @@
+#include "worker/fork/preload.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "ipc/control.h"
+#include "worker/process/family.h"
+#include "worker/process/output.h"
+#include "worker/process/process.h"
+#include "worker/state/lasting.h"
+#include "worker/task/prelude.h"
+
+/* --- the guard: a preload may run for ever, and the fork server listens to nobody meanwhile --- */
+
+/* Ends a guard, but only while it waits: one that is about to kill the fork server has stopped it first, and
+** must live to do the rest. (What a user or a terminal sends to the whole group does not end it.) */
+#define STAND_DOWN SIGRTMAX
+
+/* Waits for the end of the pool or of the program, and then kills the fork server. Begins with all signals
+** blocked. */
+static _Noreturn void guard(const struct server *s, pid_t server) {
+    sigset_t waiting;
+    tine__process_tie(server);
+    tine__process_title("guard", 0);
+    sigfillset(&waiting);
+    sigdelset(&waiting, STAND_DOWN);
+    struct pollfd p[2] = {{s->control, POLLRDHUP, 0}, {s->life, POLLIN, 0}};
+    while (ppoll(p, 2, NULL, &waiting) == -1 && errno == EINTR)
+        ;
+    tine__family_kill_tree(server);
+    _exit(0);
+}
+
+static int open_guard(const struct server *s, pid_t *pid) {
+    pid_t server = getpid();
+    *pid = tine__process_fork();
+    if (*pid == 0)
+        guard(s, server);
+    return *pid == -1 ? TINE_ESYSTEM : 0;
+}
+
+static void close_guard(pid_t pid) {
+    kill(pid, STAND_DOWN);
+    tine__process_reap(pid);
+}
+
+/* --- the preload --- */
+
+/* Say that it failed. An error that is too long for a message goes as its text, and cut. */
+static void tell_failure(struct server *s, struct run *r, struct buf *out) {
+    const struct message m = {.kind = MESSAGE_NOPRELOAD, .pid = getpid()};
+    if (out->len > MESSAGE_MAX - sizeof m)
+        tine__run_shorten(r, out, MESSAGE_MAX / 4);
+    tine__server_tell(s, &m, out->data, out->len);
+}
+
+int tine__server_preload(struct server *s) {
+    struct run *r = &s->run;
+    const struct message m = {.kind = MESSAGE_PRELOADING, .pid = getpid()};
+    struct buf out;
+    pid_t pid;
+    int err = open_guard(s, &pid);
+    if (err)
+        return err;
+    tine__server_tell(s, &m, NULL, 0);
+    tine__buf_init(&out);
+    tine__fd_company();
+    err = tine__prelude_preload(r, &s->boot, &out);
+    tine__output_flush(); /* or every worker would print it again */
+    if (err)
+        tell_failure(s, r, &out);
+    else
+        tine__lasting(r->L);
+    tine__buf_free(&out);
+    close_guard(pid);
+    return err;
+}

@@ -1,0 +1,336 @@
+/* The fork server of a pool: one process without threads that forks the workers and buries them. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/sys.h"
+#include "base/why.h"
+#include "ipc/control.h"
+#include "worker/fork/ahead.h"
+#include "worker/fork/children.h"
+#include "worker/fork/preload.h"
+#include "worker/fork/server.h"
+#include "worker/fork/takeover.h"
+#include "worker/process/family.h"
+#include "worker/process/process.h"
+
+#define LEISURE 10    /* ms without anything to do after which what can wait is done */
+#define LAST_LOOK 200 /* ms between the end of file and the death that caused it, at most */
+
+/* --- telling the submitter --- */
+
+static _Noreturn void end(struct server *s);
+
+/* It reads all the time; when it cannot keep up we wait. What we cannot say it must not miss: then it hears
+** the end of file. */
+static void tell(struct server *s, const struct message *m) {
+    struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
+    int err;
+    while ((err = tine__control_send(s->control, m, sizeof *m, NULL, 0)) == TINE_EAGAIN)
+        if (poll(p, 2, -1) > 0 && p[1].revents)
+            return;
+    if (err && !s->ending) {
+        s->mute = true;
+        end(s);
+    }
+}
+
+static void tell_started(struct server *s, uint32_t id, pid_t pid) {
+    const struct message m = {.kind = MESSAGE_STARTED, .worker = id, .pid = pid};
+    tell(s, &m);
+}
+
+static void tell_not_started(struct server *s, uint32_t id, int error) {
+    const struct message m = {.kind = MESSAGE_NOSTART, .worker = id, .error = error};
+    tell(s, &m);
+}
+
+/* The last one is told as such, and we with it. */
+static void tell_end(struct server *s, const struct message *end_of) {
+    struct message m = *end_of;
+    m.last = s->shut && tine__children_count() == 0 && !tine__children_remain();
+    tell(s, &m);
+    if (m.last)
+        _exit(0);
+}
+
+static void refuse(const struct server *s, int err) {
+    const struct message m = {.kind = MESSAGE_NOFORK, .error = error_errno(err)};
+    const char *text = tine__why_text(m.error);
+    tine__server_tell(s, &m, text, strlen(text));
+}
+
+/* --- what workers are copies of --- */
+
+/* Before the first fork. With a worker that was forked ahead this waits until there is a second one to be forked, or
+** time. */
+static int settle(struct server *s) {
+    if (s->settled)
+        return 0;
+    int err = tine__server_take_over(s);
+    tine__fault_role("server"); /* reads the environment, which is the submitter's now */
+    if (!err)
+        tine__process_title(s->boot.name ? s->boot.name : "", 0);
+    s->settled = !err;
+    return err;
+}
+
+/* Be what the pool's workers are, with the preload done, so that they are copies of it. Without one this is for each of
+** them to do: it takes a worker no longer, and the second one need not wait for us. */
+static int become_model(struct server *s) {
+    int err = tine__server_attach(s, s->setup.seat);
+    if (!err)
+        err = tine__server_preload(s);
+    if (!err)
+        tine__process_use_up_heap();
+    return err;
+}
+
+/* --- workers --- */
+
+/* The pid; -1: errno. */
+static pid_t fork_worker(struct server *s, const struct message *m, int link) {
+    pid_t parent = getpid();
+    int err = settle(s);
+    if (err && err != TINE_ENOMEM) { /* it would fail the next time, too */
+        refuse(s, err);
+        end(s);
+    }
+    if (err) {
+        errno = error_errno(err);
+        return -1;
+    }
+    if (s->forked) /* there are several: what each would do is done once. What fails here they try themselves */
+        tine__server_attach(s, s->setup.seat);
+    s->forked = true;
+    pid_t pid = tine__process_fork();
+    if (pid == 0)
+        tine__worker_main(s, m->worker, m->seat, link, parent);
+    return pid;
+}
+
+static void start_worker(struct server *s, const struct message *m, int link) {
+    if (!tine__children_have_room()) {
+        tell_not_started(s, m->worker, ENOMEM);
+        return;
+    }
+    pid_t pid = tine__ahead_start(s, m, link);
+    if (pid == 0)
+        pid = fork_worker(s, m, link);
+    if (pid == -1) {
+        tell_not_started(s, m->worker, errno);
+        return;
+    }
+    tine__children_add(m->worker, pid);
+    tell_started(s, m->worker, pid);
+}
+
+/* --- their ends --- */
+
+/* Where the program ignores SIGTERM its workers do, too: then only one signal ends them. */
+static bool ignores_term(struct server *s) {
+    return tine__server_take_over(s) || inherit_ignores(&s->boot.inherit, SIGTERM);
+}
+
+static void kill_workers(struct server *s, uint32_t id, int signal) {
+    bool deaf = signal == SIGTERM && ignores_term(s);
+    tine__children_kill(id, deaf ? SIGKILL : signal);
+}
+
+static void bury_the_dead(struct server *s) {
+    pid_t pid;
+    while ((pid = tine__children_reap()) > 0)
+        tine__ahead_reaped(s, pid);
+    tine__children_tell_ends(tell_end, s);
+}
+
+/* --- messages --- */
+
+static void hear(struct server *s, const struct message *m, int *link) {
+    switch (m->kind) {
+    case MESSAGE_START:
+        if (*link == -1)
+            tell_not_started(s, m->worker, EMFILE);
+        else
+            start_worker(s, m, *link);
+        break;
+    case MESSAGE_KILL:
+        kill_workers(s, m->worker, m->status);
+        break;
+    case MESSAGE_ASK:
+        tine__children_ask(m->worker);
+        break;
+    case MESSAGE_SHUT:
+        s->shut = true;
+        break;
+    case MESSAGE_END:
+        s->dismissed = true;
+        break;
+    }
+    tine__close(link);
+}
+
+/* All messages there are. False: the submitter has closed its end. */
+static bool listen_to(struct server *s) {
+    for (;;) {
+        struct message m = {0};
+        int link = -1, nfds = 1;
+        ssize_t n = tine__control_receive(s->control, &m, sizeof m, &link, &nfds);
+        if (n == 0)
+            return false;
+        if (n == TINE_EAGAIN || (n == TINE_ESYSTEM && errno != EMFILE))
+            return n == TINE_EAGAIN;
+        if (nfds == 0)
+            link = -1; /* a message whose descriptor there was no place for still says what it is */
+        hear(s, &m, &link);
+    }
+}
+
+/* --- the end --- */
+
+/* Has the submitter died? The end of file may come an instant before its death can be seen, but not after a
+** farewell. */
+static bool submitter_is_dead(const struct server *s) {
+    struct pollfd p = {s->life, POLLIN, 0};
+    return poll(&p, 1, s->shut || s->dismissed ? 0 : LAST_LOOK) > 0;
+}
+
+/* The submitter need not wait until the kernel has taken us apart. */
+static _Noreturn void leave(const struct server *s) {
+    const int code = s->mute ? WORKER_SPEECHLESS : 0;
+    const struct message m = {.kind = MESSAGE_GONE, .pid = getpid(), .status = W_EXITCODE(code, 0)};
+    tine__control_send(s->control, &m, sizeof m, NULL, 0);
+    _exit(code);
+}
+
+/* Wait until all of the toll are gone, or will not be in time. Others that end meanwhile are, too. */
+static void pay(struct server *s, struct toll *toll, uint64_t deadline) {
+    const struct timespec moment = {0, 20000000};
+    sigset_t chld;
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &chld, NULL);
+    while (tine__toll_look(toll) > 0 && tine__now() < deadline) {
+        pid_t pid = tine__children_reap();
+        if (pid == 0)
+            sigtimedwait(&chld, NULL, &moment);
+        else if (pid == -1)
+            break;
+        if (pid > 0) {
+            tine__toll_strike(toll, pid);
+            tine__children_tell_ends(tell_end, s);
+        }
+    }
+}
+
+/* Nobody wants us any more. Workers are killed with all that they started. When there are none left they
+** have ended in good order, and programs that still run are left alone, unless the submitter was killed. */
+static _Noreturn void end(struct server *s) {
+    uint64_t deadline = tine__children_patience();
+    struct toll toll = {0};
+    s->ending = true;
+    tine__ahead_drop(s);
+    bury_the_dead(s);
+    if (!tine__children_remain() || (tine__children_count() == 0 && !submitter_is_dead(s)))
+        leave(s);
+    tine__children_kill(0, SIGKILL);
+    do {
+        tine__family_kill_all(&toll);
+        pay(s, &toll, deadline);
+    } while (toll.n > 0 && tine__now() < deadline);
+    leave(s);
+}
+
+/* What cannot be done at leisure is tried again when it must be. */
+static _Noreturn void serve(struct server *s, int signals) {
+    const struct message up = {.kind = MESSAGE_UP, .pid = getpid()};
+    bool unsettled = !s->settled;
+    /* as a rule a worker is asked for already: nothing comes before it */
+    if (!listen_to(s))
+        end(s);
+    if (tine__children_count() == 0)
+        tell(s, &up);
+    while (!s->shut || tine__children_count() > 0) {
+        struct pollfd p[3] = {{s->control, POLLIN, 0}, {s->life, POLLIN, 0}, {signals, POLLIN, 0}};
+        int patience = tine__children_patience_left();
+        int n = poll(p, 3, unsettled && patience == -1 ? LEISURE : patience);
+        if (n == -1 && errno != EINTR)
+            end(s);
+        if (n == 0 && unsettled && !s->shut) {
+            unsettled = false;
+            settle(s);
+        }
+        if (p[2].revents) {
+            tine__process_clear_sigchld(signals);
+            bury_the_dead(s);
+        }
+        if (p[1].revents || (p[0].revents && !listen_to(s)))
+            end(s);
+        tine__children_give_up(tell_end, s);
+    }
+    end(s);
+}
+
+/* --- becoming the fork server --- */
+
+/* Until there is a pool. 0; TINE_ESHUTDOWN: there is none to come. */
+static int wait_ahead(struct server *s) {
+    struct message m;
+    int control;
+    if (tine__server_receive(s, MESSAGE_OPEN, &m, &control, 1))
+        return TINE_ESHUTDOWN;
+    tine__close(&s->control);
+    s->control = control;
+    if (m.preload)
+        tine__ahead_drop(s);
+    return 0;
+}
+
+/* What needs no word from the submitter. */
+static void leave_root(struct server *s) {
+    int keep[] = {s->control, s->life, s->ahead.socket};
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    tine__family_mark(getpid(), 0);
+    tine__fd_keep(keep, 3);
+    tine__process_unblock_signals();
+}
+
+static int become_server(struct server *s) {
+    tine__ahead_set_up(s);
+    int err = tine__server_enter(s);
+    if (!err && (s->executed || !s->ahead.pid)) /* what was executed may have to refuse */
+        err = settle(s);
+    return err;
+}
+
+_Noreturn void tine__server_main(int control, int life, bool executed, enum server_way way,
+                                 const struct run *run) {
+    struct server s = {
+        .control = control, .life = life, .executed = executed, .run = *run, .ahead = {0, -1}};
+    int signals = -1;
+    if (way != SERVER_ALONE) /* first of all: it has longer to go */
+        tine__ahead_fork(&s);
+    leave_root(&s);
+    if (way == SERVER_AHEAD)
+        tine__process_title("ahead", 0);
+    int err = way == SERVER_AHEAD ? wait_ahead(&s) : 0;
+    if (!err)
+        err = tine__server_receive(&s, MESSAGE_SETUP, &s.setup, s.fds, SETUP_FDS);
+    if (err == TINE_ESHUTDOWN)
+        end(&s);
+    if (!err)
+        err = become_server(&s);
+    if (!err && s.boot.preload && (err = become_model(&s)) == TINE_ETASK)
+        end(&s); /* it has said so itself */
+    if (!err && (signals = tine__process_open_sigchld()) == -1)
+        err = TINE_ESYSTEM;
+    if (err) {
+        refuse(&s, err);
+        end(&s);
+    }
+    serve(&s, signals);
+}

@@ -1,0 +1,28 @@
+#include "worker/root/helper.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/proc.h"
+#include "base/sys.h"
+#include "base/why.h"
+#include "worker/root/main.h"
+
+int tine__helper_main(void) {
+    struct stat st;
+    if (sys.fstat(HELPER_SOCKET, &st) == -1 || !S_ISSOCK(st.st_mode) ||
+        sys.fstat(HELPER_LIFE, &st) == -1) {
+        static const char text[] = "tine-helper is started by the tine library, not by hand\n";
+        return write(2, text, sizeof text - 1) == -1 ? errno : 2;
+    }
+    /* no child of the program: see `between` in make.c */
+    pid_t pid = sys.fork();
+    if (pid == 0)
+        tine__root_main(HELPER_SOCKET, HELPER_LIFE, true);
+    if (pid != -1)
+        return 0;
+    int error = errno;
+    tine__proc_refused(error, "fork");
+    dprintf(STDERR_FILENO, "%s\n", tine__why_text(error));
+    return error;
+}

@@ -1,0 +1,279 @@
+/* The root process: from the instant it is taken to the end of the program. */
+#include "worker/root/main.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/proc.h"
+#include "base/sys.h"
+#include "base/why.h"
+#include "ipc/control.h"
+#include "worker/boot.h"
+#include "worker/fork/server.h"
+#include "worker/process/family.h"
+#include "worker/process/output.h"
+#include "worker/process/process.h"
+#include "worker/state/state.h"
+#include "worker/task/prelude.h"
+
+#define MS 1000000ull   /* ns */
+#define SOON (250 * MS) /* in which a pool is to come: what was forked ahead of it ends then */
+#define NEVER UINT64_MAX
+
+/* A fork server, and our copy of its end of the control socket, by which we tell how it died. */
+struct ward {
+    pid_t pid;
+    int control;
+};
+
+struct root {
+    int socket, life;
+    int signals; /* SIGCHLD */
+    bool executed;
+    int error;      /* why it is good for nothing but to say so; 0: it is fine */
+    struct run run; /* what the workers' states are copies of; L is NULL: no memory for one */
+    struct alloc allocator; /* of L, and of all its copies */
+    struct ward *wards;
+    size_t n, room;
+    struct ahead ahead; /* the fork server for the pool that comes next */
+    uint64_t due;       /* when it is to be forked, or has waited long enough; ns */
+};
+
+/* --- becoming the root --- */
+
+/* As many descriptors as may be had: there is one for each pool. Fork servers have the program's limit. */
+static void raise_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == -1)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static int take_over(struct root *r) {
+    int keep[] = {r->socket, r->life};
+    tine__process_signals_server();
+    if (tine__fd_keep(keep, 2))
+        return TINE_ESYSTEM;
+    int err = tine__process_null();
+    if (!err)
+        err = tine__process_own_exit();
+    if (!err && (r->signals = tine__process_open_sigchld()) == -1)
+        err = TINE_ESYSTEM;
+    return err;
+}
+
+static bool make_state(struct root *r) {
+    lua_State *L = tine__state_new(&r->allocator, true);
+    if (L && tine__prelude_open(&r->run, L)) {
+        lua_close(L);
+        r->run.L = NULL;
+    }
+    return r->run.L;
+}
+
+static void become_root(struct root *r) {
+    tine__fault_role("root");
+    tine__root_reset();
+    if (take_over(r))
+        r->error = errno;
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    raise_limit();
+    tine__inherit_start();
+    tine__process_title("root", 0);
+    if (chdir("/") == -1)
+        errno = 0;       /* then it keeps a directory busy, no more */
+    tine__output_open(); /* in need the ordinary streams do */
+    tine__process_use_up_heap(); /* so that the state lies together, too: what is written in it shares pages */
+    make_state(r);
+    tine__process_use_up_heap();
+}
+
+/* --- serving --- */
+
+static void refuse(int control, int error) {
+    struct {
+        struct message head;
+        char text[200];
+    } m = {.head = {.kind = MESSAGE_NOFORK, .error = error}};
+    strncpy(m.text, tine__why_text(error), sizeof m.text - 1);
+    tine__control_send(control, &m, sizeof m.head + strlen(m.text), NULL, 0);
+}
+
+static bool has_room(struct root *r) {
+    if (r->n < r->room)
+        return true;
+    size_t room = r->room ? 2 * r->room : 8;
+    struct ward *list = sys.realloc(r->wards, room * sizeof *list);
+    if (!list)
+        return false;
+    r->wards = list;
+    r->room = room;
+    return true;
+}
+
+/* The pid; -1: errno. */
+static pid_t fork_server(struct root *r, int socket, enum server_way way) {
+    if (r->error || !(r->run.L || make_state(r)) || !has_room(r)) {
+        errno = r->error ? r->error : ENOMEM;
+        return -1;
+    }
+    pid_t pid = sys.fork();
+    if (pid == -1)
+        tine__proc_refused(errno, "fork");
+    if (pid == 0)
+        tine__server_main(socket, r->life, r->executed, way, &r->run);
+    return pid;
+}
+
+/* --- ahead --- */
+
+/* A program that loads the library may make a pool at once. Workers are many, and few of them have pools. */
+static uint64_t first_due(void) {
+    return tine__boot_depth() > 0 ? NEVER : 0;
+}
+
+/* Nothing more is done for the one that there is; it ends when it has heard of no pool. */
+static void forget_ahead(struct root *r) {
+    tine__close(&r->ahead.socket);
+    r->ahead.pid = 0;
+}
+
+static void fork_ahead(struct root *r) {
+    int ends[2];
+    pid_t pid = tine__control_pair(ends) ? -1 : fork_server(r, ends[1], SERVER_AHEAD);
+    r->due = pid == -1 ? NEVER : tine__now() + SOON;
+    tine__close(&ends[1]);
+    if (pid == -1)
+        tine__close(&ends[0]);
+    r->ahead = (struct ahead){pid == -1 ? 0 : pid, ends[0]};
+}
+
+/* Its pid; 0: there is none. */
+static pid_t hand_over(struct root *r, int control, bool preload) {
+    const struct message m = {.kind = MESSAGE_OPEN, .preload = preload};
+    pid_t pid = r->ahead.pid;
+    if (pid && (!has_room(r) || tine__control_send(r->ahead.socket, &m, sizeof m, &control, 1)))
+        pid = 0;
+    forget_ahead(r);
+    return pid;
+}
+
+/* There is nothing else to be done. */
+static void be_ahead(struct root *r) {
+    if (tine__now() < r->due)
+        return;
+    if (!r->ahead.pid) {
+        fork_ahead(r);
+        return;
+    }
+    forget_ahead(r);
+    r->due = NEVER;
+}
+
+/* --- pools --- */
+
+static void open_pool(struct root *r, int *control, bool preload) {
+    pid_t pid = hand_over(r, *control, preload);
+    if (!pid)
+        pid = fork_server(r, *control, preload ? SERVER_ALONE : SERVER_FIRST);
+    r->due = NEVER;
+    if (pid > 0) {
+        r->wards[r->n++] = (struct ward){pid, *control};
+        *control = -1;
+        return;
+    }
+    refuse(*control, errno);
+    if (r->error)
+        _exit(1); /* the program takes another root for its next pool */
+}
+
+/* One message. False: the program has closed its end. */
+static bool serve(struct root *r) {
+    struct message m;
+    int control = -1, nfds = 1;
+    ssize_t n = tine__control_receive(r->socket, &m, sizeof m, &control, &nfds);
+    if (nfds == 1 && n == sizeof m && m.kind == MESSAGE_OPEN)
+        open_pool(r, &control, m.preload);
+    if (nfds == 1)
+        tine__close(&control);
+    return n != 0 && !(n == TINE_ESYSTEM && errno == EBADF);
+}
+
+/* Say how a fork server died, if it has not said so itself. */
+static void bury(struct root *r, pid_t pid, int status) {
+    const struct message m = {.kind = MESSAGE_GONE, .pid = pid, .status = status};
+    if (pid == r->ahead.pid) {
+        forget_ahead(r);
+        r->due = NEVER;
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        struct ward *w = &r->wards[i];
+        if (w->pid != pid)
+            continue;
+        tine__control_send(w->control, &m, sizeof m, NULL, 0);
+        tine__close(&w->control);
+        *w = r->wards[--r->n];
+        return;
+    }
+}
+
+/* A fork server that ended in good order has left behind only what was meant to run on (fork/server.c). What
+** another one leaves must go: we are told of its children because they are ours now. */
+static void bury_the_dead(struct root *r) {
+    int status;
+    pid_t pid;
+    if (r->signals != -1)
+        tine__process_clear_sigchld(r->signals);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
+            tine__family_kill_pool(pid);
+        bury(r, pid, status);
+    }
+}
+
+/* --- its life --- */
+
+/* Not before what was forked ahead, which would be somebody's child then. */
+static _Noreturn void leave(const struct root *r, int code) {
+    if (r->ahead.pid && kill(r->ahead.pid, SIGKILL) == 0)
+        tine__process_reap(r->ahead.pid);
+    _exit(code);
+}
+
+/* ms; -1: for ever */
+static int time_left(const struct root *r) {
+    uint64_t now = tine__now();
+    if (r->due == NEVER)
+        return -1;
+    return r->due <= now ? 0 : (int)((r->due - now) / MS) + 1;
+}
+
+_Noreturn void tine__root_main(int socket, int life, bool executed) {
+    struct root r = {.socket = socket,
+                     .life = life,
+                     .signals = -1,
+                     .executed = executed,
+                     .ahead = {0, -1},
+                     .due = first_due()};
+    become_root(&r);
+    for (;;) {
+        struct pollfd p[3] = {{r.socket, POLLIN, 0}, {r.life, POLLIN, 0}, {r.signals, POLLIN, 0}};
+        int n = poll(p, 3, time_left(&r));
+        if (n == -1 && errno != EINTR)
+            leave(&r, 1);
+        if (n == 0)
+            be_ahead(&r);
+        if (n <= 0)
+            continue;
+        if (p[2].revents)
+            bury_the_dead(&r);
+        if (p[1].revents || (p[0].revents && !serve(&r)))
+            leave(&r, 0);
+    }
+}

@@ -1,0 +1,409 @@
+#include "worker/task/loop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <lauxlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/slab.h"
+#include "base/sys.h"
+#include "base/why.h"
+#include "codec/segment.h"
+#include "worker/process/family.h"
+#include "worker/process/output.h"
+#include "worker/process/process.h"
+#include "worker/state/seed.h"
+#include "worker/state/state.h"
+#include "worker/task/ask.h"
+#include "worker/task/crew.h"
+#include "worker/task/divert.h"
+#include "worker/task/emit.h"
+#include "worker/task/errand.h"
+#include "worker/task/nest.h"
+
+/* --- what a task sees --- */
+
+/* The label of task `k`, as the submitter makes it too. */
+static void push_label(lua_State *L, const struct call *c, uint32_t k) {
+    struct codec_origin origin;
+    const struct task_name name = call_name(c, &origin);
+    luaL_Buffer b;
+    size_t n = tine__label(&name, k, NULL, 0);
+    char *at = luaL_buffinitsize(L, &b, n + 1);
+    tine__label(&name, k, at, n + 1);
+    luaL_pushresultsize(&b, n);
+}
+
+/* What the random numbers of the task that runs are seeded with. False: with nothing. */
+static bool seed_of(const struct loop *l, uint64_t seed[2]) {
+    const struct call *c = l->call;
+    if (!c->extra || !c->extra->seeded)
+        return false;
+    tine__extra_seed(c->extra, c->index ? c->index + l->k : 0, seed);
+    return true;
+}
+
+static void push_seed(lua_State *L, const uint64_t seed[2]) {
+    lua_createtable(L, 2, 0);
+    for (int i = 0; i < 2; i++) {
+        lua_pushinteger(L, (lua_Integer)seed[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
+/* tine.worker.task; upvalue: the loop */
+static int worker_index(lua_State *L) {
+    const struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
+    const char *key = lua_tostring(L, 2);
+    if (!loop->call || !key || strcmp(key, "task") != 0)
+        return 0;
+    lua_Integer id = (lua_Integer)(loop->call->shown + loop->k);
+    lua_createtable(L, 0, 3);
+    lua_pushinteger(L, loop->call->attempt);
+    lua_setfield(L, -2, "attempt");
+    lua_pushinteger(L, id);
+    lua_setfield(L, -2, "id");
+    push_label(L, loop->call, loop->k);
+    lua_setfield(L, -2, "label");
+    uint64_t seed[2];
+    if (seed_of(loop, seed)) {
+        push_seed(L, seed);
+        lua_setfield(L, -2, "seed");
+    }
+    return 1;
+}
+
+static struct progress_number number(lua_State *L, int arg) {
+    struct progress_number n = {.is_integer = lua_isinteger(L, arg)};
+    if (n.is_integer)
+        n.u.i = lua_tointeger(L, arg);
+    else
+        n.u.f = luaL_checknumber(L, arg);
+    return n;
+}
+
+/* tine.worker.progress(done [, total [, text]]); upvalue: the loop */
+static int worker_progress(lua_State *L) {
+    struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
+    struct progress *p = &loop->said;
+    size_t len = 0;
+    p->done = number(L, 1);
+    p->has_total = !lua_isnoneornil(L, 2);
+    if (p->has_total)
+        p->total = number(L, 2);
+    const char *text = luaL_optlstring(L, 3, NULL, &len);
+    p->has_text = text != NULL;
+    p->length = (uint8_t)(len < PROGRESS_TEXT ? len : PROGRESS_TEXT);
+    if (text)
+        memcpy(p->text, text, p->length);
+    p->id = loop->call ? loop->call->id + loop->k : 0;
+    if (p->id)
+        loop->channel->progress(loop->channel, p);
+    return 0;
+}
+
+/* tine.worker.stopping(); upvalue: the loop */
+static int worker_stopping(lua_State *L) {
+    const struct loop *loop = lua_touserdata(L, lua_upvalueindex(1));
+    lua_pushboolean(L, loop->call && loop->channel->asked(loop->channel));
+    return 1;
+}
+
+void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id) {
+    lua_createtable(L, 0, 6);
+    lua_pushinteger(L, id);
+    lua_setfield(L, -2, "id");
+    lua_pushinteger(L, getpid());
+    lua_setfield(L, -2, "pid");
+    lua_newtable(L);
+    lua_setfield(L, -2, "state");
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, worker_stopping, 1);
+    lua_setfield(L, -2, "stopping");
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, worker_progress, 1);
+    lua_setfield(L, -2, "progress");
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, tine__emit, 1);
+    lua_setfield(L, -2, "emit");
+    lua_createtable(L, 0, 1);
+    lua_pushlightuserdata(L, loop);
+    lua_pushcclosure(L, worker_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    lua_setfield(L, LUA_REGISTRYINDEX, TINE_WORKER_FIELD);
+    tine__nest_open(L, loop);
+}
+
+/* --- tasks --- */
+
+/* We are to be killed: touch nothing any more. */
+static _Noreturn void await_death(void) {
+    for (;;)
+        pause();
+}
+
+/* The argument segment of the next task of the call, cut off from *rest. */
+static bool next_arguments(struct run_call *c, const char **rest, size_t *left) {
+    size_t n = segment_length(*rest, *left);
+    c->arguments = *rest;
+    c->arguments_len = n;
+    *rest += n;
+    *left -= n;
+    return n > 0;
+}
+
+static enum record_kind refuse(struct buf *out, const char *text) {
+    if (buf_append(out, text, strlen(text)))
+        out->len = 0;
+    return RECORD_REFUSED;
+}
+
+static enum record_kind run_task(struct loop *l, const struct run_call *c, bool whole,
+                                 struct buf *out) {
+    if (!l->call->function)
+        return refuse(out, "the call cannot be read in the worker: out of memory");
+    if (!whole)
+        return refuse(out, "the call is damaged");
+    uint64_t seed[2];
+    if (seed_of(l, seed))
+        tine__seed_with(l->run.L, seed);
+    bool asked = tine__ask_begin(l->run.L, l->channel);
+    enum record_kind kind = asked ? RECORD_ENDED : tine__run(&l->run, c, out);
+    tine__ask_end(l->run.L, l->channel);
+    return kind;
+}
+
+/* What there is to say of the task, which begins then. One that was asked to end before does not run. */
+static enum record_kind make_answer(struct loop *l, const struct run_call *c, bool whole,
+                                    uint64_t since, struct buf *out) {
+    struct channel *ch = l->channel;
+    enum record_kind kind = run_task(l, c, whole, out);
+    if (tine__process_is_foreign())
+        tine__process_exit(0); /* the task has forked, and we are the child */
+    if (ch->asked(ch)) {
+        tine__ask_answer(l->run.L, ch, out, since);
+        kind = RECORD_ENDED;
+    }
+    return kind;
+}
+
+/* Its output cannot be where it is to be. */
+static int raise_output(lua_State *L) {
+    int error = *(const int *)lua_touserdata(L, 1);
+    const char *text =
+        lua_pushfstring(L, "the output of the task cannot be diverted: %s", tine__why_text(error));
+    errno = error;
+    tine__error_value(L, TINE_ESYSTEM, text);
+    return lua_error(L);
+}
+
+static enum record_kind refuse_output(struct loop *l, struct buf *out) {
+    int error = errno;
+    tine__run_c(&l->run, raise_output, &error, out);
+    return RECORD_ERROR;
+}
+
+/* The task has ended only when all that it has printed is where it is to be. */
+static enum record_kind with_output(struct loop *l, const struct run_call *c, bool whole,
+                                    uint64_t since, struct buf *out) {
+    struct diverted d;
+    if (tine__divert_begin(&d, l->channel, l->call, l->k, l->level))
+        return refuse_output(l, out);
+    enum record_kind kind = make_answer(l, c, whole, since, out);
+    tine__divert_end(&d);
+    return kind;
+}
+
+/* What its pool wants to have been run before: that comes first. What it prints is not the task's. */
+static enum record_kind prepare_and_run(struct loop *l, const struct run_call *c, bool whole,
+                                        uint64_t since) {
+    struct channel *ch = l->channel;
+    const char *why;
+    if (l->call->errand && !tine__crew_prepare(l, &why))
+        return refuse(ch->reply(ch), why);
+    return with_output(l, c, whole, since, ch->reply(ch));
+}
+
+/* Run and answer task `l->k`. 0, or TINE_ECANCELLED: it and the rest of the chunk do not run. */
+static int one_task(struct loop *l, const struct run_call *c, bool whole) {
+    struct channel *ch = l->channel;
+    uint64_t since;
+    int err = ch->begin(ch, l->call, l->k, &since);
+    if (err == TINE_ECANCELLED)
+        return err;
+    if (err)
+        await_death();
+    l->submitted = 0;
+    enum record_kind kind = prepare_and_run(l, c, whole, since);
+    if (l->said.id == l->call->id + l->k)
+        ch->last_progress(ch, l->call, &l->said);
+    if (ch->answer(ch, l->call, l->k, kind))
+        await_death();
+    if (l->submitted) /* now that the buffer of the answer is free */
+        tine__nest_over(l);
+    l->tasks++;
+    return 0;
+}
+
+/* What the submitter has told all workers, or this one. */
+static void heed(struct loop *l) {
+    if (l->channel->dismissed(l->channel))
+        l->parting = PART_RESIZE; /* or another reason of the submitter's, who knows it */
+    tine__errands_run(l);
+}
+
+/* Are we to leave, before the next task? */
+static bool has_had_enough(struct loop *l) {
+    if (l->channel->told(l->channel))
+        heed(l);
+    if (l->max_tasks && l->tasks >= l->max_tasks)
+        l->parting = PART_TASKS;
+    return l->parting != PART_NONE;
+}
+
+/* Has the process grown too large? */
+static void look_at_memory(struct loop *l) {
+    if (l->max_memory && tine__process_memory() > l->max_memory)
+        l->parting = PART_MEMORY;
+}
+
+void tine__loop_call(struct loop *l, const struct call *call) {
+    struct channel *ch = l->channel;
+    struct run_call c = {.function = call->function,
+                         .function_len = call->function_len,
+                         .names = call->names,
+                         .nnames = call->nnames,
+                         .memory = call->extra ? call->extra->memory : 0};
+    const char *rest = call->arguments;
+    size_t left = call->arguments_len;
+    l->call = call;
+    tine__decode_begin(l->run.codec);
+    for (l->k = 0; l->k < call->count; l->k++, c.again = true) {
+        bool whole = call->function && next_arguments(&c, &rest, &left);
+        c.given = call->count == 1 ? rest : NULL;
+        c.given_len = call->count == 1 ? left : 0;
+        /* the first one runs in any case: what was taken up, and is single, nobody else has any more */
+        bool enough = has_had_enough(l) && l->k > 0;
+        if (enough || one_task(l, &c, whole)) {
+            ch->reply(ch);
+            ch->say(ch, RECORD_STOPPED, call->id + l->k, call->ref);
+            break;
+        }
+    }
+    l->call = NULL;
+}
+
+static void run_call(struct loop *l, const struct call *call) {
+    tine__loop_call(l, call);
+    l->channel->done(l->channel, call);
+    if (call->extra && call->extra->seeded)
+        tine__seed_fresh(l->run.L); /* those of others are not to follow from it */
+    look_at_memory(l);
+}
+
+/* --- between calls --- */
+
+#define GARBAGE 4096 /* KiB that the state may have grown by before an idle worker collects */
+#define STEP 1024 /* KiB: what a step of the collector goes over, so that a call waits no longer */
+#define CALLS_OFTEN 256u /* a worker that is never idle tidies up after so many */
+
+static int memory(const struct loop *l) {
+    return lua_gc(l->run.L, LUA_GCCOUNT);
+}
+
+static bool has_garbage(struct loop *l) {
+    int kib = memory(l);
+    if (kib < l->clean)
+        l->clean = kib;
+    return kib - l->clean > GARBAGE && lua_gc(l->run.L, LUA_GCISRUNNING);
+}
+
+/* Collect what tasks have left, in steps, until a call comes: 0. Two cycles: what became garbage in the
+** midst of one is the next one's; a generational collector does not tell when it is through, so there is an end to
+** the steps. TINE_ETIMEOUT: all is done. */
+static int collect(struct loop *l, struct call *call) {
+    int steps = 4 * (memory(l) / STEP) + 32;
+    for (int cycles = 0; cycles < 2 && steps > 0; steps--) {
+        int err = l->channel->take(l->channel, call, 0);
+        if (err != TINE_ETIMEOUT)
+            return err;
+        cycles += lua_gc(l->run.L, LUA_GCSTEP, STEP);
+    }
+    l->clean = memory(l);
+    tine__output_flush(); /* finalizers may have written */
+    return TINE_ETIMEOUT;
+}
+
+static bool has_empty_memory(const struct loop *l) {
+    return l->slab && tine__slab_untidy(l->slab);
+}
+
+/* Give back what has become empty, as above. */
+static int empty(struct loop *l, struct call *call) {
+    int err = TINE_ETIMEOUT;
+    while (err == TINE_ETIMEOUT && has_empty_memory(l)) {
+        tine__slab_tidy(l->slab, true);
+        err = l->channel->take(l->channel, call, 0);
+    }
+    return err;
+}
+
+/* Nothing has come for some time: the memory of large tasks is the system's again. */
+static int rest(struct loop *l, struct call *call) {
+    l->channel->tidy(l->channel);
+    int err = has_garbage(l) ? collect(l, call) : TINE_ETIMEOUT;
+    return err == TINE_ETIMEOUT ? empty(l, call) : err;
+}
+
+/* A worker that never rests gives back what it has not needed for some time. */
+static void tidy_up(struct loop *l) {
+    if (l->channel->untidy(l->channel))
+        l->channel->tidy(l->channel);
+    if (has_empty_memory(l))
+        tine__slab_tidy(l->slab, false);
+}
+
+static void say_idle(struct loop *l) {
+    l->channel->reply(l->channel);
+    l->channel->say(l->channel, RECORD_IDLE, 0, 0);
+}
+
+/* How long to wait for a call, when something is to be done meanwhile. */
+static uint64_t patience(struct loop *l, uint64_t idle_at, bool *tidy) {
+    *tidy = !l->channel->untidy(l->channel) && !has_garbage(l) && !has_empty_memory(l);
+    uint64_t rest = *tidy ? UINT64_MAX : CHANNEL_REST, now = l->idle ? tine__now() : 0;
+    uint64_t left = !l->idle ? UINT64_MAX : now < idle_at ? idle_at - now : 1;
+    return left < rest ? left : rest;
+}
+
+static int next_call(struct loop *l, struct call *call) {
+    uint64_t idle_at = l->idle ? clock_deadline(l->idle) : 0;
+    int err = TINE_EAGAIN;
+    bool tidy = true;
+    while ((err == TINE_ETIMEOUT || err == TINE_EAGAIN) && !has_had_enough(l)) {
+        err = l->channel->take(l->channel, call, 0); /* as a rule there is one */
+        if (err == TINE_ETIMEOUT)
+            err = l->channel->take(l->channel, call, patience(l, idle_at, &tidy));
+        if (err == TINE_ETIMEOUT && l->idle && tine__now() >= idle_at) {
+            say_idle(l);
+            idle_at = clock_deadline(l->idle);
+        } else if (err == TINE_ETIMEOUT && !tidy) {
+            err = rest(l, call);
+        }
+    }
+    return err;
+}
+
+void tine__loop_run(struct loop *l) {
+    struct call call;
+    l->clean = memory(l);
+    l->bottom = __builtin_frame_address(0);
+    for (unsigned n = 1; next_call(l, &call) == 0; n++) {
+        run_call(l, &call);
+        if (n % CALLS_OFTEN == 0)
+            tidy_up(l);
+    }
+}
