@@ -11,12 +11,12 @@
 #include <lua.h>
 #include <string.h>
 #include "codec/changes/changes.h"
+#include "codec/changes/objects.h"
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"
 #include "codec/limits.h"
-#include "codec/lua/own.h"
 #include "codec/names/index.h"
 #include "codec/names/names.h"
 #include "codec/names/proof.h"
@@ -56,12 +56,6 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
     return known;
 }
 
-/* Is the table on top the state's own, the globals or package.loaded? */
-static bool is_states(const struct scan *s) {
-    const void *p = lua_topointer(s->e->L, -1);
-    return p == s->e->c->globals || tine__own_table(s->e->c, p);
-}
-
 /* The value on top, under the key below it. */
 static int scan_field(struct scan *s, int own, int prefix) {
     lua_State *L = s->e->L;
@@ -73,7 +67,7 @@ static int scan_field(struct scan *s, int own, int prefix) {
     case LUA_TTABLE:
         if ((callable = tine__push_call(L)))
             lua_pop(L, 1);
-        if (is_states(s))
+        if (tine__is_states(s->e))
             return 0;
         if (s->module && !prefix && strcmp(s->module, "package") != 0) {
             tine__scan_add(s, prefix, key);
@@ -97,14 +91,19 @@ static int scan_field(struct scan *s, int own, int prefix) {
     }
 }
 
-/* Is there at `key` a function of the program's, with data about it that functions of the module were given for it? What they
-** find out or count themselves (`ids[f] = next_id()`) is each process's own. */
+/* Is there at `key` a function or an object of the program's, as in a set of these, or with data about it that functions of the module
+** were given for it? What they find out or count themselves (`ids[f] = next_id()`) is each process's own. */
 static bool is_about_given(struct scan *s, int key) {
     lua_State *L = s->e->L;
     int type = lua_type(L, key + 1);
-    return s->filled && s->told &&
-           (type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN) &&
-           lua_isfunction(L, key) && tine__scan_is_programs(s, key, 0);
+    if (!s->filled ||
+        !(type == LUA_TBOOLEAN || (s->told && (type == LUA_TSTRING || type == LUA_TNUMBER))))
+        return false;
+    lua_pushvalue(L, key);
+    bool is = lua_istable(L, -1) ? tine__scan_is_given_object(s, 0)
+                                 : lua_isfunction(L, -1) && tine__scan_is_programs(s, key, 0);
+    lua_pop(L, 1);
+    return is;
 }
 
 /* The value on top, under a key below it that is no step: an object, a number that counts nothing. Only what the program has put
@@ -116,7 +115,7 @@ static void scan_other(struct scan *s, int prefix) {
         return;
     if (!(lua_isfunction(L, -1)
               ? tine__scan_is_programs(s, key + 1, 0) && !(s->filled && tine__is_of_text(L))
-              : (lua_istable(L, -1) && !is_states(s) && tine__scan_is_added(s, 0)) ||
+              : (lua_istable(L, -1) && !tine__is_states(s->e) && tine__scan_is_added(s, 0)) ||
                     is_about_given(s, key)))
         return;
     lua_createtable(L, 2, 0);

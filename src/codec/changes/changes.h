@@ -24,8 +24,6 @@ static inline bool change_is_field(lua_State *L, int path) {
 ** turn. How many; 0, and nothing pushed; or an error. `reach`: the modules that the other side loads with what the table
 ** is looked at for, whose functions they may have put there themselves (as names in a table; 0: who knows). */
 int tine__changes_of(struct encoder *e, int t, const struct name *n, int reach);
-/* Was the Lua function on top made by `load` from a text, and given no name of a file? */
-bool tine__is_of_text(lua_State *L);
 /* The library whose name is at `at` (then its field, or false): add what the program has changed there to the list at
 ** `triples`. */
 void tine__look_at_use(struct encoder *e, int at, int triples, int *count);

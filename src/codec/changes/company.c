@@ -53,16 +53,6 @@ static bool is_in_whole(const struct gathering *g, uint32_t id) {
     return is;
 }
 
-/* What was changed in the table on top, of that name. */
-static int gather_here(struct gathering *g, const struct name *n) {
-    uint32_t from = g->count;
-    int t = lua_gettop(g->e->L);
-    int r = tine__gather_from(g, t, (uint32_t)(n - g->e->c->names.list));
-    if (!r && g->count > from && n->meta && n->going == GOES_BY_BOTH)
-        tine__gather_metatable(g, n, from);
-    return r;
-}
-
 /* Has a table in a module's, which was looked at with that, got a metatable from the program? */
 static int gather_metatable_of(struct gathering *g, uint32_t id) {
     struct encoder *e = g->e;
@@ -76,8 +66,8 @@ static int gather_metatable_of(struct gathering *g, uint32_t id) {
     if (tine__name_walk(e, n) && lua_topointer(e->L, -1) == n->key &&
         lua_getmetatable(e->L, top + 1)) {
         lua_settop(e->L, top + 1);
-        if ((r = tine__name_consider(e, top + 1, n)) == GOES_BY_NAME)
-            tine__gather_new_metatable(g, top + 1, id);
+        if ((r = tine__name_consider(e, top + 1, n)) > 0 && !is_in_whole(g, id))
+            r = tine__gather_metatable(g, top + 1, id);
     }
     if (r >= 0)
         lua_settop(e->L, top);
@@ -95,7 +85,7 @@ static int gather_inside(struct gathering *g) {
         if ((r = tine__name_consider(e, top + 1, n)) > 0 &&
             (n->depth > 1 || n->meta || n->filled) && tine__may_be_changed(g, n, top + 1) &&
             !(g->count && is_in_whole(g, id)))
-            r = gather_here(g, n);
+            r = tine__gather_from(g, top + 1, id);
         if (r >= 0)
             lua_settop(e->L, top);
     }

@@ -4,6 +4,7 @@
 #include "codec/changes/changes.h"
 #include "codec/changes/company.h"
 #include "codec/changes/gather.h"
+#include "codec/changes/objects.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/record.h"
 #include "codec/limits.h"
@@ -61,20 +62,38 @@ int tine__gather_value(struct gathering *g) {
     return 0;
 }
 
-void tine__gather_new_metatable(struct gathering *g, int t, uint32_t id) {
+/* Has the table on top its metatable, which is below it, from the program: one that came after the index was made, or has nothing
+** of the module's? Or an error. */
+static int is_given_metatable(struct gathering *g, const struct file *f) {
     struct encoder *e = g->e;
-    lua_State *L = e->L;
-    int top = lua_gettop(L);
-    const struct file *f = e->c->names.list[id].file;
-    if (f && f->lua && lua_getmetatable(L, t) && !tine__name_find(e->c, lua_topointer(L, -1)) &&
-        tine__has_given(g, f, 0)) {
+    int meta = lua_gettop(e->L) - 1, r = GOES_BY_BOTH;
+    struct looker by = {.e = e, .file = f, .reach = g->reach};
+    struct name *n = tine__name_find(e->c, lua_topointer(e->L, meta));
+    if (n && (!n->meta || (r = tine__name_consider(e, meta, n)) != GOES_BY_BOTH))
+        return r < 0 ? r : 0;
+    struct makers m = tine__makers_of(&by);
+    return m.program && !(n && m.module);
+}
+
+int tine__gather_metatable(struct gathering *g, int t, uint32_t id) {
+    lua_State *L = g->e->L;
+    int top = lua_gettop(L), r = 0;
+    const struct file *f = g->e->c->names.list[id].file;
+    if (!f || !f->lua || !lua_getmetatable(L, t))
+        return 0;
+    lua_pushvalue(L, t);
+    if ((r = is_given_metatable(g, f)) > 0) {
+        lua_pushboolean(L, 1);
+        lua_rawsetp(L, g->met, lua_topointer(L, top + 1));
         lua_pushinteger(L, (lua_Integer)id + 1);
         lua_pushvalue(L, t);
         lua_pushboolean(L, true);
         lua_pushvalue(L, top + 1);
         tine__gather(g);
     }
-    lua_settop(L, top);
+    if (r >= 0)
+        lua_settop(L, top);
+    return r < 0 ? r : 0;
 }
 
 int tine__gather_from(struct gathering *g, int t, uint32_t id) {
@@ -97,24 +116,7 @@ int tine__gather_from(struct gathering *g, int t, uint32_t id) {
     }
     if (!err) {
         lua_settop(L, list - 1);
-        tine__gather_new_metatable(g, t, id);
+        err = tine__gather_metatable(g, t, id);
     }
-    return err ? err : count < 0 ? count : 0;
-}
-
-void tine__gather_metatable(struct gathering *g, const struct name *n, uint32_t from) {
-    struct encoder *e = g->e;
-    lua_State *L = e->L;
-    int meta = lua_gettop(L);
-    uint32_t parent = tine__name_parent(e, (uint32_t)(n - e->c->names.list));
-    struct name *owner = tine__name_at(e->c, parent);
-    if ((owner->kind != NAME_MODULE && owner->kind != NAME_HELD) || !owner->known ||
-        owner->going != GOES_BY_NAME || !tine__name_walk(e, owner))
-        return;
-    g->count = from;
-    lua_pushinteger(L, (lua_Integer)parent + 1);
-    lua_insert(L, -2);
-    lua_pushboolean(L, true);
-    lua_pushvalue(L, meta);
-    tine__gather(g);
+    return err;
 }

@@ -30,11 +30,9 @@ int tine__gather_value(struct gathering *g);
 int tine__gather_from(struct gathering *g, int t, uint32_t id);
 /* Has the table on top a function of the program's as a field, or in so many tables in it? */
 bool tine__has_given(const struct gathering *g, const struct file *f, int depth);
-/* The table at `t`, whose name has that number, may have got a metatable from the program after the index was made. */
-void tine__gather_new_metatable(struct gathering *g, int t, uint32_t id);
-/* What was found from item `from` on is in the metatable `n`, on top, which has nothing of the module's own: so it is the
-** program's, and goes along as a whole, as that of a table. */
-void tine__gather_metatable(struct gathering *g, const struct name *n, uint32_t from);
+/* The table at `t`, whose name has that number, may have its metatable from the program: then that goes along as a whole. 0 or an
+** error. */
+int tine__gather_metatable(struct gathering *g, int t, uint32_t id);
 
 /* ---- reach.c ---- */
 

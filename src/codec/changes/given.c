@@ -1,12 +1,14 @@
 /* Has the program put it there? Of what is found in a module's table. */
 #include <lauxlib.h>
 #include <lua.h>
-#include "codec/changes/changes.h"
+#include "codec/changes/objects.h"
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"
 #include "codec/limits.h"
+#include "codec/names/index.h"
+#include "codec/names/names.h"
 #include "codec/names/proof.h"
 #include "codec/state.h"
 
@@ -48,11 +50,6 @@ static bool holds_programs(struct scan *s, int key) {
         lua_settop(L, fn);
     }
     return holds;
-}
-
-bool tine__is_of_text(lua_State *L) {
-    const char *source = tine__source_of(L, -1);
-    return *source != '@' && *source != '=';
 }
 
 /* Is the function on top another module's, under a key under which the file stores nothing? Unless the file has nothing to do
@@ -117,15 +114,54 @@ static bool holds_handle(struct scan *s, int depth) {
     return holds;
 }
 
+/* ---- objects ---- */
+
+/* Is the table on top an object of a class of the program's, and none of the module's, nor has functions of this? */
+static bool is_object(struct scan *s, int key) {
+    struct looker by = {s->e, s->file, s->reach, tine__scan_is_foreign(s, key), s->filled};
+    struct makers m = tine__makers_of(&by);
+    if (m.program)
+        tine__makers_add(&by, &m);
+    return m.program && !m.module;
+}
+
+/* Have functions of the module the table on top in a variable, too? */
+static bool is_captured(struct scan *s) {
+    struct encoder *e = s->e;
+    lua_State *L = e->L;
+    const struct names *names = &e->c->names;
+    int t = lua_gettop(L);
+    bool is = false;
+    for (uint32_t id = 0; !is && id < names->count; id++) {
+        const struct place *p = &names->index->list[id];
+        if (p->kind != NAME_FUNCTION || names->list[p->root].file != s->file ||
+            !tine__name_walk(e, tine__name_at(e->c, id)))
+            continue;
+        for (int i = 1; !is && lua_isfunction(L, t + 1) && lua_getupvalue(L, t + 1, i); i++) {
+            is = lua_rawequal(L, -1, t);
+            lua_settop(L, t + 1);
+        }
+        lua_settop(L, t);
+    }
+    return is;
+}
+
+bool tine__scan_is_given_object(struct scan *s, int key) {
+    return is_object(s, key) && !holds_handle(s, LATE_DEPTH);
+}
+
 bool tine__scan_is_added(struct scan *s, int key) {
     lua_State *L = s->e->L;
     if (s->module || !s->file || !lua_checkstack(L, 20))
         return false;
     if (key && lua_type(L, key) == LUA_TSTRING && tine__file_stores(s->file, lua_tostring(L, key)))
-        return is_late(s) && holds_function(s, key, false, LATE_DEPTH) &&
-               !holds_handle(s, LATE_DEPTH); /* else its functions go, each by itself */
+        return is_late(s) ? (holds_function(s, key, false, LATE_DEPTH) || is_object(s, key)) &&
+                                !holds_handle(s, LATE_DEPTH)
+                          : tine__scan_is_given_object(s, key) && !is_captured(s);
+    /* else its functions go, each by itself */
     bool theirs = s->file->lua && tine__is_foreign_key(s->e, s->file, s->reach, key);
-    return holds_function(s, key, s->filled && theirs, theirs);
+    return holds_function(s, key, s->filled && theirs, theirs) ||
+           tine__scan_is_given_object(s, key);
 }
 
 /* ---- data ---- */

@@ -1,6 +1,5 @@
 /* Which tables are looked at for what goes along with a name: those of the modules that its code reaches. */
 #include <lua.h>
-#include "codec/changes/changes.h"
 #include "codec/changes/gather.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"

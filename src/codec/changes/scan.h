@@ -71,6 +71,8 @@ bool tine__scan_belongs(struct scan *s, int key);
 ** stores something under such a key: then it may be the module's, and the function was put into it. In a registry it has, too,
 ** if it holds any function and no file has that key. */
 bool tine__scan_is_added(struct scan *s, int key);
+/* Is the table on top an object of a class of the program's, without anything that cannot travel? */
+bool tine__scan_is_given_object(struct scan *s, int key);
 /* Has the table at `t` weak keys or values? */
 bool tine__scan_is_weak(lua_State *L, int t);
 /* Is the value on top, under the key below it, data that the program has given to a function of the module, as far as that can be

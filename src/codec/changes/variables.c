@@ -2,8 +2,8 @@
 #include <lua.h>
 #include <string.h>
 #include "base/hash.h"
-#include "codec/changes/changes.h"
 #include "codec/changes/gather.h"
+#include "codec/changes/objects.h"
 #include "codec/changes/watch.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
@@ -237,14 +237,10 @@ static bool is_taken_away(const struct gathering *g, const struct variable *v) {
     return is_given(v) && is_other(g->e, v);
 }
 
-/* Is the table on top one with functions of the program's, or has it such a metatable? */
+/* Is the table on top one with functions of the program's, or an object of a class with such ones? */
 static bool holds_given(const struct gathering *g, const struct file *f) {
-    lua_State *L = g->e->L;
-    int value = lua_gettop(L);
-    bool holds =
-        tine__has_given(g, f, 1) || (lua_getmetatable(L, value) && tine__has_given(g, f, 0));
-    lua_settop(L, value);
-    return holds;
+    struct looker by = {.e = g->e, .file = f, .reach = g->reach};
+    return tine__has_given(g, f, 1) || tine__makers_of(&by).program;
 }
 
 /* Is the table on top, in a variable that takes what functions are called with, one that has a name elsewhere, a class? */

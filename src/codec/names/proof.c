@@ -33,6 +33,11 @@ const char *tine__source_of(lua_State *L, int fn) {
     return ar.source; /* as long as the function */
 }
 
+bool tine__is_of_text(lua_State *L) {
+    const char *source = tine__source_of(L, -1);
+    return *source != '@' && *source != '=';
+}
+
 /* What the Lua function at `fn` is to that file. */
 static enum origin origin_in(struct encoder *e, const struct file *f, int fn) {
     if (!f->lua || (*tine__source_of(e->L, fn) != '@' && !f->dumped))
@@ -263,6 +268,23 @@ static bool is_private(struct encoder *e, const struct name *n) {
     return private;
 }
 
+/* Is the table at `t` a stub or a spy of the program's: called by way of a function of the program's, and what it holds of the
+** file's functions is under keys that the file does not have? A class to which the program has given a __call has its
+** methods where the file puts them. */
+static bool is_stub(struct encoder *e, const struct file *f, int t) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    if (luaL_getmetafield(L, t, "__call") == LUA_TNIL)
+        return false;
+    bool stub = tine__is_programs(e, f, top + 1);
+    lua_settop(L, top);
+    for (lua_pushnil(L); stub && lua_next(L, t); lua_pop(L, 1))
+        stub = !(lua_isfunction(L, -1) && lua_type(L, -2) == LUA_TSTRING &&
+                 tine__file_may_store(f, lua_tostring(L, -2)) && is_own(e, f, false));
+    lua_settop(L, top);
+    return stub;
+}
+
 static enum going table_goes(struct encoder *e, int t, struct name *n) {
     const char *root = tine__name_root(e, n);
     if (n->builtin == BUILTIN_TINE)
@@ -273,6 +295,8 @@ static enum going table_goes(struct encoder *e, int t, struct name *n) {
         return GOES_BY_VALUE;
     bool module = n->kind == NAME_MODULE;
     bool own = has_own(e, n->file, t, module, module) || (!module && is_class(e, t, n));
+    if (own && !module && is_stub(e, n->file, t))
+        return GOES_BY_VALUE;
     n->keeps =
         !own && !module && e->c->names.index->list[n - e->c->names.list].keeps && is_private(e, n);
     return own || n->keeps ? GOES_BY_NAME : GOES_BY_BOTH;

@@ -34,6 +34,8 @@ bool tine__is_from_reach(struct encoder *e, int reach, int fn);
 bool tine__is_foreign_key(struct encoder *e, const struct file *f, int reach, int key);
 /* Where the function at `fn` is from, as Lua says it (lua_Debug): good as long as the function. */
 const char *tine__source_of(lua_State *L, int fn);
+/* Was the Lua function on top made by `load` from a text, and given no name of a file? */
+bool tine__is_of_text(lua_State *L);
 /* Does the file say that another function than the Lua function at `fn` has that name? */
 bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const char *key);
 

@@ -1,0 +1,32 @@
+/* Whose the class of an object is. */
+#ifndef TINE_CODEC_CHANGES_OBJECTS_H
+#define TINE_CODEC_CHANGES_OBJECTS_H
+
+#include <stdbool.h>
+
+struct encoder;
+struct file;
+
+/* Whose functions are in the nearest of its classes that has any. */
+struct makers {
+    bool program; /* the program's, or those of a module that is not loaded with this one */
+    bool module;  /* the module's itself */
+};
+
+/* Who looks: for a module with that file, which is loaded with those at `reach`. */
+struct looker {
+    struct encoder *e;
+    const struct file *file;
+    int reach;
+    bool others;  /* functions of those count as the program's, too; */
+    bool no_text; /* those that were made from a text do not */
+};
+
+/* Look at the functions in the table on top. */
+void tine__makers_add(const struct looker *by, struct makers *m);
+/* Whose is the class of the table on top? */
+struct makers tine__makers_of(const struct looker *by);
+/* Is the table on top the state's own, the globals or package.loaded? */
+bool tine__is_states(const struct encoder *e);
+
+#endif
