@@ -164,3 +164,15 @@ describe("what the program gives to a module", function()
     end)
   end)
 end)
+
+describe("a C library's function under a second name", function()
+  -- It was nil in tasks when that was done before the first of them.
+  it("has that in tasks, too", function()
+    local lfs = require "lfs"
+    finally(function() lfs.list = nil end)
+    lfs.list = lfs.dir
+    local pool <close> = tine.pool(1)
+    assert.same({ "function", true },
+                { pool:submit(function() return type(lfs.list), lfs.list == lfs.dir end):result(TIMEOUT) })
+  end)
+end)

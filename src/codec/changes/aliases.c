@@ -28,12 +28,38 @@ static lua_Integer first_added(lua_State *L, int own, int t) {
     return i;
 }
 
+/* Push a set of the functions in the table at `t`: function -> is it under two keys there? Nil, if a file of Lua's says what is
+** whose. */
+static void push_twins(const struct scan *s, int t) {
+    lua_State *L = s->e->L;
+    lua_pushnil(L);
+    if (s->file->lua)
+        return;
+    lua_newtable(L);
+    lua_replace(L, -2);
+    int set = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, t); lua_settop(L, set + 1)) {
+        if (!lua_iscfunction(L, -1))
+            continue;
+        lua_pushvalue(L, -1);
+        lua_pushboolean(L, lua_rawget(L, set) != LUA_TNIL);
+        lua_replace(L, -2);
+        lua_rawset(L, set);
+    }
+}
+
 /* Of a function of the module, on top, which was under that key from the start: may the program have put it there all the
-** same, under a name that the file gives to nothing, or in another place of a list? Behind item `added` it has; `changed`:
-** something in the table was. */
-static bool is_alias(struct scan *s, int key, lua_Integer added, bool changed) {
+** same, under a name that the file gives to nothing, under a second one in a C library, or in another place of a list? Behind
+** item `added` it has; `changed`: something in the table was; `twins`: see push_twins. */
+static bool is_alias(struct scan *s, int key, lua_Integer added, bool changed, int twins) {
     lua_State *L = s->e->L;
     bool item = lua_isinteger(L, key);
+    if (!s->file->lua) {
+        lua_pushvalue(L, -1);
+        lua_rawget(L, twins);
+        changed |= lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    }
     if (item && lua_tointeger(L, key) > added)
         return true;
     if (!item && s->file->lua && tine__file_may_store(s->file, lua_tostring(L, key)))
@@ -61,6 +87,8 @@ void tine__scan_aliases(struct scan *s, int own, int t, int prefix, int before) 
     int left = prefix ? SCAN_ITEMS : MODULE_FIELDS;
     bool list = false;
     lua_Integer added = changed ? first_added(L, own, t) : LUA_MAXINTEGER;
+    push_twins(s, t);
+    int twins = lua_gettop(L);
     for (lua_pushnil(L); --left >= 0 && lua_next(L, t); lua_pop(L, 1)) {
         int key = lua_gettop(L) - 1;
         if (!scan_is_step(L, key) || !lua_isfunction(L, -1))
@@ -70,7 +98,7 @@ void tine__scan_aliases(struct scan *s, int own, int t, int prefix, int before) 
         lua_rawget(L, own);
         bool same = lua_rawequal(L, -1, -2);
         lua_pop(L, 1);
-        if (same && is_alias(s, key, added, changed))
+        if (same && is_alias(s, key, added, changed, twins))
             tine__scan_add(s, prefix, key);
     }
     lua_settop(L, own);
