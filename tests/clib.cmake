@@ -3,6 +3,7 @@
 tine_c_test(NAME clib_basic SOURCES tests/clib/basic.c VARIANTS address thread NEEDS_LUA)
 tine_c_test(NAME clib_threads SOURCES tests/clib/threads.c VARIANTS address thread NEEDS_LUA)
 tine_c_test(NAME clib_in_process SOURCES tests/clib/in_process.c NEEDS_LUA)
+tine_c_test(NAME clib_memory SOURCES tests/clib/memory.c NEEDS_LUA)
 tine_c_test(NAME clib_events SOURCES tests/clib/events.c VARIANTS thread NEEDS_LUA)
 tine_c_test(NAME clib_random SOURCES tests/clib/random_calls.c VARIANTS address thread NEEDS_LUA)
 foreach(variant IN ITEMS .address .thread)

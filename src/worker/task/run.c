@@ -98,12 +98,16 @@ static void replace_by_text(lua_State *L, int index) {
     lua_replace(L, index);
 }
 
-/* (error, traceback, piece) -> nothing, or the reason why even its text cannot travel. The text of an object of a class
+/* (error, traceback or nil, piece) -> nothing, or the reason why even its text cannot travel. The text of an object of a class
 ** goes along: who receives it may not have that; and whose error it is, if another task's that this one has waited for. */
 static int encode_error(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 3);
     struct codec *codec = p->run->codec;
     lua_settop(L, 2);
+    if (lua_isnil(L, 2)) {
+        lua_pushliteral(L, "");
+        lua_replace(L, 2);
+    }
     if (tine__task_error_push(L, 1))
         lua_concat(L, 2);
     tine__codec_explain(L, codec, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
@@ -125,18 +129,19 @@ static int encode_error(lua_State *L) {
 
 /* --- results --- */
 
-/* The text at the top of the stack is the reason why there is no result. */
-static enum record_kind refuse(lua_State *L, struct buf *out) {
-    size_t len;
-    const char *text = lua_tolstring(L, -1, &len);
-    if (!text) {
-        text = "it raised an error that is no text";
-        len = strlen(text);
-    }
+static enum record_kind refuse_for(const char *text, size_t len, struct buf *out) {
     out->len = 0;
     if (buf_append(out, text, len))
         out->len = 0;
     return RECORD_REFUSED;
+}
+
+/* The text at the top of the stack is the reason why there is no result. */
+static enum record_kind refuse(lua_State *L, struct buf *out) {
+    static const char none[] = "it raised an error that is no text";
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    return text ? refuse_for(text, len, out) : refuse_for(none, sizeof none - 1, out);
 }
 
 /* Encode the `n` values at the top of the stack by `encoder`. */
@@ -146,11 +151,9 @@ static enum record_kind encode(struct run *r, lua_CFunction encoder, int n, enum
     struct piece piece = {.run = r, .out = out};
     out->len = 0;
     /* room for two more: a task may return as many values as the stack holds */
-    if (!lua_checkstack(L, 2)) {
-        lua_settop(L, HANDLER);
-        lua_pushliteral(L, "too many results");
-        return refuse(L, out);
-    }
+    static const char too_many[] = "too many results";
+    if (!lua_checkstack(L, 2))
+        return refuse_for(too_many, sizeof too_many - 1, out);
     lua_pushcfunction(L, encoder);
     lua_insert(L, -n - 1);
     lua_pushlightuserdata(L, &piece);
@@ -173,7 +176,7 @@ static enum record_kind failed(struct run *r, int status, struct buf *out) {
     /* the handler is not called when memory runs out: what it kept is of an earlier error */
     if (status == LUA_ERRMEM || lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key) != LUA_TSTRING) {
         lua_settop(L, HANDLER + 1);
-        lua_pushliteral(L, "");
+        lua_pushnil(L); /* a text would be an allocation, out here */
     }
     return encode(r, encode_error, 2, RECORD_ERROR, out);
 }
@@ -274,18 +277,34 @@ int tine__run_c(struct run *r, lua_CFunction f, void *arg, struct buf *out) {
 
 /* --- error segments of another kind --- */
 
-/* (error, traceback, out): no more than these texts */
-static void encode_texts(struct run *r, struct buf *out) {
-    out->len = 0;
+/* Make `out` an error segment of the two texts that `texts` (piece, most) gives. */
+static void rewrite(struct run *r, lua_CFunction texts, size_t most, struct buf *out) {
+    struct piece piece = {.run = r, .out = out};
+    lua_pushcfunction(r->L, texts);
+    lua_pushlightuserdata(r->L, &piece);
+    lua_pushinteger(r->L, (lua_Integer)most);
+    int status = lua_pcall(r->L, 2, 2, 0);
+    if (status != LUA_OK && status != LUA_ERRMEM) {
+        lua_settop(r->L, HANDLER);
+        lua_pushliteral(r->L, "the error is too long to be told");
+    }
+    if (status != LUA_OK)
+        lua_pushnil(r->L);
     if (encode(r, encode_error, 2, RECORD_ERROR, out) == RECORD_REFUSED)
         out->len = 0;
     lua_settop(r->L, HANDLER);
 }
 
+/* (piece, most) -> error, traceback */
+static int plain(lua_State *L) {
+    const struct piece *p = lua_touserdata(L, 1);
+    lua_pushlstring(L, p->out->data, p->out->len);
+    lua_pushliteral(L, "");
+    return 2;
+}
+
 void tine__run_text(struct run *r, struct buf *out) {
-    lua_pushlstring(r->L, out->data, out->len);
-    lua_pushliteral(r->L, "");
-    encode_texts(r, out);
+    rewrite(r, plain, 0, out);
 }
 
 /* (piece, most) -> error, traceback: both as text, cut */
@@ -306,16 +325,7 @@ static int shorten(lua_State *L) {
 }
 
 void tine__run_shorten(struct run *r, struct buf *out, size_t most) {
-    struct piece piece = {.run = r, .out = out};
-    lua_pushcfunction(r->L, shorten);
-    lua_pushlightuserdata(r->L, &piece);
-    lua_pushinteger(r->L, (lua_Integer)most);
-    if (lua_pcall(r->L, 2, 2, 0) != LUA_OK) {
-        lua_settop(r->L, HANDLER);
-        lua_pushliteral(r->L, "the error is too long to be told");
-        lua_pushliteral(r->L, "");
-    }
-    encode_texts(r, out);
+    rewrite(r, shorten, most, out);
 }
 
 /* (run, options) */
