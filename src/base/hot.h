@@ -1,5 +1,5 @@
-/* HOT, COLD: what every task passes through, and what few do. What a task passes through, Lua's share of it included, is to
-** fit into a processor's cache of instructions (32 KiB): else each task waits for its code a dozen times.
+/* HOT, COLD, likely, unlikely: what every task passes through, and what few do. What a task passes through, Lua's share of it
+** included, is to fit into a processor's cache of instructions (32 KiB): else each task waits for its code a dozen times.
 */
 #ifndef TINE_BASE_HOT_H
 #define TINE_BASE_HOT_H
@@ -13,5 +13,9 @@
 /* Of a function that few tasks pass through, but that is called where all of them do; put before its declaration, or the
 ** definition of a static one. It is not taken into its caller, and what leads to it lies apart from what does not. */
 #define COLD __attribute__((cold, noinline))
+
+/* Of conditions, for the same. */
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 #endif

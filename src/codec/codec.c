@@ -5,8 +5,8 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/hot.h"
 #include "base/list.h"
-#include "codec/base.h"
 #include "codec/codec.h"
 #include "codec/decode/loaded.h"
 #include "codec/encode/code.h"

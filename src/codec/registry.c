@@ -5,7 +5,7 @@
 */
 #include <lauxlib.h>
 #include <stdatomic.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/codec.h"
 #include "codec/registry.h"
 

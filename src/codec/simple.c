@@ -19,7 +19,7 @@
 #include <lauxlib.h>
 #include <string.h>
 #include "base/buf.h"
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/changes/uses.h"
 #include "codec/changes/watch.h"
 #include "codec/codec.h"

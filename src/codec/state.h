@@ -26,8 +26,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "base/buf.h"
+#include "base/hot.h"
 #include "base/list.h"
-#include "codec/base.h"
 #include "codec/cache.h"
 #include "codec/codec.h"
 #include "codec/names/names.h"

@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hot.h"
 #include "data/internal.h"
 
 static struct object *check(lua_State *L) {
     struct object *o = data_check(L, CLASS_BUFFER);
-    if (__builtin_expect(!o->region, 0))
+    if (unlikely(!o->region))
         luaL_error(L, "this buffer has been finalized");
-    if (__builtin_expect(!tine__region_is_ours(o->region), 0))
+    if (unlikely(!tine__region_is_ours(o->region)))
         atomic_load (&tine__data_forked)(L);
     return o;
 }
@@ -26,9 +27,8 @@ static int outside(lua_State *L, int arg, const struct object *o) {
 static uint64_t position(lua_State *L, const struct object *o, int arg, lua_Integer n,
                          uint64_t size) {
     uint64_t at = n > 0 ? (uint64_t)n - 1 : o->size - (0 - (uint64_t)n);
-    if (__builtin_expect(n == 0 || (n < 0 && 0 - (uint64_t)n > o->size) || at > o->size ||
-                             size > o->size - at,
-                         0))
+    if (unlikely(n == 0 || (n < 0 && 0 - (uint64_t)n > o->size) || at > o->size ||
+                 size > o->size - at))
         outside(L, arg, o);
     return at;
 }

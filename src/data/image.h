@@ -44,6 +44,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include "base/hot.h"
 
 #define IMAGE_MAGIC "TineFrz1"
 struct image_head {
@@ -96,7 +97,7 @@ static inline uint32_t image_read32(const void *p) {
 /* `size` bytes at a place; NULL: they are not in the image, or not aligned so. */
 static inline const char *image_at(const struct image *m, uint64_t place, uint64_t size,
                                    unsigned align) {
-    if (__builtin_expect(place > m->size || size > m->size - place || place % align, 0))
+    if (unlikely(place > m->size || size > m->size - place || place % align))
         return NULL;
     return m->base + place;
 }

@@ -3,6 +3,7 @@
 #define TINE_DATA_INTERNAL_H
 
 #include <lauxlib.h>
+#include "base/hot.h"
 #include "data/data.h"
 
 /* A region in one Lua state: a userdata of class BUFFER or IMAGE, with a user value for its class. There is one for each
@@ -31,7 +32,7 @@ int tine__object_gc(lua_State *L);
 static inline void *data_check(lua_State *L, const char *name) {
     void *p = lua_touserdata(L, 1);
     bool is = p && lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
-    if (__builtin_expect(!is, 0))
+    if (unlikely(!is))
         luaL_typeerror(L, 1, name);
     lua_pop(L, 1);
     return p;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hot.h"
 #include "data/image.h"
 #include "data/internal.h"
 
@@ -32,14 +33,14 @@ static inline struct image image_of(const struct object *o) {
 
 static struct view *check(lua_State *L) {
     struct view *v = data_check(L, CLASS_VIEW);
-    if (__builtin_expect(v->image->region && !tine__region_is_ours(v->image->region), 0))
+    if (unlikely(v->image->region && !tine__region_is_ours(v->image->region)))
         atomic_load (&tine__data_forked)(L);
     return v;
 }
 
 static inline void read_table(lua_State *L, const struct image *m, uint64_t place,
                               struct image_table *t) {
-    if (__builtin_expect(!tine__image_table(m, place, t), 0))
+    if (unlikely(!tine__image_table(m, place, t)))
         damaged(L);
 }
 

@@ -10,8 +10,8 @@
 #include <lua.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/hot.h"
 #include "base/sys.h"
-#include "codec/base.h"
 #include "codec/changes/watch.h"
 #include "codec/files/files.h"
 #include "codec/limits.h"

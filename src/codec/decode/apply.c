@@ -1,6 +1,6 @@
 /* What the sender had changed in modules, for one call: done before it begins, undone after it. */
 #include <lauxlib.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/codec.h"
 #include "codec/decode/apply.h"
 #include "codec/decode/reader.h"

@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <lauxlib.h>
 #include "base/hot.h"
-#include "codec/base.h"
 #include "codec/codec.h"
 #include "codec/decode/apply.h"
 #include "codec/decode/environment.h"

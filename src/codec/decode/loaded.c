@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "base/hot.h"
 #include "base/list.h"
 #include "base/sys.h"
-#include "codec/base.h"
 #include "codec/cache.h"
 #include "codec/codec.h"
 #include "codec/decode/loaded.h"

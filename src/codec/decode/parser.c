@@ -6,7 +6,7 @@
 */
 #include <lauxlib.h>
 #include <limits.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/decode/environment.h"
 #include "codec/decode/function.h"
 #include "codec/decode/keys.h"

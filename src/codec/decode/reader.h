@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/decode/keys.h"
 
 struct codec;

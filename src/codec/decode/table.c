@@ -1,6 +1,6 @@
 /* Tables that are more than an array or a map. */
 #include <lua.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/decode/environment.h"
 #include "codec/decode/reader.h"
 #include "codec/decode/table.h"

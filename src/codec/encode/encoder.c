@@ -1,7 +1,7 @@
 /* What an encoder keeps of the message: what it has met, marks of what is referred to, and points to go back to. */
 #include <lua.h>
+#include "base/hot.h"
 #include "base/sys.h"
-#include "codec/base.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/seen.h"
 #include "codec/pack.h"

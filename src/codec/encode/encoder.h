@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/buf.h"
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/encode/seen.h"
 #include "codec/wire.h"
 

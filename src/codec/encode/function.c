@@ -1,6 +1,6 @@
 /* Functions to bytes: code, upvalues, and the globals that the code names. */
 #include <lua.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/changes/changes.h"
 #include "codec/changes/uses.h"
 #include "codec/encode/change.h"

@@ -5,7 +5,6 @@
 */
 #include <lua.h>
 #include "base/error.h"
-#include "codec/base.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/kept.h"
 #include "codec/encode/name.h"

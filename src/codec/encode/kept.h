@@ -2,7 +2,7 @@
 #ifndef TINE_CODEC_ENCODE_KEPT_H
 #define TINE_CODEC_ENCODE_KEPT_H
 
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/encode/encoder.h"
 #include "codec/state.h"
 

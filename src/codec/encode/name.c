@@ -3,7 +3,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/error.h"
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/changes/company.h"
 #include "codec/encode/company.h"
 #include "codec/encode/encoder.h"

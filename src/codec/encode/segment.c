@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/hot.h"
-#include "codec/base.h"
 #include "codec/codec.h"
 #include "codec/encode/callee.h"
 #include "codec/encode/code.h"

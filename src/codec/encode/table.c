@@ -8,7 +8,7 @@
 #include <lua.h>
 #include <string.h>
 #include "base/buf.h"
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/environment.h"
 #include "codec/encode/kept.h"

@@ -1,7 +1,7 @@
 /* Userdata and coroutines to bytes, as far as they can travel. */
 #include <lua.h>
 #include <string.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/name.h"
 #include "codec/encode/object.h"

@@ -1,6 +1,6 @@
 /* Lua values to bytes. */
 #include <lua.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/function.h"
 #include "codec/encode/table.h"

@@ -6,7 +6,7 @@
 #include <lua.h>
 #include <stddef.h>
 #include <string.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/encode/encoder.h"
 #include "codec/pack.h"
 

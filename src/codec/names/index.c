@@ -1,7 +1,7 @@
 /* The index of names (names.c) is made when something turns up that has none, and made longer or anew when modules came. */
 #include <lauxlib.h>
 #include <string.h>
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/encode/encoder.h"
 #include "codec/names/index.h"
 #include "codec/names/names.h"

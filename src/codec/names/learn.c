@@ -5,7 +5,7 @@
 #include <lua.h>
 #include <string.h>
 #include "base/buf.h"
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/changes/uses.h"
 #include "codec/changes/watch.h"
 #include "codec/encode/encoder.h"

@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
+#include "base/hot.h"
 #include "base/sys.h"
-#include "codec/base.h"
 #include "codec/changes/watch.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buf.h"
-#include "codec/base.h"
+#include "base/hot.h"
 #include "codec/changes/watch.h"
 #include "codec/names/index.h"
 

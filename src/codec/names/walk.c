@@ -1,7 +1,6 @@
 /* The way over all that can be reached from loaded modules, the nearest first: the index of names (names.c) is made of it. */
 #include <lauxlib.h>
 #include <string.h>
-#include "codec/base.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"
