@@ -9,6 +9,7 @@ local FLOOR = {
 -- The folders of a floor: each sees those with lower numbers. "": files that are in none.
 local ROOMS = {
   worker = { process = 0, [""] = 1, state = 2, channel = 2, task = 3, inner = 4, fork = 4, root = 5 },
+  site = { [""] = 0, ["local"] = 1, here = 1, far = 1 },
 }
 local WITHOUT_LUA = { base = true, msg = true, ipc = true, store = true, sched = true, site = true, backend = true,
                       pool = true, serve = true, trace = true }

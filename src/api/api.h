@@ -27,7 +27,7 @@
 #include <stdatomic.h>
 #include "base/error.h"
 #include "pool/pool.h"
-#include "site/far.h"
+#include "site/far/far.h"
 
 struct tine_pool {
     atomic_uint refs;

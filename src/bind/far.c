@@ -2,7 +2,7 @@
 #include <string.h>
 #include "bind/hosts.h"
 #include "bind/options.h"
-#include "site/far.h"
+#include "site/far/far.h"
 
 /* What is of this machine's workers only. */
 static const char *const here_only[] = {"workers",

@@ -2,7 +2,7 @@
 #include <string.h>
 #include "bind/hosts.h"
 #include "bind/workers.h"
-#include "site/far.h"
+#include "site/far/far.h"
 
 static void push_host(lua_State *L, const struct far_host *h) {
     lua_createtable(L, 0, 5);

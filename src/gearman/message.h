@@ -97,7 +97,7 @@ enum gm_answer_kind {
 #define GM_SPEAKER GM_UNIQUE
 
 /* What tasks print that is to stand behind their labels where the submitter is. Of a call so many bytes are under way at
-** most (site/local_relay.c) until the submitter says that they are written. */
+** most (site/local/relay.c) until the submitter says that they are written. */
 struct gm_printed {
     uint64_t to; /* stream 1 or 2; 0: it begins to print, and this is its label */
     /* bytes */

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
-#include "site/far.h"
+#include "site/far/far.h"
 
 struct emission {
     struct emission *next;

@@ -5,7 +5,7 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "pool/internal.h"
-#include "site/far.h"
+#include "site/far/far.h"
 
 #define PIDS_PATIENCE (100 * MILLISECOND)
 

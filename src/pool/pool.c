@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
-#include "site/far.h"
-#include "site/here.h"
-#include "site/local.h"
+#include "site/far/far.h"
+#include "site/here/here.h"
+#include "site/local/local.h"
 #include "worker/inner/inner.h"
 #include "worker/root/root.h"
 

@@ -186,7 +186,7 @@ int tine__pool_everywhere_failed(struct pool *p, struct item *item, int code, co
 
 /* --- looking --- */
 
-/* The hosts that serve it (site/far.h), as far as they are known: fills in at most `most`, gives their number; 0: its
+/* The hosts that serve it (site/far/far.h), as far as they are known: fills in at most `most`, gives their number; 0: its
 ** workers are here. */
 unsigned tine__pool_hosts(struct pool *p, struct far_host *out, unsigned most);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/sys.h"
 #include "pool/internal.h"
-#include "site/far.h"
+#include "site/far/far.h"
 
 static struct remote *find(const struct remotes *all, const char *host, uint32_t worker) {
     for (unsigned i = 0; i < all->n; i++)

@@ -18,7 +18,7 @@
 #include "base/sys.h"
 #include "codec/pack.h"
 #include "pool/internal.h"
-#include "site/far.h"
+#include "site/far/far.h"
 
 #define STATE_ROOM 32768u /* bytes of all but workers */
 #define WORKER_ROOM (512u + FIGURES_LABEL + REMOTE_HOST)

@@ -1,5 +1,5 @@
-/* Site: where workers are. This machine (site/local.c: a fork server, the call queue, a link to each
-** worker), the program itself (site/here.c), or many machines behind job servers (site/far.c).
+/* Site: where workers are. This machine (the folder local: a fork server, the call queue, a link to each
+** worker), the program itself (here), or many machines behind job servers (far). The three know nothing of each other.
 **
 ** A site carries out orders (msg/order.h) and has something to report (msg/report.h). It decides
 ** nothing: what runs where and when, and what has come of it, is the scheduler's (sched/sched.h), and

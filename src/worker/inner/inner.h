@@ -1,8 +1,8 @@
 /* Inner: a worker that is no process: a Lua state of its own inside the program, which runs calls in the thread that
 ** asks for it (of a pool with workers = 0). It is dressed, prepared and run by the code of the workers that are
 ** processes, so a task sees the same; but it is at the program's mercy, and the program at the task's: nothing
-** here can be killed, and a crash is the program's. The site of such pools (site/here.h) calls it, and what in the floors
-** above waits inside of a task. It knows nothing of processes.
+** here can be killed, and a crash is the program's. The site of such pools (site/here) calls it, and what in the floors above
+** waits inside of a task. It knows nothing of processes.
 **
 ** One thread at a time. What is said to be watched may be read, and `upto` written, by other threads meanwhile.
 */

@@ -1,0 +1,181 @@
+#include "site/far/printer.h"
+
+#include <pthread.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/sys.h"
+#include "base/thread.h"
+
+struct block {
+    struct list node;
+    struct far_output *output;
+    enum far_stream to;
+    size_t length;
+    char bytes[];
+};
+
+struct far_printer {
+    pthread_t thread;
+    pthread_mutex_t lock; /* of the next three */
+    pthread_cond_t more;
+    struct list blocks;
+    bool finish, over;
+    int manager; /* borrowed */
+    atomic_bool *wrote;
+    struct page page;
+};
+
+/* --- outputs --- */
+
+struct far_output *tine__far_output_new(void) {
+    struct far_output *o = sys.calloc(1, sizeof *o);
+    if (!o)
+        return NULL;
+    o->refs = 1;
+    for (int i = 0; i < 2; i++)
+        tine__lines_init(&o->lines[i], i + 1, NULL, 0);
+    return o;
+}
+
+void tine__far_output_unref(struct far_output *o) {
+    if (!o || atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    for (int i = 0; i < 2; i++)
+        tine__buf_free(&o->lines[i].line);
+    free(o->prefix);
+    free(o);
+}
+
+/* --- the thread --- */
+
+static void end_lines(struct far_printer *p, struct far_output *o) {
+    for (int i = 0; i < 2; i++)
+        tine__lines_end(&p->page, &o->lines[i]);
+}
+
+static void begin_task(struct far_output *o, const char *label, size_t n) {
+    char *prefix = sys.malloc(n + 3);
+    if (prefix)
+        tine__lines_prefix(prefix, label, n);
+    free(o->prefix);
+    o->prefix = prefix;
+    for (int i = 0; i < 2; i++)
+        tine__lines_init(&o->lines[i], i + 1, prefix, prefix ? n + 3 : 0);
+}
+
+static void print(struct far_printer *p, const struct block *b) {
+    struct far_output *o = b->output;
+    if (b->to == FAR_LABEL || b->to == FAR_END)
+        end_lines(p, o);
+    if (b->to == FAR_LABEL)
+        begin_task(o, b->bytes, b->length);
+    else if (b->to != FAR_END)
+        tine__lines_add(&p->page, &o->lines[b->to - 1], b->bytes, b->length);
+    tine__page_flush(&p->page);
+}
+
+static uint64_t weight(const struct block *b) {
+    return b->to == FAR_END ? 1 : b->length;
+}
+
+static void free_block(struct block *b) {
+    atomic_fetch_add(&b->output->written, weight(b));
+    tine__far_output_unref(b->output);
+    free(b);
+}
+
+/* It is written. */
+static void done(struct far_printer *p, struct block *b) {
+    free_block(b);
+    if (!atomic_exchange(p->wrote, true))
+        tine__fd_ring(p->manager);
+}
+
+/* The next one; NULL: there will be none any more. */
+static struct block *next(struct far_printer *p) {
+    pthread_mutex_lock(&p->lock);
+    while (list_empty(&p->blocks) && !p->finish)
+        pthread_cond_wait(&p->more, &p->lock);
+    struct list *n = list_pop(&p->blocks);
+    pthread_mutex_unlock(&p->lock);
+    return n ? LIST_ITEM(n, struct block, node) : NULL;
+}
+
+static void *run(void *arg) {
+    struct far_printer *p = arg;
+    struct block *b;
+    while ((b = next(p)) != NULL) {
+        print(p, b);
+        done(p, b);
+    }
+    pthread_mutex_lock(&p->lock);
+    p->over = true;
+    tine__fd_ring(p->manager); /* while it cannot be looked at: it will be closed then */
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* --- from outside --- */
+
+static void free_printer(struct far_printer *p) {
+    struct list *n;
+    while ((n = list_pop(&p->blocks)) != NULL) /* what came when it was over */
+        free_block(LIST_ITEM(n, struct block, node));
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->more);
+    free(p);
+}
+
+int tine__far_printer_start(struct far_printer **out, int manager, atomic_bool *wrote) {
+    struct far_printer *p = sys.calloc(1, sizeof *p);
+    if (!p)
+        return TINE_ENOMEM;
+    p->manager = manager;
+    p->wrote = wrote;
+    list_init(&p->blocks);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->more, NULL);
+    int err = tine__thread_start(&p->thread, run, p);
+    if (err)
+        free_printer(p);
+    else
+        *out = p;
+    return err;
+}
+
+void tine__far_printer_put(struct far_printer *p, struct far_output *o, enum far_stream to,
+                           const char *bytes, size_t n) {
+    struct block *b = sys.malloc(sizeof *b + n);
+    if (!b)
+        return; /* as when it cannot be written */
+    *b = (struct block){.output = o, .to = to, .length = n};
+    if (n > 0)
+        memcpy(b->bytes, bytes, n);
+    atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+    o->given += weight(b);
+    pthread_mutex_lock(&p->lock);
+    list_push(&p->blocks, &b->node);
+    pthread_cond_signal(&p->more);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool tine__far_printer_finish(struct far_printer *p) {
+    if (!p)
+        return true;
+    pthread_mutex_lock(&p->lock);
+    p->finish = true;
+    pthread_cond_signal(&p->more);
+    bool over = p->over;
+    pthread_mutex_unlock(&p->lock);
+    return over;
+}
+
+void tine__far_printer_close(struct far_printer *p) {
+    if (!p)
+        return;
+    tine__far_printer_finish(p);
+    pthread_join(p->thread, NULL);
+    free_printer(p);
+}

@@ -1,0 +1,165 @@
+/* Reports of the local site: which of those that there are comes next, and what the fork server says.
+**
+** Results come before deaths: a worker may finish a task and die, and what it sent still counts. So a
+** worker's end is put aside when it is heard (`death`) until its ring is empty and the calls that it had
+** taken were reported lost.
+*/
+#include <errno.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/hot.h"
+#include "base/sys.h"
+#include "ipc/control.h"
+#include "site/local/internal.h"
+#include "site/local/printer.h"
+#include "worker/protocol.h"
+
+/* --- the fork server --- */
+
+/* It died unasked: in which step. */
+static void gone(struct local *l, const struct message *m, struct report *r) {
+    tine__close(&l->control);
+    *r = (struct report){.kind = REPORT_GONE, .pid = l->over ? 0 : m->pid, .status = m->status};
+    r->bytes = l->step == MESSAGE_UP           ? ""
+               : l->step == MESSAGE_PRELOADING ? " in its preload"
+                                               : " while it was being set up";
+    r->length = strlen(r->bytes);
+}
+
+/* A message as a report; false: there is nothing to report of it. */
+COLD static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
+    bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
+    *r = (struct report){.worker = m->worker,
+                         .pid = m->pid,
+                         .status = m->status,
+                         .error = m->error,
+                         .spent = m->spent};
+    switch (m->kind) {
+    case MESSAGE_UP:
+    case MESSAGE_PRELOADING:
+        l->step = m->kind;
+        return false;
+    case MESSAGE_GONE:
+        gone(l, m, r);
+        return true;
+    case MESSAGE_NOFORK: /* and words */
+    case MESSAGE_NOPRELOAD:
+        r->kind = REPORT_FAILED;
+        r->bytes = l->packet + sizeof *m;
+        r->length = length - sizeof *m;
+        return true;
+    case MESSAGE_STARTED:
+        l->step = MESSAGE_UP;
+        r->kind = REPORT_STARTED;
+        if (known)
+            l->lanes[m->worker]->pid = m->pid;
+        return known;
+    case MESSAGE_NOSTART:
+        r->kind = REPORT_NOT_STARTED;
+        if (known)
+            tine__local_forget(l, m->worker);
+        return known;
+    case MESSAGE_EXITED:
+        l->farewell = m->last;
+        if (known) {
+            r->kind = REPORT_EXITED;
+            tine__local_begin_death(l, r);
+        }
+        return false;
+    default:
+        return false;
+    }
+}
+
+static bool read_control(struct local *l, struct report *r) {
+    if (l->control != -1 && (l->lost || l->farewell)) {
+        tine__close(&l->control);
+        *r = (struct report){.kind = REPORT_GONE, .error = l->lost ? EBADF : 0};
+        return true;
+    }
+    while (l->readable && l->control != -1 && l->death.kind == REPORT_NONE) {
+        struct message m;
+        int nfds = 0;
+        ssize_t n = tine__control_receive(l->control, l->packet, MESSAGE_MAX, NULL, &nfds);
+        if (n == TINE_EAGAIN) {
+            l->readable = false;
+        } else if (n <= 0) {
+            tine__close(&l->control);
+            *r = (struct report){.kind = REPORT_GONE, .error = n < 0 ? errno : 0};
+            return true;
+        } else if ((size_t)n >= sizeof m) {
+            memcpy(&m, l->packet, sizeof m);
+            if (hear(l, &m, (size_t)n, r))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool next_report(struct local *l, struct report *r) {
+    for (;;) {
+        if (l->death.kind != REPORT_NONE)
+            return tine__local_tell_death(l, r);
+        if (tine__local_read_rings(l, r) || read_control(l, r))
+            return true;
+        if (l->death.kind == REPORT_NONE)
+            return false;
+    }
+}
+
+/* There is nothing more to come, but that all is over: what was printed is written before that is told. */
+COLD static bool tell_gone(struct local *l, struct report *r) {
+    if (l->gone.kind == REPORT_NONE) {
+        l->gone = *r;
+        tine__printer_finish(l->printer);
+    }
+    bool over = tine__printer_over(l->printer);
+    if (over) {
+        *r = l->gone;
+        l->gone.kind = REPORT_NONE;
+    }
+    return over;
+}
+
+/* What is more seldom than results. */
+static bool report_other(struct local *l, struct report *r) {
+    if (l->gone.kind != REPORT_NONE)
+        return tell_gone(l, r);
+    if (l->room) {
+        l->room = false;
+        *r = (struct report){.kind = REPORT_ROOM};
+        return true;
+    }
+    if (tine__local_tell_relayed(l, r))
+        return true;
+    return next_report(l, r) && (r->kind != REPORT_GONE || !l->printer || tell_gone(l, r));
+}
+
+/* Has somebody something to say of whom it was not heard yet which process he is? A worker that was forked ahead answers so
+** soon that this, which was sent before, would be read after. */
+static bool is_introduced_first(struct local *l) {
+    bool news = false;
+    l->unnamed = false;
+    for (unsigned w = 1; w <= l->top; w++) {
+        const struct lane *lane = l->lanes[w];
+        if (!lane || lane->pid || lane->broken)
+            continue;
+        l->unnamed = true;
+        news |= tine__link_pending(&lane->link);
+    }
+    l->readable |= news;
+    return news;
+}
+
+HOT bool tine__local_report(struct site *s, struct report *r, bool listen) {
+    struct local *l = local_of(s);
+    if (r->kind == REPORT_VALUES && tine__local_read_again(l, r))
+        return true;
+    tine__local_give_back(l);
+    l->readable |= listen;
+    bool ending = l->death.kind != REPORT_NONE || l->gone.kind != REPORT_NONE;
+    if (!ending && l->unnamed && is_introduced_first(l) && read_control(l, r))
+        return true;
+    bool plain = !ending && !l->captures && !l->room;
+    return (plain && tine__local_read_rings(l, r)) || report_other(l, r);
+}
