@@ -28,6 +28,20 @@ describe("an error of tine", function()
     assert.has_error(function() tine.kind() end)
   end)
 
+  -- Lua takes the first name that it finds in package.loaded, in an order that is another one each time: some programs
+  -- read of a "bad argument #1 to 'tine.core.pool'".
+  it("of an argument names the function as the program does", function()
+    assert.matches("'tine.pool'", select(2, pcall(tine.pool, "many")), 1, true)
+    for name, f in pairs(tine) do
+      for module, fields in pairs(package.loaded) do
+        for key, value in pairs(module ~= "tine" and type(fields) == "table" and fields or {}) do
+          assert.is_false(type(f) == "function" and rawequal(value, f),
+            ("tine.%s is %s.%s, too"):format(name, module, tostring(key)))
+        end
+      end
+    end
+  end)
+
   it("of a crash says who, how, and what was running", function()
     local f = pool:with { label = "doomed" }:submit(function() os.exit(3) end)
     local err = f:exception()

@@ -27,24 +27,13 @@ end)
 
 local tine = {
     version = core.version,
-    pool = core.pool,
-    wait = core.wait,
-    as_completed = core.as_completed,
-    future = core.future,
-    kind = core.kind,
-    register = core.register,
-    cpu_count = core.cpu_count,
-    clock = core.clock,
-    sleep = core.sleep,
-    encode = core.encode,
     progress = function(...)
         return require("tine.progress").new(...)
     end,
-    buffer = core.buffer,
-    freeze = core.freeze,
-    thaw = core.thaw,
-    type = core.type,
 }
+for name, value in pairs(core.public) do
+    tine[name] = value
+end
 
 -- tine.worker is looked up each time: the fork server may load the module before there are workers.
 local worker = core.worker

@@ -96,7 +96,7 @@ end
 local function input_length(items)
     if is_callable(items) then
         return nil
-    elseif core.type(items) ~= "table" then
+    elseif core.public.type(items) ~= "table" then
         return nil, ("list or iterator expected, got %s"):format(type(items))
     end
     local n = items.n

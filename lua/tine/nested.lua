@@ -3,7 +3,7 @@ local core = require "tine.core"
 require "tine.map"
 local progress = require "tine.progress"
 
-local clock, is_interrupt = core.clock, core.map.is_interrupt
+local clock, is_interrupt = core.public.clock, core.map.is_interrupt
 local huge, max, min = math.huge, math.max, math.min
 local AHEAD <const> = 64 -- items of an iterator that are submitted before the first result is taken
 local QUICK <const> = 100e-6 -- seconds: an input may be read for so long though results are there
@@ -145,7 +145,7 @@ end
 local function next_completed(m)
     local waits = m.deadline < huge and not is_ready(m)
     local ok, future = pcall(m.completed)
-    if waits and (ok or core.kind(future) == "timeout") and is_over(m) then
+    if waits and (ok or core.public.kind(future) == "timeout") and is_over(m) then
         time_is_over(m)
     elseif not ok then
         core.raise(future)
@@ -232,7 +232,7 @@ local function new_map(pool, fn, items, length, opts)
         ahead = opts.buffersize or (length and huge or AHEAD),
         deadline = opts.timeout and clock() + opts.timeout or huge,
         returns = opts.on_error == "return",
-        completed = opts.ordered == false and core.as_completed({}, opts.timeout) or nil,
+        completed = opts.ordered == false and core.public.as_completed({}, opts.timeout) or nil,
         futures = {}, -- by their indices: those that were not given yet
         index = {}, -- of them
         count = 0, -- of items that were submitted,

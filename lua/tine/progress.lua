@@ -1,7 +1,7 @@
 -- How far something is, as a line on stderr that is written anew: what pool:map{progress = true}, tine.progress and
 -- `tine map --progress` show.
 local core = require "tine.core"
-local clock, terminal = core.clock, core.terminal
+local clock, terminal = core.public.clock, core.terminal
 
 local AGAIN <const> = 0.1 -- seconds
 

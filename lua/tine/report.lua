@@ -15,7 +15,7 @@ local function figures(pool)
     local s = pool:stats()
     local ran = s.run.count * s.run.mean
     for _, w in ipairs(s.workers) do
-        ran = ran + (w.state == "running" and w.task and core.clock() - w.since or 0)
+        ran = ran + (w.state == "running" and w.task and core.public.clock() - w.since or 0)
     end
     local ended = s.finished + s.failed + s.cancelled
     return {
@@ -27,7 +27,7 @@ local function figures(pool)
         waited = s.wait.count * s.wait.mean,
         ended = ended,
         workers = t.workers,
-        processors = core.cpu_count(),
+        processors = core.public.cpu_count(),
         kinds = s.by_kind,
     }
 end

@@ -217,19 +217,16 @@ static int raise_value(lua_State *L) {
     return lua_error(L);
 }
 
-static const luaL_Reg functions[] = {
-    {"raise", raise_value},
+/* What users call. They are in a table of their own, and so in package.loaded under no name but the module's: Lua's
+** messages and tracebacks take the first that they find ("bad argument #1 to 'tine.core.pool'"). */
+static const luaL_Reg public_functions[] = {
     {"pool", tine__pool_open_lua},
     {"future", tine__future_manual},
     {"kind", tine__kind},
     {"register", tine__codec_register},
     {"cpu_count", cpu_count},
-    {"worker", worker},
     {"clock", tine__clock},
     {"sleep", tine__sleep},
-    {"terminal", terminal},
-    {"told", tine__pool_told_lua},
-    {"nearest", tine__nearest},
     {"encode", tine__encode_lua},
     {"buffer", tine__data_buffer},
     {"freeze", tine__data_freeze},
@@ -238,9 +235,17 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
+static const luaL_Reg functions[] = {
+    {"raise", raise_value},        {"worker", worker},         {"terminal", terminal},
+    {"told", tine__pool_told_lua}, {"nearest", tine__nearest}, {NULL, NULL},
+};
+
 static void fill_module(lua_State *L) {
     set_functions(L, functions);
+    lua_createtable(L, 0, 16);
+    set_functions(L, public_functions);
     set_functions(L, tine__watch_functions);
+    lua_setfield(L, AT_MODULE, "public");
     lua_createtable(L, 0, 12);
     set_functions(L, tine__map_functions);
     lua_setfield(L, AT_MODULE, "map");

@@ -153,12 +153,12 @@ function M.run(settings)
   local screen = setmetatable({ settings = settings, pools = {}, lines = {}, where = {} }, Screen)
   local due = 0
   while true do
-    if core.clock() >= due then
+    if core.public.clock() >= due then
       screen:look()
-      due = core.clock() + settings.delay
+      due = core.public.clock() + settings.delay
     end
     screen:show()
-    local key = key_within(math.max(due - core.clock(), 0))
+    local key = key_within(math.max(due - core.public.clock(), 0))
     if key and not screen:obey(key) then return 0 end
   end
 end

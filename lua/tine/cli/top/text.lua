@@ -1,7 +1,7 @@
 -- What `tine top` shows of pools, as text.
 local core = require "tine.core"
 local units = require "tine.units"
-local clock, sleep = core.clock, core.sleep
+local clock, sleep = core.public.clock, core.public.sleep
 local duration, bytes, count, percent = units.duration, units.bytes, units.count, units.percent
 
 local M = {}
