@@ -91,6 +91,7 @@ describe("tine map -x", function()
       assert.equal("/a.b/c.tar c.tar.gz /a.b c.tar /a.b/c.tar.gz\nx x.y . x x.y\n",
         out("-x 'echo {.} {/} {//} {/.} {1}'", "/a.b/c.tar.gz\nx.y\n"))
       assert.equal("d/e e\n", out("-x 'echo {.} {/.}'", "d/e.\n")) -- an empty one, too
+      assert.equal("d / / d\n", out "-x 'echo {1//} {2//} {3//} {4//}' ::: d//e ::: / ::: //e ::: d//e//") -- as dirname
     end)
 
     it("numbers and workers", function()

@@ -19,6 +19,7 @@ local CHANGES <const> = {
   ["//"] = function(value)
     local folder = gsub(value, "/+$", ""):match "^(.*)/[^/]*$"
     if not folder then return value:find "^/" and "/" or "." end
+    folder = gsub(folder, "/+$", "")
     return folder == "" and "/" or folder
   end,
 }
