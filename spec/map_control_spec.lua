@@ -405,6 +405,14 @@ describe("tine map", function()
     assert.matches("3 lines, .*, 3 failed", s.out)
   end)
 
+  -- Arguments were of no known number; and of a batch that was resumed, what had been done counted as still to come.
+  it("tells with --progress which part of the work is done", function()
+    local command = "-j1 --joblog share.log --progress -x 'sleep 0.11; echo {}' ::: 1 2 "
+    assert.matches("1 lines, .*, 50 %%, [^\r]* left.*2 lines, ", map.run(command).err)
+    local s = map.run("--resume " .. command .. "3 4 5 6")
+    assert.matches("1 lines, .*, 25 %%, .*, 50 %%, .*, 75 %%, .*4 lines, ", s.err)
+  end)
+
   -- "Too many open files", in the middle of it all: there were twice as many commands under way, and the file that each
   -- worker has was not counted.
   it("has as many commands at a time as files may be open, and refuses more", function()

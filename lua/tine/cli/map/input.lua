@@ -217,6 +217,7 @@ function Arguments:next()
   return { text = text, records = 1, lines = 1, number = self.records, argument = true, line = self.records - 1 }
 end
 
-function Arguments.total() return nil end
+-- As Files:total, but their number.
+function Arguments:total() return self.count, true end
 
 return M

@@ -67,13 +67,14 @@ function Run:next_job()
       self.ended = job == nil
       return job
     end
-    if not self.done[job.number] then
-      if not self.settings.dry_run then
-        self.jobs = self.jobs + 1
-        job.index, job.attempts, job.bytes = self.jobs, 0, #job.text
-        return job
-      end
+    if self.done[job.number] then
+      self.progress:skip(job)
+    elseif self.settings.dry_run then
       self.output:write(self:description(job) .. "\n")
+    else
+      self.jobs = self.jobs + 1
+      job.index, job.attempts, job.bytes = self.jobs, 0, #job.text
+      return job
     end
   end
   self.ended = true
@@ -383,7 +384,7 @@ local function new_pool(self, job, settings)
 end
 
 local function nothing() end
-local no_progress <const> = { add = nothing, close = nothing }
+local no_progress <const> = { add = nothing, skip = nothing, close = nothing }
 
 -- Runs the job (map/work.lua) over the input; gives the exit code.
 -- settings: workers, ordered, lines, pipe, block, records, timeout, retries, delay, halt, joblog, results, quiet,
