@@ -14,7 +14,8 @@
 
 /* --- times --- */
 
-uint64_t tine__check_seconds(lua_State *L, int arg) {
+/* A number of seconds as ns. */
+static uint64_t check_seconds(lua_State *L, int arg) {
     lua_Number s = luaL_checknumber(L, arg);
     luaL_argcheck(L, s == s, arg, "a time cannot be NaN");
     return clock_span(s);
@@ -23,7 +24,7 @@ uint64_t tine__check_seconds(lua_State *L, int arg) {
 HOT uint64_t tine__check_deadline(lua_State *L, int arg) {
     if (lua_isnoneornil(L, arg))
         return WAIT_FOREVER;
-    return clock_deadline(tine__check_seconds(L, arg));
+    return clock_deadline(check_seconds(L, arg));
 }
 
 /* --- interrupts --- */
@@ -250,7 +251,7 @@ static bool stopping(const struct aim *aim) {
 int tine__sleep(lua_State *L) {
     bool inside = state_of(L)->inside;
     struct aim aim = {.met = stopping, .any = true, .quiet = true, .inside = inside ? L : NULL};
-    tine__await(L, &aim, clock_deadline(tine__check_seconds(L, 1)));
+    tine__await(L, &aim, clock_deadline(check_seconds(L, 1)));
     if (inside)
         tine__inner_heed(L);
     return 0;

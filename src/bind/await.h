@@ -27,8 +27,6 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline);
 bool tine__all_ends(const struct aim *aim, const struct anchor *a);
 /* The deadline that the timeout at `arg` gives; nil: none. Raises argument errors. */
 uint64_t tine__check_deadline(lua_State *L, int arg);
-/* A number of seconds as ns; what: for the argument error. */
-uint64_t tine__check_seconds(lua_State *L, int arg);
 int tine__clock(lua_State *L); /* tine.clock */
 int tine__sleep(lua_State *L); /* tine.sleep */
 

@@ -60,8 +60,6 @@ struct future *tine__check_future(lua_State *L, int arg);
 struct future *tine__to_future(lua_State *L, int idx);
 /* The future at `idx` has ended: who watches it learns of it, and its callbacks are due. */
 void tine__future_ended(lua_State *L, struct future *f, int idx);
-/* Wait until the future at `idx` has ended. 0 or TINE_ETIMEOUT. */
-int tine__future_await(lua_State *L, struct future *f, uint64_t deadline);
 /* What the future at `idx` ended with; the box that it is in is pushed, or nil. NULL: that was finalized. */
 struct outcome *tine__future_outcome(lua_State *L, struct future *f, int idx);
 /* Push the error that says so: a finalizer of something that was made before the box has the future still. */

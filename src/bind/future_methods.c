@@ -70,7 +70,8 @@ static bool future_ends(const struct aim *aim, const struct anchor *a) {
     return a == &((const struct future *)aim->what)->anchor;
 }
 
-HOT int tine__future_await(lua_State *L, struct future *f, uint64_t deadline) {
+/* Wait until it has ended. 0 or TINE_ETIMEOUT. */
+static HOT int await(lua_State *L, struct future *f, uint64_t deadline) {
     struct state *S = f->core ? f->core->state : state_of(L);
     /* inside a callback the rest is run after it, in order, not in the middle of its expressions */
     if (f->done && (!callbacks_due(S) || S->depth > 0))
@@ -125,7 +126,7 @@ static int scalars(lua_State *L, const struct future *f) {
 
 static int future_result(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
-    if (tine__future_await(L, f, tine__check_deadline(L, 2)))
+    if (await(L, f, tine__check_deadline(L, 2)))
         return push_timeout(L, f, 1), lua_error(L);
     int n = scalars(L, f);
     if (n >= 0)
@@ -136,7 +137,7 @@ static int future_result(lua_State *L) {
 
 static int future_pcall(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
-    if (tine__future_await(L, f, tine__check_deadline(L, 2))) {
+    if (await(L, f, tine__check_deadline(L, 2))) {
         lua_pushboolean(L, false);
         push_timeout(L, f, 1);
         lua_pushliteral(L, "");
@@ -154,7 +155,7 @@ static int future_pcall(lua_State *L) {
 
 static int future_exception(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
-    if (tine__future_await(L, f, tine__check_deadline(L, 2)))
+    if (await(L, f, tine__check_deadline(L, 2)))
         return push_timeout(L, f, 1), lua_error(L);
     tine__future_decode(L, f, 1);
     if (f->cache == CACHE_VALUES)

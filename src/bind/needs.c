@@ -63,6 +63,24 @@ static bool is_need(lua_State *L, struct core *c, int i) {
     return ours || !is_over(f) || !put_value(L, f, i);
 }
 
+static int place_gc(lua_State *L) {
+    struct needs **place = lua_touserdata(L, 1);
+    tine__needs_free(*place);
+    *place = NULL;
+    return 0;
+}
+
+static struct needs **push_place(lua_State *L) {
+    struct needs **place = lua_newuserdatauv(L, sizeof *place, 0);
+    *place = NULL;
+    if (luaL_newmetatable(L, "tine.needs")) {
+        lua_pushcfunction(L, place_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return place;
+}
+
 static int await_all(lua_State *L);
 
 /* In the table of futures, at no argument's place: await_all, made while a failure does no harm yet. */
@@ -75,7 +93,7 @@ struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n
     tine__callback_room(L); /* to give what has ended */
     lua_createtable(L, (int)found, (int)found);
     lua_replace(L, futures);
-    struct needs **place = tine__needs_place(L);
+    struct needs **place = push_place(L);
     *place = tine__needs_new(found);
     if (!*place)
         tine__error(L, TINE_ENOMEM, "%s", tine_error_text(TINE_ENOMEM));
@@ -117,26 +135,6 @@ void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int 
         lua_rawseti(L, futures, -((lua_Integer)need->position + 1));
         lua_pop(L, 1);
     }
-}
-
-/* --- what is kept until it is submitted --- */
-
-static int place_gc(lua_State *L) {
-    struct needs **place = lua_touserdata(L, 1);
-    tine__needs_free(*place);
-    *place = NULL;
-    return 0;
-}
-
-struct needs **tine__needs_place(lua_State *L) {
-    struct needs **place = lua_newuserdatauv(L, sizeof *place, 0);
-    *place = NULL;
-    if (luaL_newmetatable(L, "tine.needs")) {
-        lua_pushcfunction(L, place_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
-    return place;
 }
 
 /* --- what callbacks give --- */

@@ -87,7 +87,6 @@ int tine__region_seal(struct region *r, const char *bytes);
 /* The one of a handle, mapped: a buffer for writing, an image for reading. 0; TINE_EINVALID: it is not there, or not
 ** any more, or of another kind; TINE_ENOMEM, TINE_ESYSTEM. */
 int tine__region_open(struct region **out, const struct handle *h, enum region_kind kind);
-void tine__region_ref(struct region *r);
 /* NULL is fine. */
 void tine__region_unref(struct region *r);
 struct handle tine__region_handle(const struct region *r);

@@ -218,7 +218,7 @@ int tine__region_open(struct region **out, const struct handle *h, enum region_k
     return err;
 }
 
-void tine__region_ref(struct region *r) {
+static void ref(struct region *r) {
     tine__arena_enter();
     r->refs++;
     tine__arena_leave();
@@ -258,7 +258,7 @@ int tine__carry(struct carried *c, struct region *r) {
         c->list = list;
         c->room = room;
     }
-    tine__region_ref(r);
+    ref(r);
     c->list[c->n++] = r;
     return 0;
 }

@@ -8,7 +8,6 @@
 
 struct pool;
 struct item;
-struct report;
 
 /* Of the attempt that was made last; all in ns of the clock, 0: not known, or not yet. */
 struct task_times {

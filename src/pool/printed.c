@@ -7,7 +7,8 @@
 
 #define LAST_WORDS 4096u /* bytes that are in errors */
 
-struct printed *tine__printed_new(uint64_t task, const char *bytes, size_t length) {
+/* Counted once; NULL: no memory. */
+static struct printed *new_printed(uint64_t task, const char *bytes, size_t length) {
     struct printed *o = sys.malloc(sizeof *o + length);
     if (!o)
         return NULL;
@@ -45,7 +46,7 @@ void tine__printed_deliver(struct pool *p, const struct report *r) {
     if (!rare)
         return;
     tine__printed_unref(rare->printed);
-    rare->printed = tine__printed_new(r->id, r->bytes + over, r->length - over);
+    rare->printed = new_printed(r->id, r->bytes + over, r->length - over);
 }
 
 void tine__printed_end(struct pool *p, struct item *item) {
@@ -53,7 +54,7 @@ void tine__printed_end(struct pool *p, struct item *item) {
         return;
     struct item_rare *rare = tine__item_need_rare(item);
     if (rare)
-        rare->printed = tine__printed_new(0, NULL, 0);
+        rare->printed = new_printed(0, NULL, 0);
 }
 
 void tine__printed_blame(const struct item *item, uint32_t k, struct failure *f) {

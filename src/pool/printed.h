@@ -21,8 +21,6 @@ struct printed {
     char bytes[];
 };
 
-/* Counted once; NULL: no memory. */
-struct printed *tine__printed_new(uint64_t task, const char *bytes, size_t length);
 /* Both take NULL. */
 struct printed *tine__printed_ref(struct printed *o);
 void tine__printed_unref(struct printed *o);

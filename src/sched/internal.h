@@ -5,7 +5,6 @@
 #include "base/hot.h"
 #include "sched/sched.h"
 
-#define SCHED_SECOND 1000000000ull
 #define SCHED_MILLISECOND 1000000ull
 #define SCHED_BACK 4 /* calls that are taken back for each that ends: more are too many */
 
@@ -148,10 +147,6 @@ void tine__sched_desert(struct sched *s);
 COLD void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how);
 /* It was handed over: look when it can have run too long. */
 COLD void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now);
-/* Look again when the task that runs since then, and has spent so much of the processor, may have run too long; 0: it is
-** not known. */
-void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t spent,
-                            uint64_t now);
 /* The answer to ORDER_LOOK, ORDER_ASK, ORDER_STOP. */
 void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
 void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, uint64_t now);
@@ -195,8 +190,6 @@ bool tine__sched_order_errand(struct sched *s, struct order *o);
 void tine__sched_begin_age(struct sched *s, unsigned worker, uint64_t now);
 /* It has come to that age: it leaves, unless it is still to run its first task. */
 void tine__sched_grew_old(struct sched *s, unsigned worker);
-/* Have it leave, if it takes calls. */
-void tine__sched_dismiss(struct sched *s, unsigned worker, enum parting why);
 /* It has said that it has nothing to do, or that it leaves, and why. */
 void tine__sched_idle(struct sched *s, unsigned worker);
 void tine__sched_leaving(struct sched *s, unsigned worker, uint64_t why, uint64_t now);

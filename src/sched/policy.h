@@ -42,7 +42,6 @@
 #include "sched/timer.h"
 
 struct task;
-struct settings;
 struct line;
 
 struct policy {

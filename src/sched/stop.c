@@ -51,8 +51,10 @@ static uint64_t look_at(const struct sched *s, const struct task *t, uint64_t si
     return cpu < due ? cpu : due;
 }
 
-void tine__sched_look_again(struct sched *s, struct task *t, uint64_t since, uint64_t spent,
-                            uint64_t now) {
+/* Look again when the task that runs since then, and has spent so much of the processor, may have run too long; 0: it is
+** not known. */
+static void look_again(struct sched *s, struct task *t, uint64_t since, uint64_t spent,
+                       uint64_t now) {
     tine__sched_watch(s, t, look_at(s, t, since, spent, now));
 }
 
@@ -63,7 +65,7 @@ void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a,
     else if (known && t->set->cpu && a->spent >= t->set->cpu)
         tine__sched_stop_task(s, t, ENDING_CPU);
     else
-        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);
+        look_again(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);
 }
 
 /* --- ending it --- */
@@ -77,7 +79,7 @@ void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how) {
 /* It was faster than we. */
 static void too_late(struct sched *s, struct task *t, uint64_t now) {
     t->doom = ENDING_NONE;
-    tine__sched_look_again(s, t, 0, 0, now);
+    look_again(s, t, 0, 0, now);
 }
 
 /* It has yet to begin. */

@@ -9,7 +9,8 @@ static bool takes_calls(const struct worker *w) {
     return w->state == WORKER_STARTING || w->state == WORKER_READY;
 }
 
-void tine__sched_dismiss(struct sched *s, unsigned worker, enum parting why) {
+/* Have it leave, if it takes calls. */
+static void dismiss(struct sched *s, unsigned worker, enum parting why) {
     struct worker *w = &s->workers[worker];
     if (!takes_calls(w))
         return;
@@ -44,7 +45,7 @@ void tine__sched_grew_old(struct sched *s, unsigned worker) {
     if (w->tasks == 0 && takes_calls(w) && sched_runnable(s) > 0)
         tine__timer_set(&s->timers, &w->age, clock_after(s->policy.now, LATER));
     else
-        tine__sched_dismiss(s, worker, PART_AGE);
+        dismiss(s, worker, PART_AGE);
 }
 
 /* --- what they say --- */
@@ -52,7 +53,7 @@ void tine__sched_grew_old(struct sched *s, unsigned worker) {
 void tine__sched_idle(struct sched *s, unsigned worker) {
     if (s->live > s->o.min_workers && sched_runnable(s) < s->live &&
         s->workers[worker].state == WORKER_READY)
-        tine__sched_dismiss(s, worker, PART_IDLE);
+        dismiss(s, worker, PART_IDLE);
 }
 
 void tine__sched_leaving(struct sched *s, unsigned worker, uint64_t why, uint64_t now) {
@@ -104,7 +105,7 @@ int tine__sched_grow(struct sched *s, uint32_t n) {
 
 void tine__sched_shrink(struct sched *s) {
     for (unsigned w = s->top; w > 0 && s->live > sched_most_workers(s); w--)
-        tine__sched_dismiss(s, w, PART_RESIZE);
+        dismiss(s, w, PART_RESIZE);
 }
 
 int tine__sched_resize(struct sched *s, unsigned workers) {

@@ -26,8 +26,8 @@ fault("what was answered before rubbish runs again", "report.c",
     "        if (begun > t->next)\n            tine__sched_end(s, t, t->next, begun, how);",
     "        if (begun == t->next + 1)\n            tine__sched_end(s, t, t->next, begun, how);")
 fault("abort spins while it is too late", "stop.c",
-    "    t->doom = ENDING_NONE;\n    tine__sched_look_again(",
-    "    tine__sched_wish(s, t, ORDER_ASK);\n    tine__sched_look_again(")
+    "    t->doom = ENDING_NONE;\n    look_again(",
+    "    tine__sched_wish(s, t, ORDER_ASK);\n    look_again(")
 fault("abort is done before its worker has ended", "stop.c",
     "        tine__sched_doom(s, a->worker, DOOM_TASK);",
     "        tine__sched_doom(s, a->worker, DOOM_TASK);\n" ..
@@ -184,7 +184,7 @@ fault("processor time has no limit", "stop.c", "known && t->set->cpu &&", "false
 fault("stopped before its time", "stop.c", "now >= clock_after(a->since, t->set->timeout)", "now >= a->since")
 fault("stopped for the time of another task", "stop.c", "a->id == t->call.id + t->next && ", "")
 fault("it is not looked at again", "stop.c",
-    "        tine__sched_look_again(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);\n", "        ;\n")
+    "        look_again(s, t, a->where == AT_WORKER ? a->since : 0, a->spent, now);\n", "        ;\n")
 fault("one more worker than is needed", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) >= s->live && !s->hold")
 fault("a start while starts are held up", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) > s->live")
 fault("too few starts", "order.c", "sched_runnable(s) > s->live && !s->hold", "sched_runnable(s) > s->present && !s->hold")
@@ -237,7 +237,7 @@ fault("no death is a crash", "report.c", "if (s->life < LIFE_STOPPING && !by_for
 fault("doom outlives its worker", "state.c",
     "    t->doom = ENDING_NONE;\n    t->asked = false;\n    if (", "    t->asked = false;\n    if (")
 fault("doom outlives an abort that came too late", "stop.c",
-    "    t->doom = ENDING_NONE;\n    tine__sched_look_again(", "    tine__sched_look_again(")
+    "    t->doom = ENDING_NONE;\n    look_again(", "    look_again(")
 fault("a result counts in spite of the stop", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->asked ?")
 fault("a result counts in spite of the request", "stop.c",

@@ -9,7 +9,7 @@
 **     drive.c    does with the scheduler what pool/drive.c does; what tasks end with is held against what
 **                has happened to them
 **     order.c    which task is next, by the rule
-**     site.c     the site: its queue, its workers, their rings, its orders and reports (as site/local_*.c)
+**     site.c     the site: its queue, its workers, their rings, its orders and reports (as site/local)
 **     check.c    what holds of a scheduler between any two things that it is told
 **     end.c      how a history ends: everybody is fair, all tasks end, then the pool
 **

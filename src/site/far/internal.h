@@ -181,8 +181,6 @@ void tine__far_give(struct site *s, const struct order *o, const struct site_cal
 
 /* --- send.c --- */
 
-/* So many calls may be under way. */
-unsigned tine__far_window(const struct far *f);
 /* Could another one be sent just now? */
 bool tine__far_has_room(const struct far *f);
 /* Send a call: 0, TINE_EAGAIN, TINE_ENOMEM. */

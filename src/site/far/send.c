@@ -18,7 +18,8 @@ unsigned tine__far_slots(const struct site *s) {
     return slots;
 }
 
-unsigned tine__far_window(const struct far *f) {
+/* So many calls may be under way. */
+static unsigned window_of(const struct far *f) {
     unsigned slots = tine__far_slots(&f->base);
     unsigned window = f->o.window ? f->o.window : slots ? 2 * slots : UNKNOWN_WINDOW;
     return window < FAR_SLOTS ? window : FAR_SLOTS;
@@ -38,7 +39,7 @@ static struct far_server *choose(const struct far *f) {
 }
 
 bool tine__far_has_room(const struct far *f) {
-    return f->nsent < tine__far_window(f) && choose(f) != NULL;
+    return f->nsent < window_of(f) && choose(f) != NULL;
 }
 
 /* --- calls --- */

@@ -130,8 +130,6 @@ void tine__local_grant(struct site *s, uint32_t ref, unsigned worker, uint64_t i
 /* Send the signals that are due. False: not all could be sent yet. */
 bool tine__local_send_signals(struct local *l);
 
-/* Have room for calls with this number. 0 or TINE_ENOMEM. */
-int tine__local_grow(struct local *l, uint32_t ref);
 void tine__local_post(struct site *s, unsigned worker, uint64_t place, struct letter *letter);
 uint64_t tine__local_read(struct site *s, unsigned worker);
 

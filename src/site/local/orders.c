@@ -181,7 +181,8 @@ static void remember(struct local *l, const struct queue_past *past) {
         l->handed[past->ref].worker = past->worker;
 }
 
-int tine__local_grow(struct local *l, uint32_t ref) {
+/* Have room for calls with this number. 0 or TINE_ENOMEM. */
+static int grow(struct local *l, uint32_t ref) {
     if (ref < l->nrefs)
         return 0;
     uint32_t n = ref + 1 + ref / 2;
@@ -272,7 +273,7 @@ static int run(struct local *l, const struct order *o, const struct site_call *c
     unsigned worker = o->worker;
     enum output_mode output = OUTPUT_INHERIT;
     uint64_t seq;
-    int err = tine__local_grow(l, head->ref);
+    int err = grow(l, head->ref);
     if (head->flags & CALL_EXTRA && !err) {
         output = output_of(call);
         l->captures |= comes_here(output) != OUTPUT_INHERIT;
