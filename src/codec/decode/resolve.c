@@ -241,17 +241,39 @@ static bool is_own(const struct naming *n) {
     return own;
 }
 
-/* Look for it in the table at `t`, and in tables in it; with `own` for functions of the module's own file only. It is at
-** `found`, which is nil before; false: there is another one, too. */
+/* If it is the value on top, it is at `found`, which is nil before; false: another one was there. */
+static bool take(const struct naming *n, int found, bool own) {
+    lua_State *L = n->r->L;
+    if (!is_surely(n) || (own && !is_own(n)))
+        return true;
+    if (!lua_isnil(L, found) && !lua_rawequal(L, found, -1) && n->kind != NAME_CFUNCTION)
+        return false;
+    lua_copy(L, -1, found);
+    return true;
+}
+
+/* Look for it in the variables of the function on top. */
+static bool search_upvalues(const struct naming *n, int found, bool own) {
+    lua_State *L = n->r->L;
+    int fn = lua_gettop(L);
+    bool one = true;
+    for (int i = 1; one && !lua_iscfunction(L, fn) && lua_getupvalue(L, fn, i);
+         lua_settop(L, fn), i++)
+        one = take(n, found, own);
+    lua_settop(L, fn);
+    return one;
+}
+
+/* Look for it in the table at `t`, in tables in it, and in variables of functions in it; with `own` for functions of the module's
+** own file only. It is at `found`, which is nil before; false: there is another one, too. */
 static bool search_in(const struct naming *n, int t, int found, bool deeper, bool own) {
     lua_State *L = n->r->L;
     int top = lua_gettop(L), left = deeper ? MODULE_FIELDS : SEARCHED;
     for (lua_pushnil(L); left > 0 && lua_next(L, t); lua_settop(L, top + 1), left--) {
-        if (is_surely(n) && (!own || is_own(n))) {
-            if (!lua_isnil(L, found) && !lua_rawequal(L, found, -1) && n->kind != NAME_CFUNCTION)
-                return false;
-            lua_copy(L, -1, found);
-        }
+        if (!take(n, found, own))
+            return false;
+        if (lua_isfunction(L, -1) && n->kind == NAME_FUNCTION && !search_upvalues(n, found, own))
+            return false;
         if (deeper && lua_istable(L, -1) && !search_in(n, lua_gettop(L), found, false, own))
             return false;
     }
