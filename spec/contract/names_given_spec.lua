@@ -34,6 +34,14 @@ describe("what the program gives to a module", function()
     function M.get_level() return level.get and level.get() end
     function M.helper(x) return "helper " .. x end
     function M.call_helper(x) return M.helper(x) end
+    local rules = { { "^%d+$", function() return "number" end } }
+    function M.rule(i, pattern, f) table.insert(rules, i, { pattern, f }) end
+    function M.parse(s)
+      for _, rule in ipairs(rules) do if s:find(rule[1]) then return rule[2](s) end end
+    end
+    local chain = function(x) return "end " .. x end
+    function M.wrap(f) local next = chain chain = function(x) return f(x, next) end end
+    function M.handle(x) return chain(x) end
     M.Point = {}
     M.Point.__index = M.Point
     function M.point(x) return setmetatable({ x = x }, M.Point) end
@@ -130,6 +138,65 @@ describe("what the program gives to a module", function()
     end)
   end)
 
+  -- It took the place of what the module's file had put there.
+  it("is in front of what the module has in a list itself, or behind it", function()
+    whenever(function(m, run)
+      local function word() return "word" end
+      m.rule(1, "^%a+$", word)
+      m.rule(1, "^x+$", function() return "x" end)
+      m.rule(4, "", function() return "other" end)
+      for _ = 1, 2 do
+        local got = { run(function() return m.parse "12", m.parse "ab", m.parse "xx", m.parse "?" end) }
+        assert.same({ "number", "word", "x", "other" }, got)
+      end
+    end)
+  end)
+
+  -- While the initializer ran the program's were there, too, and were put back where they had been: the worker had them
+  -- twice, or a list with a hole.
+  it("is there once when an initializer gives it to the worker's module, too", function()
+    local m = modules:add(finally, source)
+    local function prepare()
+      local new = class()
+      m.add(new "A")
+      m.rule(1, "^%d$", function() return "digit" end)
+      m.watch(new "B")
+      for i = 1, 3 do m.watch(function(x) return i .. x end) end
+    end
+    prepare()
+    for _, options in ipairs { { initializer = prepare }, { preload = prepare } } do
+      options.workers = 1
+      local pool <close> = tine.pool(options)
+      local function look() return m.all "x", m.parse "1", m.parse "12", m.notify "x" end
+      for _ = 1, 2 do
+        assert.same({ "Ax", "digit", "number", "1x 2x 3x Bx" }, { pool:submit(look):result(TIMEOUT) })
+      end
+    end
+  end)
+
+  it("leaves alone what a task gives to a list of the worker's module", function()
+    local m, name = modules:add(finally, source)
+    local pool <close> = tine.pool(1)
+    local own = load("local name, f = ... return f(require(name))")
+    local function in_worker(f) return pool:submit(own, name, f):result(TIMEOUT) end
+    local new = class()
+    m.add(new "P")
+    pool:submit(function() m.add(new "T") end):result(TIMEOUT)
+    assert.equal("Tx", in_worker(function(its) return its.all "x" end))
+    pool:submit(function() m.rule(1, "^!$", function() return "mark" end) end):result(TIMEOUT)
+    assert.equal("mark", in_worker(function(its) return its.parse "!" end))
+    assert.equal("number", in_worker(function(its) return its.parse "1" end))
+  end)
+
+  -- "module 'm' has no 'wrap.<upvalue 1>.<upvalue 2>' in this process"
+  it("may be wrapped around what the module has in a variable", function()
+    whenever(function(m, run)
+      m.wrap(function(x, next) return "a" .. next(x) end)
+      m.wrap(function(x, next) return "b" .. next(x) end)
+      assert.equal("baend x", run(m.handle, "x"))
+    end)
+  end)
+
   it("is none of the module's own objects, whose class the program has added to", function()
     whenever(function(m, run)
       function m.Point:double() return 2 * self.x end
@@ -147,13 +214,14 @@ describe("what the program gives to a module", function()
     end)
   end)
 
-  -- "module 'm' is another one": what the spy held was one of the module's functions, so it was taken for a table of that.
+  -- "module 'm' is another one": what the spy held was the module's function, so it was taken for a table of that.
   it("may be a stub or a spy of the module's own function", function()
     local spy, stub = require "luassert.spy", require "luassert.stub"
     whenever(function(m, run)
       spy.on(m, "helper")
       assert.equal("helper x", run(m.call_helper, "x"))
-      assert.same({ "helper x", 1 }, { run(function() return m.call_helper "x", #m.helper.calls end) })
+      local function look() return m.call_helper "x", #m.helper.calls end
+      assert.same({ "helper x", 1 }, { run(look) })
       m.helper:revert()
       stub(m, "helper", "stubbed")
       assert.equal("stubbed", run(m.call_helper, "x"))

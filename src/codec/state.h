@@ -58,7 +58,7 @@ enum {
     ST_FILES,     /* files.c: every file that a name may point to */
     ST_LIBRARIES, /* name -> what Lua's own function, file or table of that name is here */
     ST_PENDING,   /* resolve.c: table, path, value ... to be set for the call */
-    ST_UNDO,      /* resolve.c: table, key, value ... to put back after the call */
+    ST_UNDO,      /* apply.c: what to put back after the call */
     ST_ORIGINS,   /* weak keys: function that goes by name, or text -> struct known */
     ST_LOADED,    /* package.loaded, the one that `require` uses */
     ST_WEAK,      /* weak values: ordinal -> object of the function segment */
@@ -111,7 +111,7 @@ struct codec {
     struct names names;
     bool strings;          /* their metatable was changed, when it was looked at */
     bool held;             /* ST_HELD has something */
-    uint32_t changed;      /* what is in ST_UNDO: so many times table, key, value */
+    uint32_t changed;      /* so much is in ST_UNDO */
     const uint64_t *loads; /* changes when a module is loaded */
     /* Where the other side's `require` looks; NULL: where this state's does now. */
     char *path, *cpath, *cwd;

@@ -87,6 +87,11 @@ bool tine__scan_keeps_data(struct scan *s, int t);
 ** they were taken for the module's own doing. `before`: so much had been found when the look at the table began. */
 void tine__scan_aliases(struct scan *s, int own, int t, int prefix, int before);
 
+/* ---- lists.c ---- */
+
+/* What was found in the list at `t` from item `before` on goes in front of the module's own, if it is there. */
+void tine__scan_inserted(struct scan *s, int t, int prefix, int before);
+
 /* Is that a key to which a path leads? */
 static inline bool scan_is_step(lua_State *L, int key) {
     return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0);

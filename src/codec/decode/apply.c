@@ -5,25 +5,39 @@
 #include "codec/decode/apply.h"
 #include "codec/decode/reader.h"
 #include "codec/decode/resolve.h"
+#include "codec/decode/twin.h"
 #include "codec/lua/standard.h"
 #include "codec/state.h"
 
 static const char metatable_key; /* in place of a key */
 
-/* The object at `t` had the value on top, which is taken, under the key at `key`: that is to be put back. */
-static void note(struct reader *r, int t, int key) {
+/* The object at `t` had the value on top, which is taken, under the key at `key`: that is to be put back. In a list the value
+** at `put` is there now, and may move; else 0. */
+static void note(struct reader *r, int t, int key, int put) {
     lua_State *L = r->L;
     int value = lua_gettop(L);
-    lua_Integer n = r->c->changed;
+    lua_Integer n = UNDO * (lua_Integer)r->c->changed++;
     lua_rawgeti(L, r->self, ST_UNDO);
     lua_insert(L, value);
-    lua_rawseti(L, value, 3 * n + 3);
+    lua_rawseti(L, value, n + 3);
     lua_pushvalue(L, key);
-    lua_rawseti(L, value, 3 * n + 2);
+    lua_rawseti(L, value, n + 2);
     lua_pushvalue(L, t);
-    lua_rawseti(L, value, 3 * n + 1);
-    r->c->changed++;
+    lua_rawseti(L, value, n + 1);
+    if (put)
+        lua_pushvalue(L, put);
+    else
+        lua_pushnil(L);
+    lua_rawseti(L, value, n + 4);
     lua_settop(L, value - 1);
+}
+
+/* Is the key at `key` one of an item of the list at `t`, whose value is on top, or of one that is appended? */
+static bool is_item(lua_State *L, int t, int key) {
+    if (!lua_isinteger(L, key))
+        return false;
+    lua_Integer i = lua_tointeger(L, key), n = (lua_Integer)lua_rawlen(L, t);
+    return lua_isnil(L, -1) ? i == n + 1 : i > 0 && i <= n;
 }
 
 /* Set field `key` of the table at `t` to the value on top, which is popped, and note what is to be put back. */
@@ -32,7 +46,7 @@ static void change(struct reader *r, int t, int key) {
     int value = lua_gettop(L);
     lua_pushvalue(L, key);
     lua_rawget(L, t);
-    note(r, t, key);
+    note(r, t, key, is_item(L, t, key) ? value : 0);
     lua_pushvalue(L, key);
     lua_pushvalue(L, value);
     lua_rawset(L, t);
@@ -85,6 +99,34 @@ void tine__await_change(struct reader *r) {
     lua_settop(L, t - 1);
 }
 
+/* Have the items of the list at `t`, so many, move up from the one with the key at `key` on, for the call. If it has more, this
+** process has put something there itself. */
+static void make_room(struct reader *r, int t, int key, lua_Integer len) {
+    lua_State *L = r->L;
+    int top = lua_gettop(L);
+    lua_Integer first = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
+    if (first < 1 || (lua_Integer)lua_rawlen(L, t) != len)
+        return;
+    for (lua_Integer i = len; i >= first; i--) {
+        lua_pushinteger(L, i + 1);
+        lua_rawgeti(L, t, i);
+        change(r, t, top + 1);
+        lua_settop(L, top);
+    }
+}
+
+/* Of how many items is the list in front of whose others the path says that the value goes? Negative: it says no such thing. */
+static lua_Integer length_before(lua_State *L, int path) {
+    lua_Integer len = -1;
+    if (lua_istable(L, path)) {
+        lua_rawgeti(L, path, 3);
+        if (lua_isinteger(L, -1))
+            len = lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    return len;
+}
+
 /* Replace the table at `t` (or the name of a library) by the one to change, and the path behind it by the key. */
 static bool find_place(struct reader *r, int t) {
     lua_State *L = r->L;
@@ -127,7 +169,7 @@ static void apply_upvalue(struct reader *r, int t) {
     lua_Integer i = lua_isinteger(L, -1) ? -lua_tointeger(L, -1) : 0;
     if (lua_gettop(L) > value && !lua_iscfunction(L, t) && i > 0 && i <= UINT8_MAX &&
         lua_getupvalue(L, t, (int)i) && !lua_rawequal(L, -1, value)) {
-        note(r, t, value + 1);
+        note(r, t, value + 1, 0);
         lua_pushvalue(L, value);
         lua_setupvalue(L, t, (int)i);
     }
@@ -143,7 +185,7 @@ static void apply_metatable(struct reader *r, int t) {
         lua_replace(L, path);
         if (!lua_getmetatable(L, t))
             lua_pushnil(L);
-        note(r, t, path);
+        note(r, t, path, 0);
         lua_pushvalue(L, value);
         lua_setmetatable(L, t);
     }
@@ -160,14 +202,20 @@ static void apply(struct reader *r) {
         return apply_metatable(r, t);
     lua_pushvalue(L, t); /* a library's name */
     int library = lua_type(L, t) == LUA_TSTRING && !lua_istable(L, path) ? value + 1 : 0;
+    lua_Integer len = length_before(L, path);
     if (!find_place(r, t))
         return lua_settop(L, t - 1);
     bool end = !library && lua_isinteger(L, path) && lua_isboolean(L, value);
     if (end)
         end_list(r, t, path);
+    make_room(r, t, path, len);
     lua_pushvalue(L, path);
     lua_rawget(L, t);
     if (!end && !lua_rawequal(L, -1, value) && !is_own(L, library, path)) {
+        if (tine__push_twin(r, t, path)) {
+            lua_pushnil(L);
+            change(r, t, lua_gettop(L) - 1);
+        }
         lua_pushvalue(L, value);
         change(r, t, path);
     }
@@ -191,17 +239,59 @@ void tine__apply_changes(struct reader *r) {
     r->pending = 0;
 }
 
+/* Is item `i` of the list at 3 the one that was put there? */
+static bool is_put(lua_State *L, lua_Integer i) {
+    lua_rawgeti(L, 3, i);
+    bool is = lua_rawequal(L, -1, 6);
+    lua_pop(L, 1);
+    return is;
+}
+
+/* Where is it: under the key at 4 still, or somewhere else? 0: nowhere. */
+static lua_Integer find_item(lua_State *L) {
+    lua_Integer i = lua_tointeger(L, 4);
+    if (is_put(L, i))
+        return i;
+    for (i = (lua_Integer)lua_rawlen(L, 3); i > 0 && !is_put(L, i); i--)
+        ;
+    return i;
+}
+
+/* The item is taken out of the list again, or what it took the place of is put there. What the task has put into the list itself
+** stays there. */
+static void restore_item(lua_State *L) {
+    lua_Integer i = find_item(L), n = (lua_Integer)lua_rawlen(L, 3);
+    if (!i)
+        return;
+    for (; lua_isnil(L, 5) && i < n; i++) {
+        lua_rawgeti(L, 3, i + 1);
+        lua_rawseti(L, 3, i);
+    }
+    lua_pushvalue(L, 5);
+    lua_rawseti(L, 3, i);
+}
+
+/* The field, metatable or variable is again what it was. */
+static void restore_field(lua_State *L) {
+    if (lua_isfunction(L, 3))
+        lua_setupvalue(L, 3, -(int)lua_tointeger(L, 4));
+    else if (lua_touserdata(L, 4) == &metatable_key)
+        lua_setmetatable(L, 3);
+    else
+        lua_rawset(L, 3);
+}
+
 /* (list, how many): the last change first */
 static int restore(lua_State *L) {
     for (lua_Integer n = lua_tointeger(L, 2) - 1; n >= 0; n--) {
-        for (int i = 1; i <= 3; i++)
-            lua_rawgeti(L, 1, 3 * n + i);
-        if (lua_isfunction(L, 3))
-            lua_setupvalue(L, 3, -(int)lua_tointeger(L, 4));
-        else if (lua_touserdata(L, 4) == &metatable_key)
-            lua_setmetatable(L, 3);
-        else
-            lua_rawset(L, 3);
+        for (int i = 1; i <= UNDO; i++)
+            lua_rawgeti(L, 1, UNDO * n + i);
+        if (lua_isnil(L, 2 + UNDO)) {
+            lua_pop(L, 1);
+            restore_field(L);
+        } else {
+            restore_item(L);
+        }
         lua_settop(L, 2);
     }
     return 0;

@@ -11,8 +11,6 @@
 ** to a class, an entry of a registry. They are changes (apply.c): its own table has them for the call.
 */
 #include <lauxlib.h>
-#include <string.h>
-#include "base/buf.h"
 #include "codec/decode/apply.h"
 #include "codec/decode/reader.h"
 #include "codec/decode/resolve.h"
@@ -35,36 +33,9 @@ static bool same(struct comparison *c, int a, int b);
 
 /* ---- functions ---- */
 
-static bool dump(lua_State *L, int fn, struct buf *b, struct dump_function *f) {
-    return tine__dump_append(L, fn, false, b) && tine__dump_main(b->data, b->len, f);
-}
-
-/* The same but for the chunk's name, and where upvalues come from: closures that the codec makes take them from
-** elsewhere. */
-static bool same_dumps(const char *a, const struct dump_function *f, const char *b,
-                       const struct dump_function *g) {
-    size_t head = f->upvalues - f->source_end, from = f->upvalues + 3 * f->nups,
-           to = g->upvalues + 3 * g->nups;
-    return f->nups == g->nups && g->upvalues - g->source_end == head &&
-           f->end - from == g->end - to &&
-           memcmp(a + f->source_end, b + g->source_end, head) == 0 &&
-           memcmp(a + from, b + to, f->end - from) == 0;
-}
-
-static bool same_code(lua_State *L, int a, int b) {
-    struct dump_function f, g;
-    struct buf x, y;
-    tine__buf_init(&x);
-    tine__buf_init(&y);
-    bool good = dump(L, a, &x, &f) && dump(L, b, &y, &g) && same_dumps(x.data, &f, y.data, &g);
-    tine__buf_free(&x);
-    tine__buf_free(&y);
-    return good;
-}
-
 static bool same_functions(struct comparison *c, int a, int b) {
     lua_State *L = c->L;
-    if (lua_iscfunction(L, a) || lua_iscfunction(L, b) || !same_code(L, a, b))
+    if (lua_iscfunction(L, a) || lua_iscfunction(L, b) || !tine__same_code(L, a, b))
         return false;
     for (int i = 1; lua_getupvalue(L, a, i); i++) {
         int top = lua_gettop(L);

@@ -32,9 +32,10 @@ static int put_path(struct encoder *e, int path, const struct step *up) {
     }
     if (buf_reserve(e->out, PACK_MAX))
         return tine__encode_nomem(e);
-    pack_array(e->out, 2);
+    int n = (int)lua_rawlen(L, path);
+    pack_array(e->out, (unsigned)n);
     e->ordinals++;
-    for (int i = 1; !err && i <= 2; i++) {
+    for (int i = 1; !err && i <= n; i++) {
         lua_rawgeti(L, path, i);
         err = put_step(e, up);
     }

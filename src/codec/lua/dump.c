@@ -175,3 +175,32 @@ void tine__dump_at(const char *dump, size_t len, size_t at, struct dump_function
     if (!c.ok)
         out->end = 0;
 }
+
+/* ---- comparing ---- */
+
+static bool dump(lua_State *L, int fn, struct buf *b, struct dump_function *f) {
+    return tine__dump_append(L, fn, false, b) && tine__dump_main(b->data, b->len, f);
+}
+
+/* The same but for the chunk's name, and where upvalues come from: closures that the codec makes take them from
+** elsewhere. */
+static bool same_dumps(const char *a, const struct dump_function *f, const char *b,
+                       const struct dump_function *g) {
+    size_t head = f->upvalues - f->source_end, from = f->upvalues + 3 * f->nups,
+           to = g->upvalues + 3 * g->nups;
+    return f->nups == g->nups && g->upvalues - g->source_end == head &&
+           f->end - from == g->end - to &&
+           memcmp(a + f->source_end, b + g->source_end, head) == 0 &&
+           memcmp(a + from, b + to, f->end - from) == 0;
+}
+
+bool tine__same_code(lua_State *L, int a, int b) {
+    struct dump_function f, g;
+    struct buf x, y;
+    tine__buf_init(&x);
+    tine__buf_init(&y);
+    bool good = dump(L, a, &x, &f) && dump(L, b, &y, &g) && same_dumps(x.data, &f, y.data, &g);
+    tine__buf_free(&x);
+    tine__buf_free(&y);
+    return good;
+}

@@ -25,6 +25,9 @@ struct dump_cursor {
 /* Append the dump of the Lua function at `fn`, with `strip` without names and lines. False: no memory. */
 bool tine__dump_append(lua_State *L, int fn, bool strip, struct buf *out);
 
+/* Have the Lua functions at `a` and `b` the same code, with lines and names? */
+bool tine__same_code(lua_State *L, int a, int b);
+
 /* At the main function, behind the header and the number of upvalues. */
 struct dump_cursor tine__dump_open(const char *dump, size_t len);
 /* Go over n bytes and give where they are; NULL when there are not so many. */
