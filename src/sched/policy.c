@@ -16,7 +16,9 @@ static uint64_t waited(const struct policy *p, uint64_t since) {
 }
 
 static int64_t rank_after(const struct policy *p, int64_t priority, uint64_t seconds) {
-    double gained = seconds ? p->ageing * (double)seconds : 0;
+    if (seconds == 0)
+        return priority; /* as mostly, and for many at once (tine__policy_behind) */
+    double gained = p->ageing * (double)seconds;
     int64_t most = priority > 0 ? INT64_MAX - priority : INT64_MAX;
     return gained < (double)most ? priority + (int64_t)gained : priority + most;
 }
