@@ -10,10 +10,10 @@
 local host = require "tine.cli.host"
 local open_files = require "tine.cli.open_files"
 local replay = require "tine.cli.busted.replay"
+local runner = require "tine.cli.busted.runner"
 local streams = require "tine.cli.busted.stream"
 local times_of = require "tine.cli.busted.times"
 local trouble = require "tine.cli.trouble"
-local worker = require "tine.cli.busted.file"
 local jobs = require "tine.cli.options".jobs
 
 local M = {}
@@ -88,7 +88,10 @@ function Suite:new_pool()
   return require "tine".pool {
     name = "tine busted", workers = self.options.workers, max_tasks_per_worker = 1, on_crash = "replace",
     event_buffer = EVENTS,
-    preload = function() require "tine.cli.busted.file".load_ahead() end,
+    preload = function()
+      require "tine.cli.busted.runner".load_ahead()
+      require "tine.cli.busted.file"
+    end,
     on_callback_error = function(err) self.callback_error = self.callback_error or err end,
   }
 end
@@ -250,30 +253,17 @@ local function take_over(self)
 end
 
 local function prepare_modules(self)
-  worker.wrap("busted.core", function(core)
-    return function(...)
-      self.busted = core(...)
-      watch(self)
-      return self.busted
-    end
+  runner.on_core(function(busted)
+    self.busted = busted
+    watch(self)
   end)
-  worker.wrap("busted.modules.cli", function(cli)
-    return function(options)
-      local parser = cli(options)
-      local parse_arguments = parser.parse
-      function parser.parse(...)
-        local args, err = parse_arguments(...)
-        if not args and self.options.help then print_help(err) end
-        self.cli = args
-        self.parallel = args and not args.version and not is_serial(args)
-        return args, err
-      end
-      return parser
-    end
+  runner.on_arguments(function(args, err)
+    if not args and self.options.help then print_help(err) end
+    self.parallel = args and not args.version and not is_serial(args)
   end)
-  worker.wrap("busted.execute", function(execute)
+  runner.wrap("busted.execute", function(execute)
     return function(busted)
-      worker.unwrap()
+      runner.unwrap()
       if self.parallel then take_over(self) end
       return execute(busted)
     end
@@ -294,7 +284,7 @@ local function run(...)
   if not options.help then self.pool = self:new_pool() end -- which loads busted while that is done here
   prepare_modules(self)
   trouble.watch_exit "busted"
-  local code = worker.run_busted()
+  local code = runner.run()
   self.queue = {} -- of which nothing is to start any more
   if self.failure then self.pool:kill_workers() end
   if self.pool then self.pool:shutdown { cancel_futures = true } end

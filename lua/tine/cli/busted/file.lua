@@ -6,64 +6,9 @@
 -- places in them, so that the program can print it where it belongs. Events go there as they come: what was done before
 -- a crash is not lost with it.
 local host = require "tine.cli.host"
+local runner = require "tine.cli.busted.runner"
 
 local M = {}
-
-local ENDED <const> = {} -- raised in place of os.exit
-
-local originals = {} -- by name, of modules that are changed
-
--- Has `require(name)` give what change(original) makes of it, for the runner.
-function M.wrap(name, change)
-  originals[name] = require(name)
-  package.loaded[name] = change(originals[name])
-end
-
--- From now on `require` gives what is really there: the tests may be those of busted.
-function M.unwrap()
-  for name, original in pairs(originals) do package.loaded[name] = original end
-end
-
-local code -- that the runner would exit with
-
--- busted's runner, which keeps the function that ends the program: it gets one that raises ENDED.
-local function load_runner()
-  local compatibility = require "busted.compatibility"
-  local exit = compatibility.exit
-  function compatibility.exit(n)
-    code = n ~= 0 and 1 or 0 -- as its own does
-    error(ENDED, 0)
-  end
-  local runner = require "busted.runner"
-  require "busted.modules.cli" -- which keeps it, too
-  compatibility.exit = exit
-  return runner
-end
-
--- Loaded once for all workers.
-local MODULES <const> = {
-  "busted.core", "busted", "busted.execute", "busted.block", "busted.context", "busted.environment",
-  "busted.status", "busted.options", "busted.utils", "busted.fixtures", "busted.luajit",
-  "busted.modules.configuration_loader", "busted.modules.filter_loader", "busted.modules.helper_loader",
-  "busted.modules.luacov", "busted.modules.output_handler_loader", "busted.modules.test_file_loader",
-  "busted.modules.files.lua", "busted.modules.files.moonscript", "busted.languages.en", "luassert", "luassert.spy",
-  "luassert.mock", "luassert.stub", "luassert.match", "cliargs", "mediator", "pl.Map", "pl.dir",
-}
-
-function M.load_ahead()
-  load_runner()
-  for _, name in ipairs(MODULES) do pcall(require, name) end -- not every busted has all
-end
-
--- Calls busted's runner as the program "busted" does; gives what it would exit with.
-function M.run_busted()
-  code = 0
-  local runner = load_runner()
-  local call = load("local run, options = ... run(options) return true", "@busted") -- its name in messages
-  local ok, err = pcall(call, runner, { standalone = false })
-  if not ok and err ~= ENDED then error(err, 0) end
-  return code
-end
 
 -- --- recording --------------------------------------------------------------------------------------------
 
@@ -241,26 +186,9 @@ end
 
 -- --- the task -----------------------------------------------------------------------------------------------
 
-local function prepare_modules(record, job)
-  M.wrap("busted.core", function(core)
-    return function(...)
-      record.busted = core(...)
-      return record.busted
-    end
-  end)
-  M.wrap("busted.modules.cli", function(cli)
-    return function(options)
-      local parser = cli(options)
-      local parse = parser.parse
-      function parser.parse(...)
-        local args, err = parse(...)
-        if args then args["repeat"] = 1 end
-        return args, err
-      end
-      return parser
-    end
-  end)
-  M.wrap("busted.modules.output_handler_loader", function()
+-- busted's output handlers, of which there is none here: events are recorded.
+local function record_events(record, job)
+  runner.wrap("busted.modules.output_handler_loader", function()
     return function()
       return function(_, _, options)
         require "busted.languages.en"
@@ -272,18 +200,25 @@ local function prepare_modules(record, job)
       end
     end
   end)
-  M.wrap("busted.modules.test_file_loader", function(loader)
+end
+
+-- It loads the files of the job, and runs them once, in the order of the program's seed.
+local function choose_files(job)
+  runner.on_arguments(function(args)
+    if args then args["repeat"] = 1 end
+  end)
+  runner.wrap("busted.modules.test_file_loader", function(loader)
     return function(...)
       local load_files = loader(...)
       return function(_, patterns, options) return load_files(job.files, patterns, options) end
     end
   end)
-  M.wrap("busted.execute", function(execute)
+  runner.wrap("busted.execute", function(execute)
     return function(busted)
       local run = execute(busted)
       return function()
         busted.randomseed = job.seed
-        M.unwrap()
+        runner.unwrap()
         return run(1, {})
       end
     end
@@ -307,8 +242,10 @@ function M.run(job)
   arg = job.arg -- luacheck: globals arg
   local record = { ids = {}, elements = {}, shared = {}, top = OWN_BEGIN, n = 0, seconds = {}, units = {},
                    emit = require "tine".worker.emit }
-  prepare_modules(record, job)
-  M.run_busted()
+  runner.on_core(function(busted) record.busted = busted end)
+  record_events(record, job)
+  choose_files(job)
+  runner.run()
   io.stdout:flush()
   return record.seconds, record.units
 end

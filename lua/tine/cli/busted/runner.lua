@@ -1,0 +1,91 @@
+-- tine busted: busted's own runner, with some of the modules that it requires changed for it; here, and in workers.
+local M = {}
+
+-- --- what is changed for it ---------------------------------------------------------------------------------
+
+local originals = {} -- by name, of modules that are changed
+
+-- Has `require(name)` give what change(original) makes of it, for the runner.
+function M.wrap(name, change)
+  originals[name] = require(name)
+  package.loaded[name] = change(originals[name])
+end
+
+-- From now on `require` gives what is really there: the tests may be those of busted.
+function M.unwrap()
+  for name, original in pairs(originals) do package.loaded[name] = original end
+end
+
+-- Calls take(busted) with what busted.core makes.
+function M.on_core(take)
+  M.wrap("busted.core", function(core)
+    return function(...)
+      local busted = core(...)
+      take(busted)
+      return busted
+    end
+  end)
+end
+
+-- Calls see(args, err) with what the command line says.
+function M.on_arguments(see)
+  M.wrap("busted.modules.cli", function(cli)
+    return function(options)
+      local parser = cli(options)
+      local parse = parser.parse
+      function parser.parse(...)
+        local args, err = parse(...)
+        see(args, err)
+        return args, err
+      end
+      return parser
+    end
+  end)
+end
+
+-- --- running it -----------------------------------------------------------------------------------------------
+
+local ENDED <const> = {} -- raised in place of os.exit
+
+local code -- that it would exit with
+
+-- The runner, which keeps the function that ends the program: it gets one that raises ENDED.
+local function load_runner()
+  local compatibility = require "busted.compatibility"
+  local exit = compatibility.exit
+  function compatibility.exit(n)
+    code = n ~= 0 and 1 or 0 -- as its own does
+    error(ENDED, 0)
+  end
+  local runner = require "busted.runner"
+  require "busted.modules.cli" -- which keeps it, too
+  compatibility.exit = exit
+  return runner
+end
+
+-- Loaded once for all workers.
+local MODULES <const> = {
+  "busted.core", "busted", "busted.execute", "busted.block", "busted.context", "busted.environment",
+  "busted.status", "busted.options", "busted.utils", "busted.fixtures", "busted.luajit",
+  "busted.modules.configuration_loader", "busted.modules.filter_loader", "busted.modules.helper_loader",
+  "busted.modules.luacov", "busted.modules.output_handler_loader", "busted.modules.test_file_loader",
+  "busted.modules.files.lua", "busted.modules.files.moonscript", "busted.languages.en", "luassert", "luassert.spy",
+  "luassert.mock", "luassert.stub", "luassert.match", "cliargs", "mediator", "pl.Map", "pl.dir",
+}
+
+function M.load_ahead()
+  load_runner()
+  for _, name in ipairs(MODULES) do pcall(require, name) end -- not every busted has all
+end
+
+-- Calls it as the program "busted" does; gives what it would exit with.
+function M.run()
+  code = 0
+  local runner = load_runner()
+  local call = load("local run, options = ... run(options) return true", "@busted") -- its name in messages
+  local ok, err = pcall(call, runner, { standalone = false })
+  if not ok and err ~= ENDED then error(err, 0) end
+  return code
+end
+
+return M
