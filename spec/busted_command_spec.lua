@@ -319,6 +319,14 @@ io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):
       .. "at most 19 are possible", s.err, 1, true)
   end)
 
+  it("starts no workers for what one process does", function()
+    for _, option in ipairs { "--version", "--list spec/deep", "-h" } do
+      assert.equal(0, busted.shell("TINE_TRACE=pool.json " .. busted.program .. " busted " .. option).code, option)
+      assert.is_nil(io.open(busted.folder .. "/pool.json"), option) -- of a pool, its trace
+    end
+    same "--filter-out -l spec/deep" -- it is no option there
+  end)
+
   it("refuses a wrong number of workers", function()
     local s = busted.run "-j x"
     assert.same({ "", 2 }, { s.out, s.code })

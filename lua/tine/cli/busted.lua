@@ -34,7 +34,10 @@ local function wrong_jobs(text)
   trouble.give_up("option '-j' needs a number of 1 or more, +N, -N or N%%, not '%s'\n%s", text or "", USAGE)
 end
 
--- Our options, and the rest for busted.
+local HELP <const> = { ["--help"] = true, ["-h"] = true }
+local ALONE <const> = { ["--version"] = true, ["--list"] = true, ["-l"] = true, ["--coverage"] = true, ["-c"] = true }
+
+-- Our options, and the rest for busted; options.alone: no workers will be needed, as far as can be seen here.
 local function parse(...)
   local args, rest, options = { ... }, {}, {}
   local i = 1
@@ -50,7 +53,8 @@ local function parse(...)
     elseif word == "--split" then
       options.split = true
     else
-      options.help = options.help or word == "--help" or word == "-h"
+      options.help = options.help or HELP[word]
+      options.alone = options.alone or HELP[word] or ALONE[word]
       rest[#rest + 1] = word
     end
     i = i + 1
@@ -155,6 +159,7 @@ function Suite:start(files)
   local total = 0
   for _, file in ipairs(files) do total = total + (self.times[file.name] or 0) end
   self.share = total / self.options.workers
+  self.pool = self.pool or self:new_pool()
   self.tasks, self.queue, self.submitted, self.running, self.parameters = {}, {}, 0, 0, parameters()
   for _, file in ipairs(files) do self.tasks[file] = {} end -- its parts, and which one of their files it is
   for _, batch in ipairs(times_of.batches(self.times, files, self.share)) do
@@ -281,7 +286,7 @@ local function run(...)
   rest[0], rest[-1] = program_of_busted(), assert(host.program())
   arg = rest -- luacheck: globals arg
   local self = setmetatable({ options = options, arg = rest, times = times_of.read(), new_times = {} }, Suite)
-  if not options.help then self.pool = self:new_pool() end -- which loads busted while that is done here
+  if not options.alone then self.pool = self:new_pool() end -- which loads busted while that is done here
   prepare_modules(self)
   trouble.watch_exit "busted"
   local code = runner.run()
