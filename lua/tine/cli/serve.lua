@@ -123,7 +123,7 @@ local function serve(o)
   }
   local why = host.serve(pool, o, read)
   if not GOOD[why] then
-    io.stderr:write("tine serve: ", WORDS[why], why == "broken" and why_broken(pool) or "", "\n")
+    trouble.complain("serve", WORDS[why] .. (why == "broken" and why_broken(pool) or ""))
     pool:kill_workers()
   end
   pool:shutdown()

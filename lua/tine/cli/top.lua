@@ -119,7 +119,7 @@ end
 
 local function nothing(pid)
   local why, code = explain(pid)
-  io.stderr:write("tine top: ", why, "\n")
+  trouble.complain("top", why)
   return code
 end
 
@@ -154,7 +154,7 @@ local function traceback(pid, task)
   local place = place_of(pid, task)
   if not place then return nothing(pid) end
   if place.how == "gone" then
-    io.stderr:write(("tine top: no worker runs task %d\n"):format(task))
+    trouble.complain("top", ("no worker runs task %d"):format(task))
     return 1
   end
   trouble.print(text_of.place(place))

@@ -21,7 +21,7 @@ Files.__index = Files
 -- pipe= (blocks have numbers, not records) }
 function M.files(names, how)
   if #names == 0 then names = { "-" } end
-  return setmetatable({ names = names, how = how, at = 0, records = 0, lines = 0, bytes = 0, blocks = 0 }, Files)
+  return setmetatable({ names = names, how = how, at = 0, records = 0, blocks = 0 }, Files)
 end
 
 function Files:complain(err)
@@ -85,8 +85,6 @@ function Files:new_block(text, records, lines)
   local block = { text = text, records = records, lines = lines, number = number, name = self.name, line = self.line }
   self.line = self.line + lines
   self.records = self.records + records
-  self.lines = self.lines + lines
-  self.bytes = self.bytes + #text
   self.blocks = self.blocks + 1
   return block
 end
@@ -188,8 +186,7 @@ function M.arguments(words, with_header)
   for i, list in ipairs(lists) do
     if with_header then header[i] = table.remove(list, 1) or "" end
   end
-  local self = setmetatable({ wheels = wheels_of(lists), header = header, records = 0, lines = 0, bytes = 0,
-                              count = 1, blocks = 0 }, Arguments)
+  local self = setmetatable({ wheels = wheels_of(lists), header = header, records = 0, count = 1 }, Arguments)
   for _, wheel in ipairs(self.wheels) do self.count = self.count * wheel.n end
   return self
 end
@@ -212,8 +209,7 @@ end
 function Arguments:next()
   if self.records >= self.count then return nil end
   local text = table.concat(self:values(self.records), "\0") .. "\0"
-  self.records, self.lines, self.blocks = self.records + 1, self.lines + 1, self.blocks + 1
-  self.bytes = self.bytes + #text
+  self.records = self.records + 1
   return { text = text, records = 1, lines = 1, number = self.records, argument = true, line = self.records - 1 }
 end
 

@@ -75,7 +75,7 @@ local function collect(one)
   if one.log then host.close(one.log) end
   if code == 0 and signal == 0 then return true end
   local how = signal ~= 0 and host.signal_name(signal) or "exit code " .. code
-  io.stderr:write(("tine serve: %s: it ended with %s\n"):format(one.name, how))
+  trouble.complain("serve", ("%s: it ended with %s"):format(one.name, how))
   return false
 end
 

@@ -148,7 +148,6 @@ local function in_order(workers)
   end)
   return list
 end
-M.in_order = in_order
 
 local function failed_lines(pool, now)
   local list = {}
