@@ -42,6 +42,8 @@ describe("the workers of other machines", function()
     local one, two = hosts[1].name, hosts[2].name
     assert.same({ [one .. " worker 1"] = true, [two .. " worker 1"] = true, [two .. " worker 2"] = true }, seen)
     local report = pool:report()
+    assert.matches("with at most 3 workers", report, 1, true) -- it said 4, a guess
+    assert.equal("tine.pool (tine, workers on other machines, open)", tostring(pool))
     for _, who in ipairs { one .. ", worker 1: ", two .. ", worker 1: ", two .. ", worker 2: " } do
       assert.matches(who, report, 1, true)
     end

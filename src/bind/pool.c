@@ -168,7 +168,10 @@ static int pool_tostring(lua_State *L) {
         state = "ended";
     else if (!tine__pool_is_open(c->p))
         state = "ending";
-    lua_pushfstring(L, "tine.pool (%s, %d workers, %s)", name, (int)c->workers, state);
+    if (c->far)
+        lua_pushfstring(L, "tine.pool (%s, workers on other machines, %s)", name, state);
+    else
+        lua_pushfstring(L, "tine.pool (%s, %d workers, %s)", name, (int)c->workers, state);
     return 1;
 }
 

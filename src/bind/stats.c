@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "bind/heavy.h"
+#include "bind/hosts.h"
 #include "bind/workers.h"
 
 static void set_number(lua_State *L, const char *name, double n) {
@@ -126,7 +127,7 @@ int tine__pool_told_lua(lua_State *L) {
     set_number(L, "elapsed", t->elapsed);
     set_number(L, "encoding", (double)c->encoding_ns / 1e9);
     set_count(L, "calls", t->calls);
-    set_count(L, "workers", c->workers);
+    set_count(L, "workers", c->far ? tine__far_workers(L, c) : c->workers);
     lua_getiuservalue(L, 1, VIEW_CORE);
     lua_getiuservalue(L, -1, CORE_NAME);
     lua_remove(L, -2);
