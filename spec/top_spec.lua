@@ -96,7 +96,7 @@ describe("tine top", function()
   end)
 
   it("tells it as text", function()
-    local s = top("--once %d", p.pid)
+    local s = top("%d --once", p.pid) -- it was "one pid at most"
     assert.equal(0, s.code)
     assert.matches('pid ' .. p.pid .. '  pool "a busy one"', s.out, 1, true)
     assert.matches("1 pending, 2 running, 1 finished, 1 failed (error 1), 0 cancelled", s.out, 1, true)

@@ -62,6 +62,17 @@ function M.parse(options, args, result, usage)
   return i
 end
 
+-- The same for a command whose options may stand behind its operands, too; gives the list of these.
+function M.parse_all(options, args, result, usage)
+  local operands, at = {}, 1
+  while at <= #args do
+    at = at + M.parse(options, table.move(args, at, #args, 1, {}), result, usage) - 1
+    operands[#operands + 1] = args[at]
+    at = at + 1
+  end
+  return operands
+end
+
 function M.count(text)
   local n = math.tointeger(tonumber(text))
   if n and n >= 1 then return n end

@@ -28,18 +28,12 @@ local OPTIONS <const> = {
 }
 
 local function parse(...)
-  local args, o = { ... }, {}
-  local i = options_of.parse(OPTIONS, args, o, USAGE)
+  local o = {}
+  local files = options_of.parse_all(OPTIONS, { ... }, o, USAGE)
   if o.help then return o end
-  o.file = args[i]
-  i = i + 1
-  if args[i] and args[i]:find "^%-." then -- options behind the file
-    table.remove(args, i - 1)
-    table.insert(args, o.file)
-    return parse(table.unpack(args))
-  end
+  o.file = files[1]
   if not o.file then give_up("the trace is missing\n%s", USAGE) end
-  if args[i] then give_up("one trace at a time, not '%s' too\n%s", args[i], USAGE) end
+  if files[2] then give_up("one trace at a time, not '%s' too\n%s", files[2], USAGE) end
   if o.output == o.file then give_up "the page would overwrite its trace" end
   return o
 end

@@ -67,17 +67,9 @@ local OPTIONS <const> = {
   { "--help", "-h", key = "help" },
 }
 
--- The URL and the options, in any order.
 local function parse(args)
-  local result, operands, at = {}, {}, 1
-  while at <= #args do
-    local rest = table.move(args, at, #args, 1, {})
-    at = at + options.parse(OPTIONS, rest, result, USAGE) - 1
-    if at <= #args then
-      operands[#operands + 1] = args[at]
-      at = at + 1
-    end
-  end
+  local result = {}
+  local operands = options.parse_all(OPTIONS, args, result, USAGE)
   if not result.help and #operands ~= 1 then
     trouble.give_up(#operands == 0 and "no URL\n%s" or "more than one URL\n%s", USAGE)
   end

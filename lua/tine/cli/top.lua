@@ -173,12 +173,12 @@ local function once(pid, as_json)
 end
 
 local function parse(...)
-  local args, o = { ... }, {}
-  local i = options_of.parse(OPTIONS, args, o, USAGE)
-  if args[i + 1] then give_up("one pid at most\n%s", USAGE) end
-  if args[i] then
-    o.pid = number(args[i])
-    if not o.pid then give_up("'%s' is no pid\n%s", args[i], USAGE) end
+  local o = {}
+  local pids = options_of.parse_all(OPTIONS, { ... }, o, USAGE)
+  if pids[2] then give_up("one pid at most\n%s", USAGE) end
+  if pids[1] then
+    o.pid = number(pids[1])
+    if not o.pid then give_up("'%s' is no pid\n%s", pids[1], USAGE) end
   end
   return o
 end
