@@ -15,7 +15,7 @@
 **     structs.c, plain.c, encode.c   what programs hand over
 **     refs.c                         references
 **     callbacks.c                    the inbox, and what is due
-**     outcome.c                      how futures have ended
+**     text.c, outcome.c              how futures have ended
 **     settings.c, options.c, pool.c  pools, and how their tasks are to be run
 **     look.c                         what they do
 **     submit.c, follow.c, future.c   tasks and futures
@@ -34,12 +34,12 @@ struct tine_pool {
     struct pool *core;
     struct inbox inbox;
     char *name;
-    atomic_uint workers;              /* as it was opened with, or resized to */
-    pthread_mutex_t lock;             /* of what follows; held while the inbox is emptied */
-    pthread_cond_t quiet;             /* `calling` has become 0 */
-    struct list due;                  /* items (by `news`) whose callbacks are to be called */
-    unsigned calling;                 /* threads inside tine__api_dispatch */
-    _Atomic(struct failure *) reason; /* why it is broken, when somebody has asked */
+    atomic_uint workers;     /* as it was opened with, or resized to */
+    pthread_mutex_t lock;    /* of what follows; held while the inbox is emptied */
+    pthread_cond_t quiet;    /* `calling` has become 0 */
+    struct list due;         /* items (by `news`) whose callbacks are to be called */
+    unsigned calling;        /* threads inside tine__api_dispatch */
+    _Atomic(char *) message; /* why it is broken, when somebody has asked */
 };
 
 struct tine_future {
@@ -96,6 +96,19 @@ bool tine__api_is_calling(const struct tine_pool *pool);
 bool tine__api_is_managing(const struct tine_pool *pool);
 /* inbox.on_news */
 void tine__api_manage(struct inbox *inbox);
+
+/* --- text.c --- */
+
+/* The msgpack bytes of a result segment; NULL: it has none. */
+const void *tine__api_body(const char *segment, size_t whole, size_t *length);
+/* Of such a segment (NULL: none) with [error, traceback]: its parts as texts, to be freed. The first is NULL where there is
+** none; or out of memory. */
+char *tine__api_error_text(const char *segment, size_t whole);
+char *tine__api_traceback_text(const char *segment, size_t whole);
+/* Its message, and what caused it. NULL: out of memory. */
+char *tine__api_failure_text(const struct failure *f);
+/* Put a text that was made (NULL: out of memory) into an empty slot, once; which one is there. */
+const char *tine__api_keep_text(_Atomic(char *) *slot, char *made);
 
 /* --- settings.c --- */
 

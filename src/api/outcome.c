@@ -1,12 +1,8 @@
 /* What the C library's futures say of how they ended. */
-#include <stdio.h>
-#include <string.h>
-#include <msgpack.h>
+#include <sys/wait.h>
 #include "api/api.h"
 #include "api/structs.h"
-#include "base/sys.h"
 #include "base/text.h"
-#include "codec/segment.h"
 
 /* 0 when it is done and may be looked at. */
 static int check(const tine_future *f) {
@@ -33,11 +29,8 @@ const void *tine_future_values(tine_future *f, size_t *length) {
     *length = 0;
     if (check(f))
         return NULL;
-    const char *bytes = segment_of(f, &whole);
-    if (!bytes || whole < SEGMENT_HEAD)
-        return NULL;
-    *length = segment_body(bytes, whole);
-    return bytes + SEGMENT_HEAD;
+    const char *segment = segment_of(f, &whole);
+    return segment ? tine__api_body(segment, whole, length) : NULL;
 }
 
 const void *tine_future_output(tine_future *f, size_t *length) {
@@ -50,128 +43,39 @@ const void *tine_future_output(tine_future *f, size_t *length) {
 
 /* --- texts --- */
 
-static const char no_text[] = "(error object that is no text)";
-
-static char *join(const char *a, const char *b) {
-    size_t na = strlen(a), nb = strlen(b);
-    char *text = sys.malloc(na + nb + 3);
-    if (!text)
-        return NULL;
-    memcpy(text, a, na);
-    memcpy(text + na, ": ", 2);
-    memcpy(text + na + 2, b, nb + 1);
-    return text;
-}
-
-/* A float as Lua writes it. */
-static char *float_text(double value) {
-    char text[64];
-    snprintf(text, sizeof text, "%.14g", value);
-    if (text[strspn(text, "-0123456789")] == '\0') /* it looks like an integer */
-        strcat(text, ".0");
-    return tine__text_copy(text);
-}
-
-/* An error value as text, where Lua is not there to ask its __tostring. */
-static char *value_text(const msgpack_object *value) {
-    char number[64] = "";
-    switch (value->type) {
-    case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64:
-        return float_text(value->via.f64);
-    case MSGPACK_OBJECT_STR:
-        return tine__text_copy_n(value->via.str.ptr, value->via.str.size);
-    case MSGPACK_OBJECT_BOOLEAN:
-    case MSGPACK_OBJECT_POSITIVE_INTEGER:
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        msgpack_object_print_buffer(number, sizeof number, *value);
-        return tine__text_copy(number);
-    case MSGPACK_OBJECT_NIL:
-        return tine__text_copy("nil");
-    default:
-        return tine__text_copy(no_text);
-    }
-}
-
-/* What [error, traceback, text of the error] has. */
-enum part { PART_ERROR, PART_TRACEBACK, PART_TEXT };
-
-/* Such a part as text; NULL: not there, or out of memory. */
-static char *error_part(tine_future *f, enum part index) {
-    size_t length;
-    const void *bytes = tine_future_values(f, &length);
-    msgpack_unpacked unpacked;
-    char *text = NULL;
-    if (!bytes)
-        return NULL;
-    msgpack_unpacked_init(&unpacked);
-    if (msgpack_unpack_next(&unpacked, bytes, length, NULL) == MSGPACK_UNPACK_SUCCESS &&
-        unpacked.data.type == MSGPACK_OBJECT_ARRAY && unpacked.data.via.array.size > index)
-        text = value_text(&unpacked.data.via.array.ptr[index]);
-    else if (index == PART_ERROR) /* nested too deeply for msgpack-c */
-        text = tine__text_copy(no_text);
-    msgpack_unpacked_destroy(&unpacked);
-    return text;
-}
-
-/* What the worker's __tostring said, where it was asked, else what can be said here. */
-static char *error_text(tine_future *f) {
-    char *text = error_part(f, PART_TEXT);
-    return text ? text : error_part(f, PART_ERROR);
-}
-
-static char *failure_message(tine_future *f, const struct failure *failure) {
-    char *cause = failure->cause ? error_text(f) : NULL;
-    char *text = cause ? join(failure->message, cause) : tine__text_copy(failure->message);
-    free(cause);
-    return text;
-}
-
-static char *make_message(tine_future *f) {
+static char *make_message(const tine_future *f) {
     size_t length;
     const struct failure *failure = tine__outcome_failure(&f->outcome);
-    if (f->outcome.state == OUTCOME_ERROR)
-        return error_text(f);
     if (failure && failure->message)
-        return failure_message(f, failure);
-    const char *text = tine__outcome_bytes(&f->outcome, &length);
-    if (text)
-        return tine__text_copy_n(text, length);
-    return tine__text_copy(tine_error_text(f->outcome.code));
+        return tine__api_failure_text(failure);
+    const char *bytes = tine__outcome_bytes(&f->outcome, &length);
+    if (f->outcome.state == OUTCOME_ERROR)
+        return tine__api_error_text(bytes, length);
+    return bytes ? tine__text_copy_n(bytes, length)
+                 : tine__text_copy(tine_error_text(f->outcome.code));
 }
 
-static char *make_traceback(tine_future *f) {
+static char *make_traceback(const tine_future *f) {
+    size_t length;
     const struct failure *failure = tine__outcome_failure(&f->outcome);
     if (failure && failure->traceback)
         return tine__text_copy(failure->traceback);
-    char *text = error_part(f, PART_TRACEBACK);
-    return text ? text : tine__text_copy("");
-}
-
-/* The text in `slot`, made now if it is the first time. */
-static const char *text_of(tine_future *f, _Atomic(char *) *slot, char *(*make)(tine_future *f)) {
-    char *text = atomic_load(slot), *none = NULL;
-    if (text)
-        return text;
-    text = make(f);
-    if (!text)
-        return "out of memory";
-    if (atomic_compare_exchange_strong(slot, &none, text))
-        return text;
-    free(text); /* another thread was first */
-    return none;
+    const char *segment = segment_of(f, &length);
+    return tine__api_traceback_text(segment, segment ? length : 0);
 }
 
 const char *tine_future_message(tine_future *f) {
     if (check(f) || f->outcome.state == OUTCOME_VALUES)
         return "";
-    return text_of(f, &f->message, make_message);
+    const char *text = atomic_load(&f->message);
+    return text ? text : tine__api_keep_text(&f->message, make_message(f));
 }
 
 const char *tine_future_traceback(tine_future *f) {
     if (check(f) || f->outcome.state == OUTCOME_VALUES)
         return "";
-    return text_of(f, &f->traceback, make_traceback);
+    const char *text = atomic_load(&f->traceback);
+    return text ? text : tine__api_keep_text(&f->traceback, make_traceback(f));
 }
 
 /* --- blame --- */

@@ -192,15 +192,11 @@ int tine_pool_fileno(tine_pool *pool) {
 const char *tine_pool_message(tine_pool *pool) {
     if (pool_check(pool))
         return "";
-    struct failure *reason = atomic_load(&pool->reason), *none = NULL;
-    if (!reason) {
-        reason = tine__pool_reason(pool->core);
-        if (reason && !atomic_compare_exchange_strong(&pool->reason, &none, reason)) {
-            tine__failure_unref(reason); /* another thread was first, and has the same */
-            reason = none;
-        }
-    }
+    const char *text = atomic_load(&pool->message);
+    struct failure *reason = text ? NULL : tine__pool_reason(pool->core);
     if (!reason)
-        return "";
-    return reason->message ? reason->message : tine_error_text(reason->code);
+        return text ? text : "";
+    text = tine__api_keep_text(&pool->message, tine__api_failure_text(reason));
+    tine__failure_unref(reason);
+    return text;
 }

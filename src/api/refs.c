@@ -15,7 +15,7 @@ void tine__api_unref(struct tine_pool *pool) {
     }
     tine__inbox_close(&pool->inbox);
     tine__pool_unref(pool->core);
-    tine__failure_unref(pool->reason);
+    free(pool->message);
     free(pool->name);
     free(pool);
 }

@@ -611,6 +611,7 @@ static void test_start(void) {
     CONTAINS(tine_future_message(f),
              "initializer failed: [string \"error 'bad start'\"]:1: bad start");
     CONTAINS(tine_future_traceback(f), "stack traceback");
+    CHECK(strcmp(tine_future_message(f), tine_pool_message(pool)) == 0); /* it did not say why */
     tine_future_free(f);
     tine_pool_close(pool);
 }
