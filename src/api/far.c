@@ -7,7 +7,8 @@ static bool is_for_here(const tine_options *o) {
     return o->workers || o->in_process || o->prepare || o->prepare_symbol || o->preload ||
            o->finalizer || o->max_tasks_per_worker || o->min_workers || o->max_worker_memory ||
            o->idle_timeout > 0 || o->max_worker_age > 0 || o->start_timeout > 0 ||
-           o->package_path || o->package_cpath || o->start_method != TINE_FORK;
+           o->exit_timeout >= 0 || o->package_path || o->package_cpath ||
+           o->start_method != TINE_FORK;
 }
 
 bool tine__api_means_far(const tine_options *o) {

@@ -152,13 +152,18 @@ static void tighten(struct any *a) {
         tine__events_tighten(a->inboxes[i]->pool, &a->stands[i].loose);
 }
 
+/* Take in results, and call callbacks. */
+static void dispatch_all(const struct any *a) {
+    for (unsigned i = 0; i < a->ninboxes; i++)
+        tine_pool_dispatch(a->inboxes[i]->owner);
+    for (size_t i = 0; i < a->n && !a->all; i++)
+        tine_pool_dispatch(a->futures[i]->pool);
+}
+
 static int wait_any(struct any *a, uint64_t deadline) {
     const struct wait_hook hook = {.ready = has_more, .arg = a};
     for (int err = 0;;) {
-        for (size_t i = 0; i < a->n; i++) {
-            tine__pool_poll(a->futures[i]->pool->core);
-            tine__api_dispatch(a->futures[i]->pool);
-        }
+        dispatch_all(a);
         int first = first_settled(a);
         if (first >= 0)
             return first;

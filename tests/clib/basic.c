@@ -63,7 +63,7 @@ static void test_options(void) {
     OK(open_with(&o));
 #define WRONG(field, value) \
     do { \
-        tine_options wrong = TINE_OPTIONS_INIT; \
+        tine_options wrong = o; \
         wrong.field = value; \
         CHECK_EQ(open_with(&wrong), TINE_EARG); \
     } while (0)
@@ -100,7 +100,11 @@ static void test_options(void) {
     WRONG(unconfirmed, true);
     WRONG(backend, "gearman://127.0.0.1:0/set");
     WRONG(backend, "gearman://127.0.0.1:65536/set");
+    o.backend = "gearman://127.0.0.1/set"; /* with which workers of this machine are not there */
+    WRONG(workers, 1);
+    WRONG(exit_timeout, 1);
 #undef WRONG
+    o.backend = NULL;
     /* the struct of a later version: fine as long as what we do not know is not set */
     struct {
         tine_options known;
