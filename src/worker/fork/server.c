@@ -25,15 +25,9 @@
 
 static _Noreturn void end(struct server *s);
 
-/* It reads all the time; when it cannot keep up we wait. What we cannot say it must not miss: then it hears
-** the end of file. */
+/* What we cannot say it must not miss: then it hears the end of file. */
 static void tell(struct server *s, const struct message *m) {
-    struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
-    int err;
-    while ((err = tine__control_send(s->control, m, sizeof *m, NULL, 0)) == TINE_EAGAIN)
-        if (poll(p, 2, -1) > 0 && p[1].revents)
-            return;
-    if (err && !s->ending) {
+    if (tine__server_tell(s, m, NULL, 0) && !s->ending) {
         s->mute = true;
         end(s);
     }

@@ -60,7 +60,7 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
 ** submitter is dead; TINE_ESYSTEM. */
 int tine__server_receive(struct server *s, enum message_kind kind, struct message *m, int *fds,
                          int n);
-/* Tell the submitter something that bytes follow. 0, or it cannot be told. */
+/* Tell the submitter something, which bytes may follow. 0, or it cannot be told. */
 int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,
                       size_t length);
 

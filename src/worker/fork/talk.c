@@ -7,20 +7,27 @@
 #include "ipc/control.h"
 #include "worker/fork/server.h"
 
+/* It reads all the time; when it cannot keep up we wait. To one that has died nothing need be told. */
+static int send_packet(const struct server *s, const void *packet, size_t length) {
+    struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
+    int err;
+    while ((err = tine__control_send(s->control, packet, length, NULL, 0)) == TINE_EAGAIN)
+        if (poll(p, 2, -1) > 0 && p[1].revents)
+            return 0;
+    return err;
+}
+
 int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,
                       size_t length) {
-    struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
     struct buf packet;
+    if (length == 0)
+        return send_packet(s, m, sizeof *m);
     tine__buf_init(&packet);
     int err = buf_append(&packet, m, sizeof *m);
-    if (!err && length > 0)
+    if (!err)
         err = buf_append(&packet, bytes, length);
-    while (!err && (err = tine__control_send(s->control, packet.data, packet.len, NULL, 0)) ==
-                       TINE_EAGAIN) {
-        err = 0;
-        if (poll(p, 2, -1) > 0 && p[1].revents)
-            break;
-    }
+    if (!err)
+        err = send_packet(s, packet.data, packet.len);
     tine__buf_free(&packet);
     return err;
 }

@@ -302,8 +302,8 @@ static size_t look(struct family *f) {
 /* What was stopped is killed, if it is still there: its parent may have stopped a moment later, and have reaped
 ** it before, when its pid is anybody's. */
 static void kill_members(struct family *f, struct toll *toll) {
-    for (size_t i = f->members.n;
-         i-- > 0;) { /* the eldest last: its death may be ours (fork/preload.c) */
+    /* the eldest last: its death may be ours (fork/preload.c) */
+    for (size_t i = f->members.n; i-- > 0;) {
         pid_t pid = f->members.pids[i];
         if (signal_one(pid, f->handles.pids[i], SIGKILL) == 0 && toll && !contains(toll, pid))
             add(toll, pid);

@@ -30,8 +30,8 @@ int tine__root_take(void);
 int tine__root_heed_forks(void);
 
 /* Have a fork server forked for a pool: *control is our end of its control socket, *inherit what it is to inherit. `spawn`:
-** from the executed helper; `preload`: it has one. 0; TINE_ESYSTEM: no root to be had (errno; also when the helper cannot be found:
-** ENOENT), or it is gone. The answer (UP, NOFORK ...) comes over the control socket. */
+** from the executed helper; `preload`: it has one. 0; TINE_ESYSTEM: no root to be had (errno; also when the helper cannot be
+** found: ENOENT), or it is gone. The answer (UP, NOFORK ...) comes over the control socket. */
 int tine__root_open(int *control, struct inherit *inherit, bool spawn, bool preload);
 
 /* Tell that fork server of its pool, by its seat in the arena and the place of its boot in the call heap: passes `fds` (borrowed;

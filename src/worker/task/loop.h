@@ -1,12 +1,9 @@
 /* Loop: a worker's life between its start and its end: take a call, run its tasks, answer.
 **
 ** This folder is that life: what runs before the first task (prelude.h), one call in a Lua state (run.h), and what a task
-** can do and is told meanwhile (ask.h, nest.h, emit.h, divert.h). It knows a channel and a state, and nothing of how its
+** sees, can do and is told meanwhile (worker_table.h, nest.h, emit.h, ask.h), where its output goes (divert.h). It knows a channel and a state, and nothing of how its
 ** process came to be, or whether it has one: worker processes (fork/) and the worker in the program (inner/) both run it.
 ** The floors above call what a task calls: ask.h, nest.h, task_error.h.
-**
-** What a task sees of its worker is in the registry field TINE_WORKER_FIELD: a table with `id`, `pid`, `state`,
-** and, made when it is asked for, `task`.
 */
 #ifndef TINE_WORKER_TASK_LOOP_H
 #define TINE_WORKER_TASK_LOOP_H
@@ -40,8 +37,14 @@ struct loop {
     struct crews *crews; /* pools elsewhere whose errands it has run (crew.h), or NULL */
 };
 
-/* Put the field "tine.worker" into the state; `loop` must live as long. Raises memory errors. */
-void tine__loop_table(lua_State *L, struct loop *loop, lua_Integer id);
+/* What the random numbers of the task that runs are seeded with. False: with nothing. */
+static inline bool loop_seed(const struct loop *l, uint64_t seed[2]) {
+    const struct call *c = l->call;
+    if (!c->extra || !c->extra->seeded)
+        return false;
+    tine__extra_seed(c->extra, c->index ? c->index + l->k : 0, seed);
+    return true;
+}
 
 /* Run the call, which was taken off the queue or posted: all of its tasks. */
 void tine__loop_call(struct loop *l, const struct call *call);

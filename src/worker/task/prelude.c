@@ -11,6 +11,7 @@
 #include "worker/state/seed.h"
 #include "worker/state/state.h"
 #include "worker/task/ask.h"
+#include "worker/task/worker_table.h"
 
 /* --- the place --- */
 
@@ -93,6 +94,17 @@ static int run_call(struct run *r, const struct run_call *call, struct buf *out)
     return kind == RECORD_VALUES ? 0 : TINE_ETASK;
 }
 
+/* Of `length` bytes, of which the first `function` are that, and the rest its arguments. As above. */
+static int run_bytes(struct run *r, const char *bytes, size_t function, size_t length,
+                     struct buf *out) {
+    const struct run_call call = {.function = bytes,
+                                  .function_len = function,
+                                  .arguments = bytes + function,
+                                  .arguments_len = length - function,
+                                  .quiet = true};
+    return run_call(r, &call, out);
+}
+
 /* (run): the workers need not look through what was loaded here */
 static int learn(lua_State *L) {
     const struct run *r = lua_touserdata(L, 1);
@@ -121,27 +133,13 @@ int tine__prelude_preload(struct run *r, const struct boot *b, struct buf *out) 
 int tine__prelude_initialize(struct run *r, const struct boot *b, struct buf *out) {
     if (!b->initializer)
         return 0;
-    const struct run_call call = {
-        .function = b->initializer,
-        .function_len = b->initializer_function,
-        .arguments = b->initializer + b->initializer_function,
-        .arguments_len = b->initializer_len - b->initializer_function,
-        .quiet = true,
-    };
-    return run_call(r, &call, out);
+    return run_bytes(r, b->initializer, b->initializer_function, b->initializer_len, out);
 }
 
 void tine__prelude_finalize(struct run *r, const struct boot *b, struct buf *out) {
     if (!b->finalizer)
         return;
-    const struct run_call call = {
-        .function = b->finalizer,
-        .function_len = b->finalizer_function,
-        .arguments = b->finalizer + b->finalizer_function,
-        .arguments_len = b->finalizer_len - b->finalizer_function,
-        .quiet = true,
-    };
-    run_call(r, &call, out);
+    run_bytes(r, b->finalizer, b->finalizer_function, b->finalizer_len, out);
 }
 
 /* --- the host program's hook --- */
@@ -188,7 +186,7 @@ struct preparation {
 static int prepare(lua_State *L) {
     const struct preparation *p = lua_touserdata(L, 1);
     tine__seed_fresh(L);
-    tine__loop_table(L, p->loop, (lua_Integer)p->id);
+    tine__worker_table(L, p->loop, (lua_Integer)p->id);
     if (p->id > 0) /* a worker of its own process */
         tine__ask_open(L, p->loop->channel);
     run_hook(L, p->boot, p->executed);

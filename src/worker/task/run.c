@@ -81,7 +81,7 @@ static int encode_values(lua_State *L) {
     return tine__encode_values(L, p->run->codec, 1, n, p->out) ? 1 : 0;
 }
 
-/* The error value at `index` as text, whatever it is. */
+/* (error): it as text, whatever it is */
 static int as_text(lua_State *L) {
     luaL_tolstring(L, 1, NULL);
     return 1;
@@ -227,9 +227,8 @@ static inline enum record_kind run(struct run *r, const struct run_call *call, s
     int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
     if (call->memory)
         tine__memory_free(&limit, L);
-    if (lua_gethook(L) != hook)
-        lua_sethook(L, hook, mask,
-                    count); /* it was the task's; a debugger's from before it stays */
+    if (lua_gethook(L) != hook) /* it was the task's; a debugger's from before it stays */
+        lua_sethook(L, hook, mask, count);
     KILL_POINT("encoding");
     struct report_memory memory;
     if (status != LUA_OK && call->memory && tine__memory_was_short(&limit, L, status, &memory))
