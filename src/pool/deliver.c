@@ -156,7 +156,7 @@ COLD static void set_end(struct pool *p, struct item *item, uint32_t k, enum end
     tine__failure_unref(ended);
 }
 
-/* Or by a result: */
+/* How it has ended, by a result or not. */
 static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum ending how,
                         const struct report *r, struct outcome *o) {
     if (how == ENDING_NONE) {

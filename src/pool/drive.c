@@ -85,9 +85,9 @@ static void run_next(struct pool *p, const struct order *o) {
 
 COLD static void carry_other(struct pool *p, const struct order *o) {
     struct answer a = {0};
-    if (o->kind == ORDER_START && o->worker > p->s.o.workers)
-        a.err =
-            p->site->ops->resize(p->site, o->worker); /* one beyond those that there are to be */
+    bool extra = o->kind == ORDER_START && o->worker > p->s.o.workers;
+    if (extra) /* beyond those that there are to be */
+        a.err = p->site->ops->resize(p->site, o->worker);
     if (a.err) {
         a.error = ENOMEM;
     } else {

@@ -1,16 +1,33 @@
 /* The pool's inside: what its files share. Everything below is guarded by `lock` unless it says otherwise.
 **
-**   rare.c     what few items have
-**   pool.c     opening, the end                   drive.c    the loop between scheduler and site
-**   submit.c   from an encoded call to an item    deliver.c  from what has ended to outcomes and inboxes
-**   tasks.c    looking at, ending tasks           bytes.c    what a call consists of
-**   follow.c   several owners of one task's end   blame.c    why, in words
-**   children.c tasks that tasks submit; kin.c     mail.c     letters to workers; letters.c
-**   look.c     statistics; figures.c what is measured       inbox.c, outcome.c, failure.c
-**   events.c   what tasks emit                    printed.c  what they print
-**   wait.c     waiting threads; resize.c          refs.c     who holds a pool
-**   manager.c  the thread                         show.c     who looks from outside
-**   tracing.c  what a trace is told
+** The pool:         pool.c        opening, and the end
+**                   refs.c        who holds it
+**                   drive.c       the loop between scheduler and site
+**                   manager.c     the thread
+**                   wait.c        threads of the program that wait
+**                   resize.c      another number of workers
+** A task:           submit.c      from an encoded call to an item
+**                   bytes.c       what a call consists of
+**                   needs.c       results as arguments, which it waits for; gifts.c: what comes of that
+**                   tasks.c       looking at it, ending it
+**                   rare.c        what few items have; rare_drop.c
+** Its end:          deliver.c     from what has ended to outcomes and inboxes
+**                   outcome.c     what it has ended with
+**                   failure.c     what more there is to say of a failure; blame.c: in words
+**                   attempts.c    those before the last
+**                   follow.c      several owners of one task's end
+**                   inbox.c       where its owner hears of it
+** While it runs:    events.c      what it emits
+**                   printed.c     what it prints, captured; pieces.c: as it comes
+** Tasks of tasks:   children.c    as the pool's; kin.c: found by their numbers
+**                   mail.c        letters to workers; letters.c: what is in them
+** In each worker:   everywhere.c  asking for what each worker runs once; errands.c: what comes of it
+**                   exits.c       ends of workers, told
+** Looking:          look.c        what a pool says of itself
+**                   figures.c     what is measured
+**                   remote.c      workers on other machines
+**                   show.c        who looks from outside; show_answer.c, show_text.c
+**                   tracing.c     what a trace is told
 */
 #ifndef TINE_POOL_INTERNAL_H
 #define TINE_POOL_INTERNAL_H
@@ -252,13 +269,13 @@ void tine__exits_tell(struct pool *p, const struct worker_exit *x);
 void tine__exits_forget(struct inbox *in);
 
 /* inbox.c */
+/* Empty, in no pool; what its owner has set stays. */
+void tine__inbox_init(struct inbox *in);
 /* There is something to be taken. */
 static inline void inbox_freshen(struct inbox *in) {
     in->fresh = in->pool->fresh = true;
     atomic_store_explicit(&in->has_news, true, memory_order_release);
 }
-/* Empty, in no pool; what its owner has set stays. */
-void tine__inbox_init(struct inbox *in);
 /* ... and not of an item. After it was made known. */
 static inline void inbox_stir(struct inbox *in) {
     if (in->stirred)

@@ -68,9 +68,8 @@ HOT struct task *tine__sched_result(struct sched *s, const struct report *r, uin
     t->attempts++;
     if (++t->next == t->upto)
         tine__sched_done(s, t);
-    else if (t->unrun && !t->doom)
-        tine__sched_wish(s, t,
-                         ORDER_RECALL); /* it was just being taken up, now it can be told to stop */
+    else if (t->unrun && !t->doom) /* it was just being taken up, now it can be told to stop */
+        tine__sched_wish(s, t, ORDER_RECALL);
     else if (asked && (t->set->timeout || t->set->cpu))
         tine__sched_wish(s, t, ORDER_LOOK); /* the timer was for the grace of this one */
     return t;
@@ -112,8 +111,8 @@ static void ready(struct sched *s, const struct report *r) {
     s->starting += s->heard - w->since;
     tine__timer_clear(&s->timers, &w->timer);
     w->state = WORKER_READY;
-    if (s->life == LIFE_STOPPING &&
-        !s->hard) /* one that was just starting may not have heeded it */
+    /* one that was just starting may not have heeded it */
+    if (s->life == LIFE_STOPPING && !s->hard)
         tine__sched_signal(s, r->worker, SIGTERM);
 }
 

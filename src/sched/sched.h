@@ -224,9 +224,8 @@ struct sched {
     uint64_t heard; /* ... with a report */
 
     struct worker *workers; /* [1 .. o.most] */
-    unsigned
-        known;    /* the entries below this one are in use, or zero: the rest nobody has touched */
-    unsigned top; /* no id above this one was ever used */
+    unsigned known; /* entries below this one are in use, or zero; the rest nobody has touched */
+    unsigned top;   /* no id above this one was ever used */
     uint64_t *free_workers;      /* a bit for each id that no worker has */
     unsigned live;               /* STARTING or READY */
     unsigned present;            /* not NONE */

@@ -68,8 +68,8 @@ struct site_ops {
     /* What task `id` of the call, which a worker has taken up, has said last of its progress. False: nothing; or (`unsure`)
     ** it is to be asked, and REPORT_PROGRESS will come. */
     bool (*progress)(struct site *s, uint32_t ref, uint64_t id, struct progress *out);
-    /* Task `id` of the call, which the worker runs, may emit what comes before event `number` of that worker's, or (SITE_NO_EVENTS)
-    ** nobody wants what it emits. NULL where it may emit at any time. */
+    /* Task `id` of the call, which the worker runs, may emit what comes before event `number` of that worker's, or
+    ** (SITE_NO_EVENTS) nobody wants what it emits. NULL where it may emit at any time. */
     void (*grant)(struct site *s, uint32_t ref, unsigned worker, uint64_t id, uint64_t number);
     /* Of what was told to be printed by tasks of the call (REPORT_PRINTED) so many bytes more were written; who waits for
     ** that may go on. NULL where none of that comes. */

@@ -109,8 +109,7 @@ static struct far_worker *find_worker(struct far_worker *list, unsigned n, const
 
 void tine__far_meet_worker(struct far_line *l, const struct gm_worker *w) {
     struct far_worker *at = find_worker(l->workers, l->nworkers, NULL, w->id);
-    bool full =
-        (l->nworkers & (l->nworkers - 1)) == 0; /* there is room up to the next power of two */
+    bool full = (l->nworkers & (l->nworkers - 1)) == 0; /* room is for the next power of two */
     if (!at && (w->id == 0 || l->nworkers >= MOST_WORKERS))
         return;
     if (!at && full) {

@@ -45,8 +45,8 @@ int tine__find_helper(char path[HELPER_PATH]) {
         "../lib/lua/5.4/tine/tine-helper", /* from P/bin and P/lib */
         "lua/5.4/tine/tine-helper",        /* from P/lib */
     };
-    const char *named =
-        secure_getenv("TINE_HELPER"); /* a program that is linked statically needs it */
+    /* a program that is linked statically needs it */
+    const char *named = secure_getenv("TINE_HELPER");
     if (named && is_there(path, ".", named))
         return 0;
     tine__find_helper_note();

@@ -78,8 +78,8 @@ static void disarm(lua_State *L) {
 }
 
 void tine__error_value(lua_State *L, int code, const char *text) {
-    void (*push)(lua_State *, int, const char *) =
-        tine__push_error; /* gcc does not call it atomically */
+    /* gcc would call it without an atomic read */
+    void (*push)(lua_State *, int, const char *) = tine__push_error;
     if (push)
         push(L, code, text);
     else
