@@ -7,7 +7,6 @@
 #include "codec/changes/objects.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/record.h"
-#include "codec/limits.h"
 #include "codec/names/index.h"
 #include "codec/names/names.h"
 #include "codec/names/proof.h"
@@ -18,19 +17,6 @@ void tine__gather(struct gathering *g) {
     lua_Integer at = COMPANY_ITEM * (lua_Integer)g->count++;
     for (int i = COMPANY_ITEM; i > 0; i--)
         lua_rawseti(L, g->list, at + i);
-}
-
-bool tine__has_given(const struct gathering *g, const struct file *f, int depth) {
-    lua_State *L = g->e->L;
-    int t = lua_gettop(L), left = MODULE_FIELDS;
-    bool given = false;
-    luaL_checkstack(L, 20, "changes");
-    for (lua_pushnil(L); !given && --left >= 0 && lua_next(L, t); lua_settop(L, t + 1))
-        given = lua_istable(L, -1) ? depth > 0 && tine__has_given(g, f, depth - 1)
-                                   : tine__is_programs(g->e, f, t + 2) &&
-                                         !tine__is_from_reach(g->e, g->reach, t + 2);
-    lua_settop(L, t);
-    return given;
 }
 
 /* Is this the first look at the table at `t`? */

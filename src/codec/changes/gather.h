@@ -28,8 +28,6 @@ void tine__gather(struct gathering *g);
 int tine__gather_value(struct gathering *g);
 /* What the program has changed in the table at `t`, whose name has that number. How much, or an error. */
 int tine__gather_from(struct gathering *g, int t, uint32_t id);
-/* Has the table on top a function of the program's as a field, or in so many tables in it? */
-bool tine__has_given(const struct gathering *g, const struct file *f, int depth);
 /* The table at `t`, whose name has that number, may have its metatable from the program: then that goes along as a whole. 0 or an
 ** error. */
 int tine__gather_metatable(struct gathering *g, int t, uint32_t id);

@@ -118,8 +118,12 @@ static bool holds_handle(struct scan *s, int depth) {
 
 /* Is the table on top an object of a class of the program's, and none of the module's, nor has functions of this? */
 static bool is_object(struct scan *s, int key) {
-    struct looker by = {s->e, s->file, s->reach, tine__scan_is_foreign(s, key), s->filled};
+    struct looker by = {s->e, s->file, s->reach, false, s->filled};
     struct makers m = tine__makers_of(&by);
+    if (!m.program && !m.module && tine__scan_is_foreign(s, key)) {
+        by.others = true;
+        m = tine__makers_of(&by);
+    }
     if (m.program)
         tine__makers_add(&by, &m);
     return m.program && !m.module;

@@ -1,5 +1,6 @@
-/* Whose the class of an object is: the functions in its metatable, in the table that this has as __index, and so on from there,
-** tell, as far as the first of these that has any.
+/* What is the program's of what a module holds: functions, tables with such ones, and objects. Whose the class of an object is,
+** functions tell: those in its metatable, in the table that this has as __index, and so on from there, as far as the first of these
+** that has any.
 */
 #include <lua.h>
 #include "codec/changes/objects.h"
@@ -16,6 +17,34 @@ bool tine__is_states(const struct encoder *e) {
     return p == e->c->globals || tine__own_table(e->c, p);
 }
 
+bool tine__is_given(const struct looker *by, int value) {
+    lua_State *L = by->e->L;
+    if (!tine__is_programs(by->e, by->file, value) ||
+        (!by->others && tine__is_from_reach(by->e, by->reach, value)))
+        return false;
+    lua_pushvalue(L, value);
+    bool text = by->no_text && tine__is_of_text(L);
+    lua_pop(L, 1);
+    return !text;
+}
+
+static bool holds_given(const struct looker *by, int depth, int *left) {
+    lua_State *L = by->e->L;
+    int t = lua_gettop(L);
+    bool holds = false;
+    if (!lua_checkstack(L, 20))
+        return false;
+    for (lua_pushnil(L); !holds && --*left >= 0 && lua_next(L, t); lua_settop(L, t + 1))
+        holds = lua_istable(L, -1) ? depth > 0 && holds_given(by, depth - 1, left)
+                                   : tine__is_given(by, t + 2);
+    lua_settop(L, t);
+    return holds;
+}
+
+bool tine__holds_given(const struct looker *by, int depth, int fields) {
+    return holds_given(by, depth, &fields);
+}
+
 void tine__makers_add(const struct looker *by, struct makers *m) {
     struct encoder *e = by->e;
     lua_State *L = e->L;
@@ -28,9 +57,8 @@ void tine__makers_add(const struct looker *by, struct makers *m) {
             continue;
         if (tine__is_from_file(e, by->file, t + 2))
             m->module = true;
-        else if (tine__is_programs(e, by->file, t + 2) &&
-                 (by->others || !tine__is_from_reach(e, by->reach, t + 2)))
-            m->program = true;
+        else
+            m->program |= tine__is_given(by, t + 2);
     }
     lua_settop(L, t);
 }

@@ -1,4 +1,4 @@
-/* Whose the class of an object is. */
+/* What is the program's of what a module holds: functions, tables with such ones, objects. */
 #ifndef TINE_CODEC_CHANGES_OBJECTS_H
 #define TINE_CODEC_CHANGES_OBJECTS_H
 
@@ -7,12 +7,6 @@
 struct encoder;
 struct file;
 
-/* Whose functions are in the nearest of its classes that has any. */
-struct makers {
-    bool program; /* the program's, or those of a module that is not loaded with this one */
-    bool module;  /* the module's itself */
-};
-
 /* Who looks: for a module with that file, which is loaded with those at `reach`. */
 struct looker {
     struct encoder *e;
@@ -20,6 +14,17 @@ struct looker {
     int reach;
     bool others;  /* functions of those count as the program's, too; */
     bool no_text; /* those that were made from a text do not */
+};
+
+/* Is the value at `value` a function of the program's? */
+bool tine__is_given(const struct looker *by, int value);
+/* Is there one in the table on top, or in tables in it as far as `depth` says? So many fields are looked at. */
+bool tine__holds_given(const struct looker *by, int depth, int fields);
+
+/* Whose functions are in the nearest of an object's classes that has any. */
+struct makers {
+    bool program; /* the program's, or those of a module that is not loaded with this one */
+    bool module;  /* the module's itself */
 };
 
 /* Look at the functions in the table on top. */

@@ -1,6 +1,7 @@
 /* Which tables are looked at for what goes along with a name: those of the modules that its code reaches. */
 #include <lua.h>
 #include "codec/changes/gather.h"
+#include "codec/changes/objects.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"
@@ -10,14 +11,18 @@
 #include "codec/names/proof.h"
 #include "codec/state.h"
 
-/* Is the value on top, in what is under the key at `key`, a function of the program's, which it has given to the module? */
+static struct looker looker_of(const struct gathering *g, const struct name *n) {
+    return (struct looker){.e = g->e, .file = n->file, .reach = g->reach, .no_text = true};
+}
+
+/* Is the value on top, under the key at `key`, a function that the program has given to the module? */
 static bool is_given(const struct gathering *g, const struct name *n, int key) {
-    struct encoder *e = g->e;
-    lua_State *L = e->L;
-    int value = lua_gettop(L);
-    return tine__is_programs(e, n->file, value) && !tine__is_of_text(L) &&
-           (!tine__is_from_reach(e, g->reach, value) ||
-            tine__is_foreign_key(e, n->file, g->reach, key));
+    int value = lua_gettop(g->e->L);
+    struct looker by = looker_of(g, n);
+    if (tine__is_given(&by, value))
+        return true;
+    by.others = true;
+    return tine__is_given(&by, value) && tine__is_foreign_key(g->e, n->file, g->reach, key);
 }
 
 /* May the table at `t`, which functions of modules fill, be a registry, and no cache? Of few fields, with those of the
@@ -41,21 +46,6 @@ static bool is_registry(const struct gathering *g, const struct name *n, int t) 
     return given || left >= 0;
 }
 
-/* Is there in the table on top, or in those in it as far as `depth` says, a function of the program's? Of so many fields at
-** most. */
-static bool holds_given(const struct gathering *g, const struct name *n, int depth, int *left) {
-    lua_State *L = g->e->L;
-    int t = lua_gettop(L);
-    bool holds = false;
-    if (!lua_checkstack(L, 20))
-        return false;
-    for (lua_pushnil(L); !holds && --*left >= 0 && lua_next(L, t); lua_settop(L, t + 1))
-        holds = is_given(g, n, 0) ||
-                (depth && lua_istable(L, -1) && holds_given(g, n, depth - 1, left));
-    lua_settop(L, t);
-    return holds;
-}
-
 /* May the program have put functions into the table of data at `t`, on top, which is some steps from its module: is it empty, or
 ** has it got any, or tables with such ones of the program's? */
 static bool is_open(const struct gathering *g, const struct name *n, int t) {
@@ -68,8 +58,8 @@ static bool is_open(const struct gathering *g, const struct name *n, int t) {
         lua_pop(L, 1);
     }
     lua_settop(L, t);
-    left = KEPT_FIELDS;
-    return open || holds_given(g, n, 2, &left);
+    struct looker by = looker_of(g, n);
+    return open || tine__holds_given(&by, 2, KEPT_FIELDS);
 }
 
 bool tine__may_be_changed(const struct gathering *g, const struct name *n, int t) {

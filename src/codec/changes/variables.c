@@ -99,8 +99,9 @@ static bool is_around_given(const struct gathering *g, const struct file *f) {
     lua_State *L = g->e->L;
     int fn = lua_gettop(L);
     bool given = false;
+    struct looker by = {.e = g->e, .file = f, .reach = g->reach};
     for (int i = 1; !given && lua_getupvalue(L, fn, i); lua_settop(L, fn), i++)
-        given = tine__is_programs(g->e, f, fn + 1) && !tine__is_from_reach(g->e, g->reach, fn + 1);
+        given = tine__is_given(&by, fn + 1);
     return given;
 }
 
@@ -237,12 +238,6 @@ static bool is_taken_away(const struct gathering *g, const struct variable *v) {
     return is_given(v) && is_other(g->e, v);
 }
 
-/* Is the table on top one with functions of the program's, or an object of a class with such ones? */
-static bool holds_given(const struct gathering *g, const struct file *f) {
-    struct looker by = {.e = g->e, .file = f, .reach = g->reach};
-    return tine__has_given(g, f, 1) || tine__makers_of(&by).program;
-}
-
 /* Is the table on top, in a variable that takes what functions are called with, one that has a name elsewhere, a class? */
 static bool is_class(const struct gathering *g, const struct variable *v) {
     struct encoder *e = g->e;
@@ -262,21 +257,21 @@ static bool is_class(const struct gathering *g, const struct variable *v) {
 static bool is_given_value(const struct gathering *g, const struct variable *v) {
     lua_State *L = g->e->L;
     int value = lua_gettop(L);
+    struct looker by = {.e = g->e, .file = v->f, .reach = g->reach};
     switch (lua_type(L, value)) {
     case LUA_TNIL:
         return is_taken_away(g, v);
     case LUA_TBOOLEAN:
         return !lua_toboolean(L, value) && is_taken_away(g, v);
     case LUA_TTABLE:
-        return holds_given(g, v->f) || is_class(g, v);
+        return tine__holds_given(&by, 1, MODULE_FIELDS) || tine__makers_of(&by).program ||
+               is_class(g, v);
     case LUA_TFUNCTION:
         if (lua_iscfunction(L, value))
             return !is_usual(g->e, v->f, v->root, v->name);
         if (tine__is_of_text(L))
             return tine__origin(g->e, v->f, value) == ORIGIN_AGAIN && is_around_given(g, v->f);
-        return (tine__is_programs(g->e, v->f, value) &&
-                !tine__is_from_reach(g->e, g->reach, value)) ||
-               is_switched(g, v);
+        return tine__is_given(&by, value) || is_switched(g, v);
     default:
         return false;
     }
