@@ -20,7 +20,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/hot.h"
-#include "codec/changes/uses.h"
+#include "codec/changes/libraries.h"
 #include "codec/changes/watch.h"
 #include "codec/codec.h"
 #include "codec/decode/loaded.h"

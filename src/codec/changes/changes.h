@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct code;
 struct encoder;
 struct name;
 
@@ -24,16 +23,4 @@ static inline bool change_is_field(lua_State *L, int path) {
 ** turn. How many; 0, and nothing pushed; or an error. `reach`: the modules that the other side loads with what the table
 ** is looked at for, whose functions they may have put there themselves (as names in a table; 0: who knows). */
 int tine__changes_of(struct encoder *e, int t, const struct name *n, int reach);
-/* The library whose name is at `at` (then its field, or false): add what the program has changed there to the list at
-** `triples`. */
-void tine__look_at_use(struct encoder *e, int at, int triples, int *count);
-/* Push the table of the library whose name is at `name`; false, and nothing: the program has it not. */
-bool tine__push_library(lua_State *L, int self, int name);
-
-/* Push a list of the changed fields of Lua's own libraries that the code names, and with `strings` of the metatable of
-** strings: library, path, value in turn. How many; 0, and nothing pushed. */
-int tine__changes_used(struct encoder *e, const struct code *code, bool strings);
-/* Is the value on top what a new state has under that global name? */
-bool tine__is_standard_value(lua_State *L, const char *name);
-
 #endif

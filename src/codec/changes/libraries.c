@@ -1,9 +1,10 @@
-/* What the program has changed in Lua's own libraries, as the code of a function uses them. */
+/* What the program has changed in Lua's own libraries, as the code of a function uses them. That nothing was is noted (watch.c). */
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
-#include "codec/changes/changes.h"
+#include "codec/changes/libraries.h"
 #include "codec/changes/scan.h"
+#include "codec/changes/watch.h"
 #include "codec/encode/code.h"
 #include "codec/encode/encoder.h"
 #include "codec/lua/standard.h"
@@ -123,4 +124,117 @@ int tine__changes_used(struct encoder *e, const struct code *code, bool strings)
         look_at_strings(e, top + 1, &count);
     lua_settop(L, count ? top + 1 : top);
     return count;
+}
+
+/* ---- what was seen ---- */
+
+bool tine__watch_use(lua_State *L, int self, struct watch *w, int list, int at) {
+    if (!tine__push_library(L, self, at))
+        return true;
+    int t = lua_gettop(L);
+    bool good = lua_toboolean(L, at + 1) ? tine__watch_field(L, w, list, t, at + 1)
+                                         : tine__watch_table(L, w, list, t, WATCH_VALUES);
+    lua_settop(L, t - 1);
+    return good;
+}
+
+/* Are the globals of Lua's own, which follow number `from` of the list at `list`, what they were? */
+static bool standards_unchanged(lua_State *L, const struct code *code, int list, lua_Integer from) {
+    bool same = true;
+    lua_pushglobaltable(L);
+    int globals = lua_gettop(L);
+    for (uint32_t i = 1; i <= code->globals.standards && same; i++) {
+        lua_rawgeti(L, list, from + i);
+        const char *name = lua_tostring(L, -1); /* stays: the list has it */
+        lua_rawget(L, globals);
+        same = tine__is_standard_value(L, name);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return same;
+}
+
+/* The name of the library is at `at`, then its field, or false. */
+static bool use_unchanged(lua_State *L, struct codec *c, int self, int at) {
+    struct encoder e = {.L = L, .c = c, .self = self};
+    int count = 0;
+    lua_newtable(L);
+    tine__look_at_use(&e, at, at + 2, &count);
+    lua_settop(L, at + 1);
+    return count == 0;
+}
+
+static bool uses_unchanged(lua_State *L, struct codec *c, int self, const struct code *code,
+                           int list, lua_Integer from) {
+    int top = lua_gettop(L);
+    bool same = true;
+    for (uint32_t i = 0; i < code->globals.uses && same; i++, from += 2) {
+        lua_rawgeti(L, list, from + 1);
+        lua_rawgeti(L, list, from + 2);
+        same = use_unchanged(L, c, self, top + 1);
+        lua_settop(L, top);
+    }
+    return same;
+}
+
+/* Push the list of the code's watch, which stays the same one; the code's names are at `names`. */
+static void push_list_of(lua_State *L, int names) {
+    if (lua_rawgeti(L, names, 0) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, names, 0);
+}
+
+static bool watch_all(lua_State *L, int self, struct code *code, int names, lua_Integer from) {
+    bool good = true;
+    push_list_of(L, names);
+    int list = lua_gettop(L);
+    lua_pushglobaltable(L);
+    for (uint32_t i = 1; i <= code->globals.standards && good; i++) {
+        lua_rawgeti(L, names, from + i);
+        good = tine__watch_field(L, &code->watch, list, list + 1, list + 2);
+        lua_settop(L, list + 1);
+    }
+    from += code->globals.standards;
+    for (uint32_t i = 0; i < code->globals.uses && good; i++, from += 2) {
+        lua_rawgeti(L, names, from + 1);
+        lua_rawgeti(L, names, from + 2);
+        good = tine__watch_use(L, self, &code->watch, list, list + 2);
+        lua_settop(L, list + 1);
+    }
+    return good;
+}
+
+/* Does the code's watch say so still? */
+static bool watch_says_so(lua_State *L, int self, const struct code *code) {
+    int top = lua_gettop(L);
+    if (!code->watch.made)
+        return false;
+    lua_rawgeti(L, self, ST_GLOBALS);
+    lua_rawgetp(L, -1, code);
+    lua_rawgeti(L, -1, 0);
+    bool same = tine__watch_holds(L, &code->watch, top + 3, 0);
+    lua_settop(L, top);
+    return same;
+}
+
+bool tine__uses_watch(lua_State *L, struct codec *c, int self, struct code *code) {
+    int top = lua_gettop(L);
+    if (code->globals.standards + code->globals.uses == 0)
+        return true;
+    luaL_checkstack(L, 60, "changes");
+    if (watch_says_so(L, self, code))
+        return true;
+    tine__watch_free(&code->watch);
+    lua_rawgeti(L, self, ST_GLOBALS);
+    lua_rawgetp(L, -1, code);
+    lua_Integer from =
+        (lua_Integer)code->globals.reads + code->globals.assigns + code->globals.by_g;
+    code->watch.made = standards_unchanged(L, code, top + 2, from) &&
+                       uses_unchanged(L, c, self, code, top + 2, from + code->globals.standards) &&
+                       watch_all(L, self, code, top + 2, from);
+    lua_settop(L, top);
+    return code->watch.made;
 }

@@ -1,9 +1,9 @@
 /* What the program has put into variables of modules, by way of functions that assign them. */
 #include <lua.h>
 #include <string.h>
-#include "base/hash.h"
 #include "codec/changes/gather.h"
 #include "codec/changes/objects.h"
+#include "codec/changes/variable_start.h"
 #include "codec/changes/watch.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
@@ -105,143 +105,32 @@ static bool is_around_given(const struct gathering *g, const struct file *f) {
     return given;
 }
 
-/* A variable: upvalue `upvalue`, called `name`, of the function of hash `function`, which is from the file `f` of the module `root`. */
-struct variable {
-    const struct file *f;
-    const char *root, *name;
-    uint64_t function;
-    int upvalue;
-    int fn; /* stack index of that function */
-};
-
-static bool starts_with(const struct variable *v, uint64_t what) {
-    return tine__file_starts_with(v->f, v->function, v->upvalue, what);
-}
-
-static bool is_given(const struct variable *v) {
-    return tine__file_is_given(v->f, v->function, v->upvalue);
-}
-
-/* Does the file not say whether the variable may have the value on top at first? */
-static bool is_unclear(lua_State *L, const struct variable *v) {
-    return starts_with(v, START_UNKNOWN) ||
-           (starts_with(v, START_FIELD) && !lua_toboolean(L, -1)) ||
-           (starts_with(v, START_TABLE) && lua_istable(L, -1));
-}
-
-/* Is it the value on top that the variable had when it was met? From now on that is known. */
-static bool was_met_with(struct encoder *e, const struct variable *v) {
-    lua_State *L = e->L;
-    int value = lua_gettop(L);
-    lua_rawgeti(L, e->self, ST_CHANGES);
-    lua_pushvalue(L, v->fn);
-    if (lua_rawget(L, -2) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-        lua_pushvalue(L, v->fn);
-        lua_pushvalue(L, -2);
-        lua_rawset(L, value + 1);
-    }
-    if (lua_rawgeti(L, value + 2, -v->upvalue) == LUA_TNIL) {
-        lua_pushvalue(L, value);
-        lua_rawseti(L, value + 2, v->upvalue);
-        lua_pushboolean(L, 1);
-        lua_rawseti(L, value + 2, -v->upvalue);
-    }
-    lua_rawgeti(L, value + 2, v->upvalue);
-    bool same = lua_rawequal(L, -1, value);
-    lua_settop(L, value);
-    return same;
-}
-
-/* The variable is met, with the value on top, which may be anything: where the file does not say all, that is kept. */
-static void meet(struct encoder *e, const struct variable *v) {
-    if (is_given(v) && (starts_with(v, START_UNKNOWN) || starts_with(v, START_FIELD) ||
-                        starts_with(v, START_TABLE)))
-        was_met_with(e, v);
-}
-
-/* Has the variable its first value from a field with the key on top? */
-static bool is_first_key(lua_State *L, const struct variable *v) {
-    size_t len;
-    if (lua_type(L, -1) != LUA_TSTRING)
-        return false;
-    const char *key = lua_tolstring(L, -1, &len);
-    return starts_with(v, tine__hash(key, len));
-}
-
-/* Is the value on top, a function or a table, in a field under such a key as the variable has its first value from: where its
-** name says, or in the module's own table? If that is too large to look, it may be. */
-static bool is_from_field(struct encoder *e, const struct variable *v) {
-    lua_State *L = e->L;
-    int value = lua_gettop(L), left = KEPT_FIELDS;
-    const struct name *n = tine__name_find(e->c, lua_topointer(L, value));
-    bool is = false;
-    if (!starts_with(v, START_FIELD))
-        return false;
-    if (n) {
-        tine__name_push_step(e, (uint32_t)(n - e->c->names.list));
-        is = is_first_key(L, v);
-        lua_settop(L, value);
-    }
-    lua_rawgeti(L, e->self, ST_LOADED);
-    lua_pushstring(L, v->root);
-    if (!is && lua_rawget(L, -2) == LUA_TTABLE)
-        for (lua_pushnil(L); !is && lua_next(L, value + 2); lua_settop(L, value + 3)) {
-            bool same = lua_rawequal(L, -1, value);
-            lua_pushvalue(L, -2);
-            is = --left < 0 || (same && is_first_key(L, v));
-        }
-    lua_settop(L, value);
-    return is;
-}
-
-/* Does the file say that the variable may have the value on top at first? */
-static bool is_start(struct encoder *e, const struct variable *v) {
-    lua_State *L = e->L;
-    switch (lua_type(L, -1)) {
-    case LUA_TNIL:
-        return starts_with(v, START_NIL);
-    case LUA_TBOOLEAN:
-        return starts_with(v, START_FALSE);
-    case LUA_TFUNCTION:
-        return starts_with(v, tine__hash_function(L, e->self, lua_gettop(L))) ||
-               is_from_field(e, v);
-    default:
-        return is_from_field(e, v);
-    }
-}
-
-/* Has something else been put in place of what the variable had at first? Where the file does not say what that was, it is
-** what was there when the variable was met. */
-static bool is_other(struct encoder *e, const struct variable *v) {
-    return !is_start(e, v) && !(is_unclear(e->L, v) && was_met_with(e, v));
-}
-
 /* The function on top is from the file of the module or of one that it reaches. Has somebody switched the variable to it? A
 ** module may do so of its own accord, too, when it has prepared something or remembers it: a function that was made there at a
 ** call of something counts if somebody has given it, or what it holds; and any other, where not given, if it took the
 ** place of another one. */
 static bool is_switched(const struct gathering *g, const struct variable *v) {
     struct encoder *e = g->e;
-    bool switches =
-        is_given(v) || (!starts_with(v, START_UNKNOWN) &&
-                        (starts_with(v, START_FUNCTION) || starts_with(v, START_FIELD)));
+    bool switches = tine__variable_is_given(v) || (!tine__variable_starts_with(v, START_UNKNOWN) &&
+                                                   (tine__variable_starts_with(v, START_FUNCTION) ||
+                                                    tine__variable_starts_with(v, START_FIELD)));
     if (tine__origin(e, v->f, lua_gettop(e->L)) == ORIGIN_AGAIN)
-        return is_around_given(g, v->f) || (is_given(v) && is_other(e, v));
-    return switches && is_other(e, v);
+        return is_around_given(g, v->f) ||
+               (tine__variable_is_given(v) && tine__variable_is_other(e, v));
+    return switches && tine__variable_is_other(e, v);
 }
 
 /* Has the program taken away what the variable had at first, by giving nil or false in its place? A module that does so of its
 ** own accord has done something once, which the other side has not. */
 static bool is_taken_away(const struct gathering *g, const struct variable *v) {
-    return is_given(v) && is_other(g->e, v);
+    return tine__variable_is_given(v) && tine__variable_is_other(g->e, v);
 }
 
 /* Is the table on top, in a variable that takes what functions are called with, one that has a name elsewhere, a class? */
 static bool is_class(const struct gathering *g, const struct variable *v) {
     struct encoder *e = g->e;
-    struct name *n = is_given(v) ? tine__name_find(e->c, lua_topointer(e->L, -1)) : NULL;
+    struct name *n =
+        tine__variable_is_given(v) ? tine__name_find(e->c, lua_topointer(e->L, -1)) : NULL;
     if (!n || n->builtin || (n->kind != NAME_HELD && n->kind != NAME_MODULE))
         return false;
     bool is = tine__name_consider(e, lua_gettop(e->L), n) == GOES_BY_NAME;
@@ -250,7 +139,7 @@ static bool is_class(const struct gathering *g, const struct variable *v) {
         is = lua_type(e->L, -1) == LUA_TSTRING;
         lua_pop(e->L, 1);
     }
-    return is && is_other(e, v);
+    return is && tine__variable_is_other(e, v);
 }
 
 /* Is the value on top, in that variable, one that the program has given it: a function, or a table with such ones? */
@@ -326,7 +215,7 @@ int tine__gather_variables(struct gathering *g) {
             bool met = !is_variable(g, f, fn, i, set),
                  joined = met && is_put_there(g, f, fn, i, set);
             if (!met)
-                meet(e, &v);
+                tine__variable_meet(e, &v);
             if (joined || (!met && is_given_value(g, &v)))
                 err = gather_variable(g, n, &v);
             if (!err)

@@ -1,7 +1,7 @@
 /* Call environments, and the globals in them. */
 #include <lauxlib.h>
 #include <lua.h>
-#include "codec/changes/changes.h"
+#include "codec/changes/libraries.h"
 #include "codec/decode/environment.h"
 #include "codec/decode/reader.h"
 #include "codec/decode/resolve.h"

@@ -1,8 +1,7 @@
 /* Functions to bytes: code, upvalues, and the globals that the code names. */
 #include <lua.h>
 #include "base/hot.h"
-#include "codec/changes/changes.h"
-#include "codec/changes/uses.h"
+#include "codec/changes/libraries.h"
 #include "codec/encode/change.h"
 #include "codec/encode/code.h"
 #include "codec/encode/encoder.h"

@@ -1,7 +1,7 @@
 /* The globals that a function names to bytes: pairs of name and value. */
 #include <lua.h>
 #include "base/error.h"
-#include "codec/changes/changes.h"
+#include "codec/changes/libraries.h"
 #include "codec/encode/code.h"
 #include "codec/encode/encoder.h"
 #include "codec/encode/environment.h"
