@@ -194,6 +194,8 @@ static void hold_run(struct sim *m, const struct order *o) {
     HOLDS(m->now >= j->pause_until, "RUN #%d before its pause is over", id);
     HOLDS(m->now < j->late || t->deadline != TIMER_NEVER, "RUN #%d, which is late", id);
     HOLDS(t->deadline > sched_now(&m->s), "RUN #%d, whose deadline has passed", id);
+    HOLDS(o->nbehind == 0 || m->s.in_order > sched_now(&m->s),
+          "RUN #%d before some whose order may have changed", id);
     order_take(m, j);
 }
 
@@ -227,10 +229,10 @@ static void hold_call(struct sim *m, const struct order *o) {
               (u->begun && !u->answered && m->now >= u->since + 2 * t->set->cpu),
           "ASK or STOP #%d before its processor time is over", (int)o->id);
     if (o->kind == ORDER_ASK)
-        HOLDS(!u->asked && t->doom && t->set->grace > 0, "ASK #%d twice, or for nothing",
-              (int)o->id);
+        HOLDS(!u->asked && t->doom && (t->set->grace > 0 || m->o.asks),
+              "ASK #%d twice, or for nothing", (int)o->id);
     if (o->kind == ORDER_STOP)
-        HOLDS(u->asked ? m->now >= u->asked_at + t->set->grace : t->set->grace == 0,
+        HOLDS(u->asked ? m->now >= u->asked_at + t->set->grace : t->set->grace == 0 && !m->o.asks,
               "STOP #%d, which was given more grace", (int)o->id);
 }
 

@@ -308,6 +308,7 @@ static void open_pool(struct sim *m, const struct config *c) {
                                   .tell_exits = true,
                                   .slots = c->slots,
                                   .moves = c->slots % 2 == 0,
+                                  .asks = c->slots % 4 == 1,
                                   .replace = c->replace,
                                   .max_pending = c->max_pending,
                                   .start_timeout = c->start_timeout * 30 * MS,

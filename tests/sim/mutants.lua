@@ -135,6 +135,8 @@ fault("what was withdrawn is forgotten", "order.c",
 fault("what was gained is not looked at again", "order.c", "    if (policy_is_timed(&s->policy) && order_anew(s, o))", "    if (false)")
 fault("what lies at the site out of order stays there", "order.c", "    if (s->overtake && s->in_order <= s->policy.now)",
     "    if (false)", 44768828)
+fault("one is put before others, whose order may have changed", "order.c",
+    "           s->in_order > s->policy.now && s->nfree > 0 &&", "           s->nfree > 0 &&")
 fault("the order there is never known to change", "order.c", "    if (s->policy.nlines > 1)", "    if (false)", 44768828)
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "line.c",
@@ -243,6 +245,7 @@ fault("a result counts in spite of the stop", "stop.c",
 fault("a result counts in spite of the request", "stop.c",
     "t->asked || t->doom == ENDING_BROKEN ?", "t->doom == ENDING_BROKEN ?")
 fault("killed without a question", "stop.c", "ask ? ORDER_ASK : ORDER_STOP", "ORDER_STOP")
+fault("killed without a question where nobody can be killed", "stop.c", " || s->o.far || s->o.asks;", " || s->o.far;")
 fault("asked for nothing", "stop.c", "ask ? ORDER_ASK : ORDER_STOP", "ORDER_ASK")
 fault("asked, and never killed", "sched.c", "    if (t->asked) {\n        tine__sched_grace_over(s, t);", "    if (t->asked) {\n        ;")
 fault("killed before its grace is over", "stop.c", "clock_after(now, t->set->grace)", "now + 1")
