@@ -19,6 +19,18 @@ struct yield {
     bool slow;         /* the last one took a slice */
 };
 
+#define YIELD_COPIES 4u /* bytes of a large message that a process copies in a ns, at the least */
+#define YIELD_LONGER 250000u /* ns: so much longer at most */
+
+/* For how long to yield, ns, where `spin` is enough while messages are small: before there are news of a large one the peer
+** copies it, which takes longer than a wake-up would. */
+static inline uint64_t yield_span(uint64_t spin, uint64_t bytes) {
+    uint64_t more = bytes / YIELD_COPIES;
+    if (more > YIELD_LONGER)
+        more = YIELD_LONGER;
+    return spin > 0 && spin < UINT64_MAX - more ? spin + more : spin;
+}
+
 /* Begin to yield for at most `longest` ns. False: do not. */
 bool tine__yield_begin(struct yield *y, uint64_t longest);
 /* Yield once. False: that is enough. Whoever waits looks for news first, whatever this says. */

@@ -103,6 +103,7 @@ struct pool {
     unsigned looseners;         /* threads for which some are loose */
     struct settings *settings;  /* of tasks that have none of their own */
     uint64_t spin;              /* ns */
+    _Atomic uint64_t moved;     /* bytes of the call that was submitted last */
     bool in_process;            /* its one worker is none that is shown */
     struct trace *trace;        /* or NULL */
     uint64_t count_at;          /* when counters are to be told to it again, */

@@ -171,6 +171,7 @@ static int submit(struct pool *p, struct item *item, struct call_buf *cb) {
         item->inbox->refused = p->refused = true;
     if (err)
         return err;
+    atomic_store_explicit(&p->moved, item->task.call.length, memory_order_relaxed);
     admit(p, item);
     set_off(p, item);
     err = keep_bytes(p, item);

@@ -71,14 +71,23 @@ static bool any_busy(struct inbox *const *inboxes, unsigned n) {
     return busy;
 }
 
+/* For how long to wait without sleeping. */
+static uint64_t longest_spin(struct inbox *const *inboxes, unsigned n) {
+    uint64_t longest = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const struct pool *p = inboxes[i]->pool;
+        uint64_t moved = atomic_load_explicit(&p->moved, memory_order_relaxed);
+        uint64_t span = yield_span(p->spin, moved);
+        if (span > longest)
+            longest = span;
+    }
+    return longest;
+}
+
 /* Yield the processor until there are news or the time is over. */
 static bool spin(struct inbox *const *inboxes, unsigned n, uint64_t deadline) {
     struct yield y;
-    uint64_t longest = 0;
-    for (unsigned i = 0; i < n; i++)
-        if (inboxes[i]->pool->spin > longest)
-            longest = inboxes[i]->pool->spin;
-    for (bool more = tine__yield_begin(&y, longest); more;) {
+    for (bool more = tine__yield_begin(&y, longest_spin(inboxes, n)); more;) {
         more = tine__yield(&y) && y.now < deadline;
         if (any_news(inboxes, n, false)) {
             tine__yield_news(&y, y.slow && any_busy(inboxes, n));

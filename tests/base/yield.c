@@ -27,6 +27,15 @@ static void it_ends_when_the_time_is_over(void) {
     CHECK_LE(start, y.now);
 }
 
+static void it_waits_longer_for_large_messages(void) {
+    CHECK_EQ(yield_span(50000, 0), 50000);
+    CHECK_EQ(yield_span(50000, 4000), 51000);
+    CHECK_EQ(yield_span(50000, UINT64_MAX), 50000 + YIELD_LONGER);
+    CHECK_EQ(yield_span(0, UINT64_MAX), 0); /* who does not want to wait so never does */
+    CHECK(yield_span(UINT64_MAX, 8000) == UINT64_MAX);
+    CHECK(yield_span(UINT64_MAX - 10, 8000) == UINT64_MAX - 10);
+}
+
 static void it_pauses_when_little_comes_late_in_a_row(void) {
     for (int i = 0; i < 20; i++) {
         news(true, true);
@@ -48,6 +57,7 @@ static void it_pauses_when_little_comes_late_in_a_row(void) {
 
 int main(void) {
     it_ends_when_the_time_is_over();
+    it_waits_longer_for_large_messages();
     it_pauses_when_little_comes_late_in_a_row();
     return 0;
 }

@@ -30,10 +30,11 @@ struct shm_channel {
     struct ticker ticker;
     /* When the last task ended, if nothing has taken time since; 0: the clock is to be read. */
     uint64_t now;
-    uint64_t seq;                   /* of the item in hand */
-    struct queue_slot slot;         /* our copy of it: the place in the queue is free again */
-    struct call_extra extra;        /* and of what it says beyond */
-    uint64_t errands;               /* that were given, */
+    uint64_t moved;          /* bytes that came with the last call, and large ones that went */
+    uint64_t seq;            /* of the item in hand */
+    struct queue_slot slot;  /* our copy of it: the place in the queue is free again */
+    struct call_extra extra; /* and of what it says beyond */
+    uint64_t errands;        /* that were given, */
     const struct errand_head *last; /* the last of them */
     uint64_t event_buffer;
     bool mute; /* no bell can be rung any more */

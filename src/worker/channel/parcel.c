@@ -67,6 +67,7 @@ void tine__parcel_write_other(struct parcel *p, struct record r) {
     r.length = (uint32_t)p->buf.len;
     if (p->block) {
         bytes = &large;
+        c->moved += p->buf.len;
         r.length = sizeof large;
         r.large = 1;
         tine__heap_give(c->link.heap, p->block);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/yield.h"
 #include "worker/channel/internal.h"
 
 /* The parcels' own, of the one channel that a process has: pages of which most are never touched. */
@@ -22,13 +23,15 @@ static int take(struct channel *ch, struct call *out, uint64_t patience) {
     const struct queue_slot *slot;
     while (!(slot = tine__queue_take(&c->queue, c->worker, &c->seq))) {
         c->now = 0;
-        int err = tine__queue_wait(&c->queue, c->worker, c->spin, patience);
+        int err = tine__queue_wait(&c->queue, c->worker, yield_span(c->spin, c->moved), patience);
+        c->moved = 0;
         if (err)
             return err;
         if (tine__queue_has_told(&c->queue))
             return TINE_EAGAIN;
     }
     tine__shm_copy_slot(&c->slot, slot);
+    c->moved = c->slot.call.length;
     tine__shm_describe(ch, &c->slot.call, c->slot.bytes, &c->extra, out);
     return 0;
 }
