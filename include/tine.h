@@ -380,13 +380,13 @@ typedef struct tine_task {
     }
 
 /* Submit a task. On success *out (when `out` is not NULL) is a future, to be freed with
-** tine_future_free; on failure NULL. Never waits. 0; TINE_EARG: not a task (arguments that are not
+** tine_future_free; on failure NULL. Never waits (with in_process it runs the task). 0; TINE_EARG: not a task (arguments that are not
 ** one msgpack array included); TINE_ESHUTDOWN; TINE_EBROKEN; TINE_EAGAIN: max_pending tasks are
 ** unfinished; TINE_ENOMEM; TINE_EFORKED. */
 TINE_API int tine_submit(tine_pool *pool, const tine_task *task, tine_future **out);
 
 /* SINCE 0.2.0. Have each worker run this once: those that are there before their next task, later ones after their
-** initializer. The future, which has no values, is done when those of now have; an error fails it and does no more (one in a
+** initializer. The future, whose values are an empty array, is done when those of now have; an error fails it and does no more (one in a
 ** later worker is told nobody). It counts neither in tine_stats nor for max_pending, and is kept as long as the
 ** pool. Of the task `kind`, `function`, `args`, `label` and `done` count. Never waits. As tine_submit; never
 ** TINE_EAGAIN. */
@@ -442,7 +442,7 @@ TINE_API const char *tine_future_traceback(tine_future *future);
 ** or is not. Valid until the future is freed; `length` may not be NULL. Never waits. SINCE 0.2.0 */
 TINE_API const void *tine_future_output(tine_future *future, size_t *length);
 
-/* Which worker and task are to blame for TINE_ECRASHED and TINE_EBROKEN. */
+/* Who is to blame: the worker and its task for TINE_ECRASHED and TINE_EBROKEN, the host for TINE_ELOST. */
 typedef struct tine_blame {
     size_t size;                /* sizeof(tine_blame), set by the caller */
     int pid;                    /* of the worker; 0: none */
@@ -452,6 +452,8 @@ typedef struct tine_blame {
     uint64_t task;              /* 0: it ran none */
     const char *label, *source; /* or NULL; valid until the future is freed */
     int line;
+    /* SINCE 0.2.0: of a pool with a backend; or NULL; as label */
+    const char *host, *server;
 } tine_blame;
 
 /* 0; TINE_EINVALID: nobody is to blame; TINE_EARG (`size` too small, too); TINE_EFORKED. */

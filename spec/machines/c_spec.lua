@@ -1,4 +1,5 @@
--- Programs in C whose workers are on other machines: what runs everywhere, rows of workers, lines behind prefixes.
+-- Programs in C whose workers are on other machines: what runs everywhere, rows of workers, lines behind prefixes, who is to
+-- blame.
 local machines = require "spec.support.machines"
 local markdown = require "spec.support.markdown"
 local shell = require "spec.support.shell"
@@ -23,7 +24,10 @@ static void run(tine_pool *pool, const char *source, int output) {
     task.output = output;
     assert(tine_submit(pool, &task, &f) == 0);
     assert(tine_future_wait(f, 20) == 0);
-    if (tine_future_code(f) != 0)
+    tine_blame blame = {.size = sizeof blame};
+    if (tine_future_blame(f, &blame) == 0)
+        printf("%s on %s, exit code %d\n", tine_error_kind(tine_future_code(f)), blame.host, blame.exit_code);
+    else if (tine_future_code(f) != 0)
         printf("failed: %s\n", tine_future_message(f));
     tine_future_free(f);
 }
@@ -47,6 +51,7 @@ int main(int argc, char **argv) {
     int n = tine_pool_workers(pool, rows, 4, sizeof rows[0]);
     for (int i = 0; i < n && i < 4; i++)
         printf("%s %u %s\n", rows[i].host, rows[i].id, rows[i].state);
+    run(pool, "os.exit(3)", TINE_OUTPUT_INHERIT);
     tine_pool_close(pool);
     return 0;
 }
@@ -68,13 +73,14 @@ describe("a C program", function()
     os.execute("rm -r " .. folder)
   end)
 
-  it("has what runs everywhere run there, and sees workers and lines of theirs", function()
+  it("has what runs everywhere run there, and sees workers, lines and ends of theirs", function()
     markdown.write(folder, "program.c", PROGRAM)
     local compiled = markdown.run(folder, ("cc -std=gnu11 -Wall -Wextra -Werror -I%s/include program.c -o program"
       .. " -L%s/lib -ltine -Wl,-rpath,%s/lib"):format(quote(root), quote(tree), quote(tree)))
     assert(compiled.code == 0, compiled.err)
     local got = markdown.run(folder, "./program " .. quote(server:url()))
-    assert.equal(("[the task] a line\n%s 1 idle\n"):format(host.name), got.out .. got.err)
+    assert.equal(("[the task] a line\n%s 1 idle\ncrashed on %s, exit code 3\n"):format(host.name, host.name),
+      got.out .. got.err)
     assert.equal(0, got.code)
   end)
 end)

@@ -99,6 +99,8 @@ int tine_future_blame(tine_future *f, tine_blame *out) {
                        .task = b->task,
                        .label = b->label,
                        .source = b->source,
-                       .line = b->line};
+                       .line = b->line,
+                       .host = b->host,
+                       .server = b->server};
     return tine__struct_write(out, least, &ours, sizeof ours) ? 0 : TINE_EARG;
 }
