@@ -13,7 +13,9 @@ describe("what the program gives to a module", function()
     local sinks, watchers, names = {}, {}, {}
     local out, level = { write = function(_, x) return "default " .. x end }, {}
     local M = { format = { show = function(_, x) return "plain " .. x end }, level = level, NONE = {} }
-    function M.add(sink) sinks[#sinks + 1] = sink end
+    local last
+    function M.add(sink) last = sink sinks[#sinks + 1] = sink end
+    function M.last(x) return last and last:write(x) end
     function M.all(x)
       local r = {}
       for i, s in ipairs(sinks) do r[i] = s:write(x) end
@@ -34,7 +36,16 @@ describe("what the program gives to a module", function()
     function M.get_level() return level.get and level.get() end
     function M.helper(x) return "helper " .. x end
     function M.call_helper(x) return M.helper(x) end
-    local rules = { { "^%d+$", function() return "number" end } }
+    local rules = {
+      { "^%d+$", function() return "number" end },
+      { "^%d+%.%d+$", function() return "float" end },
+      { "^0x", function() return "hex" end },
+    }
+    function M.order()
+      local r = {}
+      for i, rule in ipairs(rules) do r[i] = rule[2]() end
+      return table.concat(r, " ")
+    end
     function M.rule(i, pattern, f) table.insert(rules, i, { pattern, f }) end
     function M.parse(s)
       for _, rule in ipairs(rules) do if s:find(rule[1]) then return rule[2](s) end end
@@ -99,6 +110,7 @@ describe("what the program gives to a module", function()
         m.format = new "D"
         for _ = 1, 2 do
           assert.equal("Ax Bx", run(m.all, "x"))
+          assert.equal("Bx", run(m.last, "x"))
           assert.equal("Cx", run(m.write, "x"))
           assert.equal("Dx", run(function() return m.show "x" end))
         end
@@ -144,7 +156,7 @@ describe("what the program gives to a module", function()
       local function word() return "word" end
       m.rule(1, "^%a+$", word)
       m.rule(1, "^x+$", function() return "x" end)
-      m.rule(4, "", function() return "other" end)
+      m.rule(6, "", function() return "other" end)
       for _ = 1, 2 do
         local got = { run(function() return m.parse "12", m.parse "ab", m.parse "xx", m.parse "?" end) }
         assert.same({ "number", "word", "x", "other" }, got)
@@ -185,7 +197,22 @@ describe("what the program gives to a module", function()
     assert.equal("Tx", in_worker(function(its) return its.all "x" end))
     pool:submit(function() m.rule(1, "^!$", function() return "mark" end) end):result(TIMEOUT)
     assert.equal("mark", in_worker(function(its) return its.parse "!" end))
-    assert.equal("number", in_worker(function(its) return its.parse "1" end))
+    assert.equal("mark number float hex", in_worker(function(its) return its.order() end))
+    m.rule(2, "^P$", function() return "P" end) -- among the module's own; nothing is left of it, or lost
+    assert.equal("number P float hex", m.order())
+    pool:submit(function() m.rule(1, "^?$", function() return "ask" end) end):result(TIMEOUT)
+    assert.equal("ask mark number float hex", in_worker(function(its) return its.order() end))
+  end)
+
+  it("is in its place among others, and away after the call", function()
+    local m, name = modules:add(finally, source)
+    local pool <close> = tine.pool(1)
+    m.rule(3, "^P$", function() return "P" end)
+    m.rule(1, "^Q$", function() return "Q" end)
+    assert.equal("Q number float P hex", pool:submit(m.order):result(TIMEOUT))
+    pool:submit(function() m.rule(1, "^T$", function() return "T" end) end):result(TIMEOUT)
+    local own = load("local name = ... return require(name).order()")
+    assert.equal("T number float hex", pool:submit(own, name):result(TIMEOUT))
   end)
 
   -- "module 'm' has no 'wrap.<upvalue 1>.<upvalue 2>' in this process"

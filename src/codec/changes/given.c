@@ -129,29 +129,56 @@ static bool is_object(struct scan *s, int key) {
     return m.program && !m.module;
 }
 
-/* Have functions of the module the table on top in a variable, too? */
-static bool is_captured(struct scan *s) {
+/* Add the tables to the set at `set` that the function on top has in variables which no function assigns. */
+static void add_captured(struct scan *s, int set) {
+    lua_State *L = s->e->L;
+    int fn = lua_gettop(L);
+    uint64_t hash = tine__hash_function(L, s->e->self, fn);
+    for (int i = 1; lua_getupvalue(L, fn, i); lua_settop(L, fn), i++) {
+        if (!lua_istable(L, -1) || tine__file_upvalue_rank(s->file, hash, i) == STORE_VARIES)
+            continue;
+        lua_pushboolean(L, 1);
+        lua_rawset(L, set);
+    }
+}
+
+/* Push a set of the tables that functions of the module have in variables from the start: these are its own. */
+static void push_captured(struct scan *s) {
     struct encoder *e = s->e;
     lua_State *L = e->L;
     const struct names *names = &e->c->names;
-    int t = lua_gettop(L);
-    bool is = false;
-    for (uint32_t id = 0; !is && id < names->count; id++) {
+    int set = lua_gettop(L) + 1;
+    lua_newtable(L);
+    for (uint32_t id = 0; id < names->count; id++) {
         const struct place *p = &names->index->list[id];
         if (p->kind != NAME_FUNCTION || names->list[p->root].file != s->file ||
             !tine__name_walk(e, tine__name_at(e->c, id)))
             continue;
-        for (int i = 1; !is && lua_isfunction(L, t + 1) && lua_getupvalue(L, t + 1, i); i++) {
-            is = lua_rawequal(L, -1, t);
-            lua_settop(L, t + 1);
-        }
-        lua_settop(L, t);
+        if (lua_isfunction(L, -1) && !lua_iscfunction(L, -1))
+            add_captured(s, set);
+        lua_settop(L, set);
     }
+}
+
+/* Is the table on top one of these? They are looked for once in a look, and noted among the tables that were seen. */
+static bool is_captured(struct scan *s) {
+    lua_State *L = s->e->L;
+    int t = lua_gettop(L);
+    lua_pushboolean(L, 0);
+    if (lua_rawget(L, s->seen) == LUA_TNIL) {
+        push_captured(s);
+        lua_pushboolean(L, 0);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, s->seen);
+    }
+    lua_pushvalue(L, t);
+    bool is = lua_rawget(L, -2) != LUA_TNIL;
+    lua_settop(L, t);
     return is;
 }
 
 bool tine__scan_is_given_object(struct scan *s, int key) {
-    return is_object(s, key) && !holds_handle(s, LATE_DEPTH);
+    return is_object(s, key) && !holds_handle(s, LATE_DEPTH) && !is_captured(s);
 }
 
 bool tine__scan_is_added(struct scan *s, int key) {
@@ -161,7 +188,7 @@ bool tine__scan_is_added(struct scan *s, int key) {
     if (key && lua_type(L, key) == LUA_TSTRING && tine__file_stores(s->file, lua_tostring(L, key)))
         return is_late(s) ? (holds_function(s, key, false, LATE_DEPTH) || is_object(s, key)) &&
                                 !holds_handle(s, LATE_DEPTH)
-                          : tine__scan_is_given_object(s, key) && !is_captured(s);
+                          : tine__scan_is_given_object(s, key);
     /* else its functions go, each by itself */
     bool theirs = s->file->lua && tine__is_foreign_key(s->e, s->file, s->reach, key);
     return holds_function(s, key, s->filled && theirs, theirs) ||

@@ -99,20 +99,22 @@ void tine__await_change(struct reader *r) {
     lua_settop(L, t - 1);
 }
 
-/* Have the items of the list at `t`, so many, move up from the one with the key at `key` on, for the call. If it has more, this
-** process has put something there itself. */
-static void make_room(struct reader *r, int t, int key, lua_Integer len) {
+/* Put the value at `value` into the list at `t`, of so many items, in front of the one with the key at `key`, for the call. False:
+** it has more, so this process has put something there itself. */
+static bool insert(struct reader *r, int t, int key, int value, lua_Integer len) {
     lua_State *L = r->L;
-    int top = lua_gettop(L);
-    lua_Integer first = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
-    if (first < 1 || (lua_Integer)lua_rawlen(L, t) != len)
-        return;
-    for (lua_Integer i = len; i >= first; i--) {
-        lua_pushinteger(L, i + 1);
+    lua_Integer at = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
+    if (at < 1 || at > len || (lua_Integer)lua_rawlen(L, t) != len)
+        return false;
+    for (lua_Integer i = len; i >= at; i--) {
         lua_rawgeti(L, t, i);
-        change(r, t, top + 1);
-        lua_settop(L, top);
+        lua_rawseti(L, t, i + 1);
     }
+    lua_pushnil(L);
+    note(r, t, key, value);
+    lua_pushvalue(L, value);
+    lua_rawseti(L, t, at);
+    return true;
 }
 
 /* Of how many items is the list in front of whose others the path says that the value goes? Negative: it says no such thing. */
@@ -208,10 +210,10 @@ static void apply(struct reader *r) {
     bool end = !library && lua_isinteger(L, path) && lua_isboolean(L, value);
     if (end)
         end_list(r, t, path);
-    make_room(r, t, path, len);
     lua_pushvalue(L, path);
     lua_rawget(L, t);
-    if (!end && !lua_rawequal(L, -1, value) && !is_own(L, library, path)) {
+    if (!end && !insert(r, t, path, value, len) && !lua_rawequal(L, -1, value) &&
+        !is_own(L, library, path)) {
         if (tine__push_twin(r, t, path)) {
             lua_pushnil(L);
             change(r, t, lua_gettop(L) - 1);
