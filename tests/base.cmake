@@ -1,4 +1,5 @@
 # C tests of src/base.
+tine_c_test(NAME base/stream SOURCES tests/base/stream.c VARIANTS address LABELS base)
 tine_c_test(NAME base/fault SOURCES tests/base/fault.c VARIANTS faults LABELS base)
 tine_c_test(NAME base/alloc SOURCES tests/base/alloc.c VARIANTS faults LABELS base)
 tine_c_test(NAME base/slab SOURCES tests/base/slab.c VARIANTS address faults LABELS base)

@@ -7,6 +7,7 @@
 #ifndef TINE_BASE_BUF_H
 #define TINE_BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct buf {
     void *owner; /* for `grow`: the allocator's own business */
     /* Where it is noted what memory the bytes name (ipc/arena.h); NULL: they may name none. */
     struct carried *carried;
+    bool shared; /* another process reads them where they lie */
 };
 
 /* A buffer in private memory (malloc through tine__sys). Nothing is allocated before the first

@@ -13,6 +13,7 @@
 #include <msgpack/pack_define.h>
 #include <msgpack/timestamp.h>
 #include "base/buf.h"
+#include "base/stream.h"
 #include "codec/wire.h"
 
 #define PACK_MAX 16
@@ -20,6 +21,16 @@
 static inline void pack_bytes(struct buf *b, const void *p, size_t n) {
     assert(n <= b->cap - b->len);
     memcpy(b->data + b->len, p, n);
+    b->len += n;
+}
+
+/* The bytes of a string, which may be many. */
+static inline void pack_text(struct buf *b, const char *text, size_t n) {
+    assert(n <= b->cap - b->len);
+    if (b->shared)
+        stream_copy(b->data + b->len, text, n);
+    else
+        memcpy(b->data + b->len, text, n);
     b->len += n;
 }
 

@@ -34,7 +34,7 @@ static bool encode_other(lua_State *L, int idx, struct buf *out) {
         return true;
     case LUA_TSTRING:
         pack_str(out, len);
-        pack_bytes(out, text, len);
+        pack_text(out, text, len);
         return true;
     default:
         return false;

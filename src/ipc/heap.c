@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "base/stream.h"
 #include "base/sys.h"
 
 #define PAGE ((size_t)4096)
@@ -333,7 +334,7 @@ void *tine__heap_grow(struct heap *h, uint64_t *offset, size_t used, size_t size
         return b + 1;
     if (!larger && (larger = obtain(h, class, class)) == NULL)
         return NULL;
-    memcpy(larger + 1, b + 1, used);
+    stream_copy(larger + 1, b + 1, used);
     tine__heap_free(h, *offset);
     *offset = larger->offset;
     return larger + 1;

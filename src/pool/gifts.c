@@ -1,6 +1,7 @@
 /* What needs come to: a call with all that was given, or an end. */
 #include <string.h>
 #include "base/error.h"
+#include "base/stream.h"
 #include "base/sys.h"
 #include "pool/internal.h"
 
@@ -18,7 +19,7 @@ static char *put_gift(char *at, const struct need *need) {
     memcpy(at, &need->position, sizeof need->position);
     at += sizeof need->position;
     if (length)
-        memcpy(at, bytes, length);
+        stream_copy(at, bytes, length);
     return at + length;
 }
 

@@ -1,5 +1,6 @@
 /* What is said to a worker in letters: a call that it is to run on top, how a task has ended that it waits for. */
 #include <string.h>
+#include "base/stream.h"
 #include "base/text.h"
 #include "msg/nested.h"
 #include "pool/internal.h"
@@ -70,7 +71,7 @@ static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint
     letter->regions = names->n;
     char *at = (char *)(letter + 1);
     if (length)
-        memcpy(at, bytes, length);
+        stream_copy(at, bytes, length);
     at += length;
     for (uint32_t i = 0; i < names->n; i++, at += sizeof(struct handle)) {
         const struct handle h = tine__region_handle(names->list[i]);

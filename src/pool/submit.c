@@ -22,6 +22,7 @@ static int call_buf_grow(struct buf *b, size_t need) {
     if (private)
         memcpy(data, b->data, b->len);
     b->data = data;
+    b->shared = true;
     return 0;
 }
 

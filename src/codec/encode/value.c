@@ -16,7 +16,7 @@ int tine__encode_long(struct encoder *e, const char *s, size_t len, const struct
     if (unlikely(err))
         return err;
     pack_str(e->out, len);
-    pack_bytes(e->out, s, len);
+    pack_text(e->out, s, len);
     return 0;
 }
 

@@ -13,6 +13,7 @@ void tine__parcel_home(struct parcel *p) {
     p->block = 0;
     p->buf.data = p->bytes;
     p->buf.cap = LINK_INLINE;
+    p->buf.shared = false;
 }
 
 /* Move the bytes to a block of the link's heap, or to a larger one. */
@@ -32,6 +33,7 @@ static int grow(struct buf *b, size_t need) {
     parcel->block = offset;
     b->data = p;
     b->cap = tine__heap_capacity(heap, offset);
+    b->shared = true;
     return 0;
 }
 
