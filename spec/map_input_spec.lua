@@ -89,6 +89,20 @@ describe("tine map", function()
       assert.equal("a|b\tc\n", out("--csv --colsep '\\|' '_1, _2'", '"a|b"|c\n'))
     end)
 
+    -- Of a file that a spreadsheet had saved as "CSV UTF-8", no column was called as its first line says.
+    it("of CSV behind a byte order mark", function()
+      local mark = "\xEF\xBB\xBF"
+      map.file("marked", mark .. '"a\nb",c\n1,2\n')
+      map.file("also", mark .. '"a\nb",c\n3,4\n')
+      assert.equal("1\t2\n3\t4\n", out "--csv --header : '_1, c' marked also")
+      local s = map.shell(([[(for c in '\357' '\273' '\277a' ',b\n1,2'; do printf "$c"; sleep 0.05; done) | %s]])
+        :format(map.program .. " map --csv --header : 'a, b'"))
+      assert.same({ out = "1\t2\n", err = "", code = 0 }, s)
+      assert.equal("\xEF\xBB\n\n", out("--csv _", "\xEF\xBB\n\n")) -- a part of it
+      assert.equal("x\n" .. mark .. "y\n", out("--csv _", "x\n" .. mark .. "y\n")) -- not before the first line
+      assert.equal(mark .. "x\n", out("_", mark .. "x\n")) -- and not of CSV
+    end)
+
     it("of CSV, and refuses quotes that are not closed", function()
       map.file("open", 'a,1\n"b\n2",2\n"c,3\nd,4\n')
       map.file("good", "e,5\n")

@@ -19,6 +19,7 @@ struct reader {
     int fd;
     char separator;
     bool is_csv;
+    bool mark_due;  /* CSV may still begin with a mark */
     struct csv csv; /* at `seen` */
     char *data;
     size_t from, len, size; /* data[from .. len) is not taken yet */
@@ -41,7 +42,8 @@ static int reader_new(lua_State *L) {
     const char *separator = luaL_checkstring(L, 2); /* "\0" is empty here, and what it stands for */
     lua_settop(L, 3);
     struct reader *r = lua_newuserdatauv(L, sizeof *r, 0);
-    *r = (struct reader){.fd = fd, .separator = separator[0], .is_csv = !lua_isnoneornil(L, 3)};
+    bool is_csv = !lua_isnoneornil(L, 3);
+    *r = (struct reader){.fd = fd, .separator = separator[0], .is_csv = is_csv, .mark_due = is_csv};
     if (r->is_csv)
         check_columns(L, 3, &r->csv);
     luaL_setmetatable(L, READER);
@@ -75,6 +77,19 @@ static bool make_room(struct reader *r, size_t more) {
     return true;
 }
 
+/* What some spreadsheets write in front of UTF-8 (its byte order mark) is no part of the first column's name, or quotes.
+** It has come in one read, or in three; nothing is taken before it is known. */
+static void drop_mark(struct reader *r) {
+    static const char MARK[] = {'\xef', '\xbb', '\xbf'};
+    size_t n = r->len < sizeof MARK ? r->len : sizeof MARK;
+    bool is_mark = n > 0 && memcmp(r->data, MARK, n) == 0;
+    if (is_mark && n == sizeof MARK) {
+        r->from = r->seen = n;
+        csv_reset(&r->csv);
+    }
+    r->mark_due = n == 0 || (is_mark && n < sizeof MARK);
+}
+
 /* reader:fill(bytes) -> true, or false at the end: one read of at most so many bytes */
 static int reader_fill(lua_State *L) {
     struct reader *r = check_reader(L);
@@ -85,6 +100,8 @@ static int reader_fill(lua_State *L) {
     if (n == -1 && errno != EINTR && errno != EAGAIN)
         return luaL_fileresult(L, 0, NULL);
     r->len += n > 0 ? (size_t)n : 0;
+    if (r->mark_due)
+        drop_mark(r);
     lua_pushboolean(L, n != 0);
     return 1;
 }
