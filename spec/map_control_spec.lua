@@ -50,6 +50,12 @@ describe("tine map", function()
       local s = map.run("--timeout 0.2 'while _ == \"2\" do end return _'", "1\n2\n3\n")
       assert.same({ out = "1\n3\n", err = "stdin:2: took longer than 0.2 s\n", code = 1 }, s)
     end)
+
+    it("nothing, of a limit of 0", function() -- it was the end of all; timeout(1) and GNU parallel take it for none
+      for _, what in ipairs { "-x 'sleep 0.05; echo {}'", "_" } do
+        assert.same({ out = "a\n", err = "", code = 0 }, map.run("--timeout 0 " .. what .. " ::: a"))
+      end
+    end)
   end)
 
   describe("with --retries", function()

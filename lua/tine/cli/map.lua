@@ -86,6 +86,13 @@ local function pattern(text)
   return p
 end
 
+-- 0 is none, as for timeout(1) and GNU parallel.
+local function limit(text)
+  local n, expected = options_of.seconds(text)
+  if n == 0 then n = math.huge end
+  return n, expected
+end
+
 -- GNU parallel makes tables of results of such names.
 local function folder(text)
   if not text:lower():find "%.[ct]sv$" and not text:lower():find "%.json$" then return text end
@@ -104,7 +111,7 @@ end
 local OPTIONS <const> = others.add {
   { "-j", "-P", "--jobs", "--max-procs", value = "N", key = "workers", read = options_of.jobs },
   { "-n", "--chunk", value = "N", key = "lines", read = options_of.count },
-  { "--timeout", value = "S", key = "timeout", read = options_of.seconds },
+  { "--timeout", value = "S", key = "timeout", read = limit },
   { "--retries", value = "N", key = "retries", read = options_of.count },
   { "--delay", value = "S", key = "delay", read = options_of.seconds },
   { "--halt", "--halt-on-error", value = "WHEN", key = "halt", read = require "tine.cli.map.halt".read },
