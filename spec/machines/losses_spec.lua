@@ -292,7 +292,7 @@ describe("when nobody is there", function()
 
   it("pending tasks are lost in connect_timeout, with the reason, and the pool goes on", function()
     local server = machines.server()
-    local pool = tine.pool { backend = server:url(), connect_timeout = 0.3 }
+    local pool = tine.pool { backend = server:url(), connect_timeout = 1 }
     finally(function() pool:shutdown() end)
     local futures = {}
     for i = 1, 20 do futures[i] = pool:submit(function(n) return n end, i) end
@@ -333,7 +333,7 @@ describe("when nobody is there", function()
       admin:close()
       return found
     end, "the server knows it")
-    local pool = tine.pool { backend = server:url(), connect_timeout = 0.3 }
+    local pool = tine.pool { backend = server:url(), connect_timeout = 1 }
     finally(function() pool:shutdown() end)
     local _, err = pool:submit(math.abs, 1):pcall(20)
     assert.equal("lost", tine.kind(err))
@@ -348,6 +348,18 @@ describe("when nobody is there", function()
     local _, err = pool:submit(function() end):pcall(20)
     assert.equal("lost", tine.kind(err))
     local text = ("no job server can be reached: 127.0.0.1:%d: Connection refused"):format(server.port)
+    assert.matches(text, err.message, 1, true)
+  end)
+
+  -- The port of something else. It was told as hosts that are missing.
+  it("what takes connections and says nothing is no server", function()
+    local silent = assert(socket.bind("127.0.0.1", 0))
+    finally(function() silent:close() end)
+    local port = select(2, silent:getsockname())
+    local pool <close> = tine.pool { backend = ("gearman://127.0.0.1:%d/spec"):format(port), connect_timeout = 0.3 }
+    local _, err = pool:submit(math.abs, 1):pcall(20)
+    assert.equal("lost", tine.kind(err))
+    local text = ("no job server can be reached: 127.0.0.1:%d: it does not answer as a job server does"):format(port)
     assert.matches(text, err.message, 1, true)
   end)
 

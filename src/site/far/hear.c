@@ -128,6 +128,7 @@ static bool is_other(const struct far *f, struct gm_text word) {
 /* It has answered as a job server does. What stands before one may accept connections, and close them, for ever. */
 static void end_of_list(struct far_server *v) {
     v->pause = 0;
+    v->why[0] = 0;
     v->hosts = v->counted;
     v->slots = v->counted_slots;
     v->counted = v->counted_slots = 0;
@@ -201,7 +202,8 @@ void tine__far_greet(struct far *f, struct far_server *v) {
     snprintf(id, sizeof id, "tine/%s", f->id);
     const struct gm_text name = {id, strlen(id)};
     const struct gm_text function = {f->line_function, strlen(f->line_function)};
-    v->why[0] = 0;
+    snprintf(v->why, sizeof v->why, "%.100s: it does not answer as a job server does",
+             v->conn.address->name);
     v->counted = v->counted_slots = 0;
     v->asked = tine__now();
     tine__gm_send(&v->conn, GM_SET_CLIENT_ID, 1, &name);

@@ -106,7 +106,7 @@ struct far_server {
     uint64_t asked;                  /* when it was last asked who is there, */
     bool watched;                    /* who serves us will wake when it takes more */
     bool resting;  /* and nobody has wanted to know it since the time to ask again came */
-    char why[160]; /* it cannot be reached */
+    char why[160]; /* it cannot be reached; or was, but has not said yet who is there */
     /* What a host of our set registers there that does not fit us, or ""; and what the server is just saying of that. */
     char other[GM_FUNCTION], others[GM_FUNCTION];
 };

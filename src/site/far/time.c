@@ -101,7 +101,7 @@ static void say_desert(const struct far *f, char *out, size_t size) {
     const char *other = find_other(f);
     bool any = false;
     for (unsigned i = 0; i < f->nservers; i++)
-        any |= gm_is_open(&f->servers[i].conn);
+        any |= gm_is_open(&f->servers[i].conn) && !f->servers[i].why[0];
     int n = 0;
     if (any)
         n = snprintf(out, size,
