@@ -197,7 +197,6 @@ static void ids_given_up(void) {
 
 int main(void) {
     CHECK(tine_prepare() == 0);
-    alarm(150);
     hostile_tasks();
 #ifndef __SANITIZE_THREAD__ /* a race of the program's own, which it would tell */
     beside(changes_environment, 20);

@@ -177,7 +177,6 @@ static void kill_each(void) {
 }
 
 int main(void) {
-    alarm(100);
     CHECK(tine__root_take() == 0);
     kill_each();
     fail_each("worker");

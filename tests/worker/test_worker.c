@@ -715,7 +715,6 @@ int main(int argc, char **argv) {
         {"watch", test_watch},
         {"pool_in_a_task", test_pool_in_a_task},
     };
-    alarm(100);
     program = getpid();
     atexit(program_exit_handler);
     CHECK(tine__root_take() == 0);
