@@ -1,9 +1,11 @@
 /* The C library's pools. */
 #include <errno.h>
+#include <string.h>
 #include "api/api.h"
 #include "api/structs.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/why.h"
 #include "msg/errand.h"
 #include "trace/trace.h"
 
@@ -26,8 +28,11 @@ static void init_lock(struct tine_pool *pool) {
 
 /* NULL: as the environment says. */
 static int open_trace(struct pool_options *o, const char *file) {
-    return tine__trace_open(&o->trace, file ? file : getenv("TINE_TRACE"), o->boot.name,
-                            tine__boot_depth() > 0);
+    const char *name = file ? file : getenv("TINE_TRACE");
+    int err = tine__trace_open(&o->trace, name, o->boot.name, tine__boot_depth() > 0);
+    if (err == TINE_ESYSTEM)
+        tine__why(errno, "the trace '%s': %s", name, strerror(errno));
+    return err;
 }
 
 /* Workers on other machines get it as they get tasks. */
@@ -77,7 +82,20 @@ static int open_core(struct tine_pool *pool, const tine_options *given) {
     return err;
 }
 
+const char *tine_error_detail(void) {
+    return tine__why_said();
+}
+
+/* See to it that tine_error_detail is about this failure. */
+static void explain(int err) {
+    if (err != TINE_ESYSTEM && err != TINE_EARG)
+        tine__why_clear();
+    else if (err == TINE_ESYSTEM && !*tine__why_said())
+        tine__why(errno, "%s", strerror(errno));
+}
+
 int tine_pool_open(tine_pool **out, const tine_options *given) {
+    tine__why_clear();
     if (!out)
         return TINE_EARG;
     *out = NULL;
@@ -86,6 +104,7 @@ int tine_pool_open(tine_pool **out, const tine_options *given) {
         return TINE_ENOMEM;
     int err = open_core(pool, given);
     if (err) {
+        explain(err);
         int saved = errno;
         free(pool->name);
         free(pool);

@@ -23,6 +23,10 @@ void tine__why_clear(void) {
     last.error = 0;
 }
 
+const char *tine__why_said(void) {
+    return last.error ? last.text : "";
+}
+
 const char *tine__why_text(int error) {
     return last.error && last.error == error ? last.text : strerror(error);
 }

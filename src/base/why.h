@@ -10,6 +10,8 @@
 void tine__why(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Forget what was said: at the start of what may fail. */
 void tine__why_clear(void);
+/* What was said since then, of whatever; "": nothing. Good as long as the next one. */
+const char *tine__why_said(void);
 /* What was said of `error` since then, or strerror's text. Good until this thread's next tine__why. */
 const char *tine__why_text(int error);
 

@@ -103,8 +103,19 @@ static void test_options(void) {
     o.backend = "gearman://127.0.0.1/set"; /* with which workers of this machine are not there */
     WRONG(workers, 1);
     WRONG(exit_timeout, 1);
+    CONTAINS(tine_error_detail(), "for workers of this machine");
+    WRONG(backend, "gearman://192.0.2.1/set");
+    CONTAINS(tine_error_detail(), "a key is needed");
+    WRONG(key, "/nowhere/key");
+    CONTAINS(tine_error_detail(), "/nowhere/key: No such file");
 #undef WRONG
     o.backend = NULL;
+    o.trace = "/nowhere/trace";
+    CHECK_EQ(open_with(&o), TINE_ESYSTEM);
+    CONTAINS(tine_error_detail(), "/nowhere/trace': No such file");
+    o.trace = NULL;
+    OK(open_with(&o));
+    CHECK(*tine_error_detail() == '\0'); /* it was about another one */
     /* the struct of a later version: fine as long as what we do not know is not set */
     struct {
         tine_options known;
