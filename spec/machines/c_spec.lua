@@ -1,5 +1,5 @@
--- Programs in C whose workers are on other machines: what runs everywhere, rows of workers, lines behind prefixes, who is to
--- blame.
+-- Programs in C whose workers are on other machines: what runs everywhere, rows of workers, lines behind prefixes,
+-- who is to blame.
 local machines = require "spec.support.machines"
 local markdown = require "spec.support.markdown"
 local shell = require "spec.support.shell"
