@@ -1,6 +1,6 @@
 -- lua5.4 .ci/lint.lua BUILD JOBS: what scripts/lint does.
 --
--- Each tool looks at each file once, with the options of the plain build (and with faults where those are
+-- Each tool looks at each file once, with the options of the plain build (but with faults only where those are
 -- what the file is about). What it said is kept in build/lint under a hash of the preprocessed file, of its
 -- options, and of the tool and its configuration.
 local cjson = require "cjson"
@@ -36,11 +36,10 @@ local function files()
   local chosen, list = {}, {}
   for _, entry in ipairs(cjson.decode(read(build .. "/compile_commands.json"))) do
     local file = entry.file:sub(#here + 2)
-    local plain = not entry.command:find "%-fsanitize" and not entry.command:find "%-DTINE_FAULTS"
-    if plain and not file:find "^build" and not chosen[file] then
+    if not entry.command:find "%-fsanitize" and not file:find "^build" and not chosen[file] then
       chosen[file] = true
       local options = entry.command:gsub("^%S+ccache ", ""):gsub("^%S+ ", ""):gsub(" %-o .*", ""):gsub(" %-Werror", "")
-      if ABOUT_FAULTS[file] then options = options .. " -DTINE_FAULTS" end -- in their own build several are one
+      if not ABOUT_FAULTS[file] then options = options:gsub(" %-DTINE_FAULTS", "") end
       list[#list + 1] = { file = file, options = options .. " -include .ci/noreturn.h -isystem /usr/include/lua5.4" }
     end
   end

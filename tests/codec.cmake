@@ -9,13 +9,13 @@ target_compile_definitions(tine_codec_test PRIVATE _GNU_SOURCE)
 target_compile_options(tine_codec_test PRIVATE ${warnings} ${core_options})
 target_link_libraries(tine_codec_test PRIVATE tine_needs)
 
-# spec/codec in one process, linked with the codec: plain, under AddressSanitizer and
-# UndefinedBehaviorSanitizer, and with allocations that fail.
-tine_c_test(NAME codec/specs NEEDS_LUA VARIANTS address faults TIMEOUT 300 LABELS codec
+# spec/codec in one process, linked with the codec, of which allocations fail: plain, and under AddressSanitizer and
+# UndefinedBehaviorSanitizer.
+tine_c_test(NAME codec/specs NEEDS_LUA VARIANTS address TIMEOUT 300 LABELS codec
   SOURCES tests/codec_host.c tests/codec_module.c)
 
 # More random programs are in spec/codec/random; here some are enough.
-foreach(variant IN ITEMS codec/specs codec/specs.address codec/specs.faults)
+foreach(variant IN ITEMS codec/specs codec/specs.address)
   if(TEST ${variant})
     set_tests_properties(${variant} PROPERTIES ENVIRONMENT "TINE_TRAVELLERS=300;TINE_SANITIZE=${TINE_SANITIZE}")
   endif()

@@ -1,2 +1,2 @@
 # What is sent once: tests/store/.
-tine_c_test(NAME store/store SOURCES tests/store/store.c LABELS store VARIANTS address thread faults)
+tine_c_test(NAME store/store SOURCES tests/store/store.c LABELS store VARIANTS address thread)

@@ -42,7 +42,7 @@ endfunction()
 #
 # A C program whose exit code 0 means passed, linked with the core's objects. It is built and run
 # once as it is, and once more for each variant: "address", "thread" (the whole core compiled with
-# that sanitizer) and "faults" (TINE_FAULTS). Test names: name, name.address, name.thread ...
+# that sanitizer). Test names: name, name.address, name.thread.
 function(tine_c_test)
   cmake_parse_arguments(T "NEEDS_LUA" "NAME;TIMEOUT" "SOURCES;VARIANTS;LABELS" ${ARGN})
   if(NOT T_TIMEOUT)
@@ -82,12 +82,8 @@ function(tine_variant_objects variant objects options)
     set(${options} "${core_options}" PARENT_SCOPE)
     return()
   endif()
-  if(variant STREQUAL "faults")
-    set(flags ${sanitize} -DTINE_FAULTS)
-  else()
-    tine_sanitizer_flags(${variant} flags)
-  endif()
-  list(APPEND flags -O1 -g1 -UNDEBUG) # what finds most for the least of the compiler's time
+  tine_sanitizer_flags(${variant} flags)
+  list(APPEND flags ${with_faults} -O1 -g1 -UNDEBUG) # what finds most for the least of the compiler's time
   if(NOT TARGET tine_objects_${variant})
     tine_core_objects(tine_objects_${variant} ${flags})
     tine_unity(tine_objects_${variant})
@@ -149,7 +145,7 @@ foreach(fragment IN LISTS fragments)
 endforeach()
 
 # Those that take longest begin first, so that none is alone at the end.
-foreach(test IN ITEMS codec/specs.address=60 ipc/kill.faults=60 ipc/ring.address=60 clib_threads.thread=30
+foreach(test IN ITEMS codec/specs.address=60 ipc/kill=20 ipc/ring.address=60 clib_threads.thread=30
         spec/codec/random=30 edges/environments=30 edges/hostile.address=30 spec/edges=25 spec/docs=25
         sim/histories.address=20 spec/luacheck_command=20 spec/install=20 spec/busted_command=20
         spec/contract/shutdown=20 spec/regress=20 ipc/kill.address=20 clib_threads.address=15
@@ -164,7 +160,7 @@ foreach(test IN ITEMS codec/specs.address=60 ipc/kill.faults=60 ipc/ring.address
 endforeach()
 
 # Long variants of what runs in each test anyway; there are none under a sanitizer.
-foreach(test IN ITEMS codec/specs.address ipc/kill.faults ipc/ring.address)
+foreach(test IN ITEMS codec/specs.address ipc/ring.address)
   if(TEST ${test})
     set_property(TEST ${test} APPEND PROPERTY LABELS soak)
   endif()

@@ -1,4 +1,4 @@
-/* Faults on demand, in builds with TINE_FAULTS: system calls that fail, processes that die.
+/* Faults on demand, in builds with TINE_FAULTS (all with assertions are): system calls that fail, processes that die.
 **
 ** A test names what shall go wrong, in the environment or by a call:
 **
@@ -44,7 +44,7 @@
 bool tine__fault_set(const char *spec);
 bool tine__kill_set(const char *spec);
 
-/* How many calls of that name (or "all") this process has made since the counts were reset. */
+/* How many calls of that name (or "all") this process has made since a fault was armed. */
 unsigned long tine__fault_count(const char *name);
 
 /* How many faults have struck in this process since then: a test that runs a body with a fault at

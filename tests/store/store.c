@@ -211,7 +211,7 @@ static bool body(void) {
     struct store_refs refs = {0};
     bool good = true;
     for (int i = 0; i < 100 && good; i++) {
-        char text[16];
+        char text[32];
         snprintf(text, sizeof text, "code %d", i);
         const struct codec_stored *s = put(text, "f", i);
         good = s && s->id && tine__store_hold(&refs, s) == 0;
