@@ -97,7 +97,7 @@ describe("workers", function()
       local pool <close> = tine.pool(1)
       local pid = pool:submit(function() return tine.worker.pid end):result()
       for _, key in ipairs { "SigBlk", "SigIgn", "SigCgt" } do print(processes.status(pid, key)) end
-    ]], { before = "env --ignore-signal=PIPE,HUP,USR1,CHLD --block-signal=USR2,ALRM,TERM" })
+    ]], { before = "env --default-signal=QUIT --ignore-signal=PIPE,HUP,USR1,CHLD --block-signal=USR2,ALRM,TERM" })
     assert.equal("", ended.err)
     local blocked, ignored, caught = ended.out:match "(%x+)\n(%x+)\n(%x+)"
     assert.equal(0, tonumber(blocked, 16))
