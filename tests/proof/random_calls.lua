@@ -84,7 +84,7 @@ local functions = {
   function() spin(0.1) end,
   function() tine.sleep(0.003) end,
   function() return ("x"):rep(20000) end,
-  function() os.exit(3) end,
+  function() if tine.worker then os.exit(3) end end, -- on_worker_exit would end the program
   function() for i = 1, 5 do tine.worker.emit(i, "e") end end,
   function() return tine.worker.progress(1, 2, "t") end,
   function() return tine.worker.pool:submit(math.abs, -3):result() end,
