@@ -164,6 +164,43 @@ describe("what the program gives to a module", function()
     end)
   end)
 
+  -- Those behind what did not go along left a hole in front of them, so that the list ended there: `#` was 0, or a loop over it
+  -- met nil. One in front of others was put in the place of the module's first if the program had data in the list, too.
+  it("leaves no hole in a list where something else does not go along", function()
+    local m = modules:add(finally, [[
+      local M, list = { items = {} }, {}
+      local Own = {}
+      Own.__index = Own
+      function Own:get() return "own" .. self.n end
+      function M.own(n) return setmetatable({ n = n }, Own) end
+      function M.add(o) list[#list + 1] = o end
+      function M.first(o) table.insert(M.items, 1, o) end
+      M.items[1], M.items[2] = M.own(1), M.own(2)
+      local function all(l)
+        local r = {}
+        for i = 1, #l do r[i] = l[i]:get() end
+        return table.concat(r, " ")
+      end
+      function M.all() return all(list), all(M.items) end
+      return M
+    ]])
+    local Item = {}
+    Item.__index = Item
+    function Item:get() return self.n end
+    local function new(n, handle) return setmetatable({ n = n, handle = handle }, Item) end
+    local deep = { { { { { io.stdout, io.tmpfile() } } } } }
+    for _, o in ipairs { m.own(3), new "a", new("b", io.tmpfile()), new "c", new("d", deep), new "e" } do m.add(o) end
+    m.first(new "first")
+    m.items[4] = m.own(4)
+    local pool <close> = tine.pool(1)
+    for _ = 1, 2 do assert.same({ "a c e", "first own1 own2" }, { pool:submit(m.all):result(TIMEOUT) }) end
+    local function add()
+      m.add(new "task")
+      return (m.all())
+    end
+    assert.equal("a c e task", pool:submit(add):result(TIMEOUT))
+  end)
+
   -- While the initializer ran the program's were there, too, and were put back where they had been: the worker had them
   -- twice, or a list with a hole.
   it("is there once when an initializer gives it to the worker's module, too", function()

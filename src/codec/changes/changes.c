@@ -244,7 +244,7 @@ void tine__scan_fields(struct scan *s, int t, int prefix) {
         add_missing_beside(s, own, t, prefix);
     if (s->file)
         tine__scan_aliases(s, own, t, prefix, before);
-    tine__scan_inserted(s, t, prefix, before);
+    tine__scan_placed(s, t, prefix, before);
     s->first = first;
     s->data = data;
     s->weak = weak;

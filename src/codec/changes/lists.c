@@ -1,5 +1,6 @@
-/* Lists of tables into which the program has put some of its own, in front of those that the module's file has put there: the
-** other side's are to come behind them, and not to be replaced by them.
+/* Lists of tables into which the program has put some of its own. The other side need not have all others, of which some may be data
+** that does not go along, nor all of the program's, as some cannot travel. So it is told how many others there are: what stands
+** in front of others goes in front of them, and is not put in their place; what stands behind them leaves no hole.
 */
 #include <lua.h>
 #include "codec/changes/scan.h"
@@ -33,26 +34,22 @@ static bool is_added(lua_State *L, int added, lua_Integer i) {
     return is;
 }
 
-/* The last item of the list at `t` that is not in the set at `added`, if nothing but tables is in the list, else 0. How many
-** there are: *own. */
-static lua_Integer last_own(lua_State *L, int t, int added, lua_Integer *own) {
-    lua_Integer n = (lua_Integer)lua_rawlen(L, t), last = 0;
+/* How many of the first `n` items of the list at `t` are not in the set at `added`? -1: there is something else than tables. */
+static lua_Integer count_others(lua_State *L, int t, lua_Integer n, int added) {
+    lua_Integer others = 0;
     bool tables = true;
-    *own = 0;
     for (lua_Integer i = 1; tables && i <= n; i++) {
         tables = lua_rawgeti(L, t, i) == LUA_TTABLE;
         lua_pop(L, 1);
-        if (is_added(L, added, i))
-            continue;
-        last = i;
-        ++*own;
+        others += !is_added(L, added, i);
     }
-    return tables ? last : 0;
+    return tables ? others : -1;
 }
 
-/* Number `i` of what was found is from now on that `index` of the list at `t`, in front of others if the list has `len` items. */
-static void insert(const struct scan *s, int i, int prefix, int t, lua_Integer index,
-                   lua_Integer len) {
+/* Number `i` of what was found is from now on that `index` of the list at `t`, which has `len` items without it and what follows
+** of the program's. */
+static void place(const struct scan *s, int i, int prefix, int t, lua_Integer index,
+                  lua_Integer len) {
     lua_State *L = s->e->L;
     lua_createtable(L, 3, 0);
     if (prefix)
@@ -69,21 +66,22 @@ static void insert(const struct scan *s, int i, int prefix, int t, lua_Integer i
     lua_rawseti(L, s->list, 2 * (lua_Integer)i + 2);
 }
 
-void tine__scan_inserted(struct scan *s, int t, int prefix, int before) {
+void tine__scan_placed(struct scan *s, int t, int prefix, int before) {
     lua_State *L = s->e->L;
     int added = lua_gettop(L) + 1;
-    lua_Integer index = 0, own;
-    if (s->count == before || lua_rawlen(L, t) > SCAN_ITEMS)
+    lua_Integer index = 0, n = (lua_Integer)lua_rawlen(L, t), len;
+    if (s->count == before || n > SCAN_ITEMS)
         return;
     push_added(s, prefix, before);
-    lua_Integer last = last_own(L, t, added, &own);
-    for (int i = before; i < s->count; i++) { /* in whatever order: the first goes first */
+    len = count_others(L, t, n, added);
+    for (int i = before; len >= 0 && i < s->count;
+         i++) { /* in whatever order: the first goes first */
         lua_Integer found = index_of(s, i, prefix);
-        if (found < 1 || found >= last)
+        if (found < 1 || found > n)
             continue;
         while (!is_added(L, added, ++index))
             ;
-        insert(s, i, prefix, t, index, own++);
+        place(s, i, prefix, t, index, len++);
     }
     lua_settop(L, added - 1);
 }

@@ -89,8 +89,8 @@ void tine__scan_aliases(struct scan *s, int own, int t, int prefix, int before);
 
 /* ---- lists.c ---- */
 
-/* What was found in the list at `t` from item `before` on goes in front of the module's own, if it is there. */
-void tine__scan_inserted(struct scan *s, int t, int prefix, int before);
+/* What was found in the list at `t` from number `before` on goes where it is there, among items that the other side has, too. */
+void tine__scan_placed(struct scan *s, int t, int prefix, int before);
 
 /* Is that a key to which a path leads? */
 static inline bool scan_is_step(lua_State *L, int key) {

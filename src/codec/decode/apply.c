@@ -99,14 +99,24 @@ void tine__await_change(struct reader *r) {
     lua_settop(L, t - 1);
 }
 
-/* Put the value at `value` into the list at `t`, of so many items, in front of the one with the key at `key`, for the call. False:
-** it has more, so this process has put something there itself. */
+/* The list at `t` is shorter than where that item goes: then it goes behind the last. */
+static void close_up(lua_State *L, int t, int key) {
+    lua_Integer end = (lua_Integer)lua_rawlen(L, t) + 1;
+    if (!lua_isinteger(L, key) || lua_tointeger(L, key) <= end)
+        return;
+    lua_pushinteger(L, end);
+    lua_replace(L, key);
+}
+
+/* Put the value at `value` into the list at `t`, of at most so many items, in front of the one with the key at `key`, for the call.
+** False: it has more, so this process has put something there itself. */
 static bool insert(struct reader *r, int t, int key, int value, lua_Integer len) {
     lua_State *L = r->L;
-    lua_Integer at = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
-    if (at < 1 || at > len || (lua_Integer)lua_rawlen(L, t) != len)
+    lua_Integer at = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0,
+                n = (lua_Integer)lua_rawlen(L, t);
+    if (at < 1 || at > len || n > len)
         return false;
-    for (lua_Integer i = len; i >= at; i--) {
+    for (lua_Integer i = n; i >= at; i--) {
         lua_rawgeti(L, t, i);
         lua_rawseti(L, t, i + 1);
     }
@@ -117,7 +127,7 @@ static bool insert(struct reader *r, int t, int key, int value, lua_Integer len)
     return true;
 }
 
-/* Of how many items is the list in front of whose others the path says that the value goes? Negative: it says no such thing. */
+/* Of how many items is the list at the sender's into which the value goes there? Negative: the path says no such thing. */
 static lua_Integer length_before(lua_State *L, int path) {
     lua_Integer len = -1;
     if (lua_istable(L, path)) {
@@ -210,6 +220,8 @@ static void apply(struct reader *r) {
     bool end = !library && lua_isinteger(L, path) && lua_isboolean(L, value);
     if (end)
         end_list(r, t, path);
+    if (len >= 0)
+        close_up(L, t, path);
     lua_pushvalue(L, path);
     lua_rawget(L, t);
     if (!end && !insert(r, t, path, value, len) && !lua_rawequal(L, -1, value) &&
