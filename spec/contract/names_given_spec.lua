@@ -164,6 +164,21 @@ describe("what the program gives to a module", function()
     end)
   end)
 
+  -- It took the place of the module's first when the worker's list was longer.
+  it("is in front of what the module has in a list where the worker has put something into it, too", function()
+    local m = modules:add(finally, source)
+    m.rule(1, "^%d$", function() return "digit" end)
+    local pool <close> = tine.pool(1)
+    local function look() return m.order() end
+    local function add()
+      m.rule(4, "^%s$", function() return "space" end)
+      return m.order()
+    end
+    assert.equal("digit number float hex", pool:submit(look):result(TIMEOUT))
+    assert.equal("digit number float space hex", pool:submit(add):result(TIMEOUT))
+    assert.equal("digit number float space hex", pool:submit(look):result(TIMEOUT))
+  end)
+
   -- Those behind what did not go along left a hole in front of them, so that the list ended there: `#` was 0, or a loop over it
   -- met nil. One in front of others was put in the place of the module's first if the program had data in the list, too.
   it("leaves no hole in a list where something else does not go along", function()

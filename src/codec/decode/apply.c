@@ -108,13 +108,21 @@ static void close_up(lua_State *L, int t, int key) {
     lua_replace(L, key);
 }
 
-/* Put the value at `value` into the list at `t`, of at most so many items, in front of the one with the key at `key`, for the call.
-** False: it has more, so this process has put something there itself. */
+/* Has this process put the same into the list at `t` as the value at `value`, there? */
+static bool is_there(lua_State *L, int t, lua_Integer at, int value) {
+    lua_rawgeti(L, t, at);
+    bool is = tine__is_twin(L, value, lua_gettop(L));
+    lua_pop(L, 1);
+    return is;
+}
+
+/* Put the value at `value` into the list at `t`, of so many items at the sender's, in front of the one with the key at `key`, for
+** the call. False: it goes behind the others, or takes the place of the same. */
 static bool insert(struct reader *r, int t, int key, int value, lua_Integer len) {
     lua_State *L = r->L;
     lua_Integer at = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0,
                 n = (lua_Integer)lua_rawlen(L, t);
-    if (at < 1 || at > len || n > len)
+    if (at < 1 || at > len || (n > len && is_there(L, t, at, value)))
         return false;
     for (lua_Integer i = n; i >= at; i--) {
         lua_rawgeti(L, t, i);

@@ -64,12 +64,12 @@ static bool is_senders(const struct reader *r, int t) {
     return is;
 }
 
-/* Is the key on top a twin of the one at `key`? */
-static bool is_twin(lua_State *L, int key) {
-    int top = lua_gettop(L);
-    if (lua_rawequal(L, top, key) || lua_type(L, top) != lua_type(L, key))
-        return false;
-    return lua_istable(L, key) ? same_class(L, key, top) : same_code(L, key, top);
+bool tine__is_twin(lua_State *L, int a, int b) {
+    bool any = false;
+    if (!lua_istable(L, a) || !lua_istable(L, b))
+        return same_code(L, a, b);
+    bool same = same_functions(L, a, b, &any);
+    return any ? same : same_class(L, a, b);
 }
 
 bool tine__push_twin(const struct reader *r, int t, int key) {
@@ -78,7 +78,7 @@ bool tine__push_twin(const struct reader *r, int t, int key) {
         return false;
     for (lua_pushnil(L); lua_next(L, t);) {
         lua_pop(L, 1);
-        if (is_twin(L, key) && !is_senders(r, t))
+        if (!lua_rawequal(L, -1, key) && tine__is_twin(L, key, lua_gettop(L)) && !is_senders(r, t))
             return true;
     }
     return false;

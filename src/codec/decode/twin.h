@@ -2,12 +2,14 @@
 #ifndef TINE_CODEC_DECODE_TWIN_H
 #define TINE_CODEC_DECODE_TWIN_H
 
+#include <lua.h>
 #include <stdbool.h>
 
 struct reader;
 
-/* Push the key in the table at `t` that is another function of the same code as the one at `key`, or another object of such a
-** class, and was there before the call; false, and nothing: there is none. */
+/* Are the values at `a` and `b` functions of the same code, or tables with such ones, or objects of such a class? */
+bool tine__is_twin(lua_State *L, int a, int b);
+/* Push the key in the table at `t` that is a twin of the one at `key`, and was there before the call; false, and nothing: there is none. */
 bool tine__push_twin(const struct reader *r, int t, int key);
 
 #endif
