@@ -164,6 +164,17 @@ describe("what the program gives to a module", function()
     end)
   end)
 
+  -- Its data went along without it, as that of a table in a registry does: the list had an item without a class.
+  it("is as a whole where it does not go along, too", function()
+    local m = modules:add(finally, source)
+    local File = {}
+    File.__index = File
+    function File:write(x) return self.path .. x end
+    m.add(setmetatable({ path = "p", file = io.tmpfile() }, File))
+    local pool <close> = tine.pool(1)
+    assert.equal("", pool:submit(m.all, "x"):result(TIMEOUT))
+  end)
+
   -- It took the place of the module's first when the worker's list was longer.
   it("is in front of what the module has in a list where the worker has put something into it, too", function()
     local m = modules:add(finally, source)

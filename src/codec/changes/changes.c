@@ -214,6 +214,13 @@ static bool is_seen(struct scan *s, int t) {
     return seen;
 }
 
+/* Has the table at `t` a metatable? Where the other side has none there, its data alone would be something without a class. */
+static bool is_object(lua_State *L, int t) {
+    bool is = lua_getmetatable(L, t);
+    lua_pop(L, is);
+    return is;
+}
+
 void tine__scan_fields(struct scan *s, int t, int prefix) {
     lua_State *L = s->e->L;
     int left = prefix ? SCAN_ITEMS : MODULE_FIELDS, before = s->count;
@@ -221,7 +228,7 @@ void tine__scan_fields(struct scan *s, int t, int prefix) {
     if (is_seen(s, t))
         return;
     bool first = s->first, data = s->data, weak = s->weak;
-    s->data = tine__scan_keeps_data(s, t);
+    s->data = !(prefix && is_object(L, t)) && tine__scan_keeps_data(s, t);
     s->weak = tine__scan_is_weak(L, t);
     lua_Integer known = tine__scan_push_known(s, t), hits = 0;
     int own = lua_gettop(L);
