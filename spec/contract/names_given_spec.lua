@@ -175,6 +175,47 @@ describe("what the program gives to a module", function()
     assert.equal("", pool:submit(m.all, "x"):result(TIMEOUT))
   end)
 
+  -- A copy of it was finalized in the worker after each call, and removed the program's file.
+  it("stays at home with a finalizer", function()
+    local m = modules:add(finally, source)
+    local File = {}
+    File.__index = File
+    function File:write(x) return self.path .. x end
+    function File:__gc() os.remove(self.path) end
+    local function new()
+      local path = os.tmpname()
+      finally(function() os.remove(path) end)
+      return setmetatable({ path = path }, File)
+    end
+    local list, set, variable = new(), new(), new()
+    m.add(list)
+    m.watch(set)
+    m.set(variable)
+    local pool <close> = tine.pool(1)
+    local function look() return m.all "x", m.notify "x", m.write "x" end
+    local function collect() collectgarbage() end
+    assert.same({ "", "", "default x" }, { pool:submit(look):result(TIMEOUT) })
+    pool:submit(collect):result(TIMEOUT)
+    for _, o in ipairs { list, set, variable } do assert(io.open(o.path)):close() end
+  end)
+
+  -- It was taken for the module's own, which functions of the module have in variables.
+  it("is there if a function of the program's that is in the module has it in a variable", function()
+    local m = modules:add(finally, [[
+      local M = { plugins = {}, config = { colour = 1 } }
+      function M.run(name) return M.plugins[name]:run() end
+      return M
+    ]])
+    local Plugin = {}
+    Plugin.__index = Plugin
+    function Plugin:run() return self.n end
+    local plugin = setmetatable({ n = 5 }, Plugin)
+    m.plugins.colour = plugin
+    m.run_colour = function() return plugin:run() end
+    local pool <close> = tine.pool(1)
+    assert.equal(5, pool:submit(m.run, "colour"):result(TIMEOUT))
+  end)
+
   -- It took the place of the module's first when the worker's list was longer.
   it("is in front of what the module has in a list where the worker has put something into it, too", function()
     local m = modules:add(finally, source)

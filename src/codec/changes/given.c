@@ -97,13 +97,14 @@ static bool is_late(const struct scan *s) {
     return !tine__name_find(s->e->c, lua_topointer(s->e->L, -1));
 }
 
-/* Is there in the table on top, or in one in it as far as `depth` says, what cannot travel: a handle, a coroutine? */
+/* Is there in the table on top, or in one in it as far as `depth` says, what cannot travel, a handle, a coroutine, or should not: what
+** is to be finalized once? */
 static bool holds_handle(struct scan *s, int depth) {
     lua_State *L = s->e->L;
     int t = lua_gettop(L), left = SCAN_ITEMS;
-    bool holds = false;
     if (!lua_checkstack(L, 20))
         return true;
+    bool holds = tine__is_finalized(L);
     for (lua_pushnil(L); !holds && --left >= 0 && lua_next(L, t); lua_settop(L, t + 1))
         if (lua_type(L, t + 2) == LUA_TUSERDATA)
             holds = !tine__name_find(s->e->c, lua_touserdata(L, t + 2));
@@ -154,7 +155,8 @@ static void push_captured(struct scan *s) {
         if (p->kind != NAME_FUNCTION || names->list[p->root].file != s->file ||
             !tine__name_walk(e, tine__name_at(e->c, id)))
             continue;
-        if (lua_isfunction(L, -1) && !lua_iscfunction(L, -1))
+        if (lua_isfunction(L, -1) && !lua_iscfunction(L, -1) &&
+            tine__is_from_file(e, s->file, set + 1)) /* and not put there by the program */
             add_captured(s, set);
         lua_settop(L, set);
     }

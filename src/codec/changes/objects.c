@@ -2,6 +2,7 @@
 ** functions tell: those in its metatable, in the table that this has as __index, and so on from there, as far as the first of these
 ** that has any.
 */
+#include <lauxlib.h>
 #include <lua.h>
 #include "codec/changes/objects.h"
 #include "codec/encode/encoder.h"
@@ -15,6 +16,12 @@
 bool tine__is_states(const struct encoder *e) {
     const void *p = lua_topointer(e->L, -1);
     return p == e->c->globals || tine__own_table(e->c, p);
+}
+
+bool tine__is_finalized(lua_State *L) {
+    bool is = luaL_getmetafield(L, -1, "__gc") != LUA_TNIL;
+    lua_pop(L, is);
+    return is;
 }
 
 bool tine__is_given(const struct looker *by, int value) {

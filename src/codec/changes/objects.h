@@ -2,6 +2,7 @@
 #ifndef TINE_CODEC_CHANGES_OBJECTS_H
 #define TINE_CODEC_CHANGES_OBJECTS_H
 
+#include <lua.h>
 #include <stdbool.h>
 
 struct encoder;
@@ -31,6 +32,8 @@ struct makers {
 void tine__makers_add(const struct looker *by, struct makers *m);
 /* Whose is the class of the table on top? */
 struct makers tine__makers_of(const struct looker *by);
+/* Has the table on top a finalizer? It owns something that a copy would close or remove, too. */
+bool tine__is_finalized(lua_State *L);
 /* Is the table on top the state's own, the globals or package.loaded? */
 bool tine__is_states(const struct encoder *e);
 

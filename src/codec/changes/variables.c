@@ -142,6 +142,14 @@ static bool is_class(const struct gathering *g, const struct variable *v) {
     return is && tine__variable_is_other(e, v);
 }
 
+/* Is the table on top, in that variable, one of the program's: an object, or one with functions of the program's in it? */
+static bool is_given_table(const struct gathering *g, const struct variable *v,
+                           const struct looker *by) {
+    if (tine__makers_of(by).program && tine__is_finalized(g->e->L))
+        return false;
+    return tine__holds_given(by, 1, MODULE_FIELDS) || tine__makers_of(by).program || is_class(g, v);
+}
+
 /* Is the value on top, in that variable, one that the program has given it: a function, or a table with such ones? */
 static bool is_given_value(const struct gathering *g, const struct variable *v) {
     lua_State *L = g->e->L;
@@ -153,8 +161,7 @@ static bool is_given_value(const struct gathering *g, const struct variable *v) 
     case LUA_TBOOLEAN:
         return !lua_toboolean(L, value) && is_taken_away(g, v);
     case LUA_TTABLE:
-        return tine__holds_given(&by, 1, MODULE_FIELDS) || tine__makers_of(&by).program ||
-               is_class(g, v);
+        return is_given_table(g, v, &by);
     case LUA_TFUNCTION:
         if (lua_iscfunction(L, value))
             return !is_usual(g->e, v->f, v->root, v->name);
