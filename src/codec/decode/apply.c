@@ -9,6 +9,9 @@
 #include "codec/lua/standard.h"
 #include "codec/state.h"
 
+/* Of each change ST_UNDO has so much: object, key, what was there, and in a list what was put there. */
+#define UNDO 4
+
 static const char metatable_key; /* in place of a key */
 
 /* The object at `t` had the value on top, which is taken, under the key at `key`: that is to be put back. In a list the value
@@ -212,8 +215,8 @@ static void apply_metatable(struct reader *r, int t) {
     lua_settop(L, t - 1);
 }
 
-/* The table, the path and the value are on top, and taken. */
-static void apply(struct reader *r) {
+/* The table, the path and the value are on top, and taken. `keys`: see tine__push_twin. */
+static void apply(struct reader *r, int keys) {
     lua_State *L = r->L;
     int t = lua_gettop(L) - 2, path = t + 1, value = t + 2;
     if (lua_isfunction(L, t))
@@ -234,7 +237,7 @@ static void apply(struct reader *r) {
     lua_rawget(L, t);
     if (!end && !insert(r, t, path, value, len) && !lua_rawequal(L, -1, value) &&
         !is_own(L, library, path)) {
-        if (tine__push_twin(r, t, path)) {
+        if (tine__push_twin(L, t, path, keys)) {
             lua_pushnil(L);
             change(r, t, lua_gettop(L) - 1);
         }
@@ -247,17 +250,21 @@ static void apply(struct reader *r) {
 void tine__apply_changes(struct reader *r) {
     lua_State *L = r->L;
     luaL_checkstack(L, 30, "changes");
+    if (!r->pending)
+        return;
+    lua_newtable(L);
+    int keys = lua_gettop(L), list = keys + 1;
     for (uint32_t n = 0; n < r->pending; n++) {
         lua_rawgeti(L, r->self, ST_PENDING);
-        int list = lua_gettop(L);
         for (int i = 1; i <= 3; i++) {
             lua_rawgeti(L, list, 3 * (lua_Integer)n + i);
             lua_pushnil(L);
             lua_rawseti(L, list, 3 * (lua_Integer)n + i);
         }
-        apply(r);
-        lua_settop(L, list - 1);
+        apply(r, keys);
+        lua_settop(L, keys);
     }
+    lua_pop(L, 1);
     r->pending = 0;
 }
 

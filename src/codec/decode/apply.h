@@ -4,9 +4,6 @@
 
 struct reader;
 
-/* Of each change ST_UNDO has so much: object, key, what was there, and in a list what was put there. */
-#define UNDO 4
-
 /* A table (or the name of one of Lua's libraries), the path and the value of a field are on top, and taken: when all is
 ** read, it is set for this call. */
 void tine__await_change(struct reader *r);

@@ -2,11 +2,8 @@
 ** be there beside the sender's, and both be called.
 */
 #include <lua.h>
-#include "codec/decode/apply.h"
-#include "codec/decode/reader.h"
 #include "codec/decode/twin.h"
 #include "codec/lua/dump.h"
-#include "codec/state.h"
 
 /* Are the values at `a` and `b` Lua functions of one code? */
 static bool same_code(lua_State *L, int a, int b) {
@@ -49,21 +46,6 @@ static bool same_class(lua_State *L, int a, int b) {
     return same && any;
 }
 
-/* Has this call put something under the key on top of the table at `t`? */
-static bool is_senders(const struct reader *r, int t) {
-    lua_State *L = r->L;
-    int key = lua_gettop(L);
-    bool is = false;
-    lua_rawgeti(L, r->self, ST_UNDO);
-    for (lua_Integer n = 0; !is && n < r->c->changed; n++, lua_settop(L, key + 1)) {
-        lua_rawgeti(L, key + 1, UNDO * n + 1);
-        lua_rawgeti(L, key + 1, UNDO * n + 2);
-        is = lua_rawequal(L, -1, key) && lua_rawequal(L, -2, t);
-    }
-    lua_settop(L, key);
-    return is;
-}
-
 bool tine__is_twin(lua_State *L, int a, int b) {
     bool any = false;
     if (!lua_istable(L, a) || !lua_istable(L, b))
@@ -72,14 +54,44 @@ bool tine__is_twin(lua_State *L, int a, int b) {
     return any ? same : same_class(L, a, b);
 }
 
-bool tine__push_twin(const struct reader *r, int t, int key) {
-    lua_State *L = r->L;
+/* Push the list of the tables and functions that were keys of the table at `t` when this was first asked. */
+static void push_keys(lua_State *L, int t, int keys) {
+    lua_pushvalue(L, t);
+    if (lua_rawget(L, keys) != LUA_TNIL)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    lua_Integer n = 0;
+    for (lua_pushnil(L); lua_next(L, t); lua_settop(L, list + 1)) {
+        if (!lua_istable(L, list + 1) && !lua_isfunction(L, list + 1))
+            continue;
+        lua_pushvalue(L, list + 1);
+        lua_rawseti(L, list, ++n);
+    }
+    lua_pushvalue(L, t);
+    lua_pushvalue(L, list);
+    lua_rawset(L, keys);
+}
+
+/* Is there something under the key on top of the table at `t`? */
+static bool is_key(lua_State *L, int t) {
+    lua_pushvalue(L, -1);
+    bool is = lua_rawget(L, t) != LUA_TNIL;
+    lua_pop(L, 1);
+    return is;
+}
+
+bool tine__push_twin(lua_State *L, int t, int key, int keys) {
     if (!(lua_istable(L, key) || lua_isfunction(L, key)) || !lua_checkstack(L, 20))
         return false;
-    for (lua_pushnil(L); lua_next(L, t);) {
-        lua_pop(L, 1);
-        if (!lua_rawequal(L, -1, key) && tine__is_twin(L, key, lua_gettop(L)) && !is_senders(r, t))
+    push_keys(L, t, keys);
+    int list = lua_gettop(L);
+    for (lua_Integer i = 1; lua_rawgeti(L, list, i) != LUA_TNIL; i++, lua_settop(L, list))
+        if (!lua_rawequal(L, -1, key) && is_key(L, t) && tine__is_twin(L, key, list + 1)) {
+            lua_replace(L, list);
             return true;
-    }
+        }
+    lua_settop(L, list - 1);
     return false;
 }
