@@ -74,8 +74,8 @@ void tine__scan_placed(struct scan *s, int t, int prefix, int before) {
         return;
     push_added(s, prefix, before);
     len = count_others(L, t, n, added);
-    for (int i = before; len >= 0 && i < s->count;
-         i++) { /* in whatever order: the first goes first */
+    /* They were found in whatever order: the first goes first. */
+    for (int i = before; len >= 0 && i < s->count; i++) {
         lua_Integer found = index_of(s, i, prefix);
         if (found < 1 || found > n)
             continue;
