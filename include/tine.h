@@ -98,7 +98,7 @@ TINE_API const char *tine_error_text(int code);
 
 /* SINCE 0.2.0. What was refused when tine_prepare or tine_pool_open has just failed in this thread, for a human: the system
 ** call and the limit that it met, the key file that others may read ...; "" when there is no more to say than the code
-** does. Good until this thread's next call of one of these. Never blocks. */
+** does. Good until this thread calls the library again. Never blocks. */
 TINE_API const char *tine_error_detail(void);
 
 /* --- pools --- */

@@ -72,6 +72,11 @@ static inline int future_check(const tine_future *f) {
 /* States of workers that are made from now on have the module (bind/embed.c); tine_prepare does that, too. */
 void tine__api_dress(void);
 
+/* --- pool.c --- */
+
+/* See to it that tine_error_detail is about this failure, of which errno tells with TINE_ESYSTEM. */
+void tine__api_explain(int err);
+
 /* --- refs.c --- */
 
 void tine__api_ref(struct tine_pool *pool);

@@ -86,12 +86,11 @@ const char *tine_error_detail(void) {
     return tine__why_said();
 }
 
-/* See to it that tine_error_detail is about this failure. */
-static void explain(int err) {
+void tine__api_explain(int err) {
     if (err != TINE_ESYSTEM && err != TINE_EARG)
         tine__why_clear();
-    else if (err == TINE_ESYSTEM && !*tine__why_said())
-        tine__why(errno, "%s", strerror(errno));
+    else if (err == TINE_ESYSTEM && tine__why_text(errno) != tine__why_said())
+        tine__why(errno, "%s", strerror(errno)); /* what was said is of one that did no harm */
 }
 
 int tine_pool_open(tine_pool **out, const tine_options *given) {
@@ -104,7 +103,7 @@ int tine_pool_open(tine_pool **out, const tine_options *given) {
         return TINE_ENOMEM;
     int err = open_core(pool, given);
     if (err) {
-        explain(err);
+        tine__api_explain(err);
         int saved = errno;
         free(pool->name);
         free(pool);

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include "api/api.h"
 #include "base/buf.h"
+#include "base/why.h"
 #include "bind/embed.h"
 #include "bind/errors.h"
 #include "bind/preload.h"
@@ -21,8 +22,12 @@ void tine__api_dress(void) {
 }
 
 int tine_prepare(void) {
+    tine__why_clear();
     tine__api_dress();
-    return tine__root_take();
+    int err = tine__root_take();
+    if (err)
+        tine__api_explain(err);
+    return err;
 }
 
 /* --- a codec for what knows no pool of this state --- */
