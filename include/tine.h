@@ -385,15 +385,15 @@ typedef struct tine_task {
     }
 
 /* Submit a task. On success *out (when `out` is not NULL) is a future, to be freed with
-** tine_future_free; on failure NULL. Never waits (with in_process it runs the task). 0; TINE_EARG: not a task (arguments that are not
-** one msgpack array included); TINE_ESHUTDOWN; TINE_EBROKEN; TINE_EAGAIN: max_pending tasks are
-** unfinished; TINE_ENOMEM; TINE_EFORKED. */
+** tine_future_free; on failure NULL. Never waits (with in_process it runs the task). 0; TINE_EARG: not a
+** task (arguments that are not one msgpack array included); TINE_ESHUTDOWN; TINE_EBROKEN; TINE_EAGAIN:
+** max_pending tasks are unfinished; TINE_ENOMEM; TINE_EFORKED. */
 TINE_API int tine_submit(tine_pool *pool, const tine_task *task, tine_future **out);
 
 /* SINCE 0.2.0. Have each worker run this once: those that are there before their next task, later ones after their
-** initializer. The future, whose values are an empty array, is done when those of now have; an error fails it and does no more (one in a
-** later worker is told nobody). It counts neither in tine_stats nor for max_pending, and is kept as long as the
-** pool. Of the task `kind`, `function`, `args`, `label` and `done` count. Never waits. As tine_submit; never
+** initializer. The future, whose values are an empty array, is done when those of now have; an error fails it and does no
+** more (one in a later worker is told nobody). It counts neither in tine_stats nor for max_pending, and is kept as long as
+** the pool. Of the task `kind`, `function`, `args`, `label` and `done` count. Never waits. As tine_submit; never
 ** TINE_EAGAIN. */
 TINE_API int tine_pool_everywhere(tine_pool *pool, const tine_task *task, tine_future **out);
 

@@ -123,7 +123,7 @@ struct channel {
     bool (*untidy)(struct channel *ch);
     void (*tidy)(struct channel *ch);
 
-    /* --- tasks that tasks submit (nest.h) --- */
+    /* --- tasks that tasks submit (task/nest.h) --- */
 
     /* What there is to say of a call that is not in the queue: `bytes` go along with the head. *extra is room for that of
     ** its own. */

@@ -1,7 +1,7 @@
 /* Children: the workers of a fork server, from their fork until their end is told, and what they leave behind.
 **
-** An end is told when the worker was reaped and all that had to go with it have gone (family.h), or will not go in time.
-** What comes to the fork server as a child, and is none of the workers, is an orphan of theirs.
+** An end is told when the worker was reaped and all that had to go with it have gone (process/family.h), or will not go
+** in time. What comes to the fork server as a child, and is none of the workers, is an orphan of theirs.
 ** Here is no socket and no pool: who calls, the fork server alone, tells what there is to tell.
 */
 #ifndef TINE_WORKER_FORK_CHILDREN_H

@@ -1,5 +1,5 @@
 /* State: the lua_State of a worker, and what is in it before any task (this folder: seed.h, threads.h, arg.h), how its
-** memory is kept (memory.h, lasting.h). Of processes with a pool it is made in the root, and inherited.
+** memory is kept (memory.h, lasting.h). Workers that are processes inherit it from the root, where it is made.
 **
 ** Nothing here knows calls, tasks or channels. The processes call it, and the program for states of its own.
 */
@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "worker/boot.h"
 
-/* Registry field of a worker's state: the table that tasks see as tine.worker (task/loop.h); false before there is one. */
+/* Registry field of a worker's state: the table that tasks see as tine.worker (task/worker_table.h); false before there is one. */
 #define TINE_WORKER_FIELD "tine.worker"
 /* Registry field of a program: true when it was told to show warnings (`tine -W`). */
 #define TINE_WARNINGS_FIELD "tine.warnings"

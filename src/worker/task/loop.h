@@ -1,9 +1,9 @@
 /* Loop: a worker's life between its start and its end: take a call, run its tasks, answer.
 **
 ** This folder is that life: what runs before the first task (prelude.h), one call in a Lua state (run.h), and what a task
-** sees, can do and is told meanwhile (worker_table.h, nest.h, emit.h, ask.h), where its output goes (divert.h). It knows a channel and a state, and nothing of how its
-** process came to be, or whether it has one: worker processes (fork/) and the worker in the program (inner/) both run it.
-** The floors above call what a task calls: ask.h, nest.h, task_error.h.
+** sees, can do and is told meanwhile (worker_table.h, nest.h, emit.h, ask.h), where its output goes (divert.h). It knows a
+** channel and a state, and nothing of how its process came to be, or whether it has one: worker processes (fork/) and the
+** worker in the program (inner/) both run it. The floors above call what a task calls: ask.h, nest.h, task_error.h.
 */
 #ifndef TINE_WORKER_TASK_LOOP_H
 #define TINE_WORKER_TASK_LOOP_H

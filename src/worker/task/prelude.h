@@ -1,5 +1,6 @@
 /* Prelude: what runs in a worker's state before its first task: its place, the preload, the host program's hook, the
-** initializer; and after the last one the finalizer. (Of a pool with processes the first two are the fork server's; what depends on no pool is the root's.)
+** initializer; and after the last one the finalizer. (Of a pool with processes the first two are the fork server's; what
+** depends on no pool is the root's.)
 */
 #ifndef TINE_WORKER_TASK_PRELUDE_H
 #define TINE_WORKER_TASK_PRELUDE_H
