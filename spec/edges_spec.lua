@@ -1,5 +1,5 @@
--- The edges of the system: what a worker has of its program (worker/process/inherit.h), descriptors that others close or
--- replace (base/fd.h), ends without the help of /proc (worker/process/family.h).
+-- The edges of the system: what a worker has of its program (worker/process/inherit.h), descriptors that others close
+-- or replace (base/fd.h), ends without the help of /proc (worker/process/family.h).
 -- timeout: 180
 local eventually = require "spec.support.eventually"
 local processes = require "spec.support.processes"

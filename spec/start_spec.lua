@@ -1,4 +1,4 @@
--- How a pool's processes come to be (worker/fork/ahead.h): whichever was forked first, and when, is none the user can tell.
+-- How a pool's processes come to be (worker/fork/ahead.h): whichever was forked first, and when, the user cannot tell.
 local eventually = require "spec.support.eventually"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"

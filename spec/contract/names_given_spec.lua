@@ -231,8 +231,9 @@ describe("what the program gives to a module", function()
     assert.equal("digit number float space hex", pool:submit(look):result(TIMEOUT))
   end)
 
-  -- Those behind what did not go along left a hole in front of them, so that the list ended there: `#` was 0, or a loop over it
-  -- met nil. One in front of others was put in the place of the module's first if the program had data in the list, too.
+  -- Those behind what did not go along left a hole in front of them, so that the list ended there: `#` was 0, or a loop
+  -- over it met nil. One in front of others was put in the place of the module's first if the program had data in the
+  -- list, too.
   it("leaves no hole in a list where something else does not go along", function()
     local m = modules:add(finally, [[
       local M, list = { items = {} }, {}
