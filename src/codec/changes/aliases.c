@@ -32,11 +32,11 @@ static lua_Integer first_added(lua_State *L, int own, int t) {
 ** whose. */
 static void push_twins(const struct scan *s, int t) {
     lua_State *L = s->e->L;
-    lua_pushnil(L);
-    if (s->file->lua)
+    if (s->file->lua) {
+        lua_pushnil(L);
         return;
+    }
     lua_newtable(L);
-    lua_replace(L, -2);
     int set = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, t); lua_settop(L, set + 1)) {
         if (!lua_iscfunction(L, -1))

@@ -145,9 +145,9 @@ static bool is_class(const struct gathering *g, const struct variable *v) {
 /* Is the table on top, in that variable, one of the program's: an object, or one with functions of the program's in it? */
 static bool is_given_table(const struct gathering *g, const struct variable *v,
                            const struct looker *by) {
-    if (tine__makers_of(by).program && tine__is_finalized(g->e->L))
-        return false;
-    return tine__holds_given(by, 1, MODULE_FIELDS) || tine__makers_of(by).program || is_class(g, v);
+    if (tine__makers_of(by).program)
+        return !tine__is_finalized(g->e->L);
+    return tine__holds_given(by, 1, MODULE_FIELDS) || is_class(g, v);
 }
 
 /* Is the value on top, in that variable, one that the program has given it: a function, or a table with such ones? */
