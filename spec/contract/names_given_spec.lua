@@ -164,13 +164,17 @@ describe("what the program gives to a module", function()
     end)
   end)
 
-  -- Its data went along without it, as that of a table in a registry does: the list had an item without a class.
-  it("is as a whole where it does not go along, too", function()
-    local m = modules:add(finally, source)
+  local function file_class()
     local File = {}
     File.__index = File
     function File:write(x) return self.path .. x end
-    m.add(setmetatable({ path = "p", file = io.tmpfile() }, File))
+    return File
+  end
+
+  -- Its data went along without it, as that of a table in a registry does: the list had an item without a class.
+  it("is as a whole where it does not go along, too", function()
+    local m = modules:add(finally, source)
+    m.add(setmetatable({ path = "p", file = io.tmpfile() }, file_class()))
     local pool <close> = tine.pool(1)
     assert.equal("", pool:submit(m.all, "x"):result(TIMEOUT))
   end)
@@ -178,9 +182,7 @@ describe("what the program gives to a module", function()
   -- A copy of it was finalized in the worker after each call, and removed the program's file.
   it("stays at home with a finalizer", function()
     local m = modules:add(finally, source)
-    local File = {}
-    File.__index = File
-    function File:write(x) return self.path .. x end
+    local File = file_class()
     function File:__gc() os.remove(self.path) end
     local function new()
       local path = os.tmpname()
