@@ -85,8 +85,8 @@ void tine__faults_due(lua_State *L, struct core *c) {
     uint64_t number;
     int top = lua_gettop(L);
     luaL_checkstack(L, 20, "faults");
-    tine__core_push_meta(L,
-                         c); /* first: the pool may be joined as soon as its last fault was taken */
+    /* first: the pool may be joined as soon as its last fault was taken */
+    tine__core_push_meta(L, c);
     if (!tine__inbox_next_fault(&c->inbox, &number, NULL, &error)) {
         lua_settop(L, top);
         return;

@@ -91,8 +91,8 @@ static int scan_field(struct scan *s, int own, int prefix) {
     }
 }
 
-/* Is there at `key` a function or an object of the program's, as in a set of these, or with data about it that functions of the module
-** were given for it? What they find out or count themselves (`ids[f] = next_id()`) is each process's own. */
+/* Is there at `key` a function or an object of the program's, as in a set of these, or with data about it that functions of
+** the module were given for it? What they find out or count themselves (`ids[f] = next_id()`) is each process's own. */
 static bool is_about_given(struct scan *s, int key) {
     lua_State *L = s->e->L;
     int type = lua_type(L, key + 1);

@@ -97,8 +97,8 @@ static bool is_late(const struct scan *s) {
     return !tine__name_find(s->e->c, lua_topointer(s->e->L, -1));
 }
 
-/* Is there in the table on top, or in one in it as far as `depth` says, what cannot travel, a handle, a coroutine, or should not: what
-** is to be finalized once? */
+/* Is there in the table on top, or in one in it as far as `depth` says, what cannot travel (a handle, a coroutine), or what
+** should not, for it is to be finalized once? */
 static bool holds_handle(struct scan *s, int depth) {
     lua_State *L = s->e->L;
     int t = lua_gettop(L), left = SCAN_ITEMS;

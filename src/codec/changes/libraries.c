@@ -1,4 +1,6 @@
-/* What the program has changed in Lua's own libraries, as the code of a function uses them. That nothing was is noted (watch.c). */
+/* What the program has changed in Lua's own libraries, as the code of a function uses them. That nothing was is noted
+** (watch.c).
+*/
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>

@@ -24,8 +24,8 @@ bool tine__is_standard_value(lua_State *L, const char *name);
 
 /* Note what was seen of such a use. False: no memory. */
 bool tine__watch_use(lua_State *L, int self, struct watch *w, int list, int at);
-/* Has the program changed nothing of Lua's own that the code names, and are the globals of Lua's own that the code names what they were? Then that is noted in its watch.
-** May raise memory errors. `self` is the state table. */
+/* Has the program changed nothing of Lua's own that the code names, globals and fields of its libraries? Then that is noted in
+** the code's watch. May raise memory errors. `self` is the state table. */
 bool tine__uses_watch(lua_State *L, struct codec *c, int self, struct code *code);
 
 #endif

@@ -1,6 +1,6 @@
-/* Lists of tables into which the program has put some of its own. The other side need not have all others, of which some may be data
-** that does not go along, nor all of the program's, as some cannot travel. So it is told how many others there are: what stands
-** in front of others goes in front of them, and is not put in their place; what stands behind them leaves no hole.
+/* Lists of tables into which the program has put some of its own. The other side need not have all others, of which some may
+** be data that does not go along, nor all of the program's, as some cannot travel. So it is told how many others there are:
+** what stands in front of others goes in front of them, and is not put in their place; what stands behind them leaves no hole.
 */
 #include <lua.h>
 #include "codec/changes/scan.h"

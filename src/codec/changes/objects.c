@@ -1,6 +1,6 @@
-/* What is the program's of what a module holds: functions, tables with such ones, and objects. Whose the class of an object is,
-** functions tell: those in its metatable, in the table that this has as __index, and so on from there, as far as the first of these
-** that has any.
+/* What is the program's of what a module holds: functions, tables with such ones, and objects. Whose the class of an object
+** is, functions tell: those in its metatable, in the table that this has as __index, and so on from there, as far as the first
+** of these that has any.
 */
 #include <lauxlib.h>
 #include <lua.h>

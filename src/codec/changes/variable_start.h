@@ -9,7 +9,8 @@
 struct encoder;
 struct file;
 
-/* A variable: upvalue `upvalue`, called `name`, of the function of hash `function`, which is from the file `f` of the module `root`. */
+/* A variable: upvalue `upvalue`, called `name`, of the function of hash `function`, which is from the file `f` of the module
+** `root`. */
 struct variable {
     const struct file *f;
     const char *root, *name;
@@ -24,8 +25,8 @@ bool tine__variable_starts_with(const struct variable *v, uint64_t what);
 bool tine__variable_is_given(const struct variable *v);
 /* It is met, with the value on top, which may be anything: where the file does not say all, that is kept. */
 void tine__variable_meet(struct encoder *e, const struct variable *v);
-/* Is the value on top something else than it had at first? Where the file does not say what that was, it is what was there when it
-** was met. */
+/* Is the value on top something else than it had at first? Where the file does not say what that was, it is what was there
+** when it was met. */
 bool tine__variable_is_other(struct encoder *e, const struct variable *v);
 
 #endif

@@ -11,7 +11,8 @@
 #include "base/alloc.h"
 #include "worker/boot.h"
 
-/* Registry field of a worker's state: the table that tasks see as tine.worker (task/worker_table.h); false before there is one. */
+/* Registry field of a worker's state: the table that tasks see as tine.worker (task/worker_table.h); false before there is
+** one. */
 #define TINE_WORKER_FIELD "tine.worker"
 /* Registry field of a program: true when it was told to show warnings (`tine -W`). */
 #define TINE_WARNINGS_FIELD "tine.warnings"
