@@ -96,9 +96,10 @@ TINE_API const char *tine_version(void);
 TINE_API const char *tine_error_kind(int code);
 TINE_API const char *tine_error_text(int code);
 
-/* SINCE 0.2.0. What was refused when tine_prepare or tine_pool_open has just failed in this thread, for a human: the system
-** call and the limit that it met, the key file that others may read ...; "" when there is no more to say than the code
-** does. Good until this thread calls the library again. Never blocks. */
+/* SINCE 0.2.0. What was refused when tine_prepare, tine_pool_open, tine_submit or tine_pool_everywhere has just failed in this
+** thread, for a human: the field of the struct and what would be right in it, the system call and the limit that it met, the
+** key file that others may read ...; "" when there is no more to say than the code does. Good until this thread calls the
+** library again. Never blocks. */
 TINE_API const char *tine_error_detail(void);
 
 /* --- pools --- */

@@ -122,12 +122,6 @@ uint64_t tine__api_limit(double seconds);
 /* How the task is to be run where it says so, else *out is NULL; a new one, counted once, over those of `from`. 0 or
 ** TINE_ENOMEM. */
 int tine__api_settings(const tine_task *task, const struct settings *from, struct settings **out);
-/* Are its numbers such that make sense? */
-bool tine__api_check_retry(const tine_retry *r);
-/* Is it one of enum tine_output? */
-static inline bool api_check_output(int output) {
-    return output >= TINE_OUTPUT_DEFAULT && output <= TINE_OUTPUT_PREFIX;
-}
 /* Those of a pool's tasks. 0 or TINE_ENOMEM. */
 int tine__api_defaults(const tine_options *o, struct settings **out);
 

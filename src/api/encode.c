@@ -1,6 +1,7 @@
 #include "api/encode.h"
 
 #include <msgpack.h>
+#include "api/checks.h"
 #include "api/plain.h"
 #include "base/error.h"
 #include "codec/segment.h"
@@ -37,24 +38,29 @@ static int pack_operation(struct buf *out, char op, const char *text, size_t len
     return 0;
 }
 
+static int refuse(const char *why) {
+    tine__refuse("%s", why);
+    return TINE_EARG;
+}
+
 int tine__task_function(const tine_task *task, struct buf *out) {
     const char *text = task->function;
-    if (!text)
-        return TINE_EARG;
-    size_t length = task->function_length ? task->function_length : strlen(text);
-    if (length > LONGEST)
-        return TINE_EARG;
+    size_t length = !text ? 0 : task->function_length ? task->function_length : strlen(text);
+    if (!text || length > LONGEST)
+        return refuse(text ? "function is too long" : "function is NULL");
     switch (task->kind) {
     case TINE_SOURCE:
         return pack_operation(out, SEGMENT_OP_SOURCE, text, length);
     case TINE_NAME:
-        return length > 0 ? pack_operation(out, SEGMENT_OP_TEXT, text, length) : TINE_EARG;
+        return length > 0 ? pack_operation(out, SEGMENT_OP_TEXT, text, length)
+                          : refuse("function is an empty name");
     case TINE_ENCODED:
-        if (segment_length(text, length) != length)
-            return TINE_EARG;
-        return buf_append(out, text, length);
+        return segment_length(text, length) == length
+                   ? buf_append(out, text, length)
+                   : refuse(
+                         "function is not what tine.encode gives, or function_length is not set");
     default:
-        return TINE_EARG;
+        return refuse("kind is none of enum tine_function");
     }
 }
 
@@ -62,7 +68,8 @@ int tine__task_arguments(const void *args, size_t length, struct buf *out) {
     static const char none = '\x90'; /* an empty array */
     size_t start;
     if (args ? length > LONGEST || !tine__is_plain_array(args, length) : length > 0)
-        return TINE_EARG;
+        return refuse(args ? "args is not one msgpack array of plain values, of args_length bytes"
+                           : "args is NULL, and args_length is not 0");
     if (open_segment(out, &start) || buf_append(out, args ? args : &none, args ? length : 1))
         return TINE_ENOMEM;
     close_segment(out, start);

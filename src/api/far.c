@@ -1,9 +1,7 @@
 /* Pools of the C library whose workers are on other machines. */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include "api/api.h"
-#include "base/why.h"
+#include "api/checks.h"
 
 /* Options that are for workers of this machine. */
 static bool is_for_here(const tine_options *o) {
@@ -23,34 +21,30 @@ static uint64_t span(double seconds, uint64_t none) {
     return ns ? ns : none;
 }
 
-/* False: why not. */
-static bool find(const tine_options *o, struct far_options *out, char *why, size_t size) {
+static bool check(const tine_options *o) {
+    if (is_for_here(o))
+        return tine__refuse("an option for workers of this machine is set beside `backend`");
+    if (o->window > FAR_SLOTS)
+        return tine__refuse("window is %u: %u at most", o->window, (unsigned)FAR_SLOTS);
+    return tine__check_time("connect_timeout", o->connect_timeout) &&
+           tine__check_time("lost_after", o->lost_after);
+}
+
+static bool find(const tine_options *o, struct far_options *out) {
+    char why[512];
     const char *other;
-    if (is_for_here(o)) {
-        snprintf(why, size, "an option for workers of this machine is set beside `backend`");
-        return false;
-    }
-    if (!(o->connect_timeout >= 0) || !(o->lost_after >= 0) || o->window > FAR_SLOTS) {
-        snprintf(why, size, "connect_timeout, lost_after or window is out of range");
-        return false;
-    }
-    if (!tine__gm_resolve(o->backend, &out->servers, why, size))
-        return false;
+    if (!tine__gm_resolve(o->backend, &out->servers, why, sizeof why))
+        return tine__refuse("%s", why);
     if (o->key)
-        return tine__seal_read(o->key, &out->keys, why, size);
-    if (tine__gm_are_loopback(&out->servers, &other))
-        return true;
-    snprintf(why, size, "%s is not on this machine, so a key is needed", other);
-    return false;
+        return tine__seal_read(o->key, &out->keys, why, sizeof why) || tine__refuse("%s", why);
+    return tine__gm_are_loopback(&out->servers, &other) ||
+           tine__refuse("%s is not on this machine, so a key is needed", other);
 }
 
 int tine__api_far(const tine_options *o, struct far_options *out) {
-    char why[512];
     memset(out, 0, sizeof *out);
-    if (!find(o, out, why, sizeof why)) {
-        tine__why(EINVAL, "%s", why);
+    if (!check(o) || !find(o, out))
         return TINE_EARG;
-    }
     out->window = o->window;
     out->connect_timeout = span(o->connect_timeout, FAR_CONNECT_TIMEOUT);
     out->lost_after = span(o->lost_after, FAR_LOST_AFTER);

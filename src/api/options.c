@@ -1,6 +1,7 @@
 /* From tine_options to what the pool is told. */
 #include <unistd.h>
 #include "api/api.h"
+#include "api/checks.h"
 #include "api/encode.h"
 #include "api/structs.h"
 #include "base/clock.h"
@@ -12,18 +13,39 @@ bool tine__api_deadline(double timeout, uint64_t *deadline) {
     return timeout == timeout;
 }
 
-static bool check_times(const tine_options *o) {
-    return o->task_timeout >= 0 && o->start_timeout >= 0 && o->idle_timeout >= 0 &&
-           o->max_worker_age >= 0 && o->spin == o->spin && o->exit_timeout == o->exit_timeout &&
-           o->ageing == o->ageing && o->deadline >= 0 && o->cpu >= 0 && o->grace == o->grace &&
-           tine__api_check_retry(&o->retry) && api_check_output(o->output);
+#define CHECK_TIME(field) tine__check_time(#field, o->field)
+#define CHECK_NUMBER(field) tine__check_number(#field, o->field)
+
+static bool check_numbers(const tine_options *o) {
+    return CHECK_TIME(task_timeout) && CHECK_TIME(start_timeout) && CHECK_TIME(idle_timeout) &&
+           CHECK_TIME(max_worker_age) && CHECK_TIME(deadline) && CHECK_TIME(cpu) &&
+           CHECK_NUMBER(spin) && CHECK_NUMBER(exit_timeout) && CHECK_NUMBER(ageing) &&
+           CHECK_NUMBER(grace) && tine__check_retry(&o->retry) && tine__check_output(o->output);
+}
+
+static bool check_workers(const tine_options *o) {
+    if (o->workers > POOL_MAX_WORKERS)
+        return tine__refuse("workers is %u: %u at most", o->workers, POOL_MAX_WORKERS);
+    if (o->workers > 0 && !o->in_process && o->min_workers > o->workers)
+        return tine__refuse("min_workers is %u, and workers is %u", o->min_workers, o->workers);
+    return true;
 }
 
 static bool check_choices(const tine_options *o) {
-    bool too_few = o->workers > 0 && !o->in_process && o->min_workers > o->workers;
-    return !too_few && (o->start_method == TINE_FORK || o->start_method == TINE_SPAWN) &&
-           (o->on_crash == TINE_BREAK || o->on_crash == TINE_REPLACE) &&
-           !(o->prepare && (o->start_method == TINE_SPAWN || o->prepare_symbol));
+    if (o->start_method != TINE_FORK && o->start_method != TINE_SPAWN)
+        return tine__refuse("start_method is %d: TINE_FORK or TINE_SPAWN is wanted",
+                            o->start_method);
+    if (o->on_crash != TINE_BREAK && o->on_crash != TINE_REPLACE)
+        return tine__refuse("on_crash is %d: TINE_BREAK or TINE_REPLACE is wanted", o->on_crash);
+    if (o->prepare && o->start_method == TINE_SPAWN)
+        return tine__refuse("prepare is no address in a program that TINE_SPAWN has executed: "
+                            "prepare_symbol is wanted");
+    if (o->prepare && o->prepare_symbol)
+        return tine__refuse("prepare and prepare_symbol are both set");
+    if (!o->backend && tine__api_means_far(o))
+        return tine__refuse("key, window, connect_timeout, lost_after or unconfirmed is set, which "
+                            "are for pools with a backend");
+    return true;
 }
 
 /* There 0 is a time. */
@@ -86,16 +108,13 @@ int tine__api_options(const tine_options *given, struct pool_options *out, struc
                       struct buf *calls, const char **trace) {
     tine_options options = TINE_OPTIONS_INIT;
     size_t least = STRUCT_UPTO(tine_options, preload); /* 0.1.0 */
-    if (given && !tine__struct_read(&options, sizeof options, given, least))
-        return TINE_EARG;
-    if (!check_times(&options) || !check_choices(&options))
-        return TINE_EARG;
-    if (!options.backend && tine__api_means_far(&options))
+    bool was_read = !given || tine__struct_read(&options, sizeof options, given, least);
+    if (!tine__check_struct(was_read, "TINE_OPTIONS_INIT") || !check_numbers(&options) ||
+        !check_workers(&options) || !check_choices(&options) ||
+        (options.backend && tine__api_far(&options, far)))
         return TINE_EARG;
     translate(&options, out);
     *trace = options.trace;
-    if (out->workers > POOL_MAX_WORKERS || (options.backend && tine__api_far(&options, far)))
-        return TINE_EARG;
     if (options.backend)
         out->far = far;
     out->replace |= options.backend != NULL;

@@ -8,12 +8,6 @@ uint64_t tine__api_limit(double seconds) {
     return span == WAIT_FOREVER ? 0 : span;
 }
 
-/* Is it a number of the kind that is meant, or (negative) the default? */
-bool tine__api_check_retry(const tine_retry *r) {
-    return r->delay == r->delay && r->max_delay == r->max_delay && r->factor == r->factor &&
-           r->jitter <= 1;
-}
-
 static bool is_set(const tine_retry *r) {
     return r->error || r->crashed || r->timeout || r->lost;
 }

@@ -2,10 +2,12 @@
 #include <string.h>
 #include "api/api.h"
 #include "msg/errand.h"
+#include "api/checks.h"
 #include "api/encode.h"
 #include "api/structs.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/why.h"
 #include "msg/extra.h"
 
 #define ROOM 4096 /* bytes of a call that are encoded on the stack */
@@ -13,9 +15,14 @@
 static bool read_task(tine_task *out, const tine_task *given) {
     size_t least = STRUCT_UPTO(tine_task, done_arg); /* 0.1.0 */
     *out = (tine_task)TINE_TASK_INIT;
-    return given && tine__struct_read(out, sizeof *out, given, least) && out->timeout >= 0 &&
-           out->deadline >= 0 && out->cpu >= 0 && out->grace == out->grace &&
-           tine__api_check_retry(&out->retry) && api_check_output(out->output);
+    if (!given)
+        return tine__refuse("the task is NULL");
+    return tine__check_struct(tine__struct_read(out, sizeof *out, given, least),
+                              "TINE_TASK_INIT") &&
+           tine__check_time("timeout", out->timeout) &&
+           tine__check_time("deadline", out->deadline) && tine__check_time("cpu", out->cpu) &&
+           tine__check_number("grace", out->grace) && tine__check_retry(&out->retry) &&
+           tine__check_output(out->output);
 }
 
 static void describe(struct item *item, const struct tine_future *f) {
@@ -113,11 +120,14 @@ static int send_out(tine_pool *pool, struct tine_future *f, const tine_task *tas
 
 static int submit(tine_pool *pool, const tine_task *given, tine_future **out, bool everywhere) {
     tine_task task;
+    tine__why_clear();
     if (out)
         *out = NULL;
     int err = pool_check(pool);
-    if (err || !read_task(&task, given))
-        return err ? err : TINE_EARG;
+    if (err)
+        return err;
+    if (!read_task(&task, given))
+        return TINE_EARG;
     struct tine_future *f = tine__api_future(pool, &task);
     if (!f)
         return TINE_ENOMEM;

@@ -66,6 +66,14 @@ static void test_options(void) {
         tine_options wrong = o; \
         wrong.field = value; \
         CHECK_EQ(open_with(&wrong), TINE_EARG); \
+        CONTAINS(tine_error_detail(), #field); \
+    } while (0)
+#define WRONG_ADDRESS(address, why) \
+    do { \
+        tine_options wrong = o; \
+        wrong.backend = address; \
+        CHECK_EQ(open_with(&wrong), TINE_EARG); \
+        CONTAINS(tine_error_detail(), why); \
     } while (0)
     WRONG(size, 8);
     WRONG(size, 100000);
@@ -98,17 +106,19 @@ static void test_options(void) {
     WRONG(lost_after, 3);
     WRONG(lost_after, NAN);
     WRONG(unconfirmed, true);
-    WRONG(backend, "gearman://127.0.0.1:0/set");
-    WRONG(backend, "gearman://127.0.0.1:65536/set");
+    WRONG_ADDRESS("gearman://127.0.0.1:0/set", "port");
+    WRONG_ADDRESS("gearman://127.0.0.1:65536/set", "port");
     o.backend = "gearman://127.0.0.1/set"; /* with which workers of this machine are not there */
     WRONG(workers, 1);
-    WRONG(exit_timeout, 1);
+    o.exit_timeout = 1;
+    CHECK_EQ(open_with(&o), TINE_EARG);
     CONTAINS(tine_error_detail(), "for workers of this machine");
-    WRONG(backend, "gearman://192.0.2.1/set");
-    CONTAINS(tine_error_detail(), "a key is needed");
+    o.exit_timeout = -1;
+    WRONG_ADDRESS("gearman://192.0.2.1/set", "a key is needed");
     WRONG(key, "/nowhere/key");
     CONTAINS(tine_error_detail(), "/nowhere/key: No such file");
 #undef WRONG
+#undef WRONG_ADDRESS
     o.backend = NULL;
     o.trace = "/nowhere/trace";
     CHECK_EQ(open_with(&o), TINE_ESYSTEM);
@@ -141,20 +151,22 @@ static void test_wrong_tasks(void) {
         const char *function;
         const char *args;
         size_t length;
+        const char *detail;
     } wrong[] = {
-        {TINE_SOURCE, NULL, NULL, 0},
-        {TINE_NAME, "", NULL, 0},
-        {7, "return 1", NULL, 0},
-        {TINE_ENCODED, "rubbish", NULL, 0},
-        {TINE_SOURCE, "return 1", "", 0},
-        {TINE_SOURCE, "return 1", "\x01", 1},         /* no array */
-        {TINE_SOURCE, "return 1", "\x92\x01", 2},     /* ends too early */
-        {TINE_SOURCE, "return 1", "\x91\x01\x01", 3}, /* something follows */
-        {TINE_SOURCE, "return 1", "\xdd\xff\xff\xff\xff\x01", 6},
-        {TINE_SOURCE, "return 1", "\x91\xd4\x05\x02", 4}, /* a function */
-        {TINE_SOURCE, "return 1", "\x91\xc1", 2},
-        {TINE_SOURCE, "return 1", "\x91\xcf\x80\0\0\0\0\0\0\0", 10}, /* no integer of Lua's */
-        {TINE_SOURCE, "return 1", NULL, 2}, /* who made them had no memory */
+        {TINE_SOURCE, NULL, NULL, 0, "function is NULL"},
+        {TINE_NAME, "", NULL, 0, "empty name"},
+        {7, "return 1", NULL, 0, "enum tine_function"},
+        {TINE_ENCODED, "rubbish", NULL, 0, "tine.encode"},
+        {TINE_SOURCE, "return 1", "", 0, "msgpack array"},
+        {TINE_SOURCE, "return 1", "\x01", 1, "msgpack array"},         /* no array */
+        {TINE_SOURCE, "return 1", "\x92\x01", 2, "msgpack array"},     /* ends too early */
+        {TINE_SOURCE, "return 1", "\x91\x01\x01", 3, "msgpack array"}, /* something follows */
+        {TINE_SOURCE, "return 1", "\xdd\xff\xff\xff\xff\x01", 6, "msgpack array"},
+        {TINE_SOURCE, "return 1", "\x91\xd4\x05\x02", 4, "msgpack array"}, /* a function */
+        {TINE_SOURCE, "return 1", "\x91\xc1", 2, "msgpack array"},
+        {TINE_SOURCE, "return 1", "\x91\xcf\x80\0\0\0\0\0\0\0", 10,
+         "msgpack array"},                                  /* no integer of Lua's */
+        {TINE_SOURCE, "return 1", NULL, 2, "args is NULL"}, /* who made them had no memory */
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         tine_task task = TINE_TASK_INIT;
@@ -165,15 +177,21 @@ static void test_wrong_tasks(void) {
         task.args_length = wrong[i].length;
         CHECK_EQ(tine_submit(pool, &task, &future), TINE_EARG);
         CHECK(!future);
+        CONTAINS(tine_error_detail(), wrong[i].detail);
     }
     tine_task task = TINE_TASK_INIT;
     task.function = "return 1";
     task.timeout = -1;
     CHECK_EQ(tine_submit(pool, &task, NULL), TINE_EARG);
+    CONTAINS(tine_error_detail(), "timeout is -1");
     task.timeout = 0;
     task.size = 16;
     CHECK_EQ(tine_submit(pool, &task, NULL), TINE_EARG);
+    CONTAINS(tine_error_detail(), "TINE_TASK_INIT");
+    CHECK_EQ(tine_submit(NULL, &task, NULL), TINE_EARG);
+    CHECK(*tine_error_detail() == '\0'); /* that was about another one */
     CHECK_EQ(tine_submit(pool, NULL, NULL), TINE_EARG);
+    CONTAINS(tine_error_detail(), "NULL");
     tine_stats stats = {.size = sizeof stats};
     OK(tine_pool_stats(pool, &stats));
     CHECK_EQ(stats.submitted, 0);
