@@ -290,7 +290,8 @@ local function map_some()
   end
   local function whats(i) return map_item(i, ending[i]) end
   local count, numbers = 0, {}
-  local view = pool:with { timeout = 0.5, retry = { crashed = 1 }, seed = "mixed" }
+  -- A crash starts a shell, which takes more than half a second on a busy machine.
+  local view = pool:with { timeout = 3, retry = { crashed = 1 }, seed = "mixed" }
   local options = { chunksize = random(20), on_error = "return", ordered = random(2) == 1 }
   for i, value, drawn in view:map(whats, items, options) do
     count = count + 1
