@@ -1,4 +1,4 @@
-/* The arena itself: its file, its seats, who has which. */
+/* The arena: its file, which arenas this process has, and columns. */
 #include "ipc/arena.h"
 
 #include <errno.h>
@@ -13,12 +13,12 @@
 #include "ipc/arena_layout.h"
 
 static OWN pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static OWN struct list arenas = {&arenas, &arenas}; /* the first one is the process's own */
+static OWN struct list arenas = {&arenas, &arenas}; /* the process's own arena comes first */
 static OWN pid_t owner;
 
 /* --- the process --- */
 
-/* What we had is a parent's: its mappings are gone, or were replaced. */
+/* What we have belongs to a parent: its mappings are gone, or were replaced. */
 void tine__arena_forget(void) {
     pthread_mutex_init(&lock, NULL);
     list_init(&arenas);
@@ -36,7 +36,7 @@ void tine__arena_leave(void) {
 }
 
 struct arena *tine__arena_inherit(void) {
-    owner = getpid(); /* who has forked us has no other threads */
+    owner = getpid(); /* the process that forked us has no other threads, so the lock is free */
     return list_empty(&arenas) ? NULL : LIST_ITEM(arenas.next, struct arena, node);
 }
 
@@ -49,9 +49,10 @@ struct arena *tine__arena_find(uint64_t id) {
 
 /* --- the file --- */
 
-#define STEP ((uint64_t)1 << 20) /* by which it becomes longer */
+#define STEP ((uint64_t)1 << 20) /* the file grows in such steps */
 
-/* Another process may make it longer meanwhile: then it cannot be made shorter. */
+/* Make the file at least `size` long. Another process may lengthen it further meanwhile; making it
+** shorter then fails with EPERM. */
 static int lengthen(const struct arena *a, uint64_t size) {
     struct stat st;
     if (sys.fstat(a->fd, &st) == -1)
@@ -198,7 +199,7 @@ int tine__arena_attach(int fd, uint32_t seat) {
             atomic_store(&a->seats[seat].pid, getpid());
         list_push_front(&arenas, &a->node);
     } else if (a) {
-        a->fd = -1; /* it is the caller's still */
+        a->fd = -1; /* still the caller's */
         close_arena(a);
     }
     tine__arena_leave();

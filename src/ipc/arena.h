@@ -1,32 +1,41 @@
-/* Arena: memory that all processes of a program see, and the regions in it.
+/* Arena: memory that all processes of a program share, and the regions in it (buffers, frozen
+** images).
 **
-** One sparse file (a memfd), which the program makes with its first pool or region, and which all fork servers and
-** workers of all its pools inherit, those of workers' own pools too. So a region that one of them makes is there for
-** every other: who is told its handle maps it, and nothing has to be passed, asked for or waited for. Places in the
-** file are never used twice (it has 2^62 bytes of them), and what is not used takes no memory.
+** It is one sparse file (a memfd), made by the program with its first pool or region, and inherited
+** by all fork servers and workers of all its pools, those of workers' own pools included. So a
+** region that one of them makes exists for every other: a process that is told its handle maps it,
+** and nothing has to be passed, asked for or waited for. Offsets in the file are never used twice
+** (there are 2^62), and parts that are not in use take no memory.
 **
-** WHO HOLDS A REGION is written down for each process by itself: it has a *seat*, given by who starts it, and with the
-** seat a column of cells, one for each region. No counter is shared, so none can become wrong by a death:
+** WHO HOLDS A REGION is noted by each process for itself. Each process has a *seat*, given to it by
+** the process that starts it (its parent, below), and with the seat a column of cells, one for each
+** region. No counter is shared, so no death can make one wrong:
 **
-**   field          written by            says
-**   cell.held      the seat's process    this process holds the region
-**   cell.sent      the seat's process    messages (results) that name the region and were sent to who started it
-**   cell.taken     who started it        how many of these it has taken in, and by then holds the region itself
-**   slot.word      all, CAS              enum slot_state, how often somebody began to hold it, generation, owner
+**   field       written by          meaning
+**   cell.held   the seat's process  this process holds the region
+**   cell.sent   the seat's process  number of messages (results) to the parent that name the region
+**   cell.taken  the parent          how many of these the parent has received; it then holds the
+**                                   region itself
+**   slot.word   all, CAS            state (enum slot_state), how often a process began to hold the
+**                                   region, generation, owner
 **
-** A region is held while any cell says so (held, or sent != taken). Who stops holding looks at all cells, and whoever
-** finds none frees the region, by changing its word from LIVE to FREEING. Who begins to hold says so in his cell first
-** and then counts it in the word, which fails when the region is not LIVE with that generation any more; and so does
-** the change to FREEING when a holder has come after the look. So a handle of whatever age gives either the
-** region or an error, never another's memory.
+** A region is held while any cell says so (held, or sent != taken). A process that stops holding a
+** region looks at all cells, and frees the region if no cell says so, by changing its word from
+** LIVE to FREEING. A process that begins to hold a region sets its cell first and then counts
+** itself in the word. That fails when the region is not LIVE with the handle's generation any more;
+** and the change to FREEING fails when a holder has come after the look. So a handle of whatever
+** age gives either the region or an error, never another region's memory.
 **
-** When a process has died, who started it empties its column (tine__seat_vacate), frees what nobody else holds, and
-** does the same to the seats that were given by it. There is no lock between processes, and nothing that is
-** half-done but what vacate finishes: a region in the making or being freed has its owner's seat in its word.
+** When a process has died, its parent empties the column (tine__seat_vacate), frees what nobody
+** else holds, and does the same for the seats that the dead process had given. There is no lock
+** between processes. Whatever a dead process left half-done, vacating finishes: the word of a
+** region that is being made or freed names the owner's seat.
 **
-** A process in which the program is forked has no arena: tine__map gives it empty memory in place of regions.
+** In a forked child of the program there is no arena: it has empty memory in place of regions
+** (tine__map_forks, base/map.h).
 **
-** Any thread. The lock is one for the process and always the last one taken.
+** Any thread may call these functions. They take one lock of the process, which is always the last
+** one taken.
 */
 #ifndef TINE_IPC_ARENA_H
 #define TINE_IPC_ARENA_H
@@ -40,29 +49,32 @@ struct arena;
 
 /* --- the arena and its seats --- */
 
-/* The process's own: made if there is none, or if its descriptor is not ours any more. Counted. NULL: errno. */
+/* The process's own arena, with one more user; made if there is none, or if its descriptor is not
+** ours any more. NULL: errno. */
 struct arena *tine__arena_get(void);
 void tine__arena_put(struct arena *a);
 int tine__arena_fd(const struct arena *a);
 
-/* A seat for a process that is about to be started. 0: there is none left; it can then neither hold nor make regions. */
+/* Give a seat to a process that is about to be started. 0: none is left; the process can then
+** neither hold nor make regions. */
 uint32_t tine__seat_give(struct arena *a);
-/* That process has ended, or never was. 0 is fine. */
+/* The process in that seat has ended, or was never started. 0 is fine. */
 void tine__seat_vacate(struct arena *a, uint32_t seat);
 
-/* In a process of ours: forget what was inherited. */
+/* In a process forked by Tine: forget the inherited arenas. */
 void tine__arena_forget(void);
-/* In a process of ours: this is its arena and its seat (0: it gets one by tine__arena_reseat). Takes over `fd`, unless that
-** fails. 0 or TINE_ESYSTEM. */
+/* In a process forked by Tine: use this arena and this seat (0: it gets one from
+** tine__arena_reseat). Takes over `fd`, unless it fails. 0 or TINE_ESYSTEM. */
 int tine__arena_attach(int fd, uint32_t seat);
-/* In a child of that: regions that were made there are held by this one, too. */
+/* In a child of such a process: take this seat, and hold the regions that were made before the
+** fork. */
 void tine__arena_reseat(uint32_t seat);
 
 /* --- regions --- */
 
 enum region_kind { REGION_BUFFER = 1, REGION_IMAGE };
 
-/* One region as this process has it. Counted. */
+/* A region as this process has it. Counted. */
 struct region {
     struct arena *arena;
     char *base; /* mapped, or NULL */
@@ -71,47 +83,50 @@ struct region {
     uint32_t index, generation;
     uint32_t kind;
     unsigned refs;
-    unsigned forks; /* tine__map_forks when it was mapped */
+    unsigned forks; /* tine__map_forks at the time of mapping */
 };
 
-/* How messages name one. */
+/* The name of a region in messages. */
 struct handle {
     uint64_t arena;
     uint32_t index, generation;
 };
 
-/* A new one, of zeros, mapped for writing. 0, TINE_ENOMEM, TINE_ESYSTEM (errno; ENOSPC: there are too many). */
+/* Make a region of zeros, mapped for writing. 0, TINE_ENOMEM, TINE_ESYSTEM (errno; ENOSPC: there
+** are too many). */
 int tine__region_new(struct region **out, enum region_kind kind, uint64_t size);
-/* Fill an image with all its bytes: from now on it is read only. 0 or TINE_ESYSTEM. */
+/* Fill an image with its bytes, all of them; from now on it is mapped read-only. 0 or
+** TINE_ESYSTEM. */
 int tine__region_seal(struct region *r, const char *bytes);
-/* The one of a handle, mapped: a buffer for writing, an image for reading. 0; TINE_EINVALID: it is not there, or not
-** any more, or of another kind; TINE_ENOMEM, TINE_ESYSTEM. */
+/* Map the region of a handle: a buffer for writing, an image for reading. 0; TINE_EINVALID: there
+** is no such region any more, or it is of another kind; TINE_ENOMEM, TINE_ESYSTEM. */
 int tine__region_open(struct region **out, const struct handle *h, enum region_kind kind);
-/* NULL is fine. */
+/* Drop one reference; NULL is fine. */
 void tine__region_unref(struct region *r);
 struct handle tine__region_handle(const struct region *r);
-/* Is it memory of this process, and no empty copy in a forked child? */
+/* Is it memory of this process, and not the empty copy in a forked child? */
 bool tine__region_is_ours(const struct region *r);
 
 /* --- messages that name regions --- */
 
-/* What one names: held as long as it may be read. All zero: nothing. */
+/* The regions that a message names, held as long as the message may be read. All zero: none. */
 struct carried {
     struct region **list;
     uint32_t n, room;
 };
 
-/* 0 or TINE_ENOMEM. */
+/* Add a region. 0 or TINE_ENOMEM. */
 int tine__carry(struct carried *c, struct region *r);
 int tine__carry_all(struct carried *to, const struct carried *from);
-/* The one of a handle, as tine__region_open says, but not mapped. */
+/* Add the region of a handle, without mapping it; errors as tine__region_open. */
 int tine__carry_named(struct carried *c, const struct handle *h);
 COLD void tine__carried_drop(struct carried *c);
 
-/* In a worker: name `carried` from `at` on in `out`, at most `max` of them, to who started it, for whom they are kept from
-** now on. The number named. */
+/* In a worker: name regions of `c` from index `at` on in `out`, at most `max` of them, for a
+** message to the parent. From now on they are kept for the parent. Returns the number named. */
 uint32_t tine__carried_send(const struct carried *c, uint32_t at, struct handle *out, uint32_t max);
-/* The process in that seat has named one: hold it. Whatever there is no memory for is not held, and then not there. */
+/* The process in that seat has named a region in a message: hold it. If there is no memory for that
+** it is not held, and its handle may then fail. */
 void tine__carried_take(struct carried *c, struct arena *a, uint32_t seat, const struct handle *h);
 
 #endif

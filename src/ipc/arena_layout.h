@@ -1,9 +1,9 @@
-/* What lies in the file of an arena (ipc/arena.h):
+/* The contents of an arena's file (ipc/arena.h), and one process's view of it:
 **
 **     0            struct arena_head
 **     SEATS_AT     ARENA_SEATS seats
 **     SLOTS_AT     ARENA_SLOTS slots
-**     DATA_AT ...  columns (ARENA_SLOTS cells each) and regions, in the order in which they were made
+**     DATA_AT ...  columns (ARENA_SLOTS cells each) and regions, in the order of making
 */
 #ifndef TINE_IPC_ARENA_LAYOUT_H
 #define TINE_IPC_ARENA_LAYOUT_H
@@ -14,33 +14,34 @@
 #include "base/list.h"
 #include "ipc/arena.h"
 
-#define ARENA_SEATS 4096u /* one less is to be had: 0 is none */
+#define ARENA_SEATS 4096u /* seat 0 means none */
 #define ARENA_SLOTS 65536u
 #define ARENA_END ((uint64_t)1 << 62)
 #define ARENA_PAGE 4096u
 
 struct arena_head {
     uint64_t id;
-    _Atomic uint64_t end;      /* what comes next lies here */
-    _Atomic uint32_t slots;    /* that were ever used */
-    _Atomic uint32_t first;    /* none before it is free, perhaps */
-    _Atomic uint32_t top_seat; /* none above was ever given */
+    _Atomic uint64_t end;      /* offset at which the next column or region is placed */
+    _Atomic uint32_t slots;    /* number of slots ever used */
+    _Atomic uint32_t first;    /* a hint: no slot before this one is free */
+    _Atomic uint32_t top_seat; /* no seat above was ever given */
 };
 
 struct seat {
     _Atomic uint32_t given;
-    _Atomic uint32_t by;     /* the seat of who has given it */
-    _Atomic int32_t pid;     /* 0: its process has not said so yet */
-    _Atomic uint32_t orphan; /* who has given it is dead, and it was not when that was seen */
-    _Atomic uint64_t column; /* 0: it has none yet; kept for who sits there next */
+    _Atomic uint32_t by;     /* seat of the parent */
+    _Atomic int32_t pid;     /* 0: the process has not noted it yet */
+    _Atomic uint32_t orphan; /* the parent is dead, and this process was alive then */
+    _Atomic uint64_t column; /* offset; 0: no column yet. Kept for the next process in this seat */
 };
 
-/* Of a slot's word, from below: state 4, owner's seat 12, times that somebody began to hold it 24, generation 24. */
+/* The word of a slot, from the lowest bit: state 4, owner's seat 12, how often a process began to
+** hold the region 24, generation 24. */
 enum slot_state { SLOT_FREE, SLOT_MAKING, SLOT_LIVE, SLOT_FREEING };
 
 struct slot {
     _Atomic uint64_t word;
-    uint64_t offset, size; /* of what is LIVE */
+    uint64_t offset, size; /* while LIVE */
     uint32_t kind;
     uint32_t spare;
 };
@@ -77,55 +78,55 @@ static inline uint32_t slot_generation(uint64_t word) {
     return (uint32_t)(word >> 40);
 }
 
-/* As one process has it. */
+/* One process's view of an arena. */
 struct arena {
-    struct list node; /* of all that this process has */
-    unsigned users;   /* pools, regions, and (a worker's) the process itself */
+    struct list node; /* in the list of this process's arenas */
+    unsigned users;   /* pools, regions, and in a worker the process itself */
     int fd;
     uint32_t seat;
     struct arena_head *head;
     struct seat *seats;
     struct slot *slots;      /* NULL: not mapped yet */
     struct region **regions; /* by slot */
-    uint32_t room;           /* of those */
-    /* By seat, as far as they are mapped; NULL: none is, as in most processes. */
+    uint32_t room;           /* length of `regions` */
+    /* By seat: the columns that are mapped. NULL: none is, as in most processes. */
     struct cell **columns;
 };
 
 /* --- arena.c, with the lock held --- */
 
-/* The lock. In a forked child of the program everything is forgotten first. */
+/* Take the lock. In a forked child of the program everything is forgotten first. */
 void tine__arena_enter(void);
 void tine__arena_leave(void);
-/* In a child of a process of ours: what that had is ours, too. NULL: nothing. */
+/* In a child of a process of Tine: take over the parent's arena. NULL: it had none. */
 struct arena *tine__arena_inherit(void);
-/* Have the slots mapped. 0 or TINE_ESYSTEM. */
+/* Map the slots if they are not mapped yet. 0 or TINE_ESYSTEM. */
 int tine__arena_map_slots(struct arena *a);
-/* Have the slots mapped, and a column of our own. 0 or TINE_ESYSTEM. */
+/* Map the slots and a column of our own. 0 or TINE_ESYSTEM. */
 int tine__arena_use(struct arena *a);
-/* The column of a seat; NULL: it has none, or (*unknown) it cannot be mapped. */
+/* The column of a seat; NULL: there is none, or (*unknown) it cannot be mapped. */
 struct cell *tine__arena_column(struct arena *a, uint32_t seat, bool *unknown);
-/* `size` bytes of the file that nobody else has. 0: errno. */
+/* Reserve `size` bytes of the file. Returns their offset; 0: errno. */
 uint64_t tine__arena_place(struct arena *a, uint64_t size);
-/* They are not wanted: if nothing was placed behind them, their place is had again. */
+/* Give reserved bytes back; possible if nothing was reserved behind them since. */
 void tine__arena_replace(struct arena *a, uint64_t at, uint64_t size);
-/* The arena with that id; NULL: this process has none such. */
+/* The arena with that id; NULL: this process does not have it. */
 struct arena *tine__arena_find(uint64_t id);
 void tine__arena_unuse(struct arena *a);
 
 /* --- slots.c, with the lock held --- */
 
-/* A slot in the making; ARENA_SLOTS: there is none. */
+/* Claim a slot, to make a region in it; ARENA_SLOTS: none is free. */
 uint32_t tine__slot_claim(struct arena *a);
-/* It is complete, and held by us: LIVE. */
+/* The region is complete: hold it, and make the slot LIVE. */
 void tine__slot_publish(struct arena *a, uint32_t index);
-/* It will not be complete. */
+/* The region could not be made: free the slot. */
 void tine__slot_abandon(struct arena *a, uint32_t index);
-/* Hold it. False: it is not there. */
+/* Hold the region in a slot. False: there is none with that generation. */
 bool tine__slot_hold(struct arena *a, uint32_t index, uint32_t generation);
-/* Hold it no more. */
+/* Stop holding it. */
 void tine__slot_drop(struct arena *a, uint32_t index);
-/* Empty the column of a seat, and finish what its process has begun. */
+/* Empty the column of a seat whose process is dead, and finish what that process has begun. */
 void tine__slots_sweep(struct arena *a, uint32_t seat);
 
 #endif

@@ -1,10 +1,11 @@
-/* Bell: how workers wake a sleeper of the submitter: rung only when the sleeper asked for it.
+/* Bell: how workers wake a thread of the submitter that sleeps in poll, and only when it has asked
+** for that.
 **
-** A word in memory shared with the workers and an event (base/fd.h). The sleeper arms the word, looks once more
-** for work, and sleeps in poll; a worker that has published something rings, which costs one load when
-** nobody sleeps and at most one system call for each time the bell was armed.
+** A bell is a word in memory shared with the workers, and an event (base/fd.h). The sleeper arms
+** the word, looks for work once more, and sleeps. A worker that has published something rings: that
+** costs one load when nobody sleeps, and at most one system call each time the bell was armed.
 **
-** Two bells for each pool: of the thread that waits for results, and of the manager.
+** Each pool has two bells: one for the thread that waits for results, one for the manager thread.
 */
 #ifndef TINE_IPC_BELL_H
 #define TINE_IPC_BELL_H
@@ -16,19 +17,20 @@
 
 enum bell_level {
     BELL_OFF,
-    BELL_PRESSURE, /* wake me when you cannot go on without me: ring full, queue low, failures */
-    BELL_RESULT    /* wake me at any result */
+    /* wake me when workers cannot go on without me: ring full, queue low, failures */
+    BELL_PRESSURE,
+    BELL_RESULT /* wake me at any result */
 };
 
 struct bell {
-    _Atomic uint32_t *word; /* shared */
-    int fd;                 /* the event, borrowed; in a worker its ringer */
+    _Atomic uint32_t *word; /* in shared memory */
+    int fd;                 /* the event, borrowed; in a worker its writing end */
 };
 
-/* By the sleeper, before it looks for work for the last time. */
+/* Called by the sleeper before its last look for work. */
 static inline void bell_arm(struct bell *b, enum bell_level level) {
     atomic_store_explicit(b->word, level, memory_order_relaxed);
-    /* the wish is stored before the work is looked for: pairs with the one in tine__bell_ring_both */
+    /* fence: first the wish, then the look for work; pairs with tine__bell_ring_both */
     store_then_look();
 }
 
@@ -37,16 +39,17 @@ static inline void bell_disarm(struct bell *b) {
 }
 
 enum bell_rung {
-    BELL_QUIET, /* nobody has asked: a few instructions */
-    BELL_RUNG,  /* by a system call */
+    BELL_QUIET, /* nobody asked; costs a few instructions */
+    BELL_RUNG,  /* rung, by a system call */
     BELL_LOST   /* a descriptor is not ours any more, and its sleeper will not hear */
 };
 
-/* By a worker, after the work is published: wake those sleepers that asked for events of this level. */
+/* Called by a worker after it has published its work: wake those sleepers that asked for events of
+** this level. */
 enum bell_rung tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level);
-/* The same, but one that hears of it is enough: `a` if it sleeps, else `b`. */
+/* The same, but one sleeper is enough: `a` if it sleeps, else `b`. */
 enum bell_rung tine__bell_ring_either(struct bell *a, struct bell *b, enum bell_level level);
-/* By the sleeper: clear the event. False: it is not ours any more. */
+/* Called by the sleeper: clear the event. False: the descriptor is not ours any more. */
 bool tine__bell_clear(int fd);
 
 #endif

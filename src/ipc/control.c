@@ -50,7 +50,7 @@ int tine__control_send(int fd, const void *data, size_t len, const int *fds, int
     struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
     union ancillary a;
     ssize_t n;
-    assert(len > 0); /* an empty packet would be taken for the end */
+    assert(len > 0); /* an empty packet would look like end of file */
     assert(nfds >= 0 && nfds <= CONTROL_FDS);
     if (!tine__fd_ours(fd))
         return TINE_ESYSTEM;
@@ -62,8 +62,8 @@ int tine__control_send(int fd, const void *data, size_t len, const int *fds, int
     return n == -1 ? send_error() : 0;
 }
 
-/* Take the descriptors that came into fds[], as many as fit; close the rest. The number kept. *lost: one could not be
-** taken. */
+/* Put the received descriptors into fds[], as many as fit, and close the rest. Returns how many;
+** *lost: one could not be taken over. */
 static int collect_fds(struct msghdr *m, int *fds, int room, bool *lost) {
     int kept = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
@@ -102,8 +102,8 @@ ssize_t tine__control_receive(int fd, void *data, size_t size, int *fds, int *nf
         *nfds = 0;
     if (!tine__fd_ours(fd))
         return TINE_ESYSTEM;
-    /* A peer that closed with messages of ours unread leaves a reset, reported once and before what it
-    ** had said itself, which must be heard first. */
+    /* A peer that closed while messages of ours were unread causes a reset. It is reported once,
+    ** and before the peer's own last messages, which must be read first: try again. */
     do
         n = sys.recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     while (n == -1 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
@@ -111,7 +111,8 @@ ssize_t tine__control_receive(int fd, void *data, size_t size, int *fds, int *nf
         room = CONTROL_FDS;
     int kept = n == -1 ? 0 : collect_fds(&m, fds, room, &lost);
     if (n != -1 && (lost || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-        /* Half a message is none: it was longer than agreed, or we have no descriptors left. */
+        /* The message was longer than agreed, or we have no descriptors left: half a message is
+        ** useless. */
         drop_fds(fds, &kept);
         errno = m.msg_flags & MSG_TRUNC ? EMSGSIZE : EMFILE;
         n = -1;

@@ -1,8 +1,9 @@
-/* Links: how many events a task may write (link.h).
+/* How many events a task may write (EVENTS in link.h).
 **
-** `granted` is one word, so that what it says belongs to the task that it names: the lower bits of the task's id, and of
-** the number of the first event that it may not write. One that is meant for an earlier task with the same bits is known
-** by its number; and the submitter grants anew with the first event that it sees.
+** `granted` is one word, so that what it says belongs to the task that it names: it holds the lower
+** bits of the task's id, and of the number of the first event that the task may not write. If an
+** earlier task has the same id bits, the event number shows that the grant is not meant for this
+** one; and the submitter grants anew with the first event that it sees.
 */
 #include <stdatomic.h>
 
@@ -18,7 +19,7 @@ static uint64_t grant_of(uint64_t id, uint64_t upto) {
     return id << NUMBER_BITS | (upto & NUMBER_MASK);
 }
 
-/* Numbers are told by their lower bits. */
+/* Is `upto` beyond `number`? (> 0) Compares the lower bits alone. */
 static int64_t beyond(uint64_t upto, uint64_t number) {
     return (int64_t)((upto - number) << (64 - NUMBER_BITS)) >> (64 - NUMBER_BITS);
 }
@@ -27,7 +28,7 @@ static int64_t beyond(uint64_t upto, uint64_t number) {
 
 void tine__link_grant(struct link *l, uint64_t id, uint64_t upto) {
     if (upto != LINK_NO_EVENTS && (upto & NUMBER_MASK) == LINK_NO_EVENTS)
-        upto--; /* what means something else */
+        upto--; /* that value has a meaning of its own */
     atomic_store_explicit(&l->s->granted, grant_of(id, upto), memory_order_relaxed);
     link_wake_emit(l->s);
 }
@@ -36,7 +37,7 @@ void tine__link_grant(struct link *l, uint64_t id, uint64_t upto) {
 
 enum gate { GATE_OPEN, GATE_SHUT, GATE_VAIN };
 
-/* Is it this task that is granted more, so that its submitter has heard of an event of it? */
+/* Does the grant name this task, so that the submitter has seen an event of it? */
 static bool is_meant(const struct link *l, uint64_t id) {
     uint64_t word = atomic_load_explicit(&l->s->granted, memory_order_relaxed);
     return word >> NUMBER_BITS == (id & (UINT64_MAX >> NUMBER_BITS));
@@ -79,7 +80,7 @@ bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit, void (*
         wait_for_grant(l, id, limit);
         gate = look(l, id, limit);
     }
-    if (gate == GATE_SHUT) /* it was asked to end */
+    if (gate == GATE_SHUT) /* the task was asked to end */
         l->gap = id;
     return gate == GATE_OPEN;
 }

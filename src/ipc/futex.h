@@ -1,10 +1,10 @@
-/* Futexes in memory that processes share (hence never FUTEX_PRIVATE_FLAG), and the fence for
-** looking before one sleeps.
+/* Futexes in memory shared between processes (hence never FUTEX_PRIVATE_FLAG), and the fence that
+** makes sleeping safe.
 **
-** All sleeping in this folder has one form. Who wants to sleep announces it, then looks once more;
-** who has news stores it, then looks whether somebody announced. With `store_then_look` between the
-** two steps of both, at least one of them sees the other: there is no lost wake-up, and no need of
-** time-outs.
+** All sleeping in this folder follows one pattern. The sleeper announces that it will sleep, then
+** looks once more; the side with news stores the news, then looks whether anybody announced. With
+** `store_then_look` between the two steps on both sides, at least one of them sees the other: no
+** wake-up is lost, and no time-outs are needed.
 */
 #ifndef TINE_IPC_FUTEX_H
 #define TINE_IPC_FUTEX_H
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Sleep while *word is `expected`. Returns when woken, at once when it is something else, and also
+/* Sleep while *word is `expected`. Returns when woken, at once when *word differs, and sometimes
 ** for no reason (a signal): the caller looks again. */
 static inline void futex_wait(_Atomic uint32_t *word, uint32_t expected) {
     syscall(SYS_futex, word, FUTEX_WAIT, expected, NULL, NULL, 0);
@@ -28,13 +28,13 @@ static inline void futex_wait_for(_Atomic uint32_t *word, uint32_t expected, uin
     syscall(SYS_futex, word, FUTEX_WAIT, expected, &t, NULL, 0);
 }
 
-/* Wake up to `count` of those who sleep on *word. */
+/* Wake up to `count` sleepers of *word. */
 static inline void futex_wake(_Atomic uint32_t *word, int count) {
     syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
 }
 
-/* No load after it is done before the stores ahead of it are seen by all (the one reordering that
-** x86 does, and that acquire and release permit). */
+/* Full fence: no load after it is done before the stores ahead of it are visible to all. (That is
+** the one reordering that x86 does, and that acquire and release permit.) */
 static inline void store_then_look(void) {
 #pragma GCC diagnostic push
 #ifdef __SANITIZE_THREAD__ /* it does not know fences; no data is handed over by this one */

@@ -16,13 +16,14 @@
 #define PAGED_CLASS ((size_t)16 << 10) /* from here on blocks are whole pages */
 #define GIVE_BACK ((size_t)64 << 10)   /* smaller blocks are not worth a system call */
 
-/* Before each block, in the file: a line of its own, so that payloads start on one. */
+/* The header of a block, in the file. It has a cache line of its own, so that payloads start on
+** one. */
 struct block {
     _Alignas(64) uint32_t class;
     uint32_t magic;
-    struct block *next; /* in its free list */
+    struct block *next; /* in the free list */
     uint64_t offset;    /* of the payload */
-    uint64_t since;     /* large: when it was freed, or given to the reader; ns */
+    uint64_t since;     /* large blocks: when it was freed, or given to the reader; ns */
 };
 #define MAGIC 0x74696e65u
 _Static_assert(sizeof(struct block) == 64, "a header is one cache line");
@@ -32,7 +33,7 @@ struct extent {
     uint64_t offset, size;
 };
 
-/* Free blocks, for each class: WARM ones have their pages, COLD ones gave them back. */
+/* Free blocks of each class: WARM ones still have their pages, COLD ones gave them back. */
 enum { WARM, COLD, TEMPERATURES };
 
 struct free_lists {
@@ -43,17 +44,18 @@ struct free_lists {
 struct heap {
     struct heap_directory *dir;
     int fd;        /* borrowed; -1: retired */
-    bool writable; /* the mapping: always for the writer */
+    bool writable; /* how extents are mapped; always true for the writer */
     unsigned count;
     struct extent extent[HEAP_EXTENTS];
     unsigned last; /* extent of the last look-up */
-    /* the writer's */
+    /* the writer's: */
     uint64_t end;   /* of the last extent */
-    uint64_t file;  /* its size; more than `end` after an extent that could not be mapped */
-    size_t bump;    /* in the last extent: what lies behind it was never used */
+    uint64_t file;  /* size of the file; more than `end` after an extent that could not be mapped */
+    size_t bump;    /* offset in the last extent: what lies behind it was never used */
     size_t warm;    /* bytes in free blocks that have their pages */
-    size_t resting; /* of them in large ones */
-    uint64_t given; /* when a large block was last given away; 0: all are back or too old */
+    size_t resting; /* of these, bytes in large blocks */
+    /* when a large block was last given to the reader; 0: all are back or too old */
+    uint64_t given;
     struct free_lists free[TEMPERATURES];
 };
 
@@ -80,14 +82,14 @@ static size_t round_up(size_t n, size_t to) {
     return (n + to - 1) & ~(to - 1);
 }
 
-/* Is a block of that class worth the system calls that give its pages back? */
+/* Is giving back the pages of such a block worth the system call? */
 static bool is_large(unsigned class) {
     return class_size(class) >= GIVE_BACK;
 }
 
 /* --- free lists --- */
 
-/* Bytes of a block have become warm, or are no longer. */
+/* Count the bytes of a block that becomes warm, or ceases to be. */
 static void count_warm(struct heap *h, unsigned class, bool more) {
     size_t size = class_size(class), large = is_large(class) ? size : 0;
     h->warm = more ? h->warm + size : h->warm - size;
@@ -103,7 +105,7 @@ static void push(struct heap *h, int temperature, struct block *b) {
         count_warm(h, b->class, true);
 }
 
-/* The first class from `class` to `last` of which there is a free block; CLASSES: none. */
+/* The first class in [class, last] that has a free block; CLASSES: none has. */
 static unsigned filled_class(const struct free_lists *f, unsigned class, unsigned last) {
     while (class <= last && class < CLASSES) {
         uint64_t bits = f->filled[class / 64] >> class % 64;
@@ -144,7 +146,7 @@ static bool add_extent(struct heap *h, size_t size) {
         errno = h->fd == -1 ? ESHUTDOWN : ENOMEM;
         return false;
     }
-    if (h->end + size > h->file) { /* never smaller: the seal does not allow it */
+    if (h->end + size > h->file) { /* only ever longer: the file is sealed against shrinking */
         if (tine__fd_resize(h->fd, h->end + size) == -1)
             return false;
         h->file = h->end + size;
@@ -160,8 +162,9 @@ static bool add_extent(struct heap *h, size_t size) {
     return true;
 }
 
-/* Room for a block of `size` at the end. Each extent is as large as all before it, so the directory
-** lasts for any amount; memory is only used where something was written. */
+/* Add an extent with room for a block of `size`. It is as large as all extents before it
+** together, so the directory is long enough for any amount; memory is only used where something
+** was written. */
 static bool make_room(struct heap *h, size_t size) {
     uint64_t start = h->count ? h->extent[0].offset : h->end;
     size_t need = round_up(size, PAGE), want = h->end - start;
@@ -170,7 +173,7 @@ static bool make_room(struct heap *h, size_t size) {
     return (want > need && add_extent(h, want)) || add_extent(h, need);
 }
 
-/* The extent that holds [offset, offset+length), among those mapped. */
+/* The mapped extent that holds [offset, offset+length); NULL: none. */
 static struct extent *extent_of(struct heap *h, uint64_t offset, uint64_t length) {
     for (unsigned i = 0; i < h->count; i++) {
         unsigned n = h->last + i < h->count ? h->last + i : h->last + i - h->count;
@@ -241,8 +244,8 @@ uint32_t tine__heap_forgotten(const struct heap *h) {
     return atomic_load_explicit(&h->dir->forgotten, memory_order_acquire);
 }
 
-/* What readers are done with since we last looked. All are taken at once, so that none can come
-** back between our look and our exchange. */
+/* Free the blocks that readers have released. The whole list is taken at once, so no block can come
+** back between the look and the exchange (no ABA). */
 static void collect_released(struct heap *h) {
     if (!atomic_load_explicit(&h->dir->released, memory_order_relaxed))
         return;
@@ -251,14 +254,14 @@ static void collect_released(struct heap *h) {
     for (; offset; offset = next) {
         struct block *b = block_at(h, offset);
         assert(b);
-        if (!b) /* cannot be; but better to lose memory than to write where no block is */
+        if (!b) /* cannot be; but losing memory is better than writing where no block is */
             return;
         next = *(uint64_t *)(b + 1);
         tine__heap_free(h, offset);
     }
 }
 
-/* A block from memory that was never used. */
+/* Make a block of memory that was never used. */
 static struct block *carve(struct heap *h, unsigned class) {
     size_t size = class_size(class);
     size_t align = size >= PAGED_CLASS ? PAGE : sizeof(struct block);
@@ -277,8 +280,8 @@ static struct block *carve(struct heap *h, unsigned class) {
     return b;
 }
 
-/* A block of `class`, or a free one of up to class `last` whose pages are there. New pages cost ten
-** times the copying that they are for; asking for them in one go (MADV_POPULATE_WRITE, fallocate)
+/* Get a block of `class`, or a free one up to class `last` whose pages exist. Fresh pages cost ten
+** times as much as copying their bytes; asking for them in one go (MADV_POPULATE_WRITE, fallocate)
 ** saves a tenth of that, which is not worth pages that may never be used. */
 static struct block *obtain(struct heap *h, unsigned class, unsigned last) {
     struct block *b = pop(h, WARM, class, last);
@@ -307,7 +310,7 @@ void *tine__heap_alloc(struct heap *h, size_t size, uint64_t *offset) {
     return b + 1;
 }
 
-/* The block that was carved last grows where it is, as long as its extent has room. */
+/* Extend the block in place, if it was carved last and its extent has room. */
 static bool extend(struct heap *h, struct block *b, unsigned class) {
     struct extent *e = &h->extent[h->count - 1];
     size_t size = class_size(b->class), at = b->offset - sizeof *b - e->offset;
@@ -327,8 +330,8 @@ void *tine__heap_grow(struct heap *h, uint64_t *offset, size_t used, size_t size
     if (class <= b->class)
         return b + 1;
     collect_released(h);
-    /* What grows has a size that nobody knows yet, so any block that is there is welcome, however
-    ** large: the rest of the way costs no copies and no pages. */
+    /* Nobody knows yet how large the block will become, so any warm block is welcome, however
+    ** large: it saves further copies and pages. */
     struct block *larger = pop(h, WARM, class, CLASSES - 1);
     if (!larger && extend(h, b, class))
         return b + 1;
@@ -346,7 +349,8 @@ size_t tine__heap_capacity(struct heap *h, uint64_t offset) {
     return class_size(b->class) - sizeof *b;
 }
 
-/* Give the whole pages of a free block of that size back to the system, its header's apart. */
+/* Give the whole pages of a free block of `size` bytes back to the system, except the page of its
+** header. */
 static bool give_back(struct block *b, size_t size) {
     uintptr_t start = round_up((uintptr_t)(b + 1), PAGE);
     uintptr_t end = ((uintptr_t)b + size) & ~(uintptr_t)(PAGE - 1);
@@ -374,7 +378,7 @@ void tine__heap_give(struct heap *h, uint64_t offset) {
         h->given = b->since = tine__now();
 }
 
-/* The blocks of one class that were freed before `then`. The list has the newest first. */
+/* Make the blocks of a class cold that were freed before `then`. The list has the newest first. */
 static void cool(struct heap *h, unsigned class, uint64_t then) {
     struct block **at = &h->free[WARM].list[class], *b, *next;
     while (*at && (*at)->since > then)
@@ -396,7 +400,7 @@ uint64_t tine__heap_tidy(struct heap *h, uint64_t now) {
         if (is_large(class))
             cool(h, class, then);
     if (h->given <= then)
-        h->given = 0; /* what is still out there is emptied by the reader */
+        h->given = 0; /* the reader empties the blocks that it still holds */
     return tine__heap_untidy(h) ? now + HEAP_REST : 0;
 }
 
@@ -406,8 +410,8 @@ bool tine__heap_untidy(const struct heap *h) {
 
 /* --- the reader's side --- */
 
-/* Map the extents that came since. What the directory says is believed only as far as the file
-** goes: it can grow, but is sealed against shrinking, so what fits now fits for ever. */
+/* Map the extents that were added. The directory is believed only as far as the file reaches: the
+** file can grow, but is sealed against shrinking, so what fits now fits for ever. */
 static int map_new_extents(struct heap *h) {
     uint32_t count = atomic_load_explicit(&h->dir->count, memory_order_acquire);
     struct stat st;
@@ -418,7 +422,8 @@ static int map_new_extents(struct heap *h) {
     if (sys.fstat(h->fd, &st) == -1)
         return TINE_ESYSTEM;
     while (h->count < count) {
-        /* volatile: read once, a peer may change them between check and use */
+        /* volatile, so that they are read once: a hostile writer may change them between check and
+        ** use */
         uint64_t offset = *(volatile uint64_t *)&h->dir->extent[h->count].offset;
         uint64_t size = *(volatile uint64_t *)&h->dir->extent[h->count].size;
         uint64_t file = (uint64_t)st.st_size;
@@ -438,8 +443,9 @@ const void *tine__heap_at(struct heap *h, uint64_t offset, uint64_t length, int 
     return e ? e->base + (offset - e->offset) : NULL;
 }
 
-/* The reader is done with the block at `offset`, which it has had for long: its writer may not look at it
-** for longer still. What the writer says of the block can be anything: it loses pages of its own. */
+/* Give back the pages of the block at `offset` if the reader has held it for long: its writer may
+** sleep for longer still. What the header says may be anything; a lying writer loses pages of its
+** own. */
 static void empty_old(struct extent *e, uint64_t offset) {
     if (offset - e->offset < sizeof(struct block))
         return;
@@ -457,14 +463,14 @@ void tine__heap_release(struct heap *h, uint64_t offset) {
     struct extent *e = extent_of(h, offset, sizeof(uint64_t));
     uint64_t old = atomic_load_explicit(&h->dir->released, memory_order_relaxed);
     assert(h->writable);
-    if (!e || offset % sizeof(struct block)) /* was never given by tine__heap_at */
+    if (!e || offset % sizeof(struct block)) /* not an offset that tine__heap_at has accepted */
         return;
     int err = errno;
     empty_old(e, offset);
     errno = err;
     uint64_t *link = (uint64_t *)(e->base + (offset - e->offset));
-    /* release: the link, and our reading of the block before it. A sane writer changes the word
-    ** once, to 0; one that changes it for ever does not keep us here. */
+    /* release: the link, and before it our reading of the block. A sane writer changes the word
+    ** once, to 0; a writer that keeps changing it must not hold us here. */
     for (int tries = 0; tries < 100; tries++) {
         *link = old;
         if (atomic_compare_exchange_weak_explicit(&h->dir->released, &old, offset,

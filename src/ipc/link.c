@@ -39,12 +39,12 @@ int tine__link_create(struct link *l) {
     return err;
 }
 
-/* Of one level. */
+/* The running word of one level, and when that task started. */
 static uint64_t look(const struct link *l, unsigned level, uint64_t *started) {
     _Atomic uint64_t *running = &level_of(l, level)->running;
     uint64_t word, again = atomic_load_explicit(running, memory_order_acquire);
-    /* A worker notes the start before it says what it runs: when the word is the same before and
-    ** after, the time belongs to it. Not for ever, if it changes all the time. */
+    /* A worker notes the start before the word: if the word is the same before and after, the time
+    ** belongs to it. Give up at last if the word keeps changing. */
     for (int tries = 0; tries < 100; tries++) {
         word = again;
         *started = atomic_load_explicit(&level_of(l, level)->started, memory_order_acquire);
@@ -96,7 +96,7 @@ uint64_t tine__link_spent(const struct link *l) {
     return atomic_load_explicit(&l->s->spent, memory_order_relaxed);
 }
 
-#define TRIES 1000 /* it is written faster than it is read: then what was read before will do */
+#define TRIES 1000 /* the worker writes faster than we can read: give up */
 
 bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out) {
     for (int i = 0; i < TRIES; i++) {
@@ -111,7 +111,7 @@ bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out
 
 void tine__link_inquire(struct link *l, bool want) {
     uint32_t told = atomic_load_explicit(&l->s->place_of, memory_order_relaxed);
-    /* another number than the last answer's, or the same: nothing is open */
+    /* any number but that of the last answer is an open question */
     atomic_store_explicit(&l->s->wanted, want ? told + 1 : told, memory_order_release);
 }
 
@@ -127,12 +127,13 @@ bool tine__link_inquired(const struct link *l, uint64_t id, char *out, size_t si
     return true;
 }
 
-/* The word decides alone, all that hangs on it is in the ring: relaxed. */
+/* relaxed: the word alone decides; everything else goes through the ring */
 static bool swap(_Atomic uint64_t *running, uint64_t *word, uint64_t to, memory_order order) {
     return atomic_compare_exchange_weak_explicit(running, word, to, order, memory_order_relaxed);
 }
 
-/* The word of the first task in [first, first + count) on any level, and what is in it; NULL: of none. */
+/* The word of the first task in [first, first + count) on any level, and its value; NULL: none of
+** them runs. */
 static _Atomic uint64_t *find_word(struct link *l, uint64_t first, uint64_t count, uint64_t *word) {
     for (unsigned level = 0; level < LINK_LEVELS; level++) {
         _Atomic uint64_t *running = &level_of(l, level)->running;
@@ -209,7 +210,7 @@ void tine__link_note_spent(struct link *l) {
                           memory_order_relaxed);
 }
 
-/* Of the task that runs. */
+/* The word of the running task. */
 static _Atomic uint64_t *word_here(const struct link *l) {
     return &level_of(l, l->level)->running;
 }
@@ -233,7 +234,7 @@ int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now) {
     l->first_event = l->events;
     l->gap = 0;
     if (first) {
-        assert(state_in(word) == RUN_IDLE); /* which the submitter leaves alone */
+        assert(state_in(word) == RUN_IDLE); /* the submitter does not touch an IDLE word */
         /* release: the start */
         atomic_store_explicit(word_here(l), word_of(id, RUN_RUNNING), memory_order_release);
         KILL_POINT("begun");

@@ -1,50 +1,58 @@
-/* Link: what one worker shares with the submitter: which task it runs, its result ring, and its heap of
-** large results. One file for each worker, mapped by that worker and the submitter alone, so a worker
-** that scribbles over it breaks itself and nobody else.
+/* Link: what one worker shares with the submitter: which task it runs, the ring of its results, and
+** its heap of large results. Each worker has a file of its own, mapped by that worker and the
+** submitter alone, so a worker that scribbles over the memory breaks itself and nobody else.
 **
-**   field     written by      read by     rule
-**   running   both, CAS       both        see below; one for each task on top of another
-**   started   worker          submitter   before `running` says RUNNING
-**   spent     worker          submitter   the same; processor time of the worker (ns)
-**   head      worker          submitter   release, after the record's bytes; the ring's origin goes with it
-**   tail      submitter       worker      release, after the record was copied or taken over; not
-**                                         for each record, but when the ring is drained or a
-**                                         quarter of it was read
-**   progress  worker          submitter   `turn`, which is odd while it is written, before and after
-**   wanted    submitter       worker      the number of the last inquiry
-**   place     worker          submitter   what it says to that; `place_of` is its number, then, with release
-**   full      both            both        1: the worker sleeps (futex) until the ring has room
-**   mail      both            both        letters to the worker (msg/nested.h), the last one first: they lie in the call
-**                                         heap, each names the one before; the worker takes them all
-**   granted   submitter       worker      how many events its task may write (below)
-**   emits     both            both        1: the worker sleeps (futex) until that is more
-**   directory worker          submitter   ipc/heap.h
+**   field      written by read by    rule
+**   running    both, CAS  both       see below; one word for each level
+**   started    worker     submitter  before `running` says RUNNING
+**   spent      worker     submitter  likewise; processor time of the worker (ns)
+**   head       worker     submitter  release, after the record's bytes; includes the ring's origin
+**   tail       submitter  worker     release, after the records were copied or taken over; stored
+**                                    when the ring is drained or a quarter of it was read
+**   progress   worker     submitter  sequence lock: `turn` is odd while `progress` is written
+**   wanted     submitter  worker     number of the last inquiry into where the task stands
+**   place      worker     submitter  the answer; its number `place_of` is stored after it, release
+**   full       both       both       1: the worker sleeps (futex) until the ring has room
+**   mail       both       both       last of a list of letters to the worker (msg/nested.h), which
+**                                    lie in the call heap; each names the one before, and the
+**                                    worker takes all at once
+**   granted    submitter  worker     how many events the task may write (see EVENTS)
+**   emits      both       both       1: the worker sleeps (futex) until it may write an event
+**   directory  worker     submitter  ipc/heap.h
 **
-** `running` decides races between the end of a task and its end by force. It is one word: task id (56
-** bits) and a state:
+** `running` decides races between the end of a task and its end by force. It is one word: task id
+** (56 bits) and state:
 **
 **     IDLE -> RUNNING(id) -> FINISHED(id) -> RUNNING(id+1, next of the chunk) ... -> IDLE
 **                \--submitter--> KILLED(id)
 **
-** The worker goes from RUNNING to FINISHED by compare-and-swap *before* it writes the last part of its
-** result; the submitter goes from RUNNING to KILLED by compare-and-swap before it has the worker
-** killed. Whoever wins decides the one ending: a worker that finds KILLED writes nothing and takes
-** nothing any more; a submitter that finds FINISHED does not kill. A flag STOP, set by the submitter
-** on any word of a chunk, keeps the worker from starting the chunk's next task. A flag ASKED, set by the submitter on
-** RUNNING(id), asks that task to end by itself (worker/task/ask.h). It goes with the task: the worker takes it off together
-** with RUNNING, by the compare-and-swap that makes it FINISHED, and so knows for certain whether it was asked in time.
+** The worker goes from RUNNING to FINISHED by compare-and-swap *before* it writes the last part of
+** its result; the submitter goes from RUNNING to KILLED by compare-and-swap before it has the
+** worker killed. Whoever wins decides how the task ends: a worker that finds KILLED writes nothing
+** and takes nothing any more; a submitter that finds FINISHED does not kill. Two flags go with the
+** word. STOP, set by the submitter on any word of a chunk, keeps the worker from starting the next
+** task of the chunk. ASKED, set by the submitter on RUNNING(id), asks that task to end by itself
+** (worker/task/ask.h). The compare-and-swap that makes the task FINISHED also removes ASKED, so the
+** worker knows for certain whether the request came in time.
 **
-** A task that waits for one that it has submitted may have that run on top of it, by this worker. Each has a level with
-** words of its own, the lowest first; levels above those that are in use are IDLE. The worker alone goes up and down.
-** EVENTS are counted from the first one that the worker has ever written, by both sides. Each task may write so many of
-** its own (the limit, which both know), unless `granted` names it: then all before the event with the number that is
-** told there, which the submitter changes as they are read; or none at all, when nobody wants them.
+** LEVELS. While a task waits for tasks that it has submitted, its worker may run one of them on top
+** of it. Each task on this stack has a level, with a `running` word of its own; the lowest level
+** comes first, and those above the ones in use are IDLE. Only the worker goes up and down.
 **
-** The ring holds records of 32-byte multiples, each in one piece; a record that does not fit before
-** the end is preceded by a SKIP record, and both become visible together. When all that was written has been read, the
-** worker may begin again at the first byte: it moves the origin, which is a part of the word that tells of the next
-** record. So what is unread has one origin, and a worker that is killed leaves either the old one or the new. What comes out of it is
-** foreign input: the reader checks lengths and kinds and calls a wrong one TINE_EINVALID.
+** EVENTS. Both sides number events from the first one that the worker has ever written. Each task
+** may write a number of events that both sides know (the limit). Once `granted` names the task, it
+** may write the events before the number stored there instead, which the submitter raises as it
+** reads events; or none at all, when nobody wants them.
+**
+** THE RING holds records, each in one piece and a multiple of 16 bytes long. A record that does not
+** fit before the end of the ring is preceded by a SKIP record, and both become visible together.
+** When all that was written has been read, the worker may begin again at the first byte: it moves
+** the origin, which is stored in the same word as the head. So all unread records have one origin,
+** and a worker that is killed leaves either the old origin or the new one. What comes out of the
+** ring is foreign input: the reader checks lengths and kinds, and rejects wrong ones with
+** TINE_EINVALID.
+**
+** The submitter's functions are called under the pool's lock; a worker's by its one thread.
 */
 #ifndef TINE_IPC_LINK_H
 #define TINE_IPC_LINK_H
@@ -55,32 +63,32 @@
 #include "ipc/shm.h"
 #include "msg/progress.h"
 
-#define LINK_LEVELS 1002u       /* tasks on top of each other */
+#define LINK_LEVELS 1002u       /* levels, so tasks on top of each other */
 #define LINK_RING (128u << 10)  /* bytes, power of two */
 #define LINK_INLINE (16u << 10) /* a longer result goes to the heap */
 
 enum record_kind {
-    RECORD_SKIP, /* fills the end of the ring */
-    RECORD_READY, /* the worker has reached its task loop; `id` is its pid, and the time goes along */
-    RECORD_VALUES,  /* a result segment: the values */
-    RECORD_ERROR,   /* a result segment: the error value and the traceback */
-    RECORD_REFUSED, /* text: the result (or the call) cannot travel: serialization */
-    RECORD_STOPPED, /* a chunk was stopped: tasks from `id` on never ran */
-    RECORD_FAILED,  /* the initializer failed: a result segment as RECORD_ERROR, then it leaves */
-    RECORD_LEAVING, /* this worker has run its last task and ends in good order; `id` says why (enum parting) */
-    RECORD_IDLE,     /* it has had nothing to do for idle_timeout */
-    RECORD_PROGRESS, /* the last that the task has said, before its result: struct progress */
-    RECORD_MEMORY,   /* the task had not enough: struct report_memory (msg/report.h) */
-    RECORD_ENDED, /* the task was asked to end, and has: text, the traceback of the place where it was */
-    RECORD_SUBMIT, /* a task has submitted one: struct nested_call and what follows it (msg/nested.h) */
-    RECORD_AWAIT,  /* a task waits for some of those: their numbers; none: it does so no more */
-    RECORD_CANCEL, /* a task wants one of those not to begin: its number */
-    RECORD_RAN,    /* it has run errand `id`: nothing, or a result segment as RECORD_ERROR */
-    RECORD_FAULT, /* errand `id` of the pool elsewhere that call `ref` came from has failed: the same */
-    RECORD_EVENT,   /* what the task has emitted: a result segment */
-    RECORD_CARRIED, /* before a result: regions that it names, as struct handle each (ipc/arena.h) */
-    RECORD_SPOILT,  /* a task has closed or replaced the worker's descriptors: it ends now */
-    RECORD_UNFIT, /* the worker cannot have what it needs to be one, and ends now; `id` is an errno */
+    RECORD_SKIP,     /* fills the end of the ring */
+    RECORD_READY,    /* the worker has reached its task loop; `id` is its pid; timed */
+    RECORD_VALUES,   /* a result segment: the values */
+    RECORD_ERROR,    /* a result segment: the error value and the traceback */
+    RECORD_REFUSED,  /* text: the result (or the call) cannot be serialized */
+    RECORD_STOPPED,  /* a chunk was stopped: tasks from `id` on never ran */
+    RECORD_FAILED,   /* the initializer failed: as RECORD_ERROR; then the worker leaves */
+    RECORD_LEAVING,  /* the worker ends in good order; `id` says why (enum parting) */
+    RECORD_IDLE,     /* the worker has had nothing to do for idle_timeout */
+    RECORD_PROGRESS, /* struct progress: the task's last word on it, before its result */
+    RECORD_MEMORY,   /* struct report_memory (msg/report.h): the task hit its limit */
+    RECORD_ENDED,    /* text: the task has ended as asked; traceback of where it was */
+    RECORD_SUBMIT,   /* a task has submitted one: struct nested_call ... (msg/nested.h) */
+    RECORD_AWAIT,    /* a task waits for tasks it submitted: their numbers; none: not any more */
+    RECORD_CANCEL,   /* a task wants one it submitted not to begin: its number */
+    RECORD_RAN,      /* errand `id` has run: empty, or a result segment as RECORD_ERROR */
+    RECORD_FAULT,    /* errand `id` of the remote pool of call `ref` has failed: as RECORD_RAN */
+    RECORD_EVENT,    /* a task has emitted an event: a result segment */
+    RECORD_CARRIED,  /* before a result: the regions it names, as struct handle (ipc/arena.h) */
+    RECORD_SPOILT,   /* a task has closed or replaced the worker's descriptors; it ends now */
+    RECORD_UNFIT,    /* the worker lacks something it needs and ends now; `id` is an errno */
     RECORD_KINDS
 };
 
@@ -88,10 +96,10 @@ enum record_kind {
 struct record {
     uint64_t id : 56;   /* task */
     uint64_t kind : 6;  /* enum record_kind */
-    uint64_t timed : 1; /* a struct record_times is between this head and the payload */
+    uint64_t timed : 1; /* a struct record_times is between head and payload */
     uint64_t large : 1; /* the payload is a struct record_block */
-    uint32_t length;    /* of the payload in the ring, without all that */
-    uint32_t ref;       /* the submitter's number of the call item */
+    uint32_t length;    /* of the payload in the ring, without head and times */
+    uint32_t ref;       /* the submitter's number of the call */
 };
 _Static_assert(sizeof(struct record) == 16, "two small results in a cache line");
 
@@ -99,7 +107,7 @@ struct record_block {
     uint64_t offset, length;
 };
 
-/* When the task of a record began and ended, as its worker says (ns, tine__now). */
+/* When the task of a record began and ended, according to its worker (ns, tine__now). */
 struct record_times {
     uint64_t started, ended;
 };
@@ -109,25 +117,25 @@ struct record_times {
 enum run_state { RUN_IDLE, RUN_RUNNING, RUN_FINISHED, RUN_KILLED };
 #define RUN_STOP 0x80u
 #define RUN_ASKED 0x40u
-#define RUN_TIMED 0x20u /* asked, because its time is over */
+#define RUN_TIMED 0x20u /* with ASKED: because its time is over */
 
 struct link_shared; /* the first page(s) of the file */
 
 struct link {
-    struct shm shm; /* page with the words, and the ring */
+    struct shm shm; /* the first pages of the file: words and ring */
     struct link_shared *s;
     struct heap *heap;
-    /* private, so that the other side cannot change them under us */
-    uint64_t at;          /* our own index: head for the worker, tail for the submitter */
-    uint64_t seen;        /* the other's index as we last read it */
-    uint64_t origin;      /* the byte of the ring where index 0 would lie */
-    uint64_t after;       /* submitter: where the record that was peeked ends */
-    uint64_t block;       /* submitter: where its payload lies in the heap */
-    unsigned level;       /* worker: of the task that runs */
-    uint64_t events;      /* that were written, or read */
-    uint64_t first_event; /* worker: the number of the first one of the task that runs */
-    uint64_t gap; /* worker: the task of which an event was dropped, and no more are written; 0 */
-    struct record_times times; /* of the record that was peeked, or is about to be written */
+    /* private, so that the other side cannot change them under us: */
+    uint64_t at;          /* our own count of bytes: head for the worker, tail for the submitter */
+    uint64_t seen;        /* the other side's count as last read */
+    uint64_t origin;      /* the byte of the ring where count 0 would lie */
+    uint64_t after;       /* submitter: where the peeked record ends */
+    uint64_t block;       /* submitter: where the payload of the peeked record lies in the heap */
+    unsigned level;       /* worker: level of the task that runs */
+    uint64_t events;      /* events written (worker) or read (submitter) */
+    uint64_t first_event; /* worker: number of the first event of the task that runs */
+    uint64_t gap; /* worker: the task whose events are dropped since one of them was; 0: none */
+    struct record_times times; /* of the peeked record, or of the one about to be written */
 };
 
 #define LINK_CLOSED \
@@ -137,114 +145,124 @@ struct link {
 
 /* --- both --- */
 void tine__link_close(struct link *l);
-/* Give up the descriptor; what is mapped stays. */
+/* Close the descriptor; what is mapped stays. */
 void tine__link_retire(struct link *l);
 
 /* --- the submitter's side --- */
 
-/* Create the file for a worker to be started; its descriptor (shm.fd) is passed on and kept. */
+/* Create the file for a worker that is to be started. Its descriptor (shm.fd) is passed on and
+** kept. */
 int tine__link_create(struct link *l);
-/* Anything to read? Cheap: one load. */
+/* Is there anything to read? One load. */
 bool tine__link_pending(const struct link *l);
-/* More than half full, or its worker waits for room: it must be read now, whoever waits for what. */
+/* Is the ring more than half full, or does its worker wait for room? Then it must be read now,
+** whatever the caller waits for. */
 bool tine__link_pressed(const struct link *l);
-/* The next record: its head is copied to *r, *payload points into the ring (inline) or the heap
-** (large) and is valid until tine__link_next / until the block is released. 0; TINE_EAGAIN: none;
-** TINE_EINVALID: rubbish, the worker is to be killed; TINE_ESYSTEM: its block cannot be mapped just
-** now, the record stays. */
+/* Look at the next record: its head is copied to *r; *payload points into the ring (valid until
+** tine__link_next) or, for a large record, into the heap (valid until the block is released).
+** Returns 0; TINE_EAGAIN: there is none; TINE_EINVALID: rubbish, the worker is to be killed;
+** TINE_ESYSTEM: the block cannot be mapped just now, and the record stays. */
 int tine__link_peek(struct link *l, struct record *r, const char **payload, uint64_t *length);
-/* Done with the record: free its place in the ring and wake the worker if it waits for room. The
-** heap block of a large one is NOT released by that. */
+/* Free the record's bytes in the ring, and wake the worker if it waits for room. The heap block of
+** a large record is NOT released. */
 void tine__link_next(struct link *l);
-/* Is there more of what was there when the ring was looked at last? */
+/* Are there more records among those seen at the last look at the ring? */
 static inline bool link_has_more(const struct link *l) {
     return l->at != l->seen;
 }
-/* For a large record: the block's offset, to be released with tine__heap_release(l->heap, offset). */
+/* The block of a large record, to be released with tine__heap_release(l->heap, offset). */
 uint64_t tine__link_block(const struct record *r, const struct link *l);
-/* What it runs: state, id, and when it started (ns, tine__now; 0 when unknown). */
+/* What the worker runs on the lowest level: state, id, and when it started (ns, tine__now; 0:
+** unknown). */
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started);
-/* The same of the first task in [first, first + count) that it runs, or that one waits for that runs; IDLE: of none. */
+/* The same for the first task in [first, first + count) on any level; IDLE: none of them runs. */
 enum run_state tine__link_find(const struct link *l, uint64_t first, uint64_t count, uint64_t *id,
                                uint64_t *started);
-/* Has its worker ever had it? Else it could not say anything. */
+/* Did the worker ever map the link? If not, it cannot have said anything. */
 bool tine__link_attached(const struct link *l);
-/* How many run, one on top of the other; and which one is there. */
+/* How many levels are in use; and the task on one of them. */
 unsigned tine__link_levels(const struct link *l);
 uint64_t tine__link_at(const struct link *l, unsigned level);
-/* Post the letter at this place of the call heap, whose first word is for us: `*next` is stored there before. Wakes the
-** worker if it waits for one. */
+/* Post the letter at offset `place` of the call heap. *next, the letter's first word, is set to the
+** letter before it. Wakes the worker if it waits for mail. */
 void tine__link_post(struct link *l, uint64_t place, uint64_t *next);
-/* How many letters it needs no more. */
+/* How many letters the worker has finished with. */
 uint64_t tine__link_read(const struct link *l);
-/* What its worker had spent of the processor (ns) when it began, if it was noted. */
+/* The processor time (ns) that the worker had used when its task began, if that was noted. */
 uint64_t tine__link_spent(const struct link *l);
-/* What task `id` has said last of its progress; false: nothing. */
+/* The last progress of task `id`; false: none. */
 bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out);
-/* Ask the worker, which is to be signalled, where its task stands; or (`want` false) do not want to know any more. */
+/* Ask the worker where its task stands (the caller signals it afterwards); or, `want` false,
+** withdraw the question. */
 void tine__link_inquire(struct link *l, bool want);
-/* What it has said of task `id`, cut to `size`. False: nothing yet. */
+/* The worker's answer about task `id`, cut to `size`. False: none yet. */
 bool tine__link_inquired(const struct link *l, uint64_t id, char *out, size_t size, size_t *length);
-/* Task `id` may write the events before number `upto`; LINK_NO_EVENTS: it need not write any. (events.c) */
+/* Allow task `id` to write the events before number `upto`; LINK_NO_EVENTS: it need not write any.
+** (events.c) */
 #define LINK_NO_EVENTS (((uint64_t)1 << 40) - 1)
 void tine__link_grant(struct link *l, uint64_t id, uint64_t upto);
-/* End task `id` by force: true when from now on its result cannot come any more (the worker is to be
-** killed now); false: it is not running (finished, or not yet begun). */
+/* End task `id` by force. True: its result cannot come any more, and the caller kills the worker
+** now. False: the task is not running (finished, or not yet begun). */
 bool tine__link_condemn(struct link *l, uint64_t id);
-/* Ask task `id` to end: true when it was running (or was asked before): its worker is to be signalled, and its result
-** will be RECORD_ENDED. The worker asks itself so, too. */
+/* Ask task `id` to end. True: it was running (or had been asked before); the caller signals its
+** worker, and its result will be RECORD_ENDED. A worker calls this for its own task, too. */
 bool tine__link_ask(struct link *l, uint64_t id, bool timed);
-/* Keep a chunk [id, id+count) from starting further tasks. True, and *next: tasks from *next on never
-** run; false: the worker is not in this chunk. */
+/* Keep the chunk [id, id+count) from starting further tasks. True: tasks from *next on never run.
+** False: the worker is not in this chunk. */
 bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next);
 
 /* --- the worker's side --- */
 
-/* Map the file that came from the submitter; takes over `fd`. */
+/* Map the file that came from the submitter. Takes over `fd`. */
 int tine__link_attach(struct link *l, int fd);
-/* Before a task: say what we run. For the first of an item always 0. For a later one of a chunk
-** TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when we were condemned. `now`: when it starts (ns,
-** tine__now). */
+/* Say that task `id` runs from `now` on (ns, tine__now). For the first task of a call always 0. For
+** a later one of a chunk TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when the worker was
+** condemned. */
 int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now);
-/* It starts only now; 0: it has yet to start. */
+/* Set the start of the running task anew; 0: it has yet to start. */
 void tine__link_restart(struct link *l, uint64_t now);
-/* Say how far the task that runs has come. */
+/* Publish the progress of the running task. */
 void tine__link_set_progress(struct link *l, const struct progress *p);
-/* Before tine__link_begin: note what this process has spent of the processor. */
+/* Before tine__link_begin: note the processor time that this process has used. */
 void tine__link_note_spent(struct link *l);
-/* Was the task that runs asked to end? RUN_ASKED, with RUN_TIMED or not, or 0. Async-signal-safe. */
+/* Was the running task asked to end? RUN_ASKED, with or without RUN_TIMED, or 0.
+** Async-signal-safe. */
 unsigned tine__link_asked(const struct link *l);
-/* Is it to be told where the task stands? Async-signal-safe. Then tell it, at most LINK_PLACE bytes. */
+/* Has the submitter asked where the task stands? Async-signal-safe. Then answer, with at most
+** LINK_PLACE bytes. */
 bool tine__link_wanted(const struct link *l);
 void tine__link_tell(struct link *l, const char *place, size_t length);
-/* After a task: 0, or TINE_EAGAIN: condemned, write nothing, end. *asked: it was asked to end. */
+/* After a task: 0; or TINE_EAGAIN: condemned, write nothing and end. *asked: the task was asked to
+** end. */
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
-/* Have the record, which is about to be written, say when the task began, if that was noted, and when it has ended. */
+/* Put times into the record that is about to be written: when the task began, if that was noted,
+** and `now` as its end. */
 void tine__link_stamp(struct link *l, struct record *r, uint64_t now);
-/* Have it say that what it tells is so just now. */
+/* Likewise, with the present moment for both. */
 void tine__link_stamp_now(struct link *l, struct record *r);
-/* May task `id`, which runs, write an event, of which `limit` are its own? Waits until it may. False: nobody wants it, or
-** there is no room, or was none for one before, and the task was asked to end. `hard` is called before it waits if the
-** submitter may have heard of none of them: it may sleep, and would let it go on. (events.c) */
+/* May task `id`, which runs and has this limit, write an event? Waits until it may. False: nobody
+** wants the event; or there is no room and the task was asked to end; or that was so for an earlier
+** event. `hard` is called before waiting when the submitter may have seen no event of this task: it
+** may be asleep and has to be woken to grant more. (events.c) */
 bool tine__link_await_grant(struct link *l, uint64_t id, uint64_t limit, void (*hard)(void *arg),
                             void *arg);
-/* The item is done: IDLE. */
+/* The call is done: IDLE. */
 void tine__link_idle(struct link *l);
-/* Another task is about to run on top of the one that does. False: there are too many. */
+/* Go up one level, to run another task on top of the current one. False: too many levels. */
 bool tine__link_up(struct link *l);
-/* It has ended, and its level is IDLE. */
+/* Go down again. The level becomes IDLE. */
 void tine__link_down(struct link *l);
-/* All letters that were posted since: the place of the last one, or 0. */
+/* Take all letters posted so far: the offset of the last one, or 0. */
 uint64_t tine__link_take_mail(struct link *l);
-/* We need `n` more of them no more. */
+/* `n` more letters are finished with. */
 void tine__link_has_read(struct link *l, uint64_t n);
-/* Sleep until there is mail, for `ns` at most, or a signal comes. */
+/* Sleep until there is mail, for at most `ns`, or until a signal comes. */
 void tine__link_await_mail(struct link *l, uint64_t ns);
-/* Write a record with `length` payload bytes (<= LINK_INLINE); blocks while the ring is full, calling
-** `ring` (wake the submitter's manager) before it sleeps. */
+/* Write a record with head.length payload bytes (<= LINK_INLINE). Blocks while the ring is full,
+** calling `ring` (which wakes the manager) before it sleeps. */
 void tine__link_write(struct link *l, struct record head, const void *payload,
                       void (*ring)(void *arg), void *arg);
-/* True when the ring is more than half full (then the manager should be woken). */
+/* Is the ring more than half full? Then the manager should be woken. */
 bool tine__link_half_full(const struct link *l);
 
 #endif

@@ -1,6 +1,6 @@
-/* Mail: letters from the submitter to one worker (link.h): a list in the call heap whose head is a word in the link. Who
-** posts puts one before the others, the worker takes all at once, so neither can meet a letter that comes back.
-*/
+/* Mail: letters from the submitter to one worker (link.h), as a list in the call heap whose head is
+** a word in the link. Posting adds one letter in front; the worker takes the whole list. So neither
+** side can meet a letter that was taken and posted again (no ABA). */
 #include <stdatomic.h>
 
 #include "base/sys.h"
@@ -13,11 +13,12 @@ void tine__link_post(struct link *l, uint64_t place, uint64_t *next) {
     uint64_t last = atomic_load_explicit(&l->s->mail, memory_order_relaxed);
     do
         *next = last;
-    /* release: what the letter says */
+    /* release: the bytes of the letter */
     while (!atomic_compare_exchange_weak_explicit(&l->s->mail, &last, place, memory_order_release,
                                                   memory_order_relaxed));
     atomic_fetch_add_explicit(&l->s->rung, 1, memory_order_relaxed);
-    store_then_look(); /* the letter, then the sleeper; the sleeper: its flag, then the letter */
+    /* fence: first the letter, then the sleeper; the sleeper: first its flag, then the letter */
+    store_then_look();
     if (atomic_load_explicit(&l->s->listens, memory_order_relaxed))
         futex_wake(&l->s->rung, 1);
 }

@@ -29,16 +29,16 @@ static void leave(struct places *p, unsigned place) {
         s->free[s->nfree++] = (uint16_t)place;
 }
 
-/* Which items before `tail` have left their places, up to the first that has not. */
+/* Find the items before `tail` that have left their places, up to the first that has not. */
 static void look(struct queue *q, uint64_t tail) {
     struct places *p = q->places;
     _Atomic uint64_t *const states = q->k->state;
     const uint16_t *const places = q->c->place;
     uint64_t seq = p->left;
     for (; seq != tail; seq++) {
-        /* acquire: the last owner has read the slot before it freed it */
+        /* acquire: the owner read the slot before it freed it */
         uint64_t word = atomic_load_explicit(&states[seq % QUEUE_SLOTS], memory_order_acquire);
-        /* a word of any other item is rubbish that a worker wrote */
+        /* a word of any other item is rubbish that a worker has written */
         if (state_in(word) != SLOT_FREE && newer(word, seq) == 0)
             break;
         if (!(places[seq % QUEUE_SLOTS] & PLACE_LIFTED))
@@ -77,7 +77,7 @@ bool tine__places_take(struct queue *q, uint64_t tail, uint64_t length, unsigned
     else if (s->fresh < QUEUE_SLOTS)
         *place = size * QUEUE_SLOTS + s->fresh++;
     else
-        return false; /* those that are left over are kept */
+        return false; /* the remaining ones are kept for condemned workers */
     return true;
 }
 
@@ -85,7 +85,7 @@ void tine__places_keep(struct queue *q, uint64_t seq, unsigned worker) {
     struct places *p = q->places;
     unsigned place = q->c->place[seq % QUEUE_SLOTS];
     if ((int64_t)(seq - p->left) < 0 || p->kept[place])
-        return; /* only after rubbish */
+        return; /* happens only after rubbish */
     p->kept[place] = (uint16_t)worker;
     p->nkept++;
 }

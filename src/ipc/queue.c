@@ -42,7 +42,7 @@ int tine__queue_create(struct queue *q) {
         goto fail;
     if (tine__shm_create(&q->claims, "tine-claims", sizeof(struct queue_claims)))
         goto fail;
-    /* We are mapped; from now on nobody else can map it for writing. */
+    /* Our own writable mapping exists; from now on nobody can make another one. */
     if (sys.fcntl(q->calls.fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW) == -1)
         goto fail;
     use_maps(q);
@@ -57,7 +57,7 @@ fail:
     return TINE_ESYSTEM;
 }
 
-/* By the word that is overwritten next. */
+/* Describe the item whose state word is overwritten next, by that word. */
 static void tell_past(const struct queue *q, uint64_t seq, struct queue_past *past) {
     uint64_t word = atomic_load_explicit(state_of(q, seq), memory_order_relaxed);
     past->seq = seq;
@@ -65,8 +65,8 @@ static void tell_past(const struct queue *q, uint64_t seq, struct queue_past *pa
     past->worker = newer(word, seq) == 0 ? worker_in(word) : 0;
 }
 
-/* States of so many items lie on a line. That of the round before was written by workers last: fetching it takes as long as
-** all else that is done for an item. */
+/* The state words of this many items share a cache line. The words of the next line were last
+** written by workers; fetching it takes as long as all the rest of a put, so it is prefetched. */
 #define NEXT_LINE (64 / sizeof(uint64_t))
 
 HOT int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes,
@@ -107,7 +107,7 @@ uint64_t tine__queue_put_again(struct queue *q, uint64_t seq, struct queue_past 
 
 bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
     uint64_t ready = word_of(seq, 0, SLOT_READY);
-    /* relaxed: only we write the slot, and nobody has read it */
+    /* relaxed: only the submitter writes the slot, and no worker has read it */
     return atomic_compare_exchange_strong_explicit(state_of(q, seq), &ready,
                                                    word_of(seq, 0, SLOT_FREE), memory_order_relaxed,
                                                    memory_order_relaxed);
@@ -120,7 +120,7 @@ bool tine__queue_lift(struct queue *q, uint64_t seq) {
     return lifted;
 }
 
-/* From TAKEN by this worker, asked or not, to another word. */
+/* Change the word from TAKEN by this worker, ASKED or not, to another one. */
 static bool change_taken(struct queue *q, uint64_t seq, unsigned worker, uint64_t to) {
     uint64_t taken = word_of(seq, worker, SLOT_TAKEN), word = taken;
     while (!atomic_compare_exchange_strong_explicit(state_of(q, seq), &word, to,
@@ -142,7 +142,7 @@ bool tine__queue_ask(struct queue *q, uint64_t seq, unsigned worker) {
 }
 
 enum slot_state tine__queue_state(struct queue *q, uint64_t seq, unsigned *worker) {
-    /* acquire: an owner says in its link what it runs before it frees the slot */
+    /* acquire: the owner notes in its link what it runs before it frees the slot */
     uint64_t word = atomic_load_explicit(state_of(q, seq), memory_order_acquire);
     enum slot_state state = state_in(word);
     bool same = newer(word, seq) == 0;
@@ -171,12 +171,13 @@ void tine__queue_bury(struct queue *q, unsigned worker) {
     tine__queue_forget(q, worker);
     atomic_fetch_and_explicit(&q->c->dismissed[worker / 64], ~((uint64_t)1 << worker % 64),
                               memory_order_relaxed);
-    /* Newest first: a worker has one slot at a time, so the oldest only turn up in rubbish. */
+    /* Newest first: a worker has one slot at a time; an older one in its name can only be
+    ** rubbish. */
     for (uint64_t i = 1; i <= QUEUE_SLOTS; i++)
         if (tine__queue_condemn(q, tail - i, worker))
             break;
     tine__places_bury(q, worker);
-    /* It may have been woken for an item and not have taken it: others must look. */
+    /* It may have been woken for an item and died before it took the item: others must look. */
     if (tine__queue_find(q, &word))
         tine__queue_wake_all(q);
 }
@@ -194,7 +195,7 @@ void tine__queue_dismiss(struct queue *q, unsigned worker) {
 
 void tine__queue_spread(struct queue *q, const struct errand_place *first) {
     q->c->first_errand = *first;
-    /* release: that, and the errands' bytes */
+    /* release: first_errand, and the errands' bytes */
     atomic_fetch_add_explicit(&q->c->errands, 1, memory_order_release);
     atomic_fetch_add_explicit(&q->c->told, 1, memory_order_release);
     tine__queue_wake_all(q);
@@ -208,7 +209,8 @@ void tine__queue_shut(struct queue *q) {
 bool tine__queue_want_low(struct queue *q, unsigned level) {
     uint64_t word;
     atomic_store_explicit(&q->k->want_low, level + 1, memory_order_relaxed);
-    store_then_look(); /* the wish, then the room; workers: room, then wish */
+    /* fence: first the wish, then the count; workers: first the count, then the wish */
+    store_then_look();
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     return !tine__queue_find(q, &word) || tail - q->from <= level;
 }
@@ -235,7 +237,7 @@ bool tine__queue_is_dismissed(const struct queue *q, unsigned worker) {
 
 int tine__queue_attach(struct queue *q, int calls_fd, int claims_fd) {
     *q = QUEUE_CLOSED;
-    q->claims.fd = claims_fd; /* so that every failure closes both */
+    q->claims.fd = claims_fd; /* so that each failure closes both */
     if (tine__shm_attach(&q->calls, calls_fd, sizeof(struct queue_calls), false))
         goto fail;
     if (tine__shm_attach(&q->claims, claims_fd, sizeof(struct queue_claims), true))
@@ -256,7 +258,7 @@ const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint
     do {
         if ((s = tine__queue_find(q, &word)) == NULL)
             return NULL;
-        /* acquire: the slot's bytes. Who loses looks from the same place again. */
+        /* acquire: the slot's bytes. If another worker wins, look from the same item on again. */
     } while (!atomic_compare_exchange_strong_explicit(s, &word,
                                                       word_of(q->from, worker, SLOT_TAKEN),
                                                       memory_order_acquire, memory_order_relaxed));
@@ -267,7 +269,7 @@ const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint
 
 bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq, bool *asked) {
     uint64_t taken = word_of(seq, worker, SLOT_TAKEN), word = taken;
-    /* release: we have read the slot, and said in the link that we run it */
+    /* release: the slot has been read, and the link says that the call runs */
     while (!atomic_compare_exchange_strong_explicit(state_of(q, seq), &word,
                                                     word_of(seq, worker, SLOT_FREE),
                                                     memory_order_release, memory_order_relaxed))
@@ -281,10 +283,10 @@ bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq, bool *aske
 bool tine__queue_is_low(struct queue *q) {
     uint64_t word;
     bool drained = !tine__queue_find(q, &word);
-    /* While there are items some worker asks again after the next one. After the last nobody does,
-    ** so then a wish that is just being made must not be missed. */
+    /* While there are items, some worker checks again after the next one. After the last item
+    ** nobody does, so a wish that is being made right now must not be missed. */
     if (drained)
-        store_then_look(); /* our slot is free, then the wish */
+        store_then_look(); /* fence: first the slot is free, then the wish is read */
     uint32_t wish = atomic_load_explicit(&q->k->want_low, memory_order_relaxed);
     if (!wish)
         return false;

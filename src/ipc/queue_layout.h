@@ -1,4 +1,5 @@
-/* What lies in the two files of the call queue: for its files, and for tests that look into them. */
+/* The contents of the call queue's two files (ipc/queue.h), for the queue's own .c files and for
+** tests that look into them. */
 #ifndef TINE_IPC_QUEUE_LAYOUT_H
 #define TINE_IPC_QUEUE_LAYOUT_H
 
@@ -7,22 +8,23 @@
 #include "ipc/queue.h"
 #include "msg/errand.h"
 
-/* Words that different sides write lie on lines of their own. */
+/* Words that different sides write lie on different cache lines. */
 #define LINE _Alignas(64)
 
 #define GROUPS (QUEUE_MAX_WORKERS / 64)
 
-#define SLOT_SMALL 64 /* bytes beside the head of a small slot */
+#define SLOT_SMALL 64 /* bytes that a small slot has beside the call head */
 
 struct queue_calls {
     LINE _Atomic uint64_t tail; /* sequence number of the next item */
     LINE _Atomic uint32_t closing;
-    _Atomic uint32_t told;              /* counts what workers are to look at */
-    _Atomic uint64_t errands;           /* given out, */
-    struct errand_place first_errand;   /* of them, written before */
-    _Atomic uint64_t dismissed[GROUPS]; /* workers that are to leave */
-    LINE uint16_t place[QUEUE_SLOTS];   /* of each item: written before it is READY */
-    /* By place: whole slots, and those of calls that are no longer, of which the first lie in the first page. */
+    _Atomic uint32_t told;              /* counts news for workers: errands, dismissals */
+    _Atomic uint64_t errands;           /* number of errands given out */
+    struct errand_place first_errand;   /* written before `errands` */
+    _Atomic uint64_t dismissed[GROUPS]; /* bit of each worker that is to leave */
+    LINE uint16_t place[QUEUE_SLOTS];   /* of each item; written before the item is READY */
+    /* Slots, numbered by place: QUEUE_SLOTS whole ones, then as many small ones, the first of which
+    ** lie in the first page. */
     LINE struct {
         struct call_head call;
         char bytes[SLOT_SMALL];
@@ -30,15 +32,16 @@ struct queue_calls {
     LINE struct queue_slot slot[QUEUE_SLOTS];
 };
 
-/* A worker that looks for items again and again before it sleeps; or one that was woken and has not come yet. */
+/* A worker that spins, looking for items again and again before it sleeps; or one that was woken
+** and has not come yet. */
 struct spinner {
-    LINE _Atomic uint32_t worker; /* 0: nobody */
-    _Atomic uint64_t beat;        /* ns: when it looked last; was woken */
+    LINE _Atomic uint32_t worker; /* 0: none */
+    _Atomic uint64_t beat;        /* ns: when it last looked, or when it was woken */
 };
 
-/* A worker that sleeps so lightly that nobody needs to be woken. */
+/* The worker that sleeps in short naps so that nobody needs to be woken. */
 struct watcher {
-    LINE _Atomic uint32_t worker; /* 0: nobody */
+    LINE _Atomic uint32_t worker; /* 0: none */
     _Atomic uint64_t until;       /* ns: when it looks next */
 };
 
@@ -48,10 +51,10 @@ struct queue_claims {
         LINE _Atomic uint32_t word;
     } bell[QUEUE_BELLS];
     struct spinner spinner[QUEUE_SPINNERS];
-    struct spinner coming[QUEUE_COMING]; /* of those that were woken, the last */
+    struct spinner coming[QUEUE_COMING]; /* the workers woken last */
     struct watcher watcher;
-    LINE _Atomic uint32_t spared; /* wakes, by the watcher */
-    LINE _Atomic uint64_t groups; /* bit g: sleepers[g] has been in use; never cleared */
+    LINE _Atomic uint32_t spared; /* wakes that the watcher has saved */
+    LINE _Atomic uint64_t groups; /* bit g: sleepers[g] was in use at some time; never cleared */
     LINE _Atomic uint64_t sleepers[GROUPS];
     LINE _Atomic uint64_t state[QUEUE_SLOTS];
     LINE _Atomic uint32_t wake[QUEUE_MAX_WORKERS];
@@ -59,8 +62,8 @@ struct queue_claims {
 
 /* --- state words --- */
 
-/* Sequence numbers start here, so that a file full of zeros is an empty queue: every slot FREE
-** after an item of the round before the first. */
+/* The first sequence number. With it a file of zeros is an empty queue: every word says FREE, of an
+** item of the round before. */
 #define FIRST_SEQ ((uint64_t)QUEUE_SLOTS)
 
 static inline uint64_t word_of(uint64_t seq, unsigned worker, enum slot_state state) {
@@ -75,42 +78,45 @@ static inline unsigned worker_in(uint64_t word) {
     return word >> 8 & 0xffff;
 }
 
-/* Is the item in this word newer (> 0) or older (< 0) than item `seq`? Words have the lower 40 bits
-** of the number, which wrap within days. */
+/* Is the item in this word newer (> 0) or older (< 0) than item `seq`? Words have only the lower 40
+** bits of sequence numbers, which wrap within days. */
 static inline int64_t newer(uint64_t word, uint64_t seq) {
     return (int64_t)((word >> 24 << 24) - (seq << 24));
 }
 
-/* Neighbours in the queue lie next to each other. Spreading them over lines makes workers share fewer
-** of them, but each walk touches more; measured with two workers it is the same. */
+/* Words of successive items are neighbours in memory. Spreading them over cache lines makes workers
+** share fewer lines, but each walk touch more; with two workers both measured the same. */
 static inline _Atomic uint64_t *state_of(const struct queue *q, uint64_t seq) {
     return &q->k->state[seq % QUEUE_SLOTS];
 }
 
-/* Of a small slot only what its call's length says is there. */
+/* The slot of an item. Of a small slot only as many bytes exist as the call's length says. */
 static inline struct queue_slot *slot_of(const struct queue *q, uint64_t seq) {
     unsigned place = q->c->place[seq % QUEUE_SLOTS];
     return place < QUEUE_SLOTS ? &q->c->slot[place]
                                : (struct queue_slot *)(void *)&q->c->small[place - QUEUE_SLOTS];
 }
 
-/* Move q->from to the first item from there on that is READY, and give its word; NULL: there is none. */
+/* Move q->from to the first READY item from there on, and return its state word; NULL: there is
+** none. */
 _Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word);
-/* Wake so many sleepers, by who has looked after its store already (tine__queue_wake). True: as many slept. */
+/* Wake `n` sleepers. The caller has already had a fence between its store and this
+** (tine__queue_wake). True: there were `n` to wake. */
 bool tine__queue_wake_some(struct queue *q, unsigned n);
-/* It comes no more. True: it was expected. */
+/* The worker is not on its way any more. True: it was. */
 bool tine__queue_unexpect(struct queue *q, unsigned worker);
-/* Does somebody look from this seat? Not one that was stopped, or is kept from the processor. */
+/* Is this seat held by a worker that is really looking, and not by one that is stopped or kept from
+** the processor? */
 bool tine__queue_spins(const struct spinner *s, uint64_t now);
-/* How many workers are just looking for items, or will in a moment. */
+/* How many workers are looking for items, or will in a moment. */
 unsigned tine__queue_spinners(const struct queue *q, uint64_t now);
-/* Is there one that looks soon? Not so one that was stopped. */
+/* Is there a watcher that looks soon, and is not stopped? */
 bool tine__queue_is_watched(const struct queue *q, uint64_t now);
-/* The worker does not sleep any more. */
+/* Clear the worker's bit among the sleepers. */
 void tine__queue_wakes(struct queue *q, unsigned worker);
-/* It does not have this seat any more, if it had. */
+/* Give up this seat, if the worker has it. */
 void tine__queue_leave_seat(_Atomic uint32_t *seat, unsigned worker);
-/* It waits in no way any more. */
+/* Remove the worker from sleepers, seats and those on their way. */
 void tine__queue_forget(struct queue *q, unsigned worker);
 
 #endif

@@ -1,15 +1,15 @@
-/* What lies in the call queue (ipc/queue.h), for either side. */
+/* Looking for items in the call queue (ipc/queue.h), for both sides. */
 #include <stdatomic.h>
 #include <stddef.h>
 
 #include "ipc/queue_layout.h"
 
-/* Ends at a slot whose item is still that of the round before, so the tail (a line that the
-** submitter writes for each item) is not looked at. */
+/* The walk ends at a word of the round before. So the tail, on a cache line that the submitter
+** writes for each item, is not read. */
 _Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word) {
     for (;;) {
         _Atomic uint64_t *s = state_of(q, q->from);
-        /* relaxed: who wants to read the slot claims it with acquire */
+        /* relaxed: whoever reads the slot first claims it, with acquire */
         *word = atomic_load_explicit(s, memory_order_relaxed);
         int64_t age = newer(*word, q->from);
         if (age < 0)
@@ -17,11 +17,13 @@ _Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word) {
         if (age == 0 && state_in(*word) == SLOT_READY)
             return s;
         q->from++;
-        if (age > 0) { /* overtaken by a round or more: all older than these slots is gone */
+        /* overtaken by a round or more: items older than the last QUEUE_SLOTS are gone */
+        if (age > 0) {
             uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
             if ((int64_t)(tail - QUEUE_SLOTS - q->from) > 0)
                 q->from = tail - QUEUE_SLOTS;
-            else if ((int64_t)(q->from - tail) > 0) /* a word of an item that never was: rubbish */
+            /* a word of an item that was never put: rubbish */
+            else if ((int64_t)(q->from - tail) > 0)
                 return q->from = tail, NULL;
         }
     }

@@ -8,18 +8,19 @@
 #include "ipc/futex.h"
 #include "ipc/queue_layout.h"
 
-#define IN_VAIN 4    /* so many spins in a row that ended in sleep are no accident: */
-#define ONE_OF 16    /* then only one wait of so many begins with one */
-#define SHORT 50000u /* ns: a sleep that costs more than it spares */
-#define BRIEF 2      /* so many of them in a row are no accident */
-#define SPARED 4     /* it pays to watch when so many have not been woken meanwhile */
+#define IN_VAIN 4    /* after so many spins in a row that ended in sleep a worker spins rarely: */
+#define ONE_OF 16    /* in one of so many waits */
+#define SHORT 50000u /* ns: a sleep shorter than this costs more than it saves */
+#define BRIEF 2      /* after so many short sleeps in a row a worker wants to be the watcher */
+#define SPARED 4     /* a watch that saves at least so many wakes is worth another */
 
-/* 0: there is an item. TINE_ESHUTDOWN, TINE_EAGAIN: none, and none will come / not yet. */
+/* 0: there is an item, or news. TINE_EAGAIN: nothing yet. TINE_ESHUTDOWN: nothing, and nothing will
+** come. */
 static int look(struct queue *q) {
     uint64_t word;
     if (tine__queue_has_told(q))
         return 0;
-    /* First the flag: what was put before it was set is seen after it. */
+    /* Read the flag first: items put before it was set are then visible. */
     bool closing = atomic_load_explicit(&q->c->closing, memory_order_acquire);
     if (tine__queue_find(q, &word))
         return 0;
@@ -31,15 +32,15 @@ static bool replace(_Atomic uint32_t *seat, uint32_t other, unsigned worker) {
                                                    memory_order_relaxed);
 }
 
-/* Take a seat that is free. */
+/* Take a seat if it is free. */
 static bool sit_down(_Atomic uint32_t *seat, unsigned worker) {
     return atomic_load_explicit(seat, memory_order_relaxed) == 0 && replace(seat, 0, worker);
 }
 
 /* --- spinning --- */
 
-/* A seat among those that spin; perhaps of one that is kept from the processor, which gives up then. NULL: enough do, or it
-** would not pay. */
+/* Take a seat among the spinners, perhaps that of a worker that is kept from the processor; that
+** worker then gives up spinning. NULL: enough workers spin, or spinning has not paid of late. */
 static struct spinner *begin_to_spin(struct queue *q, unsigned worker, uint64_t now) {
     if (q->in_vain >= IN_VAIN && ++q->in_vain % ONE_OF)
         return NULL;
@@ -55,15 +56,18 @@ static bool has_seat(const struct spinner *s, unsigned worker) {
     return atomic_load_explicit(&s->worker, memory_order_relaxed) == worker;
 }
 
-/* What was left to us that nobody was woken for: one item we take ourselves, unless we are told something, and do that
-** first. */
+/* How many items nobody was woken for, because we were spinning or on our way, and that we do not
+** take ourselves. We take one, unless there is news for us, which comes first. */
 static unsigned left_to_others(struct queue *q) {
-    store_then_look(); /* our seat, then items; the submitter: items, then seats */
+    /* fence: first we leave our seat, then look for items; the submitter: first items, then
+    ** seats */
+    store_then_look();
     unsigned ready = tine__queue_ready(q);
     return ready > 0 && !tine__queue_has_told(q) ? ready - 1 : ready;
 }
 
-/* Whom we wake does the same when it comes: so all get up that there is work for, and no more. */
+/* Wake one worker if items are left to nobody. That one does the same when it comes, so as many get
+** up as there is work for. */
 static void wake_next(struct queue *q) {
     if (left_to_others(q) > 0 && tine__queue_spinners(q, tine__now()) == 0)
         tine__queue_wake_some(q, 1);
@@ -74,8 +78,8 @@ static void pass_on(struct queue *q) {
         wake_next(q);
 }
 
-/* Give the processor away for up to `spin` ns, looking in between: the peer that would make the
-** next item may need this very core. */
+/* Yield the processor for up to `spin` ns, looking in between: the process that would make the next
+** item may need this very core. */
 static int spin_and_look(struct queue *q, unsigned worker, uint64_t spin) {
     struct yield y;
     int r = look(q);
@@ -101,7 +105,7 @@ static int spin_and_look(struct queue *q, unsigned worker, uint64_t spin) {
 
 static void announce_sleeper(struct queue *q, unsigned worker) {
     atomic_store_explicit(&q->k->wake[worker], 0, memory_order_relaxed);
-    /* release: who finds the bit writes its 1 after our 0 */
+    /* release: whoever sees the bit writes its 1 after our 0 */
     atomic_fetch_or_explicit(&q->k->sleepers[worker / 64], (uint64_t)1 << worker % 64,
                              memory_order_release);
     uint64_t group = (uint64_t)1 << worker / 64;
@@ -110,8 +114,8 @@ static void announce_sleeper(struct queue *q, unsigned worker) {
     store_then_look();
 }
 
-/* Sleep for one watch, and help where an item has lain all the while. False: it does not pay any more, or we are wanted
-** ourselves. */
+/* Sleep for one watch. If an item was there before and still is, wake another worker for it. False:
+** watching has not paid, or this worker itself is needed. */
 static bool keep_watch(struct queue *q, unsigned worker) {
     uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     uint32_t spared = atomic_load_explicit(&q->k->spared, memory_order_relaxed);
@@ -125,8 +129,8 @@ static bool keep_watch(struct queue *q, unsigned worker) {
     return tine__queue_wake_some(q, 1);
 }
 
-/* Others take items as fast as they come, and each that we sleep through would wake us: one of us sleeps so lightly that
-** nobody needs to. */
+/* When other workers take items as fast as they come, a sleeper would be woken for each all the
+** same. One of the sleepers becomes the watcher, so that nobody is woken. */
 static int watch(struct queue *q, unsigned worker) {
     if (q->brief < BRIEF || !sit_down(&q->k->watcher.worker, worker))
         return look(q);
@@ -149,7 +153,7 @@ static void sleep_for(struct queue *q, unsigned worker, uint64_t patience) {
     q->brief = tine__now() - since < SHORT ? q->brief + 1 : 0;
 }
 
-/* For items that were put since we were woken nobody else was. */
+/* This worker was woken, and for items that were put since then nobody else was. */
 static void arrive(struct queue *q, unsigned worker) {
     if (tine__queue_unexpect(q, worker))
         wake_next(q);

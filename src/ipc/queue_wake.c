@@ -1,4 +1,4 @@
-/* Who is woken for items (ipc/queue.h). */
+/* Which workers are woken for new items (ipc/queue.h). */
 #include <stdatomic.h>
 
 #include "base/clock.h"
@@ -7,10 +7,11 @@
 #include "ipc/futex.h"
 #include "ipc/queue_layout.h"
 
-#define FRESH 10000ull   /* ns: who has looked so lately looks again at once */
-#define COMING 100000ull /* ns: who was woken has come, if nothing keeps it from the processor */
+#define FRESH 10000ull /* ns: a spinner that looked so lately is looking still */
+/* ns: a woken worker comes within this time unless it is kept from the processor */
+#define COMING 100000ull
 #define WATCH_LATE \
-    100000u /* ns: so late does a short sleep end, by the kernel's slack and a busy processor */
+    100000u /* ns: how much too late a short sleep may end (timer slack, a busy processor) */
 
 static bool is_taken(const struct spinner *s) {
     return atomic_load_explicit(&s->worker, memory_order_relaxed) != 0;
@@ -20,7 +21,7 @@ static uint64_t beat_of(const struct spinner *s) {
     return atomic_load_explicit(&s->beat, memory_order_relaxed);
 }
 
-/* It is on its way, instead of who was woken longest ago. */
+/* Note that the worker is on its way. It replaces the one that was woken longest ago. */
 static void expect(struct queue *q, unsigned worker) {
     struct spinner *seat = q->k->coming;
     for (struct spinner *s = seat + 1; s < q->k->coming + QUEUE_COMING; s++)
@@ -44,7 +45,7 @@ static void rouse(struct queue *q, unsigned worker) {
     futex_wake(&q->k->wake[worker], 1);
 }
 
-/* The first that sleeps; 0: nobody does. */
+/* A worker that sleeps; 0: none does. */
 static unsigned first_sleeper(const struct queue *q) {
     uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
     for (; groups; groups &= groups - 1) {
@@ -56,20 +57,22 @@ static unsigned first_sleeper(const struct queue *q) {
     return 0;
 }
 
-/* Who clears the bit wakes, so each sleep is ended once. */
+/* Whoever clears the bit wakes the worker, so each sleep is ended once. */
 static bool wake_one(struct queue *q) {
     unsigned worker;
     while ((worker = first_sleeper(q)) != 0) {
         uint64_t bit = (uint64_t)1 << worker % 64;
         expect(q, worker);
-        /* acquire: the sleeper's zero in its futex word comes before our 1; release: it sees that it was expected */
+        /* acquire: the sleeper's 0 in its futex comes before our 1; release: the sleeper sees that
+        ** it is expected */
         if (atomic_fetch_and_explicit(&q->k->sleepers[worker / 64], ~bit, memory_order_acq_rel) &
             bit) {
             rouse(q, worker);
             return true;
         }
-        /* It has got up by itself, and may have looked before items were left to it, as to one that comes: we wake another
-        ** one for them, whoever has begun to sleep before they were put. */
+        /* The worker has got up by itself. It may have looked before items were left to it as to
+        ** one on its way, so another is woken in its place, even one that began to sleep before the
+        ** items were put. */
         tine__queue_unexpect(q, worker);
         store_then_look();
     }
@@ -83,14 +86,15 @@ HOT bool tine__queue_wake_some(struct queue *q, unsigned n) {
 }
 
 bool tine__queue_wake(struct queue *q) {
-    store_then_look(); /* items, then sleepers; the sleeper: its bit, then items */
+    /* fence: first items, then sleepers; the sleeper: first its bit, then items */
+    store_then_look();
     return wake_one(q);
 }
 
 void tine__queue_wake_all(struct queue *q) {
     store_then_look();
-    /* A worker that goes to sleep again meanwhile has looked after our stores: at most one wake for
-    ** each keeps this from running after it. */
+    /* A worker that meanwhile goes to sleep again has looked after our stores. One wake for each
+    ** worker at most: the loop must not chase it. */
     tine__queue_wake_some(q, QUEUE_MAX_WORKERS);
 }
 
@@ -102,10 +106,10 @@ bool tine__queue_sleeps(const struct queue *q) {
     return false;
 }
 
-/* --- who looks without being woken --- */
+/* --- workers that look without being woken --- */
 
-/* Is somebody there who looked, or was woken, within so many ns, or (by who has read the clock after us) a moment from
-** now? */
+/* Was the time stamp made within the last `within` ns? A stamp slightly in the future counts, too:
+** its process read the clock after us. */
 static bool is_within(const struct spinner *s, uint64_t now, uint64_t within) {
     return is_taken(s) && now - beat_of(s) + FRESH < within + FRESH;
 }
@@ -115,7 +119,7 @@ bool tine__queue_spins(const struct spinner *s, uint64_t now) {
 }
 
 unsigned tine__queue_spinners(const struct queue *q, uint64_t now) {
-    unsigned n = 1; /* two that come count as one: it may be the other that is stopped */
+    unsigned n = 1; /* two on their way count as one: the other may be stopped */
     for (const struct spinner *s = q->k->coming; s < q->k->coming + QUEUE_COMING; s++)
         n &= is_within(s, now, COMING);
     for (const struct spinner *s = q->k->spinner; s < q->k->spinner + QUEUE_SPINNERS; s++)
@@ -125,20 +129,21 @@ unsigned tine__queue_spinners(const struct queue *q, uint64_t now) {
 
 bool tine__queue_is_watched(const struct queue *q, uint64_t now) {
     const struct watcher *w = &q->k->watcher;
-    /* Neither one that is late, nor one that would be long asleep: rubbish. */
+    /* neither late, nor further in the future than a watch lasts: that would be rubbish */
     return atomic_load_explicit(&w->worker, memory_order_relaxed) &&
            atomic_load_explicit(&w->until, memory_order_relaxed) + WATCH_LATE - now <=
                QUEUE_WATCH + WATCH_LATE + FRESH;
 }
 
 HOT bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t now) {
-    /* items, then who spins, watches and sleeps; they: that they do so no more, or do, then items */
+    /* fence: first items, then spinners, watcher and sleepers; the workers: first they change their
+    ** state, then look for items */
     store_then_look();
     unsigned spinners = tine__queue_spinners(q, now);
     if (spinners == 0 && left && tine__queue_sleeps(q) && tine__queue_ready(q) > n)
-        n++; /* who comes passes on what it finds */
+        n++; /* the woken worker passes on what it finds */
     if (n > spinners && tine__queue_is_watched(q, now)) {
-        _Atomic uint32_t *spared = &q->k->spared; /* only we write it */
+        _Atomic uint32_t *spared = &q->k->spared; /* written by the submitter alone */
         atomic_store_explicit(spared, atomic_load_explicit(spared, memory_order_relaxed) + 1,
                               memory_order_relaxed);
         return true;
@@ -148,12 +153,12 @@ HOT bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t n
     return spinners > 0;
 }
 
-/* --- a worker is not waiting any more --- */
+/* --- a worker has stopped waiting --- */
 
 void tine__queue_wakes(struct queue *q, unsigned worker) {
     _Atomic uint64_t *sleepers = &q->k->sleepers[worker / 64];
     uint64_t bit = (uint64_t)1 << worker % 64;
-    /* acquire: who has cleared it expects us */
+    /* acquire: whoever cleared the bit has noted that we are on our way */
     if (atomic_load_explicit(sleepers, memory_order_acquire) & bit)
         atomic_fetch_and_explicit(sleepers, ~bit, memory_order_acquire);
 }

@@ -8,9 +8,9 @@
 #include "base/why.h"
 #include "ipc/arena_layout.h"
 
-/* --- the list of those there are --- */
+/* --- the regions that this process has --- */
 
-/* Room for one with that number. 0 or TINE_ENOMEM. */
+/* Make room in the list for slot `index`. 0 or TINE_ENOMEM. */
 static int make_room(struct arena *a, uint32_t index) {
     uint32_t room = a->room ? a->room : 16;
     if (index < a->room)
@@ -26,7 +26,7 @@ static int make_room(struct arena *a, uint32_t index) {
     return 0;
 }
 
-/* A slot that we hold, or are about to, becomes a region, not mapped yet. NULL: no memory. */
+/* Make a region, not mapped yet, for a slot that we hold or are about to. NULL: no memory. */
 static struct region *enter_region(struct arena *a, uint32_t index) {
     const struct slot *s = &a->slots[index];
     struct region *r = make_room(a, index) ? NULL : sys.malloc(sizeof *r);
@@ -70,10 +70,10 @@ static int map(struct region *r, bool writable) {
 }
 
 #define AT_ONCE ((size_t)64 << 20)
-#define POPULATE_READ 22 /* MADV_POPULATE_READ, of Linux 5.14 */
+#define POPULATE_READ 22 /* MADV_POPULATE_READ, since Linux 5.14 */
 
-/* An image is all there. Its pages are mapped at once: for all of them together that takes what some dozens of page faults
-** would take, and each read of a field of a field is half a dozen of these at first. */
+/* Map an image, which is complete, with all its pages at once. That takes as long as some dozens of
+** page faults, and each read of a nested field would cause half a dozen of them at first. */
 static int map_image(struct region *r) {
     int err = map(r, false), saved = errno;
     size_t size = mapped_size(r);
@@ -85,9 +85,9 @@ static int map_image(struct region *r) {
 
 /* --- making --- */
 
-#define LARGEST ((uint64_t)1 << 46) /* what could be mapped at all */
+#define LARGEST ((uint64_t)1 << 46) /* the most that could be mapped at all */
 
-/* Where it lies, mapped. 0, or TINE_ESYSTEM and nothing has changed. */
+/* Reserve memory for the region and map it. 0; or TINE_ESYSTEM, and nothing has changed. */
 static int place(struct region *r) {
     r->offset = tine__arena_place(r->arena, mapped_size(r));
     if (!r->offset)
@@ -98,7 +98,7 @@ static int place(struct region *r) {
     return err;
 }
 
-/* The slot is in the making. */
+/* Make the region of a claimed slot. */
 static int fill(struct arena *a, struct region **out, uint32_t index, enum region_kind kind,
                 uint64_t size) {
     struct slot *s = &a->slots[index];
@@ -148,7 +148,7 @@ int tine__region_new(struct region **out, enum region_kind kind, uint64_t size) 
     return err;
 }
 
-/* Without a page fault for each page. */
+/* By pwrite, which spares a page fault for each page. */
 static int write_all(const struct region *r, const char *bytes) {
     uint64_t done = 0;
     while (done < r->size) {
@@ -175,7 +175,7 @@ int tine__region_seal(struct region *r, const char *bytes) {
 
 /* --- finding --- */
 
-/* Held, or found. NULL: *err. */
+/* The region of a handle, held; it may be one that this process has already. NULL: *err. */
 static struct region *find(struct arena *a, const struct handle *h, int *err) {
     *err = TINE_EINVALID;
     if (!a || h->index >= ARENA_SLOTS)
@@ -224,7 +224,7 @@ static void ref(struct region *r) {
     tine__arena_leave();
 }
 
-/* In a forked child of the program they stay as they are. */
+/* In a forked child of the program, inherited regions are left as they are. */
 static bool is_inherited(const struct region *r) {
     return r->forks != tine__map_forks && r->base;
 }

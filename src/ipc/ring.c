@@ -1,6 +1,7 @@
-/* The ring of a link: the records that a worker writes, and the submitter reads (link.h). Both count bytes, for ever;
-** which byte lies where follows from the origin, which is moved when nothing is unread. So a ring that is read as it is
-** written stays within its home, the first page of the link, and no others are ever touched. */
+/* The ring of a link (link.h): the worker writes records, the submitter reads them. Both sides
+** count bytes without end; which byte of the ring a count stands for follows from the origin, which
+** the worker moves when nothing is unread. So a ring that is read as fast as it is written stays
+** within the first page of the link, its home, and touches no other pages. */
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 /* --- the submitter's side --- */
 
-/* What lies behind this count. */
+/* The byte of the ring for this count. */
 static char *place_of(const struct link *l, uint64_t count) {
     return l->s->ring + (count + l->origin) % LINK_RING;
 }
@@ -33,7 +34,8 @@ bool tine__link_pressed(const struct link *l) {
            atomic_load_explicit(&l->s->full, memory_order_relaxed) != 0;
 }
 
-/* Bytes up to the writer's head: what was seen before, or when that is used up, a new look. */
+/* Find the bytes up to the writer's head: those seen before, or, when they are used up, by a new
+** look. */
 static int see_records(struct link *l) {
     if (l->at != l->seen)
         return 0;
@@ -44,7 +46,7 @@ static int see_records(struct link *l) {
     if (head - l->at > LINK_RING)
         return TINE_EINVALID;
     l->seen = head;
-    l->origin = origin_in(word); /* of all that is unread */
+    l->origin = origin_in(word); /* holds for all that is unread */
     return 0;
 }
 
@@ -56,8 +58,8 @@ static uint64_t record_size(const struct record *r) {
     return (head_size(r) + r->length + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
 }
 
-/* Copy the head of the record at l->at and check it. Everything is judged by the copy: the bytes in
-** the ring can change at any time. */
+/* Copy the head of the record at l->at and check the copy: the bytes in the ring can change at any
+** time. */
 static inline int read_head(struct link *l, struct record *r) {
     uint64_t left = left_behind(l, l->at);
     memcpy(r, place_of(l, l->at), sizeof *r);
@@ -100,11 +102,12 @@ HOT int tine__link_peek(struct link *l, struct record *r, const char **payload, 
     return r->large ? find_block(l, payload, length) : 0;
 }
 
-/* Tell the worker how far we are, and wake it if it waits for that. */
+/* Publish how far the submitter has read, and wake the worker if it waits for room. */
 static void publish_tail(struct link *l) {
-    /* release: we have read what lies before */
+    /* release: everything before it has been read */
     atomic_store_explicit(&l->s->tail, l->at, memory_order_release);
-    store_then_look(); /* room, then the sleeper; the sleeper: its flag, then room */
+    /* fence: first the room, then the sleeper; the sleeper: first its flag, then the room */
+    store_then_look();
     if (!atomic_load_explicit(&l->s->full, memory_order_relaxed))
         return;
     atomic_store_explicit(&l->s->full, 0, memory_order_relaxed);
@@ -114,7 +117,7 @@ static void publish_tail(struct link *l) {
 HOT void tine__link_next(struct link *l) {
     assert(l->after - l->at <= LINK_RING);
     l->at = l->after;
-    /* A batch pays for one fence and one look at `full`; who drains always gets to the end. */
+    /* One fence and one look at `full` for a batch of records; a reader always gets to the end. */
     uint64_t told = atomic_load_explicit(&l->s->tail, memory_order_relaxed);
     if (l->at == l->seen || l->at - told >= LINK_RING / 4)
         publish_tail(l);
@@ -131,7 +134,7 @@ uint64_t tine__link_block(const struct record *r, const struct link *l) {
 static bool has_room(struct link *l, uint64_t size) {
     if (size <= LINK_RING - (l->at - l->seen))
         return true;
-    /* acquire: the reader is done with what we are going to write over */
+    /* acquire: the reader is done with what we are going to overwrite */
     l->seen = atomic_load_explicit(&l->s->tail, memory_order_acquire);
     return size <= LINK_RING - (l->at - l->seen);
 }
@@ -149,7 +152,8 @@ static void wait_for_room(struct link *l, uint64_t size, void (*ring)(void *arg)
     atomic_store_explicit(&l->s->full, 0, memory_order_relaxed);
 }
 
-/* The head by value, here and below: it is put together in registers, and is not read again where it was just written. */
+/* The head is passed by value, here and below: it is put together in registers and not read back
+** from memory. */
 static inline void put_record(struct link *l, struct record head, const void *payload) {
     char *place = place_of(l, l->at);
     memcpy(place, &head, sizeof head);
@@ -160,14 +164,15 @@ static inline void put_record(struct link *l, struct record head, const void *pa
     l->at += record_size(&head);
 }
 
-/* A record goes beyond its home, or as many bytes behind that: when all was read, the ring begins again. */
+/* A record would leave the home, or the stretch of as many bytes behind it: if all was read, begin
+** again at the first byte. */
 static void begin_again(struct link *l) {
     l->seen = atomic_load_explicit(&l->s->tail, memory_order_acquire); /* as in has_room */
     if (l->seen == l->at)
         l->origin = -l->at % LINK_RING;
 }
 
-/* Have room for a record of that size. */
+/* Make room for a record of `size` bytes. */
 static void make_room(struct link *l, uint64_t size, void (*ring)(void *arg), void *arg) {
     if (left_behind(l, l->at) % RING_HOME < size)
         begin_again(l);
@@ -180,7 +185,7 @@ static void make_room(struct link *l, uint64_t size, void (*ring)(void *arg), vo
     }
 }
 
-/* ... where was written to last, as it is known. */
+/* Is there room where we wrote last, as far as we know without looking? */
 static inline bool has_room_here(const struct link *l, uint64_t size) {
     return left_behind(l, l->at) % RING_HOME >= size && size <= LINK_RING - (l->at - l->seen);
 }
@@ -193,7 +198,8 @@ HOT void tine__link_write(struct link *l, struct record head, const void *payloa
         make_room(l, size, ring, arg);
     put_record(l, head, payload);
     KILL_POINT("halfway");
-    /* release: the bytes; and SKIP with what follows it, so the reader never waits behind one */
+    /* release: the bytes; a SKIP becomes visible together with the record behind it, so the reader
+    ** never waits after one */
     atomic_store_explicit(&l->s->head, head_word(l->at, l->origin), memory_order_release);
     KILL_POINT("written");
 }

@@ -1,4 +1,4 @@
-/* Seats: which processes there are, and what becomes of what the dead have held. */
+/* Seats: which processes share the arena, and what happens to the regions that a dead one held. */
 #include <errno.h>
 #include <signal.h>
 
@@ -35,7 +35,8 @@ static bool is_alive(const struct arena *a, uint32_t seat) {
     return pid && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
-/* Of a worker that had pools of its own and is dead: their processes die with it, soon; they may have given seats, too. */
+/* Worker `dead` had pools of its own. Their processes soon die with it; and they may have given
+** seats, too. */
 static void vacate_orphans(struct arena *a, uint32_t dead) {
     uint32_t top = atomic_load(&a->head->top_seat);
     for (uint32_t s = 1; s <= top; s++) {

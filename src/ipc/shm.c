@@ -33,7 +33,7 @@ int tine__shm_attach(struct shm *s, int fd, size_t size, bool writable) {
     if (sys.fstat(fd, &st) == -1)
         goto fail;
     if (st.st_size < 0 || (size_t)st.st_size < size) {
-        errno = EINVAL; /* not the file it is said to be: touching it could be a SIGBUS */
+        errno = EINVAL; /* shorter than promised: touching it could raise SIGBUS */
         goto fail;
     }
     if (map(s, writable))

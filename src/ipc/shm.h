@@ -1,7 +1,7 @@
 /* Memory shared between processes: a memfd and one mapping of it.
 **
-** Files are created by the submitter and sealed against shrinking, so that no peer can take away
-** pages that another has mapped (a read beyond the end would be a SIGBUS in the submitter).
+** The submitter creates the files and seals them against shrinking, so that no other process can
+** take away pages that the submitter has mapped. (A read beyond the end of a file raises SIGBUS.)
 */
 #ifndef TINE_IPC_SHM_H
 #define TINE_IPC_SHM_H
@@ -22,10 +22,10 @@ struct shm {
 
 /* Create a file of `size` bytes and map it for reading and writing. 0 or TINE_ESYSTEM. */
 int tine__shm_create(struct shm *s, const char *name, size_t size);
-/* Map the first `size` bytes of a file that came from another process; takes over `fd` (closed on
-** failure too). The file must be at least that long. 0 or TINE_ESYSTEM. */
+/* Map the first `size` bytes of a file that came from another process; the file must be at least
+** that long. Takes over `fd` (closes it on failure too). 0 or TINE_ESYSTEM. */
 int tine__shm_attach(struct shm *s, int fd, size_t size, bool writable);
-/* Unmap and close; harmless on a closed one. */
+/* Unmap and close; harmless when closed. */
 void tine__shm_close(struct shm *s);
 
 #endif

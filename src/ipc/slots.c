@@ -1,5 +1,5 @@
-/* The slots of an arena: which regions there are, and who holds them. No lock between processes; the order of things is
-** that of ipc/arena.h. */
+/* The slots of an arena: which regions exist, and who holds them. There is no lock between
+** processes; ipc/arena.h explains the order of the steps. */
 #include <errno.h>
 
 #include "base/sys.h"
@@ -69,7 +69,8 @@ void tine__slot_abandon(struct arena *a, uint32_t index) {
     set_free(a, index, atomic_load(&a->slots[index].word));
 }
 
-/* Its pages go back to the system. What refuses (the program has taken our descriptor) does so at the end of all. */
+/* Give the region's pages back to the system. If that cannot be done (the program has taken our
+** descriptor), they stay until the end of all processes. */
 static void give_back(const struct arena *a, const struct slot *s) {
     int err = errno;
     if (tine__fd_ours(a->fd))
@@ -78,7 +79,7 @@ static void give_back(const struct arena *a, const struct slot *s) {
     errno = err;
 }
 
-/* A message that names it, which nobody has taken, holds it, too. */
+/* A message that names the region, and that nobody has received, holds it, too. */
 static bool holds(const struct cell *c) {
     return atomic_load(&c->held) || atomic_load(&c->sent) != atomic_load(&c->taken);
 }
@@ -89,7 +90,7 @@ static bool is_held(struct arena *a, uint32_t index) {
         bool unknown = false;
         struct cell *column = tine__arena_column(a, seat, &unknown);
         if (unknown)
-            return true; /* it cannot be known: better too long than not long enough */
+            return true; /* held too long is better than freed too early */
         if (column && holds(&column[index]))
             return true;
     }
@@ -103,7 +104,7 @@ static void free_unheld(struct arena *a, uint32_t index) {
         return;
     uint64_t freeing = slot_word(slot_generation(w), slot_moves(w), a->seat, SLOT_FREEING);
     if (!atomic_compare_exchange_strong(&s->word, &w, freeing))
-        return; /* somebody holds it again, or frees it */
+        return; /* another process holds it again, or frees it */
     KILL_POINT("region-freeing");
     give_back(a, s);
     set_free(a, index, freeing);
@@ -134,7 +135,7 @@ void tine__slot_drop(struct arena *a, uint32_t index) {
 
 /* --- the dead --- */
 
-/* What a process was about to make, or to free, when it died. */
+/* Finish what a process was doing with this slot when it died. */
 static void finish(struct arena *a, uint32_t index, uint32_t seat) {
     struct slot *s = &a->slots[index];
     uint64_t w = atomic_load(&s->word);

@@ -38,7 +38,7 @@ bool tine__wakeup_clear(struct wakeup *w) {
     int fd = atomic_load(&w->fd);
     bool ours = fd == -1 || tine__fd_clear(fd);
     /* An exchange and not a store: a sender that found the flag up has written nothing and relies
-    ** on us to see its work, for which we must have read the flag that it left. */
+    ** on us to see its work. Reading the flag that it left makes its work visible. */
     atomic_exchange(&w->sent, 0);
     return ours;
 }
