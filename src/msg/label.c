@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Text of which as much is kept as there is room for. */
+/* A text that is cut to the room there is. */
 struct text {
     char *out;
     size_t size, length;

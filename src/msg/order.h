@@ -1,7 +1,7 @@
 /* Order: what the pool asks of a site, and what the site answers at once.
 **
 ** Plain data. The scheduler gives out orders one by one (sched/sched.h); the pool carries each to
-** its site and brings back the answer. None of them blocks.
+** its site and brings back the answer. No order blocks.
 */
 #ifndef TINE_MSG_ORDER_H
 #define TINE_MSG_ORDER_H
@@ -14,17 +14,23 @@ struct task;
 
 enum order_kind {
     ORDER_NONE,
-    ORDER_RUN, /* hand over the call of `task`, to be run by `worker` on top of one that waits, or (0) by any: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
-    ORDER_WITHDRAW, /* take the call back if nobody has taken it up: AT_NOBODY and its bytes if it has some; AT_PAST */
-    ORDER_RECALL,  /* take back what of it has not begun: enum whereabouts, `id` */
-    ORDER_ASK,     /* ask its task `id` to end: enum whereabouts, `worker` */
-    ORDER_STOP,    /* end its task `id` by force: enum whereabouts, `worker` */
-    ORDER_LOOK,    /* where is it: enum whereabouts, `id`, `since` */
+    /* hand over the call of `task`, to be run by `worker` on top of a task that waits, or (0) by
+    ** any worker: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
+    ORDER_RUN,
+    /* take the call back if no worker has taken it: AT_NOBODY, with its bytes if the site has them;
+    ** or AT_PAST */
+    ORDER_WITHDRAW,
+    ORDER_RECALL,  /* take back what has not begun: enum whereabouts, `id` */
+    ORDER_ASK,     /* ask task `id` of the call to end: enum whereabouts, `worker` */
+    ORDER_STOP,    /* end task `id` of the call by force: enum whereabouts, `worker` */
+    ORDER_LOOK,    /* where is the call? enum whereabouts, `id`, `since` */
     ORDER_START,   /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
     ORDER_DISMISS, /* `worker` is to end in good order, between two tasks */
-    ORDER_SPREAD,  /* have each worker run `errand` before its next task, those to come included */
-    ORDER_KILL, /* signal `worker`; with SIGKILL its whole family. The site sees to it that it is done */
-    ORDER_FINISH, /* no more calls: workers end in good order when there is none left */
+    ORDER_SPREAD,  /* have each worker, future ones included, run `errand` before its next task */
+    /* signal `worker`; SIGKILL goes to all its descendants, too. The site sees to it that this is
+    ** done */
+    ORDER_KILL,
+    ORDER_FINISH, /* no more calls: workers end in good order when none is left */
     ORDER_END     /* end everything now; REPORT_GONE follows */
 };
 
@@ -35,19 +41,21 @@ struct order {
     uint64_t id;
     unsigned worker;
     int signal;
-    bool timed; /* ASK: its time is over */
-    /* RUN: it is to be before these calls (refs, the last one first), which stay with the site. */
+    bool timed; /* ASK: because its time is over */
+    /* RUN: put the call before these calls (refs, the last one first), which stay in the queue. */
     const uint32_t *behind;
     unsigned nbehind;
 };
 
 enum whereabouts {
-    AT_SITE, /* LOOK: nobody has begun it; ASK, STOP: it is about to begin, and can be asked in a moment */
-    AT_WORKER, /* LOOK: task `id` runs, on `worker`, since `since` (ns; 0 unknown), and has spent `spent` of the processor; ASK: `worker` was told, and its result will be
-                   REPORT_ENDED */
-    AT_NOBODY, /* RECALL, ASK, STOP, WITHDRAW: tasks from `id` on never run */
-    AT_ITS_END, /* STOP: `worker` is being killed in the midst of it, its end will be reported */
-    AT_PAST     /* too late: it has ended, and a report will tell */
+    /* LOOK: no worker has begun it; ASK, STOP: it is about to begin, ask again in a moment */
+    AT_SITE,
+    /* LOOK: task `id` runs on `worker` since `since` (ns; 0: unknown) and has used `spent` of
+    ** processor time; ASK: `worker` was told, and the result will be REPORT_ENDED */
+    AT_WORKER,
+    AT_NOBODY,  /* RECALL, ASK, STOP, WITHDRAW: tasks from `id` on never run */
+    AT_ITS_END, /* STOP: `worker` is being killed in the midst of it; its end will be reported */
+    AT_PAST     /* too late: it has ended, and a report will say how */
 };
 
 struct answer {
@@ -57,9 +65,10 @@ struct answer {
     uint64_t id;
     unsigned worker;
     uint64_t since;
-    uint64_t spent;    /* ns */
-    unsigned behind;   /* RUN: it is before so many of them; the others were taken up */
-    const char *bytes; /* the site's, good for now; NULL: they do not lie with it */
+    uint64_t spent; /* ns */
+    /* RUN: the call is before so many of order.behind; workers have taken the others */
+    unsigned behind;
+    const char *bytes; /* in the site's memory, valid for now; NULL: the site does not have them */
     uint64_t length;
 };
 

@@ -7,31 +7,31 @@
 
 enum parting {
     PART_NONE,
-    PART_TASKS,  /* it has run as many as it may (max_tasks_per_worker); it says so itself, */
-    PART_MEMORY, /* and so it does when it has grown too large */
-    PART_IDLE,   /* these the scheduler has decided */
+    PART_TASKS,  /* max_tasks_per_worker is reached; decided by the worker itself */
+    PART_MEMORY, /* it has grown too large; decided by the worker itself */
+    PART_IDLE,   /* from here on decided by the scheduler */
     PART_AGE,
-    PART_RESIZE, /* there are too many */
+    PART_RESIZE, /* the pool has too many workers */
     PART_SHUTDOWN,
-    PART_TIMEOUT, /* with the task that it was running */
+    PART_TIMEOUT, /* killed with the task that it was running */
     PART_CANCELLED,
     PART_CRASH,
     PART_INITIALIZER,
-    PART_KILLED, /* with its pool */
+    PART_KILLED, /* killed with its pool */
     PART_COUNT
 };
 
-/* As users are told. */
+/* The name that users see. */
 const char *tine__parting_name(enum parting why);
 
-/* The end of a worker, as its pool's owner is told. */
+/* The end of a worker, as told to the owner of its pool. */
 struct worker_exit {
     unsigned worker;
     int pid;
     enum parting why;
     bool has_status;
     int status;      /* as waitpid gives it */
-    uint64_t tasks;  /* answered */
+    uint64_t tasks;  /* tasks that it answered */
     uint64_t lasted; /* ns */
 };
 

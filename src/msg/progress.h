@@ -1,4 +1,5 @@
-/* Progress: how far a task says that it has come (tine.worker.progress). Plain data; only the last is kept. */
+/* Progress: how far a task says that it has come (tine.worker.progress). Plain data; only the last
+** one is kept. */
 #ifndef TINE_MSG_PROGRESS_H
 #define TINE_MSG_PROGRESS_H
 
@@ -6,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROGRESS_TEXT 200 /* bytes; what is longer is cut */
+#define PROGRESS_TEXT 200 /* bytes; a longer text is cut */
 
-/* A number of Lua's. */
+/* A Lua number. */
 struct progress_number {
     bool is_integer;
     union {
@@ -25,7 +26,7 @@ struct progress {
     char text[PROGRESS_TEXT];
 };
 
-/* Bytes of it that are used. */
+/* How many bytes of it are used. */
 static inline size_t progress_size(const struct progress *p) {
     return offsetof(struct progress, text) + p->length;
 }

@@ -1,13 +1,14 @@
-/* How a blob lies in the call heap: head, name, source (zeros included), code, or a shared value's segment. */
+/* A blob in the call heap: this head, name and source (NULs included), then the code, or the
+** segment of a shared value. */
 #ifndef TINE_STORE_BLOB_H
 #define TINE_STORE_BLOB_H
 
 #include <stdint.h>
 
-#define BLOB_UNIT 64u       /* blocks of the heap are aligned to it */
-#define BLOB_PLACE_BITS 28u /* of an id: the block's offset in units */
+#define BLOB_UNIT 64u       /* blocks of the heap are aligned to this */
+#define BLOB_PLACE_BITS 28u /* lowest bits of an id: the block's offset in units */
 #define BLOB_MAGIC 0x65646f63u
-#define BLOB_GONE 0u /* a shared value that was: readers may look, whatever is there now */
+#define BLOB_GONE 0u /* a shared value that has ended; readers may look at whatever is there now */
 
 struct blob_head {
     uint32_t magic;

@@ -1,5 +1,5 @@
-/* The store from a worker's side. What it reads was written by the submitter, and is checked all the same: an id
-** may come from a damaged message. */
+/* The store on a worker's side. What it reads was written by the submitter, but is checked all the
+** same: an id may come from a damaged message. */
 #include "store/blob.h"
 #include "store/store.h"
 

@@ -1,4 +1,4 @@
-/* The store from the submitter's side. */
+/* The store on the submitter's side. */
 #include "store/store.h"
 
 #include <assert.h>
@@ -16,12 +16,12 @@
 
 struct blob {
     struct codec_stored stored; /* first member; its texts follow the struct */
-    atomic_uint refs;           /* 0 only with the lock held */
+    atomic_uint refs;           /* becomes 0 only with the lock held */
     struct blob *next;          /* in its bucket */
-    uint64_t key;               /* hash of all it is */
-    uint64_t block;             /* offset in the heap, 0: it is not there */
-    bool value;                 /* a shared one, not found by what it is */
-    struct store_refs names;    /* what that names */
+    uint64_t key;               /* hash of the content */
+    uint64_t block;             /* offset in the heap; 0: not there */
+    bool value;                 /* a shared value, not found by content */
+    struct store_refs names;    /* what the shared value names */
     char text[];
 };
 
@@ -30,8 +30,8 @@ struct store {
     struct heap *heap;
     bool retired;
     bool by_content;
-    uint64_t salt; /* by_content: ids of shared values are those of no other process */
-    uint64_t made; /* blobs that were given an id */
+    uint64_t salt; /* by_content: makes ids of shared values unique among processes */
+    uint64_t made; /* number of ids given */
     struct blob **buckets;
     size_t nbuckets, count; /* nbuckets: a power of two */
 };
@@ -145,7 +145,7 @@ static struct blob *find(struct store *s, uint64_t key, const struct codec_code 
     return b;
 }
 
-/* Twice the buckets, if they can be had: without, the lists become longer. */
+/* Double the buckets, if there is memory; without it the lists only become longer. */
 static void widen(struct store *s) {
     struct blob **old = s->buckets;
     size_t n = s->nbuckets;
@@ -182,7 +182,7 @@ static void leave(struct store *s, struct blob *b) {
 
 /* --- making blobs --- */
 
-/* Its private half: what the submitter itself looks at. */
+/* The submitter's private part of a blob. */
 static struct blob *new_blob(uint64_t key, const struct codec_origin *o) {
     size_t name = strlen(o->name) + 1, source = strlen(o->source) + 1;
     struct blob *b = sys.malloc(sizeof *b + name + source);
@@ -195,7 +195,8 @@ static struct blob *new_blob(uint64_t key, const struct codec_origin *o) {
     return b;
 }
 
-/* The id for the next blob, at that place; 0: beyond what ids can say, after 16 GiB of heap or 2^34 blobs. */
+/* The id for the next blob, at that block; 0: ids are used up, after 16 GiB of heap or 2^34
+** blobs. */
 static uint64_t next_id(struct store *s, uint64_t block) {
     uint64_t place = block / BLOB_UNIT;
     assert(block % BLOB_UNIT == 0);
@@ -204,7 +205,7 @@ static uint64_t next_id(struct store *s, uint64_t block) {
     return s->made++ << BLOB_PLACE_BITS | place;
 }
 
-/* Copy it into the heap, as far as there is room. */
+/* Copy the blob into the heap and give it an id, if there is room. */
 static void share(struct store *s, struct blob *b, const struct codec_code *code) {
     const struct codec_origin *o = &b->stored.origin;
     size_t name = strlen(o->name) + 1, source = strlen(o->source) + 1;
@@ -250,7 +251,8 @@ static const char value_texts[] = "shared value\0"; /* name and source */
 _Static_assert(sizeof(struct blob_head) + sizeof value_texts <= STORE_VALUE_HEAD, "it has room");
 #define VALUE_SOURCE (STORE_VALUE_HEAD - sizeof(struct blob_head) - sizeof value_texts + 1)
 
-/* Put it where workers read it: in *block, if it is not there already. NULL: no memory. */
+/* Put the value where workers read it: in *block, if it does not lie there already. NULL: no
+** memory. */
 static char *place_value(struct store *s, uint64_t *block, char *bytes, size_t len) {
     if (*block)
         return bytes;
@@ -258,13 +260,13 @@ static char *place_value(struct store *s, uint64_t *block, char *bytes, size_t l
     return at ? memcpy(at, bytes, len) : NULL;
 }
 
-/* Of a value that other machines see: nobody has the same, and it says no place. */
+/* The id of a value that other machines see: unique among all processes, and without a place. */
 static uint64_t foreign_id(struct store *s) {
     const uint64_t parts[] = {s->salt, s->made++};
     return (tine__hash(parts, sizeof parts) & (STORE_CONTENT - 1)) | STORE_CONTENT;
 }
 
-/* Its id and its head; false: there is no id. The texts end with zeros up to the segment. */
+/* Fill in id and head; false: there is no id. The texts are followed by zeros up to the segment. */
 static bool describe_value(struct store *s, struct blob *b, char *at, size_t len) {
     b->stored.id = s->by_content ? foreign_id(s) : next_id(s, b->block);
     b->key = tine__hash(&b->stored.id, sizeof b->stored.id);
@@ -316,7 +318,7 @@ const struct codec_stored *tine__store_value(struct store *s, uint64_t *block, c
     return &b->stored;
 }
 
-/* Nobody has it any more: workers are to see that. */
+/* The value has no references any more: let workers see that. */
 static void end_value(struct store *s, const struct blob *b) {
     struct blob_head *head = (struct blob_head *)(b->stored.code.bytes - STORE_VALUE_HEAD);
     head->magic = BLOB_GONE;
@@ -353,7 +355,8 @@ const struct codec_stored *tine__store_named(const struct codec_stored *value, u
     return found;
 }
 
-/* The last reference goes with the lock held: `put` may just be finding the blob. */
+/* The last reference is dropped with the lock held: tine__store_put may be finding the blob right
+** now. */
 void tine__store_drop(struct store *s, const struct codec_stored *stored) {
     struct blob *b = blob_of(stored);
     unsigned n = atomic_load_explicit(&b->refs, memory_order_relaxed);
@@ -379,7 +382,7 @@ size_t tine__store_count(struct store *s) {
     return n;
 }
 
-/* For one more. */
+/* Make room in `far` for one more. */
 COLD static int make_room(struct store_refs *refs) {
     uint32_t room = refs->room ? 2 * refs->room : 8;
     const struct codec_stored **far = sys.realloc(refs->far, room * sizeof *far);
@@ -390,7 +393,7 @@ COLD static int make_room(struct store_refs *refs) {
     return 0;
 }
 
-/* Name one more, of which the reference is there. 0, TINE_ENOMEM. */
+/* Add a reference that the caller already counted. 0 or TINE_ENOMEM. */
 static int name(struct store_refs *refs, const struct codec_stored *stored) {
     uint32_t n = refs->n;
     if (n >= STORE_REFS_NEAR && n - STORE_REFS_NEAR == refs->room && make_room(refs))
@@ -423,7 +426,7 @@ HOT void tine__store_release(struct store *s, struct store_refs *refs) {
         tine__store_drop(s, store_ref_at(refs, i));
     refs->n = 0;
     if (!refs->room && !refs->carried.list)
-        return; /* as nearly all */
+        return; /* as for nearly all messages */
     free(refs->far);
     if (refs->carried.list)
         tine__carried_drop(&refs->carried);
