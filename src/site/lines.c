@@ -8,7 +8,8 @@
 
 #define MOST_LINE ((size_t)1 << 20) /* a longer line is broken */
 
-/* Whoever shares the descriptor may have made it non-blocking: then wait for room here. */
+/* May the write be tried again? Another process that shares the descriptor may have made it
+** non-blocking; then wait for room here. */
 static bool may_go_on(int fd) {
     struct pollfd p = {fd, POLLOUT, 0};
     return errno == EINTR || (errno == EAGAIN && (poll(&p, 1, -1) != -1 || errno == EINTR));
@@ -40,7 +41,7 @@ static void gather(struct page *p, const char *bytes, size_t n) {
     p->used += n;
 }
 
-/* A line, without its end. */
+/* Print one line; `text` is without the newline. */
 static void print(struct page *p, const struct lines *l, const char *text, size_t n) {
     size_t all = l->length + n + 1;
     if (p->to != l->to || all > LINES_PAGE - p->used)
@@ -73,13 +74,13 @@ void tine__lines_end(struct page *p, struct lines *l) {
     tine__buf_free(&l->line);
 }
 
-/* The beginning or the middle of a line. */
+/* Keep the beginning or the middle of a line. */
 static void keep(struct page *p, struct lines *l, const char *text, size_t n) {
     if (l->line.len + n <= MOST_LINE && buf_append(&l->line, text, n) == 0)
         return;
     tine__lines_end(p, l);
     if (buf_append(&l->line, text, n))
-        print(p, l, text, n); /* no memory to wait for the rest */
+        print(p, l, text, n); /* no memory to keep it until the rest comes */
 }
 
 void tine__lines_add(struct page *p, struct lines *l, const char *text, size_t n) {

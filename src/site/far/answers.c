@@ -1,11 +1,11 @@
-/* The far site: what hosts say of the tasks that they were given, and the reports that it makes. */
+/* The far site: what hosts say about their tasks, and the reports it makes. */
 #include <string.h>
 #include "base/sys.h"
 #include "site/far/internal.h"
 
 #define UNVERIFIED "what came back for it cannot be verified"
 
-/* Its host asks whether it is to begin, and for what it lacks. */
+/* The host asks whether it may begin, and for functions that it lacks. */
 static void asked(struct far *f, struct far_sending *s, const char *ids, uint64_t length) {
     struct far_line *l = f->from;
     if (!l)
@@ -25,13 +25,14 @@ static void asked(struct far *f, struct far_sending *s, const char *ids, uint64_
         tine__far_meet(s, l);
 }
 
-/* Its host has begun it without being told to. */
+/* The host has begun without asking: it is known now. */
 static void met(struct far_sending *s, struct far_line *l) {
     if (!s->line && !s->dead && s->stage != FAR_SENT)
         tine__far_meet(s, l);
 }
 
-/* Open what a host says of the sending, and see who it is. False: it cannot be verified. */
+/* Open a host's message about the sending, and see which host it is. False: it cannot be
+** verified. */
 static bool open_answers(struct far *f, struct far_sending *s, const struct gm_packet *p) {
     struct gm_about about;
     char host[GM_SPEAKER];
@@ -88,7 +89,8 @@ static const uint8_t kinds[ANSWER_KINDS] = {
     [ANSWER_PROGRESS] = REPORT_PROGRESS, [ANSWER_OUTPUT] = REPORT_OUTPUT,
     [ANSWER_EVENT] = REPORT_EVENT,       [ANSWER_FAULT] = REPORT_FAULT};
 
-/* It is the end of the task that is due, or of no task. False: it makes no sense. */
+/* Is the answer the end of the task that is due, or about no task's end? False: it makes no
+** sense. */
 static bool fits(const struct far_sending *s, const struct gm_answer *a) {
     if (a->kind == ANSWER_NONE || a->kind >= ANSWER_KINDS)
         return false;
@@ -97,7 +99,7 @@ static bool fits(const struct far_sending *s, const struct gm_answer *a) {
     return kinds[a->kind] == REPORT_NONE || (a->k == s->next && a->k < s->count);
 }
 
-/* How long tasks ran whose ends are yet to be read, with the one that is just being read. */
+/* Add up how long the tasks ran whose ends are still unread, the current one included. */
 static void sum_up(struct far *f, const struct gm_answer *first) {
     struct gm_reader r = f->answers;
     struct gm_answer a;
@@ -107,7 +109,8 @@ static void sum_up(struct far *f, const struct gm_answer *first) {
     f->summed = true;
 }
 
-/* When it ran: the ends of one message were said at once, and their tasks ran one after the other until now. */
+/* Compute when the task ran. The ends in one message were sent at once, and their tasks ran one
+** after the other until now. */
 static void tell_times(struct far *f, const struct gm_answer *a, struct report *r) {
     if (!f->summed)
         sum_up(f, a);
@@ -137,7 +140,7 @@ static void answer(struct far *f, struct far_sending *s, const struct gm_answer 
     }
 }
 
-/* All that it had to say in this message was read. */
+/* Everything in this message was read. */
 static void end_reading(struct far *f) {
     struct far_sending *s = f->reading;
     f->reading = NULL;
@@ -148,7 +151,7 @@ static void end_reading(struct far *f) {
     tine__far_free(f, s);
 }
 
-/* Who says it has this worker, which has the task, or had it. */
+/* The host says that this worker has, or had, the task. */
 static void meet_worker(struct far_line *l, struct far_sending *s, const struct gm_answer *a) {
     const struct gm_worker w = {.id = a->worker, .pid = a->pid};
     s->there = a->worker;
@@ -164,14 +167,14 @@ static void begun(struct far_sending *s) {
     s->begun = tine__now();
 }
 
-/* Is it how a task has ended, and has that printed something that was not written yet? One that was ended, or lost, waits
-** for nothing, as here. */
+/* Is the answer the end of a task whose output is not written yet? Ends by force and losses do not
+** wait for output, as on this machine. */
 static bool is_to_wait(struct far *f, struct far_sending *s, const struct gm_answer *a) {
     bool end = a->kind >= ANSWER_VALUES && a->kind <= ANSWER_STOPPED;
     return end && !tine__far_is_written(f, s, a->k) && a->kind <= ANSWER_MEMORY;
 }
 
-/* It, which was just read, and what is behind it, waits. False: no memory. */
+/* Hold the answer that was just read, and those behind it. False: no memory. */
 static bool hold(struct far *f, struct far_sending *s, const struct gm_answer *a,
                  const char *bytes) {
     const char *begin = bytes - sizeof *a;

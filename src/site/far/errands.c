@@ -1,5 +1,6 @@
-/* The far site: what every worker is to run once, the initializer and calls of pool:everywhere. Each host is told of them
-** when it asks for a task, once; its workers run those that they have not run yet before that (worker/task/crew.h).
+/* The far site: what every worker has to run once, the initializer and calls of pool:everywhere.
+** Each host is told of each errand once, when it asks for a task; before the task its worker runs
+** those it has not run yet (worker/task/crew.h).
 */
 #include <string.h>
 #include "sched/errand.h"
@@ -15,7 +16,7 @@ void tine__far_spread(struct far *f, struct errand *e) {
     f->nerrands++;
 }
 
-/* The message in which it is told, which names these ids. 0 or TINE_ENOMEM. */
+/* The message about an errand, which names these ids. 0 or TINE_ENOMEM. */
 static int describe(const struct errand *e, uint64_t number, const struct buf *ids,
                     struct buf *out) {
     const struct gm_errand head = {.number = number,
@@ -28,7 +29,7 @@ static int describe(const struct errand *e, uint64_t number, const struct buf *i
     return err ? err : buf_append(out, e->head + 1, e->place.length - sizeof *e->head);
 }
 
-/* The codes that it names come before. */
+/* The functions that it names are sent before it. */
 static void tell_codes(struct far_line *l, const struct errand *e, const struct buf *ids) {
     uint64_t id;
     for (size_t at = 0; at < ids->len; at += sizeof id) {
@@ -58,7 +59,7 @@ void tine__far_tell_errands(struct far *f, struct far_line *l) {
         tell(l, e);
 }
 
-/* Find it by the number that hosts have for it. */
+/* Find an errand by the number that hosts know it by. */
 static const struct errand *find(const struct far *f, uint64_t number) {
     const struct errand *e = f->errands;
     while (e && number > 1) {

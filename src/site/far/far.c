@@ -13,14 +13,14 @@
 
 #define HEAP_PAGE 4096u
 
-/* --- what it is told and asked --- */
+/* --- orders and questions --- */
 
-/* Something waits for room in the socket. */
+/* Does something wait for room in the socket? */
 static bool is_full(const struct far_server *v) {
     return gm_wants_out(&v->conn) && !v->conn.connecting;
 }
 
-/* All is said and written that there is to be, and that is to be told. */
+/* Is REPORT_GONE due: is everything sent and written? */
 static bool is_over(const struct far *f) {
     bool over = f->ending && !f->gone && tine__far_printer_finish(f->printer);
     for (unsigned i = 0; i < f->nservers && over && !f->lost; i++)
@@ -28,7 +28,7 @@ static bool is_over(const struct far *f) {
     return over;
 }
 
-/* What was said goes out, and who serves us hears if there is something for it. */
+/* Send what was ordered, and wake the polling thread if there is something for it. */
 static void far_flush(struct site *s, uint64_t now) {
     (void)now;
     struct far *f = far_of(s);
@@ -63,7 +63,7 @@ static bool far_unsure(struct site *s, uint32_t ref) {
            (sending->telling || (sending->stage == FAR_CONFIRMED && sending->wanted));
 }
 
-/* Out with it at once: what asks does not drive the pool. */
+/* Send at once: the caller does not drive the pool. */
 static void say_now(struct far *f, struct far_line *l) {
     tine__far_say(f, l);
     tine__gm_flush(&l->server->conn);
@@ -81,7 +81,8 @@ static bool far_progress(struct site *s, uint32_t ref, uint64_t id, struct progr
     return false;
 }
 
-/* Not each event that is read is worth a message, but the last that is left to emit. */
+/* Is the new limit worth a message? Not for each event that is read, but surely when none is left
+** to emit. */
 static bool is_worth_it(const struct far *f, const struct far_sending *s, uint64_t number) {
     return number == SITE_NO_EVENTS || number < s->granted || s->granted <= s->events ||
            number - s->granted >= f->event_buffer / 4;
@@ -105,7 +106,7 @@ static void far_look(struct site *s, unsigned worker, struct site_look *out) {
     *out = (struct site_look){.busy = far_of(s)->nsent > 0};
 }
 
-/* Whoever needs it all the same, for a call that was sent before, asks for it again. */
+/* If a call that was sent earlier still needs the value, its host asks for it again. */
 static void far_forget(struct site *s, uint64_t id) {
     struct far *f = far_of(s);
     for (unsigned i = 0; i < f->nservers; i++)
@@ -282,7 +283,8 @@ static const struct site_ops far_ops = {
     .close = far_close,
 };
 
-/* Signs of life are asked for three times in `lost_after`: with less than this there would be time for nothing else. */
+/* Each host is asked for a sign of life three times in `lost_after`; with less there would be time
+** for nothing else. */
 #define LOST_AFTER_LEAST (10u * 1000 * 1000) /* ns */
 
 static void prepare(struct far *f, const struct far_options *o, int manager) {

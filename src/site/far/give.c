@@ -1,4 +1,4 @@
-/* The scheduler's orders: what of them this side can do by itself, and what hosts are to be told. */
+/* The scheduler's orders: what the site can do by itself, and what hosts have to be told. */
 #include "site/far/internal.h"
 
 #define FAREWELL (5 * FAR_SECOND) /* a server that takes nothing for so long is not told to kill */
@@ -8,7 +8,7 @@ static struct far_sending *sending_of(struct far *f, const struct site_call *cal
     return call ? f->by_ref[call->head->ref] : NULL;
 }
 
-/* No host has begun it, and none will. */
+/* Take the sending back, if no host may have begun it. */
 static bool take_back(struct far *f, struct far_sending *s, struct answer *a) {
     a->where = AT_PAST;
     if (!s || s->stage != FAR_SENT)
@@ -19,13 +19,13 @@ static bool take_back(struct far *f, struct far_sending *s, struct answer *a) {
     return true;
 }
 
-/* Its host, once it is known, takes back what of it has not begun, and says so. */
+/* Have the host, once it is known, take back what has not begun; the host then says so. */
 static void recall(struct far *f, struct far_sending *s, struct answer *a) {
     if (!take_back(f, s, a) && s)
         tine__far_want(f, s, SAY_RECALL);
 }
 
-/* Its host ends it, by force when it must. */
+/* Have the host end it, by force if need be. */
 static void stop(struct far *f, struct far_sending *s, enum gm_order_kind how, struct answer *a) {
     if (take_back(f, s, a) || !s)
         return;
@@ -41,7 +41,7 @@ static void kill_all(struct far *f) {
             stop(f, f->by_ref[ref], SAY_KILL, &a);
 }
 
-/* Since when it runs there, as far as it was heard. */
+/* Since when it runs, as far as the host has said. */
 static void look(const struct far_sending *s, struct answer *a) {
     if (!s || s->stage != FAR_BEGUN)
         return;
@@ -63,7 +63,7 @@ static void leave(struct far *f) {
     f->leaving = true;
 }
 
-/* Nobody waits for what hosts will say to that. */
+/* Do not wait for what hosts will say to that. */
 static void end_all(struct far *f) {
     kill_all(f);
     for (uint32_t ref = 0; ref < FAR_REFS; ref++)
@@ -104,7 +104,7 @@ void tine__far_give(struct site *s, const struct order *o, const struct site_cal
     case ORDER_FINISH:
         leave(f);
         break;
-    case ORDER_END: /* nothing runs any more, or nothing is to */
+    case ORDER_END: /* nothing runs any more, or nothing shall */
         end_all(f);
         f->ending = true;
         f->farewell = tine__now() + FAREWELL;

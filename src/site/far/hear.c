@@ -1,7 +1,7 @@
-/* The far site: what comes in, and the reports that it makes.
+/* The far site: what comes in, and the reports it makes.
 **
-** All of it is foreign input: a packet that makes no sense closes the connection, a message that cannot be verified loses
-** its task, and what comes for a task that is not there is not looked at.
+** All of it is foreign input: a packet that makes no sense closes the connection, a message that
+** cannot be verified loses its task, and messages about unknown tasks are ignored.
 */
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static struct far_sending *find(struct far *f, const struct far_server *v, struc
     return NULL;
 }
 
-/* The oldest one without a handle has this one. */
+/* The oldest sending without a handle has this one. */
 static void created(struct far *f, struct far_server *v, struct gm_text handle) {
     struct list *n = list_pop(&v->unnamed);
     if (!n)
@@ -51,7 +51,7 @@ static void created(struct far *f, struct far_server *v, struct gm_text handle) 
         tine__far_cancel(f, s);
 }
 
-/* The server has refused the oldest one: its queue is full. */
+/* The server has refused the oldest sending without a handle: its queue is full. */
 static void refused(struct far *f, struct far_server *v) {
     struct list *n = list_pop(&v->unnamed);
     if (!n)
@@ -61,7 +61,7 @@ static void refused(struct far *f, struct far_server *v) {
     tine__far_free(f, s);
 }
 
-/* It is over, without a result: its host has gone, or has refused it. */
+/* The sending has ended without a result: its host has gone, or has refused it. */
 static void failed(struct far *f, struct far_sending *s) {
     struct far_line *line = s->line;
     if (s->stage == FAR_SENT)
@@ -75,7 +75,7 @@ static void failed(struct far *f, struct far_sending *s) {
 
 /* --- the registry --- */
 
-/* "slots/name" is what hosts call themselves. */
+/* Hosts call themselves "slots/name". */
 static unsigned slots_of(struct gm_text id) {
     unsigned slots = 0;
     for (size_t i = 0; i < id.n && id.p[i] >= '0' && id.p[i] <= '9' && slots < 100000; i++)
@@ -96,7 +96,7 @@ static struct gm_text next_word(struct gm_text *line) {
     return word;
 }
 
-/* Hosts of this name are there. */
+/* Mark the hosts of this name as connected. */
 static void see(struct far_server *v, struct gm_text id) {
     while (id.n > 0 && *id.p != '/') {
         id.p++;
@@ -108,7 +108,8 @@ static void see(struct far_server *v, struct gm_text id) {
     }
 }
 
-/* All that are there were seen, but such as have come meanwhile: those say something. */
+/* The list is complete: hosts not in it are away, unless they run something for us; a host that has
+** come meanwhile will speak. */
 static void look_around(struct far_server *v) {
     for (struct list *n = v->lines.next; n != &v->lines; n = n->next) {
         struct far_line *l = LIST_ITEM(n, struct far_line, node);
@@ -117,7 +118,7 @@ static void look_around(struct far_server *v) {
     }
 }
 
-/* Is it what hosts of our set register whose version, or build, is another one? */
+/* Is it registered by hosts of our set, but with another version or build? */
 static bool is_other(const struct far *f, struct gm_text word) {
     const char *set = f->o.servers.set, *slash = memchr(word.p, '/', word.n);
     const size_t n = strlen(set), at = slash ? (size_t)(slash - word.p) + 1 : 0;
@@ -125,7 +126,8 @@ static bool is_other(const struct far *f, struct gm_text word) {
            memcmp(word.p + at, set, n) == 0 && word.p[at + n] == '/';
 }
 
-/* It has answered as a job server does. What stands before one may accept connections, and close them, for ever. */
+/* The server has answered as a job server does. (A balancer in front of one may accept and close
+** connections for ever.) */
 static void end_of_list(struct far_server *v) {
     v->pause = 0;
     v->why[0] = 0;
@@ -137,7 +139,7 @@ static void end_of_list(struct far_server *v) {
     look_around(v);
 }
 
-/* "FD ADDRESS ID : FUNCTION ..." of all who are connected, then "." */
+/* A line "FD ADDRESS ID : FUNCTION ..." for each connected client; "." ends the list. */
 static void listed(struct far *f, struct far_server *v, struct gm_text line) {
     if (tine__gm_is(line, ".")) {
         end_of_list(v);
@@ -212,7 +214,7 @@ void tine__far_greet(struct far *f, struct far_server *v) {
     tine__gm_say(&v->conn, "workers\n");
 }
 
-/* What had begun there is lost, the rest waits again. */
+/* Tasks that had begun there are lost, the others wait again. */
 void tine__far_lose_server(struct far *f, struct far_server *v) {
     char why[128];
     struct list *const both[] = {&v->sendings, &v->unnamed};
@@ -220,7 +222,7 @@ void tine__far_lose_server(struct far *f, struct far_server *v) {
     for (int i = 0; i < 2; i++)
         while (!list_empty(both[i])) {
             struct far_sending *s = LIST_ITEM(both[i]->next, struct far_sending, node);
-            if (far_has_ended(s)) { /* it is not lost, but waits for us */
+            if (far_has_ended(s)) { /* it has ended, and only waits for its output */
                 list_remove(&s->node);
                 list_remove(&s->bucket);
                 continue;
@@ -240,7 +242,7 @@ void tine__far_lose_server(struct far *f, struct far_server *v) {
              v->conn.error ? strerror(v->conn.error) : "it has closed the connection");
 }
 
-/* Read packets until there is something to be reported or read further. False: there is nothing. */
+/* Read packets until there is something to report or to read on. False: there is nothing. */
 static bool read_packet(struct far *f) {
     struct gm_packet p;
     for (unsigned i = 0; i < f->nservers; i++) {

@@ -1,4 +1,4 @@
-/* The far site: hosts, each a line at each server that both are at. */
+/* The far site: hosts. Each has a line at each server that both are connected to. */
 #include <string.h>
 #include "base/sys.h"
 #include "base/text.h"
@@ -44,14 +44,15 @@ void tine__far_lose_line(struct far *f, struct far_line *l, const char *why) {
         if (!far_has_ended(LIST_ITEM(n, struct far_sending, at)))
             tine__far_lose(f, LIST_ITEM(n, struct far_sending, at), why);
     }
-    if (l->handle[0]) { /* should it come back: what it runs nobody wants */
+    if (l->handle[0]) { /* should it come back: nobody wants what it runs */
         const struct gm_text args[] = {{l->handle, strlen(l->handle)}};
         tine__gm_send(&l->server->conn, GM_WORK_FAIL, 1, args);
     }
     tine__far_free_line(l);
 }
 
-/* It is there: another one with its name that does nothing for us was it before it began anew. */
+/* The host is connected. Another line with its name that does nothing for us belongs to its former
+** life. */
 static void replace_others(const struct far_line *l) {
     const struct list *lines = &l->server->lines;
     for (struct list *n = lines->next; n != lines; n = n->next) {
@@ -79,7 +80,8 @@ bool tine__far_begin_line(struct far *f, struct far_server *v, const struct gm_p
         return false;
     struct far_line *l = tine__far_need_line(v, said.host);
     const char *name = tine__text_keep(said.name);
-    if (!l || !name || l->handle[0]) /* one is enough; a second one is a recorded one */
+    /* one line is enough; a second one may be a recorded message */
+    if (!l || !name || l->handle[0])
         return false;
     memcpy(l->unique, unique, sizeof l->unique);
     memcpy(l->handle, p->arg[0].p, p->arg[0].n);
@@ -96,9 +98,9 @@ bool tine__far_begin_line(struct far *f, struct far_server *v, const struct gm_p
 
 /* --- their workers --- */
 
-#define MOST_WORKERS 4096u /* of a host */
+#define MOST_WORKERS 4096u /* of one host */
 
-/* `host` NULL: they are all of one. */
+/* `host` NULL: all in the list are of one host. */
 static struct far_worker *find_worker(struct far_worker *list, unsigned n, const char *host,
                                       uint32_t id) {
     for (unsigned i = 0; i < n; i++)
@@ -109,7 +111,8 @@ static struct far_worker *find_worker(struct far_worker *list, unsigned n, const
 
 void tine__far_meet_worker(struct far_line *l, const struct gm_worker *w) {
     struct far_worker *at = find_worker(l->workers, l->nworkers, NULL, w->id);
-    bool full = (l->nworkers & (l->nworkers - 1)) == 0; /* room is for the next power of two */
+    /* the list has room for the next power of two */
+    bool full = (l->nworkers & (l->nworkers - 1)) == 0;
     if (!at && (w->id == 0 || l->nworkers >= MOST_WORKERS))
         return;
     if (!at && full) {
@@ -134,7 +137,7 @@ void tine__far_meet_workers(struct far_line *l, const char *bytes, uint64_t leng
         tine__far_meet_worker(l, &w);
 }
 
-/* What it runs for us. */
+/* Fill in the tasks that these workers run for us. */
 static void show_tasks(const struct far_line *l, struct far_worker *list, unsigned n) {
     for (struct list *at = l->sendings.next; at != &l->sendings; at = at->next) {
         const struct far_sending *s = LIST_ITEM(at, struct far_sending, at);
@@ -150,7 +153,7 @@ static void show_tasks(const struct far_line *l, struct far_worker *list, unsign
 unsigned tine__far_all_workers(const struct site *s, struct far_worker *out, unsigned most) {
     const struct far *f = (const struct far *)s;
     unsigned n = 0;
-    for (unsigned i = 0; i < f->nservers; i++) { /* a host may be at several servers */
+    for (unsigned i = 0; i < f->nservers; i++) { /* a host may be connected to several servers */
         const struct list *lines = &f->servers[i].lines;
         for (struct list *at = lines->next; at != lines; at = at->next) {
             const struct far_line *l = LIST_ITEM(at, struct far_line, node);

@@ -1,4 +1,4 @@
-/* The far site: reports that wait, most of them of what is lost. */
+/* The far site: reports that wait to be given, mostly about losses. */
 #include <string.h>
 #include "base/sys.h"
 #include "site/far/internal.h"
@@ -63,7 +63,7 @@ static unsigned count_bounce(struct far *f, const struct far_sending *s) {
 void tine__far_bounce(struct far *f, struct far_sending *s) {
     if (s->dead)
         return;
-    bool given = s->handle[0] != 0; /* else no server has taken it, so nobody was given it */
+    bool given = s->handle[0] != 0; /* else no server has taken it, so no host has refused it */
     if (given && count_bounce(f, s) > FAR_BOUNCES_MOST) {
         tine__far_lose(f, s, "whoever is given it hands it back");
         return;
@@ -73,7 +73,7 @@ void tine__far_bounce(struct far *f, struct far_sending *s) {
     tine__far_forget(f, s);
 }
 
-/* The next report that waits. */
+/* Give the next report that waits. */
 bool tine__far_next_news(struct far *f, struct report *r) {
     free(f->told);
     f->told = NULL;
@@ -86,7 +86,7 @@ bool tine__far_next_news(struct far *f, struct report *r) {
         news->r.id++;
     } else {
         list_remove(&news->node);
-        f->told = news; /* its bytes are being looked at */
+        f->told = news; /* its bytes are being read */
     }
     return true;
 }

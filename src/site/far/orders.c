@@ -1,4 +1,4 @@
-/* The far site: what is said to hosts, on their lines. */
+/* The far site: what hosts are told, on their lines. */
 #include <string.h>
 #include "site/far/internal.h"
 #include "store/store.h"
@@ -10,7 +10,7 @@ void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *un
     if (unique)
         memcpy(o.unique, unique, sizeof o.unique);
     if (buf_append(&l->orders, &o, sizeof o) || buf_append(&l->orders, bytes, n))
-        l->orders.len = before; /* its host will miss it, and be taken for lost */
+        l->orders.len = before; /* the host will miss it, and be taken for lost */
 }
 
 void tine__far_say(struct far *f, struct far_line *l) {
@@ -37,7 +37,7 @@ static const struct codec_stored *find_named(const struct store_refs *refs, uint
     return found;
 }
 
-/* 0 or TINE_ENOMEM. */
+/* Describe a function or shared value. 0 or TINE_ENOMEM. */
 static int describe_code(const struct codec_stored *stored, struct buf *out) {
     const struct codec_origin *o = &stored->origin;
     struct gm_code code = {.id = stored->id,

@@ -1,16 +1,16 @@
-/* The far site: what tasks print that is to stand behind their labels here.
+/* The far site: output of tasks that is written here, behind their labels.
 **
-** It is written by a thread of its own (printer.h). Its host hears how much of it was, and while too much was not
-** (message.h) reads no more. The end of a task is told when all is written that it has printed: what its host says
-** from there on is held until then, unless the task is to be ended.
+** A thread writes it (printer.h). The host hears how much was written, and reads no more from its
+** tasks while too much was not (message.h). The end of a task is reported when all its output is
+** written: what its host says from there on is held until then, unless the task is to be ended.
 */
 #include <string.h>
 #include "base/sys.h"
 #include "site/far/internal.h"
 
-#define WORTH_IT ((uint64_t)64 << 10) /* bytes: for so many more its host is told */
+#define WORTH_IT ((uint64_t)64 << 10) /* bytes written before the host is told again */
 
-/* Where it goes; NULL: it is lost. */
+/* The output of the sending; NULL: it is lost. */
 static struct far_output *output_of(struct far *f, struct far_sending *s) {
     if (!f->printer && tine__far_printer_start(&f->printer, f->manager, &f->wrote))
         return NULL;
@@ -29,7 +29,7 @@ void tine__far_print(struct far *f, struct far_sending *s, uint32_t k, struct gm
     s->prints_k = k;
 }
 
-/* What there is of its last lines is to be written. */
+/* Have its last lines completed and written. */
 static void end(struct far *f, struct far_sending *s) {
     tine__far_printer_put(f->printer, s->output, FAR_END, NULL, 0);
     s->prints_k = UINT32_MAX;
@@ -54,7 +54,7 @@ bool tine__far_hold(struct far *f, struct far_sending *s, const char *bytes, siz
     s->holds = true;
     s->held_last |= last;
     if (far_output_unwritten(s->output) == 0)
-        f->resumable = true; /* it has just been written */
+        f->resumable = true; /* it was written just now */
     return true;
 }
 
@@ -63,7 +63,7 @@ void tine__far_hurry(struct far *f, struct far_sending *s) {
     f->resumable |= s->holds;
 }
 
-/* It goes on. */
+/* Make the held answers the current message. */
 static void resume(struct far *f, struct far_sending *s) {
     tine__buf_free(&f->plain);
     f->plain = s->held;

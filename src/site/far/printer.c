@@ -18,7 +18,7 @@ struct block {
 
 struct far_printer {
     pthread_t thread;
-    pthread_mutex_t lock; /* of the next three */
+    pthread_mutex_t lock; /* protects the next three */
     pthread_cond_t more;
     struct list blocks;
     bool finish, over;
@@ -86,14 +86,14 @@ static void free_block(struct block *b) {
     free(b);
 }
 
-/* It is written. */
+/* The block is written. */
 static void done(struct far_printer *p, struct block *b) {
     free_block(b);
     if (!atomic_exchange(p->wrote, true))
         tine__fd_ring(p->manager);
 }
 
-/* The next one; NULL: there will be none any more. */
+/* The next block; NULL: none will come. */
 static struct block *next(struct far_printer *p) {
     pthread_mutex_lock(&p->lock);
     while (list_empty(&p->blocks) && !p->finish)
@@ -112,7 +112,7 @@ static void *run(void *arg) {
     }
     pthread_mutex_lock(&p->lock);
     p->over = true;
-    tine__fd_ring(p->manager); /* while it cannot be looked at: it will be closed then */
+    tine__fd_ring(p->manager); /* with the lock held: after that the event may be closed */
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }
@@ -121,7 +121,7 @@ static void *run(void *arg) {
 
 static void free_printer(struct far_printer *p) {
     struct list *n;
-    while ((n = list_pop(&p->blocks)) != NULL) /* what came when it was over */
+    while ((n = list_pop(&p->blocks)) != NULL) /* came after the thread had finished */
         free_block(LIST_ITEM(n, struct block, node));
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->more);
@@ -149,7 +149,7 @@ void tine__far_printer_put(struct far_printer *p, struct far_output *o, enum far
                            const char *bytes, size_t n) {
     struct block *b = sys.malloc(sizeof *b + n);
     if (!b)
-        return; /* as when it cannot be written */
+        return; /* lost, as if it could not be written */
     *b = (struct block){.output = o, .to = to, .length = n};
     if (n > 0)
         memcpy(b->bytes, bytes, n);

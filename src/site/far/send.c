@@ -1,4 +1,4 @@
-/* The far site: calls, on their way out and back. */
+/* The far site: calls, how they are sent, taken back and forgotten. */
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
@@ -7,25 +7,26 @@
 #include "site/far/internal.h"
 #include "store/store.h"
 
-#define UNKNOWN_WINDOW 4 /* while no host is known: the first one finds something to do */
+/* calls sent while no host is known, so that the first one finds something to do */
+#define UNKNOWN_WINDOW 4
 
 unsigned tine__far_slots(const struct site *s) {
     const struct far *f = (const struct far *)s;
     unsigned slots = 0;
-    for (unsigned i = 0; i < f->nservers; i++) /* each host is at each server */
+    for (unsigned i = 0; i < f->nservers; i++) /* each host is connected to each server */
         if (f->servers[i].slots > slots)
             slots = f->servers[i].slots;
     return slots;
 }
 
-/* So many calls may be under way. */
+/* The most calls that may be under way. */
 static unsigned window_of(const struct far *f) {
     unsigned slots = tine__far_slots(&f->base);
     unsigned window = f->o.window ? f->o.window : slots ? 2 * slots : UNKNOWN_WINDOW;
     return window < FAR_SLOTS ? window : FAR_SLOTS;
 }
 
-/* The one with the least to do; NULL: none is there. */
+/* The connected server with the least to do, preferably one with hosts; NULL: none is connected. */
 static struct far_server *choose(const struct far *f) {
     const struct far_server *best = NULL;
     for (unsigned i = 0; i < f->nservers; i++) {
@@ -56,7 +57,7 @@ int tine__far_names(const struct store_refs *refs, struct buf *out, uint64_t *n)
     return err;
 }
 
-/* 0 or TINE_ENOMEM. */
+/* The message that sends a call. 0 or TINE_ENOMEM. */
 static int describe(const struct far *f, const struct order *o, const struct site_call *call,
                     struct buf *out) {
     const struct settings *set = o->task->set;
@@ -165,8 +166,9 @@ void tine__far_free(struct far *f, struct far_sending *s) {
     free(s);
 }
 
-/* It is wanted no more. Whoever is given it will ask, and be refused. Only where nobody may come for long need the server
-** not keep it: a host that was just given it would hear nothing any more. */
+/* The sending is not wanted any more. A host that is given it will ask, and be refused. Only when
+** there may be no host for long is the server told to drop it: a host that was given it just now
+** would not hear of it. */
 void tine__far_cancel(struct far *f, struct far_sending *s) {
     bool vain = s->server->hosts == 0 || f->nolds >= FAR_OLDS;
     if (vain && s->handle[0]) {

@@ -1,11 +1,11 @@
-/* The far site: signs of life, connecting again, nobody there. */
+/* The far site: signs of life, reconnecting, and what happens when no host is there. */
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/sys.h"
 #include "site/far/internal.h"
 
-#define ASK_SOON FAR_SECOND /* who is there, when nobody is known to be */
+#define ASK_SOON FAR_SECOND /* how often servers are asked for hosts while none is known */
 
 static bool somebody_is_there(const struct far *f) {
     for (unsigned i = 0; i < f->nservers; i++)
@@ -14,8 +14,9 @@ static bool somebody_is_there(const struct far *f) {
     return false;
 }
 
-/* When this server is to be asked again who is there, which is the sign of life that it gives; UINT64_MAX: it need not. It
-** is found out only then that it need not, so that not every task sets the clock anew. */
+/* When to ask this server again for its list of hosts, its sign of life; UINT64_MAX: never. That
+** it need not be asked is found only when the time has come, so that not every task resets the
+** clock. */
 static uint64_t ask_at(const struct far *f, const struct far_server *v) {
     uint64_t often = f->o.lost_after / 3;
     if (v->hosts == 0 && often > ASK_SOON)
@@ -45,7 +46,7 @@ uint64_t tine__far_due(struct far *f) {
 
 /* --- one server --- */
 
-/* Those that have tasks are to say that they are there; those that have not said so for long are lost. */
+/* Ask hosts that have tasks for a sign of life; those that were silent for too long are lost. */
 static void look_at_lines(struct far *f, struct far_server *v, uint64_t now) {
     char why[64];
     snprintf(why, sizeof why, "its host has not been heard for %.3g s",
@@ -72,7 +73,8 @@ static void tick_server(struct far *f, struct far_server *v, uint64_t now) {
         tine__far_lose_server(f, v);
         snprintf(v->why, sizeof v->why, "%.100s: it does not answer", c->address->name);
     } else if (gm_is_open(c) && now >= ask_at(f, v)) {
-        /* before the look: if we were stopped ourselves an answer may be there that was not read yet */
+        /* before gm_lost_at is looked at: if this process was stopped, an answer may be there
+        ** unread */
         v->resting = !far_is_wanted(f);
         if (v->resting)
             return;
@@ -89,7 +91,7 @@ static void tick_server(struct far *f, struct far_server *v, uint64_t now) {
 
 /* --- nobody there --- */
 
-/* What a host that does not fit registers; NULL: there is none. */
+/* A function registered by hosts that do not fit us; NULL: none. */
 static const char *find_other(const struct far *f) {
     for (unsigned i = 0; i < f->nservers; i++)
         if (f->servers[i].other[0])

@@ -10,7 +10,7 @@
 
 /* --- looking --- */
 
-/* While it runs nobody could look but itself. */
+/* The task occupies the worker, so nobody else could look meanwhile. */
 static bool here_progress(struct site *s, uint32_t ref, uint64_t id, struct progress *out) {
     (void)s;
     (void)ref;
@@ -19,7 +19,7 @@ static bool here_progress(struct site *s, uint32_t ref, uint64_t id, struct prog
     return false;
 }
 
-/* Its worker is none that is shown. */
+/* The worker is not shown to anyone. */
 static void here_look(struct site *s, unsigned worker, struct site_look *out) {
     (void)worker;
     *out = (struct site_look){.busy = here_of(s)->busy};
@@ -27,7 +27,7 @@ static void here_look(struct site *s, unsigned worker, struct site_look *out) {
 
 /* --- work --- */
 
-/* One is reported before the next is run. */
+/* Is there an errand to run? One is reported before the next is run. */
 static bool has_errand(const struct here *h) {
     return h->errands && !h->errand;
 }
@@ -92,11 +92,11 @@ static bool here_work(struct site *s, pthread_mutex_t *lock) {
         work_end(h, lock);
     h->busy = false;
     if (h->ending)
-        tine__fd_ring(h->manager); /* that was waited for */
+        tine__fd_ring(h->manager); /* the end has waited for this */
     return true;
 }
 
-/* A thread that waits may do what there is to do; that it is over the manager is to hear. */
+/* Wake a waiting thread when there is work, and the manager when the site has ended. */
 static void here_flush(struct site *s, uint64_t now) {
     (void)now;
     struct here *h = here_of(s);

@@ -1,7 +1,8 @@
-/* The site of a pool without processes: one worker inside the program (worker/inner/inner.h), which runs calls in whatever
-** thread of the program asks for it (site_ops.work): the one that submits, or one that waits.
+/* The site of a pool without processes: one worker inside the program (worker/inner/inner.h). It
+** runs calls in whatever thread asks for it (site_ops.work): one that submits, or one that waits.
 **
-** Nothing can be ended by force here: a call that has begun ends by itself, orders to stop it come too late.
+** Nothing can be ended by force here: a call that has begun ends by itself, and orders to stop it
+** come too late.
 */
 #ifndef TINE_SITE_HERE_HERE_H
 #define TINE_SITE_HERE_HERE_H
@@ -10,14 +11,15 @@
 #include "site/site.h"
 #include "worker/boot.h"
 
-#define HERE_SLOTS 1024 /* calls that may have been handed over */
+#define HERE_SLOTS 1024 /* most calls that may be handed over */
 
 struct inner_chore;
 struct settings;
 
-/* As tine__local_open; the site has one worker. `defaults`: the pool's, borrowed for its life. `timers`: sees to what is
-** due by the clock, without the pool's lock held; who runs a task does so all the while, because the manager, whose job it
-** is, may be in a callback, and be the thread that runs it. */
+/* As tine__local_open, with one worker. `defaults`: the pool's settings, borrowed for its life.
+** `timers`: does what the clock demands, called without the pool's lock. A thread that runs a task
+** calls it all the while, because the manager thread, whose job it is, may itself be in a callback
+** that runs the task. */
 int tine__here_open(struct site **out, const struct boot *boot, struct wakeup *manager,
                     struct site_bells *bells, const struct settings *defaults,
                     const struct inner_chore *timers);

@@ -1,4 +1,4 @@
-/* Orders to the site without processes, and what is asked about its calls. */
+/* Orders to the site without processes, and questions about its calls. */
 #include <assert.h>
 #include <string.h>
 #include "base/error.h"
@@ -24,14 +24,14 @@ void tine__here_forget_all(struct here *h, struct list *list) {
 }
 
 static int run(struct here *h, const struct site_call *call) {
-    assert(call); /* an order to run has one */
+    assert(call); /* an order to run comes with a call */
     struct here_call *c = sys.calloc(1, sizeof *c + call->head->count * sizeof c->call.answers[0]);
     if (!c || tine__inner_events_open(&c->call)) {
         free(c);
         return TINE_ENOMEM;
     }
     c->call.head = *call->head;
-    c->call.bytes = call->bytes; /* in the call heap it stays until the task has ended */
+    c->call.bytes = call->bytes; /* bytes in the call heap stay until the task has ended */
     c->call.upto = call->head->count;
     if (!call->head->offset) {
         memcpy(c->bytes, call->bytes, call->head->length);
@@ -42,7 +42,7 @@ static int run(struct here *h, const struct site_call *call) {
     return 0;
 }
 
-/* Nobody has begun it, and nobody will. */
+/* Take the call back, if it has not begun. */
 static bool withdraw(struct here *h, struct here_call *c, struct answer *a) {
     if (c->begun)
         return false;
@@ -57,7 +57,7 @@ static bool withdraw(struct here *h, struct here_call *c, struct answer *a) {
     return true;
 }
 
-/* What of it has not begun is reported as left. */
+/* Tasks of the call that have not begun are reported as REPORT_STOPPED. */
 static void recall(struct here *h, struct here_call *c, struct answer *a) {
     a->where = AT_PAST;
     if (c && !withdraw(h, c, a))
@@ -70,7 +70,7 @@ static void stop(struct here *h, struct here_call *c, struct answer *a) {
         withdraw(h, c, a);
 }
 
-/* It ends by itself, at its next Lua instructions, if it listens. */
+/* Ask a task to end: it does at its next Lua instructions, unless it resists. */
 static void ask(struct here *h, struct here_call *c, const struct order *o, struct answer *a) {
     stop(h, c, a);
     if (a->where != AT_PAST || !c)
@@ -81,11 +81,12 @@ static void ask(struct here *h, struct here_call *c, const struct order *o, stru
     }
 }
 
-/* What runs, in another thread, is to end; nothing of it begins any more. */
+/* Ask running tasks (in another thread) to end, and let no further task of their calls begin. */
 static void ask_all(struct here *h) {
     for (struct list *n = h->told.next; n != &h->told; n = n->next) {
         struct here_call *c = LIST_ITEM(n, struct here_call, node);
-        c->call.upto = 0; /* first: who begins one says that it runs before he looks at this */
+        /* first: a thread that begins a task stores `running` before it reads `upto` */
+        c->call.upto = 0;
         uint64_t word = c->call.running;
         if (word)
             (void)tine__inner_ask(&c->call, (uint32_t)(word >> 8) - 1, false);

@@ -16,7 +16,7 @@ bool tine__here_news(struct site *s, bool pressed) {
            (!list_empty(&h->told) && has_answer(LIST_ITEM(h->told.next, struct here_call, node)));
 }
 
-/* What came of the start. */
+/* Report the result of the start. */
 static void judge(struct here *h, struct report *r) {
     static const enum report_kind kinds[] = {[INNER_READY] = REPORT_READY,
                                              [INNER_NO_MEMORY] = REPORT_NOT_STARTED,
@@ -46,7 +46,8 @@ static void describe(struct here_call *c, struct report *r) {
     r->id = c->call.head.id + c->reported++;
 }
 
-/* Of the task whose answer comes next: all that it has emitted before that. */
+/* Report the next event of the task whose answer comes next; all its events come before the
+** answer. */
 static bool tell_event(struct here_call *c, struct report *r) {
     if (c->told)
         tine__inner_take_event(&c->call);
@@ -62,7 +63,7 @@ static bool tell_event(struct here_call *c, struct report *r) {
     return true;
 }
 
-/* Of the oldest call that was begun. */
+/* Report what comes next of the oldest call that was begun. */
 static bool tell_call(struct here *h, struct report *r) {
     if (list_empty(&h->told))
         return false;

@@ -1,4 +1,5 @@
-/* The end of a worker, as reports: what it has still said comes before, and the calls that it has taken along. */
+/* The end of a worker, as reports. Before it come its last results, and the calls that are lost
+** with it. */
 #include <errno.h>
 #include <sys/wait.h>
 #include "site/local/internal.h"
@@ -16,8 +17,8 @@ void tine__local_begin_death(struct local *l, const struct report *r) {
             l->death_seq = l->handed[ref].seq;
 }
 
-/* The first task of the call that the dead worker had not begun. All but the call that it had taken last it had
-** finished, though what it said of that was not read (rubbish lay before it). */
+/* The first task of the call that the dead worker had not begun. All calls but the one it took last
+** it had finished, even if their answers could not be read (rubbish lay before them). */
 static uint64_t first_unbegun(struct local *l, const struct handed *h, uint64_t *since) {
     uint64_t id;
     *since = 0;
@@ -27,8 +28,8 @@ static uint64_t first_unbegun(struct local *l, const struct handed *h, uint64_t 
     return last ? h->id : h->id + h->count;
 }
 
-/* One call is lost. The bytes of one that it had not even begun are still in its slot:
-** who handed it over need not have kept them. */
+/* Report one call as lost. If the worker had not even begun it, its bytes are still in the slot:
+** the pool need not have kept them. */
 static void lose(struct local *l, uint32_t ref, struct report *r) {
     struct handed *h = &l->handed[ref];
     unsigned owner;
@@ -42,7 +43,7 @@ static void lose(struct local *l, uint32_t ref, struct report *r) {
     h->seq = 0;
 }
 
-/* The call of the dead worker that has this task; nrefs: none. */
+/* The dead worker's call that contains this task; nrefs: none. */
 static uint32_t find_call(struct local *l, uint64_t id) {
     uint32_t ref = 0;
     while (ref < l->nrefs &&
@@ -52,7 +53,7 @@ static uint32_t find_call(struct local *l, uint64_t id) {
     return ref;
 }
 
-/* What the task of this call has printed that was under way is told before. */
+/* Before a loss: report what the running task of the call has printed. False: nothing. */
 static bool tell_last_output(struct local *l, uint32_t ref, struct report *r) {
     struct handed *h = &l->handed[ref];
     struct lane *lane = l->lanes[l->death.worker];
@@ -67,7 +68,8 @@ static bool tell_last_output(struct local *l, uint32_t ref, struct report *r) {
     return told;
 }
 
-/* The next call that the dead worker had taken: those that lay on top of others first. */
+/* Report the next call that the dead worker had taken; calls that ran on top of others come
+** first. */
 static bool next_loss(struct local *l, struct report *r) {
     while (l->death_level > 1) {
         uint64_t id = tine__link_at(&l->lanes[l->death.worker]->link, l->death_level - 1);
@@ -83,13 +85,13 @@ static bool next_loss(struct local *l, struct report *r) {
         if (!l->handed[ref].seq || tine__local_who(l, ref) != l->death.worker)
             continue;
         if (!tell_last_output(l, ref, r))
-            lose(l, ref, r); /* then it is nobody's */
+            lose(l, ref, r); /* this clears seq: the call belongs to nobody now */
         return true;
     }
     return false;
 }
 
-/* What the dead worker's task has said last. */
+/* Report the last progress of the task that the worker was running. */
 static bool last_words(struct local *l, struct report *r) {
     uint64_t id, since;
     unsigned worker = l->death.worker;
@@ -115,7 +117,8 @@ bool tine__local_tell_death(struct local *l, struct report *r) {
         return true;
     *r = l->death;
     r->spoilt = l->lanes[worker]->spoilt;
-    /* code of the program's may end with that, too */
+    /* the program's own code may exit with this status, too; but then the worker had attached its
+    ** link */
     bool speechless = WIFEXITED(r->status) && WEXITSTATUS(r->status) == WORKER_SPEECHLESS &&
                       !tine__link_attached(&l->lanes[worker]->link);
     r->unfit = speechless ? ENOMEM : l->lanes[worker]->unfit;

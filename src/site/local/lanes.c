@@ -1,4 +1,4 @@
-/* Lanes: the link to each worker, and which call was whose. */
+/* Lanes: the links to workers; and which worker has which call. */
 #include "base/sys.h"
 #include "site/local/internal.h"
 
@@ -36,7 +36,7 @@ void tine__local_forget(struct local *l, unsigned worker) {
     tine__local_drop_outputs(l, lane);
     tine__lane_drop_carried(lane);
     tine__seat_vacate(l->arena, lane->seat);
-    /* results kept in its heap are mapped already; the descriptor need not stay for them */
+    /* results kept in its heap are already mapped and do not need the descriptor */
     tine__link_retire(&lane->link);
     tine__lane_unref(lane);
 }

@@ -1,4 +1,4 @@
-/* The local site's opening and closing. */
+/* Opening and closing of the local site, its memory, and what to sleep on. */
 #include "site/local/local.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "worker/root/root.h"
 
 #define HEAP_PAGE 4096u
-#define FIRST_REFS 64 /* most pools need no more at a time */
+#define FIRST_REFS 64 /* most pools never need more refs */
 
 static void local_look(struct site *s, unsigned worker, struct site_look *out) {
     struct local *l = local_of(s);
@@ -22,7 +22,8 @@ static void local_look(struct site *s, unsigned worker, struct site_look *out) {
         return;
     enum run_state state = tine__link_running(&lane->link, &out->id, &out->since);
     const struct queue_slot *held = state == RUN_IDLE ? tine__queue_held(&l->queue, worker) : NULL;
-    if (state == RUN_IDLE && !held) /* it may have begun meanwhile, and only then freed its slot */
+    /* it may have begun the call in between, and freed its slot only then */
+    if (state == RUN_IDLE && !held)
         state = tine__link_running(&lane->link, &out->id, &out->since);
     out->busy = state != RUN_IDLE || held;
     if (state == RUN_IDLE)
@@ -47,7 +48,7 @@ static void local_flush(struct site *s, uint64_t now) {
     l->unwoken = 0;
 }
 
-/* A spinner to which calls were left may have been stopped before it has seen them. */
+/* A spinning worker to which calls were left may have been stopped before it saw them. */
 static void look_after(struct local *l) {
     l->left =
         tine__queue_ready(&l->queue) > 0 && tine__queue_announce(&l->queue, 0, true, tine__now());
@@ -142,7 +143,8 @@ static void local_polled(struct site *s, const struct pollfd *fds, unsigned n) {
 
 /* --- open and close --- */
 
-/* In a forked child of the program: it must not hold our ends, or the others would never see us die. */
+/* In a forked child of the program: close our end of the control socket, or the fork server would
+** never see the program die. */
 static void close_in_child(void *arg) {
     struct local *l = arg;
     tine__close(&l->control);
@@ -230,7 +232,7 @@ static bool is_open(int fd) {
     return sys.fcntl(fd, F_GETFD, 0) != -1;
 }
 
-/* Put it where the fork server and its workers read it; it stays. */
+/* Put the boot block where the fork server and its workers can read it. It stays there. */
 static int put_boot(struct local *l, const struct boot *boot, const struct inherit *inherit,
                     uint64_t *offset, uint32_t *length) {
     struct buf bytes;
@@ -248,7 +250,8 @@ static int put_boot(struct local *l, const struct boot *boot, const struct inher
     return err;
 }
 
-/* Tell the fork server of its pool. All of the descriptors but the shared ones are closed afterwards. */
+/* Tell the fork server about its pool. All descriptors made here only for passing on are closed
+** afterwards. */
 static int set_up_server(struct local *l, const struct boot *boot, const struct inherit *inherit) {
     int cwd = -1, null = -1, prints[2] = {-1, -1};
     bool out = is_open(1), error = is_open(2);
@@ -285,7 +288,7 @@ static int set_up_server(struct local *l, const struct boot *boot, const struct 
     return err;
 }
 
-/* The root forks while we do the rest. */
+/* The root forks the fork server while this process does the rest. */
 static int open_parts(struct local *l, bool spawn, const struct boot *boot) {
     struct inherit inherit;
     l->packet = sys.malloc(MESSAGE_MAX);
@@ -329,7 +332,7 @@ int tine__local_open(struct site **out, unsigned workers, bool spawn, const stru
         errno = saved;
         return err;
     }
-    /* workers have the files by now; we need the call queue's mappings only */
+    /* the files have been passed on; here only the queue's mappings are needed */
     tine__close(&l->queue.calls.fd);
     tine__close(&l->queue.claims.fd);
     bells->waiter = (struct bell){tine__queue_bell(&l->queue, 0), l->bell};

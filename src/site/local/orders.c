@@ -1,4 +1,4 @@
-/* Orders to the local site. */
+/* How the local site carries out orders. */
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -38,7 +38,7 @@ void tine__local_grant(struct site *s, uint32_t ref, unsigned worker, uint64_t i
                          number == SITE_NO_EVENTS ? LINK_NO_EVENTS : number);
 }
 
-/* What the worker has spent of the processor since its task began, if that was noted. */
+/* The processor time that the worker has used since its task began, if that was noted. */
 static uint64_t spent(const struct lane *lane) {
     uint64_t before = tine__link_spent(&lane->link);
     uint64_t now = before && lane->pid ? tine__proc_spent(lane->pid) : 0;
@@ -60,7 +60,7 @@ static void look(struct local *l, struct handed *h, unsigned worker, struct answ
 
 /* --- ending calls --- */
 
-/* Nobody has taken it, and nobody will. */
+/* Take the call back, if no worker has taken it. */
 static bool withdraw(struct local *l, struct handed *h, struct answer *a) {
     if (h->letter || !tine__queue_withdraw(&l->queue, h->seq))
         return false;
@@ -70,7 +70,7 @@ static bool withdraw(struct local *l, struct handed *h, struct answer *a) {
     return true;
 }
 
-/* Its bytes still lie in its slot. */
+/* Take the call back; its bytes still lie in its slot. */
 static void take_back(struct local *l, struct handed *h, struct answer *a) {
     const struct queue_slot *slot = h->letter ? NULL : tine__queue_slot(&l->queue, h->seq);
     a->where = AT_PAST;
@@ -103,14 +103,16 @@ static void kill_worker(struct local *l, unsigned worker, int signal) {
     send_signals(l);
 }
 
-/* A call that was posted: until its letter is read nothing can be asked of it. */
+/* Has the worker read the letter with this call, or begun it? Before that nothing can be asked of
+** it. */
 static bool has_begun(struct local *l, const struct handed *h) {
     uint64_t id, since;
     return tine__local_was_read(l, h) ||
            tine__link_find(&l->lanes[h->worker]->link, h->id, h->count, &id, &since) != RUN_IDLE;
 }
 
-/* Between taking it and saying so a worker learns of it by the word in the queue, afterwards by that in its link. */
+/* Until a worker has noted in its link that it runs the call, it learns of the request by the
+** queue's state word; after that by the word in its link. */
 static void ask(struct local *l, struct handed *h, uint32_t ref, const struct order *o,
                 struct answer *a) {
     a->where = AT_PAST;
@@ -122,7 +124,7 @@ static void ask(struct local *l, struct handed *h, uint32_t ref, const struct or
     if (!h->letter && tine__queue_ask(&l->queue, h->seq, worker)) {
         a->where = AT_WORKER;
     } else if (h->letter && !has_begun(l, h)) {
-        a->where = AT_SITE; /* not yet: again in a moment */
+        a->where = AT_SITE; /* too early: ask again in a moment */
     } else if (tine__link_ask(&l->lanes[worker]->link, o->id, o->timed)) {
         a->where = AT_WORKER;
         l->lanes[worker]->ask = true;
@@ -130,8 +132,9 @@ static void ask(struct local *l, struct handed *h, uint32_t ref, const struct or
     }
 }
 
-/* Between taking it and saying so a worker is condemned by the word in the queue, afterwards by that in
-** its link: each decided by one compare-and-swap that either the worker or we win. */
+/* Until a worker has noted in its link that it runs the call, it is condemned by the queue's state
+** word; after that by the word in its link. Each is decided by one compare-and-swap, which either
+** the worker or this side wins. */
 static void stop(struct local *l, struct handed *h, uint32_t ref, uint64_t id, struct answer *a) {
     a->where = AT_PAST;
     if (withdraw(l, h, a))
@@ -173,7 +176,7 @@ bool tine__local_inquired(struct site *s, unsigned worker, uint64_t id, char *ou
 
 /* --- running calls --- */
 
-/* The call that was in its slot before may still be answered: remember by whom. */
+/* The item overwritten by a put may still be answered: remember which worker took it. */
 static void remember(struct local *l, const struct queue_past *past) {
     if (past->ref >= l->nrefs || l->handed[past->ref].seq != past->seq)
         return;
@@ -181,7 +184,7 @@ static void remember(struct local *l, const struct queue_past *past) {
         l->handed[past->ref].worker = past->worker;
 }
 
-/* Have room for calls with this number. 0 or TINE_ENOMEM. */
+/* Make room for calls with this ref. 0 or TINE_ENOMEM. */
 static int grow(struct local *l, uint32_t ref) {
     if (ref < l->nrefs)
         return 0;
@@ -195,17 +198,17 @@ static int grow(struct local *l, uint32_t ref) {
     return 0;
 }
 
-/* What is prefixed goes to the printer. */
+/* The output mode, if the output comes to this site; lines with prefixes go to the printer. */
 static uint8_t comes_here(enum output_mode output) {
     return output == OUTPUT_CAPTURE || output == OUTPUT_RELAY ? (uint8_t)output : OUTPUT_INHERIT;
 }
 
-/* It is posted to that worker next. */
+/* Hand over a call to one worker; the pool posts the letter next. */
 COLD static int run_there(struct local *l, unsigned worker, const struct call_head *head,
                           enum output_mode output) {
     struct lane *lane = l->lanes[worker];
     if (!lane || lane->broken)
-        return TINE_EAGAIN; /* its end is going to be told */
+        return TINE_EAGAIN; /* its end is about to be reported */
     l->handed[head->ref] = (struct handed){.seq = UINT64_MAX,
                                            .letter = lane->posted + 1,
                                            .id = head->id,
@@ -221,14 +224,15 @@ COLD static enum output_mode output_of(const struct site_call *call) {
     return extra.output;
 }
 
-/* Somebody has to put the labels before its lines. 0 or TINE_ENOMEM. */
+/* Start the thread that writes lines with prefixes, if it is needed now. 0 or TINE_ENOMEM. */
 COLD static int have_printer(struct local *l, enum output_mode output) {
     if (output != OUTPUT_PREFIX || l->printer)
         return 0;
     return tine__printer_start(&l->printer, l->prints, l->manager) ? TINE_ENOMEM : 0;
 }
 
-/* Take those that were handed over last back from the queue, from the last one on: how many nobody has taken. */
+/* Take the calls in o->behind back from the queue, beginning with the last one, until one was taken
+** by a worker. Returns how many. */
 static unsigned lift(struct local *l, const struct order *o) {
     unsigned n = 0;
     for (; n < o->nbehind; n++) {
@@ -239,10 +243,10 @@ static unsigned lift(struct local *l, const struct order *o) {
     return n;
 }
 
-/* ... and put them there again, in their order. */
+/* Put them into the queue again, in their old order. */
 static void put_down(struct local *l, const struct order *o, unsigned n) {
     struct queue_past past;
-    l->unwoken += n; /* who was woken for them may have looked meanwhile */
+    l->unwoken += n; /* the workers woken for them may have found the queue empty */
     while (n-- > 0) {
         struct handed *h = &l->handed[o->behind[n]];
         h->seq = tine__queue_put_again(&l->queue, h->seq, &past);
@@ -250,7 +254,7 @@ static void put_down(struct local *l, const struct order *o, unsigned n) {
     }
 }
 
-/* Put it into the queue, before some if that was ordered. */
+/* Put the call into the queue, before others if the order says so. */
 static int put(struct local *l, const struct order *o, const struct site_call *call, uint64_t *seq,
                struct answer *a) {
     struct queue_past past;
@@ -340,7 +344,8 @@ static int start(struct local *l, unsigned worker) {
     return 0;
 }
 
-/* False: there is no room for it. When the fork server is gone, so are its workers. */
+/* Send a message to the fork server. False: the socket is full. If the fork server is gone, so are
+** its workers, and the message is not needed. */
 static bool tell_server(struct local *l, const struct message *m) {
     return l->control == -1 || tine__control_send(l->control, m, sizeof *m, NULL, 0) != TINE_EAGAIN;
 }
@@ -369,7 +374,7 @@ static void finish(struct local *l) {
     const struct message m = {.kind = MESSAGE_SHUT};
     tine__queue_shut(&l->queue);
     if (l->control != -1)
-        tine__control_send(l->control, &m, sizeof m, NULL, 0); /* saves time; `end` says the same */
+        tine__control_send(l->control, &m, sizeof m, NULL, 0); /* to save time; `end` would do */
 }
 
 static void end(struct local *l) {
@@ -378,7 +383,8 @@ static void end(struct local *l) {
     if (l->control == -1 || !tine__fd_ours(l->control))
         return;
     tine__control_send(l->control, &m, sizeof m, NULL, 0);
-    shutdown(l->control, SHUT_WR); /* it reads the end of file, we still hear it out */
+    /* the fork server reads end of file; its last messages can still be received */
+    shutdown(l->control, SHUT_WR);
 }
 
 COLD static void give_other(struct local *l, const struct order *o, const struct site_call *call,
@@ -430,7 +436,7 @@ COLD static void give_other(struct local *l, const struct order *o, const struct
 
 HOT void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
                           struct answer *a) {
-    if (o->kind == ORDER_RUN) /* as nearly all */
+    if (o->kind == ORDER_RUN) /* as for nearly all orders */
         a->err = run(local_of(s), o, call, a);
     else
         give_other(local_of(s), o, call, a);

@@ -1,13 +1,14 @@
-/* What tasks print that is to be captured, or relayed (worker/task/divert.h).
+/* Output of tasks that is captured or relayed (worker/task/divert.h).
 **
-** A worker makes a pipe for each such task and sends us its reading end. Pipes are read whenever there is something in
-** them, by the manager, so that no task ever waits for its output to be read; the last bytes are kept (base/tail.h). When
-** its result or loss is about to be reported, or the worker's next task has begun, what is left in the pipe is read. Whoever
-** still writes into it after that is a program that the task has left behind: it is read and forgotten until it has closed
-** its end, for it would be killed by SIGPIPE if we closed ours. A great many of such pipes are not kept.
+** For each such task the worker makes a pipe and sends its reading end. The manager reads the pipes
+** whenever there is something in them, so no task ever waits for its output to be read; the last
+** bytes are kept (base/tail.h). When the task's result or loss is about to be reported, or the
+** worker's next task has begun, the rest in the pipe is read. After that only programs that the
+** task left behind can still write into it. Their output is read and dropped until they close their
+** end: if this side closed its own, SIGPIPE would kill them. The number of such pipes is limited.
 **
-** What is relayed comes out of two pipes, and is told piece by piece (relay.c); while too much of it is under way
-** they are left alone.
+** Relayed output comes through two pipes and is reported piece by piece (relay.c). While too much
+** of it is unwritten, the pipes are not read.
 */
 #include <errno.h>
 #include <string.h>
@@ -24,18 +25,18 @@
 #define SCRATCH ((size_t)64 << 10)
 
 struct stream {
-    struct list node; /* in a lane, until its task is reported, or in local->loose */
+    struct list node; /* in lane->outputs until its task is reported, then in local->loose */
     uint64_t task;
     uint32_t level;
-    int fd;        /* -1: it was read to its end */
-    bool finished; /* its task has ended: what comes now is forgotten */
-    bool loose;    /* and was reported */
+    int fd;        /* -1: closed at end of file */
+    bool finished; /* its task has ended: what comes now is dropped */
+    bool loose;    /* finished, and reported */
     struct tail tail;
-    int to;              /* it is relayed: 1 or 2; or 0 */
-    bool paused;         /* and it is not in the epoll */
-    struct report where; /* what is told of it */
+    int to;              /* relayed: 1 or 2, the stream; 0: captured */
+    bool paused;         /* relayed, and not in the epoll now */
+    struct report where; /* worker, ref and id for its reports */
     size_t length;
-    char label[]; /* before the first byte of either stream; of `length` */
+    char label[]; /* relayed: reported before the first byte of either stream; `length` bytes */
 };
 
 static struct stream *stream_of(struct list *node) {
@@ -58,7 +59,7 @@ int tine__local_open_outputs(struct local *l, int worker_ends[2]) {
     return 0;
 }
 
-/* What the first pipe needs: most pools have none. Where there is no epoll none is read. */
+/* Make what the first stream needs; most pools have none. Without an epoll no stream is read. */
 static bool get_ready(struct local *l) {
     struct epoll_event notes = {.events = EPOLLIN};
     if (!l->scratch && !(l->scratch = sys.malloc(SCRATCH)))
@@ -70,11 +71,12 @@ static bool get_ready(struct local *l) {
         tine__close(&l->outputs);
     if (l->outputs == -1)
         return false;
-    tine__fd_ring(l->manager); /* it may be asleep, on the notes alone */
+    tine__fd_ring(l->manager); /* the manager may be asleep, polling the notes alone */
     return true;
 }
 
-/* Not just closed: a child of the program may have a copy, and then it would stay in the epoll. */
+/* Removed from the epoll explicitly: a child of the program may have a copy of the descriptor, and
+** closing ours would leave it in. */
 static void close_pipe(struct local *l, struct stream *s) {
     if (s->fd == -1)
         return;
@@ -99,7 +101,7 @@ static void watch(struct local *l, struct stream *s, bool on) {
         s->paused = !on;
 }
 
-/* It was reported, or will not be: keep it only as long as somebody may write into it. */
+/* The stream was reported, or will not be: keep it only as long as somebody may write into it. */
 static void loosen(struct local *l, struct stream *s) {
     list_remove(&s->node);
     tine__tail_free(&s->tail);
@@ -137,7 +139,7 @@ void tine__local_close_outputs(struct local *l) {
 
 /* --- reading --- */
 
-/* What was just read is told. */
+/* Report what was just read. */
 static void relay(struct local *l, struct stream *s, size_t n) {
     uint64_t *labelled = &l->handed[s->where.ref].labelled;
     if (*labelled != s->task)
@@ -146,7 +148,7 @@ static void relay(struct local *l, struct stream *s, size_t n) {
     tine__local_relay(l, &s->where, s->to, l->scratch, n);
 }
 
-/* What is there now, but no more than `most`. False: it was read to its end. */
+/* Read what is in the pipe now, at most `most` bytes. False: end of file. */
 static bool read_pipe(struct local *l, struct stream *s, size_t most) {
     while (s->fd != -1 && most > 0) {
         ssize_t n = -1;
@@ -167,7 +169,7 @@ static bool read_pipe(struct local *l, struct stream *s, size_t most) {
     return s->fd != -1;
 }
 
-/* Its task has ended: keep what that has written, and nothing more. */
+/* The task has ended: keep what it has written so far, and drop everything after that. */
 static void finish(struct local *l, struct stream *s) {
     int left = 0;
     if (s->fd == -1 || s->finished)
@@ -180,7 +182,7 @@ static void finish(struct local *l, struct stream *s) {
         close_pipe(l, s);
 }
 
-/* NULL: it cannot be read; `fd` is closed then. */
+/* NULL: the stream cannot be read; `fd` is closed. */
 static struct stream *open_stream(struct local *l, struct lane *lane,
                                   const struct output_note *note, const char *label, size_t length,
                                   int fd) {
@@ -203,13 +205,13 @@ static struct stream *open_stream(struct local *l, struct lane *lane,
     return s;
 }
 
-/* Does the note speak of a call that is there? */
+/* Is the note about a call that this site has? */
 static bool is_known(const struct local *l, const struct output_note *note) {
     const struct handed *h = note->ref < l->nrefs ? &l->handed[note->ref] : NULL;
     return h && h->seq && note->task - h->id < h->count;
 }
 
-/* The worker's tasks before, on this level and above, have ended. */
+/* A task has begun, so the worker's earlier tasks on this level and above have ended. */
 static void begin(struct local *l, const struct output_note *note, const char *label, size_t length,
                   int fds[2]) {
     struct lane *lane = note->worker <= l->workers ? l->lanes[note->worker] : NULL;
@@ -229,7 +231,7 @@ static void begin(struct local *l, const struct output_note *note, const char *l
     }
 }
 
-/* What workers have begun. */
+/* Read the notes about tasks that workers have begun. */
 static void read_notes(struct local *l) {
     struct {
         struct output_note note;
@@ -243,7 +245,7 @@ static void read_notes(struct local *l) {
         size_t head = sizeof packet.note;
         if (n >= (ssize_t)head && nfds == (packet.note.relayed ? 2 : 1)) {
             begin(l, &packet.note, packet.label, (size_t)n - head, fds);
-        } else { /* there was no number for it: nobody reads that pipe */
+        } else { /* no descriptor could be received: nobody reads that pipe */
             tine__close(&fds[0]);
             tine__close(&fds[1]);
         }
@@ -270,7 +272,7 @@ void tine__local_read_outputs(struct local *l) {
         read_notes(l);
 }
 
-/* Pipes of tasks of this call are read again. */
+/* Read the pipes of this call again. */
 static void go_on(struct local *l, uint32_t ref) {
     for (unsigned w = 1; w <= l->top; w++)
         for (struct list *n = l->lanes[w] ? l->lanes[w]->outputs.next : NULL;
@@ -306,7 +308,7 @@ void tine__local_tell_output(struct local *l, struct lane *lane, struct report *
     r->bytes = "";
     r->length = 0;
     if (!s)
-        return; /* it died before it could print, or there were no descriptors */
+        return; /* its worker died before it could print, or there were no descriptors */
     finish(l, s);
     r->bytes = tine__tail_bytes(&s->tail);
     r->length = s->tail.length;

@@ -12,22 +12,23 @@
 #include "site/lines.h"
 #include "worker/protocol.h"
 
-#define MOST_LOOSE 128u /* jobs that have ended, and into whose pipes somebody may still write */
-#define SCRATCH ((size_t)64 << 10) /* bytes that are read at a time */
-#define LOOK 5000                  /* ms: so often it looks whether it still has its descriptors */
+/* most jobs that have ended and into whose pipes somebody may still write */
+#define MOST_LOOSE 128u
+#define SCRATCH ((size_t)64 << 10) /* bytes read at a time */
+#define LOOK 5000                  /* ms between two checks that the descriptors are still ours */
 
-/* One of a task's two streams. */
+/* One output stream of a task. */
 struct source {
     struct job *job;
-    int fd; /* of its pipe; -1: it was read to its end */
+    int fd; /* reading end of its pipe; -1: closed at end of file */
     struct lines lines;
 };
 
-/* A task. */
+/* A task with a prefix. */
 struct job {
     struct list node;
     struct source sources[2];
-    int done; /* to be closed when all is written; -1: it was */
+    int done; /* closed when all is written, for which the worker waits; -1: closed */
     bool ended;
     uint64_t task;
     uint32_t worker;
@@ -36,7 +37,7 @@ struct job {
 
 struct printer {
     pthread_t thread;
-    pthread_mutex_t lock; /* of `over` */
+    pthread_mutex_t lock; /* protects `over` */
     bool over;
     atomic_bool finish;
     int socket, manager; /* borrowed */
@@ -50,7 +51,7 @@ struct printer {
 
 /* --- reading --- */
 
-/* What is there now, but no more than `most`. False: it was read to its end. */
+/* Read what is in the pipe now, at most `most` bytes. False: end of file. */
 static bool read_source(struct printer *p, struct source *s, size_t most) {
     bool open = s->fd != -1;
     while (open && most > 0) {
@@ -72,7 +73,8 @@ static bool read_source(struct printer *p, struct source *s, size_t most) {
     return open;
 }
 
-/* Not just closed: a child of the program may have a copy, and then it would stay in the epoll. */
+/* Removed from the epoll explicitly: a child of the program may have a copy of the descriptor, and
+** closing ours would leave it in. */
 static void close_source(struct printer *p, struct source *s) {
     if (s->fd != -1 && tine__fd_ours(s->fd))
         sys.epoll_ctl(p->epoll, EPOLL_CTL_DEL, s->fd, NULL);
@@ -99,8 +101,9 @@ static struct job *oldest_loose(struct printer *p) {
     return NULL;
 }
 
-/* Its task has ended: write what that has printed, and nothing more. Programs that it has left behind go on writing, for
-** nobody: they would be killed by SIGPIPE if we closed our ends. */
+/* The task has ended: write what it has printed, and nothing after that. Programs that it left
+** behind may go on writing; their output is read and dropped, since SIGPIPE would kill them if this
+** side closed its ends. */
 static void end_job(struct printer *p, struct job *job) {
     for (int i = 0; i < 2; i++) {
         struct source *s = &job->sources[i];
@@ -164,7 +167,7 @@ static void end_task(struct printer *p, const struct print_note *note) {
 
 /* --- the thread --- */
 
-/* What workers have to say. False: nothing will come any more. */
+/* Read the workers' notes. False: nothing will come any more. */
 static bool read_notes(struct printer *p) {
     struct print_note note;
     for (;;) {
@@ -173,7 +176,7 @@ static bool read_notes(struct printer *p) {
         if (n == TINE_EAGAIN)
             return true;
         if (n < 0 && (errno == EMFILE || errno == EMSGSIZE))
-            continue; /* there were no numbers for them: its worker sees that they are closed */
+            continue; /* no descriptors could be received; the worker sees that they are closed */
         if (n <= 0)
             return false;
         memcpy(&note, p->packet, sizeof note);
@@ -224,7 +227,7 @@ static void *run(void *arg) {
     }
     pthread_mutex_lock(&p->lock);
     p->over = true;
-    tine__fd_ring(p->manager); /* while it cannot be looked at: it will be closed then */
+    tine__fd_ring(p->manager); /* with the lock held: after that the event may be closed */
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }

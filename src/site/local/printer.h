@@ -1,11 +1,13 @@
-/* Printer: the thread that writes the lines of tasks with prefixes to the program's own stdout and stderr.
+/* Printer: the thread that writes the output of tasks with prefixes to the program's own stdout and
+** stderr.
 **
-** It is there only where there are such tasks. What they print comes out of pipes, as with capturing (output.c), but is
-** read by this thread alone: when the program's stdout does not go on, neither do they, as if it were their own, and nobody
-** else in the pool waits.
+** It exists only when there are such tasks. Their output comes through pipes, as captured output
+** does (output.c), but this thread alone reads them. When the program's stdout blocks, these tasks
+** block, as if it were their own, and nothing else in the pool waits.
 **
-** A task has ended only when its lines are written: its worker waits until we have closed the end of a pipe that came along
-** (struct print_note). Those of a task whose worker was killed are written nevertheless.
+** A task ends only when its lines are written: its worker waits until this thread has closed the
+** end of a pipe that came with the note (struct print_note). The lines of a task whose worker was
+** killed are written all the same.
 */
 #ifndef TINE_SITE_LOCAL_PRINTER_H
 #define TINE_SITE_LOCAL_PRINTER_H
@@ -15,13 +17,13 @@
 
 struct printer;
 
-/* Start it. It reads notes from `socket` and rings `manager` when it is over: both are borrowed, and must be there until
-** then. 0, TINE_ESYSTEM, TINE_ENOMEM. */
+/* Start the thread. It reads notes from `socket`, and rings `manager` when it has finished; both
+** are borrowed and must live until then. 0, TINE_ESYSTEM, TINE_ENOMEM. */
 int tine__printer_start(struct printer **out, int socket, int manager);
-/* No task prints any more. It writes what is left, and is over. */
+/* No task prints any more: the thread writes the rest and finishes. */
 void tine__printer_finish(struct printer *p);
 COLD bool tine__printer_over(struct printer *p);
-/* When it is over: join it. NULL is fine. */
+/* Join the thread, which has finished, and free everything. NULL is fine. */
 void tine__printer_close(struct printer *p);
 
 #endif

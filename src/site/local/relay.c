@@ -1,14 +1,15 @@
-/* What tasks print that is to be written elsewhere, as it comes (OUTPUT_RELAY).
+/* Output of tasks that is to be written elsewhere, reported as it comes (OUTPUT_RELAY).
 **
-** It is told in the order in which it came, and before the end of its task. Who is told says how much of it was written;
-** while too much was not, nobody reads the pipes of that call, and its tasks wait as for any slow reader. What is
-** in a pipe when its task has ended is told nevertheless.
+** It is reported in the order in which it was read, and before the end of its task. The pool says
+** how much of it was written; while too much was not, the pipes of that call are not read, and its
+** tasks block as with any slow reader. What is in a pipe when its task has ended is reported all
+** the same.
 */
 #include <string.h>
 #include "base/sys.h"
 #include "site/local/internal.h"
 
-#define MOST_UNWRITTEN ((uint64_t)256 << 10) /* bytes of a call */
+#define MOST_UNWRITTEN ((uint64_t)256 << 10) /* bytes of one call */
 
 struct relayed {
     struct list node; /* in local->relays */
@@ -20,7 +21,7 @@ void tine__local_relay(struct local *l, const struct report *where, int to, cons
                        size_t n) {
     struct relayed *told = sys.malloc(sizeof *told + n);
     if (!told)
-        return; /* as when it cannot be written */
+        return; /* lost, as if it could not be written */
     told->report = *where;
     told->report.kind = REPORT_PRINTED;
     told->report.number = (uint64_t)to;

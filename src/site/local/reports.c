@@ -1,8 +1,8 @@
-/* Reports of the local site: which of those that there are comes next, and what the fork server says.
+/* Reports of the local site: which comes next, and what the fork server says.
 **
-** Results come before deaths: a worker may finish a task and die, and what it sent still counts. So a
-** worker's end is put aside when it is heard (`death`) until its ring is empty and the calls that it had
-** taken were reported lost.
+** Results come before deaths: a worker may finish a task and die, and what it sent still counts. So
+** when a worker's end is heard it is put aside (`death`) until its ring is empty and the calls that
+** it had taken were reported lost.
 */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 
 /* --- the fork server --- */
 
-/* It died unasked: in which step. */
+/* The fork server has died without being asked: say in which step. */
 static void gone(struct local *l, const struct message *m, struct report *r) {
     tine__close(&l->control);
     *r = (struct report){.kind = REPORT_GONE, .pid = l->over ? 0 : m->pid, .status = m->status};
@@ -26,7 +26,7 @@ static void gone(struct local *l, const struct message *m, struct report *r) {
     r->length = strlen(r->bytes);
 }
 
-/* A message as a report; false: there is nothing to report of it. */
+/* Turn a message into a report; false: it needs none. */
 COLD static bool hear(struct local *l, const struct message *m, size_t length, struct report *r) {
     bool known = m->worker >= 1 && m->worker <= l->workers && l->lanes[m->worker];
     *r = (struct report){.worker = m->worker,
@@ -42,7 +42,7 @@ COLD static bool hear(struct local *l, const struct message *m, size_t length, s
     case MESSAGE_GONE:
         gone(l, m, r);
         return true;
-    case MESSAGE_NOFORK: /* and words */
+    case MESSAGE_NOFORK: /* followed by text */
     case MESSAGE_NOPRELOAD:
         r->kind = REPORT_FAILED;
         r->bytes = l->packet + sizeof *m;
@@ -107,7 +107,7 @@ static bool next_report(struct local *l, struct report *r) {
     }
 }
 
-/* There is nothing more to come, but that all is over: what was printed is written before that is told. */
+/* Only REPORT_GONE is left. It is held back until the printer has written all output. */
 COLD static bool tell_gone(struct local *l, struct report *r) {
     if (l->gone.kind == REPORT_NONE) {
         l->gone = *r;
@@ -121,7 +121,7 @@ COLD static bool tell_gone(struct local *l, struct report *r) {
     return over;
 }
 
-/* What is more seldom than results. */
+/* Reports that are rarer than results. */
 static bool report_other(struct local *l, struct report *r) {
     if (l->gone.kind != REPORT_NONE)
         return tell_gone(l, r);
@@ -135,8 +135,9 @@ static bool report_other(struct local *l, struct report *r) {
     return next_report(l, r) && (r->kind != REPORT_GONE || !l->printer || tell_gone(l, r));
 }
 
-/* Has somebody something to say of whom it was not heard yet which process he is? A worker that was forked ahead answers so
-** soon that this, which was sent before, would be read after. */
+/* Has a worker written something before its process is known? A worker that was forked ahead
+** answers so quickly that its result would be read before MESSAGE_STARTED, which was sent
+** earlier. */
 static bool is_introduced_first(struct local *l) {
     bool news = false;
     l->unnamed = false;

@@ -1,5 +1,5 @@
-/* What workers have written into their rings, as reports. It is foreign: what makes no sense is reported as rubbish, and no
-** more is read from that worker.
+/* What workers have written into their rings, as reports. It is foreign input: what makes no sense
+** is reported as rubbish, and nothing more is read from that worker.
 */
 #include <assert.h>
 #include <errno.h>
@@ -36,12 +36,12 @@ COLD static void rubbish(struct lane *lane, unsigned worker, struct report *r) {
     *r = (struct report){.kind = REPORT_RUBBISH, .worker = worker};
 }
 
-/* A call that this worker was given? */
+/* Was the call given to this worker? */
 static inline bool has_call(struct local *l, unsigned worker, uint32_t ref) {
     return ref < l->nrefs && l->handed[ref].seq && tine__local_who(l, ref) == worker;
 }
 
-/* ... and the task is one of it? */
+/* ... and is the task one of that call? */
 static inline bool is_its_call(struct local *l, unsigned worker, const struct report *r) {
     return has_call(l, worker, r->ref) && r->id - l->handed[r->ref].id < l->handed[r->ref].count;
 }
@@ -75,13 +75,13 @@ static void describe(struct local *l, struct lane *lane, const struct record *he
 bool tine__local_tell_printed(struct local *l, struct lane *lane, struct report *r) {
     if (l->handed[r->ref].output == OUTPUT_RELAY) {
         tine__local_finish_output(l, lane, r->id);
-        return tine__local_tell_relayed(l, r); /* the rest comes before anything else */
+        return tine__local_tell_relayed(l, r); /* the rest is reported before anything else */
     }
     tine__local_tell_output(l, lane, r);
     return true;
 }
 
-/* A task whose output comes to us has ended: what it has printed is reported first. */
+/* A task whose output comes to this site has ended: report its output first. */
 static bool tell_output(struct local *l, struct lane *lane, const struct record *head,
                         struct report *r) {
     bool result = head->kind >= RECORD_VALUES && head->kind <= RECORD_REFUSED;
@@ -95,7 +95,7 @@ static bool tell_output(struct local *l, struct lane *lane, const struct record 
     return tine__local_tell_printed(l, lane, r);
 }
 
-/* The worker is about to send a result that names these regions: they are ours to hold from now on. */
+/* The worker is about to send a result that names these regions: hold them from now on. */
 static void take_carried(struct local *l, struct lane *lane, const char *bytes, uint64_t length) {
     struct handle h;
     for (; length >= sizeof h; bytes += sizeof h, length -= sizeof h) {
@@ -105,7 +105,8 @@ static void take_carried(struct local *l, struct lane *lane, const char *bytes, 
     tine__link_next(&lane->link);
 }
 
-/* Report the record, if it is of a call that the worker was given, or of none. */
+/* Report a record that is not a plain result, if its call is the worker's or it belongs to no
+** call. */
 COLD static bool tell_other(struct local *l, struct lane *lane, const struct record *head,
                             struct report *r) {
     unsigned worker = r->worker;
@@ -114,7 +115,7 @@ COLD static bool tell_other(struct local *l, struct lane *lane, const struct rec
     if (!result && r->kind != REPORT_READY)
         r->started = r->ended = 0;
     if (result)
-        lane->output_told = 0; /* another attempt has the same id */
+        lane->output_told = 0; /* the next attempt has the same id */
     else if (r->kind == REPORT_EVENT)
         r->number = lane->link.events++;
     bool may_be_past =
@@ -123,13 +124,15 @@ COLD static bool tell_other(struct local *l, struct lane *lane, const struct rec
     if (!(result || may_be_past || report_is_nested(r)) || its)
         return true;
     tine__local_give_back(l);
-    if (may_be_past) /* what was cancelled of it has ended, and perhaps another call has its number */
+    /* the call may have ended by being cancelled, and its ref may be another call's by now */
+    if (may_be_past)
         return tine__local_read_lane(l, worker, r);
     rubbish(lane, worker, r);
     return true;
 }
 
-/* What was found there, at `r->bytes`, is not just a result. */
+/* Handle a record that is not just a result, or that could not be read (err). Its payload is at
+** r->bytes. */
 COLD static bool read_other(struct local *l, struct lane *lane, int err, const struct record *head,
                             struct report *r) {
     unsigned worker = r->worker;
@@ -139,7 +142,7 @@ COLD static bool read_other(struct local *l, struct lane *lane, int err, const s
         rubbish(lane, worker, r);
         return true;
     }
-    if (err) { /* no memory to map the block: that answer is lost */
+    if (err) { /* no memory to map the block: the answer is lost */
         r->error = errno;
         r->bytes = NULL;
         r->length = 0;
@@ -148,7 +151,7 @@ COLD static bool read_other(struct local *l, struct lane *lane, int err, const s
         take_carried(l, lane, r->bytes, r->length);
         return tine__local_read_lane(l, worker, r);
     }
-    if (head->kind == RECORD_SPOILT) { /* its end follows, and says so */
+    if (head->kind == RECORD_SPOILT) { /* the end of the worker follows, and will say so */
         lane->spoilt = lane->broken = true;
         return false;
     }
