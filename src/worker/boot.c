@@ -12,13 +12,13 @@
 #define MAGIC 0x31746f6f62656e69ull /* "ineboot1" */
 #define ALIGN 16u
 
-/* Places are offsets from the start; 0: none. */
+/* The header of a block. Strings are named by their offset in the block; 0: none. */
 struct boot_head {
     uint64_t magic, size;
     uint64_t spin, max_tasks, max_memory, idle, event_buffer, hook, hook_arg;
     uint64_t name, path, cpath, hook_name;
     uint64_t environ; /* `nenviron` strings, one after the other */
-    uint64_t arg;     /* `narg` of them; 0: none */
+    uint64_t arg;     /* `narg` strings; 0: none */
     uint64_t locale;
     uint64_t preload, preload_len, preload_function;
     uint64_t initializer, initializer_len, initializer_function;
@@ -28,7 +28,7 @@ struct boot_head {
     struct inherit inherit;
 };
 
-/* The environment as it was at one instant: another thread of the program may be changing it. */
+/* A copy of the environment at one instant: another thread of the program may be changing it. */
 struct snapshot {
     struct buf strings;
     uint32_t count;
@@ -40,7 +40,7 @@ unsigned tine__boot_depth(void) {
     return depth;
 }
 
-/* Where the next thing goes. Run twice: without `base` it only counts. */
+/* Writes the parts behind the header. Used twice: without `base` it only counts. */
 struct writer {
     char *base;
     size_t at;
@@ -65,7 +65,7 @@ static uint64_t put_call(struct writer *w, const char *p, size_t n) {
     return put(w, p, n);
 }
 
-/* Whatever happens to a string meanwhile, the copy ends where it was seen to end. */
+/* Whatever happens to a string meanwhile, its copy is terminated where its end was seen. */
 static int take_snapshot(struct snapshot *s, char *const *environ) {
     tine__buf_init(&s->strings);
     s->count = 0;
@@ -147,7 +147,7 @@ static const char *text_at(const char *base, uint64_t offset) {
     return offset ? base + offset : NULL;
 }
 
-/* A malloced list of `n` strings that lie one after the other. */
+/* A malloced list of pointers to `n` strings that lie one after the other. */
 static char **read_list(const char *p, uint32_t n) {
     char **list = sys.malloc((n + 1) * sizeof *list);
     if (!list)
@@ -160,7 +160,8 @@ static char **read_list(const char *p, uint32_t n) {
     return list;
 }
 
-/* A copy in memory of our own: the environment is in it, which a forked child of a task needs, too. NULL: errno. */
+/* Copy the block into memory of our own: it includes the environment, which forked children of a
+** task need, too. NULL: errno. */
 static char *copy_bytes(const void *bytes, size_t size) {
     struct boot_head h;
     errno = EINVAL;
@@ -174,7 +175,7 @@ static char *copy_bytes(const void *bytes, size_t size) {
     return copy ? memcpy(copy, bytes, size) : NULL;
 }
 
-/* As tine__boot_read; *deep: how deep the workers of this pool lie. */
+/* As tine__boot_read; *deep: the nesting depth of the pool's workers. */
 static int read_boot(struct boot *out, const void *bytes, size_t size, unsigned *deep) {
     char *base = copy_bytes(bytes, size);
     if (!base)
@@ -227,7 +228,7 @@ int tine__boot_read(struct boot *out, const void *bytes, size_t size) {
 }
 
 int tine__boot_copy(struct boot *out, const struct boot *boot) {
-    unsigned deep; /* not we */
+    unsigned deep; /* not this process's depth */
     struct buf bytes;
     tine__buf_init(&bytes);
     int err = tine__boot_write(&bytes, boot, NULL);

@@ -12,9 +12,10 @@
 #include "base/sys.h"
 #include "base/why.h"
 
-static char directory[PATH_MAX]; /* of our own object; "": not known yet */
+/* of the library or program that contains this code; "": not known yet */
+static char directory[PATH_MAX];
 
-/* The file that this function was loaded from: a library, or the program itself. */
+/* The path of that file. */
 static bool own_object(char path[PATH_MAX]) {
     Dl_info info;
     struct link_map *map = NULL;
@@ -45,7 +46,7 @@ int tine__find_helper(char path[HELPER_PATH]) {
         "../lib/lua/5.4/tine/tine-helper", /* from P/bin and P/lib */
         "lua/5.4/tine/tine-helper",        /* from P/lib */
     };
-    /* a program that is linked statically needs it */
+    /* needed by statically linked programs */
     const char *named = secure_getenv("TINE_HELPER");
     if (named && is_there(path, ".", named))
         return 0;

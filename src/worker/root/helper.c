@@ -15,7 +15,7 @@ int tine__helper_main(void) {
         static const char text[] = "tine-helper is started by the tine library, not by hand\n";
         return write(2, text, sizeof text - 1) == -1 ? errno : 2;
     }
-    /* no child of the program: see `between` in make.c */
+    /* fork, so that the root is no child of the program: see `between` in make.c */
     pid_t pid = sys.fork();
     if (pid == 0)
         tine__root_main(HELPER_SOCKET, HELPER_LIFE, true);

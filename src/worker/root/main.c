@@ -1,4 +1,4 @@
-/* The root process: from the instant it is taken to the end of the program. */
+/* The root process, from its fork to the end of the program. */
 #include "worker/root/main.h"
 
 #include <errno.h>
@@ -21,11 +21,13 @@
 #include "worker/state/state.h"
 #include "worker/task/prelude.h"
 
-#define MS 1000000ull   /* ns */
-#define SOON (250 * MS) /* in which a pool is to come: what was forked ahead of it ends then */
+#define MS 1000000ull /* ns */
+/* a pool is expected within this time; then the fork server forked ahead of it is given up */
+#define SOON (250 * MS)
 #define NEVER UINT64_MAX
 
-/* A fork server, and our copy of its end of the control socket, by which we tell how it died. */
+/* A pool's fork server, and our copy of its end of the control socket, over which the root reports
+** its death. */
 struct ward {
     pid_t pid;
     int control;
@@ -33,20 +35,21 @@ struct ward {
 
 struct root {
     int socket, life;
-    int signals; /* SIGCHLD */
+    int signals; /* descriptor that is readable after SIGCHLD; -1: none */
     bool executed;
-    int error;      /* why it is good for nothing but to say so; 0: it is fine */
-    struct run run; /* what the workers' states are copies of; L is NULL: no memory for one */
-    struct alloc allocator; /* of L, and of all its copies */
+    int error;              /* errno: why it can do nothing but refuse; 0: it works */
+    struct run run;         /* the state that workers are copies of; L is NULL: no memory for it */
+    struct alloc allocator; /* of L, and so of all its copies */
     struct ward *wards;
     size_t n, room;
-    struct ahead ahead; /* the fork server for the pool that comes next */
-    uint64_t due;       /* when it is to be forked, or has waited long enough; ns */
+    struct ahead ahead; /* the fork server for the next pool */
+    uint64_t due;       /* when to fork that, or to give it up; ns */
 };
 
 /* --- becoming the root --- */
 
-/* As many descriptors as may be had: there is one for each pool. Fork servers have the program's limit. */
+/* Have as many descriptors as possible, since each pool needs one. Fork servers restore the
+** program's limit. */
 static void raise_limit(void) {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == -1)
@@ -87,9 +90,10 @@ static void become_root(struct root *r) {
     tine__inherit_start();
     tine__process_title("root", 0);
     if (chdir("/") == -1)
-        errno = 0;       /* then it keeps a directory busy, no more */
-    tine__output_open(); /* in need the ordinary streams do */
-    tine__process_use_up_heap(); /* so that the state lies together, too: what is written in it shares pages */
+        errno = 0;       /* it then keeps a directory busy, no more */
+    tine__output_open(); /* if it fails the ordinary streams are used */
+    /* so that the state lies together and what is written in it shares pages */
+    tine__process_use_up_heap();
     make_state(r);
     tine__process_use_up_heap();
 }
@@ -117,7 +121,7 @@ static bool has_room(struct root *r) {
     return true;
 }
 
-/* The pid; -1: errno. */
+/* Returns the pid; -1: errno. */
 static pid_t fork_server(struct root *r, int socket, enum server_way way) {
     if (r->error || !(r->run.L || make_state(r)) || !has_room(r)) {
         errno = r->error ? r->error : ENOMEM;
@@ -131,14 +135,15 @@ static pid_t fork_server(struct root *r, int socket, enum server_way way) {
     return pid;
 }
 
-/* --- ahead --- */
+/* --- the fork server forked ahead --- */
 
-/* A program that loads the library may make a pool at once. Workers are many, and few of them have pools. */
+/* A program that loads the library may make a pool soon. A worker rarely does, and there are many
+** workers. */
 static uint64_t first_due(void) {
     return tine__boot_depth() > 0 ? NEVER : 0;
 }
 
-/* Nothing more is done for the one that there is; it ends when it has heard of no pool. */
+/* Drop the fork server that was forked ahead; it ends when it has heard of no pool. */
 static void forget_ahead(struct root *r) {
     tine__close(&r->ahead.socket);
     r->ahead.pid = 0;
@@ -154,7 +159,7 @@ static void fork_ahead(struct root *r) {
     r->ahead = (struct ahead){pid == -1 ? 0 : pid, ends[0]};
 }
 
-/* Its pid; 0: there is none. */
+/* Give the pool to the fork server that was forked ahead. Returns its pid; 0: there is none. */
 static pid_t hand_over(struct root *r, int control, bool preload) {
     const struct message m = {.kind = MESSAGE_OPEN, .preload = preload};
     pid_t pid = r->ahead.pid;
@@ -164,7 +169,7 @@ static pid_t hand_over(struct root *r, int control, bool preload) {
     return pid;
 }
 
-/* There is nothing else to be done. */
+/* Nothing else is to be done: fork a server ahead, or give it up, if it is time. */
 static void be_ahead(struct root *r) {
     if (tine__now() < r->due)
         return;
@@ -193,7 +198,7 @@ static void open_pool(struct root *r, int *control, bool preload) {
         _exit(1); /* the program takes another root for its next pool */
 }
 
-/* One message. False: the program has closed its end. */
+/* Handle one message. False: the program has closed its end. */
 static bool serve(struct root *r) {
     struct message m;
     int control = -1, nfds = 1;
@@ -205,7 +210,7 @@ static bool serve(struct root *r) {
     return n != 0 && !(n == TINE_ESYSTEM && errno == EBADF);
 }
 
-/* Say how a fork server died, if it has not said so itself. */
+/* Report how a fork server died, if it has not done so itself. */
 static void bury(struct root *r, pid_t pid, int status) {
     const struct message m = {.kind = MESSAGE_GONE, .pid = pid, .status = status};
     if (pid == r->ahead.pid) {
@@ -223,8 +228,9 @@ static void bury(struct root *r, pid_t pid, int status) {
     }
 }
 
-/* A fork server that ended in good order has left behind only what was meant to run on (fork/server.c). What
-** another one leaves must go: we are told of its children because they are ours now. */
+/* A fork server that ended in good order has left behind only what was meant to run on
+** (fork/server.c). The processes that another one leaves are killed. The root hears of them because
+** it is the subreaper. */
 static void bury_the_dead(struct root *r) {
     int status;
     pid_t pid;
@@ -239,14 +245,14 @@ static void bury_the_dead(struct root *r) {
 
 /* --- its life --- */
 
-/* Not before what was forked ahead, which would be somebody's child then. */
+/* First end the fork server that was forked ahead, which would become somebody else's child. */
 static _Noreturn void leave(const struct root *r, int code) {
     if (r->ahead.pid && kill(r->ahead.pid, SIGKILL) == 0)
         tine__process_reap(r->ahead.pid);
     _exit(code);
 }
 
-/* ms; -1: for ever */
+/* in ms; -1: for ever */
 static int time_left(const struct root *r) {
     uint64_t now = tine__now();
     if (r->due == NEVER)

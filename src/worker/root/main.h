@@ -1,4 +1,4 @@
-/* The root process, and how another process of ours becomes it.
+/* The root process, and how a forked process becomes it.
 **
 **   program --fork (or posix_spawn of tine-helper)--> root --fork--> fork server --fork--> worker
 */
@@ -7,11 +7,12 @@
 
 #include <stdbool.h>
 
-/* The root for the rest of the process's life: it talks to the submitter over `socket` and sees by `life` (a pidfd) that
-** it has ended. `executed`: by tine-helper, so addresses in the program mean nothing here. Closes all other descriptors. */
+/* Be the root for the rest of this process's life. It talks to the submitter over `socket` and sees
+** by `life` (a pidfd) that the submitter has died. `executed`: by tine-helper, so addresses in the
+** program mean nothing here. Closes all other descriptors. */
 _Noreturn void tine__root_main(int socket, int life, bool executed);
 
-/* root.c: in a fresh process of ours: no root has been taken here yet. */
+/* (root.c) In a process forked by Tine: it has no root yet. */
 void tine__root_reset(void);
 
 #endif

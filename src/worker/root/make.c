@@ -14,10 +14,10 @@
 #include "worker/root/helper.h"
 #include "worker/root/main.h"
 
-/* --- what both kinds are given --- */
+/* --- the descriptors that a root is given --- */
 
 struct gift {
-    int ends[2]; /* of its socket: ours, its */
+    int ends[2]; /* of the root's socket: ours, the root's */
     int life;    /* pidfd of this process */
     int line;    /* without pidfds: the other end of `life` */
 };
@@ -29,8 +29,8 @@ static void gift_close(struct gift *g) {
     tine__close(&g->line);
 }
 
-/* A descriptor that is readable when this process has died. Where there are no pidfds (a sandbox, an
-** emulator) it is one end of a pair whose other end stays here. */
+/* Open a descriptor that becomes readable when this process has died. Where there are no pidfds
+** (sandboxes, emulators) it is one end of a socket pair whose other end stays here. */
 static int open_life(struct gift *g) {
     g->life = tine__fd_pidfd(getpid());
     if (g->life != -1)
@@ -50,7 +50,8 @@ static int gift_make(struct gift *g) {
     return err ? err : tine__control_pair(g->ends);
 }
 
-/* Our end stays, with what the root is known by; the rest has been handed over. */
+/* Keep our end, and note the rights and station that the root was made with; the rest has been
+** passed on. */
 static void keep_gift(struct root_end *r, struct gift *g) {
     tine__close(&r->line);
     r->socket = g->ends[0];
@@ -60,7 +61,7 @@ static void keep_gift(struct root_end *r, struct gift *g) {
     tine__station_of(&r->station);
 }
 
-/* The gift has been made use of, or not (`err`, with errno). */
+/* Keep the gift if the root was made (`err` 0), and close the rest; errno is kept. */
 static int hand_over(struct root_end *r, struct gift *g, int err) {
     int saved = errno;
     if (!err)
@@ -72,18 +73,18 @@ static int hand_over(struct root_end *r, struct gift *g, int err) {
 
 /* --- forking --- */
 
-/* How the process between us and the root (see below) ended: 0, or -1 and *status. */
+/* Wait for the process between this one and the root (see below). 0, or -1 and *status. */
 static int await_between(pid_t pid, int *status) {
     while (waitpid(pid, status, 0) == -1) {
         if (errno == EINTR)
             continue;
-        return 0; /* the program reaps all children itself: then the socket will tell */
+        return 0; /* the program reaps all children itself; the socket will tell */
     }
     return WIFEXITED(*status) && WEXITSTATUS(*status) == 0 ? 0 : -1;
 }
 
-/* The root is not our child but our grandchild, its parent ends at once: a program that waits for all
-** its children, or counts them, never meets it, and it leaves us no zombie. */
+/* The root is not a child of the program but a grandchild, whose parent ends at once. So a program
+** that waits for all its children, or counts them, never meets the root, and no zombie is left. */
 static _Noreturn void between(const struct gift *g) {
     pid_t pid = sys.fork();
     if (pid == 0)
@@ -94,9 +95,10 @@ static _Noreturn void between(const struct gift *g) {
 static int fork_between(const struct gift *g) {
     sigset_t all, before;
     int status;
-    fflush(NULL); /* or what the program has printed so far could appear twice */
+    fflush(NULL); /* or buffered output of the program could be written twice */
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of the program's runs over there */
+    /* so that no handler of the program runs in the child */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t pid = sys.fork();
     if (pid == 0)
         between(g);
@@ -120,7 +122,7 @@ int tine__root_fork(struct root_end *r) {
 
 /* --- the helper --- */
 
-/* A number that adddup2 does not overwrite before it is used. */
+/* Move the descriptor to a number that adddup2 does not overwrite before it is used. */
 static int move_off(int *fd) {
     if (*fd > HELPER_LIFE)
         return 0;
@@ -132,9 +134,10 @@ static int move_off(int *fd) {
     return *fd == -1 || up == -1 ? TINE_ESYSTEM : 0;
 }
 
-/* posix_spawn with the gift at 3 and 4, whatever their numbers are here, and `words` as stderr. */
+/* posix_spawn with the gift as descriptors 3 and 4, whatever their numbers are here, and `words` as
+** stderr. */
 static int spawn(const char *path, const struct gift *g, int words, pid_t *pid) {
-    char room[] = "                                "; /* where the title will be written */
+    char room[] = "                                "; /* room for the process title */
     char *argv[] = {"tine-helper", room, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -164,7 +167,8 @@ static int spawn(const char *path, const struct gift *g, int words, pid_t *pid) 
     return saved ? TINE_ESYSTEM : 0;
 }
 
-/* It has not become a root: say what became of it, and what it said itself (the dynamic linker's complaint). */
+/* The helper has not become a root: say how it ended, and what it wrote to stderr (such as the
+** dynamic linker's complaint). */
 static int explain(const char *path, int status, int words) {
     char text[256];
     ssize_t n = words == -1 ? 0 : pread(words, text, sizeof text - 1, 0);

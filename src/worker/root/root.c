@@ -21,7 +21,7 @@
 #include "worker/root/main.h"
 #include "worker/root/make.h"
 
-#define PATIENCE 10000 /* ms that a root may take to read what it is told */
+#define PATIENCE 10000 /* ms within which a root must read a message */
 
 struct root_watch {
     struct list node;
@@ -29,9 +29,10 @@ struct root_watch {
     void *arg;
 };
 
-/*   field      rule
-**   taking     for `roots`; held while one is taken or told something, which may take seconds
-**   lock       for `watches` and `handlers`; held over a fork of the program by anybody, and never for long
+/* The two locks:
+**
+**   taking   protects `roots`; held while a root is made or told something, which may take seconds
+**   lock     protects `watches` and `handlers`; held over a fork of the program, never for long
 */
 static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
 static struct root_end roots[2] = {{.socket = -1, .line = -1}, {.socket = -1, .line = -1}};
@@ -43,7 +44,7 @@ static bool handlers;
 static atomic_uint generation;
 static struct list watches = {&watches, &watches};
 
-/* --- forks of the program (ours run no handlers: base/sys.c) --- */
+/* --- forks of the program (Tine's own forks run no handlers: base/sys.c) --- */
 
 static void before_fork(void) {
     pthread_mutex_lock(&lock);
@@ -67,7 +68,7 @@ static void after_fork_child(void) {
     tine__fd_after_fork(true);
     tine__map_after_fork(true);
     forget_roots();
-    pthread_mutex_init(&taking, NULL); /* whoever held it is not here */
+    pthread_mutex_init(&taking, NULL); /* the thread that held it is not in this process */
     for (struct list *n = watches.next; n != &watches; n = n->next) {
         struct root_watch *w = LIST_ITEM(n, struct root_watch, node);
         w->close(w->arg);
@@ -96,11 +97,11 @@ void tine__root_reset(void) {
     pthread_mutex_init(&taking, NULL);
     tine__map_drop();
     tine__arena_forget();
-    forget_roots(); /* closed already, with all that was the program's */
+    forget_roots(); /* they are closed already, with all descriptors of the program */
     list_init(&watches);
 }
 
-/* (lock held) */
+/* Called with `lock` held. */
 static int add_handlers(void) {
     if (handlers)
         return 0;
@@ -121,7 +122,7 @@ int tine__root_heed_forks(void) {
 
 /* --- taking a root --- */
 
-/* Is this the only thread of the program? (The thread sanitizer always has one of its own.) */
+/* Is this the program's only thread? (Under the thread sanitizer there is always another one.) */
 static bool alone(void) {
 #if defined(__SANITIZE_THREAD__)
     const nlink_t hidden = 1;
@@ -132,7 +133,7 @@ static bool alone(void) {
     if (stat("/proc/self/task", &st) == 0)
         return st.st_nlink <= 3 + hidden;
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
-    return __libc_single_threaded && !hidden; /* never had another one */
+    return __libc_single_threaded && !hidden; /* there never was another one */
 #else
     return false;
 #endif
@@ -149,15 +150,15 @@ int tine__root_take(void) {
     return err;
 }
 
-/* --- asking it --- */
+/* --- asking a root --- */
 
 static void drop(struct root_end *r) {
     tine__close(&r->socket);
     tine__close(&r->line);
 }
 
-/* May workers descend from it? It is where it was taken: what this process has given up since, or gained,
-** is not seen over there. */
+/* May workers descend from it? It has the rights that this process had then: what was given up or
+** gained since does not reach it. */
 static bool fits(const struct root_end *r, const struct rights *now) {
     return !memcmp(now, &r->rights, sizeof *now);
 }
@@ -172,7 +173,7 @@ static int place_of(const struct root_end *r) {
     return memcmp(&now, &r->station, sizeof now) ? STRAYED : AT_HOME;
 }
 
-/* A new root in the place of one that has strayed, if there is any. */
+/* Put a new root in the place of one in the wrong station, if one can be made. */
 static void replace(struct root_end *r, int (*make)(struct root_end *r)) {
     struct root_end old = *r;
     r->socket = r->line = -1;
@@ -183,9 +184,9 @@ static void replace(struct root_end *r, int (*make)(struct root_end *r)) {
     tine__why_clear();
 }
 
-/* After it was told to fork, which takes longer than our look: is it one whose children may be ours? When not, it is
-** let go, or another one put in its place; one that is merely in another session or control group stays when
-** no other is to be had. */
+/* Called after the root was told to fork, because this check is quicker than a fork. May its
+** children be workers of this pool? If not, the root is dropped, or another one put in its place. A
+** root that is merely in another session or control group stays if no other can be made. */
 static bool suits(struct root_end *r, const struct rights *now) {
     int place = fits(r, now) ? place_of(r) : CONFINED_ELSEWHERE;
     int had = r->socket;
@@ -196,7 +197,7 @@ static bool suits(struct root_end *r, const struct rights *now) {
     return r->socket == had;
 }
 
-/* The root to ask, taken now if need be (*fresh). NULL: errno tells why. */
+/* The root to ask, made now if need be (*fresh). NULL: errno. */
 static struct root_end *choose(bool executed, bool *fresh) {
     struct root_end *r = executed || (FORKED->socket == -1 && !alone()) ? EXECUTED : FORKED;
     *fresh = r->socket == -1;
@@ -219,7 +220,7 @@ static int tell(int root, int control, bool preload) {
     return err;
 }
 
-/* Have a fork server forked. 0, an error, or TINE_EAGAIN: that root was none any more. */
+/* Have a fork server forked. 0, an error, or TINE_EAGAIN: try again with another root. */
 static int open_once(int *control, struct inherit *inherit, bool executed, bool preload) {
     int ends[2];
     bool fresh;
@@ -232,7 +233,7 @@ static int open_once(int *control, struct inherit *inherit, bool executed, bool 
     if (!err)
         tine__inherit_note(inherit);
     if (err == TINE_ESHUTDOWN || (err && errno == EBADF)) {
-        drop(r); /* somebody has killed it, or closed our end */
+        drop(r); /* it was killed, or the program has closed our end */
         err = TINE_EAGAIN;
     } else if (!err && !fresh && !suits(r, &inherit->rights)) {
         err = TINE_EAGAIN;
@@ -265,14 +266,14 @@ int tine__root_set_up(int control, const int fds[SETUP_FDS], uint32_t seat, uint
     struct message m = {.kind = MESSAGE_SETUP, .seat = seat, .boot = boot, .length = length};
     int err = tine__control_send(control, &m, sizeof m, fds, SETUP_FDS);
     if (err == TINE_EAGAIN)
-        err = TINE_ESYSTEM; /* the first message always finds room, but for the kernel's memory */
+        err = TINE_ESYSTEM; /* there is room for a first message, unless the kernel lacks memory */
     return err == TINE_ESHUTDOWN ? 0 : err;
 }
 
 /* --- the end of the last pool --- */
 
-/* Orphans of this process's descendants become its children: a program that waits for all of them would wait for
-** the root, which waits for its end. */
+/* Does this process adopt orphans of its descendants? A program that waits for all such children
+** would wait for the root, which waits for the program's end. */
 static bool adopts(void) {
     int reaper = 0;
     return getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &reaper, 0, 0, 0) == 0 && reaper);
