@@ -5,9 +5,9 @@
 #include "worker/fork/takeover.h"
 #include "worker/process/process.h"
 
-/* --- by itself --- */
+/* --- the worker's side --- */
 
-/* What comes for the process group while it is no worker yet is ignored, as by the fork server. */
+/* Wait for the pool. Until then signals to the process group are ignored, as in the fork server. */
 static _Noreturn void wait_ahead(struct server *s, int socket, pid_t parent) {
     struct message m;
     int link;
@@ -25,7 +25,7 @@ static _Noreturn void wait_ahead(struct server *s, int socket, pid_t parent) {
     tine__worker_main(s, m.worker, m.seat, link, parent);
 }
 
-/* --- by the fork server --- */
+/* --- the fork server's side --- */
 
 void tine__ahead_fork(struct server *s) {
     pid_t parent = getpid();
@@ -53,7 +53,7 @@ pid_t tine__ahead_start(struct server *s, const struct message *m, int link) {
         tine__ahead_drop(s);
         return 0;
     }
-    tine__ahead_reaped(s, pid); /* it is the pool's from now on */
+    tine__ahead_reaped(s, pid); /* from now on it is a worker like any other */
     return pid;
 }
 

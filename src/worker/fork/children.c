@@ -12,22 +12,22 @@
 #include "worker/task/ask.h"
 
 #define FEW 8
-#define PATIENCE \
-    2000 /* ms that who was killed may take to be gone: one in the kernel's hands may take for ever */
+/* ms within which killed processes must end; one in the kernel's hands may take for ever */
+#define PATIENCE 2000
 #define NANO 1000000ull
 
 struct child {
     uint32_t id;
     pid_t pid;
     bool reaped;
-    int status;        /* when reaped */
-    uint64_t spent;    /* of the processor, then */
-    uint64_t deadline; /* ns; 0: nobody has killed it or what it left */
-    struct toll toll;  /* who must be gone before its end is told */
+    int status;        /* once reaped */
+    uint64_t spent;    /* processor time, once reaped */
+    uint64_t deadline; /* ns; 0: it was not killed, and nothing it left behind was */
+    struct toll toll;  /* processes that must be gone before its end is reported */
 };
 
-/* The workers whose end has not been told; everything else that comes to us is an orphan of theirs. A few lie with what
-** is written in any case: after a fork each page that is costs a copy. */
+/* The workers whose end has not been reported; all other children are orphans. The first few lie
+** beside other data that is written anyway, since each written page costs a copy after a fork. */
 static OWN struct {
     struct child *list;
     size_t n, room;
@@ -65,7 +65,7 @@ uint64_t tine__children_patience(void) {
     return tine__now() + PATIENCE * NANO;
 }
 
-/* One that is reaped has ended, and the submitter is about to hear. */
+/* A worker that was reaped has ended; that is about to be reported. */
 static void kill_child(struct child *c, int signal) {
     if (c->reaped)
         return;
@@ -96,7 +96,7 @@ bool tine__children_remain(void) {
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* The worker, and who had to go with it, are gone, or will not go (`error`). */
+/* Report a worker: it and everything that had to go with it are gone, or will not go (`error`). */
 static void tell_end(struct child *c, int error, children_tell *tell, struct server *s) {
     const struct message m = {.kind = MESSAGE_EXITED,
                               .worker = c->id,
@@ -109,8 +109,8 @@ static void tell_end(struct child *c, int error, children_tell *tell, struct ser
     tell(s, &m);
 }
 
-/* All that were killed have been reaped, by us or by a parent of theirs before it stopped. Those that were begotten
-** meanwhile go the same way. */
+/* Has the worker ended, and are all killed processes gone, reaped by us or by a parent before that
+** stopped? Descendants made in the meantime are killed, too. */
 static bool is_over(struct child *c) {
     if (!c->reaped || tine__toll_look(&c->toll) > 0)
         return false;
@@ -126,8 +126,8 @@ static struct child *find_pid(pid_t pid) {
     return NULL;
 }
 
-/* A child was reaped. What a worker leaves behind goes with it, unless it ended in good order: then what
-** runs on was meant to. What it had started is ours by now. */
+/* A child was reaped. What a worker leaves behind is killed, unless it ended in good order: then
+** whatever runs on was meant to. Its descendants are our children by now. */
 static void bury(pid_t pid, int status, uint64_t spent) {
     for (size_t i = 0; i < children.n; i++)
         tine__toll_strike(&children.list[i].toll, pid);
@@ -141,7 +141,7 @@ static void bury(pid_t pid, int status, uint64_t spent) {
         c->deadline = tine__children_patience();
 }
 
-/* Reap one that has ended, as waitpid does, and see what it has spent of the processor. */
+/* Reap a child as waitpid does, and note the processor time that it used. */
 static pid_t reap(int *status, uint64_t *spent) {
     siginfo_t info = {0};
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1)

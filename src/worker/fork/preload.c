@@ -13,13 +13,14 @@
 #include "worker/state/lasting.h"
 #include "worker/task/prelude.h"
 
-/* --- the guard: a preload may run for ever, and the fork server listens to nobody meanwhile --- */
+/* --- the guard: meanwhile the fork server reads no messages, and a preload may run for ever --- */
 
-/* Ends a guard, but only while it waits: one that is about to kill the fork server has stopped it first, and
-** must live to do the rest. (What a user or a terminal sends to the whole group does not end it.) */
+/* This signal ends a guard, but only while it waits. A guard that is about to kill the fork server
+** has stopped it first, and must live to finish. (What a user or a terminal sends to the whole
+** group does not end it.) */
 #define STAND_DOWN SIGRTMAX
 
-/* Waits for the end of the pool or of the program, and then kills the fork server. Begins with all signals
+/* Wait for the end of the pool or the program, then kill the fork server. Starts with all signals
 ** blocked. */
 static _Noreturn void guard(const struct server *s, pid_t server) {
     sigset_t waiting;
@@ -49,7 +50,7 @@ static void close_guard(pid_t pid) {
 
 /* --- the preload --- */
 
-/* Say that it failed. An error that is too long for a message goes as its text, and cut. */
+/* Report the failure. An error too long for a message is sent as text, and cut. */
 static void tell_failure(struct server *s, struct run *r, struct buf *out) {
     const struct message m = {.kind = MESSAGE_NOPRELOAD, .pid = getpid()};
     if (out->len > MESSAGE_MAX - sizeof m)

@@ -1,4 +1,4 @@
-/* Preload: what a pool has done once in its fork server, before the first worker is forked. */
+/* Preload: what a pool runs once in its fork server, before the first worker is forked. */
 #ifndef TINE_WORKER_FORK_PRELOAD_H
 #define TINE_WORKER_FORK_PRELOAD_H
 

@@ -18,14 +18,15 @@
 #include "worker/process/family.h"
 #include "worker/process/process.h"
 
-#define LEISURE 10    /* ms without anything to do after which what can wait is done */
-#define LAST_LOOK 200 /* ms between the end of file and the death that caused it, at most */
+#define LEISURE 10    /* ms without anything to do, after which postponed work is done */
+#define LAST_LOOK 200 /* ms between end of file and the submitter's death that caused it, at most */
 
 /* --- telling the submitter --- */
 
 static _Noreturn void end(struct server *s);
 
-/* What we cannot say it must not miss: then it hears the end of file. */
+/* Send a message that the submitter must not miss; if it cannot be sent, end, so that it sees end
+** of file. */
 static void tell(struct server *s, const struct message *m) {
     if (tine__server_tell(s, m, NULL, 0) && !s->ending) {
         s->mute = true;
@@ -43,7 +44,7 @@ static void tell_not_started(struct server *s, uint32_t id, int error) {
     tell(s, &m);
 }
 
-/* The last one is told as such, and we with it. */
+/* Report a worker's end. With the last worker the fork server ends, too. */
 static void tell_end(struct server *s, const struct message *end_of) {
     struct message m = *end_of;
     m.last = s->shut && tine__children_count() == 0 && !tine__children_remain();
@@ -58,23 +59,24 @@ static void refuse(const struct server *s, int err) {
     tine__server_tell(s, &m, text, strlen(text));
 }
 
-/* --- what workers are copies of --- */
+/* --- becoming what workers are copies of --- */
 
-/* Before the first fork. With a worker that was forked ahead this waits until there is a second one to be forked, or
-** time. */
+/* Take over what workers inherit, before the first fork. With a worker that was forked ahead this
+** waits until a second one is wanted, or there is time. */
 static int settle(struct server *s) {
     if (s->settled)
         return 0;
     int err = tine__server_take_over(s);
-    tine__fault_role("server"); /* reads the environment, which is the submitter's now */
+    tine__fault_role("server"); /* reads the environment, which is the submitter's by now */
     if (!err)
         tine__process_title(s->boot.name ? s->boot.name : "", 0);
     s->settled = !err;
     return err;
 }
 
-/* Be what the pool's workers are, with the preload done, so that they are copies of it. Without one this is for each of
-** them to do: it takes a worker no longer, and the second one need not wait for us. */
+/* Become what the pool's workers are, with the preload done, so that they are copies of it. Without
+** a preload each worker does this itself, in the same time, and the second one need not wait for
+** us. */
 static int become_model(struct server *s) {
     int err = tine__server_attach(s, s->setup.seat);
     if (!err)
@@ -86,11 +88,11 @@ static int become_model(struct server *s) {
 
 /* --- workers --- */
 
-/* The pid; -1: errno. */
+/* Returns the pid; -1: errno. */
 static pid_t fork_worker(struct server *s, const struct message *m, int link) {
     pid_t parent = getpid();
     int err = settle(s);
-    if (err && err != TINE_ENOMEM) { /* it would fail the next time, too */
+    if (err && err != TINE_ENOMEM) { /* it would fail again */
         refuse(s, err);
         end(s);
     }
@@ -98,7 +100,8 @@ static pid_t fork_worker(struct server *s, const struct message *m, int link) {
         errno = error_errno(err);
         return -1;
     }
-    if (s->forked) /* there are several: what each would do is done once. What fails here they try themselves */
+    /* there are several workers: do once what each would do. If it fails, they try themselves */
+    if (s->forked)
         tine__server_attach(s, s->setup.seat);
     s->forked = true;
     pid_t pid = tine__process_fork();
@@ -125,7 +128,7 @@ static void start_worker(struct server *s, const struct message *m, int link) {
 
 /* --- their ends --- */
 
-/* Where the program ignores SIGTERM its workers do, too: then only one signal ends them. */
+/* If the program ignores SIGTERM its workers do, too, and only SIGKILL ends them. */
 static bool ignores_term(struct server *s) {
     return tine__server_take_over(s) || inherit_ignores(&s->boot.inherit, SIGTERM);
 }
@@ -168,7 +171,7 @@ static void hear(struct server *s, const struct message *m, int *link) {
     tine__close(link);
 }
 
-/* All messages there are. False: the submitter has closed its end. */
+/* Read all messages. False: the submitter has closed its end. */
 static bool listen_to(struct server *s) {
     for (;;) {
         struct message m = {0};
@@ -179,21 +182,22 @@ static bool listen_to(struct server *s) {
         if (n == TINE_EAGAIN || (n == TINE_ESYSTEM && errno != EMFILE))
             return n == TINE_EAGAIN;
         if (nfds == 0)
-            link = -1; /* a message whose descriptor there was no place for still says what it is */
+            link = -1; /* no descriptor could be received, but the message says what it was for */
         hear(s, &m, &link);
     }
 }
 
 /* --- the end --- */
 
-/* Has the submitter died? The end of file may come an instant before its death can be seen, but not after a
-** farewell. */
+/* Has the submitter died? End of file may come an instant before its death can be seen, but not if
+** it has said that it will close. */
 static bool submitter_is_dead(const struct server *s) {
     struct pollfd p = {s->life, POLLIN, 0};
     return poll(&p, 1, s->shut || s->dismissed ? 0 : LAST_LOOK) > 0;
 }
 
-/* The submitter need not wait until the kernel has taken us apart. */
+/* Report the end, so that the submitter need not wait until the kernel has torn the process
+** down. */
 static _Noreturn void leave(const struct server *s) {
     const int code = s->mute ? WORKER_SPEECHLESS : 0;
     const struct message m = {.kind = MESSAGE_GONE, .pid = getpid(), .status = W_EXITCODE(code, 0)};
@@ -201,7 +205,8 @@ static _Noreturn void leave(const struct server *s) {
     _exit(code);
 }
 
-/* Wait until all of the toll are gone, or will not be in time. Others that end meanwhile are, too. */
+/* Wait until all processes of the toll are gone, or the deadline has come. Workers that end
+** meanwhile are reported. */
 static void pay(struct server *s, struct toll *toll, uint64_t deadline) {
     const struct timespec moment = {0, 20000000};
     sigset_t chld;
@@ -221,8 +226,9 @@ static void pay(struct server *s, struct toll *toll, uint64_t deadline) {
     }
 }
 
-/* Nobody wants us any more. Workers are killed with all that they started. When there are none left they
-** have ended in good order, and programs that still run are left alone, unless the submitter was killed. */
+/* Nobody needs this fork server any more. Workers are killed with everything they started. If there
+** are none left they have ended in good order, and programs that still run are left alone, unless
+** the submitter was killed. */
 static _Noreturn void end(struct server *s) {
     uint64_t deadline = tine__children_patience();
     struct toll toll = {0};
@@ -239,11 +245,11 @@ static _Noreturn void end(struct server *s) {
     leave(s);
 }
 
-/* What cannot be done at leisure is tried again when it must be. */
+/* What cannot be done now at leisure is tried again when it is needed. */
 static _Noreturn void serve(struct server *s, int signals) {
     const struct message up = {.kind = MESSAGE_UP, .pid = getpid()};
     bool unsettled = !s->settled;
-    /* as a rule a worker is asked for already: nothing comes before it */
+    /* mostly a worker was already asked for: its start comes first */
     if (!listen_to(s))
         end(s);
     if (tine__children_count() == 0)
@@ -271,7 +277,7 @@ static _Noreturn void serve(struct server *s, int signals) {
 
 /* --- becoming the fork server --- */
 
-/* Until there is a pool. 0; TINE_ESHUTDOWN: there is none to come. */
+/* Wait until there is a pool. 0; TINE_ESHUTDOWN: there will be none. */
 static int wait_ahead(struct server *s) {
     struct message m;
     int control;
@@ -284,7 +290,7 @@ static int wait_ahead(struct server *s) {
     return 0;
 }
 
-/* What needs no word from the submitter. */
+/* Do everything that does not depend on the submitter. */
 static void leave_root(struct server *s) {
     int keep[] = {s->control, s->life, s->ahead.socket};
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -296,7 +302,7 @@ static void leave_root(struct server *s) {
 static int become_server(struct server *s) {
     tine__ahead_set_up(s);
     int err = tine__server_enter(s);
-    if (!err && (s->executed || !s->ahead.pid)) /* what was executed may have to refuse */
+    if (!err && (s->executed || !s->ahead.pid)) /* after exec it may have to refuse the pool */
         err = settle(s);
     return err;
 }
@@ -306,7 +312,7 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
     struct server s = {
         .control = control, .life = life, .executed = executed, .run = *run, .ahead = {0, -1}};
     int signals = -1;
-    if (way != SERVER_ALONE) /* first of all: it has longer to go */
+    if (way != SERVER_ALONE) /* first, since the worker has more to do */
         tine__ahead_fork(&s);
     leave_root(&s);
     if (way == SERVER_AHEAD)
@@ -319,7 +325,7 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
     if (!err)
         err = become_server(&s);
     if (!err && s.boot.preload && (err = become_model(&s)) == TINE_ETASK)
-        end(&s); /* it has said so itself */
+        end(&s); /* the submitter was told already */
     if (!err && (signals = tine__process_open_sigchld()) == -1)
         err = TINE_ESYSTEM;
     if (err) {

@@ -33,7 +33,7 @@ int tine__server_enter(struct server *s) {
     return 0;
 }
 
-/* The call heap is mapped here, once for all workers. */
+/* Map the call heap, once for all workers. */
 static int attach_heap(struct server *s) {
     if (!s->directory)
         s->directory = tine__map(s->fds[SETUP_HEAP], 0, HEAP_PAGE, false);
@@ -52,7 +52,7 @@ int tine__server_take_over(struct server *s) {
     if (s->taken)
         return 0;
     int err = take_over_streams(s);
-    if (!err && !s->boot.environ) /* it was not read by a try before */
+    if (!err && !s->boot.environ) /* else an earlier attempt has read it */
         err = read_boot(s);
     if (!err)
         err = tine__inherit_take(&s->boot.inherit, s->executed);

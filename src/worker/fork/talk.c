@@ -1,4 +1,4 @@
-/* How the processes of this floor talk over the control socket: what fork server and worker ahead share of it. */
+/* Messages on the control socket, for the fork server and the worker ahead. */
 #include <errno.h>
 #include <poll.h>
 
@@ -7,7 +7,8 @@
 #include "ipc/control.h"
 #include "worker/fork/server.h"
 
-/* It reads all the time; when it cannot keep up we wait. To one that has died nothing need be told. */
+/* The submitter reads all the time; if it cannot keep up, wait. If it has died the message is
+** dropped. */
 static int send_packet(const struct server *s, const void *packet, size_t length) {
     struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
     int err;

@@ -38,7 +38,7 @@ static void become_worker(struct server *s, int link, pid_t parent) {
     tine__fd_keep(keep, sizeof keep / sizeof *keep);
 }
 
-/* What a preload has not made already. */
+/* Do what a preload has not done already. */
 static void attach(struct channel *ch, struct server *s, uint32_t seat) {
     int err = tine__server_attach(s, 0);
     if (err) {
@@ -76,7 +76,8 @@ static void start(struct worker *w) {
     struct channel *ch = w->loop.channel;
     KILL_POINT("starting");
     tine__fd_company();
-    srandom((unsigned)tine__now() ^ (unsigned)getpid()); /* or all siblings would draw the same */
+    /* or all siblings would draw the same numbers */
+    srandom((unsigned)tine__now() ^ (unsigned)getpid());
     const struct server *s = w->server;
     w->loop.run = s->run;
     if (tine__prelude_prepare(&w->loop, w->id, &s->boot, s->executed, ch->reply(ch)))
@@ -108,7 +109,7 @@ _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, i
     tine__divert_open(w.loop.channel, id, s->fds[SETUP_CAPTURE], s->fds[SETUP_PRINT]);
     start(&w);
     tine__loop_run(&w.loop);
-    if (w.loop.parting) { /* else all leave because the pool ends, and nobody asks */
+    if (w.loop.parting) { /* else all leave because the pool ends, and no reason is needed */
         w.loop.channel->reply(w.loop.channel);
         w.loop.channel->say(w.loop.channel, RECORD_LEAVING, w.loop.parting, 0);
     }
