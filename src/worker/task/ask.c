@@ -13,15 +13,15 @@
 #include "worker/process/family.h"
 #include "worker/state/threads.h"
 
-#define FIRST_LOOK 1000000l  /* ns until the signal comes again, for the first time */
-#define LAST_LOOK 128000000l /* and at most */
+#define FIRST_LOOK 1000000l  /* ns until the signal is repeated for the first time */
+#define LAST_LOOK 128000000l /* and the longest such time */
 #define EVERYTHING (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
 void (*_Atomic tine__push_error)(lua_State *L, int code, const char *text);
 
-static const char traceback_key; /* in the registry: of the place where the error was raised */
+static const char traceback_key; /* registry key: traceback of where the error was raised */
 
-/* The hook that the task had set where ours is. */
+/* The hook that the task had set where ours is now. */
 struct hook {
     lua_State *L;
     lua_Hook f;
@@ -31,14 +31,14 @@ struct hook {
 /* There is one worker in a process. */
 static OWN struct {
     struct channel *channel;
-    volatile sig_atomic_t armed; /* a task runs, and has not been told */
+    volatile sig_atomic_t armed; /* a task runs, and the error was not raised yet */
     bool has_timer;
     int timer;
-    long next; /* ns */
+    long next; /* time until the next repetition, ns */
     struct hook before;
 } ask;
 
-/* --- the timer: by system calls, as a handler may --- */
+/* --- the timer: plain system calls, since a signal handler may make them --- */
 
 static bool make_timer(void) {
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = ASK_SIGNAL};
@@ -48,7 +48,7 @@ static bool make_timer(void) {
     return ask.has_timer;
 }
 
-/* In `ns`; 0: not any more. */
+/* Fire in `ns`; 0: stop. */
 static void set_timer(long ns) {
     const struct itimerspec when = {.it_value.tv_nsec = ns};
     syscall(SYS_timer_settime, ask.timer, 0, &when, NULL);
@@ -56,7 +56,7 @@ static void set_timer(long ns) {
 
 /* --- the hook --- */
 
-/* Until it is done the hook is ours, and a signal that comes changes nothing. */
+/* Until this is done the hook is ours, and another signal changes nothing. */
 static void give_back_hook(lua_State *L) {
     const struct hook before = ask.before;
     ask.before.L = NULL;
@@ -78,7 +78,7 @@ static void disarm(lua_State *L) {
 }
 
 void tine__error_value(lua_State *L, int code, const char *text) {
-    /* gcc would call it without an atomic read */
+    /* the copy, because gcc would call it without an atomic read */
     void (*push)(lua_State *, int, const char *) = tine__push_error;
     if (push)
         push(L, code, text);
@@ -95,10 +95,11 @@ void tine__ask_raise(lua_State *L, unsigned asked) {
     lua_error(L);
 }
 
-#define LEVELS 50 /* that are looked at */
+#define LEVELS 50 /* stack levels looked at */
 
-/* Is a variable just being closed? It is not left half closed. (Lua names a function by the instruction that has called
-** it, so this is known where a block ends, but not where an error has left it: then the task is about to end.) */
+/* Is a variable being closed? It must not be left half closed. (Lua names a function by the
+** instruction that called it. So this is known at the end of a block, but not when an error has
+** left it; then the task is about to end anyway.) */
 static bool is_closing(lua_State *L) {
     lua_Debug ar;
     for (int level = 0; level < LEVELS && lua_getstack(L, level, &ar); level++) {
@@ -111,7 +112,7 @@ static bool is_closing(lua_State *L) {
 
 /* --- where it stands --- */
 
-/* A line of the traceback. */
+/* One line of the traceback. */
 static int describe(lua_State *L, lua_Debug *ar, char *out, size_t size) {
     char line[24] = "", who[80];
     lua_getinfo(L, "nSl", ar);
@@ -129,8 +130,8 @@ static int describe(lua_State *L, lua_Debug *ar, char *out, size_t size) {
     return snprintf(out, size, "%s%s: in %s\n", ar->short_src, line, who);
 }
 
-/* As luaL_traceback, but without memory of Lua's: who looks is not to change anything. Where there is no Lua function there
-** is nothing to tell. */
+/* As luaL_traceback, but without allocating Lua memory: an inquiry must not change anything.
+** Without a Lua function on the stack nothing is told. */
 static void tell_place(lua_State *L) {
     char place[LINK_PLACE];
     size_t at = 0;
@@ -149,7 +150,7 @@ static bool is_inquired(void) {
     return ask.channel->inquired && ask.channel->inquired(ask.channel);
 }
 
-/* A coroutine that was made after it was set has it, too. */
+/* Coroutines made after it was set have this hook, too. */
 static void hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
     if (ask.armed && is_inquired())
@@ -174,7 +175,7 @@ static void set_hook(void) {
 
 /* --- the signal --- */
 
-/* Is the task to be told? */
+/* Set the hook if the task is to be told something, and repeat later. */
 static void look(void) {
     if (!ask.armed || !(ask.channel->asked(ask.channel) || is_inquired()))
         return;
@@ -186,7 +187,8 @@ static void look(void) {
         ask.next *= 2;
 }
 
-/* A thread of a C library may get it in place of ours, which runs Lua. */
+/* The signal may reach a thread of a C library; it is then passed on to the worker's thread, which
+** runs Lua. */
 static void on_signal(int signal) {
     int saved = errno;
     if (syscall(SYS_gettid) == getpid())
@@ -215,7 +217,7 @@ static void arm(lua_State *L) {
 bool tine__ask_begin(lua_State *L, struct channel *channel) {
     if (channel == ask.channel)
         arm(L);
-    return channel->asked(channel); /* its signal may have come before */
+    return channel->asked(channel); /* the signal may have come before */
 }
 
 void tine__ask_end(lua_State *L, const struct channel *channel) {
@@ -234,7 +236,7 @@ void tine__ask_return(const struct ask_below *below, const struct channel *chann
         return;
     if (below->armed) {
         arm(below->running);
-        if (ask.channel->asked(ask.channel)) /* its signal may have come before */
+        if (ask.channel->asked(ask.channel)) /* the signal may have come before */
             look();
     }
     tine__running_thread = below->running;

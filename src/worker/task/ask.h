@@ -1,22 +1,25 @@
-/* Ask: a running task is asked to end, by abort or a limit, before its worker is killed.
+/* Ask: a running task is asked to end, by abort or because of a limit, before its worker is killed.
 **
-** Who asks has said so in the link (ipc/link.h), where the request belongs to one task, and then has the fork server
-** send ASK_SIGNAL, which carries nothing: its handler looks into the link, and does as lua.c does for Ctrl-C: it sets a
-** hook in the coroutine that runs, which raises at the next Lua instruction there. Variables to be closed are, and the
-** worker goes on with its next task.
+** The request is stored in the link (ipc/link.h), where it belongs to one task. Then the fork
+** server sends the worker ASK_SIGNAL, which carries nothing: the handler looks into the link and
+** does what lua.c does for Ctrl-C, it sets a hook in the running coroutine, which raises an error
+** at the next Lua instruction. Pending <close> variables are closed, and the worker goes on with
+** its next task.
 **
-** WHICH COROUTINE RUNS is known of those that are resumed by coroutine.resume and coroutine.wrap (state/threads.h). What is
-** resumed by a C library itself is only reached when it yields or ends.
+** WHICH COROUTINE RUNS is known if it was resumed by coroutine.resume or coroutine.wrap
+** (state/threads.h). One that a C library resumes itself is reached only when it yields or ends.
 **
-** A HOOK IS NOT RUN while C code runs, in finalizers, and inside of another hook; a task may also replace it. So the
-** signal comes again, by a timer, until the hook has run or the task has ended. It raises once; what the task does
-** then is its business, until its grace is over.
+** HOOKS DO NOT RUN in C code, in finalizers, and inside other hooks; and a task may replace them.
+** So a timer repeats the signal until the hook has run or the task has ended. The error is raised
+** once; what the task then does is its business, until its grace is over.
 **
-** WHERE A TASK STANDS can be inquired in the same way, when somebody looks at the pool from outside: the hook writes it into
-** the link, and gives the task's own hook back.
+** WHERE A TASK STANDS can be inquired in the same way, when somebody looks at the pool from
+** outside: the hook writes that into the link, and restores the task's own hook.
 **
-** System calls that the signal interrupts are restarted, as far as the kernel can. Programs that a task starts inherit
-** neither handler nor timer.
+** System calls that the signal interrupts are restarted, as far as the kernel can. Programs that a
+** task starts inherit neither handler nor timer.
+**
+** All functions are called in the worker's thread; its state is per process.
 */
 #ifndef TINE_WORKER_TASK_ASK_H
 #define TINE_WORKER_TASK_ASK_H
@@ -29,32 +32,35 @@
 
 #define ASK_SIGNAL (SIGRTMAX - 3)
 
-/* Pushes an error object of ours: set by the floor above, which knows them; or NULL. */
+/* Pushes one of Tine's error objects. Set by a higher floor, which knows them; or NULL. */
 extern void (*_Atomic tine__push_error)(lua_State *L, int code, const char *text);
-/* Push one, or the text where nobody knows them. May raise memory errors. */
+/* Push such an error object, or only the text if the hook above is not set. May raise memory
+** errors. */
 void tine__error_value(lua_State *L, int code, const char *text);
 
-/* In a worker: from now on it can be asked. The state makes a registry key, and may raise memory errors. */
+/* In a worker process: make its tasks askable. Makes a registry key, and may raise memory
+** errors. */
 void tine__ask_open(lua_State *L, struct channel *channel);
-/* Around the running of each task. True: it was asked before it has begun, and is not to run. One of another channel than
-** the worker's (a pool without processes) is not told while it runs. */
+/* Around the running of each task. True: the task was asked to end before it began, and must not
+** run. With any other channel than the worker process's own (a pool without processes) the task is
+** not interrupted here. */
 bool tine__ask_begin(lua_State *L, struct channel *channel);
 void tine__ask_end(lua_State *L, const struct channel *channel);
-/* Another task is going to run on top of the one that does, and has ended. */
+/* Around a task that runs on top of the current one. */
 struct ask_below {
     lua_State *running;
     bool armed;
 };
 void tine__ask_leave(struct ask_below *below, const struct channel *channel);
 void tine__ask_return(const struct ask_below *below, const struct channel *channel);
-/* Was it asked to end, and has not been told? Then its hook is to run. */
+/* Was the current task asked to end, and has its hook not run yet? */
 bool tine__ask_pending(const struct channel *channel);
-/* In a worker: was the task that runs asked to end? */
+/* In a worker process: was the running task asked to end? */
 bool tine__ask_stopping(void);
-/* What a task answers that was asked to end, and has: the traceback of the place where the error was raised, if it was.
-** The programs that it has started, and that still run, are killed. `since`: when it began. */
+/* Write the answer of a task that has ended as asked: the traceback of where the error was raised,
+** if it was. Kills the programs that the task has started, since `since`, and that still run. */
 void tine__ask_answer(lua_State *L, const struct channel *channel, struct buf *out, uint64_t since);
-/* In a hook of the task that runs: raise what it is told by (RUN_ASKED, RUN_TIMED). */
+/* In a hook of the running task: raise the error for `asked` (RUN_ASKED, RUN_TIMED). */
 void tine__ask_raise(lua_State *L, unsigned asked);
 
 #endif

@@ -11,11 +11,11 @@
 
 #define MOST 1024u
 
-/* What is known of a pool. */
+/* A remote pool. */
 struct crew {
     uint64_t id;
-    uint64_t ran;  /* so many of its errands, from the first on */
-    uint64_t used; /* the last time */
+    uint64_t ran;  /* number of its errands run here */
+    uint64_t used; /* last use, by crews->clock */
 };
 
 struct crews {
@@ -24,7 +24,7 @@ struct crews {
     struct crew list[];
 };
 
-/* --- who is known --- */
+/* --- known pools --- */
 
 static struct crew *find(struct crews *c, uint64_t id) {
     for (unsigned i = 0; i < c->n; i++)
@@ -48,7 +48,7 @@ static bool make_room(struct loop *l) {
     return true;
 }
 
-/* A place for another one. */
+/* Add a pool; when the list is full it replaces the least recently used one. */
 static struct crew *add(struct crews *c, uint64_t id) {
     struct crew *at = c->n < c->room
                           ? &c->list[c->n++]
@@ -57,7 +57,7 @@ static struct crew *add(struct crews *c, uint64_t id) {
     return at;
 }
 
-/* The call's pool; NULL: no memory. */
+/* The pool of the current call; NULL: no memory. */
 static struct crew *meet(struct loop *l) {
     uint64_t id = l->call->crew;
     struct crew *crew = l->crews ? find(l->crews, id) : NULL;
@@ -75,7 +75,7 @@ struct step {
     struct errand_call call;
 };
 
-/* What lies in the store as `id`. False: it is not there, or damaged. */
+/* Read the errand with this id in the store. False: it is missing or damaged. */
 static bool read_step(const struct call *call, uint64_t id, struct step *out) {
     struct codec_code code;
     struct errand_far *e = &out->head;
@@ -96,7 +96,7 @@ static bool read_step(const struct call *call, uint64_t id, struct step *out) {
     return e->function <= left;
 }
 
-/* The `n` last ones, in their order: each names the one before. False: they are not there. */
+/* Read the last `n` errands, in order; each names the one before. False: they cannot be read. */
 static bool read_steps(const struct call *call, uint64_t n, struct step *steps) {
     uint64_t id = call->errand, number = call->errands;
     for (; n > 0; number--) {
@@ -108,7 +108,7 @@ static bool read_steps(const struct call *call, uint64_t n, struct step *steps) 
     return true;
 }
 
-/* It can be asked to end, as the task can. Where it fails that is said. */
+/* Run one errand. It can be asked to end, as the task can. A failure is reported. */
 static bool run(struct loop *l, const struct call *call, const struct errand_call *c,
                 uint64_t number) {
     struct channel *ch = l->channel;
@@ -123,7 +123,8 @@ static bool run(struct loop *l, const struct call *call, const struct errand_cal
     return ok;
 }
 
-/* One in the midst of which the task was asked to end has not been run. */
+/* Run all errands that are due. One during which the task was asked to end does not count as
+** run. */
 static bool run_all(struct loop *l, const struct call *call, struct crew *crew,
                     const struct step *step, const char **why) {
     for (; crew->ran < call->errands; step++) {
@@ -149,7 +150,7 @@ static bool catch_up(struct loop *l, struct crew *crew, const char **why) {
         return false;
     }
     l->channel->hold(l->channel);
-    l->call = NULL; /* it is no task */
+    l->call = NULL; /* an errand is not a task */
     bool ok = run_all(l, call, crew, steps, why);
     l->call = call;
     l->channel->resume(l->channel, call);

@@ -15,7 +15,7 @@ static OWN struct {
     const struct channel *channel;
     uint32_t worker;
     int captures, prints; /* sockets */
-    /* Of the tasks that run, one on top of the other, the first whose output is diverted. */
+    /* The lowest of the running tasks whose output is diverted, or NULL. */
     struct diverted *first;
 } divert;
 
@@ -28,7 +28,7 @@ void tine__divert_open(const struct channel *channel, uint32_t worker, int captu
 
 /* --- telling the submitter --- */
 
-/* It reads all the time. */
+/* Send a note; the submitter reads all the time. */
 static int tell(int socket, const void *note, size_t length, const int *fds, int nfds) {
     struct pollfd p = {socket, POLLOUT, 0};
     int err;
@@ -39,7 +39,7 @@ static int tell(int socket, const void *note, size_t length, const int *fds, int
 
 /* --- the descriptors --- */
 
-/* One that the program has closed cannot be copied, and need not. */
+/* Keep copies of 1 and 2. One that is closed cannot be copied, and need not be. */
 static bool keep(struct diverted *d) {
     d->before[0] = d->before[1] = -1;
     for (int i = 0; i < 2; i++)
@@ -53,7 +53,7 @@ static void forget(struct diverted *d) {
         tine__close(&d->before[i]);
 }
 
-/* Where `to` leads from now on: as `from` does, or (-1) nowhere. */
+/* Make `to` lead where `from` does; -1: close it. */
 static bool lead(int from, int to) {
     if (from != -1)
         return tine__fd_ours(from) && sys.dup3(from, to, 0) != -1;
@@ -115,7 +115,7 @@ static int capture(struct diverted *d, const struct call *call, unsigned level) 
     return err;
 }
 
-/* What task `k` of the call is called, cut where it must be; its length. */
+/* The label of task `k`, cut if need be; returns its length. */
 static size_t label_of(const struct call *call, uint32_t k, char out[PRINT_LABEL]) {
     struct codec_origin origin;
     const struct task_name name = call_name(call, &origin);
@@ -150,7 +150,7 @@ static int prefix(struct diverted *d, const struct call *call, uint32_t k) {
         char label[PRINT_LABEL];
     } packet = {.note = {.task = d->task, .worker = divert.worker}};
     size_t length = label_of(call, k, packet.label);
-    int pipes[3][2]; /* stdout, stderr, and the one that is closed when all is written */
+    int pipes[3][2]; /* stdout, stderr, and the one closed when all is written */
     if (open_all(pipes, 3))
         return TINE_ESYSTEM;
     const int theirs[] = {pipes[0][0], pipes[1][0], pipes[2][1]};
@@ -176,7 +176,7 @@ static int begin(struct diverted *d, const struct call *call, uint32_t k, unsign
         return prefix(d, call, k);
     case OUTPUT_RELAY:
         return relay(d, call, k, level);
-    default: /* where the first one's would be */
+    default: /* where the lowest diverted task's output would go */
         return lead_into(d, first->before[0], first->before[1]);
     }
 }

@@ -1,13 +1,17 @@
-/* Divert: where a task's descriptors 1 and 2 lead while it runs, if its output is to be kept, prefixed or relayed.
+/* Divert: where a task's descriptors 1 and 2 lead while it runs, if its output is to be captured,
+** prefixed or relayed.
 **
-** They are the writing ends of pipes made for this one task, and so are those of the programs that it starts. The
-** reading ends go to the submitter at once, over a socket (worker/protocol.h), so that a worker that is
-** killed takes nothing along of what it has written. When the task has ended, 1 and 2 are again what they were; a
-** program that it has left behind still writes into its pipe, and never into that of the next task.
+** They are the writing ends of pipes made for this one task; so are those of the programs that it
+** starts. The reading ends go to the submitter at once, over a socket (worker/protocol.h), so
+** nothing that was written is lost when the worker is killed. When the task has ended, 1 and 2 are
+** restored. A program that the task has left behind still writes into the task's pipe, and never
+** into that of the next task.
 **
-** On top of a task that waits for others (nest.h) those run with their own output, and with the pool's where they inherit.
+** Tasks that run on top of a waiting task (nest.h) have their own output; if they inherit, it is
+** the pool's.
 **
-** C streams of the worker are not buffered meanwhile: each write of theirs is in the pipe when it returns.
+** Meanwhile the worker's C streams are unbuffered: what they write is in the pipe when the call
+** returns.
 */
 #ifndef TINE_WORKER_TASK_DIVERT_H
 #define TINE_WORKER_TASK_DIVERT_H
@@ -17,23 +21,24 @@
 #include "worker/process/output.h"
 #include "worker/protocol.h"
 
-/* In a worker: from now on the output of its tasks can be diverted. The sockets (SETUP_CAPTURE, SETUP_PRINT) are
-** borrowed. */
+/* In a worker process: its tasks' output can be diverted from now on. The sockets (SETUP_CAPTURE,
+** SETUP_PRINT) are borrowed. */
 void tine__divert_open(const struct channel *channel, uint32_t worker, int captures, int prints);
 
-/* What is put back when a task has ended. */
+/* What is restored when a task has ended. */
 struct diverted {
-    bool on; /* else it was left as it was */
+    bool on; /* false: nothing was changed */
     struct output_manner manner;
     int before[2]; /* copies of 1 and 2; -1: it was closed */
-    int written;   /* reads as ended when the lines of the task are written; -1: it has no prefix */
+    int written;   /* readable end of file says that the task's lines are written; -1: no prefix */
     uint64_t task;
 };
-/* Around each task, which is on top of `level` others (nest.h); of another channel than the worker's (a pool without
-** processes) nothing is done. 0; TINE_ESYSTEM: it cannot be, errno tells why, and nothing has changed. */
+/* Around each task, which has `level` tasks below it (nest.h). With any other channel than the
+** worker process's own (a pool without processes) nothing is done. 0; TINE_ESYSTEM with errno: it
+** cannot be done, and nothing has changed. */
 int tine__divert_begin(struct diverted *d, const struct channel *channel, const struct call *call,
                        uint32_t k, unsigned level);
-/* All that the task has printed is where it is to be. */
+/* Restore 1 and 2; on return all output of the task is where it belongs. */
 void tine__divert_end(struct diverted *d);
 
 #endif

@@ -1,4 +1,4 @@
-/* Emit: what a task says to its future while it runs (tine.worker.emit). */
+/* Emit: what a task sends to its future while it runs (tine.worker.emit). */
 #ifndef TINE_WORKER_TASK_EMIT_H
 #define TINE_WORKER_TASK_EMIT_H
 

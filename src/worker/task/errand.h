@@ -4,9 +4,10 @@
 
 #include "worker/task/loop.h"
 
-/* Run it. False: it has failed, and `out`, which is empty, has an error segment; else it is empty. */
+/* Run one. False: it failed, and `out`, which was empty, has an error segment; else `out` stays
+** empty. */
 bool tine__errand_run(struct run *r, const struct errand_call *c, struct buf *out);
-/* Run all that the channel has, and say so. */
+/* Run all errands that the channel has, and report each. */
 void tine__errands_run(struct loop *l);
 
 #endif

@@ -23,13 +23,13 @@
 
 /* --- tasks --- */
 
-/* We are to be killed: touch nothing any more. */
+/* The worker is condemned: touch nothing until it is killed. */
 static _Noreturn void await_death(void) {
     for (;;)
         pause();
 }
 
-/* The argument segment of the next task of the call, cut off from *rest. */
+/* Cut the argument segment of the next task off *rest. */
 static bool next_arguments(struct run_call *c, const char **rest, size_t *left) {
     size_t n = segment_length(*rest, *left);
     c->arguments = *rest;
@@ -60,13 +60,14 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
     return kind;
 }
 
-/* What there is to say of the task, which begins then. One that was asked to end before does not run. */
+/* Run the task and put its answer into `out`. A task that was asked to end before it began does not
+** run. */
 static enum record_kind make_answer(struct loop *l, const struct run_call *c, bool whole,
                                     uint64_t since, struct buf *out) {
     struct channel *ch = l->channel;
     enum record_kind kind = run_task(l, c, whole, out);
     if (tine__process_is_foreign())
-        tine__process_exit(0); /* the task has forked, and we are the child */
+        tine__process_exit(0); /* the task has forked, and this is the child */
     if (ch->asked(ch)) {
         tine__ask_answer(l->run.L, ch, out, since);
         kind = RECORD_ENDED;
@@ -74,7 +75,7 @@ static enum record_kind make_answer(struct loop *l, const struct run_call *c, bo
     return kind;
 }
 
-/* Its output cannot be where it is to be. */
+/* Raise the error that the output cannot be diverted. */
 static int raise_output(lua_State *L) {
     int error = *(const int *)lua_touserdata(L, 1);
     const char *text =
@@ -90,7 +91,7 @@ static enum record_kind refuse_output(struct loop *l, struct buf *out) {
     return RECORD_ERROR;
 }
 
-/* The task has ended only when all that it has printed is where it is to be. */
+/* Run the task with its output where it belongs; it ends only when all its output is there. */
 static enum record_kind with_output(struct loop *l, const struct run_call *c, bool whole,
                                     uint64_t since, struct buf *out) {
     struct diverted d;
@@ -101,7 +102,8 @@ static enum record_kind with_output(struct loop *l, const struct run_call *c, bo
     return kind;
 }
 
-/* What its pool wants to have been run before: that comes first. What it prints is not the task's. */
+/* Run the errands that the call's pool wants to have run first; their output is not the task's.
+** Then the task. */
 static enum record_kind prepare_and_run(struct loop *l, const struct run_call *c, bool whole,
                                         uint64_t since) {
     struct channel *ch = l->channel;
@@ -111,7 +113,7 @@ static enum record_kind prepare_and_run(struct loop *l, const struct run_call *c
     return with_output(l, c, whole, since, ch->reply(ch));
 }
 
-/* Run and answer task `l->k`. 0, or TINE_ECANCELLED: it and the rest of the chunk do not run. */
+/* Run and answer task `l->k`. 0; or TINE_ECANCELLED: neither it nor the rest of the chunk runs. */
 static int one_task(struct loop *l, const struct run_call *c, bool whole) {
     struct channel *ch = l->channel;
     uint64_t since;
@@ -126,20 +128,20 @@ static int one_task(struct loop *l, const struct run_call *c, bool whole) {
         ch->last_progress(ch, l->call, &l->said);
     if (ch->answer(ch, l->call, l->k, kind))
         await_death();
-    if (l->submitted) /* now that the buffer of the answer is free */
+    if (l->submitted) /* only now is the answer's buffer free */
         tine__nest_over(l);
     l->tasks++;
     return 0;
 }
 
-/* What the submitter has told all workers, or this one. */
+/* See what the submitter has told all workers, or this one. */
 static void heed(struct loop *l) {
     if (l->channel->dismissed(l->channel))
-        l->parting = PART_RESIZE; /* or another reason of the submitter's, who knows it */
+        l->parting = PART_RESIZE; /* or another reason, which the submitter knows */
     tine__errands_run(l);
 }
 
-/* Are we to leave, before the next task? */
+/* Must the worker leave before its next task? */
 static bool has_had_enough(struct loop *l) {
     if (l->channel->told(l->channel))
         heed(l);
@@ -148,7 +150,7 @@ static bool has_had_enough(struct loop *l) {
     return l->parting != PART_NONE;
 }
 
-/* Has the process grown too large? */
+/* Leave if the process has grown too large. */
 static void look_at_memory(struct loop *l) {
     if (l->max_memory && tine__process_memory() > l->max_memory)
         l->parting = PART_MEMORY;
@@ -169,7 +171,7 @@ void tine__loop_call(struct loop *l, const struct call *call) {
         bool whole = call->function && next_arguments(&c, &rest, &left);
         c.given = call->count == 1 ? rest : NULL;
         c.given_len = call->count == 1 ? left : 0;
-        /* the first one runs in any case: what was taken up, and is single, nobody else has any more */
+        /* the first task runs in any case: the submitter does not have a taken call any more */
         bool enough = has_had_enough(l) && l->k > 0;
         if (enough || one_task(l, &c, whole)) {
             ch->reply(ch);
@@ -184,15 +186,15 @@ static void run_call(struct loop *l, const struct call *call) {
     tine__loop_call(l, call);
     l->channel->done(l->channel, call);
     if (call->extra && call->extra->seeded)
-        tine__seed_fresh(l->run.L); /* those of others are not to follow from it */
+        tine__seed_fresh(l->run.L); /* later random numbers must not follow from this seed */
     look_at_memory(l);
 }
 
 /* --- between calls --- */
 
-#define GARBAGE 4096 /* KiB that the state may have grown by before an idle worker collects */
-#define STEP 1024 /* KiB: what a step of the collector goes over, so that a call waits no longer */
-#define CALLS_OFTEN 256u /* a worker that is never idle tidies up after so many */
+#define GARBAGE 4096 /* KiB by which the state may grow before an idle worker collects */
+#define STEP 1024    /* KiB that one collector step goes over; short, since a call must not wait */
+#define CALLS_OFTEN 256u /* a worker that is never idle tidies up after so many calls */
 
 static int memory(const struct loop *l) {
     return lua_gc(l->run.L, LUA_GCCOUNT);
@@ -205,9 +207,9 @@ static bool has_garbage(struct loop *l) {
     return kib - l->clean > GARBAGE && lua_gc(l->run.L, LUA_GCISRUNNING);
 }
 
-/* Collect what tasks have left, in steps, until a call comes: 0. Two cycles: what became garbage in the
-** midst of one is the next one's; a generational collector does not tell when it is through, so there is an end to
-** the steps. TINE_ETIMEOUT: all is done. */
+/* Collect what tasks have left, in steps, until a call comes (0). Two cycles: what became garbage
+** during one is collected by the next. A generational collector does not say when it has finished,
+** so the number of steps is limited. TINE_ETIMEOUT: done. */
 static int collect(struct loop *l, struct call *call) {
     int steps = 4 * (memory(l) / STEP) + 32;
     for (int cycles = 0; cycles < 2 && steps > 0; steps--) {
@@ -217,7 +219,7 @@ static int collect(struct loop *l, struct call *call) {
         cycles += lua_gc(l->run.L, LUA_GCSTEP, STEP);
     }
     l->clean = memory(l);
-    tine__output_flush(); /* finalizers may have written */
+    tine__output_flush(); /* finalizers may have written something */
     return TINE_ETIMEOUT;
 }
 
@@ -225,7 +227,7 @@ static bool has_empty_memory(const struct loop *l) {
     return l->slab && tine__slab_untidy(l->slab);
 }
 
-/* Give back what has become empty, as above. */
+/* Give back empty memory of the allocator, in steps as above. */
 static int empty(struct loop *l, struct call *call) {
     int err = TINE_ETIMEOUT;
     while (err == TINE_ETIMEOUT && has_empty_memory(l)) {
@@ -235,14 +237,14 @@ static int empty(struct loop *l, struct call *call) {
     return err;
 }
 
-/* Nothing has come for some time: the memory of large tasks is the system's again. */
+/* Nothing has come for some time: give the memory of large tasks back. */
 static int rest(struct loop *l, struct call *call) {
     l->channel->tidy(l->channel);
     int err = has_garbage(l) ? collect(l, call) : TINE_ETIMEOUT;
     return err == TINE_ETIMEOUT ? empty(l, call) : err;
 }
 
-/* A worker that never rests gives back what it has not needed for some time. */
+/* For a worker that is never idle: give back memory unused for some time. */
 static void tidy_up(struct loop *l) {
     if (l->channel->untidy(l->channel))
         l->channel->tidy(l->channel);
@@ -255,7 +257,7 @@ static void say_idle(struct loop *l) {
     l->channel->say(l->channel, RECORD_IDLE, 0, 0);
 }
 
-/* How long to wait for a call, when something is to be done meanwhile. */
+/* How long to wait for a call; not for ever if something is to be done meanwhile. */
 static uint64_t patience(struct loop *l, uint64_t idle_at, bool *tidy) {
     *tidy = !l->channel->untidy(l->channel) && !has_garbage(l) && !has_empty_memory(l);
     uint64_t rest = *tidy ? UINT64_MAX : CHANNEL_REST, now = l->idle ? tine__now() : 0;
@@ -268,7 +270,7 @@ static int next_call(struct loop *l, struct call *call) {
     int err = TINE_EAGAIN;
     bool tidy = true;
     while ((err == TINE_ETIMEOUT || err == TINE_EAGAIN) && !has_had_enough(l)) {
-        err = l->channel->take(l->channel, call, 0); /* as a rule there is one */
+        err = l->channel->take(l->channel, call, 0); /* mostly there is one */
         if (err == TINE_ETIMEOUT)
             err = l->channel->take(l->channel, call, patience(l, idle_at, &tidy));
         if (err == TINE_ETIMEOUT && l->idle && tine__now() >= idle_at) {

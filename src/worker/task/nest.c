@@ -14,12 +14,12 @@
 #include "worker/state/seed.h"
 #include "worker/task/ask.h"
 
-#define AWHILE 100000000ull    /* ns until it looks for itself whether something has come */
+#define AWHILE 100000000ull    /* ns between two looks at the mail while waiting */
 #define ONE_LEVEL (256u << 10) /* bytes of C stack that a task on top of others needs at least */
 
 void (*_Atomic tine__nest_forget)(lua_State *L, unsigned level);
 
-static const char loop_key, threads_key; /* in the registry */
+static const char loop_key, threads_key; /* registry keys */
 
 void tine__nest_open(lua_State *L, struct loop *l) {
     lua_pushlightuserdata(L, l);
@@ -37,18 +37,18 @@ struct loop *tine__nest_loop(lua_State *L) {
 
 /* --- saying --- */
 
-/* Say what is in the reply buffer. */
+/* Send what is in the reply buffer. */
 static void say(struct loop *l, enum record_kind kind) {
     struct channel *ch = l->channel;
     ch->say(ch, kind, l->call->id + l->k, l->call->ref);
     ch->reply(ch);
 }
 
-/* These bytes. */
+/* Send these bytes. */
 static void tell(struct loop *l, enum record_kind kind, const void *bytes, size_t n) {
     struct buf *b = l->channel->reply(l->channel);
     if (buf_append(b, bytes, n))
-        b->len = 0; /* they have room there */
+        b->len = 0; /* they fit into the buffer's first memory */
     say(l, kind);
 }
 
@@ -65,7 +65,7 @@ uint64_t tine__nest_submit(struct loop *l, struct buf *b) {
 
 /* --- letters --- */
 
-/* Behind all that came before. */
+/* Add a result to the end of the list. */
 static void keep(struct loop *l, struct posted *p) {
     struct posted **at = &l->letters;
     while (*at)
@@ -86,7 +86,7 @@ struct posted *tine__nest_next(struct loop *l) {
     return p;
 }
 
-/* The call goes back. */
+/* Give the call back to the pool. */
 static void reject(struct loop *l, struct posted *run) {
     struct channel *ch = l->channel;
     ch->reply(ch);
@@ -94,8 +94,9 @@ static void reject(struct loop *l, struct posted *run) {
     tine__posted_free(run);
 }
 
-/* What has come: results are kept, a call is in *run (the caller's), another one goes back: who waits again says so, and may
-** have been given one twice. *answers: what was asked for is done. False: there was no memory for something. */
+/* Take in the mail: results are kept; a call goes into *run (the caller's), further calls go back
+** (a task that waits again says so, and may be given a call twice); *answers counts answers. False:
+** there was no memory for something. */
 static bool take_in(struct loop *l, struct posted **run, uint64_t *answers) {
     bool lost = false;
     struct posted *list = l->channel->mail(l->channel, &lost);
@@ -124,7 +125,7 @@ void tine__nest_poll(struct loop *l) {
         reject(l, run);
 }
 
-/* Say something until it is answered. */
+/* Repeat a message until it is answered. */
 static void ask(struct loop *l, enum record_kind kind, const void *bytes, size_t n) {
     uint64_t answers = 0;
     while (answers == 0) {
@@ -145,7 +146,7 @@ void tine__nest_cancel(struct loop *l, uint64_t number) {
 
 /* --- on top --- */
 
-/* What is put aside while another task runs. */
+/* What is saved while another task runs. */
 struct below {
     struct run run;
     const struct call *call;
@@ -172,7 +173,7 @@ static void go_up(struct loop *l, struct below *b, lua_State *thread, const stru
     if (is_seeded(b->call) && !is_seeded(call))
         tine__seed_fresh(l->run.L);
     tine__ask_leave(&b->ask, l->channel);
-    tine__memory_pause(l->run.L, true); /* the limit is that one's alone */
+    tine__memory_pause(l->run.L, true); /* that task's limit does not count for the other one */
     tine__run_on(&l->run, thread, &b->run);
     l->said.id = 0;
     l->level++;
@@ -188,16 +189,16 @@ static void go_down(struct loop *l, const struct below *b) {
     tine__memory_pause(l->run.L, false);
     tine__seed_restore(l->run.L, &b->seed);
     tine__ask_return(&b->ask, l->channel);
-    l->channel->reply(l->channel); /* what the task that waits is going to answer with */
+    l->channel->reply(l->channel); /* empty it for the answer of the task that waits */
 }
 
-/* Run the call that was posted, which is freed. */
+/* Run the posted call, and free it. */
 static void run_on_top(struct loop *l, struct posted *run, lua_State *thread) {
     struct channel *ch = l->channel;
     struct call_extra extra;
     struct call call;
     struct below below;
-    if (!ch->up(ch)) { /* it cannot be that deep */
+    if (!ch->up(ch)) { /* too deep, which cannot happen */
         reject(l, run);
         return;
     }
@@ -211,7 +212,8 @@ static void run_on_top(struct loop *l, struct posted *run, lua_State *thread) {
 
 /* --- waiting --- */
 
-/* The thread for a task on top of the one that runs; it is the second of two values that are pushed. Raises memory errors. */
+/* The thread for a task on top of the running one. Pushes two values, of which it is the second.
+** Raises memory errors. */
 static lua_State *thread_for(lua_State *L, const struct loop *l) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &threads_key);
     if (lua_rawgeti(L, -1, (lua_Integer)l->level + 1) != LUA_TTHREAD) {
@@ -226,7 +228,7 @@ static lua_State *thread_for(lua_State *L, const struct loop *l) {
     return thread;
 }
 
-/* So much C stack is left in a thread of the program: its stack may be of any size. */
+/* How much C stack is left in a thread of the program, whose stack may have any size. */
 static size_t left_in_thread(const char *here) {
     pthread_attr_t attr;
     void *lowest;
@@ -238,7 +240,7 @@ static size_t left_in_thread(const char *here) {
     return error ? 0 : (size_t)(here - (char *)lowest);
 }
 
-/* Is there not enough C stack left? */
+/* Is too little C stack left? */
 static bool is_too_deep(const struct loop *l) {
     struct rlimit limit;
     const char *here = __builtin_frame_address(0);
@@ -280,7 +282,7 @@ int tine__nest_wait(struct waiting *w, const uint64_t *numbers, uint32_t n, uint
         }
         uint64_t now = tine__now();
         if (l->letters) {
-            w->said = false; /* who still waits says so again */
+            w->said = false; /* a task that goes on waiting says so again */
             return 0;
         }
         if (!whole)
@@ -329,7 +331,7 @@ void tine__nest_over(struct loop *l) {
     if (l->channel->mail)
         tine__nest_poll(l);
     while (l->level == 0 && (p = tine__nest_next(l)) != NULL)
-        tine__posted_free(p); /* those of tasks below may be among the others */
+        tine__posted_free(p); /* results for tasks on lower levels may be among the others */
     void (*forget)(lua_State *, unsigned) = tine__nest_forget;
     if (forget)
         forget(l->run.L, l->level);

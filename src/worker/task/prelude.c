@@ -13,14 +13,16 @@
 #include "worker/task/ask.h"
 #include "worker/task/worker_table.h"
 
-/* --- the place --- */
+/* --- the pool --- */
 
-static const char code_key; /* registry: the struct run_code */
+static const char code_key; /* registry key: the struct run_code */
 
-/* Places that the first tasks need on Lua's stack: it is not moved for each of a thousand workers. */
+/* Lua stack slots for the first tasks, so that the stack is not reallocated in each of a thousand
+** workers. */
 #define STACK 150
 
-/* What another machine calls so; 0: the call at hand does not name it. */
+/* Our id for a function that another machine names by `id`; 0: the current call does not name
+** it. */
 static uint64_t our_name(const struct run_code *c, uint64_t id) {
     for (uint32_t i = 0; i < c->nnames; i++) {
         struct call_far_name name;
@@ -41,7 +43,7 @@ static uint32_t gone(void *ctx) {
     return tine__store_gone(((const struct run_code *)ctx)->calls);
 }
 
-/* (pointer to the struct run_code that it makes) */
+/* (address of a pointer, which receives the new struct run_code) */
 static int make_code(lua_State *L) {
     struct run_code **code = lua_touserdata(L, 1);
     *code = lua_newuserdatauv(L, sizeof **code, 0);
@@ -83,7 +85,7 @@ int tine__prelude_place(struct run *r, const struct boot *b, struct heap *calls)
     return TINE_ENOMEM;
 }
 
-/* --- calls --- */
+/* --- calls before tasks --- */
 
 /* 0, or TINE_ETASK with an error segment in `out`. */
 static int run_call(struct run *r, const struct run_call *call, struct buf *out) {
@@ -94,7 +96,8 @@ static int run_call(struct run *r, const struct run_call *call, struct buf *out)
     return kind == RECORD_VALUES ? 0 : TINE_ETASK;
 }
 
-/* Of `length` bytes, of which the first `function` are that, and the rest its arguments. As above. */
+/* Run a call of `length` bytes: a function segment of `function` bytes, then arguments. Returns as
+** run_call. */
 static int run_bytes(struct run *r, const char *bytes, size_t function, size_t length,
                      struct buf *out) {
     const struct run_call call = {.function = bytes,
@@ -105,7 +108,7 @@ static int run_bytes(struct run *r, const char *bytes, size_t function, size_t l
     return run_call(r, &call, out);
 }
 
-/* (run): the workers need not look through what was loaded here */
+/* (run) Look at what was loaded, so that workers need not */
 static int learn(lua_State *L) {
     const struct run *r = lua_touserdata(L, 1);
     tine__codec_learn(L, r->codec);
@@ -144,7 +147,7 @@ void tine__prelude_finalize(struct run *r, const struct boot *b, struct buf *out
 
 /* --- the host program's hook --- */
 
-/* "lib.so:symbol" */
+/* name: "lib.so:symbol" */
 static boot_hook find_hook(lua_State *L, const char *name) {
     const char *colon = strrchr(name, ':');
     if (!colon)
@@ -187,7 +190,7 @@ static int prepare(lua_State *L) {
     const struct preparation *p = lua_touserdata(L, 1);
     tine__seed_fresh(L);
     tine__worker_table(L, p->loop, (lua_Integer)p->id);
-    if (p->id > 0) /* a worker of its own process */
+    if (p->id > 0) /* 0: inside the program, which has other means */
         tine__ask_open(L, p->loop->channel);
     run_hook(L, p->boot, p->executed);
     return 0;

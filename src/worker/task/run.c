@@ -9,22 +9,22 @@
 #include "worker/state/memory.h"
 #include "worker/task/task_error.h"
 
-/* Registry keys: the codec's owner; the traceback of the error that was raised last. */
+/* Registry keys: the codec's userdata; the traceback of the last error. */
 static const char codec_key, traceback_key;
 
-#define HANDLER 1 /* stack index of the message handler, at the bottom for good */
+#define HANDLER 1 /* stack index of the message handler, which stays at the bottom */
 
-/* What the protected functions below work on. */
+/* The argument of the protected functions below. */
 struct piece {
     struct run *run;
     const struct run_call *call;
     struct buf *out;
 };
 
-/* --- protected pieces --- */
+/* --- protected functions --- */
 
-/* The message handler: keeps the traceback aside and leaves the error value alone. (A handler that
-** changed it would also change what `load` with a reader returns inside a task.) */
+/* The message handler. It keeps the traceback aside and leaves the error value alone. (A handler
+** that changed the value would also change what `load` with a reader returns inside a task.) */
 static int keep_traceback(lua_State *L) {
     tine__memory_pause(L, true);
     luaL_traceback(L, L, NULL, 1);
@@ -39,7 +39,8 @@ static void forget_traceback(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
 }
 
-/* In place of arguments, which are from stack index `first` on, the first values of the results that were given. */
+/* Replace arguments, which begin at stack index `first`, by the first values of the given
+** results. */
 static void put_given(lua_State *L, struct codec *codec, const struct run_call *c, int first,
                       int n) {
     const char *p = c->given;
@@ -54,7 +55,7 @@ static void put_given(lua_State *L, struct codec *codec, const struct run_call *
         memcpy(&position, p, sizeof position);
         int top = lua_gettop(L);
         tine__decode_given(L, codec, p + sizeof position, length);
-        lua_settop(L, top + 1); /* the first one, or nil */
+        lua_settop(L, top + 1); /* the first value, or nil */
         if (position >= (uint32_t)n)
             luaL_error(L, "the call is damaged");
         lua_replace(L, first + (int)position);
@@ -74,20 +75,20 @@ static int decode(lua_State *L) {
     return 1 + n;
 }
 
-/* (values..., piece) -> nothing, or the reason why they cannot travel */
+/* (values..., piece) -> nothing, or the reason why they cannot be serialized */
 static int encode_values(lua_State *L) {
     int n = lua_gettop(L) - 1;
     const struct piece *p = lua_touserdata(L, -1);
     return tine__encode_values(L, p->run->codec, 1, n, p->out) ? 1 : 0;
 }
 
-/* (error): it as text, whatever it is */
+/* (error) -> the error as text, whatever it is */
 static int as_text(lua_State *L) {
     luaL_tolstring(L, 1, NULL);
     return 1;
 }
 
-/* Replace the error value at `index`, which cannot travel, by its text. */
+/* Replace the error value at `index`, which cannot be serialized, by its text. */
 static void replace_by_text(lua_State *L, int index) {
     lua_pushcfunction(L, as_text);
     lua_pushvalue(L, index);
@@ -98,8 +99,9 @@ static void replace_by_text(lua_State *L, int index) {
     lua_replace(L, index);
 }
 
-/* (error, traceback or nil, piece) -> nothing, or the reason why even its text cannot travel. The text of an object of a class
-** goes along: who receives it may not have that; and whose error it is, if another task's that this one has waited for. */
+/* (error, traceback or nil, piece) -> nothing, or the reason why not even the text can be sent. An
+** object of a class is sent with its text, for a receiver without that class; and with the task
+** whose error it is, if this task has got it from another one. */
 static int encode_error(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 3);
     struct codec *codec = p->run->codec;
@@ -136,7 +138,7 @@ static enum record_kind refuse_for(const char *text, size_t len, struct buf *out
     return RECORD_REFUSED;
 }
 
-/* The text at the top of the stack is the reason why there is no result. */
+/* Refuse: the reason is the text at the top of the stack. */
 static enum record_kind refuse(lua_State *L, struct buf *out) {
     static const char none[] = "it raised an error that is no text";
     size_t len;
@@ -150,7 +152,7 @@ static enum record_kind encode(struct run *r, lua_CFunction encoder, int n, enum
     lua_State *L = r->L;
     struct piece piece = {.run = r, .out = out};
     out->len = 0;
-    /* room for two more: a task may return as many values as the stack holds */
+    /* two more slots: a task may return as many values as the stack holds */
     static const char too_many[] = "too many results";
     if (!lua_checkstack(L, 2))
         return refuse_for(too_many, sizeof too_many - 1, out);
@@ -162,7 +164,7 @@ static enum record_kind encode(struct run *r, lua_CFunction encoder, int n, enum
     return refuse(L, out);
 }
 
-/* It had not enough memory. */
+/* The task hit its memory limit. */
 static enum record_kind out_of_memory(const struct report_memory *m, struct buf *out) {
     out->len = 0;
     if (buf_append(out, m, sizeof *m))
@@ -170,21 +172,21 @@ static enum record_kind out_of_memory(const struct report_memory *m, struct buf 
     return RECORD_MEMORY;
 }
 
-/* The error value is at the top of the stack, `status` what lua_pcall gave. */
+/* The task failed: the error value is at the top of the stack, `status` is lua_pcall's. */
 static enum record_kind failed(struct run *r, int status, struct buf *out) {
     lua_State *L = r->L;
-    /* the handler is not called when memory runs out: what it kept is of an earlier error */
+    /* no handler runs when memory is out: a traceback would be of an earlier error */
     if (status == LUA_ERRMEM || lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key) != LUA_TSTRING) {
         lua_settop(L, HANDLER + 1);
-        lua_pushnil(L); /* a text would be an allocation, out here */
+        lua_pushnil(L); /* a text would be an unprotected allocation */
     }
     return encode(r, encode_error, 2, RECORD_ERROR, out);
 }
 
 /* --- running --- */
 
-/* A module asks by its caller whether it is the program. So `require` as a task has one: the one exception to that
-** nothing is around a task. */
+/* A module finds out by its caller whether it is run as the program. So `require` as a task gets a
+** caller: the one exception to the rule that nothing is around a task. */
 static void give_caller(lua_State *L) {
     static const char caller[] =
         "local require = ... local module, found = require(select(2, ...)) return module, found";
@@ -193,7 +195,7 @@ static void give_caller(lua_State *L) {
         lua_insert(L, HANDLER + 1);
 }
 
-/* Push the function and its arguments. False: the reason why not is on top. */
+/* Push the function and its arguments. False: the reason is at the top instead. */
 static bool decode_any(struct run *r, const struct run_call *c) {
     lua_State *L = r->L;
     struct piece piece = {.run = r, .call = c};
@@ -205,7 +207,7 @@ static bool decode_any(struct run *r, const struct run_call *c) {
     return true;
 }
 
-/* The same, which most are without it: a Lua function with scalars. */
+/* Likewise; first tries the quick way, for a Lua function with scalars. */
 static inline bool decode_call(struct run *r, const struct run_call *c) {
     return (!c->given_len &&
             tine__decode_plain_call(r->L, r->codec, c->function, c->function_len, c->again,
@@ -227,7 +229,7 @@ static inline enum record_kind run(struct run *r, const struct run_call *call, s
     int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
     if (call->memory)
         tine__memory_free(&limit, L);
-    if (lua_gethook(L) != hook) /* it was the task's; a debugger's from before it stays */
+    if (lua_gethook(L) != hook) /* the task's hook goes; a debugger's that was there before stays */
         lua_sethook(L, hook, mask, count);
     KILL_POINT("encoding");
     struct report_memory memory;
@@ -276,7 +278,8 @@ int tine__run_c(struct run *r, lua_CFunction f, void *arg, struct buf *out) {
 
 /* --- error segments of another kind --- */
 
-/* Make `out` an error segment of the two texts that `texts` (piece, most) gives. */
+/* Make `out` an error segment of the two texts that the function `texts` returns for (piece,
+** most). */
 static void rewrite(struct run *r, lua_CFunction texts, size_t most, struct buf *out) {
     struct piece piece = {.run = r, .out = out};
     lua_pushcfunction(r->L, texts);
@@ -306,7 +309,7 @@ void tine__run_text(struct run *r, struct buf *out) {
     rewrite(r, plain, 0, out);
 }
 
-/* (piece, most) -> error, traceback: both as text, cut */
+/* (piece, most) -> error, traceback: both as text, cut to `most` bytes */
 static int shorten(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 1);
     size_t most = (size_t)lua_tointeger(L, 2);
@@ -332,7 +335,7 @@ static int open_codec(lua_State *L) {
     struct run *r = lua_touserdata(L, 1);
     r->codec = tine__codec_new(L, lua_touserdata(L, 2));
     lua_rawsetp(L, LUA_REGISTRYINDEX, &codec_key);
-    forget_traceback(L); /* makes the key, so that forgetting allocates nothing later */
+    forget_traceback(L); /* makes the key, so that later calls allocate nothing */
     return 0;
 }
 

@@ -3,8 +3,8 @@
 #include <lauxlib.h>
 
 #define NOTE "tine.traceback"
-#define MOST \
-    16384 /* bytes of a traceback: tasks of tasks of tasks ... each pass on all that lies below */
+/* bytes of a traceback: nested tasks pass on the tracebacks of all tasks below them */
+#define MOST 16384
 
 void tine__task_error_note(lua_State *L, int label, int traceback) {
     int err = lua_gettop(L);
@@ -14,7 +14,7 @@ void tine__task_error_note(lua_State *L, int label, int traceback) {
         lua_pop(L, 1);
         lua_createtable(L, 0, 3);
         lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "v"); /* keeps no error alive */
+        lua_pushliteral(L, "v"); /* weak values, to keep no error alive */
         lua_setfield(L, -2, "__mode");
         lua_setmetatable(L, -2);
         lua_pushvalue(L, -1);
@@ -37,7 +37,7 @@ void tine__task_error_forget(lua_State *L) {
     lua_pop(L, 1);
 }
 
-/* True when the table on top of the stack is a note about the error at `err`. */
+/* Is the value on top of the stack a note about the error at `err`? */
 static bool is_about(lua_State *L, int err) {
     if (!lua_istable(L, -1))
         return false;

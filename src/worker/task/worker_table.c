@@ -8,7 +8,7 @@
 #include "worker/task/emit.h"
 #include "worker/task/nest.h"
 
-/* The label of task `k`, as the submitter makes it too. */
+/* The label of task `k`, exactly as the submitter makes it. */
 static void push_label(lua_State *L, const struct call *c, uint32_t k) {
     struct codec_origin origin;
     const struct task_name name = call_name(c, &origin);
