@@ -1,4 +1,5 @@
-/* What comes to a worker: where a call's parts lie in a slot or in the call heap, and errands. All of it is read-only. */
+/* What comes to a worker: the parts of a call in a slot or in the call heap, and errands. All of it
+** is read-only. */
 #include <errno.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ static uint32_t extra_size(const struct call_head *h) {
     return h->flags & CALL_EXTRA ? sizeof(struct call_extra) : 0;
 }
 
-/* Where the payload is, `bytes` unless it lies in the heap; NULL: it cannot be mapped. */
+/* Find the payload: `bytes`, unless it lies in the heap. NULL: it cannot be mapped, or is
+** damaged. */
 static const char *payload(struct shm_channel *c, const struct call_head *h, const char *bytes) {
     int err;
     if ((uint64_t)h->label + h->function > h->length || h->label < extra_size(h))
@@ -28,7 +30,7 @@ static const char *payload(struct shm_channel *c, const struct call_head *h, con
     return p;
 }
 
-/* It came from another machine: what is said of that, from `at` on. The bytes that it takes; 0: it is damaged. */
+/* Read what a call from another machine has in addition, at `p`. Returns its size; 0: damaged. */
 static uint32_t describe_far(const char *p, uint32_t room, struct call *out) {
     struct call_far far;
     if (room < sizeof far)
@@ -83,7 +85,8 @@ void tine__shm_describe(struct channel *ch, const struct call_head *s, const cha
     out->arguments_len = s->length - s->label - s->function;
 }
 
-/* One that cannot be mapped is looked for again when we are told of something else. */
+/* An errand that cannot be mapped now is tried again when the submitter tells workers something
+** else. */
 uint64_t tine__shm_errand(struct channel *ch, struct errand_call *out) {
     struct shm_channel *c = shm_self(ch);
     struct errand_place place;
@@ -97,7 +100,7 @@ uint64_t tine__shm_errand(struct channel *ch, struct errand_call *out) {
                                     : tine__heap_at(c->calls, place.offset, place.length, &err);
     if (!head || head->function > place.length - sizeof *head)
         return 0;
-    c->now = 0; /* it takes its time */
+    c->now = 0; /* an errand takes time */
     c->last = head;
     *out = errand_call_of(head, place.length);
     return ++c->errands;

@@ -1,8 +1,8 @@
-/* Letters to the tasks of a worker: copies of them, with what they name held. */
+/* Letters to the tasks of a worker: they are copied, and the regions they name are held. */
 #include "base/sys.h"
 #include "worker/channel/internal.h"
 
-/* Hold what it names: that lies at `p`. What cannot be held is not there when it is looked for. */
+/* Hold the regions named at `p`. One that cannot be held will not be found later. */
 static void hold_named(struct posted *letter, const char *p) {
     for (uint32_t i = 0; i < letter->letter.regions; i++, p += sizeof(struct handle)) {
         struct handle h;
@@ -11,7 +11,8 @@ static void hold_named(struct posted *letter, const char *p) {
     }
 }
 
-/* A copy of the letter at this place; NULL: it cannot be had. */
+/* Copy the letter at this place; *before: the one before it. NULL: it cannot be read, or no
+** memory. */
 static struct posted *copy_letter(struct shm_channel *c, uint64_t place, uint64_t *before) {
     int err;
     const struct letter *letter = tine__heap_at(c->calls, place, sizeof *letter, &err);

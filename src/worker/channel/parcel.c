@@ -1,4 +1,4 @@
-/* What a worker writes into its link: records with their payloads, and the bells that it rings for them. */
+/* What a worker writes into its link (records with their payloads), and the bells that it rings. */
 #include <errno.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ void tine__parcel_home(struct parcel *p) {
     p->buf.shared = false;
 }
 
-/* Move the bytes to a block of the link's heap, or to a larger one. */
+/* Move the bytes to a block of the link's heap, or to a larger block. */
 static int grow(struct buf *b, size_t need) {
     struct parcel *parcel = b->owner;
     struct heap *heap = parcel->channel->link.heap;
@@ -47,7 +47,7 @@ void tine__parcel_init(struct parcel *p, struct shm_channel *c, char *bytes) {
 
 #define CARRIED_AT_ONCE 64
 
-/* Say what the record that comes next names. */
+/* Write which regions the next record names. */
 static void write_carried(struct parcel *p) {
     struct shm_channel *c = p->channel;
     struct handle handles[CARRIED_AT_ONCE];
@@ -85,7 +85,7 @@ void tine__parcel_write_other(struct parcel *p, struct record r) {
 
 void tine__shm_last_word(struct shm_channel *c, enum record_kind kind, uint64_t id) {
     struct record r = {.kind = kind, .id = id};
-    tine__parcel_home(&c->reply); /* the heap may not be there any more */
+    tine__parcel_home(&c->reply); /* the heap may be gone */
     c->mute = true;
     parcel_empty(&c->reply);
     parcel_write(&c->reply, r);

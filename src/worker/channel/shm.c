@@ -5,7 +5,7 @@
 #include "base/yield.h"
 #include "worker/channel/internal.h"
 
-/* The parcels' own, of the one channel that a process has: pages of which most are never touched. */
+/* Of the one channel in a process. Static, since most of these pages are never touched. */
 static char reply_bytes[LINK_INLINE], event_bytes[LINK_INLINE];
 
 /* --- calls --- */
@@ -40,13 +40,13 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k, uint64
     struct shm_channel *c = shm_self(ch);
     if (call->spends)
         tine__link_note_spent(&c->link);
-    /* One task ends as the next begins, and one look at the clock does for both: it costs more than all else that a
-    ** small task makes of it here. A limit counts from a look of its own. */
+    /* One task ends when the next begins, and one look at the clock does for both: it costs more
+    ** than all else that a small task does here. A time limit counts from a look of its own. */
     *when = c->now && !call->timed ? c->now : ticker_now(&c->ticker);
     int err = tine__link_begin(&c->link, call->id + k, k == 0, *when);
     if (k == 0 && c->link.level == 0) {
         bool asked;
-        /* the link says that it is ours: only now may the slot forget it */
+        /* the link says that we run the call: now the slot may be freed */
         if (!tine__queue_free(&c->queue, c->worker, c->seq, &asked))
             return TINE_EAGAIN;
         if (asked)
@@ -99,7 +99,7 @@ static void progress(struct channel *ch, const struct progress *p) {
     tine__link_set_progress(&shm_self(ch)->link, p);
 }
 
-/* Beside the reply, which is in hand. */
+/* Written directly, since the reply buffer is in use. */
 static void last_progress(struct channel *ch, const struct call *call, const struct progress *p) {
     struct shm_channel *c = shm_self(ch);
     const struct record r = {.kind = RECORD_PROGRESS,
@@ -132,7 +132,7 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
         return err;
     c->now = ticker_now(&c->ticker);
     tine__link_stamp(&c->link, &r, c->now);
-    if (asked && kind != RECORD_ENDED) { /* when it was just through */
+    if (asked && kind != RECORD_ENDED) { /* asked just when it had ended */
         r.kind = RECORD_ENDED;
         reply(ch);
     }
@@ -180,7 +180,7 @@ static void tidy(struct channel *ch) {
     tine__heap_tidy(shm_self(ch)->link.heap, tine__now());
 }
 
-/* The link first: it can say that there is no queue. */
+/* Attach the link first, which can tell if there is no queue. */
 static int attach(struct shm_channel *c, const struct shm_channel_parts *p) {
     int calls = p->calls, claims = p->claims;
     int err = tine__link_attach(&c->link, p->link);

@@ -4,14 +4,14 @@
 
 #include "worker/channel/channel.h"
 
-/* What it is made of. Descriptors are the worker's own. */
+/* What a channel is made of; the descriptors are the worker's own. */
 struct shm_channel_parts {
     int calls, claims, link; /* taken over, on failure too */
-    int waiter, manager;     /* ringers of the bells, borrowed */
-    struct heap *heap;       /* calls, borrowed */
+    int waiter, manager;     /* writing ends of the bells, borrowed */
+    struct heap *heap;       /* the call heap, borrowed */
     unsigned worker;
     uint64_t spin;
-    uint64_t event_buffer; /* events of a task that nobody has read, at most */
+    uint64_t event_buffer; /* most events of a task that nobody has read yet */
 };
 
 /* 0, TINE_ESYSTEM, TINE_ENOMEM. It lives as long as the process. */

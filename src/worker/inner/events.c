@@ -1,5 +1,6 @@
-/* What tasks of a worker that is no process emit: a queue with one writer, the task, and one reader at a time. There is
-** always an event in it, which was taken already; so neither touches what the other changes.
+/* Events of tasks in a worker inside the program: a queue with one writer, the task, and one reader
+** at a time. It always holds one event that was already taken, so writer and reader never touch the
+** same pointer.
 */
 #include "base/error.h"
 #include "base/sys.h"

@@ -25,14 +25,15 @@ struct inner {
     struct alloc allocator;
     struct loop loop; /* its state is NULL before the start and after the end */
     struct inner_call *call;
-    /* A task of that one waits for it: it has submitted it to a pool of its own. */
+    /* The worker whose task is waiting for this one: it has submitted the call to a pool of its
+    ** own. */
     struct inner *outside;
-    struct call_extra extra; /* of the call */
+    struct call_extra extra; /* the current call's */
     bool taken;
-    bool up;       /* it is ready for tasks, or has been */
-    uint32_t told; /* task k, as k + 1, has been: its request was raised in it */
+    bool up;       /* ready for tasks */
+    uint32_t told; /* task k, as k + 1, was told to end: the error was raised in it */
     struct buf reply, event;
-    struct carried carried, event_carried; /* what they name */
+    struct carried carried, event_carried; /* regions that they name */
 };
 
 static struct inner *self(struct channel *ch) {
@@ -75,7 +76,7 @@ static bool never(struct channel *ch) {
 
 static int take(struct channel *ch, struct call *out, uint64_t patience) {
     struct inner *in = self(ch);
-    (void)patience; /* it is there already, or there is none */
+    (void)patience; /* the call is there already, or there is none */
     if (in->taken)
         return TINE_ESHUTDOWN;
     in->taken = true;
@@ -91,7 +92,7 @@ static int begin(struct channel *ch, const struct call *call, uint32_t k, uint64
     *when = k > 0 ? c->answers[k - 1].ended : tine__now();
     atomic_store(&c->since, *when);
     atomic_store(&c->running, (uint64_t)(k + 1) << 8);
-    if (atomic_load(&c->upto) == 0) /* since just now: when nothing ran that could be asked */
+    if (atomic_load(&c->upto) == 0) /* changed just now, when no task ran yet that could be asked */
         (void)tine__inner_ask(c, k, false);
     return 0;
 }
@@ -116,12 +117,12 @@ static void progress(struct channel *ch, const struct progress *p) {
 }
 
 static void last_progress(struct channel *ch, const struct call *call, const struct progress *p) {
-    (void)ch; /* it is there already */
+    (void)ch; /* `progress` has stored it already */
     (void)call;
     (void)p;
 }
 
-/* All are kept. */
+/* All events are kept. */
 static bool may_emit(struct channel *ch, const struct call *call, uint32_t k) {
     (void)ch;
     (void)call;
@@ -160,7 +161,7 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
     uint64_t word = (uint64_t)(k + 1) << 8;
     (void)call;
     if (!atomic_compare_exchange_strong(&c->running, &word, 0) && kind != RECORD_ENDED) {
-        kind = RECORD_ENDED; /* asked in the last moment */
+        kind = RECORD_ENDED; /* asked at the last moment */
         reply(ch);
     }
     c->answers[k] =
@@ -178,7 +179,7 @@ static void done(struct channel *ch, const struct call *call) {
 }
 
 static void say(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref) {
-    (void)ch; /* RECORD_STOPPED: what was answered says as much */
+    (void)ch; /* RECORD_STOPPED: the number of answers says the same */
     (void)kind;
     (void)id;
     (void)ref;
@@ -223,13 +224,14 @@ static void limit(struct channel *ch, uint64_t until) {
     self(ch)->call->until = until;
 }
 
-/* --- asking --- */
+/* --- requests to end --- */
 
 #define OFTEN 1000 /* instructions between two looks */
 
-static _Thread_local struct inner *innermost; /* of those that run a call in this thread */
+/* the innermost worker that runs a call in this thread */
+static _Thread_local struct inner *innermost;
 
-static const char inner_key; /* in the registry */
+static const char inner_key; /* registry key */
 
 static struct inner *inner_of(lua_State *L) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &inner_key);
@@ -242,7 +244,7 @@ bool tine__inner_is(lua_State *L) {
     return inner_of(L) != NULL;
 }
 
-/* What it was asked, or one of those that wait for it. */
+/* The request to the running task, or to one of those that wait for it. */
 static unsigned asked_here(const struct inner *in) {
     unsigned bits = 0;
     for (; in; in = in->outside)
@@ -260,7 +262,7 @@ void tine__inner_heed(lua_State *L) {
     struct inner *in = inner_of(L);
     struct inner_call *c = in->call;
     if (!c)
-        return; /* no task, but an errand, or the finalizer */
+        return; /* not a task, but an errand or the finalizer */
     for (const struct inner *i = in; i; i = i->outside) {
         i->chore.run(i->chore.arg);
         if (i->call->until && tine__now() >= i->call->until)
@@ -268,13 +270,13 @@ void tine__inner_heed(lua_State *L) {
     }
     unsigned bits = asked_here(in);
     if (bits && c->told != c->answered + 1) {
-        c->told = c->answered + 1; /* once */
+        c->told = c->answered + 1; /* raise it once */
         tine__ask_raise(L, bits);
     }
 }
 
-/* Of a state in the program nothing may be changed from outside, so it looks itself; coroutines that a task makes have its
-** hook. */
+/* A count hook. Nothing in a state of the program may be changed from another thread, so the state
+** itself looks regularly; coroutines that a task makes inherit the hook. */
 static void look(lua_State *L, lua_Debug *ar) {
     (void)ar;
     tine__inner_heed(L);
@@ -288,7 +290,7 @@ static int no_exit(lua_State *L) {
         "os.exit in a task of a pool without processes (workers = 0), where it would end the program");
 }
 
-/* There is no process that a task could end. */
+/* (inner) Register the worker, and replace os.exit: there is no process that a task could end. */
 static int take_exit(lua_State *L) {
     lua_pushvalue(L, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &inner_key);
@@ -328,7 +330,7 @@ void tine__inner_run(struct inner *in, struct inner_call *call) {
     innermost = in;
     in->call = call;
     in->taken = false;
-    if (!lua_gethook(L)) /* else it is a debugger's, and nothing is asked */
+    if (!lua_gethook(L)) /* else it is a debugger's, and requests are not heeded */
         lua_sethook(L, look, LUA_MASKCOUNT, OFTEN);
     tine__loop_run(&in->loop);
     in->call = NULL;
@@ -386,7 +388,7 @@ int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *ca
         free(in);
         return err;
     }
-    in->boot.locale = NULL; /* it is the program's own */
+    in->boot.locale = NULL; /* it is the program's */
     *out = in;
     return 0;
 }

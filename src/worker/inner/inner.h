@@ -1,10 +1,11 @@
-/* Inner: a worker that is no process: a Lua state of its own inside the program, which runs calls in the thread that
-** asks for it (of a pool with workers = 0). It is dressed, prepared and run by the code of the workers that are
-** processes, so a task sees the same; but it is at the program's mercy, and the program at the task's: nothing
-** here can be killed, and a crash is the program's. The site of such pools (site/here) calls it, and what in the floors above
-** waits inside of a task. It knows nothing of processes.
+/* Inner: a worker that is not a process but a Lua state inside the program (a pool with workers =
+** 0). It runs calls in the thread that asks for it. It is made, prepared and run by the same code
+** as worker processes, so a task sees the same. But a task can harm the program: nothing here can
+** be killed, and a crash is the program's. It is called by the site of such pools (site/here), and
+** by higher floors for what waits inside a task. It knows nothing of processes.
 **
-** One thread at a time. What is said to be watched may be read, and `upto` written, by other threads meanwhile.
+** Used by one thread at a time. Meanwhile other threads may read the fields marked "watched", and
+** write `upto`.
 */
 #ifndef TINE_WORKER_INNER_INNER_H
 #define TINE_WORKER_INNER_INNER_H
@@ -24,82 +25,84 @@
 struct inner;
 struct settings;
 
-/* What a task was answered with. */
+/* The answer of a task. */
 struct inner_answer {
     enum record_kind kind;
     uint64_t started, ended; /* ns */
-    struct buf bytes;        /* tine__buf_init */
-    struct carried carried;  /* what they name */
+    struct buf bytes;        /* a buffer of its own */
+    struct carried carried;  /* regions named by the bytes */
 };
 
-/* What a task has emitted. */
+/* An event emitted by a task. */
 struct inner_event {
     _Atomic(struct inner_event *) next;
     uint32_t k;
-    struct buf bytes; /* tine__buf_init */
+    struct buf bytes; /* a buffer of its own */
     struct carried carried;
 };
 
-/* A call to be run. */
+/* A call to run. */
 struct inner_call {
     struct call_head head;
-    const char *bytes; /* label, function segment, arguments; NULL: they cannot be had */
-    atomic_uint upto;  /* tasks from this one on are not to be begun; 0: what runs is to end, too */
-    _Atomic uint64_t running; /* task k as (k + 1) << 8 | what it was asked; 0: none runs */
-    atomic_uint answered;     /* watched */
-    _Atomic uint64_t since;   /* watched: when the task that runs was begun, ns; 0: none runs */
-    struct inner_call *below; /* that waits for this one, which a task of it has submitted */
-    uint32_t told;            /* which of its tasks, as k + 1, was told that it is to end */
-    uint64_t until;           /* its time is over then; 0: never, or others see to that */
-    /* Watched: events in order, put in at `emitted` by the task. Who takes them begins behind `taken`, which he has
-    ** taken, and frees. */
+    const char *bytes; /* label, function segment, arguments; NULL: they cannot be read */
+    atomic_uint upto;  /* tasks from this one on must not begin; 0: the running one must end, too */
+    _Atomic uint64_t running; /* task k as (k + 1) << 8 | request to end; 0: none runs */
+    atomic_uint answered;     /* watched: number of tasks answered */
+    _Atomic uint64_t since;   /* watched: when the running task began, ns; 0: none runs */
+    struct inner_call *below; /* the call whose task has submitted this one, and waits */
+    uint32_t told;            /* which of its tasks, as k + 1, was told to end */
+    uint64_t until;           /* its time is over then; 0: never, or others watch it */
+    /* Watched: events in order. The task appends at `emitted`. `taken` is the last one taken; the
+    ** reader continues behind it, and frees it. */
     struct inner_event *taken, *emitted;
-    struct progress said;          /* by the last task that has said anything */
+    struct progress said;          /* the last progress of any task */
     struct inner_answer answers[]; /* head.count of them */
 };
 
-/* Something else that the thread that runs tasks is to do again and again, at short intervals, in the midst of one. */
+/* A chore that the thread which runs tasks does again and again, at short intervals, in the midst
+** of a task. */
 struct inner_chore {
     void (*run)(void *arg);
     void *arg;
 };
 
-/* 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where functions of calls are, reader's side; `defaults`: the
-** settings of the pool; both borrowed. */
+/* Make a worker. 0, TINE_ENOMEM, TINE_ESYSTEM (errno). `calls`: where the functions of calls are,
+** reader's side; `defaults`: the settings of the pool; both are borrowed. */
 int tine__inner_new(struct inner **out, const struct boot *boot, struct heap *calls,
                     const struct settings *defaults, const struct inner_chore *chore);
 
-/* Before a call is run; and when it is done with. 0 or TINE_ENOMEM. */
+/* Before a call is run, and when it is done with. 0 or TINE_ENOMEM. */
 int tine__inner_events_open(struct inner_call *call);
 void tine__inner_events_close(struct inner_call *call);
-/* The next event that was not taken; NULL: there is none. Good until the next look. */
+/* The next event; NULL: none. Valid until it is taken. */
 struct inner_event *tine__inner_event(struct inner_call *call);
 void tine__inner_take_event(struct inner_call *call);
 
-/* By the task: false, and the bytes are still the caller's: no memory. */
+/* Called by the task. False: no memory, and the bytes are still the caller's. */
 bool tine__inner_put_event(struct inner_call *call, uint32_t k, const struct buf *bytes,
                            const struct carried *carried);
 
 enum inner_start { INNER_READY, INNER_NO_MEMORY, INNER_NO_PRELOAD, INNER_NO_INITIALIZER };
-/* Make the state and run what comes before tasks. With the last two `out` has an error segment. */
+/* Make the state and run what comes before tasks. With INNER_NO_PRELOAD and INNER_NO_INITIALIZER
+** `out` has an error segment. */
 enum inner_start tine__inner_start(struct inner *in, struct buf *out);
-/* Run an errand. As tine__errand_run. */
+/* Run an errand, as tine__errand_run. */
 bool tine__inner_errand(struct inner *in, const struct errand_call *call, struct buf *out);
-/* Run it: `answered` tasks have ended, the rest never will begin. */
+/* Run a call. On return `answered` tasks have ended, and the others will never begin. */
 void tine__inner_run(struct inner *in, struct inner_call *call);
-/* Ask its task k to end, by a word that either this or the end of the task changes first. True: it was asked, and will be
-** answered by RECORD_ENDED. Any thread. */
+/* Ask task k of the call to end, by compare-and-swap on a word that the end of the task changes,
+** too. True: it was asked in time, and its answer will be RECORD_ENDED. Any thread. */
 bool tine__inner_ask(struct inner_call *call, uint32_t k, bool timed);
-/* Is this its state? */
+/* Is this the state of such a worker? */
 bool tine__inner_is(lua_State *L);
-/* In its state, where a task stands in C: as it does by itself after some Lua instructions, do the chore, and raise what the
-** task is told if it was asked to end. */
+/* For C code of a task, in that state: do the chore, and raise the error if the task was asked to
+** end, as a hook does regularly in Lua code. */
 void tine__inner_heed(lua_State *L);
-/* In its state: was the task that runs asked to end? */
+/* In that state: was the running task asked to end? */
 bool tine__inner_stopping(lua_State *L);
-/* Close the state: finalizers run. */
+/* Run the finalizer and close the state. */
 void tine__inner_end(struct inner *in);
-/* Ends it first; NULL is fine. */
+/* End it and free everything; NULL is fine. */
 void tine__inner_free(struct inner *in);
 
 #endif
