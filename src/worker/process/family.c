@@ -10,9 +10,9 @@
 #include "base/sys.h"
 #include "worker/process/process.h"
 
-#define MARK ((rlim_t)1 << 60) /* microseconds; to be added: server << PID_BITS | worker */
+#define MARK ((rlim_t)1 << 60) /* microseconds; plus server << PID_BITS | worker */
 #define PID_BITS 24
-#define PIDS (1 << 22) /* the kernel gives none from here on */
+#define PIDS (1 << 22) /* the kernel gives no higher ones */
 
 /* --- the mark --- */
 
@@ -29,12 +29,13 @@ void tine__family_mark(pid_t server, pid_t worker) {
     if (getrlimit(RLIMIT_RTTIME, &limit) == -1)
         return;
     if (limit.rlim_cur != RLIM_INFINITY && !tine__family_is_mark(limit.rlim_cur))
-        return; /* a limit that the program means: then parents must do */
+        return; /* the program has set a limit: then there is no mark, only parents */
     limit.rlim_cur = mark_of(server, worker);
-    setrlimit(RLIMIT_RTTIME, &limit); /* refused below a lower hard limit: the same */
+    setrlimit(RLIMIT_RTTIME, &limit); /* refused if the hard limit is lower: likewise */
 }
 
-/* Does this process carry the mark of that worker, or (`worker` 0) one of that fork server? */
+/* Does this process carry the mark of that worker, or (`worker` 0) of any worker of that fork
+** server? */
 static bool is_marked(pid_t process, pid_t server, pid_t worker) {
     struct rlimit limit;
     if (!server || prlimit(process, RLIMIT_RTTIME, NULL, &limit) == -1)
@@ -72,7 +73,7 @@ void tine__toll_strike(struct toll *t, pid_t pid) {
             t->pids[i--] = t->pids[--t->n];
 }
 
-/* Signal 0 is sent to nobody: it only asks. Who took such a pid since keeps us waiting, no more. */
+/* Signal 0 only asks. If another process has taken such a pid since, we merely wait longer. */
 size_t tine__toll_look(struct toll *t) {
     for (size_t i = 0; i < t->n; i++)
         if (kill(t->pids[i], 0) == -1 && errno == ESRCH)
@@ -87,7 +88,7 @@ void tine__toll_free(struct toll *t) {
 
 /* --- what /proc says --- */
 
-/* Does its /proc speak of our pids? One of another namespace calls us by another name, or not at all. */
+/* Does /proc show our pids? One of another namespace has another pid for us, or none. */
 static bool proc_is_ours(void) {
     char self[16];
     ssize_t n = readlink("/proc/self", self, sizeof self - 1);
@@ -95,7 +96,8 @@ static bool proc_is_ours(void) {
     return atoi(self) == getpid();
 }
 
-/* Parent of a living process, and when it has started (in ticks since the boot); -1: none, or it is a zombie. */
+/* The parent of a living process, and when it started (in ticks since the boot); -1: there is no
+** such process, or it is a zombie. */
 static pid_t birth_of(pid_t pid, unsigned long long *start) {
     char path[64], text[512];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -105,7 +107,7 @@ static pid_t birth_of(pid_t pid, unsigned long long *start) {
     ssize_t n = read(fd, text, sizeof text - 1);
     tine__close(&fd);
     text[n > 0 ? n : 0] = '\0';
-    const char *p = strrchr(text, ')'); /* the name before it may hold anything */
+    const char *p = strrchr(text, ')'); /* the name before it may contain anything */
     char state;
     int parent;
     if (!p ||
@@ -122,7 +124,7 @@ static pid_t parent_of(pid_t pid) {
     return birth_of(pid, &start);
 }
 
-/* --- children, as the kernel lists them (where it was built with CONFIG_PROC_CHILDREN) --- */
+/* --- children by the kernel's lists (if built with CONFIG_PROC_CHILDREN) --- */
 
 static bool add_children_of_thread(struct toll *out, pid_t pid, const char *thread) {
     char path[96];
@@ -137,7 +139,7 @@ static bool add_children_of_thread(struct toll *out, pid_t pid, const char *thre
     return true;
 }
 
-/* Of all its threads. False: there are no such lists. */
+/* Add the children of all its threads. False: there are no such lists. */
 static bool add_children(struct toll *out, pid_t pid) {
     char path[64];
     bool listed = false;
@@ -152,13 +154,13 @@ static bool add_children(struct toll *out, pid_t pid) {
     return listed;
 }
 
-/* --- children, from a census of all processes: anywhere, but slower --- */
+/* --- children by a census of all processes: works everywhere, but is slower --- */
 
 struct census {
     struct toll pids, parents; /* of the same length */
 };
 
-/* What does not fit into memory is not seen. */
+/* Processes for which there is no memory are not seen. */
 static void take_census(struct census *c) {
     DIR *dir = opendir("/proc");
     struct dirent *e;
@@ -181,13 +183,13 @@ static void add_counted_children(struct toll *out, const struct census *c, pid_t
 /* --- a family --- */
 
 struct family {
-    bool all;             /* all children of this process are members, or: */
-    pid_t server, worker; /* those that carry this mark are (worker 0: of any worker) */
-    pid_t head;           /* known to be ours: a child, or (the guard's) the parent; 0: none */
-    int signal;           /* what each is sent when it is found */
-    struct toll members;  /* that have got it */
+    bool all;             /* all children of this process are members; or: */
+    pid_t server, worker; /* those with this mark are (worker 0: of any worker) */
+    pid_t head;           /* known to belong: a child, or (the guard's) the parent; 0: none */
+    int signal;           /* sent to each member when it is found */
+    struct toll members;  /* members that were signalled */
     struct toll handles;  /* a pidfd of each; -1: a child of ours, or there are no pidfds */
-    struct toll others;   /* that may not be signalled */
+    struct toll others;   /* processes that may not be signalled */
 };
 
 static void free_family(struct family *f) {
@@ -198,7 +200,7 @@ static void free_family(struct family *f) {
     tine__toll_free(&f->others);
 }
 
-/* `fd` -1: by its pid. */
+/* `fd` -1: signal by pid. */
 static int signal_one(pid_t pid, int fd, int signal) {
     return fd == -1 ? kill(pid, signal) : (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
 }
@@ -212,8 +214,9 @@ static bool remember(struct family *f, pid_t pid, int fd) {
     return false;
 }
 
-/* By a pidfd, for which no other process can take the pid: then a look at whether it is the one we mean.
-** `parent` 0: it is known to be a child of ours. */
+/* Add a process and signal it, by a pidfd; while that is open no other process can take the pid, so
+** a look at the parent then shows whether it is the one we mean. `parent` 0: it is known to be a
+** child of ours. */
 static void join(struct family *f, pid_t pid, pid_t parent) {
     if (pid == getpid() || contains(&f->members, pid) || contains(&f->others, pid))
         return;
@@ -225,14 +228,14 @@ static void join(struct family *f, pid_t pid, pid_t parent) {
     if (signal_one(pid, fd, f->signal) == 0) {
         if (remember(f, pid, fd))
             return;
-        signal_one(pid, fd, SIGKILL); /* no memory to remember it by */
+        signal_one(pid, fd, SIGKILL); /* no memory to remember it */
     } else if (errno == EPERM) {
         add(&f->others, pid);
     }
     tine__close(&fd);
 }
 
-/* Of our own children: those that belong to it. */
+/* Add those of our own children that belong to the family. */
 static void join_ours(struct family *f, const struct toll *children) {
     for (size_t i = 0; i < children->n; i++) {
         pid_t pid = children->pids[i];
@@ -241,7 +244,7 @@ static void join_ours(struct family *f, const struct toll *children) {
     }
 }
 
-/* By parents. False: /proc is not to be had, or not ours. */
+/* Find members by their parents. False: /proc cannot be read, or is not ours. */
 static bool look_in_proc(struct family *f) {
     struct census c = {0};
     struct toll children = {0};
@@ -269,7 +272,7 @@ static bool look_in_proc(struct family *f) {
     return true;
 }
 
-/* The pid that was given out last: they are given out in turn. */
+/* The pid given out last; they are given out in order. */
 static pid_t newest_pid(void) {
     pid_t pid = sys.fork();
     if (pid == 0)
@@ -279,17 +282,18 @@ static pid_t newest_pid(void) {
     return pid > 0 ? pid : PIDS;
 }
 
-/* By the mark, among all pids there can be: a microsecond or two for each. */
+/* Find members by the mark, among all possible pids: a microsecond or two for each. */
 static void look_everywhere(struct family *f) {
     pid_t server = f->all ? getpid() : f->server, last = newest_pid();
-    if (last < (f->worker ? f->worker : server)) /* they have begun again at the lowest since */
+    /* the numbering has started again from the lowest since */
+    if (last < (f->worker ? f->worker : server))
         last = PIDS;
     for (pid_t pid = 2; server && pid < last; pid++)
         if (is_marked(pid, server, f->worker))
             join(f, pid, 0);
 }
 
-/* Find the members that there are just now. How many of them are new. */
+/* Find the members that exist now. Returns how many are new. */
 static size_t look(struct family *f) {
     size_t before = f->members.n;
     if (f->head)
@@ -299,10 +303,10 @@ static size_t look(struct family *f) {
     return f->members.n - before;
 }
 
-/* What was stopped is killed, if it is still there: its parent may have stopped a moment later, and have reaped
-** it before, when its pid is anybody's. */
+/* Kill the stopped members that still exist: one whose parent stopped a moment later may have been
+** reaped by it, and its pid taken by another process. */
 static void kill_members(struct family *f, struct toll *toll) {
-    /* the eldest last: its death may be ours (fork/preload.c) */
+    /* the first one last: its death may be ours (fork/preload.c) */
     for (size_t i = f->members.n; i-- > 0;) {
         pid_t pid = f->members.pids[i];
         if (signal_one(pid, f->handles.pids[i], SIGKILL) == 0 && toll && !contains(toll, pid))
@@ -313,7 +317,7 @@ static void kill_members(struct family *f, struct toll *toll) {
 
 static void kill_family(struct family *f, struct toll *toll) {
     f->signal = SIGSTOP;
-    while (look(f) > 0) /* one that stops now may have forked just before */
+    while (look(f) > 0) /* a process that stops now may have forked just before */
         ;
     if (toll)
         toll->refused |= f->others.n > 0;
@@ -351,13 +355,14 @@ static uint64_t clock_ns(clockid_t clock) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* In the kernel's own ticks, of which /proc tells. */
+/* As ticks since the boot, the unit of /proc. */
 static unsigned long long in_ticks(uint64_t since) {
     uint64_t past = clock_ns(CLOCK_MONOTONIC) - since;
     return (clock_ns(CLOCK_BOOTTIME) - past) / (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-/* Of the children of `parent` those that have started since then, and belong to worker `worker` (0: all). */
+/* Add those children of `parent` that have started since then, and belong to worker `worker` (0:
+** all). */
 static void join_since(struct family *f, pid_t parent, pid_t worker, unsigned long long since) {
     struct toll children = {0};
     add_children(&children, parent);
@@ -389,7 +394,7 @@ void tine__family_kill_since(uint64_t since) {
     size_t before;
     if (!proc_is_ours())
         return;
-    do { /* one that stops now may have forked just before */
+    do { /* a process that stops now may have forked just before */
         before = f.members.n;
         join_since(&f, getpid(), 0, ticks);
         join_since(&f, getppid(), getpid(), ticks);

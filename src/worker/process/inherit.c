@@ -56,19 +56,19 @@ static uint64_t ask_ignored(void) {
     return set;
 }
 
-/* What is seen with the rights, because it stands in the same file. */
+/* Found with the rights, since it is in the same file. */
 struct aside {
     uint64_t ignored; /* signals */
-    mode_t umask;     /* umask() changes it, and the program may have threads */
+    mode_t umask;     /* umask() would change it, and the program may have threads */
 };
 
-/* The number behind `name` in a status file; `other` where there is none. */
+/* The number after `name` in a status file; `other`: there is none. */
 static uint64_t number_of(const char *status, const char *name, int base, uint64_t other) {
     const char *at = strstr(status, name);
     return at ? strtoull(at + strlen(name), NULL, base) : other;
 }
 
-/* What one look at /proc tells in place of a hundred system calls: false if it does not. */
+/* Read from /proc, at once, what would take a hundred system calls. False: it is not there. */
 static bool read_status(struct rights *r, struct aside *aside) {
     char text[4096];
     const char *status = tine__fd_text("/proc/thread-self/status", text, sizeof text);
@@ -130,7 +130,7 @@ void tine__rights_of(struct rights *r) {
     look_around(r, &aside);
 }
 
-/* --- where it is --- */
+/* --- station --- */
 
 static uint64_t hash_of_file(const char *path) {
     char text[4096];
@@ -184,10 +184,11 @@ static void set_capabilities(const struct rights *r) {
         {(uint32_t)r->effective, (uint32_t)r->permitted, (uint32_t)r->inheritable},
         {(uint32_t)(r->effective >> 32), (uint32_t)(r->permitted >> 32),
          (uint32_t)(r->inheritable >> 32)}};
-    syscall(SYS_capset, &head, data); /* what that has not done is seen by the look afterwards */
+    syscall(SYS_capset, &head, data); /* what that has not done is noticed afterwards */
 }
 
-/* Give up what `theirs` has not. Bounding set and ambient ones first: that takes a capability itself. */
+/* Give up rights that `theirs` lacks. Bounding set and ambient set first, since that needs a
+** capability. */
 static void give_up(const struct rights *ours, const struct rights *theirs) {
     struct rights less = {.effective = ours->effective & theirs->effective,
                           .permitted = ours->permitted & theirs->permitted,
@@ -208,7 +209,7 @@ static bool is_one_of(uint64_t id, const uint64_t ids[3]) {
     return id == ids[0] || id == ids[1] || id == ids[2];
 }
 
-/* What is there that the program has not? NULL: nothing. */
+/* Which rights are there that the program has not? NULL: none. */
 static const char *excess(const struct rights *ours, const struct rights *theirs) {
     for (int i = 0; i < 3; i++)
         if (!is_one_of(ours->user[i], theirs->user) || !is_one_of(ours->group[i], theirs->group))
@@ -239,7 +240,7 @@ static int take_rights(const struct rights *theirs) {
     return TINE_ESYSTEM;
 }
 
-/* The root's limits, which fork servers have from it. */
+/* The root's limits, which fork servers inherit. */
 static struct rlimit roots[RLIM_NLIMITS];
 static bool known;
 
@@ -249,7 +250,7 @@ void tine__inherit_start(void) {
         known &= getrlimit(k, &roots[k]) == 0;
 }
 
-/* As far as it goes: a hard limit can be lowered, and raised by few. */
+/* As far as possible: a hard limit can be lowered, and only few may raise it. */
 static void take_limits(const struct rlimit *limits) {
     for (int k = 0; k < RLIM_NLIMITS; k++) {
         struct rlimit now, want = limits[k];
@@ -277,5 +278,6 @@ int tine__inherit_take(const struct inherit *i, bool executed) {
     if (i->io >= 0 && i->io != syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0))
         syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, i->io);
     take_limits(i->limits);
-    return executed ? take_rights(&i->rights) : 0; /* last: what is above may need some of them */
+    /* last, since what is above may need some of these rights */
+    return executed ? take_rights(&i->rights) : 0;
 }

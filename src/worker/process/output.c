@@ -13,15 +13,15 @@
 #include "base/sys.h"
 
 #define UNIT 4096u                 /* PIPE_BUF: what one write keeps together */
-#define BUFFER ((size_t)64 * 1024) /* of the stream, above us */
+#define BUFFER ((size_t)64 * 1024) /* of the C stream */
 
 struct output {
     int fd;
     bool pipe;     /* or a socket: writing may raise SIGPIPE */
-    bool diverted; /* every byte is to be there at once */
+    bool diverted; /* every byte must be written at once */
     size_t used;   /* bytes in `unit` */
-    size_t whole;  /* up to the end of the last whole line in there */
-    char *unit;    /* not in here: a worker that prints nothing need not have a page of them */
+    size_t whole;  /* length of the whole lines in it */
+    char *unit;    /* not an array in here: a worker that prints nothing needs no page for it */
     char *buffer;
 };
 
@@ -34,7 +34,8 @@ static FILE *out_stream, *err_stream;
 
 /* --- writing to the descriptor --- */
 
-/* Whoever shares the descriptor may have made it non-blocking: then wait for room here. */
+/* Another process that shares the descriptor may have made it non-blocking; then wait for room
+** here. */
 static bool wait_for_room(int fd) {
     struct pollfd p = {fd, POLLOUT, 0};
     return poll(&p, 1, -1) != -1 || errno == EINTR;
@@ -55,8 +56,8 @@ static bool emit(const struct output *o, const char *p, size_t n) {
 
 /* --- collecting lines --- */
 
-/* Write the first `n` collected bytes, the whole lines or everything. What cannot be written is lost,
-** as with any stream. */
+/* Write the first `n` collected bytes, either the whole lines or everything. What cannot be written
+** is lost, as with any stream. */
 static bool send_collected(struct output *o, size_t n) {
     bool ok = emit(o, o->unit, n);
     if (!ok)
@@ -67,16 +68,16 @@ static bool send_collected(struct output *o, size_t n) {
     return ok;
 }
 
-/* Make room for `n` more bytes of the line that we are in, or write what we have of it. */
+/* Make room for `n` more bytes of the current line; if need be, write what there is of it. */
 static bool make_room(struct output *o, size_t n) {
     if (o->used + n > UNIT && o->whole > 0 && !send_collected(o, o->whole))
         return false;
     if (o->used + n > UNIT && o->used > 0)
-        return send_collected(o, o->used); /* a line too long to be kept together */
+        return send_collected(o, o->used); /* the line is too long to be kept together */
     return true;
 }
 
-/* Take in a piece that ends with a line, or has no end of a line in it. */
+/* Take in a piece that ends with a newline, or has none. */
 static bool collect(struct output *o, const char *p, size_t n, bool ends_line) {
     if (!make_room(o, n))
         return false;
@@ -89,8 +90,8 @@ static bool collect(struct output *o, const char *p, size_t n, bool ends_line) {
     return true;
 }
 
-/* What the stream above hands down. Less than a buffer full: it is being flushed, so everything must go
-** out, the unfinished line too; else keep that back. */
+/* The write function of the C stream. Less than a full buffer means that the stream is being
+** flushed, so everything is written, unfinished lines too; else an unfinished line is kept back. */
 static ssize_t stream_write(void *cookie, const char *p, size_t n) {
     struct output *o = cookie;
     const char *end = p + n;
@@ -127,7 +128,7 @@ static FILE *open_stream(struct output *o, int mode) {
     FILE *f = fopencookie(o, "w", functions);
     if (!f)
         return NULL;
-    f->_fileno = o->fd; /* fileno(3) works on it, for modules that ask whether it is a terminal */
+    f->_fileno = o->fd; /* so that fileno(3) works, for modules that ask whether it is a terminal */
     setvbuf(f, o->buffer, mode, BUFFER);
     return f;
 }
@@ -146,7 +147,7 @@ int tine__output_open(void) {
     return 0;
 }
 
-/* The file type of a descriptor; 0: it is none. */
+/* The file type of a descriptor; 0: it is closed. */
 static mode_t type_of(int fd) {
     struct stat st;
     return sys.fstat(fd, &st) == 0 ? st.st_mode & S_IFMT : 0;
@@ -162,7 +163,7 @@ void tine__output_redirected(void) {
     errno = saved;
 }
 
-/* It may have; a look instead of a call, for this is asked after each task. */
+/* A quick check instead of a call, since it is made after each task. */
 static inline bool may_have_pending(const FILE *f) {
     return f->_IO_write_ptr != f->_IO_write_base || f->_mode > 0;
 }

@@ -105,7 +105,7 @@ void tine__process_reap(pid_t pid) {
 void tine__process_tie(pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != parent)
-        _exit(1); /* it was dead before we asked */
+        _exit(1); /* the parent died before prctl took effect */
 }
 
 int tine__process_open_sigchld(void) {
@@ -124,12 +124,13 @@ void tine__process_clear_sigchld(int fd) {
 
 /* --- title --- */
 
-/* Where the kernel takes the command line from: fields 48 and 49 of the process's stat. */
+/* Find the memory that the kernel shows as the command line: fields 48 and 49 of
+** /proc/self/stat. */
 static bool find_arguments(char **start, size_t *len) {
     char text[2048];
     unsigned long from, to;
     const char *p = strrchr(tine__fd_text("/proc/self/stat", text, sizeof text),
-                            ')'); /* the end of field 2, which may hold anything */
+                            ')'); /* the end of field 2, which may contain anything */
     for (int field = 2; p && field < 48; field++)
         p = strchr(p + 1, ' ');
     if (!p || sscanf(p, "%lu %lu", &from, &to) != 2 || to <= from)
@@ -139,7 +140,8 @@ static bool find_arguments(char **start, size_t *len) {
     return true;
 }
 
-/* By hand: printf touches so many pages that a worker would take 15 microseconds longer to start. */
+/* By hand: printf touches so many pages that a worker would take 15 microseconds longer to
+** start. */
 static void compose(char *out, size_t size, const char *name, unsigned id) {
     char digits[12];
     char *p = digits + sizeof digits, *end = out + size - sizeof digits - 1;
@@ -171,30 +173,32 @@ void tine__process_title(const char *name, unsigned id) {
 
 #define LARGEST (32u << 10)
 #define SMALL 1024u
-#define MOST 200 /* of each size: not every allocator lies below the program break */
+#define MOST 200 /* of each size: not every allocator's memory lies below the program break */
 
-/* Not by sys.malloc: that there is nothing to be had is just what is wanted. Made larger than what an allocator keeps at
-** hand by size, the last one becomes a part of the end again. Else one of each size would stay, a page or so apart, and
-** be taken first. */
+/* Allocate pieces of this size until one is beyond `end`. Not by sys.malloc: running out of free
+** pieces is what is wanted. The last piece is enlarged beyond the sizes that an allocator caches,
+** so that freeing it makes it part of the end again; else one of each size would stay there, a page
+** or so apart, and be reused first. */
 static void use_up(size_t size, const void *end) {
     for (int i = 0; i < MOST; i++) {
-        void *volatile p = malloc(size); /* volatile: the compiler would do without */
+        void *volatile p = malloc(size); /* volatile, or the compiler would remove the call */
         if ((uintptr_t)p >= (uintptr_t)end) {
-            void *larger = realloc(p, 2 * SMALL); /* not by sys, either */
+            void *larger = realloc(p, 2 * SMALL); /* nor by sys.realloc */
             free(larger ? larger : p);
             return;
         }
     }
 }
 
-/* What lies free at the end of the heap becomes new pages again, which cost children less than a copy of ours. */
+/* Give the free end of the heap back: fresh pages cost children less than copies of ours. */
 static void trim(void) {
 #if defined(__GLIBC__)
     malloc_trim(0);
 #endif
 }
 
-/* There are some: else each child would ask for more, and change what the allocator notes about that. */
+/* Have some memory at the end: else each child would extend the heap and write to the allocator's
+** data. */
 static void extend(void) {
     void *volatile p = malloc(2 * SMALL); /* as above */
     free(p);
@@ -229,7 +233,7 @@ static void on_any_exit(int status, void *arg) {
 }
 
 int tine__process_own_exit(void) {
-    /* handlers run in the reverse order of their registration, so this one comes before the program's */
+    /* handlers run in the reverse order of registration, so this one runs before the program's */
     if (on_exit(on_any_exit, NULL) != 0 || pthread_atfork(NULL, NULL, forked_child) != 0) {
         errno = ENOMEM;
         return TINE_ESYSTEM;

@@ -1,11 +1,12 @@
-/* A key or value is a text whose first character says of what type it is; a float is written as its bits. */
+/* Each key or value is a text whose first character gives the type; a float is written as its
+** bits. */
 #include "worker/state/arg.h"
 
 #include <stdbool.h>
 #include <string.h>
 #include <lauxlib.h>
 
-/* Push the text of the value at `idx`; NULL, and nothing: it has none. */
+/* Push the text of the value at `idx`; NULL, and nothing is pushed: it has none. */
 static const char *push_text(lua_State *L, int idx) {
     lua_Integer bits;
     lua_Number x;
@@ -41,7 +42,7 @@ static void push_value(lua_State *L, const char *text) {
     }
 }
 
-/* Append the texts of key and value, which are on top, to the table at `texts`. */
+/* Append key and value, which are on top, to the table at `texts` as texts. */
 static void add(lua_State *L, int texts) {
     int key = lua_gettop(L) - 1;
     lua_Integer n = (lua_Integer)lua_rawlen(L, texts);

@@ -1,13 +1,13 @@
-/* Memory that a worker writes to becomes its own. Two things write all over what a preload has made, though no task
-** does, and are kept from it here:
+/* A page that a worker writes to becomes a copy of its own. Two things write all over what a
+** preload has made, though no task does, and are prevented here:
 **
-** - Lua's collector marks each object that it passes over. So what there is becomes old, and the workers' collector is
-**   the generational one, which passes over young objects only: all others it goes to when as much again has come to
-**   live, or when a task calls for a whole collection. And the table of all strings is large enough for what is young:
-**   when it grows, each string is written to.
-** - malloc gives away what was freed, and that lies between what is in use. So the free pages go back to the system, and
-**   what is left of the free pieces is taken, for good: what is asked for from now on comes from fresh pages. The slab,
-**   where the small objects are, is sealed.
+** - Lua's collector marks each object that it visits. So existing objects are made old, and workers
+**   use the generational collector, which visits only young objects; it visits all when memory has
+**   doubled, or when a task asks for a full collection. The string table is made large enough for
+**   young strings: when it grows, each string is written to.
+** - malloc reuses freed pieces, which lie between those in use. So free pages go back to the
+**   system, and the remaining free pieces are taken for good: from now on memory comes from fresh
+**   pages. The slab, where the small objects are, is sealed.
 */
 #include "worker/state/lasting.h"
 
@@ -23,12 +23,12 @@
 
 /* --- the collector --- */
 
-#define SMALL 1024          /* KiB: what is no larger is not worth it */
-#define PAUSE 200           /* Lua's own: else somebody has set the collector as he wants it */
-#define YOUNG 6144          /* KiB that come between two collections */
-#define MOST_STRINGS 131072 /* that there may be among these */
+#define SMALL 1024          /* KiB: a smaller state is not worth it */
+#define PAUSE 200           /* Lua's default; any other value was set by the preload */
+#define YOUNG 6144          /* KiB between two collections of young objects */
+#define MOST_STRINGS 131072 /* strings that may be among them */
 
-/* (n): as many strings at a time as there were never before. */
+/* (n): make more strings at a time than there ever were. */
 static int make_strings(lua_State *L) {
     lua_Integer n = lua_tointeger(L, 1);
     lua_createtable(L, (int)n, 0);
@@ -39,7 +39,7 @@ static int make_strings(lua_State *L) {
     return 0;
 }
 
-/* 20 % is Lua's own. */
+/* The minor parameter of the collector, in percent; Lua's default is 20. */
 static int minor_of(int kib) {
     int percent = (int)((int64_t)YOUNG * 100 / kib);
     return percent < 1 ? 1 : percent > 20 ? 20 : percent;
@@ -58,22 +58,22 @@ static void make_old(lua_State *L) {
     if (lua_pcall(L, 1, 0, 0) != LUA_OK)
         lua_pop(L, 1);
     lua_gc(L, LUA_GCCOLLECT);
-    lua_gc(L, LUA_GCCOLLECT); /* what finalizers have let go of */
+    lua_gc(L, LUA_GCCOLLECT); /* garbage that finalizers have left */
     kib = lua_gc(L, LUA_GCCOUNT);
     lua_gc(L, LUA_GCGEN, minor_of(kib > 0 ? kib : 1), 0);
-    lua_gc(L, LUA_GCSTEP, 0); /* or the first one comes after as long as if it were a whole one */
+    lua_gc(L, LUA_GCSTEP, 0); /* or the first young collection comes as late as a full one */
 }
 
 /* --- malloc --- */
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
 
-/* Is this piece not from fresh memory, but one that was freed? */
+/* Is this a piece that was freed, and not fresh memory? */
 static bool is_old(const char *p, const char *start, const char *fresh) {
     return p >= start && p < fresh;
 }
 
-/* From large ones to small ones, so that one of the latter is never taken from one of the former. */
+/* Take all free pieces, from large to small, so that no small one is cut from a large one. */
 static void take_pieces(const char *start, const char *fresh) {
     for (size_t size = (size_t)64 << 10; size >= 24; size = size > 1024 ? size / 2 : size - 16)
         for (;;) {
@@ -85,7 +85,8 @@ static void take_pieces(const char *start, const char *fresh) {
         }
 }
 
-/* `start`: something that was allocated early. What lies above the last piece in use is `keepcost`. */
+/* `start`: a piece allocated early. `keepcost` is the size of the memory above the last piece in
+** use. */
 static void use_fresh_pages(const void *start) {
     malloc_trim(0);
     const char *end = sbrk(0);

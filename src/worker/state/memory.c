@@ -3,9 +3,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#define BOX_OBJECT 64u /* bytes: the userdata that owns a buffer takes no more */
+#define BOX_OBJECT 64u /* bytes: the userdata that owns a buffer is no larger */
 
-/* Is this block a buffer of luaL_Buffer? The userdata that owns it is made just before it. */
+/* Is this block a buffer of luaL_Buffer? The userdata that owns it was allocated just before. */
 static bool is_box(const struct memory_limit *l, const void *block, size_t tag) {
     if (!block)
         return l->owner && tag == 0;
@@ -24,7 +24,7 @@ static void move_box(struct memory_limit *l, const void *from, void *to) {
     l->box[l->next++ % MEMORY_BOXES] = to;
 }
 
-/* For a new block Lua gives the kind of its object in place of the old size. */
+/* The allocator. For a new block Lua passes the kind of object in place of the old size. */
 static void *limited(void *ud, void *block, size_t old_size, size_t size) {
     struct memory_limit *l = ud;
     bool box = is_box(l, block, old_size);
@@ -52,7 +52,7 @@ struct slab *tine__memory_slab(lua_State *L) {
 
 void tine__memory_limit(struct memory_limit *l, lua_State *L, uint64_t most) {
     lua_gc(L, LUA_GCCOLLECT);
-    lua_gc(L, LUA_GCCOLLECT); /* what finalizers have let go of */
+    lua_gc(L, LUA_GCCOLLECT); /* garbage that finalizers have left */
     *l = (struct memory_limit){.most = most < INT64_MAX ? (int64_t)most : INT64_MAX};
     l->behind.f = lua_getallocf(L, &l->behind.ud);
     lua_setallocf(L, limited, l);

@@ -6,7 +6,7 @@
 
 #include "base/sys.h"
 
-static const char randomseed_key; /* in the registry */
+static const char randomseed_key; /* registry key */
 
 void tine__seed_open(lua_State *L) {
     lua_getglobal(L, LUA_MATHLIBNAME);
@@ -31,7 +31,8 @@ void tine__seed_fresh(lua_State *L) {
     tine__seed_with(L, seed);
 }
 
-/* Lua keeps it in a userdata, an upvalue of its functions; NULL: another Lua. */
+/* Lua's generator, a userdata that is an upvalue of its functions; NULL: this Lua has another
+** one. */
 static void *generator(lua_State *L, size_t *size) {
     void *p = NULL;
     int top = lua_gettop(L);

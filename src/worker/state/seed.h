@@ -1,18 +1,19 @@
-/* Seed: what a worker's math.random begins with: by Lua's own math.randomseed, whatever a task puts in its place. */
+/* Seed: seeding a worker's math.random, always by Lua's own math.randomseed, even if a task has
+** replaced that. */
 #ifndef TINE_WORKER_STATE_SEED_H
 #define TINE_WORKER_STATE_SEED_H
 
 #include <lua.h>
 #include <stdint.h>
 
-/* Keep math.randomseed of a fresh state. Raises memory errors, as all of these. */
+/* Keep math.randomseed of a fresh state. Raises memory errors, as the next two. */
 void tine__seed_open(lua_State *L);
 /* Seed with these two numbers. */
 void tine__seed_with(lua_State *L, const uint64_t seed[2]);
-/* With numbers of the system's: siblings would all draw the same numbers. */
+/* Seed with random numbers from the system; otherwise all siblings would draw the same. */
 void tine__seed_fresh(lua_State *L);
 
-/* What math.random has come to, so that it goes on from there after another task. Neither raises. */
+/* The state of math.random, which is restored after another task. Neither function raises. */
 struct seed_state {
     size_t size;
     unsigned char bytes[64];

@@ -18,7 +18,7 @@ void (*_Atomic tine__state_mend)(lua_State *L);
 
 static const char last_finalizer_key;
 
-#define FIRST_PAUSE 400 /* percent of what the state takes */
+#define FIRST_PAUSE 400 /* percent of the state's size */
 
 /* --- the end --- */
 
@@ -31,7 +31,7 @@ static int last_finalizer(lua_State *L) {
     return 0;
 }
 
-/* Finalizers run in the reverse order of their setting, so the one that was set first runs last. */
+/* Finalizers run in the reverse order of their setting, so the one set first runs last. */
 static void set_last_finalizer(lua_State *L) {
     lua_newuserdatauv(L, 0, 0);
     lua_createtable(L, 0, 1);
@@ -41,18 +41,19 @@ static void set_last_finalizer(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &last_finalizer_key);
 }
 
-/* lua_close finalizes, and then frees one object after the other, which takes longer and is of no use: the
-** memory goes with the process. So the last finalizer ends it. */
+/* lua_close runs the finalizers, then frees one object after the other, which takes longer and is
+** useless: the memory goes with the process. So the last finalizer ends the process. */
 _Noreturn void tine__state_end(lua_State *L) {
     ending = true;
     lua_close(L);
-    tine__process_exit(0); /* a task has taken our finalizer away */
+    tine__process_exit(0); /* only if a task has removed our finalizer */
 }
 
 /* --- the beginning --- */
 
-/* Call what tasks call first, so that the dynamic linker looks the functions of libc up here, once: that
-** takes it through the tables of every library. Nothing that asks for the time zone, which is known later. */
+/* Call what tasks call first, so that the dynamic linker resolves those functions of libc here,
+** once, which takes it through the tables of every library. Nothing that reads the time zone, which
+** is known only later. */
 static void warm_up(lua_State *L) {
     static const char calls[] =
         "local _ = ('%d %.14g %s'):format(1, 0.5, 'x'), tostring(0.5), tonumber '0.5', 'a' < 'b', "
@@ -69,7 +70,7 @@ static int dress(lua_State *L) {
     warm_up(L);
     tine__seed_open(L);
     lua_settop(L, 0);
-    /* no worker yet, but no submitter either: the module takes no root here */
+    /* this is no worker yet, but no submitter either: the module must not take a root here */
     lua_pushboolean(L, 0);
     lua_setfield(L, LUA_REGISTRYINDEX, TINE_WORKER_FIELD);
     void (*add)(lua_State *) = tine__state_dress;
@@ -83,7 +84,7 @@ void tine__state_huge_pages(lua_State *L, struct alloc *behind) {
     lua_setallocf(L, tine__alloc, behind);
 }
 
-/* Where blocks have no surroundings of their own a sanitizer does not see what is written beside them. */
+/* A sanitizer does not see writes beside blocks of a slab. */
 #if defined(__SANITIZE_ADDRESS__)
 #define SLABS false
 #else
@@ -113,8 +114,8 @@ lua_State *tine__state_new(struct alloc *behind, bool lasting) {
         return NULL;
     }
     lua_settop(L, 0);
-    /* so that the workers' collectors do not begin with our rubbish; and not so soon that a short task makes
-    ** a copy of all that is shared */
+    /* collect, so that workers do not begin with our garbage; and set a longer pause, so that no
+    ** short task starts a collection, which would copy all shared pages */
     int pause = lua_gc(L, LUA_GCSETPAUSE, FIRST_PAUSE);
     lua_gc(L, LUA_GCCOLLECT);
     lua_gc(L, LUA_GCSETPAUSE, pause);

@@ -13,7 +13,7 @@ static lua_State *check_thread(lua_State *L) {
     return lua_tothread(L, 1);
 }
 
-/* lua_closethread, under the name that all 5.4 have. */
+/* lua_closethread, under the name that all versions of 5.4 have. */
 static int close_thread(lua_State *co) {
     lua_State *before = tine__running_thread;
     tine__running_thread = co;
@@ -22,7 +22,7 @@ static int close_thread(lua_State *co) {
     return status;
 }
 
-/* Neither of them raises. */
+/* lua_resume. Neither of the two raises. */
 static int run(lua_State *co, lua_State *from, int nargs, int *nresults) {
     lua_State *before = tine__running_thread;
     tine__running_thread = co;
@@ -31,7 +31,8 @@ static int run(lua_State *co, lua_State *from, int nargs, int *nresults) {
     return status;
 }
 
-/* With `nargs` arguments from the top of the stack: the number of results there; -1: an error is. */
+/* Resume with the `nargs` arguments on top of the stack. Returns the number of results on top; -1:
+** an error is on top. */
 static int resume(lua_State *L, lua_State *co, int nargs) {
     int nresults;
     if (!lua_checkstack(co, nargs)) {
@@ -67,7 +68,8 @@ static int call_wrapped(lua_State *L) {
     if (n >= 0)
         return n;
     int status = lua_status(co);
-    if (status != LUA_OK && status != LUA_YIELD) { /* an error in it: close its variables */
+    /* an error in the coroutine: close its variables */
+    if (status != LUA_OK && status != LUA_YIELD) {
         status = close_thread(co);
         lua_xmove(co, L, 1);
     }
@@ -88,7 +90,7 @@ static int co_wrap(lua_State *L) {
     return 1;
 }
 
-/* What it does that may not be closed; NULL: it may. */
+/* What the coroutine is doing that forbids closing it; NULL: nothing. */
 static const char *busy(lua_State *L, lua_State *co) {
     lua_Debug ar;
     if (L == co)
