@@ -11,7 +11,7 @@ void *tine__alloc(void *alloc, void *block, size_t old_size, size_t size) {
     if (p && size >= ALLOC_LARGE) {
         uintptr_t from = ((uintptr_t)p + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
         uintptr_t to = ((uintptr_t)p + size) & ~(HUGE_PAGE - 1);
-        sys.madvise((void *)from, to - from, MADV_HUGEPAGE); /* no is an answer, too */
+        sys.madvise((void *)from, to - from, MADV_HUGEPAGE); /* if refused, pages are small */
     }
     return p;
 }

@@ -1,4 +1,4 @@
-/* The buffer that lives in private memory. */
+/* Buffers in private memory. */
 #include "base/buf.h"
 
 #include <stdint.h>
@@ -8,7 +8,7 @@
 
 static int grow_private(struct buf *b, size_t need) {
     size_t cap = b->cap ? b->cap : 64;
-    if (need < b->len) /* b->len + n has wrapped */
+    if (need < b->len) /* b->len + n was more than SIZE_MAX */
         return TINE_ENOMEM;
     while (cap < need) {
         if (cap > SIZE_MAX / 2)

@@ -1,8 +1,8 @@
 /* A growing byte buffer whose memory may come from elsewhere.
 **
-** The codec writes a message into a buffer without knowing where the bytes will live: small ones
-** stay in private memory, large ones move to a block of shared memory as soon as they outgrow it,
-** so that a megabyte is written once and not copied again. That is what `grow` is for.
+** The codec writes a message into a buffer without knowing where the bytes will be: small ones stay
+** in private memory; larger ones move to a block of shared memory as soon as they outgrow that, so
+** that a megabyte is written once and not copied again. `grow` is for that.
 */
 #ifndef TINE_BASE_BUF_H
 #define TINE_BASE_BUF_H
@@ -15,19 +15,20 @@ struct buf {
     char *data;
     size_t len; /* bytes written */
     size_t cap; /* bytes that fit before `grow` is called */
-    /* Make room for `need` bytes in all, keeping the first `len`. 0, or TINE_ENOMEM with the buffer
-    ** as it was. */
+    /* Make room for `need` bytes in all, keeping the first `len`. 0; TINE_ENOMEM: the buffer is
+    ** unchanged. */
     int (*grow)(struct buf *b, size_t need);
-    void *owner; /* for `grow`: the allocator's own business */
-    /* Where it is noted what memory the bytes name (ipc/arena.h); NULL: they may name none. */
+    void *owner; /* for `grow` only */
+    /* Where regions that the bytes name are noted (ipc/arena.h); NULL: they must not name any. */
     struct carried *carried;
-    bool shared; /* another process reads them where they lie */
+    bool shared; /* another process reads the bytes in place */
 };
 
-/* A buffer in private memory (malloc through tine__sys). Nothing is allocated before the first
+/* A buffer in private memory (malloc from base/sys.h). Nothing is allocated before the first
 ** byte. */
 void tine__buf_init(struct buf *b);
-/* Give its memory back; the buffer is empty and usable afterwards. Only for tine__buf_init ones. */
+/* Free its memory; the buffer is empty and usable afterwards. Only for buffers of
+** tine__buf_init. */
 void tine__buf_free(struct buf *b);
 
 /* Make room for `n` more bytes. 0 or TINE_ENOMEM. */

@@ -1,4 +1,4 @@
-/* How many processors this process may use: its affinity mask, and the quota of its control group. */
+/* How many processors this process may use: affinity mask, and quota of its control group. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static unsigned affinity(void) {
     return n > 0 ? n : 1;
 }
 
-/* Whole processors of a quota per period; 0: no limit. */
+/* Whole processors in a quota per period; 0: no limit. */
 static unsigned whole(double quota, double period) {
     if (quota <= 0 || period <= 0)
         return 0;
@@ -56,7 +56,7 @@ static void lower(unsigned *n, unsigned limit) {
         *n = limit;
 }
 
-/* The group's own limit and those of all above it hold. */
+/* The limits of the group and of all groups above it apply. */
 static void lower_upwards(unsigned *n, const char *root, char *group,
                           unsigned (*limit)(const char *)) {
     char folder[1100];
@@ -70,7 +70,7 @@ static void lower_upwards(unsigned *n, const char *root, char *group,
     }
 }
 
-/* A line of /proc/self/cgroup: "0::/group" (v2) or "4:cpu,cpuacct:/group" (v1). */
+/* `line` of /proc/self/cgroup: "0::/group" (v2) or "4:cpu,cpuacct:/group" (v1). */
 static void obey_line(unsigned *n, char *line) {
     char *controllers = strchr(line, ':');
     char *group = controllers ? strchr(controllers + 1, ':') : NULL;

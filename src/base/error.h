@@ -1,9 +1,9 @@
-/* Error codes: what every function of the core returns.
+/* Error codes: what the functions of the core return.
 **
 ** A function that can fail returns 0 or one of the negative codes of include/tine.h (TINE_ENOMEM,
-** TINE_ESYSTEM ...). TINE_ESYSTEM goes with an errno, which is kept in `errno` until the caller has
-** read it. What a user sees beside the code (message, pid, signal, task ...) is a `tine_error`,
-** made where the failure is understood, not where it happens.
+** TINE_ESYSTEM ...). With TINE_ESYSTEM `errno` is set, and kept until the caller has read it. What
+** a user sees in addition (message, pid, signal, task ...) is a `tine_error`, which is made where
+** the failure is understood, not where it happens.
 */
 #ifndef TINE_BASE_ERROR_H
 #define TINE_BASE_ERROR_H
@@ -11,12 +11,13 @@
 #include <errno.h>
 #include "tine.h"
 
-/* How a task has failed, in a word: as tine.kind says it of the error; one that is the task's own has none. */
+/* How a task has failed, in a word; "error" when it raised an error of its own, for which tine.kind
+** gives nil. */
 static inline const char *error_kind_of(int code) {
     return code == TINE_ETASK ? "error" : tine_error_kind(code);
 }
 
-/* The errno that goes with what has just failed with this code. */
+/* The errno of a call that has just failed with this code. */
 static inline int error_errno(int code) {
     return code == TINE_ENOMEM ? ENOMEM : errno;
 }

@@ -12,26 +12,26 @@
 #define MAX_ARMED 16
 #define NAME_SIZE 48
 
-/* One entry of a spec. Written by who arms, read by every thread that makes a call: `on` is stored
-** last and read first. An entry that is re-armed under a reader can at worst strike once too often,
-** which the header allows. */
+/* One entry of a spec, written by the thread that arms and read by every thread that makes a call:
+** `on` is stored last and read first. If an entry is armed again while it is read, it may strike
+** once too often, which the header allows. */
 struct armed {
     atomic_bool on;
     char role[16]; /* empty: every role */
     char name[NAME_SIZE];
     unsigned long count, times; /* times 0: for ever */
     int error;
-    atomic_ulong passed; /* for kill points: how often it was reached */
+    atomic_ulong passed; /* kill points: how often it was reached */
 };
 
 static struct armed faults[MAX_ARMED], kills[MAX_ARMED];
-/* Is one of them armed? As long as none is, calls are not counted either: they cost next to nothing then, and threads
-** are ordered by them no more than in a build without faults. */
+/* Is any armed? As long as none is, calls are not counted: then they cost next to nothing, and do
+** not order threads more than a build without faults would. */
 static atomic_bool any_fault, any_kill;
 static const char *_Atomic role = "host";
 static atomic_ulong struck;
 
-/* Calls of each name, in the order of base/sys.h, and of all. */
+/* The number of calls of each name, in the order of base/sys.h, and of all. */
 enum {
 #define INDEX(name, result, params, args) INDEX_##name,
     TINE__SYS_CALLS(INDEX)
@@ -72,7 +72,7 @@ static int error_number(const char *text) {
     return atoi(text);
 }
 
-/* What such a call is likely to give: memory, descriptors, processes, the other end gone. */
+/* A likely error for that call. */
 static int likely_error(const char *name) {
     static const char *const memory = " malloc calloc realloc mmap ftruncate ";
     static const char *const process = " fork posix_spawn thread_create ";
@@ -86,7 +86,7 @@ static int likely_error(const char *name) {
     return strstr(message, word) ? ECONNRESET : EMFILE;
 }
 
-/* One entry "[role/]name[:count[:errno[:times]]]" into *a; false when it makes no sense. */
+/* Read one entry "[role/]name[:count[:errno[:times]]]" into *a. False: it makes no sense. */
 static bool read_entry(char *text, struct armed *a, bool is_kill) {
     char *slash = strchr(text, '/'), *rest = slash ? slash + 1 : text;
     char *field[4] = {NULL, NULL, NULL, NULL};

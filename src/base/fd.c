@@ -18,29 +18,30 @@
 
 #define LOWEST 3
 
-/* --- those that are ours --- */
+/* --- which descriptors are ours --- */
 
-/* By number, in leaves that are made when they are needed and stay, but for the first one, which is as large as most
-** processes of ours need. An entry is written by who makes and closes that descriptor, so nothing is locked for a look. */
+/* The table, by descriptor number, in leaves that are allocated when needed and stay. The first
+** leaf is static, and large enough for most processes. An entry is written only by whoever makes or
+** closes that descriptor, so looking needs no lock. */
 #define LEAF 32u
 #define LEAVES 32768u
 
-#define UNSEEN UINT64_MAX /* ours, and not looked at while we are alone */
+#define UNSEEN UINT64_MAX /* ours, and its file was not looked up, since we are alone */
 
 struct known {
-    _Atomic uint64_t inode; /* 0: not ours; UNSEEN */
+    _Atomic uint64_t inode; /* 0: not ours; or UNSEEN */
     _Atomic uint64_t device;
-    _Atomic int ringer; /* of an event: its other end; 0: it is none */
+    _Atomic int ringer; /* of an event: the writing end; 0: not an event */
 };
 
 static OWN struct known first_leaf[LEAF];
-static _Atomic(struct known *) leaves[LEAVES]; /* all others */
-static atomic_uint nleaves = 1;                /* none behind */
+static _Atomic(struct known *) leaves[LEAVES]; /* all but the first */
+static atomic_uint nleaves = 1;                /* number of leaves up to the last one in use */
 
-/* In a process of ours that runs no code but ours: nobody else makes or closes any. */
+/* Only our code runs in this process, so nobody else makes or closes descriptors. */
 static OWN bool alone;
 
-/* Held while one is made and noted, and by who forks. */
+/* Held while a descriptor is made and noted, and during a fork. */
 static OWN pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 
 static struct known *leaf_at(unsigned i) {
@@ -64,8 +65,8 @@ static struct known *make_entry(int fd) {
     if (!atomic_compare_exchange_strong(&leaves[(unsigned)fd / LEAF], &none, leaf))
         free(leaf); /* another thread was first */
     else if (atomic_load(&nleaves) <= (unsigned)fd / LEAF)
-        atomic_store(&nleaves,
-                     (unsigned)fd / LEAF + 1); /* under `making`, but where there are no threads */
+        /* no race: `making` is held, or there is one thread */
+        atomic_store(&nleaves, (unsigned)fd / LEAF + 1);
     return entry(fd);
 }
 
@@ -79,7 +80,7 @@ static void forget(struct known *e) {
     atomic_store_explicit(&e->ringer, 0, memory_order_relaxed);
 }
 
-/* See which file it is: false if there is none. */
+/* Note which file is behind the descriptor. False: none. */
 static bool identify(struct known *e, int fd) {
     struct stat st;
     if (sys.fstat(fd, &st) == -1)
@@ -89,7 +90,7 @@ static bool identify(struct known *e, int fd) {
     return true;
 }
 
-/* Note `fd`, which is open. It is closed when that fails. */
+/* Note `fd`, which is open. If that fails it is closed. */
 static int note(int fd) {
     struct known *e = make_entry(fd);
     if (e && alone)
@@ -108,7 +109,8 @@ bool tine__fd_ours(int fd) {
     struct stat st;
     if (alone && e && atomic_load_explicit(&e->inode, memory_order_relaxed))
         return true;
-    /* not by the table of calls: what fails here has been changed by somebody, there is no other way */
+    /* not by sys.fstat: a fault armed there would look as if somebody had replaced the
+    ** descriptor */
     if (e && atomic_load_explicit(&e->inode, memory_order_relaxed) && tine__fstat(fd, &st) == 0 &&
         is_same(e, &st))
         return true;
@@ -118,8 +120,9 @@ bool tine__fd_ours(int fd) {
 
 /* --- making --- */
 
-/* Above the standard streams: what the program has closed there, it may open again. And to a number that nobody of us
-** believes to be his: somebody else has closed it, and what gets it now would be taken for what it was. */
+/* Move the descriptor above the standard streams, which the program may have closed and may open
+** again; and to a number that is not noted as ours. (If it is, somebody else has closed that
+** descriptor, and the new one would be taken for it.) */
 static int move_up(int fd) {
     const struct known *e = entry(fd);
     while (fd != -1 &&
@@ -139,7 +142,7 @@ static int take(int fd) {
     return fd == -1 ? -1 : note(fd);
 }
 
-/* Both of what a call made, or none. */
+/* Note both descriptors that a call made, or close both. */
 static int take_two(int made, int ends[2]) {
     if (made == -1) {
         ends[0] = ends[1] = -1;
@@ -156,7 +159,7 @@ static int take_two(int made, int ends[2]) {
     return -1;
 }
 
-/* Say which call it was, and with how many descriptors. */
+/* Keep (base/why.h) which call failed and what the limit is. Returns -1. */
 static int complain(const char *call) {
     struct rlimit limit;
     int error = errno;
@@ -168,7 +171,7 @@ static int complain(const char *call) {
     return -1;
 }
 
-/* The calls below are short; a fork waits for them. */
+/* Make a descriptor with the lock held. The calls are short; a fork waits for them. */
 #define MAKE(call, expression) \
     pthread_mutex_lock(&making); \
     int made = (expression); \
@@ -184,7 +187,7 @@ int tine__fd_pair(int ends[2], int type) {
 }
 
 #define SOCKET_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
-#define CALLERS 16 /* that may wait to be accepted */
+#define CALLERS 16 /* most connections waiting to be accepted */
 
 static int listen_at(const char *name) {
     struct sockaddr_un at;
@@ -274,7 +277,7 @@ int tine__fd_resize(int fd, size_t size) {
 
 static void close_one(int fd, struct known *e) {
     bool ours = tine__fd_ours(fd);
-    forget(e); /* before: the number may be given to another thread at once */
+    forget(e); /* first forget it: the number may be given to another thread at once */
     if (ours)
         close(fd);
 }
@@ -313,7 +316,7 @@ int tine__fd_ringer(int event) {
 
 bool tine__fd_ring(int event) {
     int saved = errno, to = tine__fd_ringer(event);
-    /* both ends: where nobody can read any more, writing would be a SIGPIPE for the program */
+    /* check both ends: if nobody can read, writing would raise SIGPIPE in the program */
     bool ours = tine__fd_ours(to) && (to == event || tine__fd_ours(event));
     /* a full pipe (EAGAIN) is readable anyway */
     if (ours)
@@ -341,7 +344,7 @@ bool tine__fd_set_timer(int timer, uint64_t at) {
 
 /* --- closing all others --- */
 
-/* By insertion: they are few. */
+/* By insertion, since there are few. */
 static void sort(int *list, size_t n) {
     for (size_t i = 1; i < n; i++) {
         int x = list[i];
@@ -352,7 +355,7 @@ static void sort(int *list, size_t n) {
     }
 }
 
-/* By what /proc lists. False: there is no such list. */
+/* Close descriptors that /proc lists. False: there is no such list. */
 static bool close_listed(int first, int last) {
     DIR *dir = opendir("/proc/self/fd");
     struct dirent *e;
@@ -367,7 +370,8 @@ static bool close_listed(int first, int last) {
     return true;
 }
 
-/* By asking of each whether it is open, many at a time: the limit may be ten millions. */
+/* Close descriptors that are open according to poll, many at a time: the limit may be ten
+** millions. */
 static void close_open_ones(int first, int last) {
     struct pollfd p[512];
     long most = sysconf(_SC_OPEN_MAX);
@@ -398,7 +402,7 @@ static void forget_all(void) {
         struct known *leaf = leaf_at(i);
         for (unsigned k = 0; leaf && k < LEAF; k++)
             if (atomic_load_explicit(&leaf[k].inode, memory_order_relaxed))
-                forget(&leaf[k]); /* no more pages than need be become the process's own */
+                forget(&leaf[k]); /* so that no more pages than necessary are written to */
     }
 }
 

@@ -1,4 +1,4 @@
-/* Hash: 64 bits of any bytes, fast; for look-ups and against accidents, not against forgers. */
+/* Hash: 64 bits of any bytes, fast. For look-ups and against accidents, not against attackers. */
 #ifndef TINE_BASE_HASH_H
 #define TINE_BASE_HASH_H
 

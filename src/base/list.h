@@ -30,14 +30,14 @@ static inline void list_push_front(struct list *l, struct list *node) {
     list_push(l->next, node);
 }
 
-/* Take a node out of whatever list holds it; harmless on one that is initialized and in none. */
+/* Take a node out of its list; harmless if it is initialized and in none. */
 static inline void list_remove(struct list *node) {
     node->prev->next = node->next;
     node->next->prev = node->prev;
     list_init(node);
 }
 
-/* All that is in `from` is in `to` instead, behind what was there. */
+/* Move everything in `from` to the end of `to`. */
 static inline void list_push_all(struct list *to, struct list *from) {
     if (list_empty(from))
         return;

@@ -20,7 +20,7 @@ static OWN pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static OWN struct list chains[CHAINS];
 unsigned tine__map_forks;
 
-/* Pages apart or megabytes apart: both spread. */
+/* Spreads addresses that are pages apart and those that are megabytes apart. */
 static struct list *chain_of(const void *base) {
     uint64_t page = (uintptr_t)base >> 12;
     struct list *chain = &chains[(page ^ page >> 9) % CHAINS];
@@ -86,7 +86,7 @@ void tine__map_before_fork(void) {
 static void replace(const struct mapping *m) {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     (void)mmap(m->base, m->size, PROT_READ | PROT_WRITE, flags, -1,
-               0); /* refused: it goes on to be shared */
+               0); /* if refused, the child goes on sharing it */
 }
 
 void tine__map_after_fork(bool child) {

@@ -1,5 +1,5 @@
-/* Oldest: what of some things was not used for longest, to make room for another. Each has a clock's reading of its last
-** use; there are so few that they are looked through.
+/* Oldest: finds the least recently used element of an array, to make room for another. Each element
+** has a clock reading of its last use. For short arrays, which are scanned.
 */
 #ifndef TINE_BASE_OLDEST_H
 #define TINE_BASE_OLDEST_H
@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Its index among `n`, one or more, of `size` bytes each; `used` is the reading of the first. */
+/* The index of that element among `n` (one or more) of `size` bytes each; `used` points to the
+** first one's reading. */
 static inline size_t oldest_of(const uint64_t *used, size_t n, size_t size) {
     const char *first = (const char *)used;
     size_t oldest = 0;

@@ -1,5 +1,6 @@
-/* OWN: of a variable that each of our processes writes to soon after its fork, put before its type. They lie together, and so
-** take a copy of one page; between the tables of other files they would take a copy of one page each, of every worker.
+/* OWN: put before the type of a variable that each of Tine's processes writes to soon after its
+** fork. These variables lie together, and so cost a copy of one page; spread among other files'
+** data they would cost each worker a page each.
 */
 #ifndef TINE_BASE_OWN_H
 #define TINE_BASE_OWN_H

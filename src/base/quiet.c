@@ -17,7 +17,7 @@ static void begin(struct quiet *q) {
     pthread_sigmask(SIG_BLOCK, &q->both, &q->before);
 }
 
-/* Take back the signal that has come with the error, but not one that was there before. */
+/* Remove the signal that came with the error, unless one was pending before. */
 static void take_back(const struct quiet *q, int signal) {
     const struct timespec now = {0, 0};
     sigset_t only;

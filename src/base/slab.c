@@ -9,18 +9,21 @@
 
 #define CHUNK_BITS 14
 #define CHUNK ((uint32_t)1 << CHUNK_BITS)
-#define SPAN ((size_t)4 << 30)   /* of addresses, for all chunks */
-#define STEP ((size_t)256 << 10) /* becomes memory at a time */
-#define KEPT 64u                 /* empty chunks that stay at hand: 1 MiB */
-#define AT_HAND 512u        /* ... until somebody tidies up, beside as many as are in use: 8 MiB */
-#define MOST_AT_A_TIME 256u /* chunks given back while a call may have come */
-#define FIRST 49152u        /* bytes of each size that come from behind, before there is a chunk */
-#define FIRST_FORKED 8192u  /* ... in a forked child */
+#define SPAN ((size_t)4 << 30)   /* bytes of address space, for all chunks */
+#define STEP ((size_t)256 << 10) /* made accessible at a time */
+#define KEPT 64u                 /* empty chunks that are always kept: 1 MiB */
+/* empty chunks kept, beside as many as are in use, until somebody tidies: 8 MiB */
+#define AT_HAND 512u
+/* chunks given back in one call of tine__slab_tidy, since a task may be waiting */
+#define MOST_AT_A_TIME 256u
+#define FIRST 49152u /* bytes of each size from the allocator behind, before there is a chunk */
+#define FIRST_FORKED 8192u /* the same in a forked child */
 
 #define LARGEST 512u
 #define CLASSES 20u
-/* All hold what Lua makes most (tables 56, hash parts 24 * 2^n, arrays 16 * 2^n). A multiple of 16 is never rounded up to
-** something that is none, so such a block is aligned like malloc's. */
+/* Include the sizes that Lua allocates most (tables 56, hash parts 24 * 2^n, arrays 16 * 2^n). A
+** multiple of 16 is never rounded up to a size that is none, so such blocks are aligned like
+** malloc's. */
 static const uint16_t size_of[CLASSES] = {8,   16,  24,  32,  40,  48,  56,  64,  80,  96,
                                           112, 128, 160, 192, 224, 256, 320, 384, 448, 512};
 
@@ -30,18 +33,18 @@ struct block {
 
 /* Where a chunk is. */
 enum place {
-    CURRENT, /* blocks of its size come from it */
-    WAITING, /* it has some that are free */
-    FULL,    /* it has none */
+    CURRENT, /* new blocks of its size come from it */
+    WAITING, /* has free blocks */
+    FULL,    /* has no free block */
     EMPTY,   /* nothing is in it */
-    SEALED,  /* what is free in it stays so */
+    SEALED,  /* its free blocks are not used again */
 };
 
 struct chunk {
-    struct block *free; /* that were in use before */
-    struct list node;   /* of those that wait, or are empty */
-    uint16_t fresh;     /* bytes from which on there was never a block */
-    uint16_t used;      /* blocks */
+    struct block *free; /* blocks that were used before */
+    struct list node;   /* in slab->waiting, spare or given */
+    uint16_t fresh;     /* offset from which on no block was ever used */
+    uint16_t used;      /* number of blocks in use */
     uint8_t class;
     uint8_t place;
 };
@@ -52,22 +55,23 @@ struct slab {
     struct chunk *chunks;
     struct chunk *current[CLASSES];
     struct list waiting[CLASSES];
-    uint16_t first[CLASSES]; /* bytes that come from the allocator behind still */
-    struct list spare;       /* empty ones, the memory of which we still have */
-    struct list given;       /* ... that has been given back */
+    uint16_t first[CLASSES]; /* bytes that still come from the allocator behind */
+    struct list spare;       /* empty chunks whose memory is kept */
+    struct list given;       /* empty chunks whose memory was given back */
     uint32_t nused, nspare;
-    uint32_t least; /* of `nspare` since the last time */
-    size_t begun;   /* bytes of chunks that have been in use */
-    size_t open;    /* bytes that are memory */
-    size_t known;   /* bytes of `chunks` that are memory */
+    uint32_t least; /* lowest `nspare` since the last tidying */
+    size_t begun;   /* bytes of chunks that were ever used */
+    size_t open;    /* bytes at `base` that are accessible */
+    size_t known;   /* bytes at `chunks` that are accessible */
     uint8_t class_of[LARGEST / 8 + 1];
-    struct chunk none; /* a full one */
+    struct chunk none; /* stands for a full chunk */
     struct alloc behind;
 };
 
 /* --- memory of the system --- */
 
-/* A part of the addresses only, of which a limited process needs some for other things. */
+/* If the address space is limited, take only a part of it, since the process needs some for other
+** things. */
 static size_t span(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) == -1 || limit.rlim_cur == RLIM_INFINITY)
@@ -81,7 +85,7 @@ static void *reserve(size_t size) {
     return p == MAP_FAILED ? NULL : p;
 }
 
-/* Of what begins at `base`, *open bytes are memory; make it `size`. */
+/* Of the range at `base`, *open bytes are accessible; make that `size`. */
 static bool open_up(void *base, size_t *open, size_t size) {
     if (size <= *open)
         return true;
@@ -128,10 +132,10 @@ static struct chunk *new_chunk(struct slab *s, uint8_t class) {
     return c;
 }
 
-/* The memory of an empty chunk. It reads as zeros when it is used again. */
+/* Give the memory of an empty chunk back. It reads as zeros when used again. */
 static void give_back(struct slab *s, struct chunk *c) {
-    sys.madvise(memory_of(s, c), CHUNK,
-                MADV_DONTNEED); /* else it stays, and is used again all the same */
+    /* if this fails the memory stays, and is used again all the same */
+    sys.madvise(memory_of(s, c), CHUNK, MADV_DONTNEED);
     list_remove(&c->node);
     c->place = EMPTY;
     list_push(&s->given, &c->node);
@@ -155,7 +159,7 @@ static void make_empty(struct slab *s, struct chunk *c) {
 
 /* --- blocks --- */
 
-/* One that was never used. NULL: there is none. */
+/* A block that was never used; NULL: none. */
 static void *fresh_block(struct slab *s, struct chunk *c) {
     uint32_t size = size_of[c->class];
     if (c->fresh + size > CHUNK)
@@ -173,7 +177,7 @@ static void *reused_block(struct chunk *c) {
     return b;
 }
 
-/* A page for each size is much for a process that makes few objects: the first ones lie with all others. */
+/* The first blocks of each size come from the allocator behind, where all sizes share pages. */
 static bool are_few(struct slab *s, uint8_t class) {
     if (s->first[class] < size_of[class])
         return false;
@@ -181,7 +185,7 @@ static bool are_few(struct slab *s, uint8_t class) {
     return true;
 }
 
-/* The current chunk has no block any more. */
+/* The current chunk has no free block: take one of another chunk. */
 static void *block_of_another(struct slab *s, uint8_t class) {
     if (are_few(s, class))
         return NULL;
@@ -210,7 +214,7 @@ static void wait_for_need(struct slab *s, struct chunk *c) {
     list_push(&s->waiting[c->class], &c->node);
 }
 
-/* A chunk that is not current has lost a block, and is full, sealed or empty. */
+/* A chunk that is not current has one block less; it was full or sealed, or is empty now. */
 static void look_at(struct slab *s, struct chunk *c) {
     if (c->place == SEALED) {
         if (c->used == 0) {
@@ -247,7 +251,8 @@ static void *any(struct slab *s, size_t size) {
     return p ? p : of_behind(s, NULL, 0, size);
 }
 
-/* As much as fits of a block of ours, in another place. A block can always become smaller: then it stays. */
+/* Move as much as fits of a block of ours to another place. Making a block smaller must not fail:
+** then it stays where it is. */
 static void *moved(struct slab *s, struct chunk *c, void *block, size_t size) {
     size_t old = size_of[c->class];
     void *p = any(s, size);

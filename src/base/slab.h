@@ -1,20 +1,21 @@
 /* Slab: memory for the many small objects of a Lua state.
 **
-** Blocks of about the same size lie together in chunks, without headers: what the size of a block is its chunk knows, and
-** which chunk that is its address says. So nothing is lost between small blocks, and a block is taken and given by a
-** few instructions. All chunks lie in one range of addresses, of which as much is memory as has been used once; blocks
-** that are large, that were there before, or that find no room come from the allocator behind, and are recognized by
-** their addresses.
+** Blocks of similar size lie together in chunks, without headers: the chunk knows their size, and
+** the address of a block tells its chunk. So nothing is lost between small blocks, and allocating
+** and freeing take a few instructions. All chunks lie in one range of addresses, of which only what
+** was used once is memory. Blocks that are large, that existed before, or for which there is no
+** room, come from the allocator behind and are recognized by their addresses.
 **
-** A chunk in which nothing is left can become one of any other size. No more such memory is kept than is in use, and
-** some; the rest goes back to the system, and more of it by tine__slab_tidy, at a time that the owner finds good.
+** An empty chunk can be used for any other size. Empty chunks are kept up to the amount in use,
+** plus some; the rest goes back to the system, and more of it by tine__slab_tidy, when the owner
+** has time.
 **
-** A process that is about to fork others, which are to share what it has made, seals it: in the chunks of that time
-** nothing is written any more but to blocks in use.
-** The first blocks of each size come from the allocator behind, in one place for all sizes: a page for each is much for a
-** process that makes few. In a forked child that begins anew.
+** A process that is about to fork others which will share its memory seals it: in the chunks that
+** exist then, only blocks in use are still written to. The first blocks of each size come from the
+** allocator behind, where all sizes lie together: a page for each size is much for a process that
+** makes few objects. In a forked child that begins anew.
 **
-** One thread. A forked child goes on with its copy.
+** For one thread. A forked child goes on with its copy.
 */
 #ifndef TINE_BASE_SLAB_H
 #define TINE_BASE_SLAB_H
@@ -25,19 +26,20 @@
 
 struct slab;
 
-/* Before an allocator. NULL: there is no room for it, then that one must do alone. It is never closed: it is as long as
-** its process. */
+/* Make a slab in front of an allocator. NULL: there is no room for it, and that allocator must do
+** alone. It is never closed: it lives as long as its process. */
 struct slab *tine__slab_new(const struct alloc *behind);
-/* A lua_Alloc, whose `ud` is the slab. */
+/* A lua_Alloc whose `ud` is the slab. */
 void *tine__slab_alloc(void *slab, void *block, size_t old_size, size_t size);
 
 void tine__slab_seal(struct slab *s);
-/* In a forked child, which may not need much: it writes to as few pages as it can. */
+/* In a forked child, which may not need much memory: write to as few pages as possible. */
 void tine__slab_forked(struct slab *s);
 
-/* Is there much memory in which nothing is left? */
+/* Is much memory in empty chunks? */
 bool tine__slab_untidy(const struct slab *s);
-/* Give some of it, which has not been used again since the last time or (`all`) for which nobody waits, back. */
+/* Give some of it back: what was not used since the last call, or (`all`, when no call is waiting)
+** any. */
 void tine__slab_tidy(struct slab *s, bool all);
 
 #endif

@@ -26,7 +26,7 @@ void tine__stream(void *to, const void *from, size_t n) {
     out += first, in += first, n -= first;
     for (; n >= STREAM_LINE; out += STREAM_LINE, in += STREAM_LINE, n -= STREAM_LINE)
         stream_line((__m128i *)out, (const __m128i *)in);
-    _mm_sfence(); /* streaming stores keep no order */
+    _mm_sfence(); /* streaming stores are not ordered */
     memcpy(out, in, n);
 }
 #else

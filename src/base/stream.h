@@ -1,9 +1,10 @@
-/* Stream: copies of many bytes that another process is going to read.
+/* Stream: copies large data that another process is going to read.
 **
-** What that process has read last still lies in its processor's cache. Plain stores fetch each line from there before they
-** overwrite it. Streaming ones do not: they take a fifth of the time where the two processors share no cache, which is so
-** for most pairs of a large machine. Where they share one, the bytes would have come from there, and a message there and
-** back takes a fifth longer.
+** The data which that process read last is still in its processor's cache. Plain stores fetch each
+** line from there before overwriting it; streaming stores do not. Where the two processors share no
+** cache, as most pairs in a large machine, streaming takes a fifth of the time. Where they share
+** one, the reader must get the bytes from memory, and a message there and back takes a fifth
+** longer.
 */
 #ifndef TINE_BASE_STREAM_H
 #define TINE_BASE_STREAM_H
@@ -11,9 +12,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#define STREAM_FROM ((size_t)128 << 10) /* here it begins to pay */
+#define STREAM_FROM ((size_t)128 << 10) /* from this size on it pays */
 
-/* As memcpy; all of it is written before what is stored next. */
+/* As memcpy. Everything is written before any later store. */
 void tine__stream(void *to, const void *from, size_t n);
 
 static inline void stream_copy(void *to, const void *from, size_t n) {

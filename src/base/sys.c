@@ -7,16 +7,17 @@
 #include "base/fault.h"
 #include "base/own.h"
 
-/* Names of the table that libc has not, or calls otherwise. */
+/* Functions of the table that libc lacks, or has under another name or type. */
 
 static int thread_create(pthread_t *t, const pthread_attr_t *attr, void *(*run)(void *),
                          void *arg) {
     return pthread_create(t, attr, run, arg);
 }
 
-/* Without the handlers that others have registered (pthread_atfork): a library's would close descriptors by
-** numbers that are ours by then, below the root, where all of its own are closed. What else libc does in a
-** fork (the thread's id, robust mutexes) is done; its locks are free, for we fork where there is one thread. */
+/* fork without the handlers that other code has registered (pthread_atfork): below the root a
+** library's descriptors are closed, and its handler would close by number descriptors that are ours
+** by then. Whatever else libc does in a fork (thread id, robust mutexes) is done; its locks are
+** free, because we fork only in processes with one thread. */
 static pid_t fork_alone(void) {
 #if defined(__GLIBC__) && !__GLIBC_PREREQ(2, 34)
     return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
@@ -38,7 +39,7 @@ int tine__fstat(int fd, struct stat *st) {
 
 #ifdef TINE_FAULTS
 
-/* What a call of this name returns when a fault strikes. */
+/* What a call returns when a fault strikes it. */
 #define IS_POINTER(result) _Generic((result)0, void * : true, default : false)
 
 #define WRAP(name, result, params, args) \

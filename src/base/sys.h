@@ -1,12 +1,12 @@
-/* The calls by which the core gets something that there may be none of (memory, descriptors, processes,
-** threads, messages and the room for them), in one table.
+/* The calls by which the core gets something that may be exhausted (memory, descriptors, processes,
+** threads, messages and room for them), in one table.
 **
 ** The core calls `sys.mmap(...)`, never `mmap(...)`, so that a test can make any of them fail by
-** name and count (base/fault.c, only in builds with TINE_FAULTS). In other builds the table is
-** constant and the compiler calls the functions directly.
+** name and count (base/fault.c, in builds with TINE_FAULTS). In other builds the table is constant,
+** and the compiler calls the functions directly.
 **
-** Not in the table: what works on something we have already (read, write, poll, close, munmap, kill,
-** waitpid, prctl), what reads /proc by streams (worker/process/family.c), and what the host program does.
+** Not in the table: calls on something that exists already (read, write, poll, close, munmap, kill,
+** waitpid, prctl), streams on /proc (worker/process/family.c), and what the host program does.
 */
 #ifndef TINE_BASE_SYS_H
 #define TINE_BASE_SYS_H
@@ -29,7 +29,8 @@
 #include <unistd.h>
 #include "base/fd.h"
 
-/* name, result, parameters: a new call is added here and nowhere else (base/sys.c expands it) */
+/* name, result, parameters, arguments: a new call is added here and nowhere else (base/sys.c
+** expands it) */
 #define TINE__SYS_CALLS(X) \
     X(malloc, void *, (size_t size), (size)) \
     X(calloc, void *, (size_t n, size_t size), (n, size)) \
@@ -78,7 +79,7 @@ struct tine__sys {
 
 #ifdef TINE_FAULTS
 extern struct tine__sys tine__sys;
-/* Die here (SIGKILL to self) when a test asked for it: TINE_KILL=name or name:count. */
+/* Kill this process (SIGKILL) here if a test asked for that: TINE_KILL=name or name:count. */
 void tine__kill_point(const char *name);
 #define KILL_POINT(name) tine__kill_point(name)
 #else
@@ -95,15 +96,16 @@ static inline unsigned long long tine__now(void) {
     return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
 }
 
-/* The same as of some milliseconds ago at most, at a fifth of the cost: has anything taken long? */
+/* Likewise, some milliseconds old at most, at a fifth of the cost. For checking whether something
+** took long. */
 static inline unsigned long long tine__now_coarse(void) {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
     return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
 }
 
-/* What sys.fstat calls, for those that want no fault from the table. (libc's has the kernel read an empty path from a
-** page of libc's that a worker touches for nothing else.) */
+/* fstat without faults from the table. (It is also what sys.fstat calls: libc's passes the kernel
+** an empty path in a page of libc that a worker touches for nothing else.) */
 int tine__fstat(int fd, struct stat *st);
 
 #endif

@@ -15,7 +15,7 @@ static void reverse(char *from, char *to) {
     }
 }
 
-/* It goes round only when it is full: turn it until the oldest byte is the first. */
+/* The ring wraps only when it is full. Rotate it until the oldest byte comes first. */
 const char *tine__tail_bytes(struct tail *t) {
     if (t->start) {
         reverse(t->data, t->data + t->start);
@@ -28,7 +28,7 @@ const char *tine__tail_bytes(struct tail *t) {
 
 /* --- writing --- */
 
-/* Make room for `n` more bytes as far as the limit, and the memory, goes. */
+/* Make room for `n` more bytes, as far as the limit and the memory go. */
 static void grow(struct tail *t, size_t n) {
     size_t room = t->room ? t->room : LEAST;
     while (room < t->length + n && room <= SIZE_MAX / 2)
@@ -45,7 +45,7 @@ static void grow(struct tail *t, size_t n) {
     t->room = room;
 }
 
-/* Write over the oldest what does not fit. */
+/* What does not fit overwrites the oldest bytes. */
 void tine__tail_append(struct tail *t, const char *bytes, size_t n) {
     if (n > t->room - t->length)
         grow(t, n);

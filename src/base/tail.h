@@ -1,5 +1,5 @@
-/* Tail: the last bytes of what is written into it, at most so many. Memory grows with what there is; where there is
-** none for more, fewer are kept.
+/* Tail: keeps the last bytes of what is written into it, up to a limit. Memory grows with the
+** content; if there is no memory for more, fewer bytes are kept.
 */
 #ifndef TINE_BASE_TAIL_H
 #define TINE_BASE_TAIL_H
@@ -10,8 +10,8 @@
 struct tail {
     uint64_t limit;
     char *data;
-    size_t room;  /* of data */
-    size_t start; /* where the oldest byte is: it goes round */
+    size_t room;  /* size of data */
+    size_t start; /* index of the oldest byte (a ring) */
     size_t length;
 };
 
@@ -19,7 +19,7 @@ static inline struct tail tail_of(uint64_t limit) {
     return (struct tail){.limit = limit};
 }
 void tine__tail_append(struct tail *t, const char *bytes, size_t n);
-/* What there is, in one piece: `t->length` bytes, the tail's. */
+/* The content in one piece: `t->length` bytes, which stay the tail's. */
 const char *tine__tail_bytes(struct tail *t);
 void tine__tail_free(struct tail *t);
 

@@ -19,7 +19,7 @@ char *tine__text_copy(const char *text) {
 
 struct kept {
     struct kept *next;
-    uint16_t number; /* one more than that of the next; 0: there were no more */
+    uint16_t number; /* one more than that of the next; 0: numbers were used up */
     char text[];
 };
 
@@ -33,14 +33,14 @@ static const char *find_kept(const struct kept *k, const char *text) {
 
 const char *tine__text_keep(const char *text) {
     struct kept *first =
-        atomic_load_explicit(&all_kept, memory_order_acquire); /* acquire: their texts */
+        atomic_load_explicit(&all_kept, memory_order_acquire); /* acquire: the texts */
     const char *found = find_kept(first, text);
     size_t size = strlen(text) + 1;
     struct kept *k = found ? NULL : sys.malloc(sizeof *k + size);
     if (!k)
         return found;
     memcpy(k->text, text, size);
-    do { /* two threads may keep the same one at once, which does no harm */
+    do { /* two threads may keep the same text at once, which does no harm */
         k->next = first;
         k->number = !first ? 1 : first->number ? (uint16_t)(first->number + 1) : 0;
     } while (!atomic_compare_exchange_weak_explicit(&all_kept, &first, k, memory_order_release,

@@ -1,13 +1,17 @@
-/* Ticker: the time (tine__now) for who wants it with each small task, at half the cost or less.
+/* Ticker: the time (tine__now) for code that wants it with each small task, at half the cost or
+** less.
 **
-** The processor's own counter tells how much time has passed since the clock was read last, which is done again after
-** TICKER_TRUST: so the time follows the clock when that is corrected, and is right to half a microsecond, which the two
-** readings may be apart. On a machine whose processors' counters differ it may be off by TICKER_TRUST.
-** How fast the counter runs is measured against the clock, and believed when two measurements agree; where they do not
-** (it stands still while the processor sleeps, a virtual machine moves, the thread was kept from the processor between
-** the two readings), and where there is no such counter, the clock is read each time. It never goes back.
+** The processor's time stamp counter tells how much time has passed since the clock was last read,
+** which is done again after TICKER_TRUST. So the time follows corrections of the clock, and is
+** right to half a microsecond, by which the two readings may be apart. On a machine whose
+** processors' counters differ it may be off by TICKER_TRUST.
 **
-** One thread at a time uses one. Zeroed is ready to be used.
+** The speed of the counter is measured against the clock, and believed when two measurements agree.
+** If they do not (the counter stops while the processor sleeps, a virtual machine is moved, the
+** thread lost the processor between two readings), or if there is no counter, the clock is read
+** each time. The time never goes back.
+**
+** Used by one thread at a time. Zeroed memory is a valid ticker.
 */
 #ifndef TINE_BASE_TICKER_H
 #define TINE_BASE_TICKER_H
@@ -18,13 +22,13 @@
 #define TICKER_TRUST 50000u /* ns */
 
 struct ticker {
-    uint64_t ticks, at;           /* the counter, and the clock, when both were read last */
-    uint64_t trust;               /* ticks after that for which it is believed; 0: not at all */
-    uint64_t scale;               /* ns a tick, in 2^-32; 0: not known */
-    uint64_t from_ticks, from_at; /* where the measurement that is under way began */
+    uint64_t ticks, at; /* counter and clock when last read */
+    uint64_t trust;     /* ticks after that for which the counter is believed; 0: not at all */
+    uint64_t scale;     /* ns per tick, in 2^-32; 0: unknown */
+    uint64_t from_ticks, from_at; /* start of the current measurement */
 };
 
-/* The same (ticker_now), by reading the clock, and see whether the counter goes with it. */
+/* The time, by reading the clock; also compares the counter with it. */
 uint64_t tine__ticker_read(struct ticker *t);
 
 #ifdef __x86_64__
@@ -34,8 +38,7 @@ static inline uint64_t ticker_count(void) {
 
 /* The time. */
 static inline uint64_t ticker_now(struct ticker *t) {
-    uint64_t past =
-        ticker_count() - t->ticks; /* on another processor perhaps before: then it is huge */
+    uint64_t past = ticker_count() - t->ticks; /* huge if another processor's counter is behind */
     return past < t->trust ? t->at + (past * t->scale >> 32) : tine__ticker_read(t);
 }
 #else

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static _Thread_local struct {
-    int error; /* 0: nothing was said */
+    int error; /* 0: no words */
     char text[512];
 } last;
 

@@ -4,11 +4,11 @@
 #include <stdatomic.h>
 #include "base/clock.h"
 
-#define SLICE 1000000u   /* ns: somebody else had the processor for a slice */
-#define IN_A_ROW 4       /* so often is no accident */
-#define PAUSE 500000000u /* without yields, afterwards */
+#define SLICE 1000000u   /* ns: somebody else had the processor for a time slice */
+#define IN_A_ROW 4       /* so often in a row that it is no accident */
+#define PAUSE 500000000u /* ns without yielding afterwards */
 
-static _Atomic unsigned slow_ones; /* in a row */
+static _Atomic unsigned slow_ones; /* number in a row */
 static _Atomic uint64_t paused_until;
 
 bool tine__yield_begin(struct yield *y, uint64_t longest) {
