@@ -206,7 +206,7 @@ intptr_t tine__fault_result(const char *name, bool pointer) {
     if (!strcmp(name, "mmap"))
         return (intptr_t)MAP_FAILED;
     if (!strcmp(name, "thread_create") || !strcmp(name, "posix_spawn"))
-        return errno; /* these return it */
+        return errno; /* these return the errno */
     return pointer ? 0 : -1;
 }
 

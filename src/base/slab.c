@@ -280,7 +280,7 @@ void *tine__slab_alloc(void *slab, void *block, size_t old_size, size_t size) {
     return moved(s, c, block, size);
 }
 
-/* --- its owner --- */
+/* --- the owner --- */
 
 static void prepare(struct slab *s) {
     list_init(&s->spare);

@@ -5,7 +5,7 @@
 
 #define LEAST 1024u
 
-/* --- in one piece --- */
+/* --- reading --- */
 
 static void reverse(char *from, char *to) {
     while (from < to) {

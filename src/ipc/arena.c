@@ -16,7 +16,7 @@ static OWN pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static OWN struct list arenas = {&arenas, &arenas}; /* the process's own arena comes first */
 static OWN pid_t owner;
 
-/* --- the process --- */
+/* --- the arenas of this process --- */
 
 /* What we have belongs to a parent: its mappings are gone, or were replaced. */
 void tine__arena_forget(void) {

@@ -51,7 +51,7 @@ struct cell {
     uint16_t spare;
 };
 
-#define SEATS_AT 64u /* the first ones in the first page */
+#define SEATS_AT 64u /* so the first seats lie in the first page */
 #define SLOTS_AT ((uint64_t)256 << 10)
 #define DATA_AT ((uint64_t)8 << 20)
 #define HEAD_SIZE SLOTS_AT

@@ -188,7 +188,7 @@ static struct extent *extent_of(struct heap *h, uint64_t offset, uint64_t length
     return NULL;
 }
 
-/* --- making and ending --- */
+/* --- creating and destroying --- */
 
 static int new_heap(struct heap **out, struct heap_directory *dir, int fd, bool writable) {
     *out = NULL;

@@ -12,7 +12,7 @@
 #include "ipc/futex.h"
 #include "ipc/link_layout.h"
 
-/* --- both --- */
+/* --- both sides --- */
 
 void tine__link_close(struct link *l) {
     tine__heap_destroy(l->heap);
@@ -265,7 +265,7 @@ bool tine__link_wanted(const struct link *l) {
 }
 
 void tine__link_tell(struct link *l, const char *place, size_t length) {
-    l->s->place_id = tine__link_at(l, 0); /* which is what it is said to run */
+    l->s->place_id = tine__link_at(l, 0); /* the pool asks about the lowest level */
     l->s->place_length = (uint32_t)(length < LINK_PLACE ? length : LINK_PLACE);
     memcpy(l->s->place, place, l->s->place_length);
     /* release: what was told */

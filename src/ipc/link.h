@@ -143,7 +143,7 @@ struct link {
         .shm = SHM_CLOSED \
     }
 
-/* --- both --- */
+/* --- both sides --- */
 void tine__link_close(struct link *l);
 /* Close the descriptor; what is mapped stays. */
 void tine__link_retire(struct link *l);

@@ -1,4 +1,4 @@
-/* Regions as one process has them. */
+/* Regions, as one process sees them. */
 #include <errno.h>
 #include <string.h>
 

@@ -133,7 +133,7 @@ void tine__slot_drop(struct arena *a, uint32_t index) {
     free_unheld(a, index);
 }
 
-/* --- the dead --- */
+/* --- dead processes --- */
 
 /* Finish what a process was doing with this slot when it died. */
 static void finish(struct arena *a, uint32_t index, uint32_t seat) {

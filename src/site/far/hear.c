@@ -161,7 +161,7 @@ static void listed(struct far *f, struct far_server *v, struct gm_text line) {
         }
 }
 
-/* --- all of it --- */
+/* --- packets --- */
 
 static void packet(struct far *f, struct far_server *v, const struct gm_packet *p) {
     struct far_sending *s;

@@ -46,7 +46,7 @@ bool tine__far_is_written(struct far *f, struct far_sending *s, uint32_t k) {
     return !s->output || s->hurried || far_output_unwritten(s->output) == 0;
 }
 
-/* --- what is held --- */
+/* --- held answers --- */
 
 bool tine__far_hold(struct far *f, struct far_sending *s, const char *bytes, size_t n, bool last) {
     if (buf_append(&s->held, bytes, n))
@@ -90,7 +90,7 @@ bool tine__far_resume(struct far *f) {
     return false;
 }
 
-/* --- what was written --- */
+/* --- written output --- */
 
 static void tell(struct far *f, struct far_sending *s, uint64_t written) {
     const uint64_t more = written - s->told_written;

@@ -117,7 +117,7 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* --- from outside --- */
+/* --- the site's side --- */
 
 static void free_printer(struct far_printer *p) {
     struct list *n;

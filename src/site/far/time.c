@@ -89,7 +89,7 @@ static void tick_server(struct far *f, struct far_server *v, uint64_t now) {
     }
 }
 
-/* --- nobody there --- */
+/* --- no host --- */
 
 /* A function registered by hosts that do not fit us; NULL: none. */
 static const char *find_other(const struct far *f) {

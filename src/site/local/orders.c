@@ -308,7 +308,7 @@ static void spread(struct local *l, struct errand *e) {
 void tine__local_post(struct site *s, unsigned worker, uint64_t place, struct letter *letter) {
     struct lane *lane = local_of(s)->lanes[worker];
     if (!lane)
-        return; /* it has ended */
+        return; /* the worker has ended */
     lane->posted++;
     tine__link_post(&lane->link, place, &letter->next);
 }

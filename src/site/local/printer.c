@@ -232,7 +232,7 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* --- from outside --- */
+/* --- the site's side --- */
 
 static void free_printer(struct printer *p) {
     tine__close(&p->epoll);

@@ -85,7 +85,7 @@ static void done(struct channel *ch, const struct call *call) {
     tine__link_idle(&shm_self(ch)->link);
 }
 
-/* --- what is written --- */
+/* --- records --- */
 
 static struct buf *reply(struct channel *ch) {
     return parcel_empty(&shm_self(ch)->reply);

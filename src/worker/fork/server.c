@@ -1,4 +1,4 @@
-/* The fork server of a pool: one process without threads that forks the workers and buries them. */
+/* The fork server of a pool: a process without threads that forks, reaps and reports workers. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

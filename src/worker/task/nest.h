@@ -6,7 +6,7 @@
 ** C calls counts anew, and with the same codec. While it runs the loop is as for any other task;
 ** afterwards everything is restored.
 **
-** All functions are called in the worker's thread, by the running task.
+** All functions are called in the worker's thread.
 */
 #ifndef TINE_WORKER_TASK_NEST_H
 #define TINE_WORKER_TASK_NEST_H
