@@ -73,7 +73,7 @@ void *tine__heap_grow(struct heap *h, uint64_t *offset, size_t used, size_t size
 size_t tine__heap_capacity(struct heap *h, uint64_t offset);
 /* Writer: free one of its own blocks. */
 void tine__heap_free(struct heap *h, uint64_t offset);
-/* Writer: tell readers that a block is gone of whose content they may have kept something. */
+/* Writer: the content of some block has ended; readers must drop what they have made of it. */
 void tine__heap_forget(struct heap *h);
 /* Reader: changes with each tine__heap_forget. One load. */
 uint32_t tine__heap_forgotten(const struct heap *h);

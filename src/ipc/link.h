@@ -134,7 +134,8 @@ struct link {
     unsigned level;       /* worker: level of the task that runs */
     uint64_t events;      /* events written (worker) or read (submitter) */
     uint64_t first_event; /* worker: number of the first event of the task that runs */
-    uint64_t gap; /* worker: the task whose events are dropped since one of them was; 0: none */
+    /* worker: the task whose events are dropped because an earlier one was; 0: none */
+    uint64_t gap;
     struct record_times times; /* of the peeked record, or of the one about to be written */
 };
 

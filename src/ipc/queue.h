@@ -17,7 +17,7 @@
 **   coming[i]  both       both     a worker on its way after a wake-up, and when it was woken
 **   watcher    workers    both     the watcher (see below), and when it looks next
 **   spared     submitter  workers  how many wakes the watcher has saved
-**   want_low   both       both     level + 1, set by the submitter; cleared by who rings
+**   want_low   both       both     level + 1; cleared by the worker that rings
 **
 ** There is no shared head. Each side keeps privately the first sequence number that may be READY,
 ** and walks over the items that are not: an item that has left READY never returns to it, and a

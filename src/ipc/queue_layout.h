@@ -116,7 +116,7 @@ bool tine__queue_is_watched(const struct queue *q, uint64_t now);
 void tine__queue_wakes(struct queue *q, unsigned worker);
 /* Give up this seat, if the worker has it. */
 void tine__queue_leave_seat(_Atomic uint32_t *seat, unsigned worker);
-/* Remove the worker from sleepers, seats and those on their way. */
+/* Remove the worker from the sleepers, from all seats, and from the workers on their way. */
 void tine__queue_forget(struct queue *q, unsigned worker);
 
 #endif

@@ -70,9 +70,9 @@ static bool wake_one(struct queue *q) {
             rouse(q, worker);
             return true;
         }
-        /* The worker has got up by itself. It may have looked before items were left to it as to
-        ** one on its way, so another is woken in its place, even one that began to sleep before the
-        ** items were put. */
+        /* The worker has got up by itself. Because it was noted as on its way, items may have been
+        ** left to it that were put after it had looked. So another worker is woken in its place,
+        ** even one that began to sleep before those items were put. */
         tine__queue_unexpect(q, worker);
         store_then_look();
     }

@@ -34,8 +34,9 @@ bool tine__link_pressed(const struct link *l) {
            atomic_load_explicit(&l->s->full, memory_order_relaxed) != 0;
 }
 
-/* Find the bytes up to the writer's head: those seen before, or, when they are used up, by a new
-** look. */
+/* Let l->seen be ahead of l->at: keep the head read before, or, if everything up to that is
+** consumed, read the writer's head again. 0; TINE_EAGAIN: nothing is unread; TINE_EINVALID:
+** rubbish. */
 static int see_records(struct link *l) {
     if (l->at != l->seen)
         return 0;

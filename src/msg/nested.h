@@ -16,7 +16,7 @@
 #define NESTED_MOST 1000u  /* nesting depth */
 #define NESTED_AWAITED 64u /* tasks that one RECORD_AWAIT names */
 
-/* The settings that the submitting task has given; for the others those of the pool hold. */
+/* The settings that the submitting task has given; the pool's defaults apply to the others. */
 enum nested_set {
     SET_TIMEOUT = 1,
     SET_DEADLINE = 2,
@@ -82,7 +82,8 @@ struct letter {
 /* The `serial` (msg/extra.h) of a task that was submitted by a task: made from the submitting
 ** task's serial and index in its map (0: not of a map), and which of its submits this is. */
 uint64_t tine__nested_serial(uint64_t serial, uint64_t index, uint64_t count);
-/* Replace those settings in *to that the submitting task has given; not the group. */
+/* Copy the settings that the submitting task has given (`set`) from `said` to *to, except the
+** group. */
 void tine__nested_merge(struct settings *to, const struct settings *said, uint32_t set);
 
 #endif

@@ -51,7 +51,7 @@ enum report_kind {
     REPORT_RUBBISH,     /* what the worker says makes no sense: nothing more is read from it */
     REPORT_STARTED,     /* the worker's process is `pid` */
     REPORT_NOT_STARTED, /* `error`, an errno: the worker's process could not be made */
-    /* the worker has ended with call `ref`: tasks from `id` on had not begun; those before had,
+    /* the worker has ended with call `ref`: tasks from `id` on had not begun; the tasks before had,
     ** even if their answers are lost. REPORT_EXITED follows */
     REPORT_LOST,
     /* the worker has ended: `pid`, `status`; its results and losses were reported before */

@@ -64,8 +64,8 @@ struct site_ops {
     ** been stopped since.) With `wake` all sleeping workers are woken. NULL where workers do not
     ** sleep. */
     bool (*overdue)(struct site *s, bool wake);
-    /* Ring the manager's bell and report REPORT_ROOM when at most `level` calls are left. True: so
-    ** few are left already. */
+    /* Wake the manager when at most `level` calls are left, by its bell or by REPORT_ROOM. True: so
+    ** few are left already, and the manager may not be woken. */
     bool (*want_room)(struct site *s, unsigned level);
     /* Has a worker taken the call? As cheap as a load. */
     bool (*taken)(struct site *s, uint32_t ref);

@@ -14,9 +14,9 @@ static bool somebody_is_there(const struct far *f) {
     return false;
 }
 
-/* When to ask this server again for its list of hosts, its sign of life; UINT64_MAX: never. That
-** it need not be asked is found only when the time has come, so that not every task resets the
-** clock. */
+/* When to ask this server again for its list of hosts, which is its sign of life; UINT64_MAX:
+** never. A server stops being asked only when the time to ask has come, so that not every task
+** resets the clock. */
 static uint64_t ask_at(const struct far *f, const struct far_server *v) {
     uint64_t often = f->o.lost_after / 3;
     if (v->hosts == 0 && often > ASK_SOON)

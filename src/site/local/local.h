@@ -12,8 +12,7 @@
 #include "site/site.h"
 #include "worker/boot.h"
 
-/* How many calls the queue has room for: so many the scheduler may hand over beyond those that
-** run. */
+/* How many calls the scheduler may hand over beyond the running ones: the size of the queue. */
 #define LOCAL_SLOTS QUEUE_SLOTS
 
 /* Open the site; `workers` is the highest worker id. 0, TINE_ENOMEM, or TINE_ESYSTEM with errno.

@@ -40,8 +40,8 @@ pid_t tine__children_reap(void);
 typedef void children_tell(struct server *s, const struct message *m);
 /* Report the workers that have ended, with everything that had to go with them. */
 void tine__children_tell_ends(children_tell *tell, struct server *s);
-/* Report also those that may not be killed, or do not end although they were: they are not waited
-** for. */
+/* Report also workers that may not be killed or do not end although they were killed, or whose
+** descendants do so: they are not waited for. */
 void tine__children_give_up(children_tell *tell, struct server *s);
 /* ms until a worker must be given up; -1: none is waited for. */
 int tine__children_patience_left(void);

@@ -244,7 +244,7 @@ bool tine__inner_is(lua_State *L) {
     return inner_of(L) != NULL;
 }
 
-/* The request to the running task, or to one of those that wait for it. */
+/* The request to end of the running task, or of a task that waits for it. */
 static unsigned asked_here(const struct inner *in) {
     unsigned bits = 0;
     for (; in; in = in->outside)

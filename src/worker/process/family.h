@@ -41,8 +41,9 @@ void tine__family_mark(pid_t server, pid_t worker);
 /* Is this soft limit such a mark? */
 bool tine__family_is_mark(rlim_t limit);
 
-/* In the fork server: kill worker `pid` and its descendants; if it is `reaped`, only these. They
-** are stopped first, so that none escapes by forking. Those that will die are added to the toll. */
+/* In the fork server: kill worker `pid` and its descendants; if it is `reaped`, only these. All are
+** stopped first, so that none escapes by forking. The processes that will die are added to the
+** toll. */
 void tine__family_kill(struct toll *t, pid_t pid, bool reaped);
 /* Kill all descendants of the calling process. */
 void tine__family_kill_all(struct toll *t);
