@@ -164,9 +164,9 @@ void tine__queue_wakes(struct queue *q, unsigned worker) {
 }
 
 void tine__queue_leave_seat(_Atomic uint32_t *seat, unsigned worker) {
-    uint32_t it = worker;
+    uint32_t expected = worker;
     if (atomic_load_explicit(seat, memory_order_relaxed) == worker)
-        atomic_compare_exchange_strong_explicit(seat, &it, 0, memory_order_relaxed,
+        atomic_compare_exchange_strong_explicit(seat, &expected, 0, memory_order_relaxed,
                                                 memory_order_relaxed);
 }
 
