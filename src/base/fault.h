@@ -7,8 +7,8 @@
 **     TINE_FAULT="worker/malloc:3:ENOMEM:1"  the third malloc of every worker fails
 **     TINE_FAULT="server/fork:1:EAGAIN:0"    no fork server can fork
 **     TINE_FAULT="host/all:7"                the seventh call of any name in the host fails
-**     TINE_KILL="worker/result-half-written" every worker kills itself (SIGKILL) at that point
-**     TINE_KILL="worker/claimed:5"           ... when it passes there for the fifth time
+**     TINE_KILL="worker/halfway"             every worker kills itself (SIGKILL) at that point
+**     TINE_KILL="worker/taken:5"             ... when it passes there for the fifth time
 **
 ** A spec is a list, separated by commas, of
 **
