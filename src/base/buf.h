@@ -3,6 +3,8 @@
 ** The codec writes a message into a buffer without knowing where the bytes will be: small ones stay
 ** in private memory; larger ones move to a block of shared memory as soon as they outgrow that, so
 ** that a megabyte is written once and not copied again. `grow` is for that.
+**
+** A buffer is used by one thread at a time.
 */
 #ifndef TINE_BASE_BUF_H
 #define TINE_BASE_BUF_H

@@ -1,5 +1,5 @@
 /* Tail: keeps the last bytes of what is written into it, up to a limit. Memory grows with the
-** content; if there is no memory for more, fewer bytes are kept.
+** content; if there is no memory for more, fewer bytes are kept. Used by one thread at a time.
 */
 #ifndef TINE_BASE_TAIL_H
 #define TINE_BASE_TAIL_H

@@ -1,5 +1,7 @@
 /* Control: messages with descriptors over a SOCK_SEQPACKET socket, between submitter, root and fork
 ** server. Each packet is one small message. Never raises SIGPIPE; retries on EINTR.
+**
+** Any thread: a packet is sent and received as a whole.
 */
 #ifndef TINE_IPC_CONTROL_H
 #define TINE_IPC_CONTROL_H

@@ -8,11 +8,11 @@
 #include "ipc/futex.h"
 #include "ipc/queue_layout.h"
 
-#define IN_VAIN 4    /* after so many spins in a row that ended in sleep a worker spins rarely: */
-#define ONE_OF 16    /* in one of so many waits */
+#define IN_VAIN 4    /* after this many spins in a row that ended in sleep a worker spins only */
+#define ONE_OF 16    /* in one of this many waits */
 #define SHORT 50000u /* ns: a sleep shorter than this costs more than it saves */
-#define BRIEF 2      /* after so many short sleeps in a row a worker wants to be the watcher */
-#define SPARED 4     /* a watch that saves at least so many wakes is worth another */
+#define BRIEF 2      /* after this many short sleeps in a row a worker wants to be the watcher */
+#define SPARED 4     /* a watch that saves at least this many wakes is worth another */
 
 /* 0: there is an item, or news. TINE_EAGAIN: nothing yet. TINE_ESHUTDOWN: nothing, and nothing will
 ** come. */

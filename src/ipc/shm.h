@@ -2,6 +2,8 @@
 **
 ** The submitter creates the files and seals them against shrinking, so that no other process can
 ** take away pages that the submitter has mapped. (A read beyond the end of a file raises SIGBUS.)
+**
+** A struct shm has no lock: it is used by one thread at a time.
 */
 #ifndef TINE_IPC_SHM_H
 #define TINE_IPC_SHM_H

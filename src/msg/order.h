@@ -66,7 +66,7 @@ struct answer {
     unsigned worker;
     uint64_t since;
     uint64_t spent; /* ns */
-    /* RUN: the call is before so many of order.behind; workers have taken the others */
+    /* RUN: the call is before this many of order.behind; workers have taken the others */
     unsigned behind;
     const char *bytes; /* in the site's memory, valid for now; NULL: the site does not have them */
     uint64_t length;

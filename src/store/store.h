@@ -64,7 +64,7 @@ uint64_t tine__store_tidy(struct store *s, uint64_t now);
 ** Returns one reference; NULL: out of memory. */
 const struct codec_stored *tine__store_put(struct store *s, const struct codec_code *code,
                                            const struct codec_origin *origin);
-/* A value to be shared is encoded after so many bytes of its buffer. */
+/* A value to be shared is encoded behind this many bytes, which are left for a head. */
 #define STORE_VALUE_HEAD 64u
 /* Store the value in these `len` bytes, which begin with that head. They are copied, unless they
 ** lie in the block `*block`, which is taken over (and set to 0). Takes over `refs`, what the

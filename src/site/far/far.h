@@ -6,7 +6,7 @@
 ** before it begins, and be refused.
 **
 ** The descriptors are served by whichever thread drives the pool, mostly its manager; nothing here
-** waits.
+** waits. All functions but tine__far_open are called under the pool's lock.
 */
 #ifndef TINE_SITE_FAR_FAR_H
 #define TINE_SITE_FAR_FAR_H

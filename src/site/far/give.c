@@ -1,7 +1,7 @@
 /* The scheduler's orders: what the site can do by itself, and what hosts have to be told. */
 #include "site/far/internal.h"
 
-#define FAREWELL (5 * FAR_SECOND) /* a server that takes nothing for so long is not told to kill */
+#define FAREWELL (5 * FAR_SECOND) /* how long servers may take to accept the last messages */
 
 /* What is under way of the call, or NULL. */
 static struct far_sending *sending_of(struct far *f, const struct site_call *call) {

@@ -347,7 +347,7 @@ void tine__family_kill_tree(pid_t pid) {
 /* --- what a task has started --- */
 
 #define MOMENT 1000000 /* ns */
-#define MOMENTS 2000   /* at most so many */
+#define MOMENTS 2000   /* at most this many */
 
 static uint64_t clock_ns(clockid_t clock) {
     struct timespec t;

@@ -194,7 +194,7 @@ static void run_call(struct loop *l, const struct call *call) {
 
 #define GARBAGE 4096 /* KiB by which the state may grow before an idle worker collects */
 #define STEP 1024    /* KiB that one collector step goes over; short, since a call must not wait */
-#define CALLS_OFTEN 256u /* a worker that is never idle tidies up after so many calls */
+#define CALLS_OFTEN 256u /* a worker that is never idle tidies up after this many calls */
 
 static int memory(const struct loop *l) {
     return lua_gc(l->run.L, LUA_GCCOUNT);

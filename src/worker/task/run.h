@@ -2,7 +2,7 @@
 **
 ** The function is called from C with nothing around it: no Lua or C function, no coroutine. So a
 ** task sees itself as a program does: coroutine.running() is the main thread, and a traceback ends
-** with the task.
+** with the task. A run is used by the thread that uses its state.
 */
 #ifndef TINE_WORKER_TASK_RUN_H
 #define TINE_WORKER_TASK_RUN_H
