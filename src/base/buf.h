@@ -17,8 +17,8 @@ struct buf {
     char *data;
     size_t len; /* bytes written */
     size_t cap; /* bytes that fit before `grow` is called */
-    /* Make room for `need` bytes in all, keeping the first `len`. 0; TINE_ENOMEM: the buffer is
-    ** unchanged. */
+    /* Make room for `need` bytes in all, keeping the first `len`. 0; TINE_ENOMEM:
+    ** the buffer is unchanged. */
     int (*grow)(struct buf *b, size_t need);
     void *owner; /* for `grow` only */
     /* Where regions that the bytes name are noted (ipc/arena.h); NULL: they must not name any. */

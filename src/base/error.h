@@ -11,8 +11,8 @@
 #include <errno.h>
 #include "tine.h"
 
-/* How a task has failed, in a word; "error" when it raised an error of its own, for which tine.kind
-** gives nil. */
+/* How a task has failed, in a word; "error" when it raised an error of its own, for
+** which tine.kind gives nil. */
 static inline const char *error_kind_of(int code) {
     return code == TINE_ETASK ? "error" : tine_error_kind(code);
 }

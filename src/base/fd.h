@@ -44,8 +44,8 @@ int tine__fd_timer(void);
 /* Set the timer to a time of tine__now, in ns; 0: none. False: the descriptor is not ours any
 ** more. */
 bool tine__fd_set_timer(int timer, uint64_t at);
-/* Reads as empty and swallows what is written: /dev/null, or without that a socket whose other end
-** is closed. */
+/* Reads as empty and swallows what is written: /dev/null, or without that a socket
+** whose other end is closed. */
 int tine__fd_null(void);
 /* Take over a descriptor from elsewhere: received over a socket, or inherited. */
 int tine__fd_adopt(int fd);

@@ -21,9 +21,9 @@
 
 #define LARGEST 512u
 #define CLASSES 20u
-/* Include the sizes that Lua allocates most (tables 56, hash parts 24 * 2^n, arrays 16 * 2^n). A
-** multiple of 16 is never rounded up to a size that is none, so such blocks are aligned like
-** malloc's. */
+/* Include the sizes that Lua allocates most (tables 56, hash parts 24 * 2^n, arrays
+** 16 * 2^n). A multiple of 16 is never rounded up to a size that is none, so such blocks
+** are aligned like malloc's. */
 static const uint16_t size_of[CLASSES] = {8,   16,  24,  32,  40,  48,  56,  64,  80,  96,
                                           112, 128, 160, 192, 224, 256, 320, 384, 448, 512};
 
@@ -70,8 +70,8 @@ struct slab {
 
 /* --- memory of the system --- */
 
-/* If the address space is limited, take only a part of it, since the process needs some for other
-** things. */
+/* If the address space is limited, take only a part of it, since the process needs
+** some for other things. */
 static size_t span(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) == -1 || limit.rlim_cur == RLIM_INFINITY)

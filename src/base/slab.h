@@ -38,8 +38,8 @@ void tine__slab_forked(struct slab *s);
 
 /* Is much memory in empty chunks? */
 bool tine__slab_untidy(const struct slab *s);
-/* Give some of it back: what was not used since the last call, or (`all`, when no call is waiting)
-** any. */
+/* Give some of it back: memory that was not used since the last call, or any (`all`, for
+** when nobody waits). */
 void tine__slab_tidy(struct slab *s, bool all);
 
 #endif

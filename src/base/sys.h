@@ -29,8 +29,8 @@
 #include <unistd.h>
 #include "base/fd.h"
 
-/* name, result, parameters, arguments: a new call is added here and nowhere else (base/sys.c
-** expands it) */
+/* name, result, parameters, arguments: a new call is added here and nowhere else
+** (base/sys.c expands it) */
 #define TINE__SYS_CALLS(X) \
     X(malloc, void *, (size_t size), (size)) \
     X(calloc, void *, (size_t n, size_t size), (n, size)) \
@@ -96,8 +96,8 @@ static inline unsigned long long tine__now(void) {
     return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
 }
 
-/* Likewise, some milliseconds old at most, at a fifth of the cost. For checking whether something
-** took long. */
+/* Likewise, some milliseconds old at most, at a fifth of the cost. For checking
+** whether something took long. */
 static inline unsigned long long tine__now_coarse(void) {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);

@@ -66,8 +66,8 @@ void tine__arena_forget(void);
 /* In a process forked by Tine: use this arena and this seat (0: it gets one from
 ** tine__arena_reseat). Takes over `fd`, unless it fails. 0 or TINE_ESYSTEM. */
 int tine__arena_attach(int fd, uint32_t seat);
-/* In a child of such a process: take this seat, and hold the regions that were made before the
-** fork. */
+/* In a child of such a process: take this seat, and hold the regions that
+** were made before the fork. */
 void tine__arena_reseat(uint32_t seat);
 
 /* --- regions --- */
@@ -92,8 +92,8 @@ struct handle {
     uint32_t index, generation;
 };
 
-/* Make a region of zeros, mapped for writing. 0, TINE_ENOMEM, TINE_ESYSTEM (errno; ENOSPC: there
-** are too many). */
+/* Make a region of zeros, mapped for writing. 0, TINE_ENOMEM, TINE_ESYSTEM (errno;
+** ENOSPC: there are too many). */
 int tine__region_new(struct region **out, enum region_kind kind, uint64_t size);
 /* Fill an image with its bytes, all of them; from now on it is mapped read-only. 0 or
 ** TINE_ESYSTEM. */

@@ -44,8 +44,8 @@ enum bell_rung {
     BELL_LOST   /* a descriptor is not ours any more, and its sleeper will not hear */
 };
 
-/* Called by a worker after it has published its work: wake those sleepers that asked for events of
-** this level. */
+/* Called by a worker after it has published its work: wake those sleepers that asked
+** for events of this level. */
 enum bell_rung tine__bell_ring_both(struct bell *a, struct bell *b, enum bell_level level);
 /* The same, but one sleeper is enough: `a` if it sleeps, else `b`. */
 enum bell_rung tine__bell_ring_either(struct bell *a, struct bell *b, enum bell_level level);

@@ -111,8 +111,8 @@ ssize_t tine__control_receive(int fd, void *data, size_t size, int *fds, int *nf
         room = CONTROL_FDS;
     int kept = n == -1 ? 0 : collect_fds(&m, fds, room, &lost);
     if (n != -1 && (lost || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-        /* The message was longer than agreed, or we have no descriptors left: half a message is
-        ** useless. */
+        /* The message was longer than agreed, or we have no descriptors left:
+        ** half a message is useless. */
         drop_fds(fds, &kept);
         errno = m.msg_flags & MSG_TRUNC ? EMSGSIZE : EMFILE;
         n = -1;

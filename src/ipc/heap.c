@@ -16,8 +16,8 @@
 #define PAGED_CLASS ((size_t)16 << 10) /* from here on blocks are whole pages */
 #define GIVE_BACK ((size_t)64 << 10)   /* smaller blocks are not worth a system call */
 
-/* The header of a block, in the file. It has a cache line of its own, so that payloads start on
-** one. */
+/* The header of a block, in the file. It has a cache line of its own, so that
+** payloads start on one. */
 struct block {
     _Alignas(64) uint32_t class;
     uint32_t magic;
@@ -349,8 +349,8 @@ size_t tine__heap_capacity(struct heap *h, uint64_t offset) {
     return class_size(b->class) - sizeof *b;
 }
 
-/* Give the whole pages of a free block of `size` bytes back to the system, except the page of its
-** header. */
+/* Give the whole pages of a free block of `size` bytes back to the system, except
+** the page of its header. */
 static bool give_back(struct block *b, size_t size) {
     uintptr_t start = round_up((uintptr_t)(b + 1), PAGE);
     uintptr_t end = ((uintptr_t)b + size) & ~(uintptr_t)(PAGE - 1);
@@ -422,8 +422,8 @@ static int map_new_extents(struct heap *h) {
     if (sys.fstat(h->fd, &st) == -1)
         return TINE_ESYSTEM;
     while (h->count < count) {
-        /* volatile, so that they are read once: a hostile writer may change them between check and
-        ** use */
+        /* volatile, so that they are read once: a hostile writer may change
+        ** them between check and use */
         uint64_t offset = *(volatile uint64_t *)&h->dir->extent[h->count].offset;
         uint64_t size = *(volatile uint64_t *)&h->dir->extent[h->count].size;
         uint64_t file = (uint64_t)st.st_size;
@@ -443,9 +443,9 @@ const void *tine__heap_at(struct heap *h, uint64_t offset, uint64_t length, int 
     return e ? e->base + (offset - e->offset) : NULL;
 }
 
-/* Give back the pages of the block at `offset` if the reader has held it for long: its writer may
-** sleep for longer still. What the header says may be anything; a lying writer loses pages of its
-** own. */
+/* Give back the pages of the block at `offset` if the reader has held it for long: its
+** writer may sleep for longer still. What the header says may be anything; a lying writer
+** loses pages of its own. */
 static void empty_old(struct extent *e, uint64_t offset) {
     if (offset - e->offset < sizeof(struct block))
         return;

@@ -79,9 +79,9 @@ void tine__heap_forget(struct heap *h);
 uint32_t tine__heap_forgotten(const struct heap *h);
 /* Writer: note that the block now goes over to the reader. */
 void tine__heap_give(struct heap *h, uint64_t offset);
-/* Writer: take in the released blocks, and give back the pages of large blocks that have been free
-** for HEAP_REST. Returns when to call again (ns, tine__now); 0: not before another block is freed
-** or given. */
+/* Writer: take in the released blocks, and give back the pages of large blocks that have
+** been free for HEAP_REST. Returns when to call again (ns, tine__now); 0: not before another
+** block is freed or given. */
 uint64_t tine__heap_tidy(struct heap *h, uint64_t now);
 /* Writer: is there something to tidy? At most two loads. */
 bool tine__heap_untidy(const struct heap *h);

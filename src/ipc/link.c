@@ -132,8 +132,8 @@ static bool swap(_Atomic uint64_t *running, uint64_t *word, uint64_t to, memory_
     return atomic_compare_exchange_weak_explicit(running, word, to, order, memory_order_relaxed);
 }
 
-/* The word of the first task in [first, first + count) on any level, and its value; NULL: none of
-** them runs. */
+/* The word of the first task in [first, first + count) on any level, and its value;
+** NULL: none of them runs. */
 static _Atomic uint64_t *find_word(struct link *l, uint64_t first, uint64_t count, uint64_t *word) {
     for (unsigned level = 0; level < LINK_LEVELS; level++) {
         _Atomic uint64_t *running = &level_of(l, level)->running;

@@ -151,8 +151,8 @@ void tine__link_retire(struct link *l);
 
 /* --- the submitter's side --- */
 
-/* Create the file for a worker that is to be started. Its descriptor (shm.fd) is passed on and
-** kept. */
+/* Create the file for a worker that is to be started. Its descriptor (shm.fd)
+** is passed on and kept. */
 int tine__link_create(struct link *l);
 /* Is there anything to read? One load. */
 bool tine__link_pending(const struct link *l);
@@ -173,8 +173,8 @@ static inline bool link_has_more(const struct link *l) {
 }
 /* The block of a large record, to be released with tine__heap_release(l->heap, offset). */
 uint64_t tine__link_block(const struct record *r, const struct link *l);
-/* What the worker runs on the lowest level: state, id, and when it started (ns, tine__now; 0:
-** unknown). */
+/* What the worker runs on the lowest level: state, id, and when it started (ns,
+** tine__now; 0: unknown). */
 enum run_state tine__link_running(const struct link *l, uint64_t *id, uint64_t *started);
 /* The same for the first task in [first, first + count) on any level; IDLE: none of them runs. */
 enum run_state tine__link_find(const struct link *l, uint64_t first, uint64_t count, uint64_t *id,
@@ -198,8 +198,8 @@ bool tine__link_progress(const struct link *l, uint64_t id, struct progress *out
 void tine__link_inquire(struct link *l, bool want);
 /* The worker's answer about task `id`, cut to `size`. False: none yet. */
 bool tine__link_inquired(const struct link *l, uint64_t id, char *out, size_t size, size_t *length);
-/* Allow task `id` to write the events before number `upto`; LINK_NO_EVENTS: it need not write any.
-** (events.c) */
+/* Allow task `id` to write the events before number `upto`; LINK_NO_EVENTS: it need
+** not write any. (events.c) */
 #define LINK_NO_EVENTS (((uint64_t)1 << 40) - 1)
 void tine__link_grant(struct link *l, uint64_t id, uint64_t upto);
 /* End task `id` by force. True: its result cannot come any more, and the caller kills the worker
@@ -216,9 +216,9 @@ bool tine__link_stop(struct link *l, uint64_t id, uint32_t count, uint64_t *next
 
 /* Map the file that came from the submitter. Takes over `fd`. */
 int tine__link_attach(struct link *l, int fd);
-/* Say that task `id` runs from `now` on (ns, tine__now). For the first task of a call always 0. For
-** a later one of a chunk TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when the worker was
-** condemned. */
+/* Say that task `id` runs from `now` on (ns, tine__now). For the first task of a call always
+** 0. For a later one of a chunk TINE_ECANCELLED when the rest was stopped, TINE_EAGAIN when
+** the worker was condemned. */
 int tine__link_begin(struct link *l, uint64_t id, bool first, uint64_t now);
 /* Set the start of the running task anew; 0: it has yet to start. */
 void tine__link_restart(struct link *l, uint64_t now);
@@ -233,8 +233,8 @@ unsigned tine__link_asked(const struct link *l);
 ** LINK_PLACE bytes. */
 bool tine__link_wanted(const struct link *l);
 void tine__link_tell(struct link *l, const char *place, size_t length);
-/* After a task: 0; or TINE_EAGAIN: condemned, write nothing and end. *asked: the task was asked to
-** end. */
+/* After a task: 0; or TINE_EAGAIN: condemned, write nothing and end. *asked: the
+** task was asked to end. */
 int tine__link_finish(struct link *l, uint64_t id, bool *asked);
 /* Put times into the record that is about to be written: when the task began, if that was noted,
 ** and `now` as its end. */

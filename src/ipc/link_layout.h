@@ -97,8 +97,8 @@ static inline uint64_t id_in(uint64_t word) {
 
 /* Have the worker look again if it sleeps because its task may write no more events. */
 static inline void link_wake_emit(struct link_shared *s) {
-    /* fence: first the grant or the request, then the sleeper; the sleeper: first its flag, then
-    ** those */
+    /* fence: first the grant or the request, then the sleeper; the sleeper:
+    ** first its flag, then those */
     store_then_look();
     if (!atomic_load_explicit(&s->emits, memory_order_relaxed))
         return;

@@ -141,8 +141,8 @@ struct queue_past {
 ** the last moment. Returns 0, or TINE_EAGAIN when the queue is full. Wakes nobody. */
 int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
                     struct queue_past *past);
-/* Are there sequence numbers for `n` more items? Enough for tine__queue_put_again, which needs no
-** new slot. */
+/* Are there sequence numbers for `n` more items? Enough for tine__queue_put_again,
+** which needs no new slot. */
 bool tine__queue_has_room(struct queue *q, unsigned n);
 /* Move an item to the end of the queue. tine__queue_lift takes it back as tine__queue_withdraw
 ** does, but keeps its slot; tine__queue_put_again appends the same slot under a new sequence
@@ -183,8 +183,8 @@ unsigned tine__queue_ready(struct queue *q);
 void tine__queue_bury(struct queue *q, unsigned worker);
 /* Tell `worker` to leave between two tasks. */
 void tine__queue_dismiss(struct queue *q, unsigned worker);
-/* Tell workers of another errand (msg/errand.h). *first names the first errand; each errand names
-** the next. */
+/* Tell workers of another errand (msg/errand.h). *first names the first errand; each
+** errand names the next. */
 void tine__queue_spread(struct queue *q, const struct errand_place *first);
 /* No items will come any more: workers leave when they find the queue empty. Wakes all. */
 void tine__queue_shut(struct queue *q);
@@ -200,10 +200,10 @@ const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint
 /* Free the slot for reuse. *asked: its first task was asked to end. False: the worker is condemned
 ** and must do nothing any more. */
 bool tine__queue_free(struct queue *q, unsigned worker, uint64_t seq, bool *asked);
-/* Wait until there may be an item, or the queue is shut: yield the processor for `spin` ns, then
-** sleep on the worker's futex for at most `patience` ns (0: only look; UINT64_MAX: no limit).
-** Returns 0: look again; TINE_ESHUTDOWN: the queue is shut and no item is READY; TINE_ETIMEOUT:
-** nothing came. */
+/* Wait until there may be an item, or the queue is shut: yield the processor for `spin` ns,
+** then sleep on the worker's futex for at most `patience` ns (0: only look; UINT64_MAX: no
+** limit). Returns 0: look again; TINE_ESHUTDOWN: the queue is shut and no item is READY;
+** TINE_ETIMEOUT: nothing came. */
 int tine__queue_wait(struct queue *q, unsigned worker, uint64_t spin, uint64_t patience);
 /* Has the submitter told workers anything (dismissal, errand) since the last call? One load. It
 ** also ends tine__queue_wait. */

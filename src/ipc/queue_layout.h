@@ -97,16 +97,16 @@ static inline struct queue_slot *slot_of(const struct queue *q, uint64_t seq) {
                                : (struct queue_slot *)(void *)&q->c->small[place - QUEUE_SLOTS];
 }
 
-/* Move q->from to the first READY item from there on, and return its state word; NULL: there is
-** none. */
+/* Move q->from to the first READY item from there on, and return its state
+** word; NULL: there is none. */
 _Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word);
 /* Wake `n` sleepers. The caller has already had a fence between its store and this
 ** (tine__queue_wake). True: there were `n` to wake. */
 bool tine__queue_wake_some(struct queue *q, unsigned n);
 /* The worker is not on its way any more. True: it was. */
 bool tine__queue_unexpect(struct queue *q, unsigned worker);
-/* Is this seat held by a worker that is really looking, and not by one that is stopped or kept from
-** the processor? */
+/* Is this seat held by a worker that is really looking, and not by one that is stopped or
+** kept from the processor? */
 bool tine__queue_spins(const struct spinner *s, uint64_t now);
 /* How many workers are looking for items, or will in a moment. */
 unsigned tine__queue_spinners(const struct queue *q, uint64_t now);

@@ -14,8 +14,8 @@
 #define BRIEF 2      /* after this many short sleeps in a row a worker wants to be the watcher */
 #define SPARED 4     /* a watch that saves at least this many wakes is worth another */
 
-/* 0: there is an item, or news. TINE_EAGAIN: nothing yet. TINE_ESHUTDOWN: nothing, and nothing will
-** come. */
+/* 0: there is an item, or news. TINE_EAGAIN: nothing yet. TINE_ESHUTDOWN: nothing,
+** and nothing will come. */
 static int look(struct queue *q) {
     uint64_t word;
     if (tine__queue_has_told(q))

@@ -63,8 +63,8 @@ static bool wake_one(struct queue *q) {
     while ((worker = first_sleeper(q)) != 0) {
         uint64_t bit = (uint64_t)1 << worker % 64;
         expect(q, worker);
-        /* acquire: the sleeper's 0 in its futex comes before our 1; release: the sleeper sees that
-        ** it is expected */
+        /* acquire: the sleeper's 0 in its futex comes before our 1; release: the sleeper
+        ** sees that it is expected */
         if (atomic_fetch_and_explicit(&q->k->sleepers[worker / 64], ~bit, memory_order_acq_rel) &
             bit) {
             rouse(q, worker);

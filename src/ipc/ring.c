@@ -34,9 +34,9 @@ bool tine__link_pressed(const struct link *l) {
            atomic_load_explicit(&l->s->full, memory_order_relaxed) != 0;
 }
 
-/* Let l->seen be ahead of l->at: keep the head read before, or, if everything up to that is
-** consumed, read the writer's head again. 0; TINE_EAGAIN: nothing is unread; TINE_EINVALID:
-** rubbish. */
+/* Let l->seen be ahead of l->at: keep the head read before, or, if everything up to that
+** is consumed, read the writer's head again. 0; TINE_EAGAIN: nothing is unread;
+** TINE_EINVALID: rubbish. */
 static int see_records(struct link *l) {
     if (l->at != l->seen)
         return 0;
@@ -59,8 +59,8 @@ static uint64_t record_size(const struct record *r) {
     return (head_size(r) + r->length + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
 }
 
-/* Copy the head of the record at l->at and check the copy: the bytes in the ring can change at any
-** time. */
+/* Copy the head of the record at l->at and check the copy: the bytes in the ring
+** can change at any time. */
 static inline int read_head(struct link *l, struct record *r) {
     uint64_t left = left_behind(l, l->at);
     memcpy(r, place_of(l, l->at), sizeof *r);
@@ -153,8 +153,8 @@ static void wait_for_room(struct link *l, uint64_t size, void (*ring)(void *arg)
     atomic_store_explicit(&l->s->full, 0, memory_order_relaxed);
 }
 
-/* The head is passed by value, here and below: it is put together in registers and not read back
-** from memory. */
+/* The head is passed by value, here and below: it is put together in registers and not
+** read back from memory. */
 static inline void put_record(struct link *l, struct record head, const void *payload) {
     char *place = place_of(l, l->at);
     memcpy(place, &head, sizeof head);

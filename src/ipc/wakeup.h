@@ -28,9 +28,9 @@ struct wakeup {
 int tine__wakeup_open(struct wakeup *w);
 /* Wait until late senders are out, then close. Harmless on a closed one. */
 void tine__wakeup_close(struct wakeup *w);
-/* Wake the sleeper. Async-signal-safe, from any thread, never blocks, keeps errno; does nothing
-** when closed. False: the program has closed or replaced the descriptor, and the sleeper will not
-** hear. */
+/* Wake the sleeper. Async-signal-safe, from any thread, never blocks, keeps errno; does
+** nothing when closed. False: the program has closed or replaced the descriptor, and the
+** sleeper will not hear. */
 bool tine__wakeup_send(struct wakeup *w);
 /* Called by the sleeper after poll said readable (or at any time): clear the event, then drop the
 ** flag. Look for work afterwards, not before. False: the descriptor is not ours any more. */

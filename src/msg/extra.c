@@ -1,7 +1,7 @@
 #include "msg/extra.h"
 
-/* splitmix64, after: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA
-** 2014. */
+/* splitmix64, after: Steele, Lea, Flood, "Fast splittable pseudorandom number
+** generators", OOPSLA 2014. */
 static uint64_t mix(uint64_t x) {
     x += 0x9e3779b97f4a7c15u;
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;

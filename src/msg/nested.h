@@ -49,8 +49,8 @@ struct nested_call {
 enum letter_kind {
     LETTER_RUN,    /* run this call on top of the task that waits */
     LETTER_RESULT, /* the result of task `number` */
-    /* an answer to RECORD_CANCEL of task `number`, or to RECORD_AWAIT of none; nothing follows from
-    ** it */
+    /* an answer to RECORD_CANCEL of task `number`, or to RECORD_AWAIT of none;
+    ** nothing follows from it */
     LETTER_ANSWER
 };
 
@@ -82,8 +82,8 @@ struct letter {
 /* The `serial` (msg/extra.h) of a task that was submitted by a task: made from the submitting
 ** task's serial and index in its map (0: not of a map), and which of its submits this is. */
 uint64_t tine__nested_serial(uint64_t serial, uint64_t index, uint64_t count);
-/* Copy the settings that the submitting task has given (`set`) from `said` to *to, except the
-** group. */
+/* Copy the settings that the submitting task has given (`set`) from `said` to
+** *to, except the group. */
 void tine__nested_merge(struct settings *to, const struct settings *said, uint32_t set);
 
 #endif

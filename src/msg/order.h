@@ -17,8 +17,8 @@ enum order_kind {
     /* hand over the call of `task`, to be run by `worker` on top of a task that waits, or (0) by
     ** any worker: 0, TINE_EAGAIN (no room), TINE_ENOMEM */
     ORDER_RUN,
-    /* take the call back if no worker has taken it: AT_NOBODY, with its bytes if the site has them;
-    ** or AT_PAST */
+    /* take the call back if no worker has taken it: AT_NOBODY, with its bytes if the
+    ** site has them; or AT_PAST */
     ORDER_WITHDRAW,
     ORDER_RECALL,  /* take back what has not begun: enum whereabouts, `id` */
     ORDER_ASK,     /* ask task `id` of the call to end: enum whereabouts, `worker` */
@@ -27,8 +27,8 @@ enum order_kind {
     ORDER_START,   /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
     ORDER_DISMISS, /* `worker` is to end in good order, between two tasks */
     ORDER_SPREAD,  /* have each worker, future ones included, run `errand` before its next task */
-    /* signal `worker`; SIGKILL goes to all its descendants, too. The site sees to it that this is
-    ** done */
+    /* signal `worker`; SIGKILL goes to all its descendants, too. The site sees
+    ** to it that this is done */
     ORDER_KILL,
     ORDER_FINISH, /* no more calls: workers end in good order when none is left */
     ORDER_END     /* end everything now; REPORT_GONE follows */

@@ -1,5 +1,5 @@
-/* Progress: how far a task says that it has come (tine.worker.progress). Plain data; only the last
-** one is kept. */
+/* Progress: how far a task says that it has come (tine.worker.progress). Plain data;
+** only the last one is kept. */
 #ifndef TINE_MSG_PROGRESS_H
 #define TINE_MSG_PROGRESS_H
 

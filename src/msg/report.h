@@ -25,8 +25,8 @@ enum report_kind {
     REPORT_CRASHED, /* bytes: struct report_crash; its worker has died */
     REPORT_AWAY,    /* bytes: text, why; lost with the machine; `host` or `server` */
     /* from a task that goes on: */
-    /* task `id` of call `ref` has emitted an event, the `number`th of its worker; bytes: a result
-    ** segment */
+    /* task `id` of call `ref` has emitted an event, the `number`th of its worker;
+    ** bytes: a result segment */
     REPORT_EVENT,
     /* task `id` of call `ref` has printed the bytes to stream `number`, 1 or 2; 0: it begins to
     ** print, and the bytes are its label */

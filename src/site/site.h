@@ -39,8 +39,8 @@ struct site_call {
     const struct call_head *head;
     /* head->length of them; when head->offset is set they lie in the call heap */
     const char *bytes;
-    /* RUN: the references that the call holds (store/store.h), valid until all its tasks have
-    ** ended. */
+    /* RUN: the references that the call holds (store/store.h), valid until
+    ** all its tasks have ended. */
     const struct store_refs *refs;
 };
 
@@ -57,12 +57,12 @@ struct site_ops {
     ** posted to that worker next. */
     void (*give)(struct site *s, const struct order *o, const struct site_call *call,
                  struct answer *a);
-    /* Let workers see the calls that were handed over; once for a batch. `now` was read in this
-    ** batch. */
+    /* Let workers see the calls that were handed over; once for a batch. `now`
+    ** was read in this batch. */
     void (*flush)(struct site *s, uint64_t now);
-    /* Do calls lie in the queue while workers sleep? (A worker that was woken for them may have
-    ** been stopped since.) With `wake` all sleeping workers are woken. NULL where workers do not
-    ** sleep. */
+    /* Do calls lie in the queue while workers sleep? (A worker that was woken for them
+    ** may have been stopped since.) With `wake` all sleeping workers are woken. NULL
+    ** where workers do not sleep. */
     bool (*overdue)(struct site *s, bool wake);
     /* Wake the manager when at most `level` calls are left, by its bell or by REPORT_ROOM. True: so
     ** few are left already, and the manager may not be woken. */
@@ -115,8 +115,8 @@ struct site_ops {
     void (*post)(struct site *s, unsigned worker, uint64_t place, struct letter *letter);
     uint64_t (*read)(struct site *s, unsigned worker);
 
-    /* Make room for workers with ids up to `workers`. NULL where there is always room. 0 or
-    ** TINE_ENOMEM. */
+    /* Make room for workers with ids up to `workers`. NULL where there is always
+    ** room. 0 or TINE_ENOMEM. */
     int (*resize)(struct site *s, unsigned workers);
 
     /* Are the descriptors of the site and of the bells still the pool's own? If not (the program
@@ -128,8 +128,8 @@ struct site_ops {
     uint64_t (*due)(struct site *s);
     void (*tick)(struct site *s, uint64_t now);
 
-    /* poll: fill in the descriptors to sleep on; returns their number. polled: what poll(2) said of
-    ** them. */
+    /* poll: fill in the descriptors to sleep on; returns their number. polled:
+    ** what poll(2) said of them. */
     unsigned (*poll)(struct site *s, struct pollfd fds[SITE_FDS]);
     void (*polled)(struct site *s, const struct pollfd *fds, unsigned n);
 
@@ -137,8 +137,8 @@ struct site_ops {
     ** retired before the site. */
     struct heap *(*heap)(struct site *s);
 
-    /* The shared value with this id is not needed any more. NULL where workers see that in the
-    ** memory itself. */
+    /* The shared value with this id is not needed any more. NULL where workers see
+    ** that in the memory itself. */
     void (*forget)(struct site *s, uint64_t id);
 
     /* After REPORT_GONE: close all descriptors. What was kept stays readable. */

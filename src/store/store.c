@@ -251,8 +251,8 @@ static const char value_texts[] = "shared value\0"; /* name and source */
 _Static_assert(sizeof(struct blob_head) + sizeof value_texts <= STORE_VALUE_HEAD, "it has room");
 #define VALUE_SOURCE (STORE_VALUE_HEAD - sizeof(struct blob_head) - sizeof value_texts + 1)
 
-/* Put the value where workers read it: in *block, if it does not lie there already. NULL: no
-** memory. */
+/* Put the value where workers read it: in *block, if it does not lie there
+** already. NULL: no memory. */
 static char *place_value(struct store *s, uint64_t *block, char *bytes, size_t len) {
     if (*block)
         return bytes;
@@ -355,8 +355,8 @@ const struct codec_stored *tine__store_named(const struct codec_stored *value, u
     return found;
 }
 
-/* The last reference is dropped with the lock held: tine__store_put may be finding the blob right
-** now. */
+/* The last reference is dropped with the lock held: tine__store_put may be
+** finding the blob right now. */
 void tine__store_drop(struct store *s, const struct codec_stored *stored) {
     struct blob *b = blob_of(stored);
     unsigned n = atomic_load_explicit(&b->refs, memory_order_relaxed);

@@ -43,8 +43,8 @@ struct store_refs;
 ** store alone. `by_content`: ids have the same meaning in every process (they are hashes, with
 ** STORE_CONTENT set) and contain no place. 0 or TINE_ENOMEM. */
 int tine__store_open(struct store **out, struct heap *heap, bool by_content);
-/* The heap's descriptor is going to be closed: no more memory can be had (TINE_ESHUTDOWN); what is
-** stored stays. */
+/* The heap's descriptor is going to be closed: no more memory can be had
+** (TINE_ESHUTDOWN); what is stored stays. */
 void tine__store_retire(struct store *s);
 /* Forget everything, even with references left; NULL is fine. The heap stays. */
 void tine__store_close(struct store *s);
@@ -97,8 +97,8 @@ static inline const struct codec_stored *store_ref_at(const struct store_refs *r
 }
 /* Add a reference; the caller has one already. 0 or TINE_ENOMEM. */
 int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored);
-/* Move the references of `from`, except regions, to the end of `to`. 0; TINE_ENOMEM: nothing has
-** changed. */
+/* Move the references of `from`, except regions, to the end of `to`. 0;
+** TINE_ENOMEM: nothing has changed. */
 int tine__store_pass_on(struct store_refs *to, struct store_refs *from);
 /* Drop all references. */
 void tine__store_release(struct store *s, struct store_refs *refs);

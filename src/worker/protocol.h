@@ -103,10 +103,10 @@ struct message {
     };
 };
 
-/* What a worker sends over SETUP_CAPTURE (ipc/control.h), with the reading end of a pipe: the
-** output of this task comes out of it. Earlier tasks of the worker on this level and above have
-** ended. For a task whose output is relayed: two pipes, for stdout and stderr, and the label
-** follows. */
+/* What a worker sends over SETUP_CAPTURE (ipc/control.h), with the reading end of a pipe:
+** the output of this task comes out of it. Earlier tasks of the worker on this level and
+** above have ended. For a task whose output is relayed: two pipes, for stdout and stderr,
+** and the label follows. */
 struct output_note {
     uint64_t task;  /* its id */
     uint64_t limit; /* bytes that are kept */

@@ -81,8 +81,8 @@ static bool far_progress(struct site *s, uint32_t ref, uint64_t id, struct progr
     return false;
 }
 
-/* Is the new limit worth a message? Not for each event that is read, but surely when none is left
-** to emit. */
+/* Is the new limit worth a message? Not for each event that is read, but surely
+** when none is left to emit. */
 static bool is_worth_it(const struct far *f, const struct far_sending *s, uint64_t number) {
     return number == SITE_NO_EVENTS || number < s->granted || s->granted <= s->events ||
            number - s->granted >= f->event_buffer / 4;

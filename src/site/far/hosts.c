@@ -51,8 +51,8 @@ void tine__far_lose_line(struct far *f, struct far_line *l, const char *why) {
     tine__far_free_line(l);
 }
 
-/* The host is connected. Another line with its name that does nothing for us belongs to its former
-** life. */
+/* The host is connected. Another line with its name that does nothing for us
+** belongs to its former life. */
 static void replace_others(const struct far_line *l) {
     const struct list *lines = &l->server->lines;
     for (struct list *n = lines->next; n != lines; n = n->next) {

@@ -73,8 +73,8 @@ static void tick_server(struct far *f, struct far_server *v, uint64_t now) {
         tine__far_lose_server(f, v);
         snprintf(v->why, sizeof v->why, "%.100s: it does not answer", c->address->name);
     } else if (gm_is_open(c) && now >= ask_at(f, v)) {
-        /* before gm_lost_at is looked at: if this process was stopped, an answer may be there
-        ** unread */
+        /* before gm_lost_at is looked at: if this process was stopped, an
+        ** answer may be there unread */
         v->resting = !far_is_wanted(f);
         if (v->resting)
             return;

@@ -72,8 +72,8 @@ bool tine__here_taken(struct site *s, uint32_t ref);
 /* Free a call, or all in a list. */
 void tine__here_forget(struct here *h, struct here_call *c);
 void tine__here_forget_all(struct here *h, struct list *list);
-/* End the site as soon as no thread is at work in it; a task that runs in another thread is asked
-** to end. */
+/* End the site as soon as no thread is at work in it; a task that runs in another
+** thread is asked to end. */
 void tine__here_end(struct here *h);
 
 /* reports.c */

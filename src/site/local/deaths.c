@@ -1,5 +1,5 @@
-/* The end of a worker, as reports. Before it come its last results, and the calls that are lost
-** with it. */
+/* The end of a worker, as reports. Before it come its last results, and the calls
+** that are lost with it. */
 #include <errno.h>
 #include <sys/wait.h>
 #include "site/local/internal.h"
@@ -117,8 +117,8 @@ bool tine__local_tell_death(struct local *l, struct report *r) {
         return true;
     *r = l->death;
     r->spoilt = l->lanes[worker]->spoilt;
-    /* the program's own code may exit with this status, too; but then the worker had attached its
-    ** link */
+    /* the program's own code may exit with this status, too; but then the
+    ** worker had attached its link */
     bool speechless = WIFEXITED(r->status) && WEXITSTATUS(r->status) == WORKER_SPEECHLESS &&
                       !tine__link_attached(&l->lanes[worker]->link);
     r->unfit = speechless ? ENOMEM : l->lanes[worker]->unfit;

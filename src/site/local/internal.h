@@ -44,8 +44,8 @@ struct lane {
 /* A call that was handed over, by its ref. The scheduler does not say when it has finished with a
 ** ref: an entry is valid until the next call with the same ref. */
 struct handed {
-    /* Sequence number in the queue; 0: it was taken back, or there is no call; UINT64_MAX: it was
-    ** posted. */
+    /* Sequence number in the queue; 0: it was taken back, or there is no call;
+    ** UINT64_MAX: it was posted. */
     uint64_t seq;
     /* if posted: the number of its letter among those to its worker, from 1; else 0 */
     uint64_t letter;

@@ -250,8 +250,8 @@ static int put_boot(struct local *l, const struct boot *boot, const struct inher
     return err;
 }
 
-/* Tell the fork server about its pool. All descriptors made here only for passing on are closed
-** afterwards. */
+/* Tell the fork server about its pool. All descriptors made here only for passing on
+** are closed afterwards. */
 static int set_up_server(struct local *l, const struct boot *boot, const struct inherit *inherit) {
     int cwd = -1, null = -1, prints[2] = {-1, -1};
     bool out = is_open(1), error = is_open(2);

@@ -103,8 +103,8 @@ static void kill_worker(struct local *l, unsigned worker, int signal) {
     send_signals(l);
 }
 
-/* Has the worker read the letter with this call, or begun it? Before that nothing can be asked of
-** it. */
+/* Has the worker read the letter with this call, or begun it? Before that
+** nothing can be asked of it. */
 static bool has_begun(struct local *l, const struct handed *h) {
     uint64_t id, since;
     return tine__local_was_read(l, h) ||

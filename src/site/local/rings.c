@@ -131,8 +131,8 @@ COLD static bool tell_other(struct local *l, struct lane *lane, const struct rec
     return true;
 }
 
-/* Handle a record that is not just a result, or that could not be read (err). Its payload is at
-** r->bytes. */
+/* Handle a record that is not just a result, or that could not be read (err). Its
+** payload is at r->bytes. */
 COLD static bool read_other(struct local *l, struct lane *lane, int err, const struct record *head,
                             struct report *r) {
     unsigned worker = r->worker;

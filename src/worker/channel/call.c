@@ -1,5 +1,5 @@
-/* What comes to a worker: the parts of a call in a slot or in the call heap, and errands. All of it
-** is read-only. */
+/* What comes to a worker: the parts of a call in a slot or in the call heap, and errands.
+** All of it is read-only. */
 #include <errno.h>
 #include <string.h>
 
@@ -85,8 +85,8 @@ void tine__shm_describe(struct channel *ch, const struct call_head *s, const cha
     out->arguments_len = s->length - s->label - s->function;
 }
 
-/* An errand that cannot be mapped now is tried again when the submitter tells workers something
-** else. */
+/* An errand that cannot be mapped now is tried again when the submitter tells
+** workers something else. */
 uint64_t tine__shm_errand(struct channel *ch, struct errand_call *out) {
     struct shm_channel *c = shm_self(ch);
     struct errand_place place;

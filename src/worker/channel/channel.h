@@ -122,9 +122,9 @@ struct channel {
     int (*answer)(struct channel *ch, const struct call *call, uint32_t k, enum record_kind kind);
     /* All tasks of the call are answered, or stopped. */
     void (*done)(struct channel *ch, const struct call *call);
-    /* Send a record that is no answer, with the reply buffer (RECORD_READY, RECORD_FAILED,
-    ** RECORD_IDLE, RECORD_LEAVING with the reason as id, RECORD_STOPPED with the first id that
-    ** never ran). */
+    /* Send a record that is no answer, with the reply buffer (RECORD_READY,
+    ** RECORD_FAILED, RECORD_IDLE, RECORD_LEAVING with the reason as id, RECORD_STOPPED
+    ** with the first id that never ran). */
     void (*say)(struct channel *ch, enum record_kind kind, uint64_t id, uint32_t ref);
     /* untidy: is there unused memory that `tidy` may give back once CHANNEL_REST is over? */
     bool (*untidy)(struct channel *ch);
@@ -136,8 +136,8 @@ struct channel {
     ** for the call's extra. */
     void (*describe)(struct channel *ch, const struct call_head *head, const char *bytes,
                      struct call_extra *extra, struct call *out);
-    /* up: another task is going to run on top of the running one, until `down`. False: too many
-    ** levels. */
+    /* up: another task is going to run on top of the running one, until `down`.
+    ** False: too many levels. */
     bool (*up)(struct channel *ch);
     void (*down)(struct channel *ch);
     /* For a pool without processes, where submitted tasks run at once. answered: the answer of the

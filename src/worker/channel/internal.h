@@ -55,8 +55,8 @@ void tine__shm_ring_hard(void *arg);
 /* Write a last record, to be found when the link is read after our end; no bell is rung any more.
 ** Earlier answers stand. */
 void tine__shm_last_word(struct shm_channel *c, enum record_kind kind, uint64_t id);
-/* Somebody has closed or replaced our descriptors; it must have been a task, since no other code
-** runs here. */
+/* Somebody has closed or replaced our descriptors; it must have been a task, since
+** no other code runs here. */
 _Noreturn void tine__shm_end_spoilt(struct shm_channel *c);
 
 void tine__parcel_init(struct parcel *p, struct shm_channel *c, char *bytes);

@@ -28,8 +28,8 @@ bool tine__children_remain(void);
 
 /* Send a signal to worker `id` (0: all) and its descendants. With SIGKILL all of these must go. */
 void tine__children_kill(uint32_t id, int signal);
-/* The task of worker `id` was asked to end: signal the worker to look. The programs of the task are
-** not signalled. */
+/* The task of worker `id` was asked to end: signal the worker to look. The programs of the
+** task are not signalled. */
 void tine__children_ask(uint32_t id);
 
 /* Reap a child that has ended; if it is a worker, note how. Returns its pid; 0: none has ended; -1:

@@ -20,8 +20,8 @@
 ** group does not end it.) */
 #define STAND_DOWN SIGRTMAX
 
-/* Wait for the end of the pool or the program, then kill the fork server. Starts with all signals
-** blocked. */
+/* Wait for the end of the pool or the program, then kill the fork server. Starts
+** with all signals blocked. */
 static _Noreturn void guard(const struct server *s, pid_t server) {
     sigset_t waiting;
     tine__process_tie(server);

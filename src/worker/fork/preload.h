@@ -4,8 +4,8 @@
 
 #include "worker/fork/server.h"
 
-/* Run the pool's preload calls. 0; TINE_ETASK: one failed, and the submitter was told (NOPRELOAD);
-** TINE_ESYSTEM. */
+/* Run the pool's preload calls. 0; TINE_ETASK: one failed, and the submitter was told
+** (NOPRELOAD); TINE_ESYSTEM. */
 int tine__server_preload(struct server *s);
 
 #endif

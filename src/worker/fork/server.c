@@ -25,8 +25,8 @@
 
 static _Noreturn void end(struct server *s);
 
-/* Send a message that the submitter must not miss; if it cannot be sent, end, so that it sees end
-** of file. */
+/* Send a message that the submitter must not miss; if it cannot be sent, end, so
+** that it sees end of file. */
 static void tell(struct server *s, const struct message *m) {
     if (tine__server_tell(s, m, NULL, 0) && !s->ending) {
         s->mute = true;
@@ -74,9 +74,9 @@ static int settle(struct server *s) {
     return err;
 }
 
-/* Become what the pool's workers are, with the preload done, so that they are copies of it. Without
-** a preload each worker does this itself, in the same time, and the second one need not wait for
-** us. */
+/* Become what the pool's workers are, with the preload done, so that they are copies of
+** it. Without a preload each worker does this itself, in the same time, and the second
+** one need not wait for us. */
 static int become_model(struct server *s) {
     int err = tine__server_attach(s, s->setup.seat);
     if (!err)

@@ -7,8 +7,8 @@
 #include "ipc/control.h"
 #include "worker/fork/server.h"
 
-/* The submitter reads all the time; if it cannot keep up, wait. If it has died the message is
-** dropped. */
+/* The submitter reads all the time; if it cannot keep up, wait. If it has died
+** the message is dropped. */
 static int send_packet(const struct server *s, const void *packet, size_t length) {
     struct pollfd p[2] = {{s->control, POLLOUT, 0}, {s->life, POLLIN, 0}};
     int err;

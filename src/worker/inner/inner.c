@@ -25,8 +25,8 @@ struct inner {
     struct alloc allocator;
     struct loop loop; /* its state is NULL before the start and after the end */
     struct inner_call *call;
-    /* The worker whose task is waiting for this one: it has submitted the call to a pool of its
-    ** own. */
+    /* The worker whose task is waiting for this one: it has submitted the
+    ** call to a pool of its own. */
     struct inner *outside;
     struct call_extra extra; /* the current call's */
     bool taken;

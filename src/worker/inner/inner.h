@@ -59,8 +59,8 @@ struct inner_call {
     struct inner_answer answers[]; /* head.count of them */
 };
 
-/* A chore that the thread which runs tasks does again and again, at short intervals, in the midst
-** of a task. */
+/* A chore that the thread which runs tasks does again and again, at short intervals,
+** in the midst of a task. */
 struct inner_chore {
     void (*run)(void *arg);
     void *arg;

@@ -34,8 +34,8 @@ void tine__family_mark(pid_t server, pid_t worker) {
     setrlimit(RLIMIT_RTTIME, &limit); /* refused if the hard limit is lower: likewise */
 }
 
-/* Does this process carry the mark of that worker, or (`worker` 0) of any worker of that fork
-** server? */
+/* Does this process carry the mark of that worker, or (`worker` 0) of any
+** worker of that fork server? */
 static bool is_marked(pid_t process, pid_t server, pid_t worker) {
     struct rlimit limit;
     if (!server || prlimit(process, RLIMIT_RTTIME, NULL, &limit) == -1)
@@ -214,9 +214,9 @@ static bool remember(struct family *f, pid_t pid, int fd) {
     return false;
 }
 
-/* Add a process and signal it, by a pidfd; while that is open no other process can take the pid, so
-** a look at the parent then shows whether it is the one we mean. `parent` 0: it is known to be a
-** child of ours. */
+/* Add a process and signal it, by a pidfd; while that is open no other process can take the
+** pid, so a look at the parent then shows whether it is the one we mean. `parent` 0: it is
+** known to be a child of ours. */
 static void join(struct family *f, pid_t pid, pid_t parent) {
     if (pid == getpid() || contains(&f->members, pid) || contains(&f->others, pid))
         return;
@@ -361,8 +361,8 @@ static unsigned long long in_ticks(uint64_t since) {
     return (clock_ns(CLOCK_BOOTTIME) - past) / (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-/* Add those children of `parent` that have started since then, and belong to worker `worker` (0:
-** all). */
+/* Add those children of `parent` that have started since then, and belong to
+** worker `worker` (0: all). */
 static void join_since(struct family *f, pid_t parent, pid_t worker, unsigned long long since) {
     struct toll children = {0};
     add_children(&children, parent);

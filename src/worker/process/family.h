@@ -41,9 +41,9 @@ void tine__family_mark(pid_t server, pid_t worker);
 /* Is this soft limit such a mark? */
 bool tine__family_is_mark(rlim_t limit);
 
-/* In the fork server: kill worker `pid` and its descendants; if it is `reaped`, only these. All are
-** stopped first, so that none escapes by forking. The processes that will die are added to the
-** toll. */
+/* In the fork server: kill worker `pid` and its descendants; if it is `reaped`, only
+** these. All are stopped first, so that none escapes by forking. The processes that will
+** die are added to the toll. */
 void tine__family_kill(struct toll *t, pid_t pid, bool reaped);
 /* Kill all descendants of the calling process. */
 void tine__family_kill_all(struct toll *t);
@@ -59,9 +59,9 @@ void tine__family_signal(pid_t pid, int signal);
 
 /* Remove process `pid`, which was reaped. */
 void tine__toll_strike(struct toll *t, pid_t pid);
-/* Remove processes that are gone without our reaping them: SIGSTOP takes effect a moment after it
-** was sent, and in that moment a waiting parent may have reaped a killed child. Returns how many
-** are left. */
+/* Remove processes that are gone without our reaping them: SIGSTOP takes effect a moment
+** after it was sent, and in that moment a waiting parent may have reaped a killed child.
+** Returns how many are left. */
 size_t tine__toll_look(struct toll *t);
 void tine__toll_free(struct toll *t);
 

@@ -187,8 +187,8 @@ static void set_capabilities(const struct rights *r) {
     syscall(SYS_capset, &head, data); /* what that has not done is noticed afterwards */
 }
 
-/* Give up rights that `theirs` lacks. Bounding set and ambient set first, since that needs a
-** capability. */
+/* Give up rights that `theirs` lacks. Bounding set and ambient set first, since
+** that needs a capability. */
 static void give_up(const struct rights *ours, const struct rights *theirs) {
     struct rights less = {.effective = ours->effective & theirs->effective,
                           .permitted = ours->permitted & theirs->permitted,

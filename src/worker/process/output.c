@@ -34,8 +34,8 @@ static FILE *out_stream, *err_stream;
 
 /* --- writing to the descriptor --- */
 
-/* Another process that shares the descriptor may have made it non-blocking; then wait for room
-** here. */
+/* Another process that shares the descriptor may have made it non-blocking;
+** then wait for room here. */
 static bool wait_for_room(int fd) {
     struct pollfd p = {fd, POLLOUT, 0};
     return poll(&p, 1, -1) != -1 || errno == EINTR;

@@ -15,8 +15,8 @@
 
 #include <stdbool.h>
 
-/* Replace `stdout` and `stderr`, before luaL_openlibs keeps them. 0; TINE_ESYSTEM: the old ones
-** stay. */
+/* Replace `stdout` and `stderr`, before luaL_openlibs keeps them. 0;
+** TINE_ESYSTEM: the old ones stay. */
 int tine__output_open(void);
 /* Descriptors 1 and 2 were replaced: choose the kind of buffering. */
 void tine__output_redirected(void);

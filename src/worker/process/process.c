@@ -197,8 +197,8 @@ static void trim(void) {
 #endif
 }
 
-/* Have some memory at the end: else each child would extend the heap and write to the allocator's
-** data. */
+/* Have some memory at the end: else each child would extend the heap and write
+** to the allocator's data. */
 static void extend(void) {
     void *volatile p = malloc(2 * SMALL); /* as above */
     free(p);

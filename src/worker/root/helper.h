@@ -2,8 +2,8 @@
 #ifndef TINE_WORKER_ROOT_HELPER_H
 #define TINE_WORKER_ROOT_HELPER_H
 
-/* The descriptors that it is given: the root's socket; one that becomes readable when the program
-** has died. */
+/* The descriptors that it is given: the root's socket; one that becomes readable
+** when the program has died. */
 #define HELPER_SOCKET 3
 #define HELPER_LIFE 4
 

@@ -26,8 +26,8 @@
 #define SOON (250 * MS)
 #define NEVER UINT64_MAX
 
-/* A pool's fork server, and our copy of its end of the control socket, over which the root reports
-** its death. */
+/* A pool's fork server, and our copy of its end of the control socket, over which the
+** root reports its death. */
 struct ward {
     pid_t pid;
     int control;
@@ -137,8 +137,8 @@ static pid_t fork_server(struct root *r, int socket, enum server_way way) {
 
 /* --- the fork server forked ahead --- */
 
-/* A program that loads the library may make a pool soon. A worker rarely does, and there are many
-** workers. */
+/* A program that loads the library may make a pool soon. A worker rarely does, and
+** there are many workers. */
 static uint64_t first_due(void) {
     return tine__boot_depth() > 0 ? NEVER : 0;
 }

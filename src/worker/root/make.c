@@ -50,8 +50,8 @@ static int gift_make(struct gift *g) {
     return err ? err : tine__control_pair(g->ends);
 }
 
-/* Keep our end, and note the rights and station that the root was made with; the rest has been
-** passed on. */
+/* Keep our end, and note the rights and station that the root was made with; the
+** rest has been passed on. */
 static void keep_gift(struct root_end *r, struct gift *g) {
     tine__close(&r->line);
     r->socket = g->ends[0];
@@ -134,8 +134,8 @@ static int move_off(int *fd) {
     return *fd == -1 || up == -1 ? TINE_ESYSTEM : 0;
 }
 
-/* posix_spawn with the gift as descriptors 3 and 4, whatever their numbers are here, and `words` as
-** stderr. */
+/* posix_spawn with the gift as descriptors 3 and 4, whatever their numbers are here,
+** and `words` as stderr. */
 static int spawn(const char *path, const struct gift *g, int words, pid_t *pid) {
     char room[] = "                                "; /* room for the process title */
     char *argv[] = {"tine-helper", room, NULL};

@@ -1,5 +1,5 @@
-/* The program's global `arg` in workers: what can be copied without the codec, as it was when the
-** pool was made. */
+/* The program's global `arg` in workers: what can be copied without the codec, as it was
+** when the pool was made. */
 #ifndef TINE_WORKER_STATE_ARG_H
 #define TINE_WORKER_STATE_ARG_H
 

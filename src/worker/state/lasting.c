@@ -85,8 +85,8 @@ static void take_pieces(const char *start, const char *fresh) {
         }
 }
 
-/* `start`: a piece allocated early. `keepcost` is the size of the memory above the last piece in
-** use. */
+/* `start`: a piece allocated early. `keepcost` is the size of the memory above
+** the last piece in use. */
 static void use_fresh_pages(const void *start) {
     malloc_trim(0);
     const char *end = sbrk(0);

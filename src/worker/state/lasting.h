@@ -1,5 +1,5 @@
-/* Lasting: what a preload has made stays in memory once, however many workers are forked
-** afterwards. */
+/* Lasting: what a preload has made stays in memory once, however many workers
+** are forked afterwards. */
 #ifndef TINE_WORKER_STATE_LASTING_H
 #define TINE_WORKER_STATE_LASTING_H
 

@@ -33,8 +33,8 @@ struct memory_limit {
     unsigned next;
 };
 
-/* The slab that the state's memory is in (worker/state/state.h); NULL: none, or a task with a limit
-** is running. */
+/* The slab that the state's memory is in (worker/state/state.h); NULL: none, or a task
+** with a limit is running. */
 struct slab *tine__memory_slab(lua_State *L);
 /* From now on allow `most` bytes more. May run finalizers. */
 void tine__memory_limit(struct memory_limit *l, lua_State *L, uint64_t most);

@@ -1,5 +1,5 @@
-/* Seed: seeding a worker's math.random, always by Lua's own math.randomseed, even if a task has
-** replaced that. */
+/* Seed: seeding a worker's math.random, always by Lua's own math.randomseed, even if a
+** task has replaced that. */
 #ifndef TINE_WORKER_STATE_SEED_H
 #define TINE_WORKER_STATE_SEED_H
 

@@ -25,9 +25,9 @@ extern void (*_Atomic tine__state_dress)(lua_State *L);
 ** tine__state_dress; called in each worker of a pool with a preload. Does not raise. */
 extern void (*_Atomic tine__state_mend)(lua_State *L);
 
-/* Make a state with Lua's libraries and what tine__state_dress adds; *behind must live as long.
-** `lasting`: it lives as long as its process, so its memory is a slab (base/slab.h). NULL: out of
-** memory. */
+/* Make a state with Lua's libraries and what tine__state_dress adds; *behind must live as
+** long. `lasting`: it lives as long as its process, so its memory is a slab
+** (base/slab.h). NULL: out of memory. */
 lua_State *tine__state_new(struct alloc *behind, bool lasting);
 /* Use a slab for a fresh state that lives as long as its process (base/slab.h); or huge pages, as
 ** below, if that is not possible. */

@@ -187,8 +187,8 @@ static void look(void) {
         ask.next *= 2;
 }
 
-/* The signal may reach a thread of a C library; it is then passed on to the worker's thread, which
-** runs Lua. */
+/* The signal may reach a thread of a C library; it is then passed on to the worker's
+** thread, which runs Lua. */
 static void on_signal(int signal) {
     int saved = errno;
     if (syscall(SYS_gettid) == getpid())

@@ -34,8 +34,8 @@
 
 /* Pushes one of Tine's error objects. Set by a higher floor, which knows them; or NULL. */
 extern void (*_Atomic tine__push_error)(lua_State *L, int code, const char *text);
-/* Push such an error object, or only the text if the hook above is not set. May raise memory
-** errors. */
+/* Push such an error object, or only the text if the hook above is not set.
+** May raise memory errors. */
 void tine__error_value(lua_State *L, int code, const char *text);
 
 /* In a worker process: make its tasks askable. Makes a registry key, and may raise memory

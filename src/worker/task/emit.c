@@ -11,8 +11,8 @@ static int refuse(lua_State *L, int code) {
     return lua_error(L);
 }
 
-/* (values..., loop) Encode the values into the event buffer. Protected, so that an error leaves the
-** loop intact. */
+/* (values..., loop) Encode the values into the event buffer. Protected, so that an error
+** leaves the loop intact. */
 static int encode(lua_State *L) {
     struct loop *loop = lua_touserdata(L, -1);
     int n = lua_gettop(L) - 1;

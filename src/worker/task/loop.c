@@ -60,8 +60,8 @@ static enum record_kind run_task(struct loop *l, const struct run_call *c, bool 
     return kind;
 }
 
-/* Run the task and put its answer into `out`. A task that was asked to end before it began does not
-** run. */
+/* Run the task and put its answer into `out`. A task that was asked to end before
+** it began does not run. */
 static enum record_kind make_answer(struct loop *l, const struct run_call *c, bool whole,
                                     uint64_t since, struct buf *out) {
     struct channel *ch = l->channel;
@@ -102,8 +102,8 @@ static enum record_kind with_output(struct loop *l, const struct run_call *c, bo
     return kind;
 }
 
-/* Run the errands that the call's pool wants to have run first; their output is not the task's.
-** Then the task. */
+/* Run the errands that the call's pool wants to have run first; their output is not the
+** task's. Then the task. */
 static enum record_kind prepare_and_run(struct loop *l, const struct run_call *c, bool whole,
                                         uint64_t since) {
     struct channel *ch = l->channel;

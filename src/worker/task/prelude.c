@@ -17,8 +17,8 @@
 
 static const char code_key; /* registry key: the struct run_code */
 
-/* Lua stack slots for the first tasks, so that the stack is not reallocated in each of a thousand
-** workers. */
+/* Lua stack slots for the first tasks, so that the stack is not reallocated in each
+** of a thousand workers. */
 #define STACK 150
 
 /* Our id for a function that another machine names by `id`; 0: the current call does not name
@@ -96,8 +96,8 @@ static int run_call(struct run *r, const struct run_call *call, struct buf *out)
     return kind == RECORD_VALUES ? 0 : TINE_ETASK;
 }
 
-/* Run a call of `length` bytes: a function segment of `function` bytes, then arguments. Returns as
-** run_call. */
+/* Run a call of `length` bytes: a function segment of `function` bytes, then
+** arguments. Returns as run_call. */
 static int run_bytes(struct run *r, const char *bytes, size_t function, size_t length,
                      struct buf *out) {
     const struct run_call call = {.function = bytes,

@@ -50,9 +50,9 @@ int tine__run_open(struct run *r, lua_State *L, const struct codec_options *opti
 ** earlier such run left. */
 void tine__run_on(struct run *r, lua_State *L, const struct run *below);
 
-/* Run a task and write its result into `out`, which is empty: RECORD_VALUES or RECORD_ERROR (a
-** result segment), RECORD_REFUSED (text: the call or its result cannot be serialized), or
-** RECORD_MEMORY. */
+/* Run a task and write its result into `out`, which is empty: RECORD_VALUES or
+** RECORD_ERROR (a result segment), RECORD_REFUSED (text: the call or its result cannot be
+** serialized), or RECORD_MEMORY. */
 enum record_kind tine__run(struct run *r, const struct run_call *call, struct buf *out);
 
 /* Call a C function with `arg` and without results; an error is written as RECORD_ERROR. 0, or
