@@ -29,9 +29,10 @@ struct arena_head {
 
 struct seat {
     _Atomic uint32_t given;
-    _Atomic uint32_t by;     /* seat of the parent */
-    _Atomic int32_t pid;     /* 0: the process has not noted it yet */
-    _Atomic uint32_t orphan; /* the parent is dead, and this process was alive then */
+    _Atomic uint32_t by; /* seat of the parent, or of the process that has adopted it */
+    _Atomic int32_t pid; /* 0: the process has not noted it yet */
+    /* adopted, since the parent is dead: vacated once its process is, too */
+    _Atomic uint32_t orphan;
     _Atomic uint64_t column; /* offset; 0: no column yet. Kept for the next process in this seat */
 };
 

@@ -35,8 +35,9 @@ static bool is_alive(const struct arena *a, uint32_t seat) {
     return pid && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
-/* Worker `dead` had pools of its own. Their processes soon die with it; and they may
-** have given seats, too. */
+/* Adopt the seats given by `dead`, a worker that had pools of its own, whose processes will soon
+** die, too. Vacate each adopted seat whose process is dead by now, and adopt the seats that it has
+** given in turn. */
 static void vacate_orphans(struct arena *a, uint32_t dead) {
     uint32_t top = atomic_load(&a->head->top_seat);
     for (uint32_t s = 1; s <= top; s++) {
