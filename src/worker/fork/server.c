@@ -25,8 +25,8 @@
 
 static _Noreturn void end(struct server *s);
 
-/* Send a message that the submitter must not miss; if it cannot be sent, end, so
-** that it sees end of file. */
+/* Send a message that the submitter must not miss. If that fails, end: the submitter then sees end
+** of file. */
 static void tell(struct server *s, const struct message *m) {
     if (tine__server_tell(s, m, NULL, 0) && !s->ending) {
         s->mute = true;
@@ -245,7 +245,7 @@ static _Noreturn void end(struct server *s) {
     leave(s);
 }
 
-/* What cannot be done now at leisure is tried again when it is needed. */
+/* The main loop. If settling at leisure fails, it is tried again before a worker is forked. */
 static _Noreturn void serve(struct server *s, int signals) {
     const struct message up = {.kind = MESSAGE_UP, .pid = getpid()};
     bool unsettled = !s->settled;
