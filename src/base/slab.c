@@ -21,9 +21,9 @@
 
 #define LARGEST 512u
 #define CLASSES 20u
-/* Include the sizes that Lua allocates most (tables 56, hash parts 24 * 2^n, arrays
-** 16 * 2^n). A multiple of 16 is never rounded up to a size that is none, so such blocks
-** are aligned like malloc's. */
+/* Include the sizes that Lua allocates most (tables 56, hash parts 24 x 2^n, arrays 16 x 2^n). A
+** multiple of 16 is always rounded up to a multiple of 16, so such blocks are aligned like
+** malloc's. */
 static const uint16_t size_of[CLASSES] = {8,   16,  24,  32,  40,  48,  56,  64,  80,  96,
                                           112, 128, 160, 192, 224, 256, 320, 384, 448, 512};
 

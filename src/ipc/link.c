@@ -268,7 +268,7 @@ void tine__link_tell(struct link *l, const char *place, size_t length) {
     l->s->place_id = tine__link_at(l, 0); /* the pool asks about the lowest level */
     l->s->place_length = (uint32_t)(length < LINK_PLACE ? length : LINK_PLACE);
     memcpy(l->s->place, place, l->s->place_length);
-    /* release: what was told */
+    /* release: place, its length and its task */
     atomic_store_explicit(&l->s->place_of,
                           atomic_load_explicit(&l->s->wanted, memory_order_relaxed),
                           memory_order_release);
