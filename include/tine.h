@@ -1,8 +1,8 @@
 /* Tine: a process pool for Lua tasks, for programs in C.
 **
-** Tasks are Lua: source text, the name of a function in a module, or a function that was encoded in
-** Lua. Arguments and results are msgpack. Tasks run in worker processes, so a crash takes one
-** worker and never this program.
+** A task is Lua: source text, the name of a function in a module, or a function that was encoded in
+** Lua. Arguments and results are msgpack. Tasks run in worker processes, so a crash in a task ends
+** one worker and never this program.
 **
 **     tine_pool *pool;
 **     tine_options options = TINE_OPTIONS_INIT;
@@ -20,27 +20,29 @@
 **     tine_future_free(future);
 **     tine_pool_close(pool);
 **
-** The rules for all functions, where they do not say otherwise:
+** These rules hold for all functions, unless a declaration says otherwise:
 **
-** THREADS. Any thread may call any function, on any handle, several at a time. No function holds a
-** lock while a callback runs.
-** HANDLES. tine_pool_close and tine_future_free end a handle: who calls them must be the last to
-** use it. Futures stay good when their pool is closed. NULL as a handle is an error (TINE_EARG; 0,
-** false, NULL or "" from functions that give no code) and may be freed.
-** FORKING. In a forked child of the program, handles of the parent may only be freed; other
-** functions answer TINE_EFORKED (0, false, NULL or "" where they give no code). The child has none of
-** the library's descriptors: that of tine_pool_fileno is closed there. It may make pools of its own.
-** ERRORS. Functions return 0 or a negative code of TINE_ERRORS; with TINE_ESYSTEM errno tells more.
-** The library never prints, exits or aborts, and leaves the program's signal handlers and children
-** alone.
-** TIMES are seconds; as a time-out a negative one means none, 0 means do not wait; as a limit of
-** something else 0 or INFINITY means none, and a negative one is TINE_EARG, unless it is said
-** otherwise. NaN is TINE_EARG.
-** STRINGS and bytes that are given are copied, or no longer needed when the function returns.
-** STRUCTS with a `size` may grow: a program compiled with an older header works with a newer
-** library, and the other way round unless it sets a field that the library does not know
-** (TINE_EARG).
-** SINCE 0.1.0, unless a declaration says otherwise.
+** THREADS. Any thread may call any function, on any handle, at the same time as other threads. The
+** library holds no lock while a callback runs.
+** HANDLES. tine_pool_close and tine_future_free end a handle: no other thread may be using it, and
+** nobody may use it afterwards. Futures stay valid after their pool was closed. A NULL handle is an
+** error (TINE_EARG; 0, false, NULL or "" from functions that return no code), but may be closed and
+** freed.
+** FORKING. In a forked child of the program, handles of the parent may only be freed; all other
+** functions return TINE_EFORKED (0, false, NULL or "" if they return no code). The library's
+** descriptors, that of tine_pool_fileno included, are closed in the child. The child may open pools
+** of its own.
+** ERRORS. Functions return 0 or a negative code of TINE_ERRORS; with TINE_ESYSTEM, errno tells
+** more. The library never prints, exits or aborts, and leaves the program's signal handlers and
+** children alone.
+** TIMES are in seconds. As a timeout, a negative value means no limit and 0 means do not wait. As
+** any other limit, 0 or INFINITY means no limit and a negative value is TINE_EARG. NaN is
+** TINE_EARG.
+** STRINGS and bytes passed in are copied, or no longer needed when the function returns.
+** STRUCTS with a `size` may grow in later versions. A program compiled with an older header works
+** with a newer library; with an older library it works unless it sets a field that the library does
+** not know (TINE_EARG).
+** SINCE 0.1.0.
 **
 ** docs/embedding.md has complete programs.
 */
@@ -63,7 +65,7 @@ extern "C" {
 #define TINE_API
 #endif
 
-/* Error codes: functions return 0 or one of these. name, value, kind in Lua, what it means */
+/* Error codes, which functions return instead of 0: name, value, kind in Lua, meaning. */
 #define TINE_ERRORS(X) \
     X(TINE_ETIMEOUT, -1, "timeout", "the time allowed has passed") \
     X(TINE_ECANCELLED, -2, "cancelled", "the task was cancelled") \
@@ -88,18 +90,20 @@ enum tine_code {
         TINE_OK = 0
 };
 
-/* Version of the library that is running: "0.2.0". TINE_VERSION is that of this header. Static. */
+/* The version of the library that is running, "0.2.0"; TINE_VERSION is the version of this header.
+** A static string. */
 TINE_API const char *tine_version(void);
 
-/* The kind ("timeout", "crashed" ...) and the meaning of a code (0: "ok"); else "unknown".
-** Static strings. Never block. */
+/* The kind ("timeout", "crashed" ...) and the meaning of an error code; "ok" for 0, "unknown" for a
+** number that is no code. Static strings. Never block. */
 TINE_API const char *tine_error_kind(int code);
 TINE_API const char *tine_error_text(int code);
 
-/* SINCE 0.2.0. What was refused when tine_prepare, tine_pool_open, tine_submit or tine_pool_everywhere has just failed in this
-** thread, for a human: the field of the struct and what would be right in it, the system call and the limit that it met, the
-** key file that others may read ...; "" when there is no more to say than the code does. Good until this thread calls the
-** library again. Never blocks. */
+/* Why tine_prepare, tine_pool_open, tine_submit or tine_pool_everywhere has just failed in this thread,
+** for people to read: the field of the struct that is wrong and what would be right, the system call
+** and the limit that it met, the key file that others may read ...; "" when there is no more to say
+** than the error code does. Valid until this thread calls the library again. Never blocks.
+** SINCE 0.2.0 */
 TINE_API const char *tine_error_detail(void);
 
 /* --- pools --- */
@@ -111,8 +115,9 @@ struct lua_State;
 enum tine_start { TINE_FORK, TINE_SPAWN };
 enum tine_crash { TINE_BREAK, TINE_REPLACE };
 
-/* Where what a task, and the programs that it starts, write to stdout and stderr goes: to those of this program; to its
-** future (tine_future_output); or, each line as a whole behind "[label] ", to those of this program. SINCE 0.2.0 */
+/* Where the stdout and stderr of a task, and of the programs that it starts, go: to those of this
+** program (INHERIT); to the task's future (CAPTURE, see tine_future_output); or line by line, each
+** behind "[label] ", to those of this program (PREFIX). DEFAULT: as the pool says. SINCE 0.2.0 */
 enum tine_output {
     TINE_OUTPUT_DEFAULT,
     TINE_OUTPUT_INHERIT,
@@ -120,12 +125,13 @@ enum tine_output {
     TINE_OUTPUT_PREFIX
 };
 
-/* How often a task is tried again that has failed by an error of its own, with its worker, by its limit, or with its
-** host: so many attempts beyond the first. Before attempt k+1 it waits delay * factor^(k-1) seconds, at most
-** max_delay, spread by that share of it. Begin with TINE_RETRY_INIT. SINCE 0.2.0 */
+/* How many more times a task is run after it failed: by an error of its own, because its worker
+** died, by its time limit, or because its host was lost; each has a budget of its own. The pool
+** waits delay * factor^(k-1) seconds, at most max_delay, before attempt k + 1; this is spread by
+** plus or minus the fraction `jitter`. Begin with TINE_RETRY_INIT. SINCE 0.2.0 */
 typedef struct tine_retry {
     uint32_t error, crashed, timeout, lost;
-    double delay, factor, max_delay, jitter; /* < 0: 0.1, 2, 60, 0.1 */
+    double delay, factor, max_delay, jitter; /* negative: 0.1, 2, 60, 0.1 */
 } tine_retry;
 
 #define TINE_RETRY_INIT \
@@ -134,66 +140,69 @@ typedef struct tine_retry {
 /* Options of a pool. Begin with TINE_OPTIONS_INIT. Fields that later versions add come last, and 0
 ** or NULL is their default. */
 typedef struct tine_options {
-    size_t size;                   /* sizeof(tine_options) */
-    const char *name;              /* in process titles and messages; NULL: "tine" */
-    unsigned workers;              /* at most so many; 0: tine_cpu_count() */
-    int start_method;              /* enum tine_start */
-    int on_crash;                  /* enum tine_crash */
-    double task_timeout;           /* run-time limit of each task; 0: none */
-    double spin;                   /* how long a waiting side yields before it sleeps; < 0: 50e-6 */
+    size_t size;         /* sizeof(tine_options) */
+    const char *name;    /* in process titles and messages; NULL: "tine" */
+    unsigned workers;    /* maximum number; 0: tine_cpu_count() */
+    int start_method;    /* enum tine_start */
+    int on_crash;        /* enum tine_crash */
+    double task_timeout; /* run-time limit of a task; 0: none */
+    /* How long a waiting thread or worker polls before it sleeps; negative: 50e-6. */
+    double spin;
     uint64_t max_tasks_per_worker; /* 0: no limit */
-    uint64_t max_pending; /* tine_submit gives TINE_EAGAIN at so many unfinished ones; 0: none */
-    const char *package_path; /* of the workers; NULL: Lua's own (LUA_PATH counts) */
+    /* While so many tasks are unfinished, tine_submit returns TINE_EAGAIN. 0: no limit. */
+    uint64_t max_pending;
+    const char *package_path; /* of the workers; NULL: Lua's default (LUA_PATH is read) */
     const char *package_cpath;
-    /* Prepares each worker's state, before the initializer: register your own C functions here.
-    ** Returns 0, or anything else with an error message pushed (the pool is then broken, with that
-    ** cause). With TINE_FORK a function of this program, which must be in memory when tine_prepare
-    ** (or the first pool) is called; it runs in the worker, with a copy of the program's memory of
-    ** that moment. */
+    /* Called for each worker's Lua state, before the initializer: for example to register C
+    ** functions. Returns 0, or another value with an error message pushed; the pool is then broken,
+    ** with that message as the cause. With TINE_FORK a function of this program, which must be
+    ** loaded before tine_prepare (or the first tine_pool_open) is called: it runs in the worker,
+    ** with a copy of the program's memory of that moment. */
     int (*prepare)(struct lua_State *L, void *arg);
     void *prepare_arg;
-    /* The same for TINE_SPAWN (also good with TINE_FORK): "path/to/lib.so:symbol", called with
-    ** `arg` NULL. */
+    /* The same for TINE_SPAWN, and for TINE_FORK, too: "path/to/lib.so:symbol". Called with `arg`
+    ** NULL. */
     const char *prepare_symbol;
-    /* Lua source, run once in each worker before its first task. If it raises, the pool is broken,
-    ** with that cause. NULL: none. */
+    /* Lua source that each worker runs once, before its first task. If it raises an error, the pool
+    ** is broken, with that error as the cause. NULL: none. */
     const char *initializer;
-    /* Lua source, run once, before workers are forked, which then start with it done. A failure is
-    ** that of an initializer. NULL: none. */
+    /* Lua source that is run once, before any worker is forked; all workers start with what it has
+    ** loaded. An error breaks the pool as one of `initializer` does. NULL: none. */
     const char *preload;
     /* SINCE 0.2.0 */
-    /* A worker that is not ready so long after its start counts as one whose initializer has
-    ** failed. 0: no limit. */
+    /* A worker that is not ready this long after its start breaks the pool, like one whose
+    ** initializer failed. 0: no limit. */
     double start_timeout;
-    /* A worker that leaves (finalizers may run) and is not gone so long after is killed. < 0: 5;
-    ** 0: killed at once; INFINITY: never. */
+    /* A worker that was told to leave, and may run its finalizers, is killed when it has not ended
+    ** after this time. Negative: 5; 0: at once; INFINITY: never. */
     double exit_timeout;
-    /* No process is made: each task runs in the thread that submits it, before tine_submit returns, in a
+    /* No processes: each task runs in the thread that submits it, before tine_submit returns, in a
     ** Lua state inside this program. What needs a process (crash isolation, kills, `workers`,
-    ** start_method, on_crash, limits of workers) is not there. */
+    ** start_method, on_crash, limits of workers) has no effect. */
     bool in_process;
-    /* A worker that has had nothing to do for so long ends, unless there are no more than
-    ** `min_workers` (which is at most `workers`, where that is said). 0: never. */
+    /* A worker that was idle for this long ends, unless no more than `min_workers` are left (at
+    ** most `workers`, if that is set). 0: never. */
     double idle_timeout;
     unsigned min_workers;
-    /* A worker that is older than about so many seconds, or whose resident memory is more than so
-    ** many bytes, ends between two tasks and is replaced. 0: no limit. */
+    /* A worker older than about this many seconds, or with more resident memory than this many
+    ** bytes, ends between two tasks and is replaced. 0: no limit. */
     double max_worker_age;
     uint64_t max_worker_memory;
-    /* tine_submit gives TINE_EAGAIN while the encoded calls of unfinished tasks, this one included,
-    ** would be more bytes, unless no other is unfinished. 0: no limit. */
+    /* tine_submit returns TINE_EAGAIN while the encoded calls of all unfinished tasks, with the new
+    ** one, would be longer than this many bytes; a single task is always accepted. 0: no limit. */
     uint64_t max_pending_bytes;
-    /* Lua source, run in each worker that ends in good order. NULL: none. */
+    /* Lua source that each worker runs when it ends in good order. NULL: none. */
     const char *finalizer;
-    /* What a pending task gains in priority for each second that it has waited. < 0: 1; 0: nothing. */
+    /* How much priority a pending task gains for each second that it waits. Negative: 1; 0:
+    ** none. */
     double ageing;
-    /* Of tasks that say nothing else (see tine_task): */
+    /* Defaults for tasks that set nothing else; tine_task explains them. */
     double deadline; /* 0: none */
     int64_t priority;
     const char *group; /* NULL: none */
     tine_retry retry;
-    /* Of each task, unless tine_task says otherwise; the same fields are explained there. */
-    double grace; /* < 0: 0.1 */
+    /* More such defaults. */
+    double grace; /* negative: 0.1 */
     double cpu;
     uint64_t memory;
     bool seeded;
@@ -201,20 +210,22 @@ typedef struct tine_options {
     const char *seed_text;
     int output; /* enum tine_output */
     uint64_t output_limit;
-    /* The file that what the pool does is traced to, in the Trace Event format; in its name %p is the
-    ** number of this process and %n that of the pool. NULL: what TINE_TRACE in the environment says;
-    ** "": nothing. A file that cannot be opened is TINE_ESYSTEM. */
+    /* The file to write a trace of the pool to, in the Trace Event format. In its name %p stands
+    ** for the process id and %n for the number of the pool. NULL: the file that the environment
+    ** variable TINE_TRACE names; "": no trace. If the file cannot be opened, tine_pool_open returns
+    ** TINE_ESYSTEM. */
     const char *trace;
-    /* Workers on other machines, behind job servers: "gearman://HOST[:PORT][,HOST...]/SET" (docs/machines.md),
-    ** and the key file by which all that is sent is sealed; NULL: without, which only addresses of this
-    ** machine allow. What belongs to workers of this machine (workers, prepare, preload, limits of workers
-    ** ...) is then TINE_EARG; on_crash is TINE_REPLACE, whatever is said. Without `backend` the others are
+    /* Workers on other machines, behind job servers (docs/machines.md). backend:
+    ** "gearman://HOST[:PORT][,HOST...]/SET". key: the file with the key that seals all messages;
+    ** NULL only if all addresses are of this machine. Options for workers of this machine
+    ** (workers, prepare, preload, limits of workers ...) are TINE_EARG with a backend, and
+    ** on_crash is always TINE_REPLACE. Without a backend, `key` and the three fields below are
     ** TINE_EARG. SINCE 0.2.0 */
     const char *backend, *key;
-    unsigned window; /* tasks under way at most; 0: twice the workers of all hosts */
-    double connect_timeout, lost_after; /* 0: 10 and 15 */
-    bool unconfirmed;                   /* hosts begin without asking */
-    /* Events of a task that are kept unread (tine_future_next_event); 0: 1000. */
+    unsigned window; /* most tasks sent at a time; 0: twice the workers of all hosts */
+    double connect_timeout, lost_after; /* 0: 10, 15 */
+    bool unconfirmed;                   /* hosts start a task without asking this program first */
+    /* How many unread events of a task are kept (tine_future_next_event); 0: 1000. */
     uint64_t event_buffer;
 } tine_options;
 
@@ -225,59 +236,63 @@ typedef struct tine_options {
             -1, 0, 0, false, 0, NULL, TINE_OUTPUT_DEFAULT, 0, NULL, NULL, NULL, 0, 0, 0, false, 0 \
     }
 
-/* Take the root process, from which all workers descend, now. Call it early, while the program is
-** small and has one thread; in a program with threads the first pool executes a helper program
-** instead (tine-helper, installed beside the library). Called again it does nothing. 0,
-** TINE_ESYSTEM. */
+/* Start the root process now, from which all workers descend. Optional: the first tine_pool_open
+** does it otherwise. Call it early, while the program is small and has only one thread; in a
+** program with threads the library executes a helper program instead of forking (tine-helper,
+** installed beside the library). Later calls do nothing. 0; TINE_ESYSTEM. */
 TINE_API int tine_prepare(void);
 
-/* Processors that this process may use: affinity mask and cgroup quota count. At least 1. */
+/* The number of processors that this process may use, by its affinity mask and cgroup quota; at
+** least 1. */
 TINE_API unsigned tine_cpu_count(void);
 
-/* Open a pool; `options` NULL: the defaults. On success *out is to be given to tine_pool_close; on
-** failure it is NULL. Workers start on demand, so what goes wrong in them is told by futures. Does
-** not wait for a worker. 0; TINE_EARG (an option is wrong); TINE_ESYSTEM (ENOENT: tine-helper is
-** not there); TINE_ENOMEM. */
+/* Open a pool with these options; NULL: the defaults. On success the caller owns *out and must end
+** it with tine_pool_close; on failure *out is NULL. Does not wait for workers: they start on
+** demand, and futures tell what goes wrong in them. 0; TINE_EARG: a wrong option; TINE_ESYSTEM
+** (ENOENT: tine-helper is missing); TINE_ENOMEM. tine_error_detail tells more. */
 TINE_API int tine_pool_open(tine_pool **out, const tine_options *options);
 
-/* SINCE 0.2.0. Another number of workers, from 1 to 4,095: more start on demand, those too many end
-** when their task is done. 0; TINE_EARG; TINE_EINVALID (in_process); TINE_ESHUTDOWN, TINE_EBROKEN,
-** TINE_EFORKED, TINE_ENOMEM. */
+/* Change the number of workers, to 1 .. 4,095. More workers start on demand; surplus ones end after
+** the task that they run. Does not wait. 0; TINE_EARG; TINE_EINVALID: the pool is in_process, or
+** has a backend; TINE_ESHUTDOWN, TINE_EBROKEN, TINE_EFORKED, TINE_ENOMEM. SINCE 0.2.0 */
 TINE_API int tine_pool_resize(tine_pool *pool, unsigned workers);
 
-/* No more tasks; with `cancel` those that have not started are cancelled. Does not wait. 0, also
-** when called again; TINE_EARG, TINE_EFORKED. */
+/* Accept no more tasks; with `cancel`, also cancel all tasks that have not started. Does not wait,
+** and may be called again. 0; TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_pool_shutdown(tine_pool *pool, bool cancel);
 
-/* Wait until a pool that was shut down (or is broken, or killed) has ended: all futures done, all
-** callbacks have returned, no process is left. Calls callbacks. 0; TINE_ETIMEOUT; TINE_EINVALID: it
-** is open, or this is a callback of its own; TINE_EARG, TINE_EFORKED. */
+/* Wait until a pool that was shut down, broken or killed has ended: all futures are done, all
+** callbacks have returned, and no process is left. Calls callbacks. 0; TINE_ETIMEOUT;
+** TINE_EINVALID: the pool is open, or the caller is one of its callbacks; TINE_EARG,
+** TINE_EFORKED. */
 TINE_API int tine_pool_wait(tine_pool *pool, double timeout);
 
-/* Shut down, wait without limit, and free the pool. Not from a callback of its own, which it would
-** wait for. In a forked child, and with NULL, it does not wait. */
+/* Shut the pool down, wait for its end without limit, and free it. Must not be called from a
+** callback of this pool: it would wait for itself. Does not wait in a forked child. */
 TINE_API void tine_pool_close(tine_pool *pool);
 
-/* End the workers now with SIGTERM, or SIGKILL (`hard`; also five seconds after a SIGTERM that did
-** not help). Unfinished futures fail with TINE_EBROKEN, tine_submit gives TINE_ESHUTDOWN. Does not
-** wait. 0, TINE_EARG, TINE_EFORKED. */
+/* End all workers now: with SIGTERM, followed by SIGKILL for those that are still there five
+** seconds later, or (`hard`) with SIGKILL at once. Unfinished futures fail with TINE_EBROKEN, and
+** tine_submit returns TINE_ESHUTDOWN from then on. Does not wait. 0; TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_pool_kill(tine_pool *pool, bool hard);
 
-/* Why it is broken, or was killed, for a human; "" while it is neither. Valid until the pool is
-** closed. */
+/* Why the pool is broken or was killed, for people to read; "" if it is neither. Valid until the
+** pool is closed. Never blocks. */
 TINE_API const char *tine_pool_message(tine_pool *pool);
 
-/* Call the callbacks that are due, in this thread. Never waits. The number called. */
+/* Call, in this thread, all callbacks that are due. Never waits. Returns how many it called. */
 TINE_API size_t tine_pool_dispatch(tine_pool *pool);
 
-/* A descriptor that is readable when there is something to dispatch, and for good when the pool has
-** ended, so that tine_pool_wait(pool, 0) has something to say: for the program's own event loop. The
-** pool keeps it, tine_pool_close closes it; only tine_pool_dispatch and threads that wait empty it.
-** Negative: TINE_EARG, TINE_EFORKED, TINE_ESYSTEM, TINE_ENOMEM. From the first call on callbacks are
-** called by tine_pool_dispatch and by threads that wait, and no longer by the pool's own thread. */
+/* A descriptor for the program's own event loop: readable while there is something for
+** tine_pool_dispatch to do, and permanently once the pool has ended and tine_pool_wait(pool, 0)
+** would succeed. Only tine_pool_dispatch and waiting threads make it unreadable again. The pool
+** owns the descriptor; tine_pool_close closes it. After the first call, callbacks are called only
+** by tine_pool_dispatch and by waiting threads, no longer by the pool's own thread. Negative:
+** TINE_EARG, TINE_EFORKED, TINE_ESYSTEM, TINE_ENOMEM. */
 TINE_API int tine_pool_fileno(tine_pool *pool);
 
-/* How long something has taken, in seconds; percentiles within 3 %, the rest exact. SINCE 0.2.0 */
+/* A distribution of durations, in seconds. Percentiles are within 3 %, the rest is exact. SINCE
+** SINCE 0.2.0 */
 typedef struct tine_times {
     uint64_t count;
     double mean, max, p50, p90, p99, p999;
@@ -289,49 +304,55 @@ typedef struct tine_stats {
     uint64_t submitted, pending, running, finished, failed, cancelled;
     uint64_t workers_started, workers_lost;
     /* SINCE 0.2.0 */
-    tine_times wait, run; /* of each attempt: until a worker took it up, and from then on */
-    /* Of each task that ran: from tine_submit until its end was known here. */
+    /* Of each attempt: from when it could run until a worker began it, and how long it ran. */
+    tine_times wait, run;
+    /* Of each task that ran: from tine_submit until this program knew that it had ended. */
     tine_times round_trip;
-    uint64_t bytes_in, bytes_out; /* into and out of workers */
-    uint64_t by_code[16]; /* tasks that failed, by the negative of their code: [-TINE_ETASK] ... */
-    /* Processor seconds of all workers, ended ones too, without programs that tasks start. */
+    uint64_t bytes_in, bytes_out; /* sent to and received from workers */
+    /* Failed tasks, by the negative of their code: [-TINE_ETASK] ... */
+    uint64_t by_code[16];
+    /* Processor seconds of all workers, ended ones included, without the programs that tasks
+    ** start. */
     double cpu;
-    double busy; /* the share of the workers' time that tasks ran, since the start */
+    double busy; /* the fraction of the workers' lifetime in which they ran tasks */
 } tine_stats;
 
-/* Takes in results, never waits. 0; TINE_EARG (`size` too small, too); TINE_EFORKED. */
+/* Fill in *out, after taking in results. Never waits. 0; TINE_EARG (also if out->size is too
+** small); TINE_EFORKED. */
 TINE_API int tine_pool_stats(tine_pool *pool, tine_stats *out);
 
-/* A worker, and what it does. SINCE 0.2.0 */
+/* A worker, and what it is doing. SINCE 0.2.0 */
 typedef struct tine_worker {
     unsigned id;
     int pid;           /* 0: not known yet */
     const char *state; /* "starting", "idle", "running", "ending"; static */
-    uint64_t tasks;    /* that it has run */
-    double busy;       /* the share of its time that tasks ran */
-    uint64_t memory;   /* resident, in bytes; 0: not known */
-    uint64_t task;     /* id of the one that it runs; 0: none */
-    double seconds;    /* for so long it has done what it does: of `task`, of its idleness ... */
+    uint64_t tasks;    /* that it has run so far */
+    double busy;       /* the fraction of its lifetime in which it ran tasks */
+    uint64_t memory;   /* resident bytes; 0: not known */
+    uint64_t task;     /* the id of the task that it runs; 0: none */
+    double seconds;    /* how long it has been in this state, or has been running `task` */
     char label[160];   /* of `task` */
-    char host[128];    /* the machine that it is on; "": this one */
+    char host[128];    /* the machine that it runs on; "": this one */
 } tine_worker;
 
-/* Fill in at most `n` of them, each of `size` bytes: sizeof(tine_worker). `out` may be NULL when `n` is 0. Takes in
-** results, and waits only a moment for the pids of workers that are just being started. How many workers there are;
-** TINE_EARG (`size` too small, too), TINE_EFORKED, TINE_ENOMEM. SINCE 0.2.0 */
+/* Describe at most `n` workers in the array `out`, whose elements have `size` bytes:
+** sizeof(tine_worker). `out` may be NULL if `n` is 0. Takes in results, and waits at most a moment
+** for the process ids of workers that have just been started. Returns the number of workers, which
+** may be more than `n`; TINE_EARG (also if `size` is too small), TINE_EFORKED, TINE_ENOMEM.
+** SINCE 0.2.0 */
 TINE_API int tine_pool_workers(tine_pool *pool, tine_worker *out, size_t n, size_t size);
 
 /* --- tasks --- */
 
 enum tine_function {
-    /* Lua source of a chunk (no bytecode); its `...` are the arguments, what it returns the
-    ** results. Each worker compiles a text once. */
+    /* Source text of a Lua chunk (no bytecode): `...` are the arguments, and what it returns are
+    ** the results. Each worker compiles the same text only once. */
     TINE_SOURCE,
-    /* "a.b.c": the longest prefix that the worker can require, then fields; without a dot a module
-    ** that is a function, else a global. */
+    /* "a.b.c": the longest prefix that the worker can `require` as a module, then fields of it.
+    ** Without a dot: a module that is a function, or else a global. */
     TINE_NAME,
-    /* Bytes from tine.encode(fn) in Lua, or tine_encode_function (tine_lua.h). They hold bytecode:
-    ** take them only from where you would take a program. */
+    /* Bytes from tine.encode(fn) in Lua, or from tine_encode_function (tine_lua.h). They contain
+    ** bytecode, so accept them only from where you would accept a program. */
     TINE_ENCODED
 };
 
@@ -340,43 +361,46 @@ typedef struct tine_task {
     int kind;               /* enum tine_function */
     const char *function;   /* source, name, or bytes */
     size_t function_length; /* 0: up to the NUL */
-    /* One msgpack array; NULL and 0: no arguments. No extension types but those of plain tables in
-    ** results of tasks, so it may come from anywhere. */
+    /* One msgpack array; NULL and 0: no arguments. The library checks it, so it may come from
+    ** untrusted clients. Of extension types only those of plain tables in results are accepted. */
     const void *args;
     size_t args_length;
-    const char *label; /* shown in errors; NULL: made from the function */
+    const char *label; /* shown in messages; NULL: made from the function */
     double timeout;    /* run-time limit; 0: the pool's, INFINITY: none */
-    /* Called once when the task is done, perhaps before tine_submit has returned: by a thread that
-    ** waits for a future or the end of this pool, or dispatches, or else by the pool's own thread;
-    ** callbacks of several futures may run at once. The future stays good during the call even if
-    ** it was freed. The stack is that of the thread; the pool's own has the size that threads of
-    ** the program have by default, and all signals blocked. It may call anything but tine_pool_wait
-    ** and tine_pool_close of its pool; if it waits for unfinished futures of its pool, that may fail
-    ** with TINE_EINVALID. It must return (no longjmp, no exception). NULL: none. */
+    /* Called exactly once when the task is done, possibly before tine_submit has returned. A thread
+    ** that waits for a future or for the end of this pool calls it, or one that dispatches, or else
+    ** the pool's own thread, whose stack has the default size and which has all signals blocked.
+    ** Callbacks of different futures may run at the same time. The future is valid during the call
+    ** even if it was freed. The callback may call everything but tine_pool_wait and tine_pool_close
+    ** of its pool; in the pool's own thread, waiting for unfinished futures of the pool fails with
+    ** TINE_EINVALID. It must return: no longjmp, no exception. NULL: none. */
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
     /* SINCE 0.2.0 */
-    /* Limit from tine_submit on, waiting and all attempts included; a task that is pending then never runs. 0: the
-    ** pool's, INFINITY: none. */
+    /* Limit counted from tine_submit, waiting and all attempts included. A task that is still
+    ** pending then never runs. 0: the pool's, INFINITY: none. */
     double deadline;
-    int64_t priority;  /* pending tasks with a higher one are taken first; 0: the pool's */
-    const char *group; /* among tasks of one priority the groups take turns; NULL: the pool's */
-    tine_retry retry;  /* no attempts: the pool's */
-    /* A running task that is ended, by a limit or tine_future_abort, is asked first: an error is
-    ** raised in it. So long after it is killed with its worker. < 0: the pool's; 0: killed at once;
-    ** INFINITY: never. */
+    int64_t priority;  /* higher ones are run first; 0: the pool's */
+    const char *group; /* groups of equal priority take turns; NULL: the pool's */
+    tine_retry retry;  /* without any attempts: the pool's */
+    /* How long a running task that is to be ended (by a limit or tine_future_abort) has to end by
+    ** itself: an error is raised in it, and after this time its worker is killed. Negative: the
+    ** pool's; 0: killed at once; INFINITY: never killed. */
     double grace;
-    double cpu;      /* limit of processor time; 0: the pool's, INFINITY: none. TINE_ETIMEOUT */
-    uint64_t memory; /* bytes that it may add to its Lua state; 0: the pool's, UINT64_MAX: none.
-                     ** TINE_EMEMORY */
-    /* Random numbers that are the same in each run: from the text, or if it is NULL and `seeded` is
-    ** true from the integer; else the pool's. They depend on the number of the call of tine_submit, too. */
+    double cpu; /* limit of processor time (TINE_ETIMEOUT); 0: the pool's, INFINITY: none */
+    /* How many bytes the task may add to its Lua state (TINE_EMEMORY). 0: the pool's, UINT64_MAX:
+    ** no limit. */
+    uint64_t memory;
+    /* Seed for random numbers that are the same in each run: the text, or else, if `seeded`, the
+    ** integer; or else the pool's. The numbers also depend on which call of tine_submit on the pool
+    ** this one is. */
     bool seeded;
     int64_t seed;
     const char *seed_text;
-    int output;            /* enum tine_output */
-    uint64_t output_limit; /* of captured output only the last so many bytes are kept; 0: the pool's
-                           ** (1 MiB if that says nothing), UINT64_MAX: all are */
+    int output; /* enum tine_output */
+    /* How many bytes of captured output are kept, the last ones. 0: the pool's limit (1 MiB if it
+    ** sets none), UINT64_MAX: all. */
+    uint64_t output_limit;
 } tine_task;
 
 #define TINE_TASK_INIT \
@@ -385,108 +409,121 @@ typedef struct tine_task {
             TINE_RETRY_INIT, -1, 0, 0, false, 0, NULL, TINE_OUTPUT_DEFAULT, 0 \
     }
 
-/* Submit a task. On success *out (when `out` is not NULL) is a future, to be freed with
-** tine_future_free; on failure NULL. Never waits (with in_process it runs the task). 0; TINE_EARG: not a
-** task (arguments that are not one msgpack array included); TINE_ESHUTDOWN; TINE_EBROKEN; TINE_EAGAIN:
-** max_pending tasks are unfinished; TINE_ENOMEM; TINE_EFORKED. */
+/* Submit a task. On success *out is a future, which the caller must free with tine_future_free;
+** `out` may be NULL if the future is of no interest. On failure *out is NULL. Never waits, except
+** that an in_process pool runs the task. 0; TINE_EARG: a wrong field, or arguments that are not one
+** msgpack array; TINE_ESHUTDOWN; TINE_EBROKEN; TINE_EAGAIN: max_pending or max_pending_bytes is
+** reached; TINE_ENOMEM; TINE_EFORKED. */
 TINE_API int tine_submit(tine_pool *pool, const tine_task *task, tine_future **out);
 
-/* SINCE 0.2.0. Have each worker run this once: those that are there before their next task, later ones after their
-** initializer. The future, whose values are an empty array, is done when those of now have; an error fails it and does no
-** more (one in a later worker is told nobody). It counts neither in tine_stats nor for max_pending, and is kept as long as
-** the pool. Of the task `kind`, `function`, `args`, `label` and `done` count. Never waits. As tine_submit; never
-** TINE_EAGAIN. */
+/* Have every worker run this once: the present workers before their next task, later ones after
+** their initializer. Of `task`, the fields kind, function, args, label and done are used. The
+** future is done when all present workers have run it; its values are then an empty array. An error
+** fails the future but has no other effect, and an error in a later worker is not reported. The
+** call is not counted in tine_stats nor for max_pending, and is kept as long as the pool. Never
+** waits. Codes as of tine_submit, but never TINE_EAGAIN. SINCE 0.2.0 */
 TINE_API int tine_pool_everywhere(tine_pool *pool, const tine_task *task, tine_future **out);
 
 /* --- futures --- */
 
 enum tine_state { TINE_PENDING, TINE_RUNNING, TINE_CANCELLED, TINE_FINISHED };
 
-/* enum tine_state; takes in results, never waits. TINE_EARG, TINE_EFORKED. */
+/* The state of the future's task, an enum tine_state, after taking in results. Never waits.
+** TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_future_state(tine_future *future);
 
-/* Wait until it is done (finished or cancelled); callbacks of its pool are called meanwhile. 0;
-** TINE_ETIMEOUT; TINE_EAGAIN: a signal handler ran; TINE_EINVALID: not in a callback that the
-** pool's own thread calls; TINE_EARG, TINE_EFORKED. */
+/* Wait until the future is done, that is finished or cancelled. Calls callbacks of its pool
+** meanwhile. 0; TINE_ETIMEOUT; TINE_EAGAIN: a signal handler ran, call again; TINE_EINVALID: called
+** in a callback that the pool's own thread is running; TINE_EARG, TINE_EFORKED. */
 TINE_API int tine_future_wait(tine_future *future, double timeout);
 
-/* Wait until one of `n` futures, of any pools, is done; callbacks of their pools are called meanwhile. The lowest
-** index of one that is; or a code, as tine_future_wait; TINE_EARG (n is 0, too). SINCE 0.2.0 */
+/* Wait until one of `n` futures, of any pools, is done. Calls callbacks of their pools meanwhile.
+** Returns the lowest index of a future that is done, or a code of tine_future_wait; TINE_EARG also
+** if `n` is 0. SINCE 0.2.0 */
 TINE_API int tine_wait_any(tine_future *const *futures, size_t n, double timeout);
 
-/* SINCE 0.2.0. What the task emits while it runs (tine.worker.emit in Lua), one after the other, each once: waits for the
-** next. 1: there is one, in *bytes and *length, a msgpack array that is good until the next call for this future, or until it
-** is freed; 0: the task has ended, and all were given; TINE_ETIMEOUT: none has come; TINE_EAGAIN: a signal handler ran;
-** TINE_EINVALID, TINE_EARG, TINE_EFORKED as tine_future_wait; TINE_ENOMEM. One thread at a time for each future. With
-** `timeout` 0 it does not wait: then tine_pool_fileno tells of events, too.
-**
-** Of a task at most `event_buffer` events (tine_options) are kept that nobody has read, then it waits for a reader; not
-** while a thread waits for its end, nor when its future was freed: then its events are dropped. */
+/* Wait for the next event that the task emits while it runs (tine.worker.emit in Lua); each event
+** is given once, in order. Only one thread at a time may call this for a future.
+** Returns 1: there is one, a msgpack array in *bytes and *length, valid until the next call for
+** this future or until it is freed; 0: the task has ended and all events were given; TINE_ETIMEOUT:
+** none has come; TINE_EAGAIN: a signal handler ran, call again; TINE_EINVALID, TINE_EARG,
+** TINE_EFORKED as of tine_future_wait; TINE_ENOMEM. With `timeout` 0 it never waits; the descriptor
+** of tine_pool_fileno is readable for new events, too.
+** At most `event_buffer` (tine_options) unread events of a task are kept; then the task waits until
+** one is read. It does not wait while a thread waits for its end, nor once its future was freed:
+** its further events are then dropped. SINCE 0.2.0 */
 TINE_API int tine_future_next_event(tine_future *future, double timeout, const void **bytes,
                                     size_t *length);
 
-/* How it ended. 0: it has values; TINE_ETASK: the task raised an error; another code:
-** TINE_ECANCELLED, TINE_ETIMEOUT (it ran too long), TINE_ECRASHED, TINE_EBROKEN, TINE_ESERIALIZE
-** ...; TINE_EAGAIN: it is not done. Never waits. */
+/* How the task ended. 0: it has values; TINE_ETASK: it raised an error; TINE_ECANCELLED,
+** TINE_ETIMEOUT (it exceeded a limit of time), TINE_ECRASHED, TINE_EBROKEN, TINE_ESERIALIZE ...;
+** TINE_EAGAIN: it is not done. Never waits. */
 TINE_API int tine_future_code(tine_future *future);
 
-/* The values as a msgpack array; for TINE_ETASK, and TINE_EBROKEN when an initializer or the like
-** has failed, [error value, traceback], of an error with a metatable [error value, traceback, its text].
-** Valid until the future is freed; NULL when there are none. `length` may not be NULL. What Lua has beyond
-** msgpack is in extension types (docs/embedding.md). Never waits. */
+/* The values as a msgpack array. For TINE_ETASK, and for TINE_EBROKEN when an initializer or the
+** like failed: [error value, traceback], or [error value, traceback, text] if the error value has a
+** metatable. NULL if there are none. Valid until the future is freed. `length` must not be NULL.
+** Lua values that msgpack lacks are extension types (docs/embedding.md). Never waits. */
 TINE_API const void *tine_future_values(tine_future *future, size_t *length);
 
-/* What happened, for a human: the text of the error; "" for a success, and while it is not done.
-** Valid until the future is freed. Never waits. */
+/* What happened, for people to read: the text of the error; "" for a success, and while the task is
+** not done. Valid until the future is freed. Never waits. */
 TINE_API const char *tine_future_message(tine_future *future);
 
-/* The worker's traceback for what tine_future_values gives as an error, else "". As above. */
+/* The worker's traceback of the error; "" if there is none. Valid until the future is freed. Never
+** waits. */
 TINE_API const char *tine_future_traceback(tine_future *future);
 
-/* What the task, in its last attempt, and the programs that it started have written to stdout and
-** stderr, if it was submitted with TINE_OUTPUT_CAPTURE and is done; not terminated. NULL: it was not,
-** or is not. Valid until the future is freed; `length` may not be NULL. Never waits. SINCE 0.2.0 */
+/* What the last attempt of the task, and the programs that it started, have written to stdout and
+** stderr; not NUL-terminated. NULL unless the task was submitted with TINE_OUTPUT_CAPTURE and is
+** done. Valid until the future is freed. `length` must not be NULL. Never waits. SINCE 0.2.0 */
 TINE_API const void *tine_future_output(tine_future *future, size_t *length);
 
-/* Who is to blame: the worker and its task for TINE_ECRASHED and TINE_EBROKEN, the host for TINE_ELOST. */
+/* What a task failed by: for TINE_ECRASHED and TINE_EBROKEN the worker and the task that it was
+** running, for TINE_ELOST the host. */
 typedef struct tine_blame {
     size_t size;                /* sizeof(tine_blame), set by the caller */
     int pid;                    /* of the worker; 0: none */
-    int exit_code;              /* -1: it has none */
-    int signal;                 /* that killed it; 0: none */
+    int exit_code;              /* -1: it did not exit */
+    int signal;                 /* the one that killed it; 0: none */
     int error;                  /* errno; 0: none */
-    uint64_t task;              /* 0: it ran none */
-    const char *label, *source; /* or NULL; valid until the future is freed */
+    uint64_t task;              /* that the worker was running; 0: none */
+    const char *label, *source; /* of that task, or NULL; valid until the future is freed */
     int line;
-    /* SINCE 0.2.0: of a pool with a backend; or NULL; as label */
+    /* SINCE 0.2.0: where it was, for a pool with a backend, or NULL; valid until the future is
+    ** freed */
     const char *host, *server;
 } tine_blame;
 
-/* 0; TINE_EINVALID: nobody is to blame; TINE_EARG (`size` too small, too); TINE_EFORKED. */
+/* Fill in *out. Never waits. 0; TINE_EINVALID: the task is not done, or has not failed by a worker
+** or host; TINE_EARG (also if out->size is too small); TINE_EFORKED. */
 TINE_API int tine_future_blame(tine_future *future, tine_blame *out);
 
-/* Cancel it if no worker has taken it up: true, and it never runs (also when called again). Never
-** waits. */
+/* Cancel the task if no worker has begun it. True: it never runs; also when called again. Does
+** not wait, except that a pool with a backend waits at most a second for the answer of the
+** task's host. */
 TINE_API bool tine_future_cancel(tine_future *future);
 
-/* End it: a running one is asked to end, and when its grace is over its worker is killed and replaced; a
-** pending one is cancelled. Never waits: one that runs is TINE_RUNNING until its worker, and the programs that the task has started,
-** have ended; then its code is TINE_ECANCELLED. False: it is done (its result may
-** be just on its way), or being ended already. */
+/* End the task. A pending one is cancelled; a running one is asked to end, and when its `grace` is
+** over its worker is killed and replaced. It stays TINE_RUNNING until it, or its worker, and the
+** programs that it started have ended; its code is then TINE_ECANCELLED. False: it is done (though
+** its result may not have arrived yet), or is being ended already. Does not wait for the end; with
+** a backend see tine_future_cancel. */
 TINE_API bool tine_future_abort(tine_future *future);
 
-/* Its label. Writes at most `size` bytes with the NUL (`out` NULL: none); the length it has. */
+/* The task's label. Writes at most `size` bytes, the NUL included, to `out` (NULL: nothing).
+** Returns the full length without the NUL. */
 TINE_API size_t tine_future_label(tine_future *future, char *out, size_t size);
 
-/* Another reference, to be freed like the first one. Gives its argument. */
+/* Take another reference, to be freed like the first one. Returns its argument. */
 TINE_API tine_future *tine_future_ref(tine_future *future);
 
-/* Drop a reference. The task goes on, and its callback is called. */
+/* Give up a reference. The task goes on without it, and its callback is still called. */
 TINE_API void tine_future_free(tine_future *future);
 
-/* --- arguments and results without a msgpack library, SINCE 0.2.0 --------------------------------- */
+/* --- arguments and results without a msgpack library, SINCE 0.2.0 --- */
 
-/* Arguments being written. One thread at a time. TINE_PACK_INIT is an empty one:
+/* Arguments being written, as msgpack. One thread at a time. TINE_PACK_INIT is an empty one:
 **
 **     tine_pack args = TINE_PACK_INIT;
 **     tine_pack_array(&args, 2);                           two arguments follow
@@ -496,12 +533,12 @@ TINE_API void tine_future_free(tine_future *future);
 **     int err = args.error ? args.error : tine_submit(pool, &task, &future);
 **     tine_pack_free(&args);
 **
-** `error` is 0, TINE_ENOMEM, or TINE_EARG (a NULL or a length of 2^32 or more); when it is set nothing more is
-** written, so looking once, at the end, is enough. */
+** `error` is 0, TINE_ENOMEM, or TINE_EARG (a NULL, or a length of 2^32 or more). Once it is set,
+** nothing more is written, so it is enough to check it once at the end. */
 typedef struct tine_pack {
     char *bytes;
     size_t length;
-    size_t room; /* of `bytes`; the library's */
+    size_t room; /* allocated bytes; for the library only */
     int error;
 } tine_pack;
 
@@ -512,13 +549,13 @@ typedef struct tine_pack {
 TINE_API void tine_pack_nil(tine_pack *pack);
 TINE_API void tine_pack_boolean(tine_pack *pack, bool value);
 TINE_API void tine_pack_integer(tine_pack *pack, int64_t value);
-TINE_API void tine_pack_number(tine_pack *pack, double value); /* a float, in Lua, too */
+TINE_API void tine_pack_number(tine_pack *pack, double value); /* a float in Lua, too */
 TINE_API void tine_pack_string(tine_pack *pack, const void *bytes, size_t length);
-/* The `n` values that are written next are its items. */
+/* Begin an array: the next `n` values are its items. */
 TINE_API void tine_pack_array(tine_pack *pack, size_t n);
-/* The `n` pairs that are written next, key and value, are its own. */
+/* Begin a map: the next `n` pairs of a key and a value are its content. */
 TINE_API void tine_pack_map(tine_pack *pack, size_t n);
-/* Give back the memory: it is an empty one again. */
+/* Free the memory; afterwards the pack is empty and may be used again. */
 TINE_API void tine_pack_free(tine_pack *pack);
 
 enum tine_type {
@@ -534,25 +571,29 @@ enum tine_type {
 
 typedef struct tine_value {
     int type;          /* enum tine_type */
-    bool boolean;      /* TINE_BOOLEAN */
-    int64_t integer;   /* TINE_INTEGER; TINE_EXTENSION: its type */
-    double number;     /* TINE_NUMBER; TINE_INTEGER, rounded */
-    const char *bytes; /* TINE_STRING, TINE_EXTENSION: in what is being read, not terminated */
-    size_t length;     /* of those; TINE_ARRAY: items, TINE_MAP: pairs, which are the next values */
+    bool boolean;      /* of TINE_BOOLEAN */
+    int64_t integer;   /* of TINE_INTEGER; of TINE_EXTENSION its type */
+    double number;     /* of TINE_NUMBER; of TINE_INTEGER the value, rounded */
+    const char *bytes; /* of TINE_STRING and TINE_EXTENSION: points into the input, not
+                       ** NUL-terminated */
+    size_t length;     /* of `bytes`; of TINE_ARRAY and TINE_MAP the number of items or pairs, which
+                       ** follow */
 } tine_value;
 
-/* Where one reads: `at` the values of a future, or an event's, and how many bytes are `left`. */
+/* A position in msgpack bytes, such as the values of a future or an event: where to read next, and
+** how many bytes are left. */
 typedef struct tine_unpack {
     const void *at;
     size_t left;
 } tine_unpack;
 
-/* Read the next value; of an array or a map its head. 1: it is in *value; 0: there is none any more;
-** TINE_EINVALID: what lies there is no msgpack, or cut off, and nothing was read; TINE_EARG. The bytes may come from
-** anywhere: nothing outside of them is read, and a length is never more than what is left. */
+/* Read the next value; of an array or a map only its head. 1: it is in *value; 0: no bytes are
+** left; TINE_EINVALID: the bytes are no msgpack or are cut off, and nothing was read; TINE_EARG: a
+** NULL. The bytes may come from untrusted sources: nothing outside of them is read, and a length is
+** never more than what is left. */
 TINE_API int tine_unpack_next(tine_unpack *unpack, tine_value *value);
 
-/* Pass over the next value, with all that is in it. As above. */
+/* Skip the next value with everything in it. Codes as of tine_unpack_next. */
 TINE_API int tine_unpack_skip(tine_unpack *unpack);
 
 #ifdef __cplusplus
