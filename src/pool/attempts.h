@@ -1,4 +1,4 @@
-/* Attempts: when and where a task has run, and how it has failed before it was tried again. */
+/* Attempts: when and where a task has run, and with which errors its earlier attempts failed. */
 #ifndef TINE_POOL_ATTEMPTS_H
 #define TINE_POOL_ATTEMPTS_H
 
@@ -9,7 +9,7 @@
 struct pool;
 struct item;
 
-/* Of the attempt that was made last; all in ns of the clock, 0: not known, or not yet. */
+/* Times of the last attempt, in ns of the clock; 0: not known, or not yet. */
 struct task_times {
     uint64_t submitted, started, ended;
     int pid;
@@ -18,10 +18,10 @@ struct task_times {
 };
 _Static_assert(sizeof(struct task_times) == 32, "each future has them");
 
-/* One that has failed, and was not the last. */
+/* A failed attempt that was not the last one. */
 struct attempt {
     struct task_times times;
-    uint16_t place; /* which worker on another machine it was (remote.h), or 0 */
+    uint16_t place; /* number of the worker on another machine (remote.h), or 0 */
     struct outcome error;
 };
 
@@ -30,16 +30,17 @@ struct attempts {
     struct attempt list[];
 };
 
-/* Takes NULL. */
+/* NULL is allowed. */
 void tine__attempts_free(struct attempts *a);
-/* A copy, for who is about to look at it; NULL: there are none, or no memory. */
+/* A copy for a reader, which the caller frees. NULL: there are none, or no memory. */
 struct attempts *tine__attempts_copy(const struct attempts *a);
 
-/* --- the pool's side, under its lock --- */
+/* --- for the pool, under its lock --- */
 
-/* The only task of the item has failed, for now: the attempt is noted, its error still NONE. NULL: no memory. */
+/* Note an attempt of the item's single task that failed and may be repeated; the caller sets its
+** error. NULL: no memory. */
 struct attempt *tine__attempt_add(struct item *item);
-/* When the attempt that is being told began and ended, as far as it is known. */
+/* Set when the attempt that is being delivered began and ended, as far as that is known. */
 void tine__attempt_times(struct item *item, uint64_t started, uint64_t ended);
 
 #endif

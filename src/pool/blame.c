@@ -1,4 +1,4 @@
-/* Why a task or a pool failed, in words. */
+/* Failures: why a task or a pool failed, in words. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static void say_end(char *out, size_t size, int status) {
         snprintf(out, size, "exit code %d", WEXITSTATUS(status));
 }
 
-/* The task that it was running. */
+/* Note in the failure the task that a worker was running. */
 static void name_task(struct failure *f, const struct item *item, uint32_t k) {
     char label[256];
     tine__label(&item->name, k, label, sizeof label);
@@ -143,7 +143,7 @@ static void keep_segment(struct failure *f, const struct blame *b) {
     f->cause_len = b->length;
 }
 
-/* The fork server has ended unasked. */
+/* The fork server has ended unexpectedly. */
 static void say_gone(struct failure *f, const struct blame *b) {
     char end[96];
     if (WIFEXITED(b->status) && WEXITSTATUS(b->status) == WORKER_SPEECHLESS)

@@ -1,5 +1,6 @@
-/* Children: tasks that tasks have submitted (msg/nested.h). The pool owns their items, and tells the worker of the task that
-** submitted one how that has ended. When that task ends, those that have not ended are ended as by abort.
+/* Children: tasks that tasks have submitted (msg/nested.h). The pool owns their items, and posts
+** their results to the worker of the task that submitted them. When that task ends, its unfinished
+** children are aborted.
 */
 #include <assert.h>
 #include <string.h>
@@ -13,10 +14,10 @@
 struct child {
     struct item item; /* first member */
     struct outcome outcome;
-    struct list node;    /* in the parent's children, or among the orphans */
-    struct kin_node kin; /* whose it is, and its number there */
-    uint64_t parent_id;  /* the task of the parent */
-    unsigned worker;     /* of that */
+    struct list node;    /* in the parent's list of children, or in pool->orphans */
+    struct kin_node kin; /* key: the parent's item, and the number of the child there */
+    uint64_t parent_id;  /* id of the parent task */
+    unsigned worker;     /* that runs the parent task */
     struct codec_origin origin;
     char text[]; /* label, name, source */
 };
@@ -33,12 +34,12 @@ void tine__children_open(struct pool *p) {
     p->nest.pool = p;
 }
 
-/* --- what a worker says, which is foreign --- */
+/* --- parsing what a worker has submitted; it is not trusted --- */
 
 struct said {
     struct nested_call call;
     struct settings set;
-    const char *group, *label, *name, *source; /* NULL: none, or each ends with a NUL */
+    const char *group, *label, *name, *source; /* NULL: none; else NUL-terminated */
     const char *bytes;
 };
 
@@ -56,7 +57,7 @@ static const char *take(struct reading *r, uint64_t n) {
     return at;
 }
 
-/* False: there is not so much. */
+/* Take a text of `n` bytes. False: it is not there, or has no NUL at its end. */
 static bool take_text(struct reading *r, uint32_t n, const char **out) {
     *out = n ? take(r, n) : NULL;
     return n == 0 || (*out && (*out)[n - 1] == 0);
@@ -89,7 +90,7 @@ static bool read_said(const struct report *r, struct said *out) {
            take_text(&in, out->call.source, &out->source) && is_sane(out);
 }
 
-/* --- its settings --- */
+/* --- settings --- */
 
 /* 0 or TINE_ENOMEM. */
 static int set_settings(struct pool *p, struct item *item, const struct said *said) {
@@ -105,13 +106,13 @@ static int set_settings(struct pool *p, struct item *item, const struct said *sa
     return item->settings ? 0 : TINE_ENOMEM;
 }
 
-/* Those of its tasks; NULL: it has never had any. */
+/* The list of children of the item's tasks. NULL: it never had any. */
 static struct list *children_of(const struct item *item) {
     struct item_rare *rare = item_rare(item);
     return rare ? &rare->children : NULL;
 }
 
-/* --- its call --- */
+/* --- calls --- */
 
 static uint64_t serial_of(const struct child *c, uint64_t count) {
     const struct item *parent = c->kin.parent;
@@ -121,7 +122,7 @@ static uint64_t serial_of(const struct child *c, uint64_t count) {
     return tine__nested_serial(parent->serial, index, count);
 }
 
-/* The bytes of the whole call, where workers read them if they are many. 0 or TINE_ENOMEM. */
+/* Build the bytes of the whole call; long ones in the call heap. 0 or TINE_ENOMEM. */
 static int set_bytes(struct pool *p, struct child *c, const struct said *said) {
     struct item *item = &c->item;
     const struct settings *set = item->settings ? item->settings : p->settings;
@@ -147,7 +148,7 @@ static int set_bytes(struct pool *p, struct child *c, const struct said *said) {
     return 0;
 }
 
-/* Where its function comes from, for its worker to know. 0 or TINE_ENOMEM. */
+/* Store the origin of the child's function, so that its worker knows it. 0 or TINE_ENOMEM. */
 static int set_origin(struct pool *p, struct child *c) {
     const struct codec_stored *stored =
         tine__store_put(p->store, &(struct codec_code){0}, &c->origin);
@@ -171,7 +172,7 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     c->parent_id = r->id;
     c->item.parent = r->id;
     c->worker = r->worker;
-    if (r->carried) { /* what the call names is held until it has ended */
+    if (r->carried) { /* hold what the call names until the child has ended */
         item->refs.carried = *r->carried;
         *r->carried = (struct carried){0};
     }
@@ -185,16 +186,17 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
     item->outcomes = &c->outcome;
     item->serial = serial_of(c, call->count);
     item->task.call.count = 1;
-    item->task.mute = true; /* a task reads no events of those that it has submitted */
+    item->task.mute = true; /* a task cannot read events of its children */
     item->task.nested = true;
     item->task.depth = (uint16_t)(parent->task.depth + 1);
     list_init(&c->node);
     return c;
 }
 
-/* --- how it ends --- */
+/* --- ends --- */
 
-/* Post how it has ended, if there is memory; else the one that waits for it is ended. */
+/* Post how the child has ended. Without memory for the result post TINE_ENOMEM; without memory for
+** that, abort the parent task, which waits for it. */
 static void tell(struct pool *p, const struct child *c) {
     const struct outcome *o = &c->outcome;
     struct carried names = {0};
@@ -228,7 +230,7 @@ static void free_child(struct pool *p, struct child *c) {
     free(c);
 }
 
-/* It is done, and in no list of the scheduler's. */
+/* The child is DONE, and the scheduler has no reference to it. */
 static void ended(struct pool *p, struct child *c) {
     p->nest.open--;
     p->children--;
@@ -265,9 +267,9 @@ void tine__children_end(struct pool *p, struct item *item, uint64_t id) {
     }
 }
 
-/* --- what is wanted --- */
+/* --- requests --- */
 
-/* The task that says it: of the item of this call. NULL: it has ended. */
+/* The item of the task that made the request. NULL: it has ended. */
 static struct item *parent_of(struct pool *p, const struct report *r) {
     struct task *t = sched_sent(&p->s, r->ref);
     return t && r->id == t->call.id + t->next ? item_of(t) : NULL;
@@ -278,7 +280,7 @@ static struct child *find(struct pool *p, const struct item *parent, uint64_t nu
     return node ? LIST_ITEM(node, struct child, kin) : NULL;
 }
 
-/* The child is one of the pool's tasks from now on. 0, or a code. */
+/* Submit the child as a task of the pool. 0 or an error code. */
 static int enter(struct pool *p, struct child *c, const struct said *said) {
     struct item *item = &c->item;
     int err = set_settings(p, item, said);
@@ -315,9 +317,9 @@ static void submit(struct pool *p, struct item *parent, const struct report *r) 
     struct said said;
     struct child *c = NULL;
     bool good = read_said(r, &said) && parent->task.depth < NESTED_MOST;
-    if (good && tine__item_need_rare(parent)) /* where its children are */
+    if (good && tine__item_need_rare(parent)) /* which holds the list of children */
         c = new_child(p, parent, r, &said);
-    if (!c) { /* rubbish, or nothing can be told of it */
+    if (!c) { /* invalid, or no memory: the worker cannot be answered */
         tine__sched_abort(&p->s, &parent->task);
         return;
     }
@@ -336,7 +338,7 @@ static void answer(struct pool *p, unsigned worker, uint64_t number) {
     tine__letter_post(p, worker, place, letter, &(struct carried){0});
 }
 
-/* What it waited for, which comes first, it does so no more. */
+/* The parent waits for its children no longer. Those that it waited for are first in its list. */
 static void release(struct pool *p, struct item *parent, unsigned worker) {
     struct list *children = children_of(parent);
     for (struct list *n = children ? children->next : NULL; n != children; n = n->next) {
@@ -362,14 +364,14 @@ static void await(struct pool *p, struct item *parent, const struct report *r) {
         struct child *c = find(p, parent, number);
         if (!c)
             continue;
-        assert(children); /* `c` is in it */
+        assert(children); /* since `c` was found */
         list_remove(&c->node);
         list_push_front(children, &c->node);
         tine__sched_await(&p->s, &c->item.task, r->worker);
     }
 }
 
-/* A cancel that is to be answered, when what comes of it has been told. */
+/* A request to cancel a child, to be answered when its consequences were delivered. */
 struct wish {
     struct list node;
     unsigned worker;
@@ -379,7 +381,7 @@ struct wish {
 static void cancel(struct pool *p, struct item *parent, const struct report *r) {
     struct wish *wish = r->length < sizeof wish->number ? NULL : sys.malloc(sizeof *wish);
     if (!wish)
-        return; /* it asks again */
+        return; /* the worker asks again */
     *wish = (struct wish){.worker = r->worker};
     memcpy(&wish->number, r->bytes, sizeof wish->number);
     list_init(&wish->node);

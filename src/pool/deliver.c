@@ -1,4 +1,4 @@
-/* From what has ended to outcomes, and from those to whoever waits for them. */
+/* Delivering: from reports and events to outcomes, and from outcomes to the inboxes of owners. */
 #include <assert.h>
 #include <string.h>
 #include "base/error.h"
@@ -16,7 +16,7 @@ COLD static void count_failed(struct pool *p, const struct item *item, uint32_t 
     }
 }
 
-/* Task k of the item has ended for good. */
+/* Count task `k` of the item, which has ended for good. */
 static inline void count(struct pool *p, const struct item *item, uint32_t k) {
     if (item->outcomes[k].state == OUTCOME_VALUES)
         p->ends.finished++;
@@ -24,28 +24,29 @@ static inline void count(struct pool *p, const struct item *item, uint32_t k) {
         count_failed(p, item, k);
 }
 
-/* Tasks [from, to) of the item have ended, or at least this attempt of them. */
+/* Tasks [from, to) of the item, or at least their current attempts, have ended: end their
+** children. */
 static inline void end_children(struct pool *p, struct item *item, uint32_t from, uint32_t to) {
     const struct item_rare *rare = item_rare(item);
     for (uint32_t k = from; rare && k < to && !list_empty(&rare->children); k++)
         tine__children_end(p, item, item->task.call.id + k);
 }
 
-/* Whom else it concerns that it is DONE. */
+/* Tell everything else that depends on the item that it is DONE. */
 COLD static void end_rare(struct pool *p, struct item *item) {
     tine__events_end(item);
     tine__followers_end(item);
     tine__needs_meet(p, item);
 }
 
-/* Its owner wants to hear of that at once. */
+/* The owner wants to learn of the end at once. */
 COLD static void end_watched(struct item *item) {
     item->inbox->watched--;
     item->inbox->urgent = true;
     item->watched = false;
 }
 
-/* What a DONE item has beside its outcomes goes. */
+/* Free what a DONE item has beside its outcomes. */
 static void clear(struct pool *p, struct item *item) {
     item->asking = false;
     if (item->bytes || item->task.call.offset)
@@ -65,7 +66,7 @@ static void clear(struct pool *p, struct item *item) {
         tine__inboxes_room(p);
 }
 
-/* Some outcomes of the item have been set. */
+/* Outcomes of the item were set: put it into its inbox. */
 static void post(struct pool *p, struct item *item) {
     if (item->task.state == TASK_DONE)
         clear(p, item);
@@ -104,14 +105,15 @@ COLD static void set_other(struct pool *p, struct outcome *o, const struct repor
 }
 
 static void set_result(struct pool *p, struct outcome *o, const struct report *r) {
-    assert(r);                                 /* what ends without one has not ended by a result */
-    if (r->kind == REPORT_VALUES && !r->error) /* as nearly all */
+    /* Without a report a task has not ended by a result. */
+    assert(r);
+    if (r->kind == REPORT_VALUES && !r->error) /* nearly all results */
         tine__outcome_set_report(o, OUTCOME_VALUES, 0, p, r);
     else
         set_other(p, o, r);
 }
 
-/* --- what tasks say --- */
+/* --- progress --- */
 
 void tine__deliver_progress(struct pool *p, const struct report *r) {
     struct task *t = sched_sent(&p->s, r->ref);
@@ -127,7 +129,8 @@ void tine__deliver_progress(struct pool *p, const struct report *r) {
     *rare->told = said;
 }
 
-/* How task k of the item has ended, not by a result; `r` is what its worker has said of it, or NULL. */
+/* Set the outcome of task `k` of the item, which has ended other than by a result. `r` is what its
+** worker reported about that, or NULL. */
 COLD static void set_end(struct pool *p, struct item *item, uint32_t k, enum ending how,
                          const struct report *r, struct outcome *o) {
     static const int codes[] = {[ENDING_CANCELLED] = TINE_ECANCELLED,
@@ -156,7 +159,7 @@ COLD static void set_end(struct pool *p, struct item *item, uint32_t k, enum end
     tine__failure_unref(ended);
 }
 
-/* How it has ended, by a result or not. */
+/* Set the outcome of task `k`, which has ended by a result (ENDING_NONE) or otherwise. */
 static void set_outcome(struct pool *p, struct item *item, uint32_t k, enum ending how,
                         const struct report *r, struct outcome *o) {
     if (how == ENDING_NONE) {
@@ -181,7 +184,8 @@ void tine__deliver_desert(struct pool *p, const struct report *r) {
 
 /* --- attempts --- */
 
-/* The item has failed: that is noted, and its owner is asked, or it is tried again. */
+/* An attempt of the item has failed, and it may be tried again: note the attempt, and ask the owner
+** or have the scheduler try again. */
 COLD static void try_again(struct pool *p, struct item *item, enum ending how,
                            const struct report *r) {
     struct attempt *a = tine__attempt_add(item);
@@ -189,7 +193,7 @@ COLD static void try_again(struct pool *p, struct item *item, enum ending how,
         set_outcome(p, item, 0, how, r, &a->error);
     if (a && p->trace) {
         const struct attempts *all = item_attempts(item);
-        assert(all); /* `a` is in it */
+        assert(all); /* the list has at least `a` */
         tine__tracing_attempt(p, item, 0, all->n, &a->error, a->times.started, a->times.ended);
     }
     item->started = item->ended = 0;
@@ -213,7 +217,7 @@ void tine__item_end_held(struct pool *p, struct item *item, const struct outcome
 
 void tine__item_refuse(struct pool *p, struct item *item) {
     struct attempts *attempts = item_attempts(item);
-    assert(attempts && attempts->n > 0); /* that of which its owner was asked */
+    assert(attempts && attempts->n > 0); /* the attempt that the owner was asked about */
     struct attempt *last = &attempts->list[--attempts->n];
     item_set_times(item, &last->times);
     item->task.place = last->place;
@@ -233,7 +237,7 @@ COLD static void trace_result(struct pool *p, const struct item *item, uint32_t 
     tine__tracing_changed(p, ended);
 }
 
-/* Who has sent the chunk wants to know how long each of its tasks ran. */
+/* The submitter of a chunk from another machine wants to know how long each of its tasks ran. */
 COLD static void note_ran(struct item *item, uint32_t k, const struct report *r) {
     struct item_rare *rare =
         r->started && r->ended > r->started ? tine__item_need_rare(item) : NULL;
@@ -243,7 +247,8 @@ COLD static void note_ran(struct item *item, uint32_t k, const struct report *r)
         rare->ran[k] = r->ended - r->started;
 }
 
-/* Calls mostly end in the order in which they were handed over: fetch what the next one's result changes. */
+/* Calls usually end in the order in which they were sent: prefetch what the next result will
+** change. */
 static inline void fetch_next(struct pool *p, const struct report *r) {
     const struct task *t = sched_sent(&p->s, r->ref);
     if (!t || t->call.count > 1)
@@ -305,7 +310,7 @@ static void deliver_end(struct pool *p, const struct event *e) {
     for (uint32_t k = e->from; k < e->to; k++) {
         set_end(p, item, k, e->how, NULL, &item->outcomes[k]);
         count(p, item, k);
-        if (p->trace) /* the last one of a chunk is that which was running */
+        if (p->trace) /* the last task of a chunk is the one that was running */
             tine__tracing_end(p, item, k, k + 1 == e->to ? item->started : 0, tine__now());
     }
     if (e->task->call.count > 1)
@@ -319,7 +324,7 @@ static void take_event(struct pool *p, const struct event *e) {
     switch (e->kind) {
     case EVENT_STOPPED:
         p->reason = tine__failure_of(&p->s.reason, true);
-        tine__inboxes_room(p); /* there never will be */
+        tine__inboxes_room(p); /* there never will be room */
         p->fresh = true;
         break;
     case EVENT_DIED:

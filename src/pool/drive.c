@@ -9,11 +9,11 @@
 
 /* --- orders --- */
 
-/* Make the call ready for the site. 0 or TINE_ENOMEM. */
+/* Prepare the item's bytes for the site. 0 or TINE_ENOMEM. */
 static int prepare(struct pool *p, struct item *item) {
     const struct task *t = &item->task;
     if (!item->bytes)
-        return TINE_ENOMEM; /* they could not be kept when it was handed over first */
+        return TINE_ENOMEM; /* a copy of them could not be kept at the submit */
     if (t->next > item->first) {
         int err = tine__item_cut_bytes(p, item);
         if (err)
@@ -24,7 +24,7 @@ static int prepare(struct pool *p, struct item *item) {
                : 0;
 }
 
-/* On top of another: it is posted to the worker. */
+/* Run the call on top of a waiting task: post it to that task's worker. */
 COLD static void run_there(struct pool *p, const struct order *o, const struct site_call *call,
                            struct answer *a) {
     uint64_t place;
@@ -40,7 +40,7 @@ COLD static void run_there(struct pool *p, const struct order *o, const struct s
         tine__letter_post(p, o->worker, place, letter, &(struct carried){0});
 }
 
-/* Of a chunk of which some have ended, or never will run. */
+/* Run a chunk of which some tasks have ended or are cancelled. */
 COLD static void run_rest(struct pool *p, const struct order *o, struct answer *a) {
     struct item *item = item_of(o->task);
     struct call_head rest = o->task->call;
@@ -63,14 +63,14 @@ static void run(struct pool *p, const struct order *o, struct answer *a) {
         p->site->ops->give(p->site, o, &call, a);
     if (a->err || o->worker)
         return;
-    __builtin_prefetch(item->outcomes, 1); /* its result comes soon */
+    __builtin_prefetch(item->outcomes, 1); /* its result will come soon */
     p->figures.bytes_in += t->call.length;
     if (t->call.count == 1 && !t->call.offset && !p->far &&
         (t->set->plain || !settings_retry(t->set)))
-        item_forget_bytes(item); /* the site has them; a chunk may have to be sent again */
+        item_forget_bytes(item); /* the site has a copy; a chunk may have to be sent again */
 }
 
-/* It has come back, and its bytes were not kept. */
+/* The call has come back from the site, and the item's bytes were not kept. */
 static void keep_withdrawn(struct item *item, const struct answer *a) {
     if (!item->bytes && a->bytes)
         tine__item_copy_bytes(item, a->bytes, a->length);
@@ -86,7 +86,7 @@ static void run_next(struct pool *p, const struct order *o) {
 COLD static void carry_other(struct pool *p, const struct order *o) {
     struct answer a = {0};
     bool extra = o->kind == ORDER_START && o->worker > p->s.o.workers;
-    if (extra) /* beyond those that there are to be */
+    if (extra) /* beyond the number of workers of the pool */
         a.err = p->site->ops->resize(p->site, o->worker);
     if (a.err) {
         a.error = ENOMEM;
@@ -122,7 +122,7 @@ COLD static void deliver_some(struct pool *p) {
         deliver_events(p);
 }
 
-/* As after nearly every order there is nothing. */
+/* There is nothing to do after nearly every order. */
 static inline void deliver_all(struct pool *p) {
     if (sched_has_event(&p->s) || (p->needing | p->children) > 0)
         deliver_some(p);
@@ -138,8 +138,8 @@ void tine__wake_manager(struct pool *p) {
     tine__wakeup_send(&p->wakeup);
 }
 
-/* What is handed over is so after a submit, a batch of results or another report, for each of which the clock was read:
-** reading it again would cost a small task some percents. */
+/* A recent time that costs no clock read: calls are handed over just after a submit or a batch of
+** results, for which the clock was read. Reading it again would cost a small task some percent. */
 static uint64_t latest_time(const struct pool *p) {
     uint64_t now = sched_now(&p->s);
     return p->heard > now ? p->heard : now;
@@ -151,7 +151,7 @@ bool tine__drive(struct pool *p) {
     if (sched_wants_time(&p->s))
         sched_time(&p->s, ticker_now(&p->ticker));
     do {
-        deliver_all(p); /* also of tasks whose deadline passed before they could be handed over */
+        deliver_all(p); /* also of tasks whose deadline passed before they were sent */
         while (tine__sched_order(&p->s, &o)) {
             carry(p, &o);
             ran = o.kind == ORDER_RUN && o.task->state == TASK_SENT;
@@ -165,8 +165,8 @@ bool tine__drive(struct pool *p) {
 
 /* --- reports --- */
 
-/* The bytes of a single call that was handed over are not kept; when its worker has died before it began, the site
-** still has them, and it runs elsewhere. */
+/* The bytes of a single call are not kept after it was sent. When its worker died before beginning
+** it, the site still has them, and the call runs elsewhere. */
 COLD static void keep_lost(struct pool *p, const struct report *r) {
     struct task *t = sched_sent(&p->s, r->ref);
     struct item *item = t ? item_of(t) : NULL;
@@ -176,9 +176,10 @@ COLD static void keep_lost(struct pool *p, const struct report *r) {
         tine__item_copy_bytes(item, r->bytes, r->length);
 }
 
-#define OTHERS_AT_ONCE 4096 /* more may come as fast as they are heard */
+#define OTHERS_AT_ONCE 4096 /* such reports may come faster than they are handled */
 
-/* What is no result; true: it is one of those that may come as fast as they are heard. */
+/* Handle a report that is no result. True: reports of this kind may come faster than they are
+** handled. */
 COLD static bool hear_other(struct pool *p, const struct report *r) {
     if (r->kind == REPORT_EVENT || r->kind == REPORT_PRINTED) {
         if (r->kind == REPORT_EVENT)
@@ -206,13 +207,13 @@ COLD static bool hear_other(struct pool *p, const struct report *r) {
     tine__sched_report(&p->s, r, tine__now());
     if (p->trace && r->kind == REPORT_READY)
         tine__tracing_ready(p, r);
-    deliver_all(p); /* what it says of its bytes is good only now */
+    deliver_all(p); /* the bytes of the report are valid only now */
     if (r->kind == REPORT_EXITED)
         tine__mail_tidy(p, r->worker, true);
     return false;
 }
 
-/* All there are; the number of results. */
+/* Handle all reports; returns the number of results. */
 static unsigned hear(struct pool *p, bool listen) {
     struct report r;
     unsigned n = 0, others = 0;
@@ -238,12 +239,12 @@ void tine__take_in(struct pool *p, bool listen) {
         listen = false;
         tine__drive(p);
         tine__children_answer(p);
-        /* say that we want to know of room, and only then look again */
+        /* ask to be told of room first, and only then look again */
     } while (sched_wants_room(&p->s) && p->site->ops->want_room(p->site, sched_low_water(&p->s)) &&
              p->site->ops->news(p->site, false));
     if (p->unsure > 0)
         pthread_cond_broadcast(&p->word);
-    tine__wake_waiters(p, p->stood); /* who waits may have to let it go on */
+    tine__wake_waiters(p, p->stood); /* waiting threads may have to loosen a task that stands */
     p->stood = false;
 }
 
@@ -255,14 +256,14 @@ bool tine__overdue(struct pool *p, bool wake) {
 
 void tine__work(struct pool *p) {
     const struct site_ops *ops = p->site->ops;
-    p->waiting++; /* the site is not to be retired meanwhile */
+    p->waiting++; /* so that the site is not retired meanwhile */
     while (ops->work && !pool_site_is_gone(p) && ops->work(p->site, &p->lock))
         do
             tine__take_in(p, true);
         while (!pool_site_is_gone(p) && ops->news(p->site, false));
     p->waiting--;
     if (pool_site_is_gone(p))
-        tine__wakeup_send(&p->wakeup); /* the manager is to end, too */
+        tine__wakeup_send(&p->wakeup); /* the manager thread must end, too */
 }
 
 void tine__serve_timers(void *pool) {

@@ -1,4 +1,4 @@
-/* What comes of errands (errands.h). */
+/* The results of errands (errands.h). */
 #include "base/error.h"
 #include "base/sys.h"
 #include "codec/segment.h"
@@ -7,7 +7,7 @@
 
 struct fault {
     struct list node;  /* in inbox->faults */
-    struct item *item; /* from another machine, of whose pool it is one; or NULL */
+    struct item *item; /* from another machine, for whose pool the errand was run; or NULL */
     uint64_t number;
     struct outcome error;
 };
@@ -26,7 +26,7 @@ static void set_error(struct outcome *o, const struct report *r) {
         tine__outcome_set_bytes(o, OUTCOME_ERROR, TINE_ETASK, r->bytes, r->length, r->carried);
 }
 
-/* The owner of the inbox (NULL: there is none any more) is told. */
+/* Put the error into the inbox (NULL: closed). */
 static void keep_fault(struct inbox *in, struct item *item, const struct report *r) {
     struct fault *f = in ? sys.calloc(1, sizeof *f) : NULL;
     if (!f)
@@ -62,11 +62,11 @@ struct item *tine__fault_note(struct pool *p, const struct report *r) {
     return item_of(t);
 }
 
-/* No values. */
+/* Set the outcome to an empty list of values. */
 static void set_done(struct outcome *o) {
     char empty[SEGMENT_HEAD + 1];
     segment_set_head(empty, 1);
-    empty[SEGMENT_HEAD] = (char)0x90; /* msgpack: an array of none */
+    empty[SEGMENT_HEAD] = (char)0x90; /* msgpack: an empty array */
     tine__outcome_set_bytes(o, OUTCOME_VALUES, 0, empty, sizeof empty, NULL);
 }
 

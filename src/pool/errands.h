@@ -1,5 +1,5 @@
-/* Errands: the calls that each worker of a pool runs once (pool:everywhere), kept as long as the pool. All is guarded by the
-** pool's lock.
+/* Errands: calls that each worker of a pool runs once (pool:everywhere). Kept as long as the pool,
+** since later workers run them, too. Guarded by the pool's lock.
 */
 #ifndef TINE_POOL_ERRANDS_H
 #define TINE_POOL_ERRANDS_H
@@ -11,10 +11,10 @@
 struct everywhere {
     struct errand errand; /* first member */
     struct list node;     /* in pool->everywhere */
-    struct item *item;    /* whose owner waits for it; NULL: that has ended */
-    struct inbox *inbox;  /* of the owner; NULL: closed */
+    struct item *item;    /* whose owner waits for the errand; NULL: the item has ended */
+    struct inbox *inbox;  /* of the item's owner; NULL: closed */
     struct store_refs refs;
-    struct outcome error; /* the first of a worker that is waited for */
+    struct outcome error; /* the first error in a worker that is waited for */
 };
 
 #endif

@@ -13,22 +13,22 @@ struct emission {
 
 struct events {
     struct pool *pool;
-    struct item *item; /* that the scheduler knows; NULL: it has ended */
+    struct item *item; /* known to the scheduler; NULL: it has ended */
     unsigned refs;
     struct emission *first, **last;
     uint64_t unread;
     unsigned awaits;
     bool read, dropped;
-    struct list node; /* in pool->standing, or pool->loose */
+    struct list node; /* in pool->standing or pool->loose */
     bool loose;
-    /* of the task that has emitted the last one */
+    /* of the task that emitted the last event */
     uint64_t id, number, granted;
     unsigned worker;
     uint32_t k;
-    uint64_t mine; /* of the unread ones */
-    /* of one from another machine, whose submitter keeps them and grants: */
+    uint64_t mine; /* how many of the unread events are of this task */
+    /* of an item from another machine, whose submitter keeps the events and grants more */
     bool far;
-    uint64_t seen, allowed; /* events of this task, in all */
+    uint64_t seen, allowed; /* number of events of this task: emitted, and allowed */
 };
 
 /* --- references --- */
@@ -40,7 +40,7 @@ static struct events *new_events(struct pool *p, struct item *item) {
     e->pool = tine__pool_ref(p);
     e->item = item;
     e->far = item->task.far;
-    e->refs = 1; /* the item's */
+    e->refs = 1; /* the reference of the item */
     e->last = &e->first;
     list_init(&e->node);
     return e;
@@ -99,12 +99,12 @@ static uint64_t limit_of(const struct events *e) {
     return e->pool->in_process || e->far ? UINT64_MAX : e->pool->event_buffer;
 }
 
-/* Does somebody wait for its end, so that all are kept? */
+/* Does somebody wait for the item's end, so that all events are kept? */
 static bool is_awaited(const struct events *e) {
     return e->loose || e->awaits > 0 || e->pool->end_awaits > 0;
 }
 
-/* Nobody waits, nor is there anybody who will go on reading: no more are kept. */
+/* Is the pool shut down, with nobody who waits or reads? Then no more than the limit are kept. */
 static bool is_vain(const struct events *e) {
     return e->pool->s.life > LIFE_OPEN && !e->read && !is_awaited(e);
 }
@@ -113,7 +113,7 @@ static bool is_free(const struct events *e) {
     return e->dropped || is_awaited(e) || is_vain(e);
 }
 
-/* Number of the first event that the task may not emit. */
+/* The number of the first event that the task may not emit. */
 static uint64_t upto(const struct events *e) {
     if (e->far)
         return e->allowed == SITE_NO_EVENTS ? SITE_NO_EVENTS : e->number - e->seen + e->allowed;
@@ -131,19 +131,19 @@ static void grant(struct events *e, bool again) {
         ops->grant(e->pool->site, e->item->task.call.ref, e->worker, e->id, number);
 }
 
-/* It stands, or not: those that do are known. */
+/* Update whether the task stands: pool->standing lists those that do. */
 static void note_standing(struct events *e) {
     struct pool *p = e->pool;
     bool stands = e->item && !is_free(e) && e->mine >= limit_of(e);
     if (e->loose)
-        return; /* it is among those */
+        return; /* it is in pool->loose */
     bool begins = stands && list_empty(&e->node);
     if (begins)
         list_push(&p->standing, &e->node);
     else if (!stands)
         list_remove(&e->node);
     atomic_store_explicit(&p->stands, !list_empty(&p->standing), memory_order_relaxed);
-    if (begins) { /* who sees the number sees that one stands */
+    if (begins) { /* a thread that sees the new number also sees pool->stands */
         p->stood = true;
         atomic_fetch_add_explicit(&p->standings, 1, memory_order_release);
     }
@@ -154,9 +154,10 @@ static void changed(struct events *e, bool again) {
     note_standing(e);
 }
 
-/* --- what comes --- */
+/* --- arriving events --- */
 
-/* The event is of this task, and the one after the last. False: of another one, or another attempt. */
+/* Set the current task to that of the report. False: the event does not directly follow the last
+** one, being of another task or attempt. */
 static bool follows(struct events *e, const struct report *r, uint32_t k) {
     bool same = e->worker == r->worker && e->id == r->id && e->number == r->number;
     if (e->k != k || !e->worker)
@@ -170,7 +171,7 @@ static bool follows(struct events *e, const struct report *r, uint32_t k) {
     return same;
 }
 
-/* False: no memory. */
+/* Keep the event. False: no memory. */
 static bool keep(struct events *e, const struct report *r, uint32_t k) {
     struct emission *event = sys.calloc(1, sizeof *event);
     if (!event)
@@ -303,9 +304,9 @@ void tine__events_drop(struct events *e) {
     pthread_mutex_unlock(&e->pool->lock);
 }
 
-/* --- who waits for ends --- */
+/* --- threads that wait for ends --- */
 
-/* Does something wait for a worker, and all of them are at work? */
+/* Do tasks wait for a worker while all workers are busy? */
 static bool is_held_up(struct pool *p) {
     uint64_t running = tine__pool_running(p), most = p->far      ? tine__far_slots(p->site)
                                                      : p->s.hold ? p->s.live

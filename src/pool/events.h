@@ -1,15 +1,19 @@
-/* Events: what the tasks of an item have emitted (tine.worker.emit), from when it comes until its owner reads it.
+/* Events: what the tasks of an item emit (tine.worker.emit), kept until the item's owner reads it.
 **
-** HOW MANY ARE KEPT. Of each task at most `event_buffer`; then it waits, in its worker, until one is read. Not while a
-** thread waits for its end, and not when its events can be read by nobody: then they are dropped. What its worker may
-** write is granted event by event (site_ops.grant), so nobody asks and nobody answers.
+** LIMIT. At most `event_buffer` unread events are kept for each task. A task that has reached the
+** limit *stands*: it waits in its worker until one of its events is read. It does not stand while a
+** thread waits for its end, nor when nobody can read its events: these are then dropped. The pool
+** grants a worker how many events it may write (site_ops.grant), so reaching the limit needs no
+** messages.
 **
-** WHO WAITS FOR WHAT. A thread that waits for ends of tasks lets those go on that stand (tine__events_loosen), whenever
-** it is woken; when the last such thread leaves, all hold again (tine__events_tighten). It need not be that very task's
-** end: what waits for a worker may wait for one whose task stands.
+** LOOSENING. A thread that waits for ends of tasks exempts standing tasks from the limit whenever
+** it wakes (tine__events_loosen); when the last such thread leaves, the limit holds for all again
+** (tine__events_tighten). A loosened task need not be the one whose end is awaited: that one may
+** wait for a worker that is held by a task that stands.
 **
-** They are counted: by the item while it is not released, and by each owner that reads. All is guarded by the pool's lock,
-** and so they hold the pool.
+** A struct events is reference-counted: the item holds it until the item is released, and so does
+** each owner that reads it. It is guarded by the pool's lock, and holds the pool. The functions
+** take the lock themselves.
 */
 #ifndef TINE_POOL_EVENTS_H
 #define TINE_POOL_EVENTS_H
@@ -22,46 +26,53 @@ struct events;
 struct item;
 struct pool;
 
-/* Those of an item that is in flight, or a follower's; made if there are none yet. A reference for the caller; NULL: no
-** memory. */
+/* The events of an item in flight, or of a follower; made if there are none yet. The caller gets a
+** reference. NULL: no memory, or a forked child. */
 struct events *tine__item_events(struct pool *p, struct item *item);
-/* Takes NULL. */
+/* NULL is allowed. */
 void tine__events_unref(struct events *e);
 
-/* Take the oldest that was not read: an outcome with values, of task *k, to be freed. False: there is none. */
+/* Take the oldest unread event: *out has its values, which the caller frees, and *k is the task.
+** False: there is none. */
 bool tine__events_take(struct events *e, struct outcome *out, uint32_t *k);
-/* Of an item from another machine: task `k`, which has emitted some, may emit so many in all (SITE_NO_EVENTS: nobody wants
-** them); at first item->event_buffer. */
+/* For an item from another machine: task `k`, which has emitted an event, may emit this number of
+** events in total (SITE_NO_EVENTS: nobody wants them). Before that the number is
+** item->event_buffer. */
 void tine__events_allow(struct pool *p, struct item *item, uint32_t k, uint64_t number);
-/* How many there are to be taken just now. */
+/* The number of unread events. */
 uint64_t tine__events_unread(struct events *e);
-/* Somebody reads them, and will go on: a task stands for him also when its pool was shut down. */
+/* The owner reads the events and will go on: the tasks may stand also after the pool was shut
+** down. */
 void tine__events_read(struct events *e);
-/* Somebody waits for the end of the item, and no thread stands for him (or: not any more). */
+/* Somebody waits for the item's end, whose thread calls no tine__events_loosen; or (false) no
+** longer. */
 void tine__events_await(struct events *e, bool awaits);
-/* Nobody can read them any more, if the caller's reference is the last but the item's: what is there, and what comes, is
-** dropped. */
+/* Drop all events, now and in the future, if the caller holds the last reference but the item's:
+** then nobody can read them. */
 void tine__events_drop(struct events *e);
 
-/* Somebody is about to shut the pool down and to wait for its end (or: not any more). */
+/* Somebody is about to shut the pool down and wait for its end; or (false) no longer. */
 void tine__events_await_end(struct pool *p, bool awaits);
 
-/* A thread is about to wait in a pool, which has tasks that stand, for ends of which `waits` knows, called under the lock
-** (NULL: for all). To be followed by tine__events_tighten, when it waits no more; *loose: it is to be, and false at
-** first. */
+/* To be called before a thread waits in a pool in which tasks stand (tine__events_stand). Exempts
+** those from the limit for whose items `waits` returns true, and all if NULL or if all workers are
+** busy while tasks wait for one; `waits` is called under the lock. *loose, at first false, is set
+** if tine__events_tighten must be called when the thread no longer waits. */
 void tine__events_loosen(struct pool *p, bool (*waits)(const struct item *item, const void *arg),
                          const void *arg, bool *loose);
 void tine__events_tighten(struct pool *p, bool *loose);
-/* Such a `waits`, of who waits for no end. */
+/* A `waits` for threads that wait for no end. */
 bool tine__events_no_end(const struct item *item, const void *arg);
-/* Are there tasks in it, all of which wait for what others are to give, and no time at which that would change? */
+/* Is the pool stuck: do all its tasks wait for results that their owners are to give, with no timer
+** running that could end one? */
 bool tine__pool_is_stuck(struct pool *p);
-/* Are there tasks in it that wait for something other than a worker? What that is may be in any pool. */
+/* Do tasks of the pool wait for something other than a worker? That may come from any pool. */
 bool tine__pool_holds(struct pool *p);
-/* Do tasks stand in it, because nobody reads what they emit? One load. */
+/* Do tasks of the pool stand? One load. */
 bool tine__events_stand(const struct pool *p);
-/* So many times one has begun to. A thread that has asked whether any stands, and is about to lie down, may have missed one
-** that another thread has heard of: it is to ask again when this has changed (wait_hook.ready). */
+/* How many times a task has begun to stand. A thread that has checked tine__events_stand and is
+** about to sleep may have missed a task that another thread has learned of: it must check again if
+** this number has changed (wait_hook.ready). */
 uint32_t tine__events_stood(const struct pool *p);
 
 #endif

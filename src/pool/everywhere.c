@@ -1,11 +1,12 @@
-/* Calls that each worker runs once: asking for them (errands.h). */
+/* Submitting calls that each worker runs once (errands.h). */
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/errands.h"
 #include "pool/internal.h"
 
-/* The bytes in `cb`, which begin with the head, are to stay: in a block. 0 or TINE_ENOMEM. */
+/* Move the bytes in `cb`, which begin with the head, into a block of the call heap, where they
+** stay. 0 or TINE_ENOMEM. */
 static int settle_down(struct pool *p, struct everywhere *e, struct call_buf *cb) {
     char *data = cb->b.data;
     size_t cap;
@@ -20,7 +21,7 @@ static int settle_down(struct pool *p, struct everywhere *e, struct call_buf *cb
     return 0;
 }
 
-/* The errand that is in `cb`. 0 or TINE_ENOMEM. */
+/* Make an errand of the call in `cb`. 0 or TINE_ENOMEM. */
 static int make(struct pool *p, struct call_buf *cb, uint32_t function, struct everywhere **out) {
     struct everywhere *e = *out = sys.calloc(1, sizeof *e);
     int err = e ? settle_down(p, e, cb) : TINE_ENOMEM;
@@ -78,7 +79,8 @@ int tine__pool_everywhere(struct pool *p, struct item *item, struct call_buf *cb
     if (err)
         free(e);
     else
-        tine__call_buf_init(cb, p, cb->room, cb->room_size); /* its block and refs are ours now */
+        /* The pool has taken over block and references. */
+        tine__call_buf_init(cb, p, cb->room, cb->room_size);
     return err;
 }
 

@@ -1,4 +1,4 @@
-/* Ends of workers, for the owners that want to hear of them. */
+/* Notes of workers' ends, for the inboxes that want them. */
 #include "base/sys.h"
 #include "pool/internal.h"
 
@@ -7,7 +7,7 @@ struct exit_note {
     struct worker_exit exit;
 };
 
-/* Without memory that one is not told. */
+/* An inbox gets no note if there is no memory. */
 void tine__exits_tell(struct pool *p, const struct worker_exit *x) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
@@ -22,7 +22,7 @@ void tine__exits_tell(struct pool *p, const struct worker_exit *x) {
     }
 }
 
-/* The first one, out of the list. */
+/* Take the oldest note. */
 static bool take(struct inbox *in, struct worker_exit *out) {
     struct list *node = list_pop(&in->exits);
     if (!node)

@@ -1,5 +1,6 @@
-/* Failure: why a task, or a pool, failed otherwise than by an error of the task's own. Shared by all
-** futures that a broken pool fails, so counted; never changed after it was made.
+/* Failure: why a task or a pool failed, other than by an error that the task raised. All futures
+** that a broken pool fails share one failure, so it is reference-counted; it does not change once
+** it is shared.
 */
 #ifndef TINE_POOL_FAILURE_H
 #define TINE_POOL_FAILURE_H
@@ -15,31 +16,31 @@ struct failure {
     int error;       /* errno, or 0 */
     int pid;         /* of the worker, or 0 */
     unsigned worker; /* its id, or 0 */
-    bool has_status; /* its end is known: */
+    bool has_status; /* `status` is known */
     int status;      /* as waitpid gives it */
-    uint64_t task;   /* the task it was running, or 0 */
+    uint64_t task;   /* id of the task that it was running, or 0 */
     char *label;     /* of that task, or NULL */
     char *source;
     int line;
-    const char *phase; /* of a task whose time was over: "pending" or "running"; static */
-    char *cause;       /* a result segment [error, traceback] (an initializer's), or NULL */
+    const char *phase; /* of a timeout: "pending" or "running"; static */
+    /* Result segment [error, traceback] of an initializer or the like, or NULL. */
+    char *cause;
     size_t cause_len;
-    uint64_t limit, used; /* of memory, bytes, or 0 */
-    bool cpu;             /* of a timeout: it was of processor time */
-    char *host, *server;  /* where it was, or NULL: here */
-    char *traceback;      /* of the place where the task was when it was asked to end, or NULL */
-    char *output;         /* the end of what the task has printed, if that was captured, or NULL */
+    uint64_t limit, used; /* bytes of memory, or 0 */
+    bool cpu;             /* of a timeout: the limit was of processor time */
+    char *host, *server;  /* machine and job server, or NULL: this machine */
+    char *traceback;      /* of a task that was asked to end, or NULL */
+    char *output;         /* the end of the task's captured output, or NULL */
     size_t output_len;
-    char *message; /* whole text */
+    char *message; /* the whole text, or NULL */
 };
 
-/* A failure with one reference, message "no memory to say more" replaced by tine__failure_say. NULL when out of
-** memory. */
+/* A failure with one reference and without a message. NULL: no memory. */
 struct failure *tine__failure_new(int code);
-/* Set the message, printf-like; when out of memory it stays as it was. */
+/* Set the message, printf-like. Without memory the message stays as it is. */
 void tine__failure_say(struct failure *f, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 struct failure *tine__failure_ref(struct failure *f);
-void tine__failure_unref(struct failure *f); /* NULL is fine */
+void tine__failure_unref(struct failure *f); /* NULL is allowed */
 
 #endif

@@ -7,7 +7,7 @@
 #include "codec/segment.h"
 #include "pool/internal.h"
 
-/* --- the slowest --- */
+/* --- the slowest tasks --- */
 
 static void describe(struct figures_task *f, const struct item *item, uint32_t k) {
     *f = (struct figures_task){.id = item->name.id + k, .worker = item->task.worker};
@@ -24,13 +24,13 @@ static void insert(struct figures *f, const struct item *item, uint32_t k, uint6
     f->slowest[i].ended = ended;
 }
 
-/* --- all --- */
+/* --- all tasks --- */
 
 HOT void tine__figures_ran(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
                            uint64_t ended) {
     struct figures *f = &p->figures;
     uint64_t ready = item->task.ready;
-    if (started < item->task.since || ended < started) /* it is not known, or makes no sense */
+    if (started < item->task.since || ended < started) /* not known, or not plausible */
         return;
     histogram_add(&f->wait, started > ready ? started - ready : 0);
     histogram_add(&f->run, ended - started);
@@ -44,7 +44,7 @@ void tine__figures_through(struct pool *p, const struct item *item, uint64_t end
         histogram_add(&p->figures.round_trip, heard - item->task.since);
 }
 
-/* --- failures --- */
+/* --- failed tasks --- */
 
 static void say(struct figures_task *f, const struct outcome *o) {
     size_t length = 0;
@@ -79,7 +79,7 @@ void tine__figures_failed(struct pool *p, const struct item *item, uint32_t k) {
     say(told, o);
 }
 
-/* Items that a worker has taken up: it runs one task of each. */
+/* Counts the items that a worker has taken up: it runs one task of each. */
 uint64_t tine__pool_running(struct pool *p) {
     uint64_t n = 0;
     for (uint32_t ref = 0; ref < p->s.nrefs && !pool_site_is_gone(p); ref++)

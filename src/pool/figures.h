@@ -1,8 +1,8 @@
-/* Figures: what a pool measures of its tasks, always, and for some instructions each: pool:stats, pool:report and
-** `tine top` read them.
+/* Figures: what a pool measures of its tasks, always, at the cost of some instructions for each.
+** Read by pool:stats, pool:report and `tine top`. Under the pool's lock.
 **
-** Under the pool's lock. Of times they know what workers have said (of their own tasks), and when it was heard: the
-** clock is read once for each submit and once for each batch of results.
+** Times come from workers (when a task ran) and from when results were taken in. The clock is read
+** once for each submit and once for each batch of results.
 */
 #ifndef TINE_POOL_FIGURES_H
 #define TINE_POOL_FIGURES_H
@@ -15,42 +15,42 @@ struct item;
 struct report;
 
 #define FIGURES_CODES 16 /* above the greatest -TINE_E... */
-#define FIGURES_TOLD 5   /* of the slowest, of those that failed last */
+#define FIGURES_TOLD 5   /* tasks kept: the slowest, and those that failed last */
 #define FIGURES_LABEL 160
 #define FIGURES_TEXT 240
 
-/* A task that a person is to be told of. */
+/* A task that is shown to people. */
 struct figures_task {
-    uint64_t id;  /* 0: no more of them */
+    uint64_t id;  /* 0: this entry is empty */
     uint64_t ran; /* ns */
     uint64_t ended;
     unsigned worker; /* 0: it did not run */
-    int code;        /* of one that failed */
+    int code;        /* of a failed task */
     char label[FIGURES_LABEL];
-    char text[FIGURES_TEXT]; /* ... and its error */
+    char text[FIGURES_TEXT]; /* error of a failed task */
 };
 
 struct figures {
     uint64_t began;             /* ns: when the pool was opened */
-    struct histogram wait, run; /* of each attempt that a worker has begun */
-    /* Of each task that has ended after it had begun: from submit to when that was heard. */
+    struct histogram wait, run; /* of each attempt that a worker began */
+    /* Of each task that ran: from its submit until its end was taken in. */
     struct histogram round_trip;
-    uint64_t bytes_in, bytes_out; /* of calls and of results */
+    uint64_t bytes_in, bytes_out; /* bytes of calls and of results */
     uint64_t failed[FIGURES_CODES];
-    uint64_t spent; /* ns of the processor: of workers that have ended */
-    uint64_t most;  /* ... of all, as it was said last: it never becomes less */
-    struct figures_task slowest[FIGURES_TOLD]; /* the slowest first */
-    /* Those that failed last: `lasts` have, number i is at i modulo FIGURES_TOLD. */
+    uint64_t spent; /* processor time of ended workers, ns */
+    uint64_t most;  /* highest processor time reported, so that it never decreases */
+    struct figures_task slowest[FIGURES_TOLD]; /* in descending order */
+    /* The tasks that failed last, a ring: number i is at i modulo FIGURES_TOLD. */
     struct figures_task last[FIGURES_TOLD];
     uint64_t lasts;
 };
 
-/* An attempt at task `k` has ended that began then (0: it is not known). */
+/* An attempt at task `k` has ended. `started` 0: not known. */
 void tine__figures_ran(struct pool *p, const struct item *item, uint32_t k, uint64_t started,
                        uint64_t ended);
-/* Task `k`, which had begun, has ended for good. */
+/* A task that had begun has ended for good. */
 void tine__figures_through(struct pool *p, const struct item *item, uint64_t ended);
-/* ... as a failure, which its outcome says. */
+/* Task `k` has failed for good; its outcome is set. */
 void tine__figures_failed(struct pool *p, const struct item *item, uint32_t k);
 
 #endif

@@ -1,13 +1,13 @@
-/* Followers: several owners of one task's end.
+/* Followers: several owners for the end of one task.
 **
-** An item that follows another one of the same pool is settled with it, with the same outcome, in an inbox of
-** its own. The scheduler knows only the leader. What the two know of each other is guarded by the pool's lock
-** and ends with the leader's task: neither need outlive the other.
+** An item that follows another item of the same pool ends with it, with the same outcome, in an
+** inbox of its own. The scheduler knows only the leader. Their links are guarded by the pool's lock
+** and removed when the leader's task ends, so neither needs to outlive the other.
 */
 #include "base/error.h"
 #include "pool/internal.h"
 
-/* It follows no more. */
+/* End the follower, which is in no leader's list any more. */
 static void let_go(struct item *follower) {
     item_rare(follower)->leader = NULL;
     follower->task.state = TASK_DONE;
@@ -67,7 +67,7 @@ int tine__item_follow(struct pool *p, struct item *follower, struct item *leader
     return err;
 }
 
-/* Take it out of its leader's list. */
+/* Remove the follower from its leader's list. */
 static void leave(struct item *follower) {
     struct item **at = &item_rare(item_rare(follower)->leader)->followers;
     while (*at != follower)

@@ -1,4 +1,4 @@
-/* What needs come to: a call with all that was given, or an end. */
+/* Filling in the results that a task needs: into its call, or the task fails. */
 #include <string.h>
 #include "base/error.h"
 #include "base/stream.h"
@@ -23,8 +23,8 @@ static char *put_gift(char *at, const struct need *need) {
     return at + length;
 }
 
-/* The item's bytes become those of the whole call: a large result is copied once, to where workers read it. 0 or
-** TINE_ENOMEM. */
+/* Append all results to the bytes of the item's call. A large result is copied once, to where
+** workers read it. 0 or TINE_ENOMEM. */
 static int assemble(struct pool *p, struct item *item) {
     struct call_head *call = &item->task.call;
     uint64_t length = call->length, block = 0;
@@ -53,11 +53,11 @@ static int assemble(struct pool *p, struct item *item) {
     return 0;
 }
 
-/* --- what comes --- */
+/* --- results --- */
 
 static void fail(struct pool *p, struct item *item, const struct outcome *how) {
     struct outcome kept = {0};
-    tine__outcome_share(&kept, how); /* which may go with the needs */
+    tine__outcome_share(&kept, how); /* `how` may be freed with the needs */
     tine__needs_drop(p, item);
     tine__item_end_held(p, item, &kept);
     if (outcome_owns(&kept))
@@ -82,7 +82,7 @@ static void all_there(struct pool *p, struct item *item) {
     tine__sched_again(&p->s, &item->task, tine__now());
 }
 
-/* One has what it needs in `got`. */
+/* The need's result is in `got`. */
 static void met(struct pool *p, struct need *need) {
     struct item *item = need->item;
     if (need->got.state != OUTCOME_VALUES)
@@ -101,7 +101,7 @@ void tine__needs_settle(struct pool *p) {
     }
 }
 
-/* A leader has ended already, or will. */
+/* Wait for the leader's end, or take its result soon if it has ended. */
 static void link_need(struct pool *p, struct need *need) {
     bool ended = outcome_settled(need->leader->outcomes);
     struct item_rare *rare = ended ? NULL : tine__item_need_rare(need->leader);
@@ -110,7 +110,7 @@ static void link_need(struct pool *p, struct need *need) {
         return;
     }
     if (p->needing++ == 0)
-        tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
+        tine__wakeup_send(&p->wakeup); /* the manager must take in every result from now on */
     list_push(ended ? &p->met : &rare->dependents, &need->node);
 }
 

@@ -61,7 +61,7 @@ void tine__inboxes_room(struct pool *p) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
         if (in->refused) {
-            inbox_stir(in); /* its owner may have no task in here */
+            inbox_stir(in); /* the owner may have no item in this inbox */
             inbox_freshen(in);
         }
         in->refused = false;
@@ -110,7 +110,7 @@ HOT unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max)
     return n;
 }
 
-/* --- whom it concerns --- */
+/* --- waking --- */
 
 void tine__wake_waiters(struct pool *p, bool all) {
     if (!p->fresh && !all)
@@ -120,7 +120,8 @@ void tine__wake_waiters(struct pool *p, bool all) {
         struct wait_entry *e = LIST_ITEM(n, struct wait_entry, node);
         if (!all && !e->inbox->fresh)
             continue;
-        /* the leader's bell may be armed or not: who disarmed it may have died before it rang */
+        /* Ring the leader's bell even if it is not armed: a worker that disarmed it may have died
+        ** before ringing. */
         tine__fd_ring(n == p->waiters.next ? p->bells.waiter.fd : e->fd);
     }
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
@@ -145,7 +146,7 @@ void tine__inboxes_end(struct pool *p) {
 
 /* --- the descriptor --- */
 
-/* In a forked child of the program. */
+/* Called in a forked child of the program. */
 static void close_in_child(void *inbox) {
     tine__close(&((struct inbox *)inbox)->fd);
 }
@@ -156,7 +157,7 @@ void tine__inbox_close_fd(struct inbox *in) {
     tine__close(&in->fd);
 }
 
-/* The lock is held. */
+/* The pool's lock is held. */
 static int open_fd(struct inbox *in) {
     struct pool *p = in->pool;
     in->fd = tine__fd_event();
@@ -164,7 +165,7 @@ static int open_fd(struct inbox *in) {
         return TINE_ESYSTEM;
     if (inbox_has_news(in) || tine__pool_ended(p))
         tine__fd_ring(in->fd);
-    tine__wakeup_send(&p->wakeup); /* from now on the manager takes in every result */
+    tine__wakeup_send(&p->wakeup); /* from now on the manager must take in every result */
     return in->fd;
 }
 
@@ -174,7 +175,8 @@ int tine__inbox_fileno(struct inbox *in) {
         return TINE_ESHUTDOWN;
     if (tine__pool_is_forked(p))
         return TINE_EFORKED;
-    struct root_watch *watch = tine__root_watch(close_in_child, in); /* has a lock of its own */
+    /* Has a lock of its own, so not under the pool's. */
+    struct root_watch *watch = tine__root_watch(close_in_child, in);
     if (!watch)
         return TINE_ENOMEM;
     pthread_mutex_lock(&p->lock);

@@ -1,10 +1,11 @@
-/* Work item: a submitted task, or a chunk of tasks of one map, in the submitting process: what the
-** scheduler sees of it (sched/task.h), its bytes, and for each of its tasks how it has ended.
+/* Item: a submitted task, or a chunk of tasks of one map, on the submitter's side. It has the
+** scheduler's view of it (sched/task.h), the bytes of its call, and for each of its tasks an
+** outcome.
 **
-** The memory of an item belongs to who submits (a Lua userdata, or malloc for the C library): it must
-** stay where it is from tine__pool_submit until the item is *released*: all its tasks have ended and it
-** has been taken from its inbox (pool/inbox.h). Between the two the pool alone writes it, under the
-** pool's lock.
+** The memory of an item belongs to its owner, who submits it (a Lua userdata, or malloc for the C
+** library). It must stay in place from tine__pool_submit until the item is *released*: all its
+** tasks have ended, and its owner has taken it from its inbox (pool/inbox.h). In between only the
+** pool writes to it, under the pool's lock.
 */
 #ifndef TINE_POOL_ITEM_H
 #define TINE_POOL_ITEM_H
@@ -28,70 +29,78 @@
 
 struct inbox;
 
-#define ITEM_SMALL 48 /* a known function and some numbers */
+#define ITEM_SMALL 48 /* bytes: enough for a known function and some numbers */
 
-/* What few items have. It is made with the first of it, under the pool's lock, and given up with the item by its owner,
-** which may look at its own part of it without the lock. */
+/* The parts that few items have. Made under the pool's lock when the first of them is needed, freed
+** by the item's owner with the item. The owner may read the owner's parts without the lock. */
 struct item_rare {
-    struct item *item;           /* whose it is */
-    struct list question, heard; /* the owner's */
-    /* the pool's */
-    struct list dependents; /* needs (by `node`) of others that this one is to meet */
-    /* Items that end when this one does (follow.c), linked by `next_follower`. */
+    struct item *item;           /* back pointer */
+    struct list question, heard; /* for the owner */
+    /* for the pool */
+    struct list dependents; /* needs (by `node`) of other items that wait for this one */
+    /* Items that follow this one (follow.c), linked by `next_follower`. */
     struct item *followers;
     struct item *next_follower;
-    struct list following; /* of a follower: in its inbox */
-    struct item *leader; /* of a follower that has not ended; which is not known to the scheduler */
-    struct list children;      /* tasks that tasks of this one have submitted (children.c) */
-    struct attempts *attempts; /* that have failed before the last one */
-    struct events *events;     /* that its tasks have emitted, or NULL */
-    struct progress *told; /* what a single task has said last, once it is about to end, or NULL */
-    struct printed *printed; /* what it has printed, or NULL */
-    uint64_t *ran; /* ns, of each task of a chunk from another machine; 0: not known; or NULL */
-    struct piece *pieces, *last_piece; /* what its tasks print that is relayed */
+    struct list following; /* of a follower: in its inbox's list of followers */
+    /* Of a follower that has not ended; the scheduler knows only the leader. */
+    struct item *leader;
+    struct list children;      /* tasks that were submitted by tasks of this item (children.c) */
+    struct attempts *attempts; /* failed attempts before the last one, or NULL */
+    struct events *events;     /* emitted by its tasks, or NULL */
+    /* The last progress of a single task, kept when it is about to end; or NULL. */
+    struct progress *told;
+    struct printed *printed; /* captured output, or NULL */
+    /* How long each task of a chunk from another machine ran, in ns, 0 if not known; or NULL. */
+    uint64_t *ran;
+    struct piece *pieces, *last_piece; /* relayed output that its owner has not taken */
 };
 
-/* By lines of the cache: who takes it from its inbox looks at the first, and at that of its task. */
+/* Ordered by cache lines: taking an item from its inbox touches the first line, and that of its
+** task. */
 struct item {
-    struct list news;                 /* in its inbox */
-    void *owner;                      /* the owner's */
-    void *home;                       /* the owner's: where its memory is from */
-    _Atomic(struct item_rare *) rare; /* NULL: none, as before it is submitted */
-    uint64_t started, ended;          /* of the last attempt: as in struct task_times */
-    bool answers; /* its owner is asked before it is tried again, if its settings say so */
-    bool watched; /* its owner wants to hear of its end at once (a callback of the C library) */
-    /* the pool's */
+    struct list news;                 /* in the inbox */
+    void *owner;                      /* for the owner */
+    void *home;                       /* for the owner: the container of its memory */
+    _Atomic(struct item_rare *) rare; /* NULL: none, as always before the submit */
+    uint64_t started, ended;          /* times of the last attempt, as in struct task_times */
+    /* The owner is asked before the item is tried again, if its settings say so. */
+    bool answers;
+    /* The owner wants to learn of its end at once (a callback of the C library). */
+    bool watched;
+    /* for the pool */
     bool asking;   /* HELD until its owner has answered whether it is to be tried again */
-    bool asked;    /* set by tine__inbox_take: tine__item_question */
-    bool emitted;  /* set by tine__inbox_take: there may be events to be read */
-    bool listed;   /* in its inbox */
-    bool released; /* set by tine__inbox_take: the pool touches it no more */
-    bool borrowed; /* `bytes` are the submitter's: it is just being submitted */
+    bool asked;    /* set by tine__inbox_take: tine__item_question has a question */
+    bool emitted;  /* set by tine__inbox_take: there may be events to read */
+    bool listed;   /* it is in its inbox */
+    bool released; /* set by tine__inbox_take: the pool no longer touches the item */
+    bool borrowed; /* `bytes` are the submitter's, during the submit */
 
     struct task task;      /* the owner sets call.count */
-    uint64_t parent;       /* the task that has submitted it, 0: none has */
-    uint64_t event_buffer; /* of one from another machine (task.far): as its submitter wants it */
+    uint64_t parent;       /* id of the task that submitted it; 0: none */
+    uint64_t event_buffer; /* of an item from another machine (task.far): its submitter's limit */
 
-    char *bytes;            /* label, function segment, argument segments; NULL: none any more */
-    struct store_refs refs; /* what the call names, until all its tasks have ended */
-    /* the owner's, set before tine__pool_submit */
-    /* Its own, or NULL: the pool's; counted by the pool until all its tasks have ended. */
+    char *bytes;            /* label, function segment, argument segments; NULL: freed */
+    struct store_refs refs; /* what the call names; held until all its tasks have ended */
+    /* set by the owner before tine__pool_submit */
+    /* Its own settings, or NULL: the pool's. The pool holds a reference until all tasks have
+    ** ended. */
     struct settings *settings;
     struct inbox *inbox;
-    struct outcome *outcomes; /* call.count of them */
-    struct needs *needs;      /* what it is to be given, or NULL; the pool's once it is submitted */
-    /* The id is given by tine__pool_submit; texts live as long as the item. */
+    struct outcome *outcomes; /* [call.count] */
+    /* Results to fill in as arguments, or NULL; the pool's after the submit. */
+    struct needs *needs;
+    /* The id is given by tine__pool_submit; the texts must live as long as the item. */
     struct task_name name;
-    uint64_t serial;        /* which call of its pool's it belongs to */
-    uint32_t first;         /* the first task that `bytes` are for */
-    char small[ITEM_SMALL]; /* where few bytes lie: most calls wait for some time */
+    uint64_t serial;        /* number of its call of submit or map on the pool */
+    uint32_t first;         /* the first task whose arguments are in `bytes` */
+    char small[ITEM_SMALL]; /* where short `bytes` lie */
 };
 _Static_assert(sizeof(void *) != 8 ||
                    (offsetof(struct item, task) == 64 && offsetof(struct item, bytes) % 64 == 0),
                "by lines of the cache");
 
-/* Once for the memory of an item, which may be used for one after the other: what is said above to be the pool's is again
-** as it is then when the item was released, but for what belongs to that. */
+/* Initialize the memory of an item, once; the memory may then be used for one item after the other.
+** The members initialized here have these values again whenever an item is released. */
 static inline void item_init(struct item *item) {
     task_make(&item->task);
     list_init(&item->news);
@@ -108,12 +117,13 @@ static inline struct item_rare *item_rare(const struct item *item) {
     return atomic_load_explicit(&item->rare, memory_order_acquire);
 }
 
-/* The same, made if there is none; NULL: no memory. Under the pool's lock. */
+/* Get the item's rare part, making it if there is none. NULL: no memory. Under the pool's lock. */
 struct item_rare *tine__item_need_rare(struct item *item);
-/* Give it up, with all that it holds. The owner's, of an item that is released or was never submitted. */
+/* Free the rare part with all that it holds. For the owner of an item that is released or was never
+** submitted; no lock held. */
 COLD void tine__item_drop_rare(struct item *item);
 
-/* Of its last attempt. */
+/* The times of the last attempt. */
 static inline struct task_times item_times(const struct item *item) {
     const struct task *t = &item->task;
     return (struct task_times){.submitted = t->since,
@@ -124,7 +134,7 @@ static inline struct task_times item_times(const struct item *item) {
                                .host = t->host ? tine__text_number(t->host) : 0};
 }
 
-/* They were those of another one, or of an earlier attempt. */
+/* Set the times, to those of another item or of an earlier attempt. */
 static inline void item_set_times(struct item *item, const struct task_times *times) {
     struct task *t = &item->task;
     t->since = times->submitted;

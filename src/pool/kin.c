@@ -25,7 +25,7 @@ static void push(struct kin_node **list, struct kin_node *node) {
     *list = node;
 }
 
-/* Twice the lists, if they can be had: without, they become longer. */
+/* Double the number of buckets. Without memory the lists become longer instead. */
 static void widen(struct kin *k) {
     size_t size = 2 * k->size;
     struct kin_node **table = sys.calloc(size, sizeof *table);

@@ -1,4 +1,5 @@
-/* What is said to a worker in letters: a call that it is to run on top, how a task has ended that it waits for. */
+/* The contents of letters to workers: a call to be run on top of a waiting task, or the end of a
+** task that is waited for. */
 #include <string.h>
 #include "base/stream.h"
 #include "base/text.h"
@@ -56,7 +57,7 @@ static struct letter *failed_letter(struct pool *p, const struct failure *f, uin
     return letter;
 }
 
-/* What the bytes name is held by *names, too. */
+/* Adds to *names references to the regions that the bytes name. */
 static struct letter *bytes_letter(struct pool *p, const struct outcome *o, uint64_t *place,
                                    struct carried *names) {
     size_t length;

@@ -1,4 +1,4 @@
-/* What a pool says of itself. */
+/* Statistics and lists of workers. */
 #include <sched.h>
 #include <string.h>
 #include "base/error.h"
@@ -9,13 +9,14 @@
 
 #define PIDS_PATIENCE (100 * MILLISECOND)
 
-/* --- of all workers --- */
+/* --- sums over all workers --- */
 
 static double seconds(uint64_t ns) {
     return (double)ns / 1e9;
 }
 
-/* What they have spent of the processor. One that is just being reaped is in neither sum. */
+/* Processor time that workers have used. One that is just being reaped is missing from the sum,
+** hence the maximum. */
 static uint64_t spent(struct pool *p) {
     uint64_t sum = p->figures.spent;
     for (unsigned w = 1; w <= p->s.top && !p->in_process; w++)
@@ -30,7 +31,7 @@ static uint64_t past(uint64_t since, uint64_t now) {
     return since && since < now ? now - since : 0;
 }
 
-/* How long they have lived. */
+/* Sum of the workers' lifetimes. */
 static uint64_t lived(const struct pool *p, uint64_t now) {
     uint64_t sum = p->s.lived;
     if (p->far)
@@ -41,7 +42,7 @@ static uint64_t lived(const struct pool *p, uint64_t now) {
     return sum;
 }
 
-/* How long tasks have run that have not ended. */
+/* How long the tasks have run that are running now. */
 static uint64_t running_for(struct pool *p, uint64_t now) {
     struct site_look look;
     uint64_t sum = 0;
@@ -143,8 +144,8 @@ static bool knows_pids(const struct pool *p) {
     return true;
 }
 
-/* A worker may be at work before the word of its pid has been read: hear what there is, and give the
-** fork server a moment for those that it is just forking. */
+/* A worker may run a task before its process id was read. Read what has come, and give the fork
+** server a moment for workers that it is just forking. */
 static void learn_pids(struct pool *p) {
     uint64_t end = tine__now() + PIDS_PATIENCE;
     while (!pool_site_is_gone(p) && !knows_pids(p)) {
@@ -155,7 +156,7 @@ static void learn_pids(struct pool *p) {
         sched_yield();
         pthread_mutex_lock(&p->lock);
     }
-    if (pool_site_is_gone(p)) /* it was us who heard it */
+    if (pool_site_is_gone(p)) /* the end was taken in here, so the manager must be told */
         tine__wakeup_send(&p->wakeup);
 }
 
@@ -187,7 +188,7 @@ static int by_task(const void *a, const void *b) {
     return x->task < y->task ? -1 : x->task > y->task;
 }
 
-/* Who runs a task of this item that has not ended; NULL: nobody. `by` is in the order of tasks. */
+/* The worker that runs an unfinished task of this item; NULL: none. `by` is sorted by task. */
 static struct worker_info *find_runner(struct worker_info **by, unsigned n,
                                        const struct task *task) {
     unsigned low = 0, high = n;
@@ -202,14 +203,14 @@ static struct worker_info *find_runner(struct worker_info **by, unsigned n,
     return low < n && by[low]->task < end ? by[low] : NULL;
 }
 
-/* Its task has ended, as its future says, though the worker may not have looked up from it yet. */
+/* The worker's task has ended, as its future tells, though the worker may not have noted it yet. */
 static void show_ended(struct worker_info *w) {
     w->task = 0;
     if (strcmp(w->state, "running") == 0)
         w->state = "idle";
 }
 
-/* What their tasks are called: those that are known. */
+/* Set the labels of the workers' tasks, as far as these are known. */
 static void name_tasks(struct pool *p, struct worker_info *list, unsigned n) {
     struct worker_info **by = sys.malloc(n * sizeof *by);
     for (unsigned i = 0; by && i < n; i++)
@@ -262,7 +263,7 @@ unsigned tine__pool_workers(struct pool *p, struct worker_info *out, unsigned ma
     return list_workers(p, out, max, true);
 }
 
-#define MORE 4 /* that may have come to be meanwhile */
+#define MORE 4 /* workers that may be started between the two calls */
 
 static struct worker_info *all_workers(struct pool *p, unsigned *n, bool wait) {
     unsigned room = list_workers(p, NULL, 0, wait) + MORE;

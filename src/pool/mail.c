@@ -1,4 +1,4 @@
-/* Letters to workers: they lie in the call heap until the worker needs them no more. */
+/* Letters to workers: they lie in the call heap until the worker has read them. */
 #include <string.h>
 #include "base/sys.h"
 #include "msg/nested.h"
@@ -11,11 +11,11 @@ struct note {
 };
 
 struct mailbox {
-    struct list notes; /* of letters that were not given back, in order */
+    struct list notes; /* letters that were not freed yet, in the order of posting */
     uint64_t posted;
 };
 
-/* Where letters are noted; NULL: no memory. */
+/* The worker's mailbox. NULL: no memory. */
 static struct mailbox *mailbox_of(struct pool *p, unsigned worker) {
     if (!p->mail && !(p->mail = sys.calloc(p->s.o.most + 1, sizeof *p->mail)))
         return NULL;
@@ -44,7 +44,7 @@ void tine__letter_post(struct pool *p, unsigned worker, uint64_t place, struct l
     p->site->ops->post(p->site, worker, place, letter);
     if (m)
         m->posted++;
-    if (!note) { /* it stays there as long as the pool */
+    if (!note) { /* the letter, and what it names, stay as long as the pool */
         (void)!tine__carry_all(&p->carried, names);
         tine__carried_drop(names);
         return;

@@ -1,9 +1,9 @@
-/* The manager thread: what must happen when nobody waits.
+/* The manager thread: does what must happen when no program thread waits.
 **
-** It sleeps in one poll on its wakeup and what the site wants to hear, with the scheduler's nearest timer as
-** time-out. Workers ring its wakeup when they cannot go on without it (ring full, queue low) and, only
-** if somebody wants to hear of every result, at each of them. There is no Lua in here, and it never
-** waits for a worker.
+** It sleeps in one poll call, on its wakeup and on the site's descriptors, until the scheduler's
+** nearest timer. Workers ring its wakeup when they cannot go on without it (a result ring is full,
+** the queue is nearly empty) and, only if some inbox wants to learn of every result at once, for
+** each result. It knows no Lua and never waits for a worker.
 */
 #include <errno.h>
 #include <poll.h>
@@ -12,16 +12,18 @@
 #include "base/thread.h"
 #include "pool/internal.h"
 
-/* So often it looks whether it still has its descriptors: what was put in their place may never tell (who uses one
-** looks, too); and whether calls lie there although workers sleep (who waits looks sooner). */
+/* How often the manager checks whether its descriptors are still its own (a program that replaced
+** one may leave it silent for ever; threads that use one check it, too), and whether calls lie in
+** the queue although workers sleep (threads that wait check that sooner). */
 #define LOOK (5 * SECOND)
 
-/* Does an owner want to hear of every result at once? */
+/* Must the owner learn of every result at once? */
 static bool wants_all(const struct inbox *in) {
     return in->fd != -1 || (in->on_news && in->watched > 0);
 }
 
-/* Say what we want to be woken for. False: it has happened meanwhile, look again. */
+/* Arm the bell for what the manager must wake up for. False: it has already happened, look
+** again. */
 static bool arm(struct pool *p) {
     bool all = p->s.life > LIFE_OPEN && p->waiting == 0;
     for (struct list *n = p->inboxes.next; n != &p->inboxes && !all; n = n->next)
@@ -31,7 +33,7 @@ static bool arm(struct pool *p) {
     return !p->site->ops->news(p->site, !all);
 }
 
-/* An inbox whose owner's callback is to be called. */
+/* An inbox with news whose owner's callback must be called. */
 static struct inbox *next_owner(struct pool *p) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
@@ -41,7 +43,7 @@ static struct inbox *next_owner(struct pool *p) {
     return NULL;
 }
 
-/* Callbacks of owners that no waiting thread has called. */
+/* Call back the owners whose news no waiting thread has taken. */
 static void call_owners(struct pool *p) {
     struct inbox *in;
     while ((in = next_owner(p)) != NULL) {
@@ -51,7 +53,7 @@ static void call_owners(struct pool *p) {
     }
 }
 
-/* Is one of them no descriptor any more, or another one? */
+/* Is one of the descriptors closed or replaced? */
 static bool gone_wrong(const struct pollfd *fds, unsigned n) {
     int seen = 0;
     for (unsigned i = 0; i < n; i++)
@@ -59,7 +61,7 @@ static bool gone_wrong(const struct pollfd *fds, unsigned n) {
     return seen & (POLLNVAL | POLLERR);
 }
 
-/* Sleep until something happens or the time has come. The lock is held but while it sleeps. */
+/* Sleep until something happens or until `when`. The lock is released only while sleeping. */
 static void sleep_until(struct pool *p, uint64_t when) {
     struct pollfd fds[1 + SITE_FDS + SHOW_FDS] = {{.fd = p->wakeup.fd, .events = POLLIN}};
     unsigned nfds = p->site->ops->poll(p->site, fds + 1);
@@ -86,7 +88,8 @@ static void sleep_until(struct pool *p, uint64_t when) {
     }
 }
 
-/* For the last time: a thread that has just taken something may put it off when nobody comes any more. */
+/* Call every owner back one last time: a thread that has just taken something may put it off, and
+** nobody calls back later. */
 static void call_owners_last(struct pool *p) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes; n = n->next) {
         struct inbox *in = LIST_ITEM(n, struct inbox, node);
@@ -100,7 +103,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-/* Give back memory that nobody wants any more; when something is due next. */
+/* Give back unused heap memory if it is time to. Returns when something is due next. */
 static uint64_t next_due(struct pool *p, uint64_t now) {
     uint64_t due = earlier(pool_due(p), tine__show_due(p));
     if (p->site->ops->due)
@@ -121,7 +124,7 @@ static void serve_lookers(struct pool *p) {
 static void *run_manager(void *arg) {
     struct pool *p = arg;
     pthread_mutex_lock(&p->lock);
-    p->looked = tine__now(); /* they have just been made */
+    p->looked = tine__now(); /* the descriptors were just made */
     while (!pool_site_is_gone(p)) {
         uint64_t now = tine__now();
         tine__sched_tick(&p->s, now);

@@ -1,9 +1,10 @@
-/* Needs: results of other tasks that a task is to be given, in place of some of its arguments.
+/* Needs: results of other tasks that a task gets in place of some of its arguments.
 **
-** Its item is HELD by the scheduler until all of them are there. Those of tasks of the same pool (leaders) come by
-** themselves, their bytes as they are; others are given by the item's owner. The first that has failed fails the
-** item. What was given lies behind the call's argument segment, for each a position (u32, from 0) and a result
-** segment, whose first value is meant.
+** The task's item is HELD by the scheduler until all results are there. Results of tasks of the
+** same pool (leaders) are filled in by the pool, as bytes; the item's owner gives all others. The
+** first result that is a failure fails the item. The results are put behind the call's argument
+** segment: for each a position (u32, from 0) and a result segment, of which the first value is
+** used.
 */
 #ifndef TINE_POOL_NEEDS_H
 #define TINE_POOL_NEEDS_H
@@ -17,11 +18,12 @@ struct pool;
 struct item;
 
 struct need {
-    struct list node;    /* in leader->dependents, or pool->met */
-    struct item *item;   /* whose it is */
-    struct item *leader; /* in flight, or NULL: it is given */
+    struct list node;  /* in the `dependents` of its leader, or in pool->met */
+    struct item *item; /* the item that needs the result */
+    /* The unfinished item whose result is needed; NULL: the owner gives the result. */
+    struct item *leader;
     uint32_t position;
-    struct outcome got; /* NONE: not yet */
+    struct outcome got; /* the result; NONE: not yet there */
 };
 
 struct needs {
@@ -29,33 +31,36 @@ struct needs {
     struct need list[];
 };
 
-/* For so many, which the caller describes by `position`, and `leader` or `got`. NULL: no memory. */
+/* Needs for `n` results. The caller sets each one's `position`, and `leader` or `got`. NULL: no
+** memory. */
 struct needs *tine__needs_new(uint32_t n);
-/* Of an item that was not submitted; takes NULL. No lock held. */
+/* Free the needs of an item that was not submitted. NULL is allowed. No lock held. */
 void tine__needs_free(struct needs *needs);
 
-/* The owner gives one: a result segment, with what it names, which the item holds from then on (`cb` is still to be
-** dropped); or (`fails`) what the item is to end with. Harmless when it has ended. */
+/* For the item's owner, who gives one result: a result segment in `cb` with what it names, which
+** the item holds from then on (the caller still drops `cb`). Or (fail) who says what the item is to
+** end with. Nothing happens if the item has ended. Take the pool's lock. */
 struct call_buf;
 void tine__item_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb);
 void tine__item_fail(struct pool *p, struct item *item, int code, const char *text, size_t length);
 
-/* Nobody will give anything any more: an item that waits for that is cancelled. Whether it did. */
+/* The owner will give no more results: cancel the item if it waits for one. Returns whether it
+** did. */
 bool tine__item_ungiven(struct pool *p, struct item *item);
 
-/* --- the pool's side, under its lock --- */
+/* --- for the pool, under its lock --- */
 
-/* The need at this position that its owner is to meet, and has not; or NULL. */
+/* The need at this position whose result the owner has not given yet; or NULL. */
 struct need *tine__need_find(struct item *item, uint32_t position);
-/* gifts.c: those whose leaders have ended have it. */
+/* gifts.c: fill in the results of leaders that have ended. */
 COLD void tine__needs_settle(struct pool *p);
 void tine__need_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb);
 void tine__needs_fail(struct pool *p, struct item *item, int code, const char *text, size_t length);
-/* The item is in, and HELD: what is there already is taken. */
+/* The item was submitted and is HELD: fill in the results that are already there. */
 COLD void tine__needs_begin(struct pool *p, struct item *item);
-/* The item has ended: those that need it are to have it. */
+/* The item has ended: put the needs for its result into pool->met. */
 COLD void tine__needs_meet(struct pool *p, struct item *item);
-/* The item needs nothing any more. */
+/* Free the needs of the item. */
 COLD void tine__needs_drop(struct pool *p, struct item *item);
 
 #endif

@@ -1,4 +1,4 @@
-/* Outcomes: where the bytes of a result are kept until somebody asks for them. */
+/* Outcomes: how tasks have ended, and the bytes of their results. */
 #include "pool/outcome.h"
 
 #include <assert.h>
@@ -10,14 +10,15 @@
 #include "msg/report.h"
 #include "pool/internal.h"
 
-/* Bytes beyond those in the outcomes themselves, kept until the last of these is freed: behind this struct, or
-** in a block of the site's memory. */
+/* Owner of bytes that do not fit into an outcome: they lie behind this struct or in a block of the
+** site's memory, and are kept until the last outcome that shares them is freed. */
 struct kept_bytes {
     atomic_size_t refs;
-    struct pool *pool; /* whose block it is, and which it holds; NULL: none */
-    void *lane;        /* the site's names for it */
+    struct pool *pool; /* of a block: the pool, which is held; NULL: no block */
+    /* Names of the block for site_ops.release. */
+    void *lane;
     uint64_t offset;
-    struct carried carried; /* what they name */
+    struct carried carried; /* regions that the bytes name */
     char bytes[];
 };
 
@@ -27,7 +28,7 @@ static void publish(struct outcome *o, enum outcome_state state, int code) {
     atomic_store_explicit(&o->state, state, memory_order_release);
 }
 
-/* With room for so many bytes; NULL: no memory. */
+/* An owner with room for so many bytes behind it. NULL: no memory. */
 static struct kept_bytes *new_kept(size_t room) {
     struct kept_bytes *kept = sys.malloc(sizeof *kept + room);
     if (kept) {
@@ -54,7 +55,7 @@ static void set_far(struct outcome *o, struct kept_bytes *kept, const char *data
 
 HOT void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, int code,
                                  const char *bytes, size_t length, struct carried *carried) {
-    if (length <= OUTCOME_INLINE) { /* too few to name anything */
+    if (length <= OUTCOME_INLINE) { /* too few to name a region */
         o->storage = STORE_INLINE;
         o->length = (uint16_t)length;
         memcpy(o->u.bytes, bytes, length);
@@ -70,7 +71,7 @@ HOT void tine__outcome_set_bytes(struct outcome *o, enum outcome_state state, in
     publish(o, state, code);
 }
 
-/* Have the site keep the block in which they lie. */
+/* Let the site keep the block of the report's bytes. */
 static void set_block(struct outcome *o, enum outcome_state state, int code, struct pool *p,
                       const struct report *r) {
     struct kept_bytes *kept = new_kept(0);
@@ -124,7 +125,7 @@ struct failure *tine__outcome_failure(const struct outcome *o) {
     return o->storage == STORE_FAILURE ? o->u.failure : NULL;
 }
 
-/* `held`: the pool whose lock is, or NULL. */
+/* `held`: the pool whose lock the caller holds, or NULL. */
 static void unref(struct kept_bytes *kept, const struct pool *held) {
     struct pool *p = kept->pool;
     if (atomic_fetch_sub_explicit(&kept->refs, 1, memory_order_acq_rel) != 1)

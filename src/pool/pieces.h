@@ -1,5 +1,6 @@
-/* Pieces: what the tasks of an item print that is relayed (OUTPUT_RELAY), from when it comes until its owner takes it. The
-** site sees to it that they are few (tine__item_written).
+/* Pieces: output of tasks from another machine that is relayed to their submitter (OUTPUT_RELAY),
+** kept until the item's owner takes it. The site stops reading output while too much is kept
+** (tine__item_written). The functions take the pool's lock.
 */
 #ifndef TINE_POOL_PIECES_H
 #define TINE_POOL_PIECES_H
@@ -13,15 +14,15 @@ struct pool;
 
 struct piece {
     struct piece *next;
-    uint32_t k;  /* of this task, */
-    uint32_t to; /* to this stream, 1 or 2; 0: it begins to print, and this is its label */
+    uint32_t k;  /* the task */
+    uint32_t to; /* the stream, 1 or 2; 0: the task begins to print, and the bytes are its label */
     size_t length;
     char bytes[];
 };
 
-/* Take the oldest, to be freed; NULL: there is none just now. */
+/* Take the oldest piece, to be freed. NULL: there is none now. */
 struct piece *tine__item_piece(struct pool *p, struct item *item);
-/* So many bytes of them were written, or are wanted by nobody. */
+/* The owner has written this many bytes of pieces, or will not write them. */
 void tine__item_written(struct pool *p, struct item *item, uint64_t bytes);
 void tine__pieces_free(struct item_rare *rare);
 

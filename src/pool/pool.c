@@ -1,4 +1,4 @@
-/* Opening, and the end. */
+/* Opening and joining a pool. */
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -53,7 +53,7 @@ static struct pool *new_pool(const struct pool_options *options) {
     return p;
 }
 
-/* That a task can use at once. */
+/* How many processors a task can use at once. */
 static unsigned processors(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
@@ -120,14 +120,15 @@ int tine__pool_open(struct pool **out, const struct pool_options *options) {
     return 0;
 }
 
-/* --- the end --- */
+/* --- joining --- */
 
 void tine__pool_join(struct pool *p) {
     if (tine__pool_is_forked(p) || atomic_exchange(&p->joined, true))
         return;
     pthread_join(p->manager, NULL);
     pthread_mutex_lock(&p->lock);
-    while (p->waiting > 0) { /* they have been woken, and may still hold our descriptors */
+    /* These threads were woken, and may still use the pool's descriptors. */
+    while (p->waiting > 0) {
         pthread_mutex_unlock(&p->lock);
         sched_yield();
         pthread_mutex_lock(&p->lock);

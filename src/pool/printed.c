@@ -5,9 +5,9 @@
 #include "base/text.h"
 #include "pool/internal.h"
 
-#define LAST_WORDS 4096u /* bytes that are in errors */
+#define LAST_WORDS 4096u /* bytes of output that go into an error */
 
-/* Counted once; NULL: no memory. */
+/* A printed with one reference. NULL: no memory. */
 static struct printed *new_printed(uint64_t task, const char *bytes, size_t length) {
     struct printed *o = sys.malloc(sizeof *o + length);
     if (!o)
@@ -40,7 +40,7 @@ void tine__printed_deliver(struct pool *p, const struct report *r) {
     if (!t || r->id - t->call.id >= t->call.count)
         return;
     struct item *item = item_of(t);
-    /* of the items of a map nothing is asked for but errors */
+    /* the output of items of a map is used only in errors */
     size_t over = t->call.count > 1 && r->length > LAST_WORDS ? r->length - LAST_WORDS : 0;
     struct item_rare *rare = tine__item_need_rare(item);
     if (!rare)

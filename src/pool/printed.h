@@ -1,5 +1,5 @@
-/* Printed: what a task has written to its standard streams, of an item whose output is captured. Counted, for it may
-** have several owners; never changed once it is there.
+/* Printed: captured output of a task. Reference-counted, since followers share it; does not change
+** once it is set.
 */
 #ifndef TINE_POOL_PRINTED_H
 #define TINE_POOL_PRINTED_H
@@ -16,22 +16,22 @@ struct failure;
 
 struct printed {
     atomic_uint refs;
-    uint64_t task; /* whose; 0: of one that has not run */
+    uint64_t task; /* id of the task; 0: it has not run */
     size_t length;
     char bytes[];
 };
 
-/* Both take NULL. */
+/* NULL is allowed. */
 struct printed *tine__printed_ref(struct printed *o);
 void tine__printed_unref(struct printed *o);
 
-/* --- the pool's side, under its lock --- */
+/* --- for the pool, under its lock --- */
 
-/* A task of an item that is captured is about to end, or lost: this is what it has printed. */
+/* A captured task is about to end, or was lost: keep the output that the report has. */
 void tine__printed_deliver(struct pool *p, const struct report *r);
-/* The item is about to end: it has an output, be it an empty one, if it is captured. */
+/* A captured item is about to end: give it an empty output if it has none. */
 COLD void tine__printed_end(struct pool *p, struct item *item);
-/* Put the end of what task `k` of the item has printed into its failure. */
+/* Copy the end of the output of task `k` into its failure. */
 void tine__printed_blame(const struct item *item, uint32_t k, struct failure *f);
 
 #endif

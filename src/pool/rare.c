@@ -1,4 +1,4 @@
-/* What few items have (item.h). */
+/* The parts that few items have (item.h). */
 #include "base/sys.h"
 #include "pool/internal.h"
 
@@ -12,7 +12,7 @@ struct item_rare *tine__item_need_rare(struct item *item) {
     list_init(&rare->dependents);
     list_init(&rare->following);
     list_init(&rare->children);
-    /* release: the owner may look at its own part without the lock */
+    /* Release order: the owner reads its own part without the lock. */
     atomic_store_explicit(&item->rare, rare, memory_order_release);
     return rare;
 }

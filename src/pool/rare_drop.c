@@ -1,4 +1,5 @@
-/* The end of what few items have (rare.c): what each of its parts is given back to knows how to make one. */
+/* Freeing the parts that few items have. Apart from rare.c, because what frees the parts needs
+** tine__item_need_rare. */
 #include <stdlib.h>
 #include "pool/internal.h"
 

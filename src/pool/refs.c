@@ -1,4 +1,4 @@
-/* Who holds a pool, and what may be asked of one in whatever state it is. */
+/* The reference count of a pool, and queries that are valid in any state of it. */
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
@@ -31,7 +31,7 @@ struct pool *tine__pool_ref(struct pool *p) {
 }
 
 void tine__pool_unref(struct pool *p) {
-    /* in a forked child its memory is a copy in which anything may be half done: leave it alone */
+    /* In a forked child the pool's memory is a copy in an unknown state: leave it alone. */
     if (!p || tine__pool_is_forked(p))
         return;
     if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)

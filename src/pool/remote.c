@@ -83,7 +83,7 @@ static void describe(const struct pool *p, const struct far_worker *w, uint64_t 
         out->busy = busy < now - met ? (double)busy / (double)(now - met) : 1;
 }
 
-/* Those that the site knows; to be freed. */
+/* The workers that the site knows, to be freed. */
 static struct far_worker *list_all(struct pool *p, unsigned *n) {
     struct far_worker *list = pool_site_is_gone(p) ? NULL : sys.malloc(MOST * sizeof *list);
     *n = list ? tine__far_all_workers(p->site, list, MOST) : 0;

@@ -1,12 +1,13 @@
-/* Remotes: the workers on other machines that have run tasks of a pool, as far as results have told. Each has a number,
-** from 1, under which times, traces and reports know it. Under the pool's lock; they are kept as long as the pool.
+/* Remotes: the workers on other machines that have run tasks of a pool, as known from results. Each
+** has a number, from 1, by which times, traces and reports refer to it. Under the pool's lock; kept
+** as long as the pool.
 */
 #ifndef TINE_POOL_REMOTE_H
 #define TINE_POOL_REMOTE_H
 
 #include <stdint.h>
 
-#define REMOTES_MOST 4095u /* as many as a trace has rows */
+#define REMOTES_MOST 4095u /* a trace has no more rows */
 #define REMOTE_HOST 128u
 
 struct pool;
@@ -15,12 +16,12 @@ struct worker_info;
 
 struct remote {
     char host[REMOTE_HOST];
-    uint32_t worker; /* as its host counts */
-    int pid;         /* its process, as was heard last */
+    uint32_t worker; /* number that its host gives it */
+    int pid;         /* process id, as last reported */
     uint64_t met;    /* when it began its first task */
-    uint64_t tasks;  /* that it has ended, */
-    uint64_t ran;    /* and how long they took, as far as that is known (ns) */
-    /* When the last one began and ended, as it was heard: not before the end of another. */
+    uint64_t tasks;  /* tasks that have ended in it */
+    uint64_t ran;    /* ns that these tasks took, as far as known */
+    /* When the last task began and ended, adjusted so that tasks of a worker do not overlap. */
     uint64_t from, until;
 };
 
@@ -29,14 +30,16 @@ struct remotes {
     struct remote *list;
 };
 
-/* A result from another machine: its place, or 0. It is counted there. */
+/* A result has come from another machine: count it, and return the worker's number, or 0. */
 uint16_t tine__remote_note(struct pool *p, const struct report *r);
 
 /* --- under the pool's lock --- */
 
-/* The workers on other machines that are there, as far as that is known: fills in at most `max`, gives their number. */
+/* Describe at most `max` workers on other machines, as far as they are known; returns their
+** number. */
 unsigned tine__remotes_list(struct pool *p, uint64_t now, struct worker_info *out, unsigned max);
-/* How long those that have run something have been there; how long tasks have run there that have not ended. */
+/* Sums over these workers, in ns: how long they have been known; how long their present tasks have
+** run. */
 uint64_t tine__remotes_lived(const struct pool *p, uint64_t now);
 uint64_t tine__remotes_busy(struct pool *p, uint64_t now);
 

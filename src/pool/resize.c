@@ -1,10 +1,10 @@
-/* Another number of workers. */
+/* Changing the number of workers. */
 #include "base/error.h"
 #include "pool/internal.h"
 
 static int resize(struct pool *p, unsigned workers) {
     if (pool_site_is_gone(p))
-        return tine__sched_resize(&p->s, workers); /* which says why not */
+        return tine__sched_resize(&p->s, workers); /* returns why it fails */
     int err = p->site->ops->resize(p->site, workers);
     return err ? err : tine__sched_resize(&p->s, workers);
 }

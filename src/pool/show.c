@@ -1,4 +1,4 @@
-/* The socket that who looks connects to, and who has (show.h). */
+/* The socket that clients connect to, and the connected client (show.h). */
 #include "pool/show.h"
 
 #include <stdio.h>
@@ -7,11 +7,11 @@
 #include "pool/internal.h"
 #include "worker/root/root.h"
 
-#define LOOK (5 * MILLISECOND) /* whether a worker has said where it is */
+#define LOOK (5 * MILLISECOND) /* how often to look whether the worker has written its place */
 
 /* --- opening and closing --- */
 
-/* In a forked child of the program: nobody is to be kept waiting by a socket that nobody answers. */
+/* In a forked child of the program: close the sockets, so that no client waits for an answer. */
 static void close_in_child(void *arg) {
     struct show *s = arg;
     tine__close(&s->listener);
@@ -36,7 +36,7 @@ void tine__show_close(struct pool *p) {
     tine__close(&s->peer);
 }
 
-/* --- who looks --- */
+/* --- the client --- */
 
 void tine__show_hang_up(struct show *s) {
     tine__close(&s->peer);
@@ -46,7 +46,7 @@ void tine__show_hang_up(struct show *s) {
 
 /* --- sleeping --- */
 
-/* While somebody is there others wait. */
+/* While a client is connected the others wait. */
 unsigned tine__show_poll(struct pool *p, struct pollfd fds[SHOW_FDS]) {
     const struct show *s = &p->show;
     bool rests = s->peer == -1 && s->until > 0;
@@ -57,7 +57,7 @@ unsigned tine__show_poll(struct pool *p, struct pollfd fds[SHOW_FDS]) {
     return 1;
 }
 
-/* One that the program has closed is none any more. */
+/* A descriptor that the program has closed is given up. */
 void tine__show_polled(struct pool *p, const struct pollfd *fds, unsigned n) {
     struct show *s = &p->show;
     if (n == 0 || !fds[0].revents)
@@ -65,7 +65,7 @@ void tine__show_polled(struct pool *p, const struct pollfd *fds, unsigned n) {
     if (fds[0].revents & POLLIN)
         s->called = true;
     else if (s->peer != -1)
-        tine__show_hang_up(s); /* it has gone */
+        tine__show_hang_up(s); /* the client has gone */
     else
         tine__close(&s->listener);
 }

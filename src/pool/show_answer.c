@@ -1,4 +1,4 @@
-/* What who looks asks, and is answered (show.h). */
+/* The requests of clients and their answers (show.h). */
 #include <string.h>
 #include <sys/socket.h>
 #include "base/error.h"
@@ -7,12 +7,13 @@
 #include "ipc/control.h"
 #include "pool/internal.h"
 
-#define PATIENCE (1 * SECOND)    /* with who is connected */
-#define IN_C (800 * MILLISECOND) /* so long without a Lua instruction: within a second it is told */
+#define PATIENCE (1 * SECOND) /* with a connected client */
+/* Without a Lua instruction for so long, the task counts as being in C code. */
+#define IN_C (800 * MILLISECOND)
 
-/* --- who looks --- */
+/* --- the client --- */
 
-/* Is it our user, or root? */
+/* Is the client's user our own, or root? */
 static bool may_look(int fd) {
     struct ucred who;
     socklen_t size = sizeof who;
@@ -20,7 +21,8 @@ static bool may_look(int fd) {
            (who.uid == geteuid() || who.uid == 0);
 }
 
-/* There may be no descriptor for who has called, who goes on calling: not at once again then. */
+/* Accept a client. There may be no descriptor for it while it goes on calling: accept again only
+** after a pause. */
 static void take_call(struct show *s) {
     s->peer = tine__fd_accept(s->listener);
     s->until = tine__now() + PATIENCE;
@@ -28,7 +30,8 @@ static void take_call(struct show *s) {
         tine__show_hang_up(s);
 }
 
-/* The bytes go in a file, so that the socket need not have room for them. `err`: they could not be made. */
+/* Send the text in a file, so that the socket needs no room for it. With `err`, there is no text:
+** only hang up. */
 static void reply(struct show *s, struct buf *text, int err) {
     struct show_reply r = {.magic = SHOW_MAGIC, .length = text->len};
     int file = err ? -1 : tine__fd_memfd("tine-shown", 0);
@@ -39,7 +42,7 @@ static void reply(struct show *s, struct buf *text, int err) {
     tine__show_hang_up(s);
 }
 
-/* --- what it asks --- */
+/* --- requests --- */
 
 static void show_state(struct pool *p) {
     struct buf text;
@@ -54,7 +57,7 @@ static void show_place(struct pool *p, const struct worker_info *w, const char *
     reply(&p->show, &text, tine__show_place(w, p->show.task, how, bytes, length, &text));
 }
 
-/* The worker that runs the task; false: none does. */
+/* Find the worker that runs the task. False: none. */
 static bool find_runner(struct pool *p, uint64_t task, struct worker_info *out) {
     unsigned n = 0;
     struct worker_info *list = tine__pool_all_workers(p, &n);
@@ -87,7 +90,7 @@ static void begin_inquiry(struct pool *p, uint64_t task) {
     }
 }
 
-/* Has the worker answered? */
+/* Answer if the worker has written its place, or has had time enough. */
 static void continue_inquiry(struct pool *p) {
     struct show *s = &p->show;
     struct worker_info w = {0};

@@ -1,16 +1,17 @@
-/* What a pool shows, as msgpack (show.h): a map with
+/* The state of a pool as msgpack (show.h): a map with
 **
 **     format    1
 **     version   of Tine
-**     pid       the program's, as it knows itself
+**     pid       the program's own, in its pid namespace
 **     name      the pool's
 **     elapsed   seconds since it was opened
 **     stats     as pool:stats(), without workers
 **     workers   a list: as in pool:stats()
-**     hosts     only of a pool whose workers are on other machines, a list: host, slots, running, tasks
-**     slowest, failed    lists of tasks: id, label, worker, seconds, ended (tine.clock()); failed ones: kind, error
+**     hosts     a list, only if its workers are on other machines: host, slots, running, tasks
+**     slowest, failed    lists of tasks: id, label, worker, seconds, ended (tine.clock());
+**               failed ones also kind, error
 **
-** Names and meanings stay; who reads it passes over what it does not know.
+** Names and meanings never change; readers skip keys that they do not know.
 */
 #include <string.h>
 #include <unistd.h>
@@ -20,11 +21,11 @@
 #include "pool/internal.h"
 #include "site/far/far.h"
 
-#define STATE_ROOM 32768u /* bytes of all but workers */
+#define STATE_ROOM 32768u /* bytes for everything but workers */
 #define WORKER_ROOM (512u + FIGURES_LABEL + REMOTE_HOST)
-#define HOSTS 64 /* that are told of */
+#define HOSTS 64 /* most hosts listed */
 
-/* --- words --- */
+/* --- basic values --- */
 
 static void text_n(struct buf *b, const char *s, size_t n) {
     pack_str(b, n);
@@ -130,7 +131,7 @@ static void workers_of(struct buf *b, const struct worker_info *list, unsigned n
         worker(b, &list[i], list[i].host[0] ? list[i].host : host);
 }
 
-/* The other machines that they are on. */
+/* The other machines that the workers are on. */
 static void hosts_of(struct buf *b, const struct far_host *list, unsigned n) {
     list_of(b, "hosts", n);
     for (unsigned i = 0; i < n; i++) {
@@ -164,7 +165,7 @@ static void tasks_of(struct buf *b, const char *key, const struct figures_task *
     }
 }
 
-/* --- all of it --- */
+/* --- the whole --- */
 
 static void state(struct pool *p, const struct worker_info *list, unsigned n, struct buf *b) {
     struct far_host hosts[HOSTS];

@@ -1,4 +1,4 @@
-/* Submitting: from an encoded call to an item in the scheduler's hands. */
+/* Submitting: from an encoded call to an item that the scheduler knows. */
 #include <assert.h>
 #include <string.h>
 #include "base/clock.h"
@@ -30,7 +30,8 @@ void tine__call_buf_init(struct call_buf *cb, struct pool *p, void *room, size_t
     cb->b = (struct buf){.data = room, .cap = room_size, .grow = call_buf_grow};
     cb->pool = p;
     cb->refs = (struct store_refs){0};
-    cb->b.carried = p && p->far ? NULL : &cb->refs.carried; /* no other machine sees them */
+    /* Regions do not reach other machines. */
+    cb->b.carried = p && p->far ? NULL : &cb->refs.carried;
     cb->block = 0;
     cb->room = room;
     cb->room_size = room_size;
@@ -54,7 +55,7 @@ void tine__call_buf_abandon(struct call_buf *cb) {
 
 /* --- handing over --- */
 
-/* Its block and refs are the item's now. */
+/* The item has taken over the block and the references. */
 static void empty(struct call_buf *cb) {
     if (cb->block) {
         tine__call_buf_init(cb, cb->pool, cb->room, cb->room_size);
@@ -72,7 +73,7 @@ void tine__item_prepare(struct pool *p, struct item *item) {
     item->task.call.callee = store_callee(&item->refs);
 }
 
-/* The item is in: count it. */
+/* Count an item that the scheduler has accepted. */
 static void admit(struct pool *p, struct item *item) {
     tine__settings_ref(item->settings);
     item->name.id = item->task.call.id;
@@ -86,32 +87,34 @@ static void admit(struct pool *p, struct item *item) {
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
 }
 
-#define LOOKS 16 /* submits to a full site between two looks at it */
+#define LOOKS 16 /* a full site is looked at once in so many submits */
 
-/* Is it one of many that wait for room? The site was asked to say when there is, and that costs a fence each time. */
+/* Is the item one of many that wait for room? The site was already asked to tell when there is
+** room, and asking costs a fence each time. */
 static bool is_one_of_many(struct pool *p) {
     return p->s.full && p->s.waiting > 1 && ++p->queued % LOOKS != 0;
 }
 
-/* Let it run, or wait. Results taken in first may show that an idle worker is there already. One of many that is before some
-** that were handed over changes places with them, and all else is as it was: who takes up what was handed over last looks
-** whether there is room. */
+/* Have the item run or wait. Results are taken in first if they may show that an idle worker is
+** there. One of many waiting items only changes places with calls in the site's queue that rank
+** lower: whoever takes up the last of these calls checks whether there is room. */
 static void set_off(struct pool *p, const struct item *item) {
     bool many = is_one_of_many(p);
     if (many && !p->s.overtake) {
         if (!item->task.set->plain || p->s.policy.nlines > 1)
-            tine__wake_manager(p); /* it may have a deadline, or its rank a step */
+            tine__wake_manager(p); /* it may have a deadline, or its rank may change with time */
         return;
     }
     bool short_of_workers = sched_runnable(&p->s) > p->s.live && p->s.present < p->s.o.workers;
     bool ran = !short_of_workers && tine__drive(p);
     if (ran && many)
-        tine__wake_waiters(p, false); /* the deadlines of others may have passed */
+        tine__wake_waiters(p, false); /* deadlines of other tasks may have passed */
     else if (short_of_workers || p->s.waiting > 0)
         tine__take_in(p, false);
 }
 
-/* The bytes are still in the caller's buffer: keep what may be wanted of them. 0 or TINE_ENOMEM. */
+/* The bytes are still in the caller's buffer: keep a copy if they may be needed again. 0 or
+** TINE_ENOMEM. */
 static int keep_bytes(struct pool *p, struct item *item) {
     struct call_head *call = &item->task.call;
     if (!item->borrowed)
@@ -119,7 +122,7 @@ static int keep_bytes(struct pool *p, struct item *item) {
     item->borrowed = false;
     tine__item_copy_bytes(item, item->bytes, call->length);
     if (item->bytes || item->task.state == TASK_SENT)
-        return 0; /* a chunk that is under way is not sent again then */
+        return 0; /* a chunk whose bytes could not be kept is not sent again */
     tine__sched_withdraw(&p->s, &item->task);
     return TINE_ENOMEM;
 }
@@ -132,7 +135,8 @@ COLD static void unadmit(struct pool *p, struct item *item) {
     p->calls -= item->task.call.index == 0;
 }
 
-/* The call says, if it says so much, which one of its pool it is. Chunks have the number of their map. */
+/* If the call has a struct call_extra, fill in its number on this pool. Chunks have the number of
+** their map. */
 static void number(struct item *item, struct call_buf *cb) {
     uint32_t extra = settings_extra(item->task.set);
     if (item->task.far || !extra)
@@ -213,7 +217,7 @@ int tine__pool_submit_failed(struct pool *p, struct item *item, int code, const 
     item->refs = (struct store_refs){0};
     pthread_mutex_lock(&p->lock);
     tine__item_prepare(p, item);
-    sched_time(&p->s, tine__now()); /* of its submit */
+    sched_time(&p->s, tine__now()); /* the time of the submit */
     int err = tine__sched_submit_done(&p->s, &item->task);
     if (!err) {
         admit(p, item);

@@ -38,7 +38,8 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
 
 #define BRIEFLY (100 * MILLISECOND)
 
-/* Something only its host knows, which was asked: wait for its word, for so long at most. */
+/* If the state of the item's task is known only to its host and the host was asked, wait for the
+** answer, for `ns` at most. */
 static void await_word(struct pool *p, struct item *item, uint64_t ns) {
     const struct task *t = &item_leader(item)->task;
     const uint64_t until = tine__now() + ns;
@@ -62,7 +63,7 @@ bool tine__task_progress(struct pool *p, struct item *item, struct progress *out
     if (asks)
         told = p->site->ops->progress(p->site, leader->task.call.ref, leader->task.call.id, out);
     if (asks && !told)
-        await_word(p, item, BRIEFLY); /* elsewhere it is only asked for */
+        await_word(p, item, BRIEFLY); /* a far site only sends the question */
     const struct progress *said = told ? NULL : item_told(leader);
     if (said)
         memcpy(out, said, progress_size(said));
@@ -70,7 +71,7 @@ bool tine__task_progress(struct pool *p, struct item *item, struct progress *out
     return told || said;
 }
 
-/* The scheduler has been told of a wish: carry it out. */
+/* Carry out what the scheduler was just told, and wake the threads concerned. */
 static void carry_out(struct pool *p) {
     tine__drive(p);
     tine__wake_waiters(p, false);
@@ -102,7 +103,7 @@ void tine__item_kill(struct pool *p, struct item *item) {
         return;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
-    if (item->settings) { /* it has not ended */
+    if (item->settings) { /* else the item has ended */
         item->settings->grace = 0;
         tine__sched_end_now(&p->s, &item->task);
         carry_out(p);
@@ -136,7 +137,7 @@ bool tine__task_abort(struct pool *p, struct item *item) {
 
 /* --- attempts --- */
 
-/* Where it runs; false: nowhere, or that is not known. */
+/* Ask the site where the item runs. False: it does not run, or the site does not know. */
 static bool look_at(struct pool *p, struct item *item, struct answer *a) {
     const struct order look = {.kind = ORDER_LOOK, .task = &item->task};
     const struct site_call call = {&item->task.call, NULL, NULL};
@@ -213,7 +214,7 @@ bool tine__item_answer(struct pool *p, struct item *item, bool again) {
     return asking;
 }
 
-/* --- what tasks are given --- */
+/* --- results as arguments --- */
 
 void tine__item_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb) {
     if (tine__pool_is_forked(p))
@@ -249,7 +250,7 @@ bool tine__item_ungiven(struct pool *p, struct item *item) {
     return waits;
 }
 
-/* --- all of them --- */
+/* --- ending all tasks --- */
 
 #define TERM_GRACE (5 * SECOND) /* after SIGTERM, before SIGKILL */
 
@@ -260,7 +261,7 @@ void tine__pool_shutdown(struct pool *p, bool cancel) {
     if (!pool_site_is_gone(p)) {
         tine__sched_shutdown(&p->s, cancel);
         tine__events_shut(p);
-        tine__inboxes_room(p); /* there never will be */
+        tine__inboxes_room(p); /* it never will have room */
         tine__take_in(p, false);
         tine__wake_waiters(p, true);
         tine__wakeup_send(&p->wakeup);
@@ -273,7 +274,7 @@ void tine__pool_kill(struct pool *p, enum why why) {
         return;
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p)) {
-        tine__take_in(p, false); /* what is finished counts */
+        tine__take_in(p, false); /* results that are already there count */
         tine__sched_kill(&p->s, why, tine__now() + TERM_GRACE);
         carry_out(p);
         tine__wakeup_send(&p->wakeup);

@@ -1,4 +1,4 @@
-/* What is told to the pool's trace, if it has one. */
+/* Writing to the pool's trace, if it has one. */
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
@@ -7,7 +7,7 @@
 
 /* --- tasks --- */
 
-/* What is said of its end: text that lies in it, or NULL. */
+/* The text of the task's error, inside its outcome; NULL: none. */
 static const char *message(const struct outcome *o, size_t *length) {
     const struct failure *f = tine__outcome_failure(o);
     const char *bytes = tine__outcome_bytes(o, length);
@@ -37,7 +37,7 @@ void tine__tracing_attempt(struct pool *p, const struct item *item, uint32_t k, 
                               .started = ran ? started : 0,
                               .ended = ended,
                               .code = o->state == OUTCOME_VALUES ? 0 : o->code};
-    if (ran && t->place) { /* what is heard late must not lie over what was heard before */
+    if (ran && t->place) { /* a late report must not overlap with earlier ones */
         const struct remote *place = &p->remotes.list[t->place - 1];
         task.started = place->from;
         task.ended = place->until;
@@ -64,7 +64,8 @@ void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint
 
 void tine__tracing_ready(struct pool *p, const struct report *r) {
     unsigned w = r->worker;
-    if (p->far || !sched_is_worker(&p->s, w)) /* elsewhere nobody sees when they start */
+    if (p->far || !sched_is_worker(&p->s, w)) /* the starts of workers on other machines are not
+                                              ** known */
         return;
     tine__trace_ready(p->trace, w, r->pid ? r->pid : (int)r->id, p->s.workers[w].since,
                       r->ended ? r->ended : (uint64_t)tine__now());
@@ -80,7 +81,7 @@ void tine__tracing_event(struct pool *p, const struct event *e) {
 
 /* --- counters --- */
 
-#define COUNT_PAUSE (20 * MILLISECOND) /* between two looks at them */
+#define COUNT_PAUSE (20 * MILLISECOND) /* pause between two records of them */
 
 void tine__tracing_count(struct pool *p, uint64_t now) {
     uint64_t running = tine__pool_running(p);

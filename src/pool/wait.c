@@ -12,31 +12,33 @@
 #include "worker/root/root.h"
 
 #define FEW 8
-#define SHORT_SLEEP (10 * MILLISECOND) /* when not everything can be listened to */
-#define PATIENCE (10 * MILLISECOND)    /* with workers that were woken and have not come */
+#define SHORT_SLEEP (10 * MILLISECOND) /* without memory or descriptors to listen to all pools */
+#define PATIENCE (10 * MILLISECOND)    /* with workers that were woken but take up no call */
 
-/* One wait. The hook may run Lua, and that may wait: each has its own. */
+/* State of one wait. The hook may run Lua, which may wait: each wait has its own. */
 struct waiter {
     struct wait_entry *entries; /* [n], in the pools' lists */
     struct pollfd *fds;
     unsigned n;
-    bool overdue; /* calls lie in one of the pools although workers sleep */
+    bool overdue; /* calls lie in a pool's queue although workers sleep */
     bool masked;
-    sigset_t mask; /* to be restored */
+    sigset_t mask; /* of the thread, to be restored */
     const sigset_t *outer;
     struct wait_entry few_entries[FEW];
     struct pollfd few_fds[FEW];
 };
 
 static _Thread_local int own_fd = -1;
-static _Thread_local unsigned own_generation; /* of the process that made it (worker/root/root.h) */
-static _Thread_local const sigset_t *program_mask; /* while this thread is in a hook */
+/* Of the process that made own_fd (worker/root/root.h). */
+static _Thread_local unsigned own_generation;
+/* While this thread is in a hook: the program's signal mask. */
+static _Thread_local const sigset_t *program_mask;
 static pthread_key_t own_fd_key;
 static pthread_once_t own_fd_once = PTHREAD_ONCE_INIT;
 
 /* --- news --- */
 
-/* While spinning (`sure` false) a pool whose lock is held just now counts as one without news. */
+/* With `sure` false (spinning), a pool whose lock is taken counts as one without news. */
 static bool has_news(const struct inbox *in, bool sure) {
     struct pool *p = in->pool;
     if (inbox_has_news(in) || tine__pool_ended(p))
@@ -59,7 +61,7 @@ static bool any_news(struct inbox *const *inboxes, unsigned n, bool sure) {
     return false;
 }
 
-/* Has a pool more to do than its workers are just doing? */
+/* Does a pool have more runnable tasks than live workers? */
 static bool any_busy(struct inbox *const *inboxes, unsigned n) {
     bool busy = false;
     for (unsigned i = 0; i < n && !busy; i++) {
@@ -71,7 +73,7 @@ static bool any_busy(struct inbox *const *inboxes, unsigned n) {
     return busy;
 }
 
-/* For how long to wait without sleeping. */
+/* How long to spin. */
 static uint64_t longest_spin(struct inbox *const *inboxes, unsigned n) {
     uint64_t longest = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -97,7 +99,7 @@ static bool spin(struct inbox *const *inboxes, unsigned n, uint64_t deadline) {
     return false;
 }
 
-/* --- a descriptor of the thread's own, for waits in which another thread leads --- */
+/* --- a descriptor for each thread, for waits in which another thread is the leader --- */
 
 static void close_own_fd(void *fd) {
     int own = (int)(intptr_t)fd - 1;
@@ -111,7 +113,7 @@ static void make_key(void) {
 static bool need_own_fd(void) {
     if (own_fd != -1 && own_generation == tine__root_generation())
         return true;
-    tine__close(&own_fd); /* the parent's, which it would take the wake-ups from */
+    tine__close(&own_fd); /* the parent process's: reading from it would steal its wake-ups */
     own_generation = tine__root_generation();
     own_fd = tine__fd_event();
     if (own_fd == -1)
@@ -123,7 +125,7 @@ static bool need_own_fd(void) {
 
 /* --- falling asleep --- */
 
-/* Room for `n` entries; for fewer when there is no memory. */
+/* Make room for `n` entries, or for fewer if there is no memory. Returns the number. */
 static unsigned make_room(struct waiter *w, unsigned n) {
     if (n <= FEW)
         return n;
@@ -139,14 +141,14 @@ static unsigned make_room(struct waiter *w, unsigned n) {
     return n;
 }
 
-/* False: no descriptor to be woken by. */
+/* Enter the pool's list of waiters. False: there is no descriptor to be woken by. */
 static bool enter(struct waiter *w, struct inbox *in) {
     struct wait_entry *e = &w->entries[w->n];
     struct pool *p = in->pool;
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p) && !tine__fd_ours(p->bells.waiter.fd) &&
         !p->site->ops->intact(p->site))
-        tine__take_in(p, true); /* or it would wait for ever; it looks for news once more */
+        tine__take_in(p, true); /* else it would wait for ever; news are checked again afterwards */
     bool leads = list_empty(&p->waiters);
     if (!leads && !need_own_fd()) {
         pthread_mutex_unlock(&p->lock);
@@ -163,7 +165,7 @@ static bool enter(struct waiter *w, struct inbox *in) {
     return true;
 }
 
-/* The next one leads: let it poll the bell. */
+/* Wake the next waiter: it becomes the leader and polls the bell. */
 static void wake_next(struct pool *p) {
     tine__fd_ring(LIST_ITEM(p->waiters.next, struct wait_entry, node)->fd);
 }
@@ -186,7 +188,7 @@ static void count_waiting(struct inbox *const *inboxes, unsigned n, bool more) {
         pthread_mutex_lock(&p->lock);
         p->waiting += more ? 1 : -1;
         if (p->waiting == 0 && p->s.life > LIFE_OPEN && !pool_site_is_gone(p))
-            tine__wakeup_send(&p->wakeup); /* from now on the manager takes in the results */
+            tine__wakeup_send(&p->wakeup); /* from now on the manager takes in results */
         pthread_mutex_unlock(&p->lock);
     }
 }
@@ -222,9 +224,9 @@ static int poll_until(struct waiter *w, uint64_t deadline) {
     return n == 0 ? TINE_ETIMEOUT : 0;
 }
 
-/* From here to poll all signals are blocked: what a handler has done is seen by the hook, and what comes
-** later ends the poll. In a wait that the hook of an outer one makes they are blocked already; poll admits
-** those of the program. */
+/* Blocks all signals until ppoll: the hook sees what a handler has done before, and a signal that
+** comes later ends ppoll, which admits the program's signals. In a wait that was started by the
+** hook of an outer wait, signals are blocked already. */
 static bool listen_to_signals(struct waiter *w, const struct wait_hook *hook) {
     sigset_t all;
     if (!hook || !hook->before_sleep)
@@ -238,7 +240,8 @@ static bool listen_to_signals(struct waiter *w, const struct wait_hook *hook) {
     return !hook->before_sleep(hook->arg);
 }
 
-/* Lie down with all of them, as far as memory and descriptors allow; when to look again if not. */
+/* Enter all pools, as far as memory and descriptors suffice. Returns when to look again if they do
+** not, or if calls are overdue. */
 static uint64_t enter_all(struct waiter *w, struct inbox *const *inboxes, unsigned n) {
     unsigned room = make_room(w, n);
     while (w->n < room && enter(w, inboxes[w->n]))
@@ -291,7 +294,8 @@ int tine__wait(struct inbox *const *inboxes, unsigned n, uint64_t deadline,
         return TINE_ETIMEOUT;
     struct waiter w = {.entries = w.few_entries, .fds = w.few_fds};
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable);
-    /* The hook may wait, and end pools: we are not counted, in no list, and after it has said so touch nothing. */
+    /* The hook may wait itself and end pools. So it is called before this thread is counted or in
+    ** any list, and if it ends the wait no pool is touched any more. */
     if (listen_to_signals(&w, hook)) {
         count_waiting(inboxes, n, true);
         err = sleep_on(&w, inboxes, n, deadline, hook);
